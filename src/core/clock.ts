@@ -1,0 +1,61 @@
+/**
+ * Time as everything here sees it. Injected everywhere, so that a whole system can run on a virtual clock.
+ * `exp` and other dates are wall-clock; ages are the larger of wall-clock and monotonic elapsed time, because
+ * a suspended machine's monotonic clock stands still and a wall clock can be set back.
+ */
+export interface Clock {
+  /** Wall clock: epoch milliseconds. */
+  now(): number;
+  /** Milliseconds from an arbitrary origin; never goes back, stands still while the machine is suspended. */
+  monotonic(): number;
+  /**
+   * Calls `fn` once after `ms` milliseconds; the returned function cancels it. A timer does not keep the
+   * process alive unless `keepAlive` is true.
+   */
+  after(ms: number, fn: () => void, keepAlive?: boolean): () => void;
+}
+
+export const systemClock: Clock = {
+  now: Date.now,
+  monotonic: () => performance.now(),
+  after(ms, fn, keepAlive = false) {
+    const timer = setTimeout(fn, ms);
+    if (!keepAlive) timer.unref();
+    return () => clearTimeout(timer);
+  },
+};
+
+/** A moment on both clocks. */
+export interface Instant {
+  readonly wall: number;
+  readonly monotonic: number;
+}
+
+export function instant(clock: Clock): Instant {
+  return { wall: clock.now(), monotonic: clock.monotonic() };
+}
+
+/** Milliseconds since `then`: the larger of wall-clock and monotonic elapsed time. */
+export function elapsedMs(clock: Clock, then: Instant): number {
+  return Math.max(clock.now() - then.wall, clock.monotonic() - then.monotonic);
+}
+
+/** Resolves after `ms`; rejects with the signal's reason when it aborts first. Keeps the process alive. */
+export async function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+  signal?.throwIfAborted();
+  await new Promise<void>((resolve, reject) => {
+    const abort = () => {
+      cancel();
+      reject(signal?.reason as Error);
+    };
+    const cancel = clock.after(
+      ms,
+      () => {
+        signal?.removeEventListener("abort", abort);
+        resolve();
+      },
+      true,
+    );
+    signal?.addEventListener("abort", abort, { once: true });
+  });
+}

@@ -1,0 +1,59 @@
+import { channel, type Channel } from "node:diagnostics_channel";
+
+/**
+ * What Holdfast says about itself, on `node:diagnostics_channel`. Logs, metrics and the admin page subscribe;
+ * the library itself writes nowhere. No event holds a token, a password or a secret.
+ */
+export interface GuardEvent {
+  /** The guard's `name`. */
+  readonly guard: string;
+  readonly event:
+    | "keys_refreshed"
+    | "keys_failed"
+    | "keys_rejected"
+    | "snapshot_failed"
+    | "revocations_synced"
+    | "revocations_failed"
+    | "revocations_gap";
+  readonly message: string;
+}
+
+/** One call of `validate` or `authorize`. */
+export interface DecisionEvent {
+  readonly guard: string;
+  readonly status: "valid" | "invalid" | "unavailable" | "forbidden";
+  /** The invalid reason or unavailable cause; `null` otherwise. */
+  readonly detail: string | null;
+  readonly from: "memory" | "shared" | "origin" | null;
+}
+
+export type AuditKind =
+  | "login"
+  | "login_refused"
+  | "login_limited"
+  | "refresh_reuse"
+  | "refresh_shadowed"
+  | "session_ended"
+  | "subject_ended"
+  | "token_revoked"
+  | "key_revoked"
+  | "password_changed"
+  | "user_added"
+  | "keys_rotated"
+  | "record_tampered";
+
+/** Something an auditor asks about. Stored, and published. */
+export interface AuditEvent {
+  /** Epoch ms. */
+  readonly at: number;
+  readonly kind: AuditKind;
+  readonly subject: string | null;
+  readonly session: string | null;
+  /** Where the request came from, as the server saw it. */
+  readonly source: string | null;
+  readonly detail: string | null;
+}
+
+export const guardEvents: Channel<GuardEvent> = channel("holdfast:guard") as Channel<GuardEvent>;
+export const decisionEvents: Channel<DecisionEvent> = channel("holdfast:decision") as Channel<DecisionEvent>;
+export const auditEvents: Channel<AuditEvent> = channel("holdfast:audit") as Channel<AuditEvent>;

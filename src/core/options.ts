@@ -1,0 +1,68 @@
+import { HoldfastError } from "./errors.ts";
+
+/** A short, safe description of a wrong value: its type, and its value only where that cannot be a secret. */
+function got(value: unknown): string {
+  if (value === null || value === undefined || typeof value === "number" || typeof value === "boolean") {
+    return String(value);
+  }
+  if (typeof value === "string") return value === "" ? "an empty string" : "a string";
+  return Array.isArray(value) ? "an array" : `a value of type ${typeof value}`;
+}
+
+/** An `invalid_option` error: names the option, what it must be and what it got. Never the value of a string. */
+export function invalidOption(name: string, mustBe: string, value: unknown): HoldfastError {
+  return new HoldfastError("invalid_option", `${name} must be ${mustBe}; got ${got(value)}`);
+}
+
+/** Refuses option names that nobody reads: a misspelt option is a silent default. */
+export function onlyKnown(owner: string, options: unknown, known: readonly string[]): void {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw invalidOption(owner, "an object of options", options);
+  }
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) {
+      throw new HoldfastError(
+        "invalid_option",
+        `${owner} has no option "${name}"; it has ${known.join(", ")}`,
+      );
+    }
+  }
+}
+
+/** A whole number within bounds, or the default when undefined. */
+export function wholeNumber(
+  name: string,
+  value: unknown,
+  bounds: { default: number; min: number; max?: number },
+): number {
+  if (value === undefined) return bounds.default;
+  const max = bounds.max ?? Number.MAX_SAFE_INTEGER;
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < bounds.min || value > max) {
+    const range = bounds.max === undefined ? `of at least ${bounds.min}` : `from ${bounds.min} to ${max}`;
+    throw invalidOption(name, `a whole number ${range}`, value);
+  }
+  return value;
+}
+
+/** A string of at least one character. */
+export function text(name: string, value: unknown): string {
+  if (typeof value !== "string" || value === "") throw invalidOption(name, "a non-empty string", value);
+  return value;
+}
+
+/**
+ * Refuses a part that lacks a method, at creation and by name, instead of at the first call in production.
+ * `role` names what needs it, `name` the option that brought it.
+ */
+export function requireMethods(role: string, name: string, part: unknown, methods: readonly string[]): void {
+  if ((typeof part !== "object" && typeof part !== "function") || part === null) {
+    throw invalidOption(`${role}: ${name}`, `an object with ${methods.join(", ")}`, part);
+  }
+  const missing = methods.filter((m) => typeof (part as Record<string, unknown>)[m] !== "function");
+  if (missing.length > 0) {
+    throw new HoldfastError(
+      "missing_method",
+      `${role} needs ${name} with ${missing.map((m) => `${m}()`).join(", ")}, which it lacks`,
+    );
+  }
+}

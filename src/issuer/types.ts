@@ -1,0 +1,131 @@
+import type { Clock } from "../core/clock.ts";
+import type { EndReason, RevocationFeed, SigningKeyRecord, Store } from "../stores/contracts.ts";
+
+export interface IssuerOptions {
+  /** `iss` of every token, and base of the metadata. An http(s) URL without query or fragment. */
+  url: string;
+  /** `aud` of every access token. */
+  audience: string;
+  store: Store;
+  /** At least 32 random bytes as text; a comma list: the first seals, all open. */
+  secret: string;
+  /** Checks credentials. Default: the store's own users. Throwing is unavailable, never "wrong password". */
+  authenticate?: Authenticate;
+  /** Services that may call `/auth/validate`. */
+  clients?: readonly { id: string; secret: string }[];
+  /** Exact origins of browser applications. */
+  corsOrigins?: readonly string[];
+  /** Signature algorithm of new keys. Default `ES256`. */
+  algorithm?: "ES256" | "ES384" | "EdDSA" | "RS256" | "PS256";
+  /** Defaults: 10 min, 30 d, 90 d, 30 s, 30 d. */
+  accessTokenTtlMs?: number;
+  refreshIdleMs?: number;
+  refreshAbsoluteMs?: number;
+  graceMs?: number;
+  keyRotationMs?: number;
+  /** Names the issuer in events. Default `"issuer"`. */
+  name?: string;
+  clock?: Clock;
+}
+
+export interface Identity {
+  readonly subject: string;
+  readonly scopes: readonly string[];
+  /** Further claims of the access tokens; registered names are refused. */
+  readonly claims?: Readonly<Record<string, unknown>>;
+}
+
+export type Authenticate = (
+  credentials: Readonly<Record<string, unknown>>,
+  call: { signal: AbortSignal },
+) => Promise<Identity | null> | Identity | null;
+
+/** Where a request came from. */
+export interface Origin {
+  /** Address for limits and audit, as the server saw it. */
+  source?: string | undefined;
+  /** `User-Agent`, for the list of sessions. */
+  device?: string | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** The wire form: RFC 6749 §5.1 and what a client needs to plan. Seconds. */
+export interface TokenResponse {
+  readonly access_token: string;
+  readonly token_type: "Bearer";
+  readonly expires_in: number;
+  readonly refresh_token: string;
+  readonly refresh_token_expires_in: number;
+  readonly session_id: string;
+  readonly scope: string;
+}
+
+export type LoginOutcome =
+  | { readonly status: "ok"; readonly tokens: TokenResponse }
+  | { readonly status: "denied" }
+  | { readonly status: "limited"; readonly retryAfterMs: number }
+  | { readonly status: "unavailable"; readonly retryAfterMs: number };
+
+export type RefreshOutcome =
+  | { readonly status: "ok"; readonly tokens: TokenResponse }
+  | { readonly status: "invalid_grant" }
+  /** The successor is in use already: re-read your own store. Nothing issued, nothing revoked. */
+  | { readonly status: "refresh_conflict" }
+  | { readonly status: "unavailable"; readonly retryAfterMs: number };
+
+export interface IssuerStatus {
+  readonly name: string;
+  readonly url: string;
+  readonly store: {
+    readonly description: string;
+    readonly reachable: boolean;
+    readonly lastError: string | null;
+  };
+  readonly keys: readonly Pick<
+    SigningKeyRecord,
+    "kid" | "algorithm" | "createdAt" | "activatedAt" | "retiredAt"
+  >[];
+}
+
+/** What `holdfast revoke` and applications end. */
+export type RevokeRequest =
+  | { readonly kind: "session"; readonly id: string }
+  | { readonly kind: "subject"; readonly id: string }
+  | { readonly kind: "token"; readonly id: string; readonly expiresAtMs?: number }
+  | { readonly kind: "key"; readonly id: string };
+
+export interface Issuer {
+  readonly name: string;
+  /** Serves the HTTP contract: `/auth/*`, `/.well-known/*`. Never rejects. */
+  fetch(request: Request, origin?: Origin): Promise<Response>;
+  login(credentials: Readonly<Record<string, unknown>>, origin?: Origin): Promise<LoginOutcome>;
+  refresh(refreshToken: string, origin?: Origin): Promise<RefreshOutcome>;
+  /** Resolves when the end is durable; rejects with `store_unavailable` otherwise. */
+  endSession(sessionId: string, reason?: EndReason): Promise<void>;
+  revoke(what: RevokeRequest): Promise<void>;
+  /** For a guard in the same process. */
+  readonly revocations: RevocationFeed;
+  readonly users: {
+    add(
+      user: { username: string; password: string; scopes?: readonly string[] },
+      options?: { onlyFirst?: boolean },
+    ): Promise<"added" | "exists">;
+    /** Sets the password and ends every session of the user. */
+    setPassword(username: string, password: string): Promise<"changed" | "unknown">;
+    list(options?: {
+      after?: string;
+      limit?: number;
+    }): Promise<
+      readonly { username: string; subject: string; scopes: readonly string[]; createdAt: number }[]
+    >;
+  };
+  readonly keys: {
+    list(): Promise<IssuerStatus["keys"]>;
+    /** The one published next signs from now on. */
+    rotate(): Promise<void>;
+  };
+  status(): IssuerStatus;
+  /** Opens or makes the signing keys and checks that the store belongs to this secret; rejects naming what is wrong. */
+  ready(): Promise<void>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,18 @@
+/** Exponential growth with a ceiling; `random` picks the moment within the upper half, so that many instances spread. */
+export interface Backoff {
+  readonly firstMs: number;
+  readonly maxMs: number;
+  /** From 0 to 1, by default `Math.random`. */
+  readonly random?: () => number;
+}
+
+/** How long to wait before attempt `failures + 1`, in milliseconds. */
+export function backoffMs(failures: number, options: Backoff): number {
+  const ceiling = Math.min(options.maxMs, options.firstMs * 2 ** Math.max(0, failures - 1));
+  return ceiling / 2 + (ceiling / 2) * (options.random ?? Math.random)();
+}
+
+/** `ms` spread evenly by ± `share`. */
+export function jittered(ms: number, share: number, random: () => number = Math.random): number {
+  return ms * (1 - share + 2 * share * random());
+}

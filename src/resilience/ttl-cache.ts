@@ -1,0 +1,66 @@
+import { LRUCache } from "lru-cache";
+import { elapsedMs, instant, type Clock, type Instant } from "../core/clock.ts";
+
+interface Entry<V> {
+  readonly value: V;
+  readonly stored: Instant;
+  readonly ttlMs: number;
+}
+
+/**
+ * A cache bounded in bytes, least recently used first to go. An entry's age is the larger of monotonic and
+ * wall-clock time, so a suspended machine or a clock set back never makes an entry live longer.
+ */
+export class TtlCache<V> {
+  readonly #entries: LRUCache<string, Entry<V>>;
+  readonly #clock: Clock;
+  #hits = 0;
+  #misses = 0;
+
+  constructor(options: { maxBytes: number; clock: Clock }) {
+    this.#clock = options.clock;
+    this.#entries = new LRUCache({ maxSize: options.maxBytes });
+  }
+
+  get(key: string): V | undefined {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) {
+      this.#misses++;
+      return undefined;
+    }
+    if (elapsedMs(this.#clock, entry.stored) >= entry.ttlMs) {
+      this.#entries.delete(key);
+      this.#misses++;
+      return undefined;
+    }
+    this.#hits++;
+    return entry.value;
+  }
+
+  /** `bytes` is what the entry is counted as. One larger than the whole cache is not kept. */
+  set(key: string, value: V, options: { ttlMs: number; bytes: number }): void {
+    if (!(options.ttlMs > 0)) {
+      this.#entries.delete(key);
+      return;
+    }
+    const entry = { value, stored: instant(this.#clock), ttlMs: options.ttlMs };
+    this.#entries.set(key, entry, { size: Math.max(1, Math.ceil(options.bytes)) });
+  }
+
+  delete(key: string): boolean {
+    return this.#entries.delete(key);
+  }
+
+  clear(): void {
+    this.#entries.clear();
+  }
+
+  stats(): { hits: number; misses: number; size: number; bytes: number } {
+    return {
+      hits: this.#hits,
+      misses: this.#misses,
+      size: this.#entries.size,
+      bytes: this.#entries.calculatedSize,
+    };
+  }
+}
