@@ -1,0 +1,20 @@
+/*
+ * Runs the test suite on every Node that Holdfast supports, from the floor up. The binaries come from the npm registry.
+ * `npm run test:matrix -- 22.19.0` runs one of them.
+ */
+import { spawnSync } from "node:child_process";
+
+const versions = ["22.19.0", "24.21.0", "26.10.0"];
+const wanted = process.argv.slice(2);
+const platform = process.platform === "win32" ? "win" : process.platform;
+const tests = "node --test --test-reporter=spec 'test/**/*.test.ts'";
+
+const failed: string[] = [];
+for (const version of wanted.length > 0 ? wanted : versions) {
+  console.log(`\n== Node ${version}`);
+  const binary = `node-${platform}-${process.arch}@${version}`;
+  const run = spawnSync("npx", ["-y", "-p", binary, "-c", tests], { stdio: "inherit" });
+  if (run.status !== 0) failed.push(version);
+}
+console.log(failed.length === 0 ? "\nEvery version passed." : `\nFailed on Node ${failed.join(", ")}.`);
+process.exitCode = failed.length === 0 ? 0 : 1;
