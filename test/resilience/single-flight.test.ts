@@ -5,7 +5,7 @@ import { SingleFlight } from "../../src/resilience/single-flight.ts";
 test("law 7: callers of the same work share one run of it, and a landed flight is forgotten", async () => {
   const flights = new SingleFlight<string, number>();
   let runs = 0;
-  let land = (_: number): void => {};
+  let land: (value: number) => void = () => {};
   const work = async () => {
     runs++;
     return await new Promise<number>((resolve) => (land = resolve));
