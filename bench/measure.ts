@@ -1,0 +1,104 @@
+import { writeFileSync } from "node:fs";
+import { cpus } from "node:os";
+import { parseArgs } from "node:util";
+
+/** One way to do the work. It loops by itself, so that the loop costs every contender the same: nothing. */
+export interface Contender {
+  readonly name: string;
+  readonly run: (iterations: number) => void | Promise<void>;
+  /** Largest ratio to the floor that PERFORMANCE.md asks for. */
+  readonly target?: number;
+}
+
+export interface Row {
+  readonly name: string;
+  /** Median time of one iteration, microseconds. */
+  readonly micros: number;
+  /** Median over the rounds of this contender's time divided by the floor's in the same round. */
+  readonly ratio: number;
+  readonly target: number | null;
+}
+
+export interface Measurement {
+  readonly question: string;
+  /** The floor first. */
+  readonly rows: readonly Row[];
+}
+
+const ROUND_MS = 12;
+
+const { values: flags } = parseArgs({
+  options: { json: { type: "string" }, rounds: { type: "string", default: "41" } },
+});
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
+}
+
+async function time(contender: Contender, iterations: number): Promise<number> {
+  const start = process.hrtime.bigint();
+  await contender.run(iterations);
+  return Number(process.hrtime.bigint() - start) / 1000 / iterations;
+}
+
+/** Warms the contender up and finds how many iterations fill a round. */
+async function calibrate(contender: Contender): Promise<number> {
+  let iterations = 1;
+  let micros = await time(contender, iterations);
+  for (let warm = 0; warm < 12; warm++) {
+    iterations = Math.max(1, Math.round((ROUND_MS * 1000) / Math.max(micros, 0.001)));
+    micros = await time(contender, iterations);
+  }
+  return iterations;
+}
+
+/**
+ * Times the contenders in interleaved rounds, each round in another order, so that a noisy neighbour hits all of
+ * them alike. The first contender is the floor that the others are divided by.
+ */
+export async function measure(question: string, contenders: readonly Contender[]): Promise<Measurement> {
+  const runners: { contender: Contender; iterations: number; micros: number[] }[] = [];
+  for (const contender of contenders) {
+    runners.push({ contender, iterations: await calibrate(contender), micros: [] });
+  }
+  for (let round = 0; round < Number(flags.rounds); round++) {
+    for (let turn = 0; turn < runners.length; turn++) {
+      const runner = runners[(round + turn) % runners.length];
+      runner?.micros.push(await time(runner.contender, runner.iterations));
+    }
+  }
+  const floor = runners[0]?.micros ?? [];
+  const rows = runners.map(({ contender, micros }) => ({
+    name: contender.name,
+    micros: median(micros),
+    ratio: median(micros.map((m, round) => m / (floor[round] ?? Number.NaN))),
+    target: contender.target ?? null,
+  }));
+  print(question, rows);
+  return { question, rows };
+}
+
+function print(question: string, rows: readonly Row[]): void {
+  console.log(`\n${question}`);
+  for (const { name, micros, ratio, target } of rows) {
+    const verdict = target === null ? "" : `  target ≤ ${target} ×${ratio <= target ? "" : "  MISSED"}`;
+    console.log(
+      `  ${name.padEnd(34)}${micros.toFixed(2).padStart(9)} µs${ratio.toFixed(2).padStart(8)} ×${verdict}`,
+    );
+  }
+}
+
+function machine(): string {
+  const cores = cpus();
+  return `${cores[0]?.model.trim() ?? "unknown processor"} × ${cores.length}, ${process.platform} ${process.arch}, Node ${process.version}`;
+}
+
+/** Prints the machine, and with `--json <file>` writes everything there. */
+export function report(measurements: readonly Measurement[]): void {
+  console.log(`\n${machine()}`);
+  if (flags.json === undefined) return;
+  writeFileSync(flags.json, `${JSON.stringify({ machine: machine(), measurements }, null, 2)}\n`);
+}

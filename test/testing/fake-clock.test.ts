@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { elapsedMs, instant, sleep } from "../../src/core/clock.ts";
+import { FakeClock } from "../../src/testing/fake-clock.ts";
+
+test("timers fire in order of time, then of setting, each at its own moment", async () => {
+  const clock = new FakeClock(1000);
+  const seen: [string, number, number][] = [];
+  const note = (name: string) => () => seen.push([name, clock.now(), clock.monotonic()]);
+  clock.after(30, note("c"));
+  clock.after(10, note("a"));
+  clock.after(10, note("b"));
+  clock.after(31, note("late"));
+  await clock.advance(30);
+  assert.deepEqual(seen, [
+    ["a", 1010, 10],
+    ["b", 1010, 10],
+    ["c", 1030, 30],
+  ]);
+  assert.equal(clock.now(), 1030);
+  assert.equal(clock.pending, 1);
+});
+
+test("what a timer starts runs before the next timer, and may set timers that fall due at once", async () => {
+  const clock = new FakeClock();
+  const seen: string[] = [];
+  const chain = async () => {
+    await sleep(clock, 10);
+    for (let i = 0; i < 20; i++) await Promise.resolve();
+    seen.push("first");
+    await sleep(clock, 10);
+    seen.push("second");
+  };
+  const done = chain();
+  clock.after(15, () => seen.push("between"));
+  await clock.advance(20);
+  await done;
+  assert.deepEqual(seen, ["first", "between", "second"]);
+});
+
+test("a cancelled timer does not fire, and a timer of 0 ms takes 1 ms", async () => {
+  const clock = new FakeClock();
+  let fired = 0;
+  clock.after(5, () => fired++)();
+  clock.after(0, () => fired++);
+  await clock.advance(0);
+  assert.equal(fired, 0);
+  await clock.advance(10);
+  assert.equal(fired, 1);
+});
+
+test("a suspended machine and a clock that is set move the wall clock alone", async () => {
+  const clock = new FakeClock(0);
+  let fired = false;
+  clock.after(100, () => (fired = true));
+  const then = instant(clock);
+  clock.suspend(1000);
+  await clock.advance(0);
+  assert.equal(fired, false);
+  assert.equal(clock.monotonic(), 0);
+  assert.equal(elapsedMs(clock, then), 1000);
+  clock.setWall(-5000);
+  await clock.advance(100);
+  assert.equal(fired, true);
+  assert.equal(elapsedMs(clock, then), 100);
+});
