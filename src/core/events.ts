@@ -27,6 +27,20 @@ export interface DecisionEvent {
   readonly from: "memory" | "shared" | "origin" | null;
 }
 
+/** What went wrong inside an issuer, for whoever runs it. */
+export interface IssuerEvent {
+  /** The issuer's `name`. */
+  readonly issuer: string;
+  readonly event:
+    | "store_failed"
+    | "authenticate_failed"
+    | "audit_failed"
+    | "unexpected_error"
+    /** Keys and users were sealed again under the first secret; the others may go when the last session has expired. */
+    | "secret_replaced";
+  readonly message: string;
+}
+
 export type AuditKind =
   | "login"
   | "login_refused"
@@ -56,4 +70,5 @@ export interface AuditEvent {
 
 export const guardEvents: Channel<GuardEvent> = channel("holdfast:guard") as Channel<GuardEvent>;
 export const decisionEvents: Channel<DecisionEvent> = channel("holdfast:decision") as Channel<DecisionEvent>;
+export const issuerEvents: Channel<IssuerEvent> = channel("holdfast:issuer") as Channel<IssuerEvent>;
 export const auditEvents: Channel<AuditEvent> = channel("holdfast:audit") as Channel<AuditEvent>;
