@@ -141,7 +141,7 @@ export interface KeyStore {
   list(): Promise<readonly SigningKeyRecord[]>;
   /** Puts the first keys, only into an empty store; decided atomically. Returns what the store holds then. */
   initialise(keys: readonly SigningKeyRecord[]): Promise<readonly SigningKeyRecord[]>;
-  /** Retires `current`, activates the one published next, adds `next`; only if `current` still signs. */
+  /** Retires `current`, activates the one published before, adds `next`; only if `current` signs and one is published. */
   rotate(current: string, next: SigningKeyRecord): Promise<"rotated" | "stale">;
   /** Replaces what is sealed, under another secret, if it is still `from`. */
   reseal(kid: string, from: string, sealed: string): Promise<"replaced" | "stale">;
