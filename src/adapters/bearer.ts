@@ -1,0 +1,70 @@
+import type { Decision } from "../core/verdict.ts";
+
+/** What a request presented. `malformed` is the request's fault: 400, RFC 6750 §3.1. */
+export type Presented =
+  | { readonly status: "token"; readonly token: string }
+  | { readonly status: "none" }
+  | { readonly status: "malformed" };
+
+/** The HTTP answer to a decision; `body` is JSON, or `null` where the application answers. */
+export interface Answer {
+  readonly status: 200 | 400 | 401 | 403 | 503;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: { readonly error: string; readonly error_description: string } | null;
+}
+
+// RFC 6750 §2.1: b64token; the scheme is case-insensitive (RFC 9110 §11.1).
+const credentials = /^bearer +([\w\-.~+/]+=*)$/i;
+
+/** Reads every `Authorization` header of a request. Two of them are malformed: which one counts is not ours to guess. */
+export function readBearer(authorization: readonly string[] | undefined): Presented {
+  if (authorization === undefined || authorization.length === 0) return { status: "none" };
+  const [value = ""] = authorization;
+  if (authorization.length > 1) return { status: "malformed" };
+  if (!/^bearer(?: |$)/i.test(value)) return { status: "none" };
+  const token = credentials.exec(value)?.[1];
+  return token === undefined ? { status: "malformed" } : { status: "token", token };
+}
+
+const challenge = 'Bearer realm="api"';
+
+function refusal(status: Answer["status"], error: string, error_description: string, header = {}): Answer {
+  const headers = { "Content-Type": "application/json", "Cache-Control": "no-store", ...header };
+  return { status, headers, body: { error, error_description } };
+}
+
+/**
+ * The one mapping from what was presented and decided to HTTP. `scopes` are those the route needs. A reason is
+ * told only where it helps an honest client: the rest is in the events.
+ */
+export function bearerAnswer(
+  decision: Decision<unknown> | Exclude<Presented, { status: "token" }>,
+  scopes: readonly string[] = [],
+): Answer {
+  switch (decision.status) {
+    case "valid":
+      return { status: 200, headers: { "Cache-Control": "no-store" }, body: null };
+    case "none": // RFC 6750 §3.1: no error code when no credentials were sent.
+      return refusal(401, "unauthorized", "A bearer token is needed.", { "WWW-Authenticate": challenge });
+    case "malformed": {
+      const header = { "WWW-Authenticate": `${challenge}, error="invalid_request"` };
+      return refusal(400, "invalid_request", "Send exactly one well-formed bearer token.", header);
+    }
+    case "invalid": {
+      const why = decision.reason === "expired" ? "The token has expired." : "The token is not valid.";
+      const header = `${challenge}, error="invalid_token", error_description="${why}"`;
+      return refusal(401, "invalid_token", why, { "WWW-Authenticate": header });
+    }
+    case "forbidden": {
+      // Only what RFC 6749 §3.3 allows in a scope may stand in the header.
+      const needed = scopes.join(" ").replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, "");
+      const header = `${challenge}, error="insufficient_scope", scope="${needed}"`;
+      return refusal(403, "insufficient_scope", "The token lacks a scope.", { "WWW-Authenticate": header });
+    }
+    case "unavailable":
+      break;
+  }
+  const seconds = String(Math.max(1, Math.ceil(decision.retryAfterMs / 1000)));
+  const why = "The token could not be checked; try again later.";
+  return refusal(503, "temporarily_unavailable", why, { "Retry-After": seconds });
+}

@@ -1,0 +1,155 @@
+import { BlockList, isIP } from "node:net";
+import { resolve } from "node:path";
+import { closest, distance } from "fastest-levenshtein";
+import { z } from "zod";
+import { HoldfastError } from "../core/errors.ts";
+
+/** A setting: what its text must be, and how it is read; `undefined` refuses it. The text itself is never shown. */
+function setting<T>(mustBe: string, read: (value: string) => T | undefined) {
+  return z.string().transform((value, context): T => {
+    const result = value === "" ? undefined : read(value);
+    if (result !== undefined) return result;
+    context.addIssue({ code: "custom", message: `must be ${mustBe}` });
+    return z.NEVER;
+  });
+}
+
+/** A comma list whose every part must be read. */
+function list<T>(read: (part: string) => T | undefined): (value: string) => readonly T[] | undefined {
+  return (value) => {
+    const parts = value.split(",").map((part) => read(part.trim()));
+    return parts.includes(undefined) ? undefined : (parts as T[]);
+  };
+}
+
+const text = (value: string) => (value.trim() === "" ? undefined : value);
+
+function port(value: string): number | undefined {
+  return /^\d{1,5}$/.test(value) && Number(value) <= 65_535 ? Number(value) : undefined;
+}
+
+function webUrl(value: string): string | undefined {
+  const url = URL.parse(value);
+  if (url === null || !/^https?:$/.test(url.protocol) || /[?#]/.test(value) || url.username !== "") {
+    return undefined;
+  }
+  return value.replace(/\/+$/, "");
+}
+
+function origin(value: string): string | undefined {
+  const url = URL.parse(value);
+  return url !== null && /^https?:$/.test(url.protocol) && url.origin === value ? value : undefined;
+}
+
+function pair(value: string, minimum: number): [string, string] | undefined {
+  const colon = value.indexOf(":");
+  return colon > 0 && value.length - colon > minimum
+    ? [value.slice(0, colon), value.slice(colon + 1)]
+    : undefined;
+}
+
+/** Peers whose `X-Forwarded-For` counts: addresses and networks (`10.0.0.0/8`). */
+function peers(value: string): BlockList | undefined {
+  const trusted = new BlockList();
+  for (const part of value.split(",")) {
+    const [address = "", prefix, ...rest] = part.trim().split("/");
+    const family = isIP(address) === 6 ? "ipv6" : "ipv4";
+    const bits = prefix === undefined ? undefined : /^\d{1,3}$/.test(prefix) ? Number(prefix) : -1;
+    const known = isIP(address) !== 0 && rest.length === 0;
+    if (!known || (bits !== undefined && (bits < 0 || bits > (family === "ipv6" ? 128 : 32))))
+      return undefined;
+    if (bits === undefined) trusted.addAddress(address, family);
+    else trusted.addSubnet(address, bits, family);
+  }
+  return trusted;
+}
+
+/** Every setting there is. Units and defaults: docs/options.md. */
+const schema = z.object({
+  HOLDFAST_HOST: setting("an address or host name to listen on", (value) =>
+    /^[\w.:-]+$/.test(value) ? value : undefined,
+  ).default("127.0.0.1"),
+  HOLDFAST_PORT: setting("a port from 0 to 65535 (0: any free one)", port).default(4180),
+  HOLDFAST_ADMIN_PORT: setting("a port from 0 to 65535 (0: any free one)", port).default(4181),
+  HOLDFAST_DATA_DIR: setting("a directory", text).default("./holdfast-data"),
+  HOLDFAST_URL: setting("an http(s) URL without query, fragment or credentials", webUrl).optional(),
+  HOLDFAST_AUDIENCE: setting("the audience of access tokens, usually a URL", text).optional(),
+  HOLDFAST_STORE: setting("sqlite (redis is not in this version)", (value) =>
+    value === "sqlite" ? value : undefined,
+  ).default("sqlite"),
+  HOLDFAST_SECRET: setting(
+    "at least 32 random bytes as text; several, separated by commas, to rotate",
+    (value) => (value.split(",").every((part) => Buffer.byteLength(part.trim()) >= 32) ? value : undefined),
+  ).optional(),
+  HOLDFAST_CLIENTS: setting(
+    "id:secret pairs separated by commas, each id once, each secret of at least 16 characters",
+    (value) => {
+      const clients = list((part) => pair(part, 16))(value)?.map(([id, secret]) => ({ id, secret }));
+      return new Set(clients?.map(({ id }) => id)).size === clients?.length ? clients : undefined;
+    },
+  ).optional(),
+  HOLDFAST_CORS_ORIGINS: setting(
+    "origins such as https://app.example.com, separated by commas",
+    list(origin),
+  ).optional(),
+  HOLDFAST_TRUSTED_PROXIES: setting(
+    "addresses or networks such as 10.0.0.0/8, separated by commas",
+    peers,
+  ).optional(),
+  HOLDFAST_BOOTSTRAP_USER: setting("name:password, the password of at least 8 characters", (value) => {
+    const [username, password] = pair(value, 8) ?? [];
+    return username === undefined || password === undefined ? undefined : { username, password };
+  }).optional(),
+});
+
+/** What the service was told, checked. Where a value depends on the port that was bound, it is `undefined` here. */
+export interface Settings {
+  readonly host: string;
+  readonly port: number;
+  readonly adminPort: number;
+  /** Absolute. */
+  readonly dataDir: string;
+  readonly url: string | undefined;
+  readonly audience: string | undefined;
+  readonly store: "sqlite";
+  readonly secret: string | undefined;
+  readonly clients: readonly { readonly id: string; readonly secret: string }[];
+  readonly corsOrigins: readonly string[];
+  readonly trustedProxies: BlockList;
+  readonly bootstrapUser: { readonly username: string; readonly password: string } | undefined;
+}
+
+/** Reads `HOLDFAST_…` settings; refuses all that are wrong at once, each by name, none by value. */
+export function readSettings(env: Readonly<Record<string, string | undefined>>): Settings {
+  const given = Object.keys(env).filter((name) => name.startsWith("HOLDFAST_") && env[name] !== undefined);
+  const known = Object.keys(schema.shape);
+  const problems = given.filter((name) => !known.includes(name)).map((name) => unknownSetting(name, known));
+  const { data, error } = schema.safeParse(env);
+  problems.push(...(error?.issues ?? []).map((issue) => `${issue.path.join(".")} ${issue.message}`));
+  if (data !== undefined && data.HOLDFAST_PORT !== 0 && data.HOLDFAST_PORT === data.HOLDFAST_ADMIN_PORT) {
+    problems.push("HOLDFAST_ADMIN_PORT must be another port than HOLDFAST_PORT");
+  }
+  if (data === undefined || problems.length > 0) {
+    throw new HoldfastError("invalid_option", problems.join("\n"));
+  }
+  return {
+    host: data.HOLDFAST_HOST,
+    port: data.HOLDFAST_PORT,
+    adminPort: data.HOLDFAST_ADMIN_PORT,
+    dataDir: resolve(data.HOLDFAST_DATA_DIR),
+    url: data.HOLDFAST_URL,
+    audience: data.HOLDFAST_AUDIENCE,
+    store: data.HOLDFAST_STORE,
+    secret: data.HOLDFAST_SECRET,
+    clients: data.HOLDFAST_CLIENTS ?? [],
+    corsOrigins: data.HOLDFAST_CORS_ORIGINS ?? [],
+    trustedProxies: data.HOLDFAST_TRUSTED_PROXIES ?? new BlockList(),
+    bootstrapUser: data.HOLDFAST_BOOTSTRAP_USER,
+  };
+}
+
+function unknownSetting(name: string, known: readonly string[]): string {
+  const likely = closest(name, known);
+  const hint = distance(name, likely) <= 4 ? `did you mean ${likely}?` : `there are ${known.join(", ")}`;
+  return `${name} is not a setting; ${hint}`;
+}

@@ -1,0 +1,30 @@
+import { type BlockList, isIP } from "node:net";
+
+/** IPv4 as IPv4, also where a dual-stack socket shows it as `::ffff:192.0.2.1`. */
+function plain(address: string): string {
+  return address.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, "");
+}
+
+function trusts(proxies: BlockList, address: string): boolean {
+  return proxies.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
+}
+
+/**
+ * Where a request comes from: the peer, or, when the peer is a trusted proxy, the nearest address in
+ * `X-Forwarded-For` that is not one. What lies beyond that anybody could have written.
+ */
+export function requestSource(
+  peer: string | undefined,
+  forwardedFor: string | undefined,
+  proxies: BlockList,
+): string | undefined {
+  if (peer === undefined) return undefined;
+  let source = plain(peer);
+  const hops = (forwardedFor ?? "").split(",").map((hop) => plain(hop.trim()));
+  while (trusts(proxies, source)) {
+    const hop = hops.pop();
+    if (hop === undefined || isIP(hop) === 0) break;
+    source = hop;
+  }
+  return source;
+}

@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { bearerAnswer, readBearer } from "../../src/adapters/bearer.ts";
+import type { Decision, InvalidReason } from "../../src/core/verdict.ts";
+
+const reading: [readonly string[] | undefined, ReturnType<typeof readBearer>][] = [
+  [undefined, { status: "none" }],
+  [[], { status: "none" }],
+  [["Basic dXNlcjpwYXNz"], { status: "none" }],
+  [["Bearerabc"], { status: "none" }],
+  [["Bearer a.b-c_d~e+f/g=="], { status: "token", token: "a.b-c_d~e+f/g==" }],
+  [["bEaReR  abc"], { status: "token", token: "abc" }],
+  [["Bearer"], { status: "malformed" }],
+  [["Bearer "], { status: "malformed" }],
+  [["Bearer a b"], { status: "malformed" }],
+  [["Bearer a,b"], { status: "malformed" }],
+  [["Bearer a, Bearer b"], { status: "malformed" }],
+  [["Bearer a=b"], { status: "malformed" }],
+  [["Bearer é"], { status: "malformed" }],
+  [["Bearer a", "Bearer a"], { status: "malformed" }],
+  [["Basic x", "Bearer a"], { status: "malformed" }],
+];
+for (const [headers, expected] of reading) {
+  test(`Authorization ${JSON.stringify(headers)} reads as ${expected.status}`, () => {
+    assert.deepEqual(readBearer(headers), expected);
+  });
+}
+
+const valid: Decision = {
+  status: "valid",
+  claims: {},
+  subject: "alice",
+  scopes: [],
+  expiresAt: 1,
+  basis: "proof",
+  from: "origin",
+  degraded: null,
+  revocationAgeMs: null,
+};
+
+test("a valid decision is 200 and leaves the body to the application", () => {
+  const { status, headers, body } = bearerAnswer(valid);
+  assert.deepEqual({ status, body }, { status: 200, body: null });
+  assert.equal(headers["Cache-Control"], "no-store");
+});
+
+test("no token is 401 with a challenge and without an error code", () => {
+  const { status, headers } = bearerAnswer({ status: "none" });
+  assert.equal(status, 401);
+  assert.equal(headers["WWW-Authenticate"], 'Bearer realm="api"');
+});
+
+test("a malformed header is 400 invalid_request", () => {
+  const { status, headers, body } = bearerAnswer({ status: "malformed" });
+  assert.equal(status, 400);
+  assert.equal(body?.error, "invalid_request");
+  assert.match(headers["WWW-Authenticate"] ?? "", /error="invalid_request"/);
+});
+
+test("every invalid reason is 401 invalid_token, and only expiry is told", () => {
+  const told = (reason: InvalidReason) => bearerAnswer({ status: "invalid", reason });
+  assert.match(told("expired").headers["WWW-Authenticate"] ?? "", /error="invalid_token".*expired/);
+  for (const reason of ["bad_signature", "revoked", "unknown_key", "wrong_audience"] as const) {
+    const answer = told(reason);
+    assert.equal(answer.status, 401);
+    assert.deepEqual(answer, told("malformed"), `${reason} must look like any other reason`);
+  }
+});
+
+test("law 1: unavailable is 503 with whole seconds of Retry-After, at least one, and no challenge", () => {
+  for (const [ms, seconds] of [
+    [0, "1"],
+    [1, "1"],
+    [1000, "1"],
+    [1001, "2"],
+    [60_000, "60"],
+  ] as const) {
+    const decision = { status: "unavailable", cause: "keys_unavailable", retryAfterMs: ms } as const;
+    const { status, headers, body } = bearerAnswer(decision);
+    assert.equal(status, 503);
+    assert.equal(headers["Retry-After"], seconds);
+    assert.equal(headers["WWW-Authenticate"], undefined);
+    assert.equal(body?.error, "temporarily_unavailable");
+  }
+});
+
+test("forbidden is 403 and names what the route needs, without letting a scope break out of the header", () => {
+  const { status, headers } = bearerAnswer({ status: "forbidden", missing: ["b"] }, ["a", 'b"\r\nX: y\\']);
+  assert.equal(status, 403);
+  assert.equal(
+    headers["WWW-Authenticate"],
+    'Bearer realm="api", error="insufficient_scope", scope="a bX: y"',
+  );
+});
+
+test("no refusal may be stored", () => {
+  const refusals = [
+    bearerAnswer({ status: "none" }),
+    bearerAnswer({ status: "malformed" }),
+    bearerAnswer({ status: "invalid", reason: "expired" }),
+    bearerAnswer({ status: "forbidden", missing: [] }),
+    bearerAnswer({ status: "unavailable", cause: "closed", retryAfterMs: 0 }),
+  ];
+  assert.deepEqual(
+    refusals.map(({ headers }) => headers["Cache-Control"]),
+    refusals.map(() => "no-store"),
+  );
+});

@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { resolve } from "node:path";
+import { test } from "node:test";
+import { readSettings } from "../../src/server/settings.ts";
+
+const secret = "s".repeat(32);
+
+test("without settings the service keeps to this machine", () => {
+  const { trustedProxies, ...settings } = readSettings({});
+  assert.deepEqual(settings, {
+    host: "127.0.0.1",
+    port: 4180,
+    adminPort: 4181,
+    dataDir: resolve("holdfast-data"),
+    url: undefined,
+    audience: undefined,
+    store: "sqlite",
+    secret: undefined,
+    clients: [],
+    corsOrigins: [],
+    bootstrapUser: undefined,
+  });
+  assert.deepEqual(trustedProxies.rules, []);
+});
+
+test("every setting is read", () => {
+  const settings = readSettings({
+    PATH: "not ours",
+    HOLDFAST_HOST: "::1",
+    HOLDFAST_PORT: "0",
+    HOLDFAST_ADMIN_PORT: "0",
+    HOLDFAST_DATA_DIR: "/data/",
+    HOLDFAST_URL: "https://id.example.com/",
+    HOLDFAST_AUDIENCE: "https://api.example.com",
+    HOLDFAST_STORE: "sqlite",
+    HOLDFAST_SECRET: `${secret},${secret}2`,
+    HOLDFAST_CLIENTS: "api:0123456789abcdef, other:with:colons-in-it",
+    HOLDFAST_CORS_ORIGINS: "https://app.example.com, http://localhost:3000",
+    HOLDFAST_TRUSTED_PROXIES: "10.0.0.0/8, 192.0.2.7, 2001:db8::/32",
+    HOLDFAST_BOOTSTRAP_USER: "alice:correct:horse",
+  });
+  assert.equal(settings.dataDir, "/data");
+  assert.equal(settings.url, "https://id.example.com");
+  assert.deepEqual(settings.clients, [
+    { id: "api", secret: "0123456789abcdef" },
+    { id: "other", secret: "with:colons-in-it" },
+  ]);
+  assert.deepEqual(settings.corsOrigins, ["https://app.example.com", "http://localhost:3000"]);
+  assert.deepEqual(settings.bootstrapUser, { username: "alice", password: "correct:horse" });
+  assert.ok(settings.trustedProxies.check("10.1.2.3"));
+  assert.ok(settings.trustedProxies.check("2001:db8::1", "ipv6"));
+  assert.ok(!settings.trustedProxies.check("192.0.2.8"));
+});
+
+const wrong: [name: string, value: string, message: RegExp][] = [
+  ["HOLDFAST_HOST", "http://x", /^HOLDFAST_HOST must be an address/],
+  ["HOLDFAST_PORT", "abc", /^HOLDFAST_PORT must be a port from 0 to 65535/],
+  ["HOLDFAST_PORT", "65536", /^HOLDFAST_PORT must be a port/],
+  ["HOLDFAST_PORT", "-1", /^HOLDFAST_PORT must be a port/],
+  ["HOLDFAST_PORT", "4180.5", /^HOLDFAST_PORT must be a port/],
+  ["HOLDFAST_PORT", "4181", /^HOLDFAST_ADMIN_PORT must be another port than HOLDFAST_PORT/],
+  ["HOLDFAST_ADMIN_PORT", "", /^HOLDFAST_ADMIN_PORT must be a port/],
+  ["HOLDFAST_DATA_DIR", " ", /^HOLDFAST_DATA_DIR must be a directory/],
+  ["HOLDFAST_URL", "id.example.com", /^HOLDFAST_URL must be an http\(s\) URL/],
+  ["HOLDFAST_URL", "ftp://id.example.com", /^HOLDFAST_URL must be/],
+  ["HOLDFAST_URL", "https://id.example.com/?a=1", /^HOLDFAST_URL must be/],
+  ["HOLDFAST_URL", "https://user:pass@id.example.com", /^HOLDFAST_URL must be/],
+  ["HOLDFAST_AUDIENCE", "", /^HOLDFAST_AUDIENCE must be/],
+  ["HOLDFAST_STORE", "redis", /^HOLDFAST_STORE must be sqlite \(redis is not in this version\)/],
+  ["HOLDFAST_SECRET", "too-short-a-secret", /^HOLDFAST_SECRET must be at least 32 random bytes/],
+  ["HOLDFAST_SECRET", `${secret},short`, /^HOLDFAST_SECRET must be/],
+  ["HOLDFAST_CLIENTS", "api", /^HOLDFAST_CLIENTS must be id:secret pairs/],
+  ["HOLDFAST_CLIENTS", "api:short", /^HOLDFAST_CLIENTS must be/],
+  ["HOLDFAST_CLIENTS", `api:${secret},api:${secret}`, /^HOLDFAST_CLIENTS must be .* each id once/],
+  ["HOLDFAST_CORS_ORIGINS", "*", /^HOLDFAST_CORS_ORIGINS must be origins/],
+  ["HOLDFAST_CORS_ORIGINS", "https://app.example.com/", /^HOLDFAST_CORS_ORIGINS must be/],
+  ["HOLDFAST_CORS_ORIGINS", "null", /^HOLDFAST_CORS_ORIGINS must be/],
+  ["HOLDFAST_TRUSTED_PROXIES", "proxy.internal", /^HOLDFAST_TRUSTED_PROXIES must be addresses/],
+  ["HOLDFAST_TRUSTED_PROXIES", "10.0.0.0/33", /^HOLDFAST_TRUSTED_PROXIES must be/],
+  ["HOLDFAST_TRUSTED_PROXIES", "10.0.0.0/", /^HOLDFAST_TRUSTED_PROXIES must be/],
+  ["HOLDFAST_TRUSTED_PROXIES", "10.0.0.0/8/8", /^HOLDFAST_TRUSTED_PROXIES must be/],
+  ["HOLDFAST_BOOTSTRAP_USER", "alice", /^HOLDFAST_BOOTSTRAP_USER must be name:password/],
+  ["HOLDFAST_BOOTSTRAP_USER", "alice:short", /^HOLDFAST_BOOTSTRAP_USER must be/],
+  ["HOLDFAST_BOOTSTRAP_USER", ":password-only", /^HOLDFAST_BOOTSTRAP_USER must be/],
+];
+for (const [name, value, message] of wrong) {
+  test(`${name}=${JSON.stringify(value)} is refused by name`, () => {
+    assert.throws(() => readSettings({ [name]: value }), { code: "invalid_option", message });
+  });
+}
+
+test("a name nobody reads is refused, with the likely one", () => {
+  assert.throws(() => readSettings({ HOLDFAST_PROT: "1" }), {
+    message: "HOLDFAST_PROT is not a setting; did you mean HOLDFAST_PORT?",
+  });
+  assert.throws(() => readSettings({ HOLDFAST_FAVOURITE_COLOUR: "1" }), {
+    message: /^HOLDFAST_FAVOURITE_COLOUR is not a setting; there are HOLDFAST_HOST, HOLDFAST_PORT/,
+  });
+});
+
+test("law 5: all problems are told at once, and no value of a setting is shown", () => {
+  const secrets = {
+    HOLDFAST_SECRET: "hunter2-secret",
+    HOLDFAST_CLIENTS: "hunter2-client",
+    HOLDFAST_BOOTSTRAP_USER: "hunter2-user",
+    HOLDFAST_PROT: "hunter2-unknown",
+    HOLDFAST_URL: "hunter2-url",
+  };
+  assert.throws(
+    () => readSettings(secrets),
+    (error: Error) => {
+      assert.equal(error.message.split("\n").length, 5);
+      assert.doesNotMatch(error.message, /hunter2/);
+      return true;
+    },
+  );
+});
