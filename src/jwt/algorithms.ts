@@ -13,3 +13,51 @@ export type Algorithm =
   | "ES384"
   | "ES512"
   | "EdDSA";
+
+export interface AlgorithmFacts {
+  readonly family: "HS" | "RS" | "PS" | "ES" | "EdDSA";
+  /** `kty` of its keys (RFC 7518 §6.1, RFC 8037 §2). */
+  readonly kty: "oct" | "RSA" | "EC" | "OKP";
+  /** `crv` of its keys, where the kind has curves. */
+  readonly curve?: string;
+  /** As node:crypto calls it; `null` where the algorithm hashes by itself. */
+  readonly hash: "sha256" | "sha384" | "sha512" | null;
+  /** Length of every signature; absent where it is that of the key's modulus. */
+  readonly signatureBytes?: number;
+}
+
+const table: Readonly<Record<Algorithm, AlgorithmFacts>> = {
+  HS256: { family: "HS", kty: "oct", hash: "sha256", signatureBytes: 32 },
+  HS384: { family: "HS", kty: "oct", hash: "sha384", signatureBytes: 48 },
+  HS512: { family: "HS", kty: "oct", hash: "sha512", signatureBytes: 64 },
+  RS256: { family: "RS", kty: "RSA", hash: "sha256" },
+  RS384: { family: "RS", kty: "RSA", hash: "sha384" },
+  RS512: { family: "RS", kty: "RSA", hash: "sha512" },
+  PS256: { family: "PS", kty: "RSA", hash: "sha256" },
+  PS384: { family: "PS", kty: "RSA", hash: "sha384" },
+  PS512: { family: "PS", kty: "RSA", hash: "sha512" },
+  ES256: { family: "ES", kty: "EC", curve: "P-256", hash: "sha256", signatureBytes: 64 },
+  ES384: { family: "ES", kty: "EC", curve: "P-384", hash: "sha384", signatureBytes: 96 },
+  ES512: { family: "ES", kty: "EC", curve: "P-521", hash: "sha512", signatureBytes: 132 },
+  EdDSA: { family: "EdDSA", kty: "OKP", curve: "Ed25519", hash: null, signatureBytes: 64 },
+};
+
+export const algorithms: readonly Algorithm[] = Object.freeze(Object.keys(table) as Algorithm[]);
+
+/** Those whose verification key is no secret: what is accepted unless told otherwise. */
+export const asymmetricAlgorithms: readonly Algorithm[] = Object.freeze(
+  algorithms.filter((algorithm) => table[algorithm].family !== "HS"),
+);
+
+export function isAlgorithm(value: unknown): value is Algorithm {
+  return typeof value === "string" && Object.hasOwn(table, value);
+}
+
+export function algorithmFacts(algorithm: Algorithm): AlgorithmFacts {
+  return table[algorithm];
+}
+
+/** Length of a `hash` in bytes: of an HMAC secret at least (RFC 7518 §3.2), of a PSS salt exactly (§3.5). */
+export function digestBytes(hash: "sha256" | "sha384" | "sha512"): number {
+  return Number(hash.slice(3)) / 8;
+}

@@ -1,9 +1,73 @@
 import type { KeyObject } from "node:crypto";
-import type { Algorithm } from "./algorithms.ts";
+import { HoldfastError } from "../core/errors.ts";
+import { asymmetricAlgorithms, type Algorithm } from "./algorithms.ts";
+import { importJwk, type VerificationKey } from "./jwk.ts";
 
-/** A key, ready to verify one algorithm and no other. */
-export interface VerificationKey {
+export { importSecret, type VerificationKey } from "./jwk.ts";
+
+export interface RejectedKey {
+  /** Its place in the set. */
+  readonly index: number;
   readonly kid: string | undefined;
-  readonly algorithm: Algorithm;
-  readonly key: KeyObject;
+  /** Completes "the key …". */
+  readonly reason: string;
+}
+
+export interface ImportedJwkSet {
+  readonly keys: readonly VerificationKey[];
+  readonly rejected: readonly RejectedKey[];
+}
+
+const MAX_KEYS = 100;
+
+/**
+ * The usable keys of a JWK Set (RFC 7517 §5) from outside, and what is wrong with the others. Throws `invalid_key`
+ * if it is no set at all or has more than 100 keys. No usable key is no error here: the caller decides what then.
+ * `algorithms` are those accepted, by default the asymmetric ones.
+ */
+export function importJwkSet(
+  set: unknown,
+  options: { algorithms?: readonly Algorithm[] | undefined } = {},
+): ImportedJwkSet {
+  const list = isRecord(set) ? set["keys"] : undefined;
+  if (!Array.isArray(list)) {
+    throw new HoldfastError("invalid_key", "a JWK Set must be an object with an array of keys");
+  }
+  if (list.length > MAX_KEYS) {
+    throw new HoldfastError(
+      "invalid_key",
+      `a JWK Set must have at most ${MAX_KEYS} keys; got ${list.length}`,
+    );
+  }
+  const accepted = options.algorithms ?? asymmetricAlgorithms;
+  const usable: {
+    index: number;
+    kid: string | undefined;
+    key: KeyObject;
+    serves: readonly VerificationKey[];
+  }[] = [];
+  const rejected: RejectedKey[] = [];
+  for (const [index, jwk] of (list as unknown[]).entries()) {
+    const kid = isRecord(jwk) && typeof jwk["kid"] === "string" ? jwk["kid"] : undefined;
+    const imported = isRecord(jwk) ? importJwk(jwk, accepted) : "is not an object";
+    if (typeof imported === "string") rejected.push({ index, kid, reason: imported });
+    else usable.push({ index, kid, ...imported });
+  }
+  const keys: VerificationKey[] = [];
+  for (const { index, kid, key, serves } of usable) {
+    if (kid !== undefined && usable.some((other) => other.kid === kid && !other.key.equals(key))) {
+      rejected.push({ index, kid, reason: "shares its kid with another key" });
+    } else {
+      keys.push(...serves.filter((one) => !keys.some((other) => isSame(one, other))));
+    }
+  }
+  return { keys, rejected };
+}
+
+function isSame(one: VerificationKey, other: VerificationKey): boolean {
+  return one.kid === other.kid && one.algorithm === other.algorithm && one.key.equals(other.key);
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
 }

@@ -1,0 +1,108 @@
+import { invalidOption, onlyKnown, text } from "../core/options.ts";
+import type { InvalidReason, JwtClaims } from "../core/verdict.ts";
+import { normalizeTyp, type ParsedToken } from "./parse.ts";
+
+/** How far ahead `iat` may lie whatever the tolerance, in milliseconds. */
+const IAT_SLACK_MS = 5_000;
+
+export interface ProofPolicyOptions {
+  /** Exact `iss`. */
+  issuer: string;
+  /** One of these must be among the token's `aud`; `null` skips the check knowingly. */
+  audience: string | readonly string[] | null;
+  /** Accepted `typ`, compared without case and without `application/`. Default `["at+jwt", "jwt"]`. */
+  types?: readonly string[] | undefined;
+  /** Refuse tokens without `typ`. Default false. */
+  requireTyp?: boolean | undefined;
+  /** Claims that must be there besides `iss`, `aud` and `exp`. Default `["sub"]`. */
+  requiredClaims?: readonly string[] | undefined;
+  /** Accept tokens that never expire. Default false. */
+  allowMissingExp?: boolean | undefined;
+}
+
+/** The time-independent rules of a proof, as {@link proofPolicy} made them. */
+export interface ProofPolicy {
+  readonly issuer: string;
+  readonly audience: readonly string[] | null;
+  /** Normalized. */
+  readonly types: readonly string[];
+  readonly requireTyp: boolean;
+  /** `exp` among them unless waived. */
+  readonly requiredClaims: readonly string[];
+}
+
+function texts(name: string, value: unknown): readonly string[] {
+  if (!Array.isArray(value)) throw invalidOption(name, "an array of strings", value);
+  return value.map((item, index) => text(`${name}[${index}]`, item));
+}
+
+function flag(name: string, value: unknown): boolean {
+  if (value !== undefined && typeof value !== "boolean") throw invalidOption(name, "true or false", value);
+  return value === true;
+}
+
+/** Checks the options, copies them and fills in what is left out. Throws `invalid_option`. */
+export function proofPolicy(options: ProofPolicyOptions): ProofPolicy {
+  onlyKnown("proofPolicy", options, [
+    "issuer",
+    "audience",
+    "types",
+    "requireTyp",
+    "requiredClaims",
+    "allowMissingExp",
+  ]);
+  const { audience } = options;
+  const audiences =
+    audience === null
+      ? null
+      : typeof audience === "string"
+        ? [text("audience", audience)]
+        : texts("audience", audience);
+  if (audiences?.length === 0) throw invalidOption("audience", "null or at least one audience", audience);
+  const types = texts("types", options.types ?? ["at+jwt", "jwt"]).map(normalizeTyp);
+  const required = texts("requiredClaims", options.requiredClaims ?? ["sub"]);
+  return {
+    issuer: text("issuer", options.issuer),
+    audience: audiences,
+    types,
+    requireTyp: flag("requireTyp", options.requireTyp),
+    requiredClaims: flag("allowMissingExp", options.allowMissingExp) ? required : ["exp", ...required],
+  };
+}
+
+/** What the claims and `typ` prove for good. Time is {@link checkTime}'s, on every use. */
+export function checkClaims(parsed: ParsedToken, policy: ProofPolicy): InvalidReason | null {
+  const { typ, claims } = parsed;
+  if (typ === undefined ? policy.requireTyp : !policy.types.includes(typ)) return "wrong_type";
+  if (claims.iss !== policy.issuer) return claims.iss === undefined ? "missing_claim" : "wrong_issuer";
+  if (policy.audience !== null) {
+    const { aud } = claims;
+    if (aud === undefined) return "missing_claim";
+    if (!intersects(aud, policy.audience)) return "wrong_audience";
+  }
+  for (const name of policy.requiredClaims) {
+    const value = Object.hasOwn(claims, name) ? claims[name] : undefined;
+    if (value === undefined || value === null || value === "") return "missing_claim";
+  }
+  return claims["cnf"] === undefined ? null : "sender_constrained";
+}
+
+function intersects(aud: string | readonly string[], accepted: readonly string[]): boolean {
+  return typeof aud === "string" ? accepted.includes(aud) : aud.some((one) => accepted.includes(one));
+}
+
+/**
+ * Whether the claims hold now; never cached. `exp` is refused from `exp` + tolerance on (RFC 7519 §4.1.4). A
+ * token from the future was issued by a clock that is wrong, or for another time.
+ */
+export function checkTime(
+  claims: Readonly<JwtClaims>,
+  nowMs: number,
+  toleranceMs: number,
+): "expired" | "not_yet_valid" | null {
+  const { exp, nbf, iat } = claims;
+  if (exp !== undefined && nowMs >= exp * 1000 + toleranceMs) return "expired";
+  if (nbf !== undefined && nowMs < nbf * 1000 - toleranceMs) return "not_yet_valid";
+  if (iat !== undefined && nowMs < iat * 1000 - Math.max(toleranceMs, IAT_SLACK_MS)) return "not_yet_valid";
+  return null;
+}

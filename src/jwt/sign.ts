@@ -1,0 +1,92 @@
+import { constants, createHmac, createPrivateKey, generateKeyPair, sign, type KeyObject } from "node:crypto";
+import { promisify } from "node:util";
+import { calculateJwkThumbprint } from "jose/jwk/thumbprint";
+import { HoldfastError } from "../core/errors.ts";
+import type { JwtClaims } from "../core/verdict.ts";
+import { algorithmFacts, isAlgorithm, type Algorithm } from "./algorithms.ts";
+import { importJwk } from "./jwk.ts";
+
+/** A JWK (RFC 7517 §4) of ours: `kty` and its members, `kid`, `alg`, `use`. */
+export interface Jwk {
+  readonly kid: string;
+  readonly alg: Algorithm;
+  readonly use: "sig";
+  readonly kty: string;
+  readonly [member: string]: unknown;
+}
+
+export interface SigningKey {
+  /** Thumbprint of the public key (RFC 7638). */
+  readonly kid: string;
+  readonly algorithm: Algorithm;
+  /** Whoever has it signs: it leaves memory only sealed. */
+  readonly privateJwk: Jwk;
+  readonly publicJwk: Jwk;
+  readonly key: KeyObject;
+}
+
+const RSA_BITS = 2048;
+
+async function makeKeyPair(algorithm: Algorithm): Promise<KeyObject> {
+  const { kty, curve } = algorithmFacts(algorithm);
+  const generate = promisify(generateKeyPair);
+  if (kty === "RSA") return (await generate("rsa", { modulusLength: RSA_BITS })).privateKey;
+  if (kty === "EC") return (await generate("ec", { namedCurve: curve as string })).privateKey;
+  if (kty === "OKP") return (await generate("ed25519")).privateKey;
+  throw new HoldfastError("invalid_key", `a signing key serves an asymmetric algorithm; not ${algorithm}`);
+}
+
+/** A new key for one asymmetric algorithm; RSA keys get 2048 bits. Off the main thread. */
+export async function generateSigningKey(algorithm: Algorithm): Promise<SigningKey> {
+  const jwk = (await makeKeyPair(algorithm)).export({ format: "jwk" });
+  const kid = await calculateJwkThumbprint(jwk);
+  return importSigningKey({ ...jwk, kid, alg: algorithm, use: "sig" });
+}
+
+/** A key from its `privateJwk`. Throws `invalid_key`. */
+export function importSigningKey(jwk: Readonly<Record<string, unknown>>): SigningKey {
+  const { kid, alg, kty, crv, n, e, x, y } = jwk;
+  if (typeof kid !== "string" || !isAlgorithm(alg)) {
+    throw new HoldfastError("invalid_key", "a signing key must have a kid and an alg that is supported");
+  }
+  const publicJwk = Object.fromEntries(
+    Object.entries({ kty, crv, n, e, x, y, kid, alg, use: "sig" }).filter(([, value]) => value !== undefined),
+  ) as unknown as Jwk;
+  const checked = importJwk(publicJwk, [alg]);
+  if (typeof checked === "string") throw new HoldfastError("invalid_key", `the signing key ${checked}`);
+  let key: KeyObject;
+  try {
+    key = createPrivateKey({ key: jwk, format: "jwk" });
+  } catch {
+    throw new HoldfastError("invalid_key", "the signing key is malformed, or not a private key");
+  }
+  return { kid, algorithm: alg, privateJwk: { ...jwk, kid, alg, use: "sig" } as Jwk, publicJwk, key };
+}
+
+/** The signature of `input` (ASCII) in the form of JOSE (RFC 7518 §3). Synchronous. */
+export function makeSignature(algorithm: Algorithm, key: KeyObject, input: string): Buffer {
+  const { family, hash } = algorithmFacts(algorithm);
+  if (family === "HS")
+    return createHmac(hash as string, key)
+      .update(input, "latin1")
+      .digest();
+  const bytes = Buffer.from(input, "latin1");
+  if (family === "ES") return sign(hash, bytes, { key, dsaEncoding: "ieee-p1363" });
+  if (family !== "PS") return sign(hash, bytes, key);
+  const { RSA_PKCS1_PSS_PADDING: padding, RSA_PSS_SALTLEN_DIGEST: saltLength } = constants;
+  return sign(hash, bytes, { key, padding, saltLength });
+}
+
+/** Compact serialization (RFC 7515 §7.1) of `claims` as they are. `typ` as RFC 9068 §2.1 wants it. */
+export function signToken(
+  claims: Readonly<JwtClaims>,
+  key: Pick<SigningKey, "kid" | "algorithm" | "key">,
+  header: { typ: string } = { typ: "at+jwt" },
+): string {
+  const input = `${encode({ alg: key.algorithm, kid: key.kid, ...header })}.${encode(claims)}`;
+  return `${input}.${makeSignature(key.algorithm, key.key, input).toString("base64url")}`;
+}
+
+function encode(value: object): string {
+  return Buffer.from(JSON.stringify(value)).toString("base64url");
+}
