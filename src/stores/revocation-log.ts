@@ -1,12 +1,6 @@
 import { chainDigest, type LogPosition, type Revocation, type RevocationEntry } from "../core/revocation.ts";
 import type { RevocationTail } from "./contracts.ts";
 
-/** A log's name: made with it, so that another log in its place is noticed. */
-export function newEpoch(random: () => number): string {
-  const words = Array.from({ length: 4 }, () => Math.floor(random() * 2 ** 32));
-  return words.map((word) => word.toString(16).padStart(8, "0")).join("");
-}
-
 /** The entry that follows `last`; `null` is the empty log. */
 export function nextEntry(
   last: Pick<LogPosition, "seq" | "chain"> | null,

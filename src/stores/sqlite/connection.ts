@@ -1,0 +1,179 @@
+import { closeSync, openSync } from "node:fs";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { sleep, type Clock } from "../../core/clock.ts";
+import { HoldfastError } from "../../core/errors.ts";
+import { isBusy, storeError } from "./errors.ts";
+import { checkFile, migrate } from "./schema.ts";
+
+/** How long SQLite itself may wait for a lock, ms: it does so by blocking the event loop. */
+const BLOCK_MS = 5;
+
+/** Commands in one transaction at most, so that a burst does not block the event loop for long. */
+const MAX_GROUP = 128;
+
+interface Waiting {
+  readonly command: (nowMs: number) => unknown;
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export interface ConnectionOptions {
+  /** Absolute path, or `:memory:`. */
+  readonly file: string;
+  readonly description: string;
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** How long to try while another process holds the lock. */
+  readonly lockTimeoutMs: number;
+  /** Resolves when the commands that arrive together have arrived. */
+  readonly gathered: () => Promise<void>;
+}
+
+/**
+ * One connection to the file. Reads run at once. Writes that arrive in the same turn of the event loop share one
+ * transaction, hence one wait for the disk, and settle after it is durable.
+ */
+export class Connection {
+  readonly #options: ConnectionOptions;
+  readonly #db: DatabaseSync;
+  readonly #begin: StatementSync;
+  readonly #commit: StatementSync;
+  readonly #waiting: Waiting[] = [];
+  #effects: (() => void)[] = [];
+  #draining: Promise<void> | null = null;
+  #closed = false;
+
+  /** Throws when the file cannot be opened; SQLite's own errors as they are, `isBusy` among them. */
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    this.#db = open(options);
+    this.#begin = this.#db.prepare("BEGIN IMMEDIATE");
+    this.#commit = this.#db.prepare("COMMIT");
+  }
+
+  prepare(sql: string): StatementSync {
+    try {
+      return this.#db.prepare(sql);
+    } catch (error) {
+      throw storeError(this.#options.description, error);
+    }
+  }
+
+  /** Runs a query outside any transaction: what it returns must come from one statement. */
+  async read<T>(query: (nowMs: number) => T): Promise<T> {
+    if (this.#closed) throw this.#closedError();
+    return await patiently(this.#options, () => query(this.#options.clock.now()));
+  }
+
+  /**
+   * Runs `command`, synchronous and free of other effects than on the database, within a transaction. It may run
+   * again when another command of its group failed.
+   */
+  async write<T>(command: (nowMs: number) => T): Promise<T> {
+    if (this.#closed) throw this.#closedError();
+    return await new Promise<T>((resolve, reject) => {
+      this.#waiting.push({ command, resolve: resolve as Waiting["resolve"], reject });
+      this.#draining ??= this.#drain();
+    });
+  }
+
+  /** From within a command: calls `effect` right after the commit, and never if there is none. */
+  afterCommit(effect: () => void): void {
+    this.#effects.push(effect);
+  }
+
+  /** Finishes what was accepted, then closes the file. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#draining;
+    this.#db.close();
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      await this.#options.gathered();
+      try {
+        await patiently(this.#options, () => this.#transact());
+      } catch (error) {
+        for (const { reject } of this.#waiting.splice(0)) reject(error);
+      }
+    }
+    this.#draining = null;
+  }
+
+  /** One group, one transaction. Throws only when that could not begin, and then nothing left the line. */
+  #transact(): void {
+    this.#begin.run();
+    const group = this.#waiting.splice(0, MAX_GROUP);
+    const now = this.#options.clock.now();
+    const results: unknown[] = [];
+    try {
+      for (const { command } of group) results.push(command(now));
+    } catch (error) {
+      // Its own failure: it leaves, and the others go again without it.
+      this.#undo();
+      const [failed] = group.splice(results.length, 1);
+      this.#waiting.unshift(...group);
+      failed?.reject(storeError(this.#options.description, error));
+      return;
+    }
+    try {
+      this.#commit.run();
+    } catch (error) {
+      this.#undo();
+      for (const { reject } of group) reject(storeError(this.#options.description, error));
+      return;
+    }
+    for (const effect of this.#effects.splice(0)) effect();
+    for (const [index, { resolve }] of group.entries()) resolve(results[index]);
+  }
+
+  /** SQLite has already rolled back after some failures, such as a full disk. */
+  #undo(): void {
+    this.#effects = [];
+    if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+  }
+
+  #closedError(): HoldfastError {
+    return new HoldfastError("closed", `${this.#options.description} was closed`);
+  }
+}
+
+/** Tries until the lock is free or the time is up, without blocking the event loop in between. */
+export async function patiently<T>(options: ConnectionOptions, work: () => T): Promise<T> {
+  const { clock, random, lockTimeoutMs, description } = options;
+  const giveUpAt = clock.monotonic() + lockTimeoutMs;
+  for (;;) {
+    try {
+      return work();
+    } catch (error) {
+      if (!isBusy(error) || clock.monotonic() >= giveUpAt) throw storeError(description, error);
+    }
+    await sleep(clock, 2 + 18 * random());
+  }
+}
+
+function open({ file, description }: ConnectionOptions): DatabaseSync {
+  const inMemory = file === ":memory:";
+  // Made here, so that it is never readable by others; SQLite gives its companions the same mode.
+  if (!inMemory) closeSync(openSync(file, "a", 0o600));
+  const db = new DatabaseSync(file, { timeout: BLOCK_MS });
+  try {
+    checkFile(db, description);
+    const { journal_mode: mode } = db.prepare("PRAGMA journal_mode = WAL").get() ?? {};
+    if (mode !== "wal" && !inMemory) {
+      throw new HoldfastError(
+        "store_unavailable",
+        `${description} is on a file system without shared memory`,
+      );
+    }
+    // FULL syncs each commit; fullfsync makes that true on macOS, where fsync stops at the drive's cache.
+    db.exec("PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA trusted_schema = OFF");
+    migrate(db);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}

@@ -1,0 +1,128 @@
+import type { AuditEvent } from "../../core/events.ts";
+import type {
+  AuditStore,
+  KeyStore,
+  MarkerStore,
+  SigningKeyRecord,
+  UserRecord,
+  UserStore,
+} from "../contracts.ts";
+import { AUDIT_KEPT_MS } from "../retention.ts";
+import type { Connection } from "./connection.ts";
+
+export function userTable(db: Connection): UserStore {
+  const byName = db.prepare("SELECT * FROM users WHERE username = ?");
+  const bySubject = db.prepare("SELECT * FROM users WHERE subject = ?");
+  const page = db.prepare("SELECT * FROM users WHERE username > ? ORDER BY username LIMIT ?");
+  const any = db.prepare("SELECT 1 FROM users LIMIT 1");
+  const insert = db.prepare("INSERT INTO users VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING");
+  const update = db.prepare(
+    `UPDATE users SET passwordHash = ?, scopes = ?, createdAt = ?, mac = ?
+      WHERE username = ? AND subject = ? AND mac = ?`,
+  );
+  return {
+    add: async (user, { onlyFirst = false } = {}) =>
+      await db.write(() => {
+        if (onlyFirst && any.get() !== undefined) return "exists";
+        const { username, subject, passwordHash, scopes, createdAt, mac } = user;
+        const row = [username, subject, passwordHash, JSON.stringify(scopes), createdAt, mac];
+        return insert.run(...row).changes === 1 ? "added" : "exists";
+      }),
+    get: async (username) => await db.read(() => toUser(byName.get(username))),
+    getBySubject: async (subject) => await db.read(() => toUser(bySubject.get(subject))),
+    replace: async (user, expectedMac) =>
+      await db.write(() => {
+        const { username, subject, passwordHash, scopes, createdAt, mac } = user;
+        const row = [passwordHash, JSON.stringify(scopes), createdAt, mac, username, subject, expectedMac];
+        return update.run(...row).changes === 1 ? "replaced" : "stale";
+      }),
+    list: async ({ after = "", limit }) =>
+      await db.read(() => page.all(after, limit).map((row) => toUser(row) as UserRecord)),
+  };
+}
+
+function toUser(row: object | undefined): UserRecord | null {
+  if (row === undefined) return null;
+  const user = row as Omit<UserRecord, "scopes"> & { scopes: string };
+  return { ...user, scopes: JSON.parse(user.scopes) as string[] };
+}
+
+export function keyTable(db: Connection): KeyStore {
+  const all = db.prepare("SELECT * FROM keys ORDER BY createdAt, rowid");
+  const insert = db.prepare("INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?)");
+  const retire = db.prepare("UPDATE keys SET retiredAt = ? WHERE kid = ?");
+  const activate = db.prepare("UPDATE keys SET activatedAt = ? WHERE kid = ?");
+  const reseal = db.prepare("UPDATE keys SET sealed = ? WHERE kid = ? AND sealed = ?");
+  const remove = db.prepare("DELETE FROM keys WHERE kid = ?");
+
+  const list = () => all.all().map((row) => ({ ...row }) as unknown as SigningKeyRecord);
+  const add = ({ kid, algorithm, sealed, createdAt, activatedAt, retiredAt }: SigningKeyRecord) =>
+    insert.run(kid, algorithm, sealed, createdAt, activatedAt, retiredAt);
+
+  return {
+    list: async () => await db.read(list),
+    initialise: async (keys) =>
+      await db.write(() => {
+        if (list().length === 0) keys.forEach(add);
+        return list();
+      }),
+    rotate: async (current, next) =>
+      await db.write((nowMs) => {
+        const inUse = list().filter((key) => key.retiredAt === null);
+        const signs = inUse.some((key) => key.kid === current && key.activatedAt !== null);
+        const published = inUse.find((key) => key.activatedAt === null);
+        if (!signs || published === undefined) return "stale";
+        retire.run(nowMs, current);
+        activate.run(nowMs, published.kid);
+        add(next);
+        return "rotated";
+      }),
+    reseal: async (kid, from, sealed) =>
+      await db.write(() => (reseal.run(sealed, kid, from).changes === 1 ? "replaced" : "stale")),
+    remove: async (kid) => await db.write(() => void remove.run(kid)),
+  };
+}
+
+export interface AuditTable {
+  readonly store: AuditStore;
+  /** Within a command: up to the first event that is young enough. */
+  readonly prune: (nowMs: number) => void;
+}
+
+export function auditTable(db: Connection): AuditTable {
+  const insert = db.prepare(
+    `INSERT INTO audit ("at", kind, subject, session, source, detail) VALUES (?, ?, ?, ?, ?, ?)`,
+  );
+  const newest = db.prepare(
+    `SELECT "at", kind, subject, session, source, detail FROM audit ORDER BY number DESC LIMIT ?`,
+  );
+  const trim = db.prepare(
+    `DELETE FROM audit WHERE number < (SELECT number FROM audit WHERE "at" > ? ORDER BY number LIMIT 1)`,
+  );
+  return {
+    store: {
+      append: async ({ at, kind, subject, session, source, detail }) =>
+        await db.write(() => void insert.run(at, kind, subject, session, source, detail)),
+      recent: async (limit) =>
+        await db.read(() => newest.all(limit).map((row) => ({ ...row }) as unknown as AuditEvent)),
+    },
+    prune: (nowMs) => void trim.run(nowMs - AUDIT_KEPT_MS),
+  };
+}
+
+export function markerTable(db: Connection): MarkerStore {
+  const find = db.prepare("SELECT value FROM markers WHERE name = ?");
+  const insert = db.prepare("INSERT INTO markers VALUES (?, ?) ON CONFLICT DO NOTHING");
+  const update = db.prepare("UPDATE markers SET value = ? WHERE name = ? AND value = ?");
+  const value = (name: string) => (find.get(name) as { value: string } | undefined)?.value ?? null;
+  return {
+    read: async (name) => await db.read(() => value(name)),
+    claim: async (name, wanted) =>
+      await db.write(() => {
+        insert.run(name, wanted);
+        return value(name) ?? wanted;
+      }),
+    replace: async (name, from, to) =>
+      await db.write(() => (update.run(to, name, from).changes === 1 ? "replaced" : "stale")),
+  };
+}

@@ -1,0 +1,95 @@
+import type { LogPosition, Revocation, RevocationEntry } from "../../core/revocation.ts";
+import type { RevocationFeed, RevocationTail } from "../contracts.ts";
+import { PRUNE_SLACK_MS } from "../retention.ts";
+import { nextEntry, RevocationListeners, tailAfter } from "../revocation-log.ts";
+import type { Connection } from "./connection.ts";
+
+interface Row {
+  seq: number;
+  chain: string;
+  at: number;
+  issuer: string;
+  kind: Revocation["kind"];
+  id: string;
+  before: number | null;
+  until: number;
+}
+
+export interface RevocationTable {
+  readonly feed: RevocationFeed;
+  /** Within a command: appends, and tells the listeners once that is durable. */
+  readonly append: (revocation: Revocation, nowMs: number) => RevocationEntry;
+  /** Within a command. Only from the head, and never the newest: the rest stays contiguous, its end known. */
+  readonly prune: (nowMs: number) => void;
+}
+
+export function revocationTable(db: Connection): RevocationTable {
+  const listeners = new RevocationListeners();
+  const name = db.prepare("SELECT epoch FROM log");
+  const newest = db.prepare("SELECT seq, chain FROM revocations ORDER BY seq DESC LIMIT 1");
+  const from = db.prepare("SELECT * FROM revocations WHERE seq >= ? ORDER BY seq");
+  const inForce = db.prepare(
+    `SELECT * FROM revocations WHERE "until" > ? OR seq = (SELECT max(seq) FROM revocations) ORDER BY seq`,
+  );
+  const insert = db.prepare("INSERT INTO revocations VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+  const trim = db.prepare(
+    `DELETE FROM revocations WHERE seq < coalesce(
+      (SELECT seq FROM revocations WHERE "until" > ? ORDER BY seq LIMIT 1), (SELECT max(seq) FROM revocations))`,
+  );
+  // Changes with each commit of another connection, never with ours: an idle poll reads nothing else.
+  const dataVersion = db.prepare("PRAGMA data_version");
+  let seen: { readonly version: unknown; readonly end: LogPosition } | null = null;
+
+  function after(position: LogPosition): RevocationTail {
+    const version = dataVersion.get()?.["data_version"];
+    if (seen?.version === version && samePosition(seen?.end, position)) return { status: "ok", entries: [] };
+    const { epoch } = name.get() as { epoch: string };
+    const tail = tailAfter(position, epoch, (from.all(position.seq) as unknown as Row[]).map(toEntry));
+    if (tail.status === "ok") {
+      const last = tail.entries.at(-1) ?? position;
+      seen = { version, end: { epoch, seq: last.seq, chain: last.chain } };
+    }
+    return tail;
+  }
+
+  return {
+    append(revocation, nowMs) {
+      const last = newest.get() as unknown as Pick<Row, "seq" | "chain"> | undefined;
+      const entry = nextEntry(last ?? null, nowMs, revocation);
+      const { issuer, kind, id, until } = revocation;
+      const before = revocation.kind === "subject" ? revocation.before : null;
+      insert.run(entry.seq, entry.chain, nowMs, issuer, kind, id, before, until);
+      db.afterCommit(() => {
+        seen = null;
+        listeners.publish([entry]);
+      });
+      return entry;
+    },
+    prune: (nowMs) => void trim.run(nowMs - PRUNE_SLACK_MS),
+    feed: {
+      snapshot: async () =>
+        await db.read((nowMs) => {
+          const entries = (inForce.all(nowMs) as unknown as Row[]).map(toEntry);
+          const { epoch } = name.get() as { epoch: string };
+          const { seq, chain } = entries.at(-1) ?? { seq: 0, chain: "" };
+          return {
+            position: { epoch, seq, chain },
+            entries: entries.filter((entry) => entry.revocation.until > nowMs),
+          };
+        }),
+      after: async (position) => await db.read(() => after(position)),
+      subscribe: (listener) => listeners.subscribe(listener),
+    },
+  };
+}
+
+function samePosition(a: LogPosition | undefined, b: LogPosition): boolean {
+  return a?.seq === b.seq && a.chain === b.chain && a.epoch === b.epoch;
+}
+
+function toEntry({ seq, chain, at, issuer, kind, id, before, until }: Row): RevocationEntry {
+  const scope = { id, issuer, until };
+  const revocation: Revocation =
+    kind === "subject" ? { kind, before: before ?? 0, ...scope } : { kind, ...scope };
+  return { seq, chain, at, revocation };
+}

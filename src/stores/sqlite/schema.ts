@@ -1,0 +1,78 @@
+import type { DatabaseSync } from "node:sqlite";
+import { HoldfastError } from "../../core/errors.ts";
+
+/** "Hold" in ASCII: tells our file from another program's database. */
+const APPLICATION_ID = 0x486f6c64;
+
+/** Each brings the schema from its index to the next version. A released one never changes. */
+const MIGRATIONS: readonly string[] = [
+  `CREATE TABLE users (
+    username TEXT PRIMARY KEY, subject TEXT NOT NULL UNIQUE, passwordHash TEXT NOT NULL,
+    scopes TEXT NOT NULL, createdAt INTEGER NOT NULL, mac TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE sessions (
+    id TEXT PRIMARY KEY, subject TEXT NOT NULL, authAt INTEGER NOT NULL, absoluteExpiresAt INTEGER NOT NULL,
+    facts TEXT NOT NULL, mac TEXT NOT NULL, generation INTEGER NOT NULL, currentDigest TEXT NOT NULL,
+    previousDigest TEXT, sealedSuccessor TEXT, rotatedAt INTEGER NOT NULL, graceEndsAt INTEGER,
+    olderGraceEndsAt INTEGER, issuedAtS INTEGER NOT NULL, idleExpiresAt INTEGER NOT NULL,
+    graceStreak INTEGER NOT NULL, graceHit INTEGER NOT NULL, endedAt INTEGER, endReason TEXT
+  ) STRICT;
+  CREATE INDEX sessions_subject ON sessions (subject);
+
+  CREATE TABLE cutoffs (
+    subject TEXT PRIMARY KEY, "at" INTEGER NOT NULL, "before" INTEGER NOT NULL, "until" INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE keys (
+    kid TEXT PRIMARY KEY, algorithm TEXT NOT NULL, sealed TEXT NOT NULL, createdAt INTEGER NOT NULL,
+    activatedAt INTEGER, retiredAt INTEGER
+  ) STRICT;
+
+  CREATE TABLE revocations (
+    seq INTEGER PRIMARY KEY, chain TEXT NOT NULL, "at" INTEGER NOT NULL, issuer TEXT NOT NULL,
+    kind TEXT NOT NULL, id TEXT NOT NULL, "before" INTEGER, "until" INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE log (epoch TEXT NOT NULL) STRICT;
+  INSERT INTO log VALUES (lower(hex(randomblob(16))));
+
+  CREATE TABLE audit (
+    number INTEGER PRIMARY KEY, "at" INTEGER NOT NULL, kind TEXT NOT NULL, subject TEXT, session TEXT,
+    source TEXT, detail TEXT
+  ) STRICT;
+
+  CREATE TABLE markers (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
+];
+
+function pragma(db: DatabaseSync, name: string): number {
+  return Number(db.prepare(`PRAGMA ${name}`).get()?.[name]);
+}
+
+/** Throws unless the file is new or ours, undamaged, and of a version that we know. Reads all of it. */
+export function checkFile(db: DatabaseSync, description: string): void {
+  const version = pragma(db, "user_version");
+  const holds = db.prepare("SELECT count(*) AS tables FROM sqlite_schema").get();
+  if (pragma(db, "application_id") !== APPLICATION_ID && (version !== 0 || holds?.["tables"] !== 0)) {
+    throw new HoldfastError("store_corrupt", `${description} is a database of another program`);
+  }
+  if (version > MIGRATIONS.length) {
+    const versions = `has schema ${version}, this version knows up to ${MIGRATIONS.length}`;
+    throw new HoldfastError("store_newer", `${description} was written by a newer version: it ${versions}`);
+  }
+  const said = db.prepare("PRAGMA quick_check(1)").get()?.["quick_check"];
+  if (said !== "ok") throw new HoldfastError("store_corrupt", `${description} is damaged: ${String(said)}`);
+}
+
+/** Brings the schema up to date, all or nothing. Of several processes the first does it. */
+export function migrate(db: DatabaseSync): void {
+  if (pragma(db, "user_version") === MIGRATIONS.length) return;
+  db.exec("BEGIN IMMEDIATE");
+  try {
+    for (const migration of MIGRATIONS.slice(pragma(db, "user_version"))) db.exec(migration);
+    db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${MIGRATIONS.length}; COMMIT`);
+  } catch (error) {
+    if (db.isTransaction) db.exec("ROLLBACK");
+    throw error;
+  }
+}
