@@ -34,8 +34,8 @@ function refusal(status: Answer["status"], error: string, error_description: str
 }
 
 /**
- * The one mapping from what was presented and decided to HTTP. `scopes` are those the route needs. A reason is
- * told only where it helps an honest client: the rest is in the events.
+ * The one mapping from what was presented and decided to HTTP. `scopes` are those the route needs. Why a token
+ * is invalid is never told: the events know.
  */
 export function bearerAnswer(
   decision: Decision<unknown> | Exclude<Presented, { status: "token" }>,
@@ -51,9 +51,8 @@ export function bearerAnswer(
       return refusal(400, "invalid_request", "Send exactly one well-formed bearer token.", header);
     }
     case "invalid": {
-      const why = decision.reason === "expired" ? "The token has expired." : "The token is not valid.";
-      const header = `${challenge}, error="invalid_token", error_description="${why}"`;
-      return refusal(401, "invalid_token", why, { "WWW-Authenticate": header });
+      const header = { "WWW-Authenticate": `${challenge}, error="invalid_token"` };
+      return refusal(401, "invalid_token", "The token is not valid.", header);
     }
     case "forbidden": {
       // Only what RFC 6749 §3.3 allows in a scope may stand in the header.

@@ -57,13 +57,12 @@ test("a malformed header is 400 invalid_request", () => {
   assert.match(headers["WWW-Authenticate"] ?? "", /error="invalid_request"/);
 });
 
-test("every invalid reason is 401 invalid_token, and only expiry is told", () => {
+test("every invalid reason is 401 invalid_token, and none is told apart", () => {
   const told = (reason: InvalidReason) => bearerAnswer({ status: "invalid", reason });
-  assert.match(told("expired").headers["WWW-Authenticate"] ?? "", /error="invalid_token".*expired/);
-  for (const reason of ["bad_signature", "revoked", "unknown_key", "wrong_audience"] as const) {
-    const answer = told(reason);
-    assert.equal(answer.status, 401);
-    assert.deepEqual(answer, told("malformed"), `${reason} must look like any other reason`);
+  for (const reason of ["expired", "bad_signature", "revoked", "unknown_key", "wrong_audience"] as const) {
+    assert.equal(told(reason).status, 401);
+    assert.match(told(reason).headers["WWW-Authenticate"] ?? "", /error="invalid_token"$/);
+    assert.deepEqual(told(reason), told("malformed"), `${reason} must look like any other reason`);
   }
 });
 

@@ -1,0 +1,40 @@
+import type { Command } from "./command.ts";
+
+function columns(rows: readonly (readonly [string, string])[]): string {
+  const width = Math.max(...rows.map(([left]) => left.length));
+  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`).join("\n");
+}
+
+/** All commands, or those of one group (`user`). */
+export function overview(commands: readonly Command[], group: string | undefined): string {
+  const inGroup = commands.filter(({ name }) => name.startsWith(`${group} `));
+  const rows = (inGroup.length > 0 ? inGroup : commands).map((c) => [c.name, c.summary] as const);
+  return `holdfast: token authentication that stays correct and stays up
+
+Usage: holdfast COMMAND [OPTIONS]
+
+${columns(rows)}
+
+Options:
+  --help     explain a command, with examples
+  --version  print the version
+
+Examples:
+  holdfast serve
+  holdfast user add alice --scope orders:read
+  holdfast revoke --user alice
+
+Commands work on the data in HOLDFAST_DATA_DIR (./holdfast-data), also while the service runs.
+Exit codes: 0 done, 1 it did not work, 2 the command line was not understood.`;
+}
+
+export function help({ name, summary, operands, explained, examples, notes }: Command): string {
+  const options = Object.entries({ ...explained, "--help": "print this" });
+  return [
+    `holdfast ${name}: ${summary}`,
+    `Usage: holdfast ${[name, ...operands, "[OPTIONS]"].join(" ")}`,
+    `Options:\n${columns(options)}`,
+    `Examples:\n${examples.map((example) => `  ${example}`).join("\n")}`,
+    ...(notes === undefined ? [] : [notes]),
+  ].join("\n\n");
+}

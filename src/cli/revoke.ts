@@ -1,0 +1,47 @@
+import { HoldfastError } from "../core/errors.ts";
+import { withService } from "../server/commands.ts";
+import { UsageError, type Command } from "./command.ts";
+
+export const revoke: Command = {
+  name: "revoke",
+  summary: "end a session, a user's sessions, a token or a key",
+  operands: [],
+  options: {
+    session: { type: "string" },
+    user: { type: "string" },
+    "token-id": { type: "string" },
+    key: { type: "string" },
+  },
+  explained: {
+    "--session ID": "end one session: sid of its tokens",
+    "--user NAME": "end all sessions of a user (name or subject)",
+    "--token-id ID": "refuse one access token: its jti",
+    "--key ID": "refuse every token signed with a key: kid of its tokens",
+  },
+  examples: [
+    "holdfast revoke --user alice",
+    "holdfast revoke --session 9uJ2cAqX0pYk3vZr1wTn5A",
+    "holdfast revoke --key 8sZ0mB2…",
+  ],
+  notes:
+    "A running service refuses what was revoked within half a second. What is printed as revoked is durable.",
+  async run({ options }) {
+    const [first, ...others] = Object.entries(options) as [string, string][];
+    if (first === undefined || others.length > 0) {
+      throw new UsageError("name one of --session, --user, --token-id and --key; see holdfast revoke --help");
+    }
+    const [option, id] = first;
+    return await withService(async ({ issuer, store }) => {
+      if (option === "session") await issuer.revoke({ kind: "session", id });
+      else if (option === "token-id") await issuer.revoke({ kind: "token", id });
+      else if (option === "key") await issuer.revoke({ kind: "key", id });
+      else {
+        const user = (await store.users.get(id.normalize("NFKC"))) ?? (await store.users.getBySubject(id));
+        if (user === null) throw new HoldfastError("invalid_option", `there is no user ${id}`);
+        await issuer.revoke({ kind: "subject", id: user.subject });
+      }
+      console.log(`revoked ${option} ${id}`);
+      return 0;
+    });
+  },
+};

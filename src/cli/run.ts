@@ -1,0 +1,66 @@
+import { parseArgs } from "node:util";
+import { isHoldfastError } from "../core/errors.ts";
+import { version } from "../server/version.ts";
+import { UsageError, type Command } from "./command.ts";
+import { help, overview } from "./help.ts";
+import { keysList, keysRotate } from "./keys.ts";
+import { revoke } from "./revoke.ts";
+import { serveCommand } from "./serve.ts";
+import { tokenInspect } from "./token.ts";
+import { userAdd, userList, userPasswd } from "./user.ts";
+
+const commands: readonly Command[] = [
+  serveCommand,
+  userAdd,
+  userPasswd,
+  userList,
+  keysList,
+  keysRotate,
+  revoke,
+  tokenInspect,
+];
+
+/** Runs one command line. Returns the exit code: 0 done, 1 it did not work, 2 it was not understood. */
+export async function run(args: readonly string[]): Promise<0 | 1 | 2> {
+  const words = args.filter((arg) => !arg.startsWith("-"));
+  const command = commands.find(({ name }) => name === words.slice(0, name.split(" ").length).join(" "));
+  try {
+    if (args.includes("--version") && command === undefined) {
+      console.log(version);
+      return 0;
+    }
+    if (args.includes("--help") || args.includes("-h")) {
+      console.log(command === undefined ? overview(commands, words[0]) : help(command));
+      return 0;
+    }
+    if (command === undefined) {
+      const what = words.length === 0 ? "a command is missing" : "there is no such command";
+      throw new UsageError(`${what}; see holdfast --help`);
+    }
+    return await execute(command, args);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      console.error(`holdfast: ${error.message}`);
+      return 2;
+    }
+    // An error of ours says all there is to say; any other is a defect, and its stack helps whoever reports it.
+    console.error(isHoldfastError(error) ? `holdfast: ${error.message.replaceAll("\n", "\n  ")}` : error);
+    return 1;
+  }
+}
+
+async function execute(command: Command, args: readonly string[]): Promise<0 | 1> {
+  const { name, options, operands } = command;
+  const wrong = (what: string) => new UsageError(`${what}; see holdfast ${name} --help`);
+  let parsed;
+  try {
+    parsed = parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
+  } catch (error) {
+    throw wrong((error as Error).message.split(/[.\n]/, 1)[0] ?? "");
+  }
+  const given = parsed.positionals.slice(name.split(" ").length);
+  const needed = operands.filter((operand) => !operand.startsWith("["));
+  if (given.length < needed.length) throw wrong(`${needed[given.length]} is missing`);
+  if (given.length > operands.length) throw wrong("there are too many arguments");
+  return await command.run({ operands: given, options: parsed.values });
+}

@@ -1,0 +1,95 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import { mkdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { HoldfastError } from "../core/errors.ts";
+import type { Store } from "../stores/contracts.ts";
+import { sqliteStore } from "../stores/sqlite.ts";
+import { claimPrivate, readPrivate } from "./private-file.ts";
+
+/** The embedded store of this machine, and the secret that its contents are sealed under. */
+export interface LocalStore {
+  readonly store: Store;
+  readonly secret: string;
+  readonly files: LocalFiles;
+}
+
+/**
+ * What is kept where. Secret and marker stand beside the data directory, never in it: a copy of the data alone
+ * opens nothing, and a lost data directory is noticed.
+ */
+export interface LocalFiles {
+  readonly data: string;
+  readonly secret: string;
+  /** Holds the id of the store that this machine uses. */
+  readonly marker: string;
+  /** Of the first user, when a first start had to make one. */
+  readonly password: string;
+}
+
+export function localFiles(dataDir: string): LocalFiles {
+  const local = `${dataDir}.local`;
+  return {
+    data: join(dataDir, "holdfast.db"),
+    secret: join(local, "secret"),
+    marker: join(local, "store"),
+    password: join(local, "admin-password"),
+  };
+}
+
+/**
+ * Opens the store in `dataDir`; makes it when `begin` is true and this machine never had one. Rejects with
+ * `store_emptied` when it had one and it is gone, and with `store_mismatch` when the secret is not here.
+ * `secret` is the configured one; without it a file keeps one, made with the store.
+ */
+export async function openLocalStore(
+  dataDir: string,
+  options: { begin: boolean; secret: string | undefined },
+): Promise<LocalStore> {
+  const files = localFiles(dataDir);
+  const marker = await readPrivate(files.marker);
+  const present = ((await stat(files.data).catch(() => null))?.size ?? 0) > 0;
+  if (!present && marker !== null) throw emptied(files);
+  if (!present && !options.begin) {
+    const todo = "start the service once, or set HOLDFAST_DATA_DIR to where its data is";
+    throw new HoldfastError("store_unavailable", `there is no data file ${files.data}: ${todo}`);
+  }
+  await makeDirectory(dataDir);
+  await makeDirectory(`${dataDir}.local`);
+  const store = await sqliteStore({ file: files.data });
+  try {
+    // Read before the secret: whoever claims an id has put the secret in place before.
+    const id = await store.markers.read("id");
+    if (marker !== null && id !== marker) throw emptied(files);
+    const secret = options.secret ?? (await localSecret(files, id === null));
+    const standing = await store.markers.claim("id", randomUUID());
+    if ((await claimPrivate(files.marker, standing)) !== standing) throw emptied(files);
+    return { store, secret, files };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+async function localSecret(files: LocalFiles, isNew: boolean): Promise<string> {
+  if (isNew) return await claimPrivate(files.secret, randomBytes(32).toString("base64url"));
+  const secret = await readPrivate(files.secret);
+  if (secret !== null) return secret;
+  const todo = `put back ${files.secret}, or set HOLDFAST_SECRET`;
+  throw new HoldfastError("store_mismatch", `the secret of ${files.data} is not on this machine: ${todo}`);
+}
+
+function emptied({ data, marker }: LocalFiles): HoldfastError {
+  return new HoldfastError(
+    "store_emptied",
+    `${data} is missing, empty or another store than the one named in ${marker}. Restore it from a backup; ` +
+      `or remove ${marker} to begin with what is there, which may be without any user or session`,
+  );
+}
+
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new HoldfastError("store_unavailable", `the directory ${path} cannot be made`, { cause: error });
+  }
+}

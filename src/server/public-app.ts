@@ -1,0 +1,31 @@
+import type { HttpBindings } from "@hono/node-server";
+import { Hono } from "hono";
+import { checkHealth } from "./health.ts";
+import type { Service } from "./service.ts";
+import type { Settings } from "./settings.ts";
+import { requestSource } from "./source.ts";
+
+/** The public listener's requests, `/verify` excepted: probes, and the issuer's endpoints. */
+export function publicApp(
+  service: Service,
+  { trustedProxies }: Pick<Settings, "trustedProxies">,
+): Hono<{ Bindings: HttpBindings }> {
+  const app = new Hono<{ Bindings: HttpBindings }>();
+  app.get("/health/live", (c) => c.json({ status: "ok" }, 200, { "Cache-Control": "no-store" }));
+  app.get("/health/ready", async (c) => {
+    const { status, components } = await checkHealth(service);
+    // Anybody may ask: which part, but not why.
+    const parts = Object.fromEntries(Object.entries(components).map(([name, part]) => [name, part.status]));
+    const headers = { "Cache-Control": "no-store", ...(status === "ok" ? {} : { "Retry-After": "1" }) };
+    return c.json({ status, components: parts }, status === "ok" ? 200 : 503, headers);
+  });
+  app.all("*", async (c) => {
+    const peer = c.env.incoming.socket.remoteAddress;
+    return await service.issuer.fetch(c.req.raw, {
+      source: requestSource(peer, c.req.header("x-forwarded-for"), trustedProxies),
+      device: c.req.header("user-agent"),
+      signal: c.req.raw.signal,
+    });
+  });
+  return app;
+}

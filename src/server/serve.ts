@@ -1,0 +1,89 @@
+import { getRequestListener } from "@hono/node-server";
+import { adminApp } from "./admin-app.ts";
+import { ensureFirstUser } from "./first-user.ts";
+import { gateway, isVerify } from "./gateway.ts";
+import { httpAddress, listen, type Listener } from "./listen.ts";
+import { openLocalStore } from "./local-store.ts";
+import { createLogger, logEvents } from "./logs.ts";
+import { publicApp } from "./public-app.ts";
+import { compose, recordIdentity, type Identity } from "./service.ts";
+import { readSettings, type Settings } from "./settings.ts";
+import { version } from "./version.ts";
+
+export interface Running {
+  /** Addresses as bound. */
+  readonly publicAddress: string;
+  readonly adminAddress: string;
+  /** What a person should read at start: store, addresses, where the first password is. */
+  readonly banner: string;
+  /** Finishes what is under way and closes everything. */
+  stop(): Promise<void>;
+}
+
+const ADMIN_HOST = "127.0.0.1";
+
+/** Starts the whole service. What cannot start is refused with nothing left open. */
+export async function startService(settings: Settings): Promise<Running> {
+  const closers: (() => Promise<void>)[] = [];
+  const stop = async () => {
+    for (const close of closers.splice(0)) await close();
+  };
+  try {
+    // Ports first: a second service by mistake is refused before it touches any data.
+    const open = await listen(settings.host, settings.port, "HOLDFAST_PORT");
+    closers.push(open.stop);
+    const admin = await listen(ADMIN_HOST, settings.adminPort, "HOLDFAST_ADMIN_PORT");
+    closers.push(admin.stop);
+
+    const local = await openLocalStore(settings.dataDir, { begin: true, secret: settings.secret });
+    const service = await compose(local, settings, identityOf(settings, open));
+    closers.push(service.close);
+    await recordIdentity(service.store, service);
+    const first = await ensureFirstUser(service.issuer, settings.bootstrapUser, local.files.password);
+
+    const verify = gateway(service.guard);
+    const others = getRequestListener(publicApp(service, settings).fetch, { overrideGlobalObjects: false });
+    open.mount((req, res): unknown => (isVerify(req) ? verify(req, res) : others(req, res)));
+    admin.mount(getRequestListener(adminApp(service, admin.port).fetch, { overrideGlobalObjects: false }));
+
+    const lines = [`holdfast ${version}, store: ${service.store.description}`];
+    lines.push(`  public  ${open.address}`, `  admin   ${admin.address}`);
+    if (service.url !== open.address) lines.push(`  issuer  ${service.url}`);
+    if (first !== null) lines.push(`  ${first}`);
+    return {
+      publicAddress: open.address,
+      adminAddress: admin.address,
+      banner: lines.join("\n"),
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Wildcard addresses are no place to be reached at. */
+function identityOf(settings: Settings, listener: Listener): Identity {
+  const host = ["0.0.0.0", "::"].includes(settings.host) ? "localhost" : settings.host;
+  const url = settings.url ?? httpAddress(host, listener.port);
+  return { url, audience: settings.audience ?? url };
+}
+
+/**
+ * Runs the service as the environment says, until SIGTERM or SIGINT; a second one ends it at once. Resolves when
+ * everything is closed.
+ */
+export async function serve(): Promise<void> {
+  const settings = readSettings(process.env);
+  const log = createLogger();
+  const silence = logEvents(log);
+  const running = await startService(settings);
+  console.log(running.banner);
+  const signal = await new Promise<string>((resolve) => {
+    for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => resolve(name));
+  });
+  for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => process.exit(1));
+  log.info(`${signal}: finishing what is under way`);
+  await running.stop();
+  silence();
+}

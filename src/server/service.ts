@@ -1,0 +1,84 @@
+import { HoldfastError } from "../core/errors.ts";
+import { createGuard } from "../guard/create-guard.ts";
+import { jwks } from "../guard/keys/jwks.ts";
+import type { Guard } from "../guard/types.ts";
+import { createIssuer } from "../issuer/create-issuer.ts";
+import type { Issuer } from "../issuer/types.ts";
+import type { Store } from "../stores/contracts.ts";
+import { openLocalStore, type LocalStore } from "./local-store.ts";
+import type { Settings } from "./settings.ts";
+
+/** Who the tokens are from, and for whom. */
+export interface Identity {
+  readonly url: string;
+  readonly audience: string;
+}
+
+/** One store, one issuer, one guard: the whole of the service without its listeners. */
+export interface Service extends Identity {
+  readonly store: Store;
+  readonly issuer: Issuer;
+  readonly guard: Guard;
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Puts the parts together and waits until they work. The guard reads keys and revocations from the issuer as any
+ * guard would, only without a network between them. Closes what it opened, the store too, when it fails.
+ */
+export async function compose(local: LocalStore, settings: Settings, identity: Identity): Promise<Service> {
+  const { store, secret } = local;
+  const { clients, corsOrigins } = settings;
+  const opened: { close(): Promise<void> }[] = [store];
+  const close = async () => {
+    for (const part of opened.splice(0).toReversed()) await part.close();
+  };
+  try {
+    const issuer = createIssuer({ ...identity, store, secret, clients, corsOrigins });
+    opened.push(issuer);
+    await issuer.ready();
+    const guard = createGuard({
+      issuer: identity.url,
+      audience: identity.audience,
+      // The host is never asked: the request goes to the issuer in this process, so asking often costs nothing.
+      keys: jwks("http://localhost/.well-known/jwks.json", {
+        fetch: async (input, init) => await issuer.fetch(new Request(input, init)),
+        freshMs: 60_000,
+        coolDownMs: 1000,
+      }),
+      revocations: issuer.revocations,
+      name: "service",
+    });
+    opened.push(guard);
+    await guard.ready();
+    return { ...identity, store, issuer, guard, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/**
+ * Whose tokens the store's are, for commands that run beside the service: a revocation under another issuer's
+ * name would concern no token at all. `serve` writes it, last start wins.
+ */
+export async function recordIdentity(store: Store, { url, audience }: Identity): Promise<void> {
+  const wanted = JSON.stringify({ url, audience });
+  let standing = await store.markers.claim("identity", wanted);
+  while (standing !== wanted) {
+    await store.markers.replace("identity", standing, wanted);
+    standing = (await store.markers.read("identity")) ?? wanted;
+  }
+}
+
+/** Opens the store that the service on this machine uses, under the identity it was last served with. */
+export async function openRecorded(settings: Settings): Promise<Service> {
+  const local = await openLocalStore(settings.dataDir, { begin: false, secret: settings.secret });
+  const identity = await local.store.markers.read("identity");
+  if (identity !== null) return await compose(local, settings, JSON.parse(identity) as Identity);
+  await local.store.close();
+  throw new HoldfastError(
+    "store_unavailable",
+    `${local.files.data} was never served: start the service once`,
+  );
+}
