@@ -1,1 +1,21 @@
-export * from "./core/verdict.ts";
+export { createGuard } from "./guard/create-guard.ts";
+export { jwks, type JwksOptions } from "./guard/keys/jwks.ts";
+export { staticKeys } from "./guard/keys/static-keys.ts";
+export { sharedSecret } from "./guard/keys/shared-secret.ts";
+export { HoldfastError, isHoldfastError, type ErrorCode } from "./core/errors.ts";
+export type { Clock } from "./core/clock.ts";
+export type { DecisionEvent, GuardEvent } from "./core/events.ts";
+export type { Decision, InvalidReason, JwtClaims, UnavailableCause, Verdict } from "./core/verdict.ts";
+export type {
+  CacheStatus,
+  Call,
+  Guard,
+  GuardOptions,
+  GuardStatus,
+  RevocationsStatus,
+  Rules,
+} from "./guard/types.ts";
+export type { KeySource, KeysStatus } from "./guard/keys/key-source.ts";
+export type { Fetch } from "./guard/keys/fetch-json.ts";
+export type { Algorithm } from "./jwt/algorithms.ts";
+export type { RevocationFeed, Snapshots } from "./stores/contracts.ts";

@@ -37,7 +37,12 @@ export function instant(clock: Clock): Instant {
 
 /** Milliseconds since `then`: the larger of wall-clock and monotonic elapsed time. */
 export function elapsedMs(clock: Clock, then: Instant): number {
-  return Math.max(clock.now() - then.wall, clock.monotonic() - then.monotonic);
+  return between(then, instant(clock));
+}
+
+/** Milliseconds from `then` to `now`: the larger of wall-clock and monotonic elapsed time. */
+export function between(then: Instant, now: Instant): number {
+  return Math.max(now.wall - then.wall, now.monotonic - then.monotonic);
 }
 
 /** Resolves after `ms`; rejects with the signal's reason when it aborts first. Keeps the process alive. */

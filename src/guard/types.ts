@@ -32,6 +32,8 @@ export interface GuardOptions {
   revocationPollMs?: number;
   /** How old the complete view of revocations may be. Default 60,000. */
   maxRevocationAgeMs?: number;
+  /** How many revocations are held; with more in the log the view is not complete. Default 1,000,000. */
+  maxRevocations?: number;
   /** Where the last good keys are kept over restarts: `fileSnapshots({ dir })`. */
   snapshots?: Snapshots;
   /** Names the guard in events and metrics. Default `"guard"`. */

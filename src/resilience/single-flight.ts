@@ -9,6 +9,11 @@ export class SingleFlight<K, V> {
     return this.#flights.size;
   }
 
+  /** The flight under way for `key`, to be joined. */
+  flying(key: K): Promise<V> | undefined {
+    return this.#flights.get(key);
+  }
+
   async run(key: K, work: () => Promise<V>): Promise<V> {
     const flying = this.#flights.get(key);
     if (flying !== undefined) return await flying;

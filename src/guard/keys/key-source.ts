@@ -24,6 +24,8 @@ export type KeyLookup =
   | { readonly status: "found"; readonly key: VerificationKey }
   /** A set fetched after this `kid` was first seen does not hold it. */
   | { readonly status: "unknown" }
+  /** The key of this `kid` was declared for another algorithm. */
+  | { readonly status: "wrong_algorithm" }
   | {
       readonly status: "unavailable";
       readonly cause: "keys_unavailable" | "key_pending";
@@ -42,8 +44,8 @@ export interface Keyring {
   /** Whether a key that proved a token before is still in force. */
   holds(key: VerificationKey): boolean;
   status(): KeysStatus;
-  /** Resolves when there is a usable set. */
-  ready(): Promise<void>;
+  /** Resolves when there is a usable set; tries until `signal` aborts, and rejects then. */
+  ready(signal: AbortSignal): Promise<void>;
   close(): void;
 }
 

@@ -1,0 +1,97 @@
+import { HoldfastError } from "../core/errors.ts";
+import { onlyKnown, wholeNumber } from "../core/options.ts";
+import type { JwtClaims } from "../core/verdict.ts";
+import { HeaderMemo } from "../jwt/parse.ts";
+import { withDeadline } from "../resilience/deadline.ts";
+import { SingleFlight } from "../resilience/single-flight.ts";
+import { climber, type Ladder } from "./ladder.ts";
+import { Memory } from "./memory.ts";
+import { RevocationFollower } from "./revocation-feed.ts";
+import { RevocationView } from "./revocation-view.ts";
+import { guardSettings, type GuardSettings } from "./settings.ts";
+import { statusOf } from "./status.ts";
+import type { Guard, GuardOptions } from "./types.ts";
+
+/**
+ * A guard for the tokens of one issuer. Options are read once; throws `invalid_option`, `missing_method` or
+ * `invalid_key`, naming what is wrong. Follows revocations from now on, so `close` it.
+ *
+ * ```ts
+ * const guard = createGuard({
+ *   issuer: "https://id.example.com",
+ *   audience: "https://api.example.com",
+ *   keys: jwks("https://id.example.com/.well-known/jwks.json"),
+ * });
+ * const verdict = await guard.validate(token);
+ * ```
+ */
+export function createGuard<C = JwtClaims>(options: GuardOptions): Guard<C> {
+  const ladder = build(guardSettings(options));
+  ladder.revocations?.start();
+  const authorize = climber<C>(ladder);
+  return {
+    name: ladder.name,
+    // Without rules nothing is forbidden.
+    validate: authorize as Guard<C>["validate"],
+    authorize,
+    status: () => statusOf(ladder),
+    ready: async (call = {}) => await ready(ladder, call),
+    close: async () => {
+      ladder.closed = true;
+      ladder.revocations?.close();
+      ladder.keyring.close();
+      await Promise.resolve();
+    },
+  };
+}
+
+function build(settings: GuardSettings): Ladder {
+  const { name, policy, keys, clock, random, algorithms, snapshots, revocations: feed } = settings;
+  const { toleranceMs, maxTokenBytes, maxRevocationAgeMs, revocationPollMs: pollMs } = settings;
+  const view = new RevocationView(policy.issuer, settings.maxRevocations);
+  return {
+    name,
+    clock,
+    policy,
+    toleranceMs,
+    maxTokenBytes,
+    maxRevocationAgeMs,
+    keyring: keys.open({ guard: name, issuer: policy.issuer, algorithms, clock, random, snapshots }),
+    headers: new HeaderMemo(),
+    memory: new Memory({ ...settings.memory, clock }),
+    flights: new SingleFlight(),
+    revocations: feed && new RevocationFollower({ guard: name, feed, view, pollMs, clock, random }),
+    closed: false,
+  };
+}
+
+async function ready(
+  ladder: Ladder,
+  call: { timeoutMs?: number; signal?: AbortSignal | undefined },
+): Promise<void> {
+  onlyKnown("ready", call, ["timeoutMs", "signal"]);
+  const timeoutMs = wholeNumber("timeoutMs", call.timeoutMs, { default: 5_000, min: 1 });
+  const { clock, keyring, revocations, name } = ladder;
+  if (ladder.closed) throw new HoldfastError("closed", `guard ${name} was closed`);
+  try {
+    await withDeadline(
+      clock,
+      name,
+      timeoutMs,
+      async (signal) => await Promise.all([keyring.ready(signal), revocations?.ready()]),
+      call.signal,
+    );
+  } catch (error) {
+    call.signal?.throwIfAborted();
+    const keys = keyring.status();
+    const missing = keys.usable ? "a complete view of revocations" : "a key set";
+    const why = (keys.usable ? revocations?.status().lastError : keys.lastError) ?? "no answer yet";
+    throw new HoldfastError(
+      "not_ready",
+      `guard ${name} still lacks ${missing} after ${timeoutMs} ms: ${why}`,
+      {
+        cause: error,
+      },
+    );
+  }
+}

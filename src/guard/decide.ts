@@ -1,0 +1,68 @@
+import type { Instant } from "../core/clock.ts";
+import type { Decision, InvalidReason, UnavailableCause } from "../core/verdict.ts";
+import { checkTime } from "../jwt/claims.ts";
+import type { Finding, Proven } from "./finding.ts";
+import type { RevocationFollower } from "./revocation-feed.ts";
+import type { Rules } from "./types.ts";
+
+/** The guard's own rules and what they are asked of. */
+export interface Court {
+  readonly toleranceMs: number;
+  readonly maxRevocationAgeMs: number;
+  readonly revocations: RevocationFollower | undefined;
+}
+
+/** When there is nothing better to say. */
+export const RETRY_AFTER_MS = 1_000;
+
+export function invalid(reason: InvalidReason): { status: "invalid"; reason: InvalidReason } {
+  return { status: "invalid", reason };
+}
+
+export function unavailable(
+  cause: UnavailableCause,
+  retryAfterMs: number = RETRY_AFTER_MS,
+): { status: "unavailable"; cause: UnavailableCause; retryAfterMs: number } {
+  return { status: "unavailable", cause, retryAfterMs };
+}
+
+/** Rung 10: what a finding means now, under the rules of this call. Nothing of it is ever kept. */
+export function decide<C>(
+  court: Court,
+  finding: Finding,
+  from: "memory" | "origin",
+  now: Instant,
+  rules: Rules | undefined,
+): Decision<C> {
+  if (finding.status === "invalid") return invalid(finding.reason);
+  if (finding.status === "unavailable") return unavailable(finding.cause, finding.retryAfterMs);
+  const { claims, scopes } = finding;
+  const untimely = checkTime(claims, now.wall, court.toleranceMs);
+  if (untimely !== null) return invalid(untimely);
+  const { revocations } = court;
+  if (revocations?.view.revokes(claims, finding.key.kid) === true) return invalid("revoked");
+  const revocationAgeMs = revocations === undefined ? null : revocations.ageMs(now);
+  if (tooOld(court, revocationAgeMs, rules?.maxRevocationAgeMs)) return unavailable("revocations_stale");
+  if (rules?.scopes !== undefined) {
+    const missing = rules.scopes.filter((scope) => !scopes.includes(scope));
+    if (missing.length > 0) return { status: "forbidden", missing };
+  }
+  return {
+    status: "valid",
+    claims: claims as Proven["claims"] & Readonly<C>,
+    subject: finding.subject,
+    scopes,
+    sessionId: finding.sessionId,
+    expiresAt: finding.expiresAt,
+    basis: "proof",
+    from,
+    degraded: null,
+    revocationAgeMs,
+  };
+}
+
+/** Without a log a call that sets a bound cannot be served. A bound that is no number is never met. */
+function tooOld(court: Court, ageMs: number | null, narrowed: number | undefined): boolean {
+  if (ageMs === null) return narrowed !== undefined && narrowed !== Infinity;
+  return !(ageMs <= court.maxRevocationAgeMs) || (narrowed !== undefined && !(ageMs <= narrowed));
+}

@@ -1,0 +1,52 @@
+import type { InvalidReason, JwtClaims, UnavailableCause } from "../core/verdict.ts";
+import type { VerificationKey } from "../jwt/jwk-set.ts";
+import type { ParsedToken } from "../jwt/parse.ts";
+
+/** What a token proved, for good. Time, revocation and a route's rules are decided on every call. */
+export interface Proven {
+  readonly status: "valid";
+  /** Deeply frozen. */
+  readonly claims: Readonly<JwtClaims>;
+  readonly subject: string;
+  readonly scopes: readonly string[];
+  readonly sessionId: string | undefined;
+  /** Epoch ms; `Infinity` without `exp`. */
+  readonly expiresAt: number;
+  readonly key: VerificationKey;
+}
+
+export interface Refused {
+  readonly status: "invalid";
+  readonly reason: InvalidReason;
+}
+
+/** Nothing was found out: never remembered. */
+export interface NotFoundOut {
+  readonly status: "unavailable";
+  readonly cause: UnavailableCause;
+  readonly retryAfterMs: number;
+}
+
+export type Finding = Proven | Refused | NotFoundOut;
+
+export function proven({ claims }: ParsedToken, key: VerificationKey): Proven {
+  return Object.freeze({
+    status: "valid",
+    claims,
+    subject: claims.sub ?? "",
+    scopes: scopesOf(claims),
+    sessionId: claims.sid,
+    expiresAt: claims.exp === undefined ? Infinity : claims.exp * 1000,
+    key,
+  });
+}
+
+const none: readonly string[] = Object.freeze([]);
+
+/** `scope` (RFC 8693 §4.2), or `scp` as other providers name it: one string with spaces, or an array. */
+function scopesOf({ scope, scp }: Readonly<JwtClaims>): readonly string[] {
+  const granted = scope ?? scp;
+  const names = typeof granted === "string" ? granted.split(" ") : Array.isArray(granted) ? granted : none;
+  const scopes = names.filter((name): name is string => typeof name === "string" && name !== "");
+  return scopes.length === 0 ? none : Object.freeze(scopes);
+}

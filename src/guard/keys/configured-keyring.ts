@@ -1,0 +1,35 @@
+import type { Algorithm } from "../../jwt/algorithms.ts";
+import type { KeyLookup, Keyring, KeysStatus, KeySource } from "./key-source.ts";
+import type { KeySet } from "./key-set.ts";
+
+/** Keys, however they are found. */
+export type KeyIndex = Pick<KeySet, "kids" | "find" | "has" | "hasKid">;
+
+/** Keys that are configured: always there, never others, and what is not among them is unknown for good. */
+export function configuredKeyring(
+  kind: KeySource["kind"],
+  algorithms: readonly Algorithm[],
+  keys: KeyIndex,
+): Keyring {
+  const { kids } = keys;
+  const status: KeysStatus = {
+    kind,
+    usable: true,
+    kids,
+    ageMs: null,
+    fresh: true,
+    coolingDownMs: 0,
+    lastError: null,
+  };
+  return {
+    algorithms,
+    version: 1,
+    find: (kid, algorithm) => keys.find(kid, algorithm),
+    resolve: async (kid) =>
+      await Promise.resolve<KeyLookup>({ status: keys.hasKid(kid) ? "wrong_algorithm" : "unknown" }),
+    holds: (key) => keys.has(key),
+    status: () => status,
+    ready: async () => await Promise.resolve(),
+    close: () => {},
+  };
+}

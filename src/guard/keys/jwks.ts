@@ -1,0 +1,50 @@
+import { invalidOption, onlyKnown, text, wholeNumber } from "../../core/options.ts";
+import type { Fetch } from "./fetch-json.ts";
+import { JwksKeyring } from "./jwks-keyring.ts";
+import type { KeySource } from "./key-source.ts";
+
+export interface JwksOptions {
+  /** By default the platform's. An issuer in the same process: `(url, init) => issuer.fetch(new Request(url, init))`. */
+  fetch?: Fetch;
+  /** How long a set is served without asking again; afterwards it is served while a new one is fetched. Default 2 h. */
+  freshMs?: number;
+  /** Time between attempts, whatever asks for them. Default 30,000. */
+  coolDownMs?: number;
+  /** For one attempt, its body included. Default 5,000. */
+  timeoutMs?: number;
+  /** Of the set as JSON. Default 262,144. */
+  maxBytes?: number;
+  /** Sent with each request. */
+  headers?: Readonly<Record<string, string>>;
+}
+
+/** A provider's JWK Set (RFC 7517 §5) at an https URL, or http on this machine. Throws `invalid_option`. */
+export function jwks(url: string, options: JwksOptions = {}): KeySource {
+  onlyKnown("jwks", options, ["fetch", "freshMs", "coolDownMs", "timeoutMs", "maxBytes", "headers"]);
+  const fetch = options.fetch ?? globalThis.fetch;
+  if (typeof fetch !== "function") throw invalidOption("jwks: fetch", "a function", fetch);
+  const { freshMs, coolDownMs, timeoutMs, maxBytes } = options;
+  const settings = {
+    url: trustworthy(url),
+    fetch,
+    headers: { ...options.headers },
+    freshMs: wholeNumber("jwks: freshMs", freshMs, { default: 7_200_000, min: 1_000 }),
+    coolDownMs: wholeNumber("jwks: coolDownMs", coolDownMs, { default: 30_000, min: 1_000 }),
+    timeoutMs: wholeNumber("jwks: timeoutMs", timeoutMs, { default: 5_000, min: 1, max: 60_000 }),
+    maxBytes: wholeNumber("jwks: maxBytes", maxBytes, { default: 262_144, min: 1 }),
+  };
+  return { kind: "jwks", open: (context) => new JwksKeyring(settings, context) };
+}
+
+const loopback = /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/;
+
+/** Keys that came in plain text over a network prove nothing. */
+function trustworthy(url: string): string {
+  const parsed = URL.parse(text("jwks: url", url));
+  const secure = parsed?.protocol === "https:";
+  const local = parsed?.protocol === "http:" && loopback.test(parsed.hostname);
+  if (parsed === null || (!secure && !local) || parsed.username !== "" || parsed.password !== "") {
+    throw invalidOption("jwks: url", "an https URL (or http to this machine) without credentials", url);
+  }
+  return parsed.href;
+}

@@ -1,0 +1,54 @@
+import type { Algorithm } from "../../jwt/algorithms.ts";
+import type { VerificationKey } from "../../jwt/jwk-set.ts";
+
+/** Keys by `kid`. Never changes. */
+export class KeySet {
+  readonly #keys: ReadonlySet<VerificationKey>;
+  readonly #byKid = new Map<string | undefined, VerificationKey[]>();
+
+  constructor(keys: readonly VerificationKey[]) {
+    this.#keys = new Set(keys);
+    for (const key of keys) {
+      const same = this.#byKid.get(key.kid);
+      if (same === undefined) this.#byKid.set(key.kid, [key]);
+      else same.push(key);
+    }
+  }
+
+  get size(): number {
+    return this.#keys.size;
+  }
+
+  get kids(): readonly string[] {
+    return [...this.#byKid.keys()].filter((kid) => kid !== undefined);
+  }
+
+  has(key: VerificationKey): boolean {
+    return this.#keys.has(key);
+  }
+
+  hasKid(kid: string | undefined): boolean {
+    return this.#byKid.has(kid);
+  }
+
+  /** The key of this `kid`. A token without `kid` is served only where one key alone can be meant. */
+  find(kid: string | undefined, algorithm: Algorithm): VerificationKey | undefined {
+    const candidates = kid === undefined ? [...this.#keys] : (this.#byKid.get(kid) ?? []);
+    const [only, ...others] = candidates.filter((key) => key.algorithm === algorithm);
+    return others.length === 0 ? only : undefined;
+  }
+
+  /** The same keys, those that stand here already as the same objects: what they proved stays in force. */
+  replacedBy(keys: readonly VerificationKey[]): KeySet {
+    return new KeySet(keys.map((key) => [...this.#keys].find((known) => isSame(known, key)) ?? key));
+  }
+
+  /** Whether both hold the same key objects. */
+  equals(other: KeySet): boolean {
+    return this.size === other.size && [...this.#keys].every((key) => other.has(key));
+  }
+}
+
+function isSame(one: VerificationKey, other: VerificationKey): boolean {
+  return one.kid === other.kid && one.algorithm === other.algorithm && one.key.equals(other.key);
+}

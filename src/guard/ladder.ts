@@ -1,0 +1,112 @@
+import { hash } from "node:crypto";
+import { instant, type Clock, type Instant } from "../core/clock.ts";
+import type { ProofPolicy } from "../jwt/claims.ts";
+import type { VerificationKey } from "../jwt/jwk-set.ts";
+import { parseToken, type HeaderMemo, type ParsedToken } from "../jwt/parse.ts";
+import { prove } from "../jwt/prove.ts";
+import { abandonable } from "../resilience/deadline.ts";
+import type { SingleFlight } from "../resilience/single-flight.ts";
+import { decide, invalid, unavailable, type Court } from "./decide.ts";
+import { proven, type Finding } from "./finding.ts";
+import type { Keyring } from "./keys/key-source.ts";
+import type { Memory } from "./memory.ts";
+import { describe, report } from "./report.ts";
+import { checkRules } from "./rules.ts";
+import type { Guard } from "./types.ts";
+
+/** What the rungs stand on. */
+export interface Ladder extends Court {
+  readonly name: string;
+  readonly clock: Clock;
+  readonly maxTokenBytes: number;
+  readonly policy: ProofPolicy;
+  readonly keyring: Keyring;
+  readonly headers: HeaderMemo;
+  readonly memory: Memory;
+  readonly flights: SingleFlight<string, Finding>;
+  closed: boolean;
+}
+
+/**
+ * From a token to a decision, rung by rung. What is joined and remembered are findings; `decide` has the last
+ * word on every call. Rejects with the reason of the caller's own signal, and for rules that are none.
+ */
+export function climber<C>(ladder: Ladder): Guard<C>["authorize"] {
+  return async (token, rules) => {
+    if (rules !== undefined) {
+      checkRules(rules);
+      rules.signal?.throwIfAborted();
+    }
+    if (ladder.closed) return unavailable("closed");
+    if (typeof token !== "string") return invalid("malformed");
+    if (token.length > ladder.maxTokenBytes) return invalid("too_large");
+    const digest = digestOf(token);
+    const now = instant(ladder.clock);
+    const remembered = recall(ladder, digest, now);
+    if (remembered !== undefined) return decide<C>(ladder, remembered, "memory", now, rules);
+
+    const sought = find(ladder, token, digest);
+    const found = sought instanceof Promise ? await abandonable(sought, rules?.signal) : sought;
+    if (ladder.closed) return unavailable("closed");
+    if (found.status === "valid" && !ladder.keyring.holds(found.key)) return unavailable("key_pending");
+    return decide<C>(ladder, found, "origin", instant(ladder.clock), rules);
+  };
+}
+
+/**
+ * Of the whole token: hashing a part would let the rest be swapped. Unpaired surrogates are hashed alike, but never
+ * like ASCII, and a proof refuses both.
+ */
+function digestOf(token: string): string {
+  return hash("sha256", token, "latin1");
+}
+
+function recall({ memory, keyring }: Ladder, digest: string, now: Instant): Finding | undefined {
+  const valid = memory.valid(digest, now);
+  if (valid === undefined) return memory.invalid(digest, now, keyring.version);
+  return keyring.holds(valid.key) ? valid : undefined;
+}
+
+/** Joins the flight for this token; proves at once where the key is here; else starts a flight for the key. */
+function find(ladder: Ladder, token: string, digest: string): Finding | Promise<Finding> {
+  const flying = ladder.flights.flying(digest);
+  if (flying !== undefined) return flying;
+  const parsed = parseToken(token, ladder.headers);
+  // Cheaper to find again than to keep: garbage takes no memory.
+  if ("reason" in parsed) return invalid(parsed.reason);
+  const { keyring } = ladder;
+  if (!keyring.algorithms.includes(parsed.algorithm)) return invalid("wrong_algorithm");
+  const key = keyring.find(parsed.kid, parsed.algorithm);
+  if (key !== undefined) return proof(ladder, token, digest, parsed, key);
+  return ladder.flights.run(digest, async () => await seek(ladder, token, digest, parsed));
+}
+
+async function seek(ladder: Ladder, token: string, digest: string, parsed: ParsedToken): Promise<Finding> {
+  try {
+    const lookup = await ladder.keyring.resolve(parsed.kid, parsed.algorithm);
+    if (lookup.status === "found") return proof(ladder, token, digest, parsed, lookup.key);
+    if (lookup.status === "unavailable") return unavailable(lookup.cause, lookup.retryAfterMs);
+    return invalid(lookup.status === "unknown" ? "unknown_key" : "wrong_algorithm");
+  } catch (error) {
+    report(ladder.name, "keys_failed", describe(error));
+    return unavailable("keys_unavailable");
+  }
+}
+
+/** Proves, and remembers what that found. */
+function proof(
+  { policy, keyring, memory, clock, toleranceMs }: Ladder,
+  token: string,
+  digest: string,
+  parsed: ParsedToken,
+  key: VerificationKey,
+): Finding {
+  const reason = prove(parsed, key, policy);
+  if (reason !== null) {
+    memory.keepInvalid(digest, reason, keyring.version);
+    return invalid(reason);
+  }
+  const finding = proven(parsed, key);
+  memory.keepValid(digest, finding, token.length, finding.expiresAt + toleranceMs - clock.now());
+  return finding;
+}

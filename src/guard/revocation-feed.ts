@@ -1,0 +1,173 @@
+import { between, instant, type Clock, type Instant } from "../core/clock.ts";
+import { HoldfastError } from "../core/errors.ts";
+import type { RevocationEntry } from "../core/revocation.ts";
+import { backoffMs } from "../resilience/backoff.ts";
+import { withDeadline } from "../resilience/deadline.ts";
+import type { RevocationFeed } from "../stores/contracts.ts";
+import { describe, report } from "./report.ts";
+import type { RevocationView } from "./revocation-view.ts";
+import type { RevocationsStatus } from "./types.ts";
+
+/** For one question to the feed. */
+const READ_TIMEOUT_MS = 5_000;
+/** Back-off goes no further: a feed that is back is noticed within this time. */
+const MAX_BACKOFF_MS = 5_000;
+const PRUNE_EVERY_MS = 60_000;
+
+export interface FollowerOptions {
+  readonly guard: string;
+  readonly feed: RevocationFeed;
+  readonly view: RevocationView;
+  readonly pollMs: number;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+/**
+ * Keeps a view of revocations up to date: a snapshot first and after every gap, then what subscriptions bring, at
+ * once, and what polls bring. Knows since when the view may lack something.
+ */
+export class RevocationFollower {
+  readonly #options: FollowerOptions;
+  /** When the last read began that left nothing missing. */
+  #completeAt: Instant | null = null;
+  readonly #firstComplete: PromiseWithResolvers<void> = Promise.withResolvers();
+  #reading: Promise<void> | null = null;
+  #again = false;
+  #failures = 0;
+  #lastError: string | null = null;
+  #unsubscribe: () => void = () => {};
+  #stopTimer: () => void = () => {};
+  #closed = false;
+  readonly #startedAt: Instant;
+  #prunedAt: Instant;
+
+  constructor(options: FollowerOptions) {
+    this.#options = options;
+    this.#startedAt = instant(options.clock);
+    this.#prunedAt = this.#startedAt;
+  }
+
+  start(): void {
+    // First, so that nothing falls between the snapshot and the subscription.
+    this.#unsubscribe = this.#options.feed.subscribe((entries) => this.#receive(entries));
+    this.#poll();
+  }
+
+  get view(): RevocationView {
+    return this.#options.view;
+  }
+
+  /** How old the complete view is; `Infinity` when it never was complete. */
+  ageMs(now: Instant): number {
+    return this.#completeAt === null ? Infinity : Math.max(0, between(this.#completeAt, now));
+  }
+
+  status(): RevocationsStatus {
+    const { view, clock } = this.#options;
+    return {
+      complete: view.position !== null && this.#completeAt !== null && this.#failures === 0,
+      ageMs: this.ageMs(instant(clock)),
+      entries: view.size,
+      seq: view.position?.seq ?? 0,
+      lastError: this.#lastError,
+    };
+  }
+
+  /** Resolves once the view was complete. */
+  async ready(): Promise<void> {
+    await this.#firstComplete.promise;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#unsubscribe();
+    this.#stopTimer();
+  }
+
+  #receive(entries: readonly RevocationEntry[]): void {
+    if (this.#closed || this.#options.view.append(entries)) return;
+    this.#poll();
+  }
+
+  /** One read at a time; who asks during one gets another afterwards. */
+  #poll(): void {
+    this.#stopTimer();
+    if (this.#reading !== null) {
+      this.#again = true;
+      return;
+    }
+    this.#again = false;
+    this.#reading = this.#read().finally(() => {
+      this.#reading = null;
+      if (this.#closed) return;
+      if (this.#again && this.#failures === 0) this.#poll();
+      else this.#stopTimer = this.#options.clock.after(this.#pauseMs(), () => this.#poll());
+    });
+  }
+
+  #pauseMs(): number {
+    const { pollMs, random } = this.#options;
+    if (this.#failures === 0) return pollMs;
+    return backoffMs(this.#failures, {
+      firstMs: 2 * pollMs,
+      maxMs: Math.max(pollMs, MAX_BACKOFF_MS),
+      random,
+    });
+  }
+
+  /** Never rejects. */
+  async #read(): Promise<void> {
+    const { guard, clock, view } = this.#options;
+    const began = instant(clock);
+    try {
+      if (view.position !== null) await this.#readTail();
+      if (view.position === null) await this.#readSnapshot();
+      if (this.#closed) return;
+      if (this.#failures > 0 || this.#completeAt === null) {
+        report(guard, "revocations_synced", `complete up to entry ${view.position?.seq ?? 0}`);
+      }
+      this.#completeAt = began;
+      this.#failures = 0;
+      this.#lastError = null;
+      this.#firstComplete.resolve();
+      this.#prune(began);
+    } catch (error) {
+      this.#failures++;
+      this.#lastError = describe(error);
+      report(guard, "revocations_failed", this.#lastError);
+    }
+  }
+
+  async #readTail(): Promise<void> {
+    const { guard, feed, view } = this.#options;
+    const { position } = view;
+    if (position === null) return;
+    const tail = await this.#ask(async () => await feed.after(position));
+    if (tail.status === "ok" && Array.isArray(tail.entries) && view.append(tail.entries)) return;
+    report(guard, "revocations_gap", `the log does not go on from entry ${position.seq}`);
+    view.lose();
+  }
+
+  async #readSnapshot(): Promise<void> {
+    const { feed, view } = this.#options;
+    const snapshot = await this.#ask(async () => await feed.snapshot());
+    view.load(snapshot);
+    if (view.position === null) {
+      throw new HoldfastError("store_corrupt", "the snapshot of revocations is too large or not understood");
+    }
+  }
+
+  /** By the slower clock: a wall clock that is ahead for a while must not make a revocation forgotten. */
+  #prune(now: Instant): void {
+    if (between(this.#prunedAt, now) < PRUNE_EVERY_MS) return;
+    this.#prunedAt = now;
+    const elapsed = now.monotonic - this.#startedAt.monotonic;
+    this.#options.view.prune(Math.min(now.wall, this.#startedAt.wall + elapsed));
+  }
+
+  /** What arrives after the deadline is not applied by anybody. */
+  async #ask<T>(question: () => Promise<T>): Promise<T> {
+    return await withDeadline(this.#options.clock, "reading revocations", READ_TIMEOUT_MS, question);
+  }
+}
