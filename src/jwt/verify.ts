@@ -53,17 +53,19 @@ function ecdsaDer(signature: Buffer, order: Buffer): Buffer | null {
   der[at++] = 0x30;
   if (length > 127) der[at++] = 0x81;
   der[at++] = length;
-  for (const [end, bytes] of [
-    [half, r],
-    [half * 2, s],
-  ] as const) {
-    der[at++] = 0x02;
-    der[at++] = bytes;
-    at += bytes;
-    const copied = Math.min(bytes, half);
-    signature.copy(der, at - copied, end - copied, end);
-  }
+  at = writeInteger(der, at, r, signature.subarray(0, half));
+  writeInteger(der, at, s, signature.subarray(half));
   return der;
+}
+
+/** Writes `integer` as `length` bytes, into zeros; returns where it ends. */
+function writeInteger(der: Buffer, at: number, length: number, integer: Buffer): number {
+  der[at] = 0x02;
+  der[at + 1] = length;
+  const end = at + 2 + length;
+  const copied = Math.min(length, integer.length);
+  integer.copy(der, end - copied, integer.length - copied);
+  return end;
 }
 
 /** How many bytes DER needs for the integer at `start`: no leading zeros but for the sign. 0 when out of range. */
