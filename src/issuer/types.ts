@@ -7,7 +7,10 @@ export interface IssuerOptions {
   /** `aud` of every access token. */
   audience: string;
   store: Store;
-  /** At least 32 random bytes as text; a comma list: the first seals, all open. */
+  /**
+   * At least 32 random bytes as text; a comma list: the first seals, all open. A secret that was replaced stays
+   * in the list until the last session that began under it has expired.
+   */
   secret: string;
   /** Checks credentials. Default: the store's own users. Throwing is unavailable, never "wrong password". */
   authenticate?: Authenticate;
@@ -26,6 +29,8 @@ export interface IssuerOptions {
   /** Names the issuer in events. Default `"issuer"`. */
   name?: string;
   clock?: Clock;
+  /** Spreads background work over time; from 0 to 1. Default `Math.random`. Never a source of secrets. */
+  random?: () => number;
 }
 
 export interface Identity {

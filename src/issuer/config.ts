@@ -1,0 +1,104 @@
+import { HoldfastError } from "../core/errors.ts";
+import { invalidOption, onlyKnown, text, wholeNumber } from "../core/options.ts";
+import type { IssuerOptions } from "./types.ts";
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
+
+/** The options, checked and copied. */
+export interface Config {
+  readonly name: string;
+  readonly url: string;
+  readonly audience: string;
+  readonly algorithm: NonNullable<IssuerOptions["algorithm"]>;
+  readonly authenticate: IssuerOptions["authenticate"];
+  readonly clients: readonly { readonly id: string; readonly secret: string }[];
+  readonly corsOrigins: readonly string[];
+  readonly accessTokenTtlMs: number;
+  readonly refreshIdleMs: number;
+  readonly refreshAbsoluteMs: number;
+  readonly graceMs: number;
+  readonly keyRotationMs: number;
+}
+
+const known: Readonly<Record<keyof IssuerOptions, true>> = {
+  url: true,
+  audience: true,
+  store: true,
+  secret: true,
+  authenticate: true,
+  clients: true,
+  corsOrigins: true,
+  algorithm: true,
+  accessTokenTtlMs: true,
+  refreshIdleMs: true,
+  refreshAbsoluteMs: true,
+  graceMs: true,
+  keyRotationMs: true,
+  name: true,
+  clock: true,
+  random: true,
+};
+const algorithms = ["ES256", "ES384", "EdDSA", "RS256", "PS256"] as const;
+
+export function checkOptions(options: IssuerOptions): Config {
+  onlyKnown("createIssuer", options, Object.keys(known));
+  const { algorithm = "ES256", authenticate } = options;
+  if (!algorithms.includes(algorithm)) throw invalidOption("algorithm", algorithms.join(", "), algorithm);
+  if (authenticate !== undefined && typeof authenticate !== "function") {
+    throw invalidOption("authenticate", "a function", authenticate);
+  }
+  const number = (name: keyof IssuerOptions, standard: number, min: number) =>
+    wholeNumber(name, options[name], { default: standard, min, max: 3650 * DAY_MS });
+  const accessTokenTtlMs = number("accessTokenTtlMs", 10 * MINUTE_MS, 1000);
+  const refreshIdleMs = number("refreshIdleMs", 30 * DAY_MS, accessTokenTtlMs);
+  return {
+    name: text("name", options.name ?? "issuer"),
+    url: issuerUrl(options.url),
+    audience: text("audience", options.audience),
+    algorithm,
+    authenticate,
+    clients: list("clients", options.clients).map((client, i) => ({
+      id: clientId(`clients[${i}].id`, client?.id),
+      secret: text(`clients[${i}].secret`, client?.secret),
+    })),
+    corsOrigins: list("corsOrigins", options.corsOrigins).map((one, i) => origin(`corsOrigins[${i}]`, one)),
+    accessTokenTtlMs,
+    refreshIdleMs,
+    refreshAbsoluteMs: number("refreshAbsoluteMs", 90 * DAY_MS, refreshIdleMs),
+    graceMs: number("graceMs", 30_000, 0),
+    keyRotationMs: number("keyRotationMs", 30 * DAY_MS, accessTokenTtlMs),
+  };
+}
+
+function list<T>(name: string, value: readonly T[] | undefined): readonly T[] {
+  if (value !== undefined && !Array.isArray(value)) throw invalidOption(name, "an array", value);
+  return value ?? [];
+}
+
+/** RFC 8414 §2: the identifier has no query and no fragment. */
+function issuerUrl(value: unknown): string {
+  const url = text("url", value);
+  const parsed = URL.parse(url);
+  if (parsed === null || !/^https?:$/.test(parsed.protocol) || /[?#]/.test(url) || parsed.username !== "") {
+    throw invalidOption("url", "an http(s) URL without credentials, query or fragment", value);
+  }
+  return url;
+}
+
+/** RFC 7617 §2: a colon would end the user-id. */
+function clientId(name: string, value: unknown): string {
+  const id = text(name, value);
+  if (id.includes(":")) throw invalidOption(name, "a string without a colon", value);
+  return id;
+}
+
+/** RFC 6454 §6.2: a wildcard or a path would never match what a browser sends. */
+function origin(name: string, value: unknown): string {
+  const given = text(name, value);
+  if (URL.parse(given)?.origin === given) return given;
+  throw new HoldfastError(
+    "invalid_option",
+    `${name} must be an exact origin such as https://app.example.com`,
+  );
+}

@@ -1,0 +1,78 @@
+import { Hono } from "hono";
+import { cors } from "hono/cors";
+import { isHoldfastError } from "../../core/errors.ts";
+import type { AccessTokens } from "../access.ts";
+import type { Context } from "../context.ts";
+import type { Issuer, Origin } from "../types.ts";
+import { jwksEndpoint, metadataEndpoint, validateEndpoint } from "./metadata.ts";
+import { problem, unavailable } from "./respond.ts";
+import { endEndpoint, listEndpoint, logoutAllEndpoint, logoutEndpoint } from "./sessions.ts";
+import { loginEndpoint, passwordEndpoint, refreshEndpoint } from "./tokens.ts";
+
+export interface Call {
+  readonly request: Request;
+  readonly origin: Origin;
+  readonly params: Readonly<Record<string, string>>;
+  readonly tokens: AccessTokens;
+}
+
+export type Endpoint = (call: Call) => Promise<Response>;
+type Method = "GET" | "POST" | "DELETE";
+
+function endpoints(ctx: Context): Readonly<Record<string, Partial<Record<Method, Endpoint>>>> {
+  return {
+    "/auth/login": { POST: loginEndpoint(ctx) },
+    "/auth/refresh": { POST: refreshEndpoint(ctx) },
+    "/auth/logout": { POST: logoutEndpoint(ctx) },
+    "/auth/logout-all": { POST: logoutAllEndpoint(ctx) },
+    // Passwords that an application checks itself are its own to change.
+    ...(ctx.config.authenticate === undefined && { "/auth/password": { POST: passwordEndpoint(ctx) } }),
+    "/auth/sessions": { GET: listEndpoint(ctx) },
+    "/auth/sessions/:id": { DELETE: endEndpoint(ctx) },
+    "/auth/validate": { POST: validateEndpoint(ctx) },
+    "/.well-known/jwks.json": { GET: jwksEndpoint(ctx) },
+    "/.well-known/oauth-authorization-server": { GET: metadataEndpoint(ctx) },
+  };
+}
+
+/** The HTTP contract. Answers every request and never rejects; what went wrong inside stays inside. */
+export function createEndpoints(
+  ctx: Context,
+  tokens: AccessTokens,
+  ready: () => Promise<void>,
+): Issuer["fetch"] {
+  const app = new Hono<{ Bindings: Origin }>();
+  const { corsOrigins } = ctx.config;
+  if (corsOrigins.length > 0) {
+    const allowHeaders = ["Authorization", "Content-Type"];
+    const exposeHeaders = ["Retry-After", "WWW-Authenticate"];
+    app.use(cors({ origin: [...corsOrigins], allowHeaders, exposeHeaders, maxAge: 600 }));
+  }
+  for (const [path, methods] of Object.entries(endpoints(ctx))) {
+    for (const [method, endpoint] of Object.entries(methods)) {
+      app.on(method, path, async (c) => {
+        await ready();
+        return await endpoint({ request: c.req.raw, origin: c.env, params: c.req.param(), tokens });
+      });
+    }
+    const allow = Object.keys(methods).flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method]));
+    app.all(path, () =>
+      problem(405, "invalid_request", "This method is not allowed here.", { Allow: allow.join(", ") }),
+    );
+  }
+  app.notFound(() => problem(404, "not_found", "There is nothing here."));
+  app.onError((error, c) => {
+    if (isHoldfastError(error)) return unavailable(error.retryAfterMs);
+    if (c.req.raw.signal.aborted) return unavailable(0);
+    ctx.record.report("unexpected_error", `${c.req.method} ${c.req.routePath}: ${error.name}`);
+    return problem(500, "server_error", "Something went wrong.");
+  });
+  return async (request, origin = {}) => {
+    const device = origin.device ?? request.headers.get("User-Agent") ?? undefined;
+    return await app.fetch(request, {
+      source: origin.source,
+      device,
+      signal: origin.signal ?? request.signal,
+    });
+  };
+}

@@ -1,0 +1,82 @@
+import { createIssuer } from "../../src/issuer/create-issuer.ts";
+import type { Authenticate, Issuer, IssuerOptions, TokenResponse } from "../../src/issuer/types.ts";
+import type { Store } from "../../src/stores/contracts.ts";
+import { memoryStore } from "../../src/stores/memory.ts";
+import { FakeClock } from "../../src/testing/fake-clock.ts";
+
+export const URL_OF_ISSUER = "https://id.example.com";
+export const SECRET = "one secret of more than thirty-two bytes";
+export const OTHER_SECRET = "another secret of more than thirty-two bytes";
+export const BASIC = `Basic ${Buffer.from("orders:the secret of orders").toString("base64")}`;
+
+export interface Fixture {
+  readonly clock: FakeClock;
+  readonly store: Store;
+  readonly issuer: Issuer;
+}
+
+/** Two users whose password needs no hash; scopes by name. */
+export const authenticate: Authenticate = ({ username, password }) =>
+  typeof username === "string" && username !== "nobody" && password === `password of ${username}`
+    ? { subject: username, scopes: ["orders:read"], claims: { tenant: "acme" } }
+    : null;
+
+/** An issuer on a clock that stands still. */
+export function fixture(options: Partial<IssuerOptions> = {}): Fixture {
+  const clock = (options.clock as FakeClock | undefined) ?? new FakeClock();
+  const store = options.store ?? memoryStore({ clock });
+  const issuer = createIssuer({
+    url: URL_OF_ISSUER,
+    audience: "https://api.example.com",
+    secret: SECRET,
+    authenticate,
+    clients: [{ id: "orders", secret: "the secret of orders" }],
+    clock,
+    ...options,
+    store,
+  });
+  return { clock, store, issuer };
+}
+
+export async function logIn(issuer: Issuer, username = "ann", source?: string): Promise<TokenResponse> {
+  const outcome = await issuer.login({ username, password: `password of ${username}` }, { source });
+  if (outcome.status !== "ok") throw new Error(`login: ${outcome.status}`);
+  return outcome.tokens;
+}
+
+/** A JSON request; `body` of a string is sent as it is. */
+export async function call(
+  issuer: Issuer,
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<Response> {
+  return await issuer.fetch(
+    new Request(new URL(path, URL_OF_ISSUER), {
+      method,
+      headers: { ...(body !== undefined && { "Content-Type": "application/json" }), ...headers },
+      ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
+    }),
+  );
+}
+
+export const bearer = (tokens: TokenResponse): { Authorization: string } => ({
+  Authorization: `Bearer ${tokens.access_token}`,
+});
+
+/** What `/auth/validate` says about an access token. */
+export async function validity(
+  issuer: Issuer,
+  token: string,
+): Promise<{ valid: boolean; reason?: string; claims?: Record<string, unknown> }> {
+  const response = await call(issuer, "POST", "/auth/validate", { token }, { Authorization: BASIC });
+  return (await response.json()) as { valid: boolean };
+}
+
+export function claimsOf(token: string): Record<string, unknown> {
+  return JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString()) as Record<
+    string,
+    unknown
+  >;
+}

@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import type { TokenResponse } from "../../src/issuer/types.ts";
+import type { Store } from "../../src/stores/contracts.ts";
+import { memoryStore } from "../../src/stores/memory.ts";
+import { sqliteStore } from "../../src/stores/sqlite.ts";
+import { FakeClock } from "../../src/testing/fake-clock.ts";
+import { bearer, call, claimsOf, fixture, logIn, URL_OF_ISSUER, validity } from "./fixture.ts";
+
+async function withSqlite(run: (store: Store, clock: FakeClock) => Promise<void>): Promise<void> {
+  const dir = mkdtempSync(join(tmpdir(), "holdfast-issuer-"));
+  const clock = new FakeClock();
+  const store = await sqliteStore({ file: join(dir, "holdfast.db"), clock });
+  try {
+    await run(store, clock);
+  } finally {
+    await store.close();
+    rmSync(dir, { recursive: true });
+  }
+}
+
+async function withMemory(run: (store: Store, clock: FakeClock) => Promise<void>): Promise<void> {
+  const clock = new FakeClock();
+  await run(memoryStore({ clock }), clock);
+}
+
+for (const [name, open] of [
+  ["memory", withMemory],
+  ["SQLite", withSqlite],
+] as const) {
+  describe(`a session over HTTP, on ${name}`, () => {
+    test("begins with login, is renewed, validated, listed and ended", async () => {
+      await open(async (store, clock) => {
+        const { issuer } = fixture({ store, clock });
+        const login = await call(
+          issuer,
+          "POST",
+          "/auth/login",
+          { username: "ann", password: "password of ann" },
+          { "User-Agent": "Tester/1" },
+        );
+        assert.equal(login.status, 200);
+        assert.equal(login.headers.get("Cache-Control"), "no-store");
+        const first = (await login.json()) as TokenResponse;
+        assert.equal(first.token_type, "Bearer");
+        assert.equal(first.expires_in, 600);
+        assert.equal(first.refresh_token_expires_in, 30 * 86_400);
+        assert.equal(first.scope, "orders:read");
+        assert.match(first.refresh_token, /^hfr_[\w-]{112}$/);
+
+        const iat = Math.floor(clock.now() / 1000);
+        assert.deepEqual(claimsOf(first.access_token), {
+          tenant: "acme",
+          iss: URL_OF_ISSUER,
+          sub: "ann",
+          aud: "https://api.example.com",
+          exp: iat + 600,
+          iat,
+          jti: `${first.session_id}.1`,
+          client_id: "holdfast",
+          scope: "orders:read",
+          sid: first.session_id,
+          auth_time: iat,
+        });
+
+        await clock.advance(60_000);
+        const refreshed = await call(issuer, "POST", "/auth/refresh", { refresh_token: first.refresh_token });
+        assert.equal(refreshed.status, 200);
+        const second = (await refreshed.json()) as TokenResponse;
+        assert.equal(second.session_id, first.session_id);
+        assert.notEqual(second.refresh_token, first.refresh_token);
+        assert.equal(claimsOf(second.access_token)["jti"], `${first.session_id}.2`);
+        assert.equal((await validity(issuer, second.access_token)).valid, true);
+
+        const listed = await call(issuer, "GET", "/auth/sessions", undefined, bearer(second));
+        const { sessions } = (await listed.json()) as { sessions: Record<string, unknown>[] };
+        assert.deepEqual(
+          sessions.map(({ session_id, current, device }) => ({ session_id, current, device })),
+          [{ session_id: first.session_id, current: true, device: "Tester/1" }],
+        );
+
+        const body = { refresh_token: second.refresh_token };
+        assert.equal((await call(issuer, "POST", "/auth/logout", body)).status, 204);
+        assert.equal((await call(issuer, "POST", "/auth/refresh", body)).status, 400);
+        assert.deepEqual(await validity(issuer, second.access_token), { valid: false, reason: "revoked" });
+        const gone = await call(issuer, "GET", "/auth/sessions", undefined, bearer(second));
+        assert.equal(gone.status, 401);
+        await issuer.close();
+      });
+    });
+
+    test("logout-all ends the sessions of every device, by access or refresh token, and of nobody else", async () => {
+      await open(async (store, clock) => {
+        const { issuer } = fixture({ store, clock });
+        const phone = await logIn(issuer);
+        const laptop = await logIn(issuer);
+        const bob = await logIn(issuer, "bob");
+        assert.equal((await call(issuer, "POST", "/auth/logout-all", undefined, bearer(phone))).status, 204);
+        assert.equal((await issuer.refresh(phone.refresh_token)).status, "invalid_grant");
+        assert.equal((await issuer.refresh(laptop.refresh_token)).status, "invalid_grant");
+        assert.equal((await issuer.refresh(bob.refresh_token)).status, "ok");
+
+        await clock.advance(1);
+        const again = await logIn(issuer);
+        const other = await logIn(issuer);
+        const body = { refresh_token: again.refresh_token };
+        assert.equal((await call(issuer, "POST", "/auth/logout-all", body)).status, 204);
+        assert.equal((await issuer.refresh(other.refresh_token)).status, "invalid_grant");
+        assert.equal((await call(issuer, "POST", "/auth/logout-all", body)).status, 204, "its repetition");
+        await issuer.close();
+      });
+    });
+
+    test("one session is ended by its owner and by nobody else", async () => {
+      await open(async (store, clock) => {
+        const { issuer } = fixture({ store, clock });
+        const ann = await logIn(issuer);
+        const other = await logIn(issuer);
+        const bob = await logIn(issuer, "bob");
+        const end = async (id: string) =>
+          (await call(issuer, "DELETE", `/auth/sessions/${id}`, undefined, bearer(ann))).status;
+        assert.equal(await end(bob.session_id), 404);
+        assert.equal(await end("0".repeat(32)), 404);
+        assert.equal(await end(other.session_id), 204);
+        assert.equal((await issuer.refresh(other.refresh_token)).status, "invalid_grant");
+        assert.equal((await issuer.refresh(bob.refresh_token)).status, "ok");
+        assert.equal((await issuer.refresh(ann.refresh_token)).status, "ok");
+        await issuer.close();
+      });
+    });
+  });
+}
