@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { readdirSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { isHoldfastError } from "../../src/core/errors.ts";
+import { snapshotsContract } from "../../src/stores/contract-suite.ts";
+import { fileSnapshots } from "../../src/stores/file-snapshots.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
+
+snapshotsContract("fileSnapshots", () => {
+  const folder = temporaryFolder();
+  return { snapshots: fileSnapshots({ dir: join(folder.path, "snapshots") }), close: folder.remove };
+});
+
+function folderOf(t: TestContext): string {
+  const folder = temporaryFolder();
+  t.after(folder.remove);
+  return folder.path;
+}
+
+test("law 5: folder and files are for their owner only, and no draft is left", async (t) => {
+  const dir = join(folderOf(t), "a", "snapshots");
+  await fileSnapshots({ dir }).save("keys", { keys: [] });
+  assert.equal(statSync(dir).mode & 0o777, 0o700);
+  assert.equal(statSync(join(dir, "keys.json")).mode & 0o777, 0o600);
+  assert.deepEqual(readdirSync(dir), ["keys.json"]);
+});
+
+test("a damaged file is reported by name, without what is in it, and can be saved over", async (t) => {
+  const dir = folderOf(t);
+  const snapshots = fileSnapshots({ dir });
+  writeFileSync(join(dir, "keys.json"), '{"secret":');
+  await assert.rejects(
+    snapshots.load("keys"),
+    (error) =>
+      isHoldfastError(error, "store_corrupt") &&
+      error.message.includes(join(dir, "keys.json")) &&
+      !error.message.includes("secret"),
+  );
+  await snapshots.save("keys", 1);
+  assert.equal(await snapshots.load("keys"), 1);
+});
+
+test("a place that cannot be written is unavailable, named, and left as it was", async (t) => {
+  const dir = join(folderOf(t), "file");
+  writeFileSync(dir, "not a folder");
+  await assert.rejects(
+    fileSnapshots({ dir }).save("keys", 1),
+    (error) => isHoldfastError(error, "store_unavailable") && error.message.includes(dir),
+  );
+});
+
+test("fileSnapshots needs a folder", () => {
+  assert.throws(
+    () => fileSnapshots({ dir: "" }),
+    (error) => isHoldfastError(error, "invalid_option"),
+  );
+});

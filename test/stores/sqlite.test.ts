@@ -1,0 +1,27 @@
+import { join } from "node:path";
+import { storeContract } from "../../src/stores/contract-suite.ts";
+import { sqliteStore } from "../../src/stores/sqlite.ts";
+import { FakeClock } from "../../src/testing/fake-clock.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
+
+storeContract("sqliteStore", async () => {
+  const folder = temporaryFolder();
+  const clock = new FakeClock();
+  const file = join(folder.path, "holdfast.db");
+  const first = await sqliteStore({ file, clock });
+  const opened = [first];
+  return {
+    store: first,
+    clock,
+    async reopen() {
+      await first.close();
+      const again = await sqliteStore({ file, clock });
+      opened.push(again);
+      return again;
+    },
+    async close() {
+      for (const store of opened) await store.close();
+      folder.remove();
+    },
+  };
+});
