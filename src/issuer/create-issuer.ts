@@ -1,5 +1,5 @@
 import { systemClock } from "../core/clock.ts";
-import { HoldfastError } from "../core/errors.ts";
+import { HoldfastError, isHoldfastError } from "../core/errors.ts";
 import { requireMethods } from "../core/options.ts";
 import { SingleFlight } from "../resilience/single-flight.ts";
 import { AccessTokens } from "./access.ts";
@@ -51,7 +51,10 @@ export function createIssuer(options: IssuerOptions): Issuer {
   const ready = async () => {
     if (state === "new") {
       await opening.run("open", async () => {
-        await openStore(ctx);
+        await openStore(ctx).catch((error: unknown) => {
+          if (isHoldfastError(error, "store_mismatch")) record.report("store_failed", error.message);
+          throw error;
+        });
         if (state !== "new") return;
         state = "open";
         stop = startMaintenance(ctx, options.random ?? Math.random);

@@ -10,6 +10,9 @@ import type { Authenticate, Identity, Origin } from "./types.ts";
 /** How long `authenticate` may take, in milliseconds. */
 const AUTHENTICATE_DEADLINE_MS = 10_000;
 
+/** Of `claims` as JSON. A token must fit into a header, and every verifier's limit. */
+const MAX_CLAIMS_CHARS = 4096;
+
 /** Ours to say: RFC 7519 §4.1, RFC 9068 §2.2, RFC 7800 §3.1. */
 const REGISTERED: readonly string[] = "iss sub aud exp nbf iat jti client_id scope sid auth_time cnf".split(
   " ",
@@ -23,6 +26,7 @@ const identitySchema: z.ZodType<Identity | null> = z
     scopes: z.array(scopeSchema),
     claims: z
       .record(z.string(), z.json())
+      .refine((claims) => JSON.stringify(claims).length <= MAX_CLAIMS_CHARS, "is too large for a token")
       .refine((claims) => REGISTERED.every((name) => !Object.hasOwn(claims, name)), "holds a registered name")
       .default({}),
   })

@@ -39,7 +39,7 @@ export function makeRefreshToken(keys: SecretKeys, session: string, generation: 
 
 /** Needs no store. `null` for anything that was not issued under one of these secrets, or is spelt another way. */
 export function readRefreshToken(secrets: Secrets, text: string): RefreshToken | null {
-  if (text.length !== TOKEN_CHARS || !text.startsWith(PREFIX)) return null;
+  if (typeof text !== "string" || text.length !== TOKEN_CHARS || !text.startsWith(PREFIX)) return null;
   const bytes = Buffer.from(text.slice(PREFIX.length), "base64url");
   if (bytes.length !== TOKEN_BYTES || PREFIX + bytes.toString("base64url") !== text) return null;
   const body = bytes.subarray(0, BODY_BYTES);

@@ -35,6 +35,8 @@ export class SigningKeys {
   readonly #loading = new SingleFlight<"keys", void>();
   #keys: readonly OpenedKey[] = [];
   #loaded: Instant | null = null;
+  #asked = 0;
+  #answered = 0;
 
   constructor(options: SigningKeysOptions) {
     this.#options = options;
@@ -50,18 +52,20 @@ export class SigningKeys {
     await this.reload();
   }
 
+  /** What the store holds now, at the latest when this resolves; an answer that was overtaken is dropped. */
   async reload(): Promise<void> {
-    await this.#loading.run("keys", async () => {
-      const asked = instant(this.#options.clock);
-      const records = await this.#options.store.keys.list();
-      const opened = await Promise.all(records.map(async (record) => await this.#opened(record)));
-      const keys = opened.filter((key) => key !== null);
-      if (signerOf(keys) === undefined) {
-        throw new HoldfastError("store_mismatch", "no signing key in the store opens under this secret");
-      }
-      this.#keys = keys;
-      this.#loaded = asked;
-    });
+    const turn = ++this.#asked;
+    const asked = instant(this.#options.clock);
+    const records = await this.#options.store.keys.list();
+    const opened = await Promise.all(records.map(async (record) => await this.#opened(record)));
+    const keys = opened.filter((key) => key !== null);
+    if (signerOf(keys) === undefined) {
+      throw new HoldfastError("store_mismatch", "no signing key in the store opens under this secret");
+    }
+    if (turn < this.#answered) return;
+    this.#answered = turn;
+    this.#keys = keys;
+    this.#loaded = asked;
   }
 
   /** The key that signs now. */
@@ -144,7 +148,8 @@ export class SigningKeys {
   }
 
   async #reloadIfOlderThan(ms: number): Promise<void> {
-    if (this.#loaded === null || elapsedMs(this.#options.clock, this.#loaded) >= ms) await this.reload();
+    if (this.#loaded !== null && elapsedMs(this.#options.clock, this.#loaded) < ms) return;
+    await this.#loading.run("keys", async () => await this.reload());
   }
 
   async #make(createdAt: number, activatedAt: number | null): Promise<SigningKeyRecord> {

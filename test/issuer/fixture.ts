@@ -7,7 +7,7 @@ import { FakeClock } from "../../src/testing/fake-clock.ts";
 export const URL_OF_ISSUER = "https://id.example.com";
 export const SECRET = "one secret of more than thirty-two bytes";
 export const OTHER_SECRET = "another secret of more than thirty-two bytes";
-export const BASIC = `Basic ${Buffer.from("orders:the secret of orders").toString("base64")}`;
+export const BASIC: string = `Basic ${Buffer.from("orders:the secret of orders").toString("base64")}`;
 
 export interface Fixture {
   readonly clock: FakeClock;

@@ -63,16 +63,18 @@ export function createEndpoints(
   app.notFound(() => problem(404, "not_found", "There is nothing here."));
   app.onError((error, c) => {
     if (isHoldfastError(error)) return unavailable(error.retryAfterMs);
-    if (c.req.raw.signal.aborted) return unavailable(0);
+    if (c.env.signal?.aborted === true) return unavailable(0);
     ctx.record.report("unexpected_error", `${c.req.method} ${c.req.routePath}: ${error.name}`);
     return problem(500, "server_error", "Something went wrong.");
   });
   return async (request, origin = {}) => {
     const device = origin.device ?? request.headers.get("User-Agent") ?? undefined;
-    return await app.fetch(request, {
-      source: origin.source,
-      device,
-      signal: origin.signal ?? request.signal,
-    });
+    const signal = origin.signal ?? request.signal;
+    try {
+      return await app.fetch(request, { source: origin.source, device, signal });
+    } catch {
+      // Only a caller's signal can throw what is no Error; nobody waits for this answer.
+      return unavailable(0);
+    }
   };
 }

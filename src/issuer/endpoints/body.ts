@@ -9,7 +9,12 @@ export async function readBody<T>(request: Request, schema: z.ZodType<T>): Promi
   if (type !== "application/json") {
     return problem(415, "invalid_request", "The body must be JSON: Content-Type: application/json.");
   }
-  const bytes = await readBytes(request);
+  let bytes: Buffer | null;
+  try {
+    bytes = await readBytes(request);
+  } catch {
+    return problem(400, "invalid_request", "The body ended early.");
+  }
   if (bytes === null) {
     return problem(413, "invalid_request", `The body must not exceed ${MAX_BODY_BYTES} bytes.`);
   }
