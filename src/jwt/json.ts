@@ -64,11 +64,9 @@ function freeze(value: object): number {
   if (Array.isArray(value)) {
     for (const item of value as unknown[]) if (isObject(item)) members += freeze(item);
   } else {
-    const object = value as Record<string, unknown>;
-    for (const name of Object.keys(object)) {
-      if (name === "__proto__") return Number.NaN;
+    if (Object.hasOwn(value, "__proto__")) return Number.NaN;
+    for (const item of Object.values(value)) {
       members++;
-      const item = object[name];
       if (isObject(item)) members += freeze(item);
     }
   }

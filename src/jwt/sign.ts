@@ -77,16 +77,18 @@ export function makeSignature(algorithm: Algorithm, key: KeyObject, input: strin
   return sign(hash, bytes, { key, padding, saltLength });
 }
 
-/** Compact serialization (RFC 7515 §7.1) of `claims` as they are. `typ` as RFC 9068 §2.1 wants it. */
-export function signToken(
-  claims: Readonly<JwtClaims>,
-  key: Pick<SigningKey, "kid" | "algorithm" | "key">,
-  header: { typ: string } = { typ: "at+jwt" },
-): string {
-  const input = `${encode({ alg: key.algorithm, kid: key.kid, ...header })}.${encode(claims)}`;
-  return `${input}.${makeSignature(key.algorithm, key.key, input).toString("base64url")}`;
+/** Compact serialization (RFC 7515 §7.1) of any two texts, whatever they say. */
+export function signText(header: string, payload: string, algorithm: Algorithm, key: KeyObject): string {
+  const input = `${Buffer.from(header).toString("base64url")}.${Buffer.from(payload).toString("base64url")}`;
+  return `${input}.${makeSignature(algorithm, key, input).toString("base64url")}`;
 }
 
-function encode(value: object): string {
-  return Buffer.from(JSON.stringify(value)).toString("base64url");
+/** An access token with `claims` as they are; `typ` as RFC 9068 §2.1 wants it. */
+export function signToken(
+  claims: Readonly<JwtClaims>,
+  key: SigningKey,
+  header: { typ: string } = { typ: "at+jwt" },
+): string {
+  const joined = JSON.stringify({ alg: key.algorithm, kid: key.kid, ...header });
+  return signText(joined, JSON.stringify(claims), key.algorithm, key.key);
 }

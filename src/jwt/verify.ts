@@ -48,24 +48,14 @@ function ecdsaDer(signature: Buffer, order: Buffer): Buffer | null {
   const s = derLength(signature, half, order);
   if (r === 0 || s === 0) return null;
   const length = r + s + 4;
-  const der = Buffer.alloc(length + (length > 127 ? 3 : 2));
+  const der = Buffer.allocUnsafe(length + (length > 127 ? 3 : 2));
   let at = 0;
   der[at++] = 0x30;
   if (length > 127) der[at++] = 0x81;
   der[at++] = length;
-  at = writeInteger(der, at, r, signature.subarray(0, half));
-  writeInteger(der, at, s, signature.subarray(half));
+  at = writeInteger(der, at, r, signature, half);
+  writeInteger(der, at, s, signature, 2 * half);
   return der;
-}
-
-/** Writes `integer` as `length` bytes, into zeros; returns where it ends. */
-function writeInteger(der: Buffer, at: number, length: number, integer: Buffer): number {
-  der[at] = 0x02;
-  der[at + 1] = length;
-  const end = at + 2 + length;
-  const copied = Math.min(length, integer.length);
-  integer.copy(der, end - copied, integer.length - copied);
-  return end;
 }
 
 /** How many bytes DER needs for the integer at `start`: no leading zeros but for the sign. 0 when out of range. */
@@ -75,4 +65,18 @@ function derLength(signature: Buffer, start: number, order: Buffer): number {
   let first = start;
   while (signature[first] === 0) if (++first === end) return 0;
   return end - first + ((signature[first] as number) >> 7);
+}
+
+/** Writes the integer that ends at `end` of the signature, as `length` bytes; returns where it stopped. */
+function writeInteger(der: Buffer, start: number, length: number, signature: Buffer, end: number): number {
+  let at = start;
+  der[at++] = 0x02;
+  der[at++] = length;
+  let digits = length;
+  if (length > signature.length >> 1) {
+    der[at++] = 0;
+    digits--;
+  }
+  for (let from = end - digits; from < end; from++) der[at++] = signature[from] as number;
+  return at;
 }

@@ -1,1 +1,2 @@
 export { FakeClock } from "./fake-clock.ts";
+export { createMint, type Mint, type MintOptions } from "./mint.ts";
