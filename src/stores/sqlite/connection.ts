@@ -62,7 +62,7 @@ export class Connection {
   /** Runs a query outside any transaction: what it returns must come from one statement. */
   async read<T>(query: (nowMs: number) => T): Promise<T> {
     if (this.#closed) throw this.#closedError();
-    return await patiently(this.#options, () => query(this.#options.clock.now()));
+    return await patiently(this.#options, () => query(this.#now()));
   }
 
   /**
@@ -106,7 +106,7 @@ export class Connection {
   #transact(): void {
     this.#begin.run();
     const group = this.#waiting.splice(0, MAX_GROUP);
-    const now = this.#options.clock.now();
+    const now = this.#now();
     const results: unknown[] = [];
     try {
       for (const { command } of group) results.push(command(now));
@@ -135,6 +135,11 @@ export class Connection {
     if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
   }
 
+  /** Whole milliseconds, whatever the clock that was brought. */
+  #now(): number {
+    return Math.floor(this.#options.clock.now());
+  }
+
   #closedError(): HoldfastError {
     return new HoldfastError("closed", `${this.#options.description} was closed`);
   }
@@ -144,13 +149,14 @@ export class Connection {
 export async function patiently<T>(options: ConnectionOptions, work: () => T): Promise<T> {
   const { clock, random, lockTimeoutMs, description } = options;
   const giveUpAt = clock.monotonic() + lockTimeoutMs;
-  for (;;) {
+  for (let attempt = 1; ; attempt++) {
     try {
       return work();
     } catch (error) {
       if (!isBusy(error) || clock.monotonic() >= giveUpAt) throw storeError(description, error);
     }
-    await sleep(clock, 2 + 18 * random());
+    // Short at first, since most locks are; then long beside BLOCK_MS, so that others get the event loop.
+    await sleep(clock, Math.ceil(random() * Math.min(100, 10 * attempt)));
   }
 }
 

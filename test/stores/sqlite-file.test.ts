@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import { mkdirSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { test, type TestContext } from "node:test";
+import { isHoldfastError, type ErrorCode } from "../../src/core/errors.ts";
+import { login } from "../../src/stores/contract/fixtures.ts";
+import { sqliteStore } from "../../src/stores/sqlite.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
+
+function fileOf(t: TestContext): string {
+  const folder = temporaryFolder();
+  t.after(folder.remove);
+  return join(folder.path, "holdfast.db");
+}
+
+async function refuses(file: string, code: ErrorCode): Promise<void> {
+  await assert.rejects(sqliteStore({ file }), (error) => {
+    assert.ok(isHoldfastError(error, code), String(error));
+    assert.ok(error.message.includes(file), error.message);
+    return true;
+  });
+}
+
+test("law 5: the file and its companions are for their owner only", async (t) => {
+  const file = fileOf(t);
+  const store = await sqliteStore({ file });
+  await store.markers.claim("id", "a");
+  for (const name of readdirSync(join(file, ".."))) {
+    assert.equal(statSync(join(file, "..", name)).mode & 0o777, 0o600, name);
+  }
+  await store.close();
+});
+
+test("fault 42: a file that is no database is refused and left alone", async (t) => {
+  const file = fileOf(t);
+  const text = "this is a text of somebody else. ".repeat(100);
+  writeFileSync(file, text);
+  await refuses(file, "store_corrupt");
+  assert.equal(readFileSync(file, "utf8"), text);
+});
+
+test("fault 42: a damaged file is refused", async (t) => {
+  const file = fileOf(t);
+  const store = await sqliteStore({ file });
+  for (let i = 0; i < 50; i++) await login(store, `session ${i}`);
+  await store.close();
+  const bytes = readFileSync(file);
+  bytes.fill(0xff, 3 * 4096, 5 * 4096);
+  writeFileSync(file, bytes);
+  await refuses(file, "store_corrupt");
+});
+
+test("fault 42: a file that lost its end is refused", async (t) => {
+  const file = fileOf(t);
+  const store = await sqliteStore({ file });
+  for (let i = 0; i < 50; i++) await login(store, `session ${i}`);
+  await store.close();
+  truncateSync(file, statSync(file).size - 3 * 4096);
+  await refuses(file, "store_corrupt");
+});
+
+test("a database of another program is refused and left alone", async (t) => {
+  const file = fileOf(t);
+  const other = new DatabaseSync(file);
+  other.exec("CREATE TABLE theirs (a); INSERT INTO theirs VALUES (1)");
+  other.close();
+  const before = readFileSync(file);
+  await refuses(file, "store_corrupt");
+  assert.deepEqual(readFileSync(file), before);
+});
+
+test("a file of a newer version is refused and left alone", async (t) => {
+  const file = fileOf(t);
+  await (await sqliteStore({ file })).close();
+  const db = new DatabaseSync(file);
+  db.exec("PRAGMA user_version = 99");
+  db.close();
+  const before = readFileSync(file);
+  await refuses(file, "store_newer");
+  assert.deepEqual(readFileSync(file), before);
+});
+
+test("a file whose tables are gone is refused", async (t) => {
+  const file = fileOf(t);
+  await (await sqliteStore({ file })).close();
+  const db = new DatabaseSync(file);
+  db.exec("DROP TABLE sessions");
+  db.close();
+  await refuses(file, "store_unavailable");
+});
+
+test("a folder, and a file in no folder, are refused", async (t) => {
+  const file = fileOf(t);
+  mkdirSync(file);
+  await refuses(file, "store_unavailable");
+  await refuses(join(file, "missing", "holdfast.db"), "store_unavailable");
+});
+
+test("names with a meaning for SQLite are plain files", async (t) => {
+  const folder = join(fileOf(t), "..");
+  for (const name of [":memory:", "file:x?mode=memory"]) {
+    const store = await sqliteStore({ file: join(folder, name) });
+    await store.markers.claim("id", "a");
+    await store.close();
+    assert.ok(readdirSync(folder).includes(name), name);
+  }
+});
+
+test("options are checked by name", async () => {
+  const refused = (error: unknown) => isHoldfastError(error, "invalid_option");
+  await assert.rejects(sqliteStore({ file: "" }), refused);
+  await assert.rejects(sqliteStore({ file: "x", lockTimeoutMs: -1 }), refused);
+  await assert.rejects(sqliteStore({ file: "x", timeout: 1 } as { file: string }), refused);
+});
+
+test("ten that open a new file at once find one store", async (t) => {
+  const file = fileOf(t);
+  const stores = await Promise.all(Array.from({ length: 10 }, async () => await sqliteStore({ file })));
+  const epochs = await Promise.all(
+    stores.map(async (store) => (await store.revocations.snapshot()).position.epoch),
+  );
+  assert.equal(new Set(epochs).size, 1);
+  await Promise.all(stores.map(async (store) => await store.close()));
+});

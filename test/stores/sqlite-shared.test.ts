@@ -1,0 +1,171 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { test, type TestContext } from "node:test";
+import { isHoldfastError } from "../../src/core/errors.ts";
+import { login, present, revocationOf } from "../../src/stores/contract/fixtures.ts";
+import { Connection } from "../../src/stores/sqlite/connection.ts";
+import { storeOn } from "../../src/stores/sqlite/store.ts";
+import { sqliteStore } from "../../src/stores/sqlite.ts";
+import type { Store } from "../../src/stores/contracts.ts";
+import { FakeClock } from "../../src/testing/fake-clock.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
+
+const unavailable = (error: unknown): boolean => isHoldfastError(error, "store_unavailable");
+
+/** Two connections to one file, as of two processes; and a third that can hold the lock. */
+async function shared(t: TestContext): Promise<{
+  one: Store;
+  two: Store;
+  clock: FakeClock;
+  lock: DatabaseSync;
+  file: string;
+}> {
+  const folder = temporaryFolder();
+  const file = join(folder.path, "holdfast.db");
+  const clock = new FakeClock();
+  const one = await sqliteStore({ file, clock });
+  const two = await sqliteStore({ file, clock });
+  const lock = new DatabaseSync(file);
+  t.after(async () => {
+    await Promise.all([one.close(), two.close()]);
+    if (lock.isOpen) lock.close();
+    folder.remove();
+  });
+  return { one, two, clock, lock, file };
+}
+
+test("what one connection acknowledged, the other sees at once", async (t) => {
+  const { one, two } = await shared(t);
+  const session = await login(one, "s1");
+  assert.deepEqual(await two.sessions.get("s1"), session);
+  await two.sessions.end("s1", "logout", await revocationOf(two, "session", "s1"));
+  assert.equal((await present(one, "s1", 1)).outcome, "ended");
+});
+
+test("fault 43: presentations over two connections have exactly one successor", async (t) => {
+  const { one, two } = await shared(t);
+  await login(one, "s1");
+  const outcomes = await Promise.all(
+    Array.from(
+      { length: 100 },
+      async (_, i) => await present(i % 2 === 0 ? one : two, "s1", 1, { sealedSuccessor: `sealed ${i}` }),
+    ),
+  );
+  assert.equal(outcomes.filter((o) => o.outcome === "rotated").length, 1);
+  const standing = (await one.sessions.get("s1"))?.sealedSuccessor;
+  for (const o of outcomes) {
+    if (o.outcome !== "rotated") assert.ok(o.outcome === "repeated" && o.sealedSuccessor === standing);
+  }
+});
+
+test("law 3: polling sees what another connection and this one appended, in one order", async (t) => {
+  const { one, two } = await shared(t);
+  const seen: string[] = [];
+  let { position } = await one.revocations.snapshot();
+  const poll = async () => {
+    const tail = await one.revocations.after(position);
+    assert.equal(tail.status, "ok");
+    for (const { seq, chain, revocation } of tail.entries) {
+      seen.push(revocation.id);
+      position = { ...position, seq, chain };
+    }
+  };
+  for (const [store, id] of [
+    [two, "a"],
+    [one, "b"],
+    [two, "c"],
+    [two, "d"],
+    [one, "e"],
+  ] as const) {
+    await poll();
+    await store.revocations.append(await revocationOf(store, "token", id));
+  }
+  await poll();
+  await poll();
+  assert.deepEqual(seen, ["a", "b", "c", "d", "e"]);
+});
+
+test("fault 42: while another process holds the lock a write waits, and reads go on", async (t) => {
+  const { one, clock, lock } = await shared(t);
+  lock.exec("BEGIN IMMEDIATE");
+  const writing = login(one, "s1");
+  await clock.advance(1500);
+  assert.equal(await one.sessions.get("s1"), null);
+  assert.ok(await one.now());
+  lock.exec("COMMIT");
+  await clock.advance(100);
+  assert.equal((await writing).id, "s1");
+});
+
+test("fault 42, law 12: past the deadline a write is unavailable and never happens", async (t) => {
+  const { one, clock, lock } = await shared(t);
+  const heard: unknown[] = [];
+  one.revocations.subscribe((entries) => heard.push(entries));
+  lock.exec("BEGIN IMMEDIATE");
+  const revocation = await revocationOf(one, "session", "s1");
+  const refused = Promise.all([
+    assert.rejects(login(one, "s1"), unavailable),
+    assert.rejects(one.sessions.end("s1", "logout", revocation), unavailable),
+  ]);
+  await clock.advance(2100);
+  await refused;
+  lock.exec("COMMIT");
+  await clock.advance(1000);
+  assert.equal(await one.sessions.get("s1"), null);
+  assert.equal((await one.revocations.snapshot()).position.seq, 0);
+  assert.deepEqual(heard, []);
+  assert.equal((await login(one, "s2")).id, "s2", "and the store works again");
+});
+
+test("fault 42, law 12: on a full disk a write is unavailable, nothing is half done, reads go on", async (t) => {
+  const { one, file, clock } = await shared(t);
+  await login(one, "s1");
+  const { position } = await one.revocations.snapshot();
+  const options = { file, description: "a full disk", clock, random: Math.random, lockTimeoutMs: 0 };
+  const connection = new Connection({ ...options, gathered: async () => await Promise.resolve() });
+  // Not one page more than there are. The limit is the connection's own.
+  connection.prepare("PRAGMA max_page_count = 1").get();
+  const store = storeOn(connection, "a full disk");
+  t.after(async () => await store.close());
+  const large = "x".repeat(100_000);
+  const authAt = await store.now();
+  const session = { id: "s2", subject: "alice", authAt, absoluteExpiresAt: authAt + 1e6, facts: large };
+  const results = await Promise.allSettled([
+    store.sessions.create({ ...session, mac: "m", currentDigest: "d", idleMs: 1000 }),
+    store.sessions.end("s1", "logout", { kind: "session", id: large, issuer: "i", until: authAt + 1e6 }),
+    store.markers.claim("small", "it fits"),
+  ]);
+  assert.deepEqual(
+    results.map((result) => result.status === "fulfilled" || unavailable(result.reason)),
+    [true, true, true],
+  );
+  assert.equal(results[0].status, "rejected");
+  assert.equal(results[1].status, "rejected");
+  assert.equal(results[2].status, "fulfilled", "a command is not spoiled by those that fail beside it");
+  assert.equal(await store.sessions.get("s2"), null);
+  assert.equal((await store.sessions.get("s1"))?.endedAt, null);
+  assert.deepEqual((await store.revocations.snapshot()).position, position);
+  assert.equal(await one.markers.read("small"), "it fits");
+});
+
+test("a command that fails by itself spoils none that came with it", async (t) => {
+  const { one, two } = await shared(t);
+  await login(one, "taken");
+  const results = await Promise.allSettled(
+    ["a", "taken", "b", "taken", "c"].map(async (id) => await login(one, id)),
+  );
+  assert.deepEqual(
+    results.map((result) => result.status),
+    ["fulfilled", "rejected", "fulfilled", "rejected", "fulfilled"],
+  );
+  for (const id of ["a", "b", "c"]) assert.equal((await two.sessions.get(id))?.id, id);
+});
+
+test("closing finishes what was accepted", async (t) => {
+  const { one, two } = await shared(t);
+  const claims = Array.from({ length: 300 }, async (_, i) => await one.markers.claim(`m${i}`, "v"));
+  await one.close();
+  assert.equal((await Promise.all(claims)).length, 300);
+  assert.equal(await two.markers.read("m299"), "v");
+});
