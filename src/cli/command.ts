@@ -21,5 +21,5 @@ export interface Command {
   /** More that must be known, in whole sentences. */
   readonly notes?: string;
   /** Returns the exit code: 0 or 1. */
-  run(input: Input): Promise<0 | 1>;
+  run(input: Input): Promise<number>;
 }

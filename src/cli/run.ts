@@ -21,7 +21,7 @@ const commands: readonly Command[] = [
 ];
 
 /** Runs one command line. Returns the exit code: 0 done, 1 it did not work, 2 it was not understood. */
-export async function run(args: readonly string[]): Promise<0 | 1 | 2> {
+export async function run(args: readonly string[]): Promise<number> {
   const words = args.filter((arg) => !arg.startsWith("-"));
   const command = commands.find(({ name }) => name === words.slice(0, name.split(" ").length).join(" "));
   try {
@@ -49,7 +49,7 @@ export async function run(args: readonly string[]): Promise<0 | 1 | 2> {
   }
 }
 
-async function execute(command: Command, args: readonly string[]): Promise<0 | 1> {
+async function execute(command: Command, args: readonly string[]): Promise<number> {
   const { name, options, operands } = command;
   const wrong = (what: string) => new UsageError(`${what}; see holdfast ${name} --help`);
   let parsed;

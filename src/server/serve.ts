@@ -17,10 +17,11 @@ export interface Running {
   /** What a person should read at start: store, addresses, where the first password is. */
   readonly banner: string;
   /** Finishes what is under way and closes everything. */
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 const ADMIN_HOST = "127.0.0.1";
+const signals = ["SIGTERM", "SIGINT"] as const;
 
 /** Starts the whole service. What cannot start is refused with nothing left open. */
 export async function startService(settings: Settings): Promise<Running> {
@@ -77,13 +78,17 @@ export async function serve(): Promise<void> {
   const settings = readSettings(process.env);
   const log = createLogger();
   const silence = logEvents(log);
+  // Before the start, so that a signal during it is not lost and nothing is left half closed.
+  const signalled = new Promise<string>((resolve) => {
+    const heard = (name: string) => {
+      for (const each of signals) process.once(each, () => process.exit(1));
+      resolve(name);
+    };
+    for (const name of signals) process.once(name, heard);
+  });
   const running = await startService(settings);
   console.log(running.banner);
-  const signal = await new Promise<string>((resolve) => {
-    for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => resolve(name));
-  });
-  for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => process.exit(1));
-  log.info(`${signal}: finishing what is under way`);
+  log.info(`${await signalled}: finishing what is under way`);
   await running.stop();
   silence();
 }

@@ -1,0 +1,25 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import { serviceEnvironment } from "../support/service-process.ts";
+
+const cli = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
+
+export interface Finished {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs one command of the real CLI to its end. */
+export async function holdfast(
+  args: readonly string[],
+  options: { data?: string; input?: string; settings?: Record<string, string> } = {},
+): Promise<Finished> {
+  const env = serviceEnvironment(options.data ?? "never-made", options.settings);
+  const child = spawn(process.execPath, ["--no-warnings", cli, ...args], { env });
+  child.stdin.end(options.input ?? "");
+  const [out, err] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
+  return { code: child.exitCode, out, err };
+}

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { test } from "node:test";
+import { holdfast } from "./cli-process.ts";
+
+const names = [
+  "serve",
+  "user add",
+  "user passwd",
+  "user list",
+  "keys list",
+  "keys rotate",
+  "revoke",
+  "token inspect",
+];
+
+test("--help lists every command, with examples and exit codes", async () => {
+  const { code, out } = await holdfast(["--help"]);
+  assert.equal(code, 0);
+  for (const name of names) assert.match(out, new RegExp(`^  ${name} `, "m"));
+  assert.match(out, /Examples:/);
+  assert.match(out, /Exit codes: 0 done, 1 it did not work, 2/);
+});
+
+for (const name of names) {
+  test(`${name} --help explains it with an example`, async () => {
+    const { code, out } = await holdfast([...name.split(" "), "--help"]);
+    assert.equal(code, 0);
+    assert.match(out, new RegExp(`^holdfast ${name}: .+\n\nUsage: holdfast ${name}`));
+    assert.match(out, /Examples:\n  (?:\w+=\S+ )*holdfast /);
+  });
+}
+
+test("--version prints the package's version", async () => {
+  const manifest = JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8")) as {
+    version: string;
+  };
+  assert.deepEqual(await holdfast(["--version"]), { code: 0, out: `${manifest.version}\n`, err: "" });
+});
+
+const misunderstood: [string[], RegExp][] = [
+  [[], /a command is missing; see holdfast --help/],
+  [["user"], /there is no such command/],
+  [["fly"], /there is no such command/],
+  [["user", "add"], /NAME is missing; see holdfast user add --help/],
+  [["user", "add", "a", "b"], /too many arguments/],
+  [["user", "add", "a", "--password", "x"], /Unknown option '--password'/],
+  [["serve", "now"], /too many arguments/],
+  [["revoke"], /name one of --session, --user, --token-id and --key/],
+  [["revoke", "--user", "a", "--session", "b"], /name one of/],
+];
+for (const [args, message] of misunderstood) {
+  test(`"holdfast ${args.join(" ")}" is not understood: exit code 2 and one line that says why`, async () => {
+    const { code, out, err } = await holdfast(args);
+    assert.equal(code, 2);
+    assert.equal(out, "");
+    assert.match(err, /^holdfast: .+\n$/);
+    assert.match(err, message);
+  });
+}
+
+test("law 5: wrong settings are refused by name, all at once, and no value is printed", async () => {
+  const settings = { HOLDFAST_PROT: "hunter2", HOLDFAST_SECRET: "hunter2", HOLDFAST_PORT: "hunter2" };
+  const { code, err } = await holdfast(["serve"], { settings });
+  assert.equal(code, 1);
+  for (const name of ["HOLDFAST_PROT", "HOLDFAST_SECRET", "HOLDFAST_PORT"]) assert.ok(err.includes(name));
+  assert.doesNotMatch(err, /hunter2|\n\s+at /);
+});

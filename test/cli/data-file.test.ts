@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { DatabaseSync } from "node:sqlite";
+import { test, type TestContext } from "node:test";
+import { localFiles } from "../../src/server/local-store.ts";
+import { temporaryData } from "../server/temporary.ts";
+import { startService } from "../support/service-process.ts";
+import { holdfast } from "./cli-process.ts";
+
+/** A service that ran once and ended, so that its data file is whole. */
+async function usedData(t: TestContext): Promise<string> {
+  const data = await temporaryData(t);
+  const service = await startService(data);
+  assert.equal(await service.stop(), 0);
+  return data;
+}
+
+const damages: [string, RegExp, (file: string) => Promise<void> | void][] = [
+  ["fault 62: a deleted data file", /missing, empty or another store/, async (file) => await rm(file)],
+  [
+    "fault 62: an emptied data file",
+    /missing, empty or another store/,
+    async (file) => await writeFile(file, ""),
+  ],
+  [
+    "fault 42: a data file that is no database",
+    /not a database|damaged|corrupt/i,
+    async (file) => await writeFile(file, "nonsense".repeat(1000)),
+  ],
+  [
+    "fault 42: a data file that is damaged in the middle",
+    /damaged|corrupt|malformed/i,
+    async (file) => {
+      const bytes = await readFile(file);
+      await writeFile(file, bytes.fill(0xa5, 4096, bytes.length - 4096));
+    },
+  ],
+  [
+    "a data file of a newer version",
+    /newer/,
+    (file) => {
+      const db = new DatabaseSync(file);
+      db.exec("PRAGMA user_version = 9999");
+      db.close();
+    },
+  ],
+  [
+    "a directory in the place of the data file",
+    /holdfast\.db/,
+    async (file) => {
+      await rm(file);
+      await mkdir(file);
+    },
+  ],
+];
+for (const [what, message, damage] of damages) {
+  test(`${what} is refused at start, naming the file, without a stack`, async (t) => {
+    const data = await usedData(t);
+    const file = localFiles(data).data;
+    for (const suffix of ["-wal", "-shm"]) await rm(file + suffix, { force: true });
+    await damage(file);
+    const { code, out, err } = await holdfast(["serve"], { data });
+    assert.equal(code, 1, out);
+    assert.match(err, message);
+    assert.ok(err.includes(file), err);
+    assert.doesNotMatch(err, /\n\s+at /);
+  });
+}
+
+test("an occupied port is refused at start, naming address and setting, before any data is made", async (t) => {
+  const other = createServer().listen(0, "127.0.0.1");
+  t.after(() => other.close());
+  await once(other, "listening");
+  const { port } = other.address() as AddressInfo;
+  const data = await temporaryData(t);
+  const { code, err } = await holdfast(["serve"], { data, settings: { HOLDFAST_PORT: String(port) } });
+  assert.equal(code, 1);
+  assert.match(err, new RegExp(`^holdfast: cannot listen on http://127.0.0.1:${port}: it is in use`));
+  assert.match(err, /choose another HOLDFAST_PORT\n$/);
+  await assert.rejects(readFile(localFiles(data).data), { code: "ENOENT" });
+});
+
+test("data under another secret is refused at start", async (t) => {
+  const data = await usedData(t);
+  const { code, err } = await holdfast(["serve"], {
+    data,
+    settings: { HOLDFAST_SECRET: "another".repeat(6) },
+  });
+  assert.equal(code, 1);
+  assert.match(err, /secret/i);
+  assert.doesNotMatch(err, /anotheranother/);
+});
+
+test("a command beside no data says where it looked and makes nothing", async (t) => {
+  const data = await temporaryData(t);
+  const { code, err } = await holdfast(["user", "list"], { data });
+  assert.equal(code, 1);
+  assert.ok(err.includes(localFiles(data).data), err);
+});

@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { Agent, request, type IncomingMessage } from "node:http";
+import { test } from "node:test";
+import { temporaryData } from "../server/temporary.ts";
+import { login, post, until, verify } from "../support/auth-calls.ts";
+import { startService } from "../support/service-process.ts";
+
+const CLIENTS = 20;
+
+/** One request on the agent's connection; `null` when it could not even be sent to a listening service. */
+async function ask(url: string, agent: Agent, token: string): Promise<number | null> {
+  return await new Promise((resolve, reject) => {
+    const sent = request(`${url}/verify`, { agent, headers: { authorization: `Bearer ${token}` } });
+    sent.on("response", (response: IncomingMessage) => {
+      response.resume();
+      response.on("end", () => resolve(response.statusCode ?? 0)).on("error", reject);
+    });
+    sent.on("error", (error: Error & { code?: string }) =>
+      error.code === "ECONNREFUSED" ? resolve(null) : reject(error),
+    );
+    sent.end();
+  });
+}
+
+test("fault 41: SIGTERM under load answers every request that it took, and exits with 0", async (t) => {
+  const service = await startService(await temporaryData(t));
+  const { access_token: token } = await login(service.url);
+  let answered = 0;
+  const enough = Promise.withResolvers<void>();
+  const client = async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    for (;;) {
+      const status = await ask(service.url, agent, token);
+      if (status === null) break;
+      assert.equal(status, 200);
+      if (++answered === CLIENTS * 50) enough.resolve();
+    }
+    agent.destroy();
+  };
+  const clients = Promise.all(Array.from({ length: CLIENTS }, client));
+  await Promise.race([enough.promise, clients]);
+  const code = service.stop();
+  await clients;
+  assert.equal(await code, 0);
+});
+
+test("a second signal ends the service at once", async (t) => {
+  const service = await startService(await temporaryData(t));
+  const agent = new Agent({ keepAlive: true });
+  const { access_token: token } = await login(service.url);
+  // A request whose body never ends keeps the first signal waiting.
+  const hanging = request(`${service.url}/auth/login`, {
+    method: "POST",
+    headers: { "content-type": "application/json", "content-length": "100" },
+  }).on("error", () => {});
+  hanging.write("{");
+  assert.equal(await ask(service.url, agent, token), 200);
+  const ended = service.stop();
+  await until(async () => service.output().includes("finishing what is under way"), 5000);
+  process.kill(service.pid, "SIGTERM");
+  assert.equal(await ended, 1);
+  agent.destroy();
+});
+
+test("law 3: two services on one data file see each other's logout within 500 ms", async (t) => {
+  const data = await temporaryData(t);
+  const services = await Promise.all([startService(data), startService(data)]);
+  t.after(async () => await Promise.all(services.map(async (service) => await service.stop())));
+  const urls = services.map((service) => service.url);
+  for (const [one = "", other = ""] of [urls, urls.toReversed()]) {
+    const tokens = await login(one);
+    assert.equal(await verify(other, tokens.access_token), 200);
+    const answer = await post(one, "/auth/logout", { refresh_token: tokens.refresh_token });
+    assert.equal(answer.status, 204);
+    const ms = await until(async () => (await verify(other, tokens.access_token)) === 401, 500);
+    assert.notEqual(ms, Number.POSITIVE_INFINITY);
+  }
+});
+
+test("law 5: logs and start-up lines hold no token and no password", async (t) => {
+  const service = await startService(await temporaryData(t));
+  const tokens = await login(service.url);
+  await post(service.url, "/auth/login", { username: "alice", password: "a wrong password" });
+  await verify(service.url, `${tokens.access_token}x`);
+  await post(service.url, "/auth/logout", { refresh_token: tokens.refresh_token });
+  assert.equal(await service.stop(), 0);
+  const output = service.output();
+  assert.match(output, /"audit":\{.*"kind":"login"/);
+  for (const secret of [tokens.access_token, tokens.refresh_token, "correct horse", "a wrong password"]) {
+    assert.ok(!output.includes(secret));
+  }
+});

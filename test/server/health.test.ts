@@ -1,0 +1,60 @@
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import { adminPage } from "../../src/server/admin-page.ts";
+import { checkHealth } from "../../src/server/health.ts";
+import { openLocalStore } from "../../src/server/local-store.ts";
+import { compose, type Service } from "../../src/server/service.ts";
+import { temporarySettings } from "./temporary.ts";
+
+async function service(t: TestContext): Promise<Service> {
+  const settings = await temporarySettings(t);
+  const local = await openLocalStore(settings.dataDir, { begin: true, secret: undefined });
+  const composed = await compose(local, settings, {
+    url: "https://id.example",
+    audience: "https://api.example",
+  });
+  t.after(composed.close);
+  return composed;
+}
+
+function states(health: Awaited<ReturnType<typeof checkHealth>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(health.components).map(([name, { status }]) => [name, status]));
+}
+
+test("health says ok only after a forged token was refused by its signature", async (t) => {
+  const { guard, ...rest } = await service(t);
+  const health = await checkHealth({ ...rest, guard });
+  assert.equal(health.status, "ok");
+  const lax = { ...guard, validate: async () => await Promise.resolve({ status: "valid" }) };
+  const alarmed = await checkHealth({ ...rest, guard: lax as unknown as typeof guard });
+  assert.equal(alarmed.status, "unavailable");
+  assert.match(alarmed.components.guard.detail, /answered a forgery with valid/);
+});
+
+test("health says which part is not: a closed guard, a store that cannot be read", async (t) => {
+  const parts = await service(t);
+  await parts.guard.close();
+  const guardless = await checkHealth(parts);
+  assert.equal(guardless.status, "unavailable");
+  assert.equal(states(guardless)["guard"], "unavailable");
+  assert.equal(states(guardless)["store"], "ok");
+  await parts.store.close();
+  assert.equal(states(await checkHealth(parts))["store"], "unavailable");
+});
+
+test("the status page shows what it is given, escaped, and its policy allows its own style only", async (t) => {
+  const parts = await service(t);
+  const text = "<script>alert(1)</script>";
+  const page = await adminPage({
+    service: parts,
+    health: await checkHealth(parts),
+    users: 7,
+    events: [{ at: 0, kind: "login", subject: text, session: null, source: '"&', detail: null }],
+    now: Date.now(),
+    rssBytes: 1_048_576,
+  });
+  assert.ok(!page.includes("<script>"));
+  assert.ok(page.includes("&lt;script&gt;alert(1)&lt;/script&gt;"));
+  assert.ok(page.includes("1970-01-01 00:00:00 UTC"));
+  assert.ok(page.includes("signs") && page.includes("published, signs next"));
+});

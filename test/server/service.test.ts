@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { readFile, stat } from "node:fs/promises";
+import { once } from "node:events";
+import { request, type IncomingMessage } from "node:http";
+import { test, type TestContext } from "node:test";
+import { localFiles } from "../../src/server/local-store.ts";
+import { startService, type Running } from "../../src/server/serve.ts";
+import { login, post, verify } from "../support/auth-calls.ts";
+import { temporarySettings } from "./temporary.ts";
+
+async function start(t: TestContext, more: Record<string, string> = {}): Promise<Running> {
+  const running = await startService(await temporarySettings(t, more));
+  t.after(running.stop);
+  return running;
+}
+
+async function get(url: string, headers: Record<string, string>): Promise<{ status: number; body: string }> {
+  const [response] = (await once(request(url, { headers }).end(), "response")) as [IncomingMessage];
+  return { status: response.statusCode ?? 0, body: (await response.toArray()).join("") };
+}
+
+test("law 3: a token that the service issued passes /verify, and after logout does not, at once", async (t) => {
+  const { publicAddress } = await start(t);
+  const tokens = await login(publicAddress);
+  const headers = { authorization: `Bearer ${tokens.access_token}` };
+  const response = await fetch(`${publicAddress}/verify/any/path`, { method: "POST", headers, body: "x" });
+  assert.equal(response.status, 200);
+  assert.equal(response.headers.get("x-auth-session"), tokens.session_id);
+  assert.equal(response.headers.get("x-auth-scopes"), "holdfast%3Aadmin");
+  const logout = await post(publicAddress, "/auth/logout", { refresh_token: tokens.refresh_token });
+  assert.equal(logout.status, 204);
+  assert.equal(await verify(publicAddress, tokens.access_token), 401);
+  assert.equal((await fetch(`${publicAddress}/verify`)).status, 401);
+});
+
+test("the probes answer: live always, ready with the state of every part", async (t) => {
+  const { publicAddress, adminAddress } = await start(t);
+  assert.equal((await fetch(`${publicAddress}/health/live`)).status, 200);
+  const ready = await fetch(`${publicAddress}/health/ready`);
+  assert.equal(ready.status, 200);
+  assert.deepEqual(await ready.json(), {
+    status: "ok",
+    components: { store: "ok", keys: "ok", revocations: "ok", guard: "ok" },
+  });
+  assert.equal((await fetch(`${adminAddress}/health`)).status, 200);
+  assert.equal((await fetch(`${adminAddress}/cache/health`)).status, 200);
+});
+
+test("the admin listener answers only to its own names", async (t) => {
+  const { adminAddress } = await start(t);
+  const { port } = new URL(adminAddress);
+  for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, `LOCALHOST:${port}`, `[::1]:${port}`]) {
+    assert.equal((await get(adminAddress, { host })).status, 200, host);
+  }
+  for (const host of [
+    "evil.example",
+    `evil.example:${port}`,
+    "localhost",
+    "localhost:1",
+    `127.0.0.2:${port}`,
+  ]) {
+    for (const path of ["/", "/health", "/cache/health"]) {
+      assert.equal((await get(adminAddress + path, { host })).status, 421, host + path);
+    }
+  }
+});
+
+test("the admin listener issues nothing and the public one shows no status page", async (t) => {
+  const { publicAddress, adminAddress } = await start(t);
+  const body = { username: "alice", password: "correct horse battery" };
+  assert.equal((await post(adminAddress, "/auth/login", body)).status, 404);
+  assert.equal((await fetch(publicAddress)).status, 404);
+  assert.equal((await fetch(`${publicAddress}/health`)).status, 404);
+});
+
+test("a first start without a configured user makes admin, whose password is in a private file", async (t) => {
+  const settings = { ...(await temporarySettings(t)), bootstrapUser: undefined };
+  const running = await startService(settings);
+  const { password: file } = localFiles(settings.dataDir);
+  assert.ok(running.banner.includes(file));
+  assert.equal((await stat(file)).mode & 0o777, 0o600);
+  const password = (await readFile(file, "utf8")).trim();
+  assert.ok(!running.banner.includes(password));
+  const answer = await post(running.publicAddress, "/auth/login", { username: "admin", password });
+  assert.equal(answer.status, 200);
+  await running.stop();
+  const again = await startService(settings);
+  t.after(again.stop);
+  assert.ok(!again.banner.includes(file), "a later start makes no user");
+});
+
+test("the start names the store and both addresses", async (t) => {
+  const { banner, publicAddress, adminAddress } = await start(t);
+  assert.match(banner, /^holdfast \d+\.\d+\.\d+, store: sqlite .*holdfast\.db$/m);
+  assert.ok(banner.includes(publicAddress) && banner.includes(adminAddress));
+});
+
+test("an occupied admin port is refused by name, and nothing stays open or is begun", async (t) => {
+  const { adminAddress } = await start(t);
+  const settings = await temporarySettings(t, { HOLDFAST_ADMIN_PORT: new URL(adminAddress).port });
+  await assert.rejects(startService(settings), { message: /in use; choose another HOLDFAST_ADMIN_PORT/ });
+  await assert.rejects(stat(settings.dataDir), { code: "ENOENT" });
+});
+
+test("the source of a login is the peer, and a forwarded one only behind a trusted proxy", async (t) => {
+  for (const [trusted, source] of [
+    ["192.0.2.1", "127.0.0.1"],
+    ["127.0.0.1", "203.0.113.9"],
+  ] as const) {
+    const { publicAddress, adminAddress } = await start(t, { HOLDFAST_TRUSTED_PROXIES: trusted });
+    await fetch(`${publicAddress}/auth/login`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "x-forwarded-for": "203.0.113.9" },
+      body: JSON.stringify({ username: "alice", password: "correct horse battery" }),
+    });
+    const page = await (await fetch(adminAddress)).text();
+    assert.ok(page.includes(`<td>${source}</td>`), source);
+  }
+});
