@@ -1,6 +1,6 @@
 import { sleep } from "../core/clock.ts";
 import { HoldfastError, isHoldfastError } from "../core/errors.ts";
-import { unlessUnavailable, type Context } from "./context.ts";
+import type { Context } from "./context.ts";
 import { identify, normalUsername } from "./identity.ts";
 import { beginSession } from "./sessions.ts";
 import type { Identity, LoginOutcome, Origin, TokenResponse } from "./types.ts";
@@ -40,19 +40,18 @@ export async function withinLimits<T>(
   }
   let settled = false;
   try {
-    return await unlessUnavailable(async () => {
-      const result = await check();
-      settled = true;
-      if (result === null) {
-        await ctx.record.audit("login_refused", { source });
-        return { status: "denied" };
-      }
-      await attempt.succeeded();
-      return result;
-    });
+    const result = await check();
+    settled = true;
+    if (result === null) {
+      await ctx.record.audit("login_refused", { source });
+      return { status: "denied" };
+    }
+    await attempt.succeeded();
+    return result;
   } catch (error) {
-    if (!isHoldfastError(error, "overloaded")) throw error;
-    return { status: "limited", retryAfterMs: error.retryAfterMs };
+    if (!isHoldfastError(error)) throw error;
+    const status = error.code === "overloaded" ? "limited" : "unavailable";
+    return { status, retryAfterMs: error.retryAfterMs || 1000 };
   } finally {
     if (!settled) await attempt.forgiven();
   }

@@ -26,7 +26,7 @@ function repeat(clock: Clock, everyMs: number, random: () => number, job: () => 
   let stopped = false;
   let cancel: () => void;
   const wait = () => {
-    cancel = clock.after(jittered(everyMs, SPREAD, random), () => {
+    cancel = clock.after(Math.round(jittered(everyMs, SPREAD, random)), () => {
       void job()
         .catch(() => undefined)
         .then(() => (stopped ? undefined : wait()));

@@ -1,36 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { TokenResponse } from "../../src/issuer/types.ts";
-import type { Store } from "../../src/stores/contracts.ts";
-import { memoryStore } from "../../src/stores/memory.ts";
-import { sqliteStore } from "../../src/stores/sqlite.ts";
-import { FakeClock } from "../../src/testing/fake-clock.ts";
 import { bearer, call, claimsOf, fixture, logIn, URL_OF_ISSUER, validity } from "./fixture.ts";
+import { stores } from "./stores.ts";
 
-async function withSqlite(run: (store: Store, clock: FakeClock) => Promise<void>): Promise<void> {
-  const dir = mkdtempSync(join(tmpdir(), "holdfast-issuer-"));
-  const clock = new FakeClock();
-  const store = await sqliteStore({ file: join(dir, "holdfast.db"), clock });
-  try {
-    await run(store, clock);
-  } finally {
-    await store.close();
-    rmSync(dir, { recursive: true });
-  }
-}
-
-async function withMemory(run: (store: Store, clock: FakeClock) => Promise<void>): Promise<void> {
-  const clock = new FakeClock();
-  await run(memoryStore({ clock }), clock);
-}
-
-for (const [name, open] of [
-  ["memory", withMemory],
-  ["SQLite", withSqlite],
-] as const) {
+for (const [name, open] of stores) {
   describe(`a session over HTTP, on ${name}`, () => {
     test("begins with login, is renewed, validated, listed and ended", async () => {
       await open(async (store, clock) => {
