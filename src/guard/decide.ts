@@ -3,6 +3,7 @@ import type { Decision, InvalidReason, UnavailableCause } from "../core/verdict.
 import { checkTime } from "../jwt/claims.ts";
 import type { Finding, Proven } from "./finding.ts";
 import type { RevocationFollower } from "./revocation-feed.ts";
+import type { RevocationView } from "./revocation-view.ts";
 import type { Rules } from "./types.ts";
 
 /** The guard's own rules and what they are asked of. */
@@ -40,7 +41,7 @@ export function decide<C>(
   const untimely = checkTime(claims, now.wall, court.toleranceMs);
   if (untimely !== null) return invalid(untimely);
   const { revocations } = court;
-  if (revocations?.view.revokes(claims, finding.key.kid) === true) return invalid("revoked");
+  if (revocations !== undefined && isRevoked(revocations.view, finding)) return invalid("revoked");
   const revocationAgeMs = revocations === undefined ? null : revocations.ageMs(now);
   if (tooOld(court, revocationAgeMs, rules?.maxRevocationAgeMs)) return unavailable("revocations_stale");
   if (rules?.scopes !== undefined) {
@@ -59,6 +60,14 @@ export function decide<C>(
     degraded: null,
     revocationAgeMs,
   };
+}
+
+/** Entries are only ever added to the view: without news, what was clear is clear. */
+function isRevoked(view: RevocationView, finding: Proven): boolean {
+  if (finding.clearedAt === view.news) return false;
+  if (view.revokes(finding.claims, finding.key.kid)) return true;
+  finding.clearedAt = view.news;
+  return false;
 }
 
 /** Without a log a call that sets a bound cannot be served. A bound that is no number is never met. */

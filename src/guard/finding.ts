@@ -13,6 +13,8 @@ export interface Proven {
   /** Epoch ms; `Infinity` without `exp`. */
   readonly expiresAt: number;
   readonly key: VerificationKey;
+  /** State of the revocations that were last asked about it, so that only news makes them be asked again. */
+  clearedAt: number;
 }
 
 export interface Refused {
@@ -30,7 +32,7 @@ export interface NotFoundOut {
 export type Finding = Proven | Refused | NotFoundOut;
 
 export function proven({ claims }: ParsedToken, key: VerificationKey): Proven {
-  return Object.freeze({
+  return {
     status: "valid",
     claims,
     subject: claims.sub ?? "",
@@ -38,7 +40,8 @@ export function proven({ claims }: ParsedToken, key: VerificationKey): Proven {
     sessionId: claims.sid,
     expiresAt: claims.exp === undefined ? Infinity : claims.exp * 1000,
     key,
-  });
+    clearedAt: -1,
+  };
 }
 
 const none: readonly string[] = Object.freeze([]);

@@ -58,7 +58,7 @@ export function climber<C>(ladder: Ladder): Guard<C>["authorize"] {
  * like ASCII, and a proof refuses both.
  */
 function digestOf(token: string): string {
-  return hash("sha256", token, "latin1");
+  return hash("sha256", token, "binary");
 }
 
 function recall({ memory, keyring }: Ladder, digest: string, now: Instant): Finding | undefined {

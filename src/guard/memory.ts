@@ -10,10 +10,10 @@ interface RefusedUnder extends Refused {
 }
 
 /** Bytes counted for an entry besides what grows with the token: key, entry and finding. */
-const ENTRY_BYTES = 700;
+const ENTRY_BYTES = 600;
 const REFUSED_BYTES = 300;
 /** Heap taken by parsed claims for each byte of their token. */
-const CLAIMS_FACTOR = 1.5;
+const CLAIMS_FACTOR = 1.25;
 /** Invalid findings must not push out valid ones: their budget is this part of the whole. */
 const INVALID_SHARE = 1 / 16;
 

@@ -26,6 +26,7 @@ export class RevocationView {
   };
   readonly #subjects = new Map<string, SubjectCutOff>();
   #position: LogPosition | null = null;
+  #news = 0;
 
   constructor(issuer: string, maxEntries: number) {
     this.#issuer = issuer;
@@ -35,6 +36,11 @@ export class RevocationView {
   /** Up to where nothing is missing; `null` when only a snapshot can tell. */
   get position(): LogPosition | null {
     return this.#position;
+  }
+
+  /** Counts what could revoke something that was not revoked before. */
+  get news(): number {
+    return this.#news;
   }
 
   get size(): number {
@@ -108,6 +114,7 @@ export class RevocationView {
     const known: ReadonlyMap<string, unknown> =
       revocation.kind === "subject" ? this.#subjects : this.#ended[revocation.kind];
     if (!known.has(id) && this.size >= this.#maxEntries) return false;
+    this.#news++;
     if (revocation.kind === "subject") {
       const before = Math.max(revocation.before, this.#subjects.get(id)?.before ?? 0);
       this.#subjects.set(id, { before, until: Math.max(until, this.#subjects.get(id)?.until ?? 0) });

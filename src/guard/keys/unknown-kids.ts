@@ -10,7 +10,7 @@ export class UnknownKids {
   /** How many attempts had begun when the `kid` was first seen; now, if it is new. */
   firstSeen(kid: string | undefined, attempts: number): number {
     // A digest, because a `kid` may be as long as a token.
-    const name = kid === undefined ? "" : hash("sha256", kid, "latin1");
+    const name = kid === undefined ? "" : hash("sha256", kid, "binary");
     const seen = this.#firstSeen.get(name);
     if (seen !== undefined) return seen;
     if (this.#firstSeen.size >= MAX_KIDS) {
