@@ -1,11 +1,16 @@
-import type { ParseArgsOptionsConfig } from "node:util";
-
 /** What was asked for cannot be understood: exit code 2. */
 export class UsageError extends Error {}
 
+export interface Option {
+  /** What stands for its value in the help: `ID`. */
+  readonly value: string;
+  readonly help: string;
+}
+
 export interface Input {
   readonly operands: readonly string[];
-  readonly options: Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
+  /** Each option that was given, with its values. */
+  readonly options: Readonly<Record<string, readonly string[] | undefined>>;
 }
 
 export interface Command {
@@ -14,12 +19,10 @@ export interface Command {
   readonly summary: string;
   /** In order; optional ones in brackets. */
   readonly operands: readonly string[];
-  readonly options: ParseArgsOptionsConfig;
-  /** Each option, as written and as explained. */
-  readonly explained: Readonly<Record<string, string>>;
+  readonly options?: Readonly<Record<string, Option>>;
   readonly examples: readonly string[];
   /** More that must be known, in whole sentences. */
   readonly notes?: string;
   /** Returns the exit code: 0 or 1. */
-  run(input: Input): Promise<number>;
+  readonly run: (input: Input) => Promise<number>;
 }

@@ -28,12 +28,14 @@ Commands work on the data in HOLDFAST_DATA_DIR (./holdfast-data), also while the
 Exit codes: 0 done, 1 it did not work, 2 the command line was not understood.`;
 }
 
-export function help({ name, summary, operands, explained, examples, notes }: Command): string {
-  const options = Object.entries({ ...explained, "--help": "print this" });
+export function help({ name, summary, operands, options = {}, examples, notes }: Command): string {
+  const own = Object.entries(options).map(
+    ([option, { value, help: text }]) => [`--${option} ${value}`, text] as const,
+  );
   return [
     `holdfast ${name}: ${summary}`,
     `Usage: holdfast ${[name, ...operands, "[OPTIONS]"].join(" ")}`,
-    `Options:\n${columns(options)}`,
+    `Options:\n${columns([...own, ["--help", "print this"]])}`,
     `Examples:\n${examples.map((example) => `  ${example}`).join("\n")}`,
     ...(notes === undefined ? [] : [notes]),
   ].join("\n\n");

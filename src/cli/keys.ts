@@ -6,8 +6,6 @@ export const keysList: Command = {
   name: "keys list",
   summary: "list the signing keys: id, algorithm, made, state",
   operands: [],
-  options: {},
-  explained: {},
   examples: ["holdfast keys list"],
   async run() {
     return await withService(async ({ issuer }) => {
@@ -24,8 +22,6 @@ export const keysRotate: Command = {
   name: "keys rotate",
   summary: "sign with the next key from now on",
   operands: [],
-  options: {},
-  explained: {},
   examples: ["holdfast keys rotate"],
   notes:
     "Tokens signed so far stay valid. A running service takes the next key within a minute. To end the tokens of a\n" +

@@ -7,16 +7,10 @@ export const revoke: Command = {
   summary: "end a session, a user's sessions, a token or a key",
   operands: [],
   options: {
-    session: { type: "string" },
-    user: { type: "string" },
-    "token-id": { type: "string" },
-    key: { type: "string" },
-  },
-  explained: {
-    "--session ID": "end one session: sid of its tokens",
-    "--user NAME": "end all sessions of a user (name or subject)",
-    "--token-id ID": "refuse one access token: its jti",
-    "--key ID": "refuse every token signed with a key: kid of its tokens",
+    session: { value: "ID", help: "end one session: sid of its tokens" },
+    user: { value: "NAME", help: "end all sessions of a user (name or subject)" },
+    "token-id": { value: "ID", help: "refuse one access token: its jti" },
+    key: { value: "ID", help: "refuse every token signed with a key: kid of its tokens" },
   },
   examples: [
     "holdfast revoke --user alice",
@@ -26,11 +20,13 @@ export const revoke: Command = {
   notes:
     "A running service refuses what was revoked within half a second. What is printed as revoked is durable.",
   async run({ options }) {
-    const [first, ...others] = Object.entries(options) as [string, string][];
+    const [first, ...others] = Object.entries(options).flatMap(([name, ids = []]) =>
+      ids.map((id) => [name, id]),
+    );
     if (first === undefined || others.length > 0) {
       throw new UsageError("name one of --session, --user, --token-id and --key; see holdfast revoke --help");
     }
-    const [option, id] = first;
+    const [option = "", id = ""] = first;
     return await withService(async ({ issuer, store }) => {
       if (option === "session") await issuer.revoke({ kind: "session", id });
       else if (option === "token-id") await issuer.revoke({ kind: "token", id });

@@ -49,12 +49,14 @@ export async function run(args: readonly string[]): Promise<number> {
   }
 }
 
-async function execute(command: Command, args: readonly string[]): Promise<number> {
-  const { name, options, operands } = command;
+async function execute({ name, operands, options = {}, run: work }: Command, args: readonly string[]) {
   const wrong = (what: string) => new UsageError(`${what}; see holdfast ${name} --help`);
+  const config = Object.entries(options).map(
+    ([option]) => [option, { type: "string", multiple: true }] as const,
+  );
   let parsed;
   try {
-    parsed = parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
+    parsed = parseArgs({ args: [...args], options: Object.fromEntries(config), allowPositionals: true });
   } catch (error) {
     throw wrong((error as Error).message.split(/[.\n]/, 1)[0] ?? "");
   }
@@ -62,5 +64,5 @@ async function execute(command: Command, args: readonly string[]): Promise<numbe
   const needed = operands.filter((operand) => !operand.startsWith("["));
   if (given.length < needed.length) throw wrong(`${needed[given.length]} is missing`);
   if (given.length > operands.length) throw wrong("there are too many arguments");
-  return await command.run({ operands: given, options: parsed.values });
+  return await work({ operands: given, options: { ...parsed.values } });
 }

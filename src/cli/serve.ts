@@ -5,8 +5,6 @@ export const serveCommand: Command = {
   name: "serve",
   summary: "run the service",
   operands: [],
-  options: {},
-  explained: {},
   examples: [
     "holdfast serve",
     "HOLDFAST_PORT=8080 HOLDFAST_DATA_DIR=/var/lib/holdfast HOLDFAST_URL=https://id.example.com holdfast serve",

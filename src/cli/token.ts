@@ -30,8 +30,6 @@ export const tokenInspect: Command = {
   name: "token inspect",
   summary: "decode an access token and say whether it is valid, or why not",
   operands: ["[TOKEN]"],
-  options: {},
-  explained: {},
   examples: ["holdfast token inspect < token.txt", "holdfast token inspect eyJhbGciOiJFUzI1NiIs…"],
   notes:
     "Prefer standard input: others on the machine can see arguments. The signature is never printed. Exits with 0\n" +
@@ -72,17 +70,15 @@ function* times(claims: unknown): Generator<string> {
   }
 }
 
+const units = [
+  [86_400_000, "days"],
+  [3_600_000, "hours"],
+  [60_000, "minutes"],
+] as const;
+
 function distance(ms: number): string {
-  const seconds = Math.abs(Math.round(ms / 1000));
-  const [size, unit] =
-    seconds < 120
-      ? [1, "seconds"]
-      : seconds < 7200
-        ? [60, "minutes"]
-        : seconds < 172_800
-          ? [3600, "hours"]
-          : [86_400, "days"];
-  const text = `${Math.round(seconds / size)} ${unit}`;
+  const [size, unit] = units.find(([unitMs]) => Math.abs(ms) >= 2 * unitMs) ?? [1000, "seconds"];
+  const text = `${Math.round(Math.abs(ms) / size)} ${unit}`;
   return ms < 0 ? `${text} ago` : `in ${text}`;
 }
 

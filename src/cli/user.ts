@@ -10,8 +10,7 @@ export const userAdd: Command = {
   name: "user add",
   summary: "add a user",
   operands: ["NAME"],
-  options: { scope: { type: "string", multiple: true } },
-  explained: { "--scope SCOPE": "grant a scope; may be repeated" },
+  options: { scope: { value: "SCOPE", help: "grant a scope; may be repeated" } },
   examples: [
     "holdfast user add alice --scope orders:read --scope orders:write",
     "holdfast user add bob < password.txt",
@@ -19,7 +18,7 @@ export const userAdd: Command = {
   notes: asked,
   async run({ operands: [username = ""], options }) {
     const password = await newPassword();
-    const scopes = (options["scope"] ?? []) as string[];
+    const scopes = options["scope"] ?? [];
     return await withService(async ({ issuer }) => {
       if ((await issuer.users.add({ username, password, scopes })) === "exists") {
         throw new HoldfastError("invalid_option", `there is a user ${username} already`);
@@ -34,8 +33,6 @@ export const userPasswd: Command = {
   name: "user passwd",
   summary: "set a user's password and end all of the user's sessions",
   operands: ["NAME"],
-  options: {},
-  explained: {},
   examples: ["holdfast user passwd alice"],
   notes: asked,
   async run({ operands: [username = ""] }) {
@@ -56,8 +53,6 @@ export const userList: Command = {
   name: "user list",
   summary: "list users: name, subject, scopes",
   operands: [],
-  options: {},
-  explained: {},
   examples: ["holdfast user list"],
   async run() {
     return await withService(async ({ issuer }) => {

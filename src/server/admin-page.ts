@@ -25,7 +25,8 @@ body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem
 h1 { font-size: 1.4rem; margin: 0 } h2 { font-size: 1rem; margin: 2rem 0 .4rem }
 table { border-collapse: collapse; width: 100% }
 th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere }
-th { font-weight: 500; color: var(--dim); white-space: nowrap } td { font-variant-numeric: tabular-nums }
+th { font-weight: 500; color: var(--dim); white-space: nowrap }
+th:first-child { width: 1%; padding-right: 2rem } td { font-variant-numeric: tabular-nums }
 .ok::before, .unavailable::before { content: "●"; margin-right: .4rem }
 .ok::before { color: #2a9d52 } .unavailable::before { color: #d23b3b }
 p { color: var(--dim); margin: .2rem 0 }`;
@@ -65,8 +66,7 @@ export async function adminPage(view: AdminView): Promise<string> {
           [
             ["users", users ?? "not known"],
             ["tokens remembered", `${memory.valid.size}, ${megabytes(memory.valid.bytes)}`],
-            ["answered from memory", share(memory.valid)],
-            ["forgeries remembered", memory.invalid.size],
+            ["answers from memory", memory.valid.hits],
             ["proofs under way", inFlight],
             ["memory of the process", megabytes(view.rssBytes)],
           ],
@@ -110,10 +110,6 @@ function time(ms: number): string {
 
 function megabytes(bytes: number): string {
   return `${(bytes / 1_048_576).toFixed(1)} MiB`;
-}
-
-function share({ hits, misses }: { hits: number; misses: number }): string {
-  return hits + misses === 0 ? "nothing asked yet" : `${((100 * hits) / (hits + misses)).toFixed(1)} %`;
 }
 
 /** A signing key's state in words. */
