@@ -63,8 +63,11 @@ export class JwksKeyring implements Keyring {
     return this.#version;
   }
 
-  /** The last good set as it came; `null` before there was one. */
-  get document(): unknown {
+  /** The last good set as it came; `null` where there never was one. */
+  async document(): Promise<unknown> {
+    await this.#restored;
+    if (this.#document === null) await this.#refresh();
+    else if (!this.#isFresh()) void this.#refresh();
     return this.#document;
   }
 

@@ -1,6 +1,6 @@
 import { invalidOption, onlyKnown, text, wholeNumber } from "../../core/options.ts";
 import type { Fetch } from "./fetch-json.ts";
-import { JwksKeyring } from "./jwks-keyring.ts";
+import { JwksKeyring, type JwksSettings } from "./jwks-keyring.ts";
 import type { KeySource } from "./key-source.ts";
 
 export interface JwksOptions {
@@ -20,11 +20,16 @@ export interface JwksOptions {
 
 /** A provider's JWK Set (RFC 7517 §5) at an https URL, or http on this machine. Throws `invalid_option`. */
 export function jwks(url: string, options: JwksOptions = {}): KeySource {
+  const settings = jwksSettings(url, options);
+  return { kind: "jwks", open: (context) => new JwksKeyring(settings, context) };
+}
+
+/** Throws `invalid_option`. */
+export function jwksSettings(url: string, options: JwksOptions): JwksSettings {
   onlyKnown("jwks", options, ["fetch", "freshMs", "coolDownMs", "timeoutMs", "maxBytes", "headers"]);
-  const fetch = options.fetch ?? globalThis.fetch;
+  const { fetch = globalThis.fetch, freshMs, coolDownMs, timeoutMs, maxBytes } = options;
   if (typeof fetch !== "function") throw invalidOption("jwks: fetch", "a function", fetch);
-  const { freshMs, coolDownMs, timeoutMs, maxBytes } = options;
-  const settings = {
+  return {
     url: trustworthy(url),
     fetch,
     headers: { ...options.headers },
@@ -33,7 +38,6 @@ export function jwks(url: string, options: JwksOptions = {}): KeySource {
     timeoutMs: wholeNumber("jwks: timeoutMs", timeoutMs, { default: 5_000, min: 1, max: 60_000 }),
     maxBytes: wholeNumber("jwks: maxBytes", maxBytes, { default: 262_144, min: 1 }),
   };
-  return { kind: "jwks", open: (context) => new JwksKeyring(settings, context) };
 }
 
 const loopback = /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/;
