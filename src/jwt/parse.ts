@@ -30,17 +30,11 @@ const MAX_NUMERIC_DATE = 8_640_000_000_000;
  * Headers already read, by their encoding: a provider sends the same few with every token. A pure memo, so it holds
  * no rule and never goes stale; bounded, so that made-up headers cost no memory.
  */
-export class HeaderMemo {
-  readonly #read = new Map<string, TokenHeader>();
-
-  get(encoded: string): TokenHeader | undefined {
-    return this.#read.get(encoded);
-  }
-
-  set(encoded: string, header: TokenHeader): void {
-    if (encoded.length > 512) return;
-    if (this.#read.size >= 64) this.#read.clear();
-    this.#read.set(encoded, header);
+export class HeaderMemo extends Map<string, TokenHeader> {
+  override set(encoded: string, header: TokenHeader): this {
+    if (encoded.length > 512) return this;
+    if (this.size >= 64) this.clear();
+    return super.set(encoded, header);
   }
 }
 

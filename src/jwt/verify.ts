@@ -21,7 +21,10 @@ const curveOrders: Readonly<Record<string, Buffer>> = {
  * Whether `key` made the signature. A key verifies its own algorithm only, whatever the header says.
  * Synchronous: a signature costs less than a turn of the thread pool when nobody else waits.
  */
-export function verifySignature(token: ParsedToken, key: VerificationKey): boolean {
+export function verifySignature(
+  token: Pick<ParsedToken, "algorithm" | "signingInput" | "signature">,
+  key: VerificationKey,
+): boolean {
   if (token.algorithm !== key.algorithm) return false;
   const { family, hash, curve, signatureBytes } = algorithmFacts(key.algorithm);
   const { signature } = token;

@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import type { JwtClaims } from "../../src/core/verdict.ts";
+import { checkClaims, checkTime, proofPolicy, type ProofPolicyOptions } from "../../src/jwt/claims.ts";
+import type { ParsedToken } from "../../src/jwt/parse.ts";
+
+const good: JwtClaims = { iss: "https://id", sub: "user", aud: "api", exp: 1000 };
+
+function check(
+  options: Partial<ProofPolicyOptions>,
+  change: Record<string, unknown> = {},
+  typ: string | undefined = "at+jwt",
+) {
+  const claims: JwtClaims = { ...good, ...change };
+  for (const name of Object.keys(claims)) if (claims[name] === undefined) delete claims[name];
+  const signature = Buffer.alloc(64);
+  const token: ParsedToken = { algorithm: "ES256", kid: "k", typ, claims, signingInput: "", signature };
+  return checkClaims(token, proofPolicy({ issuer: "https://id", audience: "api", ...options }));
+}
+
+test("the issuer must be the same to the character", () => {
+  assert.equal(check({}), null);
+  for (const iss of ["https://id/", "https://ID", "", "https://id "]) {
+    assert.equal(check({}, { iss }), "wrong_issuer");
+  }
+  assert.equal(check({}, { iss: undefined }), "missing_claim");
+});
+
+test("one of the accepted audiences must be among the token's", () => {
+  assert.equal(check({ audience: ["x", "api"] }, { aud: ["other", "api"] }), null);
+  assert.equal(check({}, { aud: ["other", "API"] }), "wrong_audience");
+  assert.equal(check({}, { aud: "api2" }), "wrong_audience");
+  assert.equal(check({}, { aud: [] }), "wrong_audience");
+  assert.equal(check({}, { aud: undefined }), "missing_claim");
+  assert.equal(check({ audience: null }, { aud: undefined }), null);
+  assert.equal(check({ audience: null }, { aud: "anything" }), null);
+});
+
+test("typ must be one of the accepted types; its absence passes unless one is required", () => {
+  assert.equal(check({}, {}, "jwt"), null);
+  assert.equal(check({}, {}, "dpop+jwt"), "wrong_type");
+  assert.equal(check({}, {}, ""), "wrong_type");
+  assert.equal(check({ types: ["Application/AT+JWT"] }, {}, "at+jwt"), null);
+  assert.equal(check({ types: ["at+jwt"] }, {}, "jwt"), "wrong_type");
+  const claims = good;
+  const token = { algorithm: "ES256", kid: "k", typ: undefined, claims, signingInput: "" } as const;
+  const untyped: ParsedToken = { ...token, signature: Buffer.alloc(64) };
+  const policy = { issuer: "https://id", audience: "api" };
+  assert.equal(checkClaims(untyped, proofPolicy(policy)), null);
+  assert.equal(checkClaims(untyped, proofPolicy({ ...policy, requireTyp: true })), "wrong_type");
+});
+
+test("law 2: a token without exp is refused unless the policy waives it by name", () => {
+  assert.equal(check({}, { exp: undefined }), "missing_claim");
+  assert.equal(check({ allowMissingExp: true }, { exp: undefined }), null);
+  assert.equal(check({ requiredClaims: [] }, { exp: undefined }), "missing_claim");
+});
+
+test("required claims must be there and say something", () => {
+  assert.equal(check({}, { sub: undefined }), "missing_claim");
+  assert.equal(check({}, { sub: "" }), "missing_claim");
+  assert.equal(check({ requiredClaims: [] }, { sub: undefined }), null);
+  assert.equal(check({ requiredClaims: ["tenant"] }, { tenant: null }), "missing_claim");
+  assert.equal(check({ requiredClaims: ["tenant"] }, { tenant: 0 }), null);
+  assert.equal(check({ requiredClaims: ["toString"] }), "missing_claim");
+});
+
+test("a token bound to a key is refused rather than half checked", () => {
+  for (const cnf of [{ jkt: "x" }, {}, null, false]) assert.equal(check({}, { cnf }), "sender_constrained");
+});
+
+test("a policy is checked at creation, and names what is wrong", () => {
+  const base = { issuer: "https://id", audience: "api" };
+  const wrong: [object, RegExp][] = [
+    [{ ...base, issuer: "" }, /issuer must be a non-empty string/],
+    [{ ...base, audience: undefined }, /audience/],
+    [{ ...base, audience: [] }, /audience must be null or at least one/],
+    [{ ...base, audience: [""] }, /audience\[0\]/],
+    [{ ...base, types: "jwt" }, /types must be an array/],
+    [{ ...base, requireTyp: "yes" }, /requireTyp must be true or false/],
+    [{ ...base, requiredClaim: [] }, /no option "requiredClaim"/],
+  ];
+  for (const [options, message] of wrong) {
+    assert.throws(() => proofPolicy(options as ProofPolicyOptions), { code: "invalid_option", message });
+  }
+});
+
+test("law 2: from exp plus the tolerance on a token is expired, to the millisecond", () => {
+  const times = fc.record({
+    exp: fc.nat(4e9),
+    tolerance: fc.nat(300_000),
+    offset: fc.integer({ min: -2e6, max: 2e6 }),
+  });
+  fc.assert(
+    fc.property(times, ({ exp, tolerance, offset }) => {
+      const end = exp * 1000 + tolerance;
+      assert.equal(checkTime({ exp }, end + offset, tolerance), offset >= 0 ? "expired" : null);
+    }),
+  );
+  assert.equal(checkTime({ exp: 0 }, 0, 0), "expired");
+  assert.equal(checkTime({ exp: 10.5 }, 10_499, 0), null);
+  assert.equal(checkTime({ exp: 10.5 }, 10_500, 0), "expired");
+});
+
+test("nbf holds to the tolerance, iat to the tolerance or 5 s, whichever is more", () => {
+  assert.equal(checkTime({ nbf: 100 }, 99_999, 0), "not_yet_valid");
+  assert.equal(checkTime({ nbf: 100 }, 100_000, 0), null);
+  assert.equal(checkTime({ nbf: 100 }, 98_000, 2000), null);
+  assert.equal(checkTime({ iat: 100 }, 94_999, 0), "not_yet_valid");
+  assert.equal(checkTime({ iat: 100 }, 95_000, 0), null);
+  assert.equal(checkTime({ iat: 100 }, 90_000, 10_000), null);
+  assert.equal(checkTime({ iat: 100 }, 89_999, 10_000), "not_yet_valid");
+  assert.equal(checkTime({}, 0, 0), null);
+});
