@@ -1,0 +1,178 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { isHoldfastError } from "../../src/core/errors.ts";
+import type { Issuer } from "../../src/issuer/types.ts";
+import { call, fixture, logIn, OTHER_SECRET, SECRET, validity } from "./fixture.ts";
+import { stores } from "./stores.ts";
+
+const HOUR_MS = 3_600_000;
+
+async function published(issuer: Issuer): Promise<string[]> {
+  const response = await call(issuer, "GET", "/.well-known/jwks.json");
+  assert.equal(response.headers.get("Cache-Control"), "public, max-age=300");
+  const { keys } = (await response.json()) as { keys: Record<string, string>[] };
+  for (const key of keys) {
+    assert.deepEqual(
+      Object.keys(key).toSorted(),
+      ["alg", "crv", "kid", "kty", "use", "x", "y"],
+      "nothing private",
+    );
+  }
+  return keys.map((key) => key["kid"] ?? "");
+}
+
+const kidOf = (token: string): string =>
+  (JSON.parse(Buffer.from(token.split(".")[0] ?? "", "base64url").toString()) as { kid: string }).kid;
+
+async function signingKid(issuer: Issuer): Promise<string> {
+  return kidOf((await logIn(issuer)).access_token);
+}
+
+for (const [name, open] of stores) {
+  describe(`signing keys on ${name}`, () => {
+    test("law 4: issuers that start together on an empty store agree on the keys", async () => {
+      await open(async (store, clock) => {
+        const issuers = Array.from({ length: 4 }, () => fixture({ store, clock }).issuer);
+        await Promise.all(issuers.map(async (issuer) => await issuer.ready()));
+        const sets = await Promise.all(issuers.map(published));
+        assert.equal(sets[0]?.length, 2);
+        for (const set of sets) assert.deepEqual(set, sets[0]);
+      });
+    });
+
+    test("the next key is published before it signs, and a retired one until its last token is dead everywhere", async () => {
+      await open(async (store, clock) => {
+        const { issuer } = fixture({ store, clock });
+        const [first, second] = await published(issuer);
+        const old = await logIn(issuer);
+        assert.equal(kidOf(old.access_token), first);
+        await issuer.keys.rotate();
+        assert.equal(await signingKid(issuer), second);
+        assert.equal((await published(issuer)).length, 3);
+        assert.equal((await validity(issuer, old.access_token)).valid, true);
+        await clock.advance(10 * 60_000);
+        assert.ok((await published(issuer)).includes(first ?? ""), "a guard may tolerate 5 minutes");
+        await clock.advance(20 * 60_000);
+        assert.ok(!(await published(issuer)).includes(first ?? ""));
+      });
+    });
+
+    test("keys are rotated on schedule, once, however many issuers there are", async () => {
+      await open(async (store, clock) => {
+        const own = { store, clock, keyRotationMs: 2 * HOUR_MS };
+        const [a, b] = [fixture(own).issuer, fixture(own).issuer];
+        const [first, second] = await published(a);
+        await b.ready();
+        await clock.advance(2 * HOUR_MS - 60_000);
+        assert.equal(await signingKid(a), first);
+        const rotations = async () =>
+          (await store.audit.recent(100)).filter(({ kind }) => kind === "keys_rotated").length;
+        for (let minutes = 0; minutes < 60 || (await rotations()) === 0; minutes++)
+          await clock.advance(60_000);
+        assert.equal(await rotations(), 1);
+        assert.equal(await signingKid(a), second);
+        assert.equal(await signingKid(b), second);
+        await a.close();
+        await b.close();
+      });
+    });
+
+    test("a rotation by another issuer is seen within a minute, its tokens at once", async () => {
+      await open(async (store, clock) => {
+        const [a, b] = [fixture({ store, clock }).issuer, fixture({ store, clock }).issuer];
+        await b.ready();
+        await a.keys.rotate();
+        await a.keys.rotate();
+        await clock.advance(1_000);
+        const tokens = await logIn(a);
+        assert.equal((await validity(b, tokens.access_token)).valid, true);
+        await clock.advance(60_000);
+        assert.equal(await signingKid(b), await signingKid(a));
+      });
+    });
+
+    test("law 3: a revoked key signs nothing more, is not published, and its tokens are refused", async () => {
+      await open(async (store, clock) => {
+        const { issuer } = fixture({ store, clock });
+        const [first = "", second = ""] = await published(issuer);
+        const old = await logIn(issuer);
+        await issuer.revoke({ kind: "key", id: first });
+        assert.equal(await signingKid(issuer), second);
+        assert.ok(!(await published(issuer)).includes(first));
+        assert.equal((await validity(issuer, old.access_token)).valid, false);
+        assert.equal((await issuer.refresh(old.refresh_token)).status, "ok", "the session lives on");
+        const [, next = ""] = await published(issuer);
+        await issuer.revoke({ kind: "key", id: next });
+        assert.ok(!(await published(issuer)).includes(next), "nor one that was only published");
+        assert.ok((await published(issuer)).length >= 2);
+        const { entries } = await store.revocations.snapshot();
+        assert.deepEqual(
+          entries.map(({ revocation: { kind, id } }) => [kind, id]),
+          [
+            ["key", first],
+            ["key", next],
+          ],
+        );
+      });
+    });
+
+    test("law 3: a revoked token is refused from the next answer on, by every issuer", async () => {
+      await open(async (store, clock) => {
+        const [a, b] = [fixture({ store, clock }).issuer, fixture({ store, clock }).issuer];
+        const tokens = await logIn(a);
+        assert.equal((await validity(b, tokens.access_token)).valid, true);
+        await a.revoke({ kind: "token", id: `${tokens.session_id}.1` });
+        for (const issuer of [a, b]) {
+          assert.deepEqual(await validity(issuer, tokens.access_token), { valid: false, reason: "revoked" });
+        }
+        const renewed = await a.refresh(tokens.refresh_token);
+        assert.equal(renewed.status === "ok" && (await validity(b, renewed.tokens.access_token)).valid, true);
+      });
+    });
+
+    test("a secret is replaced by putting the new one first; sessions and users stay", async () => {
+      await open(async (store, clock) => {
+        const own = { store, clock, authenticate: undefined } as object;
+        const before = fixture(own).issuer;
+        await before.users.add({ username: "ann", password: "password of ann" });
+        const tokens = await logIn(before);
+        const during = fixture({ ...own, secret: `${OTHER_SECRET}, ${SECRET}` }).issuer;
+        const renewed = await during.refresh(tokens.refresh_token);
+        assert.equal(renewed.status, "ok");
+        await logIn(during);
+        const lost = await during.refresh(tokens.refresh_token);
+        assert.deepEqual(
+          lost.status === "ok" && lost.tokens.refresh_token,
+          renewed.status === "ok" && renewed.tokens.refresh_token,
+        );
+        const after = fixture({ ...own, secret: OTHER_SECRET }).issuer;
+        assert.equal((await validity(after, (await logIn(after)).access_token)).valid, true);
+        assert.deepEqual((await published(after)).slice(0, 2), (await published(before)).slice(0, 2));
+        const again = fixture({ ...own, secret: SECRET }).issuer;
+        await assert.rejects(again.ready(), (error) => isHoldfastError(error, "store_mismatch"));
+      });
+    });
+
+    test("law 4: a store of another secret is refused, saying what to do", async () => {
+      await open(async (store, clock) => {
+        await fixture({ store, clock }).issuer.ready();
+        const { issuer } = fixture({ store, clock, secret: OTHER_SECRET });
+        await assert.rejects(issuer.ready(), (error: Error) => {
+          assert.ok(isHoldfastError(error, "store_mismatch"));
+          assert.match(error.message, /put the new one before it/);
+          return !error.message.includes(OTHER_SECRET);
+        });
+        assert.equal((await call(issuer, "POST", "/auth/refresh", { refresh_token: "x" })).status, 503);
+      });
+    });
+  });
+}
+
+for (const algorithm of ["ES256", "ES384", "EdDSA", "RS256", "PS256"] as const) {
+  test(`signs and proves with ${algorithm}`, async () => {
+    const { issuer } = fixture({ algorithm });
+    const { access_token: token } = await logIn(issuer);
+    assert.equal((await validity(issuer, token)).valid, true);
+    assert.equal(issuer.status().keys[0]?.algorithm, algorithm);
+  });
+}
