@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual, verify } from "node:crypto";
+import { createHmac, timingSafeEqual, verify, type KeyObject } from "node:crypto";
 import { algorithmFacts } from "./algorithms.ts";
 import type { VerificationKey } from "./jwk-set.ts";
 import type { ParsedToken } from "./parse.ts";
@@ -28,7 +28,7 @@ export function verifySignature(
   if (token.algorithm !== key.algorithm) return false;
   const { family, hash, curve, signatureBytes } = algorithmFacts(key.algorithm);
   const { signature } = token;
-  if (signatureBytes !== undefined && signature.length !== signatureBytes) return false;
+  if (signature.length !== (signatureBytes ?? modulusBytes(key.key))) return false;
   if (family === "HS") {
     const mac = createHmac(hash as string, key.key)
       .update(token.signingInput, "latin1")
@@ -39,6 +39,11 @@ export function verifySignature(
   if (family !== "ES") return verify(hash, input, key.key, signature);
   const der = ecdsaDer(signature, curveOrders[curve as string] as Buffer);
   return der !== null && verify(hash, input, key.key, der);
+}
+
+/** How long an RSA signature must be (RFC 8017 §8.1.2): OpenSSL would take one without its leading zeros for PSS. */
+function modulusBytes(key: KeyObject): number {
+  return Math.ceil((key.asymmetricKeyDetails?.modulusLength ?? 0) / 8);
 }
 
 /**

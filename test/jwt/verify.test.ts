@@ -131,6 +131,18 @@ test("a PS signature with a salt of another length than the digest is refused (R
   assert.equal(verifySignature(otherHash, verificationKey), false);
 });
 
+test("an RSA signature is as long as the modulus: one without its leading zero is refused (RFC 8017 §8.1.2)", async () => {
+  const { key, publicJwk } = await generateSigningKey("PS256");
+  const [verificationKey] = importJwkSet({ keys: [publicJwk] }).keys;
+  assert.ok(verificationKey);
+  let signature = pss("sha256", key, 32);
+  for (let i = 0; i < 10_000 && signature[0] !== 0; i++) signature = pss("sha256", key, 32);
+  assert.equal(signature[0], 0);
+  const token = { algorithm: "PS256", signingInput: "input" } as const;
+  assert.equal(verifySignature({ ...token, signature }, verificationKey), true);
+  assert.equal(verifySignature({ ...token, signature: signature.subarray(1) }, verificationKey), false);
+});
+
 function pss(hash: string, key: KeyObject, saltLength: number): Buffer {
   return sign(hash, Buffer.from("input"), { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength });
 }

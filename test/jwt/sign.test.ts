@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { calculateJwkThumbprint, jwtVerify } from "jose";
+import { asymmetricAlgorithms } from "../../src/jwt/algorithms.ts";
+import { generateSigningKey, importSigningKey, signToken } from "../../src/jwt/sign.ts";
+
+for (const algorithm of asymmetricAlgorithms) {
+  test(`${algorithm}: another library verifies what a new key signs`, async () => {
+    const key = await generateSigningKey(algorithm);
+    assert.equal(key.kid, await calculateJwkThumbprint(key.publicJwk));
+    const token = signToken({ iss: "i", sub: "größe \u{1f600}", exp: 4_000_000_000 }, key);
+    const { payload, protectedHeader } = await jwtVerify(token, key.publicJwk, {
+      typ: "at+jwt",
+      issuer: "i",
+    });
+    assert.deepEqual(payload, { iss: "i", sub: "größe \u{1f600}", exp: 4_000_000_000 });
+    assert.deepEqual(protectedHeader, { alg: algorithm, kid: key.kid, typ: "at+jwt" });
+  });
+}
+
+test("the public half of a key holds nothing private", async () => {
+  for (const algorithm of ["ES256", "EdDSA", "RS256"] as const) {
+    const { publicJwk, privateJwk } = await generateSigningKey(algorithm);
+    for (const member of ["d", "p", "q", "dp", "dq", "qi", "k"]) {
+      assert.equal(Object.hasOwn(publicJwk, member), false, member);
+    }
+    assert.ok(Object.hasOwn(privateJwk, "d"));
+    assert.equal(publicJwk.use, "sig");
+    assert.equal(publicJwk.alg, algorithm);
+  }
+});
+
+test("a key that was put away as JSON signs again under the same kid", async () => {
+  const made = await generateSigningKey("ES256");
+  const opened = importSigningKey(JSON.parse(JSON.stringify(made.privateJwk)) as Record<string, unknown>);
+  assert.equal(opened.kid, made.kid);
+  assert.deepEqual(opened.publicJwk, made.publicJwk);
+  assert.deepEqual(opened.privateJwk, made.privateJwk);
+  await jwtVerify(signToken({ sub: "s" }, opened), made.publicJwk);
+});
+
+test("a signing key that is damaged, public or of the wrong kind is refused, and nothing of it is told", async () => {
+  const { privateJwk, publicJwk } = await generateSigningKey("ES256");
+  const wrong = [publicJwk, { ...privateJwk, kid: undefined }, { ...privateJwk, alg: "none" }];
+  for (const jwk of [...wrong, { ...privateJwk, alg: "EdDSA" }, { ...privateJwk, x: "AAAA" }]) {
+    assert.throws(
+      () => importSigningKey(jwk),
+      (error: Error & { code: string }) => {
+        assert.equal(error.code, "invalid_key");
+        assert.equal(JSON.stringify([error.message, error.cause]).includes(privateJwk["d"] as string), false);
+        return true;
+      },
+    );
+  }
+  await assert.rejects(generateSigningKey("HS256"), { code: "invalid_key" });
+});
