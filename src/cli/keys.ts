@@ -1,5 +1,5 @@
 import { keyState } from "../server/admin-page.ts";
-import { withService } from "../server/commands.ts";
+import { withService } from "../server/with-service.ts";
 import type { Command } from "./command.ts";
 
 export const keysList: Command = {

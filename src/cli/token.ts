@@ -1,5 +1,5 @@
 import type { InvalidReason, UnavailableCause, Verdict } from "../core/verdict.ts";
-import { withService } from "../server/commands.ts";
+import { withService } from "../server/with-service.ts";
 import type { Command } from "./command.ts";
 import { readInput } from "./secret-input.ts";
 

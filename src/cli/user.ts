@@ -1,5 +1,5 @@
 import { HoldfastError } from "../core/errors.ts";
-import { withService } from "../server/commands.ts";
+import { withService } from "../server/with-service.ts";
 import type { Command } from "./command.ts";
 import { newPassword } from "./secret-input.ts";
 

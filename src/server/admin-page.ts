@@ -5,11 +5,11 @@ import type { Health } from "./health.ts";
 import type { Service } from "./service.ts";
 import { version } from "./version.ts";
 
-/** What the page shows. `users` is `null` when the store cannot be read. */
+/** What the page shows. */
 export interface AdminView {
   readonly service: Service;
   readonly health: Health;
-  readonly users: number | null;
+  readonly users: string;
   /** Newest first. */
   readonly events: readonly AuditEvent[];
   /** Epoch ms. */
@@ -64,7 +64,7 @@ export async function adminPage(view: AdminView): Promise<string> {
         ${table(
           [],
           [
-            ["users", users ?? "not known"],
+            ["users", users],
             ["tokens remembered", `${memory.valid.size}, ${megabytes(memory.valid.bytes)}`],
             ["answers from memory", memory.valid.hits],
             ["proofs under way", inFlight],

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, isIPv6, Server as SocketServer, type Socket } from "node:net";
 import { HoldfastError } from "../core/errors.ts";
-import { errnoOf } from "./private-file.ts";
+import { errnoOf } from "./errno.ts";
 
 /** A request listener; what it returns is its own affair. */
 type Handler = (req: IncomingMessage, res: ServerResponse) => unknown;

@@ -1,10 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { link, open, readFile, rm } from "node:fs/promises";
 import { HoldfastError } from "../core/errors.ts";
-
-export function errnoOf(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error ? String(error.code) : undefined;
-}
+import { errnoOf } from "./errno.ts";
 
 /** The file's text without its last line break; `null` when there is none. */
 export async function readPrivate(file: string): Promise<string | null> {

@@ -6,7 +6,7 @@ import { httpAddress, listen, type Listener } from "./listen.ts";
 import { openLocalStore } from "./local-store.ts";
 import { createLogger, logEvents } from "./logs.ts";
 import { publicApp } from "./public-app.ts";
-import { compose, recordIdentity, type Identity } from "./service.ts";
+import { compose, recordIdentity, type Identity, type Service } from "./service.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { version } from "./version.ts";
 
@@ -25,20 +25,21 @@ const signals = ["SIGTERM", "SIGINT"] as const;
 
 /** Starts the whole service. What cannot start is refused with nothing left open. */
 export async function startService(settings: Settings): Promise<Running> {
-  const closers: (() => Promise<void>)[] = [];
+  const listeners: Listener[] = [];
+  let service: Service | undefined;
   const stop = async () => {
-    for (const close of closers.splice(0)) await close();
+    await Promise.all(listeners.splice(0).map(async (listener) => await listener.stop()));
+    await service?.close();
   };
   try {
     // Ports first: a second service by mistake is refused before it touches any data.
     const open = await listen(settings.host, settings.port, "HOLDFAST_PORT");
-    closers.push(open.stop);
+    listeners.push(open);
     const admin = await listen(ADMIN_HOST, settings.adminPort, "HOLDFAST_ADMIN_PORT");
-    closers.push(admin.stop);
+    listeners.push(admin);
 
     const local = await openLocalStore(settings.dataDir, { begin: true, secret: settings.secret });
-    const service = await compose(local, settings, identityOf(settings, open));
-    closers.push(service.close);
+    service = await compose(local, settings, identityOf(settings, open));
     await recordIdentity(service.store, service);
     const first = await ensureFirstUser(service.issuer, settings.bootstrapUser, local.files.password);
 

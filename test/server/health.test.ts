@@ -48,7 +48,7 @@ test("the status page shows what it is given, escaped, and its policy allows its
   const page = await adminPage({
     service: parts,
     health: await checkHealth(parts),
-    users: 7,
+    users: "7",
     events: [{ at: 0, kind: "login", subject: text, session: null, source: '"&', detail: null }],
     now: Date.now(),
     rssBytes: 1_048_576,
