@@ -1,5 +1,7 @@
 import { hash } from "node:crypto";
 import { instant, type Clock, type Instant } from "../core/clock.ts";
+import { decisionEvents, type DecisionEvent } from "../core/events.ts";
+import type { Decision } from "../core/verdict.ts";
 import type { ProofPolicy } from "../jwt/claims.ts";
 import type { VerificationKey } from "../jwt/jwk-set.ts";
 import { parseToken, type HeaderMemo, type ParsedToken } from "../jwt/parse.ts";
@@ -12,7 +14,7 @@ import type { Keyring } from "./keys/key-source.ts";
 import type { Memory } from "./memory.ts";
 import { describe, report } from "./report.ts";
 import { checkRules } from "./rules.ts";
-import type { Guard } from "./types.ts";
+import type { Guard, Rules } from "./types.ts";
 
 /** What the rungs stand on. */
 export interface Ladder extends Court {
@@ -37,20 +39,35 @@ export function climber<C>(ladder: Ladder): Guard<C>["authorize"] {
       checkRules(rules);
       rules.signal?.throwIfAborted();
     }
-    if (ladder.closed) return unavailable("closed");
-    if (typeof token !== "string") return invalid("malformed");
-    if (token.length > ladder.maxTokenBytes) return invalid("too_large");
+    if (ladder.closed) return announce(ladder, unavailable("closed"), null);
+    if (typeof token !== "string") return announce(ladder, invalid("malformed"), null);
+    if (token.length > ladder.maxTokenBytes) return announce(ladder, invalid("too_large"), null);
     const digest = digestOf(token);
     const now = instant(ladder.clock);
     const remembered = recall(ladder, digest, now);
-    if (remembered !== undefined) return decide<C>(ladder, remembered, "memory", now, rules);
-
+    if (remembered !== undefined) {
+      return announce(ladder, decide<C>(ladder, remembered, "memory", now, rules), "memory");
+    }
     const sought = find(ladder, token, digest);
     const found = sought instanceof Promise ? await abandonable(sought, rules?.signal) : sought;
-    if (ladder.closed) return unavailable("closed");
-    if (found.status === "valid" && !ladder.keyring.holds(found.key)) return unavailable("key_pending");
-    return decide<C>(ladder, found, "origin", instant(ladder.clock), rules);
+    return announce(ladder, decideAfterWaiting<C>(ladder, found, rules), "origin");
   };
+}
+
+/** What was true before the wait need not be true any more. */
+function decideAfterWaiting<C>(ladder: Ladder, found: Finding, rules: Rules | undefined): Decision<C> {
+  if (ladder.closed) return unavailable("closed");
+  if (found.status === "valid" && !ladder.keyring.holds(found.key)) return unavailable("key_pending");
+  return decide(ladder, found, "origin", instant(ladder.clock), rules);
+}
+
+function announce<C>({ name }: Ladder, decision: Decision<C>, from: DecisionEvent["from"]): Decision<C> {
+  if (decisionEvents.hasSubscribers) {
+    const { status } = decision;
+    const detail = status === "invalid" ? decision.reason : status === "unavailable" ? decision.cause : null;
+    decisionEvents.publish({ guard: name, status, detail, from });
+  }
+  return decision;
 }
 
 /**

@@ -1,0 +1,351 @@
+import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { test } from "node:test";
+import type { DecisionEvent } from "../../src/core/events.ts";
+import { sharedSecret } from "../../src/index.ts";
+import { createMint } from "../../src/testing/index.ts";
+import { audience, counting, issuer, makeWorld } from "./world.ts";
+import { staticKeys } from "../../src/guard/keys/static-keys.ts";
+
+test("a good token is valid, first by proof and then from memory, with the same frozen claims", async () => {
+  const { guard, mint } = await makeWorld();
+  const g = guard();
+  const token = mint.token({ scope: "orders:read  orders:write", sid: "s1", deep: { list: [1] } });
+  const first = await g.validate(token);
+  const second = await g.validate(token);
+  assert.ok(first.status === "valid" && second.status === "valid");
+  assert.equal(first.from, "origin");
+  assert.equal(second.from, "memory");
+  assert.equal(first.subject, "user");
+  assert.equal(first.sessionId, "s1");
+  assert.deepEqual(first.scopes, ["orders:read", "orders:write"]);
+  assert.equal(first.expiresAt, (first.claims.exp ?? 0) * 1000);
+  assert.equal(first.revocationAgeMs, null);
+  assert.equal(first.claims, second.claims);
+  assert.ok(Object.isFrozen(first.claims) && Object.isFrozen(first.scopes));
+  assert.ok(Object.isFrozen((first.claims["deep"] as { list: number[] }).list));
+});
+
+test("scopes come from scp too, as an array or as one string", async () => {
+  const { guard, mint } = await makeWorld();
+  const g = guard();
+  for (const scp of [["a", "b"], "a b"]) {
+    const decision = await g.authorize(mint.token({ scp }), { scopes: ["a", "b"] });
+    assert.equal(decision.status, "valid");
+  }
+  const none = await g.authorize(mint.token({ scp: [1, null] }), { scopes: ["a"] });
+  assert.deepEqual(none, { status: "forbidden", missing: ["a"] });
+});
+
+test("law 9: a route's rules are applied on every call and leave no trace for the next", async () => {
+  const { guard, mint } = await makeWorld();
+  const g = guard();
+  const token = mint.token({ scope: "a" });
+  assert.equal((await g.authorize(token, { scopes: ["a"] })).status, "valid");
+  assert.deepEqual(await g.authorize(token, { scopes: ["a", "b", "c"] }), {
+    status: "forbidden",
+    missing: ["b", "c"],
+  });
+  assert.equal((await g.authorize(token)).status, "valid");
+});
+
+test("law 9: rules that are none are refused instead of passed over", async () => {
+  const { guard, mint } = await makeWorld();
+  const g = guard();
+  const token = mint.token();
+  const wrong: object[] = [{ scope: ["a"] }, { scopes: "a" }, { maxRevocationAgeMs: Number.NaN }];
+  for (const rules of wrong) await assert.rejects(g.authorize(token, rules), { code: "invalid_option" });
+});
+
+test("law 2: a remembered token is refused from exp and the tolerance on, to the millisecond", async () => {
+  const { guard, mint, clock } = await makeWorld();
+  const g = guard({ clockToleranceMs: 5_000, memory: { ttlMs: 3_600_000 } });
+  const token = mint.token({ exp: clock.now() / 1000 + 60 });
+  await g.validate(token);
+  await clock.advance(64_999);
+  const last = await g.validate(token);
+  assert.ok(last.status === "valid" && last.from === "memory");
+  await clock.advance(1);
+  assert.deepEqual(await g.validate(token), { status: "invalid", reason: "expired" });
+});
+
+test("law 2: neither a wall clock that steps over exp nor a suspended machine lets a remembered token pass", async () => {
+  for (const move of ["setWall", "suspend"] as const) {
+    const { guard, mint, clock } = await makeWorld();
+    const g = guard({ memory: { ttlMs: 3_600_000 } });
+    const token = mint.token({ exp: clock.now() / 1000 + 60 });
+    await g.validate(token);
+    if (move === "suspend") clock.suspend(65_000);
+    else clock.setWall(clock.now() + 65_000);
+    assert.deepEqual(await g.validate(token), { status: "invalid", reason: "expired" });
+  }
+});
+
+test("law 2: a wall clock that is set back does not make memory keep a token longer", async () => {
+  const { guard, mint, clock } = await makeWorld();
+  const g = guard({ memory: { ttlMs: 60_000 } });
+  const token = mint.token();
+  await g.validate(token);
+  await clock.advance(30_000);
+  clock.setWall(clock.now() - 25_000);
+  await clock.advance(30_000);
+  const again = await g.validate(token);
+  assert.ok(again.status === "valid" && again.from === "origin");
+});
+
+test("fault 35: a token that becomes valid later is not refused for good", async () => {
+  const { guard, mint, clock } = await makeWorld();
+  const g = guard();
+  const token = mint.token({ nbf: clock.now() / 1000 + 60 });
+  assert.deepEqual(await g.validate(token), { status: "invalid", reason: "not_yet_valid" });
+  await clock.advance(60_000);
+  assert.equal((await g.validate(token)).status, "valid");
+});
+
+test("law 3: what is revoked in this process is refused by the next call, remembered or not", async () => {
+  const { guard, mint, log, revoke, revokeSubject } = await makeWorld();
+  const g = guard({ revocations: log });
+  await g.ready();
+  const one = mint.token({ jti: "t1", sid: "s1", sub: "u1" });
+  const two = mint.token({ jti: "t2", sid: "s2", sub: "u2" });
+  const three = mint.token({ jti: "t3", sid: "s3", sub: "u3" });
+  for (const token of [one, two, three]) assert.equal((await g.validate(token)).status, "valid");
+  await revoke("token", "t1");
+  assert.deepEqual(await g.validate(one), { status: "invalid", reason: "revoked" });
+  assert.equal((await g.validate(two)).status, "valid");
+  await revoke("session", "s2");
+  assert.deepEqual(await g.validate(two), { status: "invalid", reason: "revoked" });
+  await revokeSubject("u3");
+  assert.deepEqual(await g.validate(three), { status: "invalid", reason: "revoked" });
+  const cold = mint.token({ sid: "s2" });
+  assert.deepEqual(await g.validate(cold), { status: "invalid", reason: "revoked" });
+  await g.close();
+});
+
+test("law 3: a revoked signing key ends every token that it signed, also those without kid", async () => {
+  const { guard, mint, log, revoke } = await makeWorld();
+  const g = guard({ revocations: log });
+  await g.ready();
+  const tokens = [mint.token(), mint.token({}, { kid: undefined })];
+  for (const token of tokens) assert.equal((await g.validate(token)).status, "valid");
+  await revoke("key", mint.kid ?? "");
+  for (const token of tokens) {
+    assert.deepEqual(await g.validate(token), { status: "invalid", reason: "revoked" });
+  }
+  await g.close();
+});
+
+test("law 3: after a subject's cut-off a later token passes, and one without iat does not", async () => {
+  const { guard, mint, log, clock, revokeSubject } = await makeWorld();
+  const g = guard({ revocations: log });
+  await g.ready();
+  await revokeSubject("user");
+  const same = mint.token();
+  assert.deepEqual(await g.validate(same), { status: "invalid", reason: "revoked" });
+  await clock.advance(2_000);
+  assert.equal((await g.validate(mint.token())).status, "valid");
+  assert.deepEqual(await g.validate(mint.token({ iat: undefined })), {
+    status: "invalid",
+    reason: "revoked",
+  });
+  await g.close();
+});
+
+test("law 1: a view of revocations that is too old is unavailable, and a call can only narrow how old", async () => {
+  const { guard, mint, log, clock } = await makeWorld();
+  let reachable = true;
+  const feed = {
+    snapshot: async () => await log.snapshot(),
+    after: async (position: Parameters<typeof log.after>[0]) => {
+      if (!reachable) throw new Error("down");
+      return await log.after(position);
+    },
+    subscribe: log.subscribe.bind(log),
+  };
+  const g = guard({ revocations: feed, maxRevocationAgeMs: 60_000 });
+  await g.ready();
+  const token = mint.token();
+  assert.equal((await g.validate(token)).status, "valid");
+  reachable = false;
+  await clock.advance(30_000);
+  const narrow = await g.authorize(token, { maxRevocationAgeMs: 5_000 });
+  assert.ok(
+    narrow.status === "unavailable" && narrow.cause === "revocations_stale" && narrow.retryAfterMs > 0,
+  );
+  assert.equal((await g.authorize(token)).status, "valid");
+  await clock.advance(31_000);
+  const wide = await g.authorize(token, { maxRevocationAgeMs: 600_000 });
+  assert.equal(wide.status, "unavailable");
+  assert.equal(g.status().state, "degraded");
+  reachable = true;
+  await clock.advance(6_000);
+  assert.equal((await g.validate(token)).status, "valid");
+  assert.equal(g.status().state, "ready");
+  await g.close();
+});
+
+test("law 1: without a log a call that bounds its age is unavailable, and a guard with such a bound is refused", async () => {
+  const { guard, mint } = await makeWorld();
+  const token = mint.token();
+  const decision = await guard().authorize(token, { maxRevocationAgeMs: 5_000 });
+  assert.ok(decision.status === "unavailable" && decision.cause === "revocations_stale");
+  assert.throws(() => guard({ maxRevocationAgeMs: 5_000 }), {
+    code: "invalid_option",
+    message: /revocations/,
+  });
+  assert.equal((await guard({ maxRevocationAgeMs: Infinity }).validate(token)).status, "valid");
+});
+
+test("law 6: size comes before everything, shape before any key", async () => {
+  const { guard, mint } = await makeWorld();
+  const { keys, lookups } = counting(staticKeys(mint.jwks()));
+  const g = guard({ keys, maxTokenBytes: 1_000 });
+  assert.deepEqual(await g.validate(mint.token({ pad: "x".repeat(1_000) })), {
+    status: "invalid",
+    reason: "too_large",
+  });
+  const good = mint.token();
+  const bad = [
+    undefined,
+    7,
+    "",
+    "a.b",
+    "a.b.c",
+    "\ud800.\udfff.é",
+    good.slice(0, -1),
+    `${good}=`,
+    ` ${good}`,
+  ];
+  for (const token of bad) {
+    assert.deepEqual(await g.validate(token as string), { status: "invalid", reason: "malformed" });
+  }
+  assert.equal(lookups(), 0);
+  assert.equal((await g.validate(good)).status, "valid");
+});
+
+test("law 6: text that hashes alike but is not the token does not pass for it", async () => {
+  const { guard, mint } = await makeWorld();
+  const g = guard();
+  const token = mint.token();
+  await g.validate(token);
+  // Code units that are the token's if each is cut to one byte.
+  const shifted = Array.from(token, (char) => String.fromCharCode(char.charCodeAt(0) + 256)).join("");
+  assert.deepEqual(await g.validate(shifted), { status: "invalid", reason: "malformed" });
+});
+
+test("fault 31: 100,000 distinct garbage tokens reach no key and leave no trace in memory", async () => {
+  const { guard, mint } = await makeWorld();
+  const { keys, lookups } = counting(staticKeys(mint.jwks()));
+  const g = guard({ keys });
+  const good = mint.token();
+  await g.validate(good);
+  const before = lookups();
+  for (let i = 0; i < 100_000; i++) {
+    const { status } = await g.validate(i % 2 === 0 ? `garbage ${i}` : `eyJhbGciOiJub25lIn0.e30.${i}`);
+    assert.equal(status, "invalid");
+  }
+  assert.equal(lookups(), before);
+  const { valid, invalid } = g.status().memory;
+  assert.equal(valid.size, 1);
+  assert.equal(invalid.size, 0);
+  const again = await g.validate(good);
+  assert.ok(again.status === "valid" && again.from === "memory");
+});
+
+test("fault 31: forgeries stay within a small budget of their own and push out no good token", async () => {
+  const { guard, mint } = await makeWorld();
+  const g = guard({ memory: { maxBytes: 64_000 } });
+  const good = mint.token();
+  await g.validate(good);
+  const [header, payload, signature = ""] = good.split(".");
+  for (let i = 0; i < 200; i++) {
+    const forged = Buffer.from(signature, "base64url");
+    forged.writeUInt16BE(forged.readUInt16BE(40) ^ (i + 1), 40);
+    const verdict = await g.validate(`${header}.${payload}.${forged.toString("base64url")}`);
+    assert.deepEqual(verdict, { status: "invalid", reason: "bad_signature" });
+  }
+  const { valid, invalid } = g.status().memory;
+  assert.ok(invalid.size > 0 && invalid.bytes <= 4_000);
+  assert.equal(valid.size, 1);
+});
+
+test("fault 14: two guards with other audiences never share what they found", async () => {
+  const { guard, mint } = await makeWorld();
+  const token = mint.token();
+  const a = guard();
+  const b = guard({ audience: "https://other.example" });
+  assert.equal((await a.validate(token)).status, "valid");
+  for (let i = 0; i < 2; i++) {
+    assert.deepEqual(await b.validate(token), { status: "invalid", reason: "wrong_audience" });
+  }
+  assert.equal((await a.validate(token)).status, "valid");
+});
+
+test("an issuer's secret: sharedSecret proves its algorithm and no other", async () => {
+  const { guard, mint: other, clock } = await makeWorld();
+  const mint = await createMint({ issuer, audience, algorithm: "HS256", clock });
+  const g = guard({ keys: sharedSecret(mint.secret as Uint8Array, "HS256") });
+  assert.equal((await g.validate(mint.token())).status, "valid");
+  assert.deepEqual(await g.validate(other.token()), { status: "invalid", reason: "wrong_algorithm" });
+  assert.throws(() => sharedSecret(new Uint8Array(31), "HS256"), { code: "invalid_key" });
+});
+
+test("a caller that gives up gets its own reason, before and after the fact", async () => {
+  const { guard, mint } = await makeWorld();
+  const reason = new Error("gave up");
+  await assert.rejects(guard().validate(mint.token(), { signal: AbortSignal.abort(reason) }), reason);
+});
+
+test("a closed guard is unavailable", async () => {
+  const { guard, mint, log, clock } = await makeWorld();
+  const g = guard({ revocations: log });
+  await g.ready();
+  const token = mint.token();
+  await g.validate(token);
+  await g.close();
+  const verdict = await g.validate(token);
+  assert.ok(verdict.status === "unavailable" && verdict.cause === "closed" && verdict.retryAfterMs > 0);
+  assert.equal(g.status().state, "closed");
+  await assert.rejects(g.ready(), { code: "closed" });
+  await clock.advance(10_000);
+  assert.equal(clock.pending, 0);
+});
+
+test("law 5: events tell of decisions without the token", async () => {
+  const { guard, mint } = await makeWorld();
+  const seen: DecisionEvent[] = [];
+  const listen = (event: unknown) => void seen.push(event as DecisionEvent);
+  const g = guard({ name: "events" });
+  const token = mint.token();
+  subscribe("holdfast:decision", listen);
+  await g.validate(token);
+  await g.authorize(token, { scopes: ["a"] });
+  await g.validate("garbage");
+  unsubscribe("holdfast:decision", listen);
+  assert.deepEqual(seen, [
+    { guard: "events", status: "valid", detail: null, from: "origin" },
+    { guard: "events", status: "forbidden", detail: null, from: "memory" },
+    { guard: "events", status: "invalid", detail: "malformed", from: "origin" },
+  ]);
+});
+
+test("ready names what is missing", async () => {
+  const { guard, clock } = await makeWorld();
+  const feed = {
+    snapshot: async () => await Promise.reject(new Error("postgres://user:hunter2@db")),
+    after: async () => await Promise.reject(new Error("down")),
+    subscribe: () => () => {},
+  };
+  const g = guard({ revocations: feed, name: "api" });
+  const waiting = g.ready({ timeoutMs: 1_000 });
+  const refused = assert.rejects(waiting, (error: Error & { code: string }) => {
+    assert.equal(error.code, "not_ready");
+    assert.match(error.message, /guard api .*revocations/);
+    assert.doesNotMatch(error.message, /hunter2/);
+    return true;
+  });
+  await clock.advance(1_000);
+  await refused;
+  assert.equal(g.status().state, "starting");
+  await g.close();
+});

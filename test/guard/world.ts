@@ -1,0 +1,67 @@
+import type { Revocation } from "../../src/core/revocation.ts";
+import { createGuard, staticKeys, type Guard, type GuardOptions } from "../../src/index.ts";
+import { memoryStore } from "../../src/stores/memory.ts";
+import type { RevocationLog } from "../../src/stores/contracts.ts";
+import { createMint, FakeClock, type Mint } from "../../src/testing/index.ts";
+
+export const issuer = "https://id.example";
+export const audience = "https://api.example";
+
+export interface World {
+  readonly clock: FakeClock;
+  readonly mint: Mint;
+  readonly log: RevocationLog;
+  /** A guard for the mint's tokens, on the world's clock; `options` replace what is usual. */
+  readonly guard: (options?: Partial<GuardOptions>) => Guard;
+  readonly revoke: (kind: "token" | "session" | "key", id: string) => Promise<void>;
+  readonly revokeSubject: (id: string) => Promise<void>;
+}
+
+export async function makeWorld(): Promise<World> {
+  const clock = new FakeClock();
+  const mint = await createMint({ issuer, audience, clock });
+  const log = memoryStore({ clock }).revocations;
+  const until = () => clock.now() + 3_600_000;
+  const append = async (revocation: Revocation) => void (await log.append(revocation));
+  return {
+    clock,
+    mint,
+    log,
+    guard: (options = {}) =>
+      createGuard({ issuer, audience, keys: staticKeys(mint.jwks()), clock, random: () => 0.5, ...options }),
+    revoke: async (kind, id) => await append({ kind, id, issuer, until: until() }),
+    revokeSubject: async (id) => await append({ kind: "subject", id, before: 0, issuer, until: until() }),
+  };
+}
+
+/** A key source that counts what reaches it. */
+export function counting(source: GuardOptions["keys"]): {
+  keys: GuardOptions["keys"];
+  lookups: () => number;
+} {
+  let lookups = 0;
+  return {
+    lookups: () => lookups,
+    keys: {
+      kind: source.kind,
+      open(context) {
+        const keyring = source.open(context);
+        return {
+          algorithms: keyring.algorithms,
+          get version() {
+            return keyring.version;
+          },
+          find(kid, algorithm) {
+            lookups++;
+            return keyring.find(kid, algorithm);
+          },
+          resolve: async (kid, algorithm) => await keyring.resolve(kid, algorithm),
+          holds: (key) => keyring.holds(key),
+          status: () => keyring.status(),
+          ready: async (signal) => await keyring.ready(signal),
+          close: () => keyring.close(),
+        };
+      },
+    },
+  };
+}
