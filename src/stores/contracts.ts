@@ -25,7 +25,7 @@ export interface UserStore {
   add(user: UserRecord, options?: { onlyFirst?: boolean }): Promise<"added" | "exists">;
   get(username: string): Promise<UserRecord | null>;
   getBySubject(subject: string): Promise<UserRecord | null>;
-  /** Replaces the record of `user.username` if its MAC is still `expectedMac`. */
+  /** Replaces the record of the same username and subject if its MAC is still `expectedMac`. */
   replace(user: UserRecord, expectedMac: string): Promise<"replaced" | "stale">;
   /** In order of username, those after `after`. */
   list(options: { after?: string | undefined; limit: number }): Promise<readonly UserRecord[]>;
@@ -106,10 +106,13 @@ export type RotationOutcome =
   | { readonly outcome: "unknown" };
 
 /**
- * Subject cut-offs: `endAll` and a `subject` revocation record one. A session whose `authAt` is at or before it
- * can neither be created nor refreshed, and every later access token gets a greater `iat`.
+ * Subject cut-offs: `endAll` and a `subject` revocation record one and end the subject's sessions. A session whose
+ * `authAt` is at or before it can neither be created nor refreshed, and every later access token gets a greater
+ * `iat`. A clock that is set back takes neither a cut-off nor an `iat` back. An ended session holds no digest and
+ * no sealed value any more.
  */
 export interface SessionStore {
+  /** An id that is taken rejects with `invalid_option`. */
   create(
     session: NewSession,
   ): Promise<{ status: "created"; session: SessionRecord } | { status: "superseded" }>;
@@ -150,7 +153,7 @@ export interface KeyStore {
 
 export interface RevocationSnapshot {
   readonly position: LogPosition;
-  /** Everything in force at that position. */
+  /** Everything in force at that position: entries past their `until` are left out. */
   readonly entries: readonly RevocationEntry[];
 }
 
@@ -164,12 +167,18 @@ export interface RevocationFeed {
   snapshot(): Promise<RevocationSnapshot>;
   /** What came after `position`, in order and contiguous. */
   after(position: LogPosition): Promise<RevocationTail>;
-  /** Entries as this process makes them durable, at once and in order. Returns what ends it. */
+  /**
+   * Entries as this process makes them durable: at once, in order, before `append` resolves. What a listener throws
+   * is dropped. Returns what ends it.
+   */
   subscribe(listener: (entries: readonly RevocationEntry[]) => void): () => void;
 }
 
 export interface RevocationLog extends RevocationFeed {
-  /** For a subject, `before` is raised to the larger of the store's time (rounded up) and the subject's newest `iat`. */
+  /**
+   * Returns the entry as it stands in the log. For a subject, `before` is raised to the largest of the store's time
+   * (rounded up), the subject's newest `iat` and its last cut-off.
+   */
   append(revocation: Revocation): Promise<RevocationEntry>;
 }
 
@@ -199,14 +208,22 @@ export interface Store {
   readonly markers: MarkerStore;
   /** Store's clock, epoch ms. Rejects when the store cannot be reached: also the health check. */
   now(): Promise<number>;
-  /** Erases what grace, expiry and retention have ended: sealed successors, old sessions, revocations, audit. */
+  /**
+   * Erases what grace, expiry and retention have ended: sealed successors at once, sessions, cut-offs and the head
+   * of the revocation log a day after they are over (a clock may have been wrong), audit events after 90 days.
+   */
   prune(): Promise<void>;
+  /** Finishes what was accepted. Later calls reject with `closed`. */
   close(): Promise<void>;
 }
 
 /** Last good copies of what the network brings, kept over restarts; as trusted as configuration. */
 export interface Snapshots {
-  /** The JSON value saved under `name`, or `null`. */
+  /**
+   * The JSON value saved under `name`, or `null`. A damaged one rejects with `store_corrupt`: go on without it, and
+   * say so.
+   */
   load(name: string): Promise<unknown>;
+  /** `name`: 1 to 128 of a-z 0-9 _ - . that do not start with a dot; any other rejects with `invalid_option`. */
   save(name: string, value: unknown): Promise<void>;
 }

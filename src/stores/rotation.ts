@@ -83,9 +83,8 @@ export function isLive(record: SessionRecord, nowMs: number): boolean {
   return record.endedAt === null && nowMs < record.idleExpiresAt && nowMs < record.absoluteExpiresAt;
 }
 
-/** The record after its end, without anything a token could be compared with. An earlier end stands. */
+/** The record of a session at its end, without anything that a token could be compared with. */
 export function endedSession(record: SessionRecord, reason: EndReason, nowMs: number): SessionRecord {
-  if (record.endedAt !== null) return record;
   return {
     ...record,
     currentDigest: "",

@@ -77,13 +77,31 @@ test("law 3: polling sees what another connection and this one appended, in one 
     [two, "c"],
     [two, "d"],
     [one, "e"],
+    [two, "f"],
   ] as const) {
     await poll();
+    await poll();
     await store.revocations.append(await revocationOf(store, "token", id));
+    await poll();
+    assert.equal(seen.at(-1), id);
   }
-  await poll();
-  await poll();
-  assert.deepEqual(seen, ["a", "b", "c", "d", "e"]);
+  assert.deepEqual(seen, ["a", "b", "c", "d", "e", "f"]);
+});
+
+test("law 3: a clock that is set back takes no cut-off back", async (t) => {
+  const { one, clock } = await shared(t);
+  const authAt = await one.now();
+  const scope = { issuer: "https://id.example.com", until: authAt + 3_600_000 };
+  await one.sessions.endAll("alice", "logout_all", scope);
+  const { entries: first } = await one.revocations.snapshot();
+  clock.setWall(authAt - 60_000);
+  await one.sessions.endAll("alice", "logout_all", scope);
+  const { entries } = await one.revocations.snapshot();
+  const before = (entry = entries.at(-1)) => entry?.revocation.kind === "subject" && entry.revocation.before;
+  assert.equal(before(), before(first[0]));
+  const late = { id: "s1", subject: "alice", authAt, absoluteExpiresAt: authAt + 1e6, facts: "{}", mac: "m" };
+  const created = await one.sessions.create({ ...late, currentDigest: "d", idleMs: 1000 });
+  assert.equal(created.status, "superseded");
 });
 
 test("fault 42: while another process holds the lock a write waits, and reads go on", async (t) => {
@@ -152,9 +170,14 @@ test("fault 42, law 12: on a full disk a write is unavailable, nothing is half d
 test("a command that fails by itself spoils none that came with it", async (t) => {
   const { one, two } = await shared(t);
   await login(one, "taken");
+  const heard: number[] = [];
+  one.revocations.subscribe((entries) => heard.push(...entries.map((entry) => entry.seq)));
+  const revoking = one.revocations.append(await revocationOf(one, "token", "t"));
   const results = await Promise.allSettled(
     ["a", "taken", "b", "taken", "c"].map(async (id) => await login(one, id)),
   );
+  assert.equal((await revoking).seq, 1);
+  assert.deepEqual(heard, [1], "it is heard once, however often its group began anew");
   assert.deepEqual(
     results.map((result) => result.status),
     ["fulfilled", "rejected", "fulfilled", "rejected", "fulfilled"],
