@@ -1,13 +1,13 @@
 /** What was asked for cannot be understood: exit code 2. */
 export class UsageError extends Error {}
 
-export interface Option {
+interface Option {
   /** What stands for its value in the help: `ID`. */
   readonly value: string;
   readonly help: string;
 }
 
-export interface Input {
+interface Input {
   readonly operands: readonly string[];
   /** Each option that was given, with its values. */
   readonly options: Readonly<Record<string, readonly string[] | undefined>>;

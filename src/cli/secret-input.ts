@@ -9,31 +9,38 @@ export async function readInput(): Promise<string> {
 /** A new password: asked for twice on a terminal, without echo; else standard input. Never from the command line. */
 export async function newPassword(): Promise<string> {
   if (!process.stdin.isTTY) return await readInput();
-  const password = await ask("New password: ");
-  if (password !== (await ask("Once more: "))) throw new UsageError("the two passwords differ");
-  return password;
+  const keys = hiddenKeys();
+  try {
+    const password = await ask("New password: ", keys);
+    if (password !== (await ask("Once more: ", keys))) throw new UsageError("the two passwords differ");
+    return password;
+  } finally {
+    await keys.return();
+  }
 }
 
-/** Reads a line from the terminal without showing it. */
-async function ask(question: string): Promise<string> {
-  const { stdin, stderr } = process;
-  stderr.write(question);
-  stdin.setEncoding("utf8").setRawMode(true).resume();
+/** What is typed, key by key, not shown. */
+async function* hiddenKeys(): AsyncGenerator<string, void, void> {
+  process.stdin.setEncoding("utf8").setRawMode(true);
+  try {
+    for await (const keys of process.stdin) yield* keys as string;
+  } finally {
+    process.stdin.setRawMode(false);
+  }
+}
+
+async function ask(question: string, keys: AsyncGenerator<string, void, void>): Promise<string> {
+  process.stderr.write(question);
   let line = "";
   try {
-    return await new Promise<string>((resolve, reject) => {
-      const read = (keys: string) => {
-        for (const key of keys) {
-          if (key === "\r" || key === "\n" || key === "\u0004") return resolve(line);
-          if (key === "\u0003") return reject(new UsageError("given up"));
-          if (key === "\u007f" || key === "\b") line = line.replace(/.$/su, "");
-          else if (key >= " ") line += key;
-        }
-      };
-      stdin.on("data", read);
-    });
+    for (;;) {
+      const key = (await keys.next()).value ?? "\r";
+      if (key === "\r" || key === "\n" || key === "\u0004") return line;
+      if (key === "\u0003") throw new UsageError("given up");
+      if (key === "\u007f" || key === "\b") line = line.replace(/.$/su, "");
+      else if (key >= " ") line += key;
+    }
   } finally {
-    stdin.removeAllListeners("data").setRawMode(false).pause();
-    stderr.write("\n");
+    process.stderr.write("\n");
   }
 }

@@ -4,7 +4,7 @@ import type { IssuerStatus } from "../issuer/types.ts";
 import { withDeadline } from "../resilience/deadline.ts";
 import type { Service } from "./service.ts";
 
-export interface Component {
+interface Component {
   readonly status: "ok" | "unavailable";
   /** For the operator; without credentials. */
   readonly detail: string;
