@@ -1,0 +1,369 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { jwks, type GuardOptions, type JwksOptions, type Snapshots } from "../../../src/index.ts";
+import { createMint } from "../../../src/testing/index.ts";
+import { audience, issuer, makeWorld, type World } from "../world.ts";
+import { endless, Provider } from "./provider.ts";
+
+const url = "https://id.example/.well-known/jwks.json";
+
+interface Served extends World {
+  readonly provider: Provider;
+  readonly keyed: (options?: JwksOptions, more?: Partial<GuardOptions>) => ReturnType<World["guard"]>;
+}
+
+async function makeServed(): Promise<Served> {
+  const world = await makeWorld();
+  const provider = new Provider(world.mint.jwks());
+  return {
+    ...world,
+    provider,
+    keyed: (options = {}, more = {}) =>
+      world.guard({ keys: jwks(url, { fetch: provider.fetch, ...options }), ...more }),
+  };
+}
+
+test("law 7: 5,000 concurrent calls with one cold token make one fetch, and one that gives up fails alone", async () => {
+  const { provider, keyed, mint } = await makeServed();
+  const guard = keyed();
+  let release: () => void = () => {};
+  const gate = new Promise<void>((resolve) => (release = resolve));
+  provider.answer = async () => {
+    await gate;
+    return Response.json(mint.jwks());
+  };
+  const token = mint.token();
+  const impatient = new AbortController();
+  const first = guard.validate(token, { signal: impatient.signal });
+  const others = Array.from({ length: 5_000 }, async () => await guard.validate(token));
+  const reason = new Error("gave up");
+  impatient.abort(reason);
+  await assert.rejects(first, reason);
+  release();
+  for (const verdict of await Promise.all(others)) assert.equal(verdict.status, "valid");
+  assert.equal(provider.attempts, 1);
+  assert.equal(guard.status().inFlight, 0);
+});
+
+test("fault 32: joined callers get the finding, each decides by its own rules", async () => {
+  const { keyed, mint } = await makeServed();
+  const guard = keyed();
+  const token = mint.token({ scope: "a" });
+  const [plain, missing, granted] = await Promise.all([
+    guard.validate(token),
+    guard.authorize(token, { scopes: ["b"] }),
+    guard.authorize(token, { scopes: ["a"] }),
+  ]);
+  assert.deepEqual([plain.status, missing.status, granted.status], ["valid", "forbidden", "valid"]);
+});
+
+test("fault 26: a key set past its time serves on through an outage, with at most one attempt in each pause", async () => {
+  const { provider, keyed, mint, clock } = await makeServed();
+  const guard = keyed({ freshMs: 60_000, coolDownMs: 30_000 });
+  await guard.ready();
+  provider.fail();
+  for (let minute = 0; minute < 60; minute++) {
+    await clock.advance(60_000);
+    for (let i = 0; i < 5; i++) assert.equal((await guard.validate(mint.token())).status, "valid");
+  }
+  assert.ok(provider.attempts > 10 && provider.attempts <= 1 + 120, `${provider.attempts} attempts`);
+  const { keys, state } = guard.status();
+  assert.ok(keys.usable && !keys.fresh && keys.lastError !== null);
+  assert.equal(state, "degraded");
+  provider.serve(mint.jwks());
+  await clock.advance(120_000);
+  await guard.validate(mint.token());
+  await clock.advance(0);
+  assert.equal(guard.status().state, "ready");
+});
+
+test("fault 26: a stale set answers at once and is refreshed behind the call", async () => {
+  const { provider, keyed, mint, clock } = await makeServed();
+  const guard = keyed({ freshMs: 60_000 });
+  await guard.ready();
+  await clock.advance(70_000);
+  provider.answer = async () => await new Promise<Response>(() => {});
+  assert.equal((await guard.validate(mint.token())).status, "valid");
+  assert.equal(provider.attempts, 2);
+});
+
+const page = "<html>maintenance</html>";
+const unusable: [string, (signal: AbortSignal | null | undefined) => Response][] = [
+  ["an empty set", () => Response.json({ keys: [] })],
+  ["no set", () => Response.json({ hello: "world" })],
+  ["null", () => Response.json(null)],
+  ["an array", () => Response.json([])],
+  ["HTML", () => new Response(page, { headers: { "content-type": "text/html" } })],
+  ["nothing", () => new Response(null, { status: 204 })],
+  ["an empty body", () => new Response("")],
+  ["half of it", () => new Response('{"keys":[{"kty":"EC"')],
+  ["text that is not UTF-8", () => new Response(new Uint8Array([0x22, 0xff, 0x22]))],
+  ["a redirect", () => new Response(null, { status: 302, headers: { location: "https://evil.example" } })],
+  ["an error", () => new Response("{}", { status: 500 })],
+  ["only a symmetric key", () => Response.json({ keys: [{ kty: "oct", k: "c2VjcmV0", alg: "HS256" }] })],
+  ["a body without end", () => endless("x".repeat(65_536)).response],
+];
+
+test("fault 27: an unusable answer never takes the place of a good set", async () => {
+  for (const [what, answer] of unusable) {
+    const { provider, keyed, mint, clock } = await makeServed();
+    const guard = keyed({ freshMs: 60_000 });
+    await guard.ready();
+    await clock.advance(70_000);
+    provider.answer = answer;
+    await guard.validate(mint.token());
+    await clock.advance(0);
+    const { lastError, kids } = guard.status().keys;
+    assert.equal(provider.attempts, 2, what);
+    assert.ok(lastError !== null, what);
+    assert.deepEqual(kids, [mint.kid], what);
+    assert.equal((await guard.validate(mint.token())).status, "valid", what);
+  }
+});
+
+test("law 1, fault 27: without any good set a token is unavailable, whatever the answer was", async () => {
+  for (const [what, answer] of unusable) {
+    const { provider, keyed, mint } = await makeServed();
+    provider.answer = answer;
+    const verdict = await keyed().validate(mint.token());
+    assert.ok(verdict.status === "unavailable" && verdict.cause === "keys_unavailable", what);
+    assert.ok(verdict.retryAfterMs > 0, what);
+  }
+});
+
+test("fault 27: a body without end is read no further than the limit", async () => {
+  const { provider, keyed, mint } = await makeServed();
+  const body = endless("x".repeat(1_000));
+  provider.answer = () => body.response;
+  await keyed({ maxBytes: 10_000 }).validate(mint.token());
+  assert.ok(body.sent() <= 13_000, `${body.sent()} bytes`);
+  assert.ok(body.cancelled());
+});
+
+test("fault 17: a body that drips is given up at the deadline, also by a fetch that ignores its signal", async () => {
+  const { provider, keyed, mint, clock } = await makeServed();
+  provider.answer = () => new Response(new ReadableStream({ pull: async () => await new Promise(() => {}) }));
+  const guard = keyed({ timeoutMs: 5_000 });
+  const verdict = guard.validate(mint.token());
+  await clock.advance(5_000);
+  assert.equal((await verdict).status, "unavailable");
+  assert.match(guard.status().keys.lastError ?? "", /5000 ms/);
+});
+
+test("fault 29: a kid that is new during an outage is unavailable, and valid once the set can be fetched", async () => {
+  const { provider, keyed, mint, clock } = await makeServed();
+  const guard = keyed();
+  await guard.ready();
+  const next = await createMint({ issuer, audience, clock });
+  const token = next.token();
+  provider.fail();
+  await clock.advance(60_000);
+  for (let i = 0; i < 3; i++) {
+    const verdict = await guard.validate(token);
+    assert.ok(
+      verdict.status === "unavailable" && verdict.cause === "key_pending" && verdict.retryAfterMs > 0,
+    );
+  }
+  provider.serve({ keys: [...mint.jwks().keys, ...next.jwks().keys] });
+  await clock.advance(60_000);
+  assert.equal((await guard.validate(token)).status, "valid");
+  assert.equal((await guard.validate(mint.token())).status, "valid");
+});
+
+test("law 1: a kid is unknown only by a set that was asked for after the kid was first seen", async () => {
+  const { keyed, clock, provider } = await makeServed();
+  const guard = keyed({ coolDownMs: 30_000 });
+  await guard.ready();
+  const stranger = await createMint({ issuer, audience, clock });
+  const token = stranger.token();
+  const pending = await guard.validate(token);
+  assert.ok(pending.status === "unavailable" && pending.cause === "key_pending");
+  assert.equal(provider.attempts, 1);
+  await clock.advance(30_000);
+  assert.deepEqual(await guard.validate(token), { status: "invalid", reason: "unknown_key" });
+  assert.equal(provider.attempts, 2);
+  assert.deepEqual(await guard.validate(token), { status: "invalid", reason: "unknown_key" });
+  assert.equal(provider.attempts, 2);
+});
+
+test("law 1: a kid that somebody guessed before it was published is not held against it", async () => {
+  const { keyed, clock, provider, mint } = await makeServed();
+  const guard = keyed({ coolDownMs: 30_000 });
+  await guard.ready();
+  const next = await createMint({ issuer, audience, clock });
+  await clock.advance(30_000);
+  assert.equal((await guard.validate(mint.token({}, { kid: next.kid }))).status, "invalid");
+  provider.serve({ keys: [...mint.jwks().keys, ...next.jwks().keys] });
+  await clock.advance(30_000);
+  assert.equal((await guard.validate(next.token())).status, "valid");
+});
+
+test("law 1: a fetch that was under way when the kid was first seen proves nothing about it", async () => {
+  const { keyed, clock, provider, mint } = await makeServed();
+  let release: () => void = () => {};
+  const gate = new Promise<void>((resolve) => (release = resolve));
+  provider.answer = async () => {
+    await gate;
+    return Response.json(mint.jwks());
+  };
+  const guard = keyed();
+  const good = guard.validate(mint.token());
+  await clock.advance(0);
+  const stranger = await createMint({ issuer, audience, clock });
+  const strange = guard.validate(stranger.token());
+  await clock.advance(0);
+  release();
+  assert.equal((await good).status, "valid");
+  assert.equal((await strange).status, "unavailable");
+  assert.equal(provider.attempts, 1);
+});
+
+test("fault 30: 10,000 unknown kids cause one fetch in each cool-down, and good tokens do not notice", async () => {
+  const { keyed, clock, provider, mint } = await makeServed();
+  const guard = keyed({ coolDownMs: 30_000 });
+  await guard.ready();
+  await clock.advance(30_000);
+  const good = mint.token();
+  const token = (kid: string) => mint.token({}, { kid });
+  const flood = Array.from({ length: 10_000 }, async (_, i) => await guard.validate(token(`made-up-${i}`)));
+  assert.equal((await guard.validate(good)).status, "valid");
+  await Promise.all(flood);
+  assert.equal(provider.attempts, 2);
+  await clock.advance(29_999);
+  await guard.validate(token("one-more"));
+  assert.equal(provider.attempts, 2);
+  assert.equal((await guard.validate(mint.token())).status, "valid");
+  assert.equal(guard.status().memory.invalid.size, 0);
+});
+
+test("a key that left the set no longer proves, also not from memory; the others go on", async () => {
+  const { keyed, clock, provider, mint } = await makeServed();
+  const guard = keyed({ freshMs: 60_000, coolDownMs: 30_000 });
+  const next = await createMint({ issuer, audience, clock });
+  provider.serve({ keys: [...mint.jwks().keys, ...next.jwks().keys] });
+  const [gone, stays] = [mint.token(), next.token()];
+  assert.equal((await guard.validate(gone)).status, "valid");
+  assert.equal((await guard.validate(stays)).status, "valid");
+  provider.serve(next.jwks());
+  await clock.advance(70_000);
+  await guard.validate(next.token());
+  await clock.advance(0);
+  assert.notEqual((await guard.validate(gone)).status, "valid");
+  const kept = await guard.validate(stays);
+  assert.ok(kept.status === "valid" && kept.from === "memory");
+});
+
+test("law 9: an invalid finding holds for the key set it was made under", async () => {
+  const { keyed, clock, provider, mint } = await makeServed();
+  const next = await createMint({ issuer, audience, clock });
+  // Another key under the kid that the token names.
+  provider.serve({ keys: next.jwks().keys.map((key) => ({ ...key, kid: mint.kid })) });
+  const guard = keyed({ freshMs: 60_000 });
+  const token = mint.token();
+  assert.deepEqual(await guard.validate(token), { status: "invalid", reason: "bad_signature" });
+  provider.serve(mint.jwks());
+  await clock.advance(70_000);
+  await guard.validate(mint.token());
+  await clock.advance(0);
+  assert.equal((await guard.validate(token)).status, "valid");
+});
+
+test("a token whose alg is not the one of its key is refused without a fetch", async () => {
+  const { keyed, mint, provider, clock } = await makeServed();
+  const guard = keyed();
+  await guard.ready();
+  await clock.advance(60_000);
+  const other = await createMint({ issuer, audience, algorithm: "EdDSA", clock });
+  const token = other.token({}, { kid: mint.kid });
+  assert.deepEqual(await guard.validate(token), { status: "invalid", reason: "wrong_algorithm" });
+  assert.equal(provider.attempts, 1);
+});
+
+test("a token without kid is served where one key alone can be meant", async () => {
+  const { keyed, mint, provider, clock } = await makeServed();
+  const next = await createMint({ issuer, audience, clock });
+  const token = mint.token({}, { kid: undefined });
+  assert.equal((await keyed().validate(token)).status, "valid");
+  provider.serve({ keys: [...mint.jwks().keys, ...next.jwks().keys] });
+  assert.notEqual((await keyed().validate(token)).status, "valid");
+});
+
+function fakeSnapshots(): Snapshots & { saved: Map<string, unknown> } {
+  const saved = new Map<string, unknown>();
+  return {
+    saved,
+    load: async (name) => await Promise.resolve(saved.get(name) ?? null),
+    save: async (name, value) => void (await Promise.resolve(saved.set(name, value))),
+  };
+}
+
+test("fault 37: the last good set of an earlier run serves a start during an outage", async () => {
+  const { keyed, mint, provider, clock } = await makeServed();
+  const snapshots = fakeSnapshots();
+  await keyed({}, { snapshots }).ready();
+  await clock.advance(60_000);
+  provider.fail();
+  const restarted = keyed({}, { snapshots });
+  await restarted.ready();
+  assert.equal((await restarted.validate(mint.token())).status, "valid");
+  assert.equal(restarted.status().keys.ageMs, 60_000);
+  assert.equal([...snapshots.saved].length, 1);
+  const elsewhere = keyed({}, { snapshots, issuer: "https://other.example" });
+  assert.equal((await elsewhere.validate(mint.token())).status, "unavailable");
+});
+
+test("snapshots that fail, hang or hold nonsense are no error of the caller", async () => {
+  const never = async () => await new Promise<never>(() => {});
+  const broken = async () => await Promise.reject(new Error("disk"));
+  const nonsense = { load: async () => await Promise.resolve("nonsense"), save: broken };
+  for (const snapshots of [{ load: broken, save: broken }, { load: never, save: never }, nonsense]) {
+    const { keyed, mint, clock } = await makeServed();
+    const verdict = keyed({}, { snapshots }).validate(mint.token());
+    await clock.advance(1_000);
+    assert.equal((await verdict).status, "valid");
+  }
+});
+
+test("jwks takes https, or http on this machine, and nothing else", () => {
+  for (const good of [
+    "https://id.example/keys",
+    "http://127.0.0.1:4180/k",
+    "http://localhost/k",
+    "http://[::1]/k",
+  ]) {
+    assert.equal(jwks(good).kind, "jwks");
+  }
+  const bad = [
+    "http://id.example/k",
+    "ftp://id.example/k",
+    "https://u:p@id.example/k",
+    "http://127.evil.example",
+    "k",
+    "",
+  ];
+  for (const one of bad) {
+    assert.throws(
+      () => jwks(one),
+      (error: Error & { code: string }) => error.code === "invalid_option" && !error.message.includes("u:p"),
+      one,
+    );
+  }
+  assert.throws(() => jwks(url, { coolDownMs: 1 }), { code: "invalid_option", message: /coolDownMs/ });
+  assert.throws(() => jwks(url, { cooldownMs: 1 } as JwksOptions), {
+    code: "invalid_option",
+    message: /cooldownMs/,
+  });
+});
+
+test("fault 38: a guard that starts during an outage asks less and less often until it has keys", async () => {
+  const { keyed, provider, clock, mint } = await makeServed();
+  provider.fail();
+  const guard = keyed();
+  const ready = guard.ready({ timeoutMs: 300_000 });
+  await clock.advance(200_000);
+  assert.ok(provider.attempts >= 8 && provider.attempts <= 16, `${provider.attempts} attempts`);
+  provider.serve(mint.jwks());
+  await clock.advance(30_000);
+  await ready;
+  assert.equal(guard.status().state, "ready");
+});

@@ -1,0 +1,38 @@
+/** Answers for a key-set URL: what a test sets, counting the attempts. */
+export class Provider {
+  attempts = 0;
+  answer: (signal: AbortSignal | null | undefined) => Response | Promise<Response>;
+
+  constructor(set: unknown) {
+    this.answer = () => Response.json(set);
+  }
+
+  readonly fetch = async (_url: string, init: RequestInit): Promise<Response> => {
+    this.attempts++;
+    return await this.answer(init.signal);
+  };
+
+  serve(set: unknown): void {
+    this.answer = () => Response.json(set);
+  }
+
+  fail(status = 503): void {
+    this.answer = () => new Response("down", { status });
+  }
+}
+
+/** A body that never ends: `chunk` again and again, as fast as it is read. */
+export function endless(chunk: string): { response: Response; sent: () => number; cancelled: () => boolean } {
+  let sent = 0;
+  let cancelled = false;
+  const body = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      sent += chunk.length;
+      controller.enqueue(new TextEncoder().encode(chunk));
+    },
+    cancel() {
+      cancelled = true;
+    },
+  });
+  return { response: new Response(body), sent: () => sent, cancelled: () => cancelled };
+}

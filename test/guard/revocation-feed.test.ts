@@ -1,0 +1,172 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { RevocationFeed } from "../../src/stores/contracts.ts";
+import { makeWorld, type World } from "./world.ts";
+
+type Asked = { snapshots: number; tails: number };
+
+/** The world's log behind a feed that counts, and that a test can bend. */
+function feedOf(world: World, bend: Partial<RevocationFeed> = {}): RevocationFeed & { asked: Asked } {
+  const asked = { snapshots: 0, tails: 0 };
+  return {
+    asked,
+    snapshot: async () => {
+      asked.snapshots++;
+      return await (bend.snapshot ?? world.log.snapshot.bind(world.log))();
+    },
+    after: async (position) => {
+      asked.tails++;
+      return await (bend.after ?? world.log.after.bind(world.log))(position);
+    },
+    subscribe: bend.subscribe ?? (() => () => {}),
+  };
+}
+
+test("law 3: what another process revoked is seen with the next poll", async () => {
+  const world = await makeWorld();
+  const feed = feedOf(world);
+  const guard = world.guard({ revocations: feed, revocationPollMs: 250 });
+  await guard.ready();
+  const token = world.mint.token({ sid: "s" });
+  await guard.validate(token);
+  await world.revoke("session", "s");
+  assert.equal((await guard.validate(token)).status, "valid");
+  await world.clock.advance(250);
+  assert.deepEqual(await guard.validate(token), { status: "invalid", reason: "revoked" });
+  assert.deepEqual(feed.asked, { snapshots: 1, tails: 1 });
+  await guard.close();
+});
+
+test("fault 7: a delivery that skips entries makes the tail be read at once, without a snapshot", async () => {
+  const world = await makeWorld();
+  let deliver: Parameters<RevocationFeed["subscribe"]>[0] = () => {};
+  const feed = feedOf(world, {
+    subscribe(listener) {
+      deliver = listener;
+      return () => {};
+    },
+  });
+  const guard = world.guard({ revocations: feed, revocationPollMs: 60_000 });
+  await guard.ready();
+  const token = world.mint.token({ sid: "s1" });
+  await world.revoke("session", "s1");
+  await world.revoke("session", "s2");
+  const tail = await world.log.after({
+    epoch: (await world.log.snapshot()).position.epoch,
+    seq: 0,
+    chain: "",
+  });
+  assert.ok(tail.status === "ok");
+  deliver(tail.entries.slice(1));
+  await world.clock.advance(0);
+  assert.deepEqual(await guard.validate(token), { status: "invalid", reason: "revoked" });
+  assert.equal(guard.status().revocations?.seq, 2);
+  assert.deepEqual(feed.asked, { snapshots: 1, tails: 1 });
+  await guard.close();
+});
+
+test("fault 9: a tail that is gone leads to a snapshot, and the age grows until it is there", async () => {
+  const world = await makeWorld();
+  let gap = false;
+  let down = false;
+  const feed = feedOf(world, {
+    after: async (position) => (gap ? { status: "gap" } : await world.log.after(position)),
+    snapshot: async () => (down ? await Promise.reject(new Error("down")) : await world.log.snapshot()),
+  });
+  const guard = world.guard({ revocations: feed });
+  await guard.ready();
+  await world.revoke("session", "s");
+  gap = true;
+  down = true;
+  await world.clock.advance(2_000);
+  const status = guard.status().revocations;
+  assert.ok(status !== null && !status.complete && status.ageMs >= 2_000);
+  down = false;
+  gap = false;
+  await world.clock.advance(6_000);
+  assert.ok(guard.status().revocations?.complete);
+  assert.deepEqual(await guard.validate(world.mint.token({ sid: "s" })), {
+    status: "invalid",
+    reason: "revoked",
+  });
+  await guard.close();
+});
+
+test("law 1: until the first complete view a token is unavailable, not valid and not invalid", async () => {
+  const world = await makeWorld();
+  const feed = feedOf(world, { snapshot: async () => await Promise.reject(new Error("down")) });
+  const guard = world.guard({ revocations: feed });
+  const verdict = await guard.validate(world.mint.token());
+  assert.ok(verdict.status === "unavailable" && verdict.cause === "revocations_stale");
+  await guard.close();
+});
+
+test("fault 2: a read that hangs is given up at its deadline, and what it says afterwards is not applied", async () => {
+  const world = await makeWorld();
+  let answer: () => void = () => {};
+  let hang = true;
+  const feed = feedOf(world, {
+    snapshot: async () => {
+      const snapshot = await world.log.snapshot();
+      if (hang) await new Promise<void>((resolve) => (answer = resolve));
+      return snapshot;
+    },
+  });
+  const guard = world.guard({ revocations: feed });
+  await world.clock.advance(5_000);
+  assert.match(guard.status().revocations?.lastError ?? "", /5000 ms/);
+  answer();
+  hang = false;
+  assert.equal(guard.status().revocations?.ageMs, Infinity);
+  await world.clock.advance(1_000);
+  assert.ok(guard.status().revocations?.complete);
+  await guard.close();
+});
+
+test("a failing feed is asked less and less often, and at once often again when it is back", async () => {
+  const world = await makeWorld();
+  let down = false;
+  const feed = feedOf(world, {
+    after: async (position) =>
+      down ? await Promise.reject(new Error("down")) : await world.log.after(position),
+  });
+  const guard = world.guard({ revocations: feed, revocationPollMs: 100 });
+  await guard.ready();
+  down = true;
+  await world.clock.advance(60_000);
+  const whileDown = feed.asked.tails;
+  assert.ok(whileDown < 30, `asked ${whileDown} times`);
+  down = false;
+  await world.clock.advance(5_000);
+  const before = feed.asked.tails;
+  await world.clock.advance(1_000);
+  assert.ok(feed.asked.tails - before >= 9);
+  await guard.close();
+});
+
+test("fault 34: a suspended machine's view is as old as the wall clock says", async () => {
+  const world = await makeWorld();
+  const guard = world.guard({ revocations: world.log });
+  await guard.ready();
+  world.clock.suspend(120_000);
+  const verdict = await guard.validate(world.mint.token());
+  assert.ok(verdict.status === "unavailable" && verdict.cause === "revocations_stale");
+  await world.clock.advance(250);
+  assert.equal((await guard.validate(world.mint.token())).status, "valid");
+  await guard.close();
+});
+
+test("a feed that answers plainly instead of with promises works", async () => {
+  const world = await makeWorld();
+  const snapshot = await world.log.snapshot();
+  const feed = {
+    snapshot: () => snapshot,
+    after: () => ({ status: "ok", entries: [] }),
+    subscribe: () => () => {},
+  } as unknown as RevocationFeed;
+  const guard = world.guard({ revocations: feed });
+  await guard.ready();
+  await world.clock.advance(1_000);
+  assert.equal((await guard.validate(world.mint.token())).status, "valid");
+  await guard.close();
+});
