@@ -5,7 +5,7 @@ import { importJwk, type VerificationKey } from "./jwk.ts";
 
 export { importSecret, type VerificationKey } from "./jwk.ts";
 
-export interface RejectedKey {
+interface RejectedKey {
   /** Its place in the set. */
   readonly index: number;
   readonly kid: string | undefined;

@@ -9,6 +9,8 @@ export interface VerificationKey {
   readonly kid: string | undefined;
   readonly algorithm: Algorithm;
   readonly key: KeyObject;
+  /** Length of every signature. OpenSSL alone would take one of PSS without its leading zeros (RFC 8017 §8.1.2). */
+  readonly signatureBytes: number;
 }
 
 /** Smaller ones are too weak (RFC 7518 §3.3); one signature of a larger one costs as much as hundreds. */
@@ -42,7 +44,7 @@ export function importJwk(
   if (serves.length === 0) return "is not of a kind that serves an accepted algorithm";
   const key = importPublic(jwk);
   if (typeof key === "string") return key;
-  return { key, serves: serves.map((algorithm) => ({ kid, algorithm, key: declaredFor(algorithm, key) })) };
+  return { key, serves: serves.map((algorithm) => declare(kid, algorithm, key)) };
 }
 
 function importPublic({ kty, crv, n, e, x, y }: Readonly<Record<string, unknown>>): KeyObject | string {
@@ -65,9 +67,14 @@ function importPublic({ kty, crv, n, e, x, y }: Readonly<Record<string, unknown>
   return key;
 }
 
-function declaredFor(algorithm: Algorithm, key: KeyObject): KeyObject {
-  const { family, hash } = algorithmFacts(algorithm);
-  return family === "PS" && hash !== null ? pssKey(key, hash) : key;
+function declare(kid: string | undefined, algorithm: Algorithm, key: KeyObject): VerificationKey {
+  const { family, hash, signatureBytes } = algorithmFacts(algorithm);
+  return {
+    kid,
+    algorithm,
+    key: family === "PS" && hash !== null ? pssKey(key, hash) : key,
+    signatureBytes: signatureBytes ?? Math.ceil((key.asymmetricKeyDetails?.modulusLength ?? 0) / 8),
+  };
 }
 
 /** A shared secret for one HMAC algorithm, at least as long as its digest (RFC 7518 §3.2). Throws `invalid_key`. */
@@ -82,5 +89,5 @@ export function importSecret(secret: Uint8Array, algorithm: Algorithm): Verifica
       `a secret for ${algorithm} must have at least ${digestBytes(hash)} bytes; got ${secret.length}`,
     );
   }
-  return { kid: undefined, algorithm, key: createSecretKey(secret) };
+  return declare(undefined, algorithm, createSecretKey(secret));
 }

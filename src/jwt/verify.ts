@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual, verify, type KeyObject } from "node:crypto";
+import { createHmac, timingSafeEqual, verify } from "node:crypto";
 import { algorithmFacts } from "./algorithms.ts";
 import type { VerificationKey } from "./jwk-set.ts";
 import type { ParsedToken } from "./parse.ts";
@@ -12,9 +12,9 @@ export function verifySignature(
   key: VerificationKey,
 ): boolean {
   if (token.algorithm !== key.algorithm) return false;
-  const { family, hash, signatureBytes } = algorithmFacts(key.algorithm);
+  const { family, hash } = algorithmFacts(key.algorithm);
   const { signature } = token;
-  if (signature.length !== (signatureBytes ?? modulusBytes(key.key))) return false;
+  if (signature.length !== key.signatureBytes) return false;
   if (family === "HS") {
     const mac = createHmac(hash as string, key.key)
       .update(token.signingInput, "latin1")
@@ -23,11 +23,6 @@ export function verifySignature(
   }
   const input = Buffer.from(token.signingInput, "latin1");
   return verify(hash, input, key.key, family === "ES" ? ecdsaDer(signature) : signature);
-}
-
-/** How long an RSA signature must be (RFC 8017 §8.1.2): OpenSSL would take one without its leading zeros for PSS. */
-function modulusBytes(key: KeyObject): number {
-  return Math.ceil((key.asymmetricKeyDetails?.modulusLength ?? 0) / 8);
 }
 
 /**
