@@ -5,9 +5,6 @@ import { HoldfastError } from "../../core/errors.ts";
 import { isBusy, storeError } from "./errors.ts";
 import { checkFile, migrate } from "./schema.ts";
 
-/** How long SQLite itself may wait for a lock, ms: it does so by blocking the event loop. */
-const BLOCK_MS = 5;
-
 /** Commands in one transaction at most, so that a burst does not block the event loop for long. */
 const MAX_GROUP = 128;
 
@@ -155,8 +152,8 @@ export async function patiently<T>(options: ConnectionOptions, work: () => T): P
     } catch (error) {
       if (!isBusy(error) || clock.monotonic() >= giveUpAt) throw storeError(description, error);
     }
-    // Short at first, since most locks are; then long beside BLOCK_MS, so that others get the event loop.
-    await sleep(clock, Math.ceil(random() * Math.min(100, 10 * attempt)));
+    // A commit takes less than a millisecond, and an attempt a few microseconds.
+    await sleep(clock, Math.ceil(random() * Math.min(10, attempt)));
   }
 }
 
@@ -164,7 +161,8 @@ function open({ file, description }: ConnectionOptions): DatabaseSync {
   const inMemory = file === ":memory:";
   // Made here, so that it is never readable by others; SQLite gives its companions the same mode.
   if (!inMemory) closeSync(openSync(file, "a", 0o600));
-  const db = new DatabaseSync(file, { timeout: BLOCK_MS });
+  // SQLite never waits for a lock by itself: it would block the event loop.
+  const db = new DatabaseSync(file, { timeout: 0 });
   try {
     checkFile(db, description);
     const { journal_mode: mode } = db.prepare("PRAGMA journal_mode = WAL").get() ?? {};
