@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const manifest = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as {
+  version: string;
+  exports: Record<string, unknown>;
+};
+const subpaths = Object.keys(manifest.exports).filter((path) => path !== "./package.json");
+const specifier = (subpath: string) => `holdfast${subpath.slice(1)}`;
+
+const online = await run("npm", ["view", "lru-cache@11.5.3", "version", "--prefer-offline"], {
+  cwd: tmpdir(),
+}).then(
+  () => true,
+  () => false,
+);
+if (!online && process.env["CI"] === "true") throw new Error("the package registry cannot be reached");
+
+describe("the packed tarball", { skip: online ? false : "the package registry cannot be reached" }, () => {
+  let project = "";
+  const inProject = async (file: string, args: string[]) => await run(file, args, { cwd: project });
+
+  before(async () => {
+    project = await mkdtemp(join(tmpdir(), "holdfast-package-"));
+    const packed = await run("npm", ["pack", "--json", "--pack-destination", project], { cwd: root });
+    const [{ filename }] = JSON.parse(packed.stdout.slice(packed.stdout.indexOf("["))) as [
+      { filename: string },
+    ];
+    await writeFile(join(project, "package.json"), `{"name":"consumer","private":true,"type":"module"}`);
+    await inProject("npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", `./${filename}`]);
+  });
+  after(async () => await rm(project, { recursive: true, force: true }));
+
+  test("every exported subpath can be imported", async () => {
+    const imports = subpaths
+      // The contract suite declares tests as soon as it is called, and needs only to load here.
+      .map((path) => `console.log(Object.keys(await import("${specifier(path)}")).length);`)
+      .join("\n");
+    const { stdout } = await inProject("node", ["--input-type=module", "-e", imports]);
+    const counts = stdout.trim().split("\n").map(Number);
+    assert.equal(counts.length, subpaths.length);
+    assert.ok(counts.every((exports) => exports > 0));
+  });
+
+  test("the front door loads no server, no password hashing, no database and no validation library", async () => {
+    const trace = `
+      import { registerHooks } from "node:module";
+      const seen = new Set();
+      registerHooks({ resolve(name, context, next) { const at = next(name, context); seen.add(at.url); return at; } });
+      await import("holdfast");
+      console.log(JSON.stringify([...seen]));`;
+    const { stdout } = await inProject("node", ["--input-type=module", "-e", trace]);
+    const urls = JSON.parse(stdout) as string[];
+    const packages = new Set(
+      urls.map((url) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1]).filter(Boolean),
+    );
+    for (const name of packages)
+      assert.ok(["holdfast", "jose", "lru-cache"].includes(name ?? ""), `loads ${name}`);
+    assert.equal(urls.includes("node:sqlite"), false);
+  });
+
+  test("an install brings no development tools, and the command answers with its version", async () => {
+    const { stdout } = await inProject("node_modules/.bin/holdfast", ["--version"]);
+    assert.equal(stdout.trim(), manifest.version);
+    const lock = JSON.parse(await readFile(join(project, "package-lock.json"), "utf8")) as {
+      packages: Record<string, unknown>;
+    };
+    for (const tool of ["node", "typescript", "fast-check", "jsonwebtoken"]) {
+      assert.equal(`node_modules/${tool}` in lock.packages, false);
+    }
+  });
+
+  describe("its types", () => {
+    const compile = async (source: string) => {
+      await writeFile(join(project, "consumer.ts"), source);
+      const options = [
+        "--noEmit",
+        "--strict",
+        "--module",
+        "nodenext",
+        "--target",
+        "es2024",
+        "--skipLibCheck",
+        "false",
+      ];
+      return await inProject(join(root, "node_modules/.bin/tsc"), [
+        ...options,
+        "--types",
+        "node",
+        "--typeRoots",
+        join(root, "node_modules/@types"),
+        "consumer.ts",
+      ]).then(
+        () => "",
+        (error: { stdout: string }) => error.stdout,
+      );
+    };
+    const imports = `import { createGuard, jwks } from "holdfast";\n`;
+
+    test("compile in a consumer's project, with claims of the consumer's own", async () => {
+      const all = subpaths
+        .map((path, i) => `import * as m${i} from "${specifier(path)}"; void m${i};`)
+        .join("\n");
+      const source = `${imports}${all}
+        interface Claims { sub: string; tenant: string }
+        const guard = createGuard<Claims>({ issuer: "https://id.example", audience: null, keys: jwks("https://id.example/k") });
+        const verdict = await guard.validate("x");
+        if (verdict.status === "valid") { const tenant: string = verdict.claims.tenant; void tenant; }`;
+      assert.equal(await compile(source), "");
+    });
+
+    const refused: [string, string, RegExp][] = [
+      ["a guard without an audience", `createGuard({ issuer: "i", keys: jwks("https://k") });`, /audience/],
+      [
+        "claims read before the status was asked",
+        `const v = await createGuard({ issuer: "i", audience: null, keys: jwks("https://k") }).validate("x"); v.claims;`,
+        /claims/,
+      ],
+      [
+        "an option that does not exist",
+        `createGuard({ issuer: "i", audience: null, keys: jwks("https://k"), cacheTtl: 5 });`,
+        /cacheTtl/,
+      ],
+    ];
+    for (const [what, source, complaint] of refused) {
+      test(`refuse ${what}`, async () => {
+        assert.match(await compile(`${imports}${source}`), complaint);
+      });
+    }
+  });
+});

@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+
+/** The service's token response, as far as tests look at it. */
+export interface Tokens {
+  readonly access_token: string;
+  readonly refresh_token: string;
+  readonly session_id: string;
+}
+
+/** POSTs JSON to the service. */
+export async function post(base: string, path: string, body: unknown, token?: string): Promise<Response> {
+  const headers: Record<string, string> = { "content-type": "application/json" };
+  if (token !== undefined) headers["authorization"] = `Bearer ${token}`;
+  return await fetch(base + path, { method: "POST", headers, body: JSON.stringify(body) });
+}
+
+/** Logs the bootstrap user in. */
+export async function login(base: string): Promise<Tokens> {
+  const response = await post(base, "/auth/login", { username: "alice", password: "correct horse battery" });
+  assert.equal(response.status, 200);
+  return (await response.json()) as Tokens;
+}
+
+export async function refresh(base: string, refreshToken: string): Promise<Response> {
+  return await post(base, "/auth/refresh", { refresh_token: refreshToken });
+}
+
+/** The successor; fails the test when there is none. */
+export async function refreshed(base: string, refreshToken: string): Promise<Tokens> {
+  const response = await refresh(base, refreshToken);
+  assert.equal(response.status, 200, `refresh answered ${response.status}`);
+  return (await response.json()) as Tokens;
+}
+
+/** The status that the gateway answers for an access token. */
+export async function verify(base: string, accessToken: string): Promise<number> {
+  const response = await fetch(`${base}/verify`, { headers: { authorization: `Bearer ${accessToken}` } });
+  await response.arrayBuffer();
+  return response.status;
+}
+
+/** Asks again until `done` or the deadline; returns the milliseconds it took, or `Infinity`. */
+export async function until(done: () => Promise<boolean>, deadlineMs: number): Promise<number> {
+  const start = performance.now();
+  while (!(await done())) {
+    if (performance.now() - start > deadlineMs) return Number.POSITIVE_INFINITY;
+  }
+  return performance.now() - start;
+}

@@ -1,0 +1,71 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+
+const cli = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
+
+export interface ServiceProcess {
+  readonly pid: number;
+  /** Base address of the public and of the admin listener. */
+  readonly url: string;
+  readonly admin: string;
+  /** What it has printed so far. */
+  output(): string;
+  /** SIGTERM by default; resolves with the exit code, or the signal that ended it. */
+  stop(signal?: NodeJS.Signals): Promise<number | string>;
+}
+
+/** The environment of a service on free loopback ports; nothing of the caller's own `HOLDFAST_…` leaks into it. */
+export function serviceEnvironment(
+  dataDir: string,
+  settings: Record<string, string> = {},
+): NodeJS.ProcessEnv {
+  const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("HOLDFAST_"));
+  return {
+    ...Object.fromEntries(inherited),
+    HOLDFAST_PORT: "0",
+    HOLDFAST_ADMIN_PORT: "0",
+    HOLDFAST_URL: "http://holdfast.test",
+    HOLDFAST_BOOTSTRAP_USER: "alice:correct horse battery",
+    HOLDFAST_DATA_DIR: dataDir,
+    ...settings,
+  };
+}
+
+async function exit(child: ChildProcess): Promise<number | string> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+  return child.signalCode ?? child.exitCode ?? -1;
+}
+
+/** Starts `holdfast serve` as a process of its own and waits until it says where it listens. */
+export async function startService(
+  dataDir: string,
+  settings: Record<string, string> = {},
+): Promise<ServiceProcess> {
+  const child = spawn(process.execPath, [cli, "serve"], {
+    env: serviceEnvironment(dataDir, settings),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  const addresses = await new Promise<string[]>((resolve, reject) => {
+    const read = (chunk: Buffer) => {
+      output += chunk.toString();
+      const found = output.match(/http:\/\/127\.0\.0\.1:\d+/g);
+      if (found !== null && found.length >= 2) resolve(found);
+    };
+    child.stdout.on("data", read);
+    child.stderr.on("data", read);
+    child.once("exit", (code) => reject(new Error(`the service ended with ${code}:\n${output}`)));
+  });
+  const [url = "", admin = ""] = addresses;
+  return {
+    pid: child.pid ?? -1,
+    url,
+    admin,
+    output: () => output,
+    async stop(signal = "SIGTERM") {
+      child.kill(signal);
+      return await exit(child);
+    },
+  };
+}
