@@ -81,10 +81,9 @@ export class Connection {
 
   /** Finishes what was accepted, then closes the file. */
   async close(): Promise<void> {
-    if (this.#closed) return;
     this.#closed = true;
     await this.#draining;
-    this.#db.close();
+    if (this.#db.isOpen) this.#db.close();
   }
 
   async #drain(): Promise<void> {
@@ -101,6 +100,8 @@ export class Connection {
 
   /** One group, one transaction. Throws only when that could not begin, and then nothing left the line. */
   #transact(): void {
+    // Left open by a rollback that failed.
+    if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
     this.#begin.run();
     const group = this.#waiting.splice(0, MAX_GROUP);
     const now = this.#now();
@@ -126,10 +127,14 @@ export class Connection {
     for (const [index, { resolve }] of group.entries()) resolve(results[index]);
   }
 
-  /** SQLite has already rolled back after some failures, such as a full disk. */
   #undo(): void {
     this.#effects = [];
-    if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+    try {
+      // SQLite has already rolled back after some failures, such as a full disk.
+      if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
+    } catch {
+      // Nothing is committed, and the next transaction begins with another attempt.
+    }
   }
 
   /** Whole milliseconds, whatever the clock that was brought. */
