@@ -22,6 +22,8 @@ export interface CacheStats {
 
 /** What an entry takes besides its value. */
 const ENTRY_BYTES = 300;
+/** For a value that is no JSON: circular, or with a bigint. */
+const NO_JSON_BYTES = 4_096;
 
 /** A cache bounded in bytes and time. Every method returns a promise. */
 export class TtlCache<V> {
@@ -45,8 +47,7 @@ export class TtlCache<V> {
   /** With `ttlMs` ≤ 0 it has expired already: whatever stood under the key goes. */
   async set(key: string, value: V, ttlMs: number = this.#ttlMs): Promise<void> {
     if (typeof ttlMs !== "number" || Number.isNaN(ttlMs)) throw invalidOption("ttlMs", "a number", ttlMs);
-    const bytes = ENTRY_BYTES + 2 * (JSON.stringify(value)?.length ?? 0);
-    await Promise.resolve(this.#cache.set(key, value, { ttlMs, bytes }));
+    await Promise.resolve(this.#cache.set(key, value, { ttlMs, bytes: ENTRY_BYTES + sizeOf(value) }));
   }
 
   async delete(key: string): Promise<boolean> {
@@ -61,5 +62,13 @@ export class TtlCache<V> {
     const { hits, misses, size, bytes } = this.#cache.stats();
     const hitRate = hits === 0 ? 0 : hits / (hits + misses);
     return await Promise.resolve({ hits, misses, hitRate, size, bytes });
+  }
+}
+
+function sizeOf(value: unknown): number {
+  try {
+    return 2 * (JSON.stringify(value)?.length ?? 0);
+  } catch {
+    return NO_JSON_BYTES;
   }
 }

@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createGuard, sharedSecret, staticKeys } from "../../src/index.ts";
+import { createMint } from "../../src/testing/index.ts";
+import { audience, issuer, makeWorld } from "./world.ts";
+
+test("a wrong option is refused at creation, by name", async () => {
+  const { guard } = await makeWorld();
+  const wrong: [object, RegExp][] = [
+    [{ audience: undefined }, /audience/],
+    [{ audience: [] }, /audience/],
+    [{ audience: "" }, /audience/],
+    [{ issuer: undefined }, /issuer/],
+    [{ clockTolerance: 5 }, /clockTolerance"/],
+    [{ clockToleranceMs: 300_001 }, /clockToleranceMs/],
+    [{ maxTokenBytes: "16k" }, /maxTokenBytes/],
+    [{ memory: { maxEntries: 5 } }, /maxEntries/],
+    [{ memory: { ttlMs: -1 } }, /memory\.ttlMs/],
+    [{ algorithms: [] }, /algorithms/],
+    [{ algorithms: ["none"] }, /algorithms/],
+    [{ algorithms: ["HS256"] }, /algorithms/],
+    [{ keys: undefined }, /keys/],
+    [{ random: 4 }, /random/],
+    [{ name: "" }, /name/],
+    [{ revocationPollMs: 0 }, /revocationPollMs/],
+  ];
+  for (const [options, message] of wrong) {
+    assert.throws(() => guard(options), { code: "invalid_option", message });
+  }
+});
+
+test("law 4: a part that lacks a method is refused at creation, naming the part and the method", async () => {
+  const { guard } = await makeWorld();
+  const lacking: [object, RegExp][] = [
+    [{ keys: { kind: "jwks" } }, /keys with open\(\)/],
+    [{ revocations: { snapshot() {}, after() {} } }, /revocations with subscribe\(\)/],
+    [{ snapshots: { load() {} } }, /snapshots with save\(\)/],
+    [{ clock: { now: Date.now } }, /clock with monotonic\(\), after\(\)/],
+  ];
+  for (const [options, message] of lacking) {
+    assert.throws(() => guard(options), { code: "missing_method", message });
+  }
+});
+
+test("audience null skips the check; several audiences need one hit; options are copied", async () => {
+  const { guard, mint } = await makeWorld();
+  const elsewhere = mint.token({ aud: "https://elsewhere.example" });
+  assert.equal((await guard({ audience: null }).validate(elsewhere)).status, "valid");
+  const accepted = ["https://elsewhere.example", audience];
+  const g = guard({ audience: accepted });
+  accepted.length = 0;
+  assert.equal((await g.validate(elsewhere)).status, "valid");
+});
+
+test("exp is required unless waived by name; then the token is valid without end", async () => {
+  const { guard, mint } = await makeWorld();
+  const token = mint.token({ exp: undefined, sub: undefined });
+  assert.deepEqual(await guard().validate(token), { status: "invalid", reason: "missing_claim" });
+  const verdict = await guard({ allowMissingExp: true, requiredClaims: [] }).validate(token);
+  assert.ok(verdict.status === "valid" && verdict.expiresAt === Infinity && verdict.subject === "");
+});
+
+test("a key that is configured and cannot be used is refused by name", async () => {
+  const { mint } = await makeWorld();
+  const [key] = mint.jwks().keys;
+  assert.throws(() => staticKeys({ keys: [{ ...key, alg: "RS256" }] }), {
+    code: "invalid_key",
+    message: /key 0/,
+  });
+  assert.throws(() => staticKeys("nothing"), { code: "invalid_key" });
+  const keys = staticKeys(mint.jwks());
+  assert.throws(() => createGuard({ issuer, audience, keys, algorithms: ["RS256"] }), {
+    code: "invalid_key",
+  });
+  const secret = sharedSecret(new Uint8Array(64), "HS256");
+  assert.throws(() => createGuard({ issuer, audience, keys: secret, algorithms: ["HS512"] }), {
+    code: "invalid_option",
+    message: /HS256/,
+  });
+});
+
+test("configured keys know their kids: another is unknown, another algorithm is wrong, at once", async () => {
+  const { guard, mint, clock } = await makeWorld();
+  const g = guard();
+  const stranger = await createMint({ issuer, audience, clock });
+  assert.deepEqual(await g.validate(stranger.token()), { status: "invalid", reason: "unknown_key" });
+  const other = await createMint({ issuer, audience, algorithm: "EdDSA", clock });
+  const token = other.token({}, { kid: mint.kid });
+  assert.deepEqual(await g.validate(token), { status: "invalid", reason: "wrong_algorithm" });
+});

@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { TtlCache } from "../../src/resilience/ttl-cache.ts";
+import { FakeClock } from "../../src/testing/index.ts";
+
+test("an entry ends on whichever clock is there first", async () => {
+  const clock = new FakeClock();
+  const cache = new TtlCache<number>({ maxBytes: 100, clock });
+  const keep = () => cache.set("a", 1, { ttlMs: 1_000, bytes: 1 });
+  keep();
+  await clock.advance(999);
+  assert.equal(cache.get("a"), 1);
+  await clock.advance(1);
+  assert.equal(cache.get("a"), undefined);
+  keep();
+  clock.suspend(1_000);
+  assert.equal(cache.get("a"), undefined);
+  keep();
+  clock.setWall(clock.now() - 60_000);
+  await clock.advance(1_000);
+  assert.equal(cache.get("a"), undefined);
+  assert.equal(cache.stats().size, 0);
+});
+
+test("law 6: it never holds more bytes than it may, and counts them right, whatever is done to it", () => {
+  const key = fc.constantFrom("a", "b", "c", "d", "e", "f");
+  const action = fc.oneof(
+    fc.record({ do: fc.constant("set"), key, bytes: fc.nat(120) }),
+    fc.record({ do: fc.constantFrom("get", "delete"), key, bytes: fc.constant(0) }),
+  );
+  fc.assert(
+    fc.property(fc.array(action, { maxLength: 200 }), (actions) => {
+      const cache = new TtlCache<number>({ maxBytes: 100, clock: new FakeClock() });
+      const sizes = new Map<string, number>();
+      for (const { do: what, key: name, bytes } of actions) {
+        if (what === "set") {
+          cache.set(name, bytes, { ttlMs: 1_000, bytes });
+          sizes.set(name, Math.max(1, bytes));
+        } else if (what === "delete") cache.delete(name);
+        const got = what === "get" ? cache.get(name) : undefined;
+        assert.ok(got === undefined || Math.max(1, got) === sizes.get(name));
+        assert.ok(cache.stats().bytes <= 100);
+      }
+      let held = 0;
+      for (const [name, bytes] of sizes) if (cache.get(name) !== undefined) held += bytes;
+      assert.equal(cache.stats().bytes, held);
+    }),
+  );
+});
+
+test("law 6: what is in use stays while what is used once passes through", () => {
+  const cache = new TtlCache<number>({ maxBytes: 100, clock: new FakeClock() });
+  const keep = (name: string) => cache.set(name, 1, { ttlMs: 1_000, bytes: 10 });
+  const hot = ["a", "b", "c", "d", "e"];
+  for (const name of hot) keep(name);
+  for (let i = 0; i < 10_000; i++) {
+    for (const name of hot) assert.equal(cache.get(name), 1, `${name} is gone after ${i}`);
+    keep(`once-${i}`);
+  }
+});
+
+test("an entry larger than the cache, or without time to live, is not kept and takes its elder along", () => {
+  const cache = new TtlCache<number>({ maxBytes: 100, clock: new FakeClock() });
+  for (const options of [
+    { ttlMs: 1_000, bytes: 101 },
+    { ttlMs: 0, bytes: 1 },
+    { ttlMs: Number.NaN, bytes: 1 },
+    { ttlMs: 1_000, bytes: Number.NaN },
+  ]) {
+    cache.set("a", 1, { ttlMs: 1_000, bytes: 1 });
+    cache.set("a", 2, options);
+    assert.equal(cache.get("a"), undefined);
+    assert.equal(cache.stats().bytes, 0);
+  }
+});
