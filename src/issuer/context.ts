@@ -1,5 +1,5 @@
 import type { Clock } from "../core/clock.ts";
-import { HoldfastError, isHoldfastError } from "../core/errors.ts";
+import { isHoldfastError } from "../core/errors.ts";
 import {
   auditEvents,
   issuerEvents,
@@ -36,10 +36,10 @@ export function acceptedForMs(config: Config): number {
   return config.accessTokenTtlMs + MAX_TOLERANCE_MS + CLOCK_SLACK_MS;
 }
 
-export type Report = (event: IssuerEvent["event"], message: string) => void;
-export type Audit = (kind: AuditKind, about: Partial<Omit<AuditEvent, "at" | "kind">>) => Promise<void>;
+type Report = (event: IssuerEvent["event"], message: string) => void;
+type Audit = (kind: AuditKind, about: Partial<Omit<AuditEvent, "at" | "kind">>) => Promise<void>;
 
-export interface Recorder {
+interface Recorder {
   readonly report: Report;
   readonly audit: Audit;
 }
@@ -70,8 +70,4 @@ export async function unlessUnavailable<T>(
     if (!isHoldfastError(error)) throw error;
     return { status: "unavailable", retryAfterMs: error.retryAfterMs || 1000 };
   }
-}
-
-export function closed(): HoldfastError {
-  return new HoldfastError("closed", "the issuer is closed");
 }

@@ -62,39 +62,37 @@ export function createIssuer(options: IssuerOptions): Issuer {
     }
     if (state === "closed") throw new HoldfastError("closed", "the issuer is closed");
   };
-  const whenReady = async <T>(work: () => Promise<T>) => {
-    await ready();
-    return await work();
-  };
+  const afterReady =
+    <A extends unknown[], R>(work: (...args: A) => Promise<R>) =>
+    async (...args: A): Promise<R> => {
+      await ready();
+      return await work(...args);
+    };
 
   const users = userCommands(ctx);
   return {
     name: config.name,
     fetch: createEndpoints(ctx, new AccessTokens(ctx, new RevokedList(store.revocations, clock)), ready),
     login: async (credentials, origin = {}) =>
-      await unlessUnavailable(async () => await whenReady(async () => await login(ctx, credentials, origin))),
+      await unlessUnavailable(afterReady(async () => await login(ctx, credentials, origin))),
     refresh: async (token, origin = {}) =>
-      await unlessUnavailable(async () => await whenReady(async () => await refresh(ctx, token, origin))),
-    endSession: async (id, reason = "revoked") =>
-      await whenReady(async () => await endSession(ctx, id, reason)),
-    revoke: async (what) => await whenReady(async () => await revoke(ctx, what)),
+      await unlessUnavailable(afterReady(async () => await refresh(ctx, token, origin))),
+    endSession: afterReady(async (id, reason = "revoked") => await endSession(ctx, id, reason)),
+    revoke: afterReady(async (what) => await revoke(ctx, what)),
     revocations: store.revocations,
     users: {
-      add: async (user, how) => await whenReady(async () => await users.add(user, how)),
-      setPassword: async (name, password) =>
-        await whenReady(async () => await users.setPassword(name, password)),
-      list: async (page) => await whenReady(async () => await users.list(page)),
+      add: afterReady(async (user, how) => await users.add(user, how)),
+      setPassword: afterReady(async (name, password) => await users.setPassword(name, password)),
+      list: afterReady(async (page) => await users.list(page)),
     },
     keys: {
-      list: async () =>
-        await whenReady(async () => {
-          await keys.reload();
-          return keys.list();
-        }),
-      rotate: async () =>
-        await whenReady(async () => {
-          if ((await keys.rotate()) === "rotated") await record.audit("keys_rotated", { detail: "by hand" });
-        }),
+      list: afterReady(async () => {
+        await keys.reload();
+        return keys.list();
+      }),
+      rotate: afterReady(async () => {
+        if ((await keys.rotate()) === "rotated") await record.audit("keys_rotated", { detail: "by hand" });
+      }),
     },
     status: () => ({
       name: config.name,

@@ -47,17 +47,23 @@ export async function identify(
   return await checkPassword(ctx, user?.username === name ? user : null, password);
 }
 
-/** As slow for a user who does not exist. A record that somebody else wrote is nobody's. */
+/** As slow for a user who does not exist. */
 export async function checkPassword(
   ctx: Context,
   user: UserRecord | null,
   password: string,
 ): Promise<UserRecord | null> {
   if (Buffer.byteLength(password) > PASSWORD_BYTES.max) return null;
-  const genuine = user !== null && isOurUser(ctx.secrets, user) ? user : null;
-  if (user !== genuine) await ctx.record.audit("record_tampered", { detail: "user" });
+  const genuine = await provenUser(ctx, user);
   const right = await ctx.passwords.verify(genuine?.passwordHash ?? null, password);
   return right ? genuine : null;
+}
+
+/** `null` and an alarm when the record is not as we made it. */
+export async function provenUser(ctx: Context, user: UserRecord | null): Promise<UserRecord | null> {
+  if (user === null || isOurUser(ctx.secrets, user)) return user;
+  await ctx.record.audit("record_tampered", { detail: "user" });
+  return null;
 }
 
 /** The one spelling of a name, or `null` for what cannot be one: 1 to 128 characters, none that controls. */

@@ -6,7 +6,7 @@ const WINDOW_S = 15 * 60;
 const PER_ACCOUNT_AND_SOURCE = 10;
 const PER_SOURCE = 100;
 
-export type Attempt =
+type Attempt =
   | {
       readonly status: "allowed";
       /** The credentials were right: the account starts anew from this source. */

@@ -14,9 +14,10 @@ export async function revoke(ctx: Context, what: RevokeRequest): Promise<void> {
     case "subject":
       return await endSubject(ctx, id, "revoked");
     case "token": {
-      const beyond = acceptedForMs(ctx.config) - ctx.config.accessTokenTtlMs;
-      const expiresAtMs = wholeNumber("expiresAtMs", what.expiresAtMs, { default: until - beyond, min: 0 });
-      await ctx.store.revocations.append({ kind: "token", id, issuer, until: expiresAtMs + beyond });
+      const { expiresAtMs } = what;
+      const slackMs = acceptedForMs(ctx.config) - ctx.config.accessTokenTtlMs;
+      const expires = wholeNumber("revoke: expiresAtMs", expiresAtMs, { default: until - slackMs, min: 0 });
+      await ctx.store.revocations.append({ kind: "token", id, issuer, until: expires + slackMs });
       return await ctx.record.audit("token_revoked", { detail: id });
     }
     case "key":

@@ -20,7 +20,7 @@ interface OpenedKey {
   readonly verification: VerificationKey;
 }
 
-export interface SigningKeysOptions {
+interface SigningKeysOptions {
   readonly store: Pick<Store, "keys" | "now">;
   readonly secrets: Secrets;
   readonly algorithm: Algorithm;

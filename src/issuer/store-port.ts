@@ -19,7 +19,7 @@ const parts: { readonly [P in Part]: Readonly<Record<keyof Store[P], true>> } = 
 /** A store has deadlines of its own; this one is for those that do not. Milliseconds. */
 const STORE_DEADLINE_MS = 10_000;
 
-export interface StoreHealth {
+interface StoreHealth {
   readonly reachable: boolean;
   readonly lastError: string | null;
 }

@@ -16,7 +16,6 @@ interface SessionContent {
   readonly scopes: readonly string[];
   readonly claims: Readonly<Record<string, unknown>>;
   readonly client: string;
-  readonly audience: string;
   readonly device: string | null;
 }
 
@@ -36,7 +35,6 @@ export function newSessionFacts(
     scopes: identity.scopes,
     claims: identity.claims ?? {},
     client: FIRST_PARTY,
-    audience: ctx.config.audience,
     device: device?.slice(0, DEVICE_CHARS) ?? null,
   };
   return signSession(ctx.secrets, {
@@ -63,7 +61,7 @@ export async function provenSession(
 
 /** RFC 9068 §2.2. The same session and generation give the same claims, however often they are asked for. */
 function accessClaims(ctx: Context, session: ProvenSession): JwtClaims & { iat: number; exp: number } {
-  const { scopes, claims, client, audience } = session.content;
+  const { scopes, claims, client } = session.content;
   const iat = session.issuedAtS;
   if (iat * 1000 > ctx.clock.now() + CLOCK_SLACK_MS) {
     throw new HoldfastError("store_corrupt", "a session's time of issue lies in the future");
@@ -73,7 +71,7 @@ function accessClaims(ctx: Context, session: ProvenSession): JwtClaims & { iat: 
     ...claims,
     iss: ctx.config.url,
     sub: session.subject,
-    aud: audience,
+    aud: ctx.config.audience,
     exp: Math.min(iat + lifeS, Math.floor(session.absoluteExpiresAt / 1000)),
     iat,
     jti: `${session.id}.${session.generation}`,

@@ -3,7 +3,7 @@ import { HoldfastError } from "../core/errors.ts";
 import { invalidOption } from "../core/options.ts";
 import type { UserRecord } from "../stores/contracts.ts";
 import type { Context } from "./context.ts";
-import { checkPassword, normalUsername, scopeSchema } from "./identity.ts";
+import { checkPassword, normalUsername, provenUser, scopeSchema } from "./identity.ts";
 import { openSession, withinLimits, type Refused } from "./login.ts";
 import { isAcceptablePassword, PASSWORD_BYTES } from "./passwords.ts";
 import { isOurUser, signUser } from "./records.ts";
@@ -28,8 +28,9 @@ export function userCommands(ctx: Context): Issuer["users"] {
     },
     async setPassword(username, password) {
       requirePassword(password);
-      const user = await ctx.store.users.get(nameOf(username));
-      if (user === null || !isOurUser(ctx.secrets, user)) return "unknown";
+      const name = nameOf(username);
+      const user = await provenUser(ctx, await ctx.store.users.get(name));
+      if (user?.username !== name) return "unknown";
       await replacePassword(ctx, user, password);
       await endAfterChange(ctx, user.subject, null);
       return "changed";

@@ -29,7 +29,7 @@ export function hasBearer(request: Request): boolean {
   return /^bearer(?: |$)/i.test(request.headers.get("Authorization") ?? "");
 }
 
-export type ClientCheck = (request: Request) => Response | null;
+type ClientCheck = (request: Request) => Response | null;
 
 /** HTTP Basic (RFC 7617) for services; `null` when they are who they say. Compares in constant time. */
 export function createClientCheck(clients: readonly { id: string; secret: string }[]): ClientCheck {
