@@ -21,28 +21,16 @@ export interface Config {
   readonly keyRotationMs: number;
 }
 
-const known: Readonly<Record<keyof IssuerOptions, true>> = {
-  url: true,
-  audience: true,
-  store: true,
-  secret: true,
-  authenticate: true,
-  clients: true,
-  corsOrigins: true,
-  algorithm: true,
-  accessTokenTtlMs: true,
-  refreshIdleMs: true,
-  refreshAbsoluteMs: true,
-  graceMs: true,
-  keyRotationMs: true,
-  name: true,
-  clock: true,
-  random: true,
-};
 const algorithms = ["ES256", "ES384", "EdDSA", "RS256", "PS256"] as const;
 
 export function checkOptions(options: IssuerOptions): Config {
-  onlyKnown("createIssuer", options, Object.keys(known));
+  const config = checked(options ?? {});
+  // After the known ones, whose names are then at hand: a misspelt option would be a silent default.
+  onlyKnown("createIssuer", options, [...Object.keys(config), "store", "secret", "clock", "random"]);
+  return config;
+}
+
+function checked(options: IssuerOptions): Config {
   const { algorithm = "ES256", authenticate } = options;
   if (!algorithms.includes(algorithm)) throw invalidOption("algorithm", algorithms.join(", "), algorithm);
   if (authenticate !== undefined && typeof authenticate !== "function") {
