@@ -72,7 +72,10 @@ async function ready(
   onlyKnown("ready", call, ["timeoutMs", "signal"]);
   const timeoutMs = wholeNumber("timeoutMs", call.timeoutMs, { default: 5_000, min: 1 });
   const { clock, keyring, revocations, name } = ladder;
-  if (ladder.closed) throw new HoldfastError("closed", `guard ${name} was closed`);
+  const throwIfClosed = () => {
+    if (ladder.closed) throw new HoldfastError("closed", `guard ${name} was closed`);
+  };
+  throwIfClosed();
   try {
     await withDeadline(
       clock,
@@ -83,6 +86,7 @@ async function ready(
     );
   } catch (error) {
     call.signal?.throwIfAborted();
+    throwIfClosed();
     const keys = keyring.status();
     const missing = keys.usable ? "a complete view of revocations" : "a key set";
     const why = (keys.usable ? revocations?.status().lastError : keys.lastError) ?? "no answer yet";

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { test } from "node:test";
 import type { DecisionEvent } from "../../src/core/events.ts";
-import { sharedSecret } from "../../src/index.ts";
+import type { Keyring } from "../../src/guard/keys/key-source.ts";
+import { sharedSecret, type GuardOptions } from "../../src/index.ts";
+import type { VerificationKey } from "../../src/jwt/jwk-set.ts";
 import { createMint } from "../../src/testing/index.ts";
 import { audience, counting, issuer, makeWorld } from "./world.ts";
 import { staticKeys } from "../../src/guard/keys/static-keys.ts";
@@ -33,6 +35,8 @@ test("scopes come from scp too, as an array or as one string", async () => {
     const decision = await g.authorize(mint.token({ scp }), { scopes: ["a", "b"] });
     assert.equal(decision.status, "valid");
   }
+  const both = await g.authorize(mint.token({ scope: "a", scp: ["b"] }), { scopes: ["b"] });
+  assert.equal(both.status, "forbidden");
   const none = await g.authorize(mint.token({ scp: [1, null] }), { scopes: ["a"] });
   assert.deepEqual(none, { status: "forbidden", missing: ["a"] });
 });
@@ -89,6 +93,18 @@ test("law 2: a wall clock that is set back does not make memory keep a token lon
   await clock.advance(30_000);
   clock.setWall(clock.now() - 25_000);
   await clock.advance(30_000);
+  const again = await g.validate(token);
+  assert.ok(again.status === "valid" && again.from === "origin");
+});
+
+test("law 2: memory keeps a token no longer than its life, on whichever clock is there first", async () => {
+  const { guard, mint, clock } = await makeWorld();
+  const g = guard({ memory: { ttlMs: 3_600_000 } });
+  const token = mint.token({ exp: clock.now() / 1000 + 60 });
+  await g.validate(token);
+  await clock.advance(40_000);
+  clock.setWall(clock.now() - 30_000);
+  await clock.advance(25_000);
   const again = await g.validate(token);
   assert.ok(again.status === "valid" && again.from === "origin");
 });
@@ -309,6 +325,41 @@ test("a closed guard is unavailable", async () => {
   await assert.rejects(g.ready(), { code: "closed" });
   await clock.advance(10_000);
   assert.equal(clock.pending, 0);
+});
+
+test("law 1: a key that went out of force while a call waited proves nothing", async () => {
+  const { guard, mint } = await makeWorld();
+  const source = staticKeys(mint.jwks());
+  const keys: GuardOptions["keys"] = {
+    kind: "static",
+    open(context) {
+      const keyring = source.open(context);
+      const found = (...asked: Parameters<Keyring["find"]>) => keyring.find(...asked) as VerificationKey;
+      return {
+        ...keyring,
+        find: () => undefined,
+        resolve: async (...asked) => await Promise.resolve({ status: "found", key: found(...asked) }),
+        holds: () => false,
+      };
+    },
+  };
+  const verdict = await guard({ keys }).validate(mint.token());
+  assert.ok(verdict.status === "unavailable" && verdict.cause === "key_pending");
+});
+
+test("law 1: a key source that throws is unavailable", async () => {
+  const { guard, mint } = await makeWorld();
+  const source = staticKeys(mint.jwks());
+  const keys: GuardOptions["keys"] = {
+    kind: "static",
+    open: (context) => ({
+      ...source.open(context),
+      find: () => undefined,
+      resolve: async () => await Promise.reject(new Error("broken")),
+    }),
+  };
+  const verdict = await guard({ keys }).validate(mint.token());
+  assert.ok(verdict.status === "unavailable" && verdict.cause === "keys_unavailable");
 });
 
 test("law 5: events tell of decisions without the token", async () => {

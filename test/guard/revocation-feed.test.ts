@@ -123,6 +123,70 @@ test("fault 2: a read that hangs is given up at its deadline, and what it says a
   await guard.close();
 });
 
+test("law 3: a view is as old as the beginning of the read that completed it", async () => {
+  const world = await makeWorld();
+  const feed = feedOf(world, {
+    snapshot: async () => {
+      const snapshot = await world.log.snapshot();
+      await new Promise<void>((resolve) => world.clock.after(3_000, resolve));
+      return snapshot;
+    },
+  });
+  const guard = world.guard({ revocations: feed });
+  await world.clock.advance(3_000);
+  assert.equal(guard.status().revocations?.ageMs, 3_000);
+  await guard.close();
+});
+
+test("fault 7: a delivery that skips entries during a read leads to another read right after it", async () => {
+  const world = await makeWorld();
+  let deliver: Parameters<RevocationFeed["subscribe"]>[0] = () => {};
+  let release: () => void = () => {};
+  let hold = false;
+  const feed = feedOf(world, {
+    subscribe(listener) {
+      deliver = listener;
+      return () => {};
+    },
+    after: async (position) => {
+      const tail = await world.log.after(position);
+      if (hold) await new Promise<void>((resolve) => (release = resolve));
+      return tail;
+    },
+  });
+  const guard = world.guard({ revocations: feed, revocationPollMs: 10_000 });
+  await guard.ready();
+  hold = true;
+  await world.clock.advance(10_000);
+  await world.revoke("session", "s1");
+  await world.revoke("session", "s2");
+  const { position } = await world.log.snapshot();
+  const tail = await world.log.after({ ...position, seq: 0, chain: "" });
+  assert.ok(tail.status === "ok");
+  deliver(tail.entries.slice(1));
+  hold = false;
+  release();
+  await world.clock.advance(0);
+  assert.equal(feed.asked.tails, 2);
+  assert.equal(guard.status().revocations?.seq, 2);
+  await guard.close();
+});
+
+test("fault 34: a wall clock that is ahead for a while does not make a revocation forgotten", async () => {
+  const world = await makeWorld();
+  const guard = world.guard({ revocations: world.log });
+  await guard.ready();
+  const token = world.mint.token({ sid: "s" });
+  await world.revoke("session", "s");
+  world.clock.setWall(world.clock.now() + 86_400_000);
+  await world.clock.advance(61_000);
+  world.clock.setWall(world.clock.now() - 86_400_000);
+  assert.deepEqual(await guard.validate(token), { status: "invalid", reason: "revoked" });
+  await world.clock.advance(3_601_000);
+  assert.equal(guard.status().revocations?.entries, 0);
+  await guard.close();
+});
+
 test("a failing feed is asked less and less often, and at once often again when it is back", async () => {
   const world = await makeWorld();
   let down = false;

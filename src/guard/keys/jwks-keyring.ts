@@ -72,7 +72,8 @@ export class JwksKeyring implements Keyring {
   }
 
   find(kid: string | undefined, algorithm: Algorithm): VerificationKey | undefined {
-    if (!this.#isFresh()) void this.#refresh();
+    // Without any key it is left to `resolve`, which notes the `kid` before it asks.
+    if (this.#set.size > 0 && !this.#isFresh()) void this.#refresh();
     return this.#set.find(kid, algorithm);
   }
 
@@ -105,6 +106,7 @@ export class JwksKeyring implements Keyring {
     await this.#restored;
     while (this.#set.size === 0) {
       signal.throwIfAborted();
+      if (this.#closed) throw new HoldfastError("closed", "the keys were closed");
       await this.#refresh();
       if (this.#set.size === 0) await sleep(this.#context.clock, this.#coolingDownMs(), signal);
     }
@@ -214,7 +216,7 @@ export class JwksKeyring implements Keyring {
     }
   }
 
-  /** The last good set of an earlier run, unless a fetch was faster. Never rejects. */
+  /** The last good set of an earlier run. No fetch comes before it is here or given up. Never rejects. */
   async #restore(): Promise<void> {
     const { guard, clock, snapshots } = this.#context;
     if (snapshots === undefined) return;
@@ -225,7 +227,7 @@ export class JwksKeyring implements Keyring {
         RESTORE_TIMEOUT_MS,
         async () => await snapshots.load(this.#snapshotName),
       )) as { savedAt?: unknown; jwks?: unknown } | null;
-      if (saved === null || this.#set.size > 0) return;
+      if (saved === null) return;
       const now = instant(clock);
       const ageMs = typeof saved.savedAt === "number" ? Math.max(0, now.wall - saved.savedAt) : Infinity;
       this.#accept(saved.jwks, { wall: now.wall - ageMs, monotonic: now.monotonic - ageMs }, 0);

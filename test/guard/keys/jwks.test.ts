@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { jwks, type GuardOptions, type JwksOptions, type Snapshots } from "../../../src/index.ts";
 import { createMint } from "../../../src/testing/index.ts";
+import { UnknownKids } from "../../../src/guard/keys/unknown-kids.ts";
 import { audience, issuer, makeWorld, type World } from "../world.ts";
 import { endless, Provider } from "./provider.ts";
 
@@ -87,6 +88,7 @@ test("fault 26: a stale set answers at once and is refreshed behind the call", a
   assert.equal(provider.attempts, 2);
 });
 
+const evil = await createMint({ issuer, audience });
 const page = "<html>maintenance</html>";
 const unusable: [string, (signal: AbortSignal | null | undefined) => Response][] = [
   ["an empty set", () => Response.json({ keys: [] })],
@@ -99,6 +101,7 @@ const unusable: [string, (signal: AbortSignal | null | undefined) => Response][]
   ["half of it", () => new Response('{"keys":[{"kty":"EC"')],
   ["text that is not UTF-8", () => new Response(new Uint8Array([0x22, 0xff, 0x22]))],
   ["a redirect", () => new Response(null, { status: 302, headers: { location: "https://evil.example" } })],
+  ["a redirect with a good set", () => Response.json(evil.jwks(), { status: 302 })],
   ["an error", () => new Response("{}", { status: 500 })],
   ["only a symmetric key", () => Response.json({ keys: [{ kty: "oct", k: "c2VjcmV0", alg: "HS256" }] })],
   ["a body without end", () => endless("x".repeat(65_536)).response],
@@ -184,6 +187,13 @@ test("law 1: a kid is unknown only by a set that was asked for after the kid was
   assert.equal(provider.attempts, 2);
   assert.deepEqual(await guard.validate(token), { status: "invalid", reason: "unknown_key" });
   assert.equal(provider.attempts, 2);
+});
+
+test("a kid that is unknown to the very first set is invalid at once", async () => {
+  const { keyed, clock, provider } = await makeServed();
+  const stranger = await createMint({ issuer, audience, clock });
+  assert.deepEqual(await keyed().validate(stranger.token()), { status: "invalid", reason: "unknown_key" });
+  assert.equal(provider.attempts, 1);
 });
 
 test("law 1: a kid that somebody guessed before it was published is not held against it", async () => {
@@ -353,6 +363,70 @@ test("jwks takes https, or http on this machine, and nothing else", () => {
     code: "invalid_option",
     message: /cooldownMs/,
   });
+});
+
+test("a snapshot that loads late does not take the place of a set that was fetched", async () => {
+  const { keyed, mint, provider, clock } = await makeServed();
+  const snapshots = fakeSnapshots();
+  await keyed({}, { snapshots }).ready();
+  const next = await createMint({ issuer, audience, clock });
+  provider.serve(next.jwks());
+  let release: () => void = () => {};
+  const gate = new Promise<void>((resolve) => (release = resolve));
+  const late: Snapshots = {
+    load: async (name) => {
+      await gate;
+      return await snapshots.load(name);
+    },
+    save: async () => await Promise.resolve(),
+  };
+  const guard = keyed({}, { snapshots: late });
+  const waiting = guard.validate(next.token());
+  // Given up after a second, so the set is fetched.
+  await clock.advance(1_000);
+  assert.equal((await waiting).status, "valid");
+  release();
+  await clock.advance(0);
+  assert.deepEqual(guard.status().keys.kids, [next.kid]);
+  assert.notEqual((await guard.validate(mint.token())).status, "valid");
+});
+
+test("law 1: a guard that is closed while a call waits for keys does not decide any more", async () => {
+  const { keyed, mint, provider, clock } = await makeServed();
+  let release: () => void = () => {};
+  const gate = new Promise<void>((resolve) => (release = resolve));
+  provider.answer = async () => {
+    await gate;
+    return Response.json(mint.jwks());
+  };
+  const guard = keyed();
+  const waiting = guard.validate(mint.token());
+  await clock.advance(0);
+  await guard.close();
+  release();
+  const verdict = await waiting;
+  assert.ok(verdict.status === "unavailable" && verdict.cause === "closed");
+});
+
+test("fault 30: first sights of unknown kids are kept for a bounded number of them", () => {
+  const kids = new UnknownKids();
+  assert.equal(kids.firstSeen("a", 1), 1);
+  assert.equal(kids.firstSeen("a", 2), 1);
+  for (let i = 0; i < 1_000; i++) kids.firstSeen(`made-up-${i}`, 2);
+  assert.equal(kids.firstSeen("a", 3), 3);
+});
+
+test("a guard that is closed while it waits for keys stops asking, and says that it was closed", async () => {
+  const { keyed, provider, clock } = await makeServed();
+  provider.fail();
+  const guard = keyed();
+  const refused = assert.rejects(guard.ready(), { code: "closed" });
+  await clock.advance(100);
+  await guard.close();
+  await clock.advance(10_000);
+  await refused;
+  assert.equal(provider.attempts, 1);
+  assert.equal(clock.pending, 0);
 });
 
 test("fault 38: a guard that starts during an outage asks less and less often until it has keys", async () => {
