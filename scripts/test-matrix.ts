@@ -7,7 +7,7 @@ import { spawnSync } from "node:child_process";
 const versions = ["22.19.0", "24.21.0", "26.10.0"];
 const wanted = process.argv.slice(2);
 const platform = process.platform === "win32" ? "win" : process.platform;
-const tests = "node --test --test-reporter=spec 'test/**/*.test.ts'";
+const tests = "node --conditions=holdfast-source --test --test-reporter=spec 'test/**/*.test.ts'";
 
 const failed: string[] = [];
 for (const version of wanted.length > 0 ? wanted : versions) {

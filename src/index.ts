@@ -2,6 +2,7 @@ export { createGuard } from "./guard/create-guard.ts";
 export { jwks, type JwksOptions } from "./guard/keys/jwks.ts";
 export { staticKeys } from "./guard/keys/static-keys.ts";
 export { sharedSecret } from "./guard/keys/shared-secret.ts";
+export { fileSnapshots } from "./stores/file-snapshots.ts";
 export { HoldfastError, isHoldfastError, type ErrorCode } from "./core/errors.ts";
 export type { Clock } from "./core/clock.ts";
 export type { DecisionEvent, GuardEvent } from "./core/events.ts";

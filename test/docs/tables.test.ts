@@ -4,14 +4,34 @@ import { test } from "node:test";
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
 
-/** The string literals of `name`, a union type or a member declared as one, in a source file. */
-function union(path: string, name: string): string[] {
+/** What stands between a declaration and the end of its block or statement, without comments. */
+function declaration(path: string, start: RegExp, end: string): string {
   const source = read(path).replaceAll(/\/\*\*[^]*?\*\//g, "");
-  const start = source.search(new RegExp(`(type|readonly) ${name}\\b\\s*[:=]`));
-  assert.ok(start >= 0, `${path} declares ${name}`);
-  return [...source.slice(start, source.indexOf(";", start)).matchAll(/^\s*\| "(\w+)"/gm)].map(
-    (m) => m[1] ?? "",
-  );
+  const from = source.search(start);
+  assert.ok(from >= 0, `${path} declares ${start}`);
+  return source.slice(from, source.indexOf(end, from));
+}
+
+/** The string literals of a union type. */
+function union(path: string, name: string): string[] {
+  return literals(declaration(path, new RegExp(`type ${name} =`), ";"));
+}
+
+/** The string literals of a member of an interface. */
+function memberUnion(path: string, owner: string, member: string): string[] {
+  const body = declaration(path, new RegExp(`interface ${owner} `), "\n}");
+  const from = body.indexOf(`${member}:`);
+  return literals(body.slice(from, body.indexOf(";", from)));
+}
+
+function literals(source: string): string[] {
+  return [...source.matchAll(/^\s*\| "(\w+)"/gm)].map((m) => m[1] ?? "");
+}
+
+/** The names of an interface's own members. */
+function members(path: string, name: string): string[] {
+  const body = declaration(path, new RegExp(`interface ${name} `), "\n}");
+  return [...body.matchAll(/^ {2}(?:readonly )?(\w+)\??[:(]/gm)].map((m) => m[1] ?? "");
 }
 
 /** First cells of the table under a heading, without back-ticks. */
@@ -22,18 +42,47 @@ function table(path: string, heading: RegExp): string[] {
   return [...section.matchAll(/^\| `(\w+)` \|/gm)].map((m) => m[1] ?? "");
 }
 
-const pages: [string, string, string, RegExp][] = [
-  ["src/core/errors.ts", "ErrorCode", "docs/errors.md", /^Errors$/],
-  ["src/core/verdict.ts", "InvalidReason", "docs/errors.md", /invalid/],
-  ["src/core/verdict.ts", "UnavailableCause", "docs/errors.md", /no answer/],
-  ["src/core/events.ts", "AuditKind", "docs/events.md", /holdfast:audit/],
-  ["src/core/events.ts", "event", "docs/events.md", /holdfast:guard/],
+const settings = () =>
+  [...read("src/server/settings.ts").matchAll(/^ {2}(HOLDFAST_\w+): /gm)].map((m) => m[1] ?? "");
+
+const pages: [what: string, declared: () => string[], page: string, heading: RegExp][] = [
+  ["error code", () => union("src/core/errors.ts", "ErrorCode"), "errors", /^Errors$/],
+  ["invalid reason", () => union("src/core/verdict.ts", "InvalidReason"), "errors", /invalid/],
+  ["unavailable cause", () => union("src/core/verdict.ts", "UnavailableCause"), "errors", /no answer/],
+  ["audit kind", () => union("src/core/events.ts", "AuditKind"), "events", /holdfast:audit/],
+  [
+    "event of a guard",
+    () => memberUnion("src/core/events.ts", "GuardEvent", "event"),
+    "events",
+    /holdfast:guard/,
+  ],
+  [
+    "event of an issuer",
+    () => memberUnion("src/core/events.ts", "IssuerEvent", "event"),
+    "events",
+    /:issuer/,
+  ],
+  [
+    "member of a decision",
+    () => members("src/core/events.ts", "DecisionEvent"),
+    "events",
+    /holdfast:decision/,
+  ],
+  ["option of createGuard", () => members("src/guard/types.ts", "GuardOptions"), "options", /createGuard/],
+  ["option of jwks", () => members("src/guard/keys/jwks.ts", "JwksOptions"), "options", /jwks/],
+  [
+    "option of createIssuer",
+    () => members("src/issuer/types.ts", "IssuerOptions"),
+    "options",
+    /createIssuer/,
+  ],
+  ["setting of the service", settings, "options", /Settings/],
 ];
 
-for (const [source, name, page, heading] of pages) {
-  test(`${page} documents every ${name} of ${source}, and no other`, () => {
-    const declared = union(source, name);
-    assert.ok(declared.length > 1);
-    assert.deepEqual(table(page, heading).toSorted(), declared.toSorted());
+for (const [what, declared, page, heading] of pages) {
+  test(`docs/${page}.md documents every ${what}, and no other`, () => {
+    const names = declared();
+    assert.ok(names.length > 3);
+    assert.deepEqual(table(`docs/${page}.md`, heading).toSorted(), names.toSorted());
   });
 }

@@ -1,0 +1,166 @@
+import type { Clock } from "../../src/core/clock.ts";
+import { HoldfastError } from "../../src/core/errors.ts";
+import type { AuditEvent } from "../../src/core/events.ts";
+import type { Revocation, RevocationEntry } from "../../src/core/revocation.ts";
+import type {
+  EndReason,
+  NewSession,
+  Rotation,
+  SessionRecord,
+  SigningKeyRecord,
+  Store,
+  UserRecord,
+} from "../../src/stores/contracts.ts";
+import { nextEntry, RevocationListeners, tailAfter } from "../../src/stores/revocation-log.ts";
+import {
+  decideRotation,
+  endedSession,
+  isLive,
+  startSession,
+  type Cutoff,
+} from "../../src/stores/rotation.ts";
+
+const byName = (a: { username: string }, b: { username: string }) => (a.username < b.username ? -1 : 1);
+
+/**
+ * A store as somebody's first attempt may look: maps, and every method returns a plain value, no promise anywhere. The
+ * types cannot express it; the issuer must bear it.
+ */
+export function plainStore(clock: Clock): Store {
+  const users = new Map<string, UserRecord>();
+  const sessions = new Map<string, SessionRecord>();
+  const cutoffs = new Map<string, Cutoff>();
+  const markers = new Map<string, string>();
+  const audit: AuditEvent[] = [];
+  let keys: readonly SigningKeyRecord[] = [];
+  let log: RevocationEntry[] = [];
+  const listeners = new RevocationListeners();
+
+  const now = () => clock.now();
+  const push = (revocation: Revocation) => {
+    const entry = nextEntry(log.at(-1) ?? null, now(), revocation);
+    log = [...log, entry];
+    listeners.publish([entry]);
+    return entry;
+  };
+  const of = (subject: string) => [...sessions.values()].filter((session) => session.subject === subject);
+  const finish = (session: SessionRecord | undefined, reason: EndReason) => {
+    if (session !== undefined) sessions.set(session.id, endedSession(session, reason, now()));
+  };
+  const append = (revocation: Revocation, reason: EndReason = "revoked") => {
+    if (revocation.kind !== "subject") return push(revocation);
+    const last = cutoffs.get(revocation.id) ?? { at: 0, before: 0 };
+    const newest = of(revocation.id).map((session) => session.issuedAtS);
+    const before = Math.max(revocation.before, Math.ceil(now() / 1000), last.before, ...newest);
+    cutoffs.set(revocation.id, { at: Math.max(now(), last.at), before });
+    for (const session of of(revocation.id)) finish(session, reason);
+    return push({ ...revocation, before });
+  };
+  const inForce = () => log.filter((entry) => entry.revocation.until > now());
+
+  return {
+    description: "plain values (nothing is kept)",
+    users: {
+      add(user: UserRecord, options?: { onlyFirst?: boolean }) {
+        if (users.has(user.username) || (options?.onlyFirst === true && users.size > 0)) return "exists";
+        users.set(user.username, user);
+        return "added";
+      },
+      get: (username: string) => users.get(username) ?? null,
+      getBySubject: (subject: string) => [...users.values()].find((user) => user.subject === subject) ?? null,
+      replace(user: UserRecord, expectedMac: string) {
+        if (users.get(user.username)?.mac !== expectedMac) return "stale";
+        users.set(user.username, user);
+        return "replaced";
+      },
+      list: ({ after = "", limit }: { after?: string; limit: number }) =>
+        [...users.values()]
+          .toSorted(byName)
+          .filter((user) => user.username > after)
+          .slice(0, limit),
+    },
+    sessions: {
+      create(session: NewSession) {
+        const record = startSession(session, now(), cutoffs.get(session.subject) ?? null);
+        if (record === null) return { status: "superseded" };
+        if (sessions.has(session.id))
+          throw new HoldfastError("invalid_option", "session.id is taken already");
+        sessions.set(session.id, record);
+        return { status: "created", session: record };
+      },
+      get: (id: string) => sessions.get(id) ?? null,
+      listBySubject: (subject: string) =>
+        of(subject)
+          .filter((session) => isLive(session, now()))
+          .toSorted((a, b) => b.authAt - a.authAt),
+      rotate(rotation: Rotation) {
+        const record = sessions.get(rotation.sessionId) ?? null;
+        const decided = decideRotation(record, rotation, now(), cutoffs.get(record?.subject ?? "") ?? null);
+        if (decided.outcome === "unknown") return decided;
+        if (decided.outcome === "reuse") append(rotation.onReuse);
+        sessions.set(rotation.sessionId, decided.session);
+        return decided;
+      },
+      end(id: string, reason: EndReason, revocation: Revocation) {
+        append(revocation);
+        finish(sessions.get(id), reason);
+      },
+      endAll(subject: string, reason: EndReason, scope: { issuer: string; until: number }) {
+        const live = of(subject).filter((session) => isLive(session, now())).length;
+        append({ kind: "subject", id: subject, before: 0, ...scope }, reason);
+        return live;
+      },
+    },
+    keys: {
+      list: () => keys,
+      initialise: (first: readonly SigningKeyRecord[]) => (keys = keys.length === 0 ? [...first] : keys),
+      rotate(current: string, next: SigningKeyRecord) {
+        const signing = keys.find((key) => key.kid === current);
+        const waiting = keys.find((key) => key.activatedAt === null);
+        if (signing?.activatedAt === null || signing?.retiredAt !== null || waiting === undefined)
+          return "stale";
+        const rest = keys.filter((key) => key !== signing && key !== waiting);
+        const turned = [{ ...signing, retiredAt: now() }, { ...waiting, activatedAt: now() }, next];
+        keys = [...rest, ...turned].toSorted((a, b) => a.createdAt - b.createdAt);
+        return "rotated";
+      },
+      reseal(kid: string, from: string, sealed: string) {
+        if (!keys.some((key) => key.kid === kid && key.sealed === from)) return "stale";
+        keys = keys.map((key) => (key.kid === kid ? { ...key, sealed } : key));
+        return "replaced";
+      },
+      remove: (kid: string) => void (keys = keys.filter((key) => key.kid !== kid)),
+    },
+    revocations: {
+      append: (revocation: Revocation) => append(revocation),
+      snapshot() {
+        const { seq, chain } = log.at(-1) ?? { seq: 0, chain: "" };
+        return { position: { epoch: "plain", seq, chain }, entries: inForce() };
+      },
+      after: (position: Parameters<Store["revocations"]["after"]>[0]) =>
+        tailAfter(
+          position,
+          "plain",
+          log.filter((entry) => entry.seq >= position.seq),
+        ),
+      subscribe: (listener: Parameters<Store["revocations"]["subscribe"]>[0]) =>
+        listeners.subscribe(listener),
+    },
+    audit: {
+      append: (event: AuditEvent) => void audit.push(event),
+      recent: (limit: number) => audit.toReversed().slice(0, limit),
+    },
+    markers: {
+      read: (name: string) => markers.get(name) ?? null,
+      claim: (name: string, value: string) => markers.get(name) ?? (markers.set(name, value), value),
+      replace(name: string, from: string, to: string) {
+        if (markers.get(name) !== from) return "stale";
+        markers.set(name, to);
+        return "replaced";
+      },
+    },
+    now,
+    prune: () => {},
+    close: () => {},
+  } as unknown as Store;
+}
