@@ -46,21 +46,16 @@ export function createGuard<C = JwtClaims>(options: GuardOptions): Guard<C> {
 }
 
 function build(settings: GuardSettings): Ladder {
-  const { name, policy, keys, clock, random, algorithms, snapshots, revocations: feed } = settings;
-  const { toleranceMs, maxTokenBytes, maxRevocationAgeMs, revocationPollMs: pollMs } = settings;
+  const { name: guard, policy, keys, clock, random, algorithms, snapshots, feed } = settings;
   const view = new RevocationView(policy.issuer, settings.maxRevocations);
+  const pollMs = settings.revocationPollMs;
   return {
-    name,
-    clock,
-    policy,
-    toleranceMs,
-    maxTokenBytes,
-    maxRevocationAgeMs,
-    keyring: keys.open({ guard: name, issuer: policy.issuer, algorithms, clock, random, snapshots }),
+    ...settings,
+    keyring: keys.open({ guard, issuer: policy.issuer, algorithms, clock, random, snapshots }),
     headers: new HeaderMemo(),
-    memory: new Memory({ ...settings.memory, clock }),
+    memory: new Memory({ maxBytes: settings.memoryBytes, ttlMs: settings.memoryTtlMs, clock }),
     flights: new SingleFlight(),
-    revocations: feed && new RevocationFollower({ guard: name, feed, view, pollMs, clock, random }),
+    revocations: feed && new RevocationFollower({ guard, feed, view, pollMs, clock, random }),
     closed: false,
   };
 }
@@ -87,15 +82,10 @@ async function ready(
   } catch (error) {
     call.signal?.throwIfAborted();
     throwIfClosed();
-    const keys = keyring.status();
-    const missing = keys.usable ? "a complete view of revocations" : "a key set";
-    const why = (keys.usable ? revocations?.status().lastError : keys.lastError) ?? "no answer yet";
-    throw new HoldfastError(
-      "not_ready",
-      `guard ${name} still lacks ${missing} after ${timeoutMs} ms: ${why}`,
-      {
-        cause: error,
-      },
-    );
+    const { usable, lastError } = keyring.status();
+    const missing = usable ? "a complete view of revocations" : "a key set";
+    const why = (usable ? revocations?.status().lastError : lastError) ?? "no answer yet";
+    const message = `guard ${name} still lacks ${missing} after ${timeoutMs} ms: ${why}`;
+    throw new HoldfastError("not_ready", message, { cause: error });
   }
 }

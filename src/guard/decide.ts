@@ -4,12 +4,11 @@ import { checkTime } from "../jwt/claims.ts";
 import type { Finding, Proven } from "./finding.ts";
 import type { RevocationFollower } from "./revocation-feed.ts";
 import type { RevocationView } from "./revocation-view.ts";
+import type { GuardSettings } from "./settings.ts";
 import type { Rules } from "./types.ts";
 
-/** The guard's own rules and what they are asked of. */
-export interface Court {
-  readonly toleranceMs: number;
-  readonly maxRevocationAgeMs: number;
+/** The guard's own rules, and the revocations that it knows of. */
+export interface Court extends Pick<GuardSettings, "toleranceMs" | "maxRevocationAgeMs"> {
   readonly revocations: RevocationFollower | undefined;
 }
 

@@ -1,8 +1,7 @@
 import { hash } from "node:crypto";
-import { instant, type Clock, type Instant } from "../core/clock.ts";
+import { instant, type Instant } from "../core/clock.ts";
 import { decisionEvents, type DecisionEvent } from "../core/events.ts";
-import type { Decision } from "../core/verdict.ts";
-import type { ProofPolicy } from "../jwt/claims.ts";
+import type { Decision, InvalidReason } from "../core/verdict.ts";
 import type { VerificationKey } from "../jwt/jwk-set.ts";
 import { parseToken, type HeaderMemo, type ParsedToken } from "../jwt/parse.ts";
 import { prove } from "../jwt/prove.ts";
@@ -14,14 +13,11 @@ import type { Keyring } from "./keys/key-source.ts";
 import type { Memory } from "./memory.ts";
 import { describe, report } from "./report.ts";
 import { checkRules } from "./rules.ts";
+import type { GuardSettings } from "./settings.ts";
 import type { Guard, Rules } from "./types.ts";
 
 /** What the rungs stand on. */
-export interface Ladder extends Court {
-  readonly name: string;
-  readonly clock: Clock;
-  readonly maxTokenBytes: number;
-  readonly policy: ProofPolicy;
+export interface Ladder extends GuardSettings, Court {
   readonly keyring: Keyring;
   readonly headers: HeaderMemo;
   readonly memory: Memory;
@@ -93,15 +89,15 @@ function find(ladder: Ladder, token: string, digest: string): Finding | Promise<
   if ("reason" in parsed) return invalid(parsed.reason);
   const { keyring } = ladder;
   if (!keyring.algorithms.includes(parsed.algorithm)) return invalid("wrong_algorithm");
-  const key = keyring.find(parsed.kid, parsed.algorithm);
-  if (key !== undefined) return proof(ladder, token, digest, parsed, key);
+  const candidates = keyring.find(parsed.kid, parsed.algorithm);
+  if (candidates.length > 0) return proof(ladder, token, digest, parsed, candidates);
   return ladder.flights.run(digest, async () => await seek(ladder, token, digest, parsed));
 }
 
 async function seek(ladder: Ladder, token: string, digest: string, parsed: ParsedToken): Promise<Finding> {
   try {
     const lookup = await ladder.keyring.resolve(parsed.kid, parsed.algorithm);
-    if (lookup.status === "found") return proof(ladder, token, digest, parsed, lookup.key);
+    if (lookup.status === "found") return proof(ladder, token, digest, parsed, lookup.keys);
     if (lookup.status === "unavailable") return unavailable(lookup.cause, lookup.retryAfterMs);
     return invalid(lookup.status === "unknown" ? "unknown_key" : "wrong_algorithm");
   } catch (error) {
@@ -110,20 +106,24 @@ async function seek(ladder: Ladder, token: string, digest: string, parsed: Parse
   }
 }
 
-/** Proves, and remembers what that found. */
+/** Proves, and remembers what that found. Without a `kid` any of the keys may have signed (RFC 7515 §6). */
 function proof(
   { policy, keyring, memory, clock, toleranceMs }: Ladder,
   token: string,
   digest: string,
   parsed: ParsedToken,
-  key: VerificationKey,
+  candidates: readonly VerificationKey[],
 ): Finding {
-  const reason = prove(parsed, key, policy);
-  if (reason !== null) {
-    memory.keepInvalid(digest, reason, keyring.version);
-    return invalid(reason);
+  let reason: InvalidReason = "bad_signature";
+  for (const key of candidates) {
+    const refused = prove(parsed, key, policy);
+    if (refused === null) {
+      const finding = proven(parsed, key);
+      memory.keepValid(digest, finding, token.length, finding.expiresAt + toleranceMs - clock.now());
+      return finding;
+    }
+    if (refused !== "bad_signature") reason = refused;
   }
-  const finding = proven(parsed, key);
-  memory.keepValid(digest, finding, token.length, finding.expiresAt + toleranceMs - clock.now());
-  return finding;
+  memory.keepInvalid(digest, reason, keyring.version);
+  return invalid(reason);
 }

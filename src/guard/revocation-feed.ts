@@ -109,11 +109,8 @@ export class RevocationFollower {
   #pauseMs(): number {
     const { pollMs, random } = this.#options;
     if (this.#failures === 0) return pollMs;
-    return backoffMs(this.#failures, {
-      firstMs: 2 * pollMs,
-      maxMs: Math.max(pollMs, MAX_BACKOFF_MS),
-      random,
-    });
+    const maxMs = Math.max(pollMs, MAX_BACKOFF_MS);
+    return backoffMs(this.#failures, { firstMs: 2 * pollMs, maxMs, random });
   }
 
   /** Never rejects. */

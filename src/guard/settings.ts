@@ -15,8 +15,9 @@ export interface GuardSettings {
   readonly algorithms: readonly Algorithm[] | undefined;
   readonly toleranceMs: number;
   readonly maxTokenBytes: number;
-  readonly memory: { readonly maxBytes: number; readonly ttlMs: number };
-  readonly revocations: RevocationFeed | undefined;
+  readonly memoryBytes: number;
+  readonly memoryTtlMs: number;
+  readonly feed: RevocationFeed | undefined;
   readonly revocationPollMs: number;
   readonly maxRevocationAgeMs: number;
   readonly maxRevocations: number;
@@ -48,36 +49,36 @@ const known = Object.keys({
   random: 0,
 } satisfies Record<keyof GuardOptions, 0>);
 
+type NumberOption = "clockToleranceMs" | "maxTokenBytes" | "revocationPollMs" | "maxRevocations";
+
 /** Throws `invalid_option` or `missing_method`, naming the option. */
 export function guardSettings(options: GuardOptions): GuardSettings {
   onlyKnown("createGuard", options, known);
   const { issuer, audience, types, requireTyp, requiredClaims, allowMissingExp, keys, snapshots } = options;
-  const { clock = systemClock, random = Math.random, memory = {} } = options;
+  const { name = "guard", clock = systemClock, random = Math.random, memory = {}, revocations } = options;
   requireMethods("createGuard", "keys", keys, ["open"]);
   requireMethods("createGuard", "clock", clock, ["now", "monotonic", "after"]);
   if (snapshots !== undefined) requireMethods("createGuard", "snapshots", snapshots, ["load", "save"]);
+  if (revocations !== undefined) {
+    requireMethods("createGuard", "revocations", revocations, ["snapshot", "after", "subscribe"]);
+  }
   if (typeof random !== "function") throw invalidOption("random", "a function", random);
   onlyKnown("createGuard: memory", memory, ["maxBytes", "ttlMs"]);
+  const whole = (option: NumberOption, preset: number, min: number, max?: number) =>
+    wholeNumber(option, options[option], { default: preset, min, ...(max && { max }) });
   return {
-    name: options.name === undefined ? "guard" : text("name", options.name),
+    name: text("name", name),
     policy: proofPolicy({ issuer, audience, types, requireTyp, requiredClaims, allowMissingExp }),
     keys,
     algorithms: acceptedAlgorithms(options),
-    toleranceMs: wholeNumber("clockToleranceMs", options.clockToleranceMs, {
-      default: 5_000,
-      min: 0,
-      max: 300_000,
-    }),
-    maxTokenBytes: wholeNumber("maxTokenBytes", options.maxTokenBytes, {
-      default: 16_384,
-      min: 1,
-      max: 1_048_576,
-    }),
-    memory: {
-      maxBytes: wholeNumber("memory.maxBytes", memory.maxBytes, { default: 67_108_864, min: 1 }),
-      ttlMs: wholeNumber("memory.ttlMs", memory.ttlMs, { default: 300_000, min: 1 }),
-    },
-    ...revocationSettings(options),
+    toleranceMs: whole("clockToleranceMs", 5_000, 0, 300_000),
+    maxTokenBytes: whole("maxTokenBytes", 16_384, 1, 1_048_576),
+    memoryBytes: wholeNumber("memory.maxBytes", memory.maxBytes, { default: 67_108_864, min: 1 }),
+    memoryTtlMs: wholeNumber("memory.ttlMs", memory.ttlMs, { default: 300_000, min: 1 }),
+    feed: revocations,
+    revocationPollMs: whole("revocationPollMs", 250, 10, 60_000),
+    maxRevocationAgeMs: acceptedRevocationAge(options),
+    maxRevocations: whole("maxRevocations", 1_000_000, 1),
     snapshots,
     clock,
     random,
@@ -94,29 +95,13 @@ function acceptedAlgorithms({ algorithms, keys }: GuardOptions): readonly Algori
   return [...algorithms];
 }
 
-function revocationSettings(
-  options: GuardOptions,
-): Pick<GuardSettings, "revocations" | "revocationPollMs" | "maxRevocationAgeMs" | "maxRevocations"> {
-  const { revocations, revocationPollMs, maxRevocations, maxRevocationAgeMs } = options;
-  if (revocations !== undefined) {
-    requireMethods("createGuard", "revocations", revocations, ["snapshot", "after", "subscribe"]);
-  } else if (maxRevocationAgeMs !== undefined && maxRevocationAgeMs !== Infinity) {
+function acceptedRevocationAge({ maxRevocationAgeMs, revocations }: GuardOptions): number {
+  if (maxRevocationAgeMs === Infinity) return Infinity;
+  if (maxRevocationAgeMs !== undefined && revocations === undefined) {
     throw new HoldfastError(
       "invalid_option",
       "maxRevocationAgeMs needs revocations: without a log there is no age",
     );
   }
-  return {
-    revocations,
-    revocationPollMs: wholeNumber("revocationPollMs", revocationPollMs, {
-      default: 250,
-      min: 10,
-      max: 60_000,
-    }),
-    maxRevocationAgeMs:
-      maxRevocationAgeMs === Infinity
-        ? Infinity
-        : wholeNumber("maxRevocationAgeMs", maxRevocationAgeMs, { default: 60_000, min: 1 }),
-    maxRevocations: wholeNumber("maxRevocations", maxRevocations, { default: 1_000_000, min: 1 }),
-  };
+  return wholeNumber("maxRevocationAgeMs", maxRevocationAgeMs, { default: 60_000, min: 1 });
 }

@@ -57,7 +57,7 @@ export interface Guard<C = JwtClaims> {
   readonly name: string;
   /** Proves the token. Rejects only with the reason of the caller's own signal. */
   validate(token: string, call?: Call): Promise<Verdict<C>>;
-  /** The same under a route's rules. */
+  /** The same under a route's rules. Rejects with `invalid_option` for rules that are none. */
   authorize(token: string, rules?: Rules & Call): Promise<Decision<C>>;
   status(): GuardStatus;
   /** Resolves once there are keys and a complete view of revocations; rejects with `not_ready` after `timeoutMs` (default 5,000). */

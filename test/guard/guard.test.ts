@@ -2,9 +2,7 @@ import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { test } from "node:test";
 import type { DecisionEvent } from "../../src/core/events.ts";
-import type { Keyring } from "../../src/guard/keys/key-source.ts";
 import { sharedSecret, type GuardOptions } from "../../src/index.ts";
-import type { VerificationKey } from "../../src/jwt/jwk-set.ts";
 import { createMint } from "../../src/testing/index.ts";
 import { audience, counting, issuer, makeWorld } from "./world.ts";
 import { staticKeys } from "../../src/guard/keys/static-keys.ts";
@@ -334,11 +332,10 @@ test("law 1: a key that went out of force while a call waited proves nothing", a
     kind: "static",
     open(context) {
       const keyring = source.open(context);
-      const found = (...asked: Parameters<Keyring["find"]>) => keyring.find(...asked) as VerificationKey;
       return {
         ...keyring,
-        find: () => undefined,
-        resolve: async (...asked) => await Promise.resolve({ status: "found", key: found(...asked) }),
+        find: () => [],
+        resolve: async (...asked) => await Promise.resolve({ status: "found", keys: keyring.find(...asked) }),
         holds: () => false,
       };
     },
@@ -354,7 +351,7 @@ test("law 1: a key source that throws is unavailable", async () => {
     kind: "static",
     open: (context) => ({
       ...source.open(context),
-      find: () => undefined,
+      find: () => [],
       resolve: async () => await Promise.reject(new Error("broken")),
     }),
   };

@@ -71,7 +71,7 @@ export class JwksKeyring implements Keyring {
     return this.#document;
   }
 
-  find(kid: string | undefined, algorithm: Algorithm): VerificationKey | undefined {
+  find(kid: string | undefined, algorithm: Algorithm): readonly VerificationKey[] {
     // Without any key it is left to `resolve`, which notes the `kid` before it asks.
     if (this.#set.size > 0 && !this.#isFresh()) void this.#refresh();
     return this.#set.find(kid, algorithm);
@@ -121,11 +121,11 @@ export class JwksKeyring implements Keyring {
    * not long ago: a key published later may bear the name that somebody guessed.
    */
   #answer(kid: string | undefined, algorithm: Algorithm, firstSeen: number): KeyLookup {
-    const key = this.#set.find(kid, algorithm);
-    if (key !== undefined) return { status: "found", key };
+    const keys = this.#set.find(kid, algorithm);
+    if (keys.length > 0) return { status: "found", keys };
     if (kid !== undefined && this.#set.hasKid(kid)) return { status: "wrong_algorithm" };
-    if (this.#fetchedBy > firstSeen && this.#ageMs() < this.#settings.coolDownMs)
-      return { status: "unknown" };
+    const recent = this.#ageMs() < this.#settings.coolDownMs;
+    if (recent && this.#fetchedBy > firstSeen) return { status: "unknown" };
     return {
       status: "unavailable",
       cause: this.#set.size > 0 ? "key_pending" : "keys_unavailable",
@@ -179,10 +179,8 @@ export class JwksKeyring implements Keyring {
     if (this.#set.size === 0) {
       return backoffMs(this.#failures, { firstMs: FIRST_RETRY_MS, maxMs: coolDownMs, random });
     }
-    return Math.max(
-      coolDownMs,
-      backoffMs(this.#failures, { firstMs: coolDownMs, maxMs: 4 * coolDownMs, random }),
-    );
+    const pauseMs = backoffMs(this.#failures, { firstMs: coolDownMs, maxMs: 4 * coolDownMs, random });
+    return Math.max(coolDownMs, pauseMs);
   }
 
   /** Takes over a set. Throws for one without a usable key. */
@@ -221,16 +219,13 @@ export class JwksKeyring implements Keyring {
     const { guard, clock, snapshots } = this.#context;
     if (snapshots === undefined) return;
     try {
-      const saved = (await withDeadline(
-        clock,
-        "loading the key set",
-        RESTORE_TIMEOUT_MS,
-        async () => await snapshots.load(this.#snapshotName),
-      )) as { savedAt?: unknown; jwks?: unknown } | null;
+      const load = async () => await snapshots.load(this.#snapshotName);
+      const saved = await withDeadline(clock, "loading the key set", RESTORE_TIMEOUT_MS, load);
       if (saved === null) return;
+      const { savedAt, jwks } = saved as { savedAt?: unknown; jwks?: unknown };
       const now = instant(clock);
-      const ageMs = typeof saved.savedAt === "number" ? Math.max(0, now.wall - saved.savedAt) : Infinity;
-      this.#accept(saved.jwks, { wall: now.wall - ageMs, monotonic: now.monotonic - ageMs }, 0);
+      const ageMs = typeof savedAt === "number" ? Math.max(0, now.wall - savedAt) : Infinity;
+      this.#accept(jwks, { wall: now.wall - ageMs, monotonic: now.monotonic - ageMs }, 0);
     } catch (error) {
       report(guard, "snapshot_failed", `loading the key set: ${describe(error)}`);
     }

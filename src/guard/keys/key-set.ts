@@ -31,11 +31,10 @@ export class KeySet {
     return this.#byKid.has(kid);
   }
 
-  /** The key of this `kid`. A token without `kid` is served only where one key alone can be meant. */
-  find(kid: string | undefined, algorithm: Algorithm): VerificationKey | undefined {
-    const candidates = kid === undefined ? [...this.#keys] : (this.#byKid.get(kid) ?? []);
-    const [only, ...others] = candidates.filter((key) => key.algorithm === algorithm);
-    return others.length === 0 ? only : undefined;
+  /** The key of this `kid`; all that a token without `kid` may mean. */
+  find(kid: string | undefined, algorithm: Algorithm): readonly VerificationKey[] {
+    const keys = kid === undefined ? [...this.#keys] : (this.#byKid.get(kid) ?? []);
+    return keys.filter((key) => key.algorithm === algorithm);
   }
 
   /** The same keys, those that stand here already as the same objects: what they proved stays in force. */

@@ -21,7 +21,7 @@ export interface KeySource {
 }
 
 export type KeyLookup =
-  | { readonly status: "found"; readonly key: VerificationKey }
+  | { readonly status: "found"; readonly keys: readonly VerificationKey[] }
   /** A set fetched after this `kid` was first seen does not hold it. */
   | { readonly status: "unknown" }
   /** The key of this `kid` was declared for another algorithm. */
@@ -37,8 +37,8 @@ export interface Keyring {
   readonly algorithms: readonly Algorithm[];
   /** Grows whenever the set changes: findings "unknown key" and "bad signature" hold for one version only. */
   readonly version: number;
-  /** At once, from what is here; `undefined` when only `resolve` can tell. */
-  find(kid: string | undefined, algorithm: Algorithm): VerificationKey | undefined;
+  /** At once, from what is here: the key of this `kid`, or every one that may be meant. None when only `resolve` can tell. */
+  find(kid: string | undefined, algorithm: Algorithm): readonly VerificationKey[];
   /** Fetches if that may help. Never rejects. */
   resolve(kid: string | undefined, algorithm: Algorithm): Promise<KeyLookup>;
   /** Whether a key that proved a token before is still in force. */

@@ -22,7 +22,7 @@ export function sharedSecret(secret: Uint8Array, algorithm: Extract<Algorithm, `
       }
       return configuredKeyring("secret", [algorithm], {
         kids: [],
-        find: (_kid, wanted) => (wanted === algorithm ? key : undefined),
+        find: (_kid, wanted) => (wanted === algorithm ? [key] : []),
         has: (one) => one === key,
         hasKid: () => true,
       });

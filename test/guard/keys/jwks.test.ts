@@ -289,13 +289,21 @@ test("a token whose alg is not the one of its key is refused without a fetch", a
   assert.equal(provider.attempts, 1);
 });
 
-test("a token without kid is served where one key alone can be meant", async () => {
+test("law 1: a token without kid is proved by whichever key of the set signed it", async () => {
   const { keyed, mint, provider, clock } = await makeServed();
-  const next = await createMint({ issuer, audience, clock });
-  const token = mint.token({}, { kid: undefined });
-  assert.equal((await keyed().validate(token)).status, "valid");
-  provider.serve({ keys: [...mint.jwks().keys, ...next.jwks().keys] });
-  assert.notEqual((await keyed().validate(token)).status, "valid");
+  const [next, stranger] = [
+    await createMint({ issuer, audience, clock }),
+    await createMint({ issuer, audience, clock }),
+  ];
+  provider.serve({ keys: [...next.jwks().keys, ...mint.jwks().keys] });
+  const guard = keyed();
+  const withoutKid = { kid: undefined };
+  assert.equal((await guard.validate(mint.token({}, withoutKid))).status, "valid");
+  assert.equal((await guard.validate(next.token({}, withoutKid))).status, "valid");
+  const wrong = await guard.validate(next.token({ aud: "other" }, withoutKid));
+  assert.deepEqual(wrong, { status: "invalid", reason: "wrong_audience" });
+  const forged = await guard.validate(stranger.token({}, withoutKid));
+  assert.deepEqual(forged, { status: "invalid", reason: "bad_signature" });
 });
 
 function fakeSnapshots(): Snapshots & { saved: Map<string, unknown> } {
