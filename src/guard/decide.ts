@@ -13,7 +13,7 @@ export interface Court extends Pick<GuardSettings, "toleranceMs" | "maxRevocatio
 }
 
 /** When there is nothing better to say. */
-export const RETRY_AFTER_MS = 1_000;
+const RETRY_AFTER_MS = 1_000;
 
 export function invalid(reason: InvalidReason): { status: "invalid"; reason: InvalidReason } {
   return { status: "invalid", reason };

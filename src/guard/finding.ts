@@ -23,7 +23,7 @@ export interface Refused {
 }
 
 /** Nothing was found out: never remembered. */
-export interface NotFoundOut {
+interface NotFoundOut {
   readonly status: "unavailable";
   readonly cause: UnavailableCause;
   readonly retryAfterMs: number;

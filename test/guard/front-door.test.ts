@@ -19,8 +19,6 @@ test("the front door loads nothing that a guard does not need", () => {
   const out = execFileSync(process.execPath, ["--no-warnings", "--input-type=module", "--eval", script]);
   const loaded = JSON.parse(out.toString()) as string[];
   assert.ok(loaded.includes("node:crypto"));
-  assert.deepEqual(
-    loaded.filter((one) => !one.startsWith("node:") || one === "node:sqlite"),
-    [],
-  );
+  const outside = loaded.filter((one) => !one.startsWith("node:") || one === "node:sqlite");
+  assert.deepEqual([...new Set(outside)], ["lru-cache"]);
 });
