@@ -6,7 +6,7 @@ import { parseArgs } from "node:util";
 export interface Contender {
   readonly name: string;
   readonly run: (iterations: number) => void | Promise<void>;
-  /** Largest ratio to the floor that PERFORMANCE.md asks for. */
+  /** Largest ratio to the floor that we want to see. */
   readonly target?: number;
 }
 
@@ -71,13 +71,25 @@ export async function measure(question: string, contenders: readonly Contender[]
       runner?.micros.push(await time(runner.contender, runner.iterations));
     }
   }
-  const floor = runners[0]?.micros ?? [];
-  const rows = runners.map(({ contender, micros }) => ({
-    name: contender.name,
-    micros: median(micros),
-    ratio: median(micros.map((m, round) => m / (floor[round] ?? Number.NaN))),
-    target: contender.target ?? null,
-  }));
+  return compare(
+    question,
+    contenders,
+    runners.map(({ micros }) => micros),
+  );
+}
+
+/** Compares times, microseconds for each contender and round, with the first contender's of the same round. */
+export function compare(
+  question: string,
+  contenders: readonly Pick<Contender, "name" | "target">[],
+  times: readonly (readonly number[])[],
+): Measurement {
+  const floor = times[0] ?? [];
+  const rows = contenders.map(({ name, target }, i) => {
+    const micros = times[i] ?? [];
+    const ratios = micros.map((one, round) => one / (floor[round] ?? Number.NaN));
+    return { name, micros: median(micros), ratio: median(ratios), target: target ?? null };
+  });
   print(question, rows);
   return { question, rows };
 }
@@ -85,7 +97,8 @@ export async function measure(question: string, contenders: readonly Contender[]
 function print(question: string, rows: readonly Row[]): void {
   console.log(`\n${question}`);
   for (const { name, micros, ratio, target } of rows) {
-    const verdict = target === null ? "" : `  target ≤ ${target} ×${ratio <= target ? "" : "  MISSED"}`;
+    const verdict =
+      target === null ? "" : `  target ≤ ${Number(target.toFixed(2))} ×${ratio <= target ? "" : "  MISSED"}`;
     console.log(
       `  ${name.padEnd(34)}${micros.toFixed(2).padStart(9)} µs${ratio.toFixed(2).padStart(8)} ×${verdict}`,
     );

@@ -23,8 +23,7 @@ export function protect<C = JwtClaims>(
   requireMethods("protect", "guard", guard, ["authorize"]);
   onlyKnown("protect: rules", rules, ["scopes", "maxRevocationAgeMs"]);
   const pass = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
-    // `headers.authorization` would silently keep the first of two.
-    const presented = readBearer(req.headersDistinct["authorization"]);
+    const presented = readBearer(authorizations(req));
     const outcome = presented.status === "token" ? await ask(guard, presented.token, rules, res) : presented;
     if (outcome.status === "valid") {
       await handler(Object.assign(req, { auth: outcome }), res);
@@ -54,4 +53,9 @@ async function ask<C>(
   } finally {
     res.off("close", abort);
   }
+}
+
+/** Every one: `headers.authorization` would silently keep the first of two, `headersDistinct` costs 2 µs. */
+function authorizations({ rawHeaders }: IncomingMessage): string[] {
+  return rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === "authorization");
 }

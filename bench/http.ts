@@ -1,0 +1,120 @@
+/**
+ * What a guard costs an HTTP server: the adapter on bare node:http, and the gateway's `/verify`, against the same
+ * server answering 204, all from memory hits. Each server is a process of its own; what counts is the processor time
+ * it takes for a request, because on a small machine the client is what limits requests per second.
+ * Leaves out TLS, HTTP/2 and the network.
+ */
+import { fork, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { Agent, createServer, get, type RequestListener, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { protect } from "../src/adapters/node-http.ts";
+import { createGuard } from "../src/guard/create-guard.ts";
+import { staticKeys } from "../src/guard/keys/static-keys.ts";
+import { generateSigningKey, signToken } from "../src/jwt/sign.ts";
+import { gateway } from "../src/server/gateway.ts";
+import { compare, report } from "./measure.ts";
+
+const ROUNDS = 9;
+const REQUESTS = 6_000;
+const IN_FLIGHT = 32;
+const issuer = "https://id.example.com";
+const audience = "https://api.example.com";
+
+type Mode = "bare" | "adapter" | "gateway";
+
+async function serveAs(mode: Mode): Promise<void> {
+  const key = await generateSigningKey("ES256");
+  const guard = createGuard({ issuer, audience, keys: staticKeys({ keys: [key.publicJwk] }) });
+  const exp = Math.floor(Date.now() / 1000) + 3600;
+  const claims = {
+    iss: issuer,
+    aud: audience,
+    sub: "alice",
+    exp,
+    scope: "orders:read",
+    padding: "x".repeat(500),
+  };
+  const listeners: Record<Mode, RequestListener> = {
+    bare: (_, res) => void res.writeHead(204).end(),
+    adapter: protect(guard, { scopes: ["orders:read"] }, (_, res) => res.writeHead(204).end()),
+    gateway: gateway(guard),
+  };
+  const server: Server = createServer(listeners[mode]).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  process.on("message", () => process.send?.(process.cpuUsage()));
+  process.send?.({ port: (server.address() as AddressInfo).port, token: signToken(claims, key) });
+}
+
+class Subject {
+  readonly child: ChildProcess;
+  readonly agent = new Agent({ keepAlive: true, maxSockets: IN_FLIGHT });
+  readonly #address: { port: number; token: string };
+
+  constructor(child: ChildProcess, address: { port: number; token: string }) {
+    this.child = child;
+    this.#address = address;
+  }
+
+  static async start(mode: Mode): Promise<Subject> {
+    const child = fork(import.meta.filename, [], { env: { ...process.env, HTTP_BENCH_MODE: mode } });
+    const [address] = (await once(child, "message")) as [{ port: number; token: string }];
+    return new Subject(child, address);
+  }
+
+  async #cpuMicros(): Promise<number> {
+    this.child.send("cpu");
+    const [{ user, system }] = (await once(this.child, "message")) as [NodeJS.CpuUsage];
+    return user + system;
+  }
+
+  async #request(): Promise<void> {
+    const { port, token } = this.#address;
+    const headers = { authorization: `Bearer ${token}` };
+    await new Promise<void>((resolve, reject) => {
+      get({ port, host: "127.0.0.1", path: "/verify", agent: this.agent, headers }, (res) => {
+        res
+          .resume()
+          .once("end", () => (res.statusCode === 200 || res.statusCode === 204 ? resolve() : reject()));
+      }).once("error", reject);
+    });
+  }
+
+  /** Processor microseconds of the server for a request. */
+  async round(): Promise<number> {
+    const before = await this.#cpuMicros();
+    let left = REQUESTS;
+    await Promise.all(
+      Array.from({ length: IN_FLIGHT }, async () => {
+        while (left-- > 0) await this.#request();
+      }),
+    );
+    return ((await this.#cpuMicros()) - before) / REQUESTS;
+  }
+
+  stop(): void {
+    this.agent.destroy();
+    this.child.kill();
+  }
+}
+
+async function run(): Promise<void> {
+  const contenders = [
+    { name: "a server answering 204", mode: "bare" },
+    { name: "protect() on node:http", mode: "adapter", target: 1 / 0.85 },
+    { name: "/verify of the gateway", mode: "gateway", target: 1 / 0.8 },
+  ] as const;
+  const subjects = await Promise.all(contenders.map(async ({ mode }) => await Subject.start(mode)));
+  const micros: number[][] = contenders.map(() => []);
+  for (let round = -2; round < ROUNDS; round++) {
+    for (const [i, subject] of subjects.entries()) {
+      const each = await subject.round();
+      if (round >= 0) micros[i]?.push(each); // The first two warm up.
+    }
+  }
+  for (const subject of subjects) subject.stop();
+  report([compare("server processor time for a request, memory hit", contenders, micros)]);
+}
+
+const mode = process.env["HTTP_BENCH_MODE"] as Mode | undefined;
+await (mode === undefined ? run() : serveAs(mode));
