@@ -22,7 +22,7 @@ const url = "https://id.example";
 
 test("failure 2: a store that returns plain values instead of promises works from login to logout", async () => {
   const store = plainStore(systemClock);
-  assert.equal(store.users.get("alice") as unknown, null, "it does not return promises");
+  assert.equal(store.users.get("alice"), null, "it does not return promises");
   const issuer = createIssuer({ url, audience: url, store, secret });
   assert.equal(await issuer.users.add({ username: "alice", password: "correct horse" }), "added");
   assert.equal((await issuer.login({ username: "alice", password: "wrong horse" })).status, "denied");
