@@ -26,14 +26,14 @@ export interface Context {
   readonly record: Recorder;
 }
 
-/** Clocks between machines, and the second or two by which a subject's cut-off moves `iat` ahead. */
-export const CLOCK_SLACK_MS = 60_000;
+/** A clock may be set back by so much: what was issued before lives longer then. */
+const CLOCK_STEP_MS = 3_600_000;
 /** The largest `clockToleranceMs` that a guard can have. */
 const MAX_TOLERANCE_MS = 300_000;
 
 /** From now on, until when an access token signed by `now` can be accepted anywhere. */
 export function acceptedForMs(config: Config): number {
-  return config.accessTokenTtlMs + MAX_TOLERANCE_MS + CLOCK_SLACK_MS;
+  return config.accessTokenTtlMs + MAX_TOLERANCE_MS + CLOCK_STEP_MS;
 }
 
 type Report = (event: IssuerEvent["event"], message: string) => void;

@@ -1,6 +1,6 @@
 import { systemClock } from "../core/clock.ts";
 import { HoldfastError, isHoldfastError } from "../core/errors.ts";
-import { requireMethods } from "../core/options.ts";
+import { invalidOption, requireMethods } from "../core/options.ts";
 import { SingleFlight } from "../resilience/single-flight.ts";
 import { AccessTokens } from "./access.ts";
 import { checkOptions } from "./config.ts";
@@ -11,7 +11,7 @@ import { login } from "./login.ts";
 import { startMaintenance } from "./maintenance.ts";
 import { Passwords } from "./passwords.ts";
 import { refresh } from "./refresh.ts";
-import { revoke } from "./revoke.ts";
+import { checkRevocationId, revoke } from "./revoke.ts";
 import { RevokedList } from "./revoked.ts";
 import { deriveSecrets } from "./secrets.ts";
 import { endSession } from "./sessions.ts";
@@ -36,6 +36,8 @@ export function createIssuer(options: IssuerOptions): Issuer {
   const config = checkOptions(options);
   const clock = options.clock ?? systemClock;
   requireMethods("issuer", "clock", clock, ["now", "monotonic", "after"]);
+  const { random = Math.random } = options;
+  if (typeof random !== "function") throw invalidOption("random", "a function", random);
   const secrets = deriveSecrets(options.secret);
   const record = createRecorder(config.name, clock, () => port.store);
   const port = new StorePort(options.store, clock, (message) => record.report("store_failed", message));
@@ -57,7 +59,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
         });
         if (state !== "new") return;
         state = "open";
-        stop = startMaintenance(ctx, options.random ?? Math.random);
+        stop = startMaintenance(ctx, random);
       });
     }
     if (state === "closed") throw new HoldfastError("closed", "the issuer is closed");
@@ -77,7 +79,10 @@ export function createIssuer(options: IssuerOptions): Issuer {
       await unlessUnavailable(afterReady(async () => await login(ctx, credentials, origin))),
     refresh: async (token, origin = {}) =>
       await unlessUnavailable(afterReady(async () => await refresh(ctx, token, origin))),
-    endSession: afterReady(async (id, reason = "revoked") => await endSession(ctx, id, reason)),
+    endSession: afterReady(async (id, reason = "revoked") => {
+      checkRevocationId(id);
+      await endSession(ctx, id, reason);
+    }),
     revoke: afterReady(async (what) => await revoke(ctx, what)),
     revocations: store.revocations,
     users: {

@@ -1,31 +1,41 @@
-import { invalidOption, text, wholeNumber } from "../core/options.ts";
+import { invalidOption, text } from "../core/options.ts";
 import { acceptedForMs, type Context } from "./context.ts";
 import { endSession, endSubject } from "./sessions.ts";
 import type { RevokeRequest } from "./types.ts";
 
+/** No guard believes a longer one. */
+const MAX_ID_CHARS = 1024;
+
+/**
+ * Who has stolen a key chooses `exp`: its revocation outlasts every set of keys that a guard may still hold from
+ * before, through an outage of the key set too. 30 days.
+ */
+const KEY_REVOKED_MS = 30 * 86_400_000;
+
 /** Durable when it resolves (law 12). */
-export async function revoke(ctx: Context, what: RevokeRequest): Promise<void> {
-  const id = text("revoke: id", what.id);
-  const issuer = ctx.config.url;
-  const until = ctx.clock.now() + acceptedForMs(ctx.config);
-  switch (what.kind) {
+export async function revoke(ctx: Context, { kind, id }: RevokeRequest): Promise<void> {
+  checkRevocationId(id);
+  const append = async (one: "token" | "key", forMs: number) => {
+    const until = ctx.clock.now() + forMs;
+    await ctx.store.revocations.append({ kind: one, id, issuer: ctx.config.url, until });
+  };
+  switch (kind) {
     case "session":
       return await endSession(ctx, id, "revoked");
     case "subject":
       return await endSubject(ctx, id, "revoked");
-    case "token": {
-      const { expiresAtMs } = what;
-      const slackMs = acceptedForMs(ctx.config) - ctx.config.accessTokenTtlMs;
-      const expires = wholeNumber("revoke: expiresAtMs", expiresAtMs, { default: until - slackMs, min: 0 });
-      await ctx.store.revocations.append({ kind: "token", id, issuer, until: expires + slackMs });
+    case "token":
+      await append(kind, acceptedForMs(ctx.config));
       return await ctx.record.audit("token_revoked", { detail: id });
-    }
     case "key":
-      await ctx.keys.discard(id, async () => {
-        await ctx.store.revocations.append({ kind: "key", id, issuer, until });
-      });
+      await ctx.keys.discard(id, async () => await append(kind, KEY_REVOKED_MS));
       return await ctx.record.audit("key_revoked", { detail: id });
     default:
-      throw invalidOption("revoke: kind", "session, subject, token or key", (what as RevokeRequest).kind);
+      throw invalidOption("revoke: kind", "session, subject, token or key", kind);
   }
+}
+
+export function checkRevocationId(id: unknown): void {
+  if (text("id", id).length > MAX_ID_CHARS)
+    throw invalidOption("id", `at most ${MAX_ID_CHARS} characters`, id);
 }

@@ -92,13 +92,11 @@ export interface IssuerStatus {
   >[];
 }
 
-/** What `holdfast revoke` and applications end. */
-export type RevokeRequest =
-  | { readonly kind: "session"; readonly id: string }
-  | { readonly kind: "subject"; readonly id: string }
-  | { readonly kind: "token"; readonly id: string; readonly expiresAtMs?: number }
-  | { readonly kind: "key"; readonly id: string };
-
+/** What `holdfast revoke` and applications end. `id`: `sid`, `sub`, `jti` or `kid`, of at most 1,024 characters. */
+export interface RevokeRequest {
+  readonly kind: "session" | "subject" | "token" | "key";
+  readonly id: string;
+}
 export interface Issuer {
   readonly name: string;
   /** Serves the HTTP contract: `/auth/*`, `/.well-known/*`. Never rejects. */

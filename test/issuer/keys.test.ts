@@ -52,8 +52,11 @@ for (const [name, open] of stores) {
         assert.equal((await validity(issuer, old.access_token)).valid, true);
         await pass(clock, store, 10 * MINUTE_MS);
         assert.ok((await published(issuer)).includes(first ?? ""), "a guard may tolerate 5 minutes");
-        await pass(clock, store, 20 * MINUTE_MS);
-        assert.ok(!(await published(issuer)).includes(first ?? ""));
+        await pass(clock, store, 80 * MINUTE_MS);
+        assert.ok(
+          !(await published(issuer)).includes(first ?? ""),
+          "nor must the clock be right to the hour",
+        );
       });
     });
 
@@ -104,6 +107,10 @@ for (const [name, open] of stores) {
         assert.ok(!(await published(issuer)).includes(next), "nor one that was only published");
         assert.ok((await published(issuer)).length >= 2);
         const { entries } = await store.revocations.snapshot();
+        for (const { revocation } of entries) {
+          // The thief chooses exp, and a guard may hold the key from before through an outage of the key set.
+          assert.ok(revocation.until > clock.now() + 7 * 24 * 60 * MINUTE_MS);
+        }
         assert.deepEqual(
           entries.map(({ revocation: { kind, id } }) => [kind, id]),
           [

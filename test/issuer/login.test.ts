@@ -191,6 +191,7 @@ test("options are refused at creation, by name, and never by showing a secret", 
     [{ corsOrigins: ["https://app.example.com/"] }, /^corsOrigins\[0\] must be/],
     [{ authenticate: true }, /^authenticate must be a function/],
     [{ acessTokenTtlMs: 1000 }, /^createIssuer has no option "acessTokenTtlMs"/],
+    [{ random: 0.5 }, /^random must be a function/],
     [{ clock: {} }, /^issuer needs clock with now\(\)/],
   ];
   for (const [wrongOption, message] of cases) {

@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createGuard } from "../../src/guard/create-guard.ts";
+import { jwks } from "../../src/guard/keys/jwks.ts";
+import type { Guard } from "../../src/guard/types.ts";
+import { fixture, logIn, URL_OF_ISSUER, validity, type Fixture } from "./fixture.ts";
+import { stores } from "./stores.ts";
+
+const HOUR_MS = 3_600_000;
+
+/** A guard on the same clock that reads keys and revocations from the issuer. */
+function guardOf({ issuer, clock }: Pick<Fixture, "issuer" | "clock">): Guard {
+  return createGuard({
+    issuer: URL_OF_ISSUER,
+    audience: "https://api.example.com",
+    keys: jwks("http://localhost/.well-known/jwks.json", {
+      fetch: async (input, init) => await issuer.fetch(new Request(input, init)),
+    }),
+    revocations: issuer.revocations,
+    clock,
+    random: () => 0,
+  });
+}
+
+for (const [name, open] of stores) {
+  test(`law 8: a clock that is set back by an hour costs nobody the session, on ${name}`, async () => {
+    await open(async (store, clock) => {
+      const { issuer } = fixture({ store, clock });
+      const guard = guardOf({ issuer, clock });
+      await guard.ready();
+      let tokens = await logIn(issuer);
+      const lost = await issuer.refresh(tokens.refresh_token);
+      clock.setWall(clock.now() - HOUR_MS);
+      for (let i = 0; i < 5; i++) {
+        const outcome = await issuer.refresh(tokens.refresh_token);
+        assert.ok(outcome.status === "ok", outcome.status);
+        tokens = outcome.tokens;
+        assert.equal((await validity(issuer, tokens.access_token)).valid, true);
+        assert.equal((await guard.validate(tokens.access_token)).status, "valid");
+        await clock.advance(20_000);
+      }
+      assert.equal(lost.status, "ok");
+      await guard.close();
+      await issuer.close();
+    });
+  });
+
+  test(`law 3: what was revoked while the clock was an hour behind stays so when time comes round, on ${name}`, async () => {
+    await open(async (store, clock) => {
+      const { issuer } = fixture({ store, clock });
+      const guard = guardOf({ issuer, clock });
+      await guard.ready();
+      const [one, other, single] = [
+        await logIn(issuer),
+        await logIn(issuer, "bob"),
+        await logIn(issuer, "cid"),
+      ];
+      const issuedAt = clock.now();
+      clock.setWall(issuedAt - HOUR_MS);
+      await issuer.endSession(one.session_id, "logout");
+      await issuer.revoke({ kind: "subject", id: "bob" });
+      await issuer.revoke({ kind: "token", id: `${single.session_id}.1` });
+      while (clock.now() < issuedAt) await clock.advance(10 * 60_000);
+      for (const tokens of [one, other, single]) {
+        assert.deepEqual(await guard.validate(tokens.access_token), { status: "invalid", reason: "revoked" });
+        assert.deepEqual(await validity(issuer, tokens.access_token), { valid: false, reason: "revoked" });
+      }
+      await guard.close();
+      await issuer.close();
+    });
+  });
+
+  test(`law 3: a clock that was an hour ahead for a moment revives no token, on ${name}`, async () => {
+    await open(async (store, clock) => {
+      const { issuer } = fixture({ store, clock });
+      const tokens = await logIn(issuer);
+      await issuer.revoke({ kind: "token", id: `${tokens.session_id}.1` });
+      assert.equal((await validity(issuer, tokens.access_token)).reason, "revoked");
+      const now = clock.now();
+      clock.setWall(now + HOUR_MS);
+      const later = await logIn(issuer, "bob");
+      await issuer.revoke({ kind: "token", id: "any" });
+      await validity(issuer, later.access_token);
+      clock.setWall(now);
+      assert.deepEqual(await validity(issuer, tokens.access_token), { valid: false, reason: "revoked" });
+      await issuer.close();
+    });
+  });
+}
