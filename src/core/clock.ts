@@ -15,11 +15,14 @@ export interface Clock {
   after(ms: number, fn: () => void, keepAlive?: boolean): () => void;
 }
 
+/** Node's timers go no further, 24.8 days: a longer one would fire at once. */
+const LONGEST_TIMER_MS = 2_147_483_647;
+
 export const systemClock: Clock = {
   now: Date.now,
   monotonic: () => performance.now(),
   after(ms, fn, keepAlive = false) {
-    const timer = setTimeout(fn, ms);
+    const timer = setTimeout(fn, Math.min(ms, LONGEST_TIMER_MS));
     if (!keepAlive) timer.unref();
     return () => clearTimeout(timer);
   },

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { elapsedMs, instant, sleep } from "../../src/core/clock.ts";
+import { elapsedMs, instant, sleep, systemClock } from "../../src/core/clock.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
 
 test("an age is the larger of wall-clock and monotonic time, so it never stands still in a suspend", async () => {
@@ -34,4 +34,12 @@ test("a sleep ends at its time, or with the signal's own reason, and leaves no t
   assert.equal(clock.pending, 0);
   await assert.rejects(sleep(clock, 500, controller.signal), reason);
   assert.equal(clock.pending, 0);
+});
+
+test("a timer for longer than Node's own can count does not fire at once", async () => {
+  let fired = false;
+  const cancel = systemClock.after(2 ** 31, () => (fired = true));
+  await new Promise((resolve) => void systemClock.after(5, () => resolve(null), true));
+  cancel();
+  assert.equal(fired, false);
 });
