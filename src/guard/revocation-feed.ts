@@ -38,7 +38,7 @@ export class RevocationFollower {
   #lastError: string | null = null;
   #unsubscribe: () => void = () => {};
   #stopTimer: () => void = () => {};
-  #closed = false;
+  readonly #closing = new AbortController();
   readonly #startedAt: Instant;
   #prunedAt: Instant;
 
@@ -79,10 +79,15 @@ export class RevocationFollower {
     await this.#firstComplete.promise;
   }
 
+  /** A read under way is given up: nothing keeps the process alive. */
   close(): void {
-    this.#closed = true;
+    this.#closing.abort();
     this.#unsubscribe();
     this.#stopTimer();
+  }
+
+  get #closed(): boolean {
+    return this.#closing.signal.aborted;
   }
 
   #receive(entries: readonly RevocationEntry[]): void {
@@ -117,6 +122,8 @@ export class RevocationFollower {
   async #read(): Promise<void> {
     const { guard, clock, view } = this.#options;
     const began = instant(clock);
+    // Before the read, and whatever comes of it: a view at its bound gets room only by this.
+    this.#prune(began);
     try {
       if (view.position !== null) await this.#readTail();
       if (view.position === null) await this.#readSnapshot();
@@ -128,8 +135,8 @@ export class RevocationFollower {
       this.#failures = 0;
       this.#lastError = null;
       this.#firstComplete.resolve();
-      this.#prune(began);
     } catch (error) {
+      if (this.#closed) return;
       this.#failures++;
       this.#lastError = describe(error);
       report(guard, "revocations_failed", this.#lastError);
@@ -165,6 +172,8 @@ export class RevocationFollower {
 
   /** What arrives after the deadline is not applied by anybody. */
   async #ask<T>(question: () => Promise<T>): Promise<T> {
-    return await withDeadline(this.#options.clock, "reading revocations", READ_TIMEOUT_MS, question);
+    const { clock } = this.#options;
+    const { signal } = this.#closing;
+    return await withDeadline(clock, "reading revocations", READ_TIMEOUT_MS, question, signal);
   }
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { test } from "node:test";
 import type { RevocationFeed } from "../../src/stores/contracts.ts";
 import { makeWorld, type World } from "./world.ts";
@@ -233,4 +234,39 @@ test("a feed that answers plainly instead of with promises works", async () => {
   await world.clock.advance(1_000);
   assert.equal((await guard.validate(world.mint.token())).status, "valid");
   await guard.close();
+});
+
+test("a view that was full goes on by itself once older revocations concern nothing any more", async () => {
+  const world = await makeWorld();
+  const guard = world.guard({ revocations: world.log, maxRevocations: 2 });
+  await guard.ready();
+  await world.revoke("session", "a");
+  await world.revoke("session", "b");
+  await world.clock.advance(1_800_000);
+  await world.revoke("session", "c");
+  await world.clock.advance(120_000);
+  const full = await guard.validate(world.mint.token());
+  assert.ok(full.status === "unavailable" && full.cause === "revocations_stale");
+  await world.clock.advance(1_800_000);
+  assert.equal((await guard.validate(world.mint.token())).status, "valid");
+  assert.deepEqual(await guard.validate(world.mint.token({ sid: "c" })), {
+    status: "invalid",
+    reason: "revoked",
+  });
+  await guard.close();
+});
+
+test("closing gives up a read that hangs, without an alarm", async () => {
+  const world = await makeWorld();
+  const never = async () => await new Promise<never>(() => {});
+  const guard = world.guard({ revocations: feedOf(world, { snapshot: never }), name: "closing" });
+  await world.clock.advance(100);
+  const alarms: unknown[] = [];
+  const listen = (event: unknown) => void alarms.push(event);
+  subscribe("holdfast:guard", listen);
+  await guard.close();
+  await world.clock.advance(0);
+  unsubscribe("holdfast:guard", listen);
+  assert.equal(world.clock.pending, 0);
+  assert.deepEqual(alarms, []);
 });

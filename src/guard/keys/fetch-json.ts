@@ -12,12 +12,14 @@ export interface FetchJsonOptions {
   /** For everything, the body's last byte included. */
   readonly timeoutMs: number;
   readonly maxBytes: number;
+  /** Ends it early. */
+  readonly signal: AbortSignal;
 }
 
 /** Gets a JSON value. No redirects: whoever can answer for this URL is trusted, nobody else. */
 export async function fetchJson(url: string, options: FetchJsonOptions): Promise<unknown> {
   const { fetch, headers, clock, timeoutMs, maxBytes } = options;
-  return await withDeadline(clock, "the key set", timeoutMs, async (signal) => {
+  const load = async (signal: AbortSignal) => {
     const response = await fetch(url, {
       headers: { accept: "application/json", ...headers },
       redirect: "manual",
@@ -33,7 +35,8 @@ export async function fetchJson(url: string, options: FetchJsonOptions): Promise
     } catch {
       throw refused("is not JSON");
     }
-  });
+  };
+  return await withDeadline(clock, "the key set", timeoutMs, load, options.signal);
 }
 
 async function readBody(response: Response, maxBytes: number, signal: AbortSignal): Promise<Uint8Array> {

@@ -50,7 +50,7 @@ export class JwksKeyring implements Keyring {
   #pause: { readonly since: Instant; readonly ms: number } | null = null;
   #failures = 0;
   #lastError: string | null = null;
-  #closed = false;
+  readonly #closing = new AbortController();
 
   constructor(settings: JwksSettings, context: KeyContext) {
     this.#settings = settings;
@@ -112,8 +112,13 @@ export class JwksKeyring implements Keyring {
     }
   }
 
+  /** An attempt under way is given up, and whoever waits for it goes on. */
   close(): void {
-    this.#closed = true;
+    this.#closing.abort();
+  }
+
+  get #closed(): boolean {
+    return this.#closing.signal.aborted;
   }
 
   /**
@@ -156,13 +161,15 @@ export class JwksKeyring implements Keyring {
     const { guard, clock } = this.#context;
     const attempt = ++this.#attempts;
     try {
-      const document = await fetchJson(this.#settings.url, { ...this.#settings, clock });
+      const { signal } = this.#closing;
+      const document = await fetchJson(this.#settings.url, { ...this.#settings, clock, signal });
       this.#accept(document, instant(clock), attempt);
       this.#failures = 0;
       this.#lastError = null;
       report(guard, "keys_refreshed", `${this.#set.size} usable keys`);
       void this.#save();
     } catch (error) {
+      if (this.#closed) return;
       this.#failures++;
       this.#lastError = describe(error);
       report(guard, "keys_failed", this.#lastError);

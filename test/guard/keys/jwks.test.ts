@@ -416,6 +416,23 @@ test("law 1: a guard that is closed while a call waits for keys does not decide 
   assert.ok(verdict.status === "unavailable" && verdict.cause === "closed");
 });
 
+test("closing gives up a fetch that hangs, and who waits for it hears at once", async () => {
+  const { keyed, mint, provider, clock } = await makeServed();
+  const signals: (AbortSignal | null | undefined)[] = [];
+  provider.answer = async (signal) => {
+    signals.push(signal);
+    return await new Promise<never>(() => {});
+  };
+  const guard = keyed();
+  const waiting = guard.validate(mint.token());
+  await clock.advance(100);
+  await guard.close();
+  const verdict = await waiting;
+  assert.ok(verdict.status === "unavailable" && verdict.cause === "closed");
+  assert.equal(signals[0]?.aborted, true);
+  assert.equal(clock.pending, 0);
+});
+
 test("fault 30: first sights of unknown kids are kept for a bounded number of them", () => {
   const kids = new UnknownKids();
   assert.equal(kids.firstSeen("a", 1), 1);
