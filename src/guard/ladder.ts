@@ -90,30 +90,44 @@ function find(ladder: Ladder, token: string, digest: string): Finding | Promise<
   const { keyring } = ladder;
   if (!keyring.algorithms.includes(parsed.algorithm)) return invalid("wrong_algorithm");
   const candidates = keyring.find(parsed.kid, parsed.algorithm);
-  if (candidates.length > 0) return proof(ladder, token, digest, parsed, candidates);
-  return ladder.flights.run(digest, async () => await seek(ladder, token, digest, parsed));
+  const found = proof(ladder, token, digest, parsed, candidates);
+  if (found !== undefined) return found;
+  return ladder.flights.run(digest, async () => await seek(ladder, token, digest, parsed, candidates));
 }
 
-async function seek(ladder: Ladder, token: string, digest: string, parsed: ParsedToken): Promise<Finding> {
+/** `tried` are keys that did not sign it. */
+async function seek(
+  ladder: Ladder,
+  token: string,
+  digest: string,
+  parsed: ParsedToken,
+  tried: readonly VerificationKey[],
+): Promise<Finding> {
   try {
-    const lookup = await ladder.keyring.resolve(parsed.kid, parsed.algorithm);
-    if (lookup.status === "found") return proof(ladder, token, digest, parsed, lookup.keys);
+    const lookup = await ladder.keyring.resolve(parsed.kid, parsed.algorithm, tried);
     if (lookup.status === "unavailable") return unavailable(lookup.cause, lookup.retryAfterMs);
-    return invalid(lookup.status === "unknown" ? "unknown_key" : "wrong_algorithm");
+    if (lookup.status === "found") {
+      return proof(ladder, token, digest, parsed, lookup.keys) ?? unavailable("key_pending");
+    }
+    if (lookup.status === "wrong_algorithm") return invalid("wrong_algorithm");
+    return invalid(tried.length > 0 ? "bad_signature" : "unknown_key");
   } catch (error) {
     report(ladder.name, "keys_failed", describe(error));
     return unavailable("keys_unavailable");
   }
 }
 
-/** Proves, and remembers what that found. Without a `kid` any of the keys may have signed (RFC 7515 §6). */
+/**
+ * Proves, and remembers what that found. Without a `kid` any of the keys may have signed (RFC 7515 §6), and so may
+ * one that is not here yet: `undefined`.
+ */
 function proof(
   { policy, keyring, memory, clock, toleranceMs }: Ladder,
   token: string,
   digest: string,
   parsed: ParsedToken,
   candidates: readonly VerificationKey[],
-): Finding {
+): Finding | undefined {
   let reason: InvalidReason = "bad_signature";
   for (const key of candidates) {
     const refused = prove(parsed, key, policy);
@@ -124,6 +138,8 @@ function proof(
     }
     if (refused !== "bad_signature") reason = refused;
   }
+  const mayBeAnother = candidates.length === 0 || (parsed.kid === undefined && keyring.grows);
+  if (reason === "bad_signature" && mayBeAnother) return undefined;
   memory.keepInvalid(digest, reason, keyring.version);
   return invalid(reason);
 }

@@ -48,6 +48,7 @@ export function counting(source: GuardOptions["keys"]): {
         const keyring = source.open(context);
         return {
           algorithms: keyring.algorithms,
+          grows: keyring.grows,
           get version() {
             return keyring.version;
           },
@@ -55,7 +56,7 @@ export function counting(source: GuardOptions["keys"]): {
             lookups++;
             return keyring.find(kid, algorithm);
           },
-          resolve: async (kid, algorithm) => await keyring.resolve(kid, algorithm),
+          resolve: async (...asked) => await keyring.resolve(...asked),
           holds: (key) => keyring.holds(key),
           status: () => keyring.status(),
           ready: async (signal) => await keyring.ready(signal),

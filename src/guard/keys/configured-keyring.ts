@@ -24,6 +24,7 @@ export function configuredKeyring(
   return {
     algorithms,
     version: 1,
+    grows: false,
     find: (kid, algorithm) => keys.find(kid, algorithm),
     resolve: async (kid) =>
       await Promise.resolve<KeyLookup>({ status: keys.hasKid(kid) ? "wrong_algorithm" : "unknown" }),

@@ -33,6 +33,7 @@ const RESTORE_TIMEOUT_MS = 1_000;
  */
 export class JwksKeyring implements Keyring {
   readonly algorithms: readonly Algorithm[];
+  readonly grows = true;
   readonly #settings: JwksSettings;
   readonly #context: KeyContext;
   readonly #flight = new SingleFlight<"fetch", void>();
@@ -81,13 +82,18 @@ export class JwksKeyring implements Keyring {
     return this.#set.has(key);
   }
 
-  async resolve(kid: string | undefined, algorithm: Algorithm): Promise<KeyLookup> {
+  async resolve(
+    kid: string | undefined,
+    algorithm: Algorithm,
+    tried: readonly VerificationKey[],
+  ): Promise<KeyLookup> {
     await this.#restored;
     const firstSeen = this.#unknown.firstSeen(kid, this.#attempts);
-    const known = this.#answer(kid, algorithm, firstSeen);
+    const answer = () => this.#answer(kid, algorithm, tried, firstSeen);
+    const known = answer();
     if (known.status !== "unavailable") return known;
     await this.#refresh();
-    return this.#answer(kid, algorithm, firstSeen);
+    return answer();
   }
 
   status(): KeysStatus {
@@ -125,8 +131,13 @@ export class JwksKeyring implements Keyring {
    * From what is here. A missing `kid` is unknown only by a set that was asked for after the `kid` was first seen, and
    * not long ago: a key published later may bear the name that somebody guessed.
    */
-  #answer(kid: string | undefined, algorithm: Algorithm, firstSeen: number): KeyLookup {
-    const keys = this.#set.find(kid, algorithm);
+  #answer(
+    kid: string | undefined,
+    algorithm: Algorithm,
+    tried: readonly VerificationKey[],
+    firstSeen: number,
+  ): KeyLookup {
+    const keys = this.#set.find(kid, algorithm).filter((key) => !tried.includes(key));
     if (keys.length > 0) return { status: "found", keys };
     if (kid !== undefined && this.#set.hasKid(kid)) return { status: "wrong_algorithm" };
     const recent = this.#ageMs() < this.#settings.coolDownMs;

@@ -22,7 +22,7 @@ export interface KeySource {
 
 export type KeyLookup =
   | { readonly status: "found"; readonly keys: readonly VerificationKey[] }
-  /** A set fetched after this `kid` was first seen does not hold it. */
+  /** A set fetched after this `kid` was first seen does not hold it; without `kid`, one fetched just now. */
   | { readonly status: "unknown" }
   /** The key of this `kid` was declared for another algorithm. */
   | { readonly status: "wrong_algorithm" }
@@ -37,10 +37,16 @@ export interface Keyring {
   readonly algorithms: readonly Algorithm[];
   /** Grows whenever the set changes: findings "unknown key" and "bad signature" hold for one version only. */
   readonly version: number;
+  /** Whether other keys may come. Then a token without `kid` that none of these signed may still be good. */
+  readonly grows: boolean;
   /** At once, from what is here: the key of this `kid`, or every one that may be meant. None when only `resolve` can tell. */
   find(kid: string | undefined, algorithm: Algorithm): readonly VerificationKey[];
-  /** Fetches if that may help. Never rejects. */
-  resolve(kid: string | undefined, algorithm: Algorithm): Promise<KeyLookup>;
+  /** Fetches if that may help; `tried` did not sign the token. Never rejects. */
+  resolve(
+    kid: string | undefined,
+    algorithm: Algorithm,
+    tried: readonly VerificationKey[],
+  ): Promise<KeyLookup>;
   /** Whether a key that proved a token before is still in force. */
   holds(key: VerificationKey): boolean;
   status(): KeysStatus;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { jwks, type GuardOptions, type JwksOptions, type Snapshots } from "../../../src/index.ts";
-import { createMint } from "../../../src/testing/index.ts";
+import { createMint, type Mint } from "../../../src/testing/index.ts";
 import { UnknownKids } from "../../../src/guard/keys/unknown-kids.ts";
 import { audience, issuer, makeWorld, type World } from "../world.ts";
 import { endless, Provider } from "./provider.ts";
@@ -304,6 +304,31 @@ test("law 1: a token without kid is proved by whichever key of the set signed it
   assert.deepEqual(wrong, { status: "invalid", reason: "wrong_audience" });
   const forged = await guard.validate(stranger.token({}, withoutKid));
   assert.deepEqual(forged, { status: "invalid", reason: "bad_signature" });
+});
+
+test("law 1: a token without kid is not refused for a signature by a key that is not here yet", async () => {
+  const { keyed, mint, provider, clock } = await makeServed();
+  const next = await createMint({ issuer, audience, clock });
+  const nameless = (one: Mint) => ({ keys: one.jwks().keys.map((key) => ({ ...key, kid: undefined })) });
+  const tokenOf = (one: Mint) => one.token({}, { kid: undefined });
+  provider.serve(nameless(mint));
+  const guard = keyed({ coolDownMs: 30_000 });
+  assert.equal((await guard.validate(tokenOf(mint))).status, "valid");
+  await clock.advance(30_000);
+  provider.fail();
+  const token = tokenOf(next);
+  for (let i = 0; i < 3; i++) {
+    const verdict = await guard.validate(token);
+    assert.ok(verdict.status === "unavailable" && verdict.cause === "key_pending");
+  }
+  assert.equal(provider.attempts, 2);
+  provider.serve(nameless(next));
+  await clock.advance(60_000);
+  assert.equal((await guard.validate(token)).status, "valid");
+  assert.equal((await guard.validate(token)).status, "valid");
+  const old = await guard.validate(tokenOf(mint));
+  assert.deepEqual(old, { status: "invalid", reason: "bad_signature" });
+  assert.equal(provider.attempts, 3);
 });
 
 function fakeSnapshots(): Snapshots & { saved: Map<string, unknown> } {
