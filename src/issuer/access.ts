@@ -2,10 +2,10 @@ import type { InvalidReason, JwtClaims } from "../core/verdict.ts";
 import { checkTime, proofPolicy, type ProofPolicy } from "../jwt/claims.ts";
 import { parseToken } from "../jwt/parse.ts";
 import { prove } from "../jwt/prove.ts";
-import type { Context } from "./context.ts";
-import type { RevokedList } from "./revoked.ts";
-import { isLive } from "./sessions.ts";
-import { provenSession, type ProvenSession } from "./tokens.ts";
+import type { Foundation } from "./context.ts";
+import { RevokedList } from "./revoked.ts";
+import { findSession, isLive, type ProvenSession } from "./session-record.ts";
+import type { SigningKeys } from "./signing-keys.ts";
 
 const MAX_TOKEN_BYTES = 16_384;
 /** Between the machines of one issuer. Milliseconds. */
@@ -17,16 +17,18 @@ export type Access =
 
 /** The issuer's own answer about an access token: proof, and the session as the store has it now. */
 export class AccessTokens {
-  readonly #ctx: Context;
+  readonly #base: Foundation;
+  readonly #keys: SigningKeys;
   readonly #revoked: RevokedList;
   readonly #policy: ProofPolicy;
 
-  constructor(ctx: Context, revoked: RevokedList) {
-    this.#ctx = ctx;
-    this.#revoked = revoked;
+  constructor(base: Foundation, keys: SigningKeys) {
+    this.#base = base;
+    this.#keys = keys;
+    this.#revoked = new RevokedList(base);
     this.#policy = proofPolicy({
-      issuer: ctx.config.url,
-      audience: ctx.config.audience,
+      issuer: base.config.url,
+      audience: base.config.audience,
       types: ["at+jwt"],
       requireTyp: true,
       requiredClaims: ["sub", "jti", "sid"],
@@ -35,21 +37,19 @@ export class AccessTokens {
 
   /** Rejects when the store cannot say (law 1). */
   async check(token: string): Promise<Access> {
-    if (token.length > MAX_TOKEN_BYTES) return { status: "invalid", reason: "too_large" };
+    if (token.length > MAX_TOKEN_BYTES) return invalid("too_large");
     const parsed = parseToken(token);
     if ("reason" in parsed) return invalid(parsed.reason);
-    const key = await this.#ctx.keys.find(parsed.kid, parsed.algorithm);
+    const { kid, algorithm, claims } = parsed;
+    const key = await this.#keys.find(kid, algorithm);
     if (key === undefined) return invalid("unknown_key");
-    const { claims } = parsed;
-    const reason =
-      prove(parsed, key, this.#policy) ?? checkTime(claims, this.#ctx.clock.now(), CLOCK_TOLERANCE_MS);
+    const { clock } = this.#base;
+    const reason = prove(parsed, key, this.#policy) ?? checkTime(claims, clock.now(), CLOCK_TOLERANCE_MS);
     if (reason !== null) return invalid(reason);
-    if (await this.#revoked.holds({ jti: claims.jti, kid: parsed.kid })) return invalid("revoked");
-    const { sid = "" } = claims;
-    const record = await this.#ctx.store.sessions.get(sid);
-    const session = record && (await provenSession(this.#ctx, record, sid));
-    if (session?.subject !== claims.sub || session === null) return invalid("revoked");
-    return isLive(session, this.#ctx.clock.now()) ? { status: "valid", claims, session } : invalid("revoked");
+    if (await this.#revoked.holds(`token ${claims.jti}`, `key ${kid}`)) return invalid("revoked");
+    const session = await findSession(this.#base, claims.sid ?? "");
+    const counts = session !== null && session.subject === claims.sub && isLive(session, clock.now());
+    return counts ? { status: "valid", claims, session } : invalid("revoked");
   }
 }
 

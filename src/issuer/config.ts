@@ -5,21 +5,10 @@ import type { IssuerOptions } from "./types.ts";
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 
-/** The options, checked and copied. */
-export interface Config {
-  readonly name: string;
-  readonly url: string;
-  readonly audience: string;
-  readonly algorithm: NonNullable<IssuerOptions["algorithm"]>;
-  readonly authenticate: IssuerOptions["authenticate"];
-  readonly clients: readonly { readonly id: string; readonly secret: string }[];
-  readonly corsOrigins: readonly string[];
-  readonly accessTokenTtlMs: number;
-  readonly refreshIdleMs: number;
-  readonly refreshAbsoluteMs: number;
-  readonly graceMs: number;
-  readonly keyRotationMs: number;
-}
+/** The options, checked and copied; without the parts that are injected, and the secret. */
+export type Config = Readonly<
+  Required<Omit<IssuerOptions, "store" | "secret" | "clock" | "random" | "authenticate">>
+> & { readonly authenticate: IssuerOptions["authenticate"] | undefined };
 
 const algorithms = ["ES256", "ES384", "EdDSA", "RS256", "PS256"] as const;
 

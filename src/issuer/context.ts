@@ -1,29 +1,27 @@
 import type { Clock } from "../core/clock.ts";
-import { isHoldfastError } from "../core/errors.ts";
-import {
-  auditEvents,
-  issuerEvents,
-  type AuditEvent,
-  type AuditKind,
-  type IssuerEvent,
-} from "../core/events.ts";
+import { auditEvents, issuerEvents, type AuditEvent, type IssuerEvent } from "../core/events.ts";
 import type { Store } from "../stores/contracts.ts";
+import type { AccessTokens } from "./access.ts";
 import type { Config } from "./config.ts";
 import type { LoginLimits } from "./limits.ts";
 import type { Passwords } from "./passwords.ts";
 import type { Secrets } from "./secrets.ts";
 import type { SigningKeys } from "./signing-keys.ts";
 
-/** The parts of one issuer, made once by `createIssuer` and handed down. */
-export interface Context {
+/** What every part of an issuer works with. */
+export interface Foundation extends Recorder {
   readonly config: Config;
   readonly secrets: Secrets;
   readonly store: Omit<Store, "close">;
   readonly clock: Clock;
+}
+
+/** The parts of one issuer, made once by `createIssuer` and handed down. */
+export interface Context extends Foundation {
   readonly keys: SigningKeys;
+  readonly access: AccessTokens;
   readonly passwords: Passwords;
   readonly limits: LoginLimits;
-  readonly record: Recorder;
 }
 
 /** A clock may be set back by so much: what was issued before lives longer then. */
@@ -36,18 +34,22 @@ export function acceptedForMs(config: Config): number {
   return config.accessTokenTtlMs + MAX_TOLERANCE_MS + CLOCK_STEP_MS;
 }
 
-type Report = (event: IssuerEvent["event"], message: string) => void;
-type Audit = (kind: AuditKind, about: Partial<Omit<AuditEvent, "at" | "kind">>) => Promise<void>;
+/** Inside, what kept us from finding out is thrown, and becomes an outcome at the front door (law 1). */
+export type Decided<Outcome> = Exclude<Outcome, { status: "unavailable" }>;
 
-interface Recorder {
-  readonly report: Report;
-  readonly audit: Audit;
+export interface Recorder {
+  readonly report: (event: IssuerEvent["event"], message: string) => void;
+  /** Published whatever happens; that it cannot be stored fails no request. */
+  readonly audit: (
+    kind: AuditEvent["kind"],
+    about: Partial<Omit<AuditEvent, "at" | "kind">>,
+  ) => Promise<void>;
 }
 
-/** An audit event is published whatever happens; that it cannot be stored fails no request. */
 export function createRecorder(name: string, clock: Clock, store: () => Pick<Store, "audit">): Recorder {
-  const report: Report = (event, message) => issuerEvents.publish({ issuer: name, event, message });
-  const audit: Audit = async (kind, about) => {
+  const report: Recorder["report"] = (event, message) =>
+    issuerEvents.publish({ issuer: name, event, message });
+  const audit: Recorder["audit"] = async (kind, about) => {
     const nobody = { subject: null, session: null, source: null, detail: null };
     const event: AuditEvent = { at: clock.now(), kind, ...nobody, ...about };
     auditEvents.publish(event);
@@ -58,16 +60,4 @@ export function createRecorder(name: string, clock: Clock, store: () => Pick<Sto
     }
   };
   return { report, audit };
-}
-
-/** Law 1: what kept us from finding out is neither a yes nor a no. Anything unexpected is thrown on. */
-export async function unlessUnavailable<T>(
-  work: () => Promise<T>,
-): Promise<T | { status: "unavailable"; retryAfterMs: number }> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!isHoldfastError(error)) throw error;
-    return { status: "unavailable", retryAfterMs: error.retryAfterMs || 1000 };
-  }
 }

@@ -4,7 +4,7 @@ import { invalidOption, requireMethods } from "../core/options.ts";
 import { SingleFlight } from "../resilience/single-flight.ts";
 import { AccessTokens } from "./access.ts";
 import { checkOptions } from "./config.ts";
-import { createRecorder, unlessUnavailable, type Context } from "./context.ts";
+import { createRecorder, type Context } from "./context.ts";
 import { createEndpoints } from "./endpoints/app.ts";
 import { LoginLimits } from "./limits.ts";
 import { login } from "./login.ts";
@@ -12,14 +12,13 @@ import { startMaintenance } from "./maintenance.ts";
 import { Passwords } from "./passwords.ts";
 import { refresh } from "./refresh.ts";
 import { checkRevocationId, revoke } from "./revoke.ts";
-import { RevokedList } from "./revoked.ts";
 import { deriveSecrets } from "./secrets.ts";
 import { endSession } from "./sessions.ts";
 import { SigningKeys } from "./signing-keys.ts";
-import { StorePort } from "./store-port.ts";
 import { openStore } from "./store-owner.ts";
+import { openPort } from "./store-port.ts";
 import type { Issuer, IssuerOptions } from "./types.ts";
-import { userCommands } from "./users.ts";
+import { addUser, listUsers, setPassword } from "./users.ts";
 
 /**
  * Makes an issuer: first-party sessions whose tokens anybody can prove with its published keys.
@@ -34,34 +33,28 @@ import { userCommands } from "./users.ts";
  */
 export function createIssuer(options: IssuerOptions): Issuer {
   const config = checkOptions(options);
-  const clock = options.clock ?? systemClock;
+  const { clock = systemClock, random = Math.random } = options;
   requireMethods("issuer", "clock", clock, ["now", "monotonic", "after"]);
-  const { random = Math.random } = options;
   if (typeof random !== "function") throw invalidOption("random", "a function", random);
   const secrets = deriveSecrets(options.secret);
-  const record = createRecorder(config.name, clock, () => port.store);
-  const port = new StorePort(options.store, clock, (message) => record.report("store_failed", message));
-  const { store } = port;
-  const onTampered = async (kid: string) => await record.audit("record_tampered", { detail: `key ${kid}` });
-  const keys = new SigningKeys({ store, secrets, algorithm: config.algorithm, clock, onTampered });
-  const parts = { passwords: new Passwords(), limits: new LoginLimits() };
-  const ctx: Context = { config, secrets, store, clock, keys, record, ...parts };
+  const recorder = createRecorder(config.name, clock, () => store);
+  const { store, health } = openPort(options.store, clock, (said) => recorder.report("store_failed", said));
+  const base = { config, secrets, store, clock, ...recorder };
+  const keys = new SigningKeys(base);
+  const access = new AccessTokens(base, keys);
+  const ctx: Context = { ...base, keys, access, passwords: new Passwords(), limits: new LoginLimits(clock) };
 
   const opening = new SingleFlight<"open", void>();
   let state: "new" | "open" | "closed" = "new";
   let stop = () => {};
+  const open = async () => {
+    await openStore(ctx, keys);
+    if (state === "closed") return;
+    state = "open";
+    stop = startMaintenance(ctx, random);
+  };
   const ready = async () => {
-    if (state === "new") {
-      await opening.run("open", async () => {
-        await openStore(ctx).catch((error: unknown) => {
-          if (isHoldfastError(error, "store_mismatch")) record.report("store_failed", error.message);
-          throw error;
-        });
-        if (state !== "new") return;
-        state = "open";
-        stop = startMaintenance(ctx, random);
-      });
-    }
+    if (state === "new") await opening.run("open", open);
     if (state === "closed") throw new HoldfastError("closed", "the issuer is closed");
   };
   const afterReady =
@@ -71,14 +64,13 @@ export function createIssuer(options: IssuerOptions): Issuer {
       return await work(...args);
     };
 
-  const users = userCommands(ctx);
   return {
     name: config.name,
-    fetch: createEndpoints(ctx, new AccessTokens(ctx, new RevokedList(store.revocations, clock)), ready),
-    login: async (credentials, origin = {}) =>
-      await unlessUnavailable(afterReady(async () => await login(ctx, credentials, origin))),
-    refresh: async (token, origin = {}) =>
-      await unlessUnavailable(afterReady(async () => await refresh(ctx, token, origin))),
+    fetch: createEndpoints(ctx, ready),
+    login: orUnavailable(
+      afterReady(async (credentials, origin = {}) => await login(ctx, credentials, origin)),
+    ),
+    refresh: orUnavailable(afterReady(async (token, origin = {}) => await refresh(ctx, token, origin))),
     endSession: afterReady(async (id, reason = "revoked") => {
       checkRevocationId(id);
       await endSession(ctx, id, reason);
@@ -86,23 +78,21 @@ export function createIssuer(options: IssuerOptions): Issuer {
     revoke: afterReady(async (what) => await revoke(ctx, what)),
     revocations: store.revocations,
     users: {
-      add: afterReady(async (user, how) => await users.add(user, how)),
-      setPassword: afterReady(async (name, password) => await users.setPassword(name, password)),
-      list: afterReady(async (page) => await users.list(page)),
+      add: afterReady(async (user, how) => await addUser(ctx, user, how)),
+      setPassword: afterReady(async (name, password) => await setPassword(ctx, name, password)),
+      list: afterReady(async (page) => await listUsers(ctx, page)),
     },
     keys: {
       list: afterReady(async () => {
         await keys.reload();
         return keys.list();
       }),
-      rotate: afterReady(async () => {
-        if ((await keys.rotate()) === "rotated") await record.audit("keys_rotated", { detail: "by hand" });
-      }),
+      rotate: afterReady(async () => await keys.rotate("by hand")),
     },
     status: () => ({
       name: config.name,
       url: config.url,
-      store: { description: store.description, ...port.health },
+      store: { description: store.description, ...health() },
       keys: keys.list(),
     }),
     ready,
@@ -111,5 +101,19 @@ export function createIssuer(options: IssuerOptions): Issuer {
       stop();
       await Promise.resolve();
     },
+  };
+}
+
+/** Law 1: what kept us from finding out is neither a yes nor a no. Anything unexpected is thrown on. */
+function orUnavailable<A extends unknown[], R>(
+  work: (...args: A) => Promise<R>,
+): (...args: A) => Promise<R | { status: "unavailable"; retryAfterMs: number }> {
+  return async (...args) => {
+    try {
+      return await work(...args);
+    } catch (error) {
+      if (!isHoldfastError(error)) throw error;
+      return { status: "unavailable", retryAfterMs: error.retryAfterMs || 1000 };
+    }
   };
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { HoldfastError } from "../core/errors.ts";
+import { parseJsonObject } from "../jwt/json.ts";
 import { withDeadline } from "../resilience/deadline.ts";
 import type { UserRecord } from "../stores/contracts.ts";
 import type { Context } from "./context.ts";
@@ -10,36 +11,38 @@ import type { Authenticate, Identity, Origin } from "./types.ts";
 /** How long `authenticate` may take, in milliseconds. */
 const AUTHENTICATE_DEADLINE_MS = 10_000;
 
-/** Of `claims` as JSON. A token must fit into a header, and every verifier's limit. */
-const MAX_CLAIMS_CHARS = 4096;
+/** Of an identity as JSON. Its token must fit into a header, and every verifier's limit. */
+const MAX_IDENTITY_BYTES = 4096;
 
 /** Ours to say: RFC 7519 §4.1, RFC 9068 §2.2, RFC 7800 §3.1. */
-const REGISTERED: readonly string[] = "iss sub aud exp nbf iat jti client_id scope sid auth_time cnf".split(
-  " ",
-);
+const REGISTERED = "iss sub aud exp nbf iat jti client_id scope sid auth_time cnf".split(" ");
 
-/** RFC 6749 §3.3. */
-export const scopeSchema: z.ZodType<string> = z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]+$/);
-const identitySchema: z.ZodType<Identity | null> = z
+/** What every verifier reads back as it was: no half surrogate pair, no `__proto__`, not too deep, not too large. */
+function fitsToken(identity: Identity): boolean {
+  const json = Buffer.from(JSON.stringify(identity));
+  return json.length <= MAX_IDENTITY_BYTES && parseJsonObject(json) !== null;
+}
+
+/** Scopes: RFC 6749 §3.3. */
+export const identitySchema: z.ZodType<Identity> = z
   .object({
     subject: z.string().min(1).max(255),
-    scopes: z.array(scopeSchema),
+    scopes: z.array(z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]+$/)),
     claims: z
       .record(z.string(), z.json())
-      .refine((claims) => JSON.stringify(claims).length <= MAX_CLAIMS_CHARS, "is too large for a token")
       .refine((claims) => REGISTERED.every((name) => !Object.hasOwn(claims, name)), "holds a registered name")
       .default({}),
   })
-  .nullable();
+  .refine(fitsToken, "does not fit into a token");
 
 /** Whose credentials these are; `null` when they are wrong. Throws what kept us from finding out. */
 export async function identify(
   ctx: Context,
   credentials: Readonly<Record<string, unknown>>,
-  origin: Origin,
+  { signal }: Origin,
 ): Promise<Identity | null> {
   const { authenticate } = ctx.config;
-  if (authenticate !== undefined) return await ask(ctx, authenticate, credentials, origin.signal);
+  if (authenticate !== undefined) return await ask(ctx, authenticate, credentials, signal);
   const { username, password } = credentials;
   if (typeof username !== "string" || typeof password !== "string") return null;
   const name = normalUsername(username);
@@ -62,7 +65,7 @@ export async function checkPassword(
 /** `null` and an alarm when the record is not as we made it. */
 export async function provenUser(ctx: Context, user: UserRecord | null): Promise<UserRecord | null> {
   if (user === null || isOurUser(ctx.secrets, user)) return user;
-  await ctx.record.audit("record_tampered", { detail: "user" });
+  await ctx.audit("record_tampered", { detail: "user" });
   return null;
 }
 
@@ -78,21 +81,19 @@ async function ask(
   credentials: Readonly<Record<string, unknown>>,
   signal: AbortSignal | undefined,
 ): Promise<Identity | null> {
-  let answer: unknown;
+  const call = async (own: AbortSignal) => await authenticate(credentials, { signal: own });
   try {
-    const call = async (own: AbortSignal) => await authenticate(credentials, { signal: own });
-    answer = await withDeadline(ctx.clock, "authenticate", AUTHENTICATE_DEADLINE_MS, call, signal);
+    const answer = await withDeadline(ctx.clock, "authenticate", AUTHENTICATE_DEADLINE_MS, call, signal);
+    // Reading the answer runs their code too: it may have getters.
+    return answer === null ? null : identitySchema.parse(answer);
   } catch (cause) {
     signal?.throwIfAborted();
-    throw failed(ctx, "authenticate threw or took too long", cause);
+    const [issue] = cause instanceof z.ZodError ? cause.issues : [];
+    const message =
+      issue === undefined
+        ? "authenticate threw or took too long"
+        : `authenticate answered nonsense: ${issue.path.join(".")} ${issue.message}`;
+    ctx.report("authenticate_failed", message);
+    throw new HoldfastError("authenticate_failed", message, { cause });
   }
-  const identity = identitySchema.safeParse(answer);
-  if (identity.success) return identity.data;
-  const [issue] = identity.error.issues;
-  throw failed(ctx, `authenticate answered nonsense: ${issue?.path.join(".")} ${issue?.message}`);
-}
-
-function failed(ctx: Context, message: string, cause?: unknown): HoldfastError {
-  ctx.record.report("authenticate_failed", message);
-  return new HoldfastError("authenticate_failed", message, { cause });
 }

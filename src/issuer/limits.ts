@@ -1,67 +1,85 @@
 import { hash } from "node:crypto";
-import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
+import { elapsedMs, instant, type Clock, type Instant } from "../core/clock.ts";
+import { TtlCache } from "../resilience/ttl-cache.ts";
 
 /** Wrong attempts in a quarter of an hour: for one account from one source, and from one source in all. */
-const WINDOW_S = 15 * 60;
+const WINDOW_MS = 15 * 60_000;
 const PER_ACCOUNT_AND_SOURCE = 10;
 const PER_SOURCE = 100;
+
+/** Of each kind, room for some 30,000 counts: a flood of sources makes us forget the idlest, not run out of memory. */
+const MAX_BYTES = 8 * 1024 * 1024;
+const BYTES_PER_COUNT = 256;
+
+/** Begins with its first attempt and ends a window later, whatever is tried meanwhile. */
+interface Count {
+  readonly began: Instant;
+  attempts: number;
+  exceeded: boolean;
+}
 
 type Attempt =
   | {
       readonly status: "allowed";
-      /** The credentials were right: the account starts anew from this source. */
-      succeeded(): Promise<void>;
-      /** Nobody found out: it does not count. */
-      forgiven(): Promise<void>;
+      /** Unless the credentials were wrong. Right ones let the account start anew; `unknown` does not count. */
+      readonly settle: (credentials: "right" | "unknown") => void;
     }
+  /** `first` in its window. */
   | { readonly status: "limited"; readonly retryAfterMs: number; readonly first: boolean };
 
 /**
  * Counts attempts before they are made, so that parallel ones count too. Never by account alone: nobody can lock
- * another one out. The source is asked first, so that one source makes only a bounded number of entries.
+ * another one out.
  */
 export class LoginLimits {
-  readonly #bySource = new RateLimiterMemory({ points: PER_SOURCE, duration: WINDOW_S });
-  readonly #byBoth = new RateLimiterMemory({ points: PER_ACCOUNT_AND_SOURCE, duration: WINDOW_S });
+  readonly #clock: Clock;
+  readonly #bySource: TtlCache<Count>;
+  readonly #byBoth: TtlCache<Count>;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#bySource = new TtlCache({ maxBytes: MAX_BYTES, clock });
+    this.#byBoth = new TtlCache({ maxBytes: MAX_BYTES, clock });
+  }
 
   /** `account` is `null` when the credentials name none. An unknown source counts as one source. */
-  async attempt(account: string | null, source: string | undefined): Promise<Attempt> {
-    const from = network(source ?? "unknown");
+  attempt(account: string | null, source: string | undefined): Attempt {
+    const from = network((source ?? "unknown").slice(0, 64));
+    const ofSource = this.#count(this.#bySource, from);
+    if (ofSource.attempts >= PER_SOURCE) return this.#limited(ofSource);
     const both = hash("sha256", JSON.stringify([account, from]), "base64url");
-    const forgiven = async () => {
-      await this.#bySource.reward(from);
-      if (account !== null) await this.#byBoth.reward(both);
+    const ofBoth = account === null ? null : this.#count(this.#byBoth, both);
+    // Nothing is tried then, so it does not count against the neighbours behind the same address.
+    if (ofBoth !== null && ofBoth.attempts >= PER_ACCOUNT_AND_SOURCE) return this.#limited(ofBoth);
+    ofSource.attempts++;
+    if (ofBoth !== null) ofBoth.attempts++;
+    const settle = (credentials: "right" | "unknown") => {
+      ofSource.attempts--;
+      if (credentials === "right") this.#byBoth.delete(both);
+      else if (ofBoth !== null) ofBoth.attempts--;
     };
-    const tooMany = await excess(this.#bySource, from);
-    if (tooMany !== null) return tooMany;
-    const tooManyHere = account === null ? null : await excess(this.#byBoth, both);
-    if (tooManyHere !== null) {
-      // Nothing was tried: it does not count against the neighbours behind the same address.
-      await this.#bySource.reward(from);
-      return tooManyHere;
-    }
-    const succeeded = async () => {
-      await this.#bySource.reward(from);
-      await this.#byBoth.delete(both);
-    };
-    return { status: "allowed", succeeded, forgiven };
+    return { status: "allowed", settle };
   }
-}
 
-async function excess(limiter: RateLimiterMemory, key: string): Promise<Attempt | null> {
-  try {
-    await limiter.consume(key);
-    return null;
-  } catch (refusal) {
-    if (!(refusal instanceof RateLimiterRes)) throw refusal;
-    const first = refusal.consumedPoints === limiter.points + 1;
-    return { status: "limited", retryAfterMs: Math.max(1000, refusal.msBeforeNext), first };
+  #count(counts: TtlCache<Count>, key: string): Count {
+    const known = counts.get(key);
+    if (known !== undefined) return known;
+    const count = { began: instant(this.#clock), attempts: 0, exceeded: false };
+    counts.set(key, count, { ttlMs: WINDOW_MS, bytes: BYTES_PER_COUNT });
+    return count;
+  }
+
+  #limited(count: Count): Attempt {
+    const first = !count.exceeded;
+    count.exceeded = true;
+    const retryAfterMs = Math.max(1000, WINDOW_MS - elapsedMs(this.#clock, count.began));
+    return { status: "limited", retryAfterMs, first };
   }
 }
 
 /** An IPv6 subscriber owns a whole /64. */
 function network(source: string): string {
-  if (!source.includes(":") || source.includes(".")) return source.slice(0, 64);
+  if (!source.includes(":") || source.includes(".")) return source;
   const [head = "", tail = ""] = source.split("%", 1)[0]?.split("::") ?? [];
   const left = head.split(":").filter(Boolean);
   const right = tail.split(":").filter(Boolean);

@@ -1,60 +1,54 @@
 import { sleep } from "../core/clock.ts";
 import { HoldfastError, isHoldfastError } from "../core/errors.ts";
-import type { Context } from "./context.ts";
+import type { Context, Decided } from "./context.ts";
 import { identify, normalUsername } from "./identity.ts";
 import { beginSession } from "./sessions.ts";
 import type { Identity, LoginOutcome, Origin, TokenResponse } from "./types.ts";
-
-export type Refused = Exclude<LoginOutcome, { status: "ok" }>;
 
 export async function login(
   ctx: Context,
   credentials: Readonly<Record<string, unknown>>,
   origin: Origin,
-): Promise<LoginOutcome> {
+): Promise<Decided<LoginOutcome>> {
   const { username } = credentials;
   const account = typeof username === "string" ? normalUsername(username) : null;
-  const result = await withinLimits(ctx, account, origin, async () => {
+  return await withinLimits(ctx, account, origin, async () => {
     return await openSession(ctx, origin, async () => await identify(ctx, credentials, origin));
   });
-  return "access_token" in result ? { status: "ok", tokens: result } : result;
 }
 
 /**
  * Runs a check of credentials within the limits, for everything that takes a password. `null` from it is a refusal
  * and counts; what kept us from finding out does not.
  */
-export async function withinLimits<T>(
+export async function withinLimits(
   ctx: Context,
   account: string | null,
   origin: Origin,
-  check: () => Promise<T | null>,
-): Promise<T | Refused> {
+  check: () => Promise<TokenResponse | null>,
+): Promise<Decided<LoginOutcome>> {
   origin.signal?.throwIfAborted();
   const source = origin.source ?? null;
-  const attempt = await ctx.limits.attempt(account, origin.source);
+  const attempt = ctx.limits.attempt(account, origin.source);
   if (attempt.status === "limited") {
     // Once a window: a flood of attempts must not become a flood of writes.
-    if (attempt.first) await ctx.record.audit("login_limited", { source });
+    if (attempt.first) await ctx.audit("login_limited", { source });
     return { status: "limited", retryAfterMs: attempt.retryAfterMs };
   }
-  let settled = false;
+  let tokens: TokenResponse | null;
   try {
-    const result = await check();
-    settled = true;
-    if (result === null) {
-      await ctx.record.audit("login_refused", { source });
-      return { status: "denied" };
-    }
-    await attempt.succeeded();
-    return result;
+    tokens = await check();
   } catch (error) {
-    if (!isHoldfastError(error)) throw error;
-    const status = error.code === "overloaded" ? "limited" : "unavailable";
-    return { status, retryAfterMs: error.retryAfterMs || 1000 };
-  } finally {
-    if (!settled) await attempt.forgiven();
+    attempt.settle("unknown");
+    if (!isHoldfastError(error, "overloaded")) throw error;
+    return { status: "limited", retryAfterMs: error.retryAfterMs };
   }
+  if (tokens === null) {
+    await ctx.audit("login_refused", { source });
+    return { status: "denied" };
+  }
+  attempt.settle("right");
+  return { status: "ok", tokens };
 }
 
 /**
@@ -66,7 +60,7 @@ export async function openSession(
   origin: Origin,
   check: () => Promise<Identity | null>,
 ): Promise<TokenResponse | null> {
-  for (let tries = 1; ; tries++) {
+  for (let tries = 1; tries <= 2; tries++) {
     const authAt = await ctx.store.now();
     const identity = await check();
     if (identity === null) return null;
@@ -74,12 +68,11 @@ export async function openSession(
     const tokens = await beginSession(ctx, identity, authAt, origin);
     if (tokens !== null) {
       const about = { subject: identity.subject, session: tokens.session_id, source: origin.source ?? null };
-      await ctx.record.audit("login", about);
+      await ctx.audit("login", about);
       return tokens;
     }
-    if (tries === 2)
-      throw new HoldfastError("timeout", "the user's sessions are being ended again and again");
     // A session that begins in the very millisecond of a cut-off cannot be told from an earlier one.
     await sleep(ctx.clock, 2, origin.signal);
   }
+  throw new HoldfastError("timeout", "the user's sessions are being ended again and again");
 }

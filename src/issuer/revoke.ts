@@ -26,10 +26,10 @@ export async function revoke(ctx: Context, { kind, id }: RevokeRequest): Promise
       return await endSubject(ctx, id, "revoked");
     case "token":
       await append(kind, acceptedForMs(ctx.config));
-      return await ctx.record.audit("token_revoked", { detail: id });
+      return await ctx.audit("token_revoked", { detail: id });
     case "key":
       await ctx.keys.discard(id, async () => await append(kind, KEY_REVOKED_MS));
-      return await ctx.record.audit("key_revoked", { detail: id });
+      return await ctx.audit("key_revoked", { detail: id });
     default:
       throw invalidOption("revoke: kind", "session, subject, token or key", kind);
   }

@@ -1,53 +1,44 @@
-import type { RevocationEntry } from "../core/revocation.ts";
-import type { Clock } from "../core/clock.ts";
-import type { LogPosition } from "../core/revocation.ts";
-import type { RevocationFeed } from "../stores/contracts.ts";
+import type { LogPosition, RevocationEntry } from "../core/revocation.ts";
+import type { Foundation } from "./context.ts";
 
 /**
  * Tokens and keys that were revoked one by one. Sessions and subjects need no list: their records say it. The log
  * is read on before every answer, so what any process made durable counts at once.
  */
 export class RevokedList {
-  readonly #feed: RevocationFeed;
-  readonly #clock: Clock;
+  readonly #base: Foundation;
   /** `until` by kind and id. */
-  #until = new Map<string, number>();
+  readonly #until = new Map<string, number>();
   #position: LogPosition | null = null;
 
-  constructor(feed: RevocationFeed, clock: Clock) {
-    this.#feed = feed;
-    this.#clock = clock;
+  constructor(base: Foundation) {
+    this.#base = base;
   }
 
-  async holds(token: { jti: string | undefined; kid: string | undefined }): Promise<boolean> {
-    await this.#readOn();
-    return this.#until.has(`token ${token.jti}`) || this.#until.has(`key ${token.kid}`);
-  }
-
-  async #readOn(): Promise<void> {
+  /** Whether one of these was revoked: `token …` by its `jti`, `key …` by its `kid`. */
+  async holds(...names: readonly string[]): Promise<boolean> {
+    const { revocations } = this.#base.store;
     const from = this.#position;
-    const tail = from === null ? null : await this.#feed.after(from);
+    const tail = from && (await revocations.after(from));
     if (from !== null && tail?.status === "ok") {
-      this.#apply(tail.entries);
-      const last = tail.entries.at(-1);
-      // Another call may have read further meanwhile.
-      if (last !== undefined && last.seq > (this.#position?.seq ?? 0)) {
-        this.#position = { epoch: from.epoch, seq: last.seq, chain: last.chain };
-      }
-      return;
+      const { seq, chain } = tail.entries.at(-1) ?? from;
+      this.#add(tail.entries, { epoch: from.epoch, seq, chain });
+    } else {
+      const { entries, position } = await revocations.snapshot();
+      this.#add(entries, position);
     }
-    const { position, entries } = await this.#feed.snapshot();
-    this.#apply(entries);
-    this.#position = position;
+    return names.some((name) => this.#until.has(name));
   }
 
-  #apply(entries: readonly RevocationEntry[]): void {
+  /** Calls at the same time may bring the same entries, and are none the worse for it. */
+  #add(entries: readonly RevocationEntry[], position: LogPosition): void {
+    this.#position = position;
     if (entries.length === 0) return;
     for (const { revocation } of entries) {
       const { kind, id, until } = revocation;
       if (kind === "token" || kind === "key") this.#until.set(`${kind} ${id}`, until);
     }
-    const now = this.#clock.now();
+    const now = this.#base.clock.now();
     for (const [name, until] of this.#until) if (until < now) this.#until.delete(name);
   }
 }

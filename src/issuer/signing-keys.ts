@@ -1,12 +1,13 @@
-import { elapsedMs, instant, type Clock, type Instant } from "../core/clock.ts";
+import { elapsedMs, instant, type Instant } from "../core/clock.ts";
 import { HoldfastError } from "../core/errors.ts";
 import type { Algorithm } from "../jwt/algorithms.ts";
 import { importJwkSet, type VerificationKey } from "../jwt/jwk-set.ts";
 import { generateSigningKey, importSigningKey, type SigningKey } from "../jwt/sign.ts";
 import { SingleFlight } from "../resilience/single-flight.ts";
-import type { SigningKeyRecord, Store } from "../stores/contracts.ts";
+import type { SigningKeyRecord } from "../stores/contracts.ts";
+import { acceptedForMs, type Foundation } from "./context.ts";
 import { open, seal } from "./sealing.ts";
-import type { SecretKeys, Secrets } from "./secrets.ts";
+import type { SecretKeys } from "./secrets.ts";
 import type { IssuerStatus } from "./types.ts";
 
 /** How old our view of the keys may be when we sign: a rotation in another process is seen within this time. */
@@ -20,31 +21,22 @@ interface OpenedKey {
   readonly verification: VerificationKey;
 }
 
-interface SigningKeysOptions {
-  readonly store: Pick<Store, "keys" | "now">;
-  readonly secrets: Secrets;
-  readonly algorithm: Algorithm;
-  readonly clock: Clock;
-  /** A record that is not as we sealed it. */
-  readonly onTampered: (kid: string) => Promise<void>;
-}
-
 /** Public keys are always derived from private ones that opened: a key that was written to the store from outside is none. */
 export class SigningKeys {
-  readonly #options: SigningKeysOptions;
+  readonly #base: Foundation;
   readonly #loading = new SingleFlight<"keys", void>();
   #keys: readonly OpenedKey[] = [];
   #loaded: Instant | null = null;
   #asked = 0;
   #answered = 0;
 
-  constructor(options: SigningKeysOptions) {
-    this.#options = options;
+  constructor(base: Foundation) {
+    this.#base = base;
   }
 
   /** First start: one key signs, the next is published already. Later: opens what is there. */
   async open(): Promise<void> {
-    const { store } = this.#options;
+    const { store } = this.#base;
     if ((await store.keys.list()).length === 0) {
       const now = await store.now();
       await store.keys.initialise([await this.#make(now, now), await this.#make(now, null)]);
@@ -55,8 +47,8 @@ export class SigningKeys {
   /** What the store holds now, at the latest when this resolves; an answer that was overtaken is dropped. */
   async reload(): Promise<void> {
     const turn = ++this.#asked;
-    const asked = instant(this.#options.clock);
-    const records = await this.#options.store.keys.list();
+    const asked = instant(this.#base.clock);
+    const records = await this.#base.store.keys.list();
     const opened = await Promise.all(records.map(async (record) => await this.#opened(record)));
     const keys = opened.filter((key) => key !== null);
     if (signerOf(keys) === undefined) {
@@ -71,7 +63,7 @@ export class SigningKeys {
   /** The key that signs now. */
   async signer(): Promise<SigningKey> {
     await this.#reloadIfOlderThan(KEY_RELOAD_MS);
-    return (signerOf(this.#keys) as OpenedKey).signing;
+    return this.#signer().signing;
   }
 
   /** A key that is published under `kid`. */
@@ -101,59 +93,66 @@ export class SigningKeys {
     });
   }
 
-  /** Of several at once, one wins; afterwards `kid` does not sign any more, whoever did it. */
-  async rotate(kid?: string): Promise<"rotated" | "stale"> {
-    const { store } = this.#options;
+  /** The one published next signs from now on. Of several rotations at once, one wins. */
+  async rotate(why: string): Promise<void> {
     await this.reload();
-    const current = signerOf(this.#keys)?.record.kid ?? "";
-    if (kid !== undefined && kid !== current) return "stale";
-    const outcome = await store.keys.rotate(current, await this.#make(await store.now(), null));
-    await this.reload();
-    return outcome;
+    await this.#replace(this.#signer(), why);
   }
 
-  /** Rotates when the signer is older than `rotationMs`; forgets what retired more than `keepMs` ago. */
-  async maintain(rotationMs: number, keepMs: number): Promise<"rotated" | "stale" | "not due"> {
+  /** Rotates when it is time; forgets what retired long enough ago. */
+  async maintain(): Promise<void> {
     await this.reload();
-    const { store } = this.#options;
+    const { store, config } = this.#base;
     const now = await store.now();
+    // A retired key signs in another process until that one looks again, and its last token lives on after that.
+    const keepMs = KEY_RELOAD_MS + acceptedForMs(config);
     for (const { record } of this.#keys) {
       if (record.retiredAt !== null && now > record.retiredAt + keepMs) await store.keys.remove(record.kid);
     }
-    const signer = signerOf(this.#keys)?.record;
-    if (now < (signer?.activatedAt ?? 0) + rotationMs) return "not due";
-    return await this.rotate(signer?.kid);
+    const signer = this.#signer();
+    if (now >= (signer.record.activatedAt ?? 0) + config.keyRotationMs) {
+      await this.#replace(signer, "on schedule");
+    }
   }
 
   /** For a compromised key: it signs no more and is published no more. `revoke` makes that durable in between. */
   async discard(kid: string, revoke: () => Promise<void>): Promise<void> {
     await this.reload();
     // The one published next has to sign once before it can retire; so at most two rotations.
-    for (let turns = 0; turns < 3 && this.#inUse(kid); turns++) await this.rotate();
+    const inUse = () => this.#keys.some(({ record }) => record.kid === kid && record.retiredAt === null);
+    for (let turns = 0; turns < 3 && inUse(); turns++) await this.rotate("revoked");
     await revoke();
-    await this.#options.store.keys.remove(kid);
+    await this.#base.store.keys.remove(kid);
     await this.reload();
   }
 
   /** Seals every key under the first secret. */
   async reseal(): Promise<void> {
-    const { store, secrets } = this.#options;
+    const { store, secrets } = this.#base;
     for (const { record, signing } of this.#keys) {
       await store.keys.reseal(record.kid, record.sealed, sealKey(secrets[0], record, signing));
     }
   }
 
-  #inUse(kid: string): boolean {
-    return this.#keys.some(({ record }) => record.kid === kid && record.retiredAt === null);
+  #signer(): OpenedKey {
+    return signerOf(this.#keys) as OpenedKey;
+  }
+
+  async #replace({ record }: OpenedKey, why: string): Promise<void> {
+    const { store, audit } = this.#base;
+    const outcome = await store.keys.rotate(record.kid, await this.#make(await store.now(), null));
+    if (outcome === "rotated") await audit("keys_rotated", { detail: why });
+    await this.reload();
   }
 
   async #reloadIfOlderThan(ms: number): Promise<void> {
-    if (this.#loaded !== null && elapsedMs(this.#options.clock, this.#loaded) < ms) return;
+    if (this.#loaded !== null && elapsedMs(this.#base.clock, this.#loaded) < ms) return;
     await this.#loading.run("keys", async () => await this.reload());
   }
 
   async #make(createdAt: number, activatedAt: number | null): Promise<SigningKeyRecord> {
-    const { secrets, algorithm } = this.#options;
+    const { secrets, config } = this.#base;
+    const { algorithm } = config;
     const signing = await generateSigningKey(algorithm);
     const facts = { kid: signing.kid, algorithm, createdAt };
     return { ...facts, sealed: sealKey(secrets[0], facts, signing), activatedAt, retiredAt: null };
@@ -162,14 +161,14 @@ export class SigningKeys {
   async #opened(record: SigningKeyRecord): Promise<OpenedKey | null> {
     const before = this.#keys.find((key) => key.record.sealed === record.sealed);
     if (before !== undefined && binding(before.record) === binding(record)) return { ...before, record };
-    for (const keys of this.#options.secrets) {
+    for (const keys of this.#base.secrets) {
       const plain = open(keys.sealing, record.sealed, binding(record));
       if (plain === null) continue;
       const signing = importSigningKey(JSON.parse(plain.toString()) as Record<string, unknown>);
       const [verification] = importJwkSet({ keys: [signing.publicJwk] }).keys;
       if (verification !== undefined && signing.kid === record.kid) return { record, signing, verification };
     }
-    await this.#options.onTampered(record.kid);
+    await this.#base.audit("record_tampered", { detail: `key ${record.kid}` });
     return null;
   }
 }

@@ -1,27 +1,41 @@
 import { HoldfastError } from "../core/errors.ts";
-import type { Context } from "./context.ts";
-import { resignUsers } from "./users.ts";
+import type { Foundation } from "./context.ts";
+import { isOurUser, signUser } from "./records.ts";
+import type { SigningKeys } from "./signing-keys.ts";
 
 const MARKER = "secret";
 
 /**
- * Opens the keys, after making sure that the store belongs to one of our secrets (law 4: never a second truth). Under
- * a new first secret, everything that lasts is sealed again under it; sessions keep theirs until they expire.
+ * Opens the keys, after making sure that the store belongs to one of our secrets (law 4: never a second truth). With
+ * several, everything that lasts is sealed again under the first; sessions keep theirs until they expire.
  */
-export async function openStore(ctx: Pick<Context, "store" | "secrets" | "keys" | "record">): Promise<void> {
-  const { store, secrets, keys } = ctx;
+export async function openStore(base: Foundation, keys: SigningKeys): Promise<void> {
+  const { store, secrets } = base;
   const [first] = secrets;
   const standing = await store.markers.claim(MARKER, first.fingerprint);
   if (!secrets.some(({ fingerprint }) => fingerprint === standing)) {
-    throw new HoldfastError(
-      "store_mismatch",
-      `the store (${store.description}) belongs to another secret: bring that secret back; to replace it, put the new one before it, separated by a comma`,
-    );
+    const message = `the store (${store.description}) belongs to another secret: bring that secret back; to replace it, put the new one before it, separated by a comma`;
+    base.report("store_failed", message);
+    throw new HoldfastError("store_mismatch", message);
   }
   await keys.open();
-  if (standing === first.fingerprint) return;
+  if (secrets.length === 1) return;
+  // At every start: another process, not yet restarted, may have gone on under the old one.
   await keys.reseal();
-  await resignUsers(ctx);
+  await resignUsers(base);
+  if (standing === first.fingerprint) return;
   await store.markers.replace(MARKER, standing, first.fingerprint);
-  ctx.record.report("secret_replaced", "keys and users are sealed under the new first secret");
+  base.report("secret_replaced", "keys and users are sealed under the new first secret");
+}
+
+async function resignUsers({ store, secrets }: Foundation): Promise<void> {
+  for (let after: string | undefined; ;) {
+    const users = await store.users.list({ after, limit: 100 });
+    for (const user of users) {
+      const signed = signUser(secrets, user);
+      if (signed.mac !== user.mac && isOurUser(secrets, user)) await store.users.replace(signed, user.mac);
+    }
+    after = users.at(-1)?.username;
+    if (after === undefined) return;
+  }
 }

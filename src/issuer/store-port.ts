@@ -2,7 +2,8 @@ import type { Clock } from "../core/clock.ts";
 import { HoldfastError, isHoldfastError } from "../core/errors.ts";
 import { requireMethods } from "../core/options.ts";
 import { withDeadline } from "../resilience/deadline.ts";
-import type { RevocationLog, Store } from "../stores/contracts.ts";
+import type { Store } from "../stores/contracts.ts";
+import type { IssuerStatus } from "./types.ts";
 
 type Part = "users" | "sessions" | "keys" | "revocations" | "audit" | "markers";
 
@@ -19,71 +20,62 @@ const parts: { readonly [P in Part]: Readonly<Record<keyof Store[P], true>> } = 
 /** A store has deadlines of its own; this one is for those that do not. Milliseconds. */
 const STORE_DEADLINE_MS = 10_000;
 
-interface StoreHealth {
-  readonly reachable: boolean;
-  readonly lastError: string | null;
+interface StorePort {
+  readonly store: Omit<Store, "close">;
+  readonly health: () => Omit<IssuerStatus["store"], "description">;
 }
 
 /**
  * The store as the issuer uses it: refused here if it lacks a method; plain values are as good as promises; and
  * whatever it throws, or a silence past the deadline, is `store_unavailable` and nothing else.
  */
-export class StorePort {
-  readonly store: Omit<Store, "close">;
-  readonly #clock: Clock;
-  readonly #onFailure: (message: string) => void;
-  #health: StoreHealth = { reachable: true, lastError: null };
+export function openPort(store: Store, clock: Clock, onFailure: (message: string) => void): StorePort {
+  let lastError: string | null = null;
 
-  constructor(store: Store, clock: Clock, onFailure: (message: string) => void) {
-    requireMethods("issuer", "store", store, ["now", "prune"]);
-    this.#clock = clock;
-    this.#onFailure = onFailure;
-    const revocations: RevocationLog = {
-      ...this.#wrap(store, "revocations"),
-      subscribe: (listener) => store.revocations.subscribe(listener),
-    };
-    this.store = {
-      description: store.description,
-      users: this.#wrap(store, "users"),
-      sessions: this.#wrap(store, "sessions"),
-      keys: this.#wrap(store, "keys"),
-      revocations,
-      audit: this.#wrap(store, "audit"),
-      markers: this.#wrap(store, "markers"),
-      now: async () => await this.#call("now()", async () => await store.now()),
-      prune: async () => await this.#call("prune()", async () => await store.prune()),
-    };
-  }
-
-  get health(): StoreHealth {
-    return this.#health;
-  }
-
-  #wrap<P extends Part>(store: Store, name: P): Store[P] {
-    const part = store[name] as unknown as Record<string, (...args: unknown[]) => unknown>;
-    const methods = Object.keys(parts[name]);
-    requireMethods("issuer", `store.${name}`, part, methods);
-    const wrapped = methods.map((method) => [
-      method,
-      async (...args: unknown[]) => await this.#call(`${name}.${method}()`, () => part[method]?.(...args)),
-    ]);
-    return Object.fromEntries(wrapped) as Store[P];
-  }
-
-  async #call<T>(what: string, work: () => T | Promise<T>): Promise<T> {
+  async function call<T>(what: string, work: () => T | Promise<T>): Promise<T> {
     try {
       const label = `the store's ${what}`;
-      const answer = await withDeadline(this.#clock, label, STORE_DEADLINE_MS, async () => await work());
-      this.#health = { reachable: true, lastError: null };
+      const answer = await withDeadline(clock, label, STORE_DEADLINE_MS, async () => await work());
+      lastError = null;
       return answer;
     } catch (error) {
       const failure =
         isHoldfastError(error) && error.code.startsWith("store_")
           ? error
           : new HoldfastError("store_unavailable", `the store failed at ${what}`, { cause: error });
-      if (this.#health.reachable) this.#onFailure(failure.message);
-      this.#health = { reachable: false, lastError: failure.message };
+      if (lastError === null) onFailure(failure.message);
+      lastError = failure.message;
       throw failure;
     }
   }
+
+  function wrap<P extends Part>(name: P): Store[P] {
+    const part = store[name] as unknown as Record<string, (...args: unknown[]) => unknown>;
+    const methods = Object.keys(parts[name]);
+    requireMethods("issuer", `store.${name}`, part, methods);
+    const wrapped = methods.map((method) => [
+      method,
+      async (...args: unknown[]) => await call(`${name}.${method}()`, () => part[method]?.(...args)),
+    ]);
+    return Object.fromEntries(wrapped) as Store[P];
+  }
+
+  requireMethods("issuer", "store", store, ["now", "prune"]);
+  return {
+    health: () => ({ reachable: lastError === null, lastError }),
+    store: {
+      description: store.description,
+      users: wrap("users"),
+      sessions: wrap("sessions"),
+      keys: wrap("keys"),
+      revocations: {
+        ...wrap("revocations"),
+        subscribe: (listener) => store.revocations.subscribe(listener),
+      },
+      audit: wrap("audit"),
+      markers: wrap("markers"),
+      now: async () => await call("now()", async () => await store.now()),
+      prune: async () => await call("prune()", async () => await store.prune()),
+    },
+  };
 }

@@ -91,6 +91,23 @@ describe("bad input over HTTP", () => {
     assert.ok(sent < 100_000);
   });
 
+  test("a body that never ends is given up, and its source is told", async () => {
+    const { issuer, clock } = fixture();
+    await issuer.ready();
+    let cancelled = false;
+    const body = new ReadableStream({
+      pull: async () => await new Promise(() => {}),
+      cancel: () => void (cancelled = true),
+    });
+    const init = { method: "POST", headers: json, body, duplex: "half" };
+    const answer = issuer.fetch(new Request(`${URL_OF_ISSUER}/auth/login`, init as RequestInit));
+    await clock.advance(30_000);
+    assert.equal((await answer).status, 408);
+    assert.ok(cancelled);
+    await issuer.close();
+    assert.equal(clock.pending, 0);
+  });
+
   test("a body that breaks off is the request's fault", async () => {
     const { issuer } = fixture();
     const body = new ReadableStream({ pull: (controller) => controller.error(new Error("gone")) });
@@ -199,6 +216,15 @@ describe("around the endpoints", () => {
     assert.equal(refused.status, 401);
     assert.equal(refused.headers.get("Access-Control-Allow-Origin"), "https://app.example.com");
     assert.equal(refused.headers.get("Vary"), "Origin");
+    for (const status of [400, 401, 503]) {
+      if (status === 503) await issuer.close();
+      const answer = await call(issuer, "GET", "/auth/sessions", undefined, {
+        ...headers,
+        ...(status !== 401 && { Authorization: "Bearer" }),
+      });
+      assert.equal(answer.status, status);
+      assert.equal(answer.headers.get("Access-Control-Allow-Origin"), "https://app.example.com");
+    }
   });
 
   test("what nobody foresaw is 500 and an event, and nothing inside leaks", async () => {

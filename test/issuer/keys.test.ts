@@ -158,6 +158,18 @@ for (const [name, open] of stores) {
       });
     });
 
+    test("what a process under the old secret still adds is sealed anew at the next start", async () => {
+      await open(async (store, clock) => {
+        const own = { store, clock, authenticate: undefined } as object;
+        const old = fixture(own).issuer;
+        await old.ready();
+        await fixture({ ...own, secret: `${OTHER_SECRET},${SECRET}` }).issuer.ready();
+        await old.users.add({ username: "ann", password: "password of ann" });
+        await fixture({ ...own, secret: `${OTHER_SECRET},${SECRET}` }).issuer.ready();
+        await logIn(fixture({ ...own, secret: OTHER_SECRET }).issuer);
+      });
+    });
+
     test("law 4: a store of another secret is refused, saying what to do", async () => {
       await open(async (store, clock) => {
         await fixture({ store, clock }).issuer.ready();

@@ -1,15 +1,26 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import fc from "fast-check";
 import { isHoldfastError } from "../../src/core/errors.ts";
 import { issuerEvents, type IssuerEvent } from "../../src/core/events.ts";
 import { createIssuer } from "../../src/issuer/create-issuer.ts";
+import { LoginLimits } from "../../src/issuer/limits.ts";
 import type { Identity } from "../../src/issuer/types.ts";
 import { Passwords } from "../../src/issuer/passwords.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
-import { call, claimsOf, fixture, logIn, SECRET, URL_OF_ISSUER } from "./fixture.ts";
+import { call, claimsOf, fixture, logIn, SECRET, URL_OF_ISSUER, validity } from "./fixture.ts";
 
 const wrong = { username: "ann", password: "wrong" };
 const right = { username: "ann", password: "password of ann" };
+
+const circular: Record<string, unknown> = {};
+circular["self"] = circular;
+
+function nested(levels: number): unknown {
+  let value: unknown = null;
+  for (let i = 0; i < levels; i++) value = [value];
+  return value;
+}
 
 describe("login", () => {
   test("an unknown user and a wrong password get the same answer", async () => {
@@ -66,6 +77,23 @@ describe("login", () => {
     }
   });
 
+  test("limits follow the clock that was given", async () => {
+    const { clock, issuer } = fixture();
+    for (let i = 0; i < 10; i++) assert.equal((await issuer.login(wrong)).status, "denied");
+    await clock.advance(14 * 60_000);
+    assert.deepEqual(await issuer.login(wrong), { status: "limited", retryAfterMs: 60_000 });
+    await clock.advance(60_000);
+    assert.equal((await issuer.login(wrong)).status, "denied");
+  });
+
+  test("law 6: however many the sources and names, counting them takes bounded memory: the idlest is forgotten", () => {
+    const limits = new LoginLimits(new FakeClock());
+    for (let i = 0; i < 100; i++) limits.attempt(`name ${i}`, "192.0.2.1");
+    assert.equal(limits.attempt("bob", "192.0.2.1").status, "limited");
+    for (let i = 0; i < 70_000; i++) limits.attempt(`user ${i}`, `source ${i}`);
+    assert.equal(limits.attempt("bob", "192.0.2.1").status, "allowed");
+  });
+
   test("one source is limited over all accounts, and an IPv6 source is its /64", async () => {
     const { issuer } = fixture();
     const from = (i: number) => ({ source: `2001:db8:1:2::${i.toString(16)}` });
@@ -105,6 +133,20 @@ describe("login", () => {
       () => ({ subject: "ann", scopes: [], claims: { sub: "bob" } }),
       () => ({ subject: "ann", scopes: [], claims: { cnf: {} } }),
       () => ({ subject: "ann", scopes: [], claims: { big: "x".repeat(5000) } }),
+      () => ({ subject: "ann", scopes: [], claims: { wide: "\u5b57".repeat(4000) } }),
+      () => ({ subject: "ann", scopes: Array.from({ length: 1000 }, (_, i) => `scope${i}`) }),
+      () => ({ subject: "half a pair \ud800", scopes: [] }),
+      () => ({ subject: "ann", scopes: [], claims: { ["\ud800"]: 1 } }),
+      () => ({ subject: "ann", scopes: [], claims: { deep: nested(40) } }),
+      () => ({ subject: "ann", scopes: [], claims: { deep: nested(100_000) } }),
+      () => ({ subject: "ann", scopes: [], claims: circular }),
+      () => ({ subject: "ann", scopes: [], claims: { when: new Date() } }),
+      () => ({
+        scopes: [],
+        get subject() {
+          throw new Error("password of ann");
+        },
+      }),
     ];
     let answer: () => unknown = () => null;
     const { issuer } = fixture({ clock, authenticate: () => answer() as Identity });
@@ -128,6 +170,29 @@ describe("login", () => {
     const outcome = await issuer.login(right);
     assert.equal(outcome.status, "ok");
     assert.equal(outcome.status === "ok" && claimsOf(outcome.tokens.access_token)["scope"], "a b");
+  });
+
+  test("law 1: whatever identity is taken, its token is valid; any other is unavailable", async () => {
+    const text = fc.string({ unit: "binary", maxLength: 300 });
+    const identities = fc.record({
+      subject: text,
+      scopes: fc.array(fc.string({ minLength: 1, unit: "grapheme-ascii" }), { maxLength: 5 }),
+      claims: fc.dictionary(text, fc.jsonValue({ stringUnit: "binary" }), { noNullPrototype: true }),
+    });
+    let answer: unknown;
+    const { issuer } = fixture({ authenticate: () => answer as Identity });
+    let taken = 0;
+    await fc.assert(
+      fc.asyncProperty(identities, async (identity) => {
+        answer = identity;
+        const outcome = await issuer.login({});
+        if (outcome.status !== "ok") return outcome.status === "unavailable";
+        taken++;
+        return (await validity(issuer, outcome.tokens.access_token)).valid;
+      }),
+      { numRuns: 200 },
+    );
+    assert.ok(taken > 20);
   });
 
   test("authenticate gets every member of the body, and the caller's abort", async () => {

@@ -3,8 +3,8 @@ import { describe, test } from "node:test";
 import type { Issuer, TokenResponse } from "../../src/issuer/types.ts";
 import type { Store } from "../../src/stores/contracts.ts";
 import type { FakeClock } from "../../src/testing/fake-clock.ts";
-import { bearer, call, fixture, validity, type Fixture } from "./fixture.ts";
-import { failing, stores } from "./stores.ts";
+import { bearer, call, claimsOf, fixture, validity, type Fixture } from "./fixture.ts";
+import { failing, stores, wrapped } from "./stores.ts";
 
 /** An issuer that checks passwords itself, on this store. */
 function withUsers(store: Store, clock: FakeClock): Fixture {
@@ -92,6 +92,25 @@ for (const [name, open] of stores) {
           assert.equal((await issuer.refresh(outcome.tokens.refresh_token)).status, "invalid_grant");
         } else assert.equal(outcome.status, "denied");
         assert.equal((await issuer.login({ username: "ann", password: "old password" })).status, "denied");
+      });
+    });
+
+    test("law 5: a record that is written to while its password changes makes no session for anybody else", async () => {
+      await open(async (store, clock) => {
+        const forged = wrapped(store, async (method, work) => {
+          const answer = (await work()) as object | null;
+          if (method !== "users.get" || answer === null) return answer;
+          return { ...answer, subject: "admin", scopes: ["holdfast:admin"] };
+        });
+        const { issuer } = withUsers(store, clock);
+        await issuer.users.add({ username: "ann", password: "old password" });
+        const here = await tokensOf(issuer, "old password");
+        const { issuer: victim } = withUsers(forged, clock);
+        const body = { current_password: "old password", new_password: "new password" };
+        const changed = await moving(clock, call(victim, "POST", "/auth/password", body, bearer(here)));
+        const fresh = claimsOf(((await changed.json()) as TokenResponse).access_token);
+        const { sub } = claimsOf(here.access_token) as { sub: string };
+        assert.deepEqual([fresh["sub"], fresh["scope"]], [sub, ""]);
       });
     });
 

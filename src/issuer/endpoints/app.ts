@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import { cors } from "hono/cors";
+import { HTTPException } from "hono/http-exception";
 import { isHoldfastError } from "../../core/errors.ts";
-import type { AccessTokens } from "../access.ts";
 import type { Context } from "../context.ts";
 import type { Issuer, Origin } from "../types.ts";
 import { jwksEndpoint, metadataEndpoint, validateEndpoint } from "./metadata.ts";
@@ -13,9 +13,9 @@ export interface Call {
   readonly request: Request;
   readonly origin: Origin;
   readonly params: Readonly<Record<string, string>>;
-  readonly tokens: AccessTokens;
 }
 
+/** Rejects with a `refusal`, or with what kept us from finding out. */
 export type Endpoint = (call: Call) => Promise<Response>;
 type Method = "GET" | "POST" | "DELETE";
 
@@ -36,11 +36,7 @@ function endpoints(ctx: Context): Readonly<Record<string, Partial<Record<Method,
 }
 
 /** The HTTP contract. Answers every request and never rejects; what went wrong inside stays inside. */
-export function createEndpoints(
-  ctx: Context,
-  tokens: AccessTokens,
-  ready: () => Promise<void>,
-): Issuer["fetch"] {
+export function createEndpoints(ctx: Context, ready: () => Promise<void>): Issuer["fetch"] {
   const app = new Hono<{ Bindings: Origin }>();
   const { corsOrigins } = ctx.config;
   if (corsOrigins.length > 0) {
@@ -52,19 +48,18 @@ export function createEndpoints(
     for (const [method, endpoint] of Object.entries(methods)) {
       app.on(method, path, async (c) => {
         await ready();
-        return await endpoint({ request: c.req.raw, origin: c.env, params: c.req.param(), tokens });
+        return await endpoint({ request: c.req.raw, origin: c.env, params: c.req.param() });
       });
     }
-    const allow = Object.keys(methods).flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method]));
-    app.all(path, () =>
-      problem(405, "invalid_request", "This method is not allowed here.", { Allow: allow.join(", ") }),
-    );
+    const Allow = Object.keys(methods).join(", ").replace("GET", "GET, HEAD");
+    app.all(path, () => problem(405, "invalid_request", "This method is not allowed here.", { Allow }));
   }
   app.notFound(() => problem(404, "not_found", "There is nothing here."));
   app.onError((error, c) => {
+    if (error instanceof HTTPException && error.res !== undefined) return error.res;
     if (isHoldfastError(error)) return unavailable(error.retryAfterMs);
     if (c.env.signal?.aborted === true) return unavailable(0);
-    ctx.record.report("unexpected_error", `${c.req.method} ${c.req.routePath}: ${error.name}`);
+    ctx.report("unexpected_error", `${c.req.method} ${c.req.routePath}: ${error.name}`);
     return problem(500, "server_error", "Something went wrong.");
   });
   return async (request, origin = {}) => {

@@ -1,44 +1,65 @@
-import type { z } from "zod";
-import { problem } from "./respond.ts";
+import { HTTPException } from "hono/http-exception";
+import { z } from "zod";
+import { isHoldfastError } from "../../core/errors.ts";
+import { withDeadline } from "../../resilience/deadline.ts";
+import type { Context } from "../context.ts";
+import { problem, refusal } from "./respond.ts";
 
 const MAX_BODY_BYTES = 65_536;
+/** For the whole of it, in milliseconds. */
+const BODY_DEADLINE_MS = 30_000;
 
-/** The JSON body as `schema` wants it, or the response that refuses it. Messages name members, never values. */
-export async function readBody<T>(request: Request, schema: z.ZodType<T>): Promise<T | Response> {
+export const text = (): z.ZodString => z.string("must be a string");
+
+/** What names a session by its refresh token. */
+export const refreshTokenBody: z.ZodType<{ refresh_token: string }> = z.object(
+  { refresh_token: text() },
+  "must be an object",
+);
+
+/** The JSON body as `schema` wants it. Refusals name members, never values. */
+export async function readBody<T>(ctx: Context, request: Request, schema: z.ZodType<T>): Promise<T> {
   const type = request.headers.get("Content-Type")?.split(";", 1)[0]?.trim().toLowerCase();
   if (type !== "application/json") {
-    return problem(415, "invalid_request", "The body must be JSON: Content-Type: application/json.");
+    throw badRequest(415, "The body must be JSON: Content-Type: application/json.");
   }
-  let bytes: Buffer | null;
-  try {
-    bytes = await readBytes(request);
-  } catch {
-    return problem(400, "invalid_request", "The body ended early.");
-  }
-  if (bytes === null) {
-    return problem(413, "invalid_request", `The body must not exceed ${MAX_BODY_BYTES} bytes.`);
-  }
+  const bytes = await readBytes(ctx, request.body);
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch {
-    return problem(400, "invalid_request", "The body is not JSON.");
+    throw badRequest(400, "The body is not JSON.");
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   const member = issue?.path.join(".") || "The body";
-  return problem(400, "invalid_request", `${member}: ${issue?.message ?? "not as expected"}`);
+  throw badRequest(400, `${member}: ${issue?.message ?? "not as expected"}`);
 }
 
-/** `null` past the limit, which is counted here and not taken from `Content-Length`. */
-async function readBytes(request: Request): Promise<Buffer | null> {
+/** What arrives is counted; `Content-Length` is not believed. */
+async function readBytes(ctx: Context, body: Request["body"]): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of request.body ?? []) {
-    size += chunk.length;
-    if (size > MAX_BODY_BYTES) return null;
-    chunks.push(chunk);
+  const reader = body?.getReader();
+  const read = async () => {
+    let size = 0;
+    for (let part = await reader?.read(); part?.done === false; part = await reader?.read()) {
+      size += part.value.length;
+      if (size > MAX_BODY_BYTES) throw badRequest(413, `The body must not exceed ${MAX_BODY_BYTES} bytes.`);
+      chunks.push(part.value);
+    }
+  };
+  try {
+    await withDeadline(ctx.clock, "the body", BODY_DEADLINE_MS, read);
+  } catch (error) {
+    void reader?.cancel().catch(() => undefined);
+    if (error instanceof HTTPException) throw error;
+    if (isHoldfastError(error, "timeout")) throw badRequest(408, "The body took too long.");
+    throw badRequest(400, "The body ended early.");
   }
   return Buffer.concat(chunks);
+}
+
+function badRequest(status: number, description: string): HTTPException {
+  return refusal(problem(status, "invalid_request", description));
 }

@@ -1,21 +1,19 @@
 import { z } from "zod";
 import type { Context } from "../context.ts";
-import { createClientCheck } from "./authorization.ts";
-import { readBody } from "./body.ts";
-import { json } from "./respond.ts";
 import type { Endpoint } from "./app.ts";
+import { createClientCheck } from "./authorization.ts";
+import { readBody, text } from "./body.ts";
+import { json } from "./respond.ts";
 
-const tokenBody = z.object({ token: z.string("must be a string") }, "must be an object");
+const tokenBody = z.object({ token: text() }, "must be an object");
 
 /** For services that ask the issuer instead of proving tokens themselves. */
 export function validateEndpoint(ctx: Context): Endpoint {
-  const refuseClient = createClientCheck(ctx.config.clients);
-  return async ({ request, tokens }) => {
-    const refusal = refuseClient(request);
-    if (refusal !== null) return refusal;
-    const body = await readBody(request, tokenBody);
-    if (body instanceof Response) return body;
-    const access = await tokens.check(body.token);
+  const requireClient = createClientCheck(ctx.config.clients);
+  return async ({ request }) => {
+    requireClient(request);
+    const { token } = await readBody(ctx, request, tokenBody);
+    const access = await ctx.access.check(token);
     if (access.status === "valid") return json(200, { valid: true, claims: access.claims });
     return json(200, { valid: false, reason: access.reason });
   };

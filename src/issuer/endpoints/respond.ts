@@ -1,3 +1,5 @@
+import { HTTPException } from "hono/http-exception";
+
 /** JSON; never kept by a cache (RFC 6749 §5.1) unless the headers say otherwise. */
 export function json(status: number, body: unknown, headers: Record<string, string> = {}): Response {
   return Response.json(body, { status, headers: { "Cache-Control": "no-store", ...headers } });
@@ -15,6 +17,11 @@ export function problem(
   headers?: Record<string, string>,
 ): Response {
   return json(status, { error, error_description: description }, headers);
+}
+
+/** To be thrown: ends the request with this response, wherever it was found out. */
+export function refusal(response: Response): HTTPException {
+  return new HTTPException(undefined, { res: response });
 }
 
 /** Law 1: 503 and when to try again. Never a reason to log anybody out. */

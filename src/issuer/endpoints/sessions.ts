@@ -1,75 +1,68 @@
-import { z } from "zod";
 import type { Context } from "../context.ts";
-import { readRefreshToken } from "../refresh-token.ts";
-import { endSession, endSubject, liveSessions, sessionOfToken } from "../sessions.ts";
-import { provenSession } from "../tokens.ts";
+import { readRefreshToken, refreshTokenDigest, type RefreshToken } from "../refresh-token.ts";
+import { endOf, findSession, isLive } from "../session-record.ts";
+import { endSession, endSubject, liveSessions } from "../sessions.ts";
+import type { Endpoint } from "./app.ts";
 import { hasBearer, requireBearer } from "./authorization.ts";
-import { readBody } from "./body.ts";
-import { invalidGrant, json, noContent, problem } from "./respond.ts";
-import type { Call, Endpoint } from "./app.ts";
-
-const tokenBody = z.object({ refresh_token: z.string("must be a string") }, "must be an object");
+import { readBody, refreshTokenBody } from "./body.ts";
+import { invalidGrant, json, noContent, problem, refusal } from "./respond.ts";
 
 /** Who is logging out: the bearer's session, or the one that a refresh token with a good MAC names. */
 export function logoutEndpoint(ctx: Context): Endpoint {
-  return async (call) => {
-    const source = call.origin.source ?? null;
-    if (hasBearer(call.request)) {
-      const access = await requireBearer(call.tokens, call.request);
-      if (access instanceof Response) return access;
-      const { id, subject } = access.session;
-      await endSession(ctx, id, "logout", { subject, source });
-      return noContent();
+  return async ({ request, origin }) => {
+    const source = origin.source ?? null;
+    if (hasBearer(request)) {
+      const { session } = await requireBearer(ctx, request);
+      await endSession(ctx, session.id, "logout", { subject: session.subject, source });
+    } else {
+      const token = await presentedToken(ctx, request);
+      // RFC 7009 §2.2: one that is not ours has nothing left to end.
+      if (token !== null) await endSession(ctx, token.session, "logout", { source });
     }
-    const body = await readBody(call.request, tokenBody);
-    if (body instanceof Response) return body;
-    const token = readRefreshToken(ctx.secrets, body.refresh_token);
-    // RFC 7009 §2.2: one that is not ours has nothing left to end.
-    if (token !== null) await endSession(ctx, token.session, "logout", { source });
     return noContent();
   };
 }
 
 export function logoutAllEndpoint(ctx: Context): Endpoint {
-  return async (call) => {
-    const subject = hasBearer(call.request) ? await bearerSubject(call) : await tokenSubject(ctx, call);
-    if (subject instanceof Response) return subject;
-    if (subject !== null) await endSubject(ctx, subject, "logout_all", call.origin.source ?? null);
+  return async ({ request, origin }) => {
+    const subject = hasBearer(request)
+      ? (await requireBearer(ctx, request)).session.subject
+      : await subjectOfToken(ctx, await presentedToken(ctx, request));
+    if (subject !== null) await endSubject(ctx, subject, "logout_all", origin.source ?? null);
     return noContent();
   };
 }
 
-async function bearerSubject(call: Call): Promise<string | Response> {
-  const access = await requireBearer(call.tokens, call.request);
-  return access instanceof Response ? access : access.session.subject;
+async function presentedToken(ctx: Context, request: Request): Promise<RefreshToken | null> {
+  const body = await readBody(ctx, request, refreshTokenBody);
+  return readRefreshToken(ctx.secrets, body.refresh_token);
 }
 
 /** Only a token that still counts may speak for the user. `null`: a repeated request, whose work is done. */
-async function tokenSubject(ctx: Context, call: Call): Promise<string | null | Response> {
-  const body = await readBody(call.request, tokenBody);
-  if (body instanceof Response) return body;
-  const token = readRefreshToken(ctx.secrets, body.refresh_token);
-  const found = token && (await sessionOfToken(ctx, token));
-  if (found?.current === true) return found.session.subject;
-  return found?.session.endReason === "logout_all" ? null : invalidGrant();
+async function subjectOfToken(ctx: Context, token: RefreshToken | null): Promise<string | null> {
+  const session = token && (await findSession(ctx, token.session));
+  if (token === null || session === null) throw refusal(invalidGrant());
+  if (session.endReason === "logout_all") return null;
+  const known = [session.currentDigest, session.previousDigest].includes(refreshTokenDigest(token));
+  if (known && isLive(session, ctx.clock.now())) return session.subject;
+  throw refusal(invalidGrant());
 }
 
 /** Dates on the wire are epoch seconds. */
 export function listEndpoint(ctx: Context): Endpoint {
-  return async ({ request, tokens }) => {
-    const access = await requireBearer(tokens, request);
-    if (access instanceof Response) return access;
-    const sessions = await liveSessions(ctx, access.session.subject);
+  return async ({ request }) => {
+    const { session: own } = await requireBearer(ctx, request);
+    const sessions = await liveSessions(ctx, own.subject);
     const seconds = (ms: number) => Math.floor(ms / 1000);
     return json(200, {
       sessions: sessions.map((session) => ({
         session_id: session.id,
-        current: session.id === access.session.id,
+        current: session.id === own.id,
         device: session.content.device,
         scope: session.content.scopes.join(" "),
         auth_time: seconds(session.authAt),
         last_refreshed_at: seconds(session.rotatedAt),
-        expires_at: seconds(Math.min(session.idleExpiresAt, session.absoluteExpiresAt)),
+        expires_at: seconds(endOf(session)),
       })),
     });
   };
@@ -77,14 +70,10 @@ export function listEndpoint(ctx: Context): Endpoint {
 
 /** Another user's session is as unknown as none. */
 export function endEndpoint(ctx: Context): Endpoint {
-  return async ({ request, origin, tokens, params }) => {
-    const access = await requireBearer(tokens, request);
-    if (access instanceof Response) return access;
-    const { subject } = access.session;
-    const id = params["id"] ?? "";
-    const record = await ctx.store.sessions.get(id);
-    const session = record?.subject === subject ? await provenSession(ctx, record, id) : null;
-    if (session === null) return problem(404, "not_found", "You have no such session.");
+  return async ({ request, origin, params: { id = "" } }) => {
+    const { subject } = (await requireBearer(ctx, request)).session;
+    const session = await findSession(ctx, id);
+    if (session?.subject !== subject) throw refusal(problem(404, "not_found", "You have no such session."));
     await endSession(ctx, id, "logout", { subject, source: origin.source ?? null });
     return noContent();
   };
