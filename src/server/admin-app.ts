@@ -1,12 +1,18 @@
 import { Hono } from "hono";
+import { systemClock } from "../core/clock.ts";
 import { cacheHealthCheck } from "../guard/cache.ts";
-import { adminPage, contentSecurityPolicy } from "./admin-page.ts";
+import { problem } from "../issuer/endpoints/respond.ts";
+import { withDeadline } from "../resilience/deadline.ts";
+import { adminPage } from "./admin-page.ts";
+import { contentSecurityPolicy } from "./admin-style.ts";
 import { checkHealth } from "./health.ts";
 import { httpAddress } from "./listen.ts";
+import { onlyGet } from "./only-get.ts";
 import type { Service } from "./service.ts";
 
 const RECENT_EVENTS = 20;
 const USERS_COUNTED = 1000;
+const STORE_DEADLINE_MS = 1000;
 
 /** What people see of the service. Reads only. */
 export function adminApp(service: Service, port: number): Hono {
@@ -19,34 +25,43 @@ export function adminApp(service: Service, port: number): Hono {
     c.header("Cache-Control", "no-store");
     c.header("X-Content-Type-Options", "nosniff");
     if (!hosts.has(c.req.header("host")?.toLowerCase() ?? "")) {
-      return c.json({ error: "misdirected_request", error_description: "ask for localhost" }, 421);
+      return problem(421, "misdirected_request", "Ask for localhost or 127.0.0.1.");
     }
     return await next();
   });
-  app.get("/health", async (c) => {
+  onlyGet(app, "/health", async (c) => {
     const health = await checkHealth(service);
     return c.json(health, health.status === "ok" ? 200 : 503);
   });
-  app.get("/cache/health", async (c) => {
+  onlyGet(app, "/cache/health", async (c) => {
     const health = await cacheHealthCheck(service.guard);
     return c.json(health, health.status === "unavailable" ? 503 : 200);
   });
-  app.get("/", async (c) => {
-    const health = await checkHealth(service);
-    const reachable = health.components.store.status === "ok";
+  onlyGet(app, "/", async (c) => {
     const page = await adminPage({
       service,
-      health,
-      users: reachable ? await countUsers(service) : "not known",
-      events: reachable ? await service.store.audit.recent(RECENT_EVENTS) : [],
+      health: await checkHealth(service),
+      users: await orNull(async () => await countUsers(service)),
+      events: await orNull(async () => await service.store.audit.recent(RECENT_EVENTS)),
       now: Date.now(),
+      upMs: process.uptime() * 1000,
       rssBytes: process.memoryUsage.rss(),
     });
     c.header("Content-Security-Policy", contentSecurityPolicy);
     c.header("Referrer-Policy", "no-referrer");
     return c.html(page);
   });
+  app.notFound(() => problem(404, "not_found", "There is nothing here."));
   return app;
+}
+
+/** The page must come up when the store does not: that is when somebody looks at it. */
+async function orNull<T>(read: () => Promise<T>): Promise<T | null> {
+  try {
+    return await withDeadline(systemClock, "the store", STORE_DEADLINE_MS, read);
+  } catch {
+    return null;
+  }
 }
 
 async function countUsers({ issuer }: Service): Promise<string> {

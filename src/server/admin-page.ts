@@ -1,6 +1,6 @@
-import { hash } from "node:crypto";
 import { html, raw } from "hono/html";
-import type { AuditEvent } from "../core/events.ts";
+import type { AuditEvent, AuditKind } from "../core/events.ts";
+import { adminStyle } from "./admin-style.ts";
 import type { Health } from "./health.ts";
 import type { Service } from "./service.ts";
 import { version } from "./version.ts";
@@ -9,103 +9,145 @@ import { version } from "./version.ts";
 export interface AdminView {
   readonly service: Service;
   readonly health: Health;
-  readonly users: string;
-  /** Newest first. */
-  readonly events: readonly AuditEvent[];
+  /** How many users there are, in words; `null` when the store cannot be read. */
+  readonly users: string | null;
+  /** Newest first; `null` when the store cannot be read. */
+  readonly events: readonly AuditEvent[] | null;
   /** Epoch ms. */
   readonly now: number;
+  readonly upMs: number;
   readonly rssBytes: number;
 }
 
 type Html = ReturnType<typeof html>;
+type Part = keyof Health["components"];
 
-const style = `
-:root { color-scheme: light dark; --line: light-dark(#dcdfe4, #3a3f47); --dim: light-dark(#5c6570, #a0a8b2) }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem }
-h1 { font-size: 1.4rem; margin: 0 } h2 { font-size: 1rem; margin: 2rem 0 .4rem }
-table { border-collapse: collapse; width: 100% }
-th, td { text-align: left; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere }
-th { font-weight: 500; color: var(--dim); white-space: nowrap }
-th:first-child { width: 1%; padding-right: 2rem } td { font-variant-numeric: tabular-nums }
-.ok::before, .unavailable::before { content: "●"; margin-right: .4rem }
-.ok::before { color: #2a9d52 } .unavailable::before { color: #d23b3b }
-p { color: var(--dim); margin: .2rem 0 }`;
+/** What a failing part means for those who use the service. */
+const consequence: Readonly<Record<Part, string>> = {
+  store: "Logins, refreshes and revocations answer 503. Nothing is lost; tokens issued so far pass for now.",
+  keys: "No token can be checked: 503.",
+  revocations: "What was revoked lately is not known. Tokens answer 503 once the view is too old.",
+  guard: "Tokens are not checked as they must be: take this instance out of service.",
+};
 
-/** Nothing but this page's own style sheet: no script, no frame, no form, nothing from elsewhere. */
-export const contentSecurityPolicy: string =
-  `default-src 'none'; style-src 'sha256-${hash("sha256", style, "base64")}'; ` +
-  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/** Events that somebody should look into. */
+const alarms: ReadonlySet<AuditKind> = new Set(["refresh_reuse", "refresh_shadowed", "record_tampered"]);
 
-/** The status page: plain HTML, every value escaped by the template. */
+/** The status page: plain HTML, every value escaped by the template. A browser asks again every ten seconds. */
 export async function adminPage(view: AdminView): Promise<string> {
-  const { service, health, users, events, now } = view;
-  const { memory, inFlight } = service.guard.status();
+  const { service, health, now } = view;
+  const failing = Object.entries(health.components).filter(([, { status }]) => status !== "ok");
+  const state =
+    failing.length === 0 ? "Everything works" : `Not working: ${failing.map(([name]) => name).join(", ")}`;
   const page = await html`<!doctype html>
     <html lang="en">
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width" />
-        <title>Holdfast</title>
-        ${raw(`<style>${style}</style>`)}
+        <meta http-equiv="refresh" content="10" />
+        <title>${state} · Holdfast</title>
+        ${raw(`<style>${adminStyle}</style>`)}
       </head>
       <body>
-        <h1 class="${health.status}">Holdfast ${version}</h1>
-        <p>Issuer ${service.url}, for ${service.audience}</p>
+        <p class="dim">Holdfast ${version}</p>
+        <h1 class="${health.status}">${state}</h1>
+        <p class="dim">${time(now)}, running for ${duration(view.upMs)}</p>
+        <dl>
+          <dt>issuer</dt>
+          <dd><code>${service.url}</code></dd>
+          <dt>audience</dt>
+          <dd><code>${service.audience}</code></dd>
+          <dt>store</dt>
+          <dd><code>${service.store.description}</code></dd>
+        </dl>
         <h2>Parts</h2>
-        ${table(
-          [],
-          Object.entries(health.components).map(([name, { status, detail }]) => [
-            name,
-            html`<span class="${status}">${status}</span>`,
-            detail,
-          ]),
-        )}
+        ${parts(health)}
         <h2>Figures</h2>
-        ${table(
-          [],
-          [
-            ["users", users],
-            ["tokens remembered", `${memory.valid.size}, ${megabytes(memory.valid.bytes)}`],
-            ["answers from memory", memory.valid.hits],
-            ["proofs under way", inFlight],
-            ["memory of the process", megabytes(view.rssBytes)],
-          ],
-        )}
+        ${figures(view)}
         <h2>Signing keys</h2>
         ${table(
-          ["key", "algorithm", "made", "state"],
+          ["state", "algorithm", "made", "id"],
           service.issuer
             .status()
-            .keys.map((key) => [key.kid, key.algorithm, time(key.createdAt), keyState(key, now)]),
+            .keys.map((key) => [keyState(key, now), key.algorithm, time(key.createdAt), key.kid]),
         )}
         <h2>Recent events</h2>
-        ${table(
-          ["time", "event", "subject", "source", "detail"],
-          events.map(({ at, kind, subject, source, detail }) => [time(at), kind, subject, source, detail]),
-        )}
+        ${events(view.events)}
       </body>
     </html>`;
   return String(page);
 }
 
+function parts({ components }: Health): Html {
+  const cards = Object.entries(components).map(
+    ([name, { status, detail }]): Html =>
+      html`<div class="card">
+        <b>${name} <span class="${status}">${status}</span></b>
+        <p class="dim">${detail}</p>
+        ${status === "ok" ? "" : html`<p>${consequence[name as Part]}</p>`}
+      </div>`,
+  );
+  return html`<div class="cards">${cards}</div>`;
+}
+
+function figures({ service, users, rssBytes }: AdminView): Html {
+  const { memory, inFlight } = service.guard.status();
+  const { hits, misses, size, bytes } = memory.valid;
+  const rows = [
+    ["users", users ?? "not known"],
+    ["answers from memory", `${hits} of ${hits + misses}`],
+    ["tokens remembered", `${size}, ${megabytes(bytes)}`],
+    ["proofs under way", inFlight],
+    ["memory of the process", megabytes(rssBytes)],
+  ];
+  const cards = rows.map(
+    ([name, value]): Html =>
+      html`<div class="card"><span class="figure">${value}</span> <span class="dim">${name}</span></div>`,
+  );
+  return html`<div class="cards">${cards}</div>`;
+}
+
+function events(recent: AdminView["events"]): Html {
+  if (recent === null) return html`<p class="dim">Not known: the store cannot be read.</p>`;
+  if (recent.length === 0) return html`<p class="dim">None so far.</p>`;
+  return table(
+    ["time", "event", "source", "subject or session", "detail"],
+    recent.map(({ at, kind, subject, session, source, detail }) => [
+      time(at),
+      alarms.has(kind) ? html`<span class="alarm">${kind}</span>` : kind,
+      source,
+      subject ?? session,
+      detail,
+    ]),
+  );
+}
+
 function table(head: readonly string[], rows: readonly (readonly unknown[])[]): Html {
-  const cells = (row: readonly unknown[]): Html[] =>
-    row.map((cell, n): Html => (n === 0 ? html`<th>${cell}</th>` : html`<td>${cell}</td>`));
-  return html`<table>
-    <tr>
-      ${head.map((name): Html => html`<th>${name}</th>`)}
-    </tr>
-    ${rows.map(
-      (row): Html =>
-        html`<tr>
-          ${cells(row)}
-        </tr>`,
-    )}
-  </table>`;
+  const row = (cells: readonly unknown[]): Html =>
+    html`<tr>
+      ${cells.map((cell): Html => html`<td>${cell}</td>`)}
+    </tr>`;
+  return html`<div class="table">
+    <table>
+      <tr>
+        ${head.map((name): Html => html`<th>${name}</th>`)}
+      </tr>
+      ${rows.map(row)}
+    </table>
+  </div>`;
 }
 
 function time(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19).replace("T", " ")} UTC`;
+}
+
+function duration(ms: number): string {
+  const minutes = Math.floor(ms / 60_000);
+  if (minutes < 1) return `${Math.floor(ms / 1000)} s`;
+  if (minutes < 60) return `${minutes} min`;
+  return minutes < 2880
+    ? `${Math.floor(minutes / 60)} h ${minutes % 60} min`
+    : `${Math.floor(minutes / 1440)} days`;
 }
 
 function megabytes(bytes: number): string {
@@ -114,6 +156,6 @@ function megabytes(bytes: number): string {
 
 /** A signing key's state in words. */
 export function keyState(key: { activatedAt: number | null; retiredAt: number | null }, now: number): string {
-  if (key.retiredAt !== null) return `retired ${Math.round((now - key.retiredAt) / 60_000)} min ago`;
+  if (key.retiredAt !== null) return `retired ${duration(now - key.retiredAt)} ago`;
   return key.activatedAt === null ? "published, signs next" : "signs";
 }

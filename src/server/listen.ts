@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, isIPv6, Server as SocketServer, type Socket } from "node:net";
 import { HoldfastError } from "../core/errors.ts";
+import { refuseConnection } from "./bad-request.ts";
 import { errnoOf } from "./errno.ts";
 
 /** A request listener; what it returns is its own affair. */
@@ -43,6 +44,12 @@ export async function listen(host: string, port: number, setting: string): Promi
   server.on("connection", (socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
+  });
+  server.on("clientError", (error, socket) => {
+    // An answer that is on its way already would swallow a second one.
+    const halfway = [...answering].some((res) => res.socket === socket && res.headersSent);
+    if (halfway || !socket.writable) socket.destroy();
+    else refuseConnection(error, socket);
   });
   await bind(server, host, port, setting);
   const bound = server.address() as AddressInfo;
@@ -88,8 +95,14 @@ async function bind(server: Server, host: string, port: number, setting: string)
   try {
     await listening;
   } catch (error) {
-    const why = errnoOf(error) === "EADDRINUSE" ? "it is in use" : `the system says ${errnoOf(error)}`;
-    const message = `cannot listen on ${httpAddress(host, port)}: ${why}; choose another ${setting}`;
+    const message = `cannot listen on ${httpAddress(host, port)}: ${obstacle(errnoOf(error), setting)}`;
     throw new HoldfastError("invalid_option", message, { cause: error });
   }
+}
+
+function obstacle(errno: string | undefined, setting: string): string {
+  if (errno === "EADDRINUSE") return `it is in use; choose another ${setting}`;
+  if (errno === "EACCES") return `this user may not have that port; choose another ${setting}`;
+  const absent = errno === "ENOTFOUND" || errno === "EADDRNOTAVAIL";
+  return `${absent ? "this machine has no such address" : `the system says ${errno}`}; choose another HOLDFAST_HOST`;
 }

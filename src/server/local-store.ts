@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { HoldfastError } from "../core/errors.ts";
 import type { Store } from "../stores/contracts.ts";
 import { sqliteStore } from "../stores/sqlite.ts";
+import { errnoOf } from "./errno.ts";
 import { claimPrivate, readPrivate } from "./private-file.ts";
 
 /** The embedded store of this machine, and the secret that its contents are sealed under. */
@@ -90,6 +91,7 @@ async function makeDirectory(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true, mode: 0o700 });
   } catch (error) {
-    throw new HoldfastError("store_unavailable", `the directory ${path} cannot be made`, { cause: error });
+    const message = `${path} must be a directory that can be written (${errnoOf(error)})`;
+    throw new HoldfastError("store_unavailable", message, { cause: error });
   }
 }

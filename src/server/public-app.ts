@@ -1,6 +1,7 @@
 import type { HttpBindings } from "@hono/node-server";
 import { Hono } from "hono";
 import { checkHealth } from "./health.ts";
+import { onlyGet } from "./only-get.ts";
 import type { Service } from "./service.ts";
 import type { Settings } from "./settings.ts";
 import { requestSource } from "./source.ts";
@@ -11,8 +12,8 @@ export function publicApp(
   { trustedProxies }: Pick<Settings, "trustedProxies">,
 ): Hono<{ Bindings: HttpBindings }> {
   const app = new Hono<{ Bindings: HttpBindings }>();
-  app.get("/health/live", (c) => c.json({ status: "ok" }, 200, { "Cache-Control": "no-store" }));
-  app.get("/health/ready", async (c) => {
+  onlyGet(app, "/health/live", (c) => c.json({ status: "ok" }, 200, { "Cache-Control": "no-store" }));
+  onlyGet(app, "/health/ready", async (c) => {
     const { status, components } = await checkHealth(service);
     // Anybody may ask: which part, but not why.
     const parts = Object.fromEntries(Object.entries(components).map(([name, part]) => [name, part.status]));

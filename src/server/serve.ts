@@ -1,5 +1,5 @@
-import { getRequestListener } from "@hono/node-server";
 import { adminApp } from "./admin-app.ts";
+import { requestListener } from "./bad-request.ts";
 import { ensureFirstUser } from "./first-user.ts";
 import { gateway, isVerify } from "./gateway.ts";
 import { httpAddress, listen, type Listener } from "./listen.ts";
@@ -44,9 +44,9 @@ export async function startService(settings: Settings): Promise<Running> {
     const first = await ensureFirstUser(service.issuer, settings.bootstrapUser, local.files.password);
 
     const verify = gateway(service.guard);
-    const others = getRequestListener(publicApp(service, settings).fetch, { overrideGlobalObjects: false });
+    const others = requestListener(publicApp(service, settings).fetch);
     open.mount((req, res): unknown => (isVerify(req) ? verify(req, res) : others(req, res)));
-    admin.mount(getRequestListener(adminApp(service, admin.port).fetch, { overrideGlobalObjects: false }));
+    admin.mount(requestListener(adminApp(service, admin.port).fetch));
 
     const lines = [`holdfast ${version}, store: ${service.store.description}`];
     lines.push(`  public  ${open.address}`, `  admin   ${admin.address}`);

@@ -33,7 +33,7 @@ function webUrl(value: string): string | undefined {
   if (url === null || !/^https?:$/.test(url.protocol) || /[?#]/.test(value) || url.username !== "") {
     return undefined;
   }
-  return value.replace(/\/+$/, "");
+  return url.href.replace(/\/+$/, "");
 }
 
 function origin(value: string): string | undefined {

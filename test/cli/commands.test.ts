@@ -86,8 +86,8 @@ test("keys list and rotate show and change which key signs; tokens signed before
   const rotated = await holdfast(["keys", "rotate"], { data });
   assert.deepEqual([rotated.code, rotated.out], [0, `signs now: ${next?.[0]}\n`]);
   assert.deepEqual(
-    (await states()).map((row) => row[3]),
-    ["retired 0 min ago", "signs", "published, signs next"],
+    (await states()).map((row) => row[3]?.replace(/\d+ s/, "… s")),
+    ["retired … s ago", "signs", "published, signs next"],
   );
   assert.equal(await verify(service.url, before.access_token), 200);
   assert.equal((await holdfast(["revoke", "--key", signing?.[0] ?? ""], { data })).code, 0);

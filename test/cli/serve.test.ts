@@ -24,6 +24,7 @@ async function ask(url: string, agent: Agent, token: string): Promise<number | n
 
 test("fault 41: SIGTERM under load answers every request that it took, and exits with 0", async (t) => {
   const service = await startService(await temporaryData(t));
+  t.after(async () => await service.stop("SIGKILL"));
   const { access_token: token } = await login(service.url);
   let answered = 0;
   const enough = Promise.withResolvers<void>();
@@ -46,6 +47,7 @@ test("fault 41: SIGTERM under load answers every request that it took, and exits
 
 test("a second signal ends the service at once", async (t) => {
   const service = await startService(await temporaryData(t));
+  t.after(async () => await service.stop("SIGKILL"));
   const agent = new Agent({ keepAlive: true });
   const { access_token: token } = await login(service.url);
   // A request whose body never ends keeps the first signal waiting.
@@ -79,13 +81,14 @@ test("law 3: two services on one data file see each other's logout within 500 ms
 
 test("law 5: logs and start-up lines hold no token and no password", async (t) => {
   const service = await startService(await temporaryData(t));
+  t.after(async () => await service.stop("SIGKILL"));
   const tokens = await login(service.url);
   await post(service.url, "/auth/login", { username: "alice", password: "a wrong password" });
   await verify(service.url, `${tokens.access_token}x`);
   await post(service.url, "/auth/logout", { refresh_token: tokens.refresh_token });
   assert.equal(await service.stop(), 0);
   const output = service.output();
-  assert.match(output, /"audit":\{.*"kind":"login"/);
+  assert.match(output, /"audit":"login",/);
   for (const secret of [tokens.access_token, tokens.refresh_token, "correct horse", "a wrong password"]) {
     assert.ok(!output.includes(secret));
   }

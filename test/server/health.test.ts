@@ -51,6 +51,7 @@ test("the status page shows what it is given, escaped, and its policy allows its
     users: "7",
     events: [{ at: 0, kind: "login", subject: text, session: null, source: '"&', detail: null }],
     now: Date.now(),
+    upMs: 90_000,
     rssBytes: 1_048_576,
   });
   assert.ok(!page.includes("<script>"));

@@ -12,7 +12,9 @@ test("an occupied port is refused, naming the address and the setting", async (t
     code: "invalid_option",
     message: `cannot listen on ${first.address}: it is in use; choose another HOLDFAST_ADMIN_PORT`,
   });
-  await assert.rejects(listen("192.0.2.1", 0, "HOLDFAST_PORT"), { message: /EADDRNOTAVAIL/ });
+  await assert.rejects(listen("192.0.2.1", 0, "HOLDFAST_PORT"), {
+    message: /no such address; choose another HOLDFAST_HOST/,
+  });
 });
 
 test("law 1: until the service is ready, requests are 503 with Retry-After", async (t) => {
