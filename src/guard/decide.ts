@@ -1,7 +1,7 @@
 import type { Instant } from "../core/clock.ts";
-import type { Decision, InvalidReason, UnavailableCause } from "../core/verdict.ts";
+import type { Decision } from "../core/verdict.ts";
 import { checkTime } from "../jwt/claims.ts";
-import type { Finding, Proven } from "./finding.ts";
+import { invalid, unavailable, type Finding, type Proven } from "./finding.ts";
 import type { RevocationFollower } from "./revocation-feed.ts";
 import type { RevocationView } from "./revocation-view.ts";
 import type { GuardSettings } from "./settings.ts";
@@ -10,20 +10,6 @@ import type { Rules } from "./types.ts";
 /** The guard's own rules, and the revocations that it knows of. */
 export interface Court extends Pick<GuardSettings, "toleranceMs" | "maxRevocationAgeMs"> {
   readonly revocations: RevocationFollower | undefined;
-}
-
-/** When there is nothing better to say. */
-const RETRY_AFTER_MS = 1_000;
-
-export function invalid(reason: InvalidReason): { status: "invalid"; reason: InvalidReason } {
-  return { status: "invalid", reason };
-}
-
-export function unavailable(
-  cause: UnavailableCause,
-  retryAfterMs: number = RETRY_AFTER_MS,
-): { status: "unavailable"; cause: UnavailableCause; retryAfterMs: number } {
-  return { status: "unavailable", cause, retryAfterMs };
 }
 
 /** Rung 10: what a finding means now, under the rules of this call. Nothing of it is ever kept. */

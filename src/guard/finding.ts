@@ -23,13 +23,24 @@ export interface Refused {
 }
 
 /** Nothing was found out: never remembered. */
-interface NotFoundOut {
+export interface NotFoundOut {
   readonly status: "unavailable";
   readonly cause: UnavailableCause;
   readonly retryAfterMs: number;
 }
 
 export type Finding = Proven | Refused | NotFoundOut;
+
+/** When there is nothing better to say. */
+const RETRY_AFTER_MS = 1_000;
+
+export function invalid(reason: InvalidReason): Refused {
+  return { status: "invalid", reason };
+}
+
+export function unavailable(cause: UnavailableCause, retryAfterMs: number = RETRY_AFTER_MS): NotFoundOut {
+  return { status: "unavailable", cause, retryAfterMs };
+}
 
 export function proven({ claims }: ParsedToken, key: VerificationKey): Proven {
   return {

@@ -3,12 +3,12 @@ import { instant, type Instant } from "../core/clock.ts";
 import { decisionEvents, type DecisionEvent } from "../core/events.ts";
 import type { Decision, InvalidReason } from "../core/verdict.ts";
 import type { VerificationKey } from "../jwt/jwk-set.ts";
-import { parseToken, type HeaderMemo, type ParsedToken } from "../jwt/parse.ts";
+import { parseToken, type HeaderMemo, type ParsedToken, type TokenHeader } from "../jwt/parse.ts";
 import { prove } from "../jwt/prove.ts";
 import { abandonable } from "../resilience/deadline.ts";
 import type { SingleFlight } from "../resilience/single-flight.ts";
-import { decide, invalid, unavailable, type Court } from "./decide.ts";
-import { proven, type Finding } from "./finding.ts";
+import { decide, type Court } from "./decide.ts";
+import { invalid, proven, unavailable, type Finding } from "./finding.ts";
 import type { Keyring } from "./keys/key-source.ts";
 import type { Memory } from "./memory.ts";
 import { describe, report } from "./report.ts";
@@ -89,30 +89,23 @@ function find(ladder: Ladder, token: string, digest: string): Finding | Promise<
   if ("reason" in parsed) return invalid(parsed.reason);
   const { keyring } = ladder;
   if (!keyring.algorithms.includes(parsed.algorithm)) return invalid("wrong_algorithm");
-  const candidates = keyring.find(parsed.kid, parsed.algorithm);
-  const found = proof(ladder, token, digest, parsed, candidates);
-  if (found !== undefined) return found;
-  return ladder.flights.run(digest, async () => await seek(ladder, token, digest, parsed, candidates));
+  const tryKeys = (keys: readonly VerificationKey[]) => proof(ladder, token, digest, parsed, keys);
+  const tried = keyring.find(parsed.kid, parsed.algorithm);
+  return tryKeys(tried) ?? ladder.flights.run(digest, async () => await seek(ladder, parsed, tried, tryKeys));
 }
 
 /** `tried` are keys that did not sign it. */
 async function seek(
-  ladder: Ladder,
-  token: string,
-  digest: string,
-  parsed: ParsedToken,
+  { keyring, name }: Ladder,
+  header: TokenHeader,
   tried: readonly VerificationKey[],
+  tryKeys: (keys: readonly VerificationKey[]) => Finding | undefined,
 ): Promise<Finding> {
   try {
-    const lookup = await ladder.keyring.resolve(parsed.kid, parsed.algorithm, tried);
-    if (lookup.status === "unavailable") return unavailable(lookup.cause, lookup.retryAfterMs);
-    if (lookup.status === "found") {
-      return proof(ladder, token, digest, parsed, lookup.keys) ?? unavailable("key_pending");
-    }
-    if (lookup.status === "wrong_algorithm") return invalid("wrong_algorithm");
-    return invalid(tried.length > 0 ? "bad_signature" : "unknown_key");
+    const lookup = await keyring.resolve(header, tried);
+    return lookup.status === "found" ? (tryKeys(lookup.keys) ?? unavailable("key_pending")) : lookup;
   } catch (error) {
-    report(ladder.name, "keys_failed", describe(error));
+    report(name, "keys_failed", describe(error));
     return unavailable("keys_unavailable");
   }
 }

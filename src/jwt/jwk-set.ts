@@ -1,14 +1,12 @@
-import type { KeyObject } from "node:crypto";
 import { HoldfastError } from "../core/errors.ts";
 import { asymmetricAlgorithms, type Algorithm } from "./algorithms.ts";
-import { importJwk, type VerificationKey } from "./jwk.ts";
+import { importJwk, isSameKey, type ImportedJwk, type VerificationKey } from "./jwk.ts";
 
-export { importSecret, type VerificationKey } from "./jwk.ts";
+export { importSecret, isSameKey, type VerificationKey } from "./jwk.ts";
 
 interface RejectedKey {
   /** Its place in the set. */
   readonly index: number;
-  readonly kid: string | undefined;
   /** Completes "the key …". */
   readonly reason: string;
 }
@@ -40,32 +38,22 @@ export function importJwkSet(
     );
   }
   const accepted = options.algorithms ?? asymmetricAlgorithms;
-  const usable: {
-    index: number;
-    kid: string | undefined;
-    key: KeyObject;
-    serves: readonly VerificationKey[];
-  }[] = [];
+  const usable: (ImportedJwk & { readonly index: number })[] = [];
   const rejected: RejectedKey[] = [];
   for (const [index, jwk] of (list as unknown[]).entries()) {
-    const kid = isRecord(jwk) && typeof jwk["kid"] === "string" ? jwk["kid"] : undefined;
     const imported = isRecord(jwk) ? importJwk(jwk, accepted) : "is not an object";
-    if (typeof imported === "string") rejected.push({ index, kid, reason: imported });
-    else usable.push({ index, kid, ...imported });
+    if (typeof imported === "string") rejected.push({ index, reason: imported });
+    else usable.push({ index, ...imported });
   }
   const keys: VerificationKey[] = [];
   for (const { index, kid, key, serves } of usable) {
     if (kid !== undefined && usable.some((other) => other.kid === kid && !other.key.equals(key))) {
-      rejected.push({ index, kid, reason: "shares its kid with another key" });
+      rejected.push({ index, reason: "shares its kid with another key" });
     } else {
-      keys.push(...serves.filter((one) => !keys.some((other) => isSame(one, other))));
+      keys.push(...serves.filter((one) => !keys.some((other) => isSameKey(one, other))));
     }
   }
   return { keys, rejected };
-}
-
-function isSame(one: VerificationKey, other: VerificationKey): boolean {
-  return one.kid === other.kid && one.algorithm === other.algorithm && one.key.equals(other.key);
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -13,6 +13,17 @@ export interface VerificationKey {
   readonly signatureBytes: number;
 }
 
+export interface ImportedJwk {
+  readonly kid: string | undefined;
+  readonly key: KeyObject;
+  /** One for each accepted algorithm. */
+  readonly serves: readonly VerificationKey[];
+}
+
+export function isSameKey(one: VerificationKey, other: VerificationKey): boolean {
+  return one.kid === other.kid && one.algorithm === other.algorithm && one.key.equals(other.key);
+}
+
 /** Smaller ones are too weak (RFC 7518 §3.3); one signature of a larger one costs as much as hundreds. */
 const RSA_BITS = { min: 2048, max: 8192 };
 
@@ -23,7 +34,7 @@ const RSA_BITS = { min: 2048, max: 8192 };
 export function importJwk(
   jwk: Readonly<Record<string, unknown>>,
   accepted: readonly Algorithm[],
-): { key: KeyObject; serves: readonly VerificationKey[] } | string {
+): ImportedJwk | string {
   const { kid, kty, crv, alg, use, key_ops: operations } = jwk;
   if (kid !== undefined && typeof kid !== "string") return "has a kid that is not a string";
   if (kty === "oct" || jwk["k"] !== undefined) return "is a secret in a public set";
@@ -44,7 +55,7 @@ export function importJwk(
   if (serves.length === 0) return "is not of a kind that serves an accepted algorithm";
   const key = importPublic(jwk);
   if (typeof key === "string") return key;
-  return { key, serves: serves.map((algorithm) => declare(kid, algorithm, key)) };
+  return { kid, key, serves: serves.map((algorithm) => declare(kid, algorithm, key)) };
 }
 
 function importPublic({ kty, crv, n, e, x, y }: Readonly<Record<string, unknown>>): KeyObject | string {

@@ -335,7 +335,8 @@ test("law 1: a key that went out of force while a call waited proves nothing", a
       return {
         ...keyring,
         find: () => [],
-        resolve: async (kid, alg) => await Promise.resolve({ status: "found", keys: keyring.find(kid, alg) }),
+        resolve: async ({ kid, algorithm }) =>
+          await Promise.resolve({ status: "found", keys: keyring.find(kid, algorithm) }),
         holds: () => false,
       };
     },

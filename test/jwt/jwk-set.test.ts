@@ -53,9 +53,7 @@ test("what is not accepted here is rejected, and says why", () => {
     keys.map(({ kid }) => kid),
     [rsa.kid],
   );
-  assert.deepEqual(rejected, [
-    { index: 0, kid: ec.kid, reason: "is not of a kind that serves an accepted algorithm" },
-  ]);
+  assert.deepEqual(rejected, [{ index: 0, reason: "is not of a kind that serves an accepted algorithm" }]);
 });
 
 test("private keys and secrets in a public set are refused, also when they are accepted elsewhere", async () => {

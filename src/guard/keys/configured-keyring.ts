@@ -26,8 +26,10 @@ export function configuredKeyring(
     version: 1,
     grows: false,
     find: (kid, algorithm) => keys.find(kid, algorithm),
-    resolve: async (kid) =>
-      await Promise.resolve<KeyLookup>({ status: keys.hasKid(kid) ? "wrong_algorithm" : "unknown" }),
+    resolve: async ({ kid }) => {
+      const reason = keys.hasKid(kid) ? "wrong_algorithm" : "unknown_key";
+      return await Promise.resolve<KeyLookup>({ status: "invalid", reason });
+    },
     holds: (key) => keys.has(key),
     status: () => status,
     ready: async () => await Promise.resolve(),

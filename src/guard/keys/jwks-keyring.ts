@@ -3,9 +3,11 @@ import { elapsedMs, instant, sleep, type Instant } from "../../core/clock.ts";
 import { HoldfastError } from "../../core/errors.ts";
 import { asymmetricAlgorithms, type Algorithm } from "../../jwt/algorithms.ts";
 import { importJwkSet, type VerificationKey } from "../../jwt/jwk-set.ts";
+import type { TokenHeader } from "../../jwt/parse.ts";
 import { backoffMs, jittered } from "../../resilience/backoff.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import { SingleFlight } from "../../resilience/single-flight.ts";
+import { invalid, unavailable } from "../finding.ts";
 import { describe, report } from "../report.ts";
 import { fetchJson, type Fetch } from "./fetch-json.ts";
 import { KeySet } from "./key-set.ts";
@@ -82,18 +84,13 @@ export class JwksKeyring implements Keyring {
     return this.#set.has(key);
   }
 
-  async resolve(
-    kid: string | undefined,
-    algorithm: Algorithm,
-    tried: readonly VerificationKey[],
-  ): Promise<KeyLookup> {
+  async resolve(header: TokenHeader, tried: readonly VerificationKey[]): Promise<KeyLookup> {
     await this.#restored;
-    const firstSeen = this.#unknown.firstSeen(kid, this.#attempts);
-    const answer = () => this.#answer(kid, algorithm, tried, firstSeen);
-    const known = answer();
+    const firstSeen = this.#unknown.firstSeen(header.kid, this.#attempts);
+    const known = this.#answer(header, tried, firstSeen);
     if (known.status !== "unavailable") return known;
     await this.#refresh();
-    return answer();
+    return this.#answer(header, tried, firstSeen);
   }
 
   status(): KeysStatus {
@@ -112,7 +109,7 @@ export class JwksKeyring implements Keyring {
     await this.#restored;
     while (this.#set.size === 0) {
       signal.throwIfAborted();
-      if (this.#closed) throw new HoldfastError("closed", "the keys were closed");
+      if (this.#closing.signal.aborted) throw new HoldfastError("closed", "the keys were closed");
       await this.#refresh();
       if (this.#set.size === 0) await sleep(this.#context.clock, this.#coolingDownMs(), signal);
     }
@@ -123,30 +120,20 @@ export class JwksKeyring implements Keyring {
     this.#closing.abort();
   }
 
-  get #closed(): boolean {
-    return this.#closing.signal.aborted;
-  }
-
   /**
    * From what is here. A missing `kid` is unknown only by a set that was asked for after the `kid` was first seen, and
    * not long ago: a key published later may bear the name that somebody guessed.
    */
-  #answer(
-    kid: string | undefined,
-    algorithm: Algorithm,
-    tried: readonly VerificationKey[],
-    firstSeen: number,
-  ): KeyLookup {
+  #answer({ kid, algorithm }: TokenHeader, tried: readonly VerificationKey[], firstSeen: number): KeyLookup {
     const keys = this.#set.find(kid, algorithm).filter((key) => !tried.includes(key));
     if (keys.length > 0) return { status: "found", keys };
-    if (kid !== undefined && this.#set.hasKid(kid)) return { status: "wrong_algorithm" };
+    if (kid !== undefined && this.#set.hasKid(kid)) return invalid("wrong_algorithm");
     const recent = this.#ageMs() < this.#settings.coolDownMs;
-    if (recent && this.#fetchedBy > firstSeen) return { status: "unknown" };
-    return {
-      status: "unavailable",
-      cause: this.#set.size > 0 ? "key_pending" : "keys_unavailable",
-      retryAfterMs: Math.max(FIRST_RETRY_MS, this.#coolingDownMs()),
-    };
+    if (recent && this.#fetchedBy > firstSeen) {
+      return invalid(tried.length > 0 ? "bad_signature" : "unknown_key");
+    }
+    const cause = this.#set.size > 0 ? "key_pending" : "keys_unavailable";
+    return unavailable(cause, Math.max(FIRST_RETRY_MS, this.#coolingDownMs()));
   }
 
   #ageMs(): number {
@@ -164,7 +151,7 @@ export class JwksKeyring implements Keyring {
 
   /** Joins the attempt under way, or makes one unless it is too early. Never rejects. */
   async #refresh(): Promise<void> {
-    if (this.#closed || (this.#flight.size === 0 && this.#coolingDownMs() > 0)) return;
+    if (this.#closing.signal.aborted || (this.#flight.size === 0 && this.#coolingDownMs() > 0)) return;
     await this.#flight.run("fetch", async () => await this.#attempt());
   }
 
@@ -180,7 +167,7 @@ export class JwksKeyring implements Keyring {
       report(guard, "keys_refreshed", `${this.#set.size} usable keys`);
       void this.#save();
     } catch (error) {
-      if (this.#closed) return;
+      if (this.#closing.signal.aborted) return;
       this.#failures++;
       this.#lastError = describe(error);
       report(guard, "keys_failed", this.#lastError);

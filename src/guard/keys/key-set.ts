@@ -1,5 +1,5 @@
 import type { Algorithm } from "../../jwt/algorithms.ts";
-import type { VerificationKey } from "../../jwt/jwk-set.ts";
+import { isSameKey, type VerificationKey } from "../../jwt/jwk-set.ts";
 
 /** Keys by `kid`. Never changes. */
 export class KeySet {
@@ -39,15 +39,11 @@ export class KeySet {
 
   /** The same keys, those that stand here already as the same objects: what they proved stays in force. */
   replacedBy(keys: readonly VerificationKey[]): KeySet {
-    return new KeySet(keys.map((key) => [...this.#keys].find((known) => isSame(known, key)) ?? key));
+    return new KeySet(keys.map((key) => [...this.#keys].find((known) => isSameKey(known, key)) ?? key));
   }
 
   /** Whether both hold the same key objects. */
   equals(other: KeySet): boolean {
     return this.size === other.size && [...this.#keys].every((key) => other.has(key));
   }
-}
-
-function isSame(one: VerificationKey, other: VerificationKey): boolean {
-  return one.kid === other.kid && one.algorithm === other.algorithm && one.key.equals(other.key);
 }

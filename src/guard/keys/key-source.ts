@@ -1,7 +1,9 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Algorithm } from "../../jwt/algorithms.ts";
 import type { VerificationKey } from "../../jwt/jwk-set.ts";
+import type { TokenHeader } from "../../jwt/parse.ts";
 import type { Snapshots } from "../../stores/contracts.ts";
+import type { NotFoundOut, Refused } from "../finding.ts";
 
 /** What a guard lends to the keys it opens. */
 export interface KeyContext {
@@ -22,15 +24,9 @@ export interface KeySource {
 
 export type KeyLookup =
   | { readonly status: "found"; readonly keys: readonly VerificationKey[] }
-  /** A set fetched after this `kid` was first seen does not hold it; without `kid`, one fetched just now. */
-  | { readonly status: "unknown" }
-  /** The key of this `kid` was declared for another algorithm. */
-  | { readonly status: "wrong_algorithm" }
-  | {
-      readonly status: "unavailable";
-      readonly cause: "keys_unavailable" | "key_pending";
-      readonly retryAfterMs: number;
-    };
+  /** Proved by a set that was fetched after this `kid` was first seen; without `kid`, by one fetched just now. */
+  | Refused
+  | NotFoundOut;
 
 export interface Keyring {
   /** Which algorithms its keys can be used with. */
@@ -42,11 +38,7 @@ export interface Keyring {
   /** At once, from what is here: the key of this `kid`, or every one that may be meant. None when only `resolve` can tell. */
   find(kid: string | undefined, algorithm: Algorithm): readonly VerificationKey[];
   /** Fetches if that may help; `tried` did not sign the token. Never rejects. */
-  resolve(
-    kid: string | undefined,
-    algorithm: Algorithm,
-    tried: readonly VerificationKey[],
-  ): Promise<KeyLookup>;
+  resolve(header: TokenHeader, tried: readonly VerificationKey[]): Promise<KeyLookup>;
   /** Whether a key that proved a token before is still in force. */
   holds(key: VerificationKey): boolean;
   status(): KeysStatus;
