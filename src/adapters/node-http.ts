@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { onlyKnown, requireMethods } from "../core/options.ts";
+import { invalidOption, onlyKnown, requireMethods } from "../core/options.ts";
 import type { Decision, JwtClaims, Verdict } from "../core/verdict.ts";
 import type { Guard, Rules } from "../guard/types.ts";
 import { bearerAnswer, readBearer } from "./bearer.ts";
@@ -22,6 +22,10 @@ export function protect<C = JwtClaims>(
 ): (req: IncomingMessage, res: ServerResponse) => void {
   requireMethods("protect", "guard", guard, ["authorize"]);
   onlyKnown("protect: rules", rules, ["scopes", "maxRevocationAgeMs"]);
+  const { scopes } = rules;
+  if (scopes !== undefined && !Array.isArray(scopes)) {
+    throw invalidOption("protect: scopes", "an array of strings", scopes);
+  }
   const pass = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const presented = readBearer(authorizations(req));
     const outcome = presented.status === "token" ? await ask(guard, presented.token, rules, res) : presented;

@@ -123,4 +123,5 @@ test("a guard without authorize and a rule nobody knows are refused at creation"
   assert.throws(() => protect({} as never, {}, () => {}), { code: "missing_method", message: /authorize/ });
   const guard = { authorize: async () => valid };
   assert.throws(() => protect(guard, { scope: ["x"] } as never, () => {}), { message: /"scope"/ });
+  assert.throws(() => protect(guard, { scopes: "x" } as never, () => {}), { message: /scopes/ });
 });
