@@ -48,8 +48,8 @@ export class AccessTokens {
     if (reason !== null) return invalid(reason);
     if (await this.#revoked.holds(`token ${claims.jti}`, `key ${kid}`)) return invalid("revoked");
     const session = await findSession(this.#base, claims.sid ?? "");
-    const counts = session !== null && session.subject === claims.sub && isLive(session, clock.now());
-    return counts ? { status: "valid", claims, session } : invalid("revoked");
+    const live = session !== null && isLive(session, clock.now());
+    return live ? { status: "valid", claims, session } : invalid("revoked");
   }
 }
 

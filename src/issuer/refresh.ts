@@ -1,4 +1,3 @@
-import type { RotationOutcome } from "../stores/contracts.ts";
 import type { Context, Decided } from "./context.ts";
 import {
   makeRefreshToken,
@@ -6,7 +5,6 @@ import {
   readRefreshToken,
   refreshTokenDigest,
   sealSuccessor,
-  type RefreshToken,
 } from "./refresh-token.ts";
 import { provenSession } from "./session-record.ts";
 import { sessionRevocation } from "./sessions.ts";
@@ -49,7 +47,9 @@ export async function refresh(ctx: Context, text: string, origin: Origin): Promi
     await ctx.audit("refresh_reuse", { ...about, detail: `generation ${generation}` });
     return invalidGrant;
   }
-  const successor = successorOf(ctx, rotation, presented, candidate);
+  // The one successor: ours if we made it, else the one that another call made and sealed for the same token.
+  const successor =
+    outcome === "rotated" ? candidate : openSuccessor(ctx.secrets, presented, rotation.sealedSuccessor);
   if (successor === null) {
     await ctx.audit("record_tampered", { ...about, detail: "successor" });
     return invalidGrant;
@@ -58,16 +58,4 @@ export async function refresh(ctx: Context, text: string, origin: Origin): Promi
     await ctx.audit("refresh_shadowed", { ...about, detail: `streak ${session.graceStreak}` });
   }
   return { status: "ok", tokens: tokenResponse(ctx, signer, session, successor) };
-}
-
-/** The one successor: ours if we made it, else the one that another call made and sealed for the same token. */
-function successorOf(
-  ctx: Context,
-  rotation: RotationOutcome,
-  presented: RefreshToken,
-  candidate: RefreshToken,
-): RefreshToken | null {
-  if (rotation.outcome !== "repeated") return candidate;
-  const opened = openSuccessor(ctx.secrets, presented, rotation.sealedSuccessor);
-  return opened?.session === presented.session && opened.generation === candidate.generation ? opened : null;
 }

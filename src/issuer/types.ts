@@ -86,10 +86,7 @@ export interface IssuerStatus {
     readonly reachable: boolean;
     readonly lastError: string | null;
   };
-  readonly keys: readonly Pick<
-    SigningKeyRecord,
-    "kid" | "algorithm" | "createdAt" | "activatedAt" | "retiredAt"
-  >[];
+  readonly keys: readonly Omit<SigningKeyRecord, "sealed">[];
 }
 
 /** What `holdfast revoke` and applications end. `id`: `sid`, `sub`, `jti` or `kid`, of at most 1,024 characters. */

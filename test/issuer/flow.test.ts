@@ -84,6 +84,17 @@ for (const [name, open] of stores) {
         assert.equal((await call(issuer, "POST", "/auth/logout-all", body)).status, 204);
         assert.equal((await issuer.refresh(other.refresh_token)).status, "invalid_grant");
         assert.equal((await call(issuer, "POST", "/auth/logout-all", body)).status, 204, "its repetition");
+
+        await clock.advance(1);
+        const stolen = await logIn(issuer);
+        let tokens = stolen;
+        for (let i = 0; i < 2; i++) {
+          const renewed = await issuer.refresh(tokens.refresh_token);
+          if (renewed.status === "ok") tokens = renewed.tokens;
+        }
+        const old = { refresh_token: stolen.refresh_token };
+        assert.equal((await call(issuer, "POST", "/auth/logout-all", old)).status, 400, "long spent");
+        assert.equal((await issuer.refresh(tokens.refresh_token)).status, "ok");
         await issuer.close();
       });
     });

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { isHoldfastError } from "../../src/core/errors.ts";
 import type { Issuer } from "../../src/issuer/types.ts";
 import { call, fixture, logIn, OTHER_SECRET, SECRET, validity } from "./fixture.ts";
-import { pass, stores } from "./stores.ts";
+import { pass, stores, wrapped } from "./stores.ts";
 
 const MINUTE_MS = 60_000;
 
@@ -184,6 +184,28 @@ for (const [name, open] of stores) {
     });
   });
 }
+
+test("law 3: a list of keys that arrives after a newer one is not taken", async () => {
+  const { clock, store } = fixture();
+  let release = () => {};
+  let held = false;
+  const slow = wrapped(store, async (name, work) => {
+    const answer = await work();
+    if (name === "keys.list" && held) await new Promise<void>((resolve) => (release = resolve));
+    return answer;
+  });
+  const { issuer } = fixture({ clock, store: slow });
+  const kid = await signingKid(issuer);
+  held = true;
+  const listing = issuer.keys.list();
+  await clock.advance(1);
+  held = false;
+  await issuer.revoke({ kind: "key", id: kid });
+  release();
+  await listing;
+  assert.notEqual(await signingKid(issuer), kid);
+  assert.ok(!(await published(issuer)).includes(kid));
+});
 
 for (const algorithm of ["ES256", "ES384", "EdDSA", "RS256", "PS256"] as const) {
   test(`signs and proves with ${algorithm}`, async () => {

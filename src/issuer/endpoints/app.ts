@@ -16,24 +16,21 @@ export interface Call {
 }
 
 /** Rejects with a `refusal`, or with what kept us from finding out. */
-export type Endpoint = (call: Call) => Promise<Response>;
+type Endpoint = (ctx: Context, call: Call) => Promise<Response> | Response;
 type Method = "GET" | "POST" | "DELETE";
 
-function endpoints(ctx: Context): Readonly<Record<string, Partial<Record<Method, Endpoint>>>> {
-  return {
-    "/auth/login": { POST: loginEndpoint(ctx) },
-    "/auth/refresh": { POST: refreshEndpoint(ctx) },
-    "/auth/logout": { POST: logoutEndpoint(ctx) },
-    "/auth/logout-all": { POST: logoutAllEndpoint(ctx) },
-    // Passwords that an application checks itself are its own to change.
-    ...(ctx.config.authenticate === undefined && { "/auth/password": { POST: passwordEndpoint(ctx) } }),
-    "/auth/sessions": { GET: listEndpoint(ctx) },
-    "/auth/sessions/:id": { DELETE: endEndpoint(ctx) },
-    "/auth/validate": { POST: validateEndpoint(ctx) },
-    "/.well-known/jwks.json": { GET: jwksEndpoint(ctx) },
-    "/.well-known/oauth-authorization-server": { GET: metadataEndpoint(ctx) },
-  };
-}
+const endpoints: Readonly<Record<string, Partial<Record<Method, Endpoint>>>> = {
+  "/auth/login": { POST: loginEndpoint },
+  "/auth/refresh": { POST: refreshEndpoint },
+  "/auth/logout": { POST: logoutEndpoint },
+  "/auth/logout-all": { POST: logoutAllEndpoint },
+  "/auth/password": { POST: passwordEndpoint },
+  "/auth/sessions": { GET: listEndpoint },
+  "/auth/sessions/:id": { DELETE: endEndpoint },
+  "/auth/validate": { POST: validateEndpoint },
+  "/.well-known/jwks.json": { GET: jwksEndpoint },
+  "/.well-known/oauth-authorization-server": { GET: metadataEndpoint },
+};
 
 /** The HTTP contract. Answers every request and never rejects; what went wrong inside stays inside. */
 export function createEndpoints(ctx: Context, ready: () => Promise<void>): Issuer["fetch"] {
@@ -44,11 +41,13 @@ export function createEndpoints(ctx: Context, ready: () => Promise<void>): Issue
     const exposeHeaders = ["Retry-After", "WWW-Authenticate"];
     app.use(cors({ origin: [...corsOrigins], allowHeaders, exposeHeaders, maxAge: 600 }));
   }
-  for (const [path, methods] of Object.entries(endpoints(ctx))) {
+  for (const [path, methods] of Object.entries(endpoints)) {
+    // Passwords that an application checks itself are its own to change.
+    if (path === "/auth/password" && ctx.config.authenticate !== undefined) continue;
     for (const [method, endpoint] of Object.entries(methods)) {
       app.on(method, path, async (c) => {
         await ready();
-        return await endpoint({ request: c.req.raw, origin: c.env, params: c.req.param() });
+        return await endpoint(ctx, { request: c.req.raw, origin: c.env, params: c.req.param() });
       });
     }
     const Allow = Object.keys(methods).join(", ").replace("GET", "GET, HEAD");

@@ -30,21 +30,19 @@ export function hasBearer(request: Request): boolean {
   return /^bearer(?: |$)/i.test(authorizationOf(request));
 }
 
-/** HTTP Basic (RFC 7617) for services. Compares in constant time. */
-export function createClientCheck(
-  clients: readonly { id: string; secret: string }[],
-): (request: Request) => void {
+/** HTTP Basic (RFC 7617) for services. */
+export function requireClient(ctx: Context, request: Request): void {
   const key = randomBytes(32);
   const digest = (text: string) => createHmac("sha256", key).update(text).digest();
-  const known = clients.map(({ id, secret }) => digest(`${id}:${secret}`));
-  return (request) => {
-    const encoded = /^basic +([\w\-+/]+=*)$/i.exec(authorizationOf(request))?.[1] ?? "";
-    const given = digest(Buffer.from(encoded, "base64").toString());
-    // Every one is compared: the time tells nothing of which matched.
-    if (known.filter((one) => timingSafeEqual(one, given)).length > 0) return;
-    const header = { "WWW-Authenticate": 'Basic realm="auth"' };
-    throw refusal(problem(401, "invalid_client", "Client authentication failed.", header));
-  };
+  const encoded = /^basic +([\w\-+/]+=*)$/i.exec(authorizationOf(request))?.[1] ?? "";
+  const given = digest(Buffer.from(encoded, "base64").toString());
+  // Every one is compared, in constant time: it tells nothing of which matched.
+  const matches = ctx.config.clients.filter(({ id, secret }) =>
+    timingSafeEqual(digest(`${id}:${secret}`), given),
+  );
+  if (matches.length > 0) return;
+  const header = { "WWW-Authenticate": 'Basic realm="auth"' };
+  throw refusal(problem(401, "invalid_client", "Client authentication failed.", header));
 }
 
 function authorizationOf(request: Request): string {

@@ -5,7 +5,7 @@ import { isAcceptablePassword, PASSWORD_BYTES } from "../passwords.ts";
 import { refresh } from "../refresh.ts";
 import type { LoginOutcome } from "../types.ts";
 import { changeOwnPassword } from "../users.ts";
-import type { Endpoint } from "./app.ts";
+import type { Call } from "./app.ts";
 import { requireBearer } from "./authorization.ts";
 import { readBody, refreshTokenBody, text } from "./body.ts";
 import { invalidGrant, json, problem, tooMany } from "./respond.ts";
@@ -19,19 +19,17 @@ const newPassword = text().refine(
 const passwordBody = z.object({ current_password: text(), new_password: newPassword }, "must be an object");
 
 /** An application's own `authenticate` decides what credentials are made of. */
-export function loginEndpoint(ctx: Context): Endpoint {
+export async function loginEndpoint(ctx: Context, { request, origin }: Call): Promise<Response> {
   const schema = ctx.config.authenticate === undefined ? credentials : anyObject;
-  return async ({ request, origin }) =>
-    loginResponse(await login(ctx, await readBody(ctx, request, schema), origin));
+  const body = await readBody(ctx, request, schema);
+  return loginResponse(await login(ctx, body, origin));
 }
 
-export function passwordEndpoint(ctx: Context): Endpoint {
-  return async ({ request, origin }) => {
-    const { session } = await requireBearer(ctx, request);
-    const body = await readBody(ctx, request, passwordBody);
-    const passwords = { current: body.current_password, wanted: body.new_password };
-    return loginResponse(await changeOwnPassword(ctx, session.subject, passwords, origin));
-  };
+export async function passwordEndpoint(ctx: Context, { request, origin }: Call): Promise<Response> {
+  const { session } = await requireBearer(ctx, request);
+  const body = await readBody(ctx, request, passwordBody);
+  const passwords = { current: body.current_password, wanted: body.new_password };
+  return loginResponse(await changeOwnPassword(ctx, session.subject, passwords, origin));
 }
 
 /** Unknown user and wrong password: the same answer. */
@@ -41,12 +39,10 @@ function loginResponse(outcome: Decided<LoginOutcome>): Response {
   return problem(401, "invalid_credentials", "The credentials are not valid.");
 }
 
-export function refreshEndpoint(ctx: Context): Endpoint {
-  return async ({ request, origin }) => {
-    const { refresh_token: token } = await readBody(ctx, request, refreshTokenBody);
-    const outcome = await refresh(ctx, token, origin);
-    if (outcome.status === "ok") return json(200, outcome.tokens);
-    if (outcome.status === "invalid_grant") return invalidGrant();
-    return problem(409, "refresh_conflict", "A newer refresh token is in use already: read it again.");
-  };
+export async function refreshEndpoint(ctx: Context, { request, origin }: Call): Promise<Response> {
+  const { refresh_token: token } = await readBody(ctx, request, refreshTokenBody);
+  const outcome = await refresh(ctx, token, origin);
+  if (outcome.status === "ok") return json(200, outcome.tokens);
+  if (outcome.status === "invalid_grant") return invalidGrant();
+  return problem(409, "refresh_conflict", "A newer refresh token is in use already: read it again.");
 }
