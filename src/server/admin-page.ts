@@ -92,11 +92,10 @@ function parts({ components }: Health): Html {
 
 function figures({ service, users, rssBytes }: AdminView): Html {
   const { memory, inFlight } = service.guard.status();
-  const { hits, misses, size, bytes } = memory.valid;
   const rows = [
     ["users", users ?? "not known"],
-    ["answers from memory", `${hits} of ${hits + misses}`],
-    ["tokens remembered", `${size}, ${megabytes(bytes)}`],
+    ["tokens remembered", memory.valid.size],
+    ["answers from memory", memory.valid.hits],
     ["proofs under way", inFlight],
     ["memory of the process", megabytes(rssBytes)],
   ];
@@ -104,7 +103,7 @@ function figures({ service, users, rssBytes }: AdminView): Html {
     ([name, value]): Html =>
       html`<div class="card"><span class="figure">${value}</span> <span class="dim">${name}</span></div>`,
   );
-  return html`<div class="cards">${cards}</div>`;
+  return html`<div class="cards small">${cards}</div>`;
 }
 
 function events(recent: AdminView["events"]): Html {

@@ -15,14 +15,15 @@ h2 { font-size: .8rem; letter-spacing: .06em; text-transform: uppercase; color: 
 p { margin: 0 } .dim, th { color: var(--dim) } .ok { color: var(--good) } .unavailable, .alarm { color: var(--bad) }
 code, td { font-family: ui-monospace, "SF Mono", Menlo, Consolas, monospace; font-size: .84rem; overflow-wrap: anywhere }
 .cards { display: grid; gap: .75rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 14.5rem), 1fr)) }
+.small { grid-template-columns: repeat(auto-fit, minmax(10rem, 1fr)) }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .8rem 1rem; overflow-wrap: anywhere }
 .card b { display: flex; justify-content: space-between; font-weight: 600 }
 .card .figure { display: block; font-size: 1.35rem; font-variant-numeric: tabular-nums }
 .card p { font-size: .87rem }
 .table { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; overflow-x: auto; padding: .2rem 1rem }
 table { border-collapse: collapse; width: 100% }
-th, td { text-align: left; padding: .4rem 1.2rem .4rem 0; border-bottom: 1px solid var(--line); vertical-align: top; min-width: 6.5rem }
-th { font-size: .8rem; font-weight: 500 } tr:last-child > td { border-bottom: 0 } td:first-child { white-space: nowrap }
+th, td { text-align: left; padding: .4rem 1.2rem .4rem 0; border-bottom: 1px solid var(--line); white-space: nowrap }
+th { font-size: .8rem; font-weight: 500 } tr:last-child > td { border-bottom: 0 }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; margin: 1rem 0 0 } dt { color: var(--dim) } dd { margin: 0 }`;
 
 /** Nothing but this style sheet: no script, no frame, no form, nothing from elsewhere. */

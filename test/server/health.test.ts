@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
+import { adminApp } from "../../src/server/admin-app.ts";
 import { adminPage } from "../../src/server/admin-page.ts";
 import { checkHealth } from "../../src/server/health.ts";
 import { openLocalStore } from "../../src/server/local-store.ts";
@@ -58,4 +59,18 @@ test("the status page shows what it is given, escaped, and its policy allows its
   assert.ok(page.includes("&lt;script&gt;alert(1)&lt;/script&gt;"));
   assert.ok(page.includes("1970-01-01 00:00:00 UTC"));
   assert.ok(page.includes("signs") && page.includes("published, signs next"));
+});
+
+test("law 4: the status page comes up when the store does not, and says what that means", async (t) => {
+  const parts = await service(t);
+  const headers = { host: "localhost:4181" };
+  const ask = async () => await adminApp(parts, 4181).request("/", { headers });
+  assert.match(await (await ask()).text(), /<h1 class="ok">Everything works<\/h1>/);
+  await parts.store.close();
+  const response = await ask();
+  assert.equal(response.status, 200);
+  const page = await response.text();
+  assert.match(page, /<h1 class="unavailable">Not working: store/);
+  assert.match(page, /Logins, refreshes and revocations answer 503/);
+  assert.match(page, /Not known: the store cannot be read/);
 });

@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { existsSync, globSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const read = (path: string) => readFileSync(join(root, path), "utf8");
+const pages = ["*.md", "docs/**/*.md", "bench/*.md", "examples/**/*.md"].flatMap((pattern) =>
+  globSync(pattern, { cwd: root }),
+);
+
+/** As a heading's anchor is made: lower case, words joined by hyphens. */
+function anchors(page: string): string[] {
+  return [...read(page).matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, "")
+      .replaceAll(" ", "-"),
+  );
+}
+
+for (const page of pages) {
+  test(`every link of ${page} to a file or heading here leads somewhere`, () => {
+    for (const [, target = ""] of read(page).matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^https?:/.test(target)) continue;
+      const [path = "", anchor] = target.split("#");
+      const file = path === "" ? page : join(dirname(page), path);
+      assert.ok(existsSync(join(root, file)), target);
+      if (anchor !== undefined) assert.ok(anchors(file).includes(anchor), target);
+    }
+  });
+}
+
+test("docs/faults.md has the faults that titles of tests name, and no other", () => {
+  const files = globSync(["test/**/*.ts", "src/stores/contract/*.ts"], { cwd: root });
+  const titles = files.flatMap((file) => [...read(file).matchAll(/["'`][^"'`\n]*\bfault (\d+)(?=[,:])/g)]);
+  const named = new Set(titles.map(([, number]) => Number(number)));
+  const listed = [...read("docs/faults.md").matchAll(/^\| (\d+) \|/gm)].map(([, number]) => Number(number));
+  assert.ok(listed.length > 20);
+  assert.deepEqual(
+    listed.toSorted((a, b) => a - b),
+    [...named].toSorted((a, b) => a - b),
+  );
+});
+
+test("npm scripts and files that a page names are there", () => {
+  const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
+  for (const page of pages) {
+    for (const [, script = ""] of read(page).matchAll(/npm run (?:-s )?([\w:-]+)/g)) {
+      assert.ok(script in scripts, `${page}: npm run ${script}`);
+    }
+    for (const [, file = ""] of read(page).matchAll(
+      /`((?:src|test|docs|examples|scripts|\.ci)\/[\w./-]+)`/g,
+    )) {
+      assert.ok(existsSync(join(root, file)), `${page}: ${file}`);
+    }
+  }
+});
