@@ -29,15 +29,17 @@ export function createGuard<C = JwtClaims>(options: GuardOptions): Guard<C> {
   const ladder = build(guardSettings(options));
   ladder.revocations?.start();
   const authorize = climber<C>(ladder);
+  const closing = new AbortController();
   return {
     name: ladder.name,
     // Without rules nothing is forbidden.
     validate: authorize as Guard<C>["validate"],
     authorize,
     status: () => statusOf(ladder),
-    ready: async (call = {}) => await ready(ladder, call),
+    ready: async (call = {}) => await ready(ladder, call, closing.signal),
     close: async () => {
       ladder.closed = true;
+      closing.abort();
       ladder.revocations?.close();
       ladder.keyring.close();
       await Promise.resolve();
@@ -63,6 +65,7 @@ function build(settings: GuardSettings): Ladder {
 async function ready(
   ladder: Ladder,
   call: { timeoutMs?: number; signal?: AbortSignal | undefined },
+  closing: AbortSignal,
 ): Promise<void> {
   onlyKnown("ready", call, ["timeoutMs", "signal"]);
   const timeoutMs = wholeNumber("timeoutMs", call.timeoutMs, { default: 5_000, min: 1 });
@@ -77,7 +80,7 @@ async function ready(
       name,
       timeoutMs,
       async (signal) => await Promise.all([keyring.ready(signal), revocations?.ready()]),
-      call.signal,
+      call.signal === undefined ? closing : AbortSignal.any([closing, call.signal]),
     );
   } catch (error) {
     call.signal?.throwIfAborted();

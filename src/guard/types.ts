@@ -60,9 +60,9 @@ export interface Guard<C = JwtClaims> {
   /** The same under a route's rules. Rejects with `invalid_option` for rules that are none. */
   authorize(token: string, rules?: Rules & Call): Promise<Decision<C>>;
   status(): GuardStatus;
-  /** Resolves once there are keys and a complete view of revocations; rejects with `not_ready` after `timeoutMs` (default 5,000). */
+  /** Resolves once there are keys and a complete view of revocations; rejects with `not_ready` after `timeoutMs` (default 5,000), or with `closed`. */
   ready(options?: { timeoutMs?: number } & Call): Promise<void>;
-  /** Stops timers and subscriptions. Later calls are `unavailable`, cause `closed`. */
+  /** Gives up what is under way, stops timers and subscriptions. Calls are `unavailable` then, cause `closed`. */
   close(): Promise<void>;
 }
 

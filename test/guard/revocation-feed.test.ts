@@ -260,12 +260,13 @@ test("closing gives up a read that hangs, without an alarm", async () => {
   const world = await makeWorld();
   const never = async () => await new Promise<never>(() => {});
   const guard = world.guard({ revocations: feedOf(world, { snapshot: never }), name: "closing" });
+  const ready = assert.rejects(guard.ready({ timeoutMs: 600_000 }), { code: "closed" });
   await world.clock.advance(100);
   const alarms: unknown[] = [];
   const listen = (event: unknown) => void alarms.push(event);
   subscribe("holdfast:guard", listen);
   await guard.close();
-  await world.clock.advance(0);
+  await ready;
   unsubscribe("holdfast:guard", listen);
   assert.equal(world.clock.pending, 0);
   assert.deepEqual(alarms, []);

@@ -109,7 +109,6 @@ export class JwksKeyring implements Keyring {
     await this.#restored;
     while (this.#set.size === 0) {
       signal.throwIfAborted();
-      if (this.#closing.signal.aborted) throw new HoldfastError("closed", "the keys were closed");
       await this.#refresh();
       if (this.#set.size === 0) await sleep(this.#context.clock, this.#coolingDownMs(), signal);
     }
