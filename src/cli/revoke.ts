@@ -28,15 +28,22 @@ export const revoke: Command = {
     }
     const [option = "", id = ""] = first;
     return await withService(async ({ issuer, store }) => {
-      if (option === "session") await issuer.revoke({ kind: "session", id });
-      else if (option === "token-id") await issuer.revoke({ kind: "token", id });
-      else if (option === "key") await issuer.revoke({ kind: "key", id });
-      else {
+      let known = true;
+      if (option === "session") {
+        known = (await store.sessions.get(id)) !== null;
+        await issuer.revoke({ kind: "session", id });
+      } else if (option === "token-id") {
+        await issuer.revoke({ kind: "token", id });
+      } else if (option === "key") {
+        known = (await issuer.keys.list()).some(({ kid }) => kid === id);
+        await issuer.revoke({ kind: "key", id });
+      } else {
         const user = (await store.users.get(id.normalize("NFKC"))) ?? (await store.users.getBySubject(id));
         if (user === null) throw new HoldfastError("invalid_option", `there is no user ${id}`);
         await issuer.revoke({ kind: "subject", id: user.subject });
       }
       console.log(`revoked ${option} ${id}`);
+      if (!known) console.error(`note: the store knows no ${option} ${id}; was it spelt as in the token?`);
       return 0;
     });
   },

@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { closest, distance } from "fastest-levenshtein";
 import { isHoldfastError } from "../core/errors.ts";
 import { version } from "../server/version.ts";
 import { UsageError, type Command } from "./command.ts";
@@ -33,10 +34,7 @@ export async function run(args: readonly string[]): Promise<number> {
       console.log(command === undefined ? overview(commands, words[0]) : help(command));
       return 0;
     }
-    if (command === undefined) {
-      const what = words.length === 0 ? "a command is missing" : "there is no such command";
-      throw new UsageError(`${what}; see holdfast --help`);
-    }
+    if (command === undefined) throw new UsageError(unknown(words));
     return await execute(command, args);
   } catch (error) {
     if (error instanceof UsageError) {
@@ -47,6 +45,21 @@ export async function run(args: readonly string[]): Promise<number> {
     console.error(isHoldfastError(error) ? `holdfast: ${error.message.replaceAll("\n", "\n  ")}` : error);
     return 1;
   }
+}
+
+/** Says what may have been meant. */
+function unknown(words: readonly string[]): string {
+  const [first, second] = words;
+  if (first === undefined) return "a command is missing; see holdfast --help";
+  const group = commands.filter(({ name }) => name.startsWith(`${first} `)).map(({ name }) => name);
+  if (group.length > 0) return `say one of ${group.join(", ")}; see holdfast ${first} --help`;
+  const likely = closest([first, second].join(" ").trim(), [
+    ...commands.map(({ name }) => name),
+    "user",
+    "keys",
+  ]);
+  const hint = distance(first, likely.split(" ", 1)[0] ?? "") <= 2 ? `did you mean ${likely}? See` : "see";
+  return `there is no command ${JSON.stringify(first)}; ${hint} holdfast --help`;
 }
 
 async function execute({ name, operands, options = {}, run: work }: Command, args: readonly string[]) {

@@ -40,8 +40,11 @@ test("--version prints the package's version", async () => {
 
 const misunderstood: [string[], RegExp][] = [
   [[], /a command is missing; see holdfast --help/],
-  [["user"], /there is no such command/],
-  [["fly"], /there is no such command/],
+  [["user"], /say one of user add, user passwd, user list; see holdfast user --help/],
+  [["keys", "rotat"], /say one of keys list, keys rotate/],
+  [["revok"], /no command "revok"; did you mean revoke\?/],
+  [["uesr", "add"], /no command "uesr"; did you mean user add\?/],
+  [["fly"], /no command "fly"; see holdfast --help/],
   [["user", "add"], /NAME is missing; see holdfast user add --help/],
   [["user", "add", "a", "b"], /too many arguments/],
   [["user", "add", "a", "--password", "x"], /Unknown option '--password'/],

@@ -120,3 +120,12 @@ test("token inspect decodes a token and tells why it is or is not valid, without
   assert.match(odd.out, /claims cannot be read\ninvalid \(malformed\)/);
   assert.ok(!odd.out.includes("\u001b"));
 });
+
+test("revoking what the store does not know is done all the same, and noted", async (t) => {
+  const { data } = await running(t);
+  for (const option of ["session", "key"]) {
+    const { code, out, err } = await holdfast(["revoke", `--${option}`, "nope"], { data });
+    assert.deepEqual([code, out], [0, `revoked ${option} nope\n`]);
+    assert.match(err, new RegExp(`the store knows no ${option} nope`));
+  }
+});
