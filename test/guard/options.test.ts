@@ -77,6 +77,11 @@ test("a key that is configured and cannot be used is refused by name", async () 
     code: "invalid_option",
     message: /HS256/,
   });
+  assert.throws(
+    () => sharedSecret("a password that is long enough to pass" as never, "HS256"),
+    (error: Error & { code: string }) =>
+      error.code === "invalid_option" && !error.message.includes("password"),
+  );
 });
 
 test("configured keys know their kids: another is unknown, another algorithm is wrong, at once", async () => {

@@ -9,6 +9,8 @@ import type { KeySource } from "./key-source.ts";
  * verifies with it can also sign. It serves tokens with any `kid`, or none. Throws `invalid_key`.
  */
 export function sharedSecret(secret: Uint8Array, algorithm: Extract<Algorithm, `HS${number}`>): KeySource {
+  // A text would be taken too, and its length says little about how hard it is to guess.
+  if (!(secret instanceof Uint8Array)) throw invalidOption("sharedSecret: secret", "random bytes", secret);
   const key = importSecret(secret, algorithm);
   return {
     kind: "secret",
