@@ -8,8 +8,9 @@ export interface IssuerOptions {
   audience: string;
   store: Store;
   /**
-   * At least 32 random bytes as text; a comma list: the first seals, all open. A secret that was replaced stays
-   * in the list until the last session that began under it has expired.
+   * At least 32 random bytes as text; a comma list: the first seals, all open. With several processes, give the new
+   * one to all of them as the last before any has it as the first: who does not know it refuses what it made. A
+   * secret that was replaced stays in the list until the last session that began under it has expired.
    */
   secret: string;
   /** Checks credentials. Default: the store's own users. Throwing is unavailable, never "wrong password". */

@@ -80,3 +80,11 @@ export function claimsOf(token: string): Record<string, unknown> {
     unknown
   >;
 }
+
+/** Runs a request on a clock that stands still while nothing waits for it. */
+export async function moving<T>(clock: FakeClock, work: Promise<T>): Promise<T> {
+  const waiting = new Set([work]);
+  const finished = work.finally(() => waiting.clear());
+  while (waiting.size > 0) await clock.advance(1);
+  return await finished;
+}

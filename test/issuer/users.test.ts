@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import type { Issuer, TokenResponse } from "../../src/issuer/types.ts";
 import type { Store } from "../../src/stores/contracts.ts";
 import type { FakeClock } from "../../src/testing/fake-clock.ts";
-import { bearer, call, claimsOf, fixture, validity, type Fixture } from "./fixture.ts";
+import { bearer, call, claimsOf, fixture, moving, validity, type Fixture } from "./fixture.ts";
 import { failing, stores, wrapped } from "./stores.ts";
 
 /** An issuer that checks passwords itself, on this store. */
@@ -15,14 +15,6 @@ async function tokensOf(issuer: Issuer, password: string): Promise<TokenResponse
   const outcome = await issuer.login({ username: "ann", password });
   if (outcome.status !== "ok") throw new Error(`login: ${outcome.status}`);
   return outcome.tokens;
-}
-
-/** Runs a request on a clock that stands still while nothing waits for it. */
-async function moving<T>(clock: FakeClock, work: Promise<T>): Promise<T> {
-  const waiting = new Set([work]);
-  const finished = work.finally(() => waiting.clear());
-  while (waiting.size > 0) await clock.advance(1);
-  return await finished;
 }
 
 for (const [name, open] of stores) {
