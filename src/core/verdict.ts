@@ -30,7 +30,7 @@ export type InvalidReason =
 export type UnavailableCause =
   /** No usable key set was ever obtained. */
   | "keys_unavailable"
-  /** The `kid` is unknown, and no key set could be fetched since it was first seen. */
+  /** No key here fits the token, and no key set could be fetched since it was first seen. */
   | "key_pending"
   /** The view of revocations is missing, or older than the policy allows. */
   | "revocations_stale"
