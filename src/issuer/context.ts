@@ -37,21 +37,20 @@ export function acceptedForMs(config: Config): number {
 /** Inside, what kept us from finding out is thrown, and becomes an outcome at the front door (law 1). */
 export type Decided<Outcome> = Exclude<Outcome, { status: "unavailable" }>;
 
+type About = { readonly [Name in "subject" | "session" | "source" | "detail"]?: string | null | undefined };
+
 export interface Recorder {
   readonly report: (event: IssuerEvent["event"], message: string) => void;
   /** Published whatever happens; that it cannot be stored fails no request. */
-  readonly audit: (
-    kind: AuditEvent["kind"],
-    about: Partial<Omit<AuditEvent, "at" | "kind">>,
-  ) => Promise<void>;
+  readonly audit: (kind: AuditEvent["kind"], about: About) => Promise<void>;
 }
 
 export function createRecorder(name: string, clock: Clock, store: () => Pick<Store, "audit">): Recorder {
   const report: Recorder["report"] = (event, message) =>
     issuerEvents.publish({ issuer: name, event, message });
   const audit: Recorder["audit"] = async (kind, about) => {
-    const nobody = { subject: null, session: null, source: null, detail: null };
-    const event: AuditEvent = { at: clock.now(), kind, ...nobody, ...about };
+    const { subject = null, session = null, source = null, detail = null } = about;
+    const event: AuditEvent = { at: clock.now(), kind, subject, session, source, detail };
     auditEvents.publish(event);
     try {
       await store().audit.append(event);

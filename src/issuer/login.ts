@@ -28,8 +28,8 @@ export async function withinLimits(
   check: () => Promise<TokenResponse | null>,
 ): Promise<Decided<LoginOutcome>> {
   origin.signal?.throwIfAborted();
-  const source = origin.source ?? null;
-  const attempt = ctx.limits.attempt(account, origin.source);
+  const { source } = origin;
+  const attempt = ctx.limits.attempt(account, source);
   if (attempt.status === "limited") {
     // Once a window: a flood of attempts must not become a flood of writes.
     if (attempt.first) await ctx.audit("login_limited", { source });
@@ -67,8 +67,8 @@ export async function openSession(
     origin.signal?.throwIfAborted();
     const tokens = await beginSession(ctx, identity, authAt, origin);
     if (tokens !== null) {
-      const about = { subject: identity.subject, session: tokens.session_id, source: origin.source ?? null };
-      await ctx.audit("login", about);
+      const { subject } = identity;
+      await ctx.audit("login", { subject, session: tokens.session_id, source: origin.source });
       return tokens;
     }
     // A session that begins in the very millisecond of a cut-off cannot be told from an earlier one.

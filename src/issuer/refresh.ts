@@ -42,7 +42,7 @@ export async function refresh(ctx: Context, text: string, origin: Origin): Promi
   const session = await provenSession(ctx, rotation.session, id);
   if (session === null || outcome === "ended") return invalidGrant;
   if (outcome === "conflict") return { status: "refresh_conflict" };
-  const about = { subject: session.subject, session: id, source: origin.source ?? null };
+  const about = { subject: session.subject, session: id, source: origin.source };
   if (outcome === "reuse") {
     await ctx.audit("refresh_reuse", { ...about, detail: `generation ${generation}` });
     return invalidGrant;

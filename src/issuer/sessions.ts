@@ -43,7 +43,7 @@ export async function endSession(
   ctx: Context,
   id: string,
   reason: EndReason,
-  about: { subject?: string; source?: string | null } = {},
+  about: { subject?: string; source?: string | undefined } = {},
 ): Promise<void> {
   await ctx.store.sessions.end(id, reason, sessionRevocation(ctx, id));
   await ctx.audit("session_ended", { ...about, session: id, detail: reason });
@@ -53,7 +53,7 @@ export async function endSubject(
   ctx: Context,
   subject: string,
   reason: EndReason,
-  source: string | null = null,
+  source?: string,
 ): Promise<void> {
   const until = ctx.clock.now() + acceptedForMs(ctx.config);
   const ended = await ctx.store.sessions.endAll(subject, reason, { issuer: ctx.config.url, until });

@@ -41,7 +41,7 @@ export async function setPassword(
   const user = await provenUser(ctx, await ctx.store.users.get(name));
   if (user?.username !== name) return "unknown";
   await replacePassword(ctx, user, password);
-  await endAfterChange(ctx, user.subject, null);
+  await endAfterChange(ctx, user.subject, undefined);
   return "changed";
 }
 
@@ -73,7 +73,7 @@ export async function changeOwnPassword(
     else changed = await checkPassword(ctx, user, passwords.wanted);
     if (changed === null) return null;
     const proven = changed;
-    await endAfterChange(ctx, subject, origin.source ?? null);
+    await endAfterChange(ctx, subject, origin.source);
     return await openSession(ctx, origin, async () => {
       const now = await ctx.store.users.get(proven.username);
       // Its MAC says whether it was changed since; what else it says was not proved.
@@ -82,7 +82,7 @@ export async function changeOwnPassword(
   });
 }
 
-async function endAfterChange(ctx: Context, subject: string, source: string | null): Promise<void> {
+async function endAfterChange(ctx: Context, subject: string, source: string | undefined): Promise<void> {
   await endSubject(ctx, subject, "password_changed", source);
   await ctx.audit("password_changed", { subject, source });
 }

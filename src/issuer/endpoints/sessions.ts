@@ -9,7 +9,7 @@ import { invalidGrant, json, noContent, problem, refusal } from "./respond.ts";
 
 /** Who is logging out: the bearer's session, or the one that a refresh token with a good MAC names. */
 export async function logoutEndpoint(ctx: Context, { request, origin }: Call): Promise<Response> {
-  const source = origin.source ?? null;
+  const { source } = origin;
   if (hasBearer(request)) {
     const { session } = await requireBearer(ctx, request);
     await endSession(ctx, session.id, "logout", { subject: session.subject, source });
@@ -25,7 +25,7 @@ export async function logoutAllEndpoint(ctx: Context, { request, origin }: Call)
   const subject = hasBearer(request)
     ? (await requireBearer(ctx, request)).session.subject
     : await subjectOfToken(ctx, await presentedToken(ctx, request));
-  if (subject !== null) await endSubject(ctx, subject, "logout_all", origin.source ?? null);
+  if (subject !== null) await endSubject(ctx, subject, "logout_all", origin.source);
   return noContent();
 }
 
@@ -70,6 +70,6 @@ export async function endEndpoint(
   const { subject } = (await requireBearer(ctx, request)).session;
   const session = await findSession(ctx, id);
   if (session?.subject !== subject) throw refusal(problem(404, "not_found", "You have no such session."));
-  await endSession(ctx, id, "logout", { subject, source: origin.source ?? null });
+  await endSession(ctx, id, "logout", { subject, source: origin.source });
   return noContent();
 }
