@@ -39,8 +39,8 @@ const budgets: Record<string, number> = {
   jwt: 600,
   resilience: 300,
   stores: 1300,
-  guard: 1350,
-  issuer: 1600,
+  guard: 1300,
+  issuer: 1550,
   server: 1400,
   cli: 400,
 };
