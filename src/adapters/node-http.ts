@@ -34,7 +34,8 @@ export function protect<C = JwtClaims>(
       return;
     }
     const { status, headers, body } = bearerAnswer(outcome, rules.scopes);
-    res.writeHead(status, headers).end(JSON.stringify(body));
+    const text = JSON.stringify(body);
+    res.writeHead(status, { ...headers, "Content-Length": Buffer.byteLength(text) }).end(text);
   };
   // What the handler throws stays as loud as under node:http itself: it is not ours to answer.
   return (req, res) => void pass(req, res);

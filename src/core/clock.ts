@@ -4,7 +4,7 @@
  * a suspended machine's monotonic clock stands still and a wall clock can be set back.
  */
 export interface Clock {
-  /** Wall clock: epoch milliseconds. */
+  /** Wall clock: epoch milliseconds, whole. */
   now(): number;
   /** Milliseconds from an arbitrary origin; never goes back, stands still while the machine is suspended. */
   monotonic(): number;

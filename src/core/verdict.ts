@@ -46,7 +46,8 @@ export interface JwtClaims {
   nbf?: number;
   iat?: number;
   jti?: string;
-  scope?: string;
+  /** Separated by spaces (RFC 8693 §4.2); several providers send an array. */
+  scope?: string | readonly string[];
   sid?: string;
   client_id?: string;
   [name: string]: unknown;

@@ -96,18 +96,22 @@ function hasRegisteredTypes({ iss, sub, aud, exp, nbf, iat, jti, scope, sid }: J
     isText(iss) &&
     isText(sub) &&
     isText(jti) &&
-    isText(scope) &&
+    (isText(scope) || isTexts(scope)) &&
     isText(sid) &&
     isNumericDate(exp) &&
     isNumericDate(nbf) &&
     isNumericDate(iat) &&
-    (isText(aud) || (Array.isArray(aud) && aud.every((one) => typeof one === "string")))
+    (isText(aud) || isTexts(aud))
   );
 }
 
 /** Or absent. */
 function isText(value: unknown): value is string | undefined {
   return value === undefined || typeof value === "string";
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((one) => typeof one === "string");
 }
 
 /** Seconds since the epoch, not always whole (RFC 7519 §2); or absent. */

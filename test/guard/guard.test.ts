@@ -26,11 +26,13 @@ test("a good token is valid, first by proof and then from memory, with the same 
   assert.ok(Object.isFrozen((first.claims["deep"] as { list: number[] }).list));
 });
 
-test("scopes come from scp too, as an array or as one string", async () => {
+test("scopes come from scope or scp, as an array or as one string", async () => {
   const { guard, mint } = await makeWorld();
   const g = guard();
   for (const scp of [["a", "b"], "a b"]) {
     const decision = await g.authorize(mint.token({ scp }), { scopes: ["a", "b"] });
+    const asScope = await g.authorize(mint.token({ scope: scp }), { scopes: ["a", "b"] });
+    assert.equal(asScope.status, "valid");
     assert.equal(decision.status, "valid");
   }
   const both = await g.authorize(mint.token({ scope: "a", scp: ["b"] }), { scopes: ["b"] });

@@ -204,15 +204,24 @@ test("the header names one known algorithm; none is not one", () => {
 
 test("registered claims of the wrong type or of an impossible value are refused", () => {
   const wrong = ['{"exp":"2000000000"}', '{"exp":1e308}', '{"nbf":-1}', '{"iat":null}', '{"exp":1e400}'];
-  const texts = ["iss", "sub", "jti", "sid", "scope"].flatMap((name) => [
-    `{"${name}":1}`,
-    `{"${name}":["a"]}`,
-  ]);
-  const audiences = ['{"aud":1}', '{"aud":["a",1]}', '{"aud":{}}', '{"aud":null}'];
+  const texts = ["iss", "sub", "jti", "sid"].flatMap((name) => [`{"${name}":1}`, `{"${name}":["a"]}`]);
+  const audiences = [
+    '{"scope":1}',
+    '{"scope":["a",1]}',
+    '{"aud":1}',
+    '{"aud":["a",1]}',
+    '{"aud":{}}',
+    '{"aud":null}',
+  ];
   for (const payload of [...wrong, ...texts, ...audiences]) {
     assert.equal(reasonOfPayload(payload), "invalid_claim", payload);
   }
-  for (const payload of ['{"aud":[]}', '{"exp":8640000000000,"iat":0,"nbf":1.5}', '{"cnf":1}']) {
+  for (const payload of [
+    '{"aud":[]}',
+    '{"scope":["a"]}',
+    '{"exp":8640000000000,"iat":0,"nbf":1.5}',
+    '{"cnf":1}',
+  ]) {
     assert.equal(reasonOfPayload(payload), null, payload);
   }
 });

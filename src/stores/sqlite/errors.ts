@@ -26,8 +26,12 @@ export function storeError(description: string, error: unknown): unknown {
   const corrupt = code === CORRUPT || code === NOTADB;
   const said = system ? String((error as { code?: unknown }).code) : (error as Error).message;
   return corrupt
-    ? new HoldfastError("store_corrupt", `${description} is damaged or no database: ${said}`, {
-        cause: error,
-      })
+    ? new HoldfastError(
+        "store_corrupt",
+        `${description} is damaged or no database (${said}): restore a back-up`,
+        {
+          cause: error,
+        },
+      )
     : new HoldfastError("store_unavailable", `${description} cannot be used: ${said}`, { cause: error });
 }

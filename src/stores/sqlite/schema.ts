@@ -61,7 +61,11 @@ export function checkFile(db: DatabaseSync, description: string): void {
     throw new HoldfastError("store_newer", `${description} was written by a newer version: it ${versions}`);
   }
   const said = db.prepare("PRAGMA quick_check(1)").get()?.["quick_check"];
-  if (said !== "ok") throw new HoldfastError("store_corrupt", `${description} is damaged: ${String(said)}`);
+  if (said !== "ok")
+    throw new HoldfastError(
+      "store_corrupt",
+      `${description} is damaged (${String(said)}): restore a back-up`,
+    );
 }
 
 /** Brings the schema up to date, all or nothing. Of several processes the first does it. */
