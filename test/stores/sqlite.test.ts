@@ -1,10 +1,10 @@
 import { join } from "node:path";
-import { storeContract } from "../../src/stores/contract-suite.ts";
+import { durableStoreContract, storeContract } from "../../src/stores/contract-suite.ts";
 import { sqliteStore } from "../../src/stores/sqlite.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
-storeContract("sqliteStore", async () => {
+async function open() {
   const folder = temporaryFolder();
   const clock = new FakeClock();
   const file = join(folder.path, "holdfast.db");
@@ -24,4 +24,7 @@ storeContract("sqliteStore", async () => {
       folder.remove();
     },
   };
-});
+}
+
+storeContract("sqliteStore", open);
+durableStoreContract("sqliteStore", open);

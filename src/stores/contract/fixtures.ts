@@ -7,14 +7,18 @@ export interface StoreUnderTest {
   readonly store: Store;
   /** Moves the store's clock on. */
   readonly clock: { advance(ms: number): void | Promise<void> };
-  /** Closes the store and opens the same data again; absent where nothing is kept. */
-  readonly reopen?: () => Promise<Store>;
   /** Closes and removes everything. */
   close(): void | Promise<void>;
 }
 
+/** One that keeps its data over a restart. */
+export interface DurableStoreUnderTest extends StoreUnderTest {
+  /** Closes the store and opens the same data again. */
+  reopen(): Promise<Store>;
+}
+
 /** Title → what must hold of a fresh store. */
-export type Cases = Readonly<Record<string, (under: StoreUnderTest) => Promise<void>>>;
+export type Cases<T = StoreUnderTest> = Readonly<Record<string, (under: T) => Promise<void>>>;
 
 export const IDLE_MS = 1_000_000;
 export const ABSOLUTE_MS = 2_000_000;

@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import { isHoldfastError } from "../../core/errors.ts";
 import type { AuditEvent } from "../../core/events.ts";
 import type { SigningKeyRecord, UserRecord } from "../contracts.ts";
-import { login, LONG_AFTER_MS, present, revocationOf, type Cases } from "./fixtures.ts";
+import {
+  login,
+  LONG_AFTER_MS,
+  present,
+  revocationOf,
+  type Cases,
+  type DurableStoreUnderTest,
+} from "./fixtures.ts";
 
 function user(username: string): UserRecord {
   const subject = `subject of ${username}`;
@@ -141,9 +148,9 @@ export const recordCases: Cases = {
 };
 
 /** Only for stores that keep their data over a restart. */
-export const durableCases: Cases = {
-  "law 12: everything that was acknowledged is there after a restart": async ({ store, reopen }) => {
-    assert.ok(reopen);
+export const durableCases: Cases<DurableStoreUnderTest> = {
+  "law 12: everything that was acknowledged is there after a restart": async (under) => {
+    const { store } = under;
     await store.users.add(user("alice"));
     await store.keys.initialise([key("k1", 1, 1)]);
     await store.audit.append(event(1, "a"));
@@ -160,7 +167,7 @@ export const durableCases: Cases = {
     const authAt = await store.now();
     await store.sessions.endAll("carol", "logout_all", { issuer: "i", until: authAt + 1000 });
 
-    const again = await reopen();
+    const again = await under.reopen();
     assert.deepEqual(await again.sessions.get("s1"), before.session);
     assert.deepEqual(await again.sessions.get("s2"), before.ended);
     const tail = await again.revocations.after(before.log.position);
