@@ -40,7 +40,7 @@ export async function startService(settings: Settings): Promise<Running> {
 
     const local = await openLocalStore(settings.dataDir, { begin: true, secret: settings.secret });
     service = await compose(local, settings, identityOf(settings, open));
-    await recordIdentity(service.store, service);
+    const before = await recordIdentity(service.store, service);
     const first = await ensureFirstUser(service.issuer, settings.bootstrapUser, local.files.password);
 
     const verify = gateway(service.guard);
@@ -52,6 +52,12 @@ export async function startService(settings: Settings): Promise<Running> {
     lines.push(`  public  ${open.address}`, `  admin   ${admin.address}`);
     if (service.url !== open.address) lines.push(`  issuer  ${service.url}`);
     if (first !== null) lines.push(`  ${first}`);
+    if (before !== null) {
+      lines.push(
+        `  These data were served as ${before.url} for ${before.audience} before: access tokens of that name are`,
+        "  refused from now on. Services that share data need the same HOLDFAST_URL and HOLDFAST_AUDIENCE.",
+      );
+    }
     return {
       publicAddress: open.address,
       adminAddress: admin.address,

@@ -60,15 +60,16 @@ export async function compose(local: LocalStore, settings: Settings, identity: I
 
 /**
  * Whose tokens the store's are, for commands that run beside the service: a revocation under another issuer's
- * name would concern no token at all. `serve` writes it, last start wins.
+ * name would concern no token at all. `serve` writes it, last start wins. Returns the one before, if it was another.
  */
-export async function recordIdentity(store: Store, { url, audience }: Identity): Promise<void> {
+export async function recordIdentity(store: Store, { url, audience }: Identity): Promise<Identity | null> {
   const wanted = JSON.stringify({ url, audience });
-  let standing = await store.markers.claim("identity", wanted);
-  while (standing !== wanted) {
+  const before = await store.markers.claim("identity", wanted);
+  for (let standing = before; standing !== wanted;) {
     await store.markers.replace("identity", standing, wanted);
     standing = (await store.markers.read("identity")) ?? wanted;
   }
+  return before === wanted ? null : (JSON.parse(before) as Identity);
 }
 
 /** Opens the store that the service on this machine uses, under the identity it was last served with. */

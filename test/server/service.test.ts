@@ -46,6 +46,16 @@ test("the probes answer: live always, ready with the state of every part", async
   assert.equal((await fetch(`${adminAddress}/cache/health`)).status, 200);
 });
 
+test("a service that takes on other data's name says whose tokens it refuses from now on", async (t) => {
+  const settings = await temporarySettings(t, { HOLDFAST_URL: "https://old.example" });
+  const first = await startService(settings);
+  assert.doesNotMatch(first.banner, /before/);
+  await first.stop();
+  const second = await startService({ ...settings, url: "https://new.example" });
+  t.after(second.stop);
+  assert.match(second.banner, /served as https:\/\/old\.example .*before/);
+});
+
 test("the admin listener answers only to its own names", async (t) => {
   const { adminAddress } = await start(t);
   const { port } = new URL(adminAddress);
