@@ -9,7 +9,6 @@ import {
   createPublicKey,
   createSecretKey,
   randomBytes,
-  randomUUID,
   sign,
   timingSafeEqual,
   verify,
@@ -25,6 +24,7 @@ import { importJwkSet, importSecret, type VerificationKey } from "../src/jwt/jwk
 import { HeaderMemo, parseToken } from "../src/jwt/parse.ts";
 import { prove } from "../src/jwt/prove.ts";
 import { generateSigningKey, makeSignature, signText, type Jwk } from "../src/jwt/sign.ts";
+import { audience, claims, issuer } from "./claims.ts";
 import { measure, report, type Contender, type Measurement } from "./measure.ts";
 
 type Verify = (
@@ -34,26 +34,7 @@ type Verify = (
 ) => unknown;
 const jsonwebtoken = createRequire(import.meta.url)("jsonwebtoken") as { verify: Verify };
 
-const issuer = "https://id.example.com";
-const audience = "https://api.example.com";
 const policy = proofPolicy({ issuer, audience });
-
-/** With an RS256 signature a token of about 950 bytes. */
-function claims(): Record<string, unknown> {
-  const iat = Math.floor(Date.now() / 1000);
-  return {
-    iss: issuer,
-    sub: randomUUID(),
-    aud: [audience, "https://id.example.com/userinfo"],
-    exp: iat + 3600,
-    iat,
-    jti: randomUUID(),
-    sid: randomUUID(),
-    client_id: "web",
-    scope: "openid profile email orders:read orders:write offline_access",
-    roles: ["editor", "viewer"],
-  };
-}
 
 interface Subject {
   readonly algorithm: Algorithm;

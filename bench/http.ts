@@ -13,28 +13,18 @@ import { createGuard } from "../src/guard/create-guard.ts";
 import { staticKeys } from "../src/guard/keys/static-keys.ts";
 import { generateSigningKey, signToken } from "../src/jwt/sign.ts";
 import { gateway } from "../src/server/gateway.ts";
+import { audience, claims, issuer } from "./claims.ts";
 import { compare, report } from "./measure.ts";
 
 const ROUNDS = 9;
 const REQUESTS = 6_000;
 const IN_FLIGHT = 32;
-const issuer = "https://id.example.com";
-const audience = "https://api.example.com";
 
 type Mode = "bare" | "adapter" | "gateway";
 
 async function serveAs(mode: Mode): Promise<void> {
   const key = await generateSigningKey("ES256");
   const guard = createGuard({ issuer, audience, keys: staticKeys({ keys: [key.publicJwk] }) });
-  const exp = Math.floor(Date.now() / 1000) + 3600;
-  const claims = {
-    iss: issuer,
-    aud: audience,
-    sub: "alice",
-    exp,
-    scope: "orders:read",
-    padding: "x".repeat(500),
-  };
   const listeners: Record<Mode, RequestListener> = {
     bare: (_, res) => void res.writeHead(204).end(),
     adapter: protect(guard, { scopes: ["orders:read"] }, (_, res) => res.writeHead(204).end()),
@@ -43,7 +33,7 @@ async function serveAs(mode: Mode): Promise<void> {
   const server: Server = createServer(listeners[mode]).listen(0, "127.0.0.1");
   await once(server, "listening");
   process.on("message", () => process.send?.(process.cpuUsage()));
-  process.send?.({ port: (server.address() as AddressInfo).port, token: signToken(claims, key) });
+  process.send?.({ port: (server.address() as AddressInfo).port, token: signToken(claims(), key) });
 }
 
 class Subject {
