@@ -15,10 +15,17 @@ export interface Finished {
 /** Runs one command of the real CLI to its end. */
 export async function holdfast(
   args: readonly string[],
-  options: { data?: string; input?: string; settings?: Record<string, string> } = {},
+  options: {
+    data?: string;
+    input?: string;
+    settings?: Record<string, string>;
+    nodeArgs?: readonly string[];
+  } = {},
 ): Promise<Finished> {
   const env = serviceEnvironment(options.data ?? "never-made", options.settings);
-  const child = spawn(process.execPath, ["--no-warnings", cli, ...args], { env });
+  const child = spawn(process.execPath, ["--no-warnings", ...(options.nodeArgs ?? []), cli, ...args], {
+    env,
+  });
   child.stdin.end(options.input ?? "");
   const [out, err] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
   return { code: child.exitCode, out, err };

@@ -38,6 +38,20 @@ test("--version prints the package's version", async () => {
   assert.deepEqual(await holdfast(["--version"]), { code: 0, out: `${manifest.version}\n`, err: "" });
 });
 
+for (const [node, code, said] of [
+  ["20.20.2", 1, /^holdfast: needs Node 22\.19 or newer; this is 20\.20\.2\n$/],
+  ["22.18.0", 1, /this is 22\.18\.0/],
+  ["22.19.0", 0, /^$/],
+  ["24.0.0", 0, /^$/],
+] as const) {
+  test(`on Node ${node} the command ${code === 0 ? "runs" : "says in one line what it needs"}`, async () => {
+    const pretend = `Object.defineProperty(process, "versions", { value: { ...process.versions, node: "${node}" } })`;
+    const done = await holdfast(["--version"], { nodeArgs: ["--import", `data:text/javascript,${pretend}`] });
+    assert.equal(done.code, code);
+    assert.match(done.err, said);
+  });
+}
+
 const misunderstood: [string[], RegExp][] = [
   [[], /a command is missing; see holdfast --help/],
   [["user"], /say one of user add, user passwd, user list; see holdfast user --help/],
