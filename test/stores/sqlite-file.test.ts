@@ -1,5 +1,16 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
@@ -50,6 +61,35 @@ test("fault 42: a damaged file is refused", async (t) => {
   writeFileSync(file, bytes);
   await refuses(file, "store_corrupt");
 });
+
+for (const [what, exchange] of [
+  ["removed", (file: string) => rmSync(file)],
+  [
+    "replaced by a copy of it",
+    (file: string) => {
+      copyFileSync(file, `${file}.copy`);
+      renameSync(`${file}.copy`, file);
+    },
+  ],
+] as const) {
+  test(`fault 62, law 12: a file that is ${what} while it is open acknowledges nothing more, until it is back`, async (t) => {
+    const file = fileOf(t);
+    const store = await sqliteStore({ file });
+    t.after(async () => await store.close());
+    linkSync(file, `${file}.kept`);
+    exchange(file);
+    const refused = (error: unknown) => {
+      assert.ok(isHoldfastError(error, "store_unavailable"), String(error));
+      assert.match(error.message, /removed or replaced/);
+      return true;
+    };
+    await assert.rejects(store.markers.claim("id", "a"), refused);
+    await assert.rejects(store.now(), refused);
+    renameSync(`${file}.kept`, file);
+    assert.equal(await store.markers.read("id"), null);
+    assert.equal(await store.markers.claim("id", "b"), "b");
+  });
+}
 
 test("fault 42: a file that lost its end is refused", async (t) => {
   const file = fileOf(t);

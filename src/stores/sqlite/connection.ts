@@ -1,4 +1,4 @@
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, statSync, type Stats } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { sleep, type Clock } from "../../core/clock.ts";
 import { HoldfastError } from "../../core/errors.ts";
@@ -35,6 +35,8 @@ export class Connection {
   readonly #db: DatabaseSync;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
+  /** Which file it is, whatever its name: `undefined` in memory. */
+  readonly #opened: Stats | undefined;
   readonly #waiting: Waiting[] = [];
   #effects: (() => void)[] = [];
   #draining: Promise<void> | null = null;
@@ -44,6 +46,7 @@ export class Connection {
   constructor(options: ConnectionOptions) {
     this.#options = options;
     this.#db = open(options);
+    this.#opened = this.#named();
     this.#begin = this.#db.prepare("BEGIN IMMEDIATE");
     this.#commit = this.#db.prepare("COMMIT");
   }
@@ -59,7 +62,10 @@ export class Connection {
   /** Runs a query outside any transaction: what it returns must come from one statement. */
   async read<T>(query: (nowMs: number) => T): Promise<T> {
     if (this.#closed) throw this.#closedError();
-    return await patiently(this.#options, () => query(this.#now()));
+    return await patiently(this.#options, () => {
+      this.#requireFile();
+      return query(this.#now());
+    });
   }
 
   /**
@@ -100,6 +106,7 @@ export class Connection {
 
   /** One group, one transaction. Throws only when that could not begin, and then nothing left the line. */
   #transact(): void {
+    this.#requireFile();
     // Left open by a rollback that failed.
     if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
     this.#begin.run();
@@ -140,6 +147,22 @@ export class Connection {
   /** Whole milliseconds, whatever the clock that was brought. */
   #now(): number {
     return Math.floor(this.#options.clock.now());
+  }
+
+  /** The file of that name now. */
+  #named(): Stats | undefined {
+    return statSync(this.#options.file, { throwIfNoEntry: false });
+  }
+
+  /**
+   * Throws when the file was removed or another put in its place. We would go on with one that has no name: what
+   * we write is gone with the process, and what others write is never seen.
+   */
+  #requireFile(): void {
+    const named = this.#opened && this.#named();
+    if (named?.ino === this.#opened?.ino && named?.dev === this.#opened?.dev) return;
+    const message = `${this.#options.description} was removed or replaced while it was open: put it back, or restart`;
+    throw new HoldfastError("store_unavailable", message);
   }
 
   #closedError(): HoldfastError {
