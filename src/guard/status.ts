@@ -15,12 +15,16 @@ export function statusOf(ladder: Ladder): GuardStatus {
   };
 }
 
-/** Ready: a token with a known key gets a definite answer. Degraded: one of the things behind that is ailing. */
+/**
+ * Ready and degraded: a token with a known key gets a definite answer; degraded, while something behind that ails.
+ * Starting and unavailable: none does, not yet or not any more.
+ */
 function stateOf({ closed, clock, keyring, revocations, maxRevocationAgeMs }: Ladder): GuardStatus["state"] {
   if (closed) return "closed";
   const keys = keyring.status();
   const ageMs = revocations?.ageMs(instant(clock)) ?? 0;
-  if (!keys.usable || (ageMs === Infinity && maxRevocationAgeMs !== Infinity)) return "starting";
-  const ailing = keys.lastError ?? revocations?.status().lastError ?? null;
-  return ailing !== null || ageMs > maxRevocationAgeMs ? "degraded" : "ready";
+  const tooOld = ageMs > maxRevocationAgeMs;
+  if (!keys.usable || (tooOld && ageMs === Infinity)) return "starting";
+  if (tooOld) return "unavailable";
+  return (keys.lastError ?? revocations?.status().lastError ?? null) === null ? "ready" : "degraded";
 }

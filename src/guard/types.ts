@@ -84,7 +84,7 @@ export interface RevocationsStatus {
 
 export interface GuardStatus {
   readonly name: string;
-  readonly state: "starting" | "ready" | "degraded" | "closed";
+  readonly state: "starting" | "ready" | "degraded" | "unavailable" | "closed";
   readonly issuer: string;
   readonly keys: KeysStatus;
   /** `null` without a log. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { test } from "node:test";
 import type { DecisionEvent } from "../../src/core/events.ts";
+import { cacheHealthCheck } from "../../src/guard/cache.ts";
 import { sharedSecret, type GuardOptions } from "../../src/index.ts";
 import { createMint } from "../../src/testing/index.ts";
 import { audience, counting, issuer, makeWorld } from "./world.ts";
@@ -189,10 +190,13 @@ test("law 1: a view of revocations that is too old is unavailable, and a call ca
     narrow.status === "unavailable" && narrow.cause === "revocations_stale" && narrow.retryAfterMs > 0,
   );
   assert.equal((await g.authorize(token)).status, "valid");
+  assert.equal(g.status().state, "degraded");
+  assert.equal((await cacheHealthCheck(g)).status, "degraded");
   await clock.advance(31_000);
   const wide = await g.authorize(token, { maxRevocationAgeMs: 600_000 });
   assert.equal(wide.status, "unavailable");
-  assert.equal(g.status().state, "degraded");
+  assert.equal(g.status().state, "unavailable");
+  assert.equal((await cacheHealthCheck(g)).status, "unavailable", "no health while nobody gets an answer");
   reachable = true;
   await clock.advance(6_000);
   assert.equal((await g.validate(token)).status, "valid");
