@@ -31,7 +31,7 @@ export function adminApp(service: Service, port: number): Hono {
   });
   onlyGet(app, "/health", async (c) => {
     const health = await checkHealth(service);
-    return c.json(health, health.status === "ok" ? 200 : 503);
+    return c.json(health, health.status === "unavailable" ? 503 : 200);
   });
   onlyGet(app, "/cache/health", async (c) => {
     const health = await cacheHealthCheck(service.guard);

@@ -26,9 +26,11 @@ type Part = keyof Health["components"];
 const consequence: Readonly<Record<Part, string>> = {
   store: "Logins, refreshes and revocations answer 503. Nothing is lost; tokens issued so far pass for now.",
   keys: "No token can be checked: 503.",
-  revocations: "What was revoked lately is not known. Tokens answer 503 once the view is too old.",
+  revocations: "What was revoked lately is not known: tokens answer 503.",
   guard: "Tokens are not checked as they must be: take this instance out of service.",
 };
+
+const stillWorks = "Every token still gets its answer, but not for long if this goes on.";
 
 /** Events that somebody should look into. */
 const alarms: ReadonlySet<AuditKind> = new Set(["refresh_reuse", "refresh_shadowed", "record_tampered"]);
@@ -36,9 +38,7 @@ const alarms: ReadonlySet<AuditKind> = new Set(["refresh_reuse", "refresh_shadow
 /** The status page: plain HTML, every value escaped by the template. A browser asks again every ten seconds. */
 export async function adminPage(view: AdminView): Promise<string> {
   const { service, health, now } = view;
-  const failing = Object.entries(health.components).filter(([, { status }]) => status !== "ok");
-  const state =
-    failing.length === 0 ? "Everything works" : `Not working: ${failing.map(([name]) => name).join(", ")}`;
+  const state = headline(health);
   const page = await html`<!doctype html>
     <html lang="en">
       <head>
@@ -78,13 +78,20 @@ export async function adminPage(view: AdminView): Promise<string> {
   return String(page);
 }
 
+function headline({ status, components }: Health): string {
+  if (status === "ok") return "Everything works";
+  const concerned = Object.entries(components).filter(([, part]) => part.status === status);
+  const names = concerned.map(([name]) => name).join(", ");
+  return status === "degraded" ? `Works, but look after: ${names}` : `Not working: ${names}`;
+}
+
 function parts({ components }: Health): Html {
   const cards = Object.entries(components).map(
     ([name, { status, detail }]): Html =>
       html`<div class="card">
         <b>${name} <span class="${status}">${status}</span></b>
         <p class="dim">${detail}</p>
-        ${status === "ok" ? "" : html`<p>${consequence[name as Part]}</p>`}
+        ${status === "ok" ? "" : html`<p>${status === "degraded" ? stillWorks : consequence[name as Part]}</p>`}
       </div>`,
   );
   return html`<div class="cards">${cards}</div>`;

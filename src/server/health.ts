@@ -1,17 +1,20 @@
 import { randomBytes } from "node:crypto";
 import { systemClock } from "../core/clock.ts";
+import type { GuardStatus } from "../guard/types.ts";
 import type { IssuerStatus } from "../issuer/types.ts";
 import { withDeadline } from "../resilience/deadline.ts";
 import type { Service } from "./service.ts";
 
 interface Component {
-  readonly status: "ok" | "unavailable";
+  /** `degraded`: it still does its work, but not for long if this goes on. */
+  readonly status: "ok" | "degraded" | "unavailable";
   /** For the operator; without credentials. */
   readonly detail: string;
 }
 
 export interface Health {
-  readonly status: "ok" | "unavailable";
+  /** That of the worst part. */
+  readonly status: Component["status"];
   readonly components: Readonly<Record<"store" | "keys" | "revocations" | "guard", Component>>;
 }
 
@@ -19,20 +22,14 @@ const STORE_DEADLINE_MS = 1000;
 
 /** Asks each part to do what it is there for: read the store, and prove a token all the way to its signature. */
 export async function checkHealth({ store, issuer, guard }: Service): Promise<Health> {
-  const { keys, revocations } = guard.status();
+  const { state, keys, revocations } = guard.status();
   const components = {
     store: await component(async () => {
       await withDeadline(systemClock, "the store", STORE_DEADLINE_MS, async () => await store.now());
       return store.description;
     }),
-    keys: await component(() => {
-      if (!keys.usable) throw new Error(keys.lastError ?? "there is no key");
-      return `${keys.kids.length} keys`;
-    }),
-    revocations: await component(() => {
-      if (revocations?.complete !== true) throw new Error(revocations?.lastError ?? "not known completely");
-      return `${revocations.entries} in force, view ${Math.round(revocations.ageMs)} ms old`;
-    }),
+    keys: keysComponent(keys),
+    revocations: revocationsComponent(state, revocations),
     guard: await component(async () => {
       const verdict = await guard.validate(forgery(issuer.status().keys));
       const refused = verdict.status === "invalid" && verdict.reason === "bad_signature";
@@ -40,8 +37,27 @@ export async function checkHealth({ store, issuer, guard }: Service): Promise<He
       return "refuses a forgery by its signature";
     }),
   };
-  const well = Object.values(components).every(({ status }) => status === "ok");
-  return { status: well ? "ok" : "unavailable", components };
+  const has = (one: Component["status"]) => Object.values(components).some(({ status }) => status === one);
+  return { status: has("unavailable") ? "unavailable" : has("degraded") ? "degraded" : "ok", components };
+}
+
+function keysComponent({ usable, kids, lastError }: GuardStatus["keys"]): Component {
+  if (!usable) return { status: "unavailable", detail: lastError ?? "there is no key" };
+  return lastError === null
+    ? { status: "ok", detail: `${kids.length} keys` }
+    : { status: "degraded", detail: `${kids.length} keys, and no news of them: ${lastError}` };
+}
+
+/** One read that failed is no reason to take an instance out of service: the guard goes on until its view is too old. */
+function revocationsComponent(
+  state: GuardStatus["state"],
+  revocations: GuardStatus["revocations"],
+): Component {
+  const ageMs = Math.round(revocations?.ageMs ?? Infinity);
+  const view = `${revocations?.entries ?? 0} in force, view ${ageMs} ms old`;
+  if (revocations?.complete === true) return { status: "ok", detail: view };
+  const detail = `${view}: ${revocations?.lastError ?? "not known completely"}`;
+  return { status: state === "ready" || state === "degraded" ? "degraded" : "unavailable", detail };
 }
 
 async function component(check: () => Promise<string> | string): Promise<Component> {

@@ -17,8 +17,10 @@ export function publicApp(
     const { status, components } = await checkHealth(service);
     // Anybody may ask: which part, but not why.
     const parts = Object.fromEntries(Object.entries(components).map(([name, part]) => [name, part.status]));
-    const headers = { "Cache-Control": "no-store", ...(status === "ok" ? {} : { "Retry-After": "1" }) };
-    return c.json({ status, components: parts }, status === "ok" ? 200 : 503, headers);
+    // Degraded is ready: what still answers must not be taken out of service.
+    const ready = status !== "unavailable";
+    const headers = { "Cache-Control": "no-store", ...(ready ? {} : { "Retry-After": "1" }) };
+    return c.json({ status, components: parts }, ready ? 200 : 503, headers);
   });
   app.all("*", async (c) => {
     const peer = c.env.incoming.socket.remoteAddress;

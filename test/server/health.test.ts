@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { BlockList } from "node:net";
 import { test, type TestContext } from "node:test";
 import { adminApp } from "../../src/server/admin-app.ts";
 import { adminPage } from "../../src/server/admin-page.ts";
 import { checkHealth } from "../../src/server/health.ts";
+import { publicApp } from "../../src/server/public-app.ts";
 import { openLocalStore } from "../../src/server/local-store.ts";
 import { compose, type Service } from "../../src/server/service.ts";
 import { temporarySettings } from "./temporary.ts";
@@ -41,6 +43,30 @@ test("health says which part is not: a closed guard, a store that cannot be read
   assert.equal(states(guardless)["store"], "ok");
   await parts.store.close();
   assert.equal(states(await checkHealth(parts))["store"], "unavailable");
+});
+
+test("law 4: a read of the revocation log that failed is degraded, and still ready; a view too old is neither", async (t) => {
+  const { guard, ...rest } = await service(t);
+  const ready = async (state: "degraded" | "unavailable") => {
+    const healthy = guard.status();
+    const revocations = { ...healthy.revocations, complete: false, ageMs: 3000, lastError: "BUSY" };
+    const ailing = { ...guard, status: () => ({ ...healthy, state, revocations }) } as typeof guard;
+    const parts = { ...rest, guard: ailing };
+    const app = publicApp(parts, { trustedProxies: new BlockList() });
+    const response = await app.request("/health/ready");
+    const page = await (
+      await adminApp(parts, 4181).request("/", { headers: { host: "localhost:4181" } })
+    ).text();
+    const { status } = (await response.json()) as { status: string };
+    return { code: response.status, status, retryAfter: response.headers.get("Retry-After"), page };
+  };
+  const { page: works, ...degraded } = await ready("degraded");
+  assert.deepEqual(degraded, { code: 200, status: "degraded", retryAfter: null });
+  assert.match(works, /<h1 class="degraded">Works, but look after: revocations<\/h1>/);
+  assert.match(works, /BUSY/);
+  const { page: fails, ...unavailable } = await ready("unavailable");
+  assert.deepEqual(unavailable, { code: 503, status: "unavailable", retryAfter: "1" });
+  assert.match(fails, /<h1 class="unavailable">Not working: revocations<\/h1>/);
 });
 
 test("the status page shows what it is given, escaped, and its policy allows its own style only", async (t) => {
