@@ -27,12 +27,7 @@ async function makeServed(): Promise<Served> {
 test("law 7: 5,000 concurrent calls with one cold token make one fetch, and one that gives up fails alone", async () => {
   const { provider, keyed, mint } = await makeServed();
   const guard = keyed();
-  let release: () => void = () => {};
-  const gate = new Promise<void>((resolve) => (release = resolve));
-  provider.answer = async () => {
-    await gate;
-    return Response.json(mint.jwks());
-  };
+  const release = provider.hold(mint.jwks());
   const token = mint.token();
   const impatient = new AbortController();
   const first = guard.validate(token, { signal: impatient.signal });
@@ -210,12 +205,7 @@ test("law 1: a kid that somebody guessed before it was published is not held aga
 
 test("law 1: a fetch that was under way when the kid was first seen proves nothing about it", async () => {
   const { keyed, clock, provider, mint } = await makeServed();
-  let release: () => void = () => {};
-  const gate = new Promise<void>((resolve) => (release = resolve));
-  provider.answer = async () => {
-    await gate;
-    return Response.json(mint.jwks());
-  };
+  const release = provider.hold(mint.jwks());
   const guard = keyed();
   const good = guard.validate(mint.token());
   await clock.advance(0);
@@ -426,12 +416,7 @@ test("a snapshot that loads late does not take the place of a set that was fetch
 
 test("law 1: a guard that is closed while a call waits for keys does not decide any more", async () => {
   const { keyed, mint, provider, clock } = await makeServed();
-  let release: () => void = () => {};
-  const gate = new Promise<void>((resolve) => (release = resolve));
-  provider.answer = async () => {
-    await gate;
-    return Response.json(mint.jwks());
-  };
+  const release = provider.hold(mint.jwks());
   const guard = keyed();
   const waiting = guard.validate(mint.token());
   await clock.advance(0);

@@ -16,6 +16,16 @@ export class Provider {
     this.answer = () => Response.json(set);
   }
 
+  /** Serves `set`, but only once the function that is returned was called. */
+  hold(set: unknown): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.answer = async () => {
+      await promise;
+      return Response.json(set);
+    };
+    return resolve;
+  }
+
   fail(status = 503): void {
     this.answer = () => new Response("down", { status });
   }
