@@ -17,6 +17,6 @@ export type {
   Rules,
 } from "./guard/types.ts";
 export type { KeySource, KeysStatus } from "./guard/keys/key-source.ts";
-export type { Fetch } from "./guard/keys/fetch-json.ts";
+export type { Fetch } from "./guard/fetch-json.ts";
 export type { Algorithm } from "./jwt/algorithms.ts";
 export type { RevocationFeed, Snapshots } from "./stores/contracts.ts";

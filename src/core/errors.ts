@@ -25,6 +25,8 @@ export type ErrorCode =
   | "store_mismatch"
   /** What the caller brought failed: `authenticate` threw or answered nonsense. */
   | "authenticate_failed"
+  /** Another server's answer cannot be used. */
+  | "upstream_failed"
   /** Too much work of this kind is waiting already. */
   | "overloaded"
   /** A deadline passed. */

@@ -7,11 +7,28 @@ import { channel, type Channel } from "node:diagnostics_channel";
 export interface GuardEvent {
   /** The guard's `name`. */
   readonly guard: string;
+  /** Whose tokens it concerns; `null` where it concerns all. */
+  readonly issuer: string | null;
   readonly event:
     | "keys_refreshed"
     | "keys_failed"
     | "keys_rejected"
+    /** A key left the set and still serves what it proved, for a bounded time. */
+    | "key_vanished"
+    | "keys_distrusted"
     | "snapshot_failed"
+    /** The authority did not answer. */
+    | "authority_failed"
+    /** It refused us: somebody has to look at the configuration. */
+    | "authority_misconfigured"
+    | "breaker_opened"
+    | "breaker_closed"
+    /** Tokens are being let in without the authority, as the policy allows. */
+    | "degraded_began"
+    | "degraded_ended"
+    /** The authority said no to a token after it was let in. */
+    | "late_no"
+    | "clock_stepped"
     | "revocations_synced"
     | "revocations_failed"
     | "revocations_gap";

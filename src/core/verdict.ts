@@ -24,6 +24,9 @@ export type InvalidReason =
   | "expired"
   /** `nbf` or `iat` lies in the future. */
   | "not_yet_valid"
+  /** The authority does not know the opaque token, or calls it no longer active. */
+  | "inactive"
+  /** In the log; or the authority said no to a token that proved itself. */
   | "revoked";
 
 /** What kept us from finding out. Never the user's fault: 503, and a client never logs out on it. */
@@ -34,6 +37,14 @@ export type UnavailableCause =
   | "key_pending"
   /** The view of revocations is missing, or older than the policy allows. */
   | "revocations_stale"
+  /** The authority did not answer, answered too late, or answered nonsense. */
+  | "authority_unavailable"
+  /** The authority refused us: our credentials, our URL, our request. */
+  | "authority_misconfigured"
+  /** Too many proofs or questions are under way. */
+  | "overloaded"
+  /** The clock jumped, and whether the token is in time depends on which time is right. */
+  | "clock_uncertain"
   /** The guard was closed. */
   | "closed";
 

@@ -51,13 +51,14 @@ function build(settings: GuardSettings): Ladder {
   const { name: guard, policy, keys, clock, random, algorithms, snapshots, feed } = settings;
   const view = new RevocationView(policy.issuer, settings.maxRevocations);
   const pollMs = settings.revocationPollMs;
+  const source = { guard, issuer: policy.issuer };
   return {
     ...settings,
-    keyring: keys.open({ guard, issuer: policy.issuer, algorithms, clock, random, snapshots }),
+    keyring: keys.open({ ...source, algorithms, clock, random, snapshots }),
     headers: new HeaderMemo(),
     memory: new Memory({ maxBytes: settings.memoryBytes, ttlMs: settings.memoryTtlMs, clock }),
     flights: new SingleFlight(),
-    revocations: feed && new RevocationFollower({ guard, feed, view, pollMs, clock, random }),
+    revocations: feed && new RevocationFollower({ source, feed, view, pollMs, clock, random }),
     closed: false,
   };
 }

@@ -96,7 +96,7 @@ function find(ladder: Ladder, token: string, digest: string): Finding | Promise<
 
 /** `tried` are keys that did not sign it. */
 async function seek(
-  { keyring, name }: Ladder,
+  { keyring, name: guard, policy }: Ladder,
   header: TokenHeader,
   tried: readonly VerificationKey[],
   tryKeys: (keys: readonly VerificationKey[]) => Finding | undefined,
@@ -105,7 +105,7 @@ async function seek(
     const lookup = await keyring.resolve(header, tried);
     return lookup.status === "found" ? (tryKeys(lookup.keys) ?? unavailable("key_pending")) : lookup;
   } catch (error) {
-    report(name, "keys_failed", describe(error));
+    report({ guard, issuer: policy.issuer }, "keys_failed", describe(error));
     return unavailable("keys_unavailable");
   }
 }

@@ -1,8 +1,15 @@
 import { isHoldfastError } from "../core/errors.ts";
 import { guardEvents, type GuardEvent } from "../core/events.ts";
 
-export function report(guard: string, event: GuardEvent["event"], message: string): void {
-  if (guardEvents.hasSubscribers) guardEvents.publish({ guard, event, message });
+/** Who says it: a guard, or its part that serves one issuer. */
+export interface Source {
+  /** The guard's name. */
+  readonly guard: string;
+  readonly issuer: string | null;
+}
+
+export function report({ guard, issuer }: Source, event: GuardEvent["event"], message: string): void {
+  if (guardEvents.hasSubscribers) guardEvents.publish({ guard, issuer, event, message });
 }
 
 /**

@@ -4,7 +4,7 @@ import type { RevocationEntry } from "../core/revocation.ts";
 import { backoffMs } from "../resilience/backoff.ts";
 import { withDeadline } from "../resilience/deadline.ts";
 import type { RevocationFeed } from "../stores/contracts.ts";
-import { describe, report } from "./report.ts";
+import { describe, report, type Source } from "./report.ts";
 import type { RevocationView } from "./revocation-view.ts";
 import type { RevocationsStatus } from "./types.ts";
 
@@ -15,7 +15,7 @@ const MAX_BACKOFF_MS = 5_000;
 const PRUNE_EVERY_MS = 60_000;
 
 export interface FollowerOptions {
-  readonly guard: string;
+  readonly source: Source;
   readonly feed: RevocationFeed;
   readonly view: RevocationView;
   readonly pollMs: number;
@@ -120,7 +120,7 @@ export class RevocationFollower {
 
   /** Never rejects. */
   async #read(): Promise<void> {
-    const { guard, clock, view } = this.#options;
+    const { source, clock, view } = this.#options;
     const began = instant(clock);
     // Before the read, and whatever comes of it: a view at its bound gets room only by this.
     this.#prune(began);
@@ -129,7 +129,7 @@ export class RevocationFollower {
       if (view.position === null) await this.#readSnapshot();
       if (this.#closed) return;
       if (this.#failures > 0 || this.#completeAt === null) {
-        report(guard, "revocations_synced", `complete up to entry ${view.position?.seq ?? 0}`);
+        report(source, "revocations_synced", `complete up to entry ${view.position?.seq ?? 0}`);
       }
       this.#completeAt = began;
       this.#failures = 0;
@@ -139,17 +139,17 @@ export class RevocationFollower {
       if (this.#closed) return;
       this.#failures++;
       this.#lastError = describe(error);
-      report(guard, "revocations_failed", this.#lastError);
+      report(source, "revocations_failed", this.#lastError);
     }
   }
 
   async #readTail(): Promise<void> {
-    const { guard, feed, view } = this.#options;
+    const { source, feed, view } = this.#options;
     const { position } = view;
     if (position === null) return;
     const tail = await this.#ask(async () => await feed.after(position));
     if (tail.status === "ok" && Array.isArray(tail.entries) && view.append(tail.entries)) return;
-    report(guard, "revocations_gap", `the log does not go on from entry ${position.seq}`);
+    report(source, "revocations_gap", `the log does not go on from entry ${position.seq}`);
     view.lose();
   }
 

@@ -58,6 +58,8 @@ export function counting(source: GuardOptions["keys"]): {
           },
           resolve: async (...asked) => await keyring.resolve(...asked),
           holds: (key) => keyring.holds(key),
+          vanished: (key) => keyring.vanished(key),
+          distrust: () => keyring.distrust(),
           status: () => keyring.status(),
           ready: async (signal) => await keyring.ready(signal),
           close: () => keyring.close(),

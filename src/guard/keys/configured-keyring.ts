@@ -18,6 +18,7 @@ export function configuredKeyring(
     kids,
     ageMs: null,
     fresh: true,
+    vanished: [],
     coolingDownMs: 0,
     lastError: null,
   };
@@ -31,6 +32,9 @@ export function configuredKeyring(
       return await Promise.resolve<KeyLookup>({ status: "invalid", reason });
     },
     holds: (key) => keys.has(key),
+    vanished: () => false,
+    // What is configured is changed where it is configured.
+    distrust: () => {},
     status: () => status,
     ready: async () => await Promise.resolve(),
     close: () => {},

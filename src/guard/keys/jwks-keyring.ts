@@ -9,7 +9,7 @@ import { withDeadline } from "../../resilience/deadline.ts";
 import { SingleFlight } from "../../resilience/single-flight.ts";
 import { invalid, unavailable } from "../finding.ts";
 import { describe, report } from "../report.ts";
-import { fetchJson, type Fetch } from "./fetch-json.ts";
+import { fetchJson, unusable, type Fetch } from "../fetch-json.ts";
 import { KeySet } from "./key-set.ts";
 import type { KeyContext, KeyLookup, Keyring, KeysStatus } from "./key-source.ts";
 import { UnknownKids } from "./unknown-kids.ts";
@@ -84,6 +84,12 @@ export class JwksKeyring implements Keyring {
     return this.#set.has(key);
   }
 
+  vanished(): boolean {
+    return false;
+  }
+
+  distrust(): void {}
+
   async resolve(header: TokenHeader, tried: readonly VerificationKey[]): Promise<KeyLookup> {
     await this.#restored;
     const firstSeen = this.#unknown.firstSeen(header.kid, this.#attempts);
@@ -100,6 +106,7 @@ export class JwksKeyring implements Keyring {
       kids: this.#set.kids,
       ageMs: this.#fetchedAt === null ? null : Math.max(0, elapsedMs(this.#context.clock, this.#fetchedAt)),
       fresh: this.#isFresh(),
+      vanished: [],
       coolingDownMs: this.#coolingDownMs(),
       lastError: this.#lastError,
     };
@@ -155,21 +162,23 @@ export class JwksKeyring implements Keyring {
   }
 
   async #attempt(): Promise<void> {
-    const { guard, clock } = this.#context;
+    const { clock } = this.#context;
     const attempt = ++this.#attempts;
     try {
       const { signal } = this.#closing;
-      const document = await fetchJson(this.#settings.url, { ...this.#settings, clock, signal });
-      this.#accept(document, instant(clock), attempt);
+      const options = { ...this.#settings, what: "the key set", clock, signal };
+      const { status, json } = await fetchJson(this.#settings.url, options);
+      if (status !== 200) throw unusable("the key set", `answered ${status}`);
+      this.#accept(json, instant(clock), attempt);
       this.#failures = 0;
       this.#lastError = null;
-      report(guard, "keys_refreshed", `${this.#set.size} usable keys`);
+      report(this.#context, "keys_refreshed", `${this.#set.size} usable keys`);
       void this.#save();
     } catch (error) {
       if (this.#closing.signal.aborted) return;
       this.#failures++;
       this.#lastError = describe(error);
-      report(guard, "keys_failed", this.#lastError);
+      report(this.#context, "keys_failed", this.#lastError);
     } finally {
       this.#pause = { since: instant(clock), ms: this.#pauseMs() };
     }
@@ -191,7 +200,7 @@ export class JwksKeyring implements Keyring {
   #accept(document: unknown, fetchedAt: Instant, attempt: number): void {
     const { keys, rejected } = importJwkSet(document, { algorithms: this.algorithms });
     for (const { index, reason } of rejected) {
-      report(this.#context.guard, "keys_rejected", `key ${index} ${reason}`);
+      report(this.#context, "keys_rejected", `key ${index} ${reason}`);
     }
     if (keys.length === 0) throw new HoldfastError("invalid_key", "the key set has no usable key");
     const next = this.#set.replacedBy(keys);
@@ -210,17 +219,17 @@ export class JwksKeyring implements Keyring {
   }
 
   async #save(): Promise<void> {
-    const { guard, clock, snapshots } = this.#context;
+    const { clock, snapshots } = this.#context;
     try {
       await snapshots?.save(this.#snapshotName, { savedAt: clock.now(), jwks: this.#document });
     } catch (error) {
-      report(guard, "snapshot_failed", `saving the key set: ${describe(error)}`);
+      report(this.#context, "snapshot_failed", `saving the key set: ${describe(error)}`);
     }
   }
 
   /** The last good set of an earlier run. No fetch comes before it is here or given up. Never rejects. */
   async #restore(): Promise<void> {
-    const { guard, clock, snapshots } = this.#context;
+    const { clock, snapshots } = this.#context;
     if (snapshots === undefined) return;
     try {
       const load = async () => await snapshots.load(this.#snapshotName);
@@ -231,7 +240,7 @@ export class JwksKeyring implements Keyring {
       const ageMs = typeof savedAt === "number" ? Math.max(0, now.wall - savedAt) : Infinity;
       this.#accept(jwks, { wall: now.wall - ageMs, monotonic: now.monotonic - ageMs }, 0);
     } catch (error) {
-      report(guard, "snapshot_failed", `loading the key set: ${describe(error)}`);
+      report(this.#context, "snapshot_failed", `loading the key set: ${describe(error)}`);
     }
   }
 }

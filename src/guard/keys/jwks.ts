@@ -1,5 +1,5 @@
-import { invalidOption, onlyKnown, text, wholeNumber } from "../../core/options.ts";
-import type { Fetch } from "./fetch-json.ts";
+import { invalidOption, onlyKnown, wholeNumber } from "../../core/options.ts";
+import { trustworthyUrl, type Fetch } from "../fetch-json.ts";
 import { JwksKeyring, type JwksSettings } from "./jwks-keyring.ts";
 import type { KeySource } from "./key-source.ts";
 
@@ -30,7 +30,7 @@ export function jwksSettings(url: string, options: JwksOptions): JwksSettings {
   const { fetch = globalThis.fetch, freshMs, coolDownMs, timeoutMs, maxBytes } = options;
   if (typeof fetch !== "function") throw invalidOption("jwks: fetch", "a function", fetch);
   return {
-    url: trustworthy(url),
+    url: trustworthyUrl("jwks: url", url),
     fetch,
     headers: { ...options.headers },
     freshMs: wholeNumber("jwks: freshMs", freshMs, { default: 7_200_000, min: 1_000 }),
@@ -38,17 +38,4 @@ export function jwksSettings(url: string, options: JwksOptions): JwksSettings {
     timeoutMs: wholeNumber("jwks: timeoutMs", timeoutMs, { default: 5_000, min: 1, max: 60_000 }),
     maxBytes: wholeNumber("jwks: maxBytes", maxBytes, { default: 262_144, min: 1 }),
   };
-}
-
-const loopback = /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/;
-
-/** Keys that came in plain text over a network prove nothing. */
-function trustworthy(url: string): string {
-  const parsed = URL.parse(text("jwks: url", url));
-  const secure = parsed?.protocol === "https:";
-  const local = parsed?.protocol === "http:" && loopback.test(parsed.hostname);
-  if (parsed === null || (!secure && !local) || parsed.username !== "" || parsed.password !== "") {
-    throw invalidOption("jwks: url", "an https URL (or http to this machine) without credentials", url);
-  }
-  return parsed.href;
 }

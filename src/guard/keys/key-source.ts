@@ -4,11 +4,10 @@ import type { VerificationKey } from "../../jwt/jwk-set.ts";
 import type { TokenHeader } from "../../jwt/parse.ts";
 import type { Snapshots } from "../../stores/contracts.ts";
 import type { NotFoundOut, Refused } from "../finding.ts";
+import type { Source } from "../report.ts";
 
 /** What a guard lends to the keys it opens. */
-export interface KeyContext {
-  /** The guard's name, for events. */
-  readonly guard: string;
+export interface KeyContext extends Source {
   readonly issuer: string;
   readonly algorithms: readonly Algorithm[] | undefined;
   readonly clock: Clock;
@@ -39,8 +38,12 @@ export interface Keyring {
   find(kid: string | undefined, algorithm: Algorithm): readonly VerificationKey[];
   /** Fetches if that may help; `tried` did not sign the token. Never rejects. */
   resolve(header: TokenHeader, tried: readonly VerificationKey[]): Promise<KeyLookup>;
-  /** Whether a key that proved a token before is still in force. */
+  /** Whether a key that proved a token before is still in force: in the set, or vanished from it not too long ago. */
   holds(key: VerificationKey): boolean;
+  /** Whether it is in force although the set no longer has it: good for what it proved already, for nothing new. */
+  vanished(key: VerificationKey): boolean;
+  /** The issuer's keys may be known to others: nothing proved so far counts any more, and a set is fetched at once. */
+  distrust(): void;
   status(): KeysStatus;
   /** Resolves when there is a usable set; tries until `signal` aborts, and rejects then. */
   ready(signal: AbortSignal): Promise<void>;
@@ -54,6 +57,8 @@ export interface KeysStatus {
   /** Since the set was last fetched; `null` for keys that are configured. */
   readonly ageMs: number | null;
   readonly fresh: boolean;
+  /** Keys that left the set and still serve what they proved. */
+  readonly vanished: readonly string[];
   readonly coolingDownMs: number;
   readonly lastError: string | null;
 }
