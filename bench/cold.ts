@@ -16,7 +16,7 @@ import {
 } from "node:crypto";
 import { createRequire } from "node:module";
 import { JwtVerifier } from "aws-jwt-verify";
-import { createVerifier } from "fast-jwt";
+import { createVerifier, type Algorithm as FastJwtAlgorithm } from "fast-jwt";
 import { jwtVerify } from "jose";
 import { algorithmFacts, type Algorithm } from "../src/jwt/algorithms.ts";
 import { checkTime, proofPolicy } from "../src/jwt/claims.ts";
@@ -121,7 +121,7 @@ function peers({ algorithm, tokens, plain, jwks }: Subject): Contender[] {
   const pem = family === "HS" ? plain.export() : plain.export({ type: "spki", format: "pem" });
   const fast = createVerifier({
     key: pem,
-    algorithms: [algorithm],
+    algorithms: [algorithm as FastJwtAlgorithm],
     allowedIss: issuer,
     allowedAud: audience,
   });

@@ -1,4 +1,6 @@
-/** JWS algorithms (RFC 7518 §3.1, RFC 8037) that a proof knows. `none` is not one of them. */
+import { createPublicKey } from "node:crypto";
+
+/** JWS algorithms (RFC 7518 §3.1, RFC 8037, RFC 9964) that a proof knows. `none` is not one of them. */
 export type Algorithm =
   | "HS256"
   | "HS384"
@@ -12,12 +14,15 @@ export type Algorithm =
   | "ES256"
   | "ES384"
   | "ES512"
-  | "EdDSA";
+  | "EdDSA"
+  | "ML-DSA-44"
+  | "ML-DSA-65"
+  | "ML-DSA-87";
 
 export interface AlgorithmFacts {
-  readonly family: "HS" | "RS" | "PS" | "ES" | "EdDSA";
-  /** `kty` of its keys (RFC 7518 §6.1, RFC 8037 §2). */
-  readonly kty: "oct" | "RSA" | "EC" | "OKP";
+  readonly family: "HS" | "RS" | "PS" | "ES" | "EdDSA" | "ML-DSA";
+  /** `kty` of its keys (RFC 7518 §6.1, RFC 8037 §2, RFC 9964 §3). */
+  readonly kty: "oct" | "RSA" | "EC" | "OKP" | "AKP";
   /** `crv` of its keys, where the kind has curves. */
   readonly curve?: string;
   /** As node:crypto calls it; `null` where the algorithm hashes by itself. */
@@ -40,9 +45,27 @@ const table: Readonly<Record<Algorithm, AlgorithmFacts>> = {
   ES384: { family: "ES", kty: "EC", curve: "P-384", hash: "sha384", signatureBytes: 96 },
   ES512: { family: "ES", kty: "EC", curve: "P-521", hash: "sha512", signatureBytes: 132 },
   EdDSA: { family: "EdDSA", kty: "OKP", curve: "Ed25519", hash: null, signatureBytes: 64 },
+  "ML-DSA-44": { family: "ML-DSA", kty: "AKP", hash: null, signatureBytes: 2420 },
+  "ML-DSA-65": { family: "ML-DSA", kty: "AKP", hash: null, signatureBytes: 3309 },
+  "ML-DSA-87": { family: "ML-DSA", kty: "AKP", hash: null, signatureBytes: 4627 },
 };
 
-export const algorithms: readonly Algorithm[] = Object.freeze(Object.keys(table) as Algorithm[]);
+/** From Node 24.7 on, where it was built with OpenSSL 3.5. Any 1,312 bytes are a key (FIPS 204, algorithm 23). */
+function hasMlDsa(): boolean {
+  const key = { kty: "AKP", alg: "ML-DSA-44", pub: "A".repeat(1750) };
+  try {
+    return createPublicKey({ key, format: "jwk" }).asymmetricKeyType === "ml-dsa-44";
+  } catch {
+    return false;
+  }
+}
+
+const mlDsa = hasMlDsa();
+
+/** Those that this Node can verify. */
+export const algorithms: readonly Algorithm[] = Object.freeze(
+  (Object.keys(table) as Algorithm[]).filter((algorithm) => mlDsa || table[algorithm].family !== "ML-DSA"),
+);
 
 /** Those whose verification key is no secret: what is accepted unless told otherwise. */
 export const asymmetricAlgorithms: readonly Algorithm[] = Object.freeze(
@@ -50,7 +73,12 @@ export const asymmetricAlgorithms: readonly Algorithm[] = Object.freeze(
 );
 
 export function isAlgorithm(value: unknown): value is Algorithm {
-  return typeof value === "string" && Object.hasOwn(table, value);
+  return (algorithms as readonly unknown[]).includes(value);
+}
+
+/** Whether a newer Node could verify it. */
+export function needsNewerNode(value: unknown): boolean {
+  return typeof value === "string" && Object.hasOwn(table, value) && !isAlgorithm(value);
 }
 
 export function algorithmFacts(algorithm: Algorithm): AlgorithmFacts {

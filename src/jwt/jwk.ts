@@ -1,8 +1,9 @@
 import { createPublicKey, createSecretKey, type JsonWebKey, type KeyObject } from "node:crypto";
 import { HoldfastError } from "../core/errors.ts";
-import { algorithmFacts, digestBytes, isAlgorithm, type Algorithm } from "./algorithms.ts";
+import { algorithmFacts, digestBytes, isAlgorithm, needsNewerNode, type Algorithm } from "./algorithms.ts";
 import { isSoundEd25519Point } from "./ed25519-point.ts";
 import { pssKey } from "./rsa-pss.ts";
+import { modulusWeakness } from "./weak-modulus.ts";
 
 /** A key, ready to verify one algorithm and no other. */
 export interface VerificationKey {
@@ -15,6 +16,7 @@ export interface VerificationKey {
 
 export interface ImportedJwk {
   readonly kid: string | undefined;
+  readonly kty: unknown;
   readonly key: KeyObject;
   /** One for each accepted algorithm. */
   readonly serves: readonly VerificationKey[];
@@ -23,6 +25,9 @@ export interface ImportedJwk {
 export function isSameKey(one: VerificationKey, other: VerificationKey): boolean {
   return one.kid === other.kid && one.algorithm === other.algorithm && one.key.equals(other.key);
 }
+
+/** Members of private keys (RFC 7518 §6.2.2 and §6.3.2, RFC 8037 §2, RFC 9964 §3). */
+const PRIVATE = ["d", "p", "q", "dp", "dq", "qi", "oth", "priv"];
 
 /** Smaller ones are too weak (RFC 7518 §3.3); one signature of a larger one costs as much as hundreds. */
 const RSA_BITS = { min: 2048, max: 8192 };
@@ -38,11 +43,12 @@ export function importJwk(
   const { kid, kty, crv, alg, use, key_ops: operations } = jwk;
   if (kid !== undefined && typeof kid !== "string") return "has a kid that is not a string";
   if (kty === "oct" || jwk["k"] !== undefined) return "is a secret in a public set";
-  if (jwk["d"] !== undefined) return "is a private key in a public set";
+  if (PRIVATE.some((member) => jwk[member] !== undefined)) return "is a private key in a public set";
   if (use !== undefined && use !== "sig") return "is not for signatures (use)";
   if (operations !== undefined && !(Array.isArray(operations) && operations.includes("verify"))) {
     return "is not for verifying (key_ops)";
   }
+  if (needsNewerNode(alg)) return "is for an algorithm that is not supported by this Node";
   if (alg !== undefined && !isAlgorithm(alg)) return "is for an algorithm that is not supported";
   const serves = accepted.filter((algorithm) => {
     const facts = algorithmFacts(algorithm);
@@ -55,13 +61,16 @@ export function importJwk(
   if (serves.length === 0) return "is not of a kind that serves an accepted algorithm";
   const key = importPublic(jwk);
   if (typeof key === "string") return key;
-  return { kid, key, serves: serves.map((algorithm) => declare(kid, algorithm, key)) };
+  return { kid, kty, key, serves: serves.map((algorithm) => declare(kid, algorithm, key)) };
 }
 
-function importPublic({ kty, crv, n, e, x, y }: Readonly<Record<string, unknown>>): KeyObject | string {
+function importPublic(jwk: Readonly<Record<string, unknown>>): KeyObject | string {
+  const { kty, crv, n, e, x, y, alg, pub } = jwk;
+  // Node reads `alg` of an AKP key, which must be there (RFC 9964 §3), and of no other.
+  const members = kty === "AKP" ? { kty, alg, pub } : { kty, crv, n, e, x, y };
   let key: KeyObject;
   try {
-    key = createPublicKey({ key: { kty, crv, n, e, x, y } as JsonWebKey, format: "jwk" });
+    key = createPublicKey({ key: members as JsonWebKey, format: "jwk" });
   } catch {
     return "is malformed, or not a point of its curve";
   }
@@ -71,6 +80,8 @@ function importPublic({ kty, crv, n, e, x, y }: Readonly<Record<string, unknown>
       return `has a modulus of ${bits} bits; ${RSA_BITS.min} to ${RSA_BITS.max} are accepted`;
     }
     if (exponent < 3n || exponent % 2n === 0n) return "has an exponent that is even or 1";
+    const weakness = modulusWeakness(Buffer.from(n as string, "base64url"));
+    if (weakness !== null) return `has a modulus ${weakness}`;
   }
   if (kty === "OKP" && !isSoundEd25519Point(Buffer.from(x as string, "base64url"))) {
     return "is not a point of its curve, or one of small order";
@@ -98,6 +109,13 @@ export function importSecret(secret: Uint8Array, algorithm: Algorithm): Verifica
     throw new HoldfastError(
       "invalid_key",
       `a secret for ${algorithm} must have at least ${digestBytes(hash)} bytes; got ${secret.length}`,
+    );
+  }
+  // Whoever has the public key would sign with it (RFC 8725 §2.1).
+  if (Buffer.from(secret.subarray(0, 11)).toString("latin1") === "-----BEGIN ") {
+    throw new HoldfastError(
+      "invalid_key",
+      "a shared secret must be random bytes; got a key or certificate in PEM",
     );
   }
   return declare(undefined, algorithm, createSecretKey(secret));

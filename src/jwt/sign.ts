@@ -28,11 +28,12 @@ export interface SigningKey {
 const RSA_BITS = 2048;
 
 async function makeKeyPair(algorithm: Algorithm): Promise<KeyObject> {
-  const { kty, curve } = algorithmFacts(algorithm);
+  const { family, kty, curve } = algorithmFacts(algorithm);
   const generate = promisify(generateKeyPair);
   if (kty === "RSA") return (await generate("rsa", { modulusLength: RSA_BITS })).privateKey;
   if (kty === "EC") return (await generate("ec", { namedCurve: curve as string })).privateKey;
   if (kty === "OKP") return (await generate("ed25519")).privateKey;
+  if (family === "ML-DSA") return (await generate(algorithm.toLowerCase() as "ml-dsa-44")).privateKey;
   throw new HoldfastError("invalid_key", `a signing key serves an asymmetric algorithm; not ${algorithm}`);
 }
 
@@ -45,12 +46,14 @@ export async function generateSigningKey(algorithm: Algorithm): Promise<SigningK
 
 /** A key from its `privateJwk`. Throws `invalid_key`. */
 export function importSigningKey(jwk: Readonly<Record<string, unknown>>): SigningKey {
-  const { kid, alg, kty, crv, n, e, x, y } = jwk;
+  const { kid, alg, kty, crv, n, e, x, y, pub } = jwk;
   if (typeof kid !== "string" || !isAlgorithm(alg)) {
     throw new HoldfastError("invalid_key", "a signing key must have a kid and an alg that is supported");
   }
   const publicJwk = Object.fromEntries(
-    Object.entries({ kty, crv, n, e, x, y, kid, alg, use: "sig" }).filter(([, value]) => value !== undefined),
+    Object.entries({ kty, crv, n, e, x, y, pub, kid, alg, use: "sig" }).filter(
+      ([, value]) => value !== undefined,
+    ),
   ) as unknown as Jwk;
   const checked = importJwk(publicJwk, [alg]);
   if (typeof checked === "string") throw new HoldfastError("invalid_key", `the signing key ${checked}`);

@@ -3,18 +3,16 @@ import { algorithmFacts } from "./algorithms.ts";
 import type { VerificationKey } from "./jwk-set.ts";
 import type { ParsedToken } from "./parse.ts";
 
+type Signed = Pick<ParsedToken, "algorithm" | "signingInput" | "signature">;
+
 /**
  * Whether `key` made the signature. A key verifies its own algorithm only, whatever the header says.
  * Synchronous: a signature costs less than a turn of the thread pool when nobody else waits.
  */
-export function verifySignature(
-  token: Pick<ParsedToken, "algorithm" | "signingInput" | "signature">,
-  key: VerificationKey,
-): boolean {
-  if (token.algorithm !== key.algorithm) return false;
+export function verifySignature(token: Signed, key: VerificationKey): boolean {
+  if (!mayFit(token, key)) return false;
   const { family, hash } = algorithmFacts(key.algorithm);
   const { signature } = token;
-  if (signature.length !== key.signatureBytes) return false;
   if (family === "HS") {
     const mac = createHmac(hash as string, key.key)
       .update(token.signingInput, "latin1")
@@ -23,6 +21,24 @@ export function verifySignature(
   }
   const input = Buffer.from(token.signingInput, "latin1");
   return verify(hash, input, key.key, family === "ES" ? ecdsaDer(signature) : signature);
+}
+
+/** The same on the thread pool, for any algorithm but HMAC. */
+export async function verifySignatureOnPool(token: Signed, key: VerificationKey): Promise<boolean> {
+  if (!mayFit(token, key)) return false;
+  const { family, hash } = algorithmFacts(key.algorithm);
+  const input = Buffer.from(token.signingInput, "latin1");
+  const signature = family === "ES" ? ecdsaDer(token.signature) : token.signature;
+  return await new Promise((resolve, reject) => {
+    verify(hash, input, key.key, signature, (error, fits) => {
+      if (error === null) resolve(fits);
+      else reject(error);
+    });
+  });
+}
+
+function mayFit({ algorithm, signature }: Signed, key: VerificationKey): boolean {
+  return algorithm === key.algorithm && signature.length === key.signatureBytes;
 }
 
 /**

@@ -1,0 +1,70 @@
+/** Odd primes up to 701: the flawed generator went by all of them for 2048 bits and more. */
+const PRIMES = oddPrimes(701);
+
+/** Of Fermat's method: the broken generators that are known fall in the first few (CVE-2022-26320). */
+const FERMAT_ROUNDS = 64;
+
+/** 256 random bytes have about 160 different values; fewer than this never come by chance. */
+const MIN_DIFFERENT_BYTES = 64;
+
+/** A square ends in one of twelve of the 64 possible ways: the others need no root. */
+const SQUARE_ENDINGS = new Set(Array.from({ length: 64 }, (_, i) => (i * i) % 64));
+
+/**
+ * By what anybody can factor this RSA modulus, completing "has a modulus …"; `null` if no such thing is seen. Costs
+ * 0.3 ms. Keys of a generator with too few seeds (Debian, CVE-2008-0166) look like any other: only lists tell.
+ */
+export function modulusWeakness(bytes: Buffer): string | null {
+  if (new Set(bytes).size < MIN_DIFFERENT_BYTES) return "of a repeated pattern";
+  const n = BigInt(`0x${bytes.toString("hex")}`);
+  const residues = PRIMES.map((prime) => Number(n % BigInt(prime)));
+  if (n % 2n === 0n || residues.includes(0)) return "with a small prime factor";
+  if (residues.every((residue, i) => isPowerOf65537(residue, PRIMES[i] as number))) {
+    return "of the flawed generator of CVE-2017-15361 (ROCA)";
+  }
+  return hasCloseFactors(n) ? "whose two primes are close to each other" : null;
+}
+
+function oddPrimes(max: number): readonly number[] {
+  const primes: number[] = [];
+  for (let n = 3; n <= max; n += 2) if (primes.every((prime) => n % prime !== 0)) primes.push(n);
+  return primes;
+}
+
+/** Primes of that generator are powers of 65537 modulo each small prime; so is then their product. */
+function isPowerOf65537(residue: number, prime: number): boolean {
+  let power = 1;
+  do {
+    if (power === residue) return true;
+    power = (power * 65_537) % prime;
+  } while (power !== 1);
+  return false;
+}
+
+/** n = a² − b² with a just over √n; at the first round with b = 0 if n is a square. */
+function hasCloseFactors(n: bigint): boolean {
+  let a = squareRoot(n);
+  if (a * a < n) a++;
+  let rest = a * a - n;
+  for (let round = 0; round < FERMAT_ROUNDS; round++) {
+    if (isSquare(rest)) return true;
+    rest += 2n * a + 1n;
+    a++;
+  }
+  return false;
+}
+
+function isSquare(n: bigint): boolean {
+  return SQUARE_ENDINGS.has(Number(n & 63n)) && squareRoot(n) ** 2n === n;
+}
+
+/** Rounded down, by Newton's method from above. */
+function squareRoot(n: bigint): bigint {
+  if (n < 2n) return n;
+  let root = 1n << BigInt((n.toString(16).length * 4 + 1) >> 1);
+  for (;;) {
+    const next = (root + n / root) >> 1n;
+    if (next >= root) return root;
+    root = next;
+  }
+}
