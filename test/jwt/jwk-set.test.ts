@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
-import { generateKeyPairSync, type JsonWebKey } from "node:crypto";
+import {
+  checkPrimeSync,
+  generateKeyPairSync,
+  generatePrimeSync,
+  randomInt,
+  type JsonWebKey,
+} from "node:crypto";
 import { test } from "node:test";
-import { asymmetricAlgorithms } from "../../src/jwt/algorithms.ts";
+import { asymmetricAlgorithms, isAlgorithm } from "../../src/jwt/algorithms.ts";
 import { importJwkSet, importSecret } from "../../src/jwt/jwk-set.ts";
 import { generateSigningKey, type Jwk } from "../../src/jwt/sign.ts";
 
@@ -74,6 +80,66 @@ test("keys for another use are refused", () => {
   assert.match(refusal({ ...rsa, alg: "none" }) ?? "", /algorithm/);
   assert.match(refusal({ ...rsa, alg: "HS256" }) ?? "", /kind/);
   assert.match(refusal({ ...ec, alg: "ES384" }) ?? "", /kind/);
+});
+
+test("every member of a private key is refused by itself, whatever the kind of key", () => {
+  for (const member of ["d", "p", "q", "dp", "dq", "qi", "oth", "priv"]) {
+    for (const jwk of [rsa, ec, ed])
+      assert.match(refusal({ ...jwk, [member]: "AQAB" }) ?? "", /private/, member);
+  }
+});
+
+test("an ML-DSA key names its algorithm, and is as long as that says (RFC 9964 §3)", async (t) => {
+  if (!isAlgorithm("ML-DSA-44")) {
+    const pub = Buffer.alloc(1312).toString("base64url");
+    const reason = "is for an algorithm that is not supported by this Node";
+    assert.equal(refusal({ kty: "AKP", alg: "ML-DSA-44", pub }), reason);
+    t.skip("this Node has no ML-DSA");
+    return;
+  }
+  const { publicJwk: jwk, privateJwk } = await generateSigningKey("ML-DSA-44");
+  assert.deepEqual(Object.keys(jwk).toSorted(), ["alg", "kid", "kty", "pub", "use"]);
+  assert.equal(refusal(jwk), undefined);
+  assert.match(refusal(privateJwk) ?? "", /private/);
+  assert.match(refusal(without(jwk, "alg")) ?? "", /malformed/);
+  assert.match(refusal({ ...jwk, alg: "ML-DSA-65" }) ?? "", /malformed/);
+  assert.match(refusal({ ...jwk, alg: "ML-DSA-45" }) ?? "", /not supported$/);
+  assert.match(refusal({ ...jwk, alg: "ES256" }) ?? "", /kind/);
+  assert.match(refusal({ ...jwk, pub: `${String(jwk["pub"])}AAAA` }) ?? "", /malformed/);
+});
+
+test("RSA moduli that anybody can factor are refused", () => {
+  const prime = (bits: number) => generatePrimeSync(bits, { bigint: true });
+  const nextPrime = (from: bigint) => {
+    let n = from | 1n;
+    while (!checkPrimeSync(n)) n += 2n;
+    return n;
+  };
+  /** As the generator of CVE-2017-15361 made them: k · M + (65537^a mod M), M the product of small primes. */
+  const flawedPrime = () => {
+    const small = Array.from({ length: 700 }, (_, i) => BigInt(i + 2)).filter((n) => checkPrimeSync(n));
+    const product = small.reduce((all, one) => all * one);
+    let power = 1n;
+    for (let i = 0; i < 1234 + randomInt(1000); i++) power = (power * 65_537n) % product;
+    const spare = 1024n - BigInt(product.toString(2).length);
+    for (let k = (3n << (spare - 2n)) + BigInt(randomInt(2 ** 40)); ; k++) {
+      if (checkPrimeSync(k * product + power)) return k * product + power;
+    }
+  };
+  const p = prime(1024);
+  const cases: [bigint, RegExp][] = [
+    [p * p, /close/],
+    [p * nextPrime(p + 2n), /close/],
+    [p * nextPrime(p + (1n << 514n)), /close/],
+    [prime(2040) * 251n, /small prime factor/],
+    [(prime(2047) * 2n) | (1n << 2047n), /small prime factor/],
+    [flawedPrime() * flawedPrime(), /CVE-2017-15361/],
+    [BigInt(`0x${"c0ffee01".repeat(64)}`), /repeated pattern/],
+  ];
+  for (const [modulus, pattern] of cases) {
+    const n = Buffer.from(modulus.toString(16).padStart(512, "0"), "hex").toString("base64url");
+    assert.match(refusal({ ...rsa, n }) ?? "", pattern);
+  }
 });
 
 test("weak RSA keys are refused: short, long, with an even exponent or 1", () => {
@@ -155,6 +221,23 @@ test("fault 27: two different keys with one kid are both refused; the same key t
   );
 });
 
+test("fault 27: keys of different kinds may share a kid: the algorithm tells them apart (RFC 7517 §4.5)", async () => {
+  const shared = { ...rsa, kid: ec.kid };
+  const { keys, rejected } = importJwkSet({ keys: [ec, shared, { ...ed, kid: ec.kid }] });
+  assert.deepEqual(rejected, []);
+  assert.deepEqual(
+    keys.map(({ kid, algorithm }) => [kid, algorithm]),
+    ["ES256", "RS256", "EdDSA"].map((algorithm) => [ec.kid, algorithm]),
+  );
+  // Two of one kind do not, whatever they serve; the third is not drawn into it.
+  const p384 = { ...(await generateSigningKey("ES384")).publicJwk, kid: ec.kid };
+  const two = importJwkSet({ keys: [ec, p384, shared] });
+  assert.deepEqual(
+    [two.keys.map(({ algorithm }) => algorithm), two.rejected.map(({ index }) => index)],
+    [["RS256"], [0, 1]],
+  );
+});
+
 test("fault 27: an unusable key does not take the good key with its kid along", () => {
   const { keys } = importJwkSet({ keys: [{ ...rsa, kid: ec.kid, use: "enc" }, ec] });
   assert.deepEqual(
@@ -181,4 +264,13 @@ test("a shared secret is at least as long as its digest, and serves HMAC only", 
     });
   }
   assert.throws(() => importSecret(Buffer.alloc(64, 1), "ES256"), { code: "invalid_key" });
+  assert.throws(() => importSecret(Buffer.alloc(0), "HS256"), { code: "invalid_key" });
+});
+
+test("a key that was published is no shared secret: whoever reads it would sign", () => {
+  const { publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  for (const type of ["spki", "pkcs1"] as const) {
+    const pem = Buffer.from(publicKey.export({ type, format: "pem" }));
+    assert.throws(() => importSecret(pem, "HS256"), { code: "invalid_key", message: /random bytes.*PEM/ });
+  }
 });
