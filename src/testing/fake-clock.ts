@@ -10,6 +10,11 @@ async function settle(): Promise<void> {
   await new Promise<void>((resolve) => setImmediate(resolve));
 }
 
+/** Lets promises run, and nothing else: between two timers that are due Node does just that. */
+async function settleMicrotasks(): Promise<void> {
+  await new Promise<void>((resolve) => process.nextTick(resolve));
+}
+
 /**
  * A clock that moves only when told. Timers follow its monotonic time, as real ones do, so neither a wall clock
  * that is set nor a suspended machine makes one fire.
@@ -50,11 +55,26 @@ export class FakeClock implements Clock {
     await settle();
     for (let timer = this.#due(end); timer !== undefined; timer = this.#due(end)) {
       this.#timers.delete(timer);
-      this.#move(timer.at - this.#monotonic);
+      this.#move(Math.max(0, timer.at - this.#monotonic));
       timer.fn();
       await settle();
     }
     this.#move(end - this.#monotonic);
+  }
+
+  /**
+   * The event loop was blocked for `ms`: both clocks have moved on, and the timers that fell due meanwhile run now,
+   * late and in their order, before anything that arrived during the block, as under Node.
+   */
+  async block(ms: number): Promise<void> {
+    this.#move(ms);
+    const end = this.#monotonic;
+    for (let timer = this.#due(end); timer !== undefined; timer = this.#due(end)) {
+      this.#timers.delete(timer);
+      timer.fn();
+      await settleMicrotasks();
+    }
+    await settle();
   }
 
   /** Sets the wall clock, forward or back; no timer notices. */

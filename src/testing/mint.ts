@@ -1,7 +1,8 @@
 import { createSecretKey, randomBytes, randomUUID, type KeyObject } from "node:crypto";
 import { systemClock, type Clock } from "../core/clock.ts";
+import { invalidOption } from "../core/options.ts";
 import { algorithmFacts, type Algorithm } from "../jwt/algorithms.ts";
-import { generateSigningKey, signText, type Jwk } from "../jwt/sign.ts";
+import { generateSigningKey, importSigningKey, signText, type Jwk } from "../jwt/sign.ts";
 
 export interface MintOptions {
   /** `iss` of the tokens. */
@@ -12,6 +13,8 @@ export interface MintOptions {
   algorithm?: Algorithm;
   /** Life of a token. Default 600,000. */
   lifetimeMs?: number;
+  /** Signs with this private JWK, such as another mint's `privateJwk`. By default a new key is made. */
+  key?: Readonly<Record<string, unknown>> | undefined;
   clock?: Clock;
 }
 
@@ -23,6 +26,8 @@ export interface Mint {
   readonly kid: string | undefined;
   /** The shared secret; `null` unless the algorithm is HMAC. */
   readonly secret: Uint8Array | null;
+  /** The signing key, to make the same mint again; `null` for HMAC. */
+  readonly privateJwk: Jwk | null;
   /** What the provider publishes; without keys for HMAC. */
   jwks(): { keys: Jwk[] };
   /**
@@ -38,28 +43,31 @@ interface Key {
   readonly kid: string | undefined;
   readonly key: KeyObject;
   readonly secret: Uint8Array | null;
+  readonly privateJwk: Jwk | null;
   readonly published: readonly Jwk[];
 }
 
-async function makeKey(algorithm: Algorithm): Promise<Key> {
-  if (algorithmFacts(algorithm).family === "HS") {
+async function makeKey(algorithm: Algorithm, given: MintOptions["key"]): Promise<Key> {
+  if (given === undefined && algorithmFacts(algorithm).family === "HS") {
     const secret = randomBytes(64);
-    return { kid: undefined, key: createSecretKey(secret), secret, published: [] };
+    return { kid: undefined, key: createSecretKey(secret), secret, privateJwk: null, published: [] };
   }
-  const { kid, key, publicJwk } = await generateSigningKey(algorithm);
-  return { kid, key, secret: null, published: [publicJwk] };
+  const made = given === undefined ? await generateSigningKey(algorithm) : importSigningKey(given);
+  if (made.algorithm !== algorithm) throw invalidOption("createMint: key", `a key for ${algorithm}`, given);
+  return { ...made, secret: null, published: [made.publicJwk] };
 }
 
-/** Makes a key and a mint that signs with it. */
+/** Makes a key, unless it is given one, and a mint that signs with it. Throws `invalid_option` or `invalid_key`. */
 export async function createMint(options: MintOptions): Promise<Mint> {
   const { issuer, audience, algorithm = "ES256", lifetimeMs = 600_000, clock = systemClock } = options;
-  const { kid, key, secret, published } = await makeKey(algorithm);
+  const { kid, key, secret, privateJwk, published } = await makeKey(algorithm, options.key);
   const sign = (header: string, payload: string) => signText(header, payload, algorithm, key);
   return {
     issuer,
     algorithm,
     kid,
     secret,
+    privateJwk,
     jwks: () => ({ keys: [...published] }),
     sign,
     token(claims, header) {

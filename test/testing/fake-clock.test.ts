@@ -64,3 +64,31 @@ test("a suspended machine and a clock that is set move the wall clock alone", as
   assert.equal(fired, true);
   assert.equal(elapsedMs(clock, then), 100);
 });
+
+test("after a blocked event loop the timers that fell due run late, in order, before what arrived meanwhile", async () => {
+  const clock = new FakeClock(0);
+  const seen: [string, number, number][] = [];
+  const note = (name: string) => seen.push([name, clock.now(), clock.monotonic()]);
+  clock.after(500, () => {
+    note("second");
+    void Promise.resolve().then(() => note("what the second did"));
+    clock.after(100, () => note("set late"));
+  });
+  clock.after(100, () => note("first"));
+  clock.after(2000, () => note("third"));
+  clock.after(2001, () => note("not yet"));
+  setImmediate(() => note("arrived"));
+  const blocked = clock.block(2000);
+  assert.deepEqual(seen, [["first", 2000, 2000]]);
+  await blocked;
+  assert.deepEqual(
+    seen.map(([name]) => name),
+    ["first", "second", "what the second did", "third", "arrived"],
+  );
+  assert.ok(seen.every(([, wall, monotonic]) => wall === 2000 && monotonic === 2000));
+  await clock.advance(100);
+  assert.deepEqual(seen.slice(5), [
+    ["not yet", 2001, 2001],
+    ["set late", 2100, 2100],
+  ]);
+});

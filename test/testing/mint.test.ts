@@ -45,3 +45,16 @@ test("claims and header members can be replaced and left out", async () => {
   assert.equal(reason({}, { crit: ["exp"] }), "unknown_critical");
   assert.equal(reasonFor(mint, mint.sign('{"alg":"ES256"}', "[]"), clock.now()), "malformed");
 });
+
+test("a mint made with another's key makes tokens of the same key", async () => {
+  const clock = new FakeClock();
+  const mint = await createMint({ issuer, audience, clock });
+  const again = await createMint({ issuer, audience, clock, key: mint.privateJwk ?? {} });
+  assert.equal(again.kid, mint.kid);
+  assert.equal(reasonFor(mint, again.token(), clock.now()), null);
+  const publicJwk = mint.jwks().keys[0] ?? {};
+  await assert.rejects(createMint({ issuer, audience, key: publicJwk }), { code: "invalid_key" });
+  await assert.rejects(createMint({ issuer, audience, algorithm: "RS256", key: again.privateJwk ?? {} }), {
+    message: /key must be a key for RS256/,
+  });
+});
