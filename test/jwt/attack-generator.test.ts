@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { before, test } from "node:test";
+import fc from "fast-check";
+import { createGuard, sharedSecret, staticKeys, type Guard } from "../../src/index.ts";
+import { algorithms, type Algorithm } from "../../src/jwt/algorithms.ts";
+import { checkTime, proofPolicy } from "../../src/jwt/claims.ts";
+import { parseToken } from "../../src/jwt/parse.ts";
+import { prove } from "../../src/jwt/prove.ts";
+import { claimsAttacks } from "./attacks/claims.ts";
+import { headerAttacks } from "./attacks/header.ts";
+import { signatureAttacks } from "./attacks/signature.ts";
+import { attacked, audience, issuer, makeTarget, type Attack, type Target } from "./attacks/target.ts";
+import { textAttacks } from "./attacks/text.ts";
+
+const attacks = [...headerAttacks, ...claimsAttacks, ...signatureAttacks, ...textAttacks];
+const policy = proofPolicy({ issuer, audience });
+const targets = new Map<Algorithm, { target: Target; guard: Guard }>();
+
+before(async () => {
+  for (const algorithm of algorithms) {
+    const target = await makeTarget(algorithm);
+    const keys =
+      target.secret === null
+        ? staticKeys({ keys: [target.published] })
+        : sharedSecret(target.secret, algorithm as "HS256");
+    targets.set(algorithm, { target, guard: createGuard({ issuer, audience, keys }) });
+  }
+});
+
+/** A proof with the one right key at hand. */
+function reasonOf(token: string, { verifying }: Target): string | null {
+  const parsed = parseToken(token);
+  if ("reason" in parsed) return parsed.reason;
+  return prove(parsed, verifying, policy) ?? checkTime(parsed.claims, Date.now(), 5_000);
+}
+
+test("every attack has a name of its own, which cites RFC 8725", () => {
+  assert.equal(new Set(attacks.map(({ name }) => name)).size, attacks.length);
+  for (const { name } of attacks) assert.match(name, /^§[23]\.\d+ ./);
+});
+
+for (const algorithm of algorithms) {
+  test(`${algorithm}: the untouched token is valid; each attack of RFC 8725 is refused, for the right reason`, async () => {
+    const { target, guard } = targets.get(algorithm) as { target: Target; guard: Guard };
+    const good = attacked(target, []) as string;
+    assert.equal(reasonOf(good, target), null);
+    assert.equal((await guard.validate(good)).status, "valid");
+    let made = 0;
+    for (const attack of attacks) {
+      const token = attacked(target, [attack]);
+      if (token === null) continue;
+      made++;
+      assert.ok((attack.reasons as readonly unknown[]).includes(reasonOf(token, target)), attack.name);
+      assert.equal((await guard.validate(token)).status, "invalid", attack.name);
+    }
+    assert.ok(made > 200, `${made} attacks`);
+    assert.equal((await guard.validate(good)).status, "valid", "and harms nobody");
+  });
+}
+
+test("law 6: attacks combined are refused too, whatever the algorithm", async () => {
+  const none = (list: readonly Attack[]) => fc.option(fc.constantFrom(...list), { nil: undefined });
+  const combination = fc
+    .tuple(none(signatureAttacks), none(headerAttacks), none(claimsAttacks), none(textAttacks))
+    .map((parts) => parts.filter((part) => part !== undefined))
+    .filter((parts) => parts.length > 1);
+  await fc.assert(
+    fc.asyncProperty(fc.constantFrom(...algorithms), combination, async (algorithm, parts) => {
+      const { target, guard } = targets.get(algorithm) as { target: Target; guard: Guard };
+      const token = attacked(target, parts);
+      fc.pre(token !== null);
+      assert.notEqual(reasonOf(token, target), null);
+      assert.equal((await guard.validate(token)).status, "invalid");
+    }),
+    { numRuns: 1500 },
+  );
+});

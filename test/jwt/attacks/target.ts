@@ -1,0 +1,88 @@
+import { createSecretKey, randomBytes, type KeyObject } from "node:crypto";
+import type { InvalidReason } from "../../../src/core/verdict.ts";
+import { algorithmFacts, type Algorithm } from "../../../src/jwt/algorithms.ts";
+import { importJwkSet, importSecret, type VerificationKey } from "../../../src/jwt/jwk-set.ts";
+import { generateSigningKey, makeSignature, type Jwk } from "../../../src/jwt/sign.ts";
+
+export const issuer = "https://id.example.com";
+export const audience = "https://api.example.com";
+
+interface Pair {
+  readonly signing: KeyObject;
+  /** What the world knows of it; `null` for HMAC. */
+  readonly published: Jwk | null;
+  readonly verifying: VerificationKey;
+}
+
+/** Whose tokens are attacked, and what the attacker has: everything published, and a key of the same kind. */
+export interface Target extends Pair {
+  readonly algorithm: Algorithm;
+  readonly secret: Buffer | null;
+  readonly attacker: Pair;
+}
+
+/** A token in the making. */
+export interface Draft {
+  readonly header: Buffer;
+  readonly payload: Buffer;
+  readonly sign: (input: string) => Buffer;
+}
+
+/** One way to make a bad token of a good one. */
+export interface Attack {
+  /** Unique. Starts with the section of RFC 8725 that warns of it. */
+  readonly name: string;
+  /** The part that it changes. Attacks on different parts go together. */
+  readonly part: "header" | "claims" | "signature" | "text";
+  /** Any of these; a proof alone, with the one right key at hand, must say so. */
+  readonly reasons: readonly InvalidReason[];
+  /** `null` where it does not apply. */
+  readonly draft?: (draft: Draft, target: Target) => Draft | null;
+  /** On the finished token. */
+  readonly text?: (token: string, target: Target) => string | null;
+}
+
+async function pair(algorithm: Algorithm, secret: Buffer | null): Promise<Pair> {
+  if (secret !== null) {
+    const verifying = importSecret(secret, algorithm);
+    return { signing: createSecretKey(secret), published: null, verifying };
+  }
+  const { key, publicJwk } = await generateSigningKey(algorithm);
+  const verifying = importJwkSet({ keys: [publicJwk] }, { algorithms: [algorithm] }).keys[0];
+  return { signing: key, published: publicJwk, verifying: verifying as VerificationKey };
+}
+
+export async function makeTarget(algorithm: Algorithm): Promise<Target> {
+  const symmetric = algorithmFacts(algorithm).family === "HS";
+  const secret = symmetric ? randomBytes(64) : null;
+  const attacker = await pair(algorithm, symmetric ? randomBytes(64) : null);
+  return { algorithm, secret, attacker, ...(await pair(algorithm, secret)) };
+}
+
+/** A good token: a proof and a guard accept it as it is. */
+export function goodDraft({ algorithm, signing, published }: Target): Draft {
+  const iat = Math.floor(Date.now() / 1000);
+  const claims = { iss: issuer, sub: "user", aud: audience, exp: iat + 600, iat, jti: "a-b", roles: ["x"] };
+  return {
+    header: Buffer.from(JSON.stringify({ alg: algorithm, kid: published?.kid, typ: "at+jwt" })),
+    payload: Buffer.from(JSON.stringify(claims)),
+    sign: (input) => makeSignature(algorithm, signing, input),
+  };
+}
+
+export function finish({ header, payload, sign }: Draft): string {
+  const input = `${header.toString("base64url")}.${payload.toString("base64url")}`;
+  return `${input}.${sign(input).toString("base64url")}`;
+}
+
+/** The token that these attacks make together; `null` where one of them does not apply. */
+export function attacked(target: Target, attacks: readonly Attack[]): string | null {
+  let draft: Draft | null = goodDraft(target);
+  for (const attack of attacks) {
+    if (attack.draft !== undefined) draft = attack.draft(draft, target);
+    if (draft === null) return null;
+  }
+  let token: string | null = finish(draft);
+  for (const attack of attacks) if (token !== null && attack.text) token = attack.text(token, target);
+  return token;
+}

@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createGuard, staticKeys } from "../../src/index.ts";
+import { parseToken } from "../../src/jwt/parse.ts";
+import { createMint } from "../../src/testing/index.ts";
+
+const issuer = "https://id.example.com";
+const audience = "https://api.example.com";
+const megabytes = (count: number) => "a".repeat(count << 20);
+
+test("law 6: tokens of 8 MB are refused for their length, well signed ones too, and leave nothing behind", async () => {
+  const mint = await createMint({ issuer, audience });
+  const guard = createGuard({ issuer, audience, keys: staticKeys(mint.jwks()) });
+  const good = mint.token();
+  const tokens = [
+    megabytes(8),
+    `${good}${megabytes(8)}`,
+    mint.token({ filler: megabytes(6) }),
+    mint.token({}, { kid: megabytes(6) }),
+    ".".repeat(8 << 20),
+  ];
+  for (const token of tokens) {
+    assert.deepEqual(await guard.validate(token), { status: "invalid", reason: "too_large" });
+  }
+  assert.equal((await guard.validate(good)).status, "valid");
+  await guard.close();
+});
+
+test("even without that limit 8 MB of anything are read or refused, and nothing breaks", async () => {
+  const mint = await createMint({ issuer, audience });
+  const read = parseToken(mint.token({ filler: megabytes(6) }));
+  assert.ok("claims" in read);
+  const half = megabytes(4);
+  for (const token of [megabytes(8), ".".repeat(8 << 20), `${half}.${half}.${half}`, mint.sign(half, "{}")]) {
+    assert.deepEqual(parseToken(token), { reason: "malformed" });
+  }
+});
