@@ -12,31 +12,36 @@ const MAX_TOKEN_BYTES = 16_384;
 const CLOCK_TOLERANCE_MS = 5_000;
 
 export type Access =
-  | { readonly status: "valid"; readonly claims: Readonly<JwtClaims>; readonly session: ProvenSession }
+  | {
+      readonly status: "valid";
+      readonly claims: Readonly<JwtClaims>;
+      /** `null`: a service's own token. */
+      readonly session: ProvenSession | null;
+    }
   | { readonly status: "invalid"; readonly reason: InvalidReason };
 
-/** The issuer's own answer about an access token: proof, and the session as the store has it now. */
+/** The issuer's own answer about an access token: proof, and log and session as the store has them now. */
 export class AccessTokens {
   readonly #base: Foundation;
   readonly #keys: SigningKeys;
-  readonly #revoked: RevokedList;
+  readonly revoked: RevokedList;
   readonly #policy: ProofPolicy;
 
   constructor(base: Foundation, keys: SigningKeys) {
     this.#base = base;
     this.#keys = keys;
-    this.#revoked = new RevokedList(base);
+    this.revoked = new RevokedList(base);
     this.#policy = proofPolicy({
       issuer: base.config.url,
       audience: base.config.audience,
       types: ["at+jwt"],
       requireTyp: true,
-      requiredClaims: ["sub", "jti", "sid"],
+      requiredClaims: ["sub", "jti"],
     });
   }
 
   /** Rejects when the store cannot say (law 1). */
-  async check(token: string): Promise<Access> {
+  async check(token: string, toleranceMs: number = CLOCK_TOLERANCE_MS): Promise<Access> {
     if (token.length > MAX_TOKEN_BYTES) return invalid("too_large");
     const parsed = parseToken(token);
     if ("reason" in parsed) return invalid(parsed.reason);
@@ -44,10 +49,11 @@ export class AccessTokens {
     const key = await this.#keys.find(kid, algorithm);
     if (key === undefined) return invalid("unknown_key");
     const { clock } = this.#base;
-    const reason = prove(parsed, key, this.#policy) ?? checkTime(claims, clock.now(), CLOCK_TOLERANCE_MS);
+    const reason = prove(parsed, key, this.#policy) ?? checkTime(claims, clock.now(), toleranceMs);
     if (reason !== null) return invalid(reason);
-    if (await this.#revoked.holds(`token ${claims.jti}`, `key ${kid}`)) return invalid("revoked");
-    const session = await findSession(this.#base, claims.sid ?? "");
+    if (await this.revoked.holds(claims, kid)) return invalid("revoked");
+    if (claims.sid === undefined) return { status: "valid", claims, session: null };
+    const session = await findSession(this.#base, claims.sid);
     const live = session !== null && isLive(session, clock.now());
     return live ? { status: "valid", claims, session } : invalid("revoked");
   }

@@ -1,14 +1,22 @@
 import { HoldfastError } from "../core/errors.ts";
 import { invalidOption, onlyKnown, text, wholeNumber } from "../core/options.ts";
-import type { IssuerOptions } from "./types.ts";
+import { isScope } from "./scopes.ts";
+import type { Client, IssuerOptions } from "./types.ts";
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
+const MIN_CLIENT_SECRET_CHARS = 16;
+
+/** `client_id` of sessions that began with a login, and of whoever refreshes them without a secret. */
+export const FIRST_PARTY = "holdfast";
 
 /** The options, checked and copied; without the parts that are injected, and the secret. */
 export type Config = Readonly<
-  Required<Omit<IssuerOptions, "store" | "secret" | "clock" | "random" | "authenticate">>
-> & { readonly authenticate: IssuerOptions["authenticate"] | undefined };
+  Required<Omit<IssuerOptions, "store" | "secret" | "clock" | "random" | "authenticate" | "clients">>
+> & {
+  readonly authenticate: IssuerOptions["authenticate"] | undefined;
+  readonly clients: readonly Required<Client>[];
+};
 
 const algorithms = ["ES256", "ES384", "EdDSA", "RS256", "PS256"] as const;
 
@@ -35,10 +43,7 @@ function checked(options: IssuerOptions): Config {
     audience: text("audience", options.audience),
     algorithm,
     authenticate,
-    clients: list("clients", options.clients).map((client, i) => ({
-      id: clientId(`clients[${i}].id`, client?.id),
-      secret: text(`clients[${i}].secret`, client?.secret),
-    })),
+    clients: list("clients", options.clients).map((one, i) => checkedClient(`clients[${i}]`, one)),
     corsOrigins: list("corsOrigins", options.corsOrigins).map((one, i) => origin(`corsOrigins[${i}]`, one)),
     accessTokenTtlMs,
     refreshIdleMs,
@@ -63,11 +68,21 @@ function issuerUrl(value: unknown): string {
   return url;
 }
 
-/** RFC 7617 §2: a colon would end the user-id. */
-function clientId(name: string, value: unknown): string {
-  const id = text(name, value);
-  if (id.includes(":")) throw invalidOption(name, "a string without a colon", value);
-  return id;
+function checkedClient(name: string, client: Client): Required<Client> {
+  onlyKnown(name, client, ["id", "secret", "scopes"]);
+  const id = text(`${name}.id`, client.id);
+  // RFC 7617 §2: a colon would end the user-id.
+  if (id.includes(":")) throw invalidOption(`${name}.id`, "a string without a colon", id);
+  if (id === FIRST_PARTY) throw invalidOption(`${name}.id`, `another name than ${FIRST_PARTY}`, id);
+  const secret = text(`${name}.secret`, client.secret);
+  if (secret.length < MIN_CLIENT_SECRET_CHARS) {
+    throw invalidOption(`${name}.secret`, `at least ${MIN_CLIENT_SECRET_CHARS} characters`, secret);
+  }
+  const scopes = list(`${name}.scopes`, client.scopes);
+  if (!scopes.every(isScope)) {
+    throw invalidOption(`${name}.scopes`, "an array of scopes (RFC 6749 §3.3)", scopes);
+  }
+  return { id, secret, scopes: [...scopes] };
 }
 
 /** RFC 6454 §6.2: a wildcard or a path would never match what a browser sends. */

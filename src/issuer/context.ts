@@ -4,6 +4,7 @@ import type { Store } from "../stores/contracts.ts";
 import type { AccessTokens } from "./access.ts";
 import type { Config } from "./config.ts";
 import type { LoginLimits } from "./limits.ts";
+import type { LogWatch } from "./log-watch.ts";
 import type { Passwords } from "./passwords.ts";
 import type { Secrets } from "./secrets.ts";
 import type { SigningKeys } from "./signing-keys.ts";
@@ -22,12 +23,13 @@ export interface Context extends Foundation {
   readonly access: AccessTokens;
   readonly passwords: Passwords;
   readonly limits: LoginLimits;
+  readonly watch: LogWatch;
 }
 
 /** A clock may be set back by so much: what was issued before lives longer then. */
 const CLOCK_STEP_MS = 3_600_000;
 /** The largest `clockToleranceMs` that a guard can have. */
-const MAX_TOLERANCE_MS = 300_000;
+export const MAX_TOLERANCE_MS = 300_000;
 
 /** From now on, until when an access token signed by `now` can be accepted anywhere. */
 export function acceptedForMs(config: Config): number {

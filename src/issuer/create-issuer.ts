@@ -7,6 +7,7 @@ import { checkOptions } from "./config.ts";
 import { createRecorder, type Context } from "./context.ts";
 import { createEndpoints } from "./endpoints/app.ts";
 import { LoginLimits } from "./limits.ts";
+import { LogWatch } from "./log-watch.ts";
 import { login } from "./login.ts";
 import { startMaintenance } from "./maintenance.ts";
 import { Passwords } from "./passwords.ts";
@@ -42,7 +43,9 @@ export function createIssuer(options: IssuerOptions): Issuer {
   const base = { config, secrets, store, clock, ...recorder };
   const keys = new SigningKeys(base);
   const access = new AccessTokens(base, keys);
-  const ctx: Context = { ...base, keys, access, passwords: new Passwords(), limits: new LoginLimits(clock) };
+  const limits = new LoginLimits(clock);
+  const watch = new LogWatch(base);
+  const ctx: Context = { ...base, keys, access, passwords: new Passwords(), limits, watch };
 
   const opening = new SingleFlight<"open", void>();
   let state: "new" | "open" | "closed" = "new";
@@ -99,6 +102,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
     close: async () => {
       state = "closed";
       stop();
+      watch.close();
       await Promise.resolve();
     },
   };

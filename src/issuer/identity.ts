@@ -6,6 +6,7 @@ import type { UserRecord } from "../stores/contracts.ts";
 import type { Context } from "./context.ts";
 import { PASSWORD_BYTES } from "./passwords.ts";
 import { isOurUser } from "./records.ts";
+import { isScope } from "./scopes.ts";
 import type { Authenticate, Identity, Origin } from "./types.ts";
 
 /** How long `authenticate` may take, in milliseconds. */
@@ -23,11 +24,10 @@ function fitsToken(identity: Identity): boolean {
   return json.length <= MAX_IDENTITY_BYTES && parseJsonObject(json) !== null;
 }
 
-/** Scopes: RFC 6749 §3.3. */
 export const identitySchema: z.ZodType<Identity> = z
   .object({
     subject: z.string().min(1).max(255),
-    scopes: z.array(z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]+$/)),
+    scopes: z.array(z.string().refine(isScope, "is no scope")),
     claims: z
       .record(z.string(), z.json())
       .refine((claims) => REGISTERED.every((name) => !Object.hasOwn(claims, name)), "holds a registered name")
@@ -75,6 +75,12 @@ export function normalUsername(username: string): string | null {
   return /^[^\p{Cc}\p{Cf}\p{Cs}]{1,128}$/u.test(name) && name.trim() === name ? name : null;
 }
 
+/** A user must not pass for a service, nor a service for a user (RFC 9700 §4.15). */
+function identityBeside({ config }: Context): z.ZodType<Identity> {
+  const free = ({ subject }: Identity) => config.clients.every(({ id }) => id !== subject);
+  return identitySchema.refine(free, "has the id of a client as its subject");
+}
+
 async function ask(
   ctx: Context,
   authenticate: Authenticate,
@@ -85,7 +91,7 @@ async function ask(
   try {
     const answer = await withDeadline(ctx.clock, "authenticate", AUTHENTICATE_DEADLINE_MS, call, signal);
     // Reading the answer runs their code too: it may have getters.
-    return answer === null ? null : identitySchema.parse(answer);
+    return answer === null ? null : identityBeside(ctx).parse(answer);
   } catch (cause) {
     signal?.throwIfAborted();
     const [issue] = cause instanceof z.ZodError ? cause.issues : [];

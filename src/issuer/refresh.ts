@@ -6,7 +6,8 @@ import {
   refreshTokenDigest,
   sealSuccessor,
 } from "./refresh-token.ts";
-import { provenSession } from "./session-record.ts";
+import { narrowed } from "./scopes.ts";
+import { findSession, provenSession } from "./session-record.ts";
 import { sessionRevocation } from "./sessions.ts";
 import { tokenResponse } from "./tokens.ts";
 import type { Origin, RefreshOutcome } from "./types.ts";
@@ -17,10 +18,33 @@ const SHADOWED_FROM = 3;
 const invalidGrant = { status: "invalid_grant" } as const;
 
 /**
+ * `asked` narrows the scopes of this access token, and only of this one; more than the session has is refused before
+ * anything is spent (RFC 6749 §6).
+ */
+export async function refreshNarrowed(
+  ctx: Context,
+  text: string,
+  origin: Origin,
+  asked: readonly string[] | undefined,
+): Promise<Decided<RefreshOutcome> | { readonly status: "invalid_scope" }> {
+  if (asked === undefined) return await refresh(ctx, text, origin);
+  const presented = readRefreshToken(ctx.secrets, text);
+  const session = presented && (await findSession(ctx, presented.session));
+  if (session === null) return invalidGrant;
+  const scopes = narrowed(session.content.scopes, asked);
+  return scopes === null ? { status: "invalid_scope" } : await refresh(ctx, text, origin, scopes);
+}
+
+/**
  * Spends a refresh token (law 8). The signer is fetched first and the store decides in one atomic command, so
  * whatever fails on the way leaves the token usable: repeated within grace, it gets the same successor.
  */
-export async function refresh(ctx: Context, text: string, origin: Origin): Promise<Decided<RefreshOutcome>> {
+export async function refresh(
+  ctx: Context,
+  text: string,
+  origin: Origin,
+  scopes?: readonly string[],
+): Promise<Decided<RefreshOutcome>> {
   const presented = readRefreshToken(ctx.secrets, text);
   if (presented === null) return invalidGrant;
   const signer = await ctx.keys.signer();
@@ -57,5 +81,5 @@ export async function refresh(ctx: Context, text: string, origin: Origin): Promi
   if (outcome === "rotated" && session.graceStreak >= SHADOWED_FROM) {
     await ctx.audit("refresh_shadowed", { ...about, detail: `streak ${session.graceStreak}` });
   }
-  return { status: "ok", tokens: tokenResponse(ctx, signer, session, successor) };
+  return { status: "ok", tokens: tokenResponse(ctx, signer, session, successor, scopes) };
 }

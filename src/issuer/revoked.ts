@@ -1,22 +1,34 @@
 import type { LogPosition, RevocationEntry } from "../core/revocation.ts";
+import type { JwtClaims } from "../core/verdict.ts";
 import type { Foundation } from "./context.ts";
 
 /**
- * Tokens and keys that were revoked one by one. Sessions and subjects need no list: their records say it. The log
- * is read on before every answer, so what any process made durable counts at once.
+ * Tokens and keys that were revoked one by one, and the subjects' cut-offs. Sessions need no list: their records say
+ * it. The log is read on before every answer, so what any process made durable counts at once.
  */
 export class RevokedList {
   readonly #base: Foundation;
-  /** `until` by kind and id. */
-  readonly #until = new Map<string, number>();
+  /** By kind and id; `before` as in a subject's revocation. */
+  readonly #ended = new Map<string, { readonly until: number; readonly before: number }>();
   #position: LogPosition | null = null;
 
   constructor(base: Foundation) {
     this.#base = base;
   }
 
-  /** Whether one of these was revoked: `token …` by its `jti`, `key …` by its `kid`. */
-  async holds(...names: readonly string[]): Promise<boolean> {
+  /** Whether the token was revoked, everything of its subject up to then, or the key `kid` that signed it. */
+  async holds({ jti, sub = "", iat = 0 }: Readonly<JwtClaims>, kid: string | undefined): Promise<boolean> {
+    if (iat <= (await this.cutOff(sub))) return true;
+    return this.#ended.has(`token ${jti}`) || this.#ended.has(`key ${kid}`);
+  }
+
+  /** Tokens of the subject count only with a later `iat`, epoch seconds. */
+  async cutOff(subject: string): Promise<number> {
+    await this.#readOn();
+    return this.#ended.get(`subject ${subject}`)?.before ?? -Infinity;
+  }
+
+  async #readOn(): Promise<void> {
     const { revocations } = this.#base.store;
     const from = this.#position;
     const tail = from && (await revocations.after(from));
@@ -27,7 +39,6 @@ export class RevokedList {
       const { entries, position } = await revocations.snapshot();
       this.#add(entries, position);
     }
-    return names.some((name) => this.#until.has(name));
   }
 
   /** Calls at the same time may bring the same entries, and are none the worse for it. */
@@ -35,10 +46,16 @@ export class RevokedList {
     this.#position = position;
     if (entries.length === 0) return;
     for (const { revocation } of entries) {
-      const { kind, id, until } = revocation;
-      if (kind === "token" || kind === "key") this.#until.set(`${kind} ${id}`, until);
+      if (revocation.kind === "session") continue;
+      const name = `${revocation.kind} ${revocation.id}`;
+      const known = this.#ended.get(name);
+      const before = revocation.kind === "subject" ? revocation.before : 0;
+      this.#ended.set(name, {
+        until: Math.max(revocation.until, known?.until ?? 0),
+        before: Math.max(before, known?.before ?? 0),
+      });
     }
     const now = this.#base.clock.now();
-    for (const [name, until] of this.#until) if (until < now) this.#until.delete(name);
+    for (const [name, { until }] of this.#ended) if (until < now) this.#ended.delete(name);
   }
 }

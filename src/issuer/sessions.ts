@@ -1,4 +1,5 @@
 import type { EndReason, Rotation } from "../stores/contracts.ts";
+import { FIRST_PARTY } from "./config.ts";
 import { acceptedForMs, type Context } from "./context.ts";
 import { signSession } from "./records.ts";
 import { makeRefreshToken, newSessionId, refreshTokenDigest } from "./refresh-token.ts";
@@ -6,8 +7,6 @@ import { provenSession, type ProvenSession, type SessionContent } from "./sessio
 import { tokenResponse } from "./tokens.ts";
 import type { Identity, Origin, TokenResponse } from "./types.ts";
 
-/** `client_id` of sessions that began with `login`. */
-const FIRST_PARTY = "holdfast";
 const DEVICE_CHARS = 256;
 
 /** `null` when the subject's sessions were ended since `authAt`: the credentials must be checked once more. */

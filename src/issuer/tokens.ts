@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import type { JwtClaims } from "../core/verdict.ts";
 import { signToken, type SigningKey } from "../jwt/sign.ts";
 import type { Foundation } from "./context.ts";
@@ -13,16 +14,46 @@ export function tokenResponse(
   signer: SigningKey,
   session: ProvenSession,
   refresh: RefreshToken,
+  scopes: readonly string[] = session.content.scopes,
 ): TokenResponse {
   const now = base.clock.now();
-  const claims = accessClaims(base, session, now);
+  return {
+    ...accessToken(signer, accessClaims(base, session, scopes, now), now),
+    refresh_token: refresh.text,
+    refresh_token_expires_in: Math.max(0, Math.floor((endOf(session) - now) / 1000)),
+    session_id: session.id,
+  };
+}
+
+/** A service's own token (RFC 6749 §4.4.3): no session, no refresh token. `after`: see `RevokedList.cutOff`. */
+export function clientTokenResponse(
+  { config, clock }: Foundation,
+  signer: SigningKey,
+  token: { readonly id: string; readonly scopes: readonly string[]; readonly after: number },
+): AccessTokenResponse {
+  const now = clock.now();
+  const iat = Math.max(Math.floor(now / 1000), token.after + 1);
+  const claims = {
+    iss: config.url,
+    sub: token.id,
+    aud: config.audience,
+    exp: iat + Math.floor(config.accessTokenTtlMs / 1000),
+    iat,
+    jti: randomUUID(),
+    client_id: token.id,
+    scope: token.scopes.join(" "),
+  };
+  return accessToken(signer, claims, now);
+}
+
+type AccessClaims = JwtClaims & { iat: number; exp: number; scope: string };
+type AccessTokenResponse = Pick<TokenResponse, "access_token" | "token_type" | "expires_in" | "scope">;
+
+function accessToken(signer: SigningKey, claims: AccessClaims, now: number): AccessTokenResponse {
   return {
     access_token: signToken(claims, signer),
     token_type: "Bearer",
     expires_in: Math.max(0, claims.exp - Math.max(claims.iat, Math.floor(now / 1000))),
-    refresh_token: refresh.text,
-    refresh_token_expires_in: Math.max(0, Math.floor((endOf(session) - now) / 1000)),
-    session_id: session.id,
     scope: claims.scope,
   };
 }
@@ -34,9 +65,10 @@ export function tokenResponse(
 function accessClaims(
   { config }: Foundation,
   session: ProvenSession,
+  scopes: readonly string[],
   now: number,
-): JwtClaims & { iat: number; exp: number; scope: string } {
-  const { scopes, claims, client } = session.content;
+): AccessClaims {
+  const { claims, client } = session.content;
   const ahead = session.issuedAtS * 1000 - now > IAT_AHEAD_MS;
   const iat = ahead ? Math.floor(now / 1000) : session.issuedAtS;
   const exp = iat + Math.floor(config.accessTokenTtlMs / 1000);

@@ -15,8 +15,8 @@ export interface IssuerOptions {
   secret: string;
   /** Checks credentials. Default: the store's own users. Throwing is unavailable, never "wrong password". */
   authenticate?: Authenticate;
-  /** Services that may call `/auth/validate`. */
-  clients?: readonly { id: string; secret: string }[];
+  /** Services: each may validate, introspect, read revocations, and get tokens of its own. */
+  clients?: readonly Client[];
   /** Exact origins of browser applications. */
   corsOrigins?: readonly string[];
   /** Signature algorithm of new keys. Default `ES256`. */
@@ -32,6 +32,16 @@ export interface IssuerOptions {
   clock?: Clock;
   /** Spreads background work over time; from 0 to 1. Default `Math.random`. Never a source of secrets. */
   random?: () => number;
+}
+
+/** A service that shows who it is by a secret (RFC 6749 §2.3.1). */
+export interface Client {
+  /** `sub` and `client_id` of its own tokens. Not `holdfast`, and no colon in it. */
+  readonly id: string;
+  /** At least 16 characters. The same id may stand twice, for the time in which a secret is replaced. */
+  readonly secret: string;
+  /** What its own tokens may be granted. Default none. */
+  readonly scopes?: readonly string[];
 }
 
 export interface Identity {
@@ -95,9 +105,10 @@ export interface RevokeRequest {
   readonly kind: "session" | "subject" | "token" | "key";
   readonly id: string;
 }
+
 export interface Issuer {
   readonly name: string;
-  /** Serves the HTTP contract: `/auth/*`, `/.well-known/*`. Never rejects. */
+  /** Serves the HTTP contract: `/auth/*`, `/oauth/*`, `/.well-known/*`. Never rejects. */
   fetch(request: Request, origin?: Origin): Promise<Response>;
   login(credentials: Readonly<Record<string, unknown>>, origin?: Origin): Promise<LoginOutcome>;
   refresh(refreshToken: string, origin?: Origin): Promise<RefreshOutcome>;

@@ -5,7 +5,9 @@ import { isHoldfastError } from "../../core/errors.ts";
 import type { Context } from "../context.ts";
 import type { Issuer, Origin } from "../types.ts";
 import { jwksEndpoint, metadataEndpoint, validateEndpoint } from "./metadata.ts";
+import { introspectEndpoint, revokeEndpoint, tokenEndpoint } from "./oauth.ts";
 import { problem, unavailable } from "./respond.ts";
+import { revocationsEndpoint } from "./revocations.ts";
 import { endEndpoint, listEndpoint, logoutAllEndpoint, logoutEndpoint } from "./sessions.ts";
 import { loginEndpoint, passwordEndpoint, refreshEndpoint } from "./tokens.ts";
 
@@ -28,6 +30,10 @@ const endpoints: Readonly<Record<string, Partial<Record<Method, Endpoint>>>> = {
   "/auth/sessions": { GET: listEndpoint },
   "/auth/sessions/:id": { DELETE: endEndpoint },
   "/auth/validate": { POST: validateEndpoint },
+  "/auth/revocations": { GET: revocationsEndpoint },
+  "/oauth/token": { POST: tokenEndpoint },
+  "/oauth/introspect": { POST: introspectEndpoint },
+  "/oauth/revoke": { POST: revokeEndpoint },
   "/.well-known/jwks.json": { GET: jwksEndpoint },
   "/.well-known/oauth-authorization-server": { GET: metadataEndpoint },
 };

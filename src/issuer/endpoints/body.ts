@@ -19,11 +19,7 @@ export const refreshTokenBody: z.ZodType<{ refresh_token: string }> = z.object(
 
 /** The JSON body as `schema` wants it. Refusals name members, never values. */
 export async function readBody<T>(ctx: Context, request: Request, schema: z.ZodType<T>): Promise<T> {
-  const type = request.headers.get("Content-Type")?.split(";", 1)[0]?.trim().toLowerCase();
-  if (type !== "application/json") {
-    throw badRequest(415, "The body must be JSON: Content-Type: application/json.");
-  }
-  const bytes = await readBytes(ctx, request.body);
+  const bytes = await readBytes(ctx, request, "application/json");
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
@@ -37,8 +33,29 @@ export async function readBody<T>(ctx: Context, request: Request, schema: z.ZodT
   throw badRequest(400, `${member}: ${issue?.message ?? "not as expected"}`);
 }
 
+/** Parameters by name. One without a value counts as left out, and none may stand there twice (RFC 6749 §3.2). */
+export type Form = ReadonlyMap<string, string>;
+
+export async function readForm(ctx: Context, request: Request): Promise<Form> {
+  const bytes = await readBytes(ctx, request, "application/x-www-form-urlencoded");
+  const pairs = [...new URLSearchParams(bytes.toString())];
+  if (new Set(pairs.map(([name]) => name)).size < pairs.length) {
+    throw badRequest(400, "A parameter stands there twice.");
+  }
+  return new Map(pairs.filter(([, value]) => value !== ""));
+}
+
+export function parameter(form: Form, name: string): string {
+  const value = form.get(name);
+  if (value === undefined) throw badRequest(400, `${name}: must be there`);
+  return value;
+}
+
 /** What arrives is counted; `Content-Length` is not believed. */
-async function readBytes(ctx: Context, body: Request["body"]): Promise<Buffer> {
+async function readBytes(ctx: Context, { headers, body }: Request, type: string): Promise<Buffer> {
+  if (headers.get("Content-Type")?.split(";", 1)[0]?.trim().toLowerCase() !== type) {
+    throw badRequest(415, `The body must be ${type}.`);
+  }
   const chunks: Uint8Array[] = [];
   const reader = body?.getReader();
   const read = async () => {
@@ -60,6 +77,6 @@ async function readBytes(ctx: Context, body: Request["body"]): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-function badRequest(status: number, description: string): HTTPException {
+export function badRequest(status: number, description: string): HTTPException {
   return refusal(problem(status, "invalid_request", description));
 }

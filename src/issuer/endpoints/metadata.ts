@@ -22,10 +22,18 @@ export async function jwksEndpoint(ctx: Context): Promise<Response> {
 
 /** RFC 8414 §2, and only what exists. */
 export function metadataEndpoint({ config }: Context): Response {
+  const base = config.url.replace(/\/$/, "");
+  const secret = ["client_secret_basic", "client_secret_post"];
   return json(200, {
     issuer: config.url,
-    jwks_uri: `${config.url.replace(/\/$/, "")}/.well-known/jwks.json`,
+    jwks_uri: `${base}/.well-known/jwks.json`,
+    token_endpoint: `${base}/oauth/token`,
+    token_endpoint_auth_methods_supported: [...secret, "none"],
+    introspection_endpoint: `${base}/oauth/introspect`,
+    introspection_endpoint_auth_methods_supported: secret,
+    revocation_endpoint: `${base}/oauth/revoke`,
+    revocation_endpoint_auth_methods_supported: [...secret, "none"],
     response_types_supported: [],
-    grant_types_supported: [],
+    grant_types_supported: ["refresh_token", "client_credentials"],
   });
 }

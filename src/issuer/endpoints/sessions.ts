@@ -11,7 +11,7 @@ import { invalidGrant, json, noContent, problem, refusal } from "./respond.ts";
 export async function logoutEndpoint(ctx: Context, { request, origin }: Call): Promise<Response> {
   const { source } = origin;
   if (hasBearer(request)) {
-    const { session } = await requireBearer(ctx, request);
+    const session = await requireBearer(ctx, request);
     await endSession(ctx, session.id, "logout", { subject: session.subject, source });
   } else {
     const token = await presentedToken(ctx, request);
@@ -23,7 +23,7 @@ export async function logoutEndpoint(ctx: Context, { request, origin }: Call): P
 
 export async function logoutAllEndpoint(ctx: Context, { request, origin }: Call): Promise<Response> {
   const subject = hasBearer(request)
-    ? (await requireBearer(ctx, request)).session.subject
+    ? (await requireBearer(ctx, request)).subject
     : await subjectOfToken(ctx, await presentedToken(ctx, request));
   if (subject !== null) await endSubject(ctx, subject, "logout_all", origin.source);
   return noContent();
@@ -46,7 +46,7 @@ async function subjectOfToken(ctx: Context, token: RefreshToken | null): Promise
 
 /** Dates on the wire are epoch seconds. */
 export async function listEndpoint(ctx: Context, { request }: Call): Promise<Response> {
-  const { session: own } = await requireBearer(ctx, request);
+  const own = await requireBearer(ctx, request);
   const sessions = await liveSessions(ctx, own.subject);
   const seconds = (ms: number) => Math.floor(ms / 1000);
   return json(200, {
@@ -67,7 +67,7 @@ export async function endEndpoint(
   ctx: Context,
   { request, origin, params: { id = "" } }: Call,
 ): Promise<Response> {
-  const { subject } = (await requireBearer(ctx, request)).session;
+  const { subject } = await requireBearer(ctx, request);
   const session = await findSession(ctx, id);
   if (session?.subject !== subject) throw refusal(problem(404, "not_found", "You have no such session."));
   await endSession(ctx, id, "logout", { subject, source: origin.source });

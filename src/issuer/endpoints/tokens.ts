@@ -3,7 +3,7 @@ import type { Context, Decided } from "../context.ts";
 import { login } from "../login.ts";
 import { isAcceptablePassword, PASSWORD_BYTES } from "../passwords.ts";
 import { refresh } from "../refresh.ts";
-import type { LoginOutcome } from "../types.ts";
+import type { LoginOutcome, RefreshOutcome } from "../types.ts";
 import { changeOwnPassword } from "../users.ts";
 import type { Call } from "./app.ts";
 import { requireBearer } from "./authorization.ts";
@@ -26,10 +26,10 @@ export async function loginEndpoint(ctx: Context, { request, origin }: Call): Pr
 }
 
 export async function passwordEndpoint(ctx: Context, { request, origin }: Call): Promise<Response> {
-  const { session } = await requireBearer(ctx, request);
+  const { subject } = await requireBearer(ctx, request);
   const body = await readBody(ctx, request, passwordBody);
   const passwords = { current: body.current_password, wanted: body.new_password };
-  return loginResponse(await changeOwnPassword(ctx, session.subject, passwords, origin));
+  return loginResponse(await changeOwnPassword(ctx, subject, passwords, origin));
 }
 
 /** Unknown user and wrong password: the same answer. */
@@ -41,7 +41,10 @@ function loginResponse(outcome: Decided<LoginOutcome>): Response {
 
 export async function refreshEndpoint(ctx: Context, { request, origin }: Call): Promise<Response> {
   const { refresh_token: token } = await readBody(ctx, request, refreshTokenBody);
-  const outcome = await refresh(ctx, token, origin);
+  return refreshResponse(await refresh(ctx, token, origin));
+}
+
+export function refreshResponse(outcome: Decided<RefreshOutcome>): Response {
   if (outcome.status === "ok") return json(200, outcome.tokens);
   if (outcome.status === "invalid_grant") return invalidGrant();
   return problem(409, "refresh_conflict", "A newer refresh token is in use already: read it again.");
