@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { createPrivateKey, type KeyObject } from "node:crypto";
 import { test } from "node:test";
+import type { InvalidReason } from "../../src/core/verdict.ts";
 import type { Algorithm } from "../../src/jwt/algorithms.ts";
 import { importJwkSet, importSecret } from "../../src/jwt/jwk-set.ts";
 import { parseToken } from "../../src/jwt/parse.ts";
@@ -32,6 +34,15 @@ const bilbo = {
     "kRhuaxwUkRz5iaiQkqgc5gHdrNP5zw",
   e: "AQAB",
 };
+
+/** RFC 7520, 3.1 and 3.5. */
+const bilboEc = {
+  kty: "EC",
+  crv: "P-521",
+  x: "AHKZLLOsCOzz5cY97ewNUajB957y-C-U88c3v13nmGZx6sYl_oJXu9A5RkTKqjqvjyekWF-7ytDyRXYgCF5cj0Kt",
+  y: "AdymlHvOiLxXkEhayXQnNCvDX4h9htZaCJN34kfmC6pV5OhQHiraVySsUdaQkAgDPrwQrJmbnX9cwlGfP-HqHZR1",
+};
+const shared = { k: "hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg" };
 
 const vectors: readonly Vector[] = [
   {
@@ -117,12 +128,7 @@ const vectors: readonly Vector[] = [
   {
     source: "RFC 7520, 4.3",
     algorithm: "ES512",
-    jwk: {
-      kty: "EC",
-      crv: "P-521",
-      x: "AHKZLLOsCOzz5cY97ewNUajB957y-C-U88c3v13nmGZx6sYl_oJXu9A5RkTKqjqvjyekWF-7ytDyRXYgCF5cj0Kt",
-      y: "AdymlHvOiLxXkEhayXQnNCvDX4h9htZaCJN34kfmC6pV5OhQHiraVySsUdaQkAgDPrwQrJmbnX9cwlGfP-HqHZR1",
-    },
+    jwk: bilboEc,
     input: `eyJhbGciOiJFUzUxMiIsImtpZCI6ImJpbGJvLmJhZ2dpbnNAaG9iYml0b24uZXhhbXBsZSJ9.${frodo}`,
     signature:
       "AE_R_YZCChjn4791jSQCrdPZCNYqHXCTZH0-JZGYNlaAjP2kqaluUIIUnC9qvbu9Plon7KRTzoNEuT4Va2cmL1eJAQy3mtPBu_u_sDDy" +
@@ -132,13 +138,51 @@ const vectors: readonly Vector[] = [
   {
     source: "RFC 7520, 4.4",
     algorithm: "HS256",
-    jwk: { k: "hJtXIZ2uSN5kbQfbtTNWbpdmhkV8FJG-Onbc6mxCcYg" },
+    jwk: shared,
     input: `eyJhbGciOiJIUzI1NiIsImtpZCI6IjAxOGMwYWU1LTRkOWItNDcxYi1iZmQ2LWVlZjMxNGJjNzAzNyJ9.${frodo}`,
     signature: "s0h6KThzkfBBBkLspW1h84VsJZFTsPPqMDA7g1Md7p0",
     json: false,
   },
   {
-    source: "RFC 8037, A.4",
+    source: "RFC 7520, 4.6, made for the JSON serialization",
+    algorithm: "HS256",
+    jwk: shared,
+    input: `eyJhbGciOiJIUzI1NiJ9.${frodo}`,
+    signature: "bWUSVaxorn7bEF1djytBd0kHv70Ly5pvbomzMWSOr20",
+    json: false,
+  },
+  {
+    source: "RFC 7520, 4.7, without a protected header",
+    algorithm: "HS256",
+    jwk: shared,
+    input: `.${frodo}`,
+    signature: "xuLifqLGiblpv9zBpuZczWhNj1gARaLV3UxvxhJxZuk",
+    json: false,
+  },
+  {
+    source: "RFC 7520, 4.8, the first of three signatures",
+    algorithm: "RS256",
+    jwk: bilbo,
+    input: `eyJhbGciOiJSUzI1NiJ9.${frodo}`,
+    signature:
+      "MIsjqtVlOpa71KE-Mss8_Nq2YH4FGhiocsqrgi5NvyG53uoimic1tcMdSg-qptrzZc7CG6Svw2Y13TDIqHzTUrL_lR2ZFcryNFiHkSw1" +
+      "29EghGpwkpxaTn_THJTCglNbADko1MZBCdwzJxwqZc-1RlpO2HibUYyXSwO97BSe0_evZKdjvvKSgsIqjytKSeAMbhMBdMma622_BG5t" +
+      "4sdbuCHtFjp9iJmkio47AIwqkZV1aIZsv33uPUqBBCXbYoQJwt7mxPftHmNlGoOSMxR_3thmXTCm4US-xiNOyhbm8afKK64jU6_TPtQH" +
+      "iJeQJxz9G3Tx-083B745_AfYOnlC9w",
+    json: false,
+  },
+  {
+    source: "RFC 7520, 4.8, the second of three signatures",
+    algorithm: "ES512",
+    jwk: bilboEc,
+    input: `.${frodo}`,
+    signature:
+      "ARcVLnaJJaUWG8fG-8t5BREVAuTY8n8YHjwDO1muhcdCoFZFFjfISu0Cdkn9Ybdlmi54ho0x924DUz8sK7ZXkhc7AFM8ObLfTvNCrqcI" +
+      "3Jkl2U5IX3utNhODH6v7xgy1Qahsn0fyb4zSAkje8bAWz4vIfj5pCMYxxm4fgV3q7ZYhm5eD",
+    json: false,
+  },
+  {
+    source: "RFC 8037, A.4 and A.5",
     algorithm: "EdDSA",
     jwk: { kty: "OKP", crv: "Ed25519", x: "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" },
     input: "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc",
@@ -174,8 +218,31 @@ for (const vector of vectors) {
 }
 
 test("the deterministic algorithms sign as the RFCs print it", () => {
+  const made = (vector: Vector, key: KeyObject) => makeSignature(vector.algorithm, key, vector.input);
   for (const vector of vectors.filter(({ algorithm }) => algorithm === "HS256")) {
-    const made = makeSignature(vector.algorithm, keyOf(vector).key, vector.input);
-    assert.equal(made.toString("base64url"), vector.signature);
+    assert.equal(made(vector, keyOf(vector).key).toString("base64url"), vector.signature);
   }
+  const edwards = vectors.find(({ algorithm }) => algorithm === "EdDSA");
+  assert.ok(edwards);
+  const jwk = { ...edwards.jwk, d: "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A" };
+  const key = createPrivateKey({ key: jwk, format: "jwk" });
+  assert.equal(made(edwards, key).toString("base64url"), edwards.signature);
+});
+
+test("the examples that must not pass do not", () => {
+  const detached = vectors.find(({ source }) => source === "RFC 7520, 4.4");
+  assert.ok(detached);
+  const [header = ""] = detached.input.split(".");
+  const refused: [source: string, token: string, reason: InvalidReason][] = [
+    ["RFC 7515, A.5: none", `eyJhbGciOiJub25lIn0.${joe}.`, "wrong_algorithm"],
+    ["RFC 7515, A.5, with something for a signature", `eyJhbGciOiJub25lIn0.${joe}.AA`, "wrong_algorithm"],
+    ["RFC 7520, 4.5: the payload detached", `${header}..${detached.signature}`, "malformed"],
+    [
+      "RFC 7515, E: an extension that nobody knows, critical",
+      "eyJhbGciOiJub25lIiwNCiAiY3JpdCI6WyJodHRwOi8vZXhhbXBsZS5jb20vVU5ERUZJTkVEIl0sDQogImh0dHA6Ly9leGFtcGxlLmNv" +
+        "bS9VTkRFRklORUQiOnRydWUNCn0.RkFJTA.",
+      "wrong_algorithm",
+    ],
+  ];
+  for (const [source, token, reason] of refused) assert.deepEqual(parseToken(token), { reason }, source);
 });
