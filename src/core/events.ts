@@ -42,6 +42,8 @@ export interface DecisionEvent {
   /** The invalid reason or unavailable cause; `null` otherwise. */
   readonly detail: string | null;
   readonly from: "memory" | "shared" | "origin" | null;
+  /** Let in without the authority, as the policy allows. */
+  readonly degraded: boolean;
 }
 
 /** What went wrong inside an issuer, for whoever runs it. */

@@ -1,15 +1,20 @@
 import type { Instant } from "../core/clock.ts";
 import type { Decision } from "../core/verdict.ts";
 import { checkTime } from "../jwt/claims.ts";
-import { invalid, unavailable, type Finding, type Proven } from "./finding.ts";
-import type { RevocationFollower } from "./revocation-feed.ts";
-import type { RevocationView } from "./revocation-view.ts";
+import { invalid, unavailable, type Finding, type Known } from "./finding.ts";
 import type { GuardSettings } from "./settings.ts";
+import type { Timekeeper } from "./timekeeper.ts";
 import type { Rules } from "./types.ts";
 
-/** The guard's own rules, and the revocations that it knows of. */
+/** The guard's own rules. */
 export interface Court extends Pick<GuardSettings, "toleranceMs" | "maxRevocationAgeMs"> {
-  readonly revocations: RevocationFollower | undefined;
+  readonly timekeeper: Timekeeper;
+}
+
+/** Why and for how long the authority has not been asked successfully. */
+export interface Lapse {
+  readonly cause: string;
+  readonly sinceMs: number;
 }
 
 /** Rung 10: what a finding means now, under the rules of this call. Nothing of it is ever kept. */
@@ -19,15 +24,24 @@ export function decide<C>(
   from: "memory" | "origin",
   now: Instant,
   rules: Rules | undefined,
+  lapse: Lapse | null = null,
 ): Decision<C> {
   if (finding.status === "invalid") return invalid(finding.reason);
   if (finding.status === "unavailable") return unavailable(finding.cause, finding.retryAfterMs);
-  const { claims, scopes } = finding;
+  const { claims, scopes, realm } = finding;
+  const stepMs = court.timekeeper.steppedMs(now);
   const untimely = checkTime(claims, now.wall, court.toleranceMs);
-  if (untimely !== null) return invalid(untimely);
-  const { revocations } = court;
-  if (revocations !== undefined && isRevoked(revocations.view, finding)) return invalid("revoked");
-  const revocationAgeMs = revocations === undefined ? null : revocations.ageMs(now);
+  if (stepMs === 0 && untimely !== null) return invalid(untimely);
+  if (isRevoked(finding)) return invalid("revoked");
+  if (stepMs !== 0) {
+    const otherwise = checkTime(claims, now.wall - stepMs, court.toleranceMs);
+    if (untimely !== null && otherwise !== null) return invalid(untimely);
+    // What was issued after a jump ahead lies in the future of the clock that did not see it.
+    if (untimely !== null || otherwise === "expired") {
+      return unavailable("clock_uncertain", court.timekeeper.believedInMs(now) || undefined);
+    }
+  }
+  const revocationAgeMs = realm.revocations === undefined ? null : realm.revocations.ageMs(now);
   if (tooOld(court, revocationAgeMs, rules?.maxRevocationAgeMs)) return unavailable("revocations_stale");
   if (rules?.scopes !== undefined) {
     const missing = rules.scopes.filter((scope) => !scopes.includes(scope));
@@ -35,22 +49,23 @@ export function decide<C>(
   }
   return {
     status: "valid",
-    claims: claims as Proven["claims"] & Readonly<C>,
+    claims: claims as Known["claims"] & Readonly<C>,
     subject: finding.subject,
     scopes,
     sessionId: finding.sessionId,
     expiresAt: finding.expiresAt,
-    basis: "proof",
+    basis: finding.vouched ? "authority" : "proof",
     from,
-    degraded: null,
+    degraded: lapse,
     revocationAgeMs,
   };
 }
 
 /** Entries are only ever added to the view: without news, what was clear is clear. */
-function isRevoked(view: RevocationView, finding: Proven): boolean {
+function isRevoked(finding: Known): boolean {
+  const { view } = finding.realm;
   if (finding.clearedAt === view.news) return false;
-  if (view.revokes(finding.claims, finding.key.kid)) return true;
+  if (view.revokes(finding.claims, finding.key?.kid, finding.tokenId)) return true;
   finding.clearedAt = view.news;
   return false;
 }

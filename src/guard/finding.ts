@@ -1,20 +1,33 @@
+import { hash } from "node:crypto";
+import { between, type Instant } from "../core/clock.ts";
 import type { InvalidReason, JwtClaims, UnavailableCause } from "../core/verdict.ts";
 import type { VerificationKey } from "../jwt/jwk-set.ts";
 import type { ParsedToken } from "../jwt/parse.ts";
+import type { Realm } from "./realm.ts";
 
-/** What a token proved, for good. Time, revocation and a route's rules are decided on every call. */
-export interface Proven {
+/** What was found out about a token. Time, revocation, degradation and a route's rules are decided on every call. */
+export interface Known {
   readonly status: "valid";
+  /** Whose token it is. */
+  readonly realm: Realm;
   /** Deeply frozen. */
   readonly claims: Readonly<JwtClaims>;
   readonly subject: string;
   readonly scopes: readonly string[];
   readonly sessionId: string | undefined;
+  /** What revokes this token and no other: its `jti`, or a digest of what was signed. One signature has several spellings. */
+  readonly tokenId: string | undefined;
   /** Epoch ms; `Infinity` without `exp`. */
   readonly expiresAt: number;
-  readonly key: VerificationKey;
+  /** That proved it; `null` for an opaque token, which only its authority vouches for. */
+  readonly key: VerificationKey | null;
+  /** Whether the authority said yes; false when it was not asked, or gave no answer. */
+  readonly vouched: boolean;
+  readonly foundAt: Instant;
   /** State of the revocations that were last asked about it, so that only news makes them be asked again. */
   clearedAt: number;
+  /** When it was first let in without the authority that should have been asked. */
+  lapsedAt: Instant | null;
 }
 
 export interface Refused {
@@ -29,7 +42,7 @@ export interface NotFoundOut {
   readonly retryAfterMs: number;
 }
 
-export type Finding = Proven | Refused | NotFoundOut;
+export type Finding = Known | Refused | NotFoundOut;
 
 /** When there is nothing better to say. */
 const RETRY_AFTER_MS = 1_000;
@@ -42,17 +55,68 @@ export function unavailable(cause: UnavailableCause, retryAfterMs: number = RETR
   return { status: "unavailable", cause, retryAfterMs };
 }
 
-export function proven({ claims }: ParsedToken, key: VerificationKey): Proven {
+/** What a token proved by itself. */
+export function proven(
+  { claims, signingInput }: ParsedToken,
+  key: VerificationKey,
+  realm: Realm,
+  foundAt: Instant,
+): Known {
+  const tokenId =
+    claims.jti ?? (realm.authority === undefined ? undefined : hash("sha256", signingInput, "base64url"));
+  return known(realm, claims, { key, vouched: false, foundAt, tokenId });
+}
+
+/** What the authority says of a token that may have proved itself before. It can take away, and add what only it knows. */
+export function vouched(answer: Readonly<JwtClaims>, foundAt: Instant, base: Known | Realm): Known {
+  if (!("claims" in base)) {
+    return known(base, answer, { key: null, vouched: true, foundAt, tokenId: answer.jti });
+  }
+  const said = answer.scope ?? answer["scp"];
+  const { exp } = answer;
+  const endsEarlier = exp !== undefined && exp * 1000 < base.expiresAt;
+  return {
+    ...base,
+    claims: endsEarlier ? Object.freeze({ ...base.claims, exp }) : base.claims,
+    scopes: said === undefined ? base.scopes : scopesOf(answer),
+    expiresAt: endsEarlier ? exp * 1000 : base.expiresAt,
+    vouched: true,
+    foundAt,
+    clearedAt: -1,
+    lapsedAt: null,
+  };
+}
+
+function known(
+  realm: Realm,
+  claims: Readonly<JwtClaims>,
+  more: Pick<Known, "key" | "vouched" | "foundAt" | "tokenId">,
+): Known {
   return {
     status: "valid",
+    realm,
     claims,
     subject: claims.sub ?? "",
     scopes: scopesOf(claims),
     sessionId: claims.sid,
-    expiresAt: claims.exp === undefined ? Infinity : claims.exp * 1000,
-    key,
+    tokenId: more.tokenId,
+    expiresAt: expiryOf(claims),
+    key: more.key,
+    vouched: more.vouched,
+    foundAt: more.foundAt,
     clearedAt: -1,
+    lapsedAt: null,
   };
+}
+
+/** Whether it says what there is to say, and not too long ago. */
+export function isFresh(finding: Known, now: Instant, ttlMs: number): boolean {
+  const isWhole = finding.vouched || finding.realm.authority === undefined;
+  return isWhole && between(finding.foundAt, now) < ttlMs;
+}
+
+function expiryOf({ exp }: Readonly<JwtClaims>): number {
+  return exp === undefined ? Infinity : exp * 1000;
 }
 
 const none: readonly string[] = Object.freeze([]);

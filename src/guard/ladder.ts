@@ -3,14 +3,15 @@ import { instant, type Instant } from "../core/clock.ts";
 import { decisionEvents, type DecisionEvent } from "../core/events.ts";
 import type { Decision, InvalidReason } from "../core/verdict.ts";
 import type { VerificationKey } from "../jwt/jwk-set.ts";
-import { parseToken, type HeaderMemo, type ParsedToken, type TokenHeader } from "../jwt/parse.ts";
+import { parseToken, type HeaderMemo, type ParsedToken } from "../jwt/parse.ts";
 import { prove } from "../jwt/prove.ts";
 import { abandonable } from "../resilience/deadline.ts";
 import type { SingleFlight } from "../resilience/single-flight.ts";
-import { decide, type Court } from "./decide.ts";
-import { invalid, proven, unavailable, type Finding } from "./finding.ts";
-import type { Keyring } from "./keys/key-source.ts";
+import { consult, type Question } from "./consult.ts";
+import { decide, type Court, type Lapse } from "./decide.ts";
+import { invalid, isFresh, proven, unavailable, type Finding, type Known, type Refused } from "./finding.ts";
 import type { Memory } from "./memory.ts";
+import type { Realm, Realms } from "./realm.ts";
 import { describe, report } from "./report.ts";
 import { checkRules } from "./rules.ts";
 import type { GuardSettings } from "./settings.ts";
@@ -18,10 +19,13 @@ import type { Guard, Rules } from "./types.ts";
 
 /** What the rungs stand on. */
 export interface Ladder extends GuardSettings, Court {
-  readonly keyring: Keyring;
+  readonly realms: Realms;
   readonly headers: HeaderMemo;
   readonly memory: Memory;
+  /** Proofs under way, by digest. */
   readonly flights: SingleFlight<string, Finding>;
+  /** Questions to authorities under way, by digest. */
+  readonly questions: Map<string, Question>;
   closed: boolean;
 }
 
@@ -40,28 +44,43 @@ export function climber<C>(ladder: Ladder): Guard<C>["authorize"] {
     if (token.length > ladder.maxTokenBytes) return announce(ladder, invalid("too_large"), null);
     const digest = digestOf(token);
     const now = instant(ladder.clock);
-    const remembered = recall(ladder, digest, now);
-    if (remembered !== undefined) {
-      return announce(ladder, decide<C>(ladder, remembered, "memory", now, rules), "memory");
+    const recalled = recall(ladder, digest, now);
+    if (recalled !== undefined && isEnough(ladder, recalled, now)) {
+      return announce(ladder, decide<C>(ladder, recalled, "memory", now, rules), "memory");
     }
-    const sought = find(ladder, token, digest);
-    const found = sought instanceof Promise ? await abandonable(sought, rules?.signal) : sought;
-    return announce(ladder, decideAfterWaiting<C>(ladder, found, rules), "origin");
+    const sought = isProof(recalled) ? recalled : find(ladder, token, digest);
+    const base = sought instanceof Promise ? await abandonable(sought, rules?.signal) : sought;
+    if ("status" in base) {
+      const byItself = decideAfterWaiting<C>(ladder, base, "origin", rules);
+      // What is refused without the authority need not be asked about.
+      const isOver = base.status !== "valid" || base.realm.authority === undefined;
+      if (isOver || byItself.status === "invalid") return announce(ladder, byItself, "origin");
+    }
+    const { finding, lapse } = await consult(ladder, token, digest, base, rules);
+    const from = finding === recalled ? "memory" : "origin";
+    return announce(ladder, decideAfterWaiting<C>(ladder, finding, from, rules, lapse), from);
   };
 }
 
 /** What was true before the wait need not be true any more. */
-function decideAfterWaiting<C>(ladder: Ladder, found: Finding, rules: Rules | undefined): Decision<C> {
+function decideAfterWaiting<C>(
+  ladder: Ladder,
+  found: Finding,
+  from: "memory" | "origin",
+  rules: Rules | undefined,
+  lapse: Lapse | null = null,
+): Decision<C> {
   if (ladder.closed) return unavailable("closed");
-  if (found.status === "valid" && !ladder.keyring.holds(found.key)) return unavailable("key_pending");
-  return decide(ladder, found, "origin", instant(ladder.clock), rules);
+  if (found.status === "valid" && !stillStands(found)) return unavailable("key_pending");
+  return decide(ladder, found, from, instant(ladder.clock), rules, lapse);
 }
 
 function announce<C>({ name }: Ladder, decision: Decision<C>, from: DecisionEvent["from"]): Decision<C> {
   if (decisionEvents.hasSubscribers) {
     const { status } = decision;
     const detail = status === "invalid" ? decision.reason : status === "unavailable" ? decision.cause : null;
-    decisionEvents.publish({ guard: name, status, detail, from });
+    const degraded = status === "valid" && decision.degraded !== null;
+    decisionEvents.publish({ guard: name, status, detail, from, degraded });
   }
   return decision;
 }
@@ -74,38 +93,62 @@ function digestOf(token: string): string {
   return hash("sha256", token, "binary");
 }
 
-function recall({ memory, keyring }: Ladder, digest: string, now: Instant): Finding | undefined {
+function recall({ memory, realms }: Ladder, digest: string, now: Instant): Known | Refused | undefined {
   const valid = memory.valid(digest, now);
-  if (valid === undefined) return memory.invalid(digest, now, keyring.version);
-  return keyring.holds(valid.key) ? valid : undefined;
+  if (valid === undefined) return memory.invalid(digest, now, realms.keysVersion);
+  return stillStands(valid) ? valid : undefined;
 }
 
-/** Joins the flight for this token; proves at once where the key is here; else starts a flight for the key. */
-function find(ladder: Ladder, token: string, digest: string): Finding | Promise<Finding> {
+function stillStands({ key, realm }: Known): boolean {
+  return key === null || realm.keyring.holds(key);
+}
+
+/** Whether nothing has to be found out again. Of a key that vanished nothing more can be. */
+function isEnough({ memoryTtlMs }: Ladder, recalled: Known | Refused, now: Instant): boolean {
+  if (recalled.status === "invalid" || isFresh(recalled, now, memoryTtlMs)) return true;
+  const { key, realm } = recalled;
+  return realm.authority === undefined && key !== null && realm.keyring.vanished(key);
+}
+
+/** Whether only the authority has to be asked (again). */
+function isProof(recalled: Known | Refused | undefined): recalled is Known {
+  return recalled?.status === "valid" && recalled.realm.authority !== undefined;
+}
+
+/**
+ * Joins the flight for this token; proves at once where the key is here; else starts a flight for the key. An opaque
+ * token proves nothing: its realm is all that is known.
+ */
+function find(ladder: Ladder, token: string, digest: string): Finding | Realm | Promise<Finding> {
   const flying = ladder.flights.flying(digest);
   if (flying !== undefined) return flying;
   const parsed = parseToken(token, ladder.headers);
   // Cheaper to find again than to keep: garbage takes no memory.
-  if ("reason" in parsed) return invalid(parsed.reason);
-  const { keyring } = ladder;
+  if ("reason" in parsed) {
+    const { opaque } = ladder.realms;
+    return opaque?.opaque?.test(token) === true ? opaque : invalid(parsed.reason);
+  }
+  const realm = ladder.realms.claimed(parsed.claims.iss);
+  if (realm === undefined) return invalid(parsed.claims.iss === undefined ? "missing_claim" : "wrong_issuer");
+  const { keyring } = realm;
   if (!keyring.algorithms.includes(parsed.algorithm)) return invalid("wrong_algorithm");
-  const tryKeys = (keys: readonly VerificationKey[]) => proof(ladder, token, digest, parsed, keys);
+  const tryKeys = (keys: readonly VerificationKey[]) => proof(ladder, realm, token, digest, parsed, keys);
   const tried = keyring.find(parsed.kid, parsed.algorithm);
-  return tryKeys(tried) ?? ladder.flights.run(digest, async () => await seek(ladder, parsed, tried, tryKeys));
+  return tryKeys(tried) ?? ladder.flights.run(digest, async () => await seek(realm, parsed, tried, tryKeys));
 }
 
 /** `tried` are keys that did not sign it. */
 async function seek(
-  { keyring, name: guard, policy }: Ladder,
-  header: TokenHeader,
+  { keyring, source }: Realm,
+  parsed: ParsedToken,
   tried: readonly VerificationKey[],
   tryKeys: (keys: readonly VerificationKey[]) => Finding | undefined,
 ): Promise<Finding> {
   try {
-    const lookup = await keyring.resolve(header, tried);
+    const lookup = await keyring.resolve(parsed, tried);
     return lookup.status === "found" ? (tryKeys(lookup.keys) ?? unavailable("key_pending")) : lookup;
   } catch (error) {
-    report({ guard, issuer: policy.issuer }, "keys_failed", describe(error));
+    report(source, "keys_failed", describe(error));
     return unavailable("keys_unavailable");
   }
 }
@@ -115,7 +158,8 @@ async function seek(
  * one that is not here yet: `undefined`.
  */
 function proof(
-  { policy, keyring, memory, clock, toleranceMs }: Ladder,
+  { memory, realms, clock }: Ladder,
+  realm: Realm,
   token: string,
   digest: string,
   parsed: ParsedToken,
@@ -123,16 +167,16 @@ function proof(
 ): Finding | undefined {
   let reason: InvalidReason = "bad_signature";
   for (const key of candidates) {
-    const refused = prove(parsed, key, policy);
+    const refused = prove(parsed, key, realm.policy);
     if (refused === null) {
-      const finding = proven(parsed, key);
-      memory.keepValid(digest, finding, token.length, finding.expiresAt + toleranceMs - clock.now());
+      const finding = proven(parsed, key, realm, instant(clock));
+      memory.keepValid(digest, finding, token.length);
       return finding;
     }
     if (refused !== "bad_signature") reason = refused;
   }
-  const mayBeAnother = candidates.length === 0 || (parsed.kid === undefined && keyring.grows);
+  const mayBeAnother = candidates.length === 0 || (parsed.kid === undefined && realm.keyring.grows);
   if (reason === "bad_signature" && mayBeAnother) return undefined;
-  memory.keepInvalid(digest, reason, keyring.version);
+  memory.keepInvalid(digest, reason, realms.keysVersion);
   return invalid(reason);
 }

@@ -1,11 +1,11 @@
 import type { Clock, Instant } from "../core/clock.ts";
 import type { InvalidReason } from "../core/verdict.ts";
 import { TtlCache } from "../resilience/ttl-cache.ts";
-import type { Proven, Refused } from "./finding.ts";
+import type { Known, Refused } from "./finding.ts";
 import type { CacheStatus } from "./types.ts";
 
 interface RefusedUnder extends Refused {
-  /** Of the key set it was found under. */
+  /** Of the key sets it was found under. */
   readonly keysVersion: number;
 }
 
@@ -17,20 +17,25 @@ const CLAIMS_FACTOR = 1.25;
 /** Invalid findings must not push out valid ones: their budget is this part of the whole. */
 const INVALID_SHARE = 1 / 16;
 
-/** Findings by digest of the whole token. Invalid ones have a small budget of their own and hold for one key set. */
+/** Findings by digest of the whole token. Invalid ones have a small budget of their own and hold for one state of the keys. */
 export class Memory {
-  readonly #valid: TtlCache<Proven>;
+  readonly #valid: TtlCache<Known>;
   readonly #invalid: TtlCache<RefusedUnder>;
+  readonly #clock: Clock;
   readonly #ttlMs: number;
+  readonly #toleranceMs: number;
 
-  constructor(options: { maxBytes: number; ttlMs: number; clock: Clock }) {
-    const { maxBytes, ttlMs, clock } = options;
+  constructor(options: { maxBytes: number; ttlMs: number; toleranceMs: number; clock: Clock }) {
+    const { maxBytes, ttlMs, toleranceMs, clock } = options;
     this.#ttlMs = ttlMs;
+    this.#toleranceMs = toleranceMs;
+    this.#clock = clock;
     this.#valid = new TtlCache({ maxBytes, clock });
     this.#invalid = new TtlCache({ maxBytes: Math.max(1, Math.floor(maxBytes * INVALID_SHARE)), clock });
   }
 
-  valid(digest: string, now: Instant): Proven | undefined {
+  /** Not always a fresh one. */
+  valid(digest: string, now: Instant): Known | undefined {
     return this.#valid.get(digest, now);
   }
 
@@ -39,16 +44,21 @@ export class Memory {
     return refused?.keysVersion === keysVersion ? refused : undefined;
   }
 
-  /** `lifeLeftMs`: until no rule of time could accept the token any more. */
-  keepValid(digest: string, finding: Proven, tokenBytes: number, lifeLeftMs: number): void {
-    const ttlMs = Math.min(this.#ttlMs, lifeLeftMs);
+  /** Longer than it is fresh, if it may be of use then; never longer than a rule of time could accept it. */
+  keepValid(digest: string, finding: Known, tokenBytes: number): void {
+    const lifeLeftMs = finding.expiresAt + this.#toleranceMs - this.#clock.now();
+    const ttlMs = Math.min(this.#ttlMs + finding.realm.spareMs, lifeLeftMs);
     this.#valid.set(digest, finding, { ttlMs, bytes: ENTRY_BYTES + CLAIMS_FACTOR * tokenBytes });
   }
 
-  /** Only for reasons that time does not change. */
-  keepInvalid(digest: string, reason: InvalidReason, keysVersion: number): void {
+  /** Only for reasons that time does not change, unless `ttlMs` is short. */
+  keepInvalid(digest: string, reason: InvalidReason, keysVersion: number, ttlMs: number = this.#ttlMs): void {
     const refused = { status: "invalid", reason, keysVersion } as const;
-    this.#invalid.set(digest, refused, { ttlMs: this.#ttlMs, bytes: REFUSED_BYTES });
+    this.#invalid.set(digest, refused, { ttlMs: Math.min(ttlMs, this.#ttlMs), bytes: REFUSED_BYTES });
+  }
+
+  forget(digest: string): void {
+    this.#valid.delete(digest);
   }
 
   status(): { valid: CacheStatus; invalid: CacheStatus } {

@@ -5,6 +5,9 @@ import type { RevocationSnapshot } from "../stores/contracts.ts";
 /** Longer identifiers are not believed: they would make the bound on the count no bound on memory. */
 const MAX_ID_LENGTH = 1_024;
 
+/** What is added by hand makes room for itself from so many entries on. */
+const PRUNE_FROM = 1_000;
+
 interface SubjectCutOff {
   readonly before: number;
   readonly until: number;
@@ -27,6 +30,7 @@ export class RevocationView {
   readonly #subjects = new Map<string, SubjectCutOff>();
   #position: LogPosition | null = null;
   #news = 0;
+  #pruneAt = PRUNE_FROM;
 
   constructor(issuer: string, maxEntries: number) {
     this.#issuer = issuer;
@@ -41,6 +45,10 @@ export class RevocationView {
   /** Counts what could revoke something that was not revoked before. */
   get news(): number {
     return this.#news;
+  }
+
+  get full(): boolean {
+    return this.size >= this.#maxEntries;
   }
 
   get size(): number {
@@ -66,16 +74,29 @@ export class RevocationView {
     return contiguous && this.#position !== null;
   }
 
+  /** Something that is in no log: the authority said so. False when there is no room for it. */
+  add(revocation: Revocation, nowMs: number): boolean {
+    if (this.size >= this.#pruneAt) {
+      this.prune(nowMs);
+      this.#pruneAt = 2 * this.size + PRUNE_FROM;
+    }
+    return this.#apply(revocation);
+  }
+
   /** The log is not the one that was read so far: only a snapshot helps. */
   lose(): void {
     this.#position = null;
   }
 
   /** Whether the token was revoked, or the key `kid` that signed it. */
-  revokes(claims: Readonly<JwtClaims>, kid: string | undefined): boolean {
-    const { jti, sid, sub, iat } = claims;
+  revokes(
+    claims: Readonly<JwtClaims>,
+    kid: string | undefined,
+    tokenId: string | undefined = claims.jti,
+  ): boolean {
+    const { sid, sub, iat } = claims;
     const { token, session, key } = this.#ended;
-    if (token.size > 0 && jti !== undefined && token.has(jti)) return true;
+    if (token.size > 0 && tokenId !== undefined && token.has(tokenId)) return true;
     if (session.size > 0 && sid !== undefined && session.has(sid)) return true;
     if (key.size > 0 && kid !== undefined && key.has(kid)) return true;
     if (this.#subjects.size === 0 || sub === undefined) return false;

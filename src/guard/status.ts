@@ -1,30 +1,50 @@
 import { instant } from "../core/clock.ts";
 import type { Ladder } from "./ladder.ts";
-import type { GuardStatus } from "./types.ts";
+import type { Realm } from "./realm.ts";
+import type { GuardState, GuardStatus, TrustedIssuerStatus } from "./types.ts";
 
 export function statusOf(ladder: Ladder): GuardStatus {
-  const { name, policy, keyring, revocations, memory, flights } = ladder;
+  const { name, realms, memory, flights, questions, clock, timekeeper, closed } = ladder;
+  const issuers = realms.all.map((realm) => issuerStatus(ladder, realm));
+  const clockSteppedMs = timekeeper.steppedMs(instant(clock));
+  const state = overall(issuers.map((issuer) => issuer.state));
   return {
     name,
-    state: stateOf(ladder),
-    issuer: policy.issuer,
-    keys: keyring.status(),
-    revocations: revocations?.status() ?? null,
+    state: closed ? "closed" : state === "ready" && clockSteppedMs !== 0 ? "degraded" : state,
+    issuers,
     memory: memory.status(),
-    inFlight: flights.size,
+    inFlight: flights.size + questions.size,
+    clockSteppedMs,
   };
 }
 
-/**
- * Ready and degraded: a token with a known key gets a definite answer; degraded, while something behind that ails.
- * Starting and unavailable: none does, not yet or not any more.
- */
-function stateOf({ closed, clock, keyring, revocations, maxRevocationAgeMs }: Ladder): GuardStatus["state"] {
-  if (closed) return "closed";
+function overall(states: readonly GuardState[]): GuardState {
+  if (states.every((state) => state === "ready")) return "ready";
+  if (states.some((state) => state === "ready" || state === "degraded")) return "degraded";
+  return states.includes("unavailable") ? "unavailable" : "starting";
+}
+
+function issuerStatus(ladder: Ladder, realm: Realm): TrustedIssuerStatus {
+  const { source, keyring, authority, revocations, lapses } = realm;
+  return {
+    issuer: source.issuer,
+    state: stateOf(ladder, realm),
+    keys: keyring.status(),
+    authority: authority?.status() ?? null,
+    revocations: revocations?.status() ?? null,
+    degradedDecisions: lapses.decisions,
+  };
+}
+
+function stateOf({ clock, maxRevocationAgeMs, degraded }: Ladder, realm: Realm): GuardState {
+  const { keyring, revocations, authority } = realm;
   const keys = keyring.status();
   const ageMs = revocations?.ageMs(instant(clock)) ?? 0;
   const tooOld = ageMs > maxRevocationAgeMs;
   if (!keys.usable || (tooOld && ageMs === Infinity)) return "starting";
-  if (tooOld) return "unavailable";
-  return (keys.lastError ?? revocations?.status().lastError ?? null) === null ? "ready" : "degraded";
+  const failingMs = authority?.failingMs() ?? null;
+  const bridged = degraded.mode !== "deny" && (failingMs ?? 0) <= degraded.maxMs;
+  if (tooOld || (failingMs !== null && !bridged)) return "unavailable";
+  const ails = failingMs !== null || (keys.lastError ?? revocations?.status().lastError ?? null) !== null;
+  return ails || keys.vanished.length > 0 ? "degraded" : "ready";
 }

@@ -2,15 +2,21 @@ import type { Clock } from "../core/clock.ts";
 import type { Decision, JwtClaims, Verdict } from "../core/verdict.ts";
 import type { RevocationFeed, Snapshots } from "../stores/contracts.ts";
 import type { Algorithm } from "../jwt/algorithms.ts";
+import type { AuthoritySource, AuthorityStatus } from "./authority/authority.ts";
 import type { KeySource, KeysStatus } from "./keys/key-source.ts";
 
-export interface GuardOptions {
+/** Whose tokens are accepted, and what they must be like. Nothing of it is shared between two issuers. */
+export interface TrustedIssuer {
   /** Exact `iss` of the tokens accepted. */
   issuer: string;
   /** Accepted `aud`: one of these must be among the token's. Required; `null` skips the check knowingly. */
   audience: string | readonly string[] | null;
-  /** `jwks(url)`, `staticKeys(jwkSet)` or `sharedSecret(bytes, alg)`. */
+  /** `jwks(url)`, `staticKeys(jwkSet)`, `sharedSecret(bytes, alg)` or, by default, `discovered()`. */
   keys: KeySource;
+  /** Who is asked about each token besides: `introspection({ … })` or `tokenValidation({ … })`. Default: nobody. */
+  authority?: AuthoritySource;
+  /** Where revocations come from; an issuer's `.revocations`. Without it `revocationAgeMs` is `null`. */
+  revocations?: RevocationFeed;
   /** Accepted signature algorithms. By default every asymmetric one; `sharedSecret` brings its own. */
   algorithms?: readonly Algorithm[];
   /** Accepted `typ`, compared without case and without `application/`. Default `["at+jwt", "jwt"]`; a token without `typ` passes unless `requireTyp`. */
@@ -20,19 +26,31 @@ export interface GuardOptions {
   requiredClaims?: readonly string[];
   /** Accept tokens that never expire. Default false. */
   allowMissingExp?: boolean;
+}
+
+/** What may be done while the authority gives no answer, from strict to lax. */
+export type DegradedMode =
+  /** Nothing: 503. */
+  | "deny"
+  /** A token that the authority said yes to before, up to its `exp`. */
+  | "cached"
+  /** That, and a token that proves itself. */
+  | "local";
+
+export interface GuardSettingsOptions {
+  /** Without the authority's answer. Default `"deny"`; `maxMs` bounds how long an outage is bridged, default 3,600,000. */
+  degraded?: DegradedMode | { mode: DegradedMode; maxMs?: number };
   /** How far clocks may differ, for `exp`, `nbf` and `iat`. Default 5,000; at most 300,000. */
   clockToleranceMs?: number;
   /** Default 16,384. */
   maxTokenBytes?: number;
-  /** Findings kept. Defaults: 64 MiB, 5 minutes; invalid ones get `maxBytes / 16`. */
+  /** Findings kept, an authority's answers among them. Defaults: 64 MiB, 5 minutes; invalid ones get `maxBytes / 16`. */
   memory?: { maxBytes?: number; ttlMs?: number };
-  /** Where revocations come from; an issuer's `.revocations`. Without it `revocationAgeMs` is `null`. */
-  revocations?: RevocationFeed;
-  /** How often the feed is asked when it says nothing by itself. Default 250. */
+  /** How often a revocation feed is asked when it says nothing by itself. Default 250. */
   revocationPollMs?: number;
-  /** How old the complete view of revocations may be. Default 60,000. */
+  /** How old the complete view of revocations may be. Default 60,000 under `deny`, else the bound of `degraded`. */
   maxRevocationAgeMs?: number;
-  /** How many revocations are held; with more in the log the view is not complete. Default 1,000,000. */
+  /** How many revocations are held for each issuer; with more in the log the view is not complete. Default 1,000,000. */
   maxRevocations?: number;
   /** Where the last good keys are kept over restarts: `fileSnapshots({ dir })`. */
   snapshots?: Snapshots;
@@ -42,11 +60,25 @@ export interface GuardOptions {
   random?: () => number;
 }
 
+export interface SingleIssuerOptions extends GuardSettingsOptions, TrustedIssuer {
+  issuers?: undefined;
+}
+
+export interface SeveralIssuersOptions
+  extends GuardSettingsOptions, Partial<Record<keyof TrustedIssuer, undefined>> {
+  /** Several issuers behind one guard. A token's `iss` picks; what ails one does not touch the others. */
+  issuers: readonly TrustedIssuer[];
+}
+
+export type GuardOptions = SingleIssuerOptions | SeveralIssuersOptions;
+
 /** A route's rules. They narrow the guard's policy, never widen it. */
 export interface Rules {
   /** All of these must be granted, else `forbidden`. */
   scopes?: readonly string[];
   maxRevocationAgeMs?: number;
+  /** What this route may be served without the authority; a laxer mode than the guard's changes nothing. */
+  degraded?: DegradedMode;
 }
 
 export interface Call {
@@ -55,13 +87,17 @@ export interface Call {
 
 export interface Guard<C = JwtClaims> {
   readonly name: string;
-  /** Proves the token. Rejects only with the reason of the caller's own signal. */
+  /** Finds out about the token. Rejects only with the reason of the caller's own signal. */
   validate(token: string, call?: Call): Promise<Verdict<C>>;
   /** The same under a route's rules. Rejects with `invalid_option` for rules that are none. */
   authorize(token: string, rules?: Rules & Call): Promise<Decision<C>>;
   status(): GuardStatus;
-  /** Resolves once there are keys and a complete view of revocations; rejects with `not_ready` after `timeoutMs` (default 5,000), or with `closed`. */
+  /** Resolves once every issuer has keys, a complete view of revocations and an authority that answered (or may be done without); rejects with `not_ready` after `timeoutMs` (default 5,000), or with `closed`. */
   ready(options?: { timeoutMs?: number } & Call): Promise<void>;
+  /** The issuer's signing keys may be known to others: what they proved no longer counts, and the set is fetched at once. `issuer` may be left out where there is one. */
+  distrustKeys(issuer?: string): void;
+  /** Opens or closes the breaker of the issuer's authority by hand; `null` gives it back to itself. */
+  forceBreaker(state: "open" | "closed" | null, issuer?: string): void;
   /** Gives up what is under way, stops timers and subscriptions. Calls are `unavailable` then, cause `closed`. */
   close(): Promise<void>;
 }
@@ -82,14 +118,32 @@ export interface RevocationsStatus {
   readonly lastError: string | null;
 }
 
-export interface GuardStatus {
-  readonly name: string;
-  readonly state: "starting" | "ready" | "degraded" | "unavailable" | "closed";
+/**
+ * `ready` and `degraded`: a good token gets a definite answer; degraded, while something behind that ails.
+ * `starting` and `unavailable`: none does, not yet or not any more.
+ */
+export type GuardState = "starting" | "ready" | "degraded" | "unavailable";
+
+export interface TrustedIssuerStatus {
   readonly issuer: string;
+  readonly state: GuardState;
   readonly keys: KeysStatus;
+  /** `null` where nobody is asked. */
+  readonly authority: AuthorityStatus | null;
   /** `null` without a log. */
   readonly revocations: RevocationsStatus | null;
+  /** Decisions made without the authority since the guard began. */
+  readonly degradedDecisions: number;
+}
+
+export interface GuardStatus {
+  readonly name: string;
+  /** `ready` when every issuer is, `unavailable` or `starting` when none serves, else `degraded`. */
+  readonly state: GuardState | "closed";
+  readonly issuers: readonly TrustedIssuerStatus[];
   readonly memory: { readonly valid: CacheStatus; readonly invalid: CacheStatus };
   /** Proofs under way. */
   readonly inFlight: number;
+  /** How far the wall clock is from where the monotonic one expects it; 0 unless it jumped. */
+  readonly clockSteppedMs: number;
 }

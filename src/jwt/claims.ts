@@ -71,7 +71,10 @@ export function proofPolicy(options: ProofPolicyOptions): ProofPolicy {
 }
 
 /** What the claims and `typ` prove for good. Time is {@link checkTime}'s, on every use. */
-export function checkClaims(parsed: ParsedToken, policy: ProofPolicy): InvalidReason | null {
+export function checkClaims(
+  parsed: Pick<ParsedToken, "typ" | "claims">,
+  policy: ProofPolicy,
+): InvalidReason | null {
   const { typ, claims } = parsed;
   if (typ === undefined ? policy.requireTyp : !policy.types.includes(typ)) return "wrong_type";
   if (claims.iss !== policy.issuer) return claims.iss === undefined ? "missing_claim" : "wrong_issuer";

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { systemClock } from "../core/clock.ts";
-import type { GuardStatus } from "../guard/types.ts";
+import type { TrustedIssuerStatus } from "../guard/types.ts";
 import type { IssuerStatus } from "../issuer/types.ts";
 import { withDeadline } from "../resilience/deadline.ts";
 import type { Service } from "./service.ts";
@@ -22,7 +22,9 @@ const STORE_DEADLINE_MS = 1000;
 
 /** Asks each part to do what it is there for: read the store, and prove a token all the way to its signature. */
 export async function checkHealth({ store, issuer, guard }: Service): Promise<Health> {
-  const { state, keys, revocations } = guard.status();
+  const [own] = guard.status().issuers;
+  if (own === undefined) throw new TypeError("the service's guard has no issuer");
+  const { state, keys, revocations } = own;
   const components = {
     store: await component(async () => {
       await withDeadline(systemClock, "the store", STORE_DEADLINE_MS, async () => await store.now());
@@ -41,7 +43,7 @@ export async function checkHealth({ store, issuer, guard }: Service): Promise<He
   return { status: has("unavailable") ? "unavailable" : has("degraded") ? "degraded" : "ok", components };
 }
 
-function keysComponent({ usable, kids, lastError }: GuardStatus["keys"]): Component {
+function keysComponent({ usable, kids, lastError }: TrustedIssuerStatus["keys"]): Component {
   if (!usable) return { status: "unavailable", detail: lastError ?? "there is no key" };
   return lastError === null
     ? { status: "ok", detail: `${kids.length} keys` }
@@ -50,8 +52,8 @@ function keysComponent({ usable, kids, lastError }: GuardStatus["keys"]): Compon
 
 /** One read that failed is no reason to take an instance out of service: the guard goes on until its view is too old. */
 function revocationsComponent(
-  state: GuardStatus["state"],
-  revocations: GuardStatus["revocations"],
+  state: TrustedIssuerStatus["state"],
+  revocations: TrustedIssuerStatus["revocations"],
 ): Component {
   const ageMs = Math.round(revocations?.ageMs ?? Infinity);
   const view = `${revocations?.entries ?? 0} in force, view ${ageMs} ms old`;

@@ -68,7 +68,18 @@ const pages: [what: string, declared: () => string[], page: string, heading: Reg
     "events",
     /holdfast:decision/,
   ],
-  ["option of createGuard", () => members("src/guard/types.ts", "GuardOptions"), "options", /createGuard/],
+  [
+    "option of createGuard",
+    () => [...members("src/guard/types.ts", "GuardSettingsOptions"), "issuers"],
+    "options",
+    /createGuard/,
+  ],
+  [
+    "option of a trusted issuer",
+    () => members("src/guard/types.ts", "TrustedIssuer"),
+    "options",
+    /trusted issuer/,
+  ],
   ["option of jwks", () => members("src/guard/keys/jwks.ts", "JwksOptions"), "options", /jwks/],
   [
     "option of createIssuer",

@@ -169,8 +169,8 @@ test("the health of a guard's caches is what the guard says of itself", async ()
   await g.ready();
   const health = await cacheHealthCheck(g);
   assert.equal(health.status, "ok");
-  assert.equal(health.components.keys.usable, true);
-  assert.equal(health.components.revocations?.complete, true);
+  assert.equal(health.components.issuers[0]?.keys.usable, true);
+  assert.equal(health.components.issuers[0]?.revocations?.complete, true);
   await g.close();
   assert.equal((await cacheHealthCheck(g)).status, "unavailable");
 });

@@ -3,9 +3,9 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { test } from "node:test";
 import type { DecisionEvent } from "../../src/core/events.ts";
 import { cacheHealthCheck } from "../../src/guard/cache.ts";
-import { sharedSecret, type GuardOptions } from "../../src/index.ts";
+import { sharedSecret, type KeySource } from "../../src/index.ts";
 import { createMint } from "../../src/testing/index.ts";
-import { audience, counting, issuer, makeWorld } from "./world.ts";
+import { audience, counting, issuer, listening, makeWorld } from "./world.ts";
 import { staticKeys } from "../../src/guard/keys/static-keys.ts";
 
 test("a good token is valid, first by proof and then from memory, with the same frozen claims", async () => {
@@ -82,7 +82,53 @@ test("law 2: neither a wall clock that steps over exp nor a suspended machine le
     await g.validate(token);
     if (move === "suspend") clock.suspend(65_000);
     else clock.setWall(clock.now() + 65_000);
+    assert.equal((await g.validate(token)).status, "unavailable");
+    await clock.advance(60_000);
     assert.deepEqual(await g.validate(token), { status: "invalid", reason: "expired" });
+  }
+});
+
+test("fault 34: a token that only one clock calls expired is unavailable, and the jump is reported once", async () => {
+  for (const jumpMs of [3_600_000, -3_600_000]) {
+    const { guard, mint, clock } = await makeWorld();
+    const g = guard();
+    const jumps = listening("clock_stepped");
+    // Past its life by one clock, well within it by the other.
+    const now = clock.now() / 1000;
+    const token = mint.token({ iat: now - 7_200, exp: now + 600 });
+    assert.equal((await g.validate(token)).status, "valid");
+    if (jumpMs < 0) await clock.advance(900_000);
+    clock.setWall(clock.now() + jumpMs);
+    for (let i = 0; i < 3; i++) {
+      const verdict = await g.validate(token);
+      assert.ok(verdict.status === "unavailable" && verdict.cause === "clock_uncertain");
+    }
+    assert.equal(g.status().state, "degraded");
+    assert.equal(g.status().clockSteppedMs, jumpMs);
+    assert.deepEqual(jumps.stop(), [`the clock went 3600000 ms ${jumpMs > 0 ? "ahead" : "back"}`]);
+  }
+});
+
+test("fault 34: what both clocks call expired is invalid, and what was issued after a suspend is valid", async () => {
+  const { guard, mint, clock } = await makeWorld();
+  const g = guard();
+  const old = mint.token({ iat: clock.now() / 1000 - 60, exp: clock.now() / 1000 - 30 });
+  clock.suspend(3_600_000);
+  assert.deepEqual(await g.validate(old), { status: "invalid", reason: "expired" });
+  assert.equal((await g.validate(mint.token())).status, "valid");
+});
+
+test("fault 34: a clock that was set back brings nothing back to life, however long one waits", async () => {
+  const { guard, mint, clock } = await makeWorld();
+  const g = guard();
+  const token = mint.token({ exp: clock.now() / 1000 + 60 });
+  assert.equal((await g.validate(token)).status, "valid");
+  await clock.advance(120_000);
+  assert.deepEqual(await g.validate(token), { status: "invalid", reason: "expired" });
+  clock.setWall(clock.now() - 7_200_000);
+  for (let minute = 0; minute < 90; minute++) {
+    assert.notEqual((await g.validate(token)).status, "valid");
+    await clock.advance(60_000);
   }
 });
 
@@ -106,8 +152,9 @@ test("law 2: memory keeps a token no longer than its life, on whichever clock is
   await clock.advance(40_000);
   clock.setWall(clock.now() - 30_000);
   await clock.advance(25_000);
-  const again = await g.validate(token);
-  assert.ok(again.status === "valid" && again.from === "origin");
+  assert.equal(g.status().memory.valid.size, 1);
+  assert.equal((await g.validate(token)).status, "unavailable");
+  assert.equal(g.status().memory.valid.hits, 0);
 });
 
 test("fault 35: a token that becomes valid later is not refused for good", async () => {
@@ -334,7 +381,7 @@ test("a closed guard is unavailable", async () => {
 test("law 1: a key that went out of force while a call waited proves nothing", async () => {
   const { guard, mint } = await makeWorld();
   const source = staticKeys(mint.jwks());
-  const keys: GuardOptions["keys"] = {
+  const keys: KeySource = {
     kind: "static",
     open(context) {
       const keyring = source.open(context);
@@ -354,7 +401,7 @@ test("law 1: a key that went out of force while a call waited proves nothing", a
 test("law 1: a key source that throws is unavailable", async () => {
   const { guard, mint } = await makeWorld();
   const source = staticKeys(mint.jwks());
-  const keys: GuardOptions["keys"] = {
+  const keys: KeySource = {
     kind: "static",
     open: (context) => ({
       ...source.open(context),
@@ -378,9 +425,9 @@ test("law 5: events tell of decisions without the token", async () => {
   await g.validate("garbage");
   unsubscribe("holdfast:decision", listen);
   assert.deepEqual(seen, [
-    { guard: "events", status: "valid", detail: null, from: "origin" },
-    { guard: "events", status: "forbidden", detail: null, from: "memory" },
-    { guard: "events", status: "invalid", detail: "malformed", from: "origin" },
+    { guard: "events", status: "valid", detail: null, from: "origin", degraded: false },
+    { guard: "events", status: "forbidden", detail: null, from: "memory", degraded: false },
+    { guard: "events", status: "invalid", detail: "malformed", from: "origin", degraded: false },
   ]);
 });
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { test } from "node:test";
 import type { RevocationFeed } from "../../src/stores/contracts.ts";
-import { makeWorld, type World } from "./world.ts";
+import { makeWorld, own, type World } from "./world.ts";
 
 type Asked = { snapshots: number; tails: number };
 
@@ -61,7 +61,7 @@ test("fault 7: a delivery that skips entries makes the tail be read at once, wit
   deliver(tail.entries.slice(1));
   await world.clock.advance(0);
   assert.deepEqual(await guard.validate(token), { status: "invalid", reason: "revoked" });
-  assert.equal(guard.status().revocations?.seq, 2);
+  assert.equal(own(guard).revocations?.seq, 2);
   assert.deepEqual(feed.asked, { snapshots: 1, tails: 1 });
   await guard.close();
 });
@@ -80,12 +80,12 @@ test("fault 9: a tail that is gone leads to a snapshot, and the age grows until 
   gap = true;
   down = true;
   await world.clock.advance(2_000);
-  const status = guard.status().revocations;
+  const status = own(guard).revocations;
   assert.ok(status !== null && !status.complete && status.ageMs >= 2_000);
   down = false;
   gap = false;
   await world.clock.advance(6_000);
-  assert.ok(guard.status().revocations?.complete);
+  assert.ok(own(guard).revocations?.complete);
   assert.deepEqual(await guard.validate(world.mint.token({ sid: "s" })), {
     status: "invalid",
     reason: "revoked",
@@ -115,12 +115,12 @@ test("fault 2: a read that hangs is given up at its deadline, and what it says a
   });
   const guard = world.guard({ revocations: feed });
   await world.clock.advance(5_000);
-  assert.match(guard.status().revocations?.lastError ?? "", /5000 ms/);
+  assert.match(own(guard).revocations?.lastError ?? "", /5000 ms/);
   answer();
   hang = false;
-  assert.equal(guard.status().revocations?.ageMs, Infinity);
+  assert.equal(own(guard).revocations?.ageMs, Infinity);
   await world.clock.advance(1_000);
-  assert.ok(guard.status().revocations?.complete);
+  assert.ok(own(guard).revocations?.complete);
   await guard.close();
 });
 
@@ -135,7 +135,7 @@ test("law 3: a view is as old as the beginning of the read that completed it", a
   });
   const guard = world.guard({ revocations: feed });
   await world.clock.advance(3_000);
-  assert.equal(guard.status().revocations?.ageMs, 3_000);
+  assert.equal(own(guard).revocations?.ageMs, 3_000);
   await guard.close();
 });
 
@@ -169,7 +169,7 @@ test("fault 7: a delivery that skips entries during a read leads to another read
   release();
   await world.clock.advance(0);
   assert.equal(feed.asked.tails, 2);
-  assert.equal(guard.status().revocations?.seq, 2);
+  assert.equal(own(guard).revocations?.seq, 2);
   await guard.close();
 });
 
@@ -184,7 +184,7 @@ test("fault 34: a wall clock that is ahead for a while does not make a revocatio
   world.clock.setWall(world.clock.now() - 86_400_000);
   assert.deepEqual(await guard.validate(token), { status: "invalid", reason: "revoked" });
   await world.clock.advance(3_601_000);
-  assert.equal(guard.status().revocations?.entries, 0);
+  assert.equal(own(guard).revocations?.entries, 0);
   await guard.close();
 });
 

@@ -1,5 +1,8 @@
+import assert from "node:assert/strict";
+import { guardEvents, type GuardEvent } from "../../src/core/events.ts";
 import type { Revocation } from "../../src/core/revocation.ts";
-import { createGuard, staticKeys, type Guard, type GuardOptions } from "../../src/index.ts";
+import { createGuard, staticKeys, type Guard, type KeySource } from "../../src/index.ts";
+import type { SingleIssuerOptions, TrustedIssuerStatus } from "../../src/guard/types.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
 import type { RevocationLog } from "../../src/stores/contracts.ts";
 import { createMint, FakeClock, type Mint } from "../../src/testing/index.ts";
@@ -12,7 +15,7 @@ export interface World {
   readonly mint: Mint;
   readonly log: RevocationLog;
   /** A guard for the mint's tokens, on the world's clock; `options` replace what is usual. */
-  readonly guard: (options?: Partial<GuardOptions>) => Guard;
+  readonly guard: (options?: Partial<SingleIssuerOptions>) => Guard;
   readonly revoke: (kind: "token" | "session" | "key", id: string) => Promise<void>;
   readonly revokeSubject: (id: string) => Promise<void>;
 }
@@ -34,9 +37,32 @@ export async function makeWorld(): Promise<World> {
   };
 }
 
+/** The messages of one event of guards, until `stop`. */
+export function listening(event: GuardEvent["event"]): { stop: () => string[] } {
+  const messages: string[] = [];
+  const listen = (published: unknown) => {
+    const said = published as GuardEvent;
+    if (said.event === event) messages.push(said.message);
+  };
+  guardEvents.subscribe(listen);
+  return {
+    stop: () => {
+      guardEvents.unsubscribe(listen);
+      return messages;
+    },
+  };
+}
+
+/** How the only issuer of a guard is. */
+export function own(guard: Pick<Guard, "status">): TrustedIssuerStatus {
+  const [only] = guard.status().issuers;
+  assert.ok(only !== undefined);
+  return only;
+}
+
 /** A key source that counts what reaches it. */
-export function counting(source: GuardOptions["keys"]): {
-  keys: GuardOptions["keys"];
+export function counting(source: KeySource): {
+  keys: KeySource;
   lookups: () => number;
 } {
   let lookups = 0;

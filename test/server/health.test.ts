@@ -49,8 +49,10 @@ test("law 4: a read of the revocation log that failed is degraded, and still rea
   const { guard, ...rest } = await service(t);
   const ready = async (state: "degraded" | "unavailable") => {
     const healthy = guard.status();
-    const revocations = { ...healthy.revocations, complete: false, ageMs: 3000, lastError: "BUSY" };
-    const ailing = { ...guard, status: () => ({ ...healthy, state, revocations }) } as typeof guard;
+    const [own] = healthy.issuers;
+    const revocations = { ...own?.revocations, complete: false, ageMs: 3000, lastError: "BUSY" };
+    const issuers = [{ ...own, state, revocations }];
+    const ailing = { ...guard, status: () => ({ ...healthy, state, issuers }) } as typeof guard;
     const parts = { ...rest, guard: ailing };
     const app = publicApp(parts, { trustedProxies: new BlockList() });
     const response = await app.request("/health/ready");

@@ -1,7 +1,7 @@
 import { systemClock, type Clock } from "../../core/clock.ts";
 import { HoldfastError } from "../../core/errors.ts";
-import { jwksSettings, type JwksOptions } from "../keys/jwks.ts";
-import { JwksKeyring } from "../keys/jwks-keyring.ts";
+import { jwksOpener, type JwksOptions } from "../keys/jwks.ts";
+import type { JwksKeyring } from "../keys/jwks-keyring.ts";
 
 /**
  * A provider's JWK Set for a library of your own choice, fetched and kept as a guard does it: joined, served while it is
@@ -12,7 +12,7 @@ export class JwksCache {
 
   constructor(url: string, options: JwksOptions & { clock?: Clock } = {}) {
     const { clock = systemClock, ...rest } = options;
-    this.#keyring = new JwksKeyring(jwksSettings(url, rest), {
+    this.#keyring = jwksOpener(url, rest)({
       guard: "jwks-cache",
       issuer: url,
       algorithms: undefined,

@@ -1,16 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { jwks, type GuardOptions, type JwksOptions, type Snapshots } from "../../../src/index.ts";
+import { jwks, type JwksOptions, type Snapshots } from "../../../src/index.ts";
 import { createMint, type Mint } from "../../../src/testing/index.ts";
 import { UnknownKids } from "../../../src/guard/keys/unknown-kids.ts";
-import { audience, issuer, makeWorld, type World } from "../world.ts";
+import { audience, issuer, makeWorld, own, type World } from "../world.ts";
+import type { SingleIssuerOptions } from "../../../src/guard/types.ts";
 import { endless, Provider } from "./provider.ts";
 
 const url = "https://id.example/.well-known/jwks.json";
 
 interface Served extends World {
   readonly provider: Provider;
-  readonly keyed: (options?: JwksOptions, more?: Partial<GuardOptions>) => ReturnType<World["guard"]>;
+  readonly keyed: (options?: JwksOptions, more?: Partial<SingleIssuerOptions>) => ReturnType<World["guard"]>;
 }
 
 async function makeServed(): Promise<Served> {
@@ -63,7 +64,7 @@ test("fault 26: a key set past its time serves on through an outage, with at mos
     for (let i = 0; i < 5; i++) assert.equal((await guard.validate(mint.token())).status, "valid");
   }
   assert.ok(provider.attempts > 10 && provider.attempts <= 1 + 120, `${provider.attempts} attempts`);
-  const { keys, state } = guard.status();
+  const { keys, state } = own(guard);
   assert.ok(keys.usable && !keys.fresh && keys.lastError !== null);
   assert.equal(state, "degraded");
   provider.serve(mint.jwks());
@@ -111,7 +112,7 @@ test("fault 27: an unusable answer never takes the place of a good set", async (
     provider.answer = answer;
     await guard.validate(mint.token());
     await clock.advance(0);
-    const { lastError, kids } = guard.status().keys;
+    const { lastError, kids } = own(guard).keys;
     assert.equal(provider.attempts, 2, what);
     assert.ok(lastError !== null, what);
     assert.deepEqual(kids, [mint.kid], what);
@@ -145,7 +146,7 @@ test("fault 17: a body that drips is given up at the deadline, also by a fetch t
   const verdict = guard.validate(mint.token());
   await clock.advance(5_000);
   assert.equal((await verdict).status, "unavailable");
-  assert.match(guard.status().keys.lastError ?? "", /5000 ms/);
+  assert.match(own(guard).keys.lastError ?? "", /5000 ms/);
 });
 
 test("fault 29: a kid that is new during an outage is unavailable, and valid once the set can be fetched", async () => {
@@ -339,7 +340,7 @@ test("fault 37: the last good set of an earlier run serves a start during an out
   const restarted = keyed({}, { snapshots });
   await restarted.ready();
   assert.equal((await restarted.validate(mint.token())).status, "valid");
-  assert.equal(restarted.status().keys.ageMs, 60_000);
+  assert.equal(own(restarted).keys.ageMs, 60_000);
   assert.equal([...snapshots.saved].length, 1);
   const elsewhere = keyed({}, { snapshots, issuer: "https://other.example" });
   assert.equal((await elsewhere.validate(mint.token())).status, "unavailable");
@@ -410,7 +411,7 @@ test("a snapshot that loads late does not take the place of a set that was fetch
   assert.equal((await waiting).status, "valid");
   release();
   await clock.advance(0);
-  assert.deepEqual(guard.status().keys.kids, [next.kid]);
+  assert.deepEqual(own(guard).keys.kids, [next.kid]);
   assert.notEqual((await guard.validate(mint.token())).status, "valid");
 });
 

@@ -1,0 +1,112 @@
+import type { Clock } from "../core/clock.ts";
+import { invalidOption } from "../core/options.ts";
+import type { Authority } from "./authority/authority.ts";
+import type { Keyring } from "./keys/key-source.ts";
+import { report, type Source } from "./report.ts";
+import { RevocationFollower } from "./revocation-feed.ts";
+import { RevocationView } from "./revocation-view.ts";
+import type { GuardSettings } from "./settings.ts";
+import type { IssuerSettings } from "./trusted-issuer.ts";
+
+/** One issuer's part of a guard. Realms share the memory of findings, and nothing that can fail. */
+export interface Realm extends Pick<IssuerSettings, "policy"> {
+  readonly source: Source & { readonly issuer: string };
+  readonly keyring: Keyring;
+  readonly authority: Authority | undefined;
+  /** What opaque tokens look like; `null` when there are none. */
+  readonly opaque: RegExp | null;
+  /** What the log revoked, and what the authority said no to. */
+  readonly view: RevocationView;
+  readonly revocations: RevocationFollower | undefined;
+  readonly lapses: Lapses;
+  /** How long a finding may be of use after it is fresh. */
+  readonly spareMs: number;
+}
+
+export function openRealm(settings: GuardSettings, issuer: IssuerSettings): Realm {
+  const { name, clock, random, snapshots, revocationPollMs: pollMs } = settings;
+  const { policy, feed, algorithms } = issuer;
+  const { mode, maxMs } = settings.degraded;
+  const source = { guard: name, issuer: policy.issuer };
+  const view = new RevocationView(policy.issuer, settings.maxRevocations);
+  return {
+    policy,
+    source,
+    keyring: issuer.keys.open({ ...source, algorithms, clock, random, snapshots }),
+    authority: issuer.authority?.open({ ...source, clock, random }),
+    opaque: issuer.authority?.opaque ?? null,
+    view,
+    revocations: feed && new RevocationFollower({ source, feed, view, pollMs, clock, random }),
+    lapses: new Lapses(source),
+    spareMs: issuer.authority === undefined || mode === "deny" ? 0 : maxMs,
+  };
+}
+
+/** The issuers of a guard. */
+export class Realms {
+  readonly all: readonly Realm[];
+  /** Whose opaque tokens are accepted. */
+  readonly opaque: Realm | undefined;
+  readonly #byIssuer: ReadonlyMap<string | undefined, Realm>;
+
+  constructor(all: readonly Realm[]) {
+    this.all = all;
+    this.opaque = all.find(({ opaque }) => opaque !== null);
+    this.#byIssuer = new Map(all.map((realm) => [realm.source.issuer, realm]));
+  }
+
+  /** Changes whenever the keys of one of them do. */
+  get keysVersion(): number {
+    return this.all.reduce((sum, { keyring }) => sum + keyring.version, 0);
+  }
+
+  /** Whose token it claims to be. Where there is one issuer, its keys judge: who cannot sign learns nothing. */
+  claimed(issuer: string | undefined): Realm | undefined {
+    return this.all.length === 1 ? this.all[0] : this.#byIssuer.get(issuer);
+  }
+
+  /** Throws `invalid_option` for one that is not among them, or none where there are several. */
+  named(issuer: string | undefined): Realm {
+    const realm = issuer === undefined ? this.claimed(issuer) : this.#byIssuer.get(issuer);
+    if (realm === undefined) throw invalidOption("issuer", "one that this guard trusts", issuer);
+    return realm;
+  }
+}
+
+/** Counts what is let in without the authority, and says when that begins and ends. */
+export class Lapses {
+  readonly #source: Source;
+  #decisions = 0;
+  #open = false;
+
+  constructor(source: Source) {
+    this.#source = source;
+  }
+
+  get decisions(): number {
+    return this.#decisions;
+  }
+
+  count(cause: string): void {
+    this.#decisions++;
+    if (this.#open) return;
+    this.#open = true;
+    report(this.#source, "degraded_began", `tokens are let in without the authority: ${cause}`);
+  }
+
+  /** The authority answered. */
+  end(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    report(this.#source, "degraded_ended", "the authority answers; what was let in is asked about again");
+  }
+}
+
+/** What the authority said no to is revoked, for as long as its clock could be believed. */
+export function deny(realm: Realm, tokenId: string, expiresAt: number, clock: Clock): void {
+  const { issuer } = realm.source;
+  realm.view.add({ kind: "token", id: tokenId, issuer, until: expiresAt + DENIAL_SLACK_MS }, clock.now());
+}
+
+/** A wall clock that was ahead and is set back must not bring it back to life. */
+const DENIAL_SLACK_MS = 3_600_000;

@@ -1,0 +1,47 @@
+import { instant, type Clock, type Instant } from "../core/clock.ts";
+
+/** Smaller differences are drift, and are followed. */
+const STEP_MS = 1_000;
+/** A jump ahead is believed after so long: most often the machine was suspended. */
+const BELIEVED_AFTER_MS = 60_000;
+
+/**
+ * Watches the wall clock against the monotonic one. While they disagree, nobody here knows which is right. A jump
+ * ahead is believed in the end, because it refuses only; one back never is, because it would bring expired tokens
+ * back to life: a restart believes it.
+ */
+export class Timekeeper {
+  readonly #onStep: (stepMs: number) => void;
+  /** Wall minus monotonic, as it was when both agreed. */
+  #offset: number;
+  #steppedAt: number | null = null;
+
+  constructor(clock: Clock, onStep: (stepMs: number) => void) {
+    const { wall, monotonic } = instant(clock);
+    this.#offset = wall - monotonic;
+    this.#onStep = onStep;
+  }
+
+  /** How far the wall clock is ahead of where it should be (negative: behind); 0 unless it jumped. */
+  steppedMs({ wall, monotonic }: Instant): number {
+    const step = wall - monotonic - this.#offset;
+    if (step > -STEP_MS && step < STEP_MS) {
+      this.#offset += step;
+      this.#steppedAt = null;
+      return 0;
+    }
+    if (this.#steppedAt === null) {
+      this.#steppedAt = monotonic;
+      this.#onStep(step);
+    }
+    if (step < 0 || monotonic - this.#steppedAt < BELIEVED_AFTER_MS) return step;
+    this.#offset += step;
+    this.#steppedAt = null;
+    return 0;
+  }
+
+  /** Until a jump ahead is believed. */
+  believedInMs({ monotonic }: Instant): number {
+    return this.#steppedAt === null ? 0 : Math.max(0, this.#steppedAt + BELIEVED_AFTER_MS - monotonic);
+  }
+}
