@@ -64,14 +64,14 @@ function ask(ladder: Ladder, token: string, digest: string, base: Known | Realm)
   } catch (error) {
     return failed(error);
   }
-  if ("status" in outcome) return land(ladder, token, digest, base, outcome, began);
+  if ("status" in outcome) return land(ladder, token, digest, base, outcome);
   let stop = () => {};
   const patience = new Promise<null>((resolve) => {
     stop = clock.after(authority.patienceMs, () => resolve(null), true);
   });
   const wait = async () => {
     try {
-      return land(ladder, token, digest, base, await outcome, began);
+      return land(ladder, token, digest, base, await outcome);
     } catch (error) {
       return failed(error);
     } finally {
@@ -91,13 +91,12 @@ function land(
   digest: string,
   base: Known | Realm,
   outcome: AuthorityOutcome,
-  began: Instant,
 ): Finding {
   if (outcome.status === "unavailable") return outcome;
   const realm = realmOf(base);
   realm.lapses.end();
   if (outcome.status === "yes") {
-    const finding = reconcile(realm, base, outcome.claims, began);
+    const finding = reconcile(realm, base, outcome.claims);
     if (finding.status === "valid") memory.keepValid(digest, finding, token.length);
     return finding;
   }
@@ -114,7 +113,7 @@ function land(
 }
 
 /** An answer about somebody else, or for somebody else, is none about this token. */
-function reconcile(realm: Realm, base: Known | Realm, said: Known["claims"], began: Instant): Finding {
+function reconcile(realm: Realm, base: Known | Realm, said: Known["claims"]): Finding {
   const contradicts = "claims" in base && said.sub !== undefined && said.sub !== base.claims.sub;
   const foreign = said.iss !== undefined && said.iss !== realm.policy.issuer;
   if (contradicts || foreign) {
@@ -126,9 +125,9 @@ function reconcile(realm: Realm, base: Known | Realm, said: Known["claims"], beg
     const claims = said.iss === undefined ? Object.freeze({ ...said, iss: realm.policy.issuer }) : said;
     const refused = checkClaims({ claims, typ: undefined }, { ...realm.policy, requireTyp: false });
     if (refused !== null) return invalid(refused);
-    return vouched(claims, began, realm);
+    return vouched(claims, realm);
   }
-  return vouched(said, began, base);
+  return vouched(said, base);
 }
 
 /** Rung 8: what the policy allows when there is no answer. */
@@ -153,7 +152,7 @@ function instead(
 }
 
 function mayStand(base: Known, mode: "deny" | "cached" | "local"): boolean {
-  return mode !== "deny" && (base.vouched || (mode === "local" && base.key !== null));
+  return mode !== "deny" && (base.isWhole || (mode === "local" && base.key !== null));
 }
 
 function realmOf(base: Known | Realm): Realm {

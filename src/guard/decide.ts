@@ -54,7 +54,7 @@ export function decide<C>(
     scopes,
     sessionId: finding.sessionId,
     expiresAt: finding.expiresAt,
-    basis: finding.vouched ? "authority" : "proof",
+    basis: realm.authority !== undefined && finding.isWhole ? "authority" : "proof",
     from,
     degraded: lapse,
     revocationAgeMs,

@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { between, type Instant } from "../core/clock.ts";
+import type { Instant } from "../core/clock.ts";
 import type { InvalidReason, JwtClaims, UnavailableCause } from "../core/verdict.ts";
 import type { VerificationKey } from "../jwt/jwk-set.ts";
 import type { ParsedToken } from "../jwt/parse.ts";
@@ -21,9 +21,8 @@ export interface Known {
   readonly expiresAt: number;
   /** That proved it; `null` for an opaque token, which only its authority vouches for. */
   readonly key: VerificationKey | null;
-  /** Whether the authority said yes; false when it was not asked, or gave no answer. */
-  readonly vouched: boolean;
-  readonly foundAt: Instant;
+  /** Whether everybody was asked who is to be asked; false when the authority gave no answer yet. */
+  readonly isWhole: boolean;
   /** State of the revocations that were last asked about it, so that only news makes them be asked again. */
   clearedAt: number;
   /** When it was first let in without the authority that should have been asked. */
@@ -56,21 +55,16 @@ export function unavailable(cause: UnavailableCause, retryAfterMs: number = RETR
 }
 
 /** What a token proved by itself. */
-export function proven(
-  { claims, signingInput }: ParsedToken,
-  key: VerificationKey,
-  realm: Realm,
-  foundAt: Instant,
-): Known {
+export function proven({ claims, signingInput }: ParsedToken, key: VerificationKey, realm: Realm): Known {
   const tokenId =
     claims.jti ?? (realm.authority === undefined ? undefined : hash("sha256", signingInput, "base64url"));
-  return known(realm, claims, { key, vouched: false, foundAt, tokenId });
+  return known(realm, claims, { key, isWhole: realm.authority === undefined, tokenId });
 }
 
 /** What the authority says of a token that may have proved itself before. It can take away, and add what only it knows. */
-export function vouched(answer: Readonly<JwtClaims>, foundAt: Instant, base: Known | Realm): Known {
+export function vouched(answer: Readonly<JwtClaims>, base: Known | Realm): Known {
   if (!("claims" in base)) {
-    return known(base, answer, { key: null, vouched: true, foundAt, tokenId: answer.jti });
+    return known(base, answer, { key: null, isWhole: true, tokenId: answer.jti });
   }
   const said = answer.scope ?? answer["scp"];
   const { exp } = answer;
@@ -80,8 +74,7 @@ export function vouched(answer: Readonly<JwtClaims>, foundAt: Instant, base: Kno
     claims: endsEarlier ? Object.freeze({ ...base.claims, exp }) : base.claims,
     scopes: said === undefined ? base.scopes : scopesOf(answer),
     expiresAt: endsEarlier ? exp * 1000 : base.expiresAt,
-    vouched: true,
-    foundAt,
+    isWhole: true,
     clearedAt: -1,
     lapsedAt: null,
   };
@@ -90,7 +83,7 @@ export function vouched(answer: Readonly<JwtClaims>, foundAt: Instant, base: Kno
 function known(
   realm: Realm,
   claims: Readonly<JwtClaims>,
-  more: Pick<Known, "key" | "vouched" | "foundAt" | "tokenId">,
+  more: Pick<Known, "key" | "isWhole" | "tokenId">,
 ): Known {
   return {
     status: "valid",
@@ -102,17 +95,10 @@ function known(
     tokenId: more.tokenId,
     expiresAt: expiryOf(claims),
     key: more.key,
-    vouched: more.vouched,
-    foundAt: more.foundAt,
+    isWhole: more.isWhole,
     clearedAt: -1,
     lapsedAt: null,
   };
-}
-
-/** Whether it says what there is to say, and not too long ago. */
-export function isFresh(finding: Known, now: Instant, ttlMs: number): boolean {
-  const isWhole = finding.vouched || finding.realm.authority === undefined;
-  return isWhole && between(finding.foundAt, now) < ttlMs;
 }
 
 function expiryOf({ exp }: Readonly<JwtClaims>): number {

@@ -9,7 +9,7 @@ import { abandonable } from "../resilience/deadline.ts";
 import type { SingleFlight } from "../resilience/single-flight.ts";
 import { consult, type Question } from "./consult.ts";
 import { decide, type Court, type Lapse } from "./decide.ts";
-import { invalid, isFresh, proven, unavailable, type Finding, type Known, type Refused } from "./finding.ts";
+import { invalid, proven, unavailable, type Finding, type Known, type Refused } from "./finding.ts";
 import type { Memory } from "./memory.ts";
 import type { Realm, Realms } from "./realm.ts";
 import { describe, report } from "./report.ts";
@@ -45,10 +45,11 @@ export function climber<C>(ladder: Ladder): Guard<C>["authorize"] {
     const digest = digestOf(token);
     const now = instant(ladder.clock);
     const recalled = recall(ladder, digest, now);
-    if (recalled !== undefined && isEnough(ladder, recalled, now)) {
+    if (recalled !== undefined) {
       return announce(ladder, decide<C>(ladder, recalled, "memory", now, rules), "memory");
     }
-    const sought = isProof(recalled) ? recalled : find(ladder, token, digest);
+    const earlier = recallStale(ladder, digest, now);
+    const sought = earlier ?? find(ladder, token, digest);
     const base = sought instanceof Promise ? await abandonable(sought, rules?.signal) : sought;
     if ("status" in base) {
       const byItself = decideAfterWaiting<C>(ladder, base, "origin", rules);
@@ -57,7 +58,7 @@ export function climber<C>(ladder: Ladder): Guard<C>["authorize"] {
       if (isOver || byItself.status === "invalid") return announce(ladder, byItself, "origin");
     }
     const { finding, lapse } = await consult(ladder, token, digest, base, rules);
-    const from = finding === recalled ? "memory" : "origin";
+    const from = finding === earlier ? "memory" : "origin";
     return announce(ladder, decideAfterWaiting<C>(ladder, finding, from, rules, lapse), from);
   };
 }
@@ -103,16 +104,12 @@ function stillStands({ key, realm }: Known): boolean {
   return key === null || realm.keyring.holds(key);
 }
 
-/** Whether nothing has to be found out again. Of a key that vanished nothing more can be. */
-function isEnough({ memoryTtlMs }: Ladder, recalled: Known | Refused, now: Instant): boolean {
-  if (recalled.status === "invalid" || isFresh(recalled, now, memoryTtlMs)) return true;
-  const { key, realm } = recalled;
-  return realm.authority === undefined && key !== null && realm.keyring.vanished(key);
-}
-
-/** Whether only the authority has to be asked (again). */
-function isProof(recalled: Known | Refused | undefined): recalled is Known {
-  return recalled?.status === "valid" && recalled.realm.authority !== undefined;
+/** What saves a second proof where only the authority has to be asked (again), or where the key has vanished meanwhile. */
+function recallStale({ memory }: Ladder, digest: string, now: Instant): Known | undefined {
+  const stale = memory.stale(digest, now);
+  if (stale === undefined || !stillStands(stale)) return undefined;
+  const { key, realm } = stale;
+  return realm.authority !== undefined || (key !== null && realm.keyring.vanished(key)) ? stale : undefined;
 }
 
 /**
@@ -158,7 +155,7 @@ async function seek(
  * one that is not here yet: `undefined`.
  */
 function proof(
-  { memory, realms, clock }: Ladder,
+  { memory, realms }: Ladder,
   realm: Realm,
   token: string,
   digest: string,
@@ -169,7 +166,7 @@ function proof(
   for (const key of candidates) {
     const refused = prove(parsed, key, realm.policy);
     if (refused === null) {
-      const finding = proven(parsed, key, realm, instant(clock));
+      const finding = proven(parsed, key, realm);
       memory.keepValid(digest, finding, token.length);
       return finding;
     }

@@ -34,9 +34,14 @@ export class Memory {
     this.#invalid = new TtlCache({ maxBytes: Math.max(1, Math.floor(maxBytes * INVALID_SHARE)), clock });
   }
 
-  /** Not always a fresh one. */
+  /** What needs no asking again. */
   valid(digest: string, now: Instant): Known | undefined {
     return this.#valid.get(digest, now);
+  }
+
+  /** What was found too long ago, or without an answer that is wanted. */
+  stale(digest: string, now: Instant): Known | undefined {
+    return this.#valid.getStale(digest, now);
   }
 
   invalid(digest: string, now: Instant, keysVersion: number): Refused | undefined {
@@ -46,9 +51,11 @@ export class Memory {
 
   /** Longer than it is fresh, if it may be of use then; never longer than a rule of time could accept it. */
   keepValid(digest: string, finding: Known, tokenBytes: number): void {
-    const lifeLeftMs = finding.expiresAt + this.#toleranceMs - this.#clock.now();
-    const ttlMs = Math.min(this.#ttlMs + finding.realm.spareMs, lifeLeftMs);
-    this.#valid.set(digest, finding, { ttlMs, bytes: ENTRY_BYTES + CLAIMS_FACTOR * tokenBytes });
+    const { realm, isWhole, expiresAt } = finding;
+    const lifeLeftMs = expiresAt + this.#toleranceMs - this.#clock.now();
+    const ttlMs = isWhole ? Math.min(this.#ttlMs, lifeLeftMs) : 0;
+    const spareMs = Math.min(realm.spareMs, lifeLeftMs - ttlMs);
+    this.#valid.set(digest, finding, { ttlMs, spareMs, bytes: ENTRY_BYTES + CLAIMS_FACTOR * tokenBytes });
   }
 
   /** Only for reasons that time does not change, unless `ttlMs` is short. */

@@ -1,7 +1,8 @@
 import { instant, type Clock, type Instant } from "../core/clock.ts";
 
-/** Smaller differences are drift, and are followed. */
+/** Smaller differences are drift, and are followed, though not at every turn. */
 const STEP_MS = 1_000;
+const DRIFT_MS = 100;
 /** A jump ahead is believed after so long: most often the machine was suspended. */
 const BELIEVED_AFTER_MS = 60_000;
 
@@ -25,6 +26,7 @@ export class Timekeeper {
   /** How far the wall clock is ahead of where it should be (negative: behind); 0 unless it jumped. */
   steppedMs({ wall, monotonic }: Instant): number {
     const step = wall - monotonic - this.#offset;
+    if (step > -DRIFT_MS && step < DRIFT_MS) return 0;
     if (step > -STEP_MS && step < STEP_MS) {
       this.#offset += step;
       this.#steppedAt = null;

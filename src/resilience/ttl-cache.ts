@@ -6,6 +6,8 @@ interface Entry<V> {
   /** It ends on whichever clock is there first. */
   readonly wallEnd: number;
   readonly monotonicEnd: number;
+  /** How much longer it is kept for whoever takes it stale. */
+  readonly spareMs: number;
 }
 
 /**
@@ -31,21 +33,33 @@ export class TtlCache<V> {
         this.#hits++;
         return entry.value;
       }
-      this.#entries.delete(key);
+      this.#dropUnlessSpare(key, entry, now);
     }
     this.#misses++;
     return undefined;
   }
 
+  /** Also past its time, if it was set with time to spare. Counts neither as a hit nor as a miss. */
+  getStale(key: string, now: Instant = instant(this.#clock)): V | undefined {
+    const entry = this.#entries.get(key);
+    return entry !== undefined && this.#dropUnlessSpare(key, entry, now) ? entry.value : undefined;
+  }
+
+  #dropUnlessSpare(key: string, { wallEnd, monotonicEnd, spareMs }: Entry<V>, now: Instant): boolean {
+    if (now.wall < wallEnd + spareMs && now.monotonic < monotonicEnd + spareMs) return true;
+    this.#entries.delete(key);
+    return false;
+  }
+
   /** `bytes` is what the entry is counted as. One larger than the whole cache is not kept. */
-  set(key: string, value: V, options: { ttlMs: number; bytes: number }): void {
-    const { ttlMs, bytes } = options;
-    if (!(ttlMs > 0)) {
+  set(key: string, value: V, options: { ttlMs: number; bytes: number; spareMs?: number }): void {
+    const { ttlMs, bytes, spareMs = 0 } = options;
+    if (!(ttlMs + spareMs > 0)) {
       this.#entries.delete(key);
       return;
     }
     const { wall, monotonic } = instant(this.#clock);
-    const entry = { value, wallEnd: wall + ttlMs, monotonicEnd: monotonic + ttlMs };
+    const entry = { value, wallEnd: wall + ttlMs, monotonicEnd: monotonic + ttlMs, spareMs };
     this.#entries.set(key, entry, { size: Math.max(1, Math.ceil(bytes)) });
   }
 
