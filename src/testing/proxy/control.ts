@@ -1,0 +1,90 @@
+import type { Clock } from "../../core/clock.ts";
+import { invalidOption, onlyKnown, wholeNumber } from "../../core/options.ts";
+
+/**
+ * What a fault proxy does to its connections.
+ * - `pass`: nothing.
+ * - `refuse`: resets every connection at once.
+ * - `black-hole`: accepts, and lets nothing through either way. What it holds goes on, late, when this is over.
+ * - `slow-loris`: the answer comes a byte a second.
+ * - `reset`: resets the connection in the middle of the next answer.
+ * - `truncate`: closes the connection after so many bytes of answer.
+ * - `latency`: every answer comes that much later.
+ * - `flap`: passes and refuses in turn.
+ */
+export type ProxyMode =
+  | { readonly kind: "pass" | "refuse" | "black-hole" | "slow-loris" | "reset" }
+  | { readonly kind: "truncate"; readonly bytes: number }
+  | { readonly kind: "latency"; readonly ms: number }
+  | { readonly kind: "flap"; readonly upMs: number; readonly downMs: number };
+
+/** What is done right now: a flapping proxy does one thing or the other. */
+export type Doing = Exclude<ProxyMode, { kind: "flap" }>;
+
+const members: Readonly<Record<ProxyMode["kind"], readonly string[]>> = {
+  pass: [],
+  refuse: [],
+  "black-hole": [],
+  "slow-loris": [],
+  reset: [],
+  truncate: ["bytes"],
+  latency: ["ms"],
+  flap: ["upMs", "downMs"],
+};
+
+function checkMode(mode: ProxyMode): void {
+  const kinds = Object.keys(members);
+  if (!kinds.includes(mode?.kind)) throw invalidOption("mode: kind", kinds.join(", "), mode?.kind);
+  onlyKnown("mode", mode, ["kind", ...members[mode.kind]]);
+  for (const member of members[mode.kind]) {
+    const value = (mode as Readonly<Record<string, unknown>>)[member] ?? null;
+    wholeNumber(`mode: ${member}`, value, { default: 0, min: member === "bytes" ? 0 : 1 });
+  }
+}
+
+/** The switch that all connections look at. */
+export class Control {
+  readonly #clock: Clock;
+  readonly #waiting = new Set<() => void>();
+  readonly #onChange: () => void;
+  #doing: Doing = { kind: "pass" };
+  #stopFlapping = () => {};
+
+  constructor(clock: Clock, onChange: () => void) {
+    this.#clock = clock;
+    this.#onChange = onChange;
+  }
+
+  get doing(): Doing {
+    return this.#doing;
+  }
+
+  /** Throws `invalid_option`. */
+  set(mode: ProxyMode): void {
+    checkMode(mode);
+    this.#stopFlapping();
+    if (mode.kind === "flap") this.#flap({ ...mode }, true);
+    else this.#do({ ...mode });
+  }
+
+  /** Resolves after `ms`, never for `Infinity`, or as soon as something else is to be done. */
+  async wait(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = ms === Infinity ? () => {} : this.#clock.after(ms, resolve);
+    this.#waiting.add(resolve);
+    await promise;
+    this.#waiting.delete(resolve);
+    cancel();
+  }
+
+  #flap(mode: Extract<ProxyMode, { kind: "flap" }>, up: boolean): void {
+    this.#do({ kind: up ? "pass" : "refuse" });
+    this.#stopFlapping = this.#clock.after(up ? mode.upMs : mode.downMs, () => this.#flap(mode, !up));
+  }
+
+  #do(doing: Doing): void {
+    this.#doing = doing;
+    this.#onChange();
+    for (const go of this.#waiting) go();
+  }
+}
