@@ -91,7 +91,8 @@ function readHeader(header: Record<string, unknown> | null): TokenHeader | Inval
   return { algorithm: alg, kid, typ: typ === undefined ? undefined : normalizeTyp(typ) };
 }
 
-function hasRegisteredTypes({ iss, sub, aud, exp, nbf, iat, jti, scope, sid }: JwtClaims): boolean {
+/** Whether registered claims, as far as they are there, have their types (RFC 7519 §4.1). */
+export function hasRegisteredTypes({ iss, sub, aud, exp, nbf, iat, jti, scope, sid }: JwtClaims): boolean {
   return (
     isText(iss) &&
     isText(sub) &&

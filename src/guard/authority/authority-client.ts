@@ -1,0 +1,189 @@
+import { elapsedMs, instant, type Instant } from "../../core/clock.ts";
+import { jittered } from "../../resilience/backoff.ts";
+import { Breaker, type Pass } from "../../resilience/breaker.ts";
+import { withDeadline } from "../../resilience/deadline.ts";
+import { LatencyWindow } from "../../resilience/latency-window.ts";
+import { RetryBudget } from "../../resilience/retry-budget.ts";
+import { unavailable, type NotFoundOut } from "../finding.ts";
+import { describe, report } from "../report.ts";
+import type { Authority, AuthorityContext, AuthorityOutcome, AuthorityStatus } from "./authority.ts";
+import { Canary } from "./canary.ts";
+import { exchange, failed, WHAT, type Dialect, type Reply } from "./exchange.ts";
+import { Health } from "./health.ts";
+import { Prober } from "./prober.ts";
+import type { AuthoritySettings } from "./settings.ts";
+
+/** Who may fall back waits at least this long. */
+const LEAST_PATIENCE_MS = 80;
+/** The probe comes again this soon after one that failed. */
+const PROBE_AGAIN_MS = 1_000;
+
+/** Stands between the ladder and one authority, so that its troubles become nobody else's. */
+export class AuthorityClient implements Authority {
+  readonly #dialect: Dialect;
+  readonly #settings: AuthoritySettings;
+  readonly #context: AuthorityContext;
+  readonly #breaker: Breaker;
+  readonly #health: Health;
+  readonly #prober: Prober;
+  readonly #canary: Canary;
+  readonly #latency = new LatencyWindow();
+  readonly #retries = new RetryBudget();
+  readonly #closing = new AbortController();
+  #inFlight = 0;
+  /** It wants to be left alone (`Retry-After`). */
+  #pause: { readonly since: Instant; readonly ms: number } | null = null;
+  /** When the next probe goes unless there is an answer before; `null` until `start`. */
+  #probeIn: { since: Instant; readonly ms: number } | null = null;
+
+  constructor(dialect: Dialect, settings: AuthoritySettings, context: AuthorityContext) {
+    const { clock, random } = context;
+    this.#dialect = dialect;
+    this.#settings = settings;
+    this.#context = context;
+    this.#health = new Health(context, clock);
+    this.#canary = new Canary(settings, context);
+    this.#prober = new Prober({
+      clock,
+      dueMs: () => this.#probeDueMs(),
+      probe: async () => await this.#probe(),
+    });
+    this.#breaker = new Breaker({
+      clock,
+      random,
+      onChange: (change) => {
+        const why = change === "opened" ? (this.#health.lastError ?? "") : "the authority is asked again";
+        report(context, `breaker_${change}`, why);
+        this.#prober.schedule();
+      },
+    });
+  }
+
+  ask(token: string): AuthorityOutcome | Promise<AuthorityOutcome> {
+    if (this.#closing.signal.aborted) return unavailable("closed");
+    if (this.#leftMs(this.#pause) > 0) return this.#noAnswer();
+    const pass = this.#breaker.admit();
+    if (pass === null) return this.#noAnswer();
+    if (this.#inFlight >= this.#settings.maxConcurrent) return unavailable("overloaded");
+    return this.#question(token, pass);
+  }
+
+  get patienceMs(): number {
+    return Math.min(this.#settings.timeoutMs, Math.max(LEAST_PATIENCE_MS, 3 * this.#latency.p99Ms));
+  }
+
+  failingMs(): number | null {
+    return this.#health.failingMs();
+  }
+
+  status(): AuthorityStatus {
+    const { state } = this.#breaker;
+    return {
+      kind: this.#dialect.kind,
+      breaker: state,
+      failingMs: this.failingMs(),
+      retryAfterMs: this.#retryAfterMs(),
+      patienceMs: this.patienceMs,
+      inFlight: this.#inFlight,
+      lastError: this.#health.lastError,
+    };
+  }
+
+  start(): void {
+    this.#probeIn = { since: instant(this.#context.clock), ms: 0 };
+    this.#prober.schedule();
+  }
+
+  async ready(signal: AbortSignal, wait: { attempt: boolean }): Promise<void> {
+    await this.#health.ready(signal, wait);
+  }
+
+  force(state: "open" | "closed" | null): void {
+    if (state === "open") this.#health.stopped();
+    this.#breaker.force(state);
+    if (this.#probeIn !== null) this.start();
+  }
+
+  close(): void {
+    this.#closing.abort();
+    this.#prober.close();
+  }
+
+  async #question(token: string, pass: Pass): Promise<AuthorityOutcome> {
+    this.#inFlight++;
+    this.#retries.earn();
+    const reply = await this.#exchange(token, () => this.#retries.spend());
+    this.#inFlight--;
+    if (this.#closing.signal.aborted) return unavailable("closed");
+    this.#settle(pass, reply);
+    return reply.status === "failed" ? this.#noAnswer() : reply;
+  }
+
+  async #probe(): Promise<void> {
+    const { token, expected } = await this.#canary.next(this.#closing.signal);
+    const pass = this.#breaker.admitProbe();
+    if (pass === null) return;
+    const reply = await this.#exchange(token, () => false);
+    if (this.#closing.signal.aborted) return;
+    const wrong = reply.status !== "failed" && reply.status !== expected;
+    this.#settle(pass, wrong ? failed(`the authority said ${reply.status} to the probe's token`) : reply);
+    this.#probeLater();
+  }
+
+  /** Never rejects. */
+  async #exchange(token: string, mayRetry: () => boolean): Promise<Reply> {
+    const { clock } = this.#context;
+    const once = async (signal: AbortSignal) =>
+      await exchange(this.#dialect, this.#settings, clock, token, signal);
+    const work = async (signal: AbortSignal) => {
+      const reply = await once(signal);
+      return reply.status === "failed" && reply.retriable && mayRetry() ? await once(signal) : reply;
+    };
+    try {
+      return await withDeadline(clock, WHAT, this.#settings.timeoutMs, work, this.#closing.signal);
+    } catch (error) {
+      return failed(describe(error));
+    }
+  }
+
+  #settle(pass: Pass, reply: Reply): void {
+    if (this.#breaker.state === "forced open") return;
+    const now = instant(this.#context.clock);
+    if (reply.status === "failed") {
+      this.#health.failed(reply);
+      if (reply.pauseMs > 0) this.#pause = { since: now, ms: reply.pauseMs };
+    } else {
+      this.#health.succeeded();
+      this.#latency.add(now.monotonic - pass.began.monotonic);
+      if (this.#probeIn !== null) this.#probeIn.since = now;
+    }
+    this.#breaker.settle(pass, reply.status !== "failed");
+  }
+
+  #noAnswer(): NotFoundOut {
+    return unavailable(this.#health.cause, this.#retryAfterMs() || undefined);
+  }
+
+  #retryAfterMs(): number {
+    return Math.max(this.#leftMs(this.#pause), this.#breaker.retryAfterMs);
+  }
+
+  #probeLater(): void {
+    if (this.#probeIn === null) return;
+    const { clock, random } = this.#context;
+    const ms = this.failingMs() === null ? this.#settings.probeMs : PROBE_AGAIN_MS;
+    this.#probeIn = { since: instant(clock), ms: jittered(ms, 0.2, random) };
+  }
+
+  #probeDueMs(): number | null {
+    const { state } = this.#breaker;
+    if (this.#closing.signal.aborted || state === "half-open" || state === "forced open") return null;
+    const waitMs = this.#retryAfterMs();
+    if (state === "open") return waitMs;
+    return this.#probeIn && Math.max(waitMs, this.#leftMs(this.#probeIn));
+  }
+
+  #leftMs(wait: { readonly since: Instant; readonly ms: number } | null): number {
+    return wait === null ? 0 : Math.max(0, wait.ms - elapsedMs(this.#context.clock, wait.since));
+  }
+}

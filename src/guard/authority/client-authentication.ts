@@ -1,0 +1,77 @@
+import { HoldfastError } from "../../core/errors.ts";
+import { invalidOption, text } from "../../core/options.ts";
+
+/** Who we are to the authority. */
+export interface ClientOptions {
+  /**
+   * How that is shown: HTTP Basic, `client_id` and `client_secret` in the body (RFC 6749 §2.3.1), or a bearer token.
+   * Default `"bearer"` where there is a `bearerToken`, else `"basic"`.
+   */
+  auth?: "basic" | "post" | "bearer";
+  clientId?: string;
+  clientSecret?: string;
+  /** Or a function that is asked for it each time. */
+  bearerToken?: string | (() => string | Promise<string>);
+}
+
+/** What goes into a request to say who asks. */
+export interface Credentials {
+  readonly headers: Readonly<Record<string, string>>;
+  /** Parameters of the body. */
+  readonly body: Readonly<Record<string, string>>;
+}
+
+/** Rejects with whatever a `bearerToken` function rejects with, or with `upstream_failed` for what is no token. */
+export type ClientAuthentication = () => Promise<Credentials>;
+
+/** As a header can carry it. */
+const visible = /^[\x21-\x7e]+$/;
+
+/** Throws `invalid_option`, naming `owner` and the option, never a value. */
+export function clientAuthentication(owner: string, options: ClientOptions): ClientAuthentication {
+  const { clientId, clientSecret, bearerToken } = options;
+  const { auth = bearerToken === undefined ? "basic" : "bearer" } = options;
+  if (auth === "bearer") {
+    const credentials = bearer(owner, bearerToken);
+    const unused = clientId ?? clientSecret;
+    if (unused !== undefined) throw invalidOption(`${owner}: clientId`, 'absent with auth "bearer"', unused);
+    return credentials;
+  }
+  if (auth !== "basic" && auth !== "post") {
+    throw invalidOption(`${owner}: auth`, '"basic", "post" or "bearer"', auth);
+  }
+  if (bearerToken !== undefined) {
+    throw invalidOption(`${owner}: bearerToken`, `absent with auth "${auth}"`, bearerToken);
+  }
+  const id = text(`${owner}: clientId`, clientId);
+  const secret = text(`${owner}: clientSecret`, clientSecret);
+  const credentials = auth === "basic" ? basic(id, secret) : post(id, secret);
+  return async () => await Promise.resolve(credentials);
+}
+
+/** RFC 6749 §2.3.1: both are form-encoded before they are joined. */
+function basic(id: string, secret: string): Credentials {
+  const [formId, formSecret] = [id, secret].map((part) =>
+    new URLSearchParams([["", part]]).toString().slice(1),
+  );
+  const encoded = Buffer.from(`${formId}:${formSecret}`).toString("base64");
+  return { headers: { authorization: `Basic ${encoded}` }, body: {} };
+}
+
+function post(id: string, secret: string): Credentials {
+  return { headers: {}, body: { client_id: id, client_secret: secret } };
+}
+
+function bearer(owner: string, token: ClientOptions["bearerToken"]): ClientAuthentication {
+  const fixed = typeof token === "string" && visible.test(token);
+  if (!fixed && typeof token !== "function") {
+    throw invalidOption(`${owner}: bearerToken`, "a token of visible ASCII, or a function", token);
+  }
+  return async () => {
+    const current = typeof token === "function" ? await token() : token;
+    if (typeof current !== "string" || !visible.test(current)) {
+      throw new HoldfastError("upstream_failed", "bearerToken gave no token of visible ASCII");
+    }
+    return { headers: { authorization: `Bearer ${current}` }, body: {} };
+  };
+}

@@ -1,0 +1,21 @@
+/** How many of the latest samples count. */
+const SAMPLES = 100;
+
+/** How long the latest answers took. */
+export class LatencyWindow {
+  readonly #samples: number[] = [];
+  #next = 0;
+  #p99 = 0;
+
+  add(ms: number): void {
+    this.#samples[this.#next] = ms;
+    this.#next = (this.#next + 1) % SAMPLES;
+    const sorted = this.#samples.toSorted((a, b) => a - b);
+    this.#p99 = sorted[Math.ceil(sorted.length * 0.99) - 1] ?? 0;
+  }
+
+  /** 99 of 100 answers took no longer, in milliseconds; 0 before the first. */
+  get p99Ms(): number {
+    return this.#p99;
+  }
+}

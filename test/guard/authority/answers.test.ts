@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { makeWorld, no, status } from "./world.ts";
+
+test("a yes comes with the members of the answer, frozen, and without `active`", async (t) => {
+  const world = makeWorld(t);
+  const claims = { sub: "alice", scope: "a b", exp: 1_893_500_000, act: { sub: "bob" } };
+  world.answer = () => Response.json({ active: true, ...claims });
+  const answer = await world.authority.ask("opaque-token-0123456789");
+  assert.deepEqual(answer, { status: "yes", claims });
+  assert.ok(
+    answer.status === "yes" && Object.isFrozen(answer.claims) && Object.isFrozen(answer.claims["act"]),
+  );
+  assert.equal(world.authority.failingMs(), null);
+});
+
+test("fault 21: a definitive no is an answer, and for the breaker a success", async (t) => {
+  const world = makeWorld(t);
+  world.answer = no;
+  for (let i = 0; i < 20; i++) {
+    assert.deepEqual(await world.askFor(200), { status: "no" });
+  }
+  const { breaker, failingMs, lastError } = world.authority.status();
+  assert.deepEqual([breaker, failingMs, lastError], ["closed", null, null]);
+  assert.deepEqual(world.events(), []);
+});
+
+/** Redirects lead to the right answer; 10 MB hold one. */
+const spoilt: [what: string, answer: () => Response][] = [
+  ["HTML", () => new Response("<!doctype html>", { headers: { "content-type": "text/html" } })],
+  ["204", () => status(204)],
+  ["an empty body", () => new Response("")],
+  ["half of the JSON", () => new Response('{"active":true,"sub":"al')],
+  ["no object", () => Response.json([{ active: true }])],
+  ["null", () => Response.json(null)],
+  ["another form", () => Response.json({ data: { active: true } })],
+  ["the other kind's form", () => Response.json({ valid: true })],
+  ["a string for true", () => Response.json({ active: "true" })],
+  ["a string for false", () => Response.json({ active: "false" })],
+  ["a number for true", () => Response.json({ active: 1 })],
+  ["an expiry in words", () => Response.json({ active: true, exp: "tomorrow" })],
+  ["an expiry that never comes", () => new Response('{"active":true,"exp":1e308}')],
+  ["a subject that is a number", () => Response.json({ active: true, sub: 7 })],
+  ["an audience that is an object", () => Response.json({ active: true, aud: {} })],
+  ["scopes that are numbers", () => Response.json({ active: true, scope: [1] })],
+  ["bytes that are no UTF-8", () => new Response(Buffer.from('{"active":true,"sub":"\xff"}', "latin1"))],
+  [
+    "nesting without end",
+    () => new Response(`{"active":true,"x":${"[".repeat(20_000)}${"]".repeat(20_000)}}`),
+  ],
+  ["10 MB", () => Response.json({ active: true, padding: "x".repeat(10_485_760) })],
+  ["a redirect", () => status(302, { location: "https://id.example.com/active" })],
+  ["a redirect with a body", () => Response.json({ active: true }, { status: 307 })],
+  ["201 with a yes", () => Response.json({ active: true }, { status: 201 })],
+];
+
+for (const [what, answer] of spoilt) {
+  test(`fault 19: ${what} is no answer: unavailable, never valid, and the token is asked about again`, async (t) => {
+    const world = makeWorld(t);
+    world.answer = answer;
+    const outcome = await world.authority.ask("opaque-token-0123456789");
+    assert.deepEqual(outcome, { status: "unavailable", cause: "authority_unavailable", retryAfterMs: 1000 });
+    assert.deepEqual(world.events(), ["authority_failed"]);
+    await world.authority.ask("opaque-token-0123456789");
+    assert.equal(world.asked.length, 2);
+  });
+}
