@@ -1,8 +1,5 @@
 import assert from "node:assert/strict";
-import { createSecretKey } from "node:crypto";
 import { before, test } from "node:test";
-import fc from "fast-check";
-import { jwtVerify, type JWK } from "jose";
 import { checkTime, proofPolicy } from "../../src/jwt/claims.ts";
 import { importJwkSet, importSecret, type VerificationKey } from "../../src/jwt/jwk-set.ts";
 import { parseToken } from "../../src/jwt/parse.ts";
@@ -54,53 +51,4 @@ test("the public key taken for a secret proves nothing", () => {
   const hmac = mints.find(({ mint }) => mint.algorithm === "HS256");
   assert.ok(rsa && hmac);
   assert.equal(ours(hmac.mint.token({}, { kid: rsa.mint.kid }), rsa.key), "wrong_algorithm");
-});
-
-test("what jose refuses is refused here: headers, claims and damage of every kind", async () => {
-  const odd = fc.constantFrom<unknown>(
-    undefined,
-    null,
-    0,
-    -1,
-    1e308,
-    "",
-    "x",
-    [],
-    ["x"],
-    {},
-    true,
-    issuer,
-    audience,
-    "jwt",
-  );
-  // Each kind of oddity is there in half of the runs or fewer, so that many tokens are good.
-  const rarely = { freq: 2, nil: {} };
-  const members = fc.constantFrom("typ", "kid", "alg", "crit", "b64", "jwk");
-  const header = fc.option(fc.dictionary(members, odd, { maxKeys: 2 }), rarely);
-  const names = fc.constantFrom("iss", "aud", "exp", "nbf", "iat", "sub", "cnf", "x");
-  const claims = fc.option(fc.dictionary(names, odd, { maxKeys: 3 }), rarely);
-  const noise = fc.constantFrom("", "A", ".", "=", " ", "é", "_", "+");
-  const damage = fc.option(fc.record({ at: fc.nat(1200), by: noise }), { freq: 2 });
-  let accepted = 0;
-  let refused = 0;
-  await fc.assert(
-    fc.asyncProperty(fc.nat(4), header, claims, damage, async (pick, h, c, d) => {
-      const { mint, key } = mints[pick] as (typeof mints)[number];
-      const made = mint.token(c, h);
-      const token = d === null ? made : made.slice(0, d.at) + d.by + made.slice(d.at + 1);
-      const theirKey =
-        mint.secret === null ? (mint.jwks().keys[0] as unknown as JWK) : createSecretKey(mint.secret);
-      const options = { issuer, audience, algorithms: [mint.algorithm], requiredClaims: ["exp", "sub"] };
-      const theirs = await jwtVerify(token, theirKey, options).then(
-        () => "accepted",
-        () => "refused",
-      );
-      if (theirs === "refused") {
-        refused++;
-        assert.notEqual(ours(token, key), null);
-      } else if (ours(token, key) === null) accepted++;
-    }),
-    { numRuns: 600, examples: [[0, {}, {}, null]] },
-  );
-  assert.ok(accepted > 20 && refused > 20, `${accepted} accepted, ${refused} refused`);
 });
