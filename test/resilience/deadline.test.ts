@@ -55,3 +55,51 @@ test("law 7: a caller that abandons joined work leaves the work itself alone", a
   assert.equal(await abandonable(shared, undefined), 7);
   await assert.rejects(abandonable(shared, controller.signal), reason);
 });
+
+/** What arrives over the network is read only after the timers that fell due. */
+async function arrived<T>(value: T): Promise<T> {
+  return await new Promise<T>((resolve) => setImmediate(() => resolve(value)));
+}
+
+for (const [begun, blockedMs] of [
+  [0, 2000],
+  [0, 5000],
+  [0, 1960],
+  [1000, 2000],
+  [1960, 2000],
+  [1990, 500],
+] as const) {
+  test(`fault 39: an answer that came while the loop was blocked, for ${blockedMs} ms after ${begun} ms of 2,000, is no timeout`, async () => {
+    const clock = new FakeClock();
+    let read = () => {};
+    const work = withDeadline(clock, "it", 2000, async () => {
+      await new Promise<void>((resolve) => (read = resolve));
+      return "answer";
+    });
+    await clock.advance(begun);
+    const blocked = clock.block(blockedMs);
+    await arrived(null);
+    read();
+    await blocked;
+    assert.equal(await work, "answer");
+    assert.equal(clock.pending, 0);
+  });
+}
+
+test("fault 39: work that does not come after a blocked loop either is given up, after as long again at most", async () => {
+  const clock = new FakeClock();
+  const refused = assert.rejects(withDeadline(clock, "it", 2000, never), { code: "timeout" });
+  await clock.block(60_000);
+  await clock.advance(1999);
+  assert.equal(clock.pending, 1);
+  await clock.block(60_000);
+  await refused;
+  assert.equal(clock.pending, 0);
+});
+
+test("a deadline of 1 ms is one", async () => {
+  const clock = new FakeClock();
+  const refused = assert.rejects(withDeadline(clock, "it", 1, never), { code: "timeout" });
+  await clock.advance(2);
+  await refused;
+});
