@@ -13,6 +13,8 @@ export interface GuardEvent {
     | "keys_refreshed"
     | "keys_failed"
     | "keys_rejected"
+    /** The set is too old for comfort, or for use, and no other can be fetched. */
+    | "keys_stale"
     /** A key left the set and still serves what it proved, for a bounded time. */
     | "key_vanished"
     | "keys_distrusted"

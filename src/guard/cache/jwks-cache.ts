@@ -12,7 +12,10 @@ export class JwksCache {
 
   constructor(url: string, options: JwksOptions & { clock?: Clock } = {}) {
     const { clock = systemClock, ...rest } = options;
-    this.#keyring = jwksOpener(url, rest)({
+    this.#keyring = jwksOpener(
+      url,
+      rest,
+    )({
       guard: "jwks-cache",
       issuer: url,
       algorithms: undefined,

@@ -1,13 +1,22 @@
 import { invalidOption, onlyKnown, wholeNumber } from "../../core/options.ts";
 import { trustworthyUrl, type Fetch } from "../fetch-json.ts";
-import { JwksKeyring, type JwksSettings } from "./jwks-keyring.ts";
-import type { KeySource } from "./key-source.ts";
+import type { JwksSettings } from "./fetch-key-set.ts";
+import { JwksKeyring } from "./jwks-keyring.ts";
+import { fixedLocation } from "./key-location.ts";
+import type { KeyContext, KeySource } from "./key-source.ts";
 
 export interface JwksOptions {
   /** By default the platform's. An issuer in the same process: `(url, init) => issuer.fetch(new Request(url, init))`. */
   fetch?: Fetch;
-  /** How long a set is served without asking again; afterwards it is served while a new one is fetched. Default 2 h. */
+  /**
+   * How long a set is served without asking again; afterwards it is served while a new one is fetched. By default what
+   * its `Cache-Control` says, at least 5 minutes; 2 h where it says nothing. Never more than half of `maxStaleMs`.
+   */
   freshMs?: number;
+  /** How long the last good set is served when no other can be fetched. Default 86,400,000 (24 h). */
+  maxStaleMs?: number;
+  /** How long a key that left the set serves what it proved before; 0 for not at all. Default 3,600,000 (1 h). */
+  vanishedMs?: number;
   /** Time between attempts, whatever asks for them. Default 30,000. */
   coolDownMs?: number;
   /** For one attempt, its body included. Default 5,000. */
@@ -18,24 +27,48 @@ export interface JwksOptions {
   headers?: Readonly<Record<string, string>>;
 }
 
+/** Every option there is; the compiler keeps it complete. */
+const known = Object.keys({
+  fetch: 0,
+  freshMs: 0,
+  maxStaleMs: 0,
+  vanishedMs: 0,
+  coolDownMs: 0,
+  timeoutMs: 0,
+  maxBytes: 0,
+  headers: 0,
+} satisfies Record<keyof JwksOptions, 0>);
+
 /** A provider's JWK Set (RFC 7517 §5) at an https URL, or http on this machine. Throws `invalid_option`. */
 export function jwks(url: string, options: JwksOptions = {}): KeySource {
-  const settings = jwksSettings(url, options);
-  return { kind: "jwks", open: (context) => new JwksKeyring(settings, context) };
+  const open = jwksOpener(url, options);
+  return { kind: "jwks", open: (context) => open(context).keptFresh() };
 }
 
 /** Throws `invalid_option`. */
-export function jwksSettings(url: string, options: JwksOptions): JwksSettings {
-  onlyKnown("jwks", options, ["fetch", "freshMs", "coolDownMs", "timeoutMs", "maxBytes", "headers"]);
-  const { fetch = globalThis.fetch, freshMs, coolDownMs, timeoutMs, maxBytes } = options;
-  if (typeof fetch !== "function") throw invalidOption("jwks: fetch", "a function", fetch);
+export function jwksOpener(url: string, options: JwksOptions): (context: KeyContext) => JwksKeyring {
+  const location = fixedLocation(trustworthyUrl("jwks: url", url));
+  const settings = jwksSettings("jwks", options);
+  return (context) => new JwksKeyring(location, settings, context);
+}
+
+/** Throws `invalid_option`. */
+export function jwksSettings(owner: string, options: JwksOptions): JwksSettings {
+  onlyKnown(owner, options, known);
+  const { fetch = globalThis.fetch, freshMs, headers } = options;
+  if (typeof fetch !== "function") throw invalidOption(`${owner}: fetch`, "a function", fetch);
+  type Numeric = "maxStaleMs" | "vanishedMs" | "coolDownMs" | "timeoutMs" | "maxBytes";
+  const whole = (name: Numeric, preset: number, min: number, max?: number) =>
+    wholeNumber(`${owner}: ${name}`, options[name], { default: preset, min, ...(max && { max }) });
   return {
-    url: trustworthyUrl("jwks: url", url),
     fetch,
-    headers: { ...options.headers },
-    freshMs: wholeNumber("jwks: freshMs", freshMs, { default: 7_200_000, min: 1_000 }),
-    coolDownMs: wholeNumber("jwks: coolDownMs", coolDownMs, { default: 30_000, min: 1_000 }),
-    timeoutMs: wholeNumber("jwks: timeoutMs", timeoutMs, { default: 5_000, min: 1, max: 60_000 }),
-    maxBytes: wholeNumber("jwks: maxBytes", maxBytes, { default: 262_144, min: 1 }),
+    headers: { ...headers },
+    freshMs:
+      freshMs === undefined ? null : wholeNumber(`${owner}: freshMs`, freshMs, { default: 0, min: 1_000 }),
+    maxStaleMs: whole("maxStaleMs", 86_400_000, 1_000),
+    vanishedMs: whole("vanishedMs", 3_600_000, 0),
+    coolDownMs: whole("coolDownMs", 30_000, 1_000),
+    timeoutMs: whole("timeoutMs", 5_000, 1, 60_000),
+    maxBytes: whole("maxBytes", 262_144, 1),
   };
 }

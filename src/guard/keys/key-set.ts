@@ -1,13 +1,18 @@
+import { HoldfastError } from "../../core/errors.ts";
 import type { Algorithm } from "../../jwt/algorithms.ts";
-import { isSameKey, type VerificationKey } from "../../jwt/jwk-set.ts";
+import { importJwkSet, isSameKey, type VerificationKey } from "../../jwt/jwk-set.ts";
+import { report, type Source } from "../report.ts";
 
 /** Keys by `kid`. Never changes. */
 export class KeySet {
   readonly #keys: ReadonlySet<VerificationKey>;
   readonly #byKid = new Map<string | undefined, VerificationKey[]>();
+  readonly #unusable: ReadonlySet<unknown>;
 
-  constructor(keys: readonly VerificationKey[]) {
+  /** `unusable` are the `kid`s of keys that were published too, and left out. */
+  constructor(keys: readonly VerificationKey[], unusable: readonly unknown[] = []) {
     this.#keys = new Set(keys);
+    this.#unusable = new Set(unusable);
     for (const key of keys) {
       const same = this.#byKid.get(key.kid);
       if (same === undefined) this.#byKid.set(key.kid, [key]);
@@ -19,8 +24,12 @@ export class KeySet {
     return this.#keys.size;
   }
 
+  get keys(): readonly VerificationKey[] {
+    return [...this.#keys];
+  }
+
   get kids(): readonly string[] {
-    return [...this.#byKid.keys()].filter((kid) => kid !== undefined);
+    return kidsOf(this.keys);
   }
 
   has(key: VerificationKey): boolean {
@@ -37,13 +46,38 @@ export class KeySet {
     return keys.filter((key) => key.algorithm === algorithm);
   }
 
-  /** The same keys, those that stand here already as the same objects: what they proved stays in force. */
-  replacedBy(keys: readonly VerificationKey[]): KeySet {
-    return new KeySet(keys.map((key) => [...this.#keys].find((known) => isSameKey(known, key)) ?? key));
+  /** Whether there is a key of this `kid` that cannot be used: then it proves nothing, for or against a token. */
+  isUnusable(kid: string | undefined): boolean {
+    return kid !== undefined && this.#unusable.has(kid);
   }
 
   /** Whether both hold the same key objects. */
   equals(other: KeySet): boolean {
     return this.size === other.size && [...this.#keys].every((key) => other.has(key));
   }
+}
+
+/**
+ * What was published. Keys that are `known` stay the same objects: what they proved stands. Reports those that cannot
+ * be used; throws `invalid_key` where none can.
+ */
+export function readKeySet(
+  document: unknown,
+  algorithms: readonly Algorithm[],
+  known: readonly VerificationKey[],
+  source: Source,
+): KeySet {
+  const { keys, rejected } = importJwkSet(document, { algorithms });
+  for (const { index, reason } of rejected) report(source, "keys_rejected", `key ${index} ${reason}`);
+  if (keys.length === 0) throw new HoldfastError("invalid_key", "the key set has no usable key");
+  const { keys: published } = document as { keys: readonly ({ kid?: unknown } | null)[] };
+  return new KeySet(
+    keys.map((key) => known.find((one) => isSameKey(one, key)) ?? key),
+    rejected.map(({ index }) => published[index]?.kid),
+  );
+}
+
+/** Their names, each once. */
+export function kidsOf(keys: readonly VerificationKey[]): string[] {
+  return [...new Set(keys.flatMap(({ kid }) => kid ?? []))];
 }

@@ -1,7 +1,7 @@
-import type { Clock } from "../../core/clock.ts";
+import type { Clock, Instant } from "../../core/clock.ts";
 import type { Algorithm } from "../../jwt/algorithms.ts";
 import type { VerificationKey } from "../../jwt/jwk-set.ts";
-import type { TokenHeader } from "../../jwt/parse.ts";
+import type { ParsedToken } from "../../jwt/parse.ts";
 import type { Snapshots } from "../../stores/contracts.ts";
 import type { NotFoundOut, Refused } from "../finding.ts";
 import type { Source } from "../report.ts";
@@ -15,15 +15,18 @@ export interface KeyContext extends Source {
   readonly snapshots: Snapshots | undefined;
 }
 
-/** Where keys come from: `jwks(url)`, `staticKeys(set)`, `sharedSecret(bytes, alg)`. Opened once by its guard. */
+/** Where keys come from: `discovered()`, `jwks(url)`, `staticKeys(set)`, `sharedSecret(bytes, alg)`. Opened once by its guard. */
 export interface KeySource {
-  readonly kind: "jwks" | "static" | "secret";
+  readonly kind: "discovered" | "jwks" | "static" | "secret";
   open(context: KeyContext): Keyring;
 }
 
+/** A token whose key is looked for. */
+export type Sought = Pick<ParsedToken, "kid" | "algorithm" | "signingInput">;
+
 export type KeyLookup =
   | { readonly status: "found"; readonly keys: readonly VerificationKey[] }
-  /** Proved by a set that was fetched after this `kid` was first seen; without `kid`, by one fetched just now. */
+  /** Proved by a set that was fetched after this `kid` was first seen; without `kid`, after this token was. */
   | Refused
   | NotFoundOut;
 
@@ -37,12 +40,18 @@ export interface Keyring {
   /** At once, from what is here: the key of this `kid`, or every one that may be meant. None when only `resolve` can tell. */
   find(kid: string | undefined, algorithm: Algorithm): readonly VerificationKey[];
   /** Fetches if that may help; `tried` did not sign the token. Never rejects. */
-  resolve(header: TokenHeader, tried: readonly VerificationKey[]): Promise<KeyLookup>;
-  /** Whether a key that proved a token before is still in force: in the set, or vanished from it not too long ago. */
-  holds(key: VerificationKey): boolean;
+  resolve(token: Sought, tried: readonly VerificationKey[]): Promise<KeyLookup>;
+  /**
+   * Whether a key that proved a token before is still in force: in the set, or vanished from it not too long ago, and
+   * the set not too old to be believed. `now` saves reading the clocks.
+   */
+  holds(key: VerificationKey, now?: Instant): boolean;
   /** Whether it is in force although the set no longer has it: good for what it proved already, for nothing new. */
-  vanished(key: VerificationKey): boolean;
-  /** The issuer's keys may be known to others: nothing proved so far counts any more, and a set is fetched at once. */
+  vanished(key: VerificationKey, now?: Instant): boolean;
+  /**
+   * The issuer's keys may be known to others: nothing proved so far counts any more. A set is fetched at once, whatever
+   * the pause; until it is here no token can be proved.
+   */
   distrust(): void;
   status(): KeysStatus;
   /** Resolves when there is a usable set; tries until `signal` aborts, and rejects then. */

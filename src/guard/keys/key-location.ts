@@ -1,0 +1,23 @@
+/** Where a key set is fetched from. */
+export interface KeyLocation {
+  readonly kind: "discovered" | "jwks";
+  /** Its address, asked for where that is needed. Rejects when it is not known and cannot be found out. */
+  find(signal: AbortSignal): Promise<string>;
+  /** What is there could not be used. */
+  doubt(): void;
+  /** Whether a set that was fetched from there once may be used. */
+  recall(url: string): boolean;
+  /** What was found out counts no more. */
+  forget(): void;
+}
+
+/** A configured address. */
+export function fixedLocation(url: string): KeyLocation {
+  return {
+    kind: "jwks",
+    find: async () => await Promise.resolve(url),
+    doubt: () => {},
+    recall: (other) => other === url,
+    forget: () => {},
+  };
+}

@@ -1,0 +1,40 @@
+import { between, instant, type Clock, type Instant } from "../../core/clock.ts";
+import type { VerificationKey } from "../../jwt/jwk-set.ts";
+
+/** As many as a set may hold. Beyond that the one that left first is forgotten. */
+const MAX_KEYS = 100;
+
+/** Keys that left the set, each for a bounded time. */
+export class VanishedKeys {
+  readonly #clock: Clock;
+  readonly #lastingMs: number;
+  readonly #since = new Map<VerificationKey, Instant>();
+
+  constructor(clock: Clock, lastingMs: number) {
+    this.#clock = clock;
+    this.#lastingMs = lastingMs;
+  }
+
+  /** Those whose time is not over. */
+  get keys(): readonly VerificationKey[] {
+    return [...this.#since.keys()].filter((key) => this.has(key));
+  }
+
+  has(key: VerificationKey, now: Instant = instant(this.#clock)): boolean {
+    const since = this.#since.get(key);
+    return since !== undefined && between(since, now) < this.#lastingMs;
+  }
+
+  /** Keys left the set, or came back. */
+  update(gone: readonly VerificationKey[], isBack: (key: VerificationKey) => boolean): void {
+    const now = instant(this.#clock);
+    for (const key of gone) this.#since.set(key, now);
+    for (const key of this.#since.keys()) {
+      if (isBack(key) || !this.has(key, now) || this.#since.size > MAX_KEYS) this.#since.delete(key);
+    }
+  }
+
+  clear(): void {
+    this.#since.clear();
+  }
+}
