@@ -165,7 +165,7 @@ export class AuthorityClient implements Authority {
   }
 
   #retryAfterMs(): number {
-    return Math.max(this.#leftMs(this.#pause), this.#breaker.retryAfterMs);
+    return Math.ceil(Math.max(this.#leftMs(this.#pause), this.#breaker.retryAfterMs));
   }
 
   #probeLater(): void {
