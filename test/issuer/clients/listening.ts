@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { TestContext } from "node:test";
 import { getRequestListener } from "@hono/node-server";
+import { systemClock } from "../../../src/core/clock.ts";
 import type { Issuer, IssuerOptions } from "../../../src/issuer/types.ts";
 import type { Store } from "../../../src/stores/contracts.ts";
 import { fixture } from "../fixture.ts";
@@ -32,7 +33,7 @@ export async function listening(
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const { issuer, store } = fixture({ clients, url });
+  const { issuer, store } = fixture({ clients, url, clock: systemClock });
   const listener = getRequestListener(
     async (request) => await around(request, async () => await issuer.fetch(request)),
     { overrideGlobalObjects: false },

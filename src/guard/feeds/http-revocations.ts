@@ -1,0 +1,140 @@
+import { sleep, systemClock, type Clock } from "../../core/clock.ts";
+import { invalidOption, onlyKnown, requireMethods, wholeNumber } from "../../core/options.ts";
+import type { LogPosition, RevocationEntry } from "../../core/revocation.ts";
+import { backoffMs } from "../../resilience/backoff.ts";
+import type { RevocationFeed, RevocationTail } from "../../stores/contracts.ts";
+import { clientAuthentication } from "../authority/client-authentication.ts";
+import { fetchJson, trustworthyUrl, unusable, type Fetch } from "../fetch-json.ts";
+import { isSnapshot, isTail } from "./log-answers.ts";
+
+export interface HttpRevocationsOptions {
+  /** The issuer's `/auth/revocations`: an https URL, or http on this machine. */
+  url: string;
+  clientId: string;
+  clientSecret: string;
+  /** For one question and the last byte of its answer, besides the time that the issuer waits for news. Default 5,000. */
+  timeoutMs?: number;
+  /** Of an answer: an entry takes some 250. Default 67,108,864. */
+  maxBytes?: number;
+  /** Sent with each request. */
+  headers?: Readonly<Record<string, string>>;
+  /** By default the platform's. */
+  fetch?: Fetch;
+  clock?: Clock;
+  /** From 0 to 1, for jitter. Default `Math.random`. */
+  random?: () => number;
+}
+
+const WHAT = "the revocation log";
+/** How long the issuer may wait for news, in seconds: as long as it is willing to. */
+const WAIT_S = 5;
+/** Between two questions that brought nothing, whatever the issuer does about waiting. */
+const PAUSE_MS = 250;
+const MAX_BACKOFF_MS = 5_000;
+
+type Place = Readonly<Record<string, string>>;
+
+/**
+ * The revocation log of an issuer elsewhere, for guards that share no store with it. A subscription is one request
+ * that the issuer answers at the next revocation; polls are for the age of the view, so `revocationPollMs` may be
+ * seconds. Throws `invalid_option` or `missing_method`.
+ */
+export function httpRevocations(options: HttpRevocationsOptions): RevocationFeed {
+  const { clock = systemClock, random = Math.random } = options;
+  const ask = questions(options, clock, random);
+  /** A place that is in the log, as far as anybody here has seen. */
+  let latest: LogPosition | null = null;
+
+  async function tail(position: LogPosition, waitS: number, signal: AbortSignal): Promise<RevocationTail> {
+    const { seq, epoch, chain } = position;
+    const answer = await ask({ after: String(seq), epoch, chain, wait: String(waitS) }, waitS, signal);
+    if (!isTail(answer)) throw unusable(WHAT, "has a tail of another form");
+    latest = answer.status === "ok" ? endOf(position, answer.entries) : null;
+    return answer;
+  }
+
+  /** Ends with the signal. Failures are told by who polls; here they only slow us down. */
+  async function follow(tell: (entries: readonly RevocationEntry[]) => void, signal: AbortSignal) {
+    let failures = 0;
+    for (let from: LogPosition | null = null; !signal.aborted;) {
+      let pauseMs = PAUSE_MS;
+      try {
+        from ??= latest;
+        const answer = from && (await tail(from, WAIT_S, signal));
+        failures = 0;
+        if (from !== null && answer?.status === "ok" && answer.entries.length > 0) {
+          from = endOf(from, answer.entries);
+          pauseMs = 0;
+          tell(answer.entries);
+        } else if (answer?.status === "gap") from = null;
+      } catch {
+        pauseMs = backoffMs(++failures, { firstMs: 2 * PAUSE_MS, maxMs: MAX_BACKOFF_MS, random });
+      }
+      if (pauseMs > 0) await sleep(clock, pauseMs, signal).catch(() => undefined);
+    }
+  }
+
+  const always = new AbortController().signal;
+  return {
+    async snapshot() {
+      const answer = await ask({}, 0, always);
+      if (!isSnapshot(answer)) throw unusable(WHAT, "has a snapshot of another form");
+      latest = answer.position;
+      return answer;
+    },
+    after: async (position) => await tail(position, 0, always),
+    subscribe(listener) {
+      const ending = new AbortController();
+      void follow(listener, ending.signal);
+      return () => ending.abort();
+    },
+  };
+}
+
+/** The options, checked and bound to one place of the log at a time. */
+function questions(options: HttpRevocationsOptions, clock: Clock, random: () => number) {
+  const owner = "httpRevocations";
+  onlyKnown(owner, options, known);
+  const { clientId, clientSecret, headers = {}, fetch = globalThis.fetch } = options;
+  if (typeof fetch !== "function") throw invalidOption(`${owner}: fetch`, "a function", fetch);
+  if (typeof random !== "function") throw invalidOption(`${owner}: random`, "a function", random);
+  requireMethods(owner, "clock", clock, ["now", "monotonic", "after"]);
+  const base = trustworthyUrl(`${owner}: url`, options.url);
+  const credentials = clientAuthentication(owner, { auth: "basic", clientId, clientSecret });
+  const { timeoutMs: ms, maxBytes: bytes } = options;
+  const timeoutMs = wholeNumber(`${owner}: timeoutMs`, ms, { default: 5_000, min: 1, max: 60_000 });
+  const maxBytes = wholeNumber(`${owner}: maxBytes`, bytes, { default: 67_108_864, min: 1 });
+  return async (place: Place, waitS: number, signal: AbortSignal): Promise<unknown> => {
+    const url = new URL(base);
+    for (const [name, value] of Object.entries(place)) url.searchParams.set(name, value);
+    const { status, json } = await fetchJson(url.href, {
+      what: WHAT,
+      fetch,
+      headers: { ...headers, ...(await credentials()).headers },
+      clock,
+      timeoutMs: timeoutMs + waitS * 1000,
+      maxBytes,
+      signal,
+    });
+    if (status !== 200) throw unusable(WHAT, `answered ${status}`);
+    return json;
+  };
+}
+
+/** Every option there is; the compiler keeps it complete. */
+const known = Object.keys({
+  url: 0,
+  clientId: 0,
+  clientSecret: 0,
+  timeoutMs: 0,
+  maxBytes: 0,
+  headers: 0,
+  fetch: 0,
+  clock: 0,
+  random: 0,
+} satisfies Record<keyof HttpRevocationsOptions, 0>);
+
+function endOf(position: LogPosition, entries: readonly RevocationEntry[]): LogPosition {
+  const { seq, chain } = entries.at(-1) ?? position;
+  return { epoch: position.epoch, seq, chain };
+}
