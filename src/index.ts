@@ -1,5 +1,9 @@
 export { createGuard } from "./guard/create-guard.ts";
 export { jwks, type JwksOptions } from "./guard/keys/jwks.ts";
+export { discovered, type DiscoveryOptions } from "./guard/keys/discovered.ts";
+export { introspection } from "./guard/authority/introspection.ts";
+export { tokenValidation } from "./guard/authority/token-validation.ts";
+export { httpRevocations } from "./guard/feeds/http-revocations.ts";
 export { staticKeys } from "./guard/keys/static-keys.ts";
 export { sharedSecret } from "./guard/keys/shared-secret.ts";
 export { fileSnapshots } from "./stores/file-snapshots.ts";
@@ -10,12 +14,18 @@ export type { Decision, InvalidReason, JwtClaims, UnavailableCause, Verdict } fr
 export type {
   CacheStatus,
   Call,
+  DegradedMode,
   Guard,
   GuardOptions,
+  GuardState,
   GuardStatus,
   RevocationsStatus,
   Rules,
+  TrustedIssuer,
+  TrustedIssuerStatus,
 } from "./guard/types.ts";
+export type { AuthorityOptions } from "./guard/authority/settings.ts";
+export type { AuthoritySource, AuthorityStatus } from "./guard/authority/authority.ts";
 export type { KeySource, KeysStatus } from "./guard/keys/key-source.ts";
 export type { Fetch } from "./guard/fetch-json.ts";
 export type { Algorithm } from "./jwt/algorithms.ts";

@@ -1,6 +1,7 @@
 import { invalidOption } from "../core/options.ts";
 import type { JwtClaims } from "../core/verdict.ts";
 import { HeaderMemo } from "../jwt/parse.ts";
+import { ProofPool } from "../jwt/proof-pool.ts";
 import { SingleFlight } from "../resilience/single-flight.ts";
 import { climber, type Ladder } from "./ladder.ts";
 import { Memory } from "./memory.ts";
@@ -74,6 +75,7 @@ function build(settings: GuardSettings): Ladder {
     timekeeper: new Timekeeper(clock, onStep),
     headers: new HeaderMemo(),
     memory: new Memory({ maxBytes, ttlMs, toleranceMs, clock }),
+    proofs: new ProofPool(),
     flights: new SingleFlight(),
     questions: new Map(),
     closed: false,

@@ -4,7 +4,7 @@ import { decisionEvents, type DecisionEvent } from "../core/events.ts";
 import type { Decision, InvalidReason } from "../core/verdict.ts";
 import type { VerificationKey } from "../jwt/jwk-set.ts";
 import { parseToken, type HeaderMemo, type ParsedToken } from "../jwt/parse.ts";
-import { prove } from "../jwt/prove.ts";
+import type { Proof, ProofPool } from "../jwt/proof-pool.ts";
 import { abandonable } from "../resilience/deadline.ts";
 import type { SingleFlight } from "../resilience/single-flight.ts";
 import { consult, type Question } from "./consult.ts";
@@ -22,6 +22,7 @@ export interface Ladder extends GuardSettings, Court {
   readonly realms: Realms;
   readonly headers: HeaderMemo;
   readonly memory: Memory;
+  readonly proofs: ProofPool;
   /** Proofs under way, by digest. */
   readonly flights: SingleFlight<string, Finding>;
   /** Questions to authorities under way, by digest. */
@@ -83,8 +84,9 @@ function decideAfterWaiting<C>(
   lapse: Lapse | null = null,
 ): Decision<C> {
   if (ladder.closed) return unavailable("closed");
-  if (found.status === "valid" && !stillStands(found)) return unavailable("key_pending");
-  return decide(ladder, found, from, instant(ladder.clock), rules, lapse);
+  const now = instant(ladder.clock);
+  if (found.status === "valid" && !stillStands(found, now)) return unavailable("key_pending");
+  return decide(ladder, found, from, now, rules, lapse);
 }
 
 function announce<C>({ name }: Ladder, decision: Decision<C>, from: DecisionEvent["from"]): Decision<C> {
@@ -108,19 +110,21 @@ function digestOf(token: string): string {
 function recall({ memory, realms }: Ladder, digest: string, now: Instant): Known | Refused | undefined {
   const valid = memory.valid(digest, now);
   if (valid === undefined) return memory.invalid(digest, now, realms.keysVersion);
-  return stillStands(valid) ? valid : undefined;
+  return stillStands(valid, now) ? valid : undefined;
 }
 
-function stillStands({ key, realm }: Known): boolean {
-  return key === null || realm.keyring.holds(key);
+function stillStands({ key, realm }: Known, now: Instant): boolean {
+  return key === null || realm.keyring.holds(key, now);
 }
 
 /** What saves a second proof where only the authority has to be asked (again), or where the key has vanished meanwhile. */
 function recallStale({ memory }: Ladder, digest: string, now: Instant): Known | undefined {
   const stale = memory.stale(digest, now);
-  if (stale === undefined || !stillStands(stale)) return undefined;
+  if (stale === undefined || !stillStands(stale, now)) return undefined;
   const { key, realm } = stale;
-  return realm.authority !== undefined || (key !== null && realm.keyring.vanished(key)) ? stale : undefined;
+  return realm.authority !== undefined || (key !== null && realm.keyring.vanished(key, now))
+    ? stale
+    : undefined;
 }
 
 /**
@@ -140,51 +144,71 @@ function find(ladder: Ladder, token: string, digest: string): Finding | Realm | 
   if (realm === undefined) return invalid(parsed.claims.iss === undefined ? "missing_claim" : "wrong_issuer");
   const { keyring } = realm;
   if (!keyring.algorithms.includes(parsed.algorithm)) return invalid("wrong_algorithm");
-  const tryKeys = (keys: readonly VerificationKey[]) => proof(ladder, realm, token, digest, parsed, keys);
+  const suspect = { realm, token, digest, parsed };
   const tried = keyring.find(parsed.kid, parsed.algorithm);
-  return tryKeys(tried) ?? ladder.flights.run(digest, async () => await seek(realm, parsed, tried, tryKeys));
+  const proof = tryKeys(ladder, suspect, tried);
+  if (proof !== undefined && !(proof instanceof Promise)) return proof;
+  return ladder.flights.run(digest, async () => (await proof) ?? (await seek(ladder, suspect, tried)));
+}
+
+/** A token on its way to a finding. */
+interface Suspect {
+  readonly realm: Realm;
+  readonly token: string;
+  readonly digest: string;
+  readonly parsed: ParsedToken;
 }
 
 /** `tried` are keys that did not sign it. */
-async function seek(
-  { keyring, source }: Realm,
-  parsed: ParsedToken,
-  tried: readonly VerificationKey[],
-  tryKeys: (keys: readonly VerificationKey[]) => Finding | undefined,
-): Promise<Finding> {
+async function seek(ladder: Ladder, suspect: Suspect, tried: readonly VerificationKey[]): Promise<Finding> {
+  const { keyring, source } = suspect.realm;
   try {
-    const lookup = await keyring.resolve(parsed, tried);
-    return lookup.status === "found" ? (tryKeys(lookup.keys) ?? unavailable("key_pending")) : lookup;
+    const lookup = await keyring.resolve(suspect.parsed, tried);
+    if (lookup.status !== "found") return lookup;
+    return (await tryKeys(ladder, suspect, lookup.keys)) ?? unavailable("key_pending");
   } catch (error) {
     report(source, "keys_failed", describe(error));
     return unavailable("keys_unavailable");
   }
 }
 
+type Tried = Finding | undefined;
+
 /**
- * Proves, and remembers what that found. Without a `kid` any of the keys may have signed (RFC 7515 §6), and so may
- * one that is not here yet: `undefined`.
+ * Proves with one of the keys, and remembers what that found. Without a `kid` any of them may have signed (RFC 7515
+ * §6), and so may one that is not here yet: `undefined`.
  */
-function proof(
-  { memory, realms }: Ladder,
-  realm: Realm,
-  token: string,
-  digest: string,
-  parsed: ParsedToken,
+function tryKeys(
+  ladder: Ladder,
+  suspect: Suspect,
   candidates: readonly VerificationKey[],
-): Finding | undefined {
-  let reason: InvalidReason = "bad_signature";
-  for (const key of candidates) {
-    const refused = prove(parsed, key, realm.policy);
-    if (refused === null) {
-      const finding = proven(parsed, key, realm);
-      memory.keepValid(digest, finding, token.length);
-      return finding;
-    }
-    if (refused !== "bad_signature") reason = refused;
+  reason?: InvalidReason,
+): Tried | Promise<Tried> {
+  const { memory, realms, proofs } = ladder;
+  const { realm, token, digest, parsed } = suspect;
+  const [key, ...others] = candidates;
+  if (key === undefined) {
+    const mayBeAnother = parsed.kid === undefined && realm.keyring.grows;
+    if (reason === undefined || (reason === "bad_signature" && mayBeAnother)) return undefined;
+    memory.keepInvalid(digest, reason, realms.keysVersion);
+    return invalid(reason);
   }
-  const mayBeAnother = candidates.length === 0 || (parsed.kid === undefined && realm.keyring.grows);
-  if (reason === "bad_signature" && mayBeAnother) return undefined;
-  memory.keepInvalid(digest, reason, realms.keysVersion);
-  return invalid(reason);
+  const judge = (proof: Proof): Tried | Promise<Tried> => {
+    if (proof === "overloaded") return unavailable(proof);
+    // A signature that fits says more than one that does not.
+    if (proof !== null)
+      return tryKeys(ladder, suspect, others, proof === "bad_signature" ? (reason ?? proof) : proof);
+    const finding = proven(parsed, key, realm);
+    memory.keepValid(digest, finding, token.length);
+    return finding;
+  };
+  const proof = proofs.prove(parsed, key, realm.policy);
+  return proof instanceof Promise ? judgeLater(proof, judge) : judge(proof);
+}
+
+async function judgeLater(
+  proof: Promise<Proof>,
+  judge: (proof: Proof) => Tried | Promise<Tried>,
+): Promise<Tried> {
+  return await judge(await proof);
 }

@@ -74,7 +74,7 @@ export class Realms {
 }
 
 /** Counts what is let in without the authority, and says when that begins and ends. */
-export class Lapses {
+class Lapses {
   readonly #source: Source;
   #decisions = 0;
   #open = false;

@@ -4,6 +4,7 @@ import { isAlgorithm, type Algorithm } from "../jwt/algorithms.ts";
 import { proofPolicy, type ProofPolicy } from "../jwt/claims.ts";
 import type { RevocationFeed } from "../stores/contracts.ts";
 import type { AuthoritySource } from "./authority/authority.ts";
+import { discovered } from "./keys/discovered.ts";
 import type { KeySource } from "./keys/key-source.ts";
 import type { GuardOptions, TrustedIssuer } from "./types.ts";
 
@@ -59,7 +60,7 @@ export function trustedIssuers(options: GuardOptions): readonly IssuerSettings[]
 
 function trustedIssuer(owner: string, options: TrustedIssuer): IssuerSettings {
   const { issuer, audience, types, requireTyp, requiredClaims, allowMissingExp } = options;
-  const { keys, authority, revocations, algorithms } = options;
+  const { keys = discovered(), authority, revocations, algorithms } = options;
   requireMethods(owner, "keys", keys, ["open"]);
   if (authority !== undefined) requireMethods(owner, "authority", authority, ["open"]);
   if (revocations !== undefined) {

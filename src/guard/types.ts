@@ -12,7 +12,7 @@ export interface TrustedIssuer {
   /** Accepted `aud`: one of these must be among the token's. Required; `null` skips the check knowingly. */
   audience: string | readonly string[] | null;
   /** `jwks(url)`, `staticKeys(jwkSet)`, `sharedSecret(bytes, alg)` or, by default, `discovered()`. */
-  keys: KeySource;
+  keys?: KeySource;
   /** Who is asked about each token besides: `introspection({ … })` or `tokenValidation({ … })`. Default: nobody. */
   authority?: AuthoritySource;
   /** Where revocations come from; an issuer's `.revocations`. Without it `revocationAgeMs` is `null`. */

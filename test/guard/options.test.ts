@@ -19,7 +19,7 @@ test("a wrong option is refused at creation, by name", async () => {
     [{ algorithms: [] }, /algorithms/],
     [{ algorithms: ["none"] }, /algorithms/],
     [{ algorithms: ["HS256"] }, /algorithms/],
-    [{ keys: undefined }, /keys/],
+    [{ keys: null }, /keys/],
     [{ random: 4 }, /random/],
     [{ name: "" }, /name/],
     [{ revocationPollMs: 0 }, /revocationPollMs/],
