@@ -25,6 +25,8 @@ export class Attempts {
   #begun = 0;
   #failures = 0;
   #pause: { readonly since: Instant; readonly ms: number } | null = null;
+  /** The latest that made an attempt, and when, unless it is the first. */
+  #lastEra = this.#era;
   #restartedAt: Instant | null = null;
   #unasked = false;
   #cancelTimer = (): void => {};
@@ -47,7 +49,7 @@ export class Attempts {
     const era = this.#era;
     if (era.signal.aborted) return;
     if (this.#flights.flying(era) === undefined && this.coolingDownMs() > 0) return;
-    await this.#flights.run(era, async () => await this.#one(era.signal));
+    await this.#flights.run(era, async () => await this.#one(era));
   }
 
   /** From the first on, the next are also made when nobody asks, as soon as they are needed. */
@@ -75,12 +77,8 @@ export class Attempts {
     this.#failures = 0;
     const since = this.#restartedAt;
     this.#pause = since === null ? null : { since, ms: MIN_RESTART_MS };
-    if (this.coolingDownMs() > 0) {
-      this.plan();
-    } else {
-      this.#restartedAt = instant(this.#clock);
-      void this.make();
-    }
+    if (this.coolingDownMs() > 0) this.plan();
+    else void this.make();
   }
 
   /** Whoever waits goes on. */
@@ -89,8 +87,13 @@ export class Attempts {
     this.#cancelTimer();
   }
 
-  async #one(signal: AbortSignal): Promise<void> {
+  async #one(era: AbortController): Promise<void> {
+    const { signal } = era;
     const number = ++this.#begun;
+    if (era !== this.#lastEra) {
+      this.#lastEra = era;
+      this.#restartedAt = instant(this.#clock);
+    }
     try {
       await this.#work.attempt(signal, number);
       if (signal.aborted) return;

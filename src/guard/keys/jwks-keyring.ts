@@ -164,6 +164,7 @@ export class JwksKeyring implements Keyring {
       const now = instant(this.#context.clock);
       this.#held.take(jwks, now, freshForMs);
       this.#fetchedBy = number;
+      this.#unknown.forget(this.#held.set.kids);
       this.#lastError = null;
       report(this.#context, "keys_refreshed", `${this.#held.set.size} usable keys`);
       void this.#snapshot.save({ url, fetchedAt: now.wall, jwks });

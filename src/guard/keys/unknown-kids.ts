@@ -13,8 +13,7 @@ export class UnknownKids {
 
   /** How many attempts had begun when it was first seen; now, if it is new. */
   firstSeen({ kid, signingInput }: Sought, attempts: number): number {
-    // Digests, because both may be as long as a token; told apart, because a `kid` can be chosen to equal a token.
-    const name = hash("sha256", kid === undefined ? `token ${signingInput}` : `kid ${kid}`, "binary");
+    const name = kid === undefined ? nameOf("token", signingInput) : nameOf("kid", kid);
     const seen = this.#firstSeen.get(name);
     if (seen !== undefined) return seen;
     if (this.#firstSeen.size >= MAX_SEEN) {
@@ -24,4 +23,14 @@ export class UnknownKids {
     this.#firstSeen.set(name, attempts);
     return attempts;
   }
+
+  /** They are known now, and count as new if they become unknown again. */
+  forget(kids: readonly string[]): void {
+    for (const kid of kids) this.#firstSeen.delete(nameOf("kid", kid));
+  }
+}
+
+/** A digest, because both may be as long as a token; told apart, because a `kid` can be chosen to equal a token. */
+function nameOf(kind: "kid" | "token", text: string): string {
+  return hash("sha256", `${kind} ${text}`, "binary");
 }

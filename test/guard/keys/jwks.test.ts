@@ -6,6 +6,7 @@ import { UnknownKids } from "../../../src/guard/keys/unknown-kids.ts";
 import { audience, issuer, makeWorld, own, type World } from "../world.ts";
 import type { SingleIssuerOptions } from "../../../src/guard/types.ts";
 import { endless, Provider } from "./provider.ts";
+import { fakeSnapshots } from "./ring.ts";
 
 const url = "https://id.example/.well-known/jwks.json";
 
@@ -325,15 +326,6 @@ test("law 1: a set that was fetched before a token without kid came proves nothi
   await clock.advance(pending.retryAfterMs);
   assert.equal((await guard.validate(token)).status, "valid");
 });
-
-function fakeSnapshots(): Snapshots & { saved: Map<string, unknown> } {
-  const saved = new Map<string, unknown>();
-  return {
-    saved,
-    load: async (name) => await Promise.resolve(saved.get(name) ?? null),
-    save: async (name, value) => void (await Promise.resolve(saved.set(name, value))),
-  };
-}
 
 test("fault 37: the last good set of an earlier run serves a start during an outage", async () => {
   const { keyed, mint, provider, clock } = await makeServed();

@@ -1,0 +1,300 @@
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import type { GuardEvent } from "../../../src/core/events.ts";
+import { VanishedKeys } from "../../../src/guard/keys/vanished-keys.ts";
+import { jwks, type JwksOptions } from "../../../src/index.ts";
+import { importJwkSet } from "../../../src/jwt/jwk-set.ts";
+import { createMint, FakeClock, seededRandom, type Mint } from "../../../src/testing/index.ts";
+import { audience, issuer } from "../world.ts";
+import { Provider } from "./provider.ts";
+import { eavesdrop, fakeSnapshots, openRing, outcome, signer } from "./ring.ts";
+
+const url = "https://id.example/keys";
+const hour = 3_600_000;
+
+interface Scene {
+  readonly clock: FakeClock;
+  readonly mint: Mint;
+  readonly provider: Provider;
+  readonly ring: (options?: JwksOptions, more?: object) => ReturnType<typeof openRing>;
+}
+
+async function makeScene(): Promise<Scene> {
+  const clock = new FakeClock();
+  const mint = await createMint({ issuer, audience, clock });
+  const provider = new Provider(mint.jwks());
+  return {
+    clock,
+    mint,
+    provider,
+    ring: (options = {}, more = {}) =>
+      openRing(jwks(url, { fetch: provider.fetch, ...options }), { clock, ...more }),
+  };
+}
+
+const ready = AbortSignal.any([]);
+
+const named = (events: GuardEvent[], name: string) => events.filter(({ event }) => event === name);
+
+test("law 1, fault 26: a set serves to its bound, alarms at half of it and at its end, and comes back by itself", async (t) => {
+  const { clock, mint, provider, ring } = await makeScene();
+  const events = eavesdrop(t);
+  const keys = ring();
+  const token = mint.token();
+  const key = await signer(keys, token);
+  assert.ok(!("status" in key));
+  provider.fail();
+  await clock.advance(11.9 * hour);
+  assert.equal(named(events, "keys_stale").length, 0);
+  await clock.advance(0.2 * hour);
+  assert.equal(named(events, "keys_stale").length, 1);
+  await clock.advance(11.8 * hour);
+  assert.ok(keys.holds(key) && keys.status().usable);
+  assert.equal(await outcome(keys, mint.token()), "proved");
+  await clock.advance(0.2 * hour);
+  assert.equal(await outcome(keys, mint.token()), "keys_unavailable");
+  assert.ok(!keys.holds(key) && !keys.status().usable);
+  assert.equal(named(events, "keys_stale").length, 2);
+  provider.serve(mint.jwks());
+  await clock.advance(120_000);
+  assert.ok(keys.status().usable && keys.holds(key));
+  assert.equal(await outcome(keys, token), "proved");
+  keys.close();
+  assert.equal(clock.pending, 0);
+});
+
+test("fault 34: the bound of a set counts the time of a machine that sleeps", async () => {
+  const { clock, mint, provider, ring } = await makeScene();
+  const keys = ring();
+  await keys.ready(ready);
+  provider.fail();
+  clock.suspend(24 * hour);
+  assert.equal(await outcome(keys, mint.token()), "keys_unavailable");
+});
+
+const freshness: [headers: Record<string, string>, options: JwksOptions, ms: number][] = [
+  [{}, {}, 2 * hour],
+  [{ "cache-control": "public" }, {}, 2 * hour],
+  [{ "cache-control": "max-age=nonsense" }, {}, 2 * hour],
+  [{ "cache-control": "public, max-age=3600, must-revalidate" }, {}, hour],
+  [{ "cache-control": 'Max-Age="3600"' }, {}, hour],
+  [{ "cache-control": "max-age=3600", age: "1800" }, {}, hour / 2],
+  [{ "cache-control": "s-maxage=3600" }, {}, 2 * hour],
+  [{ "cache-control": "max-age=15" }, {}, 300_000],
+  [{ "cache-control": "max-age=3600", age: "9999" }, {}, 300_000],
+  [{ "cache-control": "no-store, max-age=3600" }, {}, 300_000],
+  [{ "cache-control": "no-cache" }, {}, 300_000],
+  [{ "cache-control": "max-age=99999999999999999999" }, {}, 12 * hour],
+  [{ "cache-control": "max-age=86400" }, { maxStaleMs: 48 * hour }, 24 * hour],
+  [{ "cache-control": "max-age=3600" }, { freshMs: 60_000 }, 60_000],
+  [{}, { freshMs: 24 * hour }, 12 * hour],
+];
+
+for (const [headers, options, ms] of freshness) {
+  const said = Object.values(headers).join(", age ") || "nothing";
+  test(`a set that says ${said} (${JSON.stringify(options)}) is asked for again after ${ms} ms, unasked`, async () => {
+    const { clock, mint, provider, ring } = await makeScene();
+    provider.answer = () => Response.json(mint.jwks(), { headers });
+    const keys = ring(options);
+    await keys.ready(ready);
+    await clock.advance(ms - 1);
+    assert.equal(provider.attempts, 1);
+    await clock.advance(1);
+    assert.equal(provider.attempts, 2);
+    keys.close();
+  });
+}
+
+test("instances that fetched together do not ask again together", async () => {
+  const { clock, provider, ring } = await makeScene();
+  const random = seededRandom(38);
+  const rings = Array.from({ length: 20 }, () => ring({}, { random }));
+  await Promise.all(rings.map(async (keys) => await keys.ready(ready)));
+  const before = provider.attempts;
+  await clock.advance(1.79 * hour);
+  assert.equal(provider.attempts, before);
+  await clock.advance(0.21 * hour);
+  const half = provider.attempts - before;
+  assert.ok(half > 4 && half < 16, `${half} of 20`);
+  await clock.advance(0.21 * hour);
+  assert.equal(provider.attempts, before + 20);
+});
+
+test("fault 37: the age of a saved set counts from its fetch, over a restart and to the same bound", async () => {
+  const { clock, mint, provider, ring } = await makeScene();
+  const snapshots = fakeSnapshots();
+  await ring({}, { snapshots }).ready(ready);
+  provider.fail();
+  await clock.advance(23 * hour);
+  const restarted = ring({}, { snapshots });
+  assert.equal(await outcome(restarted, mint.token()), "proved");
+  assert.equal(restarted.status().ageMs, 23 * hour);
+  await clock.advance(hour);
+  assert.equal(await outcome(restarted, mint.token()), "keys_unavailable");
+  assert.equal(await outcome(ring({}, { snapshots }), mint.token()), "keys_unavailable");
+});
+
+test("fault 37: a saved set is asked for anew, and what it proved before that goes on", async () => {
+  const { clock, mint, provider, ring } = await makeScene();
+  const snapshots = fakeSnapshots();
+  await ring({}, { snapshots }).ready(ready);
+  const restarted = ring({}, { snapshots });
+  const key = await signer(restarted, mint.token());
+  assert.equal(provider.attempts, 1);
+  await clock.advance(30_000);
+  assert.equal(provider.attempts, 2);
+  assert.ok(!("status" in key) && restarted.holds(key));
+});
+
+test("law 1: a set that was saved under another address or another issuer is not used", async () => {
+  const { clock, mint, provider, ring } = await makeScene();
+  const snapshots = fakeSnapshots();
+  await ring({}, { snapshots }).ready(ready);
+  provider.fail();
+  const elsewhere = openRing(jwks("https://id.example/other", { fetch: provider.fetch }), {
+    clock,
+    snapshots,
+  });
+  assert.equal(await outcome(elsewhere, mint.token()), "keys_unavailable");
+  assert.equal(
+    await outcome(ring({}, { snapshots, issuer: "https://other.example" }), mint.token()),
+    "keys_unavailable",
+  );
+});
+
+test("a saved set from the future, or of another shape, is never believed for longer than any other", async () => {
+  const { clock, mint, provider, ring } = await makeScene();
+  const snapshots = fakeSnapshots();
+  await ring({}, { snapshots }).ready(ready);
+  provider.fail();
+  clock.setWall(clock.now() - 1_000 * hour);
+  const restarted = ring({}, { snapshots });
+  assert.equal(await outcome(restarted, mint.token()), "proved");
+  await clock.advance(24 * hour);
+  assert.equal(await outcome(restarted, mint.token()), "keys_unavailable");
+  const [name = ""] = snapshots.saved.keys();
+  for (const odd of [
+    1,
+    "x",
+    [],
+    {},
+    { url, fetchedAt: "1", jwks: mint.jwks() },
+    { url, fetchedAt: 1, jwks: {} },
+  ]) {
+    snapshots.saved.set(name, odd);
+    assert.equal(await outcome(ring({}, { snapshots }), mint.token()), "keys_unavailable");
+  }
+});
+
+test("sets are saved one after the other, and the latest last", async () => {
+  const { clock, mint, provider, ring } = await makeScene();
+  const next = await createMint({ issuer, audience, clock });
+  const saved: unknown[] = [];
+  let writing = 0;
+  const snapshots = {
+    load: async () => await Promise.resolve(null),
+    save: async (_name: string, value: unknown) => {
+      assert.equal(++writing, 1);
+      await new Promise<void>((done) => clock.after(10 * 60_000, done));
+      saved.push((value as { jwks: unknown }).jwks);
+      writing--;
+    },
+  };
+  const keys = ring({ freshMs: 60_000 }, { snapshots });
+  await keys.ready(ready);
+  provider.serve(next.jwks());
+  await clock.advance(20 * 60_000);
+  assert.deepEqual(saved, [mint.jwks(), next.jwks()]);
+});
+
+test("fault 38: 100 instances that start at once with a saved set fetch once each, spread over the cool-down", async () => {
+  const { clock, mint, provider, ring } = await makeScene();
+  const snapshots = fakeSnapshots();
+  await ring({}, { snapshots }).ready(ready);
+  const random = seededRandom(100);
+  const rings = Array.from({ length: 100 }, () => ring({}, { snapshots, random }));
+  for (const keys of rings) assert.equal(await outcome(keys, mint.token()), "proved");
+  const perSecond: number[] = [];
+  for (let second = 0; second < 30; second++) {
+    const before = provider.attempts;
+    await clock.advance(1_000);
+    for (const keys of rings) await outcome(keys, mint.token());
+    perSecond.push(provider.attempts - before);
+  }
+  assert.equal(provider.attempts, 1 + 100);
+  assert.ok(Math.max(...perSecond) <= 15, perSecond.join());
+});
+
+test("fault 38: 100 instances that start at once in an outage ask at moments of their own", async () => {
+  const { clock, mint, provider, ring } = await makeScene();
+  const random = seededRandom(100);
+  provider.fail();
+  const rings = Array.from({ length: 100 }, () => ring({}, { random }));
+  for (const keys of rings) assert.equal(await outcome(keys, mint.token()), "keys_unavailable");
+  assert.equal(provider.attempts, 100);
+  // By then the pauses are between 15 and 30 s.
+  await clock.advance(120_000);
+  const perSecond: number[] = [];
+  for (let second = 0; second < 30; second++) {
+    const before = provider.attempts;
+    await clock.advance(1_000);
+    perSecond.push(provider.attempts - before);
+  }
+  assert.ok(Math.max(...perSecond) <= 20, perSecond.join());
+  provider.serve(mint.jwks());
+  const before = provider.attempts;
+  await clock.advance(30_000);
+  assert.equal(provider.attempts, before + 100);
+  assert.ok(rings.every((keys) => keys.status().usable));
+});
+
+async function withTwin(mint: Mint): Promise<unknown> {
+  const twin = await createMint({ issuer, audience });
+  return { keys: [...mint.jwks().keys, ...twin.jwks().keys.map((key) => ({ ...key, kid: mint.kid }))] };
+}
+
+const spoilt: [string, (mint: Mint) => unknown][] = [
+  ["doubled", withTwin],
+  ["private", (mint) => ({ keys: [mint.privateJwk] })],
+  ["for encryption", (mint) => ({ keys: mint.jwks().keys.map((key) => ({ ...key, use: "enc" })) })],
+  ["off its curve", (mint) => ({ keys: mint.jwks().keys.map((key) => ({ ...key, y: key["x"] })) })],
+];
+
+for (const [what, spoil] of spoilt) {
+  test(`law 1, fault 27: a key that is published ${what} proves nothing, for or against a token`, async (t: TestContext) => {
+    const { clock, mint, provider, ring } = await makeScene();
+    const other = await createMint({ issuer, audience, clock });
+    const { keys: published } = (await spoil(mint)) as { keys: unknown[] };
+    provider.serve({ keys: [...published, ...other.jwks().keys] });
+    const events = eavesdrop(t);
+    const keys = ring();
+    assert.equal(await outcome(keys, mint.token()), "key_pending");
+    await clock.advance(30_000);
+    assert.equal(await outcome(keys, mint.token()), "key_pending");
+    assert.equal(await outcome(keys, other.token()), "proved");
+    assert.ok(named(events, "keys_rejected").length > 0);
+  });
+}
+
+test("fault 27: an endpoint that flaps between a good answer and an error is asked no more often, and nobody notices", async () => {
+  const { clock, mint, provider, ring } = await makeScene();
+  const keys = ring({ freshMs: 60_000 });
+  await keys.ready(ready);
+  provider.answer = () =>
+    provider.attempts % 2 === 0 ? new Response("down", { status: 500 }) : Response.json(mint.jwks());
+  for (let minute = 0; minute < 60; minute++) {
+    await clock.advance(60_000);
+    assert.equal(await outcome(keys, mint.token()), "proved");
+  }
+  assert.ok(provider.attempts <= 1 + 120, `${provider.attempts}`);
+});
+
+test("fault 27: keys that vanished are kept for a bounded number of them", async () => {
+  const clock = new FakeClock();
+  const vanished = new VanishedKeys(clock, hour);
+  const [key] = importJwkSet((await createMint({ issuer, audience })).jwks()).keys;
+  assert.ok(key !== undefined);
+  for (let i = 0; i < 250; i++) vanished.update([{ ...key, kid: `${i}` }], () => false);
+  assert.equal(vanished.keys.length, 100);
+  assert.equal(vanished.keys.at(-1)?.kid, "249");
+});

@@ -1,0 +1,201 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { jwks, type JwksOptions } from "../../../src/index.ts";
+import type { Keyring } from "../../../src/guard/keys/key-source.ts";
+import type { VerificationKey } from "../../../src/jwt/jwk-set.ts";
+import { createMint, type Mint } from "../../../src/testing/index.ts";
+import { audience, issuer, makeWorld, type World } from "../world.ts";
+import { Provider } from "./provider.ts";
+import { eavesdrop, fakeSnapshots, openRing, outcome, signer } from "./ring.ts";
+
+const url = "https://id.example/keys";
+const minute = 60_000;
+
+interface Scene extends World {
+  readonly next: Mint;
+  readonly provider: Provider;
+  readonly source: (options?: JwksOptions) => ReturnType<typeof jwks>;
+}
+
+/** A provider with two keys, whose set is asked for every ten minutes. */
+async function makeScene(): Promise<Scene> {
+  const world = await makeWorld();
+  const next = await createMint({ issuer, audience, clock: world.clock });
+  const provider = new Provider({ keys: [...world.mint.jwks().keys, ...next.jwks().keys] });
+  const source = (options: JwksOptions = {}) =>
+    jwks(url, { fetch: provider.fetch, freshMs: 10 * minute, ...options });
+  return { ...world, next, provider, source };
+}
+
+async function keyOf(ring: Keyring, mint: Mint): Promise<VerificationKey> {
+  const key = await signer(ring, mint.token());
+  assert.ok(!("status" in key));
+  return key;
+}
+
+test("fault 28: a key that leaves the set proves nothing new, and what it proved passes for a bounded time", async (t) => {
+  const { clock, mint, next, provider, source } = await makeScene();
+  const events = eavesdrop(t);
+  const ring = openRing(source(), { clock });
+  const key = await keyOf(ring, mint);
+  provider.serve(next.jwks());
+  await clock.advance(10 * minute);
+  assert.ok(ring.holds(key) && ring.vanished(key));
+  assert.deepEqual(ring.status().vanished, [mint.kid]);
+  assert.deepEqual(ring.status().kids, [next.kid]);
+  assert.deepEqual(ring.find(mint.kid, "ES256"), []);
+  const [said, ...more] = events.filter(({ event }) => event === "key_vanished");
+  assert.ok(said?.message.includes(mint.kid ?? "") && more.length === 0);
+  assert.equal(await outcome(ring, mint.token()), "key_pending");
+  await clock.advance(minute);
+  assert.equal(await outcome(ring, mint.token()), "unknown_key");
+  await clock.advance(59 * minute - 1);
+  assert.ok(ring.holds(key));
+  await clock.advance(1);
+  assert.ok(!ring.holds(key) && !ring.vanished(key));
+  assert.deepEqual(ring.status().vanished, []);
+  assert.ok(ring.holds(await keyOf(ring, next)));
+});
+
+test("fault 28: a guard goes on with a proved token when its key vanishes, and takes no other of that key", async () => {
+  const { clock, mint, next, provider, source, guard: makeGuard } = await makeScene();
+  const guard = makeGuard({ keys: source() });
+  await clock.advance(0);
+  await guard.ready();
+  provider.serve(next.jwks());
+  await clock.advance(8 * minute);
+  const proved = mint.token();
+  assert.equal((await guard.validate(proved)).status, "valid");
+  await clock.advance(2 * minute);
+  assert.equal((await guard.validate(proved)).status, "valid");
+  assert.notEqual((await guard.validate(mint.token())).status, "valid");
+  assert.equal((await guard.validate(next.token())).status, "valid");
+});
+
+test("fault 28: with vanishedMs 0 a key that leaves the set is gone at once", async () => {
+  const { clock, mint, next, provider, source } = await makeScene();
+  const ring = openRing(source({ vanishedMs: 0 }), { clock });
+  const key = await keyOf(ring, mint);
+  provider.serve(next.jwks());
+  await clock.advance(10 * minute);
+  assert.ok(!ring.holds(key) && !ring.vanished(key));
+  assert.deepEqual(ring.status().vanished, []);
+});
+
+test("fault 28: the time of a vanished key counts a machine that sleeps", async () => {
+  const { clock, mint, next, provider, source } = await makeScene();
+  const ring = openRing(source(), { clock });
+  const key = await keyOf(ring, mint);
+  provider.serve(next.jwks());
+  await clock.advance(10 * minute);
+  clock.suspend(60 * minute);
+  assert.ok(!ring.holds(key));
+});
+
+test("a key that comes back in time is the one that it was; the version says that the set changed", async () => {
+  const { clock, mint, next, provider, source } = await makeScene();
+  const ring = openRing(source(), { clock });
+  const key = await keyOf(ring, mint);
+  const versions = [ring.version];
+  provider.serve(next.jwks());
+  await clock.advance(10 * minute);
+  versions.push(ring.version);
+  provider.serve({ keys: [...mint.jwks().keys, ...next.jwks().keys] });
+  await clock.advance(10 * minute);
+  versions.push(ring.version);
+  assert.equal(await keyOf(ring, mint), key);
+  assert.ok(!ring.vanished(key));
+  assert.deepEqual(versions, [1, 2, 3]);
+});
+
+test("fault 28: distrusted keys prove nothing at once, and a set is fetched whatever the pause", async (t) => {
+  const { clock, mint, next, provider, source } = await makeScene();
+  const events = eavesdrop(t);
+  const ring = openRing(source(), { clock });
+  const [old, kept] = [await keyOf(ring, mint), await keyOf(ring, next)];
+  assert.ok(ring.status().coolingDownMs > 0);
+  const release = provider.hold(next.jwks());
+  ring.distrust();
+  assert.ok(!ring.holds(old) && !ring.holds(kept) && !ring.vanished(old));
+  assert.deepEqual(ring.find(mint.kid, "ES256"), []);
+  const waiting = outcome(ring, mint.token());
+  await clock.advance(0);
+  assert.equal(provider.attempts, 2);
+  assert.match(ring.status().lastError ?? "", /compromised/);
+  release();
+  // Asked for before the token came.
+  assert.equal(await waiting, "key_pending");
+  // The key is good again, and what it proved before counts no more.
+  const again = await keyOf(ring, next);
+  assert.ok(ring.holds(again) && !ring.holds(kept) && again !== kept);
+  assert.equal(events.filter(({ event }) => event === "keys_distrusted").length, 1);
+  assert.equal(ring.status().lastError, null);
+  await clock.advance(30_000);
+  assert.equal(await outcome(ring, mint.token()), "unknown_key");
+});
+
+test("law 1, fault 28: while no set can be fetched after distrust, tokens are unavailable, and it is tried on", async () => {
+  const { clock, mint, provider, source } = await makeScene();
+  const ring = openRing(source(), { clock });
+  await keyOf(ring, mint);
+  provider.fail();
+  ring.distrust();
+  await clock.advance(5 * minute);
+  assert.equal(await outcome(ring, mint.token()), "keys_unavailable");
+  assert.ok(provider.attempts > 10 && provider.attempts < 25, `${provider.attempts} attempts`);
+  provider.serve(mint.jwks());
+  await clock.advance(30_000);
+  assert.equal(await outcome(ring, mint.token()), "proved");
+});
+
+test("fault 28: a fetch that was under way when the keys were distrusted does not count", async () => {
+  const { clock, mint, next, provider, source } = await makeScene();
+  const ring = openRing(source(), { clock });
+  await ring.ready(AbortSignal.any([]));
+  const release = provider.hold(mint.jwks());
+  await clock.advance(10 * minute);
+  assert.equal(provider.attempts, 2);
+  provider.serve(next.jwks());
+  ring.distrust();
+  release();
+  await clock.advance(0);
+  assert.equal(provider.attempts, 3);
+  assert.deepEqual(ring.status().kids, [next.kid]);
+});
+
+test("fault 28: however often keys are distrusted, a set is fetched at most once a second for that", async () => {
+  const { clock, mint, provider, source } = await makeScene();
+  const ring = openRing(source(), { clock });
+  await keyOf(ring, mint);
+  for (let i = 0; i < 100; i++) {
+    ring.distrust();
+    await clock.advance(100);
+  }
+  assert.ok(provider.attempts >= 8 && provider.attempts <= 12, `${provider.attempts} attempts`);
+  await clock.advance(1_000);
+  assert.equal(await outcome(ring, mint.token()), "proved");
+});
+
+test("fault 28: distrusted keys do not come back with a restart, nor from a snapshot that loads meanwhile", async () => {
+  const { clock, mint, provider, source } = await makeScene();
+  const snapshots = fakeSnapshots();
+  const ring = openRing(source(), { clock, snapshots });
+  await keyOf(ring, mint);
+  provider.fail();
+  const loading = openRing(source(), { clock, snapshots });
+  loading.distrust();
+  assert.equal(await outcome(loading, mint.token()), "keys_unavailable");
+  ring.distrust();
+  assert.equal(await outcome(openRing(source(), { clock, snapshots }), mint.token()), "keys_unavailable");
+});
+
+test("a ring that was closed does not fetch when it is told to distrust its keys", async () => {
+  const { clock, mint, provider, source } = await makeScene();
+  const ring = openRing(source(), { clock });
+  await keyOf(ring, mint);
+  ring.close();
+  ring.distrust();
+  await clock.advance(60 * minute);
+  assert.equal(provider.attempts, 1);
+  assert.equal(clock.pending, 0);
+});
