@@ -94,7 +94,16 @@ export const sessionCases: Cases = {
     const ending = store.sessions.endAll("alice", "password_changed", await subjectScope(store));
     const refreshing = present(store, "s1", 1);
     assert.equal(await ending, 2);
-    assert.equal((await refreshing).outcome, "ended");
+    // Whichever came first: the tokens that the refresh was given are covered, and none refreshes again.
+    const refreshed = await refreshing;
+    const [cutOff] = (await store.revocations.snapshot()).entries;
+    assert.ok(cutOff?.revocation.kind === "subject");
+    const issuedAtS = refreshed.outcome === "rotated" ? refreshed.session.issuedAtS : 0;
+    assert.ok(issuedAtS <= cutOff.revocation.before);
+    assert.match(refreshed.outcome, /^(rotated|ended)$/);
+    for (const generation of [1, 2]) {
+      assert.equal((await present(store, "s1", generation)).outcome, "ended");
+    }
     const late = { id: "s3", subject: "alice", authAt, absoluteExpiresAt: authAt + ABSOLUTE_MS };
     const session = { ...late, facts: "{}", mac: "mac", currentDigest: "d", idleMs: IDLE_MS };
     assert.deepEqual(await store.sessions.create(session), { status: "superseded" });

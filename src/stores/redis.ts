@@ -1,0 +1,106 @@
+import { systemClock, type Clock } from "../core/clock.ts";
+import { invalidOption, onlyKnown, text, wholeNumber } from "../core/options.ts";
+import type { Store } from "./contracts.ts";
+import { connect, type Client } from "./redis/client.ts";
+import { checkDurability, type Durability } from "./redis/durability.ts";
+import { Link, storeError } from "./redis/link.ts";
+import { openRoot } from "./redis/root.ts";
+import { storeOn } from "./redis/store.ts";
+import { placeOf, targetOf, type TargetOptions } from "./redis/target.ts";
+
+export type { Durability };
+
+export interface RedisStoreOptions extends TargetOptions {
+  /** What the names of all keys begin with, without braces. Default `holdfast:`. */
+  prefix?: string;
+  /** How long a read may take, ms; a write four times as long. Default 500. */
+  commandTimeoutMs?: number;
+  /** How long opening tries to connect, ms. Default 5,000. */
+  openTimeoutMs?: number;
+  /** How many replicas must have a write before it is acknowledged. Default 0. */
+  replicas?: number;
+  /** What the servers' configuration must promise; a weaker one is refused. Default `everysec`. */
+  durability?: Durability;
+  /** Time instead of the server's, and deadlines: for tests and simulations. */
+  clock?: Clock;
+  random?: () => number;
+}
+
+const OPTIONS = ["url", "cluster", "sentinel", "prefix", "commandTimeoutMs", "openTimeoutMs", "replicas"];
+
+/**
+ * A store in Redis, for any number of processes on any number of machines: one server, a primary behind Sentinels, or a
+ * cluster. Needs the package `redis`, version 6. Rejects with `store_unavailable` when it cannot be reached, with
+ * `store_newer` or `store_corrupt`, and with `invalid_option` when the servers promise less than `durability`.
+ *
+ * ```ts
+ * const store = await redisStore({ url: "redis://127.0.0.1:6379" });
+ * ```
+ */
+export async function redisStore(options: RedisStoreOptions): Promise<Store> {
+  onlyKnown("redisStore", options, [...OPTIONS, "durability", "clock", "random"]);
+  const { clock = systemClock, random = Math.random } = options;
+  const target = targetOf(options);
+  const prefix = prefixOf(options.prefix ?? "holdfast:");
+  const durability = durabilityOf(options.durability ?? "everysec");
+  const milliseconds = (name: "commandTimeoutMs" | "openTimeoutMs", byDefault: number) =>
+    wholeNumber(`redisStore: ${name}`, options[name], { default: byDefault, min: 1, max: 60_000 });
+  const openTimeoutMs = milliseconds("openTimeoutMs", 5000);
+  const description = `redis ${placeOf(target)}`;
+  const linkOptions = {
+    description,
+    clock,
+    virtual: options.clock !== undefined,
+    commandTimeoutMs: milliseconds("commandTimeoutMs", 500),
+    replicas: wholeNumber("redisStore: replicas", options.replicas, { default: 0, min: 0, max: 100 }),
+  };
+
+  async function open(disturbed: () => void): Promise<Client> {
+    const over = new AbortController();
+    let lastError: unknown = new Error(`no connection within ${openTimeoutMs} ms`);
+    const onDisturbance = (error: unknown) => {
+      if (error instanceof Error) lastError = error;
+      disturbed();
+    };
+    const stop = clock.after(openTimeoutMs, () => over.abort(lastError), true);
+    try {
+      return await connect(target, { random, onDisturbance }, over.signal);
+    } catch (error) {
+      throw storeError(description, error);
+    } finally {
+      stop();
+    }
+  }
+
+  let disturbances = 0;
+  let check = async () => {};
+  const client = await open(() => {
+    disturbances++;
+    void check();
+  });
+  const link = new Link(client, linkOptions, () => disturbances);
+  try {
+    const kept = await checkDurability(client, description, durability);
+    const root = await openRoot(link, prefix, description);
+    const openReader = async () => new Link(await open(() => {}), linkOptions, () => 0);
+    const parts = { link, root, prefix, clock, openReader, description: `${description} (${kept})` };
+    const made = storeOn(parts);
+    check = made.check;
+    return made.store;
+  } catch (error) {
+    await link.close();
+    throw storeError(description, error);
+  }
+}
+
+/** Braces would decide which server of a cluster has a key. */
+function prefixOf(value: unknown): string {
+  const prefix = text("redisStore: prefix", value);
+  if (/[{}]/.test(prefix)) throw invalidOption("redisStore: prefix", "a string without braces", value);
+  return prefix;
+}
+
+function durabilityOf(value: Durability): Durability {
+  if (value === "always" || value === "everysec" || value === "unchecked") return value;
+  throw invalidOption("redisStore: durability", "always, everysec or unchecked", value);
+}

@@ -1,0 +1,147 @@
+import { HoldfastError } from "../../core/errors.ts";
+import type { Target } from "./target.ts";
+
+/** What the three kinds of client have in common, as far as it is used here. It reconnects for as long as it lives. */
+export interface Client {
+  /** To the primary that has `key`. Rejects at once while there is no connection. */
+  readonly send: (key: string, command: readonly string[]) => Promise<unknown>;
+  readonly sendToPrimaries: (command: readonly string[]) => Promise<unknown[]>;
+  readonly destroy: () => Promise<void>;
+}
+
+export interface ClientOptions {
+  readonly random: () => number;
+  /** Called when a connection failed or another server took over: writes may have been lost with it. */
+  readonly onDisturbance: (error: unknown) => void;
+}
+
+/** Silence for so long ends a connection: longer than any command may take. Pings break it on a quiet one. */
+const SILENCE_MS = 5000;
+const PING_MS = 1000;
+/** Commands that wait for a server that does not answer. */
+const MAX_WAITING = 10_000;
+const RECONNECT_MS = { first: 50, max: 1000 };
+/** The client's own 5 s would be on top of the time that the failover itself takes. */
+const TOPOLOGY_REFRESH_MS = 200;
+const SENTINEL_PORT = 26_379;
+
+interface Underlying {
+  on(event: string, listener: (error: unknown) => void): unknown;
+  connect(): Promise<unknown>;
+  destroy(): unknown;
+}
+
+/** Connects; keeps trying until it did or `signal` aborts. */
+export async function connect(
+  target: Target,
+  { random, onDisturbance }: ClientOptions,
+  signal: AbortSignal,
+): Promise<Client> {
+  const { createClient, createCluster, createSentinel } = await load();
+  const socket = {
+    connectTimeout: SILENCE_MS,
+    socketTimeout: SILENCE_MS,
+    // Never an end: the default gives up for good after a silence.
+    reconnectStrategy: (retries: number) =>
+      Math.min(RECONNECT_MS.max, RECONNECT_MS.first * 2 ** Math.min(retries, 10)) * (0.5 + random() / 2),
+  };
+  const access = ({ username, password, protocol }: URL) => ({
+    ...(username !== "" && { username: decodeURIComponent(username) }),
+    ...(password !== "" && { password: decodeURIComponent(password) }),
+    socket: protocol === "rediss:" ? { ...socket, tls: true as const } : socket,
+  });
+  const node = {
+    RESP: 2 as const,
+    disableOfflineQueue: true,
+    commandsQueueMaxLength: MAX_WAITING,
+    pingInterval: PING_MS,
+  };
+  // The client's own timeout does not cover a command that was sent, and costs a signal for each.
+  const commandOptions = { timeout: 0 };
+
+  async function opened<C extends Underlying>(client: C, ...events: readonly string[]): Promise<C> {
+    for (const event of ["error", ...events]) client.on(event, onDisturbance);
+    await connected(client, signal);
+    return client;
+  }
+
+  const [first] = target.nodes as readonly [URL];
+  if (target.kind === "cluster") {
+    const options = {
+      rootNodes: target.nodes.map(({ href }) => ({ ...node, url: href, socket })),
+      defaults: { ...node, ...access(first) },
+      commandOptions,
+      topologyRefreshOnReconnectionAttemptStrategy: TOPOLOGY_REFRESH_MS,
+    };
+    const events = ["node-error", "node-disconnect", "node-reconnecting"];
+    const client = await opened(createCluster(options), ...events);
+    return {
+      send: async (key, command) => await client.sendCommand(key, false, [...command]),
+      async sendToPrimaries(command) {
+        const nodes = await Promise.all(client.masters.map(async (one) => await client.nodeClient(one)));
+        return await Promise.all(nodes.map(async (one) => await one.sendCommand([...command])));
+      },
+      destroy: async () => await destroyed(client),
+    };
+  }
+  if (target.kind === "sentinel") {
+    const { primary, nodes } = target;
+    const options = {
+      name: primary.hostname,
+      sentinelRootNodes: nodes.map(({ hostname, port }) => ({
+        host: hostname,
+        port: Number(port || SENTINEL_PORT),
+      })),
+      nodeClientOptions: { ...node, ...access(primary), database: Number(primary.pathname.slice(1)) },
+      sentinelClientOptions: access(first),
+      commandOptions,
+      // One connection for all; else a command waits until the one before it was answered.
+      reserveClient: true,
+    };
+    const events = ["client-error", "topology-change", "reconnecting"];
+    const client = await opened(createSentinel(options), ...events);
+    return onePrimary(client, async (command) => await client.sendCommand(false, [...command]));
+  }
+  const client = await opened(createClient({ ...node, commandOptions, url: first.href, socket }));
+  return onePrimary(client, async (command) => await client.sendCommand([...command]));
+}
+
+function onePrimary(client: Underlying, send: (command: readonly string[]) => Promise<unknown>): Client {
+  return {
+    send: async (_key, command) => await send(command),
+    sendToPrimaries: async (command) => [await send(command)],
+    destroy: async () => await destroyed(client),
+  };
+}
+
+async function load(): Promise<typeof import("redis")> {
+  try {
+    return await import("redis");
+  } catch (error) {
+    const message =
+      "redisStore needs the package redis, version 6, which is not installed: npm install redis@6";
+    throw new HoldfastError("store_unavailable", message, { cause: error });
+  }
+}
+
+async function connected(client: Underlying, signal: AbortSignal): Promise<void> {
+  const given = Promise.withResolvers<never>();
+  const give = () => given.reject(signal.reason as Error);
+  signal.addEventListener("abort", give, { once: true });
+  try {
+    await Promise.race([client.connect(), given.promise]);
+  } catch (error) {
+    await destroyed(client);
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", give);
+  }
+}
+
+async function destroyed(client: Underlying): Promise<void> {
+  try {
+    await client.destroy();
+  } catch {
+    // It had no connection: there is nothing left to end.
+  }
+}

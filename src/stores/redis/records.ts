@@ -1,0 +1,184 @@
+import type { AuditEvent } from "../../core/events.ts";
+import type {
+  AuditStore,
+  KeyStore,
+  MarkerStore,
+  SigningKeyRecord,
+  UserRecord,
+  UserStore,
+} from "../contracts.ts";
+import { AUDIT_KEPT_MS } from "../retention.ts";
+import { reading, writing, type Link } from "./link.ts";
+import { readingRoot, writingRoot, type Root } from "./root.ts";
+
+/* Users: records by name, names by subject, names in order; all in one slot. */
+
+const addUser = writing(`
+local name, subject, user, onlyFirst = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+if onlyFirst == '1' and redis.call('HLEN', KEYS[1]) > 0 then return 'exists' end
+if redis.call('HEXISTS', KEYS[1], name) + redis.call('HEXISTS', KEYS[2], subject) > 0 then return 'exists' end
+redis.call('HSET', KEYS[1], name, user)
+redis.call('HSET', KEYS[2], subject, name)
+redis.call('ZADD', KEYS[3], 0, name)
+return 'added'`);
+
+const userByName = reading(`return redis.call('HGET', KEYS[1], ARGV[2])`);
+
+const userBySubject = reading(`
+local name = redis.call('HGET', KEYS[2], ARGV[2])
+return name and redis.call('HGET', KEYS[1], name)`);
+
+const replaceUser = writing(`
+local standing = redis.call('HGET', KEYS[1], ARGV[2])
+local was = standing and cjson.decode(standing)
+if not was or was.subject ~= ARGV[3] or was.mac ~= ARGV[4] then return 'stale' end
+redis.call('HSET', KEYS[1], ARGV[2], ARGV[5])
+return 'replaced'`);
+
+const listUsers = reading(`
+local from = ARGV[2] == '' and '-' or '(' .. ARGV[2]
+local names = redis.call('ZRANGEBYLEX', KEYS[3], from, '+', 'LIMIT', 0, ARGV[3])
+if #names == 0 then return {} end
+return redis.call('HMGET', KEYS[1], unpack(names))`);
+
+export function redisUsers(link: Link, prefix: string, requireStore: () => Promise<unknown>): UserStore {
+  const keys = [`${prefix}{users}`, `${prefix}{users}:subjects`, `${prefix}{users}:names`];
+  async function find(script: typeof userByName, name: string): Promise<UserRecord | null> {
+    const user = (await link.run(script, keys, [name])) as string | null;
+    if (user === null) await requireStore();
+    return user === null ? null : (JSON.parse(user) as UserRecord);
+  }
+  return {
+    async add(user, { onlyFirst = false } = {}) {
+      await requireStore();
+      const args = [user.username, user.subject, JSON.stringify(user), Number(onlyFirst)];
+      return (await link.run(addUser, keys, args)) as "added" | "exists";
+    },
+    get: async (username) => await find(userByName, username),
+    getBySubject: async (subject) => await find(userBySubject, subject),
+    replace: async (user, expectedMac) =>
+      (await link.run(replaceUser, keys, [
+        user.username,
+        user.subject,
+        expectedMac,
+        JSON.stringify(user),
+      ])) as "replaced" | "stale",
+    async list({ after = "", limit }) {
+      const users = (await link.run(listUsers, keys, [after, limit])) as string[];
+      if (users.length === 0) await requireStore();
+      return users.map((user) => JSON.parse(user) as UserRecord);
+    },
+  };
+}
+
+/* Markers and signing keys: fields of the root. */
+
+const readField = readingRoot(`return {now, redis.call('HGET', KEYS[1], ARGV[3])}`);
+
+/** Field, from ('' for none), to. Answers whether it was from, and what stands. */
+const swapField = writingRoot(`
+local standing = redis.call('HGET', KEYS[1], ARGV[3])
+if (standing or '') ~= ARGV[4] then return {0, standing} end
+redis.call('HSET', KEYS[1], ARGV[3], ARGV[5])
+return {1, ARGV[5]}`);
+
+async function read(root: Root, field: string): Promise<[now: number, value: string | null]> {
+  const [now, value = null] = (await root.run(readField, [field])) as [number, string?];
+  return [now, value];
+}
+
+async function swap(root: Root, field: string, from: string, to: string): Promise<[boolean, string]> {
+  const [swapped, standing = ""] = (await root.run(swapField, [field, from, to])) as [number, string?];
+  return [swapped === 1, standing];
+}
+
+export function redisMarkers(root: Root): MarkerStore {
+  return {
+    read: async (name) => (await read(root, `marker:${name}`))[1],
+    claim: async (name, value) => (await swap(root, `marker:${name}`, "", value))[1],
+    replace: async (name, from, to) =>
+      (await swap(root, `marker:${name}`, from, to))[0] ? "replaced" : "stale",
+  };
+}
+
+type Keys = readonly SigningKeyRecord[];
+
+export function redisKeys(root: Root): KeyStore {
+  const parse = (value: string | null) => (value === null ? [] : (JSON.parse(value) as SigningKeyRecord[]));
+
+  /** What `change` makes of the keys; again, if another changed them meanwhile. `null` leaves them. */
+  async function update(change: (keys: Keys, nowMs: number) => Keys | null): Promise<Keys | null> {
+    for (;;) {
+      const [now, value] = await read(root, "keys");
+      const changed = change(parse(value), now);
+      if (changed === null) return null;
+      if ((await swap(root, "keys", value ?? "", JSON.stringify(changed)))[0]) return changed;
+    }
+  }
+
+  const replaced = (keys: Keys, kid: string, to: Partial<SigningKeyRecord>) =>
+    keys.map((key) => (key.kid === kid ? { ...key, ...to } : key));
+
+  const list = async () => parse((await read(root, "keys"))[1]);
+  return {
+    list,
+    initialise: async (first) =>
+      (await update((keys) => (keys.length === 0 ? first : null))) ?? (await list()),
+    async rotate(current, next) {
+      const outcome = await update((keys, nowMs) => {
+        const inUse = keys.filter((key) => key.retiredAt === null);
+        const signs = inUse.some((key) => key.kid === current && key.activatedAt !== null);
+        const published = inUse.find((key) => key.activatedAt === null);
+        if (!signs || published === undefined) return null;
+        const retired = replaced(keys, current, { retiredAt: nowMs });
+        return [...replaced(retired, published.kid, { activatedAt: nowMs }), next];
+      });
+      return outcome === null ? "stale" : "rotated";
+    },
+    async reseal(kid, from, sealed) {
+      const is = (key: SigningKeyRecord) => key.kid === kid && key.sealed === from;
+      const outcome = await update((keys) => (keys.some(is) ? replaced(keys, kid, { sealed }) : null));
+      return outcome === null ? "stale" : "replaced";
+    },
+    async remove(kid) {
+      await update((keys) => {
+        const left = keys.filter((key) => key.kid !== kid);
+        return left.length === keys.length ? null : left;
+      });
+    },
+  };
+}
+
+/* Audit events: a list, newest first. */
+
+const addEvent = writing(`redis.call('LPUSH', KEYS[1], ARGV[2])`);
+const recentEvents = reading(`return redis.call('LRANGE', KEYS[1], 0, ARGV[2] - 1)`);
+const dropEvents = writing(`
+for gone = 1, 1000 do
+  local oldest = redis.call('LINDEX', KEYS[1], -1)
+  if not oldest or cjson.decode(oldest).at > now - ${AUDIT_KEPT_MS} then return gone end
+  redis.call('RPOP', KEYS[1])
+end
+return 0`);
+
+export interface AuditPart {
+  readonly store: AuditStore;
+  /** Up to the first event that is young enough. */
+  readonly prune: () => Promise<void>;
+}
+
+export function redisAudit(link: Link, prefix: string): AuditPart {
+  const keys = [`${prefix}{audit}`];
+  return {
+    store: {
+      append: async (event) => void (await link.run(addEvent, keys, [JSON.stringify(event)])),
+      recent: async (limit) =>
+        ((await link.run(recentEvents, keys, [limit])) as string[]).map(
+          (event) => JSON.parse(event) as AuditEvent,
+        ),
+    },
+    async prune() {
+      while ((await link.run(dropEvents, keys)) === 0);
+    },
+  };
+}

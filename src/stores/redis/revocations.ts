@@ -1,0 +1,226 @@
+import { elapsedMs, instant, sleep, type Clock, type Instant } from "../../core/clock.ts";
+import { HoldfastError } from "../../core/errors.ts";
+import type { LogPosition, Revocation, RevocationEntry } from "../../core/revocation.ts";
+import type { RevocationSnapshot, RevocationTail } from "../contracts.ts";
+import { PRUNE_SLACK_MS } from "../retention.ts";
+import { nextEntry, tailAfter } from "../revocation-log.ts";
+import { readingRoot, writingRoot, type Root } from "./root.ts";
+
+/** Entries in one command at most. */
+const MAX_GROUP = 100;
+/** Whoever is further behind takes a snapshot: it is shorter. */
+const MAX_TAIL = 10_000;
+/** A read counts only on a server that could be written to within this time. */
+const HEARTBEAT_MS = 1000;
+/** Of several that append at once one wins each time. */
+const MAX_ATTEMPTS = 50;
+/** No server takes over so late: what was acknowledged before that is there. */
+const DOUBTFUL_MS = 10 * 60_000;
+const MAX_DOUBTFUL = 10_000;
+const CHECK_PAUSE_MS = 1000;
+
+/** Expected end, new chain; then at, until and entry of each. Answers {whether it was so, now, end as it was}. */
+const appendEntries = writingRoot(`
+local seq, chain = unpack(redis.call('HMGET', KEYS[1], 'seq', 'chain'))
+if seq ~= ARGV[3] or chain ~= ARGV[4] then return {0, now, seq, chain} end
+for i = 6, #ARGV, 3 do
+  seq = seq + 1
+  redis.call('XADD', KEYS[2], seq .. '-0', 'at', ARGV[i], 'entry', ARGV[i + 2])
+  redis.call('ZADD', KEYS[3], ARGV[i + 1], ARGV[i + 2])
+end
+redis.call('HSET', KEYS[1], 'seq', seq, 'chain', ARGV[5], 'beat', now)
+return {1, now}`);
+
+const entriesFrom = writingRoot(`
+local seq, chain, beat = unpack(redis.call('HMGET', KEYS[1], 'seq', 'chain', 'beat'))
+if math.abs(now - beat) >= ${HEARTBEAT_MS} then redis.call('HSET', KEYS[1], 'beat', now) end
+local ahead = seq - ARGV[3]
+if ahead <= 0 or ahead > ${MAX_TAIL} then return {seq, chain, {}} end
+return {seq, chain, redis.call('XRANGE', KEYS[2], ARGV[3] .. '-0', '+')}`);
+
+const entriesInForce = readingRoot(`
+local seq, chain = unpack(redis.call('HMGET', KEYS[1], 'seq', 'chain'))
+return {seq, chain, redis.call('ZRANGEBYSCORE', KEYS[3], '(' .. now, '+inf')}`);
+
+const absentOf = readingRoot(`
+local absent = {}
+for i = 3, #ARGV do
+  if not redis.call('ZSCORE', KEYS[3], ARGV[i]) then absent[#absent + 1] = i - 3 end
+end
+return absent`);
+
+/** The newest stays: it shows where the log ends. Answers how many went; more wait when that is a whole batch. */
+const trim = writingRoot(`
+redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now - ${PRUNE_SLACK_MS})
+local seq = redis.call('HGET', KEYS[1], 'seq')
+local oldest = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1000)
+local gone = 0
+for _, entry in ipairs(oldest) do
+  if tonumber(entry[2][2]) > now - ${PRUNE_SLACK_MS} or entry[1] == seq .. '-0' then break end
+  gone = gone + 1
+end
+if gone > 0 then redis.call('XTRIM', KEYS[2], 'MAXLEN', redis.call('XLEN', KEYS[2]) - gone) end
+return gone`);
+
+interface Waiting {
+  readonly revocation: Revocation;
+  readonly resolve: (entry: RevocationEntry) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export interface RedisLogOptions {
+  readonly root: Root;
+  readonly description: string;
+  readonly clock: Clock;
+  /** Told of entries as soon as they are durable. */
+  readonly publish: (entries: readonly RevocationEntry[]) => void;
+  /** Ends once more what an entry ended. */
+  readonly endAgain: (entry: RevocationEntry) => Promise<void>;
+}
+
+/** The revocation log: appended by comparing its end, since scripts cannot compute the digests of its chain. */
+export class RedisLog {
+  readonly #options: RedisLogOptions;
+  readonly #waiting: Waiting[] = [];
+  #draining: Promise<void> | null = null;
+  /** What this process acknowledged lately, oldest first. */
+  #doubtful: { readonly entry: RevocationEntry; readonly at: Instant }[] = [];
+  #closed = false;
+  /** `again`: asked for since it began. */
+  #checking: "no" | "once" | "again" = "no";
+
+  constructor(options: RedisLogOptions) {
+    this.#options = options;
+  }
+
+  /** What is appended in the meantime of a command shares the next one. */
+  async append(revocation: Revocation): Promise<RevocationEntry> {
+    return await new Promise((resolve, reject) => {
+      this.#waiting.push({ revocation, resolve, reject });
+      this.#draining ??= this.#drain();
+    });
+  }
+
+  async after(position: LogPosition): Promise<RevocationTail> {
+    const { root } = this.#options;
+    const reply = await root.run(entriesFrom, [position.seq]);
+    const [end, chain, raw] = reply as [string, string, RawEntry[]];
+    const seq = Number(end);
+    if (position.epoch !== root.epoch) return { status: "gap" };
+    if (seq === position.seq) {
+      return chain === position.chain ? { status: "ok", entries: [] } : { status: "gap" };
+    }
+    const entries = raw.map(toEntry);
+    // Beyond the end, too far behind it, or the entries are gone.
+    if (entries.at(-1)?.seq !== seq) return { status: "gap" };
+    return tailAfter(position, root.epoch, entries);
+  }
+
+  async snapshot(): Promise<RevocationSnapshot> {
+    const { root, description } = this.#options;
+    const [seq, chain, raw] = (await root.run(entriesInForce)) as [string, string, string[]];
+    // It is in there for good: without it, others may be missing, too.
+    if (raw.pop() !== root.epoch) {
+      throw new HoldfastError("store_corrupt", `${description} has lost revocations: restore a back-up`);
+    }
+    const entries = raw.map(parse).toSorted((a, b) => a.seq - b.seq);
+    return { position: { epoch: root.epoch, seq: Number(seq), chain }, entries };
+  }
+
+  async prune(): Promise<void> {
+    while (Number(await this.#options.root.run(trim)) === 1000);
+  }
+
+  /**
+   * Another server may have taken over, without the last writes. What was acknowledged is ended again, and appended
+   * again if the log lacks it; tried until that is done.
+   */
+  async check(): Promise<void> {
+    const running = this.#checking !== "no";
+    this.#checking = "again";
+    if (running) return;
+    while (this.#checking === "again" && !this.#closed) {
+      this.#checking = "once";
+      try {
+        await this.#restore();
+      } catch {
+        this.#checking = "again";
+        await sleep(this.#options.clock, CHECK_PAUSE_MS);
+      }
+    }
+    this.#checking = "no";
+  }
+
+  /** Lets what was accepted finish. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#draining;
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const group = this.#waiting.splice(0, MAX_GROUP);
+      try {
+        const entries = await this.#appendAll(group.map(({ revocation }) => revocation));
+        this.#options.publish(entries);
+        for (const [i, { resolve }] of group.entries()) resolve(entries[i] as RevocationEntry);
+      } catch (error) {
+        for (const { reject } of group) reject(error);
+      }
+    }
+    this.#draining = null;
+  }
+
+  async #appendAll(revocations: readonly Revocation[]): Promise<RevocationEntry[]> {
+    const { root, clock, description } = this.#options;
+    // Nowhere does it end like this: the answer says where it does.
+    let end = (await root.run(appendEntries, ["?", "", ""])) as [number, number, string, string];
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
+      const [, now, seq, chain] = end;
+      const entries: RevocationEntry[] = [];
+      for (const revocation of revocations) {
+        entries.push(nextEntry(entries.at(-1) ?? { seq: Number(seq), chain }, now, revocation));
+      }
+      const args = entries.flatMap((entry) => [entry.at, entry.revocation.until, JSON.stringify(entry)]);
+      const newChain = entries.at(-1)?.chain ?? chain;
+      end = (await root.run(appendEntries, [seq, chain, newChain, ...args])) as typeof end;
+      if (end[0] === 1) {
+        const at = instant(clock);
+        this.#doubtful.push(...entries.map((entry) => ({ entry, at })));
+        this.#doubtful = this.#doubtful.slice(-MAX_DOUBTFUL);
+        return entries;
+      }
+    }
+    throw new HoldfastError("store_unavailable", `${description}: too many append to the log at once`);
+  }
+
+  async #restore(): Promise<void> {
+    const { root, clock, endAgain } = this.#options;
+    this.#doubtful = this.#doubtful.filter(({ at }) => elapsedMs(clock, at) < DOUBTFUL_MS);
+    const entries = this.#doubtful.map(({ entry }) => entry);
+    if (entries.length === 0) return;
+    for (const entry of entries) await endAgain(entry);
+    const texts = entries.map((entry) => JSON.stringify(entry));
+    const absent = (await root.run(absentOf, texts)) as number[];
+    const lost = new Set(absent.map((i) => entries[i] as RevocationEntry));
+    await Promise.all([...lost].map(async ({ revocation }) => await this.append(revocation)));
+    this.#doubtful = this.#doubtful.filter(({ entry }) => !lost.has(entry));
+  }
+}
+
+export type RawEntry = readonly [id: string, fields: readonly string[]];
+
+/** The id is the entry's place, whatever the rest says. */
+export function toEntry([id, fields]: RawEntry): RevocationEntry {
+  return { ...parse(fields[3] ?? ""), seq: Number.parseInt(id, 10) };
+}
+
+/** What cannot be read is an entry that nobody understands: it must not pass for one that is not there. */
+function parse(text: string): RevocationEntry {
+  const unknown = { seq: 0, chain: "", at: 0, revocation: {} as Revocation };
+  try {
+    return { ...unknown, ...(JSON.parse(text) as RevocationEntry) };
+  } catch {
+    return unknown;
+  }
+}

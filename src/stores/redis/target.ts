@@ -1,0 +1,53 @@
+import { HoldfastError } from "../../core/errors.ts";
+import { invalidOption, onlyKnown, text } from "../../core/options.ts";
+
+/** Where Redis is; each address is a URL whose form was checked. */
+export type Target =
+  | { readonly kind: "single"; readonly nodes: readonly [URL] }
+  | { readonly kind: "cluster"; readonly nodes: readonly URL[] }
+  /** The host of `primary` is its name. */
+  | { readonly kind: "sentinel"; readonly primary: URL; readonly nodes: readonly URL[] };
+
+export interface TargetOptions {
+  /** One server: `redis://[user:password@]host[:port][/database]`, `rediss:` for TLS. */
+  url?: string;
+  /** A cluster: some of its nodes, as such URLs. User, password and TLS of the first are those of all. */
+  cluster?: readonly string[];
+  /** A primary that Sentinels watch: `url` is such a URL with the primary's name as its host; `nodes` are Sentinels. */
+  sentinel?: { url: string; nodes: readonly string[] };
+}
+
+export function targetOf({ url, cluster, sentinel }: TargetOptions): Target {
+  if ([url, cluster, sentinel].filter((one) => one !== undefined).length !== 1) {
+    throw new HoldfastError("invalid_option", "redisStore needs one of url, cluster and sentinel");
+  }
+  if (cluster !== undefined) return { kind: "cluster", nodes: addresses("redisStore: cluster", cluster) };
+  if (sentinel === undefined) return { kind: "single", nodes: [address("redisStore: url", url)] };
+  onlyKnown("redisStore: sentinel", sentinel, ["url", "nodes"]);
+  return {
+    kind: "sentinel",
+    primary: address("redisStore: sentinel.url", sentinel.url),
+    nodes: addresses("redisStore: sentinel.nodes", sentinel.nodes),
+  };
+}
+
+/** For people: without credentials. */
+export function placeOf(target: Target): string {
+  const places = target.nodes.map(({ host, pathname }) => host + pathname.replace(/\/$/, ""));
+  const name = target.kind === "sentinel" ? `sentinel ${target.primary.host} at ` : "";
+  return `${target.kind === "cluster" ? "cluster " : name}${places.join(", ")}`;
+}
+
+function addresses(name: string, value: unknown): URL[] {
+  if (!Array.isArray(value) || value.length === 0) throw invalidOption(name, "an array of URLs", value);
+  return value.map((one) => address(name, one));
+}
+
+function address(name: string, value: unknown): URL {
+  const url = URL.parse(text(name, value));
+  const right = url !== null && /^rediss?:$/.test(url.protocol) && url.hostname !== "";
+  if (!right || !/^\/?\d*$/.test(url.pathname) || url.search !== "" || url.hash !== "") {
+    throw invalidOption(name, "redis://[user:password@]host[:port][/database], or rediss:", value);
+  }
+  return url;
+}

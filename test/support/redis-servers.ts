@@ -1,0 +1,195 @@
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+
+/*
+ * Real servers on free ports of 127.0.0.1, each in a folder of its own. Whoever starts one stops it.
+ */
+
+/** Why tests that need Redis are skipped here; `false` when they run. On CI they run, and fail without it. */
+export const noRedis: string | false =
+  spawnSync("redis-server", ["--version"]).status === 0 || process.env["CI"] === "true"
+    ? false
+    : "redis-server is not installed";
+
+/** The bus of a cluster is on the port + 10,000. */
+const HIGHEST_PORT = 55_000;
+
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    server.close();
+    await once(server, "close");
+    if (port <= HIGHEST_PORT) return port;
+  }
+}
+
+/** A server that can be killed, frozen and started again on the same data. */
+export class RedisServer {
+  readonly port: number;
+  readonly #settings: readonly string[];
+  readonly #folder = mkdtempSync(join(tmpdir(), "holdfast-redis-"));
+  #process: ChildProcess | null = null;
+
+  private constructor(port: number, settings: readonly string[]) {
+    this.port = port;
+    this.#settings = settings;
+  }
+
+  /** `settings` as lines of its configuration file. */
+  static async start(
+    settings: readonly string[] = [],
+    kind: "server" | "sentinel" = "server",
+  ): Promise<RedisServer> {
+    const port = await freePort();
+    const common = [`port ${port}`, "bind 127.0.0.1", 'save ""'];
+    const aof = ["appendonly yes", "appendfsync always", "repl-diskless-sync-delay 0"];
+    const server = new RedisServer(
+      port,
+      kind === "server" ? [...common, ...aof, ...settings] : [common[0] ?? "", ...settings],
+    );
+    writeFileSync(join(server.#folder, "redis.conf"), `${server.#settings.join("\n")}\n`);
+    await server.up(kind);
+    return server;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  /** Starts it on what its folder holds; resolves when it takes connections. */
+  async up(kind: "server" | "sentinel" = "server"): Promise<void> {
+    const args = [join(this.#folder, "redis.conf"), ...(kind === "sentinel" ? ["--sentinel"] : [])];
+    this.#process = spawn("redis-server", args, { cwd: this.#folder, stdio: "ignore" });
+    await until(async () => (await this.cli("PING")) !== null, `redis-server on ${this.port}`);
+  }
+
+  /** One command on a connection of its own, over RESP; its reply as text, `null` when there is none. */
+  async cli(...command: string[]): Promise<string | null> {
+    const socket = connect(this.port, "127.0.0.1");
+    const words = command.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`);
+    try {
+      await once(socket, "connect");
+      socket.write(`*${command.length}\r\n${words.join("")}`);
+      const [reply] = (await once(socket, "data")) as [Buffer];
+      return reply.toString();
+    } catch {
+      return null;
+    } finally {
+      socket.destroy();
+    }
+  }
+
+  freeze(): void {
+    this.#process?.kill("SIGSTOP");
+  }
+
+  thaw(): void {
+    this.#process?.kill("SIGCONT");
+  }
+
+  /** At once, as a power failure of its machine would. */
+  async kill(): Promise<void> {
+    const child = this.#process;
+    this.#process = null;
+    if (child === null || child.exitCode !== null) return;
+    const exited = once(child, "exit");
+    child.kill("SIGKILL");
+    await exited;
+  }
+
+  async stop(): Promise<void> {
+    await this.kill();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+export async function until(done: () => Promise<boolean>, what: string, deadlineMs = 20_000): Promise<void> {
+  const start = performance.now();
+  while (!(await done())) {
+    if (performance.now() - start > deadlineMs) throw new Error(`${what}: not within ${deadlineMs} ms`);
+    await pause(20);
+  }
+}
+
+export interface RedisCluster {
+  /** Three primaries, then their replicas. */
+  readonly servers: readonly RedisServer[];
+  readonly urls: readonly string[];
+  stop(): Promise<void>;
+}
+
+/** Three primaries, a replica each. */
+export async function startCluster(): Promise<RedisCluster> {
+  const settings = ["cluster-enabled yes", "cluster-node-timeout 1000", "cluster-replica-validity-factor 0"];
+  const servers = await Promise.all(Array.from({ length: 6 }, async () => await RedisServer.start(settings)));
+  const [first] = servers as [RedisServer];
+  const id = async (server: RedisServer) => (await server.cli("CLUSTER", "MYID"))?.split("\r\n")[1] ?? "";
+  const ids = await Promise.all(servers.map(id));
+  for (const [i, server] of servers.entries()) {
+    await server.cli("CLUSTER", "SET-CONFIG-EPOCH", String(i + 1));
+    if (i > 0) await server.cli("CLUSTER", "MEET", "127.0.0.1", String(first.port));
+    const share = Math.ceil(16_384 / 3);
+    const last = Math.min(16_383, (i + 1) * share - 1);
+    if (i < 3) await server.cli("CLUSTER", "ADDSLOTSRANGE", String(i * share), String(last));
+  }
+  for (const [i, server] of servers.entries()) {
+    if (i < 3) continue;
+    const replicate = async () => (await server.cli("CLUSTER", "REPLICATE", ids[i - 3] ?? "")) === "+OK\r\n";
+    await until(replicate, "a replica that knows its primary");
+  }
+  const ready = async (server: RedisServer) => {
+    const info = (await server.cli("CLUSTER", "INFO")) ?? "";
+    const replication = (await server.cli("INFO", "replication")) ?? "";
+    const linked = /connected_slaves:1|master_link_status:up/.test(replication);
+    return linked && info.includes("cluster_state:ok") && info.includes("cluster_known_nodes:6");
+  };
+  for (const server of servers) await until(async () => await ready(server), "a cluster that is ready");
+  return {
+    servers,
+    urls: servers.map(({ url }) => url),
+    stop: async () => void (await Promise.all(servers.map(async (server) => await server.stop()))),
+  };
+}
+
+export interface RedisSentinels {
+  readonly primary: RedisServer;
+  readonly replica: RedisServer;
+  /** As `redisStore` takes it. */
+  readonly options: { url: string; nodes: string[] };
+  stop(): Promise<void>;
+}
+
+/** A primary, its replica, and three Sentinels that watch them. */
+export async function startSentinels(): Promise<RedisSentinels> {
+  const primary = await RedisServer.start();
+  const replica = await RedisServer.start([`replicaof 127.0.0.1 ${primary.port}`]);
+  const linked = async () =>
+    ((await replica.cli("INFO", "replication")) ?? "").includes("master_link_status:up");
+  await until(linked, "a replica in step");
+  const settings = [
+    `sentinel monitor main 127.0.0.1 ${primary.port} 2`,
+    "sentinel down-after-milliseconds main 500",
+    "sentinel failover-timeout main 3000",
+  ];
+  const start = async () => await RedisServer.start(settings, "sentinel");
+  const sentinels = await Promise.all([start(), start(), start()]);
+  const knows = async (sentinel: RedisServer) => {
+    const said = (await sentinel.cli("SENTINEL", "MASTER", "main")) ?? "";
+    return /num-slaves\r\n\$1\r\n1/.test(said) && /num-other-sentinels\r\n\$1\r\n2/.test(said);
+  };
+  for (const sentinel of sentinels) await until(async () => await knows(sentinel), "Sentinels that know all");
+  const all = [...sentinels, replica, primary];
+  return {
+    primary,
+    replica,
+    options: { url: "redis://main", nodes: sentinels.map(({ url }) => url) },
+    stop: async () => void (await Promise.all(all.map(async (server) => await server.stop()))),
+  };
+}
