@@ -2,6 +2,7 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { TestContext } from "node:test";
 import type { GuardEvent } from "../../../src/core/events.ts";
 import type { Authority, AuthorityOutcome } from "../../../src/guard/authority/authority.ts";
+import type { ClientOptions } from "../../../src/guard/authority/client-authentication.ts";
 import { introspection } from "../../../src/guard/authority/introspection.ts";
 import type { AuthorityOptions } from "../../../src/guard/authority/settings.ts";
 import { FakeClock } from "../../../src/testing/index.ts";
@@ -54,7 +55,11 @@ export function after(clock: FakeClock, ms: number, answer: Answer): Answer {
   };
 }
 
-export function makeWorld(t: TestContext, options: Partial<AuthorityOptions> = {}): World {
+export function makeWorld(
+  t: TestContext,
+  options: Partial<AuthorityOptions> = {},
+  who: ClientOptions = client,
+): World {
   const clock = new FakeClock();
   const seen: GuardEvent["event"][] = [];
   const messages: string[] = [];
@@ -68,7 +73,7 @@ export function makeWorld(t: TestContext, options: Partial<AuthorityOptions> = {
     concurrent: () => concurrent,
     authority: introspection({
       url,
-      ...client,
+      ...who,
       fetch: async (_url, { body, signal }) => {
         const token = new URLSearchParams(body as string).get("token") ?? "";
         world.asked.push(token);
