@@ -43,7 +43,7 @@ function table(path: string, heading: RegExp): string[] {
 }
 
 const settings = () =>
-  [...read("src/server/settings.ts").matchAll(/^ {2}(HOLDFAST_\w+): /gm)].map((m) => m[1] ?? "");
+  [...read("src/server/settings.ts").matchAll(/^ {2}((?:HOLDFAST|ALLOW)_\w+): /gm)].map((m) => m[1] ?? "");
 
 const pages: [what: string, declared: () => string[], page: string, heading: RegExp][] = [
   ["error code", () => union("src/core/errors.ts", "ErrorCode"), "errors", /^Errors$/],
@@ -81,6 +81,21 @@ const pages: [what: string, declared: () => string[], page: string, heading: Reg
     /trusted issuer/,
   ],
   ["option of jwks", () => members("src/guard/keys/jwks.ts", "JwksOptions"), "options", /jwks/],
+  [
+    "option of httpRevocations",
+    () => members("src/guard/feeds/http-revocations.ts", "HttpRevocationsOptions"),
+    "options",
+    /httpRevocations/,
+  ],
+  [
+    "option of an authority",
+    () => [
+      ...members("src/guard/authority/settings.ts", "AuthorityOptions"),
+      ...members("src/guard/authority/client-authentication.ts", "ClientOptions"),
+    ],
+    "options",
+    /introspection/,
+  ],
   [
     "option of createIssuer",
     () => members("src/issuer/types.ts", "IssuerOptions"),
