@@ -12,7 +12,8 @@ const SQUARE_ENDINGS = new Set(Array.from({ length: 64 }, (_, i) => (i * i) % 64
 
 /**
  * By what anybody can factor this RSA modulus, completing "has a modulus …"; `null` if no such thing is seen. Costs
- * 0.3 ms. Keys of a generator with too few seeds (Debian, CVE-2008-0166) look like any other: only lists tell.
+ * 0.3 ms, with 8192 bits 4 ms. Keys of a generator with too few seeds (Debian, CVE-2008-0166) look like any other:
+ * only lists of them tell.
  */
 export function modulusWeakness(bytes: Buffer): string | null {
   if (new Set(bytes).size < MIN_DIFFERENT_BYTES) return "of a repeated pattern";
@@ -41,10 +42,9 @@ function isPowerOf65537(residue: number, prime: number): boolean {
   return false;
 }
 
-/** n = a² − b² with a just over √n; at the first round with b = 0 if n is a square. */
+/** n = (a + b)(a − b) = a² − b² with a just over √n; if n is a square, with b = 0. */
 function hasCloseFactors(n: bigint): boolean {
   let a = squareRoot(n);
-  if (a * a < n) a++;
   let rest = a * a - n;
   for (let round = 0; round < FERMAT_ROUNDS; round++) {
     if (isSquare(rest)) return true;
@@ -58,7 +58,7 @@ function isSquare(n: bigint): boolean {
   return SQUARE_ENDINGS.has(Number(n & 63n)) && squareRoot(n) ** 2n === n;
 }
 
-/** Rounded down, by Newton's method from above. */
+/** Rounded down, by Newton's method from above; what is less than 2 comes back as it is. */
 function squareRoot(n: bigint): bigint {
   if (n < 2n) return n;
   let root = 1n << BigInt((n.toString(16).length * 4 + 1) >> 1);

@@ -6,7 +6,7 @@ import { proofPolicy } from "../../src/jwt/claims.ts";
 import { importJwkSet, importSecret, type VerificationKey } from "../../src/jwt/jwk-set.ts";
 import { parseToken, type ParsedToken } from "../../src/jwt/parse.ts";
 import { ProofPool, type Proof } from "../../src/jwt/proof-pool.ts";
-import { prove } from "../../src/jwt/prove.ts";
+import { prove, proveOnPool } from "../../src/jwt/prove.ts";
 import { createMint } from "../../src/testing/index.ts";
 
 const issuer = "https://id.example.com";
@@ -151,4 +151,12 @@ test("a key of another algorithm proves nothing on the thread pool either", asyn
     pool.prove(token, key, policy),
   );
   assert.deepEqual(await all(proofs), [null, "wrong_algorithm", "bad_signature"]);
+});
+
+test("what node:crypto cannot do rejects on the thread pool, and throws without it: it is never an answer", async () => {
+  // OpenSSL holds the key to SHA-384.
+  const key: VerificationKey = { ...subject("PS384").key, algorithm: "PS256" };
+  const { good } = subject("PS256");
+  assert.throws(() => prove(good, key, policy), /digest not allowed/);
+  await assert.rejects(proveOnPool(good, key, policy), /digest not allowed/);
 });
