@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { jwks } from "../../../src/index.ts";
+import type { Keyring } from "../../../src/guard/keys/key-source.ts";
+import type { VerificationKey } from "../../../src/jwt/jwk-set.ts";
+import { createMint, FakeClock, type Mint } from "../../../src/testing/index.ts";
+import { audience, issuer } from "../world.ts";
+import { Provider } from "./provider.ts";
+import { fakeSnapshots, openRing, signer } from "./ring.ts";
+
+const minute = 60_000;
+const maxStaleMs = 60 * minute;
+const vanishedMs = 20 * minute;
+const settings = { freshMs: 10 * minute, maxStaleMs, vanishedMs };
+
+const mints: Mint[] = [];
+for (const algorithm of ["ES256", "ES256", "EdDSA"] as const) {
+  mints.push(await createMint({ issuer, audience, algorithm, lifetimeMs: 1e12 }));
+}
+
+type Step =
+  /** The provider publishes the keys of these mints, unless it is down. */
+  | { readonly do: "publish"; readonly mints: readonly number[] }
+  | { readonly do: "fail" | "recover" | "restart" | "distrust" }
+  | { readonly do: "wait"; readonly ms: number }
+  | { readonly do: "ask"; readonly mint: number; readonly named: boolean };
+
+const mintNumber = fc.nat({ max: mints.length - 1 });
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant("publish" as const), mints: fc.uniqueArray(mintNumber) }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ do: fc.constantFrom("fail", "recover", "recover", "restart", "distrust") }),
+  },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant("wait" as const), ms: fc.nat({ max: 45 * minute }) }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({ do: fc.constant("ask" as const), mint: mintNumber, named: fc.boolean() }),
+  },
+);
+
+interface Proof {
+  readonly key: VerificationKey;
+  readonly mint: number;
+  readonly ring: Keyring;
+}
+
+/** What a key set may be believed for, told without any of the parts that decide it. */
+class Model {
+  readonly clock: FakeClock = new FakeClock();
+  readonly #provider = new Provider({ keys: [] });
+  readonly #snapshots = fakeSnapshots();
+  #published = new Set<number>();
+  #up = true;
+  #ring = this.#open();
+  /** When the provider last served this key; when it last served any set that can be used; when keys were distrusted. */
+  readonly #served = new Map<number, number>();
+  #fetchedAt = -Infinity;
+  #distrustedAt = -Infinity;
+  #proofs: Proof[] = [];
+
+  async take(one: Step): Promise<void> {
+    switch (one.do) {
+      case "publish":
+        this.#published = new Set(one.mints);
+        break;
+      case "fail":
+      case "recover":
+        this.#up = one.do === "recover";
+        break;
+      case "restart":
+        this.#ring.close();
+        this.#ring = this.#open();
+        break;
+      case "distrust":
+        this.#distrustedAt = this.clock.now();
+        this.#proofs = [];
+        this.#ring.distrust();
+        assert.equal(this.#ring.status().usable, false);
+        break;
+      case "wait":
+        await this.clock.advance(one.ms);
+        break;
+      case "ask":
+        await this.#ask(one.mint, one.named);
+    }
+    this.#check();
+  }
+
+  async end(): Promise<void> {
+    this.#ring.close();
+    await this.clock.advance(0);
+    assert.equal(this.clock.pending, 0);
+  }
+
+  #open(): Keyring {
+    this.#provider.answer = () => this.#answer();
+    const source = jwks("https://id.example/keys", { ...settings, fetch: this.#provider.fetch });
+    return openRing(source, { clock: this.clock, snapshots: this.#snapshots });
+  }
+
+  #answer(): Response {
+    if (!this.#up) return new Response("down", { status: 503 });
+    if (this.#published.size > 0) this.#fetchedAt = this.clock.now();
+    for (const mint of this.#published) this.#served.set(mint, this.clock.now());
+    return Response.json({ keys: [...this.#published].flatMap((mint) => mints[mint]?.jwks().keys ?? []) });
+  }
+
+  async #ask(mint: number, named: boolean): Promise<void> {
+    const token = mints[mint]?.token({}, named ? {} : { kid: undefined }) ?? "";
+    const found = await signer(this.#ring, token);
+    if (!("status" in found)) {
+      // Only the last set proves anything new.
+      assert.equal(this.#served.get(mint), this.#fetchedAt, "proved by a key that the last set lacks");
+      assert.ok(this.clock.now() - this.#fetchedAt < maxStaleMs, "proved by a set that is too old");
+      assert.ok(this.#fetchedAt >= this.#distrustedAt, "proved by a key that was distrusted");
+      this.#proofs.push({ key: found, mint, ring: this.#ring });
+    } else if (found.status === "invalid") {
+      // Law 1: proved by a set that was asked for now or a moment ago, not by an outage.
+      assert.notEqual(this.#served.get(mint), this.#fetchedAt, "refused although the last set has its key");
+      assert.ok(this.clock.now() - this.#fetchedAt < 30_000, "refused by a set from some time ago");
+    } else {
+      assert.ok(found.retryAfterMs > 0);
+    }
+  }
+
+  /** What was proved stands as long as its key is in the last set or left it not too long ago, and no longer. */
+  #check(): void {
+    const now = this.clock.now();
+    for (const { key, mint, ring } of this.#proofs) {
+      if (ring !== this.#ring) continue;
+      const isIn = this.#served.get(mint) === this.#fetchedAt;
+      const tooOld = now - this.#fetchedAt >= maxStaleMs;
+      const held = ring.holds(key);
+      if (tooOld) assert.ok(!held, "holds a key of a set that is too old");
+      if (isIn && !tooOld && !ring.vanished(key)) continue;
+      // Between its last set and the next there are at most the time that a set is fresh, or that it may be old.
+      const goneMs = now - (this.#served.get(mint) ?? -Infinity);
+      if (goneMs >= maxStaleMs + vanishedMs) assert.ok(!held, "holds a key that vanished long ago");
+      if (held && !isIn) assert.ok(ring.vanished(key), "holds a key that it does not call vanished");
+    }
+  }
+}
+
+test("law 1: whatever a provider publishes and however it fails, no token is refused for that, and no key believed too long", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
+      const model = new Model();
+      for (const one of steps) await model.take(one);
+      await model.end();
+    }),
+    { numRuns: 150, seed: 28 },
+  );
+});
