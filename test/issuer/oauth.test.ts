@@ -45,6 +45,12 @@ async function clientToken(issuer: Issuer, form: Form = {}): Promise<TokenRespon
   return (await answer(await post(issuer, "/oauth/token", grant), 200)) as unknown as TokenResponse;
 }
 
+async function refreshed(issuer: Issuer, token: string): Promise<TokenResponse> {
+  const outcome = await issuer.refresh(token);
+  assert.ok(outcome.status === "ok");
+  return outcome.tokens;
+}
+
 describe("client authentication (RFC 6749 §2.3.1)", () => {
   const grant = { grant_type: "client_credentials" };
 
@@ -140,6 +146,22 @@ describe("the refresh_token grant", () => {
     const bodies = await Promise.all(answers.map(async (one) => await answer(one, 200)));
     assert.equal(new Set(bodies.map((one) => one["refresh_token"])).size, 1);
     assert.equal(claimsOf(bodies[2]?.["access_token"] as string)["client_id"], "holdfast");
+  });
+
+  test("a name without its secret, or a name that nobody has, spends nothing", async () => {
+    const { issuer } = fixture({ clients });
+    const { refresh_token } = await logIn(issuer);
+    for (const client_id of ["orders", "nobody"]) {
+      const body = await answer(
+        await post(issuer, "/oauth/token", { ...refresh, refresh_token, client_id }),
+        401,
+      );
+      assert.equal(body["error"], "invalid_client");
+    }
+    const [, generation] = String(
+      claimsOf((await refreshed(issuer, refresh_token)).access_token)["jti"],
+    ).split(".");
+    assert.equal(generation, "2", "this was the first refresh");
   });
 
   test("law 8: a conflict is 409, and neither issues nor ends anything; a spent token is invalid_grant", async () => {
@@ -276,13 +298,9 @@ describe("introspection (RFC 7662)", () => {
     const { issuer, clock } = fixture({ clients });
     const first = await logIn(issuer);
     const active = async (token: string) => (await introspect(issuer, token))["active"];
-    const next = async (token: string) => {
-      const outcome = await issuer.refresh(token);
-      return outcome.status === "ok" ? outcome.tokens.refresh_token : "";
-    };
-    const second = await next(first.refresh_token);
+    const second = (await refreshed(issuer, first.refresh_token)).refresh_token;
     assert.deepEqual([await active(first.refresh_token), await active(second)], [true, true]);
-    const third = await next(second);
+    const third = (await refreshed(issuer, second)).refresh_token;
     const all = [first.refresh_token, second, third];
     assert.deepEqual(await Promise.all(all.map(active)), [false, true, true]);
     await clock.advance(30_000);
@@ -318,11 +336,10 @@ describe("revocation (RFC 7009)", () => {
     assert.deepEqual([response.status, await response.text()], [200, ""]);
     assert.equal(response.headers.get("Cache-Control"), "no-store");
     assert.equal((await validity(issuer, access_token)).reason, "revoked");
-    const outcome = await issuer.refresh(refresh_token);
-    assert.ok(outcome.status === "ok", "the session goes on");
-    assert.equal((await revoke(issuer, outcome.tokens.refresh_token, orders)).status, 200);
-    assert.equal((await validity(issuer, outcome.tokens.access_token)).reason, "revoked");
-    assert.equal((await issuer.refresh(outcome.tokens.refresh_token)).status, "invalid_grant");
+    const next = await refreshed(issuer, refresh_token);
+    assert.equal((await revoke(issuer, next.refresh_token, orders)).status, 200);
+    assert.equal((await validity(issuer, next.access_token)).reason, "revoked");
+    assert.equal((await issuer.refresh(next.refresh_token)).status, "invalid_grant");
   });
 
   test("an unknown token is 200, and an access token is written down once and not when it is over", async () => {

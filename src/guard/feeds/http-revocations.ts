@@ -12,7 +12,7 @@ export interface HttpRevocationsOptions {
   url: string;
   clientId: string;
   clientSecret: string;
-  /** For one question and the last byte of its answer, besides the time that the issuer waits for news. Default 5,000. */
+  /** For one question and the last byte of its answer, besides the time that the issuer waits for news. Default 5,000, the most that a guard waits. */
   timeoutMs?: number;
   /** Of an answer: an entry takes some 250. Default 67,108,864. */
   maxBytes?: number;
@@ -102,7 +102,7 @@ function questions(options: HttpRevocationsOptions, clock: Clock, random: () => 
   const base = trustworthyUrl(`${owner}: url`, options.url);
   const credentials = clientAuthentication(owner, { auth: "basic", clientId, clientSecret });
   const { timeoutMs: ms, maxBytes: bytes } = options;
-  const timeoutMs = wholeNumber(`${owner}: timeoutMs`, ms, { default: 5_000, min: 1, max: 60_000 });
+  const timeoutMs = wholeNumber(`${owner}: timeoutMs`, ms, { default: 5_000, min: 1, max: 5_000 });
   const maxBytes = wholeNumber(`${owner}: maxBytes`, bytes, { default: 67_108_864, min: 1 });
   return async (place: Place, waitS: number, signal: AbortSignal): Promise<unknown> => {
     const url = new URL(base);

@@ -71,12 +71,11 @@ async function refreshTokenFacts(ctx: Context, text: string): Promise<object | n
   return { iss: ctx.config.url, sub, sid, exp, client_id: content.client, token_type: "N_A" };
 }
 
-/** Whether a refresh with it would bring tokens: it is current, or its successor is still to be had. */
+/** Whether a refresh with it would bring tokens: it is current, or within grace the one before. */
 function isUsable(session: ProvenSession, digest: string, nowMs: number): boolean {
   if (!isLive(session, nowMs)) return false;
-  const { currentDigest, previousDigest, sealedSuccessor, graceEndsAt } = session;
-  const repeatable = sealedSuccessor !== null && nowMs < (graceEndsAt ?? 0);
-  return digest === currentDigest || (repeatable && digest === previousDigest);
+  const { currentDigest, previousDigest, graceEndsAt } = session;
+  return digest === currentDigest || (digest === previousDigest && nowMs < (graceEndsAt ?? 0));
 }
 
 /** RFC 7009: 200 when nothing is left of the token, durably; for one that is not ours there never was. */

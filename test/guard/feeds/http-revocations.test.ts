@@ -112,7 +112,7 @@ describe("a guard that follows an issuer's log over HTTP", () => {
     there.fault = async (to, init) => await other.fetch(new Request(to, init));
     await clock.advance(10_000);
     await other.revoke({ kind: "token", id: "after" });
-    await clock.advance(1_000);
+    await clock.advance(0);
     for (const jti of ["before", "after"]) {
       assert.equal((await guard.validate(mint.token({ jti }))).status, "invalid", jti);
     }
