@@ -104,6 +104,18 @@ test("fault 24: failing probes come ever more rarely, up to 30 s; only 60 s clos
   assert.equal(breaker.retryAfterMs, 1000);
 });
 
+test("fault 23: at half-open only the probe's own outcome counts, not that of a user who asked before", async () => {
+  for (const succeeded of [true, false]) {
+    const { breaker, clock, fail } = make();
+    const old = breaker.admit() as Pass;
+    await fail(5, 300);
+    await clock.advance(1000);
+    assert.ok(breaker.admitProbe() !== null);
+    breaker.settle(old, succeeded);
+    assert.equal(breaker.state, "half-open");
+  }
+});
+
 test("the open time is spread over its upper half, so that instances do not probe together", async () => {
   const { breaker, fail } = make(() => 0);
   await fail(5, 300);

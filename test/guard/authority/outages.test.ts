@@ -40,7 +40,8 @@ test("fault 16: after an outage of an hour it is asked again within 30 s of its 
   await world.clock.advance(30_000);
   assert.equal(world.authority.status().breaker, "closed");
   assert.deepEqual(await world.askFor(1), { status: "yes", claims: { sub: "alice" } });
-  assert.equal(world.authority.failingMs(), null);
+  const { failingMs, lastError } = world.authority.status();
+  assert.deepEqual([failingMs, lastError], [null, null]);
   assert.deepEqual(world.events(), ["authority_failed", "breaker_opened", "breaker_closed"]);
 });
 
@@ -108,6 +109,19 @@ for (const [header, waitMs] of [
     assert.ok(!("status" in world.authority.ask("opaque-token-0123456789")));
   });
 }
+
+test("fault 18: an open breaker's probe waits for the end of Retry-After too", async (t) => {
+  const world = makeWorld(t);
+  world.answer = after(world.clock, 1200, () => status(503, { "Retry-After": "40" }));
+  for (let i = 0; i < 5; i++) void world.authority.ask(`opaque-token-of-caller-${i}`);
+  await world.clock.advance(1200);
+  assert.equal(world.authority.status().breaker, "open");
+  assert.equal(world.authority.status().retryAfterMs, 40_000);
+  await world.clock.advance(39_999);
+  assert.equal(world.asked.length, 5);
+  await world.clock.advance(1);
+  assert.equal(world.asked.length, 6);
+});
 
 for (const code of [400, 401, 403, 404, 405, 415]) {
   test(`fault 20: ${code} is about us and not about the token: unavailable, a loud alarm, a failure`, async (t) => {

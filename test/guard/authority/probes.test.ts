@@ -132,6 +132,29 @@ test("held open it asks nobody and counts as failing; held closed it always asks
   ]);
 });
 
+test("there is one probe at a time, whatever is done by hand while it hangs", async (t) => {
+  const world = makeWorld(t);
+  world.answer = hang;
+  world.authority.start();
+  await world.clock.advance(100);
+  for (const state of ["closed", null, "open", null] as const) {
+    world.authority.force(state);
+    await world.clock.advance(100);
+    assert.equal(world.concurrent(), 1);
+  }
+});
+
+test("a probe that is under way when it is closed ends, and nothing is said of it", async (t) => {
+  const world = makeWorld(t);
+  world.answer = hang;
+  world.authority.start();
+  await world.clock.advance(100);
+  world.authority.close();
+  await world.clock.advance(60_000);
+  assert.deepEqual([world.concurrent(), world.clock.pending, world.asked.length], [0, 0, 1]);
+  assert.deepEqual([world.events(), world.authority.status().lastError], [[], null]);
+});
+
 test("an answer that was under way when it was forced open does not end the outage that the operator declared", async (t) => {
   const world = makeWorld(t);
   world.answer = after(world.clock, 500, yes);
