@@ -21,7 +21,7 @@ const place = z.object({
 
 /**
  * The log for guards elsewhere: all that is in force, or what came `after` a place in it, `wait` seconds long at
- * most. An empty tail is a sign of life: it was read from the store when the answer began.
+ * most. An empty tail is a sign of life: it was read from the store right before the answer.
  */
 export async function revocationsEndpoint(ctx: Context, { request, origin }: Call): Promise<Response> {
   requireClient(ctx, request);
