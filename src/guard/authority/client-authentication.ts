@@ -33,8 +33,9 @@ export function clientAuthentication(owner: string, options: ClientOptions): Cli
   const { auth = bearerToken === undefined ? "basic" : "bearer" } = options;
   if (auth === "bearer") {
     const credentials = bearer(owner, bearerToken);
-    const unused = clientId ?? clientSecret;
-    if (unused !== undefined) throw invalidOption(`${owner}: clientId`, 'absent with auth "bearer"', unused);
+    for (const [name, value] of Object.entries({ clientId, clientSecret })) {
+      if (value !== undefined) throw invalidOption(`${owner}: ${name}`, 'absent with auth "bearer"', value);
+    }
     return credentials;
   }
   if (auth !== "basic" && auth !== "post") {

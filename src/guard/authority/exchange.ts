@@ -1,8 +1,7 @@
 import type { Clock } from "../../core/clock.ts";
 import { isHoldfastError } from "../../core/errors.ts";
-import type { JwtClaims } from "../../core/verdict.ts";
 import { hasRegisteredTypes } from "../../jwt/parse.ts";
-import { fetchJson, type JsonAnswer } from "../fetch-json.ts";
+import { fetchJson, unusable, type JsonAnswer } from "../fetch-json.ts";
 import { describe } from "../report.ts";
 import type { AuthorityAnswer, AuthoritySource } from "./authority.ts";
 import type { AuthoritySettings } from "./settings.ts";
@@ -75,24 +74,26 @@ export async function exchange(
 }
 
 function read(dialect: Dialect, json: unknown): Reply {
-  const answer =
-    isObject(json) && !Array.isArray(json) ? dialect.read(json as Record<string, unknown>) : null;
+  const answer = isRecord(json) ? dialect.read(json) : null;
   return answer ?? failed(`${WHAT} has another form than that of ${dialect.kind}`);
 }
 
 /** A good token with these claims; `null` when one has the wrong type. */
 export function good(claims: unknown): AuthorityAnswer | null {
-  if (!isObject(claims) || Array.isArray(claims) || !hasRegisteredTypes(claims as JwtClaims)) return null;
+  if (!isRecord(claims) || !hasRegisteredTypes(claims)) return null;
   freeze(claims);
-  return { status: "yes", claims: claims as JwtClaims };
+  return { status: "yes", claims };
 }
 
-function isObject(value: unknown): value is object {
-  return typeof value === "object" && value !== null;
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function freeze(value: object): void {
-  for (const item of Object.values(value)) if (isObject(item)) freeze(item);
+/** To its depth. Throws for `__proto__`, which whoever copies the claims would take for something else. */
+function freeze(value: unknown): void {
+  if (typeof value !== "object" || value === null) return;
+  if (Object.hasOwn(value, "__proto__")) throw unusable(WHAT, "has a member __proto__");
+  for (const item of Object.values(value)) freeze(item);
   Object.freeze(value);
 }
 

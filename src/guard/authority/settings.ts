@@ -76,7 +76,6 @@ export function authoritySettings(owner: string, options: AuthorityOptions): Aut
   if (canary !== undefined && typeof canary !== "function") {
     throw invalidOption(`${owner}: canary`, "a function", canary);
   }
-  for (const [name, value] of Object.entries(headers)) text(`${owner}: headers["${name}"]`, value);
   const whole = (
     option: "timeoutMs" | "maxBytes" | "maxConcurrent" | "probeMs",
     bounds: { default: number; min: number; max?: number },
@@ -90,7 +89,7 @@ export function authoritySettings(owner: string, options: AuthorityOptions): Aut
     maxConcurrent: whole("maxConcurrent", { default: 64, min: 1 }),
     probeMs: whole("probeMs", { default: 10_000, min: 1_000 }),
     canary,
-    headers: { ...headers },
+    headers: lowerCased(owner, headers),
     fetch,
   };
 }
@@ -101,4 +100,13 @@ function opaqueShape(owner: string, opaque: unknown): RegExp | null {
   // An expression with one of these flags remembers where it was, and fits every other time.
   if (opaque instanceof RegExp && !opaque.global && !opaque.sticky) return opaque;
   throw invalidOption(`${owner}: opaque`, "true, false or a RegExp without the flags g and y", opaque);
+}
+
+/** So that `Authorization` and our `authorization` are not sent as one. */
+function lowerCased(owner: string, headers: Readonly<Record<string, unknown>>): Record<string, string> {
+  const entries = Object.entries(headers).map(([name, value]): [string, string] => [
+    name.toLowerCase(),
+    text(`${owner}: headers["${name}"]`, value),
+  ]);
+  return Object.fromEntries(entries);
 }

@@ -25,7 +25,6 @@ test("fault 21: a definitive no is an answer, and for the breaker a success", as
   assert.deepEqual(world.events(), []);
 });
 
-/** Redirects lead to the right answer; 10 MB hold one. */
 const spoilt: [what: string, answer: () => Response][] = [
   ["HTML", () => new Response("<!doctype html>", { headers: { "content-type": "text/html" } })],
   ["204", () => status(204)],
@@ -48,6 +47,7 @@ const spoilt: [what: string, answer: () => Response][] = [
     "nesting without end",
     () => new Response(`{"active":true,"x":${"[".repeat(20_000)}${"]".repeat(20_000)}}`),
   ],
+  ["another prototype", () => new Response('{"active":true,"x":{"__proto__":{"admin":true}}}')],
   ["10 MB", () => Response.json({ active: true, padding: "x".repeat(10_485_760) })],
   ["a redirect", () => status(302, { location: "https://id.example.com/active" })],
   ["a redirect with a body", () => Response.json({ active: true }, { status: 307 })],

@@ -105,6 +105,15 @@ test("basic form-encodes identifier and secret before it joins them (RFC 6749 §
   assert.deepEqual([scheme, Buffer.from(credentials, "base64").toString()], ["Basic", "a%3Ab:p+w%26%C3%A9"]);
 });
 
+test("a header of one's own does not mingle with ours, however it is spelled", async () => {
+  const { headers } = await sentBy(introspection, {
+    ...client,
+    headers: { Authorization: "x", "X-Tenant": "acme" },
+  });
+  assert.match(headers["authorization"] ?? "", /^Basic /);
+  assert.deepEqual([headers["Authorization"], headers["x-tenant"]], [undefined, "acme"]);
+});
+
 test("any identifier and secret come back as they were from what basic sends", async () => {
   const text = fc.string({ unit: "grapheme", minLength: 1 });
   await fc.assert(
