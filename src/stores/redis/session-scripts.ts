@@ -2,80 +2,89 @@ import { PRUNE_SLACK_MS } from "../retention.ts";
 import { reading, writing, type Script } from "./link.ts";
 
 /*
- * A session is a hash that has the fields of its record, '' for null, and beside it, in the same slot, its sealed
- * successor, which ends with grace. Every answer is {outcome, now, record as it was, what changed, successor}.
- * `cutAt` stands in the place of a session that a cut-off met before it was made.
+ * A session is a hash of two JSON texts: `fixed`, what never changes, and `state`, what does; `cutAt` stands in the
+ * place of one that a cut-off met before it was made. Its sealed successor is beside it, in the same slot, and ends
+ * with grace. Answers are {outcome, now, fixed, state, successor}.
  */
-const RECORD = `local raw = redis.call('HGETALL', KEYS[1])
-local r = {}
-for i = 1, #raw, 2 do r[raw[i]] = raw[i + 1] end
-local function before(field) local at = tonumber(r[field]) return at ~= nil and now < at end
-local live = r.endedAt == '' and before('idleExpiresAt') and before('absoluteExpiresAt')
+const SESSION = `local fixed, state = unpack(redis.call('HMGET', KEYS[1], 'fixed', 'state'))
+if not fixed then return {'unknown', now} end
+local s = cjson.decode(state)
+local null = cjson.null
+local live = s.endedAt == null and now < s.idleExpiresAt and now < s.absoluteExpiresAt
+local function answer(outcome, successor) return {outcome, now, fixed, state, successor} end
+local function save()
+  state = cjson.encode(s)
+  redis.call('HSET', KEYS[1], 'state', state)
+end
 `;
 
-export const readSession: Script = reading(`${RECORD}
-return {r.id and 'found' or 'unknown', now, raw, {}, redis.call('GET', KEYS[2])}`);
+export const readSession: Script = reading(`${SESSION}
+return answer(live and 'live' or 'over', redis.call('GET', KEYS[2]))`);
 
-/** authAt, ms to live, then the record. */
+/** authAt, ms to live, fixed, state. */
 export const createSession: Script = writing(`
-if redis.call('HEXISTS', KEYS[1], 'id') == 1 then return 'taken' end
-local cutAt = tonumber(redis.call('HGET', KEYS[1], 'cutAt'))
-if cutAt and tonumber(ARGV[2]) <= cutAt then return 'superseded' end
-redis.call('HSET', KEYS[1], unpack(ARGV, 4))
+local made, cutAt = unpack(redis.call('HMGET', KEYS[1], 'fixed', 'cutAt'))
+if made then return 'taken' end
+if cutAt and tonumber(ARGV[2]) <= tonumber(cutAt) then return 'superseded' end
+redis.call('HSET', KEYS[1], 'fixed', ARGV[4], 'state', ARGV[5])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 'created'`);
 
 /**
  * `decideRotation` of ../rotation.ts once more; a test holds them to the same answers. There is no cut-off to look
- * at: it ended the session. Reuse is decided here, and ended after the log has it.
+ * at: it has ended the session. Reuse is only told: the session ends when the log has it.
  */
-export const rotateSession: Script = writing(`${RECORD}
-local generation, presented, successor, sealed = tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
-local idle, grace = tonumber(ARGV[6]), tonumber(ARGV[7])
-local function answer(outcome, changed, sealed) return {outcome, now, raw, changed or {}, sealed} end
-if not r.id then return answer('unknown') end
+export const rotateSession: Script = writing(`${SESSION}
+local presented, successor, sealed, grace = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[7])
+local function excused(ends) return ends ~= null and now < ends end
 if not live then return answer('ended') end
-local behind = tonumber(r.generation) - generation
+local behind = s.generation - ARGV[2]
 if behind < 0 then return answer('unknown') end
 if behind == 0 then
-  if presented ~= r.currentDigest then return answer('unknown') end
-  local ends = math.min(now + idle, tonumber(r.absoluteExpiresAt))
-  local changed = {'generation', generation + 1, 'currentDigest', successor, 'previousDigest', presented,
-    'rotatedAt', now, 'graceEndsAt', now + grace, 'olderGraceEndsAt', r.graceEndsAt,
-    'issuedAtS', math.max(math.floor(now / 1000), tonumber(r.issuedAtS)), 'idleExpiresAt', ends,
-    'graceStreak', r.graceHit == '1' and r.graceStreak or 0, 'graceHit', 0}
-  redis.call('HSET', KEYS[1], unpack(changed))
-  redis.call('PEXPIRE', KEYS[1], ends - now + ${PRUNE_SLACK_MS})
+  if presented ~= s.currentDigest then return answer('unknown') end
+  s.generation = s.generation + 1
+  s.previousDigest, s.currentDigest = presented, successor
+  s.rotatedAt = now
+  s.olderGraceEndsAt, s.graceEndsAt = s.graceEndsAt, now + grace
+  s.issuedAtS = math.max(math.floor(now / 1000), s.issuedAtS)
+  s.idleExpiresAt = math.min(now + ARGV[6], s.absoluteExpiresAt)
+  s.graceStreak = s.graceHit and s.graceStreak or 0
+  s.graceHit = false
+  save()
+  redis.call('PEXPIRE', KEYS[1], s.idleExpiresAt - now + ${PRUNE_SLACK_MS})
   redis.call('SET', KEYS[2], sealed, 'PX', math.max(grace, 1))
-  return answer('rotated', changed, sealed)
+  return answer('rotated', sealed)
 end
 if behind == 1 then
-  if presented ~= r.previousDigest then return answer('unknown') end
-  if before('graceEndsAt') then
+  if presented ~= s.previousDigest then return answer('unknown') end
+  if excused(s.graceEndsAt) then
     local standing = redis.call('GET', KEYS[2])
     if not standing then return answer('conflict') end
-    if r.graceHit == '1' then return answer('repeated', {}, standing) end
-    local changed = {'graceHit', 1, 'graceStreak', tonumber(r.graceStreak) + 1}
-    redis.call('HSET', KEYS[1], unpack(changed))
-    return answer('repeated', changed, standing)
+    if not s.graceHit then
+      s.graceHit, s.graceStreak = true, s.graceStreak + 1
+      save()
+    end
+    return answer('repeated', standing)
   end
 end
-if behind == 2 and before('olderGraceEndsAt') then return answer('conflict') end
+if behind == 2 and excused(s.olderGraceEndsAt) then return answer('conflict') end
 return answer('reuse')`);
 
-/** Reason; then, for a cut-off, the subject and the moment. What is another's, or began later, stays. */
-export const endSession: Script = writing(`${RECORD}
-local reason, subject, cutAt = ARGV[2], ARGV[3], tonumber(ARGV[4])
-if not r.id and cutAt then
-  redis.call('HSET', KEYS[1], 'cutAt', math.max(cutAt, tonumber(r.cutAt or 0)))
+/** Reason; for a cut-off the subject and its moment; '' or up to which `authAt`. What is another's stays. */
+export const endSession: Script = writing(`
+local subject, cutAt, upTo = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+if cutAt and redis.call('HEXISTS', KEYS[1], 'fixed') == 0 then
+  redis.call('HSET', KEYS[1], 'cutAt', math.max(cutAt, tonumber(redis.call('HGET', KEYS[1], 'cutAt') or 0)))
   redis.call('PEXPIRE', KEYS[1], ${PRUNE_SLACK_MS})
 end
-if not r.id or cutAt and (r.subject ~= subject or tonumber(r.authAt) > cutAt) then return {'unknown', now, raw, {}} end
-if r.endedAt ~= '' then return {'ended', now, raw, {}} end
-local changed = {'currentDigest', '', 'previousDigest', '', 'endedAt', now, 'endReason', reason}
-redis.call('HSET', KEYS[1], unpack(changed))
+${SESSION}
+local facts = cjson.decode(fixed)
+if cutAt and facts.subject ~= subject or upTo and facts.authAt > upTo then return {'unknown', now} end
+if s.endedAt ~= null then return answer('ended') end
+s.currentDigest, s.previousDigest, s.endedAt, s.endReason = '', null, now, ARGV[2]
+save()
 redis.call('DEL', KEYS[2])
-return {live and 'live' or 'expired', now, raw, changed}`);
+return answer(live and 'live' or 'over')`);
 
 /*
  * A subject's cut-off, and the ids of its sessions by when they are over at the latest, in one slot. An id is listed
@@ -92,7 +101,7 @@ local at, covered = unpack(redis.call('HMGET', KEYS[1], 'at', 'before'))
 if at and tonumber(ARGV[3]) <= tonumber(at) then return {now, 1} end
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ${PRUNE_SLACK_MS})
 redis.call('ZADD', KEYS[2], ARGV[4], ARGV[2])
-extend(KEYS[2], tonumber(ARGV[4]) - now + ${PRUNE_SLACK_MS})
+extend(KEYS[2], ARGV[4] - now + ${PRUNE_SLACK_MS})
 return {now, 0, at, covered}`);
 
 export const listedSessions: Script = reading(`return redis.call('ZRANGE', KEYS[2], 0, -1)`);
@@ -100,8 +109,9 @@ export const listedSessions: Script = reading(`return redis.call('ZRANGE', KEYS[
 /** Least `before`, until, moment or '' for now. Answers {moment, before, ids}. */
 export const cutOffSubject: Script = writing(`${EXTEND}
 local at, covered = unpack(redis.call('HMGET', KEYS[1], 'at', 'before'))
-local moment = math.max(tonumber(ARGV[4]) or now, tonumber(at) or 0)
-local before = math.max(tonumber(ARGV[2]), math.ceil((tonumber(ARGV[4]) or now) / 1000), tonumber(covered) or 0)
+local moment = tonumber(ARGV[4]) or now
+local before = math.max(tonumber(ARGV[2]), math.ceil(moment / 1000), tonumber(covered) or 0)
+moment = math.max(moment, tonumber(at) or 0)
 redis.call('HSET', KEYS[1], 'at', moment, 'before', before)
-extend(KEYS[1], tonumber(ARGV[3]) - now + ${PRUNE_SLACK_MS})
+extend(KEYS[1], ARGV[3] - now + ${PRUNE_SLACK_MS})
 return {moment, before, redis.call('ZRANGE', KEYS[2], 0, -1)}`);

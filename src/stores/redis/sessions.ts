@@ -1,6 +1,6 @@
 import { HoldfastError } from "../../core/errors.ts";
 import type { Revocation, RevocationEntry } from "../../core/revocation.ts";
-import type { EndReason, RotationOutcome, SessionRecord, SessionStore } from "../contracts.ts";
+import type { EndReason, RotationOutcome, SessionFacts, SessionRecord, SessionStore } from "../contracts.ts";
 import { PRUNE_SLACK_MS } from "../retention.ts";
 import { isLive, startSession } from "../rotation.ts";
 import type { Link } from "./link.ts";
@@ -14,13 +14,14 @@ import {
   rotateSession,
 } from "./session-scripts.ts";
 
-type Fields = readonly (string | number)[];
-/** Outcome, now, the record's fields before, those that changed, the sealed successor. */
-type Answer = readonly [outcome: string, now: number, was: Fields, changed: Fields, sealed?: string | null];
-
-const NUMBERS =
-  /^(authAt|absoluteExpiresAt|generation|rotatedAt|graceEndsAt|olderGraceEndsAt|issuedAtS|idleExpiresAt|graceStreak|endedAt)$/;
-const NULLABLE = /^(previousDigest|graceEndsAt|olderGraceEndsAt|endedAt|endReason)$/;
+/** JSON of the facts, and of the rest of the record but its sealed successor. */
+type Answer = readonly [
+  outcome: string,
+  now: number,
+  fixed?: string,
+  state?: string,
+  successor?: string | null,
+];
 
 export interface SessionParts {
   readonly store: SessionStore;
@@ -53,15 +54,15 @@ export function redisSessions({ link, prefix, log, requireStore }: SessionContex
     return session === null || session.idleExpiresAt <= now - PRUNE_SLACK_MS ? null : { session, now };
   }
 
-  async function finish(id: string, reason: EndReason, cut?: { subject: string; at: number }) {
-    const args = [reason, cut?.subject ?? "", cut?.at ?? ""];
-    const answer = (await link.run(endSession, keysOf(id), args)) as Answer;
+  async function finish(id: string, reason: EndReason, cut: readonly (string | number)[] = []) {
+    const [subject = "", at = "", upTo = ""] = cut;
+    const answer = (await link.run(endSession, keysOf(id), [reason, subject, at, upTo])) as Answer;
     return { was: answer[0], session: toRecord(answer) };
   }
 
   /**
    * The sessions go first: only when none of them can be refreshed any more is it known which `iat` the log's
-   * entry has to cover.
+   * entry has to cover. With `moment` it is done once more, and spares what began later.
    */
   async function cutOff(
     revocation: Revocation & { kind: "subject" },
@@ -73,7 +74,7 @@ export function redisSessions({ link, prefix, log, requireStore }: SessionContex
     const cut = async (before: number, at: number | "") =>
       (await link.run(cutOffSubject, keys, [before, until, at])) as [number, number, string[]];
     const [at, least, ids] = await cut(revocation.before, moment);
-    const ended = await Promise.all(ids.map(async (id) => await finish(id, reason, { subject, at })));
+    const ended = await Promise.all(ids.map(async (id) => await finish(id, reason, [subject, at, moment])));
     const before = ended.reduce((max, { session }) => Math.max(max, session?.issuedAtS ?? 0), least);
     // The clock was set back since, or there was a cut-off in this very second.
     if (before > least) await cut(before, at);
@@ -108,7 +109,7 @@ export function redisSessions({ link, prefix, log, requireStore }: SessionContex
         const record = startSession(session, now, cutoff);
         if (record === null) return { status: "superseded" };
         const life = Math.max(1, record.idleExpiresAt - now + PRUNE_SLACK_MS);
-        const made = await link.run(createSession, keysOf(id), [authAt, life, ...toFields(record)]);
+        const made = await link.run(createSession, keysOf(id), [authAt, life, ...toTexts(record)]);
         if (made === "taken") throw new HoldfastError("invalid_option", "session.id is taken already");
         return made === "created" ? { status: "created", session: record } : { status: "superseded" };
       },
@@ -159,26 +160,17 @@ export function redisSessions({ link, prefix, log, requireStore }: SessionContex
   };
 }
 
-function toFields(record: SessionRecord): (string | number)[] {
-  return Object.entries(record).flatMap(([name, value]: [string, string | number | boolean | null]) =>
-    name === "sealedSuccessor" ? [] : [name, typeof value === "boolean" ? Number(value) : (value ?? "")],
-  );
+/** `null` where there is none. What never changes is read from the part that its MAC is over. */
+function toRecord([, now, fixed, state, successor = null]: Answer): SessionRecord | null {
+  if (fixed === undefined || state === undefined) return null;
+  const record = { ...(JSON.parse(state) as SessionRecord), ...(JSON.parse(fixed) as SessionFacts) };
+  const inGrace = record.graceEndsAt !== null && now < record.graceEndsAt;
+  return { ...record, sealedSuccessor: inGrace ? successor : null };
 }
 
-/** `null` where there is none, or only the trace of a cut-off. */
-function toRecord([, now, was, changed, sealed]: Answer): SessionRecord | null {
-  const record: Record<string, unknown> = {};
-  for (const fields of [was, changed]) {
-    for (let i = 0; i < fields.length; i += 2) {
-      const name = fields[i] as string;
-      const value = fields[i + 1] as string | number;
-      record[name] = value === "" && NULLABLE.test(name) ? null : NUMBERS.test(name) ? Number(value) : value;
-    }
-  }
-  if (record["id"] === undefined) return null;
-  delete record["cutAt"];
-  record["graceHit"] = String(record["graceHit"]) === "1";
-  const graceEndsAt = record["graceEndsAt"] as number | null;
-  record["sealedSuccessor"] = graceEndsAt !== null && now < graceEndsAt ? (sealed ?? null) : null;
-  return record as unknown as SessionRecord;
+function toTexts(record: SessionRecord): [fixed: string, state: string] {
+  const { id, subject, authAt, absoluteExpiresAt, facts, mac, sealedSuccessor: _, ...changing } = record;
+  const fixed: SessionFacts = { id, subject, authAt, absoluteExpiresAt, facts, mac };
+  // Scripts look at the state only.
+  return [JSON.stringify(fixed), JSON.stringify({ ...changing, absoluteExpiresAt })];
 }

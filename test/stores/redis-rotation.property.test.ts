@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { after, before, describe, test } from "node:test";
+import fc from "fast-check";
+import { createClient } from "redis";
+import { GRACE_MS, ISSUER, login, present } from "../../src/stores/contract/fixtures.ts";
+import type { Rotation, SessionRecord, Store } from "../../src/stores/contracts.ts";
+import { memoryStore } from "../../src/stores/memory.ts";
+import { redisStore } from "../../src/stores/redis.ts";
+import { decideRotation, endedSession } from "../../src/stores/rotation.ts";
+import { FakeClock } from "../../src/testing/fake-clock.ts";
+import { noRedis, RedisServer } from "../support/redis-servers.ts";
+
+const NOW = Date.UTC(2030, 0, 1);
+
+const digest = fc.constantFrom("d1", "d2", "d3", "");
+/** Often at the very edge of a decision. */
+const moment = fc.oneof(
+  fc.constantFrom(NOW - 1, NOW, NOW + 1),
+  fc.integer({ min: NOW - 100_000, max: NOW + 100_000 }),
+);
+const state = fc.record({
+  generation: fc.integer({ min: 1, max: 5 }),
+  currentDigest: digest,
+  previousDigest: fc.option(digest),
+  sealedSuccessor: fc.option(fc.string({ unit: "binary", minLength: 1 })),
+  rotatedAt: moment,
+  graceEndsAt: fc.option(moment),
+  olderGraceEndsAt: fc.option(moment),
+  issuedAtS: fc.integer({ min: NOW / 1000 - 10, max: NOW / 1000 + 10 }),
+  idleExpiresAt: moment,
+  absoluteExpiresAt: moment,
+  graceStreak: fc.integer({ min: 0, max: 9 }),
+  graceHit: fc.boolean(),
+  endedAt: fc.option(moment, { freq: 1 }),
+});
+const rotation = fc.record({
+  generation: fc.integer({ min: 0, max: 6 }),
+  presentedDigest: digest,
+  successorDigest: fc.string({ unit: "binary" }),
+  sealedSuccessor: fc.string({ unit: "binary" }),
+  idleMs: fc.integer({ min: 1, max: 200_000 }),
+  graceMs: fc.integer({ min: 0, max: 100_000 }),
+});
+
+type Step =
+  | { readonly do: "present"; readonly back: number }
+  | { readonly do: "wait" | "set clock back"; readonly ms: number }
+  | { readonly do: "end" | "end all" | "prune" };
+
+const steps = fc.array(
+  fc.oneof(
+    { weight: 12, arbitrary: fc.integer({ min: -1, max: 4 }).map((back): Step => ({ do: "present", back })) },
+    {
+      weight: 4,
+      arbitrary: fc
+        .constantFrom(1, 1000, GRACE_MS - 1, GRACE_MS, GRACE_MS + 1, 900_000)
+        .map((ms): Step => ({ do: "wait", ms })),
+    },
+    {
+      weight: 1,
+      arbitrary: fc.integer({ min: 1, max: 3_600_000 }).map((ms): Step => ({ do: "set clock back", ms })),
+    },
+    { weight: 2, arbitrary: fc.constantFrom<Step>({ do: "end" }, { do: "end all" }, { do: "prune" }) },
+  ),
+  { maxLength: 30 },
+);
+
+/** What a caller sees of one step. */
+async function take(step: Step, store: Store, clock: FakeClock): Promise<unknown> {
+  const scope = { issuer: ISSUER, until: clock.now() + 1e9 };
+  const session = await store.sessions.get("s");
+  switch (step.do) {
+    case "present": {
+      const { outcome } = await present(store, "s", (session?.generation ?? 1) - step.back);
+      return outcome;
+    }
+    case "wait":
+      return await clock.advance(step.ms);
+    case "set clock back":
+      return clock.setWall(clock.now() - step.ms);
+    case "end":
+      return await store.sessions.end("s", "logout", { kind: "session", id: "s", ...scope });
+    case "end all":
+      return await store.sessions.endAll("alice", "logout_all", scope);
+    case "prune":
+      return await store.prune();
+  }
+}
+
+void describe("a rotation on Redis", { skip: noRedis }, () => {
+  let server: RedisServer;
+  before(async () => (server = await RedisServer.start(["appendfsync no"])));
+  after(async () => await server.stop());
+
+  void test("law 8: the script decides as decideRotation does, on any record", async (t) => {
+    const clock = new FakeClock(NOW);
+    const store = await redisStore({ url: server.url, clock, durability: "unchecked" });
+    const raw = await createClient({ url: server.url, RESP: 2 }).connect();
+    t.after(async () => {
+      raw.destroy();
+      await store.close();
+    });
+    let n = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        state,
+        rotation,
+        async ({ sealedSuccessor, absoluteExpiresAt, ...changing }, asked) => {
+          const id = `s${n++}`;
+          const facts = { id, subject: id, authAt: NOW - 1, absoluteExpiresAt, facts: "{}", mac: "m" };
+          const endReason = changing.endedAt === null ? null : ("logout" as const);
+          const record: SessionRecord = { ...facts, ...changing, sealedSuccessor, endReason };
+          const key = `holdfast:{session:${id}}`;
+          const stateText = JSON.stringify({ ...changing, endReason, absoluteExpiresAt });
+          await raw.hSet(key, { fixed: JSON.stringify(facts), state: stateText });
+          if (sealedSuccessor !== null) await raw.set(`${key}:successor`, sealedSuccessor);
+
+          const onReuse = { kind: "session", id, issuer: ISSUER, until: NOW + 1 } as const;
+          const presented: Rotation = { sessionId: id, ...asked, onReuse };
+          const expected = decideRotation(record, presented, NOW, null);
+          const outcome = await store.sessions.rotate(presented);
+          assert.equal(outcome.outcome, expected.outcome);
+          if (outcome.outcome === "repeated" && expected.outcome === "repeated") {
+            assert.equal(outcome.sealedSuccessor, expected.sealedSuccessor);
+          }
+          const left = expected.outcome === "unknown" ? record : expected.session;
+          const standing = await store.sessions.get(id);
+          // Beyond grace nobody may see it, whether it is erased yet or not.
+          const inGrace = left.graceEndsAt !== null && NOW < left.graceEndsAt;
+          assert.deepEqual(standing, { ...left, sealedSuccessor: inGrace ? left.sealedSuccessor : null });
+          if (outcome.outcome === "reuse") assert.deepEqual(standing, endedSession(record, "reuse", NOW));
+        },
+      ),
+      { numRuns: 2000 },
+    );
+  });
+
+  void test("law 8: whatever happens in whatever order, Redis and SQLite say the same", async () => {
+    await fc.assert(
+      fc.asyncProperty(steps, async (sequence) => {
+        const clocks = [new FakeClock(), new FakeClock()] as const;
+        const prefix = `${randomBytes(6).toString("hex")}:`;
+        const options = { url: server.url, clock: clocks[1], prefix, durability: "unchecked" } as const;
+        const stores = [memoryStore({ clock: clocks[0] }), await redisStore(options)] as const;
+        try {
+          for (const store of stores) await login(store, "s");
+          for (const step of sequence) {
+            const seen = [await take(step, stores[0], clocks[0]), await take(step, stores[1], clocks[1])];
+            assert.deepEqual(seen[1], seen[0]);
+            const [one, other] = await Promise.all(
+              stores.map(async (store) => await store.sessions.get("s")),
+            );
+            const now = clocks[0].now();
+            const inGrace = (one?.graceEndsAt ?? 0) > now;
+            assert.deepEqual(other, one && { ...one, sealedSuccessor: inGrace ? one.sealedSuccessor : null });
+            const logs = await Promise.all(stores.map(async (store) => await store.revocations.snapshot()));
+            assert.deepEqual(
+              logs[1].entries.map((entry) => entry.revocation),
+              logs[0].entries.map((entry) => entry.revocation),
+            );
+          }
+        } finally {
+          for (const store of stores) await store.close();
+        }
+      }),
+      { numRuns: 100 },
+    );
+  });
+});
