@@ -15,7 +15,7 @@ export interface ClientOptions {
 }
 
 /** What goes into a request to say who asks. */
-export interface Credentials {
+interface Credentials {
   readonly headers: Readonly<Record<string, string>>;
   /** Parameters of the body. */
   readonly body: Readonly<Record<string, string>>;
