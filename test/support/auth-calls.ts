@@ -8,10 +8,21 @@ export interface Tokens {
 }
 
 /** POSTs JSON to the service. */
-export async function post(base: string, path: string, body: unknown, token?: string): Promise<Response> {
+export async function post(
+  base: string,
+  path: string,
+  body: unknown,
+  token?: string,
+  signal?: AbortSignal,
+): Promise<Response> {
   const headers: Record<string, string> = { "content-type": "application/json" };
   if (token !== undefined) headers["authorization"] = `Bearer ${token}`;
-  return await fetch(base + path, { method: "POST", headers, body: JSON.stringify(body) });
+  return await fetch(base + path, {
+    method: "POST",
+    headers,
+    body: JSON.stringify(body),
+    ...(signal && { signal }),
+  });
 }
 
 /** Logs the bootstrap user in. */

@@ -37,12 +37,16 @@ async function exit(child: ChildProcess): Promise<number | string> {
   return child.signalCode ?? child.exitCode ?? -1;
 }
 
-/** Starts `holdfast serve` as a process of its own and waits until it says where it listens. */
+/**
+ * Starts `holdfast serve`, or another script that says where it listens, as a process of its own and waits until it
+ * does.
+ */
 export async function startService(
   dataDir: string,
   settings: Record<string, string> = {},
+  command: readonly string[] = [cli, "serve"],
 ): Promise<ServiceProcess> {
-  const child = spawn(process.execPath, [cli, "serve"], {
+  const child = spawn(process.execPath, ["--no-warnings", ...command], {
     env: serviceEnvironment(dataDir, settings),
     stdio: ["ignore", "pipe", "pipe"],
   });

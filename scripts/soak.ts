@@ -1,0 +1,87 @@
+/*
+ * Races, losses and kills with real processes, on every store that this machine has. Progress on stderr, figures on
+ * stdout; exit code 1 when a promise was broken.
+ *
+ * `node scripts/soak.ts [--short] [--seed 1] [--store SQLite] [--part races]`
+ */
+import { parseArgs } from "node:util";
+import { kills } from "../test/soak/kills.ts";
+import { losses } from "../test/soak/losses.ts";
+import type { Figures, Part } from "../test/soak/part.ts";
+import { openPlace } from "../test/soak/place.ts";
+import { races } from "../test/soak/races.ts";
+import { seeded } from "../test/soak/random.ts";
+import { revocations } from "../test/soak/revocations.ts";
+import { noRedis } from "../test/support/redis-servers.ts";
+
+const { values: flags } = parseArgs({
+  options: {
+    /** Less than a minute. */
+    short: { type: "boolean", default: false },
+    seed: { type: "string" },
+    store: { type: "string" },
+    part: { type: "string" },
+  },
+});
+const seed = Number(flags.seed ?? Date.now() % 1_000_000);
+const some = flags.short;
+
+const parts: Readonly<Record<string, (part: Part) => Promise<Figures>>> = {
+  races: async (part) =>
+    await races({
+      ...part,
+      services: some ? [2] : [1, 2, 4, 8],
+      latenciesMs: some ? [50] : [0, 50],
+      rounds: some ? 3 : 20,
+    }),
+  losses: async (part) =>
+    await losses({
+      ...part,
+      refreshes: some ? 2000 : 100_000,
+      services: some ? 2 : 4,
+      clients: 32,
+      thefts: some ? 3 : 50,
+      pastGrace: !some,
+    }),
+  kills: async (part) => await kills({ ...part, rounds: some ? 6 : 1000 }),
+  revocation: async (part) => await revocations({ ...part, samples: some ? 20 : 500 }),
+};
+
+const PROGRESS_MS = 2000;
+let last = 0;
+
+function progressOf(name: string): (text: string) => void {
+  return (text) => {
+    if (performance.now() - last < PROGRESS_MS) return;
+    last = performance.now();
+    console.error(`${name}: ${text}`);
+  };
+}
+
+console.log(`seed ${seed}`);
+const stores = (["SQLite", "Redis"] as const).filter(
+  (name) => flags.store === undefined || flags.store === name,
+);
+for (const store of stores) {
+  if (store === "Redis" && noRedis !== false) {
+    console.log(`Redis: skipped, ${noRedis}`);
+    continue;
+  }
+  for (const [name, run] of Object.entries(parts)) {
+    if (flags.part !== undefined && flags.part !== name) continue;
+    const place = await openPlace(store);
+    const since = performance.now();
+    try {
+      const progress = progressOf(`${name} on ${store}`);
+      const figures = await run({ place, random: seeded(seed), progress });
+      const seconds = ((performance.now() - since) / 1000).toFixed(0);
+      console.log(`\n${name} on ${store}, ${seconds} s`);
+      for (const [what, figure] of Object.entries(figures)) console.log(`  ${what.padEnd(40)}${figure}`);
+    } catch (error) {
+      console.log(`\n${name} on ${store}: ${error instanceof Error ? error.message : String(error)}`);
+      process.exitCode = 1;
+    } finally {
+      await place.close();
+    }
+  }
+}

@@ -1,0 +1,101 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { login, post, type Tokens } from "../support/auth-calls.ts";
+import { Client } from "../support/kill-rounds.ts";
+import type { ServiceProcess } from "../support/service-process.ts";
+import { keep, perSecond, type Figures, type Part } from "./part.ts";
+import { between } from "./random.ts";
+import { thefts } from "./thefts.ts";
+
+export interface Losses extends Part {
+  readonly refreshes: number;
+  readonly services: number;
+  readonly clients: number;
+  /** How many thefts of each kind, and whether to wait for the end of grace for those that need it. */
+  readonly thefts: number;
+  readonly pastGrace: boolean;
+}
+
+const LOST = 0.05;
+
+/**
+ * A request that was cut off may still be under way. A real client's next refresh is minutes later; ours must not
+ * have gone on by three generations when it arrives: that is reuse, even within grace.
+ */
+const CUT_SETTLES_MS = 1000;
+
+interface Count {
+  refreshes: number;
+  lost: number;
+  unavailable: number;
+}
+
+/** One client refreshes until enough was refreshed; of its answers some are lost, before or after they were sent. */
+async function refreshing(
+  options: Losses,
+  services: readonly ServiceProcess[],
+  count: Count,
+  first: Tokens,
+): Promise<void> {
+  const { random } = options;
+  const base = () => services[between(random, 0, services.length - 1)]?.url ?? "";
+  let held = first;
+  let settled = 0;
+  while (count.refreshes < options.refreshes) {
+    count.refreshes++;
+    if (count.refreshes % 500 === 0) options.progress(`${count.refreshes} of ${options.refreshes} refreshes`);
+    const lost = random() < LOST;
+    const cut = new AbortController();
+    const timer = lost && random() < 0.5 ? setTimeout(() => cut.abort(), random() * 5) : undefined;
+    const answer = await ask(base(), held, cut.signal);
+    clearTimeout(timer);
+    if (lost || answer === "cut") {
+      count.lost++;
+      if (answer === "cut") settled = performance.now() + CUT_SETTLES_MS;
+    } else if (answer.status === 503) {
+      count.unavailable++;
+      await pause(20);
+    } else {
+      keep(`no client is logged out (${answer.status})`, answer.status === 200);
+      held = answer.tokens;
+      const unsettledMs = settled - performance.now();
+      if (unsettledMs > 0) await pause(unsettledMs);
+    }
+  }
+  await new Client(held).goOn(base());
+  keep("the session is the one that began", held.session_id === first.session_id);
+}
+
+async function ask(
+  base: string,
+  { refresh_token }: Tokens,
+  signal?: AbortSignal,
+): Promise<{ status: number; tokens: Tokens } | "cut"> {
+  try {
+    const response = await post(base, "/auth/refresh", { refresh_token }, undefined, signal);
+    return { status: response.status, tokens: (await response.json()) as Tokens };
+  } catch {
+    return "cut";
+  }
+}
+
+/** Fault 44. */
+export async function losses(options: Losses): Promise<Figures> {
+  const starting = Array.from({ length: options.services }, async () => await options.place.start());
+  const services = await Promise.all(starting);
+  const count: Count = { refreshes: 0, lost: 0, unavailable: 0 };
+  const logins: Tokens[] = [];
+  // One after the other: a burst of logins is limited.
+  for (let n = 0; n < options.clients; n++) logins.push(await login(services[0]?.url ?? ""));
+  const work = async () => {
+    const since = performance.now();
+    await Promise.all(logins.map(async (first) => await refreshing(options, services, count, first)));
+    return perSecond(count.refreshes, since);
+  };
+  const [rate, found] = await Promise.all([work(), thefts({ ...options, services, each: options.thefts })]);
+  await options.place.stopServices();
+  return {
+    "refreshes with losses": `${count.refreshes}, ${rate}/s over ${options.services} services`,
+    "answers lost": `${count.lost}; 503: ${count.unavailable}; forced logins: 0`,
+    ...found,
+  };
+}

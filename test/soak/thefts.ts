@@ -1,0 +1,71 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { login, refresh, refreshed, until, verify, type Tokens } from "../support/auth-calls.ts";
+import type { ServiceProcess } from "../support/service-process.ts";
+import { keep, type Figures, type Part } from "./part.ts";
+import { between } from "./random.ts";
+
+export interface Thefts extends Part {
+  readonly services: readonly ServiceProcess[];
+  readonly each: number;
+  /** Waits for the end of grace, for those thefts that show only then. */
+  readonly pastGrace: boolean;
+}
+
+/** The service's grace is 30 s. */
+const PAST_GRACE_MS = 31_000;
+/** By then every service has heard of a session's end. */
+const HEARD_MS = 5_000;
+
+/** A session with all that it ever had, oldest first. */
+type Chain = readonly Tokens[];
+
+/**
+ * Refresh tokens of every generation are presented by somebody who has a copy. A spent one ends its session: at once
+ * if it is older than two generations, else when its grace is over. The current one works, once: whoever comes second
+ * after grace ends the session for both.
+ */
+export async function thefts(options: Thefts): Promise<Figures> {
+  const { random, services, each } = options;
+  const base = () => services[between(random, 0, services.length - 1)]?.url ?? "";
+
+  async function chain(): Promise<Chain> {
+    const tokens = [await login(base())];
+    for (let left = between(random, 3, 12); left > 0; left--) {
+      tokens.push(await refreshed(base(), tokens.at(-1)?.refresh_token ?? ""));
+    }
+    return tokens;
+  }
+
+  async function endsWith(tokens: Chain, presented: Tokens | undefined): Promise<void> {
+    const tip = tokens.at(-1) as Tokens;
+    keep("a stolen token is refused", (await status(base(), presented)) === 400);
+    keep("and ends the session", (await status(base(), tip)) === 400);
+    const refused = await until(async () => (await verify(base(), tip.access_token)) === 401, HEARD_MS);
+    keep("and its access tokens", refused < HEARD_MS);
+  }
+
+  const waiting: { tokens: Chain; stolen: Tokens | undefined }[] = [];
+  for (let n = 0; n < each; n++) {
+    const old = await chain();
+    await endsWith(old, old[between(random, 0, old.length - 4)]);
+    const recent = await chain();
+    waiting.push({ tokens: recent, stolen: recent.at(-between(random, 2, 3)) });
+    // The thief comes first, with the current one: the owner is the one who comes back with a spent token.
+    const shared = await chain();
+    const thief = await refreshed(base(), shared.at(-1)?.refresh_token ?? "");
+    waiting.push({ tokens: [...shared, thief], stolen: shared.at(-1) });
+  }
+  for (const { stolen } of waiting) {
+    keep("within grace it is excused, or a conflict", [200, 409].includes(await status(base(), stolen)));
+  }
+  if (!options.pastGrace) return { "thefts detected": `${each} of ${each}` };
+  await pause(PAST_GRACE_MS);
+  for (const { tokens, stolen } of waiting) await endsWith(tokens, stolen);
+  return { "thefts detected": `${3 * each} of ${3 * each}` };
+}
+
+async function status(base: string, tokens: Tokens | undefined): Promise<number> {
+  const response = await refresh(base, tokens?.refresh_token ?? "");
+  await response.arrayBuffer();
+  return response.status;
+}
