@@ -33,6 +33,11 @@ function refusal(status: Answer["status"], error: string, error_description: str
   return { status, headers, body: { error, error_description } };
 }
 
+/** Tells that the request was let in without the authority, and why (law 10). */
+function degradedHeader(degraded: null | { readonly cause: string }): Record<string, string> {
+  return degraded === null ? {} : { "X-Auth-Degraded": degraded.cause };
+}
+
 /**
  * The one mapping from what was presented and decided to HTTP. `scopes` are those the route needs. Why a token
  * is invalid is never told: the events know.
@@ -43,7 +48,7 @@ export function bearerAnswer(
 ): Answer {
   switch (decision.status) {
     case "valid":
-      return { status: 200, headers: { "Cache-Control": "no-store" }, body: null };
+      return { status: 200, headers: degradedHeader(decision.degraded), body: null };
     case "none": // RFC 6750 §3.1: no error code when no credentials were sent.
       return refusal(401, "unauthorized", "A bearer token is needed.", { "WWW-Authenticate": challenge });
     case "malformed": {

@@ -11,7 +11,7 @@ export type AuthenticatedRequest<C = JwtClaims> = IncomingMessage & {
 
 /**
  * Lets a request through to `handler` when its bearer token is valid under `rules`; answers 400, 401, 403 or
- * 503 otherwise.
+ * 503 otherwise. `X-Auth-Degraded` is set when that was decided without the authority.
  *
  *     createServer(protect(guard, { scopes: ["orders:read"] }, (req, res) => res.end(req.auth.subject)));
  */
@@ -21,7 +21,7 @@ export function protect<C = JwtClaims>(
   handler: (req: AuthenticatedRequest<C>, res: ServerResponse) => unknown,
 ): (req: IncomingMessage, res: ServerResponse) => void {
   requireMethods("protect", "guard", guard, ["authorize"]);
-  onlyKnown("protect: rules", rules, ["scopes", "maxRevocationAgeMs"]);
+  onlyKnown("protect: rules", rules, ["scopes", "maxRevocationAgeMs", "degraded"]);
   const { scopes } = rules;
   if (scopes !== undefined && !Array.isArray(scopes)) {
     throw invalidOption("protect: scopes", "an array of strings", scopes);
@@ -29,11 +29,12 @@ export function protect<C = JwtClaims>(
   const pass = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const presented = readBearer(authorizations(req));
     const outcome = presented.status === "token" ? await ask(guard, presented.token, rules, res) : presented;
+    const { status, headers, body } = bearerAnswer(outcome, rules.scopes);
     if (outcome.status === "valid") {
+      for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
       await handler(Object.assign(req, { auth: outcome }), res);
       return;
     }
-    const { status, headers, body } = bearerAnswer(outcome, rules.scopes);
     const text = JSON.stringify(body);
     res.writeHead(status, { ...headers, "Content-Length": Buffer.byteLength(text) }).end(text);
   };

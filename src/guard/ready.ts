@@ -8,10 +8,10 @@ import type { Call } from "./types.ts";
 /** Waits until every issuer's tokens can be decided. */
 export async function ready(
   ladder: Ladder,
-  call: { timeoutMs?: number } & Call,
+  call: { timeoutMs?: number; issuer?: string } & Call,
   closing: AbortSignal,
 ): Promise<void> {
-  onlyKnown("ready", call, ["timeoutMs", "signal"]);
+  onlyKnown("ready", call, ["timeoutMs", "issuer", "signal"]);
   const timeoutMs = wholeNumber("timeoutMs", call.timeoutMs, { default: 5_000, min: 1 });
   const { clock, name, realms, degraded } = ladder;
   const throwIfClosed = () => {
@@ -20,7 +20,8 @@ export async function ready(
   throwIfClosed();
   // Who may do without the authority need not wait for it to come back.
   const wait = { attempt: degraded.mode === "local" };
-  const lacking = new Set(realms.all);
+  const wanted = call.issuer === undefined ? realms.all : [realms.named(call.issuer)];
+  const lacking = new Set(wanted);
   const realmReady = async (realm: Realm, signal: AbortSignal) => {
     const { keyring, revocations, authority } = realm;
     await Promise.all([keyring.ready(signal), revocations?.ready(), authority?.ready(signal, wait)]);
@@ -31,7 +32,7 @@ export async function ready(
       clock,
       name,
       timeoutMs,
-      async (signal) => await Promise.all(realms.all.map(async (realm) => await realmReady(realm, signal))),
+      async (signal) => await Promise.all(wanted.map(async (realm) => await realmReady(realm, signal))),
       call.signal === undefined ? closing : AbortSignal.any([closing, call.signal]),
     );
   } catch (error) {

@@ -92,8 +92,11 @@ export interface Guard<C = JwtClaims> {
   /** The same under a route's rules. Rejects with `invalid_option` for rules that are none. */
   authorize(token: string, rules?: Rules & Call): Promise<Decision<C>>;
   status(): GuardStatus;
-  /** Resolves once every issuer has keys, a complete view of revocations and an authority that answered (or may be done without); rejects with `not_ready` after `timeoutMs` (default 5,000), or with `closed`. */
-  ready(options?: { timeoutMs?: number } & Call): Promise<void>;
+  /**
+   * Resolves once every issuer, or the one named, has keys, a complete view of revocations and an authority that answered
+   * (or may be done without); rejects with `not_ready` after `timeoutMs` (default 5,000), or with `closed`.
+   */
+  ready(options?: { timeoutMs?: number; issuer?: string } & Call): Promise<void>;
   /** The issuer's signing keys may be known to others: what they proved no longer counts, and the set is fetched at once. `issuer` may be left out where there is one. */
   distrustKeys(issuer?: string): void;
   /** Opens or closes the breaker of the issuer's authority by hand; `null` gives it back to itself. */

@@ -23,7 +23,7 @@ type Html = ReturnType<typeof html>;
 type Part = keyof Health["components"];
 
 /** What a failing part means for those who use the service. */
-const consequence: Readonly<Record<Part, string>> = {
+const consequence: Readonly<Record<Exclude<Part, "provider">, string>> = {
   store: "Logins, refreshes and revocations answer 503. Nothing is lost; tokens issued so far pass for now.",
   keys: "No token can be checked: 503.",
   revocations: "What was revoked lately is not known: tokens answer 503.",
@@ -91,7 +91,7 @@ function parts({ components }: Health): Html {
       html`<div class="card">
         <b>${name} <span class="${status}">${status}</span></b>
         <p class="dim">${detail}</p>
-        ${status === "ok" ? "" : html`<p>${status === "degraded" ? stillWorks : consequence[name as Part]}</p>`}
+        ${status === "ok" || name === "provider" ? "" : html`<p>${status === "degraded" ? stillWorks : consequence[name as keyof typeof consequence]}</p>`}
       </div>`,
   );
   return html`<div class="cards">${cards}</div>`;

@@ -13,12 +13,14 @@ export function isVerify(req: IncomingMessage): boolean {
  */
 export function gateway(guard: Guard): RequestListener {
   return protect(guard, {}, (req, res) => {
-    const { subject, scopes, sessionId = "" } = req.auth;
+    const { subject, scopes, sessionId = "", degraded, claims } = req.auth;
     // All of them, always: a proxy that copies a missing header may pass on the client's own.
     res.writeHead(200, {
       "X-Auth-Subject": encode(subject),
       "X-Auth-Scopes": scopes.map(encode).join(" "),
       "X-Auth-Session": encode(sessionId),
+      "X-Auth-Issuer": encode(claims.iss ?? ""),
+      "X-Auth-Degraded": degraded?.cause ?? "",
       "Cache-Control": "no-store",
       "Content-Length": "0",
     });

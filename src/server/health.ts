@@ -15,14 +15,17 @@ interface Component {
 export interface Health {
   /** That of the worst part. */
   readonly status: Component["status"];
-  readonly components: Readonly<Record<"store" | "keys" | "revocations" | "guard", Component>>;
+  readonly components: Readonly<Record<"store" | "keys" | "revocations" | "guard", Component>> & {
+    /** Somebody else's, where one is configured. */
+    readonly provider?: Component;
+  };
 }
 
 const STORE_DEADLINE_MS = 1000;
 
 /** Asks each part to do what it is there for: read the store, and prove a token all the way to its signature. */
-export async function checkHealth({ store, issuer, guard }: Service): Promise<Health> {
-  const [own] = guard.status().issuers;
+export async function checkHealth({ url, store, issuer, guard }: Service): Promise<Health> {
+  const [own, provider] = guard.status().issuers;
   if (own === undefined) throw new TypeError("the service's guard has no issuer");
   const { state, keys, revocations } = own;
   const components = {
@@ -33,11 +36,12 @@ export async function checkHealth({ store, issuer, guard }: Service): Promise<He
     keys: keysComponent(keys),
     revocations: revocationsComponent(state, revocations),
     guard: await component(async () => {
-      const verdict = await guard.validate(forgery(issuer.status().keys));
+      const verdict = await guard.validate(forgery(url, issuer.status().keys));
       const refused = verdict.status === "invalid" && verdict.reason === "bad_signature";
       if (!refused) throw new Error(`answered a forgery with ${verdict.status}`);
       return "refuses a forgery by its signature";
     }),
+    ...(provider !== undefined && { provider: providerComponent(provider) }),
   };
   const has = (one: Component["status"]) => Object.values(components).some(({ status }) => status === one);
   return { status: has("unavailable") ? "unavailable" : has("degraded") ? "degraded" : "ok", components };
@@ -62,6 +66,18 @@ function revocationsComponent(
   return { status: state === "ready" || state === "degraded" ? "degraded" : "unavailable", detail };
 }
 
+/** Never worse than degraded: to take this instance out of service would not bring the provider back. */
+function providerComponent({ issuer, state, keys, authority }: TrustedIssuerStatus): Component {
+  if (state === "ready") return { status: "ok", detail: issuer };
+  const silent = authority?.failingMs ?? null;
+  const detail =
+    silent !== null
+      ? `its authority has not answered for ${Math.round(silent / 1000)} s: ${authority?.lastError ?? "no answer yet"}`
+      : `keys: ${keys.lastError ?? (keys.vanished.length > 0 ? "one vanished from the set" : "none yet")}`;
+  const means = state === "degraded" ? "its tokens still get an answer" : "its tokens answer 503";
+  return { status: "degraded", detail: `${issuer}: ${means}; ${detail}` };
+}
+
 async function component(check: () => Promise<string> | string): Promise<Component> {
   try {
     return { status: "ok", detail: await check() };
@@ -71,10 +87,10 @@ async function component(check: () => Promise<string> | string): Promise<Compone
 }
 
 /** A token as the issuer would sign it, signed by nobody. Never the same twice, so that no memory answers for it. */
-function forgery(keys: IssuerStatus["keys"]): string {
+function forgery(iss: string, keys: IssuerStatus["keys"]): string {
   const signing = keys.find(({ activatedAt, retiredAt }) => activatedAt !== null && retiredAt === null);
   const { kid, algorithm: alg } = signing ?? { kid: "none", algorithm: "ES256" };
   const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const header = part({ alg, kid, typ: "at+jwt" });
-  return `${header}.${part({ jti: randomBytes(9).toString("base64url") })}.${randomBytes(64).toString("base64url")}`;
+  return `${header}.${part({ iss, jti: randomBytes(9).toString("base64url") })}.${randomBytes(64).toString("base64url")}`;
 }

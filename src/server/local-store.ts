@@ -23,6 +23,8 @@ export interface LocalFiles {
   readonly secret: string;
   /** Holds the id of the store that this machine uses. */
   readonly marker: string;
+  /** Last good keys of the issuers that the guard trusts. */
+  readonly snapshots: string;
   /** Of the first user, when a first start had to make one. */
   readonly password: string;
 }
@@ -33,6 +35,7 @@ export function localFiles(dataDir: string): LocalFiles {
     data: join(dataDir, "holdfast.db"),
     secret: join(local, "secret"),
     marker: join(local, "store"),
+    snapshots: join(local, "snapshots"),
     password: join(local, "admin-password"),
   };
 }

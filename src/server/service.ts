@@ -5,7 +5,9 @@ import type { Guard } from "../guard/types.ts";
 import { createIssuer } from "../issuer/create-issuer.ts";
 import type { Issuer } from "../issuer/types.ts";
 import type { Store } from "../stores/contracts.ts";
+import { fileSnapshots } from "../stores/file-snapshots.ts";
 import { openLocalStore, type LocalStore } from "./local-store.ts";
+import { trustedProvider } from "./provider.ts";
 import type { Settings } from "./settings.ts";
 
 /** Who the tokens are from, and for whom. */
@@ -28,7 +30,7 @@ export interface Service extends Identity {
  */
 export async function compose(local: LocalStore, settings: Settings, identity: Identity): Promise<Service> {
   const { store, secret } = local;
-  const { clients, corsOrigins } = settings;
+  const { clients, corsOrigins, provider } = settings;
   const opened: { close(): Promise<void> }[] = [store];
   const close = async () => {
     for (const part of opened.splice(0).toReversed()) await part.close();
@@ -37,7 +39,7 @@ export async function compose(local: LocalStore, settings: Settings, identity: I
     const issuer = createIssuer({ ...identity, store, secret, clients, corsOrigins });
     opened.push(issuer);
     await issuer.ready();
-    const guard = createGuard({
+    const own = {
       issuer: identity.url,
       audience: identity.audience,
       // The host is never asked: the request goes to the issuer in this process, so asking often costs nothing.
@@ -47,10 +49,16 @@ export async function compose(local: LocalStore, settings: Settings, identity: I
         coolDownMs: 1000,
       }),
       revocations: issuer.revocations,
+    };
+    const guard = createGuard({
+      issuers: provider === undefined ? [own] : [own, trustedProvider(provider, identity.audience)],
+      degraded: settings.degraded ?? "deny",
+      snapshots: fileSnapshots({ dir: local.files.snapshots }),
       name: "service",
     });
     opened.push(guard);
-    await guard.ready();
+    // A provider that is down keeps nobody from starting: its tokens are 503 until it is back.
+    await guard.ready({ issuer: identity.url });
     return { ...identity, store, issuer, guard, close };
   } catch (error) {
     await close();

@@ -3,6 +3,9 @@ import { resolve } from "node:path";
 import { closest, distance } from "fastest-levenshtein";
 import { z } from "zod";
 import { HoldfastError } from "../core/errors.ts";
+import { degradedModes } from "../guard/degraded.ts";
+import { isTrustworthy } from "../guard/fetch-json.ts";
+import type { DegradedMode } from "../guard/types.ts";
 
 /** A setting: what its text must be, and how it is read; `undefined` refuses it. The text itself is never shown. */
 function setting<T>(mustBe: string, read: (value: string) => T | undefined) {
@@ -34,6 +37,16 @@ function webUrl(value: string): string | undefined {
     return undefined;
   }
   return url.href.replace(/\/+$/, "");
+}
+
+function trustworthy(value: string): string | undefined {
+  const url = URL.parse(value);
+  return url !== null && isTrustworthy(url) ? url.href : undefined;
+}
+
+function degradedMode(value: string): DegradedMode | undefined {
+  const mode = value === "true" ? "local" : value === "false" ? "deny" : value;
+  return degradedModes.find((known) => known === mode);
 }
 
 function origin(value: string): string | undefined {
@@ -96,11 +109,35 @@ const schema = z.object({
     "addresses or networks such as 10.0.0.0/8, separated by commas",
     peers,
   ).optional(),
+  HOLDFAST_PROVIDER_ISSUER: setting("the exact iss of a provider: an http(s) URL", (value) =>
+    webUrl(value) === undefined ? undefined : value,
+  ).optional(),
+  HOLDFAST_PROVIDER_JWKS_URL: setting("an https URL (or http to this machine)", trustworthy).optional(),
+  HOLDFAST_AUTHORITY_URL: setting("an https URL (or http to this machine)", trustworthy).optional(),
+  HOLDFAST_AUTHORITY_CLIENT: setting("id:secret, as the provider registered this service", (value) => {
+    const [id, secret] = pair(value, 1) ?? [];
+    return id === undefined || secret === undefined ? undefined : { id, secret };
+  }).optional(),
   HOLDFAST_BOOTSTRAP_USER: setting("name:password, the password of at least 8 characters", (value) => {
     const [username, password] = pair(value, 8) ?? [];
     return username === undefined || password === undefined ? undefined : { username, password };
   }).optional(),
+  ALLOW_DEGRADED_AUTH: setting("true (local), false (deny), deny, cached or local", degradedMode).optional(),
 });
+
+/** Somebody else's provider, whose tokens the gateway accepts too. */
+export interface ProviderSettings {
+  readonly issuer: string;
+  /** Discovered from the issuer when it is not given. */
+  readonly jwksUrl: string | undefined;
+  /** Token introspection. */
+  readonly authority: { readonly url: string; readonly client: Client } | undefined;
+}
+
+interface Client {
+  readonly id: string;
+  readonly secret: string;
+}
 
 /** What the service was told, checked. Where a value depends on the port that was bound, it is `undefined` here. */
 export interface Settings {
@@ -113,9 +150,12 @@ export interface Settings {
   readonly audience: string | undefined;
   readonly store: "sqlite";
   readonly secret: string | undefined;
-  readonly clients: readonly { readonly id: string; readonly secret: string }[];
+  readonly clients: readonly Client[];
   readonly corsOrigins: readonly string[];
   readonly trustedProxies: BlockList;
+  readonly provider: ProviderSettings | undefined;
+  /** Without a provider's authority; `undefined` where nothing was said. */
+  readonly degraded: DegradedMode | undefined;
   readonly bootstrapUser: { readonly username: string; readonly password: string } | undefined;
 }
 
@@ -129,6 +169,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   if (data !== undefined && data.HOLDFAST_PORT !== 0 && data.HOLDFAST_PORT === data.HOLDFAST_ADMIN_PORT) {
     problems.push("HOLDFAST_ADMIN_PORT must be another port than HOLDFAST_PORT");
   }
+  problems.push(...providerProblems(data ?? {}));
   if (data === undefined || problems.length > 0) {
     throw new HoldfastError("invalid_option", problems.join("\n"));
   }
@@ -144,8 +185,34 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     clients: data.HOLDFAST_CLIENTS ?? [],
     corsOrigins: data.HOLDFAST_CORS_ORIGINS ?? [],
     trustedProxies: data.HOLDFAST_TRUSTED_PROXIES ?? new BlockList(),
+    provider: providerOf(data),
+    degraded: data.ALLOW_DEGRADED_AUTH,
     bootstrapUser: data.HOLDFAST_BOOTSTRAP_USER,
   };
+}
+
+type Read = Partial<z.output<typeof schema>>;
+
+/** Settings that say nothing without another one. */
+function providerProblems(read: Read): string[] {
+  const needs: [keyof Read, keyof Read][] = [
+    ["HOLDFAST_PROVIDER_JWKS_URL", "HOLDFAST_PROVIDER_ISSUER"],
+    ["HOLDFAST_AUTHORITY_URL", "HOLDFAST_PROVIDER_ISSUER"],
+    ["HOLDFAST_AUTHORITY_URL", "HOLDFAST_AUTHORITY_CLIENT"],
+    ["HOLDFAST_AUTHORITY_CLIENT", "HOLDFAST_AUTHORITY_URL"],
+  ];
+  return needs
+    .filter(([given, needed]) => read[given] !== undefined && read[needed] === undefined)
+    .map(([given, needed]) => `${given} needs ${needed}`);
+}
+
+function providerOf(read: Read): ProviderSettings | undefined {
+  const issuer = read.HOLDFAST_PROVIDER_ISSUER;
+  const url = read.HOLDFAST_AUTHORITY_URL;
+  const client = read.HOLDFAST_AUTHORITY_CLIENT;
+  if (issuer === undefined) return undefined;
+  const authority = url === undefined || client === undefined ? undefined : { url, client };
+  return { issuer, jwksUrl: read.HOLDFAST_PROVIDER_JWKS_URL, authority };
 }
 
 function unknownSetting(name: string, known: readonly string[]): string {

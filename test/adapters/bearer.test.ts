@@ -41,7 +41,12 @@ const valid: Decision = {
 test("a valid decision is 200 and leaves the body to the application", () => {
   const { status, headers, body } = bearerAnswer(valid);
   assert.deepEqual({ status, body }, { status: 200, body: null });
-  assert.equal(headers["Cache-Control"], "no-store");
+  assert.deepEqual(headers, {});
+});
+
+test("law 10: a decision without the authority says so, and why", () => {
+  const { status, headers } = bearerAnswer({ ...valid, degraded: { cause: "authority_slow", sinceMs: 90 } });
+  assert.deepEqual({ status, headers }, { status: 200, headers: { "X-Auth-Degraded": "authority_slow" } });
 });
 
 test("no token is 401 with a challenge and without an error code", () => {

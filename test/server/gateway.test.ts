@@ -15,7 +15,7 @@ async function ask(t: TestContext, decision: Decision, init: RequestInit = {}): 
 
 const valid = {
   status: "valid",
-  claims: {},
+  claims: { iss: "https://id.example" },
   subject: "alice",
   scopes: ["orders:read", "a"],
   sessionId: "s1",
@@ -27,22 +27,35 @@ const valid = {
 } as const;
 
 function identity({ headers }: Response): (string | null)[] {
-  return ["x-auth-subject", "x-auth-scopes", "x-auth-session"].map((name) => headers.get(name));
+  const names = ["subject", "scopes", "session", "issuer", "degraded"];
+  return names.map((name) => headers.get(`x-auth-${name}`));
 }
 
 for (const method of ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"]) {
   test(`/verify answers ${method} with 200 and the identity`, async (t) => {
     const response = await ask(t, valid, { method });
     assert.equal(response.status, 200);
-    assert.deepEqual(identity(response), ["alice", "orders%3Aread a", "s1"]);
+    assert.deepEqual(identity(response), ["alice", "orders%3Aread a", "s1", "https%3A%2F%2Fid.example", ""]);
     assert.equal(response.headers.get("cache-control"), "no-store");
   });
 }
 
 test("fault 55: identity headers are all there, and nothing in a claim can end one or start another", async (t) => {
   const subject = "a\r\nX-Auth-Scopes: admin\u0000é\ud800";
-  const response = await ask(t, { ...valid, subject, scopes: [], sessionId: undefined });
-  assert.deepEqual(identity(response), ["a%0D%0AX-Auth-Scopes%3A%20admin%00%C3%A9%EF%BF%BD", "", ""]);
+  const response = await ask(t, {
+    ...valid,
+    subject,
+    scopes: [],
+    sessionId: undefined,
+    degraded: { cause: "authority_slow", sinceMs: 1 },
+  });
+  assert.deepEqual(identity(response), [
+    "a%0D%0AX-Auth-Scopes%3A%20admin%00%C3%A9%EF%BF%BD",
+    "",
+    "",
+    "https%3A%2F%2Fid.example",
+    "authority_slow",
+  ]);
 });
 
 const refusals: [Decision, number, string][] = [
@@ -55,7 +68,7 @@ for (const [decision, status, header] of refusals) {
     const response = await ask(t, decision);
     assert.equal(response.status, status);
     assert.notEqual(response.headers.get(header), null);
-    assert.deepEqual(identity(response), [null, null, null]);
+    assert.deepEqual(identity(response), [null, null, null, null, null]);
   });
 }
 

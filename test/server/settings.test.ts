@@ -18,6 +18,8 @@ test("without settings the service keeps to this machine", () => {
     secret: undefined,
     clients: [],
     corsOrigins: [],
+    provider: undefined,
+    degraded: undefined,
     bootstrapUser: undefined,
   });
   assert.deepEqual(trustedProxies.rules, []);
@@ -38,6 +40,11 @@ test("every setting is read", () => {
     HOLDFAST_CORS_ORIGINS: "https://app.example.com, http://localhost:3000",
     HOLDFAST_TRUSTED_PROXIES: "10.0.0.0/8, 192.0.2.7, 2001:db8::/32",
     HOLDFAST_BOOTSTRAP_USER: "alice:correct:horse",
+    HOLDFAST_PROVIDER_ISSUER: "https://provider.example.com/",
+    HOLDFAST_PROVIDER_JWKS_URL: "https://provider.example.com/keys",
+    HOLDFAST_AUTHORITY_URL: "https://provider.example.com/introspect",
+    HOLDFAST_AUTHORITY_CLIENT: "holdfast:secret:with:colons",
+    ALLOW_DEGRADED_AUTH: "cached",
   });
   assert.equal(settings.dataDir, "/data");
   assert.equal(settings.url, "https://id.example.com");
@@ -47,13 +54,41 @@ test("every setting is read", () => {
   ]);
   assert.deepEqual(settings.corsOrigins, ["https://app.example.com", "http://localhost:3000"]);
   assert.deepEqual(settings.bootstrapUser, { username: "alice", password: "correct:horse" });
+  assert.deepEqual(settings.provider, {
+    issuer: "https://provider.example.com/",
+    jwksUrl: "https://provider.example.com/keys",
+    authority: {
+      url: "https://provider.example.com/introspect",
+      client: { id: "holdfast", secret: "secret:with:colons" },
+    },
+  });
+  assert.equal(settings.degraded, "cached");
   assert.ok(settings.trustedProxies.check("10.1.2.3"));
   assert.ok(settings.trustedProxies.check("2001:db8::1", "ipv6"));
   assert.ok(!settings.trustedProxies.check("192.0.2.8"));
 });
 
+test("ALLOW_DEGRADED_AUTH=true means local, false means deny", () => {
+  assert.equal(readSettings({ ALLOW_DEGRADED_AUTH: "true" }).degraded, "local");
+  assert.equal(readSettings({ ALLOW_DEGRADED_AUTH: "false" }).degraded, "deny");
+});
+
+test("a setting that says nothing without another is refused, naming both", () => {
+  assert.throws(() => readSettings({ HOLDFAST_AUTHORITY_URL: "https://id.example/introspect" }), {
+    message:
+      "HOLDFAST_AUTHORITY_URL needs HOLDFAST_PROVIDER_ISSUER\nHOLDFAST_AUTHORITY_URL needs HOLDFAST_AUTHORITY_CLIENT",
+  });
+});
+
 const wrong: [name: string, value: string, message: RegExp][] = [
   ["HOLDFAST_HOST", "http://x", /^HOLDFAST_HOST must be an address/],
+  ["ALLOW_DEGRADED_AUTH", "yes", /^ALLOW_DEGRADED_AUTH must be true \(local\), false \(deny\)/],
+  [
+    "HOLDFAST_PROVIDER_JWKS_URL",
+    "http://id.example/keys",
+    /^HOLDFAST_PROVIDER_JWKS_URL must be an https URL/,
+  ],
+  ["HOLDFAST_AUTHORITY_CLIENT", "nocolon", /^HOLDFAST_AUTHORITY_CLIENT must be id:secret/],
   ["HOLDFAST_PORT", "abc", /^HOLDFAST_PORT must be a port from 0 to 65535/],
   ["HOLDFAST_PORT", "65536", /^HOLDFAST_PORT must be a port/],
   ["HOLDFAST_PORT", "-1", /^HOLDFAST_PORT must be a port/],

@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import { startService, type Running } from "../../src/server/serve.ts";
+import { createProvider, type Provider } from "../../src/testing/index.ts";
+import { login, verify } from "../support/auth-calls.ts";
+import { temporarySettings } from "./temporary.ts";
+
+const audience = "https://api.example";
+
+interface World {
+  readonly provider: Provider;
+  readonly start: (more?: Record<string, string>) => Promise<Running>;
+}
+
+async function makeWorld(t: TestContext): Promise<World> {
+  const provider = await createProvider({ audience });
+  await provider.listen();
+  t.after(async () => await provider.close());
+  const settings = await temporarySettings(t, {
+    HOLDFAST_AUDIENCE: audience,
+    HOLDFAST_PROVIDER_ISSUER: provider.issuer,
+    HOLDFAST_AUTHORITY_URL: provider.url("introspection"),
+    HOLDFAST_AUTHORITY_CLIENT: `${provider.clientId}:${provider.clientSecret}`,
+  });
+  const start: World["start"] = async (more = {}) => {
+    const mode = more["ALLOW_DEGRADED_AUTH"] === "true" ? "local" : undefined;
+    const running = await startService({ ...settings, degraded: mode });
+    t.after(running.stop);
+    return running;
+  };
+  return { provider, start };
+}
+
+async function degradedHeader({ publicAddress }: Running, token: string): Promise<string | null> {
+  const headers = { authorization: `Bearer ${token}` };
+  const response = await fetch(`${publicAddress}/verify`, { headers });
+  return response.status === 200 ? response.headers.get("x-auth-degraded") : `status ${response.status}`;
+}
+
+async function readiness({ publicAddress }: Running): Promise<unknown> {
+  return await (await fetch(`${publicAddress}/health/ready`)).json();
+}
+
+const whole = { store: "ok", keys: "ok", revocations: "ok", guard: "ok", provider: "ok" };
+
+test("/verify takes a provider's tokens besides its own: asks about each, opaque ones too, and heeds a no", async (t) => {
+  const { provider, start } = await makeWorld(t);
+  const running = await start();
+  const own = await login(running.publicAddress);
+  assert.equal(await verify(running.publicAddress, own.access_token), 200);
+  const token = provider.token({ jti: "t1" });
+  assert.equal(await degradedHeader(running, token), "");
+  assert.equal(await degradedHeader(running, provider.opaqueToken({ sub: "bob" })), "");
+  const revoked = provider.token({ jti: "t2" });
+  provider.revoke("t2");
+  assert.equal(await verify(running.publicAddress, revoked), 401);
+  assert.deepEqual(await readiness(running), { status: "ok", components: whole });
+});
+
+test("law 10: without the provider's authority its tokens are 503, or let in and said to be, as the operator chose", async (t) => {
+  const { provider, start } = await makeWorld(t);
+  const strict = await start();
+  const lax = await start({ ALLOW_DEGRADED_AUTH: "true" });
+  provider.fault("introspection", { status: 500 });
+  const token = provider.token();
+  assert.equal(await verify(strict.publicAddress, token), 503);
+  assert.equal(await degradedHeader(lax, token), "authority_unavailable");
+  assert.equal(await verify(lax.publicAddress, provider.opaqueToken()), 503);
+  assert.deepEqual(await readiness(lax), {
+    status: "degraded",
+    components: { ...whole, provider: "degraded" },
+  });
+  const own = await login(strict.publicAddress);
+  assert.equal(await verify(strict.publicAddress, own.access_token), 200);
+});
+
+test("fault 37: a service starts while the provider is down; its own tokens pass, the provider's are 503", async (t) => {
+  const { provider, start } = await makeWorld(t);
+  await provider.close();
+  const running = await start();
+  const own = await login(running.publicAddress);
+  assert.equal(await verify(running.publicAddress, own.access_token), 200);
+  assert.equal(await verify(running.publicAddress, provider.token()), 503);
+});
+
+test("fault 37: after a restart during the outage the last good keys prove tokens where that is allowed", async (t) => {
+  const { provider, start } = await makeWorld(t);
+  const before = await start({ ALLOW_DEGRADED_AUTH: "true" });
+  assert.equal(await degradedHeader(before, provider.token()), "");
+  await before.stop();
+  await provider.close();
+  const after = await start({ ALLOW_DEGRADED_AUTH: "true" });
+  assert.match((await degradedHeader(after, provider.token())) ?? "", /^authority_/);
+});
