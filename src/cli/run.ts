@@ -3,6 +3,7 @@ import { closest, distance } from "fastest-levenshtein";
 import { isHoldfastError } from "../core/errors.ts";
 import { version } from "../server/version.ts";
 import { UsageError, type Command } from "./command.ts";
+import { drill } from "./drill.ts";
 import { help, overview } from "./help.ts";
 import { keysList, keysRotate } from "./keys.ts";
 import { revoke } from "./revoke.ts";
@@ -19,6 +20,7 @@ const commands: readonly Command[] = [
   keysRotate,
   revoke,
   tokenInspect,
+  drill,
 ];
 
 /** Runs one command line. Returns the exit code: 0 done, 1 it did not work, 2 it was not understood. */

@@ -12,6 +12,7 @@ const names = [
   "keys rotate",
   "revoke",
   "token inspect",
+  "drill",
 ];
 
 test("--help lists every command, with examples and exit codes", async () => {

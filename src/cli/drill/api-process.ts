@@ -1,0 +1,81 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { protect } from "../../adapters/node-http.ts";
+import { introspection } from "../../guard/authority/introspection.ts";
+import { createGuard } from "../../guard/create-guard.ts";
+import { jwks } from "../../guard/keys/jwks.ts";
+import type { Guard, Rules } from "../../guard/types.ts";
+import { memoryStore } from "../../stores/memory.ts";
+import { serveParent } from "./child.ts";
+
+/** What the API is told first. */
+export interface ApiConfig {
+  readonly issuer: string;
+  readonly audience: string;
+  readonly provider: string;
+  readonly clientId: string;
+  readonly clientSecret: string;
+}
+
+export interface ApiAnswer {
+  readonly url: string;
+}
+
+/** For the log of revocations. */
+export interface Revoke {
+  readonly revoke: string;
+  /** Epoch ms. */
+  readonly until: number;
+}
+
+/** Short, so that the authority is asked all the time. */
+const REMEMBERED_MS = 2_000;
+const KEYS = { freshMs: 5_000, coolDownMs: 1_000 };
+
+const revocations = memoryStore().revocations;
+let issuer: string | undefined;
+
+serveParent(async (message) => {
+  if (issuer === undefined) return await begin(message as ApiConfig);
+  const { revoke: id, until } = message as Revoke;
+  await revocations.append({ kind: "token", id, issuer, until });
+  return {};
+});
+
+/** An API such as any application's, but for the headers that tell how a decision came about. */
+async function begin(config: ApiConfig): Promise<ApiAnswer> {
+  const { audience, provider, clientId, clientSecret } = config;
+  issuer = config.issuer;
+  const guard = createGuard({
+    issuer,
+    audience,
+    keys: jwks(`${provider}/jwks`, KEYS),
+    authority: introspection({ url: `${provider}/introspect`, clientId, clientSecret }),
+    degraded: "local",
+    memory: { ttlMs: REMEMBERED_MS },
+    revocations,
+  });
+  await guard.ready({ timeoutMs: 30_000 });
+  const tookMs = new WeakMap<object, number>();
+  const timed: Pick<Guard, "authorize"> = {
+    async authorize(token: string, rules?: Rules) {
+      const began = performance.now();
+      const decision = await guard.authorize(token, rules);
+      tookMs.set(decision, performance.now() - began);
+      return decision;
+    },
+  };
+  const server = createServer(
+    protect(timed, {}, ({ auth }, res) => {
+      if (auth.degraded !== null) res.setHeader("X-Auth-Degraded", auth.degraded.cause);
+      res.setHeader("Server-Timing", `guard;dur=${tookMs.get(auth)}`);
+      const { breaker, patienceMs } = guard.status().issuers[0]?.authority ?? {};
+      res.setHeader("X-Breaker", breaker ?? "").setHeader("X-Patience", patienceMs ?? 0);
+      res.end();
+    }),
+  );
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` };
+}

@@ -1,0 +1,68 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Phase } from "./phase.ts";
+import { Traffic } from "./traffic.ts";
+import type { Weather, World } from "./world.ts";
+
+export interface StoryOptions {
+  readonly phaseMs: number;
+  readonly perSecond: number;
+  /** Called about once a second, and when a phase is over. */
+  readonly onProgress: (phase: Phase, over: boolean) => void;
+  readonly signal: AbortSignal;
+}
+
+const chapters: readonly (readonly [name: string, weather: Weather])[] = [
+  ["steady", "up"],
+  ["down", "down"],
+  ["restored", "up"],
+  ["frozen", "frozen"],
+  ["restored", "up"],
+  ["flapping", "flapping"],
+  ["restored", "up"],
+  ["slow", "slow"],
+];
+
+/** A breaker stays open for 30 s at most, and the probe that closes it takes a moment. */
+export const RECOVERY_MS = 40_000;
+/** As usual for so long counts as recovered. */
+export const CALM_MS = 1_000;
+
+/** Lets the authority fail in each way, one after the other, while requests go on. */
+export async function tell(world: World, options: StoryOptions): Promise<readonly Phase[]> {
+  const phases: Phase[] = [];
+  const traffic = new Traffic(world, options.perSecond, (sample) => {
+    // It belongs to the phase in which it was sent, unless something broke before it was answered.
+    phases.findLast(({ began, breaks }) => breaks || began <= sample.at)?.add(sample);
+  });
+
+  try {
+    for (const [name, weather] of chapters) {
+      if (weather === "slow" && !world.isOurs) continue;
+      if (weather === "slow") await traffic.stop();
+      // An outage begins as soon as something is done; its end is when that is done.
+      const breaks = weather === "down" || weather === "frozen" || weather === "flapping";
+      if (breaks) phases.push(new Phase(name, breaks));
+      const revoked = await world.become(weather);
+      if (revoked !== null) traffic.watch(revoked);
+      if (!breaks) phases.push(new Phase(name, breaks));
+      traffic.start();
+      await last(phases.at(-1) as Phase, options);
+    }
+    return phases;
+  } finally {
+    await traffic.stop();
+  }
+}
+
+/** Lets the phase go on for its time; one that is to bring recovery, until then. */
+async function last(phase: Phase, { phaseMs, onProgress, signal }: StoryOptions): Promise<void> {
+  const isOver = () => {
+    const elapsedMs = performance.now() - phase.began;
+    const isCalm = phase.name !== "restored" || elapsedMs - phase.ailedUntilMs >= CALM_MS;
+    return elapsedMs >= (isCalm ? phaseMs : Math.max(phaseMs, RECOVERY_MS));
+  };
+  for (let over = false; !over; onProgress(phase, over)) {
+    await sleep(Math.min(1000, phaseMs), null, { signal });
+    over = isOver();
+  }
+}

@@ -1,0 +1,107 @@
+import type { Revoked, World } from "./world.ts";
+
+/** From good to bad. */
+export const outcomes = ["ok", "degraded", "unavailable", "refused", "failed"] as const;
+
+/** 200, 200 without the authority, 503, 401, anything else. */
+export type Outcome = (typeof outcomes)[number];
+
+/** One request. */
+export interface Sample {
+  /** When it was sent: monotonic, milliseconds. */
+  readonly at: number;
+  readonly outcome: Outcome;
+  /** As the client saw it. */
+  readonly tookMs: number;
+  /** What the decision alone took, where the API tells. */
+  readonly decisionMs: number | null;
+  /** How long the guard would wait for its authority; 0 where nobody waits, because its breaker is open. */
+  readonly patienceMs: number;
+  /** A 503 with `Retry-After`. */
+  readonly saysWhen: boolean;
+  /** `null` for a good token. */
+  readonly revoked: Revoked | null;
+}
+
+const TIMEOUT_MS = 10_000;
+const FRESH_EVERY = 4;
+const REVOKED_EVERY = 5;
+
+/** Requests at a steady rate, whatever becomes of them. */
+export class Traffic {
+  readonly #world: World;
+  readonly #perSecond: number;
+  readonly #onSample: (sample: Sample) => void;
+  readonly #revoked: Revoked[] = [];
+  readonly #underWay = new Set<Promise<void>>();
+  #timer: NodeJS.Timeout | undefined;
+  #sent = 0;
+
+  constructor(world: World, perSecond: number, onSample: (sample: Sample) => void) {
+    this.#world = world;
+    this.#perSecond = perSecond;
+    this.#onSample = onSample;
+  }
+
+  /** Does nothing where it goes on already. */
+  start(): void {
+    const began = performance.now();
+    let sent = 0;
+    this.#timer ??= setInterval(() => {
+      for (; sent < ((performance.now() - began) * this.#perSecond) / 1000; sent++) this.#send();
+    }, 1000 / this.#perSecond);
+  }
+
+  /** Resolves when all that is under way has been answered. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+    await Promise.all(this.#underWay);
+  }
+
+  /** Sends a revoked token, too, from now on. */
+  watch(revoked: Revoked): void {
+    this.#revoked.push(revoked);
+  }
+
+  #send(): void {
+    const nth = this.#sent++;
+    this.#track(this.#world.token(nth % FRESH_EVERY === 0), null);
+    if (nth % REVOKED_EVERY === 0) for (const revoked of this.#revoked) this.#track(revoked.token, revoked);
+  }
+
+  #track(token: string, revoked: Revoked | null): void {
+    const request = this.#request(token, revoked).finally(() => this.#underWay.delete(request));
+    this.#underWay.add(request);
+  }
+
+  async #request(token: string, revoked: Revoked | null): Promise<void> {
+    const at = performance.now();
+    let response: Response | null = null;
+    try {
+      const headers = { authorization: `Bearer ${token}` };
+      const signal = AbortSignal.timeout(TIMEOUT_MS);
+      response = await fetch(this.#world.url, { headers, signal, redirect: "manual" });
+      await response.arrayBuffer();
+    } catch {
+      response = null;
+    }
+    const header = (name: string) => response?.headers.get(name) ?? null;
+    const told = /guard;dur=([\d.]+)/.exec(header("Server-Timing") ?? "")?.[1];
+    this.#onSample({
+      at,
+      outcome: outcomeOf(response),
+      tookMs: performance.now() - at,
+      decisionMs: told === undefined ? null : Number(told),
+      patienceMs: header("X-Breaker") === "closed" ? Number(header("X-Patience")) : 0,
+      saysWhen: header("Retry-After") !== null,
+      revoked,
+    });
+  }
+}
+
+function outcomeOf(response: Response | null): Outcome {
+  if (response?.ok === true) return response.headers.has("X-Auth-Degraded") ? "degraded" : "ok";
+  if (response?.status === 401) return "refused";
+  return response?.status === 503 ? "unavailable" : "failed";
+}

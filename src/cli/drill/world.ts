@@ -1,0 +1,23 @@
+/** What becomes of the authority in a phase. */
+export type Weather = "up" | "down" | "frozen" | "flapping" | "slow";
+
+/** A token that was revoked, and how: written to the log of revocations, or known to the provider alone. */
+export interface Revoked {
+  readonly token: string;
+  readonly by: "log" | "provider";
+  /** When that was done: monotonic, milliseconds. */
+  readonly at: number;
+}
+
+/** What the drill is about: ours, or somebody's own service. */
+export interface World {
+  /** Where requests go. */
+  readonly url: string;
+  /** Every good token has to be served throughout, and what is tested besides can be. */
+  readonly isOurs: boolean;
+  /** For a request; a fresh one was never used before, where there are such. */
+  token(fresh: boolean): string;
+  /** Changes the authority's state. Resolves with a token that is revoked in the course of it. */
+  become(weather: Weather): Promise<Revoked | null>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,148 @@
+import assert from "node:assert/strict";
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+import { test, type TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
+import { protect } from "../../src/adapters/node-http.ts";
+import { introspection } from "../../src/guard/authority/introspection.ts";
+import { createGuard, jwks } from "../../src/index.ts";
+import { createProvider } from "../../src/testing/index.ts";
+
+const cli = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
+
+interface Drill {
+  readonly process: ChildProcess;
+  readonly output: () => string;
+  /** Resolves with the exit code. */
+  readonly over: Promise<number | null>;
+}
+
+function drill(t: TestContext, args: readonly string[], input = ""): Drill {
+  const child = spawn(process.execPath, ["--no-warnings", cli, "drill", ...args], {
+    stdio: ["pipe", "pipe", "pipe"],
+  });
+  t.after(() => child.kill("SIGTERM"));
+  child.stdin.end(input);
+  let output = "";
+  child.stdout.on("data", (bytes) => (output += bytes));
+  child.stderr.on("data", (bytes) => (output += bytes));
+  const over = once(child, "close").then(() => child.exitCode);
+  return { process: child, output: () => output, over };
+}
+
+/** Processes are real: looks again and again until it is so. */
+async function until(so: () => boolean, output: () => string): Promise<void> {
+  const began = performance.now();
+  while (!so()) {
+    assert.ok(performance.now() - began < 60_000, output());
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+test("law 1: an authority that is down, frozen, flapping and slow costs no good token a 401, and all recovers by itself", async (t) => {
+  const told = drill(t, ["--seconds", "2"]);
+  const code = await told.over;
+  const output = told.output();
+  const phases = [...output.matchAll(/^(\w+) +\d+ +\d+ +\d+ +\d+ +(\d+) /gm)].map(([, name, refused]) => [
+    name,
+    refused,
+  ]);
+  const names = ["steady", "down", "restored", "frozen", "restored", "flapping", "restored", "slow"];
+  assert.deepEqual(
+    phases,
+    names.map((name) => [name, "0"]),
+    output,
+  );
+  assert.match(output, /^down .* d+$/m);
+  for (const promise of [
+    /^kept +no good token is refused: 0 false 401 in \d{3,}/m,
+    /^kept +every 503 says when to retry/m,
+    /^kept +recovers by itself/m,
+    /^kept +every good token is served throughout: 0 were not/m,
+    /^kept +a token revoked in the log while the authority is down is refused/m,
+    /^kept +a token revoked at the provider before it froze is refused/m,
+    /^kept +what was refused stays refused/m,
+  ]) {
+    assert.match(output, promise);
+  }
+  assert.equal(code, output.includes("BROKEN") ? 1 : 0);
+  assert.doesNotMatch(output, /eyJ/);
+});
+
+const proc = { skip: existsSync("/proc/self/stat") ? false : "no /proc here" };
+
+test("an interrupted drill leaves no process behind, not even a frozen one", proc, async (t) => {
+  const { process: child, output, over } = drill(t, ["--seconds", "1"]);
+  const children = () =>
+    readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8").trim().split(" ").filter(Boolean);
+  const isStopped = (pid: string) => {
+    try {
+      return / T /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+    } catch {
+      return false; // It has ended since it was listed.
+    }
+  };
+  await until(() => children().some(isStopped), output);
+  const pids = children();
+  assert.equal(pids.length, 2);
+  child.kill("SIGINT");
+  assert.equal(await over, 1);
+  assert.match(output(), /holdfast: interrupted\n$/);
+  for (const pid of pids) assert.equal(existsSync(`/proc/${pid}`), false);
+});
+
+test("law 1: somebody's own service is put to the same test through a proxy before its authority", async (t) => {
+  const audience = "https://api.example.com";
+  const provider = await createProvider({ audience });
+  await provider.listen();
+  t.after(async () => await provider.close());
+  let handler: RequestListener = (_, res) => res.writeHead(503, { "Retry-After": "1" }).end();
+  const server = createServer((req, res) => handler(req, res));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const target = `http://127.0.0.1:${(server.address() as AddressInfo).port}/orders`;
+  const tokens = Array.from({ length: 40 }, () => provider.token());
+  const args = ["--seconds", "1", "--target", target, "--authority", provider.url("introspection")];
+  const { output, over } = drill(t, args, tokens.join("\n"));
+  await until(() => output().includes("waiting: the service answers 503"), output);
+  const url = /authority at (http:\/\/127\.0\.0\.1:\d+\/introspect)\n/.exec(output())?.[1] ?? "";
+  assert.notEqual(url, provider.url("introspection"));
+  const { issuer, clientId, clientSecret } = provider;
+  const guard = createGuard({
+    issuer,
+    audience,
+    keys: jwks(provider.url("jwks")),
+    authority: introspection({ url, clientId, clientSecret }),
+    memory: { ttlMs: 500 },
+  });
+  t.after(async () => await guard.close());
+  handler = protect(guard, {}, (_, res) => res.end());
+  assert.equal(await over, 0, output());
+  // Degraded mode is off: those who are not remembered get a 503, and nobody a 401.
+  assert.match(output(), /^down +\d+ +\d+ +0 +[1-9]\d* +0 /m);
+  assert.match(output(), /^kept +no good token is refused: 0 false 401/m);
+  assert.doesNotMatch(output(), /BROKEN|^slow|eyJ/m);
+});
+
+const misunderstood: [string[], RegExp][] = [
+  [["--seconds", "0"], /--seconds must be a whole number from 1 to 3600/],
+  [["--rate", "fast"], /--rate must be a whole number from 1 to 1000/],
+  [["--target", "http://127.0.0.1:1"], /--target and --authority go together/],
+  [["--target", "x", "--authority", "http://127.0.0.1:1"], /--target must be a URL/],
+  [["--target", "http://127.0.0.1:1", "--authority", "x"], /--authority must be a URL/],
+  [["--target", "http://127.0.0.1:1", "--authority", "http://127.0.0.1:1"], /must hold at least one token/],
+];
+for (const [args, message] of misunderstood) {
+  test(`"holdfast drill ${args.join(" ")}" is not understood: exit code 2 and a line that says why`, async (t) => {
+    const { output, over } = drill(t, args);
+    assert.equal(await over, 2);
+    assert.match(output(), message);
+  });
+}
