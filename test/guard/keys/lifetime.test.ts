@@ -120,6 +120,24 @@ test("instances that fetched together do not ask again together", async () => {
   assert.equal(provider.attempts, before + 20);
 });
 
+test("fault 26: an outage is over without a call, also where timers come early", async () => {
+  const { mint, provider } = await makeScene();
+  class Hasty extends FakeClock {
+    override after(ms: number, fn: () => void): () => void {
+      return super.after(ms - 0.5, fn);
+    }
+  }
+  const clock = new Hasty();
+  const ring = openRing(jwks(url, { fetch: provider.fetch }), { clock });
+  await ring.ready(ready);
+  provider.fail();
+  await clock.advance(6 * hour);
+  assert.ok(!ring.status().fresh);
+  provider.serve(mint.jwks());
+  await clock.advance(120_000);
+  assert.ok(ring.status().fresh);
+});
+
 test("fault 37: the age of a saved set counts from its fetch, over a restart and to the same bound", async () => {
   const { clock, mint, provider, ring } = await makeScene();
   const snapshots = fakeSnapshots();
@@ -203,6 +221,8 @@ test("sets are saved one after the other, and the latest last", async () => {
   const keys = ring({ freshMs: 60_000 }, { snapshots });
   await keys.ready(ready);
   provider.serve(next.jwks());
+  await clock.advance(60_000);
+  provider.fail();
   await clock.advance(20 * 60_000);
   assert.deepEqual(saved, [mint.jwks(), next.jwks()]);
 });
