@@ -3,7 +3,7 @@ export { jwks, type JwksOptions } from "./guard/keys/jwks.ts";
 export { discovered, type DiscoveryOptions } from "./guard/keys/discovered.ts";
 export { introspection } from "./guard/authority/introspection.ts";
 export { tokenValidation } from "./guard/authority/token-validation.ts";
-export { httpRevocations } from "./guard/feeds/http-revocations.ts";
+export { httpRevocations, type HttpRevocationsOptions } from "./guard/feeds/http-revocations.ts";
 export { staticKeys } from "./guard/keys/static-keys.ts";
 export { sharedSecret } from "./guard/keys/shared-secret.ts";
 export { fileSnapshots } from "./stores/file-snapshots.ts";

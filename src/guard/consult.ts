@@ -1,6 +1,6 @@
 import { elapsedMs, instant, type Instant } from "../core/clock.ts";
 import { checkClaims } from "../jwt/claims.ts";
-import { abandonable } from "../resilience/deadline.ts";
+import { abandonable, afterWorking } from "../resilience/deadline.ts";
 import type { Authority, AuthorityOutcome } from "./authority/authority.ts";
 import type { Lapse } from "./decide.ts";
 import { narrower } from "./degraded.ts";
@@ -67,7 +67,7 @@ function ask(ladder: Ladder, token: string, digest: string, base: Known | Realm)
   if ("status" in outcome) return land(ladder, token, digest, base, outcome);
   let stop = () => {};
   const patience = new Promise<null>((resolve) => {
-    stop = clock.after(authority.patienceMs, () => resolve(null), true);
+    stop = afterWorking(clock, authority.patienceMs, () => resolve(null));
   });
   const wait = async () => {
     try {

@@ -37,7 +37,8 @@ export function decide<C>(
     const otherwise = checkTime(claims, now.wall - stepMs, court.toleranceMs);
     if (untimely !== null && otherwise !== null) return invalid(untimely);
     // What was issued after a jump ahead lies in the future of the clock that did not see it.
-    if (untimely !== null || otherwise === "expired") {
+    const isBackToLife = otherwise === "expired" && !court.timekeeper.issuedSince(claims.iat);
+    if (untimely !== null || isBackToLife) {
       return unavailable("clock_uncertain", court.timekeeper.believedInMs(now) || undefined);
     }
   }

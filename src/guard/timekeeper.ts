@@ -3,30 +3,40 @@ import { instant, type Clock, type Instant } from "../core/clock.ts";
 /** Smaller differences are drift, and are followed, though not at every turn. */
 const STEP_MS = 1_000;
 const DRIFT_MS = 100;
+/** A guard that nobody asks does not see when the clock jumped; it took place this long ago at most. */
+const UNSEEN_MS = 60_000;
 /** A jump ahead is believed after so long: most often the machine was suspended. */
 const BELIEVED_AFTER_MS = 60_000;
 
 /**
  * Watches the wall clock against the monotonic one. While they disagree, nobody here knows which is right. A jump
  * ahead is believed in the end, because it refuses only; one back never is, because it would bring expired tokens
- * back to life: a restart believes it.
+ * back to life. What was issued since then shows that its issuer's clock agrees with the wall clock.
  */
 export class Timekeeper {
   readonly #onStep: (stepMs: number) => void;
   /** Wall minus monotonic, as it was when both agreed. */
   #offset: number;
   #steppedAt: number | null = null;
+  /** The earliest that the wall clock can have said after it. */
+  #steppedTo = 0;
+  /** When both agreed last, by the monotonic one. */
+  #agreedAt: number;
 
   constructor(clock: Clock, onStep: (stepMs: number) => void) {
     const { wall, monotonic } = instant(clock);
     this.#offset = wall - monotonic;
+    this.#agreedAt = monotonic;
     this.#onStep = onStep;
   }
 
   /** How far the wall clock is ahead of where it should be (negative: behind); 0 unless it jumped. */
   steppedMs({ wall, monotonic }: Instant): number {
     const step = wall - monotonic - this.#offset;
-    if (step > -DRIFT_MS && step < DRIFT_MS) return 0;
+    if (step > -DRIFT_MS && step < DRIFT_MS) {
+      this.#agreedAt = monotonic;
+      return 0;
+    }
     if (step > -STEP_MS && step < STEP_MS) {
       this.#offset += step;
       this.#steppedAt = null;
@@ -34,12 +44,18 @@ export class Timekeeper {
     }
     if (this.#steppedAt === null) {
       this.#steppedAt = monotonic;
+      this.#steppedTo = wall - Math.min(monotonic - this.#agreedAt, UNSEEN_MS);
       this.#onStep(step);
     }
     if (step < 0 || monotonic - this.#steppedAt < BELIEVED_AFTER_MS) return step;
     this.#offset += step;
     this.#steppedAt = null;
     return 0;
+  }
+
+  /** Whether somebody whose clock agrees with the wall clock issued it after the jump. `iat` in epoch seconds. */
+  issuedSince(iat: number | undefined): boolean {
+    return iat !== undefined && iat * 1000 >= this.#steppedTo;
   }
 
   /** Until a jump ahead is believed. */

@@ -9,7 +9,7 @@ const BLOCKED_MS = 50;
  * can be read, and late timers run first. So the last stretch is waited for by itself, and once, if a timer is late,
  * for as long again as it is late, at most `ms`.
  */
-function afterWorking(clock: Clock, ms: number, fn: () => void): () => void {
+export function afterWorking(clock: Clock, ms: number, fn: () => void): () => void {
   const lastMs = Math.min(BLOCKED_MS, ms / 2);
   let wasLate = false;
   let stop: () => void;
