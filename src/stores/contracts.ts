@@ -107,9 +107,9 @@ export type RotationOutcome =
 
 /**
  * Subject cut-offs: `endAll` and a `subject` revocation record one and end the subject's sessions. A session whose
- * `authAt` is at or before it can neither be created nor refreshed, and every later access token gets a greater
- * `iat`. A clock that is set back takes neither a cut-off nor an `iat` back. An ended session holds no digest and
- * no sealed value any more.
+ * `authAt` is at or before it can neither be created nor refreshed, nor can one be created whose `authAt` is yet to
+ * come; and every later access token gets a greater `iat`. A clock that is set back takes neither a cut-off nor an
+ * `iat` back. An ended session holds no digest and no sealed value any more.
  */
 export interface SessionStore {
   /** An id that is taken rejects with `invalid_option`. */

@@ -15,13 +15,16 @@ export interface Cutoff {
   readonly before: number;
 }
 
-/** The record of a new session, or `null` when its credentials were checked no later than the cut-off. */
+/**
+ * The record of a new session, or `null` when its credentials were checked no later than the cut-off. Nor is a check
+ * in what is the future now believed: the clock was set back since, and so were the cut-offs of that time.
+ */
 export function startSession(
   session: NewSession,
   nowMs: number,
   cutoff: Cutoff | null,
 ): SessionRecord | null {
-  if (cutOff(session, cutoff)) return null;
+  if (cutOff(session, cutoff) || session.authAt > nowMs) return null;
   const { idleMs, currentDigest, id, subject, authAt, absoluteExpiresAt, facts, mac } = session;
   return {
     id,

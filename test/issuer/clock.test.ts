@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { createGuard } from "../../src/guard/create-guard.ts";
 import { jwks } from "../../src/guard/keys/jwks.ts";
 import type { Guard } from "../../src/guard/types.ts";
-import { fixture, logIn, URL_OF_ISSUER, validity, type Fixture } from "./fixture.ts";
+import { fixture, logIn, moving, URL_OF_ISSUER, validity, type Fixture } from "./fixture.ts";
 import { stores } from "./stores.ts";
 
 const HOUR_MS = 3_600_000;
@@ -66,6 +66,33 @@ for (const [name, open] of stores) {
         assert.deepEqual(await validity(issuer, tokens.access_token), { valid: false, reason: "revoked" });
       }
       await guard.close();
+      await issuer.close();
+    });
+  });
+
+  test(`law 3: a login under way while the clock is set back does not outlive what ended meanwhile, on ${name}`, async () => {
+    await open(async (store, clock) => {
+      let password = "old";
+      let meanwhile = async () => {};
+      const { issuer } = fixture({
+        store,
+        clock,
+        authenticate: async (credentials) => {
+          const matches = credentials["password"] === password;
+          await meanwhile();
+          return matches ? { subject: "ann", scopes: [] } : null;
+        },
+      });
+      await issuer.ready();
+      meanwhile = async () => {
+        meanwhile = async () => {};
+        password = "new";
+        clock.setWall(clock.now() - HOUR_MS);
+        await issuer.revoke({ kind: "subject", id: "ann" });
+      };
+      const late = issuer.login({ username: "ann", password: "old" });
+      assert.equal((await moving(clock, late)).status, "denied");
+      assert.deepEqual(await store.sessions.listBySubject("ann"), []);
       await issuer.close();
     });
   });

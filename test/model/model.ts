@@ -47,7 +47,7 @@ export class Model {
   readonly cutoffs: Map<string, { readonly at: number; readonly until: number }> = new Map();
 
   create(session: NewSession, now: number): "created" | "superseded" {
-    if (session.authAt <= this.#cutoff(session.subject)) return "superseded";
+    if (session.authAt <= this.#cutoff(session.subject) || session.authAt > now) return "superseded";
     this.sessions.set(session.id, new ModelSession(session, now));
     return "created";
   }

@@ -126,6 +126,19 @@ export const sessionCases: Cases = {
     assert.equal(created.status, "superseded");
   },
 
+  "law 3: credentials checked in what is the future now are superseded": async ({ store }) => {
+    const authAt = (await store.now()) + 60_000;
+    const session = { id: "s1", subject: "alice", authAt, absoluteExpiresAt: authAt + ABSOLUTE_MS };
+    const created = await store.sessions.create({
+      ...session,
+      facts: "{}",
+      mac: "mac",
+      currentDigest: "d",
+      idleMs: IDLE_MS,
+    });
+    assert.equal(created.status, "superseded");
+  },
+
   "law 3: a subject's cut-off covers every `iat` given before, and none given after": async ({
     store,
     clock,
