@@ -45,18 +45,20 @@ export async function thefts(options: Thefts): Promise<Figures> {
   }
 
   const waiting: { tokens: Chain; stolen: Tokens | undefined }[] = [];
+  async function wait(tokens: Chain, stolen: Tokens | undefined): Promise<void> {
+    keep("within grace it is excused, or a conflict", [200, 409].includes(await status(base(), stolen)));
+    waiting.push({ tokens, stolen });
+  }
+
   for (let n = 0; n < each; n++) {
     const old = await chain();
     await endsWith(old, old[between(random, 0, old.length - 4)]);
     const recent = await chain();
-    waiting.push({ tokens: recent, stolen: recent.at(-between(random, 2, 3)) });
+    await wait(recent, recent.at(-between(random, 2, 3)));
     // The thief comes first, with the current one: the owner is the one who comes back with a spent token.
     const shared = await chain();
     const thief = await refreshed(base(), shared.at(-1)?.refresh_token ?? "");
-    waiting.push({ tokens: [...shared, thief], stolen: shared.at(-1) });
-  }
-  for (const { stolen } of waiting) {
-    keep("within grace it is excused, or a conflict", [200, 409].includes(await status(base(), stolen)));
+    await wait([...shared, thief], shared.at(-1));
   }
   if (!options.pastGrace) return { "thefts detected": `${each} of ${each}` };
   await pause(PAST_GRACE_MS);
