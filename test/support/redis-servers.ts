@@ -1,6 +1,6 @@
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -84,6 +84,14 @@ export class RedisServer {
     } finally {
       socket.destroy();
     }
+  }
+
+  /** Every command that changed something, as the server wrote it to its disk. */
+  written(): string {
+    const folder = join(this.#folder, "appendonlydir");
+    return readdirSync(folder)
+      .map((name) => readFileSync(join(folder, name), "latin1"))
+      .join("");
   }
 
   freeze(): void {

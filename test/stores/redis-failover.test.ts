@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { isHoldfastError } from "../../src/core/errors.ts";
+import { login, present, revocationOf } from "../../src/stores/contract/fixtures.ts";
+import type { RotationOutcome, Store } from "../../src/stores/contracts.ts";
+import { redisStore } from "../../src/stores/redis.ts";
+import { noRedis, startCluster, startSentinels, until } from "../support/redis-servers.ts";
+
+const unavailable = (error: unknown) => isHoldfastError(error, "store_unavailable");
+const REVOCATION = {
+  kind: "session",
+  id: "s1",
+  issuer: "https://id.example.com",
+  until: Date.now() + 3_600_000,
+} as const;
+
+/** Presents until somebody answers, as a client does that is told 503. */
+async function refresh(store: Store, id: string, generation: number): Promise<RotationOutcome> {
+  let outcome: RotationOutcome | null = null;
+  await until(async () => {
+    try {
+      outcome = await present(store, id, generation, { onReuse: REVOCATION });
+    } catch (error) {
+      assert.ok(unavailable(error), String(error));
+    }
+    return outcome !== null;
+  }, "an answer");
+  return outcome as unknown as RotationOutcome;
+}
+
+void describe("redis behind Sentinels that fail over", { skip: noRedis }, () => {
+  let sentinels: Awaited<ReturnType<typeof startSentinels>>;
+  before(async () => (sentinels = await startSentinels()));
+  after(async () => await sentinels.stop());
+
+  void test("fault 5: what a failover lost is ended and appended again by who acknowledged it", async (t) => {
+    const { primary, replica, options: sentinel } = sentinels;
+    const careful = await redisStore({ sentinel, replicas: 1, commandTimeoutMs: 200 });
+    t.after(async () => await careful.close());
+    const store = await redisStore({ sentinel, commandTimeoutMs: 200 });
+    t.after(async () => await store.close());
+    await login(careful, "kept");
+    await login(careful, "lost");
+    await login(careful, "bobs", "bob");
+    await careful.sessions.end("kept", "logout", await revocationOf(careful, "session", "kept"));
+
+    // Frozen first, so that it cannot come back; what is in its socket it would still read after the thaw.
+    replica.freeze();
+    await primary.cli("CLIENT", "KILL", "TYPE", "replica");
+    const end = await revocationOf(store, "session", "lost");
+    await store.sessions.end("lost", "logout", end);
+    await store.sessions.endAll("bob", "logout_all", end);
+    const token = await store.revocations.append(await revocationOf(store, "token", "t1"));
+    const { position } = await store.revocations.snapshot();
+    // What the replica does not have is not acknowledged to who asked for it (law 12).
+    await assert.rejects(careful.revocations.append(end), unavailable);
+    await primary.kill();
+    replica.thaw();
+
+    await until(async () => (await replica.cli("ROLE"))?.includes("master") === true, "the promotion");
+    assert.equal((await refresh(store, "kept", 1)).outcome, "ended");
+    const restored = async () => {
+      const { entries } = await store.revocations.snapshot().catch(() => ({ entries: [] }));
+      const ids = entries.map(({ revocation }) => revocation.id);
+      return ["kept", "lost", "bob", "t1"].every((id) => ids.includes(id));
+    };
+    await until(restored, "the entries that were lost");
+    assert.equal((await store.revocations.after(position)).status, "gap");
+    const { entries } = await store.revocations.snapshot();
+    assert.ok(!entries.some(({ chain }) => chain === token.chain), "a chain of its own");
+    for (const id of ["lost", "bobs"]) assert.equal((await present(store, id, 1)).outcome, "ended", id);
+  });
+});
+
+void describe("redis as a cluster that fails over", { skip: noRedis }, () => {
+  let cluster: Awaited<ReturnType<typeof startCluster>>;
+  before(async () => (cluster = await startCluster()));
+  after(async () => await cluster.stop());
+
+  void test("fault 4: primaries are killed one after the other, and no session is lost or forked", async (t) => {
+    const careful = await redisStore({ cluster: cluster.urls, replicas: 1 });
+    t.after(async () => await careful.close());
+    const store = await redisStore({ cluster: cluster.urls, commandTimeoutMs: 300 });
+    t.after(async () => await store.close());
+    const ids = Array.from({ length: 12 }, (_, i) => `s${i}`);
+    for (const id of ids) await login(careful, id, `subject of ${id}`);
+    for (const id of ids) assert.equal((await present(careful, id, 1)).outcome, "rotated");
+    const revocation = await revocationOf(store, "session", "s0");
+    await careful.sessions.end("s0", "logout", revocation);
+
+    const [first, second] = cluster.servers;
+    for (const [round, server] of [first, second].entries()) {
+      await server?.kill();
+      for (const id of ids.slice(1)) {
+        const { outcome } = await refresh(store, id, round + 2);
+        assert.match(outcome, /^(rotated|repeated)$/, id);
+      }
+      assert.equal((await refresh(store, "s0", 2)).outcome, "ended");
+      await server?.up();
+      const linked = async () =>
+        ((await server?.cli("INFO", "replication")) ?? "").includes("master_link_status:up");
+      await until(linked, "the old primary, as a replica");
+    }
+    assert.equal((await store.revocations.snapshot()).entries.length, 1);
+    for (const id of ids.slice(1)) {
+      const { outcome } = await refresh(store, id, 3);
+      assert.equal(outcome, "repeated", "the same successor, not a second one");
+    }
+  });
+});

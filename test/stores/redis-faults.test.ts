@@ -1,0 +1,351 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { after, before, describe, test } from "node:test";
+import { isHoldfastError, type ErrorCode } from "../../src/core/errors.ts";
+import { login, present, revocationOf, subjectScope } from "../../src/stores/contract/fixtures.ts";
+import type { Store } from "../../src/stores/contracts.ts";
+import { redisStore, type RedisStoreOptions } from "../../src/stores/redis.ts";
+import { DeafProxy } from "../support/deaf-proxy.ts";
+import { freePort, noRedis, RedisServer, until } from "../support/redis-servers.ts";
+
+const failsWith = (code: ErrorCode) => (error: unknown) => isHoldfastError(error, code);
+
+/** Whether the store does its work again. */
+async function works(store: Store): Promise<boolean> {
+  try {
+    await store.revocations.append(await revocationOf(store, "token", "again"));
+    return true;
+  } catch (error) {
+    assert.ok(isHoldfastError(error, "store_unavailable"), String(error));
+    return false;
+  }
+}
+
+async function appendTokens(store: Store, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    await store.revocations.append(await revocationOf(store, "token", `t${i}`));
+  }
+}
+
+void describe("redis and its faults", { skip: noRedis }, () => {
+  let server: RedisServer;
+  before(async () => (server = await RedisServer.start(["enable-debug-command yes"])));
+  after(async () => await server.stop());
+
+  /** A store of its own for one test. */
+  async function open(
+    t: { after(work: () => Promise<void>): void },
+    options: Partial<RedisStoreOptions> = {},
+  ): Promise<Store> {
+    const prefix = `${randomBytes(6).toString("hex")}:`;
+    const store = await redisStore({ url: server.url, prefix, commandTimeoutMs: 100, ...options });
+    t.after(async () => await store.close());
+    return store;
+  }
+
+  void test("fault 1: a server that refuses connections is named, and the store does not open", async () => {
+    const port = await freePort();
+    await assert.rejects(
+      redisStore({ url: `redis://:hunter22@127.0.0.1:${port}`, openTimeoutMs: 200 }),
+      (error) => {
+        assert.ok(isHoldfastError(error, "store_unavailable"));
+        assert.match(error.message, new RegExp(`127\\.0\\.0\\.1:${port}`));
+        assert.doesNotMatch(error.message, /hunter22/);
+        return true;
+      },
+    );
+  });
+
+  void test("fault 2: a frozen server is given up at the deadline, and used again after the thaw", async (t) => {
+    const store = await open(t);
+    await login(store, "s1");
+    server.freeze();
+    try {
+      await assert.rejects(store.sessions.get("s1"), failsWith("store_unavailable"));
+      await assert.rejects(present(store, "s1", 1, { onReuse: REVOCATION }), failsWith("store_unavailable"));
+    } finally {
+      server.thaw();
+    }
+    await until(async () => await works(store), "the thaw");
+    // The rotation that was given up may have taken effect: its client gets the same successor.
+    assert.match((await present(store, "s1", 1)).outcome, /^(rotated|repeated)$/);
+  });
+
+  void test("fault 4: killed connections are replaced, and nothing is lost", async (t) => {
+    const store = await open(t);
+    await login(store, "s1");
+    await server.cli("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+    await until(async () => await works(store), "a new connection");
+    assert.equal((await present(store, "s1", 1)).outcome, "rotated");
+  });
+
+  void test("fault 4, law 12: a server that became a replica acknowledges nothing", async (t) => {
+    const store = await open(t);
+    await login(store, "s1");
+    const revocation = await revocationOf(store, "session", "s1");
+    const { position } = await store.revocations.snapshot();
+    await server.cli("REPLICAOF", "127.0.0.1", "1");
+    try {
+      await assert.rejects(store.sessions.end("s1", "logout", revocation), failsWith("store_unavailable"));
+      await assert.rejects(store.revocations.append(revocation), failsWith("store_unavailable"));
+    } finally {
+      await server.cli("REPLICAOF", "NO", "ONE");
+    }
+    assert.deepEqual(await store.revocations.after(position), { status: "ok", entries: [] });
+    await store.sessions.end("s1", "logout", revocation);
+    assert.equal((await present(store, "s1", 1)).outcome, "ended");
+  });
+
+  void test("fault 4: scripts that the server forgot are sent again", async (t) => {
+    const store = await open(t);
+    await login(store, "s1");
+    await server.cli("SCRIPT", "FLUSH");
+    assert.equal((await present(store, "s1", 1)).outcome, "rotated");
+  });
+
+  void test("fault 7: what another process revoked while the link was cut is caught up with, in order", async (t) => {
+    const prefix = `${randomBytes(6).toString("hex")}:`;
+    const [one, other] = [await open(t, { prefix }), await open(t, { prefix })];
+    const heard: number[] = [];
+    t.after(async () => leave());
+    const leave = one.revocations.subscribe((entries) => heard.push(...entries.map(({ seq }) => seq)));
+    const { position } = await one.revocations.snapshot();
+    await other.revocations.append(await revocationOf(other, "token", "first"));
+    await until(async () => heard.includes(1), "the first entry, from the other process");
+    await server.cli("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+    await until(async () => await works(other), "a new connection");
+    await appendTokens(other, 100);
+    await until(async () => heard.includes(101), "the stream, on a new connection");
+    const tail = await one.revocations.after(position);
+    assert.ok(tail.status === "ok" && tail.entries.length >= 102);
+    assert.ok(tail.entries.every(({ seq }, i) => seq === i + 1));
+    assert.equal(new Set(heard).size, heard.length, "each is told once");
+  });
+
+  void test("fault 8: a connection that hears nothing more is replaced", async (t) => {
+    const proxy = await DeafProxy.start(server.port);
+    t.after(async () => proxy.close());
+    const prefix = `${randomBytes(6).toString("hex")}:`;
+    const [one, other] = [await open(t, { prefix, url: proxy.url }), await open(t, { prefix })];
+    const heard: string[] = [];
+    t.after(async () => leave());
+    const leave = one.revocations.subscribe((entries) => heard.push(...entries.map((e) => e.revocation.id)));
+    await until(async () => proxy.deafen("XREAD") === 1, "the blocking read");
+    await other.revocations.append(await revocationOf(other, "token", "unheard"));
+    const { entries } = await one.revocations.snapshot();
+    assert.equal(entries[0]?.revocation.id, "unheard", "commands have a connection of their own");
+    await until(async () => heard.includes("unheard"), "a new blocking read");
+  });
+
+  void test("fault 9: a log that was trimmed behind a reader is a gap, and its snapshot is whole", async (t) => {
+    const prefix = `${randomBytes(6).toString("hex")}:`;
+    const store = await open(t, { prefix });
+    await appendTokens(store, 1);
+    const { position } = await store.revocations.snapshot();
+    await appendTokens(store, 5);
+    await server.cli("XTRIM", `${prefix}{store}:log`, "MAXLEN", "1");
+    assert.deepEqual(await store.revocations.after(position), { status: "gap" });
+    assert.equal((await store.revocations.snapshot()).entries.length, 6);
+    await server.cli("DEL", `${prefix}{store}:log`);
+    assert.deepEqual(await store.revocations.after(position), { status: "gap" });
+  });
+
+  void test("law 3: a log that lost what is in force says so, instead of nothing", async (t) => {
+    const prefix = `${randomBytes(6).toString("hex")}:`;
+    const store = await open(t, { prefix });
+    await appendTokens(store, 1);
+    await server.cli("DEL", `${prefix}{store}:in-force`);
+    await assert.rejects(store.revocations.snapshot(), failsWith("store_corrupt"));
+  });
+
+  void test("fault 11: an entry that cannot be read is told as one, and hides no other", async (t) => {
+    const prefix = `${randomBytes(6).toString("hex")}:`;
+    const store = await open(t, { prefix });
+    const { position } = await store.revocations.snapshot();
+    await appendTokens(store, 1);
+    await server.cli("XADD", `${prefix}{store}:log`, "2-0", "at", "1", "entry", "{");
+    await server.cli("HSET", `${prefix}{store}`, "seq", "2");
+    const tail = await store.revocations.after(position);
+    assert.ok(tail.status === "ok");
+    assert.deepEqual(
+      tail.entries.map(({ seq, revocation }) => [seq, revocation.kind]),
+      [
+        [1, "token"],
+        [2, undefined],
+      ],
+    );
+  });
+
+  void test("fault 15: a newer format is refused, and fields of a newer version are kept", async (t) => {
+    const prefix = `${randomBytes(6).toString("hex")}:`;
+    const store = await open(t, { prefix });
+    await login(store, "s1");
+    const key = `${prefix}{session:s1}`;
+    const text = (await server.cli("HGET", key, "state"))?.split("\r\n")[1] ?? "";
+    await server.cli("HSET", key, "state", text.replace("{", '{"new":[1],'));
+    await present(store, "s1", 1);
+    assert.match((await server.cli("HGET", key, "state")) ?? "", /"new":\[1\]/);
+    await server.cli("HSET", `${prefix}{store}`, "format", "2");
+    await assert.rejects(open(t, { prefix }), failsWith("store_newer"));
+  });
+
+  void test("fault 42: a server without memory refuses writes as unavailable, and reads go on", async (t) => {
+    const store = await open(t);
+    await login(store, "s1");
+    await server.cli("CONFIG", "SET", "maxmemory", "1");
+    try {
+      await assert.rejects(present(store, "s1", 1), failsWith("store_unavailable"));
+      assert.equal((await store.sessions.get("s1"))?.generation, 1);
+    } finally {
+      await server.cli("CONFIG", "SET", "maxmemory", "0");
+    }
+    assert.equal((await present(store, "s1", 1)).outcome, "rotated");
+  });
+
+  void test("fault 6: a server that may evict, or keeps less than is asked for, is refused", async (t) => {
+    const refused = async (settings: string[], durability: RedisStoreOptions["durability"] = "everysec") => {
+      for (const [name, value] of settings.map((line) => line.split(" "))) {
+        await server.cli("CONFIG", "SET", name ?? "", value ?? "");
+      }
+      await assert.rejects(open(t, { durability }), failsWith("invalid_option"), settings.join());
+      assert.match((await open(t, { durability: "unchecked" })).description, /\(append/);
+    };
+    try {
+      await refused(["maxmemory-policy allkeys-lru"]);
+      await refused(["maxmemory-policy noeviction", "appendfsync everysec"], "always");
+      await refused(["appendfsync no"]);
+      await refused(["appendfsync always", "appendonly no"]);
+    } finally {
+      for (const [name, value] of [
+        ["appendonly", "yes"],
+        ["appendfsync", "always"],
+        ["maxmemory-policy", "noeviction"],
+      ]) {
+        await server.cli("CONFIG", "SET", name ?? "", value ?? "");
+      }
+    }
+    assert.match((await open(t, { durability: "always" })).description, /\(appendfsync always\)$/);
+  });
+
+  void test("law 12: a store that asks for a replica does not open where there is none", async (t) => {
+    await assert.rejects(open(t, { replicas: 1 }), /0 of 1 replicas/);
+  });
+
+  void test("law 3: a log on a server that may not be written to does not count as read", async (t) => {
+    const store = await open(t);
+    const { position } = await store.revocations.snapshot();
+    assert.equal((await store.revocations.after(position)).status, "ok");
+    await server.cli("CONFIG", "SET", "min-replicas-to-write", "1");
+    try {
+      const refused = async () =>
+        await store.revocations.after(position).then(() => false, failsWith("store_unavailable"));
+      await until(refused, "the next heartbeat");
+    } finally {
+      await server.cli("CONFIG", "SET", "min-replicas-to-write", "0");
+    }
+    assert.equal((await store.revocations.after(position)).status, "ok");
+  });
+
+  // The last ones: they take all data, or the server, away.
+  void test("fault 6, fault 62: an emptied store is an error to whoever had it open, never an empty answer", async (t) => {
+    const prefix = `${randomBytes(6).toString("hex")}:`;
+    const store = await open(t, { prefix });
+    await login(store, "s1");
+    const { position } = await store.revocations.snapshot();
+    const scope = await subjectScope(store);
+    await server.cli("FLUSHALL");
+    const emptied = failsWith("store_emptied");
+    const calls: Record<string, () => Promise<unknown>> = {
+      now: async () => await store.now(),
+      snapshot: async () => await store.revocations.snapshot(),
+      after: async () => await store.revocations.after(position),
+      append: async () => await store.revocations.append(REVOCATION),
+      get: async () => await store.sessions.get("s1"),
+      rotate: async () => await present(store, "s1", 1, { onReuse: REVOCATION }),
+      listBySubject: async () => await store.sessions.listBySubject("alice"),
+      endAll: async () => await store.sessions.endAll("alice", "logout_all", scope),
+      user: async () => await store.users.get("alice"),
+      users: async () => await store.users.list({ limit: 1 }),
+      keys: async () => await store.keys.list(),
+      marker: async () => await store.markers.claim("id", "x"),
+    };
+    const check = async (when: string) => {
+      for (const [name, call] of Object.entries(calls))
+        await assert.rejects(call(), emptied, `${name} ${when}`);
+    };
+    await check("after FLUSHALL");
+    await redisStore({ url: server.url, prefix: store.description }).then(
+      async (other) => await other.close(),
+    );
+    await check("when somebody began anew");
+  });
+
+  void test("fault 12: what is revoked while the server is down is refused, and works when it is back", async (t) => {
+    const store = await open(t);
+    await login(store, "s1");
+    const revocation = await revocationOf(store, "session", "s1");
+    await server.kill();
+    await assert.rejects(store.revocations.append(revocation), failsWith("store_unavailable"));
+    await assert.rejects(store.sessions.end("s1", "logout", revocation), failsWith("store_unavailable"));
+    await assert.rejects(present(store, "s1", 1, { onReuse: revocation }), failsWith("store_unavailable"));
+    await server.up();
+    await until(async () => await works(store), "the server");
+    await store.sessions.end("s1", "logout", revocation);
+    assert.equal((await present(store, "s1", 1)).outcome, "ended");
+  });
+
+  void test("fault 40, law 12: kill -9 of the server loses nothing acknowledged, and forks nothing", async (t) => {
+    const store = await open(t, { durability: "always" });
+    await login(store, "s1");
+    let generation = 1;
+    for (const rotations of [1, 3, 10, 30]) {
+      const enough = generation + rotations;
+      let killed: Promise<void> | null = null;
+      for (;;) {
+        const outcome = await present(store, "s1", generation, { onReuse: REVOCATION }).catch(() => null);
+        if (outcome === null) break;
+        assert.match(outcome.outcome, /^(rotated|repeated)$/);
+        generation++;
+        if (generation >= enough) killed ??= server.kill();
+      }
+      await killed;
+      await server.up();
+      await until(async () => await works(store), "the server");
+      const session = await store.sessions.get("s1");
+      assert.ok(session?.generation === generation || session?.generation === generation + 1);
+      assert.match((await present(store, "s1", generation)).outcome, /^(rotated|repeated)$/);
+      generation++;
+    }
+  });
+});
+
+const REVOCATION = {
+  kind: "session",
+  id: "s1",
+  issuer: "https://id.example.com",
+  until: Date.now() + 3_600_000,
+} as const;
+
+void test("options of redisStore are checked, and no credential is repeated", async () => {
+  const url = "redis://127.0.0.1";
+  const wrong = [
+    {},
+    { url, cluster: [url] },
+    { url: "http://user:hunter22@example.com" },
+    { url: "redis://user:hunter22@example.com/path" },
+    { cluster: [] },
+    { sentinel: { url: "redis://main", nodes: [] } },
+    { url, prefix: "{a}" },
+    { url, commandTimeoutMs: 0 },
+    { url, replicas: -1 },
+    { url, durability: "sometimes" },
+    { url, colour: "red" },
+  ];
+  for (const options of wrong) {
+    await assert.rejects(redisStore(options as RedisStoreOptions), (error) => {
+      assert.ok(isHoldfastError(error, "invalid_option"), JSON.stringify(options));
+      assert.doesNotMatch(error.message, /hunter22/);
+      return true;
+    });
+  }
+});
