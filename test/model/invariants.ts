@@ -144,8 +144,12 @@ export const ofStates: Checks<OfStates, [State]> = {
       (token === null || refreshTokenDigest(token) === record.currentDigest)
     );
   },
-  endingIsDurable: ({ session, record }) =>
-    session.ending === null || record === null || (record.endedAt !== null && record.currentDigest === ""),
+  /** Ended in the store too, with nothing left that a token could be compared with or opened by. */
+  endingIsDurable: ({ session, record }) => {
+    if (session.ending === null || record === null) return true;
+    const { endedAt, currentDigest, previousDigest, sealedSuccessor } = record;
+    return endedAt !== null && currentDigest === "" && previousDigest === null && sealedSuccessor === null;
+  },
   reuseIsCommitted: ({ session, record }) =>
     session.ending !== "reuse" || record === null || record.endReason === "reuse",
   reuseEndsOneSession: ({ session, record }) =>
