@@ -7,8 +7,8 @@ import { sqliteStore } from "../stores/sqlite.ts";
 import { errnoOf } from "./errno.ts";
 import { claimPrivate, readPrivate } from "./private-file.ts";
 
-/** The embedded store of this machine, and the secret that its contents are sealed under. */
-export interface LocalStore {
+/** A store, the secret that its contents are sealed under, and what this machine keeps beside it. */
+export interface OpenedStore {
   readonly store: Store;
   readonly secret: string;
   readonly files: LocalFiles;
@@ -48,7 +48,7 @@ export function localFiles(dataDir: string): LocalFiles {
 export async function openLocalStore(
   dataDir: string,
   options: { begin: boolean; secret: string | undefined },
-): Promise<LocalStore> {
+): Promise<OpenedStore> {
   const files = localFiles(dataDir);
   const marker = await readPrivate(files.marker);
   const present = ((await stat(files.data).catch(() => null))?.size ?? 0) > 0;
@@ -65,13 +65,18 @@ export async function openLocalStore(
     const id = await store.markers.read("id");
     if (marker !== null && id !== marker) throw emptied(files);
     const secret = options.secret ?? (await localSecret(files, id === null));
-    const standing = await store.markers.claim("id", randomUUID());
-    if ((await claimPrivate(files.marker, standing)) !== standing) throw emptied(files);
+    if (!(await claimStore(store, files))) throw emptied(files);
     return { store, secret, files };
   } catch (error) {
     await store.close();
     throw error;
   }
+}
+
+/** Gives the store an id unless it has one, and makes this machine remember it. False if it remembers another. */
+export async function claimStore(store: Store, files: LocalFiles): Promise<boolean> {
+  const standing = await store.markers.claim("id", randomUUID());
+  return (await claimPrivate(files.marker, standing)) === standing;
 }
 
 async function localSecret(files: LocalFiles, isNew: boolean): Promise<string> {
@@ -90,7 +95,7 @@ function emptied({ data, marker }: LocalFiles): HoldfastError {
   );
 }
 
-async function makeDirectory(path: string): Promise<void> {
+export async function makeDirectory(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true, mode: 0o700 });
   } catch (error) {

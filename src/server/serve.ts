@@ -3,7 +3,7 @@ import { requestListener } from "./bad-request.ts";
 import { ensureFirstUser } from "./first-user.ts";
 import { gateway, isVerify } from "./gateway.ts";
 import { httpAddress, listen, type Listener } from "./listen.ts";
-import { openLocalStore } from "./local-store.ts";
+import { openStore } from "./open-store.ts";
 import { createLogger, logEvents } from "./logs.ts";
 import { publicApp } from "./public-app.ts";
 import { compose, recordIdentity, type Identity, type Service } from "./service.ts";
@@ -38,7 +38,7 @@ export async function startService(settings: Settings): Promise<Running> {
     const admin = await listen(ADMIN_HOST, settings.adminPort, "HOLDFAST_ADMIN_PORT");
     listeners.push(admin);
 
-    const local = await openLocalStore(settings.dataDir, { begin: true, secret: settings.secret });
+    const local = await openStore(settings, { begin: true });
     service = await compose(local, settings, identityOf(settings, open));
     const before = await recordIdentity(service.store, service);
     const first = await ensureFirstUser(service.issuer, settings.bootstrapUser, local.files.password);

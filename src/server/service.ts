@@ -6,7 +6,8 @@ import { createIssuer } from "../issuer/create-issuer.ts";
 import type { Issuer } from "../issuer/types.ts";
 import type { Store } from "../stores/contracts.ts";
 import { fileSnapshots } from "../stores/file-snapshots.ts";
-import { openLocalStore, type LocalStore } from "./local-store.ts";
+import type { OpenedStore } from "./local-store.ts";
+import { openStore } from "./open-store.ts";
 import { trustedProvider } from "./provider.ts";
 import type { Settings } from "./settings.ts";
 
@@ -28,7 +29,7 @@ export interface Service extends Identity {
  * Puts the parts together and waits until they work. The guard reads keys and revocations from the issuer as any
  * guard would, only without a network between them. Closes what it opened, the store too, when it fails.
  */
-export async function compose(local: LocalStore, settings: Settings, identity: Identity): Promise<Service> {
+export async function compose(local: OpenedStore, settings: Settings, identity: Identity): Promise<Service> {
   const { store, secret } = local;
   const { clients, corsOrigins, provider } = settings;
   const opened: { close(): Promise<void> }[] = [store];
@@ -82,12 +83,12 @@ export async function recordIdentity(store: Store, { url, audience }: Identity):
 
 /** Opens the store that the service on this machine uses, under the identity it was last served with. */
 export async function openRecorded(settings: Settings): Promise<Service> {
-  const local = await openLocalStore(settings.dataDir, { begin: false, secret: settings.secret });
+  const local = await openStore(settings, { begin: false });
   const identity = await local.store.markers.read("identity");
   if (identity !== null) return await compose(local, settings, JSON.parse(identity) as Identity);
   await local.store.close();
   throw new HoldfastError(
     "store_unavailable",
-    `${local.files.data} was never served: start the service once`,
+    `${local.store.description} was never served: start the service once`,
   );
 }

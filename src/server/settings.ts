@@ -5,6 +5,8 @@ import { z } from "zod";
 import { HoldfastError } from "../core/errors.ts";
 import { degradedModes } from "../guard/degraded.ts";
 import { isTrustworthy } from "../guard/fetch-json.ts";
+import type { RedisStoreOptions } from "../stores/redis.ts";
+import { targetOf, type TargetOptions } from "../stores/redis/target.ts";
 import type { DegradedMode } from "../guard/types.ts";
 
 /** A setting: what its text must be, and how it is read; `undefined` refuses it. The text itself is never shown. */
@@ -42,6 +44,30 @@ function webUrl(value: string): string | undefined {
 function trustworthy(value: string): string | undefined {
   const url = URL.parse(value);
   return url !== null && isTrustworthy(url) ? url.href : undefined;
+}
+
+/** `redis-sentinel://` is ours: a URL has one host, and Sentinels are several. */
+function redisTarget(value: string): TargetOptions | undefined {
+  const sentinels = /^redis-sentinel:\/\/(?:([^@/]*)@)?([^@/]+)\/([\w.-]+)$/.exec(value);
+  const [, credentials, nodes = "", name] = sentinels ?? [];
+  const one = value.split(",").map((part) => part.trim());
+  const target: TargetOptions =
+    sentinels !== null
+      ? {
+          sentinel: {
+            url: `redis://${credentials === undefined ? "" : `${credentials}@`}${name}`,
+            nodes: nodes.split(",").map((node) => `redis://${node}`),
+          },
+        }
+      : one.length > 1
+        ? { cluster: one }
+        : { url: value };
+  try {
+    targetOf(target);
+    return target;
+  } catch {
+    return undefined;
+  }
 }
 
 function degradedMode(value: string): DegradedMode | undefined {
@@ -87,9 +113,19 @@ const schema = z.object({
   HOLDFAST_DATA_DIR: setting("a directory", text).default("./holdfast-data"),
   HOLDFAST_URL: setting("an http(s) URL without query, fragment or credentials", webUrl).optional(),
   HOLDFAST_AUDIENCE: setting("the audience of access tokens, usually a URL", text).optional(),
-  HOLDFAST_STORE: setting("sqlite (redis is not in this version)", (value) =>
-    value === "sqlite" ? value : undefined,
+  HOLDFAST_STORE: setting("sqlite or redis", (value) =>
+    value === "sqlite" || value === "redis" ? value : undefined,
   ).default("sqlite"),
+  REDIS_URL: setting(
+    "redis://[user:password@]host[:port][/database] or rediss:; several separated by commas for a cluster; or redis-sentinel://[user:password@]host:port[,host:port…]/name",
+    redisTarget,
+  ).optional(),
+  HOLDFAST_REDIS_REPLICAS: setting("how many replicas must have a write, from 0 to 100", (value) =>
+    /^\d{1,3}$/.test(value) && Number(value) <= 100 ? Number(value) : undefined,
+  ).optional(),
+  HOLDFAST_REDIS_DURABILITY: setting("always, everysec or unchecked", (value) =>
+    value === "always" || value === "everysec" || value === "unchecked" ? value : undefined,
+  ).optional(),
   HOLDFAST_SECRET: setting(
     "at least 32 random bytes as text; several, separated by commas, to rotate",
     (value) => (value.split(",").every((part) => Buffer.byteLength(part.trim()) >= 32) ? value : undefined),
@@ -148,7 +184,8 @@ export interface Settings {
   readonly dataDir: string;
   readonly url: string | undefined;
   readonly audience: string | undefined;
-  readonly store: "sqlite";
+  /** The embedded store without it. */
+  readonly redis: Pick<RedisStoreOptions, keyof TargetOptions | "replicas" | "durability"> | undefined;
   readonly secret: string | undefined;
   readonly clients: readonly Client[];
   readonly corsOrigins: readonly string[];
@@ -169,7 +206,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   if (data !== undefined && data.HOLDFAST_PORT !== 0 && data.HOLDFAST_PORT === data.HOLDFAST_ADMIN_PORT) {
     problems.push("HOLDFAST_ADMIN_PORT must be another port than HOLDFAST_PORT");
   }
-  problems.push(...providerProblems(data ?? {}));
+  problems.push(...redisProblems(data ?? {}), ...providerProblems(data ?? {}));
   if (data === undefined || problems.length > 0) {
     throw new HoldfastError("invalid_option", problems.join("\n"));
   }
@@ -180,7 +217,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     dataDir: resolve(data.HOLDFAST_DATA_DIR),
     url: data.HOLDFAST_URL,
     audience: data.HOLDFAST_AUDIENCE,
-    store: data.HOLDFAST_STORE,
+    redis: redisOf(data),
     secret: data.HOLDFAST_SECRET,
     clients: data.HOLDFAST_CLIENTS ?? [],
     corsOrigins: data.HOLDFAST_CORS_ORIGINS ?? [],
@@ -192,6 +229,31 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
 }
 
 type Read = Partial<z.output<typeof schema>>;
+
+/** Who shares a store shares its secret: none is made on one machine. */
+function redisProblems(read: Read): string[] {
+  const inUse = read.HOLDFAST_STORE === "redis";
+  const needed = ["REDIS_URL", "HOLDFAST_SECRET"] as const;
+  const idle = ["HOLDFAST_REDIS_REPLICAS", "HOLDFAST_REDIS_DURABILITY"] as const;
+  return [
+    ...needed
+      .filter((name) => inUse && read[name] === undefined)
+      .map((n) => `HOLDFAST_STORE=redis needs ${n}`),
+    ...idle
+      .filter((name) => !inUse && read[name] !== undefined)
+      .map((n) => `${n} needs HOLDFAST_STORE=redis`),
+  ];
+}
+
+function redisOf(read: Read): Settings["redis"] {
+  if (read.HOLDFAST_STORE !== "redis") return undefined;
+  const { HOLDFAST_REDIS_REPLICAS: replicas, HOLDFAST_REDIS_DURABILITY: durability } = read;
+  return {
+    ...read.REDIS_URL,
+    ...(replicas !== undefined && { replicas }),
+    ...(durability !== undefined && { durability }),
+  };
+}
 
 /** Settings that say nothing without another one. */
 function providerProblems(read: Read): string[] {

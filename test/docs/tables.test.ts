@@ -43,7 +43,9 @@ function table(path: string, heading: RegExp): string[] {
 }
 
 const settings = () =>
-  [...read("src/server/settings.ts").matchAll(/^ {2}((?:HOLDFAST|ALLOW)_\w+): /gm)].map((m) => m[1] ?? "");
+  [...read("src/server/settings.ts").matchAll(/^ {2}((?:HOLDFAST|ALLOW|REDIS)_\w+): /gm)].map(
+    (m) => m[1] ?? "",
+  );
 
 const pages: [what: string, declared: () => string[], page: string, heading: RegExp][] = [
   ["error code", () => union("src/core/errors.ts", "ErrorCode"), "errors", /^Errors$/],

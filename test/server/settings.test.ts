@@ -14,7 +14,7 @@ test("without settings the service keeps to this machine", () => {
     dataDir: resolve("holdfast-data"),
     url: undefined,
     audience: undefined,
-    store: "sqlite",
+    redis: undefined,
     secret: undefined,
     clients: [],
     corsOrigins: [],
@@ -68,6 +68,33 @@ test("every setting is read", () => {
   assert.ok(!settings.trustedProxies.check("192.0.2.8"));
 });
 
+const inRedis = { HOLDFAST_STORE: "redis", HOLDFAST_SECRET: secret };
+const places: [url: string, target: object][] = [
+  ["rediss://me:pass@redis.internal:6380/2", { url: "rediss://me:pass@redis.internal:6380/2" }],
+  ["redis://a:1, redis://b:2", { cluster: ["redis://a:1", "redis://b:2"] }],
+  [
+    "redis-sentinel://me:pass@a:1,b:2/main",
+    { sentinel: { url: "redis://me:pass@main", nodes: ["redis://a:1", "redis://b:2"] } },
+  ],
+];
+for (const [url, target] of places) {
+  test(`REDIS_URL=${url} names ${Object.keys(target).join("")}`, () => {
+    const asked = { HOLDFAST_REDIS_REPLICAS: "1", HOLDFAST_REDIS_DURABILITY: "always" };
+    const { redis } = readSettings({ ...inRedis, ...asked, REDIS_URL: url });
+    assert.deepEqual(redis, { ...target, replicas: 1, durability: "always" });
+  });
+}
+
+test("Redis needs its place and a secret that all share; what is only for it needs Redis", () => {
+  assert.throws(() => readSettings({ HOLDFAST_STORE: "redis", HOLDFAST_REDIS_REPLICAS: "1" }), {
+    message: "HOLDFAST_STORE=redis needs REDIS_URL\nHOLDFAST_STORE=redis needs HOLDFAST_SECRET",
+  });
+  assert.throws(() => readSettings({ HOLDFAST_REDIS_REPLICAS: "1" }), {
+    message: /needs HOLDFAST_STORE=redis/,
+  });
+  assert.equal(readSettings({ REDIS_URL: "redis://elsewhere" }).redis, undefined);
+});
+
 test("ALLOW_DEGRADED_AUTH=true means local, false means deny", () => {
   assert.equal(readSettings({ ALLOW_DEGRADED_AUTH: "true" }).degraded, "local");
   assert.equal(readSettings({ ALLOW_DEGRADED_AUTH: "false" }).degraded, "deny");
@@ -82,6 +109,10 @@ test("a setting that says nothing without another is refused, naming both", () =
 
 const wrong: [name: string, value: string, message: RegExp][] = [
   ["HOLDFAST_HOST", "http://x", /^HOLDFAST_HOST must be an address/],
+  ["REDIS_URL", "http://redis", /^REDIS_URL must be redis:/],
+  ["REDIS_URL", "redis-sentinel://a:1,b:2", /^REDIS_URL must be redis:/],
+  ["HOLDFAST_REDIS_REPLICAS", "-1", /^HOLDFAST_REDIS_REPLICAS must be how many/],
+  ["HOLDFAST_REDIS_DURABILITY", "never", /^HOLDFAST_REDIS_DURABILITY must be always/],
   ["ALLOW_DEGRADED_AUTH", "yes", /^ALLOW_DEGRADED_AUTH must be true \(local\), false \(deny\)/],
   [
     "HOLDFAST_PROVIDER_JWKS_URL",
@@ -101,7 +132,7 @@ const wrong: [name: string, value: string, message: RegExp][] = [
   ["HOLDFAST_URL", "https://id.example.com/?a=1", /^HOLDFAST_URL must be/],
   ["HOLDFAST_URL", "https://user:pass@id.example.com", /^HOLDFAST_URL must be/],
   ["HOLDFAST_AUDIENCE", "", /^HOLDFAST_AUDIENCE must be/],
-  ["HOLDFAST_STORE", "redis", /^HOLDFAST_STORE must be sqlite \(redis is not in this version\)/],
+  ["HOLDFAST_STORE", "postgres", /^HOLDFAST_STORE must be sqlite or redis/],
   ["HOLDFAST_SECRET", "too-short-a-secret", /^HOLDFAST_SECRET must be at least 32 random bytes/],
   ["HOLDFAST_SECRET", `${secret},short`, /^HOLDFAST_SECRET must be/],
   ["HOLDFAST_CLIENTS", "api", /^HOLDFAST_CLIENTS must be id:secret pairs/],

@@ -1,0 +1,39 @@
+import { HoldfastError } from "../core/errors.ts";
+import { redisStore, type RedisStoreOptions } from "../stores/redis.ts";
+import { claimStore, localFiles, makeDirectory, type OpenedStore } from "./local-store.ts";
+import { readPrivate } from "./private-file.ts";
+
+/**
+ * Opens the store in Redis that this machine shares with others; begins with an empty one when `begin` is true and this
+ * machine never used another. Rejects with `store_emptied` when it did.
+ */
+export async function openRedisStore(
+  redis: RedisStoreOptions,
+  options: { begin: boolean; dataDir: string; secret: string },
+): Promise<OpenedStore> {
+  const files = localFiles(options.dataDir);
+  const marker = await readPrivate(files.marker);
+  const store = await redisStore(redis);
+  try {
+    const id = await store.markers.read("id");
+    if (marker !== null && id !== marker) throw emptied(store.description, files.marker);
+    if (id === null && !options.begin) {
+      const todo = "start the service once, or set REDIS_URL to where its data is";
+      throw new HoldfastError("store_unavailable", `there are no data in ${store.description}: ${todo}`);
+    }
+    await makeDirectory(`${options.dataDir}.local`);
+    if (!(await claimStore(store, files))) throw emptied(store.description, files.marker);
+    return { store, secret: options.secret, files };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+function emptied(place: string, marker: string): HoldfastError {
+  return new HoldfastError(
+    "store_emptied",
+    `${place} is empty or another store than the one named in ${marker}. Restore it from a backup; ` +
+      `or remove ${marker} to begin with what is there, which may be without any user or session`,
+  );
+}

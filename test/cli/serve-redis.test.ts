@@ -1,0 +1,125 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { login, post, refresh, refreshed, until, verify } from "../support/auth-calls.ts";
+import { noRedis, RedisServer } from "../support/redis-servers.ts";
+import { startService, type ServiceProcess } from "../support/service-process.ts";
+
+const secret = "a secret that both services share";
+
+interface Pair {
+  readonly redis: RedisServer;
+  /** Two services, each on a machine of its own as far as files go. */
+  readonly services: readonly [ServiceProcess, ServiceProcess];
+  readonly folders: readonly [string, string];
+}
+
+async function makePair(t: TestContext): Promise<Pair> {
+  const redis = await RedisServer.start();
+  t.after(async () => await redis.stop());
+  const root = await mkdtemp(join(tmpdir(), "holdfast-redis-serve-"));
+  t.after(async () => await rm(root, { recursive: true, force: true }));
+  const folders = [join(root, "a"), join(root, "b")] as const;
+  const start = async (folder: string) => {
+    const service = await startService(folder, settings(redis));
+    t.after(async () => await service.stop("SIGKILL"));
+    return service;
+  };
+  return { redis, folders, services: [await start(folders[0]), await start(folders[1])] };
+}
+
+function settings(redis: RedisServer): Record<string, string> {
+  return { HOLDFAST_STORE: "redis", REDIS_URL: redis.url, HOLDFAST_SECRET: secret };
+}
+
+const options = { skip: noRedis };
+
+test(
+  "law 3, law 4: two services on one Redis share users and sessions, and see each other's revocations",
+  options,
+  async (t) => {
+    const { services, redis } = await makePair(t);
+    assert.match(
+      services[0].output(),
+      new RegExp(`store: redis 127\\.0\\.0\\.1:${redis.port} \\(appendfsync always\\)`),
+    );
+    const urls = services.map((service) => service.url);
+    for (const [one = "", other = ""] of [urls, urls.toReversed()]) {
+      const tokens = await login(one);
+      assert.equal(await verify(other, tokens.access_token), 200);
+      const next = await refreshed(other, tokens.refresh_token);
+      assert.equal((await post(one, "/auth/logout", { refresh_token: next.refresh_token })).status, 204);
+      const ms = await until(async () => (await verify(other, next.access_token)) === 401, 500);
+      assert.notEqual(ms, Number.POSITIVE_INFINITY);
+    }
+    for (const service of services) {
+      assert.equal(await service.stop(), 0);
+      assert.ok(!service.output().includes(secret));
+    }
+  },
+);
+
+for (const [what, stop, restart] of [
+  ["stopped", async (r: RedisServer) => await r.kill(), async (r: RedisServer) => await r.up()],
+  ["frozen", (r: RedisServer) => r.freeze(), (r: RedisServer) => r.thaw()],
+] as const) {
+  test(
+    `fault 12, law 1: Redis ${what} is 503 with Retry-After, spends nothing, and all is well when it is back`,
+    options,
+    async (t) => {
+      const { services, redis } = await makePair(t);
+      const [one, other] = [services[0].url, services[1].url];
+      const kept = await login(one);
+      const ended = await login(one);
+      await stop(redis);
+      for (const answer of [
+        await refresh(one, kept.refresh_token),
+        await refresh(other, kept.refresh_token),
+        await post(one, "/auth/logout", { refresh_token: ended.refresh_token }),
+        await post(one, "/auth/login", { username: "alice", password: "correct horse battery" }),
+      ]) {
+        assert.equal(answer.status, 503);
+        assert.ok(Number(answer.headers.get("retry-after")) >= 1);
+      }
+      assert.equal(await verify(one, kept.access_token), 200);
+      await restart(redis);
+      const isBack = async (url: string) => (await refresh(url, kept.refresh_token)).status === 200;
+      assert.notEqual(await until(async () => await isBack(one), 15_000), Number.POSITIVE_INFINITY);
+      assert.notEqual(await until(async () => await isBack(other), 15_000), Number.POSITIVE_INFINITY);
+      const next = await refreshed(other, kept.refresh_token);
+      assert.equal(await verify(one, next.access_token), 200);
+      assert.equal((await post(other, "/auth/logout", { refresh_token: ended.refresh_token })).status, 204);
+      const ms = await until(async () => (await verify(one, ended.access_token)) === 401, 5_000);
+      assert.notEqual(ms, Number.POSITIVE_INFINITY);
+    },
+  );
+}
+
+test(
+  "fault 62: an emptied Redis is refused by every machine that used it, and begins nothing",
+  options,
+  async (t) => {
+    const { services, redis, folders } = await makePair(t);
+    for (const service of services) await service.stop();
+    await redis.cli("FLUSHALL");
+    for (const folder of folders) {
+      await assert.rejects(startService(folder, settings(redis)), /is empty or another store.*local\/store/s);
+    }
+  },
+);
+
+test("law 4: without Redis a service that is to use it does not start, and names it", options, async (t) => {
+  const { services, redis, folders } = await makePair(t);
+  for (const service of services) await service.stop();
+  await redis.kill();
+  await assert.rejects(
+    startService(folders[0], settings(redis)),
+    new RegExp(`127\\.0\\.0\\.1:${redis.port}`),
+  );
+  await assert.rejects(
+    startService(folders[0], { HOLDFAST_STORE: "redis", REDIS_URL: redis.url }),
+    /HOLDFAST_STORE=redis needs HOLDFAST_SECRET/,
+  );
+});
