@@ -64,7 +64,7 @@ export interface SingleIssuerOptions extends GuardSettingsOptions, TrustedIssuer
   issuers?: undefined;
 }
 
-export interface SeveralIssuersOptions
+interface SeveralIssuersOptions
   extends GuardSettingsOptions, Partial<Record<keyof TrustedIssuer, undefined>> {
   /** Several issuers behind one guard. A token's `iss` picks; what ails one does not touch the others. */
   issuers: readonly TrustedIssuer[];

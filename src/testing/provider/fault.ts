@@ -1,11 +1,11 @@
 import { invalidOption, onlyKnown, wholeNumber } from "../../core/options.ts";
 
-export const endpoints = ["discovery", "metadata", "jwks", "introspection", "validate"] as const;
+const endpoints = ["discovery", "metadata", "jwks", "introspection", "validate"] as const;
 
 /** `discovery` is OpenID Connect's, `metadata` that of RFC 8414; `validate` is `POST /auth/validate`. */
 export type Endpoint = (typeof endpoints)[number];
 
-export const faultyAnswers = [
+const faultyAnswers = [
   "html",
   "no-content",
   "empty",

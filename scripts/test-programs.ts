@@ -1,0 +1,24 @@
+import { spawnSync } from "node:child_process";
+
+/*
+ * The tests use real programs. What is missing is installed from the system's packages where that is possible without
+ * asking anybody: as root, with apt. Otherwise the tests that need it are skipped with the reason, and fail on CI.
+ */
+
+/** Program → package. */
+const programs: Readonly<Record<string, string>> = { "redis-server": "redis-server" };
+
+const missing = Object.keys(programs).filter((name) => spawnSync(name, ["--version"]).error !== undefined);
+if (missing.length > 0 && process.getuid?.() === 0) {
+  const packages = missing.map((name) => programs[name] ?? name);
+  console.log(`installing ${packages.join(", ")} for the tests`);
+  const apt = (...args: string[]) =>
+    spawnSync("apt-get", ["-qq", ...args], {
+      stdio: ["ignore", "ignore", "inherit"],
+      timeout: 180_000,
+      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+    }).status === 0;
+  if (!apt("update") || !apt("install", "-y", "--no-install-recommends", ...packages)) {
+    console.log("that did not work: tests that need them are skipped");
+  }
+}
