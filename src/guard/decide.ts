@@ -1,5 +1,5 @@
 import type { Instant } from "../core/clock.ts";
-import type { Decision } from "../core/verdict.ts";
+import type { Decision, UnavailableCause } from "../core/verdict.ts";
 import { checkTime } from "../jwt/claims.ts";
 import { invalid, unavailable, type Finding, type Known } from "./finding.ts";
 import type { GuardSettings } from "./settings.ts";
@@ -13,7 +13,7 @@ export interface Court extends Pick<GuardSettings, "toleranceMs" | "maxRevocatio
 
 /** Why and for how long the authority has not been asked successfully. */
 export interface Lapse {
-  readonly cause: string;
+  readonly cause: UnavailableCause;
   readonly sinceMs: number;
 }
 
@@ -66,7 +66,7 @@ export function decide<C>(
 function isRevoked(finding: Known): boolean {
   const { view } = finding.realm;
   if (finding.clearedAt === view.news) return false;
-  if (view.revokes(finding.claims, finding.key?.kid, finding.tokenId)) return true;
+  if (view.revokes(finding.claims, finding.key?.kid, finding.signedDigest)) return true;
   finding.clearedAt = view.news;
   return false;
 }

@@ -15,10 +15,15 @@ export interface Known {
   readonly subject: string;
   readonly scopes: readonly string[];
   readonly sessionId: string | undefined;
-  /** What revokes this token and no other: its `jti`, or a digest of what was signed. One signature has several spellings. */
-  readonly tokenId: string | undefined;
+  /**
+   * What the authority's no is kept under: a digest of what was signed. A signature has several spellings, and not
+   * every provider makes each `jti` once. `undefined` where there is no authority, or no signature.
+   */
+  readonly signedDigest: string | undefined;
   /** Epoch ms; `Infinity` without `exp`. */
   readonly expiresAt: number;
+  /** The same as the token says it. An end that the authority put before it has to be known until then. */
+  readonly ownExpiresAt: number;
   /** That proved it; `null` for an opaque token, which only its authority vouches for. */
   readonly key: VerificationKey | null;
   /** Whether everybody was asked who is to be asked; false when the authority gave no answer yet. */
@@ -56,16 +61,18 @@ export function unavailable(cause: UnavailableCause, retryAfterMs: number = RETR
 
 /** What a token proved by itself. */
 export function proven({ claims, signingInput }: ParsedToken, key: VerificationKey, realm: Realm): Known {
-  const tokenId =
-    claims.jti ?? (realm.authority === undefined ? undefined : hash("sha256", signingInput, "base64url"));
-  return known(realm, claims, { key, isWhole: realm.authority === undefined, tokenId });
+  const isWhole = realm.authority === undefined;
+  const signedDigest = isWhole ? undefined : hash("sha256", signingInput, "base64url");
+  return known(realm, claims, { key, isWhole, signedDigest });
 }
 
-/** What the authority says of a token that may have proved itself before. It can take away, and add what only it knows. */
-export function vouched(answer: Readonly<JwtClaims>, base: Known | Realm): Known {
-  if (!("claims" in base)) {
-    return known(base, answer, { key: null, isWhole: true, tokenId: answer.jti });
-  }
+/** What the authority says of a token that proves nothing by itself. */
+export function vouched(answer: Readonly<JwtClaims>, realm: Realm): Known {
+  return known(realm, answer, { key: null, isWhole: true, signedDigest: undefined });
+}
+
+/** What it says of one that proved itself. It can take away, and add what only it knows. */
+export function confirmed(answer: Readonly<JwtClaims>, base: Known): Known {
   const said = answer.scope ?? answer["scp"];
   const { exp } = answer;
   const endsEarlier = exp !== undefined && exp * 1000 < base.expiresAt;
@@ -83,8 +90,9 @@ export function vouched(answer: Readonly<JwtClaims>, base: Known | Realm): Known
 function known(
   realm: Realm,
   claims: Readonly<JwtClaims>,
-  more: Pick<Known, "key" | "isWhole" | "tokenId">,
+  more: Pick<Known, "key" | "isWhole" | "signedDigest">,
 ): Known {
+  const expiresAt = claims.exp === undefined ? Infinity : claims.exp * 1000;
   return {
     status: "valid",
     realm,
@@ -92,17 +100,12 @@ function known(
     subject: claims.sub ?? "",
     scopes: scopesOf(claims),
     sessionId: claims.sid,
-    tokenId: more.tokenId,
-    expiresAt: expiryOf(claims),
-    key: more.key,
-    isWhole: more.isWhole,
+    expiresAt,
+    ownExpiresAt: expiresAt,
+    ...more,
     clearedAt: -1,
     lapsedAt: null,
   };
-}
-
-function expiryOf({ exp }: Readonly<JwtClaims>): number {
-  return exp === undefined ? Infinity : exp * 1000;
 }
 
 const none: readonly string[] = Object.freeze([]);

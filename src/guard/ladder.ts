@@ -9,6 +9,7 @@ import { abandonable } from "../resilience/deadline.ts";
 import type { SingleFlight } from "../resilience/single-flight.ts";
 import { consult, type Question } from "./consult.ts";
 import { decide, type Court, type Lapse } from "./decide.ts";
+import { letIn } from "./degraded.ts";
 import { invalid, proven, unavailable, type Finding, type Known, type Refused } from "./finding.ts";
 import type { Memory } from "./memory.ts";
 import type { Realm, Realms } from "./realm.ts";
@@ -72,7 +73,15 @@ async function climb<C>(
   }
   const { finding, lapse } = await consult(ladder, token, digest, base, rules);
   const from = finding === earlier ? "memory" : "origin";
-  return announce(ladder, decideAfterWaiting<C>(ladder, finding, from, rules, lapse), from);
+  const decision = decideAfterWaiting<C>(ladder, finding, from, rules, lapse);
+  if (lapse !== null) {
+    if (decision.status === "valid") letIn(ladder, finding, lapse);
+    // What a token does not grant by itself, the authority might.
+    if (decision.status === "forbidden" && !finding.isWhole) {
+      return announce(ladder, unavailable(lapse.cause), from);
+    }
+  }
+  return announce(ladder, decision, from);
 }
 
 /** What was true before the wait need not be true any more. */

@@ -39,7 +39,7 @@ export class Memory {
     return this.#valid.get(digest, now);
   }
 
-  /** What was found too long ago, or without an answer that is wanted. */
+  /** What was found too long ago, or without an answer that is wanted; kept as long as the token may live. */
   stale(digest: string, now: Instant): Known | undefined {
     return this.#valid.getStale(digest, now);
   }
@@ -49,13 +49,13 @@ export class Memory {
     return refused?.keysVersion === keysVersion ? refused : undefined;
   }
 
-  /** Longer than it is fresh, if it may be of use then; never longer than a rule of time could accept it. */
-  keepValid(digest: string, finding: Known, tokenBytes: number): void {
-    const { realm, isWhole, expiresAt } = finding;
-    const lifeLeftMs = expiresAt + this.#toleranceMs - this.#clock.now();
-    const ttlMs = isWhole ? Math.min(this.#ttlMs, lifeLeftMs) : 0;
-    const spareMs = Math.min(realm.spareMs, lifeLeftMs - ttlMs);
-    this.#valid.set(digest, finding, { ttlMs, spareMs, bytes: ENTRY_BYTES + CLAIMS_FACTOR * tokenBytes });
+  /** `textBytes`: of the token, or of the answer that its claims are from. */
+  keepValid(digest: string, finding: Known, textBytes: number): void {
+    const { isWhole, expiresAt, ownExpiresAt } = finding;
+    const leftMs = (endsAt: number) => endsAt + this.#toleranceMs - this.#clock.now();
+    const ttlMs = isWhole ? Math.min(this.#ttlMs, Math.max(0, leftMs(expiresAt))) : 0;
+    const spareMs = leftMs(ownExpiresAt) - ttlMs;
+    this.#valid.set(digest, finding, { ttlMs, spareMs, bytes: ENTRY_BYTES + CLAIMS_FACTOR * textBytes });
   }
 
   /** Only for reasons that time does not change, unless `ttlMs` is short. */

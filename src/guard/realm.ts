@@ -1,8 +1,8 @@
-import type { Clock } from "../core/clock.ts";
 import { invalidOption } from "../core/options.ts";
 import type { Authority } from "./authority/authority.ts";
 import type { Keyring } from "./keys/key-source.ts";
-import { report, type Source } from "./report.ts";
+import { Lapses } from "./lapses.ts";
+import type { Source } from "./report.ts";
 import { RevocationFollower } from "./revocation-feed.ts";
 import { RevocationView } from "./revocation-view.ts";
 import type { GuardSettings } from "./settings.ts";
@@ -19,14 +19,11 @@ export interface Realm extends Pick<IssuerSettings, "policy"> {
   readonly view: RevocationView;
   readonly revocations: RevocationFollower | undefined;
   readonly lapses: Lapses;
-  /** How long a finding may be of use after it is fresh. */
-  readonly spareMs: number;
 }
 
 export function openRealm(settings: GuardSettings, issuer: IssuerSettings): Realm {
   const { name, clock, random, snapshots, revocationPollMs: pollMs } = settings;
   const { policy, feed, algorithms } = issuer;
-  const { mode, maxMs } = settings.degraded;
   const source = { guard: name, issuer: policy.issuer };
   const view = new RevocationView(policy.issuer, settings.maxRevocations);
   return {
@@ -37,8 +34,7 @@ export function openRealm(settings: GuardSettings, issuer: IssuerSettings): Real
     opaque: issuer.authority?.opaque ?? null,
     view,
     revocations: feed && new RevocationFollower({ source, feed, view, pollMs, clock, random }),
-    lapses: new Lapses(source),
-    spareMs: issuer.authority === undefined || mode === "deny" ? 0 : maxMs,
+    lapses: new Lapses(source, clock),
   };
 }
 
@@ -72,41 +68,3 @@ export class Realms {
     return realm;
   }
 }
-
-/** Counts what is let in without the authority, and says when that begins and ends. */
-class Lapses {
-  readonly #source: Source;
-  #decisions = 0;
-  #open = false;
-
-  constructor(source: Source) {
-    this.#source = source;
-  }
-
-  get decisions(): number {
-    return this.#decisions;
-  }
-
-  count(cause: string): void {
-    this.#decisions++;
-    if (this.#open) return;
-    this.#open = true;
-    report(this.#source, "degraded_began", `tokens are let in without the authority: ${cause}`);
-  }
-
-  /** The authority answered. */
-  end(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    report(this.#source, "degraded_ended", "the authority answers; what was let in is asked about again");
-  }
-}
-
-/** What the authority said no to is revoked, for as long as its clock could be believed. */
-export function deny(realm: Realm, tokenId: string, expiresAt: number, clock: Clock): void {
-  const { issuer } = realm.source;
-  realm.view.add({ kind: "token", id: tokenId, issuer, until: expiresAt + DENIAL_SLACK_MS }, clock.now());
-}
-
-/** A wall clock that was ahead and is set back must not bring it back to life. */
-const DENIAL_SLACK_MS = 3_600_000;

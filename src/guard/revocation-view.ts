@@ -47,10 +47,6 @@ export class RevocationView {
     return this.#news;
   }
 
-  get full(): boolean {
-    return this.size >= this.#maxEntries;
-  }
-
   get size(): number {
     const { token, session, key } = this.#ended;
     return token.size + session.size + key.size + this.#subjects.size;
@@ -88,15 +84,12 @@ export class RevocationView {
     this.#position = null;
   }
 
-  /** Whether the token was revoked, or the key `kid` that signed it. */
-  revokes(
-    claims: Readonly<JwtClaims>,
-    kid: string | undefined,
-    tokenId: string | undefined = claims.jti,
-  ): boolean {
-    const { sid, sub, iat } = claims;
+  /** Whether the token was revoked, by its `jti` or as `signedDigest`, or the key `kid` that signed it. */
+  revokes(claims: Readonly<JwtClaims>, kid: string | undefined, signedDigest?: string): boolean {
+    const { jti, sid, sub, iat } = claims;
     const { token, session, key } = this.#ended;
-    if (token.size > 0 && tokenId !== undefined && token.has(tokenId)) return true;
+    if (token.size > 0 && jti !== undefined && token.has(jti)) return true;
+    if (token.size > 0 && signedDigest !== undefined && token.has(signedDigest)) return true;
     if (session.size > 0 && sid !== undefined && session.has(sid)) return true;
     if (key.size > 0 && kid !== undefined && key.has(kid)) return true;
     if (this.#subjects.size === 0 || sub === undefined) return false;

@@ -44,7 +44,10 @@ function stateOf({ clock, maxRevocationAgeMs, degraded }: Ladder, realm: Realm):
   if (!keys.usable || (tooOld && ageMs === Infinity)) return "starting";
   const failingMs = authority?.failingMs() ?? null;
   const bridged = degraded.mode !== "deny" && (failingMs ?? 0) <= degraded.maxMs;
-  if (tooOld || (failingMs !== null && !bridged)) return "unavailable";
+  // While it is asked, one question that failed is no outage.
+  const isOut =
+    failingMs !== null && !["closed", "forced closed"].includes(authority?.status().breaker ?? "");
+  if (tooOld || (isOut && !bridged)) return "unavailable";
   const ails = failingMs !== null || (keys.lastError ?? revocations?.status().lastError ?? null) !== null;
   return ails || keys.vanished.length > 0 ? "degraded" : "ready";
 }

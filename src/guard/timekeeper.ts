@@ -8,6 +8,15 @@ const UNSEEN_MS = 60_000;
 /** A jump ahead is believed after so long: most often the machine was suspended. */
 const BELIEVED_AFTER_MS = 60_000;
 
+/** One that is not believed (yet). */
+interface Jump {
+  readonly ms: number;
+  /** When it was noticed, by the monotonic clock. */
+  readonly at: number;
+  /** The earliest that the wall clock can have said after it. */
+  readonly to: number;
+}
+
 /**
  * Watches the wall clock against the monotonic one. While they disagree, nobody here knows which is right. A jump
  * ahead is believed in the end, because it refuses only; one back never is, because it would bring expired tokens
@@ -17,9 +26,7 @@ export class Timekeeper {
   readonly #onStep: (stepMs: number) => void;
   /** Wall minus monotonic, as it was when both agreed. */
   #offset: number;
-  #steppedAt: number | null = null;
-  /** The earliest that the wall clock can have said after it. */
-  #steppedTo = 0;
+  #jump: Jump | null = null;
   /** When both agreed last, by the monotonic one. */
   #agreedAt: number;
 
@@ -35,31 +42,35 @@ export class Timekeeper {
     const step = wall - monotonic - this.#offset;
     if (step > -DRIFT_MS && step < DRIFT_MS) {
       this.#agreedAt = monotonic;
+      this.#jump = null;
       return 0;
     }
-    if (step > -STEP_MS && step < STEP_MS) {
-      this.#offset += step;
-      this.#steppedAt = null;
-      return 0;
+    if (step <= -STEP_MS || step >= STEP_MS) {
+      // Another jump than the one that is known has its own time to wait.
+      if (this.#jump === null || Math.abs(step - this.#jump.ms) >= STEP_MS) {
+        const to = wall - Math.min(monotonic - this.#agreedAt, UNSEEN_MS);
+        this.#jump = { ms: step, at: monotonic, to };
+        this.#onStep(step);
+      }
+      if (step < 0 || monotonic - this.#jump.at < BELIEVED_AFTER_MS) return step;
     }
-    if (this.#steppedAt === null) {
-      this.#steppedAt = monotonic;
-      this.#steppedTo = wall - Math.min(monotonic - this.#agreedAt, UNSEEN_MS);
-      this.#onStep(step);
-    }
-    if (step < 0 || monotonic - this.#steppedAt < BELIEVED_AFTER_MS) return step;
     this.#offset += step;
-    this.#steppedAt = null;
+    this.#jump = null;
     return 0;
+  }
+
+  /** The wall clock, unless it is ahead: then where it should be. Makes nothing be over too early. */
+  slower(now: Instant): number {
+    return now.wall - Math.max(0, this.steppedMs(now));
   }
 
   /** Whether somebody whose clock agrees with the wall clock issued it after the jump. `iat` in epoch seconds. */
   issuedSince(iat: number | undefined): boolean {
-    return iat !== undefined && iat * 1000 >= this.#steppedTo;
+    return iat !== undefined && this.#jump !== null && iat * 1000 >= this.#jump.to;
   }
 
   /** Until a jump ahead is believed. */
   believedInMs({ monotonic }: Instant): number {
-    return this.#steppedAt === null ? 0 : Math.max(0, this.#steppedAt + BELIEVED_AFTER_MS - monotonic);
+    return this.#jump === null ? 0 : Math.max(0, this.#jump.at + BELIEVED_AFTER_MS - monotonic);
   }
 }
