@@ -74,15 +74,19 @@ export async function redisStore(options: RedisStoreOptions): Promise<Store> {
 
   let disturbances = 0;
   let check = async () => {};
-  const client = await open(() => {
+  const disturbed = () => {
     disturbances++;
     void check();
-  });
-  const link = new Link(client, linkOptions, () => disturbances);
+  };
+  const link = await Link.open(
+    async () => await open(disturbed),
+    linkOptions,
+    () => disturbances,
+  );
   try {
-    const kept = await checkDurability(client, description, durability);
+    const kept = await checkDurability(link, description, durability);
     const root = await openRoot(link, prefix, description);
-    const openReader = async () => new Link(await open(() => {}), linkOptions, () => 0);
+    const openReader = async () => await Link.open(async () => await open(() => {}), linkOptions);
     const parts = { link, root, prefix, clock, openReader, description: `${description} (${kept})` };
     const made = storeOn(parts);
     check = made.check;

@@ -71,6 +71,15 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     assert.match((await present(store, "s1", 1)).outcome, /^(rotated|repeated)$/);
   });
 
+  void test("fault 2: a connection over which nothing comes back is replaced, however busy it is", async (t) => {
+    const proxy = await DeafProxy.start(server.port);
+    t.after(async () => proxy.close());
+    const store = await open(t, { url: proxy.url });
+    assert.equal(proxy.deafen("EVALSHA"), 1);
+    await assert.rejects(store.now(), failsWith("store_unavailable"));
+    await until(async () => await works(store), "a new connection");
+  });
+
   void test("fault 4: killed connections are replaced, and nothing is lost", async (t) => {
     const store = await open(t);
     await login(store, "s1");
@@ -225,6 +234,18 @@ void describe("redis and its faults", { skip: noRedis }, () => {
       }
     }
     assert.match((await open(t, { durability: "always" })).description, /\(appendfsync always\)$/);
+  });
+
+  void test("a server that does not tell its configuration is believed, and described so", async (t) => {
+    await server.cli("ACL", "SETUSER", "app", "on", ">secret", "~*", "+@all", "-config");
+    const store = await open(t, { url: `redis://app:secret@127.0.0.1:${server.port}` });
+    assert.equal(store.description, `redis 127.0.0.1:${server.port} (persistence unknown)`);
+    const wrong = { url: `redis://app:hunter22@127.0.0.1:${server.port}`, openTimeoutMs: 200 };
+    await assert.rejects(open(t, wrong), (error) => {
+      assert.ok(isHoldfastError(error, "store_unavailable"));
+      assert.match(error.message, /WRONGPASS/);
+      return !error.message.includes("hunter22");
+    });
   });
 
   void test("law 12: a store that asks for a replica does not open where there is none", async (t) => {

@@ -1,10 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { after, before, describe } from "node:test";
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
 import type { Store } from "../../src/stores/contracts.ts";
+import { revocationOf } from "../../src/stores/contract/fixtures.ts";
 import { durableStoreContract, storeContract } from "../../src/stores/contract-suite.ts";
 import { redisStore, type RedisStoreOptions } from "../../src/stores/redis.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
-import { noRedis, RedisServer, startCluster, startSentinels } from "../support/redis-servers.ts";
+import { noRedis, RedisServer, startCluster, startSentinels, until } from "../support/redis-servers.ts";
 
 /** Runs the suites against `target`; each test has a prefix, hence a store, of its own. */
 function contracts(name: string, target: () => RedisStoreOptions, restart: () => Promise<void>): void {
@@ -29,6 +31,19 @@ function contracts(name: string, target: () => RedisStoreOptions, restart: () =>
     };
   };
   storeContract(name, open);
+  void test(`${name} tells its listeners what another process made durable`, async () => {
+    const options = { ...target(), prefix: `${randomBytes(6).toString("hex")}:` };
+    const [one, other] = [await redisStore(options), await redisStore(options)];
+    const heard: number[] = [];
+    const leave = one.revocations.subscribe((entries) => heard.push(...entries.map(({ seq }) => seq)));
+    for (const id of ["a", "b", "c"]) {
+      await other.revocations.append(await revocationOf(other, "token", id));
+    }
+    await until(async () => heard.length === 3, "the stream");
+    assert.deepEqual(heard, [1, 2, 3]);
+    leave();
+    for (const store of [one, other]) await store.close();
+  });
   durableStoreContract(name, open);
 }
 

@@ -1,11 +1,16 @@
 import { HoldfastError } from "../../core/errors.ts";
+import { slotOf } from "./slot.ts";
 import type { Target } from "./target.ts";
 
 /** What the three kinds of client have in common, as far as it is used here. It reconnects for as long as it lives. */
 export interface Client {
   /** To the primary that has `key`. Rejects at once while there is no connection. */
   readonly send: (key: string, command: readonly string[]) => Promise<unknown>;
+  /** The same, on the very connection that a command for `key` was sent on; no redirection. */
+  readonly sendBehind: (key: string, command: readonly string[]) => Promise<unknown>;
   readonly sendToPrimaries: (command: readonly string[]) => Promise<unknown[]>;
+  /** Names the server that a command for `key` goes to. */
+  readonly serverOf: (key: string) => string;
   readonly destroy: () => Promise<void>;
 }
 
@@ -15,11 +20,11 @@ export interface ClientOptions {
   readonly onDisturbance: (error: unknown) => void;
 }
 
-/** Silence for so long ends a connection: longer than any command may take. Pings break it on a quiet one. */
-const SILENCE_MS = 5000;
-const PING_MS = 1000;
+const CONNECT_MS = 5000;
 /** Commands that wait for a server that does not answer. */
 const MAX_WAITING = 10_000;
+/** Maps come as lists. */
+const RESP = 2 as const;
 const RECONNECT_MS = { first: 50, max: 1000 };
 /** The client's own 5 s would be on top of the time that the failover itself takes. */
 const TOPOLOGY_REFRESH_MS = 200;
@@ -39,9 +44,7 @@ export async function connect(
 ): Promise<Client> {
   const { createClient, createCluster, createSentinel } = await load();
   const socket = {
-    connectTimeout: SILENCE_MS,
-    socketTimeout: SILENCE_MS,
-    // Never an end: the default gives up for good after a silence.
+    connectTimeout: CONNECT_MS,
     reconnectStrategy: (retries: number) =>
       Math.min(RECONNECT_MS.max, RECONNECT_MS.first * 2 ** Math.min(retries, 10)) * (0.5 + random() / 2),
   };
@@ -51,13 +54,12 @@ export async function connect(
     socket: protocol === "rediss:" ? { ...socket, tls: true as const } : socket,
   });
   const node = {
-    RESP: 2 as const,
+    RESP,
     disableOfflineQueue: true,
     commandsQueueMaxLength: MAX_WAITING,
-    pingInterval: PING_MS,
   };
   // The client's own timeout does not cover a command that was sent, and costs a signal for each.
-  const commandOptions = { timeout: 0 };
+  const common = { RESP, commandOptions: { timeout: 0 } };
 
   async function opened<C extends Underlying>(client: C, ...events: readonly string[]): Promise<C> {
     for (const event of ["error", ...events]) client.on(event, onDisturbance);
@@ -70,13 +72,19 @@ export async function connect(
     const options = {
       rootNodes: target.nodes.map(({ href }) => ({ ...node, url: href, socket })),
       defaults: { ...node, ...access(first) },
-      commandOptions,
+      ...common,
       topologyRefreshOnReconnectionAttemptStrategy: TOPOLOGY_REFRESH_MS,
     };
     const events = ["node-error", "node-disconnect", "node-reconnecting"];
     const client = await opened(createCluster(options), ...events);
+    const primaryOf = (key: string) => (client.slots[slotOf(key)] as (typeof client.slots)[number]).master;
     return {
+      serverOf: (key) => primaryOf(key).address,
       send: async (key, command) => await client.sendCommand(key, false, [...command]),
+      async sendBehind(key, command) {
+        // By itself the client would send it to every primary.
+        return await (await client.nodeClient(primaryOf(key))).sendCommand([...command]);
+      },
       async sendToPrimaries(command) {
         const nodes = await Promise.all(client.masters.map(async (one) => await client.nodeClient(one)));
         return await Promise.all(nodes.map(async (one) => await one.sendCommand([...command])));
@@ -94,7 +102,7 @@ export async function connect(
       })),
       nodeClientOptions: { ...node, ...access(primary), database: Number(primary.pathname.slice(1)) },
       sentinelClientOptions: access(first),
-      commandOptions,
+      ...common,
       // One connection for all; else a command waits until the one before it was answered.
       reserveClient: true,
     };
@@ -102,13 +110,16 @@ export async function connect(
     const client = await opened(createSentinel(options), ...events);
     return onePrimary(client, async (command) => await client.sendCommand(false, [...command]));
   }
-  const client = await opened(createClient({ ...node, commandOptions, url: first.href, socket }));
+  const client = await opened(createClient({ ...node, ...common, url: first.href, socket }));
   return onePrimary(client, async (command) => await client.sendCommand([...command]));
 }
 
 function onePrimary(client: Underlying, send: (command: readonly string[]) => Promise<unknown>): Client {
+  const toIt = async (_key: string, command: readonly string[]) => await send(command);
   return {
-    send: async (_key, command) => await send(command),
+    serverOf: () => "",
+    send: toIt,
+    sendBehind: toIt,
     sendToPrimaries: async (command) => [await send(command)],
     destroy: async () => await destroyed(client),
   };

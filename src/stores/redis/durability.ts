@@ -1,5 +1,5 @@
 import { HoldfastError } from "../../core/errors.ts";
-import type { Client } from "./client.ts";
+import type { Link } from "./link.ts";
 
 /** What must be true of the servers before a write counts as kept. */
 export type Durability = "always" | "everysec" | "unchecked";
@@ -11,13 +11,9 @@ const STRENGTHS = ["no", "everysec", "always"];
  * Reads how the servers keep what they are told, and refuses those that keep less than was `asked` for, or that may
  * evict. Returns it in words. A server that does not tell is believed, and said to be unknown.
  */
-export async function checkDurability(
-  client: Client,
-  description: string,
-  asked: Durability,
-): Promise<string> {
+export async function checkDurability(link: Link, description: string, asked: Durability): Promise<string> {
   const configs = await Promise.all(
-    ["append*", "maxmemory-policy"].map(async (name) => await settings(client, name)),
+    ["append*", "maxmemory-policy"].map(async (name) => await settings(link, name)),
   );
   if (configs.includes(null)) return "persistence unknown";
   const all = configs.flat() as Readonly<Record<string, string>>[];
@@ -41,13 +37,14 @@ export async function checkDurability(
 }
 
 /** Of each primary; `null` when one does not tell, as a managed one may. */
-async function settings(client: Client, name: string): Promise<Record<string, string>[] | null> {
+async function settings(link: Link, name: string): Promise<Record<string, string>[] | null> {
   try {
-    const replies = (await client.sendToPrimaries(["CONFIG", "GET", name])) as string[][];
+    const replies = (await link.ask(["CONFIG", "GET", name])) as string[][];
     return replies.map((flat) =>
       Object.fromEntries(flat.flatMap((key, i) => (i % 2 === 0 ? [[key, flat[i + 1] ?? ""]] : []))),
     );
-  } catch {
-    return null;
+  } catch (error) {
+    if (/: (NOPERM|ERR) /.test((error as Error).message)) return null;
+    throw error;
   }
 }

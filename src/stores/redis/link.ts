@@ -39,6 +39,8 @@ export interface LinkOptions {
 /** A write is given more time: when it is given up, nobody knows whether it took effect. */
 const WRITE_PATIENCE = 4;
 const RETRY_PAUSE_MS = 50;
+/** In terms of `commandTimeoutMs`: how long a server may say nothing at all. */
+const SILENCE = 10;
 const RETRY_AFTER_MS = 1000;
 
 /** What the server says before it does anything, or the client instead of sending it. */
@@ -46,17 +48,35 @@ const NOT_DONE = /\b(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN)\b|client 
 
 /** Commands with a deadline, over whatever kind of connection. What fails is `store_unavailable`. */
 export class Link {
-  readonly #client: Client;
+  readonly #open: () => Promise<Client>;
   readonly #options: LinkOptions;
   readonly #disturbances: () => number;
+  #client: Client | null;
   /** Gives up the commands under way. */
   readonly #giveUp = new Set<(why: Error) => void>();
+  /** Servers that answer nothing, and since when. */
+  readonly #silent = new Map<string, number>();
   #closed = false;
 
-  constructor(client: Client, options: LinkOptions, disturbances: () => number) {
+  private constructor(
+    client: Client,
+    open: () => Promise<Client>,
+    options: LinkOptions,
+    disturbances: () => number,
+  ) {
     this.#client = client;
+    this.#open = open;
     this.#options = options;
     this.#disturbances = disturbances;
+  }
+
+  /** `disturbances` counts what may have cost a connection. */
+  static async open(
+    open: () => Promise<Client>,
+    options: LinkOptions,
+    disturbances: () => number = () => 0,
+  ): Promise<Link> {
+    return new Link(await open(), open, options, disturbances);
   }
 
   /** The first of `keys` says which server; all of them are on the same. Tries twice where nothing was done. */
@@ -69,7 +89,7 @@ export class Link {
     const ms = commandTimeoutMs * (script.writes ? WRITE_PATIENCE : 1);
     const time = virtual ? String(clock.now()) : "";
     const rest = [String(keys.length), ...keys, time, ...args.map(String)];
-    return await this.#within(ms, async () => {
+    return await this.#within(ms, keys[0] ?? "", async () => {
       try {
         return await this.#evaluate(script, keys[0] ?? "", rest, ms);
       } catch (error) {
@@ -83,56 +103,108 @@ export class Link {
   /** A command that may block for `blockMs` on the server. */
   async wait(key: string, command: readonly string[], blockMs: number): Promise<unknown> {
     const ms = blockMs + this.#options.commandTimeoutMs;
-    return await this.#within(ms, async () => await this.#client.send(key, command));
+    return await this.#within(ms, key, async () => await this.#connected().send(key, command));
+  }
+
+  /** What each primary says to it. */
+  async ask(command: readonly string[]): Promise<unknown[]> {
+    const ms = this.#options.commandTimeoutMs;
+    return await this.#within(ms, "", async () => await this.#connected().sendToPrimaries(command));
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     for (const giveUp of this.#giveUp) giveUp(this.#closedError());
-    await this.#client.destroy();
+    await this.#client?.destroy();
   }
 
   async #evaluate(script: Script, key: string, rest: readonly string[], ms: number): Promise<unknown> {
+    const client = this.#connected();
     const before = this.#disturbances();
     let reply: unknown;
     try {
-      reply = await this.#client.send(key, ["EVALSHA", script.sha, ...rest]);
+      reply = await client.send(key, ["EVALSHA", script.sha, ...rest]);
     } catch (error) {
       if (!messageOf(error).startsWith("NOSCRIPT")) throw error;
-      reply = await this.#client.send(key, ["EVAL", script.lua, ...rest]);
+      reply = await client.send(key, ["EVAL", script.lua, ...rest]);
     }
-    if (script.writes && this.#options.replicas > 0) await this.#replicated(key, ms, before);
-    return reply;
+    if (!script.writes || this.#options.replicas === 0) return reply;
+    const got = Number(await client.sendBehind(key, this.#waitCommand(ms)));
+    // On another connection than the one that wrote it would count for nothing.
+    if (got >= this.#options.replicas && this.#disturbances() === before) return reply;
+    throw this.#notReplicated(got);
   }
 
-  /** Counts for what this connection wrote before: on another one it would count for nothing. */
-  async #replicated(key: string, ms: number, before: number): Promise<void> {
-    const { replicas } = this.#options;
-    const got = Number(await this.#client.send(key, ["WAIT", String(replicas), String(Math.ceil(ms / 2))]));
-    if (got >= replicas && this.#disturbances() === before) return;
-    throw new HoldfastError(
-      "store_unavailable",
-      `${this.#options.description}: the write reached ${got} of ${replicas} replicas in time; it may take effect all the same`,
-      { retryAfterMs: RETRY_AFTER_MS },
-    );
+  #waitCommand(ms: number): string[] {
+    return ["WAIT", String(this.#options.replicas), String(Math.ceil(ms / 2))];
   }
 
-  async #within<T>(ms: number, work: () => Promise<T>): Promise<T> {
+  #connected(): Client {
+    if (this.#client !== null) return this.#client;
+    throw new Error("the client is offline");
+  }
+
+  async #within<T>(ms: number, key: string, work: () => Promise<T>): Promise<T> {
     const { clock, description } = this.#options;
     if (this.#closed) throw this.#closedError();
+    const server = this.#client?.serverOf(key) ?? "";
     const { promise, reject } = Promise.withResolvers<never>();
-    const late = () => reject(new Error(`no answer within ${ms} ms`));
+    const late = () => {
+      reject(new Error(`no answer within ${ms} ms`));
+      this.#missed(server);
+    };
     // What has arrived while the event loop was blocked is read first.
-    const stop = clock.after(ms, () => setImmediate(late));
+    let stop = clock.after(ms, () => {
+      const immediate = setImmediate(late);
+      stop = () => clearImmediate(immediate);
+    });
     this.#giveUp.add(reject);
+    const answered = async () => {
+      try {
+        return await work();
+      } finally {
+        this.#silent.delete(server);
+      }
+    };
     try {
-      return await Promise.race([work(), promise]);
+      return await Promise.race([answered(), promise]);
     } catch (error) {
       throw storeError(description, error);
     } finally {
       this.#giveUp.delete(reject);
       stop();
     }
+  }
+
+  /** A connection over which nothing comes would be tried for a quarter of an hour: it is replaced. */
+  #missed(server: string): void {
+    const now = this.#options.clock.monotonic();
+    const since = this.#silent.get(server);
+    if (since === undefined) this.#silent.set(server, now);
+    else if (now - since >= SILENCE * this.#options.commandTimeoutMs) void this.#reconnect();
+  }
+
+  async #reconnect(): Promise<void> {
+    const old = this.#client;
+    if (old === null) return;
+    this.#client = null;
+    this.#silent.clear();
+    await old.destroy();
+    while (!this.#closed && this.#client === null) {
+      try {
+        const client = await this.#open();
+        if (this.#closed) await client.destroy();
+        this.#client = client;
+      } catch {
+        await sleep(this.#options.clock, RETRY_AFTER_MS);
+      }
+    }
+  }
+
+  #notReplicated(got: number): HoldfastError {
+    const { description, replicas } = this.#options;
+    const message = `${description}: the write reached ${got} of ${replicas} replicas in time; it may take effect all the same`;
+    return new HoldfastError("store_unavailable", message, { retryAfterMs: RETRY_AFTER_MS });
   }
 
   #closedError(): HoldfastError {
