@@ -34,13 +34,15 @@ export const drill: Command = {
     if ((target === undefined) !== (authority === undefined)) {
       throw new UsageError("--target and --authority go together; see holdfast drill --help");
     }
+    // Before interruptions are taken care of: who waits for a terminal is simply interrupted.
+    const aim = target === undefined ? null : await readAim(target, authority ?? "");
     const stop = new AbortController();
     const { signal } = stop;
     const interrupt = () => stop.abort();
     process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
     let world: World | undefined;
     try {
-      world = target === undefined ? await OwnWorld.start() : await aim(target, authority ?? "", signal);
+      world = aim === null ? await OwnWorld.start() : await takeAim(aim, signal);
       console.log(
         `${phaseMs / 1000} s a phase, ${perSecond} requests a second to ${world.url}\n\n${heading}`,
       );
@@ -73,12 +75,22 @@ function whole(options: Options, name: string, preset: number, max: number): num
   throw new UsageError(`--${name} must be a whole number from 1 to ${max}`);
 }
 
-/** Waits until the service at `target` looks for its authority where it can be made to fail. */
-async function aim(target: string, authority: string, signal: AbortSignal): Promise<World> {
+interface Aim {
+  readonly target: string;
+  readonly authority: string;
+  readonly tokens: readonly string[];
+}
+
+async function readAim(target: string, authority: string): Promise<Aim> {
   if (!URL.canParse(target)) throw new UsageError("--target must be a URL");
   if (!URL.canParse(authority)) throw new UsageError("--authority must be a URL");
   const tokens = (await readInput()).split(/\s+/).filter((token) => token !== "");
   if (tokens.length === 0) throw new UsageError("standard input must hold at least one token");
+  return { target, authority, tokens };
+}
+
+/** Waits until the service looks for its authority where it can be made to fail. */
+async function takeAim({ target, authority, tokens }: Aim, signal: AbortSignal): Promise<World> {
   const world = await TargetWorld.start(target, authority, tokens);
   try {
     console.log(`Start your service with its authority at ${world.authority}`);

@@ -131,6 +131,21 @@ test("law 1: somebody's own service is put to the same test through a proxy befo
   assert.doesNotMatch(output(), /BROKEN|^slow|eyJ/m);
 });
 
+test("an authority behind TLS keeps its name, and one that has no address is an error", async (t) => {
+  const at = (url: string) => ["--target", "http://127.0.0.1:1", "--authority", url];
+  const { process: child, output, over } = drill(t, at("https://localhost:9/introspect"), "token");
+  await until(() => output().includes("waiting"), output);
+  assert.match(
+    output(),
+    /at https:\/\/localhost:\d+\/introspect, and let localhost lead to 127\.0\.0\.1 in the hosts/,
+  );
+  child.kill("SIGTERM");
+  assert.equal(await over, 1);
+  const nowhere = drill(t, at("https://nowhere.invalid/introspect"), "token");
+  assert.equal(await nowhere.over, 1);
+  assert.match(nowhere.output(), /^holdfast: nowhere\.invalid cannot be looked up\n$/);
+});
+
 const misunderstood: [string[], RegExp][] = [
   [["--seconds", "0"], /--seconds must be a whole number from 1 to 3600/],
   [["--rate", "fast"], /--rate must be a whole number from 1 to 1000/],

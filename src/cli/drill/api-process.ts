@@ -68,7 +68,6 @@ async function begin(config: ApiConfig): Promise<ApiAnswer> {
   };
   const server = createServer(
     protect(timed, {}, ({ auth }, res) => {
-      if (auth.degraded !== null) res.setHeader("X-Auth-Degraded", auth.degraded.cause);
       res.setHeader("Server-Timing", `guard;dur=${tookMs.get(auth)}`);
       const { breaker, patienceMs } = guard.status().issuers[0]?.authority ?? {};
       res.setHeader("X-Breaker", breaker ?? "").setHeader("X-Patience", patienceMs ?? 0);

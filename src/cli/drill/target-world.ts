@@ -1,4 +1,6 @@
+import { lookup } from "node:dns/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { HoldfastError } from "../../core/errors.ts";
 import { createFaultProxy, type FaultProxy, type ProxyMode } from "../../testing/index.ts";
 import type { Weather, World } from "./world.ts";
 
@@ -13,11 +15,24 @@ const modes: Readonly<Record<Weather, ProxyMode>> = {
   slow: { kind: "latency", ms: 150 },
 };
 
+/** By address: its name may lead to the proxy soon. */
+async function resolved(authority: URL): Promise<URL> {
+  const name = authority.hostname.replaceAll(/^\[|\]$/g, "");
+  try {
+    const { address, family } = await lookup(name);
+    const url = new URL(authority);
+    url.hostname = family === 6 ? `[${address}]` : address;
+    return url;
+  } catch (error) {
+    throw new HoldfastError("upstream_failed", `${name} cannot be looked up`, { cause: error });
+  }
+}
+
 /** Somebody's own service, whose authority is reached through a proxy that fails. */
 export class TargetWorld implements World {
   readonly isOurs = false;
   readonly url: string;
-  /** Where the service has to look for its authority. */
+  /** Where the service has to look for its authority, in words. */
   readonly authority: string;
   readonly #proxy: FaultProxy;
   readonly #warm: readonly string[];
@@ -31,15 +46,19 @@ export class TargetWorld implements World {
     const half = Math.ceil(tokens.length / 2);
     this.#warm = tokens.slice(0, half);
     this.#fresh = tokens.slice(half);
+    const here = new URL(authority);
+    here.port = String(proxy.port);
     // A certificate is for its name: that has to stay, and to lead here.
-    if (authority.protocol === "http:") authority.hostname = "127.0.0.1";
-    authority.port = String(proxy.port);
-    this.authority = authority.href;
+    const named = here.protocol === "https:";
+    if (!named) here.hostname = "127.0.0.1";
+    this.authority =
+      here.href + (named ? `, and let ${here.hostname} lead to 127.0.0.1 in the hosts file` : "");
   }
 
   static async start(target: string, authority: string, tokens: readonly string[]): Promise<TargetWorld> {
-    const proxy = await createFaultProxy({ target: authority });
-    return new TargetWorld(target, new URL(authority), tokens, proxy);
+    const url = new URL(authority);
+    const proxy = await createFaultProxy({ target: (await resolved(url)).href });
+    return new TargetWorld(target, url, tokens, proxy);
   }
 
   /** Resolves when the service lets a token in and has used the proxy; tells each time that something else is missing. */

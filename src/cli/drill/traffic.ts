@@ -101,7 +101,8 @@ export class Traffic {
 }
 
 function outcomeOf(response: Response | null): Outcome {
-  if (response?.ok === true) return response.headers.has("X-Auth-Degraded") ? "degraded" : "ok";
+  // A gateway says nothing in it where all is well.
+  if (response?.ok === true) return response.headers.get("X-Auth-Degraded") ? "degraded" : "ok";
   if (response?.status === 401) return "refused";
   return response?.status === 503 ? "unavailable" : "failed";
 }
