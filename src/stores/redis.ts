@@ -3,7 +3,8 @@ import { invalidOption, onlyKnown, text, wholeNumber } from "../core/options.ts"
 import type { Store } from "./contracts.ts";
 import { connect, type Client } from "./redis/client.ts";
 import { checkDurability, type Durability } from "./redis/durability.ts";
-import { Link, storeError } from "./redis/link.ts";
+import { storeError } from "./redis/errors.ts";
+import { Link } from "./redis/link.ts";
 import { openRoot } from "./redis/root.ts";
 import { storeOn } from "./redis/store.ts";
 import { placeOf, targetOf, type TargetOptions } from "./redis/target.ts";

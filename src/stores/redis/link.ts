@@ -1,30 +1,8 @@
-import { hash } from "node:crypto";
 import { sleep, type Clock } from "../../core/clock.ts";
-import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
+import { HoldfastError } from "../../core/errors.ts";
 import type { Client } from "./client.ts";
-
-/** Runs on the server, all or nothing as long as that lives. `now` is the store's time, epoch ms. */
-export interface Script {
-  readonly lua: string;
-  readonly sha: string;
-  readonly writes: boolean;
-}
-
-/** The time is the server's, unless the first argument brings another. */
-const NOW = `local now = tonumber(ARGV[1])
-if not now then
-  local time = redis.call('TIME')
-  now = time[1] * 1000 + math.floor(time[2] / 1000)
-end
-`;
-
-export function reading(body: string): Script {
-  return { lua: NOW + body, sha: hash("sha1", NOW + body), writes: false };
-}
-
-export function writing(body: string): Script {
-  return { ...reading(body), writes: true };
-}
+import { messageOf, NOT_DONE, RETRY_AFTER_MS, storeError } from "./errors.ts";
+import type { Script } from "./script.ts";
 
 export interface LinkOptions {
   readonly description: string;
@@ -41,10 +19,6 @@ const WRITE_PATIENCE = 4;
 const RETRY_PAUSE_MS = 50;
 /** In terms of `commandTimeoutMs`: how long a server may say nothing at all. */
 const SILENCE = 10;
-const RETRY_AFTER_MS = 1000;
-
-/** What the server says before it does anything, or the client instead of sending it. */
-const NOT_DONE = /\b(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN)\b|client is offline/;
 
 /** Commands with a deadline, over whatever kind of connection. What fails is `store_unavailable`. */
 export class Link {
@@ -210,28 +184,4 @@ export class Link {
   #closedError(): HoldfastError {
     return new HoldfastError("closed", `${this.#options.description} was closed`);
   }
-}
-
-/** Whatever Redis or its client said, as an error of ours that names the store. */
-export function storeError(description: string, error: unknown): HoldfastError {
-  if (isHoldfastError(error)) return error;
-  const said = messageOf(error);
-  if (said.startsWith("EMPTIED")) {
-    const message = `${description} was emptied or replaced while it was open: restore it, or restart`;
-    return new HoldfastError("store_emptied", message, { cause: error });
-  }
-  if (said.startsWith("WRONGTYPE")) {
-    const message = `${description} holds something else under our names: choose another prefix or database`;
-    return new HoldfastError("store_corrupt", message, { cause: error });
-  }
-  return new HoldfastError("store_unavailable", `${description}: ${said}`, {
-    cause: error,
-    retryAfterMs: RETRY_AFTER_MS,
-  });
-}
-
-function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return "failed";
-  // Several addresses were tried: each has its error, and the whole has no message.
-  return error.message === "" ? String((error as { code?: unknown }).code) : error.message;
 }

@@ -8,7 +8,8 @@ import type {
   UserStore,
 } from "../contracts.ts";
 import { AUDIT_KEPT_MS } from "../retention.ts";
-import { reading, writing, type Link } from "./link.ts";
+import type { Link } from "./link.ts";
+import { reading, writing } from "./script.ts";
 import { readingRoot, writingRoot, type Root } from "./root.ts";
 
 /* Users: records by name, names by subject, names in order; all in one slot. */

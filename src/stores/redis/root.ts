@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { HoldfastError } from "../../core/errors.ts";
-import { reading, writing, type Link, type Script } from "./link.ts";
+import type { Link } from "./link.ts";
+import { reading, writing, type Script } from "./script.ts";
 
 /** What this version writes; it reads everything up to it, and keeps fields that it does not know. */
 const FORMAT = 1;

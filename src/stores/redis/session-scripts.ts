@@ -1,5 +1,5 @@
 import { PRUNE_SLACK_MS } from "../retention.ts";
-import { reading, writing, type Script } from "./link.ts";
+import { reading, writing, type Script } from "./script.ts";
 
 /*
  * A session is a hash of two JSON texts: `fixed`, what never changes, and `state`, what does; `cutAt` stands in the

@@ -129,12 +129,9 @@ export function redisSessions({ link, prefix, log, requireStore }: SessionContex
       },
       async rotate(rotation) {
         const { sessionId, generation, presentedDigest, successorDigest, sealedSuccessor } = rotation;
-        const args = [generation, presentedDigest, successorDigest, sealedSuccessor];
-        const answer = (await link.run(rotateSession, keysOf(sessionId), [
-          ...args,
-          rotation.idleMs,
-          rotation.graceMs,
-        ])) as Answer;
+        const { idleMs, graceMs, onReuse } = rotation;
+        const args = [generation, presentedDigest, successorDigest, sealedSuccessor, idleMs, graceMs];
+        const answer = (await link.run(rotateSession, keysOf(sessionId), args)) as Answer;
         const session = toRecord(answer);
         if (session === null) await requireStore();
         if (session === null || answer[0] === "unknown") return { outcome: "unknown" };
@@ -142,7 +139,7 @@ export function redisSessions({ link, prefix, log, requireStore }: SessionContex
           return { outcome: "repeated", session, sealedSuccessor: answer[4] ?? "" };
         }
         if (answer[0] !== "reuse") return { outcome: answer[0], session } as RotationOutcome;
-        await log(rotation.onReuse);
+        await log(onReuse);
         const ended = await finish(sessionId, "reuse");
         const outcome = ended.was === "live" ? "reuse" : "ended";
         return { outcome, session: ended.session ?? session };
@@ -163,9 +160,10 @@ export function redisSessions({ link, prefix, log, requireStore }: SessionContex
 /** `null` where there is none. What never changes is read from the part that its MAC is over. */
 function toRecord([, now, fixed, state, successor = null]: Answer): SessionRecord | null {
   if (fixed === undefined || state === undefined) return null;
-  const record = { ...(JSON.parse(state) as SessionRecord), ...(JSON.parse(fixed) as SessionFacts) };
+  const record = JSON.parse(state) as SessionRecord;
   const inGrace = record.graceEndsAt !== null && now < record.graceEndsAt;
-  return { ...record, sealedSuccessor: inGrace ? successor : null };
+  const sealedSuccessor = inGrace ? successor : null;
+  return Object.assign(record, JSON.parse(fixed) as SessionFacts, { sealedSuccessor });
 }
 
 function toTexts(record: SessionRecord): [fixed: string, state: string] {
