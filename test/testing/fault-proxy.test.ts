@@ -151,7 +151,9 @@ test("a reset comes in the middle of the next answer, on an open connection", as
   assert.equal(one.over(), undefined);
   one.socket.write("bcde");
   await until(() => one.over() !== undefined);
-  assert.equal(one.over(), "ECONNRESET");
+  // The libuv of Node 22 takes a reset right behind data for an end.
+  const end = process.version.startsWith("v22.") ? ["ECONNRESET", "end"] : ["ECONNRESET"];
+  assert.ok(end.includes(one.over() ?? ""), one.over());
   assert.ok(["A", "ABC"].includes(one.got()), one.got());
   await until(() => server.sockets.size === 0);
 });
