@@ -23,6 +23,7 @@ const FIRST_RETRY_MS = 1_000;
 export class JwksKeyring implements Keyring {
   readonly algorithms: readonly Algorithm[];
   readonly grows = true;
+  readonly vanishedMs: number;
   readonly #location: KeyLocation;
   readonly #settings: JwksSettings;
   readonly #context: KeyContext;
@@ -40,6 +41,7 @@ export class JwksKeyring implements Keyring {
     this.algorithms = context.algorithms ?? asymmetricAlgorithms;
     this.#location = location;
     this.#settings = settings;
+    this.vanishedMs = settings.vanishedMs;
     this.#context = context;
     this.#held = new HeldKeys({ ...settings, ...context, algorithms: this.algorithms });
     this.#attempts = new Attempts(context.clock, {

@@ -72,6 +72,22 @@ test("fault 28: a guard goes on with a proved token when its key vanishes, and t
   assert.equal((await guard.validate(next.token())).status, "valid");
 });
 
+test("fault 28: what a vanished key proved passes for its bound, however long memory calls a finding fresh", async () => {
+  const { clock, mint, next, provider, source, guard: makeGuard } = await makeScene();
+  const guard = makeGuard({ keys: source(), memory: { ttlMs: minute } });
+  await clock.advance(0);
+  await guard.ready();
+  const proved = mint.token({ exp: clock.now() / 1000 + 7_200 });
+  assert.equal((await guard.validate(proved)).status, "valid");
+  provider.serve(next.jwks());
+  await clock.advance(10 * minute);
+  for (let minutes = 0; minutes < 60; minutes += 5) {
+    assert.equal((await guard.validate(proved)).status, "valid", `${minutes} minutes later`);
+    await clock.advance(5 * minute);
+  }
+  assert.notEqual((await guard.validate(proved)).status, "valid");
+});
+
 test("fault 28: with vanishedMs 0 a key that leaves the set is gone at once", async () => {
   const { clock, mint, next, provider, source } = await makeScene();
   const ring = openRing(source({ vanishedMs: 0 }), { clock });
