@@ -2,13 +2,36 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { isHoldfastError, type ErrorCode } from "../../src/core/errors.ts";
-import { login, present, revocationOf, subjectScope } from "../../src/stores/contract/fixtures.ts";
-import type { Store } from "../../src/stores/contracts.ts";
+import {
+  digest,
+  GRACE_MS,
+  IDLE_MS,
+  login,
+  present,
+  revocationOf,
+  subjectScope,
+} from "../../src/stores/contract/fixtures.ts";
+import type { RotationOutcome, Store } from "../../src/stores/contracts.ts";
 import { redisStore, type RedisStoreOptions } from "../../src/stores/redis.ts";
+import { FakeClock } from "../../src/testing/fake-clock.ts";
 import { DeafProxy } from "../support/deaf-proxy.ts";
 import { freePort, noRedis, RedisServer, until } from "../support/redis-servers.ts";
 
 const failsWith = (code: ErrorCode) => (error: unknown) => isHoldfastError(error, code);
+
+/** Presents a refresh token, and asks the store nothing besides. */
+async function rotate(store: Store, id: string, generation: number): Promise<RotationOutcome> {
+  return await store.sessions.rotate({
+    sessionId: id,
+    generation,
+    presentedDigest: digest(id, generation),
+    successorDigest: digest(id, generation + 1),
+    sealedSuccessor: `sealed ${id}/${generation + 1}`,
+    idleMs: IDLE_MS,
+    graceMs: GRACE_MS,
+    onReuse: REVOCATION,
+  });
+}
 
 /** Whether the store does its work again. */
 async function works(store: Store): Promise<boolean> {
@@ -62,7 +85,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     server.freeze();
     try {
       await assert.rejects(store.sessions.get("s1"), failsWith("store_unavailable"));
-      await assert.rejects(present(store, "s1", 1, { onReuse: REVOCATION }), failsWith("store_unavailable"));
+      await assert.rejects(rotate(store, "s1", 1), failsWith("store_unavailable"));
     } finally {
       server.thaw();
     }
@@ -110,6 +133,30 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     await login(store, "s1");
     await server.cli("SCRIPT", "FLUSH");
     assert.equal((await present(store, "s1", 1)).outcome, "rotated");
+  });
+
+  void test("law 3: what is refreshed between a cut-off and the end of its session is covered all the same", async (t) => {
+    const clock = new FakeClock();
+    const store = await open(t, { clock });
+    await login(store, "s1");
+    const { position } = await store.revocations.snapshot();
+    const refreshed: Promise<RotationOutcome>[] = [];
+    const leave = store.revocations.subscribe(() => {
+      // The log has the cut-off, and nobody has ended the session yet.
+      if (refreshed.length > 0) return;
+      clock.setWall(clock.now() + 2000);
+      refreshed.push(rotate(store, "s1", 1));
+    });
+    t.after(async () => leave());
+    assert.equal(await store.sessions.endAll("alice", "logout_all", await subjectScope(store)), 1);
+    const outcome = await refreshed[0];
+    assert.ok(outcome?.outcome === "rotated");
+    const tail = await store.revocations.after(position);
+    assert.ok(tail.status === "ok");
+    const cutOffs = tail.entries.map(({ revocation }) => revocation.kind === "subject" && revocation.before);
+    assert.deepEqual(cutOffs, [clock.now() / 1000 - 2, outcome.session.issuedAtS]);
+    assert.equal((await rotate(store, "s1", 2)).outcome, "ended");
+    assert.ok((await login(store, "s2")).issuedAtS > outcome.session.issuedAtS);
   });
 
   void test("fault 7: what another process revoked while the link was cut is caught up with, in order", async (t) => {
@@ -282,7 +329,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
       after: async () => await store.revocations.after(position),
       append: async () => await store.revocations.append(REVOCATION),
       get: async () => await store.sessions.get("s1"),
-      rotate: async () => await present(store, "s1", 1, { onReuse: REVOCATION }),
+      rotate: async () => await rotate(store, "s1", 1),
       listBySubject: async () => await store.sessions.listBySubject("alice"),
       endAll: async () => await store.sessions.endAll("alice", "logout_all", scope),
       user: async () => await store.users.get("alice"),
@@ -308,7 +355,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     await server.kill();
     await assert.rejects(store.revocations.append(revocation), failsWith("store_unavailable"));
     await assert.rejects(store.sessions.end("s1", "logout", revocation), failsWith("store_unavailable"));
-    await assert.rejects(present(store, "s1", 1, { onReuse: revocation }), failsWith("store_unavailable"));
+    await assert.rejects(rotate(store, "s1", 1), failsWith("store_unavailable"));
     await server.up();
     await until(async () => await works(store), "the server");
     await store.sessions.end("s1", "logout", revocation);
@@ -323,7 +370,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
       const enough = generation + rotations;
       let killed: Promise<void> | null = null;
       for (;;) {
-        const outcome = await present(store, "s1", generation, { onReuse: REVOCATION }).catch(() => null);
+        const outcome = await rotate(store, "s1", generation).catch(() => null);
         if (outcome === null) break;
         assert.match(outcome.outcome, /^(rotated|repeated)$/);
         generation++;

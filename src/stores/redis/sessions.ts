@@ -25,7 +25,7 @@ type Answer = readonly [
 
 export interface SessionParts {
   readonly store: SessionStore;
-  /** Ends what a revocation ends, then appends it. A subject's is its cut-off, too. */
+  /** A subject's revocation also is its cut-off and ends its sessions. */
   readonly append: (revocation: Revocation) => Promise<RevocationEntry>;
   /** Ends once more what an entry ended: the server that took over may not have heard of it. */
   readonly endAgain: (entry: RevocationEntry) => Promise<void>;
@@ -54,46 +54,53 @@ export function redisSessions({ link, prefix, log, requireStore }: SessionContex
     return session === null || session.idleExpiresAt <= now - PRUNE_SLACK_MS ? null : { session, now };
   }
 
-  async function finish(id: string, reason: EndReason, cut: readonly (string | number)[] = []) {
-    const [subject = "", at = "", upTo = ""] = cut;
+  /** For a cut-off `by` has the subject, its moment, and up to which `authAt` it is meant. */
+  async function finish(id: string, reason: EndReason, by: readonly (string | number)[] = []) {
+    const [subject = "", at = "", upTo = ""] = by;
     const answer = (await link.run(endSession, keysOf(id), [reason, subject, at, upTo])) as Answer;
     return { was: answer[0], session: toRecord(answer) };
   }
 
+  async function cut(subject: string, before: number, until: number, moment: number | "" = "") {
+    const reply = await link.run(cutOffSubject, keysOfSubject(subject), [before, until, moment]);
+    const [at, covered, ids] = reply as [number, number, string[]];
+    return { at, before: covered, ids };
+  }
+
   /**
-   * The sessions go first: only when none of them can be refreshed any more is it known which `iat` the log's
-   * entry has to cover. With `moment` it is done once more, and spares what began later.
+   * From the cut-off on no session begins, then comes the log, then every session ends. One that was refreshed
+   * before its end, in another second, has tokens that only a second entry covers.
    */
-  async function cutOff(
-    revocation: Revocation & { kind: "subject" },
-    reason: EndReason,
-    moment: number | "" = "",
-  ) {
+  async function endSubject(revocation: Revocation & { kind: "subject" }, reason: EndReason) {
     const { id: subject, until } = revocation;
-    const keys = keysOfSubject(subject);
-    const cut = async (before: number, at: number | "") =>
-      (await link.run(cutOffSubject, keys, [before, until, at])) as [number, number, string[]];
-    const [at, least, ids] = await cut(revocation.before, moment);
-    const ended = await Promise.all(ids.map(async (id) => await finish(id, reason, [subject, at, moment])));
-    const before = ended.reduce((max, { session }) => Math.max(max, session?.issuedAtS ?? 0), least);
-    // The clock was set back since, or there was a cut-off in this very second.
-    if (before > least) await cut(before, at);
-    return {
-      revocation: { ...revocation, before },
-      live: ended.filter(({ was }) => was === "live").length,
-    };
+    const { at, before: least, ids } = await cut(subject, revocation.before, until);
+    const found = await Promise.all(ids.map(find));
+    let newest = newestIssued(found.map((one) => one?.session));
+    for (let before = least, live = 0; ;) {
+      // The clock was set back, or there was a cut-off in this very second.
+      if (newest > before) ({ before } = await cut(subject, newest, until, at));
+      const entry = await log({ ...revocation, before });
+      const ended = await Promise.all(ids.map(async (id) => await finish(id, reason, [subject, at])));
+      live += ended.filter(({ was }) => was === "live").length;
+      newest = newestIssued(ended.map(({ session }) => session));
+      if (newest <= before) return { entry, live };
+    }
   }
 
   async function append(revocation: Revocation): Promise<RevocationEntry> {
     if (revocation.kind !== "subject") return await log(revocation);
-    return await log((await cutOff(revocation, "revoked")).revocation);
+    return (await endSubject(revocation, "revoked")).entry;
   }
 
   return {
     append,
     async endAgain({ revocation, at }) {
       if (revocation.kind === "session") await finish(revocation.id, "revoked");
-      if (revocation.kind === "subject") await cutOff(revocation, "revoked", at);
+      if (revocation.kind !== "subject") return;
+      const { id: subject, before, until } = revocation;
+      const { ids } = await cut(subject, before, until, at);
+      // Spares what began later.
+      await Promise.all(ids.map(async (id) => await finish(id, "revoked", [subject, at, at])));
     },
     store: {
       async create(session) {
@@ -149,12 +156,14 @@ export function redisSessions({ link, prefix, log, requireStore }: SessionContex
         await finish(id, reason);
       },
       async endAll(subject, reason, { issuer, until }) {
-        const cut = await cutOff({ kind: "subject", id: subject, before: 0, issuer, until }, reason);
-        await log(cut.revocation);
-        return cut.live;
+        return (await endSubject({ kind: "subject", id: subject, before: 0, issuer, until }, reason)).live;
       },
     },
   };
+}
+
+function newestIssued(sessions: readonly (SessionRecord | null | undefined)[]): number {
+  return Math.max(0, ...sessions.map((session) => session?.issuedAtS ?? 0));
 }
 
 /** `null` where there is none. What never changes is read from the part that its MAC is over. */
