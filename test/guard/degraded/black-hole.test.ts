@@ -1,0 +1,143 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createGuard, introspection, staticKeys } from "../../../src/index.ts";
+import { createFaultProxy, createProvider, seededRandom } from "../../../src/testing/index.ts";
+import { audience, letIn, makeWorld, out, short, within } from "./world.ts";
+
+test("fault 25: the first call into a black hole: the verdict comes when the patience of 80 ms is over", async (t) => {
+  const { guard, provider, clock } = await makeWorld(t);
+  const g = guard({ degraded: "local" });
+  provider.fault("introspection", { hang: true });
+  const call = g.validate(provider.token());
+  assert.equal(short(await within(clock, 79, call)), "pending");
+  const verdict = await within(clock, 1, call);
+  assert.equal(short(verdict), letIn);
+  assert.deepEqual(verdict !== "pending" && verdict.status === "valid" && verdict.degraded, {
+    cause: "authority_unavailable",
+    sinceMs: 80,
+  });
+});
+
+test("fault 25: who may not do without waits for the hard timeout of 2 s, and no longer", async (t) => {
+  const { guard, provider, clock } = await makeWorld(t);
+  const g = guard({ degraded: "local" });
+  provider.fault("introspection", { hang: true });
+  const calls = [
+    g.authorize(provider.token(), { degraded: "deny" }),
+    g.authorize(provider.token(), { degraded: "cached" }),
+    g.validate(provider.opaqueToken()),
+  ];
+  for (const call of calls) assert.equal(short(await within(clock, 0, call)), "pending");
+  await clock.advance(1_999);
+  for (const call of calls) assert.equal(short(await within(clock, 0, call)), "pending");
+  await clock.advance(1);
+  for (const call of calls) assert.equal(short(await call), out);
+});
+
+test("fault 17: an answer that comes a byte a second is given up after 2 s in all; who may do without waits 80 ms", async (t) => {
+  const { guard, provider, clock } = await makeWorld(t);
+  const g = guard({ degraded: "local" });
+  await g.ready();
+  provider.fault("introspection", { answer: "slow-loris" });
+  const token = provider.token();
+  const [strict, lax] = [g.authorize(token, { degraded: "deny" }), g.validate(token)];
+  assert.equal(short(await within(clock, 80, lax)), letIn);
+  assert.equal(short(await within(clock, 1_920, strict)), out);
+});
+
+/** Answers that take 150 ms in the middle, and with this spread: 1 of 100 takes 150 · e^(2.33 · spread). */
+function logNormal(spread: number, random: () => number): () => number {
+  return () => {
+    const normal = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+    return 150 * Math.exp(spread * normal);
+  };
+}
+
+for (const isReady of [true, false]) {
+  test(`fault 25: a healthy authority of 150 ms degrades ${isReady ? "nothing after ready()" : "a handful at most without ready()"}`, async (t) => {
+    const worlds = Array.from({ length: 5 }, (_, seed) => seed);
+    for (const seed of worlds) {
+      const { guard, provider, clock } = await makeWorld(t);
+      provider.fault("introspection", { latencyMs: logNormal(0.25, seededRandom(seed)) });
+      const g = guard({ degraded: "local" });
+      if (isReady) {
+        const ready = g.ready();
+        await clock.advance(1_000);
+        await ready;
+      }
+      const calls: Promise<string>[] = [];
+      for (let i = 0; i < 300; i++) {
+        calls.push(g.validate(provider.token()).then(short));
+        await clock.advance(25);
+      }
+      await clock.advance(2_000);
+      const degraded = (await Promise.all(calls)).filter((one) => one !== "valid");
+      assert.ok(degraded.length <= (isReady ? 0 : 8), `${degraded.length} with seed ${seed}`);
+      assert.equal(g.status().state, "ready");
+      await g.close();
+    }
+  });
+}
+
+test("fault 39: a loop that was blocked while the answer arrived degrades nothing", async (t) => {
+  const { guard, provider, clock } = await makeWorld(t);
+  const g = guard({ degraded: "local" });
+  await g.ready();
+  const { promise, resolve } = Promise.withResolvers<Response>();
+  provider.fault("introspection", { respond: async () => await promise });
+  const call = g.validate(provider.token());
+  await clock.advance(10);
+  const blocked = clock.block(2_000);
+  await new Promise<void>((go) => setImmediate(go));
+  resolve(Response.json({ active: true }));
+  await blocked;
+  assert.equal(short(await within(clock, 10, call)), "valid");
+  assert.equal(g.status().state, "ready");
+});
+
+test("fault 25: on the wire: a black hole, then silence of the breaker, then recovery by itself", async (t) => {
+  const provider = await createProvider({ audience });
+  const proxy = await createFaultProxy({ target: await provider.listen() });
+  t.after(async () => {
+    await proxy.close();
+    await provider.close();
+  });
+  const guard = createGuard({
+    issuer: provider.issuer,
+    audience,
+    keys: staticKeys(provider.jwks()),
+    authority: introspection({
+      url: provider.url("introspection").replace(new URL(provider.url("introspection")).origin, proxy.url),
+      clientId: provider.clientId,
+      clientSecret: provider.clientSecret,
+      probeMs: 1_000,
+    }),
+    degraded: "local",
+    name: t.name,
+  });
+  t.after(async () => await guard.close());
+  await guard.ready();
+  assert.equal(short(await guard.validate(provider.token())), "valid");
+  proxy.set({ kind: "black-hole" });
+  const ended = provider.token();
+  provider.revoke(ended);
+  assert.equal(short(await guard.validate(ended)), letIn);
+  // Late, because what a black hole holds goes on when it ends.
+  proxy.set({ kind: "pass" });
+  while (guard.status().inFlight > 0) await new Promise<void>((go) => setTimeout(go, 5));
+  assert.equal(short(await guard.validate(ended)), "invalid: revoked");
+  proxy.set({ kind: "refuse" });
+  const breaker = () => guard.status().issuers[0]?.authority?.breaker;
+  while (breaker() !== "open") {
+    assert.equal(short(await guard.validate(provider.token())), letIn);
+    await new Promise<void>((go) => setTimeout(go, 50));
+  }
+  assert.equal(guard.status().state, "degraded");
+  const token = provider.token();
+  assert.equal(short(await guard.validate(token)), letIn);
+  proxy.set({ kind: "pass" });
+  while (breaker() !== "closed") await new Promise<void>((go) => setTimeout(go, 50));
+  const verdict = await guard.validate(token);
+  assert.ok(verdict.status === "valid" && verdict.degraded === null && verdict.basis === "authority");
+  assert.equal(guard.status().state, "ready");
+});

@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { hour, letIn, makeWorld, out, short } from "./world.ts";
+
+for (const [mode, whileOut] of [
+  ["deny", "unavailable"],
+  ["cached", "degraded"],
+  ["local", "degraded"],
+] as const) {
+  test(`status says ready, ${whileOut} and ready again as the authority is there, out and back, under ${mode}`, async (t) => {
+    const { guard, provider, clock } = await makeWorld(t);
+    const g = guard({ degraded: mode });
+    await g.ready();
+    const state = () => [g.status().state, g.status().issuers[0]?.state];
+    assert.deepEqual(state(), ["ready", "ready"]);
+    // Nobody asks anything: the background probe notices.
+    provider.fault("introspection", { refuse: true });
+    await clock.advance(15_000);
+    assert.deepEqual(state(), [whileOut, whileOut]);
+    const said = g.status().issuers[0]?.authority;
+    assert.ok(said?.lastError === "ECONNREFUSED" && (said.failingMs ?? 0) > 0 && said.breaker !== "closed");
+    await clock.advance(hour);
+    assert.deepEqual(state(), ["unavailable", "unavailable"], "maxMs is over");
+    provider.restore();
+    await clock.advance(60_000);
+    assert.deepEqual(state(), ["ready", "ready"]);
+  });
+}
+
+test("one question that failed is no outage: degraded, not unavailable, until the breaker opens", async (t) => {
+  const { guard, provider } = await makeWorld(t);
+  const g = guard();
+  await g.ready();
+  provider.fault("introspection", { status: 500, times: 1 });
+  assert.equal(short(await g.validate(provider.token())), out);
+  assert.equal(g.status().state, "degraded");
+  assert.equal(short(await g.validate(provider.token())), "valid");
+  assert.equal(g.status().state, "ready");
+});
+
+test("law 10: what was let in is counted, and nothing else is", async (t) => {
+  const { guard, provider } = await makeWorld(t);
+  const g = guard({ degraded: "local" });
+  const count = () => g.status().issuers[0]?.degradedDecisions;
+  provider.fault("introspection", { refuse: true });
+  const token = provider.token({ scope: "read" });
+  assert.equal(short(await g.authorize(token, { degraded: "deny" })), out);
+  assert.equal(short(await g.authorize(token, { scopes: ["write"] })), out);
+  assert.equal(short(await g.authorize(token, { maxRevocationAgeMs: 1 })), "unavailable: revocations_stale");
+  assert.equal(count(), 0);
+  assert.equal(short(await g.authorize(token)), letIn);
+  assert.equal(count(), 1);
+});
+
+for (const mode of ["deny", "cached", "local"] as const) {
+  test(`ready() while the authority is out, under ${mode}: ${mode === "local" ? "its first failure is enough" : "rejects and names it"}`, async (t) => {
+    const { guard, provider, clock } = await makeWorld(t);
+    provider.fault("introspection", { refuse: true });
+    const g = guard({ degraded: mode });
+    const settled = Promise.allSettled([g.ready()]);
+    await clock.advance(5_000);
+    const [outcome] = await settled;
+    if (mode === "local") {
+      assert.equal(outcome.status, "fulfilled");
+      return;
+    }
+    assert.ok(outcome.status === "rejected");
+    const { code, message } = outcome.reason as { code: string; message: string };
+    assert.equal(code, "not_ready");
+    assert.match(message, /still lacks an answer of the authority: ECONNREFUSED after 5000 ms/);
+  });
+}
+
+test("the probe asks about a token: an authority that answers pings, and every question alike, is noticed", async (t) => {
+  for (const answer of [{ active: true }, { active: "no" }, { status: "UP" }]) {
+    await t.test(JSON.stringify(answer), async (tt) => {
+      const { guard, provider, clock } = await makeWorld(tt);
+      const g = guard({ degraded: "local" });
+      await g.ready();
+      provider.fault("introspection", { respond: () => Response.json(answer) });
+      await clock.advance(30_000);
+      assert.equal(g.status().state, "degraded");
+      assert.notEqual(g.status().issuers[0]?.authority?.breaker, "closed");
+      assert.equal(short(await g.validate(provider.token())), letIn);
+    });
+  }
+});

@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { setImmediate } from "node:timers/promises";
+import { fileSnapshots, jwks, type RevocationFeed } from "../../../src/index.ts";
+import { memoryStore } from "../../../src/stores/memory.ts";
+import { hour, letIn, makeWorld, short } from "./world.ts";
+
+async function folder(t: TestContext): Promise<string> {
+  const dir = await mkdtemp(join(tmpdir(), "holdfast-degraded-"));
+  t.after(async () => await rm(dir, { recursive: true, force: true }));
+  return dir;
+}
+
+/** A log that can be taken away. */
+function breakable(feed: RevocationFeed): { feed: RevocationFeed; isOut: boolean } {
+  const unlessOut = async <T>(ask: () => Promise<T> | T) => {
+    if (broken.isOut) throw new Error("out");
+    return await ask();
+  };
+  const broken = {
+    isOut: false,
+    feed: {
+      snapshot: async () => await unlessOut(async () => await feed.snapshot()),
+      after: async (position) => await unlessOut(async () => await feed.after(position)),
+      subscribe: () => () => {},
+    } satisfies RevocationFeed,
+  };
+  return broken;
+}
+
+for (const mode of ["deny", "cached", "local"] as const) {
+  test(`fault 37: a cold restart while provider and authority are out: under ${mode} ${mode === "local" ? "the last good keys let proven tokens in" : "503"}`, async (t) => {
+    const { guard, provider, clock } = await makeWorld(t);
+    const keys = () => jwks(provider.url("jwks"), { fetch: provider.fetch });
+    const dir = await folder(t);
+    const snapshots = fileSnapshots({ dir });
+    const [token, ended] = [provider.token(), provider.token({ exp: clock.now() / 1000 + 600 })];
+    const before = guard({ degraded: mode, keys: keys(), snapshots });
+    assert.equal(short(await before.validate(token)), "valid");
+    while (!(await readdir(dir)).some((file) => file.endsWith(".json"))) await setImmediate();
+    await before.close();
+    provider.fault("all", { refuse: true });
+    await clock.advance(hour);
+    const after = guard({ degraded: mode, keys: keys(), snapshots });
+    if (mode === "local") await after.ready();
+    const without = guard({ degraded: mode, keys: keys() });
+    const verdict = await after.validate(token);
+    assert.equal(short(verdict), mode === "local" ? letIn : "unavailable: authority_unavailable");
+    assert.equal(short(await after.validate(ended)), "invalid: expired");
+    assert.equal(short(await without.validate(token)), "unavailable: keys_unavailable");
+  });
+}
+
+test("fault 36: revoked, then log and authority are out: still refused; after a restart 503, and never silently valid", async (t) => {
+  const { guard, provider, clock } = await makeWorld(t);
+  const { revocations } = memoryStore({ clock });
+  const log = breakable(revocations);
+  const options = { degraded: { mode: "local", maxMs: 10 * hour }, revocations: log.feed } as const;
+  const before = guard(options);
+  await before.ready();
+  const [revoked, good] = [provider.token({ sid: "s1" }), provider.token({ sid: "s2" })];
+  await revocations.append({
+    kind: "session",
+    id: "s1",
+    issuer: provider.issuer,
+    until: clock.now() + 25 * hour,
+  });
+  await clock.advance(1_000);
+  log.isOut = true;
+  provider.fault("introspection", { refuse: true });
+  await clock.advance(hour);
+  assert.equal(short(await before.validate(revoked)), "invalid: revoked");
+  assert.equal(short(await before.validate(good)), letIn);
+  await before.close();
+
+  const after = guard(options);
+  for (const token of [revoked, good]) {
+    assert.equal(short(await after.validate(token)), "unavailable: revocations_stale");
+  }
+  log.isOut = false;
+  await clock.advance(10_000);
+  assert.equal(short(await after.validate(revoked)), "invalid: revoked");
+  assert.equal(short(await after.validate(good)), letIn);
+});
