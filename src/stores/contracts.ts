@@ -172,6 +172,8 @@ export interface RevocationFeed {
    * is dropped. Returns what ends it.
    */
   subscribe(listener: (entries: readonly RevocationEntry[]) => void): () => void;
+  /** How long a guard waits for a snapshot, if that is longer than 5,000. */
+  readonly snapshotTimeoutMs?: number;
 }
 
 export interface RevocationLog extends RevocationFeed {

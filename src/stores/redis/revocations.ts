@@ -56,7 +56,7 @@ local seq = redis.call('HGET', KEYS[1], 'seq')
 local oldest = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1000)
 local gone = 0
 for _, entry in ipairs(oldest) do
-  if tonumber(entry[2][2]) > now - ${PRUNE_SLACK_MS} or entry[1] == seq .. '-0' then break end
+  if (tonumber(entry[2][2]) or 0) > now - ${PRUNE_SLACK_MS} or entry[1] == seq .. '-0' then break end
   gone = gone + 1
 end
 if gone > 0 then redis.call('XTRIM', KEYS[2], 'MAXLEN', redis.call('XLEN', KEYS[2]) - gone) end
