@@ -8,7 +8,7 @@ const FAILING_MS = 1_000;
 /** Nobody but probes asks: two that fail are enough, so that it opens before users notice. */
 const FAILED_PROBES = 2;
 /** How long it stays open, from the first time to the longest. */
-const OPEN = { firstMs: 1_000, maxMs: 30_000 };
+const OPEN = { firstMs: 1_000, maxMs: 10_000 };
 /** Only after so long closed does it begin with the first again. */
 const FORGET_MS = 60_000;
 

@@ -22,8 +22,8 @@ const chapters: readonly (readonly [name: string, weather: Weather])[] = [
   ["slow", "slow"],
 ];
 
-/** A breaker stays open for 30 s at most, and the probe that closes it takes a moment. */
-export const RECOVERY_MS = 40_000;
+/** A breaker stays open for 10 s at most, and the probe that closes it takes a moment. */
+export const RECOVERY_MS = 15_000;
 /** As usual for so long counts as recovered. */
 export const CALM_MS = 1_000;
 

@@ -3,6 +3,7 @@ import { jittered } from "../../resilience/backoff.ts";
 import { Breaker, type Pass } from "../../resilience/breaker.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import { LatencyWindow } from "../../resilience/latency-window.ts";
+import { Pool } from "../../resilience/pool.ts";
 import { RetryBudget } from "../../resilience/retry-budget.ts";
 import { unavailable, type NotFoundOut } from "../finding.ts";
 import { describe, report } from "../report.ts";
@@ -15,6 +16,8 @@ import type { AuthoritySettings } from "./settings.ts";
 
 /** Who may fall back waits at least this long. */
 const LEAST_PATIENCE_MS = 80;
+/** As many questions wait their turn, no longer than the hard timeout. */
+const WAITING = 1_000;
 /** The probe comes again this soon after one that failed. */
 const PROBE_AGAIN_MS = 1_000;
 
@@ -29,6 +32,7 @@ export class AuthorityClient implements Authority {
   readonly #canary: Canary;
   readonly #latency = new LatencyWindow();
   readonly #retries = new RetryBudget();
+  readonly #places: Pool;
   readonly #closing = new AbortController();
   #inFlight = 0;
   /** It wants to be left alone (`Retry-After`). */
@@ -41,6 +45,7 @@ export class AuthorityClient implements Authority {
     this.#dialect = dialect;
     this.#settings = settings;
     this.#context = context;
+    this.#places = new Pool(WHAT, { running: settings.maxConcurrent, waiting: WAITING });
     this.#health = new Health(context, clock);
     this.#canary = new Canary(settings, context);
     this.#prober = new Prober({
@@ -64,7 +69,7 @@ export class AuthorityClient implements Authority {
     if (this.#leftMs(this.#pause) > 0) return this.#noAnswer();
     const pass = this.#breaker.admit();
     if (pass === null) return this.#noAnswer();
-    if (this.#inFlight >= this.#settings.maxConcurrent) return unavailable("overloaded");
+    if (this.#inFlight >= this.#settings.maxConcurrent + WAITING) return unavailable("overloaded");
     return this.#question(token, pass);
   }
 
@@ -112,7 +117,8 @@ export class AuthorityClient implements Authority {
   async #question(token: string, pass: Pass): Promise<AuthorityOutcome> {
     this.#inFlight++;
     this.#retries.earn();
-    const reply = await this.#exchange(token, () => this.#retries.spend());
+    const inTurn = async <T>(ask: () => Promise<T>) => await this.#places.run(ask);
+    const reply = await this.#exchange(token, inTurn, () => this.#retries.spend());
     this.#inFlight--;
     if (this.#closing.signal.aborted) return unavailable("closed");
     this.#settle(pass, reply);
@@ -123,7 +129,11 @@ export class AuthorityClient implements Authority {
     const { token, expected } = await this.#canary.next(this.#closing.signal);
     const pass = this.#breaker.admitProbe();
     if (pass === null) return;
-    const reply = await this.#exchange(token, () => false);
+    const reply = await this.#exchange(
+      token,
+      async (ask) => await ask(),
+      () => false,
+    );
     if (this.#closing.signal.aborted) return;
     const wrong = reply.status !== "failed" && reply.status !== expected;
     this.#settle(pass, wrong ? failed(`the authority said ${reply.status} to the probe's token`) : reply);
@@ -131,10 +141,14 @@ export class AuthorityClient implements Authority {
   }
 
   /** Never rejects. */
-  async #exchange(token: string, mayRetry: () => boolean): Promise<Reply> {
+  async #exchange(
+    token: string,
+    admit: <T>(ask: () => Promise<T>) => Promise<T>,
+    mayRetry: () => boolean,
+  ): Promise<Reply> {
     const { clock } = this.#context;
     const once = async (signal: AbortSignal) =>
-      await exchange(this.#dialect, this.#settings, clock, token, signal);
+      await admit(async () => await exchange(this.#dialect, this.#settings, clock, token, signal));
     const work = async (signal: AbortSignal) => {
       const reply = await once(signal);
       return reply.status === "failed" && reply.retriable && mayRetry() ? await once(signal) : reply;

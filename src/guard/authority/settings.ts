@@ -19,7 +19,7 @@ export interface AuthorityOptions extends ClientOptions {
   timeoutMs?: number;
   /** Of the answer. Default 65,536. */
   maxBytes?: number;
-  /** Questions under way at once; beyond, the answer is `overloaded`. Default 64. */
+  /** Questions under way at once. 1,000 more wait their turn within `timeoutMs`; beyond, the cause is `overloaded`. Default 64. */
   maxConcurrent?: number;
   /** The background probe asks when nobody else had an answer for so long (± 20 %). Default 10,000. */
   probeMs?: number;
