@@ -42,12 +42,12 @@ function stateOf({ clock, maxRevocationAgeMs, degraded }: Ladder, realm: Realm):
   const ageMs = revocations?.ageMs(instant(clock)) ?? 0;
   const tooOld = ageMs > maxRevocationAgeMs;
   if (!keys.usable || (tooOld && ageMs === Infinity)) return "starting";
-  const failingMs = authority?.failingMs() ?? null;
-  const bridged = degraded.mode !== "deny" && (failingMs ?? 0) <= degraded.maxMs;
-  // While it is asked, one question that failed is no outage.
-  const isOut =
-    failingMs !== null && !["closed", "forced closed"].includes(authority?.status().breaker ?? "");
-  if (tooOld || (isOut && !bridged)) return "unavailable";
-  const ails = failingMs !== null || (keys.lastError ?? revocations?.status().lastError ?? null) !== null;
+  const { breaker = "closed", failingMs = null } = authority?.status() ?? {};
+  // While it is asked, one question that failed is no outage; while it is not, one answer that comes late ends none.
+  const isAsked = breaker === "closed" || breaker === "forced closed";
+  const isBridged = degraded.mode !== "deny" && (failingMs ?? 0) <= degraded.maxMs;
+  if (tooOld || (!isAsked && !isBridged)) return "unavailable";
+  const ails =
+    !isAsked || failingMs !== null || (keys.lastError ?? revocations?.status().lastError ?? null) !== null;
   return ails || keys.vanished.length > 0 ? "degraded" : "ready";
 }

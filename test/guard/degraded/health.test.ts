@@ -85,3 +85,23 @@ test("the probe asks about a token: an authority that answers pings, and every q
     });
   }
 });
+
+test("an answer that comes late, when nobody is asked any more, ends no outage", async (t) => {
+  const { guard, provider, clock } = await makeWorld(t);
+  const g = guard({ degraded: "local" });
+  await g.ready();
+  const { promise, resolve } = Promise.withResolvers<Response>();
+  provider.fault("introspection", { respond: async () => await promise, times: 1 });
+  void g.validate(provider.token());
+  await clock.advance(0);
+  provider.fault("introspection", { refuse: true });
+  for (let i = 0; i < 6; i++) {
+    await g.validate(provider.token());
+    await clock.advance(250);
+  }
+  resolve(Response.json({ active: true }));
+  await clock.advance(0);
+  const { failingMs, breaker } = g.status().issuers[0]?.authority ?? {};
+  assert.deepEqual([failingMs, breaker], [null, "open"]);
+  assert.equal(g.status().state, "degraded");
+});
