@@ -30,10 +30,8 @@ import type { Guard, GuardOptions } from "./types.ts";
 export function createGuard<C = JwtClaims>(options: GuardOptions): Guard<C> {
   const ladder = build(guardSettings(options));
   const { realms } = ladder;
-  for (const { revocations, authority } of realms.all) {
-    revocations?.start();
-    authority?.start();
-  }
+  if (ladder.snapshots === undefined) start(ladder);
+  else ladder.restoring = restore(ladder);
   const authorize = climber<C>(ladder);
   const closing = new AbortController();
   return {
@@ -57,9 +55,23 @@ export function createGuard<C = JwtClaims>(options: GuardOptions): Guard<C> {
         authority?.close();
         keyring.close();
       }
-      await Promise.resolve();
+      await Promise.all(realms.all.map(async ({ snapshot }) => await snapshot?.close()));
     },
   };
+}
+
+/** What earlier runs knew comes first. */
+async function restore(ladder: Ladder): Promise<void> {
+  await Promise.all(ladder.realms.all.map(async ({ snapshot }) => await snapshot?.restore()));
+  ladder.restoring = null;
+  if (!ladder.closed) start(ladder);
+}
+
+function start({ realms }: Ladder): void {
+  for (const { revocations, authority } of realms.all) {
+    revocations?.start();
+    authority?.start();
+  }
 }
 
 function build(settings: GuardSettings): Ladder {
@@ -78,6 +90,7 @@ function build(settings: GuardSettings): Ladder {
     proofs: new ProofPool(),
     flights: new SingleFlight(),
     questions: new Map(),
+    restoring: null,
     closed: false,
   };
 }

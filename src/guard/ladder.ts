@@ -28,6 +28,8 @@ export interface Ladder extends GuardSettings, Court {
   readonly flights: SingleFlight<string, Finding>;
   /** Questions to authorities under way, by digest. */
   readonly questions: Map<string, Question>;
+  /** Ends when what earlier runs knew is here; `null` from then on. */
+  restoring: Promise<void> | null;
   closed: boolean;
 }
 
@@ -62,6 +64,7 @@ async function climb<C>(
   now: Instant,
   rules: (Rules & Call) | undefined,
 ): Promise<Decision<C>> {
+  if (ladder.restoring !== null) await abandonable(ladder.restoring, rules?.signal);
   const earlier = recallStale(ladder, digest, now);
   const sought = earlier ?? find(ladder, token, digest);
   const base = sought instanceof Promise ? await abandonable(sought, rules?.signal) : sought;

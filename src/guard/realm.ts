@@ -7,6 +7,7 @@ import { RevocationFollower } from "./revocation-feed.ts";
 import { RevocationView } from "./revocation-view.ts";
 import type { GuardSettings } from "./settings.ts";
 import type { IssuerSettings } from "./trusted-issuer.ts";
+import { ViewSnapshot } from "./view-snapshot.ts";
 
 /** One issuer's part of a guard. Realms share the memory of findings, and nothing that can fail. */
 export interface Realm extends Pick<IssuerSettings, "policy"> {
@@ -18,14 +19,19 @@ export interface Realm extends Pick<IssuerSettings, "policy"> {
   /** What the log revoked, and what the authority said no to. */
   readonly view: RevocationView;
   readonly revocations: RevocationFollower | undefined;
+  /** Keeps the view over restarts. */
+  readonly snapshot: ViewSnapshot | undefined;
   readonly lapses: Lapses;
 }
 
 export function openRealm(settings: GuardSettings, issuer: IssuerSettings): Realm {
   const { name, clock, random, snapshots, revocationPollMs: pollMs } = settings;
+  const maxAgeMs = settings.maxRevocationAgeMs;
   const { policy, feed, algorithms } = issuer;
   const source = { guard: name, issuer: policy.issuer };
   const view = new RevocationView(policy.issuer, settings.maxRevocations);
+  const follower = feed && new RevocationFollower({ source, feed, view, pollMs, maxAgeMs, clock, random });
+  const { audience } = policy;
   return {
     policy,
     source,
@@ -33,7 +39,8 @@ export function openRealm(settings: GuardSettings, issuer: IssuerSettings): Real
     authority: issuer.authority?.open({ ...source, clock, random }),
     opaque: issuer.authority?.opaque ?? null,
     view,
-    revocations: feed && new RevocationFollower({ source, feed, view, pollMs, clock, random }),
+    revocations: follower,
+    snapshot: snapshots && new ViewSnapshot({ source, audience, snapshots, view, follower, clock }),
     lapses: new Lapses(source, clock),
   };
 }

@@ -8,7 +8,7 @@ import { describe, report, type Source } from "./report.ts";
 import type { RevocationView } from "./revocation-view.ts";
 import type { RevocationsStatus } from "./types.ts";
 
-/** For one question to the feed. */
+/** For one question to the feed, if it does not say how long its snapshots take. */
 const READ_TIMEOUT_MS = 5_000;
 /** Back-off goes no further: a feed that is back is noticed within this time. */
 const MAX_BACKOFF_MS = 5_000;
@@ -19,6 +19,8 @@ export interface FollowerOptions {
   readonly feed: RevocationFeed;
   readonly view: RevocationView;
   readonly pollMs: number;
+  /** An older view serves nobody. */
+  readonly maxAgeMs: number;
   readonly clock: Clock;
   readonly random: () => number;
 }
@@ -35,6 +37,8 @@ export class RevocationFollower {
   #reading: Promise<void> | null = null;
   #again = false;
   #failures = 0;
+  /** Whether the last read of this run left nothing missing. */
+  #synced = false;
   #lastError: string | null = null;
   #unsubscribe: () => void = () => {};
   #stopTimer: () => void = () => {};
@@ -58,6 +62,19 @@ export class RevocationFollower {
     return this.#options.view;
   }
 
+  /** When the read began that last left nothing missing; `null` before the first. */
+  get completeAt(): Instant | null {
+    return this.#completeAt;
+  }
+
+  /** An earlier run left a view that was complete `ageMs` ago: serves until the feed answers, unless it is too old. */
+  resume(ageMs: number): void {
+    const { clock, maxAgeMs } = this.#options;
+    const { wall, monotonic } = instant(clock);
+    this.#completeAt ??= { wall: wall - ageMs, monotonic: monotonic - ageMs };
+    if (ageMs <= maxAgeMs) this.#firstComplete.resolve();
+  }
+
   /** How old the complete view is; `Infinity` when it never was complete. */
   ageMs(now: Instant): number {
     return this.#completeAt === null ? Infinity : Math.max(0, between(this.#completeAt, now));
@@ -66,7 +83,7 @@ export class RevocationFollower {
   status(): RevocationsStatus {
     const { view, clock } = this.#options;
     return {
-      complete: view.position !== null && this.#completeAt !== null && this.#failures === 0,
+      complete: view.position !== null && this.#synced,
       ageMs: this.ageMs(instant(clock)),
       entries: view.size,
       seq: view.position?.seq ?? 0,
@@ -74,7 +91,7 @@ export class RevocationFollower {
     };
   }
 
-  /** Resolves once the view was complete. */
+  /** Resolves once the view was complete, not too long ago. */
   async ready(): Promise<void> {
     await this.#firstComplete.promise;
   }
@@ -128,16 +145,18 @@ export class RevocationFollower {
       if (view.position !== null) await this.#readTail();
       if (view.position === null) await this.#readSnapshot();
       if (this.#closed) return;
-      if (this.#failures > 0 || this.#completeAt === null) {
+      if (!this.#synced) {
         report(source, "revocations_synced", `complete up to entry ${view.position?.seq ?? 0}`);
       }
       this.#completeAt = began;
+      this.#synced = true;
       this.#failures = 0;
       this.#lastError = null;
       this.#firstComplete.resolve();
     } catch (error) {
       if (this.#closed) return;
       this.#failures++;
+      this.#synced = false;
       this.#lastError = describe(error);
       report(source, "revocations_failed", this.#lastError);
     }
@@ -147,7 +166,7 @@ export class RevocationFollower {
     const { source, feed, view } = this.#options;
     const { position } = view;
     if (position === null) return;
-    const tail = await this.#ask(async () => await feed.after(position));
+    const tail = await this.#ask(READ_TIMEOUT_MS, async () => await feed.after(position));
     if (tail.status === "ok" && Array.isArray(tail.entries) && view.append(tail.entries)) return;
     report(source, "revocations_gap", `the log does not go on from entry ${position.seq}`);
     view.lose();
@@ -155,7 +174,10 @@ export class RevocationFollower {
 
   async #readSnapshot(): Promise<void> {
     const { feed, view } = this.#options;
-    const snapshot = await this.#ask(async () => await feed.snapshot());
+    const snapshot = await this.#ask(
+      feed.snapshotTimeoutMs ?? READ_TIMEOUT_MS,
+      async () => await feed.snapshot(),
+    );
     view.load(snapshot);
     if (view.position === null) {
       throw new HoldfastError("store_corrupt", "the snapshot of revocations is too large or not understood");
@@ -171,9 +193,9 @@ export class RevocationFollower {
   }
 
   /** What arrives after the deadline is not applied by anybody. */
-  async #ask<T>(question: () => Promise<T>): Promise<T> {
+  async #ask<T>(timeoutMs: number, question: () => Promise<T>): Promise<T> {
     const { clock } = this.#options;
     const { signal } = this.#closing;
-    return await withDeadline(clock, "reading revocations", READ_TIMEOUT_MS, question, signal);
+    return await withDeadline(clock, "reading revocations", timeoutMs, question, signal);
   }
 }

@@ -30,6 +30,7 @@ export class RevocationView {
   readonly #subjects = new Map<string, SubjectCutOff>();
   #position: LogPosition | null = null;
   #news = 0;
+  #listener: (revocation: Revocation) => void = () => {};
   #pruneAt = PRUNE_FROM;
 
   constructor(issuer: string, maxEntries: number) {
@@ -50,6 +51,32 @@ export class RevocationView {
   get size(): number {
     const { token, session, key } = this.#ended;
     return token.size + session.size + key.size + this.#subjects.size;
+  }
+
+  /** Tells of whatever is new from now on; there is one listener. */
+  listen(listener: (revocation: Revocation) => void): void {
+    this.#listener = listener;
+  }
+
+  /** Everything it holds. What is added before the last one was taken may be among it. */
+  *held(): Generator<Revocation> {
+    const issuer = this.#issuer;
+    for (const kind of ["token", "session", "key"] as const) {
+      for (const [id, until] of this.#ended[kind]) yield { kind, id, issuer, until };
+    }
+    for (const [id, cutOff] of this.#subjects) yield { kind: "subject", id, issuer, ...cutOff };
+  }
+
+  /** Adds what an earlier run knew. False if something is not understood or finds no room. */
+  restore(revocations: Iterable<Revocation>): boolean {
+    let understood = true;
+    for (const revocation of revocations) understood = this.#apply(revocation) && understood;
+    return understood;
+  }
+
+  /** Goes on from where an earlier run stood, if all that it knew was restored and nobody knows better. */
+  resume(position: LogPosition): void {
+    if (isPosition(position)) this.#position ??= position;
   }
 
   /** Adds a snapshot. What is known already stays, even if the log has lost it. */
@@ -125,17 +152,20 @@ export class RevocationView {
     if (!isRevocation(revocation)) return false;
     const { issuer, id, until } = revocation;
     if (issuer !== this.#issuer) return true;
-    const known: ReadonlyMap<string, unknown> =
-      revocation.kind === "subject" ? this.#subjects : this.#ended[revocation.kind];
-    if (!known.has(id) && this.size >= this.#maxEntries) return false;
-    this.#news++;
+    const cutOff = this.#subjects.get(id);
+    const knownUntil = revocation.kind === "subject" ? cutOff?.until : this.#ended[revocation.kind].get(id);
+    if (knownUntil === undefined && this.size >= this.#maxEntries) return false;
+    const longest = Math.max(until, knownUntil ?? 0);
     if (revocation.kind === "subject") {
-      const before = Math.max(revocation.before, this.#subjects.get(id)?.before ?? 0);
-      this.#subjects.set(id, { before, until: Math.max(until, this.#subjects.get(id)?.until ?? 0) });
+      const before = Math.max(revocation.before, cutOff?.before ?? -Infinity);
+      if (before === cutOff?.before && longest === knownUntil) return true;
+      this.#subjects.set(id, { before, until: longest });
     } else {
-      const ended = this.#ended[revocation.kind];
-      ended.set(id, Math.max(until, ended.get(id) ?? 0));
+      if (longest === knownUntil) return true;
+      this.#ended[revocation.kind].set(id, longest);
     }
+    this.#news++;
+    this.#listener(revocation);
     return true;
   }
 }

@@ -1,5 +1,5 @@
 import { HoldfastError } from "../core/errors.ts";
-import { invalidOption, onlyKnown, requireMethods } from "../core/options.ts";
+import { invalidOption, onlyKnown, requireMethods, wholeNumber } from "../core/options.ts";
 import { isAlgorithm, type Algorithm } from "../jwt/algorithms.ts";
 import { proofPolicy, type ProofPolicy } from "../jwt/claims.ts";
 import type { RevocationFeed } from "../stores/contracts.ts";
@@ -65,6 +65,8 @@ function trustedIssuer(owner: string, options: TrustedIssuer): IssuerSettings {
   if (authority !== undefined) requireMethods(owner, "authority", authority, ["open"]);
   if (revocations !== undefined) {
     requireMethods(owner, "revocations", revocations, ["snapshot", "after", "subscribe"]);
+    const name = `${owner}: revocations.snapshotTimeoutMs`;
+    wholeNumber(name, revocations.snapshotTimeoutMs, { default: 1, min: 1 });
   }
   return {
     policy: proofPolicy({ issuer, audience, types, requireTyp, requiredClaims, allowMissingExp }),

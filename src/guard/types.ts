@@ -52,7 +52,10 @@ export interface GuardSettingsOptions {
   maxRevocationAgeMs?: number;
   /** How many revocations are held for each issuer; with more in the log the view is not complete. Default 1,000,000. */
   maxRevocations?: number;
-  /** Where the last good keys are kept over restarts: `fileSnapshots({ dir })`. */
+  /**
+   * Where the last good keys and the last view of revocations are kept over restarts: `fileSnapshots({ dir })`. Guards
+   * that share one need names of their own.
+   */
   snapshots?: Snapshots;
   /** Names the guard in events and metrics. Default `"guard"`. */
   name?: string;

@@ -1,3 +1,4 @@
+import type { Clock } from "../core/clock.ts";
 import type { AuditEvent } from "../core/events.ts";
 import type { LogPosition, Revocation, RevocationEntry } from "../core/revocation.ts";
 
@@ -172,11 +173,11 @@ export interface RevocationFeed {
    * is dropped. Returns what ends it.
    */
   subscribe(listener: (entries: readonly RevocationEntry[]) => void): () => void;
-  /** How long a guard waits for a snapshot, if that is longer than 5,000. */
+  /** How long a guard waits for a snapshot. Default 5,000. */
   readonly snapshotTimeoutMs?: number;
 }
 
-export interface RevocationLog extends RevocationFeed {
+export interface RevocationLog extends Omit<RevocationFeed, "snapshotTimeoutMs"> {
   /**
    * Returns the entry as it stands in the log. For a subject, `before` is raised to the largest of the store's time
    * (rounded up), the subject's newest `iat` and its last cut-off.
@@ -228,4 +229,41 @@ export interface Snapshots {
   load(name: string): Promise<unknown>;
   /** `name`: 1 to 128 of a-z 0-9 _ - . that do not start with a dot; any other rejects with `invalid_option`. */
   save(name: string, value: unknown): Promise<void>;
+}
+
+/** What is kept under a name for others to read. */
+export interface SharedEntry {
+  readonly name: string;
+  readonly text: string;
+  readonly ttlMs: number;
+  /** Takes the place of whatever is there; otherwise only an empty one. */
+  readonly replaces: boolean;
+}
+
+/**
+ * Where guards share what an authority answered. Names and texts mean nothing here: a reader learns nothing that lets him
+ * in, and a writer makes no token good. What is lost costs another question, so a place that evicts will do.
+ */
+export interface SharedAnswers {
+  /** The texts under these names, in their order; `null` where there is none. */
+  get(names: readonly string[]): Promise<readonly (string | null)[]>;
+  set(entries: readonly SharedEntry[]): Promise<void>;
+  /** Notes on a list that these names are in use. */
+  used(list: string, names: readonly string[]): Promise<void>;
+  /** The names on a list, the most recently used first; 10,000 at most. */
+  recent(list: string): Promise<readonly string[]>;
+  /** Gives up what is under way. */
+  close(): Promise<void>;
+}
+
+/** `redisAnswers({ … })`. */
+export interface SharedAnswersSource {
+  /** What and where, for people; without credentials. */
+  readonly description: string;
+  /** How long a guard waits for it, in milliseconds. */
+  readonly timeoutMs: number;
+  /** 32 bytes for each purpose: the same for all who share, and not to be had from what is stored. */
+  deriveKey(purpose: string): Uint8Array;
+  /** Connects in the background, for as long as that takes: nobody waits for it. The guard that opened it closes it. */
+  open(context: { readonly clock: Clock; readonly random: () => number }): SharedAnswers;
 }
