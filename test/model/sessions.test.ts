@@ -7,12 +7,12 @@ test("laws 1, 3, 5, 8, 12: whatever happens in whatever order, every invariant o
   const any = fc.asyncProperty(fc.scheduler(), histories, async (scheduler, history) => {
     await live({ scheduler }, history);
   });
-  await fc.assert(any, { numRuns: 60 });
+  await fc.assert(any, { numRuns: 50 });
 });
 
 test("laws 3, 12: and with the issuer's own users, whose passwords take time", async () => {
   const any = fc.asyncProperty(fc.scheduler(), histories, async (scheduler, history) => {
     await live({ scheduler, builtInUsers: true }, history);
   });
-  await fc.assert(any, { numRuns: 10 });
+  await fc.assert(any, { numRuns: 6 });
 });
