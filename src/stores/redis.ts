@@ -1,5 +1,5 @@
 import { systemClock, type Clock } from "../core/clock.ts";
-import { invalidOption, onlyKnown, text, wholeNumber } from "../core/options.ts";
+import { invalidOption, onlyKnown, wholeNumber } from "../core/options.ts";
 import type { Store } from "./contracts.ts";
 import { connect, type Client } from "./redis/client.ts";
 import { checkDurability, type Durability } from "./redis/durability.ts";
@@ -7,8 +7,9 @@ import { storeError } from "./redis/errors.ts";
 import { Link } from "./redis/link.ts";
 import { openRoot } from "./redis/root.ts";
 import { storeOn } from "./redis/store.ts";
-import { placeOf, targetOf, type TargetOptions } from "./redis/target.ts";
+import { placeOf, prefixOf, targetOf, type TargetOptions } from "./redis/target.ts";
 
+export { redisAnswers, type RedisAnswersOptions } from "./redis/answers.ts";
 export type { Durability };
 
 export interface RedisStoreOptions extends TargetOptions {
@@ -42,7 +43,7 @@ export async function redisStore(options: RedisStoreOptions): Promise<Store> {
   onlyKnown("redisStore", options, [...OPTIONS, "durability", "clock", "random"]);
   const { clock = systemClock, random = Math.random } = options;
   const target = targetOf(options);
-  const prefix = prefixOf(options.prefix ?? "holdfast:");
+  const prefix = prefixOf(options.prefix ?? "holdfast:", "redisStore");
   const durability = durabilityOf(options.durability ?? "everysec");
   const milliseconds = (name: "commandTimeoutMs" | "openTimeoutMs", byDefault: number) =>
     wholeNumber(`redisStore: ${name}`, options[name], { default: byDefault, min: 1, max: 60_000 });
@@ -96,13 +97,6 @@ export async function redisStore(options: RedisStoreOptions): Promise<Store> {
     await link.close();
     throw storeError(description, error);
   }
-}
-
-/** Braces would decide which server of a cluster has a key. */
-function prefixOf(value: unknown): string {
-  const prefix = text("redisStore: prefix", value);
-  if (/[{}]/.test(prefix)) throw invalidOption("redisStore: prefix", "a string without braces", value);
-  return prefix;
 }
 
 function durabilityOf(value: Durability): Durability {

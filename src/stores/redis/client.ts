@@ -129,8 +129,7 @@ async function load(): Promise<typeof import("redis")> {
   try {
     return await import("redis");
   } catch (error) {
-    const message =
-      "redisStore needs the package redis, version 6, which is not installed: npm install redis@6";
+    const message = "Redis needs the package redis, version 6, which is not installed: npm install redis@6";
     throw new HoldfastError("store_unavailable", message, { cause: error });
   }
 }

@@ -33,7 +33,7 @@ export class Link {
   #closed = false;
 
   private constructor(
-    client: Client,
+    client: Client | null,
     open: () => Promise<Client>,
     options: LinkOptions,
     disturbances: () => number,
@@ -51,6 +51,13 @@ export class Link {
     disturbances: () => number = () => 0,
   ): Promise<Link> {
     return new Link(await open(), open, options, disturbances);
+  }
+
+  /** Connects in the background; until then every command fails at once. */
+  static begin(open: () => Promise<Client>, options: LinkOptions): Link {
+    const link = new Link(null, open, options, () => 0);
+    void link.#connect();
+    return link;
   }
 
   /** The first of `keys` says which server; all of them are on the same. Tries twice where nothing was done. */
@@ -164,13 +171,17 @@ export class Link {
     this.#client = null;
     this.#silent.clear();
     await old.destroy();
+    await this.#connect();
+  }
+
+  async #connect(): Promise<void> {
     while (!this.#closed && this.#client === null) {
       try {
         const client = await this.#open();
         if (this.#closed) await client.destroy();
         this.#client = client;
       } catch {
-        await sleep(this.#options.clock, RETRY_AFTER_MS);
+        if (!this.#closed) await sleep(this.#options.clock, RETRY_AFTER_MS);
       }
     }
   }

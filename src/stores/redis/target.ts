@@ -17,17 +17,19 @@ export interface TargetOptions {
   sentinel?: { url: string; nodes: readonly string[] };
 }
 
-export function targetOf({ url, cluster, sentinel }: TargetOptions): Target {
+/** Throws `invalid_option`, naming `owner` and the option. */
+export function targetOf(options: TargetOptions, owner: string = "redisStore"): Target {
+  const { url, cluster, sentinel } = options;
   if ([url, cluster, sentinel].filter((one) => one !== undefined).length !== 1) {
-    throw new HoldfastError("invalid_option", "redisStore needs one of url, cluster and sentinel");
+    throw new HoldfastError("invalid_option", `${owner} needs one of url, cluster and sentinel`);
   }
-  if (cluster !== undefined) return { kind: "cluster", nodes: addresses("redisStore: cluster", cluster) };
-  if (sentinel === undefined) return { kind: "single", nodes: [address("redisStore: url", url)] };
-  onlyKnown("redisStore: sentinel", sentinel, ["url", "nodes"]);
+  if (cluster !== undefined) return { kind: "cluster", nodes: addresses(`${owner}: cluster`, cluster) };
+  if (sentinel === undefined) return { kind: "single", nodes: [address(`${owner}: url`, url)] };
+  onlyKnown(`${owner}: sentinel`, sentinel, ["url", "nodes"]);
   return {
     kind: "sentinel",
-    primary: address("redisStore: sentinel.url", sentinel.url),
-    nodes: addresses("redisStore: sentinel.nodes", sentinel.nodes),
+    primary: address(`${owner}: sentinel.url`, sentinel.url),
+    nodes: addresses(`${owner}: sentinel.nodes`, sentinel.nodes),
   };
 }
 
@@ -36,6 +38,13 @@ export function placeOf(target: Target): string {
   const places = target.nodes.map(({ host, pathname }) => host + pathname.replace(/\/$/, ""));
   const name = target.kind === "sentinel" ? `sentinel ${target.primary.host} at ` : "";
   return `${target.kind === "cluster" ? "cluster " : name}${places.join(", ")}`;
+}
+
+/** Braces would decide which server of a cluster has a key. */
+export function prefixOf(value: unknown, owner: string): string {
+  const prefix = text(`${owner}: prefix`, value);
+  if (/[{}]/.test(prefix)) throw invalidOption(`${owner}: prefix`, "a string without braces", value);
+  return prefix;
 }
 
 function addresses(name: string, value: unknown): URL[] {
