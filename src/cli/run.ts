@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { closest, distance } from "fastest-levenshtein";
 import { isHoldfastError } from "../core/errors.ts";
 import { version } from "../server/version.ts";
+import { backup } from "./backup.ts";
 import { UsageError, type Command } from "./command.ts";
 import { drill } from "./drill.ts";
 import { help, overview } from "./help.ts";
@@ -20,6 +21,7 @@ const commands: readonly Command[] = [
   keysRotate,
   revoke,
   tokenInspect,
+  backup,
   drill,
 ];
 

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { link, open, readFile, rm } from "node:fs/promises";
-import { HoldfastError } from "../core/errors.ts";
+import { link, open, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { HoldfastError, isHoldfastError } from "../core/errors.ts";
 import { errnoOf } from "./errno.ts";
 
 /** The file's text without its last line break; `null` when there is none. */
@@ -16,30 +17,55 @@ export async function readPrivate(file: string): Promise<string | null> {
 }
 
 /**
- * Makes the file (0600) with this text unless it exists, and returns what it holds then. It appears whole or not
- * at all: of several processes that start at once, all see the same text.
+ * Makes the file (0600) with this text unless it exists, and returns what it holds then: of several processes that
+ * start at once, all see the same text.
  */
 export async function claimPrivate(file: string, text: string): Promise<string> {
   const existing = await readPrivate(file);
   if (existing !== null) return existing;
-  const draft = `${file}.${randomBytes(6).toString("hex")}`;
+  if (await makePrivate(file, async (draft) => await writeFile(draft, `${text}\n`))) return text;
+  return (await readPrivate(file)) ?? text;
+}
+
+/**
+ * Makes the file (0600) of what `write` puts into an empty draft beside it. It appears whole, on the disk, or not at
+ * all. False when there is one of that name: it stays as it is.
+ */
+export async function makePrivate(
+  file: string,
+  write: (draft: string) => Promise<void> | void,
+): Promise<boolean> {
+  const draft = `${file}.${randomBytes(6).toString("hex")}.part`;
   try {
-    const handle = await open(draft, "wx", 0o600);
-    try {
-      await handle.writeFile(`${text}\n`);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+    await (await open(draft, "wx", 0o600)).close();
+    await write(draft);
+    await sync(draft);
     await link(draft, file);
-    return text;
+    await sync(dirname(file));
+    return true;
   } catch (error) {
-    const winner = errnoOf(error) === "EEXIST" ? await readPrivate(file) : null;
-    if (winner !== null) return winner;
+    if (errnoOf(error) === "EEXIST") return false;
+    if (isHoldfastError(error)) throw error;
     throw new HoldfastError("store_unavailable", `${file} cannot be written (${errnoOf(error)})`, {
       cause: error,
     });
   } finally {
     await rm(draft, { force: true });
   }
+}
+
+/** Returns when the disk has what was written to the file, or the names in the directory. */
+export async function sync(path: string): Promise<void> {
+  // Windows opens no directory, and needs no such care for names.
+  if (process.platform === "win32") return;
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+export async function exists(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => null)) !== null;
 }

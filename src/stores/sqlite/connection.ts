@@ -45,7 +45,7 @@ export class Connection {
   /** Throws when the file cannot be opened; SQLite's own errors as they are, `isBusy` among them. */
   constructor(options: ConnectionOptions) {
     this.#options = options;
-    this.#db = open(options);
+    this.#db = openFile(options);
     this.#opened = this.#named();
     this.#begin = this.#db.prepare("BEGIN IMMEDIATE");
     this.#commit = this.#db.prepare("COMMIT");
@@ -185,13 +185,21 @@ export async function patiently<T>(options: ConnectionOptions, work: () => T): P
   }
 }
 
-function open({ file, description }: ConnectionOptions): DatabaseSync {
+/**
+ * Opens the file, checked and of this version's schema. `alone` throws `isBusy` if any process has it open, and lets
+ * nobody open it until it is closed.
+ */
+export function openFile(
+  { file, description }: Pick<ConnectionOptions, "file" | "description">,
+  { alone = false }: { alone?: boolean } = {},
+): DatabaseSync {
   const inMemory = file === ":memory:";
   // Made here, so that it is never readable by others; SQLite gives its companions the same mode.
   if (!inMemory) closeSync(openSync(file, "a", 0o600));
   // SQLite never waits for a lock by itself: it would block the event loop.
   const db = new DatabaseSync(file, { timeout: 0 });
   try {
+    if (alone) db.exec("PRAGMA locking_mode = EXCLUSIVE");
     checkFile(db, description);
     const { journal_mode: mode } = db.prepare("PRAGMA journal_mode = WAL").get() ?? {};
     if (mode !== "wal" && !inMemory) {

@@ -1,0 +1,17 @@
+import { backUp } from "../server/backup.ts";
+import type { Command } from "./command.ts";
+
+export const backup: Command = {
+  name: "backup",
+  summary: "copy the data into a new file, while the service runs",
+  operands: ["FILE"],
+  examples: ["holdfast backup /var/backups/holdfast-2026-11-21.db"],
+  notes:
+    "FILE appears whole, on the disk, readable by its owner only, or not at all; an existing one is never replaced.\n" +
+    "It holds no secret: keep HOLDFAST_SECRET, or ….local/secret, in another place. For Redis use its own means.",
+  async run({ operands: [file = ""] }) {
+    const bytes = await backUp(file);
+    console.log(`backed up to ${file} (${bytes} bytes)`);
+    return 0;
+  },
+};

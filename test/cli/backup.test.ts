@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { localFiles } from "../../src/server/local-store.ts";
+import { sqliteStore } from "../../src/stores/sqlite.ts";
+import { temporaryData } from "../server/temporary.ts";
+import { login, refreshed } from "../support/auth-calls.ts";
+import { serviceEnvironment, startService } from "../support/service-process.ts";
+import { holdfast } from "./cli-process.ts";
+
+const cli = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
+
+/** Names of what an interrupted back-up leaves. */
+async function drafts(folder: string): Promise<string[]> {
+  return (await readdir(folder)).filter((name) => name.endsWith(".part"));
+}
+
+test("fault 42: a back-up beside a service under load is whole, private and replaces nothing", async (t) => {
+  const data = await temporaryData(t);
+  const service = await startService(data);
+  t.after(async () => await service.stop());
+  const folder = dirname(data);
+  const file = join(folder, "backup.db");
+  const before = await login(service.url);
+
+  let working = true;
+  const load = async () => {
+    for (let { refresh_token: token } = await login(service.url); working;) {
+      ({ refresh_token: token } = await refreshed(service.url, token));
+    }
+  };
+  const loads = [load(), load(), load()];
+  const done = await holdfast(["backup", file], { data });
+  working = false;
+  await Promise.all(loads);
+
+  const { size, mode } = await stat(file);
+  assert.deepEqual(done, { code: 0, out: `backed up to ${file} (${size} bytes)\n`, err: "" });
+  assert.equal(mode & 0o777, 0o600);
+  assert.deepEqual(await drafts(folder), []);
+  const secret = (await readFile(localFiles(data).secret, "utf8")).trim();
+  assert.ok(!(await readFile(file, "latin1")).includes(secret));
+
+  const bytes = await readFile(file);
+  const again = await holdfast(["backup", file], { data });
+  assert.equal(again.code, 1);
+  assert.match(again.err, /exists already: a back-up replaces nothing/);
+  assert.deepEqual(await readFile(file), bytes);
+
+  const copy = await sqliteStore({ file });
+  assert.equal((await copy.sessions.get(before.session_id))?.generation, 1);
+  assert.equal((await copy.users.list({ limit: 10 })).length, 1);
+  await copy.close();
+});
+
+test("a back-up that cannot be made says why, and leaves nothing behind", async (t) => {
+  const data = await temporaryData(t);
+  const service = await startService(data);
+  await service.stop();
+  const folder = dirname(data);
+  const failures: [string, RegExp, Record<string, string>?][] = [
+    [join(folder, "nowhere", "backup.db"), /nowhere\/backup\.db cannot be written \(ENOENT\)/],
+    [data, /exists already/],
+    [
+      join(folder, "backup.db"),
+      /there is no data file .*HOLDFAST_DATA_DIR/,
+      { HOLDFAST_DATA_DIR: `${data}.other` },
+    ],
+    [
+      join(folder, "backup.db"),
+      /HOLDFAST_STORE=redis: this is for the embedded store/,
+      { HOLDFAST_STORE: "redis", REDIS_URL: "redis://127.0.0.1:1", HOLDFAST_SECRET: "s".repeat(32) },
+    ],
+  ];
+  for (const [file, message, settings = {}] of failures) {
+    const { code, err } = await holdfast(["backup", file], { data, settings });
+    assert.equal(code, 1);
+    assert.match(err, message);
+    assert.doesNotMatch(err, /\n\s+at /);
+  }
+  assert.equal((await holdfast(["backup"], { data })).code, 2);
+  assert.deepEqual((await readdir(folder)).toSorted(), ["data", "data.local"]);
+});
+
+test("fault 42: damaged data are not backed up: the last good back-up stays the last one", async (t) => {
+  const data = await temporaryData(t);
+  await (await startService(data)).stop();
+  const bytes = await readFile(localFiles(data).data);
+  await writeFile(localFiles(data).data, bytes.fill(0xa5, 4096, bytes.length - 4096));
+  const { code, err } = await holdfast(["backup", `${data}.backup`], { data });
+  assert.equal(code, 1);
+  assert.match(err, /damaged/);
+  await assert.rejects(stat(`${data}.backup`));
+});
+
+/** A data file of some megabytes, such as takes a while to copy. */
+async function largeData(data: string): Promise<void> {
+  await mkdir(data);
+  await (await sqliteStore({ file: localFiles(data).data })).close();
+  const db = new DatabaseSync(localFiles(data).data);
+  db.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000)
+    INSERT INTO audit ("at", kind, detail) SELECT i, 'login', hex(randomblob(250)) FROM n`);
+  db.close();
+}
+
+test(
+  "fault 42: a disk that fills up leaves no back-up",
+  { skip: process.platform === "win32" },
+  async (t) => {
+    const data = await temporaryData(t);
+    await largeData(data);
+    // Files may grow to a megabyte; who ignores the signal is told EFBIG, as a full disk tells ENOSPC.
+    const limited = `trap '' XFSZ; ulimit -f 2048; exec "$0" --no-warnings "$@"`;
+    const child = spawn("sh", ["-c", limited, process.execPath, cli, "backup", `${data}.backup`], {
+      env: serviceEnvironment(data),
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    let err = "";
+    child.stderr.on("data", (chunk: Buffer) => (err += chunk.toString()));
+    await once(child, "close");
+    assert.equal(child.exitCode, 1, err);
+    assert.match(err, /the copy of .* cannot be used: /);
+    assert.deepEqual((await readdir(dirname(data))).toSorted(), ["data"]);
+  },
+);
+
+test("fault 42: a back-up that is killed leaves a whole file or none", async (t) => {
+  const data = await temporaryData(t);
+  await largeData(data);
+  const folder = dirname(data);
+  let whole = 0;
+  let interrupted = 0;
+  for (let round = 0; round < 6; round++) {
+    const file = join(folder, `backup-${round}.db`);
+    const child = spawn(process.execPath, ["--no-warnings", cli, "backup", file], {
+      env: serviceEnvironment(data),
+      stdio: "ignore",
+    });
+    const exited = once(child, "exit");
+    // From the moment in which it begins to write.
+    const known = (await drafts(folder)).length;
+    while (child.exitCode === null && (await drafts(folder)).length === known) await pause(1);
+    await pause(round * 10);
+    child.kill("SIGKILL");
+    await exited;
+    const found = await stat(file).catch(() => null);
+    if (found === null) {
+      interrupted++;
+      continue;
+    }
+    whole++;
+    const db = new DatabaseSync(file, { readOnly: true });
+    assert.equal(db.prepare("SELECT count(*) AS n FROM audit").get()?.["n"], 30_000);
+    assert.equal(db.prepare("PRAGMA integrity_check").get()?.["integrity_check"], "ok");
+    db.close();
+  }
+  assert.equal(whole + interrupted, 6);
+  assert.ok(interrupted > 0, "no round was interrupted");
+});
