@@ -103,6 +103,16 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     await until(async () => await works(store), "a new connection");
   });
 
+  void test("fault 2: so is one over which more was asked than may wait for an answer", async (t) => {
+    const proxy = await DeafProxy.start(server.port);
+    t.after(async () => proxy.close());
+    const store = await open(t, { url: proxy.url, commandTimeoutMs: 400 });
+    assert.equal(proxy.deafen("EVALSHA"), 1);
+    const asked = await Promise.allSettled(Array.from({ length: 11_000 }, async () => await store.now()));
+    assert.ok(asked.every(({ status }) => status === "rejected"));
+    await until(async () => await works(store), "a new connection");
+  });
+
   void test("fault 4: killed connections are replaced, and nothing is lost", async (t) => {
     const store = await open(t);
     await login(store, "s1");

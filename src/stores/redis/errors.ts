@@ -5,6 +5,9 @@ export const RETRY_AFTER_MS = 1000;
 /** What the server says before it does anything, or the client instead of sending it. */
 export const NOT_DONE: RegExp = /\b(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN)\b|client is offline/;
 
+/** What the client says when more waits for answers than may. */
+export const QUEUE_FULL = "The queue is full";
+
 /** Whatever Redis or its client said, as an error of ours that names the store. */
 export function storeError(description: string, error: unknown): HoldfastError {
   if (isHoldfastError(error)) return error;

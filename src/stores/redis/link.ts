@@ -1,7 +1,7 @@
 import { sleep, type Clock } from "../../core/clock.ts";
 import { HoldfastError } from "../../core/errors.ts";
 import type { Client } from "./client.ts";
-import { messageOf, NOT_DONE, RETRY_AFTER_MS, storeError } from "./errors.ts";
+import { messageOf, NOT_DONE, QUEUE_FULL, RETRY_AFTER_MS, storeError } from "./errors.ts";
 import type { Script } from "./script.ts";
 
 export interface LinkOptions {
@@ -30,6 +30,7 @@ export class Link {
   readonly #giveUp = new Set<(why: Error) => void>();
   /** Servers that answer nothing, and since when. */
   readonly #silent = new Map<string, number>();
+  #connecting: Promise<void> | null = null;
   #closed = false;
 
   private constructor(
@@ -110,14 +111,20 @@ export class Link {
       reply = await client.send(key, ["EVAL", script.lua, ...rest]);
     }
     if (!script.writes || this.#options.replicas === 0) return reply;
-    const got = Number(await client.sendBehind(key, this.#waitCommand(ms)));
+    const got = await this.#replicas(client, key, ms);
     // On another connection than the one that wrote it would count for nothing.
     if (got >= this.#options.replicas && this.#disturbances() === before) return reply;
     throw this.#notReplicated(got);
   }
 
-  #waitCommand(ms: number): string[] {
-    return ["WAIT", String(this.#options.replicas), String(Math.ceil(ms / 2))];
+  /** How many have what was written. Never rejects: that would pass for a write that was not done. */
+  async #replicas(client: Client, key: string, ms: number): Promise<number> {
+    const command = ["WAIT", String(this.#options.replicas), String(Math.ceil(ms / 2))];
+    try {
+      return Number(await client.sendBehind(key, command));
+    } catch {
+      return 0;
+    }
   }
 
   #connected(): Client {
@@ -142,9 +149,13 @@ export class Link {
     this.#giveUp.add(reject);
     const answered = async () => {
       try {
-        return await work();
-      } finally {
+        const answer = await work();
         this.#silent.delete(server);
+        return answer;
+      } catch (error) {
+        if (messageOf(error) === QUEUE_FULL) this.#missed(server);
+        else this.#silent.delete(server);
+        throw error;
       }
     };
     try {
@@ -162,28 +173,24 @@ export class Link {
     const now = this.#options.clock.monotonic();
     const since = this.#silent.get(server);
     if (since === undefined) this.#silent.set(server, now);
-    else if (now - since >= SILENCE * this.#options.commandTimeoutMs) void this.#reconnect();
+    else if (now - since >= SILENCE * this.#options.commandTimeoutMs && this.#connecting === null) {
+      this.#connecting = this.#connect();
+    }
   }
 
-  async #reconnect(): Promise<void> {
-    const old = this.#client;
-    if (old === null) return;
-    this.#client = null;
-    this.#silent.clear();
-    await old.destroy();
-    await this.#connect();
-  }
-
+  /** The connections there are go on until there are new ones: in a cluster only one server may be silent. */
   async #connect(): Promise<void> {
-    while (!this.#closed && this.#client === null) {
+    const old = this.#client;
+    while (!this.#closed && this.#client === old) {
       try {
-        const client = await this.#open();
-        if (this.#closed) await client.destroy();
-        this.#client = client;
+        this.#client = await this.#open();
+        await (this.#closed ? this.#client : old)?.destroy();
       } catch {
         if (!this.#closed) await sleep(this.#options.clock, RETRY_AFTER_MS);
       }
     }
+    this.#silent.clear();
+    this.#connecting = null;
   }
 
   #notReplicated(got: number): HoldfastError {
