@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { isHoldfastError, type ErrorCode } from "../../src/core/errors.ts";
 import {
+  ABSOLUTE_MS,
   digest,
   GRACE_MS,
   IDLE_MS,
@@ -13,6 +14,7 @@ import {
 } from "../../src/stores/contract/fixtures.ts";
 import type { RotationOutcome, Store } from "../../src/stores/contracts.ts";
 import { redisStore, type RedisStoreOptions } from "../../src/stores/redis.ts";
+import { PRUNE_SLACK_MS } from "../../src/stores/retention.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
 import { DeafProxy } from "../support/deaf-proxy.ts";
 import { freePort, noRedis, RedisServer, until } from "../support/redis-servers.ts";
@@ -167,6 +169,57 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     assert.deepEqual(cutOffs, [clock.now() / 1000 - 2, outcome.session.issuedAtS]);
     assert.equal((await rotate(store, "s1", 2)).outcome, "ended");
     assert.ok((await login(store, "s2")).issuedAtS > outcome.session.issuedAtS);
+  });
+
+  void test("law 3: every session of a subject ends, however many there are", async (t) => {
+    const store = await open(t, { commandTimeoutMs: 2000 });
+    for (let i = 0; i < 11_000; i += 1000) {
+      await Promise.all(Array.from({ length: 1000 }, async (_, n) => await login(store, `s${i + n}`)));
+    }
+    assert.equal((await store.sessions.listBySubject("alice")).length, 11_000);
+    assert.equal(await store.sessions.endAll("alice", "logout_all", await subjectScope(store)), 11_000);
+    assert.equal((await store.sessions.listBySubject("alice")).length, 0);
+  });
+
+  void test("what is listed of a subject is what lives, and what ended within a day", async (t) => {
+    const clock = new FakeClock();
+    const prefix = `${randomBytes(6).toString("hex")}:`;
+    const store = await open(t, { clock, prefix });
+    const listed = async (...command: string[]) =>
+      (await server.cli(command[0] ?? "ZCARD", `${prefix}{subject:alice}:sessions`, ...command.slice(1))) ??
+      "";
+    for (const id of ["out", "stolen", "lives"]) await login(store, id);
+    await store.sessions.end("out", "logout", REVOCATION);
+    for (const generation of [1, 2, 3]) await rotate(store, "stolen", generation);
+    assert.equal((await rotate(store, "stolen", 1)).outcome, "reuse");
+    const marked = async () => (await listed("ZCOUNT", "-inf", String(clock.now()))) === ":2\r\n";
+    await until(marked, "the marks of what ended");
+    await clock.advance(PRUNE_SLACK_MS - ABSOLUTE_MS / 2);
+    await login(store, "later");
+    assert.equal(await listed(), ":4\r\n");
+    await clock.advance(ABSOLUTE_MS / 2);
+    await login(store, "latest");
+    assert.equal(await listed(), ":3\r\n");
+    await store.sessions.endAll("alice", "logout_all", await subjectScope(store));
+    await clock.advance(PRUNE_SLACK_MS);
+    await login(store, "last");
+    assert.equal(await listed(), ":1\r\n");
+  });
+
+  void test("law 12: what one process could not have replicated another does not acknowledge, however often it is asked", async (t) => {
+    const primary = await RedisServer.start();
+    const replica = await RedisServer.start([`replicaof 127.0.0.1 ${primary.port}`]);
+    t.after(async () => void (await Promise.all([primary.stop(), replica.stop()])));
+    const linked = async () =>
+      ((await replica.cli("INFO", "replication")) ?? "").includes("master_link_status:up");
+    await until(linked, "a replica in step");
+    const options = { url: primary.url, prefix: "p:", replicas: 1 };
+    const stores = [await open(t, options), await open(t, options), await open(t, options)] as const;
+    await login(stores[0], "s1");
+    replica.freeze();
+    for (const store of stores) await assert.rejects(rotate(store, "s1", 1), /0 of 1 replicas/);
+    replica.thaw();
+    assert.equal((await rotate(stores[2], "s1", 1)).outcome, "repeated");
   });
 
   void test("fault 7: what another process revoked while the link was cut is caught up with, in order", async (t) => {

@@ -104,6 +104,10 @@ redis.call('ZADD', KEYS[2], ARGV[4], ARGV[2])
 extend(KEYS[2], ARGV[4] - now + ${PRUNE_SLACK_MS})
 return {now, 0, at, covered}`);
 
+/** Ids of sessions that ended: after a day the next login drops them. */
+export const delistSessions: Script = writing(`
+for i = 2, #ARGV do redis.call('ZADD', KEYS[2], 'XX', 'LT', now, ARGV[i]) end`);
+
 export const listedSessions: Script = reading(`return redis.call('ZRANGE', KEYS[2], 0, -1)`);
 
 /** Least `before`, until, moment or '' for now. Answers {moment, before, ids}. */

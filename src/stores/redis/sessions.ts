@@ -7,12 +7,16 @@ import type { Link } from "./link.ts";
 import {
   createSession,
   cutOffSubject,
+  delistSessions,
   endSession,
   listedSessions,
   listSession,
   readSession,
   rotateSession,
 } from "./session-scripts.ts";
+
+/** Commands at once: a subject's sessions must not fill the queue that everybody shares. */
+const BATCH = 500;
 
 /** JSON of the facts, and of the rest of the record but its sealed successor. */
 type Answer = readonly [
@@ -61,6 +65,21 @@ export function redisSessions({ link, prefix, log, requireStore }: SessionContex
     return { was: answer[0], session: toRecord(answer) };
   }
 
+  /** Of one session, when the log has it. */
+  async function end(id: string, reason: EndReason) {
+    const ended = await finish(id, reason);
+    if (ended.session !== null) void delist(ended.session.subject, [id]);
+    return ended;
+  }
+
+  async function delist(subject: string, ids: readonly string[]): Promise<void> {
+    try {
+      await link.run(delistSessions, keysOfSubject(subject), ids);
+    } catch {
+      // They are listed until they would have expired: a longer list, and nothing else.
+    }
+  }
+
   async function cut(subject: string, before: number, until: number, moment: number | "" = "") {
     const reply = await link.run(cutOffSubject, keysOfSubject(subject), [before, until, moment]);
     const [at, covered, ids] = reply as [number, number, string[]];
@@ -74,16 +93,18 @@ export function redisSessions({ link, prefix, log, requireStore }: SessionContex
   async function endSubject(revocation: Revocation & { kind: "subject" }, reason: EndReason) {
     const { id: subject, until } = revocation;
     const { at, before: least, ids } = await cut(subject, revocation.before, until);
-    const found = await Promise.all(ids.map(find));
+    const found = await each(ids, find);
     let newest = newestIssued(found.map((one) => one?.session));
     for (let before = least, live = 0; ;) {
       // The clock was set back, or there was a cut-off in this very second.
       if (newest > before) ({ before } = await cut(subject, newest, until, at));
       const entry = await log({ ...revocation, before });
-      const ended = await Promise.all(ids.map(async (id) => await finish(id, reason, [subject, at])));
+      const ended = await each(ids, async (id) => await finish(id, reason, [subject, at]));
       live += ended.filter(({ was }) => was === "live").length;
       newest = newestIssued(ended.map(({ session }) => session));
-      if (newest <= before) return { entry, live };
+      if (newest > before) continue;
+      await delist(subject, ids);
+      return { entry, live };
     }
   }
 
@@ -100,7 +121,7 @@ export function redisSessions({ link, prefix, log, requireStore }: SessionContex
       const { id: subject, before, until } = revocation;
       const { ids } = await cut(subject, before, until, at);
       // Spares what began later.
-      await Promise.all(ids.map(async (id) => await finish(id, "revoked", [subject, at, at])));
+      await each(ids, async (id) => await finish(id, "revoked", [subject, at, at]));
     },
     store: {
       async create(session) {
@@ -128,7 +149,7 @@ export function redisSessions({ link, prefix, log, requireStore }: SessionContex
       async listBySubject(subject) {
         const ids = (await link.run(listedSessions, keysOfSubject(subject))) as string[];
         if (ids.length === 0) await requireStore();
-        const found = await Promise.all(ids.map(find));
+        const found = await each(ids, find);
         return found
           .filter((one) => one !== null && one.session.subject === subject && isLive(one.session, one.now))
           .map((one) => (one as { session: SessionRecord }).session)
@@ -147,13 +168,13 @@ export function redisSessions({ link, prefix, log, requireStore }: SessionContex
         }
         if (answer[0] !== "reuse") return { outcome: answer[0], session } as RotationOutcome;
         await log(onReuse);
-        const ended = await finish(sessionId, "reuse");
+        const ended = await end(sessionId, "reuse");
         const outcome = ended.was === "live" ? "reuse" : "ended";
         return { outcome, session: ended.session ?? session };
       },
       async end(id, reason, revocation) {
         await append(revocation);
-        await finish(id, reason);
+        await end(id, reason);
       },
       async endAll(subject, reason, { issuer, until }) {
         return (await endSubject({ kind: "subject", id: subject, before: 0, issuer, until }, reason)).live;
@@ -162,8 +183,16 @@ export function redisSessions({ link, prefix, log, requireStore }: SessionContex
   };
 }
 
+async function each<I, O>(items: readonly I[], work: (item: I) => Promise<O>): Promise<O[]> {
+  const done: O[] = [];
+  for (let i = 0; i < items.length; i += BATCH) {
+    done.push(...(await Promise.all(items.slice(i, i + BATCH).map(work))));
+  }
+  return done;
+}
+
 function newestIssued(sessions: readonly (SessionRecord | null | undefined)[]): number {
-  return Math.max(0, ...sessions.map((session) => session?.issuedAtS ?? 0));
+  return sessions.reduce((newest, session) => Math.max(newest, session?.issuedAtS ?? 0), 0);
 }
 
 /** `null` where there is none. What never changes is read from the part that its MAC is over. */
