@@ -1,13 +1,24 @@
-import { BlockList, isIP } from "node:net";
+import { BlockList } from "node:net";
 import { resolve } from "node:path";
 import { closest, distance } from "fastest-levenshtein";
 import { z } from "zod";
 import { HoldfastError } from "../core/errors.ts";
-import { degradedModes } from "../guard/degraded.ts";
-import { isTrustworthy } from "../guard/fetch-json.ts";
 import type { RedisStoreOptions } from "../stores/redis.ts";
-import { targetOf, type TargetOptions } from "../stores/redis/target.ts";
+import type { TargetOptions } from "../stores/redis/target.ts";
 import type { DegradedMode } from "../guard/types.ts";
+import {
+  clientScopes,
+  degradedMode,
+  list,
+  origin,
+  pair,
+  peers,
+  port,
+  redisTarget,
+  text,
+  trustworthy,
+  webUrl,
+} from "./setting-values.ts";
 
 /** A setting: what its text must be, and how it is read; `undefined` refuses it. The text itself is never shown. */
 function setting<T>(mustBe: string, read: (value: string) => T | undefined) {
@@ -17,90 +28,6 @@ function setting<T>(mustBe: string, read: (value: string) => T | undefined) {
     context.addIssue({ code: "custom", message: `must be ${mustBe}` });
     return z.NEVER;
   });
-}
-
-/** A comma list whose every part must be read. */
-function list<T>(read: (part: string) => T | undefined): (value: string) => readonly T[] | undefined {
-  return (value) => {
-    const parts = value.split(",").map((part) => read(part.trim()));
-    return parts.includes(undefined) ? undefined : (parts as T[]);
-  };
-}
-
-const text = (value: string) => (value.trim() === "" ? undefined : value);
-
-function port(value: string): number | undefined {
-  return /^\d{1,5}$/.test(value) && Number(value) <= 65_535 ? Number(value) : undefined;
-}
-
-function webUrl(value: string): string | undefined {
-  const url = URL.parse(value);
-  if (url === null || !/^https?:$/.test(url.protocol) || /[?#]/.test(value) || url.username !== "") {
-    return undefined;
-  }
-  return url.href.replace(/\/+$/, "");
-}
-
-function trustworthy(value: string): string | undefined {
-  const url = URL.parse(value);
-  return url !== null && isTrustworthy(url) ? url.href : undefined;
-}
-
-/** `redis-sentinel://` is ours: a URL has one host, and Sentinels are several. */
-function redisTarget(value: string): TargetOptions | undefined {
-  const sentinels = /^redis-sentinel:\/\/(?:([^@/]*)@)?([^@/]+)\/([\w.-]+)$/.exec(value);
-  const [, credentials, nodes = "", name] = sentinels ?? [];
-  const one = value.split(",").map((part) => part.trim());
-  const target: TargetOptions =
-    sentinels !== null
-      ? {
-          sentinel: {
-            url: `redis://${credentials === undefined ? "" : `${credentials}@`}${name}`,
-            nodes: nodes.split(",").map((node) => `redis://${node}`),
-          },
-        }
-      : one.length > 1
-        ? { cluster: one }
-        : { url: value };
-  try {
-    targetOf(target);
-    return target;
-  } catch {
-    return undefined;
-  }
-}
-
-function degradedMode(value: string): DegradedMode | undefined {
-  const mode = value === "true" ? "local" : value === "false" ? "deny" : value;
-  return degradedModes.find((known) => known === mode);
-}
-
-function origin(value: string): string | undefined {
-  const url = URL.parse(value);
-  return url !== null && /^https?:$/.test(url.protocol) && url.origin === value ? value : undefined;
-}
-
-function pair(value: string, minimum: number): [string, string] | undefined {
-  const colon = value.indexOf(":");
-  return colon > 0 && value.length - colon > minimum
-    ? [value.slice(0, colon), value.slice(colon + 1)]
-    : undefined;
-}
-
-/** Peers whose `X-Forwarded-For` counts: addresses and networks (`10.0.0.0/8`). */
-function peers(value: string): BlockList | undefined {
-  const trusted = new BlockList();
-  for (const part of value.split(",")) {
-    const [address = "", prefix, ...rest] = part.trim().split("/");
-    const family = isIP(address) === 6 ? "ipv6" : "ipv4";
-    const bits = prefix === undefined ? undefined : /^\d{1,3}$/.test(prefix) ? Number(prefix) : -1;
-    const known = isIP(address) !== 0 && rest.length === 0;
-    if (!known || (bits !== undefined && (bits < 0 || bits > (family === "ipv6" ? 128 : 32))))
-      return undefined;
-    if (bits === undefined) trusted.addAddress(address, family);
-    else trusted.addSubnet(address, bits, family);
-  }
-  return trusted;
 }
 
 /** Every setting there is. Units and defaults: docs/options.md. */
@@ -135,6 +62,13 @@ const schema = z.object({
     (value) => {
       const clients = list((part) => pair(part, 16))(value)?.map(([id, secret]) => ({ id, secret }));
       return new Set(clients?.map(({ id }) => id)).size === clients?.length ? clients : undefined;
+    },
+  ).optional(),
+  HOLDFAST_CLIENT_SCOPES: setting(
+    "id=scopes pairs separated by commas, each id once, scopes separated by blanks",
+    (value) => {
+      const scopes = list(clientScopes)(value);
+      return new Set(scopes?.map(([id]) => id)).size === scopes?.length ? new Map(scopes) : undefined;
     },
   ).optional(),
   HOLDFAST_CORS_ORIGINS: setting(
@@ -187,7 +121,7 @@ export interface Settings {
   /** The embedded store without it. */
   readonly redis: Pick<RedisStoreOptions, keyof TargetOptions | "replicas" | "durability"> | undefined;
   readonly secret: string | undefined;
-  readonly clients: readonly Client[];
+  readonly clients: readonly (Client & { readonly scopes: readonly string[] })[];
   readonly corsOrigins: readonly string[];
   readonly trustedProxies: BlockList;
   readonly provider: ProviderSettings | undefined;
@@ -207,6 +141,10 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     problems.push("HOLDFAST_ADMIN_PORT must be another port than HOLDFAST_PORT");
   }
   problems.push(...redisProblems(data ?? {}), ...providerProblems(data ?? {}));
+  for (const id of data?.HOLDFAST_CLIENT_SCOPES?.keys() ?? []) {
+    if (data?.HOLDFAST_CLIENTS?.some((client) => client.id === id) === true) continue;
+    problems.push(`HOLDFAST_CLIENT_SCOPES names ${id}, which HOLDFAST_CLIENTS does not`);
+  }
   if (data === undefined || problems.length > 0) {
     throw new HoldfastError("invalid_option", problems.join("\n"));
   }
@@ -219,7 +157,10 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     audience: data.HOLDFAST_AUDIENCE,
     redis: redisOf(data),
     secret: data.HOLDFAST_SECRET,
-    clients: data.HOLDFAST_CLIENTS ?? [],
+    clients: (data.HOLDFAST_CLIENTS ?? []).map((client) => ({
+      ...client,
+      scopes: data.HOLDFAST_CLIENT_SCOPES?.get(client.id) ?? [],
+    })),
     corsOrigins: data.HOLDFAST_CORS_ORIGINS ?? [],
     trustedProxies: data.HOLDFAST_TRUSTED_PROXIES ?? new BlockList(),
     provider: providerOf(data),

@@ -46,6 +46,23 @@ test("the probes answer: live always, ready with the state of every part", async
   assert.equal((await fetch(`${adminAddress}/cache/health`)).status, 200);
 });
 
+test("a client of the settings gets the scopes that the settings give it", async (t) => {
+  const clients = {
+    HOLDFAST_CLIENTS: "api:0123456789abcdef",
+    HOLDFAST_CLIENT_SCOPES: "api=orders:read orders:write",
+  };
+  const { publicAddress } = await start(t, clients);
+  const response = await fetch(`${publicAddress}/oauth/token`, {
+    method: "POST",
+    headers: { authorization: `Basic ${btoa("api:0123456789abcdef")}` },
+    body: new URLSearchParams({ grant_type: "client_credentials", scope: "orders:read" }),
+  });
+  const { access_token: token, scope } = (await response.json()) as Record<string, string>;
+  assert.equal(scope, "orders:read");
+  const passed = await fetch(`${publicAddress}/verify`, { headers: { authorization: `Bearer ${token}` } });
+  assert.equal(passed.headers.get("x-auth-scopes"), "orders%3Aread");
+});
+
 test("a service that takes on other data's name says whose tokens it refuses from now on", async (t) => {
   const settings = await temporarySettings(t, { HOLDFAST_URL: "https://old.example" });
   const first = await startService(settings);

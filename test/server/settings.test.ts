@@ -37,6 +37,7 @@ test("every setting is read", () => {
     HOLDFAST_STORE: "sqlite",
     HOLDFAST_SECRET: `${secret},${secret}2`,
     HOLDFAST_CLIENTS: "api:0123456789abcdef, other:with:colons-in-it",
+    HOLDFAST_CLIENT_SCOPES: "api=orders:read as=is",
     HOLDFAST_CORS_ORIGINS: "https://app.example.com, http://localhost:3000",
     HOLDFAST_TRUSTED_PROXIES: "10.0.0.0/8, 192.0.2.7, 2001:db8::/32",
     HOLDFAST_BOOTSTRAP_USER: "alice:correct:horse",
@@ -49,8 +50,8 @@ test("every setting is read", () => {
   assert.equal(settings.dataDir, "/data");
   assert.equal(settings.url, "https://id.example.com");
   assert.deepEqual(settings.clients, [
-    { id: "api", secret: "0123456789abcdef" },
-    { id: "other", secret: "with:colons-in-it" },
+    { id: "api", secret: "0123456789abcdef", scopes: ["orders:read", "as=is"] },
+    { id: "other", secret: "with:colons-in-it", scopes: [] },
   ]);
   assert.deepEqual(settings.corsOrigins, ["https://app.example.com", "http://localhost:3000"]);
   assert.deepEqual(settings.bootstrapUser, { username: "alice", password: "correct:horse" });
@@ -107,6 +108,12 @@ test("a setting that says nothing without another is refused, naming both", () =
   });
 });
 
+test("scopes are given to clients that there are", () => {
+  assert.throws(() => readSettings({ HOLDFAST_CLIENT_SCOPES: "api=orders:read" }), {
+    message: "HOLDFAST_CLIENT_SCOPES names api, which HOLDFAST_CLIENTS does not",
+  });
+});
+
 const wrong: [name: string, value: string, message: RegExp][] = [
   ["HOLDFAST_HOST", "http://x", /^HOLDFAST_HOST must be an address/],
   ["REDIS_URL", "http://redis", /^REDIS_URL must be redis:/],
@@ -138,6 +145,10 @@ const wrong: [name: string, value: string, message: RegExp][] = [
   ["HOLDFAST_CLIENTS", "api", /^HOLDFAST_CLIENTS must be id:secret pairs/],
   ["HOLDFAST_CLIENTS", "api:short", /^HOLDFAST_CLIENTS must be/],
   ["HOLDFAST_CLIENTS", `api:${secret},api:${secret}`, /^HOLDFAST_CLIENTS must be .* each id once/],
+  ["HOLDFAST_CLIENT_SCOPES", "api", /^HOLDFAST_CLIENT_SCOPES must be id=scopes pairs/],
+  ["HOLDFAST_CLIENT_SCOPES", "api=", /^HOLDFAST_CLIENT_SCOPES must be/],
+  ["HOLDFAST_CLIENT_SCOPES", 'api=a"b', /^HOLDFAST_CLIENT_SCOPES must be/],
+  ["HOLDFAST_CLIENT_SCOPES", "api=a,api=b", /^HOLDFAST_CLIENT_SCOPES must be .* each id once/],
   ["HOLDFAST_CORS_ORIGINS", "*", /^HOLDFAST_CORS_ORIGINS must be origins/],
   ["HOLDFAST_CORS_ORIGINS", "https://app.example.com/", /^HOLDFAST_CORS_ORIGINS must be/],
   ["HOLDFAST_CORS_ORIGINS", "null", /^HOLDFAST_CORS_ORIGINS must be/],
