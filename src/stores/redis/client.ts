@@ -105,9 +105,10 @@ export async function connect(
       ...common,
       // One connection for all; else a command waits until the one before it was answered.
       reserveClient: true,
+      // Else nobody hears of a connection that failed.
+      passthroughClientErrorEvents: true,
     };
-    const events = ["client-error", "topology-change", "reconnecting"];
-    const client = await opened(createSentinel(options), ...events);
+    const client = await opened(createSentinel(options), "topology-change", "reconnecting");
     return onePrimary(client, async (command) => await client.sendCommand(false, [...command]));
   }
   const client = await opened(createClient({ ...node, ...common, url: first.href, socket }));
