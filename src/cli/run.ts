@@ -66,6 +66,18 @@ function unknown(words: readonly string[]): string {
   return `there is no command ${JSON.stringify(first)}; ${hint} holdfast --help`;
 }
 
+/** Every option has a value, which may begin with a dash as an id can; two of them are an option again. */
+function withValues(args: readonly string[], options: readonly string[]): string[] {
+  const joined: string[] = [];
+  for (const arg of args) {
+    const option = joined.at(-1) ?? "";
+    const isValue = options.some((name) => option === `--${name}`) && /^-[^-]/.test(arg);
+    if (isValue) joined.splice(-1, 1, `${option}=${arg}`);
+    else joined.push(arg);
+  }
+  return joined;
+}
+
 async function execute({ name, operands, options = {}, run: work }: Command, args: readonly string[]) {
   const wrong = (what: string) => new UsageError(`${what}; see holdfast ${name} --help`);
   const config = Object.entries(options).map(
@@ -73,7 +85,7 @@ async function execute({ name, operands, options = {}, run: work }: Command, arg
   );
   let parsed;
   try {
-    parsed = parseArgs({ args: [...args], options: Object.fromEntries(config), allowPositionals: true });
+    parsed = parseArgs({ args: withValues(args, Object.keys(options)), options: Object.fromEntries(config), allowPositionals: true });
   } catch (error) {
     throw wrong((error as Error).message.split(/[.\n]/, 1)[0] ?? "");
   }

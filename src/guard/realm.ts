@@ -40,7 +40,10 @@ export function openRealm(settings: GuardSettings, issuer: IssuerSettings): Real
     opaque: issuer.authority?.opaque ?? null,
     view,
     revocations: follower,
-    snapshot: snapshots && new ViewSnapshot({ source, audience, snapshots, view, follower, clock }),
+    snapshot:
+      snapshots !== undefined && (feed ?? issuer.authority) !== undefined
+        ? new ViewSnapshot({ source, audience, snapshots, view, follower, clock })
+        : undefined,
     lapses: new Lapses(source, clock),
   };
 }

@@ -100,3 +100,10 @@ test("a command beside no data says where it looked and makes nothing", async (t
   assert.equal(code, 1);
   assert.ok(err.includes(localFiles(data).data), err);
 });
+
+test("the value of an option may begin with a dash, as one id in sixty-four does", async (t) => {
+  const data = await temporaryData(t);
+  const { code, err } = await holdfast(["revoke", "--key", "-Zt4qK0"], { data });
+  assert.equal(code, 1);
+  assert.ok(err.includes(localFiles(data).data), err);
+});
