@@ -60,14 +60,16 @@ export async function withDeadline<T>(
 /** Waits for `promise` no longer than the caller's own signal allows; the promise itself goes on. */
 export async function abandonable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return await promise;
-  signal.throwIfAborted();
   const settled = new AbortController();
   const over = new Promise<never>((_, reject) => {
     const once = { once: true, signal: settled.signal };
-    signal.addEventListener("abort", () => reject(signal.reason as Error), once);
+    const giveUp = () => reject(signal.reason as Error);
+    if (signal.aborted) giveUp();
+    signal.addEventListener("abort", giveUp, once);
   });
   try {
-    return await Promise.race([promise, over]);
+    // Also where it is given up before the wait: if it fails later, somebody has to have listened.
+    return await Promise.race([over, promise]);
   } finally {
     settled.abort();
   }

@@ -56,6 +56,15 @@ test("law 7: a caller that abandons joined work leaves the work itself alone", a
   await assert.rejects(abandonable(shared, controller.signal), reason);
 });
 
+test("what fails after its caller has given up is nobody's unhandled rejection", async () => {
+  const controller = new AbortController();
+  const reason = new Error("gone");
+  controller.abort(reason);
+  const failing = Promise.reject(new Error("boom"));
+  await assert.rejects(abandonable(failing, controller.signal), reason);
+  await new Promise((resolve) => setImmediate(resolve));
+});
+
 /** What arrives over the network is read only after the timers that fell due. */
 async function arrived<T>(value: T): Promise<T> {
   return await new Promise<T>((resolve) => setImmediate(() => resolve(value)));
