@@ -1,34 +1,32 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test } from "node:test";
+import { openPlace } from "../soak/place.ts";
 import { verify } from "../support/auth-calls.ts";
 import { hasOneSuccessor, killRounds } from "../support/kill-rounds.ts";
-import { startService, type ServiceProcess } from "../support/service-process.ts";
+import { noRedis } from "../support/redis-servers.ts";
 
-const ROUNDS = 100;
 const SESSIONS = 8;
 
-test(`fault 40: after kill -9 at a random point of a rotation, ${ROUNDS} times, every session is usable and none forks`, async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), "holdfast-kill-"));
-  const started: ServiceProcess[] = [];
-  const start = async () => {
-    const service = await startService(join(folder, "data"));
-    started.push(service);
-    return service;
-  };
-  t.after(async () => {
-    await Promise.all(started.map(async (service) => await service.stop("SIGKILL")));
-    await rm(folder, { recursive: true, force: true });
-  });
-
-  const rounds = { start, rounds: ROUNDS, sessions: SESSIONS, random: Math.random };
-  const { service, clients, lost } = await killRounds(rounds);
-  t.diagnostic(`${lost} of ${ROUNDS * SESSIONS} answers were lost to the kills`);
-  assert.ok(lost > 0, "the kills hit no rotation: the test proves nothing");
-  for (const client of clients) {
-    assert.equal(await verify(service.url, client.tokens.access_token), 200);
-    await hasOneSuccessor(service.url, client);
-  }
-});
+/** On Redis every second round kills that, and the others the service. */
+for (const [name, rounds] of [
+  ["SQLite", 100],
+  ["Redis", 20],
+] as const) {
+  test(
+    `fault 40: after kill -9 at a random point of a rotation on ${name}, ${rounds} times, every session is usable and none forks`,
+    { skip: name === "Redis" && noRedis },
+    async (t) => {
+      const place = await openPlace(name);
+      t.after(async () => await place.close());
+      const start = async () => await place.start();
+      const { store } = place;
+      const killed = await killRounds({ start, store, rounds, sessions: SESSIONS, random: Math.random });
+      t.diagnostic(`${killed.lost} of ${rounds * SESSIONS} answers were lost to the kills`);
+      assert.ok(killed.lost > 0, "the kills hit no rotation: the test proves nothing");
+      for (const client of killed.clients) {
+        assert.equal(await verify(killed.service.url, client.tokens.access_token), 200);
+        await hasOneSuccessor(killed.service.url, client);
+      }
+    },
+  );
+}

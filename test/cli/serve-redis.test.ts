@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
@@ -96,6 +96,52 @@ for (const [what, stop, restart] of [
     },
   );
 }
+
+test(
+  "law 4: services that start at once on an empty Redis agree on its keys, its first user and its name",
+  options,
+  async (t) => {
+    const redis = await RedisServer.start();
+    t.after(async () => await redis.stop());
+    const root = await mkdtemp(join(tmpdir(), "holdfast-redis-serve-"));
+    t.after(async () => await rm(root, { recursive: true, force: true }));
+    const start = async (name: string) => {
+      const service = await startService(join(root, name), settings(redis));
+      t.after(async () => await service.stop("SIGKILL"));
+      return service;
+    };
+    const services = await Promise.all(["a", "b", "c"].map(start));
+    const tokens = await login(services[0]?.url ?? "");
+    for (const { url } of services) assert.equal(await verify(url, tokens.access_token), 200);
+    const markers = ["a", "b", "c"].map(async (name) => await readFile(join(root, `${name}.local`, "store")));
+    assert.equal(new Set((await Promise.all(markers)).map(String)).size, 1);
+    assert.equal(services.filter((service) => service.output().includes("first user")).length, 1);
+  },
+);
+
+test(
+  "law 1: a secret is replaced while two services run, one restart after the other, and nobody is logged out",
+  options,
+  async (t) => {
+    const { services, redis, folders } = await makePair(t);
+    const running: ServiceProcess[] = [...services];
+    let { refresh_token: token } = await login(services[0].url);
+    const next = "the secret that both have afterwards";
+    for (const list of [`${secret},${next}`, `${next},${secret}`]) {
+      for (const [i, folder] of folders.entries()) {
+        await running[i]?.stop();
+        const service = await startService(folder, { ...settings(redis), HOLDFAST_SECRET: list });
+        t.after(async () => await service.stop("SIGKILL"));
+        running[i] = service;
+        for (const { url } of running) {
+          const tokens = await refreshed(url, token);
+          token = tokens.refresh_token;
+          for (const each of running) assert.equal(await verify(each.url, tokens.access_token), 200);
+        }
+      }
+    }
+  },
+);
 
 test(
   "fault 62: an emptied Redis is refused by every machine that used it, and begins nothing",
