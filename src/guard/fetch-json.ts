@@ -1,7 +1,5 @@
-import type { Clock } from "../core/clock.ts";
-import { HoldfastError } from "../core/errors.ts";
+import { HoldfastError, isHoldfastError } from "../core/errors.ts";
 import { invalidOption, text } from "../core/options.ts";
-import { withDeadline } from "../resilience/deadline.ts";
 
 /** `fetch` as far as it is used here; the platform's own by default. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response> | Response;
@@ -10,14 +8,12 @@ export interface FetchJsonOptions {
   /** Names the answer in errors: "the key set". */
   readonly what: string;
   readonly fetch: Fetch;
+  /** In lower case. */
   readonly headers: Readonly<Record<string, string>>;
   /** Sent by POST; without it the request is a GET. */
   readonly body?: string;
-  readonly clock: Clock;
-  /** For everything, the body's last byte included. */
-  readonly timeoutMs: number;
   readonly maxBytes: number;
-  /** Ends it early. */
+  /** Its deadline, which is for the body's last byte, too. Whatever of it comes later is not read. */
   readonly signal: AbortSignal;
 }
 
@@ -30,48 +26,47 @@ export interface JsonAnswer {
 
 /**
  * Asks for a JSON value. No redirects: whoever can answer for this URL is trusted, nobody else. Rejects with
- * `timeout`, with `upstream_failed` for a 200 that is no JSON or too long, and with whatever `fetch` rejects with.
+ * `upstream_failed` for a 200 that is no JSON or too long, and with whatever `fetch` rejects with.
  */
 export async function fetchJson(url: string, options: FetchJsonOptions): Promise<JsonAnswer> {
-  const { what, fetch, body, clock, timeoutMs, maxBytes } = options;
-  const load = async (signal: AbortSignal) => {
-    const response = await fetch(url, {
-      ...(body !== undefined && { method: "POST", body }),
-      headers: { accept: "application/json", ...options.headers },
-      redirect: "manual",
-      signal,
-    });
-    const { status, headers } = response;
-    if (status !== 200) {
-      await response.body?.cancel();
-      return { status, headers, json: undefined };
-    }
-    const bytes = await readBody(what, response, maxBytes, signal);
-    try {
-      const json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)) as unknown;
-      return { status, headers, json };
-    } catch {
-      throw unusable(what, "is not JSON");
-    }
-  };
-  return await withDeadline(clock, what, timeoutMs, load, options.signal);
+  const { what, fetch, body, maxBytes, signal } = options;
+  const response = await fetch(url, {
+    ...(body !== undefined && { method: "POST", body }),
+    headers: { accept: "application/json", ...options.headers },
+    redirect: "manual",
+    signal,
+  });
+  const { status, headers } = response;
+  if (status !== 200) {
+    await response.body?.cancel();
+    return { status, headers, json: undefined };
+  }
+  const bytes = await readBody(what, response, maxBytes, signal);
+  try {
+    const json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)) as unknown;
+    return { status, headers, json };
+  } catch {
+    throw unusable(what, "is not JSON");
+  }
 }
 
+/** A body that is not read to its end is cancelled, also by a signal that `fetch` itself takes no notice of. */
 async function readBody(
   what: string,
-  response: Response,
+  { body }: Response,
   maxBytes: number,
   signal: AbortSignal,
 ): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of response.body ?? []) {
-    signal.throwIfAborted();
-    length += chunk.byteLength;
-    // Leaving the loop cancels the stream.
-    if (length > maxBytes) throw unusable(what, `is longer than ${maxBytes} bytes`);
-    chunks.push(chunk);
-  }
+  const collect = new WritableStream<Uint8Array>({
+    write(chunk) {
+      length += chunk.byteLength;
+      if (length > maxBytes) throw unusable(what, `is longer than ${maxBytes} bytes`);
+      chunks.push(chunk);
+    },
+  });
+  await body?.pipeTo(collect, { signal });
   return Buffer.concat(chunks);
 }
 
@@ -95,4 +90,23 @@ export function trustworthyUrl(name: string, value: unknown): string {
     throw invalidOption(name, "an https URL (or http to this machine) without credentials", value);
   }
   return url.href;
+}
+
+/**
+ * The `headers` option of `owner`: copied, and in lower case, so that `Authorization` and our `authorization` are not
+ * sent as one. Throws `invalid_option`, never with a value.
+ */
+export function requestHeaders(owner: string, headers: unknown = {}): Readonly<Record<string, string>> {
+  const name = `${owner}: headers`;
+  if (typeof headers !== "object" || headers === null) throw invalidOption(name, "an object", headers);
+  const checked = new Headers();
+  for (const [header, value] of Object.entries(headers)) {
+    try {
+      checked.append(header, text(`${name}["${header}"]`, value));
+    } catch (error) {
+      if (isHoldfastError(error)) throw error;
+      throw invalidOption(`${name}["${header}"]`, "a header's name and what it can carry", value);
+    }
+  }
+  return Object.fromEntries(checked);
 }

@@ -62,7 +62,6 @@ export async function exchange(
       what: WHAT,
       headers: { ...settings.headers, "content-type": dialect.contentType, ...credentials.headers },
       body: dialect.body({ token, ...credentials.body }),
-      clock,
       signal,
     });
     return answer.status === 200 ? read(dialect, answer.json) : refusal(answer, clock);

@@ -1,5 +1,5 @@
-import { invalidOption, onlyKnown, text, wholeNumber } from "../../core/options.ts";
-import { trustworthyUrl, type Fetch } from "../fetch-json.ts";
+import { invalidOption, onlyKnown, wholeNumber } from "../../core/options.ts";
+import { requestHeaders, trustworthyUrl, type Fetch } from "../fetch-json.ts";
 import {
   clientAuthentication,
   type ClientAuthentication,
@@ -71,7 +71,7 @@ const known = Object.keys({
 /** Throws `invalid_option`, naming `owner` and the option. */
 export function authoritySettings(owner: string, options: AuthorityOptions): AuthoritySettings {
   onlyKnown(owner, options, known);
-  const { url, canary, headers = {}, fetch = globalThis.fetch } = options;
+  const { url, canary, fetch = globalThis.fetch } = options;
   if (typeof fetch !== "function") throw invalidOption(`${owner}: fetch`, "a function", fetch);
   if (canary !== undefined && typeof canary !== "function") {
     throw invalidOption(`${owner}: canary`, "a function", canary);
@@ -89,7 +89,7 @@ export function authoritySettings(owner: string, options: AuthorityOptions): Aut
     maxConcurrent: whole("maxConcurrent", { default: 64, min: 1 }),
     probeMs: whole("probeMs", { default: 10_000, min: 1_000 }),
     canary,
-    headers: lowerCased(owner, headers),
+    headers: requestHeaders(owner, options.headers),
     fetch,
   };
 }
@@ -100,13 +100,4 @@ function opaqueShape(owner: string, opaque: unknown): RegExp | null {
   // An expression with one of these flags remembers where it was, and fits every other time.
   if (opaque instanceof RegExp && !opaque.global && !opaque.sticky) return opaque;
   throw invalidOption(`${owner}: opaque`, "true, false or a RegExp without the flags g and y", opaque);
-}
-
-/** So that `Authorization` and our `authorization` are not sent as one. */
-function lowerCased(owner: string, headers: Readonly<Record<string, unknown>>): Record<string, string> {
-  const entries = Object.entries(headers).map(([name, value]): [string, string] => [
-    name.toLowerCase(),
-    text(`${owner}: headers["${name}"]`, value),
-  ]);
-  return Object.fromEntries(entries);
 }

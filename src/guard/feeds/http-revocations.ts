@@ -2,9 +2,10 @@ import { sleep, systemClock, type Clock } from "../../core/clock.ts";
 import { invalidOption, onlyKnown, requireMethods, wholeNumber } from "../../core/options.ts";
 import type { LogPosition, RevocationEntry } from "../../core/revocation.ts";
 import { backoffMs } from "../../resilience/backoff.ts";
+import { withDeadline } from "../../resilience/deadline.ts";
 import type { RevocationFeed, RevocationTail } from "../../stores/contracts.ts";
 import { clientAuthentication } from "../authority/client-authentication.ts";
-import { fetchJson, trustworthyUrl, unusable, type Fetch } from "../fetch-json.ts";
+import { fetchJson, requestHeaders, trustworthyUrl, unusable, type Fetch } from "../fetch-json.ts";
 import { isSnapshot, isTail } from "./log-answers.ts";
 
 export interface HttpRevocationsOptions {
@@ -14,8 +15,6 @@ export interface HttpRevocationsOptions {
   clientSecret: string;
   /** For one question and the last byte of its answer, besides the time that the issuer waits for news. Default 5,000, the most that a guard waits. */
   timeoutMs?: number;
-  /** The same for a snapshot, which is of everything in force. Default 60,000. */
-  snapshotTimeoutMs?: number;
   /** Of an answer: an entry takes some 250. Default 67,108,864. */
   maxBytes?: number;
   /** Sent with each request. */
@@ -39,22 +38,18 @@ type Place = Readonly<Record<string, string>>;
 /**
  * The revocation log of an issuer elsewhere, for guards that share no store with it. A subscription is one request
  * that the issuer answers at the next revocation; polls are for the age of the view, so `revocationPollMs` may be
- * seconds. Throws `invalid_option` or `missing_method`.
+ * seconds. A subscription keeps the process alive until the guard is closed. Throws `invalid_option` or
+ * `missing_method`.
  */
 export function httpRevocations(options: HttpRevocationsOptions): RevocationFeed {
   const { clock = systemClock, random = Math.random } = options;
-  const limit = (name: "timeoutMs" | "snapshotTimeoutMs", preset: number, max?: number) =>
-    wholeNumber(`httpRevocations: ${name}`, options[name], { default: preset, min: 1, ...(max && { max }) });
-  const timeoutMs = limit("timeoutMs", 5_000, 5_000);
-  const snapshotTimeoutMs = limit("snapshotTimeoutMs", 60_000);
   const ask = questions(options, clock, random);
   /** A place that is in the log, as far as anybody here has seen. */
   let latest: LogPosition | null = null;
 
   async function tail(position: LogPosition, waitS: number, signal: AbortSignal): Promise<RevocationTail> {
     const { seq, epoch, chain } = position;
-    const place = { after: String(seq), epoch, chain, wait: String(waitS) };
-    const answer = await ask(place, timeoutMs + waitS * 1000, signal);
+    const answer = await ask({ after: String(seq), epoch, chain, wait: String(waitS) }, waitS, signal);
     if (!isTail(answer)) throw unusable(WHAT, "has a tail of another form");
     latest = answer.status === "ok" ? endOf(position, answer.entries) : null;
     return answer;
@@ -70,8 +65,10 @@ export function httpRevocations(options: HttpRevocationsOptions): RevocationFeed
         const answer = from && (await tail(from, WAIT_S, signal));
         failures = 0;
         if (from !== null && answer?.status === "ok" && answer.entries.length > 0) {
-          from = endOf(from, answer.entries);
-          pauseMs = 0;
+          const end = endOf(from, answer.entries);
+          // What was told before brings nothing either.
+          if (end.seq > from.seq) pauseMs = 0;
+          from = end;
           tell(answer.entries);
         } else if (answer?.status === "gap") from = null;
       } catch {
@@ -83,9 +80,8 @@ export function httpRevocations(options: HttpRevocationsOptions): RevocationFeed
 
   const always = new AbortController().signal;
   return {
-    snapshotTimeoutMs,
     async snapshot() {
-      const answer = await ask({}, snapshotTimeoutMs, always);
+      const answer = await ask({}, 0, always);
       if (!isSnapshot(answer)) throw unusable(WHAT, "has a snapshot of another form");
       latest = answer.position;
       return answer;
@@ -103,25 +99,23 @@ export function httpRevocations(options: HttpRevocationsOptions): RevocationFeed
 function questions(options: HttpRevocationsOptions, clock: Clock, random: () => number) {
   const owner = "httpRevocations";
   onlyKnown(owner, options, known);
-  const { clientId, clientSecret, headers = {}, fetch = globalThis.fetch } = options;
+  const { clientId, clientSecret, fetch = globalThis.fetch } = options;
   if (typeof fetch !== "function") throw invalidOption(`${owner}: fetch`, "a function", fetch);
   if (typeof random !== "function") throw invalidOption(`${owner}: random`, "a function", random);
   requireMethods(owner, "clock", clock, ["now", "monotonic", "after"]);
+  const headers = requestHeaders(owner, options.headers);
   const base = trustworthyUrl(`${owner}: url`, options.url);
   const credentials = clientAuthentication(owner, { auth: "basic", clientId, clientSecret });
-  const maxBytes = wholeNumber(`${owner}: maxBytes`, options.maxBytes, { default: 67_108_864, min: 1 });
-  return async (place: Place, timeoutMs: number, signal: AbortSignal): Promise<unknown> => {
+  const { timeoutMs: ms, maxBytes: bytes } = options;
+  const timeoutMs = wholeNumber(`${owner}: timeoutMs`, ms, { default: 5_000, min: 1, max: 5_000 });
+  const maxBytes = wholeNumber(`${owner}: maxBytes`, bytes, { default: 67_108_864, min: 1 });
+  return async (place: Place, waitS: number, signal: AbortSignal): Promise<unknown> => {
     const url = new URL(base);
     for (const [name, value] of Object.entries(place)) url.searchParams.set(name, value);
-    const { status, json } = await fetchJson(url.href, {
-      what: WHAT,
-      fetch,
-      headers: { ...headers, ...(await credentials()).headers },
-      clock,
-      timeoutMs,
-      maxBytes,
-      signal,
-    });
+    const all = { ...headers, ...(await credentials()).headers };
+    const load = async (until: AbortSignal) =>
+      await fetchJson(url.href, { what: WHAT, fetch, headers: all, maxBytes, signal: until });
+    const { status, json } = await withDeadline(clock, WHAT, timeoutMs + waitS * 1000, load, signal);
     if (status !== 200) throw unusable(WHAT, `answered ${status}`);
     return json;
   };
@@ -133,7 +127,6 @@ const known = Object.keys({
   clientId: 0,
   clientSecret: 0,
   timeoutMs: 0,
-  snapshotTimeoutMs: 0,
   maxBytes: 0,
   headers: 0,
   fetch: 0,

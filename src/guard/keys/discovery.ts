@@ -63,11 +63,10 @@ export class Discovery implements KeyLocation {
   }
 
   async #read(signal: AbortSignal): Promise<string> {
-    const { clock } = this.#context;
     const reasons: string[] = [];
     for (const { what, url } of this.#documents) {
       try {
-        return this.#jwksUri(what, await fetchJson(url, { ...this.#settings, what, clock, signal }));
+        return this.#jwksUri(what, await fetchJson(url, { ...this.#settings, what, signal }));
       } catch (error) {
         // Where nobody answers, nobody will at another path.
         if (!isHoldfastError(error, "upstream_failed")) throw error;

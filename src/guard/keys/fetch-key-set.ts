@@ -38,7 +38,7 @@ export async function fetchKeySet(
   const what = "the key set";
   const work = async (until: AbortSignal) => {
     const url = await location.find(until);
-    return { url, ...(await fetchJson(url, { ...settings, what, clock, signal: until })) };
+    return { url, ...(await fetchJson(url, { ...settings, what, signal: until })) };
   };
   const { url, status, headers, json } = await withDeadline(clock, what, settings.timeoutMs, work, signal);
   signal.throwIfAborted();

@@ -1,5 +1,5 @@
 import { invalidOption, onlyKnown, wholeNumber } from "../../core/options.ts";
-import { trustworthyUrl, type Fetch } from "../fetch-json.ts";
+import { requestHeaders, trustworthyUrl, type Fetch } from "../fetch-json.ts";
 import type { JwksSettings } from "./fetch-key-set.ts";
 import { JwksKeyring } from "./jwks-keyring.ts";
 import { fixedLocation } from "./key-location.ts";
@@ -55,14 +55,14 @@ export function jwksOpener(url: string, options: JwksOptions): (context: KeyCont
 /** Throws `invalid_option`. */
 export function jwksSettings(owner: string, options: JwksOptions): JwksSettings {
   onlyKnown(owner, options, known);
-  const { fetch = globalThis.fetch, freshMs, headers } = options;
+  const { fetch = globalThis.fetch, freshMs } = options;
   if (typeof fetch !== "function") throw invalidOption(`${owner}: fetch`, "a function", fetch);
   type Numeric = "maxStaleMs" | "vanishedMs" | "coolDownMs" | "timeoutMs" | "maxBytes";
   const whole = (name: Numeric, preset: number, min: number, max?: number) =>
     wholeNumber(`${owner}: ${name}`, options[name], { default: preset, min, ...(max && { max }) });
   return {
     fetch,
-    headers: { ...headers },
+    headers: requestHeaders(owner, options.headers),
     freshMs:
       freshMs === undefined ? null : wholeNumber(`${owner}: freshMs`, freshMs, { default: 0, min: 1_000 }),
     maxStaleMs: whole("maxStaleMs", 86_400_000, 1_000),

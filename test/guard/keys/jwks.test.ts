@@ -142,12 +142,15 @@ test("fault 27: a body without end is read no further than the limit", async () 
 
 test("fault 17: a body that drips is given up at the deadline, also by a fetch that ignores its signal", async () => {
   const { provider, keyed, mint, clock } = await makeServed();
-  provider.answer = () => new Response(new ReadableStream({ pull: async () => await new Promise(() => {}) }));
+  let cancelled = false;
+  const pull = async () => await new Promise<void>(() => {});
+  provider.answer = () => new Response(new ReadableStream({ pull, cancel: () => void (cancelled = true) }));
   const guard = keyed({ timeoutMs: 5_000 });
   const verdict = guard.validate(mint.token());
   await clock.advance(5_000);
   assert.equal((await verdict).status, "unavailable");
   assert.match(own(guard).keys.lastError ?? "", /5000 ms/);
+  assert.ok(cancelled);
 });
 
 test("fault 29: a kid that is new during an outage is unavailable, and valid once the set can be fetched", async () => {
@@ -383,6 +386,12 @@ test("jwks takes https, or http on this machine, and nothing else", () => {
     code: "invalid_option",
     message: /cooldownMs/,
   });
+  for (const headers of ["x", { "x y": "hush" }, { "x-key": "hush\r\nx-other: 1" }, { "x-key": 7 }]) {
+    assert.throws(
+      () => jwks(url, { headers } as unknown as JwksOptions),
+      (error: Error) => /jwks: headers.* must be/.test(error.message) && !error.message.includes("hush"),
+    );
+  }
 });
 
 test("a snapshot that loads late does not take the place of a set that was fetched", async () => {
