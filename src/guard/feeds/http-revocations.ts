@@ -15,6 +15,8 @@ export interface HttpRevocationsOptions {
   clientSecret: string;
   /** For one question and the last byte of its answer, besides the time that the issuer waits for news. Default 5,000, the most that a guard waits. */
   timeoutMs?: number;
+  /** The same for a snapshot, which is of everything in force. Default 60,000. */
+  snapshotTimeoutMs?: number;
   /** Of an answer: an entry takes some 250. Default 67,108,864. */
   maxBytes?: number;
   /** Sent with each request. */
@@ -43,13 +45,18 @@ type Place = Readonly<Record<string, string>>;
  */
 export function httpRevocations(options: HttpRevocationsOptions): RevocationFeed {
   const { clock = systemClock, random = Math.random } = options;
+  const limit = (name: "timeoutMs" | "snapshotTimeoutMs", preset: number, max?: number) =>
+    wholeNumber(`httpRevocations: ${name}`, options[name], { default: preset, min: 1, ...(max && { max }) });
+  const timeoutMs = limit("timeoutMs", 5_000, 5_000);
+  const snapshotTimeoutMs = limit("snapshotTimeoutMs", 60_000);
   const ask = questions(options, clock, random);
   /** A place that is in the log, as far as anybody here has seen. */
   let latest: LogPosition | null = null;
 
   async function tail(position: LogPosition, waitS: number, signal: AbortSignal): Promise<RevocationTail> {
     const { seq, epoch, chain } = position;
-    const answer = await ask({ after: String(seq), epoch, chain, wait: String(waitS) }, waitS, signal);
+    const place = { after: String(seq), epoch, chain, wait: String(waitS) };
+    const answer = await ask(place, timeoutMs + waitS * 1000, signal);
     if (!isTail(answer)) throw unusable(WHAT, "has a tail of another form");
     latest = answer.status === "ok" ? endOf(position, answer.entries) : null;
     return answer;
@@ -80,8 +87,9 @@ export function httpRevocations(options: HttpRevocationsOptions): RevocationFeed
 
   const always = new AbortController().signal;
   return {
+    snapshotTimeoutMs,
     async snapshot() {
-      const answer = await ask({}, 0, always);
+      const answer = await ask({}, snapshotTimeoutMs, always);
       if (!isSnapshot(answer)) throw unusable(WHAT, "has a snapshot of another form");
       latest = answer.position;
       return answer;
@@ -106,16 +114,14 @@ function questions(options: HttpRevocationsOptions, clock: Clock, random: () => 
   const headers = requestHeaders(owner, options.headers);
   const base = trustworthyUrl(`${owner}: url`, options.url);
   const credentials = clientAuthentication(owner, { auth: "basic", clientId, clientSecret });
-  const { timeoutMs: ms, maxBytes: bytes } = options;
-  const timeoutMs = wholeNumber(`${owner}: timeoutMs`, ms, { default: 5_000, min: 1, max: 5_000 });
-  const maxBytes = wholeNumber(`${owner}: maxBytes`, bytes, { default: 67_108_864, min: 1 });
-  return async (place: Place, waitS: number, signal: AbortSignal): Promise<unknown> => {
+  const maxBytes = wholeNumber(`${owner}: maxBytes`, options.maxBytes, { default: 67_108_864, min: 1 });
+  return async (place: Place, timeoutMs: number, signal: AbortSignal): Promise<unknown> => {
     const url = new URL(base);
     for (const [name, value] of Object.entries(place)) url.searchParams.set(name, value);
     const all = { ...headers, ...(await credentials()).headers };
     const load = async (until: AbortSignal) =>
       await fetchJson(url.href, { what: WHAT, fetch, headers: all, maxBytes, signal: until });
-    const { status, json } = await withDeadline(clock, WHAT, timeoutMs + waitS * 1000, load, signal);
+    const { status, json } = await withDeadline(clock, WHAT, timeoutMs, load, signal);
     if (status !== 200) throw unusable(WHAT, `answered ${status}`);
     return json;
   };
@@ -127,6 +133,7 @@ const known = Object.keys({
   clientId: 0,
   clientSecret: 0,
   timeoutMs: 0,
+  snapshotTimeoutMs: 0,
   maxBytes: 0,
   headers: 0,
   fetch: 0,

@@ -146,6 +146,35 @@ describe("a guard that follows an issuer's log over HTTP", () => {
     await guard.close();
   });
 
+  test("fault 2: a snapshot may take a minute, the tail five seconds; what comes later is not applied", async () => {
+    const there = await elsewhere();
+    const { clock, mint, issuer } = there;
+    await issuer.revoke({ kind: "token", id: "early" });
+    let slowMs = 50_000;
+    there.fault = async (to, init) => {
+      const answer = await issuer.fetch(new Request(to, init));
+      await new Promise<void>((resolve) => clock.after(slowMs, resolve));
+      return answer;
+    };
+    const guard = there.guard({ revocations: there.feed, maxRevocationAgeMs: 70_000 });
+    await clock.advance(50_000);
+    assert.equal(own(guard).revocations?.ageMs, 50_000);
+    assert.equal((await guard.validate(mint.token({ jti: "early" }))).status, "invalid");
+    slowMs = 11_000;
+    await issuer.revoke({ kind: "token", id: "late" });
+    await clock.advance(19_000);
+    assert.match(own(guard).revocations?.lastError ?? "", /longer than 5000 ms/);
+    assert.ok((own(guard).revocations?.ageMs ?? 0) >= 69_000);
+    assert.equal(own(guard).revocations?.seq, 1);
+    await guard.close();
+    slowMs = 61_000;
+    const other = there.guard({ revocations: there.feed });
+    await clock.advance(62_000);
+    assert.match(own(other).revocations?.lastError ?? "", /longer than 60000 ms/);
+    assert.equal(own(other).revocations?.entries, 0);
+    await other.close();
+  });
+
   test("an issuer that does not wait is not asked in a loop", async () => {
     const there = await elsewhere();
     const { clock, requests, issuer } = there;
@@ -215,7 +244,11 @@ describe("what is no answer", () => {
   test("fault 17: a body that never ends is given up at the deadline", async () => {
     const clock = new FakeClock();
     const body = () => new ReadableStream({ pull: async () => await new Promise(() => {}) });
-    const feed = httpRevocations({ ...options(clock), fetch: () => new Response(body()), timeoutMs: 700 });
+    const feed = httpRevocations({
+      ...options(clock),
+      fetch: () => new Response(body()),
+      snapshotTimeoutMs: 700,
+    });
     const reading = assert.rejects(feed.snapshot(), { code: "timeout" });
     await clock.advance(700);
     await reading;
@@ -240,6 +273,8 @@ test("options are checked at creation, and no message shows the secret", () => {
     [{ clientId: "" }, /httpRevocations: clientId must be/],
     [{ clientSecret: undefined }, /httpRevocations: clientSecret must be/],
     [{ timeoutMs: 0 }, /httpRevocations: timeoutMs must be/],
+    [{ timeoutMs: 5_001 }, /httpRevocations: timeoutMs must be/],
+    [{ snapshotTimeoutMs: "1" }, /httpRevocations: snapshotTimeoutMs must be/],
     [{ maxBytes: 1.5 }, /httpRevocations: maxBytes must be/],
     [{ fetch: "x" }, /httpRevocations: fetch must be a function/],
     [{ random: 1 }, /httpRevocations: random must be a function/],
