@@ -16,6 +16,7 @@ import type { RotationOutcome, Store } from "../../src/stores/contracts.ts";
 import { redisStore, type RedisStoreOptions } from "../../src/stores/redis.ts";
 import { PRUNE_SLACK_MS } from "../../src/stores/retention.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
+import { createFaultProxy } from "../../src/testing/fault-proxy.ts";
 import { DeafProxy } from "../support/deaf-proxy.ts";
 import { freePort, noRedis, RedisServer, until } from "../support/redis-servers.ts";
 
@@ -138,6 +139,70 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     assert.deepEqual(await store.revocations.after(position), { status: "ok", entries: [] });
     await store.sessions.end("s1", "logout", revocation);
     assert.equal((await present(store, "s1", 1)).outcome, "ended");
+  });
+
+  void test("fault 4: a server that is still loading its data is unavailable, and loses nothing", async (t) => {
+    const settings = [
+      "key-load-delay 2000",
+      "loading-process-events-interval-bytes 1024",
+      "rdbcompression no",
+    ];
+    const slow = await RedisServer.start(settings);
+    t.after(async () => await slow.stop());
+    const store = await open(t, { url: slow.url, commandTimeoutMs: 500 });
+    await login(store, "s1");
+    await slow.cli("EVAL", "for i = 1, 1500 do redis.call('SET', i, string.rep('x', 99)) end", "0");
+    await slow.cli("BGREWRITEAOF");
+    const compact = async () =>
+      ((await slow.cli("INFO", "persistence")) ?? "").includes("aof_rewrite_in_progress:0");
+    await until(compact, "data that is read key by key");
+    await slow.kill();
+    await slow.up();
+    assert.match((await slow.cli("PING")) ?? "", /^-LOADING/);
+    const loading = (error: Error) =>
+      failsWith("store_unavailable")(error) && error.message.includes("LOADING");
+    await until(async () => await store.now().then(() => assert.fail("loaded"), loading), "a connection");
+    await assert.rejects(rotate(store, "s1", 1), loading);
+    await assert.rejects(store.sessions.get("s1"), loading);
+    await until(async () => await works(store), "the data");
+    assert.equal((await rotate(store, "s1", 1)).outcome, "rotated");
+  });
+
+  void test("fault 3: a slow server is given up at the deadline each time, and nothing is spent twice", async (t) => {
+    const proxy = await createFaultProxy({ target: server.url });
+    t.after(async () => await proxy.close());
+    const store = await open(t, { url: proxy.url });
+    await login(store, "s1");
+    proxy.set({ kind: "latency", ms: 200 });
+    for (let i = 0; i < 3; i++) await assert.rejects(store.sessions.get("s1"), /no answer within 100 ms/);
+    // A write is given four times as long.
+    proxy.set({ kind: "latency", ms: 500 });
+    await assert.rejects(rotate(store, "s1", 1), /no answer within 400 ms/);
+    proxy.set({ kind: "pass" });
+    await until(async () => await works(store), "a fast server");
+    assert.match((await rotate(store, "s1", 1)).outcome, /^(rotated|repeated)$/);
+    assert.equal((await store.sessions.get("s1"))?.generation, 2);
+  });
+
+  void test("fault 10: what several processes revoke at once, and again, stands in one order, and nothing is un-revoked", async (t) => {
+    const prefix = `${randomBytes(6).toString("hex")}:`;
+    const stores = [await open(t, { prefix }), await open(t, { prefix }), await open(t, { prefix })];
+    await login(stores[0] as Store, "s1");
+    const { position } = await (stores[0] as Store).revocations.snapshot();
+    await Promise.all(
+      stores.flatMap((store) =>
+        [1, 2, 3].map(async () => await store.sessions.end("s1", "logout", REVOCATION)),
+      ),
+    );
+    for (const store of stores) {
+      const tail = await store.revocations.after(position);
+      assert.ok(tail.status === "ok");
+      assert.deepEqual(
+        tail.entries.map(({ seq }) => seq),
+        [1, 2, 3, 4, 5, 6, 7, 8, 9],
+      );
+      assert.equal((await rotate(store, "s1", 1)).outcome, "ended");
+    }
   });
 
   void test("fault 4: scripts that the server forgot are sent again", async (t) => {
