@@ -149,9 +149,10 @@ export class JwksKeyring implements Keyring {
     if (!age.isServed()) return unavailable("keys_unavailable", retryAfterMs);
     const keys = set.find(kid, algorithm).filter((key) => !tried.includes(key));
     if (keys.length > 0) return { status: "found", keys };
+    if (set.isUnusable(kid)) return unavailable("key_pending", retryAfterMs);
     if (kid !== undefined && set.hasKid(kid)) return invalid("wrong_algorithm");
     const asked = this.#fetchedBy > firstSeen && age.ms() < this.#settings.coolDownMs;
-    if (!asked || set.isUnusable(kid)) return unavailable("key_pending", retryAfterMs);
+    if (!asked) return unavailable("key_pending", retryAfterMs);
     return invalid(tried.length > 0 ? "bad_signature" : "unknown_key");
   }
 

@@ -6,7 +6,7 @@ import { UnknownKids } from "../../../src/guard/keys/unknown-kids.ts";
 import { audience, issuer, makeWorld, own, type World } from "../world.ts";
 import type { SingleIssuerOptions } from "../../../src/guard/types.ts";
 import { endless, Provider } from "./provider.ts";
-import { fakeSnapshots } from "./ring.ts";
+import { eavesdrop, fakeSnapshots } from "./ring.ts";
 
 const url = "https://id.example/.well-known/jwks.json";
 
@@ -254,6 +254,28 @@ test("law 9: an invalid finding holds for the key set it was made under", async 
   await guard.validate(mint.token());
   await clock.advance(0);
   assert.equal((await guard.validate(token)).status, "valid");
+});
+
+test("law 1: a key that cannot be used proves nothing by another of its kid, either", async () => {
+  const { provider, keyed, mint } = await makeServed();
+  const weak = { kty: "RSA", kid: mint.kid, n: "AQAB", e: "AQAB" };
+  provider.serve({ keys: [...mint.jwks().keys, weak] });
+  const guard = keyed();
+  assert.equal((await guard.validate(mint.token())).status, "valid");
+  const verdict = await guard.validate(mint.token({}, { alg: "RS256" }));
+  assert.equal(verdict.status === "unavailable" && verdict.cause, "key_pending");
+});
+
+test("a set that comes again is not read again", async (t) => {
+  const { provider, keyed, mint, clock } = await makeServed();
+  provider.serve({ keys: [...mint.jwks().keys, { kty: "RSA", n: "AQAB", e: "AQAB" }] });
+  const guard = keyed({ freshMs: 60_000 });
+  const heard = eavesdrop(t);
+  assert.equal((await guard.validate(mint.token())).status, "valid");
+  await clock.advance(70_000);
+  assert.equal(provider.attempts, 2);
+  assert.equal((await guard.validate(mint.token())).status, "valid");
+  assert.equal(heard.filter(({ event }) => event === "keys_rejected").length, 1);
 });
 
 test("a token whose alg is not the one of its key is refused without a fetch", async () => {
