@@ -278,12 +278,13 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     const linked = async () =>
       ((await replica.cli("INFO", "replication")) ?? "").includes("master_link_status:up");
     await until(linked, "a replica in step");
-    const options = { url: primary.url, prefix: "p:", replicas: 1 };
+    const options = { url: primary.url, prefix: "p:", replicas: 1, commandTimeoutMs: 400 };
     const stores = [await open(t, options), await open(t, options), await open(t, options)] as const;
     await login(stores[0], "s1");
     replica.freeze();
     for (const store of stores) await assert.rejects(rotate(store, "s1", 1), /0 of 1 replicas/);
     replica.thaw();
+    await until(async () => await works(stores[2]), "the replica");
     assert.equal((await rotate(stores[2], "s1", 1)).outcome, "repeated");
   });
 
