@@ -24,7 +24,8 @@ Examples:
   holdfast user add alice --scope orders:read
   holdfast revoke --user alice
 
-Commands work on the data in HOLDFAST_DATA_DIR (./holdfast-data), also while the service runs.
+Commands work on the data in HOLDFAST_DATA_DIR (./holdfast-data), all but restore and migrate also while the service
+runs.
 Exit codes: 0 done, 1 it did not work, 2 the command line was not understood.`;
 }
 

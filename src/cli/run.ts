@@ -7,6 +7,7 @@ import { UsageError, type Command } from "./command.ts";
 import { drill } from "./drill.ts";
 import { help, overview } from "./help.ts";
 import { keysList, keysRotate } from "./keys.ts";
+import { restore } from "./restore.ts";
 import { revoke } from "./revoke.ts";
 import { serveCommand } from "./serve.ts";
 import { tokenInspect } from "./token.ts";
@@ -22,6 +23,7 @@ const commands: readonly Command[] = [
   revoke,
   tokenInspect,
   backup,
+  restore,
   drill,
 ];
 
@@ -85,7 +87,11 @@ async function execute({ name, operands, options = {}, run: work }: Command, arg
   );
   let parsed;
   try {
-    parsed = parseArgs({ args: withValues(args, Object.keys(options)), options: Object.fromEntries(config), allowPositionals: true });
+    parsed = parseArgs({
+      args: withValues(args, Object.keys(options)),
+      options: Object.fromEntries(config),
+      allowPositionals: true,
+    });
   } catch (error) {
     throw wrong((error as Error).message.split(/[.\n]/, 1)[0] ?? "");
   }

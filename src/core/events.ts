@@ -25,6 +25,11 @@ export interface GuardEvent {
     | "authority_misconfigured"
     | "breaker_opened"
     | "breaker_closed"
+    /** What instances share is skipped: it does not answer. */
+    | "shared_failed"
+    | "shared_restored"
+    /** Found there, and not believed: somebody writes to it, or a clock is wrong. */
+    | "shared_rejected"
     /** Tokens are being let in without the authority, as the policy allows. */
     | "degraded_began"
     | "degraded_ended"
@@ -75,6 +80,7 @@ export type AuditKind =
   | "password_changed"
   | "user_added"
   | "keys_rotated"
+  | "data_restored"
   | "record_tampered";
 
 /** Something an auditor asks about. Stored, and published. */

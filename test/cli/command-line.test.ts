@@ -12,6 +12,8 @@ const names = [
   "keys rotate",
   "revoke",
   "token inspect",
+  "backup",
+  "restore",
   "drill",
 ];
 

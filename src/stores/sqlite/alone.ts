@@ -33,7 +33,7 @@ export function openAlone(file: string): DatabaseSync {
 export function copyContents(file: string, to: string): void {
   const description = descriptionOf(file);
   try {
-    const db = new DatabaseSync(file, { readOnly: true, timeout: COPY_LOCK_MS });
+    const db = new DatabaseSync(file, { timeout: COPY_LOCK_MS });
     try {
       checkFile(db, description);
       db.prepare("VACUUM INTO ?").run(to);
