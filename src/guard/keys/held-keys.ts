@@ -52,7 +52,7 @@ export class HeldKeys {
     const { algorithms, vanishedMs } = this.#options;
     const before = this.#set;
     const known = [...before.keys, ...this.vanished.keys];
-    // Reading a large one takes the event loop up to 0.3 s, and most fetches bring the same again.
+    // Reading a large one takes the event loop up to 0.1 s, and most fetches bring the same again.
     const isSame = isDeepStrictEqual(document, this.#document);
     const next = isSame ? before : readKeySet(document, algorithms, known, this.#options);
     const gone = before.keys.filter((key) => !next.has(key));
