@@ -374,6 +374,18 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     await assert.rejects(open(t, { prefix }), failsWith("store_newer"));
   });
 
+  void test("audit events are a million at most: a flood of them leaves room for the rest", async (t) => {
+    const prefix = `${randomBytes(6).toString("hex")}:`;
+    const store = await open(t, { prefix, commandTimeoutMs: 2000 });
+    const flood = `local some = {} for i = 1, 5000 do some[i] = '{}' end
+      for i = 1, 200 do redis.call('LPUSH', KEYS[1], unpack(some)) end`;
+    await server.cli("EVAL", flood, "1", `${prefix}{audit}`);
+    const about = { subject: null, session: null, source: null, detail: null };
+    await store.audit.append({ at: 1, kind: "login", ...about });
+    assert.equal(await server.cli("LLEN", `${prefix}{audit}`), ":1000000\r\n");
+    assert.equal((await store.audit.recent(1))[0]?.kind, "login");
+  });
+
   void test("fault 42: a server without memory refuses writes as unavailable, and reads go on", async (t) => {
     const store = await open(t);
     await login(store, "s1");

@@ -152,7 +152,12 @@ export function redisKeys(root: Root): KeyStore {
 
 /* Audit events: a list, newest first. */
 
-const addEvent = writing(`redis.call('LPUSH', KEYS[1], ARGV[2])`);
+/** Some 250 MB: a flood of wrong passwords must not fill the memory that everything else needs. */
+const MAX_EVENTS = 1_000_000;
+
+const addEvent = writing(`
+redis.call('LPUSH', KEYS[1], ARGV[2])
+redis.call('LTRIM', KEYS[1], 0, ${MAX_EVENTS - 1})`);
 const recentEvents = reading(`return redis.call('LRANGE', KEYS[1], 0, ARGV[2] - 1)`);
 const dropEvents = writing(`
 for gone = 1, 1000 do
