@@ -1,38 +1,47 @@
 import { elapsedMs, instant, type Instant } from "../core/clock.ts";
 import { checkClaims } from "../jwt/claims.ts";
 import { abandonable, afterWorking } from "../resilience/deadline.ts";
-import type { AuthorityOutcome } from "./authority/authority.ts";
+import type { AuthorityAnswer } from "./authority/authority.ts";
 import type { Lapse } from "./decide.ts";
 import { bridgedMs } from "./degraded.ts";
 import { confirmed, invalid, unavailable, vouched, type Finding, type Known } from "./finding.ts";
 import type { Ladder } from "./ladder.ts";
 import type { Realm } from "./realm.ts";
 import { describe, report } from "./report.ts";
+import { inquire, type Said } from "./shared/inquire.ts";
+import type { SharedQuestion } from "./shared/share.ts";
 import type { Call, Rules } from "./types.ts";
 
-/** One question to an authority, joined by all who have it. */
+/** What was found out, and whether other instances knew it. */
+interface Answer {
+  readonly finding: Finding;
+  readonly from: "shared" | "origin";
+}
+
+/** One question to others and to an authority, joined by all who have it. */
 export interface Question {
   readonly began: Instant;
-  readonly answer: Promise<Finding>;
+  readonly answer: Promise<Answer>;
   /** Resolves when those who may do without should wait no longer. */
   readonly patience: Promise<null>;
 }
 
 /** What to decide on, and whether that is without the authority. */
-export type Consulted =
-  | { readonly finding: Finding; readonly lapse: null }
-  | { readonly finding: Known; readonly lapse: Lapse };
+export type Consulted = Pick<Answer, "from"> &
+  ({ readonly finding: Finding; readonly lapse: null } | { readonly finding: Known; readonly lapse: Lapse });
 
 /** What is known of a token without an answer: its proof or an earlier answer, or only whose it is. */
 type Base = Known | Realm;
 
 /** An authority that does not know an opaque token may yet hear of it. */
 const REFUSED_MS = 10_000;
+/** Instances that start later hear of a refused token for so long; then they ask. */
+const SHARED_DENIAL_MS = 86_400_000;
 /** A wall clock that was ahead and is set back by little steps must not bring a refused token back to life. */
 const DENIAL_SLACK_MS = 3_600_000;
 
 /**
- * Rungs 7 to 9 for a token that has an authority. Who may fall back waits with patience only; the question goes on, and
+ * Rungs 6 to 9 for a token that has an authority. Who may fall back waits with patience only; the question goes on, and
  * its late answer lands.
  */
 export async function consult(
@@ -43,35 +52,47 @@ export async function consult(
   rules: (Rules & Call) | undefined,
 ): Promise<Consulted> {
   const asked = ask(ladder, token, digest, base);
-  if (!("began" in asked)) return instead(ladder, asked, base, rules, 0);
+  if ("finding" in asked) return instead(ladder, asked, base, rules, 0);
   const mayDoWithout = "claims" in base && bridgedMs(ladder, base, rules, 0) !== null;
   const wait = mayDoWithout ? Promise.race([asked.answer, asked.patience]) : asked.answer;
-  const finding = (await abandonable(wait, rules?.signal)) ?? unavailable("authority_unavailable");
-  return instead(ladder, finding, base, rules, elapsedMs(ladder.clock, asked.began));
+  const answer = (await abandonable(wait, rules?.signal)) ?? origin(unavailable("authority_unavailable"));
+  return instead(ladder, answer, base, rules, elapsedMs(ladder.clock, asked.began));
 }
 
-/** Joins the question under way, or asks; at once where nobody is asked. */
-function ask(ladder: Ladder, token: string, digest: string, base: Base): Question | Finding {
-  const { questions, clock } = ladder;
+/** A token that is asked about. */
+interface Matter {
+  readonly token: string;
+  readonly digest: string;
+  readonly base: Base;
+  readonly began: Instant;
+  /** Rung 6; `undefined` where nothing is shared. */
+  readonly shared: SharedQuestion | undefined;
+}
+
+/** Joins the question under way, or asks: other instances, then the authority. At once where nobody is asked. */
+function ask(ladder: Ladder, token: string, digest: string, base: Base): Question | Answer {
+  const { questions, clock, timekeeper } = ladder;
   const joined = questions.get(digest);
   if (joined !== undefined) return joined;
-  const { authority, source } = realmOf(base);
-  if (authority === undefined) return unavailable("authority_unavailable");
-  const failed = (error: unknown) => {
-    report(source, "authority_failed", describe(error));
-    return unavailable("authority_unavailable");
+  const { authority, share, source } = realmOf(base);
+  const failed = (error?: unknown) => {
+    if (error !== undefined) report(source, "authority_failed", describe(error));
+    return origin(unavailable("authority_unavailable"));
   };
+  if (authority === undefined) return failed();
   try {
     const began = instant(clock);
-    const outcome = authority.ask(token);
-    if ("status" in outcome) return land(ladder, token, digest, base, outcome);
+    const shared = share?.question(digest, "claims" in base ? base.signedDigest : undefined);
+    const matter = { token, digest, base, began, shared };
+    const said = inquire(token, authority, shared, timekeeper.steppedMs(began));
+    if ("outcome" in said) return land(ladder, matter, said);
     let stop = () => {};
     const patience = new Promise<null>((resolve) => {
       stop = afterWorking(clock, authority.patienceMs, () => resolve(null));
     });
     const wait = async () => {
       try {
-        return land(ladder, token, digest, base, await outcome);
+        return land(ladder, matter, await said);
       } catch (error) {
         return failed(error);
       } finally {
@@ -87,30 +108,57 @@ function ask(ladder: Ladder, token: string, digest: string, base: Base): Questio
   }
 }
 
+function origin(finding: Finding): Answer {
+  return { finding, from: "origin" };
+}
+
 /** What an answer makes of what was known; remembered, whoever still waits for it. */
-function land(ladder: Ladder, token: string, digest: string, base: Base, outcome: AuthorityOutcome): Finding {
-  if (outcome.status === "unavailable") return outcome;
+function land(ladder: Ladder, matter: Matter, { outcome, recalled }: Said): Answer {
+  if (outcome.status === "unavailable") return origin(outcome);
   const { memory, realms } = ladder;
+  const { token, digest, base } = matter;
   const realm = realmOf(base);
   const isProven = "claims" in base && base.key !== null;
   const finding =
     outcome.status === "yes"
       ? reconcile(realm, base, outcome.claims)
       : invalid(isProven ? "revoked" : "inactive");
-  if (finding.status === "unavailable") return finding;
-  realm.lapses.answered();
+  if (finding.status === "unavailable") return origin(finding);
+  if (recalled === null) {
+    realm.lapses.answered();
+    tell(ladder, matter, outcome, finding);
+  }
+  const answer: Answer = { finding, from: recalled === null ? "origin" : "shared" };
   if (finding.status === "valid") {
-    const answerLength = outcome.status === "yes" ? JSON.stringify(outcome.claims).length : 0;
-    memory.keepValid(digest, finding, Math.max(token.length, answerLength));
-    return finding;
+    const bytes = recalled?.bytes ?? (outcome.status === "yes" ? JSON.stringify(outcome.claims).length : 0);
+    memory.keepValid(digest, finding, Math.max(token.length, bytes), recalled?.leftMs);
+    return answer;
   }
   memory.forget(digest);
   if (isProven) deny(ladder, base);
-  else memory.keepInvalid(digest, finding.reason, realms.keysVersion, REFUSED_MS);
+  else {
+    const ttlMs = Math.min(REFUSED_MS, recalled?.leftMs ?? REFUSED_MS);
+    memory.keepInvalid(digest, finding.reason, realms.keysVersion, ttlMs);
+  }
   if ("claims" in base && base.lapsedAt !== null) {
     report(realm.source, "late_no", "a token that was let in is refused from now on");
   }
-  return finding;
+  return answer;
+}
+
+/** Other instances hear of a yes that lets in, and of a no: about a token that proved itself, for as long as that could live. */
+function tell(ladder: Ladder, matter: Matter, answer: AuthorityAnswer, finding: Finding): void {
+  const { shared, base, began } = matter;
+  if (shared === undefined || (answer.status === "yes" && finding.status !== "valid")) return;
+  const { clock, timekeeper, toleranceMs, memoryTtlMs } = ladder;
+  const now = instant(clock);
+  const endsAt =
+    finding.status === "valid"
+      ? Math.min(began.wall + memoryTtlMs, finding.expiresAt + toleranceMs)
+      : "claims" in base && base.key !== null
+        ? Math.min(now.wall + SHARED_DENIAL_MS, base.ownExpiresAt + toleranceMs)
+        : now.wall + REFUSED_MS;
+  void shared.tell({ answer, askedAt: began.wall, endsAt }, timekeeper.steppedMs(now));
 }
 
 /** An answer about somebody else, or for somebody else, is none about this token. */
@@ -144,15 +192,16 @@ function deny(
 /** What the policy allows when there is no answer. */
 function instead(
   ladder: Ladder,
-  finding: Finding,
+  answer: Answer,
   base: Base,
   rules: Rules | undefined,
   waitedMs: number,
 ): Consulted {
-  if (finding.status !== "unavailable" || !("claims" in base)) return { finding, lapse: null };
+  const { finding, from } = answer;
+  if (finding.status !== "unavailable" || !("claims" in base)) return { finding, from, lapse: null };
   const sinceMs = bridgedMs(ladder, base, rules, waitedMs);
-  if (sinceMs === null) return { finding, lapse: null };
-  return { finding: base, lapse: { cause: finding.cause, sinceMs } };
+  if (sinceMs === null) return { finding, from, lapse: null };
+  return { finding: base, from, lapse: { cause: finding.cause, sinceMs } };
 }
 
 function realmOf(base: Base): Realm {

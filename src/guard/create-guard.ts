@@ -9,6 +9,7 @@ import { ready } from "./ready.ts";
 import { openRealm, Realms } from "./realm.ts";
 import { report } from "./report.ts";
 import { guardSettings, type GuardSettings } from "./settings.ts";
+import { SharedTier } from "./shared/shared-tier.ts";
 import { statusOf } from "./status.ts";
 import { Timekeeper } from "./timekeeper.ts";
 import type { Guard, GuardOptions } from "./types.ts";
@@ -55,7 +56,10 @@ export function createGuard<C = JwtClaims>(options: GuardOptions): Guard<C> {
         authority?.close();
         keyring.close();
       }
-      await Promise.all(realms.all.map(async ({ snapshot }) => await snapshot?.close()));
+      await Promise.all([
+        ladder.tier?.close(),
+        ...realms.all.map(async ({ snapshot }) => await snapshot?.close()),
+      ]);
     },
   };
 }
@@ -67,7 +71,10 @@ async function restore(ladder: Ladder): Promise<void> {
   if (!ladder.closed) start(ladder);
 }
 
-function start({ realms }: Ladder): void {
+function start({ realms, tier }: Ladder): void {
+  tier?.start(async (answers) => {
+    for (const { share } of realms.all) await share?.warmUp(answers);
+  });
   for (const { revocations, authority } of realms.all) {
     revocations?.start();
     authority?.start();
@@ -81,9 +88,11 @@ function build(settings: GuardSettings): Ladder {
     const message = `the clock went ${Math.round(Math.abs(stepMs))} ms ${way}`;
     report({ guard, issuer: null }, "clock_stepped", message);
   };
+  const tier = settings.shared && new SharedTier({ ...settings, source: settings.shared });
   return {
     ...settings,
-    realms: new Realms(settings.issuers.map((issuer) => openRealm(settings, issuer))),
+    tier,
+    realms: new Realms(settings.issuers.map((issuer) => openRealm(settings, issuer, tier))),
     timekeeper: new Timekeeper(clock, onStep),
     headers: new HeaderMemo(),
     memory: new Memory({ maxBytes, ttlMs, toleranceMs, clock }),

@@ -21,7 +21,7 @@ export interface Lapse {
 export function decide<C>(
   court: Court,
   finding: Finding,
-  from: "memory" | "origin",
+  from: "memory" | "shared" | "origin",
   now: Instant,
   rules: Rules | undefined,
   lapse: Lapse | null = null,

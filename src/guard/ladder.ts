@@ -16,6 +16,7 @@ import type { Realm, Realms } from "./realm.ts";
 import { describe, report } from "./report.ts";
 import { checkRules } from "./rules.ts";
 import type { GuardSettings } from "./settings.ts";
+import type { SharedTier } from "./shared/shared-tier.ts";
 import type { Call, Guard, Rules } from "./types.ts";
 
 /** What the rungs stand on. */
@@ -28,6 +29,8 @@ export interface Ladder extends GuardSettings, Court {
   readonly flights: SingleFlight<string, Finding>;
   /** Questions to authorities under way, by digest. */
   readonly questions: Map<string, Question>;
+  /** What instances share. */
+  readonly tier: SharedTier | undefined;
   /** Ends when what earlier runs knew is here; `null` from then on. */
   restoring: Promise<void> | null;
   closed: boolean;
@@ -74,8 +77,8 @@ async function climb<C>(
     const isOver = base.status !== "valid" || base.realm.authority === undefined;
     if (isOver || byItself.status === "invalid") return announce(ladder, byItself, "origin");
   }
-  const { finding, lapse } = await consult(ladder, token, digest, base, rules);
-  const from = finding === earlier ? "memory" : "origin";
+  const { finding, lapse, from: found } = await consult(ladder, token, digest, base, rules);
+  const from = finding === earlier ? "memory" : found;
   const decision = decideAfterWaiting<C>(ladder, finding, from, rules, lapse);
   if (lapse !== null) {
     if (decision.status === "valid") letIn(ladder, finding, lapse);
@@ -91,7 +94,7 @@ async function climb<C>(
 function decideAfterWaiting<C>(
   ladder: Ladder,
   found: Finding,
-  from: "memory" | "origin",
+  from: "memory" | "shared" | "origin",
   rules: Rules | undefined,
   lapse: Lapse | null = null,
 ): Decision<C> {

@@ -49,11 +49,11 @@ export class Memory {
     return refused?.keysVersion === keysVersion ? refused : undefined;
   }
 
-  /** `textBytes`: of the token, or of the answer that its claims are from. */
-  keepValid(digest: string, finding: Known, textBytes: number): void {
+  /** `textBytes`: of the token, or of the answer that its claims are from; `mostMs`: what is left of that. */
+  keepValid(digest: string, finding: Known, textBytes: number, mostMs: number = this.#ttlMs): void {
     const { isWhole, expiresAt, ownExpiresAt } = finding;
     const leftMs = (endsAt: number) => endsAt + this.#toleranceMs - this.#clock.now();
-    const ttlMs = isWhole ? Math.min(this.#ttlMs, Math.max(0, leftMs(expiresAt))) : 0;
+    const ttlMs = isWhole ? Math.min(this.#ttlMs, mostMs, Math.max(0, leftMs(expiresAt))) : 0;
     const spareMs = leftMs(ownExpiresAt) - ttlMs;
     this.#valid.set(digest, finding, { ttlMs, spareMs, bytes: ENTRY_BYTES + CLAIMS_FACTOR * textBytes });
   }

@@ -32,12 +32,17 @@ export async function ready(
       clock,
       name,
       timeoutMs,
-      async (signal) => await Promise.all(wanted.map(async (realm) => await realmReady(realm, signal))),
+      async (signal) => {
+        await Promise.all(wanted.map(async (realm) => await realmReady(realm, signal)));
+        await ladder.tier?.warmed;
+      },
       call.signal === undefined ? closing : AbortSignal.any([closing, call.signal]),
     );
   } catch (error) {
     call.signal?.throwIfAborted();
     throwIfClosed();
+    // It only begins cold.
+    if (lacking.size === 0) return;
     const missing = [...lacking].map((realm) => missingOf(realm, realms.all.length > 1)).join("; ");
     const message = `guard ${name} still lacks ${missing} after ${timeoutMs} ms`;
     throw new HoldfastError("not_ready", message, { cause: error });

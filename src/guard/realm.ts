@@ -6,6 +6,9 @@ import type { Source } from "./report.ts";
 import { RevocationFollower } from "./revocation-feed.ts";
 import { RevocationView } from "./revocation-view.ts";
 import type { GuardSettings } from "./settings.ts";
+import { sharingPolicy } from "./shared/policy.ts";
+import { Share } from "./shared/share.ts";
+import type { SharedTier } from "./shared/shared-tier.ts";
 import type { IssuerSettings } from "./trusted-issuer.ts";
 import { ViewSnapshot } from "./view-snapshot.ts";
 
@@ -14,6 +17,8 @@ export interface Realm extends Pick<IssuerSettings, "policy"> {
   readonly source: Source & { readonly issuer: string };
   readonly keyring: Keyring;
   readonly authority: Authority | undefined;
+  /** What other instances know of its answers. */
+  readonly share: Share | undefined;
   /** What opaque tokens look like; `null` when there are none. */
   readonly opaque: RegExp | null;
   /** What the log revoked, and what the authority said no to. */
@@ -24,7 +29,7 @@ export interface Realm extends Pick<IssuerSettings, "policy"> {
   readonly lapses: Lapses;
 }
 
-export function openRealm(settings: GuardSettings, issuer: IssuerSettings): Realm {
+export function openRealm(settings: GuardSettings, issuer: IssuerSettings, tier?: SharedTier): Realm {
   const { name, clock, random, snapshots, revocationPollMs: pollMs } = settings;
   const maxAgeMs = settings.maxRevocationAgeMs;
   const { policy, feed, algorithms } = issuer;
@@ -32,11 +37,19 @@ export function openRealm(settings: GuardSettings, issuer: IssuerSettings): Real
   const view = new RevocationView(policy.issuer, settings.maxRevocations);
   const follower = feed && new RevocationFollower({ source, feed, view, pollMs, maxAgeMs, clock, random });
   const { audience } = policy;
+  const keyring = issuer.keys.open({ ...source, algorithms, clock, random, snapshots });
+  const identity = issuer.authority?.identity;
+  const sharing = identity !== undefined && {
+    ...settings,
+    source,
+    policy: sharingPolicy(policy, keyring.algorithms, identity),
+  };
   return {
     policy,
     source,
-    keyring: issuer.keys.open({ ...source, algorithms, clock, random, snapshots }),
+    keyring,
     authority: issuer.authority?.open({ ...source, clock, random }),
+    share: tier && sharing ? new Share({ ...sharing, tier }) : undefined,
     opaque: issuer.authority?.opaque ?? null,
     view,
     revocations: follower,

@@ -1,7 +1,7 @@
 import { systemClock, type Clock } from "../core/clock.ts";
 import { HoldfastError } from "../core/errors.ts";
 import { invalidOption, onlyKnown, requireMethods, text, wholeNumber } from "../core/options.ts";
-import type { Snapshots } from "../stores/contracts.ts";
+import type { SharedAnswersSource, Snapshots } from "../stores/contracts.ts";
 import { degradedPolicy, type DegradedPolicy } from "./degraded.ts";
 import { issuerOptions, trustedIssuers, type IssuerSettings } from "./trusted-issuer.ts";
 import type { GuardOptions, GuardSettingsOptions } from "./types.ts";
@@ -15,6 +15,7 @@ export interface GuardSettings {
   readonly maxTokenBytes: number;
   readonly memoryBytes: number;
   readonly memoryTtlMs: number;
+  readonly shared: SharedAnswersSource | undefined;
   readonly revocationPollMs: number;
   readonly maxRevocationAgeMs: number;
   readonly maxRevocations: number;
@@ -29,6 +30,7 @@ const known = Object.keys({
   clockToleranceMs: 0,
   maxTokenBytes: 0,
   memory: 0,
+  shared: 0,
   revocationPollMs: 0,
   maxRevocationAgeMs: 0,
   maxRevocations: 0,
@@ -43,7 +45,8 @@ type NumberOption = "clockToleranceMs" | "maxTokenBytes" | "revocationPollMs" | 
 /** Throws `invalid_option` or `missing_method`, naming the option. */
 export function guardSettings(options: GuardOptions): GuardSettings {
   onlyKnown("createGuard", options, [...issuerOptions, "issuers", ...known]);
-  const { name = "guard", clock = systemClock, random = Math.random, memory = {}, snapshots } = options;
+  const { name = "guard", clock = systemClock, random = Math.random, memory = {} } = options;
+  const { snapshots, shared } = options;
   requireMethods("createGuard", "clock", clock, ["now", "monotonic", "after"]);
   if (snapshots !== undefined) requireMethods("createGuard", "snapshots", snapshots, ["load", "save"]);
   if (typeof random !== "function") throw invalidOption("random", "a function", random);
@@ -52,6 +55,7 @@ export function guardSettings(options: GuardOptions): GuardSettings {
     wholeNumber(option, options[option], { default: preset, min, ...(max && { max }) });
   const issuers = trustedIssuers(options);
   const degraded = degradedPolicy(options.degraded);
+  if (shared !== undefined) checkShared(shared, issuers);
   return {
     name: text("name", name),
     issuers,
@@ -60,6 +64,7 @@ export function guardSettings(options: GuardOptions): GuardSettings {
     maxTokenBytes: whole("maxTokenBytes", 16_384, 1, 1_048_576),
     memoryBytes: wholeNumber("memory.maxBytes", memory.maxBytes, { default: 67_108_864, min: 1 }),
     memoryTtlMs: wholeNumber("memory.ttlMs", memory.ttlMs, { default: 300_000, min: 1 }),
+    shared,
     revocationPollMs: whole("revocationPollMs", 250, 10, 60_000),
     maxRevocationAgeMs: acceptedRevocationAge(options.maxRevocationAgeMs, issuers, degraded),
     maxRevocations: whole("maxRevocations", 1_000_000, 1),
@@ -67,6 +72,16 @@ export function guardSettings(options: GuardOptions): GuardSettings {
     clock,
     random,
   };
+}
+
+function checkShared(shared: SharedAnswersSource, issuers: readonly IssuerSettings[]): void {
+  requireMethods("createGuard", "shared", shared, ["deriveKey", "open"]);
+  wholeNumber("shared.timeoutMs", shared.timeoutMs, { default: 0, min: 1 });
+  const asked = issuers.flatMap(({ authority }) => authority ?? []);
+  if (asked.length === 0 || asked.some(({ identity }) => typeof identity !== "string")) {
+    const why = "only its answers are shared, and only with who asks the same one";
+    throw new HoldfastError("invalid_option", `shared needs an authority with an identity: ${why}`);
+  }
 }
 
 /** Whoever bridges an outage of the authority bridges one of the log for as long. */

@@ -4,15 +4,18 @@ import type { Realm } from "./realm.ts";
 import type { GuardState, GuardStatus, TrustedIssuerStatus } from "./types.ts";
 
 export function statusOf(ladder: Ladder): GuardStatus {
-  const { name, realms, memory, flights, questions, clock, timekeeper, closed } = ladder;
+  const { name, realms, memory, tier, flights, questions, clock, timekeeper, closed } = ladder;
+  const shared = tier?.status() ?? null;
   const issuers = realms.all.map((realm) => issuerStatus(ladder, realm));
   const clockSteppedMs = timekeeper.steppedMs(instant(clock));
   const state = overall(issuers.map((issuer) => issuer.state));
+  const ails = clockSteppedMs !== 0 || (shared?.lastError ?? null) !== null;
   return {
     name,
-    state: closed ? "closed" : state === "ready" && clockSteppedMs !== 0 ? "degraded" : state,
+    state: closed ? "closed" : state === "ready" && ails ? "degraded" : state,
     issuers,
     memory: memory.status(),
+    shared,
     inFlight: flights.size + questions.size,
     clockSteppedMs,
   };

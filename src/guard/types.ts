@@ -1,6 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import type { Decision, JwtClaims, Verdict } from "../core/verdict.ts";
-import type { RevocationFeed, Snapshots } from "../stores/contracts.ts";
+import type { RevocationFeed, SharedAnswersSource, Snapshots } from "../stores/contracts.ts";
 import type { Algorithm } from "../jwt/algorithms.ts";
 import type { AuthoritySource, AuthorityStatus } from "./authority/authority.ts";
 import type { KeySource, KeysStatus } from "./keys/key-source.ts";
@@ -46,6 +46,8 @@ export interface GuardSettingsOptions {
   maxTokenBytes?: number;
   /** Findings kept, an authority's answers among them. Defaults: 64 MiB, 5 minutes; invalid ones get `maxBytes / 16`. */
   memory?: { maxBytes?: number; ttlMs?: number };
+  /** Where instances share what the authority answered: `redisAnswers({ … })`. Default: nowhere. */
+  shared?: SharedAnswersSource;
   /** How often a revocation feed is asked when it says nothing by itself. Default 250. */
   revocationPollMs?: number;
   /** How old the complete view of revocations may be. Default 60,000 under `deny`, else the bound of `degraded`. */
@@ -115,6 +117,23 @@ export interface CacheStatus {
   readonly bytes: number;
 }
 
+/** What instances share. Whatever fails there is skipped. */
+export interface SharedStatus {
+  readonly description: string;
+  readonly breaker: AuthorityStatus["breaker"];
+  readonly hits: number;
+  readonly misses: number;
+  /** Found, and not believed: none of ours, past its time or from the future. */
+  readonly rejected: number;
+  /** Not read, because it does not answer. */
+  readonly skipped: number;
+  /** Answers that could not be written. */
+  readonly lost: number;
+  /** Read when the guard began. */
+  readonly warmed: number;
+  readonly lastError: string | null;
+}
+
 export interface RevocationsStatus {
   readonly complete: boolean;
   /** Since the view was last known to be complete; `Infinity` when it never was. */
@@ -148,6 +167,8 @@ export interface GuardStatus {
   readonly state: GuardState | "closed";
   readonly issuers: readonly TrustedIssuerStatus[];
   readonly memory: { readonly valid: CacheStatus; readonly invalid: CacheStatus };
+  /** `null` where nothing is shared. */
+  readonly shared: SharedStatus | null;
   /** Proofs under way. */
   readonly inFlight: number;
   /** How far the wall clock is from where the monotonic one expects it; 0 unless it jumped. */

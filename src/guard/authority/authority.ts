@@ -16,6 +16,8 @@ export interface AuthoritySource {
   readonly kind: "introspection" | "validation";
   /** What a token must look like to be asked about although it proves nothing by itself; `null` when only proven ones are. */
   readonly opaque: RegExp | null;
+  /** Differs whenever answers may: tells whom it asks and as whom. Instances share answers only where it is the same. */
+  readonly identity?: string;
   open(context: AuthorityContext): Authority;
 }
 

@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { invalidOption, onlyKnown, wholeNumber } from "../../core/options.ts";
 import { requestHeaders, trustworthyUrl, type Fetch } from "../fetch-json.ts";
 import {
@@ -36,6 +37,8 @@ export interface AuthorityOptions extends ClientOptions {
 
 /** The options, checked, copied and complete. */
 export interface AuthoritySettings {
+  /** See `AuthoritySource`; a digest, because credentials may be in it. */
+  readonly identity: string;
   readonly url: string;
   readonly opaque: RegExp | null;
   readonly authentication: ClientAuthentication;
@@ -80,7 +83,10 @@ export function authoritySettings(owner: string, options: AuthorityOptions): Aut
     option: "timeoutMs" | "maxBytes" | "maxConcurrent" | "probeMs",
     bounds: { default: number; min: number; max?: number },
   ) => wholeNumber(`${owner}: ${option}`, options[option], bounds);
+  const { auth, clientId, bearerToken, headers } = options;
+  const who = [owner, url, auth, clientId, typeof bearerToken === "string" ? bearerToken : null, headers];
   return {
+    identity: hash("sha256", JSON.stringify(who), "base64url"),
     url: trustworthyUrl(`${owner}: url`, url),
     opaque: opaqueShape(owner, options.opaque),
     authentication: clientAuthentication(owner, options),

@@ -17,5 +17,6 @@ const dialect: Dialect = {
 export function tokenValidation(options: AuthorityOptions): AuthoritySource {
   const settings = authoritySettings("tokenValidation", options);
   const open: AuthoritySource["open"] = (context) => new AuthorityClient(dialect, settings, context);
-  return { kind: dialect.kind, opaque: settings.opaque, open };
+  const { opaque, identity } = settings;
+  return { kind: dialect.kind, opaque, identity, open };
 }

@@ -1,0 +1,84 @@
+import { randomBytes } from "node:crypto";
+import type { TestContext } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import type { AuthorityOptions } from "../../../src/guard/authority/settings.ts";
+import type { SharedStatus, SingleIssuerOptions } from "../../../src/guard/types.ts";
+import type { Guard } from "../../../src/index.ts";
+import type { SharedAnswersSource } from "../../../src/stores/contracts.ts";
+import { redisAnswers, type RedisAnswersOptions } from "../../../src/stores/redis.ts";
+import type { RedisServer } from "../../support/redis-servers.ts";
+import { makeWorld, short, type World } from "../degraded/world.ts";
+
+/** Guards on one virtual clock, that share a real Redis. */
+export interface SharedWorld extends Omit<World, "guard"> {
+  readonly prefix: string;
+  /** Another instance, connected and warm. */
+  readonly instance: (
+    options?: Partial<SingleIssuerOptions>,
+    redis?: Partial<RedisAnswersOptions>,
+    authority?: Partial<AuthorityOptions>,
+  ) => Promise<Guard>;
+  readonly source: (redis?: Partial<RedisAnswersOptions>) => SharedAnswersSource;
+  /** An instance that nobody waits for. */
+  readonly guard: World["guard"];
+  /** The names of all entries there are, lists left out. */
+  readonly entries: () => Promise<string[]>;
+}
+
+export const secret = "a secret of the answers and for tests only";
+
+export async function shareWorld(t: TestContext, server: RedisServer): Promise<SharedWorld> {
+  const world = await makeWorld(t);
+  const prefix = `${randomBytes(6).toString("hex")}:`;
+  const source = (redis: Partial<RedisAnswersOptions> = {}) =>
+    redisAnswers({ url: server.url, prefix, secret, ...redis });
+  return {
+    ...world,
+    prefix,
+    source,
+    async instance(options = {}, redis = {}, authority = {}) {
+      const guard = world.guard({ shared: source(redis), ...options }, authority);
+      await passing(world, guard.ready({ timeoutMs: 60_000 }));
+      return guard;
+    },
+    async entries() {
+      const reply = (await server.cli("KEYS", `${prefix}{answer:*`)) ?? "";
+      return reply.split("\r\n").filter((line) => line.startsWith(prefix));
+    },
+  };
+}
+
+/** Lets time pass, virtual and real, until it is settled. */
+export async function passing<T>({ clock }: Pick<World, "clock">, promise: Promise<T>): Promise<T> {
+  const over = new AbortController();
+  const watch = async () => {
+    try {
+      return await promise;
+    } finally {
+      over.abort();
+    }
+  };
+  const watched = watch();
+  while (!over.signal.aborted) {
+    await clock.advance(20);
+    await pause(1);
+  }
+  return await watched;
+}
+
+/** Until what is written without anybody waiting for it is there. */
+export async function settled(): Promise<void> {
+  await pause(20);
+}
+
+/** `valid from shared`, `invalid: revoked`, … */
+export async function told(guard: Guard, token: string): Promise<string> {
+  const verdict = await guard.validate(token);
+  return verdict.status === "valid" ? `${short(verdict)} from ${verdict.from}` : short(verdict);
+}
+
+export function sharedStatus(guard: Guard): SharedStatus {
+  const { shared } = guard.status();
+  if (shared === null) throw new Error("nothing is shared");
+  return shared;
+}
