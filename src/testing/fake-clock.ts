@@ -34,8 +34,9 @@ export class FakeClock implements Clock {
     return this.#timers.size;
   }
 
+  /** Whole, as `Date.now()` is. */
   now(): number {
-    return this.#wall;
+    return Math.trunc(this.#wall);
   }
 
   monotonic(): number {

@@ -92,3 +92,11 @@ test("after a blocked event loop the timers that fell due run late, in order, be
     ["set late", 2100, 2100],
   ]);
 });
+
+test("the wall clock is whole, however it is moved", async () => {
+  const clock = new FakeClock(1_000);
+  await clock.advance(0.75);
+  assert.deepEqual([clock.now(), clock.monotonic()], [1_000, 0.75]);
+  await clock.advance(0.5);
+  assert.equal(clock.now(), 1_001);
+});
