@@ -4,9 +4,6 @@ import { after, before, describe, test } from "node:test";
 import { isHoldfastError, type ErrorCode } from "../../src/core/errors.ts";
 import {
   ABSOLUTE_MS,
-  digest,
-  GRACE_MS,
-  IDLE_MS,
   login,
   present,
   revocationOf,
@@ -24,16 +21,7 @@ const failsWith = (code: ErrorCode) => (error: unknown) => isHoldfastError(error
 
 /** Presents a refresh token, and asks the store nothing besides. */
 async function rotate(store: Store, id: string, generation: number): Promise<RotationOutcome> {
-  return await store.sessions.rotate({
-    sessionId: id,
-    generation,
-    presentedDigest: digest(id, generation),
-    successorDigest: digest(id, generation + 1),
-    sealedSuccessor: `sealed ${id}/${generation + 1}`,
-    idleMs: IDLE_MS,
-    graceMs: GRACE_MS,
-    onReuse: REVOCATION,
-  });
+  return await present(store, id, generation, { onReuse: REVOCATION });
 }
 
 /** Whether the store does its work again. */

@@ -33,9 +33,14 @@ export function digest(id: string, generation: number): string {
   return `digest of ${id}/${generation}`;
 }
 
-export async function login(store: Store, id: string, subject = "alice"): Promise<SessionRecord> {
-  const authAt = await store.now();
-  const created = await store.sessions.create({
+/** Creates the session `id` for credentials checked at `authAt`. */
+export async function create(
+  store: Store,
+  id: string,
+  authAt: number,
+  subject = "alice",
+): ReturnType<Store["sessions"]["create"]> {
+  return await store.sessions.create({
     id,
     subject,
     authAt,
@@ -45,6 +50,10 @@ export async function login(store: Store, id: string, subject = "alice"): Promis
     currentDigest: digest(id, 1),
     idleMs: IDLE_MS,
   });
+}
+
+export async function login(store: Store, id: string, subject = "alice"): Promise<SessionRecord> {
+  const created = await create(store, id, await store.now(), subject);
   assert.equal(created.status, "created");
   return created.session;
 }
@@ -64,7 +73,7 @@ export async function present(
     sealedSuccessor: `sealed ${id}/${generation + 1}`,
     idleMs: IDLE_MS,
     graceMs: GRACE_MS,
-    onReuse: await revocationOf(store, "session", id),
+    onReuse: changes.onReuse ?? (await revocationOf(store, "session", id)),
     ...changes,
   });
 }

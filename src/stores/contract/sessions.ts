@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { isHoldfastError } from "../../core/errors.ts";
 import {
   ABSOLUTE_MS,
+  create,
   IDLE_MS,
   ISSUER,
   logOf,
@@ -115,28 +116,12 @@ export const sessionCases: Cases = {
   "law 3: credentials checked in the very millisecond of a cut-off are superseded": async ({ store }) => {
     const authAt = await store.now();
     await store.sessions.endAll("alice", "logout_all", await subjectScope(store));
-    const session = { id: "s1", subject: "alice", authAt, absoluteExpiresAt: authAt + ABSOLUTE_MS };
-    const created = await store.sessions.create({
-      ...session,
-      facts: "{}",
-      mac: "mac",
-      currentDigest: "d",
-      idleMs: IDLE_MS,
-    });
-    assert.equal(created.status, "superseded");
+    assert.equal((await create(store, "s1", authAt)).status, "superseded");
   },
 
   "law 3: credentials checked in what is the future now are superseded": async ({ store }) => {
     const authAt = (await store.now()) + 60_000;
-    const session = { id: "s1", subject: "alice", authAt, absoluteExpiresAt: authAt + ABSOLUTE_MS };
-    const created = await store.sessions.create({
-      ...session,
-      facts: "{}",
-      mac: "mac",
-      currentDigest: "d",
-      idleMs: IDLE_MS,
-    });
-    assert.equal(created.status, "superseded");
+    assert.equal((await create(store, "s1", authAt)).status, "superseded");
   },
 
   "law 3: a subject's cut-off covers every `iat` given before, and none given after": async ({
