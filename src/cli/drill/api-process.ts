@@ -29,6 +29,11 @@ export interface Revoke {
   readonly until: number;
 }
 
+/** A process that cannot notice that its parent is gone. */
+export interface WakeAtEnd {
+  readonly wakeAtEnd: number;
+}
+
 /** Short, so that the authority is asked all the time. */
 const REMEMBERED_MS = 2_000;
 const KEYS = { freshMs: 5_000, coolDownMs: 1_000 };
@@ -38,10 +43,20 @@ let issuer: string | undefined;
 
 serveParent(async (message) => {
   if (issuer === undefined) return await begin(message as ApiConfig);
-  const { revoke: id, until } = message as Revoke;
-  await revocations.append({ kind: "token", id, issuer, until });
+  const told = message as Revoke | WakeAtEnd;
+  if ("revoke" in told) {
+    await revocations.append({ kind: "token", id: told.revoke, issuer, until: told.until });
+  } else process.once("exit", () => wake(told.wakeAtEnd));
   return {};
 });
+
+function wake(pid: number): void {
+  try {
+    process.kill(pid, "SIGCONT");
+  } catch {
+    // It has ended already.
+  }
+}
 
 /** An API such as any application's, but for the headers that tell how a decision came about. */
 async function begin(config: ApiConfig): Promise<ApiAnswer> {

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createMint, type Mint } from "../../testing/index.ts";
-import type { ApiAnswer, ApiConfig, Revoke } from "./api-process.ts";
+import type { ApiAnswer, ApiConfig, Revoke, WakeAtEnd } from "./api-process.ts";
 import { Child } from "./child.ts";
 import type { ProviderAnswer, ProviderConfig, ProviderMessage } from "./provider-process.ts";
 import type { Revoked, Weather, World } from "./world.ts";
@@ -66,6 +66,8 @@ export class OwnWorld implements World {
     }
     if (weather === "frozen") {
       const revoked = await this.#revoke("provider");
+      // Should we be killed meanwhile, it wakes, and ends as whoever has lost its parent.
+      await this.#api?.ask({ wakeAtEnd: this.#provider?.pid ?? 0 } satisfies WakeAtEnd);
       this.#provider?.signal("SIGSTOP");
       return revoked;
     }
