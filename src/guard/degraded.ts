@@ -38,7 +38,7 @@ export function bridgedMs(
   if (barredUntil !== -Infinity && timekeeper.slower(instant(clock)) <= barredUntil) return null;
   const failingMs = realm.authority?.failingMs() ?? 0;
   const sinceMs = Math.max(waitedMs, failingMs, lapsedAt === null ? 0 : elapsedMs(clock, lapsedAt));
-  return sinceMs <= degraded.maxMs ? sinceMs : null;
+  return sinceMs < degraded.maxMs ? sinceMs : null;
 }
 
 /** A route can be stricter than the guard, never laxer. */
