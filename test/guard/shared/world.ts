@@ -6,7 +6,7 @@ import type { SharedStatus, SingleIssuerOptions } from "../../../src/guard/types
 import type { Guard } from "../../../src/index.ts";
 import type { SharedAnswersSource } from "../../../src/stores/contracts.ts";
 import { redisAnswers, type RedisAnswersOptions } from "../../../src/stores/redis.ts";
-import type { RedisServer } from "../../support/redis-servers.ts";
+import { until, type RedisServer } from "../../support/redis-servers.ts";
 import { makeWorld, short, type World } from "../degraded/world.ts";
 
 /** Guards on one virtual clock, that share a real Redis. */
@@ -21,6 +21,8 @@ export interface SharedWorld extends Omit<World, "guard"> {
   readonly source: (redis?: Partial<RedisAnswersOptions>) => SharedAnswersSource;
   /** An instance that nobody waits for. */
   readonly guard: World["guard"];
+  /** Waits until every answer of the authority was written, but for so many that could not be. */
+  readonly written: (lost?: number) => Promise<void>;
   /** The names of all entries there are, lists left out. */
   readonly entries: () => Promise<string[]>;
 }
@@ -32,6 +34,9 @@ export async function shareWorld(t: TestContext, server: RedisServer): Promise<S
   const prefix = `${randomBytes(6).toString("hex")}:`;
   const source = (redis: Partial<RedisAnswersOptions> = {}) =>
     redisAnswers({ url: server.url, prefix, secret, ...redis });
+  const sets = async () =>
+    Number(/cmdstat_set:calls=(\d+)/.exec((await server.cli("INFO", "commandstats")) ?? "")?.[1] ?? 0);
+  const before = await sets();
   return {
     ...world,
     prefix,
@@ -40,6 +45,10 @@ export async function shareWorld(t: TestContext, server: RedisServer): Promise<S
       const guard = world.guard({ shared: source(redis), ...options }, authority);
       await passing(world, guard.ready({ timeoutMs: 60_000 }));
       return guard;
+    },
+    async written(lost = 0) {
+      const all = async () => (await sets()) - before >= world.asked.length - lost;
+      await until(all, "what is written without anybody waiting for it");
     },
     async entries() {
       const reply = (await server.cli("KEYS", `${prefix}{answer:*`)) ?? "";
@@ -64,11 +73,6 @@ export async function passing<T>({ clock }: Pick<World, "clock">, promise: Promi
     await pause(1);
   }
   return await watched;
-}
-
-/** Until what is written without anybody waiting for it is there. */
-export async function settled(): Promise<void> {
-  await pause(20);
 }
 
 /** `valid from shared`, `invalid: revoked`, … */
