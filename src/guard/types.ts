@@ -169,7 +169,7 @@ export interface GuardStatus {
   readonly memory: { readonly valid: CacheStatus; readonly invalid: CacheStatus };
   /** `null` where nothing is shared. */
   readonly shared: SharedStatus | null;
-  /** Proofs under way. */
+  /** Proofs and questions under way. */
   readonly inFlight: number;
   /** How far the wall clock is from where the monotonic one expects it; 0 unless it jumped. */
   readonly clockSteppedMs: number;

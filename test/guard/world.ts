@@ -75,7 +75,6 @@ export function counting(source: KeySource): {
         return {
           algorithms: keyring.algorithms,
           grows: keyring.grows,
-          vanishedMs: keyring.vanishedMs,
           get version() {
             return keyring.version;
           },

@@ -26,7 +26,6 @@ export function configuredKeyring(
     algorithms,
     version: 1,
     grows: false,
-    vanishedMs: 0,
     find: (kid, algorithm) => keys.find(kid, algorithm),
     resolve: async ({ kid }) => {
       const reason = keys.hasKid(kid) ? "wrong_algorithm" : "unknown_key";

@@ -23,7 +23,6 @@ const FIRST_RETRY_MS = 1_000;
 export class JwksKeyring implements Keyring {
   readonly algorithms: readonly Algorithm[];
   readonly grows = true;
-  readonly vanishedMs: number;
   readonly #location: KeyLocation;
   readonly #settings: JwksSettings;
   readonly #context: KeyContext;
@@ -41,7 +40,6 @@ export class JwksKeyring implements Keyring {
     this.algorithms = context.algorithms ?? asymmetricAlgorithms;
     this.#location = location;
     this.#settings = settings;
-    this.vanishedMs = settings.vanishedMs;
     this.#context = context;
     this.#held = new HeldKeys({ ...settings, ...context, algorithms: this.algorithms });
     this.#attempts = new Attempts(context.clock, {
@@ -54,10 +52,16 @@ export class JwksKeyring implements Keyring {
     this.#restored = this.#restore(this.#restoring.signal);
   }
 
-  /** Once there is a set it is kept fresh, also while no token comes; so `close` it. */
+  /** A set is fetched now and kept fresh, also while no token comes; so `close` it. */
   keptFresh(): this {
     this.#attempts.goOnUnasked();
+    void this.#begin();
     return this;
+  }
+
+  async #begin(): Promise<void> {
+    await this.#restored;
+    if (!this.#held.age.isServed()) await this.#attempts.make();
   }
 
   get version(): number {

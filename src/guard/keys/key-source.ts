@@ -37,8 +37,6 @@ export interface Keyring {
   readonly version: number;
   /** Whether other keys may come. Then a token without `kid` that none of these signed may still be good. */
   readonly grows: boolean;
-  /** How long a key that left the set serves what it proved. */
-  readonly vanishedMs: number;
   /** At once, from what is here: the key of this `kid`, or every one that may be meant. None when only `resolve` can tell. */
   find(kid: string | undefined, algorithm: Algorithm): readonly VerificationKey[];
   /** Fetches if that may help; `tried` did not sign the token. Never rejects. */

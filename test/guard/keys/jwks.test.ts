@@ -189,11 +189,32 @@ test("law 1: a kid is unknown only by a set that was asked for after the kid was
   assert.equal(provider.attempts, 2);
 });
 
-test("a kid that is unknown to the very first set is invalid at once", async () => {
+test("a guard fetches its keys when it is made, and is ready without a call", async () => {
+  const { keyed, clock, provider, mint } = await makeServed();
+  const guard = keyed();
+  await clock.advance(0);
+  assert.deepEqual([guard.status().state, provider.attempts], ["ready", 1]);
+  provider.fail();
+  const other = keyed();
+  await clock.advance(0);
+  assert.equal(other.status().state, "starting");
+  provider.serve({ keys: [] });
+  await clock.advance(10_000);
+  assert.equal(other.status().state, "starting");
+  provider.serve(mint.jwks());
+  await clock.advance(30_000);
+  assert.equal(other.status().state, "ready");
+});
+
+test("law 1: the set that is fetched when the guard is made proves nothing against a kid that comes meanwhile", async () => {
   const { keyed, clock, provider } = await makeServed();
-  const stranger = await createMint({ issuer, audience, clock });
-  assert.deepEqual(await keyed().validate(stranger.token()), { status: "invalid", reason: "unknown_key" });
-  assert.equal(provider.attempts, 1);
+  const guard = keyed();
+  const stranger = (await createMint({ issuer, audience, clock })).token();
+  const verdict = await guard.validate(stranger);
+  assert.ok(verdict.status === "unavailable" && verdict.cause === "key_pending");
+  await clock.advance(30_000);
+  assert.deepEqual(await guard.validate(stranger), { status: "invalid", reason: "unknown_key" });
+  assert.equal(provider.attempts, 2);
 });
 
 test("law 1: a kid that somebody guessed before it was published is not held against it", async () => {
