@@ -1,11 +1,12 @@
 import { HoldfastError } from "../core/errors.ts";
 import { createGuard } from "../guard/create-guard.ts";
 import { jwks } from "../guard/keys/jwks.ts";
-import type { Guard } from "../guard/types.ts";
+import type { Guard, GuardOptions } from "../guard/types.ts";
 import { createIssuer } from "../issuer/create-issuer.ts";
 import type { Issuer } from "../issuer/types.ts";
 import type { Store } from "../stores/contracts.ts";
 import { fileSnapshots } from "../stores/file-snapshots.ts";
+import { redisAnswers } from "../stores/redis.ts";
 import type { OpenedStore } from "./local-store.ts";
 import { openStore } from "./open-store.ts";
 import { trustedProvider } from "./provider.ts";
@@ -54,6 +55,7 @@ export async function compose(local: OpenedStore, settings: Settings, identity: 
     const guard = createGuard({
       issuers: provider === undefined ? [own] : [own, trustedProvider(provider, identity.audience)],
       degraded: settings.degraded ?? "deny",
+      ...sharedAnswers(settings, secret),
       snapshots: fileSnapshots({ dir: local.files.snapshots }),
       name: "service",
     });
@@ -65,6 +67,13 @@ export async function compose(local: OpenedStore, settings: Settings, identity: 
     await close();
     throw error;
   }
+}
+
+/** With Redis there, what one service hears of a provider's authority saves the others the question. */
+function sharedAnswers({ redis, provider }: Settings, secret: string): Pick<GuardOptions, "shared"> {
+  if (redis === undefined || provider?.authority === undefined) return {};
+  const { replicas: _, durability: __, ...target } = redis;
+  return { shared: redisAnswers({ ...target, secret }) };
 }
 
 /**

@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
+import { createProvider } from "../../src/testing/index.ts";
 import { login, post, refresh, refreshed, until, verify } from "../support/auth-calls.ts";
 import { noRedis, RedisServer } from "../support/redis-servers.ts";
 import { startService, type ServiceProcess } from "../support/service-process.ts";
@@ -169,3 +170,41 @@ test("law 4: without Redis a service that is to use it does not start, and names
     /HOLDFAST_STORE=redis needs HOLDFAST_SECRET/,
   );
 });
+
+test(
+  "what one service hears from a provider's authority saves the other the question",
+  options,
+  async (t) => {
+    const redis = await RedisServer.start();
+    t.after(async () => await redis.stop());
+    const root = await mkdtemp(join(tmpdir(), "holdfast-redis-serve-"));
+    t.after(async () => await rm(root, { recursive: true, force: true }));
+    const provider = await createProvider({ audience: "https://api.example" });
+    await provider.listen();
+    t.after(async () => await provider.close());
+    const start = async (folder: string) => {
+      const service = await startService(join(root, folder), {
+        ...settings(redis),
+        HOLDFAST_AUDIENCE: "https://api.example",
+        HOLDFAST_PROVIDER_ISSUER: provider.issuer,
+        HOLDFAST_AUTHORITY_URL: provider.url("introspection"),
+        HOLDFAST_AUTHORITY_CLIENT: `${provider.clientId}:${provider.clientSecret}`,
+      });
+      t.after(async () => await service.stop("SIGKILL"));
+      return service.url;
+    };
+    const [one, other] = [await start("a"), await start("b")];
+    const asked: string[] = [];
+    provider.fault("introspection", {
+      respond: async (request) => {
+        const token = new URLSearchParams(await request.text()).get("token") ?? "";
+        if (!token.startsWith("holdfast-probe-")) asked.push(token);
+        return Response.json({ active: !token.startsWith("holdfast-probe-"), sub: "user" });
+      },
+    });
+    const token = provider.token();
+    assert.equal(await verify(one, token), 200);
+    assert.equal(await verify(other, token), 200);
+    assert.deepEqual(asked, [token]);
+  },
+);
