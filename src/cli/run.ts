@@ -7,6 +7,7 @@ import { UsageError, type Command } from "./command.ts";
 import { drill } from "./drill.ts";
 import { help, overview } from "./help.ts";
 import { keysList, keysRotate } from "./keys.ts";
+import { migrate } from "./migrate.ts";
 import { restore } from "./restore.ts";
 import { revoke } from "./revoke.ts";
 import { serveCommand } from "./serve.ts";
@@ -24,6 +25,7 @@ const commands: readonly Command[] = [
   tokenInspect,
   backup,
   restore,
+  migrate,
   drill,
 ];
 

@@ -29,6 +29,9 @@ export interface LocalFiles {
   readonly password: string;
 }
 
+/** Marker of a store whose contents are in another from then on: where. */
+export const MOVED = "moved";
+
 export function localFiles(dataDir: string): LocalFiles {
   const local = `${dataDir}.local`;
   return {
@@ -64,6 +67,11 @@ export async function openLocalStore(
     // Read before the secret: whoever claims an id has put the secret in place before.
     const id = await store.markers.read("id");
     if (marker !== null && id !== marker) throw emptied(files);
+    const moved = await store.markers.read(MOVED);
+    if (moved !== null) {
+      const todo = "set HOLDFAST_STORE=redis; to go back, restore a back-up";
+      throw new HoldfastError("store_emptied", `the data in ${files.data} were moved to ${moved}: ${todo}`);
+    }
     const secret = options.secret ?? (await localSecret(files, id === null));
     if (!(await claimStore(store, files))) throw emptied(files);
     return { store, secret, files };

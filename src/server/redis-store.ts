@@ -15,6 +15,13 @@ export async function openRedisStore(
   const marker = await readPrivate(files.marker);
   const store = await redisStore(redis);
   try {
+    if ((await store.markers.read("filling")) !== null) {
+      const todo = "run holdfast migrate again";
+      throw new HoldfastError(
+        "store_unavailable",
+        `${store.description} has not been filled completely: ${todo}`,
+      );
+    }
     const id = await store.markers.read("id");
     if (marker !== null && id !== marker) throw emptied(store.description, files.marker);
     if (id === null && !options.begin) {

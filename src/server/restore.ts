@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { HoldfastError, isHoldfastError } from "../core/errors.ts";
 import { createIssuer } from "../issuer/create-issuer.ts";
-import { copyContents, endAllSessions, openAlone, renewLog } from "../stores/sqlite/alone.ts";
+import { copyContents, endAllSessions, noteMoved, openAlone, renewLog } from "../stores/sqlite/alone.ts";
 import { sqliteStore } from "../stores/sqlite.ts";
 import { embeddedFile } from "./backup.ts";
 import { errnoOf } from "./errno.ts";
@@ -74,6 +74,7 @@ function renew(draft: string, { keepSessions }: { keepSessions: boolean }): void
   const db = openAlone(draft);
   try {
     renewLog(db);
+    noteMoved(db, null);
     if (!keepSessions) endAllSessions(db, Date.now());
   } finally {
     db.close();

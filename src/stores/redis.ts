@@ -1,10 +1,9 @@
 import { systemClock, type Clock } from "../core/clock.ts";
 import { invalidOption, onlyKnown, wholeNumber } from "../core/options.ts";
 import type { Store } from "./contracts.ts";
-import { connect, type Client } from "./redis/client.ts";
 import { checkDurability, type Durability } from "./redis/durability.ts";
 import { storeError } from "./redis/errors.ts";
-import { Link } from "./redis/link.ts";
+import { openLink } from "./redis/open-link.ts";
 import { openRoot } from "./redis/root.ts";
 import { storeOn } from "./redis/store.ts";
 import { placeOf, prefixOf, targetOf, type TargetOptions } from "./redis/target.ts";
@@ -47,48 +46,23 @@ export async function redisStore(options: RedisStoreOptions): Promise<Store> {
   const durability = durabilityOf(options.durability ?? "everysec");
   const milliseconds = (name: "commandTimeoutMs" | "openTimeoutMs", byDefault: number) =>
     wholeNumber(`redisStore: ${name}`, options[name], { default: byDefault, min: 1, max: 60_000 });
-  const openTimeoutMs = milliseconds("openTimeoutMs", 5000);
-  const description = `redis ${placeOf(target)}`;
-  const linkOptions = {
-    description,
+  const source = {
+    target,
+    description: `redis ${placeOf(target)}`,
     clock,
+    random,
     virtual: options.clock !== undefined,
+    openTimeoutMs: milliseconds("openTimeoutMs", 5000),
     commandTimeoutMs: milliseconds("commandTimeoutMs", 500),
     replicas: wholeNumber("redisStore: replicas", options.replicas, { default: 0, min: 0, max: 100 }),
   };
-
-  async function open(disturbed: () => void): Promise<Client> {
-    const over = new AbortController();
-    let lastError: unknown = new Error(`no connection within ${openTimeoutMs} ms`);
-    const onDisturbance = (error: unknown) => {
-      if (error instanceof Error) lastError = error;
-      disturbed();
-    };
-    const stop = clock.after(openTimeoutMs, () => over.abort(lastError), true);
-    try {
-      return await connect(target, { random, onDisturbance }, over.signal);
-    } catch (error) {
-      throw storeError(description, error);
-    } finally {
-      stop();
-    }
-  }
-
-  let disturbances = 0;
+  const { description } = source;
   let check = async () => {};
-  const disturbed = () => {
-    disturbances++;
-    void check();
-  };
-  const link = await Link.open(
-    async () => await open(disturbed),
-    linkOptions,
-    () => disturbances,
-  );
+  const link = await openLink(source, () => void check());
   try {
     const kept = await checkDurability(link, description, durability);
     const root = await openRoot(link, prefix, description);
-    const openReader = async () => await Link.open(async () => await open(() => {}), linkOptions);
+    const openReader = async () => await openLink(source);
     const parts = { link, root, prefix, clock, openReader, description: `${description} (${kept})` };
     const made = storeOn(parts);
     check = made.check;

@@ -14,6 +14,7 @@ const names = [
   "token inspect",
   "backup",
   "restore",
+  "migrate",
   "drill",
 ];
 

@@ -42,8 +42,12 @@ local names = redis.call('ZRANGEBYLEX', KEYS[3], from, '+', 'LIMIT', 0, ARGV[3])
 if #names == 0 then return {} end
 return redis.call('HMGET', KEYS[1], unpack(names))`);
 
+export function userKeys(prefix: string): string[] {
+  return [`${prefix}{users}`, `${prefix}{users}:subjects`, `${prefix}{users}:names`];
+}
+
 export function redisUsers(link: Link, prefix: string, requireStore: () => Promise<unknown>): UserStore {
-  const keys = [`${prefix}{users}`, `${prefix}{users}:subjects`, `${prefix}{users}:names`];
+  const keys = userKeys(prefix);
   async function find(script: typeof userByName, name: string): Promise<UserRecord | null> {
     const user = (await link.run(script, keys, [name])) as string | null;
     if (user === null) await requireStore();
@@ -173,8 +177,12 @@ export interface AuditPart {
   readonly prune: () => Promise<void>;
 }
 
+export function auditKeys(prefix: string): string[] {
+  return [`${prefix}{audit}`];
+}
+
 export function redisAudit(link: Link, prefix: string): AuditPart {
-  const keys = [`${prefix}{audit}`];
+  const keys = auditKeys(prefix);
   return {
     store: {
       append: async (event) => void (await link.run(addEvent, keys, [JSON.stringify(event)])),

@@ -4,7 +4,7 @@ import type { Link } from "./link.ts";
 import { reading, writing, type Script } from "./script.ts";
 
 /** What this version writes; it reads everything up to it, and keeps fields that it does not know. */
-const FORMAT = 1;
+export const FORMAT = 1;
 
 /**
  * The hash that makes a database a store of ours, and what stands in its slot: the log's entries, and those in
@@ -44,9 +44,12 @@ export function writingRoot(body: string): Script {
 /** Answers the store's time. */
 export const sameStore: Script = readingRoot("return now");
 
+export function rootKeys(prefix: string): string[] {
+  return [`${prefix}{store}`, `${prefix}{store}:log`, `${prefix}{store}:in-force`];
+}
+
 export async function openRoot(link: Link, prefix: string, description: string): Promise<Root> {
-  const logKey = `${prefix}{store}:log`;
-  const keys = [`${prefix}{store}`, logKey, `${prefix}{store}:in-force`];
+  const keys = rootKeys(prefix);
   const fresh = randomBytes(16).toString("hex");
   const [epoch, format, seq] = (await link.run(open, keys, [fresh])) as [string, string, string];
   if (Number(format) > FORMAT) {
@@ -54,5 +57,5 @@ export async function openRoot(link: Link, prefix: string, description: string):
     throw new HoldfastError("store_newer", `${description} was written by a newer version: it ${versions}`);
   }
   const run: Root["run"] = async (script, args = []) => await link.run(script, keys, [epoch, ...args]);
-  return { epoch, seq: Number(seq), logKey, run };
+  return { epoch, seq: Number(seq), logKey: keys[1] ?? "", run };
 }

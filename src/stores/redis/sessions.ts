@@ -44,12 +44,17 @@ export interface SessionContext {
   readonly requireStore: () => Promise<unknown>;
 }
 
+export function sessionKeys(prefix: string, id: string): string[] {
+  return [`${prefix}{session:${id}}`, `${prefix}{session:${id}}:successor`];
+}
+
+export function subjectKeys(prefix: string, subject: string): string[] {
+  return [`${prefix}{subject:${subject}}:cutoff`, `${prefix}{subject:${subject}}:sessions`];
+}
+
 export function redisSessions({ link, prefix, log, requireStore }: SessionContext): SessionParts {
-  const keysOf = (id: string) => [`${prefix}{session:${id}}`, `${prefix}{session:${id}}:successor`];
-  const keysOfSubject = (subject: string) => [
-    `${prefix}{subject:${subject}}:cutoff`,
-    `${prefix}{subject:${subject}}:sessions`,
-  ];
+  const keysOf = (id: string) => sessionKeys(prefix, id);
+  const keysOfSubject = (subject: string) => subjectKeys(prefix, subject);
 
   async function find(id: string): Promise<{ session: SessionRecord; now: number } | null> {
     const answer = (await link.run(readSession, keysOf(id))) as Answer;
@@ -204,7 +209,7 @@ function toRecord([, now, fixed, state, successor = null]: Answer): SessionRecor
   return Object.assign(record, JSON.parse(fixed) as SessionFacts, { sealedSuccessor });
 }
 
-function toTexts(record: SessionRecord): [fixed: string, state: string] {
+export function toTexts(record: SessionRecord): [fixed: string, state: string] {
   const { id, subject, authAt, absoluteExpiresAt, facts, mac, sealedSuccessor: _, ...changing } = record;
   const fixed: SessionFacts = { id, subject, authAt, absoluteExpiresAt, facts, mac };
   // Scripts look at the state only.

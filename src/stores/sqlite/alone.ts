@@ -52,6 +52,12 @@ export function renewLog(db: DatabaseSync): void {
   db.exec("UPDATE log SET epoch = lower(hex(randomblob(16)))");
 }
 
+/** Where another store holds the contents from now on; `null`: this one does. */
+export function noteMoved(db: DatabaseSync, to: string | null): void {
+  if (to === null) db.exec("DELETE FROM markers WHERE name = 'moved'");
+  else db.prepare("INSERT INTO markers VALUES ('moved', ?) ON CONFLICT DO NOTHING").run(to);
+}
+
 /** As `endedSession` of ../rotation.ts. It appends nothing: their access tokens are up to the caller. */
 export function endAllSessions(db: DatabaseSync, nowMs: number): void {
   db.prepare(

@@ -41,7 +41,7 @@ export function userTable(db: Connection): UserStore {
   };
 }
 
-function toUser(row: object | undefined): UserRecord | null {
+export function toUser(row: object | undefined): UserRecord | null {
   if (row === undefined) return null;
   const user = row as Omit<UserRecord, "scopes"> & { scopes: string };
   return { ...user, scopes: JSON.parse(user.scopes) as string[] };

@@ -4,7 +4,7 @@ import { PRUNE_SLACK_MS } from "../retention.ts";
 import { nextEntry, RevocationListeners, tailAfter } from "../revocation-log.ts";
 import type { Connection } from "./connection.ts";
 
-interface Row {
+export interface Row {
   seq: number;
   chain: string;
   at: number;
@@ -87,7 +87,7 @@ function samePosition(a: LogPosition | undefined, b: LogPosition): boolean {
   return a?.seq === b.seq && a.chain === b.chain && a.epoch === b.epoch;
 }
 
-function toEntry({ seq, chain, at, issuer, kind, id, before, until }: Row): RevocationEntry {
+export function toEntry({ seq, chain, at, issuer, kind, id, before, until }: Row): RevocationEntry {
   const scope = { id, issuer, until };
   const revocation: Revocation =
     kind === "subject" ? { kind, before: before ?? 0, ...scope } : { kind, ...scope };

@@ -138,7 +138,7 @@ function toValue(value: string | number | boolean | null): string | number | nul
 }
 
 /** Column by column, which is half the price of spreading what SQLite returns. */
-function toRecord(row: Record<string, unknown> | undefined): SessionRecord | null {
+export function toRecord(row: Record<string, unknown> | undefined): SessionRecord | null {
   if (row === undefined) return null;
   const record: Record<string, unknown> = {};
   for (const column of COLUMNS) record[column] = row[column];
