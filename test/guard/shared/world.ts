@@ -44,6 +44,11 @@ export async function shareWorld(t: TestContext, server: RedisServer): Promise<S
     async instance(options = {}, redis = {}, authority = {}) {
       const guard = world.guard({ shared: source(redis), ...options }, authority);
       await passing(world, guard.ready({ timeoutMs: 60_000 }));
+      await until(async () => {
+        if (sharedStatus(guard).lastError === null) return true;
+        await world.clock.advance(20);
+        return false;
+      }, "a connection");
       return guard;
     },
     async written(lost = 0) {
@@ -57,7 +62,7 @@ export async function shareWorld(t: TestContext, server: RedisServer): Promise<S
   };
 }
 
-/** Lets time pass, virtual and real, until it is settled. */
+/** Lets time pass until it is settled, no faster than it really does: what is real has its deadlines in virtual time. */
 export async function passing<T>({ clock }: Pick<World, "clock">, promise: Promise<T>): Promise<T> {
   const over = new AbortController();
   const watch = async () => {
@@ -69,8 +74,8 @@ export async function passing<T>({ clock }: Pick<World, "clock">, promise: Promi
   };
   const watched = watch();
   while (!over.signal.aborted) {
-    await clock.advance(20);
-    await pause(1);
+    await clock.advance(5);
+    await pause(5);
   }
   return await watched;
 }

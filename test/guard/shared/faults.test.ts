@@ -1,0 +1,292 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { createFaultProxy } from "../../../src/testing/index.ts";
+import { freePort, noRedis, RedisServer, until } from "../../support/redis-servers.ts";
+import { audience, letIn, makeWorld, minute, short, within } from "../degraded/world.ts";
+import { SharedMap } from "./shared-map.ts";
+import { passing, sharedStatus, shareWorld, told } from "./world.ts";
+
+/** Longer than anything takes that really happens: a virtual clock is sooner over than a real answer is there. */
+const patient = { timeoutMs: minute };
+
+void describe("shared answers and the faults of Redis", { skip: noRedis }, () => {
+  let server: RedisServer;
+  before(async () => (server = await RedisServer.start()));
+  after(async () => await server.stop());
+
+  void test("fault 1: Redis refuses at start: the guard starts, says so, and uses it once it is there", async (t) => {
+    const { guard: open, source, provider, clock, events } = await shareWorld(t, server);
+    const proxy = await createFaultProxy({ target: server.url });
+    t.after(async () => await proxy.close());
+    proxy.set({ kind: "refuse" });
+    const guard = open({ shared: source({ ...patient, url: proxy.url }) });
+    await passing({ clock }, guard.ready());
+    assert.equal(guard.status().state, "degraded");
+    assert.match(sharedStatus(guard).lastError ?? "", new RegExp(`127\\.0\\.0\\.1:${proxy.port}`));
+    assert.equal(await told(guard, provider.token()), "valid from origin");
+    proxy.set({ kind: "pass" });
+    await until(async () => {
+      await clock.advance(200);
+      return guard.status().state === "ready";
+    }, "a connection");
+    assert.equal(sharedStatus(guard).lastError, null);
+    assert.deepEqual(
+      events().filter((event) => event !== "shared_failed" && event !== "shared_restored"),
+      [],
+    );
+  });
+
+  void test("fault 1: what nobody listens on hurts nobody, and no message tells its password", async (t) => {
+    const { guard: open, source, provider, clock } = await shareWorld(t, server);
+    const url = `redis://:hunter22@127.0.0.1:${await freePort()}`;
+    const guard = open({ shared: source({ url }) });
+    await passing({ clock }, guard.ready());
+    for (const token of [provider.token(), provider.opaqueToken()]) {
+      assert.equal(await told(guard, token), "valid from origin");
+    }
+    assert.doesNotMatch(JSON.stringify(guard.status()), /hunter22/);
+  });
+
+  void test("fault 2: Redis is frozen: given up after 50 ms, then skipped, and used again after the thaw", async (t) => {
+    const { instance, provider, clock, events, asked } = await shareWorld(t, server);
+    const guard = await instance();
+    server.freeze();
+    try {
+      const first = guard.validate(provider.token());
+      assert.equal(short(await within(clock, 49, first)), "pending");
+      assert.equal(short(await within(clock, 1, first)), "valid");
+      assert.equal(asked.length, 1);
+      await until(async () => {
+        await within(clock, 200, guard.validate(provider.token()));
+        return sharedStatus(guard).breaker === "open";
+      }, "a breaker that opens");
+      assert.ok(events().includes("shared_failed"));
+      assert.equal(guard.status().state, "degraded");
+      const { skipped } = sharedStatus(guard);
+      for (const token of [provider.token(), provider.opaqueToken()]) {
+        assert.equal(short(await within(clock, 0, guard.validate(token))), "valid", "nobody waits any more");
+      }
+      assert.equal(sharedStatus(guard).skipped, skipped + 2);
+    } finally {
+      server.thaw();
+    }
+    await until(async () => {
+      await clock.advance(25);
+      return sharedStatus(guard).breaker === "closed";
+    }, "the thaw");
+    assert.ok(events().includes("shared_restored"));
+  });
+
+  void test("fault 2: killed and started again, or emptied, it costs a question and nothing else", async (t) => {
+    const { instance, provider, asked, clock, written } = await shareWorld(t, server);
+    const [one, other] = [await instance({}, patient), await instance({}, patient)];
+    const token = provider.token();
+    assert.equal(await told(one, token), "valid from origin");
+    await written();
+    await server.kill();
+    assert.equal(await told(other, provider.token()), "valid from origin");
+    await server.up();
+    await until(async () => {
+      await clock.advance(200);
+      return sharedStatus(other).lastError === null;
+    }, "a connection");
+    assert.equal(await told(other, token), "valid from shared", "kept in its file");
+    await server.cli("FLUSHALL");
+    const third = await instance({}, patient);
+    assert.equal(await told(third, token), "valid from origin");
+    assert.equal(asked.length, 3);
+  });
+
+  void test("fault 13: a yes that was made up, or sealed under another secret, is a miss and an alarm", async (t) => {
+    const { instance, provider, says, entries, events, asked, written } = await shareWorld(t, server);
+    const token = provider.opaqueToken();
+    // The entry of this name, as somebody without the secret would find it.
+    assert.equal(await told(await instance(), token), "valid from origin");
+    await written();
+    const [name = ""] = await entries();
+    says({ active: false });
+    const wrongSecret = await instance({}, { secret: "another secret that the attacker made up" });
+    const yes = provider.opaqueToken();
+    says({ active: true, sub: "mallory", aud: audience, exp: 4_000_000_000 });
+    await told(wrongSecret, yes);
+    await written();
+    const foreign = (await entries()).find((one) => one !== name) ?? "";
+    says({ active: false });
+    const values = [
+      "",
+      "x",
+      "y".repeat(600),
+      "z".repeat(100_000),
+      Buffer.from(JSON.stringify([0, 4e12, { active: true, sub: "mallory" }])).toString("base64url"),
+    ];
+    const place = [
+      ...values.map((value) => async () => await server.cli("SET", name, value)),
+      async () => await server.cli("COPY", foreign, name, "REPLACE"),
+    ];
+    let questions = asked.length;
+    for (const put of place) {
+      await put();
+      const guard = await instance();
+      assert.equal(await told(guard, token), "invalid: inactive");
+      assert.deepEqual([asked.length, sharedStatus(guard).rejected], [++questions, 1]);
+      await written();
+    }
+    assert.equal(events().filter((event) => event === "shared_rejected").length, place.length);
+  });
+
+  void test("fault 13: another token's answer is a miss and an alarm", async (t) => {
+    const { instance, provider, entries, asked, events, written } = await shareWorld(t, server);
+    const one = await instance();
+    const [good, bad] = [provider.opaqueToken(), provider.opaqueToken({ jti: "bad" })];
+    assert.equal(await told(one, bad), "valid from origin");
+    await written();
+    const [badName = ""] = await entries();
+    assert.equal(await told(one, good), "valid from origin");
+    await written();
+    const goodName = (await entries()).find((name) => name !== badName) ?? "";
+    provider.revoke("bad");
+    await server.cli("COPY", goodName, badName, "REPLACE");
+    const other = await instance();
+    assert.equal(await told(other, bad), "invalid: inactive");
+    assert.deepEqual([asked.length, sharedStatus(other).rejected], [3, 1]);
+    assert.deepEqual(events(), ["shared_rejected"]);
+  });
+
+  void test("fault 13, law 2: an old yes that is put back is a miss and an alarm", async (t) => {
+    const { instance, provider, entries, clock, asked, events, written } = await shareWorld(t, server);
+    const token = provider.opaqueToken({ jti: "one" });
+    assert.equal(await told(await instance(), token), "valid from origin");
+    await written();
+    const [name = ""] = await entries();
+    await server.cli("COPY", name, "elsewhere");
+    provider.revoke("one");
+    await clock.advance(6 * minute);
+    await server.cli("COPY", "elsewhere", name, "REPLACE");
+    await server.cli("PERSIST", name);
+    const other = await instance();
+    assert.equal(await told(other, token), "invalid: inactive");
+    assert.equal(asked.length, 2);
+    assert.equal(sharedStatus(other).rejected, 2, "what was read at the start, and what was read then");
+    assert.deepEqual(events(), ["shared_rejected"]);
+  });
+
+  void test("fault 34: an answer from a clock that is ahead is not believed", async (t) => {
+    const { instance, provider, clock, asked, written } = await shareWorld(t, server);
+    const [ahead, right] = [await instance(), await instance()];
+    const token = provider.opaqueToken();
+    clock.setWall(clock.now() + minute);
+    await told(ahead, provider.token());
+    await clock.advance(61_000);
+    assert.equal(await told(ahead, token), "valid from origin", "it has come to believe its clock");
+    await written(1);
+    clock.setWall(clock.now() - minute);
+    assert.equal(await told(right, token), "valid from origin");
+    assert.deepEqual([sharedStatus(right).rejected, asked.length], [1, 3]);
+  });
+
+  void test("fault 34: whose own clock is in doubt neither reads nor tells", async (t) => {
+    const { instance, provider, clock, asked, written, says } = await shareWorld(t, server);
+    const [one, other] = [await instance(), await instance()];
+    const token = provider.opaqueToken();
+    says({ active: true, sub: "alice", aud: audience, exp: 4_000_000_000 });
+    assert.equal(await told(one, token), "valid from origin");
+    await written();
+    clock.setWall(clock.now() - minute);
+    assert.equal(await told(other, token), "valid from origin");
+    const { hits, misses, lost } = sharedStatus(other);
+    assert.deepEqual([asked.length, hits, misses, lost], [2, 0, 0, 0]);
+  });
+});
+
+test("fault 3: Redis takes 200 ms for each answer: nobody waits longer than the deadline, and soon nobody at all", async (t) => {
+  const { guard, provider, clock, events } = await makeWorld(t);
+  const shared = new SharedMap();
+  const g = guard({ shared });
+  await g.ready();
+  shared.latencyMs = 200;
+  while (sharedStatus(g).breaker === "closed") {
+    assert.equal(short(await within(clock, 50, g.validate(provider.token()))), "valid");
+    await clock.advance(250);
+  }
+  assert.deepEqual(events(), ["shared_failed"]);
+  const reads = shared.reads.length;
+  for (let i = 0; i < 100; i++) {
+    assert.equal(short(await within(clock, 0, g.validate(provider.token()))), "valid");
+  }
+  assert.equal(shared.reads.length, reads);
+  shared.latencyMs = 0;
+  await clock.advance(15_000);
+  assert.equal(sharedStatus(g).breaker, "closed");
+  assert.deepEqual(events(), ["shared_restored"]);
+});
+
+test("fault 3: one that asks seldom waits for a slow Redis no more than twice", async (t) => {
+  const { guard, provider, clock } = await makeWorld(t);
+  const shared = new SharedMap();
+  const g = guard({ shared });
+  await g.ready();
+  shared.latencyMs = 200;
+  assert.equal(short(await within(clock, 50, g.validate(provider.token()))), "valid");
+  await clock.advance(10_000);
+  assert.equal(short(await within(clock, 0, g.validate(provider.token()))), "valid");
+});
+
+test("fault 3, fault 25: what is shared and the authority have one patience between them", async (t) => {
+  const { guard, provider, clock } = await makeWorld(t);
+  const shared = new SharedMap();
+  const g = guard({ shared, degraded: "local" });
+  await g.ready();
+  shared.latencyMs = 200;
+  provider.fault("introspection", { latencyMs: 1_000 });
+  const verdict = g.validate(provider.token());
+  assert.equal(short(await within(clock, 79, verdict)), "pending");
+  assert.equal(short(await within(clock, 1, verdict)), letIn);
+});
+
+test("whatever is read instead of answers is none: nonsense, too few, what throws at once", async (t) => {
+  const { guard, provider } = await makeWorld(t);
+  const shared = new SharedMap();
+  const g = guard({ shared });
+  await g.ready();
+  const faults = [
+    () => null,
+    () => [],
+    () => [1],
+    () => ["no seal"],
+    () => ({ length: 1 }),
+    () => {
+      throw new Error("secret-in-a-message");
+    },
+  ];
+  for (const fault of faults) {
+    shared.fault = fault;
+    assert.equal(await told(g, provider.token()), "valid from origin");
+    assert.equal(await told(g, provider.opaqueToken()), "valid from origin");
+  }
+  assert.doesNotMatch(JSON.stringify(g.status()), /secret-in-a-message/);
+});
+
+test("what is asked in one turn is read at once, and no more than 5,000 wait for it", async (t) => {
+  const { guard, provider, clock } = await makeWorld(t);
+  const shared = new SharedMap();
+  const g = guard({ shared }, { maxConcurrent: 10_000 });
+  await g.ready();
+  const tokens = Array.from({ length: 6_000 }, () => provider.opaqueToken());
+  shared.latencyMs = 20;
+  const verdicts = tokens.map(async (token) => await told(g, token));
+  await clock.advance(20);
+  assert.ok((await Promise.all(verdicts)).every((one) => one === "valid from origin"));
+  assert.deepEqual(shared.reads, [5_000]);
+  assert.equal(sharedStatus(g).skipped, 1_000);
+});
+
+test("a closed guard gives up what it reads, and closes the place", async (t) => {
+  const { guard, provider } = await makeWorld(t);
+  const shared = new SharedMap();
+  const g = guard({ shared });
+  await g.ready();
+  shared.fault = async () => await new Promise<never>(() => {});
+  const verdict = told(g, provider.token());
+  await g.close();
+  assert.equal(await verdict, "unavailable: closed");
+});
