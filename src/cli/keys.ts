@@ -1,6 +1,8 @@
 import { keyState } from "../server/admin-page.ts";
+import { exportKeys, importKeys } from "../server/key-transfer.ts";
 import { withService } from "../server/with-service.ts";
 import type { Command } from "./command.ts";
+import { readSecret } from "./secret-input.ts";
 
 export const keysList: Command = {
   name: "keys list",
@@ -33,5 +35,37 @@ export const keysRotate: Command = {
       console.log(`signs now: ${signing?.kid}`);
       return 0;
     });
+  },
+};
+
+const asked =
+  "The passphrase is asked for on the terminal, or read from standard input; it is never an argument.";
+
+export const keysExport: Command = {
+  name: "keys export",
+  summary: "write the signing keys to a new file, sealed under a passphrase",
+  operands: ["FILE"],
+  examples: ["holdfast keys export keys.sealed", "holdfast keys export keys.sealed < passphrase.txt"],
+  notes: `${asked} Whoever has both can sign\ntokens. Keys change with every rotation: export them again after one.`,
+  async run({ operands: [file = ""] }) {
+    const passphrase = await readSecret("New passphrase", { twice: true });
+    console.log(`exported ${await exportKeys(file, passphrase)} keys to ${file}`);
+    return 0;
+  },
+};
+
+export const keysImport: Command = {
+  name: "keys import",
+  summary: "begin a new store with signing keys that were exported",
+  operands: ["FILE"],
+  examples: ["holdfast keys import keys.sealed"],
+  notes:
+    `${asked} Only before the\n` +
+    "first start, while the store has no keys: access tokens that they signed stay valid until they expire, also those\n" +
+    "that were revoked in a store that is lost. A key that was revoked since the export comes back with it.",
+  async run({ operands: [file = ""] }) {
+    const passphrase = await readSecret("Passphrase", { twice: false });
+    console.log(`imported ${await importKeys(file, passphrase)} keys from ${file}`);
+    return 0;
   },
 };

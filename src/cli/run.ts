@@ -6,7 +6,7 @@ import { backup } from "./backup.ts";
 import { UsageError, type Command } from "./command.ts";
 import { drill } from "./drill.ts";
 import { help, overview } from "./help.ts";
-import { keysList, keysRotate } from "./keys.ts";
+import { keysExport, keysImport, keysList, keysRotate } from "./keys.ts";
 import { migrate } from "./migrate.ts";
 import { restore } from "./restore.ts";
 import { revoke } from "./revoke.ts";
@@ -21,6 +21,8 @@ const commands: readonly Command[] = [
   userList,
   keysList,
   keysRotate,
+  keysExport,
+  keysImport,
   revoke,
   tokenInspect,
   backup,

@@ -6,14 +6,14 @@ export async function readInput(): Promise<string> {
   return (await text(process.stdin)).replace(/\r?\n$/, "");
 }
 
-/** A new password: asked for twice on a terminal, without echo; else standard input. Never from the command line. */
-export async function newPassword(): Promise<string> {
+/** Asked for on a terminal, without echo; else standard input. Never from the command line. With `twice` for a new one. */
+export async function readSecret(what: string, { twice }: { twice: boolean }): Promise<string> {
   if (!process.stdin.isTTY) return await readInput();
   const keys = hiddenKeys();
   try {
-    const password = await ask("New password: ", keys);
-    if (password !== (await ask("Once more: ", keys))) throw new UsageError("the two passwords differ");
-    return password;
+    const secret = await ask(`${what}: `, keys);
+    if (twice && secret !== (await ask("Once more: ", keys))) throw new UsageError("the two differ");
+    return secret;
   } finally {
     await keys.return();
   }

@@ -1,7 +1,7 @@
 import { HoldfastError } from "../core/errors.ts";
 import { withService } from "../server/with-service.ts";
 import type { Command } from "./command.ts";
-import { newPassword } from "./secret-input.ts";
+import { readSecret } from "./secret-input.ts";
 
 const asked =
   "The password is asked for on the terminal, or read from standard input. It is never an argument: others see those.";
@@ -17,7 +17,7 @@ export const userAdd: Command = {
   ],
   notes: asked,
   async run({ operands: [username = ""], options }) {
-    const password = await newPassword();
+    const password = await readSecret("New password", { twice: true });
     const scopes = options["scope"] ?? [];
     return await withService(async ({ issuer }) => {
       if ((await issuer.users.add({ username, password, scopes })) === "exists") {
@@ -36,7 +36,7 @@ export const userPasswd: Command = {
   examples: ["holdfast user passwd alice"],
   notes: asked,
   async run({ operands: [username = ""] }) {
-    const password = await newPassword();
+    const password = await readSecret("New password", { twice: true });
     return await withService(async ({ issuer }) => {
       if ((await issuer.users.setPassword(username, password)) === "unknown") {
         throw new HoldfastError("invalid_option", `there is no user ${username}`);

@@ -80,6 +80,8 @@ export type AuditKind =
   | "password_changed"
   | "user_added"
   | "keys_rotated"
+  | "keys_exported"
+  | "keys_imported"
   | "data_restored"
   | "record_tampered";
 

@@ -2,12 +2,11 @@ import { elapsedMs, instant, type Instant } from "../core/clock.ts";
 import { HoldfastError } from "../core/errors.ts";
 import type { Algorithm } from "../jwt/algorithms.ts";
 import { importJwkSet, type VerificationKey } from "../jwt/jwk-set.ts";
-import { generateSigningKey, importSigningKey, type SigningKey } from "../jwt/sign.ts";
+import { generateSigningKey, type SigningKey } from "../jwt/sign.ts";
 import { SingleFlight } from "../resilience/single-flight.ts";
 import type { SigningKeyRecord } from "../stores/contracts.ts";
 import { acceptedForMs, type Foundation } from "./context.ts";
-import { open, seal } from "./sealing.ts";
-import type { SecretKeys } from "./secrets.ts";
+import { binding, openKey, sealKey } from "./sealed-key.ts";
 import type { IssuerStatus } from "./types.ts";
 
 /** How old our view of the keys may be when we sign: a rotation in another process is seen within this time. */
@@ -161,26 +160,12 @@ export class SigningKeys {
   async #opened(record: SigningKeyRecord): Promise<OpenedKey | null> {
     const before = this.#keys.find((key) => key.record.sealed === record.sealed);
     if (before !== undefined && binding(before.record) === binding(record)) return { ...before, record };
-    for (const keys of this.#base.secrets) {
-      const plain = open(keys.sealing, record.sealed, binding(record));
-      if (plain === null) continue;
-      const signing = importSigningKey(JSON.parse(plain.toString()) as Record<string, unknown>);
-      const [verification] = importJwkSet({ keys: [signing.publicJwk] }).keys;
-      if (verification !== undefined && signing.kid === record.kid) return { record, signing, verification };
-    }
+    const signing = openKey(this.#base.secrets, record);
+    const [verification] = signing === null ? [] : importJwkSet({ keys: [signing.publicJwk] }).keys;
+    if (signing !== null && verification !== undefined) return { record, signing, verification };
     await this.#base.audit("record_tampered", { detail: `key ${record.kid}` });
     return null;
   }
-}
-
-type KeyFacts = Pick<SigningKeyRecord, "kid" | "algorithm" | "createdAt">;
-
-function binding({ kid, algorithm, createdAt }: KeyFacts): string {
-  return JSON.stringify(["signing key", kid, algorithm, createdAt]);
-}
-
-function sealKey(keys: SecretKeys, facts: KeyFacts, signing: SigningKey): string {
-  return seal(keys.sealing, Buffer.from(JSON.stringify(signing.privateJwk)), binding(facts));
 }
 
 function signerOf(keys: readonly OpenedKey[]): OpenedKey | undefined {

@@ -8,6 +8,7 @@ import { sqliteStore } from "../stores/sqlite.ts";
 import { embeddedFile } from "./backup.ts";
 import { errnoOf } from "./errno.ts";
 import { localFiles, makeDirectory, type LocalFiles } from "./local-store.ts";
+import { note } from "./note.ts";
 import { exists, readPrivate, sync } from "./private-file.ts";
 import type { Identity } from "./service.ts";
 import { readSettings } from "./settings.ts";
@@ -109,9 +110,8 @@ async function finish(
     } finally {
       await issuer.close();
     }
-    const about = { subject: null, session: null, source: null };
     const detail = how.keepSessions ? "sessions kept" : "sessions ended, keys replaced";
-    await store.audit.append({ at: await store.now(), kind: "data_restored", ...about, detail });
+    await note(store, "data_restored", detail);
   } finally {
     await store.close();
   }

@@ -10,6 +10,8 @@ const names = [
   "user list",
   "keys list",
   "keys rotate",
+  "keys export",
+  "keys import",
   "revoke",
   "token inspect",
   "backup",
