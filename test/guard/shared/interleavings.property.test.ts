@@ -1,0 +1,245 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { createGuard, staticKeys, type Guard } from "../../../src/index.ts";
+import type { Authority, AuthorityOutcome, AuthoritySource } from "../../../src/guard/authority/authority.ts";
+import { createMint, FakeClock, type Mint } from "../../../src/testing/index.ts";
+import { SharedMap } from "./shared-map.ts";
+
+/*
+ * Three instances, two tokens, one place and whoever writes to it; questions and answers that overlap. The authority
+ * ends a token once and for all. No verdict may say more than the authority said within the time that a yes counts.
+ */
+
+const issuer = "https://id.example";
+const audience = "https://api.example";
+const TTL_MS = 60_000;
+const TOLERANCE_MS = 5_000;
+const INSTANCES = 3;
+const TOKENS = 2;
+
+const instance = fc.nat(INSTANCES - 1);
+const token = fc.nat(TOKENS - 1);
+const often = <T>(weight: number, arbitrary: fc.Arbitrary<T>) => ({ weight, arbitrary });
+const step = fc.oneof(
+  often(
+    8,
+    fc.record({ do: fc.constant("ask" as const), instance, token, delayMs: fc.constantFrom(0, 0, 500) }),
+  ),
+  often(1, fc.record({ do: fc.constant("end" as const), token })),
+  often(
+    4,
+    fc.record({ do: fc.constant("wait" as const), ms: fc.constantFrom(1, 40, 700, 11_000, 20_000, 61_000) }),
+  ),
+  often(1, fc.record({ do: fc.constant("slow" as const), ms: fc.constantFrom(0, 30, 200) })),
+  often(2, fc.record({ do: fc.constant("cut" as const), instance, cut: fc.boolean() })),
+  often(1, fc.record({ do: fc.constant("restart" as const), instance })),
+  often(1, fc.record({ do: fc.constant("empty" as const) })),
+  often(1, fc.record({ do: fc.constant("swap" as const) })),
+  often(1, fc.record({ do: fc.constant("replay" as const), old: fc.nat(50) })),
+);
+type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
+
+/** One instance's way to the place, which can be cut. */
+class Way extends SharedMap {
+  readonly #place: SharedMap;
+
+  constructor(place: SharedMap) {
+    super();
+    this.#place = place;
+  }
+
+  override open(context: Parameters<SharedMap["open"]>[0]): ReturnType<SharedMap["open"]> {
+    const there = this.#place.open(context);
+    const through = async <T>(work: () => Promise<T>): Promise<T> => {
+      if (this.fault !== null) throw new Error("cut");
+      return await work();
+    };
+    return {
+      get: async (names) => await through(async () => await there.get(names)),
+      set: async (entries) => await through(async () => await there.set(entries)),
+      used: async (list, names) => await through(async () => await there.used(list, names)),
+      recent: async (list) => await through(async () => await there.recent(list)),
+      close: async () => await there.close(),
+    };
+  }
+}
+
+class World {
+  readonly clock = new FakeClock();
+  readonly place = new SharedMap();
+  readonly ways = Array.from({ length: INSTANCES }, () => new Way(this.place));
+  readonly endedAt: number[] = Array.from({ length: TOKENS }, () => Infinity);
+  /** Since when an instance has known that a token ended. */
+  readonly refused = new Set<string>();
+  /** Everything that was ever there, for whoever puts it back. */
+  readonly recorded: { readonly name: string; readonly text: string; readonly endsAt: number }[] = [];
+  readonly failures: unknown[] = [];
+  readonly tokens: readonly string[];
+  readonly #mint: Mint;
+  readonly guards: Guard[];
+  readonly asking: Promise<void>[] = [];
+  /** How long the authority takes for an instance. */
+  readonly delaysMs: number[] = Array.from({ length: INSTANCES }, () => 0);
+  questions = 0;
+  shared = 0;
+
+  constructor(mint: Mint, opaque: boolean, clock: FakeClock) {
+    this.clock = clock;
+    this.#mint = mint;
+    const jwt = (_: unknown, i: number) => mint.token({ sub: `subject-${i}` });
+    this.tokens = opaque
+      ? ["opaque-token-number-0", "opaque-token-number-1"]
+      : Array.from({ length: TOKENS }, jwt);
+    this.guards = this.ways.map((way, number) => this.#guard(way, number));
+  }
+
+  #guard(way: Way, of: number): Guard {
+    const { clock } = this;
+    const ask = async (said: string): Promise<AuthorityOutcome> => {
+      this.questions++;
+      const number = this.tokens.indexOf(said);
+      // What it says is true at some moment of the question, not at its end.
+      const isGood = clock.now() < (this.endedAt[number] ?? 0);
+      const delayMs = this.delaysMs[of] ?? 0;
+      if (delayMs > 0) await new Promise<void>((go) => void clock.after(delayMs, go));
+      if (!isGood) return { status: "no" };
+      return {
+        status: "yes",
+        claims: { iss: issuer, aud: audience, sub: `subject-${number}`, exp: 4_000_000_000 },
+      };
+    };
+    const authority: Authority = {
+      ask,
+      patienceMs: 80,
+      failingMs: () => null,
+      status: () => ({
+        kind: "introspection",
+        breaker: "closed",
+        failingMs: null,
+        retryAfterMs: 0,
+        patienceMs: 80,
+        inFlight: 0,
+        lastError: null,
+      }),
+      start: () => {},
+      ready: async () => await Promise.resolve(),
+      force: () => {},
+      close: () => {},
+    };
+    const source: AuthoritySource = {
+      kind: "introspection",
+      opaque: /^opaque-/,
+      identity: "one",
+      open: () => authority,
+    };
+    const options = {
+      issuer,
+      audience,
+      keys: staticKeys(this.#mint.jwks()),
+      authority: source,
+      shared: way,
+      clock,
+    };
+    return createGuard({
+      ...options,
+      memory: { ttlMs: TTL_MS },
+      clockToleranceMs: TOLERANCE_MS,
+      random: () => 0.5,
+    });
+  }
+
+  async take(one: Step): Promise<void> {
+    const { place, clock } = this;
+    for (const [name, entry] of place.kept) this.recorded.push({ name, ...entry });
+    if (one.do === "ask") {
+      this.delaysMs[one.instance] = one.delayMs;
+      this.asking.push(this.#askAndCheck(one.instance, one.token));
+    } else if (one.do === "end")
+      this.endedAt[one.token] = Math.min(this.endedAt[one.token] ?? 0, clock.now());
+    else if (one.do === "slow") place.latencyMs = one.ms;
+    else if (one.do === "cut") (this.ways[one.instance] as Way).fault = one.cut ? () => null : null;
+    else if (one.do === "empty") {
+      // Whoever empties it while an old yes is under way rolls a no back: that is outside the promise.
+      await this.#quiet();
+      place.kept.clear();
+    } else if (one.do === "swap") this.#swap();
+    else if (one.do === "replay") this.#replay(one.old);
+    else if (one.do === "restart") {
+      await this.guards[one.instance]?.close();
+      this.guards[one.instance] = this.#guard(this.ways[one.instance] as Way, one.instance);
+      for (const known of this.refused) if (known.startsWith(`${one.instance} `)) this.refused.delete(known);
+    }
+    await clock.advance(one.do === "wait" ? one.ms : 0);
+  }
+
+  async #askAndCheck(number: number, which: number): Promise<void> {
+    try {
+      await this.#ask(number, which);
+    } catch (error) {
+      this.failures.push(error);
+    }
+  }
+
+  async #ask(number: number, which: number): Promise<void> {
+    const known = `${number} ${which}`;
+    const wasRefused = this.refused.has(known);
+    const guard = this.guards[number] as Guard;
+    const verdict = await guard.validate(this.tokens[which] ?? "");
+    const now = this.clock.now();
+    const endedAt = this.endedAt[which] ?? 0;
+    if (verdict.status === "valid") {
+      assert.equal(verdict.degraded, null);
+      assert.ok(now < endedAt + TTL_MS + 1_000, `valid ${now - endedAt} ms after it ended`);
+      assert.ok(!wasRefused, "what this instance refused came back to life");
+      if (verdict.from === "shared") this.shared++;
+    } else if (verdict.status === "invalid") {
+      assert.ok(endedAt <= now, "a good token was called bad");
+      if (guard === this.guards[number]) this.refused.add(known);
+    } else assert.equal(verdict.cause, "closed");
+  }
+
+  #swap(): void {
+    const [one, other] = [...this.place.kept.keys()];
+    const [first, second] = [...this.place.kept.values()];
+    if (one === undefined || other === undefined || first === undefined || second === undefined) return;
+    this.place.kept.set(one, second);
+    this.place.kept.set(other, first);
+  }
+
+  /** Puts back what was over. What was not is what was true a while ago: whoever puts that back rolls back. */
+  #replay(old: number): void {
+    const over = this.recorded.filter(({ endsAt }) => endsAt <= this.clock.now());
+    const entry = over[old % Math.max(1, over.length)];
+    if (entry !== undefined) this.place.kept.set(entry.name, { text: entry.text, endsAt: Infinity });
+  }
+
+  async #quiet(): Promise<void> {
+    await this.clock.advance(2_000);
+    await Promise.all(this.asking);
+  }
+
+  async end(): Promise<void> {
+    await this.#quiet();
+    for (const guard of this.guards) await guard.close();
+    if (this.failures.length > 0) throw this.failures[0];
+  }
+}
+
+for (const opaque of [false, true]) {
+  const what = opaque ? "opaque" : "proven";
+  test(`law 1, law 3: however questions about ${what} tokens, failures and forgeries interleave, no answer counts too long`, async () => {
+    const mint = await createMint({ issuer, audience, lifetimeMs: 24 * 3_600_000, clock: new FakeClock() });
+    let shared = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
+        const world = new World(mint, opaque, new FakeClock());
+        for (const one of steps) await world.take(one);
+        await world.end();
+        shared += world.shared;
+      }),
+      { numRuns: 1_000 },
+    );
+    assert.ok(shared > 50, `only ${shared} verdicts were shared`);
+  });
+}
