@@ -36,13 +36,13 @@ async function codeLines(files: readonly string[]): Promise<number> {
 /** What a room may grow to before somebody asks what can go. */
 const budgets: Record<string, number> = {
   core: 290,
-  jwt: 730,
+  jwt: 740,
   resilience: 300,
-  stores: 2250,
-  guard: 3600,
-  issuer: 1820,
-  server: 1400,
-  cli: 1300,
+  stores: 2800,
+  guard: 3950,
+  issuer: 1850,
+  server: 1500,
+  cli: 1500,
 };
 
 for (const [room, budget] of Object.entries(budgets)) {
