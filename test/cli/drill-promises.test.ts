@@ -42,6 +42,15 @@ test("a drill in which all went well breaks no promise", () => {
   assert.equal(judge(phases(), false).length, 3);
 });
 
+test("a single slow answer long after a recovery is no lack of it", () => {
+  const told = phases((phase, add) => {
+    if (phase.name !== "restored") return;
+    add({ outcome: "degraded", at: phase.began + 20_000 });
+    add({ at: phase.began + 60_000 });
+  });
+  assert.deepEqual(broken(told), []);
+});
+
 const spoilt: [what: string, change: Parameters<typeof phases>[0], promise: RegExp][] = [
   [
     "a good token that got a 401",
@@ -58,6 +67,15 @@ const spoilt: [what: string, change: Parameters<typeof phases>[0], promise: RegE
   [
     "no recovery",
     (p, add) => p.name === "restored" && add({ outcome: "degraded", at: p.began + 3000 }),
+    /recovers by itself/,
+  ],
+  [
+    "a recovery that took too long, in a phase that was longer",
+    (p, add) => {
+      if (p.name !== "restored") return;
+      for (let ms = 0; ms <= 16_000; ms += 250) add({ outcome: "degraded", at: p.began + ms });
+      add({ at: p.began + 60_000 });
+    },
     /recovers by itself/,
   ],
   [

@@ -45,6 +45,17 @@ export class Phase {
     return last === undefined ? 0 : last.at - this.began;
   }
 
+  /** From when on all were served as usual for so long, in milliseconds from the beginning; `Infinity` if never. */
+  calmFromMs(calmMs: number): number {
+    let calmFrom = 0;
+    for (const { at, outcome } of this.good) {
+      const since = at - this.began;
+      if (since - calmFrom >= calmMs) return calmFrom;
+      if (outcome !== "ok") calmFrom = since;
+    }
+    return Infinity;
+  }
+
   /** A character a second: the worst that good tokens met. */
   get timeline(): string {
     const worst: number[] = [];
