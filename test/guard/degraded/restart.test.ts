@@ -6,7 +6,7 @@ import { test, type TestContext } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { fileSnapshots, jwks, type RevocationFeed } from "../../../src/index.ts";
 import { memoryStore } from "../../../src/stores/memory.ts";
-import { hour, letIn, makeWorld, short } from "./world.ts";
+import { hour, letIn, makeWorld, minute, short } from "./world.ts";
 
 async function folder(t: TestContext): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), "holdfast-degraded-"));
@@ -84,4 +84,43 @@ test("fault 36: revoked, then log and authority are out: still refused; after a 
   await clock.advance(10_000);
   assert.equal(short(await after.validate(revoked)), "invalid: revoked");
   assert.equal(short(await after.validate(good)), letIn);
+});
+
+test("fault 37: a cold restart while keys, authority and log are all out: let in is what proves itself and was not refused, until the view is too old", async (t) => {
+  const { guard, provider, clock } = await makeWorld(t);
+  const { revocations } = memoryStore({ clock });
+  const log = breakable(revocations);
+  const dir = await folder(t);
+  const options = () => ({
+    degraded: { mode: "local", maxMs: hour } as const,
+    keys: jwks(provider.url("jwks"), { fetch: provider.fetch }),
+    revocations: log.feed,
+    revocationPollMs: 5_000,
+    snapshots: fileSnapshots({ dir }),
+  });
+  const [good, ended, refused] = [
+    provider.token(),
+    provider.token({ sid: "ended" }),
+    provider.token({ sub: "refused" }),
+  ];
+  const before = guard(options());
+  await before.ready();
+  const until = clock.now() + 25 * hour;
+  await revocations.append({ kind: "session", id: "ended", issuer: provider.issuer, until });
+  provider.revoke(refused);
+  assert.equal(short(await before.validate(refused)), "invalid: revoked");
+  await clock.advance(10_000);
+  await before.close();
+  log.isOut = true;
+  provider.fault("all", { refuse: true });
+  await clock.advance(10 * minute);
+
+  const after = guard(options());
+  assert.equal(short(await after.validate(good)), letIn);
+  for (const token of [ended, refused]) assert.equal(short(await after.validate(token)), "invalid: revoked");
+  const strict = { maxRevocationAgeMs: 5_000 };
+  assert.equal(short(await after.authorize(good, strict)), "unavailable: revocations_stale");
+  await clock.advance(51 * minute);
+  assert.equal(short(await after.validate(good)), "unavailable: revocations_stale");
+  assert.equal(short(await after.validate(ended)), "invalid: revoked");
 });
