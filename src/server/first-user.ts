@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { rm } from "node:fs/promises";
 import type { Issuer } from "../issuer/types.ts";
 import { claimPrivate } from "./private-file.ts";
 
@@ -8,7 +9,7 @@ import { claimPrivate } from "./private-file.ts";
  * processes that start at once, or again after a crash, agree on it.
  */
 export async function ensureFirstUser(
-  issuer: Pick<Issuer, "users">,
+  issuer: Pick<Issuer, "users" | "login" | "endSession">,
   configured: { username: string; password: string } | undefined,
   passwordFile: string,
 ): Promise<string | null> {
@@ -18,8 +19,25 @@ export async function ensureFirstUser(
   const password =
     configured?.password ?? (await claimPrivate(passwordFile, randomBytes(18).toString("base64url")));
   const user = { username, password, scopes: ["holdfast:admin"] };
-  if ((await issuer.users.add(user, { onlyFirst: true })) === "exists") return null;
+  if ((await issuer.users.add(user, { onlyFirst: true })) === "exists") {
+    if (configured === undefined && !(await isPassword(issuer, user)))
+      await rm(passwordFile, { force: true });
+    return null;
+  }
   return configured === undefined
     ? `first user ${username}, password in ${passwordFile}`
     : `first user ${username}, as configured`;
+}
+
+/**
+ * Whether it logs in. A service on another machine may have been first, with a password of its own: a file with one
+ * that opens nothing would mislead. One that shares the folder has this one.
+ */
+async function isPassword(
+  { login, endSession }: Pick<Issuer, "login" | "endSession">,
+  { username, password }: { username: string; password: string },
+): Promise<boolean> {
+  const outcome = await login({ username, password });
+  if (outcome.status === "ok") await endSession(outcome.tokens.session_id);
+  return outcome.status !== "denied";
 }

@@ -1,0 +1,24 @@
+import assert from "node:assert/strict";
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { test } from "node:test";
+import { ensureFirstUser } from "../../src/server/first-user.ts";
+import { fixture } from "../issuer/fixture.ts";
+import { temporaryData } from "./temporary.ts";
+
+test("of machines that make the first user at once, only the one that made it keeps a password", async (t) => {
+  const folder = await temporaryData(t);
+  await mkdir(folder);
+  const { issuer } = fixture({ authenticate: undefined } as object);
+  t.after(async () => await issuer.close());
+  // All of them looked before one of them made it.
+  const early = { ...issuer, users: { ...issuer.users, list: async () => await Promise.resolve([]) } };
+  const [here, elsewhere] = [join(folder, "here"), join(folder, "elsewhere")];
+  assert.match((await ensureFirstUser(early, undefined, here)) ?? "", /^first user admin, password in /);
+  // Another process that shares the folder, and another machine.
+  assert.equal(await ensureFirstUser(early, undefined, here), null);
+  assert.equal(await ensureFirstUser(early, undefined, elsewhere), null);
+  const password = (await readFile(here, "utf8")).trimEnd();
+  assert.equal((await issuer.login({ username: "admin", password })).status, "ok");
+  await assert.rejects(readFile(elsewhere), { code: "ENOENT" });
+});
