@@ -32,7 +32,7 @@ for (const [name, open] of stores) {
       });
     });
 
-    test("law 8: a lost response is repeated word for word, later within grace too", async () => {
+    test("law 8, fault 45: in grace a lost response is repeated word for word, later too", async () => {
       await open(async (store, clock) => {
         const { issuer } = fixture({ store, clock });
         const first = await logIn(issuer);

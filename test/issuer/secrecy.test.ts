@@ -93,7 +93,7 @@ describe("law 5: whoever writes to the store mints nothing:", () => {
     }
   });
 
-  test("a digest swapped in from an own session opens no other session", async () => {
+  test("fault 13: a digest swapped in from an own session opens no other session", async () => {
     const { clock, store, issuer } = fixture();
     const victim = await logIn(issuer, "ann");
     const mallory = await logIn(issuer, "mallory");
@@ -138,7 +138,7 @@ describe("law 5: whoever writes to the store mints nothing:", () => {
     assert.deepEqual([iat, exp], [now, now + 600]);
   });
 
-  test("a chosen password hash, name or scope logs nobody in", async () => {
+  test("fault 13: a chosen password hash, name or scope logs nobody in", async () => {
     const own = { authenticate: undefined } as object;
     const { clock, store, issuer } = fixture(own);
     await issuer.users.add({ username: "ann", password: "password of ann" });
