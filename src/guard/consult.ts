@@ -22,8 +22,8 @@ interface Answer {
 export interface Question {
   readonly began: Instant;
   readonly answer: Promise<Answer>;
-  /** Resolves when those who may do without should wait no longer. */
-  readonly patience: Promise<null>;
+  /** Resolves when those who may do without should wait no longer: for all of them at once. */
+  readonly patience: () => Promise<null>;
 }
 
 /** What to decide on, and whether that is without the authority. */
@@ -54,7 +54,7 @@ export async function consult(
   const asked = ask(ladder, token, digest, base);
   if ("finding" in asked) return instead(ladder, asked, base, rules, 0);
   const mayDoWithout = "claims" in base && bridgedMs(ladder, base, rules, 0) !== null;
-  const wait = mayDoWithout ? Promise.race([asked.answer, asked.patience]) : asked.answer;
+  const wait = mayDoWithout ? Promise.race([asked.answer, asked.patience()]) : asked.answer;
   const answer = (await abandonable(wait, rules?.signal)) ?? origin(unavailable("authority_unavailable"));
   return instead(ladder, answer, base, rules, elapsedMs(ladder.clock, asked.began));
 }
@@ -87,9 +87,12 @@ function ask(ladder: Ladder, token: string, digest: string, base: Base): Questio
     const said = inquire(token, authority, shared, timekeeper.steppedMs(began));
     if ("outcome" in said) return land(ladder, matter, said);
     let stop = () => {};
-    const patience = new Promise<null>((resolve) => {
-      stop = afterWorking(clock, authority.patienceMs, () => resolve(null));
-    });
+    let waiting: Promise<null> | undefined;
+    const patience = async () =>
+      await (waiting ??= new Promise<null>((resolve) => {
+        const leftMs = Math.max(0, authority.patienceMs - elapsedMs(clock, began));
+        stop = afterWorking(clock, leftMs, () => resolve(null));
+      }));
     const wait = async () => {
       try {
         return land(ladder, matter, await said);

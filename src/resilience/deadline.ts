@@ -40,8 +40,9 @@ export async function withDeadline<T>(
 ): Promise<T> {
   signal?.throwIfAborted();
   const controller = new AbortController();
-  const late = new HoldfastError("timeout", `${what} took longer than ${ms} ms`);
-  const stop = afterWorking(clock, ms, () => controller.abort(late));
+  // Made when it is needed: its stack costs more than the whole wait.
+  const late = () => new HoldfastError("timeout", `${what} took longer than ${ms} ms`);
+  const stop = afterWorking(clock, ms, () => controller.abort(late()));
   const give = () => controller.abort(signal?.reason);
   signal?.addEventListener("abort", give, { once: true });
   const over = new Promise<never>((_, reject) => {
