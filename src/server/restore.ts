@@ -55,13 +55,13 @@ export async function restore(from: string, options: { keepSessions: boolean }):
   }
 }
 
-/** `null` when there is no file, or none that could be in use: who has a damaged one open notices the exchange. */
+/** `null` when there is none that can be read, or only by a newer version: who has a damaged one open notices the exchange. */
 async function openStanding(file: string): Promise<DatabaseSync | null> {
   if (!(await exists(file))) return null;
   try {
     return openAlone(file);
   } catch (error) {
-    if (isHoldfastError(error, "store_corrupt")) return null;
+    if (isHoldfastError(error, "store_corrupt") || isHoldfastError(error, "store_newer")) return null;
     throw error;
   }
 }
