@@ -1,7 +1,9 @@
 import { hkdfSync } from "node:crypto";
+import { HoldfastError } from "../../core/errors.ts";
 import { invalidOption, onlyKnown, text, wholeNumber } from "../../core/options.ts";
 import type { SharedAnswers, SharedAnswersSource } from "../contracts.ts";
 import { connect } from "./client.ts";
+import { messageOf } from "./errors.ts";
 import { Link } from "./link.ts";
 import { writing } from "./script.ts";
 import { placeOf, prefixOf, targetOf, type Target, type TargetOptions } from "./target.ts";
@@ -56,22 +58,46 @@ export function redisAnswers(options: RedisAnswersOptions): SharedAnswersSource 
       new Uint8Array(hkdfSync("sha256", secret, "", `holdfast/1 answers ${purpose}`, 32)),
     open({ clock, random }) {
       const closing = new AbortController();
-      const open = async () => await connect(target, { random, onDisturbance: () => {} }, closing.signal);
+      let why = "not connected yet";
+      const onDisturbance = (error: unknown) => {
+        if (error instanceof Error) why = messageOf(error);
+      };
+      const open = async () => {
+        try {
+          return await connect(target, { random, onDisturbance }, closing.signal);
+        } catch (error) {
+          onDisturbance(error);
+          throw error;
+        }
+      };
       const common = { description, clock, virtual: false, replicas: 0 };
       const link = Link.begin(open, { ...common, commandTimeoutMs: timeoutMs });
       const close = async () => {
         closing.abort(new Error("closed"));
         await link.close();
       };
-      return { ...answersOn(link, target.kind, prefix), close };
+      const offline = () => new HoldfastError("store_unavailable", `${description}: ${why}`);
+      return { ...answersOn(link, target.kind, prefix, offline), close };
     },
   };
 }
 
-function answersOn(link: Link, kind: Target["kind"], prefix: string): Omit<SharedAnswers, "close"> {
+/** `offline` says why there is no connection. */
+function answersOn(
+  link: Link,
+  kind: Target["kind"],
+  prefix: string,
+  offline: () => HoldfastError,
+): Omit<SharedAnswers, "close"> {
   const keyOf = (name: string) => `${prefix}{answer:${name}}`;
   const listOf = (list: string) => `${prefix}{answers:${list}}`;
-  const command = async (key: string, words: readonly string[]) => await link.wait(key, words, 0);
+  const command = async (key: string, words: readonly string[]) => {
+    try {
+      return await link.wait(key, words, 0);
+    } catch (error) {
+      throw messageOf(error).includes("client is offline") ? offline() : error;
+    }
+  };
   return {
     async get(names) {
       const keys = names.map(keyOf);

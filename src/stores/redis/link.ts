@@ -57,7 +57,7 @@ export class Link {
   /** Connects in the background; until then every command fails at once. */
   static begin(open: () => Promise<Client>, options: LinkOptions): Link {
     const link = new Link(null, open, options, () => 0);
-    void link.#connect();
+    link.#connecting = link.#connect();
     return link;
   }
 

@@ -40,6 +40,15 @@ async function works(answers: SharedAnswers): Promise<boolean> {
   }
 }
 
+async function messageFrom(answers: SharedAnswers): Promise<string> {
+  try {
+    await answers.get(["anything"]);
+    return "";
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
 const entry = (name: string, text: string, replaces = false) => ({ name, text, ttlMs: minute, replaces });
 
 async function keepsTheContract(answers: SharedAnswers): Promise<void> {
@@ -122,8 +131,11 @@ void describe("answers in Redis", { skip: noRedis }, () => {
       source(proxy.url).open(context),
     ];
     t.after(async () => await Promise.all([nowhere.close(), later.close()]));
+    await assert.rejects(nowhere.get(["a"]), /not connected yet/);
+    await until(async () => !(await messageFrom(nowhere)).includes("yet"), "an attempt to connect");
     await assert.rejects(nowhere.get(["a"]), (error) => {
       assert.ok(isHoldfastError(error, "store_unavailable"));
+      assert.match(error.message, /ECONNREFUSED/);
       assert.match(error.message, new RegExp(`127\\.0\\.0\\.1:${port}`));
       assert.doesNotMatch(error.message, /hunter22/);
       return true;
