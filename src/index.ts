@@ -21,6 +21,7 @@ export type {
   GuardStatus,
   RevocationsStatus,
   Rules,
+  SharedStatus,
   TrustedIssuer,
   TrustedIssuerStatus,
 } from "./guard/types.ts";
@@ -29,4 +30,10 @@ export type { AuthoritySource, AuthorityStatus } from "./guard/authority/authori
 export type { KeySource, KeysStatus } from "./guard/keys/key-source.ts";
 export type { Fetch } from "./guard/fetch-json.ts";
 export type { Algorithm } from "./jwt/algorithms.ts";
-export type { RevocationFeed, Snapshots } from "./stores/contracts.ts";
+export type {
+  RevocationFeed,
+  SharedAnswers,
+  SharedAnswersSource,
+  SharedEntry,
+  Snapshots,
+} from "./stores/contracts.ts";

@@ -12,7 +12,7 @@ import type { SharedTier } from "./shared/shared-tier.ts";
 import type { IssuerSettings } from "./trusted-issuer.ts";
 import { ViewSnapshot } from "./view-snapshot.ts";
 
-/** One issuer's part of a guard. Realms share the memory of findings, and nothing that can fail. */
+/** One issuer's part of a guard. Realms share the memory of findings, the way to other instances, and nothing whose failure anybody notices. */
 export interface Realm extends Pick<IssuerSettings, "policy"> {
   readonly source: Source & { readonly issuer: string };
   readonly keyring: Keyring;

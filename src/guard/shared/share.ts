@@ -1,10 +1,10 @@
 import type { Clock } from "../../core/clock.ts";
 import { TtlCache } from "../../resilience/ttl-cache.ts";
-import type { SharedAnswers } from "../../stores/contracts.ts";
 import type { AuthorityAnswer } from "../authority/authority.ts";
 import { report, type Source } from "../report.ts";
 import { Envelope, type Entry } from "./envelope.ts";
 import type { SharedTier } from "./shared-tier.ts";
+import type { Readable } from "./warm-up.ts";
 
 /** How many entries are read at once when an instance starts. */
 const WARM_GROUP = 200;
@@ -57,7 +57,7 @@ export class Share {
   }
 
   /** Reads what was used last. Rejects when `answers` do. */
-  async warmUp(answers: Pick<SharedAnswers, "recent" | "get">): Promise<void> {
+  async warmUp(answers: Readable): Promise<void> {
     const { tier, memoryTtlMs: ttlMs } = this.#options;
     const names = await answers.recent(this.#envelope.list);
     for (let i = 0; i < names.length; i += WARM_GROUP) {

@@ -1,4 +1,4 @@
-import { elapsedMs, instant, sleep, type Clock, type Instant } from "../../core/clock.ts";
+import { elapsedMs, instant, type Clock, type Instant } from "../../core/clock.ts";
 import { requireMethods } from "../../core/options.ts";
 import { Breaker, type Pass } from "../../resilience/breaker.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
@@ -7,17 +7,13 @@ import { Prober } from "../authority/prober.ts";
 import { describe, report } from "../report.ts";
 import type { SharedStatus } from "../types.ts";
 import { Gatherer } from "./gatherer.ts";
+import { UsedNames } from "./used-names.ts";
+import { warmUp, type Readable } from "./warm-up.ts";
 
 /** Reads, and writes, that are under way at most: the authority takes the rest. */
 const MAX_UNDER_WAY = 5_000;
 /** After a failure the probe goes so soon: whoever asks seldom must not wait for each deadline in vain. */
 const PROBE_MS = 1_000;
-/** What was used is told at most so often, and so many names of it. */
-const USED_MS = 1_000;
-const MAX_USED = 1_000;
-/** Starting instances wait so long for what was used last. */
-const WARM_MS = 1_000;
-const RECONNECT_MS = 20;
 
 export interface SharedTierOptions {
   readonly source: SharedAnswersSource;
@@ -50,8 +46,7 @@ export class SharedTier {
   );
   readonly #writes = new Gatherer<SharedEntry, boolean>(async (entries) => await this.#set(entries));
   #underWay = { reads: 0, writes: 0 };
-  readonly #used = new Map<string, Set<string>>();
-  #stopUsed: (() => void) | null = null;
+  readonly #used: UsedNames;
   /** Since when the probe's time runs; `null` while it answers. */
   #failedAt: Instant | null = null;
   #lastError: string | null = null;
@@ -68,6 +63,9 @@ export class SharedTier {
       "recent",
       "close",
     ]);
+    this.#used = new UsedNames(clock, async (list, names) => {
+      if (this.serves) await this.#answers.used(list, names);
+    });
     this.#prober = new Prober({
       clock,
       dueMs: () => this.#probeDueMs(),
@@ -113,14 +111,11 @@ export class SharedTier {
 
   /** Will be told before long, if there is room. */
   use(list: string, name: string): void {
-    let names = this.#used.get(list);
-    if (names === undefined) this.#used.set(list, (names = new Set()));
-    if (names.size < MAX_USED) names.add(name);
-    this.#stopUsed ??= this.#clock.after(USED_MS, () => void this.#tellUsed());
+    this.#used.add(list, name);
   }
 
-  /** Runs `load` as soon as there is a connection; it reads through what it is given, and stops when that rejects. */
-  start(load: (answers: Pick<SharedAnswers, "recent" | "get">) => Promise<void>): void {
+  /** Runs `load` as soon as there is a connection. */
+  start(load: (answers: Readable) => Promise<void>): void {
     this.warmed = this.#warmUp(load);
   }
 
@@ -132,7 +127,7 @@ export class SharedTier {
   async close(): Promise<void> {
     this.#closing.abort();
     this.#prober.close();
-    this.#stopUsed?.();
+    this.#used.close();
     try {
       await this.#answers.close();
     } catch {
@@ -174,41 +169,13 @@ export class SharedTier {
     }
   }
 
-  async #tellUsed(): Promise<void> {
-    const lists = [...this.#used];
-    this.#used.clear();
-    this.#stopUsed = null;
-    if (!this.serves) return;
-    try {
-      for (const [list, names] of lists) await this.#answers.used(list, [...names]);
-    } catch {
-      // Others start a little colder.
-    }
-  }
-
-  async #warmUp(load: (answers: Pick<SharedAnswers, "recent" | "get">) => Promise<void>): Promise<void> {
+  async #warmUp(load: (answers: Readable) => Promise<void>): Promise<void> {
     const { signal } = this.#closing;
-    const patiently = async <T>(read: () => Promise<T>, over: AbortSignal): Promise<T> => {
-      for (;;) {
-        over.throwIfAborted();
-        try {
-          return await read();
-        } catch {
-          await sleep(this.#clock, RECONNECT_MS, over);
-        }
-      }
-    };
-    const work = async (over: AbortSignal) =>
-      await load({
-        recent: async (list) => await patiently(async () => await this.#answers.recent(list), over),
-        get: async (names) => await patiently(async () => await this.#answers.get(names), over),
-      });
     try {
-      await withDeadline(this.#clock, this.source.description, WARM_MS, work, signal);
+      await warmUp(this.#clock, this.#answers, load, signal);
     } catch {
-      if (signal.aborted) return;
       // Nobody waits for it any longer, and everybody shall know.
-      await this.#probe();
+      if (!signal.aborted) await this.#probe();
     }
   }
 
