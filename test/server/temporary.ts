@@ -7,7 +7,8 @@ import { readSettings, type Settings } from "../../src/server/settings.ts";
 /** A data directory that does not exist yet and is removed after the test, with its sibling. */
 export async function temporaryData(t: TestContext): Promise<string> {
   const root = await mkdtemp(join(tmpdir(), "holdfast-server-"));
-  t.after(async () => await rm(root, { recursive: true, force: true }));
+  // A guard that is being closed may be saving still what it keeps over restarts.
+  t.after(async () => await rm(root, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }));
   return join(root, "data");
 }
 
