@@ -6,16 +6,22 @@ import { spawnSync } from "node:child_process";
  */
 
 /** Program → package. */
-const programs: Readonly<Record<string, string>> = { "redis-server": "redis-server" };
+const programs: Readonly<Record<string, string>> = {
+  "redis-server": "redis-server",
+  nginx: "nginx",
+  haproxy: "haproxy",
+  caddy: "caddy",
+  chromium: "chromium",
+};
 
-const missing = Object.keys(programs).filter((name) => spawnSync(name, ["--version"]).error !== undefined);
+const missing = Object.keys(programs).filter((name) => spawnSync(name, ["-v"]).error !== undefined);
 if (missing.length > 0 && process.getuid?.() === 0) {
   const packages = missing.map((name) => programs[name] ?? name);
   console.log(`installing ${packages.join(", ")} for the tests`);
   const apt = (...args: string[]) =>
     spawnSync("apt-get", ["-qq", ...args], {
       stdio: ["ignore", "ignore", "inherit"],
-      timeout: 180_000,
+      timeout: 300_000,
       env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
     }).status === 0;
   if (!apt("update") || !apt("install", "-y", "--no-install-recommends", ...packages)) {

@@ -151,7 +151,7 @@ class World {
 
   async take(one: Step): Promise<void> {
     const { place, clock } = this;
-    for (const [name, entry] of place.kept) this.recorded.push({ name, ...entry });
+    this.#record();
     if (one.do === "ask") {
       this.delaysMs[one.instance] = one.delayMs;
       this.asking.push(this.#askAndCheck(one.instance, one.token));
@@ -159,12 +159,12 @@ class World {
       this.endedAt[one.token] = Math.min(this.endedAt[one.token] ?? 0, clock.now());
     else if (one.do === "slow") place.latencyMs = one.ms;
     else if (one.do === "cut") (this.ways[one.instance] as Way).fault = one.cut ? () => null : null;
-    else if (one.do === "empty") {
-      // Whoever empties it while an old yes is under way rolls a no back: that is outside the promise.
+    else if (one.do === "empty" || one.do === "swap") {
+      // Whoever takes a no away while an old yes is under way rolls back: that is outside the promise.
       await this.#quiet();
-      place.kept.clear();
-    } else if (one.do === "swap") this.#swap();
-    else if (one.do === "replay") this.#replay(one.old);
+      if (one.do === "swap") this.#swap();
+      else place.kept.clear();
+    } else if (one.do === "replay") this.#replay(one.old);
     else if (one.do === "restart") {
       await this.guards[one.instance]?.close();
       this.guards[one.instance] = this.#guard(this.ways[one.instance] as Way, one.instance);
@@ -199,12 +199,24 @@ class World {
     } else assert.equal(verdict.cause, "closed");
   }
 
+  #record(): void {
+    for (const [name, entry] of this.place.kept) this.recorded.push({ name, ...entry });
+  }
+
+  /** Each of two in the place of the other. One that comes back to its own place is rolled back: see `#replay`. */
   #swap(): void {
+    this.#record();
     const [one, other] = [...this.place.kept.keys()];
     const [first, second] = [...this.place.kept.values()];
     if (one === undefined || other === undefined || first === undefined || second === undefined) return;
-    this.place.kept.set(one, second);
-    this.place.kept.set(other, first);
+    this.#misplace(one, second);
+    this.#misplace(other, first);
+  }
+
+  #misplace(name: string, entry: { readonly text: string; readonly endsAt: number }): void {
+    const written = this.recorded.find(({ text }) => text === entry.text);
+    if (written?.name === name) this.place.kept.delete(name);
+    else this.place.kept.set(name, entry);
   }
 
   /** Puts back what was over. What was not is what was true a while ago: whoever puts that back rolls back. */
