@@ -51,14 +51,13 @@ export function createGuard<C = JwtClaims>(options: GuardOptions): Guard<C> {
     close: async () => {
       ladder.closed = true;
       closing.abort();
-      for (const { revocations, authority, keyring } of realms.all) {
+      for (const { revocations, authority } of realms.all) {
         revocations?.close();
         authority?.close();
-        keyring.close();
       }
       await Promise.all([
         ladder.tier?.close(),
-        ...realms.all.map(async ({ snapshot }) => await snapshot?.close()),
+        ...realms.all.flatMap(({ keyring, snapshot }) => [keyring.close(), snapshot?.close()]),
       ]);
     },
   };

@@ -7,8 +7,7 @@ import { readSettings, type Settings } from "../../src/server/settings.ts";
 /** A data directory that does not exist yet and is removed after the test, with its sibling. */
 export async function temporaryData(t: TestContext): Promise<string> {
   const root = await mkdtemp(join(tmpdir(), "holdfast-server-"));
-  // A guard that is being closed may be saving still what it keeps over restarts.
-  t.after(async () => await rm(root, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 }));
+  t.after(async () => await rm(root, { recursive: true, force: true }));
   return join(root, "data");
 }
 

@@ -37,6 +37,6 @@ export function configuredKeyring(
     distrust: () => {},
     status: () => status,
     ready: async () => await Promise.resolve(),
-    close: () => {},
+    close: async () => await Promise.resolve(),
   };
 }

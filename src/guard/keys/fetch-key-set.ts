@@ -41,7 +41,6 @@ export async function fetchKeySet(
     return { url, ...(await fetchJson(url, { ...settings, what, signal: until })) };
   };
   const { url, status, headers, json } = await withDeadline(clock, what, settings.timeoutMs, work, signal);
-  signal.throwIfAborted();
   if (status !== 200) throw unusable(what, `answered ${status}`);
   return { url, jwks: json, freshForMs: jittered(freshMs(settings, headers), 0.1, random) };
 }

@@ -137,9 +137,10 @@ export class JwksKeyring implements Keyring {
     }
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#restoring.abort();
     this.#attempts.close();
+    await this.#snapshot.written();
   }
 
   /**
@@ -168,6 +169,7 @@ export class JwksKeyring implements Keyring {
         this.#context,
         signal,
       );
+      signal.throwIfAborted();
       const now = instant(this.#context.clock);
       this.#held.take(jwks, now, freshForMs);
       this.#fetchedBy = number;

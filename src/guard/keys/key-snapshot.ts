@@ -14,6 +14,8 @@ export interface SavedSet {
 
 /** A disk that hangs must not hold up what the network could answer. */
 const LOAD_TIMEOUT_MS = 1_000;
+/** … nor a process that ends. */
+const WRITTEN_TIMEOUT_MS = 1_000;
 
 /** The last good set of one issuer, over restarts. */
 export class KeySnapshot {
@@ -57,6 +59,17 @@ export class KeySnapshot {
         }
       }
     });
+  }
+
+  /** Resolves when nothing is being saved, or has taken too long. Never rejects. */
+  async written(): Promise<void> {
+    const writing = this.#writing.flying("write");
+    if (writing === undefined) return;
+    try {
+      await withDeadline(this.#context.clock, "the disk", WRITTEN_TIMEOUT_MS, async () => await writing);
+    } catch (error) {
+      report(this.#context, "snapshot_failed", `saving the key set: ${describe(error)}`);
+    }
   }
 }
 

@@ -56,7 +56,8 @@ export interface Keyring {
   status(): KeysStatus;
   /** Resolves when there is a usable set; tries until `signal` aborts, and rejects then. */
   ready(signal: AbortSignal): Promise<void>;
-  close(): void;
+  /** Nothing is fetched or saved any more; waits, at most a second, for what is being saved. */
+  close(): Promise<void>;
 }
 
 export interface KeysStatus {

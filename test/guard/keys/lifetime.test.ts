@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { GuardEvent } from "../../../src/core/events.ts";
 import { VanishedKeys } from "../../../src/guard/keys/vanished-keys.ts";
-import { jwks, type JwksOptions } from "../../../src/index.ts";
+import { createGuard, jwks, type JwksOptions } from "../../../src/index.ts";
 import { importJwkSet } from "../../../src/jwt/jwk-set.ts";
 import { createMint, FakeClock, seededRandom, type Mint } from "../../../src/testing/index.ts";
 import { audience, issuer } from "../world.ts";
@@ -59,7 +60,7 @@ test("law 1, fault 26: a set serves to its bound, alarms at half of it and at it
   await clock.advance(120_000);
   assert.ok(keys.status().usable && keys.holds(key));
   assert.equal(await outcome(keys, token), "proved");
-  keys.close();
+  await keys.close();
   assert.equal(clock.pending, 0);
 });
 
@@ -101,7 +102,7 @@ for (const [headers, options, ms] of freshness) {
     assert.equal(provider.attempts, 1);
     await clock.advance(1);
     assert.equal(provider.attempts, 2);
-    keys.close();
+    await keys.close();
   });
 }
 
@@ -225,6 +226,72 @@ test("sets are saved one after the other, and the latest last", async () => {
   provider.fail();
   await clock.advance(20 * 60_000);
   assert.deepEqual(saved, [mint.jwks(), next.jwks()]);
+});
+
+/** Snapshots whose saving takes `ms`. */
+function slowSnapshots(clock: FakeClock, ms: number): ReturnType<typeof fakeSnapshots> {
+  const fast = fakeSnapshots();
+  const save = async (name: string, value: unknown) => {
+    await new Promise<void>((done) => clock.after(ms, done));
+    await fast.save(name, value);
+  };
+  return { ...fast, save };
+}
+
+test("a guard that was closed leaves no set half saved", async () => {
+  const { clock, provider } = await makeScene();
+  const snapshots = slowSnapshots(clock, 900);
+  const guard = createGuard({
+    issuer,
+    audience,
+    keys: jwks(url, { fetch: provider.fetch }),
+    clock,
+    snapshots,
+  });
+  await guard.ready();
+  let savedAtEnd: number | undefined;
+  const closed = (async () => {
+    await guard.close();
+    savedAtEnd = snapshots.saved.size;
+  })();
+  await clock.advance(890);
+  assert.equal(savedAtEnd, undefined);
+  await clock.advance(20);
+  await closed;
+  assert.equal(savedAtEnd, 1);
+  assert.equal(clock.pending, 0);
+});
+
+test("a disk that hangs holds up a ring that is closed for a second, and that is told", async (t) => {
+  const { clock, ring } = await makeScene();
+  const keys = ring({}, { snapshots: slowSnapshots(clock, hour) });
+  await keys.ready(ready);
+  const events = eavesdrop(t);
+  const closed = keys.close();
+  await clock.advance(1_000);
+  await closed;
+  assert.equal(named(events, "snapshot_failed").length, 1);
+});
+
+test("a set that arrives as the ring is closed is saved before the end or not at all", async () => {
+  const { clock, provider, mint, ring } = await makeScene();
+  for (let ticks = 0; ticks < 60; ticks++) {
+    const release = provider.hold(mint.jwks());
+    const snapshots = fakeSnapshots();
+    const save = async (name: string, value: unknown) => {
+      await nextTurn();
+      await snapshots.save(name, value);
+    };
+    const keys = ring({}, { snapshots: { ...snapshots, save } });
+    await clock.advance(0);
+    release();
+    for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
+    await keys.close();
+    const savedAtEnd = snapshots.saved.size;
+    await nextTurn();
+    await nextTurn();
+    assert.equal(snapshots.saved.size, savedAtEnd, `closed ${ticks} ticks after the answer`);
+  }
 });
 
 test("fault 38: 100 instances that start at once with a saved set fetch once each, spread over the cool-down", async () => {

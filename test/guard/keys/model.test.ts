@@ -73,7 +73,7 @@ class Model {
         this.#up = one.do === "recover";
         break;
       case "restart":
-        this.#ring.close();
+        await this.#ring.close();
         this.#ring = this.#open();
         break;
       case "distrust":
@@ -92,7 +92,7 @@ class Model {
   }
 
   async end(): Promise<void> {
-    this.#ring.close();
+    await this.#ring.close();
     await this.clock.advance(0);
     assert.equal(this.clock.pending, 0);
   }

@@ -228,7 +228,7 @@ test("a ring that was closed does not fetch when it is told to distrust its keys
   const { clock, mint, provider, source } = await makeScene();
   const ring = openRing(source(), { clock });
   await keyOf(ring, mint);
-  ring.close();
+  await ring.close();
   ring.distrust();
   await clock.advance(60 * minute);
   assert.equal(provider.attempts, 1);
