@@ -12,6 +12,7 @@ export type { Clock } from "./core/clock.ts";
 export type { DecisionEvent, GuardEvent } from "./core/events.ts";
 export type { Decision, InvalidReason, JwtClaims, UnavailableCause, Verdict } from "./core/verdict.ts";
 export type {
+  Admission,
   CacheStatus,
   Call,
   DegradedMode,

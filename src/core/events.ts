@@ -53,6 +53,23 @@ export interface DecisionEvent {
   readonly degraded: boolean;
 }
 
+/** A live connection. */
+export interface ConnectionEvent {
+  /** The guard's name. */
+  readonly guard: string;
+  readonly event:
+    | "opened"
+    /** Another token took its token's place. */
+    | "refreshed"
+    | "closed"
+    /** There was no room for it. */
+    | "limited";
+  /** Close code; `null` when the peer went, and for other events. */
+  readonly code: number | null;
+  /** Let in without the authority, as the policy allows. */
+  readonly degraded: boolean;
+}
+
 /** What went wrong inside an issuer, for whoever runs it. */
 export interface IssuerEvent {
   /** The issuer's `name`. */
@@ -99,5 +116,8 @@ export interface AuditEvent {
 
 export const guardEvents: Channel<GuardEvent> = channel("holdfast:guard") as Channel<GuardEvent>;
 export const decisionEvents: Channel<DecisionEvent> = channel("holdfast:decision") as Channel<DecisionEvent>;
+export const connectionEvents: Channel<ConnectionEvent> = channel(
+  "holdfast:connection",
+) as Channel<ConnectionEvent>;
 export const issuerEvents: Channel<IssuerEvent> = channel("holdfast:issuer") as Channel<IssuerEvent>;
 export const auditEvents: Channel<AuditEvent> = channel("holdfast:audit") as Channel<AuditEvent>;

@@ -3,6 +3,7 @@ import type { JwtClaims } from "../core/verdict.ts";
 import { HeaderMemo } from "../jwt/parse.ts";
 import { ProofPool } from "../jwt/proof-pool.ts";
 import { SingleFlight } from "../resilience/single-flight.ts";
+import { admitter } from "./admission.ts";
 import { climber, type Ladder } from "./ladder.ts";
 import { Memory } from "./memory.ts";
 import { ready } from "./ready.ts";
@@ -40,6 +41,12 @@ export function createGuard<C = JwtClaims>(options: GuardOptions): Guard<C> {
     // Without rules nothing is forbidden.
     validate: authorize as Guard<C>["validate"],
     authorize,
+    admit: admitter<C>(ladder),
+    watch: (listener) => {
+      // A listener of its own each time, so that one who watches twice can end either.
+      const ends = realms.all.map(({ view }) => view.listen(() => listener()));
+      return () => ends.forEach((end) => end());
+    },
     status: () => statusOf(ladder),
     ready: async (call = {}) => await ready(ladder, call, closing.signal),
     distrustKeys: (issuer) => realms.named(issuer).keyring.distrust(),

@@ -10,7 +10,8 @@ import type { SingleFlight } from "../resilience/single-flight.ts";
 import { consult, type Question } from "./consult.ts";
 import { decide, type Court, type Lapse } from "./decide.ts";
 import { letIn } from "./degraded.ts";
-import { invalid, proven, unavailable, type Finding, type Known, type Refused } from "./finding.ts";
+import { invalid, proven, unavailable } from "./finding.ts";
+import type { Finding, Known, NotFoundOut, Refused } from "./finding.ts";
 import type { Memory } from "./memory.ts";
 import type { Realm, Realms } from "./realm.ts";
 import { describe, report } from "./report.ts";
@@ -36,27 +37,60 @@ export interface Ladder extends GuardSettings, Court {
   closed: boolean;
 }
 
+/** Where the rungs led. */
+export interface Reached<C> {
+  readonly decision: Decision<C>;
+  /** What was decided on; `lapse` when that was without the authority. */
+  readonly finding: Finding;
+  readonly lapse: Lapse | null;
+}
+
 /**
  * From a token to a decision, rung by rung. What is joined and remembered are findings; `decide` has the last
  * word on every call. Rejects with the reason of the caller's own signal, and for rules that are none.
  */
 export function climber<C>(ladder: Ladder): Guard<C>["authorize"] {
   return async (token, rules) => {
-    if (rules !== undefined) {
-      checkRules(rules);
-      rules.signal?.throwIfAborted();
-    }
-    if (ladder.closed) return announce(ladder, unavailable("closed"), null);
-    if (typeof token !== "string") return announce(ladder, invalid("malformed"), null);
-    if (token.length > ladder.maxTokenBytes) return announce(ladder, invalid("too_large"), null);
+    const refused = refuse(ladder, token, rules);
+    if (refused !== null) return announce(ladder, refused, null);
     const digest = digestOf(token);
     const now = instant(ladder.clock);
     const recalled = recall(ladder, digest, now);
     if (recalled !== undefined) {
       return announce(ladder, decide<C>(ladder, recalled, "memory", now, rules), "memory");
     }
-    return await climb<C>(ladder, token, digest, now, rules);
+    return (await climb<C>(ladder, token, digest, now, rules)).decision;
   };
+}
+
+/** The same for those who go on with what was found. */
+export async function reach<C>(
+  ladder: Ladder,
+  token: string,
+  rules: (Rules & Call) | undefined,
+): Promise<Reached<C>> {
+  const refused = refuse(ladder, token, rules);
+  if (refused !== null) return arrive(ladder, refused, refused, null);
+  const digest = digestOf(token);
+  const now = instant(ladder.clock);
+  const recalled = recall(ladder, digest, now);
+  if (recalled === undefined) return await climb<C>(ladder, token, digest, now, rules);
+  return arrive(ladder, decide<C>(ladder, recalled, "memory", now, rules), recalled, "memory");
+}
+
+/** What needs no look at the token. */
+function refuse(
+  ladder: Ladder,
+  token: string,
+  rules: (Rules & Call) | undefined,
+): Refused | NotFoundOut | null {
+  if (rules !== undefined) {
+    checkRules(rules);
+    rules.signal?.throwIfAborted();
+  }
+  if (ladder.closed) return unavailable("closed");
+  if (typeof token !== "string") return invalid("malformed");
+  return token.length > ladder.maxTokenBytes ? invalid("too_large") : null;
 }
 
 /** Rungs 4 to 9. Apart, because a small function makes a hit cheaper. */
@@ -66,7 +100,7 @@ async function climb<C>(
   digest: string,
   now: Instant,
   rules: (Rules & Call) | undefined,
-): Promise<Decision<C>> {
+): Promise<Reached<C>> {
   if (ladder.restoring !== null) await abandonable(ladder.restoring, rules?.signal);
   const earlier = recallStale(ladder, digest, now);
   const sought = earlier ?? find(ladder, token, digest);
@@ -75,7 +109,7 @@ async function climb<C>(
     const byItself = decideAfterWaiting<C>(ladder, base, "origin", rules);
     // What is refused without the authority need not be asked about.
     const isOver = base.status !== "valid" || base.realm.authority === undefined;
-    if (isOver || byItself.status === "invalid") return announce(ladder, byItself, "origin");
+    if (isOver || byItself.status === "invalid") return arrive(ladder, byItself, base, "origin");
   }
   const { finding, lapse, from: found } = await consult(ladder, token, digest, base, rules);
   const from = finding === earlier ? "memory" : found;
@@ -84,10 +118,20 @@ async function climb<C>(
     if (decision.status === "valid") letIn(ladder, finding, lapse);
     // What a token does not grant by itself, the authority might.
     if (decision.status === "forbidden" && !finding.isWhole) {
-      return announce(ladder, unavailable(lapse.cause), from);
+      return arrive(ladder, unavailable(lapse.cause), finding, from);
     }
   }
-  return announce(ladder, decision, from);
+  return arrive(ladder, decision, finding, from, lapse);
+}
+
+function arrive<C>(
+  ladder: Ladder,
+  decision: Decision<C>,
+  finding: Finding,
+  from: DecisionEvent["from"],
+  lapse: Lapse | null = null,
+): Reached<C> {
+  return { decision: announce(ladder, decision, from), finding, lapse };
 }
 
 /** What was true before the wait need not be true any more. */
@@ -128,7 +172,7 @@ function recall({ memory, realms }: Ladder, digest: string, now: Instant): Known
   return stillStands(valid, now) ? valid : undefined;
 }
 
-function stillStands({ key, realm }: Known, now: Instant): boolean {
+export function stillStands({ key, realm }: Known, now: Instant): boolean {
   return key === null || realm.keyring.holds(key, now);
 }
 

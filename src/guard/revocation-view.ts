@@ -30,7 +30,7 @@ export class RevocationView {
   readonly #subjects = new Map<string, SubjectCutOff>();
   #position: LogPosition | null = null;
   #news = 0;
-  #listener: (revocation: Revocation) => void = () => {};
+  readonly #listeners = new Set<(revocation: Revocation) => void>();
   #pruneAt = PRUNE_FROM;
 
   constructor(issuer: string, maxEntries: number) {
@@ -53,9 +53,10 @@ export class RevocationView {
     return token.size + session.size + key.size + this.#subjects.size;
   }
 
-  /** Tells of whatever is new from now on; there is one listener. */
-  listen(listener: (revocation: Revocation) => void): void {
-    this.#listener = listener;
+  /** Tells of whatever is new from now on, until the returned function is called. */
+  listen(listener: (revocation: Revocation) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
   }
 
   /** Everything it holds. What is added before the last one was taken may be among it. */
@@ -165,7 +166,7 @@ export class RevocationView {
       this.#ended[revocation.kind].set(id, longest);
     }
     this.#news++;
-    this.#listener(revocation);
+    for (const listener of this.#listeners) listener(revocation);
     return true;
   }
 }

@@ -90,12 +90,33 @@ export interface Call {
   signal?: AbortSignal | undefined;
 }
 
+/** A token that was let in for longer than a request: a connection, a stream, a long job. */
+export interface Admission<C = JwtClaims> {
+  readonly status: "admitted";
+  /** Whether an authority is to be asked about it now and then. */
+  readonly isAsked: boolean;
+  /** The decision as of now, by what this instance knows. Nobody is asked, so it costs about a microsecond. */
+  current(): Decision<C>;
+  /**
+   * Decides on the token again, asking its authority when the last answer is over. Unavailable changes nothing: what
+   * was known still counts for `current`. Rejects only with the reason of the caller's own signal.
+   */
+  recheck(call?: Call): Promise<Decision<C>>;
+}
+
 export interface Guard<C = JwtClaims> {
   readonly name: string;
   /** Finds out about the token. Rejects only with the reason of the caller's own signal. */
   validate(token: string, call?: Call): Promise<Verdict<C>>;
   /** The same under a route's rules. Rejects with `invalid_option` for rules that are none. */
   authorize(token: string, rules?: Rules & Call): Promise<Decision<C>>;
+  /** The same for what lasts longer than a request: `holdfast/connections` stands on it. */
+  admit(
+    token: string,
+    rules?: Rules & Call,
+  ): Promise<Admission<C> | Exclude<Decision<C>, { status: "valid" }>>;
+  /** Calls `listener` whenever something was revoked that was not before. The returned function ends that. */
+  watch(listener: () => void): () => void;
   status(): GuardStatus;
   /**
    * Resolves once every issuer, or the one named, has keys, a complete view of revocations and an authority that answered

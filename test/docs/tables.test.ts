@@ -59,6 +59,12 @@ const pages: [what: string, declared: () => string[], page: string, heading: Reg
     /holdfast:guard/,
   ],
   [
+    "event of a connection",
+    () => memberUnion("src/core/events.ts", "ConnectionEvent", "event"),
+    "events",
+    /:connection/,
+  ],
+  [
     "event of an issuer",
     () => memberUnion("src/core/events.ts", "IssuerEvent", "event"),
     "events",

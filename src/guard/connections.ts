@@ -1,0 +1,12 @@
+export { createConnections } from "./connections/create-connections.ts";
+export { closeCodes, type CloseError } from "./connections/close-codes.ts";
+export type {
+  Connection,
+  ConnectionLine,
+  Connections,
+  ConnectionsOptions,
+  ConnectionsStatus,
+  Limited,
+  Line,
+  Refusal,
+} from "./connections/types.ts";
