@@ -6,36 +6,46 @@ export type Presented =
   | { readonly status: "none" }
   | { readonly status: "malformed" };
 
-/** The HTTP answer to a decision; `body` is JSON, or `null` where the application answers. */
-export interface Answer {
-  readonly status: 200 | 400 | 401 | 403 | 503;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: { readonly error: string; readonly error_description: string } | null;
+type Headers = Readonly<Record<string, string>>;
+
+/** The application answers, with these headers besides its own. */
+export interface Admission {
+  readonly status: 200;
+  readonly headers: Headers;
+  readonly body: null;
 }
+
+/** The HTTP answer to a request that is not let through; `body` is JSON. */
+export interface Refusal {
+  readonly status: 400 | 401 | 403 | 503;
+  readonly headers: Headers;
+  readonly body: { readonly error: string; readonly error_description: string };
+}
+
+/** Tells that the request was let in without the authority, and why (law 10). */
+export const degradedHeader = "X-Auth-Degraded";
 
 // RFC 6750 §2.1: b64token; the scheme is case-insensitive (RFC 9110 §11.1).
 const credentials = /^bearer +([\w\-.~+/]+=*)$/i;
+
+// RFC 9110 §5.3: a proxy or a runtime may have joined two headers into one. In Bearer itself there is no comma.
+const joined = /, *bearer(?: |$)/i;
 
 /** Reads every `Authorization` header of a request. Two of them are malformed: which one counts is not ours to guess. */
 export function readBearer(authorization: readonly string[] | undefined): Presented {
   if (authorization === undefined || authorization.length === 0) return { status: "none" };
   const [value = ""] = authorization;
   if (authorization.length > 1) return { status: "malformed" };
-  if (!/^bearer(?: |$)/i.test(value)) return { status: "none" };
+  if (!/^bearer(?: |$)/i.test(value)) return { status: joined.test(value) ? "malformed" : "none" };
   const token = credentials.exec(value)?.[1];
   return token === undefined ? { status: "malformed" } : { status: "token", token };
 }
 
 const challenge = 'Bearer realm="api"';
 
-function refusal(status: Answer["status"], error: string, error_description: string, header = {}): Answer {
+function refusal(status: Refusal["status"], error: string, error_description: string, header = {}): Refusal {
   const headers = { "Content-Type": "application/json", "Cache-Control": "no-store", ...header };
   return { status, headers, body: { error, error_description } };
-}
-
-/** Tells that the request was let in without the authority, and why (law 10). */
-function degradedHeader(degraded: null | { readonly cause: string }): Record<string, string> {
-  return degraded === null ? {} : { "X-Auth-Degraded": degraded.cause };
 }
 
 /**
@@ -45,10 +55,16 @@ function degradedHeader(degraded: null | { readonly cause: string }): Record<str
 export function bearerAnswer(
   decision: Decision<unknown> | Exclude<Presented, { status: "token" }>,
   scopes: readonly string[] = [],
-): Answer {
+): Admission | Refusal {
   switch (decision.status) {
-    case "valid":
-      return { status: 200, headers: degradedHeader(decision.degraded), body: null };
+    case "valid": {
+      const { degraded } = decision;
+      return {
+        status: 200,
+        headers: degraded === null ? {} : { [degradedHeader]: degraded.cause },
+        body: null,
+      };
+    }
     case "none": // RFC 6750 §3.1: no error code when no credentials were sent.
       return refusal(401, "unauthorized", "A bearer token is needed.", { "WWW-Authenticate": challenge });
     case "malformed": {

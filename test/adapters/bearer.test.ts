@@ -19,6 +19,9 @@ const reading: [readonly string[] | undefined, ReturnType<typeof readBearer>][] 
   [["Bearer é"], { status: "malformed" }],
   [["Bearer a", "Bearer a"], { status: "malformed" }],
   [["Basic x", "Bearer a"], { status: "malformed" }],
+  [["Basic x, Bearer a"], { status: "malformed" }],
+  [["Basic x,bearer"], { status: "malformed" }],
+  [['Digest username="a", realm="b"'], { status: "none" }],
 ];
 for (const [headers, expected] of reading) {
   test(`Authorization ${JSON.stringify(headers)} reads as ${expected.status}`, () => {

@@ -3,9 +3,10 @@ import { once } from "node:events";
 import { createServer, request, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test, type TestContext } from "node:test";
-import { protect } from "../../src/adapters/node-http.ts";
+import { protect, type AuthenticatedRequest } from "../../src/adapters/node-http.ts";
 import type { Decision } from "../../src/core/verdict.ts";
 import type { Call, Rules } from "../../src/guard/types.ts";
+import { adapterContract, over } from "./contract.ts";
 
 type Authorize = (token: string, rules?: Rules & Call) => Promise<Decision>;
 
@@ -124,4 +125,14 @@ test("a guard without authorize and a rule nobody knows are refused at creation"
   const guard = { authorize: async () => valid };
   assert.throws(() => protect(guard, { scope: ["x"] } as never, () => {}), { message: /"scope"/ });
   assert.throws(() => protect(guard, { scopes: "x" } as never, () => {}), { message: /scopes/ });
+});
+
+adapterContract({
+  name: "node:http",
+  protect: (guard, rules) => protect(guard, rules, () => {}),
+  async serve(t, guard, chain, handle) {
+    const handler: RequestListener = (req, res) => res.end(handle((req as AuthenticatedRequest).auth));
+    const listener = chain.reduceRight((inner, rules) => protect(guard, rules, inner), handler);
+    return over(Number(new URL(await serve(t, listener)).port));
+  },
 });

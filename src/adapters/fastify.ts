@@ -1,0 +1,62 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { JwtClaims } from "../core/verdict.ts";
+import type { Guard, Rules } from "../guard/types.ts";
+import { degradedHeader } from "./bearer.ts";
+import { nodeDecision } from "./node-request.ts";
+import type { ValidVerdict } from "./request-decision.ts";
+
+/**
+ * The claims of `request.auth`. Name your own, and handlers know them:
+ *
+ *     declare module "holdfast/fastify" { interface AuthClaims { tenant: string } }
+ */
+export interface AuthClaims extends JwtClaims {}
+
+/** An `onRequest` hook. */
+export type ProtectHook = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** The verdict on the token. Only behind `protect`: elsewhere it is `null`, which types cannot see. */
+    auth: ValidVerdict<AuthClaims>;
+  }
+  interface FastifyInstance {
+    /** `protect` with the guard that `holdfast` was registered with. */
+    protect(rules?: Rules): ProtectHook;
+  }
+}
+
+/**
+ * The plugin: declares `request.auth`, and gives the instance it is registered on, and all below, `protect`.
+ *
+ *     await app.register(holdfast, { guard });
+ *     app.get("/orders", { onRequest: app.protect({ scopes: ["orders:read"] }) }, (request) => request.auth.subject);
+ */
+export function holdfast<C = JwtClaims>(
+  app: FastifyInstance,
+  { guard }: { guard: Pick<Guard<C>, "authorize"> },
+  done: () => void,
+): void {
+  protect(guard); // Refuses what is no guard now, not at the first route.
+  app.decorateRequest("auth", null as never);
+  app.decorate("protect", (rules) => protect(guard, rules));
+  done();
+}
+// What fastify-plugin does: the decorators belong to the instance that registers, not to one of their own below it.
+Object.assign(holdfast, {
+  [Symbol.for("skip-override")]: true,
+  [Symbol.for("fastify.display-name")]: "holdfast",
+  [Symbol.for("plugin-meta")]: { name: "holdfast", fastify: "5.x" },
+});
+
+/** The same hook for a guard of the route's own. Replies go through `reply`: hooks, logs and serializers see them. */
+export function protect<C = JwtClaims>(guard: Pick<Guard<C>, "authorize">, rules: Rules = {}): ProtectHook {
+  const decide = nodeDecision(guard, rules);
+  return async (request, reply) => {
+    const { auth, answer } = await decide(request.raw, reply.raw);
+    reply.removeHeader(degradedHeader).headers(answer.headers);
+    if (auth === null) return await reply.code(answer.status).send(answer.body);
+    Object.assign(request, { auth });
+    return undefined;
+  };
+}

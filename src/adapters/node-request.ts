@@ -1,0 +1,41 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Guard, Rules } from "../guard/types.ts";
+import { degradedHeader, type Admission, type Refusal } from "./bearer.ts";
+import { requestDecision, type Outcome } from "./request-decision.ts";
+
+/** Decides about a request of `node:http`. A client that goes away ends the question for this caller only. */
+export function nodeDecision<C>(
+  guard: Pick<Guard<C>, "authorize">,
+  rules: Rules,
+): (req: IncomingMessage, res: ServerResponse) => Promise<Outcome<C>> {
+  const decide = requestDecision(guard, rules);
+  return async (req, res) => {
+    const gone = new AbortController();
+    const abort = () => gone.abort();
+    if (res.closed) abort();
+    res.once("close", abort);
+    try {
+      return await decide(authorizations(req), gone.signal);
+    } finally {
+      res.off("close", abort);
+    }
+  };
+}
+
+/** Sets the headers of an answer. Where a route is protected twice, the last decision is the one declared. */
+export function setHeaders(res: ServerResponse, { headers }: Admission | Refusal): void {
+  res.removeHeader(degradedHeader);
+  for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
+}
+
+/** Answers a request that is not let through. */
+export function refuse(res: ServerResponse, refusal: Refusal): void {
+  const text = JSON.stringify(refusal.body);
+  setHeaders(res, refusal);
+  res.writeHead(refusal.status, { "Content-Length": Buffer.byteLength(text) }).end(text);
+}
+
+/** Every one: `headers.authorization` would silently keep the first of two, `headersDistinct` costs 2 µs. */
+function authorizations({ rawHeaders }: IncomingMessage): string[] {
+  return rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === "authorization");
+}
