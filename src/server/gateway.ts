@@ -1,6 +1,25 @@
-import type { IncomingMessage, RequestListener } from "node:http";
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
+import { BlockList, type Socket } from "node:net";
 import { protect } from "../adapters/node-http.ts";
+import { systemClock, type Clock } from "../core/clock.ts";
 import type { Guard } from "../guard/types.ts";
+import { withDeadline } from "../resilience/deadline.ts";
+import { findRule, type Policy, type Rule } from "./gateway/policy.ts";
+import { isFromEnvoy, readQuestion } from "./gateway/question.ts";
+import { trusts } from "./source.ts";
+
+type Authorizer = Pick<Guard, "authorize">;
+
+export interface GatewayOptions {
+  /** Without one, whoever has a valid token passes. */
+  policy?: Policy | undefined;
+  /** Who is believed when they say which request they ask about. Default nobody. */
+  trustedProxies?: BlockList;
+  clock?: Clock;
+}
+
+/** Envoy gives up after 200 ms, and then its client hears 403 unless it was told otherwise. */
+const ENVOY_MS = 150;
 
 /** Whether a request is a proxy's question: `/verify` or below, any method. */
 export function isVerify(req: IncomingMessage): boolean {
@@ -8,27 +27,111 @@ export function isVerify(req: IncomingMessage): boolean {
 }
 
 /**
- * Answers a proxy's "may this request pass?": 200 with the identity, or what the bearer mapping says. It sits on
- * node:http directly, because every request of everything behind the proxy waits for it.
+ * Answers a proxy's "may this request pass?": 200 with the identity, or what the bearer mapping says; 403 for what
+ * no rule of the policy lets pass. It sits on node:http directly, because every request of everything behind the
+ * proxy waits for it.
  */
-export function gateway(guard: Guard): RequestListener {
-  return protect(guard, {}, (req, res) => {
-    const { subject, scopes, sessionId = "", degraded, claims } = req.auth;
-    // All of them, always: a proxy that copies a missing header may pass on the client's own.
-    res.writeHead(200, {
+export function gateway(guard: Authorizer, options: GatewayOptions = {}): RequestListener {
+  const { policy, trustedProxies = new BlockList(), clock = systemClock } = options;
+  const hasty = within(ENVOY_MS, guard, clock);
+  const route = <R extends Pick<Rule, "demands">>(rule: R): R & Route => ({
+    ...rule,
+    usual: listener(guard, rule),
+    hurried: listener(hasty, rule),
+  });
+  const routes = policy?.map(route);
+  const everything = route({ demands: {} });
+  const isTrusted = bySocket(
+    ({ remoteAddress }) => remoteAddress !== undefined && trusts(trustedProxies, remoteAddress),
+  );
+  const find = (req: IncomingMessage): Route | string => {
+    if (routes === undefined) return everything;
+    if (!isTrusted(req.socket)) return "The proxy is not among HOLDFAST_TRUSTED_PROXIES.";
+    const asked = readQuestion(req);
+    if (asked.status === "unclear") return asked.why;
+    return findRule(routes, asked) ?? "No rule of the policy lets this request pass.";
+  };
+  return (req, res) => {
+    const found = find(req);
+    if (typeof found === "string") return forbid(res, found);
+    return (isFromEnvoy(req) ? found.hurried : found.usual)(req, res);
+  };
+}
+
+/** What answers under a rule, in time for a proxy of either kind. */
+interface Route {
+  readonly usual: RequestListener;
+  readonly hurried: RequestListener;
+}
+
+function listener(guard: Authorizer, { demands }: Pick<Rule, "demands">): RequestListener {
+  if (demands === null) return (_, res) => pass(res, nobody);
+  return protect(guard, demands, ({ auth }, res) => {
+    const { subject, scopes, sessionId = "", degraded, claims } = auth;
+    pass(res, {
       "X-Auth-Subject": encode(subject),
       "X-Auth-Scopes": scopes.map(encode).join(" "),
       "X-Auth-Session": encode(sessionId),
       "X-Auth-Issuer": encode(claims.iss ?? ""),
       "X-Auth-Degraded": degraded?.cause ?? "",
-      "Cache-Control": "no-store",
-      "Content-Length": "0",
     });
-    res.end();
   });
+}
+
+/** All of them, always: a proxy that copies a missing header may pass on the client's own. */
+interface IdentityHeaders {
+  readonly "X-Auth-Subject": string;
+  readonly "X-Auth-Scopes": string;
+  readonly "X-Auth-Session": string;
+  readonly "X-Auth-Issuer": string;
+  readonly "X-Auth-Degraded": string;
+}
+
+const nobody: IdentityHeaders = {
+  "X-Auth-Subject": "",
+  "X-Auth-Scopes": "",
+  "X-Auth-Session": "",
+  "X-Auth-Issuer": "",
+  "X-Auth-Degraded": "",
+};
+
+function pass(res: ServerResponse, identity: IdentityHeaders): void {
+  res.writeHead(200, { ...identity, "Cache-Control": "no-store", "Content-Length": "0" }).end();
 }
 
 /** Percent-encoded: nothing in a claim can end a header or start another. */
 function encode(value: string): string {
   return encodeURIComponent(value.toWellFormed());
+}
+
+function forbid(res: ServerResponse, error_description: string): void {
+  const text = JSON.stringify({ error: "forbidden", error_description });
+  const headers = { "Content-Type": "application/json", "Cache-Control": "no-store" };
+  res.writeHead(403, { ...headers, "Content-Length": Buffer.byteLength(text) }).end(text);
+}
+
+/** The same guard for somebody who does not wait: later than that it is unavailable, and what it found out is kept. */
+function within(ms: number, guard: Authorizer, clock: Clock): Authorizer {
+  return {
+    authorize: async (token, rules = {}) =>
+      await withDeadline(
+        clock,
+        "the decision",
+        ms,
+        async (signal) => await guard.authorize(token, { ...rules, signal }),
+        rules.signal,
+      ),
+  };
+}
+
+/** Asked once for each connection: proxies keep theirs open. */
+function bySocket(ask: (socket: Socket) => boolean): (socket: Socket) => boolean {
+  const known = new WeakMap<Socket, boolean>();
+  return (socket) => {
+    const before = known.get(socket);
+    if (before !== undefined) return before;
+    const answer = ask(socket);
+    known.set(socket, answer);
+    return answer;
+  };
 }

@@ -1,6 +1,7 @@
 import { adminApp } from "./admin-app.ts";
 import { requestListener } from "./bad-request.ts";
 import { ensureFirstUser } from "./first-user.ts";
+import { readPolicy } from "./gateway/policy-file.ts";
 import { gateway, isVerify } from "./gateway.ts";
 import { httpAddress, listen, type Listener } from "./listen.ts";
 import { openStore } from "./open-store.ts";
@@ -32,6 +33,8 @@ export async function startService(settings: Settings): Promise<Running> {
     await service?.close();
   };
   try {
+    const { policyFile, trustedProxies } = settings;
+    const policy = policyFile === undefined ? undefined : await readPolicy(policyFile);
     // Ports first: a second service by mistake is refused before it touches any data.
     const open = await listen(settings.host, settings.port, "HOLDFAST_PORT");
     listeners.push(open);
@@ -43,7 +46,7 @@ export async function startService(settings: Settings): Promise<Running> {
     const before = await recordIdentity(service.store, service);
     const first = await ensureFirstUser(service.issuer, settings.bootstrapUser, local.files.password);
 
-    const verify = gateway(service.guard);
+    const verify = gateway(service.guard, { policy, trustedProxies });
     const others = requestListener(publicApp(service, settings).fetch);
     open.mount((req, res): unknown => (isVerify(req) ? verify(req, res) : others(req, res)));
     admin.mount(requestListener(adminApp(service, admin.port).fetch));
@@ -51,6 +54,7 @@ export async function startService(settings: Settings): Promise<Running> {
     const lines = [`holdfast ${version}, store: ${service.store.description}`];
     lines.push(`  public  ${open.address}`, `  admin   ${admin.address}`);
     if (service.url !== open.address) lines.push(`  issuer  ${service.url}`);
+    if (policy !== undefined) lines.push(`  policy  ${policy.length} rules of ${policyFile}`);
     if (first !== null) lines.push(`  ${first}`);
     if (before !== null) {
       lines.push(

@@ -79,6 +79,7 @@ const schema = z.object({
     "addresses or networks such as 10.0.0.0/8, separated by commas",
     peers,
   ).optional(),
+  HOLDFAST_POLICY: setting("a file", text).optional(),
   HOLDFAST_PROVIDER_ISSUER: setting("the exact iss of a provider: an http(s) URL", (value) =>
     webUrl(value) === undefined ? undefined : value,
   ).optional(),
@@ -124,6 +125,8 @@ export interface Settings {
   readonly clients: readonly (Client & { readonly scopes: readonly string[] })[];
   readonly corsOrigins: readonly string[];
   readonly trustedProxies: BlockList;
+  /** Absolute; what the gateway lets pass. */
+  readonly policyFile: string | undefined;
   readonly provider: ProviderSettings | undefined;
   /** Without a provider's authority; `undefined` where nothing was said. */
   readonly degraded: DegradedMode | undefined;
@@ -140,7 +143,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   if (data !== undefined && data.HOLDFAST_PORT !== 0 && data.HOLDFAST_PORT === data.HOLDFAST_ADMIN_PORT) {
     problems.push("HOLDFAST_ADMIN_PORT must be another port than HOLDFAST_PORT");
   }
-  problems.push(...redisProblems(data ?? {}), ...providerProblems(data ?? {}));
+  problems.push(...redisProblems(data ?? {}), ...missingCompanions(data ?? {}));
   for (const id of data?.HOLDFAST_CLIENT_SCOPES?.keys() ?? []) {
     if (data?.HOLDFAST_CLIENTS?.some((client) => client.id === id) === true) continue;
     problems.push(`HOLDFAST_CLIENT_SCOPES names ${id}, which HOLDFAST_CLIENTS does not`);
@@ -163,6 +166,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     })),
     corsOrigins: data.HOLDFAST_CORS_ORIGINS ?? [],
     trustedProxies: data.HOLDFAST_TRUSTED_PROXIES ?? new BlockList(),
+    policyFile: data.HOLDFAST_POLICY === undefined ? undefined : resolve(data.HOLDFAST_POLICY),
     provider: providerOf(data),
     degraded: data.ALLOW_DEGRADED_AUTH,
     bootstrapUser: data.HOLDFAST_BOOTSTRAP_USER,
@@ -197,8 +201,9 @@ function redisOf(read: Read): Settings["redis"] {
 }
 
 /** Settings that say nothing without another one. */
-function providerProblems(read: Read): string[] {
+function missingCompanions(read: Read): string[] {
   const needs: [keyof Read, keyof Read][] = [
+    ["HOLDFAST_POLICY", "HOLDFAST_TRUSTED_PROXIES"],
     ["HOLDFAST_PROVIDER_JWKS_URL", "HOLDFAST_PROVIDER_ISSUER"],
     ["HOLDFAST_AUTHORITY_URL", "HOLDFAST_PROVIDER_ISSUER"],
     ["HOLDFAST_AUTHORITY_URL", "HOLDFAST_AUTHORITY_CLIENT"],

@@ -5,8 +5,10 @@ function plain(address: string): string {
   return address.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, "");
 }
 
-function trusts(proxies: BlockList, address: string): boolean {
-  return proxies.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
+/** Whether the peer at this address is one of the trusted proxies. */
+export function trusts(proxies: BlockList, address: string): boolean {
+  const peer = plain(address);
+  return proxies.check(peer, isIP(peer) === 6 ? "ipv6" : "ipv4");
 }
 
 /**

@@ -1,14 +1,17 @@
 import assert from "node:assert/strict";
+import { BlockList } from "node:net";
 import { test, type TestContext } from "node:test";
 import type { Decision } from "../../src/core/verdict.ts";
-import type { Guard } from "../../src/guard/types.ts";
-import { gateway, isVerify } from "../../src/server/gateway.ts";
+import type { Rules } from "../../src/guard/types.ts";
+import { gateway, isVerify, type GatewayOptions } from "../../src/server/gateway.ts";
+import { pathPattern, type Rule } from "../../src/server/gateway/policy.ts";
 import { listen } from "../../src/server/listen.ts";
+import { FakeClock } from "../../src/testing/fake-clock.ts";
 
 async function ask(t: TestContext, decision: Decision, init: RequestInit = {}): Promise<Response> {
   const listener = await listen("127.0.0.1", 0, "HOLDFAST_PORT");
   t.after(listener.stop);
-  listener.mount(gateway({ authorize: async () => decision } as unknown as Guard));
+  listener.mount(gateway({ authorize: async () => decision }));
   const headers = { authorization: "Bearer token", connection: "close" };
   return await fetch(`${listener.address}/verify`, { headers, ...init });
 }
@@ -76,4 +79,94 @@ test("only /verify itself and what is below it are the proxy's questions", () =>
   const asks = (url: string) => isVerify({ url } as Parameters<typeof isVerify>[0]);
   for (const url of ["/verify", "/verify/", "/verify/a/b?c", "/verify?x"]) assert.equal(asks(url), true, url);
   for (const url of ["/", "/verifyx", "/auth/verify", "/VERIFY"]) assert.equal(asks(url), false, url);
+});
+
+const here = new BlockList();
+here.addAddress("127.0.0.1");
+
+function rule(path: string, demands: Rules | null): Rule {
+  const pattern = pathPattern(path);
+  assert.ok(pattern);
+  return { host: null, path: pattern, methods: null, demands };
+}
+
+const policy = [
+  rule("/open", null),
+  rule("/orders/*", { scopes: ["orders:read"], degraded: "deny", maxRevocationAgeMs: 5000 }),
+];
+
+/** Asks as Caddy does; `asked` are the rules that the guard was called with. */
+async function askAbout(
+  t: TestContext,
+  uri: string,
+  options: GatewayOptions = { policy, trustedProxies: here },
+  token: string | undefined = "Bearer token",
+): Promise<{ response: Response; asked: unknown[] }> {
+  const asked: unknown[] = [];
+  const listener = await listen("127.0.0.1", 0, "HOLDFAST_PORT");
+  t.after(listener.stop);
+  const authorize = async (
+    _: string,
+    { signal: _signal, ...rules }: Rules & { signal?: AbortSignal } = {},
+  ) => {
+    asked.push(rules);
+    return await Promise.resolve(valid);
+  };
+  listener.mount(gateway({ authorize }, options));
+  const headers: Record<string, string> = {
+    connection: "close",
+    "x-forwarded-method": "GET",
+    "x-forwarded-host": "api.example",
+    "x-forwarded-uri": uri,
+    ...(token !== "" && { authorization: token }),
+  };
+  return { response: await fetch(`${listener.address}/verify/caddy`, { headers }), asked };
+}
+
+test("under a policy the guard is asked by the rule that matches", async (t) => {
+  const { response, asked } = await askAbout(t, "/orders/7?x");
+  assert.equal(response.status, 200);
+  assert.deepEqual(asked, [{ scopes: ["orders:read"], degraded: "deny", maxRevocationAgeMs: 5000 }]);
+});
+
+test("where nobody is asked for a token, none is looked at, and all identity headers are there and empty", async (t) => {
+  for (const token of ["", "Bearer token", "Bearer ?", "Basic eDp5"]) {
+    const { response, asked } = await askAbout(t, "/open", undefined, token);
+    assert.equal(response.status, 200);
+    assert.deepEqual(identity(response), ["", "", "", "", ""]);
+    assert.deepEqual(asked, []);
+  }
+});
+
+for (const [what, uri, options] of [
+  ["a request that no rule matches", "/other", undefined],
+  ["an ambiguous path", "/orders/%2e%2e/open", undefined],
+  ["a peer that is no trusted proxy", "/orders/7", { policy }],
+] as const) {
+  test(`fault 55: ${what} is 403 before anybody looks at the token`, async (t) => {
+    const { response, asked } = await askAbout(t, uri, options);
+    assert.equal(response.status, 403);
+    assert.deepEqual(identity(response), [null, null, null, null, null]);
+    assert.equal(((await response.json()) as { error: string }).error, "forbidden");
+    assert.deepEqual(asked, []);
+  });
+}
+
+test("law 1: envoy is told 503 before its 200 ms are over, and the guard goes on finding out", async (t) => {
+  const clock = new FakeClock();
+  const listener = await listen("127.0.0.1", 0, "HOLDFAST_PORT");
+  t.after(listener.stop);
+  const asked = Promise.withResolvers<void>();
+  const authorize = async () => {
+    asked.resolve();
+    return await new Promise<never>(() => {});
+  };
+  listener.mount(gateway({ authorize }, { clock }));
+  const headers = { authorization: "Bearer token", connection: "close" };
+  const answer = fetch(`${listener.address}/verify/envoy/orders`, { headers });
+  await asked.promise;
+  await clock.advance(150);
+  const response = await answer;
+  assert.equal(response.status, 503);
+  assert.equal(response.headers.get("retry-after"), "1");
 });

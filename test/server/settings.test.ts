@@ -18,6 +18,7 @@ test("without settings the service keeps to this machine", () => {
     secret: undefined,
     clients: [],
     corsOrigins: [],
+    policyFile: undefined,
     provider: undefined,
     degraded: undefined,
     bootstrapUser: undefined,
@@ -40,6 +41,7 @@ test("every setting is read", () => {
     HOLDFAST_CLIENT_SCOPES: "api=orders:read as=is",
     HOLDFAST_CORS_ORIGINS: "https://app.example.com, http://localhost:3000",
     HOLDFAST_TRUSTED_PROXIES: "10.0.0.0/8, 192.0.2.7, 2001:db8::/32",
+    HOLDFAST_POLICY: "/etc/holdfast/../policy.json",
     HOLDFAST_BOOTSTRAP_USER: "alice:correct:horse",
     HOLDFAST_PROVIDER_ISSUER: "https://provider.example.com/",
     HOLDFAST_PROVIDER_JWKS_URL: "https://provider.example.com/keys",
@@ -63,6 +65,7 @@ test("every setting is read", () => {
       client: { id: "holdfast", secret: "secret:with:colons" },
     },
   });
+  assert.equal(settings.policyFile, "/etc/policy.json");
   assert.equal(settings.degraded, "cached");
   assert.ok(settings.trustedProxies.check("10.1.2.3"));
   assert.ok(settings.trustedProxies.check("2001:db8::1", "ipv6"));
@@ -105,6 +108,12 @@ test("a setting that says nothing without another is refused, naming both", () =
   assert.throws(() => readSettings({ HOLDFAST_AUTHORITY_URL: "https://id.example/introspect" }), {
     message:
       "HOLDFAST_AUTHORITY_URL needs HOLDFAST_PROVIDER_ISSUER\nHOLDFAST_AUTHORITY_URL needs HOLDFAST_AUTHORITY_CLIENT",
+  });
+});
+
+test("a policy judges by what proxies say, so it needs some that are trusted", () => {
+  assert.throws(() => readSettings({ HOLDFAST_POLICY: "policy.json" }), {
+    message: "HOLDFAST_POLICY needs HOLDFAST_TRUSTED_PROXIES",
   });
 });
 

@@ -1,0 +1,24 @@
+/** Segments of RFC 3986 §3.3, none of them empty or made of dots; a last slash may stand alone. */
+const plain = /^(?:\/(?!\.{1,2}(?:\/|$))(?:[\w\-.~!$&'()*+,=:@|[\]]|%[\dA-F]{2})+)*\/?$/i;
+/** Escapes of what separates: `.`, `/`, `;`, `\`. */
+const separator = /%(?:2[EF]|3B|5C)/i;
+
+/**
+ * What a rule is compared with: the path percent-decoded as UTF-8, without query and last slash (so `/` is `""`).
+ * `null` for one that a server behind the proxy could take for another path.
+ */
+export function plainPath(target: string): string | null {
+  const query = target.indexOf("?");
+  const path = query === -1 ? target : target.slice(0, query);
+  if (path === "" || !plain.test(path)) return null;
+  const bare = path.endsWith("/") ? path.slice(0, -1) : path;
+  if (!bare.includes("%")) return bare;
+  if (separator.test(bare)) return null;
+  try {
+    const decoded = decodeURIComponent(bare);
+    // Neither an escape of an escape nor a control character.
+    return /%[\dA-F]{2}|\p{Cc}/iu.test(decoded) ? null : decoded;
+  } catch {
+    return null; // Escapes that are not UTF-8.
+  }
+}

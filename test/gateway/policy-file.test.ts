@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { readPolicy } from "../../src/server/gateway/policy-file.ts";
+
+async function written(t: TestContext, text: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "holdfast-policy-"));
+  t.after(async () => await rm(folder, { recursive: true, force: true }));
+  await writeFile(join(folder, "policy.json"), text);
+  return join(folder, "policy.json");
+}
+
+test("a policy is read, with comments, in its order", async (t) => {
+  const file = await written(
+    t,
+    `{
+      // Anybody may ask how it is. "
+      "rules": [
+        { "path": "/health", "methods": ["GET"], "anonymous": true },
+        /* { "path": "/nothing" }, */
+        { "host": "api.example", "path": "/a/*", "scopes": ["s"] } // ] }
+      ]
+    }`,
+  );
+  assert.deepEqual(
+    (await readPolicy(file)).map(({ path: { base, below }, ...rule }) => ({ ...rule, base, below })),
+    [
+      { host: null, methods: ["GET"], demands: null, base: "/health", below: false },
+      { host: "api.example", methods: null, demands: { scopes: ["s"] }, base: "/a", below: true },
+    ],
+  );
+});
+
+test("a rule asks for scopes, a mode, an age, and what a comment would be in a string is none", async (t) => {
+  const demands = { scopes: ["https://x/y", "/*z*/"], degraded: "deny", maxRevocationAgeMs: 0 };
+  const file = await written(t, JSON.stringify({ rules: [{ path: "/*", ...demands }] }));
+  assert.deepEqual((await readPolicy(file))[0]?.demands, demands);
+});
+
+const wrong: [what: string, text: string, message: RegExp][] = [
+  ["an empty file", "", /is not JSON/],
+  ["a comma too many", '{\n"rules": [\n{ "path": "/*" },\n] }', /is not JSON: .*\}, \] \}/],
+  ["a list", "[]", /must be an object/],
+  ["no rules", "{}", /rules must be a list of rules/],
+  ["an empty list", '{ "rules": [] }', /rules must have a rule/],
+  ["another member", '{ "rules": [{ "path": "/*" }], "default": "allow" }', /Unrecognized key: "default"/],
+  ["a member twice", '{ "rules": [{ "path": "/*", "path": "/a" }] }', /names no member twice/],
+  ["a rule without path", '{ "rules": [\n{ "anonymous": true }] }', /line 2: path must be a path such as/],
+  [
+    "a misspelt member",
+    '{ "rules": [{ "path": "/*", "scope": ["a"] }] }',
+    /line 1: Unrecognized key: "scope"/,
+  ],
+  ["an odd path", '{ "rules": [{ "path": "/a//b" }] }', /line 1: path must be/],
+  ["a wildcard inside", '{ "rules": [{ "path": "/*/b" }] }', /line 1: path must be/],
+  ["a bad method", '{ "rules": [{ "path": "/*", "methods": ["get"] }] }', /line 1: methods must be/],
+  ["HEAD", '{ "rules": [{ "path": "/*", "methods": ["HEAD"] }] }', /GET stands for HEAD/],
+  ["no methods", '{ "rules": [{ "path": "/*", "methods": [] }] }', /line 1: methods must be/],
+  ["a host with port", '{ "rules": [{ "path": "/*", "host": "a:1" }] }', /line 1: host must be/],
+  ["a host in capitals", '{ "rules": [{ "path": "/*", "host": "A.example" }] }', /line 1: host must be/],
+  ["no scopes", '{ "rules": [{ "path": "/*", "scopes": [] }] }', /line 1: scopes must be one scope/],
+  ["an odd scope", '{ "rules": [{ "path": "/*", "scopes": ["a b"] }] }', /line 1: scopes must be/],
+  ["an odd mode", '{ "rules": [{ "path": "/*", "degraded": true }] }', /line 1: degraded must be deny/],
+  ["an odd age", '{ "rules": [{ "path": "/*", "maxRevocationAgeMs": -1 }] }', /maxRevocationAgeMs must be/],
+  ["anonymous: false", '{ "rules": [{ "path": "/*", "anonymous": false }] }', /anonymous must be true/],
+  [
+    "anonymous with scopes",
+    '{ "rules": [{ "path": "/*", "anonymous": true, "scopes": ["a"] }] }',
+    /line 1: cannot be anonymous and ask/,
+  ],
+  [
+    "a rule that is never reached",
+    '{ "rules": [\n// first\n{ "path": "/*" },\n\n{ "path": "/a", "anonymous": true }] }',
+    /line 5: is never reached: line 3 comes first/,
+  ],
+  [
+    "a method that is never reached",
+    '{ "rules": [\n{ "path": "/a", "methods": ["GET"] },\n{ "path": "/A", "methods": ["PUT", "GET"] }] }',
+    /line 3: is never reached for GET: line 2 comes first/,
+  ],
+];
+for (const [what, text, message] of wrong) {
+  test(`${what} is refused, by its place`, async (t) => {
+    const file = await written(t, text);
+    await assert.rejects(readPolicy(file), (error: Error & { code: string }) => {
+      assert.equal(error.code, "invalid_option");
+      assert.ok(error.message.startsWith(`HOLDFAST_POLICY ${file}: `), error.message);
+      assert.match(error.message, message);
+      return true;
+    });
+  });
+}
+
+test("all that is wrong is told at once", async (t) => {
+  const file = await written(t, '{ "rules": [\n{ "path": "a" },\n{ "path": "/*", "scopes": [1] }] }');
+  await assert.rejects(readPolicy(file), { message: /line 2: path[^]*\n.*line 3: scopes/ });
+});
+
+test("a file that is not there is refused by name", async () => {
+  await assert.rejects(readPolicy("/nowhere/policy.json"), {
+    code: "invalid_option",
+    message: "HOLDFAST_POLICY /nowhere/policy.json: cannot be read (ENOENT)",
+  });
+});

@@ -1,0 +1,143 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { findRule, pathPattern, shadowOf, type Rule } from "../../src/server/gateway/policy.ts";
+import type { Asked } from "../../src/server/gateway/question.ts";
+
+function rule(path: string, more: Partial<Rule> = {}): Rule {
+  const pattern = pathPattern(path);
+  assert.ok(pattern, path);
+  return { host: null, methods: null, demands: {}, ...more, path: pattern };
+}
+
+function asked(path: string, method = "GET", host = "a.example"): Asked {
+  return { status: "asked", host, method, path: path === "/" ? "" : path };
+}
+
+const matches: [pattern: string, path: string, matches: boolean][] = [
+  ["/", "/", true],
+  ["/", "/a", false],
+  ["/*", "/", true],
+  ["/*", "/a/b", true],
+  ["/api", "/api", true],
+  ["/api", "/api/a", false],
+  ["/api/*", "/api", true],
+  ["/api/*", "/api/a/b", true],
+  ["/api/*", "/apis", false],
+  ["/api/*", "/ap", false],
+  ["/api/*", "/API/a", false],
+  ["/caf%C3%A9/*", "/café/a", true],
+];
+for (const [pattern, path, expected] of matches) {
+  test(`the rule ${pattern} ${expected ? "matches" : "does not match"} ${path}`, () => {
+    assert.equal(findRule([rule(pattern)], asked(path)) !== null, expected);
+  });
+}
+
+test("the first rule that matches decides, by host, path and method", () => {
+  const policy = [
+    rule("/a", { host: "b.example" }),
+    rule("/a", { methods: ["POST"] }),
+    rule("/a/*", { methods: ["GET"] }),
+    rule("/*"),
+  ];
+  const found = (...question: Parameters<typeof asked>) =>
+    policy.indexOf(findRule(policy, asked(...question))!);
+  assert.equal(found("/a", "GET", "b.example"), 0);
+  assert.equal(found("/a", "POST"), 1);
+  assert.equal(found("/a"), 2);
+  assert.equal(found("/a/b"), 2);
+  assert.equal(found("/a/b", "PUT"), 3);
+});
+
+test("fault 55: a path that differs from a rule in case only falls through to no laxer one", () => {
+  const policy = [rule("/admin/*", { demands: { scopes: ["admin"] } }), rule("/*", { demands: null })];
+  assert.equal(findRule(policy, asked("/Admin/users")), null);
+  assert.equal(findRule(policy, asked("/ADMIN")), null);
+  assert.equal(findRule(policy, asked("/administration")), policy[1]);
+});
+
+for (const text of ["", "a", "/a*", "/*/a", "/a?", "/a//*", "/a;b", "/../*", "/%2e", "*", "//*", "/é"]) {
+  test(`${JSON.stringify(text)} is no path of a rule`, () => assert.equal(pathPattern(text), null));
+}
+
+/* The model: paths as lists of segments, and nothing clever. */
+
+type Written = { host: string | null; segments: string[]; below: boolean; methods: string[] | null };
+
+const segment = fc.constantFrom("a", "A", "b", "ab");
+const host = fc.constantFrom("x.example", "y.example");
+const method = fc.constantFrom("GET", "POST");
+const written: fc.Arbitrary<Written> = fc.record({
+  host: fc.option(host),
+  segments: fc.array(segment, { maxLength: 3 }),
+  below: fc.boolean(),
+  methods: fc.option(fc.uniqueArray(method, { minLength: 1 })),
+});
+
+function compile({ segments, below, ...rest }: Written): Rule {
+  return rule(`/${segments.join("/")}${below ? `${segments.length > 0 ? "/" : ""}*` : ""}`, rest);
+}
+
+function modelFind(
+  policy: Written[],
+  question: { host: string; method: string; segments: string[] },
+): number {
+  const begins = (long: string[], short: string[]) => short.every((each, i) => long[i] === each);
+  const fold = (segments: string[]) => segments.map((each) => each.toLowerCase());
+  const fits = (given: Written, folded: boolean) => {
+    const [path, base] = folded
+      ? [fold(question.segments), fold(given.segments)]
+      : [question.segments, given.segments];
+    return begins(path, base) && (given.below || path.length === base.length);
+  };
+  const first = policy.findIndex(
+    (given) =>
+      (given.host === null || given.host === question.host) &&
+      (given.methods === null || given.methods.includes(question.method)) &&
+      fits(given, true),
+  );
+  const winner = policy[first];
+  return winner !== undefined && fits(winner, false) ? first : -1;
+}
+
+const question = fc.record({ host, method, segments: fc.array(segment, { maxLength: 4 }) });
+const pathOf = (segments: string[]) => `/${segments.join("/")}`;
+
+test("a policy decides as a naive model does", () => {
+  fc.assert(
+    fc.property(fc.array(written, { maxLength: 5 }), question, (policy, { segments, ...rest }) => {
+      const rules = policy.map(compile);
+      const found = findRule(rules, asked(pathOf(segments), rest.method, rest.host));
+      assert.equal(found === null ? -1 : rules.indexOf(found), modelFind(policy, { segments, ...rest }));
+    }),
+    { numRuns: 5000 },
+  );
+});
+
+test("a rule is called unreachable exactly when no request gets to it", () => {
+  const hosts = ["x.example", "y.example", "z.example"];
+  const methods = ["GET", "POST", "PUT"];
+  const names = ["a", "A", "b", "ab", "c"];
+  const paths: string[][] = [[]];
+  for (const path of paths) if (path.length < 4) paths.push(...names.map((name) => [...path, name]));
+  fc.assert(
+    fc.property(fc.array(written, { minLength: 1, maxLength: 3 }), written, (before, last) => {
+      const rules = [...before, last].map(compile);
+      const lastRule = rules.at(-1)!;
+      for (const asks of last.methods ?? [null]) {
+        const reached = paths
+          .filter((path) => last.segments.every((each, i) => path[i] === each))
+          .some((path) =>
+            (last.host === null ? hosts : [last.host]).some((from) =>
+              (asks === null ? methods : [asks]).some(
+                (by) => findRule(rules, asked(pathOf(path), by, from)) === lastRule,
+              ),
+            ),
+          );
+        assert.equal(shadowOf(rules.slice(0, -1), lastRule, asks) === undefined, reached);
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
