@@ -1,8 +1,9 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { IncomingMessage } from "node:http";
+import type { FastifyInstance } from "fastify";
 import type { JwtClaims } from "../core/verdict.ts";
 import type { Guard, Rules } from "../guard/types.ts";
 import { degradedHeader } from "./bearer.ts";
-import { nodeDecision } from "./node-request.ts";
+import { nodeDecision, type Pending } from "./node-request.ts";
 import type { ValidVerdict } from "./request-decision.ts";
 
 /**
@@ -12,8 +13,19 @@ import type { ValidVerdict } from "./request-decision.ts";
  */
 export interface AuthClaims extends JwtClaims {}
 
-/** An `onRequest` hook. */
-export type ProtectHook = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
+/** An `onRequest` hook, whatever server, schema or logger its route has. */
+export type ProtectHook = (
+  request: { readonly raw: Pick<IncomingMessage, "rawHeaders"> },
+  reply: Reply,
+) => Promise<unknown>;
+
+interface Reply {
+  readonly raw: Pending;
+  removeHeader(name: string): Reply;
+  headers(values: Readonly<Record<string, string>>): Reply;
+  code(status: number): Reply;
+  send(body: unknown): Reply;
+}
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -37,7 +49,6 @@ export function holdfast<C = JwtClaims>(
   { guard }: { guard: Pick<Guard<C>, "authorize"> },
   done: () => void,
 ): void {
-  protect(guard); // Refuses what is no guard now, not at the first route.
   app.decorateRequest("auth", null as never);
   app.decorate("protect", (rules) => protect(guard, rules));
   done();
@@ -55,7 +66,7 @@ export function protect<C = JwtClaims>(guard: Pick<Guard<C>, "authorize">, rules
   return async (request, reply) => {
     const { auth, answer } = await decide(request.raw, reply.raw);
     reply.removeHeader(degradedHeader).headers(answer.headers);
-    if (auth === null) return await reply.code(answer.status).send(answer.body);
+    if (auth === null) return reply.code(answer.status).send(answer.body);
     Object.assign(request, { auth });
     return undefined;
   };

@@ -3,11 +3,18 @@ import type { Guard, Rules } from "../guard/types.ts";
 import { degradedHeader, type Admission, type Refusal } from "./bearer.ts";
 import { requestDecision, type Outcome } from "./request-decision.ts";
 
-/** Decides about a request of `node:http`. A client that goes away ends the question for this caller only. */
+/** What is asked of a response before there is one; HTTP/2's has it too. */
+export interface Pending {
+  readonly closed: boolean;
+  once(event: "close", listener: () => void): unknown;
+  off(event: "close", listener: () => void): unknown;
+}
+
+/** Decides about a request of Node's. A client that goes away ends the question for this caller only. */
 export function nodeDecision<C>(
   guard: Pick<Guard<C>, "authorize">,
   rules: Rules,
-): (req: IncomingMessage, res: ServerResponse) => Promise<Outcome<C>> {
+): (req: Pick<IncomingMessage, "rawHeaders">, res: Pending) => Promise<Outcome<C>> {
   const decide = requestDecision(guard, rules);
   return async (req, res) => {
     const gone = new AbortController();
@@ -36,6 +43,6 @@ export function refuse(res: ServerResponse, refusal: Refusal): void {
 }
 
 /** Every one: `headers.authorization` would silently keep the first of two, `headersDistinct` costs 2 µs. */
-function authorizations({ rawHeaders }: IncomingMessage): string[] {
+function authorizations({ rawHeaders }: Pick<IncomingMessage, "rawHeaders">): string[] {
   return rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === "authorization");
 }

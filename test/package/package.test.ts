@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -14,6 +14,9 @@ const manifest = JSON.parse(await readFile(join(root, "package.json"), "utf8")) 
   exports: Record<string, unknown>;
 };
 const subpaths = Object.keys(manifest.exports).filter((path) => path !== "./package.json");
+/** What is for those who have a framework of their own: the package does not bring it. */
+const needing = ["./fastify", "./nestjs"];
+const alone = subpaths.filter((path) => !needing.includes(path));
 const specifier = (subpath: string) => `holdfast${subpath.slice(1)}`;
 
 const online = await run("npm", ["view", "lru-cache@11.5.3", "version", "--prefer-offline"], {
@@ -39,15 +42,19 @@ describe("the packed tarball", { skip: online ? false : "the package registry ca
   });
   after(async () => await rm(project, { recursive: true, force: true }));
 
-  test("every exported subpath can be imported", async () => {
-    const imports = subpaths
+  const countExports = async (paths: readonly string[]) => {
+    const imports = paths
       // The contract suite declares tests as soon as it is called, and needs only to load here.
       .map((path) => `console.log(Object.keys(await import("${specifier(path)}")).length);`)
       .join("\n");
     const { stdout } = await inProject("node", ["--input-type=module", "-e", imports]);
     const counts = stdout.trim().split("\n").map(Number);
-    assert.equal(counts.length, subpaths.length);
+    assert.equal(counts.length, paths.length);
     assert.ok(counts.every((exports) => exports > 0));
+  };
+
+  test("every exported subpath can be imported, without a framework", async () => {
+    await countExports(alone);
   });
 
   test("the front door loads no server, no password hashing, no database and no validation library", async () => {
@@ -90,6 +97,7 @@ describe("the packed tarball", { skip: online ? false : "the package registry ca
         "es2024",
         "--skipLibCheck",
         "false",
+        "--experimentalDecorators",
       ];
       return await inProject(join(root, "node_modules/.bin/tsc"), [
         ...options,
@@ -106,7 +114,7 @@ describe("the packed tarball", { skip: online ? false : "the package registry ca
     const imports = `import { createGuard, jwks } from "holdfast";\n`;
 
     test("compile in a consumer's project, with claims of the consumer's own", async () => {
-      const all = subpaths
+      const all = alone
         .map((path, i) => `import * as m${i} from "${specifier(path)}"; void m${i};`)
         .join("\n");
       const source = `${imports}${all}
@@ -135,5 +143,67 @@ describe("the packed tarball", { skip: online ? false : "the package registry ca
         assert.match(await compile(`${imports}${source}`), complaint);
       });
     }
+
+    describe("beside frameworks", () => {
+      before(async () => {
+        for (const name of ["@nestjs", "@types", "fastify", "reflect-metadata"]) {
+          await symlink(join(root, "node_modules", name), join(project, "node_modules", name), "dir");
+        }
+      });
+
+      test("what needs one can be imported", async () => await countExports(needing));
+
+      const beside = `
+        import express from "express";
+        import { fastify } from "fastify";
+        import { Hono } from "hono";
+        import { Controller, Get, UseGuards } from "@nestjs/common";
+        import { createGuard, jwks } from "holdfast";
+        import * as onExpress from "holdfast/express";
+        import { holdfast, protect as onFastify } from "holdfast/fastify";
+        import { protect as onHono } from "holdfast/hono";
+        import { Auth, protect as onNest, type ValidVerdict } from "holdfast/nestjs";
+        interface Claims { sub: string; tenant: string }
+        const guard = createGuard<Claims>({ issuer: "https://id.example", audience: null, keys: jwks("https://id.example/k") });\n`;
+
+      test("compile, and handlers know the claims", async () => {
+        const source = `${beside}
+          declare module "holdfast/express" { interface AuthClaims { tenant: string } }
+          declare module "holdfast/fastify" { interface AuthClaims { tenant: string } }
+          const api = express.Router().use("/team", onExpress.protect(guard));
+          api.get("/", onExpress.protect<Claims>(guard, { scopes: ["read"] }), (req, res) => void res.send(req.auth.claims.tenant.trim()));
+          const app = fastify({ http2: true });
+          await app.register(holdfast, { guard });
+          app.addHook("onRequest", onFastify<Claims>(guard));
+          app.get("/", { onRequest: app.protect({ degraded: "deny" }) }, (request) => request.auth.claims.tenant.trim());
+          new Hono().use("/team/*", onHono(guard)).get("/", onHono(guard), (c) => c.text(c.var.auth.claims.tenant.trim()));
+          @Controller()
+          export class Team {
+            @Get() @UseGuards(onNest<Claims>(guard))
+            get(@Auth() auth: ValidVerdict<Claims>) { return auth.claims.tenant.trim(); }
+          }`;
+        assert.equal(await compile(source), "");
+      });
+
+      const wrong: [what: string, source: string, complaint: RegExp][] = [
+        [
+          "claims that nobody has named",
+          `express().get("/", onExpress.protect(guard), (req) => req.auth.claims.tenant.trim());`,
+          /'req.auth.claims.tenant' is of type 'unknown'/,
+        ],
+        [
+          "a verdict where nothing is protected",
+          `new Hono().get("/", (c) => c.text(c.var.auth.subject));`,
+          /'auth' does not exist/,
+        ],
+        ["a rule that does not exist", `onNest(guard, { scope: ["read"] });`, /'scope' does not exist/],
+        ["a plugin without a guard", `fastify().register(holdfast);`, /guard/],
+      ];
+      for (const [what, source, complaint] of wrong) {
+        test(`refuse ${what}`, async () => {
+          assert.match(await compile(`${beside}${source}`), complaint);
+        });
+      }
+    });
   });
 });
