@@ -18,10 +18,7 @@ export type { ValidVerdict } from "./request-decision.ts";
  *     @UseGuards(protect(guard, { scopes: ["orders:read"] }))
  *     list(@Auth() auth: ValidVerdict) { return auth.subject; }
  */
-export function protect<C = JwtClaims>(
-  guard: Pick<Guard<C>, "authorize">,
-  rules: Rules = {},
-): CanActivate & { canActivate(context: ExecutionContext): Promise<boolean> } {
+export function protect<C = JwtClaims>(guard: Pick<Guard<C>, "authorize">, rules: Rules = {}): CanActivate {
   const decide = nodeDecision(guard, rules);
   return {
     async canActivate(context) {

@@ -15,6 +15,9 @@ export type Asked = Pick<Guard, "authorize">;
 /** Header lines as they stand on the wire: one name may come twice. */
 export interface Sent {
   method?: string;
+  /** Default `/`. */
+  path?: string;
+  body?: string;
   headers?: readonly (readonly [name: string, value: string])[];
   signal?: AbortSignal;
 }
@@ -40,16 +43,11 @@ export type Handle = (auth: ValidVerdict) => string;
 
 /** Sends over HTTP, one connection a request. */
 export function over(port: number): Send {
-  return async ({ method = "GET", headers = [], signal } = {}) => {
+  return async ({ method = "GET", path = "/", headers = [], body, signal } = {}) => {
     // Of an array of lines Node sends each, of an object only one by a name.
     const lines = [["Host", "api"], ["Connection", "close"], ...headers].flat();
-    const sent = request({
-      port,
-      host: "127.0.0.1",
-      method,
-      headers: lines,
-      ...(signal && { signal }),
-    }).end();
+    const options = { port, host: "127.0.0.1", method, path, headers: lines, ...(signal && { signal }) };
+    const sent = request(options).end(body);
     const [answer] = (await once(sent, "response")) as [IncomingMessage];
     return { status: answer.statusCode, headers: answer.headers, body: await text(answer) };
   };

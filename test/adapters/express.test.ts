@@ -1,10 +1,11 @@
+import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { TestContext } from "node:test";
-import express, { type Express } from "express";
+import { test, type TestContext } from "node:test";
+import express, { type ErrorRequestHandler, type Express } from "express";
 import { protect } from "../../src/adapters/express.ts";
-import { adapterContract, over, type Send } from "./contract.ts";
+import { adapterContract, bearer, over, setUp, type Send } from "./contract.ts";
 
 async function listen(t: TestContext, app: Express): Promise<Send> {
   const server: Server = app.listen(0, "127.0.0.1");
@@ -25,4 +26,54 @@ adapterContract({
     app.get("/", ...protections, (req, res) => void res.send(handle(req.auth)));
     return await listen(t, app);
   },
+});
+
+test("a mounted router is protected as a whole, and a route in it by rules of its own besides", async (t) => {
+  const { provider, guard } = await setUp(t);
+  const orders = express.Router();
+  orders.get("/", (req, res) => void res.send(req.auth.subject));
+  orders.get("/all", protect(guard, { scopes: ["admin"] }), (_, res) => void res.send("all"));
+  const app = express();
+  app.use("/orders", protect(guard), orders);
+  app.get("/open", (req, res) => void res.send(typeof req.auth));
+  const send = await listen(t, app);
+  const headers = [bearer(provider.token({ sub: "alice" }))];
+  assert.equal((await send({ path: "/orders" })).status, 401);
+  assert.equal((await send({ path: "/orders", headers })).body, "alice");
+  assert.equal((await send({ path: "/orders/all", headers })).status, 403);
+  assert.equal((await send({ path: "/orders/none", headers })).status, 404);
+  assert.equal((await send({ path: "/open", headers })).body, "undefined");
+});
+
+test("error handlers see what handlers throw, and no refusal", async (t) => {
+  const { provider, guard } = await setUp(t);
+  const seen: unknown[] = [];
+  const onError: ErrorRequestHandler = (error: Error, _req, res, _next) => {
+    seen.push(error.message);
+    res.status(500).end();
+  };
+  const app = express();
+  app.use(protect(guard));
+  app.get("/", async () => await Promise.reject(new Error("of the handler")));
+  app.use(onError);
+  const send = await listen(t, app);
+  assert.equal((await send()).status, 401);
+  assert.equal((await send({ headers: [bearer("nonsense")] })).status, 401);
+  assert.deepEqual(seen, []);
+  assert.equal((await send({ headers: [bearer(provider.token())] })).status, 500);
+  assert.deepEqual(seen, ["of the handler"]);
+});
+
+test("before a body parser it refuses without reading the body; after what answers preflights it lets them be", async (t) => {
+  const { guard } = await setUp(t);
+  const app = express();
+  app.options("/", (_, res) => void res.sendStatus(204));
+  app.use(protect(guard));
+  app.use(express.json());
+  app.post("/", (_, res) => void res.end());
+  const send = await listen(t, app);
+  const headers = [["Content-Type", "application/json"]] as const;
+  assert.equal((await send({ method: "POST", headers, body: "{" })).status, 401);
+  assert.equal((await send({ method: "OPTIONS" })).status, 204);
+  assert.equal((await send({ method: "OPTIONS", path: "/other" })).status, 401);
 });

@@ -1,8 +1,12 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:http2";
 import type { AddressInfo } from "node:net";
-import type { TestContext } from "node:test";
+import { text } from "node:stream/consumers";
+import { test, type TestContext } from "node:test";
 import { fastify, type FastifyInstance } from "fastify";
 import { holdfast, protect } from "../../src/adapters/fastify.ts";
-import { adapterContract, over, type Send } from "./contract.ts";
+import { adapterContract, bearer, over, setUp, type Send } from "./contract.ts";
 
 async function listen(t: TestContext, app: FastifyInstance): Promise<Send> {
   t.after(async () => await app.close());
@@ -20,4 +24,89 @@ adapterContract({
     app.get("/", { onRequest }, async (request) => handle(request.auth));
     return await listen(t, app);
   },
+});
+
+test("a hook protects the scope it is added to, and request.auth is null elsewhere", async (t) => {
+  const { provider, guard } = await setUp(t);
+  const app = fastify();
+  await app.register(holdfast, { guard });
+  await app.register(
+    async (orders) => {
+      orders.addHook("onRequest", orders.protect());
+      orders.get("/", async ({ auth }) => auth.subject);
+      orders.get("/all", { onRequest: protect(guard, { scopes: ["admin"] }) }, async () => "all");
+    },
+    { prefix: "/orders" },
+  );
+  app.get("/open", async ({ auth }) => ({ auth }));
+  const send = await listen(t, app);
+  const headers = [bearer(provider.token({ sub: "alice" }))];
+  assert.equal((await send({ path: "/orders" })).status, 401);
+  assert.equal((await send({ path: "/orders", headers })).body, "alice");
+  assert.equal((await send({ path: "/orders/all", headers })).status, 403);
+  assert.equal((await send({ path: "/open", headers })).body, '{"auth":null}');
+});
+
+test("registered in a scope, the plugin is of that scope", async () => {
+  const app = fastify();
+  await app.register(async (inner) => {
+    await inner.register(holdfast, { guard: { authorize: async () => assert.fail("asked") } });
+    assert.ok(inner.hasRequestDecorator("auth") && inner.hasDecorator("protect"));
+  });
+  assert.ok(!app.hasRequestDecorator("auth") && !app.hasDecorator("protect"));
+  await app.close();
+});
+
+test("a refusal goes through reply: hooks see it, error handlers do not, and the body stays unread", async (t) => {
+  const { guard } = await setUp(t);
+  const app = fastify();
+  await app.register(holdfast, { guard });
+  app.setErrorHandler(() => assert.fail("an error"));
+  app.addHook("onSend", async (_, reply, payload) => {
+    reply.header("X-Seen", `${reply.statusCode} ${String(payload)}`);
+    return payload;
+  });
+  app.post("/", { onRequest: app.protect() }, async () => "reached");
+  const send = await listen(t, app);
+  const headers = [["Content-Type", "application/json"]] as const;
+  const answer = await send({ method: "POST", headers, body: "{" });
+  assert.equal(answer.status, 401);
+  assert.equal(answer.headers["x-seen"], `401 ${answer.body}`);
+});
+
+test("an error handler sees what the handler throws", async (t) => {
+  const { provider, guard } = await setUp(t);
+  const app = fastify();
+  app.setErrorHandler(async (error: Error, _, reply) => await reply.code(500).send(error.message));
+  app.get("/", { onRequest: protect(guard) }, async () => await Promise.reject(new Error("of the handler")));
+  const send = await listen(t, app);
+  const { status, body } = await send({ headers: [bearer(provider.token())] });
+  assert.deepEqual([status, body], [500, "of the handler"]);
+});
+
+test("HTTP/2 is protected alike", async (t) => {
+  const { provider, guard } = await setUp(t);
+  const app = fastify({ http2: true });
+  await app.register(holdfast, { guard });
+  app.get("/", { onRequest: app.protect() }, async ({ auth }) => auth.subject);
+  t.after(async () => await app.close());
+  await app.listen({ port: 0, host: "127.0.0.1" });
+  const client = connect(`http://127.0.0.1:${(app.server.address() as AddressInfo).port}`);
+  t.after(() => client.close());
+  const send = async (headers: Record<string, string>) => {
+    const stream = client.request({ ":path": "/", ...headers });
+    const [answer] = (await once(stream, "response")) as [Record<string, unknown>];
+    return [answer[":status"], answer["www-authenticate"], await text(stream)];
+  };
+  const [status, challenge] = await send({});
+  assert.deepEqual([status, challenge], [401, 'Bearer realm="api"']);
+  const authorization = `Bearer ${provider.token({ sub: "alice" })}`;
+  assert.deepEqual(await send({ authorization }), [200, undefined, "alice"]);
+});
+
+test("a plugin without a guard is noticed when the first route is made", async () => {
+  const app = fastify();
+  await app.register(holdfast, {} as never);
+  assert.throws(() => app.protect(), { code: "invalid_option", message: /protect: guard/ });
+  await app.close();
 });
