@@ -22,7 +22,7 @@ async function drafts(folder: string): Promise<string[]> {
 }
 
 test("fault 42: a back-up beside a service under load is whole, private and replaces nothing", async (t) => {
-  const data = await temporaryData(t);
+  const data = await temporaryData();
   const service = await startService(data);
   t.after(async () => await service.stop());
   const folder = dirname(data);
@@ -59,8 +59,8 @@ test("fault 42: a back-up beside a service under load is whole, private and repl
   await copy.close();
 });
 
-test("a back-up that cannot be made says why, and leaves nothing behind", async (t) => {
-  const data = await temporaryData(t);
+test("a back-up that cannot be made says why, and leaves nothing behind", async () => {
+  const data = await temporaryData();
   const service = await startService(data);
   await service.stop();
   const folder = dirname(data);
@@ -88,8 +88,8 @@ test("a back-up that cannot be made says why, and leaves nothing behind", async 
   assert.deepEqual((await readdir(folder)).toSorted(), ["data", "data.local"]);
 });
 
-test("fault 42: damaged data are not backed up: the last good back-up stays the last one", async (t) => {
-  const data = await temporaryData(t);
+test("fault 42: damaged data are not backed up: the last good back-up stays the last one", async () => {
+  const data = await temporaryData();
   await (await startService(data)).stop();
   const bytes = await readFile(localFiles(data).data);
   await writeFile(localFiles(data).data, bytes.fill(0xa5, 4096, bytes.length - 4096));
@@ -109,29 +109,25 @@ async function largeData(data: string): Promise<void> {
   db.close();
 }
 
-test(
-  "fault 42: a disk that fills up leaves no back-up",
-  { skip: process.platform === "win32" },
-  async (t) => {
-    const data = await temporaryData(t);
-    await largeData(data);
-    // Files may grow to a megabyte; who ignores the signal is told EFBIG, as a full disk tells ENOSPC.
-    const limited = `trap '' XFSZ; ulimit -f 2048; exec "$0" --no-warnings "$@"`;
-    const child = spawn("sh", ["-c", limited, process.execPath, cli, "backup", `${data}.backup`], {
-      env: serviceEnvironment(data),
-      stdio: ["ignore", "ignore", "pipe"],
-    });
-    let err = "";
-    child.stderr.on("data", (chunk: Buffer) => (err += chunk.toString()));
-    await once(child, "close");
-    assert.equal(child.exitCode, 1, err);
-    assert.match(err, /the copy of .* cannot be used: /);
-    assert.deepEqual((await readdir(dirname(data))).toSorted(), ["data"]);
-  },
-);
+test("fault 42: a disk that fills up leaves no back-up", { skip: process.platform === "win32" }, async () => {
+  const data = await temporaryData();
+  await largeData(data);
+  // Files may grow to a megabyte; who ignores the signal is told EFBIG, as a full disk tells ENOSPC.
+  const limited = `trap '' XFSZ; ulimit -f 2048; exec "$0" --no-warnings "$@"`;
+  const child = spawn("sh", ["-c", limited, process.execPath, cli, "backup", `${data}.backup`], {
+    env: serviceEnvironment(data),
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let err = "";
+  child.stderr.on("data", (chunk: Buffer) => (err += chunk.toString()));
+  await once(child, "close");
+  assert.equal(child.exitCode, 1, err);
+  assert.match(err, /the copy of .* cannot be used: /);
+  assert.deepEqual((await readdir(dirname(data))).toSorted(), ["data"]);
+});
 
-test("fault 42: a back-up that is killed leaves a whole file or none", async (t) => {
-  const data = await temporaryData(t);
+test("fault 42: a back-up that is killed leaves a whole file or none", async () => {
+  const data = await temporaryData();
   await largeData(data);
   const folder = dirname(data);
   let whole = 0;

@@ -6,7 +6,7 @@ import { startService, type ServiceProcess } from "../support/service-process.ts
 import { holdfast } from "./cli-process.ts";
 
 async function running(t: TestContext): Promise<{ data: string; service: ServiceProcess }> {
-  const data = await temporaryData(t);
+  const data = await temporaryData();
   const service = await startService(data);
   t.after(async () => await service.stop());
   return { data, service };

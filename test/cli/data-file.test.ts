@@ -4,15 +4,15 @@ import { createServer } from "node:net";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { DatabaseSync } from "node:sqlite";
-import { test, type TestContext } from "node:test";
+import { test } from "node:test";
 import { localFiles } from "../../src/server/local-store.ts";
 import { temporaryData } from "../server/temporary.ts";
 import { startService } from "../support/service-process.ts";
 import { holdfast } from "./cli-process.ts";
 
 /** A service that ran once and ended, so that its data file is whole. */
-async function usedData(t: TestContext): Promise<string> {
-  const data = await temporaryData(t);
+async function usedData(): Promise<string> {
+  const data = await temporaryData();
   const service = await startService(data);
   assert.equal(await service.stop(), 0);
   return data;
@@ -57,8 +57,8 @@ const damages: [string, RegExp, (file: string) => Promise<void> | void][] = [
   ],
 ];
 for (const [what, message, damage] of damages) {
-  test(`${what} is refused at start, naming the file, without a stack`, async (t) => {
-    const data = await usedData(t);
+  test(`${what} is refused at start, naming the file, without a stack`, async () => {
+    const data = await usedData();
     const file = localFiles(data).data;
     for (const suffix of ["-wal", "-shm"]) await rm(file + suffix, { force: true });
     await damage(file);
@@ -75,7 +75,7 @@ test("an occupied port is refused at start, naming address and setting, before a
   t.after(() => other.close());
   await once(other, "listening");
   const { port } = other.address() as AddressInfo;
-  const data = await temporaryData(t);
+  const data = await temporaryData();
   const { code, err } = await holdfast(["serve"], { data, settings: { HOLDFAST_PORT: String(port) } });
   assert.equal(code, 1);
   assert.match(err, new RegExp(`^holdfast: cannot listen on http://127.0.0.1:${port}: it is in use`));
@@ -83,8 +83,8 @@ test("an occupied port is refused at start, naming address and setting, before a
   await assert.rejects(readFile(localFiles(data).data), { code: "ENOENT" });
 });
 
-test("data under another secret is refused at start", async (t) => {
-  const data = await usedData(t);
+test("data under another secret is refused at start", async () => {
+  const data = await usedData();
   const { code, err } = await holdfast(["serve"], {
     data,
     settings: { HOLDFAST_SECRET: "another".repeat(6) },
@@ -94,15 +94,15 @@ test("data under another secret is refused at start", async (t) => {
   assert.doesNotMatch(err, /anotheranother/);
 });
 
-test("a command beside no data says where it looked and makes nothing", async (t) => {
-  const data = await temporaryData(t);
+test("a command beside no data says where it looked and makes nothing", async () => {
+  const data = await temporaryData();
   const { code, err } = await holdfast(["user", "list"], { data });
   assert.equal(code, 1);
   assert.ok(err.includes(localFiles(data).data), err);
 });
 
-test("the value of an option may begin with a dash, as one id in sixty-four does", async (t) => {
-  const data = await temporaryData(t);
+test("the value of an option may begin with a dash, as one id in sixty-four does", async () => {
+  const data = await temporaryData();
   const { code, err } = await holdfast(["revoke", "--key", "-Zt4qK0"], { data });
   assert.equal(code, 1);
   assert.ok(err.includes(localFiles(data).data), err);

@@ -18,7 +18,7 @@ interface Exported {
 
 /** Keys of a service that is gone, and a token that one of them signed. */
 async function exported(t: TestContext): Promise<Exported> {
-  const data = await temporaryData(t);
+  const data = await temporaryData();
   const file = `${data}.keys`;
   const service = await startService(data);
   t.after(async () => await service.stop("SIGKILL"));
@@ -50,7 +50,7 @@ test("law 5: exported signing keys are sealed, private, and noted by the auditor
 
 test("a new store that begins with exported keys accepts the access tokens that they signed", async (t) => {
   const { data, file, tokens } = await exported(t);
-  const other = await temporaryData(t);
+  const other = await temporaryData();
   const done = await holdfast(["keys", "import", file], { data: other, input: passphrase });
   assert.deepEqual(done, { code: 0, out: `imported 2 keys from ${file}\n`, err: "" });
   const service = await startService(other);
@@ -70,7 +70,7 @@ test("an export or import that cannot be made is refused by name, and nothing is
   await writeFile(damaged, text.replace(/"sealed":"...../, '"sealed":"AAAAA'));
   const nonsense = `${file}.nonsense`;
   await writeFile(nonsense, "{}");
-  const never = await temporaryData(t);
+  const never = await temporaryData();
   const refusals: [args: string[], input: string, message: RegExp, data: string][] = [
     [["keys", "export", file], passphrase, /exists already: an export replaces nothing/, data],
     [["keys", "export", `${file}.2`], "short", /the passphrase must be at least 16 bytes/, data],

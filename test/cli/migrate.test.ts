@@ -32,7 +32,7 @@ async function servedData<T>(
   t: TestContext,
   use: (service: ServiceProcess) => Promise<T>,
 ): Promise<[string, T]> {
-  const data = await temporaryData(t);
+  const data = await temporaryData();
   const service = await startService(data, { HOLDFAST_SECRET: secret });
   t.after(async () => await service.stop("SIGKILL"));
   const made = await use(service);

@@ -44,7 +44,7 @@ async function loginStatus({ url }: ServiceProcess): Promise<number> {
 }
 
 test("law 3, law 8: after a restore no token of before is good: neither revoked, nor spent since, nor lost", async (t) => {
-  const data = await temporaryData(t);
+  const data = await temporaryData();
   const file = `${data}.backup`;
   const first = await started(t, data);
   const idle = await login(first.url);
@@ -106,7 +106,7 @@ test("law 3, law 8: after a restore no token of before is good: neither revoked,
 });
 
 test("a restore on another machine, after the last service has stopped, keeps every session", async (t) => {
-  const data = await temporaryData(t);
+  const data = await temporaryData();
   const file = `${data}.backup`;
   const first = await started(t, data);
   const tokens = await login(first.url);
@@ -136,7 +136,7 @@ test("a restore on another machine, after the last service has stopped, keeps ev
 });
 
 test("a restore is refused while a service uses the data, which goes on", async (t) => {
-  const data = await temporaryData(t);
+  const data = await temporaryData();
   const service = await started(t, data);
   const tokens = await login(service.url);
   await done(["backup", `${data}.backup`], data);
@@ -151,14 +151,14 @@ test("a restore is refused while a service uses the data, which goes on", async 
 });
 
 test("what is no back-up of this machine's store is refused, and the data stay as they are", async (t) => {
-  const data = await temporaryData(t);
+  const data = await temporaryData();
   const service = await started(t, data);
   const tokens = await login(service.url);
   await service.stop();
   const good = `${data}.backup`;
   await done(["backup", good], data);
   const bytes = await readFile(good);
-  const other = await temporaryData(t);
+  const other = await temporaryData();
   await (await startService(other)).stop();
   await done(["backup", `${other}.backup`], other);
   const neverServed = `${data}.never`;
@@ -193,7 +193,7 @@ test("what is no back-up of this machine's store is refused, and the data stay a
 });
 
 test("fault 62: data that vanished under a running service are restored; it sees neither, and takes nothing with it", async (t) => {
-  const data = await temporaryData(t);
+  const data = await temporaryData();
   const { data: file } = localFiles(data);
   const left = await started(t, data);
   await done(["backup", `${data}.backup`], data);
@@ -212,7 +212,7 @@ test("fault 62: data that vanished under a running service are restored; it sees
 });
 
 test("fault 42: data that are damaged are restored and kept aside; what was not yet in them gets into no others", async (t) => {
-  const data = await temporaryData(t);
+  const data = await temporaryData();
   const { data: file } = localFiles(data);
   await (await startService(data)).stop();
   await done(["backup", `${data}.backup`], data);
@@ -231,7 +231,7 @@ test("fault 42: data that are damaged are restored and kept aside; what was not 
 });
 
 test("after an upgrade the way back is the back-up of before: data of a newer version are put aside", async (t) => {
-  const data = await temporaryData(t);
+  const data = await temporaryData();
   const service = await started(t, data);
   await done(["backup", `${data}.backup`], data);
   const newer = new DatabaseSync(localFiles(data).data);
@@ -247,8 +247,8 @@ test("after an upgrade the way back is the back-up of before: data of a newer ve
 test(
   "fault 42: a disk that fills up during a restore leaves the data as they are",
   { skip: process.platform === "win32" },
-  async (t) => {
-    const data = await temporaryData(t);
+  async () => {
+    const data = await temporaryData();
     await (await startService(data)).stop();
     await done(["backup", `${data}.backup`], data);
     const standing = await readFile(localFiles(data).data);
@@ -267,8 +267,8 @@ test(
   },
 );
 
-test("fault 42: a restore that is killed leaves the old data or the new", async (t) => {
-  const data = await temporaryData(t);
+test("fault 42: a restore that is killed leaves the old data or the new", async () => {
+  const data = await temporaryData();
   await (await startService(data)).stop();
   const file = `${data}.backup`;
   await done(["backup", file], data);

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFile } from "node:fs/promises";
 import { test, type TestContext } from "node:test";
+import { localFiles } from "../../src/server/local-store.ts";
 import { createProvider } from "../../src/testing/index.ts";
+import { temporaryData } from "../server/temporary.ts";
 import { login, post, refresh, refreshed, until, verify } from "../support/auth-calls.ts";
 import { noRedis, RedisServer } from "../support/redis-servers.ts";
 import { startService, type ServiceProcess } from "../support/service-process.ts";
@@ -20,9 +20,7 @@ interface Pair {
 async function makePair(t: TestContext): Promise<Pair> {
   const redis = await RedisServer.start();
   t.after(async () => await redis.stop());
-  const root = await mkdtemp(join(tmpdir(), "holdfast-redis-serve-"));
-  t.after(async () => await rm(root, { recursive: true, force: true }));
-  const folders = [join(root, "a"), join(root, "b")] as const;
+  const folders = [await temporaryData(), await temporaryData()] as const;
   const start = async (folder: string) => {
     const service = await startService(folder, settings(redis));
     t.after(async () => await service.stop("SIGKILL"));
@@ -104,17 +102,16 @@ test(
   async (t) => {
     const redis = await RedisServer.start();
     t.after(async () => await redis.stop());
-    const root = await mkdtemp(join(tmpdir(), "holdfast-redis-serve-"));
-    t.after(async () => await rm(root, { recursive: true, force: true }));
-    const start = async (name: string) => {
-      const service = await startService(join(root, name), settings(redis));
+    const folders = [await temporaryData(), await temporaryData(), await temporaryData()];
+    const start = async (folder: string) => {
+      const service = await startService(folder, settings(redis));
       t.after(async () => await service.stop("SIGKILL"));
       return service;
     };
-    const services = await Promise.all(["a", "b", "c"].map(start));
+    const services = await Promise.all(folders.map(start));
     const tokens = await login(services[0]?.url ?? "");
     for (const { url } of services) assert.equal(await verify(url, tokens.access_token), 200);
-    const markers = ["a", "b", "c"].map(async (name) => await readFile(join(root, `${name}.local`, "store")));
+    const markers = folders.map(async (folder) => await readFile(localFiles(folder).marker));
     assert.equal(new Set((await Promise.all(markers)).map(String)).size, 1);
     assert.equal(services.filter((service) => service.output().includes("first user")).length, 1);
   },
@@ -177,13 +174,11 @@ test(
   async (t) => {
     const redis = await RedisServer.start();
     t.after(async () => await redis.stop());
-    const root = await mkdtemp(join(tmpdir(), "holdfast-redis-serve-"));
-    t.after(async () => await rm(root, { recursive: true, force: true }));
     const provider = await createProvider({ audience: "https://api.example" });
     await provider.listen();
     t.after(async () => await provider.close());
-    const start = async (folder: string) => {
-      const service = await startService(join(root, folder), {
+    const start = async () => {
+      const service = await startService(await temporaryData(), {
         ...settings(redis),
         HOLDFAST_AUDIENCE: "https://api.example",
         HOLDFAST_PROVIDER_ISSUER: provider.issuer,
@@ -193,7 +188,7 @@ test(
       t.after(async () => await service.stop("SIGKILL"));
       return service.url;
     };
-    const [one, other] = [await start("a"), await start("b")];
+    const [one, other] = [await start(), await start()];
     const asked: string[] = [];
     provider.fault("introspection", {
       respond: async (request) => {

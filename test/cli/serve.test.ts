@@ -23,7 +23,7 @@ async function ask(url: string, agent: Agent, token: string): Promise<number | n
 }
 
 test("fault 41: SIGTERM under load answers every request that it took, and exits with 0", async (t) => {
-  const service = await startService(await temporaryData(t));
+  const service = await startService(await temporaryData());
   t.after(async () => await service.stop("SIGKILL"));
   const { access_token: token } = await login(service.url);
   let answered = 0;
@@ -46,7 +46,7 @@ test("fault 41: SIGTERM under load answers every request that it took, and exits
 });
 
 test("a second signal ends the service at once", async (t) => {
-  const service = await startService(await temporaryData(t));
+  const service = await startService(await temporaryData());
   t.after(async () => await service.stop("SIGKILL"));
   const agent = new Agent({ keepAlive: true });
   const { access_token: token } = await login(service.url);
@@ -65,7 +65,7 @@ test("a second signal ends the service at once", async (t) => {
 });
 
 test("law 3: two services on one data file see each other's logout within 500 ms", async (t) => {
-  const data = await temporaryData(t);
+  const data = await temporaryData();
   const services = await Promise.all([startService(data), startService(data)]);
   t.after(async () => await Promise.all(services.map(async (service) => await service.stop())));
   const urls = services.map((service) => service.url);
@@ -80,7 +80,7 @@ test("law 3: two services on one data file see each other's logout within 500 ms
 });
 
 test("law 5: logs and start-up lines hold no token and no password", async (t) => {
-  const service = await startService(await temporaryData(t));
+  const service = await startService(await temporaryData());
   t.after(async () => await service.stop("SIGKILL"));
   const tokens = await login(service.url);
   await post(service.url, "/auth/login", { username: "alice", password: "a wrong password" });

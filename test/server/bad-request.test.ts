@@ -6,7 +6,7 @@ import { startService } from "../../src/server/serve.ts";
 import { temporarySettings } from "./temporary.ts";
 
 async function started(t: TestContext): Promise<[publicAddress: string, adminAddress: string]> {
-  const running = await startService(await temporarySettings(t));
+  const running = await startService(await temporarySettings());
   t.after(running.stop);
   return [running.publicAddress, running.adminAddress];
 }

@@ -7,7 +7,7 @@ import { fixture } from "../issuer/fixture.ts";
 import { temporaryData } from "./temporary.ts";
 
 test("of machines that make the first user at once, only the one that made it keeps a password", async (t) => {
-  const folder = await temporaryData(t);
+  const folder = await temporaryData();
   await mkdir(folder);
   const { issuer } = fixture({ authenticate: undefined } as object);
   t.after(async () => await issuer.close());

@@ -10,7 +10,7 @@ import { compose, type Service } from "../../src/server/service.ts";
 import { temporarySettings } from "./temporary.ts";
 
 async function service(t: TestContext): Promise<Service> {
-  const settings = await temporarySettings(t);
+  const settings = await temporarySettings();
   const local = await openLocalStore(settings.dataDir, { begin: true, secret: undefined });
   const composed = await compose(local, settings, {
     url: "https://id.example",

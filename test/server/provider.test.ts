@@ -16,7 +16,7 @@ async function makeWorld(t: TestContext): Promise<World> {
   const provider = await createProvider({ audience });
   await provider.listen();
   t.after(async () => await provider.close());
-  const settings = await temporarySettings(t, {
+  const settings = await temporarySettings({
     HOLDFAST_AUDIENCE: audience,
     HOLDFAST_PROVIDER_ISSUER: provider.issuer,
     HOLDFAST_AUTHORITY_URL: provider.url("introspection"),

@@ -9,7 +9,7 @@ import { login, post, verify } from "../support/auth-calls.ts";
 import { temporarySettings } from "./temporary.ts";
 
 async function start(t: TestContext, more: Record<string, string> = {}): Promise<Running> {
-  const running = await startService(await temporarySettings(t, more));
+  const running = await startService(await temporarySettings(more));
   t.after(running.stop);
   return running;
 }
@@ -64,7 +64,7 @@ test("a client of the settings gets the scopes that the settings give it", async
 });
 
 test("a service that takes on other data's name says whose tokens it refuses from now on", async (t) => {
-  const settings = await temporarySettings(t, { HOLDFAST_URL: "https://old.example" });
+  const settings = await temporarySettings({ HOLDFAST_URL: "https://old.example" });
   const first = await startService(settings);
   assert.doesNotMatch(first.banner, /before/);
   await first.stop();
@@ -101,7 +101,7 @@ test("the admin listener issues nothing and the public one shows no status page"
 });
 
 test("a first start without a configured user makes admin, whose password is in a private file", async (t) => {
-  const settings = { ...(await temporarySettings(t)), bootstrapUser: undefined };
+  const settings = { ...(await temporarySettings()), bootstrapUser: undefined };
   const running = await startService(settings);
   const { password: file } = localFiles(settings.dataDir);
   assert.ok(running.banner.includes(file));
@@ -124,7 +124,7 @@ test("the start names the store and both addresses", async (t) => {
 
 test("an occupied admin port is refused by name, and nothing stays open or is begun", async (t) => {
   const { adminAddress } = await start(t);
-  const settings = await temporarySettings(t, { HOLDFAST_ADMIN_PORT: new URL(adminAddress).port });
+  const settings = await temporarySettings({ HOLDFAST_ADMIN_PORT: new URL(adminAddress).port });
   await assert.rejects(startService(settings), { message: /in use; choose another HOLDFAST_ADMIN_PORT/ });
   await assert.rejects(stat(settings.dataDir), { code: "ENOENT" });
 });
