@@ -1,3 +1,5 @@
+import type { Refusal } from "./types.ts";
+
 /**
  * Why a connection is closed, for the client to act upon: it may come back after 4400–4499, and need not try again
  * with this token after 4500–4599.
@@ -21,6 +23,15 @@ export const closeCodes = {
 } as const;
 
 export type CloseError = keyof typeof closeCodes;
+
+/** Why somebody goes whom a decision does not let in. */
+export function closeErrorOf(refusal: Refusal<unknown>): CloseError {
+  if (refusal.status === "limited") return "too_many";
+  if (refusal.status === "forbidden") return "insufficient_scope";
+  if (refusal.status === "unavailable") return "try_later";
+  if (refusal.reason === "revoked") return "token_revoked";
+  return refusal.reason === "expired" ? "token_expired" : "invalid_token";
+}
 
 /** The reason of a close frame, RFC 6455 §5.5: at most 123 bytes. `retry_after` in seconds, where coming back helps. */
 export function closeReason(error: CloseError, retryAfterMs: number | null): string {

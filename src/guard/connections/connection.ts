@@ -1,7 +1,7 @@
 import type { Decision } from "../../core/verdict.ts";
 import { unavailable } from "../finding.ts";
 import type { Admission, Rules } from "../types.ts";
-import { closeCodes, closeReason, type CloseError } from "./close-codes.ts";
+import { closeCodes, closeErrorOf, closeReason, type CloseError } from "./close-codes.ts";
 import type { House } from "./house.ts";
 import { accepted, expiring, isControl, refused, tokenOf } from "./messages.ts";
 import type { ConnectionLine, Line, Refusal } from "./types.ts";
@@ -206,16 +206,10 @@ export class LiveConnection<C> implements ConnectionLine<C> {
     this.#dueAt = clock.monotonic() + pauseMs;
   }
 
-  #end(decision: Refusal<C> | Decision<C>): void {
-    if (decision.status === "limited") this.close("too_many", decision.retryAfterMs);
-    else if (decision.status === "forbidden") this.close("insufficient_scope");
-    else if (decision.status === "unavailable") this.close("try_later", decision.retryAfterMs);
-    else if (decision.status === "invalid") {
-      const { reason } = decision;
-      if (reason === "revoked") this.close("token_revoked");
-      else if (reason !== "expired") this.close("invalid_token");
-      else this.close(this.#isUnanswered ? "try_later" : "token_expired");
-    }
+  #end(decision: Refusal<C>): void {
+    const error = closeErrorOf(decision);
+    const isPutOff = error === "token_expired" && this.#isUnanswered;
+    this.close(isPutOff ? "try_later" : error, "retryAfterMs" in decision ? decision.retryAfterMs : 0);
   }
 
   /** Sends the peer away. `retryAfterMs`: when it may come back at the earliest. */

@@ -3,6 +3,7 @@ import { onlyKnown, wholeNumber } from "../../core/options.ts";
 import type { JwtClaims } from "../../core/verdict.ts";
 import { checkRules } from "../rules.ts";
 import type { Rules } from "../types.ts";
+import { closeCodes, closeErrorOf } from "./close-codes.ts";
 import { LiveConnection } from "./connection.ts";
 import { House } from "./house.ts";
 import { Patrol } from "./patrol.ts";
@@ -49,6 +50,11 @@ export function createConnections<C = JwtClaims>(options: ConnectionsOptions<C>)
       if (house.isLeaving) connection.close("try_later");
       else connection.begin(admission);
       return connection;
+    },
+    closing: (refusal) => {
+      const error = refusal === null ? "token_missing" : closeErrorOf(refusal);
+      const atLeastMs = refusal !== null && "retryAfterMs" in refusal ? refusal.retryAfterMs : 0;
+      return { error, code: closeCodes[error], retryAfterMs: house.hintMs(error, atLeastMs) };
     },
     expect: (line, rules) => {
       const hasRoom = house.hasRoom();

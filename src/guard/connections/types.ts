@@ -1,6 +1,7 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Decision, JwtClaims, Verdict } from "../../core/verdict.ts";
 import type { Admission, Call, Guard, Rules } from "../types.ts";
+import type { CloseError } from "./close-codes.ts";
 
 /** What a WebSocket library does for one connection. Adapters implement it. */
 export interface Line {
@@ -49,6 +50,13 @@ export interface Limited {
   readonly retryAfterMs: number;
 }
 
+/** Why a connection ends, and when its peer may come back; `null`: it need not. */
+export interface Closing {
+  readonly error: CloseError;
+  readonly code: number;
+  readonly retryAfterMs: number | null;
+}
+
 export type Refusal<C> = Limited | Exclude<Decision<C>, { status: "valid" }>;
 
 /** A connection as its application sees it. */
@@ -94,6 +102,8 @@ export interface Connections<C = JwtClaims> {
   admit(token: string, rules?: Rules & Call): Promise<Admission<C> | Refusal<C>>;
   /** After the upgrade. What happened since `admit` counts: the connection may be closed already, without `opened`. */
   open(line: Line, admission: Admission<C>, rules?: Rules): ConnectionLine<C>;
+  /** How somebody who was not admitted is turned away where no HTTP answer can be given; `null`: there was no token. */
+  closing(refusal: Refusal<C> | null): Closing;
   /** A connection whose token is yet to come. */
   expect(line: Line, rules?: Rules): ConnectionLine<C>;
   status(): ConnectionsStatus;
