@@ -41,6 +41,7 @@ const options = {
     types: ["node"],
     allowImportingTsExtensions: true,
     noEmit: true,
+    experimentalDecorators: true,
     skipLibCheck: true,
     customConditions: ["holdfast-source"],
   },
@@ -63,7 +64,9 @@ test("every TypeScript block of README.md and docs/ compiles against the package
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   mkdirSync(join(folder, "node_modules"));
   symlinkSync(root, join(folder, "node_modules/holdfast"), "dir");
-  symlinkSync(join(root, "node_modules/@types"), join(folder, "node_modules/@types"), "dir");
+  for (const name of readdirSync(join(root, "node_modules"))) {
+    symlinkSync(join(root, "node_modules", name), join(folder, "node_modules", name), "dir");
+  }
   writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(options));
   writeFileSync(join(folder, "readers.ts"), readers);
