@@ -55,9 +55,16 @@ class Admitted<C> implements Admission<C> {
   async recheck(call?: Call): Promise<Decision<C>> {
     if (this.#token === null) return this.current();
     const again = { ...this.#rules, signal: call?.signal };
-    const { decision, finding, lapse } = await reach<C>(this.#ladder, this.#token, again);
+    const before = this.#finding;
+    // What it proved stays proved, though the memory of findings may have lost it.
+    const proved = before.status === "valid" && before.key !== null ? before : undefined;
+    const { decision, finding, lapse } = await reach<C>(this.#ladder, this.#token, again, proved);
     // What was not found out changes nothing, and neither does a rule: it is applied to what is known.
     if (decision.status === "unavailable" || finding.status === "unavailable") return decision;
+    // An answer about somebody else is none.
+    const isOther =
+      finding.status === "valid" && before.status === "valid" && finding.subject !== before.subject;
+    if (isOther) return unavailable("authority_unavailable");
     this.#finding = finding;
     this.#lapse = lapse;
     return decision;

@@ -63,18 +63,19 @@ export function climber<C>(ladder: Ladder): Guard<C>["authorize"] {
   };
 }
 
-/** The same for those who go on with what was found. */
+/** The same for those who go on with what was found. `proved`: what they have of the token already. */
 export async function reach<C>(
   ladder: Ladder,
   token: string,
   rules: (Rules & Call) | undefined,
+  proved?: Known,
 ): Promise<Reached<C>> {
   const refused = refuse(ladder, token, rules);
   if (refused !== null) return arrive(ladder, refused, refused, null);
   const digest = digestOf(token);
   const now = instant(ladder.clock);
   const recalled = recall(ladder, digest, now);
-  if (recalled === undefined) return await climb<C>(ladder, token, digest, now, rules);
+  if (recalled === undefined) return await climb<C>(ladder, token, digest, now, rules, proved);
   return arrive(ladder, decide<C>(ladder, recalled, "memory", now, rules), recalled, "memory");
 }
 
@@ -100,9 +101,11 @@ async function climb<C>(
   digest: string,
   now: Instant,
   rules: (Rules & Call) | undefined,
+  proved?: Known,
 ): Promise<Reached<C>> {
   if (ladder.restoring !== null) await abandonable(ladder.restoring, rules?.signal);
-  const earlier = recallStale(ladder, digest, now);
+  const earlier =
+    recallStale(ladder, digest, now) ?? (proved && stillStands(proved, now) ? proved : undefined);
   const sought = earlier ?? find(ladder, token, digest);
   const base = sought instanceof Promise ? await abandonable(sought, rules?.signal) : sought;
   if ("status" in base) {

@@ -12,6 +12,7 @@ import type { Connections, ConnectionsOptions, Line } from "./types.ts";
 
 /** How often some are sent away. */
 const STEP_MS = 50;
+const MAX_DRAIN_MS = 3_600_000;
 
 /**
  * Live connections that last as long as their tokens do. Options are read once; throws `invalid_option` or
@@ -57,16 +58,15 @@ export function createConnections<C = JwtClaims>(options: ConnectionsOptions<C>)
       return { error, code: closeCodes[error], retryAfterMs: house.hintMs(error, atLeastMs) };
     },
     expect: (line, rules) => {
-      const hasRoom = house.hasRoom();
       const connection = join(line, rules);
       if (house.isLeaving) connection.close("try_later");
-      else if (!hasRoom) connection.close("too_many");
+      else house.wait(connection);
       return connection;
     },
     status: () => house.status(),
     drain: async (call = {}) => {
       onlyKnown("drain", call, ["overMs"]);
-      await sendAway(wholeNumber("overMs", call.overMs, { default: 10_000, min: 0 }));
+      await sendAway(wholeNumber("overMs", call.overMs, { default: 10_000, min: 0, max: MAX_DRAIN_MS }));
     },
     close: async () => {
       unwatch();

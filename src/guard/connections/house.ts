@@ -1,13 +1,13 @@
 import { connectionEvents, type ConnectionEvent } from "../../core/events.ts";
-import type { Decision, JwtClaims } from "../../core/verdict.ts";
-import { unavailable } from "../finding.ts";
+import type { JwtClaims } from "../../core/verdict.ts";
+import { unavailable, type NotFoundOut } from "../finding.ts";
 import type { Admission, Call, Guard, Rules } from "../types.ts";
 import type { CloseError } from "./close-codes.ts";
 import type { LiveConnection } from "./connection.ts";
 import type { ConnectionsSettings } from "./settings.ts";
 import type { Connection, ConnectionsStatus, Limited, Refusal } from "./types.ts";
 
-type Auth<C> = NonNullable<Connection<C>["auth"]>;
+export type Auth<C> = NonNullable<Connection<C>["auth"]>;
 
 /** Somebody who has to refresh first is back within this time. */
 const SOON_MS = 1_000;
@@ -20,7 +20,8 @@ export class House<C> {
   /** Connections by issuer and subject. */
   readonly #subjects = new Map<string, number>();
   readonly #closed: Record<number, number> = {};
-  #open = 0;
+  /** Those without a token, in the order in which they came. */
+  readonly #waiting = new Set<LiveConnection<C>>();
   #handshakes = 0;
   #refreshed = 0;
   #limited = 0;
@@ -32,62 +33,54 @@ export class House<C> {
     this.settings = settings;
   }
 
-  get pending(): number {
-    return this.#handshakes + this.members.size - this.#open;
-  }
-
-  /** Whether one more may come; when not, somebody is told so. */
-  hasRoom(): boolean {
-    const { max, maxPending } = this.settings;
-    const hasRoom = this.members.size + this.#handshakes < max && this.pending < maxPending;
-    if (!hasRoom) this.#limit();
-    return hasRoom;
-  }
-
   async admit(token: string, rules: (Rules & Call) | undefined): Promise<Admission<C> | Refusal<C>> {
     if (this.isLeaving) return unavailable("closed", this.hintMs("try_later", 0) ?? undefined);
-    if (!this.hasRoom()) return this.#full();
+    const { max, maxPending } = this.settings;
+    const isFull = this.members.size + this.#handshakes >= max || this.#handshakes >= maxPending;
+    if (isFull) return this.#full();
     this.#handshakes++;
     try {
       const outcome = await this.#guard.admit(token, rules);
       if (outcome.status !== "admitted") return outcome;
       const decision = outcome.current();
       if (decision.status !== "valid") return decision;
-      if (!this.#isCrowded(decision)) return outcome;
-      this.#limit();
-      return this.#full();
+      return this.#isCrowded(decision) ? this.#full() : outcome;
     } finally {
       this.#handshakes--;
     }
   }
 
-  /** The same for a connection that is there. Never rejects. */
-  async check(token: string, rules: Rules): Promise<Admission<C> | Refusal<C>> {
+  /** For a connection that is there. Never rejects. */
+  async ask<T>(question: (guard: Guard<C>) => Promise<T>): Promise<T | NotFoundOut> {
     try {
-      return await this.#guard.admit(token, rules);
+      return await question(this.#guard);
     } catch {
       return unavailable("closed");
     }
   }
 
-  /** Never rejects. */
-  async recheck(admission: Admission<C>): Promise<Decision<C>> {
-    try {
-      return await admission.recheck();
-    } catch {
-      return unavailable("closed");
+  /** One without a token. Where there is no room, the one that has been silent longest makes it: who speaks soon gets in. */
+  wait(connection: LiveConnection<C>): void {
+    const { max, maxPending } = this.settings;
+    this.#waiting.add(connection);
+    if (this.#waiting.size <= maxPending && this.members.size <= max) return;
+    this.#limit();
+    for (const one of this.#waiting) {
+      if (!one.isSilent) continue;
+      one.close("too_many");
+      return;
     }
   }
 
-  /** Counts a connection as open. False when its subject has too many. */
-  enter(auth: Auth<C>): boolean {
-    if (this.#isCrowded(auth)) {
+  /** Counts a connection as open. False when its subject has too many, or all together are. */
+  enter(connection: LiveConnection<C>, auth: Auth<C>): boolean {
+    if (this.members.size > this.settings.max || this.#isCrowded(auth)) {
       this.#limit();
       return false;
     }
+    this.#waiting.delete(connection);
     const key = keyOf(auth);
     this.#subjects.set(key, (this.#subjects.get(key) ?? 0) + 1);
-    this.#open++;
     this.#tell("opened", auth);
     return true;
   }
@@ -95,9 +88,9 @@ export class House<C> {
   /** `code`: of the closing; `null` when the peer went. */
   leave(connection: LiveConnection<C>, auth: Auth<C> | null, code: number | null): void {
     this.members.delete(connection);
+    this.#waiting.delete(connection);
     if (code !== null) this.#closed[code] = (this.#closed[code] ?? 0) + 1;
     if (auth !== null) {
-      this.#open--;
       const key = keyOf(auth);
       const others = (this.#subjects.get(key) ?? 1) - 1;
       if (others > 0) this.#subjects.set(key, others);
@@ -127,8 +120,8 @@ export class House<C> {
     let degraded = 0;
     for (const { auth } of this.members) if (auth !== null && auth.degraded !== null) degraded++;
     return {
-      open: this.#open,
-      pending: this.pending,
+      open: this.members.size - this.#waiting.size,
+      pending: this.#handshakes + this.#waiting.size,
       degraded,
       subjects: this.#subjects.size,
       refreshed: this.#refreshed,
@@ -149,6 +142,7 @@ export class House<C> {
   }
 
   #full(): Limited {
+    this.#limit();
     return { status: "limited", retryAfterMs: this.hintMs("too_many", SOON_MS) ?? SOON_MS };
   }
 
@@ -159,7 +153,8 @@ export class House<C> {
   }
 }
 
-/** Subjects of two issuers are two. */
+/** Subjects of two issuers are two, and so are clients whose tokens name no subject. */
 function keyOf<C>({ claims, subject }: Auth<C>): string {
-  return `${(claims as JwtClaims).iss ?? ""}\n${subject}`;
+  const { iss = "", client_id = "" } = claims as JwtClaims;
+  return `${iss}\n${subject}\n${subject === "" ? client_id : ""}`;
 }

@@ -1,3 +1,5 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { instant } from "../../core/clock.ts";
 import type { LiveConnection } from "./connection.ts";
 import type { House } from "./house.ts";
 
@@ -5,8 +7,10 @@ import type { House } from "./house.ts";
 const ROUND_MS = 1_000;
 /** … and after a revocation as soon as this; others that come meanwhile are seen by the same look. */
 const NEWS_MS = 10;
-/** Looking takes up to this part of the time, however often something is revoked. */
+/** Looking takes up to this part of the time, however often something is revoked … */
 const BUSY_SHARE = 1 / 10;
+/** … and lets everybody else have a turn after so long. */
+const TURN_MS = 5;
 
 /**
  * One timer for all connections. Each round looks at what time, revocations and outages make of every one of them, and
@@ -17,7 +21,11 @@ export class Patrol<C> {
   #stopTimer: () => void = () => {};
   /** By the monotonic clock; `Infinity` while no round is planned. */
   #nextAt = Infinity;
+  #isLooking = false;
+  /** Whether something was revoked since the look began. */
+  #hasNews = false;
   #tookMs = 0;
+  #turnBegan = 0;
   /** Questions under way. */
   #asking: Promise<void> | null = null;
   #isStopped = false;
@@ -28,12 +36,13 @@ export class Patrol<C> {
 
   /** Somebody came. */
   begin(): void {
-    if (this.#nextAt === Infinity) this.#plan(ROUND_MS);
+    this.#plan(ROUND_MS);
   }
 
   /** Something was revoked. */
   hurry(): void {
-    if (this.#house.members.size > 0) this.#plan(Math.max(NEWS_MS, this.#tookMs / BUSY_SHARE));
+    this.#hasNews = true;
+    if (this.#house.members.size > 0) this.#plan(this.#newsMs);
   }
 
   stop(): void {
@@ -41,37 +50,61 @@ export class Patrol<C> {
     this.#stopTimer();
   }
 
+  get #newsMs(): number {
+    return Math.max(NEWS_MS, this.#tookMs / BUSY_SHARE);
+  }
+
   #plan(inMs: number): void {
     const { clock } = this.#house.settings;
     const at = clock.monotonic() + inMs;
-    if (this.#isStopped || at >= this.#nextAt) return;
+    if (this.#isStopped || this.#isLooking || at >= this.#nextAt) return;
     this.#stopTimer();
     this.#nextAt = at;
-    this.#stopTimer = clock.after(inMs, () => this.#round());
+    this.#stopTimer = clock.after(inMs, () => void this.#round());
   }
 
-  #round(): void {
-    const { clock } = this.#house.settings;
+  async #round(): Promise<void> {
+    const { members, settings } = this.#house;
     this.#nextAt = Infinity;
-    const began = clock.monotonic();
-    for (const connection of this.#house.members) connection.review();
-    this.#tookMs = clock.monotonic() - began;
+    this.#isLooking = true;
+    this.#hasNews = false;
+    const began = settings.clock.monotonic();
+    this.#turnBegan = began;
+    for (const connection of members) {
+      connection.review();
+      if (this.#isTurnOver) await this.#nextTurn();
+    }
+    this.#tookMs = settings.clock.monotonic() - began;
+    this.#isLooking = false;
     if (this.#asking === null) this.#asking = this.#ask();
-    if (this.#house.members.size > 0) this.#plan(ROUND_MS);
+    if (members.size > 0) this.#plan(this.#hasNews ? this.#newsMs : ROUND_MS);
   }
 
   /** Asks about all that are due; the next question begins when one has its answer. */
   async #ask(): Promise<void> {
     const due = this.#due();
     const askOneByOne = async () => {
-      for (const connection of due) await connection.recheck();
+      for (const connection of due) {
+        await connection.recheck();
+        if (this.#isTurnOver) await this.#nextTurn();
+      }
     };
     await Promise.all(Array.from({ length: this.#house.settings.maxRechecks }, askOneByOne));
     this.#asking = null;
   }
 
   *#due(): Generator<LiveConnection<C>> {
-    const now = this.#house.settings.clock.monotonic();
-    for (const connection of this.#house.members) if (connection.isDue(now)) yield connection;
+    const { members, settings } = this.#house;
+    const now = instant(settings.clock);
+    for (const connection of members) if (connection.isDue(now)) yield connection;
+  }
+
+  get #isTurnOver(): boolean {
+    return this.#house.settings.clock.monotonic() - this.#turnBegan >= TURN_MS;
+  }
+
+  async #nextTurn(): Promise<void> {
+    await nextTurn();
+    this.#turnBegan = this.#house.settings.clock.monotonic();
   }
 }

@@ -3,7 +3,10 @@ import type { Decision, JwtClaims, Verdict } from "../../core/verdict.ts";
 import type { Admission, Call, Guard, Rules } from "../types.ts";
 import type { CloseError } from "./close-codes.ts";
 
-/** What a WebSocket library does for one connection. Adapters implement it. */
+/**
+ * What a WebSocket library does for one connection. Adapters implement it. `opened` and `deliver` call the application:
+ * what it throws is thrown on as an uncaught exception. One that throws from any other has lost its peer.
+ */
 export interface Line {
   /** A text message to the peer. */
   send(text: string): void;
@@ -24,11 +27,14 @@ export interface ConnectionsOptions<C = JwtClaims> {
   max?: number;
   /** Open connections of one subject. Default 100. */
   maxPerSubject?: number;
-  /** Handshakes under way and connections without a token, together. Default 1,000. */
+  /**
+   * Handshakes under way, and as many connections without a token. One more of these takes the place of the one that
+   * has been silent longest. Default 1,000.
+   */
   maxPending?: number;
   /** How long a connection may be without a token when it comes in the first message. Default 10,000. */
   firstTokenMs?: number;
-  /** How long before the end of its token a client is told. Default 60,000. */
+  /** How long before the end of its token a client is told, at most half of the time that it is good for. Default 60,000. */
   warnMs?: number;
   /** How often an authority is asked again about a token that it said yes to. Default 300,000. */
   recheckMs?: number;
@@ -63,7 +69,10 @@ export type Refusal<C> = Limited | Exclude<Decision<C>, { status: "valid" }>;
 export interface Connection<C = JwtClaims> {
   /** `pending` until its first token was good. */
   readonly state: "pending" | "open" | "closed";
-  /** What its token says, as of the latest look; `null` while there was none. A new token or an answer of the authority replaces it. */
+  /**
+   * What its token says; `null` while there was none. Another one when something of that changes: by a new token, an answer
+   * of the authority, an outage. Ages in it are of then.
+   */
   readonly auth: Extract<Verdict<C>, { status: "valid" }> | null;
   /** The decision as of now. Nobody is asked. */
   current(): Decision<C>;
@@ -73,9 +82,10 @@ export interface Connection<C = JwtClaims> {
 export interface ConnectionLine<C = JwtClaims> extends Connection<C> {
   /**
    * Whether the application gets this message now. `text` of a text message: one that brings a token is for us. What
-   * arrives while a token is being checked that it waits for is delivered later, in order.
+   * arrives while a token is being checked that it waits for is delivered later, in order. `bytes` counts for the bound
+   * on what waits, 256 KiB with 1 KiB for each message; by default the length of `text`, so give it for binary ones.
    */
-  takes(message: unknown, text: string | null): boolean;
+  takes(message: unknown, text: string | null, bytes?: number): boolean;
   /** A token from the peer, by other means than a message. Resolves when it was decided on. Never rejects. */
   present(token: string): Promise<void>;
   /** The peer has gone. */
@@ -107,7 +117,7 @@ export interface Connections<C = JwtClaims> {
   /** A connection whose token is yet to come. */
   expect(line: Line, rules?: Rules): ConnectionLine<C>;
   status(): ConnectionsStatus;
-  /** Takes no more, and sends everybody away within `overMs` (default 10,000), each with a time to come back. Resolves when they were told. */
+  /** Takes no more, and sends everybody away within `overMs` (default 10,000, at most an hour), each with a time to come back. Resolves when they were told. */
   drain(options?: { overMs?: number }): Promise<void>;
   /** Sends everybody away at once and stops. The guard stays open. */
   close(): Promise<void>;
