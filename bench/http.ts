@@ -1,36 +1,34 @@
 /**
- * What a guard costs an HTTP server: the adapter on bare node:http, and the gateway's `/verify`, against the same
+ * What a guard costs an HTTP server: the adapter of each framework, and the gateway's `/verify`, against the same
  * server answering 204, all from memory hits. Each server is a process of its own; what counts is the processor time
  * it takes for a request, because on a small machine the client is what limits requests per second.
  * Leaves out TLS, HTTP/2 and the network.
  */
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { Agent, createServer, get, type RequestListener, type Server } from "node:http";
+import { Agent, createServer, get } from "node:http";
 import type { AddressInfo } from "node:net";
-import { protect } from "../src/adapters/node-http.ts";
 import { createGuard } from "../src/guard/create-guard.ts";
 import { staticKeys } from "../src/guard/keys/static-keys.ts";
 import { generateSigningKey, signToken } from "../src/jwt/sign.ts";
-import { gateway } from "../src/server/gateway.ts";
 import { audience, claims, issuer } from "./claims.ts";
-import { compare, report } from "./measure.ts";
+import { listeners } from "./http-listeners.ts";
+import { compare, report, type Measurement } from "./measure.ts";
 
 const ROUNDS = 9;
 const REQUESTS = 6_000;
 const IN_FLIGHT = 32;
 
-type Mode = "bare" | "adapter" | "gateway";
+interface Mode {
+  readonly kind: keyof typeof listeners;
+  readonly guarded: boolean;
+}
 
-async function serveAs(mode: Mode): Promise<void> {
+async function serveAs({ kind, guarded }: Mode): Promise<void> {
   const key = await generateSigningKey("ES256");
   const guard = createGuard({ issuer, audience, keys: staticKeys({ keys: [key.publicJwk] }) });
-  const listeners: Record<Mode, RequestListener> = {
-    bare: (_, res) => void res.writeHead(204).end(),
-    adapter: protect(guard, { scopes: ["orders:read"] }, (_, res) => res.writeHead(204).end()),
-    gateway: gateway(guard),
-  };
-  const server: Server = createServer(listeners[mode]).listen(0, "127.0.0.1");
+  const listener = await listeners[kind](guarded ? guard : undefined);
+  const server = createServer(listener).listen(0, "127.0.0.1");
   await once(server, "listening");
   process.on("message", () => process.send?.(process.cpuUsage()));
   process.send?.({ port: (server.address() as AddressInfo).port, token: signToken(claims(), key) });
@@ -47,7 +45,9 @@ class Subject {
   }
 
   static async start(mode: Mode): Promise<Subject> {
-    const child = fork(import.meta.filename, [], { env: { ...process.env, HTTP_BENCH_MODE: mode } });
+    const child = fork(import.meta.filename, [], {
+      env: { ...process.env, HTTP_BENCH_MODE: JSON.stringify(mode) },
+    });
     const [address] = (await once(child, "message")) as [{ port: number; token: string }];
     return new Subject(child, address);
   }
@@ -88,12 +88,13 @@ class Subject {
   }
 }
 
-async function run(): Promise<void> {
-  const contenders = [
-    { name: "a server answering 204", mode: "bare" },
-    { name: "protect() on node:http", mode: "adapter", target: 1 / 0.85 },
-    { name: "/verify of the gateway", mode: "gateway", target: 1 / 0.8 },
-  ] as const;
+interface Contender {
+  readonly name: string;
+  readonly mode: Mode;
+  readonly target?: number;
+}
+
+async function race(question: string, contenders: readonly Contender[]): Promise<Measurement> {
   const subjects = await Promise.all(contenders.map(async ({ mode }) => await Subject.start(mode)));
   const micros: number[][] = contenders.map(() => []);
   for (let round = -2; round < ROUNDS; round++) {
@@ -103,8 +104,27 @@ async function run(): Promise<void> {
     }
   }
   for (const subject of subjects) subject.stop();
-  report([compare("server processor time for a request, memory hit", contenders, micros)]);
+  return compare(question, contenders, micros);
 }
 
-const mode = process.env["HTTP_BENCH_MODE"] as Mode | undefined;
-await (mode === undefined ? run() : serveAs(mode));
+async function run(): Promise<void> {
+  const question = "server processor time for a request, memory hit";
+  const measurements = [
+    await race(question, [
+      { name: "a server answering 204", mode: { kind: "node", guarded: false } },
+      { name: "protect() on node:http", mode: { kind: "node", guarded: true }, target: 1 / 0.85 },
+      { name: "/verify of the gateway", mode: { kind: "gateway", guarded: true }, target: 1 / 0.8 },
+    ]),
+  ];
+  for (const kind of ["express", "fastify", "hono", "nestjs"] as const) {
+    const contenders = [
+      { name: `${kind} answering 204`, mode: { kind, guarded: false } },
+      { name: `protect() on ${kind}`, mode: { kind, guarded: true } },
+    ];
+    measurements.push(await race(`${question}, on ${kind}`, contenders));
+  }
+  report(measurements);
+}
+
+const mode = process.env["HTTP_BENCH_MODE"];
+await (mode === undefined ? run() : serveAs(JSON.parse(mode) as Mode));
