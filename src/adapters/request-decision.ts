@@ -23,7 +23,7 @@ export type Decide<C> = (
  */
 export function requestDecision<C>(guard: Pick<Guard<C>, "authorize">, rules: Rules): Decide<C> {
   requireMethods("protect", "guard", guard, ["authorize"]);
-  const own = checked(rules);
+  const own = checkedRules(rules);
   const outcome = (decision: Decision<C> | Exclude<Presented, { status: "token" }>) =>
     ({
       auth: decision.status === "valid" ? decision : null,
@@ -42,7 +42,7 @@ export function requestDecision<C>(guard: Pick<Guard<C>, "authorize">, rules: Ru
 }
 
 /** Here, because `authorize` would refuse wrong rules at each request, and they would look like an outage. */
-function checked(rules: Rules): Rules {
+export function checkedRules(rules: Rules): Rules {
   onlyKnown("protect: rules", rules, ["scopes", "maxRevocationAgeMs", "degraded"]);
   const { scopes, maxRevocationAgeMs, degraded } = rules;
   if (scopes !== undefined && !(Array.isArray(scopes) && scopes.every((one) => typeof one === "string"))) {

@@ -1,0 +1,122 @@
+import { once } from "node:events";
+import type { ClientRequest, IncomingMessage } from "node:http";
+import { text } from "node:stream/consumers";
+import { WebSocket, type ClientOptions } from "ws";
+
+/** What a client sends with its handshake. */
+export interface Offer {
+  path?: string;
+  headers?: Record<string, string>;
+  protocols?: string[];
+  options?: ClientOptions;
+}
+
+export interface Refused {
+  readonly status: number | undefined;
+  readonly headers: IncomingMessage["headers"];
+  readonly body: string;
+}
+
+export type Control = { type: string } & Record<string, unknown>;
+
+/** Something that is waited for as it comes. */
+class Queue<T> {
+  readonly #items: T[] = [];
+  readonly #waiting: ((item: T) => void)[] = [];
+
+  push(item: T): void {
+    const waiting = this.#waiting.shift();
+    if (waiting === undefined) this.#items.push(item);
+    else waiting(item);
+  }
+
+  async next(): Promise<T> {
+    const item = this.#items.shift();
+    return item ?? (await new Promise<T>((resolve) => this.#waiting.push(resolve)));
+  }
+
+  get length(): number {
+    return this.#items.length;
+  }
+}
+
+/** A client on `ws`, which sorts what it gets: messages about its token, and the application's. */
+export class Client {
+  readonly socket: WebSocket;
+  /** Headers of the 101 answer. */
+  readonly headers: IncomingMessage["headers"];
+  readonly #control = new Queue<Control>();
+  readonly #messages = new Queue<string | Buffer>();
+  /** The close code and what its reason says. */
+  readonly closed: Promise<{ code: number; error?: string; retry_after?: number }>;
+
+  constructor(socket: WebSocket, headers: IncomingMessage["headers"]) {
+    this.socket = socket;
+    this.headers = headers;
+    socket.on("message", (data: Buffer, isBinary) => {
+      const said = data.toString();
+      if (isBinary) this.#messages.push(data);
+      else if (said.startsWith('{"type":"auth.')) this.#control.push(JSON.parse(said) as Control);
+      else this.#messages.push(said);
+    });
+    this.closed = new Promise((resolve) => {
+      socket.on("close", (code, reason) => {
+        resolve({ code, ...(reason.length > 0 && (JSON.parse(reason.toString()) as object)) });
+      });
+    });
+    socket.on("error", () => {});
+  }
+
+  send(data: string | Buffer): void {
+    this.socket.send(data);
+  }
+
+  /** Presents a token in band. */
+  present(token: string): void {
+    this.send(JSON.stringify({ type: "auth.token", token }));
+  }
+
+  /** The next message of the application. */
+  async next(): Promise<string | Buffer> {
+    return await this.#messages.next();
+  }
+
+  /** The next message about its token. */
+  async told(): Promise<Control> {
+    return await this.#control.next();
+  }
+
+  /** Messages of the application that nobody took yet. */
+  get unread(): number {
+    return this.#messages.length;
+  }
+}
+
+/** Tries to connect. */
+export async function dial(port: number, offer: Offer = {}): Promise<Client | Refused> {
+  const { path = "/chat", headers = {}, protocols = [], options } = offer;
+  const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, protocols, { headers, ...options });
+  let upgraded: IncomingMessage["headers"] = {};
+  socket.once("upgrade", ({ headers: said }) => (upgraded = said));
+  const client = new Client(socket, upgraded);
+  const refused = once(socket, "unexpected-response") as Promise<[ClientRequest, IncomingMessage]>;
+  const opened = once(socket, "open").then(() => null);
+  const answer = await Promise.race([opened, refused]);
+  opened.catch(() => {});
+  refused.catch(() => {});
+  if (answer === null) return Object.assign(client, { headers: upgraded });
+  const [, response] = answer;
+  return { status: response.statusCode, headers: response.headers, body: await text(response) };
+}
+
+/** Connects; fails when that is refused. */
+export async function connect(port: number, offer: Offer = {}): Promise<Client> {
+  const client = await dial(port, offer);
+  if (client instanceof Client) return client;
+  throw new Error(`refused: ${client.status} ${client.body}`);
+}
+
+export const bearer = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` });
+
+export const carrying = (token: string): string =>
+  `base64url.bearer.authorization.k8s.io.${Buffer.from(token).toString("base64url")}`;
