@@ -55,7 +55,12 @@ export function createConnections<C = JwtClaims>(options: ConnectionsOptions<C>)
     closing: (refusal) => {
       const error = refusal === null ? "token_missing" : closeErrorOf(refusal);
       const atLeastMs = refusal !== null && "retryAfterMs" in refusal ? refusal.retryAfterMs : 0;
-      return { error, code: closeCodes[error], retryAfterMs: house.hintMs(error, atLeastMs) };
+      const isSpread = refusal?.status === "limited";
+      return {
+        error,
+        code: closeCodes[error],
+        retryAfterMs: isSpread ? atLeastMs : house.hintMs(error, atLeastMs),
+      };
     },
     expect: (line, rules) => {
       const connection = join(line, rules);
