@@ -1,0 +1,118 @@
+import { HoldfastError } from "../core/errors.ts";
+import { onlyKnown, requireMethods } from "../core/options.ts";
+import type { JwtClaims } from "../core/verdict.ts";
+import type { Closing, Connection, Connections, Refusal } from "../guard/connections/types.ts";
+import type { Admission, Rules } from "../guard/types.ts";
+import { checkedRules } from "./request-decision.ts";
+import { handshakeToken, type Arriving } from "./socket-io/handshake.ts";
+import { seat, type Joined } from "./socket-io/seat.ts";
+import { Carriers } from "./websocket/carriers.ts";
+import type { TokenFrom } from "./websocket/token-from.ts";
+
+/** What `socket.data` holds from `connection` on: `new Server<ToServer, ToClient, Between, AuthData>(…)`. */
+export interface AuthData<C = JwtClaims> {
+  auth: Connection<C>;
+}
+
+export interface ProtectOptions extends Rules {
+  /** Ways besides `auth: { token }`, which is always read. Default: `Authorization` only. */
+  tokenFrom?: Pick<TokenFrom, "authorization" | "cookie" | "query">;
+}
+
+/** What is asked of a server or a namespace of socket.io. */
+export interface Protectable {
+  use(middleware: (socket: any, next: (error?: Error) => void) => void): unknown;
+  on(event: "connect", listener: (socket: any) => void): unknown;
+}
+
+type Joining = Arriving & Joined & { conn: Transport };
+
+interface Transport {
+  readonly readyState: string;
+  once(event: "close", listener: () => void): unknown;
+  off(event: "close", listener: () => void): unknown;
+}
+
+const isProtected = Symbol("holdfast.protected");
+
+/**
+ * Lets sockets into a namespace (of a server, `/`) when their token is valid under `options`, and for as long as it is.
+ * Others get `connect_error` with `data: { error, code, retry_after }`. `socket.data.auth` is the live connection. Call it
+ * before the namespace gets other middleware and listeners. Throws `invalid_option` or `missing_method`.
+ *
+ *     protect(connections, { scopes: ["chat"] }, io);
+ *     io.on("connection", (socket) => socket.emit("hello", socket.data.auth.auth?.subject));
+ */
+export function protect<C = JwtClaims>(
+  connections: Connections<C>,
+  options: ProtectOptions,
+  io: Protectable,
+): void {
+  requireMethods("protect", "connections", connections, ["admit", "open", "closing"]);
+  const { tokenFrom = {}, ...rules } = options;
+  onlyKnown("protect: tokenFrom", tokenFrom, ["authorization", "cookie", "query"]);
+  // A socket joins with a first message, and that may bring the token.
+  const carriers = new Carriers({ ...tokenFrom, subprotocol: false, firstMessage: true });
+  const own = checkedRules(rules);
+  const namespace = checkedNamespace(io);
+  const admitted = new WeakMap<object, Admission<C>>();
+
+  const admit = async (socket: Joining): Promise<Error | undefined> => {
+    const gone = new AbortController();
+    const abort = () => gone.abort();
+    if (socket.conn.readyState !== "open") abort();
+    socket.conn.once("close", abort);
+    try {
+      const carried = handshakeToken(socket, carriers);
+      if (carried.status === "none") return turnedAway(connections.closing(null));
+      if (carried.status !== "token") return turnedAway(connections.closing(notOurs));
+      const outcome = await connections.admit(carried.token, { ...own, signal: gone.signal });
+      if (outcome.status !== "admitted") return turnedAway(connections.closing(outcome));
+      admitted.set(socket, outcome);
+      return undefined;
+    } catch {
+      // Nobody is there to read it, or the guard failed: either way nothing was found out.
+      return turnedAway(connections.closing({ status: "unavailable", cause: "closed", retryAfterMs: 1000 }));
+    } finally {
+      socket.conn.off("close", abort);
+    }
+  };
+  const middleware = async (socket: Joining, next: (error?: Error) => void) => next(await admit(socket));
+  namespace.use((socket: Joining, next) => void middleware(socket, next));
+  namespace.on("connect", (socket: Joining) => {
+    const admission = admitted.get(socket);
+    if (admission === undefined) socket.disconnect();
+    else seat(socket, connections, admission, own);
+  });
+}
+
+/** A request that is wrong by itself, or comes from another's page. */
+const notOurs: Refusal<never> = { status: "invalid", reason: "malformed" };
+
+/** What socket.io tells the client. */
+function turnedAway({ error, code, retryAfterMs }: Closing): Error {
+  const retry = retryAfterMs === null ? {} : { retry_after: Math.round(retryAfterMs) / 1000 };
+  return Object.assign(new Error(error), { data: { error, code, ...retry } });
+}
+
+type Namespace = Protectable & {
+  server?: unknown;
+  of?(name: string): Namespace;
+  opts?: { connectionStateRecovery?: unknown };
+  [isProtected]?: true;
+};
+
+/** The namespace meant. Refuses what would let somebody pass by. */
+function checkedNamespace(io: Protectable): Namespace {
+  requireMethods("protect", "io", io, ["use", "on"]);
+  const given = io as Namespace;
+  const namespace = given.of?.("/") ?? given;
+  const server = (namespace.server ?? given) as Namespace;
+  if (server.opts?.connectionStateRecovery) {
+    const why = "socket.io sends a client what it missed before it can be asked for a token";
+    throw new HoldfastError("invalid_option", `protect: io must be without connectionStateRecovery: ${why}`);
+  }
+  if (namespace[isProtected]) throw new HoldfastError("invalid_option", "protect: io is protected already");
+  Object.defineProperty(namespace, isProtected, { value: true });
+  return namespace;
+}
