@@ -261,6 +261,31 @@ export function adapterContract(framework: Framework): void {
       assert.equal(provider.counts("introspection").requests, 1);
     });
 
+    test("for a client that left meanwhile the next question ends as it begins", async (t) => {
+      const signals: (AbortSignal | undefined)[] = [];
+      const asked = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      const { provider, guard } = await setUp(t);
+      const token = provider.token();
+      const verdict = await guard.authorize(token);
+      const slow: Asked = {
+        async authorize(_, rules) {
+          const signal = rules?.signal;
+          const turn = signals.push(signal) - 1;
+          asked[turn]?.resolve();
+          if (turn === 0 && signal?.aborted === false) await once(signal, "abort");
+          return verdict;
+        },
+      };
+      const send = await framework.serve(t, slow, [{}, {}], greet);
+      const leaving = new AbortController();
+      const left = send({ headers: [bearer(token)], signal: leaving.signal }).catch(() => {});
+      await asked[0]?.promise;
+      leaving.abort();
+      await asked[1]?.promise;
+      assert.equal(signals[1]?.aborted, true);
+      await left;
+    });
+
     test("law 7: fifty at once with one cold token ask once; of fifty tokens each gets its own answer", async (t) => {
       const { provider, guard } = await setUp(t, { asks: true });
       const send = await serve(t, guard, {}, greet);

@@ -1,21 +1,44 @@
+import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
+import { test, type TestContext } from "node:test";
 import { protect, type AuthenticatedRequest } from "../../src/adapters/node-http.ts";
-import { adapterContract, over } from "./contract.ts";
+import { adapterContract, bearer, over, setUp, type Send } from "./contract.ts";
+
+async function listen(t: TestContext, listener: RequestListener): Promise<Send> {
+  const server = createServer(listener).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return over((server.address() as AddressInfo).port);
+}
 
 adapterContract({
   name: "node:http",
   protect: (guard, rules) => protect(guard, rules, () => {}),
   async serve(t, guard, chain, handle) {
     const handler: RequestListener = (req, res) => res.end(handle((req as AuthenticatedRequest).auth));
-    const listener = chain.reduceRight((inner, rules) => protect(guard, rules, inner), handler);
-    const server = createServer(listener).listen(0, "127.0.0.1");
-    await once(server, "listening");
-    t.after(() => {
-      server.closeAllConnections();
-      server.close();
-    });
-    return over((server.address() as AddressInfo).port);
+    return await listen(
+      t,
+      chain.reduceRight((inner, rules) => protect(guard, rules, inner), handler),
+    );
   },
+});
+
+test("a decision leaves no listener on the response", async (t) => {
+  const { provider, guard } = await setUp(t);
+  const counts: number[] = [];
+  const inner = protect(guard, {}, (_, res) => {
+    counts.push(res.listenerCount("close"));
+    res.end();
+  });
+  const send = await listen(t, (req, res) => {
+    counts.push(res.listenerCount("close"));
+    inner(req, res);
+  });
+  await send({ headers: [bearer(provider.token())] });
+  assert.equal(counts[1], counts[0]);
 });
