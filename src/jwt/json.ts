@@ -59,7 +59,7 @@ function countMembers(json: Buffer): number {
  * Freezes a parsed value to its depth and tells how many members were kept of those spelled: fewer, if a name
  * stood twice. `NaN` if one is `__proto__`, which whoever copies the claims would take for something else.
  */
-function freeze(value: object): number {
+export function freeze(value: object): number {
   let members = 0;
   if (Array.isArray(value)) {
     for (const item of value as unknown[]) if (isObject(item)) members += freeze(item);

@@ -1,5 +1,6 @@
 import type { Clock } from "../../core/clock.ts";
 import { isHoldfastError } from "../../core/errors.ts";
+import { freeze } from "../../jwt/json.ts";
 import { hasRegisteredTypes } from "../../jwt/parse.ts";
 import { fetchJson, unusable, type JsonAnswer } from "../fetch-json.ts";
 import { describe } from "../report.ts";
@@ -77,23 +78,15 @@ function read(dialect: Dialect, json: unknown): Reply {
   return answer ?? failed(`${WHAT} has another form than that of ${dialect.kind}`);
 }
 
-/** A good token with these claims; `null` when one has the wrong type. */
+/** A good token with these claims; `null` when one has the wrong type. Throws for `__proto__`. */
 export function good(claims: unknown): AuthorityAnswer | null {
   if (!isRecord(claims) || !hasRegisteredTypes(claims)) return null;
-  freeze(claims);
+  if (Number.isNaN(freeze(claims))) throw unusable(WHAT, "has a member __proto__");
   return { status: "yes", claims };
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** To its depth. Throws for `__proto__`, which whoever copies the claims would take for something else. */
-function freeze(value: unknown): void {
-  if (typeof value !== "object" || value === null) return;
-  if (Object.hasOwn(value, "__proto__")) throw unusable(WHAT, "has a member __proto__");
-  for (const item of Object.values(value)) freeze(item);
-  Object.freeze(value);
 }
 
 function refusal({ status, headers }: JsonAnswer, clock: Clock): Failure {

@@ -1,7 +1,7 @@
 import type { AuthoritySource } from "./authority.ts";
-import { AuthorityClient } from "./authority-client.ts";
+import { authoritySource } from "./authority-source.ts";
 import { good, type Dialect } from "./exchange.ts";
-import { authoritySettings, type AuthorityOptions } from "./settings.ts";
+import type { AuthorityOptions } from "./settings.ts";
 
 const dialect: Dialect = {
   kind: "introspection",
@@ -15,8 +15,5 @@ const dialect: Dialect = {
 
 /** Token introspection (RFC 7662). Throws `invalid_option`. */
 export function introspection(options: AuthorityOptions): AuthoritySource {
-  const settings = authoritySettings("introspection", options);
-  const open: AuthoritySource["open"] = (context) => new AuthorityClient(dialect, settings, context);
-  const { opaque, identity } = settings;
-  return { kind: dialect.kind, opaque, identity, open };
+  return authoritySource("introspection", dialect, options);
 }

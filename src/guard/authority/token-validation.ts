@@ -1,7 +1,7 @@
 import type { AuthoritySource } from "./authority.ts";
-import { AuthorityClient } from "./authority-client.ts";
+import { authoritySource } from "./authority-source.ts";
 import { good, type Dialect } from "./exchange.ts";
-import { authoritySettings, type AuthorityOptions } from "./settings.ts";
+import type { AuthorityOptions } from "./settings.ts";
 
 const dialect: Dialect = {
   kind: "validation",
@@ -15,8 +15,5 @@ const dialect: Dialect = {
 
 /** An endpoint like `POST /auth/validate`: takes `{token}`, answers 200 `{valid, claims?, reason?}`. Throws `invalid_option`. */
 export function tokenValidation(options: AuthorityOptions): AuthoritySource {
-  const settings = authoritySettings("tokenValidation", options);
-  const open: AuthoritySource["open"] = (context) => new AuthorityClient(dialect, settings, context);
-  const { opaque, identity } = settings;
-  return { kind: dialect.kind, opaque, identity, open };
+  return authoritySource("tokenValidation", dialect, options);
 }
