@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { request, type IncomingMessage } from "node:http";
-import { text } from "node:stream/consumers";
 import { describe, test, type TestContext } from "node:test";
 import type { ValidVerdict } from "../../src/adapters/request-decision.ts";
 import { introspection } from "../../src/guard/authority/introspection.ts";
@@ -9,26 +7,9 @@ import { createGuard } from "../../src/guard/create-guard.ts";
 import { jwks } from "../../src/guard/keys/jwks.ts";
 import type { Guard, GuardOptions, Rules } from "../../src/guard/types.ts";
 import { createProvider, FakeClock, type Provider } from "../../src/testing/index.ts";
+import { bearer, type Received, type Send } from "./sending.ts";
 
 export type Asked = Pick<Guard, "authorize">;
-
-/** Header lines as they stand on the wire: one name may come twice. */
-export interface Sent {
-  method?: string;
-  /** Default `/`. */
-  path?: string;
-  body?: string;
-  headers?: readonly (readonly [name: string, value: string])[];
-  signal?: AbortSignal;
-}
-
-export interface Received {
-  readonly status: number | undefined;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly body: string;
-}
-
-export type Send = (sent?: Sent) => Promise<Received>;
 
 /** An application on a framework. */
 export interface Framework {
@@ -40,20 +21,6 @@ export interface Framework {
 }
 
 export type Handle = (auth: ValidVerdict) => string;
-
-/** Sends over HTTP, one connection a request. */
-export function over(port: number): Send {
-  return async ({ method = "GET", path = "/", headers = [], body, signal } = {}) => {
-    // Of an array of lines Node sends each, of an object only one by a name.
-    const lines = [["Host", "api"], ["Connection", "close"], ...headers].flat();
-    const options = { port, host: "127.0.0.1", method, path, headers: lines, ...(signal && { signal }) };
-    const sent = request(options).end(body);
-    const [answer] = (await once(sent, "response")) as [IncomingMessage];
-    return { status: answer.statusCode, headers: answer.headers, body: await text(answer) };
-  };
-}
-
-export const bearer = (token: string): readonly [string, string] => ["Authorization", `Bearer ${token}`];
 
 const audience = "https://api.example.com";
 const unreachable: Handle = () => assert.fail("reached");

@@ -5,7 +5,8 @@ import type { AddressInfo } from "node:net";
 import { test, type TestContext } from "node:test";
 import express, { type ErrorRequestHandler, type Express } from "express";
 import { protect } from "../../src/adapters/express.ts";
-import { adapterContract, bearer, over, setUp, type Send } from "./contract.ts";
+import { adapterContract, setUp } from "./contract.ts";
+import { bearer, over, type Send } from "./sending.ts";
 
 async function listen(t: TestContext, app: Express): Promise<Send> {
   const server: Server = app.listen(0, "127.0.0.1");

@@ -6,7 +6,8 @@ import { text } from "node:stream/consumers";
 import { test, type TestContext } from "node:test";
 import { fastify, type FastifyInstance } from "fastify";
 import { holdfast, protect } from "../../src/adapters/fastify.ts";
-import { adapterContract, bearer, over, setUp, type Send } from "./contract.ts";
+import { adapterContract, setUp } from "./contract.ts";
+import { bearer, over, type Send } from "./sending.ts";
 
 async function listen(t: TestContext, app: FastifyInstance): Promise<Send> {
   t.after(async () => await app.close());

@@ -6,7 +6,8 @@ import { createAdaptorServer } from "@hono/node-server";
 import { Hono } from "hono";
 import { protect } from "../../src/adapters/hono.ts";
 import type { Rules } from "../../src/guard/types.ts";
-import { adapterContract, bearer, over, setUp, type Asked, type Handle, type Send } from "./contract.ts";
+import { adapterContract, setUp, type Asked, type Handle } from "./contract.ts";
+import { bearer, over, type Send } from "./sending.ts";
 
 async function listen(t: TestContext, app: Pick<Hono, "fetch">): Promise<Send> {
   const server = createAdaptorServer({ fetch: app.fetch }).listen(0, "127.0.0.1");

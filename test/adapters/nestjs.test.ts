@@ -7,7 +7,8 @@ import { NestFactory } from "@nestjs/core";
 import { ExecutionContextHost } from "@nestjs/core/helpers/execution-context-host.js";
 import { fastify } from "fastify";
 import { Auth, protect, type ValidVerdict } from "../../src/adapters/nestjs.ts";
-import { adapterContract, bearer, over, setUp, type Send } from "./contract.ts";
+import { adapterContract, setUp } from "./contract.ts";
+import { bearer, over, type Send } from "./sending.ts";
 
 async function listen(t: TestContext, app: INestApplication): Promise<Send> {
   t.after(async () => await app.close());

@@ -4,7 +4,8 @@ import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test, type TestContext } from "node:test";
 import { protect, type AuthenticatedRequest } from "../../src/adapters/node-http.ts";
-import { adapterContract, bearer, over, setUp, type Send } from "./contract.ts";
+import { adapterContract, setUp } from "./contract.ts";
+import { bearer, over, type Send } from "./sending.ts";
 
 async function listen(t: TestContext, listener: RequestListener): Promise<Send> {
   const server = createServer(listener).listen(0, "127.0.0.1");

@@ -1,0 +1,35 @@
+import { once } from "node:events";
+import { request, type IncomingMessage } from "node:http";
+import { text } from "node:stream/consumers";
+
+/** Header lines as they stand on the wire: one name may come twice. */
+export interface Sent {
+  method?: string;
+  /** Default `/`. */
+  path?: string;
+  body?: string;
+  headers?: readonly (readonly [name: string, value: string])[];
+  signal?: AbortSignal;
+}
+
+export interface Received {
+  readonly status: number | undefined;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: string;
+}
+
+export type Send = (sent?: Sent) => Promise<Received>;
+
+/** Sends over HTTP, one connection a request. */
+export function over(port: number): Send {
+  return async ({ method = "GET", path = "/", headers = [], body, signal } = {}) => {
+    // Of an array of lines Node sends each, of an object only one by a name.
+    const lines = [["Host", "api"], ["Connection", "close"], ...headers].flat();
+    const options = { port, host: "127.0.0.1", method, path, headers: lines, ...(signal && { signal }) };
+    const sent = request(options).end(body);
+    const [answer] = (await once(sent, "response")) as [IncomingMessage];
+    return { status: answer.statusCode, headers: answer.headers, body: await text(answer) };
+  };
+}
+
+export const bearer = (token: string): readonly [string, string] => ["Authorization", `Bearer ${token}`];
