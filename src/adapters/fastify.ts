@@ -1,9 +1,8 @@
-import type { IncomingMessage } from "node:http";
 import type { FastifyInstance } from "fastify";
 import type { JwtClaims } from "../core/verdict.ts";
 import type { Guard, Rules } from "../guard/types.ts";
 import { degradedHeader } from "./bearer.ts";
-import { nodeDecision, type Pending } from "./node-request.ts";
+import { nodeDecision, type Pending, type Received } from "./node-request.ts";
 import type { ValidVerdict } from "./request-decision.ts";
 
 /**
@@ -14,10 +13,7 @@ import type { ValidVerdict } from "./request-decision.ts";
 export interface AuthClaims extends JwtClaims {}
 
 /** An `onRequest` hook, whatever server, schema or logger its route has. */
-export type ProtectHook = (
-  request: { readonly raw: Pick<IncomingMessage, "rawHeaders"> },
-  reply: Reply,
-) => Promise<unknown>;
+export type ProtectHook = (request: { readonly raw: Received }, reply: Reply) => Promise<unknown>;
 
 interface Reply {
   readonly raw: Pending;

@@ -3,6 +3,9 @@ import type { Guard, Rules } from "../guard/types.ts";
 import { degradedHeader, type Admission, type Refusal } from "./bearer.ts";
 import { requestDecision, type Outcome } from "./request-decision.ts";
 
+/** What is read of a request. */
+export type Received = Pick<IncomingMessage, "rawHeaders" | "headers">;
+
 /** What is asked of a response before there is one; HTTP/2's has it too. */
 export interface Pending {
   readonly closed: boolean;
@@ -14,7 +17,7 @@ export interface Pending {
 export function nodeDecision<C>(
   guard: Pick<Guard<C>, "authorize">,
   rules: Rules,
-): (req: Pick<IncomingMessage, "rawHeaders">, res: Pending) => Promise<Outcome<C>> {
+): (req: Received, res: Pending) => Promise<Outcome<C>> {
   const decide = requestDecision(guard, rules);
   return async (req, res) => {
     const gone = new AbortController();
@@ -43,6 +46,8 @@ export function refuse(res: ServerResponse, refusal: Refusal): void {
 }
 
 /** Every one: `headers.authorization` would silently keep the first of two, `headersDistinct` costs 2 µs. */
-function authorizations({ rawHeaders }: Pick<IncomingMessage, "rawHeaders">): string[] {
+function authorizations({ rawHeaders, headers: { authorization } }: Received): string[] {
+  // A request that did not come over a socket, but from a function's platform, may have nothing but `headers`.
+  if (rawHeaders.length === 0) return authorization === undefined ? [] : [authorization];
   return rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === "authorization");
 }

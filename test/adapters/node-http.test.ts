@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer, type RequestListener } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer, IncomingMessage, ServerResponse, type RequestListener } from "node:http";
+import { Socket, type AddressInfo } from "node:net";
 import { test, type TestContext } from "node:test";
 import { protect, type AuthenticatedRequest } from "../../src/adapters/node-http.ts";
 import { adapterContract, setUp } from "./contract.ts";
@@ -42,4 +42,19 @@ test("a decision leaves no listener on the response", async (t) => {
   });
   await send({ headers: [bearer(provider.token())] });
   assert.equal(counts[1], counts[0]);
+});
+
+test("a request that did not come over a socket has only headers, and they are read", async (t) => {
+  const { provider, guard } = await setUp(t);
+  const subject = async (authorization: string) => {
+    const req = Object.assign(new IncomingMessage(new Socket()), { headers: { authorization } });
+    const answered = Promise.withResolvers<string | number>();
+    const res = new ServerResponse(req);
+    res.end = () => (answered.resolve(res.statusCode), res);
+    protect(guard, {}, ({ auth }) => answered.resolve(auth.subject))(req, res);
+    return await answered.promise;
+  };
+  const token = provider.token({ sub: "alice" });
+  assert.equal(await subject(`Bearer ${token}`), "alice");
+  assert.equal(await subject(`Bearer ${token}, Bearer ${token}`), 400);
 });
