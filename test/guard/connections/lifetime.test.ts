@@ -1,19 +1,14 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { TestLine, tokenMessage, world } from "./world.ts";
+import { test, type TestContext } from "node:test";
+import { connectionsOf, gated, opened, TestLine, tokenMessage, world } from "./world.ts";
 
-async function opened(token: (mint: Awaited<ReturnType<typeof world>>["mint"]) => string) {
-  const here = await world();
-  const line = new TestLine();
-  const admission = await here.connections.admit(token(here.mint));
-  assert.ok(admission.status === "admitted");
-  const connection = here.connections.open(line, admission);
-  return { ...here, line, connection };
-}
+const open = async (claims?: object, guardOptions?: Parameters<typeof world>[1]) => {
+  const here = await world({}, guardOptions);
+  return { ...here, ...(await opened(here.connections, here.mint.token({ ...claims }))) };
+};
 
 test("law 2, fault 48: a client is told before its token ends, and closed with 4401 when it does", async () => {
-  const { clock, line, connection, connections } = await opened((mint) => mint.token());
-  assert.equal(connection.state, "open");
+  const { clock, line, connection, connections } = await open();
   assert.equal(line.isOpened, true);
   assert.deepEqual(line.sent, [{ type: "auth.ok", expires_in: 600, scope: "", degraded: null }]);
   await clock.advance(539_000);
@@ -24,18 +19,142 @@ test("law 2, fault 48: a client is told before its token ends, and closed with 4
   assert.equal(connection.takes("hello", "hello"), true);
   await clock.advance(9_000);
   assert.deepEqual(line.closed, { code: 4401, error: "token_expired", retryAfter: 0.5 });
+  assert.equal(line.sent.length, 2);
   assert.equal(connections.status().open, 0);
 });
 
+test("law 2: nothing is taken from a peer whose token has ended, though the next look is yet to come", async () => {
+  const { clock, line, connection } = await open({}, { clockToleranceMs: 4_500 });
+  await clock.advance(604_499);
+  assert.equal(connection.takes("in time", "in time"), true);
+  await clock.advance(1);
+  assert.equal(connection.takes("late", "late"), false);
+  assert.equal(line.code, 4401);
+});
+
+test("law 1: a clock that jumped is no proof that a token ended: try again when it is known", async () => {
+  const { clock, line } = await open();
+  clock.setWall(clock.now() + 3_600_000);
+  await clock.advance(1_000);
+  assert.equal(line.code, 4453);
+  // Until the jump is believed, and then not all at once.
+  assert.equal(line.closed?.retryAfter, 65);
+});
+
 test("fault 48: a refresh in band keeps the connection", async () => {
-  const { clock, line, connection, connections, mint } = await opened((m) => m.token());
+  const { clock, line, connection, connections, mint } = await open();
   await clock.advance(590_000);
   assert.equal(connection.takes("auth", tokenMessage(mint.token({ scope: "chat" }))), false);
   assert.equal(connection.takes("after", "after"), true);
   await clock.advance(1);
-  assert.deepEqual(line.sent.at(-1), { type: "auth.ok", expires_in: 600, scope: "chat", degraded: null });
+  assert.deepEqual(line.last, { type: "auth.ok", expires_in: 600, scope: "chat", degraded: null });
   await clock.advance(500_000);
   assert.equal(connection.takes("more", "more"), true);
   assert.deepEqual(connection.auth?.scopes, ["chat"]);
   assert.equal(connections.status().refreshed, 1);
+});
+
+/** A connection at the very end of its token, 500 ms before the tolerance is over, and one that checks when it is told to. */
+async function atTheEnd(t: TestContext) {
+  const here = await world();
+  const gate = gated(here.guard);
+  const connections = connectionsOf(t, gate.guard, here.clock);
+  const admission = await here.guard.admit(here.mint.token());
+  assert.ok(admission.status === "admitted");
+  const line = new TestLine();
+  const connection = connections.open(line, admission);
+  await here.clock.advance(604_500);
+  return { ...here, ...gate, line, connection };
+}
+
+test("fault 48: what arrives while the successor of an expired token is checked is delivered afterwards, in order", async (t) => {
+  const { clock, line, connection, mint, go } = await atTheEnd(t);
+  connection.takes("token", tokenMessage(mint.token()));
+  await clock.advance(2_000);
+  assert.equal(line.code, null, "every look waits for the successor");
+  for (const message of ["a", "b", "c"]) assert.equal(connection.takes(message, message), false);
+  assert.deepEqual([line.delivered, line.isPaused], [[], true]);
+  go();
+  await clock.advance(100);
+  assert.deepEqual([line.delivered, line.isPaused], [["a", "b", "c"], false]);
+  assert.equal(connection.takes("d", "d"), true);
+  assert.equal(line.code, null);
+});
+
+test("law 2: who presents a bad token at the end of a good one gains no time by it", async (t) => {
+  const { clock, line, connection, go } = await atTheEnd(t);
+  const presenting = connection.present("no token at all");
+  await clock.advance(600);
+  assert.equal(connection.takes("late", "late"), false);
+  assert.deepEqual([line.delivered, line.closed], [[], null]);
+  go();
+  await presenting;
+  assert.deepEqual([line.delivered, line.code], [[], 4401]);
+});
+
+test("a token that lives shorter than the warning is told of once, at half of its life", async () => {
+  const { clock, line } = await open({ exp: Date.UTC(2030, 0, 1) / 1000 + 30 });
+  await clock.advance(14_000);
+  assert.equal(line.sent.length, 1);
+  await clock.advance(2_000);
+  assert.equal(line.last?.["type"], "auth.expiring");
+  await clock.advance(14_000);
+  assert.equal(line.sent.length, 2);
+});
+
+test("a connection whose token has no end is not told of any", async () => {
+  const here = await world({}, { allowMissingExp: true });
+  const { line, connection } = await opened(here.connections, here.mint.token({ exp: undefined }));
+  assert.equal(line.sent[0]?.["expires_in"], null);
+  await here.clock.advance(3_600_000);
+  assert.equal(connection.takes("m", "m"), true);
+  assert.equal(line.sent.length, 1);
+});
+
+test("a connection without a token says nothing else first, and has so long for it", async () => {
+  const { clock, connections, mint } = await world();
+  const [speaks, silent, good, bad] = Array.from({ length: 4 }, () => new TestLine());
+  assert.ok(speaks && silent && good && bad);
+  connections.expect(silent);
+  assert.equal(connections.expect(speaks).takes("hello", "hello"), false);
+  assert.equal(speaks.closed?.code, 4408);
+  const connection = connections.expect(good);
+  assert.equal(connection.current().status, "unavailable");
+  const presenting = connection.present(mint.token());
+  assert.equal(connection.takes("early", "early"), false);
+  await presenting;
+  assert.deepEqual([good.isOpened, good.delivered, connection.state], [true, ["early"], "open"]);
+  const refused = connections.expect(bad);
+  await refused.present(mint.token({ exp: 1 }));
+  assert.equal(bad.closed?.code, 4401);
+  await clock.advance(9_999);
+  assert.equal(silent.closed, null);
+  await clock.advance(2_000);
+  assert.deepEqual(silent.closed, { code: 4408, error: "token_missing", retryAfter: 0.5 });
+  assert.equal(good.closed, null);
+});
+
+test("what waits for a token is bounded in number and length, and one long message is not too much", async () => {
+  const { connections, mint } = await world();
+  for (const [bytes, most] of [
+    [0, 256],
+    [10_000, 24],
+    [10_000_000, 1],
+  ] as const) {
+    const line = new TestLine();
+    const connection = connections.expect(line);
+    const presenting = connection.present(mint.token());
+    for (let i = 0; i < most; i++) {
+      assert.equal(connection.takes(i, null, bytes), false);
+      assert.equal(line.code, null, `${i} of ${bytes}`);
+    }
+    const others = new TestLine();
+    const other = connections.expect(others);
+    const otherPresenting = other.present(mint.token());
+    for (let i = 0; i <= most; i++) other.takes(i, null, bytes);
+    assert.equal(others.closed?.code, 4429);
+    await Promise.all([presenting, otherPresenting]);
+    assert.equal(line.delivered.length, most);
+    assert.deepEqual(others.delivered, []);
+  }
 });

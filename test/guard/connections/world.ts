@@ -1,10 +1,13 @@
+import assert from "node:assert/strict";
+import type { TestContext } from "node:test";
 import {
   createConnections,
+  type ConnectionLine,
   type Connections,
   type ConnectionsOptions,
   type Line,
 } from "../../../src/guard/connections.ts";
-import { createGuard, staticKeys, type Guard, type GuardOptions } from "../../../src/index.ts";
+import { createGuard, staticKeys, type Guard, type GuardOptions, type Rules } from "../../../src/index.ts";
 import { createMint, FakeClock, type Mint } from "../../../src/testing/index.ts";
 
 export const issuer = "https://id.example";
@@ -15,6 +18,7 @@ export class TestLine implements Line {
   readonly sent: Record<string, unknown>[] = [];
   readonly delivered: unknown[] = [];
   closed: { code: number; error: string; retryAfter: number | undefined } | null = null;
+  closings = 0;
   isOpened = false;
   isPaused = false;
 
@@ -22,8 +26,10 @@ export class TestLine implements Line {
     this.sent.push(JSON.parse(text) as Record<string, unknown>);
   }
   close(code: number, reason: string): void {
+    assert.ok(Buffer.byteLength(reason) <= 123, reason);
     const { error, retry_after } = JSON.parse(reason) as { error: string; retry_after?: number };
     this.closed = { code, error, retryAfter: retry_after };
+    this.closings++;
   }
   deliver(message: unknown): void {
     this.delivered.push(message);
@@ -36,6 +42,14 @@ export class TestLine implements Line {
   }
   resume(): void {
     this.isPaused = false;
+  }
+
+  get code(): number | null {
+    return this.closed?.code ?? null;
+  }
+
+  get last(): Record<string, unknown> | undefined {
+    return this.sent.at(-1);
   }
 }
 
@@ -57,6 +71,48 @@ export async function world(
   const guard = createGuard({ issuer, audience, keys, clock, ...guardOptions } as GuardOptions);
   const connections = createConnections({ guard, clock, random: () => 0.5, ...options });
   return { clock, mint, guard, connections };
+}
+
+/** A guard whose decisions on tokens come when they are let go, in the order in which they were asked for. */
+export function gated(guard: Guard): { guard: Guard; waiting: () => number; go: () => void } {
+  const gates: (() => void)[] = [];
+  return {
+    guard: {
+      ...guard,
+      admit: async (...asked) => {
+        await new Promise<void>((resolve) => gates.push(resolve));
+        return await guard.admit(...asked);
+      },
+    },
+    waiting: () => gates.length,
+    go: () => gates.shift()?.(),
+  };
+}
+
+/** Connections of a guard, closed when the test ends. */
+export function connectionsOf(
+  t: TestContext,
+  guard: Guard,
+  clock: FakeClock,
+  options: Omit<ConnectionsOptions, "guard"> = {},
+): Connections {
+  const connections = createConnections({ guard, clock, random: () => 0.5, ...options });
+  t.after(async () => await connections.close());
+  return connections;
+}
+
+/** An open connection with this token. */
+export async function opened(
+  connections: Connections,
+  token: string,
+  rules: Rules = {},
+  line: TestLine = new TestLine(),
+): Promise<{ line: TestLine; connection: ConnectionLine }> {
+  const admission = await connections.admit(token, rules);
+  assert.ok(admission.status === "admitted", JSON.stringify(admission));
+  const connection = connections.open(line, admission, rules);
+  assert.equal(connection.state, "open");
+  return { line, connection };
 }
 
 /** The message that presents a token. */

@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test, type TestContext } from "node:test";
+import { createConnections } from "../../src/guard/connections.ts";
+import { createGuard, staticKeys } from "../../src/index.ts";
+import { redisStore } from "../../src/stores/redis.ts";
+import { createFaultProxy, createMint } from "../../src/testing/index.ts";
+import { opened } from "../guard/connections/world.ts";
+import { noRedis, RedisServer, until } from "../support/redis-servers.ts";
+
+const issuer = "https://id.example";
+const audience = "https://api.example";
+/** How old a view of revocations may be here: B. */
+const B_MS = 5_000;
+
+void describe(
+  "sockets of one user on three instances, one of which is cut from the bus",
+  { skip: noRedis },
+  () => {
+    let server: RedisServer;
+    before(async () => (server = await RedisServer.start()));
+    after(async () => await server.stop());
+
+    /** Three guards with live connections; the last one reaches Redis by way of a proxy. Another process revokes. */
+    async function three(t: TestContext, prefix: string) {
+      const mint = await createMint({ issuer, audience });
+      const proxy = await createFaultProxy({ target: server.url });
+      t.after(async () => await proxy.close());
+      const urls = [server.url, server.url, proxy.url];
+      const instances = await Promise.all(
+        urls.map(async (url) => {
+          const store = await redisStore({ url, prefix, commandTimeoutMs: 200 });
+          const guard = createGuard({
+            issuer,
+            audience,
+            keys: staticKeys(mint.jwks()),
+            revocations: store.revocations,
+            revocationPollMs: 100,
+            maxRevocationAgeMs: B_MS,
+          });
+          await guard.ready();
+          const connections = createConnections({ guard });
+          t.after(async () => {
+            await connections.close();
+            await guard.close();
+            await store.close();
+          });
+          const alice = await opened(connections, mint.token({ sub: "alice", iat: 0 }));
+          const bob = await opened(connections, mint.token({ sub: "bob" }));
+          return { alice, bob, connections };
+        }),
+      );
+      const there = await redisStore({ url: server.url, prefix, commandTimeoutMs: 200 });
+      t.after(async () => await there.close());
+      const revoke = async (id: string) => {
+        const expired = Date.now() + 3_600_000;
+        await there.revocations.append({ kind: "subject", id, before: 1, issuer, until: expired });
+      };
+      const [first, second, cut] = instances;
+      assert.ok(first && second && cut);
+      return { proxy, connected: [first, second], cut, revoke };
+    }
+
+    void test("fault 49: two close in less than a second, the third when it has caught up", async (t) => {
+      const { proxy, connected, cut, revoke } = await three(t, "catch-up:");
+      proxy.set({ kind: "black-hole" });
+      await revoke("alice");
+      const areClosed = async () =>
+        await Promise.resolve(connected.every(({ alice }) => alice.line.code === 4503));
+      await until(areClosed, "the two that hear it", 1_000);
+      assert.equal(cut.alice.line.code, null, "it cannot know yet");
+      proxy.set({ kind: "pass" });
+      await until(
+        async () => await Promise.resolve(cut.alice.line.closed !== null),
+        "the one that catches up",
+        B_MS + 2_000,
+      );
+      assert.equal(cut.alice.line.code, 4503);
+      for (const { bob } of [...connected, cut]) assert.equal(bob.line.code, null);
+    });
+
+    void test("fault 49, law 1: one that cannot catch up sends everybody away at B, to come back later, and calls nobody invalid", async (t) => {
+      const { proxy, connected, cut, revoke } = await three(t, "bound:");
+      proxy.set({ kind: "refuse" });
+      await revoke("alice");
+      await until(
+        async () => await Promise.resolve(cut.alice.line.closed !== null && cut.bob.line.closed !== null),
+        "the bound",
+        B_MS + 3_000,
+      );
+      for (const { line } of [cut.alice, cut.bob]) {
+        assert.equal(line.code, 4453);
+        assert.ok((line.closed?.retryAfter ?? 0) >= 1);
+      }
+      for (const { alice, bob } of connected) {
+        assert.deepEqual([alice.line.code, bob.line.closed], [4503, null]);
+      }
+    });
+  },
+);

@@ -1,0 +1,94 @@
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import { jwks } from "../../../src/index.ts";
+import { makeWorld as outageWorld } from "../degraded/world.ts";
+import { makeWorld } from "../world.ts";
+import { connectionsOf, opened, TestLine } from "./world.ts";
+
+async function following(t: TestContext, options: { maxRevocationAgeMs?: number } = {}) {
+  const here = await makeWorld();
+  const guard = here.guard({ revocations: here.log, ...options });
+  t.after(async () => await guard.close());
+  await guard.ready();
+  return { ...here, guard, connections: connectionsOf(t, guard, here.clock) };
+}
+
+test("law 3: who is revoked is closed within 10 ms, by token, session, subject or key, and nobody else is", async (t) => {
+  const { clock, connections, mint, revoke, revokeSubject } = await following(t);
+  const open = async (claims: object) => await opened(connections, mint.token({ ...claims }));
+  const [byToken, bySession, bySubject, other] = [
+    await open({ jti: "t1" }),
+    await open({ sid: "s1" }),
+    await open({ sub: "alice", iat: 0 }),
+    await open({ sub: "bob", sid: "s2", jti: "t2" }),
+  ];
+  await revoke("token", "t1");
+  await revoke("session", "s1");
+  await revokeSubject("alice");
+  assert.equal(byToken.connection.takes("m", "m"), false, "at once, where it speaks");
+  await clock.advance(10);
+  for (const { line } of [byToken, bySession, bySubject]) {
+    assert.deepEqual(line.closed, { code: 4503, error: "token_revoked", retryAfter: undefined });
+  }
+  assert.equal(other.line.code, null);
+  await revoke("key", mint.kid ?? "");
+  await clock.advance(10);
+  assert.equal(other.line.code, 4503);
+  assert.deepEqual(connections.status().closed, { 4503: 4 });
+});
+
+test("law 3: what was revoked between handshake and opening is closed, and the application does not hear of it", async (t) => {
+  const { connections, mint, revoke } = await following(t);
+  const admission = await connections.admit(mint.token({ sid: "s1" }));
+  assert.ok(admission.status === "admitted");
+  await revoke("session", "s1");
+  const line = new TestLine();
+  const connection = connections.open(line, admission);
+  assert.deepEqual([line.code, line.isOpened, connection.state], [4503, false, "closed"]);
+});
+
+test("law 3: among revocations without end the one that concerns somebody is seen as soon", async (t) => {
+  const { clock, connections, mint, revoke } = await following(t);
+  const { line } = await opened(connections, mint.token({ sid: "last" }));
+  for (let i = 0; i < 200; i++) {
+    await revoke("session", `other${i}`);
+    await clock.advance(1);
+  }
+  await revoke("session", "last");
+  await clock.advance(10);
+  assert.equal(line.code, 4503);
+});
+
+test("law 1, fault 49: a view of revocations that is too old closes with 4453 and a time to come back", async (t) => {
+  const { clock, connections, mint, log } = await following(t, { maxRevocationAgeMs: 30_000 });
+  const lax = await opened(connections, mint.token());
+  const strict = await opened(connections, mint.token(), { maxRevocationAgeMs: 5_000 });
+  await clock.advance(60_000);
+  assert.deepEqual([lax.line.closed, strict.line.closed], [null, null]);
+  log.after = async () => await Promise.reject(new Error("the bus is cut"));
+  await clock.advance(8_000);
+  assert.equal(strict.line.code, 4453);
+  assert.equal(lax.line.code, null);
+  await clock.advance(24_000);
+  assert.deepEqual(lax.line.closed, { code: 4453, error: "try_later", retryAfter: 6 });
+});
+
+test("law 1: keys that are distrusted prove nothing any more: 4453 until another set is there", async (t) => {
+  const { clock, guard, provider } = await outageWorld(t);
+  const g = guard({ keys: jwks(provider.url("jwks"), { fetch: provider.fetch }) });
+  await g.ready();
+  const { line, connection } = await opened(connectionsOf(t, g, clock), provider.token());
+  provider.fault("jwks", { refuse: true });
+  g.distrustKeys();
+  assert.equal(connection.takes("m", "m"), false);
+  assert.equal(line.code, 4453);
+});
+
+test("a guard that was closed first closes its connections with 4453, never as invalid", async (t) => {
+  const { clock, guard, connections, mint } = await following(t);
+  const { line, connection } = await opened(connections, mint.token());
+  await guard.close();
+  await clock.advance(1_000);
+  assert.equal(line.code, 4453);
+  assert.equal(connection.current().status, "unavailable");
+});

@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import { connectionsOf, gated, opened, TestLine, world } from "./world.ts";
+
+/** A library, or an application, that throws where it should not. */
+class ThrowingLine extends TestLine {
+  readonly throwsFrom = new Set<string>();
+
+  override send(text: string): void {
+    this.#throw("send");
+    super.send(text);
+  }
+  override close(code: number, reason: string): void {
+    super.close(code, reason);
+    this.#throw("close");
+  }
+  override deliver(message: unknown): void {
+    super.deliver(message);
+    this.#throw("deliver");
+  }
+  override opened(): void {
+    super.opened();
+    this.#throw("opened");
+  }
+  override pause(): void {
+    this.#throw("pause");
+  }
+  override resume(): void {
+    this.#throw("resume");
+  }
+  #throw(name: string): void {
+    if (this.throwsFrom.has(name)) throw new Error(`${name} failed`);
+  }
+}
+
+function throwing(...names: string[]): ThrowingLine {
+  const line = new ThrowingLine();
+  for (const name of names) line.throwsFrom.add(name);
+  return line;
+}
+
+/** What would have ended the process. */
+function uncaught(t: TestContext): string[] {
+  const messages: string[] = [];
+  const listeners = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException");
+  process.on("uncaughtException", (error) => messages.push(error.message));
+  t.after(() => {
+    process.removeAllListeners("uncaughtException");
+    for (const listener of listeners) process.on("uncaughtException", listener);
+  });
+  return messages;
+}
+
+test("law 3: a library that fails to send or to pause is told to close, and nothing is left of its connection", async (t) => {
+  const { clock, guard, mint } = await world();
+  const gate = gated(guard);
+  const connections = connectionsOf(t, gate.guard, clock);
+  for (const name of ["send", "pause", "resume"]) {
+    const line = throwing(name, "close");
+    const connection = connections.expect(line);
+    const presenting = connection.present(mint.token());
+    connection.takes("m", "m");
+    gate.go();
+    await presenting;
+    assert.deepEqual([line.closings, line.code, connection.state], [1, 4453, "closed"], name);
+    assert.deepEqual([connections.status().open, connections.status().pending], [0, 0], name);
+  }
+});
+
+test("one connection that fails to close does not keep others open", async () => {
+  const { connections, mint } = await world();
+  const bad = await opened(connections, mint.token(), {}, throwing("close"));
+  const good = await opened(connections, mint.token());
+  await connections.close();
+  assert.deepEqual([bad.line.closings, good.line.closings], [1, 1]);
+});
+
+test("what an application throws comes up as its own, and its connection goes on", async (t) => {
+  const messages = uncaught(t);
+  const { clock, guard, mint } = await world();
+  const gate = gated(guard);
+  const connections = connectionsOf(t, gate.guard, clock);
+  const line = throwing("opened", "deliver");
+  const connection = connections.expect(line);
+  const presenting = connection.present(mint.token());
+  connection.takes("a", "a");
+  connection.takes("b", "b");
+  gate.go();
+  await presenting;
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(messages, ["opened failed", "deliver failed", "deliver failed"]);
+  assert.deepEqual([line.delivered, connection.state, line.closed], [["a", "b"], "open", null]);
+  assert.equal(connection.takes("c", "c"), true);
+});
+
+test("an application that ends the connection while it hears of it is told nothing more", async () => {
+  const { connections, mint } = await world();
+  const line = new TestLine();
+  const connection = connections.expect(line);
+  line.opened = () => connection.gone();
+  await connection.present(mint.token());
+  assert.deepEqual([line.sent, line.closed, connection.state], [[], null, "closed"]);
+  assert.equal(connections.status().open, 0);
+});
+
+test("a guard that breaks its word is one that gives no answer", async (t) => {
+  const { clock, guard, mint } = await world();
+  const broken = { ...guard, admit: async () => await Promise.reject(new Error("broken")) };
+  const connections = connectionsOf(t, broken, clock);
+  const line = new TestLine();
+  await connections.expect(line).present(mint.token());
+  assert.equal(line.code, 4453);
+  await assert.rejects(connections.admit(mint.token()), /broken/);
+  assert.equal(connections.status().pending, 0);
+});
