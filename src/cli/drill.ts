@@ -1,4 +1,5 @@
 import { UsageError, type Command } from "./command.ts";
+import { Live } from "./drill/live.ts";
 import { OwnWorld } from "./drill/own-world.ts";
 import { heading, judgementLine, phaseLine } from "./drill/print.ts";
 import type { Phase } from "./drill/phase.ts";
@@ -15,6 +16,7 @@ export const drill: Command = {
   options: {
     seconds: { value: "N", help: "how long each phase lasts (60)" },
     rate: { value: "N", help: "requests a second (50)" },
+    connections: { value: "N", help: "live WebSockets besides (0); needs the package ws" },
     target: { value: "URL", help: "your own service: an address that it guards; tokens on standard input" },
     authority: { value: "URL", help: "with --target: where your service's authority really is" },
   },
@@ -30,9 +32,13 @@ export const drill: Command = {
   async run({ options }) {
     const phaseMs = 1000 * whole(options, "seconds", 60, 3_600);
     const perSecond = whole(options, "rate", 50, 1_000);
+    const connections = whole(options, "connections", 0, 10_000);
     const [target, authority] = [single(options, "target"), single(options, "authority")];
     if ((target === undefined) !== (authority === undefined)) {
       throw new UsageError("--target and --authority go together; see holdfast drill --help");
+    }
+    if (target !== undefined && connections > 0) {
+      throw new UsageError("--connections is for the drill's own API, not for --target");
     }
     // Before interruptions are taken care of: who waits for a terminal is simply interrupted.
     const aim = target === undefined ? null : await readAim(target, authority ?? "");
@@ -42,12 +48,14 @@ export const drill: Command = {
     process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
     let world: World | undefined;
     try {
-      world = aim === null ? await OwnWorld.start() : await takeAim(aim, signal);
+      world = aim === null ? await OwnWorld.start(connections) : await takeAim(aim, signal);
       console.log(
         `${phaseMs / 1000} s a phase, ${perSecond} requests a second to ${world.url}\n\n${heading}`,
       );
-      const phases = await tell(world, { phaseMs, perSecond, onProgress: show, signal });
-      const judgements = judge(phases, world.isOurs);
+      const live = new Live();
+      if (connections > 0) await live.open(world, connections);
+      const phases = await tell(world, { phaseMs, perSecond, live, onProgress: show, signal });
+      const judgements = judge(phases, live, world.isOurs);
       console.log(`\n${judgements.map(judgementLine).join("\n")}`);
       return judgements.every(({ kept }) => kept) ? 0 : 1;
     } catch (error) {
@@ -71,8 +79,9 @@ function single(options: Options, name: string): string | undefined {
 
 function whole(options: Options, name: string, preset: number, max: number): number {
   const value = Number(single(options, name) ?? preset);
-  if (Number.isInteger(value) && value >= 1 && value <= max) return value;
-  throw new UsageError(`--${name} must be a whole number from 1 to ${max}`);
+  const min = Math.min(1, preset);
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  throw new UsageError(`--${name} must be a whole number from ${min} to ${max}`);
 }
 
 interface Aim {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { Live, type Told } from "../../src/cli/drill/live.ts";
 import { Phase } from "../../src/cli/drill/phase.ts";
 import { phaseLine } from "../../src/cli/drill/print.ts";
 import { judge } from "../../src/cli/drill/promises.ts";
@@ -32,14 +33,14 @@ function phases(change: (phase: Phase, add: (sample: Partial<Sample>) => void) =
 }
 
 const broken = (told: Phase[], isOurs = true) =>
-  judge(told, isOurs)
+  judge(told, new Live(), isOurs)
     .filter(({ kept }) => !kept)
     .map(({ promise }) => promise);
 
 test("a drill in which all went well breaks no promise", () => {
   assert.deepEqual(broken(phases()), []);
-  assert.equal(judge(phases(), true).length, 10);
-  assert.equal(judge(phases(), false).length, 3);
+  assert.equal(judge(phases(), new Live(), true).length, 10);
+  assert.equal(judge(phases(), new Live(), false).length, 3);
 });
 
 test("a single slow answer long after a recovery is no lack of it", () => {
@@ -122,6 +123,54 @@ test("a drill notices revoked tokens that were never refused, or late", () => {
   });
   assert.ok(broken(late).some((promise) => promise.includes("in the log")));
 });
+
+/** A thousand connections of which those of the revoked tokens were closed. */
+function connections(told: Phase[], change: Partial<Told> = {}): Told {
+  const log = { token: "l", by: "log", at: told[1]?.began ?? 0 } as const;
+  const provider = { token: "p", by: "provider", at: told[3]?.began ?? 0 } as const;
+  const ended = [
+    { token: "l", code: 4503, at: log.at + 40 },
+    { token: "p", code: 4503, at: (told[4]?.began ?? 0) + 3000 },
+  ];
+  return { opened: 1000, sent: 500, answered: 500, revoked: [log, provider], ended, dropped: [], ...change };
+}
+
+test("a drill in which all went well on live connections, too, breaks no promise", () => {
+  const told = phases();
+  const judged = judge(told, connections(told), true);
+  assert.equal(judged.length, 14);
+  assert.deepEqual(
+    judged.filter(({ kept }) => !kept),
+    [],
+  );
+});
+
+const spoiltLive: [what: string, change: (told: Phase[]) => Partial<Told>, promise: RegExp][] = [
+  [
+    "a connection that was dropped",
+    () => ({ dropped: [{ token: "g", code: 1006, at: 0 }] }),
+    /no connection is dropped/,
+  ],
+  ["a message that was lost", () => ({ answered: 499 }), /what is said/],
+  ["a revoked token whose connections live on", () => ({ ended: [] }), /in the log are closed/],
+  [
+    "connections that were closed late",
+    (told) => ({ ended: [{ token: "l", code: 4503, at: (told[1]?.began ?? 0) + 1001 }] }),
+    /in the log are closed/,
+  ],
+  [
+    "connections that were closed for another reason",
+    (told) => ({ ended: [{ token: "p", code: 4453, at: told[4]?.began ?? 0 }] }),
+    /at the provider are closed/,
+  ],
+];
+for (const [what, change, promise] of spoiltLive) {
+  test(`a drill notices ${what}`, () => {
+    const told = phases();
+    const judged = judge(told, connections(told, change(told)), true);
+    assert.ok(judged.some((one) => !one.kept && promise.test(one.promise)));
+  });
+}
 
 test("a line tells what users with good tokens saw, second by second the worst of it", () => {
   const phase = new Phase("down", true);

@@ -42,8 +42,8 @@ async function until(so: () => boolean, output: () => string): Promise<void> {
   }
 }
 
-test("law 1: an authority that is down, frozen, flapping and slow costs no good token a 401, and all recovers by itself", async (t) => {
-  const told = drill(t, ["--seconds", "2"]);
+test("law 1: an authority that is down, frozen, flapping and slow costs no good token a 401 and no connection its life, and all recovers by itself", async (t) => {
+  const told = drill(t, ["--seconds", "2", "--connections", "60"]);
   const code = await told.over;
   const output = told.output();
   const phases = [...output.matchAll(/^(\w+) +\d+ +\d+ +\d+ +\d+ +(\d+) /gm)].map(([, name, refused]) => [
@@ -65,6 +65,10 @@ test("law 1: an authority that is down, frozen, flapping and slow costs no good 
     /^kept +a token revoked in the log while the authority is down is refused/m,
     /^kept +a token revoked at the provider before it froze is refused/m,
     /^kept +what was refused stays refused/m,
+    /^kept +no connection is dropped: 0 of 60 were/m,
+    /^kept +what is said over them is answered: 0 of \d+ messages were not/m,
+    /^kept +connections of a token revoked in the log are closed within 1 s: [1-9]/m,
+    /^kept +connections of a token revoked at the provider are closed within 15 s: [1-9]/m,
   ]) {
     assert.match(output, promise);
   }

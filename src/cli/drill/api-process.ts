@@ -8,6 +8,7 @@ import { jwks } from "../../guard/keys/jwks.ts";
 import type { Guard, Rules } from "../../guard/types.ts";
 import { memoryStore } from "../../stores/memory.ts";
 import { serveParent } from "./child.ts";
+import { serveLive } from "./live-server.ts";
 
 /** What the API is told first. */
 export interface ApiConfig {
@@ -16,6 +17,8 @@ export interface ApiConfig {
   readonly provider: string;
   readonly clientId: string;
   readonly clientSecret: string;
+  /** Live connections at a time; 0 for none. */
+  readonly connections: number;
 }
 
 export interface ApiAnswer {
@@ -89,6 +92,7 @@ async function begin(config: ApiConfig): Promise<ApiAnswer> {
       res.end();
     }),
   );
+  if (config.connections > 0) await serveLive(server, guard, config.connections);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` };

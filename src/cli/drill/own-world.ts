@@ -19,6 +19,7 @@ const ALIVE_MS = 700;
 export class OwnWorld implements World {
   readonly isOurs = true;
   readonly #mint: Mint;
+  readonly #connections: number;
   readonly #warm: { readonly token: string; readonly id: string }[];
   readonly #clientSecret: string = randomBytes(24).toString("base64url");
   /** Ids of tokens that the provider knows to be revoked, in each of its lives. */
@@ -30,14 +31,16 @@ export class OwnWorld implements World {
   #url = "";
   #endFlapping: () => Promise<void> = async () => {};
 
-  private constructor(mint: Mint) {
+  private constructor(mint: Mint, connections: number) {
+    this.#connections = connections;
     this.#mint = mint;
     this.#warm = Array.from({ length: WARM_TOKENS }, () => this.#make());
   }
 
-  static async start(): Promise<OwnWorld> {
+  /** `connections`: how many there will be at a time. */
+  static async start(connections: number): Promise<OwnWorld> {
     const mint = await createMint({ issuer: ISSUER, audience: AUDIENCE, lifetimeMs: TOKEN_LIFE_MS });
-    const world = new OwnWorld(mint);
+    const world = new OwnWorld(mint, connections);
     try {
       await world.#startProvider();
       await world.#startApi();
@@ -50,6 +53,10 @@ export class OwnWorld implements World {
 
   get url(): string {
     return this.#url;
+  }
+
+  get liveUrl(): string {
+    return this.#url.replace("http:", "ws:");
   }
 
   token(fresh: boolean): string {
@@ -149,6 +156,7 @@ export class OwnWorld implements World {
       provider: `http://127.0.0.1:${this.#port}`,
       clientId: CLIENT_ID,
       clientSecret: this.#clientSecret,
+      connections: this.#connections,
     };
     const { child, answer } = await Child.start("./api-process", config);
     this.#api = child;

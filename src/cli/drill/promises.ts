@@ -1,4 +1,6 @@
+import { closeCodes } from "../../guard/connections/close-codes.ts";
 import { quantile, span } from "./figures.ts";
+import type { Told } from "./live.ts";
 import type { Phase } from "./phase.ts";
 import { CALM_MS, RECOVERY_MS } from "./story.ts";
 import type { Sample } from "./traffic.ts";
@@ -15,11 +17,13 @@ const FIRST_FALLBACK_MS = 100;
 /** Far less than anybody would wait for an authority, and more than a busy machine adds to a proof. */
 const LATER_FALLBACK_MS = 10;
 const LOG_MS = 1_000;
+const REVOKED = closeCodes.token_revoked;
 
 /** What can be promised of every service, and of ours besides. */
-export function judge(phases: readonly Phase[], isOurs: boolean): readonly Judgement[] {
+export function judge(phases: readonly Phase[], live: Told, isOurs: boolean): readonly Judgement[] {
   const everywhere = [nobodyRefused(phases), retryAfter(phases), recovered(phases)];
   if (!isOurs) return everywhere;
+  const connected = live.opened === 0 ? [] : [nobodyDropped(live), nothingLost(live), ...ended(phases, live)];
   return [
     ...everywhere,
     everybodyServed(phases),
@@ -29,6 +33,7 @@ export function judge(phases: readonly Phase[], isOurs: boolean): readonly Judge
     revokedByProvider(phases),
     revokedStaysRevoked(phases),
     slowDegradesNothing(phases),
+    ...connected,
   ];
 }
 
@@ -138,6 +143,39 @@ function slowDegradesNothing(phases: readonly Phase[]): Judgement {
   const otherwise = (slow?.good.length ?? 0) - (slow?.count("ok") ?? 0);
   const promise = "an authority that is slow (150 ms) and healthy degrades nothing";
   return { kept: slow !== undefined && otherwise === 0, promise, seen: `${otherwise} were served otherwise` };
+}
+
+function nobodyDropped({ dropped, opened }: Told): Judgement {
+  const codes = [...new Set(dropped.map(({ code }) => code))].join(", ");
+  return {
+    kept: dropped.length === 0,
+    promise: "no connection is dropped",
+    seen: `${dropped.length} of ${opened} were${codes && `, with ${codes}`}`,
+  };
+}
+
+function nothingLost({ sent, answered }: Told): Judgement {
+  return {
+    kept: answered >= sent && sent > 0,
+    promise: "what is said over them is answered",
+    seen: `${sent - answered} of ${sent} messages were not`,
+  };
+}
+
+/** The connections of the tokens that were revoked. */
+function ended(phases: readonly Phase[], { revoked, ended: all }: Told): readonly Judgement[] {
+  const thaw = phases[phases.findIndex(({ name }) => name === "frozen") + 1];
+  return revoked.map(({ token, by, at }) => {
+    const theirs = all.filter((one) => one.token === token);
+    const from = by === "log" ? at : (thaw?.began ?? Infinity);
+    const mostMs = by === "log" ? LOG_MS : RECOVERY_MS;
+    const lastMs = Math.max(...theirs.map((one) => Math.max(0, one.at - from)));
+    return {
+      kept: theirs.length > 0 && lastMs <= mostMs && theirs.every(({ code }) => code === REVOKED),
+      promise: `connections of a token revoked ${by === "log" ? "in the log" : "at the provider"} are closed within ${span(mostMs)}`,
+      seen: theirs.length === 0 ? "none was" : `${theirs.length} were, the last after ${span(lastMs)}`,
+    };
+  });
 }
 
 function total(phases: readonly Phase[], count: (phase: Phase) => number): number {

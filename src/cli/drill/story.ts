@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Live } from "./live.ts";
 import { Phase } from "./phase.ts";
 import { Traffic } from "./traffic.ts";
 import type { Weather, World } from "./world.ts";
@@ -6,6 +7,8 @@ import type { Weather, World } from "./world.ts";
 export interface StoryOptions {
   readonly phaseMs: number;
   readonly perSecond: number;
+  /** Connections that are open. */
+  readonly live: Live;
   /** Called about once a second, and when a phase is over. */
   readonly onProgress: (phase: Phase, over: boolean) => void;
   readonly signal: AbortSignal;
@@ -38,19 +41,23 @@ export async function tell(world: World, options: StoryOptions): Promise<readonl
   try {
     for (const [name, weather] of chapters) {
       if (weather === "slow" && !world.isOurs) continue;
-      if (weather === "slow") await traffic.stop();
+      // The API is started anew, which no connection survives.
+      if (weather === "slow") await Promise.all([traffic.stop(), options.live.close()]);
       // An outage begins as soon as something is done; its end is when that is done.
       const breaks = weather === "down" || weather === "frozen" || weather === "flapping";
       if (breaks) phases.push(new Phase(name, breaks));
       const revoked = await world.become(weather);
-      if (revoked !== null) traffic.watch(revoked);
+      if (revoked !== null) {
+        traffic.watch(revoked);
+        options.live.revoked.push(revoked);
+      }
       if (!breaks) phases.push(new Phase(name, breaks));
       traffic.start();
       await last(phases.at(-1) as Phase, options);
     }
     return phases;
   } finally {
-    await traffic.stop();
+    await Promise.all([traffic.stop(), options.live.close()]);
   }
 }
 

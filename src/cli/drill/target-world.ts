@@ -31,6 +31,7 @@ async function resolved(authority: URL): Promise<URL> {
 /** Somebody's own service, whose authority is reached through a proxy that fails. */
 export class TargetWorld implements World {
   readonly isOurs = false;
+  readonly liveUrl = null;
   readonly url: string;
   /** Where the service has to look for its authority, in words. */
   readonly authority: string;

@@ -19,5 +19,7 @@ export interface World {
   token(fresh: boolean): string;
   /** Changes the authority's state. Resolves with a token that is revoked in the course of it. */
   become(weather: Weather): Promise<Revoked | null>;
+  /** Where live connections go; `null` where that is not known. */
+  readonly liveUrl: string | null;
   close(): Promise<void>;
 }
