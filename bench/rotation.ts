@@ -8,71 +8,13 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Store } from "../src/stores/contracts.ts";
 import { sqliteStore } from "../src/stores/sqlite.ts";
+import { inFlight } from "./in-flight.ts";
 import { measure, report, type Contender } from "./measure.ts";
+import { DIGEST, HOUR_MS, SEALED, SESSIONS, sessionsIn } from "./sessions.ts";
 
-const SESSIONS = 1000;
-const DIGEST = "d".repeat(43);
-const SEALED = "s".repeat(160);
-const FACTS = JSON.stringify({ scopes: ["orders:read", "orders:write"], device: "x".repeat(150) });
-const HOUR_MS = 3_600_000;
-
-async function filledStore(file: string): Promise<Store> {
+async function opened(file: string): Promise<{ store: Store; rotateNext: () => Promise<void> }> {
   const store = await sqliteStore({ file });
-  const authAt = await store.now();
-  const session = { authAt, absoluteExpiresAt: authAt + 24 * HOUR_MS, facts: FACTS, mac: DIGEST };
-  const numbers = Array.from({ length: SESSIONS }, (_, i) => i);
-  await Promise.all(
-    numbers.map(
-      async (i) =>
-        await store.sessions.create({
-          ...session,
-          id: `session-${i}`,
-          subject: `subject-${i}`,
-          currentDigest: DIGEST,
-          idleMs: HOUR_MS,
-        }),
-    ),
-  );
-  return store;
-}
-
-/** Rotates all sessions in turn, `inFlight` at once. */
-function rotating(name: string, store: Store, inFlight: number, target: number): Contender {
-  const generations = Array.from({ length: SESSIONS }, () => 1);
-  let turn = 0;
-  async function rotateNext(): Promise<void> {
-    const i = turn++ % SESSIONS;
-    const sessionId = `session-${i}`;
-    const generation = generations[i] ?? 1;
-    generations[i] = generation + 1;
-    const { outcome } = await store.sessions.rotate({
-      sessionId,
-      generation,
-      presentedDigest: DIGEST,
-      successorDigest: DIGEST,
-      sealedSuccessor: SEALED,
-      idleMs: HOUR_MS,
-      graceMs: 30_000,
-      onReuse: {
-        kind: "session",
-        id: sessionId,
-        issuer: "https://id.example.com",
-        until: Date.now() + HOUR_MS,
-      },
-    });
-    if (outcome !== "rotated") throw new Error(outcome);
-  }
-  return {
-    name,
-    target,
-    async run(iterations) {
-      let left = iterations;
-      const worker = async () => {
-        while (left-- > 0) await rotateNext();
-      };
-      await Promise.all(Array.from({ length: inFlight }, worker));
-    },
-  };
+  return { store, rotateNext: await sessionsIn(store) };
 }
 
 /** The same rows of the same file format, without promises, decisions or error handling. */
@@ -108,16 +50,16 @@ function bare(file: string): Contender {
 const dir = mkdtempSync(join(tmpdir(), "holdfast-bench-"));
 try {
   const files = ["bare.db", "alone.db", "together.db"].map((name) => join(dir, name));
-  const [floor, alone, together] = await Promise.all(files.map(filledStore));
+  const [floor, alone, together] = await Promise.all(files.map(opened));
   if (!floor || !alone || !together) throw new Error("three stores were opened");
-  await floor.close();
+  await floor.store.close();
   const rows = await measure("rotation on SQLite, synchronous=FULL", [
     bare(files[0] ?? ""),
-    rotating("rotate, alone", alone, 1, 1.25),
-    rotating("rotate, 8 in flight", together, 8, 0.5),
+    inFlight(1, "rotate, alone", alone.rotateNext, 1.25),
+    inFlight(8, "rotate, 8 in flight", together.rotateNext, 0.5),
   ]);
   report([rows]);
-  await Promise.all([alone.close(), together.close()]);
+  await Promise.all([alone.store.close(), together.store.close()]);
 } finally {
   rmSync(dir, { recursive: true, force: true });
 }

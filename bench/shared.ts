@@ -7,7 +7,8 @@ import { createClient } from "redis";
 import { createGuard, introspection } from "../src/index.ts";
 import { redisAnswers } from "../src/stores/redis.ts";
 import { RedisServer, until } from "../test/support/redis-servers.ts";
-import { measure, report, type Contender } from "./measure.ts";
+import { inFlight } from "./in-flight.ts";
+import { measure, report } from "./measure.ts";
 
 const TOKENS = 1_000;
 const ISSUER = "https://id.example.com";
@@ -72,29 +73,15 @@ async function hit(): Promise<void> {
   if (found !== "shared") throw new Error(found);
 }
 
-function contender(name: string, inFlight: number, work: () => Promise<void>, target?: number): Contender {
-  return {
-    name,
-    ...(target !== undefined && { target }),
-    async run(iterations) {
-      let left = iterations;
-      const worker = async () => {
-        while (left-- > 0) await work();
-      };
-      await Promise.all(Array.from({ length: inFlight }, worker));
-    },
-  };
-}
-
 try {
   const measurements = [];
   // Short rounds alone would measure how code is compiled.
-  for (const work of [get, hit]) await contender("", 64, work).run(30_000);
-  for (const inFlight of [1, 8, 64]) {
+  for (const work of [get, hit]) await inFlight(64, "", work).run(30_000);
+  for (const callers of [1, 8, 64]) {
     measurements.push(
-      await measure(`an answer from Redis, ${inFlight} in flight`, [
-        contender("GET", inFlight, get),
-        contender("shared hit", inFlight, hit, 1 / 0.9),
+      await measure(`an answer from Redis, ${callers} in flight`, [
+        inFlight(callers, "GET", get),
+        inFlight(callers, "shared hit", hit, 1 / 0.9),
       ]),
     );
   }

@@ -1,0 +1,46 @@
+import type { Store } from "../src/stores/contracts.ts";
+
+export const SESSIONS = 1000;
+export const DIGEST: string = "d".repeat(43);
+export const SEALED: string = "s".repeat(160);
+export const FACTS: string = JSON.stringify({
+  scopes: ["orders:read", "orders:write"],
+  device: "x".repeat(150),
+});
+export const HOUR_MS = 3_600_000;
+
+/** Makes the sessions in an empty store. What is returned rotates them in turn. */
+export async function sessionsIn(store: Store): Promise<() => Promise<void>> {
+  const authAt = await store.now();
+  const absoluteExpiresAt = authAt + 24 * HOUR_MS;
+  const usual = {
+    authAt,
+    absoluteExpiresAt,
+    facts: FACTS,
+    mac: DIGEST,
+    currentDigest: DIGEST,
+    idleMs: HOUR_MS,
+  };
+  for (let i = 0; i < SESSIONS; i++) {
+    await store.sessions.create({ ...usual, id: `session-${i}`, subject: `subject-${i}` });
+  }
+  const generations = Array.from({ length: SESSIONS }, () => 1);
+  let turn = 0;
+  return async () => {
+    const i = turn++ % SESSIONS;
+    const sessionId = `session-${i}`;
+    const generation = generations[i] ?? 1;
+    generations[i] = generation + 1;
+    const { outcome } = await store.sessions.rotate({
+      sessionId,
+      generation,
+      presentedDigest: DIGEST,
+      successorDigest: DIGEST,
+      sealedSuccessor: SEALED,
+      idleMs: HOUR_MS,
+      graceMs: 30_000,
+      onReuse: { kind: "session", id: sessionId, issuer: "https://id.example.com", until: authAt + HOUR_MS },
+    });
+    if (outcome !== "rotated") throw new Error(outcome);
+  };
+}
