@@ -2,7 +2,7 @@ import { elapsedMs, instant, type Instant } from "../core/clock.ts";
 import { checkClaims } from "../jwt/claims.ts";
 import { abandonable, afterWorking } from "../resilience/deadline.ts";
 import type { AuthorityAnswer } from "./authority/authority.ts";
-import type { Lapse } from "./decide.ts";
+import { whyRefused, type Lapse } from "./decide.ts";
 import { bridgedMs } from "./degraded.ts";
 import { confirmed, invalid, unavailable, vouched, type Finding, type Known } from "./finding.ts";
 import type { Ladder } from "./ladder.ts";
@@ -125,7 +125,7 @@ function land(ladder: Ladder, matter: Matter, { outcome, recalled }: Said): Answ
   const finding =
     outcome.status === "yes"
       ? reconcile(realm, base, outcome.claims)
-      : invalid(isProven ? "revoked" : "inactive");
+      : invalid(isProven ? whyRefused(base.ownExpiresAt, instant(ladder.clock)) : "inactive");
   if (finding.status === "unavailable") return origin(finding);
   if (recalled === null) {
     realm.lapses.answered();

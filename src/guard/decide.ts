@@ -32,7 +32,7 @@ export function decide<C>(
   const stepMs = court.timekeeper.steppedMs(now);
   const untimely = checkTime(claims, now.wall, court.toleranceMs);
   if (stepMs === 0 && untimely !== null) return invalid(untimely);
-  if (isRevoked(finding)) return invalid("revoked");
+  if (isRevoked(finding)) return invalid(whyRefused(finding.expiresAt, now));
   if (stepMs !== 0) {
     const otherwise = checkTime(claims, now.wall - stepMs, court.toleranceMs);
     if (untimely !== null && otherwise !== null) return invalid(untimely);
@@ -60,6 +60,14 @@ export function decide<C>(
     degraded: lapse,
     revocationAgeMs,
   };
+}
+
+/**
+ * Why a token is refused that was revoked, or that the authority says no to: it says so to what is over, too, and sooner
+ * than we do, who allow for a clock that is wrong. A client may come back with another one then.
+ */
+export function whyRefused(expiresAt: number, now: Instant): "expired" | "revoked" {
+  return now.wall >= expiresAt ? "expired" : "revoked";
 }
 
 /** Entries are only ever added to the view: without news, what was clear is clear. */
