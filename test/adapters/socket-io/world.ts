@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import type { TestContext } from "node:test";
 import { Server } from "socket.io";
 import { io as connect, type ManagerOptions, type Socket, type SocketOptions } from "socket.io-client";
-import type { AuthData } from "../../../src/adapters/socket-io.ts";
+import { protect, type AuthData, type ProtectOptions } from "../../../src/adapters/socket-io.ts";
 import {
   createConnections,
   type Connections,
@@ -78,6 +78,7 @@ export async function world(t: TestContext, options: WorldOptions = {}): Promise
   const io: ChatServer = new Server(http, options.server);
   http.listen(0, "127.0.0.1");
   await once(http, "listening");
+  io.of("/open").on("connection", (socket) => socket.on("ping", (done) => (done as () => void)()));
   const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
   const clients: Socket[] = [];
   t.after(async () => {
@@ -119,4 +120,17 @@ export async function answer(client: Socket): Promise<Told | null> {
 /** The next event of this name. */
 export async function heard<T = unknown>(client: Socket, event: string): Promise<T> {
   return await new Promise((resolve) => client.once(event, resolve));
+}
+
+/** What clients say to the protected server, in order. */
+export function saying({ io, connections }: World, options: ProtectOptions): unknown[] {
+  const said: unknown[] = [];
+  protect(connections, options, io);
+  io.on("connection", (socket) => {
+    socket.on("say", (what, done) => {
+      said.push(what);
+      if (typeof done === "function") (done as () => void)();
+    });
+  });
+  return said;
 }

@@ -1,0 +1,216 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { protect } from "../../../src/adapters/socket-io.ts";
+import type { Socket } from "socket.io-client";
+import { answer, heard, saying, transports, world, type Told } from "./world.ts";
+
+/** Lets all that is on its way arrive: an open namespace of the same transport answers after what came before. */
+async function arrived(client: Socket): Promise<void> {
+  const beside = client.io.socket("/open");
+  if (!beside.connected) await answer(beside.connect());
+  await beside.emitWithAck("ping");
+}
+
+for (const transport of transports) {
+  const wanted = { transports: [transport] };
+
+  test(`${transport}: fault 48: a client is told before its token ends, and a refresh in band keeps it`, async (t) => {
+    const here = await world(t);
+    const { client, provider, clock, connections } = here;
+    const said = saying(here, {});
+    const alice = client({ token: provider.token() }, wanted);
+    await answer(alice);
+    const expiring = heard(alice, "auth.expiring");
+    await clock.advance(541_000);
+    assert.deepEqual(await expiring, { expires_in: 60 });
+    const ok = heard(alice, "auth.ok");
+    const outcome: unknown = await alice.emitWithAck("auth.token", provider.token({ scope: "chat" }));
+    assert.deepEqual(outcome, { type: "auth.ok", expires_in: 600, scope: "chat", degraded: null });
+    assert.deepEqual(await ok, { expires_in: 600, scope: "chat", degraded: null });
+    await clock.advance(500_000);
+    await alice.emitWithAck("say", 1);
+    assert.deepEqual(said, [1]);
+    assert.equal(connections.status().refreshed, 1);
+  });
+
+  test(`${transport}: fault 48: without one it is closed with 4401, and comes back with another token when it was told to`, async (t) => {
+    const here = await world(t);
+    const { client, provider, clock } = here;
+    saying(here, {});
+    const auth = { token: provider.token() };
+    const alice = client(auth, wanted);
+    await answer(alice);
+    const closed = heard<Told>(alice, "auth.closed");
+    const gone = heard(alice, "disconnect");
+    await clock.advance(606_000);
+    assert.deepEqual(await closed, { error: "token_expired", code: 4401, retry_after: 0.5 });
+    assert.equal(await gone, "io server disconnect");
+    auth.token = provider.token();
+    assert.equal(await answer(alice.connect()), null);
+  });
+
+  test(`${transport}: law 3: who is revoked goes, and nobody else`, async (t) => {
+    const here = await world(t);
+    const { client, provider, clock, revoke, connections } = here;
+    saying(here, {});
+    const [alice, bob] = ["alice", "bob"].map((sub) => client({ token: provider.token({ sub }) }, wanted));
+    assert.ok(alice !== undefined && bob !== undefined);
+    await Promise.all([answer(alice), answer(bob)]);
+    const closed = heard<Told>(bob, "auth.closed");
+    const gone = heard(bob, "disconnect");
+    await revoke("bob");
+    await clock.advance(300); // The log is asked every 250 ms.
+    assert.deepEqual(await closed, { error: "token_revoked", code: 4503 });
+    await gone;
+    await alice.emitWithAck("say", "hello");
+    assert.deepEqual(connections.status().closed, { 4503: 1 });
+  });
+}
+
+test("law 2: after its end nothing of a client is heard, before anybody has looked", async (t) => {
+  const here = await world(t);
+  const { io, client, provider, clock } = here;
+  const said = saying(here, {});
+  io.on("connection", (socket) => {
+    socket.onAny((event) => said.push(event));
+    socket.emit("question", (reply: unknown) => said.push(reply));
+  });
+  await clock.advance(500); // Connections are looked at every second, beginning now; tokens end between.
+  const alice = client({ token: provider.token() });
+  const asked = new Promise<(reply: unknown) => void>((resolve) => alice.once("question", resolve));
+  const closed = heard<Told>(alice, "auth.closed");
+  const gone = heard(alice, "disconnect");
+  const reply = await asked;
+  await clock.advance(604_750);
+  said.length = 0;
+  reply("late");
+  alice.emit("say", "late");
+  assert.equal((await closed).code, 4401);
+  await gone;
+  assert.deepEqual(said, []);
+});
+
+test("law 5: no listener for whatever a client says hears its token", async (t) => {
+  const here = await world(t);
+  const { io, client, provider } = here;
+  saying(here, {});
+  const all: unknown[][] = [];
+  io.on("connection", (socket) => socket.onAny((...heardHere) => all.push(heardHere)));
+  const alice = client({ token: provider.token() });
+  await answer(alice);
+  await alice.emitWithAck("auth.token", provider.token());
+  await alice.emitWithAck("say", "hello");
+  assert.deepEqual(
+    all.map(([event]) => event),
+    ["say"],
+  );
+});
+
+test("what arrives after the end, while another token is checked, waits and comes in order", async (t) => {
+  const here = await world(t, { asks: true, connections: { recheckMs: 86_400_000 } });
+  const { client, provider, clock } = here;
+  const said = saying(here, { degraded: "deny" });
+  await clock.advance(500); // As above.
+  const alice = client({ token: provider.token() });
+  await answer(alice);
+  await clock.advance(604_250);
+  provider.fault("introspection", { hang: true });
+  const outcome = alice.emitWithAck("auth.token", provider.token());
+  alice.emit("say", 1);
+  await arrived(alice);
+  assert.deepEqual(said, [1]);
+  await clock.advance(500);
+  for (const what of [2, { three: Buffer.from("3") }, 4]) alice.emit("say", what);
+  await arrived(alice);
+  assert.deepEqual(said, [1]);
+  provider.restore();
+  assert.equal(((await outcome) as { type: string }).type, "auth.ok");
+  await alice.emitWithAck("say", 5);
+  assert.deepEqual(said, [1, 2, { three: Buffer.from("3") }, 4, 5]);
+});
+
+test("fault 50: each token's acknowledgement says what became of it", async (t) => {
+  const here = await world(t, { asks: true });
+  const { client, provider } = here;
+  saying(here, { scopes: ["chat"], degraded: "deny" });
+  const token = (claims = {}) => provider.token({ sub: "alice", scope: "chat", ...claims });
+  const alice = client({ token: token() });
+  await answer(alice);
+  provider.fault("introspection", { hang: true });
+  const first = alice.emitWithAck("auth.token", token());
+  const second: unknown = await alice.emitWithAck("auth.token", token());
+  assert.deepEqual(second, { type: "auth.refused", error: "busy", retry_after: 1 });
+  const nonsense: unknown = await alice.emitWithAck("auth.token", { deep: [] });
+  assert.deepEqual(nonsense, { type: "auth.refused", error: "invalid_request" });
+  provider.restore();
+  assert.equal(((await first) as { type: string }).type, "auth.ok");
+  const forged: unknown = await alice.emitWithAck("auth.token", "nonsense");
+  assert.deepEqual(forged, { type: "auth.refused", error: "invalid_token" });
+});
+
+test("fault 50: with another's token, or one of fewer scopes than are needed, a client goes", async (t) => {
+  const here = await world(t);
+  const { client, provider } = here;
+  saying(here, { scopes: ["chat"] });
+  const wrong: [claims: object, told: Told][] = [
+    [{ sub: "bob" }, { error: "other_subject", code: 4504 }],
+    [{ scope: "read" }, { error: "insufficient_scope", code: 4502 }],
+  ];
+  for (const [claims, told] of wrong) {
+    const alice = client({ token: provider.token({ sub: "alice", scope: "chat" }) });
+    await answer(alice);
+    const closed = heard<Told>(alice, "auth.closed");
+    alice.emit("auth.token", provider.token({ sub: "alice", scope: "chat", ...claims }));
+    assert.deepEqual(await closed, told);
+  }
+});
+
+test("fault 48: what its authority says no to after its end has expired, and was not revoked", async (t) => {
+  const here = await world(t, { asks: true, connections: { recheckMs: 1000 } });
+  const { client, provider, clock, guard } = here;
+  saying(here, {});
+  const token = provider.token();
+  const alice = client({ token });
+  await answer(alice);
+  const closed = heard<Told>(alice, "auth.closed");
+  await clock.advance(602_000);
+  assert.deepEqual(await closed, { error: "token_expired", code: 4401, retry_after: 0.5 });
+  assert.deepEqual(await guard.validate(token), { status: "invalid", reason: "expired" });
+  assert.deepEqual(await answer(client({ token })), {
+    error: "token_expired",
+    code: 4401,
+    retry_after: 0.5,
+  });
+});
+
+test("fault 51: who was let in without the authority goes when that is back and says no", async (t) => {
+  const here = await world(t, { asks: true });
+  const { client, provider, clock } = here;
+  saying(here, {});
+  provider.fault("introspection", { status: 500 });
+  const bob = client({ token: provider.token({ sub: "bob" }) });
+  const ok = await heard<{ degraded: string }>(bob, "auth.ok");
+  assert.equal(ok.degraded, "authority_unavailable");
+  const closed = heard<Told>(bob, "auth.closed");
+  provider.revoke("bob");
+  provider.restore();
+  await clock.advance(60_000);
+  assert.deepEqual(await closed, { error: "token_revoked", code: 4503 });
+});
+
+test("fault 54: clients that are sent away together are told to come back at different times", async (t) => {
+  let turn = 0;
+  const random = () => (turn++ % 10) / 10;
+  const here = await world(t, { connections: { random } });
+  const { client, provider, connections, clock } = here;
+  saying(here, {});
+  const auth = { token: provider.token() };
+  const clients = Array.from({ length: 5 }, () => client(auth));
+  const closed = Promise.all(clients.map(async (one) => await heard<Told>(one, "auth.closed")));
+  await Promise.all(clients.map(answer));
+  await Promise.all([connections.drain({ overMs: 0 }), clock.advance(1000)]);
+  const told = await closed;
+  assert.deepEqual(new Set(told.map(({ code }) => code)), new Set([4453]));
+  assert.equal(new Set(told.map(({ retry_after }) => retry_after)).size, 5);
+  assert.equal((await answer(client(auth)))?.code, 4453);
+});
