@@ -1,0 +1,62 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
+import { WebSocketServer } from "ws";
+
+/** A request as the application behind the proxy got it. */
+export interface Seen {
+  readonly method: string;
+  readonly url: string;
+  /** By lower-case name, `_` as `-`: the way CGI, WSGI and their like see them. */
+  readonly headers: Readonly<Record<string, readonly string[]>>;
+  readonly body: string;
+}
+
+export interface Application {
+  readonly port: number;
+  /** Everything that got through, in order. */
+  readonly seen: Seen[];
+  stop(): Promise<void>;
+}
+
+function see(req: IncomingMessage, body: string): Seen {
+  const headers: Record<string, string[]> = {};
+  for (let i = 0; i < req.rawHeaders.length; i += 2) {
+    const name = (req.rawHeaders[i] ?? "").toLowerCase().replaceAll("_", "-");
+    (headers[name] ??= []).push(req.rawHeaders[i + 1] ?? "");
+  }
+  return { method: req.method ?? "", url: req.url ?? "", headers, body };
+}
+
+/** Answers 200 with what it saw; `/orders/answers/401` and such with that status; echoes over WebSocket. */
+export async function startApplication(): Promise<Application> {
+  const seen: Seen[] = [];
+  const server = createServer({ maxHeaderSize: 131_072 }, (req, res) => {
+    void (async () => {
+      const request = see(req, (await req.toArray()).join(""));
+      seen.push(request);
+      const status = Number(/\/answers\/(\d{3})/.exec(request.url)?.[1] ?? 200);
+      res.writeHead(status, { "content-type": "application/json", "www-authenticate": "Application" });
+      res.end(JSON.stringify(request));
+    })();
+  });
+  const sockets = new WebSocketServer({ server });
+  sockets.on("connection", (socket, req) => {
+    seen.push(see(req, ""));
+    socket.on("message", (data) => socket.send(data, { binary: false }));
+    socket.on("error", () => {});
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    port: (server.address() as AddressInfo).port,
+    seen,
+    async stop() {
+      const closed = once(server, "close");
+      for (const socket of sockets.clients) socket.terminate();
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}

@@ -1,0 +1,76 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { BlockList } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createGuard, jwks, staticKeys } from "../../src/index.ts";
+import { readPolicy } from "../../src/server/gateway/policy-file.ts";
+import { gateway } from "../../src/server/gateway.ts";
+import { listen } from "../../src/server/listen.ts";
+import { memoryStore } from "../../src/stores/memory.ts";
+import { createMint, type Mint } from "../../src/testing/index.ts";
+import { startApplication, type Application } from "./application.ts";
+import { startProxy, type ProxyName } from "./proxies.ts";
+
+const issuer = "https://id.example";
+const audience = "https://api.example";
+
+/** What the gateway in these tests lets pass. */
+export const policy = `{
+  "rules": [
+    { "path": "/open/*", "anonymous": true },
+    { "host": "open.example", "path": "/*", "anonymous": true }, // What a client may not choose for itself.
+    { "path": "/orders/*", "methods": ["GET"], "scopes": ["orders:read"] },
+    { "path": "/orders/*", "methods": ["POST"], "scopes": ["orders:write"] },
+    { "path": "/staff/*", "scopes": ["staff"] },
+    { "path": "/chat" }
+  ]
+}`;
+
+export interface GuardedSite {
+  readonly port: number;
+  readonly application: Application;
+  readonly mint: Mint;
+  /** Tokens of an issuer whose keys cannot be had. */
+  readonly unreachable: Mint;
+  revoke(jti: string): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** A real proxy, gateway, policy file and guard, with an application that remembers what it was sent. */
+export async function startGuardedSite(name: ProxyName): Promise<GuardedSite> {
+  const folder = mkdtempSync(join(tmpdir(), "holdfast-site-"));
+  const file = join(folder, "policy.json");
+  writeFileSync(file, policy);
+  const mint = await createMint({ issuer, audience });
+  const unreachable = await createMint({ issuer: "https://gone.example", audience });
+  const { revocations } = memoryStore();
+  const guard = createGuard({
+    issuers: [
+      { issuer, audience, keys: staticKeys(mint.jwks()), revocations },
+      { issuer: unreachable.issuer, audience, keys: jwks("http://127.0.0.1:9/keys") },
+    ],
+  });
+  await guard.ready({ issuer });
+  const trustedProxies = new BlockList();
+  trustedProxies.addAddress("127.0.0.1");
+  const listener = await listen("127.0.0.1", 0, "HOLDFAST_PORT");
+  listener.mount(gateway(guard, { policy: await readPolicy(file), trustedProxies }));
+  const application = await startApplication();
+  const proxy = await startProxy(name, listener.port, application.port);
+  return {
+    port: proxy.port,
+    application,
+    mint,
+    unreachable,
+    async revoke(jti) {
+      await revocations.append({ kind: "token", id: jti, issuer, until: Date.now() + 3_600_000 });
+    },
+    async stop() {
+      await proxy.stop();
+      await listener.stop();
+      await application.stop();
+      await guard.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}

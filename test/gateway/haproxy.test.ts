@@ -1,0 +1,3 @@
+import { proxyContract } from "./contract.ts";
+
+proxyContract("haproxy");
