@@ -84,7 +84,7 @@ export function bearerAnswer(
     case "unavailable":
       break;
   }
-  const seconds = String(Math.max(1, Math.ceil(decision.retryAfterMs / 1000)));
+  const seconds = String(Math.max(1, Math.ceil(decision.retryAfterMs / 1000) || 1)); // Somebody's own guard may not say.
   const why = "The token could not be checked; try again later.";
   return refusal(503, "temporarily_unavailable", why, { "Retry-After": seconds });
 }

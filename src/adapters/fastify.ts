@@ -12,16 +12,16 @@ import type { ValidVerdict } from "./request-decision.ts";
  */
 export interface AuthClaims extends JwtClaims {}
 
-/** An `onRequest` hook, whatever server, schema or logger its route has. */
-export type ProtectHook = (request: { readonly raw: Received }, reply: Reply) => Promise<unknown>;
-
 interface Reply {
   readonly raw: Pending;
-  removeHeader(name: string): Reply;
-  headers(values: Readonly<Record<string, string>>): Reply;
-  code(status: number): Reply;
-  send(body: unknown): Reply;
+  removeHeader(name: string): unknown;
+  headers(values: Readonly<Record<string, string>>): {
+    code(status: number): { send(body: unknown): unknown };
+  };
 }
+
+/** An `onRequest` hook, whatever server, schema or logger its route has. */
+export type ProtectHook = (request: { readonly raw: Received }, reply: Reply) => Promise<unknown>;
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -52,7 +52,6 @@ export function holdfast<C = JwtClaims>(
 // What fastify-plugin does: the decorators belong to the instance that registers, not to one of their own below it.
 Object.assign(holdfast, {
   [Symbol.for("skip-override")]: true,
-  [Symbol.for("fastify.display-name")]: "holdfast",
   [Symbol.for("plugin-meta")]: { name: "holdfast", fastify: "5.x" },
 });
 
@@ -61,9 +60,9 @@ export function protect<C = JwtClaims>(guard: Pick<Guard<C>, "authorize">, rules
   const decide = nodeDecision(guard, rules);
   return async (request, reply) => {
     const { auth, answer } = await decide(request.raw, reply.raw);
-    reply.removeHeader(degradedHeader).headers(answer.headers);
-    if (auth === null) return reply.code(answer.status).send(answer.body);
-    Object.assign(request, { auth });
-    return undefined;
+    reply.removeHeader(degradedHeader);
+    const headed = reply.headers(answer.headers);
+    if (auth === null) return headed.code(answer.status).send(answer.body);
+    return void Object.assign(request, { auth });
   };
 }

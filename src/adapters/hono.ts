@@ -30,9 +30,9 @@ export function protect<C = JwtClaims>(
     }
     c.set("auth", auth);
     await next();
-    // Now, because a handler's own `Response` would replace what is set before; and the last decision is declared.
-    if (c.get("auth") === auth)
-      for (const [name, value] of Object.entries(answer.headers)) c.header(name, value);
+    // Now, because a handler's own `Response` replaces what is set before; and the last decision is the one declared.
+    const declared = c.get("auth") === auth ? Object.entries(answer.headers) : [];
+    for (const [name, value] of declared) c.header(name, value);
     return undefined;
   };
 }

@@ -48,7 +48,10 @@ export function checkedRules(rules: Rules): Rules {
   if (scopes !== undefined && !(Array.isArray(scopes) && scopes.every((one) => typeof one === "string"))) {
     throw invalidOption("protect: scopes", "an array of strings", scopes);
   }
-  if (maxRevocationAgeMs !== undefined && !(maxRevocationAgeMs >= 0)) {
+  if (
+    maxRevocationAgeMs !== undefined &&
+    !(typeof maxRevocationAgeMs === "number" && maxRevocationAgeMs >= 0)
+  ) {
     throw invalidOption("protect: maxRevocationAgeMs", "a number of at least 0", maxRevocationAgeMs);
   }
   if (degraded !== undefined && !["deny", "cached", "local"].includes(degraded)) {
