@@ -15,7 +15,7 @@ const manifest = JSON.parse(await readFile(join(root, "package.json"), "utf8")) 
 };
 const subpaths = Object.keys(manifest.exports).filter((path) => path !== "./package.json");
 /** What is for those who have a framework of their own: the package does not bring it. */
-const needing = ["./fastify", "./nestjs"];
+const needing = ["./fastify", "./fastify-websocket", "./nestjs"];
 const alone = subpaths.filter((path) => !needing.includes(path));
 const specifier = (subpath: string) => `holdfast${subpath.slice(1)}`;
 
@@ -146,7 +146,7 @@ describe("the packed tarball", { skip: online ? false : "the package registry ca
 
     describe("beside frameworks", () => {
       before(async () => {
-        for (const name of ["@nestjs", "@types", "fastify", "reflect-metadata"]) {
+        for (const name of ["@fastify", "@nestjs", "@types", "fastify", "reflect-metadata", "ws"]) {
           await symlink(join(root, "node_modules", name), join(project, "node_modules", name), "dir");
         }
       });
@@ -182,6 +182,34 @@ describe("the packed tarball", { skip: online ? false : "the package registry ca
             @Get() @UseGuards(onNest<Claims>(guard))
             get(@Auth() auth: ValidVerdict<Claims>) { return auth.claims.tenant.trim(); }
           }`;
+        assert.equal(await compile(source), "");
+      });
+
+      test("compile, and handlers of sockets know theirs", async () => {
+        const source = `
+          import websocket from "@fastify/websocket";
+          import { fastify } from "fastify";
+          import { WebSocketServer } from "ws";
+          import { createGuard, jwks } from "holdfast";
+          import { createConnections } from "holdfast/connections";
+          import { holdfastWebSocket } from "holdfast/fastify-websocket";
+          import { protect } from "holdfast/ws";
+          interface Claims { sub: string; tenant: string }
+          declare module "holdfast/fastify-websocket" { interface AuthClaims { tenant: string } }
+          const guard = createGuard<Claims>({ issuer: "https://id.example", audience: null, keys: jwks("https://id.example/k") });
+          const connections = createConnections({ guard });
+          protect(connections, {}, new WebSocketServer({ noServer: true }), (socket, request) => {
+            socket.on("message", (data, isBinary) => socket.send(data, { binary: isBinary }));
+            socket.send(request.auth.auth?.claims.tenant.trim() ?? "");
+          });
+          const app = fastify();
+          await app.register(websocket);
+          await app.register(holdfastWebSocket, { connections });
+          app.get("/chat", app.protectWebSocket({ scopes: ["chat"] }, (socket, request) => {
+            socket.on("message", (data, isBinary) => socket.send(data, { binary: isBinary }));
+            socket.send(request.auth.auth?.claims.tenant.trim() ?? request.url);
+          }));
+          app.route({ method: "GET", url: "/other", ...app.protectWebSocket({}, () => {}) });`;
         assert.equal(await compile(source), "");
       });
 

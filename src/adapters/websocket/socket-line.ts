@@ -45,6 +45,12 @@ function emit(this: Gated, event: string | symbol, ...args: unknown[]): boolean 
   return own.emit(event, ...args);
 }
 
+/** Of a message in any form that `binaryType` gives it. */
+function bytesOf(data: Buffer | ArrayBuffer | Buffer[] | Blob): number {
+  if (Array.isArray(data)) return data.reduce((sum, part) => sum + part.length, 0);
+  return data instanceof Blob ? data.size : data.byteLength;
+}
+
 /** The line of one connection on `ws`. */
 export class SocketLine<C, S extends Socket, R extends object> implements Line {
   readonly #socket: S;
@@ -90,7 +96,7 @@ export class SocketLine<C, S extends Socket, R extends object> implements Line {
     const isControl =
       !isBinary && data.length >= PREFIX.length && prefixBytes.compare(data, 0, PREFIX.length) === 0;
     const text = isControl ? (data.length > MAX_CONTROL_BYTES ? PREFIX : data.toString()) : null;
-    return this.#connection?.takes(args, text) === true;
+    return this.#connection?.takes(args, text, bytesOf(data)) === true;
   }
 
   gone(): void {

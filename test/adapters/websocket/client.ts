@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import type { ClientRequest, IncomingMessage } from "node:http";
+import { createConnection, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { WebSocket, type ClientOptions } from "ws";
 
@@ -120,3 +121,24 @@ export const bearer = (token: string): Record<string, string> => ({ authorizatio
 
 export const carrying = (token: string): string =>
   `base64url.bearer.authorization.k8s.io.${Buffer.from(token).toString("base64url")}`;
+
+/** Sends a handshake, and `more` right behind it; nobody reads the answer but the test. */
+export async function shakeHands(
+  port: number,
+  headers: Record<string, string>,
+  more: Buffer = Buffer.alloc(0),
+): Promise<Socket> {
+  const socket = createConnection(port, "127.0.0.1");
+  await once(socket, "connect");
+  socket.on("error", () => {});
+  const lines = Object.entries({
+    host: "api",
+    connection: "Upgrade",
+    upgrade: "websocket",
+    "sec-websocket-version": "13",
+    "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+    ...headers,
+  }).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.write(Buffer.concat([Buffer.from(`GET /chat HTTP/1.1\r\n${lines.join("")}\r\n`), more]));
+  return socket;
+}

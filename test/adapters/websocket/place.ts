@@ -38,7 +38,7 @@ export interface Library {
   /** Whether refusals have a body. */
   readonly hasBodies: boolean;
   /** `protect` as the library has it, to be called for its checks. */
-  readonly protect: (connections: unknown, options: unknown) => unknown;
+  readonly protect: (connections: unknown, options: unknown) => Promise<unknown>;
   /** Serves the application on `/chat`; it would choose the subprotocol `chat`. */
   serve(
     t: TestContext,

@@ -5,7 +5,8 @@ import { WebSocketServer } from "ws";
 import { protect, type ProtectOptions } from "../../../src/adapters/ws.ts";
 import type { Connections } from "../../../src/guard/connections.ts";
 import { websocketContract } from "./contract.ts";
-import type { Peer } from "./place.ts";
+import { liveContract } from "./live-contract.ts";
+import type { Library, Peer } from "./place.ts";
 
 const makeServer = () =>
   new WebSocketServer({
@@ -14,10 +15,10 @@ const makeServer = () =>
     handleProtocols: (offered) => (offered.has("chat") ? "chat" : false),
   });
 
-websocketContract({
+const library: Library = {
   name: "ws",
   hasBodies: true,
-  protect: (connections, options) =>
+  protect: async (connections, options) =>
     protect(connections as Connections, options as ProtectOptions, makeServer()),
   async serve(t, connections, options, application) {
     const server = createServer();
@@ -42,4 +43,7 @@ websocketContract({
     await once(server.listen(0, "127.0.0.1"), "listening");
     return { port: (server.address() as AddressInfo).port, log: () => "" };
   },
-});
+};
+
+websocketContract(library);
+liveContract(library);

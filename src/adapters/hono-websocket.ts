@@ -1,0 +1,134 @@
+import type { IncomingMessage } from "node:http";
+import type { Context, MiddlewareHandler } from "hono";
+import type { UpgradeWebSocket, WSEvents } from "hono/ws";
+import { HoldfastError } from "../core/errors.ts";
+import { invalidOption, requireMethods } from "../core/options.ts";
+import type { JwtClaims } from "../core/verdict.ts";
+import type { Connection, Connections } from "../guard/connections.ts";
+import { degradedHeader } from "./bearer.ts";
+import { Carriers } from "./websocket/carriers.ts";
+import { Entrance, type ProtectOptions } from "./websocket/entrance.ts";
+import { SocketLine, type Host, type Socket } from "./websocket/socket-line.ts";
+import type { TokenFrom } from "./websocket/token-from.ts";
+
+export type { ProtectOptions } from "./websocket/entrance.ts";
+export type { TokenFrom } from "./websocket/token-from.ts";
+
+/** What `@hono/node-server` gives an application besides the request. */
+interface NodeBindings {
+  readonly incoming?: IncomingMessage;
+  readonly wss?: { readonly clients?: Set<Socket> };
+}
+
+/** `app.fetch`, as `serve` calls it. */
+export type Fetch = (request: Request, env: object) => Response | Promise<Response>;
+
+/**
+ * A handler for `upgradeWebSocket` of `@hono/node-server`: a handshake becomes a connection when its token is valid
+ * under the rules; other requests are answered 400, 401, 403, 426, 429 or 503. `createEvents` is called when the
+ * connection is open, and its events see messages as long as the token, or a new one from the client, is valid.
+ *
+ *     app.get("/chat", protect(connections, { scopes: ["chat"] }, upgradeWebSocket, (c, auth) => ({
+ *       onMessage: (event, ws) => ws.send(`${auth.auth?.subject}: ${event.data}`),
+ *     })));
+ */
+export function protect<C = JwtClaims, S = unknown>(
+  connections: Connections<C>,
+  options: ProtectOptions,
+  upgradeWebSocket: UpgradeWebSocket<S>,
+  createEvents: (c: Context, auth: Connection<C>) => WSEvents<S>,
+): MiddlewareHandler {
+  const entrance = new Entrance(connections, options);
+  for (const [name, value] of Object.entries({ upgradeWebSocket, createEvents })) {
+    if (typeof value !== "function") throw invalidOption(`protect: ${name}`, "a function", value);
+  }
+  return async (c) => {
+    if (!isUpgrade(c.req.raw)) {
+      const body = { error: "upgrade_required", error_description: "This is for WebSockets." };
+      return c.json(body, 426, { Upgrade: "websocket", Connection: "Upgrade" });
+    }
+    const { incoming, wss } = c.env as NodeBindings;
+    if (incoming === undefined) {
+      throw new HoldfastError("invalid_option", "protect needs the server of @hono/node-server");
+    }
+    c.req.raw = hidden(c.req.raw, incoming, entrance.carriers, true);
+    const outcome = await entrance.decide(incoming, incoming.socket);
+    if (outcome.status === "gone") {
+      incoming.socket.destroy();
+      return c.body(null, 503);
+    }
+    if (outcome.status === "refused") {
+      const { status, headers, body } = outcome.answer;
+      return c.json(body, status, headers);
+    }
+    const events = whenOpen<C, S>(
+      (auth) => createEvents(c, auth),
+      (host, socket) => new SocketLine(socket, {}, host, wss?.clients).enter(entrance, outcome),
+    );
+    const response = await upgradeWebSocket(c, events);
+    if (outcome.degraded !== null) response.headers.set(degradedHeader, outcome.degraded);
+    return response;
+  };
+}
+
+/** The application's events, from when its connection is open. */
+function whenOpen<C, S>(
+  createEvents: (auth: Connection<C>) => WSEvents<S>,
+  enter: (host: Host<C, Socket, object>, socket: Socket) => void,
+): WSEvents<S> {
+  let events: WSEvents<S> = {};
+  return {
+    onOpen(event, ws) {
+      requireMethods("protect", "the socket", ws.raw, ["emit", "listenerCount", "pause", "resume"]);
+      const opened = (_: Socket, { auth }: { readonly auth: Connection<C> }) => {
+        try {
+          events = createEvents(auth);
+          events.onOpen?.(event, ws);
+        } catch (error) {
+          console.error(error); // As Hono does; but this can be later, when it does not look.
+        }
+      };
+      enter({ opened }, ws.raw as Socket);
+    },
+    onMessage: (event, ws) => events.onMessage?.(event, ws),
+    onClose: (event, ws) => events.onClose?.(event, ws),
+    onError: (event, ws) => events.onError?.(event, ws),
+  };
+}
+
+/**
+ * Takes tokens out of URLs and subprotocols before any middleware sees them. Needed where `tokenFrom.query` is enabled.
+ *
+ *     serve({ fetch: hideTokens(app.fetch, { query: { name: "ticket" } }), websocket: { server: wss } });
+ */
+export function hideTokens(fetch: Fetch, tokenFrom?: TokenFrom): Fetch {
+  const carriers = new Carriers(tokenFrom);
+  return async (request, env) => {
+    const { incoming } = env as NodeBindings;
+    const isSeen = incoming !== undefined && isUpgrade(request);
+    return await fetch(isSeen ? hidden(request, incoming, carriers, false) : request, env);
+  };
+}
+
+function isUpgrade(request: Request): boolean {
+  return request.headers.get("upgrade")?.toLowerCase() === "websocket";
+}
+
+/** The same request without its tokens. `isLate`: others have seen it. */
+function hidden(request: Request, incoming: IncomingMessage, carriers: Carriers, isLate: boolean): Request {
+  const { url: before } = incoming;
+  const { query } = carriers.hide(incoming);
+  if (isLate && carriers.query && incoming.url !== before) {
+    throw new HoldfastError(
+      "invalid_option",
+      "tokenFrom.query needs hideTokens around the application's fetch",
+    );
+  }
+  const url = new URL(request.url);
+  if (query.length > 0) url.search = incoming.url?.split("?", 2)[1] ?? "";
+  const headers = new Headers(request.headers);
+  const offered = incoming.headers["sec-websocket-protocol"];
+  if (offered === undefined) headers.delete("sec-websocket-protocol");
+  else headers.set("sec-websocket-protocol", offered);
+  return new Request(url, { headers });
+}
