@@ -20,7 +20,7 @@ const LONGEST_TIMER_MS = 2_147_483_647;
 
 export const systemClock: Clock = {
   now: Date.now,
-  monotonic: () => performance.now(),
+  monotonic: performance.now.bind(performance),
   after(ms, fn, keepAlive = false) {
     const timer = setTimeout(fn, Math.min(ms, LONGEST_TIMER_MS));
     if (!keepAlive) timer.unref();
