@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
+import { protect } from "../../../src/adapters/socket-io.ts";
+import { answer, heard, world, type Told } from "./world.ts";
+
+test("each namespace of a transport has a token of its own, and closing one leaves the others", async (t) => {
+  const { io, client, connections, provider, clock, revoke } = await world(t);
+  protect(connections, {}, io);
+  protect(connections, { scopes: ["admin"] }, io.of("/admin"));
+  const root = client({ token: provider.token({ sub: "alice" }) });
+  await answer(root);
+  const auth = { token: provider.token({ sub: "alice" }) };
+  const admin = root.io.socket("/admin", { auth });
+  assert.equal((await answer(admin))?.code, 4502);
+  auth.token = provider.token({ sub: "root", scope: "admin" });
+  assert.equal(await answer(admin.connect()), null);
+  const open = root.io.socket("/open");
+  assert.equal(await answer(open), null);
+  assert.equal(connections.status().open, 2);
+
+  const closed = heard<Told>(admin, "auth.closed");
+  const gone = heard(admin, "disconnect");
+  await revoke("root");
+  await clock.advance(300);
+  assert.equal((await closed).code, 4503);
+  assert.equal(await gone, "io server disconnect");
+  await open.emitWithAck("ping");
+  assert.deepEqual([root.connected, connections.status().open], [true, 1]);
+});
+
+test("a transport that nobody uses any more is closed", async (t) => {
+  const { io, client, connections, provider, clock, revoke } = await world(t);
+  protect(connections, {}, io);
+  const alice = client({ token: provider.token({ sub: "alice" }) });
+  await answer(alice);
+  assert.equal(io.engine.clientsCount, 1);
+  await revoke("alice");
+  await clock.advance(300);
+  while (io.engine.clientsCount > 0) await setImmediate();
+});
+
+test("leaving a namespace frees its place, although the transport stays", async (t) => {
+  const { io, client, connections, provider } = await world(t);
+  protect(connections, {}, io);
+  const alice = client({ token: provider.token() });
+  await answer(alice);
+  const open = alice.io.socket("/open");
+  await answer(open);
+  alice.disconnect();
+  await open.emitWithAck("ping");
+  assert.equal(connections.status().open, 0);
+});
+
+test("namespaces made on demand are protected as their pattern is", async (t) => {
+  const { io, client, connections, provider } = await world(t);
+  protect(connections, { scopes: ["chat"] }, io.of(/^\/room-\d+$/));
+  assert.equal((await answer(client({}, {}, "/room-1")))?.code, 4408);
+  const alice = client({ token: provider.token({ scope: "chat" }) }, {}, "/room-2");
+  assert.equal(await answer(alice), null);
+  const outcome = (await alice.emitWithAck("auth.token", provider.token({ scope: "chat" }))) as object;
+  assert.equal("type" in outcome && outcome.type, "auth.ok");
+});
