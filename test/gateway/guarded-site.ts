@@ -26,9 +26,8 @@ export const policy = `{
   ]
 }`;
 
-export interface GuardedSite {
+export interface GuardedGateway {
   readonly port: number;
-  readonly application: Application;
   readonly mint: Mint;
   /** Tokens of an issuer whose keys cannot be had. */
   readonly unreachable: Mint;
@@ -36,9 +35,9 @@ export interface GuardedSite {
   stop(): Promise<void>;
 }
 
-/** A real proxy, gateway, policy file and guard, with an application that remembers what it was sent. */
-export async function startGuardedSite(name: ProxyName): Promise<GuardedSite> {
-  const folder = mkdtempSync(join(tmpdir(), "holdfast-site-"));
+/** A real gateway with policy file and guard; whoever is on this machine is a trusted proxy. */
+export async function startGuardedGateway(): Promise<GuardedGateway> {
+  const folder = mkdtempSync(join(tmpdir(), "holdfast-gateway-"));
   const file = join(folder, "policy.json");
   writeFileSync(file, policy);
   const mint = await createMint({ issuer, audience });
@@ -55,22 +54,38 @@ export async function startGuardedSite(name: ProxyName): Promise<GuardedSite> {
   trustedProxies.addAddress("127.0.0.1");
   const listener = await listen("127.0.0.1", 0, "HOLDFAST_PORT");
   listener.mount(gateway(guard, { policy: await readPolicy(file), trustedProxies }));
-  const application = await startApplication();
-  const proxy = await startProxy(name, listener.port, application.port);
   return {
-    port: proxy.port,
-    application,
+    port: listener.port,
     mint,
     unreachable,
     async revoke(jti) {
       await revocations.append({ kind: "token", id: jti, issuer, until: Date.now() + 3_600_000 });
     },
     async stop() {
-      await proxy.stop();
       await listener.stop();
-      await application.stop();
       await guard.close();
       rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export interface GuardedSite extends GuardedGateway {
+  readonly application: Application;
+}
+
+/** The same behind a real proxy, whose `port` it is, with an application that remembers what it was sent. */
+export async function startGuardedSite(name: ProxyName): Promise<GuardedSite> {
+  const guarded = await startGuardedGateway();
+  const application = await startApplication();
+  const proxy = await startProxy(name, guarded.port, application.port);
+  return {
+    ...guarded,
+    port: proxy.port,
+    application,
+    async stop() {
+      await proxy.stop();
+      await guarded.stop();
+      await application.stop();
     },
   };
 }

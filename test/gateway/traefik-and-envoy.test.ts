@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, before, test } from "node:test";
+import { startGuardedGateway, type GuardedGateway } from "./guarded-site.ts";
+import { sendLines, type RawResponse } from "./raw-client.ts";
+
+/*
+ * What these proxies send, by their documentation and sources, without them: Traefik 3 (ForwardAuth, trustForwardHeader
+ * false: a GET whose X-Forwarded-… it has set itself) and Envoy 1.31 (ext_authz over HTTP: method, host and path of the
+ * client, Content-Length 0, and Authorization).
+ */
+
+let guarded: GuardedGateway;
+before(async () => void (guarded = await startGuardedGateway()));
+after(async () => await guarded.stop());
+
+type Ask = (method: string, target: string, headers?: string[], host?: string) => Promise<RawResponse | null>;
+
+const traefik: Ask = async (method, target, headers = [], host = "api.example") =>
+  await sendLines(guarded.port, "GET /verify/traefik HTTP/1.1", [
+    `Host: 127.0.0.1:${guarded.port}`,
+    "User-Agent: Go-http-client/1.1",
+    ...headers,
+    "X-Forwarded-For: 192.0.2.7",
+    `X-Forwarded-Host: ${host}`,
+    `X-Forwarded-Method: ${method}`,
+    "X-Forwarded-Port: 443",
+    "X-Forwarded-Proto: https",
+    `X-Forwarded-Uri: ${target}`,
+    "Accept-Encoding: gzip",
+  ]);
+
+const envoy: Ask = async (method, target, headers = [], host = "api.example") =>
+  await sendLines(guarded.port, `${method} /verify/envoy${target} HTTP/1.1`, [
+    `host: ${host}`,
+    ...headers.map((line) => line.replace(/^[^:]+/, (name) => name.toLowerCase())),
+    "content-length: 0",
+    "x-envoy-internal: true",
+    "x-forwarded-for: 192.0.2.7",
+    "x-envoy-expected-rq-timeout-ms: 200",
+  ]);
+
+const identity = ["subject", "scopes", "session", "issuer", "degraded"].map((name) => `x-auth-${name}`);
+const told = (response: RawResponse | null) =>
+  identity.map((header) => response?.headers.get(header)?.join("|"));
+
+for (const [name, ask] of Object.entries({ traefik, envoy })) {
+  const bearer = (claims: object = {}, mint = guarded.mint) =>
+    `Authorization: Bearer ${mint.token({ sub: "alice", sid: "s1", scope: "orders:read", ...claims })}`;
+
+  test(`${name}: exactly 200 with every identity header lets pass`, async () => {
+    for (const method of ["GET", "HEAD"]) {
+      const response = await ask(method, "/orders/7?x=1", [bearer()], "API.example:443");
+      assert.equal(response?.status, 200);
+      assert.deepEqual(told(response), ["alice", "orders%3Aread", "s1", "https%3A%2F%2Fid.example", ""]);
+      assert.equal(response.body, "");
+    }
+  });
+
+  test(`${name}: where nobody is asked for a token, every identity header is there and empty`, async () => {
+    const response = await ask("POST", "/open/page");
+    assert.equal(response?.status, 200);
+    assert.deepEqual(told(response), ["", "", "", "", ""]);
+  });
+
+  test(`law 1: ${name}: 401 needs proof, what could not be found out is 503 with Retry-After`, async () => {
+    assert.equal((await ask("GET", "/orders/7"))?.status, 401);
+    assert.equal((await ask("GET", "/orders/7", [bearer({ exp: 1 })]))?.status, 401);
+    const response = await ask("GET", "/orders/7", [bearer({}, guarded.unreachable)]);
+    assert.equal(response?.status, 503);
+    assert.match(response.headers.get("retry-after")?.[0] ?? "", /^\d+$/);
+  });
+
+  test(`fault 55: ${name}: 403 for a missing scope, another method, no rule, an ambiguous path`, async () => {
+    const paths = ["//staff", "/open/../staff", "/open/%2e%2e/staff", "/open/..;/staff", "/open%2fpage"];
+    const targets = [
+      ["GET", "/staff/rota"],
+      ["POST", "/orders/7"],
+      ["GET", "/"],
+      ...paths.map((path) => ["GET", path]),
+    ];
+    for (const [method = "", target = ""] of targets) {
+      assert.equal((await ask(method, target, [bearer()]))?.status, 403, target);
+    }
+  });
+
+  test(`fault 55: ${name}: other proxies' headers, which a client may send, say nothing`, async () => {
+    const forged = ["X-Original-URI: /open/page", "X-Original-Method: GET", "X_Forwarded_Uri: /open/page"];
+    const answer = await ask("GET", "/staff/rota", [bearer(), ...forged]);
+    assert.equal(answer?.status, 403);
+  });
+}
+
+test("fault 55: a client's X-Forwarded-… say nothing to envoy's question, nor its Host a second time", async () => {
+  const forged = ["X-Forwarded-Uri: /open/page", "X-Forwarded-Method: GET", "X-Forwarded-Host: open.example"];
+  assert.equal((await envoy("GET", "/staff/rota", forged))?.status, 401);
+  assert.equal((await envoy("GET", "/staff/rota", ["Host: open.example"]))?.status, 403);
+});
+
+test("the configurations name what the service answers and refuse to let pass without it", () => {
+  const read = (path: string) =>
+    readFileSync(new URL(`../../ops/${path}`, import.meta.url), "utf8").toLowerCase();
+  const [ofTraefik, ofEnvoy] = [read("traefik/dynamic.yml"), read("envoy/envoy.yaml")];
+  for (const header of identity)
+    assert.ok(ofTraefik.includes(`- ${header}\n`) && ofEnvoy.includes(`exact: ${header}\n`));
+  assert.match(ofTraefik, /trustforwardheader: false/);
+  assert.match(ofEnvoy, /failure_mode_allow: false/);
+  assert.match(ofEnvoy, /status_on_error: \{ code: serviceunavailable \}/);
+});
