@@ -90,10 +90,12 @@ test("HTTP/2 is protected alike", async (t) => {
   const app = fastify({ http2: true });
   await app.register(holdfast, { guard });
   app.get("/", { onRequest: app.protect() }, async ({ auth }) => auth.subject);
-  t.after(async () => await app.close());
   await app.listen({ port: 0, host: "127.0.0.1" });
   const client = connect(`http://127.0.0.1:${(app.server.address() as AddressInfo).port}`);
-  t.after(() => client.close());
+  t.after(async () => {
+    client.destroy();
+    await app.close();
+  });
   const send = async (headers: Record<string, string>) => {
     const stream = client.request({ ":path": "/", ...headers });
     const [answer] = (await once(stream, "response")) as [Record<string, unknown>];
