@@ -79,7 +79,7 @@ export function confirmed(answer: Readonly<JwtClaims>, base: Known): Known {
   return {
     ...base,
     claims: endsEarlier ? Object.freeze({ ...base.claims, exp }) : base.claims,
-    scopes: said === undefined ? base.scopes : scopesOf(answer),
+    scopes: said === undefined ? base.scopes : base.realm.scopes.of(answer),
     expiresAt: endsEarlier ? exp * 1000 : base.expiresAt,
     isWhole: true,
     clearedAt: -1,
@@ -98,7 +98,7 @@ function known(
     realm,
     claims,
     subject: claims.sub ?? "",
-    scopes: scopesOf(claims),
+    scopes: realm.scopes.of(claims),
     sessionId: claims.sid,
     expiresAt,
     ownExpiresAt: expiresAt,
@@ -106,14 +106,4 @@ function known(
     clearedAt: -1,
     lapsedAt: null,
   };
-}
-
-const none: readonly string[] = Object.freeze([]);
-
-/** `scope` (RFC 8693 §4.2), or `scp` as other providers name it: one string with spaces, or an array. */
-function scopesOf({ scope, scp }: Readonly<JwtClaims>): readonly string[] {
-  const granted = scope ?? scp;
-  const names = typeof granted === "string" ? granted.split(" ") : Array.isArray(granted) ? granted : none;
-  const scopes = names.filter((name): name is string => typeof name === "string" && name !== "");
-  return scopes.length === 0 ? none : Object.freeze(scopes);
 }

@@ -6,6 +6,7 @@ import type { Source } from "./report.ts";
 import { RevocationFollower } from "./revocation-feed.ts";
 import { RevocationView } from "./revocation-view.ts";
 import type { GuardSettings } from "./settings.ts";
+import { ScopeSets } from "./scope-sets.ts";
 import { sharingPolicy } from "./shared/policy.ts";
 import { Share } from "./shared/share.ts";
 import type { SharedTier } from "./shared/shared-tier.ts";
@@ -27,6 +28,7 @@ export interface Realm extends Pick<IssuerSettings, "policy"> {
   /** Keeps the view over restarts. */
   readonly snapshot: ViewSnapshot | undefined;
   readonly lapses: Lapses;
+  readonly scopes: ScopeSets;
 }
 
 export function openRealm(settings: GuardSettings, issuer: IssuerSettings, tier?: SharedTier): Realm {
@@ -58,6 +60,7 @@ export function openRealm(settings: GuardSettings, issuer: IssuerSettings, tier?
         ? new ViewSnapshot({ source, audience, snapshots, view, follower, clock })
         : undefined,
     lapses: new Lapses(source, clock),
+    scopes: new ScopeSets(),
   };
 }
 
