@@ -47,7 +47,7 @@ export function protect<C = JwtClaims, S = unknown>(
       const body = { error: "upgrade_required", error_description: "This is for WebSockets." };
       return c.json(body, 426, { Upgrade: "websocket", Connection: "Upgrade" });
     }
-    const { incoming, wss } = c.env as NodeBindings;
+    const { incoming, wss } = (c.env ?? {}) as NodeBindings;
     if (incoming === undefined) {
       throw new HoldfastError("invalid_option", "protect needs the server of @hono/node-server");
     }
@@ -105,8 +105,8 @@ export function hideTokens(fetch: Fetch, tokenFrom?: TokenFrom): Fetch {
   const carriers = new Carriers(tokenFrom);
   return async (request, env) => {
     const { incoming } = env as NodeBindings;
-    const isSeen = incoming !== undefined && isUpgrade(request);
-    return await fetch(isSeen ? hidden(request, incoming, carriers, false) : request, env);
+    if (incoming === undefined || !isUpgrade(request)) return await fetch(request, env);
+    return await fetch(hidden(request, incoming, carriers, false), env);
   };
 }
 

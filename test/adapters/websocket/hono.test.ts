@@ -1,14 +1,18 @@
+import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
+import { test, type TestContext } from "node:test";
 import { createAdaptorServer, upgradeWebSocket, type WebSocketServerLike } from "@hono/node-server";
 import { Hono } from "hono";
 import { logger } from "hono/logger";
 import { WebSocketServer } from "ws";
 import { hideTokens, protect, type ProtectOptions } from "../../../src/adapters/hono-websocket.ts";
 import type { Connections } from "../../../src/guard/connections.ts";
+import { bearer, Client, connect, dial } from "./client.ts";
 import { websocketContract } from "./contract.ts";
+import { faultContract } from "./fault-contract.ts";
 import { liveContract } from "./live-contract.ts";
-import type { Library, Peer } from "./place.ts";
+import { place, type Library, type Peer } from "./place.ts";
 
 const options = {
   noServer: true,
@@ -59,3 +63,69 @@ const library: Library = {
 
 websocketContract(library);
 liveContract(library);
+faultContract(library);
+
+async function routed(t: TestContext, rules: ProtectOptions = {}) {
+  const at = await place(t);
+  const wss = new WebSocketServer({ noServer: true });
+  const app = new Hono();
+  const errors: string[] = [];
+  app.onError((error, c) => {
+    errors.push(error.message);
+    return c.text("failed", 500);
+  });
+  app.get(
+    "/chat",
+    protect(at.connections, rules, upgradeWebSocket, () => assert.fail("reached")),
+    () => assert.fail("reached"),
+  );
+  return { at, wss, app, errors };
+}
+
+async function listen(t: TestContext, app: Hono, wss: WebSocketServer): Promise<number> {
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    websocket: { server: wss as WebSocketServerLike },
+  });
+  t.after(async () => {
+    for (const socket of wss.clients) socket.terminate();
+    server.close();
+    await once(server, "close");
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  return (server.address() as AddressInfo).port;
+}
+
+test("on Hono a request that is no handshake is told to be one, and goes no further", async (t) => {
+  const { at, app } = await routed(t);
+  const answer = await app.request("/chat", { headers: bearer(at.provider.token()) });
+  assert.deepEqual([answer.status, answer.headers.get("upgrade")], [426, "websocket"]);
+});
+
+test("on Hono a handshake on another server than Node's is an error, not a connection", async (t) => {
+  const { at, app, errors } = await routed(t);
+  const headers = { ...bearer(at.provider.token()), upgrade: "websocket" };
+  assert.equal((await app.request("/chat", { headers })).status, 500);
+  assert.deepEqual(errors, ["protect needs the server of @hono/node-server"]);
+});
+
+test("on Hono a token in the URL needs hideTokens, lest a log sees it", async (t) => {
+  const { at, app, wss, errors } = await routed(t, { tokenFrom: { query: { name: "ticket" } } });
+  const port = await listen(t, app, wss);
+  const refused = await dial(port, { path: `/chat?ticket=${at.provider.token()}` });
+  assert.ok(!(refused instanceof Client) && refused.status === 500);
+  assert.deepEqual(errors, ["tokenFrom.query needs hideTokens around the application's fetch"]);
+});
+
+test("on Hono events that cannot be made are logged, as Hono logs them, and nothing is heard", async (t) => {
+  const logged = t.mock.method(console, "error", () => {});
+  const { at, app, wss } = await routed(t, { tokenFrom: { firstMessage: true } });
+  const port = await listen(t, app, wss);
+  const client = await connect(port);
+  client.send("x");
+  await client.closed;
+  const late = await connect(port);
+  late.present(at.provider.token());
+  assert.equal((await late.told()).type, "auth.ok");
+  assert.match(String(logged.mock.calls[0]?.arguments[0]), /reached/);
+});

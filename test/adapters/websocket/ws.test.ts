@@ -5,6 +5,7 @@ import { WebSocketServer } from "ws";
 import { protect, type ProtectOptions } from "../../../src/adapters/ws.ts";
 import type { Connections } from "../../../src/guard/connections.ts";
 import { websocketContract } from "./contract.ts";
+import { faultContract } from "./fault-contract.ts";
 import { liveContract } from "./live-contract.ts";
 import type { Library, Peer } from "./place.ts";
 
@@ -47,3 +48,4 @@ const library: Library = {
 
 websocketContract(library);
 liveContract(library);
+faultContract(library);

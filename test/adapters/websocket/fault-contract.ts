@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import { describe, test, type TestContext } from "node:test";
+import fc from "fast-check";
+import type { ProtectOptions } from "../../../src/adapters/ws.ts";
+import { bearer, connect, shakeHands, type Client } from "./client.ts";
+import { echo, place, type Library, type Peer, type Place } from "./place.ts";
+
+const firstMessage: ProtectOptions = { tokenFrom: { firstMessage: true } };
+
+/** What `protect` promises whatever the authority, the network and the clients do, on every WebSocket library. */
+export function faultContract(library: Library): void {
+  const serve = async (t: TestContext, at: Place, options: ProtectOptions = {}, application = echo) =>
+    await library.serve(t, at.connections, options, application);
+
+  describe(`protect on ${library.name}: while a token is being checked`, () => {
+    test("fault 48: nothing is lost, nothing overtakes, whatever the authority takes and whoever sends", async (t) => {
+      const step = fc.oneof(
+        { weight: 5, arbitrary: fc.constant("client") },
+        { weight: 5, arbitrary: fc.constant("server") },
+        { weight: 2, arbitrary: fc.constant("refresh") },
+        { weight: 3, arbitrary: fc.nat({ max: 400 }) },
+      );
+      const scenario = fc.record({
+        steps: fc.array(step, { minLength: 10, maxLength: 60 }),
+        latencies: fc.array(fc.nat({ max: 500 }), { minLength: 1, maxLength: 5 }),
+        usesFirstMessage: fc.boolean(),
+        // How near the end of its token it is.
+        ageMs: fc.constantFrom(0, 599_000, 599_900),
+      });
+      await fc.assert(
+        fc.asyncProperty(scenario, async ({ steps, latencies, usesFirstMessage, ageMs }) => {
+          const at = await place(t, { asks: true, guard: { degraded: "deny", clockToleranceMs: 0 } });
+          const peers: Peer[] = [];
+          const atServer: (string | Buffer)[] = [];
+          const { port } = await serve(t, at, firstMessage, {
+            opened: (peer) => void peers.push(peer),
+            received: (_, data) => void atServer.push(data),
+          });
+          const token = () => at.provider.token({ sub: "alice" });
+          const client = await connect(port, usesFirstMessage ? {} : { headers: bearer(token()) });
+          await at.clock.advance(usesFirstMessage ? 0 : ageMs);
+          let asked = 0;
+          at.provider.fault("introspection", { latencyMs: () => latencies[asked++ % latencies.length] ?? 0 });
+          at.provider.resetCounts();
+          client.present(token());
+          const until = async (done: () => boolean, stepMs: number) => {
+            while (!done() && client.socket.readyState === 1) await at.clock.advance(stepMs);
+          };
+          // It has arrived: from here on time may pass.
+          await until(() => at.provider.counts("introspection").requests > 0, 0);
+          const [fromClient, fromServer]: [string[], string[]] = [[], []];
+          for (const [i, act] of [...steps, "client", "server"].entries()) {
+            const message = `message ${i}`;
+            if (typeof act === "number") await at.clock.advance(act);
+            else if (act === "refresh") client.present(token());
+            else if (act === "client") client.send(fromClient[fromClient.push(message) - 1] as string);
+            else if (peers[0] !== undefined)
+              peers[0].send(fromServer[fromServer.push(message) - 1] as string);
+          }
+          await until(() => atServer.length === fromClient.length, 50);
+          await until(() => client.unread === fromServer.length, 0);
+          assert.equal(client.socket.readyState, 1, "survives");
+          assert.deepEqual(atServer, fromClient);
+          const atClient: unknown[] = [];
+          while (client.unread > 0) atClient.push(await client.next());
+          assert.deepEqual(atClient, fromServer);
+          await at.connections.close();
+        }),
+        { numRuns: 25 },
+      );
+    });
+  });
+
+  describe(`protect on ${library.name}: clients that do no good`, () => {
+    test("fault 52: who says nothing, or only half of something, is closed at the deadline", async (t) => {
+      const at = await place(t, { firstTokenMs: 5_000 });
+      const { port } = await serve(t, at, firstMessage, { opened: () => assert.fail("reached") });
+      const silent = await connect(port);
+      const slow = await connect(port);
+      slow.socket.send('{"type":"auth.token",', { fin: false });
+      await at.clock.advance(4_000);
+      assert.equal(at.connections.status().pending, 2);
+      slow.socket.send('"token":', { fin: false });
+      await at.clock.advance(2_500);
+      for (const client of [silent, slow]) assert.equal((await client.closed).code, 4408);
+      assert.equal(at.connections.status().pending, 0);
+    });
+
+    test("fault 52: a connection that breaks, at whatever stage, leaves nothing behind", async (t) => {
+      const at = await place(t, { asks: true });
+      const { port } = await serve(t, at, firstMessage);
+      const token = at.provider.token();
+      const gone = async () => {
+        while (at.connections.status().open + at.connections.status().pending > 0) await at.clock.advance(1);
+      };
+      // While its token is checked, before the upgrade.
+      at.provider.fault("introspection", { hang: true });
+      for (const leave of ["end", "destroy", "resetAndDestroy"] as const) {
+        const socket = await shakeHands(port, bearer(token));
+        while (at.connections.status().pending === 0) await at.clock.advance(1);
+        socket[leave]();
+        await gone();
+        socket.destroy();
+      }
+      at.provider.restore();
+      // Before its first token; while that is checked; when it is open.
+      const stages: ((client: Client) => Promise<unknown>)[] = [
+        async () => {},
+        async (client) => {
+          at.provider.fault("introspection", { hang: true });
+          client.present(at.provider.token());
+          client.send("held");
+          while (at.provider.counts("introspection").requests === 0) await at.clock.advance(1);
+        },
+        async (client) => {
+          client.present(at.provider.token());
+          await client.told();
+        },
+      ];
+      for (const stage of stages) {
+        for (const how of ["terminate", "garbage"]) {
+          const client = await connect(port);
+          at.provider.resetCounts();
+          await stage(client);
+          // A frame that no client may send: unmasked, with a reserved opcode.
+          if (how === "garbage") Reflect.get(client.socket, "_socket").write(Buffer.from([0x8f, 0x00]));
+          else client.socket.terminate();
+          await client.closed;
+          at.provider.restore();
+          await gone();
+        }
+      }
+    });
+  });
+}
