@@ -39,10 +39,12 @@ const budgets: Record<string, number> = {
   jwt: 740,
   resilience: 300,
   stores: 2800,
-  guard: 4080,
-  "guard/connections": 580,
+  guard: 4050,
+  "guard/connections": 650,
   issuer: 1850,
-  server: 1500,
+  adapters: 1100,
+  server: 1520,
+  "server/gateway": 250,
   cli: 1500,
 };
 
