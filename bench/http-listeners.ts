@@ -1,4 +1,5 @@
 import type { RequestListener } from "node:http";
+import { BlockList } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import { Controller, Get, Res, UseGuards } from "@nestjs/common";
 import { NestFactory } from "@nestjs/core";
@@ -11,19 +12,36 @@ import { protect as protectHono } from "../src/adapters/hono.ts";
 import { protect as protectNest } from "../src/adapters/nestjs.ts";
 import { protect } from "../src/adapters/node-http.ts";
 import type { Guard } from "../src/guard/types.ts";
+import { pathPattern, type Rule } from "../src/server/gateway/policy.ts";
 import { gateway } from "../src/server/gateway.ts";
 
 const rules = { scopes: ["orders:read"] };
 
+/** Twenty rules, of which the last but one lets the request pass. */
+function policy(): Rule[] {
+  const paths = Array.from({ length: 18 }, (_, i) => `/service-${i}/*`);
+  return [...paths, "/orders/*", "/*"].flatMap((text) => {
+    const path = pathPattern(text);
+    return path === null ? [] : [{ host: "api.example.com", path, methods: ["GET"], demands: rules }];
+  });
+}
+
+const here = new BlockList();
+here.addAddress("127.0.0.1");
+
 /** Makes the least listener of its kind that answers 204 at `/verify`; behind `guard`, if there is one. */
 type Make = (guard?: Guard) => RequestListener | Promise<RequestListener>;
 
-export const listeners: Record<"node" | "gateway" | "express" | "fastify" | "hono" | "nestjs", Make> = {
+export const listeners: Record<
+  "node" | "gateway" | "policy" | "express" | "fastify" | "hono" | "nestjs",
+  Make
+> = {
   node(guard) {
     const answer: RequestListener = (_, res) => res.writeHead(204).end();
     return guard === undefined ? answer : protect(guard, rules, answer);
   },
   gateway: (guard) => gateway(guard as Guard),
+  policy: (guard) => gateway(guard as Guard, { policy: policy(), trustedProxies: here }),
   express(guard) {
     const app = express();
     if (guard !== undefined) app.use(protectExpress(guard, rules));

@@ -22,7 +22,18 @@ const IN_FLIGHT = 32;
 interface Mode {
   readonly kind: keyof typeof listeners;
   readonly guarded: boolean;
+  /** Requests are those with which nginx asks, three headers longer. */
+  readonly asNginx?: true;
 }
+
+const nginx = {
+  path: "/verify/nginx",
+  headers: {
+    "x-original-method": "GET",
+    "x-original-uri": "/orders/7?page=2",
+    "x-forwarded-host": "api.example.com",
+  },
+};
 
 async function serveAs({ kind, guarded }: Mode): Promise<void> {
   const key = await generateSigningKey("ES256");
@@ -39,9 +50,12 @@ class Subject {
   readonly agent = new Agent({ keepAlive: true, maxSockets: IN_FLIGHT });
   readonly #address: { port: number; token: string };
 
-  constructor(child: ChildProcess, address: { port: number; token: string }) {
+  readonly #asked: { path: string; headers: Record<string, string> };
+
+  constructor(child: ChildProcess, address: { port: number; token: string }, { asNginx }: Mode) {
     this.child = child;
     this.#address = address;
+    this.#asked = asNginx === true ? nginx : { path: "/verify", headers: {} };
   }
 
   static async start(mode: Mode): Promise<Subject> {
@@ -49,7 +63,7 @@ class Subject {
       env: { ...process.env, HTTP_BENCH_MODE: JSON.stringify(mode) },
     });
     const [address] = (await once(child, "message")) as [{ port: number; token: string }];
-    return new Subject(child, address);
+    return new Subject(child, address, mode);
   }
 
   async #cpuMicros(): Promise<number> {
@@ -60,9 +74,9 @@ class Subject {
 
   async #request(): Promise<void> {
     const { port, token } = this.#address;
-    const headers = { authorization: `Bearer ${token}` };
+    const headers = { authorization: `Bearer ${token}`, ...this.#asked.headers };
     await new Promise<void>((resolve, reject) => {
-      get({ port, host: "127.0.0.1", path: "/verify", agent: this.agent, headers }, (res) => {
+      get({ port, host: "127.0.0.1", path: this.#asked.path, agent: this.agent, headers }, (res) => {
         res
           .resume()
           .once("end", () => (res.statusCode === 200 || res.statusCode === 204 ? resolve() : reject()));
@@ -114,6 +128,14 @@ async function run(): Promise<void> {
       { name: "a server answering 204", mode: { kind: "node", guarded: false } },
       { name: "protect() on node:http", mode: { kind: "node", guarded: true }, target: 1 / 0.85 },
       { name: "/verify of the gateway", mode: { kind: "gateway", guarded: true }, target: 1 / 0.8 },
+    ]),
+    await race(`${question}, asked by nginx`, [
+      { name: "a server answering 204", mode: { kind: "node", guarded: false, asNginx: true } },
+      {
+        name: "/verify with twenty rules",
+        mode: { kind: "policy", guarded: true, asNginx: true },
+        target: 1 / 0.8,
+      },
     ]),
   ];
   for (const kind of ["express", "fastify", "hono", "nestjs"] as const) {

@@ -65,38 +65,34 @@ interface Route {
 }
 
 function listener(guard: Authorizer, { demands }: Pick<Rule, "demands">): RequestListener {
-  if (demands === null) return (_, res) => pass(res, nobody);
+  if (demands === null) return (_, res) => res.writeHead(200, identity("", "", "", "", "")).end();
   return protect(guard, demands, ({ auth }, res) => {
     const { subject, scopes, sessionId = "", degraded, claims } = auth;
-    pass(res, {
-      "X-Auth-Subject": encode(subject),
-      "X-Auth-Scopes": scopes.map(encode).join(" "),
-      "X-Auth-Session": encode(sessionId),
-      "X-Auth-Issuer": encode(claims.iss ?? ""),
-      "X-Auth-Degraded": degraded?.cause ?? "",
-    });
+    const granted = scopes.map(encode).join(" ");
+    const cause = degraded?.cause ?? "";
+    res
+      .writeHead(200, identity(encode(subject), granted, encode(sessionId), encode(claims.iss ?? ""), cause))
+      .end();
   });
 }
 
 /** All of them, always: a proxy that copies a missing header may pass on the client's own. */
-interface IdentityHeaders {
-  readonly "X-Auth-Subject": string;
-  readonly "X-Auth-Scopes": string;
-  readonly "X-Auth-Session": string;
-  readonly "X-Auth-Issuer": string;
-  readonly "X-Auth-Degraded": string;
-}
-
-const nobody: IdentityHeaders = {
-  "X-Auth-Subject": "",
-  "X-Auth-Scopes": "",
-  "X-Auth-Session": "",
-  "X-Auth-Issuer": "",
-  "X-Auth-Degraded": "",
-};
-
-function pass(res: ServerResponse, identity: IdentityHeaders): void {
-  res.writeHead(200, { ...identity, "Cache-Control": "no-store", "Content-Length": "0" }).end();
+function identity(
+  subject: string,
+  scopes: string,
+  session: string,
+  issuer: string,
+  degraded: string,
+): Readonly<Record<string, string>> {
+  return {
+    "X-Auth-Subject": subject,
+    "X-Auth-Scopes": scopes,
+    "X-Auth-Session": session,
+    "X-Auth-Issuer": issuer,
+    "X-Auth-Degraded": degraded,
+    "Cache-Control": "no-store",
+    "Content-Length": "0",
+  };
 }
 
 /** Percent-encoded: nothing in a claim can end a header or start another. */

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
 import { readPolicy } from "../../src/server/gateway/policy-file.ts";
 
 async function written(t: TestContext, text: string): Promise<string> {
@@ -103,4 +104,30 @@ test("a file that is not there is refused by name", async () => {
     code: "invalid_option",
     message: "HOLDFAST_POLICY /nowhere/policy.json: cannot be read (ENOENT)",
   });
+});
+
+const inRepository = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+
+test("docs/gateway.md documents every member of a rule and no other, and its policy is one", async (t) => {
+  const page = await readFile(inRepository("docs/gateway.md"), "utf8");
+  const source = await readFile(inRepository("src/server/gateway/policy-file.ts"), "utf8");
+  const [, section = ""] = /^## The policy\n([^]*?)^#/m.exec(page) ?? [];
+  const documented = [...section.matchAll(/^\| `(\w+)` \|/gm)].map(([, name = ""]) => name);
+  const known = [...source.matchAll(/^ {4}(\w+): must</gm)].map(([, name = ""]) => name);
+  assert.ok(known.length >= 7);
+  assert.deepEqual(documented.toSorted(), known.toSorted());
+  const [, example = ""] = /```jsonc\n([^]*?)```/.exec(section) ?? [];
+  assert.equal((await readPolicy(await written(t, example))).length, 4);
+  assert.ok((await readPolicy(inRepository("examples/nginx/policy.json"))).length > 0);
+});
+
+test("docs/gateway.md explains every refusal of the gateway", async () => {
+  const page = await readFile(inRepository("docs/gateway.md"), "utf8");
+  const sources = ["src/server/gateway.ts", "src/server/gateway/question.ts"].map(inRepository);
+  const texts = await Promise.all(sources.map(async (path) => await readFile(path, "utf8")));
+  const said = texts
+    .flatMap((text) => [...text.matchAll(/"((?:The|Host|No)\b[^"]+\.)"/g)])
+    .map(([, one]) => one);
+  assert.equal(said.length, 6);
+  for (const one of said) assert.ok(page.includes(`| ${one} |`), one);
 });
