@@ -1,0 +1,78 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { getRequestListener } from "@hono/node-server";
+import { createIssuer } from "holdfast/issuer";
+import { memoryStore } from "holdfast/memory";
+
+/** Long enough to sit out an outage, which no token survives its end in. */
+export const TOKEN_MS = 300_000;
+
+const passwords = new Map([
+  ["alice", "wonderland"],
+  ["bob", "builder"],
+]);
+
+export interface Provider {
+  readonly url: string;
+  readonly audience: string;
+  /** How the chat server shows who it is. */
+  readonly client: { clientId: string; clientSecret: string };
+  /** `name / password`, to be printed. */
+  readonly accounts: readonly string[];
+  readonly isPluggedIn: () => boolean;
+  readonly plugIn: () => Promise<void>;
+  /** From now on nobody answers there: connections are refused. */
+  readonly pullPlug: () => Promise<void>;
+  /** Ends every session of a user. */
+  readonly revoke: (name: string) => Promise<void>;
+}
+
+/** An auth service with a plug. The chat server and its page know it by its address only. */
+export async function startProvider(port: number, pageOrigin: string): Promise<Provider> {
+  const server = createServer();
+  const listen = async (at: number) => {
+    server.listen(at, "127.0.0.1");
+    await once(server, "listening");
+    return (server.address() as AddressInfo).port;
+  };
+  const bound = await listen(port);
+  const url = `http://127.0.0.1:${bound}`;
+  const audience = "chat";
+  const client = { clientId: "chat-server", clientSecret: crypto.randomUUID() };
+  const issuer = createIssuer({
+    url,
+    audience,
+    store: memoryStore(),
+    secret: crypto.randomUUID() + crypto.randomUUID(),
+    clients: [{ id: client.clientId, secret: client.clientSecret }],
+    corsOrigins: [pageOrigin],
+    accessTokenTtlMs: TOKEN_MS,
+    authenticate({ username, password }) {
+      const name = String(username);
+      return passwords.has(name) && passwords.get(name) === password
+        ? { subject: name, scopes: ["chat"] }
+        : null;
+    },
+  });
+  const listener = getRequestListener(async (request) => await issuer.fetch(request));
+  server.on("request", (req, res) => void listener(req, res));
+  return {
+    url,
+    audience,
+    client,
+    accounts: [...passwords].map(([name, password]) => `${name} / ${password}`),
+    isPluggedIn: () => server.listening,
+    plugIn: async () => {
+      if (!server.listening) await listen(bound);
+    },
+    pullPlug: async () => {
+      if (!server.listening) return;
+      const closed = once(server, "close");
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+    revoke: async (id) => await issuer.revoke({ kind: "subject", id }),
+  };
+}

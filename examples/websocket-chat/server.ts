@@ -1,0 +1,79 @@
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { createGuard, httpRevocations, introspection } from "holdfast";
+import { createConnections } from "holdfast/connections";
+import { protect } from "holdfast/ws";
+import { WebSocketServer } from "ws";
+import { startProvider, TOKEN_MS } from "./provider.ts";
+import { Room } from "./room.ts";
+
+const server = createServer().listen(Number(process.env["PORT"] ?? 3000), "127.0.0.1");
+await once(server, "listening");
+const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+const provider = await startProvider(Number(process.env["AUTH_PORT"] ?? 4180), origin);
+
+const guard = createGuard({
+  issuer: provider.url, // Its keys are found from there.
+  audience: provider.audience,
+  authority: introspection({ url: `${provider.url}/oauth/introspect`, probeMs: 1_000, ...provider.client }),
+  degraded: { mode: "local", maxMs: 3_600_000 }, // Tokens that prove themselves bridge an hour without the provider.
+  revocations: httpRevocations({ url: `${provider.url}/auth/revocations`, ...provider.client }),
+  memory: { ttlMs: 2_000 }, // So that there is something to see soon; five minutes are usual.
+});
+await guard.ready();
+
+// For the same reason: clients refresh after one minute of five, and the provider is asked again every few seconds.
+const connections = createConnections({
+  guard,
+  warnMs: TOKEN_MS - 60_000,
+  recheckMs: 3_000,
+  recheckDegradedMs: 1_000,
+});
+const room = new Room(provider.isPluggedIn);
+const wss = new WebSocketServer({ noServer: true, maxPayload: 16_384 });
+// A browser sees close codes, and no answer to a handshake: so the token comes in the first message.
+const tokenFrom = { firstMessage: true, authorization: false, subprotocol: false };
+const upgrade = protect(connections, { scopes: ["chat"], tokenFrom }, wss, (socket, request) => {
+  room.enter(socket, request.auth);
+});
+server.on("upgrade", upgrade);
+
+const files: Record<string, readonly [file: string, type: string]> = {
+  "/": ["index.html", "text/html"],
+  "/chat.js": ["chat.js", "text/javascript"],
+  "/style.css": ["style.css", "text/css"],
+};
+const controls: Record<string, () => Promise<void>> = {
+  "/pull-plug": provider.pullPlug,
+  "/plug-in": provider.plugIn,
+  "/revoke/alice": async () => await provider.revoke("alice"),
+  "/revoke/bob": async () => await provider.revoke("bob"),
+};
+
+async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
+  const path = req.url ?? "/";
+  const [file, type = ""] = (req.method === "GET" && files[path]) || [];
+  const control = req.method === "POST" ? controls[path] : undefined;
+  if (file !== undefined) {
+    const text = await readFile(new URL(`page/${file}`, import.meta.url), "utf8");
+    res.setHeader("Content-Type", `${type}; charset=utf-8`);
+    res.setHeader(
+      "Content-Security-Policy",
+      `default-src 'self'; img-src data:; connect-src 'self' ${provider.url}`,
+    );
+    const pluggedIn = String(provider.isPluggedIn());
+    res.end(text.replace("{{provider}}", provider.url).replace("{{pluggedIn}}", pluggedIn));
+  } else if (control === undefined) res.writeHead(404).end();
+  else if (req.headers.origin !== origin) res.writeHead(403).end(); // Another page in the same browser.
+  else {
+    await control();
+    res.writeHead(204).end();
+  }
+}
+server.on("request", (req, res) => void answer(req, res));
+
+console.log(`chat:     ${origin} (open it in two windows)`);
+console.log(`provider: ${provider.url}`);
+console.log(`accounts: ${provider.accounts.join(", ")}`);
