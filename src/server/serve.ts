@@ -54,7 +54,7 @@ export async function startService(settings: Settings): Promise<Running> {
     const lines = [`holdfast ${version}, store: ${service.store.description}`];
     lines.push(`  public  ${open.address}`, `  admin   ${admin.address}`);
     if (service.url !== open.address) lines.push(`  issuer  ${service.url}`);
-    if (policy !== undefined) lines.push(`  policy  ${policy.length} rules of ${policyFile}`);
+    if (policy !== undefined) lines.push(`  policy  ${policyFile}, rules: ${policy.length}`);
     if (first !== null) lines.push(`  ${first}`);
     if (before !== null) {
       lines.push(

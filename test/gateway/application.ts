@@ -40,9 +40,9 @@ export async function startApplication(): Promise<Application> {
       res.end(JSON.stringify(request));
     })();
   });
+  server.on("upgrade", (req) => seen.push(see(req, ""))); // Whatever it asks for.
   const sockets = new WebSocketServer({ server });
-  sockets.on("connection", (socket, req) => {
-    seen.push(see(req, ""));
+  sockets.on("connection", (socket) => {
     socket.on("message", (data) => socket.send(data, { binary: false }));
     socket.on("error", () => {});
   });
