@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { test } from "node:test";
+import { WebSocket } from "ws";
+import { until } from "../../support/redis-servers.ts";
+import { sendLines } from "../raw-client.ts";
+import { identity, told, type Visit } from "./visit.ts";
+
+/** What clients and application are told while all is well. */
+export function answers(visit: Visit): void {
+  const { get, bearer, reached, denied } = visit;
+
+  test("a good token passes, and the application is told whose it is", async () => {
+    const response = await get("/orders/7?x=%2F..//;", bearer());
+    assert.equal(response?.status, 200);
+    const seen = reached();
+    assert.equal(seen.url, "/orders/7?x=%2F..//;");
+    assert.deepEqual(
+      identity.map((header) => told(seen, header)),
+      ["alice", "orders%3Aread a", "s1", "https%3A%2F%2Fid.example", ""],
+    );
+    assert.deepEqual(seen.headers["host"], ["api.example"]);
+  });
+
+  test("a body reaches the application whole, and the gateway gets none of it", async () => {
+    const body = "x".repeat(200_000);
+    const headers = [
+      "Host: api.example",
+      bearer({ scope: "orders:write" }),
+      `Content-Length: ${body.length}`,
+    ];
+    const response = await sendLines(visit.site.port, "POST /orders/7 HTTP/1.1", headers, body);
+    assert.equal(response?.status, 200);
+    assert.equal(reached().body.length, body.length);
+    assert.equal(reached().method, "POST");
+  });
+
+  test("401 with a challenge for none, a malformed, an expired and a revoked token", async () => {
+    const revoked = bearer({ jti: "revoked" });
+    await visit.site.revoke("revoked");
+    for (const header of ["X-Nothing: here", "Authorization: Bearer abc", bearer({ exp: 1 }), revoked]) {
+      await until(async () => (await get("/orders/7", header))?.status === 401, "401");
+      const response = await get("/orders/7", header);
+      assert.equal(response?.status, 401);
+      assert.match(
+        response.headers.get("www-authenticate")?.join(",") ?? "",
+        /^Bearer realm="api"[^,]*(?:, error="invalid_token")?$/,
+      );
+    }
+  });
+
+  test("403 names the missing scope; what no rule matches is 403 too", async () => {
+    const response = await get("/staff/rota", bearer());
+    denied(response, 403);
+    assert.match(response?.headers.get("www-authenticate")?.[0] ?? "", /insufficient_scope.*staff/);
+    denied(await get("/elsewhere", bearer()), 403);
+    denied(
+      await sendLines(visit.site.port, "DELETE /orders/7 HTTP/1.1", ["Host: api.example", bearer()]),
+      403,
+    );
+  });
+
+  test("where nobody is asked for a token everybody passes, and is nobody", async () => {
+    const forged = identity.map((header) => `${header}: root`);
+    for (const header of [bearer(), bearer({ exp: 1 }), "X-Nothing: here"]) {
+      visit.site.application.seen.length = 0;
+      assert.equal((await get("/open/page", header, ...forged))?.status, 200);
+      for (const each of identity) assert.equal(told(reached(), each), "", each);
+    }
+  });
+
+  test("law 1: what could not be checked is 503 with Retry-After at the client, and no challenge", async () => {
+    const response = await get("/orders/7", bearer({}, visit.site.unreachable));
+    denied(response, 503);
+    assert.match(response?.headers.get("retry-after")?.join() ?? "", /^\d+$/);
+    assert.equal(response?.headers.get("www-authenticate"), undefined);
+  });
+
+  test("what the application answers is its own affair", async () => {
+    for (const status of [400, 401, 403, 404, 429, 500, 502, 503]) {
+      const response = await get(`/orders/answers/${status}`, bearer());
+      assert.equal(response?.status, status);
+      assert.deepEqual(response.headers.get("www-authenticate"), ["Application"]);
+      assert.equal(response.headers.get("retry-after"), undefined);
+    }
+  });
+
+  test("a WebSocket opens with a good token and not without", async () => {
+    const open = (headers: Record<string, string>) =>
+      new WebSocket(`ws://127.0.0.1:${visit.site.port}/chat`, {
+        headers: { host: "api.example", ...headers },
+      });
+    const socket = open({ authorization: bearer().slice("Authorization: ".length) });
+    await once(socket, "open");
+    assert.equal(told(reached(), "x-auth-subject"), "alice");
+    socket.send("hello");
+    const [echoed] = (await once(socket, "message")) as [Buffer];
+    assert.equal(echoed.toString(), "hello");
+    socket.close();
+    await once(socket, "close");
+    visit.site.application.seen.length = 0;
+    const [error] = (await once(open({}), "error")) as [Error];
+    assert.match(error.message, /401/);
+    assert.deepEqual(visit.site.application.seen, []);
+  });
+}

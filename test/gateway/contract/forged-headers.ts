@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { sendLines } from "../raw-client.ts";
+import { told, type Visit } from "./visit.ts";
+
+/** Headers that a client can write. */
+export function forgedHeaders(visit: Visit): void {
+  const { get, bearer, reached, denied } = visit;
+
+  const spellings = [
+    "X-Auth-Subject",
+    "x-auth-subject",
+    "X-AUTH-SUBJECT",
+    "X_Auth_Subject",
+    "X-Auth_Subject",
+    "x_auth-subject",
+  ];
+  for (const spelling of spellings) {
+    test(`fault 55: a client's own ${spelling} reaches nobody`, async () => {
+      const response = await get("/orders/7", `${spelling}: root`, bearer(), `${spelling}: root`);
+      if (response?.status !== 200) return denied(response, 400);
+      assert.equal(told(reached(), "x-auth-subject"), "alice");
+    });
+  }
+
+  test("fault 55: identity headers that Connection names are neither lost nor the client's", async () => {
+    for (const value of [
+      "close, X-Auth-Subject, X-Auth-Scopes",
+      "X-Auth-Subject, close",
+      "close, Authorization",
+    ]) {
+      visit.site.application.seen.length = 0;
+      const headers = [`Connection: ${value}`, "X-Auth-Subject: root", bearer()];
+      const response = await get("/orders/7", ...headers);
+      if (response?.status !== 200) denied(response, 400, 401);
+      else assert.equal(told(reached(), "x-auth-subject"), "alice");
+    }
+  });
+
+  test("fault 55: a WebSocket handshake that names identity headers in Connection loses none", async () => {
+    const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+    const upgrade = [
+      "Upgrade: websocket",
+      "Connection: Upgrade, X-Auth-Subject",
+      "Sec-WebSocket-Version: 13",
+      key,
+    ];
+    const answer = sendLines(
+      visit.site.port,
+      "GET /chat HTTP/1.1",
+      ["Host: api.example", ...upgrade, bearer()],
+      "\u0081\u0000",
+    );
+    assert.equal((await answer)?.status, 101);
+    assert.equal(told(reached(), "x-auth-subject"), "alice");
+  });
+
+  test("fault 55: an upgrade to anything but WebSocket is not passed on", async () => {
+    await get(
+      "/chat",
+      "Upgrade: h2c",
+      "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA",
+      "Connection: close, Upgrade, HTTP2-Settings",
+      bearer(),
+    );
+    assert.equal(reached().headers["upgrade"], undefined);
+  });
+
+  const elsewhere: [what: string, headers: string[]][] = [
+    [
+      "X-Original-URI",
+      ["X-Original-URI: /open/page", "X-Original-URL: /open/page", "X-Rewrite-URL: /open/page"],
+    ],
+    ["X-Original-Method", ["X-Original-Method: GET", "X-Original-Host: open.example"]],
+    ["X-Forwarded-Uri", ["X-Forwarded-Uri: /open/page", "X-Forwarded-Method: GET"]],
+    ["X-Forwarded-Host", ["X-Forwarded-Host: open.example", "Forwarded: host=open.example"]],
+    [
+      "X_Forwarded_Host",
+      ["X_Forwarded_Host: open.example", "X_Original_URI: /open/page", "X_Forwarded_Uri: /open/page"],
+    ],
+    [
+      "X-HTTP-Method-Override",
+      ["X-HTTP-Method-Override: GET", "X-HTTP-Method: GET", "X-Method-Override: GET"],
+    ],
+    ["X-Forwarded-For", ["X-Forwarded-For: 127.0.0.1", "X-Real-IP: 127.0.0.1"]],
+    [
+      "Connection",
+      ["Connection: close, X-Original-URI, X-Original-Method, X-Forwarded-Uri, X-Forwarded-Host"],
+    ],
+  ];
+  for (const [what, headers] of elsewhere) {
+    test(`fault 55: a client's ${what} does not make its request another`, async () => {
+      const twice = [...headers, ...headers.filter((line) => !line.startsWith("Connection"))];
+      denied(
+        await sendLines(visit.site.port, "POST /staff/rota HTTP/1.1", [
+          "Host: api.example",
+          bearer(),
+          ...twice,
+          "Content-Length: 0",
+        ]),
+        403,
+      );
+      const response = await get("/orders/7", bearer(), ...twice);
+      if (response?.status !== 200) return denied(response, 400, 401, 403);
+      const { headers: seen } = reached();
+      for (const lost of [
+        "x-original-uri",
+        "x-original-url",
+        "x-rewrite-url",
+        "x-forwarded-uri",
+        "x-http-method-override",
+        "x-method-override",
+      ]) {
+        assert.equal(seen[lost], undefined, lost);
+      }
+      assert.ok(!String(seen["x-forwarded-host"]).includes("open"));
+    });
+  }
+}

@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
+import { createServer, type AddressInfo, type Socket } from "node:net";
+import { test } from "node:test";
+import { temporaryData } from "../../server/temporary.ts";
+import { login } from "../../support/auth-calls.ts";
+import { freePort, until } from "../../support/redis-servers.ts";
+import { startService } from "../../support/service-process.ts";
+import { policy } from "../guarded-site.ts";
+import { startProxy } from "../proxies.ts";
+import { sendLines } from "../raw-client.ts";
+import { identity, told, type Visit } from "./visit.ts";
+
+/** The gateway is not what it should be. */
+export function outages(visit: Visit): void {
+  const { bearer, reached, denied } = visit;
+
+  /** What a client is told when this answers in the gateway's place. */
+  const insteadOfGateway = async (answer: (socket: Socket) => void, ...headers: string[]) => {
+    const sockets = new Set<Socket>();
+    const server = createServer((socket) => {
+      sockets.add(socket);
+      socket.on("error", () => {}).once("data", () => answer(socket));
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const proxy = await startProxy(
+      visit.proxy,
+      (server.address() as AddressInfo).port,
+      visit.site.application.port,
+    );
+    try {
+      return await sendLines(proxy.port, "GET /orders/7 HTTP/1.1", [
+        "Host: api.example",
+        bearer(),
+        ...headers,
+      ]);
+    } finally {
+      await proxy.stop();
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    }
+  };
+
+  test("fault 56: a gateway that is silent is given up, 503 with Retry-After", async () => {
+    const response = await insteadOfGateway(() => {});
+    denied(response, 503);
+    assert.match(response?.headers.get("retry-after")?.join() ?? "", /^\d+$/);
+  });
+
+  const odd = [
+    "",
+    "HTTP/1.1 200 OK\r\nX-Auth-Subject: alice\r\nX-Auth-Deg",
+    "SSH-2.0-OpenSSH\r\n",
+    "HTTP/1.1 302 Found\r\nLocation: /open\r\nContent-Length: 0\r\n\r\n",
+    "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n",
+    "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+    "HTTP/1.1 418 I'm a teapot\r\nContent-Length: 0\r\n\r\n",
+    "HTTP/1.1 100 Continue\r\n\r\n",
+  ];
+  for (const answer of odd) {
+    test(`fault 56: whoever answers ${JSON.stringify(answer)} in the gateway's place lets nothing pass`, async () => {
+      denied(await insteadOfGateway((socket) => socket.end(answer)), 503);
+    });
+  }
+
+  test("fault 56: whoever answers 200 in the gateway's place makes nobody somebody", async () => {
+    const answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    const response = await insteadOfGateway((socket) => socket.end(answer), "X-Auth-Subject: root");
+    // nginx takes every 2xx for a yes.
+    if (visit.proxy !== "nginx") return denied(response, 503);
+    for (const header of identity) assert.equal(told(reached(), header), "", header);
+  });
+
+  test("fault 56: a gateway that nobody listens for is 503 with Retry-After, anonymous routes too", async () => {
+    const proxy = await startProxy(visit.proxy, await freePort(), visit.site.application.port);
+    try {
+      for (const path of ["/orders/7", "/open/page"]) {
+        const response = await sendLines(proxy.port, `GET ${path} HTTP/1.1`, ["Host: api.example", bearer()]);
+        denied(response, 503);
+        assert.match(response?.headers.get("retry-after")?.join() ?? "", /^\d+$/);
+      }
+    } finally {
+      await proxy.stop();
+    }
+  });
+
+  test("fault 56: the service is killed under traffic: 503, and nobody passes who was not let in; then it is back", async (t) => {
+    const data = await temporaryData();
+    await writeFile(`${data}.policy`, policy);
+    const port = await freePort();
+    const settings = {
+      HOLDFAST_PORT: String(port),
+      HOLDFAST_POLICY: `${data}.policy`,
+      HOLDFAST_TRUSTED_PROXIES: "127.0.0.1",
+    };
+    let service = await startService(data, settings);
+    const proxy = await startProxy(visit.proxy, port, visit.site.application.port);
+    t.after(async () => {
+      await service.stop();
+      await proxy.stop();
+    });
+    const { access_token: token } = await login(service.url);
+    const chat = async () =>
+      await sendLines(proxy.port, "GET /chat HTTP/1.1", [
+        "Host: api.example",
+        `Authorization: Bearer ${token}`,
+      ]);
+    let passed = 0;
+    const client = async () => {
+      for (let last = 200; last === 200;) {
+        last = (await chat())?.status ?? 0;
+        if (last === 200) passed++;
+        else assert.equal(last, 503);
+      }
+    };
+    const clients = Promise.all(Array.from({ length: 5 }, client));
+    await until(async () => visit.site.application.seen.length > 20, "traffic");
+    await service.stop("SIGKILL");
+    await clients;
+    assert.equal(visit.site.application.seen.length, passed);
+    for (const seen of visit.site.application.seen) assert.notEqual(told(seen, "x-auth-subject"), "");
+    service = await startService(data, settings);
+    assert.equal((await chat())?.status, 200);
+  });
+}
