@@ -97,6 +97,8 @@ for (const [what, text, message] of wrong) {
 test("all that is wrong is told at once", async (t) => {
   const file = await written(t, '{ "rules": [\n{ "path": "a" },\n{ "path": "/*", "scopes": [1] }] }');
   await assert.rejects(readPolicy(file), { message: /line 2: path[^]*\n.*line 3: scopes/ });
+  const odd = await written(t, '{ "rules": [ 1,\n"a{", {\n"path": "/a" },\n\n{ "path": "a" }] }');
+  await assert.rejects(readPolicy(odd), { message: /line 1: .*\n.*line 2: .*\n.*line 5: path/ });
 });
 
 test("a file that is not there is refused by name", async () => {

@@ -124,17 +124,21 @@ function withoutComments(text: string): string {
   );
 }
 
-/** The line on which each rule begins: objects in the list in the object. */
+/** The line on which each rule begins: items of the list in the object. */
 function ruleLines(text: string): number[] {
   const lines: number[] = [];
   let depth = 0;
   let line = 1;
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{}\n]/g)) {
-    if (token === "\n") line++;
-    else if (token === "{" || token === "[") {
-      if (depth === 2 && token === "{") lines.push(line);
-      depth++;
-    } else if (token === "}" || token === "]") depth--;
+  let isDue = false;
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{},\n]|[^\s[\]{},"]+/g)) {
+    if (token === "\n") {
+      line++;
+      continue;
+    }
+    if (isDue) lines.push(line);
+    if (token === "{" || token === "[") depth++;
+    else if (token === "}" || token === "]") depth--;
+    isDue = depth === 2 && (token === "[" || token === ",");
   }
   return lines;
 }
