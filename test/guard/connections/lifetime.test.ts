@@ -74,7 +74,7 @@ test("fault 48: what arrives while the successor of an expired token is checked 
   assert.equal(line.code, null, "every look waits for the successor");
   for (const message of ["a", "b", "c"]) assert.equal(connection.takes(message, message), false);
   assert.deepEqual([line.delivered, line.isPaused], [[], true]);
-  go();
+  void go();
   await clock.advance(100);
   assert.deepEqual([line.delivered, line.isPaused], [["a", "b", "c"], false]);
   assert.equal(connection.takes("d", "d"), true);
@@ -87,7 +87,7 @@ test("law 2: who presents a bad token at the end of a good one gains no time by 
   await clock.advance(600);
   assert.equal(connection.takes("late", "late"), false);
   assert.deepEqual([line.delivered, line.closed], [[], null]);
-  go();
+  void go();
   await presenting;
   assert.deepEqual([line.delivered, line.code], [[], 4401]);
 });

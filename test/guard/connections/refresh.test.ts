@@ -97,7 +97,7 @@ test("while one token is checked another is refused as busy, and the first one c
   await connection.present(here.mint.token({ scope: "two" }));
   assert.deepEqual(line.sent, [{ type: "auth.refused", error: "busy", retry_after: 1 }]);
   assert.equal(waiting(), 1);
-  go();
+  void go();
   await first;
   assert.deepEqual(connection.auth?.scopes, ["one"]);
 });

@@ -47,7 +47,7 @@ test("so many handshakes at a time, and those without a token take no room from 
   const calls = Array.from({ length: 3 }, async () => await connections.admit(mint.token()));
   assert.equal((await connections.admit(mint.token())).status, "limited");
   assert.equal(connections.status().pending, 6);
-  for (let i = 0; i < 3; i++) gate.go();
+  for (let i = 0; i < 3; i++) void gate.go();
   assert.ok((await Promise.all(calls)).every(({ status }) => status === "admitted"));
   assert.equal(connections.status().pending, 3);
 });
@@ -63,7 +63,7 @@ test("law 6: who is silent longest makes room for others without a token, never 
   for (const one of silent) connections.expect(one);
   assert.equal(silent.filter(({ closed }) => closed?.code === 4429).length, 998);
   assert.deepEqual([silent.at(-1)?.closed, silent.at(-2)?.closed, line.closed], [null, null, null]);
-  gate.go();
+  void gate.go();
   await presenting;
   assert.equal(line.isOpened, true);
   await clock.advance(12_000);

@@ -61,7 +61,7 @@ test("law 3: a library that fails to send or to pause is told to close, and noth
     const connection = connections.expect(line);
     const presenting = connection.present(mint.token());
     connection.takes("m", "m");
-    gate.go();
+    void gate.go();
     await presenting;
     assert.deepEqual([line.closings, line.code, connection.state], [1, 4453, "closed"], name);
     assert.deepEqual([connections.status().open, connections.status().pending], [0, 0], name);
@@ -86,7 +86,7 @@ test("what an application throws comes up as its own, and its connection goes on
   const presenting = connection.present(mint.token());
   connection.takes("a", "a");
   connection.takes("b", "b");
-  gate.go();
+  void gate.go();
   await presenting;
   await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(messages, ["opened failed", "deliver failed", "deliver failed"]);

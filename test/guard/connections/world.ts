@@ -74,18 +74,31 @@ export async function world(
 }
 
 /** A guard whose decisions on tokens come when they are let go, in the order in which they were asked for. */
-export function gated(guard: Guard): { guard: Guard; waiting: () => number; go: () => void } {
-  const gates: (() => void)[] = [];
+export function gated(guard: Guard): {
+  guard: Guard;
+  waiting: () => number;
+  /** Resolves when it was decided. */
+  go: () => Promise<unknown>;
+  /** Lets go the one that was asked for last. */
+  last: () => Promise<unknown>;
+} {
+  const gates: (() => Promise<unknown>)[] = [];
   return {
     guard: {
       ...guard,
       admit: async (...asked) => {
-        await new Promise<void>((resolve) => gates.push(resolve));
-        return await guard.admit(...asked);
+        const opens = Promise.withResolvers<void>();
+        const decision = opens.promise.then(async () => await guard.admit(...asked));
+        gates.push(async () => {
+          opens.resolve();
+          await decision;
+        });
+        return await decision;
       },
     },
     waiting: () => gates.length,
-    go: () => gates.shift()?.(),
+    go: async () => await gates.shift()?.(),
+    last: async () => await gates.pop()?.(),
   };
 }
 
