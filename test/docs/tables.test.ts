@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { closeCodes } from "../../src/guard/connections.ts";
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
 
@@ -30,7 +31,7 @@ function literals(source: string): string[] {
 
 /** The names of an interface's own members. */
 function members(path: string, name: string): string[] {
-  const body = declaration(path, new RegExp(`interface ${name} `), "\n}");
+  const body = declaration(path, new RegExp(`interface ${name}[ <]`), "\n}");
   return [...body.matchAll(/^ {2}(?:readonly )?(\w+)\??[:(]/gm)].map((m) => m[1] ?? "");
 }
 
@@ -105,6 +106,12 @@ const pages: [what: string, declared: () => string[], page: string, heading: Reg
     /introspection/,
   ],
   [
+    "option of createConnections",
+    () => members("src/guard/connections/types.ts", "ConnectionsOptions"),
+    "options",
+    /createConnections/,
+  ],
+  [
     "option of createIssuer",
     () => members("src/issuer/types.ts", "IssuerOptions"),
     "options",
@@ -120,3 +127,8 @@ for (const [what, declared, page, heading] of pages) {
     assert.deepEqual(table(`docs/${page}.md`, heading).toSorted(), names.toSorted());
   });
 }
+
+test("docs/connections.md names each close code as the code does", () => {
+  const rows = [...read("docs/connections.md").matchAll(/^\| `(\d{4})` \| `(\w+)` \|/gm)];
+  assert.deepEqual(Object.fromEntries(rows.map(([, code, error = ""]) => [error, Number(code)])), closeCodes);
+});

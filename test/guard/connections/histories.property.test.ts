@@ -121,7 +121,16 @@ async function live(t: TestContext, mode: "deny" | "local", happens: Iterable<St
     const subject = wrong === "another's" ? "eve" : sub;
     const good = provider.token({ sub: subject, sid, exp, scope: wrong === "narrow" ? "mail" : "chat" });
     const text = wrong === "forged" ? `${good.slice(0, -8)}AAAAAAAA` : good;
-    return { sid, text, subject, exp, flaw: wrong, isEndedInLog: false, isEndedAtProvider: false };
+    return {
+      sid,
+      text,
+      subject,
+      exp,
+      flaw: wrong,
+      isEndedInLog: false,
+      endedInLogAt: Infinity,
+      isEndedAtProvider: false,
+    };
   };
   /** Signatures are proved on threads that know nothing of the clock here: what was let go is waited for. */
   const check = async () => {
@@ -168,7 +177,7 @@ async function live(t: TestContext, mode: "deny" | "local", happens: Iterable<St
       peers.push(line);
     } else if (next.do === "present") peer?.present(make(peer.user, next.minutes, next.flaw));
     else if (next.do === "speak") peer?.speak();
-    else if (next.do === "go") peer?.go();
+    else if (next.do === "go") peers[next.which % Math.max(1, peers.length)]?.go();
     else if (next.do === "check") await check();
     else if (next.do === "pass") await clock.advance(next.ms);
     else if (next.do === "end in log" || next.do === "end at provider") {
@@ -176,6 +185,7 @@ async function live(t: TestContext, mode: "deny" | "local", happens: Iterable<St
       if (token && next.do === "end in log") {
         const until = clock.now() + 3 * 60 * minute;
         token.isEndedInLog = true;
+        token.endedInLogAt = Math.min(token.endedInLogAt, clock.now());
         await revocations.append({ kind: "session", id: token.sid, issuer: provider.issuer, until });
       } else if (token) {
         token.isEndedAtProvider = true;

@@ -82,14 +82,30 @@ test("fault 48: what arrives while the successor of an expired token is checked 
 });
 
 test("law 2: who presents a bad token at the end of a good one gains no time by it", async (t) => {
-  const { clock, line, connection, go } = await atTheEnd(t);
-  const presenting = connection.present("no token at all");
+  for (const speaks of [true, false]) {
+    const { clock, line, connection, go } = await atTheEnd(t);
+    const presenting = connection.present("no token at all");
+    await clock.advance(600);
+    if (speaks) assert.equal(connection.takes("late", "late"), false);
+    assert.deepEqual([line.delivered, line.closed], [[], null]);
+    void go();
+    await presenting;
+    assert.deepEqual([line.delivered, line.code], [[], 4401]);
+  }
+});
+
+test("what arrives while held messages are delivered comes after them", async (t) => {
+  const { clock, line, connection, mint, go } = await atTheEnd(t);
+  const presenting = connection.present(mint.token());
   await clock.advance(600);
-  assert.equal(connection.takes("late", "late"), false);
-  assert.deepEqual([line.delivered, line.closed], [[], null]);
+  for (const message of ["a", "b"]) connection.takes(message, message);
+  line.deliver = (message) => {
+    line.delivered.push(message);
+    if (message === "a") assert.equal(connection.takes("c", "c"), false);
+  };
   void go();
   await presenting;
-  assert.deepEqual([line.delivered, line.code], [[], 4401]);
+  assert.deepEqual(line.delivered, ["a", "b", "c"]);
 });
 
 test("a token that lives shorter than the warning is told of once, at half of its life", async () => {

@@ -12,6 +12,8 @@ export interface Token {
   readonly exp: number;
   readonly flaw: Flaw;
   isEndedInLog: boolean;
+  /** Epoch ms. */
+  endedInLogAt: number;
   isEndedAtProvider: boolean;
 }
 
@@ -77,7 +79,8 @@ export class Peer extends TestLine {
   }
 
   go(): void {
-    this.#hasGone = true;
+    // Libraries tell of the end of those, too, whom we have sent away.
+    this.#hasGone ||= this.isThere;
     this.connection.gone();
   }
 
@@ -122,7 +125,12 @@ export class Peer extends TestLine {
   inspect(): void {
     const { state } = this.connection;
     assert.equal(state === "closed", this.#hasGone || this.closings === 1);
-    if (state === "open" && this.checking === null) assert.equal(this.delivered.length, this.#spoken);
+    if (state !== "open" || this.token === null) return;
+    const { exp, endedInLogAt } = this.token;
+    assert.ok(this.#now < endedInLogAt + 1_000, "closed within a second of a revocation");
+    const endsAt = exp * 1000 + this.#around.toleranceMs;
+    assert.ok(this.#now < endsAt + 1_000 || this.checking !== null, "closed within a second of its end");
+    if (this.checking === null) assert.equal(this.delivered.length, this.#spoken);
   }
 
   /** When nothing is wrong any more, and every look was taken. */

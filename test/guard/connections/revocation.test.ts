@@ -3,7 +3,7 @@ import { test, type TestContext } from "node:test";
 import { jwks } from "../../../src/index.ts";
 import { makeWorld as outageWorld } from "../degraded/world.ts";
 import { makeWorld } from "../world.ts";
-import { connectionsOf, opened, TestLine } from "./world.ts";
+import { connectionsOf, gated, opened, TestLine } from "./world.ts";
 
 async function following(t: TestContext, options: { maxRevocationAgeMs?: number } = {}) {
   const here = await makeWorld();
@@ -45,6 +45,23 @@ test("law 3: what was revoked between handshake and opening is closed, and the a
   const line = new TestLine();
   const connection = connections.open(line, admission);
   assert.deepEqual([line.code, line.isOpened, connection.state], [4503, false, "closed"]);
+});
+
+test("law 3: who is revoked while another token is checked is closed, and does not wait for that", async (t) => {
+  const { clock, guard, mint, revoke } = await following(t);
+  const gate = gated(guard);
+  const connections = connectionsOf(t, gate.guard, clock);
+  const admission = await guard.admit(mint.token({ sid: "s1" }));
+  assert.ok(admission.status === "admitted");
+  const line = new TestLine();
+  const connection = connections.open(line, admission);
+  const presenting = connection.present(mint.token({ sid: "s2" }));
+  await revoke("session", "s1");
+  assert.equal(connection.takes("m", "m"), false);
+  assert.equal(line.code, 4503);
+  void gate.go();
+  await presenting;
+  assert.deepEqual([line.delivered, line.closings], [[], 1]);
 });
 
 test("law 3: among revocations without end the one that concerns somebody is seen as soon", async (t) => {
