@@ -209,3 +209,20 @@ test("after the machine slept the authority is asked at once: its answers are as
   await clock.advance(2_000);
   assert.equal(line.code, 4503);
 });
+
+test("law 1: that nobody answered about an earlier token is nothing against the one that took its place", async (t) => {
+  const { clock, guard, provider, asked } = await makeWorld(t);
+  const g = guard({ memory: { ttlMs: minute } });
+  await g.ready();
+  const connections = connectionsOf(t, g, clock, { recheckMs: 2 * minute, unconfirmedMs: 0 });
+  const old = provider.token();
+  const { line, connection } = await opened(connections, old);
+  await clock.advance(2 * minute - 500);
+  provider.fault("introspection", { hang: true, times: 1 });
+  await clock.advance(1_000);
+  assert.deepEqual(asked, [old, old]);
+  await connection.present(provider.token());
+  assert.equal(line.last?.["type"], "auth.ok");
+  await clock.advance(5_000);
+  assert.equal(line.code, null);
+});
