@@ -126,13 +126,13 @@ describe("Chromium's own WebSocket", { skip: noChromium }, () => {
       let n = 0;
       const say = (times) => { while (times-- > 0) call.socket.send(String(n++)); };
       const refresh = ({ data }) => {
-        if (!data.startsWith("{")) return;
+        if (!data.includes("auth.ok")) return;
         say(10);
         if (tokens.length > 0) call.socket.send(tokens.pop());
         say(10);
       };
       call.socket.addEventListener("message", refresh);
-      refresh({ data: "{" });
+      refresh({ data: "auth.ok" });
     }`);
     const all = await heard(page, 120 + 6);
     const echoes = all.filter((text) => !text.startsWith("{"));
