@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { seededRandom } from "../../../src/testing/index.ts";
 import { makeWorld, minute } from "../degraded/world.ts";
 import { connectionsOf, opened, TestLine } from "./world.ts";
 
@@ -225,4 +226,30 @@ test("law 1: that nobody answered about an earlier token is nothing against the 
   assert.equal(line.last?.["type"], "auth.ok");
   await clock.advance(5_000);
   assert.equal(line.code, null);
+});
+
+test("fault 54: a thousand clients that come back when they were told are let in at once and storm no authority", async (t) => {
+  const { clock, guard, provider, asked, mostAtOnce } = await makeWorld(t);
+  const [leaving, other] = [guard(), guard()];
+  await Promise.all([leaving.ready(), other.ready()]);
+  const options = { maxPerSubject: 1_000, random: seededRandom(7) };
+  const [here, there] = [leaving, other].map((g) => connectionsOf(t, g, clock, options));
+  assert.ok(here && there);
+  const clients: { token: string; line: TestLine }[] = [];
+  for (let i = 0; i < 1_000; i++) {
+    const token = provider.token();
+    clients.push({ token, ...(await opened(here, token)) });
+  }
+  asked.length = 0;
+  provider.fault("introspection", { latencyMs: 20 });
+  await here.close();
+  const statuses: string[] = [];
+  const comeBack = async (token: string) => void statuses.push((await there.admit(token)).status);
+  for (const { token, line } of clients) {
+    clock.after((line.closed?.retryAfter ?? 0) * 1_000, () => void comeBack(token));
+  }
+  await clock.advance(11_000);
+  assert.deepEqual([statuses.length, [...new Set(statuses)]], [1_000, ["admitted"]]);
+  assert.equal(asked.length, 1_000);
+  assert.ok(mostAtOnce() <= 12, String(mostAtOnce()));
 });
