@@ -42,7 +42,5 @@ export function writeAnswer(socket: Duplex, { status, headers, body }: Answer): 
   const text = JSON.stringify(body);
   const lines = Object.entries({ ...headers, "Content-Length": Buffer.byteLength(text) });
   const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join("");
-  // What was sent unread would reset the connection, and the client would not see the answer.
-  socket.resume();
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n${text}`, () => socket.destroy());
 }

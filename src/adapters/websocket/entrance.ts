@@ -70,7 +70,6 @@ export class Entrance<C> {
     peer?.once("close", abort);
     try {
       const outcome = await this.#connections.admit(token, { ...this.#rules, signal: gone.signal });
-      if (gone.signal.aborted) return { status: "gone" };
       if (outcome.status !== "admitted") return this.#refuse(outcome);
       const decision = outcome.current();
       if (decision.status !== "valid") return this.#refuse(decision);

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { text as readAll } from "node:stream/consumers";
 import { test, type TestContext } from "node:test";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
@@ -59,6 +60,15 @@ test("a message right behind the handshake is not lost while the token is checke
   at.provider.restore();
   assert.equal(await heard.promise, "early");
   socket.destroy();
+});
+
+test("a client that goes on sending reads why it was refused", async (t) => {
+  const at = await place(t);
+  const { port } = await serve(t, at.connections, {});
+  for (let i = 0; i < 20; i++) {
+    const socket = await shakeHands(port, {}, Buffer.alloc(500_000));
+    assert.match(await readAll(socket), /^HTTP\/1\.1 401 Unauthorized\r\n.*"error":"unauthorized"/s);
+  }
 });
 
 test("what is sent to all clients is not for those who have yet to show a token", async (t) => {
