@@ -38,7 +38,7 @@ export type ConnectionHandler = (
 export interface ConnectionRoute {
   websocket: true;
   onRequest: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
-  // oxlint-disable-next-line typescript/no-explicit-any -- What a route without WebSockets gets is declared by others.
+  /** For `@fastify/websocket`; Fastify's own types know another. */
   handler: (this: FastifyInstance, ...args: any[]) => unknown;
 }
 

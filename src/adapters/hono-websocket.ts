@@ -125,7 +125,7 @@ function hidden(request: Request, incoming: IncomingMessage, carriers: Carriers,
     );
   }
   const url = new URL(request.url);
-  if (query.length > 0) url.search = incoming.url?.split("?", 2)[1] ?? "";
+  if (query.length > 0) url.search = /\?.*/.exec(incoming.url ?? "")?.[0] ?? "";
   const headers = new Headers(request.headers);
   const offered = incoming.headers["sec-websocket-protocol"];
   if (offered === undefined) headers.delete("sec-websocket-protocol");

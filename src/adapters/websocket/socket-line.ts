@@ -9,7 +9,6 @@ export interface Socket {
   pause(): void;
   resume(): void;
   listenerCount(event: string): number;
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
   emit(event: string | symbol, ...args: any[]): boolean;
 }
 

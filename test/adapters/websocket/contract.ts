@@ -138,9 +138,9 @@ export function websocketContract(library: Library): void {
       const application: Application = { opened: ({ url }) => void urls.push(url) };
       const { port, log } = await serve(t, at, { tokenFrom: { query: { name: "ticket" } } }, application);
       const token = at.provider.token();
-      const client = await connect(port, { path: `/chat?room=1&ticket=${token}&x=2` });
+      const client = await connect(port, { path: `/chat?room=1&ticket=${token}&x=2?3` });
       assert.equal((await client.told()).type, "auth.ok");
-      assert.deepEqual(urls, ["/chat?room=1&x=2"]);
+      assert.deepEqual(urls, ["/chat?room=1&x=2?3"]);
       await refused(port, { path: `/chat?ticket=nonsense-in-the-url` }, 401, "invalid_token");
       await refused(port, { path: `/chat?access_token=${token}` }, 400, "invalid_request");
       assert.ok(!log().includes(token) && !log().includes("nonsense-in-the-url"), log());
