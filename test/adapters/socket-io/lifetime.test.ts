@@ -1,14 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Socket } from "socket.io-client";
-import { answer, heard, saying, transports, world, type Told } from "./world.ts";
-
-/** Lets all that is on its way arrive: an open namespace of the same transport answers after what came before. */
-async function arrived(client: Socket): Promise<void> {
-  const beside = client.io.socket("/open");
-  if (!beside.connected) await answer(beside);
-  await beside.emitWithAck("ping");
-}
+import { answer, arrived, heard, saying, transports, world, type Told } from "./world.ts";
 
 for (const transport of transports) {
   const wanted = { transports: [transport] };

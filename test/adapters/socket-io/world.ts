@@ -11,7 +11,6 @@ import {
   type ConnectionsOptions,
 } from "../../../src/guard/connections.ts";
 import { createGuard, introspection, staticKeys, type Guard } from "../../../src/index.ts";
-import type { SingleIssuerOptions } from "../../../src/guard/types.ts";
 import { memoryStore } from "../../../src/stores/memory.ts";
 import { createProvider, FakeClock, type Provider } from "../../../src/testing/index.ts";
 
@@ -36,10 +35,11 @@ export interface World {
   readonly guard: Guard;
   readonly connections: Connections;
   readonly io: ChatServer;
-  /** Nobody is asked about the keys: they are given. */
   readonly url: string;
   /** Ends what a subject has, by the revocation log. */
   readonly revoke: (subject: string) => Promise<void>;
+  /** At the latest when the test ends. */
+  readonly close: () => Promise<void>;
   /** A client of its own transport, which does not come back by itself. */
   readonly client: (
     auth: unknown,
@@ -50,7 +50,7 @@ export interface World {
 
 export interface WorldOptions {
   asks?: boolean;
-  guard?: Partial<SingleIssuerOptions>;
+  lifetimeMs?: number;
   connections?: Partial<ConnectionsOptions>;
   server?: ConstructorParameters<typeof Server>[1];
 }
@@ -59,10 +59,19 @@ export interface WorldOptions {
 export async function world(t: TestContext, options: WorldOptions = {}): Promise<World> {
   const clock = new FakeClock();
   const audience = "https://api.example";
-  const provider = await createProvider({ issuer: "https://id.example", audience, clock });
+  const provider = await createProvider({
+    issuer: "https://id.example",
+    audience,
+    clock,
+    lifetimeMs: options.lifetimeMs ?? 600_000,
+  });
   const { revocations } = memoryStore({ clock });
   const { fetch, issuer, clientId, clientSecret } = provider;
-  const authority = introspection({ url: provider.url("introspection"), clientId, clientSecret, fetch });
+  const authority = introspection({
+    url: provider.url("introspection"),
+    timeoutMs: 60_000, // Whoever hangs does so until the test lets go.
+    ...{ clientId, clientSecret, fetch },
+  });
   const guard = createGuard({
     issuer,
     audience,
@@ -70,7 +79,6 @@ export async function world(t: TestContext, options: WorldOptions = {}): Promise
     revocations,
     clock,
     ...(options.asks === true && { authority, degraded: "local" }),
-    ...options.guard,
   });
   await guard.ready();
   const connections = createConnections({ guard, clock, random: () => 0.5, ...options.connections });
@@ -81,12 +89,15 @@ export async function world(t: TestContext, options: WorldOptions = {}): Promise
   io.of("/open").on("connection", (socket) => socket.on("ping", (done) => (done as () => void)()));
   const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
   const clients: Socket[] = [];
-  t.after(async () => {
+  const close = async () => {
     for (const client of clients) client.disconnect();
     await io.close();
     await connections.close();
     await guard.close();
-  });
+  };
+  let closed: Promise<void> | undefined;
+  const closeOnce = async () => await (closed ??= close());
+  t.after(closeOnce);
   return {
     clock,
     provider,
@@ -98,6 +109,7 @@ export async function world(t: TestContext, options: WorldOptions = {}): Promise
       const until = clock.now() + 3_600_000;
       await revocations.append({ kind: "subject", id, before: 0, issuer, until });
     },
+    close: closeOnce,
     client: (auth, wanted, namespace = "") => {
       const usual = { reconnection: false, forceNew: true, auth: auth as Record<string, unknown> };
       const client = connect(url + namespace, { transports: ["websocket"], ...usual, ...wanted });
@@ -120,6 +132,13 @@ export async function answer(client: Socket): Promise<Told | null> {
 /** The next event of this name. */
 export async function heard<T = unknown>(client: Socket, event: string): Promise<T> {
   return await new Promise((resolve) => client.once(event, resolve));
+}
+
+/** Lets all that is on its way arrive: an open namespace of the same transport answers after what came before. */
+export async function arrived(client: Socket): Promise<void> {
+  const beside = client.io.socket("/open");
+  if (!beside.connected) await answer(beside);
+  await beside.emitWithAck("ping");
 }
 
 /** What clients say to the protected server, in order. */

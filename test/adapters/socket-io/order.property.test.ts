@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { answer, arrived, saying, world } from "./world.ts";
+
+/** What happens, in order, to a client whose tokens live 10 s and whose authority takes its time. */
+const step = fc.oneof(
+  { weight: 4, arbitrary: fc.constant({ do: "say" as const }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("refresh" as const), good: fc.boolean() }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ do: fc.constant("pass" as const), ms: fc.integer({ min: 1, max: 20_000 }) }),
+  },
+  { weight: 2, arbitrary: fc.constant({ do: "hang" as const }) },
+  { weight: 1, arbitrary: fc.constant({ do: "answer" as const }) },
+);
+
+test("law 2, fault 48: whatever comes between, what is heard is in order, without a gap, and whole while the client stays", async (t) => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 30 }), async (steps) => {
+      const here = await world(t, { asks: true, lifetimeMs: 10_000 });
+      const { client, provider, clock, connections } = here;
+      const heardThere = saying(here, { degraded: "deny" });
+      const alice = client({ token: provider.token({ sub: "alice" }) });
+      let endsAt = clock.now() + 16_000; // With 5 s for clocks that differ, and a second cut off.
+      alice.on("auth.ok", ({ expires_in }: { expires_in: number }) => {
+        endsAt = clock.now() + expires_in * 1000 + 6_000;
+      });
+      await answer(alice);
+      let said = 0;
+      for (const one of steps) {
+        const before = heardThere.length;
+        const isOver = clock.now() > endsAt;
+        if (one.do === "say") alice.emit("say", said++);
+        if (one.do === "refresh")
+          alice.emit("auth.token", one.good ? provider.token({ sub: "alice" }) : "nonsense");
+        if (one.do === "hang") provider.fault("introspection", { hang: true });
+        if (one.do === "answer") provider.restore();
+        if (one.do === "pass") await clock.advance(one.ms);
+        await arrived(alice);
+        if (isOver && one.do === "say") assert.equal(heardThere.length, before);
+      }
+      provider.restore();
+      await arrived(alice);
+      const all = Array.from({ length: said }, (_, i) => i);
+      assert.deepEqual(heardThere, all.slice(0, heardThere.length));
+      if (connections.status().open === 1) assert.deepEqual(heardThere, all);
+      await here.close();
+      assert.equal(connections.status().open, 0);
+    }),
+    { numRuns: 100 },
+  );
+});
