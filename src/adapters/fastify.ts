@@ -1,4 +1,5 @@
 import type { FastifyInstance } from "fastify";
+import { requireMethods } from "../core/options.ts";
 import type { JwtClaims } from "../core/verdict.ts";
 import type { Guard, Rules } from "../guard/types.ts";
 import { degradedHeader } from "./bearer.ts";
@@ -43,11 +44,17 @@ declare module "fastify" {
 export function holdfast<C = JwtClaims>(
   app: FastifyInstance,
   { guard }: { guard: Pick<Guard<C>, "authorize"> },
-  done: () => void,
+  done: (error?: Error) => void,
 ): void {
-  app.decorateRequest("auth", null as never);
-  app.decorate("protect", (rules) => protect(guard, rules));
-  done();
+  let wrong: Error | undefined;
+  try {
+    requireMethods("holdfast", "guard", guard, ["authorize"]);
+    app.decorateRequest("auth", null as never);
+    app.decorate("protect", (rules) => protect(guard, rules));
+  } catch (error) {
+    wrong = error as Error; // Thrown, it would be nobody's.
+  }
+  done(wrong);
 }
 // What fastify-plugin does: the decorators belong to the instance that registers, not to one of their own below it.
 Object.assign(holdfast, {

@@ -107,9 +107,15 @@ test("HTTP/2 is protected alike", async (t) => {
   assert.deepEqual(await send({ authorization }), [200, undefined, "alice"]);
 });
 
-test("a plugin without a guard is noticed when the first route is made", async () => {
+test("a plugin without a guard, or registered twice, is refused at registration", async () => {
+  const guard = { authorize: async () => assert.fail("asked") };
+  const refused = async (app: FastifyInstance, guardless?: {}) =>
+    await assert.rejects(
+      async () => await app.register(holdfast, (guardless ?? { guard }) as { guard: never }),
+    );
+  await refused(fastify(), {});
   const app = fastify();
-  await app.register(holdfast, {} as never);
-  assert.throws(() => app.protect(), { code: "invalid_option", message: /protect: guard/ });
+  await app.register(holdfast, { guard });
+  await refused(app);
   await app.close();
 });
