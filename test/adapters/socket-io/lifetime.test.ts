@@ -120,6 +120,29 @@ test("what arrives after the end, while another token is checked, waits and come
   assert.deepEqual(said, [1, 2, { three: Buffer.from("3") }, 4, 5]);
 });
 
+test("what waits for a token is bounded by what is in it, however deep", async (t) => {
+  const here = await world(t, { asks: true, connections: { recheckMs: 86_400_000 } });
+  const { client, provider, clock } = here;
+  const said = saying(here, { degraded: "deny" });
+  await clock.advance(500); // As above.
+  const alice = client({ token: provider.token() });
+  await answer(alice);
+  await clock.advance(604_250);
+  provider.fault("introspection", { hang: true });
+  alice.emit("auth.token", provider.token());
+  await arrived(alice);
+  await clock.advance(500);
+  alice.io.engine.write(`2["say",${"[".repeat(9_000)}${"]".repeat(9_000)}]`); // No client's encoder goes so deep.
+  alice.emit("say", { ["key".repeat(10_000)]: "value".repeat(10_000) });
+  await arrived(alice);
+  assert.equal(alice.connected, true);
+  const closed = heard<Told>(alice, "auth.closed");
+  alice.emit("say", [Buffer.alloc(150_000)]);
+  alice.emit("say", "one more");
+  assert.deepEqual(await closed, { error: "too_many", code: 4429, retry_after: 5 });
+  assert.deepEqual(said, []);
+});
+
 test("fault 50: each token's acknowledgement says what became of it", async (t) => {
   const here = await world(t, { asks: true });
   const { client, provider } = here;

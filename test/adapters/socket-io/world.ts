@@ -70,7 +70,9 @@ export async function world(t: TestContext, options: WorldOptions = {}): Promise
   const authority = introspection({
     url: provider.url("introspection"),
     timeoutMs: 60_000, // Whoever hangs does so until the test lets go.
-    ...{ clientId, clientSecret, fetch },
+    clientId,
+    clientSecret,
+    fetch,
   });
   const guard = createGuard({
     issuer,
