@@ -4,6 +4,7 @@ import { systemClock, type Clock } from "../core/clock.ts";
 import { invalidOption, onlyKnown, requireMethods, text } from "../core/options.ts";
 import { Control, type ProxyMode } from "./proxy/control.ts";
 import { Pump } from "./proxy/pump.ts";
+import { reset } from "./proxy/reset.ts";
 
 export interface FaultProxyOptions {
   /** The server's URL: `http://127.0.0.1:4180`, `redis://127.0.0.1:6379`. */
@@ -21,7 +22,7 @@ export interface FaultProxy {
   readonly connections: { readonly open: number; readonly accepted: number };
   /** From now on, on open connections too. At first it passes. Throws `invalid_option`. */
   set(mode: ProxyMode): void;
-  /** Cuts every connection and stops listening. */
+  /** Cuts every connection and stops listening. Resolves when nothing of it is open any more. */
   close(): Promise<void>;
 }
 
@@ -41,10 +42,9 @@ export async function createFaultProxy(options: FaultProxyOptions): Promise<Faul
   const sockets = new Set<Socket>();
   const clients = new Set<Socket>();
   let accepted = 0;
-  const reset = () => {
-    for (const socket of sockets) socket.resetAndDestroy();
-  };
-  const control = new Control(clock, () => control.doing.kind === "refuse" && reset());
+  const control = new Control(clock, () => {
+    if (control.doing.kind === "refuse") for (const socket of sockets) reset(socket);
+  });
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
     accepted++;
     if (control.doing.kind === "refuse") {
@@ -73,9 +73,12 @@ export async function createFaultProxy(options: FaultProxyOptions): Promise<Faul
     },
     set: (mode) => control.set(mode),
     async close() {
-      const closed = server[Symbol.asyncDispose]();
+      const closed = [...sockets].map(async (socket) => {
+        await new Promise((resolve) => socket.once("close", resolve));
+      });
+      closed.push(server[Symbol.asyncDispose]());
       control.set({ kind: "refuse" });
-      await closed;
+      await Promise.all(closed);
     },
   };
 }

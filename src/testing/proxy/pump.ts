@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import type { Clock } from "../../core/clock.ts";
 import type { Control, Doing } from "./control.ts";
+import { reset } from "./reset.ts";
 
 /** What is held at most before the sender has to wait. */
 const HELD_BYTES = 1_048_576;
@@ -25,6 +26,8 @@ export class Pump {
   readonly #answers: boolean;
   /** Everything so far has been carried. */
   #carried: Promise<void> = Promise.resolve();
+  /** It cut the connection: nothing follows, whatever it still holds. */
+  #over = false;
   #heldBytes = 0;
   /** What went through under `#countedUnder`. */
   #counted = 0;
@@ -43,7 +46,7 @@ export class Pump {
     this.#source.on("data", (bytes) => this.#take(bytes, () => {}));
     this.#source.once("end", () => this.#take(nothing, () => this.#sink.end()));
     this.#source.once("close", (failed) => {
-      if (failed) this.#take(nothing, () => this.#sink.resetAndDestroy());
+      if (failed) this.#take(nothing, () => reset(this.#sink));
     });
     // "close" tells of it.
     this.#source.on("error", () => {});
@@ -62,17 +65,22 @@ export class Pump {
   ): Promise<void> {
     await earlier;
     let left = bytes;
-    while (!this.#sink.destroyed) {
+    while (!this.#over && !this.#sink.destroyed) {
       const { pass, waitMs, cut } = this.#plan(left.length, arrivedAt);
       if (pass > 0) await this.#write(left.subarray(0, pass));
       left = left.subarray(pass);
-      if (cut === "close") this.#sink.destroySoon();
-      if (cut === "reset") this.#sink.resetAndDestroy();
-      if (cut !== undefined) this.#source.destroy();
-      if (cut !== undefined || waitMs === undefined) break;
-      await this.#control.wait(waitMs);
+      if (cut !== undefined) this.#cut(cut);
+      else if (waitMs === undefined) break;
+      else await this.#control.wait(waitMs);
     }
-    afterwards();
+    if (!this.#over) afterwards();
+  }
+
+  #cut(how: "close" | "reset"): void {
+    this.#over = true;
+    if (how === "close") this.#sink.destroySoon();
+    else reset(this.#sink);
+    this.#source.destroy();
   }
 
   #plan(length: number, arrivedAt: number): Plan {
