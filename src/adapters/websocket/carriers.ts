@@ -36,6 +36,11 @@ export class Carriers {
     return this.#from.query !== null;
   }
 
+  /** Whether a token may be in a cookie. */
+  get cookie(): boolean {
+    return this.#from.cookie !== null;
+  }
+
   /** Takes tokens out of the URL and the subprotocols, before anybody else reads these. `read` finds them still. */
   hide(request: Handshake): Hidden {
     return hideTokens(request, this.#parameters);

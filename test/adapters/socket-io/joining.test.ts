@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { protect, type ProtectOptions } from "../../../src/adapters/socket-io.ts";
@@ -121,12 +120,23 @@ test("a middleware that comes later and refuses leaves nothing behind", async (t
 
 test("law 5: what servers of a cluster tell each other of a socket holds no token", async (t) => {
   const { io, client, connections, provider } = await world(t, { asks: true });
-  protect(connections, {}, io);
+  const cookie = { name: "__Host-token", origins: ["https://app.example"] };
+  protect(connections, { tokenFrom: { cookie, query: { name: "ticket" } } }, io);
   const token = provider.token();
-  const [joined] = (await Promise.all([once(io, "connection"), answer(client({ token }))])) as unknown[][];
-  const [{ data }] = joined as [{ data: object }];
+  const Cookie = `__Host-token=${token}`;
+  const ways: [auth: object, options: object][] = [
+    [{ token, room: 1 }, {}],
+    [{}, { extraHeaders: { Authorization: `Bearer ${token}` } }],
+    [{}, { extraHeaders: { Cookie, Origin: "https://app.example" } }],
+    [{}, { query: { ticket: token } }],
+  ];
+  for (const [auth, options] of ways) assert.equal(await answer(client(auth, options)), null);
   const [, payload = ""] = token.split(".");
-  assert.equal(JSON.stringify(data).includes(payload), false);
+  const told = (await io.fetchSockets()).map(({ handshake, data }) => ({ handshake, data: { ...data } }));
+  assert.equal(told.length, ways.length);
+  assert.equal(JSON.stringify(told).includes(payload), false);
+  assert.deepEqual(told[0]?.handshake.auth, { room: 1 });
+  assert.match(String(told[0]?.handshake.headers.host), /^127\.0\.0\.1/);
 });
 
 test("options are checked at creation, and so is the server", async (t) => {
