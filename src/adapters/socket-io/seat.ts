@@ -22,14 +22,17 @@ const TOKEN = "auth.token";
  */
 const ENTRANCE = "_onpacket";
 
+/** Where its end is told of. An application may take all listeners away, and one that throws keeps it from the others. */
+const EXIT = "_onclose";
+
 /** A socket of socket.io. */
 export interface Joined {
   data: { auth?: unknown };
   readonly client: unknown;
   emit(event: string, said: unknown): unknown;
   disconnect(close?: boolean): unknown;
-  on(event: "disconnect", listener: () => void): unknown;
   [ENTRANCE]: (this: never, packet: Packet) => void;
+  [EXIT]: (this: never, ...why: unknown[]) => unknown;
 }
 
 type Answer = (said: unknown) => void;
@@ -51,12 +54,12 @@ export function seat<C>(
   rules: Rules,
 ): void {
   const socket = joined as Taken;
-  requireMethods("protect", "a socket of socket.io", socket, [ENTRANCE, "ack"]);
+  requireMethods("protect", "a socket of socket.io", socket, [ENTRANCE, EXIT, "ack"]);
   requireMethods("protect", "client.sockets of socket.io", socket.client.sockets, ["values"]);
   socket[place] = new Seat(socket, (line) => connections.open(line, admission, rules));
   socket.data.auth = socket[place].connection;
   socket[ENTRANCE] = receive;
-  socket.on("disconnect", leave);
+  socket[EXIT] = leave;
 }
 
 // For all sockets: no closure each.
@@ -64,16 +67,17 @@ function receive(this: Taken, packet: Packet): void {
   this[place].receive(packet);
 }
 
-function leave(this: Taken): void {
-  this[place].connection.gone();
+function leave(this: Taken, ...why: unknown[]): unknown {
+  return this[place].leave(why);
 }
 
 /** What a connection does with its socket. */
 class Seat implements Line {
   readonly connection: ConnectionLine<unknown>;
   readonly #socket: Socket;
-  /** What socket.io does with a packet. */
+  /** What socket.io does with a packet, and at the end. */
   readonly #handle: Joined[typeof ENTRANCE];
+  readonly #end: Joined[typeof EXIT];
   /** Who waits for what becomes of a token; `null` who does not. */
   readonly #waiting: (Answer | null)[] = [];
   #isPresenting = false;
@@ -81,6 +85,7 @@ class Seat implements Line {
   constructor(socket: Socket, open: (line: Line) => ConnectionLine<unknown>) {
     this.#socket = socket;
     this.#handle = socket[ENTRANCE];
+    this.#end = socket[EXIT];
     this.connection = open(this);
   }
 
@@ -92,6 +97,11 @@ class Seat implements Line {
       const mayHaveToWait = this.#waiting.length > 0;
       if (this.connection.takes(packet, null, mayHaveToWait ? bytesOf(data) : 0)) this.deliver(packet);
     } else this.#present(data[1], id === undefined ? null : this.#socket.ack(id));
+  }
+
+  leave(why: unknown[]): unknown {
+    this.connection.gone();
+    return this.#end.call(this.#socket as never, ...why);
   }
 
   #present(token: unknown, answer: Answer | null): void {

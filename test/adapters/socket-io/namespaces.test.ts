@@ -52,6 +52,19 @@ test("leaving a namespace frees its place, although the transport stays", async 
   assert.equal(connections.status().open, 0);
 });
 
+test("a place is free again whatever the application does with its listeners", async (t) => {
+  const { io, client, connections, provider } = await world(t);
+  protect(connections, {}, io);
+  io.on("connection", (socket) => socket.removeAllListeners());
+  const alice = client({ token: provider.token() });
+  await answer(alice);
+  const open = alice.io.socket("/open");
+  await answer(open);
+  alice.disconnect();
+  await open.emitWithAck("ping");
+  assert.equal(connections.status().open, 0);
+});
+
 test("namespaces made on demand are protected as their pattern is", async (t) => {
   const { io, client, connections, provider } = await world(t);
   protect(connections, { scopes: ["chat"] }, io.of(/^\/room-\d+$/));
