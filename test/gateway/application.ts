@@ -7,7 +7,7 @@ import { WebSocketServer } from "ws";
 export interface Seen {
   readonly method: string;
   readonly url: string;
-  /** By lower-case name, `_` as `-`: the way CGI, WSGI and their like see them. */
+  /** By lower-case name, `_` and `.` as `-`: the way CGI, WSGI and PHP see them. */
   readonly headers: Readonly<Record<string, readonly string[]>>;
   readonly body: string;
 }
@@ -22,7 +22,7 @@ export interface Application {
 function see(req: IncomingMessage, body: string): Seen {
   const headers: Record<string, string[]> = {};
   for (let i = 0; i < req.rawHeaders.length; i += 2) {
-    const name = (req.rawHeaders[i] ?? "").toLowerCase().replaceAll("_", "-");
+    const name = (req.rawHeaders[i] ?? "").toLowerCase().replaceAll(/[_.]/g, "-");
     (headers[name] ??= []).push(req.rawHeaders[i + 1] ?? "");
   }
   return { method: req.method ?? "", url: req.url ?? "", headers, body };

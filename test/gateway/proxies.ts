@@ -37,10 +37,15 @@ function nginxConfiguration(folder: string, site: string, gateway: string, appli
       ${bodies.map((kind) => `${kind}_temp_path ${folder}/${kind};`).join(" ")}
       upstream holdfast { server ${gateway}; keepalive 32; keepalive_timeout 4s; }
       upstream application { server ${application}; }
+      # What a site may have set for all of its servers.
+      proxy_cache_path ${folder}/cache keys_zone=all:1m;
+      proxy_cache all;
+      proxy_cache_valid any 1h;
+      proxy_ignore_headers Cache-Control;
       server {
         listen ${site};
         include ${ops("nginx/holdfast.conf")};
-        location / { proxy_pass http://application; }
+        location / { proxy_pass http://application; proxy_cache off; }
       }
     }`;
 }

@@ -44,6 +44,17 @@ export function oddRequests(visit: Visit): void {
     }
   });
 
+  test("fault 55: where the host of a target ends is not for the application to find out", async () => {
+    for (const odd of ["x\\staff\\@api.example", "x?@api.example", "x#@api.example", "me:x@api.example"]) {
+      visit.site.application.seen.length = 0;
+      const response = await sendLines(visit.site.port, `GET http://${odd}/open/page HTTP/1.1`, [
+        "Host: api.example",
+      ]);
+      if (response?.status !== 200) denied(response, 400, 403);
+      else assert.equal(reached().url, "/open/page");
+    }
+  });
+
   test("fault 55: two Host headers, or two tokens, are not one of them", async () => {
     denied(await get("/staff/rota", "Host: open.example"), 400, 403);
     denied(await get("/orders/7", "X-Nothing: here", bearer(), bearer({ sub: "bob" })), 400, 401);
