@@ -59,6 +59,8 @@ export function protect<C = JwtClaims, S = unknown>(
     }
     if (outcome.status === "refused") {
       const { status, headers, body } = outcome.answer;
+      // Its server ends its own side only, and waits for the client to end the other.
+      incoming.socket.once("finish", () => incoming.socket.destroy());
       return c.json(body, status, headers);
     }
     const events = whenOpen<C, S>(

@@ -1,14 +1,19 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import { test, type TestContext } from "node:test";
-import { createAdaptorServer, upgradeWebSocket, type WebSocketServerLike } from "@hono/node-server";
+import {
+  createAdaptorServer,
+  upgradeWebSocket,
+  type HttpBindings,
+  type WebSocketServerLike,
+} from "@hono/node-server";
 import { Hono } from "hono";
 import { logger } from "hono/logger";
 import { WebSocketServer } from "ws";
 import { hideTokens, protect, type ProtectOptions } from "../../../src/adapters/hono-websocket.ts";
 import type { Connections } from "../../../src/guard/connections.ts";
-import { bearer, Client, connect, dial } from "./client.ts";
+import { bearer, Client, connect, dial, shakeHands } from "./client.ts";
 import { websocketContract } from "./contract.ts";
 import { faultContract } from "./fault-contract.ts";
 import { liveContract } from "./live-contract.ts";
@@ -128,4 +133,23 @@ test("on Hono events that cannot be made are logged, as Hono logs them, and noth
   late.present(at.provider.token());
   assert.equal((await late.told()).type, "auth.ok");
   assert.match(String(logged.mock.calls[0]?.arguments[0]), /reached/);
+});
+
+test("fault 52: on Hono who is refused and does not hang up is hung up on", async (t) => {
+  const { at, app: routes, wss } = await routed(t);
+  const sockets: Socket[] = [];
+  const app = new Hono<{ Bindings: HttpBindings }>();
+  app.use(async (c, next) => {
+    sockets.push(c.env.incoming.socket);
+    await next();
+  });
+  app.route("/", routes);
+  const port = await listen(t, app as unknown as Hono, wss);
+  const client = await shakeHands(port, bearer("nonsense"));
+  client.allowHalfOpen = true;
+  await once(client.resume(), "end");
+  const [socket] = sockets as [Socket];
+  if (!socket.destroyed) await once(socket, "close", { signal: AbortSignal.timeout(10_000) });
+  assert.equal(at.connections.status().open, 0);
+  client.destroy();
 });
