@@ -66,7 +66,9 @@ export class LiveConnection<C> implements ConnectionLine<C> {
   }
 
   current(): Decision<C> {
-    return this.#isClosed || this.#admission === null ? unavailable("closed") : this.#admission.current();
+    return this.#isClosed || this.#admission === null
+      ? unavailable("closed")
+      : this.#house.current(this.#admission);
   }
 
   takes(message: unknown, text: string | null, bytes: number = text?.length ?? 0): boolean {
@@ -104,7 +106,7 @@ export class LiveConnection<C> implements ConnectionLine<C> {
 
   /** Its first token. */
   begin(admission: Admission<C>): void {
-    const decision = admission.current();
+    const decision = this.#house.current(admission);
     if (decision.status !== "valid") this.#end(decision);
     else if (!this.#house.enter(this, decision)) this.close("too_many");
     else {
@@ -116,7 +118,7 @@ export class LiveConnection<C> implements ConnectionLine<C> {
 
   /** Another token in the place of the one that it has. */
   #renew(outcome: Admission<C> | Refusal<C>): void {
-    const decision = outcome.status === "admitted" ? outcome.current() : outcome;
+    const decision = outcome.status === "admitted" ? this.#house.current(outcome) : outcome;
     if (outcome.status !== "admitted" || decision.status !== "valid") {
       // It has fewer scopes than this endpoint needs, and that counts at once.
       if (decision.status === "forbidden") this.#end(decision);
@@ -172,7 +174,7 @@ export class LiveConnection<C> implements ConnectionLine<C> {
       if (waitedMs >= this.#waitMs && !this.#isChecking) this.close("token_missing");
       return false;
     }
-    const decision = this.#admission.current();
+    const decision = this.#house.current(this.#admission);
     if (decision.status === "valid") {
       this.#see(decision);
       return !this.#isClosed;

@@ -1,5 +1,5 @@
 import { connectionEvents, type ConnectionEvent } from "../../core/events.ts";
-import type { JwtClaims } from "../../core/verdict.ts";
+import type { Decision, JwtClaims } from "../../core/verdict.ts";
 import { unavailable, type NotFoundOut } from "../finding.ts";
 import type { Admission, Call, Guard, Rules } from "../types.ts";
 import type { CloseError } from "./close-codes.ts";
@@ -54,6 +54,15 @@ export class House<C> {
   async ask<T>(question: (guard: Guard<C>) => Promise<T>): Promise<T | NotFoundOut> {
     try {
       return await question(this.#guard);
+    } catch {
+      return unavailable("closed");
+    }
+  }
+
+  /** What an admission says now. Never throws, or one that did would keep all others from being looked at. */
+  current(admission: Admission<C>): Decision<C> {
+    try {
+      return admission.current();
     } catch {
       return unavailable("closed");
     }

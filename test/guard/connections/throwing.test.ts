@@ -114,3 +114,26 @@ test("a guard that breaks its word is one that gives no answer", async (t) => {
   await assert.rejects(connections.admit(mint.token()), /broken/);
   assert.equal(connections.status().pending, 0);
 });
+
+test("law 3: an admission that breaks its word ends its own connection, and others are still looked at", async (t) => {
+  const { clock, guard, mint } = await world();
+  const broken = new Set<string>();
+  const admit: typeof guard.admit = async (token, rules) => {
+    const admission = await guard.admit(token, rules);
+    if (admission.status !== "admitted") return admission;
+    const current = () => {
+      if (broken.has(token)) throw new Error("broken");
+      return admission.current();
+    };
+    return { status: "admitted", isAsked: false, current, recheck: async () => current() };
+  };
+  const connections = connectionsOf(t, { ...guard, admit }, clock);
+  const [bad, good] = [mint.token(), mint.token()];
+  const first = await opened(connections, bad);
+  const second = await opened(connections, good);
+  broken.add(bad);
+  await clock.advance(1_000);
+  assert.deepEqual([first.line.code, first.connection.state, second.line.code], [4453, "closed", null]);
+  await clock.advance(700_000);
+  assert.equal(second.line.code, 4401);
+});
