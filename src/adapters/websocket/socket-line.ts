@@ -112,6 +112,8 @@ export class SocketLine<C, S extends Socket, R extends object> implements Line {
 
   close(code: number, reason: string): void {
     this.#socket.close(code, reason);
+    // Nothing is sent to it any more, and whoever shuts down finds those there who do not answer.
+    if (this.#request !== null) this.#clients?.add(this.#socket);
   }
 
   deliver(message: unknown): void {

@@ -84,6 +84,25 @@ test("what is sent to all clients is not for those who have yet to show a token"
   assert.equal(wss.clients.size, 0);
 });
 
+test("who never showed a token and does not answer the closing is there for whoever shuts down", async (t) => {
+  const at = await place(t);
+  const { wss, port } = await serve(t, at.connections, firstMessage);
+  const socket = await shakeHands(port, {});
+  while (at.connections.status().pending === 0) await at.clock.advance(1);
+  await at.connections.close();
+  assert.equal(wss.clients.size, 1);
+  for (const client of wss.clients) client.terminate();
+  await once(socket.resume(), "close");
+  assert.equal(wss.clients.size, 0);
+});
+
+test("many endpoints of a server need no more of its listeners than one", async (t) => {
+  const { connections } = await place(t);
+  const wss = new WebSocketServer({ noServer: true });
+  for (let i = 0; i < 20; i++) protect(connections, {}, wss);
+  assert.equal(wss.listenerCount("headers"), 1);
+});
+
 test("a handshake leaves no listener behind that ws itself does not leave", async (t) => {
   const at = await place(t);
   const bare = new WebSocketServer({ port: 0, host: "127.0.0.1" });
