@@ -9,7 +9,10 @@ import { WebSocketServer } from "ws";
 import { startProvider, TOKEN_MS } from "./provider.ts";
 import { Room } from "./room.ts";
 
-const server = createServer().listen(Number(process.env["PORT"] ?? 3000), "127.0.0.1");
+/** The provider has to know the page's address, so the server listens first: who asks at once waits for the rest. */
+const standing = Promise.withResolvers<void>();
+const server = createServer((req, res) => void answer(req, res));
+server.listen(Number(process.env["PORT"] ?? 3000), "127.0.0.1");
 await once(server, "listening");
 const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 const provider = await startProvider(Number(process.env["AUTH_PORT"] ?? 4180), origin);
@@ -53,6 +56,7 @@ const controls: Record<string, () => Promise<void>> = {
 };
 
 async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
+  await standing.promise;
   const path = req.url ?? "/";
   const [file, type = ""] = (req.method === "GET" && files[path]) || [];
   const control = req.method === "POST" ? controls[path] : undefined;
@@ -72,7 +76,7 @@ async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> 
     res.writeHead(204).end();
   }
 }
-server.on("request", (req, res) => void answer(req, res));
+standing.resolve();
 
 console.log(`chat:     ${origin} (open it in two windows)`);
 console.log(`provider: ${provider.url}`);

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { createInterface } from "node:readline";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 
@@ -64,3 +65,27 @@ for (const name of ["express", "fastify", "hono", "nestjs"]) {
     assert.equal((await get("/me", alice["access_token"])).status, 401);
   });
 }
+
+/** The answer of a server that may not listen yet. One that never answers fails. */
+async function firstAnswer(url: string): Promise<Response> {
+  for (;;) {
+    try {
+      return await fetch(url, { signal: AbortSignal.timeout(10_000) });
+    } catch (error) {
+      if (((error as Error).cause as NodeJS.ErrnoException | undefined)?.code !== "ECONNREFUSED") throw error;
+      await nextTurn();
+    }
+  }
+}
+
+test("the chat answers whoever opens it while it starts", async (t) => {
+  const port = String(await freePort());
+  const env = { ...process.env, AUTH_PORT: "0", PORT: port };
+  const args = ["--conditions=holdfast-source", "examples/websocket-chat/server.ts"];
+  const child = spawn(process.execPath, args, { cwd: root, env, stdio: ["ignore", "ignore", "inherit"] });
+  t.after(async () => {
+    child.kill();
+    await once(child, "close");
+  });
+  assert.equal((await firstAnswer(`http://127.0.0.1:${port}/`)).status, 200);
+});
