@@ -12,7 +12,8 @@ const plain: [target: string, path: string][] = [
   ["/%6frders/caf%C3%A9", "/orders/café"],
   ["/a%20b%3A%40", "/a b:@"],
   ["/100%25", "/100%"],
-  ["/.well-known/...", "/.well-known/..."],
+  ["/.well-known/a...", "/.well-known/a..."],
+  ["/%EF%BC%B7%C2%BD", "/Ｗ½"],
   ["/a(1),b;".slice(0, -1), "/a(1),b"],
 ];
 for (const [target, path] of plain) {
@@ -25,6 +26,16 @@ const ambiguous = [
   ["/orders%2f7", "/orders%2F7", "/orders%5cadmin", "/orders\\admin", "/orders;v=1/7", "/orders%3b"],
   ["/orders%00", "/orders%0d%0aX", "/orders%1f", "/orders%7F", "/orders\0", "/orders\t", "/orders 7"],
   ["/%", "/%4", "/%zz", "/%c3", "/%c0%af", "/%ff", "/%252e%252e/admin", "/%2561", "/café", "/orders#x"],
+  [
+    "/...",
+    "/orders/..%20/7",
+    "/%20../7",
+    "/%20",
+    "/%EF%BC%8E%EF%BC%8E/7",
+    "/..%EF%BC%8Fadmin",
+    "/a%EF%BC%8Fb",
+  ],
+  ["/a%EF%BC%9Bb", "/a%EF%BC%BCb", "/%E2%80%A5/admin", "/orders%"],
   ["/orders%", '/"', "/<", "/{x}", "/`", "/^", "/%C2%85"],
 ].flat();
 for (const target of ambiguous) {

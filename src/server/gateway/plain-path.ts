@@ -1,7 +1,10 @@
 /** Segments of RFC 3986 §3.3, none of them empty or made of dots; a last slash may stand alone. */
-const plain = /^(?:\/(?!\.{1,2}(?:\/|$))(?:[\w\-.~!$&'()*+,=:@|[\]]|%[\dA-F]{2})+)*\/?$/i;
+const plain = /^(?:\/(?!\.+(?:\/|$))(?:[\w\-.~!$&'()*+,=:@|[\]]|%[\dA-F]{2})+)*\/?$/i;
 /** Escapes of what separates: `.`, `/`, `;`, `\`. */
 const separator = /%(?:2[EF]|3B|5C)/i;
+
+/** An escape of an escape, a control character, a separator, or a segment of dots and blanks. */
+const misread = /%[\dA-F]{2}|\p{Cc}|[;\\]|\/[. ]*(?:\/|$)/iu;
 
 /**
  * What a rule is compared with: the path percent-decoded as UTF-8, without query and last slash (so `/` is `""`).
@@ -16,8 +19,9 @@ export function plainPath(target: string): string | null {
   if (separator.test(bare)) return null;
   try {
     const decoded = decodeURIComponent(bare);
-    // Neither an escape of an escape nor a control character.
-    return /%[\dA-F]{2}|\p{Cc}/iu.test(decoded) ? null : decoded;
+    const normal = decoded.normalize("NFKC"); // Where `．` and `／` are `.` and `/`.
+    const hasItsSegments = normal.split("/").length === decoded.split("/").length;
+    return hasItsSegments && !misread.test(normal) ? decoded : null;
   } catch {
     return null; // Escapes that are not UTF-8.
   }

@@ -22,21 +22,24 @@ export interface Rule {
 /** In the file's order: the first rule that matches decides. */
 export type Policy = readonly Rule[];
 
-/** Reads a path of the policy; `null` for one that no request could have. */
+/** What other programs write patterns with; a rule that means the character itself escapes it. */
+const wildcard = /[*?()[\]|$+]|\/:/;
+
+/** Reads a path of the policy; `null` for one that no request could have, or whose author thinks of a pattern. */
 export function pathPattern(text: string): PathPattern | null {
   const below = text.endsWith("/*");
   const literal = below ? text.slice(0, -2) : text;
   const base = below && literal === "" ? "" : plainPath(literal);
-  if (base === null || /[*?]/.test(literal) || (below && literal.endsWith("/"))) return null;
-  return { base, folded: base.toLowerCase(), below };
+  if (base === null || wildcard.test(literal) || (below && literal.endsWith("/"))) return null;
+  return { base, folded: fold(base), below };
 }
 
 /**
- * The rule that decides, or `null`: none does. A path that differs from the first match in case only is not matched
- * by any later rule either, because what is behind the proxy may not tell the two apart.
+ * The rule that decides, or `null`: none does. A path that differs from the first match only in what `fold` takes away
+ * is not matched by any later rule either, because what is behind the proxy may not tell the two apart.
  */
 export function findRule<R extends Rule>(policy: readonly R[], { host, method, path }: Asked): R | null {
-  const folded = path.toLowerCase();
+  const folded = fold(path);
   for (const rule of policy) {
     if (rule.host !== null && rule.host !== host) continue;
     if (rule.methods !== null && !rule.methods.includes(method)) continue;
@@ -53,6 +56,15 @@ export function shadowOf(earlier: Policy, { host, path }: Rule, method: string |
     if (first.methods !== null && (method === null || !first.methods.includes(method))) return false;
     return (first.path.below || !path.below) && isWithin(path.folded, first.path.folded, first.path.below);
   });
+}
+
+/** Without what some tell apart and others do not: case, spellings of Unicode, dots and blanks that end a segment. */
+function fold(path: string): string {
+  return path
+    .normalize("NFKC")
+    .toLowerCase()
+    .toUpperCase() // Of ſ, ı and ß, which have no other lower case.
+    .replaceAll(/[. ]+(?=\/|$)/g, "");
 }
 
 /** Borders are those of segments: `/api/*` has nothing to do with `/apis`. */
