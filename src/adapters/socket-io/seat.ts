@@ -127,9 +127,12 @@ class Seat implements Line {
 
   close(code: number, reason: string): void {
     const socket = this.#socket;
-    socket.emit("auth.closed", { code, ...(JSON.parse(reason) as object) });
-    // Whoever is in another namespace, too, keeps the transport.
-    socket.disconnect(socket.client.sockets.size <= 1);
+    try {
+      socket.emit("auth.closed", { code, ...(JSON.parse(reason) as object) });
+    } finally {
+      // Also where the application throws, who listens to what goes out. Another namespace keeps the transport.
+      socket.disconnect(socket.client.sockets.size <= 1);
+    }
   }
 }
 

@@ -58,6 +58,24 @@ for (const transport of transports) {
   });
 }
 
+test("law 3: who is revoked goes, although the application throws when it sees what goes out", async (t) => {
+  const here = await world(t);
+  const { io, client, provider, clock, revoke } = here;
+  saying(here, {});
+  io.on("connection", (socket) =>
+    socket.onAnyOutgoing((event) => {
+      if (event === "auth.closed") throw new Error("of the application");
+    }),
+  );
+  const bob = client({ token: provider.token({ sub: "bob" }) });
+  await answer(bob);
+  const gone = heard(bob, "disconnect");
+  await revoke("bob");
+  await clock.advance(300);
+  assert.equal(io.sockets.sockets.size, 0);
+  await gone;
+});
+
 test("law 2: after its end nothing of a client is heard, before anybody has looked", async (t) => {
   const here = await world(t);
   const { io, client, provider, clock } = here;
