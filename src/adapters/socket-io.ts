@@ -99,6 +99,8 @@ type Namespace = Protectable & {
   server?: unknown;
   of?(name: string): Namespace;
   opts?: { connectionStateRecovery?: unknown };
+  /** What a pattern has made. */
+  children?: ReadonlySet<unknown>;
   [isProtected]?: true;
 };
 
@@ -111,6 +113,10 @@ function checkedNamespace(io: Protectable): Namespace {
   if (server.opts?.connectionStateRecovery) {
     const why = "socket.io sends a client what it missed before it can be asked for a token";
     throw new HoldfastError("invalid_option", `protect: io must be without connectionStateRecovery: ${why}`);
+  }
+  if (namespace.children !== undefined && namespace.children.size > 0) {
+    const why = "it has made some already, and does not cover these";
+    throw new HoldfastError("invalid_option", `protect: io must be a pattern without namespaces: ${why}`);
   }
   if (namespace[isProtected]) throw new HoldfastError("invalid_option", "protect: io is protected already");
   Object.defineProperty(namespace, isProtected, { value: true });

@@ -65,6 +65,14 @@ test("a place is free again whatever the application does with its listeners", a
   assert.equal(connections.status().open, 0);
 });
 
+test("a pattern that has made namespaces before it is protected is refused: these would be open", async (t) => {
+  const { io, connections } = await world(t);
+  const rooms = io.of(/^\/room-\d+$/);
+  io.of("/room-1");
+  const message = /pattern without namespaces/;
+  assert.throws(() => protect(connections, {}, rooms), { code: "invalid_option", message });
+});
+
 test("namespaces made on demand are protected as their pattern is", async (t) => {
   const { io, client, connections, provider } = await world(t);
   protect(connections, { scopes: ["chat"] }, io.of(/^\/room-\d+$/));
