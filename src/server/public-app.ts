@@ -1,15 +1,16 @@
 import type { HttpBindings } from "@hono/node-server";
 import { Hono } from "hono";
+import { problem } from "../issuer/endpoints/respond.ts";
 import { checkHealth } from "./health.ts";
 import { onlyGet } from "./only-get.ts";
 import type { Service } from "./service.ts";
 import type { Settings } from "./settings.ts";
 import { requestSource } from "./source.ts";
 
-/** The public listener's requests, `/verify` excepted: probes, and the issuer's endpoints. */
+/** The public listener's requests, `/verify` excepted: probes, and in that role the issuer's endpoints. */
 export function publicApp(
   service: Service,
-  { trustedProxies }: Pick<Settings, "trustedProxies">,
+  { trustedProxies, roles }: Pick<Settings, "trustedProxies" | "roles">,
 ): Hono<{ Bindings: HttpBindings }> {
   const app = new Hono<{ Bindings: HttpBindings }>();
   onlyGet(app, "/health/live", (c) => c.json({ status: "ok" }, 200, { "Cache-Control": "no-store" }));
@@ -22,6 +23,8 @@ export function publicApp(
     const headers = { "Cache-Control": "no-store", ...(ready ? {} : { "Retry-After": "1" }) };
     return c.json({ status, components: parts }, ready ? 200 : 503, headers);
   });
+  app.notFound(() => problem(404, "not_found", "There is nothing here."));
+  if (!roles.has("issuer")) return app;
   app.all("*", async (c) => {
     const peer = c.env.incoming.socket.remoteAddress;
     return await service.issuer.fetch(c.req.raw, {

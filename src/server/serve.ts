@@ -33,7 +33,7 @@ export async function startService(settings: Settings): Promise<Running> {
     await service?.close();
   };
   try {
-    const { policyFile, trustedProxies } = settings;
+    const { policyFile, trustedProxies, roles } = settings;
     const policy = policyFile === undefined ? undefined : await readPolicy(policyFile);
     // Ports first: a second service by mistake is refused before it touches any data.
     const open = await listen(settings.host, settings.port, "HOLDFAST_PORT");
@@ -44,16 +44,19 @@ export async function startService(settings: Settings): Promise<Running> {
     const local = await openStore(settings, { begin: true });
     service = await compose(local, settings, identityOf(settings, open));
     const before = await recordIdentity(service.store, service);
-    const first = await ensureFirstUser(service.issuer, settings.bootstrapUser, local.files.password);
+    const first = roles.has("issuer")
+      ? await ensureFirstUser(service.issuer, settings.bootstrapUser, local.files.password)
+      : null;
 
-    const verify = gateway(service.guard, { policy, trustedProxies });
+    const verify = roles.has("gateway") ? gateway(service.guard, { policy, trustedProxies }) : null;
     const others = requestListener(publicApp(service, settings).fetch);
-    open.mount((req, res): unknown => (isVerify(req) ? verify(req, res) : others(req, res)));
+    open.mount((req, res): unknown => (verify !== null && isVerify(req) ? verify : others)(req, res));
     admin.mount(requestListener(adminApp(service, admin.port).fetch));
 
     const lines = [`holdfast ${version}, store: ${service.store.description}`];
     lines.push(`  public  ${open.address}`, `  admin   ${admin.address}`);
     if (service.url !== open.address) lines.push(`  issuer  ${service.url}`);
+    if (roles.size === 1) lines.push(`  role    ${[...roles].join()}`);
     if (policy !== undefined) lines.push(`  policy  ${policyFile}, rules: ${policy.length}`);
     if (first !== null) lines.push(`  ${first}`);
     if (before !== null) {

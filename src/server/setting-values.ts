@@ -19,6 +19,13 @@ export function text(value: string): string | undefined {
   return value.trim() === "" ? undefined : value;
 }
 
+/** What a service does for others. */
+export type Role = "issuer" | "gateway";
+
+export function role(value: string): Role | undefined {
+  return value === "issuer" || value === "gateway" ? value : undefined;
+}
+
 export function port(value: string): number | undefined {
   return /^\d{1,5}$/.test(value) && Number(value) <= 65_535 ? Number(value) : undefined;
 }

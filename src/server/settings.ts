@@ -15,9 +15,11 @@ import {
   peers,
   port,
   redisTarget,
+  role,
   text,
   trustworthy,
   webUrl,
+  type Role,
 } from "./setting-values.ts";
 
 /** A setting: what its text must be, and how it is read; `undefined` refuses it. The text itself is never shown. */
@@ -40,6 +42,10 @@ const schema = z.object({
   HOLDFAST_DATA_DIR: setting("a directory", text).default("./holdfast-data"),
   HOLDFAST_URL: setting("an http(s) URL without query, fragment or credentials", webUrl).optional(),
   HOLDFAST_AUDIENCE: setting("the audience of access tokens, usually a URL", text).optional(),
+  HOLDFAST_ROLES: setting("issuer, gateway, or both separated by a comma", (value) => {
+    const roles = list(role)(value);
+    return roles === undefined ? undefined : new Set(roles);
+  }).default(new Set<Role>(["issuer", "gateway"])),
   HOLDFAST_STORE: setting("sqlite or redis", (value) =>
     value === "sqlite" || value === "redis" ? value : undefined,
   ).default("sqlite"),
@@ -119,6 +125,8 @@ export interface Settings {
   readonly dataDir: string;
   readonly url: string | undefined;
   readonly audience: string | undefined;
+  /** What it answers: the endpoints of an issuer, the questions of proxies. */
+  readonly roles: ReadonlySet<Role>;
   /** The embedded store without it. */
   readonly redis: Pick<RedisStoreOptions, keyof TargetOptions | "replicas" | "durability"> | undefined;
   readonly secret: string | undefined;
@@ -143,7 +151,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   if (data !== undefined && data.HOLDFAST_PORT !== 0 && data.HOLDFAST_PORT === data.HOLDFAST_ADMIN_PORT) {
     problems.push("HOLDFAST_ADMIN_PORT must be another port than HOLDFAST_PORT");
   }
-  problems.push(...redisProblems(data ?? {}), ...missingCompanions(data ?? {}));
+  problems.push(...redisProblems(data ?? {}), ...missingCompanions(data ?? {}), ...idleSettings(data ?? {}));
   for (const id of data?.HOLDFAST_CLIENT_SCOPES?.keys() ?? []) {
     if (data?.HOLDFAST_CLIENTS?.some((client) => client.id === id) === true) continue;
     problems.push(`HOLDFAST_CLIENT_SCOPES names ${id}, which HOLDFAST_CLIENTS does not`);
@@ -158,6 +166,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     dataDir: resolve(data.HOLDFAST_DATA_DIR),
     url: data.HOLDFAST_URL,
     audience: data.HOLDFAST_AUDIENCE,
+    roles: data.HOLDFAST_ROLES,
     redis: redisOf(data),
     secret: data.HOLDFAST_SECRET,
     clients: (data.HOLDFAST_CLIENTS ?? []).map((client) => ({
@@ -212,6 +221,17 @@ function missingCompanions(read: Read): string[] {
   return needs
     .filter(([given, needed]) => read[given] !== undefined && read[needed] === undefined)
     .map(([given, needed]) => `${given} needs ${needed}`);
+}
+
+/** Settings of a role that this service does not have. */
+function idleSettings(read: Read): string[] {
+  const of: [keyof Read, Role][] = [
+    ["HOLDFAST_POLICY", "gateway"],
+    ["HOLDFAST_BOOTSTRAP_USER", "issuer"],
+  ];
+  return of
+    .filter(([given, needed]) => read[given] !== undefined && read.HOLDFAST_ROLES?.has(needed) === false)
+    .map(([given, needed]) => `${given} needs HOLDFAST_ROLES to name ${needed}`);
 }
 
 function providerOf(read: Read): ProviderSettings | undefined {

@@ -54,7 +54,7 @@ test("law 4: a read of the revocation log that failed is degraded, and still rea
     const issuers = [{ ...own, state, revocations }];
     const ailing = { ...guard, status: () => ({ ...healthy, state, issuers }) } as typeof guard;
     const parts = { ...rest, guard: ailing };
-    const app = publicApp(parts, { trustedProxies: new BlockList() });
+    const app = publicApp(parts, { trustedProxies: new BlockList(), roles: new Set() });
     const response = await app.request("/health/ready");
     const page = await (
       await adminApp(parts, 4181).request("/", { headers: { host: "localhost:4181" } })
