@@ -50,8 +50,9 @@ export class Patrol<C> {
     this.#stopTimer();
   }
 
+  /** Never later than without news, however long a look takes. */
   get #newsMs(): number {
-    return Math.max(NEWS_MS, this.#tookMs / BUSY_SHARE);
+    return Math.min(ROUND_MS, Math.max(NEWS_MS, this.#tookMs / BUSY_SHARE));
   }
 
   #plan(inMs: number): void {
@@ -70,11 +71,12 @@ export class Patrol<C> {
     this.#hasNews = false;
     const began = settings.clock.monotonic();
     this.#turnBegan = began;
+    let othersMs = 0;
     for (const connection of members) {
       connection.review();
-      if (this.#isTurnOver) await this.#nextTurn();
+      if (this.#isTurnOver) othersMs += await this.#nextTurn();
     }
-    this.#tookMs = settings.clock.monotonic() - began;
+    this.#tookMs = settings.clock.monotonic() - began - othersMs;
     this.#isLooking = false;
     if (this.#asking === null) this.#asking = this.#ask();
     if (members.size > 0) this.#plan(this.#hasNews ? this.#newsMs : ROUND_MS);
@@ -103,8 +105,12 @@ export class Patrol<C> {
     return this.#house.settings.clock.monotonic() - this.#turnBegan >= TURN_MS;
   }
 
-  async #nextTurn(): Promise<void> {
+  /** How long everybody else took. */
+  async #nextTurn(): Promise<number> {
+    const { clock } = this.#house.settings;
+    const left = clock.monotonic();
     await nextTurn();
-    this.#turnBegan = this.#house.settings.clock.monotonic();
+    this.#turnBegan = clock.monotonic();
+    return this.#turnBegan - left;
   }
 }

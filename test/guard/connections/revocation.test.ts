@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
+import type { Clock } from "../../../src/core/clock.ts";
+import { createConnections } from "../../../src/guard/connections.ts";
 import { jwks } from "../../../src/index.ts";
 import { makeWorld as outageWorld } from "../degraded/world.ts";
 import { makeWorld } from "../world.ts";
@@ -75,6 +77,36 @@ test("law 3: among revocations without end the one that concerns somebody is see
   await clock.advance(10);
   assert.equal(line.code, 4503);
 });
+
+const looks: [what: string, ownMs: number, othersMs: number, withinMs: number][] = [
+  ["a look that takes long puts off what is revoked meanwhile by a second at most", 400, 0, 1_000],
+  ["what others do during a look does not put off what is revoked meanwhile", 6, 400, 100],
+];
+for (const [what, ownMs, othersMs, withinMs] of looks) {
+  test(`law 3: ${what}`, async (t) => {
+    const { clock, guard, mint, revoke } = await following(t);
+    let lateMs = 0;
+    const slow: Clock = {
+      now: () => clock.now() + lateMs,
+      monotonic: () => clock.monotonic() + lateMs,
+      after: (ms, fn) => clock.after(ms, fn),
+    };
+    const connections = createConnections({ guard, clock: slow });
+    t.after(async () => await connections.close());
+    const second = await opened(connections, mint.token({ sid: "second" }));
+    const first = await opened(connections, mint.token({ sid: "first" }));
+    first.line.close = () => {
+      lateMs += ownMs;
+      setImmediate(() => (lateMs += othersMs));
+      void revoke("session", "second");
+    };
+    await revoke("session", "first");
+    await clock.advance(10);
+    assert.equal(second.line.code, null, "it was looked at before");
+    await clock.advance(withinMs);
+    assert.equal(second.line.code, 4503);
+  });
+}
 
 test("law 1, fault 49: a view of revocations that is too old closes with 4453 and a time to come back", async (t) => {
   const { clock, connections, mint, log } = await following(t, { maxRevocationAgeMs: 30_000 });
