@@ -42,10 +42,13 @@ function nginxConfiguration(folder: string, site: string, gateway: string, appli
       proxy_cache all;
       proxy_cache_valid any 1h;
       proxy_ignore_headers Cache-Control;
+      proxy_intercept_errors on;
       server {
         listen ${site};
         include ${ops("nginx/holdfast.conf")};
-        location / { proxy_pass http://application; proxy_cache off; }
+        error_page 503 =200 /sorry;
+        location = /sorry { auth_request off; return 200; }
+        location / { proxy_pass http://application; proxy_cache off; proxy_intercept_errors off; }
       }
     }`;
 }
