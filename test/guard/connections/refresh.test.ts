@@ -156,3 +156,32 @@ test("fault 50, law 1: under deny a refresh without the authority is put off, an
   await clock.advance(2 * minute);
   assert.equal(line.code, 4453);
 });
+
+test("fault 48: once a refresh that was put off was made good, the end is the token's own again: 4401", async (t) => {
+  const { clock, guard, provider } = await makeWorld(t, 10 * minute);
+  const g = guard();
+  await g.ready();
+  const { line, connection } = await opened(connectionsOf(t, g, clock), provider.token());
+  provider.fault("introspection", { refuse: true });
+  await connection.present(provider.token());
+  assert.equal(line.last?.["error"], "temporarily_unavailable");
+  provider.restore();
+  await clock.advance(minute);
+  await connection.present(provider.token());
+  assert.equal(line.last?.["type"], "auth.ok");
+  await clock.advance(11 * minute);
+  assert.equal(line.code, 4401);
+});
+
+test("who is closed while its messages wait is read again: its answer to the closing is among what comes", async (t) => {
+  const here = await world();
+  const { guard } = gated(here.guard);
+  const connections = connectionsOf(t, guard, here.clock);
+  const line = new TestLine();
+  const connection = connections.expect(line);
+  void connection.present(here.mint.token());
+  connection.takes("m", "m");
+  assert.equal(line.isPaused, true);
+  await connections.close();
+  assert.deepEqual([line.code, line.isPaused, line.delivered], [4453, false, []]);
+});
