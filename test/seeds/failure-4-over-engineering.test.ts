@@ -40,11 +40,11 @@ const budgets: Record<string, number> = {
   resilience: 300,
   stores: 2800,
   guard: 4050,
-  "guard/connections": 650,
+  "guard/connections": 680,
   issuer: 1850,
-  adapters: 1100,
+  adapters: 1150,
   server: 1520,
-  "server/gateway": 250,
+  "server/gateway": 280,
   cli: 1500,
 };
 
