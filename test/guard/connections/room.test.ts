@@ -53,6 +53,16 @@ test("so many handshakes at a time, and those without a token take no room from 
   assert.equal(connections.status().pending, 3);
 });
 
+test("handshakes under way take room from others", async (t) => {
+  const { clock, guard, mint } = await world();
+  const gate = gated(guard);
+  const connections = connectionsOf(t, gate.guard, clock, { max: 2 });
+  const under = [connections.admit(mint.token()), connections.admit(mint.token())];
+  assert.equal((await connections.admit(mint.token())).status, "limited");
+  for (const _ of under) void gate.go();
+  assert.ok((await Promise.all(under)).every(({ status }) => status === "admitted"));
+});
+
 test("law 6: who is silent longest makes room for others without a token, never who is being checked", async (t) => {
   const { clock, guard, mint } = await world();
   const gate = gated(guard);
@@ -119,6 +129,8 @@ test("fault 54: a drain sends everybody away over the time it has, each with ano
 test("close during a drain sends the rest away at once, and leaves no timer", async () => {
   const { clock, connections, mint } = await world({ maxPerSubject: 1_000 });
   const lines = [];
+  const admission = await connections.admit(mint.token());
+  assert.ok(admission.status === "admitted");
   for (let i = 0; i < 100; i++) lines.push((await opened(connections, mint.token())).line);
   const draining = connections.drain();
   await clock.advance(1_000);
@@ -127,9 +139,10 @@ test("close during a drain sends the rest away at once, and leaves no timer", as
   await clock.advance(100);
   await draining;
   assert.equal(clock.pending, 0);
-  const line = new TestLine();
-  connections.expect(line);
-  assert.equal(line.code, 4453);
+  const [late, silent] = [new TestLine(), new TestLine()];
+  connections.open(late, admission);
+  connections.expect(silent);
+  assert.deepEqual([late.code, late.isOpened, silent.code], [4453, false, 4453]);
   assert.equal(clock.pending, 0);
 });
 
