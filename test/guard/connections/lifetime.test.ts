@@ -150,6 +150,19 @@ test("a connection without a token says nothing else first, and has so long for 
   assert.equal(good.closed, null);
 });
 
+test("law 1: who brought its first token in time is not closed for whoever takes longer to check it", async (t) => {
+  const here = await world();
+  const { guard, go } = gated(here.guard);
+  const line = new TestLine();
+  const connection = connectionsOf(t, guard, here.clock).expect(line);
+  const presenting = connection.present(here.mint.token());
+  await here.clock.advance(20_000);
+  assert.deepEqual([line.code, connection.state], [null, "pending"]);
+  void go();
+  await presenting;
+  assert.equal(connection.state, "open");
+});
+
 test("what waits for a token is bounded in number and length, and one long message is not too much", async () => {
   const { connections, mint } = await world();
   for (const [bytes, most] of [
