@@ -157,6 +157,7 @@ test("a token in the URL is refused unless its parameter is enabled, and is take
     ["/chat?a=1&access_token=a&b=2", "/chat?a=1&b=2", "malformed", "malformed"],
     ["/chat?%61ccess%5Ftoken=a", "/chat", "malformed", "malformed"],
     ["/chat?access_token=", "/chat", "malformed", "malformed"],
+    ["/chat?access_token", "/chat", "malformed", "malformed"],
     ["http://api.example/chat?access_token=a", "http://api.example/chat", "malformed", "malformed"],
   ];
   for (const [url, left, off, on] of urls) {

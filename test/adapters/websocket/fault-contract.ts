@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
+import { constants, deflateRawSync } from "node:zlib";
 import fc from "fast-check";
 import type { ProtectOptions } from "../../../src/adapters/ws.ts";
 import { bearer, connect, shakeHands, type Client } from "./client.ts";
@@ -72,6 +73,22 @@ export function faultContract(library: Library): void {
   });
 
   describe(`protect on ${library.name}: clients that do no good`, () => {
+    test("law 6: what waits for a token is bounded by its length, not by what came over the wire", async (t) => {
+      const at = await place(t, { asks: true });
+      const { port } = await serve(t, at, firstMessage);
+      const client = await connect(port);
+      at.provider.fault("introspection", { hang: true });
+      client.present(at.provider.token());
+      while (at.provider.counts("introspection").requests === 0) await at.clock.advance(1);
+      // RFC 7692 §7.2.1: 200,000 bytes in some 200, all of them in one piece.
+      const deflated = deflateRawSync(Buffer.alloc(200_000), { finishFlush: constants.Z_SYNC_FLUSH });
+      const length = deflated.length - 4;
+      const header = Buffer.from([0xc2, 0xfe, length >> 8, length & 0xff, 0, 0, 0, 0]);
+      const frame = Buffer.concat([header, deflated.subarray(0, length)]);
+      Reflect.get(client.socket, "_socket").write(Buffer.concat([frame, frame, frame]));
+      assert.equal((await client.closed).code, 4429);
+    });
+
     test("fault 52: who says nothing, or only half of something, is closed at the deadline", async (t) => {
       const at = await place(t, { firstTokenMs: 5_000 });
       const { port } = await serve(t, at, firstMessage, { opened: () => assert.fail("reached") });
