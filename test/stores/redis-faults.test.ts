@@ -15,7 +15,7 @@ import { PRUNE_SLACK_MS } from "../../src/stores/retention.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
 import { createFaultProxy } from "../../src/testing/fault-proxy.ts";
 import { DeafProxy } from "../support/deaf-proxy.ts";
-import { freePort, noRedis, RedisServer, until } from "../support/redis-servers.ts";
+import { freePort, noRedis, RedisServer, replicaOf, until } from "../support/redis-servers.ts";
 
 const failsWith = (code: ErrorCode) => (error: unknown) => isHoldfastError(error, code);
 
@@ -263,9 +263,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     const primary = await RedisServer.start();
     const replica = await RedisServer.start([`replicaof 127.0.0.1 ${primary.port}`]);
     t.after(async () => void (await Promise.all([primary.stop(), replica.stop()])));
-    const linked = async () =>
-      ((await replica.cli("INFO", "replication")) ?? "").includes("master_link_status:up");
-    await until(linked, "a replica in step");
+    await replicaOf(primary);
     const options = { url: primary.url, prefix: "p:", replicas: 1, commandTimeoutMs: 400 };
     const stores = [await open(t, options), await open(t, options), await open(t, options)] as const;
     await login(stores[0], "s1");

@@ -126,6 +126,12 @@ export async function until(done: () => Promise<boolean>, what: string, deadline
   }
 }
 
+/** Resolves when the primary counts its replica: that calls the link up a moment before. */
+export async function replicaOf(primary: RedisServer): Promise<void> {
+  const counted = async () => ((await primary.cli("INFO", "replication")) ?? "").includes("state=online");
+  await until(counted, "a replica in step");
+}
+
 export interface RedisCluster {
   /** Three primaries, then their replicas. */
   readonly servers: readonly RedisServer[];
@@ -155,7 +161,7 @@ export async function startCluster(): Promise<RedisCluster> {
   const ready = async (server: RedisServer) => {
     const info = (await server.cli("CLUSTER", "INFO")) ?? "";
     const replication = (await server.cli("INFO", "replication")) ?? "";
-    const linked = /connected_slaves:1|master_link_status:up/.test(replication);
+    const linked = /state=online|master_link_status:up/.test(replication);
     return linked && info.includes("cluster_state:ok") && info.includes("cluster_known_nodes:6");
   };
   for (const server of servers) await until(async () => await ready(server), "a cluster that is ready");
@@ -178,9 +184,7 @@ export interface RedisSentinels {
 export async function startSentinels(): Promise<RedisSentinels> {
   const primary = await RedisServer.start();
   const replica = await RedisServer.start([`replicaof 127.0.0.1 ${primary.port}`]);
-  const linked = async () =>
-    ((await replica.cli("INFO", "replication")) ?? "").includes("master_link_status:up");
-  await until(linked, "a replica in step");
+  await replicaOf(primary);
   const settings = [
     `sentinel monitor main 127.0.0.1 ${primary.port} 2`,
     "sentinel down-after-milliseconds main 500",
