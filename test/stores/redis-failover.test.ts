@@ -79,7 +79,7 @@ void describe("redis as a cluster that fails over", { skip: noRedis }, () => {
   after(async () => await cluster.stop());
 
   void test("fault 4: primaries are killed one after the other, and no session is lost or forked", async (t) => {
-    const careful = await redisStore({ cluster: cluster.urls, replicas: 1 });
+    const careful = await redisStore({ cluster: cluster.urls, replicas: 1, commandTimeoutMs: 1_000 });
     t.after(async () => await careful.close());
     const store = await redisStore({ cluster: cluster.urls, commandTimeoutMs: 300 });
     t.after(async () => await store.close());
