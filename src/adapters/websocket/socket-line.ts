@@ -1,3 +1,4 @@
+import { controlPrefix } from "../../core/control-prefix.ts";
 import type { ConnectionLine, Connection, Line } from "../../guard/connections.ts";
 import type { Entrance, Welcome } from "./entrance.ts";
 
@@ -20,9 +21,7 @@ export interface Host<C, S, R> {
 /** Where the library keeps its sockets, if it does. Applications send to all that are in it. */
 export type Clients<S> = Pick<Set<S>, "add" | "delete"> | undefined;
 
-/** Every text for us begins like this, byte by byte. */
-const PREFIX = '{"type":"auth.';
-const prefixBytes = Buffer.from(PREFIX);
+const prefix = Buffer.from(controlPrefix);
 
 /** No token needs more. Of a longer message the beginning is enough to refuse it. */
 const MAX_CONTROL_BYTES = 65_536;
@@ -93,8 +92,8 @@ export class SocketLine<C, S extends Socket, R extends object> implements Line {
   takes(args: unknown[]): boolean {
     const [data, isBinary] = args as [data: Buffer, isBinary: boolean];
     const isControl =
-      !isBinary && data.length >= PREFIX.length && prefixBytes.compare(data, 0, PREFIX.length) === 0;
-    const text = isControl ? (data.length > MAX_CONTROL_BYTES ? PREFIX : data.toString()) : null;
+      !isBinary && data.length >= prefix.length && prefix.compare(data, 0, prefix.length) === 0;
+    const text = isControl ? (data.length > MAX_CONTROL_BYTES ? controlPrefix : data.toString()) : null;
     return this.#connection?.takes(args, text, bytesOf(data)) === true;
   }
 

@@ -1,11 +1,9 @@
+import { controlPrefix } from "../../core/control-prefix.ts";
 import type { Verdict } from "../../core/verdict.ts";
-
-/** Every message between client and server that is not the application's begins like this, byte by byte. */
-const PREFIX = '{"type":"auth.';
 
 /** Whether a text message is for us. */
 export function isControl(text: string): boolean {
-  return text.startsWith(PREFIX);
+  return text.startsWith(controlPrefix);
 }
 
 /** The token that a client presents: `{"type":"auth.token","token":"…"}`; `null` for anything else. */
