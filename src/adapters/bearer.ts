@@ -9,14 +9,14 @@ export type Presented =
 type Headers = Readonly<Record<string, string>>;
 
 /** The application answers, with these headers besides its own. */
-export interface Admission {
+export interface PassingAnswer {
   readonly status: 200;
   readonly headers: Headers;
   readonly body: null;
 }
 
 /** The HTTP answer to a request that is not let through; `body` is JSON. */
-export interface Refusal {
+export interface RefusingAnswer {
   readonly status: 400 | 401 | 403 | 503;
   readonly headers: Headers;
   readonly body: { readonly error: string; readonly error_description: string };
@@ -43,7 +43,12 @@ export function readBearer(authorization: readonly string[] | undefined): Presen
 
 const challenge = 'Bearer realm="api"';
 
-function refusal(status: Refusal["status"], error: string, error_description: string, header = {}): Refusal {
+function refusal(
+  status: RefusingAnswer["status"],
+  error: string,
+  error_description: string,
+  header = {},
+): RefusingAnswer {
   const headers = { "Content-Type": "application/json", "Cache-Control": "no-store", ...header };
   return { status, headers, body: { error, error_description } };
 }
@@ -55,7 +60,7 @@ function refusal(status: Refusal["status"], error: string, error_description: st
 export function bearerAnswer(
   decision: Decision<unknown> | Exclude<Presented, { status: "token" }>,
   scopes: readonly string[] = [],
-): Admission | Refusal {
+): PassingAnswer | RefusingAnswer {
   switch (decision.status) {
     case "valid": {
       const { degraded } = decision;

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Guard, Rules } from "../guard/types.ts";
-import { degradedHeader, type Admission, type Refusal } from "./bearer.ts";
+import { degradedHeader, type PassingAnswer, type RefusingAnswer } from "./bearer.ts";
 import { requestDecision, type Outcome } from "./request-decision.ts";
 
 /** What is read of a request. */
@@ -33,13 +33,13 @@ export function nodeDecision<C>(
 }
 
 /** Sets the headers of an answer. Where a route is protected twice, the last decision is the one declared. */
-export function setHeaders(res: ServerResponse, { headers }: Admission | Refusal): void {
+export function setHeaders(res: ServerResponse, { headers }: PassingAnswer | RefusingAnswer): void {
   res.removeHeader(degradedHeader);
   for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
 }
 
 /** Answers a request that is not let through. */
-export function refuse(res: ServerResponse, refusal: Refusal): void {
+export function refuse(res: ServerResponse, refusal: RefusingAnswer): void {
   const text = JSON.stringify(refusal.body);
   setHeaders(res, refusal);
   res.writeHead(refusal.status, { "Content-Length": Buffer.byteLength(text) }).end(text);

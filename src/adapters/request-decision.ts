@@ -1,15 +1,21 @@
 import { invalidOption, onlyKnown, requireMethods } from "../core/options.ts";
 import type { Decision, JwtClaims, Verdict } from "../core/verdict.ts";
 import type { Guard, Rules } from "../guard/types.ts";
-import { bearerAnswer, readBearer, type Admission, type Presented, type Refusal } from "./bearer.ts";
+import {
+  bearerAnswer,
+  readBearer,
+  type PassingAnswer,
+  type Presented,
+  type RefusingAnswer,
+} from "./bearer.ts";
 
 /** What a protected handler knows of the token. */
 export type ValidVerdict<C = JwtClaims> = Extract<Verdict<C>, { status: "valid" }>;
 
 /** What comes of a request: it goes on with `auth`, or `answer` is all that it gets. */
 export type Outcome<C> =
-  | { readonly auth: ValidVerdict<C>; readonly answer: Admission }
-  | { readonly auth: null; readonly answer: Refusal };
+  | { readonly auth: ValidVerdict<C>; readonly answer: PassingAnswer }
+  | { readonly auth: null; readonly answer: RefusingAnswer };
 
 /** Decides about a request by every `Authorization` header of it. Never rejects. */
 export type Decide<C> = (

@@ -2,7 +2,7 @@ import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Decision } from "../../core/verdict.ts";
 import type { Limited } from "../../guard/connections.ts";
-import { bearerAnswer, type Refusal } from "../bearer.ts";
+import { bearerAnswer, type RefusingAnswer } from "../bearer.ts";
 import type { Carried } from "./carriers.ts";
 
 /** The HTTP answer to a handshake that becomes no connection; `body` is JSON. */
@@ -28,7 +28,7 @@ export function answerTo(refused: Refused, scopes: readonly string[] | undefined
     return answer(429, "too_many", "There are too many connections.", { "Retry-After": seconds });
   }
   // What is not valid is refused: 200 does not occur.
-  const { status, headers, body } = bearerAnswer(refused, scopes) as Refusal;
+  const { status, headers, body } = bearerAnswer(refused, scopes) as RefusingAnswer;
   return answer(status, body.error, body.error_description, headers);
 }
 
