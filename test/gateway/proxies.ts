@@ -99,10 +99,9 @@ export async function startProxy(
   return {
     port,
     async stop() {
-      child.kill("SIGTERM");
-      const late = setTimeout(() => child.kill("SIGKILL"), 2000);
+      // nginx takes its workers along; the others would wait for connections that are kept open.
+      child.kill(name === "nginx" ? "SIGTERM" : "SIGKILL");
       await ended;
-      clearTimeout(late);
       rmSync(folder, { recursive: true, force: true });
     },
   };
