@@ -1,21 +1,12 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import type { Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { test, type TestContext } from "node:test";
 import express, { type ErrorRequestHandler, type Express } from "express";
 import { protect } from "../../src/adapters/express.ts";
 import { adapterContract, setUp } from "./contract.ts";
-import { bearer, over, type Send } from "./sending.ts";
+import { bearer, serving, type Send } from "./sending.ts";
 
 async function listen(t: TestContext, app: Express): Promise<Send> {
-  const server: Server = app.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return over((server.address() as AddressInfo).port);
+  return await serving(t, app.listen(0, "127.0.0.1"));
 }
 
 adapterContract({

@@ -1,20 +1,13 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { createServer, IncomingMessage, ServerResponse, type RequestListener } from "node:http";
-import { Socket, type AddressInfo } from "node:net";
+import { Socket } from "node:net";
 import { test, type TestContext } from "node:test";
 import { protect, type AuthenticatedRequest } from "../../src/adapters/node-http.ts";
 import { adapterContract, setUp } from "./contract.ts";
-import { bearer, over, type Send } from "./sending.ts";
+import { bearer, serving, type Send } from "./sending.ts";
 
 async function listen(t: TestContext, listener: RequestListener): Promise<Send> {
-  const server = createServer(listener).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return over((server.address() as AddressInfo).port);
+  return await serving(t, createServer(listener).listen(0, "127.0.0.1"));
 }
 
 adapterContract({

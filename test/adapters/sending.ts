@@ -1,6 +1,8 @@
 import { once } from "node:events";
-import { request, type IncomingMessage } from "node:http";
+import { request, type IncomingMessage, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
+import type { TestContext } from "node:test";
 
 /** Header lines as they stand on the wire: one name may come twice. */
 export interface Sent {
@@ -30,6 +32,16 @@ export function over(port: number): Send {
     const [answer] = (await once(sent, "response")) as [IncomingMessage];
     return { status: answer.statusCode, headers: answer.headers, body: await text(answer) };
   };
+}
+
+/** Sends to a server that has begun to listen, and ends it with the test. */
+export async function serving(t: TestContext, server: Server): Promise<Send> {
+  await once(server, "listening");
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return over((server.address() as AddressInfo).port);
 }
 
 export const bearer = (token: string): readonly [string, string] => ["Authorization", `Bearer ${token}`];
