@@ -20,12 +20,17 @@ export async function holdfast(
     input?: string;
     settings?: Record<string, string>;
     nodeArgs?: readonly string[];
+    /** How long files may get, in blocks of 512 or 1,024 bytes, as the shell counts. */
+    fileBlocks?: number;
   } = {},
 ): Promise<Finished> {
   const env = serviceEnvironment(options.data ?? "never-made", options.settings);
-  const child = spawn(process.execPath, ["--no-warnings", ...(options.nodeArgs ?? []), cli, ...args], {
-    env,
-  });
+  const command = [process.execPath, "--no-warnings", ...(options.nodeArgs ?? []), cli, ...args];
+  // Who ignores the signal is told EFBIG, as a full disk tells ENOSPC.
+  const limit = `trap '' XFSZ; ulimit -f ${options.fileBlocks}; exec "$0" "$@"`;
+  const shell = options.fileBlocks === undefined ? [] : ["sh", "-c", limit];
+  const [program = "", ...rest] = [...shell, ...command];
+  const child = spawn(program, rest, { env });
   child.stdin.end(options.input ?? "");
   const [out, err] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
   return { code: child.exitCode, out, err };
