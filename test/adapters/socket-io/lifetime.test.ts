@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
 import { answer, arrived, heard, saying, transports, world, type Told } from "./world.ts";
 
 for (const transport of transports) {
@@ -115,7 +115,8 @@ test("law 5: no listener for whatever a client says hears its token", async (t) 
   );
 });
 
-test("what arrives after the end, while another token is checked, waits and comes in order", async (t) => {
+/** A client whose token is about to end, while the authority says nothing about the next. */
+async function atItsEnd(t: TestContext) {
   const here = await world(t, { asks: true, connections: { recheckMs: 86_400_000 } });
   const { client, provider, clock } = here;
   const said = saying(here, { degraded: "deny" });
@@ -124,6 +125,12 @@ test("what arrives after the end, while another token is checked, waits and come
   await answer(alice);
   await clock.advance(604_250);
   provider.fault("introspection", { hang: true });
+  return { here, alice, said };
+}
+
+test("what arrives after the end, while another token is checked, waits and comes in order", async (t) => {
+  const { here, alice, said } = await atItsEnd(t);
+  const { provider, clock } = here;
   const outcome = alice.emitWithAck("auth.token", provider.token());
   alice.emit("say", 1);
   await arrived(alice);
@@ -139,14 +146,8 @@ test("what arrives after the end, while another token is checked, waits and come
 });
 
 test("what waits for a token is bounded by what is in it, however deep", async (t) => {
-  const here = await world(t, { asks: true, connections: { recheckMs: 86_400_000 } });
-  const { client, provider, clock } = here;
-  const said = saying(here, { degraded: "deny" });
-  await clock.advance(500); // As above.
-  const alice = client({ token: provider.token() });
-  await answer(alice);
-  await clock.advance(604_250);
-  provider.fault("introspection", { hang: true });
+  const { here, alice, said } = await atItsEnd(t);
+  const { provider, clock } = here;
   alice.emit("auth.token", provider.token());
   await arrived(alice);
   await clock.advance(500);

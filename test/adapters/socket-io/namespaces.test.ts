@@ -41,30 +41,27 @@ test("a transport that nobody uses any more is closed", async (t) => {
   while (io.engine.clientsCount > 0) await setImmediate();
 });
 
-test("leaving a namespace frees its place, although the transport stays", async (t) => {
-  const { io, client, connections, provider } = await world(t);
-  protect(connections, {}, io);
-  const alice = client({ token: provider.token() });
-  await answer(alice);
-  const open = alice.io.socket("/open");
-  await answer(open);
-  alice.disconnect();
-  await open.emitWithAck("ping");
-  assert.equal(connections.status().open, 0);
-});
-
-test("a place is free again whatever the application does with its listeners", async (t) => {
-  const { io, client, connections, provider } = await world(t);
-  protect(connections, {}, io);
-  io.on("connection", (socket) => socket.removeAllListeners());
-  const alice = client({ token: provider.token() });
-  await answer(alice);
-  const open = alice.io.socket("/open");
-  await answer(open);
-  alice.disconnect();
-  await open.emitWithAck("ping");
-  assert.equal(connections.status().open, 0);
-});
+const leavings: [title: string, inApplication: (socket: { removeAllListeners(): unknown }) => void][] = [
+  ["leaving a namespace frees its place, although the transport stays", () => {}],
+  [
+    "a place is free again whatever the application does with its listeners",
+    (socket) => socket.removeAllListeners(),
+  ],
+];
+for (const [title, inApplication] of leavings) {
+  test(title, async (t) => {
+    const { io, client, connections, provider } = await world(t);
+    protect(connections, {}, io);
+    io.on("connection", inApplication);
+    const alice = client({ token: provider.token() });
+    await answer(alice);
+    const open = alice.io.socket("/open");
+    await answer(open);
+    alice.disconnect();
+    await open.emitWithAck("ping");
+    assert.equal(connections.status().open, 0);
+  });
+}
 
 test("a pattern that has made namespaces before it is protected is refused: these would be open", async (t) => {
   const { io, connections } = await world(t);
