@@ -1,3 +1,4 @@
+import { fileSnapshots } from "../stores/file-snapshots.ts";
 import { adminApp } from "./admin-app.ts";
 import { requestListener } from "./bad-request.ts";
 import { ensureFirstUser } from "./first-user.ts";
@@ -42,7 +43,8 @@ export async function startService(settings: Settings): Promise<Running> {
     listeners.push(admin);
 
     const local = await openStore(settings, { begin: true });
-    service = await compose(local, settings, identityOf(settings, open));
+    const snapshots = fileSnapshots({ dir: local.files.snapshots });
+    service = await compose(local, settings, identityOf(settings, open), { snapshots });
     const before = await recordIdentity(service.store, service);
     const first = roles.has("issuer")
       ? await ensureFirstUser(service.issuer, settings.bootstrapUser, local.files.password)

@@ -5,7 +5,6 @@ import type { Guard, GuardOptions } from "../guard/types.ts";
 import { createIssuer } from "../issuer/create-issuer.ts";
 import type { Issuer } from "../issuer/types.ts";
 import type { Store } from "../stores/contracts.ts";
-import { fileSnapshots } from "../stores/file-snapshots.ts";
 import { redisAnswers } from "../stores/redis.ts";
 import type { OpenedStore } from "./local-store.ts";
 import { openStore } from "./open-store.ts";
@@ -29,8 +28,14 @@ export interface Service extends Identity {
 /**
  * Puts the parts together and waits until they work. The guard reads keys and revocations from the issuer as any
  * guard would, only without a network between them. Closes what it opened, the store too, when it fails.
+ * `memory`: what the guard keeps over restarts, if anything.
  */
-export async function compose(local: OpenedStore, settings: Settings, identity: Identity): Promise<Service> {
+export async function compose(
+  local: OpenedStore,
+  settings: Settings,
+  identity: Identity,
+  memory: Pick<GuardOptions, "snapshots"> = {},
+): Promise<Service> {
   const { store, secret } = local;
   const { clients, corsOrigins, provider } = settings;
   const opened: { close(): Promise<void> }[] = [store];
@@ -56,7 +61,7 @@ export async function compose(local: OpenedStore, settings: Settings, identity: 
       issuers: provider === undefined ? [own] : [own, trustedProvider(provider, identity.audience)],
       degraded: settings.degraded ?? "deny",
       ...sharedAnswers(settings, secret),
-      snapshots: fileSnapshots({ dir: local.files.snapshots }),
+      ...memory,
       name: "service",
     });
     opened.push(guard);
@@ -90,7 +95,10 @@ export async function recordIdentity(store: Store, { url, audience }: Identity):
   return before === wanted ? null : (JSON.parse(before) as Identity);
 }
 
-/** Opens the store that the service on this machine uses, under the identity it was last served with. */
+/**
+ * Opens the store that the service on this machine uses, under the identity it was last served with. What that
+ * service keeps for its own restart is left alone: a command asks the store itself what is in force.
+ */
 export async function openRecorded(settings: Settings): Promise<Service> {
   const local = await openStore(settings, { begin: false });
   const identity = await local.store.markers.read("identity");

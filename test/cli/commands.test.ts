@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test, type TestContext } from "node:test";
+import { localFiles } from "../../src/server/local-store.ts";
 import { temporaryData } from "../server/temporary.ts";
 import { login, post, refresh, until, verify } from "../support/auth-calls.ts";
 import { startService, type ServiceProcess } from "../support/service-process.ts";
@@ -119,6 +122,19 @@ test("token inspect decodes a token and tells why it is or is not valid, without
   const odd = await holdfast(["token", "inspect"], { data, input: steering });
   assert.match(odd.out, /claims cannot be read\ninvalid \(malformed\)/);
   assert.ok(!odd.out.includes("\u001b"));
+});
+
+test("law 3: a command asks the store what is revoked, and leaves alone what the service keeps for its restart", async (t) => {
+  const { data, service } = await running(t);
+  const { access_token: token, session_id: session } = await login(service.url);
+  await service.stop();
+  const folder = localFiles(data).snapshots;
+  const kept = () => readdirSync(folder).map((file) => [file, readFileSync(join(folder, file), "utf8")]);
+  const before = kept();
+  assert.notEqual(before.length, 0);
+  assert.equal((await holdfast(["revoke", "--session", session], { data })).code, 0);
+  assert.match((await holdfast(["token", "inspect"], { data, input: token })).out, /^invalid \(revoked\)/m);
+  assert.deepEqual(kept(), before);
 });
 
 test("revoking what the store does not know is done all the same, and noted", async (t) => {
