@@ -28,7 +28,7 @@ void describe(
       const urls = [server.url, server.url, proxy.url];
       const instances = await Promise.all(
         urls.map(async (url) => {
-          const store = await redisStore({ url, prefix, commandTimeoutMs: 200 });
+          const store = await redisStore({ url, prefix, commandTimeoutMs: 500 });
           const guard = createGuard({
             issuer,
             audience,
@@ -49,7 +49,7 @@ void describe(
           return { alice, bob, connections };
         }),
       );
-      const there = await redisStore({ url: server.url, prefix, commandTimeoutMs: 200 });
+      const there = await redisStore({ url: server.url, prefix, commandTimeoutMs: 2_000 });
       t.after(async () => await there.close());
       const revoke = async (id: string) => {
         const expired = Date.now() + 3_600_000;

@@ -36,9 +36,9 @@ void describe("redis behind Sentinels that fail over", { skip: noRedis }, () => 
 
   void test("fault 5: what a failover lost is ended and appended again by who acknowledged it", async (t) => {
     const { primary, replica, options: sentinel } = sentinels;
-    const careful = await redisStore({ sentinel, replicas: 1, commandTimeoutMs: 200 });
+    const careful = await redisStore({ sentinel, replicas: 1, commandTimeoutMs: 1_000 });
     t.after(async () => await careful.close());
-    const store = await redisStore({ sentinel, commandTimeoutMs: 200 });
+    const store = await redisStore({ sentinel, commandTimeoutMs: 1_000 });
     t.after(async () => await store.close());
     await login(careful, "kept");
     await login(careful, "lost");
@@ -81,7 +81,7 @@ void describe("redis as a cluster that fails over", { skip: noRedis }, () => {
   void test("fault 4: primaries are killed one after the other, and no session is lost or forked", async (t) => {
     const careful = await redisStore({ cluster: cluster.urls, replicas: 1, commandTimeoutMs: 1_000 });
     t.after(async () => await careful.close());
-    const store = await redisStore({ cluster: cluster.urls, commandTimeoutMs: 300 });
+    const store = await redisStore({ cluster: cluster.urls, commandTimeoutMs: 1_000 });
     t.after(async () => await store.close());
     const ids = Array.from({ length: 12 }, (_, i) => `s${i}`);
     for (const id of ids) await login(careful, id, `subject of ${id}`);

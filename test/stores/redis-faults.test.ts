@@ -17,6 +17,11 @@ import { createFaultProxy } from "../../src/testing/fault-proxy.ts";
 import { DeafProxy } from "../support/deaf-proxy.ts";
 import { freePort, noRedis, RedisServer, replicaOf, until } from "../support/redis-servers.ts";
 
+/** No promise: a disk that others keep busy may hold an answer back for a second. */
+const PATIENCE_MS = 2000;
+/** For what is not answered at all. */
+const DEADLINE_MS = 500;
+
 const failsWith = (code: ErrorCode) => (error: unknown) => isHoldfastError(error, code);
 
 /** Presents a refresh token, and asks the store nothing besides. */
@@ -52,7 +57,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     options: Partial<RedisStoreOptions> = {},
   ): Promise<Store> {
     const prefix = `${randomBytes(6).toString("hex")}:`;
-    const store = await redisStore({ url: server.url, prefix, commandTimeoutMs: 100, ...options });
+    const store = await redisStore({ url: server.url, prefix, commandTimeoutMs: PATIENCE_MS, ...options });
     t.after(async () => await store.close());
     return store;
   }
@@ -71,7 +76,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
   });
 
   void test("fault 2: a frozen server is given up at the deadline, and used again after the thaw", async (t) => {
-    const store = await open(t);
+    const store = await open(t, { commandTimeoutMs: DEADLINE_MS });
     await login(store, "s1");
     server.freeze();
     try {
@@ -88,7 +93,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
   void test("fault 2: a connection over which nothing comes back is replaced, however busy it is", async (t) => {
     const proxy = await DeafProxy.start(server.port);
     t.after(async () => proxy.close());
-    const store = await open(t, { url: proxy.url });
+    const store = await open(t, { url: proxy.url, commandTimeoutMs: DEADLINE_MS });
     assert.equal(proxy.deafen("EVALSHA"), 1);
     await assert.rejects(store.now(), failsWith("store_unavailable"));
     await until(async () => await works(store), "a new connection");
@@ -97,7 +102,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
   void test("fault 2: so is one over which more was asked than may wait for an answer", async (t) => {
     const proxy = await DeafProxy.start(server.port);
     t.after(async () => proxy.close());
-    const store = await open(t, { url: proxy.url, commandTimeoutMs: 400 });
+    const store = await open(t, { url: proxy.url, commandTimeoutMs: DEADLINE_MS });
     assert.equal(proxy.deafen("EVALSHA"), 1);
     const asked = await Promise.allSettled(Array.from({ length: 11_000 }, async () => await store.now()));
     assert.ok(asked.every(({ status }) => status === "rejected"));
@@ -137,7 +142,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     ];
     const slow = await RedisServer.start(settings);
     t.after(async () => await slow.stop());
-    const store = await open(t, { url: slow.url, commandTimeoutMs: 500 });
+    const store = await open(t, { url: slow.url });
     await login(store, "s1");
     await slow.cli("EVAL", "for i = 1, 1500 do redis.call('SET', i, string.rep('x', 99)) end", "0");
     await slow.cli("BGREWRITEAOF");
@@ -159,13 +164,13 @@ void describe("redis and its faults", { skip: noRedis }, () => {
   void test("fault 3: a slow server is given up at the deadline each time, and nothing is spent twice", async (t) => {
     const proxy = await createFaultProxy({ target: server.url });
     t.after(async () => await proxy.close());
-    const store = await open(t, { url: proxy.url });
+    const store = await open(t, { url: proxy.url, commandTimeoutMs: DEADLINE_MS });
     await login(store, "s1");
-    proxy.set({ kind: "latency", ms: 200 });
-    for (let i = 0; i < 3; i++) await assert.rejects(store.sessions.get("s1"), /no answer within 100 ms/);
+    proxy.set({ kind: "latency", ms: 2 * DEADLINE_MS });
+    for (let i = 0; i < 3; i++) await assert.rejects(store.sessions.get("s1"), /no answer within 500 ms/);
     // A write is given four times as long.
-    proxy.set({ kind: "latency", ms: 500 });
-    await assert.rejects(rotate(store, "s1", 1), /no answer within 400 ms/);
+    proxy.set({ kind: "latency", ms: 5 * DEADLINE_MS });
+    await assert.rejects(rotate(store, "s1", 1), /no answer within 2000 ms/);
     proxy.set({ kind: "pass" });
     await until(async () => await works(store), "a fast server");
     assert.match((await rotate(store, "s1", 1)).outcome, /^(rotated|repeated)$/);
@@ -225,7 +230,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
   });
 
   void test("law 3: every session of a subject ends, however many there are", async (t) => {
-    const store = await open(t, { commandTimeoutMs: 2000 });
+    const store = await open(t);
     for (let i = 0; i < 11_000; i += 1000) {
       await Promise.all(Array.from({ length: 1000 }, async (_, n) => await login(store, `s${i + n}`)));
     }
@@ -264,7 +269,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     const replica = await RedisServer.start([`replicaof 127.0.0.1 ${primary.port}`]);
     t.after(async () => void (await Promise.all([primary.stop(), replica.stop()])));
     await replicaOf(primary);
-    const options = { url: primary.url, prefix: "p:", replicas: 1, commandTimeoutMs: 400 };
+    const options = { url: primary.url, prefix: "p:", replicas: 1, commandTimeoutMs: DEADLINE_MS };
     const stores = [await open(t, options), await open(t, options), await open(t, options)] as const;
     await login(stores[0], "s1");
     replica.freeze();
@@ -297,7 +302,10 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     const proxy = await DeafProxy.start(server.port);
     t.after(async () => proxy.close());
     const prefix = `${randomBytes(6).toString("hex")}:`;
-    const [one, other] = [await open(t, { prefix, url: proxy.url }), await open(t, { prefix })];
+    const [one, other] = [
+      await open(t, { prefix, url: proxy.url, commandTimeoutMs: DEADLINE_MS }),
+      await open(t, { prefix }),
+    ];
     const heard: string[] = [];
     t.after(async () => leave());
     const leave = one.revocations.subscribe((entries) => heard.push(...entries.map((e) => e.revocation.id)));
@@ -362,7 +370,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
 
   void test("audit events are a million at most: a flood of them leaves room for the rest", async (t) => {
     const prefix = `${randomBytes(6).toString("hex")}:`;
-    const store = await open(t, { prefix, commandTimeoutMs: 2000 });
+    const store = await open(t, { prefix });
     const flood = `local some = {} for i = 1, 5000 do some[i] = '{}' end
       for i = 1, 200 do redis.call('LPUSH', KEYS[1], unpack(some)) end`;
     await server.cli("EVAL", flood, "1", `${prefix}{audit}`);
@@ -423,7 +431,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
   });
 
   void test("law 12: a store that asks for a replica does not open where there is none", async (t) => {
-    await assert.rejects(open(t, { replicas: 1 }), /0 of 1 replicas/);
+    await assert.rejects(open(t, { replicas: 1, commandTimeoutMs: DEADLINE_MS }), /0 of 1 replicas/);
   });
 
   void test("law 3: a log on a server that may not be written to does not count as read", async (t) => {

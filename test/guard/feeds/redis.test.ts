@@ -14,8 +14,8 @@ void describe("a guard that follows the log in a real Redis", { skip: noRedis },
 
   /** A guard whose store is reached at `to`, and another process that revokes. */
   async function parts(t: TestContext, to: string, prefix: string) {
-    const here = await redisStore({ url: to, prefix, commandTimeoutMs: 200 });
-    const there = await redisStore({ url: server.url, prefix, commandTimeoutMs: 200 });
+    const here = await redisStore({ url: to, prefix, commandTimeoutMs: 500 });
+    const there = await redisStore({ url: server.url, prefix, commandTimeoutMs: 2_000 });
     t.after(async () => void (await Promise.all([here.close(), there.close()])));
     const mint = await createMint({ issuer, audience });
     const guard = createGuard({
