@@ -26,7 +26,7 @@ export const keysRotate: Command = {
   operands: [],
   examples: ["holdfast keys rotate"],
   notes:
-    "Tokens signed so far stay valid. A running service takes the next key within a minute. To end the tokens of a\n" +
+    "Tokens signed so far stay valid. A running service takes the next key within a second. To end the tokens of a\n" +
     "key that was stolen: holdfast revoke --key ID.",
   async run() {
     return await withService(async ({ issuer }) => {

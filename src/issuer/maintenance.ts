@@ -1,6 +1,6 @@
 import { jittered } from "../resilience/backoff.ts";
 import type { Context } from "./context.ts";
-import { KEY_RELOAD_MS } from "./signing-keys.ts";
+import { MAX_KEYS_AGE_MS } from "./signing-keys.ts";
 
 const CLEAN_UP_MS = 10 * 60_000;
 const SPREAD = 0.2;
@@ -19,7 +19,7 @@ export function startMaintenance({ clock, keys, store }: Context, random: () => 
     });
     waiting.set(everyMs, cancel);
   };
-  repeat(KEY_RELOAD_MS, async () => await keys.reload());
+  repeat(MAX_KEYS_AGE_MS, async () => await keys.reload());
   repeat(CLEAN_UP_MS, async () => {
     await keys.maintain();
     await store.prune();

@@ -9,10 +9,10 @@ import { acceptedForMs, type Foundation } from "./context.ts";
 import { binding, openKey, sealKey } from "./sealed-key.ts";
 import type { IssuerStatus } from "./types.ts";
 
-/** How old our view of the keys may be when we sign: a rotation in another process is seen within this time. */
-export const KEY_RELOAD_MS = 60_000;
-/** An unknown `kid` makes us look again, but no more often than this. */
-const LOOK_AGAIN_MS = 1_000;
+/** How old our view of the keys may be when we sign, while the store cannot be read. */
+export const MAX_KEYS_AGE_MS = 60_000;
+/** Else: a rotation or revocation in another process is seen within this time. */
+const LOOK_EVERY_MS = 1_000;
 
 interface OpenedKey {
   readonly record: SigningKeyRecord;
@@ -26,6 +26,8 @@ export class SigningKeys {
   readonly #loading = new SingleFlight<"keys", void>();
   #keys: readonly OpenedKey[] = [];
   #loaded: Instant | null = null;
+  /** When the store was last asked, whatever it said. */
+  #looked: Instant | null = null;
   #asked = 0;
   #answered = 0;
 
@@ -46,8 +48,9 @@ export class SigningKeys {
   /** What the store holds now, at the latest when this resolves; an answer that was overtaken is dropped. */
   async reload(): Promise<void> {
     const turn = ++this.#asked;
-    const asked = instant(this.#base.clock);
-    const records = await this.#base.store.keys.list();
+    const { clock, store } = this.#base;
+    const asked = instant(clock);
+    const records = await store.keys.list().finally(() => (this.#looked = instant(clock)));
     const opened = await Promise.all(records.map(async (record) => await this.#opened(record)));
     const keys = opened.filter((key) => key !== null);
     if (signerOf(keys) === undefined) {
@@ -61,17 +64,15 @@ export class SigningKeys {
 
   /** The key that signs now. */
   async signer(): Promise<SigningKey> {
-    await this.#reloadIfOlderThan(KEY_RELOAD_MS);
+    await this.#look();
     return this.#signer().signing;
   }
 
   /** A key that is published under `kid`. */
   async find(kid: string | undefined, algorithm: Algorithm): Promise<VerificationKey | undefined> {
-    await this.#reloadIfOlderThan(KEY_RELOAD_MS);
-    const known = () =>
-      this.#keys.find(({ record }) => record.kid === kid && record.algorithm === algorithm)?.verification;
-    if (known() === undefined) await this.#reloadIfOlderThan(LOOK_AGAIN_MS);
-    return known();
+    await this.#look();
+    return this.#keys.find(({ record }) => record.kid === kid && record.algorithm === algorithm)
+      ?.verification;
   }
 
   /**
@@ -79,7 +80,7 @@ export class SigningKeys {
    * published while the store cannot be read.
    */
   async jwks(): Promise<{ keys: readonly SigningKey["publicJwk"][] }> {
-    await this.#reloadIfOlderThan(KEY_RELOAD_MS).catch((error: unknown) => {
+    await this.#look().catch((error: unknown) => {
       if (this.#keys.length === 0) throw error;
     });
     return { keys: this.#keys.map(({ signing }) => signing.publicJwk) };
@@ -104,7 +105,7 @@ export class SigningKeys {
     const { store, config } = this.#base;
     const now = await store.now();
     // A retired key signs in another process until that one looks again, and its last token lives on after that.
-    const keepMs = KEY_RELOAD_MS + acceptedForMs(config);
+    const keepMs = MAX_KEYS_AGE_MS + acceptedForMs(config);
     for (const { record } of this.#keys) {
       if (record.retiredAt !== null && now > record.retiredAt + keepMs) await store.keys.remove(record.kid);
     }
@@ -144,9 +145,16 @@ export class SigningKeys {
     await this.reload();
   }
 
-  async #reloadIfOlderThan(ms: number): Promise<void> {
-    if (this.#loaded !== null && elapsedMs(this.#base.clock, this.#loaded) < ms) return;
-    await this.#loading.run("keys", async () => await this.reload());
+  async #look(): Promise<void> {
+    const { clock } = this.#base;
+    const age = (since: Instant | null) => (since === null ? Infinity : elapsedMs(clock, since));
+    const isYoung = () => age(this.#loaded) < MAX_KEYS_AGE_MS;
+    if (age(this.#looked) < LOOK_EVERY_MS && isYoung()) return;
+    await this.#loading
+      .run("keys", async () => await this.reload())
+      .catch((error: unknown) => {
+        if (!isYoung()) throw error;
+      });
   }
 
   async #make(createdAt: number, activatedAt: number | null): Promise<SigningKeyRecord> {

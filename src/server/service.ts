@@ -1,4 +1,3 @@
-import { HoldfastError } from "../core/errors.ts";
 import { createGuard } from "../guard/create-guard.ts";
 import { jwks } from "../guard/keys/jwks.ts";
 import type { Guard, GuardOptions } from "../guard/types.ts";
@@ -7,7 +6,6 @@ import type { Issuer } from "../issuer/types.ts";
 import type { Store } from "../stores/contracts.ts";
 import { redisAnswers } from "../stores/redis.ts";
 import type { OpenedStore } from "./local-store.ts";
-import { openStore } from "./open-store.ts";
 import { trustedProvider } from "./provider.ts";
 import type { Settings } from "./settings.ts";
 
@@ -93,19 +91,4 @@ export async function recordIdentity(store: Store, { url, audience }: Identity):
     standing = (await store.markers.read("identity")) ?? wanted;
   }
   return before === wanted ? null : (JSON.parse(before) as Identity);
-}
-
-/**
- * Opens the store that the service on this machine uses, under the identity it was last served with. What that
- * service keeps for its own restart is left alone: a command asks the store itself what is in force.
- */
-export async function openRecorded(settings: Settings): Promise<Service> {
-  const local = await openStore(settings, { begin: false });
-  const identity = await local.store.markers.read("identity");
-  if (identity !== null) return await compose(local, settings, JSON.parse(identity) as Identity);
-  await local.store.close();
-  throw new HoldfastError(
-    "store_unavailable",
-    `${local.store.description} was never served: start the service once`,
-  );
 }

@@ -76,7 +76,7 @@ test("law 3: what the command line revokes, a running service refuses", async (t
   assert.equal((await holdfast(["revoke", "--user", "nobody"], { data })).code, 1);
 });
 
-test("keys list and rotate show and change which key signs; tokens signed before stay valid", async (t) => {
+test("keys list and rotate show and change which key signs, also after its revocation; tokens signed before stay valid", async (t) => {
   const { data, service } = await running(t);
   const before = await login(service.url);
   const states = async () =>
@@ -96,6 +96,12 @@ test("keys list and rotate show and change which key signs; tokens signed before
   assert.equal((await holdfast(["revoke", "--key", signing?.[0] ?? ""], { data })).code, 0);
   const gone = await until(async () => (await verify(service.url, before.access_token)) === 401, DEADLINE_MS);
   assert.ok(gone < DEADLINE_MS);
+  assert.equal((await holdfast(["revoke", "--key", next?.[0] ?? ""], { data })).code, 0);
+  const goesOn = async () => (await verify(service.url, (await login(service.url)).access_token)) === 200;
+  assert.ok(
+    (await until(goesOn, DEADLINE_MS)) < DEADLINE_MS,
+    "the service signs with a key that was not revoked",
+  );
 });
 
 test("token inspect decodes a token and tells why it is or is not valid, without its signature", async (t) => {

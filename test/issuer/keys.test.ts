@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { isHoldfastError } from "../../src/core/errors.ts";
 import type { Issuer } from "../../src/issuer/types.ts";
 import { call, fixture, logIn, OTHER_SECRET, SECRET, validity } from "./fixture.ts";
-import { pass, stores, wrapped } from "./stores.ts";
+import { failing, pass, stores, wrapped } from "./stores.ts";
 
 const MINUTE_MS = 60_000;
 
@@ -78,17 +78,50 @@ for (const [name, open] of stores) {
       });
     });
 
-    test("a rotation by another issuer is seen within a minute, its tokens at once", async () => {
+    test("law 3: what another issuer did to the keys is seen within a second: a revoked one signs no more", async () => {
       await open(async (store, clock) => {
         const [a, b] = [fixture({ store, clock }).issuer, fixture({ store, clock }).issuer];
         await b.ready();
         await a.keys.rotate();
         await a.keys.rotate();
         await clock.advance(1_000);
-        const tokens = await logIn(a);
-        assert.equal((await validity(b, tokens.access_token)).valid, true);
-        await clock.advance(60_000);
-        assert.equal(await signingKid(b), await signingKid(a));
+        const { access_token: token } = await logIn(a);
+        assert.deepEqual(await published(b), await published(a));
+        assert.equal((await validity(b, token)).valid, true);
+        assert.equal(await signingKid(b), kidOf(token));
+        await a.revoke({ kind: "key", id: kidOf(token) });
+        await clock.advance(1_000);
+        const renewed = await logIn(b);
+        assert.notEqual(kidOf(renewed.access_token), kidOf(token));
+        assert.equal((await validity(a, renewed.access_token)).valid, true);
+        assert.equal((await validity(b, token)).valid, false);
+      });
+    });
+
+    test("fault 2: keys that cannot be read are asked for once a second, and those that are known sign for a minute", async () => {
+      await open(async (store, clock) => {
+        let [reads, fails] = [0, false];
+        const ailing = failing(store, (method) => {
+          if (method !== "keys.list") return false;
+          reads++;
+          return fails && "before";
+        });
+        const { issuer } = fixture({ store: ailing, clock });
+        const first = await signingKid(issuer);
+        [reads, fails] = [0, true];
+        for (let i = 0; i < 50; i++) {
+          await clock.advance(1_000);
+          assert.deepEqual([await signingKid(issuer), await signingKid(issuer)], [first, first]);
+        }
+        assert.ok(reads >= 50 && reads < 60, `${reads} reads`);
+        await clock.advance(10_000);
+        assert.equal(
+          (await issuer.login({ username: "ann", password: "password of ann" })).status,
+          "unavailable",
+        );
+        assert.ok((await published(issuer)).includes(first), "what is known stays published");
+        fails = false;
+        assert.equal(await signingKid(issuer), first);
       });
     });
 
