@@ -4,11 +4,12 @@ import { abandonable, afterWorking } from "../resilience/deadline.ts";
 import type { AuthorityAnswer } from "./authority/authority.ts";
 import { whyRefused, type Lapse } from "./decide.ts";
 import { bridgedMs } from "./degraded.ts";
-import { confirmed, invalid, unavailable, vouched, type Finding, type Known } from "./finding.ts";
+import { confirmed, invalid, isProven, unavailable, vouched } from "./finding.ts";
+import type { Base, Finding, Known } from "./finding.ts";
 import type { Ladder } from "./ladder.ts";
 import type { Realm } from "./realm.ts";
 import { describe, report } from "./report.ts";
-import { inquire, type Said } from "./shared/inquire.ts";
+import { inquire, type Ask, type Said } from "./shared/inquire.ts";
 import type { SharedQuestion } from "./shared/share.ts";
 import type { Call, Rules } from "./types.ts";
 
@@ -29,9 +30,6 @@ export interface Question {
 /** What to decide on, and whether that is without the authority. */
 export type Consulted = Pick<Answer, "from"> &
   ({ readonly finding: Finding; readonly lapse: null } | { readonly finding: Known; readonly lapse: Lapse });
-
-/** What is known of a token without an answer: its proof or an earlier answer, or only whose it is. */
-type Base = Known | Realm;
 
 /** An authority that does not know an opaque token may yet hear of it. */
 const REFUSED_MS = 10_000;
@@ -82,9 +80,12 @@ function ask(ladder: Ladder, token: string, digest: string, base: Base): Questio
   if (authority === undefined) return failed();
   try {
     const began = instant(clock);
-    const shared = share?.question(digest, "claims" in base ? base.signedDigest : undefined);
+    // A signature that nobody checked may be any: no other's answer counts for it.
+    const shared = share?.question(digest, isProven(base) ? base.signedDigest : undefined);
     const matter = { token, digest, base, began, shared };
-    const said = inquire(token, authority, shared, timekeeper.steppedMs(began));
+    const isSuspect = "claims" in base && !base.isWhole && !isProven(base);
+    const put = (): ReturnType<Ask> => (isSuspect ? authority.askOfSuspect(token) : authority.ask(token));
+    const said = inquire(put, shared, timekeeper.steppedMs(began));
     if ("outcome" in said) return land(ladder, matter, said);
     let stop = () => {};
     let waiting: Promise<null> | undefined;
@@ -121,11 +122,10 @@ function land(ladder: Ladder, matter: Matter, { outcome, recalled }: Said): Answ
   const { memory, realms } = ladder;
   const { token, digest, base } = matter;
   const realm = realmOf(base);
-  const isProven = "claims" in base && base.key !== null;
   const finding =
     outcome.status === "yes"
       ? reconcile(realm, base, outcome.claims)
-      : invalid(isProven ? whyRefused(base.ownExpiresAt, instant(ladder.clock)) : "inactive");
+      : invalid(isProven(base) ? whyRefused(base.ownExpiresAt, instant(ladder.clock)) : "inactive");
   if (finding.status === "unavailable") return origin(finding);
   if (recalled === null) {
     realm.lapses.answered();
@@ -138,7 +138,7 @@ function land(ladder: Ladder, matter: Matter, { outcome, recalled }: Said): Answ
     return answer;
   }
   memory.forget(digest);
-  if (isProven) deny(ladder, base);
+  if (isProven(base)) deny(ladder, base);
   else {
     const ttlMs = Math.min(REFUSED_MS, recalled?.leftMs ?? REFUSED_MS);
     memory.keepInvalid(digest, finding.reason, realms.keysVersion, ttlMs);
@@ -158,7 +158,7 @@ function tell(ladder: Ladder, matter: Matter, answer: AuthorityAnswer, finding: 
   const endsAt =
     finding.status === "valid"
       ? Math.min(began.wall + memoryTtlMs, finding.expiresAt + toleranceMs)
-      : "claims" in base && base.key !== null
+      : isProven(base)
         ? Math.min(now.wall + SHARED_DENIAL_MS, base.ownExpiresAt + toleranceMs)
         : now.wall + REFUSED_MS;
   void shared.tell({ answer, askedAt: began.wall, endsAt }, timekeeper.steppedMs(now));
@@ -173,7 +173,7 @@ function reconcile(realm: Realm, base: Base, said: Known["claims"]): Finding {
     return unavailable("authority_unavailable");
   }
   if (said["cnf"] !== undefined) return invalid("sender_constrained");
-  if ("claims" in base && base.key !== null) return confirmed(said, base);
+  if ("claims" in base && base.signedDigest !== undefined) return confirmed(said, base);
   const claims = said.iss === undefined ? Object.freeze({ ...said, iss: realm.policy.issuer }) : said;
   const refused = checkClaims({ claims, typ: undefined }, { ...realm.policy, requireTyp: false });
   return refused === null ? vouched(claims, realm) : invalid(refused);
@@ -182,13 +182,12 @@ function reconcile(realm: Realm, base: Base, said: Known["claims"]): Finding {
 /** What the authority refused is revoked until it ends by itself. Where there is no room for that, nothing is let in without it. */
 function deny(
   { clock, timekeeper, toleranceMs }: Ladder,
-  { realm, signedDigest, ownExpiresAt }: Known,
+  { realm, signedDigest, ownExpiresAt }: Known & { readonly signedDigest: string },
 ): void {
   const { issuer } = realm.source;
   const until = ownExpiresAt + toleranceMs + DENIAL_SLACK_MS;
   const nowMs = timekeeper.slower(instant(clock));
-  const isKept =
-    signedDigest !== undefined && realm.view.add({ kind: "token", id: signedDigest, issuer, until }, nowMs);
+  const isKept = realm.view.add({ kind: "token", id: signedDigest, issuer, until }, nowMs);
   if (!isKept) realm.lapses.bar(until);
 }
 

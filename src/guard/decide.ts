@@ -74,7 +74,7 @@ export function whyRefused(expiresAt: number, now: Instant): "expired" | "revoke
 function isRevoked(finding: Known): boolean {
   const { view } = finding.realm;
   if (finding.clearedAt === view.news) return false;
-  if (view.revokes(finding.claims, finding.key?.kid, finding.signedDigest)) return true;
+  if (view.revokes(finding.claims, finding.kid, finding.signedDigest)) return true;
   finding.clearedAt = view.news;
   return false;
 }

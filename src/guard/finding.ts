@@ -24,8 +24,10 @@ export interface Known {
   readonly expiresAt: number;
   /** The same as the token says it. An end that the authority put before it has to be known until then. */
   readonly ownExpiresAt: number;
-  /** That proved it; `null` for an opaque token, which only its authority vouches for. */
+  /** That proved it; `null` for one that only its authority vouches for: opaque, or signed by a key that cannot be fetched. */
   readonly key: VerificationKey | null;
+  /** Of the key that signed it. */
+  readonly kid: string | undefined;
   /** Whether everybody was asked who is to be asked; false when the authority gave no answer yet. */
   readonly isWhole: boolean;
   /** State of the revocations that were last asked about it, so that only news makes them be asked again. */
@@ -46,6 +48,9 @@ export interface NotFoundOut {
   readonly retryAfterMs: number;
 }
 
+/** What is known of a token without an answer of its authority: its proof or an earlier answer, or only whose it is. */
+export type Base = Known | Realm;
+
 export type Finding = Known | Refused | NotFoundOut;
 
 /** When there is nothing better to say. */
@@ -63,15 +68,26 @@ export function unavailable(cause: UnavailableCause, retryAfterMs: number = RETR
 export function proven({ claims, signingInput }: ParsedToken, key: VerificationKey, realm: Realm): Known {
   const isWhole = realm.authority === undefined;
   const signedDigest = isWhole ? undefined : hash("sha256", signingInput, "base64url");
-  return known(realm, claims, { key, isWhole, signedDigest });
+  return known(realm, claims, { key, kid: key.kid, isWhole, signedDigest });
+}
+
+/** What one says of itself whose key cannot be fetched: true only if the authority says so. */
+export function claimed({ claims, signingInput, kid }: ParsedToken, realm: Realm): Known {
+  const signedDigest = hash("sha256", signingInput, "base64url");
+  return known(realm, claims, { key: null, kid, isWhole: false, signedDigest });
+}
+
+/** Whether what it says of itself is true, by its key or because the authority said so before. */
+export function isProven(base: Base): base is Known & { signedDigest: string } {
+  return "claims" in base && base.signedDigest !== undefined && (base.key !== null || base.isWhole);
 }
 
 /** What the authority says of a token that proves nothing by itself. */
 export function vouched(answer: Readonly<JwtClaims>, realm: Realm): Known {
-  return known(realm, answer, { key: null, isWhole: true, signedDigest: undefined });
+  return known(realm, answer, { key: null, kid: undefined, isWhole: true, signedDigest: undefined });
 }
 
-/** What it says of one that proved itself. It can take away, and add what only it knows. */
+/** What it says of a signed one. It can take away, and add what only it knows. */
 export function confirmed(answer: Readonly<JwtClaims>, base: Known): Known {
   const said = answer.scope ?? answer["scp"];
   const { exp } = answer;
@@ -90,7 +106,7 @@ export function confirmed(answer: Readonly<JwtClaims>, base: Known): Known {
 function known(
   realm: Realm,
   claims: Readonly<JwtClaims>,
-  more: Pick<Known, "key" | "isWhole" | "signedDigest">,
+  more: Pick<Known, "key" | "kid" | "isWhole" | "signedDigest">,
 ): Known {
   const expiresAt = claims.exp === undefined ? Infinity : claims.exp * 1000;
   return {

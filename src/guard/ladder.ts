@@ -2,6 +2,7 @@ import { hash } from "node:crypto";
 import { instant, type Instant } from "../core/clock.ts";
 import { decisionEvents, type DecisionEvent } from "../core/events.ts";
 import type { Decision, InvalidReason } from "../core/verdict.ts";
+import { checkClaims } from "../jwt/claims.ts";
 import type { VerificationKey } from "../jwt/jwk-set.ts";
 import { parseToken, type HeaderMemo, type ParsedToken } from "../jwt/parse.ts";
 import type { Proof, ProofPool } from "../jwt/proof-pool.ts";
@@ -10,7 +11,7 @@ import type { SingleFlight } from "../resilience/single-flight.ts";
 import { consult, type Question } from "./consult.ts";
 import { decide, type Court, type Lapse } from "./decide.ts";
 import { letIn } from "./degraded.ts";
-import { invalid, proven, unavailable } from "./finding.ts";
+import { claimed, invalid, proven, unavailable } from "./finding.ts";
 import type { Finding, Known, NotFoundOut, Refused } from "./finding.ts";
 import type { Memory } from "./memory.ts";
 import type { Realm, Realms } from "./realm.ts";
@@ -183,7 +184,9 @@ export function stillStands({ key, realm }: Known, now: Instant): boolean {
 function recallStale({ memory }: Ladder, digest: string, now: Instant): Known | undefined {
   const stale = memory.stale(digest, now);
   if (stale === undefined || !stillStands(stale, now)) return undefined;
-  const { key, realm } = stale;
+  const { key, realm, signedDigest } = stale;
+  // A key that could not be fetched may be here by now.
+  if (key === null && signedDigest !== undefined && !realm.keyring.isOut) return undefined;
   return realm.authority !== undefined || (key !== null && realm.keyring.vanished(key, now))
     ? stale
     : undefined;
@@ -226,12 +229,20 @@ async function seek(ladder: Ladder, suspect: Suspect, tried: readonly Verificati
   const { keyring, source } = suspect.realm;
   try {
     const lookup = await keyring.resolve(suspect.parsed, tried);
-    if (lookup.status !== "found") return lookup;
+    if (lookup.status === "unavailable") return claim(suspect) ?? lookup;
+    if (lookup.status === "invalid") return lookup;
     return (await tryKeys(ladder, suspect, lookup.keys)) ?? unavailable("key_pending");
   } catch (error) {
     report(source, "keys_failed", describe(error));
     return unavailable("keys_unavailable");
   }
+}
+
+/** While no keys can be fetched, the authority is asked in place of one that is new. */
+function claim({ realm, parsed }: Suspect): Finding | undefined {
+  if (realm.authority === undefined || parsed.kid === undefined || !realm.keyring.isOut) return undefined;
+  const refused = checkClaims(parsed, realm.policy);
+  return refused === null ? claimed(parsed, realm) : invalid(refused);
 }
 
 type Tried = Finding | undefined;

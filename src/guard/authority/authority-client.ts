@@ -18,6 +18,8 @@ import type { AuthoritySettings } from "./settings.ts";
 const LEAST_PATIENCE_MS = 80;
 /** As many questions wait their turn, no longer than the hard timeout. */
 const WAITING = 1_000;
+/** The part of the places that tokens may take which nobody could prove. */
+const SUSPECTS = 1 / 8;
 /** The probe comes again this soon after one that failed. */
 const PROBE_AGAIN_MS = 1_000;
 
@@ -35,6 +37,7 @@ export class AuthorityClient implements Authority {
   readonly #places: Pool;
   readonly #closing = new AbortController();
   #inFlight = 0;
+  #suspects = 0;
   /** It wants to be left alone (`Retry-After`). */
   #pause: { readonly since: Instant; readonly ms: number } | null = null;
   /** When the next probe goes unless there is an answer before; `null` until `start`. */
@@ -65,12 +68,15 @@ export class AuthorityClient implements Authority {
   }
 
   ask(token: string): AuthorityOutcome | Promise<AuthorityOutcome> {
-    if (this.#closing.signal.aborted) return unavailable("closed");
-    if (this.#leftMs(this.#pause) > 0) return this.#noAnswer();
-    const pass = this.#breaker.admit();
-    if (pass === null) return this.#noAnswer();
-    if (this.#inFlight >= this.#settings.maxConcurrent + WAITING) return unavailable("overloaded");
-    return this.#question(token, pass);
+    const pass = this.#admit();
+    return "status" in pass ? pass : this.#question(token, (reply) => this.#settle(pass, reply));
+  }
+
+  askOfSuspect(token: string): AuthorityOutcome | Promise<AuthorityOutcome> {
+    const pass = this.#admit();
+    if ("status" in pass) return pass;
+    const isCrowded = this.#suspects >= Math.ceil(this.#settings.maxConcurrent * SUSPECTS);
+    return isCrowded ? unavailable("overloaded") : this.#suspected(token, pass);
   }
 
   get patienceMs(): number {
@@ -114,14 +120,33 @@ export class AuthorityClient implements Authority {
     this.#prober.close();
   }
 
-  async #question(token: string, pass: Pass): Promise<AuthorityOutcome> {
+  #admit(): Pass | NotFoundOut {
+    if (this.#closing.signal.aborted) return unavailable("closed");
+    if (this.#leftMs(this.#pause) > 0) return this.#noAnswer();
+    const isFull = this.#inFlight >= this.#settings.maxConcurrent + WAITING;
+    const pass = this.#breaker.admit();
+    return isFull ? unavailable("overloaded") : (pass ?? this.#noAnswer());
+  }
+
+  async #suspected(token: string, pass: Pass): Promise<AuthorityOutcome> {
+    this.#suspects++;
+    try {
+      return await this.#question(token, (reply) => {
+        if (reply.status !== "failed") this.#settle(pass, reply);
+      });
+    } finally {
+      this.#suspects--;
+    }
+  }
+
+  async #question(token: string, settle: (reply: Reply) => void): Promise<AuthorityOutcome> {
     this.#inFlight++;
     this.#retries.earn();
     const inTurn = async <T>(ask: () => Promise<T>) => await this.#places.run(ask);
     const reply = await this.#exchange(token, inTurn, () => this.#retries.spend());
     this.#inFlight--;
     if (this.#closing.signal.aborted) return unavailable("closed");
-    this.#settle(pass, reply);
+    settle(reply);
     return reply.status === "failed" ? this.#noAnswer() : reply;
   }
 

@@ -38,6 +38,11 @@ export interface Authority {
    * anything but a definitive answer. Callers join questions about the same token before they come here.
    */
   ask(token: string): AuthorityOutcome | Promise<AuthorityOutcome>;
+  /**
+   * The same of a signed token that nobody could prove. Strangers can make as many as they like: only a part of the
+   * questions under way are about such, and those that fail open no breaker.
+   */
+  askOfSuspect(token: string): AuthorityOutcome | Promise<AuthorityOutcome>;
   /** How long a caller that may fall back should wait for an answer: the larger of 80 ms and 3 × the recent p99. */
   readonly patienceMs: number;
   /** How long it has not been answering, in milliseconds; `null` while it answers. */

@@ -40,6 +40,11 @@ export class Attempts {
     return this.#begun;
   }
 
+  /** Whether the last one failed. */
+  get isFailing(): boolean {
+    return this.#failures > 0;
+  }
+
   coolingDownMs(): number {
     return this.#pause === null ? 0 : Math.max(0, this.#pause.ms - elapsedMs(this.#clock, this.#pause.since));
   }

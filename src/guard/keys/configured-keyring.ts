@@ -25,6 +25,7 @@ export function configuredKeyring(
   return {
     algorithms,
     version: 1,
+    isOut: false,
     grows: false,
     find: (kid, algorithm) => keys.find(kid, algorithm),
     resolve: async ({ kid }) => {

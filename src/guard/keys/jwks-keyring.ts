@@ -35,6 +35,7 @@ export class JwksKeyring implements Keyring {
   /** The number of the attempt that fetched the set; 0 for one of an earlier run. */
   #fetchedBy = 0;
   #lastError: string | null = null;
+  #isDistrusted = false;
 
   constructor(location: KeyLocation, settings: JwksSettings, context: KeyContext) {
     this.algorithms = context.algorithms ?? asymmetricAlgorithms;
@@ -66,6 +67,10 @@ export class JwksKeyring implements Keyring {
 
   get version(): number {
     return this.#held.version;
+  }
+
+  get isOut(): boolean {
+    return this.#attempts.isFailing && !this.#isDistrusted;
   }
 
   /** The last good set as it came; `null` where there is none to be believed. */
@@ -106,6 +111,7 @@ export class JwksKeyring implements Keyring {
     this.#restoring.abort();
     this.#held.drop();
     this.#location.forget();
+    this.#isDistrusted = true;
     this.#lastError = "the keys were declared compromised, and no set was fetched since";
     report(this.#context, "keys_distrusted", "nothing that the keys proved counts; a set is fetched");
     void this.#snapshot.save(null);
@@ -175,6 +181,7 @@ export class JwksKeyring implements Keyring {
       this.#fetchedBy = number;
       this.#unknown.forget(this.#held.set.kids);
       this.#lastError = null;
+      this.#isDistrusted = false;
       report(this.#context, "keys_refreshed", `${this.#held.set.size} usable keys`);
       void this.#snapshot.save({ url, fetchedAt: now.wall, jwks });
     } catch (error) {

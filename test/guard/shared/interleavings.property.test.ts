@@ -111,6 +111,7 @@ class World {
     };
     const authority: Authority = {
       ask,
+      askOfSuspect: ask,
       patienceMs: 80,
       failingMs: () => null,
       status: () => ({

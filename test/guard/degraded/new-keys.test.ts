@@ -1,0 +1,144 @@
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import type { SingleIssuerOptions } from "../../../src/guard/types.ts";
+import { jwks, type Guard } from "../../../src/index.ts";
+import { memoryStore } from "../../../src/stores/memory.ts";
+import { SharedMap } from "../shared/shared-map.ts";
+import { hour, makeWorld, minute, out, short } from "./world.ts";
+
+/** A guard that has keys, and a provider that signs with another since its set cannot be fetched. */
+async function rotated(t: TestContext, options: Partial<SingleIssuerOptions> = {}) {
+  const world = await makeWorld(t);
+  const { provider, clock } = world;
+  const start = (): Guard =>
+    world.guard({
+      keys: jwks(provider.url("jwks"), { fetch: provider.fetch }),
+      degraded: "local",
+      ...options,
+    });
+  const guard = start();
+  await guard.ready();
+  provider.fault("jwks", { refuse: true });
+  await provider.rotate();
+  await clock.advance(minute);
+  return { ...world, guard, start };
+}
+
+/** The same claims under a signature that is none. */
+function forged(token: string, fill = "forged"): string {
+  return `${token.slice(0, token.lastIndexOf("."))}.${Buffer.alloc(64, fill).toString("base64url")}`;
+}
+
+test("fault 29: a key that is new while none can be fetched: the authority proves its tokens, and the key when it is here", async (t) => {
+  const { guard, provider, clock, asked } = await rotated(t);
+  const token = provider.token({ scope: "read" });
+  const verdict = await guard.validate(token);
+  assert.ok(verdict.status === "valid" && verdict.basis === "authority" && verdict.degraded === null);
+  assert.equal(verdict.subject, "user");
+  assert.equal((await guard.authorize(token, { scopes: ["write"] })).status, "forbidden");
+  assert.deepEqual(asked, [token], "once");
+  await clock.advance(6 * minute);
+  assert.equal(short(await guard.validate(token)), "valid");
+  assert.deepEqual(asked, [token, token], "and again when its answer is old");
+
+  provider.restore("jwks");
+  await clock.advance(6 * minute);
+  provider.fault("introspection", { refuse: true });
+  const proved = await guard.validate(token);
+  assert.ok(proved.status === "valid" && proved.degraded !== null && proved.basis === "proof");
+});
+
+test("fault 29: what the token itself rules out is not asked about, and neither is one without kid", async (t) => {
+  const { guard, provider, clock, asked } = await rotated(t);
+  const now = clock.now() / 1000;
+  const expected = {
+    expired: provider.token({ exp: now - hour }),
+    wrong_audience: provider.token({ aud: "https://other.example" }),
+    missing_claim: provider.token({ sub: undefined }),
+    sender_constrained: provider.token({ cnf: { jkt: "x" } }),
+  };
+  for (const [reason, token] of Object.entries(expected)) {
+    assert.equal(short(await guard.validate(token)), `invalid: ${reason}`);
+  }
+  const nameless = provider.token({}, { kid: undefined });
+  assert.equal(short(await guard.validate(nameless)), "unavailable: key_pending");
+  assert.deepEqual(asked, []);
+});
+
+test("law 1, fault 29: with neither key nor authority a token is unavailable, and no degraded mode lets it in", async (t) => {
+  const { guard, provider } = await rotated(t);
+  provider.fault("introspection", { refuse: true });
+  for (let i = 0; i < 2; i++) assert.equal(short(await guard.validate(provider.token())), out);
+});
+
+test("law 3, fault 29: a key that was revoked proves nothing by way of the authority either", async (t) => {
+  const { revocations } = memoryStore();
+  const { guard, provider, clock } = await rotated(t, { revocations, maxRevocationAgeMs: hour });
+  const token = provider.token();
+  const until = clock.now() + hour;
+  await revocations.append({ kind: "key", id: provider.kid, issuer: provider.issuer, until });
+  assert.equal(short(await guard.validate(token)), "invalid: revoked");
+});
+
+test("fault 29: keys that were declared compromised are replaced by keys only", async (t) => {
+  const { guard, provider, asked } = await rotated(t);
+  guard.distrustKeys();
+  for (let i = 0; i < 2; i++) {
+    assert.equal(short(await guard.validate(provider.token())), "unavailable: keys_unavailable");
+  }
+  assert.deepEqual(asked, []);
+});
+
+test("fault 29: a no to a forgery is no revocation of the token whose claims it bears", async (t) => {
+  const { guard, provider } = await rotated(t);
+  const token = provider.token();
+  assert.equal(short(await guard.validate(forged(token))), "invalid: inactive");
+  assert.equal(short(await guard.validate(token)), "valid");
+  provider.revoke((JSON.parse(atob(token.split(".")[1] ?? "")) as { jti: string }).jti);
+  assert.equal(short(await guard.validate(forged(token, "another"))), "invalid: inactive");
+});
+
+test("fault 29: a no to a token that the authority has vouched for is a revocation, whatever comes after", async (t) => {
+  const { guard, provider, clock } = await rotated(t);
+  const token = provider.token();
+  assert.equal(short(await guard.validate(token)), "valid");
+  provider.revoke((JSON.parse(atob(token.split(".")[1] ?? "")) as { jti: string }).jti);
+  await clock.advance(6 * minute);
+  assert.equal(short(await guard.validate(token)), "invalid: revoked");
+  provider.restore("jwks");
+  provider.fault("introspection", { refuse: true });
+  await clock.advance(6 * minute);
+  assert.equal(short(await guard.validate(token)), "invalid: revoked");
+});
+
+test("law 3, fault 29: what others were told of a token says nothing about a signature that nobody checked", async (t) => {
+  const shared = new SharedMap();
+  const { guard, start, provider, clock, asked } = await rotated(t, { shared });
+  const token = provider.token();
+  provider.restore("jwks");
+  const other = start();
+  await other.ready();
+  assert.equal(short(await other.validate(token)), "valid");
+  await clock.advance(100);
+  assert.notEqual(shared.kept.size, 0);
+  provider.fault("jwks", { refuse: true });
+  const before = asked.length;
+  assert.equal(short(await guard.validate(forged(token))), "invalid: inactive");
+  assert.equal(asked.length, before + 1);
+  provider.fault("introspection", { refuse: true });
+  assert.equal(short(await guard.validate(forged(token, "another"))), out);
+});
+
+test("law 6, fault 31: of forgeries while no key can be fetched eight are asked about at once, and none opens the breaker", async (t) => {
+  const { guard, provider, clock, says, asked, mostAtOnce } = await rotated(t);
+  const token = provider.token();
+  says((said) => (said === token ? { active: true } : new Response("", { status: 500 })));
+  for (let round = 0; round < 5; round++) {
+    const some = Array.from({ length: 100 }, (_, i) => forged(token, `${round}-${i}.`));
+    const heard = (await Promise.all(some.map(async (one) => await guard.validate(one)))).map(short);
+    assert.deepEqual(new Set(heard), new Set([out, "unavailable: overloaded"]));
+    await clock.advance(1_000);
+  }
+  assert.ok(mostAtOnce() <= 8 && asked.length <= 5 * 8 * 2, `${asked.length} questions`);
+  assert.equal(short(await guard.validate(token)), "valid");
+});
