@@ -1,21 +1,19 @@
 import { hash } from "node:crypto";
 import { instant, type Instant } from "../core/clock.ts";
 import { decisionEvents, type DecisionEvent } from "../core/events.ts";
-import type { Decision, InvalidReason } from "../core/verdict.ts";
-import { checkClaims } from "../jwt/claims.ts";
-import type { VerificationKey } from "../jwt/jwk-set.ts";
-import { parseToken, type HeaderMemo, type ParsedToken } from "../jwt/parse.ts";
-import type { Proof, ProofPool } from "../jwt/proof-pool.ts";
+import type { Decision } from "../core/verdict.ts";
+import type { HeaderMemo } from "../jwt/parse.ts";
+import type { ProofPool } from "../jwt/proof-pool.ts";
 import { abandonable } from "../resilience/deadline.ts";
 import type { SingleFlight } from "../resilience/single-flight.ts";
 import { consult, type Question } from "./consult.ts";
 import { decide, type Court, type Lapse } from "./decide.ts";
 import { letIn } from "./degraded.ts";
-import { claimed, invalid, proven, unavailable } from "./finding.ts";
+import { invalid, unavailable } from "./finding.ts";
 import type { Finding, Known, NotFoundOut, Refused } from "./finding.ts";
 import type { Memory } from "./memory.ts";
-import type { Realm, Realms } from "./realm.ts";
-import { describe, report } from "./report.ts";
+import { find } from "./prove.ts";
+import type { Realms } from "./realm.ts";
 import { checkRules } from "./rules.ts";
 import type { GuardSettings } from "./settings.ts";
 import type { SharedTier } from "./shared/shared-tier.ts";
@@ -190,98 +188,4 @@ function recallStale({ memory }: Ladder, digest: string, now: Instant): Known | 
   return realm.authority !== undefined || (key !== null && realm.keyring.vanished(key, now))
     ? stale
     : undefined;
-}
-
-/**
- * Joins the flight for this token; proves at once where the key is here; else starts a flight for the key. An opaque
- * token proves nothing: its realm is all that is known.
- */
-function find(ladder: Ladder, token: string, digest: string): Finding | Realm | Promise<Finding> {
-  const flying = ladder.flights.flying(digest);
-  if (flying !== undefined) return flying;
-  const parsed = parseToken(token, ladder.headers);
-  // Cheaper to find again than to keep: garbage takes no memory.
-  if ("reason" in parsed) {
-    const { opaque } = ladder.realms;
-    return opaque?.opaque?.test(token) === true ? opaque : invalid(parsed.reason);
-  }
-  const realm = ladder.realms.claimed(parsed.claims.iss);
-  if (realm === undefined) return invalid(parsed.claims.iss === undefined ? "missing_claim" : "wrong_issuer");
-  const { keyring } = realm;
-  if (!keyring.algorithms.includes(parsed.algorithm)) return invalid("wrong_algorithm");
-  const suspect = { realm, token, digest, parsed };
-  const tried = keyring.find(parsed.kid, parsed.algorithm);
-  const proof = tryKeys(ladder, suspect, tried);
-  if (proof !== undefined && !(proof instanceof Promise)) return proof;
-  return ladder.flights.run(digest, async () => (await proof) ?? (await seek(ladder, suspect, tried)));
-}
-
-/** A token on its way to a finding. */
-interface Suspect {
-  readonly realm: Realm;
-  readonly token: string;
-  readonly digest: string;
-  readonly parsed: ParsedToken;
-}
-
-/** `tried` are keys that did not sign it. */
-async function seek(ladder: Ladder, suspect: Suspect, tried: readonly VerificationKey[]): Promise<Finding> {
-  const { keyring, source } = suspect.realm;
-  try {
-    const lookup = await keyring.resolve(suspect.parsed, tried);
-    if (lookup.status === "unavailable") return claim(suspect) ?? lookup;
-    if (lookup.status === "invalid") return lookup;
-    return (await tryKeys(ladder, suspect, lookup.keys)) ?? unavailable("key_pending");
-  } catch (error) {
-    report(source, "keys_failed", describe(error));
-    return unavailable("keys_unavailable");
-  }
-}
-
-/** While no keys can be fetched, the authority is asked in place of one that is new. */
-function claim({ realm, parsed }: Suspect): Finding | undefined {
-  if (realm.authority === undefined || parsed.kid === undefined || !realm.keyring.isOut) return undefined;
-  const refused = checkClaims(parsed, realm.policy);
-  return refused === null ? claimed(parsed, realm) : invalid(refused);
-}
-
-type Tried = Finding | undefined;
-
-/**
- * Proves with one of the keys, and remembers what that found. Without a `kid` any of them may have signed (RFC 7515
- * §6), and so may one that is not here yet: `undefined`.
- */
-function tryKeys(
-  ladder: Ladder,
-  suspect: Suspect,
-  candidates: readonly VerificationKey[],
-  reason?: InvalidReason,
-): Tried | Promise<Tried> {
-  const { memory, realms, proofs } = ladder;
-  const { realm, token, digest, parsed } = suspect;
-  const [key, ...others] = candidates;
-  if (key === undefined) {
-    const mayBeAnother = parsed.kid === undefined && realm.keyring.grows;
-    if (reason === undefined || (reason === "bad_signature" && mayBeAnother)) return undefined;
-    memory.keepInvalid(digest, reason, realms.keysVersion);
-    return invalid(reason);
-  }
-  const judge = (proof: Proof): Tried | Promise<Tried> => {
-    if (proof === "overloaded") return unavailable(proof);
-    // A signature that fits says more than one that does not.
-    if (proof !== null)
-      return tryKeys(ladder, suspect, others, proof === "bad_signature" ? (reason ?? proof) : proof);
-    const finding = proven(parsed, key, realm);
-    memory.keepValid(digest, finding, token.length);
-    return finding;
-  };
-  const proof = proofs.prove(parsed, key, realm.policy);
-  return proof instanceof Promise ? judgeLater(proof, judge) : judge(proof);
-}
-
-async function judgeLater(
-  proof: Promise<Proof>,
-  judge: (proof: Proof) => Tried | Promise<Tried>,
-): Promise<Tried> {
-  return await judge(await proof);
 }
