@@ -182,9 +182,9 @@ export function stillStands({ key, realm }: Known, now: Instant): boolean {
 function recallStale({ memory }: Ladder, digest: string, now: Instant): Known | undefined {
   const stale = memory.stale(digest, now);
   if (stale === undefined || !stillStands(stale, now)) return undefined;
-  const { key, realm, signedDigest } = stale;
+  const { key, kid, realm, signedDigest } = stale;
   // A key that could not be fetched may be here by now.
-  if (key === null && signedDigest !== undefined && !realm.keyring.isOut) return undefined;
+  if (key === null && signedDigest !== undefined && !realm.keyring.mayLack(kid)) return undefined;
   return realm.authority !== undefined || (key !== null && realm.keyring.vanished(key, now))
     ? stale
     : undefined;

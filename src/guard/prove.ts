@@ -56,7 +56,7 @@ async function seek(ladder: Ladder, suspect: Suspect, tried: readonly Verificati
 
 /** While no keys can be fetched, the authority is asked in place of one that is new. */
 function claim({ realm, parsed }: Suspect): Finding | undefined {
-  if (realm.authority === undefined || parsed.kid === undefined || !realm.keyring.isOut) return undefined;
+  if (realm.authority === undefined || !realm.keyring.mayLack(parsed.kid)) return undefined;
   const refused = checkClaims(parsed, realm.policy);
   return refused === null ? claimed(parsed, realm) : invalid(refused);
 }

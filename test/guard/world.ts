@@ -74,9 +74,6 @@ export function counting(source: KeySource): {
         const keyring = source.open(context);
         return {
           algorithms: keyring.algorithms,
-          get isOut() {
-            return keyring.isOut;
-          },
           grows: keyring.grows,
           get version() {
             return keyring.version;
@@ -85,6 +82,7 @@ export function counting(source: KeySource): {
             lookups++;
             return keyring.find(kid, algorithm);
           },
+          mayLack: (kid) => keyring.mayLack(kid),
           resolve: async (...asked) => await keyring.resolve(...asked),
           holds: (key) => keyring.holds(key),
           vanished: (key) => keyring.vanished(key),

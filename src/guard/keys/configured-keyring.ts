@@ -25,9 +25,9 @@ export function configuredKeyring(
   return {
     algorithms,
     version: 1,
-    isOut: false,
     grows: false,
     find: (kid, algorithm) => keys.find(kid, algorithm),
+    mayLack: () => false,
     resolve: async ({ kid }) => {
       const reason = keys.hasKid(kid) ? "wrong_algorithm" : "unknown_key";
       return await Promise.resolve<KeyLookup>({ status: "invalid", reason });

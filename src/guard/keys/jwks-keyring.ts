@@ -69,10 +69,6 @@ export class JwksKeyring implements Keyring {
     return this.#held.version;
   }
 
-  get isOut(): boolean {
-    return this.#attempts.isFailing && !this.#isDistrusted;
-  }
-
   /** The last good set as it came; `null` where there is none to be believed. */
   async document(): Promise<unknown> {
     await this.#restored;
@@ -88,6 +84,11 @@ export class JwksKeyring implements Keyring {
     if (!age.isServed()) return [];
     if (!age.isFresh()) void this.#attempts.make();
     return set.find(kid, algorithm);
+  }
+
+  mayLack(kid: string | undefined): boolean {
+    const isOut = this.#attempts.isFailing && !this.#isDistrusted;
+    return isOut && kid !== undefined && !this.#held.set.isUnusable(kid);
   }
 
   holds(key: VerificationKey, now?: Instant): boolean {

@@ -35,12 +35,15 @@ export interface Keyring {
   readonly algorithms: readonly Algorithm[];
   /** Grows whenever the set changes: findings "unknown key" and "bad signature" hold for one version only. */
   readonly version: number;
-  /** Whether no set can be fetched: the last attempt failed. Not said of keys that were declared compromised. */
-  readonly isOut: boolean;
   /** Whether other keys may come. Then a token without `kid` that none of these signed may still be good. */
   readonly grows: boolean;
   /** At once, from what is here: the key of this `kid`, or every one that may be meant. None when only `resolve` can tell. */
   find(kid: string | undefined, algorithm: Algorithm): readonly VerificationKey[];
+  /**
+   * Whether there may be a key of this `kid` that cannot be fetched: the last attempt failed. Neither one that came and
+   * is unusable, nor any in place of keys that were declared compromised.
+   */
+  mayLack(kid: string | undefined): boolean;
   /** Fetches if that may help; `tried` did not sign the token. Never rejects. */
   resolve(token: Sought, tried: readonly VerificationKey[]): Promise<KeyLookup>;
   /**

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { test, type TestContext } from "node:test";
 import type { SingleIssuerOptions } from "../../../src/guard/types.ts";
 import { jwks, type Guard } from "../../../src/index.ts";
@@ -62,6 +63,22 @@ test("fault 29: what the token itself rules out is not asked about, and neither 
   }
   const nameless = provider.token({}, { kid: undefined });
   assert.equal(short(await guard.validate(nameless)), "unavailable: key_pending");
+  assert.deepEqual(asked, []);
+});
+
+test("fault 29: a key that came and was too weak is not asked about", async (t) => {
+  const { guard, provider, clock, asked } = await rotated(t);
+  const kid = "short";
+  const { publicKey } = generateKeyPairSync("rsa", { modulusLength: 1024 });
+  const weak = { ...publicKey.export({ format: "jwk" }), kid, alg: "RS256", use: "sig" };
+  provider.fault("jwks", { respond: () => Response.json({ keys: [...provider.jwks().keys, weak] }) });
+  await clock.advance(6 * minute);
+  assert.equal(short(await guard.validate(provider.token())), "valid");
+  provider.fault("jwks", { refuse: true });
+  await clock.advance(6 * minute);
+  asked.length = 0;
+  const token = provider.token({}, { kid, alg: "RS256" });
+  for (let i = 0; i < 2; i++) assert.equal(short(await guard.validate(token)), "unavailable: key_pending");
   assert.deepEqual(asked, []);
 });
 
