@@ -33,14 +33,19 @@ export async function startApplication(): Promise<Application> {
   const seen: Seen[] = [];
   const server = createServer({ maxHeaderSize: 131_072 }, (req, res) => {
     void (async () => {
-      const request = see(req, (await req.toArray()).join(""));
-      seen.push(request);
+      const request = { ...see(req, "") };
+      seen.push(request); // One that is broken off got through, too.
+      request.body = (await req.toArray().catch(() => ["broken off"])).join("");
       const status = Number(/\/answers\/(\d{3})/.exec(request.url)?.[1] ?? 200);
       res.writeHead(status, { "content-type": "application/json", "www-authenticate": "Application" });
       res.end(JSON.stringify(request));
     })();
   });
   server.on("upgrade", (req) => seen.push(see(req, ""))); // Whatever it asks for.
+  server.on("connect", (req, socket) => {
+    seen.push(see(req, ""));
+    socket.on("error", () => {}).end();
+  });
   const sockets = new WebSocketServer({ server });
   sockets.on("connection", (socket) => {
     socket.on("message", (data) => socket.send(data, { binary: false }));

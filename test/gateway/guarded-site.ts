@@ -9,6 +9,7 @@ import { listen } from "../../src/server/listen.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
 import { createMint, type Mint } from "../../src/testing/index.ts";
 import { startApplication, type Application } from "./application.ts";
+import type { Certificate } from "./certificate.ts";
 import { startProxy, type ProxyName } from "./proxies.ts";
 
 const issuer = "https://id.example";
@@ -71,20 +72,25 @@ export async function startGuardedGateway(): Promise<GuardedGateway> {
 
 export interface GuardedSite extends GuardedGateway {
   readonly application: Application;
+  /** While proxy and application go on. */
+  stopGateway(): Promise<void>;
 }
 
 /** The same behind a real proxy, whose `port` it is, with an application that remembers what it was sent. */
-export async function startGuardedSite(name: ProxyName): Promise<GuardedSite> {
+export async function startGuardedSite(name: ProxyName, certificate?: Certificate): Promise<GuardedSite> {
   const guarded = await startGuardedGateway();
   const application = await startApplication();
-  const proxy = await startProxy(name, guarded.port, application.port);
+  const proxy = await startProxy(name, guarded.port, application.port, certificate);
+  let stopped: Promise<void> | undefined;
+  const stopGateway = async () => await (stopped ??= guarded.stop());
   return {
     ...guarded,
     port: proxy.port,
     application,
+    stopGateway,
     async stop() {
       await proxy.stop();
-      await guarded.stop();
+      await stopGateway();
       await application.stop();
     },
   };

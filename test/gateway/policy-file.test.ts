@@ -58,6 +58,7 @@ const wrong: [what: string, text: string, message: RegExp][] = [
   ["a wildcard inside", '{ "rules": [{ "path": "/*/b" }] }', /line 1: path must be/],
   ["a bad method", '{ "rules": [{ "path": "/*", "methods": ["get"] }] }', /line 1: methods must be/],
   ["HEAD", '{ "rules": [{ "path": "/*", "methods": ["HEAD"] }] }', /GET stands for HEAD/],
+  ["CONNECT", '{ "rules": [{ "path": "/*", "methods": ["CONNECT"] }] }', /line 1: methods must be/],
   ["no methods", '{ "rules": [{ "path": "/*", "methods": [] }] }', /line 1: methods must be/],
   ["a host with port", '{ "rules": [{ "path": "/*", "host": "a:1" }] }', /line 1: host must be/],
   ["a host in capitals", '{ "rules": [{ "path": "/*", "host": "A.example" }] }', /line 1: host must be/],

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePort, until } from "../support/redis-servers.ts";
+import type { Certificate } from "./certificate.ts";
 
 /*
  * The real programs, with the very configurations of ops/. Whoever starts one stops it.
@@ -24,10 +25,19 @@ export interface Proxy {
   stop(): Promise<void>;
 }
 
+/** By the names that Caddy's and HAProxy's configurations have for them. */
+type Addresses = Readonly<Record<"SITE" | "HOLDFAST" | "UPSTREAM", string>>;
+
 const ops = (path: string) => fileURLToPath(new URL(`../../ops/${path}`, import.meta.url));
 
 /** What nginx needs around `ops/nginx/holdfast.conf`, as its comments say. */
-function nginxConfiguration(folder: string, site: string, gateway: string, application: string): string {
+function nginxConfiguration(
+  folder: string,
+  { SITE, HOLDFAST, UPSTREAM }: Addresses,
+  certificate: Certificate | undefined,
+): string {
+  const { file } = certificate ?? {};
+  const tls = file === undefined ? "" : ` ssl http2; ssl_certificate ${file}; ssl_certificate_key ${file}`;
   const bodies = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
   // As root nginx would give up the right to write in its own folder.
   return `${process.getuid?.() === 0 ? "user root;" : ""} daemon off; worker_processes 1; pid ${folder}/pid; error_log stderr crit;
@@ -35,8 +45,8 @@ function nginxConfiguration(folder: string, site: string, gateway: string, appli
     http {
       access_log off;
       ${bodies.map((kind) => `${kind}_temp_path ${folder}/${kind};`).join(" ")}
-      upstream holdfast { server ${gateway}; keepalive 32; keepalive_timeout 4s; }
-      upstream application { server ${application}; }
+      upstream holdfast { server ${HOLDFAST}; keepalive 32; keepalive_timeout 4s; }
+      upstream application { server ${UPSTREAM}; }
       # What a site may have set for all of its servers.
       proxy_cache_path ${folder}/cache keys_zone=all:1m;
       proxy_cache all;
@@ -44,7 +54,7 @@ function nginxConfiguration(folder: string, site: string, gateway: string, appli
       proxy_ignore_headers Cache-Control;
       proxy_intercept_errors on;
       server {
-        listen ${site};
+        listen ${SITE}${tls};
         include ${ops("nginx/holdfast.conf")};
         error_page 503 =200 /sorry;
         location = /sorry { auth_request off; return 200; }
@@ -56,39 +66,44 @@ function nginxConfiguration(folder: string, site: string, gateway: string, appli
 function launch(
   name: ProxyName,
   folder: string,
-  site: string,
-  gateway: string,
-  application: string,
+  addresses: Addresses,
+  certificate: Certificate | undefined,
 ): ChildProcess {
   const run = (args: string[], env: NodeJS.ProcessEnv = {}) =>
     spawn(name, args, { env: { ...process.env, ...env }, cwd: folder, stdio: ["ignore", "ignore", "pipe"] });
-  const addresses = { SITE: site, HOLDFAST: gateway, UPSTREAM: application };
+  const { file } = certificate ?? {};
   if (name === "nginx") {
-    const file = join(folder, "nginx.conf");
-    writeFileSync(file, nginxConfiguration(folder, site, gateway, application));
-    return run(["-p", folder, "-c", file, "-e", "stderr"]);
+    const configuration = join(folder, "nginx.conf");
+    writeFileSync(configuration, nginxConfiguration(folder, addresses, certificate));
+    return run(["-p", folder, "-c", configuration, "-e", "stderr"]);
   }
   if (name === "caddy") {
     const home = { HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder, CADDY_ADMIN: "off" };
-    const listening = { SITE: `http://:${site.split(":")[1]}`, BIND: "127.0.0.1" };
-    return run(["run", "--config", ops("caddy/Caddyfile")], { ...addresses, ...home, ...listening });
+    const [host = "", port = ""] = addresses.SITE.split(":");
+    const listening = { SITE: `${file === undefined ? "http" : "https"}://:${port}`, BIND: host };
+    const TLS = file === undefined ? "" : `tls ${file} ${file}`;
+    return run(["run", "--config", ops("caddy/Caddyfile")], { ...addresses, ...home, ...listening, TLS });
   }
   const script = { FORWARD_AUTH: ops("haproxy/forward-auth.lua") };
-  return run(["-db", "-f", ops("haproxy/haproxy.cfg")], { ...addresses, ...script });
+  const TLS = file === undefined ? "" : `ssl crt ${file} alpn h2,http/1.1`;
+  return run(["-db", "-f", ops("haproxy/haproxy.cfg")], { ...addresses, ...script, TLS });
 }
 
-/** Starts the program on a free port of 127.0.0.1, between the gateway and an application on these ports. */
+/**
+ * Starts the program on a free port of 127.0.0.1, between the gateway and an application on these ports; with a
+ * certificate for TLS with HTTP/2 and HTTP/1.1.
+ */
 export async function startProxy(
   name: ProxyName,
   gatewayPort: number,
   applicationPort: number,
+  certificate?: Certificate,
 ): Promise<Proxy> {
   const folder = mkdtempSync(join(tmpdir(), `holdfast-${name}-`));
   const port = await freePort();
-  const [site, gateway, application] = [port, gatewayPort, applicationPort].map(
-    (each) => `127.0.0.1:${each}`,
-  );
-  const child = launch(name, folder, site ?? "", gateway ?? "", application ?? "");
+  const at = (each: number) => `127.0.0.1:${each}`;
+  const addresses = { SITE: at(port), HOLDFAST: at(gatewayPort), UPSTREAM: at(applicationPort) };
+  const child = launch(name, folder, addresses, certificate);
   let said = "";
   child.stderr?.on("data", (chunk: Buffer) => (said += chunk.toString()));
   const ended = once(child, "exit");

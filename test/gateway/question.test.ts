@@ -96,12 +96,13 @@ for (const [host, read] of hosts) {
   });
 }
 
-test("HEAD is judged as GET; a method that nobody knows, or in other letters, is refused", () => {
+test("HEAD is judged as GET; CONNECT, a method that nobody knows, or in other letters, is refused", () => {
   const method = (name: string) => {
     const question = ask("/verify/nginx", original.with(1, name));
     return question.status === "asked" ? question.method : undefined;
   };
   assert.equal(method("HEAD"), "GET");
   assert.equal(method("PROPFIND"), "PROPFIND");
-  for (const odd of ["get", "Post", "FOO", "GET, POST", "GET\tX"]) assert.equal(method(odd), undefined, odd);
+  for (const odd of ["CONNECT", "get", "Post", "FOO", "GET, POST", "GET\tX"])
+    assert.equal(method(odd), undefined, odd);
 });

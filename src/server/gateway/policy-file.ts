@@ -1,5 +1,4 @@
 import { readFile } from "node:fs/promises";
-import { METHODS } from "node:http";
 import { z } from "zod";
 import { HoldfastError } from "../../core/errors.ts";
 import { degradedModes } from "../../guard/degraded.ts";
@@ -8,7 +7,7 @@ import { isScope } from "../../issuer/scopes.ts";
 import { parseJsonObject } from "../../jwt/json.ts";
 import { errnoOf } from "../errno.ts";
 import { pathPattern, shadowOf, type Policy, type Rule } from "./policy.ts";
-import { plainHost } from "./question.ts";
+import { judgedMethods, plainHost } from "./question.ts";
 
 function must<T>(be: string, holds: (value: unknown) => boolean) {
   return z.custom<T>(holds, `must be ${be}`);
@@ -28,7 +27,7 @@ const ruleSchema = z
       typeof value === "string" ? pathPattern(value) !== null : false,
     ),
     methods: must<string[]>('methods such as ["GET", "POST"]; GET stands for HEAD', (value) =>
-      listOf((item) => item !== "HEAD" && METHODS.includes(item as string))(value),
+      listOf((item) => item !== "HEAD" && judgedMethods.has(item as string))(value),
     ).optional(),
     anonymous: must<true>("true, or left out", (value) => value === true).optional(),
     scopes: must<string[]>("one scope or more", listOf(isScope)).optional(),

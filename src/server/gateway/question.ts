@@ -38,7 +38,8 @@ const dialects: ReadonlyMap<string | undefined, Headers> = new Map([
 
 /** Envoy puts the original path behind this one, and sends method and host as they were. */
 const ENVOY = "/verify/envoy";
-const methods = new Set(METHODS);
+/** Those that can be judged: what comes after a CONNECT would be judged by nobody. */
+export const judgedMethods: ReadonlySet<string> = new Set(METHODS.filter((method) => method !== "CONNECT"));
 const hostName = /^((?:[a-z\d_-]+\.)*[a-z\d_-]+|\[[a-f\d:.]+\])\.?(?::\d{1,5})?$/;
 
 /** A host without port and last dot, in lower case; `undefined` if it is none. */
@@ -72,7 +73,7 @@ function question(
     return unclear("The proxy did not say once which host, method and path it asks about.");
   }
   const name = plainHost(host);
-  if (name === undefined || !methods.has(method)) return unclear("Host or method is not plain.");
+  if (name === undefined || !judgedMethods.has(method)) return unclear("Host or method is not plain.");
   const path = plainPath(target);
   if (path === null) return unclear("The path can be read in more than one way.");
   return { status: "asked", host: name, method: method === "HEAD" ? "GET" : method, path };

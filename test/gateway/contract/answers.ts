@@ -3,7 +3,6 @@ import { once } from "node:events";
 import { test } from "node:test";
 import { WebSocket } from "ws";
 import { until } from "../../support/redis-servers.ts";
-import { sendLines } from "../raw-client.ts";
 import { identity, told, type Visit } from "./visit.ts";
 
 /** What clients and application are told while all is well. */
@@ -29,7 +28,7 @@ export function answers(visit: Visit): void {
       bearer({ scope: "orders:write" }),
       `Content-Length: ${body.length}`,
     ];
-    const response = await sendLines(visit.site.port, "POST /orders/7 HTTP/1.1", headers, body);
+    const response = await visit.send("POST /orders/7 HTTP/1.1", headers, body);
     assert.equal(response?.status, 200);
     assert.equal(reached().body.length, body.length);
     assert.equal(reached().method, "POST");
@@ -60,10 +59,7 @@ export function answers(visit: Visit): void {
     denied(response, 403);
     assert.match(response?.headers.get("www-authenticate")?.[0] ?? "", /insufficient_scope.*staff/);
     denied(await get("/elsewhere", bearer()), 403);
-    denied(
-      await sendLines(visit.site.port, "DELETE /orders/7 HTTP/1.1", ["Host: api.example", bearer()]),
-      403,
-    );
+    denied(await visit.send("DELETE /orders/7 HTTP/1.1", ["Host: api.example", bearer()]), 403);
   });
 
   test("where nobody is asked for a token everybody passes, and is nobody", async () => {
@@ -92,9 +88,11 @@ export function answers(visit: Visit): void {
   });
 
   test("a WebSocket opens with a good token and not without", async () => {
+    const { ca } = visit;
     const open = (headers: Record<string, string>) =>
-      new WebSocket(`ws://127.0.0.1:${visit.site.port}/chat`, {
+      new WebSocket(`${ca === undefined ? "ws" : "wss"}://127.0.0.1:${visit.site.port}/chat`, {
         headers: { host: "api.example", ...headers },
+        ...(ca !== undefined && { ca, servername: "api.example" }),
       });
     const socket = open({ authorization: bearer().slice("Authorization: ".length) });
     await once(socket, "open");

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { sendLines, sendRaw } from "../raw-client.ts";
 import { told, type Visit } from "./visit.ts";
 
 /** Paths, hosts and framings that a client can write, and what a token can hold. */
@@ -38,7 +37,7 @@ export function oddRequests(visit: Visit): void {
       ["GET http://api.example/open/../staff/rota HTTP/1.1", "Host: api.example"],
     ]) {
       visit.site.application.seen.length = 0;
-      const response = await sendLines(visit.site.port, lines[0] ?? "", lines.slice(1));
+      const response = await visit.send(lines[0] ?? "", lines.slice(1));
       if (response?.status !== 200) denied(response, 400, 401, 403, 421);
       else assert.deepEqual(reached().headers["host"], ["open.example"]);
     }
@@ -47,18 +46,28 @@ export function oddRequests(visit: Visit): void {
   test("fault 55: where the host of a target ends is not for the application to find out", async () => {
     for (const odd of ["x\\staff\\@api.example", "x?@api.example", "x#@api.example", "me:x@api.example"]) {
       visit.site.application.seen.length = 0;
-      const response = await sendLines(visit.site.port, `GET http://${odd}/open/page HTTP/1.1`, [
-        "Host: api.example",
-      ]);
+      const response = await visit.send(`GET http://${odd}/open/page HTTP/1.1`, ["Host: api.example"]);
       if (response?.status !== 200) denied(response, 400, 403);
       else assert.equal(reached().url, "/open/page");
     }
   });
 
   test("fault 55: two Host headers, or two tokens, are not one of them", async () => {
-    denied(await get("/staff/rota", "Host: open.example"), 400, 403);
+    // In HTTP/2 the first is the authority, and that one counts.
+    denied(
+      await get("/staff/rota", "Host: open.example"),
+      ...(visit.ca === undefined ? [400, 403] : [400, 401]),
+    );
     denied(await get("/orders/7", "X-Nothing: here", bearer(), bearer({ sub: "bob" })), 400, 401);
-    denied(await sendLines(visit.site.port, "GET /staff/rota HTTP/1.0", []), 400, 401, 403);
+    denied(await visit.send("GET /staff/rota HTTP/1.0", []), 400, 401, 403);
+  });
+
+  test("fault 55: CONNECT is refused: what comes after it is judged by nobody", async () => {
+    for (const target of ["open.example:443", "/open/page"]) {
+      for (const header of ["X-Nothing: here", bearer({ scope: "staff" })]) {
+        denied(await visit.send(`CONNECT ${target} HTTP/1.1`, ["Host: open.example", header]), 400, 405);
+      }
+    }
   });
 
   test("fault 55: what a subject holds can neither end its header nor begin another", async () => {
@@ -66,56 +75,6 @@ export function oddRequests(visit: Visit): void {
     assert.equal((await get("/orders/7", bearer({ sub: subject })))?.status, 200);
     assert.equal(told(reached(), "x-auth-subject"), encodeURIComponent(subject));
     assert.equal(told(reached(), "x-auth-scopes"), "orders%3Aread a");
-  });
-
-  test("fault 55: a request hidden in another's body is not seen as one of its own", async () => {
-    const hidden = "GET /staff/rota HTTP/1.1\r\nHost: api.example\r\nX-Auth-Subject: root\r\n\r\n";
-    const framings = [
-      ["Transfer-Encoding: chunked", `Content-Length: ${hidden.length + 5}`],
-      ["Content-Length: 5", "Transfer-Encoding: chunked"],
-      ["Content-Length: 0", `Content-Length: ${hidden.length}`],
-      ["Transfer-Encoding: xchunked", "Content-Length: 5"],
-      ["Transfer-Encoding : chunked", "Content-Length: 5"],
-      ["Transfer-Encoding: chunked", "Transfer-Encoding: identity", "Content-Length: 5"],
-      ["Transfer_Encoding: chunked", "Content-Length: 5"],
-      ["Content-Length: +5"],
-      ["Content-Length: 5\r\n X-Folded: 1"],
-    ];
-    for (const framing of framings) {
-      for (const scope of ["orders:write", ""]) {
-        const head = [
-          "POST /orders/7 HTTP/1.1",
-          "Host: api.example",
-          bearer({ scope }),
-          "Connection: close",
-          ...framing,
-        ];
-        await sendRaw(visit.site.port, `${head.join("\r\n")}\r\n\r\n0\r\n\r\n${hidden}`);
-      }
-    }
-    for (const seen of visit.site.application.seen) {
-      assert.equal(seen.url, "/orders/7");
-      assert.equal(told(seen, "x-auth-subject"), "alice");
-    }
-  });
-
-  test("fault 55: on one connection every request is judged by itself", async () => {
-    const request = (path: string, ...more: string[]) =>
-      `${[`GET ${path} HTTP/1.1`, "Host: api.example", ...more].join("\r\n")}\r\n\r\n`;
-    const pipelined =
-      request("/orders/7", bearer()) +
-      request("/staff/rota", "X-Auth-Subject: root") +
-      request("/open/page", "Connection: close");
-    await sendRaw(visit.site.port, pipelined);
-    const seen = visit.site.application.seen.map(({ url, ...rest }) => [
-      url,
-      told({ url, ...rest }, "x-auth-subject"),
-    ]);
-    assert.deepEqual(
-      seen.filter(([url]) => url === "/staff/rota"),
-      [],
-    );
-    for (const [url, subject] of seen) assert.equal(subject, url === "/orders/7" ? "alice" : "");
   });
 
   test("fault 55: headers without end are refused, a token of its full length is not", async () => {

@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { sendLines, sendRaw } from "../raw-client.ts";
+import { told, type Visit } from "./visit.ts";
+
+/** What only HTTP/1.1 has words for: upgrades, and where a request ends. */
+export function http1Requests(visit: Visit): void {
+  const { bearer, reached } = visit;
+
+  test("fault 55: a WebSocket handshake that names identity headers in Connection loses none", async () => {
+    const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
+    const upgrade = [
+      "Upgrade: websocket",
+      "Connection: Upgrade, X-Auth-Subject",
+      "Sec-WebSocket-Version: 13",
+      key,
+    ];
+    const answer = sendLines(
+      visit.site.port,
+      "GET /chat HTTP/1.1",
+      ["Host: api.example", ...upgrade, bearer()],
+      "\u0081\u0000",
+    );
+    assert.equal((await answer)?.status, 101);
+    assert.equal(told(reached(), "x-auth-subject"), "alice");
+  });
+
+  test("fault 55: a request hidden in another's body is not seen as one of its own", async () => {
+    const hidden = "GET /staff/rota HTTP/1.1\r\nHost: api.example\r\nX-Auth-Subject: root\r\n\r\n";
+    const framings = [
+      ["Transfer-Encoding: chunked", `Content-Length: ${hidden.length + 5}`],
+      ["Content-Length: 5", "Transfer-Encoding: chunked"],
+      ["Content-Length: 0", `Content-Length: ${hidden.length}`],
+      ["Transfer-Encoding: xchunked", "Content-Length: 5"],
+      ["Transfer-Encoding : chunked", "Content-Length: 5"],
+      ["Transfer-Encoding: chunked", "Transfer-Encoding: identity", "Content-Length: 5"],
+      ["Transfer_Encoding: chunked", "Content-Length: 5"],
+      ["Content-Length: +5"],
+      ["Content-Length: 5\r\n X-Folded: 1"],
+    ];
+    for (const framing of framings) {
+      for (const scope of ["orders:write", ""]) {
+        const head = [
+          "POST /orders/7 HTTP/1.1",
+          "Host: api.example",
+          bearer({ scope }),
+          "Connection: close",
+          ...framing,
+        ];
+        await sendRaw(visit.site.port, `${head.join("\r\n")}\r\n\r\n0\r\n\r\n${hidden}`);
+      }
+    }
+    for (const seen of visit.site.application.seen) {
+      assert.equal(seen.url, "/orders/7");
+      assert.equal(told(seen, "x-auth-subject"), "alice");
+    }
+  });
+
+  test("fault 55: on one connection every request is judged by itself", async () => {
+    const request = (path: string, ...more: string[]) =>
+      `${[`GET ${path} HTTP/1.1`, "Host: api.example", ...more].join("\r\n")}\r\n\r\n`;
+    const pipelined =
+      request("/orders/7", bearer()) +
+      request("/staff/rota", "X-Auth-Subject: root") +
+      request("/open/page", "Connection: close");
+    await sendRaw(visit.site.port, pipelined);
+    const seen = visit.site.application.seen.map(({ url, ...rest }) => [
+      url,
+      told({ url, ...rest }, "x-auth-subject"),
+    ]);
+    assert.deepEqual(
+      seen.filter(([url]) => url === "/staff/rota"),
+      [],
+    );
+    for (const [url, subject] of seen) assert.equal(subject, url === "/orders/7" ? "alice" : "");
+  });
+}
