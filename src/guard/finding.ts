@@ -28,6 +28,8 @@ export interface Known {
   readonly key: VerificationKey | null;
   /** Of the key that signed it. */
   readonly kid: string | undefined;
+  /** Of the keys in whose place the authority was asked; `null` where a key proved it, and where none signed it. */
+  readonly era: number | null;
   /** Whether everybody was asked who is to be asked; false when the authority gave no answer yet. */
   readonly isWhole: boolean;
   /** State of the revocations that were last asked about it, so that only news makes them be asked again. */
@@ -68,13 +70,13 @@ export function unavailable(cause: UnavailableCause, retryAfterMs: number = RETR
 export function proven({ claims, signingInput }: ParsedToken, key: VerificationKey, realm: Realm): Known {
   const isWhole = realm.authority === undefined;
   const signedDigest = isWhole ? undefined : hash("sha256", signingInput, "base64url");
-  return known(realm, claims, { key, kid: key.kid, isWhole, signedDigest });
+  return known(realm, claims, { key, kid: key.kid, era: null, isWhole, signedDigest });
 }
 
 /** What one says of itself whose key cannot be fetched: true only if the authority says so. */
 export function claimed({ claims, signingInput, kid }: ParsedToken, realm: Realm): Known {
   const signedDigest = hash("sha256", signingInput, "base64url");
-  return known(realm, claims, { key: null, kid, isWhole: false, signedDigest });
+  return known(realm, claims, { key: null, kid, era: realm.keyring.era, isWhole: false, signedDigest });
 }
 
 /** Whether what it says of itself is true, by its key or because the authority said so before. */
@@ -84,7 +86,13 @@ export function isProven(base: Base): base is Known & { signedDigest: string } {
 
 /** What the authority says of a token that proves nothing by itself. */
 export function vouched(answer: Readonly<JwtClaims>, realm: Realm): Known {
-  return known(realm, answer, { key: null, kid: undefined, isWhole: true, signedDigest: undefined });
+  return known(realm, answer, {
+    key: null,
+    kid: undefined,
+    era: null,
+    isWhole: true,
+    signedDigest: undefined,
+  });
 }
 
 /** What it says of a signed one. It can take away, and add what only it knows. */
@@ -106,7 +114,7 @@ export function confirmed(answer: Readonly<JwtClaims>, base: Known): Known {
 function known(
   realm: Realm,
   claims: Readonly<JwtClaims>,
-  more: Pick<Known, "key" | "kid" | "isWhole" | "signedDigest">,
+  more: Pick<Known, "key" | "kid" | "era" | "isWhole" | "signedDigest">,
 ): Known {
   const expiresAt = claims.exp === undefined ? Infinity : claims.exp * 1000;
   return {

@@ -174,17 +174,18 @@ function recall({ memory, realms }: Ladder, digest: string, now: Instant): Known
   return stillStands(valid, now) ? valid : undefined;
 }
 
-export function stillStands({ key, realm }: Known, now: Instant): boolean {
-  return key === null || realm.keyring.holds(key, now);
+export function stillStands({ key, era, realm }: Known, now: Instant): boolean {
+  const { keyring } = realm;
+  return key === null ? era === null || era === keyring.era : keyring.holds(key, now);
 }
 
 /** What saves a second proof where only the authority has to be asked (again), or where the key has vanished meanwhile. */
 function recallStale({ memory }: Ladder, digest: string, now: Instant): Known | undefined {
   const stale = memory.stale(digest, now);
   if (stale === undefined || !stillStands(stale, now)) return undefined;
-  const { key, kid, realm, signedDigest } = stale;
+  const { key, kid, era, realm } = stale;
   // A key that could not be fetched may be here by now.
-  if (key === null && signedDigest !== undefined && !realm.keyring.mayLack(kid)) return undefined;
+  if (era !== null && !realm.keyring.mayLack(kid)) return undefined;
   return realm.authority !== undefined || (key !== null && realm.keyring.vanished(key, now))
     ? stale
     : undefined;

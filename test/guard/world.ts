@@ -74,6 +74,9 @@ export function counting(source: KeySource): {
         const keyring = source.open(context);
         return {
           algorithms: keyring.algorithms,
+          get era() {
+            return keyring.era;
+          },
           grows: keyring.grows,
           get version() {
             return keyring.version;

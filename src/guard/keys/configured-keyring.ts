@@ -25,6 +25,7 @@ export function configuredKeyring(
   return {
     algorithms,
     version: 1,
+    era: 0,
     grows: false,
     find: (kid, algorithm) => keys.find(kid, algorithm),
     mayLack: () => false,

@@ -35,6 +35,7 @@ export class JwksKeyring implements Keyring {
   /** The number of the attempt that fetched the set; 0 for one of an earlier run. */
   #fetchedBy = 0;
   #lastError: string | null = null;
+  #era = 0;
   #isDistrusted = false;
 
   constructor(location: KeyLocation, settings: JwksSettings, context: KeyContext) {
@@ -67,6 +68,10 @@ export class JwksKeyring implements Keyring {
 
   get version(): number {
     return this.#held.version;
+  }
+
+  get era(): number {
+    return this.#era;
   }
 
   /** The last good set as it came; `null` where there is none to be believed. */
@@ -112,6 +117,7 @@ export class JwksKeyring implements Keyring {
     this.#restoring.abort();
     this.#held.drop();
     this.#location.forget();
+    this.#era++;
     this.#isDistrusted = true;
     this.#lastError = "the keys were declared compromised, and no set was fetched since";
     report(this.#context, "keys_distrusted", "nothing that the keys proved counts; a set is fetched");

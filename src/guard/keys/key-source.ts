@@ -35,6 +35,8 @@ export interface Keyring {
   readonly algorithms: readonly Algorithm[];
   /** Grows whenever the set changes: findings "unknown key" and "bad signature" hold for one version only. */
   readonly version: number;
+  /** Grows when the keys are declared compromised. */
+  readonly era: number;
   /** Whether other keys may come. Then a token without `kid` that none of these signed may still be good. */
   readonly grows: boolean;
   /** At once, from what is here: the key of this `kid`, or every one that may be meant. None when only `resolve` can tell. */

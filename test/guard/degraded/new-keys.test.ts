@@ -99,10 +99,19 @@ test("law 3, fault 29: a key that was revoked proves nothing by way of the autho
 
 test("fault 29: keys that were declared compromised are replaced by keys only", async (t) => {
   const { guard, provider, asked } = await rotated(t);
+  const token = provider.token();
+  const admission = await guard.admit(token);
+  assert.ok(admission.status === "admitted");
+  const underWay = guard.validate(provider.token());
   guard.distrustKeys();
+  assert.match(short(await underWay), /^unavailable: /);
+  asked.length = 0;
   for (let i = 0; i < 2; i++) {
-    assert.equal(short(await guard.validate(provider.token())), "unavailable: keys_unavailable");
+    for (const one of [token, provider.token()]) {
+      assert.equal(short(await guard.validate(one)), "unavailable: keys_unavailable");
+    }
   }
+  assert.match(short(admission.current()), /^unavailable: /, "nor does a connection go on");
   assert.deepEqual(asked, []);
 });
 
