@@ -5,7 +5,8 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { freePort, until } from "../support/redis-servers.ts";
+import { freePort } from "../support/free-port.ts";
+import { until } from "../support/redis-servers.ts";
 import type { Certificate } from "./certificate.ts";
 
 /*

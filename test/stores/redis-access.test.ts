@@ -9,7 +9,8 @@ import { isHoldfastError } from "../../src/core/errors.ts";
 import { login, present } from "../../src/stores/contract/fixtures.ts";
 import { redisStore, type RedisStoreOptions } from "../../src/stores/redis.ts";
 import { makeCertificate } from "../guard/keys/certificate.ts";
-import { freePort, noRedis, RedisServer } from "../support/redis-servers.ts";
+import { freePort } from "../support/free-port.ts";
+import { noRedis, RedisServer } from "../support/redis-servers.ts";
 
 const options = { skip: noRedis };
 const DAY_MS = 86_400_000;

@@ -15,7 +15,8 @@ import { PRUNE_SLACK_MS } from "../../src/stores/retention.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
 import { createFaultProxy } from "../../src/testing/fault-proxy.ts";
 import { DeafProxy } from "../support/deaf-proxy.ts";
-import { freePort, noRedis, RedisServer, replicaOf, until } from "../support/redis-servers.ts";
+import { freePort } from "../support/free-port.ts";
+import { noRedis, RedisServer, replicaOf, until } from "../support/redis-servers.ts";
 
 /** No promise: a disk that others keep busy may hold an answer back for a second. */
 const PATIENCE_MS = 2000;

@@ -1,10 +1,11 @@
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer, type AddressInfo } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { freePort } from "./free-port.ts";
 
 /*
  * Real servers on free ports of 127.0.0.1, each in a folder of its own. Whoever starts one stops it.
@@ -15,20 +16,6 @@ export const noRedis: string | false =
   spawnSync("redis-server", ["--version"]).status === 0 || process.env["CI"] === "true"
     ? false
     : "redis-server is not installed";
-
-/** The bus of a cluster is on the port + 10,000. */
-const HIGHEST_PORT = 55_000;
-
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const server = createServer().listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const { port } = server.address() as AddressInfo;
-    server.close();
-    await once(server, "close");
-    if (port <= HIGHEST_PORT) return port;
-  }
-}
 
 /** A server that can be killed, frozen and started again on the same data. */
 export class RedisServer {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { createFaultProxy } from "../../../src/testing/index.ts";
-import { freePort, noRedis, RedisServer, until } from "../../support/redis-servers.ts";
+import { freePort } from "../../support/free-port.ts";
+import { noRedis, RedisServer, until } from "../../support/redis-servers.ts";
 import { audience, letIn, makeWorld, minute, short, within } from "../degraded/world.ts";
 import { SharedMap } from "./shared-map.ts";
 import { passing, sharedStatus, shareWorld, told } from "./world.ts";

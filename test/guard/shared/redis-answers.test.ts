@@ -7,14 +7,8 @@ import { isHoldfastError } from "../../../src/core/errors.ts";
 import type { SharedAnswers } from "../../../src/stores/contracts.ts";
 import { redisAnswers, type RedisAnswersOptions } from "../../../src/stores/redis.ts";
 import { createFaultProxy } from "../../../src/testing/index.ts";
-import {
-  freePort,
-  noRedis,
-  RedisServer,
-  startCluster,
-  startSentinels,
-  until,
-} from "../../support/redis-servers.ts";
+import { freePort } from "../../support/free-port.ts";
+import { noRedis, RedisServer, startCluster, startSentinels, until } from "../../support/redis-servers.ts";
 
 const secret = "a secret of the answers and for tests only";
 const minute = 60_000;
