@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { issuerEvents, type IssuerEvent } from "../../src/core/events.ts";
+import { createGuard, discovered } from "../../src/index.ts";
 import { BASIC, bearer, call, fixture, logIn, URL_OF_ISSUER } from "./fixture.ts";
 
 const json = { "Content-Type": "application/json" };
@@ -195,6 +196,19 @@ describe("around the endpoints", () => {
     assert.equal(metadata["issuer"], URL_OF_ISSUER);
     assert.equal(metadata["jwks_uri"], `${URL_OF_ISSUER}/.well-known/jwks.json`);
     assert.equal((await call(issuer, "HEAD", "/.well-known/jwks.json")).status, 200);
+  });
+
+  test("an issuer with a path, which its proxy takes away, is discovered from its URL alone (RFC 8414 §3.1)", async (t) => {
+    const url = "https://example.com/id";
+    const { issuer, clock } = fixture({ url });
+    const proxied = async (asked: string | URL, init?: RequestInit) => {
+      const { origin, pathname } = new URL(asked);
+      return await issuer.fetch(new Request(origin + pathname.replace(/^\/id\//, "/"), init));
+    };
+    const guard = createGuard({ issuer: url, audience: null, keys: discovered({ fetch: proxied }), clock });
+    t.after(async () => await guard.close());
+    const { access_token } = await logIn(issuer);
+    assert.equal((await guard.validate(access_token)).status, "valid");
   });
 
   test("CORS answers exact origins only", async () => {

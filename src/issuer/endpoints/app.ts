@@ -21,6 +21,8 @@ export interface Call {
 type Endpoint = (ctx: Context, call: Call) => Promise<Response> | Response;
 type Method = "GET" | "POST" | "DELETE";
 
+const METADATA = "/.well-known/oauth-authorization-server";
+
 const endpoints: Readonly<Record<string, Partial<Record<Method, Endpoint>>>> = {
   "/auth/login": { POST: loginEndpoint },
   "/auth/refresh": { POST: refreshEndpoint },
@@ -35,7 +37,7 @@ const endpoints: Readonly<Record<string, Partial<Record<Method, Endpoint>>>> = {
   "/oauth/introspect": { POST: introspectEndpoint },
   "/oauth/revoke": { POST: revokeEndpoint },
   "/.well-known/jwks.json": { GET: jwksEndpoint },
-  "/.well-known/oauth-authorization-server": { GET: metadataEndpoint },
+  [METADATA]: { GET: metadataEndpoint },
 };
 
 /** The HTTP contract. Answers every request and never rejects; what went wrong inside stays inside. */
@@ -47,7 +49,9 @@ export function createEndpoints(ctx: Context, ready: () => Promise<void>): Issue
     const exposeHeaders = ["Retry-After", "WWW-Authenticate"];
     app.use(cors({ origin: [...corsOrigins], allowHeaders, exposeHeaders, maxAge: 600 }));
   }
-  for (const [path, methods] of Object.entries(endpoints)) {
+  // RFC 8414 §3.1: before the issuer's path, which a proxy takes away from the others.
+  const ofPath = METADATA + new URL(ctx.config.url).pathname.replace(/\/$/, "");
+  for (const [path, methods] of Object.entries({ ...endpoints, [ofPath]: { GET: metadataEndpoint } })) {
     // Passwords that an application checks itself are its own to change.
     if (path === "/auth/password" && ctx.config.authenticate !== undefined) continue;
     for (const [method, endpoint] of Object.entries(methods)) {
