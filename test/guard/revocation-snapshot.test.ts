@@ -3,7 +3,8 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
-import { introspection, fileSnapshots, type RevocationFeed, type Snapshots } from "../../src/index.ts";
+import { introspection, fileSnapshots } from "../../src/index.ts";
+import type { AuthoritySource, RevocationFeed, Snapshots } from "../../src/index.ts";
 import { temporaryFolder } from "../stores/temporary-folder.ts";
 import { audience, issuer, listening, makeWorld, own, type World } from "./world.ts";
 
@@ -67,23 +68,46 @@ async function revokeMany({ revoke }: World, from: number, to: number): Promise<
   await Promise.all(numbers.map(async (n) => await revoke(n % 2 === 0 ? "session" : "token", `s${n}`)));
 }
 
+/** An authority that answers so. */
+function authorityThat(fetch: () => Response): AuthoritySource {
+  return introspection({
+    url: "https://id.example/introspect",
+    clientId: "api",
+    clientSecret: "a secret",
+    fetch,
+  });
+}
+
+/** A world, its log that can be out, and a disk for the views of its guards. */
+async function makeScene() {
+  const world = await makeWorld();
+  const [log, snapshots] = [logOf(world), diskOf(world)];
+  const start: World["guard"] = (options) => world.guard({ revocations: log, snapshots, ...options });
+  /** A run that is over, and the log with it. */
+  const ran = async (revoke: () => Promise<unknown> = async () => await world.revoke("session", "s")) => {
+    const before = start();
+    await before.ready();
+    await revoke();
+    await world.clock.advance(500);
+    await before.close();
+    log.isOut = true;
+  };
+  return { world, log, snapshots, start, ran };
+}
+
 const revoked = { status: "invalid", reason: "revoked" };
 
 test("fault 36: revoked, the log dies, the service restarts: still refused, and what is good passes until the view is too old", async () => {
-  const world = await makeWorld();
+  const { world, log, start, ran } = await makeScene();
   const { clock, mint } = world;
-  const [log, snapshots] = [logOf(world), diskOf(world)];
-  const before = world.guard({ revocations: log, snapshots });
-  await before.ready();
-  await world.revoke("token", "t");
-  await world.revoke("session", "s");
-  await world.revoke("key", "k");
-  await world.revokeSubject("alice");
-  await clock.advance(500);
-  await before.close();
-  log.isOut = true;
+  await ran(async () => {
+    await world.revoke("token", "t");
+    await world.revoke("session", "s");
+    await world.revoke("key", "k");
+    await world.revokeSubject("alice");
+  });
   await clock.advance(20_000);
-  const after = world.guard({ revocations: log, snapshots });
+  const after = start();
   for (const claims of [{ jti: "t" }, { sid: "s" }, { sub: "alice", iat: clock.now() / 1000 - 30 }]) {
     assert.deepEqual(await after.validate(mint.token(claims)), revoked);
   }
@@ -108,12 +132,7 @@ test("fault 36: what the authority refused stays refused over a restart that it 
   const { mint, clock } = world;
   const snapshots = diskOf(world);
   let answer: () => Response = () => Response.json({ active: false });
-  const authority = introspection({
-    url: "https://id.example/introspect",
-    clientId: "api",
-    clientSecret: "a secret",
-    fetch: () => answer(),
-  });
+  const authority = authorityThat(() => answer());
   const options = { authority, degraded: "local", snapshots } as const;
   const before = world.guard(options);
   const token = mint.token();
@@ -133,17 +152,10 @@ test("fault 36: what the authority refused stays refused over a restart that it 
 });
 
 test("law 3: no token is decided before what an earlier run knew is here", async () => {
-  const world = await makeWorld();
-  const [log, snapshots] = [logOf(world), diskOf(world)];
-  const options = { revocations: log, snapshots, maxRevocationAgeMs: Infinity };
-  const before = world.guard(options);
-  await before.ready();
-  await world.revoke("session", "s");
-  await world.clock.advance(500);
-  await before.close();
-  log.isOut = true;
+  const { world, snapshots, start, ran } = await makeScene();
+  await ran();
   snapshots.loadMs = 3_000;
-  const after = world.guard(options);
+  const after = start({ maxRevocationAgeMs: Infinity });
   const verdict = after.validate(world.mint.token({ sid: "s" }));
   const abandoned = after.validate(world.mint.token(), { signal: AbortSignal.abort(new Error("gone")) });
   await assert.rejects(abandoned, /gone/);
@@ -153,17 +165,11 @@ test("law 3: no token is decided before what an earlier run knew is here", async
 });
 
 test("a disk that hangs holds up nobody for more than five seconds, and what it says in the end is added", async () => {
-  const world = await makeWorld();
-  const [log, snapshots] = [logOf(world), diskOf(world)];
-  const before = world.guard({ revocations: log, snapshots });
-  await before.ready();
-  await world.revoke("session", "s");
-  await world.clock.advance(500);
-  await before.close();
-  log.isOut = true;
+  const { world, snapshots, start, ran } = await makeScene();
+  await ran();
   snapshots.loadMs = 20_000;
   const heard = listening("snapshot_failed");
-  const after = world.guard({ revocations: log, snapshots, maxRevocationAgeMs: Infinity });
+  const after = start({ maxRevocationAgeMs: Infinity });
   const early = after.validate(world.mint.token());
   await world.clock.advance(5_000);
   assert.equal((await early).status, "valid");
@@ -175,10 +181,9 @@ test("a disk that hangs holds up nobody for more than five seconds, and what it 
 });
 
 test("fault 36: a killed process loses a second of news, and ten of the view's age", async () => {
-  const world = await makeWorld();
+  const { world, log, start } = await makeScene();
   const { clock, mint } = world;
-  const [log, snapshots] = [logOf(world), diskOf(world)];
-  const before = world.guard({ revocations: log, snapshots });
+  const before = start();
   await before.ready();
   await clock.advance(60_000);
   await world.revoke("session", "early");
@@ -186,7 +191,7 @@ test("fault 36: a killed process loses a second of news, and ten of the view's a
   await world.revoke("session", "late");
   await clock.advance(250);
   log.isOut = true;
-  const after = world.guard({ revocations: log, snapshots });
+  const after = start();
   assert.deepEqual(await after.validate(mint.token({ sid: "early" })), revoked);
   const verdict = await after.validate(mint.token());
   assert.ok(verdict.status === "valid" && (verdict.revocationAgeMs ?? Infinity) <= 2_000);
@@ -195,9 +200,8 @@ test("fault 36: a killed process loses a second of news, and ten of the view's a
 });
 
 test("a quiet view is saved every ten seconds, and not at all while nothing can be read", async () => {
-  const world = await makeWorld();
-  const [log, snapshots] = [logOf(world), diskOf(world)];
-  const guard = world.guard({ revocations: log, snapshots });
+  const { world, log, snapshots, start } = await makeScene();
+  const guard = start();
   await guard.ready();
   await world.clock.advance(2_000);
   let [, head] = headOn(snapshots);
@@ -223,10 +227,9 @@ for (const [what, backMs, ageMs] of [
   ["by an hour: nobody knows how old the view is", 3_600_000, Infinity],
 ] as const) {
   test(`fault 34: a clock that was set back over a restart makes no view younger; ${what}`, async () => {
-    const world = await makeWorld();
+    const { world, log, start } = await makeScene();
     const { clock, mint } = world;
-    const [log, snapshots] = [logOf(world), diskOf(world)];
-    const before = world.guard({ revocations: log, snapshots });
+    const before = start();
     await before.ready();
     await world.revoke("session", "s");
     await clock.advance(500);
@@ -234,7 +237,7 @@ for (const [what, backMs, ageMs] of [
     await clock.advance(400);
     await before.close();
     clock.setWall(clock.now() - backMs);
-    const after = world.guard({ revocations: log, snapshots });
+    const after = start();
     assert.deepEqual(await after.validate(mint.token({ sid: "s" })), revoked);
     assert.equal((await after.validate(mint.token())).status, ageMs < 60_000 ? "valid" : "unavailable");
     assert.equal(own(after).revocations?.ageMs, ageMs);
@@ -250,19 +253,13 @@ for (const [what, spoil, message] of [
   ["of a revocation that is none", (json: string) => json.replace('"session"', '"planet"'), /a part is/],
 ] as const) {
   test(`fault 36: a saved view that is ${what} is reported and makes nothing valid`, async () => {
-    const world = await makeWorld();
-    const [log, snapshots] = [logOf(world), diskOf(world)];
-    const before = world.guard({ revocations: log, snapshots });
-    await before.ready();
-    await world.revoke("session", "s");
-    await world.clock.advance(500);
-    await before.close();
+    const { world, log, snapshots, start, ran } = await makeScene();
+    await ran();
     const [name] = headOn(snapshots);
     const spoilt = spoil(snapshots.files.get(name) ?? "");
     snapshots.files.set(name, spoilt);
-    log.isOut = true;
     const heard = listening("snapshot_failed");
-    const after = world.guard({ revocations: log, snapshots });
+    const after = start();
     const verdict = await after.validate(world.mint.token());
     assert.ok(verdict.status === "unavailable" && verdict.cause === "revocations_stale");
     assert.match(heard.stop().join(), message);
@@ -276,10 +273,8 @@ for (const [what, spoil, message] of [
 }
 
 test("a view of 10,000 is saved in pieces; a piece that is damaged or missing leaves the rest, and no age", async () => {
-  const world = await makeWorld();
-  const [log, snapshots] = [logOf(world), diskOf(world)];
-  const guard = () => world.guard({ revocations: log, snapshots });
-  const before = guard();
+  const { world, log, snapshots, start } = await makeScene();
+  const before = start();
   await before.ready();
   await revokeMany(world, 0, 10_000);
   await world.clock.advance(2_000);
@@ -290,7 +285,7 @@ test("a view of 10,000 is saved in pieces; a piece that is damaged or missing le
   for (const [name, json] of pieces) assert.equal(snapshots.files.get(name), json);
   await before.close();
   log.isOut = true;
-  const whole = guard();
+  const whole = start();
   for (const i of [0, 1_999, 2_000, 9_999, 10_000]) {
     assert.deepEqual(
       await whole.validate(world.mint.token({ sid: `s${i}`, jti: `s${i}` })),
@@ -314,7 +309,7 @@ test("a view of 10,000 is saved in pieces; a piece that is damaged or missing le
   ]) {
     const files = new Map(snapshots.files);
     for (const [name, json] of pieces) if (json.includes("s5000")) snapshots.files.set(name, spoil(json));
-    const damaged = guard();
+    const damaged = start();
     assert.deepEqual(await damaged.validate(world.mint.token({ jti: "s9999" })), revoked);
     assert.equal((await damaged.validate(world.mint.token())).status, "unavailable");
     await damaged.close();
@@ -330,9 +325,8 @@ test("fault 36: wherever saving is interrupted, the disk holds the last view tha
         maxLength: 6,
       }),
       async (rounds) => {
-        const world = await makeWorld();
-        const [log, snapshots] = [logOf(world), diskOf(world)];
-        const guard = world.guard({ revocations: log, snapshots, maxRevocationAgeMs: Infinity });
+        const { world, log, snapshots, start } = await makeScene();
+        const guard = start({ maxRevocationAgeMs: Infinity });
         await guard.ready();
         let [next, saved] = [0, 0];
         for (const { count, saves, another } of rounds) {
@@ -342,7 +336,7 @@ test("fault 36: wherever saving is interrupted, the disk holds the last view tha
           if (another && saved > 0) savedByAnother(snapshots);
           await world.clock.advance(12_000);
           if (snapshots.saves >= 0) saved = next;
-          const restarted = world.guard({
+          const restarted = start({
             revocations: { ...log, snapshot: async () => await Promise.reject(new Error("out")) },
             snapshots: { load: async (name) => await snapshots.load(name), save: async () => {} },
             maxRevocationAgeMs: Infinity,
@@ -365,9 +359,8 @@ test("fault 36: wherever saving is interrupted, the disk holds the last view tha
 });
 
 test("the disk holds no more than twice what is in force, whatever came and went", async () => {
-  const world = await makeWorld();
-  const [log, snapshots] = [logOf(world), diskOf(world)];
-  const guard = world.guard({ revocations: log, snapshots, revocationPollMs: 60_000 });
+  const { world, snapshots, start } = await makeScene();
+  const guard = start({ revocationPollMs: 60_000 });
   await guard.ready();
   await world.log.append({ kind: "key", id: "k", issuer, until: world.clock.now() + 1e9 });
   for (let round = 0; round < 6; round++) {
@@ -387,12 +380,7 @@ test("the disk holds no more than twice what is in force, whatever came and went
 test("of two guards that save under one name neither loses what the other knew", async () => {
   const world = await makeWorld();
   const snapshots = diskOf(world);
-  const refusing = introspection({
-    url: "https://id.example/introspect",
-    clientId: "api",
-    clientSecret: "a secret",
-    fetch: () => Response.json({ active: false }),
-  });
+  const refusing = authorityThat(() => Response.json({ active: false }));
   const options = { authority: refusing, degraded: "local", snapshots } as const;
   const [one, other] = [world.guard(options), world.guard(options)];
   const [first, second, third] = [world.mint.token(), world.mint.token(), world.mint.token()];
@@ -402,27 +390,18 @@ test("of two guards that save under one name neither loses what the other knew",
   await world.clock.advance(1_500);
   await one.validate(third);
   await Promise.all([one.close(), other.close()]);
-  const silent = introspection({
-    url: "https://id.example/introspect",
-    clientId: "api",
-    clientSecret: "a secret",
-    fetch: () => Response.json({}, { status: 500 }),
-  });
+  const silent = authorityThat(() => Response.json({}, { status: 500 }));
   const after = world.guard({ ...options, authority: silent });
   for (const token of [first, second, third]) assert.deepEqual(await after.validate(token), revoked);
   await after.close();
 });
 
 test("a view larger than maxRevocations allows is not taken for complete", async () => {
-  const world = await makeWorld();
-  const [log, snapshots] = [logOf(world), diskOf(world)];
-  const before = world.guard({ revocations: log, snapshots });
-  await before.ready();
-  for (const id of ["a", "b", "c"]) await world.revoke("session", id);
-  await world.clock.advance(500);
-  await before.close();
-  log.isOut = true;
-  const after = world.guard({ revocations: log, snapshots, maxRevocations: 2 });
+  const { world, start, ran } = await makeScene();
+  await ran(async () => {
+    for (const id of ["a", "b", "c"]) await world.revoke("session", id);
+  });
+  const after = start({ maxRevocations: 2 });
   const verdict = await after.validate(world.mint.token({ sid: "c" }));
   assert.ok(verdict.status === "unavailable" && verdict.cause === "revocations_stale");
   await after.close();
