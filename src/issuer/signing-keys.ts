@@ -71,8 +71,11 @@ export class SigningKeys {
   /** A key that is published under `kid`. */
   async find(kid: string | undefined, algorithm: Algorithm): Promise<VerificationKey | undefined> {
     await this.#look();
-    return this.#keys.find(({ record }) => record.kid === kid && record.algorithm === algorithm)
-      ?.verification;
+    const known = () =>
+      this.#keys.find(({ record }) => record.kid === kid && record.algorithm === algorithm)?.verification;
+    // A store that could not be read makes no key unknown.
+    if (known() === undefined && this.#age(this.#loaded) >= LOOK_EVERY_MS) await this.#load();
+    return known();
   }
 
   /**
@@ -146,15 +149,19 @@ export class SigningKeys {
   }
 
   async #look(): Promise<void> {
-    const { clock } = this.#base;
-    const age = (since: Instant | null) => (since === null ? Infinity : elapsedMs(clock, since));
-    const isYoung = () => age(this.#loaded) < MAX_KEYS_AGE_MS;
-    if (age(this.#looked) < LOOK_EVERY_MS && isYoung()) return;
-    await this.#loading
-      .run("keys", async () => await this.reload())
-      .catch((error: unknown) => {
-        if (!isYoung()) throw error;
-      });
+    const isYoung = () => this.#age(this.#loaded) < MAX_KEYS_AGE_MS;
+    if (this.#age(this.#looked) < LOOK_EVERY_MS && isYoung()) return;
+    await this.#load().catch((error: unknown) => {
+      if (!isYoung()) throw error;
+    });
+  }
+
+  async #load(): Promise<void> {
+    await this.#loading.run("keys", async () => await this.reload());
+  }
+
+  #age(since: Instant | null): number {
+    return since === null ? Infinity : elapsedMs(this.#base.clock, since);
   }
 
   async #make(createdAt: number, activatedAt: number | null): Promise<SigningKeyRecord> {

@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import { isHoldfastError } from "../../src/core/errors.ts";
 import type { Issuer } from "../../src/issuer/types.ts";
 import { until } from "../support/auth-calls.ts";
-import { call, fixture, logIn, OTHER_SECRET, SECRET, validity } from "./fixture.ts";
+import { BASIC, call, fixture, logIn, OTHER_SECRET, SECRET, validity } from "./fixture.ts";
 import { failing, pass, stores, wrapped } from "./stores.ts";
 
 const MINUTE_MS = 60_000;
@@ -126,6 +126,25 @@ for (const [name, open] of stores) {
         assert.ok((await published(issuer)).includes(first), "what is known stays published");
         fails = false;
         assert.equal(await signingKid(issuer), first);
+      });
+    });
+
+    test("law 1: while the keys cannot be read, one that nobody told us of is not unknown", async () => {
+      await open(async (store, clock) => {
+        let fails = false;
+        const ailing = failing(store, (method) => fails && method === "keys.list" && "before");
+        const [a, b] = [fixture({ store, clock }).issuer, fixture({ store: ailing, clock }).issuer];
+        const { access_token: old } = await logIn(b);
+        await a.keys.rotate();
+        await a.keys.rotate();
+        const { access_token: token } = await logIn(a);
+        fails = true;
+        await clock.advance(1_000);
+        const ask = async () => await call(b, "POST", "/auth/validate", { token }, { Authorization: BASIC });
+        for (let i = 0; i < 2; i++) assert.equal((await ask()).status, 503);
+        assert.equal((await validity(b, old)).valid, true, "what is known still proves");
+        fails = false;
+        assert.equal((await validity(b, token)).valid, true);
       });
     });
 
