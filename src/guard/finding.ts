@@ -70,7 +70,7 @@ export function unavailable(cause: UnavailableCause, retryAfterMs: number = RETR
 export function proven({ claims, signingInput }: ParsedToken, key: VerificationKey, realm: Realm): Known {
   const isWhole = realm.authority === undefined;
   const signedDigest = isWhole ? undefined : hash("sha256", signingInput, "base64url");
-  return known(realm, claims, { key, kid: key.kid, era: null, isWhole, signedDigest });
+  return known(realm, claims, { key, kid: key.kid, isWhole, signedDigest });
 }
 
 /** What one says of itself whose key cannot be fetched: true only if the authority says so. */
@@ -86,13 +86,7 @@ export function isProven(base: Base): base is Known & { signedDigest: string } {
 
 /** What the authority says of a token that proves nothing by itself. */
 export function vouched(answer: Readonly<JwtClaims>, realm: Realm): Known {
-  return known(realm, answer, {
-    key: null,
-    kid: undefined,
-    era: null,
-    isWhole: true,
-    signedDigest: undefined,
-  });
+  return known(realm, answer, { key: null, kid: undefined, isWhole: true, signedDigest: undefined });
 }
 
 /** What it says of a signed one. It can take away, and add what only it knows. */
@@ -114,7 +108,7 @@ export function confirmed(answer: Readonly<JwtClaims>, base: Known): Known {
 function known(
   realm: Realm,
   claims: Readonly<JwtClaims>,
-  more: Pick<Known, "key" | "kid" | "era" | "isWhole" | "signedDigest">,
+  more: Pick<Known, "key" | "kid" | "isWhole" | "signedDigest"> & { readonly era?: number },
 ): Known {
   const expiresAt = claims.exp === undefined ? Infinity : claims.exp * 1000;
   return {
@@ -126,6 +120,7 @@ function known(
     sessionId: claims.sid,
     expiresAt,
     ownExpiresAt: expiresAt,
+    era: null,
     ...more,
     clearedAt: -1,
     lapsedAt: null,

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { instant, type Instant } from "../../core/clock.ts";
+import { HoldfastError } from "../../core/errors.ts";
 import type { Algorithm } from "../../jwt/algorithms.ts";
 import type { VerificationKey } from "../../jwt/jwk-set.ts";
 import { report } from "../report.ts";
@@ -20,6 +21,8 @@ export class HeldKeys {
   readonly vanished: VanishedKeys;
   readonly #options: HeldKeysOptions;
   #set = new KeySet([]);
+  /** What came last, be there a usable key or not. */
+  #latest = this.#set;
   #document: unknown;
   #version = 0;
 
@@ -31,6 +34,11 @@ export class HeldKeys {
 
   get set(): KeySet {
     return this.#set;
+  }
+
+  /** Whether a key of this `kid` came, and is none that can be used. */
+  isUnusable(kid: string | undefined): boolean {
+    return this.#set.isUnusable(kid) || this.#latest.isUnusable(kid);
   }
 
   /** As it came; `undefined` where there is none. */
@@ -55,6 +63,8 @@ export class HeldKeys {
     // Reading a large one takes the event loop up to 0.1 s, and most fetches bring the same again.
     const isSame = isDeepStrictEqual(document, this.#document);
     const next = isSame ? before : readKeySet(document, algorithms, known, this.#options);
+    this.#latest = next;
+    if (next.size === 0) throw new HoldfastError("invalid_key", "the key set has no usable key");
     const gone = before.keys.filter((key) => !next.has(key));
     this.vanished.update(gone, (key) => next.has(key));
     if (gone.length > 0) {
@@ -69,7 +79,7 @@ export class HeldKeys {
   }
 
   drop(): void {
-    this.#set = new KeySet([]);
+    this.#set = this.#latest = new KeySet([]);
     this.#document = undefined;
     this.#version++;
     this.age.end();

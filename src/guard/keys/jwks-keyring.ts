@@ -93,7 +93,7 @@ export class JwksKeyring implements Keyring {
 
   mayLack(kid: string | undefined): boolean {
     const isOut = this.#attempts.isFailing && !this.#isDistrusted;
-    return isOut && kid !== undefined && !this.#held.set.isUnusable(kid);
+    return isOut && kid !== undefined && !this.#held.isUnusable(kid);
   }
 
   holds(key: VerificationKey, now?: Instant): boolean {

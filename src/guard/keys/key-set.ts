@@ -1,4 +1,3 @@
-import { HoldfastError } from "../../core/errors.ts";
 import type { Algorithm } from "../../jwt/algorithms.ts";
 import { importJwkSet, isSameKey, type VerificationKey } from "../../jwt/jwk-set.ts";
 import { report, type Source } from "../report.ts";
@@ -59,7 +58,7 @@ export class KeySet {
 
 /**
  * What was published. Keys that are `known` stay the same objects: what they proved stands. Reports those that cannot
- * be used; throws `invalid_key` where none can.
+ * be used; throws `invalid_key` for what is no set.
  */
 export function readKeySet(
   document: unknown,
@@ -69,7 +68,6 @@ export function readKeySet(
 ): KeySet {
   const { keys, rejected } = importJwkSet(document, { algorithms });
   for (const { index, reason } of rejected) report(source, "keys_rejected", `key ${index} ${reason}`);
-  if (keys.length === 0) throw new HoldfastError("invalid_key", "the key set has no usable key");
   const { keys: published } = document as { keys: readonly ({ kid?: unknown } | null)[] };
   return new KeySet(
     keys.map((key) => known.find((one) => isSameKey(one, key)) ?? key),

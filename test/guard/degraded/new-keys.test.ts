@@ -79,6 +79,10 @@ test("fault 29: a key that came and was too weak is not asked about", async (t) 
   asked.length = 0;
   const token = provider.token({}, { kid, alg: "RS256" });
   for (let i = 0; i < 2; i++) assert.equal(short(await guard.validate(token)), "unavailable: key_pending");
+  provider.fault("jwks", { respond: () => Response.json({ keys: [{ ...weak, kid: "alone" }] }) });
+  await clock.advance(6 * minute);
+  const alone = provider.token({}, { kid: "alone", alg: "RS256" });
+  assert.equal(short(await guard.validate(alone)), "unavailable: key_pending", "nor one that came alone");
   assert.deepEqual(asked, []);
 });
 
