@@ -121,7 +121,7 @@ export class JwksKeyring implements Keyring {
     this.#isDistrusted = true;
     this.#lastError = "the keys were declared compromised, and no set was fetched since";
     report(this.#context, "keys_distrusted", "nothing that the keys proved counts; a set is fetched");
-    void this.#snapshot.save(null);
+    void this.#snapshot.save({ url: "", fetchedAt: 0, jwks: null });
     this.#attempts.restart();
   }
 
@@ -176,12 +176,8 @@ export class JwksKeyring implements Keyring {
 
   async #attempt(signal: AbortSignal, number: number): Promise<void> {
     try {
-      const { url, jwks, freshForMs } = await fetchKeySet(
-        this.#location,
-        this.#settings,
-        this.#context,
-        signal,
-      );
+      const fetched = await fetchKeySet(this.#location, this.#settings, this.#context, signal);
+      const { url, jwks, freshForMs } = fetched;
       signal.throwIfAborted();
       const now = instant(this.#context.clock);
       this.#held.take(jwks, now, freshForMs);
@@ -223,6 +219,7 @@ export class JwksKeyring implements Keyring {
   async #restore(signal: AbortSignal): Promise<void> {
     const { clock, random } = this.#context;
     const saved = await this.#snapshot.load(signal);
+    if (saved?.jwks === null) this.#isDistrusted = true;
     if (saved === null || signal.aborted || !this.#location.recall(saved.url)) return;
     const { wall, monotonic } = instant(clock);
     const ageMs = Math.max(0, wall - saved.fetchedAt);

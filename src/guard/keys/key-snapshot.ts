@@ -9,6 +9,7 @@ export interface SavedSet {
   readonly url: string;
   /** Epoch ms. */
   readonly fetchedAt: number;
+  /** `null`: they were declared compromised, and no set was fetched since. */
   readonly jwks: unknown;
 }
 
@@ -22,7 +23,7 @@ export class KeySnapshot {
   readonly #context: KeyContext;
   readonly #name: string;
   readonly #writing = new SingleFlight<"write", void>();
-  #wanted: SavedSet | null | undefined;
+  #wanted: SavedSet | undefined;
 
   constructor(context: KeyContext) {
     this.#context = context;
@@ -44,13 +45,13 @@ export class KeySnapshot {
     }
   }
 
-  /** One after the other, and the latest last; `null` leaves nothing to begin with. Never rejects. */
-  async save(set: SavedSet | null): Promise<void> {
+  /** One after the other, and the latest last. Never rejects. */
+  async save(set: SavedSet): Promise<void> {
     const { snapshots } = this.#context;
     if (snapshots === undefined) return;
     this.#wanted = set;
     await this.#writing.run("write", async () => {
-      for (let written: SavedSet | null | undefined; written !== this.#wanted;) {
+      for (let written: SavedSet | undefined; written !== this.#wanted;) {
         written = this.#wanted;
         try {
           await snapshots.save(this.#name, written);

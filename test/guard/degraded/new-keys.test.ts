@@ -4,6 +4,7 @@ import { test, type TestContext } from "node:test";
 import type { SingleIssuerOptions } from "../../../src/guard/types.ts";
 import { jwks, type Guard } from "../../../src/index.ts";
 import { memoryStore } from "../../../src/stores/memory.ts";
+import { fakeSnapshots } from "../keys/ring.ts";
 import { SharedMap } from "../shared/shared-map.ts";
 import { hour, makeWorld, minute, out, short } from "./world.ts";
 
@@ -102,7 +103,8 @@ test("law 3, fault 29: a key that was revoked proves nothing by way of the autho
 });
 
 test("fault 29: keys that were declared compromised are replaced by keys only", async (t) => {
-  const { guard, provider, asked } = await rotated(t);
+  const snapshots = fakeSnapshots();
+  const { guard, start, provider, clock, asked } = await rotated(t, { snapshots });
   const token = provider.token();
   const admission = await guard.admit(token);
   assert.ok(admission.status === "admitted");
@@ -116,7 +118,13 @@ test("fault 29: keys that were declared compromised are replaced by keys only", 
     }
   }
   assert.match(short(admission.current()), /^unavailable: /, "nor does a connection go on");
+  await guard.close();
+  const restarted = start();
+  assert.equal(short(await restarted.validate(token)), "unavailable: keys_unavailable");
   assert.deepEqual(asked, []);
+  provider.restore("jwks");
+  await clock.advance(minute);
+  assert.equal(short(await restarted.validate(token)), "valid");
 });
 
 test("fault 29: a no to a forgery is no revocation of the token whose claims it bears", async (t) => {
