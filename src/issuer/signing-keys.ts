@@ -25,6 +25,8 @@ export class SigningKeys {
   readonly #base: Foundation;
   readonly #loading = new SingleFlight<"keys", void>();
   #keys: readonly OpenedKey[] = [];
+  /** In the store, and none of ours. */
+  #strange: ReadonlySet<string> = new Set();
   #loaded: Instant | null = null;
   /** When the store was last asked, whatever it said. */
   #looked: Instant | null = null;
@@ -51,8 +53,9 @@ export class SigningKeys {
     const { clock, store } = this.#base;
     const asked = instant(clock);
     const records = await store.keys.list().finally(() => (this.#looked = instant(clock)));
-    const opened = await Promise.all(records.map(async (record) => await this.#opened(record)));
+    const opened = records.map((record) => this.#opened(record));
     const keys = opened.filter((key) => key !== null);
+    await this.#tell(records.filter((_, index) => opened[index] === null).map(({ kid }) => kid));
     if (signerOf(keys) === undefined) {
       throw new HoldfastError("store_mismatch", "no signing key in the store opens under this secret");
     }
@@ -172,14 +175,19 @@ export class SigningKeys {
     return { ...facts, sealed: sealKey(secrets[0], facts, signing), activatedAt, retiredAt: null };
   }
 
-  async #opened(record: SigningKeyRecord): Promise<OpenedKey | null> {
+  /** Of those that do not open, each once while it stays. */
+  async #tell(strange: readonly string[]): Promise<void> {
+    const news = strange.filter((kid) => !this.#strange.has(kid));
+    this.#strange = new Set(strange);
+    for (const kid of news) await this.#base.audit("record_tampered", { detail: `key ${kid}` });
+  }
+
+  #opened(record: SigningKeyRecord): OpenedKey | null {
     const before = this.#keys.find((key) => key.record.sealed === record.sealed);
     if (before !== undefined && binding(before.record) === binding(record)) return { ...before, record };
     const signing = openKey(this.#base.secrets, record);
     const [verification] = signing === null ? [] : importJwkSet({ keys: [signing.publicJwk] }).keys;
-    if (signing !== null && verification !== undefined) return { record, signing, verification };
-    await this.#base.audit("record_tampered", { detail: `key ${record.kid}` });
-    return null;
+    return signing !== null && verification !== undefined ? { record, signing, verification } : null;
   }
 }
 

@@ -186,7 +186,12 @@ describe("law 5: whoever writes to the store mints nothing:", () => {
     assert.ok(!(await response.text()).includes(foreign.kid));
     const minted = signToken({ ...claimsOf(tokens.access_token), sub: "admin" }, foreign);
     assert.deepEqual(await validity(victim, minted), { valid: false, reason: "unknown_key" });
-    assert.ok((await tampered(store)) >= 2);
-    assert.equal((await validity(victim, (await logIn(victim)).access_token)).valid, true);
+    const told = await tampered(store);
+    assert.ok(told >= 2);
+    for (let i = 0; i < 5; i++) {
+      await clock.advance(1_000);
+      assert.equal((await validity(victim, (await logIn(victim)).access_token)).valid, true);
+    }
+    assert.equal(await tampered(store), told, "not again at every look");
   });
 });
