@@ -24,9 +24,14 @@ function fitsToken(identity: Identity): boolean {
   return json.length <= MAX_IDENTITY_BYTES && parseJsonObject(json) !== null;
 }
 
+/** Node 22 reads a text from SQLite up to its first NUL: it would be another's name. */
+export function isWhole(text: string): boolean {
+  return !text.includes("\0");
+}
+
 export const identitySchema: z.ZodType<Identity> = z
   .object({
-    subject: z.string().min(1).max(255),
+    subject: z.string().min(1).max(255).refine(isWhole, "holds a NUL"),
     scopes: z.array(z.string().refine(isScope, "is no scope")),
     claims: z
       .record(z.string(), z.json())

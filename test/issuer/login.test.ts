@@ -135,6 +135,7 @@ describe("login", () => {
       () => ({ subject: "ann", scopes: [], claims: { big: "x".repeat(5000) } }),
       () => ({ subject: "ann", scopes: [], claims: { wide: "\u5b57".repeat(4000) } }),
       () => ({ subject: "ann", scopes: Array.from({ length: 1000 }, (_, i) => `scope${i}`) }),
+      () => ({ subject: "ann\0", scopes: [] }),
       () => ({ subject: "half a pair \ud800", scopes: [] }),
       () => ({ subject: "ann", scopes: [], claims: { ["\ud800"]: 1 } }),
       () => ({ subject: "ann", scopes: [], claims: { deep: nested(40) } }),

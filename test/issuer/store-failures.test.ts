@@ -141,12 +141,13 @@ describe("a store that fails", () => {
 
   test("an id that no guard would believe is refused, not put into the log", async () => {
     const { issuer, store } = fixture();
-    const id = "x".repeat(1025);
-    const attempts = (["session", "subject", "token", "key"] as const).map((kind) =>
-      issuer.revoke({ kind, id }),
-    );
-    for (const attempt of [...attempts, issuer.endSession(id)]) {
-      await assert.rejects(attempt, /^HoldfastError: id must be at most 1024 characters/);
+    for (const id of ["x".repeat(1025), "ann\0"]) {
+      const attempts = (["session", "subject", "token", "key"] as const).map((kind) =>
+        issuer.revoke({ kind, id }),
+      );
+      for (const attempt of [...attempts, issuer.endSession(id)]) {
+        await assert.rejects(attempt, /^HoldfastError: id must be at most 1024 characters/);
+      }
     }
     assert.deepEqual((await store.revocations.snapshot()).entries, []);
   });
