@@ -12,6 +12,7 @@ const programs: Readonly<Record<string, string>> = {
   haproxy: "haproxy",
   caddy: "caddy",
   chromium: "chromium",
+  openssl: "openssl",
 };
 
 const missing = Object.keys(programs).filter((name) => spawnSync(name, ["-v"]).error !== undefined);
