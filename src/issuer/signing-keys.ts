@@ -83,13 +83,13 @@ export class SigningKeys {
 
   /**
    * RFC 7517 §5: those that sign, will sign, or signed tokens that may still be alive. What is known stays
-   * published while the store cannot be read.
+   * published while the store cannot be read, and tells its age.
    */
-  async jwks(): Promise<{ keys: readonly SigningKey["publicJwk"][] }> {
+  async jwks(): Promise<{ keys: readonly SigningKey["publicJwk"][]; ageMs: number }> {
     await this.#look().catch((error: unknown) => {
       if (this.#keys.length === 0) throw error;
     });
-    return { keys: this.#keys.map(({ signing }) => signing.publicJwk) };
+    return { keys: this.#keys.map(({ signing }) => signing.publicJwk), ageMs: this.#age(this.#loaded) };
   }
 
   list(): IssuerStatus["keys"] {

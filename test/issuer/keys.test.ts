@@ -3,7 +3,8 @@ import { describe, test } from "node:test";
 import { isHoldfastError } from "../../src/core/errors.ts";
 import type { Issuer } from "../../src/issuer/types.ts";
 import { until } from "../support/auth-calls.ts";
-import { BASIC, call, fixture, logIn, OTHER_SECRET, SECRET, validity } from "./fixture.ts";
+import { createGuard, jwks } from "../../src/index.ts";
+import { BASIC, call, fixture, logIn, OTHER_SECRET, SECRET, URL_OF_ISSUER, validity } from "./fixture.ts";
 import { failing, pass, stores, wrapped } from "./stores.ts";
 
 const MINUTE_MS = 60_000;
@@ -145,6 +146,36 @@ for (const [name, open] of stores) {
         assert.equal((await validity(b, old)).valid, true, "what is known still proves");
         fails = false;
         assert.equal((await validity(b, token)).valid, true);
+      });
+    });
+
+    test("law 1: a set that is published while the store cannot be read makes nobody's key unknown", async () => {
+      await open(async (store, clock) => {
+        let fails = false;
+        const ailing = failing(store, (method) => fails && method === "keys.list" && "before");
+        const [a, b] = [fixture({ store, clock }).issuer, fixture({ store: ailing, clock }).issuer];
+        await b.ready();
+        const guard = createGuard({
+          issuer: URL_OF_ISSUER,
+          audience: null,
+          keys: jwks("http://localhost/.well-known/jwks.json", {
+            fetch: async (input, init) => await b.fetch(new Request(input, init)),
+            coolDownMs: 1_000,
+          }),
+          clock,
+        });
+        await guard.ready();
+        fails = true;
+        await a.keys.rotate();
+        await a.keys.rotate();
+        const { access_token: token } = await logIn(a);
+        for (let i = 0; i < 10; i++) {
+          assert.equal((await guard.validate(token)).status, "unavailable", `after ${i} s`);
+          await clock.advance(1_000);
+        }
+        fails = false;
+        assert.equal((await guard.validate(token)).status, "valid");
+        await guard.close();
       });
     });
 

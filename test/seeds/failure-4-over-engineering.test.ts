@@ -39,7 +39,7 @@ const budgets: Record<string, number> = {
   jwt: 740,
   resilience: 300,
   stores: 2800,
-  guard: 4065,
+  guard: 4080,
   "guard/connections": 680,
   issuer: 1850,
   adapters: 1150,
@@ -63,7 +63,7 @@ test("failure 4: what must be trusted can be read in one sitting: core, jwt, lad
   const guard = (await sources("guard")).filter((file) => /\/(ladder|prove|decide)\.ts$|\/keys\//.test(file));
   const jwt = (await sources("jwt")).filter((file) => !file.endsWith("/sign.ts")); // Only issuers sign.
   const lines = await codeLines([...(await sources("core")), ...jwt, ...guard]);
-  assert.ok(lines <= 2060, `${lines} lines of code`);
+  assert.ok(lines <= 2080, `${lines} lines of code`);
 });
 
 test("failure 4: it starts with nothing configured, and does its work", async (t) => {

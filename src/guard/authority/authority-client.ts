@@ -76,7 +76,7 @@ export class AuthorityClient implements Authority {
     const pass = this.#admit();
     if ("status" in pass) return pass;
     const isCrowded = this.#suspects >= Math.ceil(this.#settings.maxConcurrent * SUSPECTS);
-    return isCrowded ? unavailable("overloaded") : this.#suspected(token, pass);
+    return isCrowded ? unavailable("overloaded") : this.#suspected(token);
   }
 
   get patienceMs(): number {
@@ -128,15 +128,11 @@ export class AuthorityClient implements Authority {
     return isFull ? unavailable("overloaded") : (pass ?? this.#noAnswer());
   }
 
-  async #suspected(token: string, pass: Pass): Promise<AuthorityOutcome> {
+  async #suspected(token: string): Promise<AuthorityOutcome> {
     this.#suspects++;
-    try {
-      return await this.#question(token, (reply) => {
-        if (reply.status !== "failed") this.#settle(pass, reply);
-      });
-    } finally {
-      this.#suspects--;
-    }
+    const outcome = await this.#question(token, () => {});
+    this.#suspects--;
+    return outcome;
   }
 
   async #question(token: string, settle: (reply: Reply) => void): Promise<AuthorityOutcome> {

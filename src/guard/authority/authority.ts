@@ -14,7 +14,7 @@ export interface AuthorityContext extends Source {
 /** Who knows more about a token than its signature says: `introspection({ … })`, `tokenValidation({ … })`. Opened once by its guard. */
 export interface AuthoritySource {
   readonly kind: "introspection" | "validation";
-  /** What a token must look like to be asked about although it proves nothing by itself; `null` when only proven ones are. */
+  /** What a token must look like to be asked about although it is no JWT; `null`: none is. */
   readonly opaque: RegExp | null;
   /** Differs whenever answers may: tells whom it asks and as whom. Instances share answers only where it is the same. */
   readonly identity?: string;
@@ -40,7 +40,7 @@ export interface Authority {
   ask(token: string): AuthorityOutcome | Promise<AuthorityOutcome>;
   /**
    * The same of a signed token that nobody could prove. Strangers can make as many as they like: only a part of the
-   * questions under way are about such, and those that fail open no breaker.
+   * questions under way are about such, and their answers say nothing about how the authority is.
    */
   askOfSuspect(token: string): AuthorityOutcome | Promise<AuthorityOutcome>;
   /** How long a caller that may fall back should wait for an answer: the larger of 80 ms and 3 × the recent p99. */

@@ -3,7 +3,7 @@ import { withDeadline } from "../../resilience/deadline.ts";
 import { fetchJson, unusable, type Fetch } from "../fetch-json.ts";
 import type { KeyLocation } from "./key-location.ts";
 import type { KeyContext } from "./key-source.ts";
-import { maxAgeMs } from "./max-age.ts";
+import { maxAgeMs, oldestMs } from "./max-age.ts";
 
 export interface JwksSettings {
   readonly fetch: Fetch;
@@ -21,6 +21,8 @@ export interface FetchedSet {
   readonly url: string;
   readonly jwks: unknown;
   readonly freshForMs: number;
+  /** How long it may have lain in caches on the way. */
+  readonly oldestMs: number;
 }
 
 /** However short the time that an answer gives itself. */
@@ -42,7 +44,8 @@ export async function fetchKeySet(
   };
   const { url, status, headers, json } = await withDeadline(clock, what, settings.timeoutMs, work, signal);
   if (status !== 200) throw unusable(what, `answered ${status}`);
-  return { url, jwks: json, freshForMs: jittered(freshMs(settings, headers), 0.1, random) };
+  const freshForMs = jittered(freshMs(settings, headers), 0.1, random);
+  return { url, jwks: json, freshForMs, oldestMs: oldestMs(headers) };
 }
 
 /** At most half of the time that a set may serve: the other half is for trying again. */

@@ -11,7 +11,7 @@ import type { KeyLocation } from "./key-location.ts";
 import { kidsOf } from "./key-set.ts";
 import { KeySnapshot } from "./key-snapshot.ts";
 import type { KeyContext, KeyLookup, Keyring, KeysStatus, Sought } from "./key-source.ts";
-import { UnknownKids } from "./unknown-kids.ts";
+import { UnknownKids, type Moment } from "./unknown-kids.ts";
 
 /** Without any key, the first attempt after a failure comes this soon. */
 const FIRST_RETRY_MS = 1_000;
@@ -34,6 +34,8 @@ export class JwksKeyring implements Keyring {
   readonly #restored: Promise<void>;
   /** The number of the attempt that fetched the set; 0 for one of an earlier run. */
   #fetchedBy = 0;
+  /** When that was asked for, less the time that the answer may have lain in caches; monotonic. */
+  #asOf = -Infinity;
   #lastError: string | null = null;
   #era = 0;
   #isDistrusted = false;
@@ -106,7 +108,8 @@ export class JwksKeyring implements Keyring {
 
   async resolve(token: Sought, tried: readonly VerificationKey[]): Promise<KeyLookup> {
     await this.#restored;
-    const firstSeen = this.#unknown.firstSeen(token, this.#attempts.begun);
+    const now = { attempts: this.#attempts.begun, at: this.#context.clock.monotonic() };
+    const firstSeen = this.#unknown.firstSeen(token, now);
     const known = this.#answer(token, tried, firstSeen);
     if (known.status !== "unavailable") return known;
     await this.#attempts.make();
@@ -158,9 +161,10 @@ export class JwksKeyring implements Keyring {
 
   /**
    * From what is here. A missing `kid` is unknown only by a set that was asked for after the `kid` was first seen, and
-   * not long ago: a key published later may bear the name that somebody guessed.
+   * not long ago: a key published later may bear the name that somebody guessed. What lay in a cache on the way may
+   * lack a key that its origin has.
    */
-  #answer(token: Sought, tried: readonly VerificationKey[], firstSeen: number): KeyLookup {
+  #answer(token: Sought, tried: readonly VerificationKey[], firstSeen: Moment): KeyLookup {
     const { kid, algorithm } = token;
     const { age, set } = this.#held;
     const retryAfterMs = Math.max(FIRST_RETRY_MS, this.#attempts.coolingDownMs());
@@ -169,19 +173,22 @@ export class JwksKeyring implements Keyring {
     if (keys.length > 0) return { status: "found", keys };
     if (set.isUnusable(kid)) return unavailable("key_pending", retryAfterMs);
     if (kid !== undefined && set.hasKid(kid)) return invalid("wrong_algorithm");
-    const asked = this.#fetchedBy > firstSeen && age.ms() < this.#settings.coolDownMs;
+    const isSince = this.#fetchedBy > firstSeen.attempts && this.#asOf >= firstSeen.at;
+    const asked = isSince && age.ms() < this.#settings.coolDownMs;
     if (!asked) return unavailable("key_pending", retryAfterMs);
     return invalid(tried.length > 0 ? "bad_signature" : "unknown_key");
   }
 
   async #attempt(signal: AbortSignal, number: number): Promise<void> {
+    const began = this.#context.clock.monotonic();
     try {
       const fetched = await fetchKeySet(this.#location, this.#settings, this.#context, signal);
-      const { url, jwks, freshForMs } = fetched;
+      const { url, jwks, freshForMs, oldestMs } = fetched;
       signal.throwIfAborted();
       const now = instant(this.#context.clock);
       this.#held.take(jwks, now, freshForMs);
       this.#fetchedBy = number;
+      this.#asOf = began - oldestMs;
       this.#unknown.forget(this.#held.set.kids);
       this.#lastError = null;
       this.#isDistrusted = false;

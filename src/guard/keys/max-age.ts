@@ -7,6 +7,15 @@ export function maxAgeMs(headers: Headers): number | null {
   if (/(^|[\s,])no-(store|cache)\b/i.test(directives)) return 0;
   const seconds = /(?:^|[\s,])max-age="?(\d+)/i.exec(directives)?.[1];
   if (seconds === undefined) return null;
-  const ageSeconds = /^\d+$/.exec(headers.get("age") ?? "")?.[0] ?? "0";
-  return Math.max(0, Number(seconds) - Number(ageSeconds)) * 1000;
+  return Math.max(0, Number(seconds) - ageSeconds(headers)) * 1000;
+}
+
+/** How old an answer may be at most (RFC 9111 §5.1), in milliseconds; 0 when it comes from its origin. */
+export function oldestMs(headers: Headers): number {
+  const seconds = ageSeconds(headers);
+  return seconds === 0 ? 0 : (seconds + 1) * 1000;
+}
+
+function ageSeconds(headers: Headers): number {
+  return Number(/^\d+$/.exec(headers.get("age") ?? "")?.[0] ?? "0");
 }

@@ -4,15 +4,18 @@ import type { Sought } from "./key-source.ts";
 /** When full, the oldest is forgotten, and counts as new when it comes again. */
 const MAX_SEEN = 1_000;
 
-/**
- * When each unknown `kid`, or token without one, was first seen, counted in attempts to fetch the set. Bounded,
- * whatever is sent.
- */
-export class UnknownKids {
-  readonly #firstSeen = new Map<string, number>();
+/** A moment: how many attempts to fetch the set had begun, and the monotonic clock. */
+export interface Moment {
+  readonly attempts: number;
+  readonly at: number;
+}
 
-  /** How many attempts had begun when it was first seen; now, if it is new. */
-  firstSeen({ kid, signingInput }: Sought, attempts: number): number {
+/** When each unknown `kid`, or token without one, was first seen. Bounded, whatever is sent. */
+export class UnknownKids {
+  readonly #firstSeen = new Map<string, Moment>();
+
+  /** When it was first seen; now, if it is new. */
+  firstSeen({ kid, signingInput }: Sought, now: Moment): Moment {
     const name = kid === undefined ? nameOf("token", signingInput) : nameOf("kid", kid);
     const seen = this.#firstSeen.get(name);
     if (seen !== undefined) return seen;
@@ -20,8 +23,8 @@ export class UnknownKids {
       const [oldest] = this.#firstSeen.keys();
       if (oldest !== undefined) this.#firstSeen.delete(oldest);
     }
-    this.#firstSeen.set(name, attempts);
-    return attempts;
+    this.#firstSeen.set(name, now);
+    return now;
   }
 
   /** They are known now, and count as new if they become unknown again. */

@@ -6,6 +6,7 @@ import { jwks, type Guard } from "../../../src/index.ts";
 import { memoryStore } from "../../../src/stores/memory.ts";
 import { fakeSnapshots } from "../keys/ring.ts";
 import { SharedMap } from "../shared/shared-map.ts";
+import { own } from "../world.ts";
 import { hour, makeWorld, minute, out, short } from "./world.ts";
 
 /** A guard that has keys, and a provider that signs with another since its set cannot be fetched. */
@@ -20,10 +21,12 @@ async function rotated(t: TestContext, options: Partial<SingleIssuerOptions> = {
     });
   const guard = start();
   await guard.ready();
+  /** Signed by the key that it has. */
+  const proven = Array.from({ length: 10 }, () => provider.token());
   provider.fault("jwks", { refuse: true });
   await provider.rotate();
   await clock.advance(minute);
-  return { ...world, guard, start };
+  return { ...world, guard, start, proven };
 }
 
 /** The same claims under a signature that is none. */
@@ -179,4 +182,16 @@ test("law 6, fault 31: of forgeries while no key can be fetched eight are asked 
   }
   assert.ok(mostAtOnce() <= 8 && asked.length <= 5 * 8 * 2, `${asked.length} questions`);
   assert.equal(short(await guard.validate(token)), "valid");
+});
+
+test("law 6, fault 31: what is answered about forgeries does not hide that the authority fails", async (t) => {
+  const { guard, provider, clock, proven, says } = await rotated(t);
+  says((said) => (proven.includes(said) ? new Response("", { status: 500 }) : { active: false }));
+  for (const [i, token] of proven.entries()) {
+    await guard.validate(token);
+    if (own(guard).authority?.breaker === "open") return;
+    assert.equal(short(await guard.validate(forged(provider.token(), `${i}.`))), "invalid: inactive");
+    await clock.advance(200);
+  }
+  assert.fail("the breaker stays closed");
 });

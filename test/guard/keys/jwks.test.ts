@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { jwks, type JwksOptions, type Snapshots } from "../../../src/index.ts";
 import { createMint, type Mint } from "../../../src/testing/index.ts";
-import { UnknownKids } from "../../../src/guard/keys/unknown-kids.ts";
+import { UnknownKids, type Moment } from "../../../src/guard/keys/unknown-kids.ts";
 import { audience, issuer, makeWorld, own, type World } from "../world.ts";
 import type { SingleIssuerOptions } from "../../../src/guard/types.ts";
 import { endless, Provider } from "./provider.ts";
@@ -171,6 +171,32 @@ test("fault 29: a kid that is new during an outage is unavailable, and valid onc
   await clock.advance(60_000);
   assert.equal((await guard.validate(token)).status, "valid");
   assert.equal((await guard.validate(mint.token())).status, "valid");
+});
+
+test("law 1, fault 27: a set that lay in a cache on the way makes no key unknown that its origin may have since", async () => {
+  const { keyed, clock, provider, mint } = await makeServed();
+  const guard = keyed({ coolDownMs: 30_000 });
+  await guard.ready();
+  const [next, stranger] = [
+    await createMint({ issuer, audience, clock }),
+    await createMint({ issuer, audience, clock }),
+  ];
+  const tokens = [next.token(), stranger.token()];
+  const cached = (ageS: number, ...mints: Mint[]) => {
+    const set = { keys: mints.flatMap((one) => one.jwks().keys) };
+    const headers = { "cache-control": "max-age=300", age: String(ageS) };
+    provider.answer = () => Response.json(set, { headers });
+  };
+  for (let ageS = 200; ageS < 300; ageS += 30) {
+    cached(ageS, mint);
+    for (const token of tokens)
+      assert.equal((await guard.validate(token)).status, "unavailable", `${ageS} s`);
+    await clock.advance(30_000);
+  }
+  cached(20, mint, next);
+  const [known, unknown] = await Promise.all(tokens.map(async (token) => await guard.validate(token)));
+  assert.equal(known?.status, "valid");
+  assert.deepEqual(unknown, { status: "invalid", reason: "unknown_key" });
 });
 
 test("law 1: a kid is unknown only by a set that was asked for after the kid was first seen", async () => {
@@ -495,10 +521,15 @@ test("closing gives up a fetch that hangs, and who waits for it hears at once", 
 test("fault 30: first sights of unknown kids are kept for a bounded number of them", () => {
   const kids = new UnknownKids();
   const named = (kid: string) => ({ kid, algorithm: "ES256", signingInput: "e30.e30" }) as const;
-  assert.equal(kids.firstSeen(named("a"), 1), 1);
-  assert.equal(kids.firstSeen(named("a"), 2), 1);
-  for (let i = 0; i < 1_000; i++) kids.firstSeen(named(`made-up-${i}`), 2);
-  assert.equal(kids.firstSeen(named("a"), 3), 3);
+  const [first, second, third] = [1, 2, 3].map((attempts) => ({ attempts, at: 0 })) as [
+    Moment,
+    Moment,
+    Moment,
+  ];
+  assert.equal(kids.firstSeen(named("a"), first), first);
+  assert.equal(kids.firstSeen(named("a"), second), first);
+  for (let i = 0; i < 1_000; i++) kids.firstSeen(named(`made-up-${i}`), second);
+  assert.equal(kids.firstSeen(named("a"), third), third);
 });
 
 test("a guard that is closed while it waits for keys stops asking, and says that it was closed", async () => {
