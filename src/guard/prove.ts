@@ -1,9 +1,12 @@
+import { instant } from "../core/clock.ts";
 import type { InvalidReason } from "../core/verdict.ts";
 import { checkClaims } from "../jwt/claims.ts";
 import type { VerificationKey } from "../jwt/jwk-set.ts";
 import { parseToken, type ParsedToken } from "../jwt/parse.ts";
 import type { Proof } from "../jwt/proof-pool.ts";
-import { claimed, invalid, proven, unavailable, type Finding } from "./finding.ts";
+import { decide } from "./decide.ts";
+import { claimed, invalid, proven, unavailable } from "./finding.ts";
+import type { Finding, NotFoundOut } from "./finding.ts";
 import type { Ladder } from "./ladder.ts";
 import type { Realm } from "./realm.ts";
 import { describe, report } from "./report.ts";
@@ -45,7 +48,7 @@ async function seek(ladder: Ladder, suspect: Suspect, tried: readonly Verificati
   const { keyring, source } = suspect.realm;
   try {
     const lookup = await keyring.resolve(suspect.parsed, tried);
-    if (lookup.status === "unavailable") return claim(suspect) ?? lookup;
+    if (lookup.status === "unavailable") return unproven(ladder, suspect, lookup);
     if (lookup.status === "invalid") return lookup;
     return (await tryKeys(ladder, suspect, lookup.keys)) ?? unavailable("key_pending");
   } catch (error) {
@@ -54,11 +57,18 @@ async function seek(ladder: Ladder, suspect: Suspect, tried: readonly Verificati
   }
 }
 
-/** While no keys can be fetched, the authority is asked in place of one that is new. */
-function claim({ realm, parsed }: Suspect): Finding | undefined {
-  if (realm.authority === undefined || !realm.keyring.mayLack(parsed.kid)) return undefined;
-  const refused = checkClaims(parsed, realm.policy);
-  return refused === null ? claimed(parsed, realm) : invalid(refused);
+/**
+ * What says of itself that it has expired is no good, whoever signed it. Of other claims who cannot sign learns
+ * nothing. While no keys can be fetched, the authority is asked in place of one that is new.
+ */
+function unproven(ladder: Ladder, { realm, parsed }: Suspect, lookup: NotFoundOut): Finding {
+  const finding = claimed(parsed, realm);
+  const byItself = decide(ladder, finding, "origin", instant(ladder.clock), undefined);
+  if (byItself.status === "invalid" && byItself.reason === "expired") return invalid("expired");
+  const { authority, keyring, policy } = realm;
+  const mayAsk =
+    authority !== undefined && keyring.mayLack(parsed.kid) && checkClaims(parsed, policy) === null;
+  return mayAsk ? finding : lookup;
 }
 
 type Tried = Finding | undefined;
