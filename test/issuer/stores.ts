@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Store } from "../../src/stores/contracts.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
 import { sqliteStore } from "../../src/stores/sqlite.ts";
@@ -41,6 +42,8 @@ export async function pass(clock: FakeClock, store: Store, ms: number): Promise<
   for (let left = ms; left > 0; left -= 5_000) {
     await clock.advance(Math.min(left, 5_000));
     await store.revocations.snapshot();
+    // A write waits for a turn of the event loop, and for those before it.
+    for (let turns = 0; turns < 3; turns++) await nextTurn();
   }
 }
 
