@@ -20,11 +20,8 @@ export async function jwksEndpoint(ctx: Context): Promise<Response> {
   const { keys, ageMs } = await ctx.keys.jwks();
   const ageS = Math.floor(ageMs / 1000);
   // RFC 9111 §5.1, as a cache would: a key that is not in an old set may be in the store.
-  return json(
-    200,
-    { keys },
-    { "Cache-Control": "public, max-age=300", ...(ageS > 0 && { Age: String(ageS) }) },
-  );
+  const headers = { "Cache-Control": "public, max-age=300", ...(ageS > 0 && { Age: String(ageS) }) };
+  return json(200, { keys }, headers);
 }
 
 /** RFC 8414 §2, and only what exists. */
