@@ -39,7 +39,7 @@ const budgets: Record<string, number> = {
   jwt: 740,
   resilience: 300,
   stores: 2800,
-  guard: 4080,
+  guard: 4085,
   "guard/connections": 680,
   issuer: 1850,
   adapters: 1150,

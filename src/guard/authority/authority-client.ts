@@ -69,7 +69,10 @@ export class AuthorityClient implements Authority {
 
   ask(token: string): AuthorityOutcome | Promise<AuthorityOutcome> {
     const pass = this.#admit();
-    return "status" in pass ? pass : this.#question(token, (reply) => this.#settle(pass, reply));
+    if ("status" in pass) return pass;
+    this.#retries.earn();
+    const mayRetry = () => this.#retries.spend();
+    return this.#question(token, mayRetry, (reply) => this.#settle(pass, reply));
   }
 
   askOfSuspect(token: string): AuthorityOutcome | Promise<AuthorityOutcome> {
@@ -130,16 +133,20 @@ export class AuthorityClient implements Authority {
 
   async #suspected(token: string): Promise<AuthorityOutcome> {
     this.#suspects++;
-    const outcome = await this.#question(token, () => {});
+    const never = () => false;
+    const outcome = await this.#question(token, never, () => {});
     this.#suspects--;
     return outcome;
   }
 
-  async #question(token: string, settle: (reply: Reply) => void): Promise<AuthorityOutcome> {
+  async #question(
+    token: string,
+    mayRetry: () => boolean,
+    settle: (reply: Reply) => void,
+  ): Promise<AuthorityOutcome> {
     this.#inFlight++;
-    this.#retries.earn();
     const inTurn = async <T>(ask: () => Promise<T>) => await this.#places.run(ask);
-    const reply = await this.#exchange(token, inTurn, () => this.#retries.spend());
+    const reply = await this.#exchange(token, inTurn, mayRetry);
     this.#inFlight--;
     if (this.#closing.signal.aborted) return unavailable("closed");
     settle(reply);
