@@ -12,7 +12,7 @@ import { letIn } from "./degraded.ts";
 import { invalid, unavailable } from "./finding.ts";
 import type { Finding, Known, NotFoundOut, Refused } from "./finding.ts";
 import type { Memory } from "./memory.ts";
-import { find } from "./prove.ts";
+import { find } from "./find.ts";
 import type { Realms } from "./realm.ts";
 import { checkRules } from "./rules.ts";
 import type { GuardSettings } from "./settings.ts";
