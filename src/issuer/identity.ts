@@ -25,13 +25,13 @@ function fitsToken(identity: Identity): boolean {
 }
 
 /** Node 22 reads a text from SQLite up to its first NUL: it would be another's name. */
-export function isWhole(text: string): boolean {
+export function hasNoNul(text: string): boolean {
   return !text.includes("\0");
 }
 
 export const identitySchema: z.ZodType<Identity> = z
   .object({
-    subject: z.string().min(1).max(255).refine(isWhole, "holds a NUL"),
+    subject: z.string().min(1).max(255).refine(hasNoNul, "holds a NUL"),
     scopes: z.array(z.string().refine(isScope, "is no scope")),
     claims: z
       .record(z.string(), z.json())

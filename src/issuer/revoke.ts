@@ -1,6 +1,6 @@
 import { invalidOption, text } from "../core/options.ts";
 import { acceptedForMs, type Context } from "./context.ts";
-import { isWhole } from "./identity.ts";
+import { hasNoNul } from "./identity.ts";
 import { endSession, endSubject } from "./sessions.ts";
 import type { RevokeRequest } from "./types.ts";
 
@@ -37,7 +37,8 @@ export async function revoke(ctx: Context, { kind, id }: RevokeRequest): Promise
 }
 
 export function checkRevocationId(id: unknown): void {
-  if (text("id", id).length > MAX_ID_CHARS || !isWhole(text("id", id))) {
+  const name = text("id", id);
+  if (name.length > MAX_ID_CHARS || !hasNoNul(name)) {
     throw invalidOption("id", `at most ${MAX_ID_CHARS} characters, none of them NUL`, id);
   }
 }

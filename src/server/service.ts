@@ -26,13 +26,13 @@ export interface Service extends Identity {
 /**
  * Puts the parts together and waits until they work. The guard reads keys and revocations from the issuer as any
  * guard would, only without a network between them. Closes what it opened, the store too, when it fails.
- * `memory`: what the guard keeps over restarts, if anything.
+ * `lasting`: where the guard keeps what it knows over restarts, if anywhere.
  */
 export async function compose(
   local: OpenedStore,
   settings: Settings,
   identity: Identity,
-  memory: Pick<GuardOptions, "snapshots"> = {},
+  lasting: Pick<GuardOptions, "snapshots"> = {},
 ): Promise<Service> {
   const { store, secret } = local;
   const { clients, corsOrigins, provider } = settings;
@@ -59,7 +59,7 @@ export async function compose(
       issuers: provider === undefined ? [own] : [own, trustedProvider(provider, identity.audience)],
       degraded: settings.degraded ?? "deny",
       ...sharedAnswers(settings, secret),
-      ...memory,
+      ...lasting,
       name: "service",
     });
     opened.push(guard);
