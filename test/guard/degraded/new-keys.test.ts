@@ -99,6 +99,16 @@ test("law 2, fault 26: what has expired is 401 also without a key or an authorit
   assert.equal(short(await guard.validate(token)), "invalid: expired");
 });
 
+test("law 7, law 2, fault 29: many who bring it ask once, and nobody passes with it after its end", async (t) => {
+  const { guard, provider, clock, asked } = await rotated(t);
+  const token = provider.token({ exp: clock.now() / 1000 + 60 });
+  const verdicts = await Promise.all(Array.from({ length: 100 }, async () => await guard.validate(token)));
+  assert.deepEqual(new Set(verdicts.map(short)), new Set(["valid"]));
+  assert.deepEqual(asked, [token]);
+  await clock.advance(66_000);
+  assert.equal(short(await guard.validate(token)), "invalid: expired");
+});
+
 test("law 1, fault 29: with neither key nor authority a token is unavailable, and no degraded mode lets it in", async (t) => {
   const { guard, provider } = await rotated(t);
   provider.fault("introspection", { refuse: true });
