@@ -50,6 +50,7 @@ export function http1Requests(visit: Visit): void {
         await sendRaw(visit.site.port, `${head.join("\r\n")}\r\n\r\n0\r\n\r\n${hidden}`);
       }
     }
+    assert.notEqual(visit.site.application.seen.length, 0);
     for (const seen of visit.site.application.seen) {
       assert.equal(seen.url, "/orders/7");
       assert.equal(told(seen, "x-auth-subject"), "alice");
@@ -68,6 +69,7 @@ export function http1Requests(visit: Visit): void {
       url,
       told({ url, ...rest }, "x-auth-subject"),
     ]);
+    assert.notEqual(seen.length, 0);
     assert.deepEqual(
       seen.filter(([url]) => url === "/staff/rota"),
       [],

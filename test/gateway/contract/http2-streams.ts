@@ -103,6 +103,7 @@ export function http2Streams(visit: Visit): void {
         await sendHttp2({ fields: fields.with(0, [":method", method]), body: `0\r\n\r\n${hidden}` });
       }
     }
+    assert.notEqual(seen().length, 0);
     for (const request of seen()) {
       assert.deepEqual([request.url, told(request, "x-auth-subject")], ["/orders/7", "alice"]);
     }
@@ -125,6 +126,8 @@ export function http2Streams(visit: Visit): void {
       const fields = get("/orders/7", api, bearerField({ scope: "orders:write" }));
       await sendHttp2({ fields: fields.with(0, [":method", "POST"]), body: "body", trailers: each });
     }
+    // nginx ends the connection.
+    assert.equal(seen().length > 0, visit.proxy !== "nginx");
     for (const request of seen()) {
       assert.deepEqual([request.url, told(request, "x-auth-subject")], ["/orders/7", "alice"]);
       assert.deepEqual(request.headers["host"], ["api.example"]);
