@@ -89,3 +89,17 @@ export type Verdict<C = JwtClaims> =
 export type Decision<C = JwtClaims> =
   | Verdict<C>
   | { readonly status: "forbidden"; readonly missing: readonly string[] };
+
+export type Invalid = Extract<Verdict, { status: "invalid" }>;
+export type Unavailable = Extract<Verdict, { status: "unavailable" }>;
+
+/** When there is nothing better to say. */
+const RETRY_AFTER_MS = 1_000;
+
+export function invalid(reason: InvalidReason): Invalid {
+  return { status: "invalid", reason };
+}
+
+export function unavailable(cause: UnavailableCause, retryAfterMs: number = RETRY_AFTER_MS): Unavailable {
+  return { status: "unavailable", cause, retryAfterMs };
+}

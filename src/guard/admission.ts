@@ -1,9 +1,10 @@
 import { instant } from "../core/clock.ts";
-import type { Decision } from "../core/verdict.ts";
+import { unavailable, type Decision, type Invalid } from "../core/verdict.ts";
 import { decide, type Lapse } from "./decide.ts";
 import { bridgedMs } from "./degraded.ts";
-import { unavailable, type Known, type Refused } from "./finding.ts";
-import { reach, stillStands, type Ladder } from "./ladder.ts";
+import { type Known } from "./finding.ts";
+import type { Ladder } from "./context.ts";
+import { reach, stillStands } from "./ladder.ts";
 import type { Admission, Call, Guard, Rules } from "./types.ts";
 
 /** `admit`: up the ladder once, and then what was found is decided on as often as somebody wants to know. */
@@ -23,7 +24,7 @@ class Admitted<C> implements Admission<C> {
   /** Only where somebody will be asked about it again. */
   readonly #token: string | null;
   readonly #rules: Rules;
-  #finding: Known | Refused;
+  #finding: Known | Invalid;
   #lapse: Lapse | null;
 
   constructor(ladder: Ladder, token: string, rules: Rules, finding: Known, lapse: Lapse | null) {

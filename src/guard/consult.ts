@@ -1,31 +1,18 @@
 import { elapsedMs, instant, type Instant } from "../core/clock.ts";
+import { invalid, unavailable } from "../core/verdict.ts";
 import { checkClaims } from "../jwt/claims.ts";
 import { abandonable, afterWorking } from "../resilience/deadline.ts";
 import type { AuthorityAnswer } from "./authority/authority.ts";
+import type { Answer, Ladder, Question } from "./context.ts";
 import { whyRefused, type Lapse } from "./decide.ts";
 import { bridgedMs } from "./degraded.ts";
-import { confirmed, invalid, isProven, unavailable, vouched } from "./finding.ts";
+import { confirmed, isProven, vouched } from "./finding.ts";
 import type { Base, Finding, Known } from "./finding.ts";
-import type { Ladder } from "./ladder.ts";
 import type { Realm } from "./realm.ts";
 import { describe, report } from "./report.ts";
 import { inquire, type Ask, type Said } from "./shared/inquire.ts";
 import type { SharedQuestion } from "./shared/share.ts";
 import type { Call, Rules } from "./types.ts";
-
-/** What was found out, and whether other instances knew it. */
-interface Answer {
-  readonly finding: Finding;
-  readonly from: "shared" | "origin";
-}
-
-/** One question to others and to an authority, joined by all who have it. */
-export interface Question {
-  readonly began: Instant;
-  readonly answer: Promise<Answer>;
-  /** Resolves when those who may do without should wait no longer: for all of them at once. */
-  readonly patience: () => Promise<null>;
-}
 
 /** What to decide on, and whether that is without the authority. */
 export type Consulted = Pick<Answer, "from"> &

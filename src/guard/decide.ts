@@ -1,7 +1,7 @@
 import type { Instant } from "../core/clock.ts";
-import type { Decision, UnavailableCause } from "../core/verdict.ts";
+import { invalid, unavailable, type Decision, type UnavailableCause } from "../core/verdict.ts";
 import { checkTime } from "../jwt/claims.ts";
-import { invalid, unavailable, type Finding, type Known } from "./finding.ts";
+import { type Finding, type Known } from "./finding.ts";
 import type { GuardSettings } from "./settings.ts";
 import type { Timekeeper } from "./timekeeper.ts";
 import type { Rules } from "./types.ts";

@@ -1,26 +1,9 @@
 import { elapsedMs, instant } from "../core/clock.ts";
-import { invalidOption, onlyKnown, wholeNumber } from "../core/options.ts";
 import type { Lapse } from "./decide.ts";
 import type { Known } from "./finding.ts";
-import type { Ladder } from "./ladder.ts";
-import type { DegradedMode, GuardOptions, Rules } from "./types.ts";
-
-/** From strict to lax. */
-export const degradedModes: readonly DegradedMode[] = ["deny", "cached", "local"];
-
-export interface DegradedPolicy {
-  readonly mode: DegradedMode;
-  /** How long an outage is bridged. */
-  readonly maxMs: number;
-}
-
-/** The option as it was given, or its default: deny. Throws `invalid_option`. */
-export function degradedPolicy(value: GuardOptions["degraded"] = "deny"): DegradedPolicy {
-  const { mode, maxMs } = typeof value === "string" ? { mode: value } : value;
-  if (typeof value !== "string") onlyKnown("degraded", value, ["mode", "maxMs"]);
-  if (!degradedModes.includes(mode)) throw invalidOption("degraded", "deny, cached or local", mode);
-  return { mode, maxMs: wholeNumber("degraded.maxMs", maxMs, { default: 3_600_000, min: 1 }) };
-}
+import type { Ladder } from "./context.ts";
+import { degradedModes } from "./degraded-policy.ts";
+import type { DegradedMode, Rules } from "./types.ts";
 
 /**
  * Rung 8: for how long there has been no answer about a token that may be let in all the same; `null` where it may not.

@@ -1,13 +1,13 @@
 import { instant } from "../core/clock.ts";
-import type { InvalidReason } from "../core/verdict.ts";
+import { invalid, unavailable, type InvalidReason, type Unavailable } from "../core/verdict.ts";
 import { checkClaims } from "../jwt/claims.ts";
 import type { VerificationKey } from "../jwt/jwk-set.ts";
 import { parseToken, type ParsedToken } from "../jwt/parse.ts";
 import type { Proof } from "../jwt/proof-pool.ts";
 import { decide } from "./decide.ts";
-import { claimed, invalid, proven, unavailable } from "./finding.ts";
-import type { Finding, NotFoundOut } from "./finding.ts";
-import type { Ladder } from "./ladder.ts";
+import { claimed, proven } from "./finding.ts";
+import type { Finding } from "./finding.ts";
+import type { Ladder } from "./context.ts";
 import type { Realm } from "./realm.ts";
 import { describe, report } from "./report.ts";
 
@@ -61,7 +61,7 @@ async function seek(ladder: Ladder, suspect: Suspect, tried: readonly Verificati
  * What says of itself that it has expired is no good, whoever signed it. Of other claims who cannot sign learns
  * nothing. While no keys can be fetched, the authority is asked in place of one that is new.
  */
-function unproven(ladder: Ladder, { realm, parsed }: Suspect, lookup: NotFoundOut): Finding {
+function unproven(ladder: Ladder, { realm, parsed }: Suspect, lookup: Unavailable): Finding {
   const finding = claimed(parsed, realm);
   const byItself = decide(ladder, finding, "origin", instant(ladder.clock), undefined);
   if (byItself.status === "invalid" && byItself.reason === "expired") return invalid("expired");

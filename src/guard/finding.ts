@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import type { Instant } from "../core/clock.ts";
-import type { InvalidReason, JwtClaims, UnavailableCause } from "../core/verdict.ts";
+import type { Invalid, JwtClaims, Unavailable } from "../core/verdict.ts";
 import type { VerificationKey } from "../jwt/jwk-set.ts";
 import type { ParsedToken } from "../jwt/parse.ts";
 import type { Realm } from "./realm.ts";
@@ -38,33 +38,10 @@ export interface Known {
   lapsedAt: Instant | null;
 }
 
-export interface Refused {
-  readonly status: "invalid";
-  readonly reason: InvalidReason;
-}
-
-/** Nothing was found out: never remembered. */
-export interface NotFoundOut {
-  readonly status: "unavailable";
-  readonly cause: UnavailableCause;
-  readonly retryAfterMs: number;
-}
-
 /** What is known of a token without an answer of its authority: its proof or an earlier answer, or only whose it is. */
 export type Base = Known | Realm;
 
-export type Finding = Known | Refused | NotFoundOut;
-
-/** When there is nothing better to say. */
-const RETRY_AFTER_MS = 1_000;
-
-export function invalid(reason: InvalidReason): Refused {
-  return { status: "invalid", reason };
-}
-
-export function unavailable(cause: UnavailableCause, retryAfterMs: number = RETRY_AFTER_MS): NotFoundOut {
-  return { status: "unavailable", cause, retryAfterMs };
-}
+export type Finding = Known | Invalid | Unavailable;
 
 /** What a token proved by itself. */
 export function proven({ claims, signingInput }: ParsedToken, key: VerificationKey, realm: Realm): Known {

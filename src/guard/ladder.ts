@@ -1,40 +1,16 @@
 import { hash } from "node:crypto";
 import { instant, type Instant } from "../core/clock.ts";
 import { decisionEvents, type DecisionEvent } from "../core/events.ts";
-import type { Decision } from "../core/verdict.ts";
-import type { HeaderMemo } from "../jwt/parse.ts";
-import type { ProofPool } from "../jwt/proof-pool.ts";
+import { invalid, unavailable, type Decision, type Invalid, type Unavailable } from "../core/verdict.ts";
 import { abandonable } from "../resilience/deadline.ts";
-import type { SingleFlight } from "../resilience/single-flight.ts";
-import { consult, type Question } from "./consult.ts";
-import { decide, type Court, type Lapse } from "./decide.ts";
+import { consult } from "./consult.ts";
+import type { Ladder } from "./context.ts";
+import { decide, type Lapse } from "./decide.ts";
 import { letIn } from "./degraded.ts";
-import { invalid, unavailable } from "./finding.ts";
-import type { Finding, Known, NotFoundOut, Refused } from "./finding.ts";
-import type { Memory } from "./memory.ts";
+import type { Finding, Known } from "./finding.ts";
 import { find } from "./find.ts";
-import type { Realms } from "./realm.ts";
 import { checkRules } from "./rules.ts";
-import type { GuardSettings } from "./settings.ts";
-import type { SharedTier } from "./shared/shared-tier.ts";
 import type { Call, Guard, Rules } from "./types.ts";
-
-/** What the rungs stand on. */
-export interface Ladder extends GuardSettings, Court {
-  readonly realms: Realms;
-  readonly headers: HeaderMemo;
-  readonly memory: Memory;
-  readonly proofs: ProofPool;
-  /** Proofs under way, by digest. */
-  readonly flights: SingleFlight<string, Finding>;
-  /** Questions to authorities under way, by digest. */
-  readonly questions: Map<string, Question>;
-  /** What instances share. */
-  readonly tier: SharedTier | undefined;
-  /** Ends when what earlier runs knew is here; `null` from then on. */
-  restoring: Promise<void> | null;
-  closed: boolean;
-}
 
 /** Where the rungs led. */
 export interface Reached<C> {
@@ -83,7 +59,7 @@ function refuse(
   ladder: Ladder,
   token: string,
   rules: (Rules & Call) | undefined,
-): Refused | NotFoundOut | null {
+): Invalid | Unavailable | null {
   if (rules !== undefined) {
     checkRules(rules);
     rules.signal?.throwIfAborted();
@@ -168,7 +144,7 @@ function digestOf(token: string): string {
   return hash("sha256", token, "binary");
 }
 
-function recall({ memory, realms }: Ladder, digest: string, now: Instant): Known | Refused | undefined {
+function recall({ memory, realms }: Ladder, digest: string, now: Instant): Known | Invalid | undefined {
   const valid = memory.valid(digest, now);
   if (valid === undefined) return memory.invalid(digest, now, realms.keysVersion);
   return stillStands(valid, now) ? valid : undefined;

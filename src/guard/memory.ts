@@ -1,10 +1,10 @@
 import type { Clock, Instant } from "../core/clock.ts";
-import type { InvalidReason } from "../core/verdict.ts";
+import type { Invalid, InvalidReason } from "../core/verdict.ts";
 import { TtlCache } from "../resilience/ttl-cache.ts";
-import type { Known, Refused } from "./finding.ts";
+import type { Known } from "./finding.ts";
 import type { CacheStatus } from "./types.ts";
 
-interface RefusedUnder extends Refused {
+interface RefusedUnder extends Invalid {
   /** Of the key sets it was found under. */
   readonly keysVersion: number;
 }
@@ -44,7 +44,7 @@ export class Memory {
     return this.#valid.getStale(digest, now);
   }
 
-  invalid(digest: string, now: Instant, keysVersion: number): Refused | undefined {
+  invalid(digest: string, now: Instant, keysVersion: number): Invalid | undefined {
     const refused = this.#invalid.get(digest, now);
     return refused?.keysVersion === keysVersion ? refused : undefined;
   }

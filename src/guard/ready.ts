@@ -1,7 +1,7 @@
 import { HoldfastError } from "../core/errors.ts";
 import { onlyKnown, wholeNumber } from "../core/options.ts";
 import { withDeadline } from "../resilience/deadline.ts";
-import type { Ladder } from "./ladder.ts";
+import type { Ladder } from "./context.ts";
 import type { Realm } from "./realm.ts";
 import type { Call } from "./types.ts";
 

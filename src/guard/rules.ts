@@ -1,5 +1,5 @@
 import { invalidOption, onlyKnown } from "../core/options.ts";
-import { degradedModes } from "./degraded.ts";
+import { degradedModes } from "./degraded-policy.ts";
 import type { Call, Rules } from "./types.ts";
 
 const known: readonly string[] = ["scopes", "maxRevocationAgeMs", "degraded", "signal"];

@@ -2,7 +2,7 @@ import { systemClock, type Clock } from "../core/clock.ts";
 import { HoldfastError } from "../core/errors.ts";
 import { invalidOption, onlyKnown, requireMethods, text, wholeNumber } from "../core/options.ts";
 import type { SharedAnswersSource, Snapshots } from "../stores/contracts.ts";
-import { degradedPolicy, type DegradedPolicy } from "./degraded.ts";
+import { degradedPolicy, type DegradedPolicy } from "./degraded-policy.ts";
 import { issuerOptions, trustedIssuers, type IssuerSettings } from "./trusted-issuer.ts";
 import type { GuardOptions, GuardSettingsOptions } from "./types.ts";
 

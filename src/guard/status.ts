@@ -1,5 +1,5 @@
 import { instant } from "../core/clock.ts";
-import type { Ladder } from "./ladder.ts";
+import type { Ladder } from "./context.ts";
 import type { Realm } from "./realm.ts";
 import type { GuardState, GuardStatus, TrustedIssuerStatus } from "./types.ts";
 

@@ -2,7 +2,7 @@ import type { InvalidReason, JwtClaims } from "../core/verdict.ts";
 import { checkTime, proofPolicy, type ProofPolicy } from "../jwt/claims.ts";
 import { parseToken } from "../jwt/parse.ts";
 import { prove } from "../jwt/prove.ts";
-import type { Foundation } from "./context.ts";
+import type { Foundation } from "./foundation.ts";
 import { RevokedList } from "./revoked.ts";
 import { findSession, isLive, type ProvenSession } from "./session-record.ts";
 import type { SigningKeys } from "./signing-keys.ts";

@@ -1,7 +1,7 @@
 import type { LogPosition } from "../core/revocation.ts";
 import { SingleFlight } from "../resilience/single-flight.ts";
 import type { RevocationTail } from "../stores/contracts.ts";
-import type { Foundation } from "./context.ts";
+import type { Foundation } from "./foundation.ts";
 
 /** How often the log is looked at for what other processes appended, while somebody waits for it. */
 const LOOK_EVERY_MS = 250;

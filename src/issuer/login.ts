@@ -1,6 +1,7 @@
 import { sleep } from "../core/clock.ts";
 import { HoldfastError, isHoldfastError } from "../core/errors.ts";
-import type { Context, Decided } from "./context.ts";
+import type { Context } from "./context.ts";
+import type { Decided } from "./foundation.ts";
 import { identify, normalUsername } from "./identity.ts";
 import { beginSession } from "./sessions.ts";
 import type { Identity, LoginOutcome, Origin, TokenResponse } from "./types.ts";

@@ -1,4 +1,5 @@
-import type { Context, Decided } from "./context.ts";
+import type { Context } from "./context.ts";
+import type { Decided } from "./foundation.ts";
 import {
   makeRefreshToken,
   openSuccessor,

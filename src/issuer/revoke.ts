@@ -1,5 +1,6 @@
 import { invalidOption, text } from "../core/options.ts";
-import { acceptedForMs, type Context } from "./context.ts";
+import type { Context } from "./context.ts";
+import { acceptedForMs } from "./foundation.ts";
 import { hasNoNul } from "./identity.ts";
 import { endSession, endSubject } from "./sessions.ts";
 import type { RevokeRequest } from "./types.ts";

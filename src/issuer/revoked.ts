@@ -1,6 +1,6 @@
 import type { LogPosition, RevocationEntry } from "../core/revocation.ts";
 import type { JwtClaims } from "../core/verdict.ts";
-import type { Foundation } from "./context.ts";
+import type { Foundation } from "./foundation.ts";
 
 /**
  * Tokens and keys that were revoked one by one, and the subjects' cut-offs. Sessions need no list: their records say

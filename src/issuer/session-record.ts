@@ -1,5 +1,5 @@
 import type { SessionRecord } from "../stores/contracts.ts";
-import type { Foundation } from "./context.ts";
+import type { Foundation } from "./foundation.ts";
 import { isOurSession } from "./records.ts";
 
 /** What `SessionFacts.facts` says, as JSON. */

@@ -1,6 +1,7 @@
 import type { EndReason, Rotation } from "../stores/contracts.ts";
 import { FIRST_PARTY } from "./config.ts";
-import { acceptedForMs, type Context } from "./context.ts";
+import type { Context } from "./context.ts";
+import { acceptedForMs } from "./foundation.ts";
 import { signSession } from "./records.ts";
 import { makeRefreshToken, newSessionId, refreshTokenDigest } from "./refresh-token.ts";
 import { provenSession, type ProvenSession, type SessionContent } from "./session-record.ts";

@@ -5,7 +5,7 @@ import { importJwkSet, type VerificationKey } from "../jwt/jwk-set.ts";
 import { generateSigningKey, type SigningKey } from "../jwt/sign.ts";
 import { SingleFlight } from "../resilience/single-flight.ts";
 import type { SigningKeyRecord } from "../stores/contracts.ts";
-import { acceptedForMs, type Foundation } from "./context.ts";
+import { acceptedForMs, type Foundation } from "./foundation.ts";
 import { binding, openKey, sealKey } from "./sealed-key.ts";
 import type { IssuerStatus } from "./types.ts";
 

@@ -1,5 +1,5 @@
 import { HoldfastError } from "../core/errors.ts";
-import type { Foundation } from "./context.ts";
+import type { Foundation } from "./foundation.ts";
 import { isOurUser, signUser } from "./records.ts";
 import type { SigningKeys } from "./signing-keys.ts";
 

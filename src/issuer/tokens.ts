@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { JwtClaims } from "../core/verdict.ts";
 import { signToken, type SigningKey } from "../jwt/sign.ts";
-import type { Foundation } from "./context.ts";
+import type { Foundation } from "./foundation.ts";
 import type { RefreshToken } from "./refresh-token.ts";
 import { endOf, type ProvenSession } from "./session-record.ts";
 import type { TokenResponse } from "./types.ts";

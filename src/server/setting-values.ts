@@ -1,5 +1,5 @@
 import { BlockList, isIP } from "node:net";
-import { degradedModes } from "../guard/degraded.ts";
+import { degradedModes } from "../guard/degraded-policy.ts";
 import { isTrustworthy } from "../guard/fetch-json.ts";
 import type { DegradedMode } from "../guard/types.ts";
 import { isScope } from "../issuer/scopes.ts";

@@ -1,11 +1,11 @@
 import { elapsedMs, instant, type Instant } from "../../core/clock.ts";
+import { unavailable, type Unavailable } from "../../core/verdict.ts";
 import { jittered } from "../../resilience/backoff.ts";
 import { Breaker, type Pass } from "../../resilience/breaker.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import { LatencyWindow } from "../../resilience/latency-window.ts";
 import { Pool } from "../../resilience/pool.ts";
 import { RetryBudget } from "../../resilience/retry-budget.ts";
-import { unavailable, type NotFoundOut } from "../finding.ts";
 import { describe, report } from "../report.ts";
 import type { Authority, AuthorityContext, AuthorityOutcome, AuthorityStatus } from "./authority.ts";
 import { Canary } from "./canary.ts";
@@ -123,7 +123,7 @@ export class AuthorityClient implements Authority {
     this.#prober.close();
   }
 
-  #admit(): Pass | NotFoundOut {
+  #admit(): Pass | Unavailable {
     if (this.#closing.signal.aborted) return unavailable("closed");
     if (this.#leftMs(this.#pause) > 0) return this.#noAnswer();
     const isFull = this.#inFlight >= this.#settings.maxConcurrent + WAITING;
@@ -202,7 +202,7 @@ export class AuthorityClient implements Authority {
     this.#breaker.settle(pass, reply.status !== "failed");
   }
 
-  #noAnswer(): NotFoundOut {
+  #noAnswer(): Unavailable {
     return unavailable(this.#health.cause, this.#retryAfterMs() || undefined);
   }
 

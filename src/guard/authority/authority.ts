@@ -1,6 +1,5 @@
 import type { Clock } from "../../core/clock.ts";
-import type { JwtClaims } from "../../core/verdict.ts";
-import type { NotFoundOut } from "../finding.ts";
+import type { JwtClaims, Unavailable } from "../../core/verdict.ts";
 import type { Source } from "../report.ts";
 
 /** What a guard lends to the authority it opens. */
@@ -28,7 +27,7 @@ export type AuthorityAnswer =
   | { readonly status: "no" };
 
 /** An answer, or why there is none. */
-export type AuthorityOutcome = AuthorityAnswer | NotFoundOut;
+export type AuthorityOutcome = AuthorityAnswer | Unavailable;
 
 /** One authority behind one breaker. */
 export interface Authority {

@@ -1,4 +1,4 @@
-import type { Refusal } from "./types.ts";
+import type { Refusal } from "./refusal.ts";
 
 /**
  * Why a connection is closed, for the client to act upon: it may come back after 4400–4499, and need not try again

@@ -1,6 +1,5 @@
 import { between, elapsedMs, instant, type Instant } from "../../core/clock.ts";
-import type { Decision } from "../../core/verdict.ts";
-import { unavailable } from "../finding.ts";
+import { unavailable, type Decision } from "../../core/verdict.ts";
 import type { Admission, Rules } from "../types.ts";
 import { closeCodes, closeErrorOf, closeReason, type CloseError } from "./close-codes.ts";
 import type { Auth, House } from "./house.ts";

@@ -1,13 +1,22 @@
+import type { Instant } from "../../core/clock.ts";
 import { connectionEvents, type ConnectionEvent } from "../../core/events.ts";
-import type { Decision, JwtClaims } from "../../core/verdict.ts";
-import { unavailable, type NotFoundOut } from "../finding.ts";
+import { unavailable, type Decision, type JwtClaims, type Unavailable } from "../../core/verdict.ts";
 import type { Admission, Call, Guard, Rules } from "../types.ts";
 import type { CloseError } from "./close-codes.ts";
-import type { LiveConnection } from "./connection.ts";
 import type { ConnectionsSettings } from "./settings.ts";
 import type { Connection, ConnectionsStatus, Limited, Refusal } from "./types.ts";
 
 export type Auth<C> = NonNullable<Connection<C>["auth"]>;
+
+/** A connection as the house and the patrol see it. */
+export interface Member<C> {
+  readonly auth: Auth<C> | null;
+  readonly isSilent: boolean;
+  review(): boolean;
+  isDue(now: Instant): boolean;
+  recheck(): Promise<void>;
+  close(error: CloseError): void;
+}
 
 /** Somebody who has to refresh first is back within this time. */
 const SOON_MS = 1_000;
@@ -15,13 +24,13 @@ const SOON_MS = 1_000;
 /** All live connections, and whether there is room for another. */
 export class House<C> {
   readonly settings: ConnectionsSettings;
-  readonly members: Set<LiveConnection<C>> = new Set();
+  readonly members: Set<Member<C>> = new Set();
   readonly #guard: Guard<C>;
   /** Connections by issuer and subject. */
   readonly #subjects = new Map<string, number>();
   readonly #closed: Record<number, number> = {};
   /** Those without a token, in the order in which they came. */
-  readonly #waiting = new Set<LiveConnection<C>>();
+  readonly #waiting = new Set<Member<C>>();
   #handshakes = 0;
   #refreshed = 0;
   #limited = 0;
@@ -51,7 +60,7 @@ export class House<C> {
   }
 
   /** For a connection that is there. Never rejects. */
-  async ask<T>(question: (guard: Guard<C>) => Promise<T>): Promise<T | NotFoundOut> {
+  async ask<T>(question: (guard: Guard<C>) => Promise<T>): Promise<T | Unavailable> {
     try {
       return await question(this.#guard);
     } catch {
@@ -69,7 +78,7 @@ export class House<C> {
   }
 
   /** One without a token. Where there is no room, the one that has been silent longest makes it: who speaks soon gets in. */
-  wait(connection: LiveConnection<C>): void {
+  wait(connection: Member<C>): void {
     const { max, maxPending } = this.settings;
     this.#waiting.add(connection);
     if (this.#waiting.size <= maxPending && this.members.size <= max) return;
@@ -82,7 +91,7 @@ export class House<C> {
   }
 
   /** Counts a connection as open. False when its subject has too many, or all together are. */
-  enter(connection: LiveConnection<C>, auth: Auth<C>): boolean {
+  enter(connection: Member<C>, auth: Auth<C>): boolean {
     if (this.members.size > this.settings.max || this.#isCrowded(auth)) {
       this.#limit();
       return false;
@@ -95,7 +104,7 @@ export class House<C> {
   }
 
   /** `code`: of the closing; `null` when the peer went. */
-  leave(connection: LiveConnection<C>, auth: Auth<C> | null, code: number | null): void {
+  leave(connection: Member<C>, auth: Auth<C> | null, code: number | null): void {
     this.members.delete(connection);
     this.#waiting.delete(connection);
     if (code !== null) this.#closed[code] = (this.#closed[code] ?? 0) + 1;

@@ -1,7 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { instant } from "../../core/clock.ts";
-import type { LiveConnection } from "./connection.ts";
-import type { House } from "./house.ts";
+import type { House, Member } from "./house.ts";
 
 /** Every connection is looked at this often … */
 const ROUND_MS = 1_000;
@@ -95,7 +94,7 @@ export class Patrol<C> {
     this.#asking = null;
   }
 
-  *#due(): Generator<LiveConnection<C>> {
+  *#due(): Generator<Member<C>> {
     const { members, settings } = this.#house;
     const now = instant(settings.clock);
     for (const connection of members) if (connection.isDue(now)) yield connection;

@@ -2,6 +2,9 @@ import type { Clock } from "../../core/clock.ts";
 import type { Decision, JwtClaims, Verdict } from "../../core/verdict.ts";
 import type { Admission, Call, Guard, Rules } from "../types.ts";
 import type { CloseError } from "./close-codes.ts";
+import type { Refusal } from "./refusal.ts";
+
+export type { Limited, Refusal } from "./refusal.ts";
 
 /**
  * What a WebSocket library does for one connection. Adapters implement it. `opened` and `deliver` call the application:
@@ -50,20 +53,12 @@ export interface ConnectionsOptions<C = JwtClaims> {
   random?: () => number;
 }
 
-/** Before the upgrade: no room for another connection. */
-export interface Limited {
-  readonly status: "limited";
-  readonly retryAfterMs: number;
-}
-
 /** Why a connection ends, and when its peer may come back; `null`: it need not. */
 export interface Closing {
   readonly error: CloseError;
   readonly code: number;
   readonly retryAfterMs: number | null;
 }
-
-export type Refusal<C> = Limited | Exclude<Decision<C>, { status: "valid" }>;
 
 /** A connection as its application sees it. */
 export interface Connection<C = JwtClaims> {

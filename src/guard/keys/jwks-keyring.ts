@@ -1,8 +1,8 @@
 import { instant, sleep, type Instant } from "../../core/clock.ts";
+import { invalid, unavailable } from "../../core/verdict.ts";
 import { asymmetricAlgorithms, type Algorithm } from "../../jwt/algorithms.ts";
 import type { VerificationKey } from "../../jwt/jwk-set.ts";
 import { backoffMs } from "../../resilience/backoff.ts";
-import { invalid, unavailable } from "../finding.ts";
 import { describe, report } from "../report.ts";
 import { Attempts } from "./attempts.ts";
 import { fetchKeySet, type JwksSettings } from "./fetch-key-set.ts";

@@ -1,9 +1,9 @@
 import type { Clock, Instant } from "../../core/clock.ts";
+import type { Invalid, Unavailable } from "../../core/verdict.ts";
 import type { Algorithm } from "../../jwt/algorithms.ts";
 import type { VerificationKey } from "../../jwt/jwk-set.ts";
 import type { ParsedToken } from "../../jwt/parse.ts";
 import type { Snapshots } from "../../stores/contracts.ts";
-import type { NotFoundOut, Refused } from "../finding.ts";
 import type { Source } from "../report.ts";
 
 /** What a guard lends to the keys it opens. */
@@ -27,8 +27,8 @@ export type Sought = Pick<ParsedToken, "kid" | "algorithm" | "signingInput">;
 export type KeyLookup =
   | { readonly status: "found"; readonly keys: readonly VerificationKey[] }
   /** Proved by a set that was fetched after this `kid` was first seen; without `kid`, after this token was. */
-  | Refused
-  | NotFoundOut;
+  | Invalid
+  | Unavailable;
 
 export interface Keyring {
   /** Which algorithms its keys can be used with. */

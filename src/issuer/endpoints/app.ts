@@ -4,6 +4,7 @@ import { HTTPException } from "hono/http-exception";
 import { isHoldfastError } from "../../core/errors.ts";
 import type { Context } from "../context.ts";
 import type { Issuer, Origin } from "../types.ts";
+import type { Endpoint } from "./call.ts";
 import { jwksEndpoint, metadataEndpoint, validateEndpoint } from "./metadata.ts";
 import { introspectEndpoint, revokeEndpoint, tokenEndpoint } from "./oauth.ts";
 import { problem, unavailable } from "./respond.ts";
@@ -11,14 +12,6 @@ import { revocationsEndpoint } from "./revocations.ts";
 import { endEndpoint, listEndpoint, logoutAllEndpoint, logoutEndpoint } from "./sessions.ts";
 import { loginEndpoint, passwordEndpoint, refreshEndpoint } from "./tokens.ts";
 
-export interface Call {
-  readonly request: Request;
-  readonly origin: Origin;
-  readonly params: Readonly<Record<string, string>>;
-}
-
-/** Rejects with a `refusal`, or with what kept us from finding out. */
-type Endpoint = (ctx: Context, call: Call) => Promise<Response> | Response;
 type Method = "GET" | "POST" | "DELETE";
 
 const METADATA = "/.well-known/oauth-authorization-server";

@@ -1,5 +1,6 @@
 import { FIRST_PARTY } from "../config.ts";
-import { MAX_TOLERANCE_MS, type Context } from "../context.ts";
+import type { Context } from "../context.ts";
+import { MAX_TOLERANCE_MS } from "../foundation.ts";
 import { readRefreshToken, refreshTokenDigest } from "../refresh-token.ts";
 import { refreshNarrowed } from "../refresh.ts";
 import { revoke } from "../revoke.ts";
@@ -8,7 +9,7 @@ import { endOf, findSession, isLive, type ProvenSession } from "../session-recor
 import { endSession } from "../sessions.ts";
 import { clientTokenResponse } from "../tokens.ts";
 import type { Client } from "../types.ts";
-import type { Call } from "./app.ts";
+import type { Call } from "./call.ts";
 import { identifyClient, unknownClient } from "./authorization.ts";
 import { parameter, readForm } from "./body.ts";
 import { json, problem } from "./respond.ts";

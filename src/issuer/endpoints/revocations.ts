@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Context } from "../context.ts";
-import type { Call } from "./app.ts";
+import type { Call } from "./call.ts";
 import { requireClient } from "./authorization.ts";
 import { badRequest } from "./body.ts";
 import { json } from "./respond.ts";

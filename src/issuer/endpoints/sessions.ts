@@ -2,7 +2,7 @@ import type { Context } from "../context.ts";
 import { readRefreshToken, refreshTokenDigest, type RefreshToken } from "../refresh-token.ts";
 import { endOf, findSession, isLive } from "../session-record.ts";
 import { endSession, endSubject, liveSessions } from "../sessions.ts";
-import type { Call } from "./app.ts";
+import type { Call } from "./call.ts";
 import { hasBearer, requireBearer } from "./authorization.ts";
 import { readBody, refreshTokenBody } from "./body.ts";
 import { invalidGrant, json, noContent, problem, refusal } from "./respond.ts";

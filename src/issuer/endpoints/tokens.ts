@@ -1,11 +1,12 @@
 import { z } from "zod";
-import type { Context, Decided } from "../context.ts";
+import type { Context } from "../context.ts";
+import type { Decided } from "../foundation.ts";
 import { login } from "../login.ts";
 import { isAcceptablePassword, PASSWORD_BYTES } from "../passwords.ts";
 import { refresh } from "../refresh.ts";
 import type { LoginOutcome, RefreshOutcome } from "../types.ts";
 import { changeOwnPassword } from "../users.ts";
-import type { Call } from "./app.ts";
+import type { Call } from "./call.ts";
 import { requireBearer } from "./authorization.ts";
 import { readBody, refreshTokenBody, text } from "./body.ts";
 import { invalidGrant, json, problem, tooMany } from "./respond.ts";

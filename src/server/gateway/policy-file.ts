@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { HoldfastError } from "../../core/errors.ts";
-import { degradedModes } from "../../guard/degraded.ts";
+import { degradedModes } from "../../guard/degraded-policy.ts";
 import type { DegradedMode } from "../../guard/types.ts";
 import { isScope } from "../../issuer/scopes.ts";
 import { parseJsonObject } from "../../jwt/json.ts";
