@@ -20,12 +20,12 @@ import { JwtVerifier } from "aws-jwt-verify";
 import { createVerifier, type Algorithm as FastJwtAlgorithm } from "fast-jwt";
 import { jwtVerify } from "jose";
 import { algorithmFacts, isAlgorithm, type Algorithm } from "../src/jwt/algorithms.ts";
-import { checkTime, proofPolicy } from "../src/jwt/claims.ts";
+import { checkTime, createClaimsPolicy } from "../src/jwt/claims.ts";
 import { importJwkSet, importSecret, type VerificationKey } from "../src/jwt/jwk-set.ts";
 import { HeaderMemo, parseToken } from "../src/jwt/parse.ts";
-import { ProofPool } from "../src/jwt/proof-pool.ts";
-import { prove } from "../src/jwt/prove.ts";
-import { generateSigningKey, makeSignature, signText, type Jwk } from "../src/jwt/sign.ts";
+import { VerificationPool } from "../src/jwt/verification-pool.ts";
+import { verifyWithKey } from "../src/jwt/verify.ts";
+import { generateSigningKey, signBytes, signCompact, type Jwk } from "../src/jwt/sign.ts";
 import { audience, claims, issuer } from "./claims.ts";
 import { measure, report, type Contender, type Measurement } from "./measure.ts";
 
@@ -36,7 +36,7 @@ type Verify = (
 ) => unknown;
 const jsonwebtoken = createRequire(import.meta.url)("jsonwebtoken") as { verify: Verify };
 
-const policy = proofPolicy({ issuer, audience });
+const policy = createClaimsPolicy({ issuer, audience });
 
 interface Subject {
   readonly algorithm: Algorithm;
@@ -71,7 +71,7 @@ async function subject(algorithm: Algorithm): Promise<Subject> {
 
 function mint(alg: Algorithm, key: KeyObject, kid?: string): string[] {
   const header = JSON.stringify({ alg, typ: "JWT", kid });
-  return Array.from({ length: 64 }, () => signText(header, JSON.stringify(claims()), alg, key));
+  return Array.from({ length: 64 }, () => signCompact(header, JSON.stringify(claims()), alg, key));
 }
 
 /** Runs `check` over the tokens; it throws for a token that is refused. */
@@ -90,7 +90,7 @@ function floor({ tokens, ours, algorithm, signing }: Subject): Contender {
   const inputs = tokens.map((token) => {
     const text = token.slice(0, token.lastIndexOf("."));
     const bytes = Buffer.from(text);
-    const signature = family === "ES" ? sign(hash, bytes, signing) : makeSignature(algorithm, signing, text);
+    const signature = family === "ES" ? sign(hash, bytes, signing) : signBytes(algorithm, signing, text);
     return { bytes, signature };
   });
   const check =
@@ -112,7 +112,7 @@ function proving({ ours }: Subject): (token: string) => void {
   const memo = new HeaderMemo();
   return (token) => {
     const parsed = parseToken(token, memo);
-    if ("reason" in parsed || prove(parsed, ours, policy) !== null) refused();
+    if ("reason" in parsed || verifyWithKey(parsed, ours, policy) !== null) refused();
     if (checkTime(parsed.claims, Date.now(), 0) !== null) refused();
   };
 }
@@ -126,10 +126,10 @@ function together(check: (token: string) => Promise<void>, tokens: readonly stri
 
 function pooled({ ours, tokens }: Subject): Contender {
   const memo = new HeaderMemo();
-  const pool = new ProofPool();
+  const pool = new VerificationPool();
   const check = async (token: string): Promise<void> => {
     const parsed = parseToken(token, memo);
-    if ("reason" in parsed || (await pool.prove(parsed, ours, policy)) !== null) refused();
+    if ("reason" in parsed || (await pool.verify(parsed, ours, policy)) !== null) refused();
     if (checkTime(parsed.claims, Date.now(), 0) !== null) refused();
   };
   return { name: "holdfast, 64 in flight", target: 1 / 1.5, run: together(check, tokens) };

@@ -12,17 +12,17 @@ import { protect as protectHono } from "../src/adapters/hono.ts";
 import { protect as protectNest } from "../src/adapters/nestjs.ts";
 import { protect } from "../src/adapters/node-http.ts";
 import type { Guard } from "../src/guard/types.ts";
-import { pathPattern, type Rule } from "../src/server/gateway/policy.ts";
-import { gateway } from "../src/server/gateway.ts";
+import { parsePathPattern, type PathRule } from "../src/gateway/policy.ts";
+import { createGateway } from "../src/gateway/gateway.ts";
 
 const rules = { scopes: ["orders:read"] };
 
 /** Twenty rules, of which the last but one lets the request pass. */
-function policy(): Rule[] {
+function policy(): PathRule[] {
   const paths = Array.from({ length: 18 }, (_, i) => `/service-${i}/*`);
   return [...paths, "/orders/*", "/*"].flatMap((text) => {
-    const path = pathPattern(text);
-    return path === null ? [] : [{ host: "api.example.com", path, methods: ["GET"], demands: rules }];
+    const path = parsePathPattern(text);
+    return path === null ? [] : [{ host: "api.example.com", path, methods: ["GET"], requirements: rules }];
   });
 }
 
@@ -40,8 +40,8 @@ export const listeners: Record<
     const answer: RequestListener = (_, res) => res.writeHead(204).end();
     return guard === undefined ? answer : protect(guard, rules, answer);
   },
-  gateway: (guard) => gateway(guard as Guard),
-  policy: (guard) => gateway(guard as Guard, { policy: policy(), trustedProxies: here }),
+  gateway: (guard) => createGateway(guard as Guard),
+  policy: (guard) => createGateway(guard as Guard, { policy: policy(), trustedProxies: here }),
   express(guard) {
     const app = express();
     if (guard !== undefined) app.use(protectExpress(guard, rules));

@@ -8,14 +8,14 @@ import { redisStore } from "../src/stores/redis.ts";
 import { RedisServer } from "../test/support/redis-servers.ts";
 import { inFlight } from "./in-flight.ts";
 import { measure, report } from "./measure.ts";
-import { FACTS, sessionsIn } from "./sessions.ts";
+import { FACTS, createSessions } from "./sessions.ts";
 
 const server = await RedisServer.start(["appendfsync everysec"]);
 const client = createClient({ url: server.url, RESP: 2, commandOptions: { timeout: 0 } });
 await client.connect();
 await client.set("value", FACTS);
 const store = await redisStore({ url: server.url });
-const rotateNext = await sessionsIn(store);
+const rotateNext = await createSessions(store);
 
 try {
   const get = async () => await client.get("value");

@@ -6,15 +6,15 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import type { Store } from "../src/stores/contracts.ts";
+import type { Store } from "../src/stores/store.ts";
 import { sqliteStore } from "../src/stores/sqlite.ts";
 import { inFlight } from "./in-flight.ts";
 import { measure, report, type Contender } from "./measure.ts";
-import { DIGEST, HOUR_MS, SEALED, SESSIONS, sessionsIn } from "./sessions.ts";
+import { DIGEST, HOUR_MS, SEALED, SESSIONS, createSessions } from "./sessions.ts";
 
 async function opened(file: string): Promise<{ store: Store; rotateNext: () => Promise<void> }> {
   const store = await sqliteStore({ file });
-  return { store, rotateNext: await sessionsIn(store) };
+  return { store, rotateNext: await createSessions(store) };
 }
 
 /** The same rows of the same file format, without promises, decisions or error handling. */

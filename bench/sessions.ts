@@ -1,4 +1,4 @@
-import type { Store } from "../src/stores/contracts.ts";
+import type { Store } from "../src/stores/store.ts";
 
 export const SESSIONS = 1000;
 export const DIGEST: string = "d".repeat(43);
@@ -10,7 +10,7 @@ export const FACTS: string = JSON.stringify({
 export const HOUR_MS = 3_600_000;
 
 /** Makes the sessions in an empty store. What is returned rotates them in turn. */
-export async function sessionsIn(store: Store): Promise<() => Promise<void>> {
+export async function createSessions(store: Store): Promise<() => Promise<void>> {
   const authAt = await store.now();
   const absoluteExpiresAt = authAt + 24 * HOUR_MS;
   const usual = {

@@ -6,7 +6,7 @@
 import { createClient } from "redis";
 import { createGuard, introspection } from "../src/index.ts";
 import { redisAnswers } from "../src/stores/redis.ts";
-import { RedisServer, until } from "../test/support/redis-servers.ts";
+import { RedisServer, waitUntil } from "../test/support/redis-servers.ts";
 import { inFlight } from "./in-flight.ts";
 import { measure, report } from "./measure.ts";
 
@@ -56,9 +56,9 @@ async function from(token: string): Promise<string> {
   return verdict.status === "valid" ? verdict.from : verdict.status;
 }
 
-await until(async () => guard.status().shared?.lastError === null, "a connection");
+await waitUntil(async () => guard.status().shared?.lastError === null, "a connection");
 for (const token of tokens)
-  await until(async () => (await from(token)) === "shared", "an answer that is shared");
+  await waitUntil(async () => (await from(token)) === "shared", "an answer that is shared");
 
 const client = createClient({ url: server.url, RESP: 2, commandOptions: { timeout: 0 } });
 await client.connect();

@@ -5,13 +5,13 @@
  * `node scripts/soak.ts [--short] [--seed 1] [--store SQLite] [--part races]`
  */
 import { parseArgs } from "node:util";
-import { kills } from "../test/soak/kills.ts";
-import { losses } from "../test/soak/losses.ts";
-import type { Figures, Part } from "../test/soak/part.ts";
-import { openPlace } from "../test/soak/place.ts";
-import { races } from "../test/soak/races.ts";
-import { seeded } from "../test/soak/random.ts";
-import { revocations } from "../test/soak/revocations.ts";
+import { runKills } from "../test/soak/kills.ts";
+import { runLosses } from "../test/soak/losses.ts";
+import type { Figures, SoakContext } from "../test/soak/context.ts";
+import { openDeployment } from "../test/soak/environment.ts";
+import { runRaces } from "../test/soak/races.ts";
+import { seededRandom } from "../test/soak/random.ts";
+import { measureRevocations } from "../test/soak/revocations.ts";
 import { noRedis } from "../test/support/redis-servers.ts";
 
 const { values: flags } = parseArgs({
@@ -26,16 +26,16 @@ const { values: flags } = parseArgs({
 const seed = Number(flags.seed ?? Date.now() % 1_000_000);
 const some = flags.short;
 
-const parts: Readonly<Record<string, (part: Part) => Promise<Figures>>> = {
+const parts: Readonly<Record<string, (part: SoakContext) => Promise<Figures>>> = {
   races: async (part) =>
-    await races({
+    await runRaces({
       ...part,
       services: some ? [2] : [1, 2, 4, 8],
       latenciesMs: some ? [50] : [0, 50],
       rounds: some ? 3 : 20,
     }),
   losses: async (part) =>
-    await losses({
+    await runLosses({
       ...part,
       refreshes: some ? 2000 : 100_000,
       services: some ? 2 : 4,
@@ -43,8 +43,8 @@ const parts: Readonly<Record<string, (part: Part) => Promise<Figures>>> = {
       thefts: some ? 3 : 50,
       pastGrace: !some,
     }),
-  kills: async (part) => await kills({ ...part, rounds: some ? 6 : 1000 }),
-  revocation: async (part) => await revocations({ ...part, samples: some ? 20 : 500 }),
+  kills: async (part) => await runKills({ ...part, rounds: some ? 6 : 1000 }),
+  revocation: async (part) => await measureRevocations({ ...part, samples: some ? 20 : 500 }),
 };
 
 const PROGRESS_MS = 2000;
@@ -69,11 +69,11 @@ for (const store of stores) {
   }
   for (const [name, run] of Object.entries(parts)) {
     if (flags.part !== undefined && flags.part !== name) continue;
-    const place = await openPlace(store);
+    const place = await openDeployment(store);
     const since = performance.now();
     try {
       const progress = progressOf(`${name} on ${store}`);
-      const figures = await run({ place, random: seeded(seed), progress });
+      const figures = await run({ deployment: place, random: seededRandom(seed), progress });
       const seconds = ((performance.now() - since) / 1000).toFixed(0);
       console.log(`\n${name} on ${store}, ${seconds} s`);
       for (const [what, figure] of Object.entries(figures)) console.log(`  ${what.padEnd(40)}${figure}`);

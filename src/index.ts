@@ -1,27 +1,25 @@
 export { createGuard } from "./guard/create-guard.ts";
 export { jwks, type JwksOptions } from "./guard/keys/jwks.ts";
-export { discovered, type DiscoveryOptions } from "./guard/keys/discovered.ts";
+export { discovered, type DiscoveryOptions } from "./guard/keys/discovery.ts";
 export { introspection } from "./guard/authority/introspection.ts";
 export { tokenValidation } from "./guard/authority/token-validation.ts";
-export { httpRevocations, type HttpRevocationsOptions } from "./guard/feeds/http-revocations.ts";
+export { httpRevocations, type HttpRevocationsOptions } from "./guard/revocations/http-feed.ts";
 export { staticKeys } from "./guard/keys/static-keys.ts";
 export { sharedSecret } from "./guard/keys/shared-secret.ts";
 export { fileSnapshots } from "./stores/file-snapshots.ts";
 export { HoldfastError, isHoldfastError, type ErrorCode } from "./core/errors.ts";
 export type { Clock } from "./core/clock.ts";
 export type { DecisionEvent, GuardEvent } from "./core/events.ts";
+export type { CallOptions, DegradedMode, Rules } from "./core/rules.ts";
 export type { Decision, InvalidReason, JwtClaims, UnavailableCause, Verdict } from "./core/verdict.ts";
 export type {
   Admission,
   CacheStatus,
-  Call,
-  DegradedMode,
   Guard,
   GuardOptions,
   GuardState,
   GuardStatus,
   RevocationsStatus,
-  Rules,
   SharedStatus,
   TrustedIssuer,
   TrustedIssuerStatus,
@@ -37,4 +35,4 @@ export type {
   SharedAnswersSource,
   SharedEntry,
   Snapshots,
-} from "./stores/contracts.ts";
+} from "./stores/store.ts";

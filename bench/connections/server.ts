@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { WebSocketServer, type RawData, type WebSocket } from "ws";
 import { protect } from "../../src/adapters/ws.ts";
-import { createConnections } from "../../src/guard/connections.ts";
+import { createConnections } from "../../src/connections/index.ts";
 import { createGuard } from "../../src/guard/create-guard.ts";
 import { staticKeys } from "../../src/guard/keys/static-keys.ts";
 import { generateSigningKey, signToken } from "../../src/jwt/sign.ts";

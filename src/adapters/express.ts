@@ -1,8 +1,9 @@
+import type { Rules } from "../core/rules.ts";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { JwtClaims } from "../core/verdict.ts";
-import type { Guard, Rules } from "../guard/types.ts";
-import { nodeDecision, refuse, setHeaders } from "./node-request.ts";
-import type { ValidVerdict } from "./request-decision.ts";
+import type { Guard } from "../guard/types.ts";
+import { createDecideNodeRequest, sendRefusal, setHeaders } from "./http/decide-node-request.ts";
+import type { ValidVerdict } from "./http/decide-request.ts";
 
 /**
  * The claims of `req.auth`. Name your own, and handlers know them:
@@ -31,11 +32,11 @@ export function protect<C = JwtClaims>(
   guard: Pick<Guard<C>, "authorize">,
   rules: Rules = {},
 ): (req: IncomingMessage, res: ServerResponse, next: () => void) => Promise<void> {
-  const decide = nodeDecision(guard, rules);
+  const decide = createDecideNodeRequest(guard, rules);
   return async (req, res, next) => {
-    const { auth, answer } = await decide(req, res);
-    if (auth === null) return refuse(res, answer);
-    setHeaders(res, answer);
+    const { auth, response } = await decide(req, res);
+    if (auth === null) return sendRefusal(res, response);
+    setHeaders(res, response);
     Object.assign(req, { auth });
     next();
   };

@@ -1,13 +1,13 @@
+import type { Rules } from "../core/rules.ts";
 import type { IncomingMessage } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { HoldfastError } from "../core/errors.ts";
-import { invalidOption, onlyKnown } from "../core/options.ts";
+import { invalidOption, rejectUnknownOptions } from "../core/options.ts";
 import type { JwtClaims } from "../core/verdict.ts";
-import type { Connection, Connections } from "../guard/connections.ts";
-import type { Rules } from "../guard/types.ts";
-import { degradedCauses, type Upgrading } from "./websocket/degraded-causes.ts";
-import { Entrance, type Welcome } from "./websocket/entrance.ts";
-import { SocketLine, type Socket } from "./websocket/socket-line.ts";
+import type { Connection, Connections } from "../connections/index.ts";
+import { declareDegradedCauses, type UpgradeServer } from "./websocket/degraded-header.ts";
+import { HandshakeAuthorizer, type Accepted } from "./websocket/handshake.ts";
+import { WsTransport, type WsSocket } from "./websocket/ws-transport.ts";
 import type { TokenFrom } from "./websocket/token-from.ts";
 
 export type { TokenFrom } from "./websocket/token-from.ts";
@@ -25,7 +25,7 @@ export type ConnectedRequest = Omit<FastifyRequest, "auth"> & { readonly auth: C
 /** The socket, as far as `@fastify/websocket` declares it. */
 export type FastifySocket = FastifyInstance extends { websocketServer: { clients: Set<infer S> } }
   ? S
-  : Socket;
+  : WsSocket;
 
 /** The handler of a route, called when its connection is open. */
 export type ConnectionHandler = (
@@ -68,33 +68,36 @@ export function holdfastWebSocket<C = JwtClaims>(
   options: HoldfastWebSocketOptions<C>,
   done: (error?: Error) => void,
 ): void {
-  let wrong: Error | undefined;
+  let failure: Error | undefined;
   try {
-    app.decorate("protectWebSocket", protector(app, options));
+    app.decorate("protectWebSocket", createProtect(app, options));
   } catch (error) {
-    wrong = error as Error; // Thrown, it would be nobody's.
+    failure = error as Error; // Thrown, it would be nobody's.
   }
-  done(wrong);
+  done(failure);
 }
 
-function protector<C>(
+function createProtect<C>(
   app: FastifyInstance,
   options: HoldfastWebSocketOptions<C>,
 ): FastifyInstance["protectWebSocket"] {
-  onlyKnown("holdfastWebSocket", options, ["connections", "tokenFrom", "prefix"]);
+  rejectUnknownOptions("holdfastWebSocket", options, ["connections", "tokenFrom", "prefix"]);
   const { connections, tokenFrom = {} } = options;
-  const { carriers } = new Entrance(connections, { tokenFrom });
+  const { tokenExtractor } = new HandshakeAuthorizer(connections, { tokenFrom });
   const { websocketServer: wss } = app as FastifyInstance & {
-    readonly websocketServer: Upgrading & { readonly clients: Set<Socket> };
+    readonly websocketServer: UpgradeServer & { readonly clients: Set<WsSocket> };
   };
-  const causes = degradedCauses(wss);
-  const welcomes = new WeakMap<IncomingMessage, Welcome<C>>();
+  const causes = declareDegradedCauses(wss);
+  const acceptedHandshakes = new WeakMap<IncomingMessage, Accepted<C>>();
   // Before Fastify gets to see the request, and logs it.
-  app.server.prependListener("upgrade", (request: IncomingMessage) => void carriers.hide(request));
+  app.server.prependListener(
+    "upgrade",
+    (request: IncomingMessage) => void tokenExtractor.stripTokens(request),
+  );
 
   return (rules, handler) => {
-    onlyKnown("protectWebSocket: rules", rules, ["scopes", "maxRevocationAgeMs", "degraded"]);
-    const entrance = new Entrance(connections, { ...rules, tokenFrom });
+    rejectUnknownOptions("protectWebSocket: rules", rules, ["scopes", "maxRevocationAgeMs", "degraded"]);
+    const authorizer = new HandshakeAuthorizer(connections, { ...rules, tokenFrom });
     if (typeof handler !== "function")
       throw invalidOption("protectWebSocket: handler", "a function", handler);
     return {
@@ -103,31 +106,31 @@ function protector<C>(
         const { raw } = request;
         // Without an upgrade the route is not found.
         if (!("ws" in request && request.ws)) return undefined;
-        const outcome = await entrance.decide(raw, raw.socket);
+        const outcome = await authorizer.decide(raw, raw.socket);
         if (outcome.status === "refused") {
-          const { status, headers, body } = outcome.answer;
+          const { status, headers, body } = outcome.response;
           return await reply.code(status).headers(headers).send(body);
         }
-        if (outcome.status === "gone") {
+        if (outcome.status === "aborted") {
           reply.hijack();
           raw.socket.destroy();
           return undefined;
         }
         if (outcome.degraded !== null) causes.set(raw, outcome.degraded);
-        welcomes.set(raw, outcome);
+        acceptedHandshakes.set(raw, outcome);
         return undefined;
       },
       // What the application throws, now or later, goes where errors of its other routes go.
-      async handler(socket: Socket, request: FastifyRequest) {
-        const welcome = welcomes.get(request.raw);
-        if (welcome === undefined) {
+      async handler(socket: WsSocket, request: FastifyRequest) {
+        const accepted = acceptedHandshakes.get(request.raw);
+        if (accepted === undefined) {
           throw new HoldfastError("invalid_option", "protectWebSocket: its onRequest hook was taken away");
         }
         return await new Promise((resolve) => {
           const opened = async (...connected: unknown[]) =>
             await handler.apply(this, connected as Parameters<ConnectionHandler>);
           const host = { opened: (...connected: unknown[]) => resolve(opened(...connected)) };
-          new SocketLine(socket, request, host, wss.clients).enter(entrance, welcome);
+          new WsTransport(socket, request, host, wss.clients).connect(authorizer, accepted);
         });
       },
     };

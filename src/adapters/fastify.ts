@@ -1,10 +1,15 @@
+import type { Rules } from "../core/rules.ts";
 import type { FastifyInstance } from "fastify";
 import { requireMethods } from "../core/options.ts";
 import type { JwtClaims } from "../core/verdict.ts";
-import type { Guard, Rules } from "../guard/types.ts";
-import { degradedHeader } from "./bearer.ts";
-import { nodeDecision, type Pending, type Received } from "./node-request.ts";
-import type { ValidVerdict } from "./request-decision.ts";
+import type { Guard } from "../guard/types.ts";
+import { degradedHeader } from "./http/bearer.ts";
+import {
+  createDecideNodeRequest,
+  type PendingResponse,
+  type RequestHeaders,
+} from "./http/decide-node-request.ts";
+import type { ValidVerdict } from "./http/decide-request.ts";
 
 /**
  * The claims of `request.auth`. Name your own, and handlers know them:
@@ -14,7 +19,7 @@ import type { ValidVerdict } from "./request-decision.ts";
 export interface AuthClaims extends JwtClaims {}
 
 interface Reply {
-  readonly raw: Pending;
+  readonly raw: PendingResponse;
   removeHeader(name: string): unknown;
   headers(values: Readonly<Record<string, string>>): {
     code(status: number): { send(body: unknown): unknown };
@@ -22,7 +27,7 @@ interface Reply {
 }
 
 /** An `onRequest` hook, whatever server, schema or logger its route has. */
-export type ProtectHook = (request: { readonly raw: Received }, reply: Reply) => Promise<unknown>;
+export type ProtectHook = (request: { readonly raw: RequestHeaders }, reply: Reply) => Promise<unknown>;
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -46,15 +51,15 @@ export function holdfast<C = JwtClaims>(
   { guard }: { guard: Pick<Guard<C>, "authorize"> },
   done: (error?: Error) => void,
 ): void {
-  let wrong: Error | undefined;
+  let failure: Error | undefined;
   try {
     requireMethods("holdfast", "guard", guard, ["authorize"]);
     app.decorateRequest("auth", null as never);
     app.decorate("protect", (rules) => protect(guard, rules));
   } catch (error) {
-    wrong = error as Error; // Thrown, it would be nobody's.
+    failure = error as Error; // Thrown, it would be nobody's.
   }
-  done(wrong);
+  done(failure);
 }
 // What fastify-plugin does: the decorators belong to the instance that registers, not to one of their own below it.
 Object.assign(holdfast, {
@@ -64,12 +69,12 @@ Object.assign(holdfast, {
 
 /** The same hook for a guard of the route's own. Replies go through `reply`: hooks, logs and serializers see them. */
 export function protect<C = JwtClaims>(guard: Pick<Guard<C>, "authorize">, rules: Rules = {}): ProtectHook {
-  const decide = nodeDecision(guard, rules);
+  const decide = createDecideNodeRequest(guard, rules);
   return async (request, reply) => {
-    const { auth, answer } = await decide(request.raw, reply.raw);
+    const { auth, response } = await decide(request.raw, reply.raw);
     reply.removeHeader(degradedHeader);
-    const headed = reply.headers(answer.headers);
-    if (auth === null) return headed.code(answer.status).send(answer.body);
+    const headed = reply.headers(response.headers);
+    if (auth === null) return headed.code(response.status).send(response.body);
     return void Object.assign(request, { auth });
   };
 }

@@ -4,20 +4,20 @@ import type { UpgradeWebSocket, WSEvents } from "hono/ws";
 import { HoldfastError } from "../core/errors.ts";
 import { invalidOption, requireMethods } from "../core/options.ts";
 import type { JwtClaims } from "../core/verdict.ts";
-import type { Connection, Connections } from "../guard/connections.ts";
-import { degradedHeader } from "./bearer.ts";
-import { Carriers } from "./websocket/carriers.ts";
-import { Entrance, type ProtectOptions } from "./websocket/entrance.ts";
-import { SocketLine, type Host, type Socket } from "./websocket/socket-line.ts";
+import type { Connection, Connections } from "../connections/index.ts";
+import { degradedHeader } from "./http/bearer.ts";
+import { TokenExtractor } from "./websocket/token-extractor.ts";
+import { HandshakeAuthorizer, type ProtectOptions } from "./websocket/handshake.ts";
+import { WsTransport, type ConnectionHost, type WsSocket } from "./websocket/ws-transport.ts";
 import type { TokenFrom } from "./websocket/token-from.ts";
 
-export type { ProtectOptions } from "./websocket/entrance.ts";
+export type { ProtectOptions } from "./websocket/handshake.ts";
 export type { TokenFrom } from "./websocket/token-from.ts";
 
 /** What `@hono/node-server` gives an application besides the request. */
 interface NodeBindings {
   readonly incoming?: IncomingMessage;
-  readonly wss?: { readonly clients?: Set<Socket> };
+  readonly wss?: { readonly clients?: Set<WsSocket> };
 }
 
 /** `app.fetch`, as `serve` calls it. */
@@ -38,12 +38,12 @@ export function protect<C = JwtClaims, S = unknown>(
   upgradeWebSocket: UpgradeWebSocket<S>,
   createEvents: (c: Context, auth: Connection<C>) => WSEvents<S>,
 ): MiddlewareHandler {
-  const entrance = new Entrance(connections, options);
+  const authorizer = new HandshakeAuthorizer(connections, options);
   for (const [name, value] of Object.entries({ upgradeWebSocket, createEvents })) {
     if (typeof value !== "function") throw invalidOption(`protect: ${name}`, "a function", value);
   }
   return async (c) => {
-    if (!isUpgrade(c.req.raw)) {
+    if (!isWebSocketUpgrade(c.req.raw)) {
       const body = { error: "upgrade_required", error_description: "This is for WebSockets." };
       return c.json(body, 426, { Upgrade: "websocket", Connection: "Upgrade" });
     }
@@ -51,21 +51,21 @@ export function protect<C = JwtClaims, S = unknown>(
     if (incoming === undefined) {
       throw new HoldfastError("invalid_option", "protect needs the server of @hono/node-server");
     }
-    c.req.raw = hidden(c.req.raw, incoming, entrance.carriers, true);
-    const outcome = await entrance.decide(incoming, incoming.socket);
-    if (outcome.status === "gone") {
+    c.req.raw = withoutTokens(c.req.raw, incoming, authorizer.tokenExtractor, true);
+    const outcome = await authorizer.decide(incoming, incoming.socket);
+    if (outcome.status === "aborted") {
       incoming.socket.destroy();
       return c.body(null, 503);
     }
     if (outcome.status === "refused") {
-      const { status, headers, body } = outcome.answer;
+      const { status, headers, body } = outcome.response;
       // Its server ends its own side only, and waits for the client to end the other.
       incoming.socket.once("finish", () => incoming.socket.destroy());
       return c.json(body, status, headers);
     }
-    const events = whenOpen<C, S>(
+    const events = deferEvents<C, S>(
       (auth) => createEvents(c, auth),
-      (host, socket) => new SocketLine(socket, {}, host, wss?.clients).enter(entrance, outcome),
+      (host, socket) => new WsTransport(socket, {}, host, wss?.clients).connect(authorizer, outcome),
     );
     const response = await upgradeWebSocket(c, events);
     if (outcome.degraded !== null) response.headers.set(degradedHeader, outcome.degraded);
@@ -74,15 +74,15 @@ export function protect<C = JwtClaims, S = unknown>(
 }
 
 /** The application's events, from when its connection is open. */
-function whenOpen<C, S>(
+function deferEvents<C, S>(
   createEvents: (auth: Connection<C>) => WSEvents<S>,
-  enter: (host: Host<C, Socket, object>, socket: Socket) => void,
+  enter: (host: ConnectionHost<C, WsSocket, object>, socket: WsSocket) => void,
 ): WSEvents<S> {
   let events: WSEvents<S> = {};
   return {
     onOpen(event, ws) {
       requireMethods("protect", "the socket", ws.raw, ["emit", "listenerCount", "pause", "resume"]);
-      const opened = (_: Socket, { auth }: { readonly auth: Connection<C> }) => {
+      const opened = (_: WsSocket, { auth }: { readonly auth: Connection<C> }) => {
         try {
           events = createEvents(auth);
           events.onOpen?.(event, ws);
@@ -90,7 +90,7 @@ function whenOpen<C, S>(
           console.error(error); // As Hono does; but this can be later, when it does not look.
         }
       };
-      enter({ opened }, ws.raw as Socket);
+      enter({ opened }, ws.raw as WsSocket);
     },
     onMessage: (event, ws) => events.onMessage?.(event, ws),
     onClose: (event, ws) => events.onClose?.(event, ws),
@@ -104,23 +104,28 @@ function whenOpen<C, S>(
  *     serve({ fetch: hideTokens(app.fetch, { query: { name: "ticket" } }), websocket: { server: wss } });
  */
 export function hideTokens(fetch: Fetch, tokenFrom?: TokenFrom): Fetch {
-  const carriers = new Carriers(tokenFrom);
+  const tokenExtractor = new TokenExtractor(tokenFrom);
   return async (request, env) => {
     const { incoming } = env as NodeBindings;
-    if (incoming === undefined || !isUpgrade(request)) return await fetch(request, env);
-    return await fetch(hidden(request, incoming, carriers, false), env);
+    if (incoming === undefined || !isWebSocketUpgrade(request)) return await fetch(request, env);
+    return await fetch(withoutTokens(request, incoming, tokenExtractor, false), env);
   };
 }
 
-function isUpgrade(request: Request): boolean {
+function isWebSocketUpgrade(request: Request): boolean {
   return request.headers.get("upgrade")?.toLowerCase() === "websocket";
 }
 
 /** The same request without its tokens. `isLate`: others have seen it. */
-function hidden(request: Request, incoming: IncomingMessage, carriers: Carriers, isLate: boolean): Request {
+function withoutTokens(
+  request: Request,
+  incoming: IncomingMessage,
+  tokenExtractor: TokenExtractor,
+  isLate: boolean,
+): Request {
   const { url: before } = incoming;
-  const { query } = carriers.hide(incoming);
-  if (isLate && carriers.query && incoming.url !== before) {
+  const { query } = tokenExtractor.stripTokens(incoming);
+  if (isLate && tokenExtractor.query && incoming.url !== before) {
     throw new HoldfastError(
       "invalid_option",
       "tokenFrom.query needs hideTokens around the application's fetch",

@@ -1,13 +1,14 @@
+import type { Rules } from "../core/rules.ts";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createParamDecorator, HttpException } from "@nestjs/common";
 import type { CanActivate, ExecutionContext } from "@nestjs/common";
 import { HoldfastError } from "../core/errors.ts";
 import type { JwtClaims } from "../core/verdict.ts";
-import type { Guard, Rules } from "../guard/types.ts";
-import { nodeDecision, setHeaders } from "./node-request.ts";
-import type { ValidVerdict } from "./request-decision.ts";
+import type { Guard } from "../guard/types.ts";
+import { createDecideNodeRequest, setHeaders } from "./http/decide-node-request.ts";
+import type { ValidVerdict } from "./http/decide-request.ts";
 
-export type { ValidVerdict } from "./request-decision.ts";
+export type { ValidVerdict } from "./http/decide-request.ts";
 
 /**
  * A Nest guard that lets a request through when its bearer token is valid under `rules`. Otherwise it throws an
@@ -19,7 +20,7 @@ export type { ValidVerdict } from "./request-decision.ts";
  *     list(@Auth() auth: ValidVerdict) { return auth.subject; }
  */
 export function protect<C = JwtClaims>(guard: Pick<Guard<C>, "authorize">, rules: Rules = {}): CanActivate {
-  const decide = nodeDecision(guard, rules);
+  const decide = createDecideNodeRequest(guard, rules);
   return {
     async canActivate(context) {
       if (context.getType() !== "http") {
@@ -28,9 +29,9 @@ export function protect<C = JwtClaims>(guard: Pick<Guard<C>, "authorize">, rules
       const request = context.switchToHttp().getRequest<IncomingMessage & { raw?: IncomingMessage }>();
       const response = context.switchToHttp().getResponse<ServerResponse & { raw?: ServerResponse }>();
       const { raw = response } = response; // Fastify has Node's own inside.
-      const { auth, answer } = await decide(request.raw ?? request, raw);
-      setHeaders(raw, answer);
-      if (auth === null) throw new HttpException(answer.body, answer.status);
+      const { auth, response: refusal } = await decide(request.raw ?? request, raw);
+      setHeaders(raw, refusal);
+      if (auth === null) throw new HttpException(refusal.body, refusal.status);
       Object.assign(request, { auth });
       return true;
     },

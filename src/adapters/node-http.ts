@@ -1,8 +1,9 @@
+import type { Rules } from "../core/rules.ts";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { JwtClaims } from "../core/verdict.ts";
-import type { Guard, Rules } from "../guard/types.ts";
-import { nodeDecision, refuse, setHeaders } from "./node-request.ts";
-import type { ValidVerdict } from "./request-decision.ts";
+import type { Guard } from "../guard/types.ts";
+import { createDecideNodeRequest, sendRefusal, setHeaders } from "./http/decide-node-request.ts";
+import type { ValidVerdict } from "./http/decide-request.ts";
 
 /** A request whose token was accepted; the verdict is on `auth`. */
 export type AuthenticatedRequest<C = JwtClaims> = IncomingMessage & { readonly auth: ValidVerdict<C> };
@@ -18,13 +19,13 @@ export function protect<C = JwtClaims>(
   rules: Rules,
   handler: (req: AuthenticatedRequest<C>, res: ServerResponse) => unknown,
 ): (req: IncomingMessage, res: ServerResponse) => void {
-  const decide = nodeDecision(guard, rules);
-  const pass = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
-    const { auth, answer } = await decide(req, res);
-    if (auth === null) return refuse(res, answer);
-    setHeaders(res, answer);
+  const decide = createDecideNodeRequest(guard, rules);
+  const handle = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
+    const { auth, response } = await decide(req, res);
+    if (auth === null) return sendRefusal(res, response);
+    setHeaders(res, response);
     await handler(Object.assign(req, { auth }), res);
   };
-  // What the handler throws stays as loud as under node:http itself: it is not ours to answer.
-  return (req, res) => void pass(req, res);
+  // What the handler throws stays as loud as under node:http itself: it is not ours to response.
+  return (req, res) => void handle(req, res);
 }

@@ -1,12 +1,12 @@
+import { copyRules, type Rules } from "../core/rules.ts";
 import { HoldfastError } from "../core/errors.ts";
-import { onlyKnown, requireMethods } from "../core/options.ts";
+import { rejectUnknownOptions, requireMethods } from "../core/options.ts";
 import type { JwtClaims } from "../core/verdict.ts";
-import type { Closing, Connection, Connections, Refusal } from "../guard/connections/types.ts";
-import type { Admission, Rules } from "../guard/types.ts";
-import { checkedRules } from "./request-decision.ts";
-import { handshakeToken, type Arriving } from "./socket-io/handshake.ts";
-import { seat, type Joined } from "./socket-io/seat.ts";
-import { Carriers } from "./websocket/carriers.ts";
+import type { Closing, Connection, Connections, Refusal } from "../connections/types.ts";
+import type { Admission } from "../guard/types.ts";
+import { extractHandshakeToken, type ConnectingSocket } from "./socket-io/handshake.ts";
+import { attachConnection, type Attached } from "./socket-io/transport.ts";
+import { TokenExtractor } from "./websocket/token-extractor.ts";
 import type { TokenFrom } from "./websocket/token-from.ts";
 
 /** What `socket.data` holds from `connection` on: `new Server<ToServer, ToClient, Between, AuthData>(…)`. */
@@ -25,15 +25,15 @@ export interface Protectable {
   on(event: "connect", listener: (socket: any) => void): unknown;
 }
 
-type Joining = Arriving & Joined & { conn: Transport };
+type ProtectedSocket = ConnectingSocket & Attached & { conn: EngineConnection };
 
-interface Transport {
+interface EngineConnection {
   readonly readyState: string;
   once(event: "close", listener: () => void): unknown;
   off(event: "close", listener: () => void): unknown;
 }
 
-const isProtected = Symbol("holdfast.protected");
+const protectedKey = Symbol("holdfast.protected");
 
 /**
  * Lets sockets into a namespace (of a server, `/`) when their token is valid under `options`, and for as long as it is.
@@ -50,47 +50,50 @@ export function protect<C = JwtClaims>(
 ): void {
   requireMethods("protect", "connections", connections, ["admit", "open", "closing"]);
   const { tokenFrom = {}, ...rules } = options;
-  onlyKnown("protect: tokenFrom", tokenFrom, ["authorization", "cookie", "query"]);
+  rejectUnknownOptions("protect: tokenFrom", tokenFrom, ["authorization", "cookie", "query"]);
   // A socket joins with a first message, and that may bring the token.
-  const carriers = new Carriers({ ...tokenFrom, subprotocol: false, firstMessage: true });
-  const own = checkedRules(rules);
-  const namespace = checkedNamespace(io);
+  const tokenExtractor = new TokenExtractor({ ...tokenFrom, subprotocol: false, firstMessage: true });
+  const ownRules = copyRules("protect", rules);
+  const namespace = claimNamespace(io);
   const admitted = new WeakMap<object, Admission<C>>();
 
-  const admit = async (socket: Joining): Promise<Error | undefined> => {
-    const gone = new AbortController();
-    const abort = () => gone.abort();
+  const admit = async (socket: ProtectedSocket): Promise<Error | undefined> => {
+    const clientGone = new AbortController();
+    const abort = () => clientGone.abort();
     if (socket.conn.readyState !== "open") abort();
     socket.conn.once("close", abort);
     try {
-      const carried = handshakeToken(socket, carriers);
-      if (carried.status === "none") return turnedAway(connections.closing(null));
-      if (carried.status !== "token") return turnedAway(connections.closing(notOurs));
-      const outcome = await connections.admit(carried.token, { ...own, signal: gone.signal });
-      if (outcome.status !== "admitted") return turnedAway(connections.closing(outcome));
+      const extracted = extractHandshakeToken(socket, tokenExtractor);
+      if (extracted.status === "none") return createConnectError(connections.closing(null));
+      if (extracted.status !== "token") return createConnectError(connections.closing(malformedRefusal));
+      const outcome = await connections.admit(extracted.token, { ...ownRules, signal: clientGone.signal });
+      if (outcome.status !== "admitted") return createConnectError(connections.closing(outcome));
       admitted.set(socket, outcome);
       return undefined;
     } catch {
       // Nobody is there to read it, or the guard failed: either way nothing was found out.
-      return turnedAway(connections.closing({ status: "unavailable", cause: "closed", retryAfterMs: 1000 }));
+      return createConnectError(
+        connections.closing({ status: "unavailable", cause: "closed", retryAfterMs: 1000 }),
+      );
     } finally {
       socket.conn.off("close", abort);
     }
   };
-  const middleware = async (socket: Joining, next: (error?: Error) => void) => next(await admit(socket));
-  namespace.use((socket: Joining, next) => void middleware(socket, next));
-  namespace.on("connect", (socket: Joining) => {
+  const middleware = async (socket: ProtectedSocket, next: (error?: Error) => void) =>
+    next(await admit(socket));
+  namespace.use((socket: ProtectedSocket, next) => void middleware(socket, next));
+  namespace.on("connect", (socket: ProtectedSocket) => {
     const admission = admitted.get(socket);
     if (admission === undefined) socket.disconnect();
-    else seat(socket, connections, admission, own);
+    else attachConnection(socket, connections, admission, ownRules);
   });
 }
 
 /** A request that is wrong by itself, or comes from another's page. */
-const notOurs: Refusal<never> = { status: "invalid", reason: "malformed" };
+const malformedRefusal: Refusal<never> = { status: "invalid", reason: "malformed" };
 
 /** What socket.io tells the client. */
-function turnedAway({ error, code, retryAfterMs }: Closing): Error {
+function createConnectError({ error, code, retryAfterMs }: Closing): Error {
   const retry = retryAfterMs === null ? {} : { retry_after: Math.round(retryAfterMs) / 1000 };
   return Object.assign(new Error(error), { data: { error, code, ...retry } });
 }
@@ -101,11 +104,11 @@ type Namespace = Protectable & {
   opts?: { connectionStateRecovery?: unknown };
   /** What a pattern has made. */
   children?: ReadonlySet<unknown>;
-  [isProtected]?: true;
+  [protectedKey]?: true;
 };
 
 /** The namespace meant. Refuses what would let somebody pass by. */
-function checkedNamespace(io: Protectable): Namespace {
+function claimNamespace(io: Protectable): Namespace {
   requireMethods("protect", "io", io, ["use", "on"]);
   const given = io as Namespace;
   const namespace = given.of?.("/") ?? given;
@@ -118,7 +121,7 @@ function checkedNamespace(io: Protectable): Namespace {
     const why = "it has made some already, and does not cover these";
     throw new HoldfastError("invalid_option", `protect: io must be a pattern without namespaces: ${why}`);
   }
-  if (namespace[isProtected]) throw new HoldfastError("invalid_option", "protect: io is protected already");
-  Object.defineProperty(namespace, isProtected, { value: true });
+  if (namespace[protectedKey]) throw new HoldfastError("invalid_option", "protect: io is protected already");
+  Object.defineProperty(namespace, protectedKey, { value: true });
   return namespace;
 }

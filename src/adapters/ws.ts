@@ -3,17 +3,17 @@ import type { Duplex } from "node:stream";
 import { HoldfastError } from "../core/errors.ts";
 import { invalidOption, requireMethods } from "../core/options.ts";
 import type { JwtClaims } from "../core/verdict.ts";
-import type { Connection, Connections } from "../guard/connections.ts";
-import { writeAnswer } from "./websocket/answer.ts";
-import { degradedCauses, type Upgrading } from "./websocket/degraded-causes.ts";
-import { Entrance, type ProtectOptions } from "./websocket/entrance.ts";
-import { SocketLine, type Host, type Socket } from "./websocket/socket-line.ts";
+import type { Connection, Connections } from "../connections/index.ts";
+import { writeResponse } from "./websocket/handshake-response.ts";
+import { declareDegradedCauses, type UpgradeServer } from "./websocket/degraded-header.ts";
+import { HandshakeAuthorizer, type ProtectOptions } from "./websocket/handshake.ts";
+import { WsTransport, type ConnectionHost, type WsSocket } from "./websocket/ws-transport.ts";
 
-export type { ProtectOptions } from "./websocket/entrance.ts";
+export type { ProtectOptions } from "./websocket/handshake.ts";
 export type { TokenFrom } from "./websocket/token-from.ts";
 
 /** What is used of a `WebSocketServer`. */
-export interface Server<S> extends Upgrading {
+export interface Server<S> extends UpgradeServer {
   readonly options: { readonly noServer?: boolean | undefined };
   readonly clients?: Set<S>;
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, callback: (socket: S) => void): void;
@@ -35,21 +35,21 @@ const ignore = () => {};
  *       socket.on("message", (data) => socket.send(`${request.auth.auth?.subject}: ${data}`));
  *     }));
  */
-export function protect<S extends Socket, C = JwtClaims>(
+export function protect<S extends WsSocket, C = JwtClaims>(
   connections: Connections<C>,
   options: ProtectOptions,
   wss: Server<S>,
   handler: (socket: S, request: ConnectedRequest<C>) => unknown = ignore,
 ): (request: IncomingMessage, socket: Duplex, head: Buffer) => void {
-  const entrance = new Entrance(connections, options);
+  const authorizer = new HandshakeAuthorizer(connections, options);
   requireMethods("protect", "wss", wss, ["handleUpgrade", "emit", "on"]);
   if (typeof handler !== "function") throw invalidOption("protect: handler", "a function", handler);
   // One that listens itself would let everybody in.
   if (wss.options.noServer !== true) {
     throw new HoldfastError("invalid_option", "protect: wss must be made with { noServer: true }");
   }
-  const causes = degradedCauses(wss);
-  const host: Host<C, S, IncomingMessage> = {
+  const causes = declareDegradedCauses(wss);
+  const host: ConnectionHost<C, S, IncomingMessage> = {
     opened(socket, request) {
       wss.emit("connection", socket, request);
       handler(socket, request);
@@ -58,12 +58,12 @@ export function protect<S extends Socket, C = JwtClaims>(
   const upgrade = async (request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> => {
     // Node has taken its own listener away, and an error without one ends the process.
     socket.on("error", ignore);
-    const outcome = await entrance.decide(request, socket);
-    if (outcome.status === "gone") return void socket.destroy();
-    if (outcome.status === "refused") return writeAnswer(socket, outcome.answer);
+    const outcome = await authorizer.decide(request, socket);
+    if (outcome.status === "aborted") return void socket.destroy();
+    if (outcome.status === "refused") return writeResponse(socket, outcome.response);
     if (outcome.degraded !== null) causes.set(request, outcome.degraded);
     wss.handleUpgrade(request, socket, head, (upgraded) => {
-      new SocketLine(upgraded, request, host, wss.clients).enter(entrance, outcome);
+      new WsTransport(upgraded, request, host, wss.clients).connect(authorizer, outcome);
     });
     return void socket.off("error", ignore);
   };

@@ -1,4 +1,4 @@
-import { backUp } from "../server/backup.ts";
+import { backUp } from "../server/maintenance/backup.ts";
 import type { Command } from "./command.ts";
 
 export const backup: Command = {

@@ -1,12 +1,12 @@
 import { UsageError, type Command } from "./command.ts";
-import { Live } from "./drill/live.ts";
-import { OwnWorld } from "./drill/own-world.ts";
-import { heading, judgementLine, phaseLine } from "./drill/print.ts";
-import type { Phase } from "./drill/phase.ts";
-import { judge } from "./drill/promises.ts";
-import { tell } from "./drill/story.ts";
-import { TargetWorld } from "./drill/target-world.ts";
-import type { World } from "./drill/world.ts";
+import { WebSocketClients } from "../drill/websocket-clients.ts";
+import { LocalEnvironment } from "../drill/local-environment.ts";
+import { tableHeading, formatCheck, formatPhase } from "../drill/report.ts";
+import type { Phase } from "../drill/phase.ts";
+import { runChecks } from "../drill/checks.ts";
+import { runScenario } from "../drill/scenario.ts";
+import { TargetEnvironment } from "../drill/target-environment.ts";
+import type { Environment } from "../drill/environment.ts";
 import { readInput } from "./secret-input.ts";
 
 export const drill: Command = {
@@ -30,10 +30,10 @@ export const drill: Command = {
     "that is, waits until your service uses it, and lets the proxy fail. Never do that to a service that is in use.\n" +
     "Tokens are one a line; some are held back, to be new in an outage. Exits with 1 when a promise is broken.",
   async run({ options }) {
-    const phaseMs = 1000 * whole(options, "seconds", 60, 3_600);
-    const perSecond = whole(options, "rate", 50, 1_000);
-    const connections = whole(options, "connections", 0, 10_000);
-    const [target, authority] = [single(options, "target"), single(options, "authority")];
+    const phaseMs = 1000 * readWholeNumber(options, "seconds", 60, 3_600);
+    const perSecond = readWholeNumber(options, "rate", 50, 1_000);
+    const connections = readWholeNumber(options, "connections", 0, 10_000);
+    const [target, authority] = [readSingle(options, "target"), readSingle(options, "authority")];
     if ((target === undefined) !== (authority === undefined)) {
       throw new UsageError("--target and --authority go together; see holdfast drill --help");
     }
@@ -41,23 +41,30 @@ export const drill: Command = {
       throw new UsageError("--connections is for the drill's own API, not for --target");
     }
     // Before interruptions are taken care of: who waits for a terminal is simply interrupted.
-    const aim = target === undefined ? null : await readAim(target, authority ?? "");
+    const aim = target === undefined ? null : await readTarget(target, authority ?? "");
     const stop = new AbortController();
     const { signal } = stop;
     const interrupt = () => stop.abort();
     process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
-    let world: World | undefined;
+    let world: Environment | undefined;
     try {
-      world = aim === null ? await OwnWorld.start(connections) : await takeAim(aim, signal);
+      world =
+        aim === null ? await LocalEnvironment.start(connections) : await startTargetEnvironment(aim, signal);
       console.log(
-        `${phaseMs / 1000} s a phase, ${perSecond} requests a second to ${world.url}\n\n${heading}`,
+        `${phaseMs / 1000} s a phase, ${perSecond} requests a second to ${world.url}\n\n${tableHeading}`,
       );
-      const live = new Live();
+      const live = new WebSocketClients();
       if (connections > 0) await live.open(world, connections);
-      const phases = await tell(world, { phaseMs, perSecond, live, onProgress: show, signal });
-      const judgements = judge(phases, live, world.isOurs);
-      console.log(`\n${judgements.map(judgementLine).join("\n")}`);
-      return judgements.every(({ kept }) => kept) ? 0 : 1;
+      const phases = await runScenario(world, {
+        phaseMs,
+        perSecond,
+        webSockets: live,
+        onProgress: showProgress,
+        signal,
+      });
+      const judgements = runChecks(phases, live, world.isLocal);
+      console.log(`\n${judgements.map(formatCheck).join("\n")}`);
+      return judgements.every(({ passed }) => passed) ? 0 : 1;
     } catch (error) {
       if (!signal.aborted) throw error;
       console.error("holdfast: interrupted");
@@ -71,26 +78,26 @@ export const drill: Command = {
 
 type Options = Parameters<Command["run"]>[0]["options"];
 
-function single(options: Options, name: string): string | undefined {
+function readSingle(options: Options, name: string): string | undefined {
   const [value, ...others] = options[name] ?? [];
   if (others.length > 0) throw new UsageError(`--${name} can be given once`);
   return value;
 }
 
-function whole(options: Options, name: string, preset: number, max: number): number {
-  const value = Number(single(options, name) ?? preset);
+function readWholeNumber(options: Options, name: string, preset: number, max: number): number {
+  const value = Number(readSingle(options, name) ?? preset);
   const min = Math.min(1, preset);
   if (Number.isInteger(value) && value >= min && value <= max) return value;
   throw new UsageError(`--${name} must be a whole number from ${min} to ${max}`);
 }
 
-interface Aim {
+interface Target {
   readonly target: string;
   readonly authority: string;
   readonly tokens: readonly string[];
 }
 
-async function readAim(target: string, authority: string): Promise<Aim> {
+async function readTarget(target: string, authority: string): Promise<Target> {
   if (!URL.canParse(target)) throw new UsageError("--target must be a URL");
   if (!URL.canParse(authority)) throw new UsageError("--authority must be a URL");
   const tokens = (await readInput()).split(/\s+/).filter((token) => token !== "");
@@ -99,8 +106,11 @@ async function readAim(target: string, authority: string): Promise<Aim> {
 }
 
 /** Waits until the service looks for its authority where it can be made to fail. */
-async function takeAim({ target, authority, tokens }: Aim, signal: AbortSignal): Promise<World> {
-  const world = await TargetWorld.start(target, authority, tokens);
+async function startTargetEnvironment(
+  { target, authority, tokens }: Target,
+  signal: AbortSignal,
+): Promise<Environment> {
+  const world = await TargetEnvironment.start(target, authority, tokens);
   try {
     console.log(`Start your service with its authority at ${world.authority}`);
     await world.ready((missing) => console.log(`waiting: ${missing}`), signal);
@@ -112,8 +122,8 @@ async function takeAim({ target, authority, tokens }: Aim, signal: AbortSignal):
 }
 
 /** On a terminal the line of a phase grows while it lasts. */
-function show(phase: Phase, over: boolean): void {
-  const line = phaseLine(phase);
+function showProgress(phase: Phase, over: boolean): void {
+  const line = formatPhase(phase);
   if (!process.stdout.isTTY) {
     if (over) console.log(line);
     return;

@@ -6,7 +6,7 @@ function columns(rows: readonly (readonly [string, string])[]): string {
 }
 
 /** All commands, or those of one group (`user`). */
-export function overview(commands: readonly Command[], group: string | undefined): string {
+export function formatOverview(commands: readonly Command[], group: string | undefined): string {
   const inGroup = commands.filter(({ name }) => name.startsWith(`${group} `));
   const rows = (inGroup.length > 0 ? inGroup : commands).map((c) => [c.name, c.summary] as const);
   return `holdfast: token authentication that stays correct and stays up
@@ -29,7 +29,7 @@ runs.
 Exit codes: 0 done, 1 it did not work, 2 the command line was not understood.`;
 }
 
-export function help({ name, summary, operands, options = {}, examples, notes }: Command): string {
+export function formatHelp({ name, summary, operands, options = {}, examples, notes }: Command): string {
   const own = Object.entries(options).map(
     ([option, { value, help: text }]) => [`--${option} ${value}`, text] as const,
   );

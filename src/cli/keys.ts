@@ -1,6 +1,6 @@
-import { keyState } from "../server/admin-page.ts";
-import { exportKeys, importKeys } from "../server/key-transfer.ts";
-import { withService } from "../server/with-service.ts";
+import { keyState } from "../server/http/admin-page.ts";
+import { exportKeys, importKeys } from "../server/maintenance/key-export.ts";
+import { withService } from "../server/maintenance/with-service.ts";
 import type { Command } from "./command.ts";
 import { readSecret } from "./secret-input.ts";
 

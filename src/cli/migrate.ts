@@ -1,4 +1,4 @@
-import { migrate as moveData } from "../server/migrate.ts";
+import { migrate as moveData } from "../server/maintenance/migrate.ts";
 import { UsageError, type Command } from "./command.ts";
 
 export const migrate: Command = {

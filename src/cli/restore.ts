@@ -1,4 +1,4 @@
-import { restore as restoreData } from "../server/restore.ts";
+import { restore as restoreData } from "../server/maintenance/restore.ts";
 import { UsageError, type Command } from "./command.ts";
 
 export const restore: Command = {
@@ -22,7 +22,7 @@ export const restore: Command = {
     }
     const restored = await restoreData(file, { keepSessions: sessions === "keep" });
     console.log(`restored ${restored.file} from ${file}`);
-    if (restored.replaced !== null) console.log(`what stood there is kept as ${restored.replaced}`);
+    if (restored.previous !== null) console.log(`what stood there is kept as ${restored.previous}`);
     return 0;
   },
 };

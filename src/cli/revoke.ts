@@ -1,5 +1,5 @@
 import { HoldfastError } from "../core/errors.ts";
-import { withService } from "../server/with-service.ts";
+import { withService } from "../server/maintenance/with-service.ts";
 import { UsageError, type Command } from "./command.ts";
 
 export const revoke: Command = {

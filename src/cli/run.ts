@@ -5,7 +5,7 @@ import { version } from "../server/version.ts";
 import { backup } from "./backup.ts";
 import { UsageError, type Command } from "./command.ts";
 import { drill } from "./drill.ts";
-import { help, overview } from "./help.ts";
+import { formatHelp, formatOverview } from "./help.ts";
 import { keysExport, keysImport, keysList, keysRotate } from "./keys.ts";
 import { migrate } from "./migrate.ts";
 import { restore } from "./restore.ts";
@@ -41,10 +41,10 @@ export async function run(args: readonly string[]): Promise<number> {
       return 0;
     }
     if (args.includes("--help") || args.includes("-h")) {
-      console.log(command === undefined ? overview(commands, words[0]) : help(command));
+      console.log(command === undefined ? formatOverview(commands, words[0]) : formatHelp(command));
       return 0;
     }
-    if (command === undefined) throw new UsageError(unknown(words));
+    if (command === undefined) throw new UsageError(describeUnknownCommand(words));
     return await execute(command, args);
   } catch (error) {
     if (error instanceof UsageError) {
@@ -58,7 +58,7 @@ export async function run(args: readonly string[]): Promise<number> {
 }
 
 /** Says what may have been meant. */
-function unknown(words: readonly string[]): string {
+function describeUnknownCommand(words: readonly string[]): string {
   const [first, second] = words;
   if (first === undefined) return "a command is missing; see holdfast --help";
   const group = commands.filter(({ name }) => name.startsWith(`${first} `)).map(({ name }) => name);
@@ -73,7 +73,7 @@ function unknown(words: readonly string[]): string {
 }
 
 /** Every option has a value, which may begin with a dash as an id can; two of them are an option again. */
-function withValues(args: readonly string[], options: readonly string[]): string[] {
+function joinOptionValues(args: readonly string[], options: readonly string[]): string[] {
   const joined: string[] = [];
   for (const arg of args) {
     const option = joined.at(-1) ?? "";
@@ -92,7 +92,7 @@ async function execute({ name, operands, options = {}, run: work }: Command, arg
   let parsed;
   try {
     parsed = parseArgs({
-      args: withValues(args, Object.keys(options)),
+      args: joinOptionValues(args, Object.keys(options)),
       options: Object.fromEntries(config),
       allowPositionals: true,
     });

@@ -9,10 +9,10 @@ export async function readInput(): Promise<string> {
 /** Asked for on a terminal, without echo; else standard input. Never from the command line. With `twice` for a new one. */
 export async function readSecret(what: string, { twice }: { twice: boolean }): Promise<string> {
   if (!process.stdin.isTTY) return await readInput();
-  const keys = hiddenKeys();
+  const keys = readHiddenKeys();
   try {
-    const secret = await ask(`${what}: `, keys);
-    if (twice && secret !== (await ask("Once more: ", keys))) throw new UsageError("the two differ");
+    const secret = await readLine(`${what}: `, keys);
+    if (twice && secret !== (await readLine("Once more: ", keys))) throw new UsageError("the two differ");
     return secret;
   } finally {
     await keys.return();
@@ -20,7 +20,7 @@ export async function readSecret(what: string, { twice }: { twice: boolean }): P
 }
 
 /** What is typed, key by key, not shown. */
-async function* hiddenKeys(): AsyncGenerator<string, void, void> {
+async function* readHiddenKeys(): AsyncGenerator<string, void, void> {
   process.stdin.setEncoding("utf8").setRawMode(true);
   try {
     for await (const keys of process.stdin) yield* keys as string;
@@ -29,7 +29,7 @@ async function* hiddenKeys(): AsyncGenerator<string, void, void> {
   }
 }
 
-async function ask(question: string, keys: AsyncGenerator<string, void, void>): Promise<string> {
+async function readLine(question: string, keys: AsyncGenerator<string, void, void>): Promise<string> {
   process.stderr.write(question);
   let line = "";
   try {

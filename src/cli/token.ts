@@ -1,9 +1,9 @@
 import type { InvalidReason, UnavailableCause, Verdict } from "../core/verdict.ts";
-import { withService } from "../server/with-service.ts";
+import { withService } from "../server/maintenance/with-service.ts";
 import type { Command } from "./command.ts";
 import { readInput } from "./secret-input.ts";
 
-const why: Readonly<Record<InvalidReason | UnavailableCause, string>> = {
+const explanations: Readonly<Record<InvalidReason | UnavailableCause, string>> = {
   too_large: "it is larger than a token may be",
   malformed: "it is not a strictly formed JWT",
   wrong_type: "its typ is not that of an access token",
@@ -42,10 +42,10 @@ export const tokenInspect: Command = {
   async run({ operands: [argument] }) {
     const token = (argument ?? (await readInput())).trim();
     const [header, claims] = token.split(".").map(decode);
-    console.log(`header ${show(header)}\nclaims ${show(claims)}`);
-    for (const line of times(claims)) console.log(line);
+    console.log(`header ${toSafeJson(header)}\nclaims ${toSafeJson(claims)}`);
+    for (const line of describeTimes(claims)) console.log(line);
     const verdict = await withService(async ({ guard }) => await guard.validate(token));
-    console.log(explain(verdict));
+    console.log(describeVerdict(verdict));
     return verdict.status === "valid" ? 0 : 1;
   },
 };
@@ -59,19 +59,19 @@ function decode(part: string): unknown {
 }
 
 /** As JSON, with nothing in it that could steer a terminal. */
-function show(value: unknown): string {
+function toSafeJson(value: unknown): string {
   if (value === undefined) return "cannot be read";
   const code = (char: string) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
   return JSON.stringify(value, null, 2).replace(/[^\P{C}\n]/gu, code);
 }
 
-function* times(claims: unknown): Generator<string> {
+function* describeTimes(claims: unknown): Generator<string> {
   const names = { iat: "issued", nbf: "valid from", exp: "expires" };
   for (const [claim, name] of Object.entries(names)) {
     const seconds = (claims as Record<string, unknown> | null | undefined)?.[claim];
     const date = new Date(Number(seconds) * 1000);
     if (typeof seconds !== "number" || Number.isNaN(date.getTime())) continue;
-    yield `${name.padEnd(10)} ${date.toISOString()}, ${distance(date.getTime() - Date.now())}`;
+    yield `${name.padEnd(10)} ${date.toISOString()}, ${describeDistance(date.getTime() - Date.now())}`;
   }
 }
 
@@ -81,15 +81,16 @@ const units = [
   [60_000, "minutes"],
 ] as const;
 
-function distance(ms: number): string {
+function describeDistance(ms: number): string {
   const [size, unit] = units.find(([unitMs]) => Math.abs(ms) >= 2 * unitMs) ?? [1000, "seconds"];
   const text = `${Math.round(Math.abs(ms) / size)} ${unit}`;
   return ms < 0 ? `${text} ago` : `in ${text}`;
 }
 
-function explain(verdict: Verdict): string {
-  if (verdict.status === "invalid") return `invalid (${verdict.reason}): ${why[verdict.reason]}`;
-  if (verdict.status === "unavailable") return `cannot be told (${verdict.cause}): ${why[verdict.cause]}`;
+function describeVerdict(verdict: Verdict): string {
+  if (verdict.status === "invalid") return `invalid (${verdict.reason}): ${explanations[verdict.reason]}`;
+  if (verdict.status === "unavailable")
+    return `cannot be told (${verdict.cause}): ${explanations[verdict.cause]}`;
   const { subject, scopes, sessionId } = verdict;
-  return `valid: subject ${show(subject)}, scopes ${show(scopes.join(" "))}, session ${show(sessionId ?? null)}`;
+  return `valid: subject ${toSafeJson(subject)}, scopes ${toSafeJson(scopes.join(" "))}, session ${toSafeJson(sessionId ?? null)}`;
 }

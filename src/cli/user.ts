@@ -1,5 +1,5 @@
 import { HoldfastError } from "../core/errors.ts";
-import { withService } from "../server/with-service.ts";
+import { withService } from "../server/maintenance/with-service.ts";
 import type { Command } from "./command.ts";
 import { readSecret } from "./secret-input.ts";
 

@@ -16,13 +16,13 @@ export interface Clock {
 }
 
 /** Node's timers go no further, 24.8 days: a longer one would fire at once. */
-const LONGEST_TIMER_MS = 2_147_483_647;
+const MAX_TIMER_MS = 2_147_483_647;
 
 export const systemClock: Clock = {
   now: Date.now,
   monotonic: performance.now.bind(performance),
   after(ms, fn, keepAlive = false) {
-    const timer = setTimeout(fn, Math.min(ms, LONGEST_TIMER_MS));
+    const timer = setTimeout(fn, Math.min(ms, MAX_TIMER_MS));
     if (!keepAlive) timer.unref();
     return () => clearTimeout(timer);
   },
@@ -34,17 +34,17 @@ export interface Instant {
   readonly monotonic: number;
 }
 
-export function instant(clock: Clock): Instant {
+export function readClock(clock: Clock): Instant {
   return { wall: clock.now(), monotonic: clock.monotonic() };
 }
 
 /** Milliseconds since `then`: the larger of wall-clock and monotonic elapsed time. */
 export function elapsedMs(clock: Clock, then: Instant): number {
-  return between(then, instant(clock));
+  return elapsedMsBetween(then, readClock(clock));
 }
 
 /** Milliseconds from `then` to `now`: the larger of wall-clock and monotonic elapsed time. */
-export function between(then: Instant, now: Instant): number {
+export function elapsedMsBetween(then: Instant, now: Instant): number {
   return Math.max(now.wall - then.wall, now.monotonic - then.monotonic);
 }
 

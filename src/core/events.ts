@@ -48,7 +48,7 @@ export interface DecisionEvent {
   readonly status: "valid" | "invalid" | "unavailable" | "forbidden";
   /** The invalid reason or unavailable cause; `null` otherwise. */
   readonly detail: string | null;
-  readonly from: "memory" | "shared" | "origin" | null;
+  readonly from: "memory" | "shared" | "verification" | null;
   /** Let in without the authority, as the policy allows. */
   readonly degraded: boolean;
 }

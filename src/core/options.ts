@@ -1,7 +1,7 @@
 import { HoldfastError } from "./errors.ts";
 
 /** A short, safe description of a wrong value: its type, and its value only where that cannot be a secret. */
-function got(value: unknown): string {
+function describeValue(value: unknown): string {
   if (value === null || value === undefined || typeof value === "number" || typeof value === "boolean") {
     return String(value);
   }
@@ -11,11 +11,11 @@ function got(value: unknown): string {
 
 /** An `invalid_option` error: names the option, what it must be and what it got. Never the value of a string. */
 export function invalidOption(name: string, mustBe: string, value: unknown): HoldfastError {
-  return new HoldfastError("invalid_option", `${name} must be ${mustBe}; got ${got(value)}`);
+  return new HoldfastError("invalid_option", `${name} must be ${mustBe}; got ${describeValue(value)}`);
 }
 
 /** Refuses option names that nobody reads: a misspelt option is a silent default. */
-export function onlyKnown(owner: string, options: unknown, known: readonly string[]): void {
+export function rejectUnknownOptions(owner: string, options: unknown, known: readonly string[]): void {
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
     throw invalidOption(owner, "an object of options", options);
   }
@@ -30,7 +30,7 @@ export function onlyKnown(owner: string, options: unknown, known: readonly strin
 }
 
 /** A whole number within bounds, or the default when undefined. */
-export function wholeNumber(
+export function readWholeNumber(
   name: string,
   value: unknown,
   bounds: { default: number; min: number; max?: number },
@@ -45,7 +45,7 @@ export function wholeNumber(
 }
 
 /** A string of at least one character. */
-export function text(name: string, value: unknown): string {
+export function readString(name: string, value: unknown): string {
   if (typeof value !== "string" || value === "") throw invalidOption(name, "a non-empty string", value);
   return value;
 }
@@ -65,4 +65,49 @@ export function requireMethods(role: string, name: string, part: unknown, method
       `${role} needs ${name} with ${missing.map((m) => `${m}()`).join(", ")}, which it lacks`,
     );
   }
+}
+
+/** Reads one option. An options object is declared as one table of readers, so each default is written once. */
+export interface OptionReader<T> {
+  /** Checks `value`, or returns the default when it is `undefined`. Errors call the option `name`. */
+  readonly read: (name: string, value: unknown) => T;
+  /** The default that the documentation shows. `undefined` when the option is required or has no fixed default. */
+  readonly default: T | undefined;
+}
+
+/** One reader for each setting. The compiler keeps the table complete. */
+export type OptionTable<S> = { readonly [Name in keyof S]-?: OptionReader<S[Name]> };
+
+/** Reads every option of the table and refuses all other names. Throws what the readers throw. */
+export function readOptions<S>(owner: string, options: unknown, table: OptionTable<S>): S {
+  const names = Object.keys(table) as (keyof S & string)[];
+  rejectUnknownOptions(owner, options, names);
+  const given = options as Readonly<Record<string, unknown>>;
+  const read = (name: keyof S & string) => [name, table[name].read(`${owner}: ${name}`, given[name])];
+  return Object.fromEntries(names.map(read)) as S;
+}
+
+/** An option that `read` checks when it is given. Without `preset` the option is required, or `read` handles `undefined`. */
+export function option<T>(read: (name: string, value: unknown) => T, defaultValue?: T): OptionReader<T> {
+  return {
+    read: (name, value) =>
+      value === undefined && defaultValue !== undefined ? defaultValue : read(name, value),
+    default: defaultValue,
+  };
+}
+
+/** A whole number between `min` and `max`. */
+export function wholeOption(defaultValue: number, min: number, max?: number): OptionReader<number> {
+  const bounds = { default: defaultValue, min, ...(max !== undefined && { max }) };
+  return { read: (name, value) => readWholeNumber(name, value, bounds), default: defaultValue };
+}
+
+/** A function. `preset` is called when the option is left out, so that it can return what is current then. */
+export function functionOption<F>(makeDefault: () => F): OptionReader<F> {
+  const read = (name: string, value: unknown) => {
+    if (value === undefined) return makeDefault();
+    if (typeof value !== "function") throw invalidOption(name, "a function", value);
+    return value as F;
+  };
+  return { read, default: undefined };
 }

@@ -76,8 +76,8 @@ export type Verdict<C = JwtClaims> =
       readonly sessionId?: string | undefined;
       /** `exp` in epoch milliseconds; `Infinity` where the policy waives it. */
       readonly expiresAt: number;
-      readonly basis: "proof" | "authority";
-      readonly from: "memory" | "shared" | "origin";
+      readonly basis: "verification" | "authority";
+      readonly from: "memory" | "shared" | "verification";
       readonly degraded: null | { readonly cause: string; readonly sinceMs: number };
       /** Age of this instance's complete view of revocations; `null` when the guard has no log. */
       readonly revocationAgeMs: number | null;
@@ -90,16 +90,19 @@ export type Decision<C = JwtClaims> =
   | Verdict<C>
   | { readonly status: "forbidden"; readonly missing: readonly string[] };
 
-export type Invalid = Extract<Verdict, { status: "invalid" }>;
-export type Unavailable = Extract<Verdict, { status: "unavailable" }>;
+export type InvalidVerdict = Extract<Verdict, { status: "invalid" }>;
+export type UnavailableVerdict = Extract<Verdict, { status: "unavailable" }>;
 
 /** When there is nothing better to say. */
 const RETRY_AFTER_MS = 1_000;
 
-export function invalid(reason: InvalidReason): Invalid {
+export function invalidVerdict(reason: InvalidReason): InvalidVerdict {
   return { status: "invalid", reason };
 }
 
-export function unavailable(cause: UnavailableCause, retryAfterMs: number = RETRY_AFTER_MS): Unavailable {
+export function unavailableVerdict(
+  cause: UnavailableCause,
+  retryAfterMs: number = RETRY_AFTER_MS,
+): UnavailableVerdict {
   return { status: "unavailable", cause, retryAfterMs };
 }

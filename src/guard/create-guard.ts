@@ -1,19 +1,19 @@
 import { invalidOption } from "../core/options.ts";
 import type { JwtClaims } from "../core/verdict.ts";
 import { HeaderMemo } from "../jwt/parse.ts";
-import { ProofPool } from "../jwt/proof-pool.ts";
+import { VerificationPool } from "../jwt/verification-pool.ts";
 import { SingleFlight } from "../resilience/single-flight.ts";
-import { admitter } from "./admission.ts";
-import type { Ladder } from "./context.ts";
-import { climber } from "./ladder.ts";
-import { Memory } from "./memory.ts";
+import { createAdmit } from "./pipeline/admission.ts";
+import type { PipelineContext } from "./pipeline/context.ts";
+import { createAuthorize } from "./pipeline/authorize.ts";
+import { ResultCache } from "./pipeline/result-cache.ts";
 import { ready } from "./ready.ts";
-import { openRealm, Realms } from "./realm.ts";
-import { report } from "./report.ts";
-import { guardSettings, type GuardSettings } from "./settings.ts";
-import { SharedTier } from "./shared/shared-tier.ts";
-import { statusOf } from "./status.ts";
-import { Timekeeper } from "./timekeeper.ts";
+import { openGuardedIssuer, GuardedIssuers } from "./issuers/guarded-issuer.ts";
+import { emit } from "./emit.ts";
+import { readGuardSettings, type GuardSettings } from "./settings.ts";
+import { SharedCache } from "./shared/shared-cache.ts";
+import { guardStatus } from "./status.ts";
+import { ClockMonitor } from "./pipeline/clock-monitor.ts";
 import type { Guard, GuardOptions } from "./types.ts";
 
 /**
@@ -31,81 +31,88 @@ import type { Guard, GuardOptions } from "./types.ts";
  * ```
  */
 export function createGuard<C = JwtClaims>(options: GuardOptions): Guard<C> {
-  const ladder = build(guardSettings(options));
-  const { realms } = ladder;
-  if (ladder.snapshots === undefined) start(ladder);
-  else ladder.restoring = restore(ladder);
-  const authorize = climber<C>(ladder);
+  const context = createContext(readGuardSettings(options));
+  const { guardedIssuers } = context;
+  if (context.snapshots === undefined) start(context);
+  else context.restoring = restore(context);
+  const authorize = createAuthorize<C>(context);
   const closing = new AbortController();
   return {
-    name: ladder.name,
+    name: context.name,
     // Without rules nothing is forbidden.
     validate: authorize as Guard<C>["validate"],
     authorize,
-    admit: admitter<C>(ladder),
+    admit: createAdmit<C>(context),
     watch: (listener) => {
       // A listener of its own each time, so that one who watches twice can end either.
-      const ends = realms.all.map(({ view }) => view.listen(() => listener()));
+      const ends = guardedIssuers.all.map(({ revocationView }) => revocationView.subscribe(() => listener()));
       return () => ends.forEach((end) => end());
     },
-    status: () => statusOf(ladder),
-    ready: async (call = {}) => await ready(ladder, call, closing.signal),
-    distrustKeys: (issuer) => realms.named(issuer).keyring.distrust(),
+    status: () => guardStatus(context),
+    ready: async (call = {}) => await ready(context, call, closing.signal),
+    distrustKeys: (issuer) => guardedIssuers.getByName(issuer).keyring.distrust(),
     forceBreaker: (state, issuer) => {
-      const { authority } = realms.named(issuer);
+      const { authority } = guardedIssuers.getByName(issuer);
       if (authority === undefined) throw invalidOption("issuer", "one with an authority", issuer);
       authority.force(state);
     },
     close: async () => {
-      ladder.closed = true;
+      context.closed = true;
       closing.abort();
-      for (const { revocations, authority } of realms.all) {
-        revocations?.close();
+      for (const { revocationFollower, authority } of guardedIssuers.all) {
+        revocationFollower?.close();
         authority?.close();
       }
       await Promise.all([
-        ladder.tier?.close(),
-        ...realms.all.flatMap(({ keyring, snapshot }) => [keyring.close(), snapshot?.close()]),
+        context.sharedCache?.close(),
+        ...guardedIssuers.all.flatMap(({ keyring, revocationSnapshot }) => [
+          keyring.close(),
+          revocationSnapshot?.close(),
+        ]),
       ]);
     },
   };
 }
 
 /** What earlier runs knew comes first. */
-async function restore(ladder: Ladder): Promise<void> {
-  await Promise.all(ladder.realms.all.map(async ({ snapshot }) => await snapshot?.restore()));
-  ladder.restoring = null;
-  if (!ladder.closed) start(ladder);
+async function restore(context: PipelineContext): Promise<void> {
+  await Promise.all(
+    context.guardedIssuers.all.map(async ({ revocationSnapshot }) => await revocationSnapshot?.restore()),
+  );
+  context.restoring = null;
+  if (!context.closed) start(context);
 }
 
-function start({ realms, tier }: Ladder): void {
-  tier?.start(async (answers) => {
-    for (const { share } of realms.all) await share?.warmUp(answers);
+function start({ guardedIssuers, sharedCache }: PipelineContext): void {
+  sharedCache?.startWarmUp(async (answers) => {
+    for (const issuer of guardedIssuers.all) await issuer.sharedCache?.warmUp(answers);
   });
-  for (const { revocations, authority } of realms.all) {
-    revocations?.start();
+  for (const { revocationFollower, authority } of guardedIssuers.all) {
+    revocationFollower?.start();
     authority?.start();
   }
 }
 
-function build(settings: GuardSettings): Ladder {
+function createContext(settings: GuardSettings): PipelineContext {
   const { name: guard, clock, memoryBytes: maxBytes, memoryTtlMs: ttlMs, toleranceMs } = settings;
   const onStep = (stepMs: number) => {
     const way = stepMs > 0 ? "ahead" : "back";
     const message = `the clock went ${Math.round(Math.abs(stepMs))} ms ${way}`;
-    report({ guard, issuer: null }, "clock_stepped", message);
+    emit({ guard, issuer: null }, "clock_stepped", message);
   };
-  const tier = settings.shared && new SharedTier({ ...settings, source: settings.shared });
+  const sharedCache = settings.shared && new SharedCache({ ...settings, source: settings.shared });
   return {
     ...settings,
-    tier,
-    realms: new Realms(settings.issuers.map((issuer) => openRealm(settings, issuer, tier))),
-    timekeeper: new Timekeeper(clock, onStep),
-    headers: new HeaderMemo(),
-    memory: new Memory({ maxBytes, ttlMs, toleranceMs, clock }),
-    proofs: new ProofPool(),
-    flights: new SingleFlight(),
-    questions: new Map(),
+    sharedCache,
+    guardedIssuers: new GuardedIssuers(
+      settings.issuers.map((issuer) => openGuardedIssuer(settings, issuer, sharedCache)),
+    ),
+    clockMonitor: new ClockMonitor(clock, onStep),
+    headerMemo: new HeaderMemo(),
+    resultCache: new ResultCache({ maxBytes, ttlMs, toleranceMs, clock }),
+    verificationPool: new VerificationPool(),
+    verifications: new SingleFlight(),
+    authorityCalls: new Map(),
     restoring: null,
     closed: false,
   };

@@ -1,5 +1,5 @@
 import { HoldfastError, isHoldfastError } from "../core/errors.ts";
-import { invalidOption, text } from "../core/options.ts";
+import { invalidOption, readString } from "../core/options.ts";
 
 /** `fetch` as far as it is used here; the platform's own by default. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response> | Response;
@@ -17,7 +17,7 @@ export interface FetchJsonOptions {
   readonly signal: AbortSignal;
 }
 
-export interface JsonAnswer {
+export interface JsonResponse {
   readonly status: number;
   readonly headers: Headers;
   /** What the body of a 200 says; `undefined` for any other status, whose body is not read. */
@@ -28,7 +28,7 @@ export interface JsonAnswer {
  * Asks for a JSON value. No redirects: whoever can answer for this URL is trusted, nobody else. Rejects with
  * `upstream_failed` for a 200 that is no JSON or too long, and with whatever `fetch` rejects with.
  */
-export async function fetchJson(url: string, options: FetchJsonOptions): Promise<JsonAnswer> {
+export async function fetchJson(url: string, options: FetchJsonOptions): Promise<JsonResponse> {
   const { what, fetch, body, maxBytes, signal } = options;
   const response = await fetch(url, {
     ...(body !== undefined && { method: "POST", body }),
@@ -46,7 +46,7 @@ export async function fetchJson(url: string, options: FetchJsonOptions): Promise
     const json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)) as unknown;
     return { status, headers, json };
   } catch {
-    throw unusable(what, "is not JSON");
+    throw unusableResponse(what, "is not JSON");
   }
 }
 
@@ -62,7 +62,7 @@ async function readBody(
   const collect = new WritableStream<Uint8Array>({
     write(chunk) {
       length += chunk.byteLength;
-      if (length > maxBytes) throw unusable(what, `is longer than ${maxBytes} bytes`);
+      if (length > maxBytes) throw unusableResponse(what, `is longer than ${maxBytes} bytes`);
       chunks.push(chunk);
     },
   });
@@ -71,7 +71,7 @@ async function readBody(
 }
 
 /** An answer that came and cannot be used. `why` completes "the key set …" and holds nothing of the answer. */
-export function unusable(what: string, why: string): HoldfastError {
+export function unusableResponse(what: string, why: string): HoldfastError {
   return new HoldfastError("upstream_failed", `${what} ${why}`);
 }
 
@@ -85,7 +85,7 @@ export function isTrustworthy(url: URL): boolean {
 
 /** An https URL, or http on this machine, normalized. Throws `invalid_option`. */
 export function trustworthyUrl(name: string, value: unknown): string {
-  const url = URL.parse(text(name, value));
+  const url = URL.parse(readString(name, value));
   if (url === null || !isTrustworthy(url)) {
     throw invalidOption(name, "an https URL (or http to this machine) without credentials", value);
   }
@@ -102,7 +102,7 @@ export function requestHeaders(owner: string, headers: unknown = {}): Readonly<R
   const checked = new Headers();
   for (const [header, value] of Object.entries(headers)) {
     try {
-      checked.append(header, text(`${name}["${header}"]`, value));
+      checked.append(header, readString(`${name}["${header}"]`, value));
     } catch (error) {
       if (isHoldfastError(error)) throw error;
       throw invalidOption(`${name}["${header}"]`, "a header's name and what it can carry", value);

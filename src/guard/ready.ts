@@ -1,31 +1,31 @@
+import type { CallOptions } from "../core/rules.ts";
 import { HoldfastError } from "../core/errors.ts";
-import { onlyKnown, wholeNumber } from "../core/options.ts";
+import { rejectUnknownOptions, readWholeNumber } from "../core/options.ts";
 import { withDeadline } from "../resilience/deadline.ts";
-import type { Ladder } from "./context.ts";
-import type { Realm } from "./realm.ts";
-import type { Call } from "./types.ts";
+import type { PipelineContext } from "./pipeline/context.ts";
+import type { GuardedIssuer } from "./issuers/guarded-issuer.ts";
 
 /** Waits until every issuer's tokens can be decided. */
 export async function ready(
-  ladder: Ladder,
-  call: { timeoutMs?: number; issuer?: string } & Call,
+  context: PipelineContext,
+  call: { timeoutMs?: number; issuer?: string } & CallOptions,
   closing: AbortSignal,
 ): Promise<void> {
-  onlyKnown("ready", call, ["timeoutMs", "issuer", "signal"]);
-  const timeoutMs = wholeNumber("timeoutMs", call.timeoutMs, { default: 5_000, min: 1 });
-  const { clock, name, realms, degraded } = ladder;
+  rejectUnknownOptions("ready", call, ["timeoutMs", "issuer", "signal"]);
+  const timeoutMs = readWholeNumber("timeoutMs", call.timeoutMs, { default: 5_000, min: 1 });
+  const { clock, name, guardedIssuers, fallback } = context;
   const throwIfClosed = () => {
-    if (ladder.closed) throw new HoldfastError("closed", `guard ${name} was closed`);
+    if (context.closed) throw new HoldfastError("closed", `guard ${name} was closed`);
   };
   throwIfClosed();
   // Who may do without the authority need not wait for it to come back.
-  const wait = { attempt: degraded.mode === "local" };
-  const wanted = call.issuer === undefined ? realms.all : [realms.named(call.issuer)];
-  const lacking = new Set(wanted);
-  const realmReady = async (realm: Realm, signal: AbortSignal) => {
-    const { keyring, revocations, authority } = realm;
-    await Promise.all([keyring.ready(signal), revocations?.ready(), authority?.ready(signal, wait)]);
-    lacking.delete(realm);
+  const wait = { attempt: fallback.mode === "local" };
+  const wanted = call.issuer === undefined ? guardedIssuers.all : [guardedIssuers.getByName(call.issuer)];
+  const pending = new Set(wanted);
+  const issuerReady = async (issuer: GuardedIssuer, signal: AbortSignal) => {
+    const { keyring, revocationFollower, authority } = issuer;
+    await Promise.all([keyring.ready(signal), revocationFollower?.ready(), authority?.ready(signal, wait)]);
+    pending.delete(issuer);
   };
   try {
     await withDeadline(
@@ -33,8 +33,8 @@ export async function ready(
       name,
       timeoutMs,
       async (signal) => {
-        await Promise.all(wanted.map(async (realm) => await realmReady(realm, signal)));
-        await ladder.tier?.warmed;
+        await Promise.all(wanted.map(async (issuer) => await issuerReady(issuer, signal)));
+        await context.sharedCache?.warmedUp;
       },
       call.signal === undefined ? closing : AbortSignal.any([closing, call.signal]),
     );
@@ -42,17 +42,22 @@ export async function ready(
     call.signal?.throwIfAborted();
     throwIfClosed();
     // It only begins cold.
-    if (lacking.size === 0) return;
-    const missing = [...lacking].map((realm) => missingOf(realm, realms.all.length > 1)).join("; ");
+    if (pending.size === 0) return;
+    const missing = [...pending]
+      .map((issuer) => describeMissing(issuer, guardedIssuers.all.length > 1))
+      .join("; ");
     const message = `guard ${name} still lacks ${missing} after ${timeoutMs} ms`;
     throw new HoldfastError("not_ready", message, { cause: error });
   }
 }
 
-function missingOf({ keyring, revocations, authority, source }: Realm, named: boolean): string {
+function describeMissing(
+  { keyring, revocationFollower, authority, source }: GuardedIssuer,
+  named: boolean,
+): string {
   const of = named ? ` of ${source.issuer}` : "";
   const keys = keyring.status();
-  const view = revocations?.status();
+  const view = revocationFollower?.status();
   const why = (error: string | null | undefined) => error ?? "no answer yet";
   if (!keys.usable) return `a key set${of}: ${why(keys.lastError)}`;
   if (view !== undefined && view.ageMs === Infinity) {

@@ -1,16 +1,22 @@
 import { systemClock, type Clock } from "../core/clock.ts";
 import { HoldfastError } from "../core/errors.ts";
-import { invalidOption, onlyKnown, requireMethods, text, wholeNumber } from "../core/options.ts";
-import type { SharedAnswersSource, Snapshots } from "../stores/contracts.ts";
-import { degradedPolicy, type DegradedPolicy } from "./degraded-policy.ts";
-import { issuerOptions, trustedIssuers, type IssuerSettings } from "./trusted-issuer.ts";
-import type { GuardOptions, GuardSettingsOptions } from "./types.ts";
+import {
+  invalidOption,
+  rejectUnknownOptions,
+  requireMethods,
+  readString,
+  readWholeNumber,
+} from "../core/options.ts";
+import type { SharedAnswersSource, Snapshots } from "../stores/store.ts";
+import { readFallbackPolicy, type FallbackPolicy } from "./fallback-policy.ts";
+import { issuerOptionNames, readIssuerSettings, type IssuerSettings } from "./issuer-settings.ts";
+import type { GuardOptions, CommonGuardOptions } from "./types.ts";
 
 /** The options of a guard, checked, copied and complete. */
 export interface GuardSettings {
   readonly name: string;
   readonly issuers: readonly IssuerSettings[];
-  readonly degraded: DegradedPolicy;
+  readonly fallback: FallbackPolicy;
   readonly toleranceMs: number;
   readonly maxTokenBytes: number;
   readonly memoryBytes: number;
@@ -38,35 +44,35 @@ const known = Object.keys({
   name: 0,
   clock: 0,
   random: 0,
-} satisfies Record<keyof GuardSettingsOptions, 0>);
+} satisfies Record<keyof CommonGuardOptions, 0>);
 
 type NumberOption = "clockToleranceMs" | "maxTokenBytes" | "revocationPollMs" | "maxRevocations";
 
 /** Throws `invalid_option` or `missing_method`, naming the option. */
-export function guardSettings(options: GuardOptions): GuardSettings {
-  onlyKnown("createGuard", options, [...issuerOptions, "issuers", ...known]);
+export function readGuardSettings(options: GuardOptions): GuardSettings {
+  rejectUnknownOptions("createGuard", options, [...issuerOptionNames, "issuers", ...known]);
   const { name = "guard", clock = systemClock, random = Math.random, memory = {} } = options;
   const { snapshots, shared } = options;
   requireMethods("createGuard", "clock", clock, ["now", "monotonic", "after"]);
   if (snapshots !== undefined) requireMethods("createGuard", "snapshots", snapshots, ["load", "save"]);
   if (typeof random !== "function") throw invalidOption("random", "a function", random);
-  onlyKnown("createGuard: memory", memory, ["maxBytes", "ttlMs"]);
+  rejectUnknownOptions("createGuard: memory", memory, ["maxBytes", "ttlMs"]);
   const whole = (option: NumberOption, preset: number, min: number, max?: number) =>
-    wholeNumber(option, options[option], { default: preset, min, ...(max && { max }) });
-  const issuers = trustedIssuers(options);
-  const degraded = degradedPolicy(options.degraded);
+    readWholeNumber(option, options[option], { default: preset, min, ...(max && { max }) });
+  const issuers = readIssuerSettings(options);
+  const degraded = readFallbackPolicy(options.degraded);
   if (shared !== undefined) checkShared(shared, issuers);
   return {
-    name: text("name", name),
+    name: readString("name", name),
     issuers,
-    degraded,
+    fallback: degraded,
     toleranceMs: whole("clockToleranceMs", 5_000, 0, 300_000),
     maxTokenBytes: whole("maxTokenBytes", 16_384, 1, 1_048_576),
-    memoryBytes: wholeNumber("memory.maxBytes", memory.maxBytes, { default: 67_108_864, min: 1 }),
-    memoryTtlMs: wholeNumber("memory.ttlMs", memory.ttlMs, { default: 300_000, min: 1 }),
+    memoryBytes: readWholeNumber("memory.maxBytes", memory.maxBytes, { default: 67_108_864, min: 1 }),
+    memoryTtlMs: readWholeNumber("memory.ttlMs", memory.ttlMs, { default: 300_000, min: 1 }),
     shared,
     revocationPollMs: whole("revocationPollMs", 250, 10, 60_000),
-    maxRevocationAgeMs: acceptedRevocationAge(options.maxRevocationAgeMs, issuers, degraded),
+    maxRevocationAgeMs: readMaxRevocationAge(options.maxRevocationAgeMs, issuers, degraded),
     maxRevocations: whole("maxRevocations", 1_000_000, 1),
     snapshots,
     clock,
@@ -76,7 +82,7 @@ export function guardSettings(options: GuardOptions): GuardSettings {
 
 function checkShared(shared: SharedAnswersSource, issuers: readonly IssuerSettings[]): void {
   requireMethods("createGuard", "shared", shared, ["deriveKey", "open"]);
-  wholeNumber("shared.timeoutMs", shared.timeoutMs, { default: 0, min: 1 });
+  readWholeNumber("shared.timeoutMs", shared.timeoutMs, { default: 0, min: 1 });
   const asked = issuers.flatMap(({ authority }) => authority ?? []);
   if (asked.length === 0 || asked.some(({ identity }) => typeof identity !== "string")) {
     const why = "only its answers are shared, and only with who asks the same one";
@@ -85,18 +91,18 @@ function checkShared(shared: SharedAnswersSource, issuers: readonly IssuerSettin
 }
 
 /** Whoever bridges an outage of the authority bridges one of the log for as long. */
-function acceptedRevocationAge(
+function readMaxRevocationAge(
   value: number | undefined,
   issuers: readonly IssuerSettings[],
-  degraded: DegradedPolicy,
+  degraded: FallbackPolicy,
 ): number {
   if (value === Infinity) return Infinity;
-  if (value !== undefined && issuers.some(({ feed }) => feed === undefined)) {
+  if (value !== undefined && issuers.some(({ revocationFeed }) => revocationFeed === undefined)) {
     throw new HoldfastError(
       "invalid_option",
       "maxRevocationAgeMs needs revocations for every issuer: without a log there is no age",
     );
   }
   const preset = degraded.mode === "deny" ? 60_000 : degraded.maxMs;
-  return wholeNumber("maxRevocationAgeMs", value, { default: preset, min: 1 });
+  return readWholeNumber("maxRevocationAgeMs", value, { default: preset, min: 1 });
 }

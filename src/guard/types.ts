@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock.ts";
+import type { CallOptions, DegradedMode, Rules } from "../core/rules.ts";
 import type { Decision, JwtClaims, Verdict } from "../core/verdict.ts";
-import type { RevocationFeed, SharedAnswersSource, Snapshots } from "../stores/contracts.ts";
+import type { RevocationFeed, SharedAnswersSource, Snapshots } from "../stores/store.ts";
 import type { Algorithm } from "../jwt/algorithms.ts";
 import type { AuthoritySource, AuthorityStatus } from "./authority/authority.ts";
 import type { KeySource, KeysStatus } from "./keys/key-source.ts";
@@ -28,16 +29,7 @@ export interface TrustedIssuer {
   allowMissingExp?: boolean;
 }
 
-/** What may be done while the authority gives no answer, from strict to lax. */
-export type DegradedMode =
-  /** Nothing: 503. */
-  | "deny"
-  /** A token that the authority said yes to before, up to its `exp`. */
-  | "cached"
-  /** That, and a token that proves itself. */
-  | "local";
-
-export interface GuardSettingsOptions {
+export interface CommonGuardOptions {
   /** Without the authority's answer. Default `"deny"`; `maxMs` bounds how long an outage is bridged, default 3,600,000. */
   degraded?: DegradedMode | { mode: DegradedMode; maxMs?: number };
   /** How far clocks may differ, for `exp`, `nbf` and `iat`. Default 5,000; at most 300,000. */
@@ -65,55 +57,41 @@ export interface GuardSettingsOptions {
   random?: () => number;
 }
 
-export interface SingleIssuerOptions extends GuardSettingsOptions, TrustedIssuer {
+export interface SingleIssuerOptions extends CommonGuardOptions, TrustedIssuer {
   issuers?: undefined;
 }
 
-interface SeveralIssuersOptions
-  extends GuardSettingsOptions, Partial<Record<keyof TrustedIssuer, undefined>> {
+interface SeveralIssuersOptions extends CommonGuardOptions, Partial<Record<keyof TrustedIssuer, undefined>> {
   /** Several issuers behind one guard. A token's `iss` picks; what ails one does not touch the others. */
   issuers: readonly TrustedIssuer[];
 }
 
 export type GuardOptions = SingleIssuerOptions | SeveralIssuersOptions;
 
-/** A route's rules. They narrow the guard's policy, never widen it. */
-export interface Rules {
-  /** All of these must be granted, else `forbidden`. */
-  scopes?: readonly string[];
-  maxRevocationAgeMs?: number;
-  /** What this route may be served without the authority; a laxer mode than the guard's changes nothing. */
-  degraded?: DegradedMode;
-}
-
-export interface Call {
-  signal?: AbortSignal | undefined;
-}
-
 /** A token that was let in for longer than a request: a connection, a stream, a long job. */
 export interface Admission<C = JwtClaims> {
   readonly status: "admitted";
   /** Whether an authority is to be asked about it now and then. */
-  readonly isAsked: boolean;
+  readonly hasAuthority: boolean;
   /** The decision as of now, by what this instance knows. Nobody is asked, so it costs about a microsecond. */
   current(): Decision<C>;
   /**
    * Decides on the token again, asking its authority when the last answer is over. Unavailable changes nothing: what
    * was known still counts for `current`. Rejects only with the reason of the caller's own signal.
    */
-  recheck(call?: Call): Promise<Decision<C>>;
+  recheck(call?: CallOptions): Promise<Decision<C>>;
 }
 
 export interface Guard<C = JwtClaims> {
   readonly name: string;
   /** Finds out about the token. Rejects only with the reason of the caller's own signal. */
-  validate(token: string, call?: Call): Promise<Verdict<C>>;
+  validate(token: string, call?: CallOptions): Promise<Verdict<C>>;
   /** The same under a route's rules. Rejects with `invalid_option` for rules that are none. */
-  authorize(token: string, rules?: Rules & Call): Promise<Decision<C>>;
+  authorize(token: string, rules?: Rules & CallOptions): Promise<Decision<C>>;
   /** The same for what lasts longer than a request: `holdfast/connections` stands on it. */
   admit(
     token: string,
-    rules?: Rules & Call,
+    rules?: Rules & CallOptions,
   ): Promise<Admission<C> | Exclude<Decision<C>, { status: "valid" }>>;
   /** Calls `listener` whenever something was revoked that was not before. The returned function ends that. */
   watch(listener: () => void): () => void;
@@ -122,7 +100,7 @@ export interface Guard<C = JwtClaims> {
    * Resolves once every issuer, or the one named, has keys, a complete view of revocations and an authority that answered
    * (or may be done without); rejects with `not_ready` after `timeoutMs` (default 5,000), or with `closed`.
    */
-  ready(options?: { timeoutMs?: number; issuer?: string } & Call): Promise<void>;
+  ready(options?: { timeoutMs?: number; issuer?: string } & CallOptions): Promise<void>;
   /** The issuer's signing keys may be known to others: what they proved no longer counts, and the set is fetched at once. `issuer` may be left out where there is one. */
   distrustKeys(issuer?: string): void;
   /** Opens or closes the breaker of the issuer's authority by hand; `null` gives it back to itself. */

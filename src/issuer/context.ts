@@ -1,15 +1,15 @@
-import type { AccessTokens } from "./access.ts";
-import type { Foundation } from "./foundation.ts";
-import type { LoginLimits } from "./limits.ts";
-import type { LogWatch } from "./log-watch.ts";
-import type { Passwords } from "./passwords.ts";
-import type { SigningKeys } from "./signing-keys.ts";
+import type { AccessTokenChecker } from "./sessions/access-token-check.ts";
+import type { IssuerBase } from "./issuer-base.ts";
+import type { LoginLimits } from "./sessions/login-limits.ts";
+import type { LongPoll } from "./revocations/long-poll.ts";
+import type { PasswordHasher } from "./users/passwords.ts";
+import type { SigningKeys } from "./keys/signing-keys.ts";
 
 /** The parts of one issuer, made once by `createIssuer` and handed down. */
-export interface Context extends Foundation {
+export interface IssuerContext extends IssuerBase {
   readonly keys: SigningKeys;
-  readonly access: AccessTokens;
-  readonly passwords: Passwords;
-  readonly limits: LoginLimits;
-  readonly watch: LogWatch;
+  readonly accessTokens: AccessTokenChecker;
+  readonly passwords: PasswordHasher;
+  readonly loginLimits: LoginLimits;
+  readonly longPoll: LongPoll;
 }

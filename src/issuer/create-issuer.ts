@@ -1,26 +1,24 @@
 import { systemClock } from "../core/clock.ts";
-import { HoldfastError, isHoldfastError } from "../core/errors.ts";
+import { isHoldfastError } from "../core/errors.ts";
 import { invalidOption, requireMethods } from "../core/options.ts";
-import { SingleFlight } from "../resilience/single-flight.ts";
-import { AccessTokens } from "./access.ts";
-import { checkOptions } from "./config.ts";
-import type { Context } from "./context.ts";
-import { createRecorder } from "./foundation.ts";
-import { createEndpoints } from "./endpoints/app.ts";
-import { LoginLimits } from "./limits.ts";
-import { LogWatch } from "./log-watch.ts";
-import { login } from "./login.ts";
-import { startMaintenance } from "./maintenance.ts";
-import { Passwords } from "./passwords.ts";
-import { refresh } from "./refresh.ts";
-import { checkRevocationId, revoke } from "./revoke.ts";
-import { deriveSecrets } from "./secrets.ts";
-import { endSession } from "./sessions.ts";
-import { SigningKeys } from "./signing-keys.ts";
-import { openStore } from "./store-owner.ts";
-import { openPort } from "./store-port.ts";
-import type { Issuer, IssuerOptions } from "./types.ts";
-import { addUser, listUsers, setPassword } from "./users.ts";
+import { AccessTokenChecker } from "./sessions/access-token-check.ts";
+import { checkIssuerOptions } from "./config.ts";
+import type { IssuerContext } from "./context.ts";
+import { createEventRecorder } from "./issuer-base.ts";
+import { createFetchHandler } from "./endpoints/app.ts";
+import { LoginLimits } from "./sessions/login-limits.ts";
+import { LongPoll } from "./revocations/long-poll.ts";
+import { login } from "./sessions/login.ts";
+import { IssuerLifecycle } from "./lifecycle.ts";
+import { PasswordHasher } from "./users/passwords.ts";
+import { refresh } from "./sessions/refresh.ts";
+import { checkRevocationId, revoke } from "./sessions/revoke.ts";
+import { deriveSecrets } from "./secret-keys.ts";
+import { endSession } from "./sessions/sessions.ts";
+import { SigningKeys } from "./keys/signing-keys.ts";
+import { openCheckedStore } from "./store/checked-store.ts";
+import type { Issuer, IssuerOptions, IssuerStatus } from "./types.ts";
+import { addUser, listUsers, setPassword } from "./users/users.ts";
 
 /**
  * Makes an issuer: first-party sessions whose tokens anybody can prove with its published keys.
@@ -34,55 +32,28 @@ import { addUser, listUsers, setPassword } from "./users.ts";
  * those who want to know early.
  */
 export function createIssuer(options: IssuerOptions): Issuer {
-  const config = checkOptions(options);
-  const { clock = systemClock, random = Math.random } = options;
-  requireMethods("issuer", "clock", clock, ["now", "monotonic", "after"]);
-  if (typeof random !== "function") throw invalidOption("random", "a function", random);
-  const secrets = deriveSecrets(options.secret);
-  const recorder = createRecorder(config.name, clock, () => store);
-  const { store, health } = openPort(options.store, clock, (said) => recorder.report("store_failed", said));
-  const base = { config, secrets, store, clock, ...recorder };
-  const keys = new SigningKeys(base);
-  const access = new AccessTokens(base, keys);
-  const limits = new LoginLimits(clock);
-  const watch = new LogWatch(base);
-  const ctx: Context = { ...base, keys, access, passwords: new Passwords(), limits, watch };
-
-  const opening = new SingleFlight<"open", void>();
-  let state: "new" | "open" | "closed" = "new";
-  let stop = () => {};
-  const open = async () => {
-    await openStore(ctx, keys);
-    if (state === "closed") return;
-    state = "open";
-    stop = startMaintenance(ctx, random);
-  };
-  const ready = async () => {
-    if (state === "new") await opening.run("open", open);
-    if (state === "closed") throw new HoldfastError("closed", "the issuer is closed");
-  };
-  const afterReady =
-    <A extends unknown[], R>(work: (...args: A) => Promise<R>) =>
-    async (...args: A): Promise<R> => {
-      await ready();
-      return await work(...args);
-    };
-
+  const { ctx, random, storeHealth } = createParts(options);
+  const { config, keys, store } = ctx;
+  const lifecycle = new IssuerLifecycle(ctx, random);
+  const afterReady = lifecycle.afterReady.bind(lifecycle);
+  const ready = async () => await lifecycle.ready();
   return {
     name: config.name,
-    fetch: createEndpoints(ctx, ready),
-    login: orUnavailable(
-      afterReady(async (credentials, origin = {}) => await login(ctx, credentials, origin)),
+    fetch: createFetchHandler(ctx, ready),
+    login: catchUnavailable(
+      afterReady(async (credentials, requestInfo = {}) => await login(ctx, credentials, requestInfo)),
     ),
-    refresh: orUnavailable(afterReady(async (token, origin = {}) => await refresh(ctx, token, origin))),
+    refresh: catchUnavailable(
+      afterReady(async (token, requestInfo = {}) => await refresh(ctx, token, requestInfo)),
+    ),
     endSession: afterReady(async (id, reason = "revoked") => {
       checkRevocationId(id);
       await endSession(ctx, id, reason);
     }),
-    revoke: afterReady(async (what) => await revoke(ctx, what)),
+    revoke: afterReady(async (request) => await revoke(ctx, request)),
     revocations: store.revocations,
     users: {
-      add: afterReady(async (user, how) => await addUser(ctx, user, how)),
+      add: afterReady(async (user, addOptions) => await addUser(ctx, user, addOptions)),
       setPassword: afterReady(async (name, password) => await setPassword(ctx, name, password)),
       list: afterReady(async (page) => await listUsers(ctx, page)),
     },
@@ -96,21 +67,49 @@ export function createIssuer(options: IssuerOptions): Issuer {
     status: () => ({
       name: config.name,
       url: config.url,
-      store: { description: store.description, ...health() },
+      store: { description: store.description, ...storeHealth() },
       keys: keys.list(),
     }),
     ready,
     close: async () => {
-      state = "closed";
-      stop();
-      watch.close();
+      lifecycle.close();
       await Promise.resolve();
     },
   };
 }
 
+interface IssuerParts {
+  readonly ctx: IssuerContext;
+  readonly random: () => number;
+  readonly storeHealth: () => Omit<IssuerStatus["store"], "description">;
+}
+
+/** Checks every option, then makes the parts of the issuer. Reads nothing from the store. */
+function createParts(options: IssuerOptions): IssuerParts {
+  const config = checkIssuerOptions(options);
+  const { clock = systemClock, random = Math.random } = options;
+  requireMethods("issuer", "clock", clock, ["now", "monotonic", "after"]);
+  if (typeof random !== "function") throw invalidOption("random", "a function", random);
+  const secrets = deriveSecrets(options.secret);
+  const recorder = createEventRecorder(config.name, clock, () => store);
+  const { store, health: storeHealth } = openCheckedStore(options.store, clock, (message) =>
+    recorder.emit("store_failed", message),
+  );
+  const base = { config, secrets, store, clock, ...recorder };
+  const keys = new SigningKeys(base);
+  const ctx: IssuerContext = {
+    ...base,
+    keys,
+    accessTokens: new AccessTokenChecker(base, keys),
+    passwords: new PasswordHasher(),
+    loginLimits: new LoginLimits(clock),
+    longPoll: new LongPoll(base),
+  };
+  return { ctx, random, storeHealth };
+}
+
 /** Law 1: what kept us from finding out is neither a yes nor a no. Anything unexpected is thrown on. */
-function orUnavailable<A extends unknown[], R>(
+function catchUnavailable<A extends unknown[], R>(
   work: (...args: A) => Promise<R>,
 ): (...args: A) => Promise<R | { status: "unavailable"; retryAfterMs: number }> {
   return async (...args) => {

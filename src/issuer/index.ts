@@ -1,3 +1,3 @@
 export { createIssuer } from "./create-issuer.ts";
 export type * from "./types.ts";
-export type * from "../stores/contracts.ts";
+export type * from "../stores/store.ts";

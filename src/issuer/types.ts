@@ -1,5 +1,5 @@
 import type { Clock } from "../core/clock.ts";
-import type { EndReason, RevocationFeed, SigningKeyRecord, Store } from "../stores/contracts.ts";
+import type { EndReason, RevocationFeed, SigningKeyRecord, Store } from "../stores/store.ts";
 
 export interface IssuerOptions {
   /** `iss` of every token, and base of the metadata. An http(s) URL without query or fragment. */
@@ -44,7 +44,7 @@ export interface Client {
   readonly scopes?: readonly string[];
 }
 
-export interface Identity {
+export interface AuthenticatedUser {
   readonly subject: string;
   readonly scopes: readonly string[];
   /** Further claims of the access tokens; registered names are refused. */
@@ -54,10 +54,10 @@ export interface Identity {
 export type Authenticate = (
   credentials: Readonly<Record<string, unknown>>,
   call: { signal: AbortSignal },
-) => Promise<Identity | null> | Identity | null;
+) => Promise<AuthenticatedUser | null> | AuthenticatedUser | null;
 
 /** Where a request came from. */
-export interface Origin {
+export interface RequestInfo {
   /** Address for limits and audit, as the server saw it. */
   source?: string | undefined;
   /** `User-Agent`, for the list of sessions. */
@@ -109,12 +109,12 @@ export interface RevokeRequest {
 export interface Issuer {
   readonly name: string;
   /** Serves the HTTP contract: `/auth/*`, `/oauth/*`, `/.well-known/*`. Never rejects. */
-  fetch(request: Request, origin?: Origin): Promise<Response>;
-  login(credentials: Readonly<Record<string, unknown>>, origin?: Origin): Promise<LoginOutcome>;
-  refresh(refreshToken: string, origin?: Origin): Promise<RefreshOutcome>;
+  fetch(request: Request, requestInfo?: RequestInfo): Promise<Response>;
+  login(credentials: Readonly<Record<string, unknown>>, requestInfo?: RequestInfo): Promise<LoginOutcome>;
+  refresh(refreshToken: string, requestInfo?: RequestInfo): Promise<RefreshOutcome>;
   /** Resolves when the end is durable; rejects with `store_unavailable` otherwise. */
   endSession(sessionId: string, reason?: EndReason): Promise<void>;
-  revoke(what: RevokeRequest): Promise<void>;
+  revoke(request: RevokeRequest): Promise<void>;
   /** For a guard in the same process. */
   readonly revocations: RevocationFeed;
   readonly users: {

@@ -31,7 +31,7 @@ export interface AlgorithmFacts {
   readonly signatureBytes?: number;
 }
 
-const table: Readonly<Record<Algorithm, AlgorithmFacts>> = {
+const algorithmTable: Readonly<Record<Algorithm, AlgorithmFacts>> = {
   HS256: { family: "HS", kty: "oct", hash: "sha256", signatureBytes: 32 },
   HS384: { family: "HS", kty: "oct", hash: "sha384", signatureBytes: 48 },
   HS512: { family: "HS", kty: "oct", hash: "sha512", signatureBytes: 64 },
@@ -51,7 +51,7 @@ const table: Readonly<Record<Algorithm, AlgorithmFacts>> = {
 };
 
 /** From Node 24.7 on, where it was built with OpenSSL 3.5. Any 1,312 bytes are a key (FIPS 204, algorithm 23). */
-function hasMlDsa(): boolean {
+function detectMlDsa(): boolean {
   const key = { kty: "AKP", alg: "ML-DSA-44", pub: "A".repeat(1750) };
   try {
     return createPublicKey({ key, format: "jwk" }).asymmetricKeyType === "ml-dsa-44";
@@ -60,29 +60,31 @@ function hasMlDsa(): boolean {
   }
 }
 
-const mlDsa = hasMlDsa();
+const hasMlDsa = detectMlDsa();
 
 /** Those that this Node can verify. */
-export const algorithms: readonly Algorithm[] = Object.freeze(
-  (Object.keys(table) as Algorithm[]).filter((algorithm) => mlDsa || table[algorithm].family !== "ML-DSA"),
+export const supportedAlgorithms: readonly Algorithm[] = Object.freeze(
+  (Object.keys(algorithmTable) as Algorithm[]).filter(
+    (algorithm) => hasMlDsa || algorithmTable[algorithm].family !== "ML-DSA",
+  ),
 );
 
 /** Those whose verification key is no secret: what is accepted unless told otherwise. */
 export const asymmetricAlgorithms: readonly Algorithm[] = Object.freeze(
-  algorithms.filter((algorithm) => table[algorithm].family !== "HS"),
+  supportedAlgorithms.filter((algorithm) => algorithmTable[algorithm].family !== "HS"),
 );
 
 export function isAlgorithm(value: unknown): value is Algorithm {
-  return (algorithms as readonly unknown[]).includes(value);
+  return (supportedAlgorithms as readonly unknown[]).includes(value);
 }
 
 /** Whether a newer Node could verify it. */
 export function needsNewerNode(value: unknown): boolean {
-  return typeof value === "string" && Object.hasOwn(table, value) && !isAlgorithm(value);
+  return typeof value === "string" && Object.hasOwn(algorithmTable, value) && !isAlgorithm(value);
 }
 
 export function algorithmFacts(algorithm: Algorithm): AlgorithmFacts {
-  return table[algorithm];
+  return algorithmTable[algorithm];
 }
 
 /** Length of a `hash` in bytes: of an HMAC secret at least (RFC 7518 §3.2), of a PSS salt exactly (§3.5). */

@@ -1,11 +1,11 @@
-import { invalidOption, onlyKnown, text } from "../core/options.ts";
+import { invalidOption, rejectUnknownOptions, readString } from "../core/options.ts";
 import type { InvalidReason, JwtClaims } from "../core/verdict.ts";
 import { normalizeTyp, type ParsedToken } from "./parse.ts";
 
 /** How far ahead `iat` may lie whatever the tolerance, in milliseconds. */
-const IAT_SLACK_MS = 5_000;
+const IAT_TOLERANCE_MS = 5_000;
 
-export interface ProofPolicyOptions {
+export interface ClaimsPolicyOptions {
   /** Exact `iss`. */
   issuer: string;
   /** One of these must be among the token's `aud`; `null` skips the check knowingly. */
@@ -20,8 +20,8 @@ export interface ProofPolicyOptions {
   allowMissingExp?: boolean | undefined;
 }
 
-/** The time-independent rules of a proof, as {@link proofPolicy} made them. */
-export interface ProofPolicy {
+/** The time-independent rules of a proof, as {@link createClaimsPolicy} made them. */
+export interface ClaimsPolicy {
   readonly issuer: string;
   readonly audience: readonly string[] | null;
   /** Normalized. */
@@ -31,19 +31,19 @@ export interface ProofPolicy {
   readonly requiredClaims: readonly string[];
 }
 
-function texts(name: string, value: unknown): readonly string[] {
+function readStrings(name: string, value: unknown): readonly string[] {
   if (!Array.isArray(value)) throw invalidOption(name, "an array of strings", value);
-  return value.map((item, index) => text(`${name}[${index}]`, item));
+  return value.map((item, index) => readString(`${name}[${index}]`, item));
 }
 
-function flag(name: string, value: unknown): boolean {
+function readFlag(name: string, value: unknown): boolean {
   if (value !== undefined && typeof value !== "boolean") throw invalidOption(name, "true or false", value);
   return value === true;
 }
 
 /** Checks the options, copies them and fills in what is left out. Throws `invalid_option`. */
-export function proofPolicy(options: ProofPolicyOptions): ProofPolicy {
-  onlyKnown("proofPolicy", options, [
+export function createClaimsPolicy(options: ClaimsPolicyOptions): ClaimsPolicy {
+  rejectUnknownOptions("createClaimsPolicy", options, [
     "issuer",
     "audience",
     "types",
@@ -56,24 +56,24 @@ export function proofPolicy(options: ProofPolicyOptions): ProofPolicy {
     audience === null
       ? null
       : typeof audience === "string"
-        ? [text("audience", audience)]
-        : texts("audience", audience);
+        ? [readString("audience", audience)]
+        : readStrings("audience", audience);
   if (audiences?.length === 0) throw invalidOption("audience", "null or at least one audience", audience);
-  const types = texts("types", options.types ?? ["at+jwt", "jwt"]).map(normalizeTyp);
-  const required = texts("requiredClaims", options.requiredClaims ?? ["sub"]);
+  const types = readStrings("types", options.types ?? ["at+jwt", "jwt"]).map(normalizeTyp);
+  const required = readStrings("requiredClaims", options.requiredClaims ?? ["sub"]);
   return {
-    issuer: text("issuer", options.issuer),
+    issuer: readString("issuer", options.issuer),
     audience: audiences,
     types,
-    requireTyp: flag("requireTyp", options.requireTyp),
-    requiredClaims: flag("allowMissingExp", options.allowMissingExp) ? required : ["exp", ...required],
+    requireTyp: readFlag("requireTyp", options.requireTyp),
+    requiredClaims: readFlag("allowMissingExp", options.allowMissingExp) ? required : ["exp", ...required],
   };
 }
 
 /** What the claims and `typ` prove for good. Time is {@link checkTime}'s, on every use. */
 export function checkClaims(
   parsed: Pick<ParsedToken, "typ" | "claims">,
-  policy: ProofPolicy,
+  policy: ClaimsPolicy,
 ): InvalidReason | null {
   const { typ, claims } = parsed;
   if (typ === undefined ? policy.requireTyp : !policy.types.includes(typ)) return "wrong_type";
@@ -106,6 +106,7 @@ export function checkTime(
   const { exp, nbf, iat } = claims;
   if (exp !== undefined && nowMs >= exp * 1000 + toleranceMs) return "expired";
   if (nbf !== undefined && nowMs < nbf * 1000 - toleranceMs) return "not_yet_valid";
-  if (iat !== undefined && nowMs < iat * 1000 - Math.max(toleranceMs, IAT_SLACK_MS)) return "not_yet_valid";
+  if (iat !== undefined && nowMs < iat * 1000 - Math.max(toleranceMs, IAT_TOLERANCE_MS))
+    return "not_yet_valid";
   return null;
 }

@@ -46,13 +46,14 @@ export function importJwkSet(
     else usable.push({ index, ...imported });
   }
   const keys: VerificationKey[] = [];
-  for (const { index, kid, kty, key, serves } of usable) {
+  for (const { index, kid, kty, key, verificationKeys } of usable) {
     // Keys of different kinds may share one (RFC 7517 §4.5): the algorithm tells them apart.
-    const isTwin = (other: ImportedJwk) => other.kid === kid && other.kty === kty && !other.key.equals(key);
-    if (kid !== undefined && usable.some(isTwin)) {
+    const sharesKid = (other: ImportedJwk) =>
+      other.kid === kid && other.kty === kty && !other.key.equals(key);
+    if (kid !== undefined && usable.some(sharesKid)) {
       rejected.push({ index, reason: "shares its kid with another key" });
     } else {
-      keys.push(...serves.filter((one) => !keys.some((other) => isSameKey(one, other))));
+      keys.push(...verificationKeys.filter((one) => !keys.some((other) => isSameKey(one, other))));
     }
   }
   return { keys, rejected };

@@ -1,9 +1,9 @@
 import { createPublicKey, createSecretKey, type JsonWebKey, type KeyObject } from "node:crypto";
 import { HoldfastError } from "../core/errors.ts";
 import { algorithmFacts, digestBytes, isAlgorithm, needsNewerNode, type Algorithm } from "./algorithms.ts";
-import { isSoundEd25519Point } from "./ed25519-point.ts";
-import { pssKey } from "./rsa-pss.ts";
-import { modulusWeakness } from "./weak-modulus.ts";
+import { isSafeEd25519Point } from "./ed25519-point.ts";
+import { toPssKey } from "./rsa-pss.ts";
+import { findModulusWeakness } from "./weak-modulus.ts";
 
 /** A key, ready to verify one algorithm and no other. */
 export interface VerificationKey {
@@ -19,7 +19,7 @@ export interface ImportedJwk {
   readonly kty: unknown;
   readonly key: KeyObject;
   /** One for each accepted algorithm. */
-  readonly serves: readonly VerificationKey[];
+  readonly verificationKeys: readonly VerificationKey[];
 }
 
 export function isSameKey(one: VerificationKey, other: VerificationKey): boolean {
@@ -27,10 +27,10 @@ export function isSameKey(one: VerificationKey, other: VerificationKey): boolean
 }
 
 /** Members of private keys (RFC 7518 §6.2.2 and §6.3.2, RFC 8037 §2, RFC 9964 §3). */
-const PRIVATE = ["d", "p", "q", "dp", "dq", "qi", "oth", "priv"];
+const PRIVATE_MEMBERS = ["d", "p", "q", "dp", "dq", "qi", "oth", "priv"];
 
 /** Smaller ones are too weak (RFC 7518 §3.3); one signature of a larger one costs as much as hundreds. */
-const RSA_BITS = { min: 2048, max: 8192 };
+const RSA_MODULUS_BITS = { min: 2048, max: 8192 };
 
 /**
  * A public JWK (RFC 7517 §4) from outside: the key, and one verification key for each accepted algorithm that it
@@ -43,14 +43,14 @@ export function importJwk(
   const { kid, kty, crv, alg, use, key_ops: operations } = jwk;
   if (kid !== undefined && typeof kid !== "string") return "has a kid that is not a string";
   if (kty === "oct" || jwk["k"] !== undefined) return "is a secret in a public set";
-  if (PRIVATE.some((member) => jwk[member] !== undefined)) return "is a private key in a public set";
+  if (PRIVATE_MEMBERS.some((member) => jwk[member] !== undefined)) return "is a private key in a public set";
   if (use !== undefined && use !== "sig") return "is not for signatures (use)";
   if (operations !== undefined && !(Array.isArray(operations) && operations.includes("verify"))) {
     return "is not for verifying (key_ops)";
   }
   if (needsNewerNode(alg)) return "is for an algorithm that is not supported by this Node";
   if (alg !== undefined && !isAlgorithm(alg)) return "is for an algorithm that is not supported";
-  const serves = accepted.filter((algorithm) => {
+  const usable = accepted.filter((algorithm) => {
     const facts = algorithmFacts(algorithm);
     return (
       facts.kty === kty &&
@@ -58,13 +58,18 @@ export function importJwk(
       (alg ?? algorithm) === algorithm
     );
   });
-  if (serves.length === 0) return "is not of a kind that serves an accepted algorithm";
-  const key = importPublic(jwk);
+  if (usable.length === 0) return "is not of a kind that serves an accepted algorithm";
+  const key = importPublicKey(jwk);
   if (typeof key === "string") return key;
-  return { kid, kty, key, serves: serves.map((algorithm) => declare(kid, algorithm, key)) };
+  return {
+    kid,
+    kty,
+    key,
+    verificationKeys: usable.map((algorithm) => makeVerificationKey(kid, algorithm, key)),
+  };
 }
 
-function importPublic(jwk: Readonly<Record<string, unknown>>): KeyObject | string {
+function importPublicKey(jwk: Readonly<Record<string, unknown>>): KeyObject | string {
   const { kty, crv, n, e, x, y, alg, pub } = jwk;
   // Node reads `alg` of an AKP key, which must be there (RFC 9964 §3), and of no other.
   const members = kty === "AKP" ? { kty, alg, pub } : { kty, crv, n, e, x, y };
@@ -76,25 +81,25 @@ function importPublic(jwk: Readonly<Record<string, unknown>>): KeyObject | strin
   }
   if (kty === "RSA") {
     const { modulusLength: bits = 0, publicExponent: exponent = 0n } = key.asymmetricKeyDetails ?? {};
-    if (bits < RSA_BITS.min || bits > RSA_BITS.max) {
-      return `has a modulus of ${bits} bits; ${RSA_BITS.min} to ${RSA_BITS.max} are accepted`;
+    if (bits < RSA_MODULUS_BITS.min || bits > RSA_MODULUS_BITS.max) {
+      return `has a modulus of ${bits} bits; ${RSA_MODULUS_BITS.min} to ${RSA_MODULUS_BITS.max} are accepted`;
     }
     if (exponent < 3n || exponent % 2n === 0n) return "has an exponent that is even or 1";
-    const weakness = modulusWeakness(Buffer.from(n as string, "base64url"));
+    const weakness = findModulusWeakness(Buffer.from(n as string, "base64url"));
     if (weakness !== null) return `has a modulus ${weakness}`;
   }
-  if (kty === "OKP" && !isSoundEd25519Point(Buffer.from(x as string, "base64url"))) {
+  if (kty === "OKP" && !isSafeEd25519Point(Buffer.from(x as string, "base64url"))) {
     return "is not a point of its curve, or one of small order";
   }
   return key;
 }
 
-function declare(kid: string | undefined, algorithm: Algorithm, key: KeyObject): VerificationKey {
+function makeVerificationKey(kid: string | undefined, algorithm: Algorithm, key: KeyObject): VerificationKey {
   const { family, hash, signatureBytes } = algorithmFacts(algorithm);
   return {
     kid,
     algorithm,
-    key: family === "PS" && hash !== null ? pssKey(key, hash) : key,
+    key: family === "PS" && hash !== null ? toPssKey(key, hash) : key,
     signatureBytes: signatureBytes ?? Math.ceil((key.asymmetricKeyDetails?.modulusLength ?? 0) / 8),
   };
 }
@@ -118,5 +123,5 @@ export function importSecret(secret: Uint8Array, algorithm: Algorithm): Verifica
       "a shared secret must be random bytes; got a key or certificate in PEM",
     );
   }
-  return declare(undefined, algorithm, createSecretKey(secret));
+  return makeVerificationKey(undefined, algorithm, createSecretKey(secret));
 }

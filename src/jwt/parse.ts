@@ -1,6 +1,6 @@
 import type { InvalidReason, JwtClaims } from "../core/verdict.ts";
 import { isAlgorithm, type Algorithm } from "./algorithms.ts";
-import { decodeBase64url, parseJsonObject } from "./json.ts";
+import { decodeBase64url, parseJsonObject } from "./strict-json.ts";
 
 /** What a JOSE header (RFC 7515 §4) means here. Keys that it brings along (`jwk`, `jku`, `x5c`, `x5u`) mean nothing. */
 export interface TokenHeader {
@@ -19,7 +19,7 @@ export interface ParsedToken extends TokenHeader {
   readonly signature: Buffer;
 }
 
-export interface Refusal {
+export interface ParseFailure {
   readonly reason: InvalidReason;
 }
 
@@ -49,7 +49,7 @@ export function normalizeTyp(typ: string): string {
  * Reads the compact serialization (RFC 7515 §7.1) in the one spelling that it has. No cryptography, no rule of a
  * policy, no clock. The size limit comes before: cost and memory grow with the token's length.
  */
-export function parseToken(token: string, memo?: HeaderMemo): ParsedToken | Refusal {
+export function parseToken(token: string, memo?: HeaderMemo): ParsedToken | ParseFailure {
   const first = token.indexOf(".");
   const second = token.indexOf(".", first + 1);
   if (first < 0 || second < 0 || token.includes(".", second + 1)) return { reason: "malformed" };
@@ -84,7 +84,7 @@ export function parseToken(token: string, memo?: HeaderMemo): ParsedToken | Refu
 function readHeader(header: Record<string, unknown> | null): TokenHeader | InvalidReason {
   if (header === null || typeof header["alg"] !== "string") return "malformed";
   const { alg, kid, typ } = header;
-  if (!isText(kid) || !isText(typ)) return "malformed";
+  if (!isOptionalString(kid) || !isOptionalString(typ)) return "malformed";
   if (!isAlgorithm(alg)) return "wrong_algorithm";
   // `b64` changes what is signed (RFC 7797) and has to be critical.
   if (Object.hasOwn(header, "crit") || Object.hasOwn(header, "b64")) return "unknown_critical";
@@ -94,25 +94,25 @@ function readHeader(header: Record<string, unknown> | null): TokenHeader | Inval
 /** Whether registered claims, as far as they are there, have their types (RFC 7519 §4.1). */
 export function hasRegisteredTypes({ iss, sub, aud, exp, nbf, iat, jti, scope, sid }: JwtClaims): boolean {
   return (
-    isText(iss) &&
-    isText(sub) &&
-    isText(jti) &&
-    (isText(scope) || isTexts(scope)) &&
-    isText(sid) &&
+    isOptionalString(iss) &&
+    isOptionalString(sub) &&
+    isOptionalString(jti) &&
+    (isOptionalString(scope) || isStringArray(scope)) &&
+    isOptionalString(sid) &&
     isNumericDate(exp) &&
     isNumericDate(nbf) &&
     isNumericDate(iat) &&
-    (isText(aud) || isTexts(aud))
+    (isOptionalString(aud) || isStringArray(aud))
   );
 }
 
 /** Or absent. */
-function isText(value: unknown): value is string | undefined {
+function isOptionalString(value: unknown): value is string | undefined {
   return value === undefined || typeof value === "string";
 }
 
-function isTexts(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((one) => typeof one === "string");
+function isStringArray(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === "string");
 }
 
 /** Seconds since the epoch, not always whole (RFC 7519 §2); or absent. */

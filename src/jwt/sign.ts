@@ -25,12 +25,12 @@ export interface SigningKey {
   readonly key: KeyObject;
 }
 
-const RSA_BITS = 2048;
+const RSA_MODULUS_BITS = 2048;
 
-async function makeKeyPair(algorithm: Algorithm): Promise<KeyObject> {
+async function generatePrivateKey(algorithm: Algorithm): Promise<KeyObject> {
   const { family, kty, curve } = algorithmFacts(algorithm);
   const generate = promisify(generateKeyPair);
-  if (kty === "RSA") return (await generate("rsa", { modulusLength: RSA_BITS })).privateKey;
+  if (kty === "RSA") return (await generate("rsa", { modulusLength: RSA_MODULUS_BITS })).privateKey;
   if (kty === "EC") return (await generate("ec", { namedCurve: curve as string })).privateKey;
   if (kty === "OKP") return (await generate("ed25519")).privateKey;
   if (family === "ML-DSA") return (await generate(algorithm.toLowerCase() as "ml-dsa-44")).privateKey;
@@ -39,7 +39,7 @@ async function makeKeyPair(algorithm: Algorithm): Promise<KeyObject> {
 
 /** A new key for one asymmetric algorithm; RSA keys get 2048 bits. Off the main thread. */
 export async function generateSigningKey(algorithm: Algorithm): Promise<SigningKey> {
-  const jwk = (await makeKeyPair(algorithm)).export({ format: "jwk" });
+  const jwk = (await generatePrivateKey(algorithm)).export({ format: "jwk" });
   const kid = await calculateJwkThumbprint(jwk);
   return importSigningKey({ ...jwk, kid, alg: algorithm, use: "sig" });
 }
@@ -67,7 +67,7 @@ export function importSigningKey(jwk: Readonly<Record<string, unknown>>): Signin
 }
 
 /** The signature of `input` (ASCII) in the form of JOSE (RFC 7518 §3). Synchronous. */
-export function makeSignature(algorithm: Algorithm, key: KeyObject, input: string): Buffer {
+export function signBytes(algorithm: Algorithm, key: KeyObject, input: string): Buffer {
   const { family, hash } = algorithmFacts(algorithm);
   if (family === "HS")
     return createHmac(hash as string, key)
@@ -81,9 +81,9 @@ export function makeSignature(algorithm: Algorithm, key: KeyObject, input: strin
 }
 
 /** Compact serialization (RFC 7515 §7.1) of any two texts, whatever they say. */
-export function signText(header: string, payload: string, algorithm: Algorithm, key: KeyObject): string {
+export function signCompact(header: string, payload: string, algorithm: Algorithm, key: KeyObject): string {
   const input = `${Buffer.from(header).toString("base64url")}.${Buffer.from(payload).toString("base64url")}`;
-  return `${input}.${makeSignature(algorithm, key, input).toString("base64url")}`;
+  return `${input}.${signBytes(algorithm, key, input).toString("base64url")}`;
 }
 
 /** An access token with `claims` as they are; `typ` as RFC 9068 §2.1 wants it. */
@@ -93,5 +93,5 @@ export function signToken(
   header: { typ: string } = { typ: "at+jwt" },
 ): string {
   const joined = JSON.stringify({ alg: key.algorithm, kid: key.kid, ...header });
-  return signText(joined, JSON.stringify(claims), key.algorithm, key.key);
+  return signCompact(joined, JSON.stringify(claims), key.algorithm, key.key);
 }

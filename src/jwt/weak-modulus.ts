@@ -18,7 +18,7 @@ const SQUARE_REMAINDERS = [256, 6_435, 7 * 17 * 19].map((modulus) => ({
  * 0.1 ms, with 8192 bits 0.3 ms. Keys of a generator with too few seeds (Debian, CVE-2008-0166) look like any other:
  * only lists of them tell.
  */
-export function modulusWeakness(bytes: Buffer): string | null {
+export function findModulusWeakness(bytes: Buffer): string | null {
   if (new Set(bytes).size < MIN_DIFFERENT_BYTES) return "of a repeated pattern";
   const n = BigInt(`0x${bytes.toString("hex")}`);
   const residues = PRIMES.map((prime) => Number(n % BigInt(prime)));

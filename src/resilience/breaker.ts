@@ -1,16 +1,16 @@
-import { between, elapsedMs, instant, type Clock, type Instant } from "../core/clock.ts";
+import { elapsedMsBetween, elapsedMs, readClock, type Clock, type Instant } from "../core/clock.ts";
 import { backoffMs } from "./backoff.ts";
 
 /** It opens when so many attempts in a row failed … */
-const FAILURES = 5;
-/** … and so much time has passed since the first of them began: an upstream that fails half of the time stays in use. */
-const FAILING_MS = 1_000;
+const FAILURES_TO_OPEN = 5;
+/** … and so much time has passed since the first of them startedAt: an upstream that fails half of the time stays in use. */
+const MIN_FAILING_MS = 1_000;
 /** Nobody but probes asks: two that fail are enough, so that it opens before users notice. */
-const FAILED_PROBES = 2;
+const FAILED_PROBES_TO_OPEN = 2;
 /** How long it stays open, from the first time to the longest. */
-const OPEN = { firstMs: 1_000, maxMs: 10_000 };
+const OPEN_TIME = { firstMs: 1_000, maxMs: 10_000 };
 /** Only after so long closed does it begin with the first again. */
-const FORGET_MS = 60_000;
+const RESET_AFTER_MS = 60_000;
 
 export interface BreakerOptions {
   readonly clock: Clock;
@@ -21,21 +21,21 @@ export interface BreakerOptions {
 }
 
 /** Leave to ask. It is given back by `settle`, whatever became of it. */
-export interface Pass {
-  readonly began: Instant;
+export interface Permit {
+  readonly startedAt: Instant;
   readonly probe: boolean;
 }
 
-interface Failing {
+interface FailureRun {
   readonly since: Instant;
   attempts: number;
   probes: number;
 }
 
-type State =
-  | { readonly kind: "closed"; readonly since: Instant; lastSuccess: Instant; failing: Failing | null }
+type BreakerState =
+  | { readonly kind: "closed"; readonly since: Instant; lastSuccess: Instant; failing: FailureRun | null }
   | { readonly kind: "open"; readonly since: Instant; readonly forMs: number }
-  | { readonly kind: "half-open"; readonly probe: Pass }
+  | { readonly kind: "half-open"; readonly probe: Permit }
   | { readonly kind: "forced open" }
   | { readonly kind: "forced closed" };
 
@@ -45,16 +45,16 @@ type State =
  */
 export class Breaker {
   readonly #options: BreakerOptions;
-  #state: State;
+  #state: BreakerState;
   /** In a row, without a long time closed between them. */
-  #openings = 0;
+  #openingsInRow = 0;
 
   constructor(options: BreakerOptions) {
     this.#options = options;
-    this.#state = this.#closed();
+    this.#state = this.#closedState();
   }
 
-  get state(): State["kind"] {
+  get state(): BreakerState["kind"] {
     return this.#state.kind;
   }
 
@@ -66,68 +66,69 @@ export class Breaker {
   }
 
   /** Leave for a user; `null` unless it is closed. */
-  admit(): Pass | null {
-    return this.#admits() ? { began: instant(this.#options.clock), probe: false } : null;
+  admit(): Permit | null {
+    return this.#isAdmitting() ? { startedAt: readClock(this.#options.clock), probe: false } : null;
   }
 
   /** Leave for a probe: any time while closed; once, when the open time is over. */
-  admitProbe(): Pass | null {
-    const pass = { began: instant(this.#options.clock), probe: true };
-    if (this.#admits()) return pass;
+  admitProbe(): Permit | null {
+    const permit = { startedAt: readClock(this.#options.clock), probe: true };
+    if (this.#isAdmitting()) return permit;
     if (this.#state.kind !== "open" || this.retryAfterMs > 0) return null;
-    this.#state = { kind: "half-open", probe: pass };
-    return pass;
+    this.#state = { kind: "half-open", probe: permit };
+    return permit;
   }
 
-  settle(pass: Pass, succeeded: boolean): void {
+  settle(permit: Permit, succeeded: boolean): void {
     const state = this.#state;
-    if (state.kind === "half-open" && state.probe === pass) {
-      this.#become(succeeded ? this.#closed() : this.#open());
+    if (state.kind === "half-open" && state.probe === permit) {
+      this.#transitionTo(succeeded ? this.#closedState() : this.#openState());
     } else if (state.kind === "closed") {
       if (succeeded) {
-        state.lastSuccess = instant(this.#options.clock);
+        state.lastSuccess = readClock(this.#options.clock);
         state.failing = null;
-      } else if (pass.began.monotonic >= state.lastSuccess.monotonic) {
+      } else if (permit.startedAt.monotonic >= state.lastSuccess.monotonic) {
         // What was asked before the last success says nothing about the time after it.
-        state.failing ??= { since: pass.began, attempts: 0, probes: 0 };
+        state.failing ??= { since: permit.startedAt, attempts: 0, probes: 0 };
         state.failing.attempts++;
-        if (pass.probe) state.failing.probes++;
-        if (this.#fails(state.failing)) this.#become(this.#open());
+        if (permit.probe) state.failing.probes++;
+        if (this.#shouldOpen(state.failing)) this.#transitionTo(this.#openState());
       }
     }
   }
 
   /** Holds it open or closed until `null`; it is closed then, and finds out anew. */
   force(to: "open" | "closed" | null): void {
-    if (to !== null) this.#become({ kind: `forced ${to}` });
-    else if (this.#state.kind.startsWith("forced")) this.#become(this.#closed());
+    if (to !== null) this.#transitionTo({ kind: `forced ${to}` });
+    else if (this.#state.kind.startsWith("forced")) this.#transitionTo(this.#closedState());
   }
 
-  #admits(): boolean {
+  #isAdmitting(): boolean {
     return this.#state.kind === "closed" || this.#state.kind === "forced closed";
   }
 
-  #fails({ since, attempts, probes }: Failing): boolean {
-    if (probes >= FAILED_PROBES) return true;
-    return attempts >= FAILURES && elapsedMs(this.#options.clock, since) >= FAILING_MS;
+  #shouldOpen({ since, attempts, probes }: FailureRun): boolean {
+    if (probes >= FAILED_PROBES_TO_OPEN) return true;
+    return attempts >= FAILURES_TO_OPEN && elapsedMs(this.#options.clock, since) >= MIN_FAILING_MS;
   }
 
-  #closed(): State {
-    const now = instant(this.#options.clock);
+  #closedState(): BreakerState {
+    const now = readClock(this.#options.clock);
     return { kind: "closed", since: now, lastSuccess: now, failing: null };
   }
 
-  #open(): State {
+  #openState(): BreakerState {
     const { clock, random } = this.#options;
     const state = this.#state;
-    const since = instant(clock);
-    if (state.kind === "closed" && between(state.since, since) >= FORGET_MS) this.#openings = 0;
-    return { kind: "open", since, forMs: backoffMs(++this.#openings, { ...OPEN, random }) };
+    const since = readClock(clock);
+    if (state.kind === "closed" && elapsedMsBetween(state.since, since) >= RESET_AFTER_MS)
+      this.#openingsInRow = 0;
+    return { kind: "open", since, forMs: backoffMs(++this.#openingsInRow, { ...OPEN_TIME, random }) };
   }
 
-  #become(next: State): void {
-    const admitted = this.#admits();
+  #transitionTo(next: BreakerState): void {
+    const admitted = this.#isAdmitting();
     this.#state = next;
-    if (this.#admits() !== admitted) this.#options.onChange(admitted ? "opened" : "closed");
+    if (this.#isAdmitting() !== admitted) this.#options.onChange(admitted ? "opened" : "closed");
   }
 }

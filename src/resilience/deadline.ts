@@ -2,15 +2,15 @@ import type { Clock } from "../core/clock.ts";
 import { HoldfastError } from "../core/errors.ts";
 
 /** A timer that comes so late shows that the event loop was blocked. */
-const BLOCKED_MS = 50;
+const BLOCKED_LOOP_MS = 50;
 
 /**
  * Calls `fn` once after `ms`; the returned function prevents it. While the event loop is blocked nothing that arrives
  * can be read, and late timers run first. So the last stretch is waited for by itself, and once, if a timer is late,
  * for as long again as it is late, at most `ms`.
  */
-export function afterWorking(clock: Clock, ms: number, fn: () => void): () => void {
-  const lastMs = Math.min(BLOCKED_MS, ms / 2);
+export function blockTolerantTimeout(clock: Clock, ms: number, fn: () => void): () => void {
+  const lastMs = Math.min(BLOCKED_LOOP_MS, ms / 2);
   let wasLate = false;
   let stop: () => void;
   const wait = (forMs: number, then: () => void) => {
@@ -42,7 +42,7 @@ export async function withDeadline<T>(
   const controller = new AbortController();
   // Made when it is needed: its stack costs more than the whole wait.
   const late = () => new HoldfastError("timeout", `${what} took longer than ${ms} ms`);
-  const stop = afterWorking(clock, ms, () => controller.abort(late()));
+  const stop = blockTolerantTimeout(clock, ms, () => controller.abort(late()));
   const give = () => controller.abort(signal?.reason);
   signal?.addEventListener("abort", give, { once: true });
   const over = new Promise<never>((_, reject) => {
@@ -59,7 +59,7 @@ export async function withDeadline<T>(
 }
 
 /** Waits for `promise` no longer than the caller's own signal allows; the promise itself goes on. */
-export async function abandonable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return await promise;
   const settled = new AbortController();
   const over = new Promise<never>((_, reject) => {

@@ -10,7 +10,7 @@ export class SingleFlight<K, V> {
   }
 
   /** The flight under way for `key`, to be joined. */
-  flying(key: K): Promise<V> | undefined {
+  inFlight(key: K): Promise<V> | undefined {
     return this.#flights.get(key);
   }
 

@@ -1,5 +1,5 @@
 import { LRUCache } from "lru-cache";
-import { instant, type Clock, type Instant } from "../core/clock.ts";
+import { readClock, type Clock, type Instant } from "../core/clock.ts";
 
 interface Entry<V> {
   readonly value: V;
@@ -7,7 +7,7 @@ interface Entry<V> {
   readonly wallEnd: number;
   readonly monotonicEnd: number;
   /** How much longer it is kept for whoever takes it stale. */
-  readonly spareMs: number;
+  readonly staleMs: number;
 }
 
 /**
@@ -26,40 +26,40 @@ export class TtlCache<V> {
   }
 
   /** `now` saves reading the clocks twice. */
-  get(key: string, now: Instant = instant(this.#clock)): V | undefined {
+  get(key: string, now: Instant = readClock(this.#clock)): V | undefined {
     const entry = this.#entries.get(key);
     if (entry !== undefined) {
       if (now.wall < entry.wallEnd && now.monotonic < entry.monotonicEnd) {
         this.#hits++;
         return entry.value;
       }
-      this.#dropUnlessSpare(key, entry, now);
+      this.#keepIfUsableStale(key, entry, now);
     }
     this.#misses++;
     return undefined;
   }
 
   /** Also past its time, if it was set with time to spare. Counts neither as a hit nor as a miss. */
-  getStale(key: string, now: Instant = instant(this.#clock)): V | undefined {
+  getStale(key: string, now: Instant = readClock(this.#clock)): V | undefined {
     const entry = this.#entries.get(key);
-    return entry !== undefined && this.#dropUnlessSpare(key, entry, now) ? entry.value : undefined;
+    return entry !== undefined && this.#keepIfUsableStale(key, entry, now) ? entry.value : undefined;
   }
 
-  #dropUnlessSpare(key: string, { wallEnd, monotonicEnd, spareMs }: Entry<V>, now: Instant): boolean {
-    if (now.wall < wallEnd + spareMs && now.monotonic < monotonicEnd + spareMs) return true;
+  #keepIfUsableStale(key: string, { wallEnd, monotonicEnd, staleMs }: Entry<V>, now: Instant): boolean {
+    if (now.wall < wallEnd + staleMs && now.monotonic < monotonicEnd + staleMs) return true;
     this.#entries.delete(key);
     return false;
   }
 
   /** `bytes` is what the entry is counted as. One larger than the whole cache is not kept. */
-  set(key: string, value: V, options: { ttlMs: number; bytes: number; spareMs?: number }): void {
-    const { ttlMs, bytes, spareMs = 0 } = options;
-    if (!(ttlMs + spareMs > 0)) {
+  set(key: string, value: V, options: { ttlMs: number; bytes: number; staleMs?: number }): void {
+    const { ttlMs, bytes, staleMs = 0 } = options;
+    if (!(ttlMs + staleMs > 0)) {
       this.#entries.delete(key);
       return;
     }
-    const { wall, monotonic } = instant(this.#clock);
-    const entry = { value, wallEnd: wall + ttlMs, monotonicEnd: monotonic + ttlMs, spareMs };
+    const { wall, monotonic } = readClock(this.#clock);
+    const entry = { value, wallEnd: wall + ttlMs, monotonicEnd: monotonic + ttlMs, staleMs };
     this.#entries.set(key, entry, { size: Math.max(1, Math.ceil(bytes)) });
   }
 

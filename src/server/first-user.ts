@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import type { Issuer } from "../issuer/types.ts";
-import { claimPrivate } from "./private-file.ts";
+import { claimPrivateFile } from "./store/private-file.ts";
 
 /**
  * Makes the first user when there is none: the configured one, or `admin` with a password that is kept in
@@ -17,11 +17,10 @@ export async function ensureFirstUser(
   if (users.length > 0) return null;
   const username = configured?.username ?? "admin";
   const password =
-    configured?.password ?? (await claimPrivate(passwordFile, randomBytes(18).toString("base64url")));
+    configured?.password ?? (await claimPrivateFile(passwordFile, randomBytes(18).toString("base64url")));
   const user = { username, password, scopes: ["holdfast:admin"] };
   if ((await issuer.users.add(user, { onlyFirst: true })) === "exists") {
-    if (configured === undefined && !(await isPassword(issuer, user)))
-      await rm(passwordFile, { force: true });
+    if (configured === undefined && !(await canLogIn(issuer, user))) await rm(passwordFile, { force: true });
     return null;
   }
   return configured === undefined
@@ -33,7 +32,7 @@ export async function ensureFirstUser(
  * Whether it logs in. A service on another machine may have been first, with a password of its own: a file with one
  * that opens nothing would mislead. One that shares the folder has this one.
  */
-async function isPassword(
+async function canLogIn(
   { login, endSession }: Pick<Issuer, "login" | "endSession">,
   { username, password }: { username: string; password: string },
 ): Promise<boolean> {

@@ -5,49 +5,50 @@ import type { IssuerStatus } from "../issuer/types.ts";
 import { withDeadline } from "../resilience/deadline.ts";
 import type { Service } from "./service.ts";
 
-interface Component {
+interface ComponentHealth {
   /** `degraded`: it still does its work, but not for long if this goes on. */
   readonly status: "ok" | "degraded" | "unavailable";
   /** For the operator; without credentials. */
   readonly detail: string;
 }
 
-export interface Health {
+export interface ServiceHealth {
   /** That of the worst part. */
-  readonly status: Component["status"];
-  readonly components: Readonly<Record<"store" | "keys" | "revocations" | "guard", Component>> & {
+  readonly status: ComponentHealth["status"];
+  readonly components: Readonly<Record<"store" | "keys" | "revocations" | "guard", ComponentHealth>> & {
     /** Somebody else's, where one is configured. */
-    readonly provider?: Component;
+    readonly provider?: ComponentHealth;
   };
 }
 
 const STORE_DEADLINE_MS = 1000;
 
 /** Asks each part to do what it is there for: read the store, and prove a token all the way to its signature. */
-export async function checkHealth({ url, store, issuer, guard }: Service): Promise<Health> {
+export async function checkServiceHealth({ url, store, issuer, guard }: Service): Promise<ServiceHealth> {
   const [own, provider] = guard.status().issuers;
   if (own === undefined) throw new TypeError("the service's guard has no issuer");
   const { state, keys, revocations } = own;
   const components = {
-    store: await component(async () => {
+    store: await checkComponent(async () => {
       await withDeadline(systemClock, "the store", STORE_DEADLINE_MS, async () => await store.now());
       return store.description;
     }),
-    keys: keysComponent(keys),
-    revocations: revocationsComponent(state, revocations),
-    guard: await component(async () => {
-      const verdict = await guard.validate(forgery(url, issuer.status().keys));
+    keys: keysHealth(keys),
+    revocations: revocationsHealth(state, revocations),
+    guard: await checkComponent(async () => {
+      const verdict = await guard.validate(forgedToken(url, issuer.status().keys));
       const refused = verdict.status === "invalid" && verdict.reason === "bad_signature";
       if (!refused) throw new Error(`answered a forgery with ${verdict.status}`);
       return "refuses a forgery by its signature";
     }),
-    ...(provider !== undefined && { provider: providerComponent(provider) }),
+    ...(provider !== undefined && { provider: providerHealth(provider) }),
   };
-  const has = (one: Component["status"]) => Object.values(components).some(({ status }) => status === one);
+  const has = (one: ComponentHealth["status"]) =>
+    Object.values(components).some(({ status }) => status === one);
   return { status: has("unavailable") ? "unavailable" : has("degraded") ? "degraded" : "ok", components };
 }
 
-function keysComponent({ usable, kids, lastError }: TrustedIssuerStatus["keys"]): Component {
+function keysHealth({ usable, kids, lastError }: TrustedIssuerStatus["keys"]): ComponentHealth {
   if (!usable) return { status: "unavailable", detail: lastError ?? "there is no key" };
   return lastError === null
     ? { status: "ok", detail: `${kids.length} keys` }
@@ -55,10 +56,10 @@ function keysComponent({ usable, kids, lastError }: TrustedIssuerStatus["keys"])
 }
 
 /** One read that failed is no reason to take an instance out of service: the guard goes on until its view is too old. */
-function revocationsComponent(
+function revocationsHealth(
   state: TrustedIssuerStatus["state"],
   revocations: TrustedIssuerStatus["revocations"],
-): Component {
+): ComponentHealth {
   const ageMs = Math.round(revocations?.ageMs ?? Infinity);
   const view = `${revocations?.entries ?? 0} in force, view ${ageMs} ms old`;
   if (revocations?.complete === true) return { status: "ok", detail: view };
@@ -67,7 +68,7 @@ function revocationsComponent(
 }
 
 /** Never worse than degraded: to take this instance out of service would not bring the provider back. */
-function providerComponent({ issuer, state, keys, authority }: TrustedIssuerStatus): Component {
+function providerHealth({ issuer, state, keys, authority }: TrustedIssuerStatus): ComponentHealth {
   if (state === "ready") return { status: "ok", detail: issuer };
   const silent = authority?.failingMs ?? null;
   const detail =
@@ -78,7 +79,7 @@ function providerComponent({ issuer, state, keys, authority }: TrustedIssuerStat
   return { status: "degraded", detail: `${issuer}: ${means}; ${detail}` };
 }
 
-async function component(check: () => Promise<string> | string): Promise<Component> {
+async function checkComponent(check: () => Promise<string> | string): Promise<ComponentHealth> {
   try {
     return { status: "ok", detail: await check() };
   } catch (error) {
@@ -87,7 +88,7 @@ async function component(check: () => Promise<string> | string): Promise<Compone
 }
 
 /** A token as the issuer would sign it, signed by nobody. Never the same twice, so that no memory answers for it. */
-function forgery(iss: string, keys: IssuerStatus["keys"]): string {
+function forgedToken(iss: string, keys: IssuerStatus["keys"]): string {
   const signing = keys.find(({ activatedAt, retiredAt }) => activatedAt !== null && retiredAt === null);
   const { kid, algorithm: alg } = signing ?? { kid: "none", algorithm: "ES256" };
   const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");

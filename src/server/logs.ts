@@ -12,11 +12,11 @@ export function createLogger(terminal: boolean = process.stderr.isTTY): Logger {
     formatters: { level: (level: string) => ({ level }) },
   };
   const output = destination({ dest: 2, sync: true });
-  return pino(options, terminal ? readable(output) : output);
+  return pino(options, terminal ? humanReadable(output) : output);
 }
 
 /** `07:11:11 warn keys_failed guard="service": the key set could not be fetched` */
-export function readable(output: DestinationStream): DestinationStream {
+export function humanReadable(output: DestinationStream): DestinationStream {
   return {
     write(line) {
       const { level, time, msg = "", audit, event, ...more } = JSON.parse(line) as Record<string, string>;

@@ -1,5 +1,5 @@
 import { introspection } from "../guard/authority/introspection.ts";
-import { discovered } from "../guard/keys/discovered.ts";
+import { discovered } from "../guard/keys/discovery.ts";
 import { jwks } from "../guard/keys/jwks.ts";
 import type { TrustedIssuer } from "../guard/types.ts";
 import type { ProviderSettings } from "./settings.ts";

@@ -1,18 +1,18 @@
 import { fileSnapshots } from "../stores/file-snapshots.ts";
-import { adminApp } from "./admin-app.ts";
-import { requestListener } from "./bad-request.ts";
+import { adminApp } from "./http/admin-app.ts";
+import { toRequestListener } from "./http/request-listener.ts";
 import { ensureFirstUser } from "./first-user.ts";
-import { readPolicy } from "./gateway/policy-file.ts";
-import { gateway, isVerify } from "./gateway.ts";
-import { httpAddress, listen, type Listener } from "./listen.ts";
-import { openStore } from "./open-store.ts";
+import { readPolicyFile } from "../gateway/policy-file.ts";
+import { createGateway, isVerifyRequest } from "../gateway/gateway.ts";
+import { httpAddress, listen, type Listener } from "./http/listen.ts";
+import { openStore } from "./store/open-store.ts";
 import { createLogger, logEvents } from "./logs.ts";
-import { publicApp } from "./public-app.ts";
-import { compose, recordIdentity, type Identity, type Service } from "./service.ts";
+import { publicApp } from "./http/public-app.ts";
+import { composeService, recordIdentity, type ServiceIdentity, type Service } from "./service.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { version } from "./version.ts";
 
-export interface Running {
+export interface RunningService {
   /** Addresses as bound. */
   readonly publicAddress: string;
   readonly adminAddress: string;
@@ -26,7 +26,7 @@ const ADMIN_HOST = "127.0.0.1";
 const signals = ["SIGTERM", "SIGINT"] as const;
 
 /** Starts the whole service. What cannot start is refused with nothing left open. */
-export async function startService(settings: Settings): Promise<Running> {
+export async function startService(settings: Settings): Promise<RunningService> {
   const listeners: Listener[] = [];
   let service: Service | undefined;
   const stop = async () => {
@@ -35,25 +35,25 @@ export async function startService(settings: Settings): Promise<Running> {
   };
   try {
     const { policyFile, trustedProxies, roles } = settings;
-    const policy = policyFile === undefined ? undefined : await readPolicy(policyFile);
+    const policy = policyFile === undefined ? undefined : await readPolicyFile(policyFile);
     // Ports first: a second service by mistake is refused before it touches any data.
     const open = await listen(settings.host, settings.port, "HOLDFAST_PORT");
     listeners.push(open);
     const admin = await listen(ADMIN_HOST, settings.adminPort, "HOLDFAST_ADMIN_PORT");
     listeners.push(admin);
 
-    const local = await openStore(settings, { begin: true });
+    const local = await openStore(settings, { create: true });
     const snapshots = fileSnapshots({ dir: local.files.snapshots });
-    service = await compose(local, settings, identityOf(settings, open), { snapshots });
+    service = await composeService(local, settings, resolveIdentity(settings, open), { snapshots });
     const before = await recordIdentity(service.store, service);
     const first = roles.has("issuer")
       ? await ensureFirstUser(service.issuer, settings.bootstrapUser, local.files.password)
       : null;
 
-    const verify = roles.has("gateway") ? gateway(service.guard, { policy, trustedProxies }) : null;
-    const others = requestListener(publicApp(service, settings).fetch);
-    open.mount((req, res): unknown => (verify !== null && isVerify(req) ? verify : others)(req, res));
-    admin.mount(requestListener(adminApp(service, admin.port).fetch));
+    const verify = roles.has("gateway") ? createGateway(service.guard, { policy, trustedProxies }) : null;
+    const others = toRequestListener(publicApp(service, settings).fetch);
+    open.mount((req, res): unknown => (verify !== null && isVerifyRequest(req) ? verify : others)(req, res));
+    admin.mount(toRequestListener(adminApp(service, admin.port).fetch));
 
     const lines = [`holdfast ${version}, store: ${service.store.description}`];
     lines.push(`  public  ${open.address}`, `  admin   ${admin.address}`);
@@ -80,7 +80,7 @@ export async function startService(settings: Settings): Promise<Running> {
 }
 
 /** Wildcard addresses are no place to be reached at. */
-function identityOf(settings: Settings, listener: Listener): Identity {
+function resolveIdentity(settings: Settings, listener: Listener): ServiceIdentity {
   const host = ["0.0.0.0", "::"].includes(settings.host) ? "localhost" : settings.host;
   const url = settings.url ?? httpAddress(host, listener.port);
   return { url, audience: settings.audience ?? url };

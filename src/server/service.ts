@@ -3,20 +3,20 @@ import { jwks } from "../guard/keys/jwks.ts";
 import type { Guard, GuardOptions } from "../guard/types.ts";
 import { createIssuer } from "../issuer/create-issuer.ts";
 import type { Issuer } from "../issuer/types.ts";
-import type { Store } from "../stores/contracts.ts";
+import type { Store } from "../stores/store.ts";
 import { redisAnswers } from "../stores/redis.ts";
-import type { OpenedStore } from "./local-store.ts";
+import type { OpenedStore } from "./store/local-store.ts";
 import { trustedProvider } from "./provider.ts";
 import type { Settings } from "./settings.ts";
 
 /** Who the tokens are from, and for whom. */
-export interface Identity {
+export interface ServiceIdentity {
   readonly url: string;
   readonly audience: string;
 }
 
 /** One store, one issuer, one guard: the whole of the service without its listeners. */
-export interface Service extends Identity {
+export interface Service extends ServiceIdentity {
   readonly store: Store;
   readonly issuer: Issuer;
   readonly guard: Guard;
@@ -28,11 +28,11 @@ export interface Service extends Identity {
  * guard would, only without a network between them. Closes what it opened, the store too, when it fails.
  * `lasting`: where the guard keeps what it knows over restarts, if anywhere.
  */
-export async function compose(
+export async function composeService(
   local: OpenedStore,
   settings: Settings,
-  identity: Identity,
-  lasting: Pick<GuardOptions, "snapshots"> = {},
+  identity: ServiceIdentity,
+  persistence: Pick<GuardOptions, "snapshots"> = {},
 ): Promise<Service> {
   const { store, secret } = local;
   const { clients, corsOrigins, provider } = settings;
@@ -58,8 +58,8 @@ export async function compose(
     const guard = createGuard({
       issuers: provider === undefined ? [own] : [own, trustedProvider(provider, identity.audience)],
       degraded: settings.degraded ?? "deny",
-      ...sharedAnswers(settings, secret),
-      ...lasting,
+      ...sharedCacheOptions(settings, secret),
+      ...persistence,
       name: "service",
     });
     opened.push(guard);
@@ -73,7 +73,7 @@ export async function compose(
 }
 
 /** With Redis there, what one service hears of a provider's authority saves the others the question. */
-function sharedAnswers({ redis, provider }: Settings, secret: string): Pick<GuardOptions, "shared"> {
+function sharedCacheOptions({ redis, provider }: Settings, secret: string): Pick<GuardOptions, "shared"> {
   if (redis === undefined || provider?.authority === undefined) return {};
   const { replicas: _, durability: __, ...target } = redis;
   return { shared: redisAnswers({ ...target, secret }) };
@@ -83,12 +83,15 @@ function sharedAnswers({ redis, provider }: Settings, secret: string): Pick<Guar
  * Whose tokens the store's are, for commands that run beside the service: a revocation under another issuer's
  * name would concern no token at all. `serve` writes it, last start wins. Returns the one before, if it was another.
  */
-export async function recordIdentity(store: Store, { url, audience }: Identity): Promise<Identity | null> {
+export async function recordIdentity(
+  store: Store,
+  { url, audience }: ServiceIdentity,
+): Promise<ServiceIdentity | null> {
   const wanted = JSON.stringify({ url, audience });
   const before = await store.markers.claim("identity", wanted);
   for (let standing = before; standing !== wanted;) {
     await store.markers.replace("identity", standing, wanted);
     standing = (await store.markers.read("identity")) ?? wanted;
   }
-  return before === wanted ? null : (JSON.parse(before) as Identity);
+  return before === wanted ? null : (JSON.parse(before) as ServiceIdentity);
 }

@@ -1,26 +1,26 @@
+import type { DegradedMode } from "../core/rules.ts";
 import { BlockList } from "node:net";
 import { resolve } from "node:path";
 import { closest, distance } from "fastest-levenshtein";
 import { z } from "zod";
 import { HoldfastError } from "../core/errors.ts";
 import type { RedisStoreOptions } from "../stores/redis.ts";
-import type { TargetOptions } from "../stores/redis/target.ts";
-import type { DegradedMode } from "../guard/types.ts";
+import type { RedisAddressOptions } from "../stores/redis/address.ts";
 import {
-  clientScopes,
-  degradedMode,
-  list,
-  origin,
-  pair,
-  peers,
-  port,
-  redisTarget,
-  role,
-  text,
-  trustworthy,
-  webUrl,
+  parseClientScopes,
+  parseDegradedMode,
+  parseList,
+  parseOrigin,
+  parsePair,
+  parseTrustedProxies,
+  parsePort,
+  parseRedisUrl,
+  parseRole,
+  parseText,
+  parseHttpsUrl,
+  parseHttpUrl,
   type Role,
-} from "./setting-values.ts";
+} from "./setting-parsers.ts";
 
 /** A setting: what its text must be, and how it is read; `undefined` refuses it. The text itself is never shown. */
 function setting<T>(mustBe: string, read: (value: string) => T | undefined) {
@@ -37,13 +37,13 @@ const schema = z.object({
   HOLDFAST_HOST: setting("an address or host name to listen on", (value) =>
     /^[\w.:-]+$/.test(value) ? value : undefined,
   ).default("127.0.0.1"),
-  HOLDFAST_PORT: setting("a port from 0 to 65535 (0: any free one)", port).default(4180),
-  HOLDFAST_ADMIN_PORT: setting("a port from 0 to 65535 (0: any free one)", port).default(4181),
-  HOLDFAST_DATA_DIR: setting("a directory", text).default("./holdfast-data"),
-  HOLDFAST_URL: setting("an http(s) URL without query, fragment or credentials", webUrl).optional(),
-  HOLDFAST_AUDIENCE: setting("the audience of access tokens, usually a URL", text).optional(),
+  HOLDFAST_PORT: setting("a port from 0 to 65535 (0: any free one)", parsePort).default(4180),
+  HOLDFAST_ADMIN_PORT: setting("a port from 0 to 65535 (0: any free one)", parsePort).default(4181),
+  HOLDFAST_DATA_DIR: setting("a directory", parseText).default("./holdfast-data"),
+  HOLDFAST_URL: setting("an http(s) URL without query, fragment or credentials", parseHttpUrl).optional(),
+  HOLDFAST_AUDIENCE: setting("the audience of access tokens, usually a URL", parseText).optional(),
   HOLDFAST_ROLES: setting("issuer, gateway, or both separated by a comma", (value) => {
-    const roles = list(role)(value);
+    const roles = parseList(parseRole)(value);
     return roles === undefined ? undefined : new Set(roles);
   }).default(new Set<Role>(["issuer", "gateway"])),
   HOLDFAST_STORE: setting("sqlite or redis", (value) =>
@@ -51,7 +51,7 @@ const schema = z.object({
   ).default("sqlite"),
   REDIS_URL: setting(
     "redis://[user:password@]host[:port][/database] or rediss:; several separated by commas for a cluster; or redis-sentinel://[user:password@]host:port[,host:port…]/name",
-    redisTarget,
+    parseRedisUrl,
   ).optional(),
   HOLDFAST_REDIS_REPLICAS: setting("how many replicas must have a write, from 0 to 100", (value) =>
     /^\d{1,3}$/.test(value) && Number(value) <= 100 ? Number(value) : undefined,
@@ -66,40 +66,46 @@ const schema = z.object({
   HOLDFAST_CLIENTS: setting(
     "id:secret pairs separated by commas, each id once, each secret of at least 16 characters",
     (value) => {
-      const clients = list((part) => pair(part, 16))(value)?.map(([id, secret]) => ({ id, secret }));
+      const clients = parseList((part) => parsePair(part, 16))(value)?.map(([id, secret]) => ({
+        id,
+        secret,
+      }));
       return new Set(clients?.map(({ id }) => id)).size === clients?.length ? clients : undefined;
     },
   ).optional(),
   HOLDFAST_CLIENT_SCOPES: setting(
     "id=scopes pairs separated by commas, each id once, scopes separated by blanks",
     (value) => {
-      const scopes = list(clientScopes)(value);
+      const scopes = parseList(parseClientScopes)(value);
       return new Set(scopes?.map(([id]) => id)).size === scopes?.length ? new Map(scopes) : undefined;
     },
   ).optional(),
   HOLDFAST_CORS_ORIGINS: setting(
     "origins such as https://app.example.com, separated by commas",
-    list(origin),
+    parseList(parseOrigin),
   ).optional(),
   HOLDFAST_TRUSTED_PROXIES: setting(
     "addresses or networks such as 10.0.0.0/8, separated by commas",
-    peers,
+    parseTrustedProxies,
   ).optional(),
-  HOLDFAST_POLICY: setting("a file", text).optional(),
+  HOLDFAST_POLICY: setting("a file", parseText).optional(),
   HOLDFAST_PROVIDER_ISSUER: setting("the exact iss of a provider: an http(s) URL", (value) =>
-    webUrl(value) === undefined ? undefined : value,
+    parseHttpUrl(value) === undefined ? undefined : value,
   ).optional(),
-  HOLDFAST_PROVIDER_JWKS_URL: setting("an https URL (or http to this machine)", trustworthy).optional(),
-  HOLDFAST_AUTHORITY_URL: setting("an https URL (or http to this machine)", trustworthy).optional(),
+  HOLDFAST_PROVIDER_JWKS_URL: setting("an https URL (or http to this machine)", parseHttpsUrl).optional(),
+  HOLDFAST_AUTHORITY_URL: setting("an https URL (or http to this machine)", parseHttpsUrl).optional(),
   HOLDFAST_AUTHORITY_CLIENT: setting("id:secret, as the provider registered this service", (value) => {
-    const [id, secret] = pair(value, 1) ?? [];
+    const [id, secret] = parsePair(value, 1) ?? [];
     return id === undefined || secret === undefined ? undefined : { id, secret };
   }).optional(),
   HOLDFAST_BOOTSTRAP_USER: setting("name:password, the password of at least 8 characters", (value) => {
-    const [username, password] = pair(value, 8) ?? [];
+    const [username, password] = parsePair(value, 8) ?? [];
     return username === undefined || password === undefined ? undefined : { username, password };
   }).optional(),
-  ALLOW_DEGRADED_AUTH: setting("true (local), false (deny), deny, cached or local", degradedMode).optional(),
+  ALLOW_DEGRADED_AUTH: setting(
+    "true (local), false (deny), deny, cached or local",
+    parseDegradedMode,
+  ).optional(),
 });
 
 /** Somebody else's provider, whose tokens the gateway accepts too. */
@@ -128,7 +134,7 @@ export interface Settings {
   /** What it answers: the endpoints of an issuer, the questions of proxies. */
   readonly roles: ReadonlySet<Role>;
   /** The embedded store without it. */
-  readonly redis: Pick<RedisStoreOptions, keyof TargetOptions | "replicas" | "durability"> | undefined;
+  readonly redis: Pick<RedisStoreOptions, keyof RedisAddressOptions | "replicas" | "durability"> | undefined;
   readonly secret: string | undefined;
   readonly clients: readonly (Client & { readonly scopes: readonly string[] })[];
   readonly corsOrigins: readonly string[];
@@ -151,7 +157,11 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   if (data !== undefined && data.HOLDFAST_PORT !== 0 && data.HOLDFAST_PORT === data.HOLDFAST_ADMIN_PORT) {
     problems.push("HOLDFAST_ADMIN_PORT must be another port than HOLDFAST_PORT");
   }
-  problems.push(...redisProblems(data ?? {}), ...missingCompanions(data ?? {}), ...idleSettings(data ?? {}));
+  problems.push(
+    ...redisProblems(data ?? {}),
+    ...missingCompanions(data ?? {}),
+    ...settingsOfOtherRoles(data ?? {}),
+  );
   for (const id of data?.HOLDFAST_CLIENT_SCOPES?.keys() ?? []) {
     if (data?.HOLDFAST_CLIENTS?.some((client) => client.id === id) === true) continue;
     problems.push(`HOLDFAST_CLIENT_SCOPES names ${id}, which HOLDFAST_CLIENTS does not`);
@@ -167,7 +177,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     url: data.HOLDFAST_URL,
     audience: data.HOLDFAST_AUDIENCE,
     roles: data.HOLDFAST_ROLES,
-    redis: redisOf(data),
+    redis: redisOptions(data),
     secret: data.HOLDFAST_SECRET,
     clients: (data.HOLDFAST_CLIENTS ?? []).map((client) => ({
       ...client,
@@ -176,16 +186,16 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     corsOrigins: data.HOLDFAST_CORS_ORIGINS ?? [],
     trustedProxies: data.HOLDFAST_TRUSTED_PROXIES ?? new BlockList(),
     policyFile: data.HOLDFAST_POLICY === undefined ? undefined : resolve(data.HOLDFAST_POLICY),
-    provider: providerOf(data),
+    provider: providerSettings(data),
     degraded: data.ALLOW_DEGRADED_AUTH,
     bootstrapUser: data.HOLDFAST_BOOTSTRAP_USER,
   };
 }
 
-type Read = Partial<z.output<typeof schema>>;
+type ParsedSettings = Partial<z.output<typeof schema>>;
 
 /** Who shares a store shares its secret: none is made on one machine. */
-function redisProblems(read: Read): string[] {
+function redisProblems(read: ParsedSettings): string[] {
   const inUse = read.HOLDFAST_STORE === "redis";
   const needed = ["REDIS_URL", "HOLDFAST_SECRET"] as const;
   const idle = ["HOLDFAST_REDIS_REPLICAS", "HOLDFAST_REDIS_DURABILITY"] as const;
@@ -199,7 +209,7 @@ function redisProblems(read: Read): string[] {
   ];
 }
 
-function redisOf(read: Read): Settings["redis"] {
+function redisOptions(read: ParsedSettings): Settings["redis"] {
   if (read.HOLDFAST_STORE !== "redis") return undefined;
   const { HOLDFAST_REDIS_REPLICAS: replicas, HOLDFAST_REDIS_DURABILITY: durability } = read;
   return {
@@ -210,8 +220,8 @@ function redisOf(read: Read): Settings["redis"] {
 }
 
 /** Settings that say nothing without another one. */
-function missingCompanions(read: Read): string[] {
-  const needs: [keyof Read, keyof Read][] = [
+function missingCompanions(read: ParsedSettings): string[] {
+  const needs: [keyof ParsedSettings, keyof ParsedSettings][] = [
     ["HOLDFAST_POLICY", "HOLDFAST_TRUSTED_PROXIES"],
     ["HOLDFAST_PROVIDER_JWKS_URL", "HOLDFAST_PROVIDER_ISSUER"],
     ["HOLDFAST_AUTHORITY_URL", "HOLDFAST_PROVIDER_ISSUER"],
@@ -224,8 +234,8 @@ function missingCompanions(read: Read): string[] {
 }
 
 /** Settings of a role that this service does not have. */
-function idleSettings(read: Read): string[] {
-  const of: [keyof Read, Role][] = [
+function settingsOfOtherRoles(read: ParsedSettings): string[] {
+  const of: [keyof ParsedSettings, Role][] = [
     ["HOLDFAST_POLICY", "gateway"],
     ["HOLDFAST_BOOTSTRAP_USER", "issuer"],
   ];
@@ -234,7 +244,7 @@ function idleSettings(read: Read): string[] {
     .map(([given, needed]) => `${given} needs HOLDFAST_ROLES to name ${needed}`);
 }
 
-function providerOf(read: Read): ProviderSettings | undefined {
+function providerSettings(read: ParsedSettings): ProviderSettings | undefined {
   const issuer = read.HOLDFAST_PROVIDER_ISSUER;
   const url = read.HOLDFAST_AUTHORITY_URL;
   const client = read.HOLDFAST_AUTHORITY_CLIENT;

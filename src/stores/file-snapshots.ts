@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { HoldfastError } from "../core/errors.ts";
-import { invalidOption, onlyKnown, text } from "../core/options.ts";
-import type { Snapshots } from "./contracts.ts";
+import { invalidOption, rejectUnknownOptions, readString } from "../core/options.ts";
+import type { Snapshots } from "./store.ts";
 
 const NAME = /^[a-z0-9_-][a-z0-9._-]{0,127}$/;
 
@@ -12,8 +12,8 @@ const NAME = /^[a-z0-9_-][a-z0-9._-]{0,127}$/;
  * as configuration. A file is replaced whole or not at all.
  */
 export function fileSnapshots(options: { dir: string }): Snapshots {
-  onlyKnown("fileSnapshots", options, ["dir"]);
-  const dir = resolve(text("fileSnapshots: dir", options.dir));
+  rejectUnknownOptions("fileSnapshots", options, ["dir"]);
+  const dir = resolve(readString("fileSnapshots: dir", options.dir));
 
   function fileOf(name: string): string {
     if (!NAME.test(name)) {

@@ -1,24 +1,24 @@
 import { systemClock, type Clock } from "../core/clock.ts";
-import { onlyKnown } from "../core/options.ts";
-import type { Store } from "./contracts.ts";
-import { Connection } from "./sqlite/connection.ts";
-import { storeOn } from "./sqlite/store.ts";
+import { rejectUnknownOptions } from "../core/options.ts";
+import type { Store } from "./store.ts";
+import { SqliteConnection } from "./sqlite/connection.ts";
+import { assembleStore } from "./sqlite/store.ts";
 
 /**
  * A store that forgets everything with the process: for tests only, and never a default. It is the SQLite store
  * without its file, so what passes on it runs the code that production runs.
  */
 export function memoryStore(options: { clock?: Clock } = {}): Store {
-  onlyKnown("memoryStore", options, ["clock"]);
+  rejectUnknownOptions("memoryStore", options, ["clock"]);
   const description = "memory (nothing is kept)";
-  const db = new Connection({
+  const db = new SqliteConnection({
     file: ":memory:",
     description,
     clock: options.clock ?? systemClock,
     random: () => 0,
     lockTimeoutMs: 0,
     // No disk to wait for, hence nothing to share: commands finish as soon as promises can.
-    gathered: async () => await Promise.resolve(),
+    awaitBatch: async () => await Promise.resolve(),
   });
-  return storeOn(db, description);
+  return assembleStore(db, description);
 }

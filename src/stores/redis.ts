@@ -1,17 +1,17 @@
 import { systemClock, type Clock } from "../core/clock.ts";
-import { invalidOption, onlyKnown, wholeNumber } from "../core/options.ts";
-import type { Store } from "./contracts.ts";
+import { invalidOption, rejectUnknownOptions, readWholeNumber } from "../core/options.ts";
+import type { Store } from "./store.ts";
 import { checkDurability, type Durability } from "./redis/durability.ts";
-import { storeError } from "./redis/errors.ts";
-import { openLink } from "./redis/open-link.ts";
-import { openRoot } from "./redis/root.ts";
-import { storeOn } from "./redis/store.ts";
-import { placeOf, prefixOf, targetOf, type TargetOptions } from "./redis/target.ts";
+import { toStoreError } from "./redis/errors.ts";
+import { openConnection } from "./redis/open-connection.ts";
+import { openManifest } from "./redis/manifest.ts";
+import { assembleStore } from "./redis/store.ts";
+import { describeAddress, checkPrefix, readAddress, type RedisAddressOptions } from "./redis/address.ts";
 
-export { redisAnswers, type RedisAnswersOptions } from "./redis/answers.ts";
+export { redisAnswers, type RedisAnswersOptions } from "./redis/shared-answers.ts";
 export type { Durability };
 
-export interface RedisStoreOptions extends TargetOptions {
+export interface RedisStoreOptions extends RedisAddressOptions {
   /** What the names of all keys begin with, without braces. Default `holdfast:`. */
   prefix?: string;
   /** How long a read may take, ms; a write four times as long. Default 500. */
@@ -39,41 +39,41 @@ const OPTIONS = ["url", "cluster", "sentinel", "prefix", "commandTimeoutMs", "op
  * ```
  */
 export async function redisStore(options: RedisStoreOptions): Promise<Store> {
-  onlyKnown("redisStore", options, [...OPTIONS, "durability", "clock", "random"]);
+  rejectUnknownOptions("redisStore", options, [...OPTIONS, "durability", "clock", "random"]);
   const { clock = systemClock, random = Math.random } = options;
-  const target = targetOf(options);
-  const prefix = prefixOf(options.prefix ?? "holdfast:", "redisStore");
-  const durability = durabilityOf(options.durability ?? "everysec");
+  const address = readAddress(options);
+  const prefix = checkPrefix(options.prefix ?? "holdfast:", "redisStore");
+  const durability = checkDurabilityOption(options.durability ?? "everysec");
   const milliseconds = (name: "commandTimeoutMs" | "openTimeoutMs", byDefault: number) =>
-    wholeNumber(`redisStore: ${name}`, options[name], { default: byDefault, min: 1, max: 60_000 });
+    readWholeNumber(`redisStore: ${name}`, options[name], { default: byDefault, min: 1, max: 60_000 });
   const source = {
-    target,
-    description: `redis ${placeOf(target)}`,
+    address,
+    description: `redis ${describeAddress(address)}`,
     clock,
     random,
     virtual: options.clock !== undefined,
     openTimeoutMs: milliseconds("openTimeoutMs", 5000),
     commandTimeoutMs: milliseconds("commandTimeoutMs", 500),
-    replicas: wholeNumber("redisStore: replicas", options.replicas, { default: 0, min: 0, max: 100 }),
+    replicas: readWholeNumber("redisStore: replicas", options.replicas, { default: 0, min: 0, max: 100 }),
   };
   const { description } = source;
   let check = async () => {};
-  const link = await openLink(source, () => void check());
+  const link = await openConnection(source, () => void check());
   try {
     const kept = await checkDurability(link, description, durability);
-    const root = await openRoot(link, prefix, description);
-    const openReader = async () => await openLink(source);
+    const root = await openManifest(link, prefix, description);
+    const openReader = async () => await openConnection(source);
     const parts = { link, root, prefix, clock, openReader, description: `${description} (${kept})` };
-    const made = storeOn(parts);
+    const made = assembleStore(parts);
     check = made.check;
     return made.store;
   } catch (error) {
     await link.close();
-    throw storeError(description, error);
+    throw toStoreError(description, error);
   }
 }
 
-function durabilityOf(value: Durability): Durability {
+function checkDurabilityOption(value: Durability): Durability {
   if (value === "always" || value === "everysec" || value === "unchecked") return value;
   throw invalidOption("redisStore: durability", "always, everysec or unchecked", value);
 }

@@ -1,5 +1,5 @@
 /** Nothing is erased for good before it is over by a day: a clock that was wrong for hours revives nothing. */
-export const PRUNE_SLACK_MS: number = 24 * 60 * 60 * 1000;
+export const EXPIRED_RETENTION_MS: number = 24 * 60 * 60 * 1000;
 
 /** How long audit events are kept: 90 days. */
-export const AUDIT_KEPT_MS: number = 90 * 24 * 60 * 60 * 1000;
+export const AUDIT_RETENTION_MS: number = 90 * 24 * 60 * 60 * 1000;

@@ -1,5 +1,5 @@
 import { chainDigest, type LogPosition, type Revocation, type RevocationEntry } from "../core/revocation.ts";
-import type { RevocationTail } from "./contracts.ts";
+import type { RevocationTail } from "./store.ts";
 
 /** The entry that follows `last`; `null` is the empty log. */
 export function nextEntry(
@@ -38,19 +38,19 @@ export type RevocationListener = (entries: readonly RevocationEntry[]) => void;
 
 /** Tells this process of entries, right after they became durable. */
 export class RevocationListeners {
-  readonly #listeners = new Set<{ readonly tell: RevocationListener }>();
+  readonly #subscriptions = new Set<{ readonly listener: RevocationListener }>();
 
-  subscribe(tell: RevocationListener): () => void {
-    const listener = { tell };
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
+  subscribe(listener: RevocationListener): () => void {
+    const subscription = { listener };
+    this.#subscriptions.add(subscription);
+    return () => void this.#subscriptions.delete(subscription);
   }
 
   publish(entries: readonly RevocationEntry[]): void {
     if (entries.length === 0) return;
-    for (const { tell } of this.#listeners) {
+    for (const { listener } of this.#subscriptions) {
       try {
-        tell(entries);
+        listener(entries);
       } catch {
         // The entries are durable: a listener's fault can neither undo that nor keep it from the others.
       }

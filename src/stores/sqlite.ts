@@ -1,9 +1,9 @@
 import { resolve } from "node:path";
 import { systemClock, type Clock } from "../core/clock.ts";
-import { onlyKnown, text, wholeNumber } from "../core/options.ts";
-import type { Store } from "./contracts.ts";
-import { Connection, patiently } from "./sqlite/connection.ts";
-import { storeOn } from "./sqlite/store.ts";
+import { rejectUnknownOptions, readString, readWholeNumber } from "../core/options.ts";
+import type { Store } from "./store.ts";
+import { SqliteConnection, retryWhileBusy } from "./sqlite/connection.ts";
+import { assembleStore } from "./sqlite/store.ts";
 
 export interface SqliteStoreOptions {
   /** Path of the database file; made, readable by its owner only, if it is missing. Its folder must exist. */
@@ -24,12 +24,12 @@ export interface SqliteStoreOptions {
  * ```
  */
 export async function sqliteStore(options: SqliteStoreOptions): Promise<Store> {
-  onlyKnown("sqliteStore", options, ["file", "lockTimeoutMs", "clock", "random"]);
-  const file = resolve(text("sqliteStore: file", options.file));
+  rejectUnknownOptions("sqliteStore", options, ["file", "lockTimeoutMs", "clock", "random"]);
+  const file = resolve(readString("sqliteStore: file", options.file));
   const checked = {
     file,
     description: `sqlite ${file}`,
-    lockTimeoutMs: wholeNumber("sqliteStore: lockTimeoutMs", options.lockTimeoutMs, {
+    lockTimeoutMs: readWholeNumber("sqliteStore: lockTimeoutMs", options.lockTimeoutMs, {
       default: 2000,
       min: 0,
       max: 60_000,
@@ -37,11 +37,11 @@ export async function sqliteStore(options: SqliteStoreOptions): Promise<Store> {
     clock: options.clock ?? systemClock,
     random: options.random ?? Math.random,
     // The end of this turn of the event loop: everything that the sockets had to say has been heard.
-    gathered: async () => await new Promise<void>((go) => setImmediate(go)),
+    awaitBatch: async () => await new Promise<void>((go) => setImmediate(go)),
   };
-  const db = await patiently(checked, () => new Connection(checked));
+  const db = await retryWhileBusy(checked, () => new SqliteConnection(checked));
   try {
-    return storeOn(db, checked.description);
+    return assembleStore(db, checked.description);
   } catch (error) {
     await db.close();
     throw error;

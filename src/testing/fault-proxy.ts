@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { systemClock, type Clock } from "../core/clock.ts";
-import { invalidOption, onlyKnown, requireMethods, text } from "../core/options.ts";
-import { Control, type ProxyMode } from "./proxy/control.ts";
+import { invalidOption, rejectUnknownOptions, requireMethods, readString } from "../core/options.ts";
+import { ProxyControl, type ProxyMode } from "./proxy/control.ts";
 import { Pump } from "./proxy/pump.ts";
 import { reset } from "./proxy/reset.ts";
 
@@ -30,10 +30,10 @@ const defaultPorts: Readonly<Record<string, string>> = { "http:": "80", "https:"
 
 /** Listens on a free port of 127.0.0.1. Throws `invalid_option` or `missing_method`. */
 export async function createFaultProxy(options: FaultProxyOptions): Promise<FaultProxy> {
-  onlyKnown("createFaultProxy", options, ["target", "clock"]);
+  rejectUnknownOptions("createFaultProxy", options, ["target", "clock"]);
   const { clock = systemClock } = options;
   requireMethods("createFaultProxy", "clock", clock, ["now", "monotonic", "after"]);
-  const url = URL.parse(text("target", options.target));
+  const url = URL.parse(readString("target", options.target));
   const host = url?.hostname.replaceAll(/^\[|\]$/g, "") ?? "";
   const address = { host, port: Number(url?.port || defaultPorts[url?.protocol ?? ""]) };
   if (url === null || host === "" || !(address.port > 0)) {
@@ -42,12 +42,12 @@ export async function createFaultProxy(options: FaultProxyOptions): Promise<Faul
   const sockets = new Set<Socket>();
   const clients = new Set<Socket>();
   let accepted = 0;
-  const control = new Control(clock, () => {
-    if (control.doing.kind === "refuse") for (const socket of sockets) reset(socket);
+  const control = new ProxyControl(clock, () => {
+    if (control.mode.kind === "refuse") for (const socket of sockets) reset(socket);
   });
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
     accepted++;
-    if (control.doing.kind === "refuse") {
+    if (control.mode.kind === "refuse") {
       client.resetAndDestroy();
       return;
     }

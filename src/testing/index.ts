@@ -3,6 +3,6 @@ export { createFaultProxy, type FaultProxy, type FaultProxyOptions } from "./fau
 export { createMint, type Mint, type MintOptions } from "./mint.ts";
 export { createProvider, type Provider, type ProviderOptions } from "./provider.ts";
 export type { Endpoint, Fault, FaultyAnswer } from "./provider/fault.ts";
-export type { RequestCounts } from "./provider/front.ts";
+export type { RequestCounts } from "./provider/request-handler.ts";
 export type { ProxyMode } from "./proxy/control.ts";
 export { seededRandom } from "./random.ts";

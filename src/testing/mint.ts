@@ -2,7 +2,7 @@ import { createSecretKey, randomBytes, randomUUID, type KeyObject } from "node:c
 import { systemClock, type Clock } from "../core/clock.ts";
 import { invalidOption } from "../core/options.ts";
 import { algorithmFacts, type Algorithm } from "../jwt/algorithms.ts";
-import { generateSigningKey, importSigningKey, signText, type Jwk } from "../jwt/sign.ts";
+import { generateSigningKey, importSigningKey, signCompact, type Jwk } from "../jwt/sign.ts";
 
 export interface MintOptions {
   /** `iss` of the tokens. */
@@ -61,7 +61,7 @@ async function makeKey(algorithm: Algorithm, given: MintOptions["key"]): Promise
 export async function createMint(options: MintOptions): Promise<Mint> {
   const { issuer, audience, algorithm = "ES256", lifetimeMs = 600_000, clock = systemClock } = options;
   const { kid, key, secret, privateJwk, published } = await makeKey(algorithm, options.key);
-  const sign = (header: string, payload: string) => signText(header, payload, algorithm, key);
+  const sign = (header: string, payload: string) => signCompact(header, payload, algorithm, key);
   return {
     issuer,
     algorithm,

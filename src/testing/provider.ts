@@ -1,13 +1,19 @@
 import { systemClock, type Clock } from "../core/clock.ts";
-import { invalidOption, onlyKnown, requireMethods, text, wholeNumber } from "../core/options.ts";
+import {
+  invalidOption,
+  rejectUnknownOptions,
+  requireMethods,
+  readString,
+  readWholeNumber,
+} from "../core/options.ts";
 import { asymmetricAlgorithms, type Algorithm } from "../jwt/algorithms.ts";
 import type { Jwk } from "../jwt/sign.ts";
 import type { MintOptions } from "./mint.ts";
-import { pathOf, type Desk } from "./provider/endpoints.ts";
+import { endpointPath, type ProviderState } from "./provider/endpoints.ts";
 import { Faults, type Endpoint, type Fault } from "./provider/fault.ts";
-import { Front, type RequestCounts } from "./provider/front.ts";
+import { RequestHandler, type RequestCounts } from "./provider/request-handler.ts";
 import { ProviderTokens } from "./provider/tokens.ts";
-import { inProcess, listenOn, type Handle, type Listening } from "./provider/wire.ts";
+import { createFetch, listenOn, type HandleRequest, type ProviderServer } from "./provider/transport.ts";
 import { seededRandom } from "./random.ts";
 
 export interface ProviderOptions {
@@ -78,15 +84,15 @@ export interface Provider {
 
 /** Makes a provider and its first key. Throws `invalid_option`, `missing_method` or `invalid_key`. */
 export async function createProvider(options: ProviderOptions): Promise<Provider> {
-  const { mint, desk: said, random } = checked(options);
+  const { mint, desk: said, random } = readProviderOptions(options);
   const tokens = new ProviderTokens(mint);
   await tokens.publishNext();
-  const desk: Desk = { ...said, tokens };
+  const desk: ProviderState = { ...said, tokens };
   const faults = new Faults(random);
-  const front = new Front(desk, faults, mint.clock);
-  const handle: Handle = async (request, signal) => await front.handle(request, signal);
+  const front = new RequestHandler(desk, faults, mint.clock);
+  const handle: HandleRequest = async (request, signal) => await front.handle(request, signal);
   let named = options.issuer !== undefined;
-  let listening: Listening | undefined;
+  let listening: ProviderServer | undefined;
   return {
     get issuer() {
       return desk.issuer;
@@ -110,21 +116,21 @@ export async function createProvider(options: ProviderOptions): Promise<Provider
     clientId: desk.clientId,
     clientSecret: desk.clientSecret,
     bearer: desk.bearer,
-    url: (endpoint) => (listening?.url ?? new URL(desk.issuer).origin) + pathOf(endpoint, desk.issuer),
+    url: (endpoint) => (listening?.url ?? new URL(desk.issuer).origin) + endpointPath(endpoint, desk.issuer),
     token: (claims, header) => tokens.signing.mint.token({ iss: desk.issuer, ...claims }, header),
-    opaqueToken: (claims = {}) => tokens.opaque({ iss: desk.issuer, ...claims }),
-    revoke: (id) => tokens.revoke(text("revoke: id", id)),
+    opaqueToken: (claims = {}) => tokens.createOpaque({ iss: desk.issuer, ...claims }),
+    revoke: (id) => tokens.revoke(readString("revoke: id", id)),
     jwks: () => tokens.published(),
     publishNext: async () => await tokens.publishNext(),
     rotate: async () => await tokens.rotate(),
     vanish: (kid) => tokens.vanish(kid),
     fault: (endpoint, fault) => faults.set(endpoint, fault),
-    restore: (endpoint = "all") => faults.lift(endpoint),
+    restore: (endpoint = "all") => faults.clear(endpoint),
     counts: (endpoint) => front.counts(endpoint),
     resetCounts: () => front.resetCounts(),
-    fetch: inProcess(handle),
+    fetch: createFetch(handle),
     async listen(port) {
-      listening = await listenOn(wholeNumber("port", port, { default: 0, min: 0, max: 65_535 }), handle);
+      listening = await listenOn(readWholeNumber("port", port, { default: 0, min: 0, max: 65_535 }), handle);
       if (!named) desk.issuer = listening.url;
       return listening.url;
     },
@@ -152,12 +158,12 @@ const known = Object.keys({
   random: 0,
 } satisfies Record<keyof ProviderOptions, 0>);
 
-function checked(options: ProviderOptions): {
+function readProviderOptions(options: ProviderOptions): {
   mint: MintOptions & { clock: Clock };
-  desk: Omit<Desk, "tokens">;
+  desk: Omit<ProviderState, "tokens">;
   random: () => number;
 } {
-  onlyKnown("createProvider", options, known);
+  rejectUnknownOptions("createProvider", options, known);
   const { audience, algorithm = "ES256", lifetimeMs, key, jwksCacheControl = "max-age=300" } = options;
   const { clock = systemClock, random = seededRandom(1) } = options;
   requireMethods("createProvider", "clock", clock, ["now", "monotonic", "after"]);
@@ -166,15 +172,15 @@ function checked(options: ProviderOptions): {
     throw invalidOption("algorithm", `one of ${asymmetricAlgorithms.join(", ")}`, algorithm);
   }
   const issuer = url("issuer", options.issuer ?? "https://id.example.com");
-  const lifeMs = wholeNumber("lifetimeMs", lifetimeMs, { default: 600_000, min: 1 });
+  const lifeMs = readWholeNumber("lifetimeMs", lifetimeMs, { default: 600_000, min: 1 });
   return {
     mint: { issuer, audience, algorithm, lifetimeMs: lifeMs, clock, key },
     desk: {
       issuer,
       algorithm,
-      clientId: text("clientId", options.clientId ?? "guard"),
-      clientSecret: text("clientSecret", options.clientSecret ?? "secret-of-the-guard"),
-      bearer: text("bearer", options.bearer ?? "bearer-of-the-guard"),
+      clientId: readString("clientId", options.clientId ?? "guard"),
+      clientSecret: readString("clientSecret", options.clientSecret ?? "secret-of-the-guard"),
+      bearer: readString("bearer", options.bearer ?? "bearer-of-the-guard"),
       jwksCacheControl,
     },
     random,
@@ -182,6 +188,6 @@ function checked(options: ProviderOptions): {
 }
 
 function url(name: string, value: unknown): string {
-  if (!URL.canParse(text(name, value))) throw invalidOption(name, "a URL", value);
+  if (!URL.canParse(readString(name, value))) throw invalidOption(name, "a URL", value);
   return value as string;
 }

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import express, { type ErrorRequestHandler, type Express } from "express";
 import { protect } from "../../src/adapters/express.ts";
-import { adapterContract, setUp } from "./contract.ts";
-import { bearer, serving, type Send } from "./sending.ts";
+import { adapterContract, setUp } from "./http-contract.ts";
+import { bearer, serving, type Send } from "./http-client.ts";
 
 async function listen(t: TestContext, app: Express): Promise<Send> {
   return await serving(t, app.listen(0, "127.0.0.1"));

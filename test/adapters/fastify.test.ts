@@ -6,13 +6,13 @@ import { text } from "node:stream/consumers";
 import { test, type TestContext } from "node:test";
 import { fastify, type FastifyInstance } from "fastify";
 import { holdfast, protect } from "../../src/adapters/fastify.ts";
-import { adapterContract, setUp } from "./contract.ts";
-import { bearer, over, type Send } from "./sending.ts";
+import { adapterContract, setUp } from "./http-contract.ts";
+import { bearer, sender, type Send } from "./http-client.ts";
 
 async function listen(t: TestContext, app: FastifyInstance): Promise<Send> {
   t.after(async () => await app.close());
   await app.listen({ port: 0, host: "127.0.0.1" });
-  return over((app.server.address() as AddressInfo).port);
+  return sender((app.server.address() as AddressInfo).port);
 }
 
 adapterContract({

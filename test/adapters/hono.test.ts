@@ -1,3 +1,4 @@
+import type { Rules } from "../../src/core/rules.ts";
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
@@ -5,15 +6,14 @@ import { test, type TestContext } from "node:test";
 import { createAdaptorServer } from "@hono/node-server";
 import { Hono } from "hono";
 import { protect } from "../../src/adapters/hono.ts";
-import type { Rules } from "../../src/guard/types.ts";
-import { adapterContract, setUp, type Asked, type Handle } from "./contract.ts";
-import { bearer, over, type Send } from "./sending.ts";
+import { adapterContract, setUp, type TestGuard, type Handle } from "./http-contract.ts";
+import { bearer, sender, type Send } from "./http-client.ts";
 
 async function listen(t: TestContext, app: Pick<Hono, "fetch">): Promise<Send> {
   const server = createAdaptorServer({ fetch: app.fetch }).listen(0, "127.0.0.1");
   await once(server, "listening");
   t.after(() => server.close());
-  return over((server.address() as AddressInfo).port);
+  return sender((server.address() as AddressInfo).port);
 }
 
 function inProcess(app: Pick<Hono, "request">): Send {
@@ -29,7 +29,7 @@ function inProcess(app: Pick<Hono, "request">): Send {
   };
 }
 
-function api(guard: Asked, chain: readonly Rules[], handle: Handle): Hono {
+function api(guard: TestGuard, chain: readonly Rules[], handle: Handle): Hono {
   const app = new Hono();
   for (const rules of chain.slice(0, -1)) app.use("/", protect(guard, rules));
   app.get("/", protect(guard, chain.at(-1)), (c) => new Response(handle(c.var.auth)));

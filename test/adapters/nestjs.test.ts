@@ -7,13 +7,13 @@ import { ExecutionContextHost } from "@nestjs/core/helpers/execution-context-hos
 import { ExpressAdapter } from "@nestjs/platform-express";
 import { FastifyAdapter } from "@nestjs/platform-fastify";
 import { Auth, protect, type ValidVerdict } from "../../src/adapters/nestjs.ts";
-import { adapterContract, setUp } from "./contract.ts";
-import { bearer, over, type Send } from "./sending.ts";
+import { adapterContract, setUp } from "./http-contract.ts";
+import { bearer, sender, type Send } from "./http-client.ts";
 
 async function listen(t: TestContext, app: INestApplication): Promise<Send> {
   t.after(async () => await app.close());
   await app.listen(0, "127.0.0.1");
-  return over((app.getHttpServer().address() as AddressInfo).port);
+  return sender((app.getHttpServer().address() as AddressInfo).port);
 }
 
 /** Decorators without their syntax, which Node does not strip. */

@@ -3,8 +3,8 @@ import { createServer, IncomingMessage, ServerResponse, type RequestListener } f
 import { Socket } from "node:net";
 import { test, type TestContext } from "node:test";
 import { protect, type AuthenticatedRequest } from "../../src/adapters/node-http.ts";
-import { adapterContract, setUp } from "./contract.ts";
-import { bearer, serving, type Send } from "./sending.ts";
+import { adapterContract, setUp } from "./http-contract.ts";
+import { bearer, serving, type Send } from "./http-client.ts";
 
 async function listen(t: TestContext, listener: RequestListener): Promise<Send> {
   return await serving(t, createServer(listener).listen(0, "127.0.0.1"));

@@ -8,7 +8,7 @@ import { Server } from "socket.io";
 import { WebSocketServer } from "ws";
 import { protect as protectSockets, type AuthData } from "../../src/adapters/socket-io.ts";
 import { protect } from "../../src/adapters/ws.ts";
-import { createConnections, type Connections } from "../../src/guard/connections.ts";
+import { createConnections, type Connections } from "../../src/connections/index.ts";
 import { createGuard, staticKeys } from "../../src/index.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
 import { createMint, FakeClock, type Mint } from "../../src/testing/index.ts";

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test, type TestContext } from "node:test";
-import { createConnections } from "../../src/guard/connections.ts";
+import { createConnections } from "../../src/connections/index.ts";
 import { createGuard, staticKeys } from "../../src/index.ts";
 import { redisStore } from "../../src/stores/redis.ts";
 import { createFaultProxy, createMint } from "../../src/testing/index.ts";
-import { opened } from "../guard/connections/world.ts";
-import { noRedis, RedisServer, until } from "../support/redis-servers.ts";
+import { openConnection } from "../connections/fixture.ts";
+import { noRedis, RedisServer, waitUntil } from "../support/redis-servers.ts";
 
 const issuer = "https://id.example";
 const audience = "https://api.example";
@@ -44,8 +44,8 @@ void describe(
             await guard.close();
             await store.close();
           });
-          const alice = await opened(connections, mint.token({ sub: "alice", iat: 0 }));
-          const bob = await opened(connections, mint.token({ sub: "bob" }));
+          const alice = await openConnection(connections, mint.token({ sub: "alice", iat: 0 }));
+          const bob = await openConnection(connections, mint.token({ sub: "bob" }));
           return { alice, bob, connections };
         }),
       );
@@ -65,34 +65,35 @@ void describe(
       proxy.set({ kind: "black-hole" });
       await revoke("alice");
       const areClosed = async () =>
-        await Promise.resolve(connected.every(({ alice }) => alice.line.code === 4503));
-      await until(areClosed, "the two that hear it");
-      assert.equal(cut.alice.line.code, null, "it cannot know yet");
+        await Promise.resolve(connected.every(({ alice }) => alice.transport.code === 4503));
+      await waitUntil(areClosed, "the two that hear it");
+      assert.equal(cut.alice.transport.code, null, "it cannot know yet");
       proxy.set({ kind: "pass" });
-      await until(
-        async () => await Promise.resolve(cut.alice.line.closed !== null),
+      await waitUntil(
+        async () => await Promise.resolve(cut.alice.transport.closed !== null),
         "the one that catches up",
         B_MS + 2_000,
       );
-      assert.equal(cut.alice.line.code, 4503);
-      for (const { bob } of [...connected, cut]) assert.equal(bob.line.code, null);
+      assert.equal(cut.alice.transport.code, 4503);
+      for (const { bob } of [...connected, cut]) assert.equal(bob.transport.code, null);
     });
 
     void test("fault 49, law 1: one that cannot catch up sends everybody away at B, to come back later, and calls nobody invalid", async (t) => {
       const { proxy, connected, cut, revoke } = await three(t, "bound:");
       proxy.set({ kind: "refuse" });
       await revoke("alice");
-      await until(
-        async () => await Promise.resolve(cut.alice.line.closed !== null && cut.bob.line.closed !== null),
+      await waitUntil(
+        async () =>
+          await Promise.resolve(cut.alice.transport.closed !== null && cut.bob.transport.closed !== null),
         "the bound",
         B_MS + 3_000,
       );
-      for (const { line } of [cut.alice, cut.bob]) {
-        assert.equal(line.code, 4453);
-        assert.ok((line.closed?.retryAfter ?? 0) >= 1);
+      for (const { transport } of [cut.alice, cut.bob]) {
+        assert.equal(transport.code, 4453);
+        assert.ok((transport.closed?.retryAfter ?? 0) >= 1);
       }
       for (const { alice, bob } of connected) {
-        assert.deepEqual([alice.line.code, bob.line.closed], [4503, null]);
+        assert.deepEqual([alice.transport.code, bob.transport.closed], [4503, null]);
       }
     });
   },

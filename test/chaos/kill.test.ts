@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openPlace } from "../soak/place.ts";
+import { openDeployment } from "../soak/environment.ts";
 import { verify } from "../support/auth-calls.ts";
-import { hasOneSuccessor, killRounds } from "../support/kill-rounds.ts";
+import { assertOneSuccessor, runKillRounds } from "../support/kill-rounds.ts";
 import { noRedis } from "../support/redis-servers.ts";
 
 const SESSIONS = 8;
@@ -18,16 +18,16 @@ for (const [name, rounds] of [
     `fault 40: after kill -9 at a random point of a rotation on ${name}, ${rounds} times, every session is usable and none forks`,
     { skip: name === "Redis" && noRedis, timeout: TIMEOUT_MS },
     async (t) => {
-      const place = await openPlace(name);
+      const place = await openDeployment(name);
       t.after(async () => await place.close());
       const start = async () => await place.start();
       const { store } = place;
-      const killed = await killRounds({ start, store, rounds, sessions: SESSIONS, random: Math.random });
+      const killed = await runKillRounds({ start, store, rounds, sessions: SESSIONS, random: Math.random });
       t.diagnostic(`${killed.lost} of ${rounds * SESSIONS} answers were lost to the kills`);
       assert.ok(killed.lost > 0, "the kills hit no rotation: the test proves nothing");
       for (const client of killed.clients) {
         assert.equal(await verify(killed.service.url, client.tokens.access_token), 200);
-        await hasOneSuccessor(killed.service.url, client);
+        await assertOneSuccessor(killed.service.url, client);
       }
     },
   );

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { login, refresh, refreshed, verify, type Tokens } from "../support/auth-calls.ts";
+import { login, refresh, refreshOrFail, verify, type Tokens } from "../support/auth-calls.ts";
 import { startService, type ServiceProcess } from "../support/service-process.ts";
 
 const ROUNDS = 5;
@@ -43,7 +43,7 @@ describe("two services on one SQLite file", () => {
 
       const successor = successors[0] as Tokens;
       assert.equal(await verify(base(round + 1), successor.access_token), 200);
-      const next = await refreshed(base(round), successor.refresh_token);
+      const next = await refreshOrFail(base(round), successor.refresh_token);
       assert.equal(next.session_id, first.session_id);
       assert.equal((await refresh(base(round + 1), first.refresh_token)).status, 409);
       assert.equal(await verify(base(round), next.access_token), 200);
@@ -52,7 +52,7 @@ describe("two services on one SQLite file", () => {
 
   test("law 8: two processes that use each other's successors in turn keep one session alive", async () => {
     let tokens = await login(base(0));
-    for (let turn = 1; turn <= 40; turn++) tokens = await refreshed(base(turn), tokens.refresh_token);
+    for (let turn = 1; turn <= 40; turn++) tokens = await refreshOrFail(base(turn), tokens.refresh_token);
     assert.equal(await verify(base(1), tokens.access_token), 200);
   });
 });

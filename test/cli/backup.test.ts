@@ -7,12 +7,12 @@ import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { localFiles } from "../../src/server/local-store.ts";
+import { localFiles } from "../../src/server/store/local-store.ts";
 import { sqliteStore } from "../../src/stores/sqlite.ts";
-import { temporaryData } from "../server/temporary.ts";
-import { login, refreshed } from "../support/auth-calls.ts";
+import { temporaryDataDir } from "../server/temporary-settings.ts";
+import { login, refreshOrFail } from "../support/auth-calls.ts";
 import { serviceEnvironment, startService } from "../support/service-process.ts";
-import { holdfast } from "./cli-process.ts";
+import { runHoldfast } from "./cli-process.ts";
 
 const cli = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
 
@@ -22,7 +22,7 @@ async function drafts(folder: string): Promise<string[]> {
 }
 
 test("fault 42: a back-up beside a service under load is whole, private and replaces nothing", async (t) => {
-  const data = await temporaryData();
+  const data = await temporaryDataDir();
   const service = await startService(data);
   t.after(async () => await service.stop());
   const folder = dirname(data);
@@ -32,11 +32,11 @@ test("fault 42: a back-up beside a service under load is whole, private and repl
   const over = new AbortController();
   const load = async () => {
     for (let { refresh_token: token } = await login(service.url); !over.signal.aborted;) {
-      ({ refresh_token: token } = await refreshed(service.url, token));
+      ({ refresh_token: token } = await refreshOrFail(service.url, token));
     }
   };
   const loads = [load(), load(), load()];
-  const done = await holdfast(["backup", file], { data });
+  const done = await runHoldfast(["backup", file], { data });
   over.abort();
   await Promise.all(loads);
 
@@ -48,7 +48,7 @@ test("fault 42: a back-up beside a service under load is whole, private and repl
   assert.ok(!(await readFile(file, "latin1")).includes(secret));
 
   const bytes = await readFile(file);
-  const again = await holdfast(["backup", file], { data });
+  const again = await runHoldfast(["backup", file], { data });
   assert.equal(again.code, 1);
   assert.match(again.err, /exists already: a back-up replaces nothing/);
   assert.ok(bytes.equals(await readFile(file)));
@@ -60,7 +60,7 @@ test("fault 42: a back-up beside a service under load is whole, private and repl
 });
 
 test("a back-up that cannot be made says why, and leaves nothing behind", async () => {
-  const data = await temporaryData();
+  const data = await temporaryDataDir();
   const service = await startService(data);
   await service.stop();
   const folder = dirname(data);
@@ -79,21 +79,21 @@ test("a back-up that cannot be made says why, and leaves nothing behind", async 
     ],
   ];
   for (const [file, message, settings = {}] of failures) {
-    const { code, err } = await holdfast(["backup", file], { data, settings });
+    const { code, err } = await runHoldfast(["backup", file], { data, settings });
     assert.equal(code, 1);
     assert.match(err, message);
     assert.doesNotMatch(err, /\n\s+at /);
   }
-  assert.equal((await holdfast(["backup"], { data })).code, 2);
+  assert.equal((await runHoldfast(["backup"], { data })).code, 2);
   assert.deepEqual((await readdir(folder)).toSorted(), ["data", "data.local"]);
 });
 
 test("fault 42: damaged data are not backed up: the last good back-up stays the last one", async () => {
-  const data = await temporaryData();
+  const data = await temporaryDataDir();
   await (await startService(data)).stop();
   const bytes = await readFile(localFiles(data).data);
   await writeFile(localFiles(data).data, bytes.fill(0xa5, 4096, bytes.length - 4096));
-  const { code, err } = await holdfast(["backup", `${data}.backup`], { data });
+  const { code, err } = await runHoldfast(["backup", `${data}.backup`], { data });
   assert.equal(code, 1);
   assert.match(err, /damaged/);
   await assert.rejects(stat(`${data}.backup`));
@@ -110,16 +110,16 @@ async function largeData(data: string): Promise<void> {
 }
 
 test("fault 42: a disk that fills up leaves no back-up", { skip: process.platform === "win32" }, async () => {
-  const data = await temporaryData();
+  const data = await temporaryDataDir();
   await largeData(data);
-  const { code, err } = await holdfast(["backup", `${data}.backup`], { data, fileBlocks: 2048 });
+  const { code, err } = await runHoldfast(["backup", `${data}.backup`], { data, fileBlocks: 2048 });
   assert.equal(code, 1, err);
   assert.match(err, /the copy of .* cannot be used: /);
   assert.deepEqual((await readdir(dirname(data))).toSorted(), ["data"]);
 });
 
 test("fault 42: a back-up that is killed leaves a whole file or none", async () => {
-  const data = await temporaryData();
+  const data = await temporaryDataDir();
   await largeData(data);
   const folder = dirname(data);
   let whole = 0;

@@ -6,14 +6,14 @@ import { serviceEnvironment } from "../support/service-process.ts";
 
 const cli = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
 
-export interface Finished {
+export interface CommandResult {
   readonly code: number | null;
   readonly out: string;
   readonly err: string;
 }
 
 /** Runs one command of the real CLI to its end. */
-export async function holdfast(
+export async function runHoldfast(
   args: readonly string[],
   options: {
     data?: string;
@@ -23,7 +23,7 @@ export async function holdfast(
     /** How long files may get, in blocks of 512 or 1,024 bytes, as the shell counts. */
     fileBlocks?: number;
   } = {},
-): Promise<Finished> {
+): Promise<CommandResult> {
   const env = serviceEnvironment(options.data ?? "never-made", options.settings);
   const command = [process.execPath, "--no-warnings", ...(options.nodeArgs ?? []), cli, ...args];
   // Who ignores the signal is told EFBIG, as a full disk tells ENOSPC.

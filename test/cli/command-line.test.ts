@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
-import { holdfast } from "./cli-process.ts";
+import { runHoldfast } from "./cli-process.ts";
 
 const names = [
   "serve",
@@ -21,7 +21,7 @@ const names = [
 ];
 
 test("--help lists every command, with examples and exit codes", async () => {
-  const { code, out } = await holdfast(["--help"]);
+  const { code, out } = await runHoldfast(["--help"]);
   assert.equal(code, 0);
   for (const name of names) assert.match(out, new RegExp(`^  ${name} `, "m"));
   assert.match(out, /Examples:/);
@@ -30,7 +30,7 @@ test("--help lists every command, with examples and exit codes", async () => {
 
 for (const name of names) {
   test(`${name} --help explains it with an example`, async () => {
-    const { code, out } = await holdfast([...name.split(" "), "--help"]);
+    const { code, out } = await runHoldfast([...name.split(" "), "--help"]);
     assert.equal(code, 0);
     assert.match(out, new RegExp(`^holdfast ${name}: .+\n\nUsage: holdfast ${name}`));
     assert.match(out, /Examples:\n  (?:\w+=\S+ )*holdfast /);
@@ -41,7 +41,7 @@ test("--version prints the package's version", async () => {
   const manifest = JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8")) as {
     version: string;
   };
-  assert.deepEqual(await holdfast(["--version"]), { code: 0, out: `${manifest.version}\n`, err: "" });
+  assert.deepEqual(await runHoldfast(["--version"]), { code: 0, out: `${manifest.version}\n`, err: "" });
 });
 
 for (const [node, code, said] of [
@@ -52,7 +52,9 @@ for (const [node, code, said] of [
 ] as const) {
   test(`on Node ${node} the command ${code === 0 ? "runs" : "says in one line what it needs"}`, async () => {
     const pretend = `Object.defineProperty(process, "versions", { value: { ...process.versions, node: "${node}" } })`;
-    const done = await holdfast(["--version"], { nodeArgs: ["--import", `data:text/javascript,${pretend}`] });
+    const done = await runHoldfast(["--version"], {
+      nodeArgs: ["--import", `data:text/javascript,${pretend}`],
+    });
     assert.equal(done.code, code);
     assert.match(done.err, said);
   });
@@ -74,7 +76,7 @@ const misunderstood: [string[], RegExp][] = [
 ];
 for (const [args, message] of misunderstood) {
   test(`"holdfast ${args.join(" ")}" is not understood: exit code 2 and one line that says why`, async () => {
-    const { code, out, err } = await holdfast(args);
+    const { code, out, err } = await runHoldfast(args);
     assert.equal(code, 2);
     assert.equal(out, "");
     assert.match(err, /^holdfast: .+\n$/);
@@ -84,7 +86,7 @@ for (const [args, message] of misunderstood) {
 
 test("law 5: wrong settings are refused by name, all at once, and no value is printed", async () => {
   const settings = { HOLDFAST_PROT: "hunter2", HOLDFAST_SECRET: "hunter2", HOLDFAST_PORT: "hunter2" };
-  const { code, err } = await holdfast(["serve"], { settings });
+  const { code, err } = await runHoldfast(["serve"], { settings });
   assert.equal(code, 1);
   for (const name of ["HOLDFAST_PROT", "HOLDFAST_SECRET", "HOLDFAST_PORT"]) assert.ok(err.includes(name));
   assert.doesNotMatch(err, /hunter2|\n\s+at /);

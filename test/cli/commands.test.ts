@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { localFiles } from "../../src/server/local-store.ts";
-import { temporaryData } from "../server/temporary.ts";
-import { login, post, refresh, until, verify } from "../support/auth-calls.ts";
+import { localFiles } from "../../src/server/store/local-store.ts";
+import { temporaryDataDir } from "../server/temporary-settings.ts";
+import { login, post, refresh, measureUntil, verify } from "../support/auth-calls.ts";
 import { startService, type ServiceProcess } from "../support/service-process.ts";
-import { holdfast } from "./cli-process.ts";
+import { runHoldfast } from "./cli-process.ts";
 
 async function running(t: TestContext): Promise<{ data: string; service: ServiceProcess }> {
-  const data = await temporaryData();
+  const data = await temporaryDataDir();
   const service = await startService(data);
   t.after(async () => await service.stop());
   return { data, service };
@@ -22,19 +22,19 @@ test("user add, list and passwd work on the data of a running service", async (t
   const signIn = async (username: string, password: string) =>
     (await post(service.url, "/auth/login", { username, password })).status;
 
-  const added = await holdfast(["user", "add", "bob", "--scope", "a", "--scope", "b"], {
+  const added = await runHoldfast(["user", "add", "bob", "--scope", "a", "--scope", "b"], {
     data,
     input: "first password\n",
   });
   assert.deepEqual(added, { code: 0, out: "added bob\n", err: "" });
   assert.equal(await signIn("bob", "first password"), 200);
 
-  const twice = await holdfast(["user", "add", "bob"], { data, input: "other password" });
+  const twice = await runHoldfast(["user", "add", "bob"], { data, input: "other password" });
   assert.equal(twice.code, 1);
   assert.match(twice.err, /there is a user bob already/);
-  assert.equal((await holdfast(["user", "add", "carol"], { data, input: "short" })).code, 1);
+  assert.equal((await runHoldfast(["user", "add", "carol"], { data, input: "short" })).code, 1);
 
-  const { out } = await holdfast(["user", "list"], { data });
+  const { out } = await runHoldfast(["user", "list"], { data });
   assert.deepEqual(
     out
       .trim()
@@ -46,60 +46,63 @@ test("user add, list and passwd work on the data of a running service", async (t
     ],
   );
 
-  const changed = await holdfast(["user", "passwd", "bob"], { data, input: "second password\n" });
+  const changed = await runHoldfast(["user", "passwd", "bob"], { data, input: "second password\n" });
   assert.equal(changed.code, 0, changed.err);
   assert.equal(await signIn("bob", "first password"), 401);
   assert.equal(await signIn("bob", "second password"), 200);
-  assert.equal((await holdfast(["user", "passwd", "dave"], { data, input: "some password" })).code, 1);
+  assert.equal((await runHoldfast(["user", "passwd", "dave"], { data, input: "some password" })).code, 1);
 });
 
 test("law 3: what the command line revokes, a running service refuses", async (t) => {
   const { data, service } = await running(t);
   const refused = async (token: string) =>
-    await until(async () => (await verify(service.url, token)) === 401, DEADLINE_MS);
+    await measureUntil(async () => (await verify(service.url, token)) === 401, DEADLINE_MS);
 
   const session = await login(service.url);
   const others = await login(service.url);
-  const one = await holdfast(["revoke", "--session", session.session_id], { data });
+  const one = await runHoldfast(["revoke", "--session", session.session_id], { data });
   assert.equal(one.code, 0, one.err);
   assert.ok((await refused(session.access_token)) < DEADLINE_MS);
   assert.equal((await refresh(service.url, session.refresh_token)).status, 400);
   assert.equal(await verify(service.url, others.access_token), 200);
 
   const { jti } = JSON.parse(atob(others.access_token.split(".")[1] ?? "")) as { jti: string };
-  assert.equal((await holdfast(["revoke", "--token-id", jti], { data })).code, 0);
+  assert.equal((await runHoldfast(["revoke", "--token-id", jti], { data })).code, 0);
   assert.ok((await refused(others.access_token)) < DEADLINE_MS);
 
   const last = await login(service.url);
-  assert.equal((await holdfast(["revoke", "--user", "alice"], { data })).code, 0);
+  assert.equal((await runHoldfast(["revoke", "--user", "alice"], { data })).code, 0);
   assert.ok((await refused(last.access_token)) < DEADLINE_MS);
-  assert.equal((await holdfast(["revoke", "--user", "nobody"], { data })).code, 1);
+  assert.equal((await runHoldfast(["revoke", "--user", "nobody"], { data })).code, 1);
 });
 
 test("keys list and rotate show and change which key signs, also after its revocation; tokens signed before stay valid", async (t) => {
   const { data, service } = await running(t);
   const before = await login(service.url);
   const states = async () =>
-    (await holdfast(["keys", "list"], { data })).out
+    (await runHoldfast(["keys", "list"], { data })).out
       .trim()
       .split("\n")
       .map((line) => line.split("\t"));
   const [signing, next] = await states();
   assert.deepEqual([signing?.[3], next?.[3]], ["signs", "published, signs next"]);
-  const rotated = await holdfast(["keys", "rotate"], { data });
+  const rotated = await runHoldfast(["keys", "rotate"], { data });
   assert.deepEqual([rotated.code, rotated.out], [0, `signs now: ${next?.[0]}\n`]);
   assert.deepEqual(
     (await states()).map((row) => row[3]?.replace(/\d+ s/, "… s")),
     ["retired … s ago", "signs", "published, signs next"],
   );
   assert.equal(await verify(service.url, before.access_token), 200);
-  assert.equal((await holdfast(["revoke", "--key", signing?.[0] ?? ""], { data })).code, 0);
-  const gone = await until(async () => (await verify(service.url, before.access_token)) === 401, DEADLINE_MS);
+  assert.equal((await runHoldfast(["revoke", "--key", signing?.[0] ?? ""], { data })).code, 0);
+  const gone = await measureUntil(
+    async () => (await verify(service.url, before.access_token)) === 401,
+    DEADLINE_MS,
+  );
   assert.ok(gone < DEADLINE_MS);
-  assert.equal((await holdfast(["revoke", "--key", next?.[0] ?? ""], { data })).code, 0);
+  assert.equal((await runHoldfast(["revoke", "--key", next?.[0] ?? ""], { data })).code, 0);
   const goesOn = async () => (await verify(service.url, (await login(service.url)).access_token)) === 200;
   assert.ok(
-    (await until(goesOn, DEADLINE_MS)) < DEADLINE_MS,
+    (await measureUntil(goesOn, DEADLINE_MS)) < DEADLINE_MS,
     "the service signs with a key that was not revoked",
   );
 });
@@ -108,7 +111,7 @@ test("token inspect decodes a token and tells why it is or is not valid, without
   const { data, service } = await running(t);
   const tokens = await login(service.url);
   const [header = "", claims = "", signature = ""] = tokens.access_token.split(".");
-  const good = await holdfast(["token", "inspect"], { data, input: `${tokens.access_token}\n` });
+  const good = await runHoldfast(["token", "inspect"], { data, input: `${tokens.access_token}\n` });
   assert.equal(good.code, 0, good.err);
   assert.match(good.out, /"alg": "ES256"/);
   assert.match(good.out, /expires {3,}\d{4}-.*, in \d+ minutes/);
@@ -116,16 +119,16 @@ test("token inspect decodes a token and tells why it is or is not valid, without
   assert.ok(!good.out.includes(signature));
 
   const forged = `${header}.${claims}.${"A".repeat(86)}`;
-  const bad = await holdfast(["token", "inspect", forged], { data });
+  const bad = await runHoldfast(["token", "inspect", forged], { data });
   assert.equal(bad.code, 1);
   assert.match(bad.out, /^invalid \(bad_signature\): its signature is not by this service's key/m);
 
   await post(service.url, "/auth/logout", { refresh_token: tokens.refresh_token });
-  const ended = await holdfast(["token", "inspect"], { data, input: tokens.access_token });
+  const ended = await runHoldfast(["token", "inspect"], { data, input: tokens.access_token });
   assert.match(ended.out, /^invalid \(revoked\): it was revoked/m);
 
   const steering = `${btoa('{"alg":"\\u001b[2J"}')}.x.x`;
-  const odd = await holdfast(["token", "inspect"], { data, input: steering });
+  const odd = await runHoldfast(["token", "inspect"], { data, input: steering });
   assert.match(odd.out, /claims cannot be read\ninvalid \(malformed\)/);
   assert.ok(!odd.out.includes("\u001b"));
 });
@@ -138,15 +141,18 @@ test("law 3: a command asks the store what is revoked, and leaves alone what the
   const kept = () => readdirSync(folder).map((file) => [file, readFileSync(join(folder, file), "utf8")]);
   const before = kept();
   assert.notEqual(before.length, 0);
-  assert.equal((await holdfast(["revoke", "--session", session], { data })).code, 0);
-  assert.match((await holdfast(["token", "inspect"], { data, input: token })).out, /^invalid \(revoked\)/m);
+  assert.equal((await runHoldfast(["revoke", "--session", session], { data })).code, 0);
+  assert.match(
+    (await runHoldfast(["token", "inspect"], { data, input: token })).out,
+    /^invalid \(revoked\)/m,
+  );
   assert.deepEqual(kept(), before);
 });
 
 test("revoking what the store does not know is done all the same, and noted", async (t) => {
   const { data } = await running(t);
   for (const option of ["session", "key"]) {
-    const { code, out, err } = await holdfast(["revoke", `--${option}`, "nope"], { data });
+    const { code, out, err } = await runHoldfast(["revoke", `--${option}`, "nope"], { data });
     assert.deepEqual([code, out], [0, `revoked ${option} nope\n`]);
     assert.match(err, new RegExp(`the store knows no ${option} nope`));
   }

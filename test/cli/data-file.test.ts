@@ -5,14 +5,14 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import { localFiles } from "../../src/server/local-store.ts";
-import { temporaryData } from "../server/temporary.ts";
+import { localFiles } from "../../src/server/store/local-store.ts";
+import { temporaryDataDir } from "../server/temporary-settings.ts";
 import { startService } from "../support/service-process.ts";
-import { holdfast } from "./cli-process.ts";
+import { runHoldfast } from "./cli-process.ts";
 
 /** A service that ran once and ended, so that its data file is whole. */
 async function usedData(): Promise<string> {
-  const data = await temporaryData();
+  const data = await temporaryDataDir();
   const service = await startService(data);
   assert.equal(await service.stop(), 0);
   return data;
@@ -62,7 +62,7 @@ for (const [what, message, damage] of damages) {
     const file = localFiles(data).data;
     for (const suffix of ["-wal", "-shm"]) await rm(file + suffix, { force: true });
     await damage(file);
-    const { code, out, err } = await holdfast(["serve"], { data });
+    const { code, out, err } = await runHoldfast(["serve"], { data });
     assert.equal(code, 1, out);
     assert.match(err, message);
     assert.ok(err.includes(file), err);
@@ -75,8 +75,8 @@ test("an occupied port is refused at start, naming address and setting, before a
   t.after(() => other.close());
   await once(other, "listening");
   const { port } = other.address() as AddressInfo;
-  const data = await temporaryData();
-  const { code, err } = await holdfast(["serve"], { data, settings: { HOLDFAST_PORT: String(port) } });
+  const data = await temporaryDataDir();
+  const { code, err } = await runHoldfast(["serve"], { data, settings: { HOLDFAST_PORT: String(port) } });
   assert.equal(code, 1);
   assert.match(err, new RegExp(`^holdfast: cannot listen on http://127.0.0.1:${port}: it is in use`));
   assert.match(err, /choose another HOLDFAST_PORT\n$/);
@@ -85,7 +85,7 @@ test("an occupied port is refused at start, naming address and setting, before a
 
 test("data under another secret is refused at start", async () => {
   const data = await usedData();
-  const { code, err } = await holdfast(["serve"], {
+  const { code, err } = await runHoldfast(["serve"], {
     data,
     settings: { HOLDFAST_SECRET: "another".repeat(6) },
   });
@@ -95,15 +95,15 @@ test("data under another secret is refused at start", async () => {
 });
 
 test("a command beside no data says where it looked and makes nothing", async () => {
-  const data = await temporaryData();
-  const { code, err } = await holdfast(["user", "list"], { data });
+  const data = await temporaryDataDir();
+  const { code, err } = await runHoldfast(["user", "list"], { data });
   assert.equal(code, 1);
   assert.ok(err.includes(localFiles(data).data), err);
 });
 
 test("the value of an option may begin with a dash, as one id in sixty-four does", async () => {
-  const data = await temporaryData();
-  const { code, err } = await holdfast(["revoke", "--key", "-Zt4qK0"], { data });
+  const data = await temporaryDataDir();
+  const { code, err } = await runHoldfast(["revoke", "--key", "-Zt4qK0"], { data });
   assert.equal(code, 1);
   assert.ok(err.includes(localFiles(data).data), err);
 });

@@ -4,18 +4,18 @@ import { once } from "node:events";
 import { test, type TestContext } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { localFiles } from "../../src/server/local-store.ts";
-import type { Store } from "../../src/stores/contracts.ts";
+import { localFiles } from "../../src/server/store/local-store.ts";
+import type { Store } from "../../src/stores/store.ts";
 import { redisStore } from "../../src/stores/redis.ts";
-import { fillRedis } from "../../src/stores/redis/filling.ts";
+import { openRedisImport } from "../../src/stores/redis/import.ts";
 import { sqliteStore } from "../../src/stores/sqlite.ts";
-import { openAlone } from "../../src/stores/sqlite/alone.ts";
-import { contentsOf } from "../../src/stores/sqlite/contents.ts";
-import { temporaryData } from "../server/temporary.ts";
-import { login, post, refresh, refreshed, verify, type Tokens } from "../support/auth-calls.ts";
+import { openExclusive } from "../../src/stores/sqlite/offline.ts";
+import { readDump } from "../../src/stores/sqlite/dump.ts";
+import { temporaryDataDir } from "../server/temporary-settings.ts";
+import { login, post, refresh, refreshOrFail, verify, type Tokens } from "../support/auth-calls.ts";
 import { noRedis, RedisServer, startCluster } from "../support/redis-servers.ts";
 import { serviceEnvironment, startService, type ServiceProcess } from "../support/service-process.ts";
-import { holdfast } from "./cli-process.ts";
+import { runHoldfast } from "./cli-process.ts";
 
 const cli = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
 const options = { skip: noRedis };
@@ -32,7 +32,7 @@ async function servedData<T>(
   t: TestContext,
   use: (service: ServiceProcess) => Promise<T>,
 ): Promise<[string, T]> {
-  const data = await temporaryData();
+  const data = await temporaryDataDir();
   const service = await startService(data, { HOLDFAST_SECRET: secret });
   t.after(async () => await service.stop("SIGKILL"));
   const made = await use(service);
@@ -41,7 +41,7 @@ async function servedData<T>(
 }
 
 const migrate = async (data: string, to: string, settings: Record<string, string> = {}) =>
-  await holdfast(["migrate", "--to", to], { data, settings: { HOLDFAST_SECRET: secret, ...settings } });
+  await runHoldfast(["migrate", "--to", to], { data, settings: { HOLDFAST_SECRET: secret, ...settings } });
 
 const onRedis = (redis: RedisServer) => ({
   HOLDFAST_STORE: "redis",
@@ -72,7 +72,7 @@ test(
     const [data, made] = await servedData(t, async ({ url }) => {
       const kept = await login(url);
       const rotated = await login(url);
-      const next = await refreshed(url, rotated.refresh_token);
+      const next = await refreshOrFail(url, rotated.refresh_token);
       const ended = await login(url);
       await post(url, "/auth/logout", { refresh_token: ended.refresh_token });
       return { kept, rotated, next, ended };
@@ -100,7 +100,7 @@ test(
     const tail = await moved.revocations.after(position);
     assert.deepEqual(tail, { status: "ok", entries: before.log.entries });
 
-    const stale = await holdfast(["serve"], { data, settings: { HOLDFAST_SECRET: secret } });
+    const stale = await runHoldfast(["serve"], { data, settings: { HOLDFAST_SECRET: secret } });
     assert.equal(stale.code, 1);
     assert.match(stale.err, /were moved to redis .*: set HOLDFAST_STORE=redis/);
 
@@ -110,9 +110,9 @@ test(
     assert.equal(await verify(url, kept.access_token), 200);
     assert.equal(await verify(url, ended.access_token), 401);
     // The lost answer of before the move is repeated, as if nothing had happened.
-    assert.equal((await refreshed(url, rotated.refresh_token)).refresh_token, next.refresh_token);
-    await refreshed(url, next.refresh_token);
-    await refreshed(url, kept.refresh_token);
+    assert.equal((await refreshOrFail(url, rotated.refresh_token)).refresh_token, next.refresh_token);
+    await refreshOrFail(url, next.refresh_token);
+    await refreshOrFail(url, kept.refresh_token);
     assert.equal((await refresh(url, ended.refresh_token)).status, 400);
     assert.equal(
       (await post(url, "/auth/logout-all", { refresh_token: (await login(url)).refresh_token })).status,
@@ -158,7 +158,7 @@ test(
     t.after(async () => await service.stop("SIGKILL"));
     const inUse = await migrate(data, redis.url);
     assert.match(inUse.err, /is in use: stop every service/);
-    const next = await refreshed(service.url, tokens.refresh_token);
+    const next = await refreshOrFail(service.url, tokens.refresh_token);
     assert.equal(await service.stop(), 0);
 
     // It was begun above and given up; what happened since is in it all the same.
@@ -169,7 +169,7 @@ test(
     assert.equal((await migrate(data, redis.url)).code, 0);
     const moved = await startService(data, onRedis(redis));
     t.after(async () => await moved.stop("SIGKILL"));
-    await refreshed(moved.url, next.refresh_token);
+    await refreshOrFail(moved.url, next.refresh_token);
   },
 );
 
@@ -204,14 +204,14 @@ test(
       // Some more, so that it takes a while.
       await padded(data);
       if ((await interrupted(data, redis, afterMs)) === null) {
-        const half = await holdfast(["user", "list"], { data, settings: onRedis(redis) });
+        const half = await runHoldfast(["user", "list"], { data, settings: onRedis(redis) });
         if (half.code !== 0) assert.match(half.err, /has not been filled completely/);
         halfway++;
       }
       const { code, err } = await migrate(data, redis.url);
       assert.equal(code, 0, err);
       const service = await startService(data, onRedis(redis));
-      for (const client of clients) await refreshed(service.url, client.refresh_token);
+      for (const client of clients) await refreshOrFail(service.url, client.refresh_token);
       assert.equal(await service.stop(), 0);
       await redis.stop();
     }
@@ -221,7 +221,7 @@ test(
 
 /** Adds audit events and sessions that nobody has a token of. */
 async function padded(data: string): Promise<void> {
-  const db = openAlone(localFiles(data).data);
+  const db = openExclusive(localFiles(data).data);
   db.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
     INSERT INTO audit ("at", kind, detail) SELECT i, 'login', hex(randomblob(100)) FROM n`);
   db.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
@@ -253,13 +253,13 @@ test(
     assert.equal(child.exitCode, 1);
     assert.match(err, /^holdfast: redis 127\.0\.0\.1/);
     const service = await startService(data, { HOLDFAST_SECRET: secret });
-    const next = await refreshed(service.url, tokens.refresh_token);
+    const next = await refreshOrFail(service.url, tokens.refresh_token);
     assert.equal(await service.stop(), 0);
     await redis.up();
     assert.equal((await migrate(data, redis.url)).code, 0);
     const moved = await startService(data, onRedis(redis));
     t.after(async () => await moved.stop("SIGKILL"));
-    await refreshed(moved.url, next.refresh_token);
+    await refreshOrFail(moved.url, next.refresh_token);
   },
 );
 
@@ -275,14 +275,14 @@ test("a move to a cluster puts every record where it is looked for", options, as
   const before = await seenOf(file, sessions);
   await file.close();
   const target = { cluster: cluster.urls, replicas: 1 };
-  const db = openAlone(localFiles(data).data);
-  const filling = await fillRedis(target);
-  const contents = contentsOf(db);
+  const db = openExclusive(localFiles(data).data);
+  const filling = await openRedisImport(target);
+  const contents = readDump(db);
   const { id } = before;
-  assert.equal(await filling.claim(id ?? "", contents.log.end.epoch, { begin: true }), "claimed");
+  assert.equal(await filling.claim(id ?? "", contents.log.end.epoch, { startIfEmpty: true }), "claimed");
   assert.equal(await filling.copy(contents), 3);
   await filling.finish(id ?? "");
-  assert.equal(await filling.claim(id ?? "", contents.log.end.epoch, { begin: true }), "finished");
+  assert.equal(await filling.claim(id ?? "", contents.log.end.epoch, { startIfEmpty: true }), "finished");
   await filling.close();
   db.close();
   const moved = await redisStore(target);

@@ -7,12 +7,12 @@ import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { localFiles } from "../../src/server/local-store.ts";
+import { localFiles } from "../../src/server/store/local-store.ts";
 import { sqliteStore } from "../../src/stores/sqlite.ts";
-import { temporaryData } from "../server/temporary.ts";
-import { login, post, refresh, refreshed, verify } from "../support/auth-calls.ts";
+import { temporaryDataDir } from "../server/temporary-settings.ts";
+import { login, post, refresh, refreshOrFail, verify } from "../support/auth-calls.ts";
 import { serviceEnvironment, startService, type ServiceProcess } from "../support/service-process.ts";
-import { holdfast } from "./cli-process.ts";
+import { runHoldfast } from "./cli-process.ts";
 
 const cli = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
 
@@ -23,7 +23,7 @@ async function started(t: TestContext, data: string): Promise<ServiceProcess> {
 }
 
 async function done(args: readonly string[], data: string): Promise<string> {
-  const { code, out, err } = await holdfast(args, { data });
+  const { code, out, err } = await runHoldfast(args, { data });
   assert.equal(code, 0, err);
   return out;
 }
@@ -44,7 +44,7 @@ async function loginStatus({ url }: ServiceProcess): Promise<number> {
 }
 
 test("law 3, law 8: after a restore no token of before is good: neither revoked, nor spent since, nor lost", async (t) => {
-  const data = await temporaryData();
+  const data = await temporaryDataDir();
   const file = `${data}.backup`;
   const first = await started(t, data);
   const idle = await login(first.url);
@@ -53,7 +53,7 @@ test("law 3, law 8: after a restore no token of before is good: neither revoked,
   await done(["backup", file], data);
 
   const since = await login(first.url);
-  const next = await refreshed(first.url, spent.refresh_token);
+  const next = await refreshOrFail(first.url, spent.refresh_token);
   await post(first.url, "/auth/logout", { refresh_token: revoked.refresh_token });
   assert.equal(await verify(first.url, revoked.access_token), 401);
   await done(["keys", "rotate"], data);
@@ -78,7 +78,7 @@ test("law 3, law 8: after a restore no token of before is good: neither revoked,
   }
   const fresh = await login(second.url);
   assert.equal(await verify(second.url, fresh.access_token), 200);
-  await refreshed(second.url, fresh.refresh_token);
+  await refreshOrFail(second.url, fresh.refresh_token);
   for (const line of (await done(["keys", "list"], data)).trim().split("\n")) {
     assert.ok(!keys.includes(line.split("\t")[0] ?? ""));
   }
@@ -106,7 +106,7 @@ test("law 3, law 8: after a restore no token of before is good: neither revoked,
 });
 
 test("a restore on another machine, after the last service has stopped, keeps every session", async (t) => {
-  const data = await temporaryData();
+  const data = await temporaryDataDir();
   const file = `${data}.backup`;
   const first = await started(t, data);
   const tokens = await login(first.url);
@@ -116,7 +116,7 @@ test("a restore on another machine, after the last service has stopped, keeps ev
   await done(["backup", file], data);
 
   const other = join(dirname(data), "other");
-  const lacking = await holdfast(["restore", file, "--sessions", "keep"], { data: other });
+  const lacking = await runHoldfast(["restore", file, "--sessions", "keep"], { data: other });
   assert.equal(lacking.code, 1);
   assert.match(lacking.err, /the secret of .* is not on this machine: put back .*other\.local.secret/);
   await cp(localFiles(data).secret, localFiles(other).secret);
@@ -130,20 +130,20 @@ test("a restore on another machine, after the last service has stopped, keeps ev
   const second = await started(t, other);
   assert.equal(await verify(second.url, tokens.access_token), 200);
   assert.equal(await verify(second.url, ended.access_token), 401);
-  const next = await refreshed(second.url, tokens.refresh_token);
-  assert.equal((await refreshed(second.url, tokens.refresh_token)).refresh_token, next.refresh_token);
+  const next = await refreshOrFail(second.url, tokens.refresh_token);
+  assert.equal((await refreshOrFail(second.url, tokens.refresh_token)).refresh_token, next.refresh_token);
   assert.equal((await refresh(second.url, ended.refresh_token)).status, 400);
 });
 
 test("a restore is refused while a service uses the data, which goes on", async (t) => {
-  const data = await temporaryData();
+  const data = await temporaryDataDir();
   const service = await started(t, data);
   const tokens = await login(service.url);
   await done(["backup", `${data}.backup`], data);
-  const { code, err } = await holdfast(["restore", `${data}.backup`], { data });
+  const { code, err } = await runHoldfast(["restore", `${data}.backup`], { data });
   assert.equal(code, 1);
   assert.match(err, /holdfast\.db is in use: stop every service/);
-  await refreshed(service.url, tokens.refresh_token);
+  await refreshOrFail(service.url, tokens.refresh_token);
   assert.deepEqual(
     (await readdir(data)).filter((name) => name.includes("restored")),
     [],
@@ -151,14 +151,14 @@ test("a restore is refused while a service uses the data, which goes on", async 
 });
 
 test("what is no back-up of this machine's store is refused, and the data stay as they are", async (t) => {
-  const data = await temporaryData();
+  const data = await temporaryDataDir();
   const service = await started(t, data);
   const tokens = await login(service.url);
   await service.stop();
   const good = `${data}.backup`;
   await done(["backup", good], data);
   const bytes = await readFile(good);
-  const other = await temporaryData();
+  const other = await temporaryDataDir();
   await (await startService(other)).stop();
   await done(["backup", `${other}.backup`], other);
   const neverServed = `${data}.never`;
@@ -179,7 +179,7 @@ test("what is no back-up of this machine's store is refused, and the data stay a
   ];
   const standing = await readFile(localFiles(data).data);
   for (const [file, message, settings = {}] of refusals) {
-    const { code, err } = await holdfast(["restore", file], { data, settings });
+    const { code, err } = await runHoldfast(["restore", file], { data, settings });
     assert.equal(code, 1, file);
     assert.match(err, message);
     assert.doesNotMatch(err, /\n\s+at /);
@@ -187,13 +187,13 @@ test("what is no back-up of this machine's store is refused, and the data stay a
   }
   assert.ok(standing.equals(await readFile(localFiles(data).data)));
   assert.deepEqual(await readdir(data), ["holdfast.db"]);
-  assert.equal((await holdfast(["restore", good, "--sessions", "some"], { data })).code, 2);
+  assert.equal((await runHoldfast(["restore", good, "--sessions", "some"], { data })).code, 2);
   const again = await started(t, data);
-  await refreshed(again.url, tokens.refresh_token);
+  await refreshOrFail(again.url, tokens.refresh_token);
 });
 
 test("fault 62: data that vanished under a running service are restored; it sees neither, and takes nothing with it", async (t) => {
-  const data = await temporaryData();
+  const data = await temporaryDataDir();
   const { data: file } = localFiles(data);
   const left = await started(t, data);
   await done(["backup", `${data}.backup`], data);
@@ -208,11 +208,11 @@ test("fault 62: data that vanished under a running service are restored; it sees
   assert.equal(await left.stop(), 0);
   await next.stop("SIGKILL");
   const last = await started(t, data);
-  await refreshed(last.url, tokens.refresh_token);
+  await refreshOrFail(last.url, tokens.refresh_token);
 });
 
 test("fault 42: data that are damaged are restored and kept aside; what was not yet in them gets into no others", async (t) => {
-  const data = await temporaryData();
+  const data = await temporaryDataDir();
   const { data: file } = localFiles(data);
   await (await startService(data)).stop();
   await done(["backup", `${data}.backup`], data);
@@ -231,13 +231,13 @@ test("fault 42: data that are damaged are restored and kept aside; what was not 
 });
 
 test("after an upgrade the way back is the back-up of before: data of a newer version are put aside", async (t) => {
-  const data = await temporaryData();
+  const data = await temporaryDataDir();
   const service = await started(t, data);
   await done(["backup", `${data}.backup`], data);
   const newer = new DatabaseSync(localFiles(data).data);
   newer.exec("PRAGMA user_version = 9999");
   newer.close();
-  const inUse = await holdfast(["restore", `${data}.backup`], { data });
+  const inUse = await runHoldfast(["restore", `${data}.backup`], { data });
   assert.match(inUse.err, /is in use/);
   await service.stop();
   assert.match(await done(["restore", `${data}.backup`], data), /what stood there is kept as/);
@@ -248,11 +248,11 @@ test(
   "fault 42: a disk that fills up during a restore leaves the data as they are",
   { skip: process.platform === "win32" },
   async () => {
-    const data = await temporaryData();
+    const data = await temporaryDataDir();
     await (await startService(data)).stop();
     await done(["backup", `${data}.backup`], data);
     const standing = await readFile(localFiles(data).data);
-    const { code, err } = await holdfast(["restore", `${data}.backup`], { data, fileBlocks: 64 });
+    const { code, err } = await runHoldfast(["restore", `${data}.backup`], { data, fileBlocks: 64 });
     assert.equal(code, 1, err);
     assert.match(err, /^holdfast: the copy of .* cannot be used: /);
     assert.ok(standing.equals(await readFile(localFiles(data).data)));
@@ -261,7 +261,7 @@ test(
 );
 
 test("fault 42: a restore that is killed leaves the old data or the new", async () => {
-  const data = await temporaryData();
+  const data = await temporaryDataDir();
   await (await startService(data)).stop();
   const file = `${data}.backup`;
   await done(["backup", file], data);

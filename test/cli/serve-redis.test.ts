@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test, type TestContext } from "node:test";
-import { localFiles } from "../../src/server/local-store.ts";
+import { localFiles } from "../../src/server/store/local-store.ts";
 import { createProvider } from "../../src/testing/index.ts";
-import { temporaryData } from "../server/temporary.ts";
-import { login, post, refresh, refreshed, until, verify } from "../support/auth-calls.ts";
+import { temporaryDataDir } from "../server/temporary-settings.ts";
+import { login, post, refresh, refreshOrFail, measureUntil, verify } from "../support/auth-calls.ts";
 import { noRedis, RedisServer } from "../support/redis-servers.ts";
 import { startService, type ServiceProcess } from "../support/service-process.ts";
 
@@ -20,7 +20,7 @@ interface Pair {
 async function makePair(t: TestContext): Promise<Pair> {
   const redis = await RedisServer.start();
   t.after(async () => await redis.stop());
-  const folders = [await temporaryData(), await temporaryData()] as const;
+  const folders = [await temporaryDataDir(), await temporaryDataDir()] as const;
   const start = async (folder: string) => {
     const service = await startService(folder, settings(redis));
     t.after(async () => await service.stop("SIGKILL"));
@@ -48,9 +48,9 @@ test(
     for (const [one = "", other = ""] of [urls, urls.toReversed()]) {
       const tokens = await login(one);
       assert.equal(await verify(other, tokens.access_token), 200);
-      const next = await refreshed(other, tokens.refresh_token);
+      const next = await refreshOrFail(other, tokens.refresh_token);
       assert.equal((await post(one, "/auth/logout", { refresh_token: next.refresh_token })).status, 204);
-      const ms = await until(async () => (await verify(other, next.access_token)) === 401, 500);
+      const ms = await measureUntil(async () => (await verify(other, next.access_token)) === 401, 500);
       assert.notEqual(ms, Number.POSITIVE_INFINITY);
     }
     for (const service of services) {
@@ -85,12 +85,12 @@ for (const [what, stop, restart] of [
       assert.equal(await verify(one, kept.access_token), 200);
       await restart(redis);
       const isBack = async (url: string) => (await refresh(url, kept.refresh_token)).status === 200;
-      assert.notEqual(await until(async () => await isBack(one), 15_000), Number.POSITIVE_INFINITY);
-      assert.notEqual(await until(async () => await isBack(other), 15_000), Number.POSITIVE_INFINITY);
-      const next = await refreshed(other, kept.refresh_token);
+      assert.notEqual(await measureUntil(async () => await isBack(one), 15_000), Number.POSITIVE_INFINITY);
+      assert.notEqual(await measureUntil(async () => await isBack(other), 15_000), Number.POSITIVE_INFINITY);
+      const next = await refreshOrFail(other, kept.refresh_token);
       assert.equal(await verify(one, next.access_token), 200);
       assert.equal((await post(other, "/auth/logout", { refresh_token: ended.refresh_token })).status, 204);
-      const ms = await until(async () => (await verify(one, ended.access_token)) === 401, 5_000);
+      const ms = await measureUntil(async () => (await verify(one, ended.access_token)) === 401, 5_000);
       assert.notEqual(ms, Number.POSITIVE_INFINITY);
     },
   );
@@ -102,7 +102,7 @@ test(
   async (t) => {
     const redis = await RedisServer.start();
     t.after(async () => await redis.stop());
-    const folders = [await temporaryData(), await temporaryData(), await temporaryData()];
+    const folders = [await temporaryDataDir(), await temporaryDataDir(), await temporaryDataDir()];
     const start = async (folder: string) => {
       const service = await startService(folder, settings(redis));
       t.after(async () => await service.stop("SIGKILL"));
@@ -132,7 +132,7 @@ test(
         t.after(async () => await service.stop("SIGKILL"));
         running[i] = service;
         for (const { url } of running) {
-          const tokens = await refreshed(url, token);
+          const tokens = await refreshOrFail(url, token);
           token = tokens.refresh_token;
           for (const each of running) assert.equal(await verify(each.url, tokens.access_token), 200);
         }
@@ -178,7 +178,7 @@ test(
     await provider.listen();
     t.after(async () => await provider.close());
     const start = async () => {
-      const service = await startService(await temporaryData(), {
+      const service = await startService(await temporaryDataDir(), {
         ...settings(redis),
         HOLDFAST_AUDIENCE: "https://api.example",
         HOLDFAST_PROVIDER_ISSUER: provider.issuer,

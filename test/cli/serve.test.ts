@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { Agent, request, type IncomingMessage } from "node:http";
 import { test } from "node:test";
-import { temporaryData } from "../server/temporary.ts";
-import { login, post, until, verify } from "../support/auth-calls.ts";
+import { temporaryDataDir } from "../server/temporary-settings.ts";
+import { login, post, measureUntil, verify } from "../support/auth-calls.ts";
 import { startService } from "../support/service-process.ts";
 
 const CLIENTS = 20;
@@ -23,7 +23,7 @@ async function ask(url: string, agent: Agent, token: string): Promise<number | n
 }
 
 test("fault 41: SIGTERM under load answers every request that it took, and exits with 0", async (t) => {
-  const service = await startService(await temporaryData());
+  const service = await startService(await temporaryDataDir());
   t.after(async () => await service.stop("SIGKILL"));
   const { access_token: token } = await login(service.url);
   let answered = 0;
@@ -46,7 +46,7 @@ test("fault 41: SIGTERM under load answers every request that it took, and exits
 });
 
 test("a second signal ends the service at once", async (t) => {
-  const service = await startService(await temporaryData());
+  const service = await startService(await temporaryDataDir());
   t.after(async () => await service.stop("SIGKILL"));
   const agent = new Agent({ keepAlive: true });
   const { access_token: token } = await login(service.url);
@@ -58,14 +58,14 @@ test("a second signal ends the service at once", async (t) => {
   hanging.write("{");
   assert.equal(await ask(service.url, agent, token), 200);
   const ended = service.stop();
-  await until(async () => service.output().includes("finishing what is under way"), 5000);
+  await measureUntil(async () => service.output().includes("finishing what is under way"), 5000);
   process.kill(service.pid, "SIGTERM");
   assert.equal(await ended, 1);
   agent.destroy();
 });
 
 test("law 3: two services on one data file see each other's logout within 500 ms", async (t) => {
-  const data = await temporaryData();
+  const data = await temporaryDataDir();
   const services = await Promise.all([startService(data), startService(data)]);
   t.after(async () => await Promise.all(services.map(async (service) => await service.stop())));
   const urls = services.map((service) => service.url);
@@ -74,13 +74,13 @@ test("law 3: two services on one data file see each other's logout within 500 ms
     assert.equal(await verify(other, tokens.access_token), 200);
     const answer = await post(one, "/auth/logout", { refresh_token: tokens.refresh_token });
     assert.equal(answer.status, 204);
-    const ms = await until(async () => (await verify(other, tokens.access_token)) === 401, 500);
+    const ms = await measureUntil(async () => (await verify(other, tokens.access_token)) === 401, 500);
     assert.notEqual(ms, Number.POSITIVE_INFINITY);
   }
 });
 
 test("law 5: logs and start-up lines hold no token and no password", async (t) => {
-  const service = await startService(await temporaryData());
+  const service = await startService(await temporaryDataDir());
   t.after(async () => await service.stop("SIGKILL"));
   const tokens = await login(service.url);
   await post(service.url, "/auth/login", { username: "alice", password: "a wrong password" });

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { elapsedMs, instant, sleep, systemClock } from "../../src/core/clock.ts";
+import { elapsedMs, readClock, sleep, systemClock } from "../../src/core/clock.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
 
 test("an age is the larger of wall-clock and monotonic time, so it never stands still in a suspend", async () => {
   const clock = new FakeClock();
-  const then = instant(clock);
+  const then = readClock(clock);
   await clock.advance(1000);
   assert.equal(elapsedMs(clock, then), 1000);
   clock.suspend(5000);
@@ -14,7 +14,7 @@ test("an age is the larger of wall-clock and monotonic time, so it never stands 
 
 test("a wall clock that is set back makes nothing younger than monotonic time says", async () => {
   const clock = new FakeClock();
-  const then = instant(clock);
+  const then = readClock(clock);
   await clock.advance(1000);
   clock.setWall(clock.now() - 3_600_000);
   assert.equal(elapsedMs(clock, then), 1000);

@@ -1,38 +1,44 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { invalidOption, onlyKnown, requireMethods, text, wholeNumber } from "../../src/core/options.ts";
+import {
+  invalidOption,
+  rejectUnknownOptions,
+  requireMethods,
+  readString,
+  readWholeNumber,
+} from "../../src/core/options.ts";
 
 test("a wrong option is named, with what it must be and what it got, and no string is ever echoed", () => {
-  assert.throws(() => wholeNumber("coolDownMs", "30s", { default: 1, min: 0 }), {
+  assert.throws(() => readWholeNumber("coolDownMs", "30s", { default: 1, min: 0 }), {
     code: "invalid_option",
     message: "coolDownMs must be a whole number of at least 0; got a string",
   });
-  assert.throws(() => wholeNumber("coolDownMs", 7.5, { default: 1, min: 0, max: 9 }), {
+  assert.throws(() => readWholeNumber("coolDownMs", 7.5, { default: 1, min: 0, max: 9 }), {
     message: "coolDownMs must be a whole number from 0 to 9; got 7.5",
   });
-  assert.throws(() => text("secret", ""), {
+  assert.throws(() => readString("secret", ""), {
     message: "secret must be a non-empty string; got an empty string",
   });
   assert.equal(invalidOption("secret", "32 bytes", "hunter2").message.includes("hunter2"), false);
 });
 
 test("a missing option takes its default, and bounds are inclusive", () => {
-  assert.equal(wholeNumber("n", undefined, { default: 5, min: 1 }), 5);
-  assert.equal(wholeNumber("n", 1, { default: 5, min: 1, max: 1 }), 1);
+  assert.equal(readWholeNumber("n", undefined, { default: 5, min: 1 }), 5);
+  assert.equal(readWholeNumber("n", 1, { default: 5, min: 1, max: 1 }), 1);
   for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, null, true, [], {}, 0, 10n]) {
-    assert.throws(() => wholeNumber("n", bad, { default: 5, min: 1 }), { code: "invalid_option" });
+    assert.throws(() => readWholeNumber("n", bad, { default: 5, min: 1 }), { code: "invalid_option" });
   }
 });
 
 test("an option that nobody reads is refused, because a misspelt option is a silent default", () => {
-  assert.throws(() => onlyKnown("jwks()", { freshMS: 1 }, ["freshMs", "coolDownMs"]), {
+  assert.throws(() => rejectUnknownOptions("jwks()", { freshMS: 1 }, ["freshMs", "coolDownMs"]), {
     code: "invalid_option",
     message: 'jwks() has no option "freshMS"; it has freshMs, coolDownMs',
   });
   for (const notOptions of [null, 7, "x", [], undefined]) {
-    assert.throws(() => onlyKnown("jwks()", notOptions, []), { code: "invalid_option" });
+    assert.throws(() => rejectUnknownOptions("jwks()", notOptions, []), { code: "invalid_option" });
   }
-  onlyKnown("jwks()", {}, []);
+  rejectUnknownOptions("jwks()", {}, []);
 });
 
 test("law 4: a part that lacks a method is refused by name, and one that has them passes whatever its class", () => {

@@ -33,7 +33,7 @@ for (const page of pages) {
 }
 
 test("docs/faults.md has the faults that titles of tests name, and no other", () => {
-  const files = globSync(["test/**/*.ts", "src/stores/contract/*.ts"], { cwd: root });
+  const files = globSync(["test/**/*.ts", "src/stores/conformance/*.ts"], { cwd: root });
   const titles = files.flatMap((file) => [...read(file).matchAll(/["'`][^"'`\n]*\bfault (\d+)(?=[,:])/g)]);
   const named = new Set(titles.map(([, number]) => Number(number)));
   const listed = [...read("docs/faults.md").matchAll(/^\| (\d+) \|/gm)].map(([, number]) => Number(number));

@@ -19,14 +19,14 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 /** What a reader's own program has around a snippet. */
 const readers = `
 import type { Clock, Guard } from "holdfast";
-import type { Identity, Issuer, Store } from "holdfast/issuer";
+import type { AuthenticatedUser, Issuer, Store } from "holdfast/issuer";
 declare global {
   const guard: Guard;
   const issuer: Issuer;
   const token: string;
   const sessionId: string;
   function retryIn(ms: number | undefined): void;
-  const myUsers: { check(username: unknown, password: unknown): Promise<Identity | null> };
+  const myUsers: { check(username: unknown, password: unknown): Promise<AuthenticatedUser | null> };
   function myStore(options: { clock: Clock }): Promise<Store>;
 }`;
 

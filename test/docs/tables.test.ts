@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { closeCodes } from "../../src/guard/connections.ts";
+import { closeCodes } from "../../src/connections/index.ts";
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
 
@@ -79,7 +79,7 @@ const pages: [what: string, declared: () => string[], page: string, heading: Reg
   ],
   [
     "option of createGuard",
-    () => [...members("src/guard/types.ts", "GuardSettingsOptions"), "issuers"],
+    () => [...members("src/guard/types.ts", "CommonGuardOptions"), "issuers"],
     "options",
     /createGuard/,
   ],
@@ -92,7 +92,7 @@ const pages: [what: string, declared: () => string[], page: string, heading: Reg
   ["option of jwks", () => members("src/guard/keys/jwks.ts", "JwksOptions"), "options", /jwks/],
   [
     "option of httpRevocations",
-    () => members("src/guard/feeds/http-revocations.ts", "HttpRevocationsOptions"),
+    () => members("src/guard/revocations/http-feed.ts", "HttpRevocationsOptions"),
     "options",
     /httpRevocations/,
   ],
@@ -100,14 +100,14 @@ const pages: [what: string, declared: () => string[], page: string, heading: Reg
     "option of an authority",
     () => [
       ...members("src/guard/authority/settings.ts", "AuthorityOptions"),
-      ...members("src/guard/authority/client-authentication.ts", "ClientOptions"),
+      ...members("src/guard/authority/client-authentication.ts", "ClientAuthenticationOptions"),
     ],
     "options",
     /introspection/,
   ],
   [
     "option of createConnections",
-    () => members("src/guard/connections/types.ts", "ConnectionsOptions"),
+    () => members("src/connections/types.ts", "ConnectionsOptions"),
     "options",
     /createConnections/,
   ],

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { WebSocketServer } from "ws";
 
 /** A request as the application behind the proxy got it. */
-export interface Seen {
+export interface ReceivedRequest {
   readonly method: string;
   readonly url: string;
   /** By lower-case name, `_` and `.` as `-`: the way CGI, WSGI and PHP see them. */
@@ -15,11 +15,11 @@ export interface Seen {
 export interface Application {
   readonly port: number;
   /** Everything that got through, in order. */
-  readonly seen: Seen[];
+  readonly requests: ReceivedRequest[];
   stop(): Promise<void>;
 }
 
-function see(req: IncomingMessage, body: string): Seen {
+function toReceivedRequest(req: IncomingMessage, body: string): ReceivedRequest {
   const headers: Record<string, string[]> = {};
   for (let i = 0; i < req.rawHeaders.length; i += 2) {
     const name = (req.rawHeaders[i] ?? "").toLowerCase().replaceAll(/[_.]/g, "-");
@@ -30,10 +30,10 @@ function see(req: IncomingMessage, body: string): Seen {
 
 /** Answers 200 with what it saw; `/orders/answers/401` and such with that status; echoes over WebSocket. */
 export async function startApplication(): Promise<Application> {
-  const seen: Seen[] = [];
+  const seen: ReceivedRequest[] = [];
   const server = createServer({ maxHeaderSize: 131_072 }, (req, res) => {
     void (async () => {
-      const request = { ...see(req, "") };
+      const request = { ...toReceivedRequest(req, "") };
       seen.push(request); // One that is broken off got through, too.
       request.body = (await req.toArray().catch(() => ["broken off"])).join("");
       const status = Number(/\/answers\/(\d{3})/.exec(request.url)?.[1] ?? 200);
@@ -41,9 +41,9 @@ export async function startApplication(): Promise<Application> {
       res.end(JSON.stringify(request));
     })();
   });
-  server.on("upgrade", (req) => seen.push(see(req, ""))); // Whatever it asks for.
+  server.on("upgrade", (req) => seen.push(toReceivedRequest(req, ""))); // Whatever it asks for.
   server.on("connect", (req, socket) => {
-    seen.push(see(req, ""));
+    seen.push(toReceivedRequest(req, ""));
     socket.on("error", () => {}).end();
   });
   const sockets = new WebSocketServer({ server });
@@ -55,7 +55,7 @@ export async function startApplication(): Promise<Application> {
   await once(server, "listening");
   return {
     port: (server.address() as AddressInfo).port,
-    seen,
+    requests: seen,
     async stop() {
       const closed = once(server, "close");
       for (const socket of sockets.clients) socket.terminate();

@@ -1,13 +1,13 @@
 import { after, before, beforeEach, describe } from "node:test";
 import { Certificate, noOpenssl } from "./certificate.ts";
-import { answers } from "./contract/answers.ts";
-import { forgedHeaders } from "./contract/forged-headers.ts";
-import { http1Requests } from "./contract/http1-requests.ts";
-import { http2Requests } from "./contract/http2-requests.ts";
-import { http2Streams } from "./contract/http2-streams.ts";
-import { oddRequests } from "./contract/odd-requests.ts";
-import { outages } from "./contract/outages.ts";
-import { Visit } from "./contract/visit.ts";
+import { answerTests } from "./contract/answers.ts";
+import { forgedHeaderTests } from "./contract/forged-headers.ts";
+import { http1Tests } from "./contract/http1-requests.ts";
+import { http2HeaderTests } from "./contract/http2-requests.ts";
+import { http2StreamTests } from "./contract/http2-streams.ts";
+import { oddRequestTests } from "./contract/ambiguous-requests.ts";
+import { outageTests } from "./contract/outages.ts";
+import { ProxyClient } from "./contract/proxy-client.ts";
 import { startGuardedSite, type GuardedSite } from "./guarded-site.ts";
 import { isMissing, type ProxyName } from "./proxies.ts";
 
@@ -15,23 +15,23 @@ import { isMissing, type ProxyName } from "./proxies.ts";
 export function proxyContract(name: ProxyName): void {
   describe(name, { skip: isMissing(name) }, () => {
     const visit = visitTo(name);
-    answers(visit);
-    outages(visit);
-    forgedHeaders(visit);
-    oddRequests(visit);
-    http1Requests(visit);
+    answerTests(visit);
+    outageTests(visit);
+    forgedHeaderTests(visit);
+    oddRequestTests(visit);
+    http1Tests(visit);
   });
   describe(`${name} with TLS and HTTP/2`, { skip: isMissing(name) || noOpenssl }, () => {
     const visit = visitTo(name, () => new Certificate());
-    answers(visit);
-    forgedHeaders(visit);
-    oddRequests(visit);
-    http2Requests(visit);
-    http2Streams(visit);
+    answerTests(visit);
+    forgedHeaderTests(visit);
+    oddRequestTests(visit);
+    http2HeaderTests(visit);
+    http2StreamTests(visit);
   });
 }
 
-function visitTo(name: ProxyName, makeCertificate?: () => Certificate): Visit {
+function visitTo(name: ProxyName, makeCertificate?: () => Certificate): ProxyClient {
   let certificate: Certificate | undefined;
   let site: GuardedSite;
   before(async () => {
@@ -43,9 +43,9 @@ function visitTo(name: ProxyName, makeCertificate?: () => Certificate): Visit {
     certificate?.remove();
   });
   beforeEach(() => {
-    site.application.seen.length = 0;
+    site.application.requests.length = 0;
   });
-  return new Visit(
+  return new ProxyClient(
     name,
     () => site,
     () => certificate,

@@ -3,9 +3,9 @@ import { BlockList } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createGuard, jwks, staticKeys } from "../../src/index.ts";
-import { readPolicy } from "../../src/server/gateway/policy-file.ts";
-import { gateway } from "../../src/server/gateway.ts";
-import { listen } from "../../src/server/listen.ts";
+import { readPolicyFile } from "../../src/gateway/policy-file.ts";
+import { createGateway } from "../../src/gateway/gateway.ts";
+import { listen } from "../../src/server/http/listen.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
 import { createMint, type Mint } from "../../src/testing/index.ts";
 import { startApplication, type Application } from "./application.ts";
@@ -54,7 +54,7 @@ export async function startGuardedGateway(): Promise<GuardedGateway> {
   const trustedProxies = new BlockList();
   trustedProxies.addAddress("127.0.0.1");
   const listener = await listen("127.0.0.1", 0, "HOLDFAST_PORT");
-  listener.mount(gateway(guard, { policy: await readPolicy(file), trustedProxies }));
+  listener.mount(createGateway(guard, { policy: await readPolicyFile(file), trustedProxies }));
   return {
     port: listener.port,
     mint,

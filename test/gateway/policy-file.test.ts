@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
-import { readPolicy } from "../../src/server/gateway/policy-file.ts";
+import { readPolicyFile } from "../../src/gateway/policy-file.ts";
 
 async function written(t: TestContext, text: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "holdfast-policy-"));
@@ -26,7 +26,11 @@ test("a policy is read, with comments, in its order", async (t) => {
     }`,
   );
   assert.deepEqual(
-    (await readPolicy(file)).map(({ path: { base, below }, ...rule }) => ({ ...rule, base, below })),
+    (await readPolicyFile(file)).map(({ path: { base, includesBelow }, ...rule }) => ({
+      ...rule,
+      base,
+      below: includesBelow,
+    })),
     [
       { host: null, methods: ["GET"], demands: null, base: "/health", below: false },
       { host: "api.example", methods: null, demands: { scopes: ["s"] }, base: "/a", below: true },
@@ -37,7 +41,7 @@ test("a policy is read, with comments, in its order", async (t) => {
 test("a rule asks for scopes, a mode, an age, and what a comment would be in a string is none", async (t) => {
   const demands = { scopes: ["https://x/y", "/*z*/"], degraded: "deny", maxRevocationAgeMs: 0 };
   const file = await written(t, JSON.stringify({ rules: [{ path: "/*", ...demands }] }));
-  assert.deepEqual((await readPolicy(file))[0]?.demands, demands);
+  assert.deepEqual((await readPolicyFile(file))[0]?.requirements, demands);
 });
 
 const wrong: [what: string, text: string, message: RegExp][] = [
@@ -86,7 +90,7 @@ const wrong: [what: string, text: string, message: RegExp][] = [
 for (const [what, text, message] of wrong) {
   test(`${what} is refused, by its place`, async (t) => {
     const file = await written(t, text);
-    await assert.rejects(readPolicy(file), (error: Error & { code: string }) => {
+    await assert.rejects(readPolicyFile(file), (error: Error & { code: string }) => {
       assert.equal(error.code, "invalid_option");
       assert.ok(error.message.startsWith(`HOLDFAST_POLICY ${file}: `), error.message);
       assert.match(error.message, message);
@@ -97,13 +101,13 @@ for (const [what, text, message] of wrong) {
 
 test("all that is wrong is told at once", async (t) => {
   const file = await written(t, '{ "rules": [\n{ "path": "a" },\n{ "path": "/*", "scopes": [1] }] }');
-  await assert.rejects(readPolicy(file), { message: /line 2: path[^]*\n.*line 3: scopes/ });
+  await assert.rejects(readPolicyFile(file), { message: /line 2: path[^]*\n.*line 3: scopes/ });
   const odd = await written(t, '{ "rules": [ 1,\n"a{", {\n"path": "/a" },\n\n{ "path": "a" }] }');
-  await assert.rejects(readPolicy(odd), { message: /line 1: .*\n.*line 2: .*\n.*line 5: path/ });
+  await assert.rejects(readPolicyFile(odd), { message: /line 1: .*\n.*line 2: .*\n.*line 5: path/ });
 });
 
 test("a file that is not there is refused by name", async () => {
-  await assert.rejects(readPolicy("/nowhere/policy.json"), {
+  await assert.rejects(readPolicyFile("/nowhere/policy.json"), {
     code: "invalid_option",
     message: "HOLDFAST_POLICY /nowhere/policy.json: cannot be read (ENOENT)",
   });
@@ -113,20 +117,20 @@ const inRepository = (path: string) => fileURLToPath(new URL(`../../${path}`, im
 
 test("docs/gateway.md documents every member of a rule and no other, and its policy is one", async (t) => {
   const page = await readFile(inRepository("docs/gateway.md"), "utf8");
-  const source = await readFile(inRepository("src/server/gateway/policy-file.ts"), "utf8");
+  const source = await readFile(inRepository("src/gateway/policy-file.ts"), "utf8");
   const [, section = ""] = /^## The policy\n([^]*?)^#/m.exec(page) ?? [];
   const documented = [...section.matchAll(/^\| `(\w+)` \|/gm)].map(([, name = ""]) => name);
   const known = [...source.matchAll(/^ {4}(\w+): must</gm)].map(([, name = ""]) => name);
   assert.ok(known.length >= 7);
   assert.deepEqual(documented.toSorted(), known.toSorted());
   const [, example = ""] = /```jsonc\n([^]*?)```/.exec(section) ?? [];
-  assert.equal((await readPolicy(await written(t, example))).length, 4);
-  assert.ok((await readPolicy(inRepository("examples/nginx/policy.json"))).length > 0);
+  assert.equal((await readPolicyFile(await written(t, example))).length, 4);
+  assert.ok((await readPolicyFile(inRepository("examples/nginx/policy.json"))).length > 0);
 });
 
 test("docs/gateway.md explains every refusal of the gateway", async () => {
   const page = await readFile(inRepository("docs/gateway.md"), "utf8");
-  const sources = ["src/server/gateway.ts", "src/server/gateway/question.ts"].map(inRepository);
+  const sources = ["src/gateway/gateway.ts", "src/gateway/forwarded-request.ts"].map(inRepository);
   const texts = await Promise.all(sources.map(async (path) => await readFile(path, "utf8")));
   const said = texts
     .flatMap((text) => [...text.matchAll(/"((?:The|Host|No)\b[^"]+\.)"/g)])

@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { findRule, pathPattern, shadowOf, type Rule } from "../../src/server/gateway/policy.ts";
-import type { Asked } from "../../src/server/gateway/question.ts";
+import { findRule, parsePathPattern, findShadowingRule, type PathRule } from "../../src/gateway/policy.ts";
+import type { ForwardedRequest } from "../../src/gateway/forwarded-request.ts";
 
-function rule(path: string, more: Partial<Rule> = {}): Rule {
-  const pattern = pathPattern(path);
+function rule(path: string, more: Partial<PathRule> = {}): PathRule {
+  const pattern = parsePathPattern(path);
   assert.ok(pattern, path);
-  return { host: null, methods: null, demands: {}, ...more, path: pattern };
+  return { host: null, methods: null, requirements: {}, ...more, path: pattern };
 }
 
-function asked(path: string, method = "GET", host = "a.example"): Asked {
-  return { status: "asked", host, method, path: path === "/" ? "" : path };
+function asked(path: string, method = "GET", host = "a.example"): ForwardedRequest {
+  return { status: "ok", host, method, path: path === "/" ? "" : path };
 }
 
 const matches: [pattern: string, path: string, matches: boolean][] = [
@@ -51,7 +51,10 @@ test("the first rule that matches decides, by host, path and method", () => {
 });
 
 test("fault 55: a path that some take for that of a rule falls through to no laxer one", () => {
-  const policy = [rule("/admin/*", { demands: { scopes: ["admin"] } }), rule("/*", { demands: null })];
+  const policy = [
+    rule("/admin/*", { requirements: { scopes: ["admin"] } }),
+    rule("/*", { requirements: null }),
+  ];
   assert.equal(findRule(policy, asked("/Admin/users")), null);
   assert.equal(findRule(policy, asked("/ADMIN")), null);
   assert.equal(findRule(policy, asked("/administration")), policy[1]);
@@ -83,7 +86,7 @@ for (const text of [
   "/a|b",
   "/c++",
 ]) {
-  test(`${JSON.stringify(text)} is no path of a rule`, () => assert.equal(pathPattern(text), null));
+  test(`${JSON.stringify(text)} is no path of a rule`, () => assert.equal(parsePathPattern(text), null));
 }
 
 /* The model: paths as lists of segments, and nothing clever. */
@@ -100,7 +103,7 @@ const written: fc.Arbitrary<Written> = fc.record({
   methods: fc.option(fc.uniqueArray(method, { minLength: 1 })),
 });
 
-function compile({ segments, below, ...rest }: Written): Rule {
+function compile({ segments, below, ...rest }: Written): PathRule {
   return rule(`/${segments.join("/")}${below ? `${segments.length > 0 ? "/" : ""}*` : ""}`, rest);
 }
 
@@ -160,7 +163,7 @@ test("a rule is called unreachable exactly when no request gets to it", () => {
               ),
             ),
           );
-        assert.equal(shadowOf(rules.slice(0, -1), lastRule, asks) === undefined, reached);
+        assert.equal(findShadowingRule(rules.slice(0, -1), lastRule, asks) === undefined, reached);
       }
     }),
     { numRuns: 500 },

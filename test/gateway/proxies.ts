@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePort } from "../support/free-port.ts";
-import { until } from "../support/redis-servers.ts";
+import { waitUntil } from "../support/redis-servers.ts";
 import type { Certificate } from "./certificate.ts";
 
 /*
@@ -108,7 +108,7 @@ export async function startProxy(
   let said = "";
   child.stderr?.on("data", (chunk: Buffer) => (said += chunk.toString()));
   const ended = once(child, "exit");
-  await until(async () => {
+  await waitUntil(async () => {
     if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode}:\n${said}`);
     return await isListening(port);
   }, `${name} on ${port}`);

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { test } from "node:test";
 import type { DecisionEvent } from "../../src/core/events.ts";
-import { cacheHealthCheck } from "../../src/guard/cache.ts";
+import { cacheHealthCheck } from "../../src/cache/index.ts";
 import { sharedSecret, type KeySource } from "../../src/index.ts";
 import { createMint } from "../../src/testing/index.ts";
-import { audience, counting, issuer, listening, makeWorld } from "./world.ts";
+import { audience, counting, issuer, listening, makeWorld } from "./fixture.ts";
 import { staticKeys } from "../../src/guard/keys/static-keys.ts";
 
 test("a good token is valid, first by proof and then from memory, with the same frozen claims", async () => {
@@ -15,7 +15,7 @@ test("a good token is valid, first by proof and then from memory, with the same 
   const first = await g.validate(token);
   const second = await g.validate(token);
   assert.ok(first.status === "valid" && second.status === "valid");
-  assert.equal(first.from, "origin");
+  assert.equal(first.from, "verification");
   assert.equal(second.from, "memory");
   assert.equal(first.subject, "user");
   assert.equal(first.sessionId, "s1");
@@ -155,7 +155,7 @@ test("law 2: a wall clock that is set back does not make memory keep a token lon
   clock.setWall(clock.now() - 25_000);
   await clock.advance(30_000);
   const again = await g.validate(token);
-  assert.ok(again.status === "valid" && again.from === "origin");
+  assert.ok(again.status === "valid" && again.from === "verification");
 });
 
 test("law 2: memory keeps a token no longer than its life, on whichever clock is there first", async () => {
@@ -405,7 +405,7 @@ test("law 1: a key that went out of force while a call waited proves nothing", a
         find: () => [],
         resolve: async ({ kid, algorithm }) =>
           await Promise.resolve({ status: "found", keys: keyring.find(kid, algorithm) }),
-        holds: () => false,
+        isInForce: () => false,
       };
     },
   };
@@ -440,9 +440,9 @@ test("law 5: events tell of decisions without the token", async () => {
   await g.validate("garbage");
   unsubscribe("holdfast:decision", listen);
   assert.deepEqual(seen, [
-    { guard: "events", status: "valid", detail: null, from: "origin", degraded: false },
+    { guard: "events", status: "valid", detail: null, from: "verification", degraded: false },
     { guard: "events", status: "forbidden", detail: null, from: "memory", degraded: false },
-    { guard: "events", status: "invalid", detail: "malformed", from: "origin", degraded: false },
+    { guard: "events", status: "invalid", detail: "malformed", from: "verification", degraded: false },
   ]);
 });
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createGuard, sharedSecret, staticKeys } from "../../src/index.ts";
 import { createMint } from "../../src/testing/index.ts";
-import { audience, issuer, makeWorld } from "./world.ts";
+import { audience, issuer, makeWorld } from "./fixture.ts";
 
 test("a wrong option is refused at creation, by name", async () => {
   const { guard } = await makeWorld();

@@ -3,7 +3,14 @@ import { test } from "node:test";
 import { createGuard } from "../../src/guard/create-guard.ts";
 import { jwks } from "../../src/guard/keys/jwks.ts";
 import type { Guard } from "../../src/guard/types.ts";
-import { fixture, logIn, moving, URL_OF_ISSUER, validity, type Fixture } from "./fixture.ts";
+import {
+  createFixture,
+  logIn,
+  settleOnClock,
+  ISSUER_URL,
+  validateAtIssuer,
+  type Fixture,
+} from "./fixture.ts";
 import { stores } from "./stores.ts";
 
 const HOUR_MS = 3_600_000;
@@ -11,7 +18,7 @@ const HOUR_MS = 3_600_000;
 /** A guard on the same clock that reads keys and revocations from the issuer. */
 function guardOf({ issuer, clock }: Pick<Fixture, "issuer" | "clock">): Guard {
   return createGuard({
-    issuer: URL_OF_ISSUER,
+    issuer: ISSUER_URL,
     audience: "https://api.example.com",
     keys: jwks("http://localhost/.well-known/jwks.json", {
       fetch: async (input, init) => await issuer.fetch(new Request(input, init)),
@@ -25,7 +32,7 @@ function guardOf({ issuer, clock }: Pick<Fixture, "issuer" | "clock">): Guard {
 for (const [name, open] of stores) {
   test(`law 8: a clock that is set back by an hour costs nobody the session, on ${name}`, async () => {
     await open(async (store, clock) => {
-      const { issuer } = fixture({ store, clock });
+      const { issuer } = createFixture({ store, clock });
       const guard = guardOf({ issuer, clock });
       await guard.ready();
       let tokens = await logIn(issuer);
@@ -35,7 +42,7 @@ for (const [name, open] of stores) {
         const outcome = await issuer.refresh(tokens.refresh_token);
         assert.ok(outcome.status === "ok", outcome.status);
         tokens = outcome.tokens;
-        assert.equal((await validity(issuer, tokens.access_token)).valid, true);
+        assert.equal((await validateAtIssuer(issuer, tokens.access_token)).valid, true);
         assert.equal((await guard.validate(tokens.access_token)).status, "valid");
         await clock.advance(20_000);
       }
@@ -47,7 +54,7 @@ for (const [name, open] of stores) {
 
   test(`law 3: what was revoked while the clock was an hour behind stays so when time comes round, on ${name}`, async () => {
     await open(async (store, clock) => {
-      const { issuer } = fixture({ store, clock });
+      const { issuer } = createFixture({ store, clock });
       const guard = guardOf({ issuer, clock });
       await guard.ready();
       const [one, other, single] = [
@@ -63,7 +70,10 @@ for (const [name, open] of stores) {
       while (clock.now() < issuedAt) await clock.advance(10 * 60_000);
       for (const tokens of [one, other, single]) {
         assert.deepEqual(await guard.validate(tokens.access_token), { status: "invalid", reason: "revoked" });
-        assert.deepEqual(await validity(issuer, tokens.access_token), { valid: false, reason: "revoked" });
+        assert.deepEqual(await validateAtIssuer(issuer, tokens.access_token), {
+          valid: false,
+          reason: "revoked",
+        });
       }
       await guard.close();
       await issuer.close();
@@ -74,7 +84,7 @@ for (const [name, open] of stores) {
     await open(async (store, clock) => {
       let password = "old";
       let meanwhile = async () => {};
-      const { issuer } = fixture({
+      const { issuer } = createFixture({
         store,
         clock,
         authenticate: async (credentials) => {
@@ -91,7 +101,7 @@ for (const [name, open] of stores) {
         await issuer.revoke({ kind: "subject", id: "ann" });
       };
       const late = issuer.login({ username: "ann", password: "old" });
-      assert.equal((await moving(clock, late)).status, "denied");
+      assert.equal((await settleOnClock(clock, late)).status, "denied");
       assert.deepEqual(await store.sessions.listBySubject("ann"), []);
       await issuer.close();
     });
@@ -99,17 +109,20 @@ for (const [name, open] of stores) {
 
   test(`law 3: a clock that was an hour ahead for a moment revives no token, on ${name}`, async () => {
     await open(async (store, clock) => {
-      const { issuer } = fixture({ store, clock });
+      const { issuer } = createFixture({ store, clock });
       const tokens = await logIn(issuer);
       await issuer.revoke({ kind: "token", id: `${tokens.session_id}.1` });
-      assert.equal((await validity(issuer, tokens.access_token)).reason, "revoked");
+      assert.equal((await validateAtIssuer(issuer, tokens.access_token)).reason, "revoked");
       const now = clock.now();
       clock.setWall(now + HOUR_MS);
       const later = await logIn(issuer, "bob");
       await issuer.revoke({ kind: "token", id: "any" });
-      await validity(issuer, later.access_token);
+      await validateAtIssuer(issuer, later.access_token);
       clock.setWall(now);
-      assert.deepEqual(await validity(issuer, tokens.access_token), { valid: false, reason: "revoked" });
+      assert.deepEqual(await validateAtIssuer(issuer, tokens.access_token), {
+        valid: false,
+        reason: "revoked",
+      });
       await issuer.close();
     });
   });

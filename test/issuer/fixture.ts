@@ -1,10 +1,10 @@
 import { createIssuer } from "../../src/issuer/create-issuer.ts";
 import type { Authenticate, Issuer, IssuerOptions, TokenResponse } from "../../src/issuer/types.ts";
-import type { Store } from "../../src/stores/contracts.ts";
+import type { Store } from "../../src/stores/store.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
 
-export const URL_OF_ISSUER = "https://id.example.com";
+export const ISSUER_URL = "https://id.example.com";
 export const SECRET = "one secret of more than thirty-two bytes";
 export const OTHER_SECRET = "another secret of more than thirty-two bytes";
 export const BASIC: string = `Basic ${Buffer.from("orders:the secret of orders").toString("base64")}`;
@@ -22,11 +22,11 @@ export const authenticate: Authenticate = ({ username, password }) =>
     : null;
 
 /** An issuer on a clock that stands still. */
-export function fixture(options: Partial<IssuerOptions> = {}): Fixture {
+export function createFixture(options: Partial<IssuerOptions> = {}): Fixture {
   const clock = (options.clock as FakeClock | undefined) ?? new FakeClock();
   const store = options.store ?? memoryStore({ clock });
   const issuer = createIssuer({
-    url: URL_OF_ISSUER,
+    url: ISSUER_URL,
     audience: "https://api.example.com",
     secret: SECRET,
     authenticate,
@@ -45,7 +45,7 @@ export async function logIn(issuer: Issuer, username = "ann", source?: string): 
 }
 
 /** A JSON request; `body` of a string is sent as it is. */
-export async function call(
+export async function sendRequest(
   issuer: Issuer,
   method: string,
   path: string,
@@ -53,7 +53,7 @@ export async function call(
   headers: Record<string, string> = {},
 ): Promise<Response> {
   return await issuer.fetch(
-    new Request(new URL(path, URL_OF_ISSUER), {
+    new Request(new URL(path, ISSUER_URL), {
       method,
       headers: { ...(body !== undefined && { "Content-Type": "application/json" }), ...headers },
       ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
@@ -61,16 +61,16 @@ export async function call(
   );
 }
 
-export const bearer = (tokens: TokenResponse): { Authorization: string } => ({
+export const bearerHeader = (tokens: TokenResponse): { Authorization: string } => ({
   Authorization: `Bearer ${tokens.access_token}`,
 });
 
 /** What `/auth/validate` says about an access token. */
-export async function validity(
+export async function validateAtIssuer(
   issuer: Issuer,
   token: string,
 ): Promise<{ valid: boolean; reason?: string; claims?: Record<string, unknown> }> {
-  const response = await call(issuer, "POST", "/auth/validate", { token }, { Authorization: BASIC });
+  const response = await sendRequest(issuer, "POST", "/auth/validate", { token }, { Authorization: BASIC });
   return (await response.json()) as { valid: boolean };
 }
 
@@ -82,7 +82,7 @@ export function claimsOf(token: string): Record<string, unknown> {
 }
 
 /** Runs a request on a clock that stands still while nothing waits for it. */
-export async function moving<T>(clock: FakeClock, work: Promise<T>): Promise<T> {
+export async function settleOnClock<T>(clock: FakeClock, work: Promise<T>): Promise<T> {
   const waiting = new Set([work]);
   const finished = work.finally(() => waiting.clear());
   while (waiting.size > 0) await clock.advance(1);

@@ -1,15 +1,23 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { TokenResponse } from "../../src/issuer/types.ts";
-import { bearer, call, claimsOf, fixture, logIn, URL_OF_ISSUER, validity } from "./fixture.ts";
+import {
+  bearerHeader,
+  sendRequest,
+  claimsOf,
+  createFixture,
+  logIn,
+  ISSUER_URL,
+  validateAtIssuer,
+} from "./fixture.ts";
 import { stores } from "./stores.ts";
 
 for (const [name, open] of stores) {
   describe(`a session over HTTP, on ${name}`, () => {
     test("begins with login, is renewed, validated, listed and ended", async () => {
       await open(async (store, clock) => {
-        const { issuer } = fixture({ store, clock });
-        const login = await call(
+        const { issuer } = createFixture({ store, clock });
+        const login = await sendRequest(
           issuer,
           "POST",
           "/auth/login",
@@ -28,7 +36,7 @@ for (const [name, open] of stores) {
         const iat = Math.floor(clock.now() / 1000);
         assert.deepEqual(claimsOf(first.access_token), {
           tenant: "acme",
-          iss: URL_OF_ISSUER,
+          iss: ISSUER_URL,
           sub: "ann",
           aud: "https://api.example.com",
           exp: iat + 600,
@@ -41,15 +49,17 @@ for (const [name, open] of stores) {
         });
 
         await clock.advance(60_000);
-        const refreshed = await call(issuer, "POST", "/auth/refresh", { refresh_token: first.refresh_token });
+        const refreshed = await sendRequest(issuer, "POST", "/auth/refresh", {
+          refresh_token: first.refresh_token,
+        });
         assert.equal(refreshed.status, 200);
         const second = (await refreshed.json()) as TokenResponse;
         assert.equal(second.session_id, first.session_id);
         assert.notEqual(second.refresh_token, first.refresh_token);
         assert.equal(claimsOf(second.access_token)["jti"], `${first.session_id}.2`);
-        assert.equal((await validity(issuer, second.access_token)).valid, true);
+        assert.equal((await validateAtIssuer(issuer, second.access_token)).valid, true);
 
-        const listed = await call(issuer, "GET", "/auth/sessions", undefined, bearer(second));
+        const listed = await sendRequest(issuer, "GET", "/auth/sessions", undefined, bearerHeader(second));
         const { sessions } = (await listed.json()) as { sessions: Record<string, unknown>[] };
         assert.deepEqual(
           sessions.map(({ session_id, current, device }) => ({ session_id, current, device })),
@@ -57,10 +67,13 @@ for (const [name, open] of stores) {
         );
 
         const body = { refresh_token: second.refresh_token };
-        assert.equal((await call(issuer, "POST", "/auth/logout", body)).status, 204);
-        assert.equal((await call(issuer, "POST", "/auth/refresh", body)).status, 400);
-        assert.deepEqual(await validity(issuer, second.access_token), { valid: false, reason: "revoked" });
-        const gone = await call(issuer, "GET", "/auth/sessions", undefined, bearer(second));
+        assert.equal((await sendRequest(issuer, "POST", "/auth/logout", body)).status, 204);
+        assert.equal((await sendRequest(issuer, "POST", "/auth/refresh", body)).status, 400);
+        assert.deepEqual(await validateAtIssuer(issuer, second.access_token), {
+          valid: false,
+          reason: "revoked",
+        });
+        const gone = await sendRequest(issuer, "GET", "/auth/sessions", undefined, bearerHeader(second));
         assert.equal(gone.status, 401);
         await issuer.close();
       });
@@ -68,11 +81,14 @@ for (const [name, open] of stores) {
 
     test("logout-all ends the sessions of every device, by access or refresh token, and of nobody else", async () => {
       await open(async (store, clock) => {
-        const { issuer } = fixture({ store, clock });
+        const { issuer } = createFixture({ store, clock });
         const phone = await logIn(issuer);
         const laptop = await logIn(issuer);
         const bob = await logIn(issuer, "bob");
-        assert.equal((await call(issuer, "POST", "/auth/logout-all", undefined, bearer(phone))).status, 204);
+        assert.equal(
+          (await sendRequest(issuer, "POST", "/auth/logout-all", undefined, bearerHeader(phone))).status,
+          204,
+        );
         assert.equal((await issuer.refresh(phone.refresh_token)).status, "invalid_grant");
         assert.equal((await issuer.refresh(laptop.refresh_token)).status, "invalid_grant");
         assert.equal((await issuer.refresh(bob.refresh_token)).status, "ok");
@@ -81,9 +97,13 @@ for (const [name, open] of stores) {
         const again = await logIn(issuer);
         const other = await logIn(issuer);
         const body = { refresh_token: again.refresh_token };
-        assert.equal((await call(issuer, "POST", "/auth/logout-all", body)).status, 204);
+        assert.equal((await sendRequest(issuer, "POST", "/auth/logout-all", body)).status, 204);
         assert.equal((await issuer.refresh(other.refresh_token)).status, "invalid_grant");
-        assert.equal((await call(issuer, "POST", "/auth/logout-all", body)).status, 204, "its repetition");
+        assert.equal(
+          (await sendRequest(issuer, "POST", "/auth/logout-all", body)).status,
+          204,
+          "its repetition",
+        );
 
         await clock.advance(1);
         const stolen = await logIn(issuer);
@@ -93,7 +113,7 @@ for (const [name, open] of stores) {
           if (renewed.status === "ok") tokens = renewed.tokens;
         }
         const old = { refresh_token: stolen.refresh_token };
-        assert.equal((await call(issuer, "POST", "/auth/logout-all", old)).status, 400, "long spent");
+        assert.equal((await sendRequest(issuer, "POST", "/auth/logout-all", old)).status, 400, "long spent");
         assert.equal((await issuer.refresh(tokens.refresh_token)).status, "ok");
         await issuer.close();
       });
@@ -101,12 +121,12 @@ for (const [name, open] of stores) {
 
     test("one session is ended by its owner and by nobody else", async () => {
       await open(async (store, clock) => {
-        const { issuer } = fixture({ store, clock });
+        const { issuer } = createFixture({ store, clock });
         const ann = await logIn(issuer);
         const other = await logIn(issuer);
         const bob = await logIn(issuer, "bob");
         const end = async (id: string) =>
-          (await call(issuer, "DELETE", `/auth/sessions/${id}`, undefined, bearer(ann))).status;
+          (await sendRequest(issuer, "DELETE", `/auth/sessions/${id}`, undefined, bearerHeader(ann))).status;
         assert.equal(await end(bob.session_id), 404);
         assert.equal(await end("0".repeat(32)), 404);
         assert.equal(await end(other.session_id), 204);

@@ -2,13 +2,21 @@ import assert from "node:assert/strict";
 import { channel } from "node:diagnostics_channel";
 import { describe, test } from "node:test";
 import { generateSigningKey, signToken } from "../../src/jwt/sign.ts";
-import type { SessionRecord, SigningKeyRecord, Store, UserRecord } from "../../src/stores/contracts.ts";
-import { bearer, call, claimsOf, fixture, logIn, SECRET, validity } from "./fixture.ts";
-import { stores, wrapped } from "./stores.ts";
+import type { SessionRecord, SigningKeyRecord, Store, UserRecord } from "../../src/stores/store.ts";
+import {
+  bearerHeader,
+  sendRequest,
+  claimsOf,
+  createFixture,
+  logIn,
+  SECRET,
+  validateAtIssuer,
+} from "./fixture.ts";
+import { stores, wrapStore } from "./stores.ts";
 
 /** The store as somebody sees and changes it who can write to it: what it answers is passed through `forge`. */
 function forging(store: Store, forge: (name: string, answer: unknown) => unknown): Store {
-  return wrapped(store, async (name, work) => forge(name, await work()));
+  return wrapStore(store, async (name, work) => forge(name, await work()));
 }
 
 const tampered = async (store: Store) =>
@@ -22,13 +30,13 @@ for (const [name, open] of stores) {
       const channels = ["holdfast:audit", "holdfast:issuer"].map((one) => channel(one));
       for (const one of channels) one.subscribe(listen);
       // Everything that ever goes into the store or comes out of it.
-      const watched = wrapped(store, async (method, work, args) => {
+      const watched = wrapStore(store, async (method, work, args) => {
         const answer = await work();
         // A name that is looked up is a question and not kept: it may be a password typed into the wrong field.
         seen.push(method, method === "users.get" ? null : args, answer);
         return answer;
       });
-      const { issuer } = fixture({ store: watched, clock, authenticate: undefined } as object);
+      const { issuer } = createFixture({ store: watched, clock, authenticate: undefined } as object);
       await issuer.users.add({ username: "ann", password: "password of ann" });
       const first = await logIn(issuer);
       const second = await issuer.refresh(first.refresh_token);
@@ -36,8 +44,8 @@ for (const [name, open] of stores) {
       assert.ok(second.status === "ok" && again.status === "ok");
       await issuer.login({ username: "ann", password: "wrong password" });
       await issuer.login({ username: "wrong password", password: "x" });
-      await call(issuer, "GET", "/auth/sessions", undefined, bearer(first));
-      await validity(issuer, first.access_token);
+      await sendRequest(issuer, "GET", "/auth/sessions", undefined, bearerHeader(first));
+      await validateAtIssuer(issuer, first.access_token);
       await clock.advance(60_000);
       assert.equal((await issuer.refresh(first.refresh_token)).status, "invalid_grant");
       await issuer.keys.rotate();
@@ -55,7 +63,7 @@ for (const [name, open] of stores) {
 
 describe("law 5: whoever writes to the store mints nothing:", () => {
   test("a session given to another subject is refused, its tokens too", async () => {
-    const { clock, store, issuer } = fixture();
+    const { clock, store, issuer } = createFixture();
     const tokens = await logIn(issuer, "mallory");
     const forged = forging(store, (method, answer) => {
       const admin = (session: SessionRecord) => ({ ...session, subject: "admin" });
@@ -64,14 +72,14 @@ describe("law 5: whoever writes to the store mints nothing:", () => {
       const rotation = answer as { session: SessionRecord };
       return { ...rotation, session: admin(rotation.session) };
     });
-    const { issuer: victim } = fixture({ clock, store: forged });
+    const { issuer: victim } = createFixture({ clock, store: forged });
     assert.equal((await victim.refresh(tokens.refresh_token)).status, "invalid_grant");
-    assert.equal((await validity(victim, tokens.access_token)).valid, false);
+    assert.equal((await validateAtIssuer(victim, tokens.access_token)).valid, false);
     assert.equal(await tampered(store), 2);
   });
 
   test("neither is one with more scopes, a longer life, or another's facts", async () => {
-    const { clock, store, issuer } = fixture();
+    const { clock, store, issuer } = createFixture();
     const admin = await store.sessions.get((await logIn(issuer, "admin")).session_id);
     const changes: ((session: SessionRecord) => object)[] = [
       (session) => ({ facts: session.facts.replace("orders:read", "orders:write") }),
@@ -88,13 +96,13 @@ describe("law 5: whoever writes to the store mints nothing:", () => {
         const rotation = answer as { session: SessionRecord };
         return { ...rotation, session: { ...rotation.session, ...change(rotation.session) } };
       });
-      const outcome = await fixture({ clock, store: forged }).issuer.refresh(tokens.refresh_token);
+      const outcome = await createFixture({ clock, store: forged }).issuer.refresh(tokens.refresh_token);
       assert.equal(outcome.status, "invalid_grant");
     }
   });
 
   test("fault 13: a digest swapped in from an own session opens no other session", async () => {
-    const { clock, store, issuer } = fixture();
+    const { clock, store, issuer } = createFixture();
     const victim = await logIn(issuer, "ann");
     const mallory = await logIn(issuer, "mallory");
     const own = await store.sessions.get(mallory.session_id);
@@ -102,7 +110,7 @@ describe("law 5: whoever writes to the store mints nothing:", () => {
       if (method !== "sessions.get" || answer === null) return answer;
       return { ...(answer as object), currentDigest: own?.currentDigest };
     });
-    const outcome = await fixture({ clock, store: forged }).issuer.refresh(mallory.refresh_token);
+    const outcome = await createFixture({ clock, store: forged }).issuer.refresh(mallory.refresh_token);
     assert.ok(outcome.status === "ok");
     const claims = claimsOf(outcome.tokens.access_token);
     assert.deepEqual([claims["sub"], claims["sid"]], ["mallory", mallory.session_id]);
@@ -110,7 +118,7 @@ describe("law 5: whoever writes to the store mints nothing:", () => {
   });
 
   test("a successor or a time of issue that was written there is not handed out", async () => {
-    const { clock, store, issuer } = fixture();
+    const { clock, store, issuer } = createFixture();
     const tokens = await logIn(issuer, "mallory");
     await issuer.refresh(tokens.refresh_token);
     const forgeries: [object, string][] = [
@@ -121,7 +129,7 @@ describe("law 5: whoever writes to the store mints nothing:", () => {
       const forged = forging(store, (method, answer) =>
         method === "sessions.rotate" ? { ...(answer as object), ...forgery } : answer,
       );
-      const { issuer: other } = fixture({ clock, store: forged });
+      const { issuer: other } = createFixture({ clock, store: forged });
       assert.equal((await other.refresh(tokens.refresh_token)).status, status);
     }
     const future = forging(store, (method, answer) => {
@@ -130,7 +138,7 @@ describe("law 5: whoever writes to the store mints nothing:", () => {
       const issuedAtS = rotation.session.issuedAtS + 86_400;
       return { ...rotation, session: { ...rotation.session, issuedAtS } };
     });
-    const { issuer: other } = fixture({ clock, store: future });
+    const { issuer: other } = createFixture({ clock, store: future });
     const outcome = await other.refresh(tokens.refresh_token);
     assert.ok(outcome.status === "ok");
     const now = Math.floor(clock.now() / 1000);
@@ -140,7 +148,7 @@ describe("law 5: whoever writes to the store mints nothing:", () => {
 
   test("fault 13: a chosen password hash, name or scope logs nobody in", async () => {
     const own = { authenticate: undefined } as object;
-    const { clock, store, issuer } = fixture(own);
+    const { clock, store, issuer } = createFixture(own);
     await issuer.users.add({ username: "ann", password: "password of ann" });
     await issuer.users.add({ username: "mallory", password: "password of mallory" });
     const mallory = (await store.users.get("mallory")) as UserRecord;
@@ -154,7 +162,7 @@ describe("law 5: whoever writes to the store mints nothing:", () => {
       const forged = forging(store, (method, answer) =>
         method === "users.get" ? { ...(answer as UserRecord), ...forgery } : answer,
       );
-      const { issuer: victim } = fixture({ ...own, clock, store: forged });
+      const { issuer: victim } = createFixture({ ...own, clock, store: forged });
       for (const password of ["password of mallory", "password of ann"]) {
         assert.equal((await victim.login({ username: "ann", password })).status, "denied");
       }
@@ -162,12 +170,12 @@ describe("law 5: whoever writes to the store mints nothing:", () => {
     const promoted = forging(store, (method, answer) =>
       method === "users.get" ? { ...(answer as UserRecord), scopes: ["holdfast:admin"] } : answer,
     );
-    const { issuer: victim } = fixture({ ...own, clock, store: promoted });
+    const { issuer: victim } = createFixture({ ...own, clock, store: promoted });
     assert.equal((await victim.login({ username: "ann", password: "password of ann" })).status, "denied");
   });
 
   test("a foreign signing key is neither used nor published, and proves nothing", async () => {
-    const { clock, store, issuer } = fixture();
+    const { clock, store, issuer } = createFixture();
     const tokens = await logIn(issuer, "mallory");
     const foreign = await generateSigningKey("ES256");
     const sealed = Buffer.from(JSON.stringify(foreign.privateJwk)).toString("base64url");
@@ -181,16 +189,16 @@ describe("law 5: whoever writes to the store mints nothing:", () => {
         { ...first, kid: foreign.kid },
       ];
     });
-    const { issuer: victim } = fixture({ clock, store: forged });
-    const response = await call(victim, "GET", "/.well-known/jwks.json");
+    const { issuer: victim } = createFixture({ clock, store: forged });
+    const response = await sendRequest(victim, "GET", "/.well-known/jwks.json");
     assert.ok(!(await response.text()).includes(foreign.kid));
     const minted = signToken({ ...claimsOf(tokens.access_token), sub: "admin" }, foreign);
-    assert.deepEqual(await validity(victim, minted), { valid: false, reason: "unknown_key" });
+    assert.deepEqual(await validateAtIssuer(victim, minted), { valid: false, reason: "unknown_key" });
     const told = await tampered(store);
     assert.ok(told >= 2);
     for (let i = 0; i < 5; i++) {
       await clock.advance(1_000);
-      assert.equal((await validity(victim, (await logIn(victim)).access_token)).valid, true);
+      assert.equal((await validateAtIssuer(victim, (await logIn(victim)).access_token)).valid, true);
     }
     assert.equal(await tampered(store), told, "not again at every look");
   });

@@ -2,15 +2,15 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { Store } from "../../src/stores/contracts.ts";
+import type { Store } from "../../src/stores/store.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
 import { sqliteStore } from "../../src/stores/sqlite.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
 
-type Run = (store: Store, clock: FakeClock) => Promise<void>;
+type StoreTest = (store: Store, clock: FakeClock) => Promise<void>;
 
 /** What the issuer is tested on: by name, and how to open one for the time of a test. */
-export const stores: readonly (readonly [string, (run: Run) => Promise<void>])[] = [
+export const stores: readonly (readonly [string, (run: StoreTest) => Promise<void>])[] = [
   [
     "memory",
     async (run) => {
@@ -38,7 +38,7 @@ export const stores: readonly (readonly [string, (run: Run) => Promise<void>])[]
  * Lets time pass for background work on a store that does real I/O: in steps shorter than its deadlines, after
  * each of which the store has answered.
  */
-export async function pass(clock: FakeClock, store: Store, ms: number): Promise<void> {
+export async function advanceInSteps(clock: FakeClock, store: Store, ms: number): Promise<void> {
   for (let left = ms; left > 0; left -= 5_000) {
     await clock.advance(Math.min(left, 5_000));
     await store.revocations.snapshot();
@@ -51,16 +51,16 @@ const parts = ["users", "sessions", "keys", "revocations", "audit", "markers"] a
 type Method = (...args: unknown[]) => unknown;
 
 /** The same store, each of whose methods goes through `around`; `name` is such as `sessions.rotate`. */
-export function wrapped(
+export function wrapStore(
   store: Store,
-  around: (name: string, call: () => unknown, args: unknown[]) => unknown,
+  intercept: (name: string, call: () => unknown, args: unknown[]) => unknown,
 ): Store {
   const wrap = (part: object, prefix: string) =>
     Object.fromEntries(
       Object.entries(part).map(([name, value]) => {
         if (typeof value !== "function" || name === "subscribe") return [name, value];
         const method = value as Method;
-        return [name, (...args: unknown[]) => around(prefix + name, () => method(...args), args)];
+        return [name, (...args: unknown[]) => intercept(prefix + name, () => method(...args), args)];
       }),
     );
   const inner = Object.fromEntries(parts.map((part) => [part, wrap(store[part], `${part}.`)]));
@@ -68,8 +68,8 @@ export function wrapped(
 }
 
 /** Fails at the methods for which `when` says so: `before` they do anything, or `after` they did it. */
-export function failing(store: Store, when: (name: string) => "before" | "after" | false): Store {
-  return wrapped(store, async (name, call) => {
+export function failStore(store: Store, when: (name: string) => "before" | "after" | false): Store {
+  return wrapStore(store, async (name, call) => {
     const moment = when(name);
     if (moment === "before") throw new Error("the disk is on fire");
     const answer = await call();

@@ -2,22 +2,22 @@ import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import fc from "fast-check";
 import { createGuard, sharedSecret, staticKeys, type Guard } from "../../src/index.ts";
-import { algorithms, type Algorithm } from "../../src/jwt/algorithms.ts";
-import { checkTime, proofPolicy } from "../../src/jwt/claims.ts";
+import { supportedAlgorithms, type Algorithm } from "../../src/jwt/algorithms.ts";
+import { checkTime, createClaimsPolicy } from "../../src/jwt/claims.ts";
 import { parseToken } from "../../src/jwt/parse.ts";
-import { prove } from "../../src/jwt/prove.ts";
+import { verifyWithKey } from "../../src/jwt/verify.ts";
 import { claimsAttacks } from "./attacks/claims.ts";
 import { headerAttacks } from "./attacks/header.ts";
 import { signatureAttacks } from "./attacks/signature.ts";
-import { attacked, audience, issuer, makeTarget, type Attack, type Target } from "./attacks/target.ts";
+import { applyAttacks, audience, issuer, makeTarget, type Attack, type Target } from "./attacks/target.ts";
 import { textAttacks } from "./attacks/text.ts";
 
 const attacks = [...headerAttacks, ...claimsAttacks, ...signatureAttacks, ...textAttacks];
-const policy = proofPolicy({ issuer, audience });
+const policy = createClaimsPolicy({ issuer, audience });
 const targets = new Map<Algorithm, { target: Target; guard: Guard }>();
 
 before(async () => {
-  for (const algorithm of algorithms) {
+  for (const algorithm of supportedAlgorithms) {
     const target = await makeTarget(algorithm);
     const keys =
       target.secret === null
@@ -31,7 +31,7 @@ before(async () => {
 function reasonOf(token: string, { verifying }: Target): string | null {
   const parsed = parseToken(token);
   if ("reason" in parsed) return parsed.reason;
-  return prove(parsed, verifying, policy) ?? checkTime(parsed.claims, Date.now(), 5_000);
+  return verifyWithKey(parsed, verifying, policy) ?? checkTime(parsed.claims, Date.now(), 5_000);
 }
 
 test("every attack has a name of its own, which cites RFC 8725", () => {
@@ -39,15 +39,15 @@ test("every attack has a name of its own, which cites RFC 8725", () => {
   for (const { name } of attacks) assert.match(name, /^§[23]\.\d+ ./);
 });
 
-for (const algorithm of algorithms) {
+for (const algorithm of supportedAlgorithms) {
   test(`${algorithm}: the untouched token is valid; each attack of RFC 8725 is refused, for the right reason`, async () => {
     const { target, guard } = targets.get(algorithm) as { target: Target; guard: Guard };
-    const good = attacked(target, []) as string;
+    const good = applyAttacks(target, []) as string;
     assert.equal(reasonOf(good, target), null);
     assert.equal((await guard.validate(good)).status, "valid");
     let made = 0;
     for (const attack of attacks) {
-      const token = attacked(target, [attack]);
+      const token = applyAttacks(target, [attack]);
       if (token === null) continue;
       made++;
       assert.ok((attack.reasons as readonly unknown[]).includes(reasonOf(token, target)), attack.name);
@@ -65,9 +65,9 @@ test("law 6: attacks combined are refused too, whatever the algorithm", async ()
     .map((parts) => parts.filter((part) => part !== undefined))
     .filter((parts) => parts.length > 1);
   await fc.assert(
-    fc.asyncProperty(fc.constantFrom(...algorithms), combination, async (algorithm, parts) => {
+    fc.asyncProperty(fc.constantFrom(...supportedAlgorithms), combination, async (algorithm, parts) => {
       const { target, guard } = targets.get(algorithm) as { target: Target; guard: Guard };
-      const token = attacked(target, parts);
+      const token = applyAttacks(target, parts);
       fc.pre(token !== null);
       assert.notEqual(reasonOf(token, target), null);
       assert.equal((await guard.validate(token)).status, "invalid");

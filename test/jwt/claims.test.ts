@@ -2,13 +2,18 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { JwtClaims } from "../../src/core/verdict.ts";
-import { checkClaims, checkTime, proofPolicy, type ProofPolicyOptions } from "../../src/jwt/claims.ts";
+import {
+  checkClaims,
+  checkTime,
+  createClaimsPolicy,
+  type ClaimsPolicyOptions,
+} from "../../src/jwt/claims.ts";
 import type { ParsedToken } from "../../src/jwt/parse.ts";
 
 const good: JwtClaims = { iss: "https://id", sub: "user", aud: "api", exp: 1000 };
 
 function check(
-  options: Partial<ProofPolicyOptions>,
+  options: Partial<ClaimsPolicyOptions>,
   change: Record<string, unknown> = {},
   typ: string | undefined = "at+jwt",
 ) {
@@ -16,7 +21,7 @@ function check(
   for (const name of Object.keys(claims)) if (claims[name] === undefined) delete claims[name];
   const signature = Buffer.alloc(64);
   const token: ParsedToken = { algorithm: "ES256", kid: "k", typ, claims, signingInput: "", signature };
-  return checkClaims(token, proofPolicy({ issuer: "https://id", audience: "api", ...options }));
+  return checkClaims(token, createClaimsPolicy({ issuer: "https://id", audience: "api", ...options }));
 }
 
 test("the issuer must be the same to the character", () => {
@@ -47,8 +52,8 @@ test("typ must be one of the accepted types; its absence passes unless one is re
   const token = { algorithm: "ES256", kid: "k", typ: undefined, claims, signingInput: "" } as const;
   const untyped: ParsedToken = { ...token, signature: Buffer.alloc(64) };
   const policy = { issuer: "https://id", audience: "api" };
-  assert.equal(checkClaims(untyped, proofPolicy(policy)), null);
-  assert.equal(checkClaims(untyped, proofPolicy({ ...policy, requireTyp: true })), "wrong_type");
+  assert.equal(checkClaims(untyped, createClaimsPolicy(policy)), null);
+  assert.equal(checkClaims(untyped, createClaimsPolicy({ ...policy, requireTyp: true })), "wrong_type");
 });
 
 test("law 2: a token without exp is refused unless the policy waives it by name", () => {
@@ -82,7 +87,10 @@ test("a policy is checked at creation, and names what is wrong", () => {
     [{ ...base, requiredClaim: [] }, /no option "requiredClaim"/],
   ];
   for (const [options, message] of wrong) {
-    assert.throws(() => proofPolicy(options as ProofPolicyOptions), { code: "invalid_option", message });
+    assert.throws(() => createClaimsPolicy(options as ClaimsPolicyOptions), {
+      code: "invalid_option",
+      message,
+    });
   }
 });
 

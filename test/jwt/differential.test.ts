@@ -3,23 +3,23 @@ import { before, test } from "node:test";
 import fc from "fast-check";
 import { jwtVerify, type JWTVerifyOptions } from "jose";
 import type { InvalidReason } from "../../src/core/verdict.ts";
-import { algorithms, type Algorithm } from "../../src/jwt/algorithms.ts";
-import { checkTime, proofPolicy } from "../../src/jwt/claims.ts";
+import { supportedAlgorithms, type Algorithm } from "../../src/jwt/algorithms.ts";
+import { checkTime, createClaimsPolicy } from "../../src/jwt/claims.ts";
 import { parseToken } from "../../src/jwt/parse.ts";
-import { prove } from "../../src/jwt/prove.ts";
+import { verifyWithKey } from "../../src/jwt/verify.ts";
 import { replaceIn } from "./attacks/bytes.ts";
 import { claimsAttacks } from "./attacks/claims.ts";
 import { headerAttacks } from "./attacks/header.ts";
 import { signatureAttacks } from "./attacks/signature.ts";
-import { attacked, audience, issuer, makeTarget, type Attack, type Target } from "./attacks/target.ts";
+import { applyAttacks, audience, issuer, makeTarget, type Attack, type Target } from "./attacks/target.ts";
 import { textAttacks } from "./attacks/text.ts";
 
 const attacks = [...headerAttacks, ...claimsAttacks, ...signatureAttacks, ...textAttacks];
-const policy = proofPolicy({ issuer, audience });
+const policy = createClaimsPolicy({ issuer, audience });
 const targets = new Map<Algorithm, Target>();
 
 before(async () => {
-  for (const algorithm of algorithms) targets.set(algorithm, await makeTarget(algorithm));
+  for (const algorithm of supportedAlgorithms) targets.set(algorithm, await makeTarget(algorithm));
 });
 
 interface Difference {
@@ -174,7 +174,7 @@ async function theirs(token: string, target: Target): Promise<boolean> {
 function ours(token: string, { verifying }: Target): InvalidReason | null {
   const parsed = parseToken(token);
   if ("reason" in parsed) return parsed.reason;
-  return prove(parsed, verifying, policy) ?? checkTime(parsed.claims, Date.now(), 5_000);
+  return verifyWithKey(parsed, verifying, policy) ?? checkTime(parsed.claims, Date.now(), 5_000);
 }
 
 type Outcome = "both accept" | "both refuse" | Difference;
@@ -197,7 +197,7 @@ test("what jose refuses of the attacks is refused here; each difference on the l
   for (const algorithm of ["ES256", "HS256"] as const) {
     const target = targets.get(algorithm) as Target;
     for (const attack of attacks) {
-      const token = attacked(target, [attack]);
+      const token = applyAttacks(target, [attack]);
       if (token !== null) seen.add(await compare(token, target));
     }
   }
@@ -238,7 +238,7 @@ test("what jose refuses is refused here: odd headers, odd claims, attacks and da
   const outcomes: Outcome[] = [];
   await fc.assert(
     fc.asyncProperty(
-      fc.constantFrom(...algorithms),
+      fc.constantFrom(...supportedAlgorithms),
       members("typ", "kid", "alg", "crit", "b64", "jwk", "x5u", "cty"),
       members("iss", "aud", "exp", "nbf", "iat", "sub", "jti", "cnf", "x"),
       attack,
@@ -255,7 +255,7 @@ test("what jose refuses is refused here: odd headers, odd claims, attacks and da
             payload: replaceIn(draft.payload, oddClaims ?? {}),
           }),
         };
-        const made = attacked(target, one === undefined ? [oddities] : [oddities, one]);
+        const made = applyAttacks(target, one === undefined ? [oddities] : [oddities, one]);
         fc.pre(made !== null);
         const token = d === undefined ? made : made.slice(0, d.at) + d.by + made.slice(d.at + 1);
         outcomes.push(await compare(token, target));

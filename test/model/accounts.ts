@@ -21,7 +21,7 @@ export class Accounts {
     };
   }
 
-  async begin({ users }: Issuer): Promise<void> {
+  async addUsers({ users }: Issuer): Promise<void> {
     if (this.authenticate !== undefined) return;
     for (const username of USERS) {
       await users.add({ ...this.credentials(username), scopes: ["orders:read"] });
@@ -43,7 +43,7 @@ export class Accounts {
   }
 
   /** Returns what tells the issuer: with it, every session ends. */
-  change(user: string): (issuer: Issuer) => Promise<void> {
+  changePassword(user: string): (issuer: Issuer) => Promise<void> {
     this.#versions.set(user, this.version(user) + 1);
     const { username, password } = this.credentials(user);
     return async (issuer) => {

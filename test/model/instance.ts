@@ -1,12 +1,12 @@
 import type { Clock } from "../../src/core/clock.ts";
 import type { Authenticate, Issuer } from "../../src/issuer/types.ts";
-import type { Store } from "../../src/stores/contracts.ts";
+import type { Store } from "../../src/stores/store.ts";
 import { createIssuer } from "../../src/issuer/create-issuer.ts";
-import { URL_OF_ISSUER } from "../issuer/fixture.ts";
-import { wrapped } from "../issuer/stores.ts";
+import { ISSUER_URL } from "../issuer/fixture.ts";
+import { wrapStore } from "../issuer/stores.ts";
 
 /** What becomes of a command at the store. */
-export type Fate = "fine" | "fails" | "answer lost" | "answer late";
+export type StoreFault = "fine" | "fails" | "answer lost" | "answer late";
 
 export interface Settings {
   readonly graceMs: number;
@@ -18,20 +18,20 @@ const ABSOLUTE_MS = 4 * 3_600_000;
 export const LAST_LEVEL = 4;
 
 /** What all instances share. */
-export interface Surroundings {
+export interface InstanceContext {
   readonly store: Store;
   /** Such as somebody's clock that is wrong by `offset()` milliseconds. */
   readonly clock: (offset: () => number) => Clock;
   /** Resolves when the scheduler says so: until then others go first. */
   readonly pause: (what: string) => Promise<void>;
   readonly authenticate: Authenticate | undefined;
-  readonly altered: (issuer: Issuer) => Issuer;
+  readonly applyIssuerFault: (issuer: Issuer) => Issuer;
 }
 
 const never = new Promise<never>(() => {});
 
 /** Whose order against each other matters. */
-const ordered = /^(?:sessions|users|markers|keys\.rotate|now|prune)/;
+const SCHEDULED_COMMANDS = /^(?:sessions|users|markers|keys\.rotate|now|prune)/;
 
 /** The secrets in the order of their introduction; a level is a step of replacing one by the next. */
 const secretOf = (n: number) => `secret number ${n} of more than thirty-two bytes`;
@@ -50,14 +50,14 @@ export class Instance {
   secretLevel = 0;
   settings: Settings = { graceMs: 30_000, refreshIdleMs: 3_600_000 };
   /** Of its next commands at the store, in turn; then all is fine. */
-  fates: Fate[] = [];
-  readonly #around: Surroundings;
+  faults: StoreFault[] = [];
+  readonly #context: InstanceContext;
   #issuer: Issuer | null = null;
   #kill: () => void = () => {};
   #died: Promise<"died"> = never;
 
-  constructor(around: Surroundings) {
-    this.#around = around;
+  constructor(around: InstanceContext) {
+    this.#context = around;
     this.#start();
   }
 
@@ -68,11 +68,11 @@ export class Instance {
 
   /** A fresh process. */
   #start(): void {
-    const { store, clock, pause, authenticate, altered } = this.#around;
+    const { store, clock, pause, authenticate, applyIssuerFault } = this.#context;
     let dead = false;
-    const own = wrapped(store, async (name, call) => {
-      if (ordered.test(name)) await pause(name);
-      const fate = dead ? "fine" : this.fates.shift();
+    const own = wrapStore(store, async (name, call) => {
+      if (SCHEDULED_COMMANDS.test(name)) await pause(name);
+      const fate = dead ? "fine" : this.faults.shift();
       if (fate === "fails") throw new Error("the disk is on fire");
       const answer = dead ? await never : await call();
       if (fate === "answer late") await pause(`${name} answers`);
@@ -81,7 +81,7 @@ export class Instance {
     });
     const issuer = createIssuer({
       ...this.settings,
-      url: URL_OF_ISSUER,
+      url: ISSUER_URL,
       audience: "https://api.example.com",
       clients: [{ id: "orders", secret: "the secret of orders" }],
       refreshAbsoluteMs: ABSOLUTE_MS,
@@ -91,7 +91,7 @@ export class Instance {
       random: () => 0.5,
       ...(authenticate !== undefined && { authenticate }),
     });
-    this.#issuer = altered(issuer);
+    this.#issuer = applyIssuerFault(issuer);
     this.#died = new Promise((resolve) => {
       this.#kill = () => {
         dead = true;
@@ -113,7 +113,7 @@ export class Instance {
   }
 
   /** What it answers, unless it dies before. */
-  async ask<T>(call: (issuer: Issuer) => Promise<T>): Promise<T | "died"> {
+  async call<T>(call: (issuer: Issuer) => Promise<T>): Promise<T | "died"> {
     return await Promise.race([call(this.issuer), this.#died]);
   }
 }

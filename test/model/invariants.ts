@@ -1,27 +1,27 @@
-import { readRefreshToken, refreshTokenDigest } from "../../src/issuer/refresh-token.ts";
-import type { Secrets } from "../../src/issuer/secrets.ts";
+import { parseRefreshToken, digestRefreshToken } from "../../src/issuer/sessions/refresh-token.ts";
+import type { Secrets } from "../../src/issuer/secret-keys.ts";
 import type { RefreshOutcome } from "../../src/issuer/types.ts";
 import type { AuditEvent } from "../../src/core/events.ts";
-import type { SessionRecord } from "../../src/stores/contracts.ts";
+import type { SessionRecord } from "../../src/stores/store.ts";
 import { claimsOf } from "../issuer/fixture.ts";
-import type { Ledger } from "./ledger.ts";
-import type { ModelSession, Said } from "./model.ts";
+import type { IssuedTokens } from "./issued-tokens.ts";
+import type { ModelSession, Outcome } from "./model.ts";
 
 /** A refresh token as the store was asked about it, at the moment when the command took effect. */
 export interface Presentation {
   readonly session: string;
   readonly generation: number;
   /** Of the live token before. */
-  readonly tip: number;
+  readonly currentGeneration: number;
   readonly now: number;
   /** End of the token's own window; `null` if it was never rotated. */
-  readonly excusedUntil: number | null;
-  readonly expected: Said;
-  readonly said: Said;
+  readonly graceEndsAt: number | null;
+  readonly expected: Outcome;
+  readonly actual: Outcome;
 }
 
 /** What a caller was told, as it left the issuer: whether it arrives is another matter. */
-export interface Answer {
+export interface IssuerAnswer {
   readonly actor: "client" | "thief";
   readonly presented: string;
   readonly outcome: RefreshOutcome;
@@ -32,7 +32,7 @@ export interface Answer {
 }
 
 /** One session after a step: as the model has it, and as the store has it. */
-export interface State {
+export interface SessionState {
   readonly session: ModelSession;
   readonly live: boolean;
   readonly record: SessionRecord | null;
@@ -47,21 +47,21 @@ type Checks<Name extends string, Args extends readonly unknown[]> = Readonly<
   Record<Name, (...args: Args) => boolean>
 >;
 
-type OfPresentations =
+type PresentationInvariant =
   | "generationCountsRotations"
-  | "onlyTheParentIsExcused"
+  | "onlyThePreviousTokenIsRepeated"
   | "windowFromFirstRotation"
   | "theftIsCaught"
   | "noAlarmAfterEnding"
   | "nothingRevives";
-type OfAnswers =
+type AnswerInvariant =
   | "sameSuccessorOrRetry"
-  | "closedByTheChild"
-  | "honestStaysIn"
+  | "noRepeatAfterSuccessorUse"
+  | "honestClientStaysLoggedIn"
   | "unavailableIsNotInvalid"
   | "nothingWidens";
-type OfStates =
-  | "oneLiveTip"
+type StateInvariant =
+  | "oneCurrentToken"
   | "endingIsDurable"
   | "reuseIsCommitted"
   | "reuseEndsOneSession"
@@ -69,7 +69,7 @@ type OfStates =
   | "pruningTakesNothingAlive"
   | "passwordChangeWins";
 /** Checked where they happen. */
-type OfMoments =
+type MomentInvariant =
   /** An ending stands in the revocation log no later than in the session. */
   | "endingIsInTheLog"
   /** What was acknowledged reached the store. */
@@ -80,53 +80,56 @@ type OfMoments =
   | "usableAfterFaults";
 
 /** What must hold, by name. */
-export type Invariant = OfPresentations | OfAnswers | OfStates | OfMoments;
+export type Invariant = PresentationInvariant | AnswerInvariant | StateInvariant | MomentInvariant;
 
-const excuses: readonly Said[] = ["repeated", "conflict"];
+const graceOutcomes: readonly Outcome[] = ["repeated", "conflict"];
 
 /** Each says whether it holds. */
-export const ofPresentations: Checks<OfPresentations, [Presentation]> = {
+export const presentationInvariants: Checks<PresentationInvariant, [Presentation]> = {
   /** The generation counts rotations: whatever the clocks say, the tip rotates and nothing else does. */
-  generationCountsRotations: ({ expected, said }) => (expected === "rotated") === (said === "rotated"),
-  onlyTheParentIsExcused: ({ said, generation, tip }) => said !== "repeated" || generation === tip - 1,
+  generationCountsRotations: ({ expected, actual }) => (expected === "rotated") === (actual === "rotated"),
+  onlyThePreviousTokenIsRepeated: ({ actual, generation, currentGeneration }) =>
+    actual !== "repeated" || generation === currentGeneration - 1,
   /** A window lasts from the first rotation, whoever comes back in between, and is not cut short. */
-  windowFromFirstRotation: ({ expected, said, generation, tip, now, excusedUntil }) => {
-    const open = excusedUntil !== null && now < excusedUntil;
-    if (excuses.includes(said)) return open;
-    return !(open && generation === tip - 1 && excuses.includes(expected));
+  windowFromFirstRotation: ({ expected, actual, generation, currentGeneration, now, graceEndsAt }) => {
+    const open = graceEndsAt !== null && now < graceEndsAt;
+    if (graceOutcomes.includes(actual)) return open;
+    return !(open && generation === currentGeneration - 1 && graceOutcomes.includes(expected));
   },
-  theftIsCaught: ({ expected, said }) => expected !== "reuse" || said === "reuse",
-  noAlarmAfterEnding: ({ expected, said }) => said !== "reuse" || !["ended", "unknown"].includes(expected),
-  nothingRevives: ({ expected, said }) => expected !== "ended" || !["rotated", ...excuses].includes(said),
+  theftIsCaught: ({ expected, actual }) => expected !== "reuse" || actual === "reuse",
+  noAlarmAfterEnding: ({ expected, actual }) =>
+    actual !== "reuse" || !["ended", "unknown"].includes(expected),
+  nothingRevives: ({ expected, actual }) =>
+    expected !== "ended" || !["rotated", ...graceOutcomes].includes(actual),
 };
 
-export const ofAnswers: Checks<OfAnswers, [Answer, Ledger]> = {
+export const answerInvariants: Checks<AnswerInvariant, [IssuerAnswer, IssuedTokens]> = {
   /** Whoever presents the same token gets the same successor, for the same session, or is told to try again. */
-  sameSuccessorOrRetry: ({ outcome, presented, presentation, clocksSet }, { successors, claims }) => {
+  sameSuccessorOrRetry: ({ outcome, presented, presentation, clocksSet }, { successors, claimsByJti }) => {
     const { expected } = presentation ?? {};
     if (outcome.status !== "ok") {
       return outcome.status === "unavailable" || !["rotated", "repeated"].includes(expected ?? "");
     }
     const own = claimsOf(outcome.tokens.access_token);
-    const before = claims.get(String(own["jti"])) ?? own;
+    const before = claimsByJti.get(String(own["jti"])) ?? own;
     const same = clocksSet || before["iat"] === own["iat"];
     return (
       same && (successors.get(presented) ?? outcome.tokens.refresh_token) === outcome.tokens.refresh_token
     );
   },
-  closedByTheChild: ({ outcome, presentation }) =>
+  noRepeatAfterSuccessorUse: ({ outcome, presentation }) =>
     outcome.status !== "ok" ||
-    (presentation !== undefined && presentation.generation >= presentation.tip - 1),
-  honestStaysIn: ({ actor, outcome, presentation }) =>
+    (presentation !== undefined && presentation.generation >= presentation.currentGeneration - 1),
+  honestClientStaysLoggedIn: ({ actor, outcome, presentation }) =>
     actor === "thief" ||
     outcome.status !== "invalid_grant" ||
     !["rotated", "repeated", "conflict"].includes(presentation?.expected ?? ""),
   unavailableIsNotInvalid: ({ outcome, presentation }) =>
     outcome.status !== "invalid_grant" || presentation !== undefined,
-  nothingWidens: ({ outcome }, { began }) => {
+  nothingWidens: ({ outcome }, { firstClaims }) => {
     if (outcome.status !== "ok") return true;
     const now = claimsOf(outcome.tokens.access_token);
-    const first = began.get(outcome.tokens.session_id) ?? {};
+    const first = firstClaims.get(outcome.tokens.session_id) ?? {};
     const fixed = ["iss", "sub", "aud", "client_id", "sid", "tenant"];
     const had = String(first["scope"]).split(" ");
     const has = String(now["scope"]).split(" ");
@@ -134,14 +137,14 @@ export const ofAnswers: Checks<OfAnswers, [Answer, Ledger]> = {
   },
 };
 
-export const ofStates: Checks<OfStates, [State]> = {
-  oneLiveTip: ({ session, live, record, tokens, secrets }) => {
+export const stateInvariants: Checks<StateInvariant, [SessionState]> = {
+  oneCurrentToken: ({ session, live, record, tokens, secrets }) => {
     if (!live) return true;
-    const tip = tokens.get(session.tip);
-    const token = tip === undefined ? null : readRefreshToken(secrets, tip);
+    const issued = tokens.get(session.currentGeneration);
+    const token = issued === undefined ? null : parseRefreshToken(secrets, issued);
     return (
-      record?.generation === session.tip &&
-      (token === null || refreshTokenDigest(token) === record.currentDigest)
+      record?.generation === session.currentGeneration &&
+      (token === null || digestRefreshToken(token) === record.currentDigest)
     );
   },
   /** Ended in the store too, with nothing left that a token could be compared with or opened by. */
@@ -163,7 +166,7 @@ export const ofStates: Checks<OfStates, [State]> = {
 };
 
 /** Names of the checks that do not hold. */
-export function broken<Name extends Invariant, Args extends readonly unknown[]>(
+export function findViolations<Name extends Invariant, Args extends readonly unknown[]>(
   checks: Checks<Name, Args>,
   ...args: Args
 ): Name[] {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Issuer } from "../../src/issuer/types.ts";
-import { fixture, logIn, validity } from "../issuer/fixture.ts";
-import { failing } from "../issuer/stores.ts";
+import { createFixture, logIn, validateAtIssuer } from "../issuer/fixture.ts";
+import { failStore } from "../issuer/stores.ts";
 
 const GRACE_MS = 30_000;
 /** In a row. */
@@ -30,12 +30,12 @@ function waits(tries: number, where: (typeof longest)[number]): number[] {
 
 test(`law 8, fault 44: whichever of up to ${MOST_LOST} answers in a row are lost and how, retries within grace keep the client logged in`, async () => {
   let loss: Loss | null = null as Loss | null;
-  const { clock, store } = fixture();
-  const faulty = failing(store, (name) => {
+  const { clock, store } = createFixture();
+  const faulty = failStore(store, (name) => {
     if (name !== "sessions.rotate") return false;
     return loss === "before the store" ? "before" : loss === "after the store" && "after";
   });
-  const issuers = [1, 2].map(() => fixture({ clock, store: faulty, graceMs: GRACE_MS }).issuer);
+  const issuers = [1, 2].map(() => createFixture({ clock, store: faulty, graceMs: GRACE_MS }).issuer);
   const [one, other] = issuers as [Issuer, Issuer];
   for (const [number, pattern] of [...patterns(MOST_LOST)].entries()) {
     const first = await logIn(one);
@@ -52,7 +52,7 @@ test(`law 8, fault 44: whichever of up to ${MOST_LOST} answers in a row are lost
     loss = null;
     const second = await other.refresh(first.refresh_token);
     assert.ok(second.status === "ok", `lost ${pattern.join(", ")}, waited longest: ${where}`);
-    assert.equal((await validity(one, second.tokens.access_token)).valid, true);
+    assert.equal((await validateAtIssuer(one, second.tokens.access_token)).valid, true);
     assert.equal((await one.refresh(second.tokens.refresh_token)).status, "ok");
   }
   for (const issuer of issuers) await issuer.close();

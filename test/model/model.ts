@@ -1,11 +1,11 @@
-import type { EndReason, NewSession, Rotation, RotationOutcome } from "../../src/stores/contracts.ts";
+import type { EndReason, NewSession, Rotation, RotationOutcome } from "../../src/stores/store.ts";
 
-export type Said = RotationOutcome["outcome"];
+export type Outcome = RotationOutcome["outcome"];
 
 /** A refresh token that was rotated. */
-interface Spent {
+interface SpentToken {
   /** Its window, from its first rotation on: store's clock. */
-  readonly excusedUntil: number;
+  readonly graceEndsAt: number;
   /** Whether its successor can still be given again: pruning erases it when the window is over. */
   sealed: boolean;
 }
@@ -18,12 +18,12 @@ export class ModelSession {
   readonly absoluteExpiresAt: number;
   idleExpiresAt: number;
   /** Generation of the one live refresh token. */
-  tip = 1;
+  currentGeneration = 1;
   ending: EndReason | null = null;
   /** Pruned: over for a day. */
   removed = false;
   /** By generation. */
-  readonly spent: Map<number, Spent> = new Map();
+  readonly spent: Map<number, SpentToken> = new Map();
 
   constructor({ id, subject, authAt, absoluteExpiresAt, idleMs }: NewSession, now: number) {
     this.id = id;
@@ -34,9 +34,9 @@ export class ModelSession {
   }
 
   /** The window of a spent generation, while it is open. */
-  excused(generation: number, now: number): Spent | null {
+  inGrace(generation: number, now: number): SpentToken | null {
     const spent = this.spent.get(generation);
-    return spent !== undefined && now < spent.excusedUntil ? spent : null;
+    return spent !== undefined && now < spent.graceEndsAt ? spent : null;
   }
 }
 
@@ -53,26 +53,26 @@ export class Model {
   }
 
   /** What a presentation must come to. Changes nothing. */
-  expected({ sessionId, generation }: Rotation, now: number): Said {
+  expected({ sessionId, generation }: Rotation, now: number): Outcome {
     const session = this.sessions.get(sessionId);
     if (session === undefined || session.removed) return "unknown";
     if (!this.isLive(session, now)) return "ended";
-    const behind = session.tip - generation;
+    const behind = session.currentGeneration - generation;
     if (behind < 0) return "unknown";
     if (behind === 0) return "rotated";
-    const excused = session.excused(generation, now);
+    const excused = session.inGrace(generation, now);
     if (excused === null || behind > 2) return "reuse";
     return behind === 1 && excused.sealed ? "repeated" : "conflict";
   }
 
   /** What it changes. */
-  apply({ sessionId, generation, graceMs, idleMs }: Rotation, said: Said, now: number): void {
+  apply({ sessionId, generation, graceMs, idleMs }: Rotation, said: Outcome, now: number): void {
     const session = this.sessions.get(sessionId);
     if (session === undefined) return;
     if (said === "reuse") session.ending = "reuse";
     if (said !== "rotated") return;
-    session.spent.set(generation, { excusedUntil: now + graceMs, sealed: true });
-    session.tip = generation + 1;
+    session.spent.set(generation, { graceEndsAt: now + graceMs, sealed: true });
+    session.currentGeneration = generation + 1;
     session.idleExpiresAt = Math.min(now + idleMs, session.absoluteExpiresAt);
   }
 
@@ -92,7 +92,7 @@ export class Model {
   prune(now: number, slackMs: number): void {
     for (const session of this.sessions.values()) {
       if (session.idleExpiresAt <= now - slackMs) session.removed = true;
-      for (const spent of session.spent.values()) if (spent.excusedUntil <= now) spent.sealed = false;
+      for (const spent of session.spent.values()) if (spent.graceEndsAt <= now) spent.sealed = false;
     }
     for (const [subject, { until }] of this.cutoffs) {
       if (until <= now - slackMs) this.cutoffs.delete(subject);

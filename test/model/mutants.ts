@@ -1,48 +1,60 @@
 import { auditEvents } from "../../src/core/events.ts";
-import { signSession } from "../../src/issuer/records.ts";
-import { deriveSecrets } from "../../src/issuer/secrets.ts";
-import type { SessionRecord } from "../../src/stores/contracts.ts";
-import { decideRotation } from "../../src/stores/rotation.ts";
+import { addSessionMac } from "../../src/issuer/store/record-macs.ts";
+import { deriveSecrets } from "../../src/issuer/secret-keys.ts";
+import type { SessionRecord } from "../../src/stores/store.ts";
+import { decideRotation } from "../../src/stores/refresh-rotation.ts";
 import { secretAt } from "./instance.ts";
 import type { Invariant } from "./invariants.ts";
-import { after, answering, at, excusing, instead, rotating, type Mistake } from "./mistakes.ts";
+import {
+  afterOutcome,
+  changeRefreshOutcome,
+  replaceCommand,
+  repeatSuccessorWhen,
+  overrideOutcome,
+  replaceRotate,
+  type Fault,
+} from "./store-faults.ts";
 
 /** Known to every instance. */
 const secrets = deriveSecrets(secretAt(0));
 
 /** Mistakes that were made elsewhere or could be made here: name, the invariant that must find it, what it does. */
-export const mutants: readonly (readonly [name: string, foundBy: Invariant, mistake: Mistake])[] = [
+export const mutants: readonly (readonly [name: string, foundBy: Invariant, mistake: Fault])[] = [
   [
     "each return within grace arms it again",
     "windowFromFirstRotation",
-    after("repeated", async ({ sql, clock }, { graceMs }, { id }) => {
+    afterOutcome("repeated", async ({ sql, clock }, { graceMs }, { id }) => {
       await sql("UPDATE sessions SET graceEndsAt = ? WHERE id = ?", clock.now() + graceMs, id);
     }),
   ],
   [
     "grace never ends",
     "theftIsCaught",
-    after("rotated", async ({ sql }, _, { id }) => {
+    afterOutcome("rotated", async ({ sql }, _, { id }) => {
       await sql("UPDATE sessions SET graceEndsAt = 9000000000000000 WHERE id = ?", id);
     }),
   ],
   [
     "grace ends at once",
-    "honestStaysIn",
-    after("rotated", async ({ sql }, _, { id }) => {
+    "honestClientStaysLoggedIn",
+    afterOutcome("rotated", async ({ sql }, _, { id }) => {
       await sql("UPDATE sessions SET graceEndsAt = 0 WHERE id = ?", id);
     }),
   ],
   [
     "the token before the previous one is excused",
-    "onlyTheParentIsExcused",
-    excusing((behind) => behind === 2),
+    "onlyThePreviousTokenIsRepeated",
+    repeatSuccessorWhen((behind) => behind === 2),
   ],
-  ["whatever was rotated once is excused", "closedByTheChild", excusing((behind) => behind > 1)],
+  [
+    "whatever was rotated once is excused",
+    "noRepeatAfterSuccessorUse",
+    repeatSuccessorWhen((behind) => behind > 1),
+  ],
   [
     "whatever is older than the previous token is only a conflict",
     "theftIsCaught",
-    instead(({ generation }, session) =>
+    overrideOutcome(({ generation }, session) =>
       session.endedAt === null && generation < session.generation - 1
         ? { outcome: "conflict", session }
         : null,
@@ -51,7 +63,7 @@ export const mutants: readonly (readonly [name: string, foundBy: Invariant, mist
   [
     "who asks second gets another successor",
     "sameSuccessorOrRetry",
-    rotating(() => async ({ sql }, { sessionId, successorDigest, sealedSuccessor }, call) => {
+    replaceRotate(() => async ({ sql }, { sessionId, successorDigest, sealedSuccessor }, call) => {
       const right = await call();
       if (right.outcome !== "repeated") return right;
       const change = "UPDATE sessions SET currentDigest = ?, sealedSuccessor = ? WHERE id = ?";
@@ -62,7 +74,7 @@ export const mutants: readonly (readonly [name: string, foundBy: Invariant, mist
   [
     "a repeated answer is dated anew",
     "sameSuccessorOrRetry",
-    rotating(() => async (_, __, call) => {
+    replaceRotate(() => async (_, __, call) => {
       const right = await call();
       if (right.outcome !== "repeated") return right;
       return { ...right, session: { ...right.session, issuedAtS: right.session.issuedAtS + 1 } };
@@ -70,30 +82,30 @@ export const mutants: readonly (readonly [name: string, foundBy: Invariant, mist
   ],
   [
     "read, decide and write are three commands",
-    "oneLiveTip",
-    rotating(() => async ({ store, sql, clock, pause }, rotation, call) => {
+    "oneCurrentToken",
+    replaceRotate(() => async ({ store, sql, clock, pause }, rotation, call) => {
       const record = await store.sessions.get(rotation.sessionId);
       const decided = decideRotation(record, rotation, clock.now(), null);
       if (decided.outcome !== "rotated") return await call();
       await pause("between read and write");
-      await sql(...writing(decided.session));
+      await sql(...updateStatement(decided.session));
       return decided;
     }),
   ],
   [
     "the generation is a time",
     "generationCountsRotations",
-    instead((_, { rotatedAt }, now) => (now < rotatedAt ? { outcome: "unknown" } : null)),
+    overrideOutcome((_, { rotatedAt }, now) => (now < rotatedAt ? { outcome: "unknown" } : null)),
   ],
   [
     "reuse ends nothing",
     "reuseIsCommitted",
-    after("reuse", async ({ sql }, _, before) => await sql(...writing(before))),
+    afterOutcome("reuse", async ({ sql }, _, before) => await sql(...updateStatement(before))),
   ],
   [
     "reuse ends every session of the subject",
     "reuseEndsOneSession",
-    after("reuse", async ({ sql, clock }, _, { subject }) => {
+    afterOutcome("reuse", async ({ sql, clock }, _, { subject }) => {
       const change =
         "UPDATE sessions SET endedAt = ?, endReason = 'reuse' WHERE subject = ? AND endedAt IS NULL";
       await sql(change, clock.now(), subject);
@@ -102,13 +114,20 @@ export const mutants: readonly (readonly [name: string, foundBy: Invariant, mist
   [
     "reuse is not in the log",
     "endingIsInTheLog",
-    after("reuse", async ({ sql }, _, { id }) => await sql("DELETE FROM revocations WHERE id = ?", id)),
+    afterOutcome(
+      "reuse",
+      async ({ sql }, _, { id }) => await sql("DELETE FROM revocations WHERE id = ?", id),
+    ),
   ],
-  ["a logout is acknowledged and not done", "endingIsDurable", at("sessions.end", () => async () => {})],
+  [
+    "a logout is acknowledged and not done",
+    "endingIsDurable",
+    replaceCommand("sessions.end", () => async () => {}),
+  ],
   [
     "a logout is not in the log",
     "endingIsInTheLog",
-    at("sessions.end", () => async ({ sql }, [id], call) => {
+    replaceCommand("sessions.end", () => async ({ sql }, [id], call) => {
       await call();
       await sql("DELETE FROM revocations WHERE id = ?", String(id));
     }),
@@ -126,20 +145,24 @@ export const mutants: readonly (readonly [name: string, foundBy: Invariant, mist
   [
     "a replay after logout raises the alarm",
     "noAlarmAfterEnding",
-    instead((_, session) => (session.endedAt === null ? null : { outcome: "reuse", session })),
+    overrideOutcome((_, session) => (session.endedAt === null ? null : { outcome: "reuse", session })),
   ],
   [
     "an idle session lives on",
     "nothingRevives",
-    after("rotated", async ({ sql }, _, { id }) => {
+    afterOutcome("rotated", async ({ sql }, _, { id }) => {
       await sql("UPDATE sessions SET idleExpiresAt = 9000000000000000 WHERE id = ?", id);
     }),
   ],
-  ["a new password ends no session", "endingIsDurable", at("sessions.endAll", () => async () => 0)],
+  [
+    "a new password ends no session",
+    "endingIsDurable",
+    replaceCommand("sessions.endAll", () => async () => 0),
+  ],
   [
     "a login that began before a new password succeeds after it",
     "passwordChangeWins",
-    at("sessions.endAll", () => async ({ sql }, _, call) => {
+    replaceCommand("sessions.endAll", () => async ({ sql }, _, call) => {
       const ended = await call();
       await sql("DELETE FROM cutoffs");
       return ended;
@@ -148,7 +171,7 @@ export const mutants: readonly (readonly [name: string, foundBy: Invariant, mist
   [
     "pruning erases the successor within grace",
     "sameSuccessorOrRetry",
-    at("prune", () => async ({ sql }, _, call) => {
+    replaceCommand("prune", () => async ({ sql }, _, call) => {
       await call();
       await sql("UPDATE sessions SET sealedSuccessor = NULL");
     }),
@@ -156,7 +179,7 @@ export const mutants: readonly (readonly [name: string, foundBy: Invariant, mist
   [
     "pruning takes sessions that are merely quiet",
     "pruningTakesNothingAlive",
-    at("prune", () => async ({ sql, clock }, _, call) => {
+    replaceCommand("prune", () => async ({ sql, clock }, _, call) => {
       await call();
       await sql("DELETE FROM sessions WHERE rotatedAt < ?", clock.now() - 60_000);
     }),
@@ -164,7 +187,7 @@ export const mutants: readonly (readonly [name: string, foundBy: Invariant, mist
   [
     "pruning takes the key that signs",
     "usableAfterFaults",
-    at("prune", () => async ({ sql }, _, call) => {
+    replaceCommand("prune", () => async ({ sql }, _, call) => {
       await call();
       await sql("DELETE FROM keys WHERE activatedAt IS NOT NULL");
     }),
@@ -172,30 +195,32 @@ export const mutants: readonly (readonly [name: string, foundBy: Invariant, mist
   [
     "a refresh widens the scope",
     "nothingWidens",
-    rotating(() => async (_, __, call) => {
+    replaceRotate(() => async (_, __, call) => {
       const right = await call();
       if (right.outcome !== "rotated") return right;
       const facts = right.session.facts.replace("orders:read", 'orders:read","orders:write');
       return {
         ...right,
-        session: { ...right.session, ...signSession(secrets, { ...right.session, facts }) },
+        session: { ...right.session, ...addSessionMac(secrets, { ...right.session, facts }) },
       };
     }),
   ],
   [
     "a store that fails is a wrong token",
     "unavailableIsNotInvalid",
-    answering((right) => (right.status === "unavailable" ? { status: "invalid_grant" } : right)),
+    changeRefreshOutcome((right) => (right.status === "unavailable" ? { status: "invalid_grant" } : right)),
   ],
   [
     "a conflict is a wrong token",
-    "honestStaysIn",
-    answering((right) => (right.status === "refresh_conflict" ? { status: "invalid_grant" } : right)),
+    "honestClientStaysLoggedIn",
+    changeRefreshOutcome((right) =>
+      right.status === "refresh_conflict" ? { status: "invalid_grant" } : right,
+    ),
   ],
   [
     "a refused token is written to the audit trail",
     "noSecretAtRest",
-    answering((right, token) => {
+    changeRefreshOutcome((right, token) => {
       const event = { at: 0, kind: "refresh_reuse", subject: null, session: null, source: null } as const;
       if (right.status === "invalid_grant") auditEvents.publish({ ...event, detail: token });
       return right;
@@ -203,7 +228,7 @@ export const mutants: readonly (readonly [name: string, foundBy: Invariant, mist
   ],
 ];
 
-function writing(session: SessionRecord): [string, ...(string | number | null)[]] {
+function updateStatement(session: SessionRecord): [string, ...(string | number | null)[]] {
   const { id, generation, currentDigest, previousDigest, sealedSuccessor, graceEndsAt } = session;
   const columns =
     "generation = ?, currentDigest = ?, previousDigest = ?, sealedSuccessor = ?, graceEndsAt = ?";

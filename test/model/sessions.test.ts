@@ -1,18 +1,18 @@
 import { test } from "node:test";
 import fc from "fast-check";
 import { histories } from "./commands.ts";
-import { live } from "./live.ts";
+import { runHistory } from "./run-history.ts";
 
 test("laws 1, 3, 5, 8, 12: whatever happens in whatever order, every invariant of sessions holds", async () => {
   const any = fc.asyncProperty(fc.scheduler(), histories, async (scheduler, history) => {
-    await live({ scheduler }, history);
+    await runHistory({ scheduler }, history);
   });
   await fc.assert(any, { numRuns: 50 });
 });
 
 test("laws 3, 12: and with the issuer's own users, whose passwords take time", async () => {
   const any = fc.asyncProperty(fc.scheduler(), histories, async (scheduler, history) => {
-    await live({ scheduler, builtInUsers: true }, history);
+    await runHistory({ scheduler, builtInUsers: true }, history);
   });
   await fc.assert(any, { numRuns: 6 });
 });

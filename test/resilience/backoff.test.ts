@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { backoffMs, jittered } from "../../src/resilience/backoff.ts";
+import { backoffMs, jitter } from "../../src/resilience/backoff.ts";
 
 test("back-off doubles from the first wait to its ceiling", () => {
   const most = (failures: number) => backoffMs(failures, { firstMs: 100, maxMs: 1000, random: () => 1 });
@@ -19,6 +19,6 @@ test("back-off spreads over the upper half of its wait, so that it never hurries
 });
 
 test("jitter stays within its share on both sides", () => {
-  const spread = [0, 0.5, 1].map((draw) => Math.round(jittered(1000, 0.2, () => draw)));
+  const spread = [0, 0.5, 1].map((draw) => Math.round(jitter(1000, 0.2, () => draw)));
   assert.deepEqual(spread, [800, 1000, 1200]);
 });

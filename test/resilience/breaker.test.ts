@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { Breaker, type Pass } from "../../src/resilience/breaker.ts";
+import { Breaker, type Permit } from "../../src/resilience/breaker.ts";
 import { FakeClock } from "../../src/testing/index.ts";
 import { seededRandom } from "../../src/testing/random.ts";
 
@@ -80,7 +80,7 @@ test("fault 22: an upstream that fails half of the time never opens it, whether 
 
 test("what was asked before it closed again, and fails late, does not open it", async () => {
   const { breaker, clock, fail } = make(() => 0);
-  const old = Array.from({ length: 50 }, () => breaker.admit() as Pass);
+  const old = Array.from({ length: 50 }, () => breaker.admit() as Permit);
   await fail(5, 300);
   await probe(breaker, clock, true);
   await clock.advance(1500);
@@ -107,7 +107,7 @@ test("fault 24: failing probes come ever more rarely, up to 10 s; only 60 s clos
 test("fault 23: at half-open only the probe's own outcome counts, not that of a user who asked before", async () => {
   for (const succeeded of [true, false]) {
     const { breaker, clock, fail } = make();
-    const old = breaker.admit() as Pass;
+    const old = breaker.admit() as Permit;
     await fail(5, 300);
     await clock.advance(1000);
     assert.ok(breaker.admitProbe() !== null);
@@ -199,7 +199,7 @@ test("faults 23 and 24, whatever happens: it is never stuck, one probe at a time
   await fc.assert(
     fc.asyncProperty(steps, fc.integer(), async (actions, seed) => {
       const { breaker, clock } = make(seededRandom(seed));
-      const asked: Pass[] = [];
+      const asked: Permit[] = [];
       let probing = 0;
       const check = () => {
         assert.ok(probing <= 1);

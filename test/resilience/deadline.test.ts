@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { abandonable, withDeadline } from "../../src/resilience/deadline.ts";
+import { abortable, withDeadline } from "../../src/resilience/deadline.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
 
 const never = async () => await new Promise<never>(() => {});
@@ -45,15 +45,15 @@ test("law 7: a caller that abandons joined work leaves the work itself alone", a
   let land: (value: number) => void = () => {};
   const shared = new Promise<number>((resolve) => (land = resolve));
   const controller = new AbortController();
-  const impatient = abandonable(shared, controller.signal);
-  const patient = abandonable(shared, new AbortController().signal);
+  const impatient = abortable(shared, controller.signal);
+  const patient = abortable(shared, new AbortController().signal);
   const reason = new Error("gone");
   controller.abort(reason);
   await assert.rejects(impatient, reason);
   land(7);
   assert.equal(await patient, 7);
-  assert.equal(await abandonable(shared, undefined), 7);
-  await assert.rejects(abandonable(shared, controller.signal), reason);
+  assert.equal(await abortable(shared, undefined), 7);
+  await assert.rejects(abortable(shared, controller.signal), reason);
 });
 
 test("what fails after its caller has given up is nobody's unhandled rejection", async () => {
@@ -61,7 +61,7 @@ test("what fails after its caller has given up is nobody's unhandled rejection",
   const reason = new Error("gone");
   controller.abort(reason);
   const failing = Promise.reject(new Error("boom"));
-  await assert.rejects(abandonable(failing, controller.signal), reason);
+  await assert.rejects(abortable(failing, controller.signal), reason);
   await new Promise((resolve) => setImmediate(resolve));
 });
 

@@ -9,8 +9,8 @@ test("fault 22: however questions and failures come, retries add at most a tenth
       const budget = new RetryBudget();
       let retries = 0;
       for (const [questions, failed] of fails.entries()) {
-        budget.earn();
-        if (failed && budget.spend()) retries++;
+        budget.recordRequest();
+        if (failed && budget.trySpend()) retries++;
         assert.ok(retries <= (questions + 1) / 10);
       }
     }),
@@ -19,9 +19,9 @@ test("fault 22: however questions and failures come, retries add at most a tenth
 
 test("a long quiet time saves up five retries and no more", () => {
   const budget = new RetryBudget();
-  for (let i = 0; i < 1000; i++) budget.earn();
+  for (let i = 0; i < 1000; i++) budget.recordRequest();
   assert.deepEqual(
-    Array.from({ length: 6 }, () => budget.spend()),
+    Array.from({ length: 6 }, () => budget.trySpend()),
     [true, true, true, true, true, false],
   );
 });

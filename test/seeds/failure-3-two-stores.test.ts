@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { login, post, refresh, refreshed, until, verify } from "../support/auth-calls.ts";
+import { login, post, refresh, refreshOrFail, measureUntil, verify } from "../support/auth-calls.ts";
 import { serviceEnvironment, startService, type ServiceProcess } from "../support/service-process.ts";
 
 /*
@@ -40,13 +40,13 @@ describe("failure 3: two instances, one of them silently on a store of its own",
     for (const service of services) assert.match(service.output(), /sqlite .*holdfast\.db/);
     const kept = await login(one);
     const ended = await login(other);
-    const refreshedByOther = await refreshed(other, kept.refresh_token);
+    const refreshedByOther = await refreshOrFail(other, kept.refresh_token);
     assert.equal(await verify(one, refreshedByOther.access_token), 200);
     assert.equal((await post(one, "/auth/logout", { refresh_token: ended.refresh_token })).status, 204);
 
     assert.deepEqual(await stopBoth(), [0, 0]);
     [one, other] = await startBoth();
-    const afterRestart = await refreshed(one, refreshedByOther.refresh_token);
+    const afterRestart = await refreshOrFail(one, refreshedByOther.refresh_token);
     assert.equal(await verify(other, afterRestart.access_token), 200);
     assert.equal((await refresh(other, ended.refresh_token)).status, 400);
     assert.equal(await verify(one, ended.access_token), 401);
@@ -54,7 +54,7 @@ describe("failure 3: two instances, one of them silently on a store of its own",
       (await post(other, "/auth/logout", { refresh_token: afterRestart.refresh_token })).status,
       204,
     );
-    const seen = await until(async () => (await verify(one, afterRestart.access_token)) === 401, 5000);
+    const seen = await measureUntil(async () => (await verify(one, afterRestart.access_token)) === 401, 5000);
     assert.notEqual(seen, Number.POSITIVE_INFINITY);
     assert.equal((await refresh(one, afterRestart.refresh_token)).status, 400);
   });

@@ -8,7 +8,7 @@ import { cacheHealthCheck } from "holdfast/cache";
 import { memoryStore } from "holdfast/memory";
 import { protect } from "holdfast/node-http";
 import { createFaultProxy, createProvider, type Provider } from "holdfast/testing";
-import { until } from "../support/auth-calls.ts";
+import { measureUntil } from "../support/auth-calls.ts";
 
 /*
  * The outage: the auth service was unreachable, nothing was cached, its health check still passed, and users were told
@@ -67,7 +67,7 @@ describe("failure 5: one dependency takes everything down", () => {
     test(`law 1: ${kind}, and nothing was cached: nobody is told "invalid", it is declared, and it ends by itself`, async (t) => {
       api = await startApi(t, "local");
       await api.guard.ready();
-      assert.ok((await until(isHealthy, 20_000)) < 20_000);
+      assert.ok((await measureUntil(isHealthy, 20_000)) < 20_000);
       const users = Array.from({ length: 60 }, (_, i) => provider.token({ sub: `user-${i}`, sid: `s-${i}` }));
       const [ended = "", logout = ""] = users;
 
@@ -77,7 +77,7 @@ describe("failure 5: one dependency takes everything down", () => {
         assert.deepEqual(answer, { status: 200, degraded: "authority_unavailable", retryAfter: null });
       }
       assert.equal(
-        (await until(async () => (await api.health()).status === "degraded", 20_000)) < 20_000,
+        (await measureUntil(async () => (await api.health()).status === "degraded", 20_000)) < 20_000,
         true,
       );
       const strict = await api.get(users[5] ?? "", "/transfer");
@@ -93,7 +93,7 @@ describe("failure 5: one dependency takes everything down", () => {
       assert.equal((await api.get(ended)).status, 200, "only the provider knows: the price of `local`");
 
       proxy.set({ kind: "pass" });
-      assert.ok((await until(isHealthy, 40_000)) < 40_000);
+      assert.ok((await measureUntil(isHealthy, 40_000)) < 40_000);
       assert.equal((await api.get(ended)).status, 401, "asked about again");
       for (const token of users.slice(2)) {
         assert.deepEqual(await api.get(token), { status: 200, degraded: null, retryAfter: null });
@@ -113,7 +113,7 @@ describe("failure 5: one dependency takes everything down", () => {
       }
       assert.notEqual((await api.health()).status, "ok");
       proxy.set({ kind: "pass" });
-      assert.ok((await until(async () => (await api.get(token)).status === 200, 60_000)) < 60_000);
+      assert.ok((await measureUntil(async () => (await api.get(token)).status === 200, 60_000)) < 60_000);
     });
   }
 
@@ -128,7 +128,7 @@ describe("failure 5: one dependency takes everything down", () => {
       provider.fault("introspection", { respond });
       t.after(() => provider.restore());
       assert.equal((await fetch(`${proxy.url}/.well-known/openid-configuration`)).status, 200, "it is up");
-      assert.ok((await until(isDegraded, 10_000)) < 10_000);
+      assert.ok((await measureUntil(isDegraded, 10_000)) < 10_000);
     });
   }
 });

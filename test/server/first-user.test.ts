@@ -3,13 +3,13 @@ import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ensureFirstUser } from "../../src/server/first-user.ts";
-import { fixture } from "../issuer/fixture.ts";
-import { temporaryData } from "./temporary.ts";
+import { createFixture } from "../issuer/fixture.ts";
+import { temporaryDataDir } from "./temporary-settings.ts";
 
 test("of machines that make the first user at once, only the one that made it keeps a password", async (t) => {
-  const folder = await temporaryData();
+  const folder = await temporaryDataDir();
   await mkdir(folder);
-  const { issuer } = fixture({ authenticate: undefined } as object);
+  const { issuer } = createFixture({ authenticate: undefined } as object);
   t.after(async () => await issuer.close());
   // All of them looked before one of them made it.
   const early = { ...issuer, users: { ...issuer.users, list: async () => await Promise.resolve([]) } };

@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 import { BlockList } from "node:net";
 import { test, type TestContext } from "node:test";
-import { adminApp } from "../../src/server/admin-app.ts";
-import { adminPage } from "../../src/server/admin-page.ts";
-import { checkHealth } from "../../src/server/health.ts";
-import { publicApp } from "../../src/server/public-app.ts";
-import { openLocalStore } from "../../src/server/local-store.ts";
-import { compose, type Service } from "../../src/server/service.ts";
-import { temporarySettings } from "./temporary.ts";
+import { adminApp } from "../../src/server/http/admin-app.ts";
+import { adminPage } from "../../src/server/http/admin-page.ts";
+import { checkServiceHealth } from "../../src/server/health.ts";
+import { publicApp } from "../../src/server/http/public-app.ts";
+import { openLocalStore } from "../../src/server/store/local-store.ts";
+import { composeService, type Service } from "../../src/server/service.ts";
+import { temporarySettings } from "./temporary-settings.ts";
 
 async function service(t: TestContext): Promise<Service> {
   const settings = await temporarySettings();
-  const local = await openLocalStore(settings.dataDir, { begin: true, secret: undefined });
-  const composed = await compose(local, settings, {
+  const local = await openLocalStore(settings.dataDir, { create: true, secret: undefined });
+  const composed = await composeService(local, settings, {
     url: "https://id.example",
     audience: "https://api.example",
   });
@@ -20,16 +20,16 @@ async function service(t: TestContext): Promise<Service> {
   return composed;
 }
 
-function states(health: Awaited<ReturnType<typeof checkHealth>>): Record<string, string> {
+function states(health: Awaited<ReturnType<typeof checkServiceHealth>>): Record<string, string> {
   return Object.fromEntries(Object.entries(health.components).map(([name, { status }]) => [name, status]));
 }
 
 test("health says ok only after a forged token was refused by its signature", async (t) => {
   const { guard, ...rest } = await service(t);
-  const health = await checkHealth({ ...rest, guard });
+  const health = await checkServiceHealth({ ...rest, guard });
   assert.equal(health.status, "ok");
   const lax = { ...guard, validate: async () => await Promise.resolve({ status: "valid" }) };
-  const alarmed = await checkHealth({ ...rest, guard: lax as unknown as typeof guard });
+  const alarmed = await checkServiceHealth({ ...rest, guard: lax as unknown as typeof guard });
   assert.equal(alarmed.status, "unavailable");
   assert.match(alarmed.components.guard.detail, /answered a forgery with valid/);
 });
@@ -37,12 +37,12 @@ test("health says ok only after a forged token was refused by its signature", as
 test("health says which part is not: a closed guard, a store that cannot be read", async (t) => {
   const parts = await service(t);
   await parts.guard.close();
-  const guardless = await checkHealth(parts);
+  const guardless = await checkServiceHealth(parts);
   assert.equal(guardless.status, "unavailable");
   assert.equal(states(guardless)["guard"], "unavailable");
   assert.equal(states(guardless)["store"], "ok");
   await parts.store.close();
-  assert.equal(states(await checkHealth(parts))["store"], "unavailable");
+  assert.equal(states(await checkServiceHealth(parts))["store"], "unavailable");
 });
 
 test("law 4: a read of the revocation log that failed is degraded, and still ready; a view too old is neither", async (t) => {
@@ -76,7 +76,7 @@ test("the status page shows what it is given, escaped, and its policy allows its
   const text = "<script>alert(1)</script>";
   const page = await adminPage({
     service: parts,
-    health: await checkHealth(parts),
+    health: await checkServiceHealth(parts),
     users: "7",
     events: [{ at: 0, kind: "login", subject: text, session: null, source: '"&', detail: null }],
     now: Date.now(),

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pino, type Logger } from "pino";
 import { auditEvents } from "../../src/core/events.ts";
-import { logEvents, readable } from "../../src/server/logs.ts";
+import { logEvents, humanReadable } from "../../src/server/logs.ts";
 
 /** What is logged, line by line, in JSON or as on a terminal. */
 function logged(terminal: boolean): { lines: string[]; log: Logger } {
@@ -10,7 +10,7 @@ function logged(terminal: boolean): { lines: string[]; log: Logger } {
   const output = { write: (line: string) => void lines.push(line) };
   const options = { base: null, timestamp: () => ',"time":"2026-01-02T03:04:05.678Z"' };
   const formatters = { level: (level: string) => ({ level }) };
-  const log: Logger = pino({ ...options, formatters }, terminal ? readable(output) : output);
+  const log: Logger = pino({ ...options, formatters }, terminal ? humanReadable(output) : output);
   return { lines, log };
 }
 

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import { startService, type Running } from "../../src/server/serve.ts";
+import { startService, type RunningService } from "../../src/server/serve.ts";
 import { createProvider, type Provider } from "../../src/testing/index.ts";
 import { login, verify } from "../support/auth-calls.ts";
-import { temporarySettings } from "./temporary.ts";
+import { temporarySettings } from "./temporary-settings.ts";
 
 const audience = "https://api.example";
 
 interface World {
   readonly provider: Provider;
-  readonly start: (more?: Record<string, string>) => Promise<Running>;
+  readonly start: (more?: Record<string, string>) => Promise<RunningService>;
 }
 
 async function makeWorld(t: TestContext): Promise<World> {
@@ -31,13 +31,13 @@ async function makeWorld(t: TestContext): Promise<World> {
   return { provider, start };
 }
 
-async function degradedHeader({ publicAddress }: Running, token: string): Promise<string | null> {
+async function degradedHeader({ publicAddress }: RunningService, token: string): Promise<string | null> {
   const headers = { authorization: `Bearer ${token}` };
   const response = await fetch(`${publicAddress}/verify`, { headers });
   return response.status === 200 ? response.headers.get("x-auth-degraded") : `status ${response.status}`;
 }
 
-async function readiness({ publicAddress }: Running): Promise<unknown> {
+async function readiness({ publicAddress }: RunningService): Promise<unknown> {
   return await (await fetch(`${publicAddress}/health/ready`)).json();
 }
 

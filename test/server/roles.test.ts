@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startService } from "../../src/server/serve.ts";
 import { readSettings } from "../../src/server/settings.ts";
-import { temporarySettings } from "./temporary.ts";
+import { temporarySettings } from "./temporary-settings.ts";
 
 const endpoints: [role: string, method: string, path: string, status: number][] = [
   ["issuer", "POST", "/auth/login", 415],

@@ -3,12 +3,12 @@ import { readFile, stat } from "node:fs/promises";
 import { once } from "node:events";
 import { request, type IncomingMessage } from "node:http";
 import { test, type TestContext } from "node:test";
-import { localFiles } from "../../src/server/local-store.ts";
-import { startService, type Running } from "../../src/server/serve.ts";
+import { localFiles } from "../../src/server/store/local-store.ts";
+import { startService, type RunningService } from "../../src/server/serve.ts";
 import { login, post, verify } from "../support/auth-calls.ts";
-import { temporarySettings } from "./temporary.ts";
+import { temporarySettings } from "./temporary-settings.ts";
 
-async function start(t: TestContext, more: Record<string, string> = {}): Promise<Running> {
+async function start(t: TestContext, more: Record<string, string> = {}): Promise<RunningService> {
   const running = await startService(await temporarySettings(more));
   t.after(running.stop);
   return running;

@@ -1,27 +1,27 @@
 import { verify } from "../support/auth-calls.ts";
-import { hasOneSuccessor, killRounds } from "../support/kill-rounds.ts";
-import { keep, type Figures, type Part } from "./part.ts";
+import { assertOneSuccessor, runKillRounds } from "../support/kill-rounds.ts";
+import { check, type Figures, type SoakContext } from "./context.ts";
 
-export interface Kills extends Part {
+export interface KillOptions extends SoakContext {
   readonly rounds: number;
 }
 
 const SESSIONS = 8;
 
 /** Fault 40: services, and the store where it is a process, are killed at random points. */
-export async function kills({ place, progress, random, rounds }: Kills): Promise<Figures> {
-  const { service, clients, lost } = await killRounds({
-    start: async () => await place.start(),
-    store: place.store,
+export async function runKills({ deployment, progress, random, rounds }: KillOptions): Promise<Figures> {
+  const { service, clients, lost } = await runKillRounds({
+    start: async () => await deployment.start(),
+    store: deployment.store,
     sessions: SESSIONS,
     rounds,
     random,
     onRound: (round) => progress(`kill ${round + 1} of ${rounds}`),
   });
   for (const client of clients) {
-    keep("a session that is alive", (await verify(service.url, client.tokens.access_token)) === 200);
-    await hasOneSuccessor(service.url, client);
+    check("a session that is alive", (await verify(service.url, client.tokens.access_token)) === 200);
+    await assertOneSuccessor(service.url, client);
   }
-  await place.stopServices();
+  await deployment.stopServices();
   return { kills: `${rounds}; answers lost to them: ${lost} of ${rounds * SESSIONS}; sessions lost: 0` };
 }

@@ -2,11 +2,11 @@ import { setTimeout as pause } from "node:timers/promises";
 import { login, post, type Tokens } from "../support/auth-calls.ts";
 import { Client } from "../support/kill-rounds.ts";
 import type { ServiceProcess } from "../support/service-process.ts";
-import { keep, perSecond, type Figures, type Part } from "./part.ts";
-import { between } from "./random.ts";
-import { thefts } from "./thefts.ts";
+import { check, perSecond, type Figures, type SoakContext } from "./context.ts";
+import { randomBetween } from "./random.ts";
+import { runThefts } from "./thefts.ts";
 
-export interface Losses extends Part {
+export interface LossOptions extends SoakContext {
   readonly refreshes: number;
   readonly services: number;
   readonly clients: number;
@@ -23,21 +23,21 @@ const LOST = 0.05;
  */
 const CUT_SETTLES_MS = 1000;
 
-interface Count {
+interface Counts {
   refreshes: number;
   lost: number;
   unavailable: number;
 }
 
 /** One client refreshes until enough was refreshed; of its answers some are lost, before or after they were sent. */
-async function refreshing(
-  options: Losses,
+async function refreshWithLosses(
+  options: LossOptions,
   services: readonly ServiceProcess[],
-  count: Count,
+  count: Counts,
   first: Tokens,
 ): Promise<void> {
   const { random } = options;
-  const base = () => services[between(random, 0, services.length - 1)]?.url ?? "";
+  const base = () => services[randomBetween(random, 0, services.length - 1)]?.url ?? "";
   let held = first;
   let settled = 0;
   while (count.refreshes < options.refreshes) {
@@ -46,7 +46,7 @@ async function refreshing(
     const lost = random() < LOST;
     const cut = new AbortController();
     const timer = lost && random() < 0.5 ? setTimeout(() => cut.abort(), random() * 5) : undefined;
-    const answer = await ask(base(), held, cut.signal);
+    const answer = await requestRefresh(base(), held, cut.signal);
     clearTimeout(timer);
     if (lost || answer === "cut") {
       count.lost++;
@@ -55,17 +55,17 @@ async function refreshing(
       count.unavailable++;
       await pause(20);
     } else {
-      keep(`no client is logged out (${answer.status})`, answer.status === 200);
+      check(`no client is logged out (${answer.status})`, answer.status === 200);
       held = answer.tokens;
       const unsettledMs = settled - performance.now();
       if (unsettledMs > 0) await pause(unsettledMs);
     }
   }
-  await new Client(held).goOn(base());
-  keep("the session is the one that began", held.session_id === first.session_id);
+  await new Client(held).recover(base());
+  check("the session is the one that began", held.session_id === first.session_id);
 }
 
-async function ask(
+async function requestRefresh(
   base: string,
   { refresh_token }: Tokens,
   signal?: AbortSignal,
@@ -79,20 +79,23 @@ async function ask(
 }
 
 /** Fault 44. */
-export async function losses(options: Losses): Promise<Figures> {
-  const starting = Array.from({ length: options.services }, async () => await options.place.start());
+export async function runLosses(options: LossOptions): Promise<Figures> {
+  const starting = Array.from({ length: options.services }, async () => await options.deployment.start());
   const services = await Promise.all(starting);
-  const count: Count = { refreshes: 0, lost: 0, unavailable: 0 };
+  const count: Counts = { refreshes: 0, lost: 0, unavailable: 0 };
   const logins: Tokens[] = [];
   // One after the other: a burst of logins is limited.
   for (let n = 0; n < options.clients; n++) logins.push(await login(services[0]?.url ?? ""));
   const work = async () => {
     const since = performance.now();
-    await Promise.all(logins.map(async (first) => await refreshing(options, services, count, first)));
+    await Promise.all(logins.map(async (first) => await refreshWithLosses(options, services, count, first)));
     return perSecond(count.refreshes, since);
   };
-  const [rate, found] = await Promise.all([work(), thefts({ ...options, services, each: options.thefts })]);
-  await options.place.stopServices();
+  const [rate, found] = await Promise.all([
+    work(),
+    runThefts({ ...options, services, each: options.thefts }),
+  ]);
+  await options.deployment.stopServices();
   return {
     "refreshes with losses": `${count.refreshes}, ${rate}/s over ${options.services} services`,
     "answers lost": `${count.lost}; 503: ${count.unavailable}; forced logins: 0`,

@@ -1,9 +1,9 @@
-import { login, refresh, refreshed, verify, type Tokens } from "../support/auth-calls.ts";
+import { login, refresh, refreshOrFail, verify, type Tokens } from "../support/auth-calls.ts";
 import type { ServiceProcess } from "../support/service-process.ts";
-import { keep, perSecond, type Figures, type Part } from "./part.ts";
-import { between } from "./random.ts";
+import { check, perSecond, type Figures, type SoakContext } from "./context.ts";
+import { randomBetween } from "./random.ts";
 
-export interface Races extends Part {
+export interface RaceOptions extends SoakContext {
   /** How many services race, one after the other. */
   readonly services: readonly number[];
   readonly latenciesMs: readonly number[];
@@ -13,16 +13,16 @@ export interface Races extends Part {
 
 const MOST_PARALLEL = 200;
 
-interface Count {
+interface Counts {
   refreshes: number;
   conflicts: number;
   unavailable: number;
 }
 
 /** Presents one token up to 200 times at once, and goes on with what came of it. */
-async function race(services: readonly ServiceProcess[], random: () => number, count: Count): Promise<void> {
+async function race(services: readonly ServiceProcess[], random: () => number, count: Counts): Promise<void> {
   const base = (n: number) => services[n % services.length]?.url ?? "";
-  const parallel = between(random, 2, MOST_PARALLEL);
+  const parallel = randomBetween(random, 2, MOST_PARALLEL);
   const first = await login(base(0));
   const answers = await Promise.all(
     Array.from({ length: parallel }, async (_, n) => {
@@ -35,25 +35,25 @@ async function race(services: readonly ServiceProcess[], random: () => number, c
   count.conflicts += withStatus(409).length;
   count.unavailable += withStatus(503).length;
   const others = answers.filter(({ status }) => ![200, 409, 503].includes(status));
-  keep(`200, 409 or 503, not ${others[0]?.status}`, others.length === 0);
+  check(`200, 409 or 503, not ${others[0]?.status}`, others.length === 0);
   const successors = new Set(withStatus(200).map(({ body }) => body.refresh_token));
-  keep(`one successor, not ${successors.size}`, successors.size <= 1);
-  const again = await refreshed(base(1), first.refresh_token);
-  keep("the same successor later", successors.size === 0 || successors.has(again.refresh_token));
-  const next = await refreshed(base(2), again.refresh_token);
-  keep("a session that is alive", (await verify(base(3), next.access_token)) === 200);
+  check(`one successor, not ${successors.size}`, successors.size <= 1);
+  const again = await refreshOrFail(base(1), first.refresh_token);
+  check("the same successor later", successors.size === 0 || successors.has(again.refresh_token));
+  const next = await refreshOrFail(base(2), again.refresh_token);
+  check("a session that is alive", (await verify(base(3), next.access_token)) === 200);
 }
 
 /** Fault 43. */
-export async function races(options: Races): Promise<Figures> {
-  const { place, progress, random } = options;
+export async function runRaces(options: RaceOptions): Promise<Figures> {
+  const { deployment, progress, random } = options;
   const figures: Record<string, string> = {};
-  const sum: Count = { refreshes: 0, conflicts: 0, unavailable: 0 };
+  const sum: Counts = { refreshes: 0, conflicts: 0, unavailable: 0 };
   for (const latencyMs of options.latenciesMs) {
     for (const many of options.services) {
-      const starting = Array.from({ length: many }, async () => await place.start(latencyMs));
+      const starting = Array.from({ length: many }, async () => await deployment.start(latencyMs));
       const services = await Promise.all(starting);
-      const count: Count = { refreshes: 0, conflicts: 0, unavailable: 0 };
+      const count: Counts = { refreshes: 0, conflicts: 0, unavailable: 0 };
       const since = performance.now();
       for (let round = 0; round < options.rounds; round++) {
         progress(`${many} services, up to ${latencyMs} ms: round ${round + 1} of ${options.rounds}`);
@@ -61,7 +61,7 @@ export async function races(options: Races): Promise<Figures> {
       }
       figures[`refreshes/s, ${many} services, 0–${latencyMs} ms`] = perSecond(count.refreshes, since);
       for (const name of ["refreshes", "conflicts", "unavailable"] as const) sum[name] += count[name];
-      await place.stopServices();
+      await deployment.stopServices();
     }
   }
   const said = `${sum.refreshes}, of them 409: ${sum.conflicts}, 503: ${sum.unavailable}`;

@@ -1,5 +1,5 @@
 /** Numbers from 0 to 1 that a seed repeats: mulberry32. */
-export function seeded(seed: number): () => number {
+export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
@@ -10,6 +10,6 @@ export function seeded(seed: number): () => number {
 }
 
 /** From `low` to `high`, both included. */
-export function between(random: () => number, low: number, high: number): number {
+export function randomBetween(random: () => number, low: number, high: number): number {
   return low + Math.floor(random() * (high - low + 1));
 }

@@ -1,31 +1,38 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { login, post, until, verify } from "../support/auth-calls.ts";
-import { keep, quantile, type Figures, type Part } from "./part.ts";
+import { login, post, measureUntil, verify } from "../support/auth-calls.ts";
+import { check, quantile, type Figures, type SoakContext } from "./context.ts";
 
-export interface Revocations extends Part {
+export interface RevocationOptions extends SoakContext {
   readonly samples: number;
 }
 
 /** A service that has not heard of a logout within this time is deaf. */
-const DEAF_MS = 10_000;
+const MAX_DELAY_MS = 10_000;
 
 /** From the 204 of a logout at one service to the first 401 at another. */
-export async function revocations({ place, progress, random, samples }: Revocations): Promise<Figures> {
-  const [one, other] = await Promise.all([place.start(), place.start()]);
+export async function measureRevocations({
+  deployment,
+  progress,
+  random,
+  samples,
+}: RevocationOptions): Promise<Figures> {
+  const [one, other] = await Promise.all([deployment.start(), deployment.start()]);
   const took: number[] = [];
   for (let sample = 0; sample < samples; sample++) {
     progress(`logout ${sample + 1} of ${samples}`);
     const tokens = await login(one.url);
-    keep("a new token passes", (await verify(other.url, tokens.access_token)) === 200);
+    check("a new token passes", (await verify(other.url, tokens.access_token)) === 200);
     // Not in step with whatever the other one does at intervals.
     await pause(random() * 500);
     const response = await post(one.url, "/auth/logout", { refresh_token: tokens.refresh_token });
-    keep("a logout is done", response.status === 204);
-    took.push(await until(async () => (await verify(other.url, tokens.access_token)) === 401, DEAF_MS));
+    check("a logout is done", response.status === 204);
+    took.push(
+      await measureUntil(async () => (await verify(other.url, tokens.access_token)) === 401, MAX_DELAY_MS),
+    );
   }
-  await place.stopServices();
+  await deployment.stopServices();
   const [p50, p99, most] = [0.5, 0.99, 1].map((share) => quantile(took, share));
-  keep(`every logout is heard of within ${DEAF_MS} ms`, most !== Number.POSITIVE_INFINITY);
+  check(`every logout is heard of within ${MAX_DELAY_MS} ms`, most !== Number.POSITIVE_INFINITY);
   const ms = (value = Number.NaN) => `${value.toFixed(1)} ms`;
   return { "revocation, p50": ms(p50), "revocation, p99": ms(p99), "revocation, longest": ms(most) };
 }

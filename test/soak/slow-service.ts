@@ -11,10 +11,10 @@ import { protect } from "../../src/adapters/node-http.ts";
 import { createGuard } from "../../src/guard/create-guard.ts";
 import { jwks } from "../../src/guard/keys/jwks.ts";
 import { createIssuer } from "../../src/issuer/create-issuer.ts";
-import { requestListener } from "../../src/server/bad-request.ts";
+import { toRequestListener } from "../../src/server/http/request-listener.ts";
 import { redisStore } from "../../src/stores/redis.ts";
 import { sqliteStore } from "../../src/stores/sqlite.ts";
-import { wrapped } from "../issuer/stores.ts";
+import { wrapStore } from "../issuer/stores.ts";
 
 const { REDIS_URL, HOLDFAST_DATA_DIR = "", HOLDFAST_URL: url = "", SOAK_LATENCY_MS = "0" } = process.env;
 
@@ -28,7 +28,7 @@ async function open() {
 }
 
 const store = await open();
-const slow = wrapped(store, async (_, call) => {
+const slow = wrapStore(store, async (_, call) => {
   await wait();
   const answer = await call();
   await wait();
@@ -53,7 +53,7 @@ const guard = createGuard({
 await guard.ready();
 
 const verify = protect(guard, {}, (_, res) => res.writeHead(200).end());
-const others = requestListener(async (request) => await issuer.fetch(request));
+const others = toRequestListener(async (request) => await issuer.fetch(request));
 const server = createServer((req, res): unknown =>
   req.url === "/verify" ? verify(req, res) : others(req, res),
 );

@@ -1,10 +1,10 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { login, refresh, refreshed, until, verify, type Tokens } from "../support/auth-calls.ts";
+import { login, refresh, refreshOrFail, measureUntil, verify, type Tokens } from "../support/auth-calls.ts";
 import type { ServiceProcess } from "../support/service-process.ts";
-import { keep, type Figures, type Part } from "./part.ts";
-import { between } from "./random.ts";
+import { check, type Figures, type SoakContext } from "./context.ts";
+import { randomBetween } from "./random.ts";
 
-export interface Thefts extends Part {
+export interface TheftOptions extends SoakContext {
   readonly services: readonly ServiceProcess[];
   readonly each: number;
   /** Waits for the end of grace, for those thefts that show only then. */
@@ -14,7 +14,7 @@ export interface Thefts extends Part {
 /** The service's grace is 30 s. */
 const PAST_GRACE_MS = 31_000;
 /** By then every service has heard of a session's end. */
-const HEARD_MS = 5_000;
+const MAX_PROPAGATION_MS = 5_000;
 
 /** A session with all that it ever had, oldest first. */
 type Chain = readonly Tokens[];
@@ -24,40 +24,43 @@ type Chain = readonly Tokens[];
  * if it is older than two generations, else when its grace is over. The current one works, once: whoever comes second
  * after grace ends the session for both.
  */
-export async function thefts(options: Thefts): Promise<Figures> {
+export async function runThefts(options: TheftOptions): Promise<Figures> {
   const { random, services, each } = options;
-  const base = () => services[between(random, 0, services.length - 1)]?.url ?? "";
+  const base = () => services[randomBetween(random, 0, services.length - 1)]?.url ?? "";
 
   async function chain(): Promise<Chain> {
     const tokens = [await login(base())];
-    for (let left = between(random, 3, 12); left > 0; left--) {
-      tokens.push(await refreshed(base(), tokens.at(-1)?.refresh_token ?? ""));
+    for (let left = randomBetween(random, 3, 12); left > 0; left--) {
+      tokens.push(await refreshOrFail(base(), tokens.at(-1)?.refresh_token ?? ""));
     }
     return tokens;
   }
 
   async function endsWith(tokens: Chain, presented: Tokens | undefined): Promise<void> {
     const tip = tokens.at(-1) as Tokens;
-    keep("a stolen token is refused", (await status(base(), presented)) === 400);
-    keep("and ends the session", (await status(base(), tip)) === 400);
-    const refused = await until(async () => (await verify(base(), tip.access_token)) === 401, HEARD_MS);
-    keep("and its access tokens", refused < HEARD_MS);
+    check("a stolen token is refused", (await status(base(), presented)) === 400);
+    check("and ends the session", (await status(base(), tip)) === 400);
+    const refused = await measureUntil(
+      async () => (await verify(base(), tip.access_token)) === 401,
+      MAX_PROPAGATION_MS,
+    );
+    check("and its access tokens", refused < MAX_PROPAGATION_MS);
   }
 
   const waiting: { tokens: Chain; stolen: Tokens | undefined }[] = [];
   async function wait(tokens: Chain, stolen: Tokens | undefined): Promise<void> {
-    keep("within grace it is excused, or a conflict", [200, 409].includes(await status(base(), stolen)));
+    check("within grace it is excused, or a conflict", [200, 409].includes(await status(base(), stolen)));
     waiting.push({ tokens, stolen });
   }
 
   for (let n = 0; n < each; n++) {
     const old = await chain();
-    await endsWith(old, old[between(random, 0, old.length - 4)]);
+    await endsWith(old, old[randomBetween(random, 0, old.length - 4)]);
     const recent = await chain();
-    await wait(recent, recent.at(-between(random, 2, 3)));
+    await wait(recent, recent.at(-randomBetween(random, 2, 3)));
     // The thief comes first, with the current one: the owner is the one who comes back with a spent token.
     const shared = await chain();
-    const thief = await refreshed(base(), shared.at(-1)?.refresh_token ?? "");
+    const thief = await refreshOrFail(base(), shared.at(-1)?.refresh_token ?? "");
     await wait([...shared, thief], shared.at(-1));
   }
   if (!options.pastGrace) return { "thefts detected": `${each} of ${each}` };

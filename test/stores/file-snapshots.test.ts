@@ -3,11 +3,11 @@ import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { isHoldfastError } from "../../src/core/errors.ts";
-import { snapshotsContract } from "../../src/stores/contract-suite.ts";
+import { testSnapshots } from "../../src/stores/conformance/index.ts";
 import { fileSnapshots } from "../../src/stores/file-snapshots.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
-snapshotsContract("fileSnapshots", () => {
+testSnapshots("fileSnapshots", () => {
   const folder = temporaryFolder();
   return { snapshots: fileSnapshots({ dir: join(folder.path, "snapshots") }), close: folder.remove };
 });

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isHoldfastError } from "../../src/core/errors.ts";
-import { storeContract } from "../../src/stores/contract-suite.ts";
+import { testStore } from "../../src/stores/conformance/index.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
 
-storeContract("memoryStore", () => {
+testStore("memoryStore", () => {
   const clock = new FakeClock();
   const store = memoryStore({ clock });
   return { store, clock, close: () => store.close() };

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import { isHoldfastError } from "../../src/core/errors.ts";
-import { login, present } from "../../src/stores/contract/fixtures.ts";
+import { logIn, present } from "../../src/stores/conformance/fixtures.ts";
 import { redisStore, type RedisStoreOptions } from "../../src/stores/redis.ts";
 import { makeCertificate } from "../guard/keys/certificate.ts";
 import { freePort } from "../support/free-port.ts";
@@ -18,7 +18,7 @@ const DAY_MS = 86_400_000;
 async function worksAt(target: RedisStoreOptions): Promise<void> {
   const store = await redisStore(target);
   try {
-    await login(store, "s1");
+    await logIn(store, "s1");
     assert.equal((await present(store, "s1", 1)).outcome, "rotated");
   } finally {
     await store.close();

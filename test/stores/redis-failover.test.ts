@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { isHoldfastError } from "../../src/core/errors.ts";
-import { login, present, revocationOf } from "../../src/stores/contract/fixtures.ts";
-import type { RotationOutcome, Store } from "../../src/stores/contracts.ts";
+import { logIn, present, makeRevocation } from "../../src/stores/conformance/fixtures.ts";
+import type { RotationOutcome, Store } from "../../src/stores/store.ts";
 import { redisStore } from "../../src/stores/redis.ts";
-import { slotOf } from "../../src/stores/redis/slot.ts";
-import { noRedis, startCluster, startSentinels, until } from "../support/redis-servers.ts";
+import { computeSlot } from "../../src/stores/redis/cluster-slot.ts";
+import { noRedis, startCluster, startSentinels, waitUntil } from "../support/redis-servers.ts";
 
 const unavailable = (error: unknown) => isHoldfastError(error, "store_unavailable");
 const REVOCATION = {
@@ -18,7 +18,7 @@ const REVOCATION = {
 /** Presents until somebody answers, as a client does that is told 503. */
 async function refresh(store: Store, id: string, generation: number): Promise<RotationOutcome> {
   let outcome: RotationOutcome | null = null;
-  await until(async () => {
+  await waitUntil(async () => {
     try {
       outcome = await present(store, id, generation, { onReuse: REVOCATION });
     } catch (error) {
@@ -40,32 +40,32 @@ void describe("redis behind Sentinels that fail over", { skip: noRedis }, () => 
     t.after(async () => await careful.close());
     const store = await redisStore({ sentinel, commandTimeoutMs: 1_000 });
     t.after(async () => await store.close());
-    await login(careful, "kept");
-    await login(careful, "lost");
-    await login(careful, "bobs", "bob");
-    await careful.sessions.end("kept", "logout", await revocationOf(careful, "session", "kept"));
+    await logIn(careful, "kept");
+    await logIn(careful, "lost");
+    await logIn(careful, "bobs", "bob");
+    await careful.sessions.end("kept", "logout", await makeRevocation(careful, "session", "kept"));
 
     // Frozen first, so that it cannot come back; what is in its socket it would still read after the thaw.
     replica.freeze();
     await primary.cli("CLIENT", "KILL", "TYPE", "replica");
-    const end = await revocationOf(store, "session", "lost");
+    const end = await makeRevocation(store, "session", "lost");
     await store.sessions.end("lost", "logout", end);
     await store.sessions.endAll("bob", "logout_all", end);
-    const token = await store.revocations.append(await revocationOf(store, "token", "t1"));
+    const token = await store.revocations.append(await makeRevocation(store, "token", "t1"));
     const { position } = await store.revocations.snapshot();
     // What the replica does not have is not acknowledged to who asked for it (law 12).
     await assert.rejects(careful.revocations.append(end), unavailable);
     await primary.kill();
     replica.thaw();
 
-    await until(async () => (await replica.cli("ROLE"))?.includes("master") === true, "the promotion");
+    await waitUntil(async () => (await replica.cli("ROLE"))?.includes("master") === true, "the promotion");
     assert.equal((await refresh(store, "kept", 1)).outcome, "ended");
     const restored = async () => {
       const { entries } = await store.revocations.snapshot().catch(() => ({ entries: [] }));
       const ids = entries.map(({ revocation }) => revocation.id);
       return ["kept", "lost", "bob", "t1"].every((id) => ids.includes(id));
     };
-    await until(restored, "the entries that were lost");
+    await waitUntil(restored, "the entries that were lost");
     assert.equal((await store.revocations.after(position)).status, "gap");
     const { entries } = await store.revocations.snapshot();
     assert.ok(!entries.some(({ chain }) => chain === token.chain), "a chain of its own");
@@ -84,20 +84,20 @@ void describe("redis as a cluster that fails over", { skip: noRedis }, () => {
     const store = await redisStore({ cluster: cluster.urls, commandTimeoutMs: 1_000 });
     t.after(async () => await store.close());
     const ids = Array.from({ length: 12 }, (_, i) => `s${i}`);
-    for (const id of ids) await login(careful, id, `subject of ${id}`);
+    for (const id of ids) await logIn(careful, id, `subject of ${id}`);
     for (const id of ids) assert.equal((await present(careful, id, 1)).outcome, "rotated");
-    const revocation = await revocationOf(store, "session", "s0");
+    const revocation = await makeRevocation(store, "session", "s0");
     await careful.sessions.end("s0", "logout", revocation);
 
     for (const key of ["{a}", "x{session:ünï}:y", `{${ids.join()}}`]) {
-      assert.equal(await cluster.servers[0]?.cli("CLUSTER", "KEYSLOT", key), `:${slotOf(key)}\r\n`);
+      assert.equal(await cluster.servers[0]?.cli("CLUSTER", "KEYSLOT", key), `:${computeSlot(key)}\r\n`);
     }
 
     const [first, second] = cluster.servers;
     for (const [round, server] of [first, second].entries()) {
       await server?.kill();
       // A shard that has its replica acknowledges, whatever befell the others.
-      const safe = ids.filter((id) => slotOf(`{session:${id}}`) >= 10_924);
+      const safe = ids.filter((id) => computeSlot(`{session:${id}}`) >= 10_924);
       assert.ok(safe.length > 0);
       for (const id of safe)
         assert.match((await refresh(careful, id, round + 2)).outcome, /^(rotated|repeated|ended)$/);
@@ -109,7 +109,7 @@ void describe("redis as a cluster that fails over", { skip: noRedis }, () => {
       await server?.up();
       const linked = async () =>
         ((await server?.cli("INFO", "replication")) ?? "").includes("master_link_status:up");
-      await until(linked, "the old primary, as a replica");
+      await waitUntil(linked, "the old primary, as a replica");
     }
     assert.equal((await store.revocations.snapshot()).entries.length, 1);
     for (const id of ids.slice(1)) {

@@ -4,19 +4,19 @@ import { after, before, describe, test } from "node:test";
 import { isHoldfastError, type ErrorCode } from "../../src/core/errors.ts";
 import {
   ABSOLUTE_MS,
-  login,
+  logIn,
   present,
-  revocationOf,
+  makeRevocation,
   subjectScope,
-} from "../../src/stores/contract/fixtures.ts";
-import type { RotationOutcome, Store } from "../../src/stores/contracts.ts";
+} from "../../src/stores/conformance/fixtures.ts";
+import type { RotationOutcome, Store } from "../../src/stores/store.ts";
 import { redisStore, type RedisStoreOptions } from "../../src/stores/redis.ts";
-import { PRUNE_SLACK_MS } from "../../src/stores/retention.ts";
+import { EXPIRED_RETENTION_MS } from "../../src/stores/retention.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
 import { createFaultProxy } from "../../src/testing/fault-proxy.ts";
-import { DeafProxy } from "../support/deaf-proxy.ts";
+import { UnresponsiveProxy } from "../support/unresponsive-proxy.ts";
 import { freePort } from "../support/free-port.ts";
-import { noRedis, RedisServer, replicaOf, until } from "../support/redis-servers.ts";
+import { noRedis, RedisServer, waitForReplica, waitUntil } from "../support/redis-servers.ts";
 
 /** No promise: a disk that others keep busy may hold an answer back for a second. */
 const PATIENCE_MS = 2000;
@@ -33,7 +33,7 @@ async function rotate(store: Store, id: string, generation: number): Promise<Rot
 /** Whether the store does its work again. */
 async function works(store: Store): Promise<boolean> {
   try {
-    await store.revocations.append(await revocationOf(store, "token", "again"));
+    await store.revocations.append(await makeRevocation(store, "token", "again"));
     return true;
   } catch (error) {
     assert.ok(isHoldfastError(error, "store_unavailable"), String(error));
@@ -43,7 +43,7 @@ async function works(store: Store): Promise<boolean> {
 
 async function appendTokens(store: Store, count: number): Promise<void> {
   for (let i = 0; i < count; i++) {
-    await store.revocations.append(await revocationOf(store, "token", `t${i}`));
+    await store.revocations.append(await makeRevocation(store, "token", `t${i}`));
   }
 }
 
@@ -78,7 +78,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
 
   void test("fault 2: a frozen server is given up at the deadline, and used again after the thaw", async (t) => {
     const store = await open(t, { commandTimeoutMs: DEADLINE_MS });
-    await login(store, "s1");
+    await logIn(store, "s1");
     server.freeze();
     try {
       await assert.rejects(store.sessions.get("s1"), failsWith("store_unavailable"));
@@ -86,42 +86,42 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     } finally {
       server.thaw();
     }
-    await until(async () => await works(store), "the thaw");
+    await waitUntil(async () => await works(store), "the thaw");
     // The rotation that was given up may have taken effect: its client gets the same successor.
     assert.match((await present(store, "s1", 1)).outcome, /^(rotated|repeated)$/);
   });
 
   void test("fault 2: a connection over which nothing comes back is replaced, however busy it is", async (t) => {
-    const proxy = await DeafProxy.start(server.port);
+    const proxy = await UnresponsiveProxy.start(server.port);
     t.after(async () => proxy.close());
     const store = await open(t, { url: proxy.url, commandTimeoutMs: DEADLINE_MS });
-    assert.equal(proxy.deafen("EVALSHA"), 1);
+    assert.equal(proxy.silence("EVALSHA"), 1);
     await assert.rejects(store.now(), failsWith("store_unavailable"));
-    await until(async () => await works(store), "a new connection");
+    await waitUntil(async () => await works(store), "a new connection");
   });
 
   void test("fault 2: so is one over which more was asked than may wait for an answer", async (t) => {
-    const proxy = await DeafProxy.start(server.port);
+    const proxy = await UnresponsiveProxy.start(server.port);
     t.after(async () => proxy.close());
     const store = await open(t, { url: proxy.url, commandTimeoutMs: DEADLINE_MS });
-    assert.equal(proxy.deafen("EVALSHA"), 1);
+    assert.equal(proxy.silence("EVALSHA"), 1);
     const asked = await Promise.allSettled(Array.from({ length: 11_000 }, async () => await store.now()));
     assert.ok(asked.every(({ status }) => status === "rejected"));
-    await until(async () => await works(store), "a new connection");
+    await waitUntil(async () => await works(store), "a new connection");
   });
 
   void test("fault 4: killed connections are replaced, and nothing is lost", async (t) => {
     const store = await open(t);
-    await login(store, "s1");
+    await logIn(store, "s1");
     await server.cli("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
-    await until(async () => await works(store), "a new connection");
+    await waitUntil(async () => await works(store), "a new connection");
     assert.equal((await present(store, "s1", 1)).outcome, "rotated");
   });
 
   void test("fault 4, law 12: a server that became a replica acknowledges nothing", async (t) => {
     const store = await open(t);
-    await login(store, "s1");
-    const revocation = await revocationOf(store, "session", "s1");
+    await logIn(store, "s1");
+    const revocation = await makeRevocation(store, "session", "s1");
     const { position } = await store.revocations.snapshot();
     await server.cli("REPLICAOF", "127.0.0.1", "1");
     try {
@@ -144,21 +144,21 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     const slow = await RedisServer.start(settings);
     t.after(async () => await slow.stop());
     const store = await open(t, { url: slow.url });
-    await login(store, "s1");
+    await logIn(store, "s1");
     await slow.cli("EVAL", "for i = 1, 1500 do redis.call('SET', i, string.rep('x', 99)) end", "0");
     await slow.cli("BGREWRITEAOF");
     const compact = async () =>
       ((await slow.cli("INFO", "persistence")) ?? "").includes("aof_rewrite_in_progress:0");
-    await until(compact, "data that is read key by key");
+    await waitUntil(compact, "data that is read key by key");
     await slow.kill();
     await slow.up();
     assert.match((await slow.cli("PING")) ?? "", /^-LOADING/);
     const loading = (error: Error) =>
       failsWith("store_unavailable")(error) && error.message.includes("LOADING");
-    await until(async () => await store.now().then(() => assert.fail("loaded"), loading), "a connection");
+    await waitUntil(async () => await store.now().then(() => assert.fail("loaded"), loading), "a connection");
     await assert.rejects(rotate(store, "s1", 1), loading);
     await assert.rejects(store.sessions.get("s1"), loading);
-    await until(async () => await works(store), "the data");
+    await waitUntil(async () => await works(store), "the data");
     assert.equal((await rotate(store, "s1", 1)).outcome, "rotated");
   });
 
@@ -166,14 +166,14 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     const proxy = await createFaultProxy({ target: server.url });
     t.after(async () => await proxy.close());
     const store = await open(t, { url: proxy.url, commandTimeoutMs: DEADLINE_MS });
-    await login(store, "s1");
+    await logIn(store, "s1");
     proxy.set({ kind: "latency", ms: 2 * DEADLINE_MS });
     for (let i = 0; i < 3; i++) await assert.rejects(store.sessions.get("s1"), /no answer within 500 ms/);
     // A write is given four times as long.
     proxy.set({ kind: "latency", ms: 5 * DEADLINE_MS });
     await assert.rejects(rotate(store, "s1", 1), /no answer within 2000 ms/);
     proxy.set({ kind: "pass" });
-    await until(async () => await works(store), "a fast server");
+    await waitUntil(async () => await works(store), "a fast server");
     assert.match((await rotate(store, "s1", 1)).outcome, /^(rotated|repeated)$/);
     assert.equal((await store.sessions.get("s1"))?.generation, 2);
   });
@@ -181,7 +181,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
   void test("fault 10: what several processes revoke at once, and again, stands in one order, and nothing is un-revoked", async (t) => {
     const prefix = `${randomBytes(6).toString("hex")}:`;
     const stores = [await open(t, { prefix }), await open(t, { prefix }), await open(t, { prefix })];
-    await login(stores[0] as Store, "s1");
+    await logIn(stores[0] as Store, "s1");
     const { position } = await (stores[0] as Store).revocations.snapshot();
     await Promise.all(
       stores.flatMap((store) =>
@@ -201,7 +201,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
 
   void test("fault 4: scripts that the server forgot are sent again", async (t) => {
     const store = await open(t);
-    await login(store, "s1");
+    await logIn(store, "s1");
     await server.cli("SCRIPT", "FLUSH");
     assert.equal((await present(store, "s1", 1)).outcome, "rotated");
   });
@@ -209,7 +209,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
   void test("law 3: what is refreshed between a cut-off and the end of its session is covered all the same", async (t) => {
     const clock = new FakeClock();
     const store = await open(t, { clock });
-    await login(store, "s1");
+    await logIn(store, "s1");
     const { position } = await store.revocations.snapshot();
     const refreshed: Promise<RotationOutcome>[] = [];
     const leave = store.revocations.subscribe(() => {
@@ -227,13 +227,13 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     const cutOffs = tail.entries.map(({ revocation }) => revocation.kind === "subject" && revocation.before);
     assert.deepEqual(cutOffs, [clock.now() / 1000 - 2, outcome.session.issuedAtS]);
     assert.equal((await rotate(store, "s1", 2)).outcome, "ended");
-    assert.ok((await login(store, "s2")).issuedAtS > outcome.session.issuedAtS);
+    assert.ok((await logIn(store, "s2")).issuedAtS > outcome.session.issuedAtS);
   });
 
   void test("law 3: every session of a subject ends, however many there are", async (t) => {
     const store = await open(t);
     for (let i = 0; i < 11_000; i += 1000) {
-      await Promise.all(Array.from({ length: 1000 }, async (_, n) => await login(store, `s${i + n}`)));
+      await Promise.all(Array.from({ length: 1000 }, async (_, n) => await logIn(store, `s${i + n}`)));
     }
     assert.equal((await store.sessions.listBySubject("alice")).length, 11_000);
     assert.equal(await store.sessions.endAll("alice", "logout_all", await subjectScope(store)), 11_000);
@@ -247,21 +247,21 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     const listed = async (...command: string[]) =>
       (await server.cli(command[0] ?? "ZCARD", `${prefix}{subject:alice}:sessions`, ...command.slice(1))) ??
       "";
-    for (const id of ["out", "stolen", "lives"]) await login(store, id);
+    for (const id of ["out", "stolen", "lives"]) await logIn(store, id);
     await store.sessions.end("out", "logout", REVOCATION);
     for (const generation of [1, 2, 3]) await rotate(store, "stolen", generation);
     assert.equal((await rotate(store, "stolen", 1)).outcome, "reuse");
     const marked = async () => (await listed("ZCOUNT", "-inf", String(clock.now()))) === ":2\r\n";
-    await until(marked, "the marks of what ended");
-    await clock.advance(PRUNE_SLACK_MS - ABSOLUTE_MS / 2);
-    await login(store, "later");
+    await waitUntil(marked, "the marks of what ended");
+    await clock.advance(EXPIRED_RETENTION_MS - ABSOLUTE_MS / 2);
+    await logIn(store, "later");
     assert.equal(await listed(), ":4\r\n");
     await clock.advance(ABSOLUTE_MS / 2);
-    await login(store, "latest");
+    await logIn(store, "latest");
     assert.equal(await listed(), ":3\r\n");
     await store.sessions.endAll("alice", "logout_all", await subjectScope(store));
-    await clock.advance(PRUNE_SLACK_MS);
-    await login(store, "last");
+    await clock.advance(EXPIRED_RETENTION_MS);
+    await logIn(store, "last");
     assert.equal(await listed(), ":1\r\n");
   });
 
@@ -269,14 +269,14 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     const primary = await RedisServer.start();
     const replica = await RedisServer.start([`replicaof 127.0.0.1 ${primary.port}`]);
     t.after(async () => void (await Promise.all([primary.stop(), replica.stop()])));
-    await replicaOf(primary);
+    await waitForReplica(primary);
     const options = { url: primary.url, prefix: "p:", replicas: 1, commandTimeoutMs: DEADLINE_MS };
     const stores = [await open(t, options), await open(t, options), await open(t, options)] as const;
-    await login(stores[0], "s1");
+    await logIn(stores[0], "s1");
     replica.freeze();
     for (const store of stores) await assert.rejects(rotate(store, "s1", 1), /0 of 1 replicas/);
     replica.thaw();
-    await until(async () => await works(stores[2]), "the replica");
+    await waitUntil(async () => await works(stores[2]), "the replica");
     assert.equal((await rotate(stores[2], "s1", 1)).outcome, "repeated");
   });
 
@@ -287,12 +287,12 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     t.after(async () => leave());
     const leave = one.revocations.subscribe((entries) => heard.push(...entries.map(({ seq }) => seq)));
     const { position } = await one.revocations.snapshot();
-    await other.revocations.append(await revocationOf(other, "token", "first"));
-    await until(async () => heard.includes(1), "the first entry, from the other process");
+    await other.revocations.append(await makeRevocation(other, "token", "first"));
+    await waitUntil(async () => heard.includes(1), "the first entry, from the other process");
     await server.cli("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
-    await until(async () => await works(other), "a new connection");
+    await waitUntil(async () => await works(other), "a new connection");
     await appendTokens(other, 100);
-    await until(async () => heard.includes(101), "the stream, on a new connection");
+    await waitUntil(async () => heard.includes(101), "the stream, on a new connection");
     const tail = await one.revocations.after(position);
     assert.ok(tail.status === "ok" && tail.entries.length >= 102);
     assert.ok(tail.entries.every(({ seq }, i) => seq === i + 1));
@@ -300,7 +300,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
   });
 
   void test("fault 8: a connection that hears nothing more is replaced", async (t) => {
-    const proxy = await DeafProxy.start(server.port);
+    const proxy = await UnresponsiveProxy.start(server.port);
     t.after(async () => proxy.close());
     const prefix = `${randomBytes(6).toString("hex")}:`;
     const [one, other] = [
@@ -310,11 +310,11 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     const heard: string[] = [];
     t.after(async () => leave());
     const leave = one.revocations.subscribe((entries) => heard.push(...entries.map((e) => e.revocation.id)));
-    await until(async () => proxy.deafen("XREAD") === 1, "the blocking read");
-    await other.revocations.append(await revocationOf(other, "token", "unheard"));
+    await waitUntil(async () => proxy.silence("XREAD") === 1, "the blocking read");
+    await other.revocations.append(await makeRevocation(other, "token", "unheard"));
     const { entries } = await one.revocations.snapshot();
     assert.equal(entries[0]?.revocation.id, "unheard", "commands have a connection of their own");
-    await until(async () => heard.includes("unheard"), "a new blocking read");
+    await waitUntil(async () => heard.includes("unheard"), "a new blocking read");
   });
 
   void test("fault 9: a log that was trimmed behind a reader is a gap, and its snapshot is whole", async (t) => {
@@ -359,7 +359,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
   void test("fault 15: a newer format is refused, and fields of a newer version are kept", async (t) => {
     const prefix = `${randomBytes(6).toString("hex")}:`;
     const store = await open(t, { prefix });
-    await login(store, "s1");
+    await logIn(store, "s1");
     const key = `${prefix}{session:s1}`;
     const text = (await server.cli("HGET", key, "state"))?.split("\r\n")[1] ?? "";
     await server.cli("HSET", key, "state", text.replace("{", '{"new":[1],'));
@@ -383,7 +383,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
 
   void test("fault 42: a server without memory refuses writes as unavailable, and reads go on", async (t) => {
     const store = await open(t);
-    await login(store, "s1");
+    await logIn(store, "s1");
     await server.cli("CONFIG", "SET", "maxmemory", "1");
     try {
       await assert.rejects(present(store, "s1", 1), failsWith("store_unavailable"));
@@ -443,7 +443,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     try {
       const refused = async () =>
         await store.revocations.after(position).then(() => false, failsWith("store_unavailable"));
-      await until(refused, "the next heartbeat");
+      await waitUntil(refused, "the next heartbeat");
     } finally {
       await server.cli("CONFIG", "SET", "min-replicas-to-write", "0");
     }
@@ -454,7 +454,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
   void test("fault 6, fault 62: an emptied store is an error to whoever had it open, never an empty answer", async (t) => {
     const prefix = `${randomBytes(6).toString("hex")}:`;
     const store = await open(t, { prefix });
-    await login(store, "s1");
+    await logIn(store, "s1");
     const { position } = await store.revocations.snapshot();
     const scope = await subjectScope(store);
     await server.cli("FLUSHALL");
@@ -486,21 +486,21 @@ void describe("redis and its faults", { skip: noRedis }, () => {
 
   void test("fault 12: what is revoked while the server is down is refused, and works when it is back", async (t) => {
     const store = await open(t);
-    await login(store, "s1");
-    const revocation = await revocationOf(store, "session", "s1");
+    await logIn(store, "s1");
+    const revocation = await makeRevocation(store, "session", "s1");
     await server.kill();
     await assert.rejects(store.revocations.append(revocation), failsWith("store_unavailable"));
     await assert.rejects(store.sessions.end("s1", "logout", revocation), failsWith("store_unavailable"));
     await assert.rejects(rotate(store, "s1", 1), failsWith("store_unavailable"));
     await server.up();
-    await until(async () => await works(store), "the server");
+    await waitUntil(async () => await works(store), "the server");
     await store.sessions.end("s1", "logout", revocation);
     assert.equal((await present(store, "s1", 1)).outcome, "ended");
   });
 
   void test("fault 40, law 12: kill -9 of the server loses nothing acknowledged, and forks nothing", async (t) => {
     const store = await open(t, { durability: "always" });
-    await login(store, "s1");
+    await logIn(store, "s1");
     let generation = 1;
     for (const rotations of [1, 3, 10, 30]) {
       const enough = generation + rotations;
@@ -514,7 +514,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
       }
       await killed;
       await server.up();
-      await until(async () => await works(store), "the server");
+      await waitUntil(async () => await works(store), "the server");
       const session = await store.sessions.get("s1");
       assert.ok(session?.generation === generation || session?.generation === generation + 1);
       assert.match((await present(store, "s1", generation)).outcome, /^(rotated|repeated)$/);

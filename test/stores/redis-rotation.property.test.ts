@@ -3,11 +3,11 @@ import { randomBytes } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
 import { createClient } from "redis";
-import { GRACE_MS, ISSUER, login, present } from "../../src/stores/contract/fixtures.ts";
-import type { Rotation, SessionRecord, Store } from "../../src/stores/contracts.ts";
+import { GRACE_MS, ISSUER, logIn, present } from "../../src/stores/conformance/fixtures.ts";
+import type { Rotation, SessionRecord, Store } from "../../src/stores/store.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
 import { redisStore } from "../../src/stores/redis.ts";
-import { decideRotation, endedSession } from "../../src/stores/rotation.ts";
+import { decideRotation, endSession } from "../../src/stores/refresh-rotation.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
 import { noRedis, RedisServer } from "../support/redis-servers.ts";
 
@@ -67,7 +67,7 @@ const steps = fc.array(
 );
 
 /** What a caller sees of one step. */
-async function take(step: Step, store: Store, clock: FakeClock): Promise<unknown> {
+async function applyStep(step: Step, store: Store, clock: FakeClock): Promise<unknown> {
   const scope = { issuer: ISSUER, until: clock.now() + 1e9 };
   const session = await store.sessions.get("s");
   switch (step.do) {
@@ -131,7 +131,7 @@ void describe("a rotation on Redis", { skip: noRedis }, () => {
           // Beyond grace nobody may see it, whether it is erased yet or not.
           const inGrace = left.graceEndsAt !== null && NOW < left.graceEndsAt;
           assert.deepEqual(standing, { ...left, sealedSuccessor: inGrace ? left.sealedSuccessor : null });
-          if (outcome.outcome === "reuse") assert.deepEqual(standing, endedSession(record, "reuse", NOW));
+          if (outcome.outcome === "reuse") assert.deepEqual(standing, endSession(record, "reuse", NOW));
         },
       ),
       { numRuns: 2000 },
@@ -146,9 +146,12 @@ void describe("a rotation on Redis", { skip: noRedis }, () => {
         const options = { url: server.url, clock: clocks[1], prefix, durability: "unchecked" } as const;
         const stores = [memoryStore({ clock: clocks[0] }), await redisStore(options)] as const;
         try {
-          for (const store of stores) await login(store, "s");
+          for (const store of stores) await logIn(store, "s");
           for (const step of sequence) {
-            const seen = [await take(step, stores[0], clocks[0]), await take(step, stores[1], clocks[1])];
+            const seen = [
+              await applyStep(step, stores[0], clocks[0]),
+              await applyStep(step, stores[1], clocks[1]),
+            ];
             assert.deepEqual(seen[1], seen[0]);
             const [one, other] = await Promise.all(
               stores.map(async (store) => await store.sessions.get("s")),

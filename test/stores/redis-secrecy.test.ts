@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import type { Store } from "../../src/stores/contracts.ts";
+import type { Store } from "../../src/stores/store.ts";
 import { redisStore } from "../../src/stores/redis.ts";
 import { systemClock } from "../../src/core/clock.ts";
-import { bearer, call, fixture, logIn, OTHER_SECRET, SECRET } from "../issuer/fixture.ts";
+import { bearerHeader, sendRequest, createFixture, logIn, OTHER_SECRET, SECRET } from "../issuer/fixture.ts";
 import { noRedis, RedisServer } from "../support/redis-servers.ts";
 
 void describe("what an issuer keeps in Redis", { skip: noRedis }, () => {
@@ -15,7 +15,7 @@ void describe("what an issuer keeps in Redis", { skip: noRedis }, () => {
   /** An issuer with a store of its own, on the time of this machine. */
   async function open(t: { after(work: () => Promise<void>): void }, prefix: string) {
     store = await redisStore({ url: server.url, prefix });
-    const { issuer } = fixture({ store, clock: systemClock, authenticate: undefined } as object);
+    const { issuer } = createFixture({ store, clock: systemClock, authenticate: undefined } as object);
     t.after(async () => {
       await issuer.close();
       await store.close();
@@ -36,7 +36,10 @@ void describe("what an issuer keeps in Redis", { skip: noRedis }, () => {
     assert.ok(second.status === "ok" && again.status === "ok");
     await issuer.login({ username: "ann", password: "wrong password" });
     await issuer.keys.rotate();
-    assert.equal((await call(issuer, "POST", "/auth/logout-all", {}, bearer(first))).status, 204);
+    assert.equal(
+      (await sendRequest(issuer, "POST", "/auth/logout-all", {}, bearerHeader(first))).status,
+      204,
+    );
     const written = server.written();
     const secrets = [SECRET, "password of ann", "wrong password", '"d":'];
     for (const { access_token, refresh_token } of [first, second.tokens, again.tokens]) {
@@ -77,7 +80,7 @@ void describe("what an issuer keeps in Redis", { skip: noRedis }, () => {
 
   test("law 4: a store that belongs to another secret is refused", async (t) => {
     await open(t, "law4:");
-    const other = fixture({ store, clock: systemClock, secret: OTHER_SECRET }).issuer;
+    const other = createFixture({ store, clock: systemClock, secret: OTHER_SECRET }).issuer;
     await assert.rejects(other.ready(), /another secret/);
     await other.close();
   });

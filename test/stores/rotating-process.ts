@@ -3,13 +3,13 @@
  * each time, two commands at once. Says which generation was acknowledged, a line each, until it is killed.
  */
 import { writeSync } from "node:fs";
-import { present, revocationOf } from "../../src/stores/contract/fixtures.ts";
+import { present, makeRevocation } from "../../src/stores/conformance/fixtures.ts";
 import { sqliteStore } from "../../src/stores/sqlite.ts";
 
 const [, , file = "", first = "1"] = process.argv;
 const store = await sqliteStore({ file });
 for (let generation = Number(first); ; generation++) {
-  const revoking = store.revocations.append(await revocationOf(store, "token", `t${generation}`));
+  const revoking = store.revocations.append(await makeRevocation(store, "token", `t${generation}`));
   const { outcome } = await present(store, "s", generation);
   await revoking;
   if (outcome !== "rotated") throw new Error(`generation ${generation} was ${outcome}`);

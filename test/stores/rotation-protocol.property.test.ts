@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { GRACE_MS, ISSUER, login, present } from "../../src/stores/contract/fixtures.ts";
-import type { SessionRecord, Store } from "../../src/stores/contracts.ts";
+import { GRACE_MS, ISSUER, logIn, present } from "../../src/stores/conformance/fixtures.ts";
+import type { SessionRecord, Store } from "../../src/stores/store.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
 
@@ -31,7 +31,11 @@ function sequences(...others: fc.WeightedArbitrary<Step>[]): fc.Arbitrary<Step[]
   return fc.array(fc.oneof(...usual, ...others), { maxLength: 60 });
 }
 
-async function take(step: Exclude<Step, { do: "present" }>, store: Store, clock: FakeClock): Promise<void> {
+async function applyStep(
+  step: Exclude<Step, { do: "present" }>,
+  store: Store,
+  clock: FakeClock,
+): Promise<void> {
   const scope = { issuer: ISSUER, until: clock.now() + 1e9 };
   if (step.do === "wait") await clock.advance(step.ms);
   if (step.do === "set clock back") clock.setWall(clock.now() - step.ms);
@@ -81,11 +85,11 @@ test("law 8: whatever is presented when, the answer is what the protocol says", 
     fc.asyncProperty(sequences({ arbitrary: ending, weight: 1 }), async (steps) => {
       const clock = new FakeClock();
       const store = memoryStore({ clock });
-      const model = new Model(await login(store, "s"));
+      const model = new Model(await logIn(store, "s"));
       let appended = 0;
       for (const step of steps) {
         if (step.do !== "present") {
-          await take(step, store, clock);
+          await applyStep(step, store, clock);
           if (step.do === "end" || step.do === "end all") appended++;
           model.ended ||= step.do === "end" || step.do === "end all";
           continue;
@@ -115,11 +119,11 @@ test("law 8: even when the clock is set back there is one successor, and nothing
     fc.asyncProperty(any, async (steps) => {
       const clock = new FakeClock();
       const store = memoryStore({ clock });
-      let last = await login(store, "s");
+      let last = await logIn(store, "s");
       const successors = new Map<number, string>();
       for (const [index, step] of steps.entries()) {
         if (step.do !== "present") {
-          await take(step, store, clock);
+          await applyStep(step, store, clock);
           last = await sessionOf(store);
           continue;
         }

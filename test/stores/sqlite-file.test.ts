@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
 import { isHoldfastError, type ErrorCode } from "../../src/core/errors.ts";
-import { login } from "../../src/stores/contract/fixtures.ts";
+import { logIn } from "../../src/stores/conformance/fixtures.ts";
 import { sqliteStore } from "../../src/stores/sqlite.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
@@ -54,7 +54,7 @@ test("fault 42: a file that is no database is refused and left alone", async (t)
 test("fault 42: a damaged file is refused", async (t) => {
   const file = fileOf(t);
   const store = await sqliteStore({ file });
-  for (let i = 0; i < 50; i++) await login(store, `session ${i}`);
+  for (let i = 0; i < 50; i++) await logIn(store, `session ${i}`);
   await store.close();
   const bytes = readFileSync(file);
   bytes.fill(0xff, 3 * 4096, 5 * 4096);
@@ -94,7 +94,7 @@ for (const [what, exchange] of [
 test("fault 42: a file that lost its end is refused", async (t) => {
   const file = fileOf(t);
   const store = await sqliteStore({ file });
-  for (let i = 0; i < 50; i++) await login(store, `session ${i}`);
+  for (let i = 0; i < 50; i++) await logIn(store, `session ${i}`);
   await store.close();
   truncateSync(file, statSync(file).size - 3 * 4096);
   await refuses(file, "store_corrupt");

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test } from "node:test";
-import { login, present } from "../../src/stores/contract/fixtures.ts";
+import { logIn, present } from "../../src/stores/conformance/fixtures.ts";
 import { sqliteStore } from "../../src/stores/sqlite.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
@@ -30,7 +30,7 @@ test("fault 40, law 12: kill -9 loses nothing acknowledged, and leaves nothing h
   t.after(folder.remove);
   const file = join(folder.path, "holdfast.db");
   const first = await sqliteStore({ file });
-  await login(first, "s");
+  await logIn(first, "s");
   await first.close();
   let generation = 1;
   for (const count of [1, 2, 3, 5, 8, 13, 21, 34]) {

@@ -3,11 +3,11 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
 import { isHoldfastError } from "../../src/core/errors.ts";
-import { login, present, revocationOf } from "../../src/stores/contract/fixtures.ts";
-import { Connection } from "../../src/stores/sqlite/connection.ts";
-import { storeOn } from "../../src/stores/sqlite/store.ts";
+import { logIn, present, makeRevocation } from "../../src/stores/conformance/fixtures.ts";
+import { SqliteConnection } from "../../src/stores/sqlite/connection.ts";
+import { assembleStore } from "../../src/stores/sqlite/store.ts";
 import { sqliteStore } from "../../src/stores/sqlite.ts";
-import type { Store } from "../../src/stores/contracts.ts";
+import type { Store } from "../../src/stores/store.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
@@ -37,15 +37,15 @@ async function shared(t: TestContext): Promise<{
 
 test("what one connection acknowledged, the other sees at once", async (t) => {
   const { one, two } = await shared(t);
-  const session = await login(one, "s1");
+  const session = await logIn(one, "s1");
   assert.deepEqual(await two.sessions.get("s1"), session);
-  await two.sessions.end("s1", "logout", await revocationOf(two, "session", "s1"));
+  await two.sessions.end("s1", "logout", await makeRevocation(two, "session", "s1"));
   assert.equal((await present(one, "s1", 1)).outcome, "ended");
 });
 
 test("fault 43: presentations over two connections have exactly one successor", async (t) => {
   const { one, two } = await shared(t);
-  await login(one, "s1");
+  await logIn(one, "s1");
   const outcomes = await Promise.all(
     Array.from(
       { length: 100 },
@@ -81,7 +81,7 @@ test("law 3: polling sees what another connection and this one appended, in one 
   ] as const) {
     await poll();
     await poll();
-    await store.revocations.append(await revocationOf(store, "token", id));
+    await store.revocations.append(await makeRevocation(store, "token", id));
     await poll();
     assert.equal(seen.at(-1), id);
   }
@@ -107,7 +107,7 @@ test("law 3: a clock that is set back takes no cut-off back", async (t) => {
 test("fault 42: while another process holds the lock a write waits, and reads go on", async (t) => {
   const { one, clock, lock } = await shared(t);
   lock.exec("BEGIN IMMEDIATE");
-  const writing = login(one, "s1");
+  const writing = logIn(one, "s1");
   await clock.advance(1500);
   assert.equal(await one.sessions.get("s1"), null);
   assert.ok(await one.now());
@@ -121,9 +121,9 @@ test("fault 42, law 12: past the deadline a write is unavailable and never happe
   const heard: unknown[] = [];
   one.revocations.subscribe((entries) => heard.push(entries));
   lock.exec("BEGIN IMMEDIATE");
-  const revocation = await revocationOf(one, "session", "s1");
+  const revocation = await makeRevocation(one, "session", "s1");
   const refused = Promise.all([
-    assert.rejects(login(one, "s1"), unavailable),
+    assert.rejects(logIn(one, "s1"), unavailable),
     assert.rejects(one.sessions.end("s1", "logout", revocation), unavailable),
   ]);
   await clock.advance(2100);
@@ -133,18 +133,18 @@ test("fault 42, law 12: past the deadline a write is unavailable and never happe
   assert.equal(await one.sessions.get("s1"), null);
   assert.equal((await one.revocations.snapshot()).position.seq, 0);
   assert.deepEqual(heard, []);
-  assert.equal((await login(one, "s2")).id, "s2", "and the store works again");
+  assert.equal((await logIn(one, "s2")).id, "s2", "and the store works again");
 });
 
 test("fault 42, law 12: on a full disk a write is unavailable, nothing is half done, reads go on", async (t) => {
   const { one, file, clock } = await shared(t);
-  await login(one, "s1");
+  await logIn(one, "s1");
   const { position } = await one.revocations.snapshot();
   const options = { file, description: "a full disk", clock, random: Math.random, lockTimeoutMs: 0 };
-  const connection = new Connection({ ...options, gathered: async () => await Promise.resolve() });
+  const connection = new SqliteConnection({ ...options, awaitBatch: async () => await Promise.resolve() });
   // Not one page more than there are. The limit is the connection's own.
   connection.prepare("PRAGMA max_page_count = 1").get();
-  const store = storeOn(connection, "a full disk");
+  const store = assembleStore(connection, "a full disk");
   t.after(async () => await store.close());
   const large = "x".repeat(100_000);
   const authAt = await store.now();
@@ -169,12 +169,12 @@ test("fault 42, law 12: on a full disk a write is unavailable, nothing is half d
 
 test("a command that fails by itself spoils none that came with it", async (t) => {
   const { one, two } = await shared(t);
-  await login(one, "taken");
+  await logIn(one, "taken");
   const heard: number[] = [];
   one.revocations.subscribe((entries) => heard.push(...entries.map((entry) => entry.seq)));
-  const revoking = one.revocations.append(await revocationOf(one, "token", "t"));
+  const revoking = one.revocations.append(await makeRevocation(one, "token", "t"));
   const results = await Promise.allSettled(
-    ["a", "taken", "b", "taken", "c"].map(async (id) => await login(one, id)),
+    ["a", "taken", "b", "taken", "c"].map(async (id) => await logIn(one, id)),
   );
   assert.equal((await revoking).seq, 1);
   assert.deepEqual(heard, [1], "it is heard once, however often its group began anew");

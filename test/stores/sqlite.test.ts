@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { durableStoreContract, storeContract } from "../../src/stores/contract-suite.ts";
+import { testDurableStore, testStore } from "../../src/stores/conformance/index.ts";
 import { sqliteStore } from "../../src/stores/sqlite.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
@@ -26,5 +26,5 @@ async function open() {
   };
 }
 
-storeContract("sqliteStore", open);
-durableStoreContract("sqliteStore", open);
+testStore("sqliteStore", open);
+testDurableStore("sqliteStore", open);

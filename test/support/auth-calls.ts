@@ -37,7 +37,7 @@ export async function refresh(base: string, refreshToken: string): Promise<Respo
 }
 
 /** The successor; fails the test when there is none. */
-export async function refreshed(base: string, refreshToken: string): Promise<Tokens> {
+export async function refreshOrFail(base: string, refreshToken: string): Promise<Tokens> {
   const response = await refresh(base, refreshToken);
   assert.equal(response.status, 200, `refresh answered ${response.status}`);
   return (await response.json()) as Tokens;
@@ -51,7 +51,7 @@ export async function verify(base: string, accessToken: string): Promise<number>
 }
 
 /** Asks again until `done` or the deadline; returns the milliseconds it took, or `Infinity`. */
-export async function until(done: () => Promise<boolean>, deadlineMs: number): Promise<number> {
+export async function measureUntil(done: () => Promise<boolean>, deadlineMs: number): Promise<number> {
   const start = performance.now();
   while (!(await done())) {
     if (performance.now() - start > deadlineMs) return Number.POSITIVE_INFINITY;

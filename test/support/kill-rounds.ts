@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
-import { login, refresh, refreshed, type Tokens } from "./auth-calls.ts";
+import { login, refresh, refreshOrFail, type Tokens } from "./auth-calls.ts";
 import type { ServiceProcess } from "./service-process.ts";
 
 /** How long a store that was killed may be missed after it is back. */
 const RECOVERY_MS = 20_000;
 
-export interface KillRounds {
+export interface KillRoundsOptions {
   readonly start: () => Promise<ServiceProcess>;
   readonly rounds: number;
   readonly sessions: number;
@@ -17,7 +17,7 @@ export interface KillRounds {
   readonly onRound?: (round: number) => void;
 }
 
-export interface Survivors {
+export interface KillRoundsResult {
   readonly service: ServiceProcess;
   readonly clients: readonly Client[];
   /** Answers that the kills took away. */
@@ -47,7 +47,7 @@ export class Client {
   }
 
   /** Must succeed as soon as the store is back, in the same session. */
-  async goOn(base: string): Promise<void> {
+  async recover(base: string): Promise<void> {
     const { refresh_token: token, session_id: session } = this.tokens;
     for (const start = performance.now(); performance.now() - start < RECOVERY_MS; await pause(20)) {
       const response = await refresh(base, token);
@@ -64,7 +64,7 @@ export class Client {
 }
 
 /** Kills with SIGKILL at random points of rotations, and holds every session usable after each. */
-export async function killRounds(options: KillRounds): Promise<Survivors> {
+export async function runKillRounds(options: KillRoundsOptions): Promise<KillRoundsResult> {
   const { start, store, random } = options;
   let service = await start();
   const clients: Client[] = [];
@@ -72,26 +72,26 @@ export async function killRounds(options: KillRounds): Promise<Survivors> {
 
   for (let round = 0; round < options.rounds; round++) {
     options.onRound?.(round);
-    const ofStore = store !== undefined && round % 2 === 1;
+    const killsStore = store !== undefined && round % 2 === 1;
     // Mostly the one that takes over runs already, and both are on the store for a moment. Every fourth time nobody
     // is left, and the next one finds the store as the dead one left it.
-    const standby = ofStore || round % 4 === 0 ? null : start();
+    const standby = killsStore || round % 4 === 0 ? null : start();
     const attempts = clients.map(async (client) => await client.attempt(service.url));
     // A busy loop: timers are too coarse for a rotation that takes a millisecond.
     const moment = performance.now() + random() * 25;
     while (performance.now() < moment) await new Promise((resolve) => setImmediate(resolve));
-    if (ofStore) await store.kill();
+    if (killsStore) await store.kill();
     else assert.equal(await service.stop("SIGKILL"), "SIGKILL");
     await Promise.all(attempts);
-    if (ofStore) await store.up();
+    if (killsStore) await store.up();
     else service = await (standby ?? start());
-    for (const client of clients) await client.goOn(service.url);
+    for (const client of clients) await client.recover(service.url);
   }
   return { service, clients, lost: clients.reduce((sum, client) => sum + client.lost, 0) };
 }
 
 /** Asked three times at once, the session has one successor: nothing forked. */
-export async function hasOneSuccessor(base: string, { tokens }: Client): Promise<void> {
-  const again = await Promise.all([1, 2, 3].map(async () => await refreshed(base, tokens.refresh_token)));
+export async function assertOneSuccessor(base: string, { tokens }: Client): Promise<void> {
+  const again = await Promise.all([1, 2, 3].map(async () => await refreshOrFail(base, tokens.refresh_token)));
   assert.equal(new Set(again.map((one) => one.refresh_token)).size, 1);
 }

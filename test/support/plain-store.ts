@@ -10,15 +10,15 @@ import type {
   SigningKeyRecord,
   Store,
   UserRecord,
-} from "../../src/stores/contracts.ts";
+} from "../../src/stores/store.ts";
 import { nextEntry, RevocationListeners, tailAfter } from "../../src/stores/revocation-log.ts";
 import {
   decideRotation,
-  endedSession,
+  endSession,
   isLive,
   startSession,
   type Cutoff,
-} from "../../src/stores/rotation.ts";
+} from "../../src/stores/refresh-rotation.ts";
 
 const byName = (a: { username: string }, b: { username: string }) => (a.username < b.username ? -1 : 1);
 
@@ -45,7 +45,7 @@ export function plainStore(clock: Clock): Store {
   };
   const of = (subject: string) => [...sessions.values()].filter((session) => session.subject === subject);
   const finish = (session: SessionRecord | undefined, reason: EndReason) => {
-    if (session !== undefined) sessions.set(session.id, endedSession(session, reason, now()));
+    if (session !== undefined) sessions.set(session.id, endSession(session, reason, now()));
   };
   const append = (revocation: Revocation, reason: EndReason = "revoked") => {
     if (revocation.kind !== "subject") return push(revocation);

@@ -54,7 +54,7 @@ export class RedisServer {
   async up(kind: "server" | "sentinel" = "server"): Promise<void> {
     const args = [join(this.#folder, "redis.conf"), ...(kind === "sentinel" ? ["--sentinel"] : [])];
     this.#process = spawn("redis-server", args, { cwd: this.#folder, stdio: "ignore" });
-    await until(async () => (await this.cli("PING")) !== null, `redis-server on ${this.port}`);
+    await waitUntil(async () => (await this.cli("PING")) !== null, `redis-server on ${this.port}`);
   }
 
   /** One command on a connection of its own, over RESP; its reply as text, `null` when there is none. */
@@ -105,7 +105,11 @@ export class RedisServer {
   }
 }
 
-export async function until(done: () => Promise<boolean>, what: string, deadlineMs = 20_000): Promise<void> {
+export async function waitUntil(
+  done: () => Promise<boolean>,
+  what: string,
+  deadlineMs = 20_000,
+): Promise<void> {
   const start = performance.now();
   while (!(await done())) {
     if (performance.now() - start > deadlineMs) throw new Error(`${what}: not within ${deadlineMs} ms`);
@@ -114,9 +118,9 @@ export async function until(done: () => Promise<boolean>, what: string, deadline
 }
 
 /** Resolves when the primary counts its replica: that calls the link up a moment before. */
-export async function replicaOf(primary: RedisServer): Promise<void> {
+export async function waitForReplica(primary: RedisServer): Promise<void> {
   const counted = async () => ((await primary.cli("INFO", "replication")) ?? "").includes("state=online");
-  await until(counted, "a replica in step");
+  await waitUntil(counted, "a replica in step");
 }
 
 export interface RedisCluster {
@@ -143,7 +147,7 @@ export async function startCluster(): Promise<RedisCluster> {
   for (const [i, server] of servers.entries()) {
     if (i < 3) continue;
     const replicate = async () => (await server.cli("CLUSTER", "REPLICATE", ids[i - 3] ?? "")) === "+OK\r\n";
-    await until(replicate, "a replica that knows its primary");
+    await waitUntil(replicate, "a replica that knows its primary");
   }
   const ready = async (server: RedisServer) => {
     const info = (await server.cli("CLUSTER", "INFO")) ?? "";
@@ -151,7 +155,7 @@ export async function startCluster(): Promise<RedisCluster> {
     const linked = /state=online|master_link_status:up/.test(replication);
     return linked && info.includes("cluster_state:ok") && info.includes("cluster_known_nodes:6");
   };
-  for (const server of servers) await until(async () => await ready(server), "a cluster that is ready");
+  for (const server of servers) await waitUntil(async () => await ready(server), "a cluster that is ready");
   return {
     servers,
     urls: servers.map(({ url }) => url),
@@ -171,7 +175,7 @@ export interface RedisSentinels {
 export async function startSentinels(): Promise<RedisSentinels> {
   const primary = await RedisServer.start();
   const replica = await RedisServer.start([`replicaof 127.0.0.1 ${primary.port}`]);
-  await replicaOf(primary);
+  await waitForReplica(primary);
   const settings = [
     `sentinel monitor main 127.0.0.1 ${primary.port} 2`,
     "sentinel down-after-milliseconds main 500",
@@ -183,7 +187,8 @@ export async function startSentinels(): Promise<RedisSentinels> {
     const said = (await sentinel.cli("SENTINEL", "MASTER", "main")) ?? "";
     return /num-slaves\r\n\$1\r\n1/.test(said) && /num-other-sentinels\r\n\$1\r\n2/.test(said);
   };
-  for (const sentinel of sentinels) await until(async () => await knows(sentinel), "Sentinels that know all");
+  for (const sentinel of sentinels)
+    await waitUntil(async () => await knows(sentinel), "Sentinels that know all");
   const all = [...sentinels, replica, primary];
   return {
     primary,

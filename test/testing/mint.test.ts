@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { algorithms } from "../../src/jwt/algorithms.ts";
-import { checkTime, proofPolicy } from "../../src/jwt/claims.ts";
+import { supportedAlgorithms } from "../../src/jwt/algorithms.ts";
+import { checkTime, createClaimsPolicy } from "../../src/jwt/claims.ts";
 import { importJwkSet, importSecret } from "../../src/jwt/jwk-set.ts";
 import { parseToken } from "../../src/jwt/parse.ts";
-import { prove } from "../../src/jwt/prove.ts";
+import { verifyWithKey } from "../../src/jwt/verify.ts";
 import { createMint, FakeClock, type Mint } from "../../src/testing/index.ts";
 
 const issuer = "https://id.example.com";
 const audience = "https://api.example.com";
-const policy = proofPolicy({ issuer, audience, requireTyp: true });
+const policy = createClaimsPolicy({ issuer, audience, requireTyp: true });
 
 function reasonFor(mint: Mint, token: string, nowMs: number): string | null {
   const parsed = parseToken(token);
@@ -18,10 +18,10 @@ function reasonFor(mint: Mint, token: string, nowMs: number): string | null {
     mint.secret === null ? importJwkSet(mint.jwks()).keys[0] : importSecret(mint.secret, mint.algorithm);
   assert.ok(key);
   assert.equal(parsed.kid, mint.kid);
-  return prove(parsed, key, policy) ?? checkTime(parsed.claims, nowMs, 0);
+  return verifyWithKey(parsed, key, policy) ?? checkTime(parsed.claims, nowMs, 0);
 }
 
-for (const algorithm of algorithms) {
+for (const algorithm of supportedAlgorithms) {
   test(`a mint for ${algorithm} makes tokens that prove themselves until they expire`, async () => {
     const clock = new FakeClock();
     const mint = await createMint({ issuer, audience, algorithm, clock, lifetimeMs: 60_000 });

@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
-import type { Carried, Carriers } from "../websocket/carriers.ts";
+import type { ExtractedToken, TokenExtractor } from "../websocket/token-extractor.ts";
 
 /** A socket that asks to be let in. */
-export interface Arriving {
+export interface ConnectingSocket {
   readonly request: IncomingMessage;
   readonly handshake: {
     headers: IncomingHttpHeaders;
@@ -14,18 +14,29 @@ export interface Arriving {
 
 /**
  * The token that a socket brought for this namespace, `auth: { token }`; without it what the transport's first request
- * carried, which is one for all namespaces.
+ * extracted, which is one for all namespaces.
  */
-export function handshakeToken({ request, handshake }: Arriving, carriers: Carriers): Carried {
-  const carried = carriers.read(request);
+export function extractHandshakeToken(
+  { request, handshake }: ConnectingSocket,
+  tokenExtractor: TokenExtractor,
+): ExtractedToken {
+  const extracted = tokenExtractor.extract(request);
   const { token } = handshake.auth;
-  hide(handshake, request.url ?? "", carriers.cookie ? ["authorization", "cookie"] : ["authorization"]);
-  if (token === undefined || token === null || token === "") return carried;
+  stripHandshake(
+    handshake,
+    request.url ?? "",
+    tokenExtractor.cookie ? ["authorization", "cookie"] : ["authorization"],
+  );
+  if (token === undefined || token === null || token === "") return extracted;
   return typeof token === "string" ? { status: "token", token } : { status: "malformed" };
 }
 
 /** socket.io has made copies already, which applications log and servers of a cluster send each other. */
-function hide(handshake: Arriving["handshake"], url: string, secret: readonly string[]): void {
+function stripHandshake(
+  handshake: ConnectingSocket["handshake"],
+  url: string,
+  secret: readonly string[],
+): void {
   delete handshake.auth.token;
   const headers = Object.entries(handshake.headers);
   const left = headers.filter(([name]) => !secret.includes(name));

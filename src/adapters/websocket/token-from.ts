@@ -1,5 +1,5 @@
 import { HoldfastError } from "../../core/errors.ts";
-import { invalidOption, onlyKnown, text } from "../../core/options.ts";
+import { invalidOption, rejectUnknownOptions, readString } from "../../core/options.ts";
 
 /** How clients of a connection may send their token: one way a handshake (RFC 6750 §2). */
 export interface TokenFrom {
@@ -29,7 +29,13 @@ const cookieName = /^[\w!#$%&'*+\-.^`|~]+$/;
 
 /** Throws `invalid_option`, naming the option. */
 export function tokenFromSettings(tokenFrom: TokenFrom = {}): TokenFromSettings {
-  onlyKnown("tokenFrom", tokenFrom, ["authorization", "subprotocol", "firstMessage", "cookie", "query"]);
+  rejectUnknownOptions("tokenFrom", tokenFrom, [
+    "authorization",
+    "subprotocol",
+    "firstMessage",
+    "cookie",
+    "query",
+  ]);
   const { authorization = true, subprotocol = true, firstMessage = false, cookie, query } = tokenFrom;
   for (const [name, value] of Object.entries({ authorization, subprotocol, firstMessage })) {
     if (typeof value !== "boolean") throw invalidOption(`tokenFrom.${name}`, "true or false", value);
@@ -37,20 +43,20 @@ export function tokenFromSettings(tokenFrom: TokenFrom = {}): TokenFromSettings 
   if (!authorization && !subprotocol && !firstMessage && cookie === undefined && query === undefined) {
     throw new HoldfastError("invalid_option", "tokenFrom must leave a way for a token to come");
   }
-  if (query !== undefined) onlyKnown("tokenFrom.query", query, ["name"]);
+  if (query !== undefined) rejectUnknownOptions("tokenFrom.query", query, ["name"]);
   return {
     authorization,
     subprotocol,
     firstMessage,
     cookie: cookie === undefined ? null : cookieSettings(cookie),
-    query: query === undefined ? null : text("tokenFrom.query.name", query.name),
+    query: query === undefined ? null : readString("tokenFrom.query.name", query.name),
   };
 }
 
 function cookieSettings(cookie: NonNullable<TokenFrom["cookie"]>): TokenFromSettings["cookie"] {
-  onlyKnown("tokenFrom.cookie", cookie, ["name", "origins"]);
+  rejectUnknownOptions("tokenFrom.cookie", cookie, ["name", "origins"]);
   const { name, origins } = cookie;
-  if (!cookieName.test(text("tokenFrom.cookie.name", name))) {
+  if (!cookieName.test(readString("tokenFrom.cookie.name", name))) {
     throw invalidOption("tokenFrom.cookie.name", "a name of a cookie", name);
   }
   if (!Array.isArray(origins) || origins.length === 0 || !origins.every(isOrigin)) {

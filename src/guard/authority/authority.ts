@@ -1,9 +1,9 @@
 import type { Clock } from "../../core/clock.ts";
-import type { JwtClaims, Unavailable } from "../../core/verdict.ts";
-import type { Source } from "../report.ts";
+import type { JwtClaims, UnavailableVerdict } from "../../core/verdict.ts";
+import type { GuardEventSource } from "../emit.ts";
 
 /** What a guard lends to the authority it opens. */
-export interface AuthorityContext extends Source {
+export interface AuthorityContext extends GuardEventSource {
   readonly issuer: string;
   readonly clock: Clock;
   /** From 0 to 1, for jitter. */
@@ -27,7 +27,7 @@ export type AuthorityAnswer =
   | { readonly status: "no" };
 
 /** An answer, or why there is none. */
-export type AuthorityOutcome = AuthorityAnswer | Unavailable;
+export type AuthorityOutcome = AuthorityAnswer | UnavailableVerdict;
 
 /** One authority behind one breaker. */
 export interface Authority {
@@ -41,9 +41,9 @@ export interface Authority {
    * The same of a signed token that nobody could prove. Strangers can make as many as they like: only a part of the
    * questions under way are about such, and their answers say nothing about how the authority is.
    */
-  askOfSuspect(token: string): AuthorityOutcome | Promise<AuthorityOutcome>;
+  askUnverified(token: string): AuthorityOutcome | Promise<AuthorityOutcome>;
   /** How long a caller that may fall back should wait for an answer: the larger of 80 ms and 3 × the recent p99. */
-  readonly patienceMs: number;
+  readonly softTimeoutMs: number;
   /** How long it has not been answering, in milliseconds; `null` while it answers. */
   failingMs(): number | null;
   status(): AuthorityStatus;
@@ -64,7 +64,7 @@ export interface AuthorityStatus {
   readonly failingMs: number | null;
   /** Until the next probe of an open breaker, or until its `Retry-After` is over; 0 otherwise. */
   readonly retryAfterMs: number;
-  readonly patienceMs: number;
+  readonly softTimeoutMs: number;
   /** Questions under way. */
   readonly inFlight: number;
   readonly lastError: string | null;

@@ -1,8 +1,8 @@
 import { HoldfastError } from "../../core/errors.ts";
-import { invalidOption, text } from "../../core/options.ts";
+import { invalidOption, readString } from "../../core/options.ts";
 
 /** Who we are to the authority. */
-export interface ClientOptions {
+export interface ClientAuthenticationOptions {
   /**
    * How that is shown: HTTP Basic, `client_id` and `client_secret` in the body (RFC 6749 §2.3.1), or a bearer token.
    * Default `"bearer"` where there is a `bearerToken`, else `"basic"`.
@@ -25,14 +25,17 @@ interface Credentials {
 export type ClientAuthentication = () => Promise<Credentials>;
 
 /** As a header can carry it. */
-const visible = /^[\x21-\x7e]+$/;
+const visibleAscii = /^[\x21-\x7e]+$/;
 
 /** Throws `invalid_option`, naming `owner` and the option, never a value. */
-export function clientAuthentication(owner: string, options: ClientOptions): ClientAuthentication {
+export function createClientAuthentication(
+  owner: string,
+  options: ClientAuthenticationOptions,
+): ClientAuthentication {
   const { clientId, clientSecret, bearerToken } = options;
   const { auth = bearerToken === undefined ? "basic" : "bearer" } = options;
   if (auth === "bearer") {
-    const credentials = bearer(owner, bearerToken);
+    const credentials = prepareBearer(owner, bearerToken);
     for (const [name, value] of Object.entries({ clientId, clientSecret })) {
       if (value !== undefined) throw invalidOption(`${owner}: ${name}`, 'absent with auth "bearer"', value);
     }
@@ -44,14 +47,14 @@ export function clientAuthentication(owner: string, options: ClientOptions): Cli
   if (bearerToken !== undefined) {
     throw invalidOption(`${owner}: bearerToken`, `absent with auth "${auth}"`, bearerToken);
   }
-  const id = text(`${owner}: clientId`, clientId);
-  const secret = text(`${owner}: clientSecret`, clientSecret);
-  const credentials = auth === "basic" ? basic(id, secret) : post(id, secret);
+  const id = readString(`${owner}: clientId`, clientId);
+  const secret = readString(`${owner}: clientSecret`, clientSecret);
+  const credentials = auth === "basic" ? encodeBasic(id, secret) : encodePost(id, secret);
   return async () => await Promise.resolve(credentials);
 }
 
 /** RFC 6749 §2.3.1: both are form-encoded before they are joined. */
-function basic(id: string, secret: string): Credentials {
+function encodeBasic(id: string, secret: string): Credentials {
   const [formId, formSecret] = [id, secret].map((part) =>
     new URLSearchParams([["", part]]).toString().slice(1),
   );
@@ -59,18 +62,21 @@ function basic(id: string, secret: string): Credentials {
   return { headers: { authorization: `Basic ${encoded}` }, body: {} };
 }
 
-function post(id: string, secret: string): Credentials {
+function encodePost(id: string, secret: string): Credentials {
   return { headers: {}, body: { client_id: id, client_secret: secret } };
 }
 
-function bearer(owner: string, token: ClientOptions["bearerToken"]): ClientAuthentication {
-  const fixed = typeof token === "string" && visible.test(token);
-  if (!fixed && typeof token !== "function") {
+function prepareBearer(
+  owner: string,
+  token: ClientAuthenticationOptions["bearerToken"],
+): ClientAuthentication {
+  const isFixed = typeof token === "string" && visibleAscii.test(token);
+  if (!isFixed && typeof token !== "function") {
     throw invalidOption(`${owner}: bearerToken`, "a token of visible ASCII, or a function", token);
   }
   return async () => {
     const current = typeof token === "function" ? await token() : token;
-    if (typeof current !== "string" || !visible.test(current)) {
+    if (typeof current !== "string" || !visibleAscii.test(current)) {
       throw new HoldfastError("upstream_failed", "bearerToken gave no token of visible ASCII");
     }
     return { headers: { authorization: `Bearer ${current}` }, body: {} };

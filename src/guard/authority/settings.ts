@@ -1,14 +1,14 @@
 import { hash } from "node:crypto";
-import { invalidOption, onlyKnown, wholeNumber } from "../../core/options.ts";
+import { invalidOption, rejectUnknownOptions, readWholeNumber } from "../../core/options.ts";
 import { requestHeaders, trustworthyUrl, type Fetch } from "../fetch-json.ts";
 import {
-  clientAuthentication,
+  createClientAuthentication,
   type ClientAuthentication,
-  type ClientOptions,
+  type ClientAuthenticationOptions,
 } from "./client-authentication.ts";
 
 /** Whom to ask, and how. */
-export interface AuthorityOptions extends ClientOptions {
+export interface AuthorityOptions extends ClientAuthenticationOptions {
   /** An https URL, or http on this machine. */
   url: string;
   /**
@@ -28,7 +28,7 @@ export interface AuthorityOptions extends ClientOptions {
    * A token that the probe asks about and that has to be good, asked for each time. Default: a made-up one, which the
    * authority has to call no good.
    */
-  canary?: () => string | Promise<string>;
+  probeToken?: () => string | Promise<string>;
   /** Sent with each request. */
   headers?: Readonly<Record<string, string>>;
   /** By default the platform's. */
@@ -46,13 +46,13 @@ export interface AuthoritySettings {
   readonly maxBytes: number;
   readonly maxConcurrent: number;
   readonly probeMs: number;
-  readonly canary: (() => string | Promise<string>) | undefined;
+  readonly probeToken: (() => string | Promise<string>) | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly fetch: Fetch;
 }
 
 /** A bearer token (RFC 6750 §2.1). A JWT begins with `{` and a space or a quotation mark, up to its first dot. */
-const opaqueToken = /^(?!e[wy][\w-]*\.)(?=.{16,1024}$)[\w\-.~+/]+=*$/;
+const bearerSyntax = /^(?!e[wy][\w-]*\.)(?=.{16,1024}$)[\w\-.~+/]+=*$/;
 
 /** Every option there is; the compiler keeps it complete. */
 const known = Object.keys({
@@ -66,43 +66,50 @@ const known = Object.keys({
   maxBytes: 0,
   maxConcurrent: 0,
   probeMs: 0,
-  canary: 0,
+  probeToken: 0,
   headers: 0,
   fetch: 0,
 } satisfies Record<keyof AuthorityOptions, 0>);
 
 /** Throws `invalid_option`, naming `owner` and the option. */
-export function authoritySettings(owner: string, options: AuthorityOptions): AuthoritySettings {
-  onlyKnown(owner, options, known);
-  const { url, canary, fetch = globalThis.fetch } = options;
+export function readAuthorityOptions(owner: string, options: AuthorityOptions): AuthoritySettings {
+  rejectUnknownOptions(owner, options, known);
+  const { url, probeToken, fetch = globalThis.fetch } = options;
   if (typeof fetch !== "function") throw invalidOption(`${owner}: fetch`, "a function", fetch);
-  if (canary !== undefined && typeof canary !== "function") {
-    throw invalidOption(`${owner}: canary`, "a function", canary);
+  if (probeToken !== undefined && typeof probeToken !== "function") {
+    throw invalidOption(`${owner}: probeToken`, "a function", probeToken);
   }
   const whole = (
     option: "timeoutMs" | "maxBytes" | "maxConcurrent" | "probeMs",
     bounds: { default: number; min: number; max?: number },
-  ) => wholeNumber(`${owner}: ${option}`, options[option], bounds);
+  ) => readWholeNumber(`${owner}: ${option}`, options[option], bounds);
   const { auth, clientId, bearerToken, headers } = options;
-  const who = [owner, url, auth, clientId, typeof bearerToken === "string" ? bearerToken : null, headers];
+  const identityParts = [
+    owner,
+    url,
+    auth,
+    clientId,
+    typeof bearerToken === "string" ? bearerToken : null,
+    headers,
+  ];
   return {
-    identity: hash("sha256", JSON.stringify(who), "base64url"),
+    identity: hash("sha256", JSON.stringify(identityParts), "base64url"),
     url: trustworthyUrl(`${owner}: url`, url),
-    opaque: opaqueShape(owner, options.opaque),
-    authentication: clientAuthentication(owner, options),
+    opaque: readOpaque(owner, options.opaque),
+    authentication: createClientAuthentication(owner, options),
     timeoutMs: whole("timeoutMs", { default: 2_000, min: 1, max: 60_000 }),
     maxBytes: whole("maxBytes", { default: 65_536, min: 1 }),
     maxConcurrent: whole("maxConcurrent", { default: 64, min: 1 }),
     probeMs: whole("probeMs", { default: 10_000, min: 1_000 }),
-    canary,
+    probeToken,
     headers: requestHeaders(owner, options.headers),
     fetch,
   };
 }
 
-function opaqueShape(owner: string, opaque: unknown): RegExp | null {
+function readOpaque(owner: string, opaque: unknown): RegExp | null {
   if (opaque === undefined || opaque === null || opaque === false) return null;
-  if (opaque === true) return opaqueToken;
+  if (opaque === true) return bearerSyntax;
   // An expression with one of these flags remembers where it was, and fits every other time.
   if (opaque instanceof RegExp && !opaque.global && !opaque.sticky) return opaque;
   throw invalidOption(`${owner}: opaque`, "true, false or a RegExp without the flags g and y", opaque);

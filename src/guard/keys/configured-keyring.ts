@@ -25,16 +25,16 @@ export function configuredKeyring(
   return {
     algorithms,
     version: 1,
-    era: 0,
-    grows: false,
+    epoch: 0,
+    mayGrow: false,
     find: (kid, algorithm) => keys.find(kid, algorithm),
-    mayLack: () => false,
+    mayHaveUnfetched: () => false,
     resolve: async ({ kid }) => {
       const reason = keys.hasKid(kid) ? "wrong_algorithm" : "unknown_key";
       return await Promise.resolve<KeyLookup>({ status: "invalid", reason });
     },
-    holds: (key) => keys.has(key),
-    vanished: () => false,
+    isInForce: (key) => keys.has(key),
+    hasVanished: () => false,
     // What is configured is changed where it is configured.
     distrust: () => {},
     status: () => status,

@@ -1,17 +1,17 @@
-import { instant, sleep, type Instant } from "../../core/clock.ts";
-import { invalid, unavailable } from "../../core/verdict.ts";
+import { readClock, sleep, type Instant } from "../../core/clock.ts";
+import { invalidVerdict, unavailableVerdict } from "../../core/verdict.ts";
 import { asymmetricAlgorithms, type Algorithm } from "../../jwt/algorithms.ts";
 import type { VerificationKey } from "../../jwt/jwk-set.ts";
 import { backoffMs } from "../../resilience/backoff.ts";
-import { describe, report } from "../report.ts";
-import { Attempts } from "./attempts.ts";
+import { describeError, emit } from "../emit.ts";
+import { FetchSchedule } from "./fetch-schedule.ts";
 import { fetchKeySet, type JwksSettings } from "./fetch-key-set.ts";
-import { HeldKeys } from "./held-keys.ts";
+import { LastGoodKeys } from "./last-good-keys.ts";
 import type { KeyLocation } from "./key-location.ts";
 import { kidsOf } from "./key-set.ts";
 import { KeySnapshot } from "./key-snapshot.ts";
-import type { KeyContext, KeyLookup, Keyring, KeysStatus, Sought } from "./key-source.ts";
-import { UnknownKids, type Moment } from "./unknown-kids.ts";
+import type { KeyContext, KeyLookup, Keyring, KeysStatus, KeyQuery } from "./key-source.ts";
+import { UnknownKids, type FirstSeen } from "./unknown-kids.ts";
 
 /** Without any key, the first attempt after a failure comes this soon. */
 const FIRST_RETRY_MS = 1_000;
@@ -22,22 +22,22 @@ const FIRST_RETRY_MS = 1_000;
  */
 export class JwksKeyring implements Keyring {
   readonly algorithms: readonly Algorithm[];
-  readonly grows = true;
+  readonly mayGrow = true;
   readonly #location: KeyLocation;
   readonly #settings: JwksSettings;
   readonly #context: KeyContext;
-  readonly #held: HeldKeys;
-  readonly #attempts: Attempts;
-  readonly #unknown = new UnknownKids();
+  readonly #lastGood: LastGoodKeys;
+  readonly #schedule: FetchSchedule;
+  readonly #unknownKids = new UnknownKids();
   readonly #snapshot: KeySnapshot;
   readonly #restoring = new AbortController();
   readonly #restored: Promise<void>;
   /** The number of the attempt that fetched the set; 0 for one of an earlier run. */
-  #fetchedBy = 0;
+  #fetchNumber = 0;
   /** When that was asked for, less the time that the answer may have lain in caches; monotonic. */
   #asOf = -Infinity;
   #lastError: string | null = null;
-  #era = 0;
+  #epoch = 0;
   #isDistrusted = false;
 
   constructor(location: KeyLocation, settings: JwksSettings, context: KeyContext) {
@@ -45,118 +45,118 @@ export class JwksKeyring implements Keyring {
     this.#location = location;
     this.#settings = settings;
     this.#context = context;
-    this.#held = new HeldKeys({ ...settings, ...context, algorithms: this.algorithms });
-    this.#attempts = new Attempts(context.clock, {
-      attempt: async (signal, number) => await this.#attempt(signal, number),
-      failed: (error) => this.#failed(error),
+    this.#lastGood = new LastGoodKeys({ ...settings, ...context, algorithms: this.algorithms });
+    this.#schedule = new FetchSchedule(context.clock, {
+      run: async (signal, number) => await this.#fetch(signal, number),
+      onFailure: (error) => this.#onFailure(error),
       pauseMs: (failures) => this.#pauseMs(failures),
-      restMs: () => this.#held.age.freshLeftMs(),
+      freshForMs: () => this.#lastGood.age.freshForMs(),
     });
     this.#snapshot = new KeySnapshot(context);
     this.#restored = this.#restore(this.#restoring.signal);
   }
 
   /** A set is fetched now and kept fresh, also while no token comes; so `close` it. */
-  keptFresh(): this {
-    this.#attempts.goOnUnasked();
-    void this.#begin();
+  startRefreshing(): this {
+    this.#schedule.enableBackground();
+    void this.#fetchFirst();
     return this;
   }
 
-  async #begin(): Promise<void> {
+  async #fetchFirst(): Promise<void> {
     await this.#restored;
-    if (!this.#held.age.isServed()) await this.#attempts.make();
+    if (!this.#lastGood.age.isUsable()) await this.#schedule.attempt();
   }
 
   get version(): number {
-    return this.#held.version;
+    return this.#lastGood.version;
   }
 
-  get era(): number {
-    return this.#era;
+  get epoch(): number {
+    return this.#epoch;
   }
 
   /** The last good set as it came; `null` where there is none to be believed. */
   async document(): Promise<unknown> {
     await this.#restored;
-    const { age } = this.#held;
-    if (!age.isServed()) await this.#attempts.make();
-    else if (!age.isFresh()) void this.#attempts.make();
-    return age.isServed() ? this.#held.document : null;
+    const { age } = this.#lastGood;
+    if (!age.isUsable()) await this.#schedule.attempt();
+    else if (!age.isFresh()) void this.#schedule.attempt();
+    return age.isUsable() ? this.#lastGood.document : null;
   }
 
   find(kid: string | undefined, algorithm: Algorithm): readonly VerificationKey[] {
-    const { age, set } = this.#held;
+    const { age, set } = this.#lastGood;
     // Without a set it is left to `resolve`, which notes the `kid` before it asks.
-    if (!age.isServed()) return [];
-    if (!age.isFresh()) void this.#attempts.make();
+    if (!age.isUsable()) return [];
+    if (!age.isFresh()) void this.#schedule.attempt();
     return set.find(kid, algorithm);
   }
 
-  mayLack(kid: string | undefined): boolean {
-    const isOut = this.#attempts.isFailing && !this.#isDistrusted;
-    return isOut && kid !== undefined && !this.#held.isUnusable(kid);
+  mayHaveUnfetched(kid: string | undefined): boolean {
+    const isFailing = this.#schedule.isFailing && !this.#isDistrusted;
+    return isFailing && kid !== undefined && !this.#lastGood.hasUnusable(kid);
   }
 
-  holds(key: VerificationKey, now?: Instant): boolean {
-    return this.#held.holds(key, now);
+  isInForce(key: VerificationKey, now?: Instant): boolean {
+    return this.#lastGood.isInForce(key, now);
   }
 
-  vanished(key: VerificationKey, now?: Instant): boolean {
-    return this.#held.holds(key, now) && !this.#held.set.has(key);
+  hasVanished(key: VerificationKey, now?: Instant): boolean {
+    return this.#lastGood.isInForce(key, now) && !this.#lastGood.set.has(key);
   }
 
-  async resolve(token: Sought, tried: readonly VerificationKey[]): Promise<KeyLookup> {
+  async resolve(token: KeyQuery, tried: readonly VerificationKey[]): Promise<KeyLookup> {
     await this.#restored;
-    const now = { attempts: this.#attempts.begun, at: this.#context.clock.monotonic() };
-    const firstSeen = this.#unknown.firstSeen(token, now);
-    const known = this.#answer(token, tried, firstSeen);
-    if (known.status !== "unavailable") return known;
-    await this.#attempts.make();
-    return this.#answer(token, tried, firstSeen);
+    const now = { attempts: this.#schedule.startedCount, at: this.#context.clock.monotonic() };
+    const firstSeen = this.#unknownKids.firstSeen(token, now);
+    const immediate = this.#lookUp(token, tried, firstSeen);
+    if (immediate.status !== "unavailable") return immediate;
+    await this.#schedule.attempt();
+    return this.#lookUp(token, tried, firstSeen);
   }
 
   distrust(): void {
     this.#restoring.abort();
-    this.#held.drop();
+    this.#lastGood.clear();
     this.#location.forget();
-    this.#era++;
+    this.#epoch++;
     this.#isDistrusted = true;
     this.#lastError = "the keys were declared compromised, and no set was fetched since";
-    report(this.#context, "keys_distrusted", "nothing that the keys proved counts; a set is fetched");
+    emit(this.#context, "keys_distrusted", "nothing that the keys proved counts; a set is fetched");
     void this.#snapshot.save({ url: "", fetchedAt: 0, jwks: null });
-    this.#attempts.restart();
+    this.#schedule.restart();
   }
 
   status(): KeysStatus {
-    const { age, set, vanished } = this.#held;
-    const ageMs = age.ms();
+    const { age, set, vanished } = this.#lastGood;
+    const ageMs = age.currentMs();
     return {
       kind: this.#location.kind,
-      usable: age.isServed(),
+      usable: age.isUsable(),
       kids: set.kids,
       ageMs: ageMs === Infinity ? null : ageMs,
       fresh: age.isFresh(),
       vanished: kidsOf(vanished.keys),
-      coolingDownMs: this.#attempts.coolingDownMs(),
+      coolingDownMs: this.#schedule.cooldownLeftMs(),
       lastError: this.#lastError,
     };
   }
 
   async ready(signal: AbortSignal): Promise<void> {
     await this.#restored;
-    const { age } = this.#held;
-    while (!age.isServed()) {
+    const { age } = this.#lastGood;
+    while (!age.isUsable()) {
       signal.throwIfAborted();
-      await this.#attempts.make();
-      if (!age.isServed()) await sleep(this.#context.clock, this.#attempts.coolingDownMs(), signal);
+      await this.#schedule.attempt();
+      if (!age.isUsable()) await sleep(this.#context.clock, this.#schedule.cooldownLeftMs(), signal);
     }
   }
 
   async close(): Promise<void> {
     this.#restoring.abort();
-    this.#attempts.close();
-    await this.#snapshot.written();
+    this.#schedule.close();
+    await this.#snapshot.flush();
   }
 
   /**
@@ -164,47 +164,47 @@ export class JwksKeyring implements Keyring {
    * not long ago: a key published later may bear the name that somebody guessed. What lay in a cache on the way may
    * lack a key that its origin has.
    */
-  #answer(token: Sought, tried: readonly VerificationKey[], firstSeen: Moment): KeyLookup {
+  #lookUp(token: KeyQuery, tried: readonly VerificationKey[], firstSeen: FirstSeen): KeyLookup {
     const { kid, algorithm } = token;
-    const { age, set } = this.#held;
-    const retryAfterMs = Math.max(FIRST_RETRY_MS, this.#attempts.coolingDownMs());
-    if (!age.isServed()) return unavailable("keys_unavailable", retryAfterMs);
+    const { age, set } = this.#lastGood;
+    const retryAfterMs = Math.max(FIRST_RETRY_MS, this.#schedule.cooldownLeftMs());
+    if (!age.isUsable()) return unavailableVerdict("keys_unavailable", retryAfterMs);
     const keys = set.find(kid, algorithm).filter((key) => !tried.includes(key));
     if (keys.length > 0) return { status: "found", keys };
-    if (set.isUnusable(kid)) return unavailable("key_pending", retryAfterMs);
-    if (kid !== undefined && set.hasKid(kid)) return invalid("wrong_algorithm");
-    const isSince = this.#fetchedBy > firstSeen.attempts && this.#asOf >= firstSeen.at;
-    const asked = isSince && age.ms() < this.#settings.coolDownMs;
-    if (!asked) return unavailable("key_pending", retryAfterMs);
-    return invalid(tried.length > 0 ? "bad_signature" : "unknown_key");
+    if (set.hasUnusable(kid)) return unavailableVerdict("key_pending", retryAfterMs);
+    if (kid !== undefined && set.hasKid(kid)) return invalidVerdict("wrong_algorithm");
+    const isNewer = this.#fetchNumber > firstSeen.attempts && this.#asOf >= firstSeen.at;
+    const isAbsent = isNewer && age.currentMs() < this.#settings.coolDownMs;
+    if (!isAbsent) return unavailableVerdict("key_pending", retryAfterMs);
+    return invalidVerdict(tried.length > 0 ? "bad_signature" : "unknown_key");
   }
 
-  async #attempt(signal: AbortSignal, number: number): Promise<void> {
+  async #fetch(signal: AbortSignal, number: number): Promise<void> {
     const began = this.#context.clock.monotonic();
     try {
       const fetched = await fetchKeySet(this.#location, this.#settings, this.#context, signal);
-      const { url, jwks, freshForMs, oldestMs } = fetched;
+      const { url, jwks, freshForMs, cachedForMs } = fetched;
       signal.throwIfAborted();
-      const now = instant(this.#context.clock);
-      this.#held.take(jwks, now, freshForMs);
-      this.#fetchedBy = number;
-      this.#asOf = began - oldestMs;
-      this.#unknown.forget(this.#held.set.kids);
+      const now = readClock(this.#context.clock);
+      this.#lastGood.replace(jwks, now, freshForMs);
+      this.#fetchNumber = number;
+      this.#asOf = began - cachedForMs;
+      this.#unknownKids.forget(this.#lastGood.set.kids);
       this.#lastError = null;
       this.#isDistrusted = false;
-      report(this.#context, "keys_refreshed", `${this.#held.set.size} usable keys`);
+      emit(this.#context, "keys_refreshed", `${this.#lastGood.set.size} usable keys`);
       void this.#snapshot.save({ url, fetchedAt: now.wall, jwks });
     } catch (error) {
-      this.#location.doubt();
+      this.#location.requireRevalidation();
       throw error;
     }
   }
 
-  #failed(error: unknown): void {
-    this.#lastError = describe(error);
-    report(this.#context, "keys_failed", this.#lastError);
-    const alarm = this.#held.age.alarm();
-    if (alarm !== null) report(this.#context, "keys_stale", alarm);
+  #onFailure(error: unknown): void {
+    this.#lastError = describeError(error);
+    emit(this.#context, "keys_failed", this.#lastError);
+    const alarm = this.#lastGood.age.nextWarning();
+    if (alarm !== null) emit(this.#context, "keys_stale", alarm);
   }
 
   /** With keys, failing attempts are at least the cool-down apart; without, recovery is more urgent. */
@@ -212,7 +212,7 @@ export class JwksKeyring implements Keyring {
     const { coolDownMs } = this.#settings;
     const { random } = this.#context;
     if (failures === 0) return coolDownMs;
-    if (!this.#held.age.isServed()) {
+    if (!this.#lastGood.age.isUsable()) {
       return backoffMs(failures, { firstMs: FIRST_RETRY_MS, maxMs: coolDownMs, random });
     }
     const pauseMs = backoffMs(failures, { firstMs: coolDownMs, maxMs: 4 * coolDownMs, random });
@@ -227,15 +227,15 @@ export class JwksKeyring implements Keyring {
     const { clock, random } = this.#context;
     const saved = await this.#snapshot.load(signal);
     if (saved?.jwks === null) this.#isDistrusted = true;
-    if (saved === null || signal.aborted || !this.#location.recall(saved.url)) return;
-    const { wall, monotonic } = instant(clock);
+    if (saved === null || signal.aborted || !this.#location.restore(saved.url)) return;
+    const { wall, monotonic } = readClock(clock);
     const ageMs = Math.max(0, wall - saved.fetchedAt);
     const fetchedAt = { wall: wall - ageMs, monotonic: monotonic - ageMs };
     try {
-      this.#held.take(saved.jwks, fetchedAt, ageMs + random() * this.#settings.coolDownMs);
-      this.#attempts.plan();
+      this.#lastGood.replace(saved.jwks, fetchedAt, ageMs + random() * this.#settings.coolDownMs);
+      this.#schedule.scheduleNext();
     } catch (error) {
-      report(this.#context, "snapshot_failed", `the saved key set: ${describe(error)}`);
+      emit(this.#context, "snapshot_failed", `the saved key set: ${describeError(error)}`);
     }
   }
 }

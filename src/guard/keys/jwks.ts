@@ -1,4 +1,4 @@
-import { invalidOption, onlyKnown, wholeNumber } from "../../core/options.ts";
+import { invalidOption, rejectUnknownOptions, readWholeNumber } from "../../core/options.ts";
 import { requestHeaders, trustworthyUrl, type Fetch } from "../fetch-json.ts";
 import type { JwksSettings } from "./fetch-key-set.ts";
 import { JwksKeyring } from "./jwks-keyring.ts";
@@ -41,30 +41,32 @@ const known = Object.keys({
 
 /** A provider's JWK Set (RFC 7517 §5) at an https URL, or http on this machine. Throws `invalid_option`. */
 export function jwks(url: string, options: JwksOptions = {}): KeySource {
-  const open = jwksOpener(url, options);
-  return { kind: "jwks", open: (context) => open(context).keptFresh() };
+  const open = prepareJwksKeyring(url, options);
+  return { kind: "jwks", open: (context) => open(context).startRefreshing() };
 }
 
 /** Throws `invalid_option`. */
-export function jwksOpener(url: string, options: JwksOptions): (context: KeyContext) => JwksKeyring {
+export function prepareJwksKeyring(url: string, options: JwksOptions): (context: KeyContext) => JwksKeyring {
   const location = fixedLocation(trustworthyUrl("jwks: url", url));
-  const settings = jwksSettings("jwks", options);
+  const settings = readJwksOptions("jwks", options);
   return (context) => new JwksKeyring(location, settings, context);
 }
 
 /** Throws `invalid_option`. */
-export function jwksSettings(owner: string, options: JwksOptions): JwksSettings {
-  onlyKnown(owner, options, known);
+export function readJwksOptions(owner: string, options: JwksOptions): JwksSettings {
+  rejectUnknownOptions(owner, options, known);
   const { fetch = globalThis.fetch, freshMs } = options;
   if (typeof fetch !== "function") throw invalidOption(`${owner}: fetch`, "a function", fetch);
   type Numeric = "maxStaleMs" | "vanishedMs" | "coolDownMs" | "timeoutMs" | "maxBytes";
   const whole = (name: Numeric, preset: number, min: number, max?: number) =>
-    wholeNumber(`${owner}: ${name}`, options[name], { default: preset, min, ...(max && { max }) });
+    readWholeNumber(`${owner}: ${name}`, options[name], { default: preset, min, ...(max && { max }) });
   return {
     fetch,
     headers: requestHeaders(owner, options.headers),
     freshMs:
-      freshMs === undefined ? null : wholeNumber(`${owner}: freshMs`, freshMs, { default: 0, min: 1_000 }),
+      freshMs === undefined
+        ? null
+        : readWholeNumber(`${owner}: freshMs`, freshMs, { default: 0, min: 1_000 }),
     maxStaleMs: whole("maxStaleMs", 86_400_000, 1_000),
     vanishedMs: whole("vanishedMs", 3_600_000, 0),
     coolDownMs: whole("coolDownMs", 30_000, 1_000),

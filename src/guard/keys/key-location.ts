@@ -2,11 +2,11 @@
 export interface KeyLocation {
   readonly kind: "discovered" | "jwks";
   /** Its address, asked for where that is needed. Rejects when it is not known and cannot be found out. */
-  find(signal: AbortSignal): Promise<string>;
+  resolveUrl(signal: AbortSignal): Promise<string>;
   /** What is there could not be used. */
-  doubt(): void;
+  requireRevalidation(): void;
   /** Whether a set that was fetched from there once may be used. */
-  recall(url: string): boolean;
+  restore(url: string): boolean;
   /** What was found out counts no more. */
   forget(): void;
 }
@@ -15,9 +15,9 @@ export interface KeyLocation {
 export function fixedLocation(url: string): KeyLocation {
   return {
     kind: "jwks",
-    find: async () => await Promise.resolve(url),
-    doubt: () => {},
-    recall: (other) => other === url,
+    resolveUrl: async () => await Promise.resolve(url),
+    requireRevalidation: () => {},
+    restore: (other) => other === url,
     forget: () => {},
   };
 }

@@ -1,17 +1,17 @@
 import type { Algorithm } from "../../jwt/algorithms.ts";
 import { importJwkSet, isSameKey, type VerificationKey } from "../../jwt/jwk-set.ts";
-import { report, type Source } from "../report.ts";
+import { emit, type GuardEventSource } from "../emit.ts";
 
 /** Keys by `kid`. Never changes. */
 export class KeySet {
   readonly #keys: ReadonlySet<VerificationKey>;
   readonly #byKid = new Map<string | undefined, VerificationKey[]>();
-  readonly #unusable: ReadonlySet<unknown>;
+  readonly #unusableKids: ReadonlySet<unknown>;
 
   /** `unusable` are the `kid`s of keys that were published too, and left out. */
-  constructor(keys: readonly VerificationKey[], unusable: readonly unknown[] = []) {
+  constructor(keys: readonly VerificationKey[], unusableKids: readonly unknown[] = []) {
     this.#keys = new Set(keys);
-    this.#unusable = new Set(unusable);
+    this.#unusableKids = new Set(unusableKids);
     for (const key of keys) {
       const same = this.#byKid.get(key.kid);
       if (same === undefined) this.#byKid.set(key.kid, [key]);
@@ -46,8 +46,8 @@ export class KeySet {
   }
 
   /** Whether there is a key of this `kid` that cannot be used: then it proves nothing, for or against a token. */
-  isUnusable(kid: string | undefined): boolean {
-    return kid !== undefined && this.#unusable.has(kid);
+  hasUnusable(kid: string | undefined): boolean {
+    return kid !== undefined && this.#unusableKids.has(kid);
   }
 
   /** Whether both hold the same key objects. */
@@ -64,10 +64,10 @@ export function readKeySet(
   document: unknown,
   algorithms: readonly Algorithm[],
   known: readonly VerificationKey[],
-  source: Source,
+  source: GuardEventSource,
 ): KeySet {
   const { keys, rejected } = importJwkSet(document, { algorithms });
-  for (const { index, reason } of rejected) report(source, "keys_rejected", `key ${index} ${reason}`);
+  for (const { index, reason } of rejected) emit(source, "keys_rejected", `key ${index} ${reason}`);
   const { keys: published } = document as { keys: readonly ({ kid?: unknown } | null)[] };
   return new KeySet(
     keys.map((key) => known.find((one) => isSameKey(one, key)) ?? key),

@@ -1,13 +1,13 @@
 import type { Clock, Instant } from "../../core/clock.ts";
-import type { Invalid, Unavailable } from "../../core/verdict.ts";
+import type { InvalidVerdict, UnavailableVerdict } from "../../core/verdict.ts";
 import type { Algorithm } from "../../jwt/algorithms.ts";
 import type { VerificationKey } from "../../jwt/jwk-set.ts";
 import type { ParsedToken } from "../../jwt/parse.ts";
-import type { Snapshots } from "../../stores/contracts.ts";
-import type { Source } from "../report.ts";
+import type { Snapshots } from "../../stores/store.ts";
+import type { GuardEventSource } from "../emit.ts";
 
 /** What a guard lends to the keys it opens. */
-export interface KeyContext extends Source {
+export interface KeyContext extends GuardEventSource {
   readonly issuer: string;
   readonly algorithms: readonly Algorithm[] | undefined;
   readonly clock: Clock;
@@ -22,13 +22,13 @@ export interface KeySource {
 }
 
 /** A token whose key is looked for. */
-export type Sought = Pick<ParsedToken, "kid" | "algorithm" | "signingInput">;
+export type KeyQuery = Pick<ParsedToken, "kid" | "algorithm" | "signingInput">;
 
 export type KeyLookup =
   | { readonly status: "found"; readonly keys: readonly VerificationKey[] }
   /** Proved by a set that was fetched after this `kid` was first seen; without `kid`, after this token was. */
-  | Invalid
-  | Unavailable;
+  | InvalidVerdict
+  | UnavailableVerdict;
 
 export interface Keyring {
   /** Which algorithms its keys can be used with. */
@@ -36,25 +36,25 @@ export interface Keyring {
   /** Grows whenever the set changes: findings "unknown key" and "bad signature" hold for one version only. */
   readonly version: number;
   /** Grows when the keys are declared compromised. */
-  readonly era: number;
+  readonly epoch: number;
   /** Whether other keys may come. Then a token without `kid` that none of these signed may still be good. */
-  readonly grows: boolean;
+  readonly mayGrow: boolean;
   /** At once, from what is here: the key of this `kid`, or every one that may be meant. None when only `resolve` can tell. */
   find(kid: string | undefined, algorithm: Algorithm): readonly VerificationKey[];
   /**
    * Whether there may be a key of this `kid` that cannot be fetched: the last attempt failed. Neither one that came and
    * is unusable, nor any in place of keys that were declared compromised.
    */
-  mayLack(kid: string | undefined): boolean;
+  mayHaveUnfetched(kid: string | undefined): boolean;
   /** Fetches if that may help; `tried` did not sign the token. Never rejects. */
-  resolve(token: Sought, tried: readonly VerificationKey[]): Promise<KeyLookup>;
+  resolve(token: KeyQuery, tried: readonly VerificationKey[]): Promise<KeyLookup>;
   /**
    * Whether a key that proved a token before is still in force: in the set, or vanished from it not too long ago, and
    * the set not too old to be believed. `now` saves reading the clocks.
    */
-  holds(key: VerificationKey, now?: Instant): boolean;
+  isInForce(key: VerificationKey, now?: Instant): boolean;
   /** Whether it is in force although the set no longer has it: good for what it proved already, for nothing new. */
-  vanished(key: VerificationKey, now?: Instant): boolean;
+  hasVanished(key: VerificationKey, now?: Instant): boolean;
   /**
    * The issuer's keys may be known to others: nothing proved so far counts any more. A set is fetched at once, whatever
    * the pause; until it is here no token can be proved.

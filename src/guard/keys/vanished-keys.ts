@@ -1,4 +1,4 @@
-import { between, instant, type Clock, type Instant } from "../../core/clock.ts";
+import { elapsedMsBetween, readClock, type Clock, type Instant } from "../../core/clock.ts";
 import type { VerificationKey } from "../../jwt/jwk-set.ts";
 
 /** As many as a set may hold. Beyond that the one that left first is forgotten. */
@@ -7,12 +7,12 @@ const MAX_KEYS = 100;
 /** Keys that left the set, each for a bounded time. */
 export class VanishedKeys {
   readonly #clock: Clock;
-  readonly #lastingMs: number;
+  readonly #lifetimeMs: number;
   readonly #since = new Map<VerificationKey, Instant>();
 
-  constructor(clock: Clock, lastingMs: number) {
+  constructor(clock: Clock, lifetimeMs: number) {
     this.#clock = clock;
-    this.#lastingMs = lastingMs;
+    this.#lifetimeMs = lifetimeMs;
   }
 
   /** Those whose time is not over. */
@@ -20,17 +20,17 @@ export class VanishedKeys {
     return [...this.#since.keys()].filter((key) => this.has(key));
   }
 
-  has(key: VerificationKey, now: Instant = instant(this.#clock)): boolean {
+  has(key: VerificationKey, now: Instant = readClock(this.#clock)): boolean {
     const since = this.#since.get(key);
-    return since !== undefined && between(since, now) < this.#lastingMs;
+    return since !== undefined && elapsedMsBetween(since, now) < this.#lifetimeMs;
   }
 
   /** Keys left the set, or came back. */
-  update(gone: readonly VerificationKey[], isBack: (key: VerificationKey) => boolean): void {
-    const now = instant(this.#clock);
-    for (const key of gone) this.#since.set(key, now);
+  update(removed: readonly VerificationKey[], isPresent: (key: VerificationKey) => boolean): void {
+    const now = readClock(this.#clock);
+    for (const key of removed) this.#since.set(key, now);
     for (const key of this.#since.keys()) {
-      if (isBack(key) || !this.has(key, now) || this.#since.size > MAX_KEYS) this.#since.delete(key);
+      if (isPresent(key) || !this.has(key, now) || this.#since.size > MAX_KEYS) this.#since.delete(key);
     }
   }
 

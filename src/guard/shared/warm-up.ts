@@ -1,13 +1,13 @@
 import { sleep, type Clock } from "../../core/clock.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
-import type { SharedAnswers } from "../../stores/contracts.ts";
+import type { SharedAnswers } from "../../stores/store.ts";
 
 /** Starting instances wait so long for what was used last. */
-const WARM_MS = 1_000;
+const WARM_UP_TIMEOUT_MS = 1_000;
 const RETRY_MS = 20;
 
 /** What is read when an instance starts. */
-export type Readable = Pick<SharedAnswers, "recent" | "get">;
+export type ReadableAnswers = Pick<SharedAnswers, "recent" | "get">;
 
 /**
  * Runs `load` with answers that are read as soon as there is a connection. Rejects when `load` does, when it takes
@@ -15,8 +15,8 @@ export type Readable = Pick<SharedAnswers, "recent" | "get">;
  */
 export async function warmUp(
   clock: Clock,
-  answers: Readable,
-  load: (answers: Readable) => Promise<void>,
+  answers: ReadableAnswers,
+  load: (answers: ReadableAnswers) => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
   const connected = async <T>(read: () => Promise<T>, over: AbortSignal): Promise<T> => {
@@ -34,5 +34,5 @@ export async function warmUp(
       recent: async (list) => await connected(async () => await answers.recent(list), over),
       get: async (names) => await connected(async () => await answers.get(names), over),
     });
-  await withDeadline(clock, "warming up", WARM_MS, work, signal);
+  await withDeadline(clock, "warming up", WARM_UP_TIMEOUT_MS, work, signal);
 }

@@ -2,19 +2,19 @@ import { Hono } from "hono";
 import { cors } from "hono/cors";
 import { HTTPException } from "hono/http-exception";
 import { isHoldfastError } from "../../core/errors.ts";
-import type { Context } from "../context.ts";
-import type { Issuer, Origin } from "../types.ts";
-import type { Endpoint } from "./call.ts";
+import type { IssuerContext } from "../context.ts";
+import type { Issuer, RequestInfo } from "../types.ts";
+import type { Endpoint } from "./endpoint.ts";
 import { jwksEndpoint, metadataEndpoint, validateEndpoint } from "./metadata.ts";
 import { introspectEndpoint, revokeEndpoint, tokenEndpoint } from "./oauth.ts";
-import { problem, unavailable } from "./respond.ts";
+import { oauthError, temporarilyUnavailable } from "./respond.ts";
 import { revocationsEndpoint } from "./revocations.ts";
-import { endEndpoint, listEndpoint, logoutAllEndpoint, logoutEndpoint } from "./sessions.ts";
+import { endSessionEndpoint, listSessionsEndpoint, logoutAllEndpoint, logoutEndpoint } from "./sessions.ts";
 import { loginEndpoint, passwordEndpoint, refreshEndpoint } from "./tokens.ts";
 
 type Method = "GET" | "POST" | "DELETE";
 
-const METADATA = "/.well-known/oauth-authorization-server";
+const METADATA_PATH = "/.well-known/oauth-authorization-server";
 
 const endpoints: Readonly<Record<string, Partial<Record<Method, Endpoint>>>> = {
   "/auth/login": { POST: loginEndpoint },
@@ -22,20 +22,20 @@ const endpoints: Readonly<Record<string, Partial<Record<Method, Endpoint>>>> = {
   "/auth/logout": { POST: logoutEndpoint },
   "/auth/logout-all": { POST: logoutAllEndpoint },
   "/auth/password": { POST: passwordEndpoint },
-  "/auth/sessions": { GET: listEndpoint },
-  "/auth/sessions/:id": { DELETE: endEndpoint },
+  "/auth/sessions": { GET: listSessionsEndpoint },
+  "/auth/sessions/:id": { DELETE: endSessionEndpoint },
   "/auth/validate": { POST: validateEndpoint },
   "/auth/revocations": { GET: revocationsEndpoint },
   "/oauth/token": { POST: tokenEndpoint },
   "/oauth/introspect": { POST: introspectEndpoint },
   "/oauth/revoke": { POST: revokeEndpoint },
   "/.well-known/jwks.json": { GET: jwksEndpoint },
-  [METADATA]: { GET: metadataEndpoint },
+  [METADATA_PATH]: { GET: metadataEndpoint },
 };
 
 /** The HTTP contract. Answers every request and never rejects; what went wrong inside stays inside. */
-export function createEndpoints(ctx: Context, ready: () => Promise<void>): Issuer["fetch"] {
-  const app = new Hono<{ Bindings: Origin }>();
+export function createFetchHandler(ctx: IssuerContext, ready: () => Promise<void>): Issuer["fetch"] {
+  const app = new Hono<{ Bindings: RequestInfo }>();
   const { corsOrigins } = ctx.config;
   if (corsOrigins.length > 0) {
     const allowHeaders = ["Authorization", "Content-Type"];
@@ -43,35 +43,38 @@ export function createEndpoints(ctx: Context, ready: () => Promise<void>): Issue
     app.use(cors({ origin: [...corsOrigins], allowHeaders, exposeHeaders, maxAge: 600 }));
   }
   // RFC 8414 §3.1: before the issuer's path, which a proxy takes away from the others.
-  const ofPath = METADATA + new URL(ctx.config.url).pathname.replace(/\/$/, "");
-  for (const [path, methods] of Object.entries({ ...endpoints, [ofPath]: { GET: metadataEndpoint } })) {
+  const metadataPathOfIssuer = METADATA_PATH + new URL(ctx.config.url).pathname.replace(/\/$/, "");
+  for (const [path, methods] of Object.entries({
+    ...endpoints,
+    [metadataPathOfIssuer]: { GET: metadataEndpoint },
+  })) {
     // Passwords that an application checks itself are its own to change.
     if (path === "/auth/password" && ctx.config.authenticate !== undefined) continue;
     for (const [method, endpoint] of Object.entries(methods)) {
       app.on(method, path, async (c) => {
         await ready();
-        return await endpoint(ctx, { request: c.req.raw, origin: c.env, params: c.req.param() });
+        return await endpoint(ctx, { request: c.req.raw, requestInfo: c.env, params: c.req.param() });
       });
     }
     const Allow = Object.keys(methods).join(", ").replace("GET", "GET, HEAD");
-    app.all(path, () => problem(405, "invalid_request", "This method is not allowed here.", { Allow }));
+    app.all(path, () => oauthError(405, "invalid_request", "This method is not allowed here.", { Allow }));
   }
-  app.notFound(() => problem(404, "not_found", "There is nothing here."));
+  app.notFound(() => oauthError(404, "not_found", "There is nothing here."));
   app.onError((error, c) => {
     if (error instanceof HTTPException && error.res !== undefined) return error.res;
-    if (isHoldfastError(error)) return unavailable(error.retryAfterMs);
-    if (c.env.signal?.aborted === true) return unavailable(0);
-    ctx.report("unexpected_error", `${c.req.method} ${c.req.routePath}: ${error.name}`);
-    return problem(500, "server_error", "Something went wrong.");
+    if (isHoldfastError(error)) return temporarilyUnavailable(error.retryAfterMs);
+    if (c.env.signal?.aborted === true) return temporarilyUnavailable(0);
+    ctx.emit("unexpected_error", `${c.req.method} ${c.req.routePath}: ${error.name}`);
+    return oauthError(500, "server_error", "Something went wrong.");
   });
-  return async (request, origin = {}) => {
-    const device = origin.device ?? request.headers.get("User-Agent") ?? undefined;
-    const signal = origin.signal ?? request.signal;
+  return async (request, requestInfo = {}) => {
+    const device = requestInfo.device ?? request.headers.get("User-Agent") ?? undefined;
+    const signal = requestInfo.signal ?? request.signal;
     try {
-      return await app.fetch(request, { source: origin.source, device, signal });
+      return await app.fetch(request, { source: requestInfo.source, device, signal });
     } catch {
       // Only a caller's signal can throw what is no Error; nobody waits for this answer.
-      return unavailable(0);
+      return temporarilyUnavailable(0);
     }
   };
 }

@@ -2,23 +2,23 @@ import { HTTPException } from "hono/http-exception";
 import { z } from "zod";
 import { isHoldfastError } from "../../core/errors.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
-import type { Context } from "../context.ts";
-import { problem, refusal } from "./respond.ts";
+import type { IssuerContext } from "../context.ts";
+import { oauthError, asException } from "./respond.ts";
 
 const MAX_BODY_BYTES = 65_536;
 /** For the whole of it, in milliseconds. */
 const BODY_DEADLINE_MS = 30_000;
 
-export const text = (): z.ZodString => z.string("must be a string");
+export const stringSchema = (): z.ZodString => z.string("must be a string");
 
 /** What names a session by its refresh token. */
 export const refreshTokenBody: z.ZodType<{ refresh_token: string }> = z.object(
-  { refresh_token: text() },
+  { refresh_token: stringSchema() },
   "must be an object",
 );
 
 /** The JSON body as `schema` wants it. Refusals name members, never values. */
-export async function readBody<T>(ctx: Context, request: Request, schema: z.ZodType<T>): Promise<T> {
+export async function readBody<T>(ctx: IssuerContext, request: Request, schema: z.ZodType<T>): Promise<T> {
   const bytes = await readBytes(ctx, request, "application/json");
   let value: unknown;
   try {
@@ -34,9 +34,9 @@ export async function readBody<T>(ctx: Context, request: Request, schema: z.ZodT
 }
 
 /** Parameters by name. One without a value counts as left out, and none may stand there twice (RFC 6749 §3.2). */
-export type Form = ReadonlyMap<string, string>;
+export type FormParameters = ReadonlyMap<string, string>;
 
-export async function readForm(ctx: Context, request: Request): Promise<Form> {
+export async function readForm(ctx: IssuerContext, request: Request): Promise<FormParameters> {
   const bytes = await readBytes(ctx, request, "application/x-www-form-urlencoded");
   const pairs = [...new URLSearchParams(bytes.toString())];
   if (new Set(pairs.map(([name]) => name)).size < pairs.length) {
@@ -45,14 +45,14 @@ export async function readForm(ctx: Context, request: Request): Promise<Form> {
   return new Map(pairs.filter(([, value]) => value !== ""));
 }
 
-export function parameter(form: Form, name: string): string {
+export function requireParameter(form: FormParameters, name: string): string {
   const value = form.get(name);
   if (value === undefined) throw badRequest(400, `${name}: must be there`);
   return value;
 }
 
 /** What arrives is counted; `Content-Length` is not believed. */
-async function readBytes(ctx: Context, { headers, body }: Request, type: string): Promise<Buffer> {
+async function readBytes(ctx: IssuerContext, { headers, body }: Request, type: string): Promise<Buffer> {
   if (headers.get("Content-Type")?.split(";", 1)[0]?.trim().toLowerCase() !== type) {
     throw badRequest(415, `The body must be ${type}.`);
   }
@@ -78,5 +78,5 @@ async function readBytes(ctx: Context, { headers, body }: Request, type: string)
 }
 
 export function badRequest(status: number, description: string): HTTPException {
-  return refusal(problem(status, "invalid_request", description));
+  return asException(oauthError(status, "invalid_request", description));
 }

@@ -1,99 +1,105 @@
-import { FIRST_PARTY } from "../config.ts";
-import type { Context } from "../context.ts";
-import { MAX_TOLERANCE_MS } from "../foundation.ts";
-import { readRefreshToken, refreshTokenDigest } from "../refresh-token.ts";
-import { refreshNarrowed } from "../refresh.ts";
-import { revoke } from "../revoke.ts";
-import { isScope, narrowed } from "../scopes.ts";
-import { endOf, findSession, isLive, type ProvenSession } from "../session-record.ts";
-import { endSession } from "../sessions.ts";
-import { clientTokenResponse } from "../tokens.ts";
+import { FIRST_PARTY_CLIENT_ID } from "../config.ts";
+import type { IssuerContext } from "../context.ts";
+import { MAX_CLOCK_TOLERANCE_MS } from "../issuer-base.ts";
+import { parseRefreshToken, digestRefreshToken } from "../sessions/refresh-token.ts";
+import { refreshWithScopes } from "../sessions/refresh.ts";
+import { revoke } from "../sessions/revoke.ts";
+import { isScopeToken, narrowScope } from "../../core/scopes.ts";
+import { sessionExpiresAt, findSession, isLive, type AuthenticSession } from "../store/session-record.ts";
+import { endSession } from "../sessions/sessions.ts";
+import { createClientTokenResponse } from "../sessions/token-response.ts";
 import type { Client } from "../types.ts";
-import type { Call } from "./call.ts";
-import { identifyClient, unknownClient } from "./authorization.ts";
-import { parameter, readForm } from "./body.ts";
-import { json, problem } from "./respond.ts";
+import type { EndpointCall } from "./endpoint.ts";
+import { authenticateClient, invalidClient } from "./client-auth.ts";
+import { requireParameter, readForm } from "./body.ts";
+import { jsonResponse, oauthError } from "./respond.ts";
 import { refreshResponse } from "./tokens.ts";
 
 /** RFC 6749 §6 and §4.4. A public client refreshes first-party sessions as `/auth/refresh` does; so may a service. */
-export async function tokenEndpoint(ctx: Context, { request, origin }: Call): Promise<Response> {
+export async function tokenEndpoint(
+  ctx: IssuerContext,
+  { request, requestInfo }: EndpointCall,
+): Promise<Response> {
   const form = await readForm(ctx, request);
-  const client = identifyClient(ctx, request, form);
-  const grant = parameter(form, "grant_type");
+  const client = authenticateClient(ctx, request, form);
+  const grant = requireParameter(form, "grant_type");
   const asked = form.get("scope")?.split(" ");
-  if (asked?.every(isScope) === false) return invalidScope();
-  if (grant === "client_credentials") return await clientGrant(ctx, client, asked);
+  if (asked?.every(isScopeToken) === false) return invalidScope();
+  if (grant === "client_credentials") return await clientCredentialsGrant(ctx, client, asked);
   if (grant !== "refresh_token") {
-    return problem(400, "unsupported_grant_type", "The grant is refresh_token or client_credentials.");
+    return oauthError(400, "unsupported_grant_type", "The grant is refresh_token or client_credentials.");
   }
-  const outcome = await refreshNarrowed(ctx, parameter(form, "refresh_token"), origin, asked);
+  const outcome = await refreshWithScopes(ctx, requireParameter(form, "refresh_token"), requestInfo, asked);
   return outcome.status === "invalid_scope" ? invalidScope() : refreshResponse(outcome);
 }
 
-async function clientGrant(
-  ctx: Context,
+async function clientCredentialsGrant(
+  ctx: IssuerContext,
   client: Required<Client> | null,
   asked: readonly string[] | undefined,
 ): Promise<Response> {
-  if (client === null) throw unknownClient();
-  const scopes = narrowed(client.scopes, asked);
+  if (client === null) throw invalidClient();
+  const scopes = narrowScope(client.scopes, asked);
   if (scopes === null) return invalidScope();
   const signer = await ctx.keys.signer();
-  const after = await ctx.access.revoked.cutOff(client.id);
-  return json(200, clientTokenResponse(ctx, signer, { id: client.id, scopes, after }));
+  const after = await ctx.accessTokens.revocations.subjectCutOff(client.id);
+  return jsonResponse(200, createClientTokenResponse(ctx, signer, { id: client.id, scopes, cutOffS: after }));
 }
 
 function invalidScope(): Response {
-  return problem(400, "invalid_scope", "This is more than may be granted here.");
+  return oauthError(400, "invalid_scope", "This is more than may be granted here.");
 }
 
 /** RFC 7662, for services only. Whatever is not, or no longer, good is inactive, and nothing is said about it. */
-export async function introspectEndpoint(ctx: Context, { request }: Call): Promise<Response> {
+export async function introspectEndpoint(ctx: IssuerContext, { request }: EndpointCall): Promise<Response> {
   const form = await readForm(ctx, request);
-  if (identifyClient(ctx, request, form) === null) throw unknownClient();
-  const token = parameter(form, "token");
-  const facts = (await refreshTokenFacts(ctx, token)) ?? (await accessTokenFacts(ctx, token));
-  return json(200, facts === null ? { active: false } : { ...facts, active: true });
+  if (authenticateClient(ctx, request, form) === null) throw invalidClient();
+  const token = requireParameter(form, "token");
+  const facts = (await describeRefreshToken(ctx, token)) ?? (await describeAccessToken(ctx, token));
+  return jsonResponse(200, facts === null ? { active: false } : { ...facts, active: true });
 }
 
-async function accessTokenFacts(ctx: Context, token: string): Promise<object | null> {
-  const access = await ctx.access.check(token);
+async function describeAccessToken(ctx: IssuerContext, token: string): Promise<object | null> {
+  const access = await ctx.accessTokens.check(token);
   return access.status === "valid" ? { ...access.claims, token_type: "Bearer" } : null;
 }
 
 /** Without audience and scope, and of another type (RFC 8693 §2.2.1): nobody takes it for an access token. */
-async function refreshTokenFacts(ctx: Context, text: string): Promise<object | null> {
-  const token = readRefreshToken(ctx.secrets, text);
+async function describeRefreshToken(ctx: IssuerContext, text: string): Promise<object | null> {
+  const token = parseRefreshToken(ctx.secrets, text);
   const session = token && (await findSession(ctx, token.session));
   if (token === null || session === null) return null;
-  if (!isUsable(session, refreshTokenDigest(token), ctx.clock.now())) return null;
+  if (!isRefreshable(session, digestRefreshToken(token), ctx.clock.now())) return null;
   const { id: sid, subject: sub, content } = session;
-  const exp = Math.floor(endOf(session) / 1000);
+  const exp = Math.floor(sessionExpiresAt(session) / 1000);
   return { iss: ctx.config.url, sub, sid, exp, client_id: content.client, token_type: "N_A" };
 }
 
 /** Whether a refresh with it would bring tokens: it is current, or within grace the one before. */
-function isUsable(session: ProvenSession, digest: string, nowMs: number): boolean {
+function isRefreshable(session: AuthenticSession, digest: string, nowMs: number): boolean {
   if (!isLive(session, nowMs)) return false;
   const { currentDigest, previousDigest, graceEndsAt } = session;
   return digest === currentDigest || (digest === previousDigest && nowMs < (graceEndsAt ?? 0));
 }
 
 /** RFC 7009: 200 when nothing is left of the token, durably; for one that is not ours there never was. */
-export async function revokeEndpoint(ctx: Context, { request, origin }: Call): Promise<Response> {
+export async function revokeEndpoint(
+  ctx: IssuerContext,
+  { request, requestInfo }: EndpointCall,
+): Promise<Response> {
   const form = await readForm(ctx, request);
-  const client = identifyClient(ctx, request, form);
-  const text = parameter(form, "token");
-  const refreshToken = readRefreshToken(ctx.secrets, text);
+  const client = authenticateClient(ctx, request, form);
+  const text = requireParameter(form, "token");
+  const refreshToken = parseRefreshToken(ctx.secrets, text);
   if (refreshToken !== null) {
-    await endSession(ctx, refreshToken.session, "logout", { source: origin.source });
+    await endSession(ctx, refreshToken.session, "logout", { source: requestInfo.source });
   } else {
     // As late as any guard may still take it.
-    const access = await ctx.access.check(text, MAX_TOLERANCE_MS);
+    const access = await ctx.accessTokens.check(text, MAX_CLOCK_TOLERANCE_MS);
     if (access.status === "valid") {
       const { client_id: owner, jti } = access.claims;
-      if (owner !== FIRST_PARTY && owner !== client?.id) {
-        return problem(400, "unauthorized_client", "The token was issued to another client.");
+      if (owner !== FIRST_PARTY_CLIENT_ID && owner !== client?.id) {
+        return oauthError(400, "unauthorized_client", "The token was issued to another client.");
       }
       await revoke(ctx, { kind: "token", id: jti as string });
     }

@@ -1,28 +1,28 @@
 import { HoldfastError } from "../../core/errors.ts";
-import { slotOf } from "./slot.ts";
-import type { Target } from "./target.ts";
+import { computeSlot } from "./cluster-slot.ts";
+import type { RedisAddress } from "./address.ts";
 
 /** What the three kinds of client have in common, as far as it is used here. It reconnects for as long as it lives. */
-export interface Client {
+export interface RedisClient {
   /** To the primary that has `key`. Rejects at once while there is no connection. */
   readonly send: (key: string, command: readonly string[]) => Promise<unknown>;
   /** The same, on the very connection that a command for `key` was sent on; no redirection. */
-  readonly sendBehind: (key: string, command: readonly string[]) => Promise<unknown>;
+  readonly sendOnSameConnection: (key: string, command: readonly string[]) => Promise<unknown>;
   readonly sendToPrimaries: (command: readonly string[]) => Promise<unknown[]>;
   /** Names the server that a command for `key` goes to. */
   readonly serverOf: (key: string) => string;
   readonly destroy: () => Promise<void>;
 }
 
-export interface ClientOptions {
+export interface RedisClientOptions {
   readonly random: () => number;
   /** Called when a connection failed or another server took over: writes may have been lost with it. */
-  readonly onDisturbance: (error: unknown) => void;
+  readonly onInterruption: (error: unknown) => void;
 }
 
-const CONNECT_MS = 5000;
+const CONNECT_TIMEOUT_MS = 5000;
 /** Commands that wait for a server that does not answer. */
-const MAX_WAITING = 10_000;
+const MAX_QUEUED_COMMANDS = 10_000;
 /** Maps come as lists. */
 const RESP = 2 as const;
 const RECONNECT_MS = { first: 50, max: 1000 };
@@ -30,21 +30,21 @@ const RECONNECT_MS = { first: 50, max: 1000 };
 const TOPOLOGY_REFRESH_MS = 200;
 const SENTINEL_PORT = 26_379;
 
-interface Underlying {
+interface NodeRedisClient {
   on(event: string, listener: (error: unknown) => void): unknown;
   connect(): Promise<unknown>;
   destroy(): unknown;
 }
 
 /** Connects; keeps trying until it did or `signal` aborts. */
-export async function connect(
-  target: Target,
-  { random, onDisturbance }: ClientOptions,
+export async function connectClient(
+  target: RedisAddress,
+  { random, onInterruption }: RedisClientOptions,
   signal: AbortSignal,
-): Promise<Client> {
-  const { createClient, createCluster, createSentinel } = await load();
+): Promise<RedisClient> {
+  const { createClient, createCluster, createSentinel } = await importRedis();
   const socket = {
-    connectTimeout: CONNECT_MS,
+    connectTimeout: CONNECT_TIMEOUT_MS,
     reconnectStrategy: (retries: number) =>
       Math.min(RECONNECT_MS.max, RECONNECT_MS.first * 2 ** Math.min(retries, 10)) * (0.5 + random() / 2),
   };
@@ -56,14 +56,14 @@ export async function connect(
   const node = {
     RESP,
     disableOfflineQueue: true,
-    commandsQueueMaxLength: MAX_WAITING,
+    commandsQueueMaxLength: MAX_QUEUED_COMMANDS,
   };
   // The client's own timeout does not cover a command that was sent, and costs a signal for each.
   const common = { RESP, commandOptions: { timeout: 0 } };
 
-  async function opened<C extends Underlying>(client: C, ...events: readonly string[]): Promise<C> {
-    for (const event of ["error", ...events]) client.on(event, onDisturbance);
-    await connected(client, signal);
+  async function opened<C extends NodeRedisClient>(client: C, ...events: readonly string[]): Promise<C> {
+    for (const event of ["error", ...events]) client.on(event, onInterruption);
+    await connectOrAbort(client, signal);
     return client;
   }
 
@@ -77,11 +77,12 @@ export async function connect(
     };
     const events = ["node-error", "node-disconnect", "node-reconnecting"];
     const client = await opened(createCluster(options), ...events);
-    const primaryOf = (key: string) => (client.slots[slotOf(key)] as (typeof client.slots)[number]).master;
+    const primaryOf = (key: string) =>
+      (client.slots[computeSlot(key)] as (typeof client.slots)[number]).master;
     return {
       serverOf: (key) => primaryOf(key).address,
       send: async (key, command) => await client.sendCommand(key, false, [...command]),
-      async sendBehind(key, command) {
+      async sendOnSameConnection(key, command) {
         // By itself the client would send it to every primary.
         return await (await client.nodeClient(primaryOf(key))).sendCommand([...command]);
       },
@@ -89,7 +90,7 @@ export async function connect(
         const nodes = await Promise.all(client.masters.map(async (one) => await client.nodeClient(one)));
         return await Promise.all(nodes.map(async (one) => await one.sendCommand([...command])));
       },
-      destroy: async () => await destroyed(client),
+      destroy: async () => await destroyQuietly(client),
     };
   }
   if (target.kind === "sentinel") {
@@ -109,24 +110,30 @@ export async function connect(
       passthroughClientErrorEvents: true,
     };
     const client = await opened(createSentinel(options), "topology-change", "reconnecting");
-    return onePrimary(client, async (command) => await client.sendCommand(false, [...command]));
+    return createSinglePrimaryClient(
+      client,
+      async (command) => await client.sendCommand(false, [...command]),
+    );
   }
   const client = await opened(createClient({ ...node, ...common, url: first.href, socket }));
-  return onePrimary(client, async (command) => await client.sendCommand([...command]));
+  return createSinglePrimaryClient(client, async (command) => await client.sendCommand([...command]));
 }
 
-function onePrimary(client: Underlying, send: (command: readonly string[]) => Promise<unknown>): Client {
+function createSinglePrimaryClient(
+  client: NodeRedisClient,
+  send: (command: readonly string[]) => Promise<unknown>,
+): RedisClient {
   const toIt = async (_key: string, command: readonly string[]) => await send(command);
   return {
     serverOf: () => "",
     send: toIt,
-    sendBehind: toIt,
+    sendOnSameConnection: toIt,
     sendToPrimaries: async (command) => [await send(command)],
-    destroy: async () => await destroyed(client),
+    destroy: async () => await destroyQuietly(client),
   };
 }
 
-async function load(): Promise<typeof import("redis")> {
+async function importRedis(): Promise<typeof import("redis")> {
   try {
     return await import("redis");
   } catch (error) {
@@ -135,21 +142,21 @@ async function load(): Promise<typeof import("redis")> {
   }
 }
 
-async function connected(client: Underlying, signal: AbortSignal): Promise<void> {
+async function connectOrAbort(client: NodeRedisClient, signal: AbortSignal): Promise<void> {
   const given = Promise.withResolvers<never>();
   const give = () => given.reject(signal.reason as Error);
   signal.addEventListener("abort", give, { once: true });
   try {
     await Promise.race([client.connect(), given.promise]);
   } catch (error) {
-    await destroyed(client);
+    await destroyQuietly(client);
     throw error;
   } finally {
     signal.removeEventListener("abort", give);
   }
 }
 
-async function destroyed(client: Underlying): Promise<void> {
+async function destroyQuietly(client: NodeRedisClient): Promise<void> {
   try {
     await client.destroy();
   } catch {

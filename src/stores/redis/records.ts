@@ -1,20 +1,13 @@
 import type { AuditEvent } from "../../core/events.ts";
-import type {
-  AuditStore,
-  KeyStore,
-  MarkerStore,
-  SigningKeyRecord,
-  UserRecord,
-  UserStore,
-} from "../contracts.ts";
-import { AUDIT_KEPT_MS } from "../retention.ts";
-import type { Link } from "./link.ts";
-import { reading, writing } from "./script.ts";
-import { readingRoot, writingRoot, type Root } from "./root.ts";
+import type { AuditStore, KeyStore, MarkerStore, SigningKeyRecord, UserRecord, UserStore } from "../store.ts";
+import { AUDIT_RETENTION_MS } from "../retention.ts";
+import type { RedisConnection } from "./connection.ts";
+import { defineRead, defineWrite } from "./script.ts";
+import { defineManifestRead, defineManifestWrite, type Manifest } from "./manifest.ts";
 
 /* Users: records by name, names by subject, names in order; all in one slot. */
 
-const addUser = writing(`
+const addUser = defineWrite(`
 local name, subject, user, onlyFirst = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 if onlyFirst == '1' and redis.call('HLEN', KEYS[1]) > 0 then return 'exists' end
 if redis.call('HEXISTS', KEYS[1], name) + redis.call('HEXISTS', KEYS[2], subject) > 0 then return 'exists' end
@@ -23,20 +16,20 @@ redis.call('HSET', KEYS[2], subject, name)
 redis.call('ZADD', KEYS[3], 0, name)
 return 'added'`);
 
-const userByName = reading(`return redis.call('HGET', KEYS[1], ARGV[2])`);
+const userByName = defineRead(`return redis.call('HGET', KEYS[1], ARGV[2])`);
 
-const userBySubject = reading(`
+const userBySubject = defineRead(`
 local name = redis.call('HGET', KEYS[2], ARGV[2])
 return name and redis.call('HGET', KEYS[1], name)`);
 
-const replaceUser = writing(`
+const replaceUser = defineWrite(`
 local standing = redis.call('HGET', KEYS[1], ARGV[2])
 local was = standing and cjson.decode(standing)
 if not was or was.subject ~= ARGV[3] or was.mac ~= ARGV[4] then return 'stale' end
 redis.call('HSET', KEYS[1], ARGV[2], ARGV[5])
 return 'replaced'`);
 
-const listUsers = reading(`
+const listUsers = defineRead(`
 local from = ARGV[2] == '' and '-' or '(' .. ARGV[2]
 local names = redis.call('ZRANGEBYLEX', KEYS[3], from, '+', 'LIMIT', 0, ARGV[3])
 if #names == 0 then return {} end
@@ -46,10 +39,14 @@ export function userKeys(prefix: string): string[] {
   return [`${prefix}{users}`, `${prefix}{users}:subjects`, `${prefix}{users}:names`];
 }
 
-export function redisUsers(link: Link, prefix: string, requireStore: () => Promise<unknown>): UserStore {
+export function createUserStore(
+  link: RedisConnection,
+  prefix: string,
+  requireStore: () => Promise<unknown>,
+): UserStore {
   const keys = userKeys(prefix);
   async function find(script: typeof userByName, name: string): Promise<UserRecord | null> {
-    const user = (await link.run(script, keys, [name])) as string | null;
+    const user = (await link.runScript(script, keys, [name])) as string | null;
     if (user === null) await requireStore();
     return user === null ? null : (JSON.parse(user) as UserRecord);
   }
@@ -57,19 +54,19 @@ export function redisUsers(link: Link, prefix: string, requireStore: () => Promi
     async add(user, { onlyFirst = false } = {}) {
       await requireStore();
       const args = [user.username, user.subject, JSON.stringify(user), Number(onlyFirst)];
-      return (await link.run(addUser, keys, args)) as "added" | "exists";
+      return (await link.runScript(addUser, keys, args)) as "added" | "exists";
     },
     get: async (username) => await find(userByName, username),
     getBySubject: async (subject) => await find(userBySubject, subject),
     replace: async (user, expectedMac) =>
-      (await link.run(replaceUser, keys, [
+      (await link.runScript(replaceUser, keys, [
         user.username,
         user.subject,
         expectedMac,
         JSON.stringify(user),
       ])) as "replaced" | "stale",
     async list({ after = "", limit }) {
-      const users = (await link.run(listUsers, keys, [after, limit])) as string[];
+      const users = (await link.runScript(listUsers, keys, [after, limit])) as string[];
       if (users.length === 0) await requireStore();
       return users.map((user) => JSON.parse(user) as UserRecord);
     },
@@ -78,53 +75,61 @@ export function redisUsers(link: Link, prefix: string, requireStore: () => Promi
 
 /* Markers and signing keys: fields of the root. */
 
-const readField = readingRoot(`return {now, redis.call('HGET', KEYS[1], ARGV[3])}`);
+const readFieldScript = defineManifestRead(`return {now, redis.call('HGET', KEYS[1], ARGV[3])}`);
 
 /** Field, from ('' for none), to. Answers whether it was from, and what stands. */
-const swapField = writingRoot(`
+const compareAndSetScript = defineManifestWrite(`
 local standing = redis.call('HGET', KEYS[1], ARGV[3])
 if (standing or '') ~= ARGV[4] then return {0, standing} end
 redis.call('HSET', KEYS[1], ARGV[3], ARGV[5])
 return {1, ARGV[5]}`);
 
-async function read(root: Root, field: string): Promise<[now: number, value: string | null]> {
-  const [now, value = null] = (await root.run(readField, [field])) as [number, string?];
+async function readField(root: Manifest, field: string): Promise<[now: number, value: string | null]> {
+  const [now, value = null] = (await root.runScript(readFieldScript, [field])) as [number, string?];
   return [now, value];
 }
 
-async function swap(root: Root, field: string, from: string, to: string): Promise<[boolean, string]> {
-  const [swapped, standing = ""] = (await root.run(swapField, [field, from, to])) as [number, string?];
+async function compareAndSetField(
+  root: Manifest,
+  field: string,
+  from: string,
+  to: string,
+): Promise<[boolean, string]> {
+  const [swapped, standing = ""] = (await root.runScript(compareAndSetScript, [field, from, to])) as [
+    number,
+    string?,
+  ];
   return [swapped === 1, standing];
 }
 
-export function redisMarkers(root: Root): MarkerStore {
+export function createMarkerStore(root: Manifest): MarkerStore {
   return {
-    read: async (name) => (await read(root, `marker:${name}`))[1],
-    claim: async (name, value) => (await swap(root, `marker:${name}`, "", value))[1],
+    read: async (name) => (await readField(root, `marker:${name}`))[1],
+    claim: async (name, value) => (await compareAndSetField(root, `marker:${name}`, "", value))[1],
     replace: async (name, from, to) =>
-      (await swap(root, `marker:${name}`, from, to))[0] ? "replaced" : "stale",
+      (await compareAndSetField(root, `marker:${name}`, from, to))[0] ? "replaced" : "stale",
   };
 }
 
 type Keys = readonly SigningKeyRecord[];
 
-export function redisKeys(root: Root): KeyStore {
+export function createKeyStore(root: Manifest): KeyStore {
   const parse = (value: string | null) => (value === null ? [] : (JSON.parse(value) as SigningKeyRecord[]));
 
   /** What `change` makes of the keys; again, if another changed them meanwhile. `null` leaves them. */
   async function update(change: (keys: Keys, nowMs: number) => Keys | null): Promise<Keys | null> {
     for (;;) {
-      const [now, value] = await read(root, "keys");
+      const [now, value] = await readField(root, "keys");
       const changed = change(parse(value), now);
       if (changed === null) return null;
-      if ((await swap(root, "keys", value ?? "", JSON.stringify(changed)))[0]) return changed;
+      if ((await compareAndSetField(root, "keys", value ?? "", JSON.stringify(changed)))[0]) return changed;
     }
   }
 
   const replaced = (keys: Keys, kid: string, to: Partial<SigningKeyRecord>) =>
     keys.map((key) => (key.kid === kid ? { ...key, ...to } : key));
 
-  const list = async () => parse((await read(root, "keys"))[1]);
+  const list = async () => parse((await readField(root, "keys"))[1]);
   return {
     list,
     initialise: async (first) =>
@@ -159,14 +164,14 @@ export function redisKeys(root: Root): KeyStore {
 /** Some 250 MB: a flood of wrong passwords must not fill the memory that everything else needs. */
 const MAX_EVENTS = 1_000_000;
 
-const addEvent = writing(`
+const addEvent = defineWrite(`
 redis.call('LPUSH', KEYS[1], ARGV[2])
 redis.call('LTRIM', KEYS[1], 0, ${MAX_EVENTS - 1})`);
-const recentEvents = reading(`return redis.call('LRANGE', KEYS[1], 0, ARGV[2] - 1)`);
-const dropEvents = writing(`
+const recentEvents = defineRead(`return redis.call('LRANGE', KEYS[1], 0, ARGV[2] - 1)`);
+const pruneEvents = defineWrite(`
 for gone = 1, 1000 do
   local oldest = redis.call('LINDEX', KEYS[1], -1)
-  if not oldest or cjson.decode(oldest).at > now - ${AUDIT_KEPT_MS} then return gone end
+  if not oldest or cjson.decode(oldest).at > now - ${AUDIT_RETENTION_MS} then return gone end
   redis.call('RPOP', KEYS[1])
 end
 return 0`);
@@ -181,18 +186,18 @@ export function auditKeys(prefix: string): string[] {
   return [`${prefix}{audit}`];
 }
 
-export function redisAudit(link: Link, prefix: string): AuditPart {
+export function createAuditPart(link: RedisConnection, prefix: string): AuditPart {
   const keys = auditKeys(prefix);
   return {
     store: {
-      append: async (event) => void (await link.run(addEvent, keys, [JSON.stringify(event)])),
+      append: async (event) => void (await link.runScript(addEvent, keys, [JSON.stringify(event)])),
       recent: async (limit) =>
-        ((await link.run(recentEvents, keys, [limit])) as string[]).map(
+        ((await link.runScript(recentEvents, keys, [limit])) as string[]).map(
           (event) => JSON.parse(event) as AuditEvent,
         ),
     },
     async prune() {
-      while ((await link.run(dropEvents, keys)) === 0);
+      while ((await link.runScript(pruneEvents, keys)) === 0);
     },
   };
 }

@@ -1,13 +1,13 @@
-import { elapsedMs, instant, sleep, type Clock, type Instant } from "../../core/clock.ts";
+import { elapsedMs, readClock, sleep, type Clock, type Instant } from "../../core/clock.ts";
 import { HoldfastError } from "../../core/errors.ts";
 import type { LogPosition, Revocation, RevocationEntry } from "../../core/revocation.ts";
-import type { RevocationSnapshot, RevocationTail } from "../contracts.ts";
-import { PRUNE_SLACK_MS } from "../retention.ts";
+import type { RevocationSnapshot, RevocationTail } from "../store.ts";
+import { EXPIRED_RETENTION_MS } from "../retention.ts";
 import { nextEntry, tailAfter } from "../revocation-log.ts";
-import { readingRoot, writingRoot, type Root } from "./root.ts";
+import { defineManifestRead, defineManifestWrite, type Manifest } from "./manifest.ts";
 
 /** Entries in one command at most. */
-const MAX_GROUP = 100;
+const MAX_BATCH = 100;
 /** Whoever is further behind takes a snapshot: it is shorter. */
 const MAX_TAIL = 10_000;
 /** A read counts only on a server that could be written to within this time. */
@@ -15,12 +15,12 @@ const HEARTBEAT_MS = 1000;
 /** Of several that append at once one wins each time. */
 const MAX_ATTEMPTS = 50;
 /** No server takes over so late: what was acknowledged before that is there. */
-const DOUBTFUL_MS = 10 * 60_000;
-const MAX_DOUBTFUL = 10_000;
-const CHECK_PAUSE_MS = 1000;
+const RESTORE_WINDOW_MS = 10 * 60_000;
+const MAX_REMEMBERED = 10_000;
+const RESTORE_PAUSE_MS = 1000;
 
 /** Expected end, new chain; then at, until and entry of each. Answers {whether it was so, now, end as it was}. */
-const appendEntries = writingRoot(`
+const appendEntries = defineManifestWrite(`
 local seq, chain = unpack(redis.call('HMGET', KEYS[1], 'seq', 'chain'))
 if seq ~= ARGV[3] or chain ~= ARGV[4] then return {0, now, seq, chain} end
 for i = 6, #ARGV, 3 do
@@ -31,18 +31,18 @@ end
 redis.call('HSET', KEYS[1], 'seq', seq, 'chain', ARGV[5], 'beat', now)
 return {1, now}`);
 
-const entriesFrom = writingRoot(`
+const entriesFrom = defineManifestWrite(`
 local seq, chain, beat = unpack(redis.call('HMGET', KEYS[1], 'seq', 'chain', 'beat'))
 if math.abs(now - beat) >= ${HEARTBEAT_MS} then redis.call('HSET', KEYS[1], 'beat', now) end
 local ahead = seq - ARGV[3]
 if ahead <= 0 or ahead > ${MAX_TAIL} then return {seq, chain, {}} end
 return {seq, chain, redis.call('XRANGE', KEYS[2], ARGV[3] .. '-0', '+')}`);
 
-const entriesInForce = readingRoot(`
+const entriesInForce = defineManifestRead(`
 local seq, chain = unpack(redis.call('HMGET', KEYS[1], 'seq', 'chain'))
 return {seq, chain, redis.call('ZRANGEBYSCORE', KEYS[3], '(' .. now, '+inf')}`);
 
-const absentOf = readingRoot(`
+const findAbsent = defineManifestRead(`
 local absent = {}
 for i = 3, #ARGV do
   if not redis.call('ZSCORE', KEYS[3], ARGV[i]) then absent[#absent + 1] = i - 3 end
@@ -50,26 +50,26 @@ end
 return absent`);
 
 /** The newest stays: it shows where the log ends. Answers how many went; more wait when that is a whole batch. */
-const trim = writingRoot(`
-redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now - ${PRUNE_SLACK_MS})
+const trim = defineManifestWrite(`
+redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now - ${EXPIRED_RETENTION_MS})
 local seq = redis.call('HGET', KEYS[1], 'seq')
 local oldest = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1000)
 local gone = 0
 for _, entry in ipairs(oldest) do
-  if (tonumber(entry[2][2]) or 0) > now - ${PRUNE_SLACK_MS} or entry[1] == seq .. '-0' then break end
+  if (tonumber(entry[2][2]) or 0) > now - ${EXPIRED_RETENTION_MS} or entry[1] == seq .. '-0' then break end
   gone = gone + 1
 end
 if gone > 0 then redis.call('XTRIM', KEYS[2], 'MAXLEN', redis.call('XLEN', KEYS[2]) - gone) end
 return gone`);
 
-interface Waiting {
+interface PendingAppend {
   readonly revocation: Revocation;
   readonly resolve: (entry: RevocationEntry) => void;
   readonly reject: (error: unknown) => void;
 }
 
-export interface RedisLogOptions {
-  readonly root: Root;
+export interface RedisRevocationLogOptions {
+  readonly root: Manifest;
   readonly description: string;
   readonly clock: Clock;
   /** Told of entries as soon as they are durable. */
@@ -79,31 +79,31 @@ export interface RedisLogOptions {
 }
 
 /** The revocation log: appended by comparing its end, since scripts cannot compute the digests of its chain. */
-export class RedisLog {
-  readonly #options: RedisLogOptions;
-  readonly #waiting: Waiting[] = [];
+export class RedisRevocationLog {
+  readonly #options: RedisRevocationLogOptions;
+  readonly #pending: PendingAppend[] = [];
   #draining: Promise<void> | null = null;
   /** What this process acknowledged lately, oldest first. */
-  #doubtful: { readonly entry: RevocationEntry; readonly at: Instant }[] = [];
+  #recentlyAcknowledged: { readonly entry: RevocationEntry; readonly at: Instant }[] = [];
   #closed = false;
   /** `again`: asked for since it began. */
-  #checking: "no" | "once" | "again" = "no";
+  #restoring: "no" | "once" | "again" = "no";
 
-  constructor(options: RedisLogOptions) {
+  constructor(options: RedisRevocationLogOptions) {
     this.#options = options;
   }
 
   /** What is appended in the meantime of a command shares the next one. */
   async append(revocation: Revocation): Promise<RevocationEntry> {
     return await new Promise((resolve, reject) => {
-      this.#waiting.push({ revocation, resolve, reject });
+      this.#pending.push({ revocation, resolve, reject });
       this.#draining ??= this.#drain();
     });
   }
 
   async after(position: LogPosition): Promise<RevocationTail> {
     const { root } = this.#options;
-    const reply = await root.run(entriesFrom, [position.seq]);
+    const reply = await root.runScript(entriesFrom, [position.seq]);
     const [end, chain, raw] = reply as [string, string, RawEntry[]];
     const seq = Number(end);
     if (position.epoch !== root.epoch) return { status: "gap" };
@@ -118,37 +118,37 @@ export class RedisLog {
 
   async snapshot(): Promise<RevocationSnapshot> {
     const { root, description } = this.#options;
-    const [seq, chain, raw] = (await root.run(entriesInForce)) as [string, string, string[]];
+    const [seq, chain, raw] = (await root.runScript(entriesInForce)) as [string, string, string[]];
     // It is in there for good: without it, others may be missing, too.
     if (raw.pop() !== root.epoch) {
       throw new HoldfastError("store_corrupt", `${description} has lost revocations: restore a back-up`);
     }
-    const entries = raw.map(parse).toSorted((a, b) => a.seq - b.seq);
+    const entries = raw.map(parseEntry).toSorted((a, b) => a.seq - b.seq);
     return { position: { epoch: root.epoch, seq: Number(seq), chain }, entries };
   }
 
   async prune(): Promise<void> {
-    while (Number(await this.#options.root.run(trim)) === 1000);
+    while (Number(await this.#options.root.runScript(trim)) === 1000);
   }
 
   /**
    * Another server may have taken over, without the last writes. What was acknowledged is ended again, and appended
    * again if the log lacks it; tried until that is done.
    */
-  async check(): Promise<void> {
-    const running = this.#checking !== "no";
-    this.#checking = "again";
+  async restoreLost(): Promise<void> {
+    const running = this.#restoring !== "no";
+    this.#restoring = "again";
     if (running) return;
-    while (this.#checking === "again" && !this.#closed) {
-      this.#checking = "once";
+    while (this.#restoring === "again" && !this.#closed) {
+      this.#restoring = "once";
       try {
-        await this.#restore();
+        await this.#restoreOnce();
       } catch {
-        this.#checking = "again";
-        await sleep(this.#options.clock, CHECK_PAUSE_MS);
+        this.#restoring = "again";
+        await sleep(this.#options.clock, RESTORE_PAUSE_MS);
       }
     }
-    this.#checking = "no";
+    this.#restoring = "no";
   }
 
   /** Lets what was accepted finish. */
@@ -158,8 +158,8 @@ export class RedisLog {
   }
 
   async #drain(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const group = this.#waiting.splice(0, MAX_GROUP);
+    while (this.#pending.length > 0) {
+      const group = this.#pending.splice(0, MAX_BATCH);
       try {
         const entries = await this.#appendAll(group.map(({ revocation }) => revocation));
         this.#options.publish(entries);
@@ -174,7 +174,7 @@ export class RedisLog {
   async #appendAll(revocations: readonly Revocation[]): Promise<RevocationEntry[]> {
     const { root, clock, description } = this.#options;
     // Nowhere does it end like this: the answer says where it does.
-    let end = (await root.run(appendEntries, ["?", "", ""])) as [number, number, string, string];
+    let end = (await root.runScript(appendEntries, ["?", "", ""])) as [number, number, string, string];
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       const [, now, seq, chain] = end;
       const entries: RevocationEntry[] = [];
@@ -183,28 +183,30 @@ export class RedisLog {
       }
       const args = entries.flatMap((entry) => [entry.at, entry.revocation.until, JSON.stringify(entry)]);
       const newChain = entries.at(-1)?.chain ?? chain;
-      end = (await root.run(appendEntries, [seq, chain, newChain, ...args])) as typeof end;
+      end = (await root.runScript(appendEntries, [seq, chain, newChain, ...args])) as typeof end;
       if (end[0] === 1) {
-        const at = instant(clock);
-        this.#doubtful.push(...entries.map((entry) => ({ entry, at })));
-        this.#doubtful = this.#doubtful.slice(-MAX_DOUBTFUL);
+        const at = readClock(clock);
+        this.#recentlyAcknowledged.push(...entries.map((entry) => ({ entry, at })));
+        this.#recentlyAcknowledged = this.#recentlyAcknowledged.slice(-MAX_REMEMBERED);
         return entries;
       }
     }
     throw new HoldfastError("store_unavailable", `${description}: too many append to the log at once`);
   }
 
-  async #restore(): Promise<void> {
+  async #restoreOnce(): Promise<void> {
     const { root, clock, endAgain } = this.#options;
-    this.#doubtful = this.#doubtful.filter(({ at }) => elapsedMs(clock, at) < DOUBTFUL_MS);
-    const entries = this.#doubtful.map(({ entry }) => entry);
+    this.#recentlyAcknowledged = this.#recentlyAcknowledged.filter(
+      ({ at }) => elapsedMs(clock, at) < RESTORE_WINDOW_MS,
+    );
+    const entries = this.#recentlyAcknowledged.map(({ entry }) => entry);
     if (entries.length === 0) return;
     for (const entry of entries) await endAgain(entry);
     const texts = entries.map((entry) => JSON.stringify(entry));
-    const absent = (await root.run(absentOf, texts)) as number[];
+    const absent = (await root.runScript(findAbsent, texts)) as number[];
     const lost = new Set(absent.map((i) => entries[i] as RevocationEntry));
     await Promise.all([...lost].map(async ({ revocation }) => await this.append(revocation)));
-    this.#doubtful = this.#doubtful.filter(({ entry }) => !lost.has(entry));
+    this.#recentlyAcknowledged = this.#recentlyAcknowledged.filter(({ entry }) => !lost.has(entry));
   }
 }
 
@@ -212,11 +214,11 @@ export type RawEntry = readonly [id: string, fields: readonly string[]];
 
 /** The id is the entry's place, whatever the rest says. */
 export function toEntry([id, fields]: RawEntry): RevocationEntry {
-  return { ...parse(fields[3] ?? ""), seq: Number.parseInt(id, 10) };
+  return { ...parseEntry(fields[3] ?? ""), seq: Number.parseInt(id, 10) };
 }
 
 /** What cannot be read is an entry that nobody understands: it must not pass for one that is not there. */
-function parse(text: string): RevocationEntry {
+function parseEntry(text: string): RevocationEntry {
   const unknown = { seq: 0, chain: "", at: 0, revocation: {} as Revocation };
   try {
     return { ...unknown, ...(JSON.parse(text) as RevocationEntry) };

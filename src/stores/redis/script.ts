@@ -15,10 +15,10 @@ if not now then
 end
 `;
 
-export function reading(body: string): Script {
+export function defineRead(body: string): Script {
   return { lua: NOW + body, sha: hash("sha1", NOW + body), writes: false };
 }
 
-export function writing(body: string): Script {
-  return { ...reading(body), writes: true };
+export function defineWrite(body: string): Script {
+  return { ...defineRead(body), writes: true };
 }

@@ -1,5 +1,5 @@
-import { PRUNE_SLACK_MS } from "../retention.ts";
-import { reading, writing, type Script } from "./script.ts";
+import { EXPIRED_RETENTION_MS } from "../retention.ts";
+import { defineRead, defineWrite, type Script } from "./script.ts";
 
 /*
  * A session is a hash of two JSON texts: `fixed`, what never changes, and `state`, what does; `cutAt` stands in the
@@ -18,11 +18,11 @@ local function save()
 end
 `;
 
-export const readSession: Script = reading(`${SESSION}
+export const readSession: Script = defineRead(`${SESSION}
 return answer(live and 'live' or 'over', redis.call('GET', KEYS[2]))`);
 
 /** authAt, ms to live, fixed, state. */
-export const createSession: Script = writing(`
+export const createSession: Script = defineWrite(`
 local made, cutAt = unpack(redis.call('HMGET', KEYS[1], 'fixed', 'cutAt'))
 if made then return 'taken' end
 if cutAt and tonumber(ARGV[2]) <= tonumber(cutAt) then return 'superseded' end
@@ -31,10 +31,10 @@ redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 'created'`);
 
 /**
- * `decideRotation` of ../rotation.ts once more; a test holds them to the same answers. There is no cut-off to look
+ * `decideRotation` of ../refresh-rotation.ts once more; a test holds them to the same answers. There is no cut-off to look
  * at: it has ended the session. Reuse is only told: the session ends when the log has it.
  */
-export const rotateSession: Script = writing(`${SESSION}
+export const rotateSession: Script = defineWrite(`${SESSION}
 local presented, successor, sealed, grace = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[7])
 local function excused(ends) return ends ~= null and now < ends end
 if not live then return answer('ended') end
@@ -51,7 +51,7 @@ if behind == 0 then
   s.graceStreak = s.graceHit and s.graceStreak or 0
   s.graceHit = false
   save()
-  redis.call('PEXPIRE', KEYS[1], s.idleExpiresAt - now + ${PRUNE_SLACK_MS})
+  redis.call('PEXPIRE', KEYS[1], s.idleExpiresAt - now + ${EXPIRED_RETENTION_MS})
   redis.call('SET', KEYS[2], sealed, 'PX', math.max(grace, 1))
   return answer('rotated', sealed)
 end
@@ -71,11 +71,11 @@ if behind == 2 and excused(s.olderGraceEndsAt) then return answer('conflict') en
 return answer('reuse')`);
 
 /** Reason; for a cut-off the subject and its moment; '' or up to which `authAt`. What is another's stays. */
-export const endSession: Script = writing(`
+export const endSession: Script = defineWrite(`
 local subject, cutAt, upTo = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 if cutAt and redis.call('HEXISTS', KEYS[1], 'fixed') == 0 then
   redis.call('HSET', KEYS[1], 'cutAt', math.max(cutAt, tonumber(redis.call('HGET', KEYS[1], 'cutAt') or 0)))
-  redis.call('PEXPIRE', KEYS[1], ${PRUNE_SLACK_MS})
+  redis.call('PEXPIRE', KEYS[1], ${EXPIRED_RETENTION_MS})
 end
 ${SESSION}
 local facts = cjson.decode(fixed)
@@ -96,26 +96,26 @@ end
 `;
 
 /** id, authAt, absolute expiry. Answers {now, whether it is cut off, cut-off}. */
-export const listSession: Script = writing(`${EXTEND}
+export const listSession: Script = defineWrite(`${EXTEND}
 local at, covered = unpack(redis.call('HMGET', KEYS[1], 'at', 'before'))
 if at and tonumber(ARGV[3]) <= tonumber(at) then return {now, 1} end
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ${PRUNE_SLACK_MS})
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ${EXPIRED_RETENTION_MS})
 redis.call('ZADD', KEYS[2], ARGV[4], ARGV[2])
-extend(KEYS[2], ARGV[4] - now + ${PRUNE_SLACK_MS})
+extend(KEYS[2], ARGV[4] - now + ${EXPIRED_RETENTION_MS})
 return {now, 0, at, covered}`);
 
 /** Ids of sessions that ended: after a day the next login drops them. */
-export const delistSessions: Script = writing(`
+export const delistSessions: Script = defineWrite(`
 for i = 2, #ARGV do redis.call('ZADD', KEYS[2], 'XX', 'LT', now, ARGV[i]) end`);
 
-export const listedSessions: Script = reading(`return redis.call('ZRANGE', KEYS[2], 0, -1)`);
+export const listedSessions: Script = defineRead(`return redis.call('ZRANGE', KEYS[2], 0, -1)`);
 
 /** Least `before`, until, moment or '' for now. Answers {moment, before, ids}. */
-export const cutOffSubject: Script = writing(`${EXTEND}
+export const cutOffSubject: Script = defineWrite(`${EXTEND}
 local at, covered = unpack(redis.call('HMGET', KEYS[1], 'at', 'before'))
 local moment = tonumber(ARGV[4]) or now
 local before = math.max(tonumber(ARGV[2]), math.ceil(moment / 1000), tonumber(covered) or 0)
 moment = math.max(moment, tonumber(at) or 0)
 redis.call('HSET', KEYS[1], 'at', moment, 'before', before)
-extend(KEYS[1], ARGV[3] - now + ${PRUNE_SLACK_MS})
+extend(KEYS[1], ARGV[3] - now + ${EXPIRED_RETENTION_MS})
 return {moment, before, redis.call('ZRANGE', KEYS[2], 0, -1)}`);

@@ -1,9 +1,9 @@
 import { HoldfastError } from "../../core/errors.ts";
 import type { Revocation, RevocationEntry } from "../../core/revocation.ts";
-import type { EndReason, RotationOutcome, SessionFacts, SessionRecord, SessionStore } from "../contracts.ts";
-import { PRUNE_SLACK_MS } from "../retention.ts";
-import { isLive, startSession } from "../rotation.ts";
-import type { Link } from "./link.ts";
+import type { EndReason, RotationOutcome, SessionFacts, SessionRecord, SessionStore } from "../store.ts";
+import { EXPIRED_RETENTION_MS } from "../retention.ts";
+import { isLive, startSession } from "../refresh-rotation.ts";
+import type { RedisConnection } from "./connection.ts";
 import {
   createSession,
   cutOffSubject,
@@ -19,7 +19,7 @@ import {
 const BATCH = 500;
 
 /** JSON of the facts, and of the rest of the record but its sealed successor. */
-type Answer = readonly [
+type ScriptReply = readonly [
   outcome: string,
   now: number,
   fixed?: string,
@@ -27,7 +27,7 @@ type Answer = readonly [
   successor?: string | null,
 ];
 
-export interface SessionParts {
+export interface SessionPart {
   readonly store: SessionStore;
   /** A subject's revocation also is its cut-off and ends its sessions. */
   readonly append: (revocation: Revocation) => Promise<RevocationEntry>;
@@ -36,10 +36,10 @@ export interface SessionParts {
 }
 
 export interface SessionContext {
-  readonly link: Link;
+  readonly link: RedisConnection;
   readonly prefix: string;
   /** Appends to the log; nothing else. */
-  readonly log: (revocation: Revocation) => Promise<RevocationEntry>;
+  readonly appendToLog: (revocation: Revocation) => Promise<RevocationEntry>;
   /** Rejects with `store_emptied` when the store is not the one that was opened. */
   readonly requireStore: () => Promise<unknown>;
 }
@@ -52,22 +52,22 @@ export function subjectKeys(prefix: string, subject: string): string[] {
   return [`${prefix}{subject:${subject}}:cutoff`, `${prefix}{subject:${subject}}:sessions`];
 }
 
-export function redisSessions({ link, prefix, log, requireStore }: SessionContext): SessionParts {
+export function createSessionPart({ link, prefix, appendToLog, requireStore }: SessionContext): SessionPart {
   const keysOf = (id: string) => sessionKeys(prefix, id);
   const keysOfSubject = (subject: string) => subjectKeys(prefix, subject);
 
   async function find(id: string): Promise<{ session: SessionRecord; now: number } | null> {
-    const answer = (await link.run(readSession, keysOf(id))) as Answer;
-    const session = toRecord(answer);
+    const answer = (await link.runScript(readSession, keysOf(id))) as ScriptReply;
+    const session = toSessionRecord(answer);
     const now = answer[1];
-    return session === null || session.idleExpiresAt <= now - PRUNE_SLACK_MS ? null : { session, now };
+    return session === null || session.idleExpiresAt <= now - EXPIRED_RETENTION_MS ? null : { session, now };
   }
 
   /** For a cut-off `by` has the subject, its moment, and up to which `authAt` it is meant. */
   async function finish(id: string, reason: EndReason, by: readonly (string | number)[] = []) {
     const [subject = "", at = "", upTo = ""] = by;
-    const answer = (await link.run(endSession, keysOf(id), [reason, subject, at, upTo])) as Answer;
-    return { was: answer[0], session: toRecord(answer) };
+    const answer = (await link.runScript(endSession, keysOf(id), [reason, subject, at, upTo])) as ScriptReply;
+    return { was: answer[0], session: toSessionRecord(answer) };
   }
 
   /** Of one session, when the log has it. */
@@ -79,14 +79,14 @@ export function redisSessions({ link, prefix, log, requireStore }: SessionContex
 
   async function delist(subject: string, ids: readonly string[]): Promise<void> {
     try {
-      await link.run(delistSessions, keysOfSubject(subject), ids);
+      await link.runScript(delistSessions, keysOfSubject(subject), ids);
     } catch {
       // They are listed until they would have expired: a longer list, and nothing else.
     }
   }
 
   async function cut(subject: string, before: number, until: number, moment: number | "" = "") {
-    const reply = await link.run(cutOffSubject, keysOfSubject(subject), [before, until, moment]);
+    const reply = await link.runScript(cutOffSubject, keysOfSubject(subject), [before, until, moment]);
     const [at, covered, ids] = reply as [number, number, string[]];
     return { at, before: covered, ids };
   }
@@ -98,15 +98,15 @@ export function redisSessions({ link, prefix, log, requireStore }: SessionContex
   async function endSubject(revocation: Revocation & { kind: "subject" }, reason: EndReason) {
     const { id: subject, until } = revocation;
     const { at, before: least, ids } = await cut(subject, revocation.before, until);
-    const found = await each(ids, find);
-    let newest = newestIssued(found.map((one) => one?.session));
+    const found = await mapInBatches(ids, find);
+    let newest = newestIssuedAtS(found.map((one) => one?.session));
     for (let before = least, live = 0; ;) {
       // The clock was set back, or there was a cut-off in this very second.
       if (newest > before) ({ before } = await cut(subject, newest, until, at));
-      const entry = await log({ ...revocation, before });
-      const ended = await each(ids, async (id) => await finish(id, reason, [subject, at]));
+      const entry = await appendToLog({ ...revocation, before });
+      const ended = await mapInBatches(ids, async (id) => await finish(id, reason, [subject, at]));
       live += ended.filter(({ was }) => was === "live").length;
-      newest = newestIssued(ended.map(({ session }) => session));
+      newest = newestIssuedAtS(ended.map(({ session }) => session));
       if (newest > before) continue;
       await delist(subject, ids);
       return { entry, live };
@@ -114,7 +114,7 @@ export function redisSessions({ link, prefix, log, requireStore }: SessionContex
   }
 
   async function append(revocation: Revocation): Promise<RevocationEntry> {
-    if (revocation.kind !== "subject") return await log(revocation);
+    if (revocation.kind !== "subject") return await appendToLog(revocation);
     return (await endSubject(revocation, "revoked")).entry;
   }
 
@@ -126,14 +126,16 @@ export function redisSessions({ link, prefix, log, requireStore }: SessionContex
       const { id: subject, before, until } = revocation;
       const { ids } = await cut(subject, before, until, at);
       // Spares what began later.
-      await each(ids, async (id) => await finish(id, "revoked", [subject, at, at]));
+      await mapInBatches(ids, async (id) => await finish(id, "revoked", [subject, at, at]));
     },
     store: {
       async create(session) {
         const { id, subject, authAt, absoluteExpiresAt } = session;
         const args = [id, authAt, absoluteExpiresAt];
         const [listed] = await Promise.all([
-          link.run(listSession, keysOfSubject(subject), args) as Promise<[number, number, string?, string?]>,
+          link.runScript(listSession, keysOfSubject(subject), args) as Promise<
+            [number, number, string?, string?]
+          >,
           requireStore(),
         ]);
         const [now, superseded, at, before] = listed;
@@ -141,8 +143,8 @@ export function redisSessions({ link, prefix, log, requireStore }: SessionContex
         const cutoff = typeof at === "string" ? { at: Number(at), before: Number(before) } : null;
         const record = startSession(session, now, cutoff);
         if (record === null) return { status: "superseded" };
-        const life = Math.max(1, record.idleExpiresAt - now + PRUNE_SLACK_MS);
-        const made = await link.run(createSession, keysOf(id), [authAt, life, ...toTexts(record)]);
+        const life = Math.max(1, record.idleExpiresAt - now + EXPIRED_RETENTION_MS);
+        const made = await link.runScript(createSession, keysOf(id), [authAt, life, ...toHashFields(record)]);
         if (made === "taken") throw new HoldfastError("invalid_option", "session.id is taken already");
         return made === "created" ? { status: "created", session: record } : { status: "superseded" };
       },
@@ -152,9 +154,9 @@ export function redisSessions({ link, prefix, log, requireStore }: SessionContex
         return found && found.session;
       },
       async listBySubject(subject) {
-        const ids = (await link.run(listedSessions, keysOfSubject(subject))) as string[];
+        const ids = (await link.runScript(listedSessions, keysOfSubject(subject))) as string[];
         if (ids.length === 0) await requireStore();
-        const found = await each(ids, find);
+        const found = await mapInBatches(ids, find);
         return found
           .filter((one) => one !== null && one.session.subject === subject && isLive(one.session, one.now))
           .map((one) => (one as { session: SessionRecord }).session)
@@ -164,15 +166,15 @@ export function redisSessions({ link, prefix, log, requireStore }: SessionContex
         const { sessionId, generation, presentedDigest, successorDigest, sealedSuccessor } = rotation;
         const { idleMs, graceMs, onReuse } = rotation;
         const args = [generation, presentedDigest, successorDigest, sealedSuccessor, idleMs, graceMs];
-        const answer = (await link.run(rotateSession, keysOf(sessionId), args)) as Answer;
-        const session = toRecord(answer);
+        const answer = (await link.runScript(rotateSession, keysOf(sessionId), args)) as ScriptReply;
+        const session = toSessionRecord(answer);
         if (session === null) await requireStore();
         if (session === null || answer[0] === "unknown") return { outcome: "unknown" };
         if (answer[0] === "repeated") {
           return { outcome: "repeated", session, sealedSuccessor: answer[4] ?? "" };
         }
         if (answer[0] !== "reuse") return { outcome: answer[0], session } as RotationOutcome;
-        await log(onReuse);
+        await appendToLog(onReuse);
         const ended = await end(sessionId, "reuse");
         const outcome = ended.was === "live" ? "reuse" : "ended";
         return { outcome, session: ended.session ?? session };
@@ -188,7 +190,7 @@ export function redisSessions({ link, prefix, log, requireStore }: SessionContex
   };
 }
 
-async function each<I, O>(items: readonly I[], work: (item: I) => Promise<O>): Promise<O[]> {
+async function mapInBatches<I, O>(items: readonly I[], work: (item: I) => Promise<O>): Promise<O[]> {
   const done: O[] = [];
   for (let i = 0; i < items.length; i += BATCH) {
     done.push(...(await Promise.all(items.slice(i, i + BATCH).map(work))));
@@ -196,12 +198,12 @@ async function each<I, O>(items: readonly I[], work: (item: I) => Promise<O>): P
   return done;
 }
 
-function newestIssued(sessions: readonly (SessionRecord | null | undefined)[]): number {
+function newestIssuedAtS(sessions: readonly (SessionRecord | null | undefined)[]): number {
   return sessions.reduce((newest, session) => Math.max(newest, session?.issuedAtS ?? 0), 0);
 }
 
 /** `null` where there is none. What never changes is read from the part that its MAC is over. */
-function toRecord([, now, fixed, state, successor = null]: Answer): SessionRecord | null {
+function toSessionRecord([, now, fixed, state, successor = null]: ScriptReply): SessionRecord | null {
   if (fixed === undefined || state === undefined) return null;
   const record = JSON.parse(state) as SessionRecord;
   const inGrace = record.graceEndsAt !== null && now < record.graceEndsAt;
@@ -209,7 +211,7 @@ function toRecord([, now, fixed, state, successor = null]: Answer): SessionRecor
   return Object.assign(record, JSON.parse(fixed) as SessionFacts, { sealedSuccessor });
 }
 
-export function toTexts(record: SessionRecord): [fixed: string, state: string] {
+export function toHashFields(record: SessionRecord): [fixed: string, state: string] {
   const { id, subject, authAt, absoluteExpiresAt, facts, mac, sealedSuccessor: _, ...changing } = record;
   const fixed: SessionFacts = { id, subject, authAt, absoluteExpiresAt, facts, mac };
   // Scripts look at the state only.

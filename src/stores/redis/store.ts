@@ -1,42 +1,43 @@
 import type { Clock } from "../../core/clock.ts";
-import type { Store } from "../contracts.ts";
-import type { Link } from "./link.ts";
+import type { Store } from "../store.ts";
+import type { RedisConnection } from "./connection.ts";
 import { LogReader } from "./log-reader.ts";
-import { redisAudit, redisKeys, redisMarkers, redisUsers } from "./records.ts";
-import { RedisLog } from "./revocations.ts";
-import { sameStore, type Root } from "./root.ts";
-import { redisSessions } from "./sessions.ts";
+import { createAuditPart, createKeyStore, createMarkerStore, createUserStore } from "./records.ts";
+import { RedisRevocationLog } from "./revocations.ts";
+import { readTime, type Manifest } from "./manifest.ts";
+import { createSessionPart } from "./sessions.ts";
 
-export interface RedisParts {
-  readonly link: Link;
-  readonly root: Root;
+export interface RedisStoreParts {
+  readonly link: RedisConnection;
+  readonly root: Manifest;
   readonly prefix: string;
   readonly description: string;
   readonly clock: Clock;
   /** Opens a connection that may block. */
-  readonly openReader: () => Promise<Link>;
+  readonly openReader: () => Promise<RedisConnection>;
 }
 
 /** All parts of the store; `check` is to be called when writes may have been lost. */
-export function storeOn(parts: RedisParts): { store: Store; check: () => Promise<void> } {
+export function assembleStore(parts: RedisStoreParts): { store: Store; check: () => Promise<void> } {
   const { link, root, prefix, description, clock, openReader } = parts;
-  const requireStore = async () => Number(await root.run(sameStore));
+  const requireStore = async () => Number(await root.runScript(readTime));
   const reader = new LogReader({ open: openReader, logKey: root.logKey, seq: root.seq, clock });
-  const log: RedisLog = new RedisLog({
+  const log: RedisRevocationLog = new RedisRevocationLog({
     root,
     description,
     clock,
     publish: (entries) => reader.publish(entries),
     endAgain: async (entry) => await sessions.endAgain(entry),
   });
-  const append = async (revocation: Parameters<RedisLog["append"]>[0]) => await log.append(revocation);
-  const sessions = redisSessions({ link, prefix, log: append, requireStore });
-  const audit = redisAudit(link, prefix);
+  const append = async (revocation: Parameters<RedisRevocationLog["append"]>[0]) =>
+    await log.append(revocation);
+  const sessions = createSessionPart({ link, prefix, appendToLog: append, requireStore });
+  const audit = createAuditPart(link, prefix);
   const store: Store = {
     description,
-    users: redisUsers(link, prefix, requireStore),
+    users: createUserStore(link, prefix, requireStore),
     sessions: sessions.store,
-    keys: redisKeys(root),
+    keys: createKeyStore(root),
     revocations: {
       append: sessions.append,
       after: async (position) => await log.after(position),
@@ -44,7 +45,7 @@ export function storeOn(parts: RedisParts): { store: Store; check: () => Promise
       subscribe: (listener) => reader.subscribe(listener),
     },
     audit: audit.store,
-    markers: redisMarkers(root),
+    markers: createMarkerStore(root),
     now: requireStore,
     async prune() {
       await log.prune();
@@ -56,5 +57,5 @@ export function storeOn(parts: RedisParts): { store: Store; check: () => Promise
       await link.close();
     },
   };
-  return { store, check: async () => await log.check() };
+  return { store, check: async () => await log.restoreLost() };
 }

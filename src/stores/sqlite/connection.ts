@@ -2,19 +2,19 @@ import { closeSync, openSync, statSync, type Stats } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { sleep, type Clock } from "../../core/clock.ts";
 import { HoldfastError } from "../../core/errors.ts";
-import { isBusy, storeError } from "./errors.ts";
+import { isBusy, toStoreError } from "./errors.ts";
 import { checkFile, migrate } from "./schema.ts";
 
 /** Commands in one transaction at most, so that a burst does not block the event loop for long. */
-const MAX_GROUP = 128;
+const MAX_BATCH = 128;
 
-interface Waiting {
+interface PendingWrite {
   readonly command: (nowMs: number) => unknown;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
 
-export interface ConnectionOptions {
+export interface SqliteConnectionOptions {
   /** Absolute path, or `:memory:`. */
   readonly file: string;
   readonly description: string;
@@ -23,30 +23,30 @@ export interface ConnectionOptions {
   /** How long to try while another process holds the lock. */
   readonly lockTimeoutMs: number;
   /** Resolves when the commands that arrive together have arrived. */
-  readonly gathered: () => Promise<void>;
+  readonly awaitBatch: () => Promise<void>;
 }
 
 /**
  * One connection to the file. Reads run at once. Writes that arrive in the same turn of the event loop share one
  * transaction, hence one wait for the disk, and settle after it is durable.
  */
-export class Connection {
-  readonly #options: ConnectionOptions;
+export class SqliteConnection {
+  readonly #options: SqliteConnectionOptions;
   readonly #db: DatabaseSync;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
   /** Which file it is, whatever its name: `undefined` in memory. */
-  readonly #opened: Stats | undefined;
-  readonly #waiting: Waiting[] = [];
+  readonly #openedFile: Stats | undefined;
+  readonly #pending: PendingWrite[] = [];
   #effects: (() => void)[] = [];
   #draining: Promise<void> | null = null;
   #closed = false;
 
   /** Throws when the file cannot be opened; SQLite's own errors as they are, `isBusy` among them. */
-  constructor(options: ConnectionOptions) {
+  constructor(options: SqliteConnectionOptions) {
     this.#options = options;
     this.#db = openFile(options);
-    this.#opened = this.#named();
+    this.#openedFile = this.#statFile();
     this.#begin = this.#db.prepare("BEGIN IMMEDIATE");
     this.#commit = this.#db.prepare("COMMIT");
   }
@@ -55,14 +55,14 @@ export class Connection {
     try {
       return this.#db.prepare(sql);
     } catch (error) {
-      throw storeError(this.#options.description, error);
+      throw toStoreError(this.#options.description, error);
     }
   }
 
   /** Runs a query outside any transaction: what it returns must come from one statement. */
   async read<T>(query: (nowMs: number) => T): Promise<T> {
     if (this.#closed) throw this.#closedError();
-    return await patiently(this.#options, () => {
+    return await retryWhileBusy(this.#options, () => {
       this.#requireFile();
       return query(this.#now());
     });
@@ -75,7 +75,7 @@ export class Connection {
   async write<T>(command: (nowMs: number) => T): Promise<T> {
     if (this.#closed) throw this.#closedError();
     return await new Promise<T>((resolve, reject) => {
-      this.#waiting.push({ command, resolve: resolve as Waiting["resolve"], reject });
+      this.#pending.push({ command, resolve: resolve as PendingWrite["resolve"], reject });
       this.#draining ??= this.#drain();
     });
   }
@@ -93,48 +93,48 @@ export class Connection {
   }
 
   async #drain(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      await this.#options.gathered();
+    while (this.#pending.length > 0) {
+      await this.#options.awaitBatch();
       try {
-        await patiently(this.#options, () => this.#transact());
+        await retryWhileBusy(this.#options, () => this.#runBatch());
       } catch (error) {
-        for (const { reject } of this.#waiting.splice(0)) reject(error);
+        for (const { reject } of this.#pending.splice(0)) reject(error);
       }
     }
     this.#draining = null;
   }
 
   /** One group, one transaction. Throws only when that could not begin, and then nothing left the line. */
-  #transact(): void {
+  #runBatch(): void {
     this.#requireFile();
     // Left open by a rollback that failed.
     if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
     this.#begin.run();
-    const group = this.#waiting.splice(0, MAX_GROUP);
+    const batch = this.#pending.splice(0, MAX_BATCH);
     const now = this.#now();
     const results: unknown[] = [];
     try {
-      for (const { command } of group) results.push(command(now));
+      for (const { command } of batch) results.push(command(now));
     } catch (error) {
       // Its own failure: it leaves, and the others go again without it.
-      this.#undo();
-      const [failed] = group.splice(results.length, 1);
-      this.#waiting.unshift(...group);
-      failed?.reject(storeError(this.#options.description, error));
+      this.#rollBack();
+      const [failed] = batch.splice(results.length, 1);
+      this.#pending.unshift(...batch);
+      failed?.reject(toStoreError(this.#options.description, error));
       return;
     }
     try {
       this.#commit.run();
     } catch (error) {
-      this.#undo();
-      for (const { reject } of group) reject(storeError(this.#options.description, error));
+      this.#rollBack();
+      for (const { reject } of batch) reject(toStoreError(this.#options.description, error));
       return;
     }
     for (const effect of this.#effects.splice(0)) effect();
-    for (const [index, { resolve }] of group.entries()) resolve(results[index]);
+    for (const [index, { resolve }] of batch.entries()) resolve(results[index]);
   }
 
-  #undo(): void {
+  #rollBack(): void {
     this.#effects = [];
     try {
       // SQLite has already rolled back after some failures, such as a full disk.
@@ -150,7 +150,7 @@ export class Connection {
   }
 
   /** The file of that name now. */
-  #named(): Stats | undefined {
+  #statFile(): Stats | undefined {
     return statSync(this.#options.file, { throwIfNoEntry: false });
   }
 
@@ -159,8 +159,8 @@ export class Connection {
    * we write is gone with the process, and what others write is never seen.
    */
   #requireFile(): void {
-    const named = this.#opened && this.#named();
-    if (named?.ino === this.#opened?.ino && named?.dev === this.#opened?.dev) return;
+    const named = this.#openedFile && this.#statFile();
+    if (named?.ino === this.#openedFile?.ino && named?.dev === this.#openedFile?.dev) return;
     const message = `${this.#options.description} was removed or replaced while it was open: put it back, or restart`;
     throw new HoldfastError("store_unavailable", message);
   }
@@ -171,14 +171,14 @@ export class Connection {
 }
 
 /** Tries until the lock is free or the time is up, without blocking the event loop in between. */
-export async function patiently<T>(options: ConnectionOptions, work: () => T): Promise<T> {
+export async function retryWhileBusy<T>(options: SqliteConnectionOptions, work: () => T): Promise<T> {
   const { clock, random, lockTimeoutMs, description } = options;
-  const giveUpAt = clock.monotonic() + lockTimeoutMs;
+  const deadline = clock.monotonic() + lockTimeoutMs;
   for (let attempt = 1; ; attempt++) {
     try {
       return work();
     } catch (error) {
-      if (!isBusy(error) || clock.monotonic() >= giveUpAt) throw storeError(description, error);
+      if (!isBusy(error) || clock.monotonic() >= deadline) throw toStoreError(description, error);
     }
     // A commit takes less than a millisecond, and an attempt a few microseconds.
     await sleep(clock, Math.ceil(random() * Math.min(10, attempt)));
@@ -186,12 +186,12 @@ export async function patiently<T>(options: ConnectionOptions, work: () => T): P
 }
 
 /**
- * Opens the file, checked and of this version's schema. `alone` throws `isBusy` if any process has it open, and lets
+ * Opens the file, checked and of this version's schema. `exclusive` throws `isBusy` if any process has it open, and lets
  * nobody open it until it is closed.
  */
 export function openFile(
-  { file, description }: Pick<ConnectionOptions, "file" | "description">,
-  { alone = false }: { alone?: boolean } = {},
+  { file, description }: Pick<SqliteConnectionOptions, "file" | "description">,
+  { exclusive = false }: { exclusive?: boolean } = {},
 ): DatabaseSync {
   const inMemory = file === ":memory:";
   // Made here, so that it is never readable by others; SQLite gives its companions the same mode.
@@ -199,7 +199,7 @@ export function openFile(
   // SQLite never waits for a lock by itself: it would block the event loop.
   const db = new DatabaseSync(file, { timeout: 0 });
   try {
-    if (alone) db.exec("PRAGMA locking_mode = EXCLUSIVE");
+    if (exclusive) db.exec("PRAGMA locking_mode = EXCLUSIVE");
     checkFile(db, description);
     const { journal_mode: mode } = db.prepare("PRAGMA journal_mode = WAL").get() ?? {};
     if (mode !== "wal" && !inMemory) {

@@ -1,16 +1,9 @@
 import type { AuditEvent } from "../../core/events.ts";
-import type {
-  AuditStore,
-  KeyStore,
-  MarkerStore,
-  SigningKeyRecord,
-  UserRecord,
-  UserStore,
-} from "../contracts.ts";
-import { AUDIT_KEPT_MS } from "../retention.ts";
-import type { Connection } from "./connection.ts";
+import type { AuditStore, KeyStore, MarkerStore, SigningKeyRecord, UserRecord, UserStore } from "../store.ts";
+import { AUDIT_RETENTION_MS } from "../retention.ts";
+import type { SqliteConnection } from "./connection.ts";
 
-export function userTable(db: Connection): UserStore {
+export function createUserStore(db: SqliteConnection): UserStore {
   const byName = db.prepare("SELECT * FROM users WHERE username = ?");
   const bySubject = db.prepare("SELECT * FROM users WHERE subject = ?");
   const page = db.prepare("SELECT * FROM users WHERE username > ? ORDER BY username LIMIT ?");
@@ -47,7 +40,7 @@ export function toUser(row: object | undefined): UserRecord | null {
   return { ...user, scopes: JSON.parse(user.scopes) as string[] };
 }
 
-export function keyTable(db: Connection): KeyStore {
+export function createKeyStore(db: SqliteConnection): KeyStore {
   const all = db.prepare("SELECT * FROM keys ORDER BY createdAt, rowid");
   const insert = db.prepare("INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?)");
   const retire = db.prepare("UPDATE keys SET retiredAt = ? WHERE kid = ?");
@@ -83,13 +76,13 @@ export function keyTable(db: Connection): KeyStore {
   };
 }
 
-export interface AuditTable {
+export interface AuditPart {
   readonly store: AuditStore;
   /** Within a command: up to the first event that is young enough. */
   readonly prune: (nowMs: number) => void;
 }
 
-export function auditTable(db: Connection): AuditTable {
+export function createAuditPart(db: SqliteConnection): AuditPart {
   const insert = db.prepare(
     `INSERT INTO audit ("at", kind, subject, session, source, detail) VALUES (?, ?, ?, ?, ?, ?)`,
   );
@@ -106,11 +99,11 @@ export function auditTable(db: Connection): AuditTable {
       recent: async (limit) =>
         await db.read(() => newest.all(limit).map((row) => ({ ...row }) as unknown as AuditEvent)),
     },
-    prune: (nowMs) => void trim.run(nowMs - AUDIT_KEPT_MS),
+    prune: (nowMs) => void trim.run(nowMs - AUDIT_RETENTION_MS),
   };
 }
 
-export function markerTable(db: Connection): MarkerStore {
+export function createMarkerStore(db: SqliteConnection): MarkerStore {
   const find = db.prepare("SELECT value FROM markers WHERE name = ?");
   const insert = db.prepare("INSERT INTO markers VALUES (?, ?) ON CONFLICT DO NOTHING");
   const update = db.prepare("UPDATE markers SET value = ? WHERE name = ? AND value = ?");

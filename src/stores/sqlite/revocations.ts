@@ -1,10 +1,10 @@
 import type { LogPosition, Revocation, RevocationEntry } from "../../core/revocation.ts";
-import type { RevocationFeed, RevocationTail } from "../contracts.ts";
-import { PRUNE_SLACK_MS } from "../retention.ts";
+import type { RevocationFeed, RevocationTail } from "../store.ts";
+import { EXPIRED_RETENTION_MS } from "../retention.ts";
 import { nextEntry, RevocationListeners, tailAfter } from "../revocation-log.ts";
-import type { Connection } from "./connection.ts";
+import type { SqliteConnection } from "./connection.ts";
 
-export interface Row {
+export interface RevocationRow {
   seq: number;
   chain: string;
   at: number;
@@ -15,7 +15,7 @@ export interface Row {
   until: number;
 }
 
-export interface RevocationTable {
+export interface RevocationPart {
   readonly feed: RevocationFeed;
   /** Within a command: appends, and tells the listeners once that is durable. */
   readonly append: (revocation: Revocation, nowMs: number) => RevocationEntry;
@@ -23,9 +23,9 @@ export interface RevocationTable {
   readonly prune: (nowMs: number) => void;
 }
 
-export function revocationTable(db: Connection): RevocationTable {
+export function createRevocationPart(db: SqliteConnection): RevocationPart {
   const listeners = new RevocationListeners();
-  const name = db.prepare("SELECT epoch FROM log");
+  const selectEpoch = db.prepare("SELECT epoch FROM log");
   const newest = db.prepare("SELECT seq, chain FROM revocations ORDER BY seq DESC LIMIT 1");
   const from = db.prepare("SELECT * FROM revocations WHERE seq >= ? ORDER BY seq");
   const inForce = db.prepare(
@@ -38,39 +38,44 @@ export function revocationTable(db: Connection): RevocationTable {
   );
   // Changes with each commit of another connection, never with ours: an idle poll reads nothing else.
   const dataVersion = db.prepare("PRAGMA data_version");
-  let seen: { readonly version: unknown; readonly end: LogPosition } | null = null;
+  let lastRead: { readonly version: unknown; readonly end: LogPosition } | null = null;
 
   function after(position: LogPosition): RevocationTail {
     const version = dataVersion.get()?.["data_version"];
-    if (seen?.version === version && samePosition(seen?.end, position)) return { status: "ok", entries: [] };
-    const { epoch } = name.get() as { epoch: string };
-    const tail = tailAfter(position, epoch, (from.all(position.seq) as unknown as Row[]).map(toEntry));
+    if (lastRead?.version === version && samePosition(lastRead?.end, position))
+      return { status: "ok", entries: [] };
+    const { epoch } = selectEpoch.get() as { epoch: string };
+    const tail = tailAfter(
+      position,
+      epoch,
+      (from.all(position.seq) as unknown as RevocationRow[]).map(toEntry),
+    );
     if (tail.status === "ok") {
       const last = tail.entries.at(-1) ?? position;
-      seen = { version, end: { epoch, seq: last.seq, chain: last.chain } };
+      lastRead = { version, end: { epoch, seq: last.seq, chain: last.chain } };
     }
     return tail;
   }
 
   return {
     append(revocation, nowMs) {
-      const last = newest.get() as unknown as Pick<Row, "seq" | "chain"> | undefined;
+      const last = newest.get() as unknown as Pick<RevocationRow, "seq" | "chain"> | undefined;
       const entry = nextEntry(last ?? null, nowMs, revocation);
       const { issuer, kind, id, until } = revocation;
       const before = revocation.kind === "subject" ? revocation.before : null;
       insert.run(entry.seq, entry.chain, nowMs, issuer, kind, id, before, until);
       db.afterCommit(() => {
-        seen = null;
+        lastRead = null;
         listeners.publish([entry]);
       });
       return entry;
     },
-    prune: (nowMs) => void trim.run(nowMs - PRUNE_SLACK_MS),
+    prune: (nowMs) => void trim.run(nowMs - EXPIRED_RETENTION_MS),
     feed: {
       snapshot: async () =>
         await db.read((nowMs) => {
-          const entries = (inForce.all(nowMs) as unknown as Row[]).map(toEntry);
-          const { epoch } = name.get() as { epoch: string };
+          const entries = (inForce.all(nowMs) as unknown as RevocationRow[]).map(toEntry);
+          const { epoch } = selectEpoch.get() as { epoch: string };
           const { seq, chain } = entries.at(-1) ?? { seq: 0, chain: "" };
           return {
             position: { epoch, seq, chain },
@@ -87,7 +92,7 @@ function samePosition(a: LogPosition | undefined, b: LogPosition): boolean {
   return a?.seq === b.seq && a.chain === b.chain && a.epoch === b.epoch;
 }
 
-export function toEntry({ seq, chain, at, issuer, kind, id, before, until }: Row): RevocationEntry {
+export function toEntry({ seq, chain, at, issuer, kind, id, before, until }: RevocationRow): RevocationEntry {
   const scope = { id, issuer, until };
   const revocation: Revocation =
     kind === "subject" ? { kind, before: before ?? 0, ...scope } : { kind, ...scope };

@@ -60,11 +60,11 @@ export function checkFile(db: DatabaseSync, description: string): void {
     const versions = `has schema ${version}, this version knows up to ${MIGRATIONS.length}`;
     throw new HoldfastError("store_newer", `${description} was written by a newer version: it ${versions}`);
   }
-  const said = db.prepare("PRAGMA quick_check(1)").get()?.["quick_check"];
-  if (said !== "ok")
+  const result = db.prepare("PRAGMA quick_check(1)").get()?.["quick_check"];
+  if (result !== "ok")
     throw new HoldfastError(
       "store_corrupt",
-      `${description} is damaged (${String(said)}): restore a back-up`,
+      `${description} is damaged (${String(result)}): restore a back-up`,
     );
 }
 

@@ -1,13 +1,13 @@
 import { HoldfastError } from "../../core/errors.ts";
 import type { Revocation, RevocationEntry } from "../../core/revocation.ts";
-import type { EndReason, SessionRecord, SessionStore } from "../contracts.ts";
-import { PRUNE_SLACK_MS } from "../retention.ts";
-import { decideRotation, endedSession, isLive, startSession, type Cutoff } from "../rotation.ts";
-import type { Connection } from "./connection.ts";
-import type { RevocationTable } from "./revocations.ts";
+import type { EndReason, SessionRecord, SessionStore } from "../store.ts";
+import { EXPIRED_RETENTION_MS } from "../retention.ts";
+import { decideRotation, endSession, isLive, startSession, type Cutoff } from "../refresh-rotation.ts";
+import type { SqliteConnection } from "./connection.ts";
+import type { RevocationPart } from "./revocations.ts";
 
-const FIXED = ["id", "subject", "authAt", "absoluteExpiresAt", "facts", "mac"] as const;
-const CHANGING = [
+const FIXED_COLUMNS = ["id", "subject", "authAt", "absoluteExpiresAt", "facts", "mac"] as const;
+const MUTABLE_COLUMNS = [
   "generation",
   "currentDigest",
   "previousDigest",
@@ -24,25 +24,27 @@ const CHANGING = [
 ] as const;
 
 /** In the order of the table. */
-const COLUMNS = [...FIXED, ...CHANGING] as const;
+const COLUMNS = [...FIXED_COLUMNS, ...MUTABLE_COLUMNS] as const;
 
 /** How many sessions are looked at in one command: pruning never blocks the others for long. */
 const PRUNE_STEP = 1000;
 
-export interface SessionTable {
+export interface SessionPart {
   readonly store: SessionStore;
   /** Within a command. A subject's revocation also is its cut-off and ends its sessions. */
   readonly append: (revocation: Revocation, nowMs: number) => RevocationEntry;
   readonly prune: () => Promise<void>;
 }
 
-export function sessionTable(db: Connection, revocations: RevocationTable): SessionTable {
+export function createSessionPart(db: SqliteConnection, revocations: RevocationPart): SessionPart {
   const byId = db.prepare("SELECT * FROM sessions WHERE id = ?");
   const bySubject = db.prepare("SELECT * FROM sessions WHERE subject = ? ORDER BY authAt DESC, id");
   const insert = db.prepare(
     `INSERT INTO sessions VALUES (${COLUMNS.map(() => "?").join(", ")}) ON CONFLICT (id) DO NOTHING`,
   );
-  const update = db.prepare(`UPDATE sessions SET ${CHANGING.map((c) => `${c} = ?`).join(", ")} WHERE id = ?`);
+  const update = db.prepare(
+    `UPDATE sessions SET ${MUTABLE_COLUMNS.map((c) => `${c} = ?`).join(", ")} WHERE id = ?`,
+  );
   const cutoffOf = db.prepare(`SELECT "at", "before" FROM cutoffs WHERE subject = ?`);
   const putCutoff = db.prepare(
     `INSERT INTO cutoffs VALUES (?, ?, ?, ?) ON CONFLICT (subject) DO UPDATE SET
@@ -58,11 +60,12 @@ export function sessionTable(db: Connection, revocations: RevocationTable): Sess
   );
   const removeCutoffs = db.prepare(`DELETE FROM cutoffs WHERE "until" <= ?`);
 
-  const find = (id: string) => toRecord(byId.get(id));
-  const findAll = (subject: string) => bySubject.all(subject).map((row) => toRecord(row) as SessionRecord);
+  const find = (id: string) => toSessionRecord(byId.get(id));
+  const findAll = (subject: string) =>
+    bySubject.all(subject).map((row) => toSessionRecord(row) as SessionRecord);
   const cutoff = (subject: string) => (cutoffOf.get(subject) as unknown as Cutoff | undefined) ?? null;
   const save = (session: SessionRecord) =>
-    update.run(...CHANGING.map((c) => toValue(session[c])), session.id);
+    update.run(...MUTABLE_COLUMNS.map((c) => toSqlValue(session[c])), session.id);
 
   function cutOff(revocation: Revocation & { kind: "subject" }, reason: EndReason, nowMs: number) {
     const subject = revocation.id;
@@ -73,7 +76,7 @@ export function sessionTable(db: Connection, revocations: RevocationTable): Sess
     const before = Math.max(revocation.before, Math.ceil(nowMs / 1000), newest);
     putCutoff.run(subject, Math.max(nowMs, last.at), before, revocation.until);
     for (const session of sessions) {
-      if (session.endedAt === null) save(endedSession(session, reason, nowMs));
+      if (session.endedAt === null) save(endSession(session, reason, nowMs));
     }
     const entry = revocations.append({ ...revocation, before }, nowMs);
     return { entry, live: sessions.filter((session) => isLive(session, nowMs)).length };
@@ -91,7 +94,7 @@ export function sessionTable(db: Connection, revocations: RevocationTable): Sess
         await db.write((nowMs) => {
           const record = startSession(session, nowMs, cutoff(session.subject));
           if (record === null) return { status: "superseded" };
-          const { changes } = insert.run(...COLUMNS.map((c) => toValue(record[c])));
+          const { changes } = insert.run(...COLUMNS.map((c) => toSqlValue(record[c])));
           if (changes === 0) throw new HoldfastError("invalid_option", "session.id is taken already");
           return { status: "created", session: record };
         }),
@@ -111,7 +114,7 @@ export function sessionTable(db: Connection, revocations: RevocationTable): Sess
         await db.write((nowMs) => {
           append(revocation, nowMs);
           const record = find(id);
-          if (record?.endedAt === null) save(endedSession(record, reason, nowMs));
+          if (record?.endedAt === null) save(endSession(record, reason, nowMs));
         }),
       endAll: async (subject, reason, { issuer, until }) =>
         await db.write((nowMs) => {
@@ -123,22 +126,22 @@ export function sessionTable(db: Connection, revocations: RevocationTable): Sess
         next = await db.write((nowMs) => {
           const { last } = stepEnd.get(from, PRUNE_STEP) as { last: number | null };
           if (last === null) return null;
-          removeOld.run(from, last, nowMs - PRUNE_SLACK_MS);
+          removeOld.run(from, last, nowMs - EXPIRED_RETENTION_MS);
           unseal.run(from, last, nowMs);
           return last;
         });
       }
-      await db.write((nowMs) => removeCutoffs.run(nowMs - PRUNE_SLACK_MS));
+      await db.write((nowMs) => removeCutoffs.run(nowMs - EXPIRED_RETENTION_MS));
     },
   };
 }
 
-function toValue(value: string | number | boolean | null): string | number | null {
+function toSqlValue(value: string | number | boolean | null): string | number | null {
   return typeof value === "boolean" ? Number(value) : value;
 }
 
 /** Column by column, which is half the price of spreading what SQLite returns. */
-export function toRecord(row: Record<string, unknown> | undefined): SessionRecord | null {
+export function toSessionRecord(row: Record<string, unknown> | undefined): SessionRecord | null {
   if (row === undefined) return null;
   const record: Record<string, unknown> = {};
   for (const column of COLUMNS) record[column] = row[column];

@@ -1,26 +1,26 @@
-import type { Store } from "../contracts.ts";
-import type { Connection } from "./connection.ts";
-import { auditTable, keyTable, markerTable, userTable } from "./records.ts";
-import { revocationTable } from "./revocations.ts";
-import { sessionTable } from "./sessions.ts";
+import type { Store } from "../store.ts";
+import type { SqliteConnection } from "./connection.ts";
+import { createAuditPart, createKeyStore, createMarkerStore, createUserStore } from "./records.ts";
+import { createRevocationPart } from "./revocations.ts";
+import { createSessionPart } from "./sessions.ts";
 
 /** All parts of the store on one connection. */
-export function storeOn(db: Connection, description: string): Store {
-  const revocations = revocationTable(db);
-  const sessions = sessionTable(db, revocations);
-  const audit = auditTable(db);
+export function assembleStore(db: SqliteConnection, description: string): Store {
+  const revocations = createRevocationPart(db);
+  const sessions = createSessionPart(db, revocations);
+  const audit = createAuditPart(db);
   const alive = db.prepare("SELECT count(*) FROM sqlite_schema");
   return {
     description,
-    users: userTable(db),
+    users: createUserStore(db),
     sessions: sessions.store,
-    keys: keyTable(db),
+    keys: createKeyStore(db),
     revocations: {
       ...revocations.feed,
       append: async (revocation) => await db.write((nowMs) => sessions.append(revocation, nowMs)),
     },
     audit: audit.store,
-    markers: markerTable(db),
+    markers: createMarkerStore(db),
     now: async () =>
       await db.read((nowMs) => {
         alive.get();

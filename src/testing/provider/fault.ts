@@ -1,4 +1,4 @@
-import { invalidOption, onlyKnown, wholeNumber } from "../../core/options.ts";
+import { invalidOption, rejectUnknownOptions, readWholeNumber } from "../../core/options.ts";
 
 const endpoints = ["discovery", "metadata", "jwks", "introspection", "validate"] as const;
 
@@ -45,21 +45,21 @@ export interface Fault {
   times?: number;
 }
 
-interface Active {
+interface ActiveFault {
   readonly fault: Fault;
-  left: number;
-  readonly lifted: PromiseWithResolvers<void>;
+  remaining: number;
+  readonly cleared: PromiseWithResolvers<void>;
 }
 
 /** A fault that strikes one request. */
-export interface Strike extends Fault {
+export interface FaultHit extends Fault {
   /** Resolves when the fault is lifted. */
-  readonly lifted: Promise<void>;
+  readonly cleared: Promise<void>;
 }
 
 /** The faults that are on, one an endpoint. */
 export class Faults {
-  readonly #active = new Map<Endpoint, Active>();
+  readonly #active = new Map<Endpoint, ActiveFault>();
   readonly #random: () => number;
 
   constructor(random: () => number) {
@@ -69,31 +69,31 @@ export class Faults {
   /** In place of the endpoint's earlier one. Throws `invalid_option`. */
   set(where: Endpoint | "all", fault: Fault): void {
     checkFault(fault);
-    for (const endpoint of named(where)) {
-      this.lift(endpoint);
+    for (const endpoint of endpointsOf(where)) {
+      this.clear(endpoint);
       const left = fault.times ?? Infinity;
-      this.#active.set(endpoint, { fault: { ...fault }, left, lifted: Promise.withResolvers() });
+      this.#active.set(endpoint, { fault: { ...fault }, remaining: left, cleared: Promise.withResolvers() });
     }
   }
 
-  lift(where: Endpoint | "all"): void {
-    for (const endpoint of named(where)) {
-      this.#active.get(endpoint)?.lifted.resolve();
+  clear(where: Endpoint | "all"): void {
+    for (const endpoint of endpointsOf(where)) {
+      this.#active.get(endpoint)?.cleared.resolve();
       this.#active.delete(endpoint);
     }
   }
 
   /** What strikes the endpoint's next request. */
-  next(endpoint: Endpoint): Strike | undefined {
+  takeHit(endpoint: Endpoint): FaultHit | undefined {
     const active = this.#active.get(endpoint);
-    if (active === undefined || active.left === 0) return undefined;
+    if (active === undefined || active.remaining === 0) return undefined;
     if (this.#random() >= (active.fault.probability ?? 1)) return undefined;
-    active.left--;
-    return { ...active.fault, lifted: active.lifted.promise };
+    active.remaining--;
+    return { ...active.fault, cleared: active.cleared.promise };
   }
 }
 
-function named(where: Endpoint | "all"): readonly Endpoint[] {
+function endpointsOf(where: Endpoint | "all"): readonly Endpoint[] {
   if (where === "all") return endpoints;
   if (!endpoints.includes(where)) throw invalidOption("endpoint", `all, ${endpoints.join(", ")}`, where);
   return [where];
@@ -112,11 +112,11 @@ const known = Object.keys({
 } satisfies Record<keyof Fault, 0>);
 
 function checkFault(fault: Fault): void {
-  onlyKnown("fault", fault, known);
+  rejectUnknownOptions("fault", fault, known);
   const { status, answer, latencyMs, probability = 1, times } = fault;
-  wholeNumber("fault: status", status, { default: 200, min: 200, max: 599 });
-  if (typeof latencyMs !== "function") wholeNumber("fault: latencyMs", latencyMs, { default: 0, min: 0 });
-  wholeNumber("fault: times", times, { default: 1, min: 1 });
+  readWholeNumber("fault: status", status, { default: 200, min: 200, max: 599 });
+  if (typeof latencyMs !== "function") readWholeNumber("fault: latencyMs", latencyMs, { default: 0, min: 0 });
+  readWholeNumber("fault: times", times, { default: 1, min: 1 });
   if (answer !== undefined && !faultyAnswers.includes(answer)) {
     throw invalidOption("fault: answer", faultyAnswers.join(", "), answer);
   }

@@ -5,10 +5,10 @@ import { checkTime } from "../../jwt/claims.ts";
 import { importJwkSet, type VerificationKey } from "../../jwt/jwk-set.ts";
 import { parseToken } from "../../jwt/parse.ts";
 import type { Jwk } from "../../jwt/sign.ts";
-import { verifySignature } from "../../jwt/verify.ts";
+import { verifySignature } from "../../jwt/signature.ts";
 import { createMint, type Mint, type MintOptions } from "../mint.ts";
 
-interface Key {
+interface ProviderKey {
   readonly mint: Mint;
   readonly kid: string;
   readonly verification: readonly VerificationKey[];
@@ -16,7 +16,7 @@ interface Key {
 }
 
 /** What the provider knows of a token. */
-export type Known =
+export type TokenStatus =
   | { readonly active: true; readonly claims: Readonly<JwtClaims> }
   | { readonly active: false; readonly reason: string };
 
@@ -24,7 +24,7 @@ export type Known =
 export class ProviderTokens {
   readonly #options: MintOptions;
   readonly #clock: Clock;
-  readonly #keys: Key[] = [];
+  readonly #keys: ProviderKey[] = [];
   readonly #opaque = new Map<string, Readonly<JwtClaims>>();
   readonly #revoked = new Set<string>();
   #signing = 0;
@@ -34,8 +34,8 @@ export class ProviderTokens {
     this.#clock = options.clock;
   }
 
-  get signing(): Key {
-    return this.#keys[this.#signing] as Key;
+  get signing(): ProviderKey {
+    return this.#keys[this.#signing] as ProviderKey;
   }
 
   published(): { keys: Jwk[] } {
@@ -64,7 +64,7 @@ export class ProviderTokens {
     return key !== undefined;
   }
 
-  opaque(claims: Readonly<Record<string, unknown>>): string {
+  createOpaque(claims: Readonly<Record<string, unknown>>): string {
     const token = `opaque_${randomBytes(24).toString("base64url")}`;
     const iat = Math.floor(this.#clock.now() / 1000);
     const exp = iat + Math.ceil((this.#options.lifetimeMs ?? 600_000) / 1000);
@@ -79,7 +79,7 @@ export class ProviderTokens {
     this.#revoked.add(typeof claims?.jti === "string" ? claims.jti : id);
   }
 
-  find(token: string, issuer: string): Known {
+  statusOf(token: string, issuer: string): TokenStatus {
     const claims = this.#claimsOf(token);
     if (claims?.iss !== issuer) return { active: false, reason: "unknown_token" };
     const names = [token, claims.jti, claims.sid, claims.sub];

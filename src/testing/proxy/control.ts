@@ -1,5 +1,5 @@
 import type { Clock } from "../../core/clock.ts";
-import { invalidOption, onlyKnown, wholeNumber } from "../../core/options.ts";
+import { invalidOption, rejectUnknownOptions, readWholeNumber } from "../../core/options.ts";
 
 /**
  * What a fault proxy does to its connections.
@@ -19,7 +19,7 @@ export type ProxyMode =
   | { readonly kind: "flap"; readonly upMs: number; readonly downMs: number };
 
 /** What is done right now: a flapping proxy does one thing or the other. */
-export type Doing = Exclude<ProxyMode, { kind: "flap" }>;
+export type ActiveMode = Exclude<ProxyMode, { kind: "flap" }>;
 
 const members: Readonly<Record<ProxyMode["kind"], readonly string[]>> = {
   pass: [],
@@ -35,19 +35,19 @@ const members: Readonly<Record<ProxyMode["kind"], readonly string[]>> = {
 function checkMode(mode: ProxyMode): void {
   const kinds = Object.keys(members);
   if (!kinds.includes(mode?.kind)) throw invalidOption("mode: kind", kinds.join(", "), mode?.kind);
-  onlyKnown("mode", mode, ["kind", ...members[mode.kind]]);
+  rejectUnknownOptions("mode", mode, ["kind", ...members[mode.kind]]);
   for (const member of members[mode.kind]) {
     const value = (mode as Readonly<Record<string, unknown>>)[member] ?? null;
-    wholeNumber(`mode: ${member}`, value, { default: 0, min: member === "bytes" ? 0 : 1 });
+    readWholeNumber(`mode: ${member}`, value, { default: 0, min: member === "bytes" ? 0 : 1 });
   }
 }
 
 /** The switch that all connections look at. */
-export class Control {
+export class ProxyControl {
   readonly #clock: Clock;
-  readonly #waiting = new Set<() => void>();
+  readonly #waiters = new Set<() => void>();
   readonly #onChange: () => void;
-  #doing: Doing = { kind: "pass" };
+  #mode: ActiveMode = { kind: "pass" };
   #stopFlapping = () => {};
 
   constructor(clock: Clock, onChange: () => void) {
@@ -55,8 +55,8 @@ export class Control {
     this.#onChange = onChange;
   }
 
-  get doing(): Doing {
-    return this.#doing;
+  get mode(): ActiveMode {
+    return this.#mode;
   }
 
   /** Throws `invalid_option`. */
@@ -64,27 +64,27 @@ export class Control {
     checkMode(mode);
     this.#stopFlapping();
     if (mode.kind === "flap") this.#flap({ ...mode }, true);
-    else this.#do({ ...mode });
+    else this.#activate({ ...mode });
   }
 
   /** Resolves after `ms`, never for `Infinity`, or as soon as something else is to be done. */
   async wait(ms: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const cancel = ms === Infinity ? () => {} : this.#clock.after(ms, resolve);
-    this.#waiting.add(resolve);
+    this.#waiters.add(resolve);
     await promise;
-    this.#waiting.delete(resolve);
+    this.#waiters.delete(resolve);
     cancel();
   }
 
   #flap(mode: Extract<ProxyMode, { kind: "flap" }>, up: boolean): void {
-    this.#do({ kind: up ? "pass" : "refuse" });
+    this.#activate({ kind: up ? "pass" : "refuse" });
     this.#stopFlapping = this.#clock.after(up ? mode.upMs : mode.downMs, () => this.#flap(mode, !up));
   }
 
-  #do(doing: Doing): void {
-    this.#doing = doing;
+  #activate(doing: ActiveMode): void {
+    this.#mode = doing;
     this.#onChange();
-    for (const go of this.#waiting) go();
+    for (const go of this.#waiters) go();
   }
 }

@@ -1,13 +1,13 @@
 import type { Socket } from "node:net";
 import type { Clock } from "../../core/clock.ts";
-import type { Control, Doing } from "./control.ts";
+import type { ProxyControl, ActiveMode } from "./control.ts";
 import { reset } from "./reset.ts";
 
 /** What is held at most before the sender has to wait. */
 const HELD_BYTES = 1_048_576;
 const DRIP_MS = 1_000;
 
-interface Plan {
+interface ForwardPlan {
   /** So many bytes go through. */
   readonly pass: number;
   /** Then it waits and plans again; without end for `Infinity`, unless the mode changes. */
@@ -20,44 +20,44 @@ interface Plan {
 export class Pump {
   readonly #source: Socket;
   readonly #sink: Socket;
-  readonly #control: Control;
+  readonly #control: ProxyControl;
   readonly #clock: Clock;
   /** A request is held in a black hole, else it passes: only answers are tampered with. */
-  readonly #answers: boolean;
+  readonly #isResponse: boolean;
   /** Everything so far has been carried. */
-  #carried: Promise<void> = Promise.resolve();
+  #forwarded: Promise<void> = Promise.resolve();
   /** It cut the connection: nothing follows, whatever it still holds. */
-  #over = false;
+  #isCut = false;
   #heldBytes = 0;
   /** What went through under `#countedUnder`. */
-  #counted = 0;
-  #countedUnder: Doing | undefined;
+  #countedBytes = 0;
+  #countedMode: ActiveMode | undefined;
 
-  constructor(source: Socket, sink: Socket, control: Control, clock: Clock, answers: boolean) {
+  constructor(source: Socket, sink: Socket, control: ProxyControl, clock: Clock, answers: boolean) {
     this.#source = source;
     this.#sink = sink;
     this.#control = control;
     this.#clock = clock;
-    this.#answers = answers;
+    this.#isResponse = answers;
   }
 
   start(): void {
     const nothing = Buffer.alloc(0);
-    this.#source.on("data", (bytes) => this.#take(bytes, () => {}));
-    this.#source.once("end", () => this.#take(nothing, () => this.#sink.end()));
+    this.#source.on("data", (bytes) => this.#receive(bytes, () => {}));
+    this.#source.once("end", () => this.#receive(nothing, () => this.#sink.end()));
     this.#source.once("close", (failed) => {
-      if (failed) this.#take(nothing, () => reset(this.#sink));
+      if (failed) this.#receive(nothing, () => reset(this.#sink));
     });
     // "close" tells of it.
     this.#source.on("error", () => {});
   }
 
-  #take(bytes: Buffer, afterwards: () => void): void {
-    this.#hold(bytes.length);
-    this.#carried = this.#carry(this.#carried, bytes, this.#clock.monotonic(), afterwards);
+  #receive(bytes: Buffer, afterwards: () => void): void {
+    this.#addHeldBytes(bytes.length);
+    this.#forwarded = this.#forward(this.#forwarded, bytes, this.#clock.monotonic(), afterwards);
   }
 
-  async #carry(
+  async #forward(
     earlier: Promise<void>,
     bytes: Buffer,
     arrivedAt: number,
@@ -65,7 +65,7 @@ export class Pump {
   ): Promise<void> {
     await earlier;
     let left = bytes;
-    while (!this.#over && !this.#sink.destroyed) {
+    while (!this.#isCut && !this.#sink.destroyed) {
       const { pass, waitMs, cut } = this.#plan(left.length, arrivedAt);
       if (pass > 0) await this.#write(left.subarray(0, pass));
       left = left.subarray(pass);
@@ -73,38 +73,38 @@ export class Pump {
       else if (waitMs === undefined) break;
       else await this.#control.wait(waitMs);
     }
-    if (!this.#over) afterwards();
+    if (!this.#isCut) afterwards();
   }
 
   #cut(how: "close" | "reset"): void {
-    this.#over = true;
+    this.#isCut = true;
     if (how === "close") this.#sink.destroySoon();
     else reset(this.#sink);
     this.#source.destroy();
   }
 
-  #plan(length: number, arrivedAt: number): Plan {
-    const { doing } = this.#control;
-    if (doing !== this.#countedUnder) this.#counted = 0;
-    this.#countedUnder = doing;
-    if (doing.kind === "black-hole") return { pass: 0, waitMs: Infinity };
-    if (!this.#answers || length === 0) return { pass: length };
-    if (doing.kind === "slow-loris") return { pass: 1, waitMs: DRIP_MS };
-    if (doing.kind === "reset") return { pass: length >> 1, cut: "reset" };
-    if (doing.kind === "truncate" && this.#counted + length >= doing.bytes) {
-      return { pass: doing.bytes - this.#counted, cut: "close" };
+  #plan(length: number, arrivedAt: number): ForwardPlan {
+    const { mode } = this.#control;
+    if (mode !== this.#countedMode) this.#countedBytes = 0;
+    this.#countedMode = mode;
+    if (mode.kind === "black-hole") return { pass: 0, waitMs: Infinity };
+    if (!this.#isResponse || length === 0) return { pass: length };
+    if (mode.kind === "slow-loris") return { pass: 1, waitMs: DRIP_MS };
+    if (mode.kind === "reset") return { pass: length >> 1, cut: "reset" };
+    if (mode.kind === "truncate" && this.#countedBytes + length >= mode.bytes) {
+      return { pass: mode.bytes - this.#countedBytes, cut: "close" };
     }
-    const lateMs = doing.kind === "latency" ? arrivedAt + doing.ms - this.#clock.monotonic() : 0;
+    const lateMs = mode.kind === "latency" ? arrivedAt + mode.ms - this.#clock.monotonic() : 0;
     return lateMs > 0 ? { pass: 0, waitMs: lateMs } : { pass: length };
   }
 
   async #write(bytes: Buffer): Promise<void> {
     await new Promise<void>((resolve) => this.#sink.write(bytes, () => resolve()));
-    this.#counted += bytes.length;
-    this.#hold(-bytes.length);
+    this.#countedBytes += bytes.length;
+    this.#addHeldBytes(-bytes.length);
   }
 
-  #hold(bytes: number): void {
+  #addHeldBytes(bytes: number): void {
     this.#heldBytes += bytes;
     if (this.#heldBytes > HELD_BYTES) this.#source.pause();
     else this.#source.resume();

@@ -1,20 +1,28 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import { answer, arrived, heard, saying, transports, world, type Told } from "./world.ts";
+import {
+  connectOutcome,
+  settle,
+  nextEvent,
+  echoEvents,
+  transports,
+  setUp,
+  type ConnectErrorData,
+} from "./fixture.ts";
 
 for (const transport of transports) {
   const wanted = { transports: [transport] };
 
   test(`${transport}: fault 48: a client is told before its token ends, and a refresh in band keeps it`, async (t) => {
-    const here = await world(t);
+    const here = await setUp(t);
     const { client, provider, clock, connections } = here;
-    const said = saying(here, {});
+    const said = echoEvents(here, {});
     const alice = client({ token: provider.token() }, wanted);
-    await answer(alice);
-    const expiring = heard(alice, "auth.expiring");
+    await connectOutcome(alice);
+    const expiring = nextEvent(alice, "auth.expiring");
     await clock.advance(541_000);
     assert.deepEqual(await expiring, { expires_in: 60 });
-    const ok = heard(alice, "auth.ok");
+    const ok = nextEvent(alice, "auth.ok");
     const outcome: unknown = await alice.emitWithAck("auth.token", provider.token({ scope: "chat" }));
     assert.deepEqual(outcome, { type: "auth.ok", expires_in: 600, scope: "chat", degraded: null });
     assert.deepEqual(await ok, { expires_in: 600, scope: "chat", degraded: null });
@@ -25,30 +33,30 @@ for (const transport of transports) {
   });
 
   test(`${transport}: fault 48: without one it is closed with 4401, and comes back with another token when it was told to`, async (t) => {
-    const here = await world(t);
+    const here = await setUp(t);
     const { client, provider, clock } = here;
-    saying(here, {});
+    echoEvents(here, {});
     const auth = { token: provider.token() };
     const alice = client(auth, wanted);
-    await answer(alice);
-    const closed = heard<Told>(alice, "auth.closed");
-    const gone = heard(alice, "disconnect");
+    await connectOutcome(alice);
+    const closed = nextEvent<ConnectErrorData>(alice, "auth.closed");
+    const gone = nextEvent(alice, "disconnect");
     await clock.advance(606_000);
     assert.deepEqual(await closed, { error: "token_expired", code: 4401, retry_after: 0.5 });
     assert.equal(await gone, "io server disconnect");
     auth.token = provider.token();
-    assert.equal(await answer(alice.connect()), null);
+    assert.equal(await connectOutcome(alice.connect()), null);
   });
 
   test(`${transport}: law 3: who is revoked goes, and nobody else`, async (t) => {
-    const here = await world(t);
+    const here = await setUp(t);
     const { client, provider, clock, revoke, connections } = here;
-    saying(here, {});
+    echoEvents(here, {});
     const [alice, bob] = ["alice", "bob"].map((sub) => client({ token: provider.token({ sub }) }, wanted));
     assert.ok(alice !== undefined && bob !== undefined);
-    await Promise.all([answer(alice), answer(bob)]);
-    const closed = heard<Told>(bob, "auth.closed");
-    const gone = heard(bob, "disconnect");
+    await Promise.all([connectOutcome(alice), connectOutcome(bob)]);
+    const closed = nextEvent<ConnectErrorData>(bob, "auth.closed");
+    const gone = nextEvent(bob, "disconnect");
     await revoke("bob");
     await clock.advance(300); // The log is asked every 250 ms.
     assert.deepEqual(await closed, { error: "token_revoked", code: 4503 });
@@ -59,17 +67,17 @@ for (const transport of transports) {
 }
 
 test("law 3: who is revoked goes, although the application throws when it sees what goes out", async (t) => {
-  const here = await world(t);
+  const here = await setUp(t);
   const { io, client, provider, clock, revoke } = here;
-  saying(here, {});
+  echoEvents(here, {});
   io.on("connection", (socket) =>
     socket.onAnyOutgoing((event) => {
       if (event === "auth.closed") throw new Error("of the application");
     }),
   );
   const bob = client({ token: provider.token({ sub: "bob" }) });
-  await answer(bob);
-  const gone = heard(bob, "disconnect");
+  await connectOutcome(bob);
+  const gone = nextEvent(bob, "disconnect");
   await revoke("bob");
   await clock.advance(300);
   assert.equal(io.sockets.sockets.size, 0);
@@ -77,9 +85,9 @@ test("law 3: who is revoked goes, although the application throws when it sees w
 });
 
 test("law 2: after its end nothing of a client is heard, before anybody has looked", async (t) => {
-  const here = await world(t);
+  const here = await setUp(t);
   const { io, client, provider, clock } = here;
-  const said = saying(here, {});
+  const said = echoEvents(here, {});
   io.on("connection", (socket) => {
     socket.onAny((event) => said.push(event));
     socket.emit("question", (reply: unknown) => said.push(reply));
@@ -87,8 +95,8 @@ test("law 2: after its end nothing of a client is heard, before anybody has look
   await clock.advance(500); // Connections are looked at every second, beginning now; tokens end between.
   const alice = client({ token: provider.token() });
   const asked = new Promise<(reply: unknown) => void>((resolve) => alice.once("question", resolve));
-  const closed = heard<Told>(alice, "auth.closed");
-  const gone = heard(alice, "disconnect");
+  const closed = nextEvent<ConnectErrorData>(alice, "auth.closed");
+  const gone = nextEvent(alice, "disconnect");
   const reply = await asked;
   await clock.advance(604_750);
   said.length = 0;
@@ -100,13 +108,13 @@ test("law 2: after its end nothing of a client is heard, before anybody has look
 });
 
 test("law 5: no listener for whatever a client says hears its token", async (t) => {
-  const here = await world(t);
+  const here = await setUp(t);
   const { io, client, provider } = here;
-  saying(here, {});
+  echoEvents(here, {});
   const all: unknown[][] = [];
   io.on("connection", (socket) => socket.onAny((...heardHere) => all.push(heardHere)));
   const alice = client({ token: provider.token() });
-  await answer(alice);
+  await connectOutcome(alice);
   await alice.emitWithAck("auth.token", provider.token());
   await alice.emitWithAck("say", "hello");
   assert.deepEqual(
@@ -117,12 +125,12 @@ test("law 5: no listener for whatever a client says hears its token", async (t) 
 
 /** A client whose token is about to end, while the authority says nothing about the next. */
 async function atItsEnd(t: TestContext) {
-  const here = await world(t, { asks: true, connections: { recheckMs: 86_400_000 } });
+  const here = await setUp(t, { hasAuthority: true, connections: { recheckMs: 86_400_000 } });
   const { client, provider, clock } = here;
-  const said = saying(here, { degraded: "deny" });
+  const said = echoEvents(here, { degraded: "deny" });
   await clock.advance(500); // As above.
   const alice = client({ token: provider.token() });
-  await answer(alice);
+  await connectOutcome(alice);
   await clock.advance(604_250);
   provider.fault("introspection", { hang: true });
   return { here, alice, said };
@@ -133,11 +141,11 @@ test("what arrives after the end, while another token is checked, waits and come
   const { provider, clock } = here;
   const outcome = alice.emitWithAck("auth.token", provider.token());
   alice.emit("say", 1);
-  await arrived(alice);
+  await settle(alice);
   assert.deepEqual(said, [1]);
   await clock.advance(500);
   for (const what of [2, { three: Buffer.from("3") }, 4]) alice.emit("say", what);
-  await arrived(alice);
+  await settle(alice);
   assert.deepEqual(said, [1]);
   provider.restore();
   assert.equal(((await outcome) as { type: string }).type, "auth.ok");
@@ -149,13 +157,13 @@ test("what waits for a token is bounded by what is in it, however deep", async (
   const { here, alice, said } = await atItsEnd(t);
   const { provider, clock } = here;
   alice.emit("auth.token", provider.token());
-  await arrived(alice);
+  await settle(alice);
   await clock.advance(500);
   alice.io.engine.write(`2["say",${"[".repeat(9_000)}${"]".repeat(9_000)}]`); // No client's encoder goes so deep.
   alice.emit("say", { ["key".repeat(10_000)]: "value".repeat(10_000) });
-  await arrived(alice);
+  await settle(alice);
   assert.equal(alice.connected, true);
-  const closed = heard<Told>(alice, "auth.closed");
+  const closed = nextEvent<ConnectErrorData>(alice, "auth.closed");
   alice.emit("say", [Buffer.alloc(150_000)]);
   alice.emit("say", "one more");
   assert.deepEqual(await closed, { error: "too_many", code: 4429, retry_after: 5 });
@@ -163,12 +171,12 @@ test("what waits for a token is bounded by what is in it, however deep", async (
 });
 
 test("fault 50: each token's acknowledgement says what became of it", async (t) => {
-  const here = await world(t, { asks: true });
+  const here = await setUp(t, { hasAuthority: true });
   const { client, provider } = here;
-  saying(here, { scopes: ["chat"], degraded: "deny" });
+  echoEvents(here, { scopes: ["chat"], degraded: "deny" });
   const token = (claims = {}) => provider.token({ sub: "alice", scope: "chat", ...claims });
   const alice = client({ token: token() });
-  await answer(alice);
+  await connectOutcome(alice);
   provider.fault("introspection", { hang: true });
   const first = alice.emitWithAck("auth.token", token());
   const second: unknown = await alice.emitWithAck("auth.token", token());
@@ -182,34 +190,34 @@ test("fault 50: each token's acknowledgement says what became of it", async (t) 
 });
 
 test("fault 50: with another's token, or one of fewer scopes than are needed, a client goes", async (t) => {
-  const here = await world(t);
+  const here = await setUp(t);
   const { client, provider } = here;
-  saying(here, { scopes: ["chat"] });
-  const wrong: [claims: object, told: Told][] = [
+  echoEvents(here, { scopes: ["chat"] });
+  const wrong: [claims: object, told: ConnectErrorData][] = [
     [{ sub: "bob" }, { error: "other_subject", code: 4504 }],
     [{ scope: "read" }, { error: "insufficient_scope", code: 4502 }],
   ];
   for (const [claims, told] of wrong) {
     const alice = client({ token: provider.token({ sub: "alice", scope: "chat" }) });
-    await answer(alice);
-    const closed = heard<Told>(alice, "auth.closed");
+    await connectOutcome(alice);
+    const closed = nextEvent<ConnectErrorData>(alice, "auth.closed");
     alice.emit("auth.token", provider.token({ sub: "alice", scope: "chat", ...claims }));
     assert.deepEqual(await closed, told);
   }
 });
 
 test("fault 48: what its authority says no to after its end has expired, and was not revoked", async (t) => {
-  const here = await world(t, { asks: true, connections: { recheckMs: 1000 } });
+  const here = await setUp(t, { hasAuthority: true, connections: { recheckMs: 1000 } });
   const { client, provider, clock, guard } = here;
-  saying(here, {});
+  echoEvents(here, {});
   const token = provider.token();
   const alice = client({ token });
-  await answer(alice);
-  const closed = heard<Told>(alice, "auth.closed");
+  await connectOutcome(alice);
+  const closed = nextEvent<ConnectErrorData>(alice, "auth.closed");
   await clock.advance(602_000);
   assert.deepEqual(await closed, { error: "token_expired", code: 4401, retry_after: 0.5 });
   assert.deepEqual(await guard.validate(token), { status: "invalid", reason: "expired" });
-  assert.deepEqual(await answer(client({ token })), {
+  assert.deepEqual(await connectOutcome(client({ token })), {
     error: "token_expired",
     code: 4401,
     retry_after: 0.5,
@@ -217,14 +225,14 @@ test("fault 48: what its authority says no to after its end has expired, and was
 });
 
 test("fault 51: who was let in without the authority goes when that is back and says no", async (t) => {
-  const here = await world(t, { asks: true });
+  const here = await setUp(t, { hasAuthority: true });
   const { client, provider, clock } = here;
-  saying(here, {});
+  echoEvents(here, {});
   provider.fault("introspection", { status: 500 });
   const bob = client({ token: provider.token({ sub: "bob" }) });
-  const ok = await heard<{ degraded: string }>(bob, "auth.ok");
+  const ok = await nextEvent<{ degraded: string }>(bob, "auth.ok");
   assert.equal(ok.degraded, "authority_unavailable");
-  const closed = heard<Told>(bob, "auth.closed");
+  const closed = nextEvent<ConnectErrorData>(bob, "auth.closed");
   provider.revoke("bob");
   provider.restore();
   await clock.advance(60_000);
@@ -234,16 +242,18 @@ test("fault 51: who was let in without the authority goes when that is back and 
 test("fault 54: clients that are sent away together are told to come back at different times", async (t) => {
   let turn = 0;
   const random = () => (turn++ % 10) / 10;
-  const here = await world(t, { connections: { random } });
+  const here = await setUp(t, { connections: { random } });
   const { client, provider, connections, clock } = here;
-  saying(here, {});
+  echoEvents(here, {});
   const auth = { token: provider.token() };
   const clients = Array.from({ length: 5 }, () => client(auth));
-  const closed = Promise.all(clients.map(async (one) => await heard<Told>(one, "auth.closed")));
-  await Promise.all(clients.map(answer));
+  const closed = Promise.all(
+    clients.map(async (one) => await nextEvent<ConnectErrorData>(one, "auth.closed")),
+  );
+  await Promise.all(clients.map(connectOutcome));
   await Promise.all([connections.drain({ overMs: 0 }), clock.advance(1000)]);
   const told = await closed;
   assert.deepEqual(new Set(told.map(({ code }) => code)), new Set([4453]));
   assert.equal(new Set(told.map(({ retry_after }) => retry_after)).size, 5);
-  assert.equal((await answer(client(auth)))?.code, 4453);
+  assert.equal((await connectOutcome(client(auth)))?.code, 4453);
 });

@@ -2,25 +2,25 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { protect } from "../../../src/adapters/socket-io.ts";
-import { answer, heard, world, type Told } from "./world.ts";
+import { connectOutcome, nextEvent, setUp, type ConnectErrorData } from "./fixture.ts";
 
 test("each namespace of a transport has a token of its own, and closing one leaves the others", async (t) => {
-  const { io, client, connections, provider, clock, revoke } = await world(t);
+  const { io, client, connections, provider, clock, revoke } = await setUp(t);
   protect(connections, {}, io);
   protect(connections, { scopes: ["admin"] }, io.of("/admin"));
   const root = client({ token: provider.token({ sub: "alice" }) });
-  await answer(root);
+  await connectOutcome(root);
   const auth = { token: provider.token({ sub: "alice" }) };
   const admin = root.io.socket("/admin", { auth });
-  assert.equal((await answer(admin))?.code, 4502);
+  assert.equal((await connectOutcome(admin))?.code, 4502);
   auth.token = provider.token({ sub: "root", scope: "admin" });
-  assert.equal(await answer(admin.connect()), null);
+  assert.equal(await connectOutcome(admin.connect()), null);
   const open = root.io.socket("/open");
-  assert.equal(await answer(open), null);
+  assert.equal(await connectOutcome(open), null);
   assert.equal(connections.status().open, 2);
 
-  const closed = heard<Told>(admin, "auth.closed");
-  const gone = heard(admin, "disconnect");
+  const closed = nextEvent<ConnectErrorData>(admin, "auth.closed");
+  const gone = nextEvent(admin, "disconnect");
   await revoke("root");
   await clock.advance(300);
   assert.equal((await closed).code, 4503);
@@ -30,10 +30,10 @@ test("each namespace of a transport has a token of its own, and closing one leav
 });
 
 test("a transport that nobody uses any more is closed", async (t) => {
-  const { io, client, connections, provider, clock, revoke } = await world(t);
+  const { io, client, connections, provider, clock, revoke } = await setUp(t);
   protect(connections, {}, io);
   const alice = client({ token: provider.token({ sub: "alice" }) });
-  await answer(alice);
+  await connectOutcome(alice);
   assert.equal(io.engine.clientsCount, 1);
   Reflect.set(alice.io, "_destroy", () => {}); // A client that would keep it.
   await revoke("alice");
@@ -50,13 +50,13 @@ const leavings: [title: string, inApplication: (socket: { removeAllListeners(): 
 ];
 for (const [title, inApplication] of leavings) {
   test(title, async (t) => {
-    const { io, client, connections, provider } = await world(t);
+    const { io, client, connections, provider } = await setUp(t);
     protect(connections, {}, io);
     io.on("connection", inApplication);
     const alice = client({ token: provider.token() });
-    await answer(alice);
+    await connectOutcome(alice);
     const open = alice.io.socket("/open");
-    await answer(open);
+    await connectOutcome(open);
     alice.disconnect();
     await open.emitWithAck("ping");
     assert.equal(connections.status().open, 0);
@@ -64,7 +64,7 @@ for (const [title, inApplication] of leavings) {
 }
 
 test("a pattern that has made namespaces before it is protected is refused: these would be open", async (t) => {
-  const { io, connections } = await world(t);
+  const { io, connections } = await setUp(t);
   const rooms = io.of(/^\/room-\d+$/);
   io.of("/room-1");
   const message = /pattern without namespaces/;
@@ -72,11 +72,11 @@ test("a pattern that has made namespaces before it is protected is refused: thes
 });
 
 test("namespaces made on demand are protected as their pattern is", async (t) => {
-  const { io, client, connections, provider } = await world(t);
+  const { io, client, connections, provider } = await setUp(t);
   protect(connections, { scopes: ["chat"] }, io.of(/^\/room-\d+$/));
-  assert.equal((await answer(client({}, {}, "/room-1")))?.code, 4408);
+  assert.equal((await connectOutcome(client({}, {}, "/room-1")))?.code, 4408);
   const alice = client({ token: provider.token({ scope: "chat" }) }, {}, "/room-2");
-  assert.equal(await answer(alice), null);
+  assert.equal(await connectOutcome(alice), null);
   const outcome = (await alice.emitWithAck("auth.token", provider.token({ scope: "chat" }))) as object;
   assert.equal("type" in outcome && outcome.type, "auth.ok");
 });

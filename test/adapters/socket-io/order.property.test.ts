@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { answer, arrived, saying, world } from "./world.ts";
+import { connectOutcome, settle, echoEvents, setUp } from "./fixture.ts";
 
 /** What happens, in order, to a client whose tokens live 10 s and whose authority takes its time. */
 const step = fc.oneof(
@@ -18,15 +18,15 @@ const step = fc.oneof(
 test("law 2, fault 48: whatever comes between, what is heard is in order, without a gap, and whole while the client stays", async (t) => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 30 }), async (steps) => {
-      const here = await world(t, { asks: true, lifetimeMs: 10_000 });
+      const here = await setUp(t, { hasAuthority: true, lifetimeMs: 10_000 });
       const { client, provider, clock, connections } = here;
-      const heardThere = saying(here, { degraded: "deny" });
+      const heardThere = echoEvents(here, { degraded: "deny" });
       const alice = client({ token: provider.token({ sub: "alice" }) });
       let endsAt = clock.now() + 16_000; // With 5 s for clocks that differ, and a second cut off.
       alice.on("auth.ok", ({ expires_in }: { expires_in: number }) => {
         endsAt = clock.now() + expires_in * 1000 + 6_000;
       });
-      await answer(alice);
+      await connectOutcome(alice);
       let said = 0;
       for (const one of steps) {
         const before = heardThere.length;
@@ -37,11 +37,11 @@ test("law 2, fault 48: whatever comes between, what is heard is in order, withou
         if (one.do === "hang") provider.fault("introspection", { hang: true });
         if (one.do === "answer") provider.restore();
         if (one.do === "pass") await clock.advance(one.ms);
-        await arrived(alice);
+        await settle(alice);
         if (isOver && one.do === "say") assert.equal(heardThere.length, before);
       }
       provider.restore();
-      await arrived(alice);
+      await settle(alice);
       const all = Array.from({ length: said }, (_, i) => i);
       assert.deepEqual(heardThere, all.slice(0, heardThere.length));
       if (connections.status().open === 1) assert.deepEqual(heardThere, all);

@@ -12,7 +12,7 @@ export interface Offer {
   options?: ClientOptions;
 }
 
-export interface Refused {
+export interface RefusedHandshake {
   readonly status: number | undefined;
   readonly headers: IncomingMessage["headers"];
   readonly body: string;
@@ -94,7 +94,7 @@ export class Client {
 }
 
 /** Tries to connect. */
-export async function dial(port: number, offer: Offer = {}): Promise<Client | Refused> {
+export async function dial(port: number, offer: Offer = {}): Promise<Client | RefusedHandshake> {
   const { path = "/chat", headers = {}, protocols = [], options } = offer;
   const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, protocols, { headers, ...options });
   let upgraded: IncomingMessage["headers"] = {};
@@ -119,11 +119,11 @@ export async function connect(port: number, offer: Offer = {}): Promise<Client> 
 
 export const bearer = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` });
 
-export const carrying = (token: string): string =>
+export const tokenSubprotocol = (token: string): string =>
   `base64url.bearer.authorization.k8s.io.${Buffer.from(token).toString("base64url")}`;
 
 /** Sends a handshake, and `more` right behind it; nobody reads the answer but the test. */
-export async function shakeHands(
+export async function sendHandshake(
   port: number,
   headers: Record<string, string>,
   more: Buffer = Buffer.alloc(0),

@@ -6,12 +6,12 @@ import { fastify } from "fastify";
 import type { WebSocket } from "ws";
 import { holdfastWebSocket } from "../../../src/adapters/fastify-websocket.ts";
 import type { ProtectOptions } from "../../../src/adapters/ws.ts";
-import type { Connections } from "../../../src/guard/connections.ts";
+import type { Connections } from "../../../src/connections/index.ts";
 import { bearer, connect } from "./client.ts";
-import { websocketContract } from "./contract.ts";
+import { websocketContract } from "./handshake-contract.ts";
 import { faultContract } from "./fault-contract.ts";
-import { liveContract } from "./live-contract.ts";
-import { place, type Library, type Peer } from "./place.ts";
+import { liveContract } from "./connection-contract.ts";
+import { setUp, type Library, type Peer } from "./fixture.ts";
 
 const serverOptions = {
   perMessageDeflate: { threshold: 0 },
@@ -64,7 +64,7 @@ liveContract(library);
 faultContract(library);
 
 async function plain(t: TestContext) {
-  const at = await place(t);
+  const at = await setUp(t);
   const app = fastify();
   t.after(async () => await app.close());
   await app.register(websocket);
@@ -105,7 +105,7 @@ test("on Fastify a route can be tried without a network", async (t) => {
 });
 
 test("on Fastify what a handler throws, now or later, goes to the plugin's error handler", async (t) => {
-  const at = await place(t);
+  const at = await setUp(t);
   const app = fastify();
   t.after(async () => await app.close());
   const thrown: string[] = [];

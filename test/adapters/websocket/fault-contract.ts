@@ -3,14 +3,14 @@ import { describe, test, type TestContext } from "node:test";
 import { constants, deflateRawSync } from "node:zlib";
 import fc from "fast-check";
 import type { ProtectOptions } from "../../../src/adapters/ws.ts";
-import { bearer, connect, shakeHands, type Client } from "./client.ts";
-import { echo, place, type Library, type Peer, type Place } from "./place.ts";
+import { bearer, connect, sendHandshake, type Client } from "./client.ts";
+import { echo, setUp, type Library, type Peer, type Fixture } from "./fixture.ts";
 
 const firstMessage: ProtectOptions = { tokenFrom: { firstMessage: true } };
 
 /** What `protect` promises whatever the authority, the network and the clients do, on every WebSocket library. */
 export function faultContract(library: Library): void {
-  const serve = async (t: TestContext, at: Place, options: ProtectOptions = {}, application = echo) =>
+  const serve = async (t: TestContext, at: Fixture, options: ProtectOptions = {}, application = echo) =>
     await library.serve(t, at.connections, options, application);
 
   describe(`protect on ${library.name}: while a token is being checked`, () => {
@@ -30,7 +30,7 @@ export function faultContract(library: Library): void {
       });
       await fc.assert(
         fc.asyncProperty(scenario, async ({ steps, latencies, usesFirstMessage, ageMs }) => {
-          const at = await place(t, { asks: true, guard: { degraded: "deny", clockToleranceMs: 0 } });
+          const at = await setUp(t, { hasAuthority: true, guard: { degraded: "deny", clockToleranceMs: 0 } });
           const peers: Peer[] = [];
           const atServer: (string | Buffer)[] = [];
           const { port } = await serve(t, at, firstMessage, {
@@ -74,7 +74,7 @@ export function faultContract(library: Library): void {
 
   describe(`protect on ${library.name}: clients that do no good`, () => {
     test("law 6: what waits for a token is bounded by its length, not by what came over the wire", async (t) => {
-      const at = await place(t, { asks: true });
+      const at = await setUp(t, { hasAuthority: true });
       const { port } = await serve(t, at, firstMessage);
       const client = await connect(port);
       at.provider.fault("introspection", { hang: true });
@@ -90,7 +90,7 @@ export function faultContract(library: Library): void {
     });
 
     test("fault 52: who says nothing, or only half of something, is closed at the deadline", async (t) => {
-      const at = await place(t, { firstTokenMs: 5_000 });
+      const at = await setUp(t, { firstTokenMs: 5_000 });
       const { port } = await serve(t, at, firstMessage, { opened: () => assert.fail("reached") });
       const silent = await connect(port);
       const slow = await connect(port);
@@ -104,7 +104,7 @@ export function faultContract(library: Library): void {
     });
 
     test("fault 52: a connection that breaks, at whatever stage, leaves nothing behind", async (t) => {
-      const at = await place(t, { asks: true });
+      const at = await setUp(t, { hasAuthority: true });
       const { port } = await serve(t, at, firstMessage);
       const token = at.provider.token();
       const gone = async () => {
@@ -113,7 +113,7 @@ export function faultContract(library: Library): void {
       // While its token is checked, before the upgrade.
       at.provider.fault("introspection", { hang: true });
       for (const leave of ["end", "destroy", "resetAndDestroy"] as const) {
-        const socket = await shakeHands(port, bearer(token));
+        const socket = await sendHandshake(port, bearer(token));
         while (at.connections.status().pending === 0) await at.clock.advance(1);
         socket[leave]();
         await gone();

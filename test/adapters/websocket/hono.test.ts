@@ -12,12 +12,12 @@ import { Hono } from "hono";
 import { logger } from "hono/logger";
 import { WebSocketServer } from "ws";
 import { hideTokens, protect, type ProtectOptions } from "../../../src/adapters/hono-websocket.ts";
-import type { Connections } from "../../../src/guard/connections.ts";
-import { bearer, Client, connect, dial, shakeHands } from "./client.ts";
-import { websocketContract } from "./contract.ts";
+import type { Connections } from "../../../src/connections/index.ts";
+import { bearer, Client, connect, dial, sendHandshake } from "./client.ts";
+import { websocketContract } from "./handshake-contract.ts";
 import { faultContract } from "./fault-contract.ts";
-import { liveContract } from "./live-contract.ts";
-import { place, type Library, type Peer } from "./place.ts";
+import { liveContract } from "./connection-contract.ts";
+import { setUp, type Library, type Peer } from "./fixture.ts";
 
 const options = {
   noServer: true,
@@ -71,7 +71,7 @@ liveContract(library);
 faultContract(library);
 
 async function routed(t: TestContext, rules: ProtectOptions = {}) {
-  const at = await place(t);
+  const at = await setUp(t);
   const wss = new WebSocketServer({ noServer: true });
   const app = new Hono();
   const errors: string[] = [];
@@ -145,7 +145,7 @@ test("fault 52: on Hono who is refused and does not hang up is hung up on", asyn
   });
   app.route("/", routes);
   const port = await listen(t, app as unknown as Hono, wss);
-  const client = await shakeHands(port, bearer("nonsense"));
+  const client = await sendHandshake(port, bearer("nonsense"));
   client.allowHalfOpen = true;
   await once(client.resume(), "end");
   const [socket] = sockets as [Socket];

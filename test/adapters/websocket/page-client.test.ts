@@ -7,8 +7,8 @@ import { test, type TestContext } from "node:test";
 import { compileFunction } from "node:vm";
 import { WebSocketServer } from "ws";
 import { protect } from "../../../src/adapters/ws.ts";
-import { closeCodes } from "../../../src/guard/connections.ts";
-import { place } from "./place.ts";
+import { closeCodes } from "../../../src/connections/index.ts";
+import { setUp } from "./fixture.ts";
 
 type Connect = (
   url: string,
@@ -21,7 +21,7 @@ const [, source = ""] = /```js\n(export function connect.*?)```/s.exec(page) ?? 
 
 /** The client of the page, in Node's own WebSocket, with timers that a test runs. */
 async function connected(t: TestContext) {
-  const at = await place(t);
+  const at = await setUp(t);
   const server = createServer();
   const wss = new WebSocketServer({ noServer: true });
   const opened: string[] = [];

@@ -3,11 +3,11 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { WebSocketServer } from "ws";
 import { protect, type ProtectOptions } from "../../../src/adapters/ws.ts";
-import type { Connections } from "../../../src/guard/connections.ts";
-import { websocketContract } from "./contract.ts";
+import type { Connections } from "../../../src/connections/index.ts";
+import { websocketContract } from "./handshake-contract.ts";
 import { faultContract } from "./fault-contract.ts";
-import { liveContract } from "./live-contract.ts";
-import type { Library, Peer } from "./place.ts";
+import { liveContract } from "./connection-contract.ts";
+import type { Library, Peer } from "./fixture.ts";
 
 const makeServer = () =>
   new WebSocketServer({

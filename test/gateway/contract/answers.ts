@@ -2,20 +2,20 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
 import { WebSocket } from "ws";
-import { until } from "../../support/redis-servers.ts";
-import { identity, told, type Visit } from "./visit.ts";
+import { waitUntil } from "../../support/redis-servers.ts";
+import { identityHeaders, receivedHeader, type ProxyClient } from "./proxy-client.ts";
 
 /** What clients and application are told while all is well. */
-export function answers(visit: Visit): void {
-  const { get, bearer, reached, denied } = visit;
+export function answerTests(visit: ProxyClient): void {
+  const { get, bearer, receivedRequest, assertDenied } = visit;
 
   test("a good token passes, and the application is told whose it is", async () => {
     const response = await get("/orders/7?x=%2F..//;", bearer());
     assert.equal(response?.status, 200);
-    const seen = reached();
+    const seen = receivedRequest();
     assert.equal(seen.url, "/orders/7?x=%2F..//;");
     assert.deepEqual(
-      identity.map((header) => told(seen, header)),
+      identityHeaders.map((header) => receivedHeader(seen, header)),
       ["alice", "orders%3Aread a", "s1", "https%3A%2F%2Fid.example", ""],
     );
     assert.deepEqual(seen.headers["host"], ["api.example"]);
@@ -30,8 +30,8 @@ export function answers(visit: Visit): void {
     ];
     const response = await visit.send("POST /orders/7 HTTP/1.1", headers, body);
     assert.equal(response?.status, 200);
-    assert.equal(reached().body.length, body.length);
-    assert.equal(reached().method, "POST");
+    assert.equal(receivedRequest().body.length, body.length);
+    assert.equal(receivedRequest().method, "POST");
   });
 
   test("law 1: cookies that are too long for the gateway are none of its business", async () => {
@@ -44,7 +44,7 @@ export function answers(visit: Visit): void {
     const revoked = bearer({ jti: "revoked" });
     await visit.site.revoke("revoked");
     for (const header of ["X-Nothing: here", "Authorization: Bearer abc", bearer({ exp: 1 }), revoked]) {
-      await until(async () => (await get("/orders/7", header))?.status === 401, "401");
+      await waitUntil(async () => (await get("/orders/7", header))?.status === 401, "401");
       const response = await get("/orders/7", header);
       assert.equal(response?.status, 401);
       assert.match(
@@ -56,24 +56,24 @@ export function answers(visit: Visit): void {
 
   test("403 names the missing scope; what no rule matches is 403 too", async () => {
     const response = await get("/staff/rota", bearer());
-    denied(response, 403);
+    assertDenied(response, 403);
     assert.match(response?.headers.get("www-authenticate")?.[0] ?? "", /insufficient_scope.*staff/);
-    denied(await get("/elsewhere", bearer()), 403);
-    denied(await visit.send("DELETE /orders/7 HTTP/1.1", ["Host: api.example", bearer()]), 403);
+    assertDenied(await get("/elsewhere", bearer()), 403);
+    assertDenied(await visit.send("DELETE /orders/7 HTTP/1.1", ["Host: api.example", bearer()]), 403);
   });
 
   test("where nobody is asked for a token everybody passes, and is nobody", async () => {
-    const forged = identity.map((header) => `${header}: root`);
+    const forged = identityHeaders.map((header) => `${header}: root`);
     for (const header of [bearer(), bearer({ exp: 1 }), "X-Nothing: here"]) {
-      visit.site.application.seen.length = 0;
+      visit.site.application.requests.length = 0;
       assert.equal((await get("/open/page", header, ...forged))?.status, 200);
-      for (const each of identity) assert.equal(told(reached(), each), "", each);
+      for (const each of identityHeaders) assert.equal(receivedHeader(receivedRequest(), each), "", each);
     }
   });
 
   test("law 1: what could not be checked is 503 with Retry-After at the client, and no challenge", async () => {
     const response = await get("/orders/7", bearer({}, visit.site.unreachable));
-    denied(response, 503);
+    assertDenied(response, 503);
     assert.match(response?.headers.get("retry-after")?.join() ?? "", /^\d+$/);
     assert.equal(response?.headers.get("www-authenticate"), undefined);
   });
@@ -96,15 +96,15 @@ export function answers(visit: Visit): void {
       });
     const socket = open({ authorization: bearer().slice("Authorization: ".length) });
     await once(socket, "open");
-    assert.equal(told(reached(), "x-auth-subject"), "alice");
+    assert.equal(receivedHeader(receivedRequest(), "x-auth-subject"), "alice");
     socket.send("hello");
     const [echoed] = (await once(socket, "message")) as [Buffer];
     assert.equal(echoed.toString(), "hello");
     socket.close();
     await once(socket, "close");
-    visit.site.application.seen.length = 0;
+    visit.site.application.requests.length = 0;
     const [error] = (await once(open({}), "error")) as [Error];
     assert.match(error.message, /401/);
-    assert.deepEqual(visit.site.application.seen, []);
+    assert.deepEqual(visit.site.application.requests, []);
   });
 }

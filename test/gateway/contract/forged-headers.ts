@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { told, type Visit } from "./visit.ts";
+import { receivedHeader, type ProxyClient } from "./proxy-client.ts";
 
 /** Headers that a client can write. */
-export function forgedHeaders(visit: Visit): void {
-  const { get, bearer, reached, denied } = visit;
+export function forgedHeaderTests(visit: ProxyClient): void {
+  const { get, bearer, receivedRequest, assertDenied } = visit;
 
   const spellings = [
     "X-Auth-Subject",
@@ -19,8 +19,8 @@ export function forgedHeaders(visit: Visit): void {
   for (const spelling of spellings) {
     test(`fault 55: a client's own ${spelling} reaches nobody`, async () => {
       const response = await get("/orders/7", `${spelling}: root`, bearer(), `${spelling}: root`);
-      if (response?.status !== 200) return denied(response, 400);
-      assert.equal(told(reached(), "x-auth-subject"), "alice");
+      if (response?.status !== 200) return assertDenied(response, 400);
+      assert.equal(receivedHeader(receivedRequest(), "x-auth-subject"), "alice");
     });
   }
 
@@ -30,14 +30,14 @@ export function forgedHeaders(visit: Visit): void {
       "X-Auth-Subject, close",
       "close, Authorization",
     ]) {
-      visit.site.application.seen.length = 0;
+      visit.site.application.requests.length = 0;
       const headers = [`Connection: ${value}`, "X-Auth-Subject: root", bearer()];
       const response = await get("/orders/7", ...headers);
-      if (response?.status !== 200) denied(response, 400, 401);
+      if (response?.status !== 200) assertDenied(response, 400, 401);
       else {
-        assert.equal(told(reached(), "x-auth-subject"), "alice");
+        assert.equal(receivedHeader(receivedRequest(), "x-auth-subject"), "alice");
         // Nor by another proxy between this one and the application.
-        assert.doesNotMatch(told(reached(), "connection"), /auth/i);
+        assert.doesNotMatch(receivedHeader(receivedRequest(), "connection"), /auth/i);
       }
     }
   });
@@ -58,8 +58,8 @@ export function forgedHeaders(visit: Visit): void {
         "Connection: close, Upgrade, HTTP2-Settings",
         bearer(),
       );
-      if (visit.site.application.seen.length === 0) return denied(response, 400);
-      assert.match(told(reached(), "upgrade"), /^(?:websocket)?$/);
+      if (visit.site.application.requests.length === 0) return assertDenied(response, 400);
+      assert.match(receivedHeader(receivedRequest(), "upgrade"), /^(?:websocket)?$/);
     });
   }
 
@@ -91,7 +91,7 @@ export function forgedHeaders(visit: Visit): void {
   for (const [what, headers] of elsewhere) {
     test(`fault 55: a client's ${what} does not make its request another`, async () => {
       const twice = [...headers, ...headers.filter((line) => !line.startsWith("Connection"))];
-      denied(
+      assertDenied(
         await visit.send("POST /staff/rota HTTP/1.1", [
           "Host: api.example",
           bearer(),
@@ -101,8 +101,8 @@ export function forgedHeaders(visit: Visit): void {
         ...(visit.ca === undefined ? [403] : [400, 403]), // HTTP/2 has no Connection.
       );
       const response = await get("/orders/7", bearer(), ...twice);
-      if (response?.status !== 200) return denied(response, 400, 401, 403);
-      const { headers: seen } = reached();
+      if (response?.status !== 200) return assertDenied(response, 400, 401, 403);
+      const { headers: seen } = receivedRequest();
       for (const lost of [
         "x-original-uri",
         "x-original-url",

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { sendLines, sendRaw } from "../raw-client.ts";
-import { told, type Visit } from "./visit.ts";
+import { receivedHeader, type ProxyClient } from "./proxy-client.ts";
 
 /** What only HTTP/1.1 has words for: upgrades, and where a request ends. */
-export function http1Requests(visit: Visit): void {
-  const { bearer, reached } = visit;
+export function http1Tests(visit: ProxyClient): void {
+  const { bearer, receivedRequest } = visit;
 
   test("fault 55: a WebSocket handshake that names identity headers in Connection loses none", async () => {
     const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
@@ -22,7 +22,7 @@ export function http1Requests(visit: Visit): void {
       "\u0081\u0000",
     );
     assert.equal((await answer)?.status, 101);
-    assert.equal(told(reached(), "x-auth-subject"), "alice");
+    assert.equal(receivedHeader(receivedRequest(), "x-auth-subject"), "alice");
   });
 
   test("fault 55: a request hidden in another's body is not seen as one of its own", async () => {
@@ -50,10 +50,10 @@ export function http1Requests(visit: Visit): void {
         await sendRaw(visit.site.port, `${head.join("\r\n")}\r\n\r\n0\r\n\r\n${hidden}`);
       }
     }
-    assert.notEqual(visit.site.application.seen.length, 0);
-    for (const seen of visit.site.application.seen) {
+    assert.notEqual(visit.site.application.requests.length, 0);
+    for (const seen of visit.site.application.requests) {
       assert.equal(seen.url, "/orders/7");
-      assert.equal(told(seen, "x-auth-subject"), "alice");
+      assert.equal(receivedHeader(seen, "x-auth-subject"), "alice");
     }
   });
 
@@ -65,9 +65,9 @@ export function http1Requests(visit: Visit): void {
       request("/staff/rota", "X-Auth-Subject: root") +
       request("/open/page", "Connection: close");
     await sendRaw(visit.site.port, pipelined);
-    const seen = visit.site.application.seen.map(({ url, ...rest }) => [
+    const seen = visit.site.application.requests.map(({ url, ...rest }) => [
       url,
-      told({ url, ...rest }, "x-auth-subject"),
+      receivedHeader({ url, ...rest }, "x-auth-subject"),
     ]);
     assert.notEqual(seen.length, 0);
     assert.deepEqual(

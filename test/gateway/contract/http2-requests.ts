@@ -2,21 +2,21 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Field } from "../http2-client.ts";
 import { api, authority, get } from "./http2-fields.ts";
-import { told, type Visit } from "./visit.ts";
+import { receivedHeader, type ProxyClient } from "./proxy-client.ts";
 
 const open = authority("open.example");
 
 /** What only the header blocks of HTTP/2 can say. */
-export function http2Requests(visit: Visit): void {
-  const { reached, denied, sendHttp2, bearerField } = visit;
-  const seen = () => visit.site.application.seen;
+export function http2HeaderTests(visit: ProxyClient): void {
+  const { receivedRequest, assertDenied, sendHttp2, bearerField } = visit;
+  const seen = () => visit.site.application.requests;
   test("the application is told that its client came by TLS, and gets cookies in one header", async () => {
     const cookies: Field[] = ["a=1", "b=2"].map((cookie) => ["cookie", cookie]);
     const answer = await sendHttp2({ fields: get("/orders/7", api, bearerField(), ...cookies) });
     assert.equal(answer?.status, 200);
     assert.equal(answer.headers.get("alt-svc"), undefined, "HTTP/3 is offered");
-    assert.equal(told(reached(), "x-forwarded-proto"), "https");
-    assert.equal(told(reached(), "cookie"), "a=1; b=2");
+    assert.equal(receivedHeader(receivedRequest(), "x-forwarded-proto"), "https");
+    assert.equal(receivedHeader(receivedRequest(), "cookie"), "a=1; b=2");
   });
 
   // Everything may pass at open.example, and at api.example nothing here without a token.
@@ -58,11 +58,11 @@ export function http2Requests(visit: Visit): void {
   for (const [what, fields] of hosts) {
     test(`fault 55: ${what}: the host that was judged is the one that the application sees`, async () => {
       const answer = await sendHttp2({ fields: get("/staff/rota", ...fields) });
-      if (seen().length === 0) return denied(answer, 400, 401, 403);
-      const { url, headers } = reached();
+      if (seen().length === 0) return assertDenied(answer, 400, 401, 403);
+      const { url, headers } = receivedRequest();
       assert.equal(url, "/staff/rota");
       assert.match(headers["host"]?.join() ?? "", /^open\.example(?::8443)?$/i);
-      assert.equal(told(reached(), "x-auth-subject"), "");
+      assert.equal(receivedHeader(receivedRequest(), "x-auth-subject"), "");
     });
   }
 
@@ -80,15 +80,15 @@ export function http2Requests(visit: Visit): void {
   for (const path of [...paths, ...lines]) {
     test(`fault 55: the path ${JSON.stringify(path)} is refused, or escaped`, async () => {
       const answer = await sendHttp2({ fields: get(path, api) });
-      if (answer?.status !== 200) denied(answer, 400, 403);
-      else assert.match(reached().url, /^\/open\/(?:\w|%2[03])+$/);
+      if (answer?.status !== 200) assertDenied(answer, 400, 403);
+      else assert.match(receivedRequest().url, /^\/open\/(?:\w|%2[03])+$/);
     });
   }
 
   for (const method of ["", "get", "GET /staff/rota", "GET /staff/rota HTTP/1.1\r\nX:", "FOO"]) {
     test(`fault 55: the method ${JSON.stringify(method)} is refused`, async () => {
       const fields = get("/open/page", api).with(0, [":method", method]);
-      denied(await sendHttp2({ fields }), 400, 403);
+      assertDenied(await sendHttp2({ fields }), 400, 403);
     });
   }
 
@@ -114,9 +114,12 @@ export function http2Requests(visit: Visit): void {
   for (const [name, value] of smuggled) {
     test(`fault 55: ${JSON.stringify(`${name}: ${value}`)} makes nobody somebody else`, async () => {
       const answer = await sendHttp2({ fields: get("/orders/7", api, bearerField(), [name, value]) });
-      if (answer?.status !== 200) return denied(answer, 400);
-      assert.equal(told(reached(), "x-auth-subject"), "alice");
-      assert.equal(reached().headers["connection"]?.some((each) => /auth/i.test(each)) ?? false, false);
+      if (answer?.status !== 200) return assertDenied(answer, 400);
+      assert.equal(receivedHeader(receivedRequest(), "x-auth-subject"), "alice");
+      assert.equal(
+        receivedRequest().headers["connection"]?.some((each) => /auth/i.test(each)) ?? false,
+        false,
+      );
     });
   }
 }

@@ -3,21 +3,21 @@ import { once } from "node:events";
 import { test } from "node:test";
 import { connectHttp2, openHttp2, type Field } from "../http2-client.ts";
 import { api, authority, get } from "./http2-fields.ts";
-import { told, type Visit } from "./visit.ts";
+import { receivedHeader, type ProxyClient } from "./proxy-client.ts";
 
 const hidden = "GET /staff/rota HTTP/1.1\r\nHost: api.example\r\nX-Auth-Subject: root\r\n\r\n";
 
 /** What follows a header block of HTTP/2, and who shares the connection. The last of them ends the gateway. */
-export function http2Streams(visit: Visit): void {
-  const { reached, denied, sendHttp2, bearerField } = visit;
-  const seen = () => visit.site.application.seen;
+export function http2StreamTests(visit: ProxyClient): void {
+  const { receivedRequest, assertDenied, sendHttp2, bearerField } = visit;
+  const seen = () => visit.site.application.requests;
 
   test("fault 55: CONNECT as HTTP/2 has it is refused, and what follows it reaches nobody", async () => {
     for (const fields of [
       [authority("open.example")],
       [authority("open.example:443"), bearerField({ scope: "staff" })],
     ]) {
-      denied(await sendHttp2({ fields: [[":method", "CONNECT"], ...fields], body: hidden }), 400, 405);
+      assertDenied(await sendHttp2({ fields: [[":method", "CONNECT"], ...fields], body: hidden }), 400, 405);
     }
   });
 
@@ -33,8 +33,12 @@ export function http2Streams(visit: Visit): void {
         fields: get("/chat", api, bearerField(), ...upgrade, key),
         body: hidden,
       });
-      if (answer?.status !== 200) denied(answer, 400);
-      else assert.deepEqual([reached().url, told(reached(), "upgrade")], ["/chat", ""]);
+      if (answer?.status !== 200) assertDenied(answer, 400);
+      else
+        assert.deepEqual(
+          [receivedRequest().url, receivedHeader(receivedRequest(), "upgrade")],
+          ["/chat", ""],
+        );
     }
   });
 
@@ -69,7 +73,7 @@ export function http2Streams(visit: Visit): void {
       const { stream, status } = await ask(protocol, "/chat", bearerField());
       if (isOffered && protocol === "websocket") {
         assert.equal(status, 200);
-        assert.equal(told(reached(), "x-auth-subject"), "alice");
+        assert.equal(receivedHeader(receivedRequest(), "x-auth-subject"), "alice");
         stream.write("\u0081\u0085\0\0\0\0hello", "latin1");
         const [echoed] = (await once(stream, "data")) as [Buffer];
         assert.equal(echoed.toString("latin1"), "\u0081\u0005hello");
@@ -105,7 +109,7 @@ export function http2Streams(visit: Visit): void {
     }
     assert.notEqual(seen().length, 0);
     for (const request of seen()) {
-      assert.deepEqual([request.url, told(request, "x-auth-subject")], ["/orders/7", "alice"]);
+      assert.deepEqual([request.url, receivedHeader(request, "x-auth-subject")], ["/orders/7", "alice"]);
     }
   });
 
@@ -129,7 +133,7 @@ export function http2Streams(visit: Visit): void {
     // nginx ends the connection.
     assert.equal(seen().length > 0, visit.proxy !== "nginx");
     for (const request of seen()) {
-      assert.deepEqual([request.url, told(request, "x-auth-subject")], ["/orders/7", "alice"]);
+      assert.deepEqual([request.url, receivedHeader(request, "x-auth-subject")], ["/orders/7", "alice"]);
       assert.deepEqual(request.headers["host"], ["api.example"]);
     }
   });
@@ -156,7 +160,7 @@ export function http2Streams(visit: Visit): void {
     assert.equal(ours.length, 20);
     for (const request of ours) {
       const order = /^\/orders\/of\/(\d)$/.exec(request.url)?.[1];
-      assert.equal(told(request, "x-auth-subject"), order === undefined ? "" : `user${order}`);
+      assert.equal(receivedHeader(request, "x-auth-subject"), order === undefined ? "" : `user${order}`);
       assert.deepEqual(request.headers["host"], [order === undefined ? "open.example" : "api.example"]);
     }
   });

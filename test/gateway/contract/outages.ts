@@ -3,22 +3,22 @@ import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo, type Socket } from "node:net";
 import { test } from "node:test";
-import { temporaryData } from "../../server/temporary.ts";
+import { temporaryDataDir } from "../../server/temporary-settings.ts";
 import { login } from "../../support/auth-calls.ts";
 import { freePort } from "../../support/free-port.ts";
-import { until } from "../../support/redis-servers.ts";
+import { waitUntil } from "../../support/redis-servers.ts";
 import { startService } from "../../support/service-process.ts";
 import { policy } from "../guarded-site.ts";
 import { startProxy } from "../proxies.ts";
 import { sendLines } from "../raw-client.ts";
-import { identity, told, type Visit } from "./visit.ts";
+import { identityHeaders, receivedHeader, type ProxyClient } from "./proxy-client.ts";
 
 /** The gateway is not what it should be. */
-export function outages(visit: Visit): void {
-  const { bearer, reached, denied } = visit;
+export function outageTests(visit: ProxyClient): void {
+  const { bearer, receivedRequest, assertDenied } = visit;
 
   /** What a client is told when this answers in the gateway's place. */
-  const insteadOfGateway = async (answer: (socket: Socket) => void, ...headers: string[]) => {
+  const replaceGateway = async (answer: (socket: Socket) => void, ...headers: string[]) => {
     const sockets = new Set<Socket>();
     const server = createServer((socket) => {
       sockets.add(socket);
@@ -44,8 +44,8 @@ export function outages(visit: Visit): void {
   };
 
   test("fault 56: a gateway that is silent is given up, 503 with Retry-After", async () => {
-    const response = await insteadOfGateway(() => {});
-    denied(response, 503);
+    const response = await replaceGateway(() => {});
+    assertDenied(response, 503);
     assert.match(response?.headers.get("retry-after")?.join() ?? "", /^\d+$/);
   });
 
@@ -61,16 +61,16 @@ export function outages(visit: Visit): void {
   ];
   for (const answer of odd) {
     test(`fault 56: whoever answers ${JSON.stringify(answer)} in the gateway's place lets nothing pass`, async () => {
-      denied(await insteadOfGateway((socket) => socket.end(answer)), 503);
+      assertDenied(await replaceGateway((socket) => socket.end(answer)), 503);
     });
   }
 
   test("fault 56: whoever answers 200 in the gateway's place makes nobody somebody", async () => {
     const answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
-    const response = await insteadOfGateway((socket) => socket.end(answer), "X-Auth-Subject: root");
+    const response = await replaceGateway((socket) => socket.end(answer), "X-Auth-Subject: root");
     // nginx takes every 2xx for a yes.
-    if (visit.proxy !== "nginx") return denied(response, 503);
-    for (const header of identity) assert.equal(told(reached(), header), "", header);
+    if (visit.proxy !== "nginx") return assertDenied(response, 503);
+    for (const header of identityHeaders) assert.equal(receivedHeader(receivedRequest(), header), "", header);
   });
 
   test("fault 56: a gateway that nobody listens for is 503 with Retry-After, anonymous routes too", async () => {
@@ -78,7 +78,7 @@ export function outages(visit: Visit): void {
     try {
       for (const path of ["/orders/7", "/open/page"]) {
         const response = await sendLines(proxy.port, `GET ${path} HTTP/1.1`, ["Host: api.example", bearer()]);
-        denied(response, 503);
+        assertDenied(response, 503);
         assert.match(response?.headers.get("retry-after")?.join() ?? "", /^\d+$/);
       }
     } finally {
@@ -87,7 +87,7 @@ export function outages(visit: Visit): void {
   });
 
   test("fault 56: the service is killed under traffic: 503, and nobody passes who was not let in; then it is back", async (t) => {
-    const data = await temporaryData();
+    const data = await temporaryDataDir();
     await writeFile(`${data}.policy`, policy);
     const port = await freePort();
     const settings = {
@@ -116,11 +116,12 @@ export function outages(visit: Visit): void {
       }
     };
     const clients = Promise.all(Array.from({ length: 5 }, client));
-    await until(async () => visit.site.application.seen.length > 20, "traffic");
+    await waitUntil(async () => visit.site.application.requests.length > 20, "traffic");
     await service.stop("SIGKILL");
     await clients;
-    assert.equal(visit.site.application.seen.length, passed);
-    for (const seen of visit.site.application.seen) assert.notEqual(told(seen, "x-auth-subject"), "");
+    assert.equal(visit.site.application.requests.length, passed);
+    for (const seen of visit.site.application.requests)
+      assert.notEqual(receivedHeader(seen, "x-auth-subject"), "");
     service = await startService(data, settings);
     assert.equal((await chat())?.status, 200);
   });

@@ -1,28 +1,28 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { makeWorld, no, status } from "./world.ts";
+import { setUpAuthority, no, status } from "./fixture.ts";
 
 test("a yes comes with the members of the answer, frozen, and without `active`", async (t) => {
-  const world = makeWorld(t);
+  const setup = setUpAuthority(t);
   const claims = { sub: "alice", scope: "a b", exp: 1_893_500_000, act: { sub: "bob" } };
-  world.answer = () => Response.json({ active: true, ...claims });
-  const answer = await world.authority.ask("opaque-token-0123456789");
+  setup.answer = () => Response.json({ active: true, ...claims });
+  const answer = await setup.authority.ask("opaque-token-0123456789");
   assert.deepEqual(answer, { status: "yes", claims });
   assert.ok(
     answer.status === "yes" && Object.isFrozen(answer.claims) && Object.isFrozen(answer.claims["act"]),
   );
-  assert.equal(world.authority.failingMs(), null);
+  assert.equal(setup.authority.failingMs(), null);
 });
 
 test("fault 21: a definitive no is an answer, and for the breaker a success", async (t) => {
-  const world = makeWorld(t);
-  world.answer = no;
+  const setup = setUpAuthority(t);
+  setup.answer = no;
   for (let i = 0; i < 20; i++) {
-    assert.deepEqual(await world.askFor(200), { status: "no" });
+    assert.deepEqual(await setup.askAndAdvance(200), { status: "no" });
   }
-  const { breaker, failingMs, lastError } = world.authority.status();
+  const { breaker, failingMs, lastError } = setup.authority.status();
   assert.deepEqual([breaker, failingMs, lastError], ["closed", null, null]);
-  assert.deepEqual(world.events(), []);
+  assert.deepEqual(setup.events(), []);
 });
 
 const spoilt: [what: string, answer: () => Response][] = [
@@ -56,12 +56,12 @@ const spoilt: [what: string, answer: () => Response][] = [
 
 for (const [what, answer] of spoilt) {
   test(`fault 19: ${what} is no answer: unavailable, never valid, and the token is asked about again`, async (t) => {
-    const world = makeWorld(t);
-    world.answer = answer;
-    const outcome = await world.authority.ask("opaque-token-0123456789");
+    const setup = setUpAuthority(t);
+    setup.answer = answer;
+    const outcome = await setup.authority.ask("opaque-token-0123456789");
     assert.deepEqual(outcome, { status: "unavailable", cause: "authority_unavailable", retryAfterMs: 1000 });
-    assert.deepEqual(world.events(), ["authority_failed"]);
-    await world.authority.ask("opaque-token-0123456789");
-    assert.equal(world.asked.length, 2);
+    assert.deepEqual(setup.events(), ["authority_failed"]);
+    await setup.authority.ask("opaque-token-0123456789");
+    assert.equal(setup.asked.length, 2);
   });
 }

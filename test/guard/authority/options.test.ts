@@ -5,7 +5,7 @@ import { introspection } from "../../../src/guard/authority/introspection.ts";
 import type { AuthorityOptions } from "../../../src/guard/authority/settings.ts";
 import { tokenValidation } from "../../../src/guard/authority/token-validation.ts";
 import { FakeClock } from "../../../src/testing/index.ts";
-import { client, issuer, makeWorld, status, url } from "./world.ts";
+import { client, issuer, setUpAuthority, status, url } from "./fixture.ts";
 
 const wrong: [
   what: string,
@@ -37,7 +37,7 @@ const wrong: [
   ["no room", { maxBytes: 0.5 }, /maxBytes must be/],
   ["nobody at once", { maxConcurrent: 0 }, /maxConcurrent must be/],
   ["probes without pause", { probeMs: 10 }, /probeMs must be/],
-  ["a canary that is a token", { canary: "secret" }, /canary must be a function/],
+  ["a probeToken that is a token", { probeToken: "secret" }, /probeToken must be a function/],
   ["a header that is no text", { headers: { "x-tenant": 7 } }, /headers\["x-tenant"\] must be/],
   ["no fetch", { fetch: "fetch" }, /fetch must be a function/],
 ];
@@ -171,16 +171,16 @@ for (const [what, bearerToken] of [
   ["gives none", () => "s3cret s3cret"],
 ] as [string, () => string | Promise<string>][]) {
   test(`a bearer function that ${what} keeps the question from being asked: unavailable, and nothing is told of it`, async (t) => {
-    const world = makeWorld(t, { bearerToken }, {});
-    const outcome = await world.askFor(2000);
+    const setup = setUpAuthority(t, { bearerToken }, {});
+    const outcome = await setup.askAndAdvance(2000);
     assert.ok(outcome.status === "unavailable");
-    assert.deepEqual([world.asked.length, world.events()], [0, ["authority_failed"]]);
-    assert.ok(!JSON.stringify([outcome, world.messages, world.authority.status()]).includes("s3cret"));
+    assert.deepEqual([setup.asked.length, setup.events()], [0, ["authority_failed"]]);
+    assert.ok(!JSON.stringify([outcome, setup.messages, setup.authority.status()]).includes("s3cret"));
   });
 }
 
 test("law 5: no token, secret or word of an answer shows in outcomes, events or status", async (t) => {
-  const world = makeWorld(t);
+  const setup = setUpAuthority(t);
   const token = "opaque-token-0123456789";
   const answers = [
     () => status(401, { "www-authenticate": "secret-answer" }),
@@ -193,11 +193,11 @@ test("law 5: no token, secret or word of an answer shows in outcomes, events or 
   ];
   const said: unknown[] = [];
   for (const answer of answers) {
-    world.answer = answer;
-    said.push(await world.askFor(11_000, token), world.authority.status());
+    setup.answer = answer;
+    said.push(await setup.askAndAdvance(11_000, token), setup.authority.status());
   }
-  const text = JSON.stringify([said, world.messages]);
-  assert.ok(world.messages.length > 0);
+  const text = JSON.stringify([said, setup.messages]);
+  assert.ok(setup.messages.length > 0);
   for (const secret of ["secret-answer", token, client.clientSecret]) assert.ok(!text.includes(secret), text);
 });
 

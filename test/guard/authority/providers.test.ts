@@ -8,14 +8,14 @@ import { systemClock } from "../../../src/core/clock.ts";
 import type { Authority, AuthoritySource } from "../../../src/guard/authority/authority.ts";
 import { introspection } from "../../../src/guard/authority/introspection.ts";
 import { tokenValidation } from "../../../src/guard/authority/token-validation.ts";
-import { fixture, logIn, URL_OF_ISSUER } from "../../issuer/fixture.ts";
+import { createFixture, logIn, ISSUER_URL } from "../../issuer/fixture.ts";
 
 /*
  * Authorities as they are: node-oidc-provider over the network, and our own issuer in the same process.
  */
 
 function open(t: TestContext, source: AuthoritySource, clock = systemClock): Authority {
-  const authority = source.open({ guard: t.name, issuer: URL_OF_ISSUER, clock, random: Math.random });
+  const authority = source.open({ guard: t.name, issuer: ISSUER_URL, clock, random: Math.random });
   t.after(() => authority.close());
   return authority;
 }
@@ -96,7 +96,7 @@ for (const auth of ["basic", "post"] as const) {
 
 test("fault 20: node-oidc-provider takes no JWT at its introspection endpoint: that says nothing about the token", async (t) => {
   const { url, client } = await makeOidcProvider(t, "client_secret_basic");
-  const { access_token: jwt } = await logIn(fixture().issuer);
+  const { access_token: jwt } = await logIn(createFixture().issuer);
   const outcome = await open(t, introspection({ url, ...client })).ask(jwt);
   assert.ok(outcome.status === "unavailable");
   assert.equal(outcome.cause, "authority_misconfigured");
@@ -117,11 +117,11 @@ test("fault 20: node-oidc-provider refuses a wrong secret and a wrong path: our 
 });
 
 test("our own issuer answers on both endpoints, and no longer says yes when the session has ended", async (t) => {
-  const { issuer, clock } = fixture();
+  const { issuer, clock } = createFixture();
   const client = { clientId: "orders", clientSecret: "the secret of orders" };
   const call = async (url: string, init: RequestInit) => await issuer.fetch(new Request(url, init));
-  const validating = tokenValidation({ url: `${URL_OF_ISSUER}/auth/validate`, ...client, fetch: call });
-  const introspecting = introspection({ url: `${URL_OF_ISSUER}/oauth/introspect`, ...client, fetch: call });
+  const validating = tokenValidation({ url: `${ISSUER_URL}/auth/validate`, ...client, fetch: call });
+  const introspecting = introspection({ url: `${ISSUER_URL}/oauth/introspect`, ...client, fetch: call });
   const tokens = await logIn(issuer);
   for (const authority of [open(t, validating, clock), open(t, introspecting, clock)]) {
     authority.start();

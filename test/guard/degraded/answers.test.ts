@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AuthoritySource } from "../../../src/guard/authority/authority.ts";
 import { tokenValidation } from "../../../src/index.ts";
-import { letIn, makeWorld, minute, out, short } from "./world.ts";
+import { letIn, makeWorld, minute, out, short } from "./fixture.ts";
 
 for (const [about, answer] of [
   ["subject", { sub: "mallory" }],
@@ -139,7 +139,7 @@ for (const [what, ask] of [
       opaque: null,
       open: () => ({
         ask,
-        patienceMs: 80,
+        softTimeoutMs: 80,
         failingMs: () => null,
         status: () => ({ breaker: "closed" }),
         start: () => {},

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { createGuard, introspection, staticKeys } from "../../../src/index.ts";
 import { createFaultProxy, createProvider, seededRandom } from "../../../src/testing/index.ts";
-import { audience, letIn, makeWorld, out, short, within } from "./world.ts";
+import { audience, letIn, makeWorld, out, short, within } from "./fixture.ts";
 
 test("fault 25: the first call into a black hole: the verdict comes when the patience of 80 ms is over", async (t) => {
   const { guard, provider, clock } = await makeWorld(t);

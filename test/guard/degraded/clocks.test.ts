@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createGuard, staticKeys } from "../../../src/index.ts";
-import { audience, hour, letIn, makeWorld, minute, out, short } from "./world.ts";
+import { audience, hour, letIn, makeWorld, minute, out, short } from "./fixture.ts";
 
 test("fault 34: during an outage a jump ahead is 503 for what only one clock calls expired, and 401 once it is believed", async (t) => {
   const { guard, provider, clock, events } = await makeWorld(t, hour);

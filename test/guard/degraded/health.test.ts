@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { hour, letIn, makeWorld, out, short } from "./world.ts";
+import { hour, letIn, makeWorld, out, short } from "./fixture.ts";
 
 for (const [mode, whileOut] of [
   ["deny", "unavailable"],

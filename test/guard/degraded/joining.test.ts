@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { staticKeys } from "../../../src/index.ts";
-import { counting } from "../world.ts";
-import { letIn, makeWorld, short, within } from "./world.ts";
+import { counting } from "../fixture.ts";
+import { letIn, makeWorld, short, within } from "./fixture.ts";
 
 for (const mode of ["deny", "cached", "local"] as const) {
   test(`fault 32: under ${mode}, 5,000 callers with one cold token: one proof, one question, one abort fails one`, async (t) => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { hour, letIn, makeWorld, minute, out, short } from "./world.ts";
+import { hour, letIn, makeWorld, minute, out, short } from "./fixture.ts";
 
 const modes = ["deny", "cached", "local"] as const;
 
@@ -34,7 +34,7 @@ for (const mode of modes) {
       const verdict = await g.validate(token);
       assert.equal(short(verdict), allowed[mode][kind as keyof typeof tokens], kind);
       if (verdict.status === "valid") {
-        assert.equal(verdict.basis, kind === "proven" ? "proof" : "authority");
+        assert.equal(verdict.basis, kind === "proven" ? "verification" : "authority");
         assert.ok((verdict.degraded?.sinceMs ?? 0) >= 0);
       }
       if (verdict.status === "unavailable") assert.ok(verdict.retryAfterMs > 0);
@@ -119,7 +119,7 @@ test("law 9: an earlier yes is no yes once the authority answers again", async (
   await g.validate(token);
   await clock.advance(6 * minute);
   const verdict = await g.validate(token);
-  assert.ok(verdict.status === "valid" && verdict.from === "origin" && verdict.degraded === null);
+  assert.ok(verdict.status === "valid" && verdict.from === "verification" && verdict.degraded === null);
   assert.deepEqual(asked, [token, token]);
 });
 

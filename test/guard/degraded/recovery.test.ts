@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createGuard, introspection, jwks, staticKeys, type Guard } from "../../../src/index.ts";
 import { createProvider } from "../../../src/testing/index.ts";
-import { audience, letIn, makeWorld, minute, out, short, within } from "./world.ts";
+import { audience, letIn, makeWorld, minute, out, short, within } from "./fixture.ts";
 
 const authority = (guard: Guard, index = 0) => guard.status().issuers[index]?.authority;
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { memoryStore } from "../../../src/stores/memory.ts";
-import { hour, letIn, makeWorld, minute, out, short, within } from "./world.ts";
+import { hour, letIn, makeWorld, minute, out, short, within } from "./fixture.ts";
 
 /** The same signature, otherwise: r and n − s instead of s. */
 function twin(token: string): string {

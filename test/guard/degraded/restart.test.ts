@@ -6,7 +6,7 @@ import { test, type TestContext } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { fileSnapshots, jwks, type RevocationFeed } from "../../../src/index.ts";
 import { memoryStore } from "../../../src/stores/memory.ts";
-import { hour, letIn, makeWorld, minute, short } from "./world.ts";
+import { hour, letIn, makeWorld, minute, short } from "./fixture.ts";
 
 async function folder(t: TestContext): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), "holdfast-degraded-"));

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { discovered } from "../../../src/guard/keys/discovered.ts";
+import { discovered } from "../../../src/guard/keys/discovery.ts";
 import type { JwksOptions } from "../../../src/index.ts";
 import { createMint, FakeClock, type Mint } from "../../../src/testing/index.ts";
-import { audience } from "../world.ts";
-import { eavesdrop, fakeSnapshots, openRing, outcome } from "./ring.ts";
+import { audience } from "../fixture.ts";
+import { recordEvents, fakeSnapshots, openKeyring, verifyOutcome } from "./fixture.ts";
 
 const hour = 3_600_000;
 const issuer = "https://id.example/tenant";
@@ -14,13 +14,13 @@ const keys = "https://keys.example/set";
 
 type Answer = (signal: AbortSignal | null | undefined) => Response | Promise<Response>;
 
-interface Scene {
+interface Setup {
   readonly clock: FakeClock;
   readonly mint: Mint;
   /** Answers by address; 404 elsewhere. */
   readonly web: Map<string, Answer>;
   readonly asked: string[];
-  readonly ring: (options?: JwksOptions, more?: object) => ReturnType<typeof openRing>;
+  readonly makeKeyring: (options?: JwksOptions, more?: object) => ReturnType<typeof openKeyring>;
 }
 
 const says =
@@ -30,7 +30,7 @@ const says =
 const down: Answer = async () => await Promise.reject(new TypeError("fetch failed"));
 const hangs: Answer = async () => await new Promise<never>(() => {});
 
-async function makeScene(named: string = issuer): Promise<Scene> {
+async function setUp(named: string = issuer): Promise<Setup> {
   const clock = new FakeClock();
   const mint = await createMint({ issuer: named, audience, clock });
   const web = new Map<string, Answer>([[keys, says(mint.jwks())]]);
@@ -45,16 +45,16 @@ async function makeScene(named: string = issuer): Promise<Scene> {
     mint,
     web,
     asked,
-    ring: (options = {}, more = {}) =>
-      openRing(discovered({ fetch, ...options }), { issuer: named, clock, ...more }),
+    makeKeyring: (options = {}, more = {}) =>
+      openKeyring(discovered({ fetch, ...options }), { issuer: named, clock, ...more }),
   };
 }
 
 test("the key set is found by the issuer's OpenID metadata, which is kept", async () => {
-  const { clock, mint, web, asked, ring } = await makeScene();
+  const { clock, mint, web, asked, makeKeyring } = await setUp();
   web.set(openid, says({ issuer, jwks_uri: keys }));
-  const one = ring();
-  assert.equal(await outcome(one, mint.token()), "proved");
+  const one = makeKeyring();
+  assert.equal(await verifyOutcome(one, mint.token()), "verified");
   assert.deepEqual(asked, [openid, keys]);
   assert.equal(one.status().kind, "discovered");
   await clock.advance(2 * hour);
@@ -67,10 +67,10 @@ test("where there is no OpenID metadata, that of RFC 8414 is used", async () => 
     () => new Response("<html>"),
     () => new Response(null, { status: 500 }),
   ]) {
-    const { mint, web, asked, ring } = await makeScene();
+    const { mint, web, asked, makeKeyring } = await setUp();
     web.set(openid, answer);
     web.set(oauth, says({ issuer, jwks_uri: keys }));
-    assert.equal(await outcome(ring(), mint.token()), "proved");
+    assert.equal(await verifyOutcome(makeKeyring(), mint.token()), "verified");
     assert.deepEqual(asked, [openid, oauth, keys]);
   }
 });
@@ -92,10 +92,10 @@ const places: [issuer: string, openid: string, oauth: string][] = [
 
 for (const [named, first, second] of places) {
   test(`the metadata of ${named} is looked for where both standards put it`, async () => {
-    const { mint, web, asked, ring } = await makeScene(named);
+    const { mint, web, asked, makeKeyring } = await setUp(named);
     const { origin } = new URL(named);
     web.set(origin + second, says({ issuer: named, jwks_uri: keys }));
-    assert.equal(await outcome(ring(), mint.token()), "proved");
+    assert.equal(await verifyOutcome(makeKeyring(), mint.token()), "verified");
     assert.deepEqual(asked, [origin + first, origin + second, keys]);
   });
 }
@@ -115,10 +115,10 @@ const unusable: [string, unknown][] = [
 
 for (const [what, document] of unusable) {
   test(`law 1: metadata that is ${what} is not believed, and no token is refused for it`, async () => {
-    const { mint, web, asked, ring } = await makeScene();
+    const { mint, web, asked, makeKeyring } = await setUp();
     web.set(openid, says(document));
-    const one = ring();
-    assert.equal(await outcome(one, mint.token()), "keys_unavailable");
+    const one = makeKeyring();
+    assert.equal(await verifyOutcome(one, mint.token()), "keys_unavailable");
     assert.deepEqual(asked, [openid, oauth]);
     assert.match(
       one.status().lastError ?? "",
@@ -129,35 +129,35 @@ for (const [what, document] of unusable) {
 }
 
 test("a redirect of the metadata is not followed, and a body without end is cut off", async () => {
-  const { mint, web, asked, ring } = await makeScene();
+  const { mint, web, asked, makeKeyring } = await setUp();
   web.set(openid, () => new Response(null, { status: 302, headers: { location: "https://evil.example" } }));
   web.set(oauth, () => new Response(`{"issuer":"${"x".repeat(300_000)}"}`));
-  const one = ring();
-  assert.equal(await outcome(one, mint.token()), "keys_unavailable");
+  const one = makeKeyring();
+  assert.equal(await verifyOutcome(one, mint.token()), "keys_unavailable");
   assert.match(one.status().lastError ?? "", /answered 302.*longer than 262144/);
   assert.deepEqual(asked, [openid, oauth]);
 });
 
 test("fault 30: looking for metadata that is not there is held back by the same pause as the set", async () => {
-  const { clock, mint, web, asked, ring } = await makeScene();
-  const one = ring({ coolDownMs: 30_000 });
-  for (let i = 0; i < 100; i++) assert.equal(await outcome(one, mint.token()), "keys_unavailable");
+  const { clock, mint, web, asked, makeKeyring } = await setUp();
+  const one = makeKeyring({ coolDownMs: 30_000 });
+  for (let i = 0; i < 100; i++) assert.equal(await verifyOutcome(one, mint.token()), "keys_unavailable");
   assert.equal(asked.length, 2);
   await clock.advance(10 * 60_000);
   assert.ok(asked.length > 40 && asked.length < 90, `${asked.length} requests`);
   web.set(openid, says({ issuer, jwks_uri: keys }));
   await clock.advance(30_000);
-  assert.equal(await outcome(one, mint.token()), "proved");
+  assert.equal(await verifyOutcome(one, mint.token()), "verified");
 });
 
 test("fault 17: metadata and set have one deadline together", async () => {
-  const { clock, mint, web, ring } = await makeScene();
+  const { clock, mint, web, makeKeyring } = await setUp();
   web.set(openid, async () => {
     await new Promise<void>((go) => clock.after(4_000, go));
     return Response.json({ issuer, jwks_uri: keys });
   });
   web.set(keys, hangs);
-  const found = outcome(ring({ timeoutMs: 5_000 }), mint.token());
+  const found = verifyOutcome(makeKeyring({ timeoutMs: 5_000 }), mint.token());
   await clock.advance(4_999);
   const early = await Promise.race([found, Promise.resolve("waiting")]);
   await clock.advance(1);
@@ -166,25 +166,25 @@ test("fault 17: metadata and set have one deadline together", async () => {
 
 test("fault 26: metadata is read again after a day; while it cannot be, the address that it gave last serves on", async (t) => {
   for (const outage of [down, hangs]) {
-    const { clock, mint, web, asked, ring } = await makeScene();
-    const events = eavesdrop(t);
+    const { clock, mint, web, asked, makeKeyring } = await setUp();
+    const events = recordEvents(t);
     web.set(openid, says({ issuer, jwks_uri: keys }));
-    const one = ring();
+    const one = makeKeyring();
     await one.ready(AbortSignal.any([]));
     await clock.advance(23 * hour);
     assert.equal(asked.filter((url) => url === openid).length, 1);
     web.set(openid, outage);
     await clock.advance(25 * hour);
-    assert.equal(await outcome(one, mint.token()), "proved");
+    assert.equal(await verifyOutcome(one, mint.token()), "verified");
     assert.ok((one.status().ageMs ?? Infinity) < 3 * hour);
     assert.ok(events.some(({ message }) => message.includes("the address it gave last is used")));
   }
 });
 
 test("metadata is read again when its jwks_uri stops working, and the set is found where it moved to", async () => {
-  const { clock, mint, web, asked, ring } = await makeScene();
+  const { clock, mint, web, asked, makeKeyring } = await setUp();
   web.set(openid, says({ issuer, jwks_uri: keys }));
-  const one = ring();
+  const one = makeKeyring();
   await one.ready(AbortSignal.any([]));
   const moved = "https://keys.example/moved";
   const next = await createMint({ issuer, audience, clock });
@@ -192,60 +192,60 @@ test("metadata is read again when its jwks_uri stops working, and the set is fou
   web.set(openid, says({ issuer, jwks_uri: moved }));
   web.set(moved, says(next.jwks()));
   await clock.advance(2 * hour);
-  assert.equal(await outcome(one, mint.token()), "proved");
+  assert.equal(await verifyOutcome(one, mint.token()), "verified");
   await clock.advance(60_000);
-  assert.equal(await outcome(one, next.token()), "proved");
+  assert.equal(await verifyOutcome(one, next.token()), "verified");
   assert.deepEqual(asked, [openid, keys, keys, openid, moved]);
 });
 
 test("fault 37: a restart while the issuer is down begins with the saved set, and asks at its address", async () => {
-  const { clock, mint, web, asked, ring } = await makeScene();
+  const { clock, mint, web, asked, makeKeyring } = await setUp();
   const snapshots = fakeSnapshots();
   web.set(openid, says({ issuer, jwks_uri: keys }));
-  await ring({}, { snapshots }).ready(AbortSignal.any([]));
+  await makeKeyring({}, { snapshots }).ready(AbortSignal.any([]));
   web.set(openid, down);
-  const restarted = ring({}, { snapshots });
-  assert.equal(await outcome(restarted, mint.token()), "proved");
+  const restarted = makeKeyring({}, { snapshots });
+  assert.equal(await verifyOutcome(restarted, mint.token()), "verified");
   asked.length = 0;
   await clock.advance(30_000);
   assert.deepEqual(asked, [openid, keys]);
   assert.equal(restarted.status().ageMs, 15_000);
   const [name = ""] = snapshots.saved.keys();
   snapshots.saved.set(name, { url: "http://keys.example/set", fetchedAt: clock.now(), jwks: mint.jwks() });
-  assert.equal(await outcome(ring({}, { snapshots }), mint.token()), "keys_unavailable");
+  assert.equal(await verifyOutcome(makeKeyring({}, { snapshots }), mint.token()), "keys_unavailable");
 });
 
 test("fault 28: distrust forgets the address too", async () => {
-  const { clock, mint, web, asked, ring } = await makeScene();
+  const { clock, mint, web, asked, makeKeyring } = await setUp();
   web.set(openid, says({ issuer, jwks_uri: keys }));
-  const one = ring();
+  const one = makeKeyring();
   await one.ready(AbortSignal.any([]));
   web.set(openid, down);
   one.distrust();
   await clock.advance(60_000);
-  assert.equal(await outcome(one, mint.token()), "keys_unavailable");
+  assert.equal(await verifyOutcome(one, mint.token()), "keys_unavailable");
   assert.equal(asked.filter((url) => url === keys).length, 1);
 });
 
 test("several issuers: one that hangs or fails holds up no other", async () => {
-  const { clock, mint, web, ring } = await makeScene();
+  const { clock, mint, web, makeKeyring } = await setUp();
   web.set(openid, says({ issuer, jwks_uri: keys }));
   const stuck = "https://stuck.example";
   web.set(`${stuck}/.well-known/openid-configuration`, hangs);
   const other = await createMint({ issuer: stuck, audience, clock });
-  const [good, bad] = [ring(), ring({}, { issuer: stuck })];
-  const waiting = outcome(bad, other.token());
+  const [good, bad] = [makeKeyring(), makeKeyring({}, { issuer: stuck })];
+  const waiting = verifyOutcome(bad, other.token());
   await clock.advance(0);
-  for (let i = 0; i < 10; i++) assert.equal(await outcome(good, mint.token()), "proved");
+  for (let i = 0; i < 10; i++) assert.equal(await verifyOutcome(good, mint.token()), "verified");
   assert.equal(good.status().lastError, null);
   await clock.advance(5_000);
   assert.equal(await waiting, "keys_unavailable");
   bad.distrust();
-  assert.equal(await outcome(good, mint.token()), "proved");
+  assert.equal(await verifyOutcome(good, mint.token()), "verified");
 });
 
 test("discovery takes an issuer that is an https URL, or http on this machine, without query and fragment", async () => {
-  const open = (named: string) => openRing(discovered(), { issuer: named, clock: new FakeClock() });
+  const open = (named: string) => openKeyring(discovered(), { issuer: named, clock: new FakeClock() });
   for (const bad of [
     "http://id.example",
     "id.example",

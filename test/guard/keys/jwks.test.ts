@@ -2,22 +2,22 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { jwks, type JwksOptions, type Snapshots } from "../../../src/index.ts";
 import { createMint, type Mint } from "../../../src/testing/index.ts";
-import { UnknownKids, type Moment } from "../../../src/guard/keys/unknown-kids.ts";
-import { audience, issuer, makeWorld, own, type World } from "../world.ts";
+import { UnknownKids, type FirstSeen } from "../../../src/guard/keys/unknown-kids.ts";
+import { audience, issuer, makeWorld, own, type World } from "../fixture.ts";
 import type { SingleIssuerOptions } from "../../../src/guard/types.ts";
-import { endless, Provider } from "./provider.ts";
-import { eavesdrop, fakeSnapshots } from "./ring.ts";
+import { endless, FakeKeyEndpoint } from "./provider.ts";
+import { recordEvents, fakeSnapshots } from "./fixture.ts";
 
 const url = "https://id.example/.well-known/jwks.json";
 
 interface Served extends World {
-  readonly provider: Provider;
+  readonly provider: FakeKeyEndpoint;
   readonly keyed: (options?: JwksOptions, more?: Partial<SingleIssuerOptions>) => ReturnType<World["guard"]>;
 }
 
 async function makeServed(): Promise<Served> {
   const world = await makeWorld();
-  const provider = new Provider(world.mint.jwks());
+  const provider = new FakeKeyEndpoint(world.mint.jwks());
   return {
     ...world,
     provider,
@@ -317,7 +317,7 @@ test("a set that comes again is not read again", async (t) => {
   const { provider, keyed, mint, clock } = await makeServed();
   provider.serve({ keys: [...mint.jwks().keys, { kty: "RSA", n: "AQAB", e: "AQAB" }] });
   const guard = keyed({ freshMs: 60_000 });
-  const heard = eavesdrop(t);
+  const heard = recordEvents(t);
   assert.equal((await guard.validate(mint.token())).status, "valid");
   await clock.advance(70_000);
   assert.equal(provider.attempts, 2);
@@ -522,9 +522,9 @@ test("fault 30: first sights of unknown kids are kept for a bounded number of th
   const kids = new UnknownKids();
   const named = (kid: string) => ({ kid, algorithm: "ES256", signingInput: "e30.e30" }) as const;
   const [first, second, third] = [1, 2, 3].map((attempts) => ({ attempts, at: 0 })) as [
-    Moment,
-    Moment,
-    Moment,
+    FirstSeen,
+    FirstSeen,
+    FirstSeen,
   ];
   assert.equal(kids.firstSeen(named("a"), first), first);
   assert.equal(kids.firstSeen(named("a"), second), first);

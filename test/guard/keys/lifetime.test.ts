@@ -6,30 +6,30 @@ import { VanishedKeys } from "../../../src/guard/keys/vanished-keys.ts";
 import { createGuard, jwks, type JwksOptions } from "../../../src/index.ts";
 import { importJwkSet } from "../../../src/jwt/jwk-set.ts";
 import { createMint, FakeClock, seededRandom, type Mint } from "../../../src/testing/index.ts";
-import { audience, issuer } from "../world.ts";
-import { Provider } from "./provider.ts";
-import { eavesdrop, fakeSnapshots, openRing, outcome, signer } from "./ring.ts";
+import { audience, issuer } from "../fixture.ts";
+import { FakeKeyEndpoint } from "./provider.ts";
+import { recordEvents, fakeSnapshots, openKeyring, verifyOutcome, findSigner } from "./fixture.ts";
 
 const url = "https://id.example/keys";
 const hour = 3_600_000;
 
-interface Scene {
+interface Setup {
   readonly clock: FakeClock;
   readonly mint: Mint;
-  readonly provider: Provider;
-  readonly ring: (options?: JwksOptions, more?: object) => ReturnType<typeof openRing>;
+  readonly provider: FakeKeyEndpoint;
+  readonly makeKeyring: (options?: JwksOptions, more?: object) => ReturnType<typeof openKeyring>;
 }
 
-async function makeScene(): Promise<Scene> {
+async function setUp(): Promise<Setup> {
   const clock = new FakeClock();
   const mint = await createMint({ issuer, audience, clock });
-  const provider = new Provider(mint.jwks());
+  const provider = new FakeKeyEndpoint(mint.jwks());
   return {
     clock,
     mint,
     provider,
-    ring: (options = {}, more = {}) =>
-      openRing(jwks(url, { fetch: provider.fetch, ...options }), { clock, ...more }),
+    makeKeyring: (options = {}, more = {}) =>
+      openKeyring(jwks(url, { fetch: provider.fetch, ...options }), { clock, ...more }),
   };
 }
 
@@ -38,11 +38,11 @@ const ready = AbortSignal.any([]);
 const named = (events: GuardEvent[], name: string) => events.filter(({ event }) => event === name);
 
 test("law 1, fault 26: a set serves to its bound, alarms at half of it and at its end, and comes back by itself", async (t) => {
-  const { clock, mint, provider, ring } = await makeScene();
-  const events = eavesdrop(t);
-  const keys = ring();
+  const { clock, mint, provider, makeKeyring } = await setUp();
+  const events = recordEvents(t);
+  const keys = makeKeyring();
   const token = mint.token();
-  const key = await signer(keys, token);
+  const key = await findSigner(keys, token);
   assert.ok(!("status" in key));
   provider.fail();
   await clock.advance(11.9 * hour);
@@ -50,27 +50,27 @@ test("law 1, fault 26: a set serves to its bound, alarms at half of it and at it
   await clock.advance(0.2 * hour);
   assert.equal(named(events, "keys_stale").length, 1);
   await clock.advance(11.8 * hour);
-  assert.ok(keys.holds(key) && keys.status().usable);
-  assert.equal(await outcome(keys, mint.token()), "proved");
+  assert.ok(keys.isInForce(key) && keys.status().usable);
+  assert.equal(await verifyOutcome(keys, mint.token()), "verified");
   await clock.advance(0.2 * hour);
-  assert.equal(await outcome(keys, mint.token()), "keys_unavailable");
-  assert.ok(!keys.holds(key) && !keys.status().usable);
+  assert.equal(await verifyOutcome(keys, mint.token()), "keys_unavailable");
+  assert.ok(!keys.isInForce(key) && !keys.status().usable);
   assert.equal(named(events, "keys_stale").length, 2);
   provider.serve(mint.jwks());
   await clock.advance(120_000);
-  assert.ok(keys.status().usable && keys.holds(key));
-  assert.equal(await outcome(keys, token), "proved");
+  assert.ok(keys.status().usable && keys.isInForce(key));
+  assert.equal(await verifyOutcome(keys, token), "verified");
   await keys.close();
   assert.equal(clock.pending, 0);
 });
 
 test("fault 34: the bound of a set counts the time of a machine that sleeps", async () => {
-  const { clock, mint, provider, ring } = await makeScene();
-  const keys = ring();
+  const { clock, mint, provider, makeKeyring } = await setUp();
+  const keys = makeKeyring();
   await keys.ready(ready);
   provider.fail();
   clock.suspend(24 * hour);
-  assert.equal(await outcome(keys, mint.token()), "keys_unavailable");
+  assert.equal(await verifyOutcome(keys, mint.token()), "keys_unavailable");
 });
 
 const freshness: [headers: Record<string, string>, options: JwksOptions, ms: number][] = [
@@ -94,9 +94,9 @@ const freshness: [headers: Record<string, string>, options: JwksOptions, ms: num
 for (const [headers, options, ms] of freshness) {
   const said = Object.values(headers).join(", age ") || "nothing";
   test(`a set that says ${said} (${JSON.stringify(options)}) is asked for again after ${ms} ms, unasked`, async () => {
-    const { clock, mint, provider, ring } = await makeScene();
+    const { clock, mint, provider, makeKeyring } = await setUp();
     provider.answer = () => Response.json(mint.jwks(), { headers });
-    const keys = ring(options);
+    const keys = makeKeyring(options);
     await keys.ready(ready);
     await clock.advance(ms - 1);
     assert.equal(provider.attempts, 1);
@@ -107,10 +107,10 @@ for (const [headers, options, ms] of freshness) {
 }
 
 test("instances that fetched together do not ask again together", async () => {
-  const { clock, provider, ring } = await makeScene();
+  const { clock, provider, makeKeyring } = await setUp();
   const random = seededRandom(38);
-  const rings = Array.from({ length: 20 }, () => ring({}, { random }));
-  await Promise.all(rings.map(async (keys) => await keys.ready(ready)));
+  const keyrings = Array.from({ length: 20 }, () => makeKeyring({}, { random }));
+  await Promise.all(keyrings.map(async (keys) => await keys.ready(ready)));
   const before = provider.attempts;
   await clock.advance(1.79 * hour);
   assert.equal(provider.attempts, before);
@@ -122,75 +122,75 @@ test("instances that fetched together do not ask again together", async () => {
 });
 
 test("fault 26: an outage is over without a call, also where timers come early", async () => {
-  const { mint, provider } = await makeScene();
+  const { mint, provider } = await setUp();
   class Hasty extends FakeClock {
     override after(ms: number, fn: () => void): () => void {
       return super.after(ms - 0.5, fn);
     }
   }
   const clock = new Hasty();
-  const ring = openRing(jwks(url, { fetch: provider.fetch }), { clock });
-  await ring.ready(ready);
+  const keyring = openKeyring(jwks(url, { fetch: provider.fetch }), { clock });
+  await keyring.ready(ready);
   provider.fail();
   await clock.advance(6 * hour);
-  assert.ok(!ring.status().fresh);
+  assert.ok(!keyring.status().fresh);
   provider.serve(mint.jwks());
   await clock.advance(120_000);
-  assert.ok(ring.status().fresh);
+  assert.ok(keyring.status().fresh);
 });
 
 test("fault 37: the age of a saved set counts from its fetch, over a restart and to the same bound", async () => {
-  const { clock, mint, provider, ring } = await makeScene();
+  const { clock, mint, provider, makeKeyring } = await setUp();
   const snapshots = fakeSnapshots();
-  await ring({}, { snapshots }).ready(ready);
+  await makeKeyring({}, { snapshots }).ready(ready);
   provider.fail();
   await clock.advance(23 * hour);
-  const restarted = ring({}, { snapshots });
-  assert.equal(await outcome(restarted, mint.token()), "proved");
+  const restarted = makeKeyring({}, { snapshots });
+  assert.equal(await verifyOutcome(restarted, mint.token()), "verified");
   assert.equal(restarted.status().ageMs, 23 * hour);
   await clock.advance(hour);
-  assert.equal(await outcome(restarted, mint.token()), "keys_unavailable");
-  assert.equal(await outcome(ring({}, { snapshots }), mint.token()), "keys_unavailable");
+  assert.equal(await verifyOutcome(restarted, mint.token()), "keys_unavailable");
+  assert.equal(await verifyOutcome(makeKeyring({}, { snapshots }), mint.token()), "keys_unavailable");
 });
 
 test("fault 37: a saved set is asked for anew, and what it proved before that goes on", async () => {
-  const { clock, mint, provider, ring } = await makeScene();
+  const { clock, mint, provider, makeKeyring } = await setUp();
   const snapshots = fakeSnapshots();
-  await ring({}, { snapshots }).ready(ready);
-  const restarted = ring({}, { snapshots });
-  const key = await signer(restarted, mint.token());
+  await makeKeyring({}, { snapshots }).ready(ready);
+  const restarted = makeKeyring({}, { snapshots });
+  const key = await findSigner(restarted, mint.token());
   assert.equal(provider.attempts, 1);
   await clock.advance(30_000);
   assert.equal(provider.attempts, 2);
-  assert.ok(!("status" in key) && restarted.holds(key));
+  assert.ok(!("status" in key) && restarted.isInForce(key));
 });
 
 test("law 1: a set that was saved under another address or another issuer is not used", async () => {
-  const { clock, mint, provider, ring } = await makeScene();
+  const { clock, mint, provider, makeKeyring } = await setUp();
   const snapshots = fakeSnapshots();
-  await ring({}, { snapshots }).ready(ready);
+  await makeKeyring({}, { snapshots }).ready(ready);
   provider.fail();
-  const elsewhere = openRing(jwks("https://id.example/other", { fetch: provider.fetch }), {
+  const elsewhere = openKeyring(jwks("https://id.example/other", { fetch: provider.fetch }), {
     clock,
     snapshots,
   });
-  assert.equal(await outcome(elsewhere, mint.token()), "keys_unavailable");
+  assert.equal(await verifyOutcome(elsewhere, mint.token()), "keys_unavailable");
   assert.equal(
-    await outcome(ring({}, { snapshots, issuer: "https://other.example" }), mint.token()),
+    await verifyOutcome(makeKeyring({}, { snapshots, issuer: "https://other.example" }), mint.token()),
     "keys_unavailable",
   );
 });
 
 test("a saved set from the future, or of another shape, is never believed for longer than any other", async () => {
-  const { clock, mint, provider, ring } = await makeScene();
+  const { clock, mint, provider, makeKeyring } = await setUp();
   const snapshots = fakeSnapshots();
-  await ring({}, { snapshots }).ready(ready);
+  await makeKeyring({}, { snapshots }).ready(ready);
   provider.fail();
   clock.setWall(clock.now() - 1_000 * hour);
-  const restarted = ring({}, { snapshots });
-  assert.equal(await outcome(restarted, mint.token()), "proved");
+  const restarted = makeKeyring({}, { snapshots });
+  assert.equal(await verifyOutcome(restarted, mint.token()), "verified");
   await clock.advance(24 * hour);
-  assert.equal(await outcome(restarted, mint.token()), "keys_unavailable");
+  assert.equal(await verifyOutcome(restarted, mint.token()), "keys_unavailable");
   const [name = ""] = snapshots.saved.keys();
   for (const odd of [
     1,
@@ -201,12 +201,12 @@ test("a saved set from the future, or of another shape, is never believed for lo
     { url, fetchedAt: 1, jwks: {} },
   ]) {
     snapshots.saved.set(name, odd);
-    assert.equal(await outcome(ring({}, { snapshots }), mint.token()), "keys_unavailable");
+    assert.equal(await verifyOutcome(makeKeyring({}, { snapshots }), mint.token()), "keys_unavailable");
   }
 });
 
 test("sets are saved one after the other, and the latest last", async () => {
-  const { clock, mint, provider, ring } = await makeScene();
+  const { clock, mint, provider, makeKeyring } = await setUp();
   const next = await createMint({ issuer, audience, clock });
   const saved: unknown[] = [];
   let writing = 0;
@@ -219,7 +219,7 @@ test("sets are saved one after the other, and the latest last", async () => {
       writing--;
     },
   };
-  const keys = ring({ freshMs: 60_000 }, { snapshots });
+  const keys = makeKeyring({ freshMs: 60_000 }, { snapshots });
   await keys.ready(ready);
   provider.serve(next.jwks());
   await clock.advance(60_000);
@@ -239,7 +239,7 @@ function slowSnapshots(clock: FakeClock, ms: number): ReturnType<typeof fakeSnap
 }
 
 test("a guard that was closed leaves no set half saved", async () => {
-  const { clock, provider } = await makeScene();
+  const { clock, provider } = await setUp();
   const snapshots = slowSnapshots(clock, 900);
   const guard = createGuard({
     issuer,
@@ -263,18 +263,18 @@ test("a guard that was closed leaves no set half saved", async () => {
 });
 
 test("a disk that hangs holds up a ring that is closed for a second, and that is told", async (t) => {
-  const { clock, ring } = await makeScene();
-  const keys = ring({}, { snapshots: slowSnapshots(clock, hour) });
+  const { clock, makeKeyring } = await setUp();
+  const keys = makeKeyring({}, { snapshots: slowSnapshots(clock, hour) });
   await keys.ready(ready);
-  const events = eavesdrop(t);
+  const events = recordEvents(t);
   const closed = keys.close();
   await clock.advance(1_000);
   await closed;
   assert.equal(named(events, "snapshot_failed").length, 1);
 });
 
-test("a set that arrives as the ring is closed is saved before the end or not at all", async () => {
-  const { clock, provider, mint, ring } = await makeScene();
+test("a set that arrives as the makeKeyring is closed is saved before the end or not at all", async () => {
+  const { clock, provider, mint, makeKeyring } = await setUp();
   for (let ticks = 0; ticks < 60; ticks++) {
     const release = provider.hold(mint.jwks());
     const snapshots = fakeSnapshots();
@@ -282,7 +282,7 @@ test("a set that arrives as the ring is closed is saved before the end or not at
       await nextTurn();
       await snapshots.save(name, value);
     };
-    const keys = ring({}, { snapshots: { ...snapshots, save } });
+    const keys = makeKeyring({}, { snapshots: { ...snapshots, save } });
     await clock.advance(0);
     release();
     for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
@@ -295,17 +295,17 @@ test("a set that arrives as the ring is closed is saved before the end or not at
 });
 
 test("fault 38: 100 instances that start at once with a saved set fetch once each, spread over the cool-down", async () => {
-  const { clock, mint, provider, ring } = await makeScene();
+  const { clock, mint, provider, makeKeyring } = await setUp();
   const snapshots = fakeSnapshots();
-  await ring({}, { snapshots }).ready(ready);
+  await makeKeyring({}, { snapshots }).ready(ready);
   const random = seededRandom(100);
-  const rings = Array.from({ length: 100 }, () => ring({}, { snapshots, random }));
-  for (const keys of rings) assert.equal(await outcome(keys, mint.token()), "proved");
+  const keyrings = Array.from({ length: 100 }, () => makeKeyring({}, { snapshots, random }));
+  for (const keys of keyrings) assert.equal(await verifyOutcome(keys, mint.token()), "verified");
   const perSecond: number[] = [];
   for (let second = 0; second < 30; second++) {
     const before = provider.attempts;
     await clock.advance(1_000);
-    for (const keys of rings) await outcome(keys, mint.token());
+    for (const keys of keyrings) await verifyOutcome(keys, mint.token());
     perSecond.push(provider.attempts - before);
   }
   assert.equal(provider.attempts, 1 + 100);
@@ -313,11 +313,11 @@ test("fault 38: 100 instances that start at once with a saved set fetch once eac
 });
 
 test("fault 38: 100 instances that start at once in an outage ask at moments of their own", async () => {
-  const { clock, mint, provider, ring } = await makeScene();
+  const { clock, mint, provider, makeKeyring } = await setUp();
   const random = seededRandom(100);
   provider.fail();
-  const rings = Array.from({ length: 100 }, () => ring({}, { random }));
-  for (const keys of rings) assert.equal(await outcome(keys, mint.token()), "keys_unavailable");
+  const keyrings = Array.from({ length: 100 }, () => makeKeyring({}, { random }));
+  for (const keys of keyrings) assert.equal(await verifyOutcome(keys, mint.token()), "keys_unavailable");
   assert.equal(provider.attempts, 100);
   // By then the pauses are between 15 and 30 s.
   await clock.advance(120_000);
@@ -332,7 +332,7 @@ test("fault 38: 100 instances that start at once in an outage ask at moments of 
   const before = provider.attempts;
   await clock.advance(30_000);
   assert.equal(provider.attempts, before + 100);
-  assert.ok(rings.every((keys) => keys.status().usable));
+  assert.ok(keyrings.every((keys) => keys.status().usable));
 });
 
 async function withTwin(mint: Mint): Promise<unknown> {
@@ -349,29 +349,29 @@ const spoilt: [string, (mint: Mint) => unknown][] = [
 
 for (const [what, spoil] of spoilt) {
   test(`law 1, fault 27: a key that is published ${what} proves nothing, for or against a token`, async (t: TestContext) => {
-    const { clock, mint, provider, ring } = await makeScene();
+    const { clock, mint, provider, makeKeyring } = await setUp();
     const other = await createMint({ issuer, audience, clock });
     const { keys: published } = (await spoil(mint)) as { keys: unknown[] };
     provider.serve({ keys: [...published, ...other.jwks().keys] });
-    const events = eavesdrop(t);
-    const keys = ring();
-    assert.equal(await outcome(keys, mint.token()), "key_pending");
+    const events = recordEvents(t);
+    const keys = makeKeyring();
+    assert.equal(await verifyOutcome(keys, mint.token()), "key_pending");
     await clock.advance(30_000);
-    assert.equal(await outcome(keys, mint.token()), "key_pending");
-    assert.equal(await outcome(keys, other.token()), "proved");
+    assert.equal(await verifyOutcome(keys, mint.token()), "key_pending");
+    assert.equal(await verifyOutcome(keys, other.token()), "verified");
     assert.ok(named(events, "keys_rejected").length > 0);
   });
 }
 
 test("fault 27: an endpoint that flaps between a good answer and an error is asked no more often, and nobody notices", async () => {
-  const { clock, mint, provider, ring } = await makeScene();
-  const keys = ring({ freshMs: 60_000 });
+  const { clock, mint, provider, makeKeyring } = await setUp();
+  const keys = makeKeyring({ freshMs: 60_000 });
   await keys.ready(ready);
   provider.answer = () =>
     provider.attempts % 2 === 0 ? new Response("down", { status: 500 }) : Response.json(mint.jwks());
   for (let minute = 0; minute < 60; minute++) {
     await clock.advance(60_000);
-    assert.equal(await outcome(keys, mint.token()), "proved");
+    assert.equal(await verifyOutcome(keys, mint.token()), "verified");
   }
   assert.ok(provider.attempts <= 1 + 120, `${provider.attempts}`);
 });

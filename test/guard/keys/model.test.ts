@@ -5,9 +5,9 @@ import { jwks } from "../../../src/index.ts";
 import type { Keyring } from "../../../src/guard/keys/key-source.ts";
 import type { VerificationKey } from "../../../src/jwt/jwk-set.ts";
 import { createMint, FakeClock, type Mint } from "../../../src/testing/index.ts";
-import { audience, issuer } from "../world.ts";
-import { Provider } from "./provider.ts";
-import { fakeSnapshots, openRing, signer } from "./ring.ts";
+import { audience, issuer } from "../fixture.ts";
+import { FakeKeyEndpoint } from "./provider.ts";
+import { fakeSnapshots, openKeyring, findSigner } from "./fixture.ts";
 
 const minute = 60_000;
 const maxStaleMs = 60 * minute;
@@ -46,17 +46,17 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 interface Proof {
   readonly key: VerificationKey;
   readonly mint: number;
-  readonly ring: Keyring;
+  readonly keyring: Keyring;
 }
 
 /** What a key set may be believed for, told without any of the parts that decide it. */
 class Model {
   readonly clock: FakeClock = new FakeClock();
-  readonly #provider = new Provider({ keys: [] });
+  readonly #provider = new FakeKeyEndpoint({ keys: [] });
   readonly #snapshots = fakeSnapshots();
   #published = new Set<number>();
   #up = true;
-  #ring = this.#open();
+  #keyring = this.#open();
   /** When the provider last served this key; when it last served any set that can be used; when keys were distrusted. */
   readonly #served = new Map<number, number>();
   #fetchedAt = -Infinity;
@@ -73,14 +73,14 @@ class Model {
         this.#up = one.do === "recover";
         break;
       case "restart":
-        await this.#ring.close();
-        this.#ring = this.#open();
+        await this.#keyring.close();
+        this.#keyring = this.#open();
         break;
       case "distrust":
         this.#distrustedAt = this.clock.now();
         this.#proofs = [];
-        this.#ring.distrust();
-        assert.equal(this.#ring.status().usable, false);
+        this.#keyring.distrust();
+        assert.equal(this.#keyring.status().usable, false);
         break;
       case "wait":
         await this.clock.advance(one.ms);
@@ -92,7 +92,7 @@ class Model {
   }
 
   async end(): Promise<void> {
-    await this.#ring.close();
+    await this.#keyring.close();
     await this.clock.advance(0);
     assert.equal(this.clock.pending, 0);
   }
@@ -100,7 +100,7 @@ class Model {
   #open(): Keyring {
     this.#provider.answer = () => this.#answer();
     const source = jwks("https://id.example/keys", { ...settings, fetch: this.#provider.fetch });
-    return openRing(source, { clock: this.clock, snapshots: this.#snapshots });
+    return openKeyring(source, { clock: this.clock, snapshots: this.#snapshots });
   }
 
   #answer(): Response {
@@ -112,13 +112,13 @@ class Model {
 
   async #ask(mint: number, named: boolean): Promise<void> {
     const token = mints[mint]?.token({}, named ? {} : { kid: undefined }) ?? "";
-    const found = await signer(this.#ring, token);
+    const found = await findSigner(this.#keyring, token);
     if (!("status" in found)) {
       // Only the last set proves anything new.
       assert.equal(this.#served.get(mint), this.#fetchedAt, "proved by a key that the last set lacks");
       assert.ok(this.clock.now() - this.#fetchedAt < maxStaleMs, "proved by a set that is too old");
       assert.ok(this.#fetchedAt >= this.#distrustedAt, "proved by a key that was distrusted");
-      this.#proofs.push({ key: found, mint, ring: this.#ring });
+      this.#proofs.push({ key: found, mint, keyring: this.#keyring });
     } else if (found.status === "invalid") {
       // Law 1: proved by a set that was asked for now or a moment ago, not by an outage.
       assert.notEqual(this.#served.get(mint), this.#fetchedAt, "refused although the last set has its key");
@@ -131,17 +131,17 @@ class Model {
   /** What was proved stands as long as its key is in the last set or left it not too long ago, and no longer. */
   #check(): void {
     const now = this.clock.now();
-    for (const { key, mint, ring } of this.#proofs) {
-      if (ring !== this.#ring) continue;
+    for (const { key, mint, keyring } of this.#proofs) {
+      if (keyring !== this.#keyring) continue;
       const isIn = this.#served.get(mint) === this.#fetchedAt;
       const tooOld = now - this.#fetchedAt >= maxStaleMs;
-      const held = ring.holds(key);
+      const held = keyring.isInForce(key);
       if (tooOld) assert.ok(!held, "holds a key of a set that is too old");
-      if (isIn && !tooOld && !ring.vanished(key)) continue;
+      if (isIn && !tooOld && !keyring.hasVanished(key)) continue;
       // Between its last set and the next there are at most the time that a set is fresh, or that it may be old.
       const goneMs = now - (this.#served.get(mint) ?? -Infinity);
       if (goneMs >= maxStaleMs + vanishedMs) assert.ok(!held, "holds a key that vanished long ago");
-      if (held && !isIn) assert.ok(ring.vanished(key), "holds a key that it does not call vanished");
+      if (held && !isIn) assert.ok(keyring.hasVanished(key), "holds a key that it does not call vanished");
     }
   }
 }

@@ -1,5 +1,5 @@
 /** Answers for a key-set URL: what a test sets, counting the attempts. */
-export class Provider {
+export class FakeKeyEndpoint {
   attempts = 0;
   answer: (signal: AbortSignal | null | undefined) => Response | Promise<Response>;
 

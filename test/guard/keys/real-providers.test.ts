@@ -8,7 +8,7 @@ import { test, type TestContext } from "node:test";
 import { OAuth2Issuer, OAuth2Service } from "oauth2-mock-server";
 import OidcProvider from "oidc-provider";
 import type { GuardEvent } from "../../../src/core/events.ts";
-import { discovered } from "../../../src/guard/keys/discovered.ts";
+import { discovered } from "../../../src/guard/keys/discovery.ts";
 import { createGuard } from "../../../src/index.ts";
 import type { Algorithm } from "../../../src/jwt/algorithms.ts";
 import { generateSigningKey } from "../../../src/jwt/sign.ts";

@@ -5,12 +5,12 @@ import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { test, type TestContext } from "node:test";
 import { getCACertificates, setDefaultCACertificates } from "node:tls";
-import { discovered } from "../../../src/guard/keys/discovered.ts";
+import { discovered } from "../../../src/guard/keys/discovery.ts";
 import { jwks } from "../../../src/index.ts";
 import { createMint, FakeClock, type Mint } from "../../../src/testing/index.ts";
-import { audience, issuer } from "../world.ts";
+import { audience, issuer } from "../fixture.ts";
 import { makeCertificate, type Certificate } from "./certificate.ts";
-import { eavesdrop, openRing, outcome } from "./ring.ts";
+import { recordEvents, openKeyring, verifyOutcome } from "./fixture.ts";
 
 const day = 86_400_000;
 const now = Date.now();
@@ -67,14 +67,14 @@ for (const [what, certificate, code] of certificates) {
     const clock = new FakeClock(now);
     const mint = await createMint({ issuer, audience, clock });
     const endpoint = await serve(t, certificate, mint);
-    const events = eavesdrop(t);
-    const ring = openRing(jwks(endpoint.url), { clock });
-    assert.equal(await outcome(ring, mint.token()), "keys_unavailable");
+    const events = recordEvents(t);
+    const keyring = openKeyring(jwks(endpoint.url), { clock });
+    assert.equal(await verifyOutcome(keyring, mint.token()), "keys_unavailable");
     assert.deepEqual(
       events.map(({ event, message }) => [event, message]),
       [["keys_failed", code]],
     );
-    assert.equal(ring.status().lastError, code);
+    assert.equal(keyring.status().lastError, code);
     assert.equal(endpoint.requests(), 0);
   });
 }
@@ -83,18 +83,18 @@ test("fault 33: keys that were fetched serve on while the certificate is expired
   const clock = new FakeClock(now);
   const mint = await createMint({ issuer, audience, clock });
   const endpoint = await serve(t, good, mint);
-  const ring = openRing(jwks(endpoint.url), { clock });
-  assert.equal(await outcome(ring, mint.token()), "proved");
+  const keyring = openKeyring(jwks(endpoint.url), { clock });
+  assert.equal(await verifyOutcome(keyring, mint.token()), "verified");
   endpoint.show(expired);
   await clock.advance(30_000);
   const stranger = await createMint({ issuer, audience, clock });
-  assert.equal(await outcome(ring, stranger.token()), "key_pending");
-  assert.equal(ring.status().lastError, "CERT_HAS_EXPIRED");
-  assert.equal(await outcome(ring, mint.token()), "proved");
+  assert.equal(await verifyOutcome(keyring, stranger.token()), "key_pending");
+  assert.equal(keyring.status().lastError, "CERT_HAS_EXPIRED");
+  assert.equal(await verifyOutcome(keyring, mint.token()), "verified");
   endpoint.show(good);
   await clock.advance(30_000);
-  assert.equal(await outcome(ring, stranger.token()), "unknown_key");
-  assert.equal(ring.status().lastError, null);
+  assert.equal(await verifyOutcome(keyring, stranger.token()), "unknown_key");
+  assert.equal(keyring.status().lastError, null);
   assert.equal(endpoint.requests(), 2);
 });
 
@@ -102,9 +102,9 @@ test("fault 33: an issuer whose certificate is not its own is not asked for its 
   const clock = new FakeClock(now);
   const mint = await createMint({ issuer, audience, clock });
   const endpoint = await serve(t, foreign, mint);
-  const ring = openRing(discovered(), { clock, issuer: new URL(endpoint.url).origin });
-  assert.equal(await outcome(ring, mint.token()), "keys_unavailable");
-  assert.equal(ring.status().lastError, "ERR_TLS_CERT_ALTNAME_INVALID");
+  const keyring = openKeyring(discovered(), { clock, issuer: new URL(endpoint.url).origin });
+  assert.equal(await verifyOutcome(keyring, mint.token()), "keys_unavailable");
+  assert.equal(keyring.status().lastError, "ERR_TLS_CERT_ALTNAME_INVALID");
   assert.equal(endpoint.requests(), 0);
 });
 
@@ -120,19 +120,19 @@ test("fault 33: an endpoint that speaks plain text is not spoken to in plain tex
   const { port } = server.address() as AddressInfo;
   const clock = new FakeClock(now);
   const mint = await createMint({ issuer, audience, clock });
-  const ring = openRing(jwks(`https://127.0.0.1:${port}/keys`), { clock });
-  assert.equal(await outcome(ring, mint.token()), "keys_unavailable");
-  assert.match(ring.status().lastError ?? "", /^ERR_SSL_/);
+  const keyring = openKeyring(jwks(`https://127.0.0.1:${port}/keys`), { clock });
+  assert.equal(await verifyOutcome(keyring, mint.token()), "keys_unavailable");
+  assert.match(keyring.status().lastError ?? "", /^ERR_SSL_/);
   assert.equal(requests, 0);
 });
 
 test("law 1, fault 33: without a name that resolves, or anybody there, tokens are unavailable and an alarm says why", async (t) => {
   const clock = new FakeClock(now);
   const mint = await createMint({ issuer, audience, clock });
-  const events = eavesdrop(t);
+  const events = recordEvents(t);
   // Reserved never to exist (RFC 6761 §6.4); a machine without any name server says EAI_AGAIN.
-  const nameless = openRing(jwks("https://keys.invalid/keys"), { clock });
-  assert.equal(await outcome(nameless, mint.token()), "keys_unavailable");
+  const nameless = openKeyring(jwks("https://keys.invalid/keys"), { clock });
+  assert.equal(await verifyOutcome(nameless, mint.token()), "keys_unavailable");
   assert.match(events.at(-1)?.message ?? "", /^(ENOTFOUND|EAI_AGAIN)$/);
   const gone = createPlainServer();
   gone.listen(0, "127.0.0.1");
@@ -140,8 +140,8 @@ test("law 1, fault 33: without a name that resolves, or anybody there, tokens ar
   const { port } = gone.address() as AddressInfo;
   gone.close();
   await once(gone, "close");
-  const silent = openRing(jwks(`https://127.0.0.1:${port}/keys`), { clock });
-  assert.equal(await outcome(silent, mint.token()), "keys_unavailable");
+  const silent = openKeyring(jwks(`https://127.0.0.1:${port}/keys`), { clock });
+  assert.equal(await verifyOutcome(silent, mint.token()), "keys_unavailable");
   assert.equal(events.at(-1)?.message, "ECONNREFUSED");
   assert.ok(events.every(({ event }) => event === "keys_failed"));
 });

@@ -4,61 +4,61 @@ import { jwks, type JwksOptions } from "../../../src/index.ts";
 import type { Keyring } from "../../../src/guard/keys/key-source.ts";
 import type { VerificationKey } from "../../../src/jwt/jwk-set.ts";
 import { createMint, type Mint } from "../../../src/testing/index.ts";
-import { audience, issuer, makeWorld, type World } from "../world.ts";
-import { Provider } from "./provider.ts";
-import { eavesdrop, fakeSnapshots, openRing, outcome, signer } from "./ring.ts";
+import { audience, issuer, makeWorld, type World } from "../fixture.ts";
+import { FakeKeyEndpoint } from "./provider.ts";
+import { recordEvents, fakeSnapshots, openKeyring, verifyOutcome, findSigner } from "./fixture.ts";
 
 const url = "https://id.example/keys";
 const minute = 60_000;
 
-interface Scene extends World {
+interface Setup extends World {
   readonly next: Mint;
-  readonly provider: Provider;
+  readonly provider: FakeKeyEndpoint;
   readonly source: (options?: JwksOptions) => ReturnType<typeof jwks>;
 }
 
 /** A provider with two keys, whose set is asked for every ten minutes. */
-async function makeScene(): Promise<Scene> {
+async function setUp(): Promise<Setup> {
   const world = await makeWorld();
   const next = await createMint({ issuer, audience, clock: world.clock });
-  const provider = new Provider({ keys: [...world.mint.jwks().keys, ...next.jwks().keys] });
+  const provider = new FakeKeyEndpoint({ keys: [...world.mint.jwks().keys, ...next.jwks().keys] });
   const source = (options: JwksOptions = {}) =>
     jwks(url, { fetch: provider.fetch, freshMs: 10 * minute, ...options });
   return { ...world, next, provider, source };
 }
 
-async function keyOf(ring: Keyring, mint: Mint): Promise<VerificationKey> {
-  const key = await signer(ring, mint.token());
+async function keyOf(keyring: Keyring, mint: Mint): Promise<VerificationKey> {
+  const key = await findSigner(keyring, mint.token());
   assert.ok(!("status" in key));
   return key;
 }
 
 test("fault 28: a key that leaves the set proves nothing new, and what it proved passes for a bounded time", async (t) => {
-  const { clock, mint, next, provider, source } = await makeScene();
-  const events = eavesdrop(t);
-  const ring = openRing(source(), { clock });
-  const key = await keyOf(ring, mint);
+  const { clock, mint, next, provider, source } = await setUp();
+  const events = recordEvents(t);
+  const keyring = openKeyring(source(), { clock });
+  const key = await keyOf(keyring, mint);
   provider.serve(next.jwks());
   await clock.advance(10 * minute);
-  assert.ok(ring.holds(key) && ring.vanished(key));
-  assert.deepEqual(ring.status().vanished, [mint.kid]);
-  assert.deepEqual(ring.status().kids, [next.kid]);
-  assert.deepEqual(ring.find(mint.kid, "ES256"), []);
+  assert.ok(keyring.isInForce(key) && keyring.hasVanished(key));
+  assert.deepEqual(keyring.status().vanished, [mint.kid]);
+  assert.deepEqual(keyring.status().kids, [next.kid]);
+  assert.deepEqual(keyring.find(mint.kid, "ES256"), []);
   const [said, ...more] = events.filter(({ event }) => event === "key_vanished");
   assert.ok(said?.message.includes(mint.kid ?? "") && more.length === 0);
-  assert.equal(await outcome(ring, mint.token()), "key_pending");
+  assert.equal(await verifyOutcome(keyring, mint.token()), "key_pending");
   await clock.advance(minute);
-  assert.equal(await outcome(ring, mint.token()), "unknown_key");
+  assert.equal(await verifyOutcome(keyring, mint.token()), "unknown_key");
   await clock.advance(59 * minute - 1);
-  assert.ok(ring.holds(key));
+  assert.ok(keyring.isInForce(key));
   await clock.advance(1);
-  assert.ok(!ring.holds(key) && !ring.vanished(key));
-  assert.deepEqual(ring.status().vanished, []);
-  assert.ok(ring.holds(await keyOf(ring, next)));
+  assert.ok(!keyring.isInForce(key) && !keyring.hasVanished(key));
+  assert.deepEqual(keyring.status().vanished, []);
+  assert.ok(keyring.isInForce(await keyOf(keyring, next)));
 });
 
 test("fault 28: a guard goes on with a proved token when its key vanishes, and takes no other of that key", async () => {
-  const { clock, mint, next, provider, source, guard: makeGuard } = await makeScene();
+  const { clock, mint, next, provider, source, guard: makeGuard } = await setUp();
   const guard = makeGuard({ keys: source() });
   await clock.advance(0);
   await guard.ready();
@@ -73,7 +73,7 @@ test("fault 28: a guard goes on with a proved token when its key vanishes, and t
 });
 
 test("fault 28: what a vanished key proved passes for its bound, however long memory calls a finding fresh", async () => {
-  const { clock, mint, next, provider, source, guard: makeGuard } = await makeScene();
+  const { clock, mint, next, provider, source, guard: makeGuard } = await setUp();
   const guard = makeGuard({ keys: source(), memory: { ttlMs: minute } });
   await clock.advance(0);
   await guard.ready();
@@ -89,147 +89,150 @@ test("fault 28: what a vanished key proved passes for its bound, however long me
 });
 
 test("fault 28: with vanishedMs 0 a key that leaves the set is gone at once", async () => {
-  const { clock, mint, next, provider, source } = await makeScene();
-  const ring = openRing(source({ vanishedMs: 0 }), { clock });
-  const key = await keyOf(ring, mint);
+  const { clock, mint, next, provider, source } = await setUp();
+  const keyring = openKeyring(source({ vanishedMs: 0 }), { clock });
+  const key = await keyOf(keyring, mint);
   provider.serve(next.jwks());
   await clock.advance(10 * minute);
-  assert.ok(!ring.holds(key) && !ring.vanished(key));
-  assert.deepEqual(ring.status().vanished, []);
+  assert.ok(!keyring.isInForce(key) && !keyring.hasVanished(key));
+  assert.deepEqual(keyring.status().vanished, []);
 });
 
 test("fault 28: the time of a vanished key counts a machine that sleeps", async () => {
-  const { clock, mint, next, provider, source } = await makeScene();
-  const ring = openRing(source(), { clock });
-  const key = await keyOf(ring, mint);
+  const { clock, mint, next, provider, source } = await setUp();
+  const keyring = openKeyring(source(), { clock });
+  const key = await keyOf(keyring, mint);
   provider.serve(next.jwks());
   await clock.advance(10 * minute);
   clock.suspend(60 * minute);
-  assert.ok(!ring.holds(key));
+  assert.ok(!keyring.isInForce(key));
 });
 
 test("a key that comes back in time is the one that it was; the version says that the set changed", async () => {
-  const { clock, mint, next, provider, source } = await makeScene();
-  const ring = openRing(source(), { clock });
-  const key = await keyOf(ring, mint);
-  const versions = [ring.version];
+  const { clock, mint, next, provider, source } = await setUp();
+  const keyring = openKeyring(source(), { clock });
+  const key = await keyOf(keyring, mint);
+  const versions = [keyring.version];
   provider.serve(next.jwks());
   await clock.advance(10 * minute);
-  versions.push(ring.version);
+  versions.push(keyring.version);
   provider.serve({ keys: [...mint.jwks().keys, ...next.jwks().keys] });
   await clock.advance(10 * minute);
-  versions.push(ring.version);
-  assert.equal(await keyOf(ring, mint), key);
-  assert.ok(!ring.vanished(key));
-  assert.deepEqual(ring.status().vanished, []);
+  versions.push(keyring.version);
+  assert.equal(await keyOf(keyring, mint), key);
+  assert.ok(!keyring.hasVanished(key));
+  assert.deepEqual(keyring.status().vanished, []);
   assert.deepEqual(versions, [1, 2, 3]);
 });
 
 test("fault 28: distrusted keys prove nothing at once, and a set is fetched whatever the pause", async (t) => {
-  const { clock, mint, next, provider, source } = await makeScene();
-  const events = eavesdrop(t);
-  const ring = openRing(source(), { clock });
-  const [old, kept] = [await keyOf(ring, mint), await keyOf(ring, next)];
-  assert.ok(ring.status().coolingDownMs > 0);
+  const { clock, mint, next, provider, source } = await setUp();
+  const events = recordEvents(t);
+  const keyring = openKeyring(source(), { clock });
+  const [old, kept] = [await keyOf(keyring, mint), await keyOf(keyring, next)];
+  assert.ok(keyring.status().coolingDownMs > 0);
   const release = provider.hold(next.jwks());
-  ring.distrust();
-  assert.ok(!ring.holds(old) && !ring.holds(kept) && !ring.vanished(old));
-  assert.deepEqual(ring.find(mint.kid, "ES256"), []);
-  const waiting = outcome(ring, mint.token());
+  keyring.distrust();
+  assert.ok(!keyring.isInForce(old) && !keyring.isInForce(kept) && !keyring.hasVanished(old));
+  assert.deepEqual(keyring.find(mint.kid, "ES256"), []);
+  const waiting = verifyOutcome(keyring, mint.token());
   await clock.advance(0);
   assert.equal(provider.attempts, 2);
-  assert.match(ring.status().lastError ?? "", /compromised/);
+  assert.match(keyring.status().lastError ?? "", /compromised/);
   release();
   // Asked for before the token came.
   assert.equal(await waiting, "key_pending");
   // The key is good again, and what it proved before counts no more.
-  const again = await keyOf(ring, next);
-  assert.ok(ring.holds(again) && !ring.holds(kept) && again !== kept);
+  const again = await keyOf(keyring, next);
+  assert.ok(keyring.isInForce(again) && !keyring.isInForce(kept) && again !== kept);
   assert.equal(events.filter(({ event }) => event === "keys_distrusted").length, 1);
-  assert.equal(ring.status().lastError, null);
+  assert.equal(keyring.status().lastError, null);
   await clock.advance(30_000);
-  assert.equal(await outcome(ring, mint.token()), "unknown_key");
+  assert.equal(await verifyOutcome(keyring, mint.token()), "unknown_key");
 });
 
 test("law 1, fault 28: while no set can be fetched after distrust, tokens are unavailable, and it is tried on", async () => {
-  const { clock, mint, provider, source } = await makeScene();
-  const ring = openRing(source(), { clock });
-  await keyOf(ring, mint);
+  const { clock, mint, provider, source } = await setUp();
+  const keyring = openKeyring(source(), { clock });
+  await keyOf(keyring, mint);
   provider.fail();
-  ring.distrust();
+  keyring.distrust();
   await clock.advance(5 * minute);
-  assert.equal(await outcome(ring, mint.token()), "keys_unavailable");
+  assert.equal(await verifyOutcome(keyring, mint.token()), "keys_unavailable");
   assert.ok(provider.attempts > 10 && provider.attempts < 25, `${provider.attempts} attempts`);
   provider.serve(mint.jwks());
   await clock.advance(30_000);
-  assert.equal(await outcome(ring, mint.token()), "proved");
+  assert.equal(await verifyOutcome(keyring, mint.token()), "verified");
 });
 
 test("fault 28: a key that vanished before the keys were distrusted does not count either, nor when it comes back", async () => {
-  const { clock, mint, next, provider, source } = await makeScene();
-  const ring = openRing(source(), { clock });
-  const key = await keyOf(ring, mint);
+  const { clock, mint, next, provider, source } = await setUp();
+  const keyring = openKeyring(source(), { clock });
+  const key = await keyOf(keyring, mint);
   provider.serve(next.jwks());
   await clock.advance(10 * minute);
-  assert.ok(ring.vanished(key));
+  assert.ok(keyring.hasVanished(key));
   provider.serve(mint.jwks());
-  ring.distrust();
+  keyring.distrust();
   await clock.advance(0);
-  assert.deepEqual(ring.status().kids, [mint.kid]);
-  assert.ok(!ring.holds(key));
+  assert.deepEqual(keyring.status().kids, [mint.kid]);
+  assert.ok(!keyring.isInForce(key));
 });
 
 test("fault 28: a fetch that was under way when the keys were distrusted does not count", async () => {
-  const { clock, mint, next, provider, source } = await makeScene();
-  const ring = openRing(source(), { clock });
-  await ring.ready(AbortSignal.any([]));
+  const { clock, mint, next, provider, source } = await setUp();
+  const keyring = openKeyring(source(), { clock });
+  await keyring.ready(AbortSignal.any([]));
   const releaseOld = provider.hold(mint.jwks());
   await clock.advance(10 * minute);
   const releaseNew = provider.hold(next.jwks());
-  ring.distrust();
+  keyring.distrust();
   await clock.advance(0);
   assert.equal(provider.attempts, 3);
   releaseOld();
   await clock.advance(0);
-  assert.ok(!ring.status().usable);
+  assert.ok(!keyring.status().usable);
   releaseNew();
   await clock.advance(0);
-  assert.deepEqual(ring.status().kids, [next.kid]);
+  assert.deepEqual(keyring.status().kids, [next.kid]);
 });
 
 test("fault 28: however often keys are distrusted, a set is fetched at most once a second for that", async () => {
-  const { clock, mint, provider, source } = await makeScene();
-  const ring = openRing(source(), { clock });
-  await keyOf(ring, mint);
+  const { clock, mint, provider, source } = await setUp();
+  const keyring = openKeyring(source(), { clock });
+  await keyOf(keyring, mint);
   for (let i = 0; i < 100; i++) {
-    ring.distrust();
+    keyring.distrust();
     await clock.advance(100);
   }
   assert.ok(provider.attempts >= 8 && provider.attempts <= 12, `${provider.attempts} attempts`);
   // Unasked.
   await clock.advance(1_000);
-  assert.ok(ring.status().usable);
+  assert.ok(keyring.status().usable);
 });
 
 test("fault 28: distrusted keys do not come back with a restart, nor from a snapshot that loads meanwhile", async () => {
-  const { clock, mint, provider, source } = await makeScene();
+  const { clock, mint, provider, source } = await setUp();
   const snapshots = fakeSnapshots();
-  const ring = openRing(source(), { clock, snapshots });
-  await keyOf(ring, mint);
+  const keyring = openKeyring(source(), { clock, snapshots });
+  await keyOf(keyring, mint);
   provider.fail();
-  const loading = openRing(source(), { clock, snapshots });
+  const loading = openKeyring(source(), { clock, snapshots });
   loading.distrust();
-  assert.equal(await outcome(loading, mint.token()), "keys_unavailable");
-  ring.distrust();
-  assert.equal(await outcome(openRing(source(), { clock, snapshots }), mint.token()), "keys_unavailable");
+  assert.equal(await verifyOutcome(loading, mint.token()), "keys_unavailable");
+  keyring.distrust();
+  assert.equal(
+    await verifyOutcome(openKeyring(source(), { clock, snapshots }), mint.token()),
+    "keys_unavailable",
+  );
 });
 
 test("a ring that was closed does not fetch when it is told to distrust its keys", async () => {
-  const { clock, mint, provider, source } = await makeScene();
-  const ring = openRing(source(), { clock });
-  await keyOf(ring, mint);
-  await ring.close();
-  ring.distrust();
+  const { clock, mint, provider, source } = await setUp();
+  const keyring = openKeyring(source(), { clock });
+  await keyOf(keyring, mint);
+  await keyring.close();
+  keyring.distrust();
   await clock.advance(60 * minute);
   assert.equal(provider.attempts, 1);
   assert.equal(clock.pending, 0);

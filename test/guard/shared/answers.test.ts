@@ -3,9 +3,9 @@ import { hash } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { decisionEvents, type DecisionEvent } from "../../../src/core/events.ts";
 import { createFaultProxy } from "../../../src/testing/index.ts";
-import { noRedis, RedisServer, until } from "../../support/redis-servers.ts";
-import { minute, out } from "../degraded/world.ts";
-import { sharedStatus, shareWorld, told } from "./world.ts";
+import { noRedis, RedisServer, waitUntil } from "../../support/redis-servers.ts";
+import { minute, out } from "../degraded/fixture.ts";
+import { sharedStatus, createSharedSetup, describeVerdict } from "./fixture.ts";
 
 const kinds = ["token", "opaqueToken"] as const;
 
@@ -16,10 +16,10 @@ void describe("answers that instances share", { skip: noRedis }, () => {
 
   for (const kind of kinds) {
     void test(`what one instance asked about a ${kind}, others need not ask`, async (t) => {
-      const { instance, provider, asked, written } = await shareWorld(t, server);
+      const { instance, provider, asked, written } = await createSharedSetup(t, server);
       const [one, other] = [await instance(), await instance()];
       const token = provider[kind]({ sub: "alice", scope: "read" });
-      assert.equal(await told(one, token), "valid from origin");
+      assert.equal(await describeVerdict(one, token), "valid from origin");
       await written();
       const decisions: unknown[] = [];
       const hear = (event: unknown) => {
@@ -32,76 +32,79 @@ void describe("answers that instances share", { skip: noRedis }, () => {
       assert.ok(verdict.status === "valid");
       assert.deepEqual([verdict.from, verdict.basis, verdict.subject], ["shared", "authority", "alice"]);
       assert.deepEqual(decisions, ["shared"]);
-      assert.equal(await told(other, token), "valid from memory");
+      assert.equal(await describeVerdict(other, token), "valid from memory");
       assert.equal(asked.length, 1);
       const { hits, misses, rejected, lost, lastError } = sharedStatus(other);
       assert.deepEqual([hits, misses, rejected, lost, lastError], [1, 0, 0, 0, null]);
     });
 
     void test(`law 2: a yes about a ${kind} counts from when the authority was asked, however often it is read`, async (t) => {
-      const { instance, provider, asked, clock, written } = await shareWorld(t, server);
+      const { instance, provider, asked, clock, written } = await createSharedSetup(t, server);
       const [one, two, three] = [await instance(), await instance(), await instance()];
       const token = provider[kind]();
-      assert.equal(await told(one, token), "valid from origin");
+      assert.equal(await describeVerdict(one, token), "valid from origin");
       await written();
       await clock.advance(4 * minute);
-      assert.equal(await told(two, token), "valid from shared");
+      assert.equal(await describeVerdict(two, token), "valid from shared");
       await written();
       await clock.advance(minute - 1000);
-      assert.equal(await told(two, token), "valid from memory");
+      assert.equal(await describeVerdict(two, token), "valid from memory");
       await clock.advance(1010);
-      assert.equal(await told(three, token), "valid from origin", "past its time");
-      assert.equal(await told(two, token), "valid from origin", "reading it did not make it last");
+      assert.equal(await describeVerdict(three, token), "valid from origin", "past its time");
+      assert.equal(await describeVerdict(two, token), "valid from origin", "reading it did not make it last");
       assert.equal(asked.length, 3);
     });
 
     void test(`law 2: a ${kind} that was shared is refused at its exp`, async (t) => {
-      const { instance, provider, clock, written } = await shareWorld(t, server);
+      const { instance, provider, clock, written } = await createSharedSetup(t, server);
       const [one, other] = [await instance(), await instance()];
       const token = provider[kind]({ exp: clock.now() / 1000 + 60 });
-      assert.equal(await told(one, token), "valid from origin");
+      assert.equal(await describeVerdict(one, token), "valid from origin");
       await written();
-      assert.equal(await told(other, token), "valid from shared");
+      assert.equal(await describeVerdict(other, token), "valid from shared");
       await clock.advance(minute + 5_000);
-      assert.equal(await told(other, token), kind === "token" ? "invalid: expired" : "invalid: inactive");
+      assert.equal(
+        await describeVerdict(other, token),
+        kind === "token" ? "invalid: expired" : "invalid: inactive",
+      );
     });
 
     void test(`a yes about a ${kind} needs no authority; past its time nothing does without, by no policy`, async (t) => {
-      const { instance, provider, clock, written } = await shareWorld(t, server);
+      const { instance, provider, clock, written } = await createSharedSetup(t, server);
       const [one, other] = [await instance(), await instance({ degraded: "cached" })];
       const token = provider[kind]();
-      assert.equal(await told(one, token), "valid from origin");
+      assert.equal(await describeVerdict(one, token), "valid from origin");
       await written();
       other.forceBreaker("open");
       const late = await instance({ degraded: "cached" });
       late.forceBreaker("open");
-      assert.equal(await told(other, token), "valid from shared");
+      assert.equal(await describeVerdict(other, token), "valid from shared");
       await clock.advance(5 * minute + 10);
-      assert.equal(await told(late, token), out, "an answer past its time is none");
+      assert.equal(await describeVerdict(late, token), out, "an answer past its time is none");
     });
   }
 
   void test("law 3: a no to a proven token is a revocation at whoever hears of it, and takes the place of a yes", async (t) => {
-    const { instance, provider, asked, clock, written } = await shareWorld(t, server);
+    const { instance, provider, asked, clock, written } = await createSharedSetup(t, server);
     const [one, other] = [await instance(), await instance()];
     const token = provider.token({ jti: "one" });
-    assert.equal(await told(one, token), "valid from origin");
+    assert.equal(await describeVerdict(one, token), "valid from origin");
     await written();
     provider.revoke("one");
     await clock.advance(5 * minute + 10);
-    assert.equal(await told(one, token), "invalid: revoked");
+    assert.equal(await describeVerdict(one, token), "invalid: revoked");
     await written();
-    assert.equal(await told(other, token), "invalid: revoked");
+    assert.equal(await describeVerdict(other, token), "invalid: revoked");
     assert.deepEqual([asked.length, sharedStatus(other).hits], [2, 1]);
     await server.cli("FLUSHALL");
     provider.restore();
     await clock.advance(60 * minute);
-    assert.equal(await told(other, token), "invalid: revoked", "kept by the instance itself");
+    assert.equal(await describeVerdict(other, token), "invalid: revoked", "kept by the instance itself");
     assert.equal(asked.length, 2);
   });
 
   void test("law 3: a yes never takes the place of a no, however late it is written", async (t) => {
-    const { instance, provider, asked, clock, written } = await shareWorld(t, server);
+    const { instance, provider, asked, clock, written } = await createSharedSetup(t, server);
     const [slow, quick, third] = [await instance(), await instance(), await instance()];
     const token = provider.token();
     const answered = Promise.withResolvers<void>();
@@ -112,53 +115,53 @@ void describe("answers that instances share", { skip: noRedis }, () => {
         return Response.json({ active: true });
       },
     });
-    const slowly = told(slow, token);
-    await until(async () => asked.length === 1, "the first question");
-    assert.equal(await told(quick, token), "invalid: revoked");
+    const slowly = describeVerdict(slow, token);
+    await waitUntil(async () => asked.length === 1, "the first question");
+    assert.equal(await describeVerdict(quick, token), "invalid: revoked");
     await written(1);
     answered.resolve();
     assert.equal(await slowly, "valid from origin");
     await written();
     await clock.advance(minute);
-    assert.equal(await told(third, token), "invalid: revoked");
+    assert.equal(await describeVerdict(third, token), "invalid: revoked");
     assert.equal(asked.length, 2);
   });
 
   void test("law 3: what was refused here while others could not be read is not revived by their older yes", async (t) => {
-    const { instance, provider, asked, clock, events, written } = await shareWorld(t, server);
+    const { instance, provider, asked, clock, events, written } = await createSharedSetup(t, server);
     const proxy = await createFaultProxy({ target: server.url });
     t.after(async () => await proxy.close());
     const [one, cutOff] = [await instance(), await instance({}, { url: proxy.url, timeoutMs: minute })];
     const [token, another] = [provider.opaqueToken({ jti: "one" }), provider.opaqueToken()];
-    assert.equal(await told(one, token), "valid from origin");
+    assert.equal(await describeVerdict(one, token), "valid from origin");
     await written();
     provider.revoke("one");
     proxy.set({ kind: "refuse" });
-    await until(async () => proxy.connections.open === 0, "a connection that is cut");
-    assert.equal(await told(cutOff, token), "invalid: inactive");
+    await waitUntil(async () => proxy.connections.open === 0, "a connection that is cut");
+    assert.equal(await describeVerdict(cutOff, token), "invalid: inactive");
     assert.equal(sharedStatus(cutOff).skipped, 1);
     proxy.set({ kind: "pass" });
-    await until(async () => {
+    await waitUntil(async () => {
       await clock.advance(200);
       return sharedStatus(cutOff).lastError === null;
     }, "a connection");
     await clock.advance(11_000);
-    assert.equal(await told(cutOff, token), "invalid: inactive");
+    assert.equal(await describeVerdict(cutOff, token), "invalid: inactive");
     assert.equal(asked.length, 3, "the authority was asked once more");
-    assert.equal(await told(one, another), "valid from origin");
+    assert.equal(await describeVerdict(one, another), "valid from origin");
     await written(1);
-    assert.equal(await told(cutOff, another), "valid from shared", "what is newer counts");
+    assert.equal(await describeVerdict(cutOff, another), "valid from shared", "what is newer counts");
     assert.ok(!events().includes("shared_rejected"));
   });
 
   void test("a no to an opaque token is gone from Redis as soon as from memory", async (t) => {
-    const { instance, provider, asked, entries, prefix, written } = await shareWorld(t, server);
+    const { instance, provider, asked, entries, prefix, written } = await createSharedSetup(t, server);
     const [one, other] = [await instance(), await instance()];
     const token = provider.opaqueToken({ jti: "one" });
     provider.revoke("one");
-    assert.equal(await told(one, token), "invalid: inactive");
+    assert.equal(await describeVerdict(one, token), "invalid: inactive");
     await written();
-    assert.equal(await told(other, token), "invalid: inactive");
+    assert.equal(await describeVerdict(other, token), "invalid: inactive");
     assert.equal(asked.length, 1);
     const [only = ""] = await entries();
     assert.ok(only.startsWith(prefix));
@@ -167,27 +170,27 @@ void describe("answers that instances share", { skip: noRedis }, () => {
   });
 
   void test("garbage and forgeries reach neither Redis nor the authority", async (t) => {
-    const { instance, provider, asked, entries } = await shareWorld(t, server);
+    const { instance, provider, asked, entries } = await createSharedSetup(t, server);
     const guard = await instance();
     const forged = provider.token().replace(/.{8}$/, "AAAAAAAA");
     for (const token of ["", "short", "a b c", "eyJ.e30.", forged]) {
-      assert.match(await told(guard, token), /^invalid/);
+      assert.match(await describeVerdict(guard, token), /^invalid/);
     }
     assert.deepEqual([asked.length, (await entries()).length], [0, 0]);
     assert.equal(sharedStatus(guard).misses, 0);
   });
 
   void test("law 5: nothing that Redis ever held tells a token, its digest, its subject or a claim", async (t) => {
-    const { instance, provider, clock, written } = await shareWorld(t, server);
+    const { instance, provider, clock, written } = await createSharedSetup(t, server);
     const [one, other] = [await instance(), await instance()];
     const tokens = kinds.map((kind) => provider[kind]({ sub: "alice-the-subject", scope: "of:secrets" }));
     for (const token of tokens) {
-      await told(one, token);
+      await describeVerdict(one, token);
       await written();
-      assert.equal(await told(other, token), "valid from shared");
+      assert.equal(await describeVerdict(other, token), "valid from shared");
     }
     await clock.advance(2_000);
-    await until(async () => server.written().includes("ZADD"), "the list of what was used");
+    await waitUntil(async () => server.written().includes("ZADD"), "the list of what was used");
     const everything = server.written();
     for (const token of tokens) {
       const parts = [token, token.slice(0, 40), token.slice(-40), ...token.split(".")];

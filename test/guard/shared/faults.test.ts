@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { createFaultProxy } from "../../../src/testing/index.ts";
 import { freePort } from "../../support/free-port.ts";
-import { noRedis, RedisServer, until } from "../../support/redis-servers.ts";
-import { audience, letIn, makeWorld, minute, short, within } from "../degraded/world.ts";
+import { noRedis, RedisServer, waitUntil } from "../../support/redis-servers.ts";
+import { audience, letIn, makeWorld, minute, short, within } from "../degraded/fixture.ts";
 import { SharedMap } from "./shared-map.ts";
-import { passing, sharedStatus, shareWorld, told } from "./world.ts";
+import { runUntilSettled, sharedStatus, createSharedSetup, describeVerdict } from "./fixture.ts";
 
 /** Longer than anything takes that really happens: a virtual clock is sooner over than a real answer is there. */
 const patient = { timeoutMs: minute };
@@ -16,17 +16,17 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
   after(async () => await server.stop());
 
   void test("fault 1: Redis refuses at start: the guard starts, says so, and uses it once it is there", async (t) => {
-    const { guard: open, source, provider, clock, events } = await shareWorld(t, server);
+    const { guard: open, source, provider, clock, events } = await createSharedSetup(t, server);
     const proxy = await createFaultProxy({ target: server.url });
     t.after(async () => await proxy.close());
     proxy.set({ kind: "refuse" });
     const guard = open({ shared: source({ ...patient, url: proxy.url }) });
-    await passing({ clock }, guard.ready());
+    await runUntilSettled({ clock }, guard.ready());
     assert.equal(guard.status().state, "degraded");
     assert.match(sharedStatus(guard).lastError ?? "", new RegExp(`127\\.0\\.0\\.1:${proxy.port}`));
-    assert.equal(await told(guard, provider.token()), "valid from origin");
+    assert.equal(await describeVerdict(guard, provider.token()), "valid from origin");
     proxy.set({ kind: "pass" });
-    await until(async () => {
+    await waitUntil(async () => {
       await clock.advance(200);
       return guard.status().state === "ready";
     }, "a connection");
@@ -38,18 +38,18 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
   });
 
   void test("fault 1: what nobody listens on hurts nobody, and no message tells its password", async (t) => {
-    const { guard: open, source, provider, clock } = await shareWorld(t, server);
+    const { guard: open, source, provider, clock } = await createSharedSetup(t, server);
     const url = `redis://:hunter22@127.0.0.1:${await freePort()}`;
     const guard = open({ shared: source({ url }) });
-    await passing({ clock }, guard.ready());
+    await runUntilSettled({ clock }, guard.ready());
     for (const token of [provider.token(), provider.opaqueToken()]) {
-      assert.equal(await told(guard, token), "valid from origin");
+      assert.equal(await describeVerdict(guard, token), "valid from origin");
     }
     assert.doesNotMatch(JSON.stringify(guard.status()), /hunter22/);
   });
 
   void test("fault 2: Redis is frozen: given up after 50 ms, then skipped, and used again after the thaw", async (t) => {
-    const { instance, provider, clock, events, asked } = await shareWorld(t, server);
+    const { instance, provider, clock, events, asked } = await createSharedSetup(t, server);
     const guard = await instance();
     server.freeze();
     try {
@@ -57,7 +57,7 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
       assert.equal(short(await within(clock, 49, first)), "pending");
       assert.equal(short(await within(clock, 1, first)), "valid");
       assert.equal(asked.length, 1);
-      await until(async () => {
+      await waitUntil(async () => {
         await within(clock, 200, guard.validate(provider.token()));
         return sharedStatus(guard).breaker === "open";
       }, "a breaker that opens");
@@ -71,7 +71,7 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
     } finally {
       server.thaw();
     }
-    await until(async () => {
+    await waitUntil(async () => {
       await clock.advance(25);
       return sharedStatus(guard).breaker === "closed";
     }, "the thaw");
@@ -79,37 +79,37 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
   });
 
   void test("fault 2: killed and started again, or emptied, it costs a question and nothing else", async (t) => {
-    const { instance, provider, asked, clock, written } = await shareWorld(t, server);
+    const { instance, provider, asked, clock, written } = await createSharedSetup(t, server);
     const [one, other] = [await instance({}, patient), await instance({}, patient)];
     const token = provider.token();
-    assert.equal(await told(one, token), "valid from origin");
+    assert.equal(await describeVerdict(one, token), "valid from origin");
     await written();
     await server.kill();
-    assert.equal(await told(other, provider.token()), "valid from origin");
+    assert.equal(await describeVerdict(other, provider.token()), "valid from origin");
     await server.up();
-    await until(async () => {
+    await waitUntil(async () => {
       await clock.advance(200);
       return sharedStatus(other).lastError === null;
     }, "a connection");
-    assert.equal(await told(other, token), "valid from shared", "kept in its file");
+    assert.equal(await describeVerdict(other, token), "valid from shared", "kept in its file");
     await server.cli("FLUSHALL");
     const third = await instance({}, patient);
-    assert.equal(await told(third, token), "valid from origin");
+    assert.equal(await describeVerdict(third, token), "valid from origin");
     assert.equal(asked.length, 3);
   });
 
   void test("fault 13: a yes that was made up, or sealed under another secret, is a miss and an alarm", async (t) => {
-    const { instance, provider, says, entries, events, asked, written } = await shareWorld(t, server);
+    const { instance, provider, says, entries, events, asked, written } = await createSharedSetup(t, server);
     const token = provider.opaqueToken();
     // The entry of this name, as somebody without the secret would find it.
-    assert.equal(await told(await instance(), token), "valid from origin");
+    assert.equal(await describeVerdict(await instance(), token), "valid from origin");
     await written();
     const [name = ""] = await entries();
     says({ active: false });
     const wrongSecret = await instance({}, { secret: "another secret that the attacker made up" });
     const yes = provider.opaqueToken();
     says({ active: true, sub: "mallory", aud: audience, exp: 4_000_000_000 });
-    await told(wrongSecret, yes);
+    await describeVerdict(wrongSecret, yes);
     await written();
     const foreign = (await entries()).find((one) => one !== name) ?? "";
     says({ active: false });
@@ -128,7 +128,7 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
     for (const put of place) {
       await put();
       const guard = await instance();
-      assert.equal(await told(guard, token), "invalid: inactive");
+      assert.equal(await describeVerdict(guard, token), "invalid: inactive");
       assert.deepEqual([asked.length, sharedStatus(guard).rejected], [++questions, 1]);
       await written();
     }
@@ -136,27 +136,27 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
   });
 
   void test("fault 13: another token's answer is a miss and an alarm", async (t) => {
-    const { instance, provider, entries, asked, events, written } = await shareWorld(t, server);
+    const { instance, provider, entries, asked, events, written } = await createSharedSetup(t, server);
     const one = await instance();
     const [good, bad] = [provider.opaqueToken(), provider.opaqueToken({ jti: "bad" })];
-    assert.equal(await told(one, bad), "valid from origin");
+    assert.equal(await describeVerdict(one, bad), "valid from origin");
     await written();
     const [badName = ""] = await entries();
-    assert.equal(await told(one, good), "valid from origin");
+    assert.equal(await describeVerdict(one, good), "valid from origin");
     await written();
     const goodName = (await entries()).find((name) => name !== badName) ?? "";
     provider.revoke("bad");
     await server.cli("COPY", goodName, badName, "REPLACE");
     const other = await instance();
-    assert.equal(await told(other, bad), "invalid: inactive");
+    assert.equal(await describeVerdict(other, bad), "invalid: inactive");
     assert.deepEqual([asked.length, sharedStatus(other).rejected], [3, 1]);
     assert.deepEqual(events(), ["shared_rejected"]);
   });
 
   void test("fault 13, law 2: an old yes that is put back is a miss and an alarm", async (t) => {
-    const { instance, provider, entries, clock, asked, events, written } = await shareWorld(t, server);
+    const { instance, provider, entries, clock, asked, events, written } = await createSharedSetup(t, server);
     const token = provider.opaqueToken({ jti: "one" });
-    assert.equal(await told(await instance(), token), "valid from origin");
+    assert.equal(await describeVerdict(await instance(), token), "valid from origin");
     await written();
     const [name = ""] = await entries();
     await server.cli("COPY", name, "elsewhere");
@@ -165,35 +165,39 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
     await server.cli("COPY", "elsewhere", name, "REPLACE");
     await server.cli("PERSIST", name);
     const other = await instance();
-    assert.equal(await told(other, token), "invalid: inactive");
+    assert.equal(await describeVerdict(other, token), "invalid: inactive");
     assert.equal(asked.length, 2);
     assert.equal(sharedStatus(other).rejected, 2, "what was read at the start, and what was read then");
     assert.deepEqual(events(), ["shared_rejected"]);
   });
 
   void test("fault 34: an answer from a clock that is ahead is not believed", async (t) => {
-    const { instance, provider, clock, asked, written } = await shareWorld(t, server);
+    const { instance, provider, clock, asked, written } = await createSharedSetup(t, server);
     const [ahead, right] = [await instance(), await instance()];
     const token = provider.opaqueToken();
     clock.setWall(clock.now() + minute);
-    await told(ahead, provider.token());
+    await describeVerdict(ahead, provider.token());
     await clock.advance(61_000);
-    assert.equal(await told(ahead, token), "valid from origin", "it has come to believe its clock");
+    assert.equal(
+      await describeVerdict(ahead, token),
+      "valid from origin",
+      "it has come to believe its clock",
+    );
     await written(1);
     clock.setWall(clock.now() - minute);
-    assert.equal(await told(right, token), "valid from origin");
+    assert.equal(await describeVerdict(right, token), "valid from origin");
     assert.deepEqual([sharedStatus(right).rejected, asked.length], [1, 3]);
   });
 
   void test("fault 34: whose own clock is in doubt neither reads nor tells", async (t) => {
-    const { instance, provider, clock, asked, written, says } = await shareWorld(t, server);
+    const { instance, provider, clock, asked, written, says } = await createSharedSetup(t, server);
     const [one, other] = [await instance(), await instance()];
     const token = provider.opaqueToken();
     says({ active: true, sub: "alice", aud: audience, exp: 4_000_000_000 });
-    assert.equal(await told(one, token), "valid from origin");
+    assert.equal(await describeVerdict(one, token), "valid from origin");
     await written();
     clock.setWall(clock.now() - minute);
-    assert.equal(await told(other, token), "valid from origin");
+    assert.equal(await describeVerdict(other, token), "valid from origin");
     const { hits, misses, lost } = sharedStatus(other);
     assert.deepEqual([asked.length, hits, misses, lost], [2, 0, 0, 0]);
   });
@@ -261,8 +265,8 @@ test("whatever is read instead of answers is none: nonsense, too few, what throw
   ];
   for (const fault of faults) {
     shared.fault = fault;
-    assert.equal(await told(g, provider.token()), "valid from origin");
-    assert.equal(await told(g, provider.opaqueToken()), "valid from origin");
+    assert.equal(await describeVerdict(g, provider.token()), "valid from origin");
+    assert.equal(await describeVerdict(g, provider.opaqueToken()), "valid from origin");
   }
   assert.doesNotMatch(JSON.stringify(g.status()), /secret-in-a-message/);
 });
@@ -274,7 +278,7 @@ test("what is asked in one turn is read at once, and no more than 5,000 wait for
   await g.ready();
   const tokens = Array.from({ length: 6_000 }, () => provider.opaqueToken());
   shared.latencyMs = 20;
-  const verdicts = tokens.map(async (token) => await told(g, token));
+  const verdicts = tokens.map(async (token) => await describeVerdict(g, token));
   await clock.advance(20);
   assert.ok((await Promise.all(verdicts)).every((one) => one === "valid from origin"));
   assert.deepEqual(shared.reads, [5_000]);
@@ -287,7 +291,7 @@ test("a closed guard gives up what it reads, and closes the place", async (t) =>
   const g = guard({ shared });
   await g.ready();
   shared.fault = async () => await new Promise<never>(() => {});
-  const verdict = told(g, provider.token());
+  const verdict = describeVerdict(g, provider.token());
   await g.close();
   assert.equal(await verdict, "unavailable: closed");
 });

@@ -111,15 +111,15 @@ class World {
     };
     const authority: Authority = {
       ask,
-      askOfSuspect: ask,
-      patienceMs: 80,
+      askUnverified: ask,
+      softTimeoutMs: 80,
       failingMs: () => null,
       status: () => ({
         kind: "introspection",
         breaker: "closed",
         failingMs: null,
         retryAfterMs: 0,
-        patienceMs: 80,
+        softTimeoutMs: 80,
         inFlight: 0,
         lastError: null,
       }),

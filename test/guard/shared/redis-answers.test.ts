@@ -4,11 +4,17 @@ import { after, before, describe, test, type TestContext } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { systemClock } from "../../../src/core/clock.ts";
 import { isHoldfastError } from "../../../src/core/errors.ts";
-import type { SharedAnswers } from "../../../src/stores/contracts.ts";
+import type { SharedAnswers } from "../../../src/stores/store.ts";
 import { redisAnswers, type RedisAnswersOptions } from "../../../src/stores/redis.ts";
 import { createFaultProxy } from "../../../src/testing/index.ts";
 import { freePort } from "../../support/free-port.ts";
-import { noRedis, RedisServer, startCluster, startSentinels, until } from "../../support/redis-servers.ts";
+import {
+  noRedis,
+  RedisServer,
+  startCluster,
+  startSentinels,
+  waitUntil,
+} from "../../support/redis-servers.ts";
 
 const secret = "a secret of the answers and for tests only";
 const minute = 60_000;
@@ -20,7 +26,7 @@ async function open(t: TestContext, options: Partial<RedisAnswersOptions>): Prom
     random: Math.random,
   });
   t.after(async () => await answers.close());
-  await until(async () => await works(answers), "a connection");
+  await waitUntil(async () => await works(answers), "a connection");
   return answers;
 }
 
@@ -126,7 +132,7 @@ void describe("answers in Redis", { skip: noRedis }, () => {
     ];
     t.after(async () => await Promise.all([nowhere.close(), later.close()]));
     await assert.rejects(nowhere.get(["a"]), /not connected yet/);
-    await until(async () => !(await messageFrom(nowhere)).includes("yet"), "an attempt to connect");
+    await waitUntil(async () => !(await messageFrom(nowhere)).includes("yet"), "an attempt to connect");
     await assert.rejects(nowhere.get(["a"]), (error) => {
       assert.ok(isHoldfastError(error, "store_unavailable"));
       assert.match(error.message, /ECONNREFUSED/);
@@ -136,7 +142,7 @@ void describe("answers in Redis", { skip: noRedis }, () => {
     });
     assert.equal(await works(later), false);
     proxy.set({ kind: "pass" });
-    await until(async () => await works(later), "a connection");
+    await waitUntil(async () => await works(later), "a connection");
   });
 
   void test("fault 2: a frozen server is given up at the deadline, and used again after the thaw", async (t) => {
@@ -147,7 +153,7 @@ void describe("answers in Redis", { skip: noRedis }, () => {
     } finally {
       server.thaw();
     }
-    await until(async () => await works(answers), "the thaw");
+    await waitUntil(async () => await works(answers), "the thaw");
   });
 
   void test("what the options must be is said by name, and never what they were", () => {

@@ -1,7 +1,7 @@
 import type { Clock } from "../../../src/core/clock.ts";
-import type { SharedAnswers, SharedAnswersSource, SharedEntry } from "../../../src/stores/contracts.ts";
+import type { SharedAnswers, SharedAnswersSource, SharedEntry } from "../../../src/stores/store.ts";
 import { redisAnswers } from "../../../src/stores/redis.ts";
-import { secret } from "./world.ts";
+import { secret } from "./fixture.ts";
 
 /** A place to share in this process, on a virtual clock, that fails as it is told. */
 export class SharedMap implements SharedAnswersSource {

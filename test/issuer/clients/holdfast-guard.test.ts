@@ -2,15 +2,15 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { introspection } from "../../../src/guard/authority/introspection.ts";
 import { createGuard } from "../../../src/guard/create-guard.ts";
-import { httpRevocations } from "../../../src/guard/feeds/http-revocations.ts";
+import { httpRevocations } from "../../../src/guard/revocations/http-feed.ts";
 import { jwks } from "../../../src/guard/keys/jwks.ts";
 import type { Guard } from "../../../src/guard/types.ts";
 import { claimsOf, logIn } from "../fixture.ts";
-import { CLIENT_ID, CLIENT_SECRET, listening, type Listening } from "./listening.ts";
+import { CLIENT_ID, CLIENT_SECRET, startIssuer, type ListeningIssuer } from "./start-issuer.ts";
 
 /** A guard that knows nothing of the issuer but its URL and its own credentials there. */
-async function guarded(t: TestContext, authority: boolean): Promise<Listening & { guard: Guard }> {
-  const world = await listening(t);
+async function guarded(t: TestContext, authority: boolean): Promise<ListeningIssuer & { guard: Guard }> {
+  const world = await startIssuer(t);
   const { url } = world;
   const client = { clientId: CLIENT_ID, clientSecret: CLIENT_SECRET };
   const guard = createGuard({

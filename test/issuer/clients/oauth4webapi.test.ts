@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as oauth from "oauth4webapi";
-import { logIn, validity } from "../fixture.ts";
-import { CLIENT_ID, CLIENT_SECRET, listening, type Listening } from "./listening.ts";
+import { logIn, validateAtIssuer } from "../fixture.ts";
+import { CLIENT_ID, CLIENT_SECRET, startIssuer, type ListeningIssuer } from "./start-issuer.ts";
 
 const insecure = { [oauth.allowInsecureRequests]: true };
 const service: oauth.Client = { client_id: CLIENT_ID };
@@ -12,7 +12,7 @@ const ways = {
   client_secret_post: oauth.ClientSecretPost(CLIENT_SECRET),
 };
 
-async function discovered({ url }: Listening): Promise<oauth.AuthorizationServer> {
+async function discovered({ url }: ListeningIssuer): Promise<oauth.AuthorizationServer> {
   const response = await oauth.discoveryRequest(new URL(url), { algorithm: "oauth2", ...insecure });
   return await oauth.processDiscoveryResponse(new URL(url), response);
 }
@@ -29,7 +29,7 @@ async function refreshed(
 
 for (const [method, auth] of Object.entries(ways)) {
   test(`oauth4webapi by ${method}: a token of one's own, described, revoked, described again`, async (t) => {
-    const as = await discovered(await listening(t));
+    const as = await discovered(await startIssuer(t));
     assert.ok(as.token_endpoint_auth_methods_supported?.includes(method));
     const grant = { scope: "invoices:read" };
     const granted = await oauth.clientCredentialsGrantRequest(as, service, auth, grant, insecure);
@@ -50,16 +50,16 @@ for (const [method, auth] of Object.entries(ways)) {
   });
 
   test(`oauth4webapi by ${method}: a service refreshes a first-party session`, async (t) => {
-    const world = await listening(t);
+    const world = await startIssuer(t);
     const as = await discovered(world);
     const { refresh_token } = await logIn(world.issuer);
     const tokens = await refreshed(as, refresh_token, service, auth);
-    assert.equal((await validity(world.issuer, tokens.access_token)).valid, true);
+    assert.equal((await validateAtIssuer(world.issuer, tokens.access_token)).valid, true);
   });
 }
 
 test("oauth4webapi without a secret: refresh, and logout by revocation", async (t) => {
-  const world = await listening(t);
+  const world = await startIssuer(t);
   const as = await discovered(world);
   const { refresh_token } = await logIn(world.issuer);
   const tokens = await refreshed(as, refresh_token);
@@ -73,7 +73,7 @@ test("oauth4webapi without a secret: refresh, and logout by revocation", async (
 });
 
 test("oauth4webapi tells a conflict from the end of the session, and what it may not have from what is down", async (t) => {
-  const world = await listening(t);
+  const world = await startIssuer(t);
   const as = await discovered(world);
   const { refresh_token: first } = await logIn(world.issuer);
   const { refresh_token: second = "" } = await refreshed(as, first);

@@ -1,23 +1,27 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { InMemoryWebStorage, User, UserManager, WebStorageStateStore } from "oidc-client-ts";
-import { claimsOf, logIn, validity } from "../fixture.ts";
-import { listening, type Listening } from "./listening.ts";
+import { claimsOf, logIn, validateAtIssuer } from "../fixture.ts";
+import { startIssuer, type ListeningIssuer } from "./start-issuer.ts";
 
 /*
  * The hostile client: it joins nothing. Each of its managers reads the one storage, sends the refresh token that it
  * found there, and writes back what it got, whenever that is.
  */
 
-interface Tabs extends Listening {
+interface Tabs extends ListeningIssuer {
   readonly managers: readonly UserManager[];
   readonly session: string;
   /** What made any of them think that the user is gone. */
   readonly logouts: readonly string[];
 }
 
-async function tabs(t: TestContext, count: number, around?: Parameters<typeof listening>[1]): Promise<Tabs> {
-  const world = await listening(t, around);
+async function tabs(
+  t: TestContext,
+  count: number,
+  around?: Parameters<typeof startIssuer>[1],
+): Promise<Tabs> {
+  const world = await startIssuer(t, around);
   const tokens = await logIn(world.issuer);
   const store = new InMemoryWebStorage();
   const logouts: string[] = [];
@@ -80,7 +84,7 @@ test("fault 43: twenty silent renewals at once, ten times over: nobody is logged
   assert.equal((await store.sessions.get(session))?.generation, rounds + 1, "one rotation a round");
   assert.deepEqual(logouts, []);
   const user = await managers[3]?.getUser();
-  assert.equal((await validity(issuer, user?.access_token ?? "")).valid, true);
+  assert.equal((await validateAtIssuer(issuer, user?.access_token ?? "")).valid, true);
   assert.equal(claimsOf(user?.access_token ?? "")["sid"], session);
   assert.equal((await issuer.refresh(user?.refresh_token ?? "")).status, "ok");
 });
@@ -105,7 +109,7 @@ test("fault 45: a renewal that was overtaken twice is refused, costs nobody the 
   held.resolve();
   await assert.rejects(overtaken, { error: "refresh_conflict" });
   const user = await slow.signinSilent();
-  assert.equal((await validity(issuer, user?.access_token ?? "")).valid, true);
+  assert.equal((await validateAtIssuer(issuer, user?.access_token ?? "")).valid, true);
   assert.deepEqual(logouts, []);
 });
 

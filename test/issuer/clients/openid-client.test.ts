@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as client from "openid-client";
-import { logIn, validity } from "../fixture.ts";
-import { CLIENT_ID, CLIENT_SECRET, listening } from "./listening.ts";
+import { logIn, validateAtIssuer } from "../fixture.ts";
+import { CLIENT_ID, CLIENT_SECRET, startIssuer } from "./start-issuer.ts";
 
 async function configured(url: string, id: string, auth: client.ClientAuth): Promise<client.Configuration> {
   const options: client.DiscoveryRequestOptions = {
@@ -19,7 +19,7 @@ const ways = {
 
 for (const [method, auth] of Object.entries(ways)) {
   test(`openid-client by ${method}: discovery, both grants, introspection, revocation`, async (t) => {
-    const { url, issuer } = await listening(t);
+    const { url, issuer } = await startIssuer(t);
     const config = await configured(url, CLIENT_ID, auth);
     const own = await client.clientCredentialsGrant(config, { scope: "invoices:write" });
     assert.equal(own.scope, "invoices:write");
@@ -38,7 +38,7 @@ for (const [method, auth] of Object.entries(ways)) {
 }
 
 test("openid-client without a secret: many refreshes at once are one; an overtaken one is a conflict", async (t) => {
-  const { url, issuer } = await listening(t);
+  const { url, issuer } = await startIssuer(t);
   const config = await configured(url, "holdfast", client.None());
   const { refresh_token: first } = await logIn(issuer);
   const refresh = async (token: string) => await client.refreshTokenGrant(config, token);
@@ -47,5 +47,5 @@ test("openid-client without a secret: many refreshes at once are one; an overtak
   assert.ok(all.every((tokens) => tokens.refresh_token === second));
   const tokens = await refresh(second);
   await assert.rejects(refresh(first), { error: "refresh_conflict", status: 409 });
-  assert.equal((await validity(issuer, tokens.access_token)).valid, true);
+  assert.equal((await validateAtIssuer(issuer, tokens.access_token)).valid, true);
 });

@@ -1,6 +1,6 @@
 import { createHmac, createPublicKey, sign } from "node:crypto";
 import { algorithmFacts } from "../../../src/jwt/algorithms.ts";
-import { makeSignature } from "../../../src/jwt/sign.ts";
+import { signBytes } from "../../../src/jwt/sign.ts";
 import { replaceIn } from "./bytes.ts";
 import type { Attack, Draft, Target } from "./target.ts";
 
@@ -82,7 +82,7 @@ const own: Attack[] = injected("the key").map((members, i) =>
   attack(`§3.10 the attacker's key, with ${JSON.stringify(members)}`, (draft, { algorithm, attacker }) => ({
     ...draft,
     header: replaceIn(draft.header, injected(attacker.published ?? { kty: "oct", k: "AAAA" })[i] ?? {}),
-    sign: (input) => makeSignature(algorithm, attacker.signing, input),
+    sign: (input) => signBytes(algorithm, attacker.signing, input),
   })),
 );
 

@@ -2,12 +2,12 @@ import { createSecretKey, randomBytes, type KeyObject } from "node:crypto";
 import type { InvalidReason } from "../../../src/core/verdict.ts";
 import { algorithmFacts, type Algorithm } from "../../../src/jwt/algorithms.ts";
 import { importJwkSet, importSecret, type VerificationKey } from "../../../src/jwt/jwk-set.ts";
-import { generateSigningKey, makeSignature, type Jwk } from "../../../src/jwt/sign.ts";
+import { generateSigningKey, signBytes, type Jwk } from "../../../src/jwt/sign.ts";
 
 export const issuer = "https://id.example.com";
 export const audience = "https://api.example.com";
 
-interface Pair {
+interface KeyPair {
   readonly signing: KeyObject;
   /** What the world knows of it; `null` for HMAC. */
   readonly published: Jwk | null;
@@ -15,10 +15,10 @@ interface Pair {
 }
 
 /** Whose tokens are attacked, and what the attacker has: everything published, and a key of the same kind. */
-export interface Target extends Pair {
+export interface Target extends KeyPair {
   readonly algorithm: Algorithm;
   readonly secret: Buffer | null;
-  readonly attacker: Pair;
+  readonly attacker: KeyPair;
 }
 
 /** A token in the making. */
@@ -42,7 +42,7 @@ export interface Attack {
   readonly text?: (token: string, target: Target) => string | null;
 }
 
-async function pair(algorithm: Algorithm, secret: Buffer | null): Promise<Pair> {
+async function makePair(algorithm: Algorithm, secret: Buffer | null): Promise<KeyPair> {
   if (secret !== null) {
     const verifying = importSecret(secret, algorithm);
     return { signing: createSecretKey(secret), published: null, verifying };
@@ -55,8 +55,8 @@ async function pair(algorithm: Algorithm, secret: Buffer | null): Promise<Pair> 
 export async function makeTarget(algorithm: Algorithm): Promise<Target> {
   const symmetric = algorithmFacts(algorithm).family === "HS";
   const secret = symmetric ? randomBytes(64) : null;
-  const attacker = await pair(algorithm, symmetric ? randomBytes(64) : null);
-  return { algorithm, secret, attacker, ...(await pair(algorithm, secret)) };
+  const attacker = await makePair(algorithm, symmetric ? randomBytes(64) : null);
+  return { algorithm, secret, attacker, ...(await makePair(algorithm, secret)) };
 }
 
 /** A good token: a proof and a guard accept it as it is. */
@@ -66,23 +66,23 @@ export function goodDraft({ algorithm, signing, published }: Target): Draft {
   return {
     header: Buffer.from(JSON.stringify({ alg: algorithm, kid: published?.kid, typ: "at+jwt" })),
     payload: Buffer.from(JSON.stringify(claims)),
-    sign: (input) => makeSignature(algorithm, signing, input),
+    sign: (input) => signBytes(algorithm, signing, input),
   };
 }
 
-export function finish({ header, payload, sign }: Draft): string {
+export function serialize({ header, payload, sign }: Draft): string {
   const input = `${header.toString("base64url")}.${payload.toString("base64url")}`;
   return `${input}.${sign(input).toString("base64url")}`;
 }
 
 /** The token that these attacks make together; `null` where one of them does not apply. */
-export function attacked(target: Target, attacks: readonly Attack[]): string | null {
+export function applyAttacks(target: Target, attacks: readonly Attack[]): string | null {
   let draft: Draft | null = goodDraft(target);
   for (const attack of attacks) {
     if (attack.draft !== undefined) draft = attack.draft(draft, target);
     if (draft === null) return null;
   }
-  let token: string | null = finish(draft);
+  let token: string | null = serialize(draft);
   for (const attack of attacks) if (token !== null && attack.text) token = attack.text(token, target);
   return token;
 }

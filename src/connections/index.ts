@@ -1,0 +1,13 @@
+export { createConnections } from "./create-connections.ts";
+export { closeCodes, type CloseError } from "./close-codes.ts";
+export type {
+  Closing,
+  Connection,
+  ConnectionHandle,
+  Connections,
+  ConnectionsOptions,
+  ConnectionsStatus,
+  Limited,
+  SocketTransport,
+  Refusal,
+} from "./types.ts";

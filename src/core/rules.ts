@@ -1,0 +1,71 @@
+import { invalidOption, rejectUnknownOptions } from "./options.ts";
+
+/** What the guard may accept while the authority gives no answer, from strict to lax. */
+export type DegradedMode =
+  /** Nothing: the answer is 503. */
+  | "deny"
+  /** A token that the authority confirmed before, up to its `exp`. */
+  | "cached"
+  /** The same, and a token whose signature and claims the guard verified. */
+  | "local";
+
+/** The modes from strict to lax. */
+export const degradedModes: readonly DegradedMode[] = ["deny", "cached", "local"];
+
+/** A route's rules. They narrow the guard's policy and never widen it. */
+export interface Rules {
+  /** The token must grant all of these scopes, else the decision is `forbidden`. */
+  scopes?: readonly string[];
+  /** The greatest age of the revocation view, in milliseconds. */
+  maxRevocationAgeMs?: number;
+  /** The laxest mode that this route accepts. A laxer mode than the guard's changes nothing. */
+  degraded?: DegradedMode;
+}
+
+/** The options of one call. */
+export interface CallOptions {
+  signal?: AbortSignal | undefined;
+}
+
+const ruleNames: readonly string[] = ["scopes", "maxRevocationAgeMs", "degraded"];
+const callNames: readonly string[] = [...ruleNames, "signal"];
+
+/** Checks the rules of one `authorize` call. A misspelt rule would otherwise protect nothing. Throws `invalid_option`. */
+export function checkCall(rules: Rules & CallOptions): void {
+  rejectUnknownOptions("authorize", rules, callNames);
+  checkValues("authorize", rules);
+}
+
+/**
+ * Checks the rules of a route when the route is created. A wrong rule that only `authorize` refused would look like an
+ * outage at each request. Throws `invalid_option`.
+ */
+export function checkRules(owner: string, rules: Rules): void {
+  rejectUnknownOptions(`${owner}: rules`, rules, ruleNames);
+  checkValues(owner, rules);
+}
+
+/** Checks the rules of a route, and copies them so that later changes by the caller have no effect. */
+export function copyRules(owner: string, rules: Rules): Rules {
+  checkRules(owner, rules);
+  return rules.scopes === undefined ? { ...rules } : { ...rules, scopes: [...rules.scopes] };
+}
+
+function checkValues(owner: string, { scopes, maxRevocationAgeMs, degraded }: Rules): void {
+  if (scopes !== undefined && !(Array.isArray(scopes) && scopes.every(isString))) {
+    throw invalidOption(`${owner}: scopes`, "an array of strings", scopes);
+  }
+  if (
+    maxRevocationAgeMs !== undefined &&
+    !(typeof maxRevocationAgeMs === "number" && maxRevocationAgeMs >= 0)
+  ) {
+    throw invalidOption(`${owner}: maxRevocationAgeMs`, "a number of at least 0", maxRevocationAgeMs);
+  }
+  if (degraded !== undefined && !degradedModes.includes(degraded)) {
+    throw invalidOption(`${owner}: degraded`, degradedModes.join(", "), degraded);
+  }
+}
+
+function isString(value: unknown): value is string {
+  return typeof value === "string";
+}

@@ -1,0 +1,142 @@
+import { degradedModes, type DegradedMode } from "../core/rules.ts";
+import { readFile } from "node:fs/promises";
+import { z } from "zod";
+import { HoldfastError } from "../core/errors.ts";
+import { isScopeToken } from "../core/scopes.ts";
+import { parseJsonObject } from "../jwt/strict-json.ts";
+import { systemErrorCode } from "../core/errno.ts";
+import { parsePathPattern, findShadowingRule, type PathPolicy, type PathRule } from "./policy.ts";
+import { supportedMethods, normalizeHost } from "./forwarded-request.ts";
+
+function must<T>(be: string, holds: (value: unknown) => boolean) {
+  return z.custom<T>(holds, `must be ${be}`);
+}
+
+function listOf(holds: (item: unknown) => boolean): (value: unknown) => boolean {
+  return (value) => Array.isArray(value) && value.length > 0 && value.every(holds);
+}
+
+/** A rule of the file: docs/gateway.md. */
+const ruleSchema = z
+  .strictObject({
+    host: must<string>("a host in lower case, without port", (value) =>
+      typeof value === "string" ? normalizeHost(value) === value : false,
+    ).optional(),
+    path: must<string>("a path such as /orders, or /orders/* for all below it", (value) =>
+      typeof value === "string" ? parsePathPattern(value) !== null : false,
+    ),
+    methods: must<string[]>('methods such as ["GET", "POST"]; GET stands for HEAD', (value) =>
+      listOf((item) => item !== "HEAD" && supportedMethods.has(item as string))(value),
+    ).optional(),
+    anonymous: must<true>("true, or left out", (value) => value === true).optional(),
+    scopes: must<string[]>("one scope or more", listOf(isScopeToken)).optional(),
+    degraded: must<DegradedMode>("deny, cached or local", (value) =>
+      degradedModes.some((mode) => mode === value),
+    ).optional(),
+    maxRevocationAgeMs: must<number>(
+      "a whole number of milliseconds",
+      (value) => Number.isSafeInteger(value) && Number(value) >= 0,
+    ).optional(),
+  })
+  .refine(
+    ({ anonymous, scopes, degraded, maxRevocationAgeMs }) =>
+      anonymous === undefined || (scopes ?? degraded ?? maxRevocationAgeMs) === undefined,
+    "cannot be anonymous and ask for something",
+  );
+
+const fileSchema = z.strictObject({
+  rules: z
+    .array(ruleSchema, "must be a list of rules")
+    .min(1, "must have a rule: without one nothing passes"),
+});
+
+/**
+ * Reads the policy of the gateway. Throws `invalid_option` with all that is wrong, each by its line and what it must
+ * be.
+ */
+export async function readPolicyFile(file: string): Promise<PathPolicy> {
+  let text: string;
+  try {
+    text = withoutComments(await readFile(file, "utf8"));
+  } catch (error) {
+    throw policyError(file, [`cannot be read (${systemErrorCode(error)})`], error);
+  }
+  const { data, error } = fileSchema.safeParse(parse(file, text));
+  const lines = findRuleLines(text);
+  const place = (path: readonly PropertyKey[]) => {
+    const [, rule, ...member] = path;
+    return [typeof rule === "number" ? `line ${lines[rule]}:` : String(path[0] ?? ""), ...member].join(" ");
+  };
+  if (data === undefined) {
+    const issues = error?.issues ?? [];
+    throw policyError(
+      file,
+      issues.map((issue) => `${place(issue.path)} ${issue.message}`.trim()),
+    );
+  }
+  const policy = data.rules.map(toRule);
+  const unreachable = policy.flatMap((rule, i) =>
+    (rule.methods ?? [null]).flatMap((method) => {
+      const shadow = findShadowingRule(policy.slice(0, i), rule, method);
+      if (shadow === undefined) return [];
+      const what = method === null ? "" : ` for ${method}`;
+      return [`line ${lines[i]}: is never reached${what}: line ${lines[policy.indexOf(shadow)]} comes first`];
+    }),
+  );
+  if (unreachable.length > 0) throw policyError(file, unreachable);
+  return policy;
+}
+
+function toRule({ host, path, methods, anonymous, ...demands }: z.output<typeof ruleSchema>): PathRule {
+  const pattern = parsePathPattern(path);
+  if (pattern === null) throw new TypeError("the schema lets no such path pass");
+  return {
+    host: host ?? null,
+    path: pattern,
+    methods: methods ?? null,
+    requirements: anonymous === true ? null : (demands as PathRule["requirements"]),
+  };
+}
+
+function parse(file: string, text: string): unknown {
+  try {
+    JSON.parse(text);
+  } catch (error) {
+    throw policyError(file, [`is not JSON: ${(error as Error).message.replaceAll(/\s+/g, " ")}`], error);
+  }
+  const object = parseJsonObject(Buffer.from(text));
+  if (object === null) throw policyError(file, ["must be an object that names no member twice"]);
+  return object;
+}
+
+function policyError(file: string, problems: readonly string[], cause?: unknown): HoldfastError {
+  const message = problems.map((problem) => `HOLDFAST_POLICY ${file}: ${problem}`).join("\n");
+  return new HoldfastError("invalid_option", message, { cause });
+}
+
+/** Blanks in place of comments, so that every place in the text stays where it was. */
+function withoutComments(text: string): string {
+  return text.replace(
+    /("(?:[^"\\\n]|\\.)*")|\/\/.*|\/\*[^]*?\*\//g,
+    (match: string, string?: string) => string ?? match.replace(/./g, " "),
+  );
+}
+
+/** The line on which each rule begins: items of the list in the object. */
+function findRuleLines(text: string): number[] {
+  const lines: number[] = [];
+  let depth = 0;
+  let line = 1;
+  let isDue = false;
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[\]{},\n]|[^\s[\]{},"]+/g)) {
+    if (token === "\n") {
+      line++;
+      continue;
+    }
+    if (isDue) lines.push(line);
+    if (token === "{" || token === "[") depth++;
+    else if (token === "}" || token === "]") depth--;
+    isDue = depth === 2 && (token === "[" || token === ",");
+  }
+  return lines;
+}

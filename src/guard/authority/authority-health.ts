@@ -1,0 +1,83 @@
+import { elapsedMs, readClock, type Clock, type Instant } from "../../core/clock.ts";
+import { abortable } from "../../resilience/deadline.ts";
+import { emit, type GuardEventSource } from "../emit.ts";
+import type { AuthorityFailure } from "./authority-request.ts";
+
+/** The same alarm again, for another outage: not sooner, so that who fails half of the time does not flood anybody. */
+const ALARM_PAUSE_MS = 10_000;
+
+interface Alarm {
+  readonly at: Instant;
+  /** When the outage began that it was about. */
+  readonly outage: Instant;
+}
+
+/** How an authority has been answering. Speaks up once an outage, and when its kind changes. */
+export class AuthorityHealth {
+  readonly #source: GuardEventSource;
+  readonly #clock: Clock;
+  readonly #alarms = new Map<AuthorityFailure["cause"], Alarm>();
+  readonly #answered = Promise.withResolvers<void>();
+  readonly #attempted = Promise.withResolvers<void>();
+  #failingSince: Instant | null = null;
+  #cause: AuthorityFailure["cause"] = "authority_unavailable";
+  #lastError: string | null = null;
+
+  constructor(source: GuardEventSource, clock: Clock) {
+    this.#source = source;
+    this.#clock = clock;
+  }
+
+  /** Why it gave no answer the last time that it gave none. */
+  get cause(): AuthorityFailure["cause"] {
+    return this.#cause;
+  }
+
+  /** `null` while it answers. */
+  get lastError(): string | null {
+    return this.#lastError;
+  }
+
+  failingMs(): number | null {
+    return this.#failingSince === null ? null : Math.max(0, elapsedMs(this.#clock, this.#failingSince));
+  }
+
+  recordSuccess(): void {
+    this.#failingSince = null;
+    this.#lastError = null;
+    this.#answered.resolve();
+    this.#attempted.resolve();
+  }
+
+  recordFailure({ cause, reason }: AuthorityFailure): void {
+    this.#failingSince ??= readClock(this.#clock);
+    this.#cause = cause;
+    this.#lastError = reason;
+    this.#attempted.resolve();
+    this.#raiseAlarm(cause, reason, this.#failingSince);
+  }
+
+  /** Nobody asks it any more, by order: it does not answer from now on. */
+  recordForcedOpen(): void {
+    this.#failingSince ??= readClock(this.#clock);
+    this.#cause = "authority_unavailable";
+    this.#lastError = "the breaker is held open";
+  }
+
+  async ready(signal: AbortSignal, { attempt }: { attempt: boolean }): Promise<void> {
+    await abortable((attempt ? this.#attempted : this.#answered).promise, signal);
+  }
+
+  #raiseAlarm(cause: AuthorityFailure["cause"], why: string, outage: Instant): void {
+    const last = this.#alarms.get(cause);
+    const isRepeated = last?.outage === outage || (last && elapsedMs(this.#clock, last.at) < ALARM_PAUSE_MS);
+    if (isRepeated) return;
+    this.#alarms.set(cause, { at: readClock(this.#clock), outage });
+    const isMisconfigured = cause === "authority_misconfigured";
+    emit(
+      this.#source,
+      isMisconfigured ? cause : "authority_failed",
+      isMisconfigured ? `${why}: check url and credentials` : why,
+    );
+  }
+}

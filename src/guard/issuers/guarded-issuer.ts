@@ -1,0 +1,103 @@
+import { invalidOption } from "../../core/options.ts";
+import type { Authority } from "../authority/authority.ts";
+import type { Keyring } from "../keys/key-source.ts";
+import { DegradedMonitor } from "./degraded-monitor.ts";
+import type { GuardEventSource } from "../emit.ts";
+import { RevocationFollower } from "../revocations/follower.ts";
+import { RevocationView } from "../revocations/view.ts";
+import type { GuardSettings } from "../settings.ts";
+import { ScopeSets } from "./scope-sets.ts";
+import { policyDigest } from "../shared/policy-digest.ts";
+import { IssuerSharedCache } from "../shared/issuer-shared-cache.ts";
+import type { SharedCache } from "../shared/shared-cache.ts";
+import type { IssuerSettings } from "../issuer-settings.ts";
+import { ViewSnapshot } from "../revocations/snapshot.ts";
+
+/** One issuer's part of a guard. Realms share the memory of findings, the way to other instances, and nothing whose failure anybody notices. */
+export interface GuardedIssuer extends Pick<IssuerSettings, "claimsPolicy"> {
+  readonly source: GuardEventSource & { readonly issuer: string };
+  readonly keyring: Keyring;
+  readonly authority: Authority | undefined;
+  /** What other instances know of its answers. */
+  readonly sharedCache: IssuerSharedCache | undefined;
+  /** What opaque tokens look like; `null` when there are none. */
+  readonly opaquePattern: RegExp | null;
+  /** What the log revoked, and what the authority said no to. */
+  readonly revocationView: RevocationView;
+  readonly revocationFollower: RevocationFollower | undefined;
+  /** Keeps the view over restarts. */
+  readonly revocationSnapshot: ViewSnapshot | undefined;
+  readonly degradedMonitor: DegradedMonitor;
+  readonly scopeSets: ScopeSets;
+}
+
+export function openGuardedIssuer(
+  settings: GuardSettings,
+  issuer: IssuerSettings,
+  sharedCache?: SharedCache,
+): GuardedIssuer {
+  const { name, clock, random, snapshots, revocationPollMs: pollMs } = settings;
+  const maxAgeMs = settings.maxRevocationAgeMs;
+  const { claimsPolicy, revocationFeed, algorithms } = issuer;
+  const source = { guard: name, issuer: claimsPolicy.issuer };
+  const view = new RevocationView(claimsPolicy.issuer, settings.maxRevocations);
+  const follower =
+    revocationFeed &&
+    new RevocationFollower({ source, feed: revocationFeed, view, pollMs, maxAgeMs, clock, random });
+  const { audience } = claimsPolicy;
+  const keyring = issuer.keys.open({ ...source, algorithms, clock, random, snapshots });
+  const identity = issuer.authority?.identity;
+  const sharing = identity !== undefined && {
+    ...settings,
+    source,
+    policyDigest: policyDigest(claimsPolicy, keyring.algorithms, identity),
+  };
+  return {
+    claimsPolicy,
+    source,
+    keyring,
+    authority: issuer.authority?.open({ ...source, clock, random }),
+    sharedCache:
+      sharedCache && sharing ? new IssuerSharedCache({ ...sharing, cache: sharedCache }) : undefined,
+    opaquePattern: issuer.authority?.opaque ?? null,
+    revocationView: view,
+    revocationFollower: follower,
+    revocationSnapshot:
+      snapshots !== undefined && (revocationFeed ?? issuer.authority) !== undefined
+        ? new ViewSnapshot({ source, audience, snapshots, view, follower, clock })
+        : undefined,
+    degradedMonitor: new DegradedMonitor(source, clock),
+    scopeSets: new ScopeSets(),
+  };
+}
+
+/** The issuers of a guard. */
+export class GuardedIssuers {
+  readonly all: readonly GuardedIssuer[];
+  /** Whose opaque tokens are accepted. */
+  readonly forOpaqueTokens: GuardedIssuer | undefined;
+  readonly #byIssuer: ReadonlyMap<string | undefined, GuardedIssuer>;
+
+  constructor(all: readonly GuardedIssuer[]) {
+    this.all = all;
+    this.forOpaqueTokens = all.find(({ opaquePattern }) => opaquePattern !== null);
+    this.#byIssuer = new Map(all.map((issuer) => [issuer.source.issuer, issuer]));
+  }
+
+  /** Changes whenever the keys of one of them do. */
+  get keysVersion(): number {
+    return this.all.reduce((sum, { keyring }) => sum + keyring.version, 0);
+  }
+
+  /** Whose token it claims to be. Where there is one issuer, its keys judge: who cannot sign learns nothing. */
+  findByIss(issuer: string | undefined): GuardedIssuer | undefined {
+    return this.all.length === 1 ? this.all[0] : this.#byIssuer.get(issuer);
+  }
+
+  /** Throws `invalid_option` for one that is not among them, or none where there are several. */
+  getByName(issuer: string | undefined): GuardedIssuer {
+    const found = issuer === undefined ? this.findByIss(issuer) : this.#byIssuer.get(issuer);
+    if (found === undefined) throw invalidOption("issuer", "one that this guard trusts", issuer);
+    return found;
+  }
+}

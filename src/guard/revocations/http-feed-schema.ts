@@ -1,0 +1,38 @@
+import type { RevocationSnapshot, RevocationTail } from "../../stores/store.ts";
+
+/* What an issuer's `/auth/revocations` may say, and nothing else. */
+
+type Members = Readonly<Record<string, unknown>>;
+
+function isObject(value: unknown): value is Members {
+  return typeof value === "object" && value !== null;
+}
+
+export function isSnapshot(value: unknown): value is RevocationSnapshot {
+  return isObject(value) && isPosition(value["position"]) && isEntries(value["entries"]);
+}
+
+export function isTail(value: unknown): value is RevocationTail {
+  if (!isObject(value)) return false;
+  return value["status"] === "gap" || (value["status"] === "ok" && isEntries(value["entries"]));
+}
+
+function isPosition(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  const { epoch, seq, chain } = value;
+  return typeof epoch === "string" && isCount(seq) && typeof chain === "string";
+}
+
+/** Kinds that are not known here pass: the view knows what to do about them. */
+function isEntries(value: unknown): boolean {
+  if (!Array.isArray(value)) return false;
+  return value.every((entry: unknown) => {
+    if (!isObject(entry) || !isObject(entry["revocation"])) return false;
+    const { seq, chain, at, revocation } = entry;
+    return isCount(seq) && typeof chain === "string" && isCount(at) && typeof revocation["kind"] === "string";
+  });
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}

@@ -1,0 +1,77 @@
+import { hash } from "node:crypto";
+import { HoldfastError } from "../../core/errors.ts";
+import type { LogPosition, Revocation } from "../../core/revocation.ts";
+
+/** Revocations in one piece: some 150 KB, which take a millisecond or two to put into words. */
+export const MAX_PIECE_ROWS = 2_000;
+
+/** Without the issuer; `null` is for ever. The last is of a subject only. */
+export type RevocationRow = readonly [
+  kind: Revocation["kind"],
+  id: string,
+  until: number | null,
+  before?: number,
+];
+
+/** Rows in a snapshot of their own. */
+export interface SnapshotPiece {
+  readonly slot: number;
+  readonly digest: string;
+  readonly rows: number;
+}
+
+export interface SnapshotHead {
+  readonly version: 1;
+  /** Of this very one. */
+  readonly id: string;
+  readonly issuer: string;
+  /** Wall clock, epoch ms. */
+  readonly savedAt: number;
+  /** How old the complete view was then; `null` when it never was complete. */
+  readonly ageMs: number | null;
+  readonly position: LogPosition | null;
+  readonly pieces: readonly SnapshotPiece[];
+  readonly recent: readonly RevocationRow[];
+}
+
+export function toRow(revocation: Revocation): RevocationRow {
+  const { kind, id } = revocation;
+  const until = revocation.until === Infinity ? null : revocation.until;
+  return revocation.kind === "subject" ? [kind, id, until, revocation.before] : [kind, id, until];
+}
+
+/** What is none is left to the view to refuse. */
+export function fromRow(row: RevocationRow, issuer: string): Revocation {
+  const [kind, id, until, before] = Array.isArray(row) ? (row as RevocationRow) : [];
+  return { kind, id, issuer, until: until ?? Infinity, before } as Revocation;
+}
+
+export function rowsDigest(rows: unknown): string {
+  return hash("sha256", JSON.stringify(rows), "base64url");
+}
+
+/** `null` where there is none. Throws `store_newer`, and `store_corrupt` for what is none of ours. */
+export function parseHead(value: unknown, issuer: string): SnapshotHead | null {
+  if (value === null) return null;
+  const head = Object(value) as SnapshotHead;
+  const version: unknown = head.version;
+  if (typeof version === "number" && version > 1) {
+    throw new HoldfastError("store_newer", "it was saved by a newer version");
+  }
+  if (!isHead(head)) throw new HoldfastError("store_corrupt", "it is damaged");
+  if (head.issuer !== issuer) throw new HoldfastError("store_corrupt", "it is another issuer's");
+  return head;
+}
+
+function isHead({ version, id, savedAt, ageMs, position, pieces, recent }: SnapshotHead): boolean {
+  return (
+    (version as unknown) === 1 &&
+    typeof id === "string" &&
+    Number.isFinite(savedAt) &&
+    (ageMs === null || (Number.isFinite(ageMs) && ageMs >= 0)) &&
+    typeof position === "object" &&
+    Array.isArray(pieces) &&
+    pieces.every((piece: unknown) => Number.isSafeInteger((Object(piece) as SnapshotPiece).slot)) &&
+    Array.isArray(recent)
+  );
+}

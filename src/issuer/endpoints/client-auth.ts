@@ -1,0 +1,94 @@
+import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { FIRST_PARTY_CLIENT_ID } from "../config.ts";
+import type { IssuerContext } from "../context.ts";
+import type { AuthenticSession } from "../store/session-record.ts";
+import type { Client } from "../types.ts";
+import type { FormParameters } from "./body.ts";
+import { oauthError, asException } from "./respond.ts";
+
+const challenge = 'Bearer realm="auth"';
+
+/** The session behind the request's bearer token (RFC 6750 §3). */
+export async function requireSession(ctx: IssuerContext, request: Request): Promise<AuthenticSession> {
+  if (!hasBearerToken(request)) {
+    const header = { "WWW-Authenticate": challenge };
+    throw asException(oauthError(401, "unauthorized", "A bearer token is needed.", header));
+  }
+  // RFC 6750 §2.1. Two headers arrive joined by a comma, and fail here.
+  const token = /^bearer +([\w\-.~+/]+=*)$/i.exec(authorizationHeader(request))?.[1];
+  if (token === undefined) {
+    const header = { "WWW-Authenticate": `${challenge}, error="invalid_request"` };
+    throw asException(
+      oauthError(400, "invalid_request", "Send exactly one well-formed bearer token.", header),
+    );
+  }
+  const access = await ctx.accessTokens.check(token);
+  if (access.status === "invalid") {
+    const header = { "WWW-Authenticate": `${challenge}, error="invalid_token"` };
+    throw asException(oauthError(401, "invalid_token", "The token is not valid.", header));
+  }
+  if (access.session !== null) return access.session;
+  const header = { "WWW-Authenticate": `${challenge}, error="insufficient_scope"` };
+  throw asException(oauthError(403, "insufficient_scope", "A service's own token has no session.", header));
+}
+
+export function hasBearerToken(request: Request): boolean {
+  return /^bearer(?: |$)/i.test(authorizationHeader(request));
+}
+
+/** HTTP Basic (RFC 7617), its two parts form-encoded (RFC 6749 §2.3.1) or, as many clients send them, as they are. */
+export function requireClient(ctx: IssuerContext, request: Request): Required<Client> {
+  const encoded = /^basic +([\w\-+/]+=*)$/i.exec(authorizationHeader(request))?.[1] ?? "";
+  const [, id = "", secret = ""] = /^([^:]*):([^]*)$/.exec(Buffer.from(encoded, "base64").toString()) ?? [];
+  return findClient(ctx, [id, secret], [formDecode(id), formDecode(secret)]);
+}
+
+/**
+ * Who calls an OAuth endpoint; `null` is a public client, which shows nothing but its name. Exactly one way to
+ * authenticate in one request (RFC 6749 §2.3).
+ */
+export function authenticateClient(
+  ctx: IssuerContext,
+  request: Request,
+  form: FormParameters,
+): Required<Client> | null {
+  const id = form.get("client_id");
+  const secret = form.get("client_secret");
+  if (request.headers.has("Authorization")) {
+    const client = secret === undefined ? requireClient(ctx, request) : null;
+    if (client !== null && (id ?? client.id) === client.id) return client;
+    throw asException(oauthError(400, "invalid_request", "Say in exactly one way who you are."));
+  }
+  if (secret !== undefined) return findClient(ctx, [id ?? "", secret]);
+  if ((id ?? FIRST_PARTY_CLIENT_ID) === FIRST_PARTY_CLIENT_ID) return null;
+  throw invalidClient();
+}
+
+export function invalidClient(): Error {
+  const header = { "WWW-Authenticate": 'Basic realm="auth"' };
+  return asException(oauthError(401, "invalid_client", "Client authentication failed.", header));
+}
+
+type ClientCredentials = readonly [id: string, secret: string];
+
+/** Secrets are compared in constant time. */
+function findClient({ config }: IssuerContext, ...variants: readonly ClientCredentials[]): Required<Client> {
+  const key = randomBytes(32);
+  const digest = (text: string) => createHmac("sha256", key).update(text).digest();
+  const found = config.clients.find((client) =>
+    variants.some(
+      ([id, secret]) => id === client.id && timingSafeEqual(digest(secret), digest(client.secret)),
+    ),
+  );
+  if (found === undefined) throw invalidClient();
+  return found;
+}
+
+/** application/x-www-form-urlencoded: never throws, unlike `decodeURIComponent`. */
+function formDecode(text: string): string {
+  return new URLSearchParams(`=${text.replaceAll("&", "%26")}`).get("") ?? "";
+}
+
+function authorizationHeader(request: Request): string {
+  return request.headers.get("Authorization") ?? "";
+}

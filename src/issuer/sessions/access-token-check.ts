@@ -1,0 +1,64 @@
+import type { InvalidReason, JwtClaims } from "../../core/verdict.ts";
+import { checkTime, createClaimsPolicy, type ClaimsPolicy } from "../../jwt/claims.ts";
+import { parseToken } from "../../jwt/parse.ts";
+import { verifyWithKey } from "../../jwt/verify.ts";
+import type { IssuerBase } from "../issuer-base.ts";
+import { RevocationCache } from "../revocations/revocation-cache.ts";
+import { findSession, isLive, type AuthenticSession } from "../store/session-record.ts";
+import type { SigningKeys } from "../keys/signing-keys.ts";
+
+const MAX_TOKEN_BYTES = 16_384;
+/** Between the machines of one issuer. Milliseconds. */
+const CLOCK_TOLERANCE_MS = 5_000;
+
+export type AccessTokenResult =
+  | {
+      readonly status: "valid";
+      readonly claims: Readonly<JwtClaims>;
+      /** `null`: a service's own token. */
+      readonly session: AuthenticSession | null;
+    }
+  | { readonly status: "invalid"; readonly reason: InvalidReason };
+
+/** The issuer's own answer about an access token: proof, and log and session as the store has them now. */
+export class AccessTokenChecker {
+  readonly #base: IssuerBase;
+  readonly #keys: SigningKeys;
+  readonly revocations: RevocationCache;
+  readonly #policy: ClaimsPolicy;
+
+  constructor(base: IssuerBase, keys: SigningKeys) {
+    this.#base = base;
+    this.#keys = keys;
+    this.revocations = new RevocationCache(base);
+    this.#policy = createClaimsPolicy({
+      issuer: base.config.url,
+      audience: base.config.audience,
+      types: ["at+jwt"],
+      requireTyp: true,
+      requiredClaims: ["sub", "jti"],
+    });
+  }
+
+  /** Rejects when the store cannot say (law 1). */
+  async check(token: string, toleranceMs: number = CLOCK_TOLERANCE_MS): Promise<AccessTokenResult> {
+    if (token.length > MAX_TOKEN_BYTES) return invalid("too_large");
+    const parsed = parseToken(token);
+    if ("reason" in parsed) return invalid(parsed.reason);
+    const { kid, algorithm, claims } = parsed;
+    const key = await this.#keys.find(kid, algorithm);
+    if (key === undefined) return invalid("unknown_key");
+    const { clock } = this.#base;
+    const reason = verifyWithKey(parsed, key, this.#policy) ?? checkTime(claims, clock.now(), toleranceMs);
+    if (reason !== null) return invalid(reason);
+    if (await this.revocations.isRevoked(claims, kid)) return invalid("revoked");
+    if (claims.sid === undefined) return { status: "valid", claims, session: null };
+    const session = await findSession(this.#base, claims.sid);
+    const live = session !== null && isLive(session, clock.now());
+    return live ? { status: "valid", claims, session } : invalid("revoked");
+  }
+}
+
+function invalid(reason: InvalidReason): AccessTokenResult {
+  return { status: "invalid", reason };
+}

@@ -1,0 +1,90 @@
+import { hash } from "node:crypto";
+import { elapsedMs, readClock, type Clock, type Instant } from "../../core/clock.ts";
+import { TtlCache } from "../../resilience/ttl-cache.ts";
+
+/** Wrong attempts in a quarter of an hour: for one account from one source, and from one source in all. */
+const WINDOW_MS = 15 * 60_000;
+const PER_ACCOUNT_AND_SOURCE = 10;
+const PER_SOURCE = 100;
+
+/** Of each kind, room for some 30,000 counts: a flood of sources makes us forget the idlest, not run out of memory. */
+const MAX_BYTES = 8 * 1024 * 1024;
+const BYTES_PER_COUNT = 256;
+
+/** Begins with its first attempt and ends a window later, whatever is tried meanwhile. */
+interface AttemptCount {
+  readonly startedAt: Instant;
+  attempts: number;
+  exceeded: boolean;
+}
+
+type LoginAttempt =
+  | {
+      readonly status: "allowed";
+      /** Unless the credentials were wrong. Right ones let the account start anew; `unknown` does not count. */
+      readonly settle: (credentials: "correct" | "unchecked") => void;
+    }
+  /** `first` in its window. */
+  | { readonly status: "limited"; readonly retryAfterMs: number; readonly firstInWindow: boolean };
+
+/**
+ * Counts attempts before they are made, so that parallel ones count too. Never by account alone: nobody can lock
+ * another one out.
+ */
+export class LoginLimits {
+  readonly #clock: Clock;
+  readonly #bySource: TtlCache<AttemptCount>;
+  readonly #byAccountAndSource: TtlCache<AttemptCount>;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#bySource = new TtlCache({ maxBytes: MAX_BYTES, clock });
+    this.#byAccountAndSource = new TtlCache({ maxBytes: MAX_BYTES, clock });
+  }
+
+  /** `account` is `null` when the credentials name none. An unknown source counts as one source. */
+  attempt(account: string | null, source: string | undefined): LoginAttempt {
+    const network = networkOf((source ?? "unknown").slice(0, 64));
+    const sourceCount = this.#getOrStart(this.#bySource, network);
+    if (sourceCount.attempts >= PER_SOURCE) return this.#limited(sourceCount);
+    const pair = hash("sha256", JSON.stringify([account, network]), "base64url");
+    const pairCount = account === null ? null : this.#getOrStart(this.#byAccountAndSource, pair);
+    // Nothing is tried then, so it does not count against the neighbours behind the same address.
+    if (pairCount !== null && pairCount.attempts >= PER_ACCOUNT_AND_SOURCE) return this.#limited(pairCount);
+    sourceCount.attempts++;
+    if (pairCount !== null) pairCount.attempts++;
+    const settle = (credentials: "correct" | "unchecked") => {
+      sourceCount.attempts--;
+      if (credentials === "correct") this.#byAccountAndSource.delete(pair);
+      else if (pairCount !== null) pairCount.attempts--;
+    };
+    return { status: "allowed", settle };
+  }
+
+  #getOrStart(counts: TtlCache<AttemptCount>, key: string): AttemptCount {
+    const known = counts.get(key);
+    if (known !== undefined) return known;
+    const count = { startedAt: readClock(this.#clock), attempts: 0, exceeded: false };
+    counts.set(key, count, { ttlMs: WINDOW_MS, bytes: BYTES_PER_COUNT });
+    return count;
+  }
+
+  #limited(count: AttemptCount): LoginAttempt {
+    const firstInWindow = !count.exceeded;
+    count.exceeded = true;
+    const retryAfterMs = Math.max(1000, WINDOW_MS - elapsedMs(this.#clock, count.startedAt));
+    return { status: "limited", retryAfterMs, firstInWindow };
+  }
+}
+
+/** An IPv6 subscriber owns a whole /64. */
+function networkOf(source: string): string {
+  if (!source.includes(":") || source.includes(".")) return source;
+  const [head = "", tail = ""] = source.split("%", 1)[0]?.split("::") ?? [];
+  const left = head.split(":").filter(Boolean);
+  const right = tail.split(":").filter(Boolean);
+  const zeros = source.includes("::")
+    ? Array<string>(Math.max(0, 8 - left.length - right.length)).fill("0")
+    : [];
+  return [...left, ...zeros, ...right].slice(0, 4).join(":");
+}

@@ -1,0 +1,83 @@
+import { sleep } from "../../core/clock.ts";
+import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
+import type { IssuerContext } from "../context.ts";
+import type { DefiniteOutcome } from "../issuer-base.ts";
+import { checkCredentials, normalizeUsername } from "../users/credentials.ts";
+import { beginSession } from "./sessions.ts";
+import type { AuthenticatedUser, LoginOutcome, RequestInfo, TokenResponse } from "../types.ts";
+
+export async function login(
+  ctx: IssuerContext,
+  credentials: Readonly<Record<string, unknown>>,
+  requestInfo: RequestInfo,
+): Promise<DefiniteOutcome<LoginOutcome>> {
+  const { username } = credentials;
+  const account = typeof username === "string" ? normalizeUsername(username) : null;
+  return await withLoginLimits(ctx, account, requestInfo, async () => {
+    return await checkAndBeginSession(
+      ctx,
+      requestInfo,
+      async () => await checkCredentials(ctx, credentials, requestInfo),
+    );
+  });
+}
+
+/**
+ * Runs a check of credentials within the limits, for everything that takes a password. `null` from it is a refusal
+ * and counts; what kept us from finding out does not.
+ */
+export async function withLoginLimits(
+  ctx: IssuerContext,
+  account: string | null,
+  requestInfo: RequestInfo,
+  check: () => Promise<TokenResponse | null>,
+): Promise<DefiniteOutcome<LoginOutcome>> {
+  requestInfo.signal?.throwIfAborted();
+  const { source } = requestInfo;
+  const attempt = ctx.loginLimits.attempt(account, source);
+  if (attempt.status === "limited") {
+    // Once a window: a flood of attempts must not become a flood of writes.
+    if (attempt.firstInWindow) await ctx.audit("login_limited", { source });
+    return { status: "limited", retryAfterMs: attempt.retryAfterMs };
+  }
+  let tokens: TokenResponse | null;
+  try {
+    tokens = await check();
+  } catch (error) {
+    attempt.settle("unchecked");
+    if (!isHoldfastError(error, "overloaded")) throw error;
+    return { status: "limited", retryAfterMs: error.retryAfterMs };
+  }
+  if (tokens === null) {
+    await ctx.audit("login_refused", { source });
+    return { status: "denied" };
+  }
+  attempt.settle("correct");
+  return { status: "ok", tokens };
+}
+
+/**
+ * Checks credentials and begins a session. The store's time is read before the check: if the subject's sessions
+ * are ended meanwhile (a changed password, say), the check may be out of date and is made once more.
+ */
+export async function checkAndBeginSession(
+  ctx: IssuerContext,
+  requestInfo: RequestInfo,
+  check: () => Promise<AuthenticatedUser | null>,
+): Promise<TokenResponse | null> {
+  for (let tries = 1; tries <= 2; tries++) {
+    const authAt = await ctx.store.now();
+    const identity = await check();
+    if (identity === null) return null;
+    requestInfo.signal?.throwIfAborted();
+    const tokens = await beginSession(ctx, identity, authAt, requestInfo);
+    if (tokens !== null) {
+      const { subject } = identity;
+      await ctx.audit("login", { subject, session: tokens.session_id, source: requestInfo.source });
+      return tokens;
+    }
+    // A session that begins in the very millisecond of a cut-off cannot be told from an earlier one.
+    await sleep(ctx.clock, 2, requestInfo.signal);
+  }
+  throw new HoldfastError("timeout", "the user's sessions are being ended again and again");
+}

@@ -1,0 +1,74 @@
+import { createHmac, hkdfSync, randomBytes, timingSafeEqual } from "node:crypto";
+import { open, seal } from "../../core/aead.ts";
+import type { SecretKeys, Secrets } from "../secret-keys.ts";
+
+const PREFIX = "hfr_";
+/** Session id 16, generation 4 (big-endian), secret 32, MAC 32 bytes. A multiple of 3: base64url without slack bits. */
+const BODY_BYTES = 52;
+const TOKEN_BYTES = BODY_BYTES + 32;
+const TOKEN_CHARS = PREFIX.length + (TOKEN_BYTES / 3) * 4;
+
+/** An opaque refresh token whose MAC was made or checked here: its session and generation are authentic. */
+export interface RefreshToken {
+  readonly text: string;
+  /** 32 hexadecimal digits. */
+  readonly session: string;
+  readonly generation: number;
+  readonly secret: Buffer;
+  /** Of the secret that it was made under. */
+  readonly keys: SecretKeys;
+}
+
+function computeMac(keys: SecretKeys, body: Buffer): Buffer {
+  return createHmac("sha256", keys.tokenMac).update(body).digest();
+}
+
+export function createSessionId(): string {
+  return randomBytes(16).toString("hex");
+}
+
+export function createRefreshToken(keys: SecretKeys, session: string, generation: number): RefreshToken {
+  const secret = randomBytes(32);
+  const body = Buffer.alloc(BODY_BYTES);
+  body.write(session, "hex");
+  body.writeUInt32BE(generation, 16);
+  secret.copy(body, 20);
+  const text = PREFIX + Buffer.concat([body, computeMac(keys, body)]).toString("base64url");
+  return { text, session, generation, secret, keys };
+}
+
+/** Needs no store. `null` for anything that was not issued under one of these secrets, or is spelt another way. */
+export function parseRefreshToken(secrets: Secrets, text: string): RefreshToken | null {
+  if (typeof text !== "string" || text.length !== TOKEN_CHARS || !text.startsWith(PREFIX)) return null;
+  const bytes = Buffer.from(text.slice(PREFIX.length), "base64url");
+  if (bytes.length !== TOKEN_BYTES || PREFIX + bytes.toString("base64url") !== text) return null;
+  const body = bytes.subarray(0, BODY_BYTES);
+  const keys = secrets.find((one) => timingSafeEqual(computeMac(one, body), bytes.subarray(BODY_BYTES)));
+  if (keys === undefined) return null;
+  const session = body.toString("hex", 0, 16);
+  return { text, session, generation: body.readUInt32BE(16), secret: body.subarray(20), keys };
+}
+
+/** What the store knows a token by: whoever reads it there cannot present the token. */
+export function digestRefreshToken(token: RefreshToken): string {
+  return createHmac("sha256", token.keys.tokenDigest).update(token.text).digest("base64url");
+}
+
+/** Only who presents the predecessor can open it, and only together with the server's secret. */
+function successorKey({ keys, secret, session, generation }: RefreshToken): Buffer {
+  const info = `holdfast/1 successor ${session} ${generation}`;
+  return Buffer.from(hkdfSync("sha256", secret, keys.successorSalt, info, 32));
+}
+
+export function sealSuccessor(presented: RefreshToken, successor: RefreshToken): string {
+  return seal(successorKey(presented), Buffer.from(successor.text), presented.session);
+}
+
+export function openSuccessor(
+  secrets: Secrets,
+  presented: RefreshToken,
+  sealed: string,
+): RefreshToken | null {
+  const plain = open(successorKey(presented), sealed, presented.session);
+  return plain === null ? null : parseRefreshToken(secrets, plain.toString());
+}

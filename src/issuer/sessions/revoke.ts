@@ -1,0 +1,45 @@
+import { invalidOption, readString } from "../../core/options.ts";
+import type { IssuerContext } from "../context.ts";
+import { maxAcceptanceMs } from "../issuer-base.ts";
+import { hasNoNul } from "../users/credentials.ts";
+import { endSession, endSubject } from "./sessions.ts";
+import type { RevokeRequest } from "../types.ts";
+
+/** No guard believes a longer one. */
+const MAX_ID_CHARS = 1024;
+
+/**
+ * Who has stolen a key chooses `exp`: its revocation outlasts every set of keys that a guard may still hold from
+ * before, through an outage of the key set too. 30 days.
+ */
+const KEY_REVOCATION_MS = 30 * 86_400_000;
+
+/** Durable when it resolves (law 12). */
+export async function revoke(ctx: IssuerContext, { kind, id }: RevokeRequest): Promise<void> {
+  checkRevocationId(id);
+  const append = async (one: "token" | "key", forMs: number) => {
+    const until = ctx.clock.now() + forMs;
+    await ctx.store.revocations.append({ kind: one, id, issuer: ctx.config.url, until });
+  };
+  switch (kind) {
+    case "session":
+      return await endSession(ctx, id, "revoked");
+    case "subject":
+      return await endSubject(ctx, id, "revoked");
+    case "token":
+      await append(kind, maxAcceptanceMs(ctx.config));
+      return await ctx.audit("token_revoked", { detail: id });
+    case "key":
+      await ctx.keys.discard(id, async () => await append(kind, KEY_REVOCATION_MS));
+      return await ctx.audit("key_revoked", { detail: id });
+    default:
+      throw invalidOption("revoke: kind", "session, subject, token or key", kind);
+  }
+}
+
+export function checkRevocationId(id: unknown): void {
+  const name = readString("id", id);
+  if (name.length > MAX_ID_CHARS || !hasNoNul(name)) {
+    throw invalidOption("id", `at most ${MAX_ID_CHARS} characters, none of them NUL`, id);
+  }
+}

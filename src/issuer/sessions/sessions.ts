@@ -1,0 +1,75 @@
+import type { EndReason, Rotation } from "../../stores/store.ts";
+import { FIRST_PARTY_CLIENT_ID } from "../config.ts";
+import type { IssuerContext } from "../context.ts";
+import { maxAcceptanceMs } from "../issuer-base.ts";
+import { addSessionMac } from "../store/record-macs.ts";
+import { createRefreshToken, createSessionId, digestRefreshToken } from "./refresh-token.ts";
+import { verifySessionRecord, type AuthenticSession, type SessionContent } from "../store/session-record.ts";
+import { createTokenResponse } from "./token-response.ts";
+import type { AuthenticatedUser, RequestInfo, TokenResponse } from "../types.ts";
+
+const MAX_DEVICE_CHARS = 256;
+
+/** `null` when the subject's sessions were ended since `authAt`: the credentials must be checked once more. */
+export async function beginSession(
+  ctx: IssuerContext,
+  { subject, scopes, claims = {} }: AuthenticatedUser,
+  authAt: number,
+  requestInfo: RequestInfo,
+): Promise<TokenResponse | null> {
+  const signer = await ctx.keys.signer();
+  const device = requestInfo.device?.slice(0, MAX_DEVICE_CHARS) ?? null;
+  const content: SessionContent = { scopes, claims, client: FIRST_PARTY_CLIENT_ID, device };
+  const id = createSessionId();
+  const refresh = createRefreshToken(ctx.secrets[0], id, 1);
+  const absoluteExpiresAt = authAt + ctx.config.refreshAbsoluteMs;
+  const facts = { id, subject, authAt, absoluteExpiresAt, facts: JSON.stringify(content) };
+  const created = await ctx.store.sessions.create({
+    ...addSessionMac(ctx.secrets, facts),
+    currentDigest: digestRefreshToken(refresh),
+    idleMs: ctx.config.refreshIdleMs,
+  });
+  if (created.status === "superseded") return null;
+  const session = await verifySessionRecord(ctx, created.session, id);
+  return session && createTokenResponse(ctx, signer, session, refresh);
+}
+
+export function sessionRevocation(ctx: IssuerContext, id: string): Rotation["onReuse"] {
+  return {
+    kind: "session",
+    id,
+    issuer: ctx.config.url,
+    until: ctx.clock.now() + maxAcceptanceMs(ctx.config),
+  };
+}
+
+/** Durable when it resolves (law 12). An ended or unknown session is ended again. */
+export async function endSession(
+  ctx: IssuerContext,
+  id: string,
+  reason: EndReason,
+  about: { subject?: string; source?: string | undefined } = {},
+): Promise<void> {
+  await ctx.store.sessions.end(id, reason, sessionRevocation(ctx, id));
+  await ctx.audit("session_ended", { ...about, session: id, detail: reason });
+}
+
+export async function endSubject(
+  ctx: IssuerContext,
+  subject: string,
+  reason: EndReason,
+  source?: string,
+): Promise<void> {
+  const until = ctx.clock.now() + maxAcceptanceMs(ctx.config);
+  const ended = await ctx.store.sessions.endAll(subject, reason, { issuer: ctx.config.url, until });
+  await ctx.audit("subject_ended", { subject, source, detail: `${reason}, sessions: ${ended}` });
+}
+
+export async function listLiveSessions(
+  ctx: IssuerContext,
+  subject: string,
+): Promise<readonly AuthenticSession[]> {
+  const records = await ctx.store.sessions.listBySubject(subject);
+  const proven = await Promise.all(records.map(async (one) => await verifySessionRecord(ctx, one, one.id)));
+  return proven.filter((one) => one?.subject === subject) as AuthenticSession[];
+}

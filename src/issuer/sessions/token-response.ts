@@ -1,0 +1,92 @@
+import { randomUUID } from "node:crypto";
+import type { JwtClaims } from "../../core/verdict.ts";
+import { signToken, type SigningKey } from "../../jwt/sign.ts";
+import type { IssuerBase } from "../issuer-base.ts";
+import type { RefreshToken } from "./refresh-token.ts";
+import { sessionExpiresAt, type AuthenticSession } from "../store/session-record.ts";
+import type { TokenResponse } from "../types.ts";
+
+/** How far ahead `iat` may lie: a subject's cut-off moves it by a second or two, and every guard tolerates this much. */
+const MAX_IAT_AHEAD_MS = 5_000;
+
+export function createTokenResponse(
+  base: IssuerBase,
+  signer: SigningKey,
+  session: AuthenticSession,
+  refresh: RefreshToken,
+  scopes: readonly string[] = session.content.scopes,
+): TokenResponse {
+  const now = base.clock.now();
+  return {
+    ...accessTokenResponse(signer, accessTokenClaims(base, session, scopes, now), now),
+    refresh_token: refresh.text,
+    refresh_token_expires_in: Math.max(0, Math.floor((sessionExpiresAt(session) - now) / 1000)),
+    session_id: session.id,
+  };
+}
+
+/** A service's own token (RFC 6749 §4.4.3): no session, no refresh token. `after`: see `RevokedList.cutOff`. */
+export function createClientTokenResponse(
+  { config, clock }: IssuerBase,
+  signer: SigningKey,
+  token: { readonly id: string; readonly scopes: readonly string[]; readonly cutOffS: number },
+): AccessTokenResponse {
+  const now = clock.now();
+  const iat = Math.max(Math.floor(now / 1000), token.cutOffS + 1);
+  const claims = {
+    iss: config.url,
+    sub: token.id,
+    aud: config.audience,
+    exp: iat + Math.floor(config.accessTokenTtlMs / 1000),
+    iat,
+    jti: randomUUID(),
+    client_id: token.id,
+    scope: token.scopes.join(" "),
+  };
+  return accessTokenResponse(signer, claims, now);
+}
+
+type AccessTokenClaims = JwtClaims & { iat: number; exp: number; scope: string };
+type AccessTokenResponse = Pick<TokenResponse, "access_token" | "token_type" | "expires_in" | "scope">;
+
+function accessTokenResponse(
+  signer: SigningKey,
+  claims: AccessTokenClaims,
+  now: number,
+): AccessTokenResponse {
+  return {
+    access_token: signToken(claims, signer),
+    token_type: "Bearer",
+    expires_in: Math.max(0, claims.exp - Math.max(claims.iat, Math.floor(now / 1000))),
+    scope: claims.scope,
+  };
+}
+
+/**
+ * RFC 9068 §2.2. The same session and generation give the same claims, however often they are asked for; only when
+ * the clock was set back, or somebody wrote to the store, `iat` is our own time: a token from the future helps nobody.
+ */
+function accessTokenClaims(
+  { config }: IssuerBase,
+  session: AuthenticSession,
+  scopes: readonly string[],
+  now: number,
+): AccessTokenClaims {
+  const { claims, client } = session.content;
+  const ahead = session.issuedAtS * 1000 - now > MAX_IAT_AHEAD_MS;
+  const iat = ahead ? Math.floor(now / 1000) : session.issuedAtS;
+  const exp = iat + Math.floor(config.accessTokenTtlMs / 1000);
+  return {
+    ...claims,
+    iss: config.url,
+    sub: session.subject,
+    aud: config.audience,
+    exp: Math.min(exp, Math.floor(session.absoluteExpiresAt / 1000)),
+    iat,
+    jti: `${session.id}.${session.generation}`,
+    client_id: client,
+    scope: scopes.join(" "),
+    sid: session.id,
+    auth_time: Math.floor(session.authAt / 1000),
+  };
+}

@@ -1,0 +1,85 @@
+import type { Clock } from "../../core/clock.ts";
+import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
+import { requireMethods } from "../../core/options.ts";
+import { withDeadline } from "../../resilience/deadline.ts";
+import type { Store } from "../../stores/store.ts";
+import type { IssuerStatus } from "../types.ts";
+
+type StorePart = "users" | "sessions" | "keys" | "revocations" | "audit" | "markers";
+
+/** Every method that the issuer relies on; the compiler keeps it complete. */
+const storeMethods: { readonly [P in StorePart]: Readonly<Record<keyof Store[P], true>> } = {
+  users: { add: true, get: true, getBySubject: true, replace: true, list: true },
+  sessions: { create: true, get: true, listBySubject: true, rotate: true, end: true, endAll: true },
+  keys: { list: true, initialise: true, rotate: true, reseal: true, remove: true },
+  revocations: { snapshot: true, after: true, subscribe: true, append: true },
+  audit: { append: true, recent: true },
+  markers: { read: true, claim: true, replace: true },
+};
+
+/** A store has deadlines of its own; this one is for those that do not. Milliseconds. */
+const STORE_DEADLINE_MS = 10_000;
+
+interface CheckedStore {
+  readonly store: Omit<Store, "close">;
+  readonly health: () => Omit<IssuerStatus["store"], "description">;
+}
+
+/**
+ * The store as the issuer uses it: refused here if it lacks a method; plain values are as good as promises; and
+ * whatever it throws, or a silence past the deadline, is `store_unavailable` and nothing else.
+ */
+export function openCheckedStore(
+  store: Store,
+  clock: Clock,
+  onFailure: (message: string) => void,
+): CheckedStore {
+  let lastError: string | null = null;
+
+  async function call<T>(what: string, work: () => T | Promise<T>): Promise<T> {
+    try {
+      const label = `the store's ${what}`;
+      const answer = await withDeadline(clock, label, STORE_DEADLINE_MS, async () => await work());
+      lastError = null;
+      return answer;
+    } catch (error) {
+      const failure =
+        isHoldfastError(error) && error.code.startsWith("store_")
+          ? error
+          : new HoldfastError("store_unavailable", `the store failed at ${what}`, { cause: error });
+      if (lastError === null) onFailure(failure.message);
+      lastError = failure.message;
+      throw failure;
+    }
+  }
+
+  function wrapPart<P extends StorePart>(name: P): Store[P] {
+    const part = store[name] as unknown as Record<string, (...args: unknown[]) => unknown>;
+    const methods = Object.keys(storeMethods[name]);
+    requireMethods("issuer", `store.${name}`, part, methods);
+    const wrapped = methods.map((method) => [
+      method,
+      async (...args: unknown[]) => await call(`${name}.${method}()`, () => part[method]?.(...args)),
+    ]);
+    return Object.fromEntries(wrapped) as Store[P];
+  }
+
+  requireMethods("issuer", "store", store, ["now", "prune"]);
+  return {
+    health: () => ({ reachable: lastError === null, lastError }),
+    store: {
+      description: store.description,
+      users: wrapPart("users"),
+      sessions: wrapPart("sessions"),
+      keys: wrapPart("keys"),
+      revocations: {
+        ...wrapPart("revocations"),
+        subscribe: (listener) => store.revocations.subscribe(listener),
+      },
+      audit: wrapPart("audit"),
+      markers: wrapPart("markers"),
+      now: async () => await call("now()", async () => await store.now()),
+      prune: async () => await call("prune()", async () => await store.prune()),
+    },
+  };
+}

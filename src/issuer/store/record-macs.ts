@@ -1,0 +1,46 @@
+import { createHmac, timingSafeEqual } from "node:crypto";
+import type { SessionFacts, UserRecord } from "../../stores/store.ts";
+import type { SecretKeys, Secrets } from "../secret-keys.ts";
+
+/*
+ * Whoever writes to the store must not be able to make a user or a session: each record carries a MAC over all
+ * that never changes, and is believed only after it was checked.
+ */
+
+type Unsigned<R extends { mac: string }> = Omit<R, "mac">;
+
+function computeMac(key: Buffer, fields: readonly unknown[]): Buffer {
+  return createHmac("sha256", key).update(JSON.stringify(fields)).digest();
+}
+
+function isEqualMac(given: string, expected: Buffer): boolean {
+  const bytes = Buffer.from(given, "base64url");
+  return bytes.length === expected.length && timingSafeEqual(bytes, expected);
+}
+
+function userMac(keys: SecretKeys, user: Unsigned<UserRecord>): Buffer {
+  const { username, subject, passwordHash, scopes, createdAt } = user;
+  return computeMac(keys.userMac, [username, subject, passwordHash, scopes, createdAt]);
+}
+
+function sessionMac(keys: SecretKeys, session: Unsigned<SessionFacts>): Buffer {
+  const { id, subject, authAt, absoluteExpiresAt, facts } = session;
+  return computeMac(keys.sessionMac, [id, subject, authAt, absoluteExpiresAt, facts]);
+}
+
+export function addUserMac(secrets: Secrets, user: Unsigned<UserRecord>): UserRecord {
+  return { ...user, mac: userMac(secrets[0], user).toString("base64url") };
+}
+
+export function isAuthenticUser(secrets: Secrets, user: UserRecord): boolean {
+  return secrets.some((keys) => isEqualMac(user.mac, userMac(keys, user)));
+}
+
+export function addSessionMac(secrets: Secrets, session: Unsigned<SessionFacts>): SessionFacts {
+  return { ...session, mac: sessionMac(secrets[0], session).toString("base64url") };
+}
+
+/** Whether it is the session that was asked for, as we made it. */
+export function isAuthenticSession(secrets: Secrets, session: SessionFacts, id: string): boolean {
+  return session.id === id && secrets.some((keys) => isEqualMac(session.mac, sessionMac(keys, session)));
+}

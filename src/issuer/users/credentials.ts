@@ -1,0 +1,116 @@
+import { z } from "zod";
+import { HoldfastError } from "../../core/errors.ts";
+import { parseJsonObject } from "../../jwt/strict-json.ts";
+import { withDeadline } from "../../resilience/deadline.ts";
+import type { UserRecord } from "../../stores/store.ts";
+import type { IssuerContext } from "../context.ts";
+import { PASSWORD_BYTES } from "./passwords.ts";
+import { isAuthenticUser } from "../store/record-macs.ts";
+import { isScopeToken } from "../../core/scopes.ts";
+import type { Authenticate, AuthenticatedUser, RequestInfo } from "../types.ts";
+
+/** How long `authenticate` may take, in milliseconds. */
+const AUTHENTICATE_DEADLINE_MS = 10_000;
+
+/** Of an identity as JSON. Its token must fit into a header, and every verifier's limit. */
+const MAX_IDENTITY_BYTES = 4096;
+
+/** Ours to say: RFC 7519 §4.1, RFC 9068 §2.2, RFC 7800 §3.1. */
+const RESERVED_CLAIMS = "iss sub aud exp nbf iat jti client_id scope sid auth_time cnf".split(" ");
+
+/** What every verifier reads back as it was: no half surrogate pair, no `__proto__`, not too deep, not too large. */
+function fitsInToken(identity: AuthenticatedUser): boolean {
+  const json = Buffer.from(JSON.stringify(identity));
+  return json.length <= MAX_IDENTITY_BYTES && parseJsonObject(json) !== null;
+}
+
+/** Node 22 reads a text from SQLite up to its first NUL: it would be another's name. */
+export function hasNoNul(text: string): boolean {
+  return !text.includes("\0");
+}
+
+export const identitySchema: z.ZodType<AuthenticatedUser> = z
+  .object({
+    subject: z.string().min(1).max(255).refine(hasNoNul, "holds a NUL"),
+    scopes: z.array(z.string().refine(isScopeToken, "is no scope")),
+    claims: z
+      .record(z.string(), z.json())
+      .refine(
+        (claims) => RESERVED_CLAIMS.every((name) => !Object.hasOwn(claims, name)),
+        "holds a registered name",
+      )
+      .default({}),
+  })
+  .refine(fitsInToken, "does not fit into a token");
+
+/** Whose credentials these are; `null` when they are wrong. Throws what kept us from finding out. */
+export async function checkCredentials(
+  ctx: IssuerContext,
+  credentials: Readonly<Record<string, unknown>>,
+  { signal }: RequestInfo,
+): Promise<AuthenticatedUser | null> {
+  const { authenticate } = ctx.config;
+  if (authenticate !== undefined) return await callAuthenticate(ctx, authenticate, credentials, signal);
+  const { username, password } = credentials;
+  if (typeof username !== "string" || typeof password !== "string") return null;
+  const name = normalizeUsername(username);
+  const user = name === null ? null : await ctx.store.users.get(name);
+  return await checkPassword(ctx, user?.username === name ? user : null, password);
+}
+
+/** As slow for a user who does not exist. */
+export async function checkPassword(
+  ctx: IssuerContext,
+  user: UserRecord | null,
+  password: string,
+): Promise<UserRecord | null> {
+  if (Buffer.byteLength(password) > PASSWORD_BYTES.max) return null;
+  const authentic = await verifyUserRecord(ctx, user);
+  const matches = await ctx.passwords.verify(authentic?.passwordHash ?? null, password);
+  return matches ? authentic : null;
+}
+
+/** `null` and an alarm when the record is not as we made it. */
+export async function verifyUserRecord(
+  ctx: IssuerContext,
+  user: UserRecord | null,
+): Promise<UserRecord | null> {
+  if (user === null || isAuthenticUser(ctx.secrets, user)) return user;
+  await ctx.audit("record_tampered", { detail: "user" });
+  return null;
+}
+
+/** The one spelling of a name, or `null` for what cannot be one: 1 to 128 characters, none that controls. */
+export function normalizeUsername(username: string): string | null {
+  const name = username.normalize("NFKC");
+  return /^[^\p{Cc}\p{Cf}\p{Cs}]{1,128}$/u.test(name) && name.trim() === name ? name : null;
+}
+
+/** A user must not pass for a service, nor a service for a user (RFC 9700 §4.15). */
+function identitySchemaFor({ config }: IssuerContext): z.ZodType<AuthenticatedUser> {
+  const free = ({ subject }: AuthenticatedUser) => config.clients.every(({ id }) => id !== subject);
+  return identitySchema.refine(free, "has the id of a client as its subject");
+}
+
+async function callAuthenticate(
+  ctx: IssuerContext,
+  authenticate: Authenticate,
+  credentials: Readonly<Record<string, unknown>>,
+  signal: AbortSignal | undefined,
+): Promise<AuthenticatedUser | null> {
+  const call = async (own: AbortSignal) => await authenticate(credentials, { signal: own });
+  try {
+    const answer = await withDeadline(ctx.clock, "authenticate", AUTHENTICATE_DEADLINE_MS, call, signal);
+    // Reading the answer runs their code too: it may have getters.
+    return answer === null ? null : identitySchemaFor(ctx).parse(answer);
+  } catch (cause) {
+    signal?.throwIfAborted();
+    const [issue] = cause instanceof z.ZodError ? cause.issues : [];
+    const message =
+      issue === undefined
+        ? "authenticate threw or took too long"
+        : `authenticate answered nonsense: ${issue.path.join(".")} ${issue.message}`;
+    ctx.emit("authenticate_failed", message);
+    throw new HoldfastError("authenticate_failed", message, { cause });
+  }
+}

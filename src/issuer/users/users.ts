@@ -1,0 +1,110 @@
+import { randomUUID } from "node:crypto";
+import { HoldfastError } from "../../core/errors.ts";
+import { invalidOption } from "../../core/options.ts";
+import type { UserRecord } from "../../stores/store.ts";
+import type { IssuerContext } from "../context.ts";
+import type { DefiniteOutcome } from "../issuer-base.ts";
+import { checkPassword, identitySchema, normalizeUsername, verifyUserRecord } from "./credentials.ts";
+import { checkAndBeginSession, withLoginLimits } from "../sessions/login.ts";
+import { isAcceptablePassword, PASSWORD_BYTES } from "./passwords.ts";
+import { isAuthenticUser, addUserMac } from "../store/record-macs.ts";
+import { endSubject } from "../sessions/sessions.ts";
+import type { Issuer, LoginOutcome, RequestInfo } from "../types.ts";
+
+type Users = Issuer["users"];
+
+export async function addUser(
+  ctx: IssuerContext,
+  { username, password, scopes = [] }: Parameters<Users["add"]>[0],
+  { onlyFirst = false }: { onlyFirst?: boolean } = {},
+): Promise<"added" | "exists"> {
+  const name = requireUsername(username);
+  requirePassword(password);
+  const subject = randomUUID();
+  if (!identitySchema.safeParse({ subject, scopes }).success) {
+    throw invalidOption("scopes", "an array of scopes (RFC 6749 §3.3) that fits into a token", scopes);
+  }
+  const passwordHash = await ctx.passwords.hash(password);
+  const createdAt = await ctx.store.now();
+  const facts = { username: name, subject, passwordHash, scopes: [...scopes], createdAt };
+  const outcome = await ctx.store.users.add(addUserMac(ctx.secrets, facts), { onlyFirst });
+  if (outcome === "added") await ctx.audit("user_added", { subject, detail: name });
+  return outcome;
+}
+
+export async function setPassword(
+  ctx: IssuerContext,
+  username: string,
+  password: string,
+): Promise<"changed" | "unknown"> {
+  requirePassword(password);
+  const name = requireUsername(username);
+  const user = await verifyUserRecord(ctx, await ctx.store.users.get(name));
+  if (user?.username !== name) return "unknown";
+  await replacePassword(ctx, user, password);
+  await endSessionsAfterChange(ctx, user.subject, undefined);
+  return "changed";
+}
+
+export async function listUsers(
+  ctx: IssuerContext,
+  { after, limit = 100 }: Parameters<Users["list"]>[0] = {},
+): ReturnType<Users["list"]> {
+  const users = await ctx.store.users.list({ after, limit });
+  return users
+    .filter((user) => isAuthenticUser(ctx.secrets, user))
+    .map(({ username, subject, scopes, createdAt }) => ({ username, subject, scopes, createdAt }));
+}
+
+/**
+ * Changes one's own password: every session ends, and a fresh one begins. If an earlier try changed the password
+ * but could not end the sessions, trying again finishes it: the new password counts as the current one then.
+ */
+export async function changeOwnPassword(
+  ctx: IssuerContext,
+  subject: string,
+  passwords: { current: string; next: string },
+  requestInfo: RequestInfo,
+): Promise<DefiniteOutcome<LoginOutcome>> {
+  return await withLoginLimits(ctx, subject, requestInfo, async () => {
+    const found = await ctx.store.users.getBySubject(subject);
+    const user = found?.subject === subject ? found : null;
+    let changed = await checkPassword(ctx, user, passwords.current);
+    if (changed !== null) changed = await replacePassword(ctx, changed, passwords.next);
+    else changed = await checkPassword(ctx, user, passwords.next);
+    if (changed === null) return null;
+    const proven = changed;
+    await endSessionsAfterChange(ctx, subject, requestInfo.source);
+    return await checkAndBeginSession(ctx, requestInfo, async () => {
+      const now = await ctx.store.users.get(proven.username);
+      // Its MAC says whether it was changed since; what else it says was not proved.
+      return now?.mac === proven.mac ? proven : null;
+    });
+  });
+}
+
+async function endSessionsAfterChange(
+  ctx: IssuerContext,
+  subject: string,
+  source: string | undefined,
+): Promise<void> {
+  await endSubject(ctx, subject, "password_changed", source);
+  await ctx.audit("password_changed", { subject, source });
+}
+
+async function replacePassword(ctx: IssuerContext, user: UserRecord, password: string): Promise<UserRecord> {
+  const changed = addUserMac(ctx.secrets, { ...user, passwordHash: await ctx.passwords.hash(password) });
+  if ((await ctx.store.users.replace(changed, user.mac)) === "replaced") return changed;
+  throw new HoldfastError("store_unavailable", "the user was changed at the same time; try again");
+}
+
+function requireUsername(username: unknown): string {
+  const name = typeof username === "string" ? normalizeUsername(username) : null;
+  if (name !== null) return name;
+  throw invalidOption("username", "1 to 128 characters without control characters or outer blanks", username);
+}
+
+function requirePassword(password: unknown): asserts password is string {
+  if (typeof password === "string" && isAcceptablePassword(password)) return;
+  throw invalidOption("password", `from ${PASSWORD_BYTES.min} to ${PASSWORD_BYTES.max} bytes`, password);
+}

@@ -1,4 +1,0 @@
-/** The system's name for what went wrong: `ENOENT`. */
-export function errnoOf(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error ? String(error.code) : undefined;
-}

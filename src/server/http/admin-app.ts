@@ -1,0 +1,70 @@
+import { Hono } from "hono";
+import { systemClock } from "../../core/clock.ts";
+import { cacheHealthCheck } from "../../cache/index.ts";
+import { oauthError } from "../../issuer/endpoints/respond.ts";
+import { withDeadline } from "../../resilience/deadline.ts";
+import { adminPage } from "./admin-page.ts";
+import { contentSecurityPolicy } from "./admin-style.ts";
+import { checkServiceHealth } from "../health.ts";
+import { httpAddress } from "./listen.ts";
+import { addGetRoute } from "./get-route.ts";
+import type { Service } from "../service.ts";
+
+const RECENT_EVENTS = 20;
+const USERS_COUNTED = 1000;
+const STORE_DEADLINE_MS = 1000;
+
+/** What people see of the service. Reads only. */
+export function adminApp(service: Service, port: number): Hono {
+  // A page elsewhere can make a browser ask for any name that resolves to 127.0.0.1: only our own names count.
+  const hosts = new Set(
+    ["127.0.0.1", "::1", "localhost"].map((host) => new URL(httpAddress(host, port)).host),
+  );
+  const app = new Hono();
+  app.use(async (c, next) => {
+    c.header("Cache-Control", "no-store");
+    c.header("X-Content-Type-Options", "nosniff");
+    if (!hosts.has(c.req.header("host")?.toLowerCase() ?? "")) {
+      return oauthError(421, "misdirected_request", "Ask for localhost or 127.0.0.1.");
+    }
+    return await next();
+  });
+  addGetRoute(app, "/health", async (c) => {
+    const health = await checkServiceHealth(service);
+    return c.json(health, health.status === "unavailable" ? 503 : 200);
+  });
+  addGetRoute(app, "/cache/health", async (c) => {
+    const health = await cacheHealthCheck(service.guard);
+    return c.json(health, health.status === "unavailable" ? 503 : 200);
+  });
+  addGetRoute(app, "/", async (c) => {
+    const page = await adminPage({
+      service,
+      health: await checkServiceHealth(service),
+      users: await orNull(async () => await countUsers(service)),
+      events: await orNull(async () => await service.store.audit.recent(RECENT_EVENTS)),
+      now: Date.now(),
+      upMs: process.uptime() * 1000,
+      rssBytes: process.memoryUsage.rss(),
+    });
+    c.header("Content-Security-Policy", contentSecurityPolicy);
+    c.header("Referrer-Policy", "no-referrer");
+    return c.html(page);
+  });
+  app.notFound(() => oauthError(404, "not_found", "There is nothing here."));
+  return app;
+}
+
+/** The page must come up when the store does not: that is when somebody looks at it. */
+async function orNull<T>(read: () => Promise<T>): Promise<T | null> {
+  try {
+    return await withDeadline(systemClock, "the store", STORE_DEADLINE_MS, read);
+  } catch {
+    return null;
+  }
+}
+
+async function countUsers({ issuer }: Service): Promise<string> {
+  const { length } = await issuer.users.list({ limit: USERS_COUNTED });
+  return length < USERS_COUNTED ? String(length) : `${length} or more`;
+}

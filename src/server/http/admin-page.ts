@@ -1,0 +1,167 @@
+import { html, raw } from "hono/html";
+import type { AuditEvent, AuditKind } from "../../core/events.ts";
+import { adminStyle } from "./admin-style.ts";
+import type { ServiceHealth } from "../health.ts";
+import type { Service } from "../service.ts";
+import { version } from "../version.ts";
+
+/** What the page shows. */
+export interface AdminView {
+  readonly service: Service;
+  readonly health: ServiceHealth;
+  /** How many users there are, in words; `null` when the store cannot be read. */
+  readonly users: string | null;
+  /** Newest first; `null` when the store cannot be read. */
+  readonly events: readonly AuditEvent[] | null;
+  /** Epoch ms. */
+  readonly now: number;
+  readonly upMs: number;
+  readonly rssBytes: number;
+}
+
+type Html = ReturnType<typeof html>;
+type Part = keyof ServiceHealth["components"];
+
+/** What a failing part means for those who use the service. */
+const consequence: Readonly<Record<Exclude<Part, "provider">, string>> = {
+  store: "Logins, refreshes and revocations answer 503. Nothing is lost; tokens issued so far pass for now.",
+  keys: "No token can be checked: 503.",
+  revocations: "What was revoked lately is not known: tokens answer 503.",
+  guard: "Tokens are not checked as they must be: take this instance out of service.",
+};
+
+const stillWorks = "Every token still gets its answer, but not for long if this goes on.";
+
+/** Events that somebody should look into. */
+const alarms: ReadonlySet<AuditKind> = new Set(["refresh_reuse", "refresh_shadowed", "record_tampered"]);
+
+/** The status page: plain HTML, every value escaped by the template. A browser asks again every ten seconds. */
+export async function adminPage(view: AdminView): Promise<string> {
+  const { service, health, now } = view;
+  const state = headline(health);
+  const page = await html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width" />
+        <meta http-equiv="refresh" content="10" />
+        <title>${state} · Holdfast</title>
+        ${raw(`<style>${adminStyle}</style>`)}
+      </head>
+      <body>
+        <p class="dim">Holdfast ${version}</p>
+        <h1 class="${health.status}">${state}</h1>
+        <p class="dim">${time(now)}, running for ${duration(view.upMs)}</p>
+        <dl>
+          <dt>issuer</dt>
+          <dd><code>${service.url}</code></dd>
+          <dt>audience</dt>
+          <dd><code>${service.audience}</code></dd>
+          <dt>store</dt>
+          <dd><code>${service.store.description}</code></dd>
+        </dl>
+        <h2>Parts</h2>
+        ${parts(health)}
+        <h2>Figures</h2>
+        ${figures(view)}
+        <h2>Signing keys</h2>
+        ${table(
+          ["state", "algorithm", "made", "id"],
+          service.issuer
+            .status()
+            .keys.map((key) => [keyState(key, now), key.algorithm, time(key.createdAt), key.kid]),
+        )}
+        <h2>Recent events</h2>
+        ${events(view.events)}
+      </body>
+    </html>`;
+  return String(page);
+}
+
+function headline({ status, components }: ServiceHealth): string {
+  if (status === "ok") return "Everything works";
+  const concerned = Object.entries(components).filter(([, part]) => part.status === status);
+  const names = concerned.map(([name]) => name).join(", ");
+  return status === "degraded" ? `Works, but look after: ${names}` : `Not working: ${names}`;
+}
+
+function parts({ components }: ServiceHealth): Html {
+  const cards = Object.entries(components).map(
+    ([name, { status, detail }]): Html =>
+      html`<div class="card">
+        <b>${name} <span class="${status}">${status}</span></b>
+        <p class="dim">${detail}</p>
+        ${status === "ok" || name === "provider" ? "" : html`<p>${status === "degraded" ? stillWorks : consequence[name as keyof typeof consequence]}</p>`}
+      </div>`,
+  );
+  return html`<div class="cards">${cards}</div>`;
+}
+
+function figures({ service, users, rssBytes }: AdminView): Html {
+  const { memory, inFlight } = service.guard.status();
+  const rows = [
+    ["users", users ?? "not known"],
+    ["tokens remembered", memory.valid.size],
+    ["answers from memory", memory.valid.hits],
+    ["proofs under way", inFlight],
+    ["memory of the process", megabytes(rssBytes)],
+  ];
+  const cards = rows.map(
+    ([name, value]): Html =>
+      html`<div class="card"><span class="figure">${value}</span> <span class="dim">${name}</span></div>`,
+  );
+  return html`<div class="cards small">${cards}</div>`;
+}
+
+function events(recent: AdminView["events"]): Html {
+  if (recent === null) return html`<p class="dim">Not known: the store cannot be read.</p>`;
+  if (recent.length === 0) return html`<p class="dim">None so far.</p>`;
+  return table(
+    ["time", "event", "source", "subject or session", "detail"],
+    recent.map(({ at, kind, subject, session, source, detail }) => [
+      time(at),
+      alarms.has(kind) ? html`<span class="alarm">${kind}</span>` : kind,
+      source,
+      subject ?? session,
+      detail,
+    ]),
+  );
+}
+
+function table(head: readonly string[], rows: readonly (readonly unknown[])[]): Html {
+  const row = (cells: readonly unknown[]): Html =>
+    html`<tr>
+      ${cells.map((cell): Html => html`<td>${cell}</td>`)}
+    </tr>`;
+  return html`<div class="table">
+    <table>
+      <tr>
+        ${head.map((name): Html => html`<th>${name}</th>`)}
+      </tr>
+      ${rows.map(row)}
+    </table>
+  </div>`;
+}
+
+function time(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19).replace("T", " ")} UTC`;
+}
+
+function duration(ms: number): string {
+  const minutes = Math.floor(ms / 60_000);
+  if (minutes < 1) return `${Math.floor(ms / 1000)} s`;
+  if (minutes < 60) return `${minutes} min`;
+  return minutes < 2880
+    ? `${Math.floor(minutes / 60)} h ${minutes % 60} min`
+    : `${Math.floor(minutes / 1440)} days`;
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1_048_576).toFixed(1)} MiB`;
+}
+
+/** A signing key's state in words. */
+export function keyState(key: { activatedAt: number | null; retiredAt: number | null }, now: number): string {
+  if (key.retiredAt !== null) return `retired ${duration(now - key.retiredAt)} ago`;
+  return key.activatedAt === null ? "published, signs next" : "signs";
+}

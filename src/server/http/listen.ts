@@ -1,0 +1,108 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { type AddressInfo, isIPv6, Server as SocketServer, type Socket } from "node:net";
+import { HoldfastError } from "../../core/errors.ts";
+import { answerClientError } from "./request-listener.ts";
+import { systemErrorCode } from "../../core/errno.ts";
+
+/** A request listener; what it returns is its own affair. */
+type Handler = (req: IncomingMessage, res: ServerResponse) => unknown;
+
+export interface Listener {
+  /** As bound: `http://127.0.0.1:4180`. */
+  readonly address: string;
+  readonly port: number;
+  /** Requests go to `handler` from now on; before that they are answered 503. */
+  readonly mount: (handler: Handler) => void;
+  /** Takes no new connection, lets requests under way finish, and ends what is left at the deadline. */
+  readonly stop: () => Promise<void>;
+}
+
+/** Room for a token of 16 KiB and the other headers. */
+const limits = {
+  maxHeaderSize: 32_768,
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  connectionsCheckingInterval: 5000,
+};
+/** How long a connection may stay silent in a stop before it counts as idle: a request may be on its way. */
+const LINGER_MS = 300;
+const DRAIN_MS = 10_000;
+
+/** Listens on `host` and `port`. Rejects with `invalid_option`, naming `setting`, when that is not possible. */
+export async function listen(host: string, port: number, setting: string): Promise<Listener> {
+  let handler: Handler = answerStarting;
+  let stopping = false;
+  const answering = new Set<ServerResponse>();
+  const sockets = new Set<Socket>();
+  const server = createServer(limits, (req, res) => {
+    answering.add(res);
+    res.once("close", () => answering.delete(res));
+    if (stopping) res.setHeader("Connection", "close");
+    handler(req, res);
+  });
+  server.on("connection", (socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
+  server.on("clientError", (error, socket) => {
+    // An answer that is on its way already would swallow a second one.
+    const halfway = [...answering].some((res) => res.socket === socket && res.headersSent);
+    if (halfway || !socket.writable) socket.destroy();
+    else answerClientError(error, socket);
+  });
+  await bind(server, host, port, setting);
+  const bound = server.address() as AddressInfo;
+  return {
+    address: httpAddress(bound.address, bound.port),
+    port: bound.port,
+    mount(next) {
+      handler = next;
+    },
+    async stop() {
+      stopping = true;
+      for (const res of answering) if (!res.headersSent) res.setHeader("Connection", "close");
+      const closed = once(server, "close");
+      // http.Server's own close() ends idle connections at once, and with them requests that were already sent.
+      SocketServer.prototype.close.call(server);
+      const linger = setTimeout(() => {
+        // Also those that never sent a request, which closeIdleConnections() leaves open.
+        const busy = new Set([...answering].map((res) => res.socket));
+        for (const socket of sockets) if (!busy.has(socket)) socket.destroy();
+      }, LINGER_MS);
+      const drain = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+      await closed;
+      clearTimeout(linger);
+      clearTimeout(drain);
+      server.close(); // Ends its timer for slow headers; nothing listens any more.
+    },
+  };
+}
+
+export function httpAddress(host: string, port: number): string {
+  return `http://${isIPv6(host) ? `[${host}]` : host}:${port}`;
+}
+
+function answerStarting(_: unknown, res: ServerResponse): void {
+  const body = JSON.stringify({ error: "temporarily_unavailable", error_description: "starting" });
+  const headers = { "Content-Type": "application/json", "Cache-Control": "no-store", "Retry-After": "1" };
+  res.writeHead(503, headers).end(body);
+}
+
+async function bind(server: Server, host: string, port: number, setting: string): Promise<void> {
+  const listening = once(server, "listening");
+  server.listen({ host, port });
+  try {
+    await listening;
+  } catch (error) {
+    const message = `cannot listen on ${httpAddress(host, port)}: ${describeListenError(systemErrorCode(error), setting)}`;
+    throw new HoldfastError("invalid_option", message, { cause: error });
+  }
+}
+
+function describeListenError(errno: string | undefined, setting: string): string {
+  if (errno === "EADDRINUSE") return `it is in use; choose another ${setting}`;
+  if (errno === "EACCES") return `this user may not have that port; choose another ${setting}`;
+  const absent = errno === "ENOTFOUND" || errno === "EADDRNOTAVAIL";
+  return `${absent ? "this machine has no such address" : `the system says ${errno}`}; choose another HOLDFAST_HOST`;
+}

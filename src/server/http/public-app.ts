@@ -1,0 +1,37 @@
+import type { HttpBindings } from "@hono/node-server";
+import { Hono } from "hono";
+import { oauthError } from "../../issuer/endpoints/respond.ts";
+import { checkServiceHealth } from "../health.ts";
+import { addGetRoute } from "./get-route.ts";
+import type { Service } from "../service.ts";
+import type { Settings } from "../settings.ts";
+import { clientAddress } from "../../adapters/http/client-address.ts";
+
+/** The public listener's requests, `/verify` excepted: probes, and in that role the issuer's endpoints. */
+export function publicApp(
+  service: Service,
+  { trustedProxies, roles }: Pick<Settings, "trustedProxies" | "roles">,
+): Hono<{ Bindings: HttpBindings }> {
+  const app = new Hono<{ Bindings: HttpBindings }>();
+  addGetRoute(app, "/health/live", (c) => c.json({ status: "ok" }, 200, { "Cache-Control": "no-store" }));
+  addGetRoute(app, "/health/ready", async (c) => {
+    const { status, components } = await checkServiceHealth(service);
+    // Anybody may ask: which part, but not why.
+    const parts = Object.fromEntries(Object.entries(components).map(([name, part]) => [name, part.status]));
+    // Degraded is ready: what still answers must not be taken out of service.
+    const ready = status !== "unavailable";
+    const headers = { "Cache-Control": "no-store", ...(ready ? {} : { "Retry-After": "1" }) };
+    return c.json({ status, components: parts }, ready ? 200 : 503, headers);
+  });
+  app.notFound(() => oauthError(404, "not_found", "There is nothing here."));
+  if (!roles.has("issuer")) return app;
+  app.all("*", async (c) => {
+    const peer = c.env.incoming.socket.remoteAddress;
+    return await service.issuer.fetch(c.req.raw, {
+      source: clientAddress(peer, c.req.header("x-forwarded-for"), trustedProxies),
+      device: c.req.header("user-agent"),
+      signal: c.req.raw.signal,
+    });
+  });
+  return app;
+}

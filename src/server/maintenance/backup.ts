@@ -1,0 +1,28 @@
+import { stat } from "node:fs/promises";
+import { HoldfastError } from "../../core/errors.ts";
+import { copyDatabase } from "../../stores/sqlite/offline.ts";
+import { fileExists, createPrivateFile } from "../store/private-file.ts";
+import { localFiles } from "../store/local-store.ts";
+import { readSettings, type Settings } from "../settings.ts";
+
+/** Copies the data of the embedded store, in use or not, into a new file. Returns its size in bytes. */
+export async function backUp(to: string): Promise<number> {
+  const file = embeddedDataFile(readSettings(process.env));
+  if (!(await fileExists(file))) {
+    throw new HoldfastError("store_unavailable", `there is no data file ${file}: set HOLDFAST_DATA_DIR`);
+  }
+  const alreadyExists = new HoldfastError(
+    "invalid_option",
+    `${to} exists already: a back-up replaces nothing`,
+  );
+  if (await fileExists(to)) throw alreadyExists;
+  if (!(await createPrivateFile(to, (draft) => copyDatabase(file, draft)))) throw alreadyExists;
+  return (await stat(to)).size;
+}
+
+/** Where the data is; another store than the embedded one has means of its own. */
+export function embeddedDataFile({ redis, dataDir }: Settings): string {
+  if (redis === undefined) return localFiles(dataDir).data;
+  const message = "HOLDFAST_STORE=redis: this is for the embedded store; Redis has means of its own";
+  throw new HoldfastError("invalid_option", message);
+}

@@ -1,0 +1,116 @@
+import { randomBytes, scrypt } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
+import { z } from "zod";
+import { HoldfastError } from "../../core/errors.ts";
+import { open, seal } from "../../core/aead.ts";
+import { openSigningKey, sealSigningKey } from "../../issuer/keys/sealed-key.ts";
+import { deriveSecrets } from "../../issuer/secret-keys.ts";
+import { importSigningKey } from "../../jwt/sign.ts";
+import { systemErrorCode } from "../../core/errno.ts";
+import { writeAuditNote } from "./audit-note.ts";
+import { openStore } from "../store/open-store.ts";
+import { fileExists, createPrivateFile } from "../store/private-file.ts";
+import { readSettings } from "../settings.ts";
+
+const CONTEXT = "holdfast/1 exported signing keys";
+const MIN_PASSPHRASE_BYTES = 16;
+/** RFC 7914: 128 MiB and some 0.4 s a guess. */
+const SCRYPT = { N: 2 ** 17, r: 8, p: 1, maxmem: 2 ** 28 };
+
+const exportSchema = z.object({
+  format: z.literal(CONTEXT),
+  salt: z.string(),
+  sealed: z.string(),
+});
+
+const keysSchema = z.array(
+  z.object({
+    kid: z.string(),
+    algorithm: z.string(),
+    createdAt: z.number(),
+    activatedAt: z.number().nullable(),
+    retiredAt: z.number().nullable(),
+    privateJwk: z.record(z.string(), z.unknown()),
+  }),
+);
+
+/** Writes every signing key to a new file that the passphrase opens, whatever becomes of secret and store. */
+export async function exportKeys(file: string, passphrase: string): Promise<number> {
+  if (Buffer.byteLength(passphrase) < MIN_PASSPHRASE_BYTES) {
+    const message = `the passphrase must be at least ${MIN_PASSPHRASE_BYTES} bytes`;
+    throw new HoldfastError("invalid_option", message);
+  }
+  const alreadyExists = new HoldfastError(
+    "invalid_option",
+    `${file} exists already: an export replaces nothing`,
+  );
+  if (await fileExists(file)) throw alreadyExists;
+  const { store, secret } = await openStore(readSettings(process.env), { create: false });
+  try {
+    const secrets = deriveSecrets(secret);
+    const keys = (await store.keys.list()).map(({ sealed, ...facts }) => {
+      const signing = openSigningKey(secrets, { sealed, ...facts });
+      if (signing !== null) return { ...facts, privateJwk: signing.privateJwk };
+      const message = `key ${facts.kid} in ${store.description} does not open under this secret`;
+      throw new HoldfastError("store_mismatch", message);
+    });
+    const salt = randomBytes(16);
+    const plain = Buffer.from(JSON.stringify(keys));
+    const sealed = seal(await deriveKey(passphrase, salt), plain, CONTEXT);
+    // Before the keys leave: nobody has them whom the auditor does not know of.
+    await writeAuditNote(store, "keys_exported", keys.map(({ kid }) => kid).join(" "));
+    const text = JSON.stringify({ format: CONTEXT, salt: salt.toString("base64url"), sealed });
+    if (!(await createPrivateFile(file, async (draft) => await writeFile(draft, `${text}\n`))))
+      throw alreadyExists;
+    return keys.length;
+  } finally {
+    await store.close();
+  }
+}
+
+/** Begins a store with the keys in the file; sealed under this machine's own secret. */
+export async function importKeys(file: string, passphrase: string): Promise<number> {
+  const keys = await readExport(file, passphrase);
+  const { store, secret } = await openStore(readSettings(process.env), { create: true });
+  try {
+    const [first] = deriveSecrets(secret);
+    const records = keys.map(({ privateJwk, ...facts }) => {
+      return { ...facts, sealed: sealSigningKey(first, facts, importSigningKey(privateJwk)) };
+    });
+    const standing = await store.keys.initialise(records);
+    if (standing.some(({ sealed }, i) => sealed !== records[i]?.sealed)) {
+      const message = `${store.description} has signing keys already: only a new store can begin with others`;
+      throw new HoldfastError("store_mismatch", message);
+    }
+    await writeAuditNote(store, "keys_imported", records.map(({ kid }) => kid).join(" "));
+    return records.length;
+  } finally {
+    await store.close();
+  }
+}
+
+async function readExport(file: string, passphrase: string): Promise<z.output<typeof keysSchema>> {
+  const text = await readFile(file, "utf8").catch((error: unknown) => {
+    throw new HoldfastError("invalid_option", `${file} cannot be read (${systemErrorCode(error)})`);
+  });
+  const { data } = exportSchema.safeParse(parseJson(text));
+  if (data === undefined) throw new HoldfastError("invalid_option", `${file} is no export of signing keys`);
+  const key = await deriveKey(passphrase, Buffer.from(data.salt, "base64url"));
+  const plain = open(key, data.sealed, CONTEXT);
+  if (plain !== null) return keysSchema.parse(parseJson(plain.toString()));
+  throw new HoldfastError("invalid_option", `the passphrase does not open ${file}, or the file is damaged`);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+async function deriveKey(passphrase: string, salt: Buffer): Promise<Buffer> {
+  return await new Promise((resolve, reject) => {
+    scrypt(passphrase, salt, 32, SCRYPT, (error, key) => (error === null ? resolve(key) : reject(error)));
+  });
+}

@@ -1,0 +1,113 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import { mkdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { HoldfastError } from "../../core/errors.ts";
+import type { Store } from "../../stores/store.ts";
+import { sqliteStore } from "../../stores/sqlite.ts";
+import { systemErrorCode } from "../../core/errno.ts";
+import { claimPrivateFile, readPrivateFile } from "./private-file.ts";
+
+/** A store, the secret that its contents are sealed under, and what this machine keeps beside it. */
+export interface OpenedStore {
+  readonly store: Store;
+  readonly secret: string;
+  readonly files: LocalFiles;
+}
+
+/**
+ * What is kept where. Secret and marker stand beside the data directory, never in it: a copy of the data alone
+ * opens nothing, and a lost data directory is noticed.
+ */
+export interface LocalFiles {
+  readonly data: string;
+  readonly secret: string;
+  /** Holds the id of the store that this machine uses. */
+  readonly marker: string;
+  /** Last good keys of the issuers that the guard trusts. */
+  readonly snapshots: string;
+  /** Of the first user, when a first start had to make one. */
+  readonly password: string;
+}
+
+/** Marker of a store whose contents are in another from then on: where. */
+export const MOVED_MARKER = "moved";
+
+export function localFiles(dataDir: string): LocalFiles {
+  const local = `${dataDir}.local`;
+  return {
+    data: join(dataDir, "holdfast.db"),
+    secret: join(local, "secret"),
+    marker: join(local, "store"),
+    snapshots: join(local, "snapshots"),
+    password: join(local, "admin-password"),
+  };
+}
+
+/**
+ * Opens the store in `dataDir`; makes it when `begin` is true and this machine never had one. Rejects with
+ * `store_emptied` when it had one and it is gone, and with `store_mismatch` when the secret is not here.
+ * `secret` is the configured one; without it a file keeps one, made with the store.
+ */
+export async function openLocalStore(
+  dataDir: string,
+  options: { create: boolean; secret: string | undefined },
+): Promise<OpenedStore> {
+  const files = localFiles(dataDir);
+  const marker = await readPrivateFile(files.marker);
+  const present = ((await stat(files.data).catch(() => null))?.size ?? 0) > 0;
+  if (!present && marker !== null) throw storeEmptied(files);
+  if (!present && !options.create) {
+    const todo = "start the service once, or set HOLDFAST_DATA_DIR to where its data is";
+    throw new HoldfastError("store_unavailable", `there is no data file ${files.data}: ${todo}`);
+  }
+  await makeDirectory(dataDir);
+  await makeDirectory(`${dataDir}.local`);
+  const store = await sqliteStore({ file: files.data });
+  try {
+    // Read before the secret: whoever claims an id has put the secret in place before.
+    const id = await store.markers.read("id");
+    if (marker !== null && id !== marker) throw storeEmptied(files);
+    const moved = await store.markers.read(MOVED_MARKER);
+    if (moved !== null) {
+      const todo = "set HOLDFAST_STORE=redis; to go back, restore a back-up";
+      throw new HoldfastError("store_emptied", `the data in ${files.data} were moved to ${moved}: ${todo}`);
+    }
+    const secret = options.secret ?? (await localSecret(files, id === null));
+    if (!(await claimStore(store, files))) throw storeEmptied(files);
+    return { store, secret, files };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/** Gives the store an id unless it has one, and makes this machine remember it. False if it remembers another. */
+export async function claimStore(store: Store, files: LocalFiles): Promise<boolean> {
+  const standing = await store.markers.claim("id", randomUUID());
+  return (await claimPrivateFile(files.marker, standing)) === standing;
+}
+
+async function localSecret(files: LocalFiles, isNew: boolean): Promise<string> {
+  if (isNew) return await claimPrivateFile(files.secret, randomBytes(32).toString("base64url"));
+  const secret = await readPrivateFile(files.secret);
+  if (secret !== null) return secret;
+  const todo = `put back ${files.secret}, or set HOLDFAST_SECRET`;
+  throw new HoldfastError("store_mismatch", `the secret of ${files.data} is not on this machine: ${todo}`);
+}
+
+function storeEmptied({ data, marker }: LocalFiles): HoldfastError {
+  return new HoldfastError(
+    "store_emptied",
+    `${data} is missing, empty or another store than the one named in ${marker}. Restore it from a backup; ` +
+      `or remove ${marker} to begin with what is there, which may be without any user or session`,
+  );
+}
+
+export async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const message = `${path} must be a directory that can be written (${systemErrorCode(error)})`;
+    throw new HoldfastError("store_unavailable", message, { cause: error });
+  }
+}

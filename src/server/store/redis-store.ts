@@ -1,0 +1,46 @@
+import { HoldfastError } from "../../core/errors.ts";
+import { redisStore, type RedisStoreOptions } from "../../stores/redis.ts";
+import { claimStore, localFiles, makeDirectory, type OpenedStore } from "./local-store.ts";
+import { readPrivateFile } from "./private-file.ts";
+
+/**
+ * Opens the store in Redis that this machine shares with others; begins with an empty one when `begin` is true and this
+ * machine never used another. Rejects with `store_emptied` when it did.
+ */
+export async function openRedisStore(
+  redis: RedisStoreOptions,
+  options: { create: boolean; dataDir: string; secret: string },
+): Promise<OpenedStore> {
+  const files = localFiles(options.dataDir);
+  const marker = await readPrivateFile(files.marker);
+  const store = await redisStore(redis);
+  try {
+    if ((await store.markers.read("filling")) !== null) {
+      const todo = "run holdfast migrate again";
+      throw new HoldfastError(
+        "store_unavailable",
+        `${store.description} has not been filled completely: ${todo}`,
+      );
+    }
+    const id = await store.markers.read("id");
+    if (marker !== null && id !== marker) throw storeEmptied(store.description, files.marker);
+    if (id === null && !options.create) {
+      const todo = "start the service once, or set REDIS_URL to where its data is";
+      throw new HoldfastError("store_unavailable", `there are no data in ${store.description}: ${todo}`);
+    }
+    await makeDirectory(`${options.dataDir}.local`);
+    if (!(await claimStore(store, files))) throw storeEmptied(store.description, files.marker);
+    return { store, secret: options.secret, files };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+function storeEmptied(place: string, marker: string): HoldfastError {
+  return new HoldfastError(
+    "store_emptied",
+    `${place} is empty or another store than the one named in ${marker}. Restore it from a backup; ` +
+      `or remove ${marker} to begin with what is there, which may be without any user or session`,
+  );
+}

@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import type { Revocation } from "../../core/revocation.ts";
+import type { Rotation, RotationOutcome, SessionRecord, Store } from "../store.ts";
+
+/** A fresh, empty store, and how to move its time. */
+export interface StoreUnderTest {
+  readonly store: Store;
+  /** Moves the store's clock on. */
+  readonly clock: { advance(ms: number): void | Promise<void> };
+  /** Closes and removes everything. */
+  close(): void | Promise<void>;
+}
+
+/** One that keeps its data over a restart. */
+export interface DurableStoreUnderTest extends StoreUnderTest {
+  /** Closes the store and opens the same data again. */
+  reopen(): Promise<Store>;
+}
+
+/** Title → what must hold of a fresh store. */
+export type Cases<T = StoreUnderTest> = Readonly<Record<string, (under: T) => Promise<void>>>;
+
+export const IDLE_MS = 1_000_000;
+export const ABSOLUTE_MS = 2_000_000;
+export const GRACE_MS = 30_000;
+export const ISSUER = "https://id.example.com";
+
+/** More than a store may keep anything after it is over. */
+export const LONG_AFTER_MS: number = 400 * 24 * 60 * 60 * 1000;
+
+/** What the keyed digest of generation `n` stands for here. */
+export function digest(id: string, generation: number): string {
+  return `digest of ${id}/${generation}`;
+}
+
+/** Creates the session `id` for credentials checked at `authAt`. */
+export async function createSession(
+  store: Store,
+  id: string,
+  authAt: number,
+  subject = "alice",
+): ReturnType<Store["sessions"]["create"]> {
+  return await store.sessions.create({
+    id,
+    subject,
+    authAt,
+    absoluteExpiresAt: authAt + ABSOLUTE_MS,
+    facts: `{"of":"${id}"}`,
+    mac: `mac of ${id}`,
+    currentDigest: digest(id, 1),
+    idleMs: IDLE_MS,
+  });
+}
+
+export async function logIn(store: Store, id: string, subject = "alice"): Promise<SessionRecord> {
+  const created = await createSession(store, id, await store.now(), subject);
+  assert.equal(created.status, "created");
+  return created.session;
+}
+
+/** Presents the refresh token of `generation`. */
+export async function present(
+  store: Store,
+  id: string,
+  generation: number,
+  changes: Partial<Rotation> = {},
+): Promise<RotationOutcome> {
+  return await store.sessions.rotate({
+    sessionId: id,
+    generation,
+    presentedDigest: digest(id, generation),
+    successorDigest: digest(id, generation + 1),
+    sealedSuccessor: `sealed ${id}/${generation + 1}`,
+    idleMs: IDLE_MS,
+    graceMs: GRACE_MS,
+    onReuse: changes.onReuse ?? (await makeRevocation(store, "session", id)),
+    ...changes,
+  });
+}
+
+/** A revocation that is in force for an hour. */
+export async function makeRevocation(
+  store: Store,
+  kind: "token" | "session" | "key",
+  id: string,
+): Promise<Revocation> {
+  return { kind, id, issuer: ISSUER, until: (await store.now()) + 3_600_000 };
+}
+
+export async function subjectScope(store: Store): Promise<{ issuer: string; until: number }> {
+  return { issuer: ISSUER, until: (await store.now()) + 3_600_000 };
+}
+
+/** Everything in force, and where the log ends. */
+export async function readLog(store: Store): Promise<{ kinds: string[]; seq: number }> {
+  const { entries, position } = await store.revocations.snapshot();
+  return { kinds: entries.map((e) => `${e.revocation.kind} ${e.revocation.id}`), seq: position.seq };
+}

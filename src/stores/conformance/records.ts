@@ -1,0 +1,183 @@
+import assert from "node:assert/strict";
+import { isHoldfastError } from "../../core/errors.ts";
+import type { AuditEvent } from "../../core/events.ts";
+import type { SigningKeyRecord, UserRecord } from "../store.ts";
+import {
+  logIn,
+  LONG_AFTER_MS,
+  present,
+  makeRevocation,
+  type Cases,
+  type DurableStoreUnderTest,
+} from "./fixtures.ts";
+
+function user(username: string): UserRecord {
+  const subject = `subject of ${username}`;
+  const rest = { passwordHash: "$argon2id$…", scopes: ["orders:read", "ünïcode"], createdAt: 5 };
+  return { username, subject, ...rest, mac: `mac of ${username}` };
+}
+
+function key(kid: string, createdAt: number, activatedAt: number | null = null): SigningKeyRecord {
+  return { kid, algorithm: "ES256", sealed: `sealed ${kid}`, createdAt, activatedAt, retiredAt: null };
+}
+
+function event(at: number, detail: string): AuditEvent {
+  return { at, kind: "login", subject: "alice", session: null, source: "192.0.2.1", detail };
+}
+
+/** Users, signing keys, audit and markers; and the store as a whole. */
+export const recordCases: Cases = {
+  "a user is found by name and by subject, exactly as it was added": async ({ store }) => {
+    const alice = user(`al'ice"; \u{1F600} ü`);
+    assert.equal(await store.users.add(alice), "added");
+    assert.deepEqual(await store.users.get(alice.username), alice);
+    assert.deepEqual(await store.users.getBySubject(alice.subject), alice);
+    assert.equal(await store.users.get("nobody"), null);
+    assert.equal(await store.users.getBySubject("nobody"), null);
+  },
+
+  "a name or subject that is taken is not added": async ({ store }) => {
+    await store.users.add(user("alice"));
+    assert.equal(await store.users.add({ ...user("alice"), subject: "another" }), "exists");
+    assert.equal(await store.users.add({ ...user("bob"), subject: user("alice").subject }), "exists");
+    assert.deepEqual(await store.users.get("alice"), user("alice"));
+    assert.equal(await store.users.get("bob"), null);
+  },
+
+  "of many first users at once one is added": async ({ store }) => {
+    const names = ["a", "b", "c", "d"];
+    const results = await Promise.all(
+      names.map(async (name) => await store.users.add(user(name), { onlyFirst: true })),
+    );
+    assert.equal(results.filter((result) => result === "added").length, 1);
+    assert.equal((await store.users.list({ limit: 10 })).length, 1);
+  },
+
+  "a user is replaced only by who saw the newest record": async ({ store }) => {
+    await store.users.add(user("alice"));
+    const changed = { ...user("alice"), passwordHash: "new", scopes: [], mac: "mac 2" };
+    assert.equal(await store.users.replace(changed, "another mac"), "stale");
+    assert.equal(await store.users.replace(changed, "mac of alice"), "replaced");
+    assert.equal(await store.users.replace(changed, "mac of alice"), "stale");
+    assert.deepEqual(await store.users.get("alice"), changed);
+    assert.equal(await store.users.replace(user("nobody"), "mac"), "stale");
+  },
+
+  "users are listed page by page in order of name": async ({ store }) => {
+    for (const name of ["c", "a", "d", "b"]) await store.users.add(user(name));
+    const names = async (after: string | undefined) =>
+      (await store.users.list({ after, limit: 3 })).map(({ username }) => username);
+    assert.deepEqual(await names(undefined), ["a", "b", "c"]);
+    assert.deepEqual(await names("c"), ["d"]);
+    assert.deepEqual(await names("d"), []);
+  },
+
+  "the first keys are put once, and everybody gets the same": async ({ store }) => {
+    const [one, two] = await Promise.all([
+      store.keys.initialise([key("k1", 1, 1), key("k2", 1)]),
+      store.keys.initialise([key("k3", 1, 1), key("k4", 1)]),
+    ]);
+    assert.deepEqual(one, [key("k1", 1, 1), key("k2", 1)]);
+    assert.deepEqual(two, one);
+    assert.deepEqual(await store.keys.list(), one);
+  },
+
+  "a rotation of keys happens once: the next signs, and another is published": async ({ store }) => {
+    await store.keys.initialise([key("k1", 1, 1), key("k2", 1)]);
+    const now = await store.now();
+    const results = await Promise.all([
+      store.keys.rotate("k1", key("k3", 2)),
+      store.keys.rotate("k1", key("k4", 2)),
+    ]);
+    assert.deepEqual(results, ["rotated", "stale"]);
+    assert.deepEqual(await store.keys.list(), [
+      { ...key("k1", 1, 1), retiredAt: now },
+      key("k2", 1, now),
+      key("k3", 2),
+    ]);
+    assert.equal(await store.keys.rotate("k3", key("k5", 3)), "stale", "published, but not signing");
+    assert.equal(await store.keys.rotate("nokey", key("k5", 3)), "stale");
+  },
+
+  "keys are not rotated when none is published to take over": async ({ store }) => {
+    await store.keys.initialise([key("k1", 1, 1)]);
+    assert.equal(await store.keys.rotate("k1", key("k2", 2)), "stale");
+    assert.deepEqual(await store.keys.list(), [key("k1", 1, 1)]);
+  },
+
+  "a key is sealed again only from what it was, and removed": async ({ store }) => {
+    await store.keys.initialise([key("k1", 1, 1), key("k2", 1)]);
+    assert.equal(await store.keys.reseal("k1", "not this", "other"), "stale");
+    assert.equal(await store.keys.reseal("k1", "sealed k1", "other"), "replaced");
+    await store.keys.remove("k2");
+    await store.keys.remove("k2");
+    assert.deepEqual(await store.keys.list(), [{ ...key("k1", 1, 1), sealed: "other" }]);
+  },
+
+  "audit events are read newest first, and dropped when they are old": async ({ store, clock }) => {
+    const now = await store.now();
+    for (const detail of ["a", "b", "c"]) await store.audit.append(event(now, detail));
+    assert.deepEqual(await store.audit.recent(2), [event(now, "c"), event(now, "b")]);
+    await clock.advance(LONG_AFTER_MS);
+    const late = event(await store.now(), "d");
+    await store.audit.append(late);
+    await store.prune();
+    assert.deepEqual(await store.audit.recent(10), [late]);
+  },
+
+  "a marker is claimed once and replaced only from what it was": async ({ store }) => {
+    assert.equal(await store.markers.read("id"), null);
+    assert.deepEqual(await Promise.all([store.markers.claim("id", "a"), store.markers.claim("id", "b")]), [
+      "a",
+      "a",
+    ]);
+    assert.equal(await store.markers.replace("id", "b", "c"), "stale");
+    assert.equal(await store.markers.replace("id", "a", "c"), "replaced");
+    assert.equal(await store.markers.read("id"), "c");
+    assert.equal(await store.markers.replace("none", "a", "c"), "stale");
+  },
+
+  "a closed store says so, and closing again is no error": async ({ store }) => {
+    await store.close();
+    await store.close();
+    const closed = (error: unknown) => isHoldfastError(error, "closed");
+    await assert.rejects(store.now(), closed);
+    await assert.rejects(logIn(store, "s1"), closed);
+    await assert.rejects(store.markers.claim("id", "a"), closed);
+  },
+};
+
+/** Only for stores that keep their data over a restart. */
+export const durableCases: Cases<DurableStoreUnderTest> = {
+  "law 12: everything that was acknowledged is there after a restart": async (under) => {
+    const { store } = under;
+    await store.users.add(user("alice"));
+    await store.keys.initialise([key("k1", 1, 1)]);
+    await store.audit.append(event(1, "a"));
+    await store.markers.claim("id", "a");
+    await logIn(store, "s1", "bob");
+    await present(store, "s1", 1);
+    await logIn(store, "s2");
+    await store.sessions.end("s2", "logout", await makeRevocation(store, "session", "s2"));
+    const before = {
+      session: await store.sessions.get("s1"),
+      ended: await store.sessions.get("s2"),
+      log: await store.revocations.snapshot(),
+    };
+    const authAt = await store.now();
+    await store.sessions.endAll("carol", "logout_all", { issuer: "i", until: authAt + 1000 });
+
+    const again = await under.reopen();
+    assert.deepEqual(await again.sessions.get("s1"), before.session);
+    assert.deepEqual(await again.sessions.get("s2"), before.ended);
+    const tail = await again.revocations.after(before.log.position);
+    assert.equal(tail.status, "ok");
+    assert.equal(tail.entries.length, 1);
+    assert.deepEqual(await again.users.get("alice"), user("alice"));
+    assert.deepEqual(await again.keys.list(), [key("k1", 1, 1)]);
+    assert.deepEqual(await again.audit.recent(1), [event(1, "a")]);
+    assert.equal(await again.markers.read("id"), "a");
+    assert.equal((await present(again, "s1", 2)).outcome, "rotated");
+    await assert.rejects(logIn(again, "s3", "carol"), /superseded/, "the cut-off stands");
+  },
+};

@@ -1,0 +1,144 @@
+import assert from "node:assert/strict";
+import { ABSOLUTE_MS, digest, GRACE_MS, IDLE_MS, readLog, logIn, present, type Cases } from "./fixtures.ts";
+
+/** The rotation of refresh tokens: `SessionStore.rotate`. */
+export const refreshCases: Cases = {
+  "law 8: the current token is replaced by its successor": async ({ store, clock }) => {
+    const before = await logIn(store, "s1");
+    await clock.advance(5000);
+    const outcome = await present(store, "s1", 1);
+    assert.equal(outcome.outcome, "rotated");
+    assert.deepEqual(outcome.session, {
+      ...before,
+      generation: 2,
+      currentDigest: digest("s1", 2),
+      previousDigest: digest("s1", 1),
+      sealedSuccessor: "sealed s1/2",
+      rotatedAt: before.authAt + 5000,
+      graceEndsAt: before.authAt + 5000 + GRACE_MS,
+      issuedAtS: before.issuedAtS + 5,
+      idleExpiresAt: before.authAt + 5000 + IDLE_MS,
+    });
+    assert.deepEqual(await store.sessions.get("s1"), outcome.session);
+  },
+
+  "law 8: of 100 presentations at once one rotates, and all others get its successor": async ({ store }) => {
+    await logIn(store, "s1");
+    const outcomes = await Promise.all(
+      Array.from(
+        { length: 100 },
+        async (_, i) => await present(store, "s1", 1, { sealedSuccessor: `s${i}` }),
+      ),
+    );
+    assert.equal(outcomes.filter((o) => o.outcome === "rotated").length, 1);
+    const repeated = outcomes.filter((o) => o.outcome === "repeated");
+    assert.equal(repeated.length, 99);
+    const standing = (await store.sessions.get("s1"))?.sealedSuccessor;
+    for (const { sealedSuccessor } of repeated) assert.equal(sealedSuccessor, standing);
+  },
+
+  "law 8: grace counts from the first rotation, and no presentation arms it again": async ({
+    store,
+    clock,
+  }) => {
+    await logIn(store, "s1");
+    await present(store, "s1", 1);
+    await clock.advance(GRACE_MS - 1);
+    assert.equal((await present(store, "s1", 1)).outcome, "repeated");
+    await clock.advance(1);
+    assert.equal((await present(store, "s1", 1)).outcome, "reuse");
+  },
+
+  "law 8: a previous token whose successor was refreshed with is a conflict that changes nothing": async ({
+    store,
+    clock,
+  }) => {
+    await logIn(store, "s1");
+    await present(store, "s1", 1);
+    await clock.advance(GRACE_MS - 1);
+    await present(store, "s1", 2);
+    const before = await store.sessions.get("s1");
+    assert.equal((await present(store, "s1", 1)).outcome, "conflict");
+    assert.deepEqual(await store.sessions.get("s1"), before);
+    await clock.advance(1);
+    assert.equal((await present(store, "s1", 1)).outcome, "reuse", "its own window has ended");
+  },
+
+  "law 8: a token three generations old is reuse at any time": async ({ store }) => {
+    await logIn(store, "s1");
+    for (const generation of [1, 2, 3]) await present(store, "s1", generation);
+    assert.equal((await present(store, "s1", 1)).outcome, "reuse");
+  },
+
+  "law 8: reuse ends exactly that session, with the revocation, and erases what tokens are compared with":
+    async ({ store, clock }) => {
+      await logIn(store, "s1");
+      await logIn(store, "s2");
+      await present(store, "s1", 1);
+      await clock.advance(GRACE_MS);
+      const outcome = await present(store, "s1", 1);
+      assert.equal(outcome.outcome, "reuse");
+      const ended = await store.sessions.get("s1");
+      assert.deepEqual(ended, outcome.session);
+      assert.equal(ended?.endReason, "reuse");
+      assert.equal(ended.endedAt, await store.now());
+      assert.deepEqual([ended.currentDigest, ended.previousDigest, ended.sealedSuccessor], ["", null, null]);
+      assert.deepEqual((await readLog(store)).kinds, ["session s1"]);
+      assert.equal((await present(store, "s1", 2)).outcome, "ended");
+      assert.equal((await present(store, "s2", 1)).outcome, "rotated");
+    },
+
+  "a digest that was never the session's, or a generation to come, touches nothing": async ({ store }) => {
+    await logIn(store, "s1");
+    await present(store, "s1", 1);
+    const before = await store.sessions.get("s1");
+    for (const generation of [1, 2, 3]) {
+      const outcome = await present(store, "s1", generation, { presentedDigest: "forged" });
+      assert.equal(outcome.outcome, "unknown");
+    }
+    assert.equal((await present(store, "s1", 3)).outcome, "unknown");
+    assert.equal((await present(store, "nobody", 1)).outcome, "unknown");
+    assert.deepEqual(await store.sessions.get("s1"), before);
+    assert.equal((await readLog(store)).seq, 0);
+  },
+
+  "law 2: use renews the idle expiry, never past the absolute one": async ({ store, clock }) => {
+    const { authAt } = await logIn(store, "s1");
+    await clock.advance(IDLE_MS - 1);
+    assert.equal((await present(store, "s1", 1)).outcome, "rotated");
+    await clock.advance(IDLE_MS - 1);
+    const outcome = await present(store, "s1", 2);
+    assert.equal(outcome.outcome, "rotated");
+    assert.equal(outcome.session.idleExpiresAt, authAt + ABSOLUTE_MS);
+    await clock.advance(2);
+    assert.equal((await present(store, "s1", 3)).outcome, "ended");
+  },
+
+  "law 2: a session that was not used in time is ended, without an alarm for any of its tokens": async ({
+    store,
+    clock,
+  }) => {
+    await logIn(store, "s1");
+    for (const generation of [1, 2, 3]) await present(store, "s1", generation);
+    await clock.advance(IDLE_MS);
+    for (const generation of [1, 2, 3, 4, 5]) {
+      assert.equal((await present(store, "s1", generation)).outcome, "ended");
+    }
+    assert.equal((await readLog(store)).seq, 0);
+  },
+
+  "grace hits are counted over consecutive generations, once each": async ({ store }) => {
+    await logIn(store, "s1");
+    const streak = async () => (await store.sessions.get("s1"))?.graceStreak;
+    for (const generation of [1, 2]) {
+      await present(store, "s1", generation);
+      assert.equal((await present(store, "s1", generation)).outcome, "repeated");
+      assert.equal((await present(store, "s1", generation)).outcome, "repeated");
+      assert.equal(await streak(), generation);
+    }
+    await present(store, "s1", 3);
+    assert.equal(await streak(), 2, "the new generation may still be hit");
+    await present(store, "s1", 4);
+    assert.equal(await streak(), 0, "one passed without a hit");
+  },
+};

@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+import { chainDigest, type RevocationEntry } from "../../core/revocation.ts";
+import type { RevocationTail, Store } from "../store.ts";
+import { logIn, LONG_AFTER_MS, makeRevocation, type Cases } from "./fixtures.ts";
+
+const GAP: RevocationTail = { status: "gap" };
+
+async function appendTokens(store: Store, ...ids: string[]): Promise<RevocationEntry[]> {
+  const entries = [];
+  for (const id of ids)
+    entries.push(await store.revocations.append(await makeRevocation(store, "token", id)));
+  return entries;
+}
+
+/** The revocation log. */
+export const revocationCases: Cases = {
+  "an empty log has a place, and nothing after it": async ({ store }) => {
+    const { position, entries } = await store.revocations.snapshot();
+    assert.deepEqual(entries, []);
+    assert.equal(position.seq, 0);
+    assert.equal(position.chain, "");
+    assert.deepEqual(await store.revocations.after(position), { status: "ok", entries: [] });
+  },
+
+  "entries are numbered without a gap and chained, whatever appended them": async ({ store }) => {
+    const { position } = await store.revocations.snapshot();
+    await logIn(store, "s1");
+    await Promise.all([
+      appendTokens(store, "a"),
+      store.sessions.end("s1", "logout", await makeRevocation(store, "session", "s1")),
+      store.sessions.endAll("alice", "logout_all", await makeRevocation(store, "key", "unused")),
+    ]);
+    const tail = await store.revocations.after(position);
+    assert.equal(tail.status, "ok");
+    assert.equal(tail.entries.length, 3);
+    let chain = "";
+    for (const [index, entry] of tail.entries.entries()) {
+      assert.equal(entry.seq, index + 1);
+      assert.equal(entry.chain, chainDigest(chain, entry.seq, entry.at, entry.revocation));
+      chain = entry.chain;
+    }
+    assert.deepEqual((await store.revocations.snapshot()).entries, tail.entries);
+  },
+
+  "the tail after a place is what came later, and nothing at the end": async ({ store }) => {
+    await appendTokens(store, "a");
+    const { position } = await store.revocations.snapshot();
+    const later = await appendTokens(store, "b", "c");
+    assert.deepEqual(await store.revocations.after(position), { status: "ok", entries: later });
+    const end = (await store.revocations.snapshot()).position;
+    assert.deepEqual(await store.revocations.after(end), { status: "ok", entries: [] });
+    assert.deepEqual(await store.revocations.after(end), { status: "ok", entries: [] });
+  },
+
+  "fault 5: a place of another log, of another past or beyond the end is a gap": async ({ store }) => {
+    await appendTokens(store, "a", "b");
+    const { position } = await store.revocations.snapshot();
+    assert.deepEqual(await store.revocations.after({ ...position, epoch: "another" }), GAP);
+    assert.deepEqual(await store.revocations.after({ ...position, chain: "another" }), GAP);
+    assert.deepEqual(await store.revocations.after({ ...position, seq: 1 }), GAP);
+    assert.deepEqual(await store.revocations.after({ ...position, seq: 3 }), GAP);
+    assert.deepEqual(await store.revocations.after({ ...position, seq: 0, chain: "another" }), GAP);
+  },
+
+  "a snapshot leaves out what can no longer matter, and keeps its place": async ({ store, clock }) => {
+    await appendTokens(store, "a");
+    await clock.advance(1_800_000);
+    const [b] = await appendTokens(store, "b");
+    await clock.advance(1_800_000);
+    const { position, entries } = await store.revocations.snapshot();
+    assert.deepEqual(entries, [b]);
+    assert.equal(position.seq, 2);
+    await clock.advance(LONG_AFTER_MS);
+    assert.deepEqual(await store.revocations.snapshot(), { position, entries: [] });
+  },
+
+  "fault 9: pruning trims the head only: older places are a gap, the rest goes on": async ({
+    store,
+    clock,
+  }) => {
+    const start = (await store.revocations.snapshot()).position;
+    await appendTokens(store, "a");
+    const afterA = (await store.revocations.snapshot()).position;
+    await appendTokens(store, "b");
+    const afterB = (await store.revocations.snapshot()).position;
+    await clock.advance(LONG_AFTER_MS);
+    const [c] = await appendTokens(store, "c");
+    await store.prune();
+    assert.deepEqual(await store.revocations.after(start), GAP);
+    assert.deepEqual(await store.revocations.after(afterA), GAP);
+    assert.deepEqual(await store.revocations.after(afterB), { status: "ok", entries: [c] });
+    await clock.advance(LONG_AFTER_MS);
+    const end = (await store.revocations.snapshot()).position;
+    await store.prune();
+    assert.deepEqual((await store.revocations.snapshot()).position, end);
+    const [d] = await appendTokens(store, "d");
+    assert.equal(d?.seq, 4);
+    assert.deepEqual(await store.revocations.after(end), { status: "ok", entries: [d] });
+  },
+
+  "law 3: an entry in force keeps those behind it, and pruning never loses one": async ({ store, clock }) => {
+    const long = (await store.now()) + 2 * LONG_AFTER_MS;
+    await store.revocations.append({ ...(await makeRevocation(store, "key", "k")), until: long });
+    await appendTokens(store, "a");
+    await clock.advance(LONG_AFTER_MS);
+    await store.prune();
+    const { entries } = await store.revocations.snapshot();
+    assert.deepEqual(
+      entries.map((entry) => entry.revocation.id),
+      ["k"],
+    );
+  },
+
+  "listeners hear entries in order, before the append resolves, until they leave": async ({ store }) => {
+    const heard: number[] = [];
+    const leave = store.revocations.subscribe((entries) => heard.push(...entries.map((e) => e.seq)));
+    await appendTokens(store, "a");
+    assert.deepEqual(heard, [1]);
+    await Promise.all([appendTokens(store, "b"), appendTokens(store, "c")]);
+    assert.deepEqual(heard, [1, 2, 3]);
+    leave();
+    await appendTokens(store, "d");
+    assert.deepEqual(heard, [1, 2, 3]);
+  },
+
+  "a listener that throws harms neither the append nor the other listeners": async ({ store }) => {
+    const heard: number[] = [];
+    store.revocations.subscribe(() => {
+      throw new Error("a listener's own fault");
+    });
+    store.revocations.subscribe((entries) => heard.push(...entries.map((e) => e.seq)));
+    await appendTokens(store, "a");
+    assert.deepEqual(heard, [1]);
+    assert.equal((await store.revocations.snapshot()).position.seq, 1);
+  },
+};

@@ -1,0 +1,179 @@
+import assert from "node:assert/strict";
+import { isHoldfastError } from "../../core/errors.ts";
+import {
+  ABSOLUTE_MS,
+  createSession,
+  IDLE_MS,
+  ISSUER,
+  readLog,
+  logIn,
+  LONG_AFTER_MS,
+  present,
+  makeRevocation,
+  subjectScope,
+  type Cases,
+} from "./fixtures.ts";
+
+/** The life of sessions and their endings. */
+export const sessionCases: Cases = {
+  "a session is read back as it was created": async ({ store }) => {
+    const session = await logIn(store, "s1");
+    assert.deepEqual(await store.sessions.get("s1"), session);
+    assert.equal(session.generation, 1);
+    assert.equal(session.idleExpiresAt, session.authAt + IDLE_MS);
+    assert.equal(session.issuedAtS, Math.floor(session.authAt / 1000));
+    assert.equal(await store.sessions.get("nobody"), null);
+  },
+
+  "a session id that is taken is refused, and the session stays as it was": async ({ store }) => {
+    const session = await logIn(store, "s1");
+    await assert.rejects(logIn(store, "s1", "mallory"), (error) => isHoldfastError(error, "invalid_option"));
+    assert.deepEqual(await store.sessions.get("s1"), session);
+  },
+
+  "live sessions of a subject are listed, newest first": async ({ store, clock }) => {
+    for (const id of ["s1", "s2", "s3"]) {
+      await logIn(store, id);
+      await clock.advance(1000);
+    }
+    await logIn(store, "other", "bob");
+    await store.sessions.end("s2", "logout", await makeRevocation(store, "session", "s2"));
+    const list = await store.sessions.listBySubject("alice");
+    assert.deepEqual(
+      list.map((session) => session.id),
+      ["s3", "s1"],
+    );
+    await clock.advance(IDLE_MS);
+    assert.deepEqual(await store.sessions.listBySubject("alice"), []);
+  },
+
+  "law 3: an ended session stays ended, and its tokens raise no alarm": async ({ store }) => {
+    await logIn(store, "s1");
+    await present(store, "s1", 1);
+    await store.sessions.end("s1", "logout", await makeRevocation(store, "session", "s1"));
+    const ended = await store.sessions.get("s1");
+    assert.equal(ended?.endReason, "logout");
+    for (const generation of [1, 2, 3]) {
+      assert.equal((await present(store, "s1", generation)).outcome, "ended");
+    }
+    assert.deepEqual(await store.sessions.get("s1"), ended);
+    assert.deepEqual((await readLog(store)).kinds, ["session s1"]);
+  },
+
+  "law 3: ending an ended or unknown session appends all the same, and the first reason stands": async ({
+    store,
+  }) => {
+    await logIn(store, "s1");
+    await store.sessions.end("s1", "logout", await makeRevocation(store, "session", "s1"));
+    await store.sessions.end("s1", "revoked", await makeRevocation(store, "session", "s1"));
+    await store.sessions.end("s9", "revoked", await makeRevocation(store, "session", "s9"));
+    assert.deepEqual((await readLog(store)).kinds, ["session s1", "session s1", "session s9"]);
+    assert.equal((await store.sessions.get("s1"))?.endReason, "logout");
+  },
+
+  "fault 46: a logout while a refresh is in flight wins in either order": async ({ store }) => {
+    for (const id of ["s1", "s2"]) await logIn(store, id);
+    const revocation = await makeRevocation(store, "session", "s1");
+    await Promise.all([present(store, "s1", 1), store.sessions.end("s1", "logout", revocation)]);
+    await Promise.all([store.sessions.end("s2", "logout", revocation), present(store, "s2", 1)]);
+    for (const id of ["s1", "s2"]) {
+      for (const generation of [1, 2]) {
+        assert.equal((await present(store, id, generation)).outcome, "ended");
+      }
+    }
+  },
+
+  "fault 47: ending all of a subject also ends a login and a refresh that are in flight": async ({
+    store,
+    clock,
+  }) => {
+    await logIn(store, "s1");
+    await logIn(store, "s2");
+    await logIn(store, "other", "bob");
+    const authAt = await store.now();
+    await clock.advance(10);
+    const ending = store.sessions.endAll("alice", "password_changed", await subjectScope(store));
+    const refreshing = present(store, "s1", 1);
+    assert.equal(await ending, 2);
+    // Whichever came first: the tokens that the refresh was given are covered, and none refreshes again.
+    const refreshed = await refreshing;
+    const [cutOff] = (await store.revocations.snapshot()).entries;
+    assert.ok(cutOff?.revocation.kind === "subject");
+    const issuedAtS = refreshed.outcome === "rotated" ? refreshed.session.issuedAtS : 0;
+    assert.ok(issuedAtS <= cutOff.revocation.before);
+    assert.match(refreshed.outcome, /^(rotated|ended)$/);
+    for (const generation of [1, 2]) {
+      assert.equal((await present(store, "s1", generation)).outcome, "ended");
+    }
+    const late = { id: "s3", subject: "alice", authAt, absoluteExpiresAt: authAt + ABSOLUTE_MS };
+    const session = { ...late, facts: "{}", mac: "mac", currentDigest: "d", idleMs: IDLE_MS };
+    assert.deepEqual(await store.sessions.create(session), { status: "superseded" });
+    assert.equal(await store.sessions.get("s3"), null);
+    assert.equal((await present(store, "other", 1)).outcome, "rotated");
+    assert.equal(await store.sessions.endAll("alice", "logout_all", await subjectScope(store)), 0);
+  },
+
+  "law 3: credentials checked in the very millisecond of a cut-off are superseded": async ({ store }) => {
+    const authAt = await store.now();
+    await store.sessions.endAll("alice", "logout_all", await subjectScope(store));
+    assert.equal((await createSession(store, "s1", authAt)).status, "superseded");
+  },
+
+  "law 3: credentials checked in what is the future now are superseded": async ({ store }) => {
+    const authAt = (await store.now()) + 60_000;
+    assert.equal((await createSession(store, "s1", authAt)).status, "superseded");
+  },
+
+  "law 3: a subject's cut-off covers every `iat` given before, and none given after": async ({
+    store,
+    clock,
+  }) => {
+    let cutoff = 0;
+    for (const id of ["s1", "s2", "s3"]) {
+      // All of it within one second of the clock.
+      await clock.advance(1);
+      const session = await logIn(store, id);
+      assert.ok(session.issuedAtS > cutoff);
+      const rotated = await present(store, id, 1);
+      assert.equal(rotated.outcome, "rotated");
+      assert.ok(rotated.session.issuedAtS >= session.issuedAtS);
+      const { issuer, until } = await subjectScope(store);
+      const entry = await store.revocations.append({
+        kind: "subject",
+        id: "alice",
+        before: 0,
+        issuer,
+        until,
+      });
+      assert.equal(entry.revocation.kind, "subject");
+      assert.ok(entry.revocation.before >= rotated.session.issuedAtS);
+      assert.ok(entry.revocation.before * 1000 >= (await store.now()));
+      cutoff = entry.revocation.before;
+    }
+  },
+
+  "law 3: a subject's revocation ends its sessions, whoever appends it": async ({ store }) => {
+    await logIn(store, "s1");
+    const until = (await store.now()) + 3_600_000;
+    await store.revocations.append({ kind: "subject", id: "alice", before: 0, issuer: ISSUER, until });
+    assert.equal((await present(store, "s1", 1)).outcome, "ended");
+    assert.deepEqual(await store.sessions.listBySubject("alice"), []);
+  },
+
+  "pruning erases a sealed successor when grace has ended, and a session long after it is over": async ({
+    store,
+    clock,
+  }) => {
+    await logIn(store, "s1");
+    await present(store, "s1", 1);
+    await store.prune();
+    assert.equal((await store.sessions.get("s1"))?.sealedSuccessor, "sealed s1/2");
+    await clock.advance(100_000);
+    await store.prune();
+    assert.equal((await store.sessions.get("s1"))?.sealedSuccessor, null);
+    assert.equal((await present(store, "s1", 2)).outcome, "rotated");
+    await clock.advance(LONG_AFTER_MS);
+    await store.prune();
+    assert.equal(await store.sessions.get("s1"), null);
+  },
+};

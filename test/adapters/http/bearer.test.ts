@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import { bearerResponse, readBearer } from "../../../src/adapters/http/bearer.ts";
+import type { Decision, InvalidReason } from "../../../src/core/verdict.ts";
+
+const reading: [readonly string[] | undefined, ReturnType<typeof readBearer>][] = [
+  [undefined, { status: "none" }],
+  [[], { status: "none" }],
+  [["Basic dXNlcjpwYXNz"], { status: "none" }],
+  [["Bearerabc"], { status: "none" }],
+  [["Bearer a.b-c_d~e+f/g=="], { status: "token", token: "a.b-c_d~e+f/g==" }],
+  [["bEaReR  abc"], { status: "token", token: "abc" }],
+  [["Bearer"], { status: "malformed" }],
+  [["Bearer "], { status: "malformed" }],
+  [["Bearer a b"], { status: "malformed" }],
+  [["Bearer a,b"], { status: "malformed" }],
+  [["Bearer a, Bearer b"], { status: "malformed" }],
+  [["Bearer a=b"], { status: "malformed" }],
+  [["Bearer é"], { status: "malformed" }],
+  [["Bearer a", "Bearer a"], { status: "malformed" }],
+  [["Basic x", "Bearer a"], { status: "malformed" }],
+  [["Basic x, Bearer a"], { status: "malformed" }],
+  [["Basic x,bearer"], { status: "malformed" }],
+  [['Digest username="a", realm="b"'], { status: "none" }],
+];
+for (const [headers, expected] of reading) {
+  test(`Authorization ${JSON.stringify(headers)} reads as ${expected.status}`, () => {
+    assert.deepEqual(readBearer(headers), expected);
+  });
+}
+
+/** A line as clients, attackers and proxies send it. */
+const line = fc
+  .oneof(
+    fc.tuple(
+      fc.constantFrom("Bearer", "bEARER", "Basic", "Digest", ""),
+      fc.stringMatching(/^ *[\w.=,+/~-]* *$/),
+    ),
+    fc.tuple(fc.constantFrom("Bearer ", "Basic "), fc.stringMatching(/^[\w.-]+$/)),
+  )
+  .map((parts) => parts.join("").trim());
+
+test("a token is read from one line that holds it and nothing else", () => {
+  fc.assert(
+    fc.property(fc.array(line, { maxLength: 3 }), (lines) => {
+      const read = readBearer(lines);
+      if (read.status !== "token") return;
+      assert.equal(lines.length, 1);
+      assert.match(read.token, /^[\w\-.~+/]+=*$/);
+      assert.equal(lines[0]?.replace(/^bearer +/i, ""), read.token);
+    }),
+  );
+});
+
+test("two lines that were joined on the way are read as two, if one of them is Bearer's", () => {
+  const token = fc.stringMatching(/^[\w.-]+$/);
+  fc.assert(
+    fc.property(line, token, fc.boolean(), (other, mine, first) => {
+      const lines = first ? [`Bearer ${mine}`, other] : [other, `Bearer ${mine}`];
+      assert.equal(readBearer([lines.join(", ")]).status, "malformed");
+    }),
+  );
+});
+
+const valid: Decision = {
+  status: "valid",
+  claims: {},
+  subject: "alice",
+  scopes: [],
+  expiresAt: 1,
+  basis: "verification",
+  from: "verification",
+  degraded: null,
+  revocationAgeMs: null,
+};
+
+test("a valid decision is 200 and leaves the body to the application", () => {
+  const { status, headers, body } = bearerResponse(valid);
+  assert.deepEqual({ status, body }, { status: 200, body: null });
+  assert.deepEqual(headers, {});
+});
+
+test("law 10: a decision without the authority says so, and why", () => {
+  const { status, headers } = bearerResponse({
+    ...valid,
+    degraded: { cause: "authority_slow", sinceMs: 90 },
+  });
+  assert.deepEqual({ status, headers }, { status: 200, headers: { "X-Auth-Degraded": "authority_slow" } });
+});
+
+test("no token is 401 with a challenge and without an error code", () => {
+  const { status, headers } = bearerResponse({ status: "none" });
+  assert.equal(status, 401);
+  assert.equal(headers["WWW-Authenticate"], 'Bearer realm="api"');
+});
+
+test("a malformed header is 400 invalid_request", () => {
+  const { status, headers, body } = bearerResponse({ status: "malformed" });
+  assert.equal(status, 400);
+  assert.equal(body?.error, "invalid_request");
+  assert.match(headers["WWW-Authenticate"] ?? "", /error="invalid_request"/);
+});
+
+test("every invalid reason is 401 invalid_token, and none is told apart", () => {
+  const told = (reason: InvalidReason) => bearerResponse({ status: "invalid", reason });
+  for (const reason of ["expired", "bad_signature", "revoked", "unknown_key", "wrong_audience"] as const) {
+    assert.equal(told(reason).status, 401);
+    assert.match(told(reason).headers["WWW-Authenticate"] ?? "", /error="invalid_token"$/);
+    assert.deepEqual(told(reason), told("malformed"), `${reason} must look like any other reason`);
+  }
+});
+
+test("law 1: unavailable is 503 with whole seconds of Retry-After, at least one, and no challenge", () => {
+  for (const [ms, seconds] of [
+    [0, "1"],
+    [1, "1"],
+    [1000, "1"],
+    [1001, "2"],
+    [60_000, "60"],
+  ] as const) {
+    const decision = { status: "unavailable", cause: "keys_unavailable", retryAfterMs: ms } as const;
+    const { status, headers, body } = bearerResponse(decision);
+    assert.equal(status, 503);
+    assert.equal(headers["Retry-After"], seconds);
+    assert.equal(headers["WWW-Authenticate"], undefined);
+    assert.equal(body?.error, "temporarily_unavailable");
+  }
+});
+
+test("forbidden is 403 and names what the route needs, without letting a scope break out of the header", () => {
+  const { status, headers } = bearerResponse({ status: "forbidden", missing: ["b"] }, ["a", 'b"\r\nX: y\\']);
+  assert.equal(status, 403);
+  assert.equal(
+    headers["WWW-Authenticate"],
+    'Bearer realm="api", error="insufficient_scope", scope="a bX: y"',
+  );
+});
+
+test("no refusal may be stored", () => {
+  const refusals = [
+    bearerResponse({ status: "none" }),
+    bearerResponse({ status: "malformed" }),
+    bearerResponse({ status: "invalid", reason: "expired" }),
+    bearerResponse({ status: "forbidden", missing: [] }),
+    bearerResponse({ status: "unavailable", cause: "closed", retryAfterMs: 0 }),
+  ];
+  assert.deepEqual(
+    refusals.map(({ headers }) => headers["Cache-Control"]),
+    refusals.map(() => "no-store"),
+  );
+});

@@ -1,0 +1,252 @@
+import assert from "node:assert/strict";
+import { inspect } from "node:util";
+import { test } from "node:test";
+import fc from "fast-check";
+import { TokenExtractor } from "../../../src/adapters/websocket/token-extractor.ts";
+import type { HandshakeRequest } from "../../../src/adapters/websocket/strip-tokens.ts";
+import type { TokenFrom } from "../../../src/adapters/websocket/token-from.ts";
+
+type Lines = readonly (readonly [name: string, value: string])[];
+
+/** A request as Node's parser makes one, of header lines as they stand on the wire. */
+function handshake(lines: Lines, url = "/chat"): HandshakeRequest {
+  const headers: Record<string, string> = {};
+  for (const [name, value] of lines) {
+    const key = name.toLowerCase();
+    // Node joins these, and of the others here keeps the first.
+    const joint = { cookie: "; ", "sec-websocket-protocol": ", " }[key];
+    if (headers[key] === undefined) headers[key] = value;
+    else if (joint !== undefined) headers[key] += joint + value;
+  }
+  return { headers, rawHeaders: lines.flat(), url };
+}
+
+function read(tokenFrom: TokenFrom | undefined, lines: Lines, url?: string) {
+  const carried = new TokenExtractor(tokenFrom).extract(handshake(lines, url));
+  return carried.status === "token" ? carried.token : carried.status;
+}
+
+const encoded = (token: string) => Buffer.from(token, "latin1").toString("base64url");
+const protocol = (...entries: string[]) => ["Sec-WebSocket-Protocol", entries.join(", ")] as const;
+const carrying = (token: string) => `base64url.bearer.authorization.k8s.io.${encoded(token)}`;
+const bearer = (token: string) => ["Authorization", `Bearer ${token}`] as const;
+
+const cookie = { name: "__Host-session", origins: ["https://app.example.com", "http://localhost:8080"] };
+const origin = (value: string) => ["Origin", value] as const;
+const session = (value: string) => ["Cookie", `theme=dark; __Host-session=${value}; lang=en`] as const;
+
+test("a token comes in the Authorization header, or in a subprotocol beside another", () => {
+  assert.equal(read(undefined, []), "none");
+  assert.equal(read(undefined, [bearer("a.b.c")]), "a.b.c");
+  assert.equal(read(undefined, [protocol("chat", carrying("a.b.c"))]), "a.b.c");
+  assert.equal(read(undefined, [protocol(carrying("a.b.c")), protocol("chat")]), "a.b.c");
+  assert.equal(read(undefined, [protocol("chat", "v2")]), "none");
+});
+
+test("any printable token survives the subprotocol, and is gone from what the library selects from", () => {
+  const token = fc.string({
+    unit: fc.integer({ min: 0x21, max: 0x7e }).map((c) => String.fromCharCode(c)),
+    minLength: 1,
+  });
+  fc.assert(
+    fc.property(token, fc.nat({ max: 2 }), (written, at) => {
+      const request = handshake([
+        ["Host", "api"],
+        protocol(...["chat", "v2"].toSpliced(at, 0, carrying(written))),
+      ]);
+      const carriers = new TokenExtractor();
+      assert.deepEqual(carriers.extract(request), { status: "token", token: written });
+      assert.equal(request.headers["sec-websocket-protocol"], "chat, v2");
+      assert.deepEqual(request.rawHeaders, ["Host", "api", "Sec-WebSocket-Protocol", "chat, v2"]);
+      assert.deepEqual(carriers.extract(request), { status: "token", token: written }, "found again");
+    }),
+  );
+});
+
+test("a subprotocol that carries a token badly is malformed", () => {
+  const prefix = "base64url.bearer.authorization.k8s.io.";
+  const bad = [
+    [carrying("a"), carrying("a")], // Two.
+    [carrying("a"), carrying("b")],
+    [prefix], // Empty.
+    [`${prefix}YQ==`], // Padded.
+    [`${prefix}YR`], // Bits left over.
+    [`${prefix}Y`],
+    [`${prefix}Y!`],
+    [`${prefix}a+/b`], // Base64, not base64url.
+    [carrying("\u00e9")], // Beyond ASCII.
+    [carrying("a b")],
+    [carrying("a\n")],
+  ];
+  for (const entries of bad) {
+    const request = handshake([protocol("chat", ...entries)]);
+    assert.deepEqual(new TokenExtractor().extract(request), { status: "malformed" }, entries.join());
+    assert.equal(request.headers["sec-websocket-protocol"], "chat");
+  }
+});
+
+test("a subprotocol that carries a token needs another one that can be answered", () => {
+  const request = handshake([protocol(carrying("a.b.c"))]);
+  assert.deepEqual(new TokenExtractor().extract(request), { status: "malformed" });
+  assert.deepEqual([request.headers, request.rawHeaders], [{}, []]);
+});
+
+test("more than one explicit way is malformed; a cookie beside one is not looked at", () => {
+  const from = { cookie, query: { name: "ticket" } };
+  const ways = [bearer("a"), protocol("chat", carrying("a"))];
+  assert.equal(read(from, ways), "malformed");
+  for (const way of ways) {
+    assert.equal(read(from, [way], "/?ticket=a"), "malformed");
+    assert.equal(read(from, [way, session("b"), origin("https://evil.example")]), "a");
+  }
+  assert.equal(read(from, [session("b")], "/?ticket=a"), "a");
+  assert.equal(read(from, [bearer("a"), bearer("a")]), "malformed");
+});
+
+test("a way that is switched off carries nothing", () => {
+  assert.equal(read({ authorization: false }, [bearer("a")]), "none");
+  const request = handshake([protocol("chat", carrying("a"))]);
+  assert.deepEqual(new TokenExtractor({ subprotocol: false }).extract(request), { status: "malformed" });
+  assert.equal(request.headers["sec-websocket-protocol"], "chat", "not echoed for all that");
+  assert.equal(read({}, [session("a"), origin("https://app.example.com")]), "none");
+});
+
+test("fault 53: a cookie counts only with one exact Origin from the list", () => {
+  for (const good of cookie.origins)
+    assert.equal(read({ cookie }, [session("a.b.c"), origin(good)]), "a.b.c");
+  const foreign = [
+    "null",
+    "https://evil.example",
+    "http://app.example.com",
+    "https://app.example.com:8443",
+    "https://app.example.com.evil.example",
+    "https://APP.example.com",
+    "https://app.example.com/",
+    "",
+  ];
+  for (const value of foreign)
+    assert.equal(read({ cookie }, [session("a"), origin(value)]), "foreign", value);
+  assert.equal(read({ cookie }, [session("a")]), "foreign", "missing");
+  const two = [origin("https://app.example.com"), origin("https://evil.example")];
+  assert.equal(read({ cookie }, [session("a"), ...two]), "foreign");
+  assert.equal(read({ cookie }, [origin("https://evil.example")]), "none", "no cookie, so nothing to abuse");
+});
+
+test("fault 53: of two cookies of the name none counts, and other cookies do not matter", () => {
+  const own = origin("https://app.example.com");
+  for (const lines of [
+    [session("a"), session("a")],
+    [["Cookie", "__Host-session=a; __Host-session=b"]],
+  ] as const) {
+    assert.equal(read({ cookie }, [...lines, own]), "malformed");
+  }
+  assert.equal(
+    read({ cookie }, [["Cookie", "x__Host-session=a; __host-session=b; __Host-session"], own]),
+    "none",
+  );
+  for (const value of ["", "a b", '"a"\u0000']) {
+    assert.equal(read({ cookie }, [["Cookie", `__Host-session=${value}`], own]), "malformed", value);
+  }
+});
+
+test("a token in the URL is refused unless its parameter is enabled, and is taken out of it in any case", () => {
+  const urls: [url: string, left: string, off: string, on: string][] = [
+    ["/chat", "/chat", "none", "none"],
+    ["/chat?room=1", "/chat?room=1", "none", "none"],
+    ["/chat?access_token=a", "/chat", "malformed", "malformed"],
+    ["/chat?a=1&access_token=a&b=2", "/chat?a=1&b=2", "malformed", "malformed"],
+    ["/chat?%61ccess%5Ftoken=a", "/chat", "malformed", "malformed"],
+    ["/chat?access_token=", "/chat", "malformed", "malformed"],
+    ["/chat?access_token", "/chat", "malformed", "malformed"],
+    ["http://api.example/chat?access_token=a", "http://api.example/chat", "malformed", "malformed"],
+  ];
+  for (const [url, left, off, on] of urls) {
+    for (const [tokenFrom, expected] of [
+      [{}, off],
+      [{ query: { name: "ticket" } }, on],
+    ] as const) {
+      const request = handshake([], url);
+      assert.equal(new TokenExtractor(tokenFrom).extract(request).status, expected, url);
+      assert.equal(request.url, left);
+    }
+  }
+  const enabled = { query: { name: "ticket" } };
+  assert.equal(read(enabled, [], "/chat?ticket=a%2Eb&x=1"), "a.b");
+  assert.equal(read({ query: { name: "access_token" } }, [], "/chat?access_token=a.b"), "a.b");
+  assert.equal(read(enabled, [], "/chat?ticket=a&ticket=a"), "malformed");
+  assert.equal(read(enabled, [], "/chat?ticket=a&access_token=a"), "malformed");
+  assert.equal(read(enabled, [], "/chat?ticket=a%20b"), "malformed");
+  assert.equal(read({}, [], "/chat?ticket=a"), "none");
+});
+
+test("law 5: what was hidden is not seen when the request is logged", () => {
+  const request = handshake([protocol("chat", carrying("secret-1"))], "/chat?access_token=secret-2");
+  new TokenExtractor().stripTokens(request);
+  const logged = inspect(request, { depth: 9 }) + JSON.stringify(request);
+  for (const secret of ["secret-1", encoded("secret-1"), "secret-2"])
+    assert.ok(!logged.includes(secret), logged);
+});
+
+test("what was hidden for one is found by another that takes tokens from elsewhere", () => {
+  const request = handshake([protocol("chat", carrying("a"))], "/chat?ticket=b");
+  new TokenExtractor().stripTokens(request);
+  new TokenExtractor({ query: { name: "ticket" } }).stripTokens(request);
+  assert.equal(request.url, "/chat");
+  assert.deepEqual(
+    new TokenExtractor({ query: { name: "ticket" } }).extract(request),
+    { status: "malformed" },
+    "both",
+  );
+});
+
+test("a request without raw headers, as tests inject them, is read by its headers", () => {
+  const headers = { authorization: "Bearer a.b", host: "api" };
+  assert.deepEqual(new TokenExtractor().extract({ headers, url: "/" }), { status: "token", token: "a.b" });
+  const offering = { "sec-websocket-protocol": `chat, ${carrying("a.b")}` };
+  assert.deepEqual(new TokenExtractor().extract({ headers: offering, url: "/" }), {
+    status: "token",
+    token: "a.b",
+  });
+  assert.deepEqual(offering, { "sec-websocket-protocol": "chat" });
+});
+
+test("tokenFrom is checked at creation", () => {
+  const wrong: [tokenFrom: unknown, message: RegExp][] = [
+    ["cookie", /^tokenFrom must be an object of options; got a string/],
+    [{ header: true }, /^tokenFrom has no option "header"; it has authorization, /],
+    [{ firstMessage: "yes" }, /^tokenFrom\.firstMessage must be true or false; got a string/],
+    [{ authorization: false, subprotocol: false }, /^tokenFrom must leave a way for a token to come/],
+    [{ query: {} }, /^tokenFrom\.query\.name must be a non-empty string; got undefined/],
+    [{ query: true }, /^tokenFrom\.query must be an object of options; got true/],
+    [{ cookie: { name: "a", origin: [] } }, /^tokenFrom\.cookie has no option "origin"/],
+    [{ cookie: { name: "a b", origins: ["https://a.example"] } }, /^tokenFrom\.cookie\.name must be a name/],
+    [{ cookie: { name: "a" } }, /^tokenFrom\.cookie\.origins must be an array of origins .*; got undefined/],
+    ...[
+      "null",
+      "*",
+      "https://*.example.com",
+      "https://a.example/",
+      "a.example",
+      "https://A.example",
+      "https://a.example:443",
+    ].map(
+      (bad) =>
+        [
+          { cookie: { name: "a", origins: ["https://b.example", bad] } },
+          /^tokenFrom\.cookie\.origins must be/,
+        ] as [unknown, RegExp],
+    ),
+    [{ cookie: { name: "a", origins: [] } }, /^tokenFrom\.cookie\.origins must be/],
+  ];
+  for (const [tokenFrom, message] of wrong) {
+    assert.throws(() => new TokenExtractor(tokenFrom as TokenFrom), { code: "invalid_option", message });
+  }
+});
+
+test("tokenFrom is read once", () => {
+  const origins = ["https://app.example.com"];
+  const carriers = new TokenExtractor({ cookie: { name: "a", origins } });
+  origins.push("https://evil.example");
+  const carried = carriers.extract(handshake([["Cookie", "a=b"], origin("https://evil.example")]));
+  assert.deepEqual(carried, { status: "foreign" });
+});

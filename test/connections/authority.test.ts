@@ -1,0 +1,262 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { seededRandom } from "../../src/testing/index.ts";
+import { makeWorld, minute } from "../guard/degraded/fixture.ts";
+import { createTestConnections, openConnection, TestTransport } from "./fixture.ts";
+
+test("fault 51: what was let in without the authority is asked about when that is back, and closed if it is not good", async (t) => {
+  const { clock, guard, provider } = await makeWorld(t);
+  const g = guard({ degraded: "local" });
+  await g.ready();
+  const connections = createTestConnections(t, g, clock);
+  provider.fault("introspection", { refuse: true });
+  await clock.advance(15_000);
+  const tokens = Array.from({ length: 20 }, (_, i) => provider.token({ sub: `u${i}` }));
+  const all = [];
+  for (const token of tokens) all.push(await openConnection(connections, token));
+  assert.equal(connections.status().degraded, 20);
+  provider.revoke(tokens[3] ?? "");
+  provider.restore();
+  await clock.advance(25_000);
+  assert.equal(connections.status().degraded, 0);
+  for (const [i, { transport, connection }] of all.entries()) {
+    if (i === 3) assert.deepEqual([transport.code, connection.state], [4503, "closed"]);
+    else assert.deepEqual([transport.closed, connection.auth?.basis], [null, "authority"]);
+  }
+});
+
+test("fault 54, fault 23, law 11: recovery asks about 5,000 connections within seconds, each once, and never more than so many at a time", async (t) => {
+  const { clock, guard, provider, asked, mostAtOnce } = await makeWorld(t);
+  const g = guard({ degraded: "local", memory: { maxBytes: 2 ** 27 } });
+  await g.ready();
+  const connections = createTestConnections(t, g, clock, { maxPerSubject: 5_000, random: Math.random });
+  provider.fault("introspection", { refuse: true });
+  await clock.advance(15_000);
+  for (let i = 0; i < 5_000; i++) await openConnection(connections, provider.token());
+  asked.length = 0;
+  await clock.advance(20_000);
+  assert.equal(asked.length, 0, "nobody asks while nobody may");
+  provider.fault("introspection", { latencyMs: 20 });
+  // Until its probe finds out.
+  for (let i = 0; i < 100 && g.status().issuers[0]?.authority?.breaker !== "closed"; i++) {
+    await clock.advance(200);
+  }
+  await clock.advance(10_000);
+  assert.deepEqual([connections.status().open, connections.status().degraded], [5_000, 0]);
+  assert.deepEqual([asked.length, new Set(asked).size], [5_000, 5_000]);
+  assert.ok(mostAtOnce() <= 32, String(mostAtOnce()));
+});
+
+test("law 1, fault 51: a bridge that ends closes with 4453, never as invalid", async (t) => {
+  for (const mode of ["local", "cached"] as const) {
+    const { clock, guard, provider } = await makeWorld(t);
+    const g = guard({ degraded: { mode, maxMs: 10 * minute } });
+    await g.ready();
+    const { transport, connection } = await openConnection(
+      createTestConnections(t, g, clock),
+      provider.token(),
+    );
+    provider.fault("introspection", { refuse: true });
+    await clock.advance(9 * minute);
+    assert.notEqual(connection.auth?.degraded, null, "declared");
+    assert.equal(transport.code, null);
+    await clock.advance(2 * minute);
+    assert.equal(transport.code, 4453);
+    assert.ok((transport.closed?.retryAfter ?? 0) > 0);
+  }
+});
+
+test("law 1: under deny a connection about which nobody answers goes on for unconfirmedMs, and ends with 4453", async (t) => {
+  const { clock, guard, provider } = await makeWorld(t);
+  const g = guard();
+  await g.ready();
+  const connections = createTestConnections(t, g, clock, { unconfirmedMs: 2 * minute });
+  const { transport, connection } = await openConnection(connections, provider.token());
+  provider.fault("introspection", { status: 500 });
+  await clock.advance(6 * minute);
+  assert.equal(connection.receive("m", "m"), true);
+  await clock.advance(2 * minute);
+  assert.equal(transport.code, 4453);
+});
+
+test("an outage shorter than unconfirmedMs costs nobody a connection, though it is the endpoint that denies", async (t) => {
+  const { clock, guard, provider } = await makeWorld(t);
+  const g = guard({ degraded: "local" });
+  await g.ready();
+  const connections = createTestConnections(t, g, clock);
+  const all = [];
+  for (let i = 0; i < 50; i++)
+    all.push(await openConnection(connections, provider.token(), { degraded: "deny" }));
+  await clock.advance(5 * minute - 10_000);
+  for (let outage = 0; outage < 10; outage++) {
+    provider.fault("introspection", { refuse: true });
+    await clock.advance(30_000);
+    provider.restore();
+    await clock.advance(30_000);
+  }
+  assert.ok(all.every(({ transport }) => transport.closed === null));
+});
+
+test("law 3: what the authority says no to is closed at the next question at the latest, an opaque token too", async (t) => {
+  const { clock, guard, provider } = await makeWorld(t);
+  const g = guard({ memory: { ttlMs: minute } });
+  await g.ready();
+  const connections = createTestConnections(t, g, clock, { recheckMs: 2 * minute });
+  const tokens = [provider.token(), provider.opaqueToken()] as const;
+  const jwt = await openConnection(connections, tokens[0]);
+  const opaque = await openConnection(connections, tokens[1]);
+  for (const token of tokens) provider.revoke(token);
+  await clock.advance(3 * minute);
+  assert.equal(jwt.transport.code, 4503);
+  assert.equal(opaque.transport.code, 4501, "nothing proves that it was ever good");
+});
+
+test("law 3, fault 25: the late no to a token that was let in closes its connections", async (t) => {
+  const { clock, guard, provider } = await makeWorld(t);
+  const g = guard({ degraded: "local" });
+  await g.ready();
+  const connections = createTestConnections(t, g, clock);
+  const token = provider.token();
+  provider.revoke(token);
+  provider.fault("introspection", { latencyMs: 1_000 });
+  const transport = new TestTransport();
+  const admitting = connections.admit(token);
+  await clock.advance(100);
+  const admission = await admitting;
+  assert.ok(admission.status === "admitted");
+  const connection = connections.open(transport, admission);
+  assert.notEqual(connection.auth?.degraded, null);
+  await clock.advance(899);
+  assert.equal(transport.code, null);
+  await clock.advance(12);
+  assert.equal(transport.code, 4503);
+});
+
+test("law 9: an endpoint that wants no degraded tokens keeps none", async (t) => {
+  const { clock, guard, provider } = await makeWorld(t);
+  const g = guard({ degraded: "local" });
+  await g.ready();
+  const connections = createTestConnections(t, g, clock);
+  const strict = await openConnection(connections, provider.token(), { degraded: "deny" });
+  const lax = await openConnection(connections, provider.token());
+  provider.fault("introspection", { refuse: true });
+  const refused = await connections.admit(provider.token(), { degraded: "deny" });
+  assert.equal(refused.status, "unavailable");
+  await clock.advance(8 * minute);
+  assert.equal(strict.transport.code, 4453);
+  assert.equal(lax.transport.code, null);
+});
+
+test("scopes that the authority takes away count from its next answer on", async (t) => {
+  const { clock, guard, provider, says } = await makeWorld(t);
+  const g = guard();
+  await g.ready();
+  const connections = createTestConnections(t, g, clock);
+  const token = provider.token({ scope: "chat admin" });
+  const free = await openConnection(connections, token);
+  const needs = await openConnection(connections, token, { scopes: ["admin"] });
+  says({ active: true, scope: "chat" });
+  await clock.advance(13 * minute);
+  assert.deepEqual(free.connection.auth?.scopes, ["chat"]);
+  assert.equal(needs.transport.code, 4502);
+});
+
+test("an end that the authority puts before the token's own is told and kept", async (t) => {
+  const { clock, guard, provider, says } = await makeWorld(t);
+  const g = guard();
+  await g.ready();
+  const { transport } = await openConnection(createTestConnections(t, g, clock), provider.token());
+  says({ active: true, exp: clock.now() / 1000 + 20 * 60 });
+  await clock.advance(18 * minute);
+  assert.equal(transport.sent.length, 1);
+  await clock.advance(2 * minute);
+  assert.equal(transport.last?.["type"], "auth.expiring");
+  await clock.advance(minute);
+  assert.equal(transport.code, 4401);
+});
+
+test("law 1: an answer about somebody else is none, for an opaque token that nothing else is known of too", async (t) => {
+  const { clock, guard, provider, says } = await makeWorld(t);
+  // A memory in which nothing stays.
+  const g = guard({ memory: { maxBytes: 1 } });
+  await g.ready();
+  const connections = createTestConnections(t, g, clock, { unconfirmedMs: 0 });
+  const { transport, connection } = await openConnection(connections, provider.opaqueToken({ sub: "alice" }));
+  const exp = clock.now() / 1000 + 3_600;
+  says({ active: true, sub: "bob", aud: "https://api.example", exp });
+  await clock.advance(7 * minute);
+  assert.equal(connection.auth?.subject, "alice");
+  assert.equal(transport.code, 4453);
+  assert.deepEqual([connections.status().open, connections.status().subjects], [0, 0]);
+});
+
+test("an earlier yes bridges an outage although the memory of findings has lost it", async (t) => {
+  const { clock, guard, provider } = await makeWorld(t);
+  const g = guard({ degraded: "cached", memory: { maxBytes: 1 } });
+  await g.ready();
+  const { transport, connection } = await openConnection(
+    createTestConnections(t, g, clock),
+    provider.token(),
+  );
+  provider.fault("introspection", { refuse: true });
+  await clock.advance(20 * minute);
+  assert.equal(transport.code, null);
+  assert.notEqual(connection.auth?.degraded, null);
+});
+
+test("after the machine slept the authority is asked at once: its answers are as old as the wall clock says", async (t) => {
+  const { clock, guard, provider } = await makeWorld(t);
+  const g = guard();
+  await g.ready();
+  const token = provider.token();
+  const { transport } = await openConnection(createTestConnections(t, g, clock), token);
+  provider.revoke(token);
+  await clock.advance(10_000);
+  assert.equal(transport.code, null);
+  clock.suspend(10 * minute);
+  await clock.advance(2_000);
+  assert.equal(transport.code, 4503);
+});
+
+test("law 1: that nobody answered about an earlier token is nothing against the one that took its place", async (t) => {
+  const { clock, guard, provider, asked } = await makeWorld(t);
+  const g = guard({ memory: { ttlMs: minute } });
+  await g.ready();
+  const connections = createTestConnections(t, g, clock, { recheckMs: 2 * minute, unconfirmedMs: 0 });
+  const old = provider.token();
+  const { transport, connection } = await openConnection(connections, old);
+  await clock.advance(2 * minute - 500);
+  provider.fault("introspection", { hang: true, times: 1 });
+  await clock.advance(1_000);
+  assert.deepEqual(asked, [old, old]);
+  await connection.presentToken(provider.token());
+  assert.equal(transport.last?.["type"], "auth.ok");
+  await clock.advance(5_000);
+  assert.equal(transport.code, null);
+});
+
+test("fault 54: a thousand clients that come back when they were told are let in at once and storm no authority", async (t) => {
+  const { clock, guard, provider, asked, mostAtOnce } = await makeWorld(t);
+  const [leaving, other] = [guard(), guard()];
+  await Promise.all([leaving.ready(), other.ready()]);
+  const options = { maxPerSubject: 1_000, random: seededRandom(7) };
+  const [here, there] = [leaving, other].map((g) => createTestConnections(t, g, clock, options));
+  assert.ok(here && there);
+  const clients: { token: string; transport: TestTransport }[] = [];
+  for (let i = 0; i < 1_000; i++) {
+    const token = provider.token();
+    clients.push({ token, ...(await openConnection(here, token)) });
+  }
+  asked.length = 0;
+  provider.fault("introspection", { latencyMs: 20 });
+  await here.close();
+  const statuses: string[] = [];
+  const comeBack = async (token: string) => void statuses.push((await there.admit(token)).status);
+  for (const { token, transport } of clients) {
+    clock.after((transport.closed?.retryAfter ?? 0) * 1_000, () => void comeBack(token));
+  }
+  await clock.advance(11_000);
+  assert.deepEqual([statuses.length, [...new Set(statuses)]], [1_000, ["admitted"]]);
+  assert.equal(asked.length, 1_000);
+  assert.ok(mostAtOnce() <= 12, String(mostAtOnce()));
+});

@@ -1,0 +1,209 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createGuard, staticKeys } from "../../src/index.ts";
+import { createMint, FakeClock } from "../../src/testing/index.ts";
+import { makeWorld, minute } from "../guard/degraded/fixture.ts";
+import {
+  audience,
+  createTestConnections,
+  holdAdmissions,
+  issuer,
+  openConnection,
+  TestTransport,
+  tokenMessage,
+  setUp,
+} from "./fixture.ts";
+
+test("fault 50: a token of another subject ends the connection: 4504", async () => {
+  const { connections, mint } = await setUp();
+  const { transport, connection } = await openConnection(connections, mint.token({ sub: "alice" }));
+  await connection.presentToken(mint.token({ sub: "bob" }));
+  assert.deepEqual(transport.closed, { code: 4504, error: "other_subject", retryAfter: undefined });
+  assert.deepEqual([connections.status().open, connections.status().subjects], [0, 0]);
+});
+
+test("fault 50: the same name at another issuer is another subject", async (t) => {
+  const clock = new FakeClock();
+  const [ours, theirs] = await Promise.all(
+    [issuer, "https://other.example"].map(async (one) => await createMint({ issuer: one, audience, clock })),
+  );
+  assert.ok(ours && theirs);
+  const issuers = [ours, theirs].map((mint) => ({
+    issuer: mint.issuer,
+    audience,
+    keys: staticKeys(mint.jwks()),
+  }));
+  const guard = createGuard({ issuers, clock });
+  const connections = createTestConnections(t, guard, clock);
+  const { transport, connection } = await openConnection(connections, ours.token());
+  await openConnection(connections, theirs.token());
+  assert.equal(connections.status().subjects, 2);
+  await connection.presentToken(theirs.token());
+  assert.equal(transport.code, 4504);
+});
+
+test("fault 50: tokens without a subject are of one client, or of another", async () => {
+  const { connections, mint } = await setUp({ maxPerSubject: 1 }, { requiredClaims: [] });
+  const token = (client_id: string) => mint.token({ sub: undefined, client_id });
+  const { transport, connection } = await openConnection(connections, token("one"));
+  await openConnection(connections, token("one"));
+  await connection.presentToken(token("one"));
+  assert.equal(transport.code, null, "no subject has too many");
+  await connection.presentToken(token("two"));
+  assert.equal(transport.code, 4504);
+});
+
+test("fault 50: fewer scopes count at once, and 4502 where the endpoint needs them", async () => {
+  const { connections, mint } = await setUp();
+  const { transport, connection } = await openConnection(connections, mint.token({ scope: "chat admin" }));
+  await connection.presentToken(mint.token({ scope: "chat" }));
+  assert.deepEqual(connection.auth?.scopes, ["chat"]);
+  assert.equal(transport.last?.["scope"], "chat");
+  const needs = await openConnection(connections, mint.token({ scope: "chat admin" }), { scopes: ["admin"] });
+  await needs.connection.presentToken(mint.token({ scope: "chat" }));
+  assert.deepEqual(needs.transport.closed, {
+    code: 4502,
+    error: "insufficient_scope",
+    retryAfter: undefined,
+  });
+});
+
+test("a new token that is no good changes nothing, and a peer may try again, but not for ever", async () => {
+  const { clock, connections, mint } = await setUp();
+  const { transport, connection } = await openConnection(connections, mint.token());
+  await connection.presentToken("nonsense");
+  await connection.presentToken(mint.token({ exp: 1 }));
+  connection.receive("{", '{"type":"auth.token","token":7}');
+  connection.receive("{", '{"type":"auth.token"');
+  await clock.advance(1);
+  const errors = transport.sent.slice(1).map(({ error }) => error);
+  assert.deepEqual(errors, ["invalid_token", "invalid_token", "invalid_request", "invalid_request"]);
+  assert.equal(connection.receive("m", "m"), true);
+  // One a second for as long as it likes.
+  for (let i = 0; i < 100; i++) {
+    await connection.presentToken("nonsense");
+    await clock.advance(1_000);
+  }
+  assert.equal(transport.code, null);
+  const answers = transport.sent.length;
+  for (let i = 0; i < 1_000; i++) await connection.presentToken(mint.token());
+  assert.equal(transport.code, 4429);
+  assert.ok(transport.sent.length - answers <= 30);
+});
+
+test("law 6: a peer that does not read is not answered without end, whatever it sends", async () => {
+  const { connections, mint } = await setUp();
+  for (const text of ['{"type":"auth.token","token":"x"}', '{"type":"auth.', tokenMessage(mint.token())]) {
+    const { transport, connection } = await openConnection(connections, mint.token());
+    for (let i = 0; i < 1_000; i++) connection.receive(text, text);
+    assert.equal(transport.code, 4429);
+    assert.ok(transport.sent.length <= 31);
+  }
+});
+
+test("while one token is checked another is refused as busy, and the first one counts", async (t) => {
+  const here = await setUp();
+  const { guard, releaseFirst, pendingCount } = holdAdmissions(here.guard);
+  const transport = new TestTransport();
+  const connection = createTestConnections(t, guard, here.clock).expect(transport);
+  const first = connection.presentToken(here.mint.token({ scope: "one" }));
+  await connection.presentToken(here.mint.token({ scope: "two" }));
+  assert.deepEqual(transport.sent, [{ type: "auth.refused", error: "busy", retry_after: 1 }]);
+  assert.equal(pendingCount(), 1);
+  void releaseFirst();
+  await first;
+  assert.deepEqual(connection.auth?.scopes, ["one"]);
+});
+
+test("fault 50, law 10: while the authority is down a token is taken once in another's place, declared and bounded", async (t) => {
+  const { clock, guard, provider } = await makeWorld(t, 10 * minute);
+  const g = guard({ degraded: { mode: "local", maxMs: 20 * minute } });
+  await g.ready();
+  const connections = createTestConnections(t, g, clock);
+  const { transport, connection } = await openConnection(connections, provider.token());
+  assert.equal(connection.auth?.degraded, null);
+  provider.fault("introspection", { refuse: true });
+  await clock.advance(9 * minute);
+  await connection.presentToken(provider.token());
+  assert.equal(transport.last?.["degraded"], "authority_unavailable");
+  assert.equal(connections.status().degraded, 1);
+  await clock.advance(9 * minute);
+  await connection.presentToken(provider.token());
+  const { type, error, retry_after } = transport.last ?? {};
+  assert.deepEqual([type, error], ["auth.refused", "temporarily_unavailable"]);
+  assert.ok((retry_after as number) >= 1);
+  assert.equal(transport.code, null);
+  await clock.advance(2 * minute);
+  // Its token has ended, and that there is no other is not its fault.
+  assert.equal(transport.code, 4453);
+});
+
+test("fault 50: after the authority has confirmed it, an extended connection may be extended again", async (t) => {
+  const { clock, guard, provider } = await makeWorld(t, 10 * minute);
+  const g = guard({ degraded: "local" });
+  await g.ready();
+  const { transport, connection } = await openConnection(
+    createTestConnections(t, g, clock),
+    provider.token(),
+  );
+  for (let outage = 0; outage < 3; outage++) {
+    provider.fault("introspection", { refuse: true });
+    await clock.advance(5 * minute);
+    await connection.presentToken(provider.token());
+    assert.equal(transport.last?.["type"], "auth.ok");
+    assert.notEqual(connection.auth?.degraded, null);
+    provider.restore();
+    await clock.advance(minute);
+    assert.equal(connection.auth?.degraded, null);
+  }
+  assert.equal(transport.code, null);
+});
+
+test("fault 50, law 1: under deny a refresh without the authority is put off, and the connection lasts as long as its token", async (t) => {
+  const { clock, guard, provider } = await makeWorld(t, 4 * minute);
+  const g = guard();
+  await g.ready();
+  const { transport, connection } = await openConnection(
+    createTestConnections(t, g, clock),
+    provider.token(),
+  );
+  provider.fault("introspection", { refuse: true });
+  await clock.advance(3 * minute);
+  await connection.presentToken(provider.token());
+  assert.equal(transport.last?.["error"], "temporarily_unavailable");
+  assert.equal(connection.receive("m", "m"), true);
+  await clock.advance(2 * minute);
+  assert.equal(transport.code, 4453);
+});
+
+test("fault 48: once a refresh that was put off was made good, the end is the token's own again: 4401", async (t) => {
+  const { clock, guard, provider } = await makeWorld(t, 10 * minute);
+  const g = guard();
+  await g.ready();
+  const { transport, connection } = await openConnection(
+    createTestConnections(t, g, clock),
+    provider.token(),
+  );
+  provider.fault("introspection", { refuse: true });
+  await connection.presentToken(provider.token());
+  assert.equal(transport.last?.["error"], "temporarily_unavailable");
+  provider.restore();
+  await clock.advance(minute);
+  await connection.presentToken(provider.token());
+  assert.equal(transport.last?.["type"], "auth.ok");
+  await clock.advance(11 * minute);
+  assert.equal(transport.code, 4401);
+});
+
+test("who is closed while its messages wait is read again: its answer to the closing is among what comes", async (t) => {
+  const here = await setUp();
+  const { guard } = holdAdmissions(here.guard);
+  const connections = createTestConnections(t, guard, here.clock);
+  const transport = new TestTransport();
+  const connection = connections.expect(transport);
+  void connection.presentToken(here.mint.token());
+  connection.receive("m", "m");
+  assert.equal(transport.isPaused, true);
+  await connections.close();
+  assert.deepEqual([transport.code, transport.isPaused, transport.delivered], [4453, false, []]);
+});

@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import type { Mint } from "../../../src/testing/index.ts";
+import type { ReceivedRequest } from "../application.ts";
+import type { Certificate } from "../certificate.ts";
+import type { GuardedSite } from "../guarded-site.ts";
+import { fieldsOf, sendHttp2, type Field, type Http2Request } from "../http2-client.ts";
+import type { ProxyName } from "../proxies.ts";
+import { sendLines, type RawResponse } from "../raw-client.ts";
+
+export const identityHeaders: readonly string[] = ["subject", "scopes", "session", "issuer", "degraded"].map(
+  (name) => `x-auth-${name}`,
+);
+
+/** An identity header as the application reads it: none and an empty one are the same to it. */
+export function receivedHeader(seen: ReceivedRequest, header: string): string {
+  return (seen.headers[header] ?? []).join("|");
+}
+
+/** A client of a guarded site, with what it is to expect there. With a certificate it comes by TLS and HTTP/2. */
+export class ProxyClient {
+  readonly proxy: ProxyName;
+  readonly #site: () => GuardedSite;
+  readonly #certificate: () => Certificate | undefined;
+
+  /** `site` and `certificate` are there once the tests run. */
+  constructor(proxy: ProxyName, site: () => GuardedSite, certificate: () => Certificate | undefined) {
+    this.proxy = proxy;
+    this.#site = site;
+    this.#certificate = certificate;
+  }
+
+  get site(): GuardedSite {
+    return this.#site();
+  }
+
+  /** What its client trusts; `undefined` where it comes without TLS. */
+  get ca(): string | undefined {
+    return this.#certificate()?.ca;
+  }
+
+  /** The header with a token of alice, who may read orders. */
+  readonly bearer = (claims: object = {}, mint: Mint = this.site.mint): string =>
+    `Authorization: Bearer ${mint.token({ sub: "alice", sid: "s1", scope: "orders:read a", ...claims })}`;
+
+  readonly bearerField = (claims: object = {}): Field => [
+    "authorization",
+    this.bearer(claims).slice("Authorization: ".length),
+  ];
+
+  readonly get = async (target: string, ...headers: string[]): Promise<RawResponse | null> =>
+    await this.send(`GET ${target} HTTP/1.1`, ["Host: api.example", ...headers]);
+
+  /** In these very lines, or what they are in HTTP/2. */
+  readonly send = async (
+    requestLine: string,
+    headers: readonly string[],
+    body?: string,
+  ): Promise<RawResponse | null> => {
+    if (this.ca === undefined) return await sendLines(this.site.port, requestLine, headers, body);
+    return await this.sendHttp2({ fields: fieldsOf(requestLine, headers), body });
+  };
+
+  readonly sendHttp2 = async (request: Http2Request): Promise<RawResponse | null> =>
+    await sendHttp2(this.site.port, this.ca ?? "", request);
+
+  /** The only request that the application saw. */
+  readonly receivedRequest = (): ReceivedRequest => {
+    assert.equal(this.site.application.requests.length, 1);
+    return this.site.application.requests[0]!;
+  };
+
+  /** One of these, or a closed connection; and the application saw nothing. */
+  readonly assertDenied = (response: RawResponse | null, ...statuses: number[]): void => {
+    const isExpected = response === null || statuses.includes(response.status);
+    assert.ok(isExpected, `${response?.status}: ${response?.body}`);
+    assert.deepEqual(this.site.application.requests, []);
+  };
+}

@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import type { IncomingMessage } from "node:http";
+import { test } from "node:test";
+import { readForwardedRequest } from "../../src/gateway/forwarded-request.ts";
+
+function ask(url: string, headers: string[], method = "GET"): ReturnType<typeof readForwardedRequest> {
+  return readForwardedRequest({ url, method, rawHeaders: headers } as IncomingMessage);
+}
+
+const original = [
+  "X-Original-Method",
+  "POST",
+  "X-Original-URI",
+  "/orders/7?x",
+  "X-Forwarded-Host",
+  "a.example",
+];
+const forwarded = [
+  "X-Forwarded-Method",
+  "POST",
+  "X-Forwarded-Uri",
+  "/orders/7?x",
+  "X-Forwarded-Host",
+  "a.example",
+];
+const asked = { status: "ok", host: "a.example", method: "POST", path: "/orders/7" };
+
+const dialects: [proxy: string, own: string[], foreign: string[]][] = [
+  [
+    "nginx",
+    original,
+    ["X-Forwarded-Method", "GET", "X-Forwarded-Uri", "/open", "X-Original-Host", "b.example"],
+  ],
+  ["caddy", forwarded, ["X-Original-Method", "GET", "X-Original-URI", "/open"]],
+  ["haproxy", forwarded, ["X-Original-Method", "GET", "X-Original-URI", "/open"]],
+  ["traefik", forwarded, ["X-Original-Method", "GET", "X-Original-URI", "/open"]],
+];
+for (const [proxy, own, foreign] of dialects) {
+  test(`fault 55: ${proxy} is read by the headers it sets, and by no others`, () => {
+    const override = ["X-HTTP-Method-Override", "GET", "X-Rewrite-URL", "/open"];
+    assert.deepEqual(ask(`/verify/${proxy}`, [...foreign, ...own, ...override]), asked);
+    assert.deepEqual(ask(`/verify/${proxy}?of=the+client`, own), asked);
+    assert.equal(ask(`/verify/${proxy}`, [...foreign, ...override]).status, "unclear");
+  });
+
+  test(`fault 55: ${proxy} has to say each once, whatever the case`, () => {
+    for (let i = 0; i < own.length; i += 2) {
+      const again = [own[i]?.toUpperCase() ?? "", own[i + 1] ?? ""];
+      assert.equal(ask(`/verify/${proxy}`, [...own, ...again]).status, "unclear");
+      assert.equal(ask(`/verify/${proxy}`, own.toSpliced(i, 2)).status, "unclear");
+      assert.equal(ask(`/verify/${proxy}`, own.with(i + 1, "")).status, "unclear");
+    }
+  });
+}
+
+test("envoy asks with the original method, host and path", () => {
+  const headers = ["Host", "A.example:8080", "X-Forwarded-Uri", "/open", "X-Forwarded-Host", "b.example"];
+  assert.deepEqual(ask("/verify/envoy/orders/7?x", headers, "POST"), asked);
+  assert.deepEqual(ask("/verify/envoy/", headers), { ...asked, method: "GET", path: "" });
+  assert.equal(ask("/verify/envoy//orders", headers).status, "unclear");
+  assert.equal(ask("/verify/envoy/orders", []).status, "unclear");
+  assert.equal(ask("/verify/envoy/orders", [...headers, "host", "c.example"]).status, "unclear");
+});
+
+test("a path that names no proxy asks about nothing", () => {
+  for (const url of [
+    "/verify",
+    "/verify/",
+    "/verify/NGINX",
+    "/verify/nginx/x",
+    "/verify/envoyx/a",
+    "/verify/constructor",
+  ]) {
+    assert.equal(ask(url, [...original, ...forwarded]).status, "unclear", url);
+  }
+});
+
+const hosts: [host: string, read: string | undefined][] = [
+  ["A.Example", "a.example"],
+  ["a.example:8443", "a.example"],
+  ["a.example.", "a.example"],
+  ["a.example.:443", "a.example"],
+  ["127.0.0.1:80", "127.0.0.1"],
+  ["[::1]:80", "[::1]"],
+  ["a.example, b.example", undefined],
+  ["a.example/open", undefined],
+  ["user@a.example", undefined],
+  ["a..example", undefined],
+  [".", undefined],
+  ["a.example:", undefined],
+];
+for (const [host, read] of hosts) {
+  test(`the host ${host} is ${read ?? "refused"}`, () => {
+    const question = ask("/verify/nginx", original.with(5, host));
+    assert.equal(question.status === "ok" ? question.host : undefined, read);
+  });
+}
+
+test("HEAD is judged as GET; CONNECT, a method that nobody knows, or in other letters, is refused", () => {
+  const method = (name: string) => {
+    const question = ask("/verify/nginx", original.with(1, name));
+    return question.status === "ok" ? question.method : undefined;
+  };
+  assert.equal(method("HEAD"), "GET");
+  assert.equal(method("PROPFIND"), "PROPFIND");
+  for (const odd of ["CONNECT", "get", "Post", "FOO", "GET, POST", "GET\tX"])
+    assert.equal(method(odd), undefined, odd);
+});

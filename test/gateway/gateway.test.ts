@@ -1,0 +1,172 @@
+import type { Rules } from "../../src/core/rules.ts";
+import assert from "node:assert/strict";
+import { BlockList } from "node:net";
+import { test, type TestContext } from "node:test";
+import type { Decision } from "../../src/core/verdict.ts";
+import { createGateway, isVerifyRequest, type GatewayOptions } from "../../src/gateway/gateway.ts";
+import { parsePathPattern, type PathRule } from "../../src/gateway/policy.ts";
+import { listen } from "../../src/server/http/listen.ts";
+import { FakeClock } from "../../src/testing/fake-clock.ts";
+
+async function ask(t: TestContext, decision: Decision, init: RequestInit = {}): Promise<Response> {
+  const listener = await listen("127.0.0.1", 0, "HOLDFAST_PORT");
+  t.after(listener.stop);
+  listener.mount(createGateway({ authorize: async () => decision }));
+  const headers = { authorization: "Bearer token", connection: "close" };
+  return await fetch(`${listener.address}/verify`, { headers, ...init });
+}
+
+const valid = {
+  status: "valid",
+  claims: { iss: "https://id.example" },
+  subject: "alice",
+  scopes: ["orders:read", "a"],
+  sessionId: "s1",
+  expiresAt: 1,
+  basis: "verification",
+  from: "verification",
+  degraded: null,
+  revocationAgeMs: null,
+} as const;
+
+function identity({ headers }: Response): (string | null)[] {
+  const names = ["subject", "scopes", "session", "issuer", "degraded"];
+  return names.map((name) => headers.get(`x-auth-${name}`));
+}
+
+for (const method of ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"]) {
+  test(`/verify answers ${method} with 200 and the identity`, async (t) => {
+    const response = await ask(t, valid, { method });
+    assert.equal(response.status, 200);
+    assert.deepEqual(identity(response), ["alice", "orders%3Aread a", "s1", "https%3A%2F%2Fid.example", ""]);
+    assert.equal(response.headers.get("cache-control"), "no-store");
+  });
+}
+
+test("fault 55: identity headers are all there, and nothing in a claim can end one or start another", async (t) => {
+  const subject = "a\r\nX-Auth-Scopes: admin\u0000é\ud800";
+  const response = await ask(t, {
+    ...valid,
+    subject,
+    scopes: [],
+    sessionId: undefined,
+    degraded: { cause: "authority_slow", sinceMs: 1 },
+  });
+  assert.deepEqual(identity(response), [
+    "a%0D%0AX-Auth-Scopes%3A%20admin%00%C3%A9%EF%BF%BD",
+    "",
+    "",
+    "https%3A%2F%2Fid.example",
+    "authority_slow",
+  ]);
+});
+
+const refusals: [Decision, number, string][] = [
+  [{ status: "invalid", reason: "revoked" }, 401, "www-authenticate"],
+  [{ status: "forbidden", missing: ["x"] }, 403, "www-authenticate"],
+  [{ status: "unavailable", cause: "revocations_stale", retryAfterMs: 2000 }, 503, "retry-after"],
+];
+for (const [decision, status, header] of refusals) {
+  test(`law 1: ${decision.status} is ${status} with ${header} and without an identity`, async (t) => {
+    const response = await ask(t, decision);
+    assert.equal(response.status, status);
+    assert.notEqual(response.headers.get(header), null);
+    assert.deepEqual(identity(response), [null, null, null, null, null]);
+  });
+}
+
+test("only /verify itself and what is below it are the proxy's questions", () => {
+  const asks = (url: string) => isVerifyRequest({ url } as Parameters<typeof isVerifyRequest>[0]);
+  for (const url of ["/verify", "/verify/", "/verify/a/b?c", "/verify?x"]) assert.equal(asks(url), true, url);
+  for (const url of ["/", "/verifyx", "/auth/verify", "/VERIFY"]) assert.equal(asks(url), false, url);
+});
+
+const here = new BlockList();
+here.addAddress("127.0.0.1");
+
+function rule(path: string, demands: Rules | null): PathRule {
+  const pattern = parsePathPattern(path);
+  assert.ok(pattern);
+  return { host: null, path: pattern, methods: null, requirements: demands };
+}
+
+const policy = [
+  rule("/open", null),
+  rule("/orders/*", { scopes: ["orders:read"], degraded: "deny", maxRevocationAgeMs: 5000 }),
+];
+
+/** Asks as Caddy does; `asked` are the rules that the guard was called with. */
+async function askAbout(
+  t: TestContext,
+  uri: string,
+  options: GatewayOptions = { policy, trustedProxies: here },
+  token: string | undefined = "Bearer token",
+): Promise<{ response: Response; asked: unknown[] }> {
+  const asked: unknown[] = [];
+  const listener = await listen("127.0.0.1", 0, "HOLDFAST_PORT");
+  t.after(listener.stop);
+  const authorize = async (
+    _: string,
+    { signal: _signal, ...rules }: Rules & { signal?: AbortSignal } = {},
+  ) => {
+    asked.push(rules);
+    return await Promise.resolve(valid);
+  };
+  listener.mount(createGateway({ authorize }, options));
+  const headers: Record<string, string> = {
+    connection: "close",
+    "x-forwarded-method": "GET",
+    "x-forwarded-host": "api.example",
+    "x-forwarded-uri": uri,
+    ...(token !== "" && { authorization: token }),
+  };
+  return { response: await fetch(`${listener.address}/verify/caddy`, { headers }), asked };
+}
+
+test("under a policy the guard is asked by the rule that matches", async (t) => {
+  const { response, asked } = await askAbout(t, "/orders/7?x");
+  assert.equal(response.status, 200);
+  assert.deepEqual(asked, [{ scopes: ["orders:read"], degraded: "deny", maxRevocationAgeMs: 5000 }]);
+});
+
+test("where nobody is asked for a token, none is looked at, and all identity headers are there and empty", async (t) => {
+  for (const token of ["", "Bearer token", "Bearer ?", "Basic eDp5"]) {
+    const { response, asked } = await askAbout(t, "/open", undefined, token);
+    assert.equal(response.status, 200);
+    assert.deepEqual(identity(response), ["", "", "", "", ""]);
+    assert.deepEqual(asked, []);
+  }
+});
+
+for (const [what, uri, options] of [
+  ["a request that no rule matches", "/other", undefined],
+  ["an ambiguous path", "/orders/%2e%2e/open", undefined],
+  ["a peer that is no trusted proxy", "/orders/7", { policy }],
+] as const) {
+  test(`fault 55: ${what} is 403 before anybody looks at the token`, async (t) => {
+    const { response, asked } = await askAbout(t, uri, options);
+    assert.equal(response.status, 403);
+    assert.deepEqual(identity(response), [null, null, null, null, null]);
+    assert.equal(((await response.json()) as { error: string }).error, "forbidden");
+    assert.deepEqual(asked, []);
+  });
+}
+
+test("law 1: envoy is told 503 before its 200 ms are over, and the guard goes on finding out", async (t) => {
+  const clock = new FakeClock();
+  const listener = await listen("127.0.0.1", 0, "HOLDFAST_PORT");
+  t.after(listener.stop);
+  const asked = Promise.withResolvers<void>();
+  const authorize = async () => {
+    asked.resolve();
+    return await new Promise<never>(() => {});
+  };
+  listener.mount(createGateway({ authorize }, { clock }));
+  const headers = { authorization: "Bearer token", connection: "close" };
+  const answer = fetch(`${listener.address}/verify/envoy/orders`, { headers });
+  await asked.promise;
+  await clock.advance(150);
+  const response = await answer;
+  assert.equal(response.status, 503);
+  assert.equal(response.headers.get("retry-after"), "1");
+});

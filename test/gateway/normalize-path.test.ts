@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { normalizePath } from "../../src/gateway/normalize-path.ts";
+
+const plain: [target: string, path: string][] = [
+  ["/", ""],
+  ["/?a=//..;", ""],
+  ["/orders/7", "/orders/7"],
+  ["/orders/", "/orders"],
+  ["/orders/?x", "/orders"],
+  ["/%6frders/caf%C3%A9", "/orders/café"],
+  ["/a%20b%3A%40", "/a b:@"],
+  ["/100%25", "/100%"],
+  ["/.well-known/a...", "/.well-known/a..."],
+  ["/%EF%BC%B7%C2%BD", "/Ｗ½"],
+  ["/a(1),b;".slice(0, -1), "/a(1),b"],
+];
+for (const [target, path] of plain) {
+  test(`${target} is compared as ${JSON.stringify(path)}`, () => assert.equal(normalizePath(target), path));
+}
+
+const ambiguous = [
+  ["", "*", "orders", "?", "http://api.example/orders", "//", "//orders", "/orders//7", "/orders//"],
+  ["/.", "/..", "/../admin", "/orders/./7", "/orders/..", "/orders/%2e%2e/admin", "/orders%2E", "/%2e"],
+  ["/orders%2f7", "/orders%2F7", "/orders%5cadmin", "/orders\\admin", "/orders;v=1/7", "/orders%3b"],
+  ["/orders%00", "/orders%0d%0aX", "/orders%1f", "/orders%7F", "/orders\0", "/orders\t", "/orders 7"],
+  ["/%", "/%4", "/%zz", "/%c3", "/%c0%af", "/%ff", "/%252e%252e/admin", "/%2561", "/café", "/orders#x"],
+  [
+    "/...",
+    "/orders/..%20/7",
+    "/%20../7",
+    "/%20",
+    "/%EF%BC%8E%EF%BC%8E/7",
+    "/..%EF%BC%8Fadmin",
+    "/a%EF%BC%8Fb",
+  ],
+  ["/a%EF%BC%9Bb", "/a%EF%BC%BCb", "/%E2%80%A5/admin", "/orders%"],
+  ["/orders%", '/"', "/<", "/{x}", "/`", "/^", "/%C2%85"],
+].flat();
+for (const target of ambiguous) {
+  test(`fault 55: ${JSON.stringify(target)} is no plain path`, () =>
+    assert.equal(normalizePath(target), null));
+}
+
+test("fault 55: whatever is plain reads the same after decoding and resolving as any server might", () => {
+  const character = fc.constantFrom(
+    ..."aA.%/;\\2eEfF5cC03bB é*~?#\0".split(""),
+    "%2e",
+    "%2F",
+    "%41",
+    "%25",
+    "..",
+  );
+  fc.assert(
+    fc.property(fc.array(character, { maxLength: 12 }), (characters) => {
+      const target = `/${characters.join("")}`;
+      const path = normalizePath(target);
+      if (path === null) return;
+      assert.doesNotMatch(path, /\/\/|\\|;|\/\.{1,2}(?:\/|$)|\p{Cc}|%[\da-f]{2}/iu);
+      const { pathname } = new URL(target, "http://a.example");
+      assert.equal(decodeURIComponent(pathname).replace(/\/$/, ""), path);
+    }),
+    { numRuns: 20_000 },
+  );
+});

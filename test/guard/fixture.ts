@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { guardEvents, type GuardEvent } from "../../src/core/events.ts";
+import type { Revocation } from "../../src/core/revocation.ts";
+import { createGuard, staticKeys, type Guard, type KeySource } from "../../src/index.ts";
+import type { SingleIssuerOptions, TrustedIssuerStatus } from "../../src/guard/types.ts";
+import { memoryStore } from "../../src/stores/memory.ts";
+import type { RevocationLog } from "../../src/stores/store.ts";
+import { createMint, FakeClock, type Mint } from "../../src/testing/index.ts";
+
+export const issuer = "https://id.example";
+export const audience = "https://api.example";
+
+export interface World {
+  readonly clock: FakeClock;
+  readonly mint: Mint;
+  readonly log: RevocationLog;
+  /** A guard for the mint's tokens, on the world's clock; `options` replace what is usual. */
+  readonly guard: (options?: Partial<SingleIssuerOptions>) => Guard;
+  readonly revoke: (kind: "token" | "session" | "key", id: string) => Promise<void>;
+  readonly revokeSubject: (id: string) => Promise<void>;
+}
+
+export async function makeWorld(): Promise<World> {
+  const clock = new FakeClock();
+  const mint = await createMint({ issuer, audience, clock });
+  const log = memoryStore({ clock }).revocations;
+  const until = () => clock.now() + 3_600_000;
+  const append = async (revocation: Revocation) => void (await log.append(revocation));
+  return {
+    clock,
+    mint,
+    log,
+    guard: (options = {}) =>
+      createGuard({ issuer, audience, keys: staticKeys(mint.jwks()), clock, random: () => 0.5, ...options }),
+    revoke: async (kind, id) => await append({ kind, id, issuer, until: until() }),
+    revokeSubject: async (id) => await append({ kind: "subject", id, before: 0, issuer, until: until() }),
+  };
+}
+
+/** The messages of one event of guards, until `stop`. */
+export function listening(event: GuardEvent["event"]): { stop: () => string[] } {
+  const messages: string[] = [];
+  const listen = (published: unknown) => {
+    const said = published as GuardEvent;
+    if (said.event === event) messages.push(said.message);
+  };
+  guardEvents.subscribe(listen);
+  return {
+    stop: () => {
+      guardEvents.unsubscribe(listen);
+      return messages;
+    },
+  };
+}
+
+/** How the only issuer of a guard is. */
+export function own(guard: Pick<Guard, "status">): TrustedIssuerStatus {
+  const [only] = guard.status().issuers;
+  assert.ok(only !== undefined);
+  return only;
+}
+
+/** A key source that counts what reaches it. */
+export function counting(source: KeySource): {
+  keys: KeySource;
+  lookups: () => number;
+} {
+  let lookups = 0;
+  return {
+    lookups: () => lookups,
+    keys: {
+      kind: source.kind,
+      open(context) {
+        const keyring = source.open(context);
+        return {
+          algorithms: keyring.algorithms,
+          get epoch() {
+            return keyring.epoch;
+          },
+          mayGrow: keyring.mayGrow,
+          get version() {
+            return keyring.version;
+          },
+          find(kid, algorithm) {
+            lookups++;
+            return keyring.find(kid, algorithm);
+          },
+          mayHaveUnfetched: (kid) => keyring.mayHaveUnfetched(kid),
+          resolve: async (...asked) => await keyring.resolve(...asked),
+          isInForce: (key) => keyring.isInForce(key),
+          hasVanished: (key) => keyring.hasVanished(key),
+          distrust: () => keyring.distrust(),
+          status: () => keyring.status(),
+          ready: async (signal) => await keyring.ready(signal),
+          close: () => keyring.close(),
+        };
+      },
+    },
+  };
+}

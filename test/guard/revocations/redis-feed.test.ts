@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test, type TestContext } from "node:test";
+import { createGuard, staticKeys } from "../../../src/index.ts";
+import { redisStore } from "../../../src/stores/redis.ts";
+import { createMint } from "../../../src/testing/index.ts";
+import { UnresponsiveProxy } from "../../support/unresponsive-proxy.ts";
+import { noRedis, RedisServer, waitUntil } from "../../support/redis-servers.ts";
+import { audience, issuer, own } from "../fixture.ts";
+
+void describe("a guard that follows the log in a real Redis", { skip: noRedis }, () => {
+  let server: RedisServer;
+  before(async () => (server = await RedisServer.start()));
+  after(async () => await server.stop());
+
+  /** A guard whose store is reached at `to`, and another process that revokes. */
+  async function parts(t: TestContext, to: string, prefix: string) {
+    const here = await redisStore({ url: to, prefix, commandTimeoutMs: 500 });
+    const there = await redisStore({ url: server.url, prefix, commandTimeoutMs: 2_000 });
+    t.after(async () => void (await Promise.all([here.close(), there.close()])));
+    const mint = await createMint({ issuer, audience });
+    const guard = createGuard({
+      issuer,
+      audience,
+      keys: staticKeys(mint.jwks()),
+      revocations: here.revocations,
+      revocationPollMs: 50,
+      maxRevocationAgeMs: 1_000,
+    });
+    t.after(async () => await guard.close());
+    await guard.ready();
+    const log = there.revocations;
+    const ask = async (jti: string) => await guard.validate(mint.token({ jti }));
+    return {
+      guard,
+      ask,
+      is: async (jti: string, status: string) => (await ask(jti)).status === status,
+      revoke: async (id: string) =>
+        void (await log.append({ kind: "token", id, issuer, until: Date.now() + 3_600_000 })),
+    };
+  }
+
+  void test("fault 8: a stream that is deaf is made up for by polls", async (t) => {
+    const proxy = await UnresponsiveProxy.start(server.port);
+    t.after(() => proxy.close());
+    const { revoke, is } = await parts(t, proxy.url, "deaf:");
+    await waitUntil(
+      async () => (await Promise.resolve(proxy.silence("XREAD"))) > 0,
+      "the stream's connection",
+    );
+    await revoke("t");
+    await waitUntil(async () => await is("t", "invalid"), "the next poll", 2_000);
+  });
+
+  void test("fault 8: where no connection hears anything, the view is not complete, grows old, and catches up", async (t) => {
+    const proxy = await UnresponsiveProxy.start(server.port);
+    t.after(() => proxy.close());
+    const { guard, revoke, is } = await parts(t, proxy.url, "silent:");
+    await revoke("before");
+    await waitUntil(async () => await is("before", "invalid"), "the first revocation");
+    proxy.silence("");
+    await revoke("meanwhile");
+    await waitUntil(
+      async () => await Promise.resolve(own(guard).revocations?.complete === false),
+      "a missed beat",
+    );
+    // On connections of their own.
+    await waitUntil(async () => await is("meanwhile", "invalid"), "the catching up");
+    await waitUntil(async () => await is("good", "valid"), "a complete view");
+    assert.ok(await is("before", "invalid"));
+  });
+
+  void test("fault 2, law 3: while the server is frozen, what is too old to know is 503, and what is known stays refused", async (t) => {
+    const { ask, revoke, is } = await parts(t, server.url, "frozen:");
+    await revoke("t");
+    await waitUntil(async () => await is("t", "invalid"), "the revocation");
+    server.freeze();
+    try {
+      await waitUntil(async () => await is("good", "unavailable"), "the bound");
+      const verdict = await ask("good");
+      assert.ok(verdict.status === "unavailable" && verdict.cause === "revocations_stale");
+      assert.ok(await is("t", "invalid"));
+    } finally {
+      server.thaw();
+    }
+    await waitUntil(async () => await is("good", "valid"), "the thaw");
+    assert.ok(await is("t", "invalid"));
+  });
+
+  void test("fault 7: a hundred revocations while the link is cut are all there when the view is complete again", async (t) => {
+    const proxy = await UnresponsiveProxy.start(server.port);
+    t.after(() => proxy.close());
+    const { guard, revoke, is } = await parts(t, proxy.url, "cut:");
+    proxy.silence("");
+    await waitUntil(async () => await Promise.resolve(own(guard).revocations?.complete === false), "the cut");
+    for (let i = 0; i < 100; i++) await revoke(`t${i}`);
+    await waitUntil(
+      async () => await Promise.resolve(own(guard).revocations?.complete === true),
+      "a complete view",
+    );
+    for (let i = 0; i < 100; i++) assert.ok(await is(`t${i}`, "invalid"), `t${i}`);
+  });
+
+  void test("fault 6: an emptied server is not one that revoked nothing", async (t) => {
+    const { guard, revoke, is } = await parts(t, server.url, "emptied:");
+    await revoke("t");
+    await waitUntil(async () => await is("t", "invalid"), "the revocation");
+    await server.cli("FLUSHALL");
+    await waitUntil(async () => await is("good", "unavailable"), "the bound");
+    assert.equal(own(guard).revocations?.complete, false);
+    assert.ok(await is("t", "invalid"));
+  });
+});

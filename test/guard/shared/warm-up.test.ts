@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { noRedis, RedisServer, waitUntil } from "../../support/redis-servers.ts";
+import { makeWorld, minute, within } from "../degraded/fixture.ts";
+import { SharedMap } from "./shared-map.ts";
+import { sharedStatus, createSharedSetup, describeVerdict } from "./fixture.ts";
+
+const kinds = ["token", "opaqueToken"] as const;
+
+void describe("a starting instance", { skip: noRedis }, () => {
+  let server: RedisServer;
+  before(async () => (server = await RedisServer.start()));
+  after(async () => await server.stop());
+
+  void test("knows what was used last, and asks neither Redis nor the authority about it", async (t) => {
+    const { instance, provider, asked, clock, written } = await createSharedSetup(t, server);
+    const tokens = kinds.flatMap((kind) => Array.from({ length: 150 }, () => provider[kind]()));
+    const one = await instance();
+    for (const token of tokens) await describeVerdict(one, token);
+    await written();
+    await clock.advance(1_000);
+    await waitUntil(async () => server.written().includes("ZADD"), "the list of what was used");
+    const started = await instance();
+    assert.equal(sharedStatus(started).warmed, tokens.length);
+    await server.kill();
+    t.after(async () => await server.up());
+    for (const token of tokens) assert.equal(await describeVerdict(started, token), "valid from shared");
+    assert.equal(asked.length, tokens.length);
+  });
+});
+
+/** A place where one instance has told of some tokens. */
+async function told20(t: Parameters<typeof makeWorld>[0]) {
+  const world = await makeWorld(t);
+  const shared = new SharedMap();
+  const tokens = Array.from({ length: 20 }, (_, i) => world.provider.opaqueToken({ jti: `${i}` }));
+  const one = world.guard({ shared });
+  for (const token of tokens) await describeVerdict(one, token);
+  await world.clock.advance(1_000);
+  return { ...world, shared, tokens, asked: world.asked };
+}
+
+test("what was read at the start is opened as what is read later: a foreign one is a miss and an alarm", async (t) => {
+  const { guard, shared, tokens, provider, events, asked } = await told20(t);
+  const texts = [...shared.kept.values()].map(({ text }) => text);
+  const names = [...shared.kept.keys()];
+  for (const [i, name] of names.entries()) {
+    shared.kept.set(name, { text: texts[(i + 1) % 20] ?? "", endsAt: Infinity });
+  }
+  for (let i = 0; i < 20; i++) provider.revoke(`${i}`);
+  const started = guard({ shared });
+  await started.ready();
+  assert.equal(sharedStatus(started).warmed, 20);
+  for (const token of tokens) assert.equal(await describeVerdict(started, token), "invalid: inactive");
+  assert.equal(asked.length, 40);
+  assert.deepEqual(events(), ["shared_rejected"], "one alarm, not forty");
+});
+
+test("law 2: what was read at the start ends when it would have", async (t) => {
+  const { guard, shared, tokens, clock, asked } = await told20(t);
+  const started = guard({ shared });
+  await started.ready();
+  await clock.advance(5 * minute);
+  for (const token of tokens) assert.equal(await describeVerdict(started, token), "valid from origin");
+  assert.equal(asked.length, 40);
+});
+
+test("what is read at the start has a bound in bytes, and is given up for what was used later", async (t) => {
+  const { guard, shared, tokens } = await told20(t);
+  const started = guard({ shared, memory: { maxBytes: 8_000 } });
+  await started.ready();
+  const reads = shared.reads.length;
+  for (const token of tokens) assert.equal(await describeVerdict(started, token), "valid from shared");
+  assert.ok(shared.reads.length > reads, "not all of it found room");
+});
+
+test("ready() waits for what was used last, for a second, and for no longer than it was told", async (t) => {
+  const { guard, clock } = await makeWorld(t);
+  const shared = new SharedMap();
+  shared.fault = async () => await new Promise<never>(() => {});
+  const patient = guard({ shared }).ready();
+  assert.equal(await within(clock, 990, patient), "pending");
+  assert.equal(await within(clock, 100, patient), undefined);
+  const hasty = guard({ shared }).ready({ timeoutMs: 300 });
+  assert.equal(await within(clock, 290, hasty), "pending");
+  assert.equal(await within(clock, 20, hasty), undefined);
+});
+
+test("a place that holds nonsense about what was used keeps nobody from starting", async (t) => {
+  const { guard, provider, clock } = await makeWorld(t);
+  for (const nonsense of [null, 1, {}, [null], ["a", {}], "names"]) {
+    const shared = new SharedMap();
+    shared.fault = () => nonsense;
+    const started = guard({ shared });
+    assert.equal(await within(clock, 1_100, started.ready()), undefined);
+    assert.equal(await describeVerdict(started, provider.token()), "valid from origin");
+  }
+});

@@ -1,0 +1,172 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, test } from "node:test";
+import type { LogPosition } from "../../../src/core/revocation.ts";
+import type { Issuer } from "../../../src/issuer/types.ts";
+import type { RevocationSnapshot, RevocationTail } from "../../../src/stores/store.ts";
+import { sqliteStore } from "../../../src/stores/sqlite.ts";
+import { BASIC, sendRequest, createFixture, ISSUER_URL } from "../fixture.ts";
+import { failStore, wrapStore } from "../stores.ts";
+
+async function get(issuer: Issuer, search = "", headers = { Authorization: BASIC }): Promise<Response> {
+  return await sendRequest(issuer, "GET", `/auth/revocations${search}`, undefined, headers);
+}
+
+async function snapshot(issuer: Issuer): Promise<RevocationSnapshot> {
+  return (await (await get(issuer)).json()) as RevocationSnapshot;
+}
+
+const query = (place: Record<string, string>) => `?${new URLSearchParams(place).toString()}`;
+
+async function tail(issuer: Issuer, { epoch, seq, chain }: LogPosition, wait = 0): Promise<RevocationTail> {
+  const response = await get(issuer, query({ after: String(seq), epoch, chain, wait: String(wait) }));
+  assert.equal(response.status, 200);
+  assert.equal(response.headers.get("Cache-Control"), "no-store");
+  return (await response.json()) as RevocationTail;
+}
+
+const ids = ({ entries }: { entries: RevocationSnapshot["entries"] }) => entries.map((e) => e.revocation.id);
+const ofTail = (answer: RevocationTail) => (answer.status === "ok" ? ids(answer) : answer.status);
+const revoke = async (issuer: Issuer, id: string) => await issuer.revoke({ kind: "token", id });
+
+describe("the revocation log over HTTP", () => {
+  test("a snapshot, then the tail from its place on; another place is a gap", async () => {
+    const { issuer, store } = createFixture();
+    const empty = await snapshot(issuer);
+    assert.deepEqual(empty, await store.revocations.snapshot());
+    await revoke(issuer, "a");
+    const { position } = await snapshot(issuer);
+    await revoke(issuer, "b");
+    assert.deepEqual(ids(await snapshot(issuer)), ["a", "b"]);
+    assert.deepEqual(ofTail(await tail(issuer, empty.position)), ["a", "b"]);
+    assert.deepEqual(await tail(issuer, position), await store.revocations.after(position));
+    for (const place of [{ epoch: "other" }, { chain: "other" }, { seq: 9 }]) {
+      assert.equal(ofTail(await tail(issuer, { ...position, ...place }, 5)), "gap");
+    }
+  });
+
+  test("only services may read it, and nonsense is refused", async () => {
+    const { issuer } = createFixture();
+    const wrong = { Authorization: `Basic ${Buffer.from("orders:wrong").toString("base64")}` };
+    assert.equal((await get(issuer, "", wrong)).status, 401);
+    for (const search of [
+      "?after=",
+      "?after=-1&epoch=x",
+      "?after=1",
+      "?after=1e3&epoch=x",
+      "?after=1&epoch=x&wait=x",
+    ]) {
+      assert.equal((await get(issuer, search)).status, 400, search);
+    }
+  });
+
+  test("law 1: an unreachable store is 503 with Retry-After, also for who waits", async () => {
+    const { store, clock } = createFixture();
+    let broken = false;
+    const { issuer } = createFixture({ clock, store: failStore(store, () => broken && "before") });
+    const { position } = await snapshot(issuer);
+    const waiting = get(issuer, query({ after: "0", epoch: position.epoch, wait: "5" }));
+    await clock.advance(0);
+    broken = true;
+    await clock.advance(250);
+    for (const response of [await waiting, await get(issuer)]) {
+      assert.equal(response.status, 503);
+      assert.equal(response.headers.get("Retry-After"), "1");
+    }
+  });
+});
+
+describe("waiting for the next entry", () => {
+  test("who waits hears at once of what this process makes durable", async () => {
+    const { issuer, clock } = createFixture();
+    const { position } = await snapshot(issuer);
+    const waiting = [tail(issuer, position, 5), tail(issuer, position, 5)];
+    await clock.advance(100);
+    await revoke(issuer, "a");
+    for (const answer of await Promise.all(waiting)) assert.deepEqual(ofTail(answer), ["a"]);
+  });
+
+  test("nothing new: an empty answer after the time that was asked for, five seconds at most", async () => {
+    const { issuer, clock } = createFixture();
+    const { position } = await snapshot(issuer);
+    for (const [wait, seconds] of [
+      [2, 2],
+      [3_600, 5],
+    ] as const) {
+      let answered: RevocationTail | null = null;
+      const waiting = tail(issuer, position, wait).then((answer) => (answered = answer));
+      await clock.advance(seconds * 1000 - 1);
+      assert.equal(answered, null);
+      await clock.advance(250);
+      assert.deepEqual(await waiting, { status: "ok", entries: [] });
+    }
+    await issuer.close();
+    assert.equal(clock.pending, 0);
+  });
+
+  test("what another process appended is heard within a quarter of a second", async () => {
+    const dir = mkdtempSync(join(tmpdir(), "holdfast-log-"));
+    const { clock } = createFixture();
+    const stores = [await open(), await open()] as const;
+    async function open() {
+      return await sqliteStore({ file: join(dir, "holdfast.db"), clock });
+    }
+    try {
+      const [here, there] = stores.map((store) => createFixture({ clock, store }).issuer) as [Issuer, Issuer];
+      const { position } = await snapshot(here);
+      const waiting = tail(here, position, 5);
+      await there.ready();
+      await revoke(there, "a");
+      await clock.advance(250);
+      assert.deepEqual(ofTail(await waiting), ["a"]);
+    } finally {
+      for (const store of stores) await store.close();
+      rmSync(dir, { recursive: true });
+    }
+  });
+
+  test("law 6: many at the same place cost one read a turn, and too many are answered without waiting", async () => {
+    const { store, clock } = createFixture();
+    let reads = 0;
+    const counted = wrapStore(store, async (name, read) => {
+      if (name === "revocations.after") reads++;
+      return await read();
+    });
+    const { issuer } = createFixture({ clock, store: counted });
+    const { position } = await snapshot(issuer);
+    const waiting = Array.from({ length: 1_000 }, async () => await tail(issuer, position, 5));
+    await clock.advance(1_000);
+    assert.ok(reads <= 8, `${reads} reads`);
+    assert.deepEqual(ofTail(await tail(issuer, position, 5)), [], "the one too many");
+    await revoke(issuer, "a");
+    for (const answer of await Promise.all(waiting)) assert.deepEqual(ofTail(answer), ["a"]);
+    let answered = false;
+    const again = tail(issuer, (await snapshot(issuer)).position, 5).finally(() => (answered = true));
+    await clock.advance(1_000);
+    assert.equal(answered, false, "there is room again");
+    await revoke(issuer, "b");
+    assert.deepEqual(ofTail(await again), ["b"]);
+  });
+
+  test("closing the issuer, or going away, ends the wait", async () => {
+    const { issuer, clock } = createFixture();
+    const { position } = await snapshot(issuer);
+    const gone = new AbortController();
+    const place = query({ after: "0", epoch: position.epoch, wait: "5" });
+    const request = new Request(`${ISSUER_URL}/auth/revocations${place}`, {
+      headers: { Authorization: BASIC },
+    });
+    const left = issuer.fetch(request, { signal: gone.signal });
+    await clock.advance(0);
+    gone.abort();
+    await clock.advance(250);
+    await left;
+    const waiting = tail(issuer, position, 5);
+    await clock.advance(0);
+    await issuer.close();
+    assert.deepEqual(await waiting, { status: "ok", entries: [] });
+    assert.equal(clock.pending, 0);
+  });
+});

@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import {
+  createRefreshToken,
+  createSessionId,
+  openSuccessor,
+  parseRefreshToken,
+  digestRefreshToken,
+  sealSuccessor,
+} from "../../../src/issuer/sessions/refresh-token.ts";
+import { open, seal } from "../../../src/core/aead.ts";
+import { deriveSecrets } from "../../../src/issuer/secret-keys.ts";
+import { OTHER_SECRET, SECRET } from "../fixture.ts";
+
+const ours = deriveSecrets(SECRET);
+const both = deriveSecrets(`${OTHER_SECRET},${SECRET}`);
+const theirs = deriveSecrets(OTHER_SECRET);
+
+test("a refresh token is read as it was made, under any secret of the list", () => {
+  const token = createRefreshToken(ours[0], createSessionId(), 4_294_967_295);
+  const read = parseRefreshToken(ours, token.text);
+  assert.deepEqual(read, token);
+  assert.equal(digestRefreshToken(token), digestRefreshToken(parseRefreshToken(both, token.text) ?? token));
+  assert.equal(parseRefreshToken(theirs, token.text), null);
+});
+
+test("law 6: no other spelling and no changed character of a refresh token is read", () => {
+  const { text } = createRefreshToken(ours[0], createSessionId(), 1);
+  for (const other of [
+    `${text} `,
+    ` ${text}`,
+    `${text}=`,
+    text.toUpperCase(),
+    text.slice(0, -1),
+    "",
+    "hfr_",
+  ]) {
+    assert.equal(parseRefreshToken(ours, other), null);
+  }
+  fc.assert(
+    fc.property(fc.nat(text.length - 1), fc.string({ minLength: 1, maxLength: 1 }), (at, char) => {
+      fc.pre(text[at] !== char);
+      assert.equal(parseRefreshToken(ours, text.slice(0, at) + char + text.slice(at + 1)), null);
+    }),
+  );
+});
+
+test("a sealed successor opens for its predecessor and for nothing else", () => {
+  const session = createSessionId();
+  const [first, twin] = [createRefreshToken(ours[0], session, 1), createRefreshToken(ours[0], session, 1)];
+  const successor = createRefreshToken(both[0], session, 2);
+  const sealed = sealSuccessor(first, successor);
+  assert.equal(openSuccessor(both, first, sealed)?.text, successor.text);
+  assert.equal(openSuccessor(both, twin, sealed), null);
+  assert.equal(openSuccessor(both, successor, sealed), null);
+});
+
+test("what is sealed opens only whole, under its key and for its context", () => {
+  const { sealing } = ours[0];
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 100 }), fc.string(), fc.nat(), (plain, context, at) => {
+      const sealed = seal(sealing, Buffer.from(plain), context);
+      assert.deepEqual(open(sealing, sealed, context), Buffer.from(plain));
+      assert.equal(open(sealing, sealed, `${context}x`), null);
+      assert.equal(open(theirs[0].sealing, sealed, context), null);
+      const bytes = Buffer.from(sealed, "base64url");
+      const place = at % bytes.length;
+      bytes.writeUInt8(bytes.readUInt8(place) ^ 1, place);
+      assert.equal(open(sealing, bytes.toString("base64url"), context), null);
+      assert.equal(open(sealing, sealed.slice(0, at % sealed.length), context), null);
+    }),
+  );
+});

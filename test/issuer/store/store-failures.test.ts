@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { isHoldfastError } from "../../../src/core/errors.ts";
+import { auditEvents, issuerEvents, type AuditEvent } from "../../../src/core/events.ts";
+import type { Store } from "../../../src/stores/store.ts";
+import { memoryStore } from "../../../src/stores/memory.ts";
+import { FakeClock } from "../../../src/testing/fake-clock.ts";
+import { BASIC, bearerHeader, sendRequest, createFixture, logIn, validateAtIssuer } from "../fixture.ts";
+import { failStore, wrapStore } from "../stores.ts";
+
+describe("a store that fails", () => {
+  test("law 1, law 12: every endpoint answers 503 with Retry-After, nothing is spent, and all works again afterwards", async () => {
+    let broken = false;
+    const { clock, store } = createFixture();
+    const { issuer } = createFixture({ clock, store: failStore(store, () => broken && "before") });
+    const tokens = await logIn(issuer);
+    const refreshBody = { refresh_token: tokens.refresh_token };
+    const requests: [string, string, unknown, Record<string, string>][] = [
+      ["POST", "/auth/login", { username: "ann", password: "password of ann" }, {}],
+      ["POST", "/auth/refresh", refreshBody, {}],
+      ["POST", "/auth/logout", refreshBody, {}],
+      ["POST", "/auth/logout", undefined, bearerHeader(tokens)],
+      ["POST", "/auth/logout-all", refreshBody, {}],
+      ["POST", "/auth/logout-all", undefined, bearerHeader(tokens)],
+      ["GET", "/auth/sessions", undefined, bearerHeader(tokens)],
+      ["DELETE", `/auth/sessions/${tokens.session_id}`, undefined, bearerHeader(tokens)],
+      ["POST", "/auth/validate", { token: tokens.access_token }, { Authorization: BASIC }],
+    ];
+    broken = true;
+    for (const [method, path, body, headers] of requests) {
+      const response = await sendRequest(issuer, method, path, body, headers);
+      assert.equal(response.status, 503, path);
+      assert.match(response.headers.get("Retry-After") ?? "", /^[1-9]\d*$/);
+      const { error } = (await response.json()) as { error: string };
+      assert.equal(error, "temporarily_unavailable");
+    }
+    for (const attempt of [issuer.endSession(tokens.session_id), issuer.revoke({ kind: "token", id: "x" })]) {
+      await assert.rejects(attempt, (error) => isHoldfastError(error, "store_unavailable"));
+    }
+    assert.equal(issuer.status().store.reachable, false);
+    assert.doesNotMatch(issuer.status().store.lastError ?? "", /fire/, "no message of others is passed on");
+    assert.equal(
+      (await sendRequest(issuer, "GET", "/.well-known/jwks.json")).status,
+      200,
+      "known keys stay published",
+    );
+    await clock.advance(120_000);
+    assert.equal((await sendRequest(issuer, "GET", "/.well-known/jwks.json")).status, 200);
+    broken = false;
+    assert.equal((await validateAtIssuer(issuer, tokens.access_token)).valid, true);
+    assert.equal((await issuer.refresh(tokens.refresh_token)).status, "ok");
+    assert.equal(issuer.status().store.reachable, true);
+    await issuer.close();
+  });
+
+  test("law 8: an answer of the store that was lost gets the same successor at the next try", async () => {
+    let broken = false;
+    const { clock, store } = createFixture();
+    const { issuer } = createFixture({ clock, store: failStore(store, () => broken && "after") });
+    const tokens = await logIn(issuer);
+    broken = true;
+    assert.equal((await issuer.refresh(tokens.refresh_token)).status, "unavailable");
+    broken = false;
+    const again = await issuer.refresh(tokens.refresh_token);
+    assert.equal(again.status, "ok");
+    assert.equal((await store.sessions.get(tokens.session_id))?.generation, 2);
+  });
+
+  test("law 1: a store that is silent is unavailable at the deadline", async () => {
+    const clock = new FakeClock();
+    let silent = false;
+    const store = wrapStore(memoryStore({ clock }), (_, work) => (silent ? new Promise(() => {}) : work()));
+    const { issuer } = createFixture({ clock, store });
+    const tokens = await logIn(issuer);
+    silent = true;
+    const refresh = issuer.refresh(tokens.refresh_token);
+    await clock.advance(10_000);
+    assert.equal((await refresh).status, "unavailable");
+    await issuer.close();
+  });
+
+  test("law 1: a store that is down at the start is unavailable until it is up, without a restart", async () => {
+    let broken = true;
+    const { clock, store } = createFixture();
+    const { issuer } = createFixture({ clock, store: failStore(store, () => broken && "before") });
+    await assert.rejects(issuer.ready(), (error) => isHoldfastError(error, "store_unavailable"));
+    assert.equal((await sendRequest(issuer, "GET", "/.well-known/jwks.json")).status, 503);
+    assert.equal((await issuer.login({})).status, "unavailable");
+    broken = false;
+    await logIn(issuer);
+    await issuer.close();
+  });
+
+  test("a failing audit trail fails no request, and is published all the same", async () => {
+    const { clock, store } = createFixture();
+    const { issuer } = createFixture({
+      clock,
+      store: failStore(store, (name) => name === "audit.append" && "before"),
+    });
+    const published: string[] = [];
+    const failed: unknown[] = [];
+    const onAudit = (event: unknown) => published.push((event as AuditEvent).kind);
+    const onIssuer = (event: unknown) => failed.push((event as { event: string }).event);
+    auditEvents.subscribe(onAudit);
+    issuerEvents.subscribe(onIssuer);
+    await logIn(issuer);
+    auditEvents.unsubscribe(onAudit);
+    issuerEvents.unsubscribe(onIssuer);
+    assert.deepEqual(published, ["login"]);
+    assert.ok(failed.includes("audit_failed"));
+  });
+
+  test("a store that answers with plain values instead of promises works", async () => {
+    const { clock, store } = createFixture();
+    await createFixture({ clock, store }).issuer.ready();
+    const keys = await store.keys.list();
+    const plain = wrapStore(store, (_, work) => work());
+    plain.now = (() => clock.now()) as unknown as Store["now"];
+    plain.markers.claim = ((_: string, value: string) => value) as unknown as Store["markers"]["claim"];
+    plain.keys.list = (() => keys) as unknown as Store["keys"]["list"];
+    plain.audit.append = (() => undefined) as unknown as Store["audit"]["append"];
+    plain.prune = (() => undefined) as unknown as Store["prune"];
+    const { issuer } = createFixture({ clock, store: plain });
+    const tokens = await logIn(issuer);
+    assert.equal((await issuer.refresh(tokens.refresh_token)).status, "ok");
+    await clock.advance(15 * 60_000);
+    await issuer.close();
+  });
+
+  test("a store that lacks a method is refused at creation, naming both", () => {
+    const { store } = createFixture();
+    const cases: [object, RegExp][] = [
+      [{ ...store, now: undefined }, /issuer needs store with now\(\)/],
+      [{ ...store, sessions: { ...store.sessions, rotate: undefined } }, /store\.sessions with rotate\(\)/],
+      [{ ...store, keys: undefined }, /store\.keys must be an object with list, initialise/],
+    ];
+    for (const [lacking, message] of cases) {
+      assert.throws(() => createFixture({ store: lacking as Store }), message);
+    }
+  });
+
+  test("an id that no guard would believe is refused, not put into the log", async () => {
+    const { issuer, store } = createFixture();
+    for (const id of ["x".repeat(1025), "ann\0"]) {
+      const attempts = (["session", "subject", "token", "key"] as const).map((kind) =>
+        issuer.revoke({ kind, id }),
+      );
+      for (const attempt of [...attempts, issuer.endSession(id)]) {
+        await assert.rejects(attempt, /^HoldfastError: id must be at most 1024 characters/);
+      }
+    }
+    assert.deepEqual((await store.revocations.snapshot()).entries, []);
+  });
+
+  test("after close nothing is served, and no timer is left", async () => {
+    const { clock, issuer } = createFixture();
+    await issuer.ready();
+    await issuer.close();
+    assert.equal(clock.pending, 0);
+    assert.equal((await issuer.login({})).status, "unavailable");
+    await assert.rejects(issuer.ready(), (error) => isHoldfastError(error, "closed"));
+  });
+});

@@ -1,0 +1,168 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { Issuer, TokenResponse } from "../../../src/issuer/types.ts";
+import type { Store } from "../../../src/stores/store.ts";
+import type { FakeClock } from "../../../src/testing/fake-clock.ts";
+import {
+  bearerHeader,
+  sendRequest,
+  claimsOf,
+  createFixture,
+  settleOnClock,
+  validateAtIssuer,
+  type Fixture,
+} from "../fixture.ts";
+import { failStore, stores, wrapStore } from "../stores.ts";
+
+/** An issuer that checks passwords itself, on this store. */
+function withUsers(store: Store, clock: FakeClock): Fixture {
+  return createFixture({ store, clock, authenticate: undefined } as object);
+}
+
+async function tokensOf(issuer: Issuer, password: string): Promise<TokenResponse> {
+  const outcome = await issuer.login({ username: "ann", password });
+  if (outcome.status !== "ok") throw new Error(`login: ${outcome.status}`);
+  return outcome.tokens;
+}
+
+for (const [name, open] of stores) {
+  describe(`users on ${name}`, () => {
+    test("are added once, under one spelling, and listed without their hashes", async () => {
+      await open(async (store, clock) => {
+        const { issuer } = withUsers(store, clock);
+        const { users } = issuer;
+        const ann = { username: "ann", password: "password of ann", scopes: ["orders:read"] };
+        assert.equal(await users.add(ann, { onlyFirst: true }), "added");
+        assert.equal(await users.add(ann), "exists");
+        assert.equal(await users.add({ ...ann, username: "bob" }, { onlyFirst: true }), "exists");
+        // Full-width letters are the same name (NFKC).
+        assert.equal(await users.add({ ...ann, username: "ａｎｎ" }), "exists");
+        assert.equal((await issuer.login({ ...ann, username: "ａｎｎ" })).status, "ok");
+        const [listed, ...others] = await users.list();
+        assert.deepEqual(others, []);
+        assert.deepEqual(Object.keys(listed ?? {}).toSorted(), [
+          "createdAt",
+          "scopes",
+          "subject",
+          "username",
+        ]);
+        assert.match(listed?.subject ?? "", /^[0-9a-f-]{36}$/);
+      });
+    });
+
+    test("fault 47: a password change ends every session, begins a fresh one, and the old password is dead", async () => {
+      await open(async (store, clock) => {
+        const { issuer } = withUsers(store, clock);
+        await issuer.users.add({ username: "ann", password: "old password" });
+        const here = await tokensOf(issuer, "old password");
+        const there = await tokensOf(issuer, "old password");
+        const body = { current_password: "old password", new_password: "new password" };
+        const wrong = { ...body, current_password: "wrong" };
+        const refused = await sendRequest(issuer, "POST", "/auth/password", wrong, bearerHeader(here));
+        assert.equal(refused.status, 401);
+        assert.equal(((await refused.json()) as { error: string }).error, "invalid_credentials");
+
+        const changing = sendRequest(issuer, "POST", "/auth/password", body, bearerHeader(here));
+        const inFlight = issuer.refresh(there.refresh_token);
+        const changed = await settleOnClock(clock, changing);
+        assert.equal(changed.status, 200);
+        const fresh = (await changed.json()) as TokenResponse;
+        assert.equal((await validateAtIssuer(issuer, fresh.access_token)).valid, true);
+        assert.equal((await issuer.refresh(fresh.refresh_token)).status, "ok");
+
+        const during = await inFlight;
+        const old = [here, there, ...(during.status === "ok" ? [during.tokens] : [])];
+        for (const tokens of old) {
+          assert.equal((await issuer.refresh(tokens.refresh_token)).status, "invalid_grant");
+          assert.equal((await validateAtIssuer(issuer, tokens.access_token)).valid, false);
+        }
+        assert.equal((await issuer.login({ username: "ann", password: "old password" })).status, "denied");
+        assert.equal((await issuer.login({ username: "ann", password: "new password" })).status, "ok");
+      });
+    });
+
+    test("fault 47: a login under way with the old password does not outlive the change", async () => {
+      await open(async (store, clock) => {
+        const { issuer } = withUsers(store, clock);
+        await issuer.users.add({ username: "ann", password: "old password" });
+        const login = issuer.login({ username: "ann", password: "old password" });
+        const change = issuer.users.setPassword("ann", "new password");
+        const [outcome] = await settleOnClock(clock, Promise.all([login, change]));
+        if (outcome.status === "ok") {
+          assert.equal((await issuer.refresh(outcome.tokens.refresh_token)).status, "invalid_grant");
+        } else assert.equal(outcome.status, "denied");
+        assert.equal((await issuer.login({ username: "ann", password: "old password" })).status, "denied");
+      });
+    });
+
+    test("law 5: a record that is written to while its password changes makes no session for anybody else", async () => {
+      await open(async (store, clock) => {
+        const forged = wrapStore(store, async (method, work) => {
+          const answer = (await work()) as object | null;
+          if (method !== "users.get" || answer === null) return answer;
+          return { ...answer, subject: "admin", scopes: ["holdfast:admin"] };
+        });
+        const { issuer } = withUsers(store, clock);
+        await issuer.users.add({ username: "ann", password: "old password" });
+        const here = await tokensOf(issuer, "old password");
+        const { issuer: victim } = withUsers(forged, clock);
+        const body = { current_password: "old password", new_password: "new password" };
+        const changed = await settleOnClock(
+          clock,
+          sendRequest(victim, "POST", "/auth/password", body, bearerHeader(here)),
+        );
+        const fresh = claimsOf(((await changed.json()) as TokenResponse).access_token);
+        const { sub } = claimsOf(here.access_token) as { sub: string };
+        assert.deepEqual([fresh["sub"], fresh["scope"]], [sub, ""]);
+      });
+    });
+
+    test("law 12: a change whose sessions could not be ended is 503, and trying again finishes it", async () => {
+      await open(async (store, clock) => {
+        let broken = false;
+        const faulty = failStore(store, (method) => broken && method === "sessions.endAll" && "before");
+        const { issuer } = withUsers(faulty, clock);
+        await issuer.users.add({ username: "ann", password: "old password" });
+        const here = await tokensOf(issuer, "old password");
+        const there = await tokensOf(issuer, "old password");
+        const body = { current_password: "old password", new_password: "new password" };
+        broken = true;
+        const first = await sendRequest(issuer, "POST", "/auth/password", body, bearerHeader(here));
+        assert.equal(first.status, 503);
+        broken = false;
+        const again = await settleOnClock(
+          clock,
+          sendRequest(issuer, "POST", "/auth/password", body, bearerHeader(here)),
+        );
+        assert.equal(again.status, 200);
+        assert.equal((await issuer.refresh(there.refresh_token)).status, "invalid_grant");
+      });
+    });
+  });
+}
+
+test("names and passwords that cannot be are refused, without showing the password", async () => {
+  const { issuer } = createFixture();
+  for (const username of ["", "x".repeat(129), "a\u0000b", "a\nb", " ann", "a\u202Eb"]) {
+    await assert.rejects(
+      issuer.users.add({ username, password: "long enough" }),
+      /^HoldfastError: username must be/,
+    );
+  }
+  for (const password of ["short", "x".repeat(1025), "é".repeat(513)]) {
+    await assert.rejects(issuer.users.add({ username: "ann", password }), (error: Error) => {
+      assert.match(error.message, /^password must be from 8 to 1024 bytes/);
+      return !error.message.includes(password);
+    });
+  }
+  await assert.rejects(
+    issuer.users.add({ username: "ann", password: "long enough", scopes: ["two words"] }),
+    /^HoldfastError: scopes must be/,
+  );
+  assert.equal(await issuer.users.setPassword("nobody", "long enough"), "unknown");
+});
+
+test("an application's own users have no password endpoint here", async () => {
+  const { issuer } = createFixture();
+  assert.equal((await sendRequest(issuer, "POST", "/auth/password", {})).status, 404);
+});

@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import { before, test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { supportedAlgorithms, type Algorithm } from "../../src/jwt/algorithms.ts";
+import { createClaimsPolicy } from "../../src/jwt/claims.ts";
+import { importJwkSet, importSecret, type VerificationKey } from "../../src/jwt/jwk-set.ts";
+import { parseToken, type ParsedToken } from "../../src/jwt/parse.ts";
+import { VerificationPool, type VerificationOutcome } from "../../src/jwt/verification-pool.ts";
+import { verifyWithKey, verifyWithKeyOnThreadPool } from "../../src/jwt/verify.ts";
+import { createMint } from "../../src/testing/index.ts";
+
+const issuer = "https://id.example.com";
+const policy = createClaimsPolicy({ issuer, audience: "api" });
+const slow = supportedAlgorithms.filter((algorithm) => !/^[HRP]S/.test(algorithm));
+
+interface Subject {
+  readonly good: ParsedToken;
+  readonly forged: ParsedToken;
+  readonly foreign: ParsedToken;
+  readonly key: VerificationKey;
+}
+
+const subjects = new Map<Algorithm, Subject>();
+const all = async (proofs: readonly (VerificationOutcome | Promise<VerificationOutcome>)[]) =>
+  await Promise.all(proofs.map(async (proof) => await proof));
+const subject = (algorithm: Algorithm): Subject => subjects.get(algorithm) as Subject;
+
+before(async () => {
+  for (const algorithm of supportedAlgorithms) {
+    const mint = await createMint({ issuer, audience: "api", algorithm });
+    const key =
+      mint.secret === null ? importJwkSet(mint.jwks()).keys[0] : importSecret(mint.secret, algorithm);
+    assert.ok(key);
+    const [good, foreign] = [parseToken(mint.token()), parseToken(mint.token({ aud: "another" }))];
+    assert.ok(!("reason" in good) && !("reason" in foreign));
+    const forged = { ...good, signature: foreign.signature };
+    subjects.set(algorithm, { good, forged, foreign, key });
+  }
+});
+
+test("one caller who awaits each answer is answered at once, however fast it asks", async () => {
+  const pool = new VerificationPool();
+  for (const algorithm of slow) {
+    await nextTurn();
+    const { good, forged, key } = subject(algorithm);
+    const ask = async (token: ParsedToken) => {
+      const proof = pool.verify(token, key, policy);
+      assert.ok(!(proof instanceof Promise));
+      return proof;
+    };
+    for (let i = 0; i < 10; i++) {
+      assert.equal(await ask(good), null);
+      assert.equal(await ask(forged), "bad_signature");
+    }
+  }
+});
+
+test("callers of one moment share the thread pool; the first has its answer by then", async () => {
+  for (const algorithm of slow) {
+    await nextTurn();
+    const pool = new VerificationPool();
+    const { good, forged, foreign, key } = subject(algorithm);
+    const proofs = Array.from({ length: 16 }, () => [good, forged, foreign])
+      .flat()
+      .map((token) => pool.verify(token, key, policy));
+    const [first, ...others] = proofs;
+    assert.equal(first, null);
+    assert.ok(others.every((proof) => proof instanceof Promise));
+    const expected = [null, "bad_signature", "wrong_audience"];
+    assert.deepEqual(
+      await all(proofs),
+      proofs.map((_, i) => expected[i % 3]),
+    );
+    assert.equal(pool.size, 0);
+  }
+});
+
+test("callers that were ready in one turn of the event loop share the thread pool, as requests on sockets are", async () => {
+  const pool = new VerificationPool();
+  const { good, key } = subject("ES256");
+  const ask = () => pool.verify(good, key, policy);
+  await nextTurn();
+  const callback = async () =>
+    await new Promise<VerificationOutcome | Promise<VerificationOutcome>[]>((resolve) => {
+      setImmediate(() => {
+        const proof = ask();
+        resolve(proof instanceof Promise ? [proof] : proof);
+      });
+    });
+  const [first, second, third] = await Promise.all([callback(), callback(), callback()]);
+  assert.equal(first, null);
+  for (const later of [second, third]) {
+    assert.ok(Array.isArray(later));
+    assert.equal(await later[0], null);
+  }
+  await nextTurn();
+  assert.equal(await callback(), null, "a later one, alone again, is answered at once");
+});
+
+test("callers that wait for something else first share the thread pool too", async () => {
+  const pool = new VerificationPool();
+  const { good, key } = subject("ES256");
+  let pooled = 0;
+  await nextTurn();
+  const caller = async () => {
+    await Promise.resolve();
+    const proof = pool.verify(good, key, policy);
+    if (proof instanceof Promise) pooled++;
+    assert.equal(await proof, null);
+  };
+  await Promise.all(Array.from({ length: 8 }, caller));
+  assert.equal(pooled, 7);
+});
+
+test("RSA and HMAC never take the thread pool", () => {
+  for (const algorithm of supportedAlgorithms.filter((one) => !slow.includes(one))) {
+    const pool = new VerificationPool();
+    const { good, forged, key } = subject(algorithm);
+    for (let i = 0; i < 8; i++) {
+      assert.equal(pool.verify(good, key, policy), null);
+      assert.equal(pool.verify(forged, key, policy), "bad_signature");
+    }
+  }
+});
+
+test("law 6, fault 31: forgeries in masses take a bounded place; the excess is told so, and never called invalid", async () => {
+  const pool = new VerificationPool({ running: 2, waiting: 3 });
+  const { good, forged, key } = subject("ES256");
+  await nextTurn();
+  const proofs = Array.from({ length: 10_000 }, () => pool.verify(forged, key, policy));
+  assert.equal(pool.size, 5);
+  const [first, ...others] = proofs;
+  assert.equal(first, "bad_signature");
+  assert.equal(others.filter((proof) => proof instanceof Promise).length, 5);
+  assert.equal(others.filter((proof) => proof === "overloaded").length, 9_994);
+  assert.equal(pool.verify(good, key, policy), "overloaded");
+  const rsa = subject("RS256");
+  assert.equal(pool.verify(rsa.good, rsa.key, policy), null, "what needs no thread is proved all the same");
+  for (const proof of await all(others.slice(0, 5))) assert.equal(proof, "bad_signature");
+  assert.equal(pool.size, 0);
+  assert.equal(await pool.verify(good, key, policy), null);
+});
+
+test("a key of another algorithm proves nothing on the thread pool either", async () => {
+  const pool = new VerificationPool();
+  const { good, key } = subject("ES256");
+  const other = subject("EdDSA").good;
+  await nextTurn();
+  assert.equal(verifyWithKey(other, key, policy), "wrong_algorithm");
+  const proofs = [good, other, { ...good, signature: good.signature.subarray(1) }].map((token) =>
+    pool.verify(token, key, policy),
+  );
+  assert.deepEqual(await all(proofs), [null, "wrong_algorithm", "bad_signature"]);
+});
+
+test("what node:crypto cannot do rejects on the thread pool, and throws without it: it is never an answer", async () => {
+  // OpenSSL holds the key to SHA-384.
+  const key: VerificationKey = { ...subject("PS384").key, algorithm: "PS256" };
+  const { good } = subject("PS256");
+  assert.throws(() => verifyWithKey(good, key, policy), /digest not allowed/);
+  await assert.rejects(verifyWithKeyOnThreadPool(good, key, policy), /digest not allowed/);
+});

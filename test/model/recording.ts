@@ -1,0 +1,119 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { Clock } from "../../src/core/clock.ts";
+import type { Revocation } from "../../src/core/revocation.ts";
+import type {
+  EndReason,
+  NewSession,
+  RevocationSnapshot,
+  Rotation,
+  RotationOutcome,
+  Store,
+} from "../../src/stores/store.ts";
+import { EXPIRED_RETENTION_MS } from "../../src/stores/retention.ts";
+import { wrapStore } from "../issuer/stores.ts";
+import { findViolations, presentationInvariants, type Invariant, type Presentation } from "./invariants.ts";
+import { Model } from "./model.ts";
+
+/** What a request carries along, so that its commands at the store can be told from those of others. */
+export interface RequestContext {
+  presentation?: Presentation;
+  /** Version of the password that a login was checked with. */
+  password?: number;
+}
+
+export const requestContext: AsyncLocalStorage<RequestContext> = new AsyncLocalStorage();
+
+/**
+ * Sees each command at the moment when it takes effect, in the order in which they do, lets the model follow, and
+ * holds what the store says against it.
+ */
+export class Recording {
+  readonly model: Model = new Model();
+  /** The store, to be used instead of the one that was brought. */
+  readonly store: Store;
+  /** Invariants that did not hold. */
+  readonly violations: Set<Invariant> = new Set();
+  /** What the store was given and what it said, as text, since it was last read. */
+  readonly texts: string[] = [];
+  /** By session, the version of the password that it began with. */
+  readonly passwordVersions: Map<string, number> = new Map();
+
+  /** `clock`: the store's. */
+  constructor(store: Store, clock: Clock) {
+    this.store = wrapStore(store, async (name, call, args) => {
+      const check = this.#predict(name, args, clock.now());
+      const answer = await call();
+      this.texts.push(JSON.stringify([args, answer]));
+      const ended = check?.(answer);
+      if (ended !== undefined && !contains(await store.revocations.snapshot(), ended)) {
+        this.violations.add("endingIsInTheLog");
+      }
+      return answer;
+    });
+  }
+
+  /** Returns what checks the answer; it names the session or subject whose ending must be in the log by then. */
+  #predict(
+    name: string,
+    args: unknown[],
+    now: number,
+  ): ((answer: unknown) => string | undefined) | undefined {
+    const { model } = this;
+    if (name === "sessions.create") return this.#create(args[0] as NewSession, now);
+    if (name === "sessions.rotate") return this.#rotate(args[0] as Rotation, now);
+    if (name === "prune") model.prune(now, EXPIRED_RETENTION_MS);
+    if (name === "sessions.end") {
+      const [id, reason, { until }] = args as [string, EndReason, Revocation];
+      model.end(id, reason);
+      return () => expectedInLog(id, until, now);
+    }
+    if (name === "sessions.endAll") {
+      const [subject, reason, { until }] = args as [string, EndReason, { until: number }];
+      model.endAll(subject, reason, now, until);
+      return () => expectedInLog(subject, until, now);
+    }
+    return undefined;
+  }
+
+  #create(session: NewSession, now: number): (answer: unknown) => undefined {
+    const expected = this.model.create(session, now);
+    this.passwordVersions.set(session.id, requestContext.getStore()?.password ?? 0);
+    return (answer) => {
+      if ((answer as { status: string }).status !== expected) this.violations.add("passwordChangeWins");
+    };
+  }
+
+  #rotate(rotation: Rotation, now: number): (answer: unknown) => string | undefined {
+    const { sessionId, generation } = rotation;
+    const session = this.model.sessions.get(sessionId);
+    const expected = this.model.expected(rotation, now);
+    const currentGeneration = session?.currentGeneration ?? 0;
+    const graceEndsAt = session?.spent.get(generation)?.graceEndsAt ?? null;
+    this.model.apply(rotation, expected, now);
+    const on = requestContext.getStore();
+    return (answer) => {
+      const actual = (answer as RotationOutcome).outcome;
+      const presentation = {
+        session: sessionId,
+        generation,
+        currentGeneration,
+        now,
+        graceEndsAt,
+        expected,
+        actual,
+      };
+      if (on !== undefined) on.presentation = presentation;
+      for (const name of findViolations(presentationInvariants, presentation)) this.violations.add(name);
+      return actual === "reuse" ? expectedInLog(sessionId, rotation.onReuse.until, now) : undefined;
+    };
+  }
+}
+
+/** A command that came to the store hours late may bring an entry that is over already. */
+function expectedInLog(id: string, until: number, now: number): string | undefined {
+  return until > now ? id : undefined;
+}
+
+function contains({ entries }: RevocationSnapshot, id: string): boolean {
+  return entries.some(({ revocation }) => revocation.id === id);
+}

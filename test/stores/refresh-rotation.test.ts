@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { NewSession, Rotation, SessionRecord } from "../../src/stores/store.ts";
+import { decideRotation, startSession } from "../../src/stores/refresh-rotation.ts";
+
+const NOW = Date.UTC(2030, 0, 1);
+
+const session: NewSession = {
+  id: "s",
+  subject: "alice",
+  authAt: NOW,
+  absoluteExpiresAt: NOW + 1_000_000,
+  facts: "{}",
+  mac: "mac",
+  currentDigest: "d1",
+  idleMs: 100_000,
+};
+
+function presented(generation: number): Rotation {
+  return {
+    sessionId: "s",
+    generation,
+    presentedDigest: `d${generation}`,
+    successorDigest: `d${generation + 1}`,
+    sealedSuccessor: `sealed d${generation + 1}`,
+    idleMs: 100_000,
+    graceMs: 30_000,
+    onReuse: { kind: "session", id: "s", issuer: "i", until: NOW + 1_000_000 },
+  };
+}
+
+function started(): SessionRecord {
+  const record = startSession(session, NOW, null);
+  assert.ok(record);
+  return record;
+}
+
+function rotatedOnce(): SessionRecord {
+  const decided = decideRotation(started(), presented(1), NOW, null);
+  assert.equal(decided.outcome, "rotated");
+  return decided.session;
+}
+
+test("law 3: a session from before its subject's cut-off is ended, even where nobody ended it", () => {
+  const cutoff = { at: NOW, before: NOW / 1000 };
+  const record = started();
+  assert.deepEqual(decideRotation(record, presented(1), NOW + 1, cutoff), {
+    outcome: "ended",
+    session: record,
+  });
+  assert.equal(startSession(session, NOW + 1, cutoff), null);
+});
+
+test("law 3: a session from after the cut-off gets a greater `iat` than it covers", () => {
+  const cutoff = { at: NOW - 1, before: NOW / 1000 + 1 };
+  assert.equal(startSession(session, NOW, cutoff)?.issuedAtS, NOW / 1000 + 2);
+  const decided = decideRotation(started(), presented(1), NOW, cutoff);
+  assert.equal(decided.outcome === "rotated" && decided.session.issuedAtS, NOW / 1000 + 2);
+});
+
+test("law 8: a clock set back into a grace whose successor is erased gives nothing and revokes nothing", () => {
+  const record: SessionRecord = { ...rotatedOnce(), sealedSuccessor: null };
+  assert.deepEqual(decideRotation(record, presented(1), NOW + 1, null), {
+    outcome: "conflict",
+    session: record,
+  });
+});
+
+test("law 8: deciding changes no record that it was given", () => {
+  const record = Object.freeze(rotatedOnce());
+  for (const generation of [0, 1, 2, 3]) {
+    for (const nowMs of [NOW, NOW + 30_000, NOW + 100_000]) {
+      decideRotation(record, presented(generation), nowMs, null);
+    }
+  }
+});
