@@ -1,10 +1,5 @@
+import { bearerChallenge, refuseBearer, type UnusableToken } from "../../core/bearer.ts";
 import type { Decision } from "../../core/verdict.ts";
-
-/** What a request presented. `malformed` is the request's fault: 400, RFC 6750 §3.1. */
-export type PresentedToken =
-  | { readonly status: "token"; readonly token: string }
-  | { readonly status: "none" }
-  | { readonly status: "malformed" };
 
 type Headers = Readonly<Record<string, string>>;
 
@@ -25,23 +20,7 @@ export interface RefusalResponse {
 /** Tells that the request was let in without the authority, and why (law 10). */
 export const degradedHeader = "X-Auth-Degraded";
 
-// RFC 6750 §2.1: b64token; the scheme is case-insensitive (RFC 9110 §11.1).
-const bearerCredentials = /^bearer +([\w\-.~+/]+=*)$/i;
-
-// RFC 9110 §5.3: a proxy or a runtime may have joined two headers into one. In Bearer itself there is no comma.
-const joinedBearer = /, *bearer(?: |$)/i;
-
-/** Reads every `Authorization` header of a request. Two of them are malformed: which one counts is not ours to guess. */
-export function readBearer(authorization: readonly string[] | undefined): PresentedToken {
-  if (authorization === undefined || authorization.length === 0) return { status: "none" };
-  const [value = ""] = authorization;
-  if (authorization.length > 1) return { status: "malformed" };
-  if (!/^bearer(?: |$)/i.test(value)) return { status: joinedBearer.test(value) ? "malformed" : "none" };
-  const token = bearerCredentials.exec(value)?.[1];
-  return token === undefined ? { status: "malformed" } : { status: "token", token };
-}
-
-const challenge = 'Bearer realm="api"';
+const REALM = "api";
 
 function createRefusal(
   status: RefusalResponse["status"],
@@ -58,7 +37,7 @@ function createRefusal(
  * is invalid is never told: the events know.
  */
 export function bearerResponse(
-  decision: Decision<unknown> | Exclude<PresentedToken, { status: "token" }>,
+  decision: Decision<unknown> | UnusableToken,
   scopes: readonly string[] = [],
 ): PassResponse | RefusalResponse {
   switch (decision.status) {
@@ -70,25 +49,16 @@ export function bearerResponse(
         body: null,
       };
     }
-    case "none": // RFC 6750 §3.1: no error code when no credentials were sent.
-      return createRefusal(401, "unauthorized", "A bearer token is needed.", {
-        "WWW-Authenticate": challenge,
-      });
-    case "malformed": {
-      const header = { "WWW-Authenticate": `${challenge}, error="invalid_request"` };
-      return createRefusal(400, "invalid_request", "Send exactly one well-formed bearer token.", header);
-    }
+    case "none":
+    case "malformed":
     case "invalid": {
-      const header = { "WWW-Authenticate": `${challenge}, error="invalid_token"` };
-      return createRefusal(401, "invalid_token", "The token is not valid.", header);
+      const { status, error, description, challenge } = refuseBearer(REALM, decision.status);
+      return createRefusal(status, error, description, { "WWW-Authenticate": challenge });
     }
     case "forbidden": {
-      // Only what RFC 6749 §3.3 allows in a scope may stand in the header.
-      const needed = scopes.join(" ").replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, "");
-      const header = `${challenge}, error="insufficient_scope", scope="${needed}"`;
-      return createRefusal(403, "insufficient_scope", "The token lacks a scope.", {
-        "WWW-Authenticate": header,
-      });
+      const challenge = bearerChallenge(REALM, "insufficient_scope", scopes);
+      const header = { "WWW-Authenticate": challenge };
+      return createRefusal(403, "insufficient_scope", "The token lacks a scope.", header);
     }
     case "unavailable":
       break;

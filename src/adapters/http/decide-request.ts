@@ -1,14 +1,9 @@
+import { readBearer, type UnusableToken } from "../../core/bearer.ts";
 import { copyRules, type Rules } from "../../core/rules.ts";
 import { requireMethods } from "../../core/options.ts";
 import type { Decision, JwtClaims, Verdict } from "../../core/verdict.ts";
 import type { Guard } from "../../guard/types.ts";
-import {
-  bearerResponse,
-  readBearer,
-  type PassResponse,
-  type PresentedToken,
-  type RefusalResponse,
-} from "./bearer.ts";
+import { bearerResponse, type PassResponse, type RefusalResponse } from "./bearer.ts";
 
 /** What a protected handler knows of the token. */
 export type ValidVerdict<C = JwtClaims> = Extract<Verdict<C>, { status: "valid" }>;
@@ -31,7 +26,7 @@ export type DecideRequest<C> = (
 export function createDecideRequest<C>(guard: Pick<Guard<C>, "authorize">, rules: Rules): DecideRequest<C> {
   requireMethods("protect", "guard", guard, ["authorize"]);
   const ownRules = copyRules("protect", rules);
-  const outcome = (decision: Decision<C> | Exclude<PresentedToken, { status: "token" }>) =>
+  const outcome = (decision: Decision<C> | UnusableToken) =>
     ({
       auth: decision.status === "valid" ? decision : null,
       response: bearerResponse(decision, ownRules.scopes),

@@ -1,4 +1,4 @@
-import { readBearer, type PresentedToken } from "../http/bearer.ts";
+import { readBearer, type PresentedToken } from "../../core/bearer.ts";
 import { headerLines, stripTokens, type HandshakeRequest, type StrippedTokens } from "./strip-tokens.ts";
 import { tokenFromSettings, type TokenFrom, type TokenFromSettings } from "./token-from.ts";
 

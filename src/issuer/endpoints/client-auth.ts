@@ -1,4 +1,11 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import {
+  bearerChallenge,
+  readBearer,
+  refuseBearer,
+  type PresentedToken,
+  type UnusableToken,
+} from "../../core/bearer.ts";
 import { FIRST_PARTY_CLIENT_ID } from "../config.ts";
 import type { IssuerContext } from "../context.ts";
 import type { AuthenticSession } from "../store/session-record.ts";
@@ -6,34 +13,32 @@ import type { Client } from "../types.ts";
 import type { FormParameters } from "./body.ts";
 import { oauthError, asException } from "./respond.ts";
 
-const challenge = 'Bearer realm="auth"';
+const REALM = "auth";
 
-/** The session behind the request's bearer token (RFC 6750 §3). */
+/** The session of the request's bearer token. Throws the refusal of RFC 6750 §3. */
 export async function requireSession(ctx: IssuerContext, request: Request): Promise<AuthenticSession> {
-  if (!hasBearerToken(request)) {
-    const header = { "WWW-Authenticate": challenge };
-    throw asException(oauthError(401, "unauthorized", "A bearer token is needed.", header));
-  }
-  // RFC 6750 §2.1. Two headers arrive joined by a comma, and fail here.
-  const token = /^bearer +([\w\-.~+/]+=*)$/i.exec(authorizationHeader(request))?.[1];
-  if (token === undefined) {
-    const header = { "WWW-Authenticate": `${challenge}, error="invalid_request"` };
-    throw asException(
-      oauthError(400, "invalid_request", "Send exactly one well-formed bearer token.", header),
-    );
-  }
-  const access = await ctx.accessTokens.check(token);
-  if (access.status === "invalid") {
-    const header = { "WWW-Authenticate": `${challenge}, error="invalid_token"` };
-    throw asException(oauthError(401, "invalid_token", "The token is not valid.", header));
-  }
+  const presented = readBearerToken(request);
+  if (presented.status !== "token") throw bearerException(presented.status);
+  const access = await ctx.accessTokens.check(presented.token);
+  if (access.status === "invalid") throw bearerException("invalid");
   if (access.session !== null) return access.session;
-  const header = { "WWW-Authenticate": `${challenge}, error="insufficient_scope"` };
+  const header = { "WWW-Authenticate": bearerChallenge(REALM, "insufficient_scope") };
   throw asException(oauthError(403, "insufficient_scope", "A service's own token has no session.", header));
 }
 
+/** Whether the request presents a bearer token, well-formed or not. */
 export function hasBearerToken(request: Request): boolean {
-  return /^bearer(?: |$)/i.test(authorizationHeader(request));
+  return readBearerToken(request).status !== "none";
+}
+
+/** The `Headers` of a request join several fields with a comma. */
+function readBearerToken(request: Request): PresentedToken {
+  return readBearer([authorizationHeader(request)]);
+}
+
+function bearerException(why: UnusableToken["status"] | "invalid"): Error {
+  const { status, error, description, challenge } = refuseBearer(REALM, why);
+  return asException(oauthError(status, error, description, { "WWW-Authenticate": challenge }));
 }
 
 /** HTTP Basic (RFC 7617), its two parts form-encoded (RFC 6749 §2.3.1) or, as many clients send them, as they are. */

@@ -128,6 +128,7 @@ describe("authorization over HTTP", () => {
       [{ Authorization: "Basic x" }, 401, 'Bearer realm="auth"'],
       [{ Authorization: "Bearer" }, 400, 'Bearer realm="auth", error="invalid_request"'],
       [{ Authorization: "Bearer a, Bearer b" }, 400, 'Bearer realm="auth", error="invalid_request"'],
+      [{ Authorization: "Basic x, Bearer a" }, 400, 'Bearer realm="auth", error="invalid_request"'],
       [{ Authorization: "Bearer a" }, 401, 'Bearer realm="auth", error="invalid_token"'],
       [{ Authorization: `Bearer ${forged}` }, 401, 'Bearer realm="auth", error="invalid_token"'],
       [{ Authorization: `bearer ${"a".repeat(20_000)}` }, 401, 'Bearer realm="auth", error="invalid_token"'],

@@ -1,0 +1,75 @@
+/** What the `Authorization` field of a request presents. */
+export type PresentedToken =
+  | { readonly status: "token"; readonly token: string }
+  /** The request presents no bearer token. */
+  | { readonly status: "none" }
+  /** The request is at fault: 400 `invalid_request` (RFC 6750 §3.1). */
+  | { readonly status: "malformed" };
+
+/** A presentation that holds no token to validate. */
+export type UnusableToken = Exclude<PresentedToken, { status: "token" }>;
+
+/** The scheme is case-insensitive (RFC 9110 §11.1), and the token is a `b64token` (RFC 6750 §2.1). */
+const bearerCredentials = /^bearer +([\w\-.~+/]+=*)$/i;
+const bearerScheme = /^bearer(?: |$)/i;
+
+/** A proxy or a runtime may join two fields with a comma (RFC 9110 §5.3). Bearer credentials contain no comma. */
+const joinedBearer = /, *bearer(?: |$)/i;
+
+/**
+ * Reads a bearer token from the values of `Authorization`, one item for each field line of the request. Two values are
+ * malformed, on two lines or joined in one, because the recipient must not guess which of them counts.
+ */
+export function readBearer(authorization: readonly string[] | undefined): PresentedToken {
+  const [value, ...others] = authorization ?? [];
+  if (value === undefined) return { status: "none" };
+  if (others.length > 0) return { status: "malformed" };
+  if (!bearerScheme.test(value)) return { status: joinedBearer.test(value) ? "malformed" : "none" };
+  const token = bearerCredentials.exec(value)?.[1];
+  return token === undefined ? { status: "malformed" } : { status: "token", token };
+}
+
+/** The error codes of RFC 6750 §3.1. */
+export type BearerErrorCode = "invalid_request" | "invalid_token" | "insufficient_scope";
+
+/**
+ * The value of `WWW-Authenticate` (RFC 6750 §3). `error` is left out for a request without credentials (§3.1).
+ * `scopes` are those that the resource needs.
+ */
+export function bearerChallenge(realm: string, error?: BearerErrorCode, scopes?: readonly string[]): string {
+  const attributes = [`realm="${realm}"`];
+  if (error !== undefined) attributes.push(`error="${error}"`);
+  // A scope holds no quotation mark, backslash or control character (RFC 6749 §3.3), so the quoted string stays whole.
+  if (scopes !== undefined) {
+    attributes.push(`scope="${scopes.join(" ").replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, "")}"`);
+  }
+  return `Bearer ${attributes.join(", ")}`;
+}
+
+/** The answer to a request whose bearer token is missing, malformed or invalid. */
+export interface BearerRefusal {
+  readonly status: 400 | 401;
+  /** The `error` of the JSON body. */
+  readonly error: "unauthorized" | "invalid_request" | "invalid_token";
+  /** The `error_description` of the JSON body. */
+  readonly description: string;
+  /** The value of `WWW-Authenticate`. */
+  readonly challenge: string;
+}
+
+const descriptions = {
+  none: "A bearer token is needed.",
+  malformed: "Send exactly one well-formed bearer token.",
+  invalid: "The token is not valid.",
+} as const;
+
+/** Builds the answer for `realm`. It never tells why a token is invalid, so that a forger learns nothing. */
+export function refuseBearer(realm: string, status: UnusableToken["status"] | "invalid"): BearerRefusal {
+  const description = descriptions[status];
+  if (status === "none") {
+    return { status: 401, error: "unauthorized", description, challenge: bearerChallenge(realm) };
+  }
+  const error = status === "malformed" ? "invalid_request" : "invalid_token";
+  const challenge = bearerChallenge(realm, error);
+  return { status: status === "malformed" ? 400 : 401, error, description, challenge };
+}
