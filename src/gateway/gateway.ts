@@ -2,6 +2,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from "node:http
 import { BlockList, type Socket } from "node:net";
 import { protect } from "../adapters/node-http.ts";
 import { systemClock, type Clock } from "../core/clock.ts";
+import { oauthErrorContent } from "../core/oauth-error.ts";
 import type { Guard } from "../guard/types.ts";
 import { withDeadline } from "../resilience/deadline.ts";
 import { findRule, type PathPolicy, type PathRule } from "./policy.ts";
@@ -106,9 +107,9 @@ function encode(value: string): string {
   return encodeURIComponent(value.toWellFormed());
 }
 
-function forbid(res: ServerResponse, error_description: string): void {
-  const text = JSON.stringify({ error: "forbidden", error_description });
-  const headers = { "Content-Type": "application/json", "Cache-Control": "no-store" };
+function forbid(res: ServerResponse, description: string): void {
+  const { headers, body } = oauthErrorContent("forbidden", description);
+  const text = JSON.stringify(body);
   res.writeHead(403, { ...headers, "Content-Length": Buffer.byteLength(text) }).end(text);
 }
 

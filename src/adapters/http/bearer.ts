@@ -1,4 +1,5 @@
 import { bearerChallenge, refuseBearer, type UnusableToken } from "../../core/bearer.ts";
+import { oauthErrorContent, type OAuthErrorBody } from "../../core/oauth-error.ts";
 import type { Decision } from "../../core/verdict.ts";
 
 type Headers = Readonly<Record<string, string>>;
@@ -14,7 +15,7 @@ export interface PassResponse {
 export interface RefusalResponse {
   readonly status: 400 | 401 | 403 | 503;
   readonly headers: Headers;
-  readonly body: { readonly error: string; readonly error_description: string };
+  readonly body: OAuthErrorBody;
 }
 
 /** Tells that the request was let in without the authority, and why (law 10). */
@@ -25,11 +26,10 @@ const REALM = "api";
 function createRefusal(
   status: RefusalResponse["status"],
   error: string,
-  error_description: string,
-  header = {},
+  description: string,
+  headers: Headers = {},
 ): RefusalResponse {
-  const headers = { "Content-Type": "application/json", "Cache-Control": "no-store", ...header };
-  return { status, headers, body: { error, error_description } };
+  return { status, ...oauthErrorContent(error, description, headers) };
 }
 
 /**

@@ -1,5 +1,6 @@
 import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
+import { oauthErrorContent, type OAuthErrorBody } from "../../core/oauth-error.ts";
 import type { Decision } from "../../core/verdict.ts";
 import type { Limited } from "../../connections/index.ts";
 import { bearerResponse, type RefusalResponse } from "../http/bearer.ts";
@@ -9,7 +10,7 @@ import type { ExtractedToken } from "./token-extractor.ts";
 export interface HandshakeResponse {
   readonly status: 400 | 401 | 403 | 429 | 503;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: { readonly error: string; readonly error_description: string };
+  readonly body: OAuthErrorBody;
 }
 
 /** Why. */
@@ -38,11 +39,10 @@ export function createRefusalResponse(
 function createResponse(
   status: HandshakeResponse["status"],
   error: string,
-  error_description: string,
-  more: object,
+  description: string,
+  headers: Readonly<Record<string, string>>,
 ): HandshakeResponse {
-  const usual = { "Content-Type": "application/json", "Cache-Control": "no-store", Connection: "close" };
-  return { status, headers: { ...usual, ...more }, body: { error, error_description } };
+  return { status, ...oauthErrorContent(error, description, { Connection: "close", ...headers }) };
 }
 
 /** Writes the answer where there is only a socket, and closes that. Its errors must be listened to. */

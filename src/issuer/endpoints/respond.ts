@@ -1,3 +1,4 @@
+import { oauthErrorContent } from "../../core/oauth-error.ts";
 import { HTTPException } from "hono/http-exception";
 
 /** JSON; never kept by a cache (RFC 6749 §5.1) unless the headers say otherwise. */
@@ -16,7 +17,8 @@ export function oauthError(
   description: string,
   headers?: Record<string, string>,
 ): Response {
-  return jsonResponse(status, { error, error_description: description }, headers);
+  const content = oauthErrorContent(error, description, headers);
+  return Response.json(content.body, { status, headers: content.headers });
 }
 
 /** To be thrown: ends the request with this response, wherever it was found out. */

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, isIPv6, Server as SocketServer, type Socket } from "node:net";
 import { HoldfastError } from "../../core/errors.ts";
+import { oauthErrorContent } from "../../core/oauth-error.ts";
 import { answerClientError } from "./request-listener.ts";
 import { systemErrorCode } from "../../core/errno.ts";
 
@@ -84,9 +85,8 @@ export function httpAddress(host: string, port: number): string {
 }
 
 function answerStarting(_: unknown, res: ServerResponse): void {
-  const body = JSON.stringify({ error: "temporarily_unavailable", error_description: "starting" });
-  const headers = { "Content-Type": "application/json", "Cache-Control": "no-store", "Retry-After": "1" };
-  res.writeHead(503, headers).end(body);
+  const { headers, body } = oauthErrorContent("temporarily_unavailable", "starting", { "Retry-After": "1" });
+  res.writeHead(503, headers).end(JSON.stringify(body));
 }
 
 async function bind(server: Server, host: string, port: number, setting: string): Promise<void> {

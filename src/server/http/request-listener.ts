@@ -2,6 +2,7 @@ import { getRequestListener } from "@hono/node-server";
 import type { RequestListener } from "node:http";
 import type { Duplex } from "node:stream";
 import { oauthError } from "../../issuer/endpoints/respond.ts";
+import { oauthErrorContent } from "../../core/oauth-error.ts";
 import { systemErrorCode } from "../../core/errno.ts";
 
 /** A fetch handler as a listener of `node:http`. What cannot be made a request (a Host of nonsense) is a 400. */
@@ -22,11 +23,13 @@ const refusals: Readonly<Record<string, [status: string, description: string]>> 
 
 /** Answers what never became a request, because it is no HTTP, too large or too slow, in the form of all errors. */
 export function answerClientError(error: Error, socket: Duplex): void {
-  const [status, error_description] = refusals[systemErrorCode(error) ?? ""] ?? [
+  const [status, description] = refusals[systemErrorCode(error) ?? ""] ?? [
     "400 Bad Request",
     "This is not a well-formed HTTP request.",
   ];
-  const body = JSON.stringify({ error: "invalid_request", error_description });
-  const headers = "Content-Type: application/json\r\nCache-Control: no-store\r\nConnection: close";
-  socket.end(`HTTP/1.1 ${status}\r\n${headers}\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+  const { headers, body } = oauthErrorContent("invalid_request", description, { Connection: "close" });
+  const text = JSON.stringify(body);
+  const lines = Object.entries({ ...headers, "Content-Length": Buffer.byteLength(text) });
+  const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  socket.end(`HTTP/1.1 ${status}\r\n${head}\r\n${text}`);
 }
