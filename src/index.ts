@@ -1,5 +1,6 @@
 export { createGuard } from "./guard/create-guard.ts";
-export { jwks, type JwksOptions } from "./guard/keys/jwks.ts";
+export { jwks } from "./guard/keys/jwks.ts";
+export type { JwksOptions } from "./guard/keys/jwks-options.ts";
 export { discovered, type DiscoveryOptions } from "./guard/keys/discovery.ts";
 export { introspection } from "./guard/authority/introspection.ts";
 export { tokenValidation } from "./guard/authority/token-validation.ts";

@@ -1,7 +1,8 @@
 import { systemClock, type Clock } from "../core/clock.ts";
 import { HoldfastError } from "../core/errors.ts";
-import { prepareJwksKeyring, type JwksOptions } from "../guard/keys/jwks.ts";
+import { prepareJwksKeyring } from "../guard/keys/jwks.ts";
 import type { JwksKeyring } from "../guard/keys/jwks-keyring.ts";
+import type { JwksOptions } from "../guard/keys/jwks-options.ts";
 
 /**
  * A provider's JWK Set for a library of your own choice, fetched and kept as a guard does it: joined, served while it is

@@ -93,11 +93,10 @@ export function trustworthyUrl(name: string, value: unknown): string {
 }
 
 /**
- * The `headers` option of `owner`: copied, and in lower case, so that `Authorization` and our `authorization` are not
- * sent as one. Throws `invalid_option`, never with a value.
+ * Checks and copies a `headers` option. Names become lower case, so that a caller's `Authorization` cannot be joined with
+ * the guard's own `authorization`. Throws `invalid_option`, which calls the option `name` and never holds a value.
  */
-export function requestHeaders(owner: string, headers: unknown = {}): Readonly<Record<string, string>> {
-  const name = `${owner}: headers`;
+export function requestHeaders(name: string, headers: unknown = {}): Readonly<Record<string, string>> {
   if (typeof headers !== "object" || headers === null) throw invalidOption(name, "an object", headers);
   const checked = new Headers();
   for (const [header, value] of Object.entries(headers)) {

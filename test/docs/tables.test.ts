@@ -89,7 +89,7 @@ const pages: [what: string, declared: () => string[], page: string, heading: Reg
     "options",
     /trusted issuer/,
   ],
-  ["option of jwks", () => members("src/guard/keys/jwks.ts", "JwksOptions"), "options", /jwks/],
+  ["option of jwks", () => members("src/guard/keys/jwks-options.ts", "JwksOptions"), "options", /jwks/],
   [
     "option of httpRevocations",
     () => members("src/guard/revocations/http-feed.ts", "HttpRevocationsOptions"),

@@ -1,39 +1,64 @@
 import { HoldfastError } from "../../core/errors.ts";
-import { invalidOption, readString } from "../../core/options.ts";
+import {
+  invalidOption,
+  option,
+  readString,
+  type OptionReader,
+  type OptionTable,
+} from "../../core/options.ts";
 
-/** Who we are to the authority. */
+/** How the guard authenticates itself to the authority. */
 export interface ClientAuthenticationOptions {
   /**
-   * How that is shown: HTTP Basic, `client_id` and `client_secret` in the body (RFC 6749 §2.3.1), or a bearer token.
-   * Default `"bearer"` where there is a `bearerToken`, else `"basic"`.
+   * `"basic"` is HTTP Basic, `"post"` sends `client_id` and `client_secret` in the body (RFC 6749 §2.3.1), `"bearer"`
+   * sends `bearerToken` (RFC 6750). Default: `"bearer"` when `bearerToken` is given, otherwise `"basic"`.
    */
   auth?: "basic" | "post" | "bearer";
+  /** Required for `"basic"` and `"post"`. */
   clientId?: string;
+  /** Required for `"basic"` and `"post"`. */
   clientSecret?: string;
-  /** Or a function that is asked for it each time. */
+  /** Required for `"bearer"`: the token, or a function that is called for it before each request. */
   bearerToken?: string | (() => string | Promise<string>);
 }
 
-/** What goes into a request to say who asks. */
+/** The same options as they are read from a caller: a left-out option is `undefined`. */
+export type ClientAuthenticationValues = {
+  readonly [Name in keyof ClientAuthenticationOptions]-?: ClientAuthenticationOptions[Name] | undefined;
+};
+
+/** The options depend on each other, so `createClientAuthentication` checks them together. */
+const unchecked = <T>(): OptionReader<T> => option((_name, value) => value as T);
+
+export const clientAuthenticationOptionTable: OptionTable<ClientAuthenticationValues> = {
+  auth: unchecked(),
+  clientId: unchecked(),
+  clientSecret: unchecked(),
+  bearerToken: unchecked(),
+};
+
+/** What a request carries to authenticate the guard. */
 interface Credentials {
   readonly headers: Readonly<Record<string, string>>;
-  /** Parameters of the body. */
+  /** Parameters of the request body. */
   readonly body: Readonly<Record<string, string>>;
 }
 
-/** Rejects with whatever a `bearerToken` function rejects with, or with `upstream_failed` for what is no token. */
+/**
+ * Returns the credentials of the next request. Rejects with what a `bearerToken` function throws, and with
+ * `upstream_failed` when that function returns something other than a token.
+ */
 export type ClientAuthentication = () => Promise<Credentials>;
 
-/** As a header can carry it. */
+/** The characters that a token may have in an `Authorization` header. */
 const visibleAscii = /^[\x21-\x7e]+$/;
 
 /** Throws `invalid_option`, naming `owner` and the option, never a value. */
 export function createClientAuthentication(
   owner: string,
-  options: ClientAuthenticationOptions,
+  { auth: method, clientId, clientSecret, bearerToken }: Partial<ClientAuthenticationValues>,
 ): ClientAuthentication {
-  const { clientId, clientSecret, bearerToken } = options;
-  const { auth = bearerToken === undefined ? "basic" : "bearer" } = options;
+  const auth = method ?? (bearerToken === undefined ? "basic" : "bearer");
   if (auth === "bearer") {
     const credentials = prepareBearer(owner, bearerToken);
     for (const [name, value] of Object.entries({ clientId, clientSecret })) {
@@ -53,7 +78,7 @@ export function createClientAuthentication(
   return async () => await Promise.resolve(credentials);
 }
 
-/** RFC 6749 §2.3.1: both are form-encoded before they are joined. */
+/** RFC 6749 §2.3.1 form-encodes both parts before it joins them. */
 function encodeBasic(id: string, secret: string): Credentials {
   const [formId, formSecret] = [id, secret].map((part) =>
     new URLSearchParams([["", part]]).toString().slice(1),
@@ -72,12 +97,19 @@ function prepareBearer(
 ): ClientAuthentication {
   const isFixed = typeof token === "string" && visibleAscii.test(token);
   if (!isFixed && typeof token !== "function") {
-    throw invalidOption(`${owner}: bearerToken`, "a token of visible ASCII, or a function", token);
+    throw invalidOption(
+      `${owner}: bearerToken`,
+      "a token of visible ASCII characters, or a function that returns one",
+      token,
+    );
   }
   return async () => {
     const current = typeof token === "function" ? await token() : token;
     if (typeof current !== "string" || !visibleAscii.test(current)) {
-      throw new HoldfastError("upstream_failed", "bearerToken gave no token of visible ASCII");
+      throw new HoldfastError(
+        "upstream_failed",
+        "bearerToken must return a token of visible ASCII characters",
+      );
     }
     return { headers: { authorization: `Bearer ${current}` }, body: {} };
   };

@@ -1,116 +1,112 @@
 import { hash } from "node:crypto";
-import { invalidOption, rejectUnknownOptions, readWholeNumber } from "../../core/options.ts";
+import {
+  functionOption,
+  invalidOption,
+  option,
+  readOptions,
+  wholeOption,
+  type OptionTable,
+} from "../../core/options.ts";
 import { requestHeaders, trustworthyUrl, type Fetch } from "../fetch-json.ts";
 import {
+  clientAuthenticationOptionTable,
   createClientAuthentication,
   type ClientAuthentication,
   type ClientAuthenticationOptions,
+  type ClientAuthenticationValues,
 } from "./client-authentication.ts";
 
-/** Whom to ask, and how. */
+/**
+ * Options of `introspection()` and `tokenValidation()`. Names that end in `Ms` are milliseconds.
+ *
+ * @example
+ * ```ts
+ * import { introspection, type AuthorityOptions } from "holdfast";
+ *
+ * const options: AuthorityOptions = {
+ *   url: "https://id.example.com/oauth/introspect",
+ *   clientId: "orders-api",
+ *   clientSecret: "the secret of orders-api",
+ *   timeoutMs: 1_000,
+ * };
+ * export const authority = introspection(options);
+ * ```
+ */
 export interface AuthorityOptions extends ClientAuthenticationOptions {
-  /** An https URL, or http on this machine. */
+  /** An https URL, or an http URL of this machine. Redirects are not followed. */
   url: string;
   /**
-   * Which tokens are asked about although they prove nothing by themselves: those that the expression fits; with `true`
-   * 16 to 1,024 characters of a bearer token (RFC 6750 §2.1) that do not begin like a JWT. Default: none.
+   * Which opaque tokens are sent to the authority: those that the expression matches. `true` accepts bearer tokens
+   * (RFC 6750 §2.1) of 16 to 1,024 characters that do not begin like a JWT. Default: no opaque tokens.
    */
   opaque?: boolean | RegExp;
-  /** For one question, its retry and the last byte of the answer included. Default 2,000. */
+  /** Time limit of one question, including a retry and the last byte of the answer. At most 60,000. Default 2,000. */
   timeoutMs?: number;
-  /** Of the answer. Default 65,536. */
+  /** Longest answer, in bytes. Default 65,536. */
   maxBytes?: number;
-  /** Questions under way at once. 1,000 more wait their turn within `timeoutMs`; beyond, the cause is `overloaded`. Default 64. */
+  /**
+   * Requests in flight at once. 1,000 more questions wait within `timeoutMs`; further ones are `overloaded`.
+   * Default 64.
+   */
   maxConcurrent?: number;
-  /** The background probe asks when nobody else had an answer for so long (± 20 %). Default 10,000. */
+  /** How long the guard goes without an answer before it sends a background probe (± 20 %). Default 10,000. */
   probeMs?: number;
   /**
-   * A token that the probe asks about and that has to be good, asked for each time. Default: a made-up one, which the
-   * authority has to call no good.
+   * Returns a valid token for the probe to ask about, called before each probe. The authority must answer yes.
+   * Default: the probe invents a token, and the authority must answer no.
    */
   probeToken?: () => string | Promise<string>;
-  /** Sent with each request. */
+  /** Headers of every request. Default: none. */
   headers?: Readonly<Record<string, string>>;
-  /** By default the platform's. */
+  /** Replaces the platform's `fetch`. Default: `globalThis.fetch`. */
   fetch?: Fetch;
 }
 
-/** The options, checked, copied and complete. */
-export interface AuthoritySettings {
-  /** See `AuthoritySource`; a digest, because credentials may be in it. */
-  readonly identity: string;
-  readonly url: string;
+type OwnOptions = Omit<AuthorityOptions, keyof ClientAuthenticationOptions>;
+
+interface OwnSettings extends Readonly<Required<Omit<OwnOptions, "opaque" | "probeToken">>> {
   readonly opaque: RegExp | null;
-  readonly authentication: ClientAuthentication;
-  readonly timeoutMs: number;
-  readonly maxBytes: number;
-  readonly maxConcurrent: number;
-  readonly probeMs: number;
-  readonly probeToken: (() => string | Promise<string>) | undefined;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly fetch: Fetch;
+  readonly probeToken: OwnOptions["probeToken"];
 }
 
-/** A bearer token (RFC 6750 §2.1). A JWT begins with `{` and a space or a quotation mark, up to its first dot. */
-const bearerSyntax = /^(?!e[wy][\w-]*\.)(?=.{16,1024}$)[\w\-.~+/]+=*$/;
+/** The checked options, with defaults filled in. */
+export interface AuthoritySettings extends OwnSettings {
+  /** See `AuthoritySource`. A digest, because the options may hold credentials. */
+  readonly identity: string;
+  readonly authentication: ClientAuthentication;
+}
 
-/** Every option there is; the compiler keeps it complete. */
-const known = Object.keys({
-  url: 0,
-  auth: 0,
-  clientId: 0,
-  clientSecret: 0,
-  bearerToken: 0,
-  opaque: 0,
-  timeoutMs: 0,
-  maxBytes: 0,
-  maxConcurrent: 0,
-  probeMs: 0,
-  probeToken: 0,
-  headers: 0,
-  fetch: 0,
-} satisfies Record<keyof AuthorityOptions, 0>);
+export const authorityOptionTable: OptionTable<OwnSettings & ClientAuthenticationValues> = {
+  url: option(trustworthyUrl),
+  ...clientAuthenticationOptionTable,
+  opaque: option(readOpaque),
+  timeoutMs: wholeOption(2_000, 1, 60_000),
+  maxBytes: wholeOption(65_536, 1),
+  maxConcurrent: wholeOption(64, 1),
+  probeMs: wholeOption(10_000, 1_000),
+  probeToken: functionOption<OwnSettings["probeToken"]>(() => undefined),
+  headers: option(requestHeaders),
+  fetch: functionOption<Fetch>(() => globalThis.fetch),
+};
 
 /** Throws `invalid_option`, naming `owner` and the option. */
 export function readAuthorityOptions(owner: string, options: AuthorityOptions): AuthoritySettings {
-  rejectUnknownOptions(owner, options, known);
-  const { url, probeToken, fetch = globalThis.fetch } = options;
-  if (typeof fetch !== "function") throw invalidOption(`${owner}: fetch`, "a function", fetch);
-  if (probeToken !== undefined && typeof probeToken !== "function") {
-    throw invalidOption(`${owner}: probeToken`, "a function", probeToken);
-  }
-  const whole = (
-    option: "timeoutMs" | "maxBytes" | "maxConcurrent" | "probeMs",
-    bounds: { default: number; min: number; max?: number },
-  ) => readWholeNumber(`${owner}: ${option}`, options[option], bounds);
-  const { auth, clientId, bearerToken, headers } = options;
-  const identityParts = [
-    owner,
-    url,
-    auth,
-    clientId,
-    typeof bearerToken === "string" ? bearerToken : null,
-    headers,
-  ];
-  return {
-    identity: hash("sha256", JSON.stringify(identityParts), "base64url"),
-    url: trustworthyUrl(`${owner}: url`, url),
-    opaque: readOpaque(owner, options.opaque),
-    authentication: createClientAuthentication(owner, options),
-    timeoutMs: whole("timeoutMs", { default: 2_000, min: 1, max: 60_000 }),
-    maxBytes: whole("maxBytes", { default: 65_536, min: 1 }),
-    maxConcurrent: whole("maxConcurrent", { default: 64, min: 1 }),
-    probeMs: whole("probeMs", { default: 10_000, min: 1_000 }),
-    probeToken,
-    headers: requestHeaders(owner, options.headers),
-    fetch,
-  };
+  const read = readOptions(owner, options, authorityOptionTable);
+  const { auth, clientId, clientSecret, bearerToken, ...settings } = read;
+  const authentication = createClientAuthentication(owner, { auth, clientId, clientSecret, bearerToken });
+  const fixedToken = typeof bearerToken === "string" ? bearerToken : null;
+  const identityParts = [owner, options.url, auth, clientId, fixedToken, options.headers];
+  const identity = hash("sha256", JSON.stringify(identityParts), "base64url");
+  return { ...settings, identity, authentication };
 }
 
-function readOpaque(owner: string, opaque: unknown): RegExp | null {
+/** A bearer token (RFC 6750 §2.1) that does not begin like a JWT: `{`, then a space or a quotation mark, up to a dot. */
+const bearerSyntax = /^(?!e[wy][\w-]*\.)(?=.{16,1024}$)[\w\-.~+/]+=*$/;
+
+function readOpaque(name: string, opaque: unknown): RegExp | null {
   if (opaque === undefined || opaque === null || opaque === false) return null;
   if (opaque === true) return bearerSyntax;
-  // An expression with one of these flags remembers where it was, and fits every other time.
+  // With the flags g and y an expression keeps its position between calls, and fails every other time.
   if (opaque instanceof RegExp && !opaque.global && !opaque.sticky) return opaque;
-  throw invalidOption(`${owner}: opaque`, "true, false or a RegExp without the flags g and y", opaque);
+  throw invalidOption(name, "true, false or a RegExp without the flags g and y", opaque);
 }

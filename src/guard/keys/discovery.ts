@@ -10,11 +10,10 @@ import {
   type JsonResponse,
 } from "../fetch-json.ts";
 import { describeError, emit } from "../emit.ts";
-import type { KeyLocation } from "./key-location.ts";
-import { readJwksOptions, type JwksOptions } from "./jwks.ts";
+import type { KeyLocation } from "./fetch-key-set.ts";
 import { JwksKeyring } from "./jwks-keyring.ts";
+import { readJwksOptions, type JwksOptions, type JwksSettings } from "./jwks-options.ts";
 import type { KeyContext, KeySource } from "./key-source.ts";
-import type { JwksSettings } from "./fetch-key-set.ts";
 
 /** The same as for `jwks`; `timeoutMs` is for the metadata and the set together. */
 export type DiscoveryOptions = JwksOptions;

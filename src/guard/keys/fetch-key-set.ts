@@ -1,20 +1,21 @@
 import { jitter } from "../../resilience/backoff.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
-import { fetchJson, unusableResponse, type Fetch } from "../fetch-json.ts";
-import type { KeyLocation } from "./key-location.ts";
+import { fetchJson, unusableResponse } from "../fetch-json.ts";
+import { cachedForMs, maxAgeMs } from "./cache-control.ts";
+import type { JwksSettings } from "./jwks-options.ts";
 import type { KeyContext } from "./key-source.ts";
-import { maxAgeMs, cachedForMs } from "./cache-control.ts";
 
-export interface JwksSettings {
-  readonly fetch: Fetch;
-  readonly headers: Readonly<Record<string, string>>;
-  /** `null`: as the answer says. */
-  readonly freshMs: number | null;
-  readonly maxStaleMs: number;
-  readonly vanishedMs: number;
-  readonly coolDownMs: number;
-  readonly timeoutMs: number;
-  readonly maxBytes: number;
+/** Where a key set is fetched from. */
+export interface KeyLocation {
+  readonly kind: "discovered" | "jwks";
+  /** The URL of the key set. Rejects when the URL is unknown and cannot be discovered. */
+  resolveUrl(signal: AbortSignal): Promise<string>;
+  /** Reports that the last fetch from this URL failed: the URL may be out of date. */
+  requireRevalidation(): void;
+  /** Offers the URL of a saved key set. Returns whether a set from that URL may be used. */
+  restore(savedUrl: string): boolean;
+  /** Drops everything that was discovered. */
+  forget(): void;
 }
 
 export interface FetchedKeySet {

@@ -115,7 +115,7 @@ function createRequester(options: HttpRevocationsOptions, clock: Clock, random: 
   if (typeof fetch !== "function") throw invalidOption(`${owner}: fetch`, "a function", fetch);
   if (typeof random !== "function") throw invalidOption(`${owner}: random`, "a function", random);
   requireMethods(owner, "clock", clock, ["now", "monotonic", "after"]);
-  const headers = requestHeaders(owner, options.headers);
+  const headers = requestHeaders(`${owner}: headers`, options.headers);
   const base = trustworthyUrl(`${owner}: url`, options.url);
   const credentials = createClientAuthentication(owner, { auth: "basic", clientId, clientSecret });
   const maxBytes = readWholeNumber(`${owner}: maxBytes`, options.maxBytes, { default: 67_108_864, min: 1 });

@@ -1,0 +1,63 @@
+import { functionOption, option, readOptions, wholeOption, type OptionTable } from "../../core/options.ts";
+import { requestHeaders, type Fetch } from "../fetch-json.ts";
+
+/**
+ * Options of `jwks()` and `discovered()`. Names that end in `Ms` are milliseconds.
+ *
+ * @example
+ * ```ts
+ * import { jwks, type JwksOptions } from "holdfast";
+ *
+ * const options: JwksOptions = { maxStaleMs: 12 * 3_600_000, timeoutMs: 2_000 };
+ * export const keys = jwks("https://id.example.com/.well-known/jwks.json", options);
+ * ```
+ */
+export interface JwksOptions {
+  /**
+   * Replaces the platform's `fetch`. An issuer in the same process is reached with
+   * `(url, init) => issuer.fetch(new Request(url, init))`. Default: `globalThis.fetch`.
+   */
+  fetch?: Fetch;
+  /**
+   * How long a key set is used before another is fetched, at most half of `maxStaleMs`. The old set stays in use during
+   * that fetch. Default: the response's `Cache-Control`, at least 5 minutes; 2 hours when the header gives no age.
+   */
+  freshMs?: number;
+  /** How long the last good key set stays in use when no other can be fetched. Default 86,400,000 (24 h). */
+  maxStaleMs?: number;
+  /**
+   * How long a key that left the set keeps the tokens valid that it verified before. 0 makes them unavailable at once.
+   * Default 3,600,000 (1 h).
+   */
+  vanishedMs?: number;
+  /** Least time between two fetches, whatever requests them. Default 30,000. */
+  coolDownMs?: number;
+  /** Time limit of one fetch, including the last byte of the body. At most 60,000. Default 5,000. */
+  timeoutMs?: number;
+  /** Longest response body, in bytes. Default 262,144. */
+  maxBytes?: number;
+  /** Headers of every request. Default: none. */
+  headers?: Readonly<Record<string, string>>;
+}
+
+/** The checked options, with defaults filled in. */
+export interface JwksSettings extends Readonly<Required<Omit<JwksOptions, "freshMs">>> {
+  /** `null` when the response's `Cache-Control` decides. */
+  readonly freshMs: number | null;
+}
+
+export const jwksOptionTable: OptionTable<JwksSettings> = {
+  fetch: functionOption<Fetch>(() => globalThis.fetch),
+  freshMs: option<number | null>(wholeOption(0, 1_000).read, null),
+  maxStaleMs: wholeOption(86_400_000, 1_000),
+  vanishedMs: wholeOption(3_600_000, 0),
+  coolDownMs: wholeOption(30_000, 1_000),
+  timeoutMs: wholeOption(5_000, 1, 60_000),
+  maxBytes: wholeOption(262_144, 1),
+  headers: option(requestHeaders),
+};
+
+/** Throws `invalid_option`, naming `owner` and the option. */
+export function readJwksOptions(owner: string, options: JwksOptions): JwksSettings {
+  return readOptions(owner, options, jwksOptionTable);
+}
