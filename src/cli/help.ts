@@ -1,11 +1,12 @@
 import type { Command } from "./command.ts";
 
-function columns(rows: readonly (readonly [string, string])[]): string {
+/** Formats rows of two cells. The second cells are aligned. */
+export function formatColumns(rows: readonly (readonly [string, string])[]): string {
   const width = Math.max(...rows.map(([left]) => left.length));
   return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`).join("\n");
 }
 
-/** All commands, or those of one group (`user`). */
+/** Lists all commands, or the commands of one group such as `user`. */
 export function formatOverview(commands: readonly Command[], group: string | undefined): string {
   const inGroup = commands.filter(({ name }) => name.startsWith(`${group} `));
   const rows = (inGroup.length > 0 ? inGroup : commands).map((c) => [c.name, c.summary] as const);
@@ -13,7 +14,7 @@ export function formatOverview(commands: readonly Command[], group: string | und
 
 Usage: holdfast COMMAND [OPTIONS]
 
-${columns(rows)}
+${formatColumns(rows)}
 
 Options:
   --help     explain a command, with examples
@@ -24,11 +25,12 @@ Examples:
   holdfast user add alice --scope orders:read
   holdfast revoke --user alice
 
-Commands work on the data in HOLDFAST_DATA_DIR (./holdfast-data), all but restore and migrate also while the service
-runs.
-Exit codes: 0 done, 1 it did not work, 2 the command line was not understood.`;
+Commands work on the data in HOLDFAST_DATA_DIR (./holdfast-data). All but restore and migrate may run beside the
+service.
+Exit codes: 0 done, 1 failed, 2 the command line was not understood.`;
 }
 
+/** Explains one command: usage, options, examples and notes. */
 export function formatHelp({ name, summary, operands, options = {}, examples, notes }: Command): string {
   const own = Object.entries(options).map(
     ([option, { value, help: text }]) => [`--${option} ${value}`, text] as const,
@@ -36,7 +38,7 @@ export function formatHelp({ name, summary, operands, options = {}, examples, no
   return [
     `holdfast ${name}: ${summary}`,
     `Usage: holdfast ${[name, ...operands, "[OPTIONS]"].join(" ")}`,
-    `Options:\n${columns([...own, ["--help", "print this"]])}`,
+    `Options:\n${formatColumns([...own, ["--help", "print this"]])}`,
     `Examples:\n${examples.map((example) => `  ${example}`).join("\n")}`,
     ...(notes === undefined ? [] : [notes]),
   ].join("\n\n");

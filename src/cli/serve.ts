@@ -1,5 +1,11 @@
 import { serve } from "../server/serve.ts";
+import { settingDefinitions } from "../server/setting-definitions.ts";
 import type { Command } from "./command.ts";
+import { formatColumns } from "./help.ts";
+
+const settings = Object.entries(settingDefinitions).map(
+  ([name, { form, default: text, otherwise }]) => [name, `${form} (default: ${text ?? otherwise})`] as const,
+);
 
 export const serveCommand: Command = {
   name: "serve",
@@ -9,9 +15,11 @@ export const serveCommand: Command = {
     "holdfast serve",
     "HOLDFAST_PORT=8080 HOLDFAST_DATA_DIR=/var/lib/holdfast HOLDFAST_URL=https://id.example.com holdfast serve",
   ],
-  notes:
-    "Everything is set by HOLDFAST_… in the environment; what is wrong there is refused by name. The first start\n" +
-    "makes the data and a first user. SIGTERM finishes what is under way and exits with 0; a second one ends at once.",
+  notes: `The first start creates the data and a first user. SIGTERM finishes the requests under way and exits with 0. A
+second signal ends the service immediately.
+
+Settings are environment variables. The service refuses to start with an unknown or malformed one, and names it.
+${formatColumns(settings)}`,
   async run() {
     await serve();
     return 0;

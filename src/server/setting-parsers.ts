@@ -1,108 +1,105 @@
-import { degradedModes, type DegradedMode } from "../core/rules.ts";
 import { BlockList, isIP } from "node:net";
 import { isTrustworthy } from "../guard/fetch-json.ts";
-import { isScopeToken } from "../core/scopes.ts";
 import { readAddress, type RedisAddressOptions } from "../stores/redis/address.ts";
 
-/* How the text of a setting is read; `undefined` refuses it. */
+/* Parsers of setting texts. Each returns `undefined` for a text that it refuses. */
 
-/** A comma list whose every part must be read. */
+/** Returns a parser of a comma list. The list is refused when `parse` refuses one of its parts. */
 export function parseList<T>(
-  read: (part: string) => T | undefined,
-): (value: string) => readonly T[] | undefined {
-  return (value) => {
-    const parts = value.split(",").map((part) => read(part.trim()));
+  parse: (part: string) => T | undefined,
+): (text: string) => readonly T[] | undefined {
+  return (text) => {
+    const parts = text.split(",").map((part) => parse(part.trim()));
     return parts.includes(undefined) ? undefined : (parts as T[]);
   };
 }
 
-export function parseText(value: string): string | undefined {
-  return value.trim() === "" ? undefined : value;
+/** Returns a parser that accepts these words only. */
+export function parseOneOf<T extends string>(words: readonly T[]): (text: string) => T | undefined {
+  return (text) => words.find((word) => word === text);
 }
 
-/** What a service does for others. */
-export type Role = "issuer" | "gateway";
-
-export function parseRole(value: string): Role | undefined {
-  return value === "issuer" || value === "gateway" ? value : undefined;
+export function parseText(text: string): string | undefined {
+  return text.trim() === "" ? undefined : text;
 }
 
-export function parsePort(value: string): number | undefined {
-  return /^\d{1,5}$/.test(value) && Number(value) <= 65_535 ? Number(value) : undefined;
+/** Returns a parser of a whole number from 0 to `max`, in decimal digits. */
+export function parseWholeNumber(max: number): (text: string) => number | undefined {
+  return (text) => {
+    const isInRange = /^\d+$/.test(text) && text.length <= String(max).length && Number(text) <= max;
+    return isInRange ? Number(text) : undefined;
+  };
 }
 
-export function parseHttpUrl(value: string): string | undefined {
-  const url = URL.parse(value);
-  if (url === null || !/^https?:$/.test(url.protocol) || /[?#]/.test(value) || url.username !== "") {
+/** Parses an http(s) URL without query, fragment or credentials. The result has no slash at its end. */
+export function parseHttpUrl(text: string): string | undefined {
+  const url = URL.parse(text);
+  if (url === null || !/^https?:$/.test(url.protocol) || /[?#]/.test(text) || url.username !== "") {
     return undefined;
   }
   return url.href.replace(/\/+$/, "");
 }
 
-export function parseHttpsUrl(value: string): string | undefined {
-  const url = URL.parse(value);
+/** Parses an https URL, or an http URL of this machine. */
+export function parseHttpsUrl(text: string): string | undefined {
+  const url = URL.parse(text);
   return url !== null && isTrustworthy(url) ? url.href : undefined;
 }
 
-/** `redis-sentinel://` is ours: a URL has one host, and Sentinels are several. */
-export function parseRedisUrl(value: string): RedisAddressOptions | undefined {
-  const sentinels = /^redis-sentinel:\/\/(?:([^@/]*)@)?([^@/]+)\/([\w.-]+)$/.exec(value);
-  const [, credentials, nodes = "", name] = sentinels ?? [];
-  const one = value.split(",").map((part) => part.trim());
-  const target: RedisAddressOptions =
-    sentinels !== null
-      ? {
-          sentinel: {
-            url: `redis://${credentials === undefined ? "" : `${credentials}@`}${name}`,
-            nodes: nodes.split(",").map((node) => `redis://${node}`),
-          },
-        }
-      : one.length > 1
-        ? { cluster: one }
-        : { url: value };
+export function parseOrigin(text: string): string | undefined {
+  const url = URL.parse(text);
+  return url !== null && /^https?:$/.test(url.protocol) && url.origin === text ? text : undefined;
+}
+
+/** Parses `name:value`. The value has at least `minimum` characters and may contain colons. */
+export function parsePair(text: string, minimum: number): [name: string, value: string] | undefined {
+  const colon = text.indexOf(":");
+  return colon > 0 && text.length - colon > minimum
+    ? [text.slice(0, colon), text.slice(colon + 1)]
+    : undefined;
+}
+
+/** Parses `REDIS_URL`. `redis-sentinel://` is a scheme of this package, because a URL cannot name several hosts. */
+export function parseRedisUrl(text: string): RedisAddressOptions | undefined {
+  const address = splitRedisUrl(text);
   try {
-    readAddress(target);
-    return target;
+    readAddress(address);
+    return address;
   } catch {
     return undefined;
   }
 }
 
-export function parseDegradedMode(value: string): DegradedMode | undefined {
-  const mode = value === "true" ? "local" : value === "false" ? "deny" : value;
-  return degradedModes.find((known) => known === mode);
-}
-
-export function parseOrigin(value: string): string | undefined {
-  const url = URL.parse(value);
-  return url !== null && /^https?:$/.test(url.protocol) && url.origin === value ? value : undefined;
-}
-
-export function parsePair(value: string, minimum: number): [string, string] | undefined {
-  const colon = value.indexOf(":");
-  return colon > 0 && value.length - colon > minimum
-    ? [value.slice(0, colon), value.slice(colon + 1)]
-    : undefined;
-}
-
-export function parseClientScopes(value: string): [id: string, scopes: readonly string[]] | undefined {
-  const [, id, granted = ""] = /^([^=]+)=(.+)$/.exec(value) ?? [];
-  const scopes = granted.split(/ +/);
-  return id !== undefined && scopes.every(isScopeToken) ? [id, scopes] : undefined;
-}
-
-/** Peers whose `X-Forwarded-For` counts: addresses and networks (`10.0.0.0/8`). */
-export function parseTrustedProxies(value: string): BlockList | undefined {
-  const trusted = new BlockList();
-  for (const part of value.split(",")) {
-    const [address = "", prefix, ...rest] = part.trim().split("/");
-    const family = isIP(address) === 6 ? "ipv6" : "ipv4";
-    const bits = prefix === undefined ? undefined : /^\d{1,3}$/.test(prefix) ? Number(prefix) : -1;
-    const known = isIP(address) !== 0 && rest.length === 0;
-    if (!known || (bits !== undefined && (bits < 0 || bits > (family === "ipv6" ? 128 : 32))))
-      return undefined;
-    if (bits === undefined) trusted.addAddress(address, family);
-    else trusted.addSubnet(address, bits, family);
+function splitRedisUrl(text: string): RedisAddressOptions {
+  const sentinel = /^redis-sentinel:\/\/(?:([^@/]*)@)?([^@/]+)\/([\w.-]+)$/.exec(text);
+  if (sentinel !== null) {
+    const [, credentials, nodes = "", name] = sentinel;
+    const url = `redis://${credentials === undefined ? "" : `${credentials}@`}${name}`;
+    return { sentinel: { url, nodes: nodes.split(",").map((node) => `redis://${node}`) } };
   }
-  return trusted;
+  const nodes = text.split(",").map((part) => part.trim());
+  return nodes.length > 1 ? { cluster: nodes } : { url: text };
+}
+
+/** Parses a comma list of addresses and networks such as `10.0.0.0/8`. */
+export function parseTrustedProxies(text: string): BlockList | undefined {
+  const proxies = new BlockList();
+  const isComplete = text.split(",").every((part) => addNetwork(proxies, part.trim()));
+  return isComplete ? proxies : undefined;
+}
+
+/** Adds an address or a network to `proxies`. Returns whether `text` is one. */
+function addNetwork(proxies: BlockList, text: string): boolean {
+  const [address = "", prefix, ...rest] = text.split("/");
+  const version = isIP(address);
+  if (version === 0 || rest.length > 0) return false;
+  const family = version === 6 ? "ipv6" : "ipv4";
+  if (prefix === undefined) {
+    proxies.addAddress(address, family);
+    return true;
+  }
+  const bits = parseWholeNumber(version === 6 ? 128 : 32)(prefix);
+  if (bits === undefined) return false;
+  proxies.addSubnet(address, bits, family);
+  return true;
 }

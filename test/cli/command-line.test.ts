@@ -25,7 +25,7 @@ test("--help lists every command, with examples and exit codes", async () => {
   assert.equal(code, 0);
   for (const name of names) assert.match(out, new RegExp(`^  ${name} `, "m"));
   assert.match(out, /Examples:/);
-  assert.match(out, /Exit codes: 0 done, 1 it did not work, 2/);
+  assert.match(out, /Exit codes: 0 done, 1 failed, 2/);
 });
 
 for (const name of names) {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { closeCodes } from "../../src/connections/index.ts";
+import { settingDefinitions } from "../../src/server/setting-definitions.ts";
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
 
@@ -42,11 +43,6 @@ function table(path: string, heading: RegExp): string[] {
   assert.ok(section !== undefined, `${path} has a section ${heading}`);
   return [...section.matchAll(/^\| `(\w+)` \|/gm)].map((m) => m[1] ?? "");
 }
-
-const settings = () =>
-  [...read("src/server/settings.ts").matchAll(/^ {2}((?:HOLDFAST|ALLOW|REDIS)_\w+): /gm)].map(
-    (m) => m[1] ?? "",
-  );
 
 const pages: [what: string, declared: () => string[], page: string, heading: RegExp][] = [
   ["error code", () => union("src/core/errors.ts", "ErrorCode"), "errors", /^Errors$/],
@@ -117,7 +113,7 @@ const pages: [what: string, declared: () => string[], page: string, heading: Reg
     "options",
     /createIssuer/,
   ],
-  ["setting of the service", settings, "options", /Settings/],
+  ["setting of the service", () => Object.keys(settingDefinitions), "options", /Settings/],
 ];
 
 for (const [what, declared, page, heading] of pages) {
@@ -131,4 +127,16 @@ for (const [what, declared, page, heading] of pages) {
 test("docs/connections.md names each close code as the code does", () => {
   const rows = [...read("docs/connections.md").matchAll(/^\| `(\d{4})` \| `(\w+)` \|/gm)];
   assert.deepEqual(Object.fromEntries(rows.map(([, code, error = ""]) => [error, Number(code)])), closeCodes);
+});
+
+test("docs/options.md gives the default of every setting as the code does", () => {
+  const rows = [
+    ...read("docs/options.md").matchAll(/^\| `((?:HOLDFAST|ALLOW|REDIS)_\w+)` \| .* \| ([^|]+) \|$/gm),
+  ];
+  const documented = Object.fromEntries(rows.map(([, name = "", cell = ""]) => [name, cell]));
+  const declared = Object.entries(settingDefinitions).map(([name, definition]) => {
+    const { default: text, otherwise } = definition;
+    return [name, text === undefined ? otherwise : `\`${text}\``];
+  });
+  assert.deepEqual(documented, Object.fromEntries(declared));
 });

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { resolve } from "node:path";
 import { test } from "node:test";
+import { settingDefinitions } from "../../src/server/setting-definitions.ts";
 import { readSettings } from "../../src/server/settings.ts";
 
 const secret = "s".repeat(32);
 
-test("without settings the service keeps to this machine", () => {
+test("without settings the service listens on this machine only", () => {
   const { trustedProxies, ...settings } = readSettings({});
   assert.deepEqual(settings, {
     host: "127.0.0.1",
@@ -23,13 +24,14 @@ test("without settings the service keeps to this machine", () => {
     provider: undefined,
     degraded: undefined,
     bootstrapUser: undefined,
+    logLevel: "info",
   });
   assert.deepEqual(trustedProxies.rules, []);
 });
 
-test("every setting is read", () => {
+test("reads every setting", () => {
   const settings = readSettings({
-    PATH: "not ours",
+    PATH: "ignored",
     HOLDFAST_HOST: "::1",
     HOLDFAST_PORT: "0",
     HOLDFAST_ADMIN_PORT: "0",
@@ -50,6 +52,7 @@ test("every setting is read", () => {
     HOLDFAST_AUTHORITY_URL: "https://provider.example.com/introspect",
     HOLDFAST_AUTHORITY_CLIENT: "holdfast:secret:with:colons",
     ALLOW_DEGRADED_AUTH: "cached",
+    HOLDFAST_LOG_LEVEL: "debug",
   });
   assert.equal(settings.dataDir, "/data");
   assert.equal(settings.url, "https://id.example.com");
@@ -69,6 +72,7 @@ test("every setting is read", () => {
   });
   assert.equal(settings.policyFile, "/etc/policy.json");
   assert.equal(settings.degraded, "cached");
+  assert.equal(settings.logLevel, "debug");
   assert.ok(settings.trustedProxies.check("10.1.2.3"));
   assert.ok(settings.trustedProxies.check("2001:db8::1", "ipv6"));
   assert.ok(!settings.trustedProxies.check("192.0.2.8"));
@@ -84,14 +88,14 @@ const places: [url: string, target: object][] = [
   ],
 ];
 for (const [url, target] of places) {
-  test(`REDIS_URL=${url} names ${Object.keys(target).join("")}`, () => {
-    const asked = { HOLDFAST_REDIS_REPLICAS: "1", HOLDFAST_REDIS_DURABILITY: "always" };
-    const { redis } = readSettings({ ...inRedis, ...asked, REDIS_URL: url });
+  test(`REDIS_URL=${url} is read as ${Object.keys(target).join("")}`, () => {
+    const redisSettings = { HOLDFAST_REDIS_REPLICAS: "1", HOLDFAST_REDIS_DURABILITY: "always" };
+    const { redis } = readSettings({ ...inRedis, ...redisSettings, REDIS_URL: url });
     assert.deepEqual(redis, { ...target, replicas: 1, durability: "always" });
   });
 }
 
-test("Redis needs its place and a secret that all share; what is only for it needs Redis", () => {
+test("the Redis store needs an address and a shared secret, and its own settings need the Redis store", () => {
   assert.throws(() => readSettings({ HOLDFAST_STORE: "redis", HOLDFAST_REDIS_REPLICAS: "1" }), {
     message: "HOLDFAST_STORE=redis needs REDIS_URL\nHOLDFAST_STORE=redis needs HOLDFAST_SECRET",
   });
@@ -106,20 +110,20 @@ test("ALLOW_DEGRADED_AUTH=true means local, false means deny", () => {
   assert.equal(readSettings({ ALLOW_DEGRADED_AUTH: "false" }).degraded, "deny");
 });
 
-test("a setting that says nothing without another is refused, naming both", () => {
+test("rejects a setting without its companion, and names both", () => {
   assert.throws(() => readSettings({ HOLDFAST_AUTHORITY_URL: "https://id.example/introspect" }), {
     message:
       "HOLDFAST_AUTHORITY_URL needs HOLDFAST_PROVIDER_ISSUER\nHOLDFAST_AUTHORITY_URL needs HOLDFAST_AUTHORITY_CLIENT",
   });
 });
 
-test("a policy judges by what proxies say, so it needs some that are trusted", () => {
+test("rejects a policy without trusted proxies", () => {
   assert.throws(() => readSettings({ HOLDFAST_POLICY: "policy.json" }), {
     message: "HOLDFAST_POLICY needs HOLDFAST_TRUSTED_PROXIES",
   });
 });
 
-test("scopes are given to clients that there are", () => {
+test("rejects scopes of an unknown client", () => {
   assert.throws(() => readSettings({ HOLDFAST_CLIENT_SCOPES: "api=orders:read" }), {
     message: "HOLDFAST_CLIENT_SCOPES names api, which HOLDFAST_CLIENTS does not",
   });
@@ -167,17 +171,19 @@ const wrong: [name: string, value: string, message: RegExp][] = [
   ["HOLDFAST_TRUSTED_PROXIES", "10.0.0.0/33", /^HOLDFAST_TRUSTED_PROXIES must be/],
   ["HOLDFAST_TRUSTED_PROXIES", "10.0.0.0/", /^HOLDFAST_TRUSTED_PROXIES must be/],
   ["HOLDFAST_TRUSTED_PROXIES", "10.0.0.0/8/8", /^HOLDFAST_TRUSTED_PROXIES must be/],
+  ["HOLDFAST_LOG_LEVEL", "verbose", /^HOLDFAST_LOG_LEVEL must be trace, debug, info, warn/],
+  ["HOLDFAST_LOG_LEVEL", "WARN", /^HOLDFAST_LOG_LEVEL must be/],
   ["HOLDFAST_BOOTSTRAP_USER", "alice", /^HOLDFAST_BOOTSTRAP_USER must be name:password/],
   ["HOLDFAST_BOOTSTRAP_USER", "alice:short", /^HOLDFAST_BOOTSTRAP_USER must be/],
   ["HOLDFAST_BOOTSTRAP_USER", ":password-only", /^HOLDFAST_BOOTSTRAP_USER must be/],
 ];
 for (const [name, value, message] of wrong) {
-  test(`${name}=${JSON.stringify(value)} is refused by name`, () => {
+  test(`rejects ${name}=${JSON.stringify(value)} by name`, () => {
     assert.throws(() => readSettings({ [name]: value }), { code: "invalid_option", message });
   });
 }
 
-test("a name nobody reads is refused, with the likely one", () => {
+test("rejects an unknown setting, and suggests a similar name", () => {
   assert.throws(() => readSettings({ HOLDFAST_PROT: "1" }), {
     message: "HOLDFAST_PROT is not a setting; did you mean HOLDFAST_PORT?",
   });
@@ -186,7 +192,7 @@ test("a name nobody reads is refused, with the likely one", () => {
   });
 });
 
-test("law 5: all problems are told at once, and no value of a setting is shown", () => {
+test("law 5: reports all problems at once, and shows no value of a setting", () => {
   const secrets = {
     HOLDFAST_SECRET: "hunter2-secret",
     HOLDFAST_CLIENTS: "hunter2-client",
@@ -202,4 +208,11 @@ test("law 5: all problems are told at once, and no value of a setting is shown",
       return true;
     },
   );
+});
+
+test("every setting has either a default that its own parser accepts, or a text for its absence", () => {
+  for (const [name, { parse, default: text, otherwise }] of Object.entries(settingDefinitions)) {
+    assert.notEqual(text === undefined, otherwise === undefined, name);
+    if (text !== undefined) assert.notEqual(parse(text), undefined, name);
+  }
 });

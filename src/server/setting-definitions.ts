@@ -1,0 +1,204 @@
+import type { BlockList } from "node:net";
+import { degradedModes, type DegradedMode } from "../core/rules.ts";
+import { isScopeToken } from "../core/scopes.ts";
+import type { RedisAddressOptions } from "../stores/redis/address.ts";
+import {
+  parseHttpsUrl,
+  parseHttpUrl,
+  parseList,
+  parseOneOf,
+  parseOrigin,
+  parsePair,
+  parseRedisUrl,
+  parseText,
+  parseTrustedProxies,
+  parseWholeNumber,
+} from "./setting-parsers.ts";
+
+/** What a service answers: the endpoints of an issuer, or the requests of proxies. */
+export type Role = "issuer" | "gateway";
+
+/** The levels of the log, from the most to the least detailed. `silent` logs nothing. */
+const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+/** A client of the service, or the service as a client of a provider. */
+export interface ClientCredentials {
+  readonly id: string;
+  readonly secret: string;
+}
+
+/** The parsed settings by their names. A setting without a default is optional. */
+export interface SettingValues {
+  readonly HOLDFAST_HOST: string;
+  readonly HOLDFAST_PORT: number;
+  readonly HOLDFAST_ADMIN_PORT: number;
+  readonly HOLDFAST_DATA_DIR: string;
+  readonly HOLDFAST_URL?: string;
+  readonly HOLDFAST_AUDIENCE?: string;
+  readonly HOLDFAST_ROLES: ReadonlySet<Role>;
+  readonly HOLDFAST_STORE: "sqlite" | "redis";
+  readonly REDIS_URL?: RedisAddressOptions;
+  readonly HOLDFAST_REDIS_REPLICAS?: number;
+  readonly HOLDFAST_REDIS_DURABILITY?: "always" | "everysec" | "unchecked";
+  readonly HOLDFAST_SECRET?: string;
+  readonly HOLDFAST_CLIENTS?: readonly ClientCredentials[];
+  readonly HOLDFAST_CLIENT_SCOPES?: ReadonlyMap<string, readonly string[]>;
+  readonly HOLDFAST_CORS_ORIGINS?: readonly string[];
+  readonly HOLDFAST_TRUSTED_PROXIES?: BlockList;
+  readonly HOLDFAST_POLICY?: string;
+  readonly HOLDFAST_PROVIDER_ISSUER?: string;
+  readonly HOLDFAST_PROVIDER_JWKS_URL?: string;
+  readonly HOLDFAST_AUTHORITY_URL?: string;
+  readonly HOLDFAST_AUTHORITY_CLIENT?: ClientCredentials;
+  readonly ALLOW_DEGRADED_AUTH?: DegradedMode;
+  readonly HOLDFAST_BOOTSTRAP_USER?: { readonly username: string; readonly password: string };
+  readonly HOLDFAST_LOG_LEVEL: LogLevel;
+}
+
+/** How one setting is read. The help of `holdfast serve` and docs/options.md show the form and the default. */
+export interface SettingDefinition<T = unknown> {
+  /** Completes the sentence "the setting must be …". */
+  readonly form: string;
+  /** Returns `undefined` for a text that it refuses. */
+  readonly parse: (text: string) => T | undefined;
+  /** The text that is parsed when the setting is missing. */
+  readonly default?: string;
+  /** What applies when the setting is missing, for a setting without a default. */
+  readonly otherwise?: string;
+}
+
+const PORT = "a port from 0 to 65535 (0: any free one)";
+const HTTPS_URL = "an https URL (or http to this machine)";
+
+/** Every setting of the service, in the order of docs/options.md. */
+export const settingDefinitions: {
+  readonly [N in keyof SettingValues]-?: SettingDefinition<Required<SettingValues>[N]>;
+} = {
+  HOLDFAST_HOST: {
+    form: "an address or host name to listen on",
+    parse: (text) => (/^[\w.:-]+$/.test(text) ? text : undefined),
+    default: "127.0.0.1",
+  },
+  HOLDFAST_PORT: { form: PORT, parse: parseWholeNumber(65_535), default: "4180" },
+  HOLDFAST_ADMIN_PORT: { form: PORT, parse: parseWholeNumber(65_535), default: "4181" },
+  HOLDFAST_DATA_DIR: { form: "a directory", parse: parseText, default: "./holdfast-data" },
+  HOLDFAST_URL: {
+    form: "an http(s) URL without query, fragment or credentials",
+    parse: parseHttpUrl,
+    otherwise: "the public address",
+  },
+  HOLDFAST_AUDIENCE: {
+    form: "the audience of access tokens, usually a URL",
+    parse: parseText,
+    otherwise: "the URL",
+  },
+  HOLDFAST_ROLES: {
+    form: "issuer, gateway, or both separated by a comma",
+    parse: parseRoles,
+    default: "issuer,gateway",
+  },
+  HOLDFAST_STORE: { form: "sqlite or redis", parse: parseOneOf(["sqlite", "redis"]), default: "sqlite" },
+  REDIS_URL: {
+    form: "redis://[user:password@]host[:port][/database] or rediss:; several separated by commas for a cluster; or redis-sentinel://[user:password@]host:port[,host:port…]/name",
+    parse: parseRedisUrl,
+    otherwise: "required with redis",
+  },
+  HOLDFAST_REDIS_REPLICAS: {
+    form: "how many replicas must have a write, from 0 to 100",
+    parse: parseWholeNumber(100),
+    otherwise: "0",
+  },
+  HOLDFAST_REDIS_DURABILITY: {
+    form: "always, everysec or unchecked",
+    parse: parseOneOf(["always", "everysec", "unchecked"]),
+    otherwise: "everysec",
+  },
+  HOLDFAST_SECRET: {
+    form: "at least 32 random bytes as text; several, separated by commas, to rotate",
+    parse: (text) =>
+      text.split(",").every((part) => Buffer.byteLength(part.trim()) >= 32) ? text : undefined,
+    otherwise: "made on first start; required with redis",
+  },
+  HOLDFAST_CLIENTS: {
+    form: "id:secret pairs separated by commas, each id once, each secret of at least 16 characters",
+    parse: parseClients,
+    otherwise: "none",
+  },
+  HOLDFAST_CLIENT_SCOPES: {
+    form: "id=scopes pairs separated by commas, each id once, scopes separated by blanks",
+    parse: parseClientScopes,
+    otherwise: "none",
+  },
+  HOLDFAST_CORS_ORIGINS: {
+    form: "origins such as https://app.example.com, separated by commas",
+    parse: parseList(parseOrigin),
+    otherwise: "none",
+  },
+  HOLDFAST_TRUSTED_PROXIES: {
+    form: "addresses or networks such as 10.0.0.0/8, separated by commas",
+    parse: parseTrustedProxies,
+    otherwise: "none",
+  },
+  HOLDFAST_POLICY: { form: "a file", parse: parseText, otherwise: "none: every valid token passes" },
+  HOLDFAST_PROVIDER_ISSUER: {
+    form: "the exact iss of a provider: an http(s) URL",
+    parse: (text) => (parseHttpUrl(text) === undefined ? undefined : text),
+    otherwise: "none",
+  },
+  HOLDFAST_PROVIDER_JWKS_URL: {
+    form: HTTPS_URL,
+    parse: parseHttpsUrl,
+    otherwise: "discovered from the provider's issuer",
+  },
+  HOLDFAST_AUTHORITY_URL: {
+    form: HTTPS_URL,
+    parse: parseHttpsUrl,
+    otherwise: "none: the signature is enough",
+  },
+  HOLDFAST_AUTHORITY_CLIENT: {
+    form: "id:secret, as the provider registered this service",
+    parse: (text) => {
+      const [id, secret] = parsePair(text, 1) ?? [];
+      return id === undefined || secret === undefined ? undefined : { id, secret };
+    },
+    otherwise: "required with the URL",
+  },
+  ALLOW_DEGRADED_AUTH: {
+    form: "true (local), false (deny), deny, cached or local",
+    parse: (text) => parseOneOf(degradedModes)(text === "true" ? "local" : text === "false" ? "deny" : text),
+    otherwise: "deny",
+  },
+  HOLDFAST_BOOTSTRAP_USER: {
+    form: "name:password, the password of at least 8 characters",
+    parse: (text) => {
+      const [username, password] = parsePair(text, 8) ?? [];
+      return username === undefined || password === undefined ? undefined : { username, password };
+    },
+    otherwise: "admin, with a generated password",
+  },
+  HOLDFAST_LOG_LEVEL: { form: logLevels.join(", "), parse: parseOneOf(logLevels), default: "info" },
+};
+
+function parseRoles(text: string): ReadonlySet<Role> | undefined {
+  const roles = parseList(parseOneOf<Role>(["issuer", "gateway"]))(text);
+  return roles === undefined ? undefined : new Set(roles);
+}
+
+function parseClients(text: string): readonly ClientCredentials[] | undefined {
+  const clients = parseList((part) => parsePair(part, 16))(text);
+  const ids = new Set(clients?.map(([id]) => id));
+  return ids.size === clients?.length ? clients.map(([id, secret]) => ({ id, secret })) : undefined;
+}
+
+function parseClientScopes(text: string): ReadonlyMap<string, readonly string[]> | undefined {
+  const pairs = parseList(parseClientScopePair)(text);
+  const scopes = new Map(pairs);
+  return scopes.size === pairs?.length ? scopes : undefined;
+}
+
+function parseClientScopePair(text: string): [id: string, scopes: readonly string[]] | undefined {
+  const [, id, list = ""] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+  const scopes = list.split(/ +/);
+  return id !== undefined && scopes.every(isScopeToken) ? [id, scopes] : undefined;
+}
