@@ -92,7 +92,7 @@ function resolveIdentity(settings: Settings, listener: Listener): ServiceIdentit
  */
 export async function serve(): Promise<void> {
   const settings = readSettings(process.env);
-  const log = createLogger();
+  const log = createLogger(settings.logLevel);
   const silence = logEvents(log);
   // Before the start, so that a signal during it is not lost and nothing is left half closed.
   const signalled = new Promise<string>((resolve) => {

@@ -7,7 +7,7 @@ import { startService } from "../support/service-process.ts";
 
 const CLIENTS = 20;
 
-/** One request on the agent's connection; `null` when it could not even be sent to a listening service. */
+/** Sends one request on the agent's connection. `null` when the service does not listen. */
 async function ask(url: string, agent: Agent, token: string): Promise<number | null> {
   return await new Promise((resolve, reject) => {
     const sent = request(`${url}/verify`, { agent, headers: { authorization: `Bearer ${token}` } });
@@ -22,7 +22,7 @@ async function ask(url: string, agent: Agent, token: string): Promise<number | n
   });
 }
 
-test("fault 41: SIGTERM under load answers every request that it took, and exits with 0", async (t) => {
+test("fault 41: SIGTERM under load answers every accepted request, and exits with 0", async (t) => {
   const service = await startService(await temporaryDataDir());
   t.after(async () => await service.stop("SIGKILL"));
   const { access_token: token } = await login(service.url);
@@ -45,7 +45,7 @@ test("fault 41: SIGTERM under load answers every request that it took, and exits
   assert.equal(await code, 0);
 });
 
-test("a second signal ends the service at once", async (t) => {
+test("a second signal ends the service immediately", async (t) => {
   const service = await startService(await temporaryDataDir());
   t.after(async () => await service.stop("SIGKILL"));
   const agent = new Agent({ keepAlive: true });
@@ -79,7 +79,7 @@ test("law 3: two services on one data file see each other's logout within 500 ms
   }
 });
 
-test("law 5: logs and start-up lines hold no token and no password", async (t) => {
+test("law 5: logs and start-up lines contain no token and no password", async (t) => {
   const service = await startService(await temporaryDataDir());
   t.after(async () => await service.stop("SIGKILL"));
   const tokens = await login(service.url);
@@ -93,3 +93,23 @@ test("law 5: logs and start-up lines hold no token and no password", async (t) =
     assert.ok(!output.includes(secret));
   }
 });
+
+/** Reads the levels of the JSON lines in the output of a service. */
+function loggedLevels(output: string): Set<string> {
+  return new Set([...output.matchAll(/"level":"(\w+)"/g)].map((match) => match[1] ?? ""));
+}
+
+for (const [level, expected] of [
+  ["debug", ["debug", "info"]],
+  [undefined, ["info"]],
+  ["silent", []],
+] as const) {
+  test(`HOLDFAST_LOG_LEVEL=${level ?? "(missing)"} logs ${expected.join(" and ") || "nothing"}`, async (t) => {
+    const settings: Record<string, string> = level === undefined ? {} : { HOLDFAST_LOG_LEVEL: level };
+    const service = await startService(await temporaryDataDir(), settings);
+    t.after(async () => await service.stop("SIGKILL"));
+    await login(service.url);
+    assert.equal(await service.stop(), 0);
+    assert.deepEqual([...loggedLevels(service.output())].toSorted(), [...expected]);
+  });
+}
