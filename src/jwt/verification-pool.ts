@@ -1,43 +1,43 @@
 import type { InvalidReason } from "../core/verdict.ts";
+import { Bulkhead, type BulkheadLimits } from "../resilience/bulkhead.ts";
 import { algorithmFacts } from "./algorithms.ts";
+import { BurstDetector } from "./burst-detector.ts";
 import type { ClaimsPolicy } from "./claims.ts";
 import type { VerificationKey } from "./jwk-set.ts";
 import type { ParsedToken } from "./parse.ts";
 import { verifyWithKey, verifyWithKeyOnThreadPool } from "./verify.ts";
-import { BurstDetector } from "./burst-detector.ts";
 
-/** `null` for a token that proves itself; why not, for good; or that it was not looked at: too many are waiting. */
+/** The result of {@link verifyWithKey}, or `overloaded` when the pool was full and the token was not verified. */
 export type VerificationOutcome = InvalidReason | null | "overloaded";
 
-/**
- * Several times the threads (4 unless the process says otherwise), so that none is idle while its result waits for
- * the event loop; few enough that whatever else needs a thread waits a millisecond and not more.
- */
-const MAX_RUNNING = 16;
+const LIMITS: BulkheadLimits = {
+  /**
+   * Several times the number of threads (4 by default), so that no thread idles while its result waits for the event
+   * loop. Few enough that other work for the thread pool waits no longer than a millisecond.
+   */
+  running: 16,
+  /** Enough for a service that restarts under load. 4,000 tokens take 0.2 s, and 64 MB when each has the largest size. */
+  waiting: 4_000,
+};
 
-/** A service that starts anew under load has this many to prove. They take 0.2 s; 64 MB with the largest of tokens. */
-const MAX_WAITING = 4_000;
-
 /**
- * Proves tokens: at once, or on the thread pool where that pays: for algorithms whose check is slow (ECDSA, EdDSA,
- * ML-DSA), when several callers wait. Bounded, so that forgeries in masses cannot take the process or its memory.
+ * Verifies tokens on the thread pool where that is faster, else at once. The thread pool pays for slow algorithms
+ * (ECDSA, EdDSA, ML-DSA) when several callers wait. The bound keeps mass forgeries from exhausting CPU and memory.
  */
 export class VerificationPool {
-  readonly #limits: { readonly running: number; readonly waiting: number };
   readonly #bursts = new BurstDetector();
-  readonly #queue: (() => void)[] = [];
-  #running = 0;
+  readonly #bulkhead: Bulkhead;
 
-  constructor(limits: { running?: number; waiting?: number } = {}) {
-    this.#limits = { running: MAX_RUNNING, waiting: MAX_WAITING, ...limits };
+  constructor(limits: Partial<BulkheadLimits> = {}) {
+    this.#bulkhead = new Bulkhead("a verification", { ...LIMITS, ...limits });
   }
 
-  /** Proofs on the thread pool and in the line before it. */
+  /** Verifications that run on the thread pool or wait for it. */
   get size(): number {
-    return this.#running + this.#queue.length;
+    return this.#bulkhead.size;
   }
 
-  /** As `prove`. A promise where the thread pool does it, which rejects only if node:crypto itself fails. */
+  /** Returns a promise when the thread pool verifies the token. The promise rejects only if node:crypto itself fails. */
   verify(
     token: ParsedToken,
     key: VerificationKey,
@@ -45,28 +45,12 @@ export class VerificationPool {
   ): VerificationOutcome | Promise<VerificationOutcome> {
     if (!isSlow(key) || (this.size === 0 && !this.#bursts.recordCall()))
       return verifyWithKey(token, key, policy);
-    if (this.size >= this.#limits.running + this.#limits.waiting) return "overloaded";
-    return this.#verifyOnThreadPool(token, key, policy);
-  }
-
-  async #verifyOnThreadPool(
-    token: ParsedToken,
-    key: VerificationKey,
-    policy: ClaimsPolicy,
-  ): Promise<VerificationOutcome> {
-    if (this.#running < this.#limits.running) this.#running++;
-    else await new Promise<void>((go) => this.#queue.push(go));
-    try {
-      return await verifyWithKeyOnThreadPool(token, key, policy);
-    } finally {
-      const next = this.#queue.shift();
-      if (next === undefined) this.#running--;
-      else next();
-    }
+    if (this.#bulkhead.isFull) return "overloaded";
+    return this.#bulkhead.run(async () => await verifyWithKeyOnThreadPool(token, key, policy));
   }
 }
 
-/** RSA checks cost less than the turn of the pool and HMAC a tenth of that: they never gain. */
+/** An RSA verification costs less than a round trip through the thread pool, and an HMAC a tenth of that. */
 function isSlow({ algorithm }: VerificationKey): boolean {
   const { family } = algorithmFacts(algorithm);
   return family === "ES" || family === "EdDSA" || family === "ML-DSA";

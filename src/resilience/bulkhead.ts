@@ -1,35 +1,47 @@
 import { HoldfastError } from "../core/errors.ts";
 
-/** Runs at most `running` pieces of work at once and lets `waiting` more stand in line; the excess is refused. */
+/** How many tasks may run at once, and how many more may wait. */
+export interface BulkheadLimits {
+  readonly running: number;
+  readonly waiting: number;
+}
+
+/** Bounds concurrent tasks. The queue of waiting tasks is first in, first out. A task beyond both limits is rejected. */
 export class Bulkhead {
   readonly #name: string;
-  readonly #limits: { running: number; waiting: number };
+  readonly #limits: BulkheadLimits;
   readonly #queue: (() => void)[] = [];
   #running = 0;
 
-  constructor(what: string, limits: { running: number; waiting: number }) {
-    this.#name = what;
+  /** `name` completes the error message "too many are waiting for …". */
+  constructor(name: string, limits: BulkheadLimits) {
+    this.#name = name;
     this.#limits = limits;
   }
 
-  /** Rejects with `overloaded` at once when the line is full. */
-  async run<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#running >= this.#limits.running) {
-      if (this.#queue.length >= this.#limits.waiting) {
-        throw new HoldfastError("overloaded", `too many are waiting for ${this.#name}`, {
-          retryAfterMs: 1000,
-        });
-      }
-      await new Promise<void>((go) => this.#queue.push(go));
-    } else {
-      this.#running++;
+  /** Tasks that run or wait. */
+  get size(): number {
+    return this.#running + this.#queue.length;
+  }
+
+  get isFull(): boolean {
+    return this.size >= this.#limits.running + this.#limits.waiting;
+  }
+
+  /** Runs `task` as soon as the limit allows it. Rejects with `overloaded` at once when the queue is full. */
+  async run<T>(task: () => Promise<T>): Promise<T> {
+    if (this.isFull) {
+      throw new HoldfastError("overloaded", `too many are waiting for ${this.#name}`, { retryAfterMs: 1000 });
     }
+    if (this.#running < this.#limits.running) this.#running++;
+    else await new Promise<void>((start) => this.#queue.push(start));
     try {
-      return await work();
+      return await task();
     } finally {
-      const next = this.#queue.shift();
-      if (next === undefined) this.#running--;
-      else next();
+      // The next task takes over the place, so the count stays.
+      const startNext = this.#queue.shift();
+      if (startNext === undefined) this.#running--;
+      else startNext();
     }
   }
 }
