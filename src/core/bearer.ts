@@ -1,4 +1,4 @@
-/** What the `Authorization` field of a request presents. */
+/** The bearer token in the `Authorization` field of a request. */
 export type PresentedToken =
   | { readonly status: "token"; readonly token: string }
   /** The request presents no bearer token. */

@@ -1,23 +1,25 @@
 /**
- * Time as everything here sees it. Injected everywhere, so that a whole system can run on a virtual clock.
- * `exp` and other dates are wall-clock; ages are the larger of wall-clock and monotonic elapsed time, because
- * a suspended machine's monotonic clock stands still and a wall clock can be set back.
+ * The only source of time. Every part takes a clock, so that a whole system can run on a virtual one.
+ *
+ * `exp` and other dates are wall-clock times. Ages are the larger of wall-clock and monotonic elapsed time. The
+ * monotonic clock stands still while the machine is suspended, and the wall clock can be set back.
  */
 export interface Clock {
-  /** Wall clock: epoch milliseconds, whole. */
+  /** The wall clock: epoch milliseconds, a whole number. */
   now(): number;
-  /** Milliseconds from an arbitrary origin; never goes back, stands still while the machine is suspended. */
+  /** Milliseconds since an arbitrary moment. It never decreases, and stands still while the machine is suspended. */
   monotonic(): number;
   /**
-   * Calls `fn` once after `ms` milliseconds; the returned function cancels it. A timer does not keep the
+   * Calls `fn` once after `ms` milliseconds. The returned function cancels the timer. A timer does not keep the
    * process alive unless `keepAlive` is true.
    */
   after(ms: number, fn: () => void, keepAlive?: boolean): () => void;
 }
 
-/** Node's timers go no further, 24.8 days: a longer one would fire at once. */
+/** The longest delay of a Node timer, 24.8 days. A timer with a longer delay would fire at once. */
 const MAX_TIMER_MS = 2_147_483_647;
 
+/** The clocks and timers of this process. */
 export const systemClock: Clock = {
   now: Date.now,
   monotonic: performance.now.bind(performance),
@@ -28,12 +30,13 @@ export const systemClock: Clock = {
   },
 };
 
-/** A moment on both clocks. */
+/** One moment, read from both clocks. */
 export interface Instant {
   readonly wall: number;
   readonly monotonic: number;
 }
 
+/** Reads both clocks. */
 export function readClock(clock: Clock): Instant {
   return { wall: clock.now(), monotonic: clock.monotonic() };
 }
@@ -48,7 +51,7 @@ export function elapsedMsBetween(then: Instant, now: Instant): number {
   return Math.max(now.wall - then.wall, now.monotonic - then.monotonic);
 }
 
-/** Resolves after `ms`; rejects with the signal's reason when it aborts first. Keeps the process alive. */
+/** Resolves after `ms`. Rejects with the signal's reason when the signal aborts first. Keeps the process alive. */
 export async function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   signal?.throwIfAborted();
   await new Promise<void>((resolve, reject) => {

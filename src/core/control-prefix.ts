@@ -1,2 +1,2 @@
-/** Messages over a WebSocket that are about its token, and not the application's, begin like this, byte by byte. */
+/** The first bytes of every WebSocket message about the connection's token. The application's messages begin differently. */
 export const controlPrefix = '{"type":"auth.';

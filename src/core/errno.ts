@@ -1,4 +1,4 @@
-/** The system's name for what went wrong: `ENOENT`. */
+/** The code of a system error, such as `ENOENT`. `undefined` when `error` has no code. */
 export function systemErrorCode(error: unknown): string | undefined {
   return error instanceof Error && "code" in error ? String(error.code) : undefined;
 }

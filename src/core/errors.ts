@@ -1,42 +1,57 @@
 /**
- * Every code an error of Holdfast can carry. Codes are API: each stands in docs/errors.md.
- * An expected outcome is a verdict; an error is misuse, or a dependency that no policy covers.
+ * The codes of {@link HoldfastError}. Codes are part of the API, and docs/errors.md describes each of them.
+ *
+ * An expected outcome is a verdict and no error. An error means misuse, or a dependency that failed and that no policy
+ * covers.
  */
 export type ErrorCode =
   /** An option, setting or argument is missing, unknown, of the wrong type or out of range. */
   | "invalid_option"
   /** An injected part lacks a method that its role needs. */
   | "missing_method"
-  /** A key cannot be used: malformed, too weak, of the wrong kind. */
+  /** A key cannot be used: it is malformed, too weak or of the wrong kind. */
   | "invalid_key"
-  /** `ready()` gave up waiting; the message names what is missing. */
+  /** `ready()` gave up waiting. The message names what is missing. */
   | "not_ready"
   /** The part was used after `close()`. */
   | "closed"
-  /** The store could not be read or did not make a write durable in time. Nothing was acknowledged. */
+  /** The store could not be read, or did not make a write durable in time. No write was acknowledged. */
   | "store_unavailable"
   /** The store's data is damaged. */
   | "store_corrupt"
   /** The store was written by a newer version. */
   | "store_newer"
-  /** The store is empty although this machine knows that it held data. */
+  /** The store is empty, although this machine knows that it held data. */
   | "store_emptied"
   /** The store belongs to another secret. */
   | "store_mismatch"
-  /** What the caller brought failed: `authenticate` threw or answered nonsense. */
+  /** The application's `authenticate` threw, or returned something other than an identity. */
   | "authenticate_failed"
-  /** Another server's answer cannot be used. */
+  /** The response of another server cannot be used. */
   | "upstream_failed"
   /** Too much work of this kind is waiting already. */
   | "overloaded"
   /** A deadline passed. */
   | "timeout";
 
-/** The only error class. Narrow on `code`. Messages never hold a token, password or secret. */
+/**
+ * The only error class of Holdfast. Programs decide by `code`. A message never contains a token, a password or a secret.
+ *
+ * @example
+ * ```ts
+ * import { createGuard, HoldfastError } from "holdfast";
+ *
+ * try {
+ *   createGuard({ issuer: "https://id.example.com", audience: "" });
+ * } catch (error) {
+ *   if (error instanceof HoldfastError) console.error(error.code, error.message);
+ * }
+ * ```
+ */
 export class HoldfastError extends Error {
   override readonly name: string = "HoldfastError";
   readonly code: ErrorCode;
-  /** When it is worth trying again, in milliseconds from now; 0 when nobody knows. */
+  /** How long to wait before another attempt, in milliseconds. 0 when that is unknown. */
   readonly retryAfterMs: number;
 
   constructor(code: ErrorCode, message: string, options?: { cause?: unknown; retryAfterMs?: number }) {
@@ -46,6 +61,22 @@ export class HoldfastError extends Error {
   }
 }
 
+/**
+ * Whether `error` is a {@link HoldfastError} and, when `code` is given, has that code.
+ *
+ * @example
+ * ```ts
+ * import { createGuard, isHoldfastError } from "holdfast";
+ *
+ * const guard = createGuard({ issuer: "https://id.example.com", audience: "https://api.example.com" });
+ * try {
+ *   await guard.ready();
+ * } catch (error) {
+ *   if (!isHoldfastError(error, "not_ready")) throw error;
+ *   console.error("The guard starts without keys:", error.message);
+ * }
+ * ```
+ */
 export function isHoldfastError(error: unknown, code?: ErrorCode): error is HoldfastError {
   return error instanceof HoldfastError && (code === undefined || error.code === code);
 }

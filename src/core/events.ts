@@ -1,76 +1,77 @@
 import { channel, type Channel } from "node:diagnostics_channel";
 
 /**
- * What Holdfast says about itself, on `node:diagnostics_channel`. Logs, metrics and the admin page subscribe;
- * the library itself writes nowhere. No event holds a token, a password or a secret.
+ * An event of a guard's background work, published on the channel `holdfast:guard`. The library itself writes no log:
+ * logs, metrics and the admin page subscribe to the channels. No event contains a token, a password or a secret.
  */
 export interface GuardEvent {
   /** The guard's `name`. */
   readonly guard: string;
-  /** Whose tokens it concerns; `null` where it concerns all. */
+  /** The issuer whose tokens the event concerns. `null` when it concerns those of all issuers. */
   readonly issuer: string | null;
   readonly event:
     | "keys_refreshed"
     | "keys_failed"
     | "keys_rejected"
-    /** The set is too old for comfort, or for use, and no other can be fetched. */
+    /** The key set is half as old as it may be, or too old for use, and no other can be fetched. */
     | "keys_stale"
-    /** A key left the set and still serves what it proved, for a bounded time. */
+    /** A key left the set. The guard still accepts the tokens that it verified, for a bounded time. */
     | "key_vanished"
     | "keys_distrusted"
     | "snapshot_failed"
     /** The authority did not answer. */
     | "authority_failed"
-    /** It refused us: somebody has to look at the configuration. */
+    /** The authority rejected the guard's own request: an operator must check the configuration. */
     | "authority_misconfigured"
     | "breaker_opened"
     | "breaker_closed"
-    /** What instances share is skipped: it does not answer. */
+    /** The guard skips the cache that instances share, because it does not answer. */
     | "shared_failed"
     | "shared_restored"
-    /** Found there, and not believed: somebody writes to it, or a clock is wrong. */
+    /** The shared cache held an entry that cannot be right: a stranger writes to it, or a clock is wrong. */
     | "shared_rejected"
-    /** Tokens are being let in without the authority, as the policy allows. */
+    /** The guard accepts tokens without the authority, as its policy allows. */
     | "degraded_began"
     | "degraded_ended"
-    /** The authority said no to a token after it was let in. */
+    /** The authority denied a token after the guard had accepted it. */
     | "late_no"
     | "clock_stepped"
     | "revocations_synced"
     | "revocations_failed"
     | "revocations_gap";
+  /** For people. The wording may change at any time. */
   readonly message: string;
 }
 
-/** One call of `validate` or `authorize`. */
+/** The outcome of one call of `validate` or `authorize`, published on `holdfast:decision`. */
 export interface DecisionEvent {
   readonly guard: string;
   readonly status: "valid" | "invalid" | "unavailable" | "forbidden";
-  /** The invalid reason or unavailable cause; `null` otherwise. */
+  /** The invalid reason or the unavailable cause. `null` for other decisions. */
   readonly detail: string | null;
   readonly from: "memory" | "shared" | "verification" | null;
-  /** Let in without the authority, as the policy allows. */
+  /** Whether the guard accepted the token without the authority, as its policy allows. */
   readonly degraded: boolean;
 }
 
-/** A live connection. */
+/** A change of a live connection, published on `holdfast:connection`. */
 export interface ConnectionEvent {
   /** The guard's name. */
   readonly guard: string;
   readonly event:
     | "opened"
-    /** Another token took its token's place. */
+    /** A new token replaced the connection's token. */
     | "refreshed"
     | "closed"
-    /** There was no room for it. */
+    /** The limit on connections left no room for another one. */
     | "limited";
-  /** Close code; `null` when the peer went, and for other events. */
+  /** The close code. `null` when the peer closed the connection, and for other events. */
   readonly code: number | null;
-  /** Let in without the authority, as the policy allows. */
+  /** Whether the guard accepted the token without the authority, as its policy allows. */
   readonly degraded: boolean;
 }
 
-/** What went wrong inside an issuer, for whoever runs it. */
+/** An incident inside an issuer, for its operator, published on `holdfast:issuer`. */
 export interface IssuerEvent {
   /** The issuer's `name`. */
   readonly issuer: string;
@@ -79,11 +80,12 @@ export interface IssuerEvent {
     | "authenticate_failed"
     | "audit_failed"
     | "unexpected_error"
-    /** Keys and users were sealed again under the first secret; the others may go when the last session has expired. */
+    /** Keys and users are sealed under the first secret now. Remove the others when the last session has expired. */
     | "secret_replaced";
   readonly message: string;
 }
 
+/** The kinds of audit events. */
 export type AuditKind =
   | "login"
   | "login_refused"
@@ -102,14 +104,14 @@ export type AuditKind =
   | "data_restored"
   | "record_tampered";
 
-/** Something an auditor asks about. Stored, and published. */
+/** A fact for an auditor. The issuer stores it, and publishes it on `holdfast:audit`. */
 export interface AuditEvent {
   /** Epoch ms. */
   readonly at: number;
   readonly kind: AuditKind;
   readonly subject: string | null;
   readonly session: string | null;
-  /** Where the request came from, as the server saw it. */
+  /** The address that the request came from, as the server saw it. */
   readonly source: string | null;
   readonly detail: string | null;
 }

@@ -1,6 +1,6 @@
 import { HoldfastError } from "./errors.ts";
 
-/** A short, safe description of a wrong value: its type, and its value only where that cannot be a secret. */
+/** Describes a wrong value by its type, and by the value itself only where that cannot be a secret. */
 function describeValue(value: unknown): string {
   if (value === null || value === undefined || typeof value === "number" || typeof value === "boolean") {
     return String(value);
@@ -9,12 +9,12 @@ function describeValue(value: unknown): string {
   return Array.isArray(value) ? "an array" : `a value of type ${typeof value}`;
 }
 
-/** An `invalid_option` error: names the option, what it must be and what it got. Never the value of a string. */
+/** An `invalid_option` error: the option, what it must be and what it got. The message never shows a string's value. */
 export function invalidOption(name: string, mustBe: string, value: unknown): HoldfastError {
   return new HoldfastError("invalid_option", `${name} must be ${mustBe}; got ${describeValue(value)}`);
 }
 
-/** Refuses option names that nobody reads: a misspelt option is a silent default. */
+/** Throws `invalid_option` for a name outside of `known`. A misspelt option would otherwise silently mean its default. */
 export function rejectUnknownOptions(owner: string, options: unknown, known: readonly string[]): void {
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
     throw invalidOption(owner, "an object of options", options);
@@ -29,7 +29,7 @@ export function rejectUnknownOptions(owner: string, options: unknown, known: rea
   }
 }
 
-/** A whole number within bounds, or the default when undefined. */
+/** Reads a whole number within bounds. `undefined` means the default. Throws `invalid_option`. */
 export function readWholeNumber(
   name: string,
   value: unknown,
@@ -44,15 +44,15 @@ export function readWholeNumber(
   return value;
 }
 
-/** A string of at least one character. */
+/** Reads a string of at least one character. Throws `invalid_option`. */
 export function readString(name: string, value: unknown): string {
   if (typeof value !== "string" || value === "") throw invalidOption(name, "a non-empty string", value);
   return value;
 }
 
 /**
- * Refuses a part that lacks a method, at creation and by name, instead of at the first call in production.
- * `role` names what needs it, `name` the option that brought it.
+ * Throws `missing_method` when `part` lacks a method, so that the mistake shows at creation and not at the first call.
+ * `role` names the owner that needs the part, and `name` the option that holds it.
  */
 export function requireMethods(role: string, name: string, part: unknown, methods: readonly string[]): void {
   if ((typeof part !== "object" && typeof part !== "function") || part === null) {
@@ -67,18 +67,18 @@ export function requireMethods(role: string, name: string, part: unknown, method
   }
 }
 
-/** Reads one option. An options object is declared as one table of readers, so each default is written once. */
+/** Reads one option. A table of readers declares a whole options object, so that each default is written once. */
 export interface OptionReader<T> {
   /** Checks `value`, or returns the default when it is `undefined`. Errors call the option `name`. */
   readonly read: (name: string, value: unknown) => T;
-  /** The default that the documentation shows. `undefined` when the option is required or has no fixed default. */
+  /** The default, as the documentation shows it. `undefined` when the option is required or has no fixed default. */
   readonly default: T | undefined;
 }
 
-/** One reader for each setting. The compiler keeps the table complete. */
+/** One reader for each option. The compiler keeps the table complete. */
 export type OptionTable<S> = { readonly [Name in keyof S]-?: OptionReader<S[Name]> };
 
-/** Reads every option of the table and refuses all other names. Throws what the readers throw. */
+/** Reads every option of the table. Throws `invalid_option` for a wrong value and for a name outside of the table. */
 export function readOptions<S>(owner: string, options: unknown, table: OptionTable<S>): S {
   const names = Object.keys(table) as (keyof S & string)[];
   rejectUnknownOptions(owner, options, names);

@@ -1,41 +1,41 @@
 import { hash } from "node:crypto";
 
 /**
- * Something that ended before its time. Every entry is scoped by the issuer whose tokens it concerns.
- * Never by raw-token digest: one signature has several spellings.
+ * A token, session, key or subject that ended before its time. The issuer scopes every revocation. A revocation never
+ * names the digest of a token, because one signature has several encodings.
  */
 export type Revocation = {
-  /** `iss` of the tokens concerned. */
+  /** The `iss` of the tokens concerned. */
   readonly issuer: string;
-  /** Epoch ms after which nothing it concerns can be valid any more: last affected `exp` + maximum tolerance. */
+  /** Epoch ms after which no affected token can be valid: the last affected `exp` plus the maximum tolerance. */
   readonly until: number;
 } & (
   | { readonly kind: "token"; readonly id: string }
   | { readonly kind: "session"; readonly id: string }
   | { readonly kind: "key"; readonly id: string }
-  /** All tokens of subject `id` with `iat` ≤ `before` (epoch seconds). */
+  /** Concerns all tokens of subject `id` with `iat` ≤ `before`, in epoch seconds. */
   | { readonly kind: "subject"; readonly id: string; readonly before: number }
 );
 
-/** A place in the log. The chain digest shows a log that was replaced or lost its last writes. */
+/** A position in the revocation log. The chain digest reveals a log that was replaced or lost its last writes. */
 export interface LogPosition {
   readonly epoch: string;
-  /** Contiguous, from 1; 0 is the empty log. */
+  /** Counts entries from 1 without gaps. 0 is the position of the empty log. */
   readonly seq: number;
-  /** Digest over this entry and its predecessor's `chain`; `""` at 0. */
+  /** The digest of this entry and of its predecessor's `chain`. Empty at position 0. */
   readonly chain: string;
 }
 
-/** An entry in the log. */
+/** An entry of the revocation log. */
 export interface RevocationEntry {
   readonly seq: number;
   readonly chain: string;
-  /** Store's clock, epoch ms. */
+  /** The store's clock, epoch ms. */
   readonly at: number;
   readonly revocation: Revocation;
 }
 
-/** The digest that ties an entry to its predecessor: base64url SHA-256. */
+/** The digest that ties an entry to its predecessor: SHA-256 in base64url. */
 export function chainDigest(previous: string, seq: number, at: number, r: Revocation): string {
   const before = r.kind === "subject" ? r.before : null;
   return hash(

@@ -1,6 +1,6 @@
 import { invalidOption, rejectUnknownOptions } from "./options.ts";
 
-/** What the guard may accept while the authority gives no answer, from strict to lax. */
+/** The tokens that the guard may accept while the authority gives no answer, from strict to lax. */
 export type DegradedMode =
   /** Nothing: the answer is 503. */
   | "deny"

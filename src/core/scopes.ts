@@ -1,9 +1,12 @@
-/** One `scope-token` (RFC 6749 §3.3). */
+/** Whether `text` is one `scope-token` (RFC 6749 §3.3). */
 export function isScopeToken(text: unknown): boolean {
   return typeof text === "string" && /^[\x21\x23-\x5B\x5D-\x7E]+$/.test(text);
 }
 
-/** What is granted of `allowed`: all of it unless something was asked for; `null` when that is more. Never widens. */
+/**
+ * The scopes to grant: the requested ones, or all allowed scopes when the request names none. `null` when the request
+ * exceeds what is allowed.
+ */
 export function narrowScope(
   allowed: readonly string[],
   requested: readonly string[] | undefined,

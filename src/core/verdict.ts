@@ -1,16 +1,16 @@
-/** Why a token was refused for good: each is proved by the token, the keys, the clock or the revocation log. */
+/** Why a token is invalid. The token, the keys, the clock, the authority or the revocation log proves each reason. */
 export type InvalidReason =
-  /** Longer than `maxTokenBytes`. */
+  /** The token is longer than `maxTokenBytes`. */
   | "too_large"
-  /** Not a strict JWT (RFC 7515 §7.1): parts, base64url, UTF-8, JSON, duplicate members, depth. */
+  /** The token is not a strict JWT (RFC 7515 §7.1): its parts, base64url, UTF-8, JSON, duplicate members or depth. */
   | "malformed"
-  /** `typ` is not one that the policy accepts (RFC 8725 §3.11). */
+  /** The policy does not accept the token's `typ` (RFC 8725 §3.11). */
   | "wrong_type"
-  /** `alg` is not allowed here, or not the one the key was declared for. */
+  /** The token's `alg` is not allowed here, or is not the algorithm of the key. */
   | "wrong_algorithm"
-  /** `crit` names an extension that is not understood (RFC 7515 §4.1.11). */
+  /** `crit` names an extension that Holdfast does not support (RFC 7515 §4.1.11). */
   | "unknown_critical"
-  /** A key set fetched after this `kid` was first seen does not hold it. */
+  /** A key set that was fetched after the token's `kid` was first seen does not contain it. */
   | "unknown_key"
   | "bad_signature"
   | "wrong_issuer"
@@ -19,36 +19,36 @@ export type InvalidReason =
   | "missing_claim"
   /** A claim has the wrong type or an impossible value. */
   | "invalid_claim"
-  /** Bound to a key or certificate by `cnf` (RFC 7800), which is not supported: refused rather than half checked. */
+  /** `cnf` binds the token to a key or certificate (RFC 7800). The guard cannot check that binding. */
   | "sender_constrained"
   | "expired"
   /** `nbf` or `iat` lies in the future. */
   | "not_yet_valid"
-  /** The authority does not know the opaque token, or calls it no longer active. */
+  /** The authority does not know the opaque token, or says that it is no longer active. */
   | "inactive"
-  /** In the log; or the authority said no to a token that proved itself. */
+  /** The revocation log contains the token, or the authority denied a token whose signature is valid. */
   | "revoked";
 
-/** What kept us from finding out. Never the user's fault: 503, and a client never logs out on it. */
+/** Why the guard could not decide. The user is not at fault: the response is 503, and a client must not log out on it. */
 export type UnavailableCause =
-  /** No usable key set was ever obtained. */
+  /** The guard has never had a usable key set. */
   | "keys_unavailable"
-  /** No key here fits the token, and no key set could be fetched since it was first seen. */
+  /** The guard has no key for the token, and could not fetch a key set since it first saw the token's `kid`. */
   | "key_pending"
-  /** The view of revocations is missing, or older than the policy allows. */
+  /** The view of revocations is missing, or is older than the policy allows. */
   | "revocations_stale"
-  /** The authority did not answer, answered too late, or answered nonsense. */
+  /** The authority did not answer, answered too late, or sent an unusable response. */
   | "authority_unavailable"
-  /** The authority refused us: our credentials, our URL, our request. */
+  /** The authority rejected the guard's own request: its credentials, its URL or its form. */
   | "authority_misconfigured"
-  /** Too many proofs or questions are under way. */
+  /** Too many verifications or requests to the authority are running. */
   | "overloaded"
-  /** The clock jumped, and whether the token is in time depends on which time is right. */
+  /** The wall clock was stepped, and the token is in time by one reading of it and not by the other. */
   | "clock_uncertain"
   /** The guard was closed. */
   | "closed";
 
-/** Registered claims of an access token (RFC 7519 §4.1, RFC 9068 §2.2), as they came. Dates are epoch seconds. */
+/** The claims of an access token (RFC 7519 §4.1, RFC 9068 §2.2), as the token carries them. Dates are epoch seconds. */
 export interface JwtClaims {
   iss?: string;
   sub?: string;
@@ -57,35 +57,38 @@ export interface JwtClaims {
   nbf?: number;
   iat?: number;
   jti?: string;
-  /** Separated by spaces (RFC 8693 §4.2); several providers send an array. */
+  /** Scopes separated by spaces (RFC 8693 §4.2). Several providers send an array. */
   scope?: string | readonly string[];
   sid?: string;
   client_id?: string;
   [name: string]: unknown;
 }
 
-/** What the token turned out to be. */
+/** The result of `validate`: valid, invalid, or unavailable when the guard could not decide. */
 export type Verdict<C = JwtClaims> =
   | {
       readonly status: "valid";
-      /** Deeply frozen and shared between calls. */
+      /** The claims are deeply frozen, and several calls share them. */
       readonly claims: Readonly<C>;
-      /** `sub`, or `""` where the policy waives it. */
+      /** The token's `sub`. Empty where the policy does not require it. */
       readonly subject: string;
       readonly scopes: readonly string[];
       readonly sessionId?: string | undefined;
-      /** `exp` in epoch milliseconds; `Infinity` where the policy waives it. */
+      /** The token's `exp` in epoch milliseconds. `Infinity` where the policy does not require it. */
       readonly expiresAt: number;
+      /** The grounds of the verdict: the token's own signature and claims, or the authority's answer. */
       readonly basis: "verification" | "authority";
+      /** Where the guard found the result: its own cache, the cache that instances share, or a new verification. */
       readonly from: "memory" | "shared" | "verification";
+      /** Why the guard accepted the token without its authority, and for how long it has done so. `null` otherwise. */
       readonly degraded: null | { readonly cause: string; readonly sinceMs: number };
-      /** Age of this instance's complete view of revocations; `null` when the guard has no log. */
+      /** The age of this instance's complete view of revocations. `null` when the guard reads no revocation log. */
       readonly revocationAgeMs: number | null;
     }
   | { readonly status: "invalid"; readonly reason: InvalidReason }
   | { readonly status: "unavailable"; readonly cause: UnavailableCause; readonly retryAfterMs: number };
 
-/** A verdict under a route's rules. */
+/** The result of `authorize`: a verdict, or `forbidden` when a valid token lacks scopes that the rules require. */
 export type Decision<C = JwtClaims> =
   | Verdict<C>
   | { readonly status: "forbidden"; readonly missing: readonly string[] };
@@ -93,7 +96,7 @@ export type Decision<C = JwtClaims> =
 export type InvalidVerdict = Extract<Verdict, { status: "invalid" }>;
 export type UnavailableVerdict = Extract<Verdict, { status: "unavailable" }>;
 
-/** When there is nothing better to say. */
+/** The retry time of an outage whose length is unknown. */
 const RETRY_AFTER_MS = 1_000;
 
 export function invalidVerdict(reason: InvalidReason): InvalidVerdict {

@@ -1,6 +1,6 @@
 import { createPublicKey } from "node:crypto";
 
-/** JWS algorithms (RFC 7518 §3.1, RFC 8037, RFC 9964) that a proof knows. `none` is not one of them. */
+/** The JWS algorithms that Holdfast verifies (RFC 7518 §3.1, RFC 8037, RFC 9964). `none` is not among them. */
 export type Algorithm =
   | "HS256"
   | "HS384"
@@ -21,13 +21,13 @@ export type Algorithm =
 
 export interface AlgorithmFacts {
   readonly family: "HS" | "RS" | "PS" | "ES" | "EdDSA" | "ML-DSA";
-  /** `kty` of its keys (RFC 7518 §6.1, RFC 8037 §2, RFC 9964 §3). */
+  /** The `kty` of its keys (RFC 7518 §6.1, RFC 8037 §2, RFC 9964 §3). */
   readonly kty: "oct" | "RSA" | "EC" | "OKP" | "AKP";
-  /** `crv` of its keys, where the kind has curves. */
+  /** The `crv` of its keys. Absent for a key type without curves. */
   readonly curve?: string;
-  /** As node:crypto calls it; `null` where the algorithm hashes by itself. */
+  /** The name of the hash in node:crypto. `null` when the hash is part of the algorithm. */
   readonly hash: "sha256" | "sha384" | "sha512" | null;
-  /** Length of every signature; absent where it is that of the key's modulus. */
+  /** The length of every signature. Absent for RSA, where a signature is as long as the modulus. */
   readonly signatureBytes?: number;
 }
 
@@ -50,7 +50,7 @@ const algorithmTable: Readonly<Record<Algorithm, AlgorithmFacts>> = {
   "ML-DSA-87": { family: "ML-DSA", kty: "AKP", hash: null, signatureBytes: 4627 },
 };
 
-/** From Node 24.7 on, where it was built with OpenSSL 3.5. Any 1,312 bytes are a key (FIPS 204, algorithm 23). */
+/** Node supports ML-DSA from 24.7 on when it is built with OpenSSL 3.5. Any 1,312 bytes are a key (FIPS 204, algorithm 23). */
 function detectMlDsa(): boolean {
   const key = { kty: "AKP", alg: "ML-DSA-44", pub: "A".repeat(1750) };
   try {
@@ -62,14 +62,14 @@ function detectMlDsa(): boolean {
 
 const hasMlDsa = detectMlDsa();
 
-/** Those that this Node can verify. */
+/** The algorithms that this version of Node can verify. */
 export const supportedAlgorithms: readonly Algorithm[] = Object.freeze(
   (Object.keys(algorithmTable) as Algorithm[]).filter(
     (algorithm) => hasMlDsa || algorithmTable[algorithm].family !== "ML-DSA",
   ),
 );
 
-/** Those whose verification key is no secret: what is accepted unless told otherwise. */
+/** The algorithms whose verification key is public. A guard accepts these by default. */
 export const asymmetricAlgorithms: readonly Algorithm[] = Object.freeze(
   supportedAlgorithms.filter((algorithm) => algorithmTable[algorithm].family !== "HS"),
 );
@@ -78,7 +78,7 @@ export function isAlgorithm(value: unknown): value is Algorithm {
   return (supportedAlgorithms as readonly unknown[]).includes(value);
 }
 
-/** Whether a newer Node could verify it. */
+/** Whether `value` is an algorithm that only a newer version of Node can verify. */
 export function needsNewerNode(value: unknown): boolean {
   return typeof value === "string" && Object.hasOwn(algorithmTable, value) && !isAlgorithm(value);
 }
@@ -87,7 +87,7 @@ export function algorithmFacts(algorithm: Algorithm): AlgorithmFacts {
   return algorithmTable[algorithm];
 }
 
-/** Length of a `hash` in bytes: of an HMAC secret at least (RFC 7518 §3.2), of a PSS salt exactly (§3.5). */
+/** The length of a digest: the minimum for an HMAC secret (RFC 7518 §3.2), and the exact length of a PSS salt (§3.5). */
 export function digestBytes(hash: "sha256" | "sha384" | "sha512"): number {
   return Number(hash.slice(3)) / 8;
 }

@@ -1,22 +1,22 @@
-const settled = Promise.resolve();
+const resolved = Promise.resolve();
 
 /**
- * Notices that callers come faster than the event loop serves them, without counting or timing them. One caller
- * who awaits each answer before the next question is no rush, however fast it asks.
+ * Detects that callers arrive faster than the event loop serves them, without counters or timers. One caller that awaits
+ * each result before its next call does not make a burst, however fast it calls.
  */
 export class BurstDetector {
-  /** Until the callers that were ready before the last question have run. */
+  /** True until the callers that were ready at the last call have run. */
   #inMicrotasks = false;
-  /** Until the event loop takes its next callback, such as the next socket that can be read. */
+  /** True until the event loop starts its next callback, such as that of a readable socket. */
   #inCallback = false;
-  /** Until the event loop has been through everything that is ready. */
+  /** True until the event loop has run everything that was ready. */
   #inTurn = false;
 
-  /** For each question: whether another caller asked in this turn of the event loop. */
+  /** Records a call. Returns whether another caller has called in this turn of the event loop. */
   recordCall(): boolean {
     if (this.#inMicrotasks || (this.#inTurn && !this.#inCallback)) return true;
     this.#inMicrotasks = true;
-    void settled.then(this.#endMicrotasks);
+    void resolved.then(this.#endMicrotasks);
     if (!this.#inCallback) {
       this.#inCallback = true;
       process.nextTick(this.#endCallback);

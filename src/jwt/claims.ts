@@ -2,32 +2,32 @@ import { invalidOption, rejectUnknownOptions, readString } from "../core/options
 import type { InvalidReason, JwtClaims } from "../core/verdict.ts";
 import { normalizeTyp, type ParsedToken } from "./parse.ts";
 
-/** How far ahead `iat` may lie whatever the tolerance, in milliseconds. */
+/** `iat` may lie this far ahead even when the tolerance is smaller. */
 const IAT_TOLERANCE_MS = 5_000;
 
 export interface ClaimsPolicyOptions {
-  /** Exact `iss`. */
+  /** The exact `iss` of accepted tokens. */
   issuer: string;
-  /** One of these must be among the token's `aud`; `null` skips the check knowingly. */
+  /** The token's `aud` must contain one of these. `null` skips the check. */
   audience: string | readonly string[] | null;
-  /** Accepted `typ`, compared without case and without `application/`. Default `["at+jwt", "jwt"]`. */
+  /** Accepted values of `typ`, compared without case and without `application/`. Default `["at+jwt", "jwt"]`. */
   types?: readonly string[] | undefined;
-  /** Refuse tokens without `typ`. Default false. */
+  /** Whether to reject tokens without `typ`. Default false. */
   requireTyp?: boolean | undefined;
-  /** Claims that must be there besides `iss`, `aud` and `exp`. Default `["sub"]`. */
+  /** The claims that a token must have in addition to `iss`, `aud` and `exp`. Default `["sub"]`. */
   requiredClaims?: readonly string[] | undefined;
-  /** Accept tokens that never expire. Default false. */
+  /** Whether to accept tokens without `exp`, which never expire. Default false. */
   allowMissingExp?: boolean | undefined;
 }
 
-/** The time-independent rules of a proof, as {@link createClaimsPolicy} made them. */
+/** The rules for a token's claims that do not depend on time. {@link createClaimsPolicy} makes it. */
 export interface ClaimsPolicy {
   readonly issuer: string;
   readonly audience: readonly string[] | null;
-  /** Normalized. */
+  /** Normalized by {@link normalizeTyp}. */
   readonly types: readonly string[];
   readonly requireTyp: boolean;
-  /** `exp` among them unless waived. */
+  /** Contains `exp` unless the options waive it. */
   readonly requiredClaims: readonly string[];
 }
 
@@ -41,7 +41,7 @@ function readFlag(name: string, value: unknown): boolean {
   return value === true;
 }
 
-/** Checks the options, copies them and fills in what is left out. Throws `invalid_option`. */
+/** Checks and copies the options, and applies the defaults. Throws `invalid_option`. */
 export function createClaimsPolicy(options: ClaimsPolicyOptions): ClaimsPolicy {
   rejectUnknownOptions("createClaimsPolicy", options, [
     "issuer",
@@ -70,7 +70,7 @@ export function createClaimsPolicy(options: ClaimsPolicyOptions): ClaimsPolicy {
   };
 }
 
-/** What the claims and `typ` prove for good. Time is {@link checkTime}'s, on every use. */
+/** Why the claims or `typ` make the token invalid; `null` when they do not. {@link checkTime} checks time on every use. */
 export function checkClaims(
   parsed: Pick<ParsedToken, "typ" | "claims">,
   policy: ClaimsPolicy,
@@ -95,8 +95,8 @@ function intersects(aud: string | readonly string[], accepted: readonly string[]
 }
 
 /**
- * Whether the claims hold now; never cached. `exp` is refused from `exp` + tolerance on (RFC 7519 §4.1.4). A
- * token from the future was issued by a clock that is wrong, or for another time.
+ * Why the token is invalid at `nowMs`; `null` when it is valid. The result must not be cached. A token is expired from
+ * `exp` plus the tolerance on (RFC 7519 §4.1.4). A wrong clock issued a token whose `iat` lies in the future.
  */
 export function checkTime(
   claims: Readonly<JwtClaims>,

@@ -1,5 +1,5 @@
 const P = 2n ** 255n - 19n;
-/** Of the curve −x² + y² = 1 + dx²y² (RFC 8032 §5.1). */
+/** The d of the curve −x² + y² = 1 + dx²y² (RFC 8032 §5.1). */
 const D = 37095705934669439343138083508754565189542113879843219016388785533085940283555n;
 
 function modPow(base: bigint, exponent: bigint): bigint {
@@ -11,18 +11,18 @@ function modPow(base: bigint, exponent: bigint): bigint {
 }
 
 /**
- * Whether these 32 bytes are a public key that only its owner signs for: a canonical point of the curve whose order
- * is not one of 1, 2, 4, 8. A point of such an order verifies signatures that anybody can make; OpenSSL takes it.
+ * Whether these 32 bytes are a canonical point of the curve whose order is not 1, 2, 4 or 8. OpenSSL accepts a point of
+ * such a small order, but anyone can make signatures that the point verifies.
  */
 export function isSafeEd25519Point(encoded: Buffer): boolean {
   const y = BigInt(`0x${Buffer.from(encoded.toReversed()).toString("hex")}`) & (2n ** 255n - 1n);
   if (y >= P) return false;
   const y2 = (y * y) % P;
-  // x² = u / v; it has a root if u · v is a square.
+  // x² = u / v has a root if u · v is a square.
   const u = y2 - 1n + P;
   const v = (D * y2 + 1n) % P;
   if (modPow(u * v, (P - 1n) / 2n) > 1n) return false;
-  // Order 1 and 2: y = ±1. Order 4: y = 0. Order 8: its double has y = 0, so y² = −x².
+  // Points of order 1 and 2 have y = ±1, points of order 4 have y = 0. The double of a point of order 8 has y = 0, so y² = −x².
   const small = y * (y2 - 1n) * (D * y2 * y2 + 2n * y2 - 1n);
   return small % P !== 0n;
 }

@@ -5,9 +5,9 @@ import { importJwk, isSameKey, type ImportedJwk, type VerificationKey } from "./
 export { importSecret, isSameKey, type VerificationKey } from "./jwk.ts";
 
 interface RejectedKey {
-  /** Its place in the set. */
+  /** The key's index in the set. */
   readonly index: number;
-  /** Completes "the key …". */
+  /** Completes the sentence "the key …". */
   readonly reason: string;
 }
 
@@ -19,9 +19,9 @@ export interface ImportedJwkSet {
 const MAX_KEYS = 100;
 
 /**
- * The usable keys of a JWK Set (RFC 7517 §5) from outside, and what is wrong with the others. Throws `invalid_key`
- * if it is no set at all or has more than 100 keys. No usable key is no error here: the caller decides what then.
- * `algorithms` are those accepted, by default the asymmetric ones.
+ * Imports the usable keys of an untrusted JWK Set (RFC 7517 §5), and says why the others are rejected. A set without a
+ * usable key is not an error here. `algorithms` are the accepted ones, by default the asymmetric ones. Throws
+ * `invalid_key` when `set` is not a JWK Set or has more than 100 keys.
  */
 export function importJwkSet(
   set: unknown,
@@ -47,7 +47,7 @@ export function importJwkSet(
   }
   const keys: VerificationKey[] = [];
   for (const { index, kid, kty, key, verificationKeys } of usable) {
-    // Keys of different kinds may share one (RFC 7517 §4.5): the algorithm tells them apart.
+    // Keys of different types may share a `kid` (RFC 7517 §4.5): the algorithm tells them apart.
     const sharesKid = (other: ImportedJwk) =>
       other.kid === kid && other.kty === kty && !other.key.equals(key);
     if (kid !== undefined && usable.some(sharesKid)) {

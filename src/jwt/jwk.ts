@@ -5,12 +5,12 @@ import { isSafeEd25519Point } from "./ed25519-point.ts";
 import { toPssKey } from "./rsa-pss.ts";
 import { findModulusWeakness } from "./weak-modulus.ts";
 
-/** A key, ready to verify one algorithm and no other. */
+/** A key that verifies one algorithm and no other. */
 export interface VerificationKey {
   readonly kid: string | undefined;
   readonly algorithm: Algorithm;
   readonly key: KeyObject;
-  /** Length of every signature. OpenSSL alone would take one of PSS without its leading zeros (RFC 8017 §8.1.2). */
+  /** The length of every signature. OpenSSL would accept a PSS signature without its leading zeros (RFC 8017 §8.1.2). */
   readonly signatureBytes: number;
 }
 
@@ -18,23 +18,25 @@ export interface ImportedJwk {
   readonly kid: string | undefined;
   readonly kty: unknown;
   readonly key: KeyObject;
-  /** One for each accepted algorithm. */
+  /** One key for each accepted algorithm that the JWK serves. */
   readonly verificationKeys: readonly VerificationKey[];
 }
 
+/** Whether both keys verify the same tokens: their `kid`, algorithm and key material are equal. */
 export function isSameKey(one: VerificationKey, other: VerificationKey): boolean {
   return one.kid === other.kid && one.algorithm === other.algorithm && one.key.equals(other.key);
 }
 
-/** Members of private keys (RFC 7518 §6.2.2 and §6.3.2, RFC 8037 §2, RFC 9964 §3). */
+/** The members that only private keys have (RFC 7518 §6.2.2 and §6.3.2, RFC 8037 §2, RFC 9964 §3). */
 const PRIVATE_MEMBERS = ["d", "p", "q", "dp", "dq", "qi", "oth", "priv"];
 
-/** Smaller ones are too weak (RFC 7518 §3.3); one signature of a larger one costs as much as hundreds. */
+/** A smaller modulus is too weak (RFC 7518 §3.3). A larger one makes one verification as slow as hundreds. */
 const RSA_MODULUS_BITS = { min: 2048, max: 8192 };
 
 /**
- * A public JWK (RFC 7517 §4) from outside: the key, and one verification key for each accepted algorithm that it
- * serves. More than one only for an RSA key that names no `alg`. A string, if it is refused, completes "the key …".
+ * Imports an untrusted public JWK (RFC 7517 §4): the key, and one verification key for each accepted algorithm that it
+ * serves. Only an RSA key without `alg` serves more than one. A rejected JWK gives the reason as a string, which
+ * completes the sentence "the key …".
  */
 export function importJwk(
   jwk: Readonly<Record<string, unknown>>,
@@ -71,7 +73,7 @@ export function importJwk(
 
 function importPublicKey(jwk: Readonly<Record<string, unknown>>): KeyObject | string {
   const { kty, crv, n, e, x, y, alg, pub } = jwk;
-  // Node reads `alg` of an AKP key, which must be there (RFC 9964 §3), and of no other.
+  // An AKP key must have `alg` (RFC 9964 §3). Node reads it for no other key type.
   const members = kty === "AKP" ? { kty, alg, pub } : { kty, crv, n, e, x, y };
   let key: KeyObject;
   try {
@@ -104,7 +106,7 @@ function makeVerificationKey(kid: string | undefined, algorithm: Algorithm, key:
   };
 }
 
-/** A shared secret for one HMAC algorithm, at least as long as its digest (RFC 7518 §3.2). Throws `invalid_key`. */
+/** Imports a shared secret for one HMAC algorithm. Throws `invalid_key` when it is shorter than the digest (RFC 7518 §3.2). */
 export function importSecret(secret: Uint8Array, algorithm: Algorithm): VerificationKey {
   const { family, hash } = algorithmFacts(algorithm);
   if (family !== "HS" || hash === null) {
@@ -116,7 +118,7 @@ export function importSecret(secret: Uint8Array, algorithm: Algorithm): Verifica
       `a secret for ${algorithm} must have at least ${digestBytes(hash)} bytes; got ${secret.length}`,
     );
   }
-  // Whoever has the public key would sign with it (RFC 8725 §2.1).
+  // Everyone who knows a public key could sign with it if it served as a secret (RFC 8725 §2.1).
   if (Buffer.from(secret.subarray(0, 11)).toString("latin1") === "-----BEGIN ") {
     throw new HoldfastError(
       "invalid_key",

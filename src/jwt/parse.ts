@@ -2,33 +2,34 @@ import type { InvalidReason, JwtClaims } from "../core/verdict.ts";
 import { isAlgorithm, type Algorithm } from "./algorithms.ts";
 import { decodeBase64url, parseJsonObject } from "./strict-json.ts";
 
-/** What a JOSE header (RFC 7515 §4) means here. Keys that it brings along (`jwk`, `jku`, `x5c`, `x5u`) mean nothing. */
+/** The members of a JOSE header (RFC 7515 §4) that count. Keys in the header (`jwk`, `jku`, `x5c`, `x5u`) are ignored. */
 export interface TokenHeader {
   readonly algorithm: Algorithm;
   readonly kid: string | undefined;
-  /** As {@link normalizeTyp} makes it. */
+  /** Normalized by {@link normalizeTyp}. */
   readonly typ: string | undefined;
 }
 
-/** A token of strict shape. Nothing about it is proved. */
+/** A well-formed token. Its signature and claims are not verified yet. */
 export interface ParsedToken extends TokenHeader {
-  /** Deeply frozen; registered claims have their types. */
+  /** The claims are deeply frozen, and registered claims have their types. */
   readonly claims: Readonly<JwtClaims>;
-  /** Encoded header and payload as they came, ASCII. */
+  /** The encoded header and payload as received, in ASCII. */
   readonly signingInput: string;
   readonly signature: Buffer;
 }
 
+/** Why a text is not an acceptable token. */
 export interface ParseFailure {
   readonly reason: InvalidReason;
 }
 
-/** The last second that a `Date` can hold. */
+/** The last second that a `Date` can represent. */
 const MAX_NUMERIC_DATE = 8_640_000_000_000;
 
 /**
- * Headers already read, by their encoding: a provider sends the same few with every token. A pure memo, so it holds
- * no rule and never goes stale; bounded, so that made-up headers cost no memory.
+ * Remembers parsed headers by their encoding, because a provider sends the same few with every token. An entry depends
+ * on nothing but its key, so that it never becomes stale. The size is bounded against made-up headers.
  */
 export class HeaderMemo extends Map<string, TokenHeader> {
   override set(encoded: string, header: TokenHeader): this {
@@ -38,7 +39,7 @@ export class HeaderMemo extends Map<string, TokenHeader> {
   }
 }
 
-/** A media type as `typ` gives it: without case and without the `application/` that may be left out (RFC 7515 §4.1.9). */
+/** Normalizes the media type in `typ`: lower case, without the optional prefix `application/` (RFC 7515 §4.1.9). */
 export function normalizeTyp(typ: string): string {
   const lower = typ.toLowerCase();
   const short = lower.startsWith("application/") ? lower.slice(12) : lower;
@@ -46,8 +47,8 @@ export function normalizeTyp(typ: string): string {
 }
 
 /**
- * Reads the compact serialization (RFC 7515 §7.1) in the one spelling that it has. No cryptography, no rule of a
- * policy, no clock. The size limit comes before: cost and memory grow with the token's length.
+ * Parses the compact serialization (RFC 7515 §7.1), and accepts only its canonical encoding. The parser uses no
+ * cryptography, no policy and no clock. Callers must limit the size first: cost and memory grow with the token's length.
  */
 export function parseToken(token: string, memo?: HeaderMemo): ParsedToken | ParseFailure {
   const first = token.indexOf(".");
@@ -61,7 +62,7 @@ export function parseToken(token: string, memo?: HeaderMemo): ParsedToken | Pars
     if (bytes === null) return { reason: "malformed" };
     header = readHeader(parseJsonObject(bytes));
     if (typeof header === "string") return { reason: header };
-    // A slice would keep the whole token in memory; a new encoding of its bytes does not.
+    // A slice would keep the whole token in memory. A new encoding of the bytes does not.
     memo?.set(bytes.toString("base64url"), header);
   }
 
@@ -86,12 +87,12 @@ function readHeader(header: Record<string, unknown> | null): TokenHeader | Inval
   const { alg, kid, typ } = header;
   if (!isOptionalString(kid) || !isOptionalString(typ)) return "malformed";
   if (!isAlgorithm(alg)) return "wrong_algorithm";
-  // `b64` changes what is signed (RFC 7797) and has to be critical.
+  // `b64` changes the signing input (RFC 7797), and must be critical.
   if (Object.hasOwn(header, "crit") || Object.hasOwn(header, "b64")) return "unknown_critical";
   return { algorithm: alg, kid, typ: typ === undefined ? undefined : normalizeTyp(typ) };
 }
 
-/** Whether registered claims, as far as they are there, have their types (RFC 7519 §4.1). */
+/** Whether all registered claims that are present have their types (RFC 7519 §4.1). */
 export function hasRegisteredTypes({ iss, sub, aud, exp, nbf, iat, jti, scope, sid }: JwtClaims): boolean {
   return (
     isOptionalString(iss) &&
@@ -99,14 +100,13 @@ export function hasRegisteredTypes({ iss, sub, aud, exp, nbf, iat, jti, scope, s
     isOptionalString(jti) &&
     (isOptionalString(scope) || isStringArray(scope)) &&
     isOptionalString(sid) &&
-    isNumericDate(exp) &&
-    isNumericDate(nbf) &&
-    isNumericDate(iat) &&
+    isOptionalDate(exp) &&
+    isOptionalDate(nbf) &&
+    isOptionalDate(iat) &&
     (isOptionalString(aud) || isStringArray(aud))
   );
 }
 
-/** Or absent. */
 function isOptionalString(value: unknown): value is string | undefined {
   return value === undefined || typeof value === "string";
 }
@@ -115,7 +115,7 @@ function isStringArray(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((item) => typeof item === "string");
 }
 
-/** Seconds since the epoch, not always whole (RFC 7519 §2); or absent. */
-function isNumericDate(value: unknown): boolean {
+/** A date is in seconds since the epoch, and may have a fraction (RFC 7519 §2). */
+function isOptionalDate(value: unknown): boolean {
   return value === undefined || (typeof value === "number" && value >= 0 && value <= MAX_NUMERIC_DATE);
 }

@@ -1,12 +1,12 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { digestBytes } from "./algorithms.ts";
 
-/** Last byte of the object identifiers 2.16.840.1.101.3.4.2.x of the hashes (RFC 8017, B.1). */
+/** The last byte of each hash's object identifier, 2.16.840.1.101.3.4.2.x (RFC 8017, B.1). */
 const HASH_OIDS = { sha256: "01", sha384: "02", sha512: "03" } as const;
 
 /**
- * The same public key, declared for PSS with one hash (RFC 4055 §3.1), so that OpenSSL itself holds every signature
- * to that hash, to MGF1 with it and to a salt as long as its digest (RFC 7518 §3.5), without options on each call.
+ * Declares an RSA public key for PSS with one hash (RFC 4055 §3.1). OpenSSL itself then requires that hash, MGF1 with
+ * the same hash, and a salt as long as its digest (RFC 7518 §3.5). A verification needs no options.
  */
 export function toPssKey(rsa: KeyObject, hash: keyof typeof HASH_OIDS): KeyObject {
   const hashAlgorithm = encodeDer("30", encodeDer("06", `6086480165030402${HASH_OIDS[hash]}`), "0500");
@@ -24,7 +24,7 @@ export function toPssKey(rsa: KeyObject, hash: keyof typeof HASH_OIDS): KeyObjec
   return createPublicKey({ key, format: "der", type: "spki" });
 }
 
-/** One element of DER (X.690), in hexadecimal. */
+/** Encodes one DER element (X.690), in hexadecimal. */
 function encodeDer(tag: string, ...contents: string[]): string {
   const content = contents.join("");
   const length = content.length / 2;

@@ -6,7 +6,7 @@ import type { JwtClaims } from "../core/verdict.ts";
 import { algorithmFacts, isAlgorithm, type Algorithm } from "./algorithms.ts";
 import { importJwk } from "./jwk.ts";
 
-/** A JWK (RFC 7517 §4) of ours: `kty` and its members, `kid`, `alg`, `use`. */
+/** A JWK (RFC 7517 §4) of a signing key, public or private. */
 export interface Jwk {
   readonly kid: string;
   readonly alg: Algorithm;
@@ -16,10 +16,10 @@ export interface Jwk {
 }
 
 export interface SigningKey {
-  /** Thumbprint of the public key (RFC 7638). */
+  /** The thumbprint of the public key (RFC 7638). */
   readonly kid: string;
   readonly algorithm: Algorithm;
-  /** Whoever has it signs: it leaves memory only sealed. */
+  /** Contains the private key. It must leave memory only in sealed form. */
   readonly privateJwk: Jwk;
   readonly publicJwk: Jwk;
   readonly key: KeyObject;
@@ -37,14 +37,14 @@ async function generatePrivateKey(algorithm: Algorithm): Promise<KeyObject> {
   throw new HoldfastError("invalid_key", `a signing key serves an asymmetric algorithm; not ${algorithm}`);
 }
 
-/** A new key for one asymmetric algorithm; RSA keys get 2048 bits. Off the main thread. */
+/** Generates a key for one asymmetric algorithm, off the main thread. An RSA key has 2048 bits. */
 export async function generateSigningKey(algorithm: Algorithm): Promise<SigningKey> {
   const jwk = (await generatePrivateKey(algorithm)).export({ format: "jwk" });
   const kid = await calculateJwkThumbprint(jwk);
   return importSigningKey({ ...jwk, kid, alg: algorithm, use: "sig" });
 }
 
-/** A key from its `privateJwk`. Throws `invalid_key`. */
+/** Imports a key from its `privateJwk`. Throws `invalid_key`. */
 export function importSigningKey(jwk: Readonly<Record<string, unknown>>): SigningKey {
   const { kid, alg, kty, crv, n, e, x, y, pub } = jwk;
   if (typeof kid !== "string" || !isAlgorithm(alg)) {
@@ -66,7 +66,7 @@ export function importSigningKey(jwk: Readonly<Record<string, unknown>>): Signin
   return { kid, algorithm: alg, privateJwk: { ...jwk, kid, alg, use: "sig" } as Jwk, publicJwk, key };
 }
 
-/** The signature of `input` (ASCII) in the form of JOSE (RFC 7518 §3). Synchronous. */
+/** Signs `input`, an ASCII text, synchronously. The signature has the form that JOSE requires (RFC 7518 §3). */
 export function signBytes(algorithm: Algorithm, key: KeyObject, input: string): Buffer {
   const { family, hash } = algorithmFacts(algorithm);
   if (family === "HS")
@@ -80,13 +80,13 @@ export function signBytes(algorithm: Algorithm, key: KeyObject, input: string): 
   return sign(hash, bytes, { key, padding, saltLength });
 }
 
-/** Compact serialization (RFC 7515 §7.1) of any two texts, whatever they say. */
+/** Signs any header and payload in the compact serialization (RFC 7515 §7.1), without a check of either. */
 export function signCompact(header: string, payload: string, algorithm: Algorithm, key: KeyObject): string {
   const input = `${Buffer.from(header).toString("base64url")}.${Buffer.from(payload).toString("base64url")}`;
   return `${input}.${signBytes(algorithm, key, input).toString("base64url")}`;
 }
 
-/** An access token with `claims` as they are; `typ` as RFC 9068 §2.1 wants it. */
+/** Signs an access token with exactly these claims. The default `typ` is that of RFC 9068 §2.1. */
 export function signToken(
   claims: Readonly<JwtClaims>,
   key: SigningKey,

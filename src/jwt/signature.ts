@@ -6,8 +6,8 @@ import type { ParsedToken } from "./parse.ts";
 type SignedToken = Pick<ParsedToken, "algorithm" | "signingInput" | "signature">;
 
 /**
- * Whether `key` made the signature. A key verifies its own algorithm only, whatever the header says.
- * Synchronous: a signature costs less than a turn of the thread pool when nobody else waits.
+ * Whether `key` made the signature. A key verifies only its own algorithm, whatever the header says. The check is
+ * synchronous, because one verification costs less than a round trip through an idle thread pool.
  */
 export function verifySignature(token: SignedToken, key: VerificationKey): boolean {
   if (!isCompatible(token, key)) return false;
@@ -23,7 +23,7 @@ export function verifySignature(token: SignedToken, key: VerificationKey): boole
   return verify(hash, input, key.key, family === "ES" ? ecdsaDer(signature) : signature);
 }
 
-/** The same on the thread pool, for any algorithm but HMAC. */
+/** Like {@link verifySignature}, but on the thread pool. Supports every algorithm except HMAC. */
 export async function verifySignatureOnThreadPool(
   token: SignedToken,
   key: VerificationKey,
@@ -45,8 +45,8 @@ function isCompatible({ algorithm, signature }: SignedToken, key: VerificationKe
 }
 
 /**
- * An ECDSA signature in the form of OpenSSL (RFC 3279 §2.2.3) from that of JOSE, `r ‖ s` (RFC 7518 §3.4). On Node
- * 24 the option of node:crypto that does the same costs 20 µs. OpenSSL holds both to 1 ≤ r, s < n.
+ * Converts an ECDSA signature from the form of JOSE, `r ‖ s` (RFC 7518 §3.4), to that of OpenSSL (RFC 3279 §2.2.3). On
+ * Node 24 the equivalent option of node:crypto costs 20 µs. OpenSSL checks that 1 ≤ r, s < n.
  */
 function ecdsaDer(signature: Buffer): Buffer {
   const half = signature.length / 2;
@@ -61,7 +61,7 @@ function ecdsaDer(signature: Buffer): Buffer {
   return der.subarray(start, end);
 }
 
-/** Writes the integer in `from` to `to` at `at`: without leading zeros but for the sign. Returns where it ends. */
+/** Writes `digits` from `from` to `to` as a DER integer at `at`, with the fewest leading zeros. Returns its end. */
 function writeInteger(der: Buffer, at: number, digits: Buffer, from: number, to: number): number {
   let first = from;
   while (first < to - 1 && digits[first] === 0) first++;

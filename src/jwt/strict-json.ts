@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 
-/** Deepest nesting of objects and arrays. */
+/** The deepest accepted nesting of objects and arrays. */
 const MAX_DEPTH = 32;
 
 const QUOTE = 0x22;
@@ -8,8 +8,8 @@ const BACKSLASH = 0x5c;
 const COLON = 0x3a;
 
 /**
- * The bytes of canonical base64url (RFC 7515 §2): no padding, no other alphabet, no white space, unused bits zero.
- * So there is one spelling for each sequence of bytes. `null` for any other.
+ * Decodes canonical base64url (RFC 7515 §2): no padding, no other alphabet, no white space, and unused bits are zero.
+ * Each sequence of bytes therefore has exactly one encoding. `null` for every other text.
  */
 export function decodeBase64url(text: string): Buffer | null {
   const bytes = Buffer.from(text, "base64url");
@@ -17,8 +17,9 @@ export function decodeBase64url(text: string): Buffer | null {
 }
 
 /**
- * The JSON object that `bytes` spell, deeply frozen; `null` for anything that two readers could take differently:
- * bytes that are not UTF-8, a member named twice at any depth (RFC 7519 §4), half a surrogate pair, nesting past 32.
+ * Parses a JSON object and freezes it deeply. `null` for everything that two parsers could read differently. That is
+ * text that is not UTF-8, a duplicate member at any depth (RFC 7519 §4), or half a surrogate pair. Nesting deeper than
+ * 32 is rejected, too.
  */
 export function parseJsonObject(bytes: Buffer): Record<string, unknown> | null {
   if (!isUtf8(bytes)) return null;
@@ -39,7 +40,7 @@ function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;
 }
 
-/** How many members the objects of this JSON have, counting each spelling; -1 when it is nested too deep. */
+/** Counts the members of all objects in valid JSON, duplicates included. -1 when the nesting is too deep. */
 function countMembers(json: Buffer): number {
   let members = 0;
   let depth = 0;
@@ -56,8 +57,8 @@ function countMembers(json: Buffer): number {
 }
 
 /**
- * Freezes a parsed value to its depth and tells how many members were kept of those spelled: fewer, if a name
- * stood twice. `NaN` if one is `__proto__`, which whoever copies the claims would take for something else.
+ * Freezes a parsed value deeply and counts its members. The count is smaller than that of the text when the text had a
+ * duplicate. `NaN` when a member is named `__proto__`, because a copy of the claims would set a prototype.
  */
 export function freezeAndCount(value: object): number {
   let members = 0;
@@ -74,7 +75,7 @@ export function freezeAndCount(value: object): number {
   return members;
 }
 
-/** Whether no name and no string holds half a surrogate pair: written out as UTF-8, two such would be the same. */
+/** Whether every name and string is well-formed. UTF-8 would encode all halves of surrogate pairs in the same way. */
 function hasWellFormedStrings(json: string): boolean {
   let wellFormed = true;
   JSON.parse(json, (name: string, item: unknown) => {

@@ -5,8 +5,8 @@ import type { ParsedToken } from "./parse.ts";
 import { verifySignature, verifySignatureOnThreadPool } from "./signature.ts";
 
 /**
- * Whether the token proves itself: `null`, or why not, for good. The signature comes first, so that who cannot
- * sign learns nothing about the claims that are wanted. Time is `checkTime`'s, on every use.
+ * Verifies the signature, then the claims. `null` when both are valid, else the reason, which never changes. A forger
+ * learns nothing about the required claims, because the signature comes first. `checkTime` checks time on every use.
  */
 export function verifyWithKey(
   token: ParsedToken,
@@ -17,7 +17,7 @@ export function verifyWithKey(
   return verifySignature(token, key) ? checkClaims(token, policy) : "bad_signature";
 }
 
-/** The same on the thread pool, for any algorithm but HMAC. */
+/** Like {@link verifyWithKey}, but on the thread pool. Supports every algorithm except HMAC. */
 export async function verifyWithKeyOnThreadPool(
   token: ParsedToken,
   key: VerificationKey,

@@ -1,22 +1,22 @@
-/** Odd primes up to 701: the flawed generator went by all of them for 2048 bits and more. */
+/** The odd primes up to 701. The flawed generator used all of them for keys of 2048 bits and more. */
 const PRIMES = oddPrimes(701);
 
-/** Of Fermat's method: the broken generators that are known fall in the first few (CVE-2022-26320). */
+/** Rounds of Fermat's method. It factors the keys of known broken generators in the first few (CVE-2022-26320). */
 const FERMAT_ROUNDS = 64;
 
-/** 256 random bytes have about 160 different values; fewer than this never come by chance. */
+/** 256 random bytes have about 160 different values, and by chance never fewer than this. */
 const MIN_DIFFERENT_BYTES = 64;
 
-/** What squares leave over modulo each: of other numbers one in 470 leaves the like by all three, and needs a root. */
+/** The remainders of squares. One in 470 other numbers has such remainders for all three moduli, and needs a root. */
 const SQUARE_REMAINDERS = [256, 6_435, 7 * 17 * 19].map((modulus) => ({
   modulus: BigInt(modulus),
   remainders: new Set(Array.from({ length: modulus }, (_, i) => (i * i) % modulus)),
 }));
 
 /**
- * By what anybody can factor this RSA modulus, completing "has a modulus …"; `null` if no such thing is seen. Costs
- * 0.1 ms, with 8192 bits 0.3 ms. Keys of a generator with too few seeds (Debian, CVE-2008-0166) look like any other:
- * only lists of them tell.
+ * Finds a weakness that makes an RSA modulus easy to factor. The text completes "has a modulus …". `null` when the
+ * modulus shows none. The check takes 0.1 ms, and 0.3 ms for 8192 bits. It cannot recognize the keys of a generator with
+ * too few seeds (Debian, CVE-2008-0166), which only a list of them can.
  */
 export function findModulusWeakness(bytes: Buffer): string | null {
   if (new Set(bytes).size < MIN_DIFFERENT_BYTES) return "of a repeated pattern";
@@ -35,7 +35,7 @@ function oddPrimes(max: number): readonly number[] {
   return primes;
 }
 
-/** Primes of that generator are powers of 65537 modulo each small prime; so is then their product. */
+/** The flawed generator's primes are powers of 65537 modulo each small prime, and so is their product. */
 function isPowerOf65537(residue: number, prime: number): boolean {
   let power = 1;
   do {
@@ -45,7 +45,7 @@ function isPowerOf65537(residue: number, prime: number): boolean {
   return false;
 }
 
-/** n = (a + b)(a − b) = a² − b² with a just over √n; if n is a square, with b = 0. */
+/** Close factors are a ± b with a just over √n, because n = (a + b)(a − b) = a² − b². A square n has b = 0. */
 function hasCloseFactors(n: bigint): boolean {
   let a = squareRoot(n);
   let rest = a * a - n;
@@ -62,7 +62,7 @@ function isSquare(n: bigint): boolean {
   return mayBe && squareRoot(n) ** 2n === n;
 }
 
-/** Rounded down, by Newton's method from above; what is less than 2 comes back as it is. */
+/** The square root, rounded down, by Newton's method from above. */
 function squareRoot(n: bigint): bigint {
   if (n < 2n) return n;
   let root = 1n << BigInt((n.toString(16).length * 4 + 1) >> 1);

@@ -1,28 +1,28 @@
-/** Collects what is asked in one turn of the event loop, and asks it all at once. */
+/** Collects the items that are added in one turn of the event loop, and sends them together. */
 export class Batcher<Item, Result> {
   readonly #send: (items: readonly Item[]) => Promise<Result>;
-  #batch: { readonly items: Item[]; readonly outcome: Promise<Result> } | null = null;
+  #batch: { readonly items: Item[]; readonly result: Promise<Result> } | null = null;
 
-  /** `ask` never rejects. */
-  constructor(ask: (items: readonly Item[]) => Promise<Result>) {
-    this.#send = ask;
+  /** `send` must never reject. */
+  constructor(send: (items: readonly Item[]) => Promise<Result>) {
+    this.#send = send;
   }
 
-  /** The outcome for all of the turn's items, and this one's place among them. */
+  /** Resolves with the result of the whole batch and the index of `item` in it. */
   async add(item: Item): Promise<{ result: Result; index: number }> {
     this.#batch ??= this.#start();
-    const { items, outcome } = this.#batch;
+    const { items, result } = this.#batch;
     const index = items.push(item) - 1;
-    return { result: await outcome, index };
+    return { result: await result, index };
   }
 
-  #start(): { items: Item[]; outcome: Promise<Result> } {
+  #start(): { items: Item[]; result: Promise<Result> } {
     const items: Item[] = [];
-    const ask = async () => {
+    const sendAfterTurn = async () => {
       await new Promise<void>((resolve) => setImmediate(resolve));
       this.#batch = null;
       return await this.#send(items);
     };
-    return { items, outcome: ask() };
+    return { items, result: sendAfterTurn() };
   }
 }

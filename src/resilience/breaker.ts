@@ -1,26 +1,26 @@
 import { elapsedMsBetween, elapsedMs, readClock, type Clock, type Instant } from "../core/clock.ts";
 import { backoffMs } from "./backoff.ts";
 
-/** It opens when so many attempts in a row failed … */
+/** The breaker opens after this many failed attempts in a row. */
 const FAILURES_TO_OPEN = 5;
-/** … and so much time has passed since the first of them startedAt: an upstream that fails half of the time stays in use. */
+/** The failures must also last this long, so that an upstream that fails half of the time stays in use. */
 const MIN_FAILING_MS = 1_000;
-/** Nobody but probes asks: two that fail are enough, so that it opens before users notice. */
+/** Two failed probes suffice without user traffic, so that the breaker opens before users notice. */
 const FAILED_PROBES_TO_OPEN = 2;
-/** How long it stays open, from the first time to the longest. */
+/** How long the breaker stays open: the first time, and at most. */
 const OPEN_TIME = { firstMs: 1_000, maxMs: 10_000 };
-/** Only after so long closed does it begin with the first again. */
+/** After this long closed, the breaker starts again with the shortest open time. */
 const RESET_AFTER_MS = 60_000;
 
 export interface BreakerOptions {
   readonly clock: Clock;
-  /** From 0 to 1, for jitter. */
+  /** Returns a number from 0 to 1, for jitter. */
   readonly random: () => number;
-  /** Called after the change. */
+  /** Called after the state has changed. */
   readonly onChange: (change: "opened" | "closed") => void;
 }
 
-/** Leave to ask. It is given back by `settle`, whatever became of it. */
+/** Permission for one attempt. The holder must return it to `settle`, whatever the outcome. */
 export interface Permit {
   readonly startedAt: Instant;
   readonly probe: boolean;
@@ -40,13 +40,13 @@ type BreakerState =
   | { readonly kind: "forced closed" };
 
 /**
- * Stops asking an upstream that does not answer. Only a background probe finds out whether it answers again: no user
- * ever waits for that. Ages are the larger of both clocks, so a clock set back never keeps it open.
+ * A circuit breaker: stops requests to an upstream that does not answer. Only a background probe tests an open breaker,
+ * so that no user waits for a dead upstream. Ages are the larger of both clocks: a clock set back never keeps it open.
  */
 export class Breaker {
   readonly #options: BreakerOptions;
   #state: BreakerState;
-  /** In a row, without a long time closed between them. */
+  /** Counts openings without a long closed time between them. */
   #openingsInRow = 0;
 
   constructor(options: BreakerOptions) {
@@ -58,19 +58,19 @@ export class Breaker {
     return this.#state.kind;
   }
 
-  /** Until the probe may go; 0 when it may, or is not needed. */
+  /** The wait before the next probe, in milliseconds. 0 when a probe may start now or is not needed. */
   get retryAfterMs(): number {
     const state = this.#state;
     if (state.kind !== "open") return 0;
     return Math.max(0, state.forMs - elapsedMs(this.#options.clock, state.since));
   }
 
-  /** Leave for a user; `null` unless it is closed. */
+  /** A permit for a user's request. `null` unless the breaker is closed. */
   admit(): Permit | null {
     return this.#isAdmitting() ? { startedAt: readClock(this.#options.clock), probe: false } : null;
   }
 
-  /** Leave for a probe: any time while closed; once, when the open time is over. */
+  /** A permit for a probe: at any time while closed, and once when the open time is over. `null` otherwise. */
   admitProbe(): Permit | null {
     const permit = { startedAt: readClock(this.#options.clock), probe: true };
     if (this.#isAdmitting()) return permit;
@@ -79,6 +79,7 @@ export class Breaker {
     return permit;
   }
 
+  /** Records the outcome of an attempt. */
   settle(permit: Permit, succeeded: boolean): void {
     const state = this.#state;
     if (state.kind === "half-open" && state.probe === permit) {
@@ -88,7 +89,7 @@ export class Breaker {
         state.lastSuccess = readClock(this.#options.clock);
         state.failing = null;
       } else if (permit.startedAt.monotonic >= state.lastSuccess.monotonic) {
-        // What was asked before the last success says nothing about the time after it.
+        // An attempt that started before the last success says nothing about the time after it.
         state.failing ??= { since: permit.startedAt, attempts: 0, probes: 0 };
         state.failing.attempts++;
         if (permit.probe) state.failing.probes++;
@@ -97,7 +98,7 @@ export class Breaker {
     }
   }
 
-  /** Holds it open or closed until `null`; it is closed then, and finds out anew. */
+  /** Holds the breaker open or closed. `null` ends that: the breaker is closed then, and counts from the beginning. */
   force(to: "open" | "closed" | null): void {
     if (to !== null) this.#transitionTo({ kind: `forced ${to}` });
     else if (this.#state.kind.startsWith("forced")) this.#transitionTo(this.#closedState());

@@ -1,13 +1,15 @@
 import type { Clock } from "../core/clock.ts";
 import { HoldfastError } from "../core/errors.ts";
 
-/** A timer that comes so late shows that the event loop was blocked. */
+/** A timer that fires this late shows that the event loop was blocked. */
 const BLOCKED_LOOP_MS = 50;
 
 /**
- * Calls `fn` once after `ms`; the returned function prevents it. While the event loop is blocked nothing that arrives
- * can be read, and late timers run first. So the last stretch is waited for by itself, and once, if a timer is late,
- * for as long again as it is late, at most `ms`.
+ * Calls `fn` once after `ms`. The returned function cancels the call.
+ *
+ * A blocked event loop reads nothing from the network, and afterwards runs its late timers first. An answer that arrived
+ * in time would then count as late. A separate timer therefore covers the end of the time. If a timer fires late,
+ * the wait is extended once, by as much as the timer was late and at most by `ms`.
  */
 export function blockTolerantTimeout(clock: Clock, ms: number, fn: () => void): () => void {
   const lastMs = Math.min(BLOCKED_LOOP_MS, ms / 2);
@@ -28,8 +30,8 @@ export function blockTolerantTimeout(clock: Clock, ms: number, fn: () => void): 
 }
 
 /**
- * Runs `work` with a signal that aborts at the deadline or with the caller's own signal, and settles then even
- * if `work` ignores it. Past the deadline it rejects with `timeout`, naming `what` and the time.
+ * Runs `work` with a signal that aborts at the deadline or with the caller's own signal. The promise settles then, even
+ * if `work` ignores its signal. After the deadline it rejects with `timeout`, and the message names `what` and the time.
  */
 export async function withDeadline<T>(
   clock: Clock,
@@ -40,37 +42,37 @@ export async function withDeadline<T>(
 ): Promise<T> {
   signal?.throwIfAborted();
   const controller = new AbortController();
-  // Made when it is needed: its stack costs more than the whole wait.
-  const late = () => new HoldfastError("timeout", `${what} took longer than ${ms} ms`);
-  const stop = blockTolerantTimeout(clock, ms, () => controller.abort(late()));
-  const give = () => controller.abort(signal?.reason);
-  signal?.addEventListener("abort", give, { once: true });
-  const over = new Promise<never>((_, reject) => {
+  // The error is made only when it is needed: capturing its stack costs more than the whole wait.
+  const timeoutError = () => new HoldfastError("timeout", `${what} took longer than ${ms} ms`);
+  const stop = blockTolerantTimeout(clock, ms, () => controller.abort(timeoutError()));
+  const forwardAbort = () => controller.abort(signal?.reason);
+  signal?.addEventListener("abort", forwardAbort, { once: true });
+  const aborted = new Promise<never>((_, reject) => {
     controller.signal.addEventListener("abort", () => reject(controller.signal.reason as Error), {
       once: true,
     });
   });
   try {
-    return await Promise.race([work(controller.signal), over]);
+    return await Promise.race([work(controller.signal), aborted]);
   } finally {
     stop();
-    signal?.removeEventListener("abort", give);
+    signal?.removeEventListener("abort", forwardAbort);
   }
 }
 
-/** Waits for `promise` no longer than the caller's own signal allows; the promise itself goes on. */
+/** Waits for `promise` until the caller's own signal aborts. The work behind the promise continues. */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return await promise;
   const settled = new AbortController();
-  const over = new Promise<never>((_, reject) => {
+  const aborted = new Promise<never>((_, reject) => {
     const once = { once: true, signal: settled.signal };
-    const giveUp = () => reject(signal.reason as Error);
-    if (signal.aborted) giveUp();
-    signal.addEventListener("abort", giveUp, once);
+    const rejectWithReason = () => reject(signal.reason as Error);
+    if (signal.aborted) rejectWithReason();
+    signal.addEventListener("abort", rejectWithReason, once);
   });
   try {
-    // Also where it is given up before the wait: if it fails later, somebody has to have listened.
-    return await Promise.race([over, promise]);
+    // The race listens to `promise` even when the signal has aborted already, so that a later failure is handled.
+    return await Promise.race([aborted, promise]);
   } finally {
     settled.abort();
   }

@@ -1,7 +1,7 @@
-/** How many of the latest samples count. */
+/** The number of samples that count. */
 const SAMPLES = 100;
 
-/** How long the latest answers took. */
+/** Tracks the latency of the latest answers. */
 export class LatencyWindow {
   readonly #samples: number[] = [];
   #next = 0;
@@ -14,7 +14,7 @@ export class LatencyWindow {
     this.#p99 = sorted[Math.ceil(sorted.length * 0.99) - 1] ?? 0;
   }
 
-  /** 99 of 100 answers took no longer, in milliseconds; 0 before the first. */
+  /** The 99th percentile in milliseconds. 0 before the first sample. */
   get p99Ms(): number {
     return this.#p99;
   }

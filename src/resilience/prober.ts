@@ -2,29 +2,29 @@ import type { Clock } from "../core/clock.ts";
 
 export interface ProberOptions {
   readonly clock: Clock;
-  /** Until the next probe, in milliseconds; `null` when none is wanted. */
+  /** The wait before the next probe, in milliseconds. `null` when no probe is needed. */
   readonly nextProbeInMs: () => number | null;
-  /** Never rejects. */
+  /** Must never reject. */
   readonly probe: () => Promise<void>;
 }
 
-/** Runs the probe when it is due, one at a time. */
+/** Runs a probe when it is due, one at a time. */
 export class Prober {
   readonly #options: ProberOptions;
   #stop: () => void = () => {};
-  #probing = false;
+  #isProbing = false;
 
   constructor(options: ProberOptions) {
     this.#options = options;
   }
 
-  /** Probes, or waits until it is due: to be called whenever that may have changed. */
+  /** Probes now, or waits until a probe is due. Call it whenever `nextProbeInMs` may have changed. */
   schedule(): void {
     this.#stop();
-    if (this.#probing) return;
-    const dueMs = this.#options.nextProbeInMs();
-    if (dueMs === 0) void this.#run();
-    else if (dueMs !== null) this.#stop = this.#options.clock.after(dueMs, () => this.schedule());
+    if (this.#isProbing) return;
+    const waitMs = this.#options.nextProbeInMs();
+    if (waitMs === 0) void this.#run();
+    else if (waitMs !== null) this.#stop = this.#options.clock.after(waitMs, () => this.schedule());
   }
 
   close(): void {
@@ -32,11 +32,11 @@ export class Prober {
   }
 
   async #run(): Promise<void> {
-    this.#probing = true;
+    this.#isProbing = true;
     try {
       await this.#options.probe();
     } finally {
-      this.#probing = false;
+      this.#isProbing = false;
       this.schedule();
     }
   }

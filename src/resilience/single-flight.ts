@@ -1,6 +1,6 @@
 /**
- * Joins callers of the same work: while a flight for a key is under way, everybody gets its promise. A caller
- * that gives up leaves the flight alone. A flight is forgotten when it lands, well or badly.
+ * Joins callers of the same work: while the work for a key runs, every caller gets its promise. A caller that gives up
+ * does not stop the work. The key is free again when the promise settles.
  */
 export class SingleFlight<K, V> {
   readonly #flights = new Map<K, Promise<V>>();
@@ -9,14 +9,15 @@ export class SingleFlight<K, V> {
     return this.#flights.size;
   }
 
-  /** The flight under way for `key`, to be joined. */
+  /** The promise of the running work for `key`. `undefined` when no work runs. */
   inFlight(key: K): Promise<V> | undefined {
     return this.#flights.get(key);
   }
 
+  /** Joins the running work for `key`, or starts `work`. */
   async run(key: K, work: () => Promise<V>): Promise<V> {
-    const flying = this.#flights.get(key);
-    if (flying !== undefined) return await flying;
+    const running = this.#flights.get(key);
+    if (running !== undefined) return await running;
     const flight = (async () => await work())().finally(() => this.#flights.delete(key));
     this.#flights.set(key, flight);
     return await flight;

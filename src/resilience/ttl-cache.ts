@@ -3,16 +3,16 @@ import { readClock, type Clock, type Instant } from "../core/clock.ts";
 
 interface Entry<V> {
   readonly value: V;
-  /** It ends on whichever clock is there first. */
+  /** The entry ends as soon as one of the two clocks reaches its end. */
   readonly wallEnd: number;
   readonly monotonicEnd: number;
-  /** How much longer it is kept for whoever takes it stale. */
+  /** How long `getStale` still returns the entry after its end. */
   readonly staleMs: number;
 }
 
 /**
- * A cache bounded in bytes; the least recently used makes room. An entry's age is the larger of monotonic and
- * wall-clock time, so a suspended machine or a clock set back never makes an entry live longer.
+ * A cache bounded in bytes that evicts the least recently used entry. An entry's age is the larger of monotonic and
+ * wall-clock time, so that a suspended machine or a clock set back never prolongs it.
  */
 export class TtlCache<V> {
   readonly #entries: LRUCache<string, Entry<V>>;
@@ -25,7 +25,7 @@ export class TtlCache<V> {
     this.#clock = options.clock;
   }
 
-  /** `now` saves reading the clocks twice. */
+  /** A caller that has read the clocks passes `now`, so that they are not read twice. */
   get(key: string, now: Instant = readClock(this.#clock)): V | undefined {
     const entry = this.#entries.get(key);
     if (entry !== undefined) {
@@ -39,19 +39,20 @@ export class TtlCache<V> {
     return undefined;
   }
 
-  /** Also past its time, if it was set with time to spare. Counts neither as a hit nor as a miss. */
+  /** Returns an entry also after its end, for its `staleMs`. The statistics do not count the call. */
   getStale(key: string, now: Instant = readClock(this.#clock)): V | undefined {
     const entry = this.#entries.get(key);
     return entry !== undefined && this.#keepIfUsableStale(key, entry, now) ? entry.value : undefined;
   }
 
+  /** Whether `getStale` may still return the entry. Deletes the entry otherwise. */
   #keepIfUsableStale(key: string, { wallEnd, monotonicEnd, staleMs }: Entry<V>, now: Instant): boolean {
     if (now.wall < wallEnd + staleMs && now.monotonic < monotonicEnd + staleMs) return true;
     this.#entries.delete(key);
     return false;
   }
 
-  /** `bytes` is what the entry is counted as. One larger than the whole cache is not kept. */
+  /** `bytes` is the size that counts for the entry. The cache does not keep an entry larger than itself. */
   set(key: string, value: V, options: { ttlMs: number; bytes: number; staleMs?: number }): void {
     const { ttlMs, bytes, staleMs = 0 } = options;
     if (!(ttlMs + staleMs > 0)) {
