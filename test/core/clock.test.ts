@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { elapsedMs, readClock, sleep, systemClock } from "../../src/core/clock.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
 
-test("an age is the larger of wall-clock and monotonic time, so it never stands still in a suspend", async () => {
+test("an age is the larger of wall-clock and monotonic time, and grows while the machine is suspended", async () => {
   const clock = new FakeClock();
   const then = readClock(clock);
   await clock.advance(1000);
@@ -12,7 +12,7 @@ test("an age is the larger of wall-clock and monotonic time, so it never stands 
   assert.equal(elapsedMs(clock, then), 6000);
 });
 
-test("a wall clock that is set back makes nothing younger than monotonic time says", async () => {
+test("a wall clock that is set back does not make an age smaller than the monotonic time", async () => {
   const clock = new FakeClock();
   const then = readClock(clock);
   await clock.advance(1000);
@@ -20,7 +20,7 @@ test("a wall clock that is set back makes nothing younger than monotonic time sa
   assert.equal(elapsedMs(clock, then), 1000);
 });
 
-test("a sleep ends at its time, or with the signal's own reason, and leaves no timer behind", async () => {
+test("a sleep ends after its time or with the signal's own reason, and leaves no timer behind", async () => {
   const clock = new FakeClock();
   const slept = sleep(clock, 500);
   await clock.advance(500);
@@ -36,7 +36,7 @@ test("a sleep ends at its time, or with the signal's own reason, and leaves no t
   assert.equal(clock.pending, 0);
 });
 
-test("a timer for longer than Node's own can count does not fire at once", async () => {
+test("a timer with a longer delay than Node supports does not fire at once", async () => {
   let fired = false;
   const cancel = systemClock.after(2 ** 31, () => (fired = true));
   await new Promise((resolve) => void systemClock.after(5, () => resolve(null), true));

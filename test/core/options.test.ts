@@ -8,7 +8,7 @@ import {
   readWholeNumber,
 } from "../../src/core/options.ts";
 
-test("a wrong option is named, with what it must be and what it got, and no string is ever echoed", () => {
+test("an option error names the option, what it must be and what it got, and never shows a string", () => {
   assert.throws(() => readWholeNumber("coolDownMs", "30s", { default: 1, min: 0 }), {
     code: "invalid_option",
     message: "coolDownMs must be a whole number of at least 0; got a string",
@@ -22,7 +22,7 @@ test("a wrong option is named, with what it must be and what it got, and no stri
   assert.equal(invalidOption("secret", "32 bytes", "hunter2").message.includes("hunter2"), false);
 });
 
-test("a missing option takes its default, and bounds are inclusive", () => {
+test("readWholeNumber applies the default for undefined, and both bounds are inclusive", () => {
   assert.equal(readWholeNumber("n", undefined, { default: 5, min: 1 }), 5);
   assert.equal(readWholeNumber("n", 1, { default: 5, min: 1, max: 1 }), 1);
   for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, null, true, [], {}, 0, 10n]) {
@@ -30,7 +30,7 @@ test("a missing option takes its default, and bounds are inclusive", () => {
   }
 });
 
-test("an option that nobody reads is refused, because a misspelt option is a silent default", () => {
+test("rejects an unknown option, because a misspelt option would silently mean its default", () => {
   assert.throws(() => rejectUnknownOptions("jwks()", { freshMS: 1 }, ["freshMs", "coolDownMs"]), {
     code: "invalid_option",
     message: 'jwks() has no option "freshMS"; it has freshMs, coolDownMs',
@@ -41,7 +41,7 @@ test("an option that nobody reads is refused, because a misspelt option is a sil
   rejectUnknownOptions("jwks()", {}, []);
 });
 
-test("law 4: a part that lacks a method is refused by name, and one that has them passes whatever its class", () => {
+test("law 4: requireMethods names a missing method, and accepts an object of any class that has all of them", () => {
   const cache = { getCachedToken: () => null, setCachedToken: () => {} };
   assert.throws(() => requireMethods("the guard", "cache", cache, ["getCachedToken", "cacheToken"]), {
     code: "missing_method",
@@ -51,10 +51,10 @@ test("law 4: a part that lacks a method is refused by name, and one that has the
     code: "invalid_option",
     message: "the guard: cache must be an object with get; got null",
   });
-  class Ours {
+  class CustomCache {
     get(): number {
       return 1;
     }
   }
-  requireMethods("the guard", "cache", new Ours(), ["get"]);
+  requireMethods("the guard", "cache", new CustomCache(), ["get"]);
 });

@@ -10,7 +10,7 @@ const pages = ["*.md", "docs/**/*.md", "bench/*.md", "examples/**/*.md"].flatMap
   globSync(pattern, { cwd: root }),
 );
 
-/** As a heading's anchor is made: lower case, words joined by hyphens. */
+/** The anchors of a page's headings: lower case, words joined by hyphens. */
 function anchors(page: string): string[] {
   return [...read(page).matchAll(/^#+ (.+)$/gm)].map(([, heading = ""]) =>
     heading
@@ -21,7 +21,7 @@ function anchors(page: string): string[] {
 }
 
 for (const page of pages) {
-  test(`every link of ${page} to a file or heading here leads somewhere`, () => {
+  test(`every relative link of ${page} leads to a file and heading that exist`, () => {
     for (const [, target = ""] of read(page).matchAll(/\]\(([^)\s]+)\)/g)) {
       if (/^https?:/.test(target)) continue;
       const [path = "", anchor] = target.split("#");
@@ -32,7 +32,7 @@ for (const page of pages) {
   });
 }
 
-test("docs/faults.md has the faults that titles of tests name, and no other", () => {
+test("docs/faults.md lists exactly the faults that test titles name", () => {
   const files = globSync(["test/**/*.ts", "src/stores/conformance/*.ts"], { cwd: root });
   const titles = files.flatMap((file) => [...read(file).matchAll(/["'`][^"'`\n]*\bfault (\d+)(?=[,:])/g)]);
   const named = new Set(titles.map(([, number]) => Number(number)));
@@ -44,7 +44,7 @@ test("docs/faults.md has the faults that titles of tests name, and no other", ()
   );
 });
 
-test("npm scripts and files that a page names are there", () => {
+test("every npm script and file that a page names exists", () => {
   const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
   for (const page of pages) {
     for (const [, script = ""] of read(page).matchAll(/npm run (?:-s )?([\w:-]+)/g)) {

@@ -25,7 +25,7 @@ before(async () => {
 interface Difference {
   readonly reason: InvalidReason;
   readonly why: string;
-  /** Whether the token is such a one; each written without the parser under test. */
+  /** Whether the difference applies to the token. Each check avoids the parser under test. */
   readonly fits: (token: string) => boolean;
 }
 
@@ -33,25 +33,25 @@ type Fields = Record<string, unknown>;
 
 const bytesOf = (token: string, part: 0 | 1) => Buffer.from(token.split(".")[part] ?? "", "base64url");
 const both = (token: string) => [bytesOf(token, 0), bytesOf(token, 1)];
-/** As jose reads it: a byte order mark is skipped. */
+/** Reads JSON as jose does, which skips a byte order mark. */
 const read = (bytes: Buffer) => JSON.parse(new TextDecoder().decode(bytes)) as Fields;
 const header = (token: string) => read(bytesOf(token, 0));
 const claims = (token: string) => read(bytesOf(token, 1));
 
-/** JSON without its strings. */
-const bones = (json: string) => json.replaceAll(/"(?:[^"\\]|\\.)*"/g, "");
-const colons = (json: string) => bones(json).split(":").length;
+/** Removes the strings from JSON. */
+const withoutStrings = (json: string) => json.replaceAll(/"(?:[^"\\]|\\.)*"/g, "");
+const colons = (json: string) => withoutStrings(json).split(":").length;
 
 function depth(json: string): number {
   let [now, deepest] = [0, 0];
-  for (const one of bones(json)) {
+  for (const one of withoutStrings(json)) {
     if ("[{".includes(one)) deepest = Math.max(deepest, ++now);
     else if ("]}".includes(one)) now--;
   }
   return deepest;
 }
 
-/** Whether a name or a string in it is such a one. */
+/** Whether `fits` accepts any name or string in the value. */
 function some(value: unknown, fits: (text: string, isName: boolean) => boolean): boolean {
   if (typeof value === "string") return fits(value, false);
   if (typeof value !== "object" || value === null) return false;
@@ -64,22 +64,22 @@ const isDateOrAbsent = (value: unknown) =>
 const areTexts = (value: unknown) =>
   isTextOrAbsent(value) || (Array.isArray(value) && value.every((one) => typeof one === "string"));
 
-/** What only we refuse, and why. Whatever jose accepts and we refuse is here, or the tests fail. */
+/** The tokens that Holdfast rejects and jose accepts. The tests fail when such a difference is not in this list. */
 const differences: readonly Difference[] = [
   {
     reason: "malformed",
-    why: "nobody nests claims 33 deep, and whoever walks through them would need the stack for it",
+    why: "no issuer nests claims 33 deep, and code that walks through them would need the stack for it",
     fits: (token) => both(token).some((bytes) => depth(bytes.toString()) > 32),
   },
   {
     reason: "malformed",
-    why: "a token has one spelling, so that it is one digest; jose decodes every base64url",
+    why: "a token has one encoding and therefore one digest; jose decodes every base64url",
     fits: (token) =>
       token.split(".").some((part) => Buffer.from(part, "base64url").toString("base64url") !== part),
   },
   {
     reason: "malformed",
-    why: "two readers of a member that stands twice may each take another (RFC 7519 §4); jose takes the last",
+    why: "two parsers may read different values of a duplicate member (RFC 7519 §4); jose takes the last",
     fits: (token) =>
       both(token).some(
         (bytes) => colons(new TextDecoder().decode(bytes)) > colons(JSON.stringify(read(bytes))),
@@ -87,13 +87,13 @@ const differences: readonly Difference[] = [
   },
   {
     reason: "malformed",
-    why: "whoever copies the claims would set a prototype",
+    why: "a copy of the claims would set a prototype",
     fits: (token) =>
       both(token).some((bytes) => some(read(bytes), (text, isName) => isName && text === "__proto__")),
   },
   {
     reason: "malformed",
-    why: "halves of surrogate pairs are all the same once they are written as UTF-8",
+    why: "UTF-8 encodes all halves of surrogate pairs in the same way",
     fits: (token) => both(token).some((bytes) => some(read(bytes), (text) => !text.isWellFormed())),
   },
   {
@@ -103,27 +103,27 @@ const differences: readonly Difference[] = [
   },
   {
     reason: "malformed",
-    why: "typ and kid are strings (RFC 7515 §4.1); jose looks at them only where it is told to",
+    why: "typ and kid are strings (RFC 7515 §4.1); jose checks them only when an option asks for it",
     fits: (token) => !isTextOrAbsent(header(token)["typ"]) || !isTextOrAbsent(header(token)["kid"]),
   },
   {
     reason: "unknown_critical",
-    why: "b64 changes what is signed (RFC 7797) and has no place in a JWT (§7); jose knows it, and skips it where it is not critical",
+    why: "b64 changes the signing input (RFC 7797) and must not be in a JWT (§7); jose ignores it where it is not critical",
     fits: (token) => Object.hasOwn(header(token), "b64"),
   },
   {
     reason: "wrong_type",
-    why: "a token of another kind is not an access token (RFC 8725 §3.11); jose takes one typ, and then wants it always",
+    why: "a token of another type is not an access token (RFC 8725 §3.11); jose accepts a single typ and then requires it",
     fits: (token) => !/^(application\/)?(at\+)?jwt$/i.test(header(token)["typ"] as string),
   },
   {
     reason: "missing_claim",
-    why: "an empty subject is nobody",
+    why: "an empty sub names no subject",
     fits: (token) => claims(token)["sub"] === "",
   },
   {
     reason: "invalid_claim",
-    why: "registered claims have their types (RFC 7519 §4.1); jose checks those that it compares",
+    why: "registered claims have their types (RFC 7519 §4.1); jose checks only those that it compares",
     fits: (token) => {
       const { sub, jti, sid, scope } = claims(token);
       return ![sub, jti, sid].every(isTextOrAbsent) || !areTexts(scope);
@@ -131,12 +131,12 @@ const differences: readonly Difference[] = [
   },
   {
     reason: "invalid_claim",
-    why: "every aud is a string (RFC 7519 §4.1.3); jose looks for one that fits",
+    why: "every aud is a string (RFC 7519 §4.1.3); jose only looks for one that matches",
     fits: (token) => !areTexts(claims(token)["aud"]),
   },
   {
     reason: "invalid_claim",
-    why: "a date outside of what a Date holds is a mistake, and 1e308 is no expiry",
+    why: "a date that a Date cannot represent is a mistake, and 1e308 is not an expiry",
     fits: (token) => {
       const { exp, nbf, iat } = claims(token);
       return ![exp, nbf, iat].every(isDateOrAbsent);
@@ -144,17 +144,17 @@ const differences: readonly Difference[] = [
   },
   {
     reason: "not_yet_valid",
-    why: "a token from the future was made by a wrong clock; jose compares iat only with a maximum age",
+    why: "a wrong clock issued a token from the future; jose compares iat only with a maximum age",
     fits: (token) => (claims(token)["iat"] as number) > Date.now() / 1000 + 5,
   },
   {
     reason: "sender_constrained",
-    why: "a bound token shown by anybody proves nothing (RFC 7800); jose leaves it to its caller",
+    why: "a bound token proves nothing without its key (RFC 7800); jose leaves that check to its caller",
     fits: (token) => Object.hasOwn(claims(token), "cnf"),
   },
 ];
 
-async function theirs(token: string, target: Target): Promise<boolean> {
+async function isAcceptedByJose(token: string, target: Target): Promise<boolean> {
   const { algorithm, secret, published } = target;
   const options: JWTVerifyOptions = {
     issuer,
@@ -171,7 +171,7 @@ async function theirs(token: string, target: Target): Promise<boolean> {
   );
 }
 
-function ours(token: string, { verifying }: Target): InvalidReason | null {
+function reasonOf(token: string, { verifying }: Target): InvalidReason | null {
   const parsed = parseToken(token);
   if ("reason" in parsed) return parsed.reason;
   return verifyWithKey(parsed, verifying, policy) ?? checkTime(parsed.claims, Date.now(), 5_000);
@@ -179,20 +179,20 @@ function ours(token: string, { verifying }: Target): InvalidReason | null {
 
 type Outcome = "both accept" | "both refuse" | Difference;
 
-/** Fails where jose is the stricter one, and where nothing on the list says why we are. */
+/** Fails where jose is stricter, and where Holdfast is stricter without an entry in the list. */
 async function compare(token: string, target: Target): Promise<Outcome> {
-  const reason = ours(token, target);
-  if (!(await theirs(token, target))) {
-    assert.notEqual(reason, null, `jose refuses ${token}`);
+  const reason = reasonOf(token, target);
+  if (!(await isAcceptedByJose(token, target))) {
+    assert.notEqual(reason, null, `only jose rejects ${token}`);
     return "both refuse";
   }
   if (reason === null) return "both accept";
   const known = differences.find((one) => one.reason === reason && one.fits(token));
-  assert.ok(known, `only we refuse, as ${reason}: ${token}`);
+  assert.ok(known, `only Holdfast rejects, as ${reason}: ${token}`);
   return known;
 }
 
-test("what jose refuses of the attacks is refused here; each difference on the list is one that exists", async () => {
+test("every attack that jose rejects is rejected here, and each listed difference exists", async () => {
   const seen = new Set<Outcome>();
   for (const algorithm of ["ES256", "HS256"] as const) {
     const target = targets.get(algorithm) as Target;
@@ -207,7 +207,7 @@ test("what jose refuses of the attacks is refused here; each difference on the l
   );
 });
 
-test("what jose refuses is refused here: odd headers, odd claims, attacks and damage in any mixture", async () => {
+test("every token that jose rejects is rejected here: odd headers, odd claims, attacks and damage in any mixture", async () => {
   const values = [
     undefined,
     null,
@@ -225,7 +225,7 @@ test("what jose refuses is refused here: odd headers, odd claims, attacks and da
     "jwt",
     ["b64"],
   ];
-  // Each oddity is there in half of the runs or fewer, so that many tokens are good.
+  // Each oddity occurs in at most half of the runs, so that many tokens are good.
   const rarely = { freq: 2, nil: undefined };
   const members = (...names: string[]) =>
     fc.option(

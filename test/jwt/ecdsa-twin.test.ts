@@ -8,7 +8,7 @@ import { createMint, FakeClock } from "../../src/testing/index.ts";
 const issuer = "https://id.example.com";
 const audience = "https://api.example.com";
 
-/** Order of the group, SEC 2 §2.4.2, §2.5.1 and §2.6.1. */
+/** The order of each group (SEC 2 §2.4.2, §2.5.1 and §2.6.1). */
 const orders: Partial<Record<Algorithm, bigint>> = {
   ES256: 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n,
   ES384: 0xffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973n,
@@ -16,7 +16,7 @@ const orders: Partial<Record<Algorithm, bigint>> = {
     0x01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709a5d03bb5c9b8899c47aebb6fb71e91386409n,
 };
 
-/** (r, n − s): anybody makes it of (r, s), without a key. */
+/** Replaces (r, s) with (r, n − s), which needs no key. */
 function twinOf(token: string, order: bigint): string {
   const [header = "", payload = "", text = ""] = token.split(".");
   const signature = Buffer.from(text, "base64url");
@@ -27,7 +27,7 @@ function twinOf(token: string, order: bigint): string {
 }
 
 for (const [algorithm, order] of Object.entries(orders)) {
-  test(`law 3: the ${algorithm} twin of a token says what the token says, and is revoked with it`, async () => {
+  test(`law 3: the ${algorithm} twin of a token has the token's claims, and is revoked with it`, async () => {
     const clock = new FakeClock();
     const mint = await createMint({ issuer, audience, clock, algorithm: algorithm as Algorithm });
     const { revocations } = memoryStore({ clock });

@@ -25,7 +25,7 @@ function refusal(jwk: unknown): string | undefined {
   return rejected[0]?.reason;
 }
 
-test("a key serves the algorithm that it names, or the one that its kind allows", () => {
+test("a key serves the algorithm that it names, or the one that its type allows", () => {
   const { keys, rejected } = importJwkSet({ keys: [rsa, ec, ed, without(ec, "alg", "kid", "use")] });
   assert.deepEqual(rejected, []);
   assert.deepEqual(
@@ -53,7 +53,7 @@ test("an RSA key that names no algorithm serves each accepted RS and PS algorith
   );
 });
 
-test("what is not accepted here is rejected, and says why", () => {
+test("a key of an algorithm that is not accepted is rejected with its reason", () => {
   const { keys, rejected } = importJwkSet({ keys: [ec, rsa] }, { algorithms: ["RS256"] });
   assert.deepEqual(
     keys.map(({ kid }) => kid),
@@ -62,7 +62,7 @@ test("what is not accepted here is rejected, and says why", () => {
   assert.deepEqual(rejected, [{ index: 0, reason: "is not of a kind that serves an accepted algorithm" }]);
 });
 
-test("private keys and secrets in a public set are refused, also when they are accepted elsewhere", async () => {
+test("private keys and secrets in a public set are rejected, even when their algorithm is accepted", async () => {
   const { privateJwk } = await generateSigningKey("ES256");
   assert.match(refusal(privateJwk) ?? "", /private/);
   assert.match(refusal({ kty: "oct", k: "AAAA" }) ?? "", /secret/);
@@ -71,7 +71,7 @@ test("private keys and secrets in a public set are refused, also when they are a
   assert.deepEqual(keys, []);
 });
 
-test("keys for another use are refused", () => {
+test("keys for another use are rejected", () => {
   assert.match(refusal({ ...ec, use: "enc" }) ?? "", /use/);
   assert.match(refusal({ ...ec, key_ops: ["sign"] }) ?? "", /key_ops/);
   assert.match(refusal({ ...ec, key_ops: "verify" }) ?? "", /key_ops/);
@@ -82,14 +82,14 @@ test("keys for another use are refused", () => {
   assert.match(refusal({ ...ec, alg: "ES384" }) ?? "", /kind/);
 });
 
-test("every member of a private key is refused by itself, whatever the kind of key", () => {
+test("each member of a private key alone is reason enough for a rejection, for every key type", () => {
   for (const member of ["d", "p", "q", "dp", "dq", "qi", "oth", "priv"]) {
     for (const jwk of [rsa, ec, ed])
       assert.match(refusal({ ...jwk, [member]: "AQAB" }) ?? "", /private/, member);
   }
 });
 
-test("an ML-DSA key names its algorithm, and is as long as that says (RFC 9964 §3)", async (t) => {
+test("an ML-DSA key names its algorithm and has the length of that algorithm (RFC 9964 §3)", async (t) => {
   if (!isAlgorithm("ML-DSA-44")) {
     const pub = Buffer.alloc(1312).toString("base64url");
     const reason = "is for an algorithm that is not supported by this Node";
@@ -108,14 +108,14 @@ test("an ML-DSA key names its algorithm, and is as long as that says (RFC 9964 �
   assert.match(refusal({ ...jwk, pub: `${String(jwk["pub"])}AAAA` }) ?? "", /malformed/);
 });
 
-test("RSA moduli that anybody can factor are refused", () => {
+test("RSA moduli that are easy to factor are rejected", () => {
   const prime = (bits: number) => generatePrimeSync(bits, { bigint: true });
   const nextPrime = (from: bigint) => {
     let n = from | 1n;
     while (!checkPrimeSync(n)) n += 2n;
     return n;
   };
-  /** As the generator of CVE-2017-15361 made them: k · M + (65537^a mod M), M the product of small primes. */
+  /** Primes of the generator of CVE-2017-15361: k · M + (65537^a mod M), where M is the product of small primes. */
   const flawedPrime = () => {
     const small = Array.from({ length: 700 }, (_, i) => BigInt(i + 2)).filter((n) => checkPrimeSync(n));
     const product = small.reduce((all, one) => all * one);
@@ -142,7 +142,7 @@ test("RSA moduli that anybody can factor are refused", () => {
   }
 });
 
-test("weak RSA keys are refused: short, long, with an even exponent or 1", () => {
+test("RSA keys that are too short or too long, or have an even exponent or 1, are rejected", () => {
   for (const [bits, pattern] of [
     [1024, /modulus of 1024 bits/],
     [2040, /modulus of 2040 bits/],
@@ -155,7 +155,7 @@ test("weak RSA keys are refused: short, long, with an even exponent or 1", () =>
   for (const e of ["AA", "AQ", "Ag", "AQAA"]) assert.match(refusal({ ...rsa, e }) ?? "", /exponent/, e);
 });
 
-test("malformed keys and points off their curve are refused", () => {
+test("malformed keys and points outside of their curve are rejected", () => {
   const text = (bytes: number, value: number) => Buffer.alloc(bytes, value).toString("base64url");
   const malformed: unknown[] = [
     { ...ec, x: text(32, 1) },
@@ -172,7 +172,7 @@ test("malformed keys and points off their curve are refused", () => {
   assert.match(refusal({ ...ec, kid: 7 }) ?? "", /kid/);
 });
 
-test("Ed25519 keys that verify anybody's signature are refused: the points of small order", () => {
+test("Ed25519 points of small order are rejected, because signatures for them need no private key", () => {
   // y of the points of order 1, 2, 4, 8, little-endian, with both signs of x.
   const small = [
     `01${"00".repeat(31)}`,
@@ -181,7 +181,7 @@ test("Ed25519 keys that verify anybody's signature are refused: the points of sm
     "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
     "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
   ];
-  // The same again as y + p, and no point at all.
+  // Two of these points encoded as y + p, and a value that is not a point.
   const odd = [`ed${"ff".repeat(30)}7f`, `ee${"ff".repeat(30)}7f`, `02${"00".repeat(31)}`];
   for (const hex of [...small, ...odd]) {
     for (const sign of [0, 0x80]) {
@@ -192,14 +192,14 @@ test("Ed25519 keys that verify anybody's signature are refused: the points of sm
   }
 });
 
-test("every Ed25519 key that node:crypto makes is accepted", () => {
+test("every Ed25519 key that node:crypto generates is accepted", () => {
   for (let i = 0; i < 20; i++) {
     const jwk: JsonWebKey = generateKeyPairSync("ed25519").publicKey.export({ format: "jwk" });
     assert.equal(refusal(jwk), undefined);
   }
 });
 
-test("fault 27: two different keys with one kid are both refused; the same key twice is one", async () => {
+test("fault 27: two different keys with one kid are both rejected, and a duplicate of a key counts once", async () => {
   const other = { ...(await generateSigningKey("ES256")).publicJwk, kid: ec.kid };
   const { keys, rejected } = importJwkSet({ keys: [ec, rsa, other] });
   assert.deepEqual(
@@ -221,7 +221,7 @@ test("fault 27: two different keys with one kid are both refused; the same key t
   );
 });
 
-test("fault 27: keys of different kinds may share a kid: the algorithm tells them apart (RFC 7517 §4.5)", async () => {
+test("fault 27: keys of different types may share a kid, because the algorithm tells them apart (RFC 7517 §4.5)", async () => {
   const shared = { ...rsa, kid: ec.kid };
   const { keys, rejected } = importJwkSet({ keys: [ec, shared, { ...ed, kid: ec.kid }] });
   assert.deepEqual(rejected, []);
@@ -229,7 +229,7 @@ test("fault 27: keys of different kinds may share a kid: the algorithm tells the
     keys.map(({ kid, algorithm }) => [kid, algorithm]),
     ["ES256", "RS256", "EdDSA"].map((algorithm) => [ec.kid, algorithm]),
   );
-  // Two of one kind do not, whatever they serve; the third is not drawn into it.
+  // Two keys of one type may not, even for different algorithms. The third key stays usable.
   const p384 = { ...(await generateSigningKey("ES384")).publicJwk, kid: ec.kid };
   const two = importJwkSet({ keys: [ec, p384, shared] });
   assert.deepEqual(
@@ -238,7 +238,7 @@ test("fault 27: keys of different kinds may share a kid: the algorithm tells the
   );
 });
 
-test("fault 27: an unusable key does not take the good key with its kid along", () => {
+test("fault 27: an unusable key does not make the good key with the same kid unusable", () => {
   const { keys } = importJwkSet({ keys: [{ ...rsa, kid: ec.kid, use: "enc" }, ec] });
   assert.deepEqual(
     keys.map(({ kid }) => kid),
@@ -246,7 +246,7 @@ test("fault 27: an unusable key does not take the good key with its kid along", 
   );
 });
 
-test("fault 27: what is no set at all, or has more than 100 keys, throws; an empty set is empty", () => {
+test("fault 27: importJwkSet throws for a value that is not a set or has more than 100 keys, and accepts an empty set", () => {
   for (const set of [null, [], "<html>", {}, { keys: {} }, { keys: null }, undefined, 1]) {
     assert.throws(() => importJwkSet(set), { code: "invalid_key" });
   }
@@ -254,7 +254,7 @@ test("fault 27: what is no set at all, or has more than 100 keys, throws; an emp
   assert.deepEqual(importJwkSet({ keys: [] }), { keys: [], rejected: [] });
 });
 
-test("a shared secret is at least as long as its digest, and serves HMAC only", () => {
+test("a shared secret must be at least as long as its digest, and serves only HMAC", () => {
   const lengths = { HS256: 32, HS384: 48, HS512: 64 } as const;
   for (const [algorithm, length] of Object.entries(lengths) as [keyof typeof lengths, number][]) {
     assert.equal(importSecret(Buffer.alloc(length, 1), algorithm).algorithm, algorithm);
@@ -267,7 +267,7 @@ test("a shared secret is at least as long as its digest, and serves HMAC only", 
   assert.throws(() => importSecret(Buffer.alloc(0), "HS256"), { code: "invalid_key" });
 });
 
-test("a key that was published is no shared secret: whoever reads it would sign", () => {
+test("a published key is rejected as a shared secret, because every reader could sign with it", () => {
   const { publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
   for (const type of ["spki", "pkcs1"] as const) {
     const pem = Buffer.from(publicKey.export({ type, format: "pem" }));

@@ -5,7 +5,7 @@ import { asymmetricAlgorithms } from "../../src/jwt/algorithms.ts";
 import { generateSigningKey, importSigningKey, signToken } from "../../src/jwt/sign.ts";
 
 for (const algorithm of asymmetricAlgorithms) {
-  test(`${algorithm}: another library verifies what a new key signs`, async () => {
+  test(`${algorithm}: jose verifies the signature of a generated key`, async () => {
     const key = await generateSigningKey(algorithm);
     assert.equal(key.kid, await calculateJwkThumbprint(key.publicJwk));
     const token = signToken({ iss: "i", sub: "größe \u{1f600}", exp: 4_000_000_000 }, key);
@@ -18,7 +18,7 @@ for (const algorithm of asymmetricAlgorithms) {
   });
 }
 
-test("the public half of a key holds nothing private", async () => {
+test("a public JWK contains no private member", async () => {
   for (const algorithm of ["ES256", "EdDSA", "RS256"] as const) {
     const { publicJwk, privateJwk } = await generateSigningKey(algorithm);
     for (const member of ["d", "p", "q", "dp", "dq", "qi", "k"]) {
@@ -30,7 +30,7 @@ test("the public half of a key holds nothing private", async () => {
   }
 });
 
-test("a key that was put away as JSON signs again under the same kid", async () => {
+test("a key that is exported as JSON and imported again signs under the same kid", async () => {
   const made = await generateSigningKey("ES256");
   const opened = importSigningKey(JSON.parse(JSON.stringify(made.privateJwk)) as Record<string, unknown>);
   assert.equal(opened.kid, made.kid);
@@ -39,7 +39,7 @@ test("a key that was put away as JSON signs again under the same kid", async () 
   await jwtVerify(signToken({ sub: "s" }, opened), made.publicJwk);
 });
 
-test("a signing key that is damaged, public or of the wrong kind is refused, and nothing of it is told", async () => {
+test("a signing key that is damaged, public or of the wrong type is rejected, and the error does not reveal it", async () => {
   const { privateJwk, publicJwk } = await generateSigningKey("ES256");
   const wrong = [publicJwk, { ...privateJwk, kid: undefined }, { ...privateJwk, alg: "none" }];
   for (const jwk of [...wrong, { ...privateJwk, alg: "EdDSA" }, { ...privateJwk, x: "AAAA" }]) {

@@ -33,7 +33,7 @@ function get(algorithm: Algorithm): Signed {
 }
 
 for (const algorithm of supportedAlgorithms) {
-  test(`${algorithm}: its own signature verifies; changed, shortened, lengthened or empty it does not`, () => {
+  test(`${algorithm}: a valid signature verifies, and a changed, shortened, lengthened or empty one does not`, () => {
     const { token, key } = get(algorithm);
     assert.equal(verifySignature(token, key), true);
     const { signature } = token;
@@ -58,7 +58,7 @@ for (const algorithm of supportedAlgorithms) {
     );
   });
 
-  test(`${algorithm}: its key verifies no other algorithm, whatever the header says`, () => {
+  test(`${algorithm}: a key verifies no other algorithm, whatever the header says`, () => {
     const { token, key } = get(algorithm);
     for (const other of supportedAlgorithms.filter((one) => one !== algorithm)) {
       assert.equal(verifySignature({ ...token, algorithm: other }, key), false, other);
@@ -67,7 +67,7 @@ for (const algorithm of supportedAlgorithms) {
   });
 }
 
-test("a public key is never taken for an HMAC secret", () => {
+test("a public key never serves as an HMAC secret", () => {
   for (const algorithm of asymmetricAlgorithms) {
     const { key } = get(algorithm);
     const forged = { ...get("HS256").token, algorithm: "HS256" as const };
@@ -75,7 +75,7 @@ test("a public key is never taken for an HMAC secret", () => {
   }
 });
 
-test("ECDSA: r and s are held to 1 ≤ r, s < n, so 0, n and s + n are refused", () => {
+test("ECDSA: r and s must satisfy 1 ≤ r, s < n, so 0, n and s + n are rejected", () => {
   const orders: Partial<Record<Algorithm, string>> = {
     ES256: "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551",
     ES384: "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973",
@@ -97,7 +97,7 @@ test("ECDSA: r and s are held to 1 ≤ r, s < n, so 0, n and s + n are refused",
   }
 });
 
-test("ECDSA: every signature that node:crypto makes verifies, those with leading zeros too", async () => {
+test("ECDSA: every signature of node:crypto verifies, also one with leading zeros", async () => {
   for (const algorithm of ["ES256", "ES384", "ES512"] as const) {
     const { key, publicJwk } = await generateSigningKey(algorithm);
     const [verificationKey] = importJwkSet({ keys: [publicJwk] }).keys;
@@ -118,7 +118,7 @@ test("ECDSA: every signature that node:crypto makes verifies, those with leading
   }
 });
 
-test("a PS signature with a salt of another length than the digest is refused (RFC 7518 §3.5)", async () => {
+test("a PS signature whose salt is not as long as the digest is rejected (RFC 7518 §3.5)", async () => {
   const { key, publicJwk } = await generateSigningKey("PS256");
   const [verificationKey] = importJwkSet({ keys: [publicJwk] }).keys;
   assert.ok(verificationKey);
@@ -131,7 +131,7 @@ test("a PS signature with a salt of another length than the digest is refused (R
   assert.equal(verifySignature(otherHash, verificationKey), false);
 });
 
-test("an RSA signature is as long as the modulus: one without its leading zero is refused (RFC 8017 §8.1.2)", async () => {
+test("an RSA signature without its leading zero is rejected, because it must be as long as the modulus (RFC 8017 §8.1.2)", async () => {
   const { key, publicJwk } = await generateSigningKey("PS256");
   const [verificationKey] = importJwkSet({ keys: [publicJwk] }).keys;
   assert.ok(verificationKey);

@@ -38,7 +38,7 @@ before(async () => {
   }
 });
 
-test("one caller who awaits each answer is answered at once, however fast it asks", async () => {
+test("a caller that awaits each result gets it synchronously, however fast it calls", async () => {
   const pool = new VerificationPool();
   for (const algorithm of slow) {
     await nextTurn();
@@ -55,7 +55,7 @@ test("one caller who awaits each answer is answered at once, however fast it ask
   }
 });
 
-test("callers of one moment share the thread pool; the first has its answer by then", async () => {
+test("concurrent callers share the thread pool, and the first of them gets a synchronous result", async () => {
   for (const algorithm of slow) {
     await nextTurn();
     const pool = new VerificationPool();
@@ -75,7 +75,7 @@ test("callers of one moment share the thread pool; the first has its answer by t
   }
 });
 
-test("callers that were ready in one turn of the event loop share the thread pool, as requests on sockets are", async () => {
+test("callers that become ready in one turn of the event loop share the thread pool, like requests on sockets", async () => {
   const pool = new VerificationPool();
   const { good, key } = subject("ES256");
   const ask = () => pool.verify(good, key, policy);
@@ -94,10 +94,10 @@ test("callers that were ready in one turn of the event loop share the thread poo
     assert.equal(await later[0], null);
   }
   await nextTurn();
-  assert.equal(await callback(), null, "a later one, alone again, is answered at once");
+  assert.equal(await callback(), null, "a later caller that is alone gets a synchronous result");
 });
 
-test("callers that wait for something else first share the thread pool too", async () => {
+test("callers that await something else first share the thread pool, too", async () => {
   const pool = new VerificationPool();
   const { good, key } = subject("ES256");
   let pooled = 0;
@@ -112,7 +112,7 @@ test("callers that wait for something else first share the thread pool too", asy
   assert.equal(pooled, 7);
 });
 
-test("RSA and HMAC never take the thread pool", () => {
+test("RSA and HMAC never use the thread pool", () => {
   for (const algorithm of supportedAlgorithms.filter((one) => !slow.includes(one))) {
     const pool = new VerificationPool();
     const { good, forged, key } = subject(algorithm);
@@ -123,7 +123,7 @@ test("RSA and HMAC never take the thread pool", () => {
   }
 });
 
-test("law 6, fault 31: forgeries in masses take a bounded place; the excess is told so, and never called invalid", async () => {
+test("law 6, fault 31: mass forgeries use bounded space, and the excess is reported as overloaded and never as invalid", async () => {
   const pool = new VerificationPool({ running: 2, waiting: 3 });
   const { good, forged, key } = subject("ES256");
   await nextTurn();
@@ -135,13 +135,17 @@ test("law 6, fault 31: forgeries in masses take a bounded place; the excess is t
   assert.equal(others.filter((proof) => proof === "overloaded").length, 9_994);
   assert.equal(pool.verify(good, key, policy), "overloaded");
   const rsa = subject("RS256");
-  assert.equal(pool.verify(rsa.good, rsa.key, policy), null, "what needs no thread is proved all the same");
+  assert.equal(
+    pool.verify(rsa.good, rsa.key, policy),
+    null,
+    "an algorithm that needs no thread is still verified",
+  );
   for (const proof of await all(others.slice(0, 5))) assert.equal(proof, "bad_signature");
   assert.equal(pool.size, 0);
   assert.equal(await pool.verify(good, key, policy), null);
 });
 
-test("a key of another algorithm proves nothing on the thread pool either", async () => {
+test("a key of another algorithm verifies nothing on the thread pool either", async () => {
   const pool = new VerificationPool();
   const { good, key } = subject("ES256");
   const other = subject("EdDSA").good;
@@ -153,8 +157,8 @@ test("a key of another algorithm proves nothing on the thread pool either", asyn
   assert.deepEqual(await all(proofs), [null, "wrong_algorithm", "bad_signature"]);
 });
 
-test("what node:crypto cannot do rejects on the thread pool, and throws without it: it is never an answer", async () => {
-  // OpenSSL holds the key to SHA-384.
+test("an error of node:crypto throws or rejects, and is never a verification result", async () => {
+  // OpenSSL accepts only SHA-384 for this key.
   const key: VerificationKey = { ...subject("PS384").key, algorithm: "PS256" };
   const { good } = subject("PS256");
   assert.throws(() => verifyWithKey(good, key, policy), /digest not allowed/);

@@ -21,7 +21,7 @@ before(async () => {
   }
 });
 
-function ours(token: string, key: VerificationKey): string | null {
+function reasonOf(token: string, key: VerificationKey): string | null {
   const parsed = parseToken(token);
   if ("reason" in parsed) return parsed.reason;
   return verifyWithKey(parsed, key, policy) ?? checkTime(parsed.claims, Date.now(), 0);
@@ -30,25 +30,25 @@ function ours(token: string, key: VerificationKey): string | null {
 test("the signature is checked before the claims, so that a forger learns nothing about them", () => {
   for (const { mint, key } of mints) {
     const token = mint.token({ iss: "https://evil.example.com" });
-    assert.equal(ours(token, key), "wrong_issuer");
+    assert.equal(reasonOf(token, key), "wrong_issuer");
     const [head, , signature] = token.split(".");
     const claims = Buffer.from('{"iss":"https://other.example.com"}').toString("base64url");
-    assert.equal(ours(`${head}.${claims}.${signature}`, key), "bad_signature");
+    assert.equal(reasonOf(`${head}.${claims}.${signature}`, key), "bad_signature");
   }
 });
 
-test("a key proves only tokens of the algorithm that it was declared for", () => {
+test("a key verifies only tokens of its own algorithm", () => {
   for (const { mint, key } of mints) {
     for (const other of mints.filter((one) => one.mint !== mint)) {
-      assert.equal(ours(mint.token(), other.key), "wrong_algorithm");
+      assert.equal(reasonOf(mint.token(), other.key), "wrong_algorithm");
     }
-    assert.equal(ours(mint.token(), key), null);
+    assert.equal(reasonOf(mint.token(), key), null);
   }
 });
 
-test("the public key taken for a secret proves nothing", () => {
+test("a token signed with the public key as a secret is rejected", () => {
   const rsa = mints.find(({ mint }) => mint.algorithm === "RS256");
   const hmac = mints.find(({ mint }) => mint.algorithm === "HS256");
   assert.ok(rsa && hmac);
-  assert.equal(ours(hmac.mint.token({}, { kid: rsa.mint.kid }), rsa.key), "wrong_algorithm");
+  assert.equal(reasonOf(hmac.mint.token({}, { kid: rsa.mint.kid }), rsa.key), "wrong_algorithm");
 });

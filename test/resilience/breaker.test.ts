@@ -5,7 +5,7 @@ import { Breaker, type Permit } from "../../src/resilience/breaker.ts";
 import { FakeClock } from "../../src/testing/index.ts";
 import { seededRandom } from "../../src/testing/random.ts";
 
-/** The longest time that it stays open between two probes. */
+/** The longest time that the breaker stays open between two probes. */
 const LONGEST_MS = 10_000;
 
 function make(random: () => number = () => 1) {
@@ -34,7 +34,7 @@ async function probe(breaker: Breaker, clock: FakeClock, succeeds: boolean): Pro
   return waitedMs;
 }
 
-test("it opens at the fifth failure in a row, once a second has passed since the first of them began", async () => {
+test("the breaker opens at the fifth failure in a row when the first of them began at least a second ago", async () => {
   const { breaker, changes, fail } = make();
   await fail(4, 300);
   assert.equal(breaker.state, "closed");
@@ -44,7 +44,7 @@ test("it opens at the fifth failure in a row, once a second has passed since the
   assert.deepEqual(changes, ["opened"]);
 });
 
-test("any number of failures within a second leaves it closed: the next one after that opens it", async () => {
+test("any number of failures within a second leaves the breaker closed, and the next one after that opens it", async () => {
   const { breaker, fail } = make();
   await fail(90, 10);
   assert.equal(breaker.state, "closed");
@@ -52,7 +52,7 @@ test("any number of failures within a second leaves it closed: the next one afte
   assert.equal(breaker.state, "open");
 });
 
-test("two failing probes in a row open it, without any user", async () => {
+test("two failed probes in a row open the breaker without user traffic", async () => {
   const { breaker, clock } = make();
   await probe(breaker, clock, false);
   await probe(breaker, clock, true);
@@ -62,7 +62,7 @@ test("two failing probes in a row open it, without any user", async () => {
   assert.equal(breaker.state, "open");
 });
 
-test("fault 22: an upstream that fails half of the time never opens it, whether it fails at once or by silence", async () => {
+test("fault 22: an upstream that fails half of the time, at once or by timeout, never opens the breaker", async () => {
   for (const failsAfterMs of [1, 2000]) {
     const { breaker, clock, changes } = make();
     const random = seededRandom(7);
@@ -78,7 +78,7 @@ test("fault 22: an upstream that fails half of the time never opens it, whether 
   }
 });
 
-test("what was asked before it closed again, and fails late, does not open it", async () => {
+test("a late failure of a request from before the breaker closed does not open it again", async () => {
   const { breaker, clock, fail } = make(() => 0);
   const old = Array.from({ length: 50 }, () => breaker.admit() as Permit);
   await fail(5, 300);
@@ -88,7 +88,7 @@ test("what was asked before it closed again, and fails late, does not open it", 
   assert.equal(breaker.state, "closed");
 });
 
-test("fault 24: failing probes come ever more rarely, up to 10 s; only 60 s closed make it forget", async () => {
+test("fault 24: probes back off up to 10 s while they fail, and 60 s closed reset the back-off", async () => {
   const { breaker, clock, fail } = make();
   await fail(5, 300);
   const waits: number[] = [];
@@ -104,7 +104,7 @@ test("fault 24: failing probes come ever more rarely, up to 10 s; only 60 s clos
   assert.equal(breaker.retryAfterMs, 1000);
 });
 
-test("fault 23: at half-open only the probe's own outcome counts, not that of a user who asked before", async () => {
+test("fault 23: a half-open breaker counts only the outcome of its probe, not that of an earlier request", async () => {
   for (const succeeded of [true, false]) {
     const { breaker, clock, fail } = make();
     const old = breaker.admit() as Permit;
@@ -116,13 +116,13 @@ test("fault 23: at half-open only the probe's own outcome counts, not that of a 
   }
 });
 
-test("the open time is spread over its upper half, so that instances do not probe together", async () => {
+test("jitter spreads the open time over its upper half, so that instances do not probe together", async () => {
   const { breaker, fail } = make(() => 0);
   await fail(5, 300);
   assert.equal(breaker.retryAfterMs, 500);
 });
 
-test("fault 23: when the open time is over one probe may go, and no user until it has succeeded", async () => {
+test("fault 23: after the open time the breaker admits one probe, and no user until the probe has succeeded", async () => {
   const { breaker, clock, changes, fail } = make();
   await fail(5, 300);
   assert.equal(breaker.admitProbe(), null);
@@ -137,7 +137,7 @@ test("fault 23: when the open time is over one probe may go, and no user until i
   assert.deepEqual(changes, ["opened", "closed"]);
 });
 
-test("fault 34: a clock that is set back an hour, and a machine that slept, keep it open no longer", async () => {
+test("fault 34: a clock set back by an hour or a suspended machine does not prolong the open time", async () => {
   const { breaker, clock, fail } = make();
   await fail(5, 300);
   clock.setWall(clock.now() - 3_600_000);
@@ -148,7 +148,7 @@ test("fault 34: a clock that is set back an hour, and a machine that slept, keep
   assert.equal(breaker.retryAfterMs, 0);
 });
 
-test("held open it lets nobody through, held closed everybody; given back, it finds out anew", async () => {
+test("a breaker that is forced open admits no request, one that is forced closed admits all, and a released one counts anew", async () => {
   const { breaker, clock, changes, fail } = make();
   breaker.force("open");
   assert.deepEqual([breaker.state, breaker.admit(), breaker.admitProbe()], ["forced open", null, null]);
@@ -165,7 +165,7 @@ test("held open it lets nobody through, held closed everybody; given back, it fi
   assert.deepEqual(changes, ["opened", "closed", "opened"]);
 });
 
-/** What may happen to it, in any order. A probe that is not settled before ends with its deadline. */
+/** A probe that is not settled earlier ends at its deadline. */
 const PROBE_MS = 2_000;
 const steps = fc.array(
   fc.oneof(
@@ -195,7 +195,7 @@ const steps = fc.array(
   { maxLength: 200 },
 );
 
-test("faults 23 and 24, whatever happens: it is never stuck, one probe at a time, no user passes while it is not closed", async () => {
+test("faults 23 and 24: in any sequence of events the breaker recovers, runs one probe at a time and admits users only while closed", async () => {
   await fc.assert(
     fc.asyncProperty(steps, fc.integer(), async (actions, seed) => {
       const { breaker, clock } = make(seededRandom(seed));
@@ -232,7 +232,7 @@ test("faults 23 and 24, whatever happens: it is never stuck, one probe at a time
         else breaker.force(action.to);
         check();
       }
-      // Whatever came before: once upstream is sound, it is closed after the longest open time and one probe.
+      // When the upstream is healthy again, the longest open time and one probe close the breaker.
       breaker.force(null);
       await clock.advance(PROBE_MS);
       await clock.advance(LONGEST_MS);

@@ -5,7 +5,7 @@ import { FakeClock } from "../../src/testing/fake-clock.ts";
 
 const never = async () => await new Promise<never>(() => {});
 
-test("work that ignores its signal is given up at the deadline, and the error names the work and the time", async () => {
+test("withDeadline abandons work that ignores its signal, and the error names the work and the time", async () => {
   const clock = new FakeClock();
   let given: AbortSignal | undefined;
   const work = withDeadline(clock, "the key set", 5000, async (signal) => {
@@ -20,7 +20,7 @@ test("work that ignores its signal is given up at the deadline, and the error na
   assert.equal(given?.aborted, true);
 });
 
-test("work that lands in time leaves no timer behind, whether it lands well or badly", async () => {
+test("work that settles in time leaves no timer behind, whether it resolves or rejects", async () => {
   const clock = new FakeClock();
   assert.equal(await withDeadline(clock, "it", 100, async () => await Promise.resolve(7)), 7);
   const boom = new Error("boom");
@@ -31,7 +31,7 @@ test("work that lands in time leaves no timer behind, whether it lands well or b
   assert.equal(clock.pending, 0);
 });
 
-test("a caller's own signal ends the wait with the caller's own reason", async () => {
+test("the caller's own signal ends the wait with the caller's own reason", async () => {
   const clock = new FakeClock();
   const controller = new AbortController();
   const work = withDeadline(clock, "it", 100, never, controller.signal);
@@ -41,22 +41,22 @@ test("a caller's own signal ends the wait with the caller's own reason", async (
   assert.equal(clock.pending, 0);
 });
 
-test("law 7: a caller that abandons joined work leaves the work itself alone", async () => {
-  let land: (value: number) => void = () => {};
-  const shared = new Promise<number>((resolve) => (land = resolve));
+test("law 7: a caller that abandons joined work does not stop the work", async () => {
+  let settle: (value: number) => void = () => {};
+  const shared = new Promise<number>((resolve) => (settle = resolve));
   const controller = new AbortController();
   const impatient = abortable(shared, controller.signal);
   const patient = abortable(shared, new AbortController().signal);
   const reason = new Error("gone");
   controller.abort(reason);
   await assert.rejects(impatient, reason);
-  land(7);
+  settle(7);
   assert.equal(await patient, 7);
   assert.equal(await abortable(shared, undefined), 7);
   await assert.rejects(abortable(shared, controller.signal), reason);
 });
 
-test("what fails after its caller has given up is nobody's unhandled rejection", async () => {
+test("work that fails after its caller has given up causes no unhandled rejection", async () => {
   const controller = new AbortController();
   const reason = new Error("gone");
   controller.abort(reason);
@@ -65,7 +65,7 @@ test("what fails after its caller has given up is nobody's unhandled rejection",
   await new Promise((resolve) => setImmediate(resolve));
 });
 
-/** What arrives over the network is read only after the timers that fell due. */
+/** The event loop reads the network only after it has run the timers that are due. */
 async function arrived<T>(value: T): Promise<T> {
   return await new Promise<T>((resolve) => setImmediate(() => resolve(value)));
 }
@@ -78,7 +78,7 @@ for (const [begun, blockedMs] of [
   [1960, 2000],
   [1990, 500],
 ] as const) {
-  test(`fault 39: an answer that came while the loop was blocked, for ${blockedMs} ms after ${begun} ms of 2,000, is no timeout`, async () => {
+  test(`fault 39: an answer that arrives while the loop is blocked for ${blockedMs} ms, after ${begun} of 2,000 ms, is not a timeout`, async () => {
     const clock = new FakeClock();
     let read = () => {};
     const work = withDeadline(clock, "it", 2000, async () => {
@@ -95,7 +95,7 @@ for (const [begun, blockedMs] of [
   });
 }
 
-test("fault 39: work that does not come after a blocked loop either is given up, after as long again at most", async () => {
+test("fault 39: after a blocked loop, work that does not settle is abandoned within the same time again", async () => {
   const clock = new FakeClock();
   const refused = assert.rejects(withDeadline(clock, "it", 2000, never), { code: "timeout" });
   await clock.block(60_000);
@@ -106,7 +106,7 @@ test("fault 39: work that does not come after a blocked loop either is given up,
   assert.equal(clock.pending, 0);
 });
 
-test("a deadline of 1 ms is one", async () => {
+test("a deadline of 1 ms expires", async () => {
   const clock = new FakeClock();
   const refused = assert.rejects(withDeadline(clock, "it", 1, never), { code: "timeout" });
   await clock.advance(2);

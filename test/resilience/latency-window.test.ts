@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { LatencyWindow } from "../../src/resilience/latency-window.ts";
 
-test("of the latest hundred answers, 99 took no longer and one took more at most; before the first it is 0", () => {
+test("p99Ms is a sample that at most one in a hundred of the latest samples exceeds, and 0 before the first", () => {
   assert.equal(new LatencyWindow().p99Ms, 0);
   fc.assert(
     fc.property(fc.array(fc.nat(5_000), { minLength: 1, maxLength: 400 }), (answers) => {

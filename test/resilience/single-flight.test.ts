@@ -2,27 +2,27 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SingleFlight } from "../../src/resilience/single-flight.ts";
 
-test("law 7: callers of the same work share one run of it, and a landed flight is forgotten", async () => {
+test("law 7: callers of the same work share one run, and the key is free once it settles", async () => {
   const flights = new SingleFlight<string, number>();
   let runs = 0;
-  let land: (value: number) => void = () => {};
+  let settle: (value: number) => void = () => {};
   const work = async () => {
     runs++;
-    return await new Promise<number>((resolve) => (land = resolve));
+    return await new Promise<number>((resolve) => (settle = resolve));
   };
   const joined = [flights.run("a", work), flights.run("a", work), flights.run("a", work)];
   assert.equal(runs, 1);
   assert.equal(flights.size, 1);
-  land(7);
+  settle(7);
   assert.deepEqual(await Promise.all(joined), [7, 7, 7]);
   assert.equal(flights.size, 0);
   const again = flights.run("a", work);
   assert.equal(runs, 2);
-  land(8);
+  settle(8);
   assert.equal(await again, 8);
 });
 
-test("a flight that crashes fails all who joined it, even when it throws at once, and is forgotten", async () => {
+test("work that throws rejects for every caller that joined it, and the key is free again", async () => {
   const flights = new SingleFlight<string, number>();
   const boom = new Error("boom");
   const crash = () => {
@@ -34,7 +34,7 @@ test("a flight that crashes fails all who joined it, even when it throws at once
   assert.equal(await flights.run("a", async () => await Promise.resolve(1)), 1);
 });
 
-test("flights under different keys do not meet", async () => {
+test("work for different keys runs separately", async () => {
   const flights = new SingleFlight<string, string>();
   const [a, b] = await Promise.all(
     ["a", "b"].map((key) => flights.run(key, async () => await Promise.resolve(key))),

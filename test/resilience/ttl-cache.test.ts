@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { TtlCache } from "../../src/resilience/ttl-cache.ts";
 import { FakeClock } from "../../src/testing/index.ts";
 
-test("an entry ends on whichever clock is there first", async () => {
+test("an entry ends as soon as one of the two clocks reaches its end", async () => {
   const clock = new FakeClock();
   const cache = new TtlCache<number>({ maxBytes: 100, clock });
   const keep = () => cache.set("a", 1, { ttlMs: 1_000, bytes: 1 });
@@ -23,7 +23,7 @@ test("an entry ends on whichever clock is there first", async () => {
   assert.equal(cache.stats().size, 0);
 });
 
-test("law 6: it never holds more bytes than it may, and counts them right, whatever is done to it", () => {
+test("law 6: the cache never holds more bytes than its limit, and counts them correctly after any operations", () => {
   const key = fc.constantFrom("a", "b", "c", "d", "e", "f");
   const action = fc.oneof(
     fc.record({ do: fc.constant("set"), key, bytes: fc.nat(120) }),
@@ -49,7 +49,7 @@ test("law 6: it never holds more bytes than it may, and counts them right, whate
   );
 });
 
-test("law 6: what is in use stays while what is used once passes through", () => {
+test("law 6: entries in use stay while entries that are used once are evicted", () => {
   const cache = new TtlCache<number>({ maxBytes: 100, clock: new FakeClock() });
   const keep = (name: string) => cache.set(name, 1, { ttlMs: 1_000, bytes: 10 });
   const hot = ["a", "b", "c", "d", "e"];
@@ -60,7 +60,7 @@ test("law 6: what is in use stays while what is used once passes through", () =>
   }
 });
 
-test("an entry larger than the cache, or without time to live, is not kept and takes its elder along", () => {
+test("an entry that is too large or has no time to live is not kept, and removes the earlier entry of its key", () => {
   const cache = new TtlCache<number>({ maxBytes: 100, clock: new FakeClock() });
   for (const options of [
     { ttlMs: 1_000, bytes: 101 },

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 
-/** The service's token response, as far as tests look at it. */
+/** The members of the service's token response that tests use. */
 export interface Tokens {
   readonly access_token: string;
   readonly refresh_token: string;
@@ -25,7 +25,7 @@ export async function post(
   });
 }
 
-/** Logs the bootstrap user in. */
+/** Logs in the bootstrap user. */
 export async function login(base: string): Promise<Tokens> {
   const response = await post(base, "/auth/login", { username: "alice", password: "correct horse battery" });
   assert.equal(response.status, 200);
@@ -36,21 +36,21 @@ export async function refresh(base: string, refreshToken: string): Promise<Respo
   return await post(base, "/auth/refresh", { refresh_token: refreshToken });
 }
 
-/** The successor; fails the test when there is none. */
+/** Refreshes, and fails the test when the service does not answer 200. */
 export async function refreshOrFail(base: string, refreshToken: string): Promise<Tokens> {
   const response = await refresh(base, refreshToken);
   assert.equal(response.status, 200, `refresh answered ${response.status}`);
   return (await response.json()) as Tokens;
 }
 
-/** The status that the gateway answers for an access token. */
+/** Returns the gateway's status for an access token. */
 export async function verify(base: string, accessToken: string): Promise<number> {
   const response = await fetch(`${base}/verify`, { headers: { authorization: `Bearer ${accessToken}` } });
   await response.arrayBuffer();
   return response.status;
 }
 
-/** Asks again until `done` or the deadline; returns the milliseconds it took, or `Infinity`. */
+/** Repeats `done` until it is true. Returns the milliseconds that took, or `Infinity` after the deadline. */
 export async function measureUntil(done: () => Promise<boolean>, deadlineMs: number): Promise<number> {
   const start = performance.now();
   while (!(await done())) {

@@ -3,12 +3,12 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 
 /**
- * Below what systems give out by themselves: no connection takes it before its server listens, or between two lives of
- * that. The bus of a Redis cluster is on the port + 10,000, which is below them, too.
+ * These ports lie below the ephemeral ports of the system, so that no outgoing connection takes one while its server is
+ * down. The bus of a Redis cluster uses the port + 10,000, which lies below them, too.
  */
 const [FIRST, LAST] = [10_000, 22_000];
 
-/** A port of 127.0.0.1 that nobody listens on. */
+/** A port of 127.0.0.1 without a listener. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(FIRST, LAST);

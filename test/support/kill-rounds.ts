@@ -3,16 +3,16 @@ import { setTimeout as pause } from "node:timers/promises";
 import { login, refresh, refreshOrFail, type Tokens } from "./auth-calls.ts";
 import type { ServiceProcess } from "./service-process.ts";
 
-/** How long a store that was killed may be missed after it is back. */
+/** How long the service may need after a killed store is back. */
 const RECOVERY_MS = 20_000;
 
 export interface KillRoundsOptions {
   readonly start: () => Promise<ServiceProcess>;
   readonly rounds: number;
   readonly sessions: number;
-  /** From 0 to 1. */
+  /** Returns a number from 0 to 1. */
   readonly random: () => number;
-  /** A store that is a process of its own is killed in every second round, instead of the service. */
+  /** A store in a separate process is killed in every second round instead of the service. */
   readonly store?: { kill(): Promise<void>; up(): Promise<void> } | undefined;
   readonly onRound?: (round: number) => void;
 }
@@ -20,11 +20,11 @@ export interface KillRoundsOptions {
 export interface KillRoundsResult {
   readonly service: ServiceProcess;
   readonly clients: readonly Client[];
-  /** Answers that the kills took away. */
+  /** The number of responses that were lost in the kills. */
   readonly lost: number;
 }
 
-/** One client: what it holds is what it last received, as in real life. */
+/** A client that holds the tokens of the last response it received. */
 export class Client {
   tokens: Tokens;
   lost = 0;
@@ -33,7 +33,7 @@ export class Client {
     this.tokens = tokens;
   }
 
-  /** Refreshes against a service that may die; a lost answer leaves the old token in hand. */
+  /** Refreshes against a service that may be killed. After a lost response the client keeps its old token. */
   async attempt(base: string): Promise<void> {
     try {
       const response = await refresh(base, this.tokens.refresh_token);
@@ -46,7 +46,7 @@ export class Client {
     }
   }
 
-  /** Must succeed as soon as the store is back, in the same session. */
+  /** Refreshes until the store is back, and requires success in the same session. */
   async recover(base: string): Promise<void> {
     const { refresh_token: token, session_id: session } = this.tokens;
     for (const start = performance.now(); performance.now() - start < RECOVERY_MS; await pause(20)) {
@@ -63,7 +63,7 @@ export class Client {
   }
 }
 
-/** Kills with SIGKILL at random points of rotations, and holds every session usable after each. */
+/** Sends SIGKILL at random points of rotations, and requires every session to be usable after each kill. */
 export async function runKillRounds(options: KillRoundsOptions): Promise<KillRoundsResult> {
   const { start, store, random } = options;
   let service = await start();
@@ -73,11 +73,11 @@ export async function runKillRounds(options: KillRoundsOptions): Promise<KillRou
   for (let round = 0; round < options.rounds; round++) {
     options.onRound?.(round);
     const killsStore = store !== undefined && round % 2 === 1;
-    // Mostly the one that takes over runs already, and both are on the store for a moment. Every fourth time nobody
-    // is left, and the next one finds the store as the dead one left it.
+    // In most rounds a standby already runs, and both use the store for a moment. In every fourth round the next
+    // instance starts after the kill, and finds the store as the killed one left it.
     const standby = killsStore || round % 4 === 0 ? null : start();
     const attempts = clients.map(async (client) => await client.attempt(service.url));
-    // A busy loop: timers are too coarse for a rotation that takes a millisecond.
+    // The loop is busy because timers are too coarse for a rotation that takes a millisecond.
     const moment = performance.now() + random() * 25;
     while (performance.now() < moment) await new Promise((resolve) => setImmediate(resolve));
     if (killsStore) await store.kill();
@@ -90,7 +90,7 @@ export async function runKillRounds(options: KillRoundsOptions): Promise<KillRou
   return { service, clients, lost: clients.reduce((sum, client) => sum + client.lost, 0) };
 }
 
-/** Asked three times at once, the session has one successor: nothing forked. */
+/** Requires three concurrent refreshes to return the same successor, which shows that the session has not forked. */
 export async function assertOneSuccessor(base: string, { tokens }: Client): Promise<void> {
   const again = await Promise.all([1, 2, 3].map(async () => await refreshOrFail(base, tokens.refresh_token)));
   assert.equal(new Set(again.map((one) => one.refresh_token)).size, 1);

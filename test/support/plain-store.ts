@@ -23,8 +23,8 @@ import {
 const byName = (a: { username: string }, b: { username: string }) => (a.username < b.username ? -1 : 1);
 
 /**
- * A store as somebody's first attempt may look: maps, and every method returns a plain value, no promise anywhere. The
- * types cannot express it; the issuer must bear it.
+ * A minimal store on maps whose methods return plain values instead of promises. The types do not allow that, but the
+ * issuer must accept it.
  */
 export function plainStore(clock: Clock): Store {
   const users = new Map<string, UserRecord>();

@@ -7,17 +7,15 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { freePort } from "./free-port.ts";
 
-/*
- * Real servers on free ports of 127.0.0.1, each in a folder of its own. Whoever starts one stops it.
- */
+/* Real servers on free ports of 127.0.0.1, each in a separate folder. The test that starts a server stops it. */
 
-/** Why tests that need Redis are skipped here; `false` when they run. On CI they run, and fail without it. */
+/** The reason to skip tests that need Redis. `false` when they run. On CI they always run, and fail without Redis. */
 export const noRedis: string | false =
   spawnSync("redis-server", ["--version"]).status === 0 || process.env["CI"] === "true"
     ? false
     : "redis-server is not installed";
 
-/** A server that can be killed, frozen and started again on the same data. */
+/** A server that a test can kill, freeze and start again on the same data. */
 export class RedisServer {
   readonly port: number;
   readonly #settings: readonly string[];
@@ -29,7 +27,7 @@ export class RedisServer {
     this.#settings = settings;
   }
 
-  /** `settings` as lines of its configuration file. */
+  /** `settings` are lines of the configuration file. */
   static async start(
     settings: readonly string[] = [],
     kind: "server" | "sentinel" = "server",
@@ -50,14 +48,14 @@ export class RedisServer {
     return `redis://127.0.0.1:${this.port}`;
   }
 
-  /** Starts it on what its folder holds; resolves when it takes connections. */
+  /** Starts the server on the data in its folder. Resolves when it accepts connections. */
   async up(kind: "server" | "sentinel" = "server"): Promise<void> {
     const args = [join(this.#folder, "redis.conf"), ...(kind === "sentinel" ? ["--sentinel"] : [])];
     this.#process = spawn("redis-server", args, { cwd: this.#folder, stdio: "ignore" });
     await waitUntil(async () => (await this.cli("PING")) !== null, `redis-server on ${this.port}`);
   }
 
-  /** One command on a connection of its own, over RESP; its reply as text, `null` when there is none. */
+  /** Sends one command over RESP on a new connection. Returns the reply as text. `null` when there is no reply. */
   async cli(...command: string[]): Promise<string | null> {
     const socket = connect(this.port, "127.0.0.1");
     const words = command.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`);
@@ -73,7 +71,7 @@ export class RedisServer {
     }
   }
 
-  /** Every command that changed something, as the server wrote it to its disk. */
+  /** The commands that changed data, as the server wrote them to its append-only file. */
   written(): string {
     const folder = join(this.#folder, "appendonlydir");
     return readdirSync(folder)
@@ -89,7 +87,7 @@ export class RedisServer {
     this.#process?.kill("SIGCONT");
   }
 
-  /** At once, as a power failure of its machine would. */
+  /** Kills the process at once, like a power failure. */
   async kill(): Promise<void> {
     const child = this.#process;
     this.#process = null;
@@ -117,10 +115,10 @@ export async function waitUntil(
   }
 }
 
-/** Resolves when the primary counts its replica: that calls the link up a moment before. */
+/** Resolves when the primary counts its replica. The replica reports the link a moment earlier. */
 export async function waitForReplica(primary: RedisServer): Promise<void> {
   const counted = async () => ((await primary.cli("INFO", "replication")) ?? "").includes("state=online");
-  await waitUntil(counted, "a replica in step");
+  await waitUntil(counted, "a replica in sync");
 }
 
 export interface RedisCluster {
@@ -130,7 +128,7 @@ export interface RedisCluster {
   stop(): Promise<void>;
 }
 
-/** Three primaries, a replica each. */
+/** Starts three primaries with one replica each. */
 export async function startCluster(): Promise<RedisCluster> {
   const settings = ["cluster-enabled yes", "cluster-node-timeout 1000", "cluster-replica-validity-factor 0"];
   const servers = await Promise.all(Array.from({ length: 6 }, async () => await RedisServer.start(settings)));
@@ -166,12 +164,12 @@ export async function startCluster(): Promise<RedisCluster> {
 export interface RedisSentinels {
   readonly primary: RedisServer;
   readonly replica: RedisServer;
-  /** As `redisStore` takes it. */
+  /** The options for `redisStore`. */
   readonly options: { url: string; nodes: string[] };
   stop(): Promise<void>;
 }
 
-/** A primary, its replica, and three Sentinels that watch them. */
+/** Starts a primary, its replica and three Sentinels that monitor them. */
 export async function startSentinels(): Promise<RedisSentinels> {
   const primary = await RedisServer.start();
   const replica = await RedisServer.start([`replicaof 127.0.0.1 ${primary.port}`]);
@@ -188,7 +186,7 @@ export async function startSentinels(): Promise<RedisSentinels> {
     return /num-slaves\r\n\$1\r\n1/.test(said) && /num-other-sentinels\r\n\$1\r\n2/.test(said);
   };
   for (const sentinel of sentinels)
-    await waitUntil(async () => await knows(sentinel), "Sentinels that know all");
+    await waitUntil(async () => await knows(sentinel), "Sentinels that know all servers");
   const all = [...sentinels, replica, primary];
   return {
     primary,

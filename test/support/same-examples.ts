@@ -1,6 +1,6 @@
 /*
- * Loaded before the tests: property tests draw the same examples in every run, so that a test that fails was broken by
- * the change at hand. `npm run test:explore` draws new ones.
+ * Preloaded before the tests. Property tests draw the same examples in every run, so that a failure points to the
+ * current change. `npm run test:explore` draws new examples.
  */
 import fc from "fast-check";
 

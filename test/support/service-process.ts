@@ -6,16 +6,16 @@ const cli = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
 
 export interface ServiceProcess {
   readonly pid: number;
-  /** Base address of the public and of the admin listener. */
+  /** The base addresses of the public and of the admin listener. */
   readonly url: string;
   readonly admin: string;
-  /** What it has printed so far. */
+  /** The output so far. */
   output(): string;
-  /** SIGTERM by default; resolves with the exit code, or the signal that ended it. */
+  /** Sends a signal, by default SIGTERM. Resolves with the exit code or the signal that ended the process. */
   stop(signal?: NodeJS.Signals): Promise<number | string>;
 }
 
-/** The environment of a service on free loopback ports; nothing of the caller's own `HOLDFAST_…` leaks into it. */
+/** The environment of a service on free loopback ports, without the `HOLDFAST_…` variables of the test process. */
 export function serviceEnvironment(
   dataDir: string,
   settings: Record<string, string> = {},
@@ -37,10 +37,7 @@ async function exit(child: ChildProcess): Promise<number | string> {
   return child.signalCode ?? child.exitCode ?? -1;
 }
 
-/**
- * Starts `holdfast serve`, or another script that says where it listens, as a process of its own and waits until it
- * does.
- */
+/** Starts `holdfast serve`, or another script that prints its addresses, in a child process. Waits until it listens. */
 export async function startService(
   dataDir: string,
   settings: Record<string, string> = {},

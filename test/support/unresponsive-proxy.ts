@@ -1,7 +1,7 @@
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { once } from "node:events";
 
-/** Stands between a client and a server, and can keep from the client what the server says, without a word. */
+/** Forwards between clients and a server, and can silently drop the server's answers. */
 export class UnresponsiveProxy {
   readonly #server = createServer((client) => this.#join(client));
   readonly #pairs = new Set<{ client: Socket; server: Socket; sent: string; isSilenced: boolean }>();
@@ -23,7 +23,7 @@ export class UnresponsiveProxy {
     return `redis://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** Makes the connections deaf that have sent `text`; later ones hear. Returns how many. */
+  /** Drops all further answers on the connections that have sent `text`, but not on later ones. Returns their number. */
   silence(text: string): number {
     const meant = [...this.#pairs].filter(({ sent, isSilenced }) => sent.includes(text) && !isSilenced);
     for (const pair of meant) pair.isSilenced = true;

@@ -1,10 +1,10 @@
-/** The JSON object in `json` with members replaced; `undefined` leaves one out. */
+/** Replaces members of the JSON object in `json`. `undefined` removes a member. */
 export function replaceIn(json: Buffer, members: Readonly<Record<string, unknown>>): Buffer {
   const object = JSON.parse(json.toString()) as Record<string, unknown>;
   return Buffer.from(JSON.stringify({ ...object, ...members }));
 }
 
-/** The JSON object in `json` with one more member, spelled as given. */
+/** Appends a member, in exactly this encoding, to the JSON object in `json`. */
 export function withMember(json: Buffer, member: string | Buffer): Buffer {
   return Buffer.concat([
     json.subarray(0, -1),
@@ -22,7 +22,7 @@ interface OddBytes {
 const deep = (open: string, close: string) => `"deep":${open.repeat(5000)}0${close.repeat(5000)}`;
 const inString = (...bytes: number[]) => Buffer.from([...Buffer.from('"x":"'), ...bytes, 0x22]);
 
-/** Ways to spell a JSON object that two readers could take differently, or that hurt one. */
+/** Encodings of a JSON object that two parsers could read differently, or that harm a parser. */
 export const oddBytes: readonly OddBytes[] = [
   { name: "§2.6 UTF-16, little-endian", change: (json) => Buffer.from(json.toString(), "utf16le") },
   { name: "§2.6 UTF-16, big-endian", change: (json) => Buffer.from(json.toString(), "utf16le").swap16() },

@@ -6,11 +6,11 @@ type Odd = readonly [name: string, value: unknown, reason: InvalidReason];
 
 const far = 4_000_000_000;
 const types: readonly unknown[] = [null, true, {}, [1]];
-const noText = (name: string): Odd[] => [...types, 5].map((value) => [name, value, "invalid_claim"]);
-const noDate = (name: string): Odd[] =>
+const wrongStrings = (name: string): Odd[] => [...types, 5].map((value) => [name, value, "invalid_claim"]);
+const wrongDates = (name: string): Odd[] =>
   [...types, "2000000000", "", -1, 1e308, 8_640_000_000_001].map((value) => [name, value, "invalid_claim"]);
 
-/** Signed by the issuer: a token for somebody else, for another time, or one that says nothing. */
+/** Claims in tokens that the issuer signed: for another audience or time, or without meaning. */
 const odd: readonly (readonly [section: string, list: readonly Odd[]])[] = [
   [
     "§3.8",
@@ -20,10 +20,10 @@ const odd: readonly (readonly [section: string, list: readonly Odd[]])[] = [
         (iss): Odd => ["iss", iss, "wrong_issuer"],
       ),
       ["iss", [issuer], "invalid_claim"],
-      ...noText("iss"),
+      ...wrongStrings("iss"),
       ["sub", undefined, "missing_claim"],
       ["sub", "", "missing_claim"],
-      ...noText("sub"),
+      ...wrongStrings("sub"),
     ],
   ],
   [
@@ -43,7 +43,7 @@ const odd: readonly (readonly [section: string, list: readonly Odd[]])[] = [
       ["aud", [audience, 1], "invalid_claim"],
       ["aud", [[audience]], "invalid_claim"],
       ["aud", { 0: audience, length: 1 }, "invalid_claim"],
-      ...noText("aud"),
+      ...wrongStrings("aud"),
     ],
   ],
   [
@@ -52,14 +52,14 @@ const odd: readonly (readonly [section: string, list: readonly Odd[]])[] = [
       ["exp", undefined, "missing_claim"],
       ["exp", 0, "expired"],
       ["exp", 1_000_000_000.5, "expired"],
-      ...noDate("exp"),
+      ...wrongDates("exp"),
       ["nbf", far, "not_yet_valid"],
-      ...noDate("nbf"),
+      ...wrongDates("nbf"),
       ["iat", far, "not_yet_valid"],
-      ...noDate("iat"),
-      ...noText("jti"),
-      ...noText("sid"),
-      ...noText("scope"),
+      ...wrongDates("iat"),
+      ...wrongStrings("jti"),
+      ...wrongStrings("sid"),
+      ...wrongStrings("scope"),
     ],
   ],
   ["§3.12", [["cnf", { jkt: "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" }, "sender_constrained"]]],

@@ -13,7 +13,7 @@ function attack(name: string, reason: InvalidReason, change: Change): Attack {
   return { name, part: "header", reasons: [reason], draft };
 }
 
-/** `alg` as an attacker would like it; the issuer's key signs, so that nothing but the name is wrong. */
+/** Values of `alg` that help an attacker. The issuer's key signs, so that only the name is wrong. */
 const names: Attack[] = [
   ...["none", "None", "NONE", "nOnE", "", " ", "RSA1_5", "RS1", "ES256K", "A128KW", "dir", "toString"].map(
     (alg) => attack(`§3.1 alg "${alg}"`, "wrong_algorithm", (header) => replaceIn(header, { alg })),

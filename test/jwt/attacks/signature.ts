@@ -10,7 +10,7 @@ function attack(name: string, forge: Forge, reasons: Attack["reasons"] = ["bad_s
   return { name, part: "signature", reasons, draft: forge };
 }
 
-/** Changes what the issuer signed. */
+/** Changes the signature of the issuer. */
 const changed = (
   name: string,
   change: (signature: Buffer, target: Target) => Buffer | null,
@@ -77,7 +77,7 @@ const injected = (jwk: unknown): readonly Record<string, unknown>[] => [
   { jwk, jku: url, x5u: url, x5c: [] },
 ];
 
-/** The attacker's own key, and every member of a header that could talk a verifier into using it (§2.9, §3.10). */
+/** The attacker's own key, with each header member that could make a verifier use it (§2.9, §3.10). */
 const own: Attack[] = injected("the key").map((members, i) =>
   attack(`§3.10 the attacker's key, with ${JSON.stringify(members)}`, (draft, { algorithm, attacker }) => ({
     ...draft,
@@ -99,7 +99,7 @@ const kids: Readonly<Record<string, string>> = {
   "10 KB": "k".repeat(10_240),
 };
 
-/** `kid` as a path, a statement, a flood; with the empty secret that /dev/null would give. */
+/** `kid` as a path, a statement or a flood, signed with the empty secret that /dev/null would give. */
 const kidInjections: Attack[] = Object.entries(kids).map(([name, kid]) =>
   attack(`§3.10 kid injection: ${name}`, (draft) => ({
     ...draft,
@@ -108,7 +108,7 @@ const kidInjections: Attack[] = Object.entries(kids).map(([name, kid]) =>
   })),
 );
 
-/** What is published, taken for a secret: RFC 8725 §2.1. */
+/** Published values that serve as a secret (RFC 8725 §2.1). */
 const publicSecrets: Readonly<Record<string, (target: Target) => string | Buffer | null>> = {
   PEM: ({ signing, published }) =>
     published && createPublicKey(signing).export({ type: "spki", format: "pem" }).toString(),

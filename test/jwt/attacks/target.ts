@@ -9,36 +9,36 @@ export const audience = "https://api.example.com";
 
 interface KeyPair {
   readonly signing: KeyObject;
-  /** What the world knows of it; `null` for HMAC. */
+  /** The public key. `null` for HMAC. */
   readonly published: Jwk | null;
   readonly verifying: VerificationKey;
 }
 
-/** Whose tokens are attacked, and what the attacker has: everything published, and a key of the same kind. */
+/** The keys under attack. The attacker has everything that is published, and a key of the same type. */
 export interface Target extends KeyPair {
   readonly algorithm: Algorithm;
   readonly secret: Buffer | null;
   readonly attacker: KeyPair;
 }
 
-/** A token in the making. */
+/** The parts of a token before it is signed and encoded. */
 export interface Draft {
   readonly header: Buffer;
   readonly payload: Buffer;
   readonly sign: (input: string) => Buffer;
 }
 
-/** One way to make a bad token of a good one. */
+/** One way to turn a good token into a bad one. */
 export interface Attack {
-  /** Unique. Starts with the section of RFC 8725 that warns of it. */
+  /** Unique. Begins with the section of RFC 8725 that describes the attack. */
   readonly name: string;
-  /** The part that it changes. Attacks on different parts go together. */
+  /** The part that the attack changes. Attacks on different parts can be combined. */
   readonly part: "header" | "claims" | "signature" | "text";
-  /** Any of these; a proof alone, with the one right key at hand, must say so. */
+  /** The acceptable reasons of a verification with the target's own key. */
   readonly reasons: readonly InvalidReason[];
-  /** `null` where it does not apply. */
+  /** Changes the parts. `null` when the attack does not apply to the target. */
   readonly draft?: (draft: Draft, target: Target) => Draft | null;
-  /** On the finished token. */
+  /** Changes the finished token. `null` when the attack does not apply to it. */
   readonly text?: (token: string, target: Target) => string | null;
 }
 
@@ -59,7 +59,7 @@ export async function makeTarget(algorithm: Algorithm): Promise<Target> {
   return { algorithm, secret, attacker, ...(await makePair(algorithm, secret)) };
 }
 
-/** A good token: a proof and a guard accept it as it is. */
+/** The parts of a token that a guard accepts. */
 export function goodDraft({ algorithm, signing, published }: Target): Draft {
   const iat = Math.floor(Date.now() / 1000);
   const claims = { iss: issuer, sub: "user", aud: audience, exp: iat + 600, iat, jti: "a-b", roles: ["x"] };
@@ -75,7 +75,7 @@ export function serialize({ header, payload, sign }: Draft): string {
   return `${input}.${sign(input).toString("base64url")}`;
 }
 
-/** The token that these attacks make together; `null` where one of them does not apply. */
+/** Applies these attacks together. `null` when one of them does not apply. */
 export function applyAttacks(target: Target, attacks: readonly Attack[]): string | null {
   let draft: Draft | null = goodDraft(target);
   for (const attack of attacks) {

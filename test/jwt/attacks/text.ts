@@ -9,7 +9,7 @@ const attack = (name: string, text: NonNullable<Attack["text"]>): Attack => ({
   text,
 });
 
-/** The same bytes spelled otherwise: the `pick`th other last character. `null` where the part has fewer. */
+/** Encodes the same bytes with the `pick`th alternative last character. `null` when the part has fewer alternatives. */
 function respell(token: string, part: number, pick: number): string | null {
   const parts = token.split(".");
   const text = parts[part] as string;
