@@ -1,30 +1,42 @@
 import type { Refusal } from "./refusal.ts";
 
 /**
- * Why a connection is closed, for the client to act upon: it may come back after 4400–4499, and need not try again
- * with this token after 4500–4599.
+ * The code of the close frame, which tells the client what to do. After 4400 to 4499 the client may connect again. After
+ * 4500 to 4599 the same token will not be accepted again.
+ *
+ * @example
+ * ```ts
+ * import { closeCodes } from "holdfast/connections";
+ *
+ * const socket = new WebSocket("wss://chat.example.com");
+ * socket.addEventListener("close", ({ code }) => {
+ *   if (code === closeCodes.token_revoked) location.assign("/login");
+ * });
+ * ```
  */
 export const closeCodes = {
-  /** The token expired: refresh, then come back. */
+  /** The token expired. The client refreshes it and connects again. */
   token_expired: 4401,
-  /** No token came in time. */
+  /** The client sent no token in time. */
   token_missing: 4408,
-  /** Too many connections, or too many tokens presented. */
+  /** There are too many connections, tokens or waiting messages. */
   too_many: 4429,
-  /** Nothing could be found out, or the service goes down: come back after the time given. */
+  /** The token could not be checked, or the service goes down. */
   try_later: 4453,
+  /** The token was never valid, or its authority does not know it any more. */
   invalid_token: 4501,
-  /** A scope that this endpoint needs is missing. */
+  /** The token lacks a scope that the endpoint requires. */
   insufficient_scope: 4502,
   /** The token, its session, its subject or its key was revoked. */
   token_revoked: 4503,
-  /** The new token is somebody else's. */
+  /** The client presented a new token of another subject. */
   other_subject: 4504,
 } as const;
 
+/** The name of a close code, sent as `error` in the reason of the close frame. */
 export type CloseError = keyof typeof closeCodes;
 
-/** Why somebody goes whom a decision does not let in. */
+/** Maps a refused decision to the error that the connection is closed with. */
 export function toCloseError(refusal: Refusal<unknown>): CloseError {
   if (refusal.status === "limited") return "too_many";
   if (refusal.status === "forbidden") return "insufficient_scope";
@@ -33,7 +45,10 @@ export function toCloseError(refusal: Refusal<unknown>): CloseError {
   return refusal.reason === "expired" ? "token_expired" : "invalid_token";
 }
 
-/** The reason of a close frame, RFC 6455 §5.5: at most 123 bytes. `retry_after` in seconds, where coming back helps. */
+/**
+ * Encodes the reason of a close frame as JSON of at most 123 bytes (RFC 6455 §5.5). `retry_after` is in seconds; it is
+ * left out when `retryAfterMs` is `null`.
+ */
 export function encodeCloseReason(error: CloseError, retryAfterMs: number | null): string {
   return JSON.stringify({
     error,

@@ -1,25 +1,25 @@
 import type { Rules } from "../core/rules.ts";
-import { elapsedMsBetween, elapsedMs, readClock, type Instant } from "../core/clock.ts";
-import { unavailableVerdict, type Decision } from "../core/verdict.ts";
+import { elapsedMs, elapsedMsBetween, readClock, type Instant } from "../core/clock.ts";
+import { unavailableVerdict, type Decision, type ValidVerdict } from "../core/verdict.ts";
 import type { Admission } from "../guard/types.ts";
-import { closeCodes, toCloseError, encodeCloseReason, type CloseError } from "./close-codes.ts";
-import type { ValidVerdict, ConnectionRegistry } from "./registry.ts";
+import { closeCodes, encodeCloseReason, toCloseError, type CloseError } from "./close-codes.ts";
+import type { ConnectionRegistry } from "./registry.ts";
 import {
-  encodeOk,
   encodeExpiring,
-  isControlMessage,
+  encodeOk,
   encodeRefused,
+  isControlMessage,
   parseTokenMessage,
 } from "./control-messages.ts";
 import { TOKEN_ATTEMPT_MS, TokenAttempts } from "./token-attempts.ts";
-import type { ConnectionHandle, SocketTransport, Refusal } from "./types.ts";
+import type { ConnectionHandle, Refusal, SocketTransport } from "./types.ts";
 
-/** Messages that wait for a token to be checked may be so long together, the last one left out. */
+/** The connection closes when a message arrives while waiting messages already have this size. */
 const MAX_QUEUE_BYTES = 262_144;
-/** Each counts so much more than its length. */
+/** Each waiting message counts for this size in addition to its length. */
 const MESSAGE_OVERHEAD_BYTES = 1_024;
 
-/** One connection: what its token allows now, and what becomes of it. It has no timer of its own. */
+/** One connection and its current token. It has no timer: the sweeper calls `reevaluate` and `recheck`. */
 export class LiveConnection<C> implements ConnectionHandle<C> {
   readonly #registry: ConnectionRegistry<C>;
   readonly #transport: SocketTransport;
@@ -29,20 +29,21 @@ export class LiveConnection<C> implements ConnectionHandle<C> {
   #isClosed = false;
   /** Whether a token is being checked. */
   #isChecking = false;
-  /** Messages from the peer that wait for that. */
+  /** Messages from the peer that wait until the token is checked. */
   #queue: unknown[] = [];
   #queueBytes = 0;
-  /** How long after it came its first token is due, or after the last question to its authority the next. */
+  /** The time from `#dueFrom` until the first token must be here, or until the authority is asked again. */
   #dueAfterMs: number;
+  /** When the connection was made, or when its authority was last asked. */
   #dueFrom: Instant;
   readonly #attempts: TokenAttempts;
-  /** Epoch ms: when the peer is told that its token ends; `Infinity` once it was. */
+  /** When the peer gets `auth.expiring`, in epoch milliseconds. `Infinity` after it was sent. */
   #warnAt = Infinity;
-  /** Whether the latest new token could not be checked. */
+  /** Whether the latest new token could not be checked. An expired connection may then try again later. */
   #isRefreshUndetermined = false;
-  /** Whether its token was taken without the authority in the place of another: that can be done once. */
+  /** Whether the last refresh was accepted without the authority. A second one must wait until the authority confirms. */
   #isRefreshedDegraded = false;
-  /** Since when the authority has given no answer about it. */
+  /** Since when the authority has not answered about the token. `null` while it answers. */
   #unconfirmedSince: Instant | null = null;
 
   constructor(registry: ConnectionRegistry<C>, transport: SocketTransport, rules: Rules) {
@@ -63,7 +64,7 @@ export class LiveConnection<C> implements ConnectionHandle<C> {
     return this.#auth;
   }
 
-  /** Whether it has brought no token yet. */
+  /** Whether the peer has not presented a token yet. */
   get isAwaitingToken(): boolean {
     return this.#admission === null && !this.#isChecking;
   }
@@ -80,7 +81,7 @@ export class LiveConnection<C> implements ConnectionHandle<C> {
       void this.presentToken(parseTokenMessage(text));
       return false;
     }
-    // What came before it must not be overtaken.
+    // A message must not overtake those that wait.
     const mayDeliver = this.#queue.length === 0 && this.reevaluate();
     if (mayDeliver || this.#isClosed) return mayDeliver;
     if (this.isAwaitingToken) this.close("token_missing");
@@ -108,7 +109,7 @@ export class LiveConnection<C> implements ConnectionHandle<C> {
     this.#deliverQueue();
   }
 
-  /** Its first token. */
+  /** Opens the connection with its first token, or closes it. */
   open(admission: Admission<C>): void {
     const decision = this.#registry.currentDecision(admission);
     if (decision.status !== "valid") this.#closeFor(decision);
@@ -120,20 +121,20 @@ export class LiveConnection<C> implements ConnectionHandle<C> {
     }
   }
 
-  /** Another token in the place of the one that it has. */
+  /** Replaces the current token by a new one, or refuses the new one. */
   #refresh(outcome: Admission<C> | Refusal<C>): void {
     const decision = outcome.status === "admitted" ? this.#registry.currentDecision(outcome) : outcome;
     if (outcome.status !== "admitted" || decision.status !== "valid") {
-      // It has fewer scopes than this endpoint needs, and that counts at once.
+      // The new token lacks a scope that the endpoint requires. The current token must not hide that.
       if (decision.status === "forbidden") this.#closeFor(decision);
       else this.#refuseRefresh(decision);
       return;
     }
     const isDegraded = decision.degraded !== null;
     if (!this.#registry.isSameSubject(this.#auth, decision)) this.close("other_subject");
-    else if (isDegraded && this.#isRefreshedDegraded)
+    else if (isDegraded && this.#isRefreshedDegraded) {
       this.#refuseRefresh(unavailableVerdict("authority_unavailable"));
-    else {
+    } else {
       this.#setAdmission(outcome, decision);
       this.#registry.recordRefresh(decision);
       this.#isRefreshedDegraded = isDegraded;
@@ -150,7 +151,7 @@ export class LiveConnection<C> implements ConnectionHandle<C> {
     this.#scheduleRecheck(decision.degraded !== null);
   }
 
-  /** The new token changes nothing: what it has lasts as long as it does. */
+  /** Refuses the new token. The current token stays in effect until it expires. */
   #refuseRefresh(decision: Refusal<C> | Decision<C>): void {
     this.#isRefreshUndetermined = decision.status === "unavailable";
     if (decision.status === "unavailable") {
@@ -161,7 +162,7 @@ export class LiveConnection<C> implements ConnectionHandle<C> {
     } else this.#sendControl(encodeRefused("invalid_token", null));
   }
 
-  /** What was held back goes to the application, in order, if it may go on. */
+  /** Delivers the waiting messages in order, as long as the token is valid. */
   #deliverQueue(): void {
     const hadQueue = this.#queue.length > 0;
     while (this.reevaluate() && this.#queue.length > 0) {
@@ -173,7 +174,7 @@ export class LiveConnection<C> implements ConnectionHandle<C> {
     if (hadQueue) this.#callTransport((transport) => transport.resume?.());
   }
 
-  /** Whether it may go on, after a look at everything that can have changed. */
+  /** Decides on the token again, and closes the connection when it is no longer valid. Returns whether it is valid. */
   reevaluate(): boolean {
     if (this.#isClosed) return false;
     if (this.#admission === null) {
@@ -186,7 +187,7 @@ export class LiveConnection<C> implements ConnectionHandle<C> {
       this.#updateAuth(decision);
       return !this.#isClosed;
     }
-    // While its successor is being checked, messages wait.
+    // While a new token is checked, messages wait instead of closing the connection.
     const isBeingReplaced =
       this.#isChecking && decision.status === "invalid" && decision.reason === "expired";
     if (!isBeingReplaced) this.#closeFor(decision);
@@ -196,29 +197,29 @@ export class LiveConnection<C> implements ConnectionHandle<C> {
   #updateAuth(decision: ValidVerdict<C>): void {
     const { clock } = this.#registry.settings;
     const { claims, scopes, expiresAt, degraded } = decision;
-    const was = this.#auth;
-    if (was !== null && was.expiresAt !== expiresAt) this.#scheduleWarning(expiresAt);
-    // One that says the same is not kept: it would outlive the garbage collection that costs nothing.
-    const isSame = was?.claims === claims && was.scopes === scopes;
-    if (!isSame || (was.degraded === null) !== (degraded === null)) this.#auth = decision;
+    const before = this.#auth;
+    if (before !== null && before.expiresAt !== expiresAt) this.#scheduleWarning(expiresAt);
+    // An equal verdict is not kept: it would survive the cheap collection of young objects.
+    const isSame = before?.claims === claims && before.scopes === scopes;
+    if (!isSame || (before.degraded === null) !== (degraded === null)) this.#auth = decision;
     if (clock.now() < this.#warnAt) return;
     this.#warnAt = Infinity;
     this.#sendControl(encodeExpiring(expiresAt, clock.now()));
   }
 
-  /** Whether its authority is to be asked by now. */
+  /** Whether the authority should be asked about the token again. */
   isRecheckDue(now: Instant): boolean {
     if (this.#isClosed || this.#admission?.hasAuthority !== true) return false;
     return elapsedMsBetween(this.#dueFrom, now) >= this.#dueAfterMs;
   }
 
-  /** Asks its authority again. Never rejects. */
+  /** Asks the authority about the token again. Never rejects. */
   async recheck(): Promise<void> {
     const admission = this.#admission;
     if (admission === null) return;
     this.#dueAfterMs = Infinity;
     const decision = await this.#registry.callGuard(async () => await admission.recheck());
-    // Another token may have come, and that was asked about.
+    // A new token may have replaced this one, and the authority was asked about the new one.
     if (this.#isClosed || admission !== this.#admission) return;
     const isAnswered = decision.status !== "unavailable";
     const isDegraded = decision.status === "valid" && decision.degraded !== null;
@@ -233,14 +234,14 @@ export class LiveConnection<C> implements ConnectionHandle<C> {
     if (this.reevaluate()) this.#scheduleRecheck(isDegraded || !isAnswered);
   }
 
-  /** When to ask next: not all at a time. */
+  /** Plans the next question to the authority, with jitter so that connections do not ask at the same time. */
   #scheduleRecheck(isSoon: boolean): void {
     const { clock, random, recheckMs, recheckDegradedMs } = this.#registry.settings;
     this.#dueAfterMs = (isSoon ? recheckDegradedMs : recheckMs) * (0.75 + random() / 2);
     this.#dueFrom = readClock(clock);
   }
 
-  /** A token that lives shorter than the warning is told of when half of its life is over, not at once and again and again. */
+  /** Plans `auth.expiring`. A short token is announced at half of its life, because `warnMs` before its end is too early. */
   #scheduleWarning(expiresAt: number): void {
     const { clock, warnMs } = this.#registry.settings;
     this.#warnAt = expiresAt - Math.min(warnMs, (expiresAt - clock.now()) / 2);
@@ -252,11 +253,11 @@ export class LiveConnection<C> implements ConnectionHandle<C> {
     this.close(isRetryable ? "try_later" : error, "retryAfterMs" in decision ? decision.retryAfterMs : 0);
   }
 
-  /** Sends the peer away. `retryAfterMs`: when it may come back at the earliest. */
+  /** Closes the connection. `retryAfterMs` is the least time after which the peer may connect again. */
   close(error: CloseError, retryAfterMs = 0): void {
     if (this.#isClosed) return;
     const reason = encodeCloseReason(error, this.#registry.drawRetryAfterMs(error, retryAfterMs));
-    // A library that does not read does not see the end of the closing either.
+    // The library must read again, or it never sees the peer's close frame.
     const hadQueue = this.#queue.length > 0;
     this.#markClosed(closeCodes[error]);
     if (hadQueue) this.#callTransport((transport) => transport.resume?.());
@@ -277,7 +278,7 @@ export class LiveConnection<C> implements ConnectionHandle<C> {
     if (!this.#isClosed) this.#callTransport((transport) => transport.send(text));
   }
 
-  /** To the library. One that throws has lost its peer. */
+  /** Calls the WebSocket library. An error means that the peer is lost. */
   #callTransport(call: (transport: SocketTransport) => void): void {
     try {
       call(this.#transport);
@@ -286,7 +287,7 @@ export class LiveConnection<C> implements ConnectionHandle<C> {
     }
   }
 
-  /** To the application. What it throws comes up as if its library had called it, and nothing here is left half done. */
+  /** Calls the application. Its error becomes an uncaught exception, as if the library had called it. */
   #callApplication(call: (transport: SocketTransport) => void): void {
     try {
       call(this.#transport);

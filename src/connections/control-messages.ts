@@ -1,12 +1,12 @@
 import { controlPrefix } from "../core/control-prefix.ts";
-import type { Verdict } from "../core/verdict.ts";
+import type { ValidVerdict } from "../core/verdict.ts";
 
-/** Whether a text message is for us. */
+/** Returns whether a text message is about the token. The application never sees such a message. */
 export function isControlMessage(text: string): boolean {
   return text.startsWith(controlPrefix);
 }
 
-/** The token that a client presents: `{"type":"auth.token","token":"…"}`; `null` for anything else. */
+/** Returns the token in `{"type":"auth.token","token":"…"}`, or `null` when the text has another shape. */
 export function parseTokenMessage(text: string): string | null {
   try {
     const { type, token } = JSON.parse(text) as { type?: unknown; token?: unknown };
@@ -16,30 +16,31 @@ export function parseTokenMessage(text: string): string | null {
   }
 }
 
-type ValidVerdict = Extract<Verdict, { status: "valid" }>;
-
-/** The token counts from now on. Times in seconds. */
-export function encodeOk({ expiresAt, scopes, degraded }: Omit<ValidVerdict, "claims">, now: number): string {
+/** Encodes `auth.ok`: the token is in effect from now on. */
+export function encodeOk(
+  { expiresAt, scopes, degraded }: Omit<ValidVerdict, "claims">,
+  nowMs: number,
+): string {
   return JSON.stringify({
     type: "auth.ok",
-    expires_in: secondsUntil(expiresAt, now),
+    expires_in: secondsUntil(expiresAt, nowMs),
     scope: scopes.join(" "),
     degraded: degraded?.cause ?? null,
   });
 }
 
-/** The token ends soon. */
-export function encodeExpiring(expiresAt: number, now: number): string {
-  return JSON.stringify({ type: "auth.expiring", expires_in: secondsUntil(expiresAt, now) });
+/** Encodes `auth.expiring`: the client should send a new token before the current one expires. */
+export function encodeExpiring(expiresAt: number, nowMs: number): string {
+  return JSON.stringify({ type: "auth.expiring", expires_in: secondsUntil(expiresAt, nowMs) });
 }
 
-/** The new token changes nothing. */
+/** Encodes `auth.refused`: the new token is refused, and the current one stays in effect. */
 export function encodeRefused(error: string, retryAfterMs: number | null): string {
   const retry_after = retryAfterMs === null ? undefined : Math.round(retryAfterMs) / 1000;
   return JSON.stringify({ type: "auth.refused", error, retry_after });
 }
 
-/** `null` for a token without an end. */
-function secondsUntil(expiresAt: number, now: number): number | null {
-  return expiresAt === Infinity ? null : Math.max(0, Math.floor((expiresAt - now) / 1000));
+/** Whole seconds from now, as the messages have them. `null` when the token never expires. */
+function secondsUntil(expiresAt: number, nowMs: number): number | null {
+  return expiresAt === Infinity ? null : Math.max(0, Math.floor((expiresAt - nowMs) / 1000));
 }

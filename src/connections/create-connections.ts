@@ -1,6 +1,6 @@
 import { checkRules, type Rules } from "../core/rules.ts";
 import { sleep } from "../core/clock.ts";
-import { rejectUnknownOptions, readWholeNumber } from "../core/options.ts";
+import { readOptions, wholeOption, type OptionTable } from "../core/options.ts";
 import type { JwtClaims } from "../core/verdict.ts";
 import { closeCodes, toCloseError } from "./close-codes.ts";
 import { LiveConnection } from "./connection.ts";
@@ -9,25 +9,37 @@ import { Sweeper } from "./sweeper.ts";
 import { connectionsSettings } from "./settings.ts";
 import type { Connections, ConnectionsOptions, SocketTransport } from "./types.ts";
 
-/** How often some are sent away. */
+/** The time between two steps of a drain. Each step closes an equal share of the connections. */
 const DRAIN_STEP_MS = 50;
 const MAX_DRAIN_MS = 3_600_000;
 
+/** The options of `drain`, with their limits and defaults. */
+export const drainOptions: OptionTable<{ overMs: number }> = { overMs: wholeOption(10_000, 0, MAX_DRAIN_MS) };
+
 /**
- * Live connections that last as long as their tokens do. Options are read once; throws `invalid_option` or
- * `missing_method`, naming what is wrong. Close it before its guard.
+ * Creates the live connections of one server. A connection stays open as long as its token is valid, and its client can
+ * send a new token over it. Throws `invalid_option` or `missing_method`, with the name of the option.
  *
+ * @example
  * ```ts
- * const connections = createConnections({ guard });
- * server.on("upgrade", protect(connections, { scopes: ["chat"] }, new WebSocketServer({ noServer: true })));
+ * import { createServer } from "node:http";
+ * import type { Guard } from "holdfast";
+ * import { createConnections } from "holdfast/connections";
+ * import { protect } from "holdfast/ws";
+ * import { WebSocketServer } from "ws";
+ *
+ * declare const guard: Guard;
+ *
+ * const connections = createConnections({ guard, maxPerSubject: 20 });
+ * const wss = new WebSocketServer({ noServer: true });
+ * createServer().on("upgrade", protect(connections, { scopes: ["chat"] }, wss)).listen(8080);
  * ```
  */
 export function createConnections<C = JwtClaims>(options: ConnectionsOptions<C>): Connections<C> {
   const settings = connectionsSettings(options);
-  const { guard } = options;
-  const registry = new ConnectionRegistry<C>(guard, settings);
+  const registry = new ConnectionRegistry<C>(settings);
   const sweeper = new Sweeper<C>(registry);
-  const stopWatching = guard.watch(() => sweeper.sweepSoon());
+  const stopWatching = settings.guard.watch(() => sweeper.sweepSoon());
   const register = (transport: SocketTransport, rules: Rules = {}) => {
     checkRules("connections", rules);
     const connection = new LiveConnection<C>(registry, transport, rules);
@@ -37,9 +49,9 @@ export function createConnections<C = JwtClaims>(options: ConnectionsOptions<C>)
   };
   const closeAll = async (overMs: number) => {
     registry.isDraining = true;
-    for (let left = Math.max(1, Math.ceil(overMs / DRAIN_STEP_MS)); registry.connections.size > 0; left--) {
-      const some = [...registry.connections].slice(0, Math.ceil(registry.connections.size / left));
-      for (const connection of some) connection.close("try_later");
+    for (let steps = Math.max(1, Math.ceil(overMs / DRAIN_STEP_MS)); registry.connections.size > 0; steps--) {
+      const share = [...registry.connections].slice(0, Math.ceil(registry.connections.size / steps));
+      for (const connection of share) connection.close("try_later");
       if (registry.connections.size > 0) await sleep(settings.clock, DRAIN_STEP_MS);
     }
   };
@@ -54,11 +66,12 @@ export function createConnections<C = JwtClaims>(options: ConnectionsOptions<C>)
     closing: (refusal) => {
       const error = refusal === null ? "token_missing" : toCloseError(refusal);
       const atLeastMs = refusal !== null && "retryAfterMs" in refusal ? refusal.retryAfterMs : 0;
-      const isSpread = refusal?.status === "limited";
+      // The registry has drawn the time of a limited handshake already.
+      const isDrawn = refusal?.status === "limited";
       return {
         error,
         code: closeCodes[error],
-        retryAfterMs: isSpread ? atLeastMs : registry.drawRetryAfterMs(error, atLeastMs),
+        retryAfterMs: isDrawn ? atLeastMs : registry.drawRetryAfterMs(error, atLeastMs),
       };
     },
     expect: (transport, rules) => {
@@ -68,10 +81,7 @@ export function createConnections<C = JwtClaims>(options: ConnectionsOptions<C>)
       return connection;
     },
     status: () => registry.status(),
-    drain: async (call = {}) => {
-      rejectUnknownOptions("drain", call, ["overMs"]);
-      await closeAll(readWholeNumber("overMs", call.overMs, { default: 10_000, min: 0, max: MAX_DRAIN_MS }));
-    },
+    drain: async (call = {}) => await closeAll(readOptions("drain", call, drainOptions).overMs),
     close: async () => {
       stopWatching();
       sweeper.stop();

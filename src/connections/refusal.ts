@@ -1,9 +1,10 @@
 import type { Decision } from "../core/verdict.ts";
 
-/** Before the upgrade: no room for another connection. */
+/** The handshake is refused because the limit of connections is reached. */
 export interface Limited {
   readonly status: "limited";
   readonly retryAfterMs: number;
 }
 
+/** The reason why a token opens no connection. */
 export type Refusal<C> = Limited | Exclude<Decision<C>, { status: "valid" }>;

@@ -6,15 +6,14 @@ import {
   type Decision,
   type JwtClaims,
   type UnavailableVerdict,
+  type ValidVerdict,
 } from "../core/verdict.ts";
 import type { Admission, Guard } from "../guard/types.ts";
 import type { CloseError } from "./close-codes.ts";
 import type { ConnectionsSettings } from "./settings.ts";
-import type { Connection, ConnectionsStatus, Limited, Refusal } from "./types.ts";
+import type { ConnectionsStatus, Limited, Refusal } from "./types.ts";
 
-export type ValidVerdict<C> = NonNullable<Connection<C>["auth"]>;
-
-/** A connection as the house and the patrol see it. */
+/** A connection, as the registry and the sweeper see it. */
 export interface RegisteredConnection<C> {
   readonly auth: ValidVerdict<C> | null;
   readonly isAwaitingToken: boolean;
@@ -24,39 +23,39 @@ export interface RegisteredConnection<C> {
   close(error: CloseError): void;
 }
 
-/** Somebody who has to refresh first is back within this time. */
+/** The time over which clients come back that only have to refresh their token. */
 const SHORT_RETRY_MS = 1_000;
 
-/** All live connections, and whether there is room for another. */
+/** Holds all live connections, and enforces the limits on their number. */
 export class ConnectionRegistry<C> {
-  readonly settings: ConnectionsSettings;
+  readonly settings: ConnectionsSettings<C>;
   readonly connections: Set<RegisteredConnection<C>> = new Set();
-  readonly #guard: Guard<C>;
-  /** Connections by issuer and subject. */
+  /** The number of open connections for each subject of an issuer. */
   readonly #subjects = new Map<string, number>();
+  /** The number of connections that this side closed, by close code. */
   readonly #closed: Record<number, number> = {};
-  /** Those without a token, in the order in which they came. */
+  /** Connections without a token, oldest first. */
   readonly #pending = new Set<RegisteredConnection<C>>();
   #handshakes = 0;
   #refreshed = 0;
   #limited = 0;
-  /** Set when nobody is let in any more. */
+  /** While this is set, every new connection is refused. */
   isDraining = false;
 
-  constructor(guard: Guard<C>, settings: ConnectionsSettings) {
-    this.#guard = guard;
+  constructor(settings: ConnectionsSettings<C>) {
     this.settings = settings;
   }
 
   async admit(token: string, rules: (Rules & CallOptions) | undefined): Promise<Admission<C> | Refusal<C>> {
-    if (this.isDraining)
+    if (this.isDraining) {
       return unavailableVerdict("closed", this.drawRetryAfterMs("try_later", 0) ?? undefined);
-    const { max, maxPending } = this.settings;
+    }
+    const { guard, max, maxPending } = this.settings;
     const isFull = this.connections.size + this.#handshakes >= max || this.#handshakes >= maxPending;
     if (isFull) return this.#refuseLimited();
     this.#handshakes++;
     try {
-      const outcome = await this.#guard.admit(token, rules);
+      const outcome = await guard.admit(token, rules);
       if (outcome.status !== "admitted") return outcome;
       const decision = outcome.current();
       if (decision.status !== "valid") return decision;
@@ -66,16 +65,16 @@ export class ConnectionRegistry<C> {
     }
   }
 
-  /** For a connection that is there. Never rejects. */
-  async callGuard<T>(question: (guard: Guard<C>) => Promise<T>): Promise<T | UnavailableVerdict> {
+  /** Calls the guard for an open connection. Never rejects: a guard that fails gives no answer. */
+  async callGuard<T>(call: (guard: Guard<C>) => Promise<T>): Promise<T | UnavailableVerdict> {
     try {
-      return await question(this.#guard);
+      return await call(this.settings.guard);
     } catch {
       return unavailableVerdict("closed");
     }
   }
 
-  /** What an admission says now. Never throws, or one that did would keep all others from being looked at. */
+  /** The current decision of an admission. Never throws, because one failure must not end the sweep of all connections. */
   currentDecision(admission: Admission<C>): Decision<C> {
     try {
       return admission.current();
@@ -84,61 +83,68 @@ export class ConnectionRegistry<C> {
     }
   }
 
-  /** One without a token. Where there is no room, the one that has been silent longest makes it: who speaks soon gets in. */
+  /**
+   * Adds a connection without a token. At the limit, it closes the connection that has waited longest for its token, so
+   * that a client that sends its token at once gets in.
+   */
   addPending(connection: RegisteredConnection<C>): void {
     const { max, maxPending } = this.settings;
     this.#pending.add(connection);
     if (this.#pending.size <= maxPending && this.connections.size <= max) return;
     this.#recordLimited();
-    for (const one of this.#pending) {
-      if (!one.isAwaitingToken) continue;
-      one.close("too_many");
+    for (const pending of this.#pending) {
+      if (!pending.isAwaitingToken) continue;
+      pending.close("too_many");
       return;
     }
   }
 
-  /** Counts a connection as open. False when its subject has too many, or all together are. */
-  tryOpen(connection: RegisteredConnection<C>, auth: ValidVerdict<C>): boolean {
-    if (this.connections.size > this.settings.max || this.#isSubjectFull(auth)) {
+  /** Counts the connection as open. Returns false when a limit does not allow that. */
+  tryOpen(connection: RegisteredConnection<C>, verdict: ValidVerdict<C>): boolean {
+    if (this.connections.size > this.settings.max || this.#isSubjectFull(verdict)) {
       this.#recordLimited();
       return false;
     }
     this.#pending.delete(connection);
-    const key = subjectKey(auth);
+    const key = subjectKey(verdict);
     this.#subjects.set(key, (this.#subjects.get(key) ?? 0) + 1);
-    this.#emit("opened", auth);
+    this.#emit("opened", verdict);
     return true;
   }
 
-  /** `code`: of the closing; `null` when the peer went. */
-  remove(connection: RegisteredConnection<C>, auth: ValidVerdict<C> | null, code: number | null): void {
+  /** Removes a closed connection. `code` is `null` when the peer closed it. */
+  remove(connection: RegisteredConnection<C>, verdict: ValidVerdict<C> | null, code: number | null): void {
     this.connections.delete(connection);
     this.#pending.delete(connection);
     if (code !== null) this.#closed[code] = (this.#closed[code] ?? 0) + 1;
-    if (auth !== null) {
-      const key = subjectKey(auth);
+    if (verdict !== null) {
+      const key = subjectKey(verdict);
       const others = (this.#subjects.get(key) ?? 1) - 1;
       if (others > 0) this.#subjects.set(key, others);
       else this.#subjects.delete(key);
     }
-    this.#emit("closed", auth, code);
+    this.#emit("closed", verdict, code);
   }
 
-  recordRefresh(auth: ValidVerdict<C>): void {
+  recordRefresh(verdict: ValidVerdict<C>): void {
     this.#refreshed++;
-    this.#emit("refreshed", auth);
+    this.#emit("refreshed", verdict);
   }
 
-  /** Whether both are of one subject. */
+  /** Returns whether both tokens have the same subject. */
   isSameSubject(one: ValidVerdict<C> | null, other: ValidVerdict<C>): boolean {
     return one !== null && subjectKey(one) === subjectKey(other);
   }
 
-  /** When to come back; everybody at another time. `null` for those who need not. */
+  /**
+   * Draws the time after which a client may connect again, different for each client. `null` when the client should not
+   * connect again with its token.
+   */
   drawRetryAfterMs(error: CloseError, atLeastMs: number): number | null {
     const { random, spreadMs } = this.settings;
-    if (error === "token_expired" || error === "token_missing")
+    if (error === "token_expired" || error === "token_missing") {
       return random() * Math.min(SHORT_RETRY_MS, spreadMs);
+    }
     return error === "too_many" || error === "try_later" ? atLeastMs + random() * spreadMs : null;
   }
 
@@ -156,10 +162,10 @@ export class ConnectionRegistry<C> {
     };
   }
 
-  #isSubjectFull(auth: ValidVerdict<C>): boolean {
-    // A policy can waive the subject: then there is none that could have too many.
-    const there = this.#subjects.get(subjectKey(auth)) ?? 0;
-    return auth.subject !== "" && there >= this.settings.maxPerSubject;
+  #isSubjectFull(verdict: ValidVerdict<C>): boolean {
+    // The limit does not apply to tokens without a subject, which a policy can allow.
+    const openCount = this.#subjects.get(subjectKey(verdict)) ?? 0;
+    return verdict.subject !== "" && openCount >= this.settings.maxPerSubject;
   }
 
   #recordLimited(): void {
@@ -169,20 +175,21 @@ export class ConnectionRegistry<C> {
 
   #refuseLimited(): Limited {
     this.#recordLimited();
-    return {
-      status: "limited",
-      retryAfterMs: this.drawRetryAfterMs("too_many", SHORT_RETRY_MS) ?? SHORT_RETRY_MS,
-    };
+    const retryAfterMs = this.drawRetryAfterMs("too_many", SHORT_RETRY_MS) ?? SHORT_RETRY_MS;
+    return { status: "limited", retryAfterMs };
   }
 
-  #emit(event: ConnectionEvent["event"], auth: ValidVerdict<C> | null, code: number | null = null): void {
+  #emit(event: ConnectionEvent["event"], verdict: ValidVerdict<C> | null, code: number | null = null): void {
     if (!connectionEvents.hasSubscribers) return;
-    const degraded = auth !== null && auth.degraded !== null;
-    connectionEvents.publish({ guard: this.#guard.name, event, code, degraded });
+    const degraded = verdict !== null && verdict.degraded !== null;
+    connectionEvents.publish({ guard: this.settings.guard.name, event, code, degraded });
   }
 }
 
-/** Subjects of two issuers are two, and so are clients whose tokens name no subject. */
+/**
+ * Identifies a subject. The issuer is part of the key, because a subject is unique only within its issuer. Tokens without
+ * a subject are told apart by their client.
+ */
 function subjectKey<C>({ claims, subject }: ValidVerdict<C>): string {
   const { iss = "", client_id = "" } = claims as JwtClaims;
   return `${iss}\n${subject}\n${subject === "" ? client_id : ""}`;

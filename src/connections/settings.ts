@@ -1,42 +1,51 @@
 import { systemClock, type Clock } from "../core/clock.ts";
-import { invalidOption, rejectUnknownOptions, requireMethods, readWholeNumber } from "../core/options.ts";
+import {
+  functionOption,
+  option,
+  readOptions,
+  requireMethods,
+  wholeOption,
+  type OptionTable,
+} from "../core/options.ts";
+import type { Guard } from "../guard/types.ts";
 import type { ConnectionsOptions } from "./types.ts";
 
-type Bounds = Record<
-  Exclude<keyof ConnectionsOptions, "guard" | "clock" | "random">,
-  { default: number; min: number; max?: number }
->;
-
-/** Further than timers go nobody waits. */
+/** No time is longer than a day, because a timer cannot be longer than 24.8 days. */
 const DAY_MS = 86_400_000;
 
-const bounds: Bounds = {
-  max: { default: 100_000, min: 1 },
-  maxPerSubject: { default: 100, min: 1 },
-  maxPending: { default: 1_000, min: 1 },
-  firstTokenMs: { default: 10_000, min: 1, max: DAY_MS },
-  warnMs: { default: 60_000, min: 0, max: DAY_MS },
-  recheckMs: { default: 300_000, min: 1_000, max: DAY_MS },
-  recheckDegradedMs: { default: 5_000, min: 1_000, max: DAY_MS },
-  maxRechecks: { default: 32, min: 1 },
-  unconfirmedMs: { default: 60_000, min: 0, max: DAY_MS },
-  spreadMs: { default: 10_000, min: 0, max: DAY_MS },
-};
+type Times = Required<Omit<ConnectionsOptions, "guard" | "clock" | "random">>;
 
 /** The options, checked, copied and complete. */
-export interface ConnectionsSettings extends Readonly<Record<keyof Bounds, number>> {
+export interface ConnectionsSettings<C = unknown> extends Readonly<Times> {
+  readonly guard: Guard<C>;
   readonly clock: Clock;
   readonly random: () => number;
 }
 
-/** Throws `invalid_option` or `missing_method`, naming the option. */
-export function connectionsSettings<C>(options: ConnectionsOptions<C>): ConnectionsSettings {
-  const names = Object.keys(bounds) as (keyof Bounds)[];
-  rejectUnknownOptions("createConnections", options, ["guard", ...names, "clock", "random"]);
-  const { guard, clock = systemClock, random = Math.random } = options;
-  requireMethods("createConnections", "guard", guard, ["admit", "watch"]);
-  requireMethods("createConnections", "clock", clock, ["now", "monotonic", "after"]);
-  if (typeof random !== "function") throw invalidOption("random", "a function", random);
-  const numbers = names.map((name) => [name, readWholeNumber(name, options[name], bounds[name])] as const);
-  return { ...(Object.fromEntries(numbers) as Record<keyof Bounds, number>), clock, random };
+/** The options of `createConnections`, with their limits and defaults. */
+export const connectionsOptions: OptionTable<ConnectionsSettings> = {
+  guard: option((_, guard) => {
+    requireMethods("createConnections", "guard", guard, ["admit", "watch"]);
+    return guard as Guard<unknown>;
+  }),
+  max: wholeOption(100_000, 1),
+  maxPerSubject: wholeOption(100, 1),
+  maxPending: wholeOption(1_000, 1),
+  firstTokenMs: wholeOption(10_000, 1, DAY_MS),
+  warnMs: wholeOption(60_000, 0, DAY_MS),
+  recheckMs: wholeOption(300_000, 1_000, DAY_MS),
+  recheckDegradedMs: wholeOption(5_000, 1_000, DAY_MS),
+  maxRechecks: wholeOption(32, 1),
+  unconfirmedMs: wholeOption(60_000, 0, DAY_MS),
+  spreadMs: wholeOption(10_000, 0, DAY_MS),
+  clock: option((_, clock = systemClock) => {
+    requireMethods("createConnections", "clock", clock, ["now", "monotonic", "after"]);
+    return clock as Clock;
+  }),
+  random: functionOption(() => Math.random),
+};
+
+/** Checks the options. Throws `invalid_option` or `missing_method`, with the name of the option. */
+export function connectionsSettings<C>(options: ConnectionsOptions<C>): ConnectionsSettings<C> {
+  return readOptions("createConnections", options, connectionsOptions) as ConnectionsSettings<C>;
 }

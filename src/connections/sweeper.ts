@@ -2,30 +2,30 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { readClock } from "../core/clock.ts";
 import type { ConnectionRegistry, RegisteredConnection } from "./registry.ts";
 
-/** Every connection is looked at this often … */
+/** The time between two sweeps. */
 const SWEEP_INTERVAL_MS = 1_000;
-/** … and after a revocation as soon as this; others that come meanwhile are seen by the same look. */
+/** The time from a revocation to the next sweep. Further revocations in this time need no sweep of their own. */
 const REVOCATION_DELAY_MS = 10;
-/** Looking takes up to this part of the time, however often something is revoked … */
+/** The greatest share of the time that sweeps take, however often something is revoked. */
 const MAX_SWEEP_SHARE = 1 / 10;
-/** … and lets everybody else have a turn after so long. */
+/** A sweep yields to other work after this time. */
 const MAX_TURN_MS = 5;
 
 /**
- * One timer for all connections. Each round looks at what time, revocations and outages make of every one of them, and
- * asks authorities again where that is due, a few at a time.
+ * Checks all connections with one timer. Each sweep closes the connections whose token expired, was revoked or cannot be
+ * checked any more. It also asks the authorities about the tokens whose recheck is due, a few at a time.
  */
 export class Sweeper<C> {
   readonly #registry: ConnectionRegistry<C>;
   #stopTimer: () => void = () => {};
-  /** By the monotonic clock; `Infinity` while no round is planned. */
+  /** The monotonic time of the next sweep. `Infinity` while none is planned. */
   #nextAt = Infinity;
   #isSweeping = false;
-  /** Whether something was revoked since the look began. */
+  /** Whether something was revoked since the current sweep began. */
   #isSweepRequested = false;
   #lastSweepMs = 0;
   #turnStartedAt = 0;
-  /** Questions under way. */
+  /** The rechecks in progress. `null` while there are none. */
   #rechecking: Promise<void> | null = null;
   #isStopped = false;
 
@@ -33,12 +33,12 @@ export class Sweeper<C> {
     this.#registry = registry;
   }
 
-  /** Somebody came. */
+  /** Plans the next regular sweep. Called when a connection is added. */
   start(): void {
     this.#schedule(SWEEP_INTERVAL_MS);
   }
 
-  /** Something was revoked. */
+  /** Plans a sweep at once. Called when something is revoked. */
   sweepSoon(): void {
     this.#isSweepRequested = true;
     if (this.#registry.connections.size > 0) this.#schedule(this.#soonMs);
@@ -49,7 +49,7 @@ export class Sweeper<C> {
     this.#stopTimer();
   }
 
-  /** Never later than without news, however long a look takes. */
+  /** The delay of a requested sweep: long enough to keep the share, and never longer than the regular interval. */
   get #soonMs(): number {
     return Math.min(SWEEP_INTERVAL_MS, Math.max(REVOCATION_DELAY_MS, this.#lastSweepMs / MAX_SWEEP_SHARE));
   }
@@ -68,20 +68,20 @@ export class Sweeper<C> {
     this.#nextAt = Infinity;
     this.#isSweeping = true;
     this.#isSweepRequested = false;
-    const began = settings.clock.monotonic();
-    this.#turnStartedAt = began;
+    const startedAt = settings.clock.monotonic();
+    this.#turnStartedAt = startedAt;
     let yieldedMs = 0;
     for (const connection of connections) {
       connection.reevaluate();
       if (this.#isTurnOver) yieldedMs += await this.#yieldTurn();
     }
-    this.#lastSweepMs = settings.clock.monotonic() - began - yieldedMs;
+    this.#lastSweepMs = settings.clock.monotonic() - startedAt - yieldedMs;
     this.#isSweeping = false;
     if (this.#rechecking === null) this.#rechecking = this.#recheckDue();
     if (connections.size > 0) this.#schedule(this.#isSweepRequested ? this.#soonMs : SWEEP_INTERVAL_MS);
   }
 
-  /** Asks about all that are due; the next question begins when one has its answer. */
+  /** Rechecks all connections that are due, at most `maxRechecks` at the same time. */
   async #recheckDue(): Promise<void> {
     const due = this.#dueConnections();
     const recheckInTurn = async () => {
@@ -104,12 +104,12 @@ export class Sweeper<C> {
     return this.#registry.settings.clock.monotonic() - this.#turnStartedAt >= MAX_TURN_MS;
   }
 
-  /** How long everybody else took. */
+  /** Lets other work run. Returns the time that it took. */
   async #yieldTurn(): Promise<number> {
     const { clock } = this.#registry.settings;
-    const left = clock.monotonic();
+    const yieldedAt = clock.monotonic();
     await nextTurn();
     this.#turnStartedAt = clock.monotonic();
-    return this.#turnStartedAt - left;
+    return this.#turnStartedAt - yieldedAt;
   }
 }

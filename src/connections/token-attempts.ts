@@ -2,12 +2,12 @@ import type { Clock } from "../core/clock.ts";
 
 /** A peer may present this many tokens at once. */
 const MAX_TOKEN_ATTEMPTS = 30;
-/** After such a burst it may present one token in this time. */
+/** After such a burst, a peer may present one token in this time. */
 export const TOKEN_ATTEMPT_MS = 1_000;
 
 /**
- * Limits how often a peer presents a token. Each presented token is answered, and a peer that never reads these answers
- * must not fill the memory.
+ * Limits how often a peer presents a token. The server answers each token, and a peer that never reads the answers must
+ * not fill the memory.
  */
 export class TokenAttempts {
   readonly #clock: Clock;

@@ -1,6 +1,6 @@
 import type { CallOptions, Rules } from "../core/rules.ts";
 import type { Clock } from "../core/clock.ts";
-import type { Decision, JwtClaims, Verdict } from "../core/verdict.ts";
+import type { Decision, JwtClaims, ValidVerdict } from "../core/verdict.ts";
 import type { Admission, Guard } from "../guard/types.ts";
 import type { CloseError } from "./close-codes.ts";
 import type { Refusal } from "./refusal.ts";
@@ -8,113 +8,138 @@ import type { Refusal } from "./refusal.ts";
 export type { Limited, Refusal } from "./refusal.ts";
 
 /**
- * What a WebSocket library does for one connection. Adapters implement it. `opened` and `deliver` call the application:
- * what it throws is thrown on as an uncaught exception. One that throws from any other has lost its peer.
+ * The socket of one connection. An adapter implements it for its WebSocket library.
+ *
+ * `opened` and `deliver` call the application. An error that they throw is rethrown as an uncaught exception, and the
+ * connection stays open. An error that another method throws means that the peer is lost, and the connection closes.
  */
 export interface SocketTransport {
-  /** A text message to the peer. */
+  /** Sends a text message to the peer. */
   send(text: string): void;
-  /** Ends the connection; `reason` has at most 123 bytes. */
+  /** Starts the closing handshake. `reason` has at most 123 bytes. */
   close(code: number, reason: string): void;
-  /** A message that was held back, for the application. */
+  /** Passes a message to the application that waited while a token was checked. */
   deliver(message: unknown): void;
-  /** Its token was good: the application gets to know the connection now. */
+  /** The first token is valid: the application gets the connection now. */
   opened?(): void;
-  /** Stops reading, and goes on, where the library can. */
+  /** Stops reading from the socket while messages wait. Left out when the library cannot. */
   pause?(): void;
+  /** Reads from the socket again. */
   resume?(): void;
 }
 
+/** The options of `createConnections`. Times are in milliseconds, at most one day. */
 export interface ConnectionsOptions<C = JwtClaims> {
+  /** The guard that decides on each token. Close the connections before it. */
   guard: Guard<C>;
-  /** Open connections in all. Default 100,000. */
+  /** The greatest number of open connections. Default 100,000. */
   max?: number;
-  /** Open connections of one subject. Default 100. */
+  /** The greatest number of open connections of one subject. Default 100. */
   maxPerSubject?: number;
   /**
-   * Handshakes under way, and as many connections without a token. One more of these takes the place of the one that
-   * has been silent longest. Default 1,000.
+   * The greatest number of handshakes in progress, and of open connections without a token. One more connection without a
+   * token closes the connection that has waited longest for its token. Default 1,000.
    */
   maxPending?: number;
-  /** How long a connection may be without a token when it comes in the first message. Default 10,000. */
+  /** The time in which the first message must bring the token. Default 10,000. */
   firstTokenMs?: number;
-  /** How long before the end of its token a client is told, at most half of the time that it is good for. Default 60,000. */
+  /**
+   * The time before the token expires at which the client gets `auth.expiring`. A token that lives less than twice this
+   * time is announced when half of its life is over. Default 60,000.
+   */
   warnMs?: number;
-  /** How often an authority is asked again about a token that it said yes to. Default 300,000. */
+  /** The time between two questions to the authority about a confirmed token, ± 25 %. Default 300,000. */
   recheckMs?: number;
-  /** How often it is tried for a token that was let in without it. Default 5,000. */
+  /** The same for a token that was accepted without the authority. Default 5,000. */
   recheckDegradedMs?: number;
-  /** Questions to authorities at a time. Default 32. */
+  /** The greatest number of such questions at the same time. Default 32. */
   maxRechecks?: number;
-  /** How long an authority may stay without an answer about an open connection. Default 60,000. */
+  /** The time after which a connection closes because the authority does not answer about its token. Default 60,000. */
   unconfirmedMs?: number;
-  /** Over how long clients that are sent away together come back. Default 10,000. */
+  /** The time over which clients that are closed together connect again. Default 10,000. */
   spreadMs?: number;
+  /** The source of time. Default: the system's clock. */
   clock?: Clock;
+  /** Returns a number from 0 up to 1, for jitter. Default `Math.random`. */
   random?: () => number;
 }
 
-/** Why a connection ends, and when its peer may come back; `null`: it need not. */
+/** How a refused connection is closed. */
 export interface Closing {
   readonly error: CloseError;
   readonly code: number;
+  /** When the client may connect again. `null` when it should not connect again with this token. */
   readonly retryAfterMs: number | null;
 }
 
-/** A connection as its application sees it. */
+/** A live connection, as the application sees it. */
 export interface Connection<C = JwtClaims> {
-  /** `pending` until its first token was good. */
+  /** The state is `pending` until the first token is accepted. */
   readonly state: "pending" | "open" | "closed";
   /**
-   * What its token says; `null` while there was none. Another one when something of that changes: by a new token, an answer
-   * of the authority, an outage. Ages in it are of then.
+   * The verdict on the current token. `null` until the first token is accepted. A new token, an answer of the authority or
+   * an outage replaces the object. Ages in it count from the time at which it was made.
    */
-  readonly auth: Extract<Verdict<C>, { status: "valid" }> | null;
-  /** The decision as of now. Nobody is asked. */
+  readonly auth: ValidVerdict<C> | null;
+  /** Decides on the token again, from what this instance knows. It makes no request. */
   current(): Decision<C>;
 }
 
-/** A connection as its adapter sees it. */
+/** A live connection, as its adapter sees it. */
 export interface ConnectionHandle<C = JwtClaims> extends Connection<C> {
   /**
-   * Whether the application gets this message now. `text` of a text message: one that brings a token is for us. What
-   * arrives while a token is being checked that it waits for is delivered later, in order. `bytes` counts for the bound
-   * on what waits, 256 KiB with 1 KiB for each message; by default the length of `text`, so give it for binary ones.
+   * Takes a message from the peer. Returns whether the adapter should pass the message to the application now.
+   *
+   * `text` is the text of a text message, and `null` for a binary message. A message about the token is handled here. A
+   * message that arrives while a token is checked waits, and `SocketTransport.deliver` gets it later, in order. `bytes` is
+   * the size that counts against the limit of 256 KiB for waiting messages, with 1 KiB added for each message. It defaults
+   * to the length of `text`.
    */
   receive(message: unknown, text: string | null, bytes?: number): boolean;
-  /** A token from the peer, by other means than a message. Resolves when it was decided on. Never rejects. */
+  /** Takes a token that did not arrive as a message. Resolves when the decision is made. Never rejects. */
   presentToken(token: string): Promise<void>;
-  /** The peer has gone. */
+  /** The adapter calls this when the socket is closed. */
   closed(): void;
 }
 
+/** Counts of the live connections of this instance. */
 export interface ConnectionsStatus {
   readonly open: number;
-  /** Handshakes under way and connections without a token. */
+  /** Handshakes in progress, and connections without a token. */
   readonly pending: number;
-  /** Of the open ones, let in without an authority. */
+  /** Open connections whose token was accepted without the authority. */
   readonly degraded: number;
+  /** Distinct subjects of the open connections. */
   readonly subjects: number;
-  /** Tokens that took another's place. */
+  /** Tokens that replaced an earlier token on an open connection. */
   readonly refreshed: number;
-  /** Refused for want of room. */
+  /** Handshakes and connections that a limit refused. */
   readonly limited: number;
-  /** Closed by us, by close code. */
+  /** Connections that this side closed, by close code. */
   readonly closed: Readonly<Record<number, number>>;
 }
 
+/** The live connections of one server. `createConnections` makes it, and the adapters' `protect` uses it. */
 export interface Connections<C = JwtClaims> {
-  /** Before the upgrade: decides on the token, and on whether there is room. Rejects only with the reason of the caller's own signal. */
+  /**
+   * Decides, before the upgrade, on the token and on the limits. Rejects only with the reason of `rules.signal`.
+   */
   admit(token: string, rules?: Rules & CallOptions): Promise<Admission<C> | Refusal<C>>;
-  /** After the upgrade. What happened since `admit` counts: the connection may be closed already, without `opened`. */
+  /**
+   * Opens a connection after the upgrade. The token is decided on again: the connection may be closed when this returns,
+   * and `opened` is not called then.
+   */
   open(transport: SocketTransport, admission: Admission<C>, rules?: Rules): ConnectionHandle<C>;
-  /** How somebody who was not admitted is turned away where no HTTP answer can be given; `null`: there was no token. */
+  /** Describes how to close a refused connection where no HTTP response is possible. `null` means: no token was sent. */
   closing(refusal: Refusal<C> | null): Closing;
-  /** A connection whose token is yet to come. */
+  /** Adds a connection whose first message brings the token. */
   expect(transport: SocketTransport, rules?: Rules): ConnectionHandle<C>;
   status(): ConnectionsStatus;
-  /** Takes no more, and sends everybody away within `overMs` (default 10,000, at most an hour), each with a time to come back. Resolves when they were told. */
+  /**
+   * Refuses new connections, and closes all others evenly over `overMs`, each with its own time to connect again. `overMs`
+   * defaults to 10,000 and is at most one hour. Resolves when every connection has its close frame.
+   */
   drain(options?: { overMs?: number }): Promise<void>;
-  /** Sends everybody away at once and stops. The guard stays open. */
+  /** Closes every connection at once, and stops. The guard stays open. */
   close(): Promise<void>;
 }

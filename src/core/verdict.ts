@@ -93,6 +93,8 @@ export type Decision<C = JwtClaims> =
   | Verdict<C>
   | { readonly status: "forbidden"; readonly missing: readonly string[] };
 
+/** The verdict on a valid token. */
+export type ValidVerdict<C = JwtClaims> = Extract<Verdict<C>, { status: "valid" }>;
 export type InvalidVerdict = Extract<Verdict, { status: "invalid" }>;
 export type UnavailableVerdict = Extract<Verdict, { status: "unavailable" }>;
 
