@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import { createTestConnections, holdAdmissions, openConnection, TestTransport, setUp } from "./fixture.ts";
 
-/** A library, or an application, that throws where it should not. */
-class ThrowingLine extends TestTransport {
+/** A transport whose listed methods throw, as a broken library or application would. */
+class ThrowingTransport extends TestTransport {
   readonly throwsFrom = new Set<string>();
 
   override send(text: string): void {
@@ -33,13 +33,13 @@ class ThrowingLine extends TestTransport {
   }
 }
 
-function throwing(...names: string[]): ThrowingLine {
-  const transport = new ThrowingLine();
+function throwingTransport(...names: string[]): ThrowingTransport {
+  const transport = new ThrowingTransport();
   for (const name of names) transport.throwsFrom.add(name);
   return transport;
 }
 
-/** What would have ended the process. */
+/** Collects the messages of uncaught exceptions, which would otherwise end the process. */
 function uncaught(t: TestContext): string[] {
   const messages: string[] = [];
   const listeners = process.listeners("uncaughtException");
@@ -52,12 +52,12 @@ function uncaught(t: TestContext): string[] {
   return messages;
 }
 
-test("law 3: a library that fails to send or to pause is told to close, and nothing is left of its connection", async (t) => {
+test("law 3: a connection closes and is removed when its library fails to send, pause or resume", async (t) => {
   const { clock, guard, mint } = await setUp();
   const gate = holdAdmissions(guard);
   const connections = createTestConnections(t, gate.guard, clock);
   for (const name of ["send", "pause", "resume"]) {
-    const transport = throwing(name, "close");
+    const transport = throwingTransport(name, "close");
     const connection = connections.expect(transport);
     const presenting = connection.presentToken(mint.token());
     connection.receive("m", "m");
@@ -68,20 +68,20 @@ test("law 3: a library that fails to send or to pause is told to close, and noth
   }
 });
 
-test("one connection that fails to close does not keep others open", async () => {
+test("an error while one connection closes does not keep the others open", async () => {
   const { connections, mint } = await setUp();
-  const bad = await openConnection(connections, mint.token(), {}, throwing("close"));
+  const bad = await openConnection(connections, mint.token(), {}, throwingTransport("close"));
   const good = await openConnection(connections, mint.token());
   await connections.close();
   assert.deepEqual([bad.transport.closings, good.transport.closings], [1, 1]);
 });
 
-test("what an application throws comes up as its own, and its connection goes on", async (t) => {
+test("an error of the application is an uncaught exception, and its connection stays open", async (t) => {
   const messages = uncaught(t);
   const { clock, guard, mint } = await setUp();
   const gate = holdAdmissions(guard);
   const connections = createTestConnections(t, gate.guard, clock);
-  const transport = throwing("opened", "deliver");
+  const transport = throwingTransport("opened", "deliver");
   const connection = connections.expect(transport);
   const presenting = connection.presentToken(mint.token());
   connection.receive("a", "a");
@@ -94,7 +94,7 @@ test("what an application throws comes up as its own, and its connection goes on
   assert.equal(connection.receive("c", "c"), true);
 });
 
-test("an application that ends the connection while it hears of it is told nothing more", async () => {
+test("an application that closes the connection in its open handler gets no further messages", async () => {
   const { connections, mint } = await setUp();
   const transport = new TestTransport();
   const connection = connections.expect(transport);
@@ -104,7 +104,7 @@ test("an application that ends the connection while it hears of it is told nothi
   assert.equal(connections.status().open, 0);
 });
 
-test("a guard that breaks its word is one that gives no answer", async (t) => {
+test("a guard that throws counts as a guard that gives no answer", async (t) => {
   const { clock, guard, mint } = await setUp();
   const broken = { ...guard, admit: async () => await Promise.reject(new Error("broken")) };
   const connections = createTestConnections(t, broken, clock);
@@ -115,7 +115,7 @@ test("a guard that breaks its word is one that gives no answer", async (t) => {
   assert.equal(connections.status().pending, 0);
 });
 
-test("law 3: an admission that breaks its word ends its own connection, and others are still looked at", async (t) => {
+test("law 3: an admission that throws closes its own connection, and the sweep still reaches the others", async (t) => {
   const { clock, guard, mint } = await setUp();
   const broken = new Set<string>();
   const admit: typeof guard.admit = async (token, rules) => {

@@ -4,7 +4,7 @@ import { seededRandom } from "../../src/testing/index.ts";
 import { makeWorld, minute } from "../guard/degraded/fixture.ts";
 import { createTestConnections, openConnection, TestTransport } from "./fixture.ts";
 
-test("fault 51: what was let in without the authority is asked about when that is back, and closed if it is not good", async (t) => {
+test("fault 51: after an outage the authority is asked about degraded tokens, and the invalid ones are closed", async (t) => {
   const { clock, guard, provider } = await makeWorld(t);
   const g = guard({ degraded: "local" });
   await g.ready();
@@ -25,7 +25,7 @@ test("fault 51: what was let in without the authority is asked about when that i
   }
 });
 
-test("fault 54, fault 23, law 11: recovery asks about 5,000 connections within seconds, each once, and never more than so many at a time", async (t) => {
+test("fault 54, fault 23, law 11: recovery rechecks 5,000 connections within seconds, each once, at most maxRechecks at a time", async (t) => {
   const { clock, guard, provider, asked, mostAtOnce } = await makeWorld(t);
   const g = guard({ degraded: "local", memory: { maxBytes: 2 ** 27 } });
   await g.ready();
@@ -35,9 +35,9 @@ test("fault 54, fault 23, law 11: recovery asks about 5,000 connections within s
   for (let i = 0; i < 5_000; i++) await openConnection(connections, provider.token());
   asked.length = 0;
   await clock.advance(20_000);
-  assert.equal(asked.length, 0, "nobody asks while nobody may");
+  assert.equal(asked.length, 0, "no question is sent while the breaker is open");
   provider.fault("introspection", { latencyMs: 20 });
-  // Until its probe finds out.
+  // The breaker closes when its probe succeeds.
   for (let i = 0; i < 100 && g.status().issuers[0]?.authority?.breaker !== "closed"; i++) {
     await clock.advance(200);
   }
@@ -47,7 +47,7 @@ test("fault 54, fault 23, law 11: recovery asks about 5,000 connections within s
   assert.ok(mostAtOnce() <= 32, String(mostAtOnce()));
 });
 
-test("law 1, fault 51: a bridge that ends closes with 4453, never as invalid", async (t) => {
+test("law 1, fault 51: the end of degraded mode closes connections with 4453, never as invalid", async (t) => {
   for (const mode of ["local", "cached"] as const) {
     const { clock, guard, provider } = await makeWorld(t);
     const g = guard({ degraded: { mode, maxMs: 10 * minute } });
@@ -66,7 +66,7 @@ test("law 1, fault 51: a bridge that ends closes with 4453, never as invalid", a
   }
 });
 
-test("law 1: under deny a connection about which nobody answers goes on for unconfirmedMs, and ends with 4453", async (t) => {
+test("law 1: in mode deny a connection stays open for unconfirmedMs without an answer, then closes with 4453", async (t) => {
   const { clock, guard, provider } = await makeWorld(t);
   const g = guard();
   await g.ready();
@@ -79,7 +79,7 @@ test("law 1: under deny a connection about which nobody answers goes on for unco
   assert.equal(transport.code, 4453);
 });
 
-test("an outage shorter than unconfirmedMs costs nobody a connection, though it is the endpoint that denies", async (t) => {
+test("an outage shorter than unconfirmedMs closes no connection, even where the endpoint's own mode is deny", async (t) => {
   const { clock, guard, provider } = await makeWorld(t);
   const g = guard({ degraded: "local" });
   await g.ready();
@@ -97,7 +97,7 @@ test("an outage shorter than unconfirmedMs costs nobody a connection, though it 
   assert.ok(all.every(({ transport }) => transport.closed === null));
 });
 
-test("law 3: what the authority says no to is closed at the next question at the latest, an opaque token too", async (t) => {
+test("law 3: a token that the authority refuses is closed at the next recheck at the latest, an opaque token too", async (t) => {
   const { clock, guard, provider } = await makeWorld(t);
   const g = guard({ memory: { ttlMs: minute } });
   await g.ready();
@@ -108,10 +108,14 @@ test("law 3: what the authority says no to is closed at the next question at the
   for (const token of tokens) provider.revoke(token);
   await clock.advance(3 * minute);
   assert.equal(jwt.transport.code, 4503);
-  assert.equal(opaque.transport.code, 4501, "nothing proves that it was ever good");
+  assert.equal(
+    opaque.transport.code,
+    4501,
+    "an opaque token that is refused is not known to have been valid",
+  );
 });
 
-test("law 3, fault 25: the late no to a token that was let in closes its connections", async (t) => {
+test("law 3, fault 25: a late refusal of an accepted token closes its connections", async (t) => {
   const { clock, guard, provider } = await makeWorld(t);
   const g = guard({ degraded: "local" });
   await g.ready();
@@ -132,7 +136,7 @@ test("law 3, fault 25: the late no to a token that was let in closes its connect
   assert.equal(transport.code, 4503);
 });
 
-test("law 9: an endpoint that wants no degraded tokens keeps none", async (t) => {
+test("law 9: an endpoint in mode deny keeps no degraded connection", async (t) => {
   const { clock, guard, provider } = await makeWorld(t);
   const g = guard({ degraded: "local" });
   await g.ready();
@@ -147,7 +151,7 @@ test("law 9: an endpoint that wants no degraded tokens keeps none", async (t) =>
   assert.equal(lax.transport.code, null);
 });
 
-test("scopes that the authority takes away count from its next answer on", async (t) => {
+test("a scope that the authority withdraws is gone from its next answer on", async (t) => {
   const { clock, guard, provider, says } = await makeWorld(t);
   const g = guard();
   await g.ready();
@@ -161,7 +165,7 @@ test("scopes that the authority takes away count from its next answer on", async
   assert.equal(needs.transport.code, 4502);
 });
 
-test("an end that the authority puts before the token's own is told and kept", async (t) => {
+test("an earlier expiry from the authority is announced and enforced", async (t) => {
   const { clock, guard, provider, says } = await makeWorld(t);
   const g = guard();
   await g.ready();
@@ -175,9 +179,9 @@ test("an end that the authority puts before the token's own is told and kept", a
   assert.equal(transport.code, 4401);
 });
 
-test("law 1: an answer about somebody else is none, for an opaque token that nothing else is known of too", async (t) => {
+test("law 1: an answer about another subject counts as no answer, for an opaque token that is no longer cached too", async (t) => {
   const { clock, guard, provider, says } = await makeWorld(t);
-  // A memory in which nothing stays.
+  // This result cache is too small to keep any result.
   const g = guard({ memory: { maxBytes: 1 } });
   await g.ready();
   const connections = createTestConnections(t, g, clock, { unconfirmedMs: 0 });
@@ -190,7 +194,7 @@ test("law 1: an answer about somebody else is none, for an opaque token that not
   assert.deepEqual([connections.status().open, connections.status().subjects], [0, 0]);
 });
 
-test("an earlier yes bridges an outage although the memory of findings has lost it", async (t) => {
+test("an earlier confirmation is enough during an outage, even when the result cache has evicted it", async (t) => {
   const { clock, guard, provider } = await makeWorld(t);
   const g = guard({ degraded: "cached", memory: { maxBytes: 1 } });
   await g.ready();
@@ -204,7 +208,7 @@ test("an earlier yes bridges an outage although the memory of findings has lost 
   assert.notEqual(connection.auth?.degraded, null);
 });
 
-test("after the machine slept the authority is asked at once: its answers are as old as the wall clock says", async (t) => {
+test("after a suspend the authority is asked at once, because the age of its answers counts wall-clock time", async (t) => {
   const { clock, guard, provider } = await makeWorld(t);
   const g = guard();
   await g.ready();
@@ -218,7 +222,7 @@ test("after the machine slept the authority is asked at once: its answers are as
   assert.equal(transport.code, 4503);
 });
 
-test("law 1: that nobody answered about an earlier token is nothing against the one that took its place", async (t) => {
+test("law 1: missing answers about the previous token do not count against its replacement", async (t) => {
   const { clock, guard, provider, asked } = await makeWorld(t);
   const g = guard({ memory: { ttlMs: minute } });
   await g.ready();
@@ -235,7 +239,7 @@ test("law 1: that nobody answered about an earlier token is nothing against the 
   assert.equal(transport.code, null);
 });
 
-test("fault 54: a thousand clients that come back when they were told are let in at once and storm no authority", async (t) => {
+test("fault 54: a thousand clients that connect again at their retry times are admitted without a burst at the authority", async (t) => {
   const { clock, guard, provider, asked, mostAtOnce } = await makeWorld(t);
   const [leaving, other] = [guard(), guard()];
   await Promise.all([leaving.ready(), other.ready()]);

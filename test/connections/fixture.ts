@@ -13,7 +13,7 @@ import { createMint, FakeClock, type Mint } from "../../src/testing/index.ts";
 export const issuer = "https://id.example";
 export const audience = "https://api.example";
 
-/** The library's side of a connection, and what it was told. */
+/** A transport that records each call. */
 export class TestTransport implements SocketTransport {
   readonly sent: Record<string, unknown>[] = [];
   readonly delivered: unknown[] = [];
@@ -73,13 +73,13 @@ export async function setUp(
   return { clock, mint, guard, connections };
 }
 
-/** A guard whose decisions on tokens come when they are let go, in the order in which they were asked for. */
+/** A guard that holds each admission until the test releases it. */
 export function holdAdmissions(guard: Guard): {
   guard: Guard;
   pendingCount: () => number;
-  /** Resolves when it was decided. */
+  /** Releases the oldest held admission. Resolves when it is decided. */
   releaseFirst: () => Promise<unknown>;
-  /** Lets go the one that was asked for last. */
+  /** Releases the newest held admission. */
   releaseLast: () => Promise<unknown>;
 } {
   const gates: (() => Promise<unknown>)[] = [];
@@ -102,7 +102,7 @@ export function holdAdmissions(guard: Guard): {
   };
 }
 
-/** Connections of a guard, closed when the test ends. */
+/** Creates the connections of a guard, and closes them when the test ends. */
 export function createTestConnections(
   t: TestContext,
   guard: Guard,
@@ -114,7 +114,7 @@ export function createTestConnections(
   return connections;
 }
 
-/** An open connection with this token. */
+/** Opens a connection with this token. */
 export async function openConnection(
   connections: Connections,
   token: string,
@@ -128,7 +128,7 @@ export async function openConnection(
   return { transport: transport, connection };
 }
 
-/** The message that presents a token. */
+/** Returns the message that presents a token. */
 export function tokenMessage(token: string): string {
   return JSON.stringify({ type: "auth.token", token });
 }

@@ -15,7 +15,7 @@ const RULES = { scopes: ["chat"] };
 const which = fc.nat(7);
 const user = fc.constantFrom("ann", "bob");
 const minutes = fc.constantFrom(1, 3, 60);
-/** What is wrong with a token. */
+/** The defects that a token can have. */
 const flaw = fc.constantFrom<Defect>(null, null, null, null, "forged", "expired", "narrow", "another's");
 
 const step = fc.oneof(
@@ -57,7 +57,7 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant("drain" as const), which }) },
 );
 
-/** Counts the timers that connections have. */
+/** A clock that counts the pending timers. */
 function countingTimers(clock: Clock): Clock & { timers: number } {
   const counting = {
     timers: 0,
@@ -83,7 +83,7 @@ function countingTimers(clock: Clock): Clock & { timers: number } {
   return counting;
 }
 
-async function live(t: TestContext, mode: "deny" | "local", happens: Iterable<Step>): Promise<void> {
+async function runHistory(t: TestContext, mode: "deny" | "local", steps: Iterable<Step>): Promise<void> {
   const { guard, provider, clock } = await makeWorld(t);
   const { revocations } = memoryStore({ clock });
   const isCut = { is: false };
@@ -132,7 +132,7 @@ async function live(t: TestContext, mode: "deny" | "local", happens: Iterable<St
       isRevokedAtProvider: false,
     };
   };
-  /** Signatures are proved on threads that know nothing of the clock here: what was let go is waited for. */
+  /** Releases one admission, and waits for it: threads verify the signatures, and they do not follow the fake clock. */
   const check = async () => {
     const checked = gate.releaseFirst();
     await clock.advance(2_000);
@@ -140,7 +140,7 @@ async function live(t: TestContext, mode: "deny" | "local", happens: Iterable<St
   };
   const openOf = (subject: string) =>
     peers.filter(({ isOpen, connection }) => isOpen && connection.auth?.subject === subject).length;
-  const inspect = () => {
+  const assertInvariants = () => {
     const [open, pending] = ["open", "pending"].map(
       (state) => peers.filter(({ connection }) => connection.state === state).length,
     );
@@ -150,8 +150,8 @@ async function live(t: TestContext, mode: "deny" | "local", happens: Iterable<St
     for (const name of ["ann", "bob", "eve"]) assert.ok(openOf(name) <= MAX_PER_SUBJECT);
     for (const peer of peers) peer.assertInvariants();
   };
-  for (const next of happens) {
-    // Those who have no token yet know that they must not speak, most of the time.
+  for (const next of steps) {
+    // A peer without a token rarely sends a message, because that closes the connection.
     const able = peers.filter(
       (peer) => peer.isConnected && (next.do !== "speak" || next.which === 0 || !peer.isAwaitingToken),
     );
@@ -160,7 +160,7 @@ async function live(t: TestContext, mode: "deny" | "local", happens: Iterable<St
       const token = make(next.user, next.minutes, null);
       const [waiting, there] = [gate.pendingCount(), openOf(next.user)];
       const admitting = connections.admit(token.text, RULES);
-      // It may have been turned away before anybody looked at its token.
+      // The registry may have refused the handshake before it called the guard.
       if (gate.pendingCount() > waiting) void gate.releaseLast();
       await clock.advance(2_000);
       const admission = await admitting;
@@ -192,7 +192,7 @@ async function live(t: TestContext, mode: "deny" | "local", happens: Iterable<St
         provider.revoke(token.sid);
       }
     } else if (next.do === "drain") {
-      // Nothing comes after it: not often.
+      // A drain ends the history, so it must be rare.
       if (next.which > 0) continue;
       around.isDraining = true;
       draining ??= connections.drain({ overMs: 1_000 });
@@ -204,14 +204,14 @@ async function live(t: TestContext, mode: "deny" | "local", happens: Iterable<St
       around.hadFailure ||= next.do !== "answer" && next.do !== "join";
     }
     await clock.advance(0);
-    inspect();
+    assertInvariants();
   }
-  // After the last fault all is well again: who is good stays, who is not has gone, and nobody is degraded.
+  // After the last fault everything recovers: valid connections stay open, the others close, none is degraded.
   provider.restore();
   isCut.is = false;
   while (gate.pendingCount() > 0) await check();
   for (let i = 0; i < 6; i++) await clock.advance(30_000);
-  inspect();
+  assertInvariants();
   for (const peer of peers) peer.assertSettled();
   assert.equal(connections.status().degraded, 0);
   for (const peer of peers) peer.disconnect();
@@ -232,10 +232,10 @@ async function live(t: TestContext, mode: "deny" | "local", happens: Iterable<St
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 
 for (const mode of ["deny", "local"] as const) {
-  test(`laws 1, 2 and 3: under ${mode} a connection lasts as long as its token, and every end has its reason, whatever happens in whatever order`, async (t) => {
+  test(`laws 1, 2 and 3: under ${mode} a connection lasts as long as its token, and each close has a cause, in every history of events`, async (t) => {
     const steps = fc.array(step, { minLength: 20, maxLength: 90, size: "max" });
     await fc.assert(
-      fc.asyncProperty(steps, async (happens) => await live(t, mode, happens)),
+      fc.asyncProperty(steps, async (history) => await runHistory(t, mode, history)),
       { numRuns: 60 },
     );
   });

@@ -10,11 +10,11 @@ import {
 } from "./fixture.ts";
 
 const open = async (claims?: object, guardOptions?: Parameters<typeof setUp>[1]) => {
-  const here = await setUp({}, guardOptions);
-  return { ...here, ...(await openConnection(here.connections, here.mint.token({ ...claims }))) };
+  const fixture = await setUp({}, guardOptions);
+  return { ...fixture, ...(await openConnection(fixture.connections, fixture.mint.token({ ...claims }))) };
 };
 
-test("law 2, fault 48: a client is told before its token ends, and closed with 4401 when it does", async () => {
+test("law 2, fault 48: a client is warned before its token expires, and closed with 4401 when it does", async () => {
   const { clock, transport, connection, connections } = await open();
   assert.equal(transport.isOpened, true);
   assert.deepEqual(transport.sent, [{ type: "auth.ok", expires_in: 600, scope: "", degraded: null }]);
@@ -30,7 +30,7 @@ test("law 2, fault 48: a client is told before its token ends, and closed with 4
   assert.equal(connections.status().open, 0);
 });
 
-test("law 2: nothing is taken from a peer whose token has ended, though the next look is yet to come", async () => {
+test("law 2: a message after the token's expiry is refused, even before the next sweep", async () => {
   const { clock, transport, connection } = await open({}, { clockToleranceMs: 4_500 });
   await clock.advance(604_499);
   assert.equal(connection.receive("in time", "in time"), true);
@@ -39,16 +39,16 @@ test("law 2: nothing is taken from a peer whose token has ended, though the next
   assert.equal(transport.code, 4401);
 });
 
-test("law 1: a clock that jumped is no proof that a token ended: try again when it is known", async () => {
+test("law 1: a clock jump does not count as an expiry: the connection closes with a time to try again", async () => {
   const { clock, transport } = await open();
   clock.setWall(clock.now() + 3_600_000);
   await clock.advance(1_000);
   assert.equal(transport.code, 4453);
-  // Until the jump is believed, and then not all at once.
+  // The retry time lies after the jump is confirmed, and differs between clients.
   assert.equal(transport.closed?.retryAfter, 65);
 });
 
-test("fault 48: a refresh in band keeps the connection", async () => {
+test("fault 48: a refresh over the connection keeps it open", async () => {
   const { clock, transport, connection, connections, mint } = await open();
   await clock.advance(590_000);
   assert.equal(connection.receive("auth", tokenMessage(mint.token({ scope: "chat" }))), false);
@@ -61,24 +61,24 @@ test("fault 48: a refresh in band keeps the connection", async () => {
   assert.equal(connections.status().refreshed, 1);
 });
 
-/** A connection at the very end of its token, 500 ms before the tolerance is over, and one that checks when it is told to. */
-async function atTheEnd(t: TestContext) {
-  const here = await setUp();
-  const gate = holdAdmissions(here.guard);
-  const connections = createTestConnections(t, gate.guard, here.clock);
-  const admission = await here.guard.admit(here.mint.token());
+/** Opens a connection whose token expires in 500 ms, tolerance included. The guard holds each new admission. */
+async function openExpiring(t: TestContext) {
+  const fixture = await setUp();
+  const gate = holdAdmissions(fixture.guard);
+  const connections = createTestConnections(t, gate.guard, fixture.clock);
+  const admission = await fixture.guard.admit(fixture.mint.token());
   assert.ok(admission.status === "admitted");
   const transport = new TestTransport();
   const connection = connections.open(transport, admission);
-  await here.clock.advance(604_500);
-  return { ...here, ...gate, transport, connection };
+  await fixture.clock.advance(604_500);
+  return { ...fixture, ...gate, transport, connection };
 }
 
-test("fault 48: what arrives while the successor of an expired token is checked is delivered afterwards, in order", async (t) => {
-  const { clock, transport, connection, mint, releaseFirst } = await atTheEnd(t);
+test("fault 48: messages that arrive while the successor of an expired token is checked are delivered afterwards, in order", async (t) => {
+  const { clock, transport, connection, mint, releaseFirst } = await openExpiring(t);
   connection.receive("token", tokenMessage(mint.token()));
   await clock.advance(2_000);
-  assert.equal(transport.code, null, "every look waits for the successor");
+  assert.equal(transport.code, null, "each sweep waits for the successor");
   for (const message of ["a", "b", "c"]) assert.equal(connection.receive(message, message), false);
   assert.deepEqual([transport.delivered, transport.isPaused], [[], true]);
   void releaseFirst();
@@ -88,9 +88,9 @@ test("fault 48: what arrives while the successor of an expired token is checked 
   assert.equal(transport.code, null);
 });
 
-test("law 2: who presents a bad token at the end of a good one gains no time by it", async (t) => {
+test("law 2: an invalid token that is presented at the expiry of a valid one gains no time", async (t) => {
   for (const speaks of [true, false]) {
-    const { clock, transport, connection, releaseFirst } = await atTheEnd(t);
+    const { clock, transport, connection, releaseFirst } = await openExpiring(t);
     const presenting = connection.presentToken("no token at all");
     await clock.advance(600);
     if (speaks) assert.equal(connection.receive("late", "late"), false);
@@ -101,8 +101,8 @@ test("law 2: who presents a bad token at the end of a good one gains no time by 
   }
 });
 
-test("what arrives while held messages are delivered comes after them", async (t) => {
-  const { clock, transport, connection, mint, releaseFirst } = await atTheEnd(t);
+test("a message that arrives while waiting messages are delivered comes after them", async (t) => {
+  const { clock, transport, connection, mint, releaseFirst } = await openExpiring(t);
   const presenting = connection.presentToken(mint.token());
   await clock.advance(600);
   for (const message of ["a", "b"]) connection.receive(message, message);
@@ -115,7 +115,7 @@ test("what arrives while held messages are delivered comes after them", async (t
   assert.deepEqual(transport.delivered, ["a", "b", "c"]);
 });
 
-test("a token that lives shorter than the warning is told of once, at half of its life", async () => {
+test("a token that lives less than warnMs is announced once, at half of its life", async () => {
   const { clock, transport } = await open({ exp: Date.UTC(2030, 0, 1) / 1000 + 30 });
   await clock.advance(14_000);
   assert.equal(transport.sent.length, 1);
@@ -125,19 +125,19 @@ test("a token that lives shorter than the warning is told of once, at half of it
   assert.equal(transport.sent.length, 2);
 });
 
-test("a connection whose token has no end is not told of any", async () => {
-  const here = await setUp({}, { allowMissingExp: true });
+test("a connection whose token never expires gets no warning", async () => {
+  const fixture = await setUp({}, { allowMissingExp: true });
   const { transport, connection } = await openConnection(
-    here.connections,
-    here.mint.token({ exp: undefined }),
+    fixture.connections,
+    fixture.mint.token({ exp: undefined }),
   );
   assert.equal(transport.sent[0]?.["expires_in"], null);
-  await here.clock.advance(3_600_000);
+  await fixture.clock.advance(3_600_000);
   assert.equal(connection.receive("m", "m"), true);
   assert.equal(transport.sent.length, 1);
 });
 
-test("a connection without a token says nothing else first, and has so long for it", async () => {
+test("a connection without a token must send it first and within firstTokenMs", async () => {
   const { clock, connections, mint } = await setUp();
   const [speaks, silent, good, bad] = Array.from({ length: 4 }, () => new TestTransport());
   assert.ok(speaks && silent && good && bad);
@@ -160,20 +160,20 @@ test("a connection without a token says nothing else first, and has so long for 
   assert.equal(good.closed, null);
 });
 
-test("law 1: who brought its first token in time is not closed for whoever takes longer to check it", async (t) => {
-  const here = await setUp();
-  const { guard, releaseFirst } = holdAdmissions(here.guard);
+test("law 1: a connection that sent its first token in time stays open while the check takes longer", async (t) => {
+  const fixture = await setUp();
+  const { guard, releaseFirst } = holdAdmissions(fixture.guard);
   const transport = new TestTransport();
-  const connection = createTestConnections(t, guard, here.clock).expect(transport);
-  const presenting = connection.presentToken(here.mint.token());
-  await here.clock.advance(20_000);
+  const connection = createTestConnections(t, guard, fixture.clock).expect(transport);
+  const presenting = connection.presentToken(fixture.mint.token());
+  await fixture.clock.advance(20_000);
   assert.deepEqual([transport.code, connection.state], [null, "pending"]);
   void releaseFirst();
   await presenting;
   assert.equal(connection.state, "open");
 });
 
-test("what waits for a token is bounded in number and length, and one long message is not too much", async () => {
+test("waiting messages are limited in number and size, and one long message is within the limit", async () => {
   const { connections, mint } = await setUp();
   for (const [bytes, most] of [
     [0, 256],

@@ -4,7 +4,7 @@ import { connectionEvents, type ConnectionEvent } from "../../src/core/events.ts
 import { createConnections } from "../../src/connections/index.ts";
 import { createTestConnections, holdAdmissions, openConnection, TestTransport, setUp } from "./fixture.ts";
 
-test("one subject has so many connections, and room again when one has gone", async () => {
+test("one subject has at most maxPerSubject connections, and a closed one makes room", async () => {
   const { connections, mint } = await setUp({ maxPerSubject: 2 });
   const first = await openConnection(connections, mint.token());
   await openConnection(connections, mint.token());
@@ -20,27 +20,27 @@ test("one subject has so many connections, and room again when one has gone", as
   assert.equal(connections.status().limited, 2);
 });
 
-test("handshakes that overtake each other do not make more than there is room for", async (t) => {
+test("concurrent handshakes do not exceed the limits", async (t) => {
   const { clock, guard, mint } = await setUp();
   for (const options of [{ maxPerSubject: 3 }, { max: 3 }]) {
     const connections = createTestConnections(t, guard, clock, options);
     const admissions = [];
     for (let i = 0; i < 5; i++) admissions.push(await connections.admit(mint.token()));
-    const lines = admissions.map((admission) => {
+    const transports = admissions.map((admission) => {
       assert.ok(admission.status === "admitted");
       const transport = new TestTransport();
       connections.open(transport, admission);
       return transport;
     });
     assert.deepEqual(
-      lines.map(({ closed }) => closed?.code),
+      transports.map(({ closed }) => closed?.code),
       [undefined, undefined, undefined, 4429, 4429],
     );
     assert.equal(connections.status().open, 3);
   }
 });
 
-test("so many handshakes at a time, and those without a token take no room from them", async (t) => {
+test("maxPending limits concurrent handshakes, and connections without a token do not count against it", async (t) => {
   const { clock, guard, mint } = await setUp();
   const gate = holdAdmissions(guard);
   const connections = createTestConnections(t, gate.guard, clock, { maxPending: 3 });
@@ -53,7 +53,7 @@ test("so many handshakes at a time, and those without a token take no room from 
   assert.equal(connections.status().pending, 3);
 });
 
-test("handshakes under way take room from others", async (t) => {
+test("handshakes in progress count against max", async (t) => {
   const { clock, guard, mint } = await setUp();
   const gate = holdAdmissions(guard);
   const connections = createTestConnections(t, gate.guard, clock, { max: 2 });
@@ -63,7 +63,7 @@ test("handshakes under way take room from others", async (t) => {
   assert.ok((await Promise.all(under)).every(({ status }) => status === "admitted"));
 });
 
-test("law 6: who is silent longest makes room for others without a token, never who is being checked", async (t) => {
+test("law 6: the connection that waits longest for its token is closed at the limit, never one whose token is being checked", async (t) => {
   const { clock, guard, mint } = await setUp();
   const gate = holdAdmissions(guard);
   const connections = createTestConnections(t, gate.guard, clock, { maxPending: 3 });
@@ -81,7 +81,7 @@ test("law 6: who is silent longest makes room for others without a token, never 
   assert.deepEqual([connections.status().pending, connections.status().open], [0, 1]);
 });
 
-test("an endless stream of those without a token leaves no room above max", async () => {
+test("a stream of connections without a token does not exceed max", async () => {
   const { connections, mint } = await setUp({ max: 2, maxPending: 100 });
   const { transport } = await openConnection(connections, mint.token());
   const silent = Array.from({ length: 5 }, () => new TestTransport());
@@ -93,15 +93,15 @@ test("an endless stream of those without a token leaves no room above max", asyn
   assert.equal(transport.code, null);
 });
 
-test("fault 54: a drain sends everybody away over the time it has, each with another time to come back", async (t) => {
+test("fault 54: a drain closes all connections over its time, each with its own retry time", async (t) => {
   const { clock, guard, mint } = await setUp();
   let seed = 0;
   const random = () => (seed = (seed + 0.618) % 1);
   const connections = createTestConnections(t, guard, clock, { random, maxPerSubject: 1_000 });
-  const lines: TestTransport[] = [];
-  for (let i = 0; i < 200; i++) lines.push((await openConnection(connections, mint.token())).transport);
+  const transports: TestTransport[] = [];
+  for (let i = 0; i < 200; i++) transports.push((await openConnection(connections, mint.token())).transport);
   const silent = new TestTransport();
-  lines.push(silent);
+  transports.push(silent);
   connections.expect(silent);
   const draining = connections.drain({ overMs: 2_000 });
   const refused = await connections.admit(mint.token());
@@ -110,32 +110,32 @@ test("fault 54: a drain sends everybody away over the time it has, each with ano
   const late = new TestTransport();
   connections.expect(late);
   assert.equal(late.closed?.code, 4453);
-  const gone = () => lines.filter(({ closed }) => closed !== null).length;
-  let before = gone();
+  const closedCount = () => transports.filter(({ closed }) => closed !== null).length;
+  let before = closedCount();
   for (let step = 0; step < 40; step++) {
     await clock.advance(50);
-    assert.ok(gone() - before <= 6, "never many at a time");
-    before = gone();
+    assert.ok(closedCount() - before <= 6, "each step closes only its share");
+    before = closedCount();
   }
   await draining;
-  assert.equal(gone(), 201);
-  assert.ok(lines.every(({ closed }) => closed?.code === 4453));
-  const hints = new Set(lines.map(({ closed }) => closed?.retryAfter));
+  assert.equal(closedCount(), 201);
+  assert.ok(transports.every(({ closed }) => closed?.code === 4453));
+  const hints = new Set(transports.map(({ closed }) => closed?.retryAfter));
   assert.ok(hints.size > 150);
   assert.ok([...hints].every((hint) => hint !== undefined && hint <= 10));
   assert.equal(connections.status().open, 0);
 });
 
-test("close during a drain sends the rest away at once, and leaves no timer", async () => {
+test("close during a drain closes the remaining connections at once, and leaves no timer", async () => {
   const { clock, connections, mint } = await setUp({ maxPerSubject: 1_000 });
-  const lines = [];
+  const transports = [];
   const admission = await connections.admit(mint.token());
   assert.ok(admission.status === "admitted");
-  for (let i = 0; i < 100; i++) lines.push((await openConnection(connections, mint.token())).transport);
+  for (let i = 0; i < 100; i++) transports.push((await openConnection(connections, mint.token())).transport);
   const draining = connections.drain();
   await clock.advance(1_000);
   await Promise.all([connections.close(), connections.close()]);
-  assert.ok(lines.every(({ closings }) => closings === 1));
+  assert.ok(transports.every(({ closings }) => closings === 1));
   await clock.advance(100);
   await draining;
   assert.equal(clock.pending, 0);
@@ -146,7 +146,7 @@ test("close during a drain sends the rest away at once, and leaves no timer", as
   assert.equal(clock.pending, 0);
 });
 
-test("one timer serves all, and none is left when nobody is there", async () => {
+test("one timer serves all connections, and none is left after the last one closes", async () => {
   const { clock, connections, mint } = await setUp({ maxPerSubject: 1_000 });
   assert.equal(clock.pending, 0);
   const all = [];
@@ -170,7 +170,7 @@ function listening(t: TestContext): ConnectionEvent[] {
   return heard;
 }
 
-test("each coming and going is told, with its code and nothing of its token", async (t) => {
+test("each opening and closing emits an event with the close code and without the token", async (t) => {
   const heard = listening(t);
   const { connections, mint } = await setUp({ maxPerSubject: 1 }, { name: t.name });
   const token = mint.token();
@@ -204,7 +204,7 @@ test("each coming and going is told, with its code and nothing of its token", as
   });
 });
 
-test("options are checked at creation, by name", async () => {
+test("rejects wrong options at creation, by name", async () => {
   const { guard } = await setUp();
   const wrong: [object, RegExp][] = [
     [{ maxx: 1 }, /createConnections has no option "maxx"/],

@@ -3,7 +3,7 @@ import type { ConnectionHandle } from "../../src/connections/index.ts";
 import type { FakeClock } from "../../src/testing/index.ts";
 import { TestTransport, tokenMessage } from "./fixture.ts";
 
-/** What the test knows of a token, whatever the guard knows. */
+/** A token, as the test knows it, independent of what the guard knows. */
 export interface Token {
   readonly sid: string;
   readonly text: string;
@@ -17,31 +17,31 @@ export interface Token {
   isRevokedAtProvider: boolean;
 }
 
-/** What is wrong with a token from the beginning. */
+/** A defect that the token has from the beginning. */
 export type Defect = "forged" | "expired" | "narrow" | "another's" | null;
 
-/** What goes on around all connections. */
+/** The conditions that all connections share. */
 export interface Environment {
   readonly clock: FakeClock;
   readonly toleranceMs: number;
-  /** Whether anything ever failed. */
+  /** Whether a fault was injected in this history. */
   hadFailure: boolean;
   isDraining: boolean;
 }
 
-/** A client that numbers its messages, and its connection; every word to it must have its reason. */
+/** A client that numbers its messages, with its connection. It asserts that each message to it has a cause. */
 export class Peer extends TestTransport {
   connection!: ConnectionHandle;
   readonly user: string;
   readonly #environment: Environment;
   readonly #connectedAt: number;
-  /** That counts. */
+  /** The token in effect. */
   token: Token | null;
-  /** That is being checked. */
+  /** The token that is being checked. */
   checking: Token | null = null;
   #sentCount = 0;
   #hasDisconnected = false;
-  /** Whether it spoke before it had a token. */
+  /** Whether it sent a message before its first token. */
   #sentBeforeToken = false;
 
   constructor(around: Environment, user: string, token: Token | null) {
@@ -60,7 +60,7 @@ export class Peer extends TestTransport {
     return this.connection.state !== "closed";
   }
 
-  /** Whether it has brought no token yet. */
+  /** Whether it has not presented a token yet. */
   get isAwaitingToken(): boolean {
     return this.token === null && this.checking === null;
   }
@@ -79,7 +79,7 @@ export class Peer extends TestTransport {
   }
 
   disconnect(): void {
-    // Libraries tell of the end of those, too, whom we have sent away.
+    // A library also reports the end of a connection that this side closed.
     this.#hasDisconnected ||= this.isConnected;
     this.connection.closed();
   }
@@ -88,13 +88,13 @@ export class Peer extends TestTransport {
     super.deliver(message);
     assert.equal(message, this.delivered.length - 1, "in order, none lost");
     assert.ok(this.token !== null && this.code === null && !this.#hasDisconnected);
-    assert.ok(this.#now < this.token.exp * 1000 + this.#environment.toleranceMs, "never past expiry");
-    assert.ok(!this.token.isRevokedInLog, "never what was revoked");
+    assert.ok(this.#now < this.token.exp * 1000 + this.#environment.toleranceMs, "no message after expiry");
+    assert.ok(!this.token.isRevokedInLog, "no message after a revocation");
   }
 
   override send(text: string): void {
     super.send(text);
-    assert.ok(this.code === null && !this.#hasDisconnected, "nothing after the end");
+    assert.ok(this.code === null && !this.#hasDisconnected, "nothing is sent after the close");
     const { type, error } = this.last ?? {};
     if (type === "auth.ok") this.#handleAccepted();
     else if (type === "auth.refused" && error !== "busy") this.#handleRefused(error);
@@ -111,7 +111,7 @@ export class Peer extends TestTransport {
     else if (code === 4408) {
       assert.ok(token === null && checking === null);
       assert.ok(this.#sentBeforeToken || this.#now - this.#connectedAt >= 10_000);
-    } else if (code === 4429) assert.equal(token, null, "only its subject has too many");
+    } else if (code === 4429) assert.equal(token, null, "this limit closes only before the first token");
     else if (code === 4453) assert.ok(this.#environment.hadFailure || this.#environment.isDraining);
     else if (code === 4501) assert.ok(token === null && checking?.defect === "forged");
     else if (code === 4502) assert.equal(checking?.defect, "narrow");
@@ -121,7 +121,7 @@ export class Peer extends TestTransport {
     else assert.fail(`${code} ${reason}`);
   }
 
-  /** After every step. */
+  /** Asserts what holds after each step. */
   assertInvariants(): void {
     const { state } = this.connection;
     assert.equal(state === "closed", this.#hasDisconnected || this.closings === 1);
@@ -129,11 +129,11 @@ export class Peer extends TestTransport {
     const { exp, revokedInLogAt } = this.token;
     assert.ok(this.#now < revokedInLogAt + 1_000, "closed within a second of a revocation");
     const endsAt = exp * 1000 + this.#environment.toleranceMs;
-    assert.ok(this.#now < endsAt + 1_000 || this.checking !== null, "closed within a second of its end");
+    assert.ok(this.#now < endsAt + 1_000 || this.checking !== null, "closed within a second of the expiry");
     if (this.checking === null) assert.equal(this.delivered.length, this.#sentCount);
   }
 
-  /** When nothing is wrong any more, and every look was taken. */
+  /** Asserts what holds when all faults are over and a sweep has followed. */
   assertSettled(): void {
     assert.equal(this.checking === null || this.connection.state === "closed", true);
     if (!this.isOpen || this.token === null) return;

@@ -14,7 +14,7 @@ import {
   setUp,
 } from "./fixture.ts";
 
-test("fault 50: a token of another subject ends the connection: 4504", async () => {
+test("fault 50: a new token of another subject closes the connection with 4504", async () => {
   const { connections, mint } = await setUp();
   const { transport, connection } = await openConnection(connections, mint.token({ sub: "alice" }));
   await connection.presentToken(mint.token({ sub: "bob" }));
@@ -22,7 +22,7 @@ test("fault 50: a token of another subject ends the connection: 4504", async () 
   assert.deepEqual([connections.status().open, connections.status().subjects], [0, 0]);
 });
 
-test("fault 50: the same name at another issuer is another subject", async (t) => {
+test("fault 50: the same subject at another issuer is another subject", async (t) => {
   const clock = new FakeClock();
   const [ours, theirs] = await Promise.all(
     [issuer, "https://other.example"].map(async (one) => await createMint({ issuer: one, audience, clock })),
@@ -42,18 +42,18 @@ test("fault 50: the same name at another issuer is another subject", async (t) =
   assert.equal(transport.code, 4504);
 });
 
-test("fault 50: tokens without a subject are of one client, or of another", async () => {
+test("fault 50: tokens without a subject are told apart by their client", async () => {
   const { connections, mint } = await setUp({ maxPerSubject: 1 }, { requiredClaims: [] });
   const token = (client_id: string) => mint.token({ sub: undefined, client_id });
   const { transport, connection } = await openConnection(connections, token("one"));
   await openConnection(connections, token("one"));
   await connection.presentToken(token("one"));
-  assert.equal(transport.code, null, "no subject has too many");
+  assert.equal(transport.code, null, "maxPerSubject does not apply without a subject");
   await connection.presentToken(token("two"));
   assert.equal(transport.code, 4504);
 });
 
-test("fault 50: fewer scopes count at once, and 4502 where the endpoint needs them", async () => {
+test("fault 50: a refresh with fewer scopes takes effect at once, and closes with 4502 where the endpoint requires them", async () => {
   const { connections, mint } = await setUp();
   const { transport, connection } = await openConnection(connections, mint.token({ scope: "chat admin" }));
   await connection.presentToken(mint.token({ scope: "chat" }));
@@ -68,7 +68,7 @@ test("fault 50: fewer scopes count at once, and 4502 where the endpoint needs th
   });
 });
 
-test("a new token that is no good changes nothing, and a peer may try again, but not for ever", async () => {
+test("an invalid new token changes nothing, and a peer may try again up to a limit", async () => {
   const { clock, connections, mint } = await setUp();
   const { transport, connection } = await openConnection(connections, mint.token());
   await connection.presentToken("nonsense");
@@ -79,7 +79,7 @@ test("a new token that is no good changes nothing, and a peer may try again, but
   const errors = transport.sent.slice(1).map(({ error }) => error);
   assert.deepEqual(errors, ["invalid_token", "invalid_token", "invalid_request", "invalid_request"]);
   assert.equal(connection.receive("m", "m"), true);
-  // One a second for as long as it likes.
+  // One token a second is always within the limit.
   for (let i = 0; i < 100; i++) {
     await connection.presentToken("nonsense");
     await clock.advance(1_000);
@@ -91,7 +91,7 @@ test("a new token that is no good changes nothing, and a peer may try again, but
   assert.ok(transport.sent.length - answers <= 30);
 });
 
-test("law 6: a peer that does not read is not answered without end, whatever it sends", async () => {
+test("law 6: a peer that does not read gets a limited number of answers, whatever it sends", async () => {
   const { connections, mint } = await setUp();
   for (const text of ['{"type":"auth.token","token":"x"}', '{"type":"auth.', tokenMessage(mint.token())]) {
     const { transport, connection } = await openConnection(connections, mint.token());
@@ -101,7 +101,7 @@ test("law 6: a peer that does not read is not answered without end, whatever it 
   }
 });
 
-test("while one token is checked another is refused as busy, and the first one counts", async (t) => {
+test("a token that arrives while another is checked is refused as busy, and the first one takes effect", async (t) => {
   const here = await setUp();
   const { guard, releaseFirst, pendingCount } = holdAdmissions(here.guard);
   const transport = new TestTransport();
@@ -115,7 +115,7 @@ test("while one token is checked another is refused as busy, and the first one c
   assert.deepEqual(connection.auth?.scopes, ["one"]);
 });
 
-test("fault 50, law 10: while the authority is down a token is taken once in another's place, declared and bounded", async (t) => {
+test("fault 50, law 10: during an outage of the authority one refresh is accepted, declared degraded and limited", async (t) => {
   const { clock, guard, provider } = await makeWorld(t, 10 * minute);
   const g = guard({ degraded: { mode: "local", maxMs: 20 * minute } });
   await g.ready();
@@ -134,11 +134,11 @@ test("fault 50, law 10: while the authority is down a token is taken once in ano
   assert.ok((retry_after as number) >= 1);
   assert.equal(transport.code, null);
   await clock.advance(2 * minute);
-  // Its token has ended, and that there is no other is not its fault.
+  // The token expired, and the client could not get another one, so it may try again later.
   assert.equal(transport.code, 4453);
 });
 
-test("fault 50: after the authority has confirmed it, an extended connection may be extended again", async (t) => {
+test("fault 50: after the authority confirms a degraded refresh, another one is possible", async (t) => {
   const { clock, guard, provider } = await makeWorld(t, 10 * minute);
   const g = guard({ degraded: "local" });
   await g.ready();
@@ -159,7 +159,7 @@ test("fault 50: after the authority has confirmed it, an extended connection may
   assert.equal(transport.code, null);
 });
 
-test("fault 50, law 1: under deny a refresh without the authority is put off, and the connection lasts as long as its token", async (t) => {
+test("fault 50, law 1: in mode deny a refresh during an outage is refused for now, and the connection lasts as long as its token", async (t) => {
   const { clock, guard, provider } = await makeWorld(t, 4 * minute);
   const g = guard();
   await g.ready();
@@ -176,7 +176,7 @@ test("fault 50, law 1: under deny a refresh without the authority is put off, an
   assert.equal(transport.code, 4453);
 });
 
-test("fault 48: once a refresh that was put off was made good, the end is the token's own again: 4401", async (t) => {
+test("fault 48: after a refused refresh was repeated with success, an expiry closes with 4401 again", async (t) => {
   const { clock, guard, provider } = await makeWorld(t, 10 * minute);
   const g = guard();
   await g.ready();
@@ -195,7 +195,7 @@ test("fault 48: once a refresh that was put off was made good, the end is the to
   assert.equal(transport.code, 4401);
 });
 
-test("who is closed while its messages wait is read again: its answer to the closing is among what comes", async (t) => {
+test("a connection that closes while messages wait is read again, so that the peer's close frame arrives", async (t) => {
   const here = await setUp();
   const { guard } = holdAdmissions(here.guard);
   const connections = createTestConnections(t, guard, here.clock);

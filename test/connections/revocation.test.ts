@@ -15,7 +15,7 @@ async function following(t: TestContext, options: { maxRevocationAgeMs?: number 
   return { ...here, guard, connections: createTestConnections(t, guard, here.clock) };
 }
 
-test("law 3: who is revoked is closed within 10 ms, by token, session, subject or key, and nobody else is", async (t) => {
+test("law 3: a revocation of a token, session, subject or key closes its connections within 10 ms, and no others", async (t) => {
   const { clock, connections, mint, revoke, revokeSubject } = await following(t);
   const open = async (claims: object) => await openConnection(connections, mint.token({ ...claims }));
   const [byToken, bySession, bySubject, other] = [
@@ -27,7 +27,7 @@ test("law 3: who is revoked is closed within 10 ms, by token, session, subject o
   await revoke("token", "t1");
   await revoke("session", "s1");
   await revokeSubject("alice");
-  assert.equal(byToken.connection.receive("m", "m"), false, "at once, where it speaks");
+  assert.equal(byToken.connection.receive("m", "m"), false, "a message is refused at once");
   await clock.advance(10);
   for (const { transport } of [byToken, bySession, bySubject]) {
     assert.deepEqual(transport.closed, { code: 4503, error: "token_revoked", retryAfter: undefined });
@@ -39,7 +39,7 @@ test("law 3: who is revoked is closed within 10 ms, by token, session, subject o
   assert.deepEqual(connections.status().closed, { 4503: 4 });
 });
 
-test("law 3: what was revoked between handshake and opening is closed, and the application does not hear of it", async (t) => {
+test("law 3: a token that is revoked between handshake and opening is closed, and the application does not see it", async (t) => {
   const { connections, mint, revoke } = await following(t);
   const admission = await connections.admit(mint.token({ sid: "s1" }));
   assert.ok(admission.status === "admitted");
@@ -49,7 +49,7 @@ test("law 3: what was revoked between handshake and opening is closed, and the a
   assert.deepEqual([transport.code, transport.isOpened, connection.state], [4503, false, "closed"]);
 });
 
-test("law 3: who is revoked while another token is checked is closed, and does not wait for that", async (t) => {
+test("law 3: a revocation closes the connection at once, even while a new token is checked", async (t) => {
   const { clock, guard, mint, revoke } = await following(t);
   const gate = holdAdmissions(guard);
   const connections = createTestConnections(t, gate.guard, clock);
@@ -66,7 +66,7 @@ test("law 3: who is revoked while another token is checked is closed, and does n
   assert.deepEqual([transport.delivered, transport.closings], [[], 1]);
 });
 
-test("law 3: among revocations without end the one that concerns somebody is seen as soon", async (t) => {
+test("law 3: a stream of other revocations does not delay the one that concerns a connection", async (t) => {
   const { clock, connections, mint, revoke } = await following(t);
   const { transport } = await openConnection(connections, mint.token({ sid: "last" }));
   for (let i = 0; i < 200; i++) {
@@ -78,11 +78,11 @@ test("law 3: among revocations without end the one that concerns somebody is see
   assert.equal(transport.code, 4503);
 });
 
-const looks: [what: string, ownMs: number, othersMs: number, withinMs: number][] = [
-  ["a look that takes long puts off what is revoked meanwhile by a second at most", 400, 0, 1_000],
-  ["what others do during a look does not put off what is revoked meanwhile", 6, 400, 100],
+const delays: [what: string, ownMs: number, othersMs: number, withinMs: number][] = [
+  ["a slow sweep delays the next revocation by at most a second", 400, 0, 1_000],
+  ["other work during a sweep does not delay the next revocation", 6, 400, 100],
 ];
-for (const [what, ownMs, othersMs, withinMs] of looks) {
+for (const [what, ownMs, othersMs, withinMs] of delays) {
   test(`law 3: ${what}`, async (t) => {
     const { clock, guard, mint, revoke } = await following(t);
     let lateMs = 0;
@@ -102,43 +102,43 @@ for (const [what, ownMs, othersMs, withinMs] of looks) {
     };
     await revoke("session", "first");
     await clock.advance(10);
-    assert.equal(second.transport.code, null, "it was looked at before");
+    assert.equal(second.transport.code, null, "the sweep has passed it already");
     await clock.advance(withinMs);
     assert.equal(second.transport.code, 4503);
   });
 }
 
-test("law 6: however often something is revoked, looking at everybody takes a tenth of the time", async (t) => {
+test("law 6: sweeps take a tenth of the time at most, however often something is revoked", async (t) => {
   const { clock, guard, mint, revoke } = await following(t);
-  let lookedMs = 0;
-  const members = 20;
-  // Each look at one of them takes a millisecond.
+  let sweptMs = 0;
+  const size = 20;
+  // Each check of one connection takes a millisecond.
   const slow: Clock = {
     now: () => {
-      lookedMs++;
-      return clock.now() + lookedMs;
+      sweptMs++;
+      return clock.now() + sweptMs;
     },
-    monotonic: () => clock.monotonic() + lookedMs,
+    monotonic: () => clock.monotonic() + sweptMs,
     after: (ms, fn) => clock.after(ms, fn),
   };
   const connections = createConnections({ guard, clock: slow });
   t.after(async () => await connections.close());
-  for (let i = 0; i < members; i++) await openConnection(connections, mint.token());
-  lookedMs = 0;
+  for (let i = 0; i < size; i++) await openConnection(connections, mint.token());
+  sweptMs = 0;
   for (let i = 0; i < 1_000; i++) {
     await revoke("session", `other${i}`);
     await clock.advance(1);
   }
-  assert.ok(lookedMs >= members && lookedMs <= 150, `${lookedMs} ms of 1,000`);
+  assert.ok(sweptMs >= size && sweptMs <= 150, `${sweptMs} ms of 1,000`);
 });
 
-test("law 1, fault 49: a view of revocations that is too old closes with 4453 and a time to come back", async (t) => {
+test("law 1, fault 49: a revocation view that is too old closes connections with 4453 and a retry time", async (t) => {
   const { clock, connections, mint, log } = await following(t, { maxRevocationAgeMs: 30_000 });
   const lax = await openConnection(connections, mint.token());
   const strict = await openConnection(connections, mint.token(), { maxRevocationAgeMs: 5_000 });
   await clock.advance(60_000);
   assert.deepEqual([lax.transport.closed, strict.transport.closed], [null, null]);
-  log.after = async () => await Promise.reject(new Error("the bus is cut"));
+  log.after = async () => await Promise.reject(new Error("the log cannot be read"));
   await clock.advance(8_000);
   assert.equal(strict.transport.code, 4453);
   assert.equal(lax.transport.code, null);
@@ -146,7 +146,7 @@ test("law 1, fault 49: a view of revocations that is too old closes with 4453 an
   assert.deepEqual(lax.transport.closed, { code: 4453, error: "try_later", retryAfter: 6 });
 });
 
-test("law 1: keys that are distrusted prove nothing any more: 4453 until another set is there", async (t) => {
+test("law 1: distrusted keys close connections with 4453 until another key set is fetched", async (t) => {
   const { clock, guard, provider } = await outageWorld(t);
   const g = guard({ keys: jwks(provider.url("jwks"), { fetch: provider.fetch }) });
   await g.ready();
@@ -160,7 +160,7 @@ test("law 1: keys that are distrusted prove nothing any more: 4453 until another
   assert.equal(transport.code, 4453);
 });
 
-test("a guard that was closed first closes its connections with 4453, never as invalid", async (t) => {
+test("connections close with 4453, never as invalid, when their guard is closed first", async (t) => {
   const { clock, guard, connections, mint } = await following(t);
   const { transport, connection } = await openConnection(connections, mint.token());
   await guard.close();
