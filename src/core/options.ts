@@ -1,3 +1,4 @@
+import { systemClock, type Clock } from "./clock.ts";
 import { HoldfastError } from "./errors.ts";
 
 /** Describes a wrong value by its type, and by the value itself only where that cannot be a secret. */
@@ -108,6 +109,18 @@ export function functionOption<F>(makeDefault: () => F): OptionReader<F> {
     if (value === undefined) return makeDefault();
     if (typeof value !== "function") throw invalidOption(name, "a function", value);
     return value as F;
+  };
+  return { read, default: undefined };
+}
+
+const CLOCK_METHODS = ["now", "monotonic", "after"];
+
+/** The clock of `owner`. Default `systemClock`. */
+export function clockOption(owner: string): OptionReader<Clock> {
+  const read = (_name: string, value: unknown) => {
+    if (value === undefined) return systemClock;
+    requireMethods(owner, "clock", value, CLOCK_METHODS);
+    return value as Clock;
   };
   return { read, default: undefined };
 }

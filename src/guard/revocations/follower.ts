@@ -8,36 +8,36 @@ import { describeError, emit, type GuardEventSource } from "../emit.ts";
 import type { RevocationView } from "./view.ts";
 import type { RevocationsStatus } from "../types.ts";
 
-/** For one question to the feed, if it does not say how long its snapshots take. */
+/** Deadline of one read, and of a snapshot when the feed has no `snapshotTimeoutMs`. */
 const READ_TIMEOUT_MS = 5_000;
-/** Back-off goes no further: a feed that is back is noticed within this time. */
+/** The longest back-off. A feed that recovers is noticed within this time. */
 const MAX_BACKOFF_MS = 5_000;
-const PRUNE_EVERY_MS = 60_000;
+const PRUNE_INTERVAL_MS = 60_000;
 
 export interface FollowerOptions {
   readonly source: GuardEventSource;
   readonly feed: RevocationFeed;
   readonly view: RevocationView;
   readonly pollMs: number;
-  /** An older view serves nobody. */
+  /** A restored view that is older than this does not make the guard ready. */
   readonly maxAgeMs: number;
   readonly clock: Clock;
   readonly random: () => number;
 }
 
 /**
- * Keeps a view of revocations up to date: a snapshot first and after every gap, then what subscriptions bring, at
- * once, and what polls bring. Knows since when the view may lack something.
+ * Keeps a view of revocations up to date. The follower reads a snapshot at the start and after every gap, then
+ * applies the entries of its subscription and of its polls. It knows since when the view may lack an entry.
  */
 export class RevocationFollower {
   readonly #options: FollowerOptions;
-  /** When the last read began that left nothing missing. */
+  /** When the last complete read began. `null` before the first one. */
   #completeAt: Instant | null = null;
   readonly #firstComplete: PromiseWithResolvers<void> = Promise.withResolvers();
   #reading: Promise<void> | null = null;
   #pollAgain = false;
   #failures = 0;
-  /** Whether the last read of this run left nothing missing. */
+  /** Whether the last read of this process was complete. */
   #synced = false;
   #lastError: string | null = null;
   #unsubscribe: () => void = () => {};
@@ -53,7 +53,7 @@ export class RevocationFollower {
   }
 
   start(): void {
-    // First, so that nothing falls between the snapshot and the subscription.
+    // The subscription comes first, so that no entry is lost between the snapshot and the subscription.
     this.#unsubscribe = this.#options.feed.subscribe((entries) => this.#receive(entries));
     this.#poll();
   }
@@ -62,12 +62,15 @@ export class RevocationFollower {
     return this.#options.view;
   }
 
-  /** When the read began that last left nothing missing; `null` before the first. */
+  /** When the last complete read began. `null` before the first one. */
   get completeAt(): Instant | null {
     return this.#completeAt;
   }
 
-  /** An earlier run left a view that was complete `ageMs` ago: serves until the feed answers, unless it is too old. */
+  /**
+   * Continues with a view that an earlier process saved and that was complete `ageMs` ago. The guard is ready with
+   * it before the feed answers, unless the view is too old.
+   */
   resume(ageMs: number): void {
     const { clock, maxAgeMs } = this.#options;
     const { wall, monotonic } = readClock(clock);
@@ -75,7 +78,7 @@ export class RevocationFollower {
     if (ageMs <= maxAgeMs) this.#firstComplete.resolve();
   }
 
-  /** How old the complete view is; `Infinity` when it never was complete. */
+  /** Time since the view was complete. `Infinity` when it never was. */
   ageMs(now: Instant): number {
     return this.#completeAt === null ? Infinity : Math.max(0, elapsedMsBetween(this.#completeAt, now));
   }
@@ -91,12 +94,12 @@ export class RevocationFollower {
     };
   }
 
-  /** Resolves once the view was complete, not too long ago. */
+  /** Resolves when the first read is complete, or when a restored view is recent enough. */
   async ready(): Promise<void> {
     await this.#firstComplete.promise;
   }
 
-  /** A read under way is given up: nothing keeps the process alive. */
+  /** Aborts a read in flight and stops the timers, so that the process can exit. */
   close(): void {
     this.#closing.abort();
     this.#unsubscribe();
@@ -112,7 +115,7 @@ export class RevocationFollower {
     this.#poll();
   }
 
-  /** One read at a time; who asks during one gets another afterwards. */
+  /** Starts a read. A poll during a read starts another read after it. */
   #poll(): void {
     this.#stopTimer();
     if (this.#reading !== null) {
@@ -138,9 +141,9 @@ export class RevocationFollower {
   /** Never rejects. */
   async #read(): Promise<void> {
     const { source, clock, view } = this.#options;
-    const began = readClock(clock);
-    // Before the read, and whatever comes of it: a view at its bound gets room only by this.
-    this.#prune(began);
+    const startedAt = readClock(clock);
+    // Pruning does not depend on the read: only pruning makes room in a full view.
+    this.#prune(startedAt);
     try {
       if (view.position !== null) await this.#readTail();
       if (view.position === null) await this.#readSnapshot();
@@ -148,7 +151,7 @@ export class RevocationFollower {
       if (!this.#synced) {
         emit(source, "revocations_synced", `complete up to entry ${view.position?.seq ?? 0}`);
       }
-      this.#completeAt = began;
+      this.#completeAt = startedAt;
       this.#synced = true;
       this.#failures = 0;
       this.#lastError = null;
@@ -168,7 +171,7 @@ export class RevocationFollower {
     if (position === null) return;
     const tail = await this.#withinDeadline(READ_TIMEOUT_MS, async () => await feed.after(position));
     if (tail.status === "ok" && Array.isArray(tail.entries) && view.append(tail.entries)) return;
-    emit(source, "revocations_gap", `the log does not go on from entry ${position.seq}`);
+    emit(source, "revocations_gap", `the log does not continue after entry ${position.seq}`);
     view.markIncomplete();
   }
 
@@ -180,22 +183,22 @@ export class RevocationFollower {
     );
     view.load(snapshot);
     if (view.position === null) {
-      throw new HoldfastError("store_corrupt", "the snapshot of revocations is too large or not understood");
+      throw new HoldfastError("store_corrupt", "the snapshot of revocations is too large or malformed");
     }
   }
 
-  /** By the slower clock: a wall clock that is ahead for a while must not make a revocation forgotten. */
+  /** Drops expired revocations by the slower of the two clocks, because a wall clock that runs ahead must not drop one early. */
   #prune(now: Instant): void {
-    if (elapsedMsBetween(this.#prunedAt, now) < PRUNE_EVERY_MS) return;
+    if (elapsedMsBetween(this.#prunedAt, now) < PRUNE_INTERVAL_MS) return;
     this.#prunedAt = now;
     const elapsed = now.monotonic - this.#startedAt.monotonic;
     this.#options.view.prune(Math.min(now.wall, this.#startedAt.wall + elapsed));
   }
 
-  /** What arrives after the deadline is not applied by anybody. */
-  async #withinDeadline<T>(timeoutMs: number, question: () => Promise<T>): Promise<T> {
+  /** Runs one read of the feed. A result that arrives after the deadline is discarded. */
+  async #withinDeadline<T>(timeoutMs: number, read: () => Promise<T>): Promise<T> {
     const { clock } = this.#options;
     const { signal } = this.#closing;
-    return await withDeadline(clock, "reading revocations", timeoutMs, question, signal);
+    return await withDeadline(clock, "reading revocations", timeoutMs, read, signal);
   }
 }

@@ -1,6 +1,6 @@
 import type { RevocationSnapshot, RevocationTail } from "../../stores/store.ts";
 
-/* What an issuer's `/auth/revocations` may say, and nothing else. */
+/* The responses of an issuer's `/auth/revocations`. Any other response is an error. */
 
 type Members = Readonly<Record<string, unknown>>;
 
@@ -23,7 +23,7 @@ function isPosition(value: unknown): boolean {
   return typeof epoch === "string" && isCount(seq) && typeof chain === "string";
 }
 
-/** Kinds that are not known here pass: the view knows what to do about them. */
+/** A newer issuer may add kinds. They are accepted here, and the view treats itself as incomplete. */
 function isEntries(value: unknown): boolean {
   if (!Array.isArray(value)) return false;
   return value.every((entry: unknown) => {

@@ -1,5 +1,13 @@
-import { sleep, systemClock, type Clock } from "../../core/clock.ts";
-import { invalidOption, rejectUnknownOptions, requireMethods, readWholeNumber } from "../../core/options.ts";
+import { sleep, type Clock } from "../../core/clock.ts";
+import {
+  clockOption,
+  functionOption,
+  option,
+  readOptions,
+  readString,
+  wholeOption,
+  type OptionTable,
+} from "../../core/options.ts";
 import type { LogPosition, RevocationEntry } from "../../core/revocation.ts";
 import { backoffMs } from "../../resilience/backoff.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
@@ -8,80 +16,122 @@ import { createClientAuthentication } from "../authority/client-authentication.t
 import { fetchJson, requestHeaders, trustworthyUrl, unusableResponse, type Fetch } from "../fetch-json.ts";
 import { isSnapshot, isTail } from "./http-feed-schema.ts";
 
+/** Options of `httpRevocations`. */
 export interface HttpRevocationsOptions {
   /** The issuer's `/auth/revocations`: an https URL, or http on this machine. */
   url: string;
+  /** The client of the issuer that reads the log, by HTTP Basic. */
   clientId: string;
   clientSecret: string;
-  /** For one question and the last byte of its answer, besides the time that the issuer waits for news. Default 5,000, the most that a guard waits. */
+  /**
+   * Deadline of one request, milliseconds. The time that the issuer waits for an entry is added. Default 5,000, which
+   * is also the maximum, because a guard waits no longer.
+   */
   timeoutMs?: number;
-  /** The same for a snapshot, which is of everything in force. Default 60,000. */
+  /** Deadline of a snapshot, milliseconds. A snapshot holds every revocation in force. Default 60,000. */
   snapshotTimeoutMs?: number;
-  /** Of an answer: an entry takes some 250. Default 67,108,864. */
+  /** Longest accepted response. One entry takes about 250 bytes. Default 67,108,864. */
   maxBytes?: number;
-  /** Sent with each request. */
+  /** Headers that are sent with each request. */
   headers?: Readonly<Record<string, string>>;
-  /** By default the platform's. */
+  /** Replaces the platform's `fetch`. */
   fetch?: Fetch;
+  /** Times deadlines, pauses and back-off. Default: the system's clock. */
   clock?: Clock;
-  /** From 0 to 1, for jitter. Default `Math.random`. */
+  /** Returns numbers from 0 to 1, for the jitter of the back-off. Default `Math.random`. */
   random?: () => number;
 }
 
-const WHAT = "the revocation log";
-/** How long the issuer may wait for news, in seconds: as long as it is willing to. */
+const OWNER = "httpRevocations";
+const SUBJECT = "the revocation log";
+/** The longest wait that an issuer grants to a request without a new entry, seconds. */
 const WAIT_S = 5;
-/** Between two questions that brought nothing, whatever the issuer does about waiting. */
+/** Pause after a response without a new entry. It limits the requests to an issuer that does not wait. */
 const PAUSE_MS = 250;
 const MAX_BACKOFF_MS = 5_000;
 
-type LogQuery = Readonly<Record<string, string>>;
+/** The options of `httpRevocations`. */
+export const HTTP_REVOCATIONS_OPTIONS: OptionTable<Required<HttpRevocationsOptions>> = {
+  url: option(trustworthyUrl),
+  clientId: option(readString),
+  clientSecret: option(readString),
+  timeoutMs: wholeOption(5_000, 1, 5_000),
+  snapshotTimeoutMs: wholeOption(60_000, 1),
+  maxBytes: wholeOption(67_108_864, 1),
+  headers: option(requestHeaders),
+  fetch: functionOption<Fetch>(() => globalThis.fetch),
+  clock: clockOption(OWNER),
+  random: functionOption(() => Math.random),
+};
 
 /**
- * The revocation log of an issuer elsewhere, for guards that share no store with it. A subscription is one request
- * that the issuer answers at the next revocation; polls are for the age of the view, so `revocationPollMs` may be
- * seconds. A subscription keeps the process alive until the guard is closed. Throws `invalid_option` or
- * `missing_method`.
+ * The revocation log of a Holdfast issuer, over HTTP, for guards that share no store with it.
+ *
+ * A subscription is one request that the issuer answers at the next revocation. Polls only keep the age of the view
+ * low, so the guard's `revocationPollMs` may be several seconds. A subscription keeps the process alive until the guard
+ * is closed.
+ *
+ * Throws `invalid_option` or `missing_method`. Reads reject with `upstream_failed` for an unusable response and with
+ * `timeout` at their deadline.
+ *
+ * @example
+ * ```ts
+ * import { createGuard, httpRevocations } from "holdfast";
+ *
+ * declare const clientSecret: string;
+ *
+ * const guard = createGuard({
+ *   issuer: "https://auth.example.com",
+ *   audience: "https://api.example.com",
+ *   revocations: httpRevocations({
+ *     url: "https://auth.example.com/auth/revocations",
+ *     clientId: "orders-api",
+ *     clientSecret,
+ *   }),
+ *   revocationPollMs: 5_000,
+ * });
+ * await guard.ready();
+ * ```
  */
 export function httpRevocations(options: HttpRevocationsOptions): RevocationFeed {
-  const { clock = systemClock, random = Math.random } = options;
-  const limit = (name: "timeoutMs" | "snapshotTimeoutMs", preset: number, max?: number) =>
-    readWholeNumber(`httpRevocations: ${name}`, options[name], {
-      default: preset,
-      min: 1,
-      ...(max && { max }),
-    });
-  const timeoutMs = limit("timeoutMs", 5_000, 5_000);
-  const snapshotTimeoutMs = limit("snapshotTimeoutMs", 60_000);
-  const ask = createRequester(options, clock, random);
-  /** A place that is in the log, as far as anybody here has seen. */
+  const settings = readOptions(OWNER, options, HTTP_REVOCATIONS_OPTIONS);
+  const { timeoutMs, snapshotTimeoutMs, clock, random } = settings;
+  const request = createRequest(settings);
+  /** The newest known position in the log, where a subscription begins. */
   let latest: LogPosition | null = null;
 
-  async function tail(position: LogPosition, waitS: number, signal: AbortSignal): Promise<RevocationTail> {
+  async function readTail(
+    position: LogPosition,
+    waitS: number,
+    signal: AbortSignal,
+  ): Promise<RevocationTail> {
     const { seq, epoch, chain } = position;
-    const place = { after: String(seq), epoch, chain, wait: String(waitS) };
-    const answer = await ask(place, timeoutMs + waitS * 1000, signal);
-    if (!isTail(answer)) throw unusableResponse(WHAT, "has a tail of another form");
-    latest = answer.status === "ok" ? endPosition(position, answer.entries) : null;
-    return answer;
+    const query = { after: String(seq), epoch, chain, wait: String(waitS) };
+    const tail = await request(query, timeoutMs + waitS * 1000, signal);
+    if (!isTail(tail)) throw unusableResponse(SUBJECT, "has a tail of another form");
+    latest = tail.status === "ok" ? endPosition(position, tail.entries) : null;
+    return tail;
   }
 
-  /** Ends with the signal. Failures are told by who polls; here they only slow us down. */
-  async function follow(tell: (entries: readonly RevocationEntry[]) => void, signal: AbortSignal) {
+  /** Runs until the signal. A failure only slows it down, because the guard's polls report it. */
+  async function follow(
+    listener: (entries: readonly RevocationEntry[]) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
     let failures = 0;
-    for (let from: LogPosition | null = null; !signal.aborted;) {
+    for (let position: LogPosition | null = null; !signal.aborted;) {
       let pauseMs = PAUSE_MS;
       try {
-        from ??= latest;
-        const answer = from && (await tail(from, WAIT_S, signal));
+        position ??= latest;
+        const tail = position && (await readTail(position, WAIT_S, signal));
         failures = 0;
-        if (from !== null && answer?.status === "ok" && answer.entries.length > 0) {
-          const end = endPosition(from, answer.entries);
-          // What was told before brings nothing either.
-          if (end.seq > from.seq) pauseMs = 0;
-          from = end;
-          tell(answer.entries);
-        } else if (answer?.status === "gap") from = null;
+        if (position !== null && tail?.status === "ok" && tail.entries.length > 0) {
+          const end = endPosition(position, tail.entries);
+          // An issuer that repeats known entries is asked again only after the pause.
+          if (end.seq > position.seq) pauseMs = 0;
+          position = end;
+          listener(tail.entries);
+        } else if (tail?.status === "gap") position = null;
       } catch {
         pauseMs = backoffMs(++failures, { firstMs: 2 * PAUSE_MS, maxMs: MAX_BACKOFF_MS, random });
       }
@@ -89,61 +139,48 @@ export function httpRevocations(options: HttpRevocationsOptions): RevocationFeed
     }
   }
 
-  const always = new AbortController().signal;
+  const neverAborted = new AbortController().signal;
   return {
     snapshotTimeoutMs,
     async snapshot() {
-      const answer = await ask({}, snapshotTimeoutMs, always);
-      if (!isSnapshot(answer)) throw unusableResponse(WHAT, "has a snapshot of another form");
-      latest = answer.position;
-      return answer;
+      const snapshot = await request({}, snapshotTimeoutMs, neverAborted);
+      if (!isSnapshot(snapshot)) throw unusableResponse(SUBJECT, "has a snapshot of another form");
+      latest = snapshot.position;
+      return snapshot;
     },
-    after: async (position) => await tail(position, 0, always),
+    after: async (position) => await readTail(position, 0, neverAborted),
     subscribe(listener) {
-      const ending = new AbortController();
-      void follow(listener, ending.signal);
-      return () => ending.abort();
+      const controller = new AbortController();
+      void follow(listener, controller.signal);
+      return () => controller.abort();
     },
   };
 }
 
-/** The options, checked and bound to one place of the log at a time. */
-function createRequester(options: HttpRevocationsOptions, clock: Clock, random: () => number) {
-  const owner = "httpRevocations";
-  rejectUnknownOptions(owner, options, known);
-  const { clientId, clientSecret, fetch = globalThis.fetch } = options;
-  if (typeof fetch !== "function") throw invalidOption(`${owner}: fetch`, "a function", fetch);
-  if (typeof random !== "function") throw invalidOption(`${owner}: random`, "a function", random);
-  requireMethods(owner, "clock", clock, ["now", "monotonic", "after"]);
-  const headers = requestHeaders(`${owner}: headers`, options.headers);
-  const base = trustworthyUrl(`${owner}: url`, options.url);
-  const credentials = createClientAuthentication(owner, { auth: "basic", clientId, clientSecret });
-  const maxBytes = readWholeNumber(`${owner}: maxBytes`, options.maxBytes, { default: 67_108_864, min: 1 });
-  return async (place: LogQuery, timeoutMs: number, signal: AbortSignal): Promise<unknown> => {
+type LogQuery = Readonly<Record<string, string>>;
+
+/** Sends one request to the log and returns its JSON. */
+function createRequest({
+  url: base,
+  clientId,
+  clientSecret,
+  headers,
+  maxBytes,
+  fetch,
+  clock,
+}: Required<HttpRevocationsOptions>) {
+  const credentials = createClientAuthentication(OWNER, { auth: "basic", clientId, clientSecret });
+  return async (query: LogQuery, timeoutMs: number, signal: AbortSignal): Promise<unknown> => {
     const url = new URL(base);
-    for (const [name, value] of Object.entries(place)) url.searchParams.set(name, value);
-    const all = { ...headers, ...(await credentials()).headers };
-    const load = async (until: AbortSignal) =>
-      await fetchJson(url.href, { what: WHAT, fetch, headers: all, maxBytes, signal: until });
-    const { status, json } = await withDeadline(clock, WHAT, timeoutMs, load, signal);
-    if (status !== 200) throw unusableResponse(WHAT, `answered ${status}`);
+    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+    const allHeaders = { ...headers, ...(await credentials()).headers };
+    const load = async (deadline: AbortSignal) =>
+      await fetchJson(url.href, { what: SUBJECT, fetch, headers: allHeaders, maxBytes, signal: deadline });
+    const { status, json } = await withDeadline(clock, SUBJECT, timeoutMs, load, signal);
+    if (status !== 200) throw unusableResponse(SUBJECT, `answered ${status}`);
     return json;
   };
 }
-
-/** Every option there is; the compiler keeps it complete. */
-const known = Object.keys({
-  url: 0,
-  clientId: 0,
-  clientSecret: 0,
-  timeoutMs: 0,
-  snapshotTimeoutMs: 0,
-  maxBytes: 0,
-  headers: 0,
-  fetch: 0,
-  clock: 0,
-  random: 0,
-} satisfies Record<keyof HttpRevocationsOptions, 0>);
 
 function endPosition(position: LogPosition, entries: readonly RevocationEntry[]): LogPosition {
   const { seq, chain } = entries.at(-1) ?? position;

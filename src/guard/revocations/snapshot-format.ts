@@ -2,10 +2,10 @@ import { hash } from "node:crypto";
 import { HoldfastError } from "../../core/errors.ts";
 import type { LogPosition, Revocation } from "../../core/revocation.ts";
 
-/** Revocations in one piece: some 150 KB, which take a millisecond or two to put into words. */
+/** Most rows in one piece: about 150 KB, which take a millisecond or two to serialize. */
 export const MAX_PIECE_ROWS = 2_000;
 
-/** Without the issuer; `null` is for ever. The last is of a subject only. */
+/** A stored revocation without its issuer. An `until` of `null` never expires. Only a subject has `before`. */
 export type RevocationRow = readonly [
   kind: Revocation["kind"],
   id: string,
@@ -13,21 +13,22 @@ export type RevocationRow = readonly [
   before?: number,
 ];
 
-/** Rows in a snapshot of their own. */
+/** Names rows that are stored in a snapshot of their own. */
 export interface SnapshotPiece {
   readonly slot: number;
   readonly digest: string;
   readonly rows: number;
 }
 
+/** The stored head. Its member names are part of the file format. */
 export interface SnapshotHead {
   readonly version: 1;
-  /** Of this very one. */
+  /** Identifies one save. */
   readonly id: string;
   readonly issuer: string;
   /** Wall clock, epoch ms. */
   readonly savedAt: number;
-  /** How old the complete view was then; `null` when it never was complete. */
+  /** Age of the complete view at that time, milliseconds. `null` when it never was complete. */
   readonly ageMs: number | null;
   readonly position: LogPosition | null;
   readonly pieces: readonly SnapshotPiece[];
@@ -40,7 +41,7 @@ export function toRow(revocation: Revocation): RevocationRow {
   return revocation.kind === "subject" ? [kind, id, until, revocation.before] : [kind, id, until];
 }
 
-/** What is none is left to the view to refuse. */
+/** A malformed row becomes a malformed revocation, which the view rejects. */
 export function fromRow(row: RevocationRow, issuer: string): Revocation {
   const [kind, id, until, before] = Array.isArray(row) ? (row as RevocationRow) : [];
   return { kind, id, issuer, until: until ?? Infinity, before } as Revocation;
@@ -50,7 +51,7 @@ export function rowsDigest(rows: unknown): string {
   return hash("sha256", JSON.stringify(rows), "base64url");
 }
 
-/** `null` where there is none. Throws `store_newer`, and `store_corrupt` for what is none of ours. */
+/** Checks a stored head. `null` when none was saved. Throws `store_newer` or `store_corrupt`. */
 export function parseHead(value: unknown, issuer: string): SnapshotHead | null {
   if (value === null) return null;
   const head = Object(value) as SnapshotHead;

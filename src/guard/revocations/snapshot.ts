@@ -9,21 +9,21 @@ import type { RevocationView } from "./view.ts";
 import { rowsDigest, parseHead, MAX_PIECE_ROWS, fromRow, toRow } from "./snapshot-format.ts";
 import type { SnapshotHead, SnapshotPiece, RevocationRow } from "./snapshot-format.ts";
 
-/** What is new is saved after this time … */
-const NEWS_MS = 1_000;
-/** … and how old the view is after this one: after a crash it looks this much older than it is. */
-const QUIET_MS = 10_000;
-/** Answers wait for it. After this time those that need no view are given without, and it is added when it comes. */
+/** New revocations are saved after this time. */
+const SAVE_INTERVAL_MS = 1_000;
+/** The age of the view is saved after this time. After a crash the view seems older than it is by up to this time. */
+const AGE_INTERVAL_MS = 10_000;
+/** Validation waits this long for the snapshot. A snapshot that loads later is added when it arrives. */
 const LOAD_TIMEOUT_MS = 5_000;
 const CLOSE_TIMEOUT_MS = 5_000;
-/** A disk that hangs is reported after this time. */
+/** A save that takes longer is reported. */
 const SAVE_TIMEOUT_MS = 60_000;
-/** A wall clock that was set back by more does not tell how old something is. */
-const SET_BACK_MS = 1_000;
+/** When the wall clock was set back by more than this, the age of a saved view is unknown. */
+const MAX_SET_BACK_MS = 1_000;
 
 export interface ViewSnapshotOptions {
   readonly source: GuardEventSource & { readonly issuer: string };
-  /** Accepted `aud`: what an authority refuses to one audience it may grant to another. */
+  /** Accepted `aud`. It is part of the snapshot's name, because an authority may deny a token to one audience only. */
   readonly audience: readonly string[] | null;
   readonly snapshots: Snapshots;
   readonly view: RevocationView;
@@ -32,80 +32,80 @@ export interface ViewSnapshotOptions {
 }
 
 /**
- * The last view of one issuer's revocations, over restarts. Older revocations lie in pieces that are written once;
- * one head names the pieces, holds what came after them and tells how old the view was. Nothing that the head on the
- * disk names is overwritten, so whatever is interrupted leaves the last view. Should another process write under the
- * same name, both end up with what either knew.
+ * Keeps the view of one issuer's revocations over restarts (decision 0016). Older revocations are stored in pieces
+ * that are written once. One head names the pieces, holds the newer revocations and records the age of the view.
+ * A save never overwrites a piece that the stored head names, so an interrupted save leaves the previous view. When two
+ * processes write under the same name, each adds the revocations of the other.
  */
 export class ViewSnapshot {
   readonly #options: ViewSnapshotOptions;
   readonly #name: string;
   #pieces: SnapshotPiece[] = [];
-  /** What is in no piece. */
+  /** Rows that are in no piece yet. */
   #recent: RevocationRow[] = [];
-  /** Whether these are all that the view holds. */
-  #isAll = true;
-  #hasNews = false;
-  #onDisk: SnapshotHead | null = null;
+  /** Whether `#pieces` and `#recent` hold the whole view. */
+  #holdsWholeView = true;
+  #hasUnsaved = false;
+  #savedHead: SnapshotHead | null = null;
   #savedAt: Instant | null = null;
   #savedCompleteAt: Instant | null = null;
-  /** Loading, then saving, one after the other. Never rejects. */
-  #work: Promise<unknown> = Promise.resolve();
+  /** The load, then one save after the other. Never rejects. */
+  #queue: Promise<unknown> = Promise.resolve();
   #stopTimer: () => void = () => {};
   #closed = false;
 
   constructor(options: ViewSnapshotOptions) {
     this.#options = options;
     const { source, audience, view } = options;
-    const whose = JSON.stringify([source.guard, source.issuer, audience]);
-    this.#name = `revocations-${hash("sha256", whose, "hex")}`;
+    const identity = JSON.stringify([source.guard, source.issuer, audience]);
+    this.#name = `revocations-${hash("sha256", identity, "hex")}`;
     view.subscribe((revocation) => {
-      // Where nothing can be saved, it must not grow without end.
-      if (this.#recent.length > this.#crowd) this.#forget();
+      // While saves fail, the rows must not grow without bound. The next save then collects the whole view.
+      if (this.#recent.length > this.#rewriteAbove) this.#discardRows();
       this.#recent.push(toRow(revocation));
-      this.#hasNews = true;
+      this.#hasUnsaved = true;
     });
   }
 
-  /** Adds what an earlier run knew to the view; from then on saves what is new. Never rejects. */
+  /** Adds the saved revocations to the view, then starts to save new ones. Never rejects. */
   async restore(): Promise<void> {
     const loading = this.#attempt("loading", async () => await this.#restore());
-    this.#work = loading;
-    await this.#within(LOAD_TIMEOUT_MS, "loading", async () => await loading);
-    this.#plan(NEWS_MS);
+    this.#queue = loading;
+    await this.#withinDeadline(LOAD_TIMEOUT_MS, "loading", async () => await loading);
+    this.#schedule(SAVE_INTERVAL_MS);
   }
 
-  /** Saves what is not yet. Never rejects. */
+  /** Saves what is unsaved. Never rejects. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#stopTimer();
-    await this.#within(CLOSE_TIMEOUT_MS, "saving", async () => {
-      await this.#work;
+    await this.#withinDeadline(CLOSE_TIMEOUT_MS, "saving", async () => {
+      await this.#queue;
       await this.#saveIfDue(0);
     });
   }
 
-  #plan(ms: number): void {
-    if (!this.#closed) this.#stopTimer = this.#options.clock.after(ms, () => void this.#tick());
+  #schedule(ms: number): void {
+    if (!this.#closed) this.#stopTimer = this.#options.clock.after(ms, () => void this.#saveOnTimer());
   }
 
-  async #tick(): Promise<void> {
-    const before = this.#work;
+  async #saveOnTimer(): Promise<void> {
+    const earlier = this.#queue;
     let isSaved = true;
-    this.#work = (async () => {
-      await before;
-      isSaved = await this.#saveIfDue(QUIET_MS);
+    this.#queue = (async () => {
+      await earlier;
+      isSaved = await this.#saveIfDue(AGE_INTERVAL_MS);
     })();
-    await this.#within(SAVE_TIMEOUT_MS, "saving", async () => await this.#work);
-    this.#plan(isSaved ? NEWS_MS : QUIET_MS);
+    await this.#withinDeadline(SAVE_TIMEOUT_MS, "saving", async () => await this.#queue);
+    this.#schedule(isSaved ? SAVE_INTERVAL_MS : AGE_INTERVAL_MS);
   }
 
-  /** False if it should have been saved and could not be. */
-  async #saveIfDue(quietMs: number): Promise<boolean> {
+  /** Saves new revocations, and the view's age when the last save is `ageIntervalMs` ago. Returns false when the save failed. */
+  async #saveIfDue(ageIntervalMs: number): Promise<boolean> {
     const { follower, clock } = this.#options;
-    const isOlder = (follower?.completeAt ?? null) !== this.#savedCompleteAt;
-    const isQuiet = this.#savedAt !== null && elapsedMs(clock, this.#savedAt) < quietMs;
-    if (!this.#hasNews && (!isOlder || isQuiet)) return true;
+    const hasNewAge = (follower?.completeAt ?? null) !== this.#savedCompleteAt;
+    const savedRecently = this.#savedAt !== null && elapsedMs(clock, this.#savedAt) < ageIntervalMs;
+    if (!this.#hasUnsaved && (!hasNewAge || savedRecently)) return true;
     return await this.#attempt("saving", async () => await this.#save());
   }
 
@@ -113,17 +113,17 @@ export class ViewSnapshot {
     const { source, clock, follower, view } = this.#options;
     const head = await this.#loadHead();
     if (head === null) return;
-    this.#onDisk = head;
-    if (!(await this.#take(head))) {
-      this.#forget();
-      throw new HoldfastError("store_corrupt", "a part is missing, damaged or finds no room");
+    this.#savedHead = head;
+    if (!(await this.#addSaved(head))) {
+      this.#discardRows();
+      throw new HoldfastError("store_corrupt", "a part is missing, damaged or too large");
     }
     this.#pieces = [...head.pieces];
     if (head.position !== null) view.resume(head.position);
     if (head.ageMs === null) return;
     const sinceMs = clock.now() - head.savedAt;
-    if (sinceMs < -SET_BACK_MS) {
-      const message = "the clock was set back since the view of revocations was saved: its age is not known";
+    if (sinceMs < -MAX_SET_BACK_MS) {
+      const message = "the clock was set back since the view of revocations was saved, so its age is unknown";
       emit(source, "snapshot_failed", message);
       return;
     }
@@ -133,22 +133,24 @@ export class ViewSnapshot {
 
   async #save(): Promise<void> {
     const { source, snapshots, view, follower, clock } = this.#options;
-    const found = await this.#loadHead().catch((error: unknown) => {
+    const stored = await this.#loadHead().catch((error: unknown) => {
       if (isHoldfastError(error, "store_newer")) throw error;
       return null;
     });
-    if (found?.id !== this.#onDisk?.id) {
-      if (found !== null) await this.#take(found);
-      this.#onDisk = found;
-      this.#forget();
+    // Another head means that another process saved. Its revocations are added, and the whole view is written again.
+    if (stored?.id !== this.#savedHead?.id) {
+      if (stored !== null) await this.#addSaved(stored);
+      this.#savedHead = stored;
+      this.#discardRows();
     }
     for (;;) {
       const inPieces = this.#pieces.reduce((sum, { rows }) => sum + rows, 0);
-      if (!this.#isAll || inPieces + this.#recent.length > this.#crowd) this.#beginAnew();
+      if (!this.#holdsWholeView || inPieces + this.#recent.length > this.#rewriteAbove)
+        this.#collectWholeView();
       if (this.#recent.length <= MAX_PIECE_ROWS) break;
       await this.#savePiece(this.#recent.splice(0, MAX_PIECE_ROWS));
     }
-    // Nothing is waited for in between: what is said of the view is about these very revocations.
+    // The head is built without an await, so that its age and position describe exactly these rows.
     const now = readClock(clock);
     const completeAt = follower?.completeAt ?? null;
     const head: SnapshotHead = {
@@ -161,45 +163,45 @@ export class ViewSnapshot {
       pieces: [...this.#pieces],
       recent: [...this.#recent],
     };
-    this.#hasNews = false;
+    this.#hasUnsaved = false;
     try {
       await snapshots.save(this.#name, head);
     } catch (error) {
-      this.#hasNews = true;
+      this.#hasUnsaved = true;
       throw error;
     }
-    this.#onDisk = head;
+    this.#savedHead = head;
     this.#savedAt = now;
     this.#savedCompleteAt = completeAt;
   }
 
-  /** So many are mostly what the view has dropped meanwhile. */
-  get #crowd(): number {
+  /** With more saved rows than this, most of them have left the view, and the whole view is written again. */
+  get #rewriteAbove(): number {
     return 2 * (this.#options.view.size + MAX_PIECE_ROWS);
   }
 
-  /** Everything is to be written again. */
-  #forget(): void {
+  /** Drops the rows, so that the next save writes the whole view again. */
+  #discardRows(): void {
     this.#pieces = [];
     this.#recent = [];
-    this.#isAll = false;
+    this.#holdsWholeView = false;
   }
 
-  #beginAnew(): void {
+  #collectWholeView(): void {
     this.#pieces = [];
     this.#recent = [...this.#options.view.revocations()].map(toRow);
-    this.#isAll = true;
+    this.#holdsWholeView = true;
   }
 
   async #savePiece(rows: readonly RevocationRow[]): Promise<void> {
-    const taken = new Set([...this.#pieces, ...(this.#onDisk?.pieces ?? [])].map(({ slot }) => slot));
+    const usedSlots = new Set([...this.#pieces, ...(this.#savedHead?.pieces ?? [])].map(({ slot }) => slot));
     let slot = 0;
-    while (taken.has(slot)) slot++;
+    while (usedSlots.has(slot)) slot++;
     try {
       await this.#options.snapshots.save(`${this.#name}-${slot}`, rows);
       this.#pieces.push({ slot, digest: rowsDigest(rows), rows: rows.length });
     } catch (error) {
-      this.#forget();
+      this.#discardRows();
       throw error;
     }
   }
@@ -209,47 +211,48 @@ export class ViewSnapshot {
     return parseHead(await snapshots.load(this.#name), source.issuer);
   }
 
-  /** Adds what can be read; false if that is not all. */
-  async #take({ pieces, recent }: SnapshotHead): Promise<boolean> {
+  /** Adds the readable rows of a saved snapshot. Returns false when some are missing. */
+  async #addSaved({ pieces, recent }: SnapshotHead): Promise<boolean> {
     const { snapshots } = this.#options;
-    let isWhole = true;
+    let isComplete = true;
     for (const { slot, digest } of pieces) {
       try {
         const rows = await snapshots.load(`${this.#name}-${slot}`);
-        // Only rows have the digest of rows.
-        isWhole = rowsDigest(rows) === digest && this.#add(rows as RevocationRow[], true) && isWhole;
+        // The digest covers the rows, so a value with this digest is a list of rows.
+        isComplete =
+          rowsDigest(rows) === digest && this.#addRows(rows as RevocationRow[], true) && isComplete;
       } catch {
-        isWhole = false;
+        isComplete = false;
       }
     }
-    return this.#add(recent, false) && isWhole;
+    return this.#addRows(recent, false) && isComplete;
   }
 
-  /** What is on the disk is no news, and what is in a piece need not be in the head. */
-  #add(rows: readonly RevocationRow[], isPiece: boolean): boolean {
+  /** Adds saved rows to the view. They count as saved, and the rows of a piece stay out of `#recent`. */
+  #addRows(rows: readonly RevocationRow[], isPiece: boolean): boolean {
     const { view, source } = this.#options;
     const { length } = this.#recent;
-    const hadNews = this.#hasNews;
-    const isWhole = view.restore(rows.map((row) => fromRow(row, source.issuer)));
+    const hadUnsaved = this.#hasUnsaved;
+    const isComplete = view.restore(rows.map((row) => fromRow(row, source.issuer)));
     if (isPiece) this.#recent.splice(length);
-    this.#hasNews = hadNews;
-    return isWhole;
+    this.#hasUnsaved = hadUnsaved;
+    return isComplete;
   }
 
-  /** Reports what fails. */
-  async #attempt(doing: string, work: () => Promise<void>): Promise<boolean> {
+  /** Runs `work`, emits an event when it fails, and returns whether it succeeded. */
+  async #attempt(action: string, work: () => Promise<void>): Promise<boolean> {
     try {
       await work();
       return true;
     } catch (error) {
-      const message = `${doing} the view of revocations: ${describeError(error)}`;
+      const message = `${action} the view of revocations: ${describeError(error)}`;
       emit(this.#options.source, "snapshot_failed", message);
       return false;
     }
   }
 
-  async #within(ms: number, doing: string, work: () => Promise<unknown>): Promise<void> {
-    await this.#attempt(doing, async () => {
+  async #withinDeadline(ms: number, action: string, work: () => Promise<unknown>): Promise<void> {
+    await this.#attempt(action, async () => {
       await withDeadline(this.#options.clock, "it", ms, work);
     });
   }

@@ -7,10 +7,10 @@ import {
 import type { JwtClaims } from "../../core/verdict.ts";
 import type { RevocationSnapshot } from "../../stores/store.ts";
 
-/** Longer identifiers are not believed: they would make the bound on the count no bound on memory. */
+/** Longer identifiers are rejected. Without this limit a limit on the count would not limit memory. */
 const MAX_ID_LENGTH = 1_024;
 
-/** What is added by hand makes room for itself from so many entries on. */
+/** `add` prunes the view when it has grown to this size, then again each time it has doubled. */
 const MIN_PRUNE_SIZE = 1_000;
 
 interface SubjectCutOff {
@@ -19,14 +19,14 @@ interface SubjectCutOff {
 }
 
 /**
- * What one issuer revoked, as far as this instance has seen the log. Pure state: entries only ever add, in any
- * order and any number of times, and leave when nothing they concern can be valid any more. The sequence and the
- * chain of digests tell whether something is missing; what is missing never takes away what is known.
+ * The revocations of one issuer that this instance has seen. The view is pure state: entries can arrive in any
+ * order and more than once, and an entry is dropped when no token that it concerns can still be valid. Sequence
+ * numbers and chained digests reveal a missing entry. A missing entry never removes a known one.
  */
 export class RevocationView {
   readonly #issuer: string;
   readonly #maxEntries: number;
-  /** Identifier → `until`. */
+  /** `until` by identifier, epoch milliseconds. */
   readonly #untilById = {
     token: new Map<string, number>(),
     session: new Map<string, number>(),
@@ -43,12 +43,12 @@ export class RevocationView {
     this.#maxEntries = maxEntries;
   }
 
-  /** Up to where nothing is missing; `null` when only a snapshot can tell. */
+  /** The last entry before which no entry is missing. `null` when the view needs a snapshot. */
   get position(): LogPosition | null {
     return this.#position;
   }
 
-  /** Counts what could revoke something that was not revoked before. */
+  /** Number of changes that could revoke a token that was not revoked before. */
   get changeCount(): number {
     return this.#changeCount;
   }
@@ -58,13 +58,13 @@ export class RevocationView {
     return token.size + session.size + key.size + this.#subjects.size;
   }
 
-  /** Tells of whatever is new from now on, until the returned function is called. */
+  /** Calls `listener` for each new revocation. Returns the function that unsubscribes it. */
   subscribe(listener: (revocation: Revocation) => void): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
 
-  /** Everything it holds. What is added before the last one was taken may be among it. */
+  /** Iterates over all revocations. Revocations that are added during the iteration may be included. */
   *revocations(): Generator<Revocation> {
     const issuer = this.#issuer;
     for (const kind of ["token", "session", "key"] as const) {
@@ -73,37 +73,37 @@ export class RevocationView {
     for (const [id, cutOff] of this.#subjects) yield { kind: "subject", id, issuer, ...cutOff };
   }
 
-  /** Adds what an earlier run knew. False if something is not understood or finds no room. */
+  /** Adds the revocations of an earlier process. Returns false when one is malformed or the view is full. */
   restore(revocations: Iterable<Revocation>): boolean {
-    let understood = true;
-    for (const revocation of revocations) understood = this.#apply(revocation) && understood;
-    return understood;
+    let isComplete = true;
+    for (const revocation of revocations) isComplete = this.#apply(revocation) && isComplete;
+    return isComplete;
   }
 
-  /** Goes on from where an earlier run stood, if all that it knew was restored and nobody knows better. */
+  /** Continues from the position of an earlier process, once all its revocations are restored. A known position stays. */
   resume(position: LogPosition): void {
     if (isPosition(position)) this.#position ??= position;
   }
 
-  /** Adds a snapshot. What is known already stays, even if the log has lost it. */
+  /** Adds a snapshot. Known revocations stay, even if the log has lost them. */
   load(snapshot: RevocationSnapshot): void {
     const { position, entries } = snapshot;
-    let understood = isPosition(position);
-    for (const entry of entries) understood = this.#apply(entry?.revocation) && understood;
-    this.#position = understood ? position : null;
+    let isComplete = isPosition(position);
+    for (const entry of entries) isComplete = this.#apply(entry?.revocation) && isComplete;
+    this.#position = isComplete ? position : null;
   }
 
-  /** Adds entries from the log. False if they do not follow what came before: the log's tail is needed. */
+  /** Adds entries of the log. Returns false when they do not continue the known ones, so that the tail must be read. */
   append(entries: readonly RevocationEntry[]): boolean {
-    let contiguous = true;
+    let isContiguous = true;
     for (const entry of entries) {
       if (!this.#apply(entry?.revocation)) this.#position = null;
-      else if (!this.#advancePosition(entry)) contiguous = false;
+      else if (!this.#advancePosition(entry)) isContiguous = false;
     }
-    return contiguous && this.#position !== null;
+    return isContiguous && this.#position !== null;
   }
 
-  /** Something that is in no log: the authority said so. False when there is no room for it. */
+  /** Adds a revocation that is in no log, such as a denial by the authority. Returns false when the view is full. */
   add(revocation: Revocation, nowMs: number): boolean {
     if (this.size >= this.#pruneAt) {
       this.prune(nowMs);
@@ -112,12 +112,15 @@ export class RevocationView {
     return this.#apply(revocation);
   }
 
-  /** The log is not the one that was read so far: only a snapshot helps. */
+  /** Forgets the position, because the log differs from the one read so far. The next read is a snapshot. */
   markIncomplete(): void {
     this.#position = null;
   }
 
-  /** Whether the token was revoked, by its `jti` or as `signedDigest`, or the key `kid` that signed it. */
+  /**
+   * Whether the token is revoked: by its `jti`, by `signedDigest`, by its session or subject, or by the `kid` of the
+   * key that signed it.
+   */
   isRevoked(claims: Readonly<JwtClaims>, kid: string | undefined, signedDigest?: string): boolean {
     const { jti, sid, sub, iat } = claims;
     const { token, session, key } = this.#untilById;
@@ -127,25 +130,25 @@ export class RevocationView {
     if (key.size > 0 && kid !== undefined && key.has(kid)) return true;
     if (this.#subjects.size === 0 || sub === undefined) return false;
     const cutOff = this.#subjects.get(sub);
-    // Without `iat` nothing shows that the token came later.
+    // A token without `iat` cannot show that it was issued after the cut-off.
     return cutOff !== undefined && !(iat !== undefined && iat > cutOff.before);
   }
 
-  /** Drops what concerns only tokens that expired before `nowMs`. */
+  /** Drops revocations whose tokens have all expired before `nowMs`, epoch milliseconds. */
   prune(nowMs: number): void {
     const { token, session, key } = this.#untilById;
-    for (const ended of [token, session, key]) {
-      for (const [id, until] of ended) if (until < nowMs) ended.delete(id);
+    for (const untilById of [token, session, key]) {
+      for (const [id, until] of untilById) if (until < nowMs) untilById.delete(id);
     }
     for (const [id, { until }] of this.#subjects) if (until < nowMs) this.#subjects.delete(id);
   }
 
-  /** True if the entry is in its place now. */
+  /** Returns true when the entry continues the known ones or is one of them. */
   #advancePosition(entry: RevocationEntry): boolean {
     const from = this.#position;
     if (from === null) return false;
     const { seq, chain, at, revocation } = entry;
-    // Seen before; another digest in its place shows another log.
+    // A known entry. A different digest at the same number means a different log.
     if (seq < from.seq) return true;
     if (seq === from.seq) return chain === from.chain;
     if (seq !== from.seq + 1 || chain !== chainDigest(from.chain, seq, at, revocation)) return false;
@@ -153,7 +156,7 @@ export class RevocationView {
     return true;
   }
 
-  /** False for what is not understood or finds no room: the view is not complete without it. */
+  /** Adds a revocation. Returns false when it is malformed or the view is full, which leaves the view incomplete. */
   #apply(revocation: Revocation | undefined): boolean {
     if (!isRevocation(revocation)) return false;
     const { issuer, id, until } = revocation;
@@ -162,14 +165,14 @@ export class RevocationView {
     const knownUntil =
       revocation.kind === "subject" ? cutOff?.until : this.#untilById[revocation.kind].get(id);
     if (knownUntil === undefined && this.size >= this.#maxEntries) return false;
-    const longest = Math.max(until, knownUntil ?? 0);
+    const latestUntil = Math.max(until, knownUntil ?? 0);
     if (revocation.kind === "subject") {
       const before = Math.max(revocation.before, cutOff?.before ?? -Infinity);
-      if (before === cutOff?.before && longest === knownUntil) return true;
-      this.#subjects.set(id, { before, until: longest });
+      if (before === cutOff?.before && latestUntil === knownUntil) return true;
+      this.#subjects.set(id, { before, until: latestUntil });
     } else {
-      if (longest === knownUntil) return true;
-      this.#untilById[revocation.kind].set(id, longest);
+      if (latestUntil === knownUntil) return true;
+      this.#untilById[revocation.kind].set(id, latestUntil);
     }
     this.#changeCount++;
     for (const listener of this.#listeners) listener(revocation);
@@ -186,7 +189,7 @@ function isPosition(value: LogPosition): boolean {
   );
 }
 
-/** The feed is somebody else's: nothing about its entries is taken for granted. */
+/** The feed can be a third party's, so every member of an entry is checked. */
 function isRevocation(value: Revocation | undefined): value is Revocation {
   if (typeof value !== "object" || value === null) return false;
   const { kind, issuer, id, until } = value;

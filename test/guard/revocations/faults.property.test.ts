@@ -6,7 +6,7 @@ import type { Guard, RevocationFeed, Snapshots } from "../../../src/index.ts";
 import { nextEntry, tailAfter, type RevocationListener } from "../../../src/stores/revocation-log.ts";
 import { issuer, makeWorld, own, type World } from "../fixture.ts";
 
-/** A log that may lose its head, its tail and its name. What is in force outlives its head. */
+/** A log that can lose its first entries, its last entries and its epoch. Revocations in force outlive their entries. */
 class ModelLog {
   epoch = 0;
   stream: RevocationEntry[] = [];
@@ -20,7 +20,7 @@ class ModelLog {
     return entry;
   }
 
-  /** The newest stays: it shows where the log ends. */
+  /** Removes the oldest entries. The newest one stays, because it marks the end of the log. */
   trim(count: number): void {
     this.stream.splice(0, Math.min(count, this.stream.length - 1));
   }
@@ -43,7 +43,7 @@ class ModelLog {
 }
 
 type Step =
-  | { readonly do: "append"; readonly heard: "at once" | "late" | "twice" | "never" }
+  | { readonly do: "append"; readonly delivered: "at once" | "late" | "twice" | "never" }
   | { readonly do: "release" | "changeEpoch" | "cut" | "mend" }
   | { readonly do: "trim" | "loseTail"; readonly count: number }
   | { readonly do: "wait"; readonly ms: number }
@@ -54,7 +54,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
     weight: 8,
     arbitrary: fc.record({
       do: fc.constant("append"),
-      heard: fc.constantFrom("at once", "late", "twice", "never"),
+      delivered: fc.constantFrom("at once", "late", "twice", "never"),
     }),
   },
   { weight: 8, arbitrary: fc.constant({ do: "release" } as const) },
@@ -72,8 +72,8 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-/** One guard at a time, on a log and a disk that outlive it; a scheduler decides when answers and news arrive. */
-class Scene {
+/** Runs one guard at a time on a log and a disk that outlive it. A scheduler decides when reads and deliveries arrive. */
+class Simulation {
   readonly #world: World;
   readonly #scheduler: fc.Scheduler;
   readonly #log = new ModelLog();
@@ -81,10 +81,10 @@ class Scene {
   #disk = new Map<string, string>();
   #guard: Guard;
   #isCut = false;
-  #isOver = false;
-  /** When each entered the log, by the monotonic clock; those that the log has lost are not among them. */
+  #faultsEnded = false;
+  /** Monotonic time at which each session was revoked. Entries that the log has lost are removed. */
   readonly #appended = new Map<string, number>();
-  /** What the guard has refused, and since when. */
+  /** Monotonic time since which the guard has refused each session. */
   readonly #refused = new Map<string, number>();
   readonly #tokens = new Map<string, string>();
 
@@ -94,9 +94,9 @@ class Scene {
     this.#guard = this.#begin();
   }
 
-  async take(step: Step): Promise<void> {
+  async run(step: Step): Promise<void> {
     const { clock } = this.#world;
-    if (step.do === "append") this.#append(step.heard);
+    if (step.do === "append") this.#append(step.delivered);
     else if (step.do === "release") {
       if (this.#scheduler.count() > 0) await this.#scheduler.waitOne();
     } else if (step.do === "wait") await clock.advance(step.ms);
@@ -110,9 +110,9 @@ class Scene {
     await this.#check();
   }
 
-  /** After the last fault: a read that hangs has its deadline, then a pause, then everything is there. */
+  /** Ends all faults, waits for the deadline of a hanging read and one pause, then expects a complete view. */
   async end(): Promise<void> {
-    this.#isOver = true;
+    this.#faultsEnded = true;
     await this.#world.clock.advance(5_000 + 5_000 + 250);
     await this.#check();
     const { complete, ageMs = Infinity } = own(this.#guard).revocations ?? {};
@@ -141,27 +141,27 @@ class Scene {
     return this.#world.guard({ revocations: feed, snapshots, maxRevocationAgeMs: Infinity });
   }
 
-  /** As it was when it was asked for, whenever that arrives. */
+  /** Delivers the response when the scheduler decides, with the content from the time of the request. */
   async #answer<T>(answer: T): Promise<T> {
-    if (this.#isOver) return answer;
+    if (this.#faultsEnded) return answer;
     if (this.#isCut) throw new Error("cut");
     return await this.#scheduler.schedule(Promise.resolve(answer));
   }
 
-  #append(heard: "at once" | "late" | "twice" | "never"): void {
+  #append(delivered: "at once" | "late" | "twice" | "never"): void {
     const at = this.#world.clock.monotonic();
     const id = `s${this.#tokens.size}`;
     this.#tokens.set(id, this.#world.mint.token({ sid: id }));
     this.#appended.set(id, at);
     const entry = this.#log.append(id, this.#world.clock.now());
     for (const listener of this.#listeners) {
-      if (heard === "at once" || heard === "twice") listener([entry]);
-      if (heard === "late" || heard === "twice") void this.#tellLater(listener, entry);
+      if (delivered === "at once" || delivered === "twice") listener([entry]);
+      if (delivered === "late" || delivered === "twice") void this.#deliverLater(listener, entry);
     }
   }
 
-  /** Maybe after what came later. */
-  async #tellLater(listener: RevocationListener, entry: RevocationEntry): Promise<void> {
+  /** Delivers the entry when the scheduler decides, possibly after later entries. */
+  async #deliverLater(listener: RevocationListener, entry: RevocationEntry): Promise<void> {
     await this.#scheduler.schedule(Promise.resolve());
     if (this.#listeners.has(listener)) listener([entry]);
   }
@@ -174,7 +174,7 @@ class Scene {
       this.#disk = new Map();
       this.#refused.clear();
     }
-    // The process that was killed writes nothing more.
+    // A killed process writes nothing more.
     this.#disk = new Map(this.#disk);
     for (const [id, since] of this.#refused) {
       if (how === "kill" && clock.monotonic() - since <= 1_000) this.#refused.delete(id);
@@ -196,23 +196,23 @@ class Scene {
         continue;
       }
       assert.ok(verdict.status === "valid" && verdict.revocationAgeMs !== null);
-      assert.ok(!this.#refused.has(id), `${id} was refused and is not any more`);
+      assert.ok(!this.#refused.has(id), `${id} was refused and is accepted again`);
       const since = this.#appended.get(id) ?? Infinity;
       assert.ok(!(since < now - verdict.revocationAgeMs), `${id} is older than the view that lacks it`);
     }
   }
 }
 
-test("law 3: whatever befalls the log, its feed, the disk and the process: what was refused stays so, the age of the view is true, and afterwards nothing is missing", async () => {
+test("law 3: under faults of the log, the feed, the disk and the process a revocation stays in force, the reported age is true, and the view recovers", async () => {
   const world = await makeWorld();
   await fc.assert(
     fc.asyncProperty(
       fc.scheduler(),
       fc.array(steps, { minLength: 5, maxLength: 60, size: "max" }),
       async (scheduler, taken) => {
-        const scene = new Scene(world, scheduler);
-        for (const one of taken) await scene.take(one);
-        await scene.end();
+        const simulation = new Simulation(world, scheduler);
+        for (const one of taken) await simulation.run(one);
+        await simulation.end();
       },
     ),
     { numRuns: 300 },

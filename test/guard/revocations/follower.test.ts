@@ -4,26 +4,29 @@ import { test } from "node:test";
 import type { RevocationFeed } from "../../../src/stores/store.ts";
 import { makeWorld, own, type World } from "../fixture.ts";
 
-type Asked = { snapshots: number; tails: number };
+type ReadCounts = { snapshots: number; tails: number };
 
-/** The world's log behind a feed that counts, and that a test can bend. */
-function feedOf(world: World, bend: Partial<RevocationFeed> = {}): RevocationFeed & { asked: Asked } {
-  const asked = { snapshots: 0, tails: 0 };
+/** A feed on the log of `world` that counts its reads. `overrides` replaces its methods. */
+function feedOf(
+  world: World,
+  overrides: Partial<RevocationFeed> = {},
+): RevocationFeed & { reads: ReadCounts } {
+  const reads = { snapshots: 0, tails: 0 };
   return {
-    asked,
+    reads,
     snapshot: async () => {
-      asked.snapshots++;
-      return await (bend.snapshot ?? world.log.snapshot.bind(world.log))();
+      reads.snapshots++;
+      return await (overrides.snapshot ?? world.log.snapshot.bind(world.log))();
     },
     after: async (position) => {
-      asked.tails++;
-      return await (bend.after ?? world.log.after.bind(world.log))(position);
+      reads.tails++;
+      return await (overrides.after ?? world.log.after.bind(world.log))(position);
     },
-    subscribe: bend.subscribe ?? (() => () => {}),
+    subscribe: overrides.subscribe ?? (() => () => {}),
   };
 }
 
-test("law 3: what another process revoked is seen with the next poll", async () => {
+test("law 3: a revocation by another process takes effect at the next poll", async () => {
   const world = await makeWorld();
   const feed = feedOf(world);
   const guard = world.guard({ revocations: feed, revocationPollMs: 250 });
@@ -34,11 +37,11 @@ test("law 3: what another process revoked is seen with the next poll", async () 
   assert.equal((await guard.validate(token)).status, "valid");
   await world.clock.advance(250);
   assert.deepEqual(await guard.validate(token), { status: "invalid", reason: "revoked" });
-  assert.deepEqual(feed.asked, { snapshots: 1, tails: 1 });
+  assert.deepEqual(feed.reads, { snapshots: 1, tails: 1 });
   await guard.close();
 });
 
-test("fault 7: a delivery that skips entries makes the tail be read at once, without a snapshot", async () => {
+test("fault 7: a delivery that skips entries leads to an immediate read of the tail, without a snapshot", async () => {
   const world = await makeWorld();
   let deliver: Parameters<RevocationFeed["subscribe"]>[0] = () => {};
   const feed = feedOf(world, {
@@ -62,11 +65,11 @@ test("fault 7: a delivery that skips entries makes the tail be read at once, wit
   await world.clock.advance(0);
   assert.deepEqual(await guard.validate(token), { status: "invalid", reason: "revoked" });
   assert.equal(own(guard).revocations?.seq, 2);
-  assert.deepEqual(feed.asked, { snapshots: 1, tails: 1 });
+  assert.deepEqual(feed.reads, { snapshots: 1, tails: 1 });
   await guard.close();
 });
 
-test("fault 9: a tail that is gone leads to a snapshot, and the age grows until it is there", async () => {
+test("fault 9: a missing tail leads to a snapshot, and the age grows until the snapshot arrives", async () => {
   const world = await makeWorld();
   let gap = false;
   let down = false;
@@ -93,7 +96,7 @@ test("fault 9: a tail that is gone leads to a snapshot, and the age grows until 
   await guard.close();
 });
 
-test("law 1: until the first complete view a token is unavailable, not valid and not invalid", async () => {
+test("law 1: until the first complete view the verdict is unavailable, neither valid nor invalid", async () => {
   const world = await makeWorld();
   const feed = feedOf(world, { snapshot: async () => await Promise.reject(new Error("down")) });
   const guard = world.guard({ revocations: feed });
@@ -102,7 +105,7 @@ test("law 1: until the first complete view a token is unavailable, not valid and
   await guard.close();
 });
 
-test("fault 2: a read that hangs is given up at its deadline, and what it says afterwards is not applied", async () => {
+test("fault 2: a hanging read fails at its deadline, and its late result is discarded", async () => {
   const world = await makeWorld();
   let answer: () => void = () => {};
   let hang = true;
@@ -124,7 +127,7 @@ test("fault 2: a read that hangs is given up at its deadline, and what it says a
   await guard.close();
 });
 
-test("law 3: a view is as old as the beginning of the read that completed it", async () => {
+test("law 3: the age of a view counts from the start of the read that completed it", async () => {
   const world = await makeWorld();
   const feed = feedOf(world, {
     snapshot: async () => {
@@ -139,7 +142,7 @@ test("law 3: a view is as old as the beginning of the read that completed it", a
   await guard.close();
 });
 
-test("fault 7: a delivery that skips entries during a read leads to another read right after it", async () => {
+test("fault 7: a delivery that skips entries during a read leads to another read after it", async () => {
   const world = await makeWorld();
   let deliver: Parameters<RevocationFeed["subscribe"]>[0] = () => {};
   let release: () => void = () => {};
@@ -168,12 +171,12 @@ test("fault 7: a delivery that skips entries during a read leads to another read
   hold = false;
   release();
   await world.clock.advance(0);
-  assert.equal(feed.asked.tails, 2);
+  assert.equal(feed.reads.tails, 2);
   assert.equal(own(guard).revocations?.seq, 2);
   await guard.close();
 });
 
-test("fault 34: a wall clock that is ahead for a while does not make a revocation forgotten", async () => {
+test("fault 34: a wall clock that runs ahead for a while does not drop a revocation", async () => {
   const world = await makeWorld();
   const guard = world.guard({ revocations: world.log });
   await guard.ready();
@@ -188,7 +191,7 @@ test("fault 34: a wall clock that is ahead for a while does not make a revocatio
   await guard.close();
 });
 
-test("a failing feed is asked less and less often, and at once often again when it is back", async () => {
+test("polls of a failing feed back off, and return to their interval when the feed recovers", async () => {
   const world = await makeWorld();
   let down = false;
   const feed = feedOf(world, {
@@ -199,17 +202,17 @@ test("a failing feed is asked less and less often, and at once often again when 
   await guard.ready();
   down = true;
   await world.clock.advance(60_000);
-  const whileDown = feed.asked.tails;
-  assert.ok(whileDown < 30, `asked ${whileDown} times`);
+  const whileDown = feed.reads.tails;
+  assert.ok(whileDown < 30, `${whileDown} reads`);
   down = false;
   await world.clock.advance(5_000);
-  const before = feed.asked.tails;
+  const before = feed.reads.tails;
   await world.clock.advance(1_000);
-  assert.ok(feed.asked.tails - before >= 9);
+  assert.ok(feed.reads.tails - before >= 9);
   await guard.close();
 });
 
-test("fault 34: a suspended machine's view is as old as the wall clock says", async () => {
+test("fault 34: after a suspension the age of the view follows the wall clock", async () => {
   const world = await makeWorld();
   const guard = world.guard({ revocations: world.log });
   await guard.ready();
@@ -221,7 +224,7 @@ test("fault 34: a suspended machine's view is as old as the wall clock says", as
   await guard.close();
 });
 
-test("a feed that answers plainly instead of with promises works", async () => {
+test("a feed whose methods return plain values works", async () => {
   const world = await makeWorld();
   const snapshot = await world.log.snapshot();
   const feed = {
@@ -236,7 +239,7 @@ test("a feed that answers plainly instead of with promises works", async () => {
   await guard.close();
 });
 
-test("a view that was full goes on by itself once older revocations concern nothing any more", async () => {
+test("a full view continues when its older revocations have expired", async () => {
   const world = await makeWorld();
   const guard = world.guard({ revocations: world.log, maxRevocations: 2 });
   await guard.ready();
@@ -256,18 +259,18 @@ test("a view that was full goes on by itself once older revocations concern noth
   await guard.close();
 });
 
-test("closing gives up a read that hangs, without an alarm", async () => {
+test("closing aborts a hanging read without an event", async () => {
   const world = await makeWorld();
   const never = async () => await new Promise<never>(() => {});
   const guard = world.guard({ revocations: feedOf(world, { snapshot: never }), name: "closing" });
   const ready = assert.rejects(guard.ready({ timeoutMs: 600_000 }), { code: "closed" });
   await world.clock.advance(100);
-  const alarms: unknown[] = [];
-  const listen = (event: unknown) => void alarms.push(event);
+  const events: unknown[] = [];
+  const listen = (event: unknown) => void events.push(event);
   subscribe("holdfast:guard", listen);
   await guard.close();
   await ready;
   unsubscribe("holdfast:guard", listen);
   assert.equal(world.clock.pending, 0);
-  assert.deepEqual(alarms, []);
+  assert.deepEqual(events, []);
 });

@@ -9,39 +9,39 @@ import { sqliteStore } from "../../../src/stores/sqlite.ts";
 import { temporaryFolder } from "../../stores/temporary-folder.ts";
 import { issuer as url, makeWorld, own, type World } from "../fixture.ts";
 
-/** A feed that can fall silent, and who appends to the log behind it. */
-interface Line {
+/** A feed that can fall silent, and the log behind it. */
+interface FeedSetup {
   readonly feed: RevocationFeed;
   readonly log: Store["revocations"];
-  /** Subscribers hear nothing, although nothing is closed. */
-  isDeaf: boolean;
-  /** Nor is any question answered. */
-  isSilent: boolean;
+  /** Subscriptions stay open and deliver nothing. */
+  dropsDeliveries: boolean;
+  /** Reads hang. */
+  hangs: boolean;
 }
 
 const never = async () => await new Promise<never>(() => {});
 
-function lineOver(feed: RevocationFeed, log: Store["revocations"]): Line {
-  const line: Line = {
+function wrapFeed(feed: RevocationFeed, log: Store["revocations"]): FeedSetup {
+  const setup: FeedSetup = {
     feed: {
-      snapshot: async () => await (line.isSilent ? never() : feed.snapshot()),
-      after: async (position) => await (line.isSilent ? never() : feed.after(position)),
+      snapshot: async () => await (setup.hangs ? never() : feed.snapshot()),
+      after: async (position) => await (setup.hangs ? never() : feed.after(position)),
       subscribe: (listener) =>
         feed.subscribe((entries) => {
-          if (!line.isDeaf) listener(entries);
+          if (!setup.dropsDeliveries) listener(entries);
         }),
     },
     log,
-    isDeaf: false,
-    isSilent: false,
+    dropsDeliveries: false,
+    hangs: false,
   };
-  return line;
+  return setup;
 }
 
-const lines: Record<string, (world: World, t: TestContext) => Promise<Line>> = {
+const feeds: Record<string, (world: World, t: TestContext) => Promise<FeedSetup>> = {
   "the same process": async ({ clock }) => {
     const { revocations } = memoryStore({ clock });
-    return await Promise.resolve(lineOver(revocations, revocations));
+    return await Promise.resolve(wrapFeed(revocations, revocations));
   },
 
   "an SQLite file that another process writes to": async ({ clock }, t) => {
@@ -50,7 +50,7 @@ const lines: Record<string, (world: World, t: TestContext) => Promise<Line>> = {
     const file = join(folder.path, "holdfast.db");
     const [here, there] = [await sqliteStore({ file, clock }), await sqliteStore({ file, clock })];
     t.after(async () => void (await Promise.all([here.close(), there.close()])));
-    return lineOver(here.revocations, there.revocations);
+    return wrapFeed(here.revocations, there.revocations);
   },
 
   "an issuer over HTTP": async ({ clock }, t) => {
@@ -66,62 +66,62 @@ const lines: Record<string, (world: World, t: TestContext) => Promise<Line>> = {
       clientSecret: client.secret,
       fetch: async (to, init) => {
         const isLong = new URL(to).searchParams.get("wait") !== "0";
-        if (line.isSilent || (line.isDeaf && isLong)) return await never();
+        if (setup.hangs || (setup.dropsDeliveries && isLong)) return await never();
         return await issuer.fetch(new Request(to, init));
       },
       clock,
     });
-    const line: Line = { feed, log: store.revocations, isDeaf: false, isSilent: false };
-    return line;
+    const setup: FeedSetup = { feed, log: store.revocations, dropsDeliveries: false, hangs: false };
+    return setup;
   },
 };
 
-for (const [what, open] of Object.entries(lines)) {
-  test(`fault 8: ${what}: news that is not heard comes with the next poll, and a line without a sign of life makes the view old`, async (t) => {
+for (const [what, open] of Object.entries(feeds)) {
+  test(`fault 8: ${what}: the next poll finds an undelivered entry, and hanging reads make the view stale`, async (t) => {
     const world = await makeWorld();
     const { clock, mint } = world;
-    const line = await open(world, t);
+    const setup = await open(world, t);
     const revoke = async (id: string) =>
-      void (await line.log.append({ kind: "token", id, issuer: url, until: clock.now() + 3_600_000 }));
+      void (await setup.log.append({ kind: "token", id, issuer: url, until: clock.now() + 3_600_000 }));
     const guard = world.guard({
-      revocations: line.feed,
+      revocations: setup.feed,
       revocationPollMs: 1_000,
       maxRevocationAgeMs: 10_000,
     });
     t.after(async () => await guard.close());
-    // Real files answer in their own time.
+    // A real file answers in real time.
     const ask = async (id: string) => {
       await clock.advance(0);
       return await guard.validate(mint.token({ jti: id }));
     };
     const polled = async () => {
-      const seq = (await line.log.snapshot()).position.seq;
+      const seq = (await setup.log.snapshot()).position.seq;
       for (let turn = 0; turn < 1_000 && own(guard).revocations?.seq !== seq; turn++) await clock.advance(0);
     };
     await guard.ready();
-    line.isDeaf = true;
-    await revoke("unheard");
-    assert.equal((await ask("unheard")).status, "valid");
+    setup.dropsDeliveries = true;
+    await revoke("undelivered");
+    assert.equal((await ask("undelivered")).status, "valid");
     await clock.advance(1_000);
     await polled();
-    assert.equal((await ask("unheard")).status, "invalid");
+    assert.equal((await ask("undelivered")).status, "invalid");
 
-    line.isSilent = true;
-    await revoke("unseen");
+    setup.hangs = true;
+    await revoke("unread");
     await clock.advance(9_000);
     assert.equal(own(guard).revocations?.complete, false);
     await clock.advance(2_000);
-    const verdict = await ask("unseen");
+    const verdict = await ask("unread");
     assert.ok(verdict.status === "unavailable" && verdict.cause === "revocations_stale");
-    assert.equal((await ask("unheard")).status, "invalid");
+    assert.equal((await ask("undelivered")).status, "invalid");
 
-    line.isSilent = false;
-    line.isDeaf = false;
+    setup.hangs = false;
+    setup.dropsDeliveries = false;
     for (let turn = 0; turn < 12; turn++) {
       await clock.advance(1_000);
       await polled();
     }
-    assert.equal((await ask("unseen")).status, "invalid");
+    assert.equal((await ask("unread")).status, "invalid");
     assert.equal((await ask("good")).status, "valid");
     assert.equal(own(guard).revocations?.complete, true);
   });

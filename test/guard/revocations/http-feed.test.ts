@@ -12,16 +12,16 @@ import { audience, issuer as url, makeWorld, own, type World } from "../fixture.
 
 const credentials = { clientId: "api", clientSecret: "the secret: of 50% & more+" };
 
-interface Elsewhere extends World {
+interface RemoteSetup extends World {
   readonly issuer: Issuer;
   readonly feed: RevocationFeed;
   readonly requests: URL[];
-  /** What comes instead of the issuer's answer. */
+  /** Replaces the issuer's response. */
   fault: Fetch | null;
 }
 
-/** An issuer in another place: all that is known of its log is what its endpoint says. */
-async function elsewhere(): Promise<Elsewhere> {
+/** A remote issuer. A guard sees its log only through the endpoint. */
+async function createRemoteSetup(): Promise<RemoteSetup> {
   const world = await makeWorld();
   const { clock } = world;
   const clients = [{ id: credentials.clientId, secret: credentials.clientSecret }];
@@ -31,27 +31,27 @@ async function elsewhere(): Promise<Elsewhere> {
   const requests: URL[] = [];
   const fetch: Fetch = async (to, init) => {
     requests.push(new URL(to));
-    return await (there.fault ?? (async () => await issuer.fetch(new Request(to, init))))(to, init);
+    return await (setup.fault ?? (async () => await issuer.fetch(new Request(to, init))))(to, init);
   };
   const feed = httpRevocations({ ...options(clock), fetch });
-  const there: Elsewhere = { ...world, issuer, feed, requests, fault: null };
-  return there;
+  const setup: RemoteSetup = { ...world, issuer, feed, requests, fault: null };
+  return setup;
 }
 
 function options(clock: FakeClock): HttpRevocationsOptions {
   return { url: `${url}/auth/revocations`, ...credentials, clock, random: () => 0.5 };
 }
 
-const refused: Fetch = () => {
+const unreachable: Fetch = () => {
   throw new TypeError("fetch failed");
 };
 
 describe("a guard that follows an issuer's log over HTTP", () => {
-  test("law 3: a revocation is refused at once, without a poll", async () => {
-    const there = await elsewhere();
-    const { clock, mint, issuer } = there;
+  test("law 3: a revocation takes effect at once, without a poll", async () => {
+    const setup = await createRemoteSetup();
+    const { clock, mint, issuer } = setup;
     await issuer.revoke({ kind: "token", id: "earlier" });
-    const guard = there.guard({ revocations: there.feed, revocationPollMs: 60_000 });
+    const guard = setup.guard({ revocations: setup.feed, revocationPollMs: 60_000 });
     await guard.ready();
     await clock.advance(300);
     const [earlier, later] = [mint.token({ jti: "earlier" }), mint.token({ jti: "later" })];
@@ -65,13 +65,13 @@ describe("a guard that follows an issuer's log over HTTP", () => {
     await guard.close();
   });
 
-  test("an issuer that tells the same news again and again is asked four times a second at most", async () => {
-    const there = await elsewhere();
-    const { clock, issuer, feed, requests } = there;
+  test("an issuer that repeats the same entries receives at most four requests a second", async () => {
+    const setup = await createRemoteSetup();
+    const { clock, issuer, feed, requests } = setup;
     const { position } = await feed.snapshot();
     await issuer.revoke({ kind: "token", id: "one" });
-    const news = await feed.after(position);
-    there.fault = () => Response.json(news);
+    const tail = await feed.after(position);
+    setup.fault = () => Response.json(tail);
     requests.length = 0;
     const stop = feed.subscribe(() => {});
     await clock.advance(2_000);
@@ -79,7 +79,7 @@ describe("a guard that follows an issuer's log over HTTP", () => {
     assert.ok(requests.length > 2 && requests.length <= 9, `${requests.length} requests`);
   });
 
-  test("a header of the same name does not get in the way of the credentials", async () => {
+  test("a configured Authorization header does not replace the credentials", async () => {
     const sent: unknown[] = [];
     const fetch: Fetch = (_, { headers }) => {
       sent.push(headers);
@@ -92,34 +92,34 @@ describe("a guard that follows an issuer's log over HTTP", () => {
     assert.deepEqual(sent, [{ accept: "application/json", authorization: basic, "x-tenant": "acme" }]);
   });
 
-  test("nothing new: one request in five seconds, and none after the guard was closed", async () => {
-    const there = await elsewhere();
-    const { clock, requests } = there;
-    const guard = there.guard({ revocations: there.feed, revocationPollMs: 60_000 });
+  test("an idle log costs one request in five seconds, and none after the guard is closed", async () => {
+    const setup = await createRemoteSetup();
+    const { clock, requests } = setup;
+    const guard = setup.guard({ revocations: setup.feed, revocationPollMs: 60_000 });
     await guard.ready();
     await clock.advance(50_000);
     const waited = requests.filter((request) => request.searchParams.get("wait") === "5");
     assert.ok(waited.length >= 9 && waited.length <= 11, `${waited.length} requests`);
     await guard.close();
-    const asked = requests.length;
+    const requestCount = requests.length;
     await clock.advance(60_000);
-    assert.equal(requests.length, asked);
-    await there.issuer.close();
+    assert.equal(requests.length, requestCount);
+    await setup.issuer.close();
     assert.equal(clock.pending, 0);
   });
 
-  test("fault 7: what was missed while the issuer was away is caught up, and the age grew meanwhile", async () => {
-    const there = await elsewhere();
-    const { clock, mint, issuer } = there;
-    const guard = there.guard({ revocations: there.feed, revocationPollMs: 5_000 });
+  test("fault 7: the view grows older while the issuer is unreachable, and then catches up", async () => {
+    const setup = await createRemoteSetup();
+    const { clock, mint, issuer } = setup;
+    const guard = setup.guard({ revocations: setup.feed, revocationPollMs: 5_000 });
     await guard.ready();
     await clock.advance(300);
-    there.fault = refused;
+    setup.fault = unreachable;
     for (let i = 0; i < 100; i++) await issuer.revoke({ kind: "token", id: `t${i}` });
     await clock.advance(40_000);
     const { ageMs = 0, complete } = own(guard).revocations ?? {};
     assert.ok(ageMs >= 35_000 && complete === false, `${ageMs}`);
-    there.fault = null;
+    setup.fault = null;
     await clock.advance(5_000);
     for (let i = 0; i < 100; i++) {
       assert.equal((await guard.validate(mint.token({ jti: `t${i}` }))).status, "invalid");
@@ -129,14 +129,14 @@ describe("a guard that follows an issuer's log over HTTP", () => {
     await guard.close();
   });
 
-  test("fault 5: another log in its place is a gap: a snapshot is taken, and news come at once again", async () => {
-    const there = await elsewhere();
-    const { clock, mint } = there;
-    await there.issuer.revoke({ kind: "token", id: "before" });
-    const guard = there.guard({ revocations: there.feed, revocationPollMs: 1_000 });
+  test("fault 5: another log in its place is a gap, and after a snapshot entries arrive at once again", async () => {
+    const setup = await createRemoteSetup();
+    const { clock, mint } = setup;
+    await setup.issuer.revoke({ kind: "token", id: "before" });
+    const guard = setup.guard({ revocations: setup.feed, revocationPollMs: 1_000 });
     await guard.ready();
-    const other = (await elsewhere()).issuer;
-    there.fault = async (to, init) => await other.fetch(new Request(to, init));
+    const other = (await createRemoteSetup()).issuer;
+    setup.fault = async (to, init) => await other.fetch(new Request(to, init));
     await clock.advance(10_000);
     await other.revoke({ kind: "token", id: "after" });
     await clock.advance(0);
@@ -146,17 +146,17 @@ describe("a guard that follows an issuer's log over HTTP", () => {
     await guard.close();
   });
 
-  test("fault 2: a snapshot may take a minute, the tail five seconds; what comes later is not applied", async () => {
-    const there = await elsewhere();
-    const { clock, mint, issuer } = there;
+  test("fault 2: a snapshot may take a minute and a tail five seconds, and a later response is discarded", async () => {
+    const setup = await createRemoteSetup();
+    const { clock, mint, issuer } = setup;
     await issuer.revoke({ kind: "token", id: "early" });
     let slowMs = 50_000;
-    there.fault = async (to, init) => {
+    setup.fault = async (to, init) => {
       const answer = await issuer.fetch(new Request(to, init));
       await new Promise<void>((resolve) => clock.after(slowMs, resolve));
       return answer;
     };
-    const guard = there.guard({ revocations: there.feed, maxRevocationAgeMs: 70_000 });
+    const guard = setup.guard({ revocations: setup.feed, maxRevocationAgeMs: 70_000 });
     await clock.advance(50_000);
     assert.equal(own(guard).revocations?.ageMs, 50_000);
     assert.equal((await guard.validate(mint.token({ jti: "early" }))).status, "invalid");
@@ -168,22 +168,22 @@ describe("a guard that follows an issuer's log over HTTP", () => {
     assert.equal(own(guard).revocations?.seq, 1);
     await guard.close();
     slowMs = 61_000;
-    const other = there.guard({ revocations: there.feed });
+    const other = setup.guard({ revocations: setup.feed });
     await clock.advance(62_000);
     assert.match(own(other).revocations?.lastError ?? "", /longer than 60000 ms/);
     assert.equal(own(other).revocations?.entries, 0);
     await other.close();
   });
 
-  test("an issuer that does not wait is not asked in a loop", async () => {
-    const there = await elsewhere();
-    const { clock, requests, issuer } = there;
-    there.fault = async (to, init) => {
-      const hurried = new URL(to);
-      hurried.searchParams.delete("wait");
-      return await issuer.fetch(new Request(hurried, init));
+  test("an issuer that does not wait receives at most four requests a second", async () => {
+    const setup = await createRemoteSetup();
+    const { clock, requests, issuer } = setup;
+    setup.fault = async (to, init) => {
+      const withoutWait = new URL(to);
+      withoutWait.searchParams.delete("wait");
+      return await issuer.fetch(new Request(withoutWait, init));
     };
-    const guard = there.guard({ revocations: there.feed, revocationPollMs: 60_000 });
+    const guard = setup.guard({ revocations: setup.feed, revocationPollMs: 60_000 });
     await guard.ready();
     await clock.advance(10_000);
     assert.ok(requests.length <= 45, `${requests.length} requests`);
@@ -191,7 +191,7 @@ describe("a guard that follows an issuer's log over HTTP", () => {
   });
 });
 
-describe("what is no answer", () => {
+describe("an unusable response", () => {
   const entry = {
     seq: 1,
     chain: "c",
@@ -201,12 +201,12 @@ describe("what is no answer", () => {
   const position = { epoch: "e", seq: 0, chain: "" };
   const answers: [what: string, answer: () => Response, message: RegExp][] = [
     ["an error", () => Response.json({}, { status: 500 }), /answered 500/],
-    ["a refusal of our credentials", () => Response.json({}, { status: 401 }), /answered 401/],
+    ["rejected credentials", () => Response.json({}, { status: 401 }), /answered 401/],
     ["a redirect", () => Response.redirect("https://evil.example/", 302), /answered 302/],
-    ["nothing", () => new Response(null, { status: 204 }), /answered 204/],
+    ["an empty response", () => new Response(null, { status: 204 }), /answered 204/],
     ["HTML", () => new Response("<html>"), /is not JSON/],
-    ["half of it", () => new Response('{"entries":['), /is not JSON/],
-    ["too much", () => new Response(" ".repeat(1_001)), /longer than 1000 bytes/],
+    ["truncated JSON", () => new Response('{"entries":['), /is not JSON/],
+    ["a response above maxBytes", () => new Response(" ".repeat(1_001)), /longer than 1000 bytes/],
     ...[
       null,
       [],
@@ -229,7 +229,7 @@ describe("what is no answer", () => {
     ]),
   ];
   for (const [what, answer, message] of answers) {
-    test(`law 1: ${what} is a failure, and says nothing of the secret`, async () => {
+    test(`law 1: ${what} is a failure whose message does not contain the secret`, async () => {
       const feed = httpRevocations({ ...options(new FakeClock()), fetch: answer, maxBytes: 1_000 });
       for (const reading of [feed.snapshot(), feed.after(position)]) {
         await assert.rejects(reading, (error: Error & { code?: string }) => {
@@ -241,7 +241,7 @@ describe("what is no answer", () => {
     });
   }
 
-  test("fault 17: a body that never ends is given up at the deadline", async () => {
+  test("fault 17: a body that never ends fails at the deadline", async () => {
     const clock = new FakeClock();
     const body = () => new ReadableStream({ pull: async () => await new Promise(() => {}) });
     const feed = httpRevocations({
@@ -255,7 +255,7 @@ describe("what is no answer", () => {
     assert.equal(clock.pending, 0);
   });
 
-  test("fault 11: a kind of a later version is handed on, for the view to know that it is not complete", async () => {
+  test("fault 11: a kind of a later version reaches the view, which then knows that it is incomplete", async () => {
     const newer = { ...entry, revocation: { ...entry.revocation, kind: "device" } };
     const fetch = () => Response.json({ position: { ...position, seq: 1 }, entries: [newer, entry] });
     const feed = httpRevocations({ ...options(new FakeClock()), fetch });
@@ -266,7 +266,7 @@ describe("what is no answer", () => {
   });
 });
 
-test("options are checked at creation, and no message shows the secret", () => {
+test("httpRevocations rejects wrong options by name, without the secret", () => {
   const right = options(new FakeClock());
   const wrong: [object, RegExp][] = [
     [{ url: "http://id.example/auth/revocations" }, /httpRevocations: url must be an https URL/],

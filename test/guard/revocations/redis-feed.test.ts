@@ -12,8 +12,8 @@ void describe("a guard that follows the log in a real Redis", { skip: noRedis },
   before(async () => (server = await RedisServer.start()));
   after(async () => await server.stop());
 
-  /** A guard whose store is reached at `to`, and another process that revokes. */
-  async function parts(t: TestContext, to: string, prefix: string) {
+  /** A guard whose store is reached at `to`, and a second store that revokes. */
+  async function createSetup(t: TestContext, to: string, prefix: string) {
     const here = await redisStore({ url: to, prefix, commandTimeoutMs: 500 });
     const there = await redisStore({ url: server.url, prefix, commandTimeoutMs: 2_000 });
     t.after(async () => void (await Promise.all([here.close(), there.close()])));
@@ -39,10 +39,10 @@ void describe("a guard that follows the log in a real Redis", { skip: noRedis },
     };
   }
 
-  void test("fault 8: a stream that is deaf is made up for by polls", async (t) => {
+  void test("fault 8: polls replace a stream that delivers nothing", async (t) => {
     const proxy = await UnresponsiveProxy.start(server.port);
     t.after(() => proxy.close());
-    const { revoke, is } = await parts(t, proxy.url, "deaf:");
+    const { revoke, is } = await createSetup(t, proxy.url, "deaf:");
     await waitUntil(
       async () => (await Promise.resolve(proxy.silence("XREAD"))) > 0,
       "the stream's connection",
@@ -51,26 +51,26 @@ void describe("a guard that follows the log in a real Redis", { skip: noRedis },
     await waitUntil(async () => await is("t", "invalid"), "the next poll", 2_000);
   });
 
-  void test("fault 8: where no connection hears anything, the view is not complete, grows old, and catches up", async (t) => {
+  void test("fault 8: while no connection responds the view is incomplete and grows older, then it catches up", async (t) => {
     const proxy = await UnresponsiveProxy.start(server.port);
     t.after(() => proxy.close());
-    const { guard, revoke, is } = await parts(t, proxy.url, "silent:");
+    const { guard, revoke, is } = await createSetup(t, proxy.url, "silent:");
     await revoke("before");
     await waitUntil(async () => await is("before", "invalid"), "the first revocation");
     proxy.silence("");
     await revoke("meanwhile");
     await waitUntil(
       async () => await Promise.resolve(own(guard).revocations?.complete === false),
-      "a missed beat",
+      "a missed heartbeat",
     );
-    // On connections of their own.
+    // The store opens new connections.
     await waitUntil(async () => await is("meanwhile", "invalid"), "the catching up");
     await waitUntil(async () => await is("good", "valid"), "a complete view");
     assert.ok(await is("before", "invalid"));
   });
 
-  void test("fault 2, law 3: while the server is frozen, what is too old to know is 503, and what is known stays refused", async (t) => {
-    const { ask, revoke, is } = await parts(t, server.url, "frozen:");
+  void test("fault 2, law 3: while the server is frozen a stale view answers 503, and known revocations stay in force", async (t) => {
+    const { ask, revoke, is } = await createSetup(t, server.url, "frozen:");
     await revoke("t");
     await waitUntil(async () => await is("t", "invalid"), "the revocation");
     server.freeze();
@@ -86,10 +86,10 @@ void describe("a guard that follows the log in a real Redis", { skip: noRedis },
     assert.ok(await is("t", "invalid"));
   });
 
-  void test("fault 7: a hundred revocations while the link is cut are all there when the view is complete again", async (t) => {
+  void test("fault 7: a hundred revocations during an outage are all in the view when it is complete again", async (t) => {
     const proxy = await UnresponsiveProxy.start(server.port);
     t.after(() => proxy.close());
-    const { guard, revoke, is } = await parts(t, proxy.url, "cut:");
+    const { guard, revoke, is } = await createSetup(t, proxy.url, "cut:");
     proxy.silence("");
     await waitUntil(async () => await Promise.resolve(own(guard).revocations?.complete === false), "the cut");
     for (let i = 0; i < 100; i++) await revoke(`t${i}`);
@@ -100,8 +100,8 @@ void describe("a guard that follows the log in a real Redis", { skip: noRedis },
     for (let i = 0; i < 100; i++) assert.ok(await is(`t${i}`, "invalid"), `t${i}`);
   });
 
-  void test("fault 6: an emptied server is not one that revoked nothing", async (t) => {
-    const { guard, revoke, is } = await parts(t, server.url, "emptied:");
+  void test("fault 6: an emptied server does not clear the view", async (t) => {
+    const { guard, revoke, is } = await createSetup(t, server.url, "emptied:");
     await revoke("t");
     await waitUntil(async () => await is("t", "invalid"), "the revocation");
     await server.cli("FLUSHALL");

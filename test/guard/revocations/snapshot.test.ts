@@ -8,17 +8,17 @@ import type { AuthoritySource, RevocationFeed, Snapshots } from "../../../src/in
 import { temporaryFolder } from "../../stores/temporary-folder.ts";
 import { audience, issuer, listening, makeWorld, own, type World } from "../fixture.ts";
 
-/** A disk that a test can look at, and that can be taken away. */
-interface Disk extends Snapshots {
+/** In-memory snapshots that a test can inspect and make fail. */
+interface TestDisk extends Snapshots {
   readonly files: Map<string, string>;
-  /** How many more saves succeed. */
+  /** Number of saves that still succeed. */
   saves: number;
   /** How long a load takes. */
   loadMs: number;
 }
 
-function diskOf({ clock }: World): Disk {
-  const disk: Disk = {
+function createDisk({ clock }: World): TestDisk {
+  const disk: TestDisk = {
     files: new Map(),
     saves: Infinity,
     loadMs: 0,
@@ -35,19 +35,19 @@ function diskOf({ clock }: World): Disk {
   return disk;
 }
 
-function headOn({ files }: Disk): [name: string, head: Record<string, unknown>] {
+function readHead({ files }: TestDisk): [name: string, head: Record<string, unknown>] {
   const [name] = [...files.keys()].filter((key) => /^revocations-[0-9a-f]{64}$/.test(key));
   assert.ok(name !== undefined);
   return [name, JSON.parse(files.get(name) ?? "") as Record<string, unknown>];
 }
 
-function savedByAnother(disk: Disk): void {
-  const [name, head] = headOn(disk);
+function simulateOtherWriter(disk: TestDisk): void {
+  const [name, head] = readHead(disk);
   disk.files.set(name, JSON.stringify({ ...head, id: "another" }));
 }
 
-/** The world's log, until it is out. */
-function logOf(world: World): RevocationFeed & { isOut: boolean } {
+/** A feed on the log of `world`. Its reads fail while `isOut` is true. */
+function createFeed(world: World): RevocationFeed & { isOut: boolean } {
   const feed = {
     isOut: false,
     snapshot: async () => await unlessOut(async () => await world.log.snapshot()),
@@ -62,14 +62,14 @@ function logOf(world: World): RevocationFeed & { isOut: boolean } {
   return feed;
 }
 
-/** Sessions and tokens in turn: `s<from>` up to, not including, `s<to>`. */
+/** Revokes `s<from>` up to, not including, `s<to>`: sessions and tokens in turn. */
 async function revokeMany({ revoke }: World, from: number, to: number): Promise<void> {
   const numbers = Array.from({ length: to - from }, (_, i) => from + i);
   await Promise.all(numbers.map(async (n) => await revoke(n % 2 === 0 ? "session" : "token", `s${n}`)));
 }
 
-/** An authority that answers so. */
-function authorityThat(fetch: () => Response): AuthoritySource {
+/** An authority whose response comes from `fetch`. */
+function authorityAnswering(fetch: () => Response): AuthoritySource {
   return introspection({
     url: "https://id.example/introspect",
     clientId: "api",
@@ -78,13 +78,13 @@ function authorityThat(fetch: () => Response): AuthoritySource {
   });
 }
 
-/** A world, its log that can be out, and a disk for the views of its guards. */
-async function makeScene() {
+/** A feed that can fail, and a disk for the snapshots of guards. */
+async function createSetup() {
   const world = await makeWorld();
-  const [log, snapshots] = [logOf(world), diskOf(world)];
+  const [log, snapshots] = [createFeed(world), createDisk(world)];
   const start: World["guard"] = (options) => world.guard({ revocations: log, snapshots, ...options });
-  /** A run that is over, and the log with it. */
-  const ran = async (revoke: () => Promise<unknown> = async () => await world.revoke("session", "s")) => {
+  /** Runs a guard, closes it, and makes the log unreachable. */
+  const runOnce = async (revoke: () => Promise<unknown> = async () => await world.revoke("session", "s")) => {
     const before = start();
     await before.ready();
     await revoke();
@@ -92,15 +92,15 @@ async function makeScene() {
     await before.close();
     log.isOut = true;
   };
-  return { world, log, snapshots, start, ran };
+  return { world, log, snapshots, start, runOnce };
 }
 
 const revoked = { status: "invalid", reason: "revoked" };
 
-test("fault 36: revoked, the log dies, the service restarts: still refused, and what is good passes until the view is too old", async () => {
-  const { world, log, start, ran } = await makeScene();
+test("fault 36: after a restart without the log revoked tokens stay refused, and others pass until the view is stale", async () => {
+  const { world, log, start, runOnce } = await createSetup();
   const { clock, mint } = world;
-  await ran(async () => {
+  await runOnce(async () => {
     await world.revoke("token", "t");
     await world.revoke("session", "s");
     await world.revoke("key", "k");
@@ -127,12 +127,12 @@ test("fault 36: revoked, the log dies, the service restarts: still refused, and 
   await after.close();
 });
 
-test("fault 36: what the authority refused stays refused over a restart that it does not answer", async () => {
+test("fault 36: a denial by the authority survives a restart during which the authority is down", async () => {
   const world = await makeWorld();
   const { mint, clock } = world;
-  const snapshots = diskOf(world);
+  const snapshots = createDisk(world);
   let answer: () => Response = () => Response.json({ active: false });
-  const authority = authorityThat(() => answer());
+  const authority = authorityAnswering(() => answer());
   const options = { authority, degraded: "local", snapshots } as const;
   const before = world.guard(options);
   const token = mint.token();
@@ -142,7 +142,7 @@ test("fault 36: what the authority refused stays refused over a restart that it 
   snapshots.saves = Infinity;
   await clock.advance(10_000);
   answer = () => Response.json({}, { status: 500 });
-  // Not closed: the process was killed.
+  // The first guard is not closed, as after a kill.
   const after = world.guard(options);
   assert.deepEqual(await after.validate(token), revoked);
   assert.equal((await after.validate(mint.token())).status, "valid");
@@ -151,9 +151,9 @@ test("fault 36: what the authority refused stays refused over a restart that it 
   await Promise.all([before.close(), after.close(), other.close()]);
 });
 
-test("law 3: no token is decided before what an earlier run knew is here", async () => {
-  const { world, snapshots, start, ran } = await makeScene();
-  await ran();
+test("law 3: no token is decided before the saved revocations are loaded", async () => {
+  const { world, snapshots, start, runOnce } = await createSetup();
+  await runOnce();
   snapshots.loadMs = 3_000;
   const after = start({ maxRevocationAgeMs: Infinity });
   const verdict = after.validate(world.mint.token({ sid: "s" }));
@@ -164,9 +164,9 @@ test("law 3: no token is decided before what an earlier run knew is here", async
   await after.close();
 });
 
-test("a disk that hangs holds up nobody for more than five seconds, and what it says in the end is added", async () => {
-  const { world, snapshots, start, ran } = await makeScene();
-  await ran();
+test("a hanging disk delays validation by at most five seconds, and its late snapshot is added", async () => {
+  const { world, snapshots, start, runOnce } = await createSetup();
+  await runOnce();
   snapshots.loadMs = 20_000;
   const heard = listening("snapshot_failed");
   const after = start({ maxRevocationAgeMs: Infinity });
@@ -180,8 +180,8 @@ test("a disk that hangs holds up nobody for more than five seconds, and what it 
   await after.close();
 });
 
-test("fault 36: a killed process loses a second of news, and ten of the view's age", async () => {
-  const { world, log, start } = await makeScene();
+test("fault 36: a killed process loses at most one second of revocations and ten seconds of the view's age", async () => {
+  const { world, log, start } = await createSetup();
   const { clock, mint } = world;
   const before = start();
   await before.ready();
@@ -199,35 +199,35 @@ test("fault 36: a killed process loses a second of news, and ten of the view's a
   await after.close();
 });
 
-test("a quiet view is saved every ten seconds, and not at all while nothing can be read", async () => {
-  const { world, log, snapshots, start } = await makeScene();
+test("a view without changes is saved every ten seconds, and not while the feed fails", async () => {
+  const { world, log, snapshots, start } = await createSetup();
   const guard = start();
   await guard.ready();
   await world.clock.advance(2_000);
-  let [, head] = headOn(snapshots);
+  let [, head] = readHead(snapshots);
   const saved = new Set<unknown>();
   for (let i = 0; i < 60; i++) {
     await world.clock.advance(1_000);
-    [, head] = headOn(snapshots);
+    [, head] = readHead(snapshots);
     saved.add(head["savedAt"]);
     assert.ok(head["ageMs"] !== null && world.clock.now() - (head["savedAt"] as number) <= 11_000);
   }
   assert.ok(saved.size <= 7, `${saved.size} times`);
   log.isOut = true;
   await world.clock.advance(20_000);
-  const [, before] = headOn(snapshots);
+  const [, before] = readHead(snapshots);
   await world.clock.advance(60_000);
-  assert.deepEqual(headOn(snapshots)[1], before);
+  assert.deepEqual(readHead(snapshots)[1], before);
   await guard.close();
   assert.equal(world.clock.pending, 0);
 });
 
 for (const [what, backMs, ageMs] of [
-  ["a little: the view is as old as when it was saved", 900, 400],
-  ["by an hour: nobody knows how old the view is", 3_600_000, Infinity],
+  ["by 900 ms: the view is as old as when it was saved", 900, 400],
+  ["by an hour: the age of the view is unknown", 3_600_000, Infinity],
 ] as const) {
-  test(`fault 34: a clock that was set back over a restart makes no view younger; ${what}`, async () => {
-    const { world, log, start } = await makeScene();
+  test(`fault 34: a clock set back over a restart does not make the view younger; ${what}`, async () => {
+    const { world, log, start } = await createSetup();
     const { clock, mint } = world;
     const before = start();
     await before.ready();
@@ -245,19 +245,19 @@ for (const [what, backMs, ageMs] of [
   });
 }
 
-for (const [what, spoil, message] of [
+for (const [what, damage, message] of [
   ["damaged", () => "[]", /it is damaged/],
   ["half written", (json: string) => json.replace('"recent"', '"rec"'), /it is damaged/],
   ["another issuer's", (json: string) => json.replace(issuer, "https://other.example"), /another issuer's/],
   ["of a newer version", (json: string) => json.replace('"version":1', '"version":2'), /newer version/],
-  ["of a revocation that is none", (json: string) => json.replace('"session"', '"planet"'), /a part is/],
+  ["of a malformed revocation", (json: string) => json.replace('"session"', '"planet"'), /a part is/],
 ] as const) {
-  test(`fault 36: a saved view that is ${what} is reported and makes nothing valid`, async () => {
-    const { world, log, snapshots, start, ran } = await makeScene();
-    await ran();
-    const [name] = headOn(snapshots);
-    const spoilt = spoil(snapshots.files.get(name) ?? "");
-    snapshots.files.set(name, spoilt);
+  test(`fault 36: a saved view that is ${what} is reported and makes no token valid`, async () => {
+    const { world, log, snapshots, start, runOnce } = await createSetup();
+    await runOnce();
+    const [name] = readHead(snapshots);
+    const damaged = damage(snapshots.files.get(name) ?? "");
+    snapshots.files.set(name, damaged);
     const heard = listening("snapshot_failed");
     const after = start();
     const verdict = await after.validate(world.mint.token());
@@ -267,13 +267,13 @@ for (const [what, spoil, message] of [
     await world.clock.advance(5_000);
     assert.deepEqual(await after.validate(world.mint.token({ sid: "s" })), revoked);
     await after.close();
-    // Somebody newer will want it back; nobody else can use it.
-    assert.equal(snapshots.files.get(name) === spoilt, what === "of a newer version");
+    // A newer version can still use its file, so it stays. Every other damaged file is replaced.
+    assert.equal(snapshots.files.get(name) === damaged, what === "of a newer version");
   });
 }
 
-test("a view of 10,000 is saved in pieces; a piece that is damaged or missing leaves the rest, and no age", async () => {
-  const { world, log, snapshots, start } = await makeScene();
+test("a view of 10,000 is saved in pieces, and without one of them the rest is restored and the age is unknown", async () => {
+  const { world, log, snapshots, start } = await createSetup();
   const before = start();
   await before.ready();
   await revokeMany(world, 0, 10_000);
@@ -299,16 +299,16 @@ test("a view of 10,000 is saved in pieces; a piece that is damaged or missing le
   await world.clock.advance(10_000);
   await whole.close();
   log.isOut = true;
-  const [, head] = headOn(snapshots);
+  const [, head] = readHead(snapshots);
   assert.equal((head["recent"] as unknown[]).length, 2);
   assert.equal((head["pieces"] as unknown[]).length, 5);
-  for (const spoil of [
+  for (const damage of [
     (json: string) => json.replace("s5000", "x5000"),
     () => "null",
     () => undefined as unknown as string,
   ]) {
     const files = new Map(snapshots.files);
-    for (const [name, json] of pieces) if (json.includes("s5000")) snapshots.files.set(name, spoil(json));
+    for (const [name, json] of pieces) if (json.includes("s5000")) snapshots.files.set(name, damage(json));
     const damaged = start();
     assert.deepEqual(await damaged.validate(world.mint.token({ jti: "s9999" })), revoked);
     assert.equal((await damaged.validate(world.mint.token())).status, "unavailable");
@@ -317,7 +317,7 @@ test("a view of 10,000 is saved in pieces; a piece that is damaged or missing le
   }
 });
 
-test("fault 36: wherever saving is interrupted, the disk holds the last view that was saved", async () => {
+test("fault 36: after a save interrupted at any point the disk holds the previous view", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.record({ count: fc.nat(5_000), saves: fc.nat(6), another: fc.boolean() }), {
@@ -325,15 +325,15 @@ test("fault 36: wherever saving is interrupted, the disk holds the last view tha
         maxLength: 6,
       }),
       async (rounds) => {
-        const { world, log, snapshots, start } = await makeScene();
+        const { world, log, snapshots, start } = await createSetup();
         const guard = start({ maxRevocationAgeMs: Infinity });
         await guard.ready();
         let [next, saved] = [0, 0];
         for (const { count, saves, another } of rounds) {
           await revokeMany(world, next, (next += count));
           snapshots.saves = saves;
-          // Then everything is written again.
-          if (another && saved > 0) savedByAnother(snapshots);
+          // Another writer makes the guard write the whole view again.
+          if (another && saved > 0) simulateOtherWriter(snapshots);
           await world.clock.advance(12_000);
           if (snapshots.saves >= 0) saved = next;
           const restarted = start({
@@ -358,8 +358,8 @@ test("fault 36: wherever saving is interrupted, the disk holds the last view tha
   );
 });
 
-test("the disk holds no more than twice what is in force, whatever came and went", async () => {
-  const { world, snapshots, start } = await makeScene();
+test("the disk holds at most twice the revocations in force", async () => {
+  const { world, snapshots, start } = await createSetup();
   const guard = start({ revocationPollMs: 60_000 });
   await guard.ready();
   await world.log.append({ kind: "key", id: "k", issuer, until: world.clock.now() + 1e9 });
@@ -371,16 +371,16 @@ test("the disk holds no more than twice what is in force, whatever came and went
   assert.ok(snapshots.files.size <= 6, `${snapshots.files.size} files`);
   snapshots.saves = Infinity;
   await world.clock.advance(120_000);
-  const [, head] = headOn(snapshots);
+  const [, head] = readHead(snapshots);
   assert.deepEqual(head["pieces"], []);
   assert.equal((head["recent"] as unknown[]).length, 1);
   await guard.close();
 });
 
-test("of two guards that save under one name neither loses what the other knew", async () => {
+test("two guards that save under one name keep the revocations of both", async () => {
   const world = await makeWorld();
-  const snapshots = diskOf(world);
-  const refusing = authorityThat(() => Response.json({ active: false }));
+  const snapshots = createDisk(world);
+  const refusing = authorityAnswering(() => Response.json({ active: false }));
   const options = { authority: refusing, degraded: "local", snapshots } as const;
   const [one, other] = [world.guard(options), world.guard(options)];
   const [first, second, third] = [world.mint.token(), world.mint.token(), world.mint.token()];
@@ -390,15 +390,15 @@ test("of two guards that save under one name neither loses what the other knew",
   await world.clock.advance(1_500);
   await one.validate(third);
   await Promise.all([one.close(), other.close()]);
-  const silent = authorityThat(() => Response.json({}, { status: 500 }));
+  const silent = authorityAnswering(() => Response.json({}, { status: 500 }));
   const after = world.guard({ ...options, authority: silent });
   for (const token of [first, second, third]) assert.deepEqual(await after.validate(token), revoked);
   await after.close();
 });
 
-test("a view larger than maxRevocations allows is not taken for complete", async () => {
-  const { world, start, ran } = await makeScene();
-  await ran(async () => {
+test("a saved view above maxRevocations is incomplete", async () => {
+  const { world, start, runOnce } = await createSetup();
+  await runOnce(async () => {
     for (const id of ["a", "b", "c"]) await world.revoke("session", id);
   });
   const after = start({ maxRevocations: 2 });
@@ -407,7 +407,7 @@ test("a view larger than maxRevocations allows is not taken for complete", async
   await after.close();
 });
 
-test("law 5: files are for their owner only, and tell no token", async () => {
+test("law 5: snapshot files are readable by their owner only and contain no token", async () => {
   const world = await makeWorld();
   const folder = temporaryFolder();
   const options = { revocations: world.log, snapshots: fileSnapshots({ dir: folder.path }) };

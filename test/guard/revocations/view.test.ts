@@ -41,18 +41,18 @@ const revocation = fc
   );
 const history = fc.array(revocation, { minLength: 1, maxLength: 20 });
 
-test("fault 10: entries delivered in any order and any number of times never un-revoke, and are in place once the tail came", () => {
+test("fault 10: entries in any order, also repeated, never undo a revocation, and the tail completes the view", () => {
   fc.assert(
     fc.property(history, fc.array(fc.nat(19), { maxLength: 40 }), (revocations, deliveries) => {
       const log = logOf(revocations);
       const view = new RevocationView(issuer, 1_000);
       view.load(start);
-      const told: Revocation[] = [];
+      const delivered: Revocation[] = [];
       for (const index of deliveries) {
         const entry = log[index % log.length] as RevocationEntry;
         view.append([entry]);
-        told.push(entry.revocation);
-        for (const one of told) assert.ok(revoked(view, one));
+        delivered.push(entry.revocation);
+        for (const one of delivered) assert.ok(revoked(view, one));
       }
       const from = view.position?.seq ?? 0;
       assert.ok(view.append(log.slice(from)));
@@ -62,7 +62,7 @@ test("fault 10: entries delivered in any order and any number of times never un-
   );
 });
 
-test("fault 7: a gap is noticed wherever it is, what came after it is revoked all the same", () => {
+test("fault 7: a gap at any place is detected, and the entries after it take effect", () => {
   fc.assert(
     fc.property(history, fc.nat(), (revocations, n) => {
       const log = logOf(revocations);
@@ -79,7 +79,7 @@ test("fault 7: a gap is noticed wherever it is, what came after it is revoked al
   );
 });
 
-test("fault 5: another entry in the place of one that was seen is noticed by its digest", () => {
+test("fault 5: another entry at a known sequence number is detected by its digest", () => {
   const view = new RevocationView(issuer, 1_000);
   view.load(start);
   assert.ok(view.append(logOf([session("a"), session("b")])));
@@ -89,7 +89,7 @@ test("fault 5: another entry in the place of one that was seen is noticed by its
   assert.ok(revoked(view, session("b")));
 });
 
-test("fault 5: a snapshot of a log that lost its last writes takes nothing away", () => {
+test("fault 5: a snapshot of a log that lost its last writes removes no known revocation", () => {
   const view = new RevocationView(issuer, 1_000);
   view.load(start);
   view.append(logOf([session("a"), session("b")]));
@@ -98,7 +98,7 @@ test("fault 5: a snapshot of a log that lost its last writes takes nothing away"
   assert.ok(revoked(view, session("a")) && revoked(view, session("b")));
 });
 
-test("fault 11: an entry that is not understood leaves the view incomplete until a snapshot that is", () => {
+test("fault 11: a malformed entry leaves the view incomplete until a well-formed snapshot", () => {
   const huge = { ...session("x".repeat(2_000)) };
   const bad: unknown[] = [
     { ...session("a"), kind: "planet" },
@@ -126,7 +126,7 @@ test("fault 11: an entry that is not understood leaves the view incomplete until
   }
 });
 
-test("law 3: nothing is evicted: at its bound the view is not complete, and keeps what it has", () => {
+test("law 3: a full view evicts nothing and is incomplete", () => {
   const view = new RevocationView(issuer, 2);
   view.load(start);
   assert.equal(view.append(logOf([session("a"), session("b"), session("c")])), false);
@@ -135,7 +135,7 @@ test("law 3: nothing is evicted: at its bound the view is not complete, and keep
   assert.ok(revoked(view, session("a")) && revoked(view, session("b")));
 });
 
-test("entries leave when nothing that they concern can be valid any more, not before", () => {
+test("an entry is dropped when its last token has expired, not before", () => {
   const view = new RevocationView(issuer, 10);
   view.load(start);
   const longer = { ...session("a"), until: 2_000 };
@@ -154,7 +154,7 @@ test("entries leave when nothing that they concern can be valid any more, not be
   assert.ok(revoked(view, session("a")));
 });
 
-test("entries of another issuer concern nobody here, and are still counted in", () => {
+test("entries of another issuer advance the position and revoke nothing", () => {
   const view = new RevocationView(issuer, 10);
   view.load(start);
   assert.ok(view.append(logOf([{ ...session("a"), issuer: "https://other.example" }, session("b")])));
@@ -162,7 +162,7 @@ test("entries of another issuer concern nobody here, and are still counted in", 
   assert.ok(!revoked(view, session("a")) && revoked(view, session("b")));
 });
 
-test("of two cut-offs for a subject the later holds, whatever their order", () => {
+test("the later of two cut-offs for a subject counts, in either order", () => {
   const cutOff = (before: number): Revocation => ({ kind: "subject", issuer, id: "s", before, until: 1_000 });
   for (const order of [
     [3, 7],
