@@ -1,9 +1,9 @@
 import type { AuditEvent } from "../core/events.ts";
 import type { LogPosition, RevocationEntry } from "../core/revocation.ts";
 import type { SessionRecord, SigningKeyRecord, UserRecord } from "./store.ts";
-import type { Cutoff } from "./refresh-rotation.ts";
+import type { Cutoff } from "./cutoff.ts";
 
-/** Everything that one store holds, as it stands, for another to hold from now on. */
+/** The complete contents of a store, for a move to another store. */
 export interface StoreDump {
   readonly users: Iterable<UserRecord>;
   readonly sessions: Iterable<SessionRecord>;
@@ -12,6 +12,6 @@ export interface StoreDump {
   readonly markers: readonly { readonly name: string; readonly value: string }[];
   /** Oldest first. */
   readonly audit: Iterable<AuditEvent>;
-  /** Where the log ends, and what it holds up to there: whoever follows it can go on. */
+  /** The entries of the log and its end. The new store keeps the epoch, so readers of the log need no snapshot. */
   readonly log: { readonly end: LogPosition; readonly entries: Iterable<RevocationEntry> };
 }

@@ -1,23 +1,21 @@
-import type {
-  EndReason,
-  NewSession,
-  Rotation,
-  RotationOutcome,
-  SessionFacts,
-  SessionRecord,
-} from "./store.ts";
-
-/** From when on a subject's sessions count: everything it authenticated for before is over. */
-export interface Cutoff {
-  /** Epoch ms, compared with a session's `authAt`. */
-  readonly at: number;
-  /** Epoch seconds, compared with a token's `iat`: later tokens get a greater one. */
-  readonly before: number;
-}
+import { isCutOff, type Cutoff } from "./cutoff.ts";
+import type { EndReason, NewSession, Rotation, RotationOutcome, SessionRecord } from "./store.ts";
 
 /**
- * The record of a new session, or `null` when its credentials were checked no later than the cut-off. Nor is a check
- * in what is the future now believed: the clock was set back since, and so were the cut-offs of that time.
+ * Returns the record of a new session, or `null` when the session is superseded: its credentials were checked at or
+ * before the subject's cut-off. A check in the future is superseded, too. The clock was set back after it, so a cut-off
+ * that followed it cannot be compared with it.
+ *
+ * @example
+ * ```ts
+ * import { startSession, type Cutoff, type NewSession } from "holdfast/store-kit";
+ *
+ * declare const session: NewSession;
+ * declare const cutoff: Cutoff | null;
+ *
+ * const record = startSession(session, Date.now(), cutoff);
+ * if (record === null) console.log("superseded");
+ * ```
  */
 export function startSession(
   session: NewSession,
@@ -50,10 +48,23 @@ export function startSession(
 }
 
 /**
- * What a presented refresh token means for its session. Pure: the outcome carries the record as it is from now
- * on, the same object when nothing changed. The caller proved the token's MAC before, so its session and
- * generation are authentic; no digest is kept further back than the previous token. Digests are keyed, so they
- * need no comparison in constant time.
+ * Decides what a presented refresh token means for its session. The function is pure: the outcome carries the record
+ * to store, and the same object when nothing changed.
+ *
+ * The issuer has verified the token's MAC, so its session and generation are authentic. The record therefore keeps no
+ * digest older than the previous token's. Digests are keyed, so the comparison need not take constant time.
+ *
+ * @example
+ * ```ts
+ * import { decideRotation, type Rotation, type SessionRecord } from "holdfast/store-kit";
+ *
+ * declare const sessions: Map<string, SessionRecord>;
+ * declare const rotation: Rotation;
+ *
+ * const record = sessions.get(rotation.sessionId) ?? null;
+ * const decided = decideRotation(record, rotation, Date.now(), null);
+ * if (decided.outcome !== "unknown") sessions.set(rotation.sessionId, decided.session);
+ * ```
  */
 export function decideRotation(
   record: SessionRecord | null,
@@ -62,7 +73,7 @@ export function decideRotation(
   cutoff: Cutoff | null,
 ): RotationOutcome {
   if (record === null) return { outcome: "unknown" };
-  // Before anything else: a session that is over raises no alarm, whatever is presented.
+  // This check comes first: no token of an ended session may be reported as reuse.
   if (!isLive(record, nowMs) || isCutOff(record, cutoff)) return { outcome: "ended", session: record };
 
   const behind = record.generation - rotation.generation;
@@ -81,12 +92,34 @@ export function decideRotation(
   return { outcome: "reuse", session: endSession(record, "reuse", nowMs) };
 }
 
-/** Neither ended nor expired. */
+/**
+ * Whether the session has neither ended nor expired.
+ *
+ * @example
+ * ```ts
+ * import { isLive, type SessionRecord } from "holdfast/store-kit";
+ *
+ * declare const sessions: readonly SessionRecord[];
+ *
+ * const live = sessions.filter((session) => isLive(session, Date.now()));
+ * ```
+ */
 export function isLive(record: SessionRecord, nowMs: number): boolean {
   return record.endedAt === null && nowMs < record.idleExpiresAt && nowMs < record.absoluteExpiresAt;
 }
 
-/** The record of a session at its end, without anything that a token could be compared with. */
+/**
+ * Returns the record of the session after its end. It holds no digest and no sealed token.
+ *
+ * @example
+ * ```ts
+ * import { endSession, type SessionRecord } from "holdfast/store-kit";
+ *
+ * declare const record: SessionRecord;
+ *
+ * const ended = record.endedAt === null ? endSession(record, "logout", Date.now()) : record;
+ * ```
+ */
 export function endSession(record: SessionRecord, reason: EndReason, nowMs: number): SessionRecord {
   return {
     ...record,
@@ -111,7 +144,7 @@ function rotateSession(
     previousDigest: rotation.presentedDigest,
     sealedSuccessor: rotation.sealedSuccessor,
     rotatedAt: nowMs,
-    // Each token keeps the window of its own first rotation: no presentation arms it again.
+    // The grace period of a token counts from its first rotation. No later presentation extends it.
     graceEndsAt: nowMs + rotation.graceMs,
     olderGraceEndsAt: record.graceEndsAt,
     issuedAtS: nextIssuedAtS(record.issuedAtS, nowMs, cutoff),
@@ -123,7 +156,7 @@ function rotateSession(
 
 function repeatSuccessor(record: SessionRecord): RotationOutcome {
   const { sealedSuccessor } = record;
-  // Erased although grace runs: the clock was set back. Nothing can be given, and nothing was proved.
+  // The clock was set back into a grace period whose successor is already erased. This is no proof of reuse.
   if (sealedSuccessor === null) return { outcome: "conflict", session: record };
   const session = record.graceHit
     ? record
@@ -131,11 +164,7 @@ function repeatSuccessor(record: SessionRecord): RotationOutcome {
   return { outcome: "repeated", session, sealedSuccessor };
 }
 
-function isCutOff(session: SessionFacts, cutoff: Cutoff | null): boolean {
-  return cutoff !== null && session.authAt <= cutoff.at;
-}
-
-/** Never less than the one before, even if the clock was set back: a cut-off covers the newest. */
+/** Never less than the previous `iat`, even after the clock was set back: a cut-off covers the newest one. */
 function nextIssuedAtS(previous: number, nowMs: number, cutoff: Cutoff | null): number {
   return Math.max(Math.floor(nowMs / 1000), previous, cutoff === null ? 0 : cutoff.before + 1);
 }

@@ -1,24 +1,27 @@
-import type { Clock } from "../../src/core/clock.ts";
-import { HoldfastError } from "../../src/core/errors.ts";
-import type { AuditEvent } from "../../src/core/events.ts";
-import type { Revocation, RevocationEntry } from "../../src/core/revocation.ts";
-import type {
-  EndReason,
-  NewSession,
-  Rotation,
-  SessionRecord,
-  SigningKeyRecord,
-  Store,
-  UserRecord,
-} from "../../src/stores/store.ts";
-import { nextEntry, RevocationListeners, tailAfter } from "../../src/stores/revocation-log.ts";
 import {
+  advanceCutoff,
+  decideKeyRotation,
   decideRotation,
   endSession,
+  HoldfastError,
   isLive,
+  nextEntry,
+  RevocationListeners,
   startSession,
+  tailAfter,
+  type AuditEvent,
+  type Clock,
   type Cutoff,
-} from "../../src/stores/refresh-rotation.ts";
+  type EndReason,
+  type NewSession,
+  type Revocation,
+  type RevocationEntry,
+  type Rotation,
+  type SessionRecord,
+  type SigningKeyRecord,
+  type Store,
+  type UserRecord,
+} from "../../src/stores/store-kit.ts";
 
 const byName = (a: { username: string }, b: { username: string }) => (a.username < b.username ? -1 : 1);
 
@@ -37,24 +40,25 @@ export function plainStore(clock: Clock): Store {
   const listeners = new RevocationListeners();
 
   const now = () => clock.now();
-  const push = (revocation: Revocation) => {
+  const appendEntry = (revocation: Revocation) => {
     const entry = nextEntry(log.at(-1) ?? null, now(), revocation);
     log = [...log, entry];
     listeners.publish([entry]);
     return entry;
   };
-  const of = (subject: string) => [...sessions.values()].filter((session) => session.subject === subject);
-  const finish = (session: SessionRecord | undefined, reason: EndReason) => {
+  const sessionsOf = (subject: string) =>
+    [...sessions.values()].filter((session) => session.subject === subject);
+  const end = (session: SessionRecord | undefined, reason: EndReason) => {
     if (session !== undefined) sessions.set(session.id, endSession(session, reason, now()));
   };
   const append = (revocation: Revocation, reason: EndReason = "revoked") => {
-    if (revocation.kind !== "subject") return push(revocation);
-    const last = cutoffs.get(revocation.id) ?? { at: 0, before: 0 };
-    const newest = of(revocation.id).map((session) => session.issuedAtS);
-    const before = Math.max(revocation.before, Math.ceil(now() / 1000), last.before, ...newest);
-    cutoffs.set(revocation.id, { at: Math.max(now(), last.at), before });
-    for (const session of of(revocation.id)) finish(session, reason);
-    return push({ ...revocation, before });
+    if (revocation.kind !== "subject") return appendEntry(revocation);
+    const { id: subject, before } = revocation;
+    const context = { before, sessions: sessionsOf(subject), nowMs: now() };
+    const cutoff = advanceCutoff(cutoffs.get(subject) ?? null, context);
+    cutoffs.set(subject, cutoff);
+    for (const session of sessionsOf(subject)) end(session, reason);
+    return appendEntry({ ...revocation, before: cutoff.before });
   };
   const inForce = () => log.filter((entry) => entry.revocation.until > now());
 
@@ -90,7 +94,7 @@ export function plainStore(clock: Clock): Store {
       },
       get: (id: string) => sessions.get(id) ?? null,
       listBySubject: (subject: string) =>
-        of(subject)
+        sessionsOf(subject)
           .filter((session) => isLive(session, now()))
           .toSorted((a, b) => b.authAt - a.authAt),
       rotate(rotation: Rotation) {
@@ -103,10 +107,10 @@ export function plainStore(clock: Clock): Store {
       },
       end(id: string, reason: EndReason, revocation: Revocation) {
         append(revocation);
-        finish(sessions.get(id), reason);
+        end(sessions.get(id), reason);
       },
       endAll(subject: string, reason: EndReason, scope: { issuer: string; until: number }) {
-        const live = of(subject).filter((session) => isLive(session, now())).length;
+        const live = sessionsOf(subject).filter((session) => isLive(session, now())).length;
         append({ kind: "subject", id: subject, before: 0, ...scope }, reason);
         return live;
       },
@@ -115,13 +119,9 @@ export function plainStore(clock: Clock): Store {
       list: () => keys,
       initialise: (first: readonly SigningKeyRecord[]) => (keys = keys.length === 0 ? [...first] : keys),
       rotate(current: string, next: SigningKeyRecord) {
-        const signing = keys.find((key) => key.kid === current);
-        const waiting = keys.find((key) => key.activatedAt === null);
-        if (signing?.activatedAt === null || signing?.retiredAt !== null || waiting === undefined)
-          return "stale";
-        const rest = keys.filter((key) => key !== signing && key !== waiting);
-        const turned = [{ ...signing, retiredAt: now() }, { ...waiting, activatedAt: now() }, next];
-        keys = [...rest, ...turned].toSorted((a, b) => a.createdAt - b.createdAt);
+        const rotated = decideKeyRotation(keys, current, next, now());
+        if (rotated === null) return "stale";
+        keys = rotated;
         return "rotated";
       },
       reseal(kid: string, from: string, sealed: string) {

@@ -1,11 +1,12 @@
 import type { AuditEvent } from "../../core/events.ts";
 import type { AuditStore, KeyStore, MarkerStore, SigningKeyRecord, UserRecord, UserStore } from "../store.ts";
+import { decideKeyRotation } from "../key-rotation.ts";
 import { AUDIT_RETENTION_MS } from "../retention.ts";
 import type { RedisConnection } from "./connection.ts";
 import { defineRead, defineWrite } from "./script.ts";
 import { defineManifestRead, defineManifestWrite, type Manifest } from "./manifest.ts";
 
-/* Users: records by name, names by subject, names in order; all in one slot. */
+/* Users: a hash of records by name, a hash of names by subject, and a sorted set of names. All are in one slot. */
 
 const addUser = defineWrite(`
 local name, subject, user, onlyFirst = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -40,13 +41,13 @@ export function userKeys(prefix: string): string[] {
 }
 
 export function createUserStore(
-  link: RedisConnection,
+  connection: RedisConnection,
   prefix: string,
   requireStore: () => Promise<unknown>,
 ): UserStore {
   const keys = userKeys(prefix);
   async function find(script: typeof userByName, name: string): Promise<UserRecord | null> {
-    const user = (await link.runScript(script, keys, [name])) as string | null;
+    const user = (await connection.runScript(script, keys, [name])) as string | null;
     if (user === null) await requireStore();
     return user === null ? null : (JSON.parse(user) as UserRecord);
   }
@@ -54,100 +55,96 @@ export function createUserStore(
     async add(user, { onlyFirst = false } = {}) {
       await requireStore();
       const args = [user.username, user.subject, JSON.stringify(user), Number(onlyFirst)];
-      return (await link.runScript(addUser, keys, args)) as "added" | "exists";
+      return (await connection.runScript(addUser, keys, args)) as "added" | "exists";
     },
     get: async (username) => await find(userByName, username),
     getBySubject: async (subject) => await find(userBySubject, subject),
     replace: async (user, expectedMac) =>
-      (await link.runScript(replaceUser, keys, [
+      (await connection.runScript(replaceUser, keys, [
         user.username,
         user.subject,
         expectedMac,
         JSON.stringify(user),
       ])) as "replaced" | "stale",
     async list({ after = "", limit }) {
-      const users = (await link.runScript(listUsers, keys, [after, limit])) as string[];
+      const users = (await connection.runScript(listUsers, keys, [after, limit])) as string[];
       if (users.length === 0) await requireStore();
       return users.map((user) => JSON.parse(user) as UserRecord);
     },
   };
 }
 
-/* Markers and signing keys: fields of the root. */
+/* Markers and signing keys: fields of the manifest. */
 
 const readFieldScript = defineManifestRead(`return {now, redis.call('HGET', KEYS[1], ARGV[3])}`);
 
-/** Field, from ('' for none), to. Answers whether it was from, and what stands. */
+/** Arguments: field, expected value ('' when unset), new value. Returns whether it was replaced, and the stored value. */
 const compareAndSetScript = defineManifestWrite(`
 local standing = redis.call('HGET', KEYS[1], ARGV[3])
 if (standing or '') ~= ARGV[4] then return {0, standing} end
 redis.call('HSET', KEYS[1], ARGV[3], ARGV[5])
 return {1, ARGV[5]}`);
 
-async function readField(root: Manifest, field: string): Promise<[now: number, value: string | null]> {
-  const [now, value = null] = (await root.runScript(readFieldScript, [field])) as [number, string?];
+async function readField(manifest: Manifest, field: string): Promise<[now: number, value: string | null]> {
+  const [now, value = null] = (await manifest.runScript(readFieldScript, [field])) as [number, string?];
   return [now, value];
 }
 
 async function compareAndSetField(
-  root: Manifest,
+  manifest: Manifest,
   field: string,
   from: string,
   to: string,
 ): Promise<[boolean, string]> {
-  const [swapped, standing = ""] = (await root.runScript(compareAndSetScript, [field, from, to])) as [
+  const [swapped, standing = ""] = (await manifest.runScript(compareAndSetScript, [field, from, to])) as [
     number,
     string?,
   ];
   return [swapped === 1, standing];
 }
 
-export function createMarkerStore(root: Manifest): MarkerStore {
+export function createMarkerStore(manifest: Manifest): MarkerStore {
   return {
-    read: async (name) => (await readField(root, `marker:${name}`))[1],
-    claim: async (name, value) => (await compareAndSetField(root, `marker:${name}`, "", value))[1],
+    read: async (name) => (await readField(manifest, `marker:${name}`))[1],
+    claim: async (name, value) => (await compareAndSetField(manifest, `marker:${name}`, "", value))[1],
     replace: async (name, from, to) =>
-      (await compareAndSetField(root, `marker:${name}`, from, to))[0] ? "replaced" : "stale",
+      (await compareAndSetField(manifest, `marker:${name}`, from, to))[0] ? "replaced" : "stale",
   };
 }
 
 type Keys = readonly SigningKeyRecord[];
 
-export function createKeyStore(root: Manifest): KeyStore {
+export function createKeyStore(manifest: Manifest): KeyStore {
   const parse = (value: string | null) => (value === null ? [] : (JSON.parse(value) as SigningKeyRecord[]));
 
-  /** What `change` makes of the keys; again, if another changed them meanwhile. `null` leaves them. */
+  /**
+   * Replaces the keys by the result of `change`, and tries again when another process has changed them. Returns `null`,
+   * and changes nothing, when `change` returns `null`.
+   */
   async function update(change: (keys: Keys, nowMs: number) => Keys | null): Promise<Keys | null> {
     for (;;) {
-      const [now, value] = await readField(root, "keys");
+      const [now, value] = await readField(manifest, "keys");
       const changed = change(parse(value), now);
       if (changed === null) return null;
-      if ((await compareAndSetField(root, "keys", value ?? "", JSON.stringify(changed)))[0]) return changed;
+      if ((await compareAndSetField(manifest, "keys", value ?? "", JSON.stringify(changed)))[0])
+        return changed;
     }
   }
 
-  const replaced = (keys: Keys, kid: string, to: Partial<SigningKeyRecord>) =>
-    keys.map((key) => (key.kid === kid ? { ...key, ...to } : key));
-
-  const list = async () => parse((await readField(root, "keys"))[1]);
+  const list = async () => parse((await readField(manifest, "keys"))[1]);
   return {
     list,
     initialise: async (first) =>
       (await update((keys) => (keys.length === 0 ? first : null))) ?? (await list()),
     async rotate(current, next) {
-      const outcome = await update((keys, nowMs) => {
-        const inUse = keys.filter((key) => key.retiredAt === null);
-        const signs = inUse.some((key) => key.kid === current && key.activatedAt !== null);
-        const published = inUse.find((key) => key.activatedAt === null);
-        if (!signs || published === undefined) return null;
-        const retired = replaced(keys, current, { retiredAt: nowMs });
-        return [...replaced(retired, published.kid, { activatedAt: nowMs }), next];
-      });
+      const outcome = await update((keys, nowMs) => decideKeyRotation(keys, current, next, nowMs));
       return outcome === null ? "stale" : "rotated";
     },
     async reseal(kid, from, sealed) {
-      const is = (key: SigningKeyRecord) => key.kid === kid && key.sealed === from;
-      const outcome = await update((keys) => (keys.some(is) ? replaced(keys, kid, { sealed }) : null));
+      const outcome = await update((keys) => {
+        const isUnchanged = keys.some((key) => key.kid === kid && key.sealed === from);
+        return isUnchanged ? keys.map((key) => (key.kid === kid ? { ...key, sealed } : key)) : null;
+      });
       return outcome === null ? "stale" : "replaced";
     },
     async remove(kid) {
@@ -159,9 +156,9 @@ export function createKeyStore(root: Manifest): KeyStore {
   };
 }
 
-/* Audit events: a list, newest first. */
+/* Audit events: a list with the newest event first. */
 
-/** Some 250 MB: a flood of wrong passwords must not fill the memory that everything else needs. */
+/** About 250 MB: a flood of failed logins must not use up the memory of the server. */
 const MAX_EVENTS = 1_000_000;
 
 const addEvent = defineWrite(`
@@ -178,7 +175,7 @@ return 0`);
 
 export interface AuditPart {
   readonly store: AuditStore;
-  /** Up to the first event that is young enough. */
+  /** Erases the oldest events, up to the first one within retention. */
   readonly prune: () => Promise<void>;
 }
 
@@ -186,18 +183,18 @@ export function auditKeys(prefix: string): string[] {
   return [`${prefix}{audit}`];
 }
 
-export function createAuditPart(link: RedisConnection, prefix: string): AuditPart {
+export function createAuditPart(connection: RedisConnection, prefix: string): AuditPart {
   const keys = auditKeys(prefix);
   return {
     store: {
-      append: async (event) => void (await link.runScript(addEvent, keys, [JSON.stringify(event)])),
+      append: async (event) => void (await connection.runScript(addEvent, keys, [JSON.stringify(event)])),
       recent: async (limit) =>
-        ((await link.runScript(recentEvents, keys, [limit])) as string[]).map(
+        ((await connection.runScript(recentEvents, keys, [limit])) as string[]).map(
           (event) => JSON.parse(event) as AuditEvent,
         ),
     },
     async prune() {
-      while ((await link.runScript(pruneEvents, keys)) === 0);
+      while ((await connection.runScript(pruneEvents, keys)) === 0);
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { AuditEvent } from "../../core/events.ts";
 import type { AuditStore, KeyStore, MarkerStore, SigningKeyRecord, UserRecord, UserStore } from "../store.ts";
+import { decideKeyRotation } from "../key-rotation.ts";
 import { AUDIT_RETENTION_MS } from "../retention.ts";
 import type { SqliteConnection } from "./connection.ts";
 
@@ -43,8 +44,7 @@ export function toUser(row: object | undefined): UserRecord | null {
 export function createKeyStore(db: SqliteConnection): KeyStore {
   const all = db.prepare("SELECT * FROM keys ORDER BY createdAt, rowid");
   const insert = db.prepare("INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?)");
-  const retire = db.prepare("UPDATE keys SET retiredAt = ? WHERE kid = ?");
-  const activate = db.prepare("UPDATE keys SET activatedAt = ? WHERE kid = ?");
+  const update = db.prepare("UPDATE keys SET activatedAt = ?, retiredAt = ? WHERE kid = ?");
   const reseal = db.prepare("UPDATE keys SET sealed = ? WHERE kid = ? AND sealed = ?");
   const remove = db.prepare("DELETE FROM keys WHERE kid = ?");
 
@@ -61,12 +61,11 @@ export function createKeyStore(db: SqliteConnection): KeyStore {
       }),
     rotate: async (current, next) =>
       await db.write((nowMs) => {
-        const inUse = list().filter((key) => key.retiredAt === null);
-        const signs = inUse.some((key) => key.kid === current && key.activatedAt !== null);
-        const published = inUse.find((key) => key.activatedAt === null);
-        if (!signs || published === undefined) return "stale";
-        retire.run(nowMs, current);
-        activate.run(nowMs, published.kid);
+        const rotated = decideKeyRotation(list(), current, next, nowMs);
+        if (rotated === null) return "stale";
+        for (const { kid, activatedAt, retiredAt } of rotated.slice(0, -1)) {
+          update.run(activatedAt, retiredAt, kid);
+        }
         add(next);
         return "rotated";
       }),
@@ -78,7 +77,7 @@ export function createKeyStore(db: SqliteConnection): KeyStore {
 
 export interface AuditPart {
   readonly store: AuditStore;
-  /** Within a command: up to the first event that is young enough. */
+  /** Called by a command. Erases the oldest events, up to the first one within retention. */
   readonly prune: (nowMs: number) => void;
 }
 
