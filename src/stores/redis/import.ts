@@ -6,39 +6,41 @@ import { checkDurability, type Durability } from "./durability.ts";
 import { toStoreError } from "./errors.ts";
 import type { RedisConnection } from "./connection.ts";
 import { openConnection } from "./open-connection.ts";
+import { DEFAULT_PREFIX } from "./options.ts";
 import { auditKeys, userKeys } from "./records.ts";
 import { FORMAT, manifestKeys } from "./manifest.ts";
 import { defineRead, defineWrite } from "./script.ts";
 import { cutOffSubject, listSession } from "./session-scripts.ts";
-import { sessionKeys, subjectKeys, toHashFields } from "./sessions.ts";
+import { sessionKeys, subjectKeys, toHashFields } from "./session-commands.ts";
 import { describeAddress, readAddress, type RedisAddressOptions } from "./address.ts";
 
-/** Commands under way at once, and records in one where order matters. */
+/** Concurrent commands, or records in one command where their order matters. */
 const BATCH = 100;
 
+/** Options of `openRedisImport`. */
 export type RedisImportOptions = RedisAddressOptions & { replicas?: number; durability?: Durability };
 
-/** A database that is being filled with what another store held. Until that is finished it is no store. */
+/** Fills a database with the contents of another store. The database is not a usable store until `finish`. */
 export interface RedisImport {
-  /** For people; without credentials. */
+  /** Kind and location for people, without credentials. */
   readonly description: string;
   /**
-   * `claimed`: it was empty, and is begun with; or filling it with the store `id` was given up before. `finished`: it
-   * is that store already. `foreign`: anything else.
+   * Reserves the database for the store `id`. Returns `claimed` when it is empty and may be started, or when an earlier
+   * import of the same store was abandoned. Returns `finished` when it already is that store, and `foreign` otherwise.
    */
   claim(
     id: string,
     epoch: string,
     options: { startIfEmpty: boolean },
   ): Promise<"claimed" | "finished" | "foreign">;
-  /** Puts everything in the place of what was there. Returns how many sessions. */
+  /** Replaces the contents of the database. Returns the number of sessions. */
   copy(contents: StoreDump): Promise<number>;
-  /** From now on it is the store. */
+  /** Makes the database a usable store. */
   finish(id: string): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Which store; its epoch; '1' if an empty database may be begun with. */
+/** Arguments: id of the store, its epoch, '1' when an empty database may be started. */
 const claimManifest = defineWrite(`
 local filling, id = unpack(redis.call('HMGET', KEYS[1], 'marker:filling', 'marker:id'))
 if filling ~= ARGV[2] and redis.call('EXISTS', KEYS[1]) == 1 then
@@ -55,7 +57,7 @@ const keyExists = defineRead(`return redis.call('EXISTS', KEYS[1])`);
 
 const setFields = defineWrite(`redis.call('HSET', KEYS[1], unpack(ARGV, 2))`);
 
-/** Sequence number, at, until and entry of each. */
+/** Arguments: seq, at, until and JSON of each entry. */
 const putEntries = defineWrite(`
 for i = 2, #ARGV, 4 do
   redis.call('XADD', KEYS[2], ARGV[i] .. '-0', 'at', ARGV[i + 1], 'entry', ARGV[i + 3])
@@ -66,7 +68,7 @@ const finishManifest = defineWrite(`
 if redis.call('HGET', KEYS[1], 'marker:id') ~= ARGV[2] then return redis.error_reply('EMPTIED the store') end
 redis.call('HDEL', KEYS[1], 'marker:filling')`);
 
-/** Fixed, state, end when idle, successor or '', end of its grace. */
+/** Arguments: fixed, state, idle expiry, successor or '', end of grace. */
 const putSession = defineWrite(`
 redis.call('DEL', KEYS[1], KEYS[2])
 local life = ARGV[4] - now + ${EXPIRED_RETENTION_MS}
@@ -84,86 +86,86 @@ redis.call('HSET', KEYS[1], ARGV[2], ARGV[4])
 redis.call('HSET', KEYS[2], ARGV[3], ARGV[2])
 redis.call('ZADD', KEYS[3], 0, ARGV[2])`);
 
-/** Where a service looks by default. Rejects as `redisStore` does. */
+/** Opens the database for an import under the service's default prefix. Rejects like `redisStore`. */
 export async function openRedisImport(options: RedisImportOptions): Promise<RedisImport> {
   const target = readAddress(options);
   const description = `redis ${describeAddress(target)}`;
   const { replicas = 0, durability = "everysec" } = options;
-  const link = await openConnection({
+  const connection = await openConnection({
     address: target,
     description,
     clock: systemClock,
     virtual: false,
     random: Math.random,
     openTimeoutMs: 5000,
-    // Nobody waits for a single one of them.
+    // No request waits for these commands, so they may take longer than those of a service.
     commandTimeoutMs: 2000,
     replicas,
   });
   try {
-    const kept = await checkDurability(link, description, durability);
-    return createImport(link, "holdfast:", `${description} (${kept})`);
+    const persistence = await checkDurability(connection, description, durability);
+    return createImport(connection, DEFAULT_PREFIX, `${description} (${persistence})`);
   } catch (error) {
-    await link.close();
+    await connection.close();
     throw toStoreError(description, error);
   }
 }
 
-function createImport(link: RedisConnection, prefix: string, description: string): RedisImport {
-  const root = manifestKeys(prefix);
+function createImport(connection: RedisConnection, prefix: string, description: string): RedisImport {
+  const manifest = manifestKeys(prefix);
   const users = userKeys(prefix);
   const audit = auditKeys(prefix);
 
-  async function putOne(session: SessionRecord): Promise<void> {
+  async function putSessionRecord(session: SessionRecord): Promise<void> {
     const { id, subject, authAt, absoluteExpiresAt, idleExpiresAt, sealedSuccessor, graceEndsAt } = session;
     const rest = [idleExpiresAt, sealedSuccessor ?? "", graceEndsAt ?? 0];
-    // Listed first, as always: a list may name a session too many, never one too few.
+    // The session is listed before it exists. A list may name a missing session, but must not lack an existing one.
     if (session.endedAt === null) {
-      await link.runScript(listSession, subjectKeys(prefix, subject), [id, authAt, absoluteExpiresAt]);
+      await connection.runScript(listSession, subjectKeys(prefix, subject), [id, authAt, absoluteExpiresAt]);
     }
-    await link.runScript(putSession, sessionKeys(prefix, id), [...toHashFields(session), ...rest]);
+    await connection.runScript(putSession, sessionKeys(prefix, id), [...toHashFields(session), ...rest]);
   }
 
   return {
     description,
     async claim(id, epoch, { startIfEmpty }) {
-      const others = await Promise.all(
-        [users, audit].map(async (keys) => await link.runScript(keyExists, keys)),
+      const otherKeys = await Promise.all(
+        [users, audit].map(async (keys) => await connection.runScript(keyExists, keys)),
       );
-      const mayBegin = startIfEmpty && !others.includes(1);
-      return (await link.runScript(claimManifest, root, [id, epoch, Number(mayBegin)])) as
+      const mayStart = startIfEmpty && !otherKeys.includes(1);
+      return (await connection.runScript(claimManifest, manifest, [id, epoch, Number(mayStart)])) as
         | "claimed"
         | "finished"
         | "foreign";
     },
-    async copy(contents) {
-      await forEachConcurrently(contents.users, async (user) => {
-        await link.runScript(putUser, users, [user.username, user.subject, JSON.stringify(user)]);
+    async copy(dump) {
+      await forEachConcurrently(dump.users, async (user) => {
+        await connection.runScript(putUser, users, [user.username, user.subject, JSON.stringify(user)]);
       });
-      await forEachConcurrently(contents.cutoffs, async ({ subject, at, before, until }) => {
-        await link.runScript(cutOffSubject, subjectKeys(prefix, subject), [before, until, at]);
+      await forEachConcurrently(dump.cutoffs, async ({ subject, at, before, until }) => {
+        await connection.runScript(cutOffSubject, subjectKeys(prefix, subject), [before, until, at]);
       });
-      const sessions = await forEachConcurrently(contents.sessions, putOne);
-      await link.runScript(deleteKey, audit);
-      for (const some of batches(contents.audit)) {
-        await link.runScript(
+      const sessions = await forEachConcurrently(dump.sessions, putSessionRecord);
+      await connection.runScript(deleteKey, audit);
+      for (const some of batches(dump.audit)) {
+        await connection.runScript(
           putEvents,
           audit,
           some.map((event) => JSON.stringify(event)),
         );
       }
-      for (const some of batches(contents.log.entries)) {
+      for (const some of batches(dump.log.entries)) {
         const entries = some.map((one) => [one.seq, one.at, one.revocation.until, JSON.stringify(one)]);
-        await link.runScript(putEntries, root, entries.flat());
+        await connection.runScript(putEntries, manifest, entries.flat());
       }
-      const { seq, chain } = contents.log.end;
-      const markers = contents.markers.flatMap(({ name, value }) => [`marker:${name}`, value]);
-      const fields = ["seq", seq, "chain", chain, "keys", JSON.stringify(contents.keys), ...markers];
-      await link.runScript(setFields, root, fields);
+      const { seq, chain } = dump.log.end;
+      const markers = dump.markers.flatMap(({ name, value }) => [`marker:${name}`, value]);
+      const fields = ["seq", seq, "chain", chain, "keys", JSON.stringify(dump.keys), ...markers];
+      await connection.runScript(setFields, manifest, fields);
       return sessions;
     },
-    finish: async (id) => void (await link.runScript(finishManifest, root, [id])),
-    close: async () => await link.close(),
+    finish: async (id) => void (await connection.runScript(finishManifest, manifest, [id])),
+    close: async () => await connection.close(),
   };
 }
 
@@ -178,7 +180,7 @@ function* batches<T>(items: Iterable<T>): Generator<T[]> {
   if (batch.length > 0) yield batch;
 }
 
-/** Returns how many there were. */
+/** Runs `work` on every item, in concurrent batches. Returns the number of items. */
 async function forEachConcurrently<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<number> {
   let count = 0;
   for (const some of batches(items)) {

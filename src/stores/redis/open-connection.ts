@@ -1,38 +1,42 @@
-import { connectClient } from "./client.ts";
-import { toStoreError } from "./errors.ts";
-import { RedisConnection, type RedisConnectionOptions } from "./connection.ts";
 import type { RedisAddress } from "./address.ts";
+import { connectClient } from "./client.ts";
+import { RedisConnection, type RedisConnectionOptions } from "./connection.ts";
+import { toStoreError } from "./errors.ts";
 
+/** Where and how to connect. */
 export interface OpenConnectionOptions extends RedisConnectionOptions {
   readonly address: RedisAddress;
   readonly random: () => number;
-  /** How long opening tries to connect. */
+  /** How long one attempt to open lasts. */
   readonly openTimeoutMs: number;
 }
 
-/** `disturbed` is told when a connection failed or another server took over: writes may have been lost with it. */
+/**
+ * Opens a connection. Rejects with `store_unavailable` after `openTimeoutMs`. `onInterruption` is called when a
+ * connection failed or another server took over, because acknowledged writes may have been lost.
+ */
 export async function openConnection(
-  source: OpenConnectionOptions,
+  options: OpenConnectionOptions,
   onInterruption: () => void = () => {},
 ): Promise<RedisConnection> {
-  const { address, random, openTimeoutMs, clock, description } = source;
-  let disturbances = 0;
+  const { address, random, openTimeoutMs, clock, description } = options;
+  let interruptions = 0;
   const open = async () => {
-    const over = new AbortController();
+    const timeout = new AbortController();
     let lastError: unknown = new Error(`no connection within ${openTimeoutMs} ms`);
-    const onDisturbance = (error: unknown) => {
+    const countInterruption = (error: unknown) => {
       if (error instanceof Error) lastError = error;
-      disturbances++;
+      interruptions++;
       onInterruption();
     };
-    const stop = clock.after(openTimeoutMs, () => over.abort(lastError), true);
+    const stop = clock.after(openTimeoutMs, () => timeout.abort(lastError), true);
     try {
-      return await connectClient(address, { random, onInterruption: onDisturbance }, over.signal);
+      return await connectClient(address, { random, onInterruption: countInterruption }, timeout.signal);
     } catch (error) {
       throw toStoreError(description, error);
     } finally {
       stop();
     }
   };
-  return await RedisConnection.open(open, source, () => disturbances);
+  return await RedisConnection.open(open, options, () => interruptions);
 }

@@ -2,9 +2,9 @@ import { EXPIRED_RETENTION_MS } from "../retention.ts";
 import { defineRead, defineWrite, type Script } from "./script.ts";
 
 /*
- * A session is a hash of two JSON texts: `fixed`, what never changes, and `state`, what does; `cutAt` stands in the
- * place of one that a cut-off met before it was made. Its sealed successor is beside it, in the same slot, and ends
- * with grace. Answers are {outcome, now, fixed, state, successor}.
+ * A session is a hash of two JSON texts: `fixed` never changes, and `state` does. The field `cutAt` stands for a session
+ * that a cut-off reached before it was created. The sealed successor is a separate key in the same slot, and expires
+ * with the grace period. The scripts return {outcome, now, fixed, state, successor}.
  */
 const SESSION = `local fixed, state = unpack(redis.call('HMGET', KEYS[1], 'fixed', 'state'))
 if not fixed then return {'unknown', now} end
@@ -21,7 +21,7 @@ end
 export const readSession: Script = defineRead(`${SESSION}
 return answer(live and 'live' or 'over', redis.call('GET', KEYS[2]))`);
 
-/** authAt, ms to live, fixed, state. */
+/** Arguments: authAt, lifetime in ms, fixed, state. */
 export const createSession: Script = defineWrite(`
 local made, cutAt = unpack(redis.call('HMGET', KEYS[1], 'fixed', 'cutAt'))
 if made then return 'taken' end
@@ -31,8 +31,8 @@ redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 'created'`);
 
 /**
- * `decideRotation` of ../refresh-rotation.ts once more; a test holds them to the same answers. There is no cut-off to look
- * at: it has ended the session. Reuse is only told: the session ends when the log has it.
+ * `decideRotation` of ../refresh-rotation.ts in Lua; a property test compares the two. A cut-off need not be read here,
+ * because it has ended the session. For reuse the script only returns the outcome: the session ends after the log entry.
  */
 export const rotateSession: Script = defineWrite(`${SESSION}
 local presented, successor, sealed, grace = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[7])
@@ -70,7 +70,10 @@ end
 if behind == 2 and excused(s.olderGraceEndsAt) then return answer('conflict') end
 return answer('reuse')`);
 
-/** Reason; for a cut-off the subject and its moment; '' or up to which `authAt`. What is another's stays. */
+/**
+ * Arguments: reason; for a cut-off also its subject, its moment, and the last `authAt` that it covers ('' for any).
+ * Leaves a session of another subject unchanged.
+ */
 export const endSession: Script = defineWrite(`
 local subject, cutAt, upTo = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
 if cutAt and redis.call('HEXISTS', KEYS[1], 'fixed') == 0 then
@@ -87,15 +90,15 @@ redis.call('DEL', KEYS[2])
 return answer(live and 'live' or 'over')`);
 
 /*
- * A subject's cut-off, and the ids of its sessions by when they are over at the latest, in one slot. An id is listed
- * before its session is made, so no cut-off misses it.
+ * A subject's cut-off, and a sorted set of its session ids by absolute expiry, in one slot. An id is listed before its
+ * session is created, so no cut-off misses the session.
  */
 const EXTEND = `local function extend(key, ms)
   if redis.call('PTTL', key) < ms then redis.call('PEXPIRE', key, ms) end
 end
 `;
 
-/** id, authAt, absolute expiry. Answers {now, whether it is cut off, cut-off}. */
+/** Arguments: id, authAt, absolute expiry. Returns {now, 1} when it is cut off, and {now, 0, at, before} otherwise. */
 export const listSession: Script = defineWrite(`${EXTEND}
 local at, covered = unpack(redis.call('HMGET', KEYS[1], 'at', 'before'))
 if at and tonumber(ARGV[3]) <= tonumber(at) then return {now, 1} end
@@ -104,13 +107,13 @@ redis.call('ZADD', KEYS[2], ARGV[4], ARGV[2])
 extend(KEYS[2], ARGV[4] - now + ${EXPIRED_RETENTION_MS})
 return {now, 0, at, covered}`);
 
-/** Ids of sessions that ended: after a day the next login drops them. */
+/** Arguments: ids of ended sessions. Their scores become now, so that a login a day later removes them. */
 export const delistSessions: Script = defineWrite(`
 for i = 2, #ARGV do redis.call('ZADD', KEYS[2], 'XX', 'LT', now, ARGV[i]) end`);
 
 export const listedSessions: Script = defineRead(`return redis.call('ZRANGE', KEYS[2], 0, -1)`);
 
-/** Least `before`, until, moment or '' for now. Answers {moment, before, ids}. */
+/** Arguments: lowest `before`, until, moment ('' for now). Returns {moment, before, ids}. */
 export const cutOffSubject: Script = defineWrite(`${EXTEND}
 local at, covered = unpack(redis.call('HMGET', KEYS[1], 'at', 'before'))
 local moment = tonumber(ARGV[4]) or now

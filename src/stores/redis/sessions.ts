@@ -1,219 +1,151 @@
 import { HoldfastError } from "../../core/errors.ts";
 import type { Revocation, RevocationEntry } from "../../core/revocation.ts";
-import type { EndReason, RotationOutcome, SessionFacts, SessionRecord, SessionStore } from "../store.ts";
-import { EXPIRED_RETENTION_MS } from "../retention.ts";
 import { isLive, startSession } from "../refresh-rotation.ts";
+import { EXPIRED_RETENTION_MS } from "../retention.ts";
+import type { EndReason, Rotation, RotationOutcome, SessionRecord, SessionStore } from "../store.ts";
 import type { RedisConnection } from "./connection.ts";
-import {
-  createSession,
-  cutOffSubject,
-  delistSessions,
-  endSession,
-  listedSessions,
-  listSession,
-  readSession,
-  rotateSession,
-} from "./session-scripts.ts";
+import { SessionCommands, type SessionReply } from "./session-commands.ts";
 
-/** Commands at once: a subject's sessions must not fill the queue that everybody shares. */
+/** Concurrent commands, so that one subject's sessions do not fill the queue that all commands share. */
 const BATCH = 500;
 
-/** JSON of the facts, and of the rest of the record but its sealed successor. */
-type ScriptReply = readonly [
-  outcome: string,
-  now: number,
-  fixed?: string,
-  state?: string,
-  successor?: string | null,
-];
-
+/** The sessions of the store, and the appending of revocations that end sessions. */
 export interface SessionPart {
   readonly store: SessionStore;
-  /** A subject's revocation also is its cut-off and ends its sessions. */
+  /** Appends a revocation. One of kind `subject` also records the cut-off and ends the subject's sessions. */
   readonly append: (revocation: Revocation) => Promise<RevocationEntry>;
-  /** Ends once more what an entry ended: the server that took over may not have heard of it. */
+  /** Ends again the sessions that an entry ended, because the server that took over may lack the write. */
   readonly endAgain: (entry: RevocationEntry) => Promise<void>;
 }
 
+/** What the sessions are built on. */
 export interface SessionContext {
-  readonly link: RedisConnection;
+  readonly connection: RedisConnection;
   readonly prefix: string;
-  /** Appends to the log; nothing else. */
+  /** Appends to the log and ends no session. */
   readonly appendToLog: (revocation: Revocation) => Promise<RevocationEntry>;
   /** Rejects with `store_emptied` when the store is not the one that was opened. */
   readonly requireStore: () => Promise<unknown>;
 }
 
-export function sessionKeys(prefix: string, id: string): string[] {
-  return [`${prefix}{session:${id}}`, `${prefix}{session:${id}}:successor`];
-}
+export function createSessionPart(context: SessionContext): SessionPart {
+  const commands = new SessionCommands(context.connection, context.prefix);
+  const { appendToLog, requireStore } = context;
 
-export function subjectKeys(prefix: string, subject: string): string[] {
-  return [`${prefix}{subject:${subject}}:cutoff`, `${prefix}{subject:${subject}}:sessions`];
-}
-
-export function createSessionPart({ link, prefix, appendToLog, requireStore }: SessionContext): SessionPart {
-  const keysOf = (id: string) => sessionKeys(prefix, id);
-  const keysOfSubject = (subject: string) => subjectKeys(prefix, subject);
-
-  async function find(id: string): Promise<{ session: SessionRecord; now: number } | null> {
-    const answer = (await link.runScript(readSession, keysOf(id))) as ScriptReply;
-    const session = toSessionRecord(answer);
-    const now = answer[1];
-    return session === null || session.idleExpiresAt <= now - EXPIRED_RETENTION_MS ? null : { session, now };
-  }
-
-  /** For a cut-off `by` has the subject, its moment, and up to which `authAt` it is meant. */
-  async function finish(id: string, reason: EndReason, by: readonly (string | number)[] = []) {
-    const [subject = "", at = "", upTo = ""] = by;
-    const answer = (await link.runScript(endSession, keysOf(id), [reason, subject, at, upTo])) as ScriptReply;
-    return { was: answer[0], session: toSessionRecord(answer) };
-  }
-
-  /** Of one session, when the log has it. */
-  async function end(id: string, reason: EndReason) {
-    const ended = await finish(id, reason);
-    if (ended.session !== null) void delist(ended.session.subject, [id]);
-    return ended;
-  }
-
-  async function delist(subject: string, ids: readonly string[]): Promise<void> {
-    try {
-      await link.runScript(delistSessions, keysOfSubject(subject), ids);
-    } catch {
-      // They are listed until they would have expired: a longer list, and nothing else.
-    }
-  }
-
-  async function cut(subject: string, before: number, until: number, moment: number | "" = "") {
-    const reply = await link.runScript(cutOffSubject, keysOfSubject(subject), [before, until, moment]);
-    const [at, covered, ids] = reply as [number, number, string[]];
-    return { at, before: covered, ids };
-  }
-
-  /**
-   * From the cut-off on no session begins, then comes the log, then every session ends. One that was refreshed
-   * before its end, in another second, has tokens that only a second entry covers.
-   */
-  async function endSubject(revocation: Revocation & { kind: "subject" }, reason: EndReason) {
-    const { id: subject, until } = revocation;
-    const { at, before: least, ids } = await cut(subject, revocation.before, until);
-    const found = await mapInBatches(ids, find);
-    let newest = newestIssuedAtS(found.map((one) => one?.session));
-    for (let before = least, live = 0; ;) {
-      // The clock was set back, or there was a cut-off in this very second.
-      if (newest > before) ({ before } = await cut(subject, newest, until, at));
-      const entry = await appendToLog({ ...revocation, before });
-      const ended = await mapInBatches(ids, async (id) => await finish(id, reason, [subject, at]));
-      live += ended.filter(({ was }) => was === "live").length;
-      newest = newestIssuedAtS(ended.map(({ session }) => session));
-      if (newest > before) continue;
-      await delist(subject, ids);
-      return { entry, live };
-    }
+  /** Ends one session. Its revocation is in the log already. */
+  async function endOne(id: string, reason: EndReason): Promise<SessionReply> {
+    const reply = await commands.end(id, reason);
+    if (reply.session !== null) void commands.delist(reply.session.subject, [id]);
+    return reply;
   }
 
   async function append(revocation: Revocation): Promise<RevocationEntry> {
     if (revocation.kind !== "subject") return await appendToLog(revocation);
-    return (await endSubject(revocation, "revoked")).entry;
+    return (await endSubject(commands, appendToLog, revocation, "revoked")).entry;
+  }
+
+  async function rotate(rotation: Rotation): Promise<RotationOutcome> {
+    const { outcome, session, successor } = await commands.rotate(rotation);
+    if (session === null) await requireStore();
+    if (session === null || outcome === "unknown") return { outcome: "unknown" };
+    if (outcome === "repeated") return { outcome, session, sealedSuccessor: successor ?? "" };
+    if (outcome !== "reuse") return { outcome, session } as RotationOutcome;
+    await appendToLog(rotation.onReuse);
+    const ended = await endOne(rotation.sessionId, "reuse");
+    return { outcome: ended.outcome === "live" ? "reuse" : "ended", session: ended.session ?? session };
   }
 
   return {
     append,
     async endAgain({ revocation, at }) {
-      if (revocation.kind === "session") await finish(revocation.id, "revoked");
+      if (revocation.kind === "session") await commands.end(revocation.id, "revoked");
       if (revocation.kind !== "subject") return;
       const { id: subject, before, until } = revocation;
-      const { ids } = await cut(subject, before, until, at);
-      // Spares what began later.
-      await mapInBatches(ids, async (id) => await finish(id, "revoked", [subject, at, at]));
+      const { ids } = await commands.cutOff(subject, { before, until, moment: at });
+      // Sessions that began after the entry stay live.
+      await mapInBatches(ids, async (id) => await commands.end(id, "revoked", { subject, at, upTo: at }));
     },
     store: {
-      async create(session) {
-        const { id, subject, authAt, absoluteExpiresAt } = session;
-        const args = [id, authAt, absoluteExpiresAt];
-        const [listed] = await Promise.all([
-          link.runScript(listSession, keysOfSubject(subject), args) as Promise<
-            [number, number, string?, string?]
-          >,
-          requireStore(),
-        ]);
-        const [now, superseded, at, before] = listed;
-        if (superseded === 1) return { status: "superseded" };
-        const cutoff = typeof at === "string" ? { at: Number(at), before: Number(before) } : null;
-        const record = startSession(session, now, cutoff);
-        if (record === null) return { status: "superseded" };
-        const life = Math.max(1, record.idleExpiresAt - now + EXPIRED_RETENTION_MS);
-        const made = await link.runScript(createSession, keysOf(id), [authAt, life, ...toHashFields(record)]);
-        if (made === "taken") throw new HoldfastError("invalid_option", "session.id is taken already");
-        return made === "created" ? { status: "created", session: record } : { status: "superseded" };
-      },
+      create: async (session) => await create(commands, requireStore, session),
       async get(id) {
-        const found = await find(id);
+        const found = await commands.find(id);
         if (found === null) await requireStore();
         return found && found.session;
       },
       async listBySubject(subject) {
-        const ids = (await link.runScript(listedSessions, keysOfSubject(subject))) as string[];
+        const ids = await commands.listIds(subject);
         if (ids.length === 0) await requireStore();
-        const found = await mapInBatches(ids, find);
+        const found = await mapInBatches(ids, async (id) => await commands.find(id));
         return found
           .filter((one) => one !== null && one.session.subject === subject && isLive(one.session, one.now))
           .map((one) => (one as { session: SessionRecord }).session)
           .toSorted((a, b) => b.authAt - a.authAt || (a.id < b.id ? -1 : 1));
       },
-      async rotate(rotation) {
-        const { sessionId, generation, presentedDigest, successorDigest, sealedSuccessor } = rotation;
-        const { idleMs, graceMs, onReuse } = rotation;
-        const args = [generation, presentedDigest, successorDigest, sealedSuccessor, idleMs, graceMs];
-        const answer = (await link.runScript(rotateSession, keysOf(sessionId), args)) as ScriptReply;
-        const session = toSessionRecord(answer);
-        if (session === null) await requireStore();
-        if (session === null || answer[0] === "unknown") return { outcome: "unknown" };
-        if (answer[0] === "repeated") {
-          return { outcome: "repeated", session, sealedSuccessor: answer[4] ?? "" };
-        }
-        if (answer[0] !== "reuse") return { outcome: answer[0], session } as RotationOutcome;
-        await appendToLog(onReuse);
-        const ended = await end(sessionId, "reuse");
-        const outcome = ended.was === "live" ? "reuse" : "ended";
-        return { outcome, session: ended.session ?? session };
-      },
+      rotate,
       async end(id, reason, revocation) {
         await append(revocation);
-        await end(id, reason);
+        await endOne(id, reason);
       },
       async endAll(subject, reason, { issuer, until }) {
-        return (await endSubject({ kind: "subject", id: subject, before: 0, issuer, until }, reason)).live;
+        const revocation = { kind: "subject", id: subject, before: 0, issuer, until } as const;
+        return (await endSubject(commands, appendToLog, revocation, reason)).live;
       },
     },
   };
 }
 
-async function mapInBatches<I, O>(items: readonly I[], work: (item: I) => Promise<O>): Promise<O[]> {
-  const done: O[] = [];
-  for (let i = 0; i < items.length; i += BATCH) {
-    done.push(...(await Promise.all(items.slice(i, i + BATCH).map(work))));
+async function create(
+  commands: SessionCommands,
+  requireStore: SessionContext["requireStore"],
+  session: Parameters<SessionStore["create"]>[0],
+): ReturnType<SessionStore["create"]> {
+  const [{ now, isCutOff, cutoff }] = await Promise.all([commands.list(session), requireStore()]);
+  const record = isCutOff ? null : startSession(session, now, cutoff);
+  if (record === null) return { status: "superseded" };
+  const life = Math.max(1, record.idleExpiresAt - now + EXPIRED_RETENTION_MS);
+  const status = await commands.create(record, life);
+  if (status === "taken") throw new HoldfastError("invalid_option", "session.id is taken already");
+  return status === "created" ? { status, session: record } : { status };
+}
+
+/**
+ * Ends the subject's sessions. First the cut-off keeps new sessions from starting, then the log gets the entry, then
+ * every session ends. A session that was refreshed before its end may have a token that the entry does not cover. A
+ * second entry covers it.
+ */
+async function endSubject(
+  commands: SessionCommands,
+  appendToLog: SessionContext["appendToLog"],
+  revocation: Revocation & { kind: "subject" },
+  reason: EndReason,
+): Promise<{ entry: RevocationEntry; live: number }> {
+  const { id: subject, until } = revocation;
+  const first = await commands.cutOff(subject, { before: revocation.before, until });
+  const { at, ids } = first;
+  let { before } = first;
+  const found = await mapInBatches(ids, async (id) => await commands.find(id));
+  let newest = newestIssuedAtS(found.map((one) => one?.session));
+  for (let live = 0; ;) {
+    // A greater `iat` comes from a clock that was set back, or from a cut-off in the same second.
+    if (newest > before) ({ before } = await commands.cutOff(subject, { before: newest, until, moment: at }));
+    const entry = await appendToLog({ ...revocation, before });
+    const ended = await mapInBatches(ids, async (id) => await commands.end(id, reason, { subject, at }));
+    live += ended.filter(({ outcome }) => outcome === "live").length;
+    newest = newestIssuedAtS(ended.map(({ session }) => session));
+    if (newest > before) continue;
+    await commands.delist(subject, ids);
+    return { entry, live };
   }
-  return done;
+}
+
+async function mapInBatches<I, O>(items: readonly I[], work: (item: I) => Promise<O>): Promise<O[]> {
+  const results: O[] = [];
+  for (let i = 0; i < items.length; i += BATCH) {
+    results.push(...(await Promise.all(items.slice(i, i + BATCH).map(work))));
+  }
+  return results;
 }
 
 function newestIssuedAtS(sessions: readonly (SessionRecord | null | undefined)[]): number {
   return sessions.reduce((newest, session) => Math.max(newest, session?.issuedAtS ?? 0), 0);
-}
-
-/** `null` where there is none. What never changes is read from the part that its MAC is over. */
-function toSessionRecord([, now, fixed, state, successor = null]: ScriptReply): SessionRecord | null {
-  if (fixed === undefined || state === undefined) return null;
-  const record = JSON.parse(state) as SessionRecord;
-  const inGrace = record.graceEndsAt !== null && now < record.graceEndsAt;
-  const sealedSuccessor = inGrace ? successor : null;
-  return Object.assign(record, JSON.parse(fixed) as SessionFacts, { sealedSuccessor });
-}
-
-export function toHashFields(record: SessionRecord): [fixed: string, state: string] {
-  const { id, subject, authAt, absoluteExpiresAt, facts, mac, sealedSuccessor: _, ...changing } = record;
-  const fixed: SessionFacts = { id, subject, authAt, absoluteExpiresAt, facts, mac };
-  // Scripts look at the state only.
-  return [JSON.stringify(fixed), JSON.stringify({ ...changing, absoluteExpiresAt })];
 }

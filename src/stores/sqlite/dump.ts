@@ -3,9 +3,9 @@ import type { SigningKeyRecord } from "../store.ts";
 import type { StoreDump } from "../dump.ts";
 import { toUser } from "./records.ts";
 import { toEntry } from "./revocations.ts";
-import { toSessionRecord } from "./sessions.ts";
+import { toSessionRecord } from "./session-rows.ts";
 
-/** Read as they are iterated over, once, while nobody writes. */
+/** Reads the rows while they are iterated over, so each part can be read once. The caller keeps writers out. */
 export function readDump(db: DatabaseSync): StoreDump {
   const rows = (sql: string) => db.prepare(sql).iterate() as Iterable<object>;
   const { epoch } = db.prepare("SELECT epoch FROM log").get() as { epoch: string };

@@ -1,0 +1,122 @@
+import type { StatementSync } from "node:sqlite";
+import type { Cutoff } from "../cutoff.ts";
+import { EXPIRED_RETENTION_MS } from "../retention.ts";
+import type { SessionRecord } from "../store.ts";
+import type { SqliteConnection } from "./connection.ts";
+
+const FIXED_COLUMNS = ["id", "subject", "authAt", "absoluteExpiresAt", "facts", "mac"] as const;
+const MUTABLE_COLUMNS = [
+  "generation",
+  "currentDigest",
+  "previousDigest",
+  "sealedSuccessor",
+  "rotatedAt",
+  "graceEndsAt",
+  "olderGraceEndsAt",
+  "issuedAtS",
+  "idleExpiresAt",
+  "graceStreak",
+  "graceHit",
+  "endedAt",
+  "endReason",
+] as const;
+
+/** In the order of the table. */
+const COLUMNS = [...FIXED_COLUMNS, ...MUTABLE_COLUMNS] as const;
+
+/** The tables `sessions` and `cutoffs`. All methods are synchronous: they run within a command or a read. */
+export class SessionRows {
+  readonly #byId: StatementSync;
+  readonly #bySubject: StatementSync;
+  readonly #insert: StatementSync;
+  readonly #update: StatementSync;
+  readonly #cutoff: StatementSync;
+  readonly #saveCutoff: StatementSync;
+  readonly #lastRow: StatementSync;
+  readonly #eraseExpired: StatementSync;
+  readonly #eraseSuccessors: StatementSync;
+  readonly #eraseCutoffs: StatementSync;
+
+  constructor(db: SqliteConnection) {
+    this.#byId = db.prepare("SELECT * FROM sessions WHERE id = ?");
+    this.#bySubject = db.prepare("SELECT * FROM sessions WHERE subject = ? ORDER BY authAt DESC, id");
+    this.#insert = db.prepare(
+      `INSERT INTO sessions VALUES (${COLUMNS.map(() => "?").join(", ")}) ON CONFLICT (id) DO NOTHING`,
+    );
+    this.#update = db.prepare(
+      `UPDATE sessions SET ${MUTABLE_COLUMNS.map((column) => `${column} = ?`).join(", ")} WHERE id = ?`,
+    );
+    this.#cutoff = db.prepare(`SELECT "at", "before" FROM cutoffs WHERE subject = ?`);
+    this.#saveCutoff = db.prepare(
+      `INSERT INTO cutoffs VALUES (?, ?, ?, ?) ON CONFLICT (subject) DO UPDATE SET
+        "at" = excluded."at", "before" = excluded."before", "until" = max("until", excluded."until")`,
+    );
+    this.#lastRow = db.prepare(
+      "SELECT max(rowid) AS last FROM (SELECT rowid FROM sessions WHERE rowid > ? ORDER BY rowid LIMIT ?)",
+    );
+    this.#eraseExpired = db.prepare(
+      "DELETE FROM sessions WHERE rowid > ? AND rowid <= ? AND idleExpiresAt <= ?",
+    );
+    this.#eraseSuccessors = db.prepare(
+      `UPDATE sessions SET sealedSuccessor = NULL
+        WHERE rowid > ? AND rowid <= ? AND graceEndsAt <= ? AND sealedSuccessor IS NOT NULL`,
+    );
+    this.#eraseCutoffs = db.prepare(`DELETE FROM cutoffs WHERE "until" <= ?`);
+  }
+
+  find(id: string): SessionRecord | null {
+    return toSessionRecord(this.#byId.get(id));
+  }
+
+  /** Lists every session of the subject, newest first. */
+  findBySubject(subject: string): SessionRecord[] {
+    return this.#bySubject.all(subject).map((row) => toSessionRecord(row) as SessionRecord);
+  }
+
+  /** Returns whether the id was free. */
+  insert(session: SessionRecord): boolean {
+    return this.#insert.run(...COLUMNS.map((column) => toSqlValue(session[column]))).changes === 1;
+  }
+
+  save(session: SessionRecord): void {
+    this.#update.run(...MUTABLE_COLUMNS.map((column) => toSqlValue(session[column])), session.id);
+  }
+
+  cutoff(subject: string): Cutoff | null {
+    return (this.#cutoff.get(subject) as unknown as Cutoff | undefined) ?? null;
+  }
+
+  /** `until` is when the cut-off may be forgotten, epoch ms. */
+  saveCutoff(subject: string, { at, before }: Cutoff, until: number): void {
+    this.#saveCutoff.run(subject, at, before, until);
+  }
+
+  /**
+   * Does in SQL what `pruneSession` does, for the next `count` rows after `rowid`. Returns the last of these rows, or
+   * `null` when there was none.
+   */
+  prune(rowid: number, count: number, nowMs: number): number | null {
+    const { last } = this.#lastRow.get(rowid, count) as { last: number | null };
+    if (last === null) return null;
+    this.#eraseExpired.run(rowid, last, nowMs - EXPIRED_RETENTION_MS);
+    this.#eraseSuccessors.run(rowid, last, nowMs);
+    return last;
+  }
+
+  pruneCutoffs(nowMs: number): void {
+    this.#eraseCutoffs.run(nowMs - EXPIRED_RETENTION_MS);
+  }
+}
+
+function toSqlValue(value: string | number | boolean | null): string | number | null {
+  return typeof value === "boolean" ? Number(value) : value;
+}
+
+/** Copies column by column, which takes half the time of spreading a row of SQLite. `null` for no row. */
+export function toSessionRecord(row: Record<string, unknown> | undefined): SessionRecord | null {
+  if (row === undefined) return null;
+  const record: Record<string, unknown> = {};
+  for (const column of COLUMNS) record[column] = row[column];
+  record["graceHit"] = row["graceHit"] === 1;
+  return record as unknown as SessionRecord;
+}
