@@ -1,24 +1,35 @@
-import { systemClock, type Clock } from "../core/clock.ts";
-import { rejectUnknownOptions } from "../core/options.ts";
+import type { Clock } from "../core/clock.ts";
+import { readOptions } from "../core/options.ts";
 import type { Store } from "./store.ts";
 import { SqliteConnection } from "./sqlite/connection.ts";
+import { MEMORY_STORE_OPTIONS } from "./sqlite/options.ts";
 import { assembleStore } from "./sqlite/store.ts";
 
 /**
- * A store that forgets everything with the process: for tests only, and never a default. It is the SQLite store
- * without its file, so what passes on it runs the code that production runs.
+ * Opens a store that loses everything when the process ends. It is for tests, and never a default. It runs the code of
+ * the SQLite store on a database without a file, so a test against it covers what production runs.
+ *
+ * Throws `invalid_option` for an unknown option.
+ *
+ * @example
+ * ```ts
+ * import { memoryStore } from "holdfast/memory";
+ * import { FakeClock } from "holdfast/testing";
+ *
+ * const store = memoryStore({ clock: new FakeClock() });
+ * ```
  */
 export function memoryStore(options: { clock?: Clock } = {}): Store {
-  rejectUnknownOptions("memoryStore", options, ["clock"]);
+  const { clock } = readOptions("memoryStore", options, MEMORY_STORE_OPTIONS);
   const description = "memory (nothing is kept)";
-  const db = new SqliteConnection({
+  const connection = new SqliteConnection({
     file: ":memory:",
     description,
-    clock: options.clock ?? systemClock,
+    clock,
     random: () => 0,
     lockTimeoutMs: 0,
-    // No disk to wait for, hence nothing to share: commands finish as soon as promises can.
+    // Without a disk write there is no cost to share, so a batch need not wait for the end of the turn.
     awaitBatch: async () => await Promise.resolve(),
   });
-  return assembleStore(db, description);
+  return assembleStore(connection, description);
 }

@@ -1,79 +1,82 @@
 import { systemClock, type Clock } from "../core/clock.ts";
-import { invalidOption, rejectUnknownOptions, readWholeNumber } from "../core/options.ts";
+import { readOptions } from "../core/options.ts";
 import type { Store } from "./store.ts";
+import { describeAddress, selectAddress, type RedisAddressOptions } from "./redis/address.ts";
 import { checkDurability, type Durability } from "./redis/durability.ts";
 import { toStoreError } from "./redis/errors.ts";
-import { openConnection } from "./redis/open-connection.ts";
 import { openManifest } from "./redis/manifest.ts";
+import { openConnection } from "./redis/open-connection.ts";
+import { REDIS_STORE_OPTIONS } from "./redis/options.ts";
 import { assembleStore } from "./redis/store.ts";
-import { describeAddress, checkPrefix, readAddress, type RedisAddressOptions } from "./redis/address.ts";
 
 export { redisAnswers, type RedisAnswersOptions } from "./redis/shared-answers.ts";
 export type { Durability };
 
+/** Options of `redisStore`. One of `url`, `cluster` and `sentinel` is required. */
 export interface RedisStoreOptions extends RedisAddressOptions {
-  /** What the names of all keys begin with, without braces. Default `holdfast:`. */
+  /** Prefix of the names of all keys, without braces. Several stores can share a server. Default `holdfast:`. */
   prefix?: string;
-  /** How long a read may take, ms; a write four times as long. Default 500. */
+  /** Deadline of a read, ms: 1 to 60,000. A write has four times as long. Default 500. */
   commandTimeoutMs?: number;
-  /** How long opening tries to connect, ms. Default 5,000. */
+  /** How long opening tries to connect, ms: 1 to 60,000. Default 5,000. */
   openTimeoutMs?: number;
-  /** How many replicas must have a write before it is acknowledged. Default 0. */
+  /** Number of replicas that must have a write before it is acknowledged: 0 to 100. Default 0. */
   replicas?: number;
-  /** What the servers' configuration must promise; a weaker one is refused. Default `everysec`. */
+  /** Persistence that the servers must be configured for. Less durable servers are refused. Default `everysec`. */
   durability?: Durability;
-  /** Time instead of the server's, and deadlines: for tests and simulations. */
+  /** Replaces the server's time and drives the deadlines, in tests and simulations. Default: the server's time. */
   clock?: Clock;
+  /** Returns a number from 0 up to 1, for the jitter of retries. Default: `Math.random`. */
   random?: () => number;
 }
 
-const OPTIONS = ["url", "cluster", "sentinel", "prefix", "commandTimeoutMs", "openTimeoutMs", "replicas"];
-
 /**
- * A store in Redis, for any number of processes on any number of machines: one server, a primary behind Sentinels, or a
- * cluster. Needs the package `redis`, version 6. Rejects with `store_unavailable` when it cannot be reached, with
- * `store_newer` or `store_corrupt`, and with `invalid_option` when the servers promise less than `durability`.
+ * Opens a store in Redis, for any number of processes on any number of machines: one server, a primary behind Sentinels
+ * or a cluster. It needs the package `redis`, version 6.
  *
+ * Rejects with `invalid_option` for wrong options and for servers that are less durable than `durability`; with
+ * `store_unavailable` when the store cannot be reached; and with `store_newer` or `store_corrupt`.
+ *
+ * @example
  * ```ts
+ * import { redisStore } from "holdfast/redis";
+ *
  * const store = await redisStore({ url: "redis://127.0.0.1:6379" });
  * ```
  */
 export async function redisStore(options: RedisStoreOptions): Promise<Store> {
-  rejectUnknownOptions("redisStore", options, [...OPTIONS, "durability", "clock", "random"]);
-  const { clock = systemClock, random = Math.random } = options;
-  const address = readAddress(options);
-  const prefix = checkPrefix(options.prefix ?? "holdfast:", "redisStore");
-  const durability = checkDurabilityOption(options.durability ?? "everysec");
-  const milliseconds = (name: "commandTimeoutMs" | "openTimeoutMs", byDefault: number) =>
-    readWholeNumber(`redisStore: ${name}`, options[name], { default: byDefault, min: 1, max: 60_000 });
-  const source = {
+  const settings = readOptions("redisStore", options, REDIS_STORE_OPTIONS);
+  const { clock = systemClock, random, prefix, openTimeoutMs, commandTimeoutMs, replicas } = settings;
+  const address = selectAddress("redisStore", settings);
+  const description = `redis ${describeAddress(address)}`;
+  const virtual = settings.clock !== undefined;
+  const connectionOptions = {
     address,
-    description: `redis ${describeAddress(address)}`,
+    description,
     clock,
     random,
-    virtual: options.clock !== undefined,
-    openTimeoutMs: milliseconds("openTimeoutMs", 5000),
-    commandTimeoutMs: milliseconds("commandTimeoutMs", 500),
-    replicas: readWholeNumber("redisStore: replicas", options.replicas, { default: 0, min: 0, max: 100 }),
+    virtual,
+    openTimeoutMs,
+    commandTimeoutMs,
+    replicas,
   };
-  const { description } = source;
-  let check = async () => {};
-  const link = await openConnection(source, () => void check());
+  let restoreLost = async () => {};
+  const connection = await openConnection(connectionOptions, () => void restoreLost());
   try {
-    const kept = await checkDurability(link, description, durability);
-    const root = await openManifest(link, prefix, description);
-    const openReader = async () => await openConnection(source);
-    const parts = { link, root, prefix, clock, openReader, description: `${description} (${kept})` };
-    const made = assembleStore(parts);
-    check = made.check;
-    return made.store;
+    const persistence = await checkDurability(connection, description, settings.durability);
+    const manifest = await openManifest(connection, prefix, description);
+    const assembled = assembleStore({
+      connection,
+      manifest,
+      prefix,
+      clock,
+      openReader: async () => await openConnection(connectionOptions),
+      description: `${description} (${persistence})`,
+    });
+    ({ restoreLost } = assembled);
+    return assembled.store;
   } catch (error) {
-    await link.close();
+    await connection.close();
     throw toStoreError(description, error);
   }
-}
-
-function checkDurabilityOption(value: Durability): Durability {
-  if (value === "always" || value === "everysec" || value === "unchecked") return value;
-  throw invalidOption("redisStore: durability", "always, everysec or unchecked", value);
 }

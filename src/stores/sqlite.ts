@@ -1,49 +1,50 @@
-import { resolve } from "node:path";
-import { systemClock, type Clock } from "../core/clock.ts";
-import { rejectUnknownOptions, readString, readWholeNumber } from "../core/options.ts";
+import type { Clock } from "../core/clock.ts";
+import { readOptions } from "../core/options.ts";
 import type { Store } from "./store.ts";
-import { SqliteConnection, retryWhileBusy } from "./sqlite/connection.ts";
+import { retryWhileBusy, SqliteConnection } from "./sqlite/connection.ts";
+import { SQLITE_STORE_OPTIONS } from "./sqlite/options.ts";
 import { assembleStore } from "./sqlite/store.ts";
 
+/** Options of `sqliteStore`. */
 export interface SqliteStoreOptions {
-  /** Path of the database file; made, readable by its owner only, if it is missing. Its folder must exist. */
+  /**
+   * Path of the database file. A missing file is created, readable by its owner only. Its folder must exist.
+   */
   file: string;
-  /** How long an operation tries while another process holds the file's lock, ms. Default 2,000. */
+  /** How long a command is tried while another process holds the file's lock, ms: 0 to 60,000. Default 2,000. */
   lockTimeoutMs?: number;
+  /** The store's time and deadlines. Default: the system clock. */
   clock?: Clock;
+  /** Returns a number from 0 up to 1, for the jitter of retries. Default: `Math.random`. */
   random?: () => number;
 }
 
 /**
- * A store in one SQLite file, for any number of processes on one machine: WAL, each commit synced. Rejects with
- * `store_unavailable`, `store_corrupt` or `store_newer`, naming the file. Opening reads the whole file once, to
- * find damage.
+ * Opens a store in one SQLite file, for any number of processes on one machine. It uses write-ahead logging and syncs
+ * every commit. Opening reads the whole file once, to find damage.
  *
+ * Rejects with `invalid_option`, `store_unavailable`, `store_corrupt` or `store_newer`. The message names the file.
+ *
+ * @example
  * ```ts
+ * import { sqliteStore } from "holdfast/sqlite";
+ *
  * const store = await sqliteStore({ file: "/var/lib/holdfast/holdfast.db" });
  * ```
  */
 export async function sqliteStore(options: SqliteStoreOptions): Promise<Store> {
-  rejectUnknownOptions("sqliteStore", options, ["file", "lockTimeoutMs", "clock", "random"]);
-  const file = resolve(readString("sqliteStore: file", options.file));
-  const checked = {
-    file,
-    description: `sqlite ${file}`,
-    lockTimeoutMs: readWholeNumber("sqliteStore: lockTimeoutMs", options.lockTimeoutMs, {
-      default: 2000,
-      min: 0,
-      max: 60_000,
-    }),
-    clock: options.clock ?? systemClock,
-    random: options.random ?? Math.random,
-    // The end of this turn of the event loop: everything that the sockets had to say has been heard.
-    awaitBatch: async () => await new Promise<void>((go) => setImmediate(go)),
+  const settings = readOptions("sqliteStore", options, SQLITE_STORE_OPTIONS);
+  const connectionOptions = {
+    ...settings,
+    description: `sqlite ${settings.file}`,
+    // A batch ends with the turn of the event loop, when all requests that have arrived are read.
+    awaitBatch: async () => await new Promise<void>((done) => setImmediate(done)),
   };
-  const db = await retryWhileBusy(checked, () => new SqliteConnection(checked));
+  const connection = await retryWhileBusy(connectionOptions, () => new SqliteConnection(connectionOptions));
   try {
-    return assembleStore(db, checked.description);
+    return assembleStore(connection, connectionOptions.description);
   } catch (error) {
-    await db.close();
+    await connection.close();
     throw error;
   }
 }

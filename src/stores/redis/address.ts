@@ -1,50 +1,77 @@
 import { HoldfastError } from "../../core/errors.ts";
-import { invalidOption, rejectUnknownOptions, readString } from "../../core/options.ts";
+import {
+  invalidOption,
+  option,
+  readOptions,
+  readString,
+  rejectUnknownOptions,
+  type OptionReader,
+  type OptionTable,
+} from "../../core/options.ts";
 
-/** Where Redis is; each address is a URL whose form was checked. */
+/** The address of a Redis deployment. The form of each URL has been checked. */
 export type RedisAddress =
   | { readonly kind: "single"; readonly nodes: readonly [URL] }
   | { readonly kind: "cluster"; readonly nodes: readonly URL[] }
-  /** The host of `primary` is its name. */
+  /** The host of `primary` is the name that the Sentinels know it by. */
   | { readonly kind: "sentinel"; readonly primary: URL; readonly nodes: readonly URL[] };
 
+/** The options that give the address of Redis. Exactly one of them is required. */
 export interface RedisAddressOptions {
-  /** One server: `redis://[user:password@]host[:port][/database]`, `rediss:` for TLS. */
+  /** One server: `redis://[user:password@]host[:port][/database]`, or `rediss:` for TLS. */
   url?: string;
-  /** A cluster: some of its nodes, as such URLs. User, password and TLS of the first are those of all. */
+  /** A cluster: some of its nodes, as such URLs. All nodes use the user, password and TLS of the first one. */
   cluster?: readonly string[];
-  /** A primary that Sentinels watch: `url` is such a URL with the primary's name as its host; `nodes` are Sentinels. */
+  /** A primary behind Sentinels. `url` is such a URL with the primary's name as its host; `nodes` are the Sentinels. */
   sentinel?: { url: string; nodes: readonly string[] };
 }
 
-/** Throws `invalid_option`, naming `owner` and the option. */
-export function readAddress(options: RedisAddressOptions, owner: string = "redisStore"): RedisAddress {
-  const { url, cluster, sentinel } = options;
-  if ([url, cluster, sentinel].filter((one) => one !== undefined).length !== 1) {
+/** The checked address options. All but one are `undefined`. */
+export interface RedisAddressSettings {
+  readonly url: URL | undefined;
+  readonly cluster: readonly URL[] | undefined;
+  readonly sentinel: { readonly primary: URL; readonly nodes: readonly URL[] } | undefined;
+}
+
+/** The address options of `redisStore` and `redisAnswers`. */
+export const REDIS_ADDRESS_OPTIONS: OptionTable<RedisAddressSettings> = {
+  url: optional(readUrl),
+  cluster: optional(readUrls),
+  sentinel: optional(readSentinel),
+};
+
+/** Throws `invalid_option` unless exactly one option is given. `owner` is the function that the message names. */
+export function selectAddress(owner: string, settings: RedisAddressSettings): RedisAddress {
+  const { url, cluster, sentinel } = settings;
+  if ([url, cluster, sentinel].filter((setting) => setting !== undefined).length !== 1) {
     throw new HoldfastError("invalid_option", `${owner} needs one of url, cluster and sentinel`);
   }
-  if (cluster !== undefined) return { kind: "cluster", nodes: readUrls(`${owner}: cluster`, cluster) };
-  if (sentinel === undefined) return { kind: "single", nodes: [readUrl(`${owner}: url`, url)] };
-  rejectUnknownOptions(`${owner}: sentinel`, sentinel, ["url", "nodes"]);
-  return {
-    kind: "sentinel",
-    primary: readUrl(`${owner}: sentinel.url`, sentinel.url),
-    nodes: readUrls(`${owner}: sentinel.nodes`, sentinel.nodes),
-  };
+  if (cluster !== undefined) return { kind: "cluster", nodes: cluster };
+  if (sentinel !== undefined) return { kind: "sentinel", ...sentinel };
+  return { kind: "single", nodes: [url as URL] };
 }
 
-/** For people: without credentials. */
-export function describeAddress(target: RedisAddress): string {
-  const places = target.nodes.map(({ host, pathname }) => host + pathname.replace(/\/$/, ""));
-  const name = target.kind === "sentinel" ? `sentinel ${target.primary.host} at ` : "";
-  return `${target.kind === "cluster" ? "cluster " : name}${places.join(", ")}`;
+/** Reads and checks the address options alone. Throws `invalid_option`, naming `owner` and the option. */
+export function readAddress(options: RedisAddressOptions, owner: string = "redisStore"): RedisAddress {
+  const { url, cluster, sentinel } = options;
+  return selectAddress(owner, readOptions(owner, { url, cluster, sentinel }, REDIS_ADDRESS_OPTIONS));
 }
 
-/** Braces would decide which server of a cluster has a key. */
-export function checkPrefix(value: unknown, owner: string): string {
-  const prefix = readString(`${owner}: prefix`, value);
-  if (/[{}]/.test(prefix)) throw invalidOption(`${owner}: prefix`, "a string without braces", value);
-  return prefix;
+/** Describes the address for people, without credentials. */
+export function describeAddress(address: RedisAddress): string {
+  const places = address.nodes.map(({ host, pathname }) => host + pathname.replace(/\/$/, ""));
+  const name = address.kind === "sentinel" ? `sentinel ${address.primary.host} at ` : "";
+  return `${address.kind === "cluster" ? "cluster " : name}${places.join(", ")}`;
+}
+
+function optional<T>(read: (name: string, value: unknown) => T): OptionReader<T | undefined> {
+  return option((name, value) => (value === undefined ? undefined : read(name, value)));
+}
+
+function readSentinel(name: string, value: unknown): { primary: URL; nodes: readonly URL[] } {
+  rejectUnknownOptions(name, value, ["url", "nodes"]);
+  const { url, nodes } = value as { url?: unknown; nodes?: unknown };
+  return { primary: readUrl(`${name}.url`, url), nodes: readUrls(`${name}.nodes`, nodes) };
 }
 
 function readUrls(name: string, value: unknown): URL[] {
@@ -54,8 +81,8 @@ function readUrls(name: string, value: unknown): URL[] {
 
 function readUrl(name: string, value: unknown): URL {
   const url = URL.parse(readString(name, value));
-  const right = url !== null && /^rediss?:$/.test(url.protocol) && url.hostname !== "";
-  if (!right || !/^\/?\d*$/.test(url.pathname) || url.search !== "" || url.hash !== "") {
+  const isRedis = url !== null && /^rediss?:$/.test(url.protocol) && url.hostname !== "";
+  if (!isRedis || !/^\/?\d*$/.test(url.pathname) || url.search !== "" || url.hash !== "") {
     throw invalidOption(name, "redis://[user:password@]host[:port][/database], or rediss:", value);
   }
   return url;

@@ -3,21 +3,24 @@ import { HoldfastError } from "../../core/errors.ts";
 import type { RedisConnection } from "./connection.ts";
 import { defineRead, defineWrite, type Script } from "./script.ts";
 
-/** What this version writes; it reads everything up to it, and keeps fields that it does not know. */
+/** The format that this version writes. It reads every format up to this one, and keeps fields that it does not know. */
 export const FORMAT = 1;
 
 /**
- * The hash that makes a database a store of ours, and what stands in its slot: the log's entries, and those in
- * force. It has the store's name, where the log ends, markers and keys: none of these can be lost without the
- * others, so a store that was emptied never passes for one in which nothing happened.
+ * The hash that identifies a database as a store, and the two keys in its slot: the log and the entries in force. The
+ * hash holds the epoch, the end of the log, the markers and the signing keys. They cannot be lost one by one, so an
+ * emptied store is never mistaken for an unused one.
  */
 export interface Manifest {
-  /** Made with the store; another one shows another store. */
+  /** Random name of the store. Another epoch means that another store has taken its place. */
   readonly epoch: string;
-  /** Where the log ended when it was opened. */
+  /** The end of the log when the store was opened. */
   readonly seq: number;
   readonly logKey: string;
-  /** The script gets the three keys, and its arguments from the third on. Rejects with `store_emptied`. */
+  /**
+   * Runs a script with the three keys; `args` are its arguments from the third on. Rejects with `store_emptied` when
+   * the epoch has changed.
+   */
   readonly runScript: (script: Script, args?: readonly (string | number)[]) => Promise<unknown>;
 }
 
@@ -29,19 +32,20 @@ if redis.call('HSETNX', KEYS[1], 'epoch', ARGV[2]) == 1 then
 end
 return redis.call('HMGET', KEYS[1], 'epoch', 'format', 'seq')`);
 
-const SAME_STORE = `
+const CHECK_EPOCH = `
 if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[2] then return redis.error_reply('EMPTIED the store') end
 `;
 
+/** Defines a script on the manifest that first checks the epoch, which is its second argument. */
 export function defineManifestRead(body: string): Script {
-  return defineRead(SAME_STORE + body);
+  return defineRead(CHECK_EPOCH + body);
 }
 
 export function defineManifestWrite(body: string): Script {
-  return defineWrite(SAME_STORE + body);
+  return defineWrite(CHECK_EPOCH + body);
 }
 
-/** Answers the store's time. */
+/** Returns the store's time. */
 export const readTime: Script = defineManifestRead("return now");
 
 export function manifestKeys(prefix: string): string[] {
@@ -49,18 +53,22 @@ export function manifestKeys(prefix: string): string[] {
 }
 
 export async function openManifest(
-  link: RedisConnection,
+  connection: RedisConnection,
   prefix: string,
   description: string,
 ): Promise<Manifest> {
   const keys = manifestKeys(prefix);
-  const fresh = randomBytes(16).toString("hex");
-  const [epoch, format, seq] = (await link.runScript(openScript, keys, [fresh])) as [string, string, string];
+  const newEpoch = randomBytes(16).toString("hex");
+  const [epoch, format, seq] = (await connection.runScript(openScript, keys, [newEpoch])) as [
+    string,
+    string,
+    string,
+  ];
   if (Number(format) > FORMAT) {
     const versions = `has format ${format}, this version knows up to ${FORMAT}`;
     throw new HoldfastError("store_newer", `${description} was written by a newer version: it ${versions}`);
   }
   const run: Manifest["runScript"] = async (script, args = []) =>
-    await link.runScript(script, keys, [epoch, ...args]);
+    await connection.runScript(script, keys, [epoch, ...args]);
   return { epoch, seq: Number(seq), logKey: keys[1] ?? "", runScript: run };
 }

@@ -1,34 +1,30 @@
 import { hkdfSync } from "node:crypto";
 import { HoldfastError } from "../../core/errors.ts";
-import { invalidOption, rejectUnknownOptions, readString, readWholeNumber } from "../../core/options.ts";
+import { readOptions } from "../../core/options.ts";
 import type { SharedAnswers, SharedAnswersSource } from "../store.ts";
+import { describeAddress, selectAddress, type RedisAddress, type RedisAddressOptions } from "./address.ts";
 import { connectClient } from "./client.ts";
-import { readMessage } from "./errors.ts";
 import { RedisConnection } from "./connection.ts";
+import { readMessage } from "./errors.ts";
+import { REDIS_ANSWERS_OPTIONS } from "./options.ts";
 import { defineWrite } from "./script.ts";
-import {
-  describeAddress,
-  checkPrefix,
-  readAddress,
-  type RedisAddress,
-  type RedisAddressOptions,
-} from "./address.ts";
 
+/** Options of `redisAnswers`. One of `url`, `cluster` and `sentinel` is required. */
 export interface RedisAnswersOptions extends RedisAddressOptions {
   /**
-   * What entries are named and sealed with: 32 random bytes or more, as text; the same for all who share. Of several,
-   * separated by commas, the first.
+   * Secret from which the names and keys of the entries are derived: at least 32 random bytes as text. All guards that
+   * share must have the same one. Only the first of several secrets, separated by commas, is used.
    */
   secret: string;
-  /** What the names of all keys begin with, without braces. Default `holdfast:`. */
+  /** Prefix of the names of all keys, without braces. Default `holdfast:`. */
   prefix?: string;
-  /** How long a guard waits for an answer before it asks the authority, ms. Default 50. */
+  /** How long a guard waits for an answer before it asks the authority, ms: 1 to 60,000. Default 50. */
   timeoutMs?: number;
 }
 
-/** Names on a list at most. */
+/** The most names on a list. */
 const MAX_LISTED = 10_000;
-/** A list that nobody writes to goes after so long. */
+/** Lifetime of a list after its last write. */
 const LIST_TTL_MS = 86_400_000;
 
 const recordUse = defineWrite(`
@@ -37,94 +33,101 @@ redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -${MAX_LISTED + 1})
 redis.call('PEXPIRE', KEYS[1], ${LIST_TTL_MS})`);
 
 /**
- * An authority's answers in Redis, for all guards that are given the same secret: one server, a primary behind Sentinels,
- * or a cluster; it may be one that evicts. Needs the package `redis`, version 6. Throws `invalid_option`.
+ * Shares the authority's answers in Redis among all guards that have the same secret: one server, a primary behind
+ * Sentinels or a cluster. The server may evict. It needs the package `redis`, version 6.
  *
+ * Throws `invalid_option` for wrong options. A server that cannot be reached is no error: the guards then ask the
+ * authority.
+ *
+ * @example
  * ```ts
- * const shared = redisAnswers({ url: "redis://127.0.0.1:6379", secret: process.env.HOLDFAST_SECRET! });
+ * import { redisAnswers } from "holdfast/redis";
+ *
+ * const shared = redisAnswers({
+ *   url: "redis://127.0.0.1:6379",
+ *   secret: process.env["HOLDFAST_SECRET"] ?? "",
+ * });
  * ```
  */
 export function redisAnswers(options: RedisAnswersOptions): SharedAnswersSource {
-  const owner = "redisAnswers";
-  rejectUnknownOptions(owner, options, ["url", "cluster", "sentinel", "secret", "prefix", "timeoutMs"]);
-  const target = readAddress(options, owner);
-  const prefix = checkPrefix(options.prefix ?? "holdfast:", owner);
-  const bounds = { default: 50, min: 1, max: 60_000 };
-  const timeoutMs = readWholeNumber(`${owner}: timeoutMs`, options.timeoutMs, bounds);
-  const secret = readString(`${owner}: secret`, options.secret).split(",")[0]?.trim() ?? "";
-  if (Buffer.byteLength(secret) < 32) {
-    throw invalidOption(`${owner}: secret`, "at least 32 random bytes as text", options.secret);
-  }
-  const description = `redis ${describeAddress(target)}`;
+  const settings = readOptions("redisAnswers", options, REDIS_ANSWERS_OPTIONS);
+  const { secret, prefix, timeoutMs } = settings;
+  const address = selectAddress("redisAnswers", settings);
+  const description = `redis ${describeAddress(address)}`;
   return {
     description,
     timeoutMs,
-    // RFC 5869. The secret is random by contract, so no salt is needed.
+    // HKDF (RFC 5869) without a salt, which it does not need for a random secret.
     deriveKey: (purpose) =>
       new Uint8Array(hkdfSync("sha256", secret, "", `holdfast/1 answers ${purpose}`, 32)),
     open({ clock, random }) {
       const closing = new AbortController();
-      let why = "not connected yet";
-      const onDisturbance = (error: unknown) => {
-        if (error instanceof Error) why = readMessage(error);
+      let lastError = "not connected yet";
+      const onInterruption = (error: unknown) => {
+        if (error instanceof Error) lastError = readMessage(error);
       };
       const open = async () => {
         try {
-          return await connectClient(target, { random, onInterruption: onDisturbance }, closing.signal);
+          return await connectClient(address, { random, onInterruption }, closing.signal);
         } catch (error) {
-          onDisturbance(error);
+          onInterruption(error);
           throw error;
         }
       };
-      const common = { description, clock, virtual: false, replicas: 0 };
-      const link = RedisConnection.openInBackground(open, { ...common, commandTimeoutMs: timeoutMs });
+      const connection = RedisConnection.openInBackground(open, {
+        description,
+        clock,
+        virtual: false,
+        replicas: 0,
+        commandTimeoutMs: timeoutMs,
+      });
       const close = async () => {
         closing.abort(new Error("closed"));
-        await link.close();
+        await connection.close();
       };
-      const offline = () => new HoldfastError("store_unavailable", `${description}: ${why}`);
-      return { ...createSharedAnswers(link, target.kind, prefix, offline), close };
+      const offlineError = () => new HoldfastError("store_unavailable", `${description}: ${lastError}`);
+      return { ...createSharedAnswers(connection, address.kind, prefix, offlineError), close };
     },
   };
 }
 
-/** `offline` says why there is no connection. */
+/** `offlineError` names the reason why there is no connection. */
 function createSharedAnswers(
-  link: RedisConnection,
+  connection: RedisConnection,
   kind: RedisAddress["kind"],
   prefix: string,
-  offline: () => HoldfastError,
+  offlineError: () => HoldfastError,
 ): Omit<SharedAnswers, "close"> {
   const keyOf = (name: string) => `${prefix}{answer:${name}}`;
   const listOf = (list: string) => `${prefix}{answers:${list}}`;
-  const command = async (key: string, words: readonly string[]) => {
+  const send = async (key: string, command: readonly string[]) => {
     try {
-      return await link.send(key, words, 0);
+      return await connection.send(key, command, 0);
     } catch (error) {
-      throw readMessage(error).includes("client is offline") ? offline() : error;
+      throw readMessage(error).includes("client is offline") ? offlineError() : error;
     }
   };
   return {
     async get(names) {
       const keys = names.map(keyOf);
-      // In a cluster they are on many servers. Commands of one turn share a packet.
+      // In a cluster the keys are on several servers. Commands of one turn share a packet.
       const replies =
         kind === "cluster"
-          ? await Promise.all(keys.map(async (key) => await command(key, ["GET", key])))
-          : await command(keys[0] ?? "", ["MGET", ...keys]);
+          ? await Promise.all(keys.map(async (key) => await send(key, ["GET", key])))
+          : await send(keys[0] ?? "", ["MGET", ...keys]);
       return replies as (string | null)[];
     },
     async set(entries) {
-      const set = async ({ name, text: value, ttlMs, replaces }: (typeof entries)[number]) => {
-        const words = ["SET", keyOf(name), value, "PX", String(Math.ceil(ttlMs))];
-        return await command(keyOf(name), replaces ? words : [...words, "NX"]);
+      const set = async ({ name, text, ttlMs, replaces }: (typeof entries)[number]) => {
+        const command = ["SET", keyOf(name), text, "PX", String(Math.ceil(ttlMs))];
+        return await send(keyOf(name), replaces ? command : [...command, "NX"]);
       };
       await Promise.all(entries.map(set));
     },
-    used: async (list, names) => void (await link.runScript(recordUse, [listOf(list)], names)),
+    used: async (list, names) => void (await connection.runScript(recordUse, [listOf(list)], names)),
     async recent(list) {
       const key = listOf(list);
-      return (await command(key, ["ZRANGE", key, "0", String(MAX_LISTED - 1), "REV"])) as string[];
+      return (await send(key, ["ZRANGE", key, "0", String(MAX_LISTED - 1), "REV"])) as string[];
     },
   };
 }

@@ -7,23 +7,24 @@ import { RedisRevocationLog } from "./revocations.ts";
 import { readTime, type Manifest } from "./manifest.ts";
 import { createSessionPart } from "./sessions.ts";
 
+/** What the parts of the store are built on. */
 export interface RedisStoreParts {
-  readonly link: RedisConnection;
-  readonly root: Manifest;
+  readonly connection: RedisConnection;
+  readonly manifest: Manifest;
   readonly prefix: string;
   readonly description: string;
   readonly clock: Clock;
-  /** Opens a connection that may block. */
+  /** Opens a separate connection for blocking reads. */
   readonly openReader: () => Promise<RedisConnection>;
 }
 
-/** All parts of the store; `check` is to be called when writes may have been lost. */
-export function assembleStore(parts: RedisStoreParts): { store: Store; check: () => Promise<void> } {
-  const { link, root, prefix, description, clock, openReader } = parts;
-  const requireStore = async () => Number(await root.runScript(readTime));
-  const reader = new LogReader({ open: openReader, logKey: root.logKey, seq: root.seq, clock });
+/** Creates all parts of the store. The caller calls `restoreLost` when acknowledged writes may have been lost. */
+export function assembleStore(parts: RedisStoreParts): { store: Store; restoreLost: () => Promise<void> } {
+  const { connection, manifest, prefix, description, clock, openReader } = parts;
+  const requireStore = async () => Number(await manifest.runScript(readTime));
+  const reader = new LogReader({ open: openReader, logKey: manifest.logKey, seq: manifest.seq, clock });
   const log: RedisRevocationLog = new RedisRevocationLog({
-    root,
+    manifest,
     description,
     clock,
     publish: (entries) => reader.publish(entries),
@@ -31,13 +32,13 @@ export function assembleStore(parts: RedisStoreParts): { store: Store; check: ()
   });
   const append = async (revocation: Parameters<RedisRevocationLog["append"]>[0]) =>
     await log.append(revocation);
-  const sessions = createSessionPart({ link, prefix, appendToLog: append, requireStore });
-  const audit = createAuditPart(link, prefix);
+  const sessions = createSessionPart({ connection, prefix, appendToLog: append, requireStore });
+  const audit = createAuditPart(connection, prefix);
   const store: Store = {
     description,
-    users: createUserStore(link, prefix, requireStore),
+    users: createUserStore(connection, prefix, requireStore),
     sessions: sessions.store,
-    keys: createKeyStore(root),
+    keys: createKeyStore(manifest),
     revocations: {
       append: sessions.append,
       after: async (position) => await log.after(position),
@@ -45,7 +46,7 @@ export function assembleStore(parts: RedisStoreParts): { store: Store; check: ()
       subscribe: (listener) => reader.subscribe(listener),
     },
     audit: audit.store,
-    markers: createMarkerStore(root),
+    markers: createMarkerStore(manifest),
     now: requireStore,
     async prune() {
       await log.prune();
@@ -54,8 +55,8 @@ export function assembleStore(parts: RedisStoreParts): { store: Store; check: ()
     async close() {
       await log.close();
       await reader.close();
-      await link.close();
+      await connection.close();
     },
   };
-  return { store, check: async () => await log.restoreLost() };
+  return { store, restoreLost: async () => await log.restoreLost() };
 }

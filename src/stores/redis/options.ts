@@ -1,0 +1,75 @@
+import type { Clock } from "../../core/clock.ts";
+import {
+  functionOption,
+  invalidOption,
+  option,
+  readString,
+  wholeOption,
+  type OptionReader,
+  type OptionTable,
+} from "../../core/options.ts";
+import { REDIS_ADDRESS_OPTIONS, type RedisAddressSettings } from "./address.ts";
+import type { Durability } from "./durability.ts";
+
+/** Prefix of all keys, unless the option `prefix` gives another one. */
+export const DEFAULT_PREFIX = "holdfast:";
+
+/** The checked options of `redisStore`. */
+export interface RedisStoreSettings extends RedisAddressSettings {
+  readonly prefix: string;
+  readonly commandTimeoutMs: number;
+  readonly openTimeoutMs: number;
+  readonly replicas: number;
+  readonly durability: Durability;
+  /** `undefined` when the store uses the server's time. */
+  readonly clock: Clock | undefined;
+  readonly random: () => number;
+}
+
+/** The checked options of `redisAnswers`. */
+export interface RedisAnswersSettings extends RedisAddressSettings {
+  /** The first of the secrets. */
+  readonly secret: string;
+  readonly prefix: string;
+  readonly timeoutMs: number;
+}
+
+const prefixOption: OptionReader<string> = option(readPrefix, DEFAULT_PREFIX);
+
+/** The options of `redisStore`. */
+export const REDIS_STORE_OPTIONS: OptionTable<RedisStoreSettings> = {
+  ...REDIS_ADDRESS_OPTIONS,
+  prefix: prefixOption,
+  commandTimeoutMs: wholeOption(500, 1, 60_000),
+  openTimeoutMs: wholeOption(5000, 1, 60_000),
+  replicas: wholeOption(0, 0, 100),
+  durability: option<Durability>(readDurability, "everysec"),
+  clock: option((_name, value) => value as Clock | undefined),
+  random: functionOption(() => Math.random),
+};
+
+/** The options of `redisAnswers`. */
+export const REDIS_ANSWERS_OPTIONS: OptionTable<RedisAnswersSettings> = {
+  ...REDIS_ADDRESS_OPTIONS,
+  secret: option(readFirstSecret),
+  prefix: prefixOption,
+  timeoutMs: wholeOption(50, 1, 60_000),
+};
+
+/** Refuses braces: in a cluster they decide which server has a key. */
+function readPrefix(name: string, value: unknown): string {
+  const prefix = readString(name, value);
+  if (/[{}]/.test(prefix)) throw invalidOption(name, "a string without braces", value);
+  return prefix;
+}
+
+function readDurability(name: string, value: unknown): Durability {
+  if (value === "always" || value === "everysec" || value === "unchecked") return value;
+  throw invalidOption(name, "always, everysec or unchecked", value);
+}
+
+function readFirstSecret(name: string, value: unknown): string {
+  const secret = readString(name, value).split(",")[0]?.trim() ?? "";
+  if (Buffer.byteLength(secret) < 32) throw invalidOption(name, "at least 32 random bytes as text", value);
+  return secret;
+}

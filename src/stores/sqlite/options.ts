@@ -1,0 +1,35 @@
+import { resolve } from "node:path";
+import { systemClock, type Clock } from "../../core/clock.ts";
+import {
+  functionOption,
+  option,
+  readString,
+  wholeOption,
+  type OptionReader,
+  type OptionTable,
+} from "../../core/options.ts";
+
+const clockOption: OptionReader<Clock> = {
+  read: (_name, value) => (value as Clock | undefined) ?? systemClock,
+  default: undefined,
+};
+
+/** The options of `memoryStore`. */
+export const MEMORY_STORE_OPTIONS: OptionTable<{ clock: Clock }> = { clock: clockOption };
+
+/** The checked options of `sqliteStore`. */
+export interface SqliteStoreSettings {
+  /** Absolute path. */
+  readonly file: string;
+  readonly lockTimeoutMs: number;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+/** The options of `sqliteStore`. */
+export const SQLITE_STORE_OPTIONS: OptionTable<SqliteStoreSettings> = {
+  file: option((name, value) => resolve(readString(name, value))),
+  lockTimeoutMs: wholeOption(2000, 0, 60_000),
+  clock: clockOption,
+  random: functionOption(() => Math.random),
+};
