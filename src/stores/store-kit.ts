@@ -1,0 +1,15 @@
+/*
+ * What every store shares, for authors of stores: the rules of sessions, keys and the revocation log as pure functions.
+ */
+
+export { HoldfastError, isHoldfastError, type ErrorCode } from "../core/errors.ts";
+export { systemClock, type Clock } from "../core/clock.ts";
+export type { AuditEvent } from "../core/events.ts";
+export type { LogPosition, Revocation, RevocationEntry } from "../core/revocation.ts";
+export { advanceCutoff, type Cutoff } from "./cutoff.ts";
+export { decideKeyRotation } from "./key-rotation.ts";
+export { decideRotation, endSession, isLive, startSession } from "./refresh-rotation.ts";
+export { AUDIT_RETENTION_MS, EXPIRED_RETENTION_MS, pruneSession } from "./retention.ts";
+export { nextEntry, pruneEntries, RevocationListeners, tailAfter } from "./revocation-log.ts";
+export type { RevocationListener } from "./revocation-log.ts";
+export type * from "./store.ts";
