@@ -3,12 +3,15 @@ import type { AuditEvent } from "../core/events.ts";
 import type { LogPosition, Revocation, RevocationEntry } from "../core/revocation.ts";
 
 /*
- * What a store promises. Everything is async; dates are epoch milliseconds on the store's own clock unless a
- * name says seconds. A write has reached durable storage when its promise resolves. What could not be read or
- * made durable rejects with `store_unavailable` and did not happen. Digests, sealed values and MACs are opaque
- * to a store: it holds nothing that lets its reader log in, nor its writer mint anything.
+ * The contract of a store.
+ *
+ * Every method is asynchronous. Times are epoch milliseconds on the store's own clock, unless the name says seconds.
+ * A write is durable when its promise resolves. A read or write that fails rejects with `store_unavailable`, and a
+ * rejected write is not acknowledged. Digests, sealed values and MACs are opaque to the store: its reader cannot log
+ * in, and its writer cannot mint a token or a session.
  */
 
+/** A user of the issuer's own user table. */
 export interface UserRecord {
   readonly username: string;
   /** Stable identifier: `sub` of every token. */
@@ -17,18 +20,24 @@ export interface UserRecord {
   readonly passwordHash: string;
   readonly scopes: readonly string[];
   readonly createdAt: number;
-  /** Issuer's MAC over all of the above. */
+  /** The issuer's MAC over all other fields. */
   readonly mac: string;
 }
 
+/** The users of an issuer. */
 export interface UserStore {
-  /** With `onlyFirst`, adds only when there is no user at all; decided atomically. */
+  /**
+   * Adds a user. Returns `exists` when the username or the subject is taken. With `onlyFirst` it also returns
+   * `exists` when the store has any user; the store decides that atomically.
+   */
   add(user: UserRecord, options?: { onlyFirst?: boolean }): Promise<"added" | "exists">;
+  /** `null` when no user has this name. */
   get(username: string): Promise<UserRecord | null>;
+  /** `null` when no user has this subject. */
   getBySubject(subject: string): Promise<UserRecord | null>;
-  /** Replaces the record of the same username and subject if its MAC is still `expectedMac`. */
+  /** Replaces the record of the same username and subject if its MAC still is `expectedMac`. */
   replace(user: UserRecord, expectedMac: string): Promise<"replaced" | "stale">;
-  /** In order of username, those after `after`. */
+  /** Lists users in order of username, starting with the first one after `after`. */
   list(options: { after?: string | undefined; limit: number }): Promise<readonly UserRecord[]>;
 }
 
@@ -36,48 +45,53 @@ export interface UserStore {
 export interface SessionFacts {
   readonly id: string;
   readonly subject: string;
-  /** When the credentials were about to be checked, store's clock: read with `now()` before checking. */
+  /** When the credentials were checked. The caller reads it with `now()` before the check. */
   readonly authAt: number;
-  /** No token of the session outlives this. */
+  /** No token of the session outlives this time. */
   readonly absoluteExpiresAt: number;
-  /** Issuer's JSON: scopes, claims, client, audience, device. */
+  /** The issuer's JSON: scopes, claims, client, audience, device. */
   readonly facts: string;
   readonly mac: string;
 }
 
+/** Why a session ended. */
 export type EndReason = "logout" | "logout_all" | "password_changed" | "reuse" | "revoked";
 
-/** One session and its chain of refresh tokens. */
+/** A session and the state of its chain of refresh tokens. An ended session holds no digest and no sealed value. */
 export interface SessionRecord extends SessionFacts {
-  /** Of the current refresh token: counts up from 1, never a clock. */
+  /** Number of the current refresh token, counted from 1. */
   readonly generation: number;
-  /** Keyed digest of the current refresh token, and of the one before it. */
+  /** Keyed digest of the current refresh token. `""` when the session has ended. */
   readonly currentDigest: string;
+  /** Keyed digest of the previous refresh token. `null` in the first generation, or when the session has ended. */
   readonly previousDigest: string | null;
-  /** The current token, sealed under the previous one; erased when it was refreshed with or grace ended. */
+  /** The current refresh token, sealed under the previous one. `null` once it was used or its grace ended. */
   readonly sealedSuccessor: string | null;
-  /** When the current token was made: the first rotation of the previous one. */
+  /** When the current token was made, which is the first rotation of the previous one. */
   readonly rotatedAt: number;
-  /** Until when the previous token, and the one before that, are excused. `null` before there was one. */
+  /** End of the previous token's grace period. `null` in the first generation. */
   readonly graceEndsAt: number | null;
+  /** End of the grace period of the token before the previous one. `null` in the first two generations. */
   readonly olderGraceEndsAt: number | null;
   /** `iat` of the newest access token, epoch seconds. */
   readonly issuedAtS: number;
   readonly idleExpiresAt: number;
-  /** Consecutive generations, up to the current one, whose previous token was presented again within grace. */
+  /** Number of consecutive generations, up to the current one, in which a previous token was presented within grace. */
   readonly graceStreak: number;
-  /** Whether the current generation's previous token was presented again. */
+  /** Whether the previous token was presented again in the current generation. */
   readonly graceHit: boolean;
+  /** `null` while the session has not ended. */
   readonly endedAt: number | null;
   readonly endReason: EndReason | null;
 }
 
+/** A session to create, with the keyed digest of its first refresh token. */
 export interface NewSession extends SessionFacts {
   readonly currentDigest: string;
   readonly idleMs: number;
 }
 
-/** A refresh token that was presented, and what takes its place if it is the current one. */
+/** A presented refresh token, and the successor that replaces it if it is the current one. */
 export interface Rotation {
   readonly sessionId: string;
   readonly generation: number;
@@ -88,120 +102,137 @@ export interface Rotation {
   readonly sealedSuccessor: string;
   readonly idleMs: number;
   readonly graceMs: number;
-  /** Appended, with the session's end, when the presentation proves reuse. */
+  /** The entry to append, together with the end of the session, when the presentation is reuse. */
   readonly onReuse: Revocation;
 }
 
+/** The result of presenting a refresh token. */
 export type RotationOutcome =
-  /** The presented token was current: its successor is now, with this `iat`. */
+  /** The token was the current one. The successor replaces it, and `session` carries the new `iat`. */
   | { readonly outcome: "rotated"; readonly session: SessionRecord }
-  /** It was the previous one, within grace: the same successor again. */
+  /** The token was the previous one, within grace. `sealedSuccessor` is the same successor as before. */
   | { readonly outcome: "repeated"; readonly session: SessionRecord; readonly sealedSuccessor: string }
-  /** Within grace, but the successor was refreshed with: nothing changed. */
+  /** The token is within grace, but its successor was already used. The session is unchanged. */
   | { readonly outcome: "conflict"; readonly session: SessionRecord }
-  /** Spent: the session was ended and the revocation appended, durably. */
+  /** The token was already spent. The session has ended and the revocation is durable. */
   | { readonly outcome: "reuse"; readonly session: SessionRecord }
-  /** Ended or expired before: nothing changed. */
+  /** The session had ended or expired before. It is unchanged. */
   | { readonly outcome: "ended"; readonly session: SessionRecord }
-  /** No such session, or one that never had this token: nothing changed. */
+  /** The session does not exist, or never had this token. The store is unchanged. */
   | { readonly outcome: "unknown" };
 
 /**
- * Subject cut-offs: `endAll` and a `subject` revocation record one and end the subject's sessions. A session whose
- * `authAt` is at or before it can neither be created nor refreshed, nor can one be created whose `authAt` is yet to
- * come; and every later access token gets a greater `iat`. A clock that is set back takes neither a cut-off nor an
- * `iat` back. An ended session holds no digest and no sealed value any more.
+ * The sessions of an issuer.
+ *
+ * `endAll` and a revocation of kind `subject` record a cut-off and end the subject's sessions. A session cannot be
+ * created or refreshed when its `authAt` is at or before the cut-off, nor created when its `authAt` is in the future.
+ * Access tokens issued after the cut-off have a greater `iat` than it covers. Setting the clock back lowers neither
+ * the cut-off nor an `iat`.
  */
 export interface SessionStore {
-  /** An id that is taken rejects with `invalid_option`. */
+  /** Returns `superseded` when a cut-off applies. Rejects with `invalid_option` when the id is taken. */
   create(
     session: NewSession,
   ): Promise<{ status: "created"; session: SessionRecord } | { status: "superseded" }>;
+  /** `null` when the session does not exist. */
   get(id: string): Promise<SessionRecord | null>;
-  /** Live sessions of a subject, newest first. */
+  /** Lists the live sessions of a subject, newest first. */
   listBySubject(subject: string): Promise<readonly SessionRecord[]>;
-  /** One atomic command: see `RotationOutcome`. */
+  /** Presents a refresh token: one atomic command. */
   rotate(rotation: Rotation): Promise<RotationOutcome>;
-  /** Appends `revocation`, then ends the session; an ended or unknown one appends all the same. */
+  /** Appends `revocation`, then ends the session. It appends even when the session has ended or does not exist. */
   end(id: string, reason: EndReason, revocation: Revocation): Promise<void>;
-  /** Records the subject's cut-off, appends it as a revocation, ends every session of the subject. Returns how many were live. */
+  /** Records the subject's cut-off, appends it to the log and ends the subject's sessions. Returns how many were live. */
   endAll(subject: string, reason: EndReason, revocation: { issuer: string; until: number }): Promise<number>;
 }
 
+/** A signing key of the issuer. */
 export interface SigningKeyRecord {
   readonly kid: string;
   readonly algorithm: string;
-  /** Private JWK under AEAD, bound to kid, algorithm and createdAt. */
+  /** The private JWK under AEAD, bound to `kid`, `algorithm` and `createdAt`. */
   readonly sealed: string;
   readonly createdAt: number;
-  /** `null`: published but not used yet. */
+  /** `null` when the key is published but not used yet. */
   readonly activatedAt: number | null;
-  /** `null`: still signing, or to sign later. */
+  /** `null` when the key signs, or will sign later. */
   readonly retiredAt: number | null;
 }
 
+/** The signing keys of an issuer. */
 export interface KeyStore {
-  /** In order of creation. */
+  /** Lists the keys in order of creation. */
   list(): Promise<readonly SigningKeyRecord[]>;
-  /** Puts the first keys, only into an empty store; decided atomically. Returns what the store holds then. */
+  /** Stores the first keys if the store has no key; the store decides that atomically. Returns the stored keys. */
   initialise(keys: readonly SigningKeyRecord[]): Promise<readonly SigningKeyRecord[]>;
-  /** Retires `current`, activates the one published before, adds `next`; only if `current` signs and one is published. */
+  /**
+   * Retires the key `current`, activates the published key and adds `next`. Returns `stale`, and changes nothing, when
+   * `current` does not sign or no published key can replace it.
+   */
   rotate(current: string, next: SigningKeyRecord): Promise<"rotated" | "stale">;
-  /** Replaces what is sealed, under another secret, if it is still `from`. */
+  /** Replaces the sealed key by one sealed under another secret, if it still is `from`. */
   reseal(kid: string, from: string, sealed: string): Promise<"replaced" | "stale">;
   remove(kid: string): Promise<void>;
 }
 
+/** Every revocation in force at a position of the log. */
 export interface RevocationSnapshot {
   readonly position: LogPosition;
-  /** Everything in force at that position: entries past their `until` are left out. */
+  /** The entries in force, in order. Entries past their `until` are left out. */
   readonly entries: readonly RevocationEntry[];
 }
 
+/** The log after a position. */
 export type RevocationTail =
   | { readonly status: "ok"; readonly entries: readonly RevocationEntry[] }
-  /** The position is not in this log: another epoch or chain, trimmed, or beyond its end. Take a snapshot. */
+  /**
+   * The log does not contain the position: it has another epoch or chain, was trimmed, or is shorter. The reader takes
+   * a snapshot.
+   */
   | { readonly status: "gap" };
 
-/** Where a guard learns of revocations. */
+/** The source from which a guard learns of revocations. */
 export interface RevocationFeed {
   snapshot(): Promise<RevocationSnapshot>;
-  /** What came after `position`, in order and contiguous. */
+  /** Returns the entries after `position`, in order and contiguous. */
   after(position: LogPosition): Promise<RevocationTail>;
   /**
-   * Entries as this process makes them durable: at once, in order, before `append` resolves. What a listener throws
-   * is dropped. Returns what ends it.
+   * Calls `listener` with the entries that this process makes durable: in order, and before `append` resolves. Errors
+   * of a listener are ignored. Returns the function that ends the subscription.
    */
   subscribe(listener: (entries: readonly RevocationEntry[]) => void): () => void;
-  /** How long a guard waits for a snapshot. Default 5,000. */
+  /** How long a guard waits for a snapshot, ms. Default 5,000. */
   readonly snapshotTimeoutMs?: number;
 }
 
+/** The log of revocations. Sequence numbers are contiguous, and each entry's `chain` covers its predecessor. */
 export interface RevocationLog extends Omit<RevocationFeed, "snapshotTimeoutMs"> {
   /**
-   * Returns the entry as it stands in the log. For a subject, `before` is raised to the largest of the store's time
-   * (rounded up), the subject's newest `iat` and its last cut-off.
+   * Appends a revocation and returns its entry. For a subject, `before` becomes the largest of three values: the
+   * store's time rounded up to seconds, the newest `iat` of the subject, and `before` of its last cut-off.
    */
   append(revocation: Revocation): Promise<RevocationEntry>;
 }
 
+/** The audit trail of an issuer. */
 export interface AuditStore {
   append(event: AuditEvent): Promise<void>;
-  /** Newest first. */
+  /** Lists the newest events first. */
   recent(limit: number): Promise<readonly AuditEvent[]>;
 }
 
-/** Small facts about the store itself: whose it is, under which secret. */
+/** Facts about the store itself, such as its identity and the secret it belongs to. */
 export interface MarkerStore {
+  /** `null` when the marker has no value. */
   read(name: string): Promise<string | null>;
-  /** Writes unless there is a value already; returns the value that stands. */
+  /** Sets the marker unless it has a value. Returns the stored value. */
   claim(name: string, value: string): Promise<string>;
   replace(name: string, from: string, to: string): Promise<"replaced" | "stale">;
 }
 
-/** All state of an issuer, in one place. There is no default. */
+/** All state of an issuer. An issuer has no default store. */
 export interface Store {
-  /** What and where, for people; without credentials. Such as `sqlite /var/lib/holdfast/holdfast.db`. */
+  /** Kind and location for people, without credentials: `sqlite /var/lib/holdfast/holdfast.db`. */
   readonly description: string;
   readonly users: UserStore;
   readonly sessions: SessionStore;
@@ -209,61 +240,65 @@ export interface Store {
   readonly revocations: RevocationLog;
   readonly audit: AuditStore;
   readonly markers: MarkerStore;
-  /** Store's clock, epoch ms. Rejects when the store cannot be reached: also the health check. */
+  /** Returns the store's time, epoch ms. Rejects when the store cannot be reached, so it is also the health check. */
   now(): Promise<number>;
   /**
-   * Erases what grace, expiry and retention have ended: sealed successors at once, sessions, cut-offs and the head
-   * of the revocation log a day after they are over (a clock may have been wrong), audit events after 90 days.
+   * Erases expired data. A sealed successor goes as soon as its grace has ended. Sessions, cut-offs and the head of the
+   * revocation log go a day after they have expired, because a clock may have been wrong. Audit events go after 90 days.
    */
   prune(): Promise<void>;
-  /** Finishes what was accepted. Later calls reject with `closed`. */
+  /** Finishes the commands it has accepted. Later calls reject with `closed`; a second `close` resolves. */
   close(): Promise<void>;
 }
 
-/** Last good copies of what the network brings, kept over restarts; as trusted as configuration. */
+/** Storage for the last good copies of fetched data, kept over restarts. It is as trusted as configuration. */
 export interface Snapshots {
   /**
-   * The JSON value saved under `name`, or `null`. A damaged one rejects with `store_corrupt`: go on without it, and
-   * say so.
+   * Returns the JSON value saved under `name`, or `null` when there is none. Rejects with `store_corrupt` when the
+   * snapshot is damaged; the caller reports that and continues without it.
    */
   load(name: string): Promise<unknown>;
-  /** `name`: 1 to 128 of a-z 0-9 _ - . that do not start with a dot; any other rejects with `invalid_option`. */
+  /**
+   * Saves a JSON value. `name` is 1 to 128 characters of `a-z 0-9 _ - .` and does not start with a dot; any other name
+   * rejects with `invalid_option`.
+   */
   save(name: string, value: unknown): Promise<void>;
 }
 
-/** What is kept under a name for others to read. */
+/** A shared answer to store. */
 export interface SharedEntry {
   readonly name: string;
   readonly text: string;
   readonly ttlMs: number;
-  /** Takes the place of whatever is there; otherwise only an empty one. */
+  /** Whether the entry replaces an existing one of the same name. */
   readonly replaces: boolean;
 }
 
 /**
- * Where guards share what an authority answered. Names and texts mean nothing here: a reader learns nothing that lets him
- * in, and a writer makes no token good. What is lost costs another question, so a place that evicts will do.
+ * A cache in which guards share the authority's answers. Names and texts are opaque: a reader learns nothing that
+ * opens a session, and a writer cannot make a token valid. A lost entry costs one more call to the authority, so the
+ * cache may evict.
  */
 export interface SharedAnswers {
-  /** The texts under these names, in their order; `null` where there is none. */
+  /** Returns the texts in the order of the names. A text is `null` when the name has no entry. */
   get(names: readonly string[]): Promise<readonly (string | null)[]>;
   set(entries: readonly SharedEntry[]): Promise<void>;
-  /** Notes on a list that these names are in use. */
+  /** Records on a list that these names were used. */
   used(list: string, names: readonly string[]): Promise<void>;
-  /** The names on a list, the most recently used first; 10,000 at most. */
+  /** Lists up to 10,000 names, the most recently used first. */
   recent(list: string): Promise<readonly string[]>;
-  /** Gives up what is under way. */
+  /** Closes the connection and rejects the pending commands. */
   close(): Promise<void>;
 }
 
-/** `redisAnswers({ … })`. */
+/** Where shared answers are stored, and how their keys are derived. `redisAnswers` makes one. */
 export interface SharedAnswersSource {
-  /** What and where, for people; without credentials. */
+  /** Kind and location for people, without credentials. */
   readonly description: string;
-  /** How long a guard waits for it, in milliseconds. */
+  /** How long a guard waits for an answer, ms. */
   readonly timeoutMs: number;
-  /** 32 bytes for each purpose: the same for all who share, and not to be had from what is stored. */
+  /** Returns 32 bytes per purpose, equal for all guards that share. They cannot be derived from the stored data. */
   deriveKey(purpose: string): Uint8Array;
-  /** Connects in the background, for as long as that takes: nobody waits for it. The guard that opened it closes it. */
+  /** Connects in the background, without a deadline, and returns at once. The guard that opens it closes it. */
   open(context: { readonly clock: Clock; readonly random: () => number }): SharedAnswers;
 }

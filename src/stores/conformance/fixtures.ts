@@ -2,22 +2,22 @@ import assert from "node:assert/strict";
 import type { Revocation } from "../../core/revocation.ts";
 import type { Rotation, RotationOutcome, SessionRecord, Store } from "../store.ts";
 
-/** A fresh, empty store, and how to move its time. */
+/** A fresh, empty store and its clock. */
 export interface StoreUnderTest {
   readonly store: Store;
-  /** Moves the store's clock on. */
+  /** Advances the store's clock. */
   readonly clock: { advance(ms: number): void | Promise<void> };
-  /** Closes and removes everything. */
+  /** Closes the store and removes its data. */
   close(): void | Promise<void>;
 }
 
-/** One that keeps its data over a restart. */
+/** A store that keeps its data over a restart. */
 export interface DurableStoreUnderTest extends StoreUnderTest {
   /** Closes the store and opens the same data again. */
   reopen(): Promise<Store>;
 }
 
-/** Title → what must hold of a fresh store. */
+/** Tests of a fresh store, by title. */
 export type Cases<T = StoreUnderTest> = Readonly<Record<string, (under: T) => Promise<void>>>;
 
 export const IDLE_MS = 1_000_000;
@@ -25,15 +25,15 @@ export const ABSOLUTE_MS = 2_000_000;
 export const GRACE_MS = 30_000;
 export const ISSUER = "https://id.example.com";
 
-/** More than a store may keep anything after it is over. */
+/** Longer than a store keeps any expired data. */
 export const LONG_AFTER_MS: number = 400 * 24 * 60 * 60 * 1000;
 
-/** What the keyed digest of generation `n` stands for here. */
+/** Stands for the keyed digest of a refresh token. */
 export function digest(id: string, generation: number): string {
   return `digest of ${id}/${generation}`;
 }
 
-/** Creates the session `id` for credentials checked at `authAt`. */
+/** Creates a session for credentials that were checked at `authAt`. */
 export async function createSession(
   store: Store,
   id: string,
@@ -91,7 +91,7 @@ export async function subjectScope(store: Store): Promise<{ issuer: string; unti
   return { issuer: ISSUER, until: (await store.now()) + 3_600_000 };
 }
 
-/** Everything in force, and where the log ends. */
+/** Returns the entries in force, and the end of the log. */
 export async function readLog(store: Store): Promise<{ kinds: string[]; seq: number }> {
   const { entries, position } = await store.revocations.snapshot();
   return { kinds: entries.map((e) => `${e.revocation.kind} ${e.revocation.id}`), seq: position.seq };

@@ -9,11 +9,16 @@ import { snapshotsCases, type SnapshotsUnderTest } from "./snapshots.ts";
 export type { DurableStoreUnderTest, SnapshotsUnderTest, StoreUnderTest };
 
 /**
- * What every store must do, as tests for `node:test`. Those who write a store run it against theirs; `open`
- * gives a fresh, empty one to each test.
+ * Declares the tests that every store must pass, for `node:test`. `open` returns a fresh, empty store for each test, and
+ * the clock that drives it.
  *
+ * @example
  * ```ts
- * storeContract("memory", () => {
+ * import { memoryStore } from "holdfast/memory";
+ * import { testStore } from "holdfast/store-conformance";
+ * import { FakeClock } from "holdfast/testing";
+ *
+ * testStore("memory", () => {
  *   const clock = new FakeClock();
  *   const store = memoryStore({ clock });
  *   return { store, clock, close: () => store.close() };
@@ -21,25 +26,49 @@ export type { DurableStoreUnderTest, SnapshotsUnderTest, StoreUnderTest };
  * ```
  */
 export function testStore(name: string, open: () => StoreUnderTest | Promise<StoreUnderTest>): void {
-  void describe(`${name} keeps the contract of a store`, () => {
+  void describe(`${name} conforms to the contract of a store`, () => {
     defineTests({ ...sessionCases, ...refreshCases, ...revocationCases, ...recordCases }, open);
   });
 }
 
-/** What a store must do besides that keeps its data over a restart. */
+/**
+ * Declares the further tests that a store must pass if it keeps its data over a restart. `reopen` closes the store and
+ * opens the same data again.
+ *
+ * @example
+ * ```ts
+ * import { testDurableStore, type DurableStoreUnderTest } from "holdfast/store-conformance";
+ *
+ * declare function openMyStore(): Promise<DurableStoreUnderTest>;
+ *
+ * testDurableStore("my store", openMyStore);
+ * ```
+ */
 export function testDurableStore(
   name: string,
   open: () => DurableStoreUnderTest | Promise<DurableStoreUnderTest>,
 ): void {
-  void describe(`${name} keeps what it acknowledged`, () => defineTests(durableCases, open));
+  void describe(`${name} keeps acknowledged writes over a restart`, () => defineTests(durableCases, open));
 }
 
-/** What every place for snapshots must do; `open` gives a fresh, empty one to each test. */
+/**
+ * Declares the tests that every implementation of `Snapshots` must pass. `open` returns a fresh, empty one for each
+ * test.
+ *
+ * @example
+ * ```ts
+ * import { testSnapshots, type SnapshotsUnderTest } from "holdfast/store-conformance";
+ *
+ * declare function openMySnapshots(): Promise<SnapshotsUnderTest>;
+ *
+ * testSnapshots("my snapshots", openMySnapshots);
+ * ```
+ */
 export function testSnapshots(
   name: string,
   open: () => SnapshotsUnderTest | Promise<SnapshotsUnderTest>,
 ): void {
-  void describe(`${name} keeps the contract of snapshots`, () => defineTests(snapshotsCases, open));
+  void describe(`${name} conforms to the contract of snapshots`, () => defineTests(snapshotsCases, open));
 }
 
 function defineTests<T extends { close(): void | Promise<void> }>(

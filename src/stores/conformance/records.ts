@@ -25,9 +25,9 @@ function event(at: number, detail: string): AuditEvent {
   return { at, kind: "login", subject: "alice", session: null, source: "192.0.2.1", detail };
 }
 
-/** Users, signing keys, audit and markers; and the store as a whole. */
+/** Tests of users, signing keys, audit events and markers, and of the store as a whole. */
 export const recordCases: Cases = {
-  "a user is found by name and by subject, exactly as it was added": async ({ store }) => {
+  "a user is found by name and by subject, exactly as added": async ({ store }) => {
     const alice = user(`al'ice"; \u{1F600} ü`);
     assert.equal(await store.users.add(alice), "added");
     assert.deepEqual(await store.users.get(alice.username), alice);
@@ -36,7 +36,7 @@ export const recordCases: Cases = {
     assert.equal(await store.users.getBySubject("nobody"), null);
   },
 
-  "a name or subject that is taken is not added": async ({ store }) => {
+  "a user whose name or subject is taken is not added": async ({ store }) => {
     await store.users.add(user("alice"));
     assert.equal(await store.users.add({ ...user("alice"), subject: "another" }), "exists");
     assert.equal(await store.users.add({ ...user("bob"), subject: user("alice").subject }), "exists");
@@ -44,7 +44,7 @@ export const recordCases: Cases = {
     assert.equal(await store.users.get("bob"), null);
   },
 
-  "of many first users at once one is added": async ({ store }) => {
+  "one of several concurrent first users is added": async ({ store }) => {
     const names = ["a", "b", "c", "d"];
     const results = await Promise.all(
       names.map(async (name) => await store.users.add(user(name), { onlyFirst: true })),
@@ -53,7 +53,7 @@ export const recordCases: Cases = {
     assert.equal((await store.users.list({ limit: 10 })).length, 1);
   },
 
-  "a user is replaced only by who saw the newest record": async ({ store }) => {
+  "a user is replaced only if the MAC is that of the stored record": async ({ store }) => {
     await store.users.add(user("alice"));
     const changed = { ...user("alice"), passwordHash: "new", scopes: [], mac: "mac 2" };
     assert.equal(await store.users.replace(changed, "another mac"), "stale");
@@ -63,7 +63,7 @@ export const recordCases: Cases = {
     assert.equal(await store.users.replace(user("nobody"), "mac"), "stale");
   },
 
-  "users are listed page by page in order of name": async ({ store }) => {
+  "users are listed in pages, in order of name": async ({ store }) => {
     for (const name of ["c", "a", "d", "b"]) await store.users.add(user(name));
     const names = async (after: string | undefined) =>
       (await store.users.list({ after, limit: 3 })).map(({ username }) => username);
@@ -72,7 +72,7 @@ export const recordCases: Cases = {
     assert.deepEqual(await names("d"), []);
   },
 
-  "the first keys are put once, and everybody gets the same": async ({ store }) => {
+  "the first keys are stored once, and all callers get the same keys": async ({ store }) => {
     const [one, two] = await Promise.all([
       store.keys.initialise([key("k1", 1, 1), key("k2", 1)]),
       store.keys.initialise([key("k3", 1, 1), key("k4", 1)]),
@@ -82,7 +82,9 @@ export const recordCases: Cases = {
     assert.deepEqual(await store.keys.list(), one);
   },
 
-  "a rotation of keys happens once: the next signs, and another is published": async ({ store }) => {
+  "concurrent key rotations rotate once: the published key signs, and the next one is published": async ({
+    store,
+  }) => {
     await store.keys.initialise([key("k1", 1, 1), key("k2", 1)]);
     const now = await store.now();
     const results = await Promise.all([
@@ -95,17 +97,21 @@ export const recordCases: Cases = {
       key("k2", 1, now),
       key("k3", 2),
     ]);
-    assert.equal(await store.keys.rotate("k3", key("k5", 3)), "stale", "published, but not signing");
+    assert.equal(
+      await store.keys.rotate("k3", key("k5", 3)),
+      "stale",
+      "a published key that does not sign is not rotated",
+    );
     assert.equal(await store.keys.rotate("nokey", key("k5", 3)), "stale");
   },
 
-  "keys are not rotated when none is published to take over": async ({ store }) => {
+  "keys are not rotated when no published key can take over": async ({ store }) => {
     await store.keys.initialise([key("k1", 1, 1)]);
     assert.equal(await store.keys.rotate("k1", key("k2", 2)), "stale");
     assert.deepEqual(await store.keys.list(), [key("k1", 1, 1)]);
   },
 
-  "a key is sealed again only from what it was, and removed": async ({ store }) => {
+  "a key is resealed only from its stored value, and can be removed": async ({ store }) => {
     await store.keys.initialise([key("k1", 1, 1), key("k2", 1)]);
     assert.equal(await store.keys.reseal("k1", "not this", "other"), "stale");
     assert.equal(await store.keys.reseal("k1", "sealed k1", "other"), "replaced");
@@ -114,7 +120,7 @@ export const recordCases: Cases = {
     assert.deepEqual(await store.keys.list(), [{ ...key("k1", 1, 1), sealed: "other" }]);
   },
 
-  "audit events are read newest first, and dropped when they are old": async ({ store, clock }) => {
+  "audit events are listed newest first, and pruned when they are old": async ({ store, clock }) => {
     const now = await store.now();
     for (const detail of ["a", "b", "c"]) await store.audit.append(event(now, detail));
     assert.deepEqual(await store.audit.recent(2), [event(now, "c"), event(now, "b")]);
@@ -125,7 +131,7 @@ export const recordCases: Cases = {
     assert.deepEqual(await store.audit.recent(10), [late]);
   },
 
-  "a marker is claimed once and replaced only from what it was": async ({ store }) => {
+  "a marker is claimed once, and replaced only from its stored value": async ({ store }) => {
     assert.equal(await store.markers.read("id"), null);
     assert.deepEqual(await Promise.all([store.markers.claim("id", "a"), store.markers.claim("id", "b")]), [
       "a",
@@ -137,7 +143,7 @@ export const recordCases: Cases = {
     assert.equal(await store.markers.replace("none", "a", "c"), "stale");
   },
 
-  "a closed store says so, and closing again is no error": async ({ store }) => {
+  "a closed store rejects with closed, and closing it again resolves": async ({ store }) => {
     await store.close();
     await store.close();
     const closed = (error: unknown) => isHoldfastError(error, "closed");
@@ -147,9 +153,9 @@ export const recordCases: Cases = {
   },
 };
 
-/** Only for stores that keep their data over a restart. */
+/** Tests of a store that keeps its data over a restart. */
 export const durableCases: Cases<DurableStoreUnderTest> = {
-  "law 12: everything that was acknowledged is there after a restart": async (under) => {
+  "law 12: all acknowledged data is present after a restart": async (under) => {
     const { store } = under;
     await store.users.add(user("alice"));
     await store.keys.initialise([key("k1", 1, 1)]);
@@ -178,6 +184,6 @@ export const durableCases: Cases<DurableStoreUnderTest> = {
     assert.deepEqual(await again.audit.recent(1), [event(1, "a")]);
     assert.equal(await again.markers.read("id"), "a");
     assert.equal((await present(again, "s1", 2)).outcome, "rotated");
-    await assert.rejects(logIn(again, "s3", "carol"), /superseded/, "the cut-off stands");
+    await assert.rejects(logIn(again, "s3", "carol"), /superseded/, "the cut-off is kept");
   },
 };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { ABSOLUTE_MS, digest, GRACE_MS, IDLE_MS, readLog, logIn, present, type Cases } from "./fixtures.ts";
 
-/** The rotation of refresh tokens: `SessionStore.rotate`. */
+/** Tests of `SessionStore.rotate`. */
 export const refreshCases: Cases = {
   "law 8: the current token is replaced by its successor": async ({ store, clock }) => {
     const before = await logIn(store, "s1");
@@ -22,7 +22,9 @@ export const refreshCases: Cases = {
     assert.deepEqual(await store.sessions.get("s1"), outcome.session);
   },
 
-  "law 8: of 100 presentations at once one rotates, and all others get its successor": async ({ store }) => {
+  "law 8: one of 100 concurrent presentations rotates, and the others get the same successor": async ({
+    store,
+  }) => {
     await logIn(store, "s1");
     const outcomes = await Promise.all(
       Array.from(
@@ -37,7 +39,7 @@ export const refreshCases: Cases = {
     for (const { sealedSuccessor } of repeated) assert.equal(sealedSuccessor, standing);
   },
 
-  "law 8: grace counts from the first rotation, and no presentation arms it again": async ({
+  "law 8: grace counts from the first rotation, and no later presentation extends it": async ({
     store,
     clock,
   }) => {
@@ -49,7 +51,7 @@ export const refreshCases: Cases = {
     assert.equal((await present(store, "s1", 1)).outcome, "reuse");
   },
 
-  "law 8: a previous token whose successor was refreshed with is a conflict that changes nothing": async ({
+  "law 8: a previous token whose successor was used is a conflict that changes nothing": async ({
     store,
     clock,
   }) => {
@@ -61,34 +63,36 @@ export const refreshCases: Cases = {
     assert.equal((await present(store, "s1", 1)).outcome, "conflict");
     assert.deepEqual(await store.sessions.get("s1"), before);
     await clock.advance(1);
-    assert.equal((await present(store, "s1", 1)).outcome, "reuse", "its own window has ended");
+    assert.equal((await present(store, "s1", 1)).outcome, "reuse", "its own grace has ended");
   },
 
-  "law 8: a token three generations old is reuse at any time": async ({ store }) => {
+  "law 8: a token that is three generations old is always reuse": async ({ store }) => {
     await logIn(store, "s1");
     for (const generation of [1, 2, 3]) await present(store, "s1", generation);
     assert.equal((await present(store, "s1", 1)).outcome, "reuse");
   },
 
-  "law 8: reuse ends exactly that session, with the revocation, and erases what tokens are compared with":
-    async ({ store, clock }) => {
-      await logIn(store, "s1");
-      await logIn(store, "s2");
-      await present(store, "s1", 1);
-      await clock.advance(GRACE_MS);
-      const outcome = await present(store, "s1", 1);
-      assert.equal(outcome.outcome, "reuse");
-      const ended = await store.sessions.get("s1");
-      assert.deepEqual(ended, outcome.session);
-      assert.equal(ended?.endReason, "reuse");
-      assert.equal(ended.endedAt, await store.now());
-      assert.deepEqual([ended.currentDigest, ended.previousDigest, ended.sealedSuccessor], ["", null, null]);
-      assert.deepEqual((await readLog(store)).kinds, ["session s1"]);
-      assert.equal((await present(store, "s1", 2)).outcome, "ended");
-      assert.equal((await present(store, "s2", 1)).outcome, "rotated");
-    },
+  "law 8: reuse ends exactly that session, appends the revocation and erases its digests": async ({
+    store,
+    clock,
+  }) => {
+    await logIn(store, "s1");
+    await logIn(store, "s2");
+    await present(store, "s1", 1);
+    await clock.advance(GRACE_MS);
+    const outcome = await present(store, "s1", 1);
+    assert.equal(outcome.outcome, "reuse");
+    const ended = await store.sessions.get("s1");
+    assert.deepEqual(ended, outcome.session);
+    assert.equal(ended?.endReason, "reuse");
+    assert.equal(ended.endedAt, await store.now());
+    assert.deepEqual([ended.currentDigest, ended.previousDigest, ended.sealedSuccessor], ["", null, null]);
+    assert.deepEqual((await readLog(store)).kinds, ["session s1"]);
+    assert.equal((await present(store, "s1", 2)).outcome, "ended");
+    assert.equal((await present(store, "s2", 1)).outcome, "rotated");
+  },
 
-  "a digest that was never the session's, or a generation to come, touches nothing": async ({ store }) => {
+  "a digest that the session never had, or a future generation, changes nothing": async ({ store }) => {
     await logIn(store, "s1");
     await present(store, "s1", 1);
     const before = await store.sessions.get("s1");
@@ -102,7 +106,10 @@ export const refreshCases: Cases = {
     assert.equal((await readLog(store)).seq, 0);
   },
 
-  "law 2: use renews the idle expiry, never past the absolute one": async ({ store, clock }) => {
+  "law 2: a refresh extends the idle expiry, but never past the absolute expiry": async ({
+    store,
+    clock,
+  }) => {
     const { authAt } = await logIn(store, "s1");
     await clock.advance(IDLE_MS - 1);
     assert.equal((await present(store, "s1", 1)).outcome, "rotated");
@@ -114,10 +121,7 @@ export const refreshCases: Cases = {
     assert.equal((await present(store, "s1", 3)).outcome, "ended");
   },
 
-  "law 2: a session that was not used in time is ended, without an alarm for any of its tokens": async ({
-    store,
-    clock,
-  }) => {
+  "law 2: an idle session has ended, and its tokens are not reported as reuse": async ({ store, clock }) => {
     await logIn(store, "s1");
     for (const generation of [1, 2, 3]) await present(store, "s1", generation);
     await clock.advance(IDLE_MS);
@@ -127,7 +131,7 @@ export const refreshCases: Cases = {
     assert.equal((await readLog(store)).seq, 0);
   },
 
-  "grace hits are counted over consecutive generations, once each": async ({ store }) => {
+  "grace hits are counted over consecutive generations, once in each": async ({ store }) => {
     await logIn(store, "s1");
     const streak = async () => (await store.sessions.get("s1"))?.graceStreak;
     for (const generation of [1, 2]) {
@@ -137,8 +141,8 @@ export const refreshCases: Cases = {
       assert.equal(await streak(), generation);
     }
     await present(store, "s1", 3);
-    assert.equal(await streak(), 2, "the new generation may still be hit");
+    assert.equal(await streak(), 2, "the new generation may still have a hit");
     await present(store, "s1", 4);
-    assert.equal(await streak(), 0, "one passed without a hit");
+    assert.equal(await streak(), 0, "one generation had no hit");
   },
 };

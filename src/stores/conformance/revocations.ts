@@ -12,9 +12,9 @@ async function appendTokens(store: Store, ...ids: string[]): Promise<RevocationE
   return entries;
 }
 
-/** The revocation log. */
+/** Tests of the revocation log. */
 export const revocationCases: Cases = {
-  "an empty log has a place, and nothing after it": async ({ store }) => {
+  "an empty log has a position, and no entry after it": async ({ store }) => {
     const { position, entries } = await store.revocations.snapshot();
     assert.deepEqual(entries, []);
     assert.equal(position.seq, 0);
@@ -22,7 +22,7 @@ export const revocationCases: Cases = {
     assert.deepEqual(await store.revocations.after(position), { status: "ok", entries: [] });
   },
 
-  "entries are numbered without a gap and chained, whatever appended them": async ({ store }) => {
+  "entries are contiguous and chained, whichever method appended them": async ({ store }) => {
     const { position } = await store.revocations.snapshot();
     await logIn(store, "s1");
     await Promise.all([
@@ -42,7 +42,7 @@ export const revocationCases: Cases = {
     assert.deepEqual((await store.revocations.snapshot()).entries, tail.entries);
   },
 
-  "the tail after a place is what came later, and nothing at the end": async ({ store }) => {
+  "the tail after a position has the later entries, and is empty at the end": async ({ store }) => {
     await appendTokens(store, "a");
     const { position } = await store.revocations.snapshot();
     const later = await appendTokens(store, "b", "c");
@@ -52,7 +52,7 @@ export const revocationCases: Cases = {
     assert.deepEqual(await store.revocations.after(end), { status: "ok", entries: [] });
   },
 
-  "fault 5: a place of another log, of another past or beyond the end is a gap": async ({ store }) => {
+  "fault 5: a position of another log, another history or beyond the end is a gap": async ({ store }) => {
     await appendTokens(store, "a", "b");
     const { position } = await store.revocations.snapshot();
     assert.deepEqual(await store.revocations.after({ ...position, epoch: "another" }), GAP);
@@ -62,7 +62,7 @@ export const revocationCases: Cases = {
     assert.deepEqual(await store.revocations.after({ ...position, seq: 0, chain: "another" }), GAP);
   },
 
-  "a snapshot leaves out what can no longer matter, and keeps its place": async ({ store, clock }) => {
+  "a snapshot leaves out expired entries, and keeps its position": async ({ store, clock }) => {
     await appendTokens(store, "a");
     await clock.advance(1_800_000);
     const [b] = await appendTokens(store, "b");
@@ -74,7 +74,7 @@ export const revocationCases: Cases = {
     assert.deepEqual(await store.revocations.snapshot(), { position, entries: [] });
   },
 
-  "fault 9: pruning trims the head only: older places are a gap, the rest goes on": async ({
+  "fault 9: pruning trims only the head: older positions are a gap, later ones are not": async ({
     store,
     clock,
   }) => {
@@ -98,7 +98,7 @@ export const revocationCases: Cases = {
     assert.deepEqual(await store.revocations.after(end), { status: "ok", entries: [d] });
   },
 
-  "law 3: an entry in force keeps those behind it, and pruning never loses one": async ({ store, clock }) => {
+  "law 3: pruning keeps an entry in force, and every entry after it": async ({ store, clock }) => {
     const long = (await store.now()) + 2 * LONG_AFTER_MS;
     await store.revocations.append({ ...(await makeRevocation(store, "key", "k")), until: long });
     await appendTokens(store, "a");
@@ -111,26 +111,28 @@ export const revocationCases: Cases = {
     );
   },
 
-  "listeners hear entries in order, before the append resolves, until they leave": async ({ store }) => {
-    const heard: number[] = [];
-    const leave = store.revocations.subscribe((entries) => heard.push(...entries.map((e) => e.seq)));
+  "listeners get entries in order and before the append resolves, until they unsubscribe": async ({
+    store,
+  }) => {
+    const received: number[] = [];
+    const unsubscribe = store.revocations.subscribe((entries) => received.push(...entries.map((e) => e.seq)));
     await appendTokens(store, "a");
-    assert.deepEqual(heard, [1]);
+    assert.deepEqual(received, [1]);
     await Promise.all([appendTokens(store, "b"), appendTokens(store, "c")]);
-    assert.deepEqual(heard, [1, 2, 3]);
-    leave();
+    assert.deepEqual(received, [1, 2, 3]);
+    unsubscribe();
     await appendTokens(store, "d");
-    assert.deepEqual(heard, [1, 2, 3]);
+    assert.deepEqual(received, [1, 2, 3]);
   },
 
-  "a listener that throws harms neither the append nor the other listeners": async ({ store }) => {
-    const heard: number[] = [];
+  "a listener that throws affects neither the append nor the other listeners": async ({ store }) => {
+    const received: number[] = [];
     store.revocations.subscribe(() => {
-      throw new Error("a listener's own fault");
+      throw new Error("an error of the listener");
     });
-    store.revocations.subscribe((entries) => heard.push(...entries.map((e) => e.seq)));
+    store.revocations.subscribe((entries) => received.push(...entries.map((e) => e.seq)));
     await appendTokens(store, "a");
-    assert.deepEqual(heard, [1]);
+    assert.deepEqual(received, [1]);
     assert.equal((await store.revocations.snapshot()).position.seq, 1);
   },
 };

@@ -14,9 +14,9 @@ import {
   type Cases,
 } from "./fixtures.ts";
 
-/** The life of sessions and their endings. */
+/** Tests of how sessions begin and end. */
 export const sessionCases: Cases = {
-  "a session is read back as it was created": async ({ store }) => {
+  "a session is read as it was created": async ({ store }) => {
     const session = await logIn(store, "s1");
     assert.deepEqual(await store.sessions.get("s1"), session);
     assert.equal(session.generation, 1);
@@ -25,13 +25,13 @@ export const sessionCases: Cases = {
     assert.equal(await store.sessions.get("nobody"), null);
   },
 
-  "a session id that is taken is refused, and the session stays as it was": async ({ store }) => {
+  "a session id that is taken is rejected, and the session is unchanged": async ({ store }) => {
     const session = await logIn(store, "s1");
     await assert.rejects(logIn(store, "s1", "mallory"), (error) => isHoldfastError(error, "invalid_option"));
     assert.deepEqual(await store.sessions.get("s1"), session);
   },
 
-  "live sessions of a subject are listed, newest first": async ({ store, clock }) => {
+  "the live sessions of a subject are listed, newest first": async ({ store, clock }) => {
     for (const id of ["s1", "s2", "s3"]) {
       await logIn(store, id);
       await clock.advance(1000);
@@ -47,7 +47,7 @@ export const sessionCases: Cases = {
     assert.deepEqual(await store.sessions.listBySubject("alice"), []);
   },
 
-  "law 3: an ended session stays ended, and its tokens raise no alarm": async ({ store }) => {
+  "law 3: an ended session stays ended, and its tokens are not reported as reuse": async ({ store }) => {
     await logIn(store, "s1");
     await present(store, "s1", 1);
     await store.sessions.end("s1", "logout", await makeRevocation(store, "session", "s1"));
@@ -60,7 +60,7 @@ export const sessionCases: Cases = {
     assert.deepEqual((await readLog(store)).kinds, ["session s1"]);
   },
 
-  "law 3: ending an ended or unknown session appends all the same, and the first reason stands": async ({
+  "law 3: ending an ended or unknown session appends an entry, and keeps the first reason": async ({
     store,
   }) => {
     await logIn(store, "s1");
@@ -71,7 +71,9 @@ export const sessionCases: Cases = {
     assert.equal((await store.sessions.get("s1"))?.endReason, "logout");
   },
 
-  "fault 46: a logout while a refresh is in flight wins in either order": async ({ store }) => {
+  "fault 46: a logout that is concurrent with a refresh ends the session, whichever comes first": async ({
+    store,
+  }) => {
     for (const id of ["s1", "s2"]) await logIn(store, id);
     const revocation = await makeRevocation(store, "session", "s1");
     await Promise.all([present(store, "s1", 1), store.sessions.end("s1", "logout", revocation)]);
@@ -83,7 +85,7 @@ export const sessionCases: Cases = {
     }
   },
 
-  "fault 47: ending all of a subject also ends a login and a refresh that are in flight": async ({
+  "fault 47: ending all sessions of a subject also ends a concurrent login and a concurrent refresh": async ({
     store,
     clock,
   }) => {
@@ -95,7 +97,7 @@ export const sessionCases: Cases = {
     const ending = store.sessions.endAll("alice", "password_changed", await subjectScope(store));
     const refreshing = present(store, "s1", 1);
     assert.equal(await ending, 2);
-    // Whichever came first: the tokens that the refresh was given are covered, and none refreshes again.
+    // The cut-off covers the tokens of the refresh, whichever came first, and no token refreshes again.
     const refreshed = await refreshing;
     const [cutOff] = (await store.revocations.snapshot()).entries;
     assert.ok(cutOff?.revocation.kind === "subject");
@@ -113,24 +115,21 @@ export const sessionCases: Cases = {
     assert.equal(await store.sessions.endAll("alice", "logout_all", await subjectScope(store)), 0);
   },
 
-  "law 3: credentials checked in the very millisecond of a cut-off are superseded": async ({ store }) => {
+  "law 3: credentials checked in the same millisecond as a cut-off are superseded": async ({ store }) => {
     const authAt = await store.now();
     await store.sessions.endAll("alice", "logout_all", await subjectScope(store));
     assert.equal((await createSession(store, "s1", authAt)).status, "superseded");
   },
 
-  "law 3: credentials checked in what is the future now are superseded": async ({ store }) => {
+  "law 3: credentials checked in the future are superseded": async ({ store }) => {
     const authAt = (await store.now()) + 60_000;
     assert.equal((await createSession(store, "s1", authAt)).status, "superseded");
   },
 
-  "law 3: a subject's cut-off covers every `iat` given before, and none given after": async ({
-    store,
-    clock,
-  }) => {
+  "law 3: a subject's cut-off covers every earlier `iat`, and no later one": async ({ store, clock }) => {
     let cutoff = 0;
     for (const id of ["s1", "s2", "s3"]) {
-      // All of it within one second of the clock.
+      // All steps happen within one second of the clock.
       await clock.advance(1);
       const session = await logIn(store, id);
       assert.ok(session.issuedAtS > cutoff);
@@ -152,7 +151,7 @@ export const sessionCases: Cases = {
     }
   },
 
-  "law 3: a subject's revocation ends its sessions, whoever appends it": async ({ store }) => {
+  "law 3: a subject's revocation that is appended to the log ends its sessions": async ({ store }) => {
     await logIn(store, "s1");
     const until = (await store.now()) + 3_600_000;
     await store.revocations.append({ kind: "subject", id: "alice", before: 0, issuer: ISSUER, until });
@@ -160,7 +159,7 @@ export const sessionCases: Cases = {
     assert.deepEqual(await store.sessions.listBySubject("alice"), []);
   },
 
-  "pruning erases a sealed successor when grace has ended, and a session long after it is over": async ({
+  "pruning erases a sealed successor after its grace, and a session long after its expiry": async ({
     store,
     clock,
   }) => {

@@ -1,4 +1,4 @@
-/** Which of a cluster's slots has `key`: CRC16/XMODEM of what stands in its braces (Redis cluster specification). */
+/** Returns the cluster slot of `key`: CRC16/XMODEM of the text in its braces (Redis cluster specification). */
 export function computeSlot(key: string): number {
   let crc = 0;
   for (const byte of Buffer.from(key.slice(key.indexOf("{") + 1, key.indexOf("}")))) {

@@ -4,31 +4,32 @@ import type { RedisClient } from "./client.ts";
 import { readMessage, NOT_EXECUTED, QUEUE_FULL, RETRY_AFTER_MS, toStoreError } from "./errors.ts";
 import type { Script } from "./script.ts";
 
+/** How commands are sent. */
 export interface RedisConnectionOptions {
   readonly description: string;
-  /** Drives deadlines; also the store's time, if `virtual`. */
+  /** Drives the deadlines. With `virtual` it is also the store's time. */
   readonly clock: Clock;
   readonly virtual: boolean;
   readonly commandTimeoutMs: number;
-  /** How many replicas must have a write before it counts. */
+  /** How many replicas must have a write before it is acknowledged. */
   readonly replicas: number;
 }
 
-/** A write is given more time: when it is given up, nobody knows whether it took effect. */
+/** A write has a longer deadline than a read, because a write that misses it may still take effect. */
 const WRITE_TIMEOUT_FACTOR = 4;
 const RETRY_PAUSE_MS = 50;
-/** In terms of `commandTimeoutMs`: how long a server may say nothing at all. */
+/** How long a server may stay silent before its connection is replaced, in units of `commandTimeoutMs`. */
 const MAX_SILENT_TIMEOUTS = 10;
 
-/** Commands with a deadline, over whatever kind of connection. What fails is `store_unavailable`. */
+/** Sends commands with a deadline, whichever client is behind it. A failed command rejects with `store_unavailable`. */
 export class RedisConnection {
   readonly #open: () => Promise<RedisClient>;
   readonly #options: RedisConnectionOptions;
   readonly #interruptions: () => number;
   #client: RedisClient | null;
-  /** Gives up the commands under way. */
+  /** Rejects the pending commands. */
   readonly #rejectPending = new Set<(why: Error) => void>();
-  /** Servers that answer nothing, and since when. */
+  /** When each silent server stopped answering, on the monotonic clock. */
   readonly #silentSince = new Map<string, number>();
   #connecting: Promise<void> | null = null;
   #closed = false;
@@ -37,34 +38,37 @@ export class RedisConnection {
     client: RedisClient | null,
     open: () => Promise<RedisClient>,
     options: RedisConnectionOptions,
-    disturbances: () => number,
+    interruptions: () => number,
   ) {
     this.#client = client;
     this.#open = open;
     this.#options = options;
-    this.#interruptions = disturbances;
+    this.#interruptions = interruptions;
   }
 
-  /** `disturbances` counts what may have cost a connection. */
+  /** `interruptions` returns how many failures of a connection have been seen so far. */
   static async open(
     open: () => Promise<RedisClient>,
     options: RedisConnectionOptions,
-    disturbances: () => number = () => 0,
+    interruptions: () => number = () => 0,
   ): Promise<RedisConnection> {
-    return new RedisConnection(await open(), open, options, disturbances);
+    return new RedisConnection(await open(), open, options, interruptions);
   }
 
-  /** Connects in the background; until then every command fails at once. */
+  /** Connects in the background. Until it is connected, every command fails at once. */
   static openInBackground(
     open: () => Promise<RedisClient>,
     options: RedisConnectionOptions,
   ): RedisConnection {
-    const link = new RedisConnection(null, open, options, () => 0);
-    link.#connecting = link.#connect();
-    return link;
+    const connection = new RedisConnection(null, open, options, () => 0);
+    connection.#connecting = connection.#connect();
+    return connection;
   }
 
-  /** The first of `keys` says which server; all of them are on the same. Tries twice where nothing was done. */
+  /**
+   * Runs a script on the server of the first key; all keys belong to that server. It is run once more when the first
+   * run had no effect.
+   */
   async runScript(
     script: Script,
     keys: readonly string[],
@@ -85,13 +89,13 @@ export class RedisConnection {
     });
   }
 
-  /** A command that may block for `blockMs` on the server. */
+  /** Sends a command that may block for `blockMs` on the server. */
   async send(key: string, command: readonly string[], blockMs: number): Promise<unknown> {
     const ms = blockMs + this.#options.commandTimeoutMs;
     return await this.#withDeadline(ms, key, async () => await this.#requireClient().send(key, command));
   }
 
-  /** What each primary says to it. */
+  /** Returns the reply of each primary. */
   async sendToPrimaries(command: readonly string[]): Promise<unknown[]> {
     const ms = this.#options.commandTimeoutMs;
     return await this.#withDeadline(ms, "", async () => await this.#requireClient().sendToPrimaries(command));
@@ -99,7 +103,7 @@ export class RedisConnection {
 
   async close(): Promise<void> {
     this.#closed = true;
-    for (const giveUp of this.#rejectPending) giveUp(this.#closedError());
+    for (const reject of this.#rejectPending) reject(this.#closedError());
     await this.#client?.destroy();
   }
 
@@ -114,13 +118,13 @@ export class RedisConnection {
       reply = await client.send(key, ["EVAL", script.lua, ...rest]);
     }
     if (!script.writes || this.#options.replicas === 0) return reply;
-    const got = await this.#countReplicas(client, key, ms);
-    // On another connection than the one that wrote it would count for nothing.
-    if (got >= this.#options.replicas && this.#interruptions() === before) return reply;
-    throw this.#notReplicatedError(got);
+    const reached = await this.#countReplicas(client, key, ms);
+    // WAIT counts only the writes of its own connection.
+    if (reached >= this.#options.replicas && this.#interruptions() === before) return reply;
+    throw this.#notReplicatedError(reached);
   }
 
-  /** How many have what was written. Never rejects: that would pass for a write that was not done. */
+  /** Counts the replicas that have the write. It never rejects, because the write itself has been executed. */
   async #countReplicas(client: RedisClient, key: string, ms: number): Promise<number> {
     const command = ["WAIT", String(this.#options.replicas), String(Math.ceil(ms / 2))];
     try {
@@ -140,17 +144,17 @@ export class RedisConnection {
     if (this.#closed) throw this.#closedError();
     const server = this.#client?.serverOf(key) ?? "";
     const { promise, reject } = Promise.withResolvers<never>();
-    const late = () => {
+    const onTimeout = () => {
       reject(new Error(`no answer within ${ms} ms`));
       this.#recordMissedAnswer(server);
     };
-    // What has arrived while the event loop was blocked is read first.
+    // Answers that arrived while the event loop was blocked are read before the command is rejected.
     let stop = clock.after(ms, () => {
-      const immediate = setImmediate(late);
+      const immediate = setImmediate(onTimeout);
       stop = () => clearImmediate(immediate);
     });
     this.#rejectPending.add(reject);
-    const answered = async () => {
+    const runWork = async () => {
       try {
         const answer = await work();
         this.#silentSince.delete(server);
@@ -162,7 +166,7 @@ export class RedisConnection {
       }
     };
     try {
-      return await Promise.race([answered(), promise]);
+      return await Promise.race([runWork(), promise]);
     } catch (error) {
       throw toStoreError(description, error);
     } finally {
@@ -171,7 +175,7 @@ export class RedisConnection {
     }
   }
 
-  /** A connection over which nothing comes would be tried for a quarter of an hour: it is replaced. */
+  /** Replaces a connection that has been silent for too long. TCP alone would retry for a quarter of an hour. */
   #recordMissedAnswer(server: string): void {
     const now = this.#options.clock.monotonic();
     const since = this.#silentSince.get(server);
@@ -184,7 +188,7 @@ export class RedisConnection {
     }
   }
 
-  /** The connections there are go on until there are new ones: in a cluster only one server may be silent. */
+  /** Replaces the client. The old one stays in use until then, because in a cluster other servers may still answer. */
   async #connect(): Promise<void> {
     const old = this.#client;
     while (!this.#closed && this.#client === old) {
@@ -199,9 +203,9 @@ export class RedisConnection {
     this.#connecting = null;
   }
 
-  #notReplicatedError(got: number): HoldfastError {
+  #notReplicatedError(reached: number): HoldfastError {
     const { description, replicas } = this.#options;
-    const message = `${description}: the write reached ${got} of ${replicas} replicas in time; it may take effect all the same`;
+    const message = `${description}: the write reached ${reached} of ${replicas} replicas in time; it may still take effect`;
     return new HoldfastError("store_unavailable", message, { retryAfterMs: RETRY_AFTER_MS });
   }
 

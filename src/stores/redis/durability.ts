@@ -1,23 +1,24 @@
 import { HoldfastError } from "../../core/errors.ts";
 import type { RedisConnection } from "./connection.ts";
 
-/** What must be true of the servers before a write counts as kept. */
+/** How durable an acknowledged write must be; the values are those of `appendfsync`. `unchecked` accepts any. */
 export type Durability = "always" | "everysec" | "unchecked";
 
-/** From what is lost with the process to what is lost with nothing less than the disk. */
+/** From the least durable to the most durable. */
 const FSYNC_POLICIES = ["no", "everysec", "always"];
 
 /**
- * Reads how the servers keep what they are told, and refuses those that keep less than was `asked` for, or that may
- * evict. Returns it in words. A server that does not tell is believed, and said to be unknown.
+ * Reads the persistence settings of the servers. Throws `invalid_option` when they are less durable than `required`, or
+ * when a server may evict keys. Returns a description of the settings. A server that refuses `CONFIG GET` is accepted
+ * and described as `persistence unknown`.
  */
 export async function checkDurability(
-  link: RedisConnection,
+  connection: RedisConnection,
   description: string,
   required: Durability,
 ): Promise<string> {
   const configs = await Promise.all(
-    ["append*", "maxmemory-policy"].map(async (name) => await readSettings(link, name)),
+    ["append*", "maxmemory-policy"].map(async (name) => await readSettings(connection, name)),
   );
   if (configs.includes(null)) return "persistence unknown";
   const all = configs.flat() as Readonly<Record<string, string>>[];
@@ -25,9 +26,12 @@ export async function checkDurability(
   const syncs = all.flatMap((one) => (one["appendonly"] === "yes" ? (one["appendfsync"] ?? "no") : []));
   const off = all.some((one) => one["appendonly"] === "no");
   const weakest = off ? "no" : (FSYNC_POLICIES.find((one) => syncs.includes(one)) ?? "no");
-  const refuse = (what: string) => {
+  const refuse = (problem: string) => {
     if (required === "unchecked") return;
-    throw new HoldfastError("invalid_option", `redisStore: durability "${required}": ${description} ${what}`);
+    throw new HoldfastError(
+      "invalid_option",
+      `redisStore: durability "${required}": ${description} ${problem}`,
+    );
   };
   const evicts = policies.find((policy) => policy !== "noeviction");
   if (evicts !== undefined) {
@@ -35,15 +39,18 @@ export async function checkDurability(
   }
   if (FSYNC_POLICIES.indexOf(weakest) < FSYNC_POLICIES.indexOf(required)) {
     const has = off ? "appendonly no" : `appendfsync ${weakest}`;
-    refuse(`has ${has}; set appendonly yes and appendfsync ${required}, or ask for less`);
+    refuse(`has ${has}; set appendonly yes and appendfsync ${required}, or choose a weaker durability`);
   }
   return `${off ? "appendonly no" : `appendfsync ${weakest}`}${evicts === undefined ? "" : `, ${evicts}`}`;
 }
 
-/** Of each primary; `null` when one does not tell, as a managed one may. */
-async function readSettings(link: RedisConnection, name: string): Promise<Record<string, string>[] | null> {
+/** Returns the settings of each primary. `null` when a primary refuses `CONFIG GET`, as managed servers may. */
+async function readSettings(
+  connection: RedisConnection,
+  name: string,
+): Promise<Record<string, string>[] | null> {
   try {
-    const replies = (await link.sendToPrimaries(["CONFIG", "GET", name])) as string[][];
+    const replies = (await connection.sendToPrimaries(["CONFIG", "GET", name])) as string[][];
     return replies.map((flat) =>
       Object.fromEntries(flat.flatMap((key, i) => (i % 2 === 0 ? [[key, flat[i + 1] ?? ""]] : []))),
     );

@@ -2,14 +2,14 @@ import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
 
 export const RETRY_AFTER_MS = 1000;
 
-/** What the server says before it does anything, or the client instead of sending it. */
+/** Matches errors after which the command had no effect: the server refused it, or the client did not send it. */
 export const NOT_EXECUTED: RegExp =
   /\b(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN)\b|client is offline/;
 
-/** What the client says when more waits for answers than may. */
+/** The client's error when too many commands wait for an answer. */
 export const QUEUE_FULL = "The queue is full";
 
-/** Whatever Redis or its client said, as an error of ours that names the store. */
+/** Converts an error of Redis or its client into a `HoldfastError` that names the store. */
 export function toStoreError(description: string, error: unknown): HoldfastError {
   if (isHoldfastError(error)) return error;
   const reply = readMessage(error);
@@ -18,7 +18,7 @@ export function toStoreError(description: string, error: unknown): HoldfastError
     return new HoldfastError("store_emptied", message, { cause: error });
   }
   if (reply.startsWith("WRONGTYPE")) {
-    const message = `${description} holds something else under our names: choose another prefix or database`;
+    const message = `${description} holds data of another program under its key names: choose another prefix or database`;
     return new HoldfastError("store_corrupt", message, { cause: error });
   }
   return new HoldfastError("store_unavailable", `${description}: ${reply}`, {
@@ -29,6 +29,6 @@ export function toStoreError(description: string, error: unknown): HoldfastError
 
 export function readMessage(error: unknown): string {
   if (!(error instanceof Error)) return "failed";
-  // Several addresses were tried: each has its error, and the whole has no message.
+  // An aggregate error, after several addresses were tried, has a code and no message.
   return error.message === "" ? String((error as { code?: unknown }).code) : error.message;
 }

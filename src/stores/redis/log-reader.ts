@@ -4,24 +4,26 @@ import { RevocationListeners, type RevocationListener } from "../revocation-log.
 import type { RedisConnection } from "./connection.ts";
 import { toEntry, type RawEntry } from "./revocations.ts";
 
-/** The server answers at the latest after this time, so a connection that is deaf is noticed. */
+/** The server answers a blocking read after this time at the latest, so a silent connection is noticed. */
 const BLOCK_MS = 1000;
 const RETRY_PAUSE_MS = 500;
-/** Entries remembered as told, so that those of this process, which come back in the stream, are told once. */
+/** Published entries to remember: entries of this process come back in the stream, and are published only once. */
 const MAX_REMEMBERED = 10_000;
 
+/** Which log to read, and over which connection. */
 export interface LogReaderOptions {
-  /** A connection of its own: a read that blocks would hold up whatever shares it. */
+  /** Opens a separate connection, because a blocking read delays all other commands on its connection. */
   readonly open: () => Promise<RedisConnection>;
   readonly logKey: string;
-  /** Where the log ended when it was opened. */
+  /** The end of the log when the store was opened. */
   readonly seq: number;
   readonly clock: Clock;
 }
 
 /**
- * Tells listeners of entries: of this process at once, of others as the stream brings them. It may miss some or
- * bring them out of order; whoever follows the log notices that by their numbers and asks.
+ * Publishes log entries to listeners: entries of this process at once, and entries of other processes as the stream
+ * delivers them. It may miss entries or reorder them. A follower of the log detects that by the sequence numbers, and
+ * polls.
  */
 export class LogReader {
   readonly #options: LogReaderOptions;
@@ -30,7 +32,7 @@ export class LogReader {
   #subscribers = 0;
   #from: number;
   #reading = false;
-  #link: RedisConnection | null = null;
+  #connection: RedisConnection | null = null;
   #closed = false;
 
   constructor(options: LogReaderOptions) {
@@ -39,30 +41,30 @@ export class LogReader {
   }
 
   subscribe(listener: RevocationListener): () => void {
-    const leave = this.#listeners.subscribe(listener);
+    const unsubscribe = this.#listeners.subscribe(listener);
     this.#subscribers++;
     if (!this.#reading) void this.#read();
     let left = false;
     return () => {
-      leave();
+      unsubscribe();
       if (!left) this.#subscribers--;
       left = true;
     };
   }
 
   publish(entries: readonly RevocationEntry[]): void {
-    const news = entries.filter(({ seq, chain }) => !this.#published.has(`${seq} ${chain}`));
-    for (const { seq, chain } of news) this.#published.add(`${seq} ${chain}`);
+    const unpublished = entries.filter(({ seq, chain }) => !this.#published.has(`${seq} ${chain}`));
+    for (const { seq, chain } of unpublished) this.#published.add(`${seq} ${chain}`);
     for (const old of this.#published) {
       if (this.#published.size <= MAX_REMEMBERED) break;
       this.#published.delete(old);
     }
-    this.#listeners.publish(news);
+    this.#listeners.publish(unpublished);
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#link?.close();
+    await this.#connection?.close();
   }
 
   get #isWanted(): boolean {
@@ -74,31 +76,35 @@ export class LogReader {
     this.#reading = true;
     while (this.#isWanted) {
       try {
-        this.#link = await open();
-        while (this.#isWanted) await this.#readOnce(this.#link);
+        this.#connection = await open();
+        while (this.#isWanted) await this.#readOnce(this.#connection);
       } catch {
         if (this.#isWanted) await sleep(clock, RETRY_PAUSE_MS);
       }
-      await this.#link?.close();
-      this.#link = null;
+      await this.#connection?.close();
+      this.#connection = null;
     }
     this.#reading = false;
   }
 
-  async #readOnce(link: RedisConnection): Promise<void> {
+  async #readOnce(connection: RedisConnection): Promise<void> {
     const { logKey } = this.#options;
     const command = ["XREAD", "BLOCK", String(BLOCK_MS), "COUNT", "1000", "STREAMS", logKey];
-    const reply = await link.send(logKey, [...command, `${this.#from}-0`], BLOCK_MS);
+    const reply = await connection.send(logKey, [...command, `${this.#from}-0`], BLOCK_MS);
     const [[, raw] = [null, []]] = (reply ?? []) as [key: string, entries: RawEntry[]][];
     const entries = raw.map(toEntry);
-    this.#from = entries.at(-1)?.seq ?? (await this.#readEnd(link));
+    this.#from = entries.at(-1)?.seq ?? (await this.#readEnd(connection));
     this.publish(entries);
   }
 
-  /** Behind us, if a server took over that had not heard of the last entries. */
-  async #readEnd(link: RedisConnection): Promise<number> {
+  /** Returns the end of the log. It is lower than `#from` when the server that took over lacks the last entries. */
+  async #readEnd(connection: RedisConnection): Promise<number> {
     const { logKey } = this.#options;
-    const [last] = (await link.send(logKey, ["XREVRANGE", logKey, "+", "-", "COUNT", "1"], 0)) as RawEntry[];
+    const [last] = (await connection.send(
+      logKey,
+      ["XREVRANGE", logKey, "+", "-", "COUNT", "1"],
+      0,
+    )) as RawEntry[];
     return last === undefined ? this.#from : Math.min(this.#from, toEntry(last).seq);
   }
 }

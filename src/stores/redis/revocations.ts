@@ -6,20 +6,20 @@ import { EXPIRED_RETENTION_MS } from "../retention.ts";
 import { nextEntry, tailAfter } from "../revocation-log.ts";
 import { defineManifestRead, defineManifestWrite, type Manifest } from "./manifest.ts";
 
-/** Entries in one command at most. */
+/** The most entries in one command. */
 const MAX_BATCH = 100;
-/** Whoever is further behind takes a snapshot: it is shorter. */
+/** A reader that is further behind takes a snapshot, which is shorter. */
 const MAX_TAIL = 10_000;
-/** A read counts only on a server that could be written to within this time. */
+/** How often a read of the log also writes. A server that refuses the write may have missed newer entries. */
 const HEARTBEAT_MS = 1000;
-/** Of several that append at once one wins each time. */
+/** Attempts to append. When several processes append at once, one of them succeeds in each round. */
 const MAX_ATTEMPTS = 50;
-/** No server takes over so late: what was acknowledged before that is there. */
+/** How long an acknowledged entry can still be lost in a failover. A replica takes over within this time. */
 const RESTORE_WINDOW_MS = 10 * 60_000;
 const MAX_REMEMBERED = 10_000;
 const RESTORE_PAUSE_MS = 1000;
 
-/** Expected end, new chain; then at, until and entry of each. Answers {whether it was so, now, end as it was}. */
+/** Arguments: expected seq and chain, new chain; then at, until and JSON of each entry. Returns {1, now}, or {0, now, seq, chain}. */
 const appendEntries = defineManifestWrite(`
 local seq, chain = unpack(redis.call('HMGET', KEYS[1], 'seq', 'chain'))
 if seq ~= ARGV[3] or chain ~= ARGV[4] then return {0, now, seq, chain} end
@@ -49,7 +49,7 @@ for i = 3, #ARGV do
 end
 return absent`);
 
-/** The newest stays: it shows where the log ends. Answers how many went; more wait when that is a whole batch. */
+/** Keeps the newest entry, which shows the end of the log. Returns how many entries it erased: 1000 when there are more. */
 const trim = defineManifestWrite(`
 redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now - ${EXPIRED_RETENTION_MS})
 local seq = redis.call('HGET', KEYS[1], 'seq')
@@ -68,32 +68,33 @@ interface PendingAppend {
   readonly reject: (error: unknown) => void;
 }
 
+/** What the log is built on. */
 export interface RedisRevocationLogOptions {
-  readonly root: Manifest;
+  readonly manifest: Manifest;
   readonly description: string;
   readonly clock: Clock;
-  /** Told of entries as soon as they are durable. */
+  /** Called with entries as soon as they are durable. */
   readonly publish: (entries: readonly RevocationEntry[]) => void;
-  /** Ends once more what an entry ended. */
+  /** Ends again the session or sessions that an entry ended. */
   readonly endAgain: (entry: RevocationEntry) => Promise<void>;
 }
 
-/** The revocation log: appended by comparing its end, since scripts cannot compute the digests of its chain. */
+/** The revocation log. Lua cannot compute the chain digests, so entries are appended by compare-and-set of the end. */
 export class RedisRevocationLog {
   readonly #options: RedisRevocationLogOptions;
   readonly #pending: PendingAppend[] = [];
   #draining: Promise<void> | null = null;
-  /** What this process acknowledged lately, oldest first. */
+  /** Entries that this process has acknowledged and that a failover may lose, oldest first. */
   #recentlyAcknowledged: { readonly entry: RevocationEntry; readonly at: Instant }[] = [];
   #closed = false;
-  /** `again`: asked for since it began. */
+  /** `again` when another restore was requested while one runs. */
   #restoring: "no" | "once" | "again" = "no";
 
   constructor(options: RedisRevocationLogOptions) {
     this.#options = options;
   }
 
-  /** What is appended in the meantime of a command shares the next one. */
+  /** Appends a revocation. Revocations that arrive during a command share the next one. */
   async append(revocation: Revocation): Promise<RevocationEntry> {
     return await new Promise((resolve, reject) => {
       this.#pending.push({ revocation, resolve, reject });
@@ -102,38 +103,38 @@ export class RedisRevocationLog {
   }
 
   async after(position: LogPosition): Promise<RevocationTail> {
-    const { root } = this.#options;
-    const reply = await root.runScript(entriesFrom, [position.seq]);
+    const { manifest } = this.#options;
+    const reply = await manifest.runScript(entriesFrom, [position.seq]);
     const [end, chain, raw] = reply as [string, string, RawEntry[]];
     const seq = Number(end);
-    if (position.epoch !== root.epoch) return { status: "gap" };
+    if (position.epoch !== manifest.epoch) return { status: "gap" };
     if (seq === position.seq) {
       return chain === position.chain ? { status: "ok", entries: [] } : { status: "gap" };
     }
     const entries = raw.map(toEntry);
-    // Beyond the end, too far behind it, or the entries are gone.
+    // The position is beyond the end or too far behind it, or its entries were trimmed.
     if (entries.at(-1)?.seq !== seq) return { status: "gap" };
-    return tailAfter(position, root.epoch, entries);
+    return tailAfter(position, manifest.epoch, entries);
   }
 
   async snapshot(): Promise<RevocationSnapshot> {
-    const { root, description } = this.#options;
-    const [seq, chain, raw] = (await root.runScript(entriesInForce)) as [string, string, string[]];
-    // It is in there for good: without it, others may be missing, too.
-    if (raw.pop() !== root.epoch) {
+    const { manifest, description } = this.#options;
+    const [seq, chain, raw] = (await manifest.runScript(entriesInForce)) as [string, string, string[]];
+    // The epoch is a member that never expires. Without it, other members may be missing, too.
+    if (raw.pop() !== manifest.epoch) {
       throw new HoldfastError("store_corrupt", `${description} has lost revocations: restore a back-up`);
     }
     const entries = raw.map(parseEntry).toSorted((a, b) => a.seq - b.seq);
-    return { position: { epoch: root.epoch, seq: Number(seq), chain }, entries };
+    return { position: { epoch: manifest.epoch, seq: Number(seq), chain }, entries };
   }
 
   async prune(): Promise<void> {
-    while (Number(await this.#options.root.runScript(trim)) === 1000);
+    while (Number(await this.#options.manifest.runScript(trim)) === 1000);
   }
 
   /**
-   * Another server may have taken over, without the last writes. What was acknowledged is ended again, and appended
-   * again if the log lacks it; tried until that is done.
+   * Restores acknowledged entries after a failover that may have lost them: ends their sessions again, and appends the
+   * entries that the log lacks. Retries until it succeeds.
    */
   async restoreLost(): Promise<void> {
     const running = this.#restoring !== "no";
@@ -151,7 +152,7 @@ export class RedisRevocationLog {
     this.#restoring = "no";
   }
 
-  /** Lets what was accepted finish. */
+  /** Waits for the accepted revocations. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#draining;
@@ -172,9 +173,9 @@ export class RedisRevocationLog {
   }
 
   async #appendAll(revocations: readonly Revocation[]): Promise<RevocationEntry[]> {
-    const { root, clock, description } = this.#options;
-    // Nowhere does it end like this: the answer says where it does.
-    let end = (await root.runScript(appendEntries, ["?", "", ""])) as [number, number, string, string];
+    const { manifest, clock, description } = this.#options;
+    // No log has this end, so the script returns the actual one.
+    let end = (await manifest.runScript(appendEntries, ["?", "", ""])) as [number, number, string, string];
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       const [, now, seq, chain] = end;
       const entries: RevocationEntry[] = [];
@@ -183,7 +184,7 @@ export class RedisRevocationLog {
       }
       const args = entries.flatMap((entry) => [entry.at, entry.revocation.until, JSON.stringify(entry)]);
       const newChain = entries.at(-1)?.chain ?? chain;
-      end = (await root.runScript(appendEntries, [seq, chain, newChain, ...args])) as typeof end;
+      end = (await manifest.runScript(appendEntries, [seq, chain, newChain, ...args])) as typeof end;
       if (end[0] === 1) {
         const at = readClock(clock);
         this.#recentlyAcknowledged.push(...entries.map((entry) => ({ entry, at })));
@@ -191,11 +192,14 @@ export class RedisRevocationLog {
         return entries;
       }
     }
-    throw new HoldfastError("store_unavailable", `${description}: too many append to the log at once`);
+    throw new HoldfastError(
+      "store_unavailable",
+      `${description}: too many processes append to the log at once`,
+    );
   }
 
   async #restoreOnce(): Promise<void> {
-    const { root, clock, endAgain } = this.#options;
+    const { manifest, clock, endAgain } = this.#options;
     this.#recentlyAcknowledged = this.#recentlyAcknowledged.filter(
       ({ at }) => elapsedMs(clock, at) < RESTORE_WINDOW_MS,
     );
@@ -203,7 +207,7 @@ export class RedisRevocationLog {
     if (entries.length === 0) return;
     for (const entry of entries) await endAgain(entry);
     const texts = entries.map((entry) => JSON.stringify(entry));
-    const absent = (await root.runScript(findAbsent, texts)) as number[];
+    const absent = (await manifest.runScript(findAbsent, texts)) as number[];
     const lost = new Set(absent.map((i) => entries[i] as RevocationEntry));
     await Promise.all([...lost].map(async ({ revocation }) => await this.append(revocation)));
     this.#recentlyAcknowledged = this.#recentlyAcknowledged.filter(({ entry }) => !lost.has(entry));
@@ -212,12 +216,12 @@ export class RedisRevocationLog {
 
 export type RawEntry = readonly [id: string, fields: readonly string[]];
 
-/** The id is the entry's place, whatever the rest says. */
+/** Returns the entry. The id of the stream entry is its sequence number, even when the rest is unreadable. */
 export function toEntry([id, fields]: RawEntry): RevocationEntry {
   return { ...parseEntry(fields[3] ?? ""), seq: Number.parseInt(id, 10) };
 }
 
-/** What cannot be read is an entry that nobody understands: it must not pass for one that is not there. */
+/** Returns an entry of unknown kind for unreadable JSON, so that the entry is not mistaken for a missing one. */
 function parseEntry(text: string): RevocationEntry {
   const unknown = { seq: 0, chain: "", at: 0, revocation: {} as Revocation };
   try {

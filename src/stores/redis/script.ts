@@ -1,13 +1,13 @@
 import { hash } from "node:crypto";
 
-/** Runs on the server, all or nothing as long as that lives. `now` is the store's time, epoch ms. */
+/** A Lua script that the server runs atomically. Its variable `now` is the store's time, epoch ms. */
 export interface Script {
   readonly lua: string;
   readonly sha: string;
   readonly writes: boolean;
 }
 
-/** The time is the server's, unless the first argument brings another. */
+/** The store's time is the first argument, or the server's time when that is empty. */
 const NOW = `local now = tonumber(ARGV[1])
 if not now then
   local time = redis.call('TIME')

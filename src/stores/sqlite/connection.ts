@@ -5,7 +5,7 @@ import { HoldfastError } from "../../core/errors.ts";
 import { isBusy, toStoreError } from "./errors.ts";
 import { checkFile, migrate } from "./schema.ts";
 
-/** Commands in one transaction at most, so that a burst does not block the event loop for long. */
+/** The most commands in one transaction, so that a burst does not block the event loop for long. */
 const MAX_BATCH = 128;
 
 interface PendingWrite {
@@ -14,35 +14,36 @@ interface PendingWrite {
   readonly reject: (error: unknown) => void;
 }
 
+/** How a connection is opened and used. */
 export interface SqliteConnectionOptions {
   /** Absolute path, or `:memory:`. */
   readonly file: string;
   readonly description: string;
   readonly clock: Clock;
   readonly random: () => number;
-  /** How long to try while another process holds the lock. */
+  /** How long a command is tried while another process holds the lock. */
   readonly lockTimeoutMs: number;
-  /** Resolves when the commands that arrive together have arrived. */
+  /** Resolves when a batch of writes is complete. */
   readonly awaitBatch: () => Promise<void>;
 }
 
 /**
- * One connection to the file. Reads run at once. Writes that arrive in the same turn of the event loop share one
- * transaction, hence one wait for the disk, and settle after it is durable.
+ * A connection to the file. Reads run at once. Writes that arrive in the same turn of the event loop share one
+ * transaction, so they share one wait for the disk. A write settles after the transaction is durable.
  */
 export class SqliteConnection {
   readonly #options: SqliteConnectionOptions;
   readonly #db: DatabaseSync;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
-  /** Which file it is, whatever its name: `undefined` in memory. */
+  /** Identifies the file that was opened. `undefined` for a database in memory. */
   readonly #openedFile: Stats | undefined;
   readonly #pending: PendingWrite[] = [];
   #effects: (() => void)[] = [];
   #draining: Promise<void> | null = null;
   #closed = false;
 
-  /** Throws when the file cannot be opened; SQLite's own errors as they are, `isBusy` among them. */
+  /** Throws SQLite's own error when the file cannot be opened, so that the caller can check `isBusy`. */
   constructor(options: SqliteConnectionOptions) {
     this.#options = options;
     this.#db = openFile(options);
@@ -59,7 +60,7 @@ export class SqliteConnection {
     }
   }
 
-  /** Runs a query outside any transaction: what it returns must come from one statement. */
+  /** Runs a query outside any transaction, so its result must come from one statement. */
   async read<T>(query: (nowMs: number) => T): Promise<T> {
     if (this.#closed) throw this.#closedError();
     return await retryWhileBusy(this.#options, () => {
@@ -69,8 +70,8 @@ export class SqliteConnection {
   }
 
   /**
-   * Runs `command`, synchronous and free of other effects than on the database, within a transaction. It may run
-   * again when another command of its group failed.
+   * Runs `command` within a transaction. The command is synchronous and has no effect but on the database, because it
+   * runs again when another command of its batch fails.
    */
   async write<T>(command: (nowMs: number) => T): Promise<T> {
     if (this.#closed) throw this.#closedError();
@@ -80,12 +81,12 @@ export class SqliteConnection {
     });
   }
 
-  /** From within a command: calls `effect` right after the commit, and never if there is none. */
+  /** Called by a command. Runs `effect` right after the commit, and not at all without one. */
   afterCommit(effect: () => void): void {
     this.#effects.push(effect);
   }
 
-  /** Finishes what was accepted, then closes the file. */
+  /** Finishes the accepted commands, then closes the file. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#draining;
@@ -104,10 +105,10 @@ export class SqliteConnection {
     this.#draining = null;
   }
 
-  /** One group, one transaction. Throws only when that could not begin, and then nothing left the line. */
+  /** Runs one batch in one transaction. Throws only when the transaction cannot begin; all writes are then still pending. */
   #runBatch(): void {
     this.#requireFile();
-    // Left open by a rollback that failed.
+    // A rollback that failed left the last transaction open.
     if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
     this.#begin.run();
     const batch = this.#pending.splice(0, MAX_BATCH);
@@ -116,7 +117,7 @@ export class SqliteConnection {
     try {
       for (const { command } of batch) results.push(command(now));
     } catch (error) {
-      // Its own failure: it leaves, and the others go again without it.
+      // The failed command is rejected, and the other commands of the batch run again without it.
       this.#rollBack();
       const [failed] = batch.splice(results.length, 1);
       this.#pending.unshift(...batch);
@@ -137,26 +138,26 @@ export class SqliteConnection {
   #rollBack(): void {
     this.#effects = [];
     try {
-      // SQLite has already rolled back after some failures, such as a full disk.
+      // After some failures, such as a full disk, SQLite has already rolled back.
       if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
     } catch {
-      // Nothing is committed, and the next transaction begins with another attempt.
+      // Nothing is committed. The next batch tries to roll back again.
     }
   }
 
-  /** Whole milliseconds, whatever the clock that was brought. */
+  /** The columns are integers, and an injected clock may return fractions. */
   #now(): number {
     return Math.floor(this.#options.clock.now());
   }
 
-  /** The file of that name now. */
+  /** The file that has the name now. `undefined` when there is none. */
   #statFile(): Stats | undefined {
     return statSync(this.#options.file, { throwIfNoEntry: false });
   }
 
   /**
-   * Throws when the file was removed or another put in its place. We would go on with one that has no name: what
-   * we write is gone with the process, and what others write is never seen.
+   * Throws when the file was removed or replaced. The connection would otherwise use a file without a name: its writes
+   * are lost when the process ends, and it never sees the writes of other processes.
    */
   #requireFile(): void {
     const named = this.#openedFile && this.#statFile();
@@ -170,7 +171,7 @@ export class SqliteConnection {
   }
 }
 
-/** Tries until the lock is free or the time is up, without blocking the event loop in between. */
+/** Runs `work` again while the file is locked, until `lockTimeoutMs` has passed. It sleeps between attempts. */
 export async function retryWhileBusy<T>(options: SqliteConnectionOptions, work: () => T): Promise<T> {
   const { clock, random, lockTimeoutMs, description } = options;
   const deadline = clock.monotonic() + lockTimeoutMs;
@@ -186,17 +187,17 @@ export async function retryWhileBusy<T>(options: SqliteConnectionOptions, work: 
 }
 
 /**
- * Opens the file, checked and of this version's schema. `exclusive` throws `isBusy` if any process has it open, and lets
- * nobody open it until it is closed.
+ * Opens and checks the file, and migrates it to this version's schema. With `exclusive` no other process can open it
+ * until it is closed; the function throws an `isBusy` error when another process has it open.
  */
 export function openFile(
   { file, description }: Pick<SqliteConnectionOptions, "file" | "description">,
   { exclusive = false }: { exclusive?: boolean } = {},
 ): DatabaseSync {
   const inMemory = file === ":memory:";
-  // Made here, so that it is never readable by others; SQLite gives its companions the same mode.
+  // Created with this mode, so that other users can never read it. SQLite gives its companion files the same mode.
   if (!inMemory) closeSync(openSync(file, "a", 0o600));
-  // SQLite never waits for a lock by itself: it would block the event loop.
+  // The timeout is 0, because SQLite would block the event loop while it waits for a lock.
   const db = new DatabaseSync(file, { timeout: 0 });
   try {
     if (exclusive) db.exec("PRAGMA locking_mode = EXCLUSIVE");
@@ -208,7 +209,7 @@ export function openFile(
         `${description} is on a file system without shared memory`,
       );
     }
-    // FULL syncs each commit; fullfsync makes that true on macOS, where fsync stops at the drive's cache.
+    // FULL syncs each commit. On macOS that takes fullfsync, because fsync stops at the cache of the drive.
     db.exec("PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA trusted_schema = OFF");
     migrate(db);
     return db;

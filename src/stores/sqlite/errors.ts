@@ -6,19 +6,19 @@ const LOCKED = 6;
 const CORRUPT = 11;
 const NOTADB = 26;
 
-/** The primary code: the low byte of an extended one. `undefined` when the error is not SQLite's. */
+/** Returns the primary result code, which is the low byte of an extended one. `undefined` for an error of another kind. */
 function readResultCode(error: unknown): number | undefined {
   const { code, errcode } = error as { code?: unknown; errcode?: unknown };
   return code === "ERR_SQLITE_ERROR" && typeof errcode === "number" ? errcode & 0xff : undefined;
 }
 
-/** Another connection holds the lock: worth trying again. */
+/** Whether the error says that another connection holds the lock. */
 export function isBusy(error: unknown): boolean {
   const code = readResultCode(error);
   return code === BUSY || code === LOCKED;
 }
 
-/** What SQLite or the file system refused, as an error of ours that names the store; any other error as it is. */
+/** Converts an error of SQLite or the file system into a `HoldfastError` that names the store. Returns other errors unchanged. */
 export function toStoreError(description: string, error: unknown): unknown {
   const code = readResultCode(error);
   const system = error instanceof Error && "syscall" in error;
@@ -28,7 +28,7 @@ export function toStoreError(description: string, error: unknown): unknown {
   return corrupt
     ? new HoldfastError(
         "store_corrupt",
-        `${description} is damaged or no database (${detail}): restore a back-up`,
+        `${description} is damaged or not a database (${detail}): restore a back-up`,
         {
           cause: error,
         },

@@ -6,15 +6,15 @@ import { isBusy, toStoreError } from "./errors.ts";
 import { checkFile } from "./schema.ts";
 
 /*
- * What is done to a file as a whole. Synchronous: for programs that do nothing else meanwhile.
+ * Operations on a whole file. They are synchronous, for commands that do nothing else while they run.
  */
 
-/** How long a copy waits for whoever is just opening or closing the file. */
+/** How long a copy waits for a process that is opening or closing the file. */
 const COPY_LOCK_MS = 5000;
 
 const describeFile = (file: string) => `sqlite ${file}`;
 
-/** Keeps every other process out until it is closed. Throws `store_unavailable` while one has the file open. */
+/** Opens the file exclusively. Throws `store_unavailable` when another process has it open. */
 export function openExclusive(file: string): DatabaseSync {
   const description = describeFile(file);
   try {
@@ -27,8 +27,8 @@ export function openExclusive(file: string): DatabaseSync {
 }
 
 /**
- * Copies the file as it stands at one moment into `to`, which is empty; whoever uses it goes on meanwhile. What was
- * erased is not copied. Reads all of it, to find damage.
+ * Copies the state of the file at one moment into the empty file `to`, while other processes keep using it. Erased rows
+ * are not copied. The function reads the whole file first, to find damage.
  */
 export function copyDatabase(file: string, to: string): void {
   const description = describeFile(file);
@@ -41,24 +41,24 @@ export function copyDatabase(file: string, to: string): void {
       db.close();
     }
   } catch (error) {
-    // SQLite leaves it where the disk is full.
+    // SQLite leaves this file behind when the disk is full.
     rmSync(`${to}-journal`, { force: true });
     throw toStoreError(`the copy of ${file} to ${to}`, error);
   }
 }
 
-/** The log is another from now on: whoever followed it takes a snapshot. */
+/** Gives the log a new epoch, so that every reader of the log takes a snapshot. */
 export function renewLogEpoch(db: DatabaseSync): void {
   db.exec("UPDATE log SET epoch = lower(hex(randomblob(16)))");
 }
 
-/** Where another store holds the contents from now on; `null`: this one does. */
+/** Records the location that the contents moved to. `null` when this file holds the contents again. */
 export function markMoved(db: DatabaseSync, to: string | null): void {
   if (to === null) db.exec("DELETE FROM markers WHERE name = 'moved'");
   else db.prepare("INSERT INTO markers VALUES ('moved', ?) ON CONFLICT DO NOTHING").run(to);
 }
 
-/** As `endSession` of ../refresh-rotation.ts. It appends nothing: their access tokens are up to the caller. */
+/** Does in SQL what `endSession` does to one record. It appends no revocation; the caller revokes the access tokens. */
 export function endAllSessions(db: DatabaseSync, nowMs: number): void {
   db.prepare(
     `UPDATE sessions SET currentDigest = '', previousDigest = NULL, sealedSuccessor = NULL, endedAt = ?,

@@ -4,6 +4,7 @@ import { EXPIRED_RETENTION_MS } from "../retention.ts";
 import { nextEntry, RevocationListeners, tailAfter } from "../revocation-log.ts";
 import type { SqliteConnection } from "./connection.ts";
 
+/** A row of the table `revocations`. */
 export interface RevocationRow {
   seq: number;
   chain: string;
@@ -15,11 +16,12 @@ export interface RevocationRow {
   until: number;
 }
 
+/** The revocation log of the store. */
 export interface RevocationPart {
   readonly feed: RevocationFeed;
-  /** Within a command: appends, and tells the listeners once that is durable. */
+  /** Called by a command. Appends an entry, and publishes it to the listeners when it is durable. */
   readonly append: (revocation: Revocation, nowMs: number) => RevocationEntry;
-  /** Within a command. Only from the head, and never the newest: the rest stays contiguous, its end known. */
+  /** Called by a command. Does in SQL what `pruneEntries` does. */
   readonly prune: (nowMs: number) => void;
 }
 
@@ -36,7 +38,7 @@ export function createRevocationPart(db: SqliteConnection): RevocationPart {
     `DELETE FROM revocations WHERE seq < coalesce(
       (SELECT seq FROM revocations WHERE "until" > ? ORDER BY seq LIMIT 1), (SELECT max(seq) FROM revocations))`,
   );
-  // Changes with each commit of another connection, never with ours: an idle poll reads nothing else.
+  // The value changes with each commit of another connection, so an idle poll need not read the log.
   const dataVersion = db.prepare("PRAGMA data_version");
   let lastRead: { readonly version: unknown; readonly end: LogPosition } | null = null;
 

@@ -1,10 +1,10 @@
 import type { DatabaseSync } from "node:sqlite";
 import { HoldfastError } from "../../core/errors.ts";
 
-/** "Hold" in ASCII: tells our file from another program's database. */
+/** "Hold" in ASCII. It distinguishes a store from the database of another program. */
 const APPLICATION_ID = 0x486f6c64;
 
-/** Each brings the schema from its index to the next version. A released one never changes. */
+/** Each migration brings the schema from the version at its index to the next one. A released migration never changes. */
 const MIGRATIONS: readonly string[] = [
   `CREATE TABLE users (
     username TEXT PRIMARY KEY, subject TEXT NOT NULL UNIQUE, passwordHash TEXT NOT NULL,
@@ -49,11 +49,11 @@ function pragma(db: DatabaseSync, name: string): number {
   return Number(db.prepare(`PRAGMA ${name}`).get()?.[name]);
 }
 
-/** Throws unless the file is new or ours, undamaged, and of a version that we know. Reads all of it. */
+/** Throws unless the file is empty, or an undamaged store of a known version. It reads the whole file. */
 export function checkFile(db: DatabaseSync, description: string): void {
   const version = pragma(db, "user_version");
-  const holds = db.prepare("SELECT count(*) AS tables FROM sqlite_schema").get();
-  if (pragma(db, "application_id") !== APPLICATION_ID && (version !== 0 || holds?.["tables"] !== 0)) {
+  const schema = db.prepare("SELECT count(*) AS tables FROM sqlite_schema").get();
+  if (pragma(db, "application_id") !== APPLICATION_ID && (version !== 0 || schema?.["tables"] !== 0)) {
     throw new HoldfastError("store_corrupt", `${description} is a database of another program`);
   }
   if (version > MIGRATIONS.length) {
@@ -68,7 +68,7 @@ export function checkFile(db: DatabaseSync, description: string): void {
     );
 }
 
-/** Brings the schema up to date, all or nothing. Of several processes the first does it. */
+/** Migrates the schema in one transaction. When several processes open the file, the first one migrates it. */
 export function migrate(db: DatabaseSync): void {
   if (pragma(db, "user_version") === MIGRATIONS.length) return;
   db.exec("BEGIN IMMEDIATE");

@@ -4,7 +4,7 @@ import { createAuditPart, createKeyStore, createMarkerStore, createUserStore } f
 import { createRevocationPart } from "./revocations.ts";
 import { createSessionPart } from "./sessions.ts";
 
-/** All parts of the store on one connection. */
+/** Creates all parts of the store on one connection. */
 export function assembleStore(db: SqliteConnection, description: string): Store {
   const revocations = createRevocationPart(db);
   const sessions = createSessionPart(db, revocations);
