@@ -4,9 +4,9 @@ export const USERS = ["ann", "bob"] as const;
 
 const passwordOf = (user: string, version: number) => `password ${version} of ${user}`;
 
-/** Who may log in: an application's own users, or the issuer's. */
+/** The users: those of an application, or those of the issuer. */
 export class Accounts {
-  /** Of an application: what it read may be old when it answers. */
+  /** The application's check of a password. The password may change before it answers. */
   readonly authenticate: Authenticate | undefined;
   readonly #versions = new Map<string, number>();
   readonly #subjects = new Map<string, string>();
@@ -15,9 +15,9 @@ export class Accounts {
     if (builtIn) return;
     this.authenticate = async ({ username, password }) => {
       const user = String(username);
-      const right = password === passwordOf(user, this.version(user));
+      const isCorrect = password === passwordOf(user, this.version(user));
       await pause("the password is checked");
-      return right ? { subject: user, scopes: ["orders:read"], claims: { tenant: "acme" } } : null;
+      return isCorrect ? { subject: user, scopes: ["orders:read"], claims: { tenant: "acme" } } : null;
     };
   }
 
@@ -29,7 +29,7 @@ export class Accounts {
     for (const { username, subject } of await users.list()) this.#subjects.set(username, subject);
   }
 
-  /** Counts the changes of the password. */
+  /** Number of times the password was changed. */
   version(user: string): number {
     return this.#versions.get(user) ?? 0;
   }
@@ -42,7 +42,7 @@ export class Accounts {
     return this.#subjects.get(user) ?? user;
   }
 
-  /** Returns what tells the issuer: with it, every session ends. */
+  /** Changes the password, and returns a function that reports it to the issuer. The report ends the user's sessions. */
   changePassword(user: string): (issuer: Issuer) => Promise<void> {
     this.#versions.set(user, this.version(user) + 1);
     const { username, password } = this.credentials(user);

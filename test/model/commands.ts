@@ -11,14 +11,14 @@ const MAX_GENERATIONS = 24;
 
 function defineCommand(
   label: string,
-  act: (world: Environment) => void | Promise<void>,
+  act: (environment: Environment) => void | Promise<void>,
   isPossible = anySession,
 ): Command {
   return {
     check: isPossible,
-    run: async (_, world) => {
-      await act(world);
-      await world.inspect();
+    run: async (_, environment) => {
+      await act(environment);
+      await environment.inspect();
     },
     toString: () => label,
   };
@@ -33,19 +33,21 @@ const roomForGeneration = (model: Model) =>
 const at = fc.nat(2);
 const user = fc.constantFrom(...USERS);
 const pick = fc.nat(99);
-const storeFault = fc.constantFrom<StoreFault>("fine", "fine", "fails", "answer lost", "answer late");
+const storeFault = fc.constantFrom<StoreFault>("none", "none", "fails", "answer lost", "answer late");
 const lost = fc.constantFrom("request", "answer", "answer", null, null, null);
 
 const logIn = fc
   .tuple(user, at)
-  .map(([who, on]) => defineCommand(`log in ${who} at ${on}`, (w) => w.logIn(who, on), roomForSession));
+  .map(([name, on]) =>
+    defineCommand(`log in ${name} at ${on}`, (env) => env.logIn(name, on), roomForSession),
+  );
 
 const refresh = fc
   .record({ client: pick, on: at, lost, copies: fc.constantFrom(1, 1, 1, 2) })
-  .map(({ client, on, ...passage }) =>
+  .map(({ client, on, ...transmission }) =>
     defineCommand(
-      `refresh by ${client} at ${on}, ${passage.copies} ×, lost: ${passage.lost}`,
-      (w) => w.refresh(client, [on], passage),
+      `refresh by ${client} at ${on}, ${transmission.copies} ×, lost: ${transmission.lost}`,
+      (env) => env.refresh(client, [on], transmission),
       roomForGeneration,
     ),
   );
@@ -59,45 +61,51 @@ const parallel = fc
   .map(({ client, on, copies }) =>
     defineCommand(
       `${copies} parallel refreshes by ${client} at ${on.join()}`,
-      (w) => w.refresh(client, on, { copies, lost: null }),
+      (env) => env.refresh(client, on, { copies, lost: null }),
       roomForGeneration,
     ),
   );
 
-/** The newest ones more often. */
+/** Prefers the newest tokens. */
 const newest = fc.oneof(fc.nat(2), fc.nat(99));
 const steal = fc
   .tuple(pick, newest, at)
   .map(([session, back, on]) =>
-    defineCommand(`stolen ${session}/${back} at ${on}`, (w) => w.steal(session, back, on), roomForGeneration),
+    defineCommand(
+      `steal ${session}/${back} at ${on}`,
+      (env) => env.steal(session, back, on),
+      roomForGeneration,
+    ),
   );
 
 const logOut = fc
   .tuple(pick, at)
-  .map(([which, on]) => defineCommand(`log out ${which} at ${on}`, (w) => w.logOut(which, on)));
+  .map(([which, on]) => defineCommand(`log out ${which} at ${on}`, (env) => env.logOut(which, on)));
 
 const changePassword = fc
   .tuple(user, at)
-  .map(([who, on]) => defineCommand(`new password of ${who} at ${on}`, (w) => w.changePassword(who, on)));
+  .map(([name, on]) =>
+    defineCommand(`new password of ${name} at ${on}`, (env) => env.changePassword(name, on)),
+  );
 
 const advance = fc
   .constantFrom(1, 5_000, 20_000, 20_000, 29_999, 30_000, 700_000, 3_700_000)
-  .map((ms) => defineCommand(`${ms} ms pass`, async (w) => await w.advance(ms)));
+  .map((ms) => defineCommand(`${ms} ms pass`, async (env) => await env.advance(ms)));
 
 const setClock = fc
   .tuple(fc.nat(3), fc.constantFrom(-1_800_000, -20_000, -1, 0, 2_000, 20_000, 1_800_000))
   .map(([which, ms]) =>
-    defineCommand(`clock ${which === 3 ? "of the store" : which} is off by ${ms}`, (w) =>
-      w.setClock(w.instances[which], ms),
+    defineCommand(`clock ${which === 3 ? "of the store" : which} is off by ${ms}`, (env) =>
+      env.setClock(env.instances[which], ms),
     ),
   );
 
 const failStoreCommands = fc
   .tuple(at, fc.array(storeFault, { minLength: 1, maxLength: 5 }))
-  .map(([on, fates]) =>
-    defineCommand(`at the store for ${on}: ${fates.join()}`, (w) => {
-      const instance = w.instances[on];
-      if (instance !== undefined) instance.faults = fates.slice();
+  .map(([on, faults]) =>
+    defineCommand(`store faults of ${on}: ${faults.join()}`, (env) => {
+      const instance = env.instances[on];
+      if (instance !== undefined) instance.faults = faults.slice();
     }),
   );
 
@@ -108,24 +116,24 @@ const restart = fc
     refreshIdleMs: fc.constantFrom(3_600_000, 3_600_000, 600_000),
   })
   .map(({ on, ...settings }) =>
-    defineCommand(`${on} dies and starts with ${JSON.stringify(settings)}`, async (w) => {
-      const instance = w.instances[on];
+    defineCommand(`${on} crashes and restarts with ${JSON.stringify(settings)}`, async (env) => {
+      const instance = env.instances[on];
       if (instance !== undefined) instance.settings = settings;
       await instance?.restart();
     }),
   );
 
 const nextSecret = at.map((on) =>
-  defineCommand(`${on} takes the next secret`, async (w) => await w.nextSecret(on)),
+  defineCommand(`${on} takes the next secret`, async (env) => await env.nextSecret(on)),
 );
-const rotateKeys = at.map((on) => defineCommand(`${on} rotates keys`, (w) => w.rotateKeys(on)));
-const prune = fc.constant(defineCommand("the store is pruned", (w) => w.prune()));
+const rotateKeys = at.map((on) => defineCommand(`${on} rotates keys`, (env) => env.rotateKeys(on)));
+const prune = fc.constant(defineCommand("the store is pruned", (env) => env.prune()));
 
 export type History = Iterable<Command>;
 
 const repeat = (one: fc.Arbitrary<Command>, times: number) => Array.from({ length: times }, () => one);
 
-/** Usual things often, rare things now and then: the list is drawn from evenly. */
+/** Common commands are listed several times, because fast-check draws evenly from the list. */
 export const histories: fc.Arbitrary<History> = fc.commands(
   [
     ...repeat(refresh, 4),

@@ -7,44 +7,44 @@ import { FakeClock } from "../../src/testing/fake-clock.ts";
 import { claimsOf, createFixture, logIn, OTHER_SECRET, SECRET, validateAtIssuer } from "../issuer/fixture.ts";
 import { wrapStore } from "../issuer/stores.ts";
 
-/** It holds what arrived. */
+/** A client keeps the tokens of the last answer that arrived. */
 interface Client {
   tokens: TokenResponse;
 }
 
 interface Operation {
-  /** What a process does, after its start, until it dies. */
+  /** The work of a process, from its start until it crashes. */
   readonly act: (issuer: Issuer, client: Client) => Promise<unknown>;
-  /** What must be so in the next process. By default the client's session goes on. */
+  /** Checks the state in the next process. By default the client's session must continue. */
   readonly after?: (issuer: Issuer, client: Client) => Promise<void>;
-  /** Before anything goes wrong. */
+  /** Prepares the state before the process that crashes. */
   readonly before?: (issuer: Issuer, client: Client, clock: FakeClock) => Promise<unknown>;
   readonly options?: Partial<IssuerOptions>;
-  /** Time that passes afterwards, for what the process does by itself. */
+  /** Time that passes after the work, for what the process does on a schedule. */
   readonly passesMs?: number;
-  /** There is nothing yet: no key, no session. */
+  /** Whether the store is empty at first. */
   readonly onEmptyStore?: boolean;
-  /** The issuer's own, with real hashes. */
+  /** Whether the users are the issuer's own, with real password hashes. */
   readonly builtInUsers?: boolean;
 }
 
-async function renew(issuer: Issuer, client: Client): Promise<void> {
+async function refresh(issuer: Issuer, client: Client): Promise<void> {
   const outcome = await issuer.refresh(client.tokens.refresh_token);
   assert.ok(outcome.status === "ok", outcome.status);
   client.tokens = outcome.tokens;
 }
 
-/** One successor, however often it is asked for, and it works. */
+/** Asserts that the token has exactly one successor, and that the session continues with it. */
 async function assertSessionContinues(issuer: Issuer, client: Client): Promise<void> {
   const other = { tokens: client.tokens };
-  await renew(issuer, client);
-  await renew(issuer, other);
+  await refresh(issuer, client);
+  await refresh(issuer, other);
   assert.equal(other.tokens.refresh_token, client.tokens.refresh_token);
   assert.equal((await validateAtIssuer(issuer, client.tokens.access_token)).valid, true);
-  await renew(issuer, client);
+  await refresh(issuer, client);
 }
 
-/** Ended, or untouched and ended by asking once more. */
+/** Asserts that the session has ended once the operation is repeated. */
 const assertEndedByRepeating =
   (again: Operation["act"]): NonNullable<Operation["after"]> =>
   async (issuer, client) => {
@@ -56,24 +56,24 @@ const assertEndedByRepeating =
     assert.ok(entries.some(({ revocation: { id } }) => id === sid || id === sub));
   };
 
-const idle = async () => {};
+const doNothing = async () => {};
 const logOut: Operation["act"] = async (issuer, { tokens }) =>
   await issuer.endSession(tokens.session_id, "logout");
 const endAll: Operation["act"] = async (issuer) => await issuer.revoke({ kind: "subject", id: "ann" });
 const replay: Operation["act"] = async (issuer, { tokens }) => await issuer.refresh(tokens.refresh_token);
-const renewThrice: Operation["act"] = async (issuer, client) => {
-  for (let i = 0; i < 3; i++) await renew(issuer, client);
+const refreshThrice: Operation["act"] = async (issuer, client) => {
+  for (let i = 0; i < 3; i++) await refresh(issuer, client);
 };
-/** As the application does that was asked for it twice. */
+/** Changes the password as an application does, which may repeat the call. */
 const changePassword: Operation["act"] = async (issuer) =>
   await issuer.users.setPassword("ann", "another password of ann");
 
 const operations: Readonly<Record<string, Operation>> = {
-  "a first start": { act: idle, onEmptyStore: true },
-  "a start": { act: idle },
-  "a start with a new secret": { act: idle, options: { secret: `${OTHER_SECRET},${SECRET}` } },
+  "a first start": { act: doNothing, onEmptyStore: true },
+  "a start": { act: doNothing },
+  "a start with a new secret": { act: doNothing, options: { secret: `${OTHER_SECRET},${SECRET}` } },
   "a login": { act: async (issuer) => await logIn(issuer) },
-  "three refreshes": { act: renewThrice },
+  "three refreshes": { act: refreshThrice },
   "a logout": { act: logOut, after: assertEndedByRepeating(logOut) },
   "a logout everywhere": { act: endAll, after: assertEndedByRepeating(endAll) },
   "a change of the password": {
@@ -83,7 +83,7 @@ const operations: Readonly<Record<string, Operation>> = {
   },
   "the replay of a spent token": {
     before: async (issuer, client, clock) => {
-      await renew(issuer, { ...client });
+      await refresh(issuer, { ...client });
       await clock.advance(60_000);
     },
     act: replay,
@@ -99,13 +99,13 @@ const operations: Readonly<Record<string, Operation>> = {
     },
   },
   "a rotation of keys on schedule, and cleaning up": {
-    act: idle,
+    act: doNothing,
     options: { keyRotationMs: 600_000 },
     passesMs: 15 * 60_000,
   },
 };
 
-/** Its process dies at the command numbered `last`, done or not; nobody hears from it again. */
+/** A store whose process crashes at command number `last`, before or after its effect. Later commands never answer. */
 function createCrashingStore(
   store: Store,
   last: number,
@@ -123,7 +123,7 @@ function createCrashingStore(
   return { store: until, died };
 }
 
-/** Returns whether it came to the command numbered `last`. */
+/** Runs the operation, and returns whether it reached command number `last`. */
 async function runUntilCrash(operation: Operation, last: number, done: boolean): Promise<boolean> {
   const clock = new FakeClock();
   const store = memoryStore({ clock });
@@ -141,15 +141,15 @@ async function runUntilCrash(operation: Operation, last: number, done: boolean):
     await first.close();
   }
 
-  const { store: doomed, died } = createCrashingStore(store, last, done);
-  const issuer = open(doomed);
+  const { store: crashingStore, died } = createCrashingStore(store, last, done);
+  const issuer = open(crashingStore);
   const work = async () => {
     await issuer.ready();
     await operation.act(issuer, clients[0] as Client);
   };
   await Promise.race([work(), died]);
   await clock.advance(operation.passesMs ?? 0);
-  const dead = await Promise.race([died, Promise.resolve(false)]);
+  const hasCrashed = await Promise.race([died, Promise.resolve(false)]);
   await issuer.close();
 
   const next = open(store);
@@ -158,10 +158,10 @@ async function runUntilCrash(operation: Operation, last: number, done: boolean):
   if (client !== undefined) await (operation.after ?? assertSessionContinues)(next, client);
   await next.close();
   await store.close();
-  return dead;
+  return hasCrashed;
 }
 
-describe("a process that dies between any two commands at the store leaves every session usable", () => {
+describe("a process that crashes between any two commands at the store leaves every session usable", () => {
   for (const [name, operation] of Object.entries(operations)) {
     test(`law 8, fault 40: during ${name}`, async (t) => {
       let last = 1;

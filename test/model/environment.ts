@@ -12,32 +12,33 @@ import type { Model, ModelSession } from "./model.ts";
 import { requestContext, Recording, type RequestContext } from "./recording.ts";
 import { Observer } from "./observer.ts";
 
-/** An honest client: it presents what it holds, and holds what arrived for that. */
+/** An honest client. It presents the tokens it holds, and keeps the tokens of each answer that arrives. */
 interface Client {
   readonly session: string;
   tokens: TokenResponse;
-  /** It was told that its session is over. */
+  /** Whether the client was told that its session has ended. */
   loggedOut: boolean;
 }
 
-/** What the network does to a request. */
+/** How the network transmits a request. */
 interface Transmission {
   readonly copies: number;
   readonly lost: "request" | "answer" | null;
 }
 
+/** What a history runs in. */
 export interface EnvironmentOptions {
   readonly scheduler: Scheduler;
-  /** The issuer's own users, Argon2id and all, instead of an application's. */
+  /** Uses the issuer's own user table with real password hashes, instead of an application's users. */
   readonly builtInUsers?: boolean;
   readonly fault?: Fault;
 }
 
 const INSTANCES = 3;
-/** More than the deadlines of whatever may still be waiting. */
+/** Longer than the deadline of any pending request. */
 const DRAIN_MS = 30_000;
 
-/** Issuers on one store, honest clients and a thief, the network between them, and everybody's clocks. */
+/** Issuers on one store, honest clients, a thief, the network between them, and the clock of each process. */
 export class Environment {
   readonly model: Model;
   readonly instances: readonly Instance[];
@@ -47,7 +48,7 @@ export class Environment {
   readonly #observer: Observer;
   readonly #context: InstanceContext;
   readonly #clients: Client[] = [];
-  readonly #underWay = new Set<Promise<void>>();
+  readonly #pendingRequests = new Set<Promise<void>>();
   readonly #errors: unknown[] = [];
   readonly #accounts: Accounts;
   #storeOffsetMs = 0;
@@ -60,12 +61,12 @@ export class Environment {
       if (this.#pausing) await scheduler.schedule(Promise.resolve(), what);
     };
     this.#store = fault.store?.({ clock, pause }) ?? memoryStore({ clock });
-    const tape = new Recording(this.#store, clock);
+    const recording = new Recording(this.#store, clock);
     this.#accounts = new Accounts(builtInUsers, pause);
-    this.model = tape.model;
-    this.#observer = new Observer(this.#store, tape);
+    this.model = recording.model;
+    this.#observer = new Observer(this.#store, recording);
     this.#context = {
-      store: tape.store,
+      store: recording.store,
       clock: (offset) => this.#clock(offset),
       pause,
       authenticate: this.#accounts.authenticate,
@@ -74,7 +75,7 @@ export class Environment {
     this.instances = Array.from({ length: INSTANCES }, () => new Instance(this.#context));
   }
 
-  /** Users and a first session, before anything goes wrong. */
+  /** Adds the users and logs in once, before any fault. */
   async start(): Promise<void> {
     for (const { issuer } of this.instances) await issuer.ready();
     await this.#accounts.addUsers(this.#instance(0).issuer);
@@ -97,39 +98,39 @@ export class Environment {
     this.#clients.push({ session: outcome.tokens.session_id, tokens: outcome.tokens, loggedOut: false });
   }
 
-  /** A client asks for the successor of what it holds; copies of its request reach the instances in turn. */
+  /** A client refreshes with the token it holds. Copies of its request reach the instances in turn. */
   refresh(pick: number, at: readonly number[], { copies, lost }: Transmission): void {
     const client = this.#clients[pick % this.#clients.length];
     if (client === undefined || client.loggedOut) return;
-    const { refresh_token: held } = client.tokens;
+    const { refresh_token: token } = client.tokens;
     for (let copy = 0; copy < copies; copy++) {
       this.#send(async () => {
         if (lost === "request") return;
-        const outcome = await this.#present("client", held, this.#instance(at[copy % at.length] ?? 0));
+        const outcome = await this.#present("client", token, this.#instance(at[copy % at.length] ?? 0));
         await this.#context.pause("the answer travels");
-        // What comes for another token than the one in hand is too late to matter.
-        if (lost === "answer" || client.tokens.refresh_token !== held) return;
+        // The client ignores an answer for a token that it no longer holds.
+        if (lost === "answer" || client.tokens.refresh_token !== token) return;
         if (outcome?.status === "ok") client.tokens = outcome.tokens;
         if (outcome?.status === "invalid_grant") client.loggedOut = true;
       });
     }
   }
 
-  /** Somebody presents a copy of any refresh token that was ever given out. */
+  /** A thief presents a copy of any refresh token that was ever issued. */
   steal(session: number, back: number, at: number): void {
     const known = [...this.#observer.issued.refreshTokens.values()];
     const tokens = [...(known[session % known.length]?.values() ?? [])];
-    const text = tokens.at(-1 - (back % tokens.length)) ?? "";
-    this.#send(async () => void (await this.#present("thief", text, this.#instance(at))));
+    const presented = tokens.at(-1 - (back % tokens.length)) ?? "";
+    this.#send(async () => void (await this.#present("thief", presented, this.#instance(at))));
   }
 
   async #present(actor: "client" | "thief", presented: string, on: Instance): Promise<RefreshOutcome | null> {
-    const own: RequestContext = {};
-    const outcome = await requestContext.run(own, async () => {
+    const context: RequestContext = {};
+    const outcome = await requestContext.run(context, async () => {
       return await on.call(async (issuer) => await issuer.refresh(presented));
     });
     if (outcome === "died") return null;
-    this.#observer.recordAnswer({ actor, presented, outcome, presentation: own.presentation });
+    this.#observer.recordAnswer({ actor, presented, outcome, presentation: context.presentation });
     return outcome;
   }
 
@@ -151,14 +152,14 @@ export class Environment {
     });
   }
 
-  /** Ends sessions. What was acknowledged must be done; what was refused may be. */
+  /** Ends sessions. An acknowledged ending must have happened; a refused one may have happened. */
   #end(at: number, sessions: readonly ModelSession[], work: (issuer: Issuer) => Promise<void>): void {
     this.#send(async () => {
-      const refused = (error: unknown) => {
+      const onRefused = (error: unknown) => {
         this.#observer.recordError(error);
         return "refused" as const;
       };
-      if ((await this.#instance(at).call(work).catch(refused)) !== undefined) return;
+      if ((await this.#instance(at).call(work).catch(onRefused)) !== undefined) return;
       this.#observer.require(
         "acknowledgedIsDone",
         sessions.every(({ ending }) => ending !== null),
@@ -181,14 +182,14 @@ export class Environment {
     await this.#base.advance(ms);
   }
 
-  /** Of an instance; without one, the store's. */
+  /** Sets the clock of an instance, or the store's clock when `instance` is `undefined`. */
   setClock(instance: Instance | undefined, offsetMs: number): void {
     this.#observer.clocksSet = true;
     if (instance === undefined) this.#storeOffsetMs = offsetMs;
     else instance.offsetMs = offsetMs;
   }
 
-  /** One instance takes the next step of replacing the secret, if no other is a step behind. */
+  /** An instance takes the next step of the secret rotation, unless another instance is a step behind. */
   async nextSecret(at: number): Promise<void> {
     const instance = this.#instance(at);
     if (instance.secretLevel > Math.min(...this.instances.map(({ secretLevel }) => secretLevel))) return;
@@ -196,47 +197,47 @@ export class Environment {
     await instance.restart();
   }
 
-  /** Throws what does not hold now. */
+  /** Throws a `Violation` when an invariant does not hold. */
   async inspect(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
     await this.#observer.inspect(this.#now());
     if (this.#errors.length > 0) throw this.#errors[0];
   }
 
-  /** The faults end; what was under way comes to its end; then everybody tries what they have. */
+  /** Ends the faults and waits for pending requests. Then every client and the thief try the tokens they have. */
   async finish(): Promise<void> {
     this.#pausing = false;
     for (const instance of this.instances) instance.faults = [];
-    for (let ms = 0; ms < DRAIN_MS && this.#underWay.size > 0; ms += 1000) {
+    for (let ms = 0; ms < DRAIN_MS && this.#pendingRequests.size > 0; ms += 1000) {
       await this.#scheduler.waitIdle();
       await this.#base.advance(1000);
     }
     await this.inspect();
-    const sound = new Instance(this.#context);
-    sound.offsetMs = this.#storeOffsetMs;
-    sound.secretLevel = Math.max(...this.instances.map(({ secretLevel }) => secretLevel));
-    await sound.restart();
+    const healthy = new Instance(this.#context);
+    healthy.offsetMs = this.#storeOffsetMs;
+    healthy.secretLevel = Math.max(...this.instances.map(({ secretLevel }) => secretLevel));
+    await healthy.restart();
     for (const client of this.#clients) {
       const session = this.model.sessions.get(client.session);
       if (session === undefined) continue;
-      if (!this.model.isLive(session, this.#now())) await this.#tryEnded(session, sound);
-      else if (!client.loggedOut) await this.#tryLive(session, client.tokens.refresh_token, sound);
+      if (!this.model.isLive(session, this.#now())) await this.#tryEnded(session, healthy);
+      else if (!client.loggedOut) await this.#tryLive(session, client.tokens.refresh_token, healthy);
     }
     await this.inspect();
-    await sound.crash();
+    await healthy.crash();
   }
 
-  async #tryLive(session: ModelSession, held: string, on: Instance): Promise<void> {
-    const behind = session.currentGeneration - this.#observer.issued.generationOf(held);
-    const excused = session.inGrace(session.currentGeneration - 1, this.#now())?.sealed ?? false;
-    if (behind > (excused ? 1 : 0)) return;
-    const outcome = await this.#present("client", held, on);
-    // A cut-off covers every `iat` so far. On a clock that was set back, a new one is no greater until time comes round.
-    const cutOff = this.#observer.clocksSet && this.model.cutoffs.has(session.subject);
-    const usable =
+  async #tryLive(session: ModelSession, token: string, on: Instance): Promise<void> {
+    const behind = session.currentGeneration - this.#observer.issued.generationOf(token);
+    const canRepeat = session.inGrace(session.currentGeneration - 1, this.#now())?.sealed ?? false;
+    if (behind > (canRepeat ? 1 : 0)) return;
+    const outcome = await this.#present("client", token, on);
+    // A cut-off covers every earlier `iat`. On a clock that was set back, a new `iat` may not be greater yet.
+    const isCutOff = this.#observer.clocksSet && this.model.cutoffs.has(session.subject);
+    const isUsable =
       outcome?.status === "ok" &&
-      (cutOff || (await validateAtIssuer(on.issuer, outcome.tokens.access_token)).valid);
-    this.#observer.require("usableAfterFaults", usable);
+      (isCutOff || (await validateAtIssuer(on.issuer, outcome.tokens.access_token)).valid);
+    this.#observer.require("usableAfterFaults", isUsable);
   }
 
   async #tryEnded(session: ModelSession, on: Instance): Promise<void> {
@@ -245,7 +246,7 @@ export class Environment {
       const outcome = await this.#present("thief", token, on);
       this.#observer.require("nothingRevives", outcome?.status === "invalid_grant");
     }
-    // Merely expired: its last access token may have a little time left.
+    // The last access token of an expired session may still be valid.
     if (session.ending === null) return;
     for (const token of issued.accessTokens.get(session.id) ?? []) {
       this.#observer.require("nothingRevives", !(await validateAtIssuer(on.issuer, token)).valid);
@@ -262,7 +263,7 @@ export class Environment {
     return this.instances[at % INSTANCES] as Instance;
   }
 
-  /** The store's. */
+  /** The store's time. */
   #now(): number {
     return this.#base.now() + this.#storeOffsetMs;
   }
@@ -283,7 +284,7 @@ export class Environment {
     })();
     const done = sent
       .catch((error: unknown) => void this.#errors.push(error))
-      .finally(() => void this.#underWay.delete(done));
-    this.#underWay.add(done);
+      .finally(() => void this.#pendingRequests.delete(done));
+    this.#pendingRequests.add(done);
   }
 }

@@ -5,8 +5,8 @@ import { createIssuer } from "../../src/issuer/create-issuer.ts";
 import { ISSUER_URL } from "../issuer/fixture.ts";
 import { wrapStore } from "../issuer/stores.ts";
 
-/** What becomes of a command at the store. */
-export type StoreFault = "fine" | "fails" | "answer lost" | "answer late";
+/** What happens to a command at the store. */
+export type StoreFault = "none" | "fails" | "answer lost" | "answer late";
 
 export interface Settings {
   readonly graceMs: number;
@@ -14,15 +14,15 @@ export interface Settings {
 }
 
 const ABSOLUTE_MS = 4 * 3_600_000;
-/** Of replacing secrets: two of them are over. */
+/** The last step of the secret rotation: by then two secrets have been replaced. */
 export const LAST_LEVEL = 4;
 
-/** What all instances share. */
+/** The context that all instances share. */
 export interface InstanceContext {
   readonly store: Store;
-  /** Such as somebody's clock that is wrong by `offset()` milliseconds. */
+  /** Returns a clock that is wrong by `offset()` milliseconds. */
   readonly clock: (offset: () => number) => Clock;
-  /** Resolves when the scheduler says so: until then others go first. */
+  /** Yields to other requests until the scheduler continues this one. */
   readonly pause: (what: string) => Promise<void>;
   readonly authenticate: Authenticate | undefined;
   readonly applyIssuerFault: (issuer: Issuer) => Issuer;
@@ -30,34 +30,34 @@ export interface InstanceContext {
 
 const never = new Promise<never>(() => {});
 
-/** Whose order against each other matters. */
+/** Commands whose order relative to each other matters. */
 const SCHEDULED_COMMANDS = /^(?:sessions|users|markers|keys\.rotate|now|prune)/;
 
-/** The secrets in the order of their introduction; a level is a step of replacing one by the next. */
+/** The secrets, in order of introduction. */
 const secretOf = (n: number) => `secret number ${n} of more than thirty-two bytes`;
 
-/** Even: one secret is the first. Odd: the next is known already, as the last. */
+/** Returns the secrets at a step of the rotation. At an odd step the next secret is already known, as the last one. */
 export function secretAt(level: number): string {
   const first = level >> 1;
   const older = Array.from({ length: first + 1 }, (_, n) => secretOf(first - n));
   return (level % 2 === 0 ? older : [...older, secretOf(first + 1)]).join();
 }
 
-/** One process after the other in the same place: each begins with what the store holds. */
+/** An issuer process that can crash and restart. Each process starts with the data in the store. */
 export class Instance {
-  /** How wrong its clock is. */
+  /** Offset of its clock, ms. */
   offsetMs = 0;
   secretLevel = 0;
   settings: Settings = { graceMs: 30_000, refreshIdleMs: 3_600_000 };
-  /** Of its next commands at the store, in turn; then all is fine. */
+  /** The faults of its next commands at the store, in order. Later commands have no fault. */
   faults: StoreFault[] = [];
   readonly #context: InstanceContext;
   #issuer: Issuer | null = null;
   #kill: () => void = () => {};
   #died: Promise<"died"> = never;
 
-  constructor(around: InstanceContext) {
-    this.#context = around;
+  constructor(context: InstanceContext) {
+    this.#context = context;
     this.#start();
   }
 
@@ -66,17 +66,17 @@ export class Instance {
     return this.#issuer;
   }
 
-  /** A fresh process. */
+  /** Starts a new process. */
   #start(): void {
     const { store, clock, pause, authenticate, applyIssuerFault } = this.#context;
     let dead = false;
-    const own = wrapStore(store, async (name, call) => {
+    const faultyStore = wrapStore(store, async (name, call) => {
       if (SCHEDULED_COMMANDS.test(name)) await pause(name);
-      const fate = dead ? "fine" : this.faults.shift();
-      if (fate === "fails") throw new Error("the disk is on fire");
+      const fault = dead ? "none" : this.faults.shift();
+      if (fault === "fails") throw new Error("the disk failed");
       const answer = dead ? await never : await call();
-      if (fate === "answer late") await pause(`${name} answers`);
-      if (fate === "answer lost") throw new Error("gone");
+      if (fault === "answer late") await pause(`${name} answers`);
+      if (fault === "answer lost") throw new Error("the answer was lost");
       return dead ? await never : answer;
     });
     const issuer = createIssuer({
@@ -86,7 +86,7 @@ export class Instance {
       clients: [{ id: "orders", secret: "the secret of orders" }],
       refreshAbsoluteMs: ABSOLUTE_MS,
       secret: secretAt(this.secretLevel),
-      store: own,
+      store: faultyStore,
       clock: clock(() => this.offsetMs),
       random: () => 0.5,
       ...(authenticate !== undefined && { authenticate }),
@@ -100,19 +100,19 @@ export class Instance {
     });
   }
 
-  /** Nothing of it goes on; whoever waits for it hears nothing more. What the store did is done. */
+  /** Kills the process. Its pending commands at the store take effect, and its callers get no answer. */
   async crash(): Promise<void> {
     this.#kill();
     await this.issuer.close();
   }
 
-  /** Dies, and begins with its settings as they are now. */
+  /** Crashes, and starts again with the current settings. */
   async restart(): Promise<void> {
     await this.crash();
     this.#start();
   }
 
-  /** What it answers, unless it dies before. */
+  /** Returns the answer, or `died` when the process crashes first. */
   async call<T>(call: (issuer: Issuer) => Promise<T>): Promise<T | "died"> {
     return await Promise.race([call(this.issuer), this.#died]);
   }

@@ -7,31 +7,31 @@ import { claimsOf } from "../issuer/fixture.ts";
 import type { IssuedTokens } from "./issued-tokens.ts";
 import type { ModelSession, Outcome } from "./model.ts";
 
-/** A refresh token as the store was asked about it, at the moment when the command took effect. */
+/** A presentation of a refresh token at the store, at the moment the command took effect. */
 export interface Presentation {
   readonly session: string;
   readonly generation: number;
-  /** Of the live token before. */
+  /** Generation of the current token before the command. */
   readonly currentGeneration: number;
   readonly now: number;
-  /** End of the token's own window; `null` if it was never rotated. */
+  /** End of the token's own grace. `null` when the token was never rotated. */
   readonly graceEndsAt: number | null;
   readonly expected: Outcome;
   readonly actual: Outcome;
 }
 
-/** What a caller was told, as it left the issuer: whether it arrives is another matter. */
+/** An answer as it left the issuer, whether or not it arrives. */
 export interface IssuerAnswer {
   readonly actor: "client" | "thief";
   readonly presented: string;
   readonly outcome: RefreshOutcome;
-  /** `undefined` when the store was never asked. */
+  /** `undefined` when the request never reached the store. */
   readonly presentation: Presentation | undefined;
-  /** A clock was set: the `iat` of a repeated answer may follow it. */
+  /** Whether a clock was set. The `iat` of a repeated answer may then differ. */
   readonly clocksSet: boolean;
 }
 
-/** One session after a step: as the model has it, and as the store has it. */
+/** A session after a step, in the model and in the store. */
 export interface SessionState {
   readonly session: ModelSession;
   readonly live: boolean;
@@ -39,7 +39,7 @@ export interface SessionState {
   readonly tokens: ReadonlyMap<number, string>;
   readonly audit: readonly AuditEvent[];
   readonly secrets: Secrets;
-  /** Version of the password that it began with, and the newest one whose change was acknowledged. */
+  /** Version of the password that the session began with, and the newest acknowledged version. */
   readonly password: { readonly used: number; readonly changed: number };
 }
 
@@ -50,7 +50,7 @@ type Checks<Name extends string, Args extends readonly unknown[]> = Readonly<
 type PresentationInvariant =
   | "generationCountsRotations"
   | "onlyThePreviousTokenIsRepeated"
-  | "windowFromFirstRotation"
+  | "graceCountsFromFirstRotation"
   | "theftIsCaught"
   | "noAlarmAfterEnding"
   | "nothingRevives";
@@ -66,35 +66,35 @@ type StateInvariant =
   | "reuseIsCommitted"
   | "reuseEndsOneSession"
   | "noAlarmAfterEnding"
-  | "pruningTakesNothingAlive"
+  | "pruningKeepsLiveSessions"
   | "passwordChangeWins";
-/** Checked where they happen. */
+/** Invariants that are checked where they happen. */
 type MomentInvariant =
-  /** An ending stands in the revocation log no later than in the session. */
+  /** The revocation log has an ending no later than the session has it. */
   | "endingIsInTheLog"
-  /** What was acknowledged reached the store. */
+  /** Every acknowledged change has reached the store. */
   | "acknowledgedIsDone"
-  /** No refresh token, nor its secret, in the store, the log, the audit trail, an event or an error. */
+  /** No refresh token and no secret of one is in the store, the log, the audit trail, an event or an error. */
   | "noSecretAtRest"
-  /** When all faults are over, whoever is logged in can go on. */
+  /** After the faults, every logged-in client can refresh. */
   | "usableAfterFaults";
 
-/** What must hold, by name. */
+/** Name of an invariant. */
 export type Invariant = PresentationInvariant | AnswerInvariant | StateInvariant | MomentInvariant;
 
 const graceOutcomes: readonly Outcome[] = ["repeated", "conflict"];
 
-/** Each says whether it holds. */
+/** Invariants of one presentation. Each check returns whether the invariant holds. */
 export const presentationInvariants: Checks<PresentationInvariant, [Presentation]> = {
-  /** The generation counts rotations: whatever the clocks say, the tip rotates and nothing else does. */
+  /** The generation counts rotations. Whatever the clocks say, only the current token rotates. */
   generationCountsRotations: ({ expected, actual }) => (expected === "rotated") === (actual === "rotated"),
   onlyThePreviousTokenIsRepeated: ({ actual, generation, currentGeneration }) =>
     actual !== "repeated" || generation === currentGeneration - 1,
-  /** A window lasts from the first rotation, whoever comes back in between, and is not cut short. */
-  windowFromFirstRotation: ({ expected, actual, generation, currentGeneration, now, graceEndsAt }) => {
-    const open = graceEndsAt !== null && now < graceEndsAt;
-    if (graceOutcomes.includes(actual)) return open;
-    return !(open && generation === currentGeneration - 1 && graceOutcomes.includes(expected));
+  /** A grace period starts at the first rotation. Presentations neither extend nor shorten it. */
+  graceCountsFromFirstRotation: ({ expected, actual, generation, currentGeneration, now, graceEndsAt }) => {
+    const inGrace = graceEndsAt !== null && now < graceEndsAt;
+    if (graceOutcomes.includes(actual)) return inGrace;
+    return !(inGrace && generation === currentGeneration - 1 && graceOutcomes.includes(expected));
   },
   theftIsCaught: ({ expected, actual }) => expected !== "reuse" || actual === "reuse",
   noAlarmAfterEnding: ({ expected, actual }) =>
@@ -104,7 +104,7 @@ export const presentationInvariants: Checks<PresentationInvariant, [Presentation
 };
 
 export const answerInvariants: Checks<AnswerInvariant, [IssuerAnswer, IssuedTokens]> = {
-  /** Whoever presents the same token gets the same successor, for the same session, or is told to try again. */
+  /** Presenting the same token yields the same successor of the same session, or a retryable error. */
   sameSuccessorOrRetry: ({ outcome, presented, presentation, clocksSet }, { successors, claimsByJti }) => {
     const { expected } = presentation ?? {};
     if (outcome.status !== "ok") {
@@ -147,7 +147,7 @@ export const stateInvariants: Checks<StateInvariant, [SessionState]> = {
       (token === null || digestRefreshToken(token) === record.currentDigest)
     );
   },
-  /** Ended in the store too, with nothing left that a token could be compared with or opened by. */
+  /** The session has also ended in the store, without a digest or a sealed token. */
   endingIsDurable: ({ session, record }) => {
     if (session.ending === null || record === null) return true;
     const { endedAt, currentDigest, previousDigest, sealedSuccessor } = record;
@@ -157,15 +157,17 @@ export const stateInvariants: Checks<StateInvariant, [SessionState]> = {
     session.ending !== "reuse" || record === null || record.endReason === "reuse",
   reuseEndsOneSession: ({ session, record }) =>
     record?.endedAt === null || session.ending !== null || record === null,
-  pruningTakesNothingAlive: ({ session, record }) => record !== null || session.removed,
+  pruningKeepsLiveSessions: ({ session, record }) => record !== null || session.removed,
   noAlarmAfterEnding: ({ session, audit }) => {
-    const alarms = audit.filter(({ kind, session: id }) => kind === "refresh_reuse" && id === session.id);
-    return alarms.length <= (session.ending === "reuse" ? 1 : 0);
+    const reuseEvents = audit.filter(
+      ({ kind, session: id }) => kind === "refresh_reuse" && id === session.id,
+    );
+    return reuseEvents.length <= (session.ending === "reuse" ? 1 : 0);
   },
   passwordChangeWins: ({ live, password }) => !live || password.used >= password.changed,
 };
 
-/** Names of the checks that do not hold. */
+/** Returns the names of the invariants that do not hold. */
 export function findViolations<Name extends Invariant, Args extends readonly unknown[]>(
   checks: Checks<Name, Args>,
   ...args: Args

@@ -3,21 +3,21 @@ import { claimsOf } from "../issuer/fixture.ts";
 
 type Claims = Readonly<Record<string, unknown>>;
 
-/** All that was ever given out, whether it arrived or not. Generations are counted, not read. */
+/** All tokens that the issuers returned, whether or not they arrived. Generations are counted, not read from tokens. */
 export class IssuedTokens {
-  /** By the refresh token that was presented. */
+  /** The successor of each presented refresh token. */
   readonly successors: Map<string, string> = new Map();
-  /** By session and generation. */
+  /** Refresh tokens by session and generation. */
   readonly refreshTokens: Map<string, Map<number, string>> = new Map();
-  /** By session. */
+  /** Access tokens by session. */
   readonly accessTokens: Map<string, Set<string>> = new Map();
-  /** By session, what its first access token said. */
+  /** The claims of the first access token of each session. */
   readonly firstClaims: Map<string, Claims> = new Map();
-  /** By `jti`, of the first token that had it. */
+  /** The claims of the first access token with each `jti`. */
   readonly claimsByJti: Map<string, Claims> = new Map();
   readonly #generations = new Map<string, number>();
 
-  /** `presented` is the refresh token that it was given for; `null` at login. */
+  /** `presented` is the refresh token that was presented for `tokens`. `null` at login. */
   add(tokens: TokenResponse, presented: string | null): void {
     const { session_id: session, refresh_token: refresh, access_token: access } = tokens;
     const generation = presented === null ? 1 : this.generationOf(presented) + 1;
@@ -38,13 +38,13 @@ export class IssuedTokens {
     return this.#generations.get(refreshToken) ?? 0;
   }
 
-  /** Whether a text tells a refresh token, or the secret inside one, in any spelling that code is likely to use. */
+  /** Whether the text contains a refresh token or its secret, in any encoding that code is likely to use. */
   isRevealedIn(text: string): boolean {
     for (const token of this.#generations.keys()) {
-      // "hfr_", then session id 16, generation 4, secret 32 and MAC 32 bytes.
+      // A token is "hfr_", then 16 bytes of session id, 4 of generation, 32 of secret and 32 of MAC.
       const secret = Buffer.from(token.slice(4), "base64url").subarray(20, 52);
-      const spellings = [token.slice(36, 60), secret.toString("hex"), secret.toString("base64url")];
-      if (spellings.some((spelling) => text.includes(spelling))) return true;
+      const encodings = [token.slice(36, 60), secret.toString("hex"), secret.toString("base64url")];
+      if (encodings.some((encoding) => text.includes(encoding))) return true;
     }
     return false;
   }

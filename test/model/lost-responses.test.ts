@@ -5,30 +5,30 @@ import { createFixture, logIn, validateAtIssuer } from "../issuer/fixture.ts";
 import { failStore } from "../issuer/stores.ts";
 
 const GRACE_MS = 30_000;
-/** In a row. */
-const MOST_LOST = 4;
+/** The most consecutive losses. */
+const MAX_LOST = 4;
 
 const losses = ["on the way there", "before the store", "after the store", "on the way back"] as const;
 type Loss = (typeof losses)[number];
 
-/** Every way in which up to `most` tries can be lost one after the other. */
+/** Yields every sequence of up to `most` losses. */
 function* patterns(most: number): Generator<readonly Loss[]> {
   yield [];
   if (most === 0) return;
   for (const rest of patterns(most - 1)) for (const loss of losses) yield [loss, ...rest];
 }
 
-/** Where the client waits longest; the last try is always made within the last milliseconds of grace. */
+/** Where the client waits longest. The last attempt always falls into the last milliseconds of grace. */
 const longest = ["first", "last", "evenly"] as const;
 
-function waits(tries: number, where: (typeof longest)[number]): number[] {
+function waits(attempts: number, where: (typeof longest)[number]): number[] {
   const total = GRACE_MS - 1;
-  if (where === "evenly") return Array.from({ length: tries }, () => Math.floor(total / tries));
-  const at = where === "first" ? 0 : tries - 1;
-  return Array.from({ length: tries }, (_, i) => (i === at ? total : 0));
+  if (where === "evenly") return Array.from({ length: attempts }, () => Math.floor(total / attempts));
+  const at = where === "first" ? 0 : attempts - 1;
+  return Array.from({ length: attempts }, (_, i) => (i === at ? total : 0));
 }
 
-test(`law 8, fault 44: whichever of up to ${MOST_LOST} answers in a row are lost and how, retries within grace keep the client logged in`, async () => {
+test(`law 8, fault 44: retries within grace keep the client logged in through up to ${MAX_LOST} consecutive losses of any kind`, async () => {
   let loss: Loss | null = null as Loss | null;
   const { clock, store } = createFixture();
   const faulty = failStore(store, (name) => {
@@ -37,7 +37,7 @@ test(`law 8, fault 44: whichever of up to ${MOST_LOST} answers in a row are lost
   });
   const issuers = [1, 2].map(() => createFixture({ clock, store: faulty, graceMs: GRACE_MS }).issuer);
   const [one, other] = issuers as [Issuer, Issuer];
-  for (const [number, pattern] of [...patterns(MOST_LOST)].entries()) {
+  for (const [number, pattern] of [...patterns(MAX_LOST)].entries()) {
     const first = await logIn(one);
     const where = longest[number % longest.length] ?? "evenly";
     const pauses = waits(pattern.length, where);

@@ -4,25 +4,25 @@ export type Outcome = RotationOutcome["outcome"];
 
 /** A refresh token that was rotated. */
 interface SpentToken {
-  /** Its window, from its first rotation on: store's clock. */
+  /** End of its grace, which starts at its first rotation. */
   readonly graceEndsAt: number;
-  /** Whether its successor can still be given again: pruning erases it when the window is over. */
+  /** Whether the store still has its sealed successor, which pruning erases after the grace. */
   sealed: boolean;
 }
 
-/** One session, from what was presented when. Nothing in it is read from a store. */
+/** A session, derived from the commands alone and never read from a store. */
 export class ModelSession {
   readonly id: string;
   readonly subject: string;
   readonly authAt: number;
   readonly absoluteExpiresAt: number;
   idleExpiresAt: number;
-  /** Generation of the one live refresh token. */
+  /** Generation of the current refresh token. */
   currentGeneration = 1;
   ending: EndReason | null = null;
-  /** Pruned: over for a day. */
+  /** Whether the session expired a day before the store was pruned. */
   removed = false;
-  /** By generation. */
+  /** The rotated tokens, by generation. */
   readonly spent: Map<number, SpentToken> = new Map();
 
   constructor({ id, subject, authAt, absoluteExpiresAt, idleMs }: NewSession, now: number) {
@@ -33,17 +33,17 @@ export class ModelSession {
     this.idleExpiresAt = Math.min(now + idleMs, absoluteExpiresAt);
   }
 
-  /** The window of a spent generation, while it is open. */
+  /** Returns the rotated token while it is within grace, and `null` otherwise. */
   inGrace(generation: number, now: number): SpentToken | null {
     const spent = this.spent.get(generation);
     return spent !== undefined && now < spent.graceEndsAt ? spent : null;
   }
 }
 
-/** The protocol once more, as its documentation tells it. */
+/** An independent implementation of the rotation protocol, as documented. */
 export class Model {
   readonly sessions: Map<string, ModelSession> = new Map();
-  /** By subject, what its sessions must have begun after. */
+  /** The cut-off of each subject. */
   readonly cutoffs: Map<string, { readonly at: number; readonly until: number }> = new Map();
 
   create(session: NewSession, now: number): "created" | "superseded" {
@@ -52,7 +52,7 @@ export class Model {
     return "created";
   }
 
-  /** What a presentation must come to. Changes nothing. */
+  /** Returns the expected outcome of a presentation, and changes nothing. */
   expected({ sessionId, generation }: Rotation, now: number): Outcome {
     const session = this.sessions.get(sessionId);
     if (session === undefined || session.removed) return "unknown";
@@ -60,17 +60,17 @@ export class Model {
     const behind = session.currentGeneration - generation;
     if (behind < 0) return "unknown";
     if (behind === 0) return "rotated";
-    const excused = session.inGrace(generation, now);
-    if (excused === null || behind > 2) return "reuse";
-    return behind === 1 && excused.sealed ? "repeated" : "conflict";
+    const spent = session.inGrace(generation, now);
+    if (spent === null || behind > 2) return "reuse";
+    return behind === 1 && spent.sealed ? "repeated" : "conflict";
   }
 
-  /** What it changes. */
-  apply({ sessionId, generation, graceMs, idleMs }: Rotation, said: Outcome, now: number): void {
+  /** Applies a presentation with its outcome. */
+  apply({ sessionId, generation, graceMs, idleMs }: Rotation, outcome: Outcome, now: number): void {
     const session = this.sessions.get(sessionId);
     if (session === undefined) return;
-    if (said === "reuse") session.ending = "reuse";
-    if (said !== "rotated") return;
+    if (outcome === "reuse") session.ending = "reuse";
+    if (outcome !== "rotated") return;
     session.spent.set(generation, { graceEndsAt: now + graceMs, sealed: true });
     session.currentGeneration = generation + 1;
     session.idleExpiresAt = Math.min(now + idleMs, session.absoluteExpiresAt);
@@ -89,19 +89,19 @@ export class Model {
     }
   }
 
-  prune(now: number, slackMs: number): void {
+  prune(now: number, retentionMs: number): void {
     for (const session of this.sessions.values()) {
-      if (session.idleExpiresAt <= now - slackMs) session.removed = true;
+      if (session.idleExpiresAt <= now - retentionMs) session.removed = true;
       for (const spent of session.spent.values()) if (spent.graceEndsAt <= now) spent.sealed = false;
     }
     for (const [subject, { until }] of this.cutoffs) {
-      if (until <= now - slackMs) this.cutoffs.delete(subject);
+      if (until <= now - retentionMs) this.cutoffs.delete(subject);
     }
   }
 
   isLive(session: ModelSession, now: number): boolean {
-    const begun = session.authAt > this.#cutoff(session.subject);
-    return begun && session.ending === null && !session.removed && now < session.idleExpiresAt;
+    const isAfterCutoff = session.authAt > this.#cutoff(session.subject);
+    return isAfterCutoff && session.ending === null && !session.removed && now < session.idleExpiresAt;
   }
 
   #cutoff(subject: string): number {

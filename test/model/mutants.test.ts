@@ -8,14 +8,14 @@ import type { Fault } from "./store-faults.ts";
 import { mutants } from "./mutants.ts";
 import { Violation } from "./observer.ts";
 
-/** The same histories for everybody, so that none is found by luck. */
+/** All mutants get the same histories, so that none is found by luck. */
 const FIXED_RUN = { seed: 1, endOnFailure: true };
 
-/** Whether some history shows that `invariant` does not hold. */
-async function isFound(mistake: Fault, invariant: Invariant): Promise<boolean> {
+/** Whether a history exists in which `invariant` does not hold. */
+async function isFound(fault: Fault, invariant: Invariant): Promise<boolean> {
   let found = false;
   const search = fc.asyncProperty(fc.scheduler(), histories, async (scheduler, history) => {
-    await runHistory({ scheduler, fault: mistake }, history).catch((error: unknown) => {
+    await runHistory({ scheduler, fault: fault }, history).catch((error: unknown) => {
       if (!(error instanceof Violation)) throw error;
       found = error.names.includes(invariant);
     });
@@ -25,17 +25,17 @@ async function isFound(mistake: Fault, invariant: Invariant): Promise<boolean> {
   return found;
 }
 
-describe("mutants of sessions, and the invariant that must find each", () => {
-  test("nothing is found where nothing is wrong", async () => {
+describe("mutants of sessions and the invariants that find them", () => {
+  test("no invariant is violated without a fault", async () => {
     const same = fc.asyncProperty(fc.scheduler(), histories, async (scheduler, history) => {
       await runHistory({ scheduler }, history);
     });
     await fc.assert(same, { ...FIXED_RUN, numRuns: 20 });
   });
 
-  for (const [name, invariant, mistake] of mutants) {
+  for (const [name, invariant, fault] of mutants) {
     test(`${invariant}: ${name}`, async () => {
-      assert.ok(await isFound(mistake, invariant));
+      assert.ok(await isFound(fault, invariant));
     });
   }
 });

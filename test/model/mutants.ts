@@ -15,14 +15,14 @@ import {
   type Fault,
 } from "./store-faults.ts";
 
-/** Known to every instance. */
+/** The secrets that every instance knows. */
 const secrets = deriveSecrets(secretAt(0));
 
-/** Mistakes that were made elsewhere or could be made here: name, the invariant that must find it, what it does. */
-export const mutants: readonly (readonly [name: string, foundBy: Invariant, mistake: Fault])[] = [
+/** Plausible faults, each with the invariant that must find it. */
+export const mutants: readonly (readonly [name: string, foundBy: Invariant, fault: Fault])[] = [
   [
-    "each return within grace arms it again",
-    "windowFromFirstRotation",
+    "each presentation within grace extends it",
+    "graceCountsFromFirstRotation",
     afterOutcome("repeated", async ({ sql, clock }, { graceMs }, { id }) => {
       await sql("UPDATE sessions SET graceEndsAt = ? WHERE id = ?", clock.now() + graceMs, id);
     }),
@@ -42,17 +42,17 @@ export const mutants: readonly (readonly [name: string, foundBy: Invariant, mist
     }),
   ],
   [
-    "the token before the previous one is excused",
+    "the token before the previous one is repeated",
     "onlyThePreviousTokenIsRepeated",
     repeatSuccessorWhen((behind) => behind === 2),
   ],
   [
-    "whatever was rotated once is excused",
+    "every rotated token is repeated",
     "noRepeatAfterSuccessorUse",
     repeatSuccessorWhen((behind) => behind > 1),
   ],
   [
-    "whatever is older than the previous token is only a conflict",
+    "every token older than the previous one is a conflict",
     "theftIsCaught",
     overrideOutcome(({ generation }, session) =>
       session.endedAt === null && generation < session.generation - 1
@@ -61,7 +61,7 @@ export const mutants: readonly (readonly [name: string, foundBy: Invariant, mist
     ),
   ],
   [
-    "who asks second gets another successor",
+    "the second presentation gets another successor",
     "sameSuccessorOrRetry",
     replaceRotate(() => async ({ sql }, { sessionId, successorDigest, sealedSuccessor }, call) => {
       const right = await call();
@@ -72,7 +72,7 @@ export const mutants: readonly (readonly [name: string, foundBy: Invariant, mist
     }),
   ],
   [
-    "a repeated answer is dated anew",
+    "a repeated answer has a new iat",
     "sameSuccessorOrRetry",
     replaceRotate(() => async (_, __, call) => {
       const right = await call();
@@ -81,7 +81,7 @@ export const mutants: readonly (readonly [name: string, foundBy: Invariant, mist
     }),
   ],
   [
-    "read, decide and write are three commands",
+    "rotate reads, decides and writes in separate commands",
     "oneCurrentToken",
     replaceRotate(() => async ({ store, sql, clock, pause }, rotation, call) => {
       const record = await store.sessions.get(rotation.sessionId);
@@ -93,17 +93,17 @@ export const mutants: readonly (readonly [name: string, foundBy: Invariant, mist
     }),
   ],
   [
-    "the generation is a time",
+    "the generation depends on the clock",
     "generationCountsRotations",
     overrideOutcome((_, { rotatedAt }, now) => (now < rotatedAt ? { outcome: "unknown" } : null)),
   ],
   [
-    "reuse ends nothing",
+    "reuse does not end the session",
     "reuseIsCommitted",
     afterOutcome("reuse", async ({ sql }, _, before) => await sql(...updateStatement(before))),
   ],
   [
-    "reuse ends every session of the subject",
+    "reuse ends all sessions of the subject",
     "reuseEndsOneSession",
     afterOutcome("reuse", async ({ sql, clock }, _, { subject }) => {
       const change =
@@ -112,7 +112,7 @@ export const mutants: readonly (readonly [name: string, foundBy: Invariant, mist
     }),
   ],
   [
-    "reuse is not in the log",
+    "reuse is not appended to the log",
     "endingIsInTheLog",
     afterOutcome(
       "reuse",
@@ -120,12 +120,12 @@ export const mutants: readonly (readonly [name: string, foundBy: Invariant, mist
     ),
   ],
   [
-    "a logout is acknowledged and not done",
+    "a logout is acknowledged without effect",
     "endingIsDurable",
     replaceCommand("sessions.end", () => async () => {}),
   ],
   [
-    "a logout is not in the log",
+    "a logout is not appended to the log",
     "endingIsInTheLog",
     replaceCommand("sessions.end", () => async ({ sql }, [id], call) => {
       await call();
@@ -133,7 +133,7 @@ export const mutants: readonly (readonly [name: string, foundBy: Invariant, mist
     }),
   ],
   [
-    "a logout that failed is acknowledged",
+    "a failed logout is acknowledged",
     "acknowledgedIsDone",
     {
       issuer: (issuer) => ({
@@ -143,24 +143,24 @@ export const mutants: readonly (readonly [name: string, foundBy: Invariant, mist
     },
   ],
   [
-    "a replay after logout raises the alarm",
+    "a token of an ended session is reported as reuse",
     "noAlarmAfterEnding",
     overrideOutcome((_, session) => (session.endedAt === null ? null : { outcome: "reuse", session })),
   ],
   [
-    "an idle session lives on",
+    "an idle session does not expire",
     "nothingRevives",
     afterOutcome("rotated", async ({ sql }, _, { id }) => {
       await sql("UPDATE sessions SET idleExpiresAt = 9000000000000000 WHERE id = ?", id);
     }),
   ],
   [
-    "a new password ends no session",
+    "a password change ends no session",
     "endingIsDurable",
     replaceCommand("sessions.endAll", () => async () => 0),
   ],
   [
-    "a login that began before a new password succeeds after it",
+    "a login that began before a password change succeeds after it",
     "passwordChangeWins",
     replaceCommand("sessions.endAll", () => async ({ sql }, _, call) => {
       const ended = await call();
@@ -169,7 +169,7 @@ export const mutants: readonly (readonly [name: string, foundBy: Invariant, mist
     }),
   ],
   [
-    "pruning erases the successor within grace",
+    "pruning erases a successor within grace",
     "sameSuccessorOrRetry",
     replaceCommand("prune", () => async ({ sql }, _, call) => {
       await call();
@@ -177,15 +177,15 @@ export const mutants: readonly (readonly [name: string, foundBy: Invariant, mist
     }),
   ],
   [
-    "pruning takes sessions that are merely quiet",
-    "pruningTakesNothingAlive",
+    "pruning erases live sessions",
+    "pruningKeepsLiveSessions",
     replaceCommand("prune", () => async ({ sql, clock }, _, call) => {
       await call();
       await sql("DELETE FROM sessions WHERE rotatedAt < ?", clock.now() - 60_000);
     }),
   ],
   [
-    "pruning takes the key that signs",
+    "pruning erases the signing key",
     "usableAfterFaults",
     replaceCommand("prune", () => async ({ sql }, _, call) => {
       await call();
@@ -206,12 +206,12 @@ export const mutants: readonly (readonly [name: string, foundBy: Invariant, mist
     }),
   ],
   [
-    "a store that fails is a wrong token",
+    "a failed store is reported as an invalid token",
     "unavailableIsNotInvalid",
     changeRefreshOutcome((right) => (right.status === "unavailable" ? { status: "invalid_grant" } : right)),
   ],
   [
-    "a conflict is a wrong token",
+    "a conflict is reported as an invalid token",
     "honestClientStaysLoggedIn",
     changeRefreshOutcome((right) =>
       right.status === "refresh_conflict" ? { status: "invalid_grant" } : right,

@@ -12,7 +12,7 @@ import {
 import { IssuedTokens } from "./issued-tokens.ts";
 import type { Recording } from "./recording.ts";
 
-/** Invariants that do not hold. */
+/** Names the invariants that do not hold. */
 export class Violation extends Error {
   readonly names: readonly Invariant[];
 
@@ -24,22 +24,22 @@ export class Violation extends Error {
 
 const secrets = deriveSecrets(secretAt(LAST_LEVEL));
 
-/** Sees everything from outside and keeps it: what was answered, acknowledged, stored and published. */
+/** Collects the answers, acknowledgements, stored records and events of a history, and checks the invariants. */
 export class Observer {
   readonly issued: IssuedTokens = new IssuedTokens();
-  /** Somebody's clock was set. */
+  /** Whether any clock was set. */
   clocksSet = false;
   readonly #store: Store;
   readonly #recording: Recording;
   readonly #audit: AuditEvent[] = [];
-  /** By subject, the newest version of the password whose change was acknowledged. */
+  /** Newest acknowledged password version of each subject. */
   readonly #acknowledgedVersions = new Map<string, number>();
   readonly #violations = new Set<Invariant>();
 
-  /** `store` is the one beneath the tape. */
-  constructor(store: Store, tape: Recording) {
+  /** `store` is the store beneath the recording. */
+  constructor(store: Store, recording: Recording) {
     this.#store = store;
-    this.#recording = tape;
+    this.#recording = recording;
     auditEvents.subscribe(this.#onAudit);
     issuerEvents.subscribe(this.#onEvent);
   }
@@ -56,12 +56,12 @@ export class Observer {
     if (outcome.status === "ok") this.issued.add(outcome.tokens, presented);
   }
 
-  /** The change to this version of the subject's password was acknowledged. */
+  /** Records that the change to this version of the subject's password was acknowledged. */
   recordPasswordChange(subject: string, version: number): void {
     this.#acknowledgedVersions.set(subject, Math.max(version, this.#acknowledgedVersions.get(subject) ?? 0));
   }
 
-  /** What a caller was told beside an answer. */
+  /** Records an error that a caller got instead of an answer. */
   recordError(error: unknown): void {
     this.#recording.texts.push(String(error));
   }
@@ -70,12 +70,12 @@ export class Observer {
     if (!holds) this.#violations.add(name);
   }
 
-  /** Throws a `Violation` when anything does not hold, up to this step. `now`: store's clock. */
+  /** Throws a `Violation` when an invariant did not hold up to this step. `now` is the store's time. */
   async inspect(now: number): Promise<void> {
     const { model, passwordVersions } = this.#recording;
     for (const session of model.sessions.values()) {
       const { id, subject } = session;
-      // A login under way when the store's clock is set back cannot be told from a later one.
+      // After the store's clock is set back, a pending login cannot be distinguished from a later one.
       const used = this.clocksSet ? Number.POSITIVE_INFINITY : (passwordVersions.get(id) ?? 0);
       const state = {
         session,

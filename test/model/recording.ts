@@ -14,7 +14,7 @@ import { wrapStore } from "../issuer/stores.ts";
 import { findViolations, presentationInvariants, type Invariant, type Presentation } from "./invariants.ts";
 import { Model } from "./model.ts";
 
-/** What a request carries along, so that its commands at the store can be told from those of others. */
+/** Attributes a command at the store to the request that caused it. */
 export interface RequestContext {
   presentation?: Presentation;
   /** Version of the password that a login was checked with. */
@@ -24,21 +24,21 @@ export interface RequestContext {
 export const requestContext: AsyncLocalStorage<RequestContext> = new AsyncLocalStorage();
 
 /**
- * Sees each command at the moment when it takes effect, in the order in which they do, lets the model follow, and
- * holds what the store says against it.
+ * Records each command at the moment it takes effect, in order. It applies the command to the model, and compares the
+ * answer of the store with the answer of the model.
  */
 export class Recording {
   readonly model: Model = new Model();
-  /** The store, to be used instead of the one that was brought. */
+  /** The recorded store. Instances use it instead of the store itself. */
   readonly store: Store;
-  /** Invariants that did not hold. */
+  /** Names of the invariants that did not hold. */
   readonly violations: Set<Invariant> = new Set();
-  /** What the store was given and what it said, as text, since it was last read. */
+  /** Arguments and answers of the store as text, since the list was last emptied. */
   readonly texts: string[] = [];
-  /** By session, the version of the password that it began with. */
+  /** Version of the password that each session began with. */
   readonly passwordVersions: Map<string, number> = new Map();
 
-  /** `clock`: the store's. */
+  /** `clock` is the store's clock. */
   constructor(store: Store, clock: Clock) {
     this.store = wrapStore(store, async (name, call, args) => {
       const check = this.#predict(name, args, clock.now());
@@ -52,7 +52,7 @@ export class Recording {
     });
   }
 
-  /** Returns what checks the answer; it names the session or subject whose ending must be in the log by then. */
+  /** Returns a check of the answer. The check returns the session or subject whose ending must now be in the log. */
   #predict(
     name: string,
     args: unknown[],
@@ -90,7 +90,7 @@ export class Recording {
     const currentGeneration = session?.currentGeneration ?? 0;
     const graceEndsAt = session?.spent.get(generation)?.graceEndsAt ?? null;
     this.model.apply(rotation, expected, now);
-    const on = requestContext.getStore();
+    const request = requestContext.getStore();
     return (answer) => {
       const actual = (answer as RotationOutcome).outcome;
       const presentation = {
@@ -102,14 +102,14 @@ export class Recording {
         expected,
         actual,
       };
-      if (on !== undefined) on.presentation = presentation;
+      if (request !== undefined) request.presentation = presentation;
       for (const name of findViolations(presentationInvariants, presentation)) this.violations.add(name);
       return actual === "reuse" ? expectedInLog(sessionId, rotation.onReuse.until, now) : undefined;
     };
   }
 }
 
-/** A command that came to the store hours late may bring an entry that is over already. */
+/** A command that reaches the store hours late may append an entry that has already expired. */
 function expectedInLog(id: string, until: number, now: number): string | undefined {
   return until > now ? id : undefined;
 }

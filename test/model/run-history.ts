@@ -2,14 +2,18 @@ import fc from "fast-check";
 import type { History } from "./commands.ts";
 import { Environment, type EnvironmentOptions } from "./environment.ts";
 
-/** Lives through one history; throws the `Violation` that it meets. */
+/** Runs one history. Throws a `Violation` when an invariant does not hold. */
 export async function runHistory(options: EnvironmentOptions, history: History): Promise<void> {
-  const world = new Environment(options);
+  const environment = new Environment(options);
   try {
-    await world.start();
-    await fc.scheduledModelRun(options.scheduler, () => ({ model: world.model, real: world }), history);
-    await world.finish();
+    await environment.start();
+    await fc.scheduledModelRun(
+      options.scheduler,
+      () => ({ model: environment.model, real: environment }),
+      history,
+    );
+    await environment.finish();
   } finally {
-    await world.close();
+    await environment.close();
   }
 }

@@ -5,78 +5,80 @@ import { SqliteConnection } from "../../src/stores/sqlite/connection.ts";
 import { assembleStore } from "../../src/stores/sqlite/store.ts";
 import { wrapStore } from "../issuer/stores.ts";
 
-/** What is wrong on purpose. Made anew for each world. */
+/** A deliberate fault in the store or the issuer. It is created anew for each environment. */
 export interface Fault {
-  readonly store?: (lab: FaultContext) => Store;
+  readonly store?: (context: FaultContext) => Store;
   readonly issuer?: (issuer: Issuer) => Issuer;
 }
 
+/** What a fault in the store is created with. */
 export interface FaultContext {
-  /** The store's. */
+  /** The store's clock. */
   readonly clock: Clock;
-  /** Lets others go first, as the scheduler likes. */
+  /** Yields to other requests until the scheduler continues this one. */
   readonly pause: (what: string) => Promise<void>;
 }
 
-/** The memory store, and a hand in its tables. */
+/** The memory store, and direct access to its tables. */
 export interface FaultTarget extends FaultContext {
   readonly store: Store;
   readonly sql: (query: string, ...values: (string | number | null)[]) => Promise<void>;
 }
 
 type CommandReplacement = (
-  hand: FaultTarget,
+  target: FaultTarget,
   args: readonly unknown[],
   call: () => Promise<unknown>,
 ) => Promise<unknown>;
 type RotateReplacement = (
-  hand: FaultTarget,
+  target: FaultTarget,
   rotation: Rotation,
   call: () => Promise<RotationOutcome>,
 ) => Promise<RotationOutcome>;
 
-/** One command of the store goes another way; `call` is the right one. */
+/** Replaces one command of the store. `call` runs the original command. */
 export function replaceCommand(command: string, change: () => CommandReplacement): Fault {
   return {
-    store(lab) {
-      const description = "memory, with a mistake";
+    store(context) {
+      const description = "memory, with a fault";
       const awaitBatch = async () => await Promise.resolve();
       const fixed = { file: ":memory:", description, random: () => 0, lockTimeoutMs: 0, awaitBatch };
-      const db = new SqliteConnection({ ...fixed, clock: lab.clock });
+      const db = new SqliteConnection({ ...fixed, clock: context.clock });
       const store = assembleStore(db, description);
       const sql: FaultTarget["sql"] = async (query, ...values) =>
         await db.write(() => void db.prepare(query).run(...values));
-      const hand = { ...lab, store, sql };
-      const changed = change();
+      const target = { ...context, store, sql };
+      const replacement = change();
       return wrapStore(store, async (name, call, args) =>
-        name === command ? await changed(hand, args, async () => await call()) : await call(),
+        name === command ? await replacement(target, args, async () => await call()) : await call(),
       );
     },
   };
 }
 
+/** Replaces `sessions.rotate`. */
 export function replaceRotate(change: () => RotateReplacement): Fault {
   return replaceCommand("sessions.rotate", () => {
-    const changed = change();
-    return async (hand, [rotation], call) =>
-      await changed(hand, rotation as Rotation, call as () => Promise<RotationOutcome>);
+    const replacement = change();
+    return async (target, [rotation], call) =>
+      await replacement(target, rotation as Rotation, call as () => Promise<RotationOutcome>);
   });
 }
 
-/** The right command first; if it came to `outcome`, something more. */
+/** Applies a fault after the original command, if that had the given outcome. */
 export function afterOutcome(
   outcome: RotationOutcome["outcome"],
-  applyFault: (hand: FaultTarget, rotation: Rotation, before: SessionRecord) => Promise<void>,
+  applyFault: (target: FaultTarget, rotation: Rotation, before: SessionRecord) => Promise<void>,
 ): Fault {
-  return replaceRotate(() => async (hand, rotation, call) => {
-    const before = await hand.store.sessions.get(rotation.sessionId);
-    const right = await call();
-    if (right.outcome === outcome && before !== null) await applyFault(hand, rotation, before);
-    return right;
+  return replaceRotate(() => async (target, rotation, call) => {
+    const before = await target.store.sessions.get(rotation.sessionId);
+    const original = await call();
+    if (original.outcome === outcome && before !== null) await applyFault(target, rotation, before);
+    return original;
   });
 }
 
-/** Another outcome for a session that is there. `null`: the right one. */
+/** Overrides the outcome for an existing session. The original command runs when `outcome` returns `null`. */
 export function overrideOutcome(
   outcome: (rotation: Rotation, before: SessionRecord, now: number) => RotationOutcome | null,
 ): Fault {
@@ -86,32 +88,32 @@ export function overrideOutcome(
   });
 }
 
-/** Gives a successor again that was given once, to whom `excuse` likes. */
-export function repeatSuccessorWhen(excuse: (behind: number) => boolean): Fault {
+/** Repeats an earlier successor whenever `mayRepeat` accepts how many generations the token is behind. */
+export function repeatSuccessorWhen(mayRepeat: (behind: number) => boolean): Fault {
   return replaceRotate(() => {
     const sealed = new Map<string, string>();
     return async ({ store }, rotation, call) => {
       const { sessionId, generation, sealedSuccessor } = rotation;
       const session = await store.sessions.get(sessionId);
       const known = sealed.get(`${sessionId} ${generation}`);
-      if (session?.endedAt === null && known !== undefined && excuse(session.generation - generation)) {
+      if (session?.endedAt === null && known !== undefined && mayRepeat(session.generation - generation)) {
         return { outcome: "repeated", session, sealedSuccessor: known };
       }
-      const right = await call();
-      if (right.outcome === "rotated") sealed.set(`${sessionId} ${generation}`, sealedSuccessor);
-      return right;
+      const original = await call();
+      if (original.outcome === "rotated") sealed.set(`${sessionId} ${generation}`, sealedSuccessor);
+      return original;
     };
   });
 }
 
-/** The issuer's answer to a refresh, changed on its way out. */
+/** Changes the issuer's answer to a refresh. */
 export function changeRefreshOutcome(
-  change: (right: RefreshOutcome, token: string) => RefreshOutcome,
+  change: (original: RefreshOutcome, token: string) => RefreshOutcome,
 ): Fault {
   return {
     issuer: (issuer) => ({
       ...issuer,
-      refresh: async (token, origin) => change(await issuer.refresh(token, origin), token),
+      refresh: async (token, info) => change(await issuer.refresh(token, info), token),
     }),
   };
 }
