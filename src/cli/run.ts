@@ -5,6 +5,7 @@ import { version } from "../server/version.ts";
 import { backup } from "./backup.ts";
 import { UsageError, type Command } from "./command.ts";
 import { drill } from "./drill.ts";
+import { breaker, keysDistrust } from "./guard.ts";
 import { formatHelp, formatOverview } from "./help.ts";
 import { keysExport, keysImport, keysList, keysRotate } from "./keys.ts";
 import { migrate } from "./migrate.ts";
@@ -23,6 +24,8 @@ const commands: readonly Command[] = [
   keysRotate,
   keysExport,
   keysImport,
+  keysDistrust,
+  breaker,
   revoke,
   tokenInspect,
   backup,

@@ -101,6 +101,8 @@ export type AuditKind =
   | "keys_rotated"
   | "keys_exported"
   | "keys_imported"
+  | "keys_distrusted"
+  | "breaker_forced"
   | "data_restored"
   | "record_tampered";
 

@@ -1,76 +1,78 @@
-import { fileSnapshots } from "../stores/file-snapshots.ts";
-import { adminApp } from "./http/admin-app.ts";
-import { toRequestListener } from "./http/request-listener.ts";
-import { ensureFirstUser } from "./first-user.ts";
 import { readPolicyFile } from "../gateway/policy-file.ts";
+import type { PathPolicy } from "../gateway/policy.ts";
 import { createGateway, isVerifyRequest } from "../gateway/gateway.ts";
+import { fileSnapshots } from "../stores/file-snapshots.ts";
+import { ensureFirstUser } from "./first-user.ts";
+import { adminApp } from "./http/admin-app.ts";
 import { httpAddress, listen, type Listener } from "./http/listen.ts";
-import { openStore } from "./store/open-store.ts";
-import { createLogger, logEvents } from "./logs.ts";
 import { publicApp } from "./http/public-app.ts";
-import { composeService, recordIdentity, type ServiceIdentity, type Service } from "./service.ts";
+import { toRequestListener } from "./http/request-listener.ts";
+import { createLogger, logEvents } from "./logs.ts";
+import { announceProcess } from "./running-processes.ts";
+import { composeService, recordIdentity, type Service, type ServiceIdentity } from "./service.ts";
 import { readSettings, type Settings } from "./settings.ts";
+import { openStore } from "./store/open-store.ts";
 import { version } from "./version.ts";
 
 export interface RunningService {
-  /** Addresses as bound. */
+  /** The addresses as bound, for example `http://127.0.0.1:4180`. */
   readonly publicAddress: string;
   readonly adminAddress: string;
-  /** What a person should read at start: store, addresses, where the first password is. */
+  /** The lines for the operator: store, addresses, and where the first password is. */
   readonly banner: string;
-  /** Finishes what is under way and closes everything. */
+  /** Finishes the requests under way and closes everything. */
   readonly stop: () => Promise<void>;
 }
 
 const ADMIN_HOST = "127.0.0.1";
 const signals = ["SIGTERM", "SIGINT"] as const;
 
-/** Starts the whole service. What cannot start is refused with nothing left open. */
+/** Starts the service with its listeners. When a part cannot start, everything is closed again. */
 export async function startService(settings: Settings): Promise<RunningService> {
+  const cleanUps: (() => Promise<void>)[] = [];
   const listeners: Listener[] = [];
   let service: Service | undefined;
   const stop = async () => {
+    await Promise.all(cleanUps.splice(0).map(async (cleanUp) => await cleanUp()));
     await Promise.all(listeners.splice(0).map(async (listener) => await listener.stop()));
     await service?.close();
   };
   try {
     const { policyFile, trustedProxies, roles } = settings;
     const policy = policyFile === undefined ? undefined : await readPolicyFile(policyFile);
-    // Ports first: a second service by mistake is refused before it touches any data.
-    const open = await listen(settings.host, settings.port, "HOLDFAST_PORT");
-    listeners.push(open);
-    const admin = await listen(ADMIN_HOST, settings.adminPort, "HOLDFAST_ADMIN_PORT");
-    listeners.push(admin);
+    // The ports come first, so that a second service is refused before it touches any data.
+    const publicListener = await listen(settings.host, settings.port, "HOLDFAST_PORT");
+    listeners.push(publicListener);
+    const adminListener = await listen(ADMIN_HOST, settings.adminPort, "HOLDFAST_ADMIN_PORT");
+    listeners.push(adminListener);
 
-    const local = await openStore(settings, { create: true });
-    const snapshots = fileSnapshots({ dir: local.files.snapshots });
-    service = await composeService(local, settings, resolveIdentity(settings, open), { snapshots });
-    const before = await recordIdentity(service.store, service);
-    const first = roles.has("issuer")
-      ? await ensureFirstUser(service.issuer, settings.bootstrapUser, local.files.password)
+    const opened = await openStore(settings, { create: true });
+    const { files } = opened;
+    const snapshots = fileSnapshots({ dir: files.snapshots });
+    const identity = resolveIdentity(settings, publicListener);
+    service = await composeService(opened, settings, identity, { snapshots });
+    const previous = await recordIdentity(service.store, service);
+    const firstUser = roles.has("issuer")
+      ? await ensureFirstUser(service.issuer, settings.bootstrapUser, files.password)
       : null;
 
     const verify = roles.has("gateway") ? createGateway(service.guard, { policy, trustedProxies }) : null;
-    const others = toRequestListener(publicApp(service, settings).fetch);
-    open.mount((req, res): unknown => (verify !== null && isVerifyRequest(req) ? verify : others)(req, res));
-    admin.mount(toRequestListener(adminApp(service, admin.port).fetch));
-
-    const lines = [`holdfast ${version}, store: ${service.store.description}`];
-    lines.push(`  public  ${open.address}`, `  admin   ${admin.address}`);
-    if (service.url !== open.address) lines.push(`  issuer  ${service.url}`);
-    if (roles.size === 1) lines.push(`  role    ${[...roles].join()}`);
-    if (policy !== undefined) lines.push(`  policy  ${policyFile}, rules: ${policy.length}`);
-    if (first !== null) lines.push(`  ${first}`);
-    if (before !== null) {
-      lines.push(
-        `  These data were served as ${before.url} for ${before.audience} before: access tokens of that name are`,
-        "  refused from now on. Services that share data need the same HOLDFAST_URL and HOLDFAST_AUDIENCE.",
-      );
-    }
+    const serveOther = toRequestListener(publicApp(service, settings).fetch);
+    publicListener.mount((req, res): unknown =>
+      (verify !== null && isVerifyRequest(req) ? verify : serveOther)(req, res),
+    );
+    adminListener.mount(toRequestListener(adminApp(service, adminListener.port).fetch));
+    cleanUps.push(await announceProcess(files.processes, adminListener));
     return {
-      publicAddress: open.address,
-      adminAddress: admin.address,
-      banner: lines.join("\n"),
+      publicAddress: publicListener.address,
+      adminAddress: adminListener.address,
+      banner: describeStart(service, settings, {
+        publicListener,
+        adminListener,
+        policy,
+        firstUser,
+        previous,
+      }),
       stop,
     };
   } catch (error) {
@@ -79,7 +81,35 @@ export async function startService(settings: Settings): Promise<RunningService> 
   }
 }
 
-/** Wildcard addresses are no place to be reached at. */
+interface StartFacts {
+  readonly publicListener: Listener;
+  readonly adminListener: Listener;
+  readonly policy: PathPolicy | undefined;
+  readonly firstUser: string | null;
+  readonly previous: ServiceIdentity | null;
+}
+
+function describeStart(service: Service, settings: Settings, facts: StartFacts): string {
+  const { publicListener, adminListener, policy, firstUser, previous } = facts;
+  const lines = [
+    `holdfast ${version}, store: ${service.store.description}`,
+    `  public  ${publicListener.address}`,
+    `  admin   ${adminListener.address}`,
+  ];
+  if (service.url !== publicListener.address) lines.push(`  issuer  ${service.url}`);
+  if (settings.roles.size === 1) lines.push(`  role    ${[...settings.roles].join()}`);
+  if (policy !== undefined) lines.push(`  policy  ${settings.policyFile}, rules: ${policy.length}`);
+  if (firstUser !== null) lines.push(`  ${firstUser}`);
+  if (previous !== null) {
+    lines.push(
+      `  These data were served as ${previous.url} for ${previous.audience} before. Access tokens with that issuer`,
+      "  and audience are refused now. Services that share data need the same HOLDFAST_URL and HOLDFAST_AUDIENCE.",
+    );
+  }
+  return lines.join("\n");
+}
+
+/** Clients cannot connect to a wildcard address, so the default URL names localhost in its place. */
 function resolveIdentity(settings: Settings, listener: Listener): ServiceIdentity {
   const host = ["0.0.0.0", "::"].includes(settings.host) ? "localhost" : settings.host;
   const url = settings.url ?? httpAddress(host, listener.port);
@@ -87,24 +117,24 @@ function resolveIdentity(settings: Settings, listener: Listener): ServiceIdentit
 }
 
 /**
- * Runs the service as the environment says, until SIGTERM or SIGINT; a second one ends it at once. Resolves when
- * everything is closed.
+ * Runs the service with the settings of the environment until SIGTERM or SIGINT. A second signal ends the process
+ * immediately. Resolves when everything is closed.
  */
 export async function serve(): Promise<void> {
   const settings = readSettings(process.env);
   const log = createLogger(settings.logLevel);
-  const silence = logEvents(log);
-  // Before the start, so that a signal during it is not lost and nothing is left half closed.
+  const stopLogging = logEvents(log);
+  // The handlers are set before the start. A signal during the start then still closes every part.
   const signalled = new Promise<string>((resolve) => {
-    const heard = (name: string) => {
+    const onSignal = (name: string) => {
       for (const each of signals) process.once(each, () => process.exit(1));
       resolve(name);
     };
-    for (const name of signals) process.once(name, heard);
+    for (const name of signals) process.once(name, onSignal);
   });
   const running = await startService(settings);
   console.log(running.banner);
   log.info(`${await signalled}: finishing what is under way`);
   await running.stop();
-  silence();
+  stopLogging();
 }

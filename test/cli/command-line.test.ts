@@ -12,6 +12,8 @@ const names = [
   "keys rotate",
   "keys export",
   "keys import",
+  "keys distrust",
+  "breaker",
   "revoke",
   "token inspect",
   "backup",

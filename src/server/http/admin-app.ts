@@ -8,15 +8,16 @@ import { contentSecurityPolicy } from "./admin-style.ts";
 import { checkServiceHealth } from "../health.ts";
 import { httpAddress } from "./listen.ts";
 import { addGetRoute } from "./get-route.ts";
+import { addGuardActions } from "./guard-actions.ts";
 import type { Service } from "../service.ts";
 
 const RECENT_EVENTS = 20;
 const USERS_COUNTED = 1000;
 const STORE_DEADLINE_MS = 1000;
 
-/** What people see of the service. Reads only. */
+/** The admin listener: the status page, health, and actions on the guard of this process. */
 export function adminApp(service: Service, port: number): Hono {
-  // A page elsewhere can make a browser ask for any name that resolves to 127.0.0.1: only our own names count.
+  // DNS rebinding: a foreign page can make a browser send requests here under a name of its own.
   const hosts = new Set(
     ["127.0.0.1", "::1", "localhost"].map((host) => new URL(httpAddress(host, port)).host),
   );
@@ -25,7 +26,7 @@ export function adminApp(service: Service, port: number): Hono {
     c.header("Cache-Control", "no-store");
     c.header("X-Content-Type-Options", "nosniff");
     if (!hosts.has(c.req.header("host")?.toLowerCase() ?? "")) {
-      return oauthError(421, "misdirected_request", "Ask for localhost or 127.0.0.1.");
+      return oauthError(421, "misdirected_request", "The Host must be localhost or 127.0.0.1.");
     }
     return await next();
   });
@@ -51,11 +52,12 @@ export function adminApp(service: Service, port: number): Hono {
     c.header("Referrer-Policy", "no-referrer");
     return c.html(page);
   });
+  addGuardActions(app, service);
   app.notFound(() => oauthError(404, "not_found", "There is nothing here."));
   return app;
 }
 
-/** The page must come up when the store does not: that is when somebody looks at it. */
+/** The page must load while the store is down, because that is when an operator reads it. */
 async function orNull<T>(read: () => Promise<T>): Promise<T | null> {
   try {
     return await withDeadline(systemClock, "the store", STORE_DEADLINE_MS, read);

@@ -7,7 +7,7 @@ import { openSigningKey, sealSigningKey } from "../../issuer/keys/sealed-key.ts"
 import { deriveSecrets } from "../../issuer/secret-keys.ts";
 import { importSigningKey } from "../../jwt/sign.ts";
 import { systemErrorCode } from "../../core/errno.ts";
-import { writeAuditNote } from "./audit-note.ts";
+import { writeAuditNote } from "../audit-note.ts";
 import { openStore } from "../store/open-store.ts";
 import { fileExists, createPrivateFile } from "../store/private-file.ts";
 import { readSettings } from "../settings.ts";

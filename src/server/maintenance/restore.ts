@@ -14,7 +14,7 @@ import { sqliteStore } from "../../stores/sqlite.ts";
 import { embeddedDataFile } from "./backup.ts";
 import { systemErrorCode } from "../../core/errno.ts";
 import { localFiles, makeDirectory, type LocalFiles } from "../store/local-store.ts";
-import { writeAuditNote } from "./audit-note.ts";
+import { writeAuditNote } from "../audit-note.ts";
 import { fileExists, readPrivateFile, syncToDisk } from "../store/private-file.ts";
 import type { ServiceIdentity } from "../service.ts";
 import { readSettings } from "../settings.ts";

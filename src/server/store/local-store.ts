@@ -23,8 +23,10 @@ export interface LocalFiles {
   readonly secret: string;
   /** Holds the id of the store that this machine uses. */
   readonly marker: string;
-  /** Last good keys of the issuers that the guard trusts. */
+  /** The directory of the guard's snapshots: the last good keys and the last revocation view. */
   readonly snapshots: string;
+  /** The directory where the processes of the service announce their admin listeners. */
+  readonly processes: string;
   /** Of the first user, when a first start had to make one. */
   readonly password: string;
 }
@@ -39,6 +41,7 @@ export function localFiles(dataDir: string): LocalFiles {
     secret: join(local, "secret"),
     marker: join(local, "store"),
     snapshots: join(local, "snapshots"),
+    processes: join(local, "processes"),
     password: join(local, "admin-password"),
   };
 }

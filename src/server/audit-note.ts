@@ -1,0 +1,16 @@
+import { auditEvents, type AuditEvent, type AuditKind } from "../core/events.ts";
+import type { Store } from "../stores/store.ts";
+
+/** Publishes and stores the audit event of an operator's action. Rejects when the store does not keep the event. */
+export async function writeAuditNote(
+  store: Pick<Store, "audit" | "now">,
+  kind: AuditKind,
+  detail: string,
+  actor: { readonly subject?: string; readonly session?: string | undefined } = {},
+): Promise<void> {
+  const at = await store.now().catch(() => Date.now());
+  const { subject = null, session = null } = actor;
+  const event: AuditEvent = { at, kind, subject, session, source: null, detail };
+  auditEvents.publish(event);
+  await store.audit.append(event);
+}

@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { readdir } from "node:fs/promises";
+import { test } from "node:test";
+import { localFiles } from "../../src/server/store/local-store.ts";
+import { createProvider } from "../../src/testing/index.ts";
+import { temporaryDataDir } from "../server/temporary-settings.ts";
+import { startService } from "../support/service-process.ts";
+import { runHoldfast } from "./cli-process.ts";
+
+const AUDIENCE = "https://api.example";
+
+test("breaker and keys distrust reach every process of the service, and name each", async (t) => {
+  const provider = await createProvider({ audience: AUDIENCE });
+  await provider.listen();
+  t.after(async () => await provider.close());
+  const data = await temporaryDataDir();
+  const settings = {
+    HOLDFAST_AUDIENCE: AUDIENCE,
+    HOLDFAST_PROVIDER_ISSUER: provider.issuer,
+    HOLDFAST_PROVIDER_JWKS_URL: provider.url("jwks"),
+    HOLDFAST_AUTHORITY_URL: provider.url("introspection"),
+    HOLDFAST_AUTHORITY_CLIENT: `${provider.clientId}:${provider.clientSecret}`,
+    ALLOW_DEGRADED_AUTH: "local",
+  };
+  const services = [await startService(data, settings), await startService(data, settings)];
+  t.after(async () => await Promise.all(services.map(async (service) => await service.stop("SIGKILL"))));
+  const degraded = async () =>
+    await Promise.all(
+      services.map(async ({ url }) => {
+        const headers = { authorization: `Bearer ${provider.token()}` };
+        return (await fetch(`${url}/verify`, { headers })).headers.get("x-auth-degraded");
+      }),
+    );
+  const lines = (effect: string) => services.map(({ admin }) => `${admin}: ${effect} ${provider.issuer}`);
+
+  assert.deepEqual(await degraded(), ["", ""]);
+  const opened = await runHoldfast(["breaker", "open"], { data, settings });
+  assert.equal(opened.code, 0, opened.err);
+  assert.deepEqual(
+    opened.out.trim().split("\n").toSorted(),
+    lines("does not ask the authority of").toSorted(),
+  );
+  assert.deepEqual(await degraded(), ["authority_unavailable", "authority_unavailable"]);
+  assert.equal((await runHoldfast(["breaker", "auto"], { data, settings })).code, 0);
+
+  const args = ["keys", "distrust", "--issuer", provider.issuer];
+  const distrusted = await runHoldfast(args, { data, settings });
+  assert.equal(distrusted.code, 0, distrusted.err);
+  assert.equal(distrusted.out.trim().split("\n").length, 2);
+  const ambiguous = await runHoldfast(["keys", "distrust"], { data, settings });
+  assert.equal(ambiguous.code, 1);
+  assert.match(ambiguous.err, /^holdfast: http:\/\/127\.0\.0\.1:\d+: issuer: must be one of/m);
+  assert.match(services[0]?.output() ?? "", /"audit":"keys_distrusted","subject":"holdfast-cli"/);
+
+  // A killed process leaves its announcement behind. The command does not count it.
+  await services[1]?.stop("SIGKILL");
+  const rest = await runHoldfast(["breaker", "auto"], { data, settings });
+  assert.deepEqual([rest.code, rest.out.trim().split("\n").length], [0, 1]);
+  assert.equal(await services[0]?.stop(), 0);
+  assert.equal((await readdir(localFiles(data).processes)).length, 1);
+  const nobody = await runHoldfast(["breaker", "auto"], { data, settings });
+  assert.equal(nobody.code, 1);
+  assert.match(
+    nobody.err,
+    /^holdfast: no process of the service with the data in .* runs on this machine\n$/,
+  );
+});
+
+for (const [args, message] of [
+  [["breaker"], /open\|closed\|auto is missing/],
+  [["breaker", "ajar"], /the state must be open, closed or auto/],
+  [["keys", "distrust", "--issuer", "a", "--issuer", "b"], /--issuer can be given once/],
+] as const) {
+  test(`"holdfast ${args.join(" ")}" is not understood: exit code 2 and the reason`, async () => {
+    const { code, err } = await runHoldfast(args);
+    assert.equal(code, 2);
+    assert.match(err, message);
+  });
+}
