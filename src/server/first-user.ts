@@ -4,9 +4,9 @@ import type { Issuer } from "../issuer/types.ts";
 import { claimPrivateFile } from "./store/private-file.ts";
 
 /**
- * Makes the first user when there is none: the configured one, or `admin` with a password that is kept in
- * `passwordFile`. Returns what to tell people, or `null`. The password is in its file before the user exists:
- * processes that start at once, or again after a crash, agree on it.
+ * Adds the first user when the store has no user: the configured one, or `admin` with a password from `passwordFile`.
+ * Returns the line for the operator, or `null` when a user exists. The password is in its file before the user is in
+ * the store, so processes that start together, or again after a crash, use the same password.
  */
 export async function ensureFirstUser(
   issuer: Pick<Issuer, "users" | "login" | "endSession">,
@@ -29,8 +29,8 @@ export async function ensureFirstUser(
 }
 
 /**
- * Whether it logs in. A service on another machine may have been first, with a password of its own: a file with one
- * that opens nothing would mislead. One that shares the folder has this one.
+ * Returns whether the password opens the account. A service on another machine may have added the user with a password
+ * of its own. A service that shares the directory uses the same password.
  */
 async function canLogIn(
   { login, endSession }: Pick<Issuer, "login" | "endSession">,

@@ -6,27 +6,27 @@ import { withDeadline } from "../resilience/deadline.ts";
 import type { Service } from "./service.ts";
 
 interface ComponentHealth {
-  /** `degraded`: it still does its work, but not for long if this goes on. */
+  /** `degraded`: the component works, but will fail when its problem lasts. */
   readonly status: "ok" | "degraded" | "unavailable";
-  /** For the operator; without credentials. */
+  /** A text for the operator, without credentials. */
   readonly detail: string;
 }
 
 export interface ServiceHealth {
-  /** That of the worst part. */
+  /** The status of the worst component. */
   readonly status: ComponentHealth["status"];
   readonly components: Readonly<Record<"store" | "keys" | "revocations" | "guard", ComponentHealth>> & {
-    /** Somebody else's, where one is configured. */
+    /** Present when `HOLDFAST_PROVIDER_ISSUER` is set. */
     readonly provider?: ComponentHealth;
   };
 }
 
 const STORE_DEADLINE_MS = 1000;
 
-/** Asks each part to do what it is there for: read the store, and prove a token all the way to its signature. */
+/** Checks each component by its work: it reads the store, and lets the guard refuse a forged token. */
 export async function checkServiceHealth({ url, store, issuer, guard }: Service): Promise<ServiceHealth> {
   const [own, provider] = guard.status().issuers;
-  if (own === undefined) throw new TypeError("the service's guard has no issuer");
+  if (own === undefined) throw new TypeError("the guard of the service has no issuer");
   const { state, keys, revocations } = own;
   const components = {
     store: await checkComponent(async () => {
@@ -37,14 +37,14 @@ export async function checkServiceHealth({ url, store, issuer, guard }: Service)
     revocations: revocationsHealth(state, revocations),
     guard: await checkComponent(async () => {
       const verdict = await guard.validate(forgedToken(url, issuer.status().keys));
-      const refused = verdict.status === "invalid" && verdict.reason === "bad_signature";
-      if (!refused) throw new Error(`answered a forgery with ${verdict.status}`);
+      const isRefused = verdict.status === "invalid" && verdict.reason === "bad_signature";
+      if (!isRefused) throw new Error(`answered a forgery with ${verdict.status}`);
       return "refuses a forgery by its signature";
     }),
     ...(provider !== undefined && { provider: providerHealth(provider) }),
   };
-  const has = (one: ComponentHealth["status"]) =>
-    Object.values(components).some(({ status }) => status === one);
+  const has = (wanted: ComponentHealth["status"]) =>
+    Object.values(components).some(({ status }) => status === wanted);
   return { status: has("unavailable") ? "unavailable" : has("degraded") ? "degraded" : "ok", components };
 }
 
@@ -52,10 +52,10 @@ function keysHealth({ usable, kids, lastError }: TrustedIssuerStatus["keys"]): C
   if (!usable) return { status: "unavailable", detail: lastError ?? "there is no key" };
   return lastError === null
     ? { status: "ok", detail: `${kids.length} keys` }
-    : { status: "degraded", detail: `${kids.length} keys, and no news of them: ${lastError}` };
+    : { status: "degraded", detail: `${kids.length} keys, last refresh failed: ${lastError}` };
 }
 
-/** One read that failed is no reason to take an instance out of service: the guard goes on until its view is too old. */
+/** One failed read does not take an instance out of service. The guard works until its view is too old. */
 function revocationsHealth(
   state: TrustedIssuerStatus["state"],
   revocations: TrustedIssuerStatus["revocations"],
@@ -63,20 +63,20 @@ function revocationsHealth(
   const ageMs = Math.round(revocations?.ageMs ?? Infinity);
   const view = `${revocations?.entries ?? 0} in force, view ${ageMs} ms old`;
   if (revocations?.complete === true) return { status: "ok", detail: view };
-  const detail = `${view}: ${revocations?.lastError ?? "not known completely"}`;
+  const detail = `${view}: ${revocations?.lastError ?? "the view is incomplete"}`;
   return { status: state === "ready" || state === "degraded" ? "degraded" : "unavailable", detail };
 }
 
-/** Never worse than degraded: to take this instance out of service would not bring the provider back. */
+/** A provider is never worse than degraded. Taking this instance out of service would not bring the provider back. */
 function providerHealth({ issuer, state, keys, authority }: TrustedIssuerStatus): ComponentHealth {
   if (state === "ready") return { status: "ok", detail: issuer };
-  const silent = authority?.failingMs ?? null;
-  const detail =
-    silent !== null
-      ? `its authority has not answered for ${Math.round(silent / 1000)} s: ${authority?.lastError ?? "no answer yet"}`
+  const failingMs = authority?.failingMs ?? null;
+  const problem =
+    failingMs !== null
+      ? `its authority has not answered for ${Math.round(failingMs / 1000)} s: ${authority?.lastError ?? "no answer yet"}`
       : `keys: ${keys.lastError ?? (keys.vanished.length > 0 ? "one vanished from the set" : "none yet")}`;
-  const means = state === "degraded" ? "its tokens still get an answer" : "its tokens answer 503";
-  return { status: "degraded", detail: `${issuer}: ${means}; ${detail}` };
+  const effect = state === "degraded" ? "its tokens still get an answer" : "its tokens answer 503";
+  return { status: "degraded", detail: `${issuer}: ${effect}; ${problem}` };
 }
 
 async function checkComponent(check: () => Promise<string> | string): Promise<ComponentHealth> {
@@ -87,11 +87,12 @@ async function checkComponent(check: () => Promise<string> | string): Promise<Co
   }
 }
 
-/** A token as the issuer would sign it, signed by nobody. Never the same twice, so that no memory answers for it. */
+/** Returns a token like the issuer's, with a random signature. It is new each time, so no cache answers for it. */
 function forgedToken(iss: string, keys: IssuerStatus["keys"]): string {
   const signing = keys.find(({ activatedAt, retiredAt }) => activatedAt !== null && retiredAt === null);
   const { kid, algorithm: alg } = signing ?? { kid: "none", algorithm: "ES256" };
-  const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
-  const header = part({ alg, kid, typ: "at+jwt" });
-  return `${header}.${part({ iss, jti: randomBytes(9).toString("base64url") })}.${randomBytes(64).toString("base64url")}`;
+  const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const header = encode({ alg, kid, typ: "at+jwt" });
+  const claims = encode({ iss, jti: randomBytes(9).toString("base64url") });
+  return `${header}.${claims}.${randomBytes(64).toString("base64url")}`;
 }

@@ -1,21 +1,22 @@
+import { introspection } from "../guard/authority/introspection.ts";
 import { createGuard } from "../guard/create-guard.ts";
+import { discovered } from "../guard/keys/discovery.ts";
 import { jwks } from "../guard/keys/jwks.ts";
-import type { Guard, GuardOptions } from "../guard/types.ts";
+import type { Guard, GuardOptions, TrustedIssuer } from "../guard/types.ts";
 import { createIssuer } from "../issuer/create-issuer.ts";
 import type { Issuer } from "../issuer/types.ts";
 import type { Store } from "../stores/store.ts";
 import { redisAnswers } from "../stores/redis.ts";
 import type { OpenedStore } from "./store/local-store.ts";
-import { trustedProvider } from "./provider.ts";
-import type { Settings } from "./settings.ts";
+import type { ProviderSettings, Settings } from "./settings.ts";
 
-/** Who the tokens are from, and for whom. */
+/** The `iss` and the `aud` of the service's access tokens. */
 export interface ServiceIdentity {
   readonly url: string;
   readonly audience: string;
 }
 
-/** One store, one issuer, one guard: the whole of the service without its listeners. */
+/** The service without its listeners: one store, one issuer, one guard. */
 export interface Service extends ServiceIdentity {
   readonly store: Store;
   readonly issuer: Issuer;
@@ -24,30 +25,28 @@ export interface Service extends ServiceIdentity {
 }
 
 /**
- * Puts the parts together and waits until they work. The guard reads keys and revocations from the issuer as any
- * guard would, only without a network between them. Closes what it opened, the store too, when it fails.
- * `lasting`: where the guard keeps what it knows over restarts, if anywhere.
+ * Composes the service and waits until its parts work. The guard reads keys and revocations from the issuer as any
+ * other guard does, but inside this process. On failure it closes every part, and the opened store.
  */
 export async function composeService(
-  local: OpenedStore,
+  { store, secret }: OpenedStore,
   settings: Settings,
   identity: ServiceIdentity,
   persistence: Pick<GuardOptions, "snapshots"> = {},
 ): Promise<Service> {
-  const { store, secret } = local;
   const { clients, corsOrigins, provider } = settings;
-  const opened: { close(): Promise<void> }[] = [store];
+  const parts: { close(): Promise<void> }[] = [store];
   const close = async () => {
-    for (const part of opened.splice(0).toReversed()) await part.close();
+    for (const part of parts.splice(0).toReversed()) await part.close();
   };
   try {
     const issuer = createIssuer({ ...identity, store, secret, clients, corsOrigins });
-    opened.push(issuer);
+    parts.push(issuer);
     await issuer.ready();
     const own = {
       issuer: identity.url,
       audience: identity.audience,
-      // The host is never asked: the request goes to the issuer in this process, so asking often costs nothing.
+      // The request goes to the issuer in this process and never to localhost, so frequent refreshes are cheap.
       keys: jwks("http://localhost/.well-known/jwks.json", {
         fetch: async (input, init) => await issuer.fetch(new Request(input, init)),
         freshMs: 60_000,
@@ -62,8 +61,8 @@ export async function composeService(
       ...persistence,
       name: "service",
     });
-    opened.push(guard);
-    // A provider that is down keeps nobody from starting: its tokens are 503 until it is back.
+    parts.push(guard);
+    // The start does not wait for a provider. Its tokens are 503 while it is down.
     await guard.ready({ issuer: identity.url });
     return { ...identity, store, issuer, guard, close };
   } catch (error) {
@@ -72,26 +71,43 @@ export async function composeService(
   }
 }
 
-/** With Redis there, what one service hears of a provider's authority saves the others the question. */
+/** The provider whose tokens `/verify` accepts besides those of the service. */
+function trustedProvider({ issuer, jwksUrl, authority }: ProviderSettings, audience: string): TrustedIssuer {
+  return {
+    issuer,
+    audience,
+    keys: jwksUrl === undefined ? discovered() : jwks(jwksUrl),
+    ...(authority !== undefined && {
+      authority: introspection({
+        url: authority.url,
+        clientId: authority.client.id,
+        clientSecret: authority.client.secret,
+        opaque: true,
+      }),
+    }),
+  };
+}
+
+/** With Redis the services share the answers of the provider's authority. */
 function sharedCacheOptions({ redis, provider }: Settings, secret: string): Pick<GuardOptions, "shared"> {
   if (redis === undefined || provider?.authority === undefined) return {};
-  const { replicas: _, durability: __, ...target } = redis;
-  return { shared: redisAnswers({ ...target, secret }) };
+  const { replicas: _, durability: __, ...address } = redis;
+  return { shared: redisAnswers({ ...address, secret }) };
 }
 
 /**
- * Whose tokens the store's are, for commands that run beside the service: a revocation under another issuer's
- * name would concern no token at all. `serve` writes it, last start wins. Returns the one before, if it was another.
+ * Records the identity of the service in the store. Commands beside the service need it, because a revocation under
+ * another issuer would match no token. The last start wins. Returns the previous identity when it was another one.
  */
 export async function recordIdentity(
   store: Store,
   { url, audience }: ServiceIdentity,
 ): Promise<ServiceIdentity | null> {
   const wanted = JSON.stringify({ url, audience });
-  const before = await store.markers.claim("identity", wanted);
-  for (let standing = before; standing !== wanted;) {
-    await store.markers.replace("identity", standing, wanted);
-    standing = (await store.markers.read("identity")) ?? wanted;
+  const previous = await store.markers.claim("identity", wanted);
+  for (let current = previous; current !== wanted;) {
+    await store.markers.replace("identity", current, wanted);
+    current = (await store.markers.read("identity")) ?? wanted;
   }
-  return before === wanted ? null : (JSON.parse(before) as ServiceIdentity);
+  return previous === wanted ? null : (JSON.parse(previous) as ServiceIdentity);
 }

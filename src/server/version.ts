@@ -4,5 +4,5 @@ const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.me
   version: string;
 };
 
-/** Of this package: from its package.json, two levels up from `src/server` as from `dist/server`. */
+/** The version of this package. `src/server` and `dist/server` are both two levels below its package.json. */
 export const version: string = manifest.version;
