@@ -1,6 +1,6 @@
 /**
- * How long an answer says that it is good for (RFC 9111 §5.2.2), in milliseconds from now: the time it lay in caches
- * on the way is taken off. 0 when it is not to be kept; `null` when it does not say.
+ * How long a response may be reused (RFC 9111 §5.2.2), in milliseconds from now: `max-age` less the time that the
+ * response spent in caches. 0 when the response must not be stored. `null` when the headers do not say.
  */
 export function maxAgeMs(headers: Headers): number | null {
   const directives = headers.get("cache-control") ?? "";
@@ -10,7 +10,10 @@ export function maxAgeMs(headers: Headers): number | null {
   return Math.max(0, Number(seconds) - ageSeconds(headers)) * 1000;
 }
 
-/** How old an answer may be at most (RFC 9111 §5.1), in milliseconds; 0 when it comes from its origin. */
+/**
+ * The longest time that a response may have spent in caches (RFC 9111 §5.1), in milliseconds. 0 when the response
+ * comes from the origin server. `Age` is a whole number, so up to a second is added.
+ */
 export function cachedForMs(headers: Headers): number {
   const seconds = ageSeconds(headers);
   return seconds === 0 ? 0 : (seconds + 1) * 1000;

@@ -1,11 +1,11 @@
 import type { Algorithm } from "../../jwt/algorithms.ts";
-import type { KeyLookup, Keyring, KeysStatus, KeySource } from "./key-source.ts";
 import type { KeySet } from "./key-set.ts";
+import type { KeyLookup, Keyring, KeySource, KeysStatus } from "./key-source.ts";
 
-/** Keys, however they are found. */
+/** The part of a key set that a configured keyring reads. */
 export type KeyIndex = Pick<KeySet, "kids" | "find" | "has" | "hasKid">;
 
-/** Keys that are configured: always there, never others, and what is not among them is unknown for good. */
+/** Configured keys never change, so a `kid` that is missing from them is unknown for good. */
 export function configuredKeyring(
   kind: KeySource["kind"],
   algorithms: readonly Algorithm[],
@@ -35,7 +35,7 @@ export function configuredKeyring(
     },
     isInForce: (key) => keys.has(key),
     hasVanished: () => false,
-    // What is configured is changed where it is configured.
+    // A compromised key is removed from the configuration.
     distrust: () => {},
     status: () => status,
     ready: async () => await Promise.resolve(),

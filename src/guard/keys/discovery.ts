@@ -2,6 +2,7 @@ import { elapsedMs, readClock, type Instant } from "../../core/clock.ts";
 import { isHoldfastError } from "../../core/errors.ts";
 import { invalidOption } from "../../core/options.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
+import { describeError, emit } from "../emit.ts";
 import {
   fetchJson,
   isTrustworthy,
@@ -9,18 +10,41 @@ import {
   unusableResponse,
   type JsonResponse,
 } from "../fetch-json.ts";
-import { describeError, emit } from "../emit.ts";
 import type { KeyLocation } from "./fetch-key-set.ts";
 import { JwksKeyring } from "./jwks-keyring.ts";
 import { readJwksOptions, type JwksOptions, type JwksSettings } from "./jwks-options.ts";
 import type { KeyContext, KeySource } from "./key-source.ts";
 
-/** The same as for `jwks`; `timeoutMs` is for the metadata and the set together. */
+/**
+ * The options of `jwks()`. `timeoutMs` and `coolDownMs` cover the metadata and the key set together; `maxBytes` covers
+ * each of the two.
+ *
+ * @example
+ * ```ts
+ * import { discovered, type DiscoveryOptions } from "holdfast";
+ *
+ * const options: DiscoveryOptions = { timeoutMs: 3_000 };
+ * export const keys = discovered(options);
+ * ```
+ */
 export type DiscoveryOptions = JwksOptions;
 
 /**
- * The key set that the issuer's own metadata names: OpenID Connect Discovery, else RFC 8414. The guard's `issuer` must
- * be an https URL then, or http on this machine. Throws `invalid_option`.
+ * The key set that the issuer's metadata names: OpenID Connect Discovery, otherwise RFC 8414. A guard without `keys`
+ * uses this source. The guard's `issuer` must be an https URL, or an http URL of this machine.
+ *
+ * Throws `invalid_option`. `createGuard` throws `invalid_option` for another kind of issuer.
+ *
+ * @example
+ * ```ts
+ * import { createGuard, discovered } from "holdfast";
+ *
+ * export const guard = createGuard({
+ *   issuer: "https://id.example.com",
+ *   audience: "https://api.example.com",
+ *   keys: discovered({ maxStaleMs: 12 * 3_600_000 }),
+ * });
+ * ```
  */
 export function discovered(options: DiscoveryOptions = {}): KeySource {
   const settings = readJwksOptions("discovered", options);
@@ -31,16 +55,22 @@ export function discovered(options: DiscoveryOptions = {}): KeySource {
   };
 }
 
-/** The metadata is read again when it is so old. */
-const FRESH_MS = 86_400_000;
+/** The age at which the metadata is fetched again. */
+const METADATA_FRESH_MS = 86_400_000;
 
-/** The address that an issuer's own metadata gives (OpenID Connect Discovery §4, RFC 8414 §3). */
+interface MetadataDocument {
+  /** The name of the document in errors. */
+  readonly what: string;
+  readonly url: string;
+}
+
+/** The `jwks_uri` of the issuer's metadata (OpenID Connect Discovery §4, RFC 8414 §3). */
 class DiscoveredLocation implements KeyLocation {
   readonly kind = "discovered";
   readonly #settings: JwksSettings;
   readonly #context: KeyContext;
-  readonly #documents: readonly { readonly what: string; readonly url: string }[];
-  /** `readAt` is `null` where the address is doubtful: the metadata is asked first, and used if it does not answer. */
+  readonly #documents: readonly MetadataDocument[];
+  /** `readAt` is `null` when the URL may be out of date: it is used only if the metadata cannot be fetched. */
   #known: { readonly url: string; readonly readAt: Instant | null } | null = null;
 
   constructor(settings: JwksSettings, context: KeyContext) {
@@ -52,9 +82,9 @@ class DiscoveredLocation implements KeyLocation {
   async resolveUrl(signal: AbortSignal): Promise<string> {
     const { clock } = this.#context;
     const known = this.#known;
-    if (known !== null && known.readAt !== null && elapsedMs(clock, known.readAt) < FRESH_MS)
+    if (known !== null && known.readAt !== null && elapsedMs(clock, known.readAt) < METADATA_FRESH_MS)
       return known.url;
-    // Where an address is known, time is left to use it.
+    // A known URL keeps half of the time for the key set, in case the metadata does not arrive.
     const timeoutMs = this.#settings.timeoutMs / (known === null ? 1 : 2);
     const read = async (until: AbortSignal) => await this.#fetchMetadata(until);
     try {
@@ -65,7 +95,7 @@ class DiscoveredLocation implements KeyLocation {
     } catch (error) {
       signal.throwIfAborted();
       if (known === null) throw error;
-      emit(this.#context, "keys_failed", `${describeError(error)}; the address it gave last is used`);
+      emit(this.#context, "keys_failed", `${describeError(error)}; the last known jwks_uri is used`);
       return known.url;
     }
   }
@@ -74,10 +104,10 @@ class DiscoveredLocation implements KeyLocation {
     if (this.#known !== null) this.#known = { ...this.#known, readAt: null };
   }
 
-  restore(url: string): boolean {
-    const parsed = URL.parse(url);
+  restore(savedUrl: string): boolean {
+    const parsed = URL.parse(savedUrl);
     if (parsed === null || !isTrustworthy(parsed)) return false;
-    this.#known ??= { url, readAt: null };
+    this.#known ??= { url: savedUrl, readAt: null };
     return true;
   }
 
@@ -89,9 +119,9 @@ class DiscoveredLocation implements KeyLocation {
     const reasons: string[] = [];
     for (const { what, url } of this.#documents) {
       try {
-        return this.#jwksUri(what, await fetchJson(url, { ...this.#settings, what, signal }));
+        return this.#readJwksUri(what, await fetchJson(url, { ...this.#settings, what, signal }));
       } catch (error) {
-        // Where nobody answers, nobody will at another path.
+        // Without a connection to the server, the second path would fail in the same way.
         if (!isHoldfastError(error, "upstream_failed")) throw error;
         reasons.push(error.message);
       }
@@ -99,8 +129,8 @@ class DiscoveredLocation implements KeyLocation {
     throw unusableResponse("the issuer's metadata", `cannot be used: ${reasons.join("; ")}`);
   }
 
-  /** Another issuer's metadata must not be believed (RFC 8414 §3.3). */
-  #jwksUri(what: string, { status, json }: JsonResponse): string {
+  /** RFC 8414 §3.3 forbids the use of metadata that names another issuer. */
+  #readJwksUri(what: string, { status, json }: JsonResponse): string {
     if (status !== 200) throw unusableResponse(what, `answered ${status}`);
     const { issuer, jwks_uri: uri } = Object(json) as { issuer?: unknown; jwks_uri?: unknown };
     if (issuer !== this.#context.issuer) throw unusableResponse(what, "names another issuer");
@@ -110,8 +140,11 @@ class DiscoveredLocation implements KeyLocation {
   }
 }
 
-/** Before the issuer's path or behind it; without its last slash. Throws `invalid_option`. */
-function metadataDocuments(issuer: string): { what: string; url: string }[] {
+/**
+ * OpenID Connect appends the well-known path to the issuer's path; RFC 8414 inserts it before that path. Throws
+ * `invalid_option`.
+ */
+function metadataDocuments(issuer: string): MetadataDocument[] {
   const { origin, pathname, search, hash } = new URL(trustworthyUrl("issuer", issuer));
   if (search !== "" || hash !== "") throw invalidOption("issuer", "a URL without query or fragment", issuer);
   const path = pathname.replace(/\/$/, "");

@@ -22,42 +22,37 @@ export interface FetchedKeySet {
   readonly url: string;
   readonly jwks: unknown;
   readonly freshForMs: number;
-  /** How long it may have lain in caches on the way. */
+  /** The longest time that the response may have spent in caches. */
   readonly cachedForMs: number;
 }
 
-/** However short the time that an answer gives itself. */
+/** A set stays fresh at least this long, even when `Cache-Control` allows less. */
 const MIN_FRESH_MS = 300_000;
-/** Where it gives none. */
+/** How long a set stays fresh when `Cache-Control` does not say. */
 const DEFAULT_FRESH_MS = 7_200_000;
 
-/** Finds out where the set is and fetches it, in one deadline. Rejects when that fails, or when `signal` aborts. */
+/** Resolves the URL and fetches the set within one deadline. Rejects on failure, and when `signal` aborts. */
 export async function fetchKeySet(
   location: KeyLocation,
   settings: JwksSettings,
   { clock, random }: Pick<KeyContext, "clock" | "random">,
   signal: AbortSignal,
 ): Promise<FetchedKeySet> {
-  const label = "the key set";
+  const what = "the key set";
   const fetchWithin = async (until: AbortSignal) => {
     const url = await location.resolveUrl(until);
-    return { url, ...(await fetchJson(url, { ...settings, what: label, signal: until })) };
+    return { url, ...(await fetchJson(url, { ...settings, what, signal: until })) };
   };
-  const { url, status, headers, json } = await withDeadline(
-    clock,
-    label,
-    settings.timeoutMs,
-    fetchWithin,
-    signal,
-  );
-  if (status !== 200) throw unusableResponse(label, `answered ${status}`);
+  const { timeoutMs } = settings;
+  const { url, status, headers, json } = await withDeadline(clock, what, timeoutMs, fetchWithin, signal);
+  if (status !== 200) throw unusableResponse(what, `answered ${status}`);
   const freshForMs = jitter(chooseFreshMs(settings, headers), 0.1, random);
   return { url, jwks: json, freshForMs, cachedForMs: cachedForMs(headers) };
 }
 
-/** At most half of the time that a set may serve: the other half is for trying again. */
-function chooseFreshMs({ freshMs: configured, maxStaleMs }: JwksSettings, headers: Headers): number {
+/** At most half of `maxStaleMs`, so that the other half is left for retries. */
+function chooseFreshMs({ freshMs, maxStaleMs }: JwksSettings, headers: Headers): number {
   const maxAge = maxAgeMs(headers);
-  const preferredMs = configured ?? (maxAge === null ? DEFAULT_FRESH_MS : Math.max(MIN_FRESH_MS, maxAge));
+  const preferredMs = freshMs ?? (maxAge === null ? DEFAULT_FRESH_MS : Math.max(MIN_FRESH_MS, maxAge));
   return Math.min(preferredMs, maxStaleMs / 2);
 }

@@ -1,32 +1,37 @@
-import { elapsedMs, readClock, type Clock, type Instant } from "../../core/clock.ts";
+import { readClock, type Clock, type Instant } from "../../core/clock.ts";
+import { remainingMs, type Countdown } from "../../resilience/countdown.ts";
 import { SingleFlight } from "../../resilience/single-flight.ts";
 
-/** What is attempted. */
+/** The fetch that is scheduled. */
 export interface FetchTask {
-  /** `number` counts from 1. Nothing may come of it once `signal` has aborted. Rejects when it failed. */
+  /**
+   * Makes one attempt and rejects when it fails. `number` counts the attempts from 1. The result must be dropped once
+   * `signal` has aborted.
+   */
   run(signal: AbortSignal, number: number): Promise<void>;
   onFailure(error: unknown): void;
-  /** How long none may be made after this one; `failures` in a row, 0 after a success. */
+  /** How long to wait after an attempt. `failures` counts the failures in a row; 0 after a success. */
   pauseMs(failures: number): number;
-  /** How long none is needed. */
+  /** How long the last result stays fresh. */
   freshForMs(): number;
 }
 
-/** Least time between two attempts that do not wait for the pause to end. */
+/** Least time between two attempts that `restart` begins without waiting for the pause. */
 const MIN_RESTART_MS = 1_000;
 
-/** One attempt at a time, joined by whoever asks meanwhile, and a pause after each, however many ask. */
+/** Runs one attempt at a time, which all callers join, and pauses after each attempt, however many callers there are. */
 export class FetchSchedule {
   readonly #clock: Clock;
   readonly #task: FetchTask;
   readonly #running = new SingleFlight<AbortController, void>();
-  /** Ends what is under way. Aborted for good when closed. */
+  /** Aborts the running attempt. `restart` replaces it; after `close` it stays aborted. */
   #generation = new AbortController();
   #startedCount = 0;
   #failures = 0;
-  #pause: { readonly since: Instant; readonly ms: number } | null = null;
-  /** The latest that made an attempt, and when, unless it is the first. */
+  #pause: Countdown | null = null;
+  /** The generation of the last attempt. */
   #lastGeneration = this.#generation;
+  /** When the first attempt after a restart began. `null` before the first restart. */
   #restartedAt: Instant | null = null;
   #isBackground = false;
   #cancelTimer = (): void => {};
@@ -40,16 +45,16 @@ export class FetchSchedule {
     return this.#startedCount;
   }
 
-  /** Whether the last one failed. */
+  /** Whether the last attempt failed. */
   get isFailing(): boolean {
     return this.#failures > 0;
   }
 
   cooldownLeftMs(): number {
-    return this.#pause === null ? 0 : Math.max(0, this.#pause.ms - elapsedMs(this.#clock, this.#pause.since));
+    return remainingMs(this.#clock, this.#pause);
   }
 
-  /** Joins the attempt under way, or makes one unless it is too early. Never rejects. */
+  /** Joins the running attempt, or begins one unless the pause is still on. Never rejects. */
   async attempt(): Promise<void> {
     const generation = this.#generation;
     if (generation.signal.aborted) return;
@@ -57,16 +62,16 @@ export class FetchSchedule {
     await this.#running.run(generation, async () => await this.#runOnce(generation));
   }
 
-  /** From the first on, the next are also made when nobody asks, as soon as they are needed. */
+  /** From now on every attempt schedules the next one, even when no caller needs it. */
   enableBackground(): void {
     this.#isBackground = true;
   }
 
-  /** Makes one in time, if none has to be asked for. */
+  /** Schedules the next background attempt for when the pause is over and the last result is no longer fresh. */
   scheduleNext(): void {
     this.#cancelTimer();
     if (!this.#isBackground || this.#generation.signal.aborted) return;
-    // A call may have made one since, and a timer may be early.
+    // Checked again when the timer fires: a caller may have begun an attempt, and a timer may fire early.
     const waitMs = () => Math.max(this.cooldownLeftMs(), this.#task.freshForMs());
     this.#cancelTimer = this.#clock.after(waitMs(), () => {
       if (waitMs() > 0) this.scheduleNext();
@@ -74,7 +79,7 @@ export class FetchSchedule {
     });
   }
 
-  /** Gives up the one under way. Another is made at once, or a second after the last that was made so. */
+  /** Aborts the running attempt and begins another, at once or one second after the previous restart. */
   restart(): void {
     if (this.#generation.signal.aborted) return;
     this.#generation.abort();
@@ -86,7 +91,7 @@ export class FetchSchedule {
     else void this.attempt();
   }
 
-  /** Whoever waits goes on. */
+  /** Aborts the running attempt, so that its callers stop waiting. No other attempt follows. */
   close(): void {
     this.#generation.abort();
     this.#cancelTimer();

@@ -13,12 +13,12 @@ import { KeySnapshot } from "./key-snapshot.ts";
 import type { KeyContext, KeyLookup, Keyring, KeysStatus, KeyQuery } from "./key-source.ts";
 import { UnknownKids, type FirstSeen } from "./unknown-kids.ts";
 
-/** Without any key, the first attempt after a failure comes this soon. */
+/** The pause after the first failure of a keyring without a usable set. */
 const FIRST_RETRY_MS = 1_000;
 
 /**
- * Keys from a URL. The last good set serves on while a new one is fetched and when that fails, up to a bound; an
- * unusable answer never takes its place.
+ * Keys from a URL. The last good set stays in use during a fetch and after a failed fetch, up to `maxStaleMs`. A set
+ * without a usable key never replaces it.
  */
 export class JwksKeyring implements Keyring {
   readonly algorithms: readonly Algorithm[];
@@ -32,9 +32,9 @@ export class JwksKeyring implements Keyring {
   readonly #snapshot: KeySnapshot;
   readonly #restoring = new AbortController();
   readonly #restored: Promise<void>;
-  /** The number of the attempt that fetched the set; 0 for one of an earlier run. */
+  /** The number of the attempt that fetched the set. 0 for a saved set of an earlier run. */
   #fetchNumber = 0;
-  /** When that was asked for, less the time that the answer may have lain in caches; monotonic. */
+  /** When the set was requested, less the time that it may have spent in caches. Milliseconds of the monotonic clock. */
   #asOf = -Infinity;
   #lastError: string | null = null;
   #epoch = 0;
@@ -56,7 +56,7 @@ export class JwksKeyring implements Keyring {
     this.#restored = this.#restore(this.#restoring.signal);
   }
 
-  /** A set is fetched now and kept fresh, also while no token comes; so `close` it. */
+  /** Fetches a set now and keeps it fresh in the background, until `close`. */
   startRefreshing(): this {
     this.#schedule.enableBackground();
     void this.#fetchFirst();
@@ -76,7 +76,7 @@ export class JwksKeyring implements Keyring {
     return this.#epoch;
   }
 
-  /** The last good set as it came; `null` where there is none to be believed. */
+  /** The last good set as it was fetched. `null` without a usable set. */
   async document(): Promise<unknown> {
     await this.#restored;
     const { age } = this.#lastGood;
@@ -87,7 +87,7 @@ export class JwksKeyring implements Keyring {
 
   find(kid: string | undefined, algorithm: Algorithm): readonly VerificationKey[] {
     const { age, set } = this.#lastGood;
-    // Without a set it is left to `resolve`, which notes the `kid` before it asks.
+    // Without a set, `resolve` must record when the `kid` was first seen before it fetches.
     if (!age.isUsable()) return [];
     if (!age.isFresh()) void this.#schedule.attempt();
     return set.find(kid, algorithm);
@@ -122,8 +122,12 @@ export class JwksKeyring implements Keyring {
     this.#location.forget();
     this.#epoch++;
     this.#isDistrusted = true;
-    this.#lastError = "the keys were declared compromised, and no set was fetched since";
-    emit(this.#context, "keys_distrusted", "nothing that the keys proved counts; a set is fetched");
+    this.#lastError = "the keys were declared compromised, and no key set has been fetched since";
+    emit(
+      this.#context,
+      "keys_distrusted",
+      "earlier verifications no longer count; a new key set is being fetched",
+    );
     void this.#snapshot.save({ url: "", fetchedAt: 0, jwks: null });
     this.#schedule.restart();
   }
@@ -160,9 +164,9 @@ export class JwksKeyring implements Keyring {
   }
 
   /**
-   * From what is here. A missing `kid` is unknown only by a set that was asked for after the `kid` was first seen, and
-   * not long ago: a key published later may bear the name that somebody guessed. What lay in a cache on the way may
-   * lack a key that its origin has.
+   * Looks up a key without fetching. A missing `kid` counts as unknown only if the set was requested after the `kid` was
+   * first seen, and not long ago. The issuer may have published a key since, under a `kid` that a client guessed before.
+   * A response from a cache may lack a key that the origin server has.
    */
   #lookUp(token: KeyQuery, tried: readonly VerificationKey[], firstSeen: FirstSeen): KeyLookup {
     const { kid, algorithm } = token;
@@ -203,11 +207,11 @@ export class JwksKeyring implements Keyring {
   #onFailure(error: unknown): void {
     this.#lastError = describeError(error);
     emit(this.#context, "keys_failed", this.#lastError);
-    const alarm = this.#lastGood.age.nextWarning();
-    if (alarm !== null) emit(this.#context, "keys_stale", alarm);
+    const warning = this.#lastGood.age.nextWarning();
+    if (warning !== null) emit(this.#context, "keys_stale", warning);
   }
 
-  /** With keys, failing attempts are at least the cool-down apart; without, recovery is more urgent. */
+  /** With a usable set, failing attempts are at least `coolDownMs` apart. Without one, retries begin sooner. */
   #pauseMs(failures: number): number {
     const { coolDownMs } = this.#settings;
     const { random } = this.#context;
@@ -220,8 +224,8 @@ export class JwksKeyring implements Keyring {
   }
 
   /**
-   * The last good set of an earlier run; no fetch comes before it is here or given up. It is asked for anew, by each
-   * instance in a moment of its own. Never rejects.
+   * Loads the last good set of an earlier run, before the first fetch. The set counts as due, after a random delay that
+   * spreads the fetches of many instances. Never rejects.
    */
   async #restore(signal: AbortSignal): Promise<void> {
     const { clock, random } = this.#context;

@@ -26,8 +26,8 @@ export interface JwksOptions {
   /** How long the last good key set stays in use when no other can be fetched. Default 86,400,000 (24 h). */
   maxStaleMs?: number;
   /**
-   * How long a key that left the set keeps the tokens valid that it verified before. 0 makes them unavailable at once.
-   * Default 3,600,000 (1 h).
+   * How long tokens stay valid after the key that verified them left the set. 0 for not at all. The key verifies no
+   * further tokens. Default 3,600,000 (1 h).
    */
   vanishedMs?: number;
   /** Least time between two fetches, whatever requests them. Default 30,000. */

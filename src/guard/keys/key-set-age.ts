@@ -1,11 +1,11 @@
 import { elapsedMsBetween, readClock, type Clock, type Instant } from "../../core/clock.ts";
 
-/** How old the set is, by the larger clock, and what that means. */
+/** The age of the current key set, on the larger of both clocks, and what follows from it. */
 export class KeySetAge {
   readonly #clock: Clock;
   readonly #maxStaleMs: number;
   #fetched: { readonly fetchedAt: Instant; readonly freshForMs: number } | null = null;
-  /** Which of the two bounds was told of. */
+  /** The bound that the last warning was about: 1 is half of `maxStaleMs`, 2 is `maxStaleMs`. 0 before a warning. */
   #warnedBound: 0 | 1 | 2 = 0;
 
   constructor(clock: Clock, maxStaleMs: number) {
@@ -18,7 +18,7 @@ export class KeySetAge {
     this.#warnedBound = 0;
   }
 
-  /** There is no set any more. */
+  /** The set was dropped. */
   clear(): void {
     this.#fetched = null;
   }
@@ -28,12 +28,12 @@ export class KeySetAge {
     return this.#fetched === null ? Infinity : Math.max(0, elapsedMsBetween(this.#fetched.fetchedAt, now));
   }
 
-  /** Whether there is a set, and not too old a one to be believed. */
+  /** Whether there is a set and its age is below `maxStaleMs`. */
   isUsable(now?: Instant): boolean {
     return this.currentMs(now) < this.#maxStaleMs;
   }
 
-  /** Until another is asked for. */
+  /** The time until the set needs to be fetched again. 0 without a set. */
   freshForMs(): number {
     return this.#fetched === null ? 0 : Math.max(0, this.#fetched.freshForMs - this.currentMs());
   }
@@ -42,14 +42,17 @@ export class KeySetAge {
     return this.freshForMs() > 0;
   }
 
-  /** What has to be told of a set that cannot be replaced: once when half of its time is gone, and once at the end. */
+  /**
+   * The warning that is due while the set cannot be replaced: one at half of `maxStaleMs`, one at its end. `null` when
+   * no warning is due.
+   */
   nextWarning(): string | null {
     const ageMs = this.currentMs();
     const bound = ageMs >= this.#maxStaleMs ? 2 : ageMs >= this.#maxStaleMs / 2 ? 1 : 0;
     if (this.#fetched === null || bound <= this.#warnedBound) return null;
     this.#warnedBound = bound;
     const age = `the key set is ${Math.floor(ageMs / 1000)} s old`;
-    if (bound === 2) return `${age} and is not used any more: no token can be proved`;
-    return `${age}; after ${this.#maxStaleMs / 1000} s it is not used any more`;
+    if (bound === 2) return `${age} and no longer used: no token can be verified`;
+    return `${age}; it is used until ${this.#maxStaleMs / 1000} s`;
   }
 }

@@ -2,13 +2,13 @@ import type { Algorithm } from "../../jwt/algorithms.ts";
 import { importJwkSet, isSameKey, type VerificationKey } from "../../jwt/jwk-set.ts";
 import { emit, type GuardEventSource } from "../emit.ts";
 
-/** Keys by `kid`. Never changes. */
+/** An immutable set of keys, indexed by `kid`. */
 export class KeySet {
   readonly #keys: ReadonlySet<VerificationKey>;
   readonly #byKid = new Map<string | undefined, VerificationKey[]>();
   readonly #unusableKids: ReadonlySet<unknown>;
 
-  /** `unusable` are the `kid`s of keys that were published too, and left out. */
+  /** `unusableKids` are the `kid`s of published keys that cannot be used. */
   constructor(keys: readonly VerificationKey[], unusableKids: readonly unknown[] = []) {
     this.#keys = new Set(keys);
     this.#unusableKids = new Set(unusableKids);
@@ -39,26 +39,26 @@ export class KeySet {
     return this.#byKid.has(kid);
   }
 
-  /** The key of this `kid`; all that a token without `kid` may mean. */
+  /** The keys of this `kid`, or every key of the algorithm for a token without a `kid`. */
   find(kid: string | undefined, algorithm: Algorithm): readonly VerificationKey[] {
     const keys = kid === undefined ? [...this.#keys] : (this.#byKid.get(kid) ?? []);
     return keys.filter((key) => key.algorithm === algorithm);
   }
 
-  /** Whether there is a key of this `kid` that cannot be used: then it proves nothing, for or against a token. */
+  /** Whether a key of this `kid` was published but cannot be used. Nothing can be said about the tokens of that key. */
   hasUnusable(kid: string | undefined): boolean {
     return kid !== undefined && this.#unusableKids.has(kid);
   }
 
-  /** Whether both hold the same key objects. */
+  /** Whether both sets hold the same key objects. */
   equals(other: KeySet): boolean {
     return this.size === other.size && [...this.#keys].every((key) => other.has(key));
   }
 }
 
 /**
- * What was published. Keys that are `known` stay the same objects: what they proved stands. Reports those that cannot
- * be used; throws `invalid_key` for what is no set.
+ * Reads a published JWK Set. A key that equals one of `known` becomes that same object, so that earlier verifications
+ * stay valid. Emits an event for each unusable key. Throws `invalid_key` when the document is not a JWK Set.
  */
 export function readKeySet(
   document: unknown,
@@ -75,7 +75,7 @@ export function readKeySet(
   );
 }
 
-/** Their names, each once. */
+/** The distinct `kid`s of these keys. */
 export function kidsOf(keys: readonly VerificationKey[]): string[] {
   return [...new Set(keys.flatMap(({ kid }) => kid ?? []))];
 }

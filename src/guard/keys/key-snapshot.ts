@@ -4,21 +4,21 @@ import { SingleFlight } from "../../resilience/single-flight.ts";
 import { describeError, emit } from "../emit.ts";
 import type { KeyContext } from "./key-source.ts";
 
-/** A set as it was fetched: what a restart during an outage begins with. */
+/** A fetched key set on disk. A guard that restarts during an outage begins with it. */
 export interface SavedKeySet {
   readonly url: string;
-  /** Epoch ms. */
+  /** Epoch milliseconds. */
   readonly fetchedAt: number;
-  /** `null`: they were declared compromised, and no set was fetched since. */
+  /** `null` when the keys were declared compromised and no set has been fetched since. */
   readonly jwks: unknown;
 }
 
-/** A disk that hangs must not hold up what the network could answer. */
+/** A slow disk must not delay the fetch over the network. */
 const LOAD_TIMEOUT_MS = 1_000;
-/** … nor a process that ends. */
+/** A slow disk must not delay the end of the process. */
 const FLUSH_TIMEOUT_MS = 1_000;
 
-/** The last good set of one issuer, over restarts. */
+/** Keeps the last good key set of one issuer over restarts. */
 export class KeySnapshot {
   readonly #context: KeyContext;
   readonly #name: string;
@@ -30,7 +30,7 @@ export class KeySnapshot {
     this.#name = `keys-${hash("sha256", context.issuer, "hex")}`;
   }
 
-  /** `null` where there is none, none that can be read in time, or `signal` aborts. Never rejects. */
+  /** Never rejects. `null` without a saved set, when it cannot be read in time, or when `signal` aborts. */
   async load(signal: AbortSignal): Promise<SavedKeySet | null> {
     const { clock, snapshots } = this.#context;
     if (snapshots === undefined) return null;
@@ -39,13 +39,12 @@ export class KeySnapshot {
       const saved = await withDeadline(clock, "loading the key set", LOAD_TIMEOUT_MS, load, signal);
       return isSavedKeySet(saved) ? saved : null;
     } catch (error) {
-      if (!signal.aborted)
-        emit(this.#context, "snapshot_failed", `loading the key set: ${describeError(error)}`);
+      if (!signal.aborted) this.#emitFailure("loading", error);
       return null;
     }
   }
 
-  /** One after the other, and the latest last. Never rejects. */
+  /** Writes one set at a time, and the latest set last. Never rejects. */
   async save(set: SavedKeySet): Promise<void> {
     const { snapshots } = this.#context;
     if (snapshots === undefined) return;
@@ -56,21 +55,25 @@ export class KeySnapshot {
         try {
           await snapshots.save(this.#name, written);
         } catch (error) {
-          emit(this.#context, "snapshot_failed", `saving the key set: ${describeError(error)}`);
+          this.#emitFailure("saving", error);
         }
       }
     });
   }
 
-  /** Resolves when nothing is being saved, or has taken too long. Never rejects. */
+  /** Waits for the write in flight, at most a second. Never rejects. */
   async flush(): Promise<void> {
-    const writing = this.#writes.inFlight("write");
-    if (writing === undefined) return;
+    const write = this.#writes.inFlight("write");
+    if (write === undefined) return;
     try {
-      await withDeadline(this.#context.clock, "the disk", FLUSH_TIMEOUT_MS, async () => await writing);
+      await withDeadline(this.#context.clock, "the disk", FLUSH_TIMEOUT_MS, async () => await write);
     } catch (error) {
-      emit(this.#context, "snapshot_failed", `saving the key set: ${describeError(error)}`);
+      this.#emitFailure("saving", error);
     }
+  }
+
+  #emitFailure(action: "loading" | "saving", error: unknown): void {
+    emit(this.#context, "snapshot_failed", `${action} the key set: ${describeError(error)}`);
   }
 }
 

@@ -6,76 +6,120 @@ import type { ParsedToken } from "../../jwt/parse.ts";
 import type { Snapshots } from "../../stores/store.ts";
 import type { GuardEventSource } from "../emit.ts";
 
-/** What a guard lends to the keys it opens. */
+/** The arguments that a guard opens a key source with. */
 export interface KeyContext extends GuardEventSource {
   readonly issuer: string;
+  /** `undefined` when the guard accepts the default algorithms of the source. */
   readonly algorithms: readonly Algorithm[] | undefined;
   readonly clock: Clock;
+  /** Returns a number from 0 to 1, for jitter. */
   readonly random: () => number;
   readonly snapshots: Snapshots | undefined;
 }
 
-/** Where keys come from: `discovered()`, `jwks(url)`, `staticKeys(set)`, `sharedSecret(bytes, alg)`. Opened once by its guard. */
+/**
+ * Where a guard gets an issuer's keys from. `discovered()`, `jwks(url)`, `staticKeys(set)` and `sharedSecret(bytes, alg)`
+ * make one; the guard opens it, once.
+ *
+ * @example
+ * ```ts
+ * import { createGuard, jwks, staticKeys, type KeySource } from "holdfast";
+ *
+ * declare const testKeys: { keys: Record<string, unknown>[] } | undefined;
+ *
+ * const keys: KeySource = testKeys ? staticKeys(testKeys) : jwks("https://id.example.com/jwks.json");
+ * export const guard = createGuard({
+ *   issuer: "https://id.example.com",
+ *   audience: "https://api.example.com",
+ *   keys,
+ * });
+ * ```
+ */
 export interface KeySource {
   readonly kind: "discovered" | "jwks" | "static" | "secret";
   open(context: KeyContext): Keyring;
 }
 
-/** A token whose key is looked for. */
+/** The parts of a token that select its key. */
 export type KeyQuery = Pick<ParsedToken, "kid" | "algorithm" | "signingInput">;
 
 export type KeyLookup =
   | { readonly status: "found"; readonly keys: readonly VerificationKey[] }
-  /** Proved by a set that was fetched after this `kid` was first seen; without `kid`, after this token was. */
+  /** A set that was requested after the `kid` was first seen lacks it. A token without a `kid` counts itself. */
   | InvalidVerdict
   | UnavailableVerdict;
 
+/** The keys of one issuer. */
 export interface Keyring {
-  /** Which algorithms its keys can be used with. */
+  /** The algorithms that the keys may be used with. */
   readonly algorithms: readonly Algorithm[];
-  /** Grows whenever the set changes: findings "unknown key" and "bad signature" hold for one version only. */
+  /** Grows when the set changes. The results "unknown key" and "bad signature" hold for one version only. */
   readonly version: number;
   /** Grows when the keys are declared compromised. */
   readonly epoch: number;
-  /** Whether other keys may come. Then a token without `kid` that none of these signed may still be good. */
+  /** Whether keys may be added. A later key may then verify a token without `kid` that no current key verifies. */
   readonly mayGrow: boolean;
-  /** At once, from what is here: the key of this `kid`, or every one that may be meant. None when only `resolve` can tell. */
+  /**
+   * Returns the candidates among the current keys: those of this `kid`, or all keys of the algorithm without a `kid`.
+   * Empty when only `resolve` can decide.
+   */
   find(kid: string | undefined, algorithm: Algorithm): readonly VerificationKey[];
   /**
-   * Whether there may be a key of this `kid` that cannot be fetched: the last attempt failed. Neither one that came and
-   * is unusable, nor any in place of keys that were declared compromised.
+   * Whether a key of this `kid` may exist that could not be fetched, because the last attempt failed. `false` for a key
+   * that was fetched but is unusable, and while the keys are declared compromised.
    */
   mayHaveUnfetched(kid: string | undefined): boolean;
-  /** Fetches if that may help; `tried` did not sign the token. Never rejects. */
+  /** Finds the token's keys, and fetches the set if that may help. The `tried` keys did not sign it. Never rejects. */
   resolve(token: KeyQuery, tried: readonly VerificationKey[]): Promise<KeyLookup>;
   /**
-   * Whether a key that proved a token before is still in force: in the set, or vanished from it not too long ago, and
-   * the set not too old to be believed. `now` saves reading the clocks.
+   * Whether earlier verifications by this key still count. The set must not be too old, and must hold the key or have
+   * lost it not long ago. A caller that passes `now` saves a read of the clocks.
    */
   isInForce(key: VerificationKey, now?: Instant): boolean;
-  /** Whether it is in force although the set no longer has it: good for what it proved already, for nothing new. */
+  /** Whether the key is in force but no longer in the set. Such a key verifies no further tokens. */
   hasVanished(key: VerificationKey, now?: Instant): boolean;
   /**
-   * The issuer's keys may be known to others: nothing proved so far counts any more. A set is fetched at once, whatever
-   * the pause; until it is here no token can be proved.
+   * Declares the issuer's keys compromised: no earlier verification counts any longer. A set is fetched at once,
+   * whatever the pause. No token can be verified before that set arrives.
    */
   distrust(): void;
   status(): KeysStatus;
-  /** Resolves when there is a usable set; tries until `signal` aborts, and rejects then. */
+  /** Resolves when there is a usable set. Retries until `signal` aborts, and rejects then. */
   ready(signal: AbortSignal): Promise<void>;
-  /** Nothing is fetched or saved any more; waits, at most a second, for what is being saved. */
+  /** Stops fetching and saving. Waits at most a second for the write in flight. */
   close(): Promise<void>;
 }
 
+/**
+ * The state of one issuer's keys, part of `guard.status()`.
+ *
+ * @example
+ * ```ts
+ * import type { Guard, KeysStatus } from "holdfast";
+ *
+ * declare const guard: Guard;
+ *
+ * const stale: KeysStatus[] = guard
+ *   .status()
+ *   .issuers.map(({ keys }) => keys)
+ *   .filter(({ fresh }) => !fresh);
+ * console.log(stale.map(({ ageMs, lastError }) => `${ageMs} ms old: ${lastError}`));
+ * ```
+ */
 export interface KeysStatus {
   readonly kind: KeySource["kind"];
+  /** Whether tokens can be verified. */
   readonly usable: boolean;
+  /** The distinct `kid`s of the set. */
   readonly kids: readonly string[];
-  /** Since the set was last fetched; `null` for keys that are configured. */
+  /** Milliseconds since the set was fetched. `null` without a set, and for configured keys. */
   readonly ageMs: number | null;
+  /** Whether the set is not yet due to be fetched again. */
   readonly fresh: boolean;
-  /** Keys that left the set and still serve what they proved. */
+  /** The `kid`s that left the set and still keep the tokens valid that they verified before. */
   readonly vanished: readonly string[];
+  /** Milliseconds until the next fetch is allowed; 0 when it is allowed now. */
   readonly coolingDownMs: number;
+  /** Why the last fetch failed. `null` when it succeeded. */
   readonly lastError: string | null;
 }

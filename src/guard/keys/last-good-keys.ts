@@ -4,9 +4,9 @@ import { HoldfastError } from "../../core/errors.ts";
 import type { Algorithm } from "../../jwt/algorithms.ts";
 import type { VerificationKey } from "../../jwt/jwk-set.ts";
 import { emit } from "../emit.ts";
+import { KeySetAge } from "./key-set-age.ts";
 import { KeySet, readKeySet } from "./key-set.ts";
 import type { KeyContext } from "./key-source.ts";
-import { KeySetAge } from "./key-set-age.ts";
 import { VanishedKeys } from "./vanished-keys.ts";
 
 interface LastGoodKeysOptions extends Pick<KeyContext, "guard" | "issuer" | "clock"> {
@@ -15,13 +15,13 @@ interface LastGoodKeysOptions extends Pick<KeyContext, "guard" | "issuer" | "clo
   readonly vanishedMs: number;
 }
 
-/** The last good set, for as long as it may be believed, and the keys that left it. */
+/** The last good key set, its age, and the keys that left it. */
 export class LastGoodKeys {
   readonly age: KeySetAge;
   readonly vanished: VanishedKeys;
   readonly #options: LastGoodKeysOptions;
   #set = new KeySet([]);
-  /** What came last, be there a usable key or not. */
+  /** The set of the last document, which may have no usable key. */
   #latest = this.#set;
   #document: unknown;
   #version = 0;
@@ -36,12 +36,12 @@ export class LastGoodKeys {
     return this.#set;
   }
 
-  /** Whether a key of this `kid` came, and is none that can be used. */
+  /** Whether a key of this `kid` was published but cannot be used. */
   hasUnusable(kid: string | undefined): boolean {
     return this.#set.hasUnusable(kid) || this.#latest.hasUnusable(kid);
   }
 
-  /** As it came; `undefined` where there is none. */
+  /** The JWK Set as it was fetched. `undefined` without a set. */
   get document(): unknown {
     return this.#document;
   }
@@ -50,28 +50,23 @@ export class LastGoodKeys {
     return this.#version;
   }
 
-  /** In force: of the set, or vanished from it. */
   isInForce(key: VerificationKey, now: Instant = readClock(this.#options.clock)): boolean {
     return this.age.isUsable(now) && (this.#set.has(key) || this.vanished.has(key, now));
   }
 
-  /** Takes the place of the set. Throws for a document without a usable key. */
+  /** Replaces the set by a fetched document. Throws when the document has no usable key. */
   replace(document: unknown, fetchedAt: Instant, freshForMs: number): void {
-    const { algorithms, vanishedMs } = this.#options;
+    const { algorithms } = this.#options;
     const previous = this.#set;
     const reusable = [...previous.keys, ...this.vanished.keys];
-    // Reading a large one takes the event loop up to 0.1 s, and most fetches bring the same again.
+    // Reading a large set blocks the event loop for up to 0.1 s, and most fetches return the same document.
     const isSame = isDeepStrictEqual(document, this.#document);
     const next = isSame ? previous : readKeySet(document, algorithms, reusable, this.#options);
     this.#latest = next;
     if (next.size === 0) throw new HoldfastError("invalid_key", "the key set has no usable key");
     const removed = previous.keys.filter((key) => !next.has(key));
     this.vanished.update(removed, (key) => next.has(key));
-    if (removed.length > 0) {
-      const names = [...new Set(removed.map(({ kid }) => kid ?? "(without kid)"))].join(", ");
-      const message = `${names} left the set; what was proved passes for ${vanishedMs} ms`;
-      emit(this.#options, "key_vanished", message);
-    }
+    if (removed.length > 0) this.#emitVanished(removed);
     if (!next.equals(previous)) this.#version++;
     this.#set = next;
     this.#document = document;
@@ -84,5 +79,12 @@ export class LastGoodKeys {
     this.#version++;
     this.age.clear();
     this.vanished.clear();
+  }
+
+  #emitVanished(removed: readonly VerificationKey[]): void {
+    const names = [...new Set(removed.map(({ kid }) => kid ?? "(without kid)"))].join(", ");
+    const { vanishedMs } = this.#options;
+    const message = `${names} left the key set; tokens verified before stay valid for ${vanishedMs} ms`;
+    emit(this.#options, "key_vanished", message);
   }
 }

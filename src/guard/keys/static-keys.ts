@@ -6,21 +6,36 @@ import { KeySet } from "./key-set.ts";
 import type { KeySource } from "./key-source.ts";
 
 /**
- * Public keys that are configured: a JWK Set (RFC 7517 §5), `{ keys: [...] }`. Every key must be usable; throws
- * `invalid_key` otherwise, naming the key.
+ * Public keys from the configuration: a JWK Set (RFC 7517 §5), `{ keys: [...] }`. Nothing is fetched.
+ *
+ * Throws `invalid_key`, naming the key, when a key cannot be used. `createGuard` throws `invalid_key` when no key fits
+ * the guard's `algorithms`.
+ *
+ * @example
+ * ```ts
+ * import { createGuard, staticKeys } from "holdfast";
+ *
+ * declare const jwkSet: { keys: Record<string, unknown>[] };
+ *
+ * export const guard = createGuard({
+ *   issuer: "https://id.example.com",
+ *   audience: "https://api.example.com",
+ *   keys: staticKeys(jwkSet),
+ * });
+ * ```
  */
 export function staticKeys(jwkSet: unknown): KeySource {
   const { keys, rejected } = importJwkSet(jwkSet, {});
-  const [bad] = rejected;
-  if (bad !== undefined) {
-    throw new HoldfastError("invalid_key", `staticKeys: key ${bad.index} ${bad.reason}`);
+  const [unusable] = rejected;
+  if (unusable !== undefined) {
+    throw new HoldfastError("invalid_key", `staticKeys: key ${unusable.index} ${unusable.reason}`);
   }
   return {
     kind: "static",
     open({ algorithms = asymmetricAlgorithms }) {
       const set = new KeySet(keys.filter((key) => algorithms.includes(key.algorithm)));
       if (set.size === 0) {
-        throw new HoldfastError("invalid_key", "staticKeys holds no key for the algorithms of the guard");
+        throw new HoldfastError("invalid_key", "staticKeys has no key for the algorithms of the guard");
       }
       return configuredKeyring("static", algorithms, set);
     },

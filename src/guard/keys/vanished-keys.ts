@@ -1,10 +1,10 @@
 import { elapsedMsBetween, readClock, type Clock, type Instant } from "../../core/clock.ts";
 import type { VerificationKey } from "../../jwt/jwk-set.ts";
 
-/** As many as a set may hold. Beyond that the one that left first is forgotten. */
+/** As many as a key set may hold. Beyond that, the key that left first is dropped. */
 const MAX_KEYS = 100;
 
-/** Keys that left the set, each for a bounded time. */
+/** The keys that left the set, each for a bounded time. */
 export class VanishedKeys {
   readonly #clock: Clock;
   readonly #lifetimeMs: number;
@@ -15,7 +15,7 @@ export class VanishedKeys {
     this.#lifetimeMs = lifetimeMs;
   }
 
-  /** Those whose time is not over. */
+  /** The keys whose time has not run out. */
   get keys(): readonly VerificationKey[] {
     return [...this.#since.keys()].filter((key) => this.has(key));
   }
@@ -25,7 +25,7 @@ export class VanishedKeys {
     return since !== undefined && elapsedMsBetween(since, now) < this.#lifetimeMs;
   }
 
-  /** Keys left the set, or came back. */
+  /** Adds keys that left the set, and removes keys that the set holds again. */
   update(removed: readonly VerificationKey[], isPresent: (key: VerificationKey) => boolean): void {
     const now = readClock(this.#clock);
     for (const key of removed) this.#since.set(key, now);

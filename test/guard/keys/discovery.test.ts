@@ -177,7 +177,7 @@ test("fault 26: metadata is read again after a day; while it cannot be, the addr
     await clock.advance(25 * hour);
     assert.equal(await verifyOutcome(one, mint.token()), "verified");
     assert.ok((one.status().ageMs ?? Infinity) < 3 * hour);
-    assert.ok(events.some(({ message }) => message.includes("the address it gave last is used")));
+    assert.ok(events.some(({ message }) => message.includes("the last known jwks_uri is used")));
   }
 });
 

@@ -1,0 +1,12 @@
+import { elapsedMs, type Clock, type Instant } from "../core/clock.ts";
+
+/** A wait of `ms` milliseconds that began at `since`. It ends when the larger of both clocks says so. */
+export interface Countdown {
+  readonly since: Instant;
+  readonly ms: number;
+}
+
+/** The milliseconds left, at least 0. 0 without a countdown. */
+export function remainingMs(clock: Clock, countdown: Countdown | null): number {
+  return countdown === null ? 0 : Math.max(0, countdown.ms - elapsedMs(clock, countdown.since));
+}
