@@ -1,36 +1,61 @@
-import { elapsedMs, readClock, type Instant } from "../../core/clock.ts";
+import { readClock } from "../../core/clock.ts";
 import { unavailableVerdict, type UnavailableVerdict } from "../../core/verdict.ts";
 import { jitter } from "../../resilience/backoff.ts";
 import { Breaker, type Permit } from "../../resilience/breaker.ts";
+import { Bulkhead } from "../../resilience/bulkhead.ts";
+import { remainingMs, type Countdown } from "../../resilience/countdown.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import { LatencyWindow } from "../../resilience/latency-window.ts";
-import { Bulkhead } from "../../resilience/bulkhead.ts";
+import { Prober } from "../../resilience/prober.ts";
 import { RetryBudget } from "../../resilience/retry-budget.ts";
 import { describeError, emit } from "../emit.ts";
-import type { Authority, AuthorityContext, AuthorityOutcome, AuthorityStatus } from "./authority.ts";
-import { ProbeTokens } from "./probe-token.ts";
+import { AuthorityHealth } from "./authority-health.ts";
 import {
-  sendAuthorityRequest,
-  makeFailure,
   ANSWER_LABEL,
+  makeFailure,
+  sendAuthorityRequest,
   type AuthorityProtocol,
   type AuthorityReply,
 } from "./authority-request.ts";
-import { AuthorityHealth } from "./authority-health.ts";
-import { Prober } from "../../resilience/prober.ts";
-import type { AuthoritySettings } from "./settings.ts";
+import type {
+  Authority,
+  AuthorityContext,
+  AuthorityOutcome,
+  AuthoritySource,
+  AuthorityStatus,
+} from "./authority.ts";
+import { ProbeTokens } from "./probe-token.ts";
+import { readAuthorityOptions, type AuthorityOptions, type AuthoritySettings } from "./settings.ts";
 
-/** Who may fall back waits at least this long. */
+/** The lower bound of the soft timeout. */
 const MIN_SOFT_TIMEOUT_MS = 80;
-/** As many questions wait their turn, no longer than the hard timeout. */
+/** The number of questions that may wait for a free request. */
 const MAX_WAITING = 1_000;
-/** The part of the places that tokens may take which nobody could prove. */
+/** The share of `maxConcurrent` that questions about unverified tokens may use. */
 const UNVERIFIED_SHARE = 1 / 8;
-/** The probe comes again this soon after one that failed. */
+/** The time between a failed probe and the next one. */
 const FAILED_PROBE_RETRY_MS = 1_000;
 
-/** Stands between the ladder and one authority, so that its troubles become nobody else's. */
-export class AuthorityClient implements Authority {
+/** `owner` names the options in errors. Throws `invalid_option`. */
+export function createAuthoritySource(
+  owner: string,
+  protocol: AuthorityProtocol,
+  options: AuthorityOptions,
+): AuthoritySource {
+  const settings = readAuthorityOptions(owner, options);
+  const { opaque, identity } = settings;
+  return {
+    kind: protocol.kind,
+    opaque,
+    identity,
+    open: (context) => new AuthorityClient(protocol, settings, context),
+  };
+}
+
+const neverRetry = () => false;
+
+/** Asks one authority, and keeps its failures from the callers: breaker, bulkhead, deadline, retries and probes. */
+class AuthorityClient implements Authority {
   readonly #protocol: AuthorityProtocol;
   readonly #settings: AuthoritySettings;
   readonly #context: AuthorityContext;
@@ -44,10 +69,10 @@ export class AuthorityClient implements Authority {
   readonly #closing = new AbortController();
   #inFlight = 0;
   #unverifiedCount = 0;
-  /** It wants to be left alone (`Retry-After`). */
-  #pause: { readonly since: Instant; readonly ms: number } | null = null;
-  /** When the next probe goes unless there is an answer before; `null` until `start`. */
-  #nextProbe: { since: Instant; readonly ms: number } | null = null;
+  /** The authority asked for no requests (`Retry-After`). */
+  #pause: Countdown | null = null;
+  /** The time to the next probe, which every answer restarts. `null` before `start`. */
+  #nextProbe: Countdown | null = null;
 
   constructor(protocol: AuthorityProtocol, settings: AuthoritySettings, context: AuthorityContext) {
     const { clock, random } = context;
@@ -66,26 +91,26 @@ export class AuthorityClient implements Authority {
       clock,
       random,
       onChange: (change) => {
-        const why = change === "opened" ? (this.#health.lastError ?? "") : "the authority is asked again";
-        emit(context, `breaker_${change}`, why);
+        const reason = change === "opened" ? (this.#health.lastError ?? "") : "requests are sent again";
+        emit(context, `breaker_${change}`, reason);
         this.#prober.schedule();
       },
     });
   }
 
   ask(token: string): AuthorityOutcome | Promise<AuthorityOutcome> {
-    const pass = this.#admit();
-    if ("status" in pass) return pass;
+    const permit = this.#admit();
+    if ("status" in permit) return permit;
     this.#retries.recordRequest();
     const mayRetry = () => this.#retries.trySpend();
-    return this.#askAndSettle(token, mayRetry, (reply) => this.#settle(pass, reply));
+    return this.#question(token, mayRetry, (reply) => this.#settle(permit, reply));
   }
 
   askUnverified(token: string): AuthorityOutcome | Promise<AuthorityOutcome> {
-    const pass = this.#admit();
-    if ("status" in pass) return pass;
-    const isCrowded = this.#unverifiedCount >= Math.ceil(this.#settings.maxConcurrent * UNVERIFIED_SHARE);
-    return isCrowded ? unavailableVerdict("overloaded") : this.#askUnverified(token);
+    const permit = this.#admit();
+    if ("status" in permit) return permit;
+    const isFull = this.#unverifiedCount >= Math.ceil(this.#settings.maxConcurrent * UNVERIFIED_SHARE);
+    return isFull ? unavailableVerdict("overloaded") : this.#questionUnverified(token);
   }
 
   get softTimeoutMs(): number {
@@ -131,75 +156,70 @@ export class AuthorityClient implements Authority {
 
   #admit(): Permit | UnavailableVerdict {
     if (this.#closing.signal.aborted) return unavailableVerdict("closed");
-    if (this.#remainingMs(this.#pause) > 0) return this.#noAnswerVerdict();
+    if (this.#remainingMs(this.#pause) > 0) return this.#failureVerdict();
     const isFull = this.#inFlight >= this.#settings.maxConcurrent + MAX_WAITING;
-    const pass = this.#breaker.admit();
-    return isFull ? unavailableVerdict("overloaded") : (pass ?? this.#noAnswerVerdict());
+    const permit = this.#breaker.admit();
+    return isFull ? unavailableVerdict("overloaded") : (permit ?? this.#failureVerdict());
   }
 
-  async #askUnverified(token: string): Promise<AuthorityOutcome> {
+  /** The reply does not count for the breaker, the health or the latency: strangers choose these tokens. */
+  async #questionUnverified(token: string): Promise<AuthorityOutcome> {
     this.#unverifiedCount++;
-    const never = () => false;
-    const outcome = await this.#askAndSettle(token, never, () => {});
+    const outcome = await this.#question(token, neverRetry, () => {});
     this.#unverifiedCount--;
     return outcome;
   }
 
-  async #askAndSettle(
+  async #question(
     token: string,
     mayRetry: () => boolean,
     settle: (reply: AuthorityReply) => void,
   ): Promise<AuthorityOutcome> {
     this.#inFlight++;
-    const queued = async <T>(ask: () => Promise<T>) => await this.#bulkhead.run(ask);
+    const queued = async <T>(send: () => Promise<T>) => await this.#bulkhead.run(send);
     const reply = await this.#request(token, queued, mayRetry);
     this.#inFlight--;
     if (this.#closing.signal.aborted) return unavailableVerdict("closed");
     settle(reply);
-    return reply.status === "failed" ? this.#noAnswerVerdict() : reply;
+    return reply.status === "failed" ? this.#failureVerdict() : reply;
   }
 
+  /** A probe does not wait in the bulkhead. */
   async #probe(): Promise<void> {
     const { token, expected } = await this.#probeTokens.next(this.#closing.signal);
-    const pass = this.#breaker.admitProbe();
-    if (pass === null) return;
-    const reply = await this.#request(
-      token,
-      async (ask) => await ask(),
-      () => false,
-    );
+    const permit = this.#breaker.admitProbe();
+    if (permit === null) return;
+    const reply = await this.#request(token, async (send) => await send(), neverRetry);
     if (this.#closing.signal.aborted) return;
-    const wrong = reply.status !== "failed" && reply.status !== expected;
-    this.#settle(
-      pass,
-      wrong ? makeFailure(`the authority said ${reply.status} to the probe's token`) : reply,
-    );
+    const isWrong = reply.status !== "failed" && reply.status !== expected;
+    const wrongAnswer = `the authority answered ${reply.status} to the probe token`;
+    this.#settle(permit, isWrong ? makeFailure(wrongAnswer) : reply);
     this.#scheduleProbe();
   }
 
-  /** Never rejects. */
+  /** Sends the request, and once more if `mayRetry` allows it, within one deadline. Never rejects. */
   async #request(
     token: string,
-    admit: <T>(ask: () => Promise<T>) => Promise<T>,
+    admit: <T>(send: () => Promise<T>) => Promise<T>,
     mayRetry: () => boolean,
   ): Promise<AuthorityReply> {
     const { clock } = this.#context;
-    const once = async (signal: AbortSignal) =>
+    const sendOnce = async (signal: AbortSignal) =>
       await admit(
         async () => await sendAuthorityRequest(this.#protocol, this.#settings, clock, token, signal),
       );
-    const work = async (signal: AbortSignal) => {
-      const reply = await once(signal);
-      return reply.status === "failed" && reply.mayRetry && mayRetry() ? await once(signal) : reply;
+    const send = async (signal: AbortSignal) => {
+      const reply = await sendOnce(signal);
+      return reply.status === "failed" && reply.mayRetry && mayRetry() ? await sendOnce(signal) : reply;
     };
     try {
-      return await withDeadline(clock, ANSWER_LABEL, this.#settings.timeoutMs, work, this.#closing.signal);
+      return await withDeadline(clock, ANSWER_LABEL, this.#settings.timeoutMs, send, this.#closing.signal);
     } catch (error) {
       return makeFailure(describeError(error));
     }
   }
 
-  #settle(pass: Permit, reply: AuthorityReply): void {
+  #settle(permit: Permit, reply: AuthorityReply): void {
     if (this.#breaker.state === "forced open") return;
     const now = readClock(this.#context.clock);
     if (reply.status === "failed") {
@@ -207,13 +227,13 @@ export class AuthorityClient implements Authority {
       if (reply.pauseMs > 0) this.#pause = { since: now, ms: reply.pauseMs };
     } else {
       this.#health.recordSuccess();
-      this.#latency.add(now.monotonic - pass.startedAt.monotonic);
-      if (this.#nextProbe !== null) this.#nextProbe.since = now;
+      this.#latency.add(now.monotonic - permit.startedAt.monotonic);
+      if (this.#nextProbe !== null) this.#nextProbe = { since: now, ms: this.#nextProbe.ms };
     }
-    this.#breaker.settle(pass, reply.status !== "failed");
+    this.#breaker.settle(permit, reply.status !== "failed");
   }
 
-  #noAnswerVerdict(): UnavailableVerdict {
+  #failureVerdict(): UnavailableVerdict {
     return unavailableVerdict(this.#health.cause, this.#retryAfterMs() || undefined);
   }
 
@@ -228,6 +248,7 @@ export class AuthorityClient implements Authority {
     this.#nextProbe = { since: readClock(clock), ms: jitter(ms, 0.2, random) };
   }
 
+  /** The time until the prober may send a probe. `null` when no probe may be sent. */
   #probeDueMs(): number | null {
     const { state } = this.#breaker;
     if (this.#closing.signal.aborted || state === "half-open" || state === "forced open") return null;
@@ -236,7 +257,7 @@ export class AuthorityClient implements Authority {
     return this.#nextProbe && Math.max(waitMs, this.#remainingMs(this.#nextProbe));
   }
 
-  #remainingMs(wait: { readonly since: Instant; readonly ms: number } | null): number {
-    return wait === null ? 0 : Math.max(0, wait.ms - elapsedMs(this.#context.clock, wait.since));
+  #remainingMs(countdown: Countdown | null): number {
+    return remainingMs(this.#context.clock, countdown);
   }
 }

@@ -3,16 +3,16 @@ import { abortable } from "../../resilience/deadline.ts";
 import { emit, type GuardEventSource } from "../emit.ts";
 import type { AuthorityFailure } from "./authority-request.ts";
 
-/** The same alarm again, for another outage: not sooner, so that who fails half of the time does not flood anybody. */
+/** Least time between two alarms of one kind, so that an authority that fails half of the time does not flood the log. */
 const ALARM_PAUSE_MS = 10_000;
 
 interface Alarm {
   readonly at: Instant;
-  /** When the outage began that it was about. */
+  /** When the outage of this alarm began. */
   readonly outage: Instant;
 }
 
-/** How an authority has been answering. Speaks up once an outage, and when its kind changes. */
+/** Records whether an authority answers. Emits one alarm for each outage, and one when the cause changes. */
 export class AuthorityHealth {
   readonly #source: GuardEventSource;
   readonly #clock: Clock;
@@ -28,12 +28,12 @@ export class AuthorityHealth {
     this.#clock = clock;
   }
 
-  /** Why it gave no answer the last time that it gave none. */
+  /** The cause of the last failure. */
   get cause(): AuthorityFailure["cause"] {
     return this.#cause;
   }
 
-  /** `null` while it answers. */
+  /** `null` while the authority answers. */
   get lastError(): string | null {
     return this.#lastError;
   }
@@ -57,18 +57,18 @@ export class AuthorityHealth {
     this.#raiseAlarm(cause, reason, this.#failingSince);
   }
 
-  /** Nobody asks it any more, by order: it does not answer from now on. */
+  /** An operator forced the breaker open: the authority counts as failing from now on. */
   recordForcedOpen(): void {
     this.#failingSince ??= readClock(this.#clock);
     this.#cause = "authority_unavailable";
-    this.#lastError = "the breaker is held open";
+    this.#lastError = "the breaker is forced open";
   }
 
   async ready(signal: AbortSignal, { attempt }: { attempt: boolean }): Promise<void> {
     await abortable((attempt ? this.#attempted : this.#answered).promise, signal);
   }
 
-  #raiseAlarm(cause: AuthorityFailure["cause"], why: string, outage: Instant): void {
+  #raiseAlarm(cause: AuthorityFailure["cause"], reason: string, outage: Instant): void {
     const last = this.#alarms.get(cause);
     const isRepeated = last?.outage === outage || (last && elapsedMs(this.#clock, last.at) < ALARM_PAUSE_MS);
     if (isRepeated) return;
@@ -77,7 +77,7 @@ export class AuthorityHealth {
     emit(
       this.#source,
       isMisconfigured ? cause : "authority_failed",
-      isMisconfigured ? `${why}: check url and credentials` : why,
+      isMisconfigured ? `${reason}: check url and credentials` : reason,
     );
   }
 }

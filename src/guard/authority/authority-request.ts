@@ -1,52 +1,52 @@
 import type { Clock } from "../../core/clock.ts";
 import { isHoldfastError } from "../../core/errors.ts";
-import { freezeAndCount } from "../../jwt/strict-json.ts";
 import { hasRegisteredTypes } from "../../jwt/parse.ts";
-import { fetchJson, unusableResponse, type JsonResponse } from "../fetch-json.ts";
+import { freezeAndCount } from "../../jwt/strict-json.ts";
 import { describeError } from "../emit.ts";
+import { fetchJson, unusableResponse, type JsonResponse } from "../fetch-json.ts";
 import type { AuthorityAnswer, AuthoritySource } from "./authority.ts";
 import type { AuthoritySettings } from "./settings.ts";
 
-/** How one kind of authority is spoken to. */
+/** The request and response format of one kind of authority. */
 export interface AuthorityProtocol {
   readonly kind: AuthoritySource["kind"];
   readonly contentType: string;
-  /** `parameters` are the token and, with `auth: "post"`, who asks. */
-  body(parameters: Readonly<Record<string, string>>): string;
-  /** What a 200 says; `null` when that is no answer. */
-  read(json: Readonly<Record<string, unknown>>): AuthorityAnswer | null;
+  /** `parameters` hold the token and, with `auth: "post"`, the client's credentials. */
+  encodeBody(parameters: Readonly<Record<string, string>>): string;
+  /** Reads the body of a 200 response. `null` when the body is not an answer. */
+  readAnswer(json: Readonly<Record<string, unknown>>): AuthorityAnswer | null;
 }
 
-/** A question without an answer. */
+/** A request that brought no answer. */
 export interface AuthorityFailure {
   readonly status: "failed";
   readonly cause: "authority_unavailable" | "authority_misconfigured";
-  /** For people; holds nothing of the answer, no token and no secret. */
+  /** For people. Holds no part of the response, no token and no secret. */
   readonly reason: string;
-  /** Asking again at once may help. */
+  /** Whether an immediate retry may help. */
   readonly mayRetry: boolean;
-  /** How long the authority wants to be left alone. */
+  /** How long the authority asked for no requests (`Retry-After`); 0 without that header. */
   readonly pauseMs: number;
 }
 
 export type AuthorityReply = AuthorityAnswer | AuthorityFailure;
 
-/** Names the answer in errors. */
+/** The name of the response in errors. */
 export const ANSWER_LABEL = "the authority's answer";
 
 /** The longest `Retry-After` that is followed. */
 const MAX_PAUSE_MS = 60_000;
-/** Statuses of the 4xx that are about the moment and not about our request. */
+/** The 4xx statuses that are about the moment: Request Timeout, Too Early, Too Many Requests. */
 const transientStatuses = [408, 425, 429];
-/** Statuses of whatever stands before the authority, when that did not get the question. */
+/** The statuses of a gateway that could not pass the request on. */
 const gatewayStatuses = [502, 503, 504];
 
-export function makeFailure(why: string, more: Partial<AuthorityFailure> = {}): AuthorityFailure {
+export function makeFailure(reason: string, details: Partial<AuthorityFailure> = {}): AuthorityFailure {
   const cause = "authority_unavailable";
-  return { status: "failed", cause, reason: why, mayRetry: false, pauseMs: 0, ...more };
+  return { status: "failed", cause, reason, mayRetry: false, pauseMs: 0, ...details };
 }
 
-/** One request and its answer. Never rejects. */
+/** Sends one request and reads the response. Never rejects. */
 export async function sendAuthorityRequest(
   protocol: AuthorityProtocol,
   settings: AuthoritySettings,
@@ -58,27 +58,27 @@ export async function sendAuthorityRequest(
   try {
     const credentials = await settings.authentication();
     isSent = true;
-    const answer = await fetchJson(settings.url, {
+    const response = await fetchJson(settings.url, {
       ...settings,
       what: ANSWER_LABEL,
       headers: { ...settings.headers, "content-type": protocol.contentType, ...credentials.headers },
-      body: protocol.body({ token, ...credentials.body }),
+      body: protocol.encodeBody({ token, ...credentials.body }),
       signal,
     });
-    return answer.status === 200 ? readAnswer(protocol, answer.json) : readFailure(answer, clock);
+    return response.status === 200 ? readBody(protocol, response.json) : readFailure(response, clock);
   } catch (error) {
-    // What is not ours is from the connection: none was made, or it broke.
+    // An error of another library is about the connection, which failed or broke.
     if (isSent) return makeFailure(describeError(error), { mayRetry: !isHoldfastError(error) });
     return makeFailure(`bearerToken: ${describeError(error)}`);
   }
 }
 
-function readAnswer(protocol: AuthorityProtocol, json: unknown): AuthorityReply {
-  const answer = isRecord(json) ? protocol.read(json) : null;
-  return answer ?? makeFailure(`${ANSWER_LABEL} has another form than that of ${protocol.kind}`);
+function readBody(protocol: AuthorityProtocol, json: unknown): AuthorityReply {
+  const answer = isRecord(json) ? protocol.readAnswer(json) : null;
+  return answer ?? makeFailure(`${ANSWER_LABEL} does not have the form of ${protocol.kind}`);
 }
 
-/** A good token with these claims; `null` when one has the wrong type. Throws for `__proto__`. */
+/** The answer for an active token with these claims. `null` when a claim has the wrong type. Throws for `__proto__`. */
 export function acceptClaims(claims: unknown): AuthorityAnswer | null {
   if (!isRecord(claims) || !hasRegisteredTypes(claims)) return null;
   if (Number.isNaN(freezeAndCount(claims))) throw unusableResponse(ANSWER_LABEL, "has a member __proto__");
@@ -90,18 +90,18 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 }
 
 function readFailure({ status, headers }: JsonResponse, clock: Clock): AuthorityFailure {
-  const why = `the authority answered ${status}`;
+  const reason = `the authority answered ${status}`;
   if (status >= 400 && status < 500 && !transientStatuses.includes(status)) {
-    return makeFailure(why, { cause: "authority_misconfigured" });
+    return makeFailure(reason, { cause: "authority_misconfigured" });
   }
   const pauseMs = retryAfterMs(headers.get("retry-after"), clock);
-  return makeFailure(why, {
+  return makeFailure(reason, {
     pauseMs: pauseMs ?? 0,
     mayRetry: pauseMs === null && gatewayStatuses.includes(status),
   });
 }
 
-/** Seconds or a date (RFC 9110 §10.2.3); `null` when there is none. */
+/** Reads seconds or a date (RFC 9110 §10.2.3). `null` without a usable header. */
 function retryAfterMs(header: string | null, clock: Clock): number | null {
   if (header === null) return null;
   const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - clock.now();

@@ -2,70 +2,117 @@ import type { Clock } from "../../core/clock.ts";
 import type { JwtClaims, UnavailableVerdict } from "../../core/verdict.ts";
 import type { GuardEventSource } from "../emit.ts";
 
-/** What a guard lends to the authority it opens. */
+/** The arguments that a guard opens an authority with. */
 export interface AuthorityContext extends GuardEventSource {
   readonly issuer: string;
   readonly clock: Clock;
-  /** From 0 to 1, for jitter. */
+  /** Returns a number from 0 to 1, for jitter. */
   readonly random: () => number;
 }
 
-/** Who knows more about a token than its signature says: `introspection({ … })`, `tokenValidation({ … })`. Opened once by its guard. */
+/**
+ * An endpoint that knows more about a token than its signature says. `introspection({ … })` and `tokenValidation({ … })`
+ * make one; the guard opens it, once.
+ *
+ * @example
+ * ```ts
+ * import { createGuard, introspection, type AuthoritySource } from "holdfast";
+ *
+ * declare const clientSecret: string;
+ *
+ * const authority: AuthoritySource = introspection({
+ *   url: "https://id.example.com/oauth/introspect",
+ *   clientId: "orders-api",
+ *   clientSecret,
+ * });
+ * export const guard = createGuard({
+ *   issuer: "https://id.example.com",
+ *   audience: "https://api.example.com",
+ *   authority,
+ * });
+ * ```
+ */
 export interface AuthoritySource {
   readonly kind: "introspection" | "validation";
-  /** What a token must look like to be asked about although it is no JWT; `null`: none is. */
+  /** Matches the opaque tokens that the authority is asked about. `null` when it is asked about JWTs only. */
   readonly opaque: RegExp | null;
-  /** Differs whenever answers may: tells whom it asks and as whom. Instances share answers only where it is the same. */
+  /**
+   * A digest of the endpoint and the client. Instances share answers only under the same `identity`; without one they
+   * share no answers.
+   */
   readonly identity?: string;
   open(context: AuthorityContext): Authority;
 }
 
 export type AuthorityAnswer =
-  /** The members of the answer, frozen; registered claims have their types, and times are epoch seconds. */
+  /** The members of the response, deeply frozen. Registered claims have their types; dates are epoch seconds. */
   | { readonly status: "yes"; readonly claims: Readonly<JwtClaims> }
-  /** Definitive: the token is not, or no longer, good. */
+  /** A definitive answer: the token is not, or no longer, active. */
   | { readonly status: "no" };
 
-/** An answer, or why there is none. */
+/** The answer, or the reason for a missing answer. */
 export type AuthorityOutcome = AuthorityAnswer | UnavailableVerdict;
 
-/** One authority behind one breaker. */
+/** The client of one authority, behind its circuit breaker. */
 export interface Authority {
   /**
-   * What it says of this token. At once, and without a promise, when it is not asked: its breaker is open, or too many
-   * questions are under way. Otherwise within the hard timeout, retries included. Never rejects; never says "no" on
-   * anything but a definitive answer. Callers join questions about the same token before they come here.
+   * Asks the authority about a token. Returns an outcome, not a promise, when no request is made: the breaker is open,
+   * or too many questions are in flight. A promise resolves within the hard timeout, retries included, and never
+   * rejects. Only a definitive answer becomes "no". The caller joins concurrent questions about one token.
    */
   ask(token: string): AuthorityOutcome | Promise<AuthorityOutcome>;
   /**
-   * The same of a signed token that nobody could prove. Strangers can make as many as they like: only a part of the
-   * questions under way are about such, and their answers say nothing about how the authority is.
+   * The same for a signed token that could not be verified. A stranger can make up any number of these. They get only a
+   * part of the concurrent requests, and their answers do not count for the health of the authority.
    */
   askUnverified(token: string): AuthorityOutcome | Promise<AuthorityOutcome>;
-  /** How long a caller that may fall back should wait for an answer: the larger of 80 ms and 3 × the recent p99. */
+  /**
+   * How long a caller with a fallback should wait for an answer, in milliseconds. The larger of 80 and three times the
+   * recent p99, at most the hard timeout.
+   */
   readonly softTimeoutMs: number;
-  /** How long it has not been answering, in milliseconds; `null` while it answers. */
+  /** Milliseconds since the authority stopped answering. `null` while it answers. */
   failingMs(): number | null;
   status(): AuthorityStatus;
   /** Begins the background probes. */
   start(): void;
-  /** Resolves when it has answered once; with `attempt: true` also when it has failed to once. Rejects when `signal` aborts. */
+  /**
+   * Resolves when the authority has answered once; with `attempt: true` also after one failed attempt. Rejects when
+   * `signal` aborts.
+   */
   ready(signal: AbortSignal, wait: { attempt: boolean }): Promise<void>;
-  /** Opens or closes the breaker by hand, until `null` gives it back to itself. */
+  /** Holds the breaker open or closed, until `null` returns it to automatic operation. */
   force(state: "open" | "closed" | null): void;
-  /** Questions under way are given up: their callers hear `closed`. */
+  /** Aborts the questions in flight. Their outcome is `unavailable` with the cause `closed`. */
   close(): void;
 }
 
+/**
+ * The state of one authority, part of `guard.status()`.
+ *
+ * @example
+ * ```ts
+ * import type { AuthorityStatus, Guard } from "holdfast";
+ *
+ * declare const guard: Guard;
+ *
+ * const authorities: (AuthorityStatus | null)[] = guard.status().issuers.map(({ authority }) => authority);
+ * for (const authority of authorities) {
+ *   if (authority?.breaker === "open") console.log(`no answer for ${authority.failingMs} ms`);
+ * }
+ * ```
+ */
 export interface AuthorityStatus {
   readonly kind: AuthoritySource["kind"];
   readonly breaker: "closed" | "open" | "half-open" | "forced open" | "forced closed";
-  /** How long it has not been answering; `null` while it answers. */
+  /** Milliseconds since the authority stopped answering. `null` while it answers. */
   readonly failingMs: number | null;
-  /** Until the next probe of an open breaker, or until its `Retry-After` is over; 0 otherwise. */
+  /** Milliseconds until an open breaker sends its next probe, or until `Retry-After` is over. Otherwise 0. */
   readonly retryAfterMs: number;
+  /** How long a call with a fallback waits for an answer, in milliseconds. */
   readonly softTimeoutMs: number;
-  /** Questions under way. */
+  /** The number of questions that wait or are being answered. */
   readonly inFlight: number;
+  /** Why the last request failed. `null` when it succeeded. */
   readonly lastError: string | null;
 }

@@ -37,7 +37,7 @@ export const clientAuthenticationOptionTable: OptionTable<ClientAuthenticationVa
   bearerToken: unchecked(),
 };
 
-/** What a request carries to authenticate the guard. */
+/** The parts of a request that authenticate the guard. */
 interface Credentials {
   readonly headers: Readonly<Record<string, string>>;
   /** Parameters of the request body. */

@@ -1,3 +1,4 @@
+import { HoldfastError } from "../../core/errors.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import { describeError, emit } from "../emit.ts";
 import type { AuthorityAnswer, AuthorityContext } from "./authority.ts";
@@ -5,11 +6,11 @@ import type { AuthoritySettings } from "./settings.ts";
 
 export interface ProbeToken {
   readonly token: string;
-  /** What a sound authority says of it. */
+  /** The answer of a healthy authority. */
   readonly expected: AuthorityAnswer["status"];
 }
 
-/** Tokens that the answer is known for: whoever cannot tell that answers nothing else rightly either. */
+/** Tokens with a known answer. An authority that answers them wrongly cannot be trusted with other tokens. */
 export class ProbeTokens {
   readonly #settings: AuthoritySettings;
   readonly #context: AuthorityContext;
@@ -20,14 +21,19 @@ export class ProbeTokens {
     this.#context = context;
   }
 
-  /** A good one where the guard was given any, else a made-up one. Never rejects: an own fault is not the authority's. */
+  /**
+   * Returns a token of the `probeToken` option, or an invented one without that option. Never rejects: when the
+   * function fails, the authority is not to blame, and an invented token takes its place.
+   */
   async next(signal: AbortSignal): Promise<ProbeToken> {
     const { probeToken, timeoutMs } = this.#settings;
     if (probeToken === undefined) return this.#inventToken();
     try {
       const get = async () => await probeToken();
-      const token = await withDeadline(this.#context.clock, "the probe token", timeoutMs, get, signal);
-      if (typeof token !== "string" || token === "") throw new TypeError("no token");
+      const token = await withDeadline(this.#context.clock, "the function", timeoutMs, get, signal);
+      if (typeof token !== "string" || token === "") {
+        throw new HoldfastError("upstream_failed", "the function must return a non-empty string");
+      }
       this.#isFailing = false;
       return { token, expected: "yes" };
     } catch (error) {
@@ -35,7 +41,7 @@ export class ProbeTokens {
         emit(
           this.#context,
           "authority_misconfigured",
-          `probeToken: ${describeError(error)}; a made-up token is used`,
+          `probeToken: ${describeError(error)}; the probe uses an invented token`,
         );
       }
       this.#isFailing = true;

@@ -45,7 +45,7 @@ test("an authority that calls a made-up token good is not believed", async (t) =
   setup.answer = yes;
   setup.authority.start();
   await setup.clock.advance(5000);
-  assert.equal(setup.authority.status().lastError, "the authority said yes to the probe's token");
+  assert.equal(setup.authority.status().lastError, "the authority answered yes to the probe token");
   assert.notEqual(setup.authority.status().breaker, "closed");
 });
 
@@ -59,7 +59,7 @@ test("a probeToken has to be called good, is asked for each time, and never show
   assert.equal(setup.authority.failingMs(), null);
   setup.answer = no;
   await setup.clock.advance(15_000);
-  assert.equal(setup.authority.status().lastError, "the authority said no to the probe's token");
+  assert.equal(setup.authority.status().lastError, "the authority answered no to the probe token");
   assert.notEqual(setup.authority.status().breaker, "closed");
   assert.ok(!JSON.stringify([setup.messages, setup.authority.status()]).includes("probe-token-"));
 });
