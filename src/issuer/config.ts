@@ -1,104 +1,147 @@
+import { systemClock, type Clock } from "../core/clock.ts";
 import { HoldfastError } from "../core/errors.ts";
-import { invalidOption, rejectUnknownOptions, readString, readWholeNumber } from "../core/options.ts";
+import {
+  functionOption,
+  invalidOption,
+  option,
+  readOptions,
+  readString,
+  readWholeNumber,
+  rejectUnknownOptions,
+  requireMethods,
+  wholeOption,
+  type OptionReader,
+  type OptionTable,
+} from "../core/options.ts";
 import { isScopeToken } from "../core/scopes.ts";
-import type { Client, IssuerOptions } from "./types.ts";
+import type { Store } from "../stores/store.ts";
+import { deriveSecrets, type Secrets } from "./secret-keys.ts";
+import type { Authenticate, Client, IssuerOptions } from "./types.ts";
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
+const MAX_DURATION_MS = 3650 * DAY_MS;
 const MIN_CLIENT_SECRET_CHARS = 16;
 
-/** `client_id` of sessions that began with a login, and of whoever refreshes them without a secret. */
+/** `client_id` of first-party sessions, and of the public client that refreshes them without a secret. */
 export const FIRST_PARTY_CLIENT_ID = "holdfast";
 
-/** The options, checked and copied; without the parts that are injected, and the secret. */
-export type IssuerConfig = Readonly<
-  Required<Omit<IssuerOptions, "store" | "secret" | "clock" | "random" | "authenticate" | "clients">>
-> & {
-  readonly authenticate: IssuerOptions["authenticate"] | undefined;
+type Algorithm = NonNullable<IssuerOptions["algorithm"]>;
+const signingAlgorithms: readonly Algorithm[] = ["ES256", "ES384", "EdDSA", "RS256", "PS256"];
+
+/** The options after they were checked and copied. */
+export interface IssuerConfig {
+  readonly name: string;
+  readonly url: string;
+  readonly audience: string;
+  readonly algorithm: Algorithm;
+  readonly authenticate: Authenticate | undefined;
   readonly clients: readonly Required<Client>[];
+  readonly corsOrigins: readonly string[];
+  readonly accessTokenTtlMs: number;
+  readonly refreshIdleMs: number;
+  readonly refreshAbsoluteMs: number;
+  readonly graceMs: number;
+  readonly keyRotationMs: number;
+}
+
+/** What the application injects, and the keys that were derived from `secret`. */
+interface Dependencies {
+  /** `openCheckedStore` checks its methods. */
+  readonly store: Store;
+  readonly secret: Secrets;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+export const issuerOptions: OptionTable<IssuerConfig & Dependencies> = {
+  name: option(readString, "issuer"),
+  url: option(readIssuerUrl),
+  audience: option(readString),
+  algorithm: option(readAlgorithm, "ES256"),
+  authenticate: functionOption<Authenticate | undefined>(() => undefined),
+  clients: arrayOption(readClient),
+  corsOrigins: arrayOption(readCorsOrigin),
+  accessTokenTtlMs: wholeOption(10 * MINUTE_MS, 1000, MAX_DURATION_MS),
+  refreshIdleMs: wholeOption(30 * DAY_MS, 1000, MAX_DURATION_MS),
+  refreshAbsoluteMs: wholeOption(90 * DAY_MS, 1000, MAX_DURATION_MS),
+  graceMs: wholeOption(30_000, 0, MAX_DURATION_MS),
+  keyRotationMs: wholeOption(30 * DAY_MS, 1000, MAX_DURATION_MS),
+  clock: option(readClock),
+  random: functionOption(() => Math.random),
+  secret: option((name, value) => deriveSecrets(value, name)),
+  store: option((_, value) => value as Store),
 };
 
-const signingAlgorithms = ["ES256", "ES384", "EdDSA", "RS256", "PS256"] as const;
-
-export function checkIssuerOptions(options: IssuerOptions): IssuerConfig {
-  const config = readConfig(options ?? {});
-  // After the known ones, whose names are then at hand: a misspelt option would be a silent default.
-  rejectUnknownOptions("createIssuer", options, [
-    ...Object.keys(config),
-    "store",
-    "secret",
-    "clock",
-    "random",
-  ]);
-  return config;
+/** Throws `invalid_option` or `missing_method`, naming the option. */
+export function readIssuerOptions(options: IssuerOptions): { config: IssuerConfig } & Dependencies {
+  const { store, secret, clock, random, ...config } = readOptions("createIssuer", options, issuerOptions);
+  const requireAtLeast = (name: "refreshIdleMs" | "refreshAbsoluteMs" | "keyRotationMs", min: number) =>
+    readWholeNumber(`createIssuer: ${name}`, options[name], {
+      default: config[name],
+      min,
+      max: MAX_DURATION_MS,
+    });
+  requireAtLeast("refreshIdleMs", config.accessTokenTtlMs);
+  requireAtLeast("refreshAbsoluteMs", config.refreshIdleMs);
+  requireAtLeast("keyRotationMs", config.accessTokenTtlMs);
+  return { config, store, secret, clock, random };
 }
 
-function readConfig(options: IssuerOptions): IssuerConfig {
-  const { algorithm = "ES256", authenticate } = options;
-  if (!signingAlgorithms.includes(algorithm))
-    throw invalidOption("algorithm", signingAlgorithms.join(", "), algorithm);
-  if (authenticate !== undefined && typeof authenticate !== "function") {
-    throw invalidOption("authenticate", "a function", authenticate);
-  }
-  const number = (name: keyof IssuerOptions, defaultValue: number, min: number) =>
-    readWholeNumber(name, options[name], { default: defaultValue, min, max: 3650 * DAY_MS });
-  const accessTokenTtlMs = number("accessTokenTtlMs", 10 * MINUTE_MS, 1000);
-  const refreshIdleMs = number("refreshIdleMs", 30 * DAY_MS, accessTokenTtlMs);
-  return {
-    name: readString("name", options.name ?? "issuer"),
-    url: checkIssuerUrl(options.url),
-    audience: readString("audience", options.audience),
-    algorithm,
-    authenticate,
-    clients: requireArray("clients", options.clients).map((one, i) => checkClient(`clients[${i}]`, one)),
-    corsOrigins: requireArray("corsOrigins", options.corsOrigins).map((one, i) =>
-      checkCorsOrigin(`corsOrigins[${i}]`, one),
-    ),
-    accessTokenTtlMs,
-    refreshIdleMs,
-    refreshAbsoluteMs: number("refreshAbsoluteMs", 90 * DAY_MS, refreshIdleMs),
-    graceMs: number("graceMs", 30_000, 0),
-    keyRotationMs: number("keyRotationMs", 30 * DAY_MS, accessTokenTtlMs),
+/** An array whose items `readItem` checks. The default is an empty array. */
+function arrayOption<T>(readItem: (name: string, value: unknown) => T): OptionReader<readonly T[]> {
+  const read = (name: string, value: unknown = []) => {
+    if (!Array.isArray(value)) throw invalidOption(name, "an array", value);
+    return value.map((item: unknown, index) => readItem(`${name}[${index}]`, item));
   };
+  return { read, default: [] };
 }
 
-function requireArray<T>(name: string, value: readonly T[] | undefined): readonly T[] {
-  if (value !== undefined && !Array.isArray(value)) throw invalidOption(name, "an array", value);
-  return value ?? [];
+function readAlgorithm(name: string, value: unknown): Algorithm {
+  const algorithm = signingAlgorithms.find((one) => one === value);
+  if (algorithm === undefined) throw invalidOption(name, signingAlgorithms.join(", "), value);
+  return algorithm;
 }
 
-/** RFC 8414 §2: the identifier has no query and no fragment. */
-function checkIssuerUrl(value: unknown): string {
-  const url = readString("url", value);
+function readClock(_: string, value: unknown = systemClock): Clock {
+  requireMethods("issuer", "clock", value, ["now", "monotonic", "after"]);
+  return value as Clock;
+}
+
+/** RFC 8414 §2: the issuer identifier has no query and no fragment. */
+function readIssuerUrl(name: string, value: unknown): string {
+  const url = readString(name, value);
   const parsed = URL.parse(url);
   if (parsed === null || !/^https?:$/.test(parsed.protocol) || /[?#]/.test(url) || parsed.username !== "") {
-    throw invalidOption("url", "an http(s) URL without credentials, query or fragment", value);
+    throw invalidOption(name, "an http(s) URL without credentials, query or fragment", value);
   }
   return url;
 }
 
-function checkClient(name: string, client: Client): Required<Client> {
-  rejectUnknownOptions(name, client, ["id", "secret", "scopes"]);
+function readClient(name: string, value: unknown): Required<Client> {
+  rejectUnknownOptions(name, value, ["id", "secret", "scopes"]);
+  const client = value as Readonly<Record<keyof Client, unknown>>;
   const id = readString(`${name}.id`, client.id);
-  // RFC 7617 §2: a colon would end the user-id.
+  // RFC 7617 §2: the user-id of HTTP Basic ends at the first colon.
   if (id.includes(":")) throw invalidOption(`${name}.id`, "a string without a colon", id);
-  if (id === FIRST_PARTY_CLIENT_ID)
+  if (id === FIRST_PARTY_CLIENT_ID) {
     throw invalidOption(`${name}.id`, `another name than ${FIRST_PARTY_CLIENT_ID}`, id);
+  }
   const secret = readString(`${name}.secret`, client.secret);
   if (secret.length < MIN_CLIENT_SECRET_CHARS) {
     throw invalidOption(`${name}.secret`, `at least ${MIN_CLIENT_SECRET_CHARS} characters`, secret);
   }
-  const scopes = requireArray(`${name}.scopes`, client.scopes);
-  if (!scopes.every(isScopeToken)) {
+  const { scopes = [] } = client;
+  if (!Array.isArray(scopes) || !scopes.every(isScopeToken)) {
     throw invalidOption(`${name}.scopes`, "an array of scopes (RFC 6749 §3.3)", scopes);
   }
-  return { id, secret, scopes: [...scopes] };
+  return { id, secret, scopes: [...(scopes as string[])] };
 }
 
-/** RFC 6454 §6.2: a wildcard or a path would never match what a browser sends. */
-function checkCorsOrigin(name: string, value: unknown): string {
-  const given = readString(name, value);
-  if (URL.parse(given)?.origin === given) return given;
+/** RFC 6454 §6.2: a browser sends scheme, host and port, so a wildcard or a path would never match. */
+function readCorsOrigin(name: string, value: unknown): string {
+  const origin = readString(name, value);
+  if (URL.parse(origin)?.origin === origin) return origin;
   throw new HoldfastError(
     "invalid_option",
     `${name} must be an exact origin such as https://app.example.com`,

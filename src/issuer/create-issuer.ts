@@ -1,8 +1,6 @@
-import { systemClock } from "../core/clock.ts";
 import { isHoldfastError } from "../core/errors.ts";
-import { invalidOption, requireMethods } from "../core/options.ts";
 import { AccessTokenChecker } from "./sessions/access-token-check.ts";
-import { checkIssuerOptions } from "./config.ts";
+import { readIssuerOptions } from "./config.ts";
 import type { IssuerContext } from "./context.ts";
 import { createEventRecorder } from "./issuer-base.ts";
 import { createFetchHandler } from "./endpoints/app.ts";
@@ -13,7 +11,6 @@ import { IssuerLifecycle } from "./lifecycle.ts";
 import { PasswordHasher } from "./users/passwords.ts";
 import { refresh } from "./sessions/refresh.ts";
 import { checkRevocationId, revoke } from "./sessions/revoke.ts";
-import { deriveSecrets } from "./secret-keys.ts";
 import { endSession } from "./sessions/sessions.ts";
 import { SigningKeys } from "./keys/signing-keys.ts";
 import { openCheckedStore } from "./store/checked-store.ts";
@@ -86,13 +83,9 @@ interface IssuerParts {
 
 /** Checks every option, then makes the parts of the issuer. Reads nothing from the store. */
 function createParts(options: IssuerOptions): IssuerParts {
-  const config = checkIssuerOptions(options);
-  const { clock = systemClock, random = Math.random } = options;
-  requireMethods("issuer", "clock", clock, ["now", "monotonic", "after"]);
-  if (typeof random !== "function") throw invalidOption("random", "a function", random);
-  const secrets = deriveSecrets(options.secret);
+  const { config, secret: secrets, clock, random, store: givenStore } = readIssuerOptions(options);
   const recorder = createEventRecorder(config.name, clock, () => store);
-  const { store, health: storeHealth } = openCheckedStore(options.store, clock, (message) =>
+  const { store, health: storeHealth } = openCheckedStore(givenStore, clock, (message) =>
     recorder.emit("store_failed", message),
   );
   const base = { config, secrets, store, clock, ...recorder };

@@ -2,9 +2,11 @@ import { hkdfSync } from "node:crypto";
 import { HoldfastError } from "../core/errors.ts";
 import { readString } from "../core/options.ts";
 
-/** What one secret of the list is turned into: a key of 32 bytes for each purpose, none of which tells another. */
+const MIN_SECRET_BYTES = 32;
+
+/** The keys that are derived from one secret, each of 32 bytes and for one purpose. No key reveals another one. */
 export interface SecretKeys {
-  /** Names the secret in the store without telling it. */
+  /** Identifies the secret in the store without revealing it. */
   readonly fingerprint: string;
   readonly sealing: Buffer;
   readonly tokenMac: Buffer;
@@ -14,10 +16,10 @@ export interface SecretKeys {
   readonly sessionMac: Buffer;
 }
 
-/** The first seals and signs; all open and verify. */
+/** The keys of every secret in the list. The first secret seals and signs; every secret can open and verify. */
 export type Secrets = readonly [SecretKeys, ...SecretKeys[]];
 
-/** HKDF-SHA-256 (RFC 5869). The secret is random by contract, so no salt is needed. */
+/** HKDF-SHA-256 (RFC 5869). The secret is random by contract, so HKDF needs no salt. */
 function deriveKeys(secret: string): SecretKeys {
   const key = (label: string) => Buffer.from(hkdfSync("sha256", secret, "", `holdfast/1 ${label}`, 32));
   return {
@@ -31,15 +33,15 @@ function deriveKeys(secret: string): SecretKeys {
   };
 }
 
-/** Takes the comma list apart. Every secret is at least 32 bytes; the message never shows one. */
-export function deriveSecrets(secret: unknown): Secrets {
-  const list = readString("secret", secret).split(",");
-  if (list.some((one) => Buffer.byteLength(one.trim()) < 32)) {
+/** Derives the keys of every secret in a comma-separated list. Errors call the list `name` and never show a secret. */
+export function deriveSecrets(secret: unknown, name = "secret"): Secrets {
+  const list = readString(name, secret).split(",");
+  if (list.some((item) => Buffer.byteLength(item.trim()) < MIN_SECRET_BYTES)) {
     throw new HoldfastError(
       "invalid_option",
-      "secret must be at least 32 random bytes as text, or a comma list of such",
+      `${name} must be at least ${MIN_SECRET_BYTES} random bytes as text, or a comma-separated list of such secrets`,
     );
   }
-  const [first, ...others] = list.map((one) => deriveKeys(one.trim()));
+  const [first, ...others] = list.map((item) => deriveKeys(item.trim()));
   return [first as SecretKeys, ...others];
 }
