@@ -5,8 +5,9 @@ import { isHoldfastError } from "../../core/errors.ts";
 import type { IssuerContext } from "../context.ts";
 import type { Issuer, RequestInfo } from "../types.ts";
 import type { Endpoint } from "./endpoint.ts";
-import { jwksEndpoint, metadataEndpoint, validateEndpoint } from "./metadata.ts";
-import { introspectEndpoint, revokeEndpoint, tokenEndpoint } from "./oauth.ts";
+import { introspectEndpoint, validateEndpoint } from "./introspection.ts";
+import { jwksEndpoint, metadataEndpoint } from "./metadata.ts";
+import { revokeEndpoint, tokenEndpoint } from "./oauth.ts";
 import { oauthError, temporarilyUnavailable } from "./respond.ts";
 import { revocationsEndpoint } from "./revocations.ts";
 import { endSessionEndpoint, listSessionsEndpoint, logoutAllEndpoint, logoutEndpoint } from "./sessions.ts";
@@ -33,7 +34,7 @@ const endpoints: Readonly<Record<string, Partial<Record<Method, Endpoint>>>> = {
   [METADATA_PATH]: { GET: metadataEndpoint },
 };
 
-/** The HTTP contract. Answers every request and never rejects; what went wrong inside stays inside. */
+/** Serves the HTTP contract. The handler answers every request, never rejects and reveals no internal error. */
 export function createFetchHandler(ctx: IssuerContext, ready: () => Promise<void>): Issuer["fetch"] {
   const app = new Hono<{ Bindings: RequestInfo }>();
   const { corsOrigins } = ctx.config;
@@ -42,13 +43,11 @@ export function createFetchHandler(ctx: IssuerContext, ready: () => Promise<void
     const exposeHeaders = ["Retry-After", "WWW-Authenticate"];
     app.use(cors({ origin: [...corsOrigins], allowHeaders, exposeHeaders, maxAge: 600 }));
   }
-  // RFC 8414 §3.1: before the issuer's path, which a proxy takes away from the others.
+  // RFC 8414 §3.1 puts the well-known part before the path of the issuer. A proxy strips that path from other requests.
   const metadataPathOfIssuer = METADATA_PATH + new URL(ctx.config.url).pathname.replace(/\/$/, "");
-  for (const [path, methods] of Object.entries({
-    ...endpoints,
-    [metadataPathOfIssuer]: { GET: metadataEndpoint },
-  })) {
-    // Passwords that an application checks itself are its own to change.
+  const paths = Object.entries({ ...endpoints, [metadataPathOfIssuer]: { GET: metadataEndpoint } });
+  for (const [path, methods] of paths) {
+    // With `authenticate`, passwords belong to the application, so the issuer cannot change them.
     if (path === "/auth/password" && ctx.config.authenticate !== undefined) continue;
     for (const [method, endpoint] of Object.entries(methods)) {
       app.on(method, path, async (c) => {
@@ -73,7 +72,7 @@ export function createFetchHandler(ctx: IssuerContext, ready: () => Promise<void
     try {
       return await app.fetch(request, { source: requestInfo.source, device, signal });
     } catch {
-      // Only a caller's signal can throw what is no Error; nobody waits for this answer.
+      // Hono rethrows only values that are not an `Error`. Such a value comes from a caller's signal: the caller has gone.
       return temporarilyUnavailable(0);
     }
   };

@@ -1,13 +1,13 @@
 import type { IssuerContext } from "../context.ts";
-import { parseRefreshToken, digestRefreshToken, type RefreshToken } from "../sessions/refresh-token.ts";
-import { sessionExpiresAt, findSession, isLive } from "../store/session-record.ts";
+import { digestRefreshToken, parseRefreshToken, type RefreshToken } from "../sessions/refresh-token.ts";
 import { endSession, endSubject, listLiveSessions } from "../sessions/sessions.ts";
-import type { EndpointCall } from "./endpoint.ts";
-import { hasBearerToken, requireSession } from "./client-auth.ts";
+import { findSession, isLive, sessionExpiresAt } from "../store/session-record.ts";
 import { readBody, refreshTokenBody } from "./body.ts";
-import { invalidGrant, jsonResponse, noContent, oauthError, asException } from "./respond.ts";
+import { hasBearerToken, requireSession } from "./client-auth.ts";
+import type { EndpointCall } from "./endpoint.ts";
+import { asException, emptyResponse, invalidGrant, jsonResponse, oauthError } from "./respond.ts";
 
-/** Who is logging out: the bearer's session, or the one that a refresh token with a good MAC names. */
+/** Ends the session of the bearer token, or of a refresh token with a valid MAC. */
 export async function logoutEndpoint(
   ctx: IssuerContext,
   { request, requestInfo }: EndpointCall,
@@ -18,12 +18,13 @@ export async function logoutEndpoint(
     await endSession(ctx, session.id, "logout", { subject: session.subject, source });
   } else {
     const token = await readPresentedToken(ctx, request);
-    // RFC 7009 §2.2: one that is not ours has nothing left to end.
+    // An unknown token is accepted, as in RFC 7009 §2.2, because the client cannot do anything about it.
     if (token !== null) await endSession(ctx, token.session, "logout", { source });
   }
-  return noContent();
+  return emptyResponse(204);
 }
 
+/** Ends every session of the user. */
 export async function logoutAllEndpoint(
   ctx: IssuerContext,
   { request, requestInfo }: EndpointCall,
@@ -32,7 +33,7 @@ export async function logoutAllEndpoint(
     ? (await requireSession(ctx, request)).subject
     : await requireSubject(ctx, await readPresentedToken(ctx, request));
   if (subject !== null) await endSubject(ctx, subject, "logout_all", requestInfo.source);
-  return noContent();
+  return emptyResponse(204);
 }
 
 async function readPresentedToken(ctx: IssuerContext, request: Request): Promise<RefreshToken | null> {
@@ -40,17 +41,20 @@ async function readPresentedToken(ctx: IssuerContext, request: Request): Promise
   return parseRefreshToken(ctx.secrets, body.refresh_token);
 }
 
-/** Only a token that still counts may speak for the user. `null`: a repeated request, whose work is done. */
+/**
+ * Returns the user of a current or previous refresh token. Any other token could be a stolen one, and is refused. `null`
+ * when the request repeats a logout-all that has already succeeded.
+ */
 async function requireSubject(ctx: IssuerContext, token: RefreshToken | null): Promise<string | null> {
   const session = token && (await findSession(ctx, token.session));
   if (token === null || session === null) throw asException(invalidGrant());
   if (session.endReason === "logout_all") return null;
-  const known = [session.currentDigest, session.previousDigest].includes(digestRefreshToken(token));
-  if (known && isLive(session, ctx.clock.now())) return session.subject;
+  const isKnown = [session.currentDigest, session.previousDigest].includes(digestRefreshToken(token));
+  if (isKnown && isLive(session, ctx.clock.now())) return session.subject;
   throw asException(invalidGrant());
 }
 
-/** Dates on the wire are epoch seconds. */
+/** Lists the live sessions of the user. Times are epoch seconds. */
 export async function listSessionsEndpoint(ctx: IssuerContext, { request }: EndpointCall): Promise<Response> {
   const own = await requireSession(ctx, request);
   const sessions = await listLiveSessions(ctx, own.subject);
@@ -68,15 +72,16 @@ export async function listSessionsEndpoint(ctx: IssuerContext, { request }: Endp
   });
 }
 
-/** Another user's session is as unknown as none. */
+/** Ends one session of the user. A session of another user is 404, like one that does not exist. */
 export async function endSessionEndpoint(
   ctx: IssuerContext,
   { request, requestInfo, params: { id = "" } }: EndpointCall,
 ): Promise<Response> {
   const { subject } = await requireSession(ctx, request);
   const session = await findSession(ctx, id);
-  if (session?.subject !== subject)
+  if (session?.subject !== subject) {
     throw asException(oauthError(404, "not_found", "You have no such session."));
+  }
   await endSession(ctx, id, "logout", { subject, source: requestInfo.source });
-  return noContent();
+  return emptyResponse(204);
 }

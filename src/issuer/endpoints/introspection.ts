@@ -1,0 +1,54 @@
+import { z } from "zod";
+import type { IssuerContext } from "../context.ts";
+import { digestRefreshToken, parseRefreshToken } from "../sessions/refresh-token.ts";
+import { findSession, isLive, sessionExpiresAt, type AuthenticSession } from "../store/session-record.ts";
+import { readBody, readForm, requireParameter, stringSchema } from "./body.ts";
+import { authenticateClient, invalidClient, requireClient } from "./client-auth.ts";
+import type { EndpointCall } from "./endpoint.ts";
+import { jsonResponse } from "./respond.ts";
+
+const tokenBody = z.object({ token: stringSchema() }, "must be an object");
+
+/** Validates an access token for a service that does not verify tokens itself. */
+export async function validateEndpoint(ctx: IssuerContext, { request }: EndpointCall): Promise<Response> {
+  requireClient(ctx, request);
+  const { token } = await readBody(ctx, request, tokenBody);
+  const access = await ctx.accessTokens.check(token);
+  if (access.status === "valid") return jsonResponse(200, { valid: true, claims: access.claims });
+  return jsonResponse(200, { valid: false, reason: access.reason });
+}
+
+/** RFC 7662, for services only. The response does not say why a token is inactive (§2.2). */
+export async function introspectEndpoint(ctx: IssuerContext, { request }: EndpointCall): Promise<Response> {
+  const form = await readForm(ctx, request);
+  if (authenticateClient(ctx, request, form) === null) throw invalidClient();
+  const token = requireParameter(form, "token");
+  const description = (await describeRefreshToken(ctx, token)) ?? (await describeAccessToken(ctx, token));
+  return jsonResponse(200, description === null ? { active: false } : { ...description, active: true });
+}
+
+async function describeAccessToken(ctx: IssuerContext, token: string): Promise<object | null> {
+  const access = await ctx.accessTokens.check(token);
+  return access.status === "valid" ? { ...access.claims, token_type: "Bearer" } : null;
+}
+
+/**
+ * Leaves out `aud` and `scope`, and sets `token_type` to `N_A` (RFC 8693 §2.2.1), so that no resource server accepts a
+ * refresh token as an access token.
+ */
+async function describeRefreshToken(ctx: IssuerContext, text: string): Promise<object | null> {
+  const token = parseRefreshToken(ctx.secrets, text);
+  const session = token && (await findSession(ctx, token.session));
+  if (token === null || session === null) return null;
+  if (!isRefreshable(session, digestRefreshToken(token), ctx.clock.now())) return null;
+  const { id: sid, subject: sub, content } = session;
+  const exp = Math.floor(sessionExpiresAt(session) / 1000);
+  return { iss: ctx.config.url, sub, sid, exp, client_id: content.client, token_type: "N_A" };
+}
+
+/** Whether a refresh would succeed: the token is the current one, or the previous one within its grace period. */
+function isRefreshable(session: AuthenticSession, digest: string, nowMs: number): boolean {
+  if (!isLive(session, nowMs)) return false;
+  const { currentDigest, previousDigest, graceEndsAt } = session;
+  return digest === currentDigest || (digest === previousDigest && nowMs < (graceEndsAt ?? 0));
+}
