@@ -45,7 +45,7 @@ export interface IssuerConfig {
   readonly keyRotationMs: number;
 }
 
-/** What the application injects, and the keys that were derived from `secret`. */
+/** Parts that the application injects, and the keys that are derived from `secret`. */
 interface Dependencies {
   /** `openCheckedStore` checks its methods. */
   readonly store: Store;

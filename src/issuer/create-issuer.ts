@@ -18,15 +18,25 @@ import type { Issuer, IssuerOptions, IssuerStatus } from "./types.ts";
 import { addUser, listUsers, setPassword } from "./users/users.ts";
 
 /**
- * Makes an issuer: first-party sessions whose tokens anybody can prove with its published keys.
+ * Creates an issuer of first-party sessions. Its access tokens are JWTs (RFC 9068) that any service can verify with the
+ * published keys. The store is opened on first use; `ready()` opens it early. Throws `invalid_option` or
+ * `missing_method`.
  *
+ * @example
  * ```ts
- * const issuer = createIssuer({ url: "https://id.example.com", audience: "https://api.example.com", store, secret });
- * await issuer.ready();
- * ```
+ * import { createIssuer } from "holdfast/issuer";
+ * import { sqliteStore } from "holdfast/sqlite";
  *
- * Throws `invalid_option` or `missing_method`. Whatever needs the store makes it ready first, so `ready()` is for
- * those who want to know early.
+ * const issuer = createIssuer({
+ *   url: "https://id.example.com",
+ *   audience: "https://api.example.com",
+ *   store: await sqliteStore({ file: "./data/holdfast.db" }),
+ *   secret: process.env["HOLDFAST_SECRET"] ?? "",
+ * });
+ * await issuer.ready();
+ *
+ * export default { fetch: issuer.fetch };
+ * ```
  */
 export function createIssuer(options: IssuerOptions): Issuer {
   const { ctx, random, storeHealth } = createParts(options);
@@ -101,7 +111,7 @@ function createParts(options: IssuerOptions): IssuerParts {
   return { ctx, random, storeHealth };
 }
 
-/** Law 1: what kept us from finding out is neither a yes nor a no. Anything unexpected is thrown on. */
+/** Law 1: a failure says nothing about the token or the credentials. Errors that are not `HoldfastError` are thrown on. */
 function catchUnavailable<A extends unknown[], R>(
   work: (...args: A) => Promise<R>,
 ): (...args: A) => Promise<R | { status: "unavailable"; retryAfterMs: number }> {

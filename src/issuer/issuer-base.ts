@@ -4,7 +4,7 @@ import type { Store } from "../stores/store.ts";
 import type { IssuerConfig } from "./config.ts";
 import type { Secrets } from "./secret-keys.ts";
 
-/** What every part of an issuer works with. */
+/** Settings and dependencies that every part of an issuer shares. */
 export interface IssuerBase extends EventRecorder {
   readonly config: IssuerConfig;
   readonly secrets: Secrets;
@@ -12,45 +12,48 @@ export interface IssuerBase extends EventRecorder {
   readonly clock: Clock;
 }
 
-/** A clock may be set back by so much: what was issued before lives longer then. */
+/** The largest step by which a clock may be set back. Tokens that were issued before the step live longer by it. */
 const MAX_CLOCK_STEP_MS = 3_600_000;
-/** The largest `clockToleranceMs` that a guard can have. */
+/** The largest `clockToleranceMs` that a guard accepts as an option. */
 export const MAX_CLOCK_TOLERANCE_MS = 300_000;
 
-/** From now on, until when an access token signed by `now` can be accepted anywhere. */
+/** How long an access token that is signed now may still be accepted by any guard. */
 export function maxAcceptanceMs(config: IssuerConfig): number {
   return config.accessTokenTtlMs + MAX_CLOCK_TOLERANCE_MS + MAX_CLOCK_STEP_MS;
 }
 
-/** Inside, what kept us from finding out is thrown, and becomes an outcome at the front door (law 1). */
+/** An outcome without `unavailable`: failures are thrown inside the issuer, and `createIssuer` turns them into outcomes. */
 export type DefiniteOutcome<Outcome> = Exclude<Outcome, { status: "unavailable" }>;
 
+/** Facts of an audit event. A fact that is left out is stored as `null`. */
 type AuditFacts = {
   readonly [Name in "subject" | "session" | "source" | "detail"]?: string | null | undefined;
 };
 
 export interface EventRecorder {
+  /** Publishes an event for the operator. */
   readonly emit: (event: IssuerEvent["event"], message: string) => void;
-  /** Published whatever happens; that it cannot be stored fails no request. */
-  readonly audit: (kind: AuditEvent["kind"], about: AuditFacts) => Promise<void>;
+  /** Publishes an audit event and stores it. Never rejects: a store that fails must not fail the request, too. */
+  readonly audit: (kind: AuditEvent["kind"], facts: AuditFacts) => Promise<void>;
 }
 
+/** `store` is read at the first audit event, because the store itself reports failures to the recorder. */
 export function createEventRecorder(
   name: string,
   clock: Clock,
   store: () => Pick<Store, "audit">,
 ): EventRecorder {
-  const report: EventRecorder["emit"] = (event, message) =>
+  const emit: EventRecorder["emit"] = (event, message) =>
     issuerEvents.publish({ issuer: name, event, message });
-  const audit: EventRecorder["audit"] = async (kind, about) => {
-    const { subject = null, session = null, source = null, detail = null } = about;
+  const audit: EventRecorder["audit"] = async (kind, facts) => {
+    const { subject = null, session = null, source = null, detail = null } = facts;
     const event: AuditEvent = { at: clock.now(), kind, subject, session, source, detail };
     auditEvents.publish(event);
     try {
       await store().audit.append(event);
     } catch {
-      report("audit_failed", `the audit event ${kind} could not be stored`);
+      emit("audit_failed", `the audit event ${kind} could not be stored`);
     }
   };
-  return { emit: report, audit };
+  return { emit, audit };
 }

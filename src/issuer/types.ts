@@ -1,129 +1,194 @@
 import type { Clock } from "../core/clock.ts";
 import type { EndReason, RevocationFeed, SigningKeyRecord, Store } from "../stores/store.ts";
 
+/** Options of `createIssuer`. Durations are milliseconds, at most ten years. */
 export interface IssuerOptions {
-  /** `iss` of every token, and base of the metadata. An http(s) URL without query or fragment. */
+  /** `iss` of every token, and base URL of the metadata. An http(s) URL without query or fragment (RFC 8414 §2). */
   url: string;
   /** `aud` of every access token. */
   audience: string;
+  /** Holds all state of the issuer. The caller closes it after the issuer. */
   store: Store;
   /**
-   * At least 32 random bytes as text; a comma list: the first seals, all open. With several processes, give the new
-   * one to all of them as the last before any has it as the first: who does not know it refuses what it made. A
-   * secret that was replaced stays in the list until the last session that began under it has expired.
+   * At least 32 random bytes as text, or a comma-separated list of such secrets. The first secret seals and signs;
+   * every secret opens and verifies. To replace a secret on several processes, first append the new one everywhere,
+   * then move it to the front. Keep the old secret until the last session that began under it has expired.
    */
   secret: string;
-  /** Checks credentials. Default: the store's own users. Throwing is unavailable, never "wrong password". */
+  /** Checks credentials. Default: the users of the store. */
   authenticate?: Authenticate;
-  /** Services: each may validate, introspect, read revocations, and get tokens of its own. */
+  /** Services that may validate and introspect tokens, read revocations and request tokens. Default: none. */
   clients?: readonly Client[];
-  /** Exact origins of browser applications. */
+  /** Exact origins of browser applications, for CORS. Default: none. */
   corsOrigins?: readonly string[];
-  /** Signature algorithm of new keys. Default `ES256`. */
+  /** Signature algorithm of new signing keys. Default: `ES256`. */
   algorithm?: "ES256" | "ES384" | "EdDSA" | "RS256" | "PS256";
-  /** Defaults: 10 min, 30 d, 90 d, 30 s, 30 d. */
+  /** Lifetime of an access token. Default: 10 minutes; at least 1,000. */
   accessTokenTtlMs?: number;
+  /** A session ends when it was not refreshed for this long. Default: 30 days; at least `accessTokenTtlMs`. */
   refreshIdleMs?: number;
+  /** A session ends this long after its login. Default: 90 days; at least `refreshIdleMs`. */
   refreshAbsoluteMs?: number;
+  /** For this long after a refresh, the previous refresh token gets the same successor again. Default: 30 seconds. */
   graceMs?: number;
+  /** A signing key signs for this long. Default: 30 days; at least `accessTokenTtlMs`. */
   keyRotationMs?: number;
-  /** Names the issuer in events. Default `"issuer"`. */
+  /** Name of the issuer in events. Default: `"issuer"`. */
   name?: string;
+  /** Source of time. Default: the clock of the system. */
   clock?: Clock;
-  /** Spreads background work over time; from 0 to 1. Default `Math.random`. Never a source of secrets. */
+  /** Spreads background work over time. Returns a number from 0 to 1. Default: `Math.random`. No secret is made of it. */
   random?: () => number;
 }
 
-/** A service that shows who it is by a secret (RFC 6749 §2.3.1). */
+/** A service that authenticates with a secret (RFC 6749 §2.3.1). */
 export interface Client {
-  /** `sub` and `client_id` of its own tokens. Not `holdfast`, and no colon in it. */
+  /** `sub` and `client_id` of the service's own tokens. Contains no colon, and is not `holdfast`. */
   readonly id: string;
-  /** At least 16 characters. The same id may stand twice, for the time in which a secret is replaced. */
+  /** At least 16 characters. Two entries may share an id while a secret is replaced. */
   readonly secret: string;
-  /** What its own tokens may be granted. Default none. */
+  /** Scopes that the service's own tokens may have. Default: none. */
   readonly scopes?: readonly string[];
 }
 
+/** The user whose credentials were right. As JSON it must not exceed 4,096 bytes. */
 export interface AuthenticatedUser {
+  /** `sub` of the user's tokens: 1 to 255 characters, not the id of a client (RFC 9700 §4.15). */
   readonly subject: string;
+  /** Scopes of the session (RFC 6749 §3.3). A refresh can narrow them, never widen them. */
   readonly scopes: readonly string[];
-  /** Further claims of the access tokens; registered names are refused. */
+  /** More claims of the access tokens. Claims that the issuer sets itself, such as `exp` or `scope`, are refused. */
   readonly claims?: Readonly<Record<string, unknown>>;
 }
 
+/**
+ * Checks the body of a login request. Returns `null` when the credentials are wrong. An error, or no answer within 10
+ * seconds, makes the login unavailable (503), never refused. `signal` aborts when the answer is no longer needed.
+ *
+ * @example
+ * ```ts
+ * import type { Authenticate } from "holdfast/issuer";
+ *
+ * declare const accounts: { find(email: string, password: string): Promise<{ id: string } | null> };
+ *
+ * export const authenticate: Authenticate = async ({ email, password }) => {
+ *   const account = await accounts.find(String(email), String(password));
+ *   return account === null ? null : { subject: account.id, scopes: ["orders:read"], claims: { tenant: "acme" } };
+ * };
+ * ```
+ */
 export type Authenticate = (
   credentials: Readonly<Record<string, unknown>>,
   call: { signal: AbortSignal },
 ) => Promise<AuthenticatedUser | null> | AuthenticatedUser | null;
 
-/** Where a request came from. */
+/** Facts about the request that the issuer cannot read from the request itself. */
 export interface RequestInfo {
-  /** Address for limits and audit, as the server saw it. */
+  /** Address of the client, for login limits and audit events. Requests without an address share one limit. */
   source?: string | undefined;
-  /** `User-Agent`, for the list of sessions. */
+  /** Description of the client in the list of sessions. `fetch` takes the `User-Agent` header by default. */
   device?: string | undefined;
+  /** Aborts when the client has gone. */
   signal?: AbortSignal | undefined;
 }
 
-/** The wire form: RFC 6749 §5.1 and what a client needs to plan. Seconds. */
+/** The JSON of a token response (RFC 6749 §5.1), with what a client needs to plan its refresh. Durations are seconds. */
 export interface TokenResponse {
   readonly access_token: string;
   readonly token_type: "Bearer";
   readonly expires_in: number;
   readonly refresh_token: string;
+  /** Seconds until the refresh token expires if it is not used. */
   readonly refresh_token_expires_in: number;
   readonly session_id: string;
   readonly scope: string;
 }
 
+/** Result of `login`. `limited` and `unavailable` say nothing about the credentials. */
 export type LoginOutcome =
   | { readonly status: "ok"; readonly tokens: TokenResponse }
+  /** The credentials are wrong, or the user does not exist. */
   | { readonly status: "denied" }
+  /** Too many attempts for the account or from the source, or too many password checks at once. */
   | { readonly status: "limited"; readonly retryAfterMs: number }
+  /** The store or `authenticate` failed. */
   | { readonly status: "unavailable"; readonly retryAfterMs: number };
 
+/** Result of `refresh`. */
 export type RefreshOutcome =
   | { readonly status: "ok"; readonly tokens: TokenResponse }
+  /** The token is malformed, expired, revoked or reused. The user has to log in. */
   | { readonly status: "invalid_grant" }
-  /** The successor is in use already: re-read your own store. Nothing issued, nothing revoked. */
+  /** The client already uses the successor: it must read its own token store again. Nothing was issued or revoked. */
   | { readonly status: "refresh_conflict" }
+  /** The store failed. Nothing was spent, so the client can repeat the request with the same token. */
   | { readonly status: "unavailable"; readonly retryAfterMs: number };
 
+/** State of an issuer, as this process knows it. */
 export interface IssuerStatus {
   readonly name: string;
   readonly url: string;
   readonly store: {
     readonly description: string;
+    /** `false` from a call that failed to the next one that succeeds. */
     readonly reachable: boolean;
+    /** Message of the last error. `null` when the last call succeeded. */
     readonly lastError: string | null;
   };
+  /** Signing keys in order of creation. Times are epoch milliseconds. */
   readonly keys: readonly Omit<SigningKeyRecord, "sealed">[];
 }
 
-/** What `holdfast revoke` and applications end. `id`: `sid`, `sub`, `jti` or `kid`, of at most 1,024 characters. */
+/** A revocation that an application or `holdfast revoke` asks for. */
 export interface RevokeRequest {
+  /** `subject` revokes every session and earlier token of a user; `key` every token that the key signed. */
   readonly kind: "session" | "subject" | "token" | "key";
+  /** The `sid`, `sub`, `jti` or `kid`, at most 1,024 characters. */
   readonly id: string;
 }
 
+/**
+ * An authorization server for first-party sessions. Every method opens the store on first use and rejects with
+ * `closed` after `close()`. Methods other than `fetch`, `login` and `refresh` reject with `store_unavailable` when the
+ * store fails.
+ *
+ * @example
+ * ```ts
+ * import type { Issuer } from "holdfast/issuer";
+ *
+ * declare const issuer: Issuer;
+ *
+ * const outcome = await issuer.login({ username: "ann", password: "correct horse" }, { source: "192.0.2.7" });
+ * if (outcome.status === "ok") await issuer.endSession(outcome.tokens.session_id, "logout");
+ * ```
+ */
 export interface Issuer {
   readonly name: string;
-  /** Serves the HTTP contract: `/auth/*`, `/oauth/*`, `/.well-known/*`. Never rejects. */
+  /** Serves the HTTP contract: `/auth/*`, `/oauth/*` and `/.well-known/*`. Never rejects. */
   fetch(request: Request, requestInfo?: RequestInfo): Promise<Response>;
+  /** Checks credentials and begins a session. */
   login(credentials: Readonly<Record<string, unknown>>, requestInfo?: RequestInfo): Promise<LoginOutcome>;
+  /** Spends a refresh token and issues its successor. */
   refresh(refreshToken: string, requestInfo?: RequestInfo): Promise<RefreshOutcome>;
-  /** Resolves when the end is durable; rejects with `store_unavailable` otherwise. */
+  /** Resolves when the end is durable, also for a session that has ended or does not exist. Default: `revoked`. */
   endSession(sessionId: string, reason?: EndReason): Promise<void>;
+  /** Resolves when the revocation is durable. Rejects with `invalid_option` when the request is malformed. */
   revoke(request: RevokeRequest): Promise<void>;
-  /** For a guard in the same process. */
+  /** The revocation log, for a guard in the same process. */
   readonly revocations: RevocationFeed;
+  /** The users of the store. `login` does not read them when `authenticate` is set. */
   readonly users: {
+    /**
+     * Adds a user. With `onlyFirst`, adds only to a store without users. Rejects with `invalid_option` when the name,
+     * the password (8 to 1,024 bytes) or a scope is not allowed.
+     */
     add(
       user: { username: string; password: string; scopes?: readonly string[] },
       options?: { onlyFirst?: boolean },
     ): Promise<"added" | "exists">;
     /** Sets the password and ends every session of the user. */
     setPassword(username: string, password: string): Promise<"changed" | "unknown">;
+    /** Lists users in order of their name, after the name `after`. `limit` is 100 by default. Times are epoch ms. */
     list(options?: {
       after?: string;
       limit?: number;
@@ -132,12 +197,18 @@ export interface Issuer {
     >;
   };
   readonly keys: {
+    /** Reads the signing keys from the store. */
     list(): Promise<IssuerStatus["keys"]>;
-    /** The one published next signs from now on. */
+    /** Retires the signing key. The key that is already published as the next one signs from now on. */
     rotate(): Promise<void>;
   };
+  /** Reads nothing from the store. */
   status(): IssuerStatus;
-  /** Opens or makes the signing keys and checks that the store belongs to this secret; rejects naming what is wrong. */
+  /**
+   * Opens the signing keys, or makes them on the first start. Rejects with `store_mismatch` when the store belongs to
+   * another secret.
+   */
   ready(): Promise<void>;
+  /** Stops background work and ends pending long polls. Does not close the store. */
   close(): Promise<void>;
 }

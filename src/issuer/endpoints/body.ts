@@ -6,18 +6,18 @@ import type { IssuerContext } from "../context.ts";
 import { oauthError, asException } from "./respond.ts";
 
 const MAX_BODY_BYTES = 65_536;
-/** For the whole of it, in milliseconds. */
+/** Time in which the whole body must arrive. */
 const BODY_DEADLINE_MS = 30_000;
 
 export const stringSchema = (): z.ZodString => z.string("must be a string");
 
-/** What names a session by its refresh token. */
+/** A request whose session is identified by its refresh token. */
 export const refreshTokenBody: z.ZodType<{ refresh_token: string }> = z.object(
   { refresh_token: stringSchema() },
   "must be an object",
 );
 
-/** The JSON body as `schema` wants it. Refusals name members, never values. */
+/** Reads a JSON body. Throws a 400 that names the member at fault, never its value, because that may be a password. */
 export async function readBody<T>(ctx: IssuerContext, request: Request, schema: z.ZodType<T>): Promise<T> {
   const bytes = await readBytes(ctx, request, "application/json");
   let value: unknown;
@@ -33,25 +33,26 @@ export async function readBody<T>(ctx: IssuerContext, request: Request, schema: 
   throw badRequest(400, `${member}: ${issue?.message ?? "not as expected"}`);
 }
 
-/** Parameters by name. One without a value counts as left out, and none may stand there twice (RFC 6749 §3.2). */
+/** Form parameters by name. A parameter without a value counts as left out (RFC 6749 §3.2). */
 export type FormParameters = ReadonlyMap<string, string>;
 
+/** Reads a form body. Throws a 400 for a parameter that is given twice (RFC 6749 §3.2). */
 export async function readForm(ctx: IssuerContext, request: Request): Promise<FormParameters> {
   const bytes = await readBytes(ctx, request, "application/x-www-form-urlencoded");
   const pairs = [...new URLSearchParams(bytes.toString())];
   if (new Set(pairs.map(([name]) => name)).size < pairs.length) {
-    throw badRequest(400, "A parameter stands there twice.");
+    throw badRequest(400, "A parameter is given twice.");
   }
   return new Map(pairs.filter(([, value]) => value !== ""));
 }
 
 export function requireParameter(form: FormParameters, name: string): string {
   const value = form.get(name);
-  if (value === undefined) throw badRequest(400, `${name}: must be there`);
+  if (value === undefined) throw badRequest(400, `${name}: is missing`);
   return value;
 }
 
-/** What arrives is counted; `Content-Length` is not believed. */
+/** Counts the bytes that arrive, because `Content-Length` can be wrong. */
 async function readBytes(ctx: IssuerContext, { headers, body }: Request, type: string): Promise<Buffer> {
   if (headers.get("Content-Type")?.split(";", 1)[0]?.trim().toLowerCase() !== type) {
     throw badRequest(415, `The body must be ${type}.`);

@@ -41,7 +41,10 @@ function bearerException(why: UnusableToken["status"] | "invalid"): Error {
   return asException(oauthError(status, error, description, { "WWW-Authenticate": challenge }));
 }
 
-/** HTTP Basic (RFC 7617), its two parts form-encoded (RFC 6749 §2.3.1) or, as many clients send them, as they are. */
+/**
+ * Authenticates a service by HTTP Basic (RFC 7617). RFC 6749 §2.3.1 has id and secret form-encoded, but many clients
+ * send them unencoded, so both forms are accepted. Throws 401 `invalid_client`.
+ */
 export function requireClient(ctx: IssuerContext, request: Request): Required<Client> {
   const encoded = /^basic +([\w\-+/]+=*)$/i.exec(authorizationHeader(request))?.[1] ?? "";
   const [, id = "", secret = ""] = /^([^:]*):([^]*)$/.exec(Buffer.from(encoded, "base64").toString()) ?? [];
@@ -49,8 +52,8 @@ export function requireClient(ctx: IssuerContext, request: Request): Required<Cl
 }
 
 /**
- * Who calls an OAuth endpoint; `null` is a public client, which shows nothing but its name. Exactly one way to
- * authenticate in one request (RFC 6749 §2.3).
+ * Authenticates the client of an OAuth endpoint. `null` is the public client, which has no secret. A request must use
+ * one way to authenticate (RFC 6749 §2.3).
  */
 export function authenticateClient(
   ctx: IssuerContext,
@@ -62,7 +65,7 @@ export function authenticateClient(
   if (request.headers.has("Authorization")) {
     const client = secret === undefined ? requireClient(ctx, request) : null;
     if (client !== null && (id ?? client.id) === client.id) return client;
-    throw asException(oauthError(400, "invalid_request", "Say in exactly one way who you are."));
+    throw asException(oauthError(400, "invalid_request", "Use exactly one way of client authentication."));
   }
   if (secret !== undefined) return findClient(ctx, [id ?? "", secret]);
   if ((id ?? FIRST_PARTY_CLIENT_ID) === FIRST_PARTY_CLIENT_ID) return null;
@@ -76,7 +79,7 @@ export function invalidClient(): Error {
 
 type ClientCredentials = readonly [id: string, secret: string];
 
-/** Secrets are compared in constant time. */
+/** Compares secrets in constant time. Their digests have equal length, which `timingSafeEqual` requires. */
 function findClient({ config }: IssuerContext, ...variants: readonly ClientCredentials[]): Required<Client> {
   const key = randomBytes(32);
   const digest = (text: string) => createHmac("sha256", key).update(text).digest();
@@ -89,7 +92,7 @@ function findClient({ config }: IssuerContext, ...variants: readonly ClientCrede
   return found;
 }
 
-/** application/x-www-form-urlencoded: never throws, unlike `decodeURIComponent`. */
+/** Decodes application/x-www-form-urlencoded. Unlike `decodeURIComponent` it never throws. */
 function formDecode(text: string): string {
   return new URLSearchParams(`=${text.replaceAll("&", "%26")}`).get("") ?? "";
 }

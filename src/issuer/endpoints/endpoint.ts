@@ -4,8 +4,9 @@ import type { RequestInfo } from "../types.ts";
 export interface EndpointCall {
   readonly request: Request;
   readonly requestInfo: RequestInfo;
+  /** Parameters of the path, such as `id` of `/auth/sessions/:id`. */
   readonly params: Readonly<Record<string, string>>;
 }
 
-/** Rejects with a `refusal`, or with what kept us from finding out. */
+/** Answers one method of one path. Rejects with `asException(response)`, or with the failure of a part. */
 export type Endpoint = (ctx: IssuerContext, call: EndpointCall) => Promise<Response> | Response;

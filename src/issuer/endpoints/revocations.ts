@@ -5,7 +5,7 @@ import { requireClient } from "./client-auth.ts";
 import { badRequest } from "./body.ts";
 import { jsonResponse } from "./respond.ts";
 
-/** Shorter than a stopping server lets requests finish: nobody who waits is cut off. Seconds. */
+/** Seconds. Shorter than the time in which a stopping server lets requests finish, so that it cuts off no long poll. */
 const MAX_WAIT_S = 5;
 
 const wholeNumber = z
@@ -20,8 +20,9 @@ const positionQuery = z.object({
 });
 
 /**
- * The log for guards elsewhere: all that is in force, or what came `after` a place in it, `wait` seconds long at
- * most. An empty tail is a sign of life: it was read from the store right before the answer.
+ * The revocation log for guards in other processes. Without `after` it answers every revocation in force; with `after`
+ * the entries past that position, waiting at most `wait` seconds for one. An empty tail tells the guard that its view
+ * is current, because it was read from the store right before the response.
  */
 export async function revocationsEndpoint(
   ctx: IssuerContext,
@@ -32,7 +33,7 @@ export async function revocationsEndpoint(
   if (query["after"] === undefined) return jsonResponse(200, await ctx.store.revocations.snapshot());
   const parsed = positionQuery.safeParse(query);
   if (!parsed.success) {
-    throw badRequest(400, "after and wait are whole numbers; epoch and chain say whose.");
+    throw badRequest(400, "after and wait must be whole numbers, and epoch must be given.");
   }
   const { after: seq, epoch, chain, wait } = parsed.data;
   const waitMs = Math.min(wait, MAX_WAIT_S) * 1000;

@@ -25,7 +25,7 @@ const passwordBody = z.object(
   "must be an object",
 );
 
-/** An application's own `authenticate` decides what credentials are made of. */
+/** With `authenticate`, the application decides which members the credentials have. */
 export async function loginEndpoint(
   ctx: IssuerContext,
   { request, requestInfo }: EndpointCall,
@@ -45,7 +45,7 @@ export async function passwordEndpoint(
   return loginResponse(await changeOwnPassword(ctx, subject, passwords, requestInfo));
 }
 
-/** Unknown user and wrong password: the same answer. */
+/** An unknown user and a wrong password get the same response. */
 function loginResponse(outcome: DefiniteOutcome<LoginOutcome>): Response {
   if (outcome.status === "ok") return jsonResponse(200, outcome.tokens);
   if (outcome.status === "limited") return tooManyRequests(outcome.retryAfterMs);

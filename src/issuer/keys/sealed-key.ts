@@ -1,26 +1,27 @@
+import { open, seal } from "../../core/aead.ts";
 import { importSigningKey, type SigningKey } from "../../jwt/sign.ts";
 import type { SigningKeyRecord } from "../../stores/store.ts";
-import { open, seal } from "../../core/aead.ts";
 import type { SecretKeys, Secrets } from "../secret-keys.ts";
 
 type KeyFacts = Pick<SigningKeyRecord, "kid" | "algorithm" | "createdAt">;
 
-/** What a sealed key is bound to. */
+/** The associated data of the AEAD. It binds the sealed key to its record. */
 export function associatedData({ kid, algorithm, createdAt }: KeyFacts): string {
   return JSON.stringify(["signing key", kid, algorithm, createdAt]);
 }
 
-export function sealSigningKey(keys: SecretKeys, facts: KeyFacts, signing: SigningKey): string {
-  return seal(keys.sealing, Buffer.from(JSON.stringify(signing.privateJwk)), associatedData(facts));
+export function sealSigningKey(keys: SecretKeys, facts: KeyFacts, signingKey: SigningKey): string {
+  const plain = Buffer.from(JSON.stringify(signingKey.privateJwk));
+  return seal(keys.sealing, plain, associatedData(facts));
 }
 
-/** `null` when none of the secrets sealed it, as this record. */
+/** `null` when the key was not sealed under one of these secrets for this record. */
 export function openSigningKey(secrets: Secrets, record: SigningKeyRecord): SigningKey | null {
   for (const keys of secrets) {
     const plain = open(keys.sealing, record.sealed, associatedData(record));
     if (plain === null) continue;
-    const signing = importSigningKey(JSON.parse(plain.toString()) as Record<string, unknown>);
-    if (signing.kid === record.kid) return signing;
+    const signingKey = importSigningKey(JSON.parse(plain.toString()) as Record<string, unknown>);
+    if (signingKey.kid === record.kid) return signingKey;
   }
   return null;
 }

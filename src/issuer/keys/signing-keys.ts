@@ -6,12 +6,12 @@ import { generateSigningKey, type SigningKey } from "../../jwt/sign.ts";
 import { SingleFlight } from "../../resilience/single-flight.ts";
 import type { SigningKeyRecord } from "../../stores/store.ts";
 import { maxAcceptanceMs, type IssuerBase } from "../issuer-base.ts";
-import { associatedData, openSigningKey, sealSigningKey } from "./sealed-key.ts";
 import type { IssuerStatus } from "../types.ts";
+import { associatedData, openSigningKey, sealSigningKey } from "./sealed-key.ts";
 
-/** How old our view of the keys may be when we sign, while the store cannot be read. */
+/** While the store cannot be read, the issuer signs with keys that were read at most this long ago. */
 export const MAX_KEYS_AGE_MS = 60_000;
-/** Else: a rotation or revocation in another process is seen within this time. */
+/** While the store can be read, a rotation or revocation by another process is noticed within this time. */
 const RELOAD_INTERVAL_MS = 1_000;
 
 interface OpenedKey {
@@ -20,15 +20,19 @@ interface OpenedKey {
   readonly verificationKey: VerificationKey;
 }
 
-/** Public keys are always derived from private ones that opened: a key that was written to the store from outside is none. */
+/**
+ * The signing keys of the store, opened. Public keys are derived from the private keys, so an attacker who can write to
+ * the store cannot add a public key.
+ */
 export class SigningKeys {
   readonly #base: IssuerBase;
   readonly #loading = new SingleFlight<"keys", void>();
   #keys: readonly OpenedKey[] = [];
-  /** In the store, and none of ours. */
+  /** `kid` of each record in the store that cannot be decrypted. */
   #undecryptable: ReadonlySet<string> = new Set();
+  /** When the request for the current keys was sent to the store. */
   #loadedAt: Instant | null = null;
-  /** When the store was last asked, whatever it said. */
+  /** When the store last answered or failed. */
   #lastReadAt: Instant | null = null;
   #reloadsStarted = 0;
   #newestReload = 0;
@@ -37,7 +41,7 @@ export class SigningKeys {
     this.#base = base;
   }
 
-  /** First start: one key signs, the next is published already. Later: opens what is there. */
+  /** Opens the keys of the store. An empty store gets two keys: one signs, and the next one is published already. */
   async open(): Promise<void> {
     const { store } = this.#base;
     if ((await store.keys.list()).length === 0) {
@@ -47,11 +51,11 @@ export class SigningKeys {
     await this.reload();
   }
 
-  /** What the store holds now, at the latest when this resolves; an answer that was overtaken is dropped. */
+  /** Reads the keys from the store. The result of a read that a later one has overtaken is dropped. */
   async reload(): Promise<void> {
-    const turn = ++this.#reloadsStarted;
+    const reload = ++this.#reloadsStarted;
     const { clock, store } = this.#base;
-    const asked = readClock(clock);
+    const startedAt = readClock(clock);
     const records = await store.keys.list().finally(() => (this.#lastReadAt = readClock(clock)));
     const opened = records.map((record) => this.#openRecord(record));
     const keys = opened.filter((key) => key !== null);
@@ -59,33 +63,33 @@ export class SigningKeys {
       records.filter((_, index) => opened[index] === null).map(({ kid }) => kid),
     );
     if (findActiveKey(keys) === undefined) {
-      throw new HoldfastError("store_mismatch", "no signing key in the store opens under this secret");
+      throw new HoldfastError("store_mismatch", "no signing key in the store can be opened with this secret");
     }
-    if (turn < this.#newestReload) return;
-    this.#newestReload = turn;
+    if (reload < this.#newestReload) return;
+    this.#newestReload = reload;
     this.#keys = keys;
-    this.#loadedAt = asked;
+    this.#loadedAt = startedAt;
   }
 
-  /** The key that signs now. */
-  async signer(): Promise<SigningKey> {
+  /** The key that signs now. Rejects when the keys are too old and the store cannot be read. */
+  async activeKey(): Promise<SigningKey> {
     await this.#reloadIfDue();
     return this.#activeKey().signingKey;
   }
 
-  /** A key that is published under `kid`. */
+  /** The published key with this `kid`. An unknown `kid` is looked up in the store, at most once per interval. */
   async find(kid: string | undefined, algorithm: Algorithm): Promise<VerificationKey | undefined> {
     await this.#reloadIfDue();
-    const known = () =>
+    const lookUp = () =>
       this.#keys.find(({ record }) => record.kid === kid && record.algorithm === algorithm)?.verificationKey;
-    // A store that could not be read makes no key unknown.
-    if (known() === undefined && this.#ageOf(this.#loadedAt) >= RELOAD_INTERVAL_MS) await this.#reloadOnce();
-    return known();
+    // While the store cannot be read, an unknown key is a failure (law 1): this reload rejects then.
+    if (lookUp() === undefined && this.#ageOf(this.#loadedAt) >= RELOAD_INTERVAL_MS) await this.#reloadOnce();
+    return lookUp();
   }
 
   /**
-   * RFC 7517 §5: those that sign, will sign, or signed tokens that may still be alive. What is known stays
-   * published while the store cannot be read, and tells its age.
+   * The published keys (RFC 7517 §5): keys that sign, will sign, or signed tokens that may not have expired. While the
+   * store cannot be read, the last known keys stay published, with their age.
    */
   async jwks(): Promise<{ keys: readonly SigningKey["publicJwk"][]; ageMs: number }> {
     await this.#reloadIfDue().catch((error: unknown) => {
@@ -104,32 +108,35 @@ export class SigningKeys {
     });
   }
 
-  /** The one published next signs from now on. Of several rotations at once, one wins. */
+  /** The next published key signs from now on. Of several concurrent rotations, one succeeds. */
   async rotate(reason: string): Promise<void> {
     await this.reload();
     await this.#replace(this.#activeKey(), reason);
   }
 
-  /** Rotates when it is time; forgets what retired long enough ago. */
+  /** Rotates the keys when they are due, and removes retired keys whose tokens have all expired. */
   async maintain(): Promise<void> {
     await this.reload();
     const { store, config } = this.#base;
     const now = await store.now();
-    // A retired key signs in another process until that one looks again, and its last token lives on after that.
+    // Another process can sign with a retired key until it reloads. The last token of the key expires after that.
     const keepMs = MAX_KEYS_AGE_MS + maxAcceptanceMs(config);
     for (const { record } of this.#keys) {
       if (record.retiredAt !== null && now > record.retiredAt + keepMs) await store.keys.remove(record.kid);
     }
-    const signer = this.#activeKey();
-    if (now >= (signer.record.activatedAt ?? 0) + config.keyRotationMs) {
-      await this.#replace(signer, "on schedule");
+    const active = this.#activeKey();
+    if (now >= (active.record.activatedAt ?? 0) + config.keyRotationMs) {
+      await this.#replace(active, "on schedule");
     }
   }
 
-  /** For a compromised key: it signs no more and is published no more. `revoke` makes that durable in between. */
+  /**
+   * Retires a compromised key and removes it. `revoke` makes its revocation durable after it has stopped signing and
+   * before it is removed.
+   */
   async discard(kid: string, revoke: () => Promise<void>): Promise<void> {
     await this.reload();
-    // The one published next has to sign once before it can retire; so at most two rotations.
+    // A key that is published as the next one must become active before it can retire: two rotations at most.
     const inUse = () => this.#keys.some(({ record }) => record.kid === kid && record.retiredAt === null);
     for (let turns = 0; turns < 3 && inUse(); turns++) await this.rotate("revoked");
     await revoke();
@@ -156,6 +163,7 @@ export class SigningKeys {
     await this.reload();
   }
 
+  /** Rejects only when the keys are too old to sign with. */
   async #reloadIfDue(): Promise<void> {
     const isFresh = () => this.#ageOf(this.#loadedAt) < MAX_KEYS_AGE_MS;
     if (this.#ageOf(this.#lastReadAt) < RELOAD_INTERVAL_MS && isFresh()) return;
@@ -164,6 +172,7 @@ export class SigningKeys {
     });
   }
 
+  /** Concurrent callers share one reload. */
   async #reloadOnce(): Promise<void> {
     await this.#loading.run("keys", async () => await this.reload());
   }
@@ -175,26 +184,28 @@ export class SigningKeys {
   async #createRecord(createdAt: number, activatedAt: number | null): Promise<SigningKeyRecord> {
     const { secrets, config } = this.#base;
     const { algorithm } = config;
-    const signing = await generateSigningKey(algorithm);
-    const facts = { kid: signing.kid, algorithm, createdAt };
-    return { ...facts, sealed: sealSigningKey(secrets[0], facts, signing), activatedAt, retiredAt: null };
+    const signingKey = await generateSigningKey(algorithm);
+    const facts = { kid: signingKey.kid, algorithm, createdAt };
+    return { ...facts, sealed: sealSigningKey(secrets[0], facts, signingKey), activatedAt, retiredAt: null };
   }
 
-  /** Of those that do not open, each once while it stays. */
-  async #auditUndecryptable(undecryptable: readonly string[]): Promise<void> {
-    const news = undecryptable.filter((kid) => !this.#undecryptable.has(kid));
-    this.#undecryptable = new Set(undecryptable);
-    for (const kid of news) await this.#base.audit("record_tampered", { detail: `key ${kid}` });
+  /** Audits every key record that cannot be decrypted, once, until it can be decrypted or is gone. */
+  async #auditUndecryptable(kids: readonly string[]): Promise<void> {
+    const added = kids.filter((kid) => !this.#undecryptable.has(kid));
+    this.#undecryptable = new Set(kids);
+    for (const kid of added) await this.#base.audit("record_tampered", { detail: `key ${kid}` });
   }
 
+  /** `null` when the record cannot be decrypted. A record whose sealed key is unchanged is not decrypted again. */
   #openRecord(record: SigningKeyRecord): OpenedKey | null {
     const before = this.#keys.find((key) => key.record.sealed === record.sealed);
-    if (before !== undefined && associatedData(before.record) === associatedData(record))
+    if (before !== undefined && associatedData(before.record) === associatedData(record)) {
       return { ...before, record };
-    const signing = openSigningKey(this.#base.secrets, record);
-    const [verification] = signing === null ? [] : importJwkSet({ keys: [signing.publicJwk] }).keys;
-    return signing !== null && verification !== undefined
-      ? { record, signingKey: signing, verificationKey: verification }
+    }
+    const signingKey = openSigningKey(this.#base.secrets, record);
+    const [verificationKey] = signingKey === null ? [] : importJwkSet({ keys: [signingKey.publicJwk] }).keys;
+    return signingKey !== null && verificationKey !== undefined
+      ? { record, signingKey, verificationKey }
       : null;
   }
 }

@@ -3,21 +3,22 @@ import { SingleFlight } from "../../resilience/single-flight.ts";
 import type { RevocationTail } from "../../stores/store.ts";
 import type { IssuerBase } from "../issuer-base.ts";
 
-/** How often the log is looked at for what other processes appended, while somebody waits for it. */
+/** How often waiting requests read the log for entries that other processes appended. */
 const POLL_INTERVAL_MS = 250;
-/** How many may wait at once; the others are answered without waiting. */
+/** Requests that may wait at once. Further requests are answered without waiting. */
 const MAX_WAITERS = 1_000;
 
+/** The time between two reads of the log. */
 interface PollRound {
   readonly ended: Promise<void>;
   readonly end: () => void;
 }
 
-/** The revocation log for those who wait for its next entry. Together they cost one timer and one read a turn. */
+/** Lets requests wait for the next entry of the revocation log. All requests share one timer and one read in a round. */
 export class LongPoll {
   readonly #base: IssuerBase;
   readonly #reads = new SingleFlight<string, RevocationTail>();
-  /** Ends with the next news of this process, or in time to look for others'. */
+  /** Ends when this process appends an entry, or when it is time to read the entries of other processes. */
   #round: PollRound | null = null;
   #unsubscribe: (() => void) | null = null;
   #waiters = 0;
@@ -27,7 +28,7 @@ export class LongPoll {
     this.#base = base;
   }
 
-  /** The tail after `position`, as soon as it is not empty, and at the latest after about `waitMs`. */
+  /** Resolves with the tail after `position` as soon as it has an entry, and after about `waitMs` at the latest. */
   async readTail(
     position: LogPosition,
     waitMs: number,
@@ -35,14 +36,14 @@ export class LongPoll {
   ): Promise<RevocationTail> {
     const { clock, store } = this.#base;
     const { epoch, seq, chain } = position;
-    const name = JSON.stringify([epoch, seq, chain]);
+    const flightKey = JSON.stringify([epoch, seq, chain]);
     const until = this.#waiters < MAX_WAITERS ? clock.monotonic() + waitMs : -Infinity;
     this.#waiters++;
     try {
       for (;;) {
-        // Before the read, so that nothing falls between the two.
+        // Taken before the read, so that an entry appended during the read ends this round.
         const { ended } = this.#currentRound();
-        const tail = await this.#reads.run(name, async () => await store.revocations.after(position));
+        const tail = await this.#reads.run(flightKey, async () => await store.revocations.after(position));
         const hasEntries = tail.status === "gap" || tail.entries.length > 0;
         if (hasEntries || clock.monotonic() >= until || this.#closed || signal?.aborted === true) return tail;
         await ended;
@@ -52,7 +53,7 @@ export class LongPoll {
     }
   }
 
-  /** Nobody waits any longer. */
+  /** Answers every waiting request. Later requests do not wait. */
   close(): void {
     this.#closed = true;
     this.#unsubscribe?.();
@@ -65,7 +66,7 @@ export class LongPoll {
     const { promise: ended, resolve } = Promise.withResolvers<void>();
     const end = () => {
       stop();
-      // After closing, the last turn stays over.
+      // After `close()` the ended round stays in place, so that no request starts a timer again.
       if (!this.#closed) this.#round = null;
       resolve();
     };

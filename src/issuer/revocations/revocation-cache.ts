@@ -3,12 +3,12 @@ import type { JwtClaims } from "../../core/verdict.ts";
 import type { IssuerBase } from "../issuer-base.ts";
 
 /**
- * Tokens and keys that were revoked one by one, and the subjects' cut-offs. Sessions need no list: their records say
- * it. The log is read on before every answer, so what any process made durable counts at once.
+ * Caches revoked tokens and keys and the cut-offs of subjects. Revoked sessions are not cached, because their records
+ * say so. New entries of the log are read before every answer, so a durable revocation counts at once in every process.
  */
 export class RevocationCache {
   readonly #base: IssuerBase;
-  /** By kind and id; `before` as in a subject's revocation. */
+  /** The key is kind and id. `before` is the cut-off of a subject, and 0 for other kinds. */
   readonly #revoked = new Map<string, { readonly until: number; readonly before: number }>();
   #position: LogPosition | null = null;
 
@@ -16,7 +16,7 @@ export class RevocationCache {
     this.#base = base;
   }
 
-  /** Whether the token was revoked, everything of its subject up to then, or the key `kid` that signed it. */
+  /** Whether the token itself, its subject up to the time of issue, or the key `kid` that signed it was revoked. */
   async isRevoked(
     { jti, sub = "", iat = 0 }: Readonly<JwtClaims>,
     kid: string | undefined,
@@ -25,7 +25,7 @@ export class RevocationCache {
     return this.#revoked.has(`token ${jti}`) || this.#revoked.has(`key ${kid}`);
   }
 
-  /** Tokens of the subject count only with a later `iat`, epoch seconds. */
+  /** The cut-off of the subject in epoch seconds: only tokens with a later `iat` are accepted. */
   async subjectCutOff(subject: string): Promise<number> {
     await this.#catchUp();
     return this.#revoked.get(`subject ${subject}`)?.before ?? -Infinity;
@@ -44,7 +44,7 @@ export class RevocationCache {
     }
   }
 
-  /** Calls at the same time may bring the same entries, and are none the worse for it. */
+  /** Idempotent, because concurrent calls may add the same entries. */
   #add(entries: readonly RevocationEntry[], position: LogPosition): void {
     this.#position = position;
     if (entries.length === 0) return;

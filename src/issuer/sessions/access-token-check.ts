@@ -8,19 +8,19 @@ import { findSession, isLive, type AuthenticSession } from "../store/session-rec
 import type { SigningKeys } from "../keys/signing-keys.ts";
 
 const MAX_TOKEN_BYTES = 16_384;
-/** Between the machines of one issuer. Milliseconds. */
+/** Difference between the clocks of the machines that share one store. */
 const CLOCK_TOLERANCE_MS = 5_000;
 
 export type AccessTokenResult =
   | {
       readonly status: "valid";
       readonly claims: Readonly<JwtClaims>;
-      /** `null`: a service's own token. */
+      /** `null` when a service requested the token for itself. */
       readonly session: AuthenticSession | null;
     }
   | { readonly status: "invalid"; readonly reason: InvalidReason };
 
-/** The issuer's own answer about an access token: proof, and log and session as the store has them now. */
+/** Checks access tokens by their signature and claims, and by revocation log and session as they are in the store now. */
 export class AccessTokenChecker {
   readonly #base: IssuerBase;
   readonly #keys: SigningKeys;
@@ -40,7 +40,7 @@ export class AccessTokenChecker {
     });
   }
 
-  /** Rejects when the store cannot say (law 1). */
+  /** Rejects when the store cannot be read (law 1). */
   async check(token: string, toleranceMs: number = CLOCK_TOLERANCE_MS): Promise<AccessTokenResult> {
     if (token.length > MAX_TOKEN_BYTES) return invalid("too_large");
     const parsed = parseToken(token);

@@ -2,16 +2,16 @@ import { hash } from "node:crypto";
 import { elapsedMs, readClock, type Clock, type Instant } from "../../core/clock.ts";
 import { TtlCache } from "../../resilience/ttl-cache.ts";
 
-/** Wrong attempts in a quarter of an hour: for one account from one source, and from one source in all. */
+/** Limits of failed attempts within this window: for one account from one source, and for one source in total. */
 const WINDOW_MS = 15 * 60_000;
 const PER_ACCOUNT_AND_SOURCE = 10;
 const PER_SOURCE = 100;
 
-/** Of each kind, room for some 30,000 counts: a flood of sources makes us forget the idlest, not run out of memory. */
+/** Memory for about 30,000 counts of each kind. A flood of sources evicts the least recently used counts. */
 const MAX_BYTES = 8 * 1024 * 1024;
 const BYTES_PER_COUNT = 256;
 
-/** Begins with its first attempt and ends a window later, whatever is tried meanwhile. */
+/** Starts with its first attempt and ends one window later. Later attempts do not extend it. */
 interface AttemptCount {
   readonly startedAt: Instant;
   attempts: number;
@@ -21,15 +21,18 @@ interface AttemptCount {
 type LoginAttempt =
   | {
       readonly status: "allowed";
-      /** Unless the credentials were wrong. Right ones let the account start anew; `unknown` does not count. */
+      /**
+       * Called unless the credentials were wrong. `correct` resets the count of the account; `unchecked` takes back
+       * this attempt, because the credentials could not be checked.
+       */
       readonly settle: (credentials: "correct" | "unchecked") => void;
     }
-  /** `first` in its window. */
+  /** `firstInWindow` is true for the first refusal of a window. */
   | { readonly status: "limited"; readonly retryAfterMs: number; readonly firstInWindow: boolean };
 
 /**
- * Counts attempts before they are made, so that parallel ones count too. Never by account alone: nobody can lock
- * another one out.
+ * Counts each attempt before its credentials are checked, so that parallel attempts count, too. No limit applies to an
+ * account alone, because a stranger could then lock its user out.
  */
 export class LoginLimits {
   readonly #clock: Clock;
@@ -42,14 +45,14 @@ export class LoginLimits {
     this.#byAccountAndSource = new TtlCache({ maxBytes: MAX_BYTES, clock });
   }
 
-  /** `account` is `null` when the credentials name none. An unknown source counts as one source. */
+  /** `account` is `null` when the credentials name no account. All requests without a source share one count. */
   attempt(account: string | null, source: string | undefined): LoginAttempt {
     const network = networkOf((source ?? "unknown").slice(0, 64));
     const sourceCount = this.#getOrStart(this.#bySource, network);
     if (sourceCount.attempts >= PER_SOURCE) return this.#limited(sourceCount);
     const pair = hash("sha256", JSON.stringify([account, network]), "base64url");
     const pairCount = account === null ? null : this.#getOrStart(this.#byAccountAndSource, pair);
-    // Nothing is tried then, so it does not count against the neighbours behind the same address.
+    // No credentials are checked, so the refusal must not count against other users behind the same address.
     if (pairCount !== null && pairCount.attempts >= PER_ACCOUNT_AND_SOURCE) return this.#limited(pairCount);
     sourceCount.attempts++;
     if (pairCount !== null) pairCount.attempts++;
@@ -77,7 +80,7 @@ export class LoginLimits {
   }
 }
 
-/** An IPv6 subscriber owns a whole /64. */
+/** The network of an address. An IPv6 subscriber usually owns a whole /64, so its addresses count as one. */
 function networkOf(source: string): string {
   if (!source.includes(":") || source.includes(".")) return source;
   const [head = "", tail = ""] = source.split("%", 1)[0]?.split("::") ?? [];

@@ -23,8 +23,8 @@ export async function login(
 }
 
 /**
- * Runs a check of credentials within the limits, for everything that takes a password. `null` from it is a refusal
- * and counts; what kept us from finding out does not.
+ * Runs a check of credentials within the login limits. Every endpoint that takes a password uses it. A check that
+ * returns `null` counts as a failed attempt; a check that throws does not count, because the credentials may be right.
  */
 export async function withLoginLimits(
   ctx: IssuerContext,
@@ -36,7 +36,7 @@ export async function withLoginLimits(
   const { source } = requestInfo;
   const attempt = ctx.loginLimits.attempt(account, source);
   if (attempt.status === "limited") {
-    // Once a window: a flood of attempts must not become a flood of writes.
+    // Only the first refusal of a window is stored, so that a flood of attempts cannot flood the audit log.
     if (attempt.firstInWindow) await ctx.audit("login_limited", { source });
     return { status: "limited", retryAfterMs: attempt.retryAfterMs };
   }
@@ -57,8 +57,8 @@ export async function withLoginLimits(
 }
 
 /**
- * Checks credentials and begins a session. The store's time is read before the check: if the subject's sessions
- * are ended meanwhile (a changed password, say), the check may be out of date and is made once more.
+ * Checks credentials and begins a session. Reads the time of the store before the check. If the sessions of the subject
+ * are ended after that, for example by a new password, the check may be out of date and is repeated once.
  */
 export async function checkAndBeginSession(
   ctx: IssuerContext,
@@ -76,8 +76,8 @@ export async function checkAndBeginSession(
       await ctx.audit("login", { subject, session: tokens.session_id, source: requestInfo.source });
       return tokens;
     }
-    // A session that begins in the very millisecond of a cut-off cannot be told from an earlier one.
+    // A session that begins in the millisecond of the cut-off counts as an earlier one, so wait until it has passed.
     await sleep(ctx.clock, 2, requestInfo.signal);
   }
-  throw new HoldfastError("timeout", "the user's sessions are being ended again and again");
+  throw new HoldfastError("timeout", "the sessions of the user were ended twice during the login");
 }

@@ -3,19 +3,22 @@ import { open, seal } from "../../core/aead.ts";
 import type { SecretKeys, Secrets } from "../secret-keys.ts";
 
 const PREFIX = "hfr_";
-/** Session id 16, generation 4 (big-endian), secret 32, MAC 32 bytes. A multiple of 3: base64url without slack bits. */
+/**
+ * 16 bytes session id, 4 bytes generation (big-endian), 32 bytes secret. With the MAC of 32 bytes the length is a
+ * multiple of 3, so base64url has no unused bits and each token has one spelling.
+ */
 const BODY_BYTES = 52;
 const TOKEN_BYTES = BODY_BYTES + 32;
 const TOKEN_CHARS = PREFIX.length + (TOKEN_BYTES / 3) * 4;
 
-/** An opaque refresh token whose MAC was made or checked here: its session and generation are authentic. */
+/** A refresh token that was created here or whose MAC was verified, so its session and generation are authentic. */
 export interface RefreshToken {
   readonly text: string;
   /** 32 hexadecimal digits. */
   readonly session: string;
   readonly generation: number;
   readonly secret: Buffer;
-  /** Of the secret that it was made under. */
+  /** The keys of the secret under which the token was created. */
   readonly keys: SecretKeys;
 }
 
@@ -37,7 +40,7 @@ export function createRefreshToken(keys: SecretKeys, session: string, generation
   return { text, session, generation, secret, keys };
 }
 
-/** Needs no store. `null` for anything that was not issued under one of these secrets, or is spelt another way. */
+/** Needs no store. `null` unless the text is the exact spelling of a token that was issued under one of these secrets. */
 export function parseRefreshToken(secrets: Secrets, text: string): RefreshToken | null {
   if (typeof text !== "string" || text.length !== TOKEN_CHARS || !text.startsWith(PREFIX)) return null;
   const bytes = Buffer.from(text.slice(PREFIX.length), "base64url");
@@ -49,12 +52,12 @@ export function parseRefreshToken(secrets: Secrets, text: string): RefreshToken 
   return { text, session, generation: body.readUInt32BE(16), secret: body.subarray(20), keys };
 }
 
-/** What the store knows a token by: whoever reads it there cannot present the token. */
+/** Identifies the token in the store. A reader of the store cannot compute the token from it. */
 export function digestRefreshToken(token: RefreshToken): string {
   return createHmac("sha256", token.keys.tokenDigest).update(token.text).digest("base64url");
 }
 
-/** Only who presents the predecessor can open it, and only together with the server's secret. */
+/** Derived from the presented token and from the secret of the issuer: opening the successor takes both. */
 function successorKey({ keys, secret, session, generation }: RefreshToken): Buffer {
   const info = `holdfast/1 successor ${session} ${generation}`;
   return Buffer.from(hkdfSync("sha256", secret, keys.successorSalt, info, 32));

@@ -13,14 +13,17 @@ import { sessionRevocation } from "./sessions.ts";
 import { createTokenResponse } from "./token-response.ts";
 import type { RequestInfo, RefreshOutcome } from "../types.ts";
 
-/** From so many generations in a row, whose spent token came back within grace, it is worth an auditor's look. */
+/**
+ * An audit event is written after this many generations in a row whose spent token was presented again within grace. A
+ * thief who refreshes in step with the user looks like this.
+ */
 const MIN_SHADOWED_STREAK = 3;
 
 const invalidGrant = { status: "invalid_grant" } as const;
 
 /**
- * `asked` narrows the scopes of this access token, and only of this one; more than the session has is refused before
- * anything is spent (RFC 6749 §6).
+ * Refreshes with fewer scopes (RFC 6749 §6). `requestedScopes` applies to this access token only. A scope that the
+ * session does not have is refused before the refresh token is spent.
  */
 export async function refreshWithScopes(
   ctx: IssuerContext,
@@ -37,8 +40,8 @@ export async function refreshWithScopes(
 }
 
 /**
- * Spends a refresh token (law 8). The signer is fetched first and the store decides in one atomic command, so
- * whatever fails on the way leaves the token usable: repeated within grace, it gets the same successor.
+ * Spends a refresh token (law 8). The signing key is fetched first, and the store decides in one atomic command. After a
+ * failure the client can repeat the request: within grace, the same token gets the same successor.
  */
 export async function refresh(
   ctx: IssuerContext,
@@ -48,7 +51,7 @@ export async function refresh(
 ): Promise<DefiniteOutcome<RefreshOutcome>> {
   const presented = parseRefreshToken(ctx.secrets, text);
   if (presented === null) return invalidGrant;
-  const signer = await ctx.keys.signer();
+  const signingKey = await ctx.keys.activeKey();
   requestInfo.signal?.throwIfAborted();
   const { session: id, generation } = presented;
   const candidate = createRefreshToken(ctx.secrets[0], id, generation + 1);
@@ -67,20 +70,20 @@ export async function refresh(
   const session = await verifySessionRecord(ctx, rotation.session, id);
   if (session === null || outcome === "ended") return invalidGrant;
   if (outcome === "conflict") return { status: "refresh_conflict" };
-  const about = { subject: session.subject, session: id, source: requestInfo.source };
+  const facts = { subject: session.subject, session: id, source: requestInfo.source };
   if (outcome === "reuse") {
-    await ctx.audit("refresh_reuse", { ...about, detail: `generation ${generation}` });
+    await ctx.audit("refresh_reuse", { ...facts, detail: `generation ${generation}` });
     return invalidGrant;
   }
-  // The one successor: ours if we made it, else the one that another call made and sealed for the same token.
+  // A repeated token gets the successor that an earlier call created and sealed for it.
   const successor =
     outcome === "rotated" ? candidate : openSuccessor(ctx.secrets, presented, rotation.sealedSuccessor);
   if (successor === null) {
-    await ctx.audit("record_tampered", { ...about, detail: "successor" });
+    await ctx.audit("record_tampered", { ...facts, detail: "successor" });
     return invalidGrant;
   }
   if (outcome === "rotated" && session.graceStreak >= MIN_SHADOWED_STREAK) {
-    await ctx.audit("refresh_shadowed", { ...about, detail: `streak ${session.graceStreak}` });
+    await ctx.audit("refresh_shadowed", { ...facts, detail: `streak ${session.graceStreak}` });
   }
-  return { status: "ok", tokens: createTokenResponse(ctx, signer, session, successor, scopes) };
+  return { status: "ok", tokens: createTokenResponse(ctx, signingKey, session, successor, scopes) };
 }

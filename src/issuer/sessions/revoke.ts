@@ -5,16 +5,16 @@ import { hasNoNul } from "../users/credentials.ts";
 import { endSession, endSubject } from "./sessions.ts";
 import type { RevokeRequest } from "../types.ts";
 
-/** No guard believes a longer one. */
+/** Guards reject revocations with longer ids. */
 const MAX_ID_CHARS = 1024;
 
 /**
- * Who has stolen a key chooses `exp`: its revocation outlasts every set of keys that a guard may still hold from
- * before, through an outage of the key set too. 30 days.
+ * The thief of a key chooses `exp`, so the lifetime of access tokens does not limit the damage. 30 days outlast every key set
+ * that a guard may still use from before the revocation, even during an outage.
  */
 const KEY_REVOCATION_MS = 30 * 86_400_000;
 
-/** Durable when it resolves (law 12). */
+/** Resolves when the revocation is durable (law 12). */
 export async function revoke(ctx: IssuerContext, { kind, id }: RevokeRequest): Promise<void> {
   checkRevocationId(id);
   const append = async (one: "token" | "key", forMs: number) => {
@@ -37,9 +37,10 @@ export async function revoke(ctx: IssuerContext, { kind, id }: RevokeRequest): P
   }
 }
 
+/** Throws `invalid_option`. */
 export function checkRevocationId(id: unknown): void {
   const name = readString("id", id);
   if (name.length > MAX_ID_CHARS || !hasNoNul(name)) {
-    throw invalidOption("id", `at most ${MAX_ID_CHARS} characters, none of them NUL`, id);
+    throw invalidOption("id", `at most ${MAX_ID_CHARS} characters without NUL`, id);
   }
 }

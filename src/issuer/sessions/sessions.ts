@@ -10,14 +10,14 @@ import type { AuthenticatedUser, RequestInfo, TokenResponse } from "../types.ts"
 
 const MAX_DEVICE_CHARS = 256;
 
-/** `null` when the subject's sessions were ended since `authAt`: the credentials must be checked once more. */
+/** `null` when the sessions of the subject were ended since `authAt`, so that the credentials must be checked again. */
 export async function beginSession(
   ctx: IssuerContext,
   { subject, scopes, claims = {} }: AuthenticatedUser,
   authAt: number,
   requestInfo: RequestInfo,
 ): Promise<TokenResponse | null> {
-  const signer = await ctx.keys.signer();
+  const signingKey = await ctx.keys.activeKey();
   const device = requestInfo.device?.slice(0, MAX_DEVICE_CHARS) ?? null;
   const content: SessionContent = { scopes, claims, client: FIRST_PARTY_CLIENT_ID, device };
   const id = createSessionId();
@@ -31,7 +31,7 @@ export async function beginSession(
   });
   if (created.status === "superseded") return null;
   const session = await verifySessionRecord(ctx, created.session, id);
-  return session && createTokenResponse(ctx, signer, session, refresh);
+  return session && createTokenResponse(ctx, signingKey, session, refresh);
 }
 
 export function sessionRevocation(ctx: IssuerContext, id: string): Rotation["onReuse"] {
@@ -43,15 +43,15 @@ export function sessionRevocation(ctx: IssuerContext, id: string): Rotation["onR
   };
 }
 
-/** Durable when it resolves (law 12). An ended or unknown session is ended again. */
+/** Resolves when the end is durable (law 12). An ended or unknown session is ended again, and that is logged again. */
 export async function endSession(
   ctx: IssuerContext,
   id: string,
   reason: EndReason,
-  about: { subject?: string; source?: string | undefined } = {},
+  facts: { subject?: string; source?: string | undefined } = {},
 ): Promise<void> {
   await ctx.store.sessions.end(id, reason, sessionRevocation(ctx, id));
-  await ctx.audit("session_ended", { ...about, session: id, detail: reason });
+  await ctx.audit("session_ended", { ...facts, session: id, detail: reason });
 }
 
 export async function endSubject(

@@ -6,29 +6,32 @@ import type { RefreshToken } from "./refresh-token.ts";
 import { sessionExpiresAt, type AuthenticSession } from "../store/session-record.ts";
 import type { TokenResponse } from "../types.ts";
 
-/** How far ahead `iat` may lie: a subject's cut-off moves it by a second or two, and every guard tolerates this much. */
+/** How far `iat` may lie in the future. A cut-off of the subject moves it by a second or two, which guards tolerate. */
 const MAX_IAT_AHEAD_MS = 5_000;
 
 export function createTokenResponse(
   base: IssuerBase,
-  signer: SigningKey,
+  signingKey: SigningKey,
   session: AuthenticSession,
   refresh: RefreshToken,
   scopes: readonly string[] = session.content.scopes,
 ): TokenResponse {
   const now = base.clock.now();
   return {
-    ...accessTokenResponse(signer, accessTokenClaims(base, session, scopes, now), now),
+    ...accessTokenResponse(signingKey, accessTokenClaims(base, session, scopes, now), now),
     refresh_token: refresh.text,
     refresh_token_expires_in: Math.max(0, Math.floor((sessionExpiresAt(session) - now) / 1000)),
     session_id: session.id,
   };
 }
 
-/** A service's own token (RFC 6749 §4.4.3): no session, no refresh token. `after`: see `RevokedList.cutOff`. */
+/**
+ * The access token of a service (RFC 6749 §4.4.3), without session and refresh token. `cutOffS` comes from
+ * `RevocationCache.subjectCutOff`: only a later `iat` is accepted.
+ */
 export function createClientTokenResponse(
   { config, clock }: IssuerBase,
-  signer: SigningKey,
+  signingKey: SigningKey,
   token: { readonly id: string; readonly scopes: readonly string[]; readonly cutOffS: number },
 ): AccessTokenResponse {
   const now = clock.now();
@@ -43,19 +46,19 @@ export function createClientTokenResponse(
     client_id: token.id,
     scope: token.scopes.join(" "),
   };
-  return accessTokenResponse(signer, claims, now);
+  return accessTokenResponse(signingKey, claims, now);
 }
 
 type AccessTokenClaims = JwtClaims & { iat: number; exp: number; scope: string };
 type AccessTokenResponse = Pick<TokenResponse, "access_token" | "token_type" | "expires_in" | "scope">;
 
 function accessTokenResponse(
-  signer: SigningKey,
+  signingKey: SigningKey,
   claims: AccessTokenClaims,
   now: number,
 ): AccessTokenResponse {
   return {
-    access_token: signToken(claims, signer),
+    access_token: signToken(claims, signingKey),
     token_type: "Bearer",
     expires_in: Math.max(0, claims.exp - Math.max(claims.iat, Math.floor(now / 1000))),
     scope: claims.scope,
@@ -63,8 +66,9 @@ function accessTokenResponse(
 }
 
 /**
- * RFC 9068 §2.2. The same session and generation give the same claims, however often they are asked for; only when
- * the clock was set back, or somebody wrote to the store, `iat` is our own time: a token from the future helps nobody.
+ * The claims of RFC 9068 §2.2. One generation of a session always gets the same claims, so a repeated refresh gets the
+ * same token. The exception is an `iat` far in the future, after the clock was set back or the store was tampered with:
+ * guards would refuse it, so `iat` is the current time.
  */
 function accessTokenClaims(
   { config }: IssuerBase,

@@ -7,7 +7,7 @@ import type { IssuerStatus } from "../types.ts";
 
 type StorePart = "users" | "sessions" | "keys" | "revocations" | "audit" | "markers";
 
-/** Every method that the issuer relies on; the compiler keeps it complete. */
+/** Every method that the issuer calls. The compiler keeps the table complete. */
 const storeMethods: { readonly [P in StorePart]: Readonly<Record<keyof Store[P], true>> } = {
   users: { add: true, get: true, getBySubject: true, replace: true, list: true },
   sessions: { create: true, get: true, listBySubject: true, rotate: true, end: true, endAll: true },
@@ -17,7 +17,7 @@ const storeMethods: { readonly [P in StorePart]: Readonly<Record<keyof Store[P],
   markers: { read: true, claim: true, replace: true },
 };
 
-/** A store has deadlines of its own; this one is for those that do not. Milliseconds. */
+/** Limits calls to a store that sets no deadlines. */
 const STORE_DEADLINE_MS = 10_000;
 
 interface CheckedStore {
@@ -26,8 +26,9 @@ interface CheckedStore {
 }
 
 /**
- * The store as the issuer uses it: refused here if it lacks a method; plain values are as good as promises; and
- * whatever it throws, or a silence past the deadline, is `store_unavailable` and nothing else.
+ * Wraps the store for the issuer. Throws `missing_method` when the store lacks a method. Methods of the store may return
+ * plain values instead of promises. Errors without a `store_…` code and calls past the deadline become `store_unavailable`. The first
+ * failure after a success is passed to `onFailure`.
  */
 export function openCheckedStore(
   store: Store,

@@ -3,8 +3,8 @@ import type { SessionFacts, UserRecord } from "../../stores/store.ts";
 import type { SecretKeys, Secrets } from "../secret-keys.ts";
 
 /*
- * Whoever writes to the store must not be able to make a user or a session: each record carries a MAC over all
- * that never changes, and is believed only after it was checked.
+ * An attacker who can write to the store must not be able to create a user or a session. So every record carries a MAC
+ * over the fields that never change, and the issuer verifies it before it uses the record.
  */
 
 type Unsigned<R extends { mac: string }> = Omit<R, "mac">;
@@ -28,6 +28,7 @@ function sessionMac(keys: SecretKeys, session: Unsigned<SessionFacts>): Buffer {
   return computeMac(keys.sessionMac, [id, subject, authAt, absoluteExpiresAt, facts]);
 }
 
+/** The user record with its MAC under the first secret. */
 export function addUserMac(secrets: Secrets, user: Unsigned<UserRecord>): UserRecord {
   return { ...user, mac: userMac(secrets[0], user).toString("base64url") };
 }
@@ -36,11 +37,12 @@ export function isAuthenticUser(secrets: Secrets, user: UserRecord): boolean {
   return secrets.some((keys) => isEqualMac(user.mac, userMac(keys, user)));
 }
 
+/** The session facts with their MAC under the first secret. */
 export function addSessionMac(secrets: Secrets, session: Unsigned<SessionFacts>): SessionFacts {
   return { ...session, mac: sessionMac(secrets[0], session).toString("base64url") };
 }
 
-/** Whether it is the session that was asked for, as we made it. */
+/** Also checks the id, so that the authentic record of another session is not accepted in its place. */
 export function isAuthenticSession(secrets: Secrets, session: SessionFacts, id: string): boolean {
   return session.id === id && secrets.some((keys) => isEqualMac(session.mac, sessionMac(keys, session)));
 }

@@ -2,20 +2,21 @@ import type { SessionRecord } from "../../stores/store.ts";
 import type { IssuerBase } from "../issuer-base.ts";
 import { isAuthenticSession } from "./record-macs.ts";
 
-/** What `SessionFacts.facts` says, as JSON. */
+/** The JSON in `SessionFacts.facts`. */
 export interface SessionContent {
   readonly scopes: readonly string[];
   readonly claims: Readonly<Record<string, unknown>>;
+  /** `client_id` of the access tokens. */
   readonly client: string;
   readonly device: string | null;
 }
 
-/** A session record whose MAC was checked: the only kind that anything is signed for. */
+/** A session record whose MAC was verified. Tokens are signed only for such a record. */
 export interface AuthenticSession extends SessionRecord {
   readonly content: SessionContent;
 }
 
-/** `null` and an alarm when the record is not as we made it, or not the session `id`. */
+/** Verifies the MAC of the record and that it is session `id`. Otherwise audits `record_tampered` and returns `null`. */
 export async function verifySessionRecord(
   base: IssuerBase,
   record: SessionRecord,
@@ -28,17 +29,18 @@ export async function verifySessionRecord(
   return { ...record, content: JSON.parse(record.facts) as SessionContent };
 }
 
-/** `null` also when there is none. */
+/** `null` when the session does not exist or its record was tampered with. */
 export async function findSession(base: IssuerBase, id: string): Promise<AuthenticSession | null> {
   const record = await base.store.sessions.get(id);
   return record && (await verifySessionRecord(base, record, id));
 }
 
-/** When its refresh token ends unless it is used, epoch ms. */
+/** When the session ends unless it is refreshed. Epoch milliseconds. */
 export function sessionExpiresAt(session: SessionRecord): number {
   return Math.min(session.idleExpiresAt, session.absoluteExpiresAt);
 }
 
+/** Whether the session has neither ended nor expired. */
 export function isLive(session: SessionRecord, nowMs: number): boolean {
   return session.endedAt === null && nowMs < sessionExpiresAt(session);
 }

@@ -9,41 +9,40 @@ import { isAuthenticUser } from "../store/record-macs.ts";
 import { isScopeToken } from "../../core/scopes.ts";
 import type { Authenticate, AuthenticatedUser, RequestInfo } from "../types.ts";
 
-/** How long `authenticate` may take, in milliseconds. */
 const AUTHENTICATE_DEADLINE_MS = 10_000;
 
-/** Of an identity as JSON. Its token must fit into a header, and every verifier's limit. */
+/** Size of an `AuthenticatedUser` as JSON. Its token must fit into a header and within the limit of every verifier. */
 const MAX_IDENTITY_BYTES = 4096;
 
-/** Ours to say: RFC 7519 §4.1, RFC 9068 §2.2, RFC 7800 §3.1. */
+/** Claims that the issuer sets: RFC 7519 §4.1, RFC 9068 §2.2, RFC 7800 §3.1. */
 const RESERVED_CLAIMS = "iss sub aud exp nbf iat jti client_id scope sid auth_time cnf".split(" ");
 
-/** What every verifier reads back as it was: no half surrogate pair, no `__proto__`, not too deep, not too large. */
+/** Whether every verifier reads the same value back: no lone surrogate, no `__proto__`, not too deep, not too large. */
 function fitsInToken(identity: AuthenticatedUser): boolean {
   const json = Buffer.from(JSON.stringify(identity));
   return json.length <= MAX_IDENTITY_BYTES && parseJsonObject(json) !== null;
 }
 
-/** Node 22 reads a text from SQLite up to its first NUL: it would be another's name. */
+/** Node 22 reads a text from SQLite only up to its first NUL, which could make it the name of another user. */
 export function hasNoNul(text: string): boolean {
   return !text.includes("\0");
 }
 
 export const identitySchema: z.ZodType<AuthenticatedUser> = z
   .object({
-    subject: z.string().min(1).max(255).refine(hasNoNul, "holds a NUL"),
-    scopes: z.array(z.string().refine(isScopeToken, "is no scope")),
+    subject: z.string().min(1).max(255).refine(hasNoNul, "contains NUL"),
+    scopes: z.array(z.string().refine(isScopeToken, "is not a scope")),
     claims: z
       .record(z.string(), z.json())
       .refine(
         (claims) => RESERVED_CLAIMS.every((name) => !Object.hasOwn(claims, name)),
-        "holds a registered name",
+        "contains a claim that the issuer sets",
       )
       .default({}),
   })
   .refine(fitsInToken, "does not fit into a token");
 
-/** Whose credentials these are; `null` when they are wrong. Throws what kept us from finding out. */
+/** Returns the user of the credentials. `null` when they are wrong. Rejects when they could not be checked. */
 export async function checkCredentials(
   ctx: IssuerContext,
   credentials: Readonly<Record<string, unknown>>,
@@ -58,7 +57,7 @@ export async function checkCredentials(
   return await checkPassword(ctx, user?.username === name ? user : null, password);
 }
 
-/** As slow for a user who does not exist. */
+/** Takes as long when `user` is `null`, so that the time does not reveal whether a user exists. */
 export async function checkPassword(
   ctx: IssuerContext,
   user: UserRecord | null,
@@ -70,7 +69,7 @@ export async function checkPassword(
   return matches ? authentic : null;
 }
 
-/** `null` and an alarm when the record is not as we made it. */
+/** Verifies the MAC of the record. Otherwise audits `record_tampered` and returns `null`. */
 export async function verifyUserRecord(
   ctx: IssuerContext,
   user: UserRecord | null,
@@ -80,13 +79,13 @@ export async function verifyUserRecord(
   return null;
 }
 
-/** The one spelling of a name, or `null` for what cannot be one: 1 to 128 characters, none that controls. */
+/** The normal form of a user name. `null` unless it has 1 to 128 characters, none of them a control character. */
 export function normalizeUsername(username: string): string | null {
   const name = username.normalize("NFKC");
   return /^[^\p{Cc}\p{Cf}\p{Cs}]{1,128}$/u.test(name) && name.trim() === name ? name : null;
 }
 
-/** A user must not pass for a service, nor a service for a user (RFC 9700 §4.15). */
+/** Refuses a subject that is the id of a client, so that no user can impersonate a service (RFC 9700 §4.15). */
 function identitySchemaFor({ config }: IssuerContext): z.ZodType<AuthenticatedUser> {
   const free = ({ subject }: AuthenticatedUser) => config.clients.every(({ id }) => id !== subject);
   return identitySchema.refine(free, "has the id of a client as its subject");
@@ -101,7 +100,7 @@ async function callAuthenticate(
   const call = async (own: AbortSignal) => await authenticate(credentials, { signal: own });
   try {
     const answer = await withDeadline(ctx.clock, "authenticate", AUTHENTICATE_DEADLINE_MS, call, signal);
-    // Reading the answer runs their code too: it may have getters.
+    // Inside `try`, because the answer of the application can have getters that throw.
     return answer === null ? null : identitySchemaFor(ctx).parse(answer);
   } catch (cause) {
     signal?.throwIfAborted();
@@ -109,7 +108,7 @@ async function callAuthenticate(
     const message =
       issue === undefined
         ? "authenticate threw or took too long"
-        : `authenticate answered nonsense: ${issue.path.join(".")} ${issue.message}`;
+        : `authenticate returned an unusable value: ${issue.path.join(".")} ${issue.message}`;
     ctx.emit("authenticate_failed", message);
     throw new HoldfastError("authenticate_failed", message, { cause });
   }

@@ -57,8 +57,9 @@ export async function listUsers(
 }
 
 /**
- * Changes one's own password: every session ends, and a fresh one begins. If an earlier try changed the password
- * but could not end the sessions, trying again finishes it: the new password counts as the current one then.
+ * Changes the password of a logged-in user: every session ends, and a new one begins. An earlier attempt may have
+ * changed the password without ending the sessions. So the new password is accepted as the current one, and repeating
+ * the request completes it.
  */
 export async function changeOwnPassword(
   ctx: IssuerContext,
@@ -73,12 +74,12 @@ export async function changeOwnPassword(
     if (changed !== null) changed = await replacePassword(ctx, changed, passwords.next);
     else changed = await checkPassword(ctx, user, passwords.next);
     if (changed === null) return null;
-    const proven = changed;
+    const verified = changed;
     await endSessionsAfterChange(ctx, subject, requestInfo.source);
     return await checkAndBeginSession(ctx, requestInfo, async () => {
-      const now = await ctx.store.users.get(proven.username);
-      // Its MAC says whether it was changed since; what else it says was not proved.
-      return now?.mac === proven.mac ? proven : null;
+      const now = await ctx.store.users.get(verified.username);
+      // The MAC shows whether the record was changed since. Its other fields were not verified.
+      return now?.mac === verified.mac ? verified : null;
     });
   });
 }
@@ -101,7 +102,7 @@ async function replacePassword(ctx: IssuerContext, user: UserRecord, password: s
 function requireUsername(username: unknown): string {
   const name = typeof username === "string" ? normalizeUsername(username) : null;
   if (name !== null) return name;
-  throw invalidOption("username", "1 to 128 characters without control characters or outer blanks", username);
+  throw invalidOption("username", "1 to 128 characters without control characters or outer spaces", username);
 }
 
 function requirePassword(password: unknown): asserts password is string {
