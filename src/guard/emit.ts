@@ -1,24 +1,26 @@
 import { isHoldfastError } from "../core/errors.ts";
 import { guardEvents, type GuardEvent } from "../core/events.ts";
 
-/** Who says it: a guard, or its part that serves one issuer. */
+/** The guard that an event is about, and its issuer when the event concerns only one. */
 export interface GuardEventSource {
   /** The guard's name. */
   readonly guard: string;
+  /** `null` when the event concerns all issuers. */
   readonly issuer: string | null;
 }
 
+/** Publishes an event on the channel `holdfast:guard`. */
 export function emit({ guard, issuer }: GuardEventSource, event: GuardEvent["event"], message: string): void {
   if (guardEvents.hasSubscribers) guardEvents.publish({ guard, issuer, event, message });
 }
 
 /**
- * What may be said of an error. Messages of others can quote a URL with credentials or a token, so only their
- * code or name is passed on.
+ * Describes an error for events and status. Messages of foreign errors can quote a token or a URL with credentials, so
+ * only their code or name is used.
  */
 export function describeError(error: unknown): string {
   if (isHoldfastError(error)) return error.message;
-  if (!(error instanceof Error)) return "a value that is no error was thrown";
+  if (!(error instanceof Error)) return "a value that is not an Error was thrown";
   const { code } = (error.cause ?? error) as { code?: unknown };
   return typeof code === "string" ? code : error.name;
 }

@@ -1,15 +1,18 @@
 import { elapsedMs, readClock, type Clock, type Instant } from "../../core/clock.ts";
 import { emit, type GuardEventSource } from "../emit.ts";
 
-/** So long without another one, and an answer ends it: who is slow now and then must not flood a log. */
+/**
+ * Degraded mode ends at the first answer after this long without another degraded decision. A shorter time would let a
+ * slow authority flood the log.
+ */
 const QUIET_MS = 1_000;
 
-/** Counts what is let in without one authority, and says when that begins and ends. */
+/** Counts the decisions without one authority, and emits when degraded mode begins and ends. */
 export class DegradedMonitor {
   readonly #source: GuardEventSource;
   readonly #clock: Clock;
   #decisions = 0;
-  /** `null` when that has ended. */
+  /** `null` while degraded mode is over. */
   #lastDecisionAt: Instant | null = null;
   #fallbackBlockedUntil = -Infinity;
 
@@ -22,7 +25,7 @@ export class DegradedMonitor {
     return this.#decisions;
   }
 
-  /** Epoch ms: until then something is refused that only the authority knows of. */
+  /** Epoch milliseconds. Until then a denial exists that only the authority remembers, so the guard must not fall back. */
   get fallbackBlockedUntil(): number {
     return this.#fallbackBlockedUntil;
   }
@@ -30,19 +33,20 @@ export class DegradedMonitor {
   recordDecision(cause: string): void {
     this.#decisions++;
     if (this.#lastDecisionAt === null) {
-      emit(this.#source, "degraded_began", `tokens are let in without the authority: ${cause}`);
+      emit(this.#source, "degraded_began", `the guard accepts tokens without the authority: ${cause}`);
     }
     this.#lastDecisionAt = readClock(this.#clock);
   }
 
-  /** The authority answered. */
+  /** Records that the authority answered. */
   recordAnswer(): void {
     if (this.#lastDecisionAt === null || elapsedMs(this.#clock, this.#lastDecisionAt) < QUIET_MS) return;
     this.#lastDecisionAt = null;
-    emit(this.#source, "degraded_ended", "the authority answers; what was let in is asked about again");
+    const message = "the authority answers; it is asked again about the tokens that were accepted without it";
+    emit(this.#source, "degraded_ended", message);
   }
 
-  /** There was no room for its no about a token that ends then. */
+  /** Records that the revocation view had no room for a denial, which counts until `until` (epoch milliseconds). */
   blockFallback(until: number): void {
     this.#fallbackBlockedUntil = Math.max(this.#fallbackBlockedUntil, until);
   }

@@ -13,19 +13,22 @@ import type { SharedCache } from "../shared/shared-cache.ts";
 import type { IssuerSettings } from "../issuer-settings.ts";
 import { ViewSnapshot } from "../revocations/snapshot.ts";
 
-/** One issuer's part of a guard. Realms share the memory of findings, the way to other instances, and nothing whose failure anybody notices. */
+/**
+ * One issuer's part of a guard. Guarded issuers share the result cache and the connection to the shared cache. A failure
+ * of one issuer's parts does not touch the others.
+ */
 export interface GuardedIssuer extends Pick<IssuerSettings, "claimsPolicy"> {
   readonly source: GuardEventSource & { readonly issuer: string };
   readonly keyring: Keyring;
   readonly authority: Authority | undefined;
-  /** What other instances know of its answers. */
+  /** The authority's answers that instances share. `undefined` when the guard shares nothing. */
   readonly sharedCache: IssuerSharedCache | undefined;
-  /** What opaque tokens look like; `null` when there are none. */
+  /** The form of opaque tokens. `null` when the issuer has none. */
   readonly opaquePattern: RegExp | null;
-  /** What the log revoked, and what the authority said no to. */
+  /** Revocations from the log, and denials by the authority. */
   readonly revocationView: RevocationView;
   readonly revocationFollower: RevocationFollower | undefined;
-  /** Keeps the view over restarts. */
+  /** Keeps the view over restarts. `undefined` without a place for snapshots, or when there is nothing to revoke by. */
   readonly revocationSnapshot: ViewSnapshot | undefined;
   readonly degradedMonitor: DegradedMonitor;
   readonly scopeSets: ScopeSets;
@@ -74,7 +77,7 @@ export function openGuardedIssuer(
 /** The issuers of a guard. */
 export class GuardedIssuers {
   readonly all: readonly GuardedIssuer[];
-  /** Whose opaque tokens are accepted. */
+  /** The issuer whose authority is asked about opaque tokens. */
   readonly forOpaqueTokens: GuardedIssuer | undefined;
   readonly #byIssuer: ReadonlyMap<string | undefined, GuardedIssuer>;
 
@@ -84,17 +87,20 @@ export class GuardedIssuers {
     this.#byIssuer = new Map(all.map((issuer) => [issuer.source.issuer, issuer]));
   }
 
-  /** Changes whenever the keys of one of them do. */
+  /** Changes whenever the keys of one issuer change. */
   get keysVersion(): number {
     return this.all.reduce((sum, { keyring }) => sum + keyring.version, 0);
   }
 
-  /** Whose token it claims to be. Where there is one issuer, its keys judge: who cannot sign learns nothing. */
+  /**
+   * Finds the issuer that a token names. A guard of one issuer takes every token for that issuer's: an error about `iss`
+   * before the signature is verified would tell a stranger which issuer the guard trusts.
+   */
   findByIss(issuer: string | undefined): GuardedIssuer | undefined {
     return this.all.length === 1 ? this.all[0] : this.#byIssuer.get(issuer);
   }
 
-  /** Throws `invalid_option` for one that is not among them, or none where there are several. */
+  /** Throws `invalid_option` for an unknown issuer, and without a name when there are several issuers. */
   getByName(issuer: string | undefined): GuardedIssuer {
     const found = issuer === undefined ? this.findByIss(issuer) : this.#byIssuer.get(issuer);
     if (found === undefined) throw invalidOption("issuer", "one that this guard trusts", issuer);

@@ -2,18 +2,18 @@ import type { JwtClaims } from "../../core/verdict.ts";
 
 const noScopes: readonly string[] = Object.freeze([]);
 
-/** Texts that are kept, and how long each may be. */
 const MAX_TEXTS = 64;
+/** In characters. Longer scope strings are not cached. */
 const MAX_TEXT_LENGTH = 512;
 
 /**
- * The scopes that claims grant, frozen. An issuer's tokens name the same few sets again and again: one array for all of
- * them saves a fifth of what a remembered token takes.
+ * Reads the scopes that claims grant, as frozen arrays. The tokens of an issuer repeat a few sets of scopes. One shared
+ * array for each set saves a fifth of the memory that a cached token takes.
  */
 export class ScopeSets {
   readonly #setsByText = new Map<string, readonly string[]>();
 
-  /** `scope` (RFC 8693 §4.2), or `scp` as other providers name it: one string with spaces, or an array. */
+  /** Reads `scope` (RFC 8693 §4.2), or `scp` as some providers name it: one string with spaces, or an array. */
   scopesOf({ scope, scp }: Readonly<JwtClaims>): readonly string[] {
     const granted = scope ?? scp;
     if (typeof granted !== "string") return frozen(Array.isArray(granted) ? granted : noScopes);

@@ -1,126 +1,138 @@
-import type { CallOptions, Rules } from "../../core/rules.ts";
 import { elapsedMs, readClock, type Instant } from "../../core/clock.ts";
-import { invalidVerdict, unavailableVerdict } from "../../core/verdict.ts";
+import type { CallOptions, Rules } from "../../core/rules.ts";
+import { invalidVerdict, unavailableVerdict, type InvalidReason } from "../../core/verdict.ts";
 import { checkClaims } from "../../jwt/claims.ts";
 import { abortable, blockTolerantTimeout } from "../../resilience/deadline.ts";
-import type { AuthorityAnswer } from "../authority/authority.ts";
-import type { SourcedResult, PipelineContext, AuthorityCall } from "./context.ts";
-import { refusalReason, type Degradation } from "./decide.ts";
-import { degradedForMs } from "./fallback.ts";
-import { confirmedToken, isAuthentic, opaqueToken } from "./validation-result.ts";
-import type { LocalResult, ValidationResult, ValidToken } from "./validation-result.ts";
-import type { GuardedIssuer } from "../issuers/guarded-issuer.ts";
+import type { AuthorityAnswer, AuthorityOutcome } from "../authority/authority.ts";
 import { describeError, emit } from "../emit.ts";
-import { lookUpOrAsk, type AskAuthority, type LookupResult } from "../shared/lookup.ts";
-import type { TokenSharedCache } from "../shared/issuer-shared-cache.ts";
+import type { GuardedIssuer } from "../issuers/guarded-issuer.ts";
+import type { SharedHit, TokenSharedCache } from "../shared/issuer-shared-cache.ts";
+import type { AuthorityCall, PipelineContext, SourcedResult } from "./context.ts";
+import { refusalReason } from "./decide.ts";
+import { degradedForMs } from "./fallback.ts";
+import { confirmedToken, isAuthentic, issuerOf, isToken, opaqueToken } from "./validation-result.ts";
+import type { LocalResult, ValidationResult, ValidToken } from "./validation-result.ts";
 
-/** What to decide on, and whether that is without the authority. */
-export type AuthorityResult = Pick<SourcedResult, "from"> &
-  (
-    | { readonly result: ValidationResult; readonly degradation: null }
-    | { readonly result: ValidToken; readonly degradation: Degradation }
-  );
-
-/** An authority that does not know an opaque token may yet hear of it. */
-const DENIAL_MS = 10_000;
-/** Instances that start later hear of a refused token for so long; then they ask. */
+/** How long a refused opaque token stays refused. The authority may learn of the token later. */
+const OPAQUE_DENIAL_MS = 10_000;
+/** How long other instances find the authority's no in the shared cache. Later ones ask the authority. */
 const SHARED_DENIAL_MS = 86_400_000;
-/** A wall clock that was ahead and is set back by little steps must not bring a refused token back to life. */
+/** A denial outlives its token by this, so that a clock set back in small steps does not revive the token. */
 const DENIAL_SLACK_MS = 3_600_000;
 
-/**
- * Rungs 6 to 9 for a token that has an authority. Who may fall back waits with softTimeout only; the question goes on, and
- * its late answer lands.
- */
-export async function askAuthority(
+const unanswered: SourcedResult = {
+  result: unavailableVerdict("authority_unavailable"),
+  from: "verification",
+};
+
+/** Steps 6 and 7: asks the shared cache, then the authority. Joins a call for the same token that is in flight. */
+export function askAuthority(
   context: PipelineContext,
   token: string,
   digest: string,
   local: LocalResult,
-  rules: (Rules & CallOptions) | undefined,
-): Promise<AuthorityResult> {
-  const asked = joinOrAsk(context, token, digest, local);
-  if ("from" in asked) return fallBack(context, asked, local, rules, 0);
-  const mayDoWithout = "claims" in local && degradedForMs(context, local, rules, 0) !== null;
-  const wait = mayDoWithout ? Promise.race([asked.result, asked.softTimeout()]) : asked.result;
-  const answer =
-    (await abortable(wait, rules?.signal)) ?? verificationResult(unavailableVerdict("authority_unavailable"));
-  return fallBack(context, answer, local, rules, elapsedMs(context.clock, asked.startedAt));
+): AuthorityCall {
+  const joined = context.authorityCalls.get(digest);
+  if (joined !== undefined) return joined;
+  const call = new PendingCall(context, token, digest, local);
+  if (call.answer === null) context.authorityCalls.set(digest, call);
+  return call;
 }
 
-/** A token that is asked about. */
+/**
+ * Waits for the answer of a call. A caller that may fall back waits for the soft timeout only: the call continues, and
+ * its late answer is applied. Rejects with the reason of the caller's signal.
+ */
+export async function waitForAnswer(
+  context: PipelineContext,
+  call: AuthorityCall,
+  local: LocalResult,
+  rules: (Rules & CallOptions) | undefined,
+): Promise<SourcedResult> {
+  const mayFallBack = isToken(local) && degradedForMs(context, local, rules, 0) !== null;
+  const answer = mayFallBack ? Promise.race([call.answered, call.softTimeout()]) : call.answered;
+  return (await abortable(answer, rules?.signal)) ?? unanswered;
+}
+
+/** A token, and what is known about it when its call starts. */
 interface PendingToken {
   readonly token: string;
   readonly digest: string;
   readonly local: LocalResult;
   readonly startedAt: Instant;
-  /** Rung 6; `undefined` where nothing is shared. */
+  /** `undefined` when the guard shares nothing. */
   readonly shared: TokenSharedCache | undefined;
 }
 
-/** Joins the question under way, or asks: other instances, then the authority. At once where nobody is asked. */
-function joinOrAsk(
-  context: PipelineContext,
-  token: string,
-  digest: string,
-  local: LocalResult,
-): AuthorityCall | SourcedResult {
-  const { authorityCalls, clock, clockMonitor } = context;
-  const joined = authorityCalls.get(digest);
-  if (joined !== undefined) return joined;
-  const { authority, sharedCache, source } = issuerOf(local);
-  const failed = (error?: unknown) => {
-    if (error !== undefined) emit(source, "authority_failed", describeError(error));
-    return verificationResult(unavailableVerdict("authority_unavailable"));
-  };
-  if (authority === undefined) return failed();
-  try {
-    const startedAt = readClock(clock);
-    // A signature that nobody checked may be any: no other's answer counts for it.
-    const shared = sharedCache?.forToken(digest, isAuthentic(local) ? local.signedDigest : undefined);
-    const pending = { token, digest, local, startedAt, shared };
-    const isSuspect = "claims" in local && !local.isComplete && !isAuthentic(local);
-    const put = (): ReturnType<AskAuthority> =>
-      isSuspect ? authority.askUnverified(token) : authority.ask(token);
-    const said = lookUpOrAsk(put, shared, clockMonitor.steppedMs(startedAt));
-    if ("outcome" in said) return applyAnswer(context, pending, said);
-    let stop = () => {};
-    let waiting: Promise<null> | undefined;
-    const softTimeout = async () =>
-      await (waiting ??= new Promise<null>((resolve) => {
-        const leftMs = Math.max(0, authority.softTimeoutMs - elapsedMs(clock, startedAt));
-        stop = blockTolerantTimeout(clock, leftMs, () => resolve(null));
-      }));
-    const wait = async () => {
-      try {
-        return applyAnswer(context, pending, await said);
-      } catch (error) {
-        return failed(error);
-      } finally {
-        stop();
-        authorityCalls.delete(digest);
-      }
-    };
-    const call = { startedAt, result: wait(), softTimeout };
-    authorityCalls.set(digest, call);
-    return call;
-  } catch (error) {
-    return failed(error);
+class PendingCall implements AuthorityCall {
+  readonly startedAt: Instant;
+  readonly answered: Promise<SourcedResult>;
+  answer: SourcedResult | null = null;
+  readonly #context: PipelineContext;
+  readonly #issuer: GuardedIssuer;
+  #softTimeout: Promise<null> | undefined;
+  #stopTimer: (() => void) | undefined;
+
+  constructor(context: PipelineContext, token: string, digest: string, local: LocalResult) {
+    this.#context = context;
+    this.#issuer = issuerOf(local);
+    this.startedAt = readClock(context.clock);
+    this.answered = this.#run(token, digest, local);
+  }
+
+  async softTimeout(): Promise<null> {
+    const { clock } = this.#context;
+    return await (this.#softTimeout ??= new Promise<null>((resolve) => {
+      const limitMs = this.#issuer.authority?.softTimeoutMs ?? 0;
+      const remainingMs = Math.max(0, limitMs - elapsedMs(clock, this.startedAt));
+      this.#stopTimer = blockTolerantTimeout(clock, remainingMs, () => resolve(null));
+    }));
+  }
+
+  async #run(token: string, digest: string, local: LocalResult): Promise<SourcedResult> {
+    const { clockMonitor, authorityCalls } = this.#context;
+    const { sharedCache, source } = this.#issuer;
+    const { startedAt } = this;
+    try {
+      // The digest of the signing input names a token only after its signature was verified.
+      const shared = sharedCache?.forToken(digest, isAuthentic(local) ? local.signedDigest : undefined);
+      const lookup = shared?.lookUp(clockMonitor.steppedMs(startedAt)) ?? null;
+      const hit = lookup instanceof Promise ? await lookup : lookup;
+      const asked = hit?.answer ?? ask(this.#issuer, token, local);
+      const outcome = asked instanceof Promise ? await asked : asked;
+      this.answer = applyAnswer(this.#context, { token, digest, local, startedAt, shared }, outcome, hit);
+    } catch (error) {
+      emit(source, "authority_failed", describeError(error));
+      this.answer = unanswered;
+    }
+    this.#stopTimer?.();
+    authorityCalls.delete(digest);
+    return this.answer;
   }
 }
 
-function verificationResult(result: ValidationResult): SourcedResult {
-  return { result, from: "verification" };
+/** Questions about unverified tokens have a budget of their own, because anyone can make such tokens. */
+function ask(
+  { authority }: GuardedIssuer,
+  token: string,
+  local: LocalResult,
+): AuthorityOutcome | Promise<AuthorityOutcome> {
+  if (authority === undefined) return unavailableVerdict("authority_unavailable");
+  const isUnverified = isToken(local) && local.key === null && !local.isComplete;
+  return isUnverified ? authority.askUnverified(token) : authority.ask(token);
 }
 
-/** What an answer makes of what was known; remembered, whoever still waits for it. */
+/**
+ * Combines the answer with what was known, and stores the result (step 9). It runs once for each answer, also for one
+ * that arrives after every caller stopped waiting.
+ */
 function applyAnswer(
   context: PipelineContext,
   pending: PendingToken,
-  { outcome, sharedHit }: LookupResult,
+  outcome: AuthorityOutcome,
+  hit: SharedHit | null,
 ): SourcedResult {
-  if (outcome.status === "unavailable") return verificationResult(outcome);
-  const { resultCache, guardedIssuers } = context;
+  if (outcome.status === "unavailable") return { result: outcome, from: "verification" };
   const { token, digest, local } = pending;
   const issuer = issuerOf(local);
   const result =
@@ -129,95 +141,91 @@ function applyAnswer(
       : invalidVerdict(
           isAuthentic(local) ? refusalReason(local.tokenExpiresAt, readClock(context.clock)) : "inactive",
         );
-  if (result.status === "unavailable") return verificationResult(result);
-  if (sharedHit === null) {
+  if (result.status === "unavailable") return { result, from: "verification" };
+  if (hit === null) {
     issuer.degradedMonitor.recordAnswer();
     shareAnswer(context, pending, outcome, result);
   }
-  const answer: SourcedResult = { result, from: sharedHit === null ? "verification" : "shared" };
   if (result.status === "valid") {
-    const bytes = sharedHit?.bytes ?? (outcome.status === "yes" ? JSON.stringify(outcome.claims).length : 0);
-    resultCache.setValid(digest, result, Math.max(token.length, bytes), sharedHit?.remainingMs);
-    return answer;
+    const answerBytes = hit?.bytes ?? (outcome.status === "yes" ? JSON.stringify(outcome.claims).length : 0);
+    context.resultCache.setValid(digest, result, Math.max(token.length, answerBytes), hit?.remainingMs);
+  } else {
+    recordRefusal(context, digest, local, result.reason, hit);
   }
-  resultCache.deleteValid(digest);
-  if (isAuthentic(local)) recordDenial(context, local);
-  else {
-    const ttlMs = Math.min(DENIAL_MS, sharedHit?.remainingMs ?? DENIAL_MS);
-    resultCache.setInvalid(digest, result.reason, guardedIssuers.keysVersion, ttlMs);
-  }
-  if ("claims" in local && local.degradedSince !== null) {
-    emit(issuer.source, "late_no", "a token that was let in is refused from now on");
-  }
-  return answer;
+  return { result, from: hit === null ? "verification" : "shared" };
 }
 
-/** Other instances hear of a yes that lets in, and of a no: about a token that proved itself, for as long as that could live. */
+/**
+ * Publishes the answer to other instances. A no about a signed token is readable until the token expires, at most for a
+ * day. A yes that the guard's own policy refuses is not shared.
+ */
 function shareAnswer(
-  context: PipelineContext,
-  pending: PendingToken,
+  { clock, clockMonitor, toleranceMs, memoryTtlMs }: PipelineContext,
+  { shared, local, startedAt }: PendingToken,
   answer: AuthorityAnswer,
   result: ValidationResult,
 ): void {
-  const { shared, local, startedAt } = pending;
   if (shared === undefined || (answer.status === "yes" && result.status !== "valid")) return;
-  const { clock, clockMonitor, toleranceMs, memoryTtlMs } = context;
   const now = readClock(clock);
-  const endsAt =
+  const expiresAt =
     result.status === "valid"
       ? Math.min(startedAt.wall + memoryTtlMs, result.expiresAt + toleranceMs)
       : isAuthentic(local)
         ? Math.min(now.wall + SHARED_DENIAL_MS, local.tokenExpiresAt + toleranceMs)
-        : now.wall + DENIAL_MS;
-  void shared.publish({ answer, askedAt: startedAt.wall, expiresAt: endsAt }, clockMonitor.steppedMs(now));
+        : now.wall + OPAQUE_DENIAL_MS;
+  void shared.publish({ answer, askedAt: startedAt.wall, expiresAt }, clockMonitor.steppedMs(now));
 }
 
-/** An answer about somebody else, or for somebody else, is none about this token. */
+/** An answer that names another subject or issuer is not an answer about this token. */
 function mergeClaims(
   issuer: GuardedIssuer,
   local: LocalResult,
-  said: ValidToken["claims"],
+  answer: ValidToken["claims"],
 ): ValidationResult {
-  const contradicts = "claims" in local && said.sub !== undefined && said.sub !== local.claims.sub;
-  const foreign = said.iss !== undefined && said.iss !== issuer.claimsPolicy.issuer;
-  if (contradicts || foreign) {
+  const { claimsPolicy } = issuer;
+  const isOtherSubject = isToken(local) && answer.sub !== undefined && answer.sub !== local.claims.sub;
+  const isOtherIssuer = answer.iss !== undefined && answer.iss !== claimsPolicy.issuer;
+  if (isOtherSubject || isOtherIssuer) {
     emit(issuer.source, "authority_failed", "the authority answered about another subject or issuer");
     return unavailableVerdict("authority_unavailable");
   }
-  if (said["cnf"] !== undefined) return invalidVerdict("sender_constrained");
-  if ("claims" in local && local.signedDigest !== undefined) return confirmedToken(said, local);
-  const claims = said.iss === undefined ? Object.freeze({ ...said, iss: issuer.claimsPolicy.issuer }) : said;
-  const refused = checkClaims({ claims, typ: undefined }, { ...issuer.claimsPolicy, requireTyp: false });
-  return refused === null ? opaqueToken(claims, issuer) : invalidVerdict(refused);
+  if (answer["cnf"] !== undefined) return invalidVerdict("sender_constrained");
+  if (isToken(local) && local.signedDigest !== undefined) return confirmedToken(answer, local);
+  const claims = answer.iss === undefined ? Object.freeze({ ...answer, iss: claimsPolicy.issuer }) : answer;
+  const reason = checkClaims({ claims, typ: undefined }, { ...claimsPolicy, requireTyp: false });
+  return reason === null ? opaqueToken(claims, issuer) : invalidVerdict(reason);
 }
 
-/** What the authority refused is revoked until it ends by itself. Where there is no room for that, nothing is let in without it. */
-function recordDenial(
+/** A refused token is forgotten. An authentic one is revoked, and the no to another one is remembered for ten seconds. */
+function recordRefusal(
+  context: PipelineContext,
+  digest: string,
+  local: LocalResult,
+  reason: InvalidReason,
+  hit: SharedHit | null,
+): void {
+  const { resultCache, guardedIssuers } = context;
+  resultCache.deleteValid(digest);
+  if (isAuthentic(local)) {
+    revoke(context, local);
+  } else {
+    const ttlMs = Math.min(OPAQUE_DENIAL_MS, hit?.remainingMs ?? OPAQUE_DENIAL_MS);
+    resultCache.setInvalid(digest, reason, guardedIssuers.keysVersion, ttlMs);
+  }
+  if (isToken(local) && local.degradedSince !== null) {
+    emit(local.guardedIssuer.source, "late_no", "the authority refused a token that was accepted without it");
+  }
+}
+
+/** Law 3: the authority's no is a revocation. When the view has no room for it, the guard stops falling back. */
+function revoke(
   { clock, clockMonitor, toleranceMs }: PipelineContext,
   { guardedIssuer, signedDigest, tokenExpiresAt }: ValidToken & { readonly signedDigest: string },
 ): void {
-  const { issuer } = guardedIssuer.source;
+  const { source, revocationView, degradedMonitor } = guardedIssuer;
   const until = tokenExpiresAt + toleranceMs + DENIAL_SLACK_MS;
   const nowMs = clockMonitor.earliestNowMs(readClock(clock));
-  const isKept = guardedIssuer.revocationView.add({ kind: "token", id: signedDigest, issuer, until }, nowMs);
-  if (!isKept) guardedIssuer.degradedMonitor.blockFallback(until);
-}
-
-/** What the policy allows when there is no answer. */
-function fallBack(
-  context: PipelineContext,
-  answer: SourcedResult,
-  local: LocalResult,
-  rules: Rules | undefined,
-  waitedMs: number,
-): AuthorityResult {
-  const { result, from } = answer;
-  if (result.status !== "unavailable" || !("claims" in local)) return { result, from, degradation: null };
-  const sinceMs = degradedForMs(context, local, rules, waitedMs);
-  if (sinceMs === null) return { result, from, degradation: null };
-  return { result: local, from, degradation: { cause: result.cause, sinceMs } };
-}
-
-function issuerOf(local: LocalResult): GuardedIssuer {
-  return "claims" in local ? local.guardedIssuer : local;
+  const { issuer } = source;
+  const isAdded = revocationView.add({ kind: "token", id: signedDigest, issuer, until }, nowMs);
+  if (!isAdded) degradedMonitor.blockFallback(until);
 }

@@ -1,7 +1,7 @@
-import { checkCall, type CallOptions, type Rules } from "../../core/rules.ts";
 import { hash } from "node:crypto";
-import { readClock, type Instant } from "../../core/clock.ts";
+import { elapsedMs, readClock, type Instant } from "../../core/clock.ts";
 import { decisionEvents, type DecisionEvent } from "../../core/events.ts";
+import { checkCall, type CallOptions, type Rules } from "../../core/rules.ts";
 import {
   invalidVerdict,
   unavailableVerdict,
@@ -10,57 +10,60 @@ import {
   type UnavailableVerdict,
 } from "../../core/verdict.ts";
 import { abortable } from "../../resilience/deadline.ts";
-import { askAuthority } from "./ask-authority.ts";
+import type { Guard } from "../types.ts";
+import { askAuthority, waitForAnswer } from "./ask-authority.ts";
 import type { PipelineContext } from "./context.ts";
 import { decide, type Degradation } from "./decide.ts";
-import { recordDegraded } from "./fallback.ts";
-import type { ValidationResult, ValidToken } from "./validation-result.ts";
+import { fallBack, recordDegraded } from "./fallback.ts";
+import { isKeyInForce, type ValidationResult, type ValidToken } from "./validation-result.ts";
 import { verifyToken } from "./verify-token.ts";
-import type { Guard } from "../types.ts";
 
-/** Where the rungs led. */
+/** A decision, and what it was made from. */
 export interface AuthorizeResult<C> {
   readonly decision: Decision<C>;
-  /** What was decided on; `degradation` when that was without the authority. */
   readonly result: ValidationResult;
+  /** Set when the guard decided without the authority's answer. */
   readonly degradation: Degradation | null;
 }
 
 /**
- * From a token to a decision, rung by rung. What is joined and remembered are findings; `decide` has the last
- * word on every call. Rejects with the reason of the caller's own signal, and for rules that are none.
+ * Makes `authorize`, which takes a token through the steps of a validation. Validation results are joined and cached;
+ * `decide` runs on every call. Rejects with the reason of the caller's signal, and with `invalid_option` for wrong rules.
  */
 export function createAuthorize<C>(context: PipelineContext): Guard<C>["authorize"] {
   return async (token, rules) => {
-    const refused = rejectEarly(context, token, rules);
-    if (refused !== null) return publishDecision(context, refused, null);
+    const rejected = rejectEarly(context, token, rules);
+    if (rejected !== null) return publishDecision(context, rejected, null);
     const digest = digestToken(token);
     const now = readClock(context.clock);
-    const recalled = lookUp(context, digest, now);
-    if (recalled !== undefined) {
-      return publishDecision(context, decide<C>(context, recalled, "memory", now, rules), "memory");
-    }
-    return (await resolve<C>(context, token, digest, now, rules)).decision;
+    const cached = lookUp(context, digest, now);
+    if (cached === undefined) return (await authorizeCold<C>(context, token, digest, now, rules)).decision;
+    return publishDecision(context, decide<C>(context, cached, "memory", now, rules), "memory");
   };
 }
 
-/** The same for those who go on with what was found. `proved`: what they have of the token already. */
+/**
+ * The same steps for callers that need the validation result. `authorize` repeats them, because one more promise would
+ * make a hit TODO slower.
+ *
+ * @param known What an earlier call found out about the token. It replaces a verification that the cache has lost.
+ */
 export async function authorizeDetailed<C>(
   context: PipelineContext,
   token: string,
   rules: (Rules & CallOptions) | undefined,
-  proved?: ValidToken,
+  known?: ValidToken,
 ): Promise<AuthorizeResult<C>> {
-  const refused = rejectEarly(context, token, rules);
-  if (refused !== null) return published(context, refused, refused, null);
+  const rejected = rejectEarly(context, token, rules);
+  if (rejected !== null) return publish(context, rejected, null, rejected);
   const digest = digestToken(token);
   const now = readClock(context.clock);
-  const recalled = lookUp(context, digest, now);
-  if (recalled === undefined) return await resolve<C>(context, token, digest, now, rules, proved);
-  return published(context, decide<C>(context, recalled, "memory", now, rules), recalled, "memory");
+  const cached = lookUp(context, digest, now);
+  if (cached === undefined) return await authorizeCold<C>(context, token, digest, now, rules, known);
+  return publish(context, decide<C>(context, cached, "memory", now, rules), "memory", cached);
 }
 
-/** What needs no look at the token. */
+/** Step 1: checks that need no look into the token. */
 function rejectEarly(
   context: PipelineContext,
   token: string,
@@ -75,61 +78,104 @@ function rejectEarly(
   return token.length > context.maxTokenBytes ? invalidVerdict("too_large") : null;
 }
 
-/** Rungs 4 to 9. Apart, because a small function makes a hit cheaper. */
-async function resolve<C>(
+/**
+ * Step 2. The digest covers the whole token, because a part could be combined with another rest. Unpaired surrogates
+ * have one digest, which no ASCII text has, and verification rejects every token that contains them.
+ */
+function digestToken(token: string): string {
+  return hash("sha256", token, "binary");
+}
+
+/** Step 3. */
+function lookUp(
+  { resultCache, guardedIssuers }: PipelineContext,
+  digest: string,
+  now: Instant,
+): ValidToken | InvalidVerdict | undefined {
+  const valid = resultCache.getValid(digest, now);
+  if (valid === undefined) return resultCache.getInvalid(digest, now, guardedIssuers.keysVersion);
+  return isKeyInForce(valid, now) ? valid : undefined;
+}
+
+/** Steps 4 to 10, for a token that is not in memory. Kept apart, because a small function makes a hit cheaper. */
+async function authorizeCold<C>(
   context: PipelineContext,
   token: string,
   digest: string,
   now: Instant,
   rules: (Rules & CallOptions) | undefined,
-  proved?: ValidToken,
+  known?: ValidToken,
 ): Promise<AuthorizeResult<C>> {
   if (context.restoring !== null) await abortable(context.restoring, rules?.signal);
+  // Steps 4 and 5: join, verify. An earlier verification is enough when only the authority has to be asked.
   const earlier =
-    lookUpStale(context, digest, now) ?? (proved && isKeyInForce(proved, now) ? proved : undefined);
-  const sought = earlier ?? verifyToken(context, token, digest);
-  const local = sought instanceof Promise ? await abortable(sought, rules?.signal) : sought;
+    lookUpStale(context, digest, now) ?? (known && isKeyInForce(known, now) ? known : undefined);
+  const verification = earlier ?? verifyToken(context, token, digest);
+  const local = verification instanceof Promise ? await abortable(verification, rules?.signal) : verification;
   if ("status" in local) {
-    const byItself = decideNow<C>(context, local, "verification", rules);
-    // What is refused without the authority need not be asked about.
-    const isOver = local.status !== "valid" || local.guardedIssuer.authority === undefined;
-    if (isOver || byItself.status === "invalid") return published(context, byItself, local, "verification");
+    const decision = decideNow<C>(context, local, "verification", rules);
+    const isFinal = local.status !== "valid" || local.guardedIssuer.authority === undefined;
+    // The authority need not be asked about a token that is invalid without it.
+    if (isFinal || decision.status === "invalid") return publish(context, decision, "verification", local);
   }
-  const { result, degradation, from: found } = await askAuthority(context, token, digest, local, rules);
-  const from = result === earlier ? "memory" : found;
+  // Steps 6 and 7: shared cache, authority. Step 9, remember, follows when the answer arrives.
+  const call = askAuthority(context, token, digest, local);
+  let { answer } = call;
+  let waitedMs = 0;
+  if (answer === null) {
+    answer = await waitForAnswer(context, call, local, rules);
+    waitedMs = elapsedMs(context.clock, call.startedAt);
+  }
+  // Step 8: fallback.
+  const { result, degradation, from: source } = fallBack(context, answer, local, rules, waitedMs);
+  const from = result === earlier ? "memory" : source;
+  // Step 10: decide.
   const decision = decideNow<C>(context, result, from, rules, degradation);
-  if (degradation !== null) {
-    if (decision.status === "valid") recordDegraded(context, result, degradation);
-    // What a token does not grant by itself, the authority might.
-    if (decision.status === "forbidden" && !result.isComplete) {
-      return published(context, unavailableVerdict(degradation.cause), result, from);
-    }
+  if (degradation === null) return publish(context, decision, from, result);
+  if (decision.status === "valid") recordDegraded(context, result, degradation);
+  // The authority might grant a scope that the token itself does not name.
+  if (decision.status === "forbidden" && !result.isComplete) {
+    return publish(context, unavailableVerdict(degradation.cause), from, result);
   }
-  return published(context, decision, result, from, degradation);
+  return publish(context, decision, from, result, degradation);
 }
 
-function published<C>(
+/**
+ * An earlier verification, for a token whose authority has to be asked (again) or whose key has vanished from the set.
+ * It saves a second verification.
+ */
+function lookUpStale({ resultCache }: PipelineContext, digest: string, now: Instant): ValidToken | undefined {
+  const stale = resultCache.getStaleValid(digest, now);
+  if (stale === undefined || !isKeyInForce(stale, now)) return undefined;
+  const { key, kid, keyEpoch, guardedIssuer } = stale;
+  const { keyring, authority } = guardedIssuer;
+  // The key that could not be fetched may have arrived since.
+  if (keyEpoch !== null && !keyring.mayHaveUnfetched(kid)) return undefined;
+  return authority !== undefined || (key !== null && keyring.hasVanished(key, now)) ? stale : undefined;
+}
+
+/** Decides with a new clock reading. The guard may have been closed, or the key withdrawn, since the last one. */
+export function decideNow<C>(
   context: PipelineContext,
-  decision: Decision<C>,
   result: ValidationResult,
-  from: DecisionEvent["from"],
-  degradation: Degradation | null = null,
-): AuthorizeResult<C> {
-  return { decision: publishDecision(context, decision, from), result: result, degradation: degradation };
-}
-
-/** What was true before the wait need not be true any more. */
-function decideNow<C>(
-  context: PipelineContext,
-  found: ValidationResult,
   from: "memory" | "shared" | "verification",
   rules: Rules | undefined,
   degradation: Degradation | null = null,
 ): Decision<C> {
   if (context.closed) return unavailableVerdict("closed");
   const now = readClock(context.clock);
-  if (found.status === "valid" && !isKeyInForce(found, now)) return unavailableVerdict("key_pending");
-  return decide(context, found, from, now, rules, degradation);
+  if (result.status === "valid" && !isKeyInForce(result, now)) return unavailableVerdict("key_pending");
+  return decide(context, result, from, now, rules, degradation);
+}
+
+function publish<C>(
+  context: PipelineContext,
+  decision: Decision<C>,
+  from: DecisionEvent["from"],
+  result: ValidationResult,
+  degradation: Degradation | null = null,
+): AuthorizeResult<C> {
+  return { decision: publishDecision(context, decision, from), result, degradation };
 }
 
 function publishDecision<C>(
@@ -144,40 +190,4 @@ function publishDecision<C>(
     decisionEvents.publish({ guard: name, status, detail, from, degraded });
   }
   return decision;
-}
-
-/**
- * Of the whole token: hashing a part would let the rest be swapped. Unpaired surrogates are hashed alike, but never
- * like ASCII, and a proof refuses both.
- */
-function digestToken(token: string): string {
-  return hash("sha256", token, "binary");
-}
-
-function lookUp(
-  { resultCache, guardedIssuers }: PipelineContext,
-  digest: string,
-  now: Instant,
-): ValidToken | InvalidVerdict | undefined {
-  const valid = resultCache.getValid(digest, now);
-  if (valid === undefined) return resultCache.getInvalid(digest, now, guardedIssuers.keysVersion);
-  return isKeyInForce(valid, now) ? valid : undefined;
-}
-
-export function isKeyInForce({ key, keyEpoch, guardedIssuer }: ValidToken, now: Instant): boolean {
-  const { keyring } = guardedIssuer;
-  return key === null ? keyEpoch === null || keyEpoch === keyring.epoch : keyring.isInForce(key, now);
-}
-
-/** What saves a second proof where only the authority has to be asked (again), or where the key has vanished meanwhile. */
-function lookUpStale({ resultCache }: PipelineContext, digest: string, now: Instant): ValidToken | undefined {
-  const stale = resultCache.getStaleValid(digest, now);
-  if (stale === undefined || !isKeyInForce(stale, now)) return undefined;
-  const { key, kid, keyEpoch, guardedIssuer } = stale;
-  // A key that could not be fetched may be here by now.
-  if (keyEpoch !== null && !guardedIssuer.keyring.mayHaveUnfetched(kid)) return undefined;
-  return guardedIssuer.authority !== undefined ||
-    (key !== null && guardedIssuer.keyring.hasVanished(key, now))
-    ? stale
-    : undefined;
 }

@@ -1,33 +1,37 @@
 import { readClock, type Clock, type Instant } from "../../core/clock.ts";
 
-/** Smaller differences are drift, and are followed, though not at every turn. */
+/** A difference of at least this is a clock step. A smaller one is drift, and the monitor follows it. */
 const STEP_MS = 1_000;
+/** Drift below this is not worth an update. */
 const DRIFT_MS = 100;
-/** A guard that nobody asks does not see when the clock jumped; it took place this long ago at most. */
+/** An idle guard does not see when a step happened. The step is taken to be at most this old. */
 const MAX_UNOBSERVED_MS = 60_000;
-/** A jump ahead is believed after so long: most often the machine was suspended. */
+/** A step ahead is accepted after this long. Its usual cause is a machine that was suspended. */
 const ACCEPTED_AFTER_MS = 60_000;
 
-/** One that is not believed (yet). */
+/** A clock step that is not accepted. */
 interface ClockStep {
+  /** Negative for a step back. */
   readonly ms: number;
-  /** When it was noticed, by the monotonic clock. */
+  /** By the monotonic clock. */
   readonly noticedAt: number;
-  /** The earliest that the wall clock can have said after it. */
+  /** The earliest wall-clock time after the step, in epoch milliseconds. */
   readonly earliestWallMs: number;
 }
 
 /**
- * Watches the wall clock against the monotonic one. While they disagree, nobody here knows which is right. A jump
- * ahead is believed in the end, because it refuses only; one back never is, because it would bring expired tokens
- * back to life. What was issued since then shows that its issuer's clock agrees with the wall clock.
+ * Compares the wall clock with the monotonic clock. While they disagree, the guard cannot know which one is right.
+ *
+ * A step ahead is accepted after a minute, because a clock that is ahead can only refuse tokens. A step back is never
+ * accepted, because it would revive expired tokens. A token that was issued after the step shows that the clock of its
+ * issuer agrees with the wall clock.
  */
 export class ClockMonitor {
   readonly #onStep: (stepMs: number) => void;
-  /** Wall minus monotonic, as it was when both agreed. */
+  /** Wall minus monotonic time while both agreed. */
   #offset: number;
   #step: ClockStep | null = null;
-  /** When both agreed last, by the monotonic one; noted every 100 ms at most. */
+  /** The monotonic time when both agreed last, updated every 100 ms at most. */
   #agreedAt: number;
 
   constructor(clock: Clock, onStep: (stepMs: number) => void) {
@@ -37,20 +41,20 @@ export class ClockMonitor {
     this.#onStep = onStep;
   }
 
-  /** How far the wall clock is ahead of where it should be (negative: behind); 0 unless it jumped. */
+  /** How far the wall clock is ahead of the expected time. Negative when it is behind, 0 while the clocks agree. */
   steppedMs({ wall, monotonic }: Instant): number {
     const step = wall - monotonic - this.#offset;
     if (step > -DRIFT_MS && step < DRIFT_MS) {
-      // Not at each of a million calls a second.
+      // This runs on every hit, so it writes only every 100 ms.
       if (monotonic - this.#agreedAt >= DRIFT_MS) this.#agreedAt = monotonic;
       this.#step = null;
       return 0;
     }
     if (step <= -STEP_MS || step >= STEP_MS) {
-      // Another jump than the one that is known has its own time to wait.
+      // A second step starts its own waiting time.
       if (this.#step === null || Math.abs(step - this.#step.ms) >= STEP_MS) {
-        const to = wall - Math.min(monotonic - this.#agreedAt, MAX_UNOBSERVED_MS);
-        this.#step = { ms: step, noticedAt: monotonic, earliestWallMs: to };
+        const earliestWallMs = wall - Math.min(monotonic - this.#agreedAt, MAX_UNOBSERVED_MS);
+        this.#step = { ms: step, noticedAt: monotonic, earliestWallMs };
         this.#onStep(step);
       }
       if (step < 0 || monotonic - this.#step.noticedAt < ACCEPTED_AFTER_MS) return step;
@@ -60,17 +64,17 @@ export class ClockMonitor {
     return 0;
   }
 
-  /** The wall clock, unless it is ahead: then where it should be. Makes nothing be over too early. */
+  /** The wall-clock time without a step ahead. By this time nothing ends too early. */
   earliestNowMs(now: Instant): number {
     return now.wall - Math.max(0, this.steppedMs(now));
   }
 
-  /** Whether somebody whose clock agrees with the wall clock issued it after the jump. `iat` in epoch seconds. */
+  /** Whether a token with this `iat` (epoch seconds) was issued after the current step. */
   isIssuedAfterStep(iat: number | undefined): boolean {
     return iat !== undefined && this.#step !== null && iat * 1000 >= this.#step.earliestWallMs;
   }
 
-  /** Until a jump ahead is believed. */
+  /** Milliseconds until a step ahead is accepted. 0 without a step. */
   acceptedInMs({ monotonic }: Instant): number {
     return this.#step === null ? 0 : Math.max(0, this.#step.noticedAt + ACCEPTED_AFTER_MS - monotonic);
   }

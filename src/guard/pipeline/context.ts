@@ -2,40 +2,42 @@ import type { Instant } from "../../core/clock.ts";
 import type { HeaderMemo } from "../../jwt/parse.ts";
 import type { VerificationPool } from "../../jwt/verification-pool.ts";
 import type { SingleFlight } from "../../resilience/single-flight.ts";
-import type { DecisionContext } from "./decide.ts";
-import type { ValidationResult } from "./validation-result.ts";
-import type { ResultCache } from "./result-cache.ts";
 import type { GuardedIssuers } from "../issuers/guarded-issuer.ts";
 import type { GuardSettings } from "../settings.ts";
 import type { SharedCache } from "../shared/shared-cache.ts";
+import type { DecisionContext } from "./decide.ts";
+import type { ResultCache } from "./result-cache.ts";
+import type { ValidationResult } from "./validation-result.ts";
 
-/** What was found out, and whether other instances knew it. */
+/** A validation result and the step that gave it: the shared cache, or this instance's own work. */
 export interface SourcedResult {
   readonly result: ValidationResult;
   readonly from: "shared" | "verification";
 }
 
-/** One question to others and to an authority, joined by all who have it. */
+/** One call to the shared cache and the authority. Callers with the same token join it. */
 export interface AuthorityCall {
   readonly startedAt: Instant;
-  readonly result: Promise<SourcedResult>;
-  /** Resolves when those who may do without should wait no longer: for all of them at once. */
-  readonly softTimeout: () => Promise<null>;
+  /** `null` until the call has its answer. */
+  readonly answer: SourcedResult | null;
+  /** Never rejects. */
+  readonly answered: Promise<SourcedResult>;
+  /** Resolves when callers that may fall back stop waiting. All of them share one timer. */
+  softTimeout(): Promise<null>;
 }
 
-/** What the rungs stand on. */
+/** What the steps of a validation share: the guard's settings, its issuers, its caches and the work in flight. */
 export interface PipelineContext extends GuardSettings, DecisionContext {
   readonly guardedIssuers: GuardedIssuers;
   readonly headerMemo: HeaderMemo;
   readonly resultCache: ResultCache;
   readonly verificationPool: VerificationPool;
-  /** Proofs under way, by digest. */
+  /** Verifications in flight, by digest of the whole token. */
   readonly verifications: SingleFlight<string, ValidationResult>;
-  /** Questions to authorities under way, by digest. */
+  /** Calls to authorities in flight, by digest of the whole token. */
   readonly authorityCalls: Map<string, AuthorityCall>;
-  /** What instances share. */
   readonly sharedCache: SharedCache | undefined;
-  /** Ends when what earlier runs knew is here; `null` from then on. */
+  /** Resolves when the snapshots of earlier runs are loaded. `null` from then on. */
   restoring: Promise<void> | null;
   closed: boolean;
 }

@@ -1,30 +1,32 @@
-import type { Rules } from "../../core/rules.ts";
 import type { Instant } from "../../core/clock.ts";
+import type { Rules } from "../../core/rules.ts";
 import {
   invalidVerdict,
   unavailableVerdict,
   type Decision,
+  type InvalidVerdict,
   type UnavailableCause,
+  type UnavailableVerdict,
 } from "../../core/verdict.ts";
 import { checkTime } from "../../jwt/claims.ts";
-import { type ValidationResult, type ValidToken } from "./validation-result.ts";
 import type { GuardSettings } from "../settings.ts";
 import type { ClockMonitor } from "./clock-monitor.ts";
+import type { ValidationResult, ValidToken } from "./validation-result.ts";
 
-/** The guard's own rules. */
+/** The guard's own rules, which apply to every decision. */
 export interface DecisionContext extends Pick<GuardSettings, "toleranceMs" | "maxRevocationAgeMs"> {
   readonly clockMonitor: ClockMonitor;
 }
 
-/** Why and for how long the authority has not been asked successfully. */
+/** Why the authority's answer is missing, and for how long. */
 export interface Degradation {
   readonly cause: UnavailableCause;
   readonly sinceMs: number;
 }
 
-/** Rung 10: what a result means now, under the rules of this call. Nothing of it is ever kept. */
+/** Step 10: what a validation result means now, under the rules of this call. Law 9: the decision is never cached. */
 export function decide<C>(
-  court: DecisionContext,
+  context: DecisionContext,
   result: ValidationResult,
   from: "memory" | "shared" | "verification",
   now: Instant,
@@ -34,23 +36,12 @@ export function decide<C>(
   if (result.status === "invalid") return invalidVerdict(result.reason);
   if (result.status === "unavailable") return unavailableVerdict(result.cause, result.retryAfterMs);
   const { claims, scopes, guardedIssuer } = result;
-  const stepMs = court.clockMonitor.steppedMs(now);
-  const timeReason = checkTime(claims, now.wall, court.toleranceMs);
-  if (stepMs === 0 && timeReason !== null) return invalidVerdict(timeReason);
-  if (isRevoked(result)) return invalidVerdict(refusalReason(result.expiresAt, now));
-  if (stepMs !== 0) {
-    const unsteppedTimeReason = checkTime(claims, now.wall - stepMs, court.toleranceMs);
-    if (timeReason !== null && unsteppedTimeReason !== null) return invalidVerdict(timeReason);
-    // What was issued after a jump ahead lies in the future of the clock that did not see it.
-    const isRevived = unsteppedTimeReason === "expired" && !court.clockMonitor.isIssuedAfterStep(claims.iat);
-    if (timeReason !== null || isRevived) {
-      return unavailableVerdict("clock_uncertain", court.clockMonitor.acceptedInMs(now) || undefined);
-    }
-  }
-  const revocationAgeMs =
-    guardedIssuer.revocationFollower === undefined ? null : guardedIssuer.revocationFollower.ageMs(now);
-  if (isViewTooOld(court, revocationAgeMs, rules?.maxRevocationAgeMs))
+  const refusal = refuseByTimeOrRevocation(context, result, now);
+  if (refusal !== null) return refusal;
+  const revocationAgeMs = guardedIssuer.revocationFollower?.ageMs(now) ?? null;
+  if (isViewTooOld(context, revocationAgeMs, rules?.maxRevocationAgeMs)) {
     return unavailableVerdict("revocations_stale");
+  }
   if (rules?.scopes !== undefined) {
     const missing = rules.scopes.filter((scope) => !scopes.includes(scope));
     if (missing.length > 0) return { status: "forbidden", missing };
@@ -69,25 +60,60 @@ export function decide<C>(
   };
 }
 
+/** `null` when the token is in time and not revoked. */
+function refuseByTimeOrRevocation(
+  context: DecisionContext,
+  token: ValidToken,
+  now: Instant,
+): InvalidVerdict | UnavailableVerdict | null {
+  const stepMs = context.clockMonitor.steppedMs(now);
+  const reason = checkTime(token.claims, now.wall, context.toleranceMs);
+  if (stepMs === 0 && reason !== null) return invalidVerdict(reason);
+  if (isRevoked(token)) return invalidVerdict(refusalReason(token.expiresAt, now));
+  return stepMs === 0 ? null : refuseAfterClockStep(context, token, now, stepMs, reason);
+}
+
 /**
- * Why a token is refused that was revoked, or that the authority says no to: it says so to what is over, too, and sooner
- * than we do, who allow for a clock that is wrong. A client may come back with another one then.
+ * After a clock step either time may be right. The token is invalid only when both times refuse it, and its validity is
+ * uncertain when one does. A token that was issued after the step may lie in the future of the old time.
+ */
+function refuseAfterClockStep(
+  { clockMonitor, toleranceMs }: DecisionContext,
+  { claims }: ValidToken,
+  now: Instant,
+  stepMs: number,
+  reason: ReturnType<typeof checkTime>,
+): InvalidVerdict | UnavailableVerdict | null {
+  const reasonBeforeStep = checkTime(claims, now.wall - stepMs, toleranceMs);
+  if (reason !== null && reasonBeforeStep !== null) return invalidVerdict(reason);
+  const isRevived = reasonBeforeStep === "expired" && !clockMonitor.isIssuedAfterStep(claims.iat);
+  if (reason === null && !isRevived) return null;
+  return unavailableVerdict("clock_uncertain", clockMonitor.acceptedInMs(now) || undefined);
+}
+
+/**
+ * The reason for a token that is revoked or that the authority refuses. The authority also refuses expired tokens, and
+ * it has no tolerance. `expired` tells the client that a new token will do.
  */
 export function refusalReason(expiresAt: number, now: Instant): "expired" | "revoked" {
   return now.wall >= expiresAt ? "expired" : "revoked";
 }
 
-/** Entries are only ever added to the view: without news, what was clear is clear. */
-function isRevoked(result: ValidToken): boolean {
-  const { revocationView } = result.guardedIssuer;
-  if (result.revocationsVersion === revocationView.changeCount) return false;
-  if (revocationView.isRevoked(result.claims, result.kid, result.signedDigest)) return true;
-  result.revocationsVersion = revocationView.changeCount;
+/** The view only grows. A token that was not revoked stays so until the view's `changeCount` changes. */
+function isRevoked(token: ValidToken): boolean {
+  const { revocationView } = token.guardedIssuer;
+  if (token.revocationsVersion === revocationView.changeCount) return false;
+  if (revocationView.isRevoked(token.claims, token.kid, token.signedDigest)) return true;
+  token.revocationsVersion = revocationView.changeCount;
   return false;
 }
 
-/** Without a log a call that sets a bound cannot be served. A bound that is no number is never met. */
-function isViewTooOld(court: DecisionContext, ageMs: number | null, narrowed: number | undefined): boolean {
-  if (ageMs === null) return narrowed !== undefined && narrowed !== Infinity;
-  return !(ageMs <= court.maxRevocationAgeMs) || (narrowed !== undefined && !(ageMs <= narrowed));
+/** Without a log no bound of a call can be met. The negated comparisons refuse a bound that is `NaN`. */
+function isViewTooOld(
+  { maxRevocationAgeMs }: DecisionContext,
+  ageMs: number | null,
+  routeMaxMs: number | undefined,
+): boolean {
+  if (ageMs === null) return routeMaxMs !== undefined && routeMaxMs !== Infinity;
+  return !(ageMs <= maxRevocationAgeMs) || (routeMaxMs !== undefined && !(ageMs <= routeMaxMs));
 }

@@ -1,12 +1,35 @@
-import { degradedModes, type DegradedMode, type Rules } from "../../core/rules.ts";
 import { elapsedMs, readClock } from "../../core/clock.ts";
+import { degradedModes, type DegradedMode, type Rules } from "../../core/rules.ts";
+import type { PipelineContext, SourcedResult } from "./context.ts";
 import type { Degradation } from "./decide.ts";
-import type { ValidToken } from "./validation-result.ts";
-import type { PipelineContext } from "./context.ts";
+import { isToken } from "./validation-result.ts";
+import type { LocalResult, ValidationResult, ValidToken } from "./validation-result.ts";
+
+/** What `decide` gets. `degradation` is set when the token stands in for a missing answer of the authority. */
+export type FallbackResult = Pick<SourcedResult, "from"> &
+  (
+    | { readonly result: ValidationResult; readonly degradation: null }
+    | { readonly result: ValidToken; readonly degradation: Degradation }
+  );
+
+/** Step 8: replaces a missing answer with the token's own facts, where the policy allows it. */
+export function fallBack(
+  context: PipelineContext,
+  { result, from }: SourcedResult,
+  local: LocalResult,
+  rules: Rules | undefined,
+  waitedMs: number,
+): FallbackResult {
+  if (result.status !== "unavailable" || !isToken(local)) return { result, from, degradation: null };
+  const sinceMs = degradedForMs(context, local, rules, waitedMs);
+  if (sinceMs === null) return { result, from, degradation: null };
+  return { result: local, from, degradation: { cause: result.cause, sinceMs } };
+}
 
 /**
- * Rung 8: for how long there has been no answer about a token that may be let in all the same; `null` where it may not.
- * The bound counts from whatever is earlier: the authority's last answer, or when this token was first let in.
+ * How long the authority's answer about this token has been missing, in milliseconds. `null` when the token must not be
+ * accepted without it. The bound `maxMs` counts from the earlier of two moments: when the authority began to fail, and
+ * when the token was first accepted without it.
  */
 export function degradedForMs(
   { fallback, clock, clockMonitor }: PipelineContext,
@@ -17,24 +40,22 @@ export function degradedForMs(
   const mode = stricterMode(fallback.mode, rules?.degraded);
   if (mode === "deny" || !(isComplete || (mode === "local" && key !== null))) return null;
   const { fallbackBlockedUntil } = guardedIssuer.degradedMonitor;
-  if (
-    fallbackBlockedUntil !== -Infinity &&
-    clockMonitor.earliestNowMs(readClock(clock)) <= fallbackBlockedUntil
-  )
-    return null;
+  if (fallbackBlockedUntil !== -Infinity) {
+    if (clockMonitor.earliestNowMs(readClock(clock)) <= fallbackBlockedUntil) return null;
+  }
   const failingMs = guardedIssuer.authority?.failingMs() ?? 0;
   const sinceMs = Math.max(waitedMs, failingMs, degradedSince === null ? 0 : elapsedMs(clock, degradedSince));
   return sinceMs < fallback.maxMs ? sinceMs : null;
 }
 
-/** A route can be stricter than the guard, never laxer. */
-function stricterMode(one: DegradedMode, other: DegradedMode | undefined): DegradedMode {
-  if (other === undefined) return one;
-  return degradedModes.indexOf(one) < degradedModes.indexOf(other) ? one : other;
+/** A route can only be stricter than the guard. */
+function stricterMode(guardMode: DegradedMode, routeMode: DegradedMode | undefined): DegradedMode {
+  if (routeMode === undefined) return guardMode;
+  return degradedModes.indexOf(guardMode) < degradedModes.indexOf(routeMode) ? guardMode : routeMode;
 }
 
-/** Told, counted, and from now on bounded in time. */
-export function recordDegraded({ clock }: PipelineContext, result: ValidToken, { cause }: Degradation): void {
-  result.degradedSince ??= readClock(clock);
-  result.guardedIssuer.degradedMonitor.recordDecision(cause);
+/** Counts a degraded decision. From the first one on, `maxMs` bounds how long this token is accepted. */
+export function recordDegraded({ clock }: PipelineContext, token: ValidToken, { cause }: Degradation): void {
+  token.degradedSince ??= readClock(clock);
+  token.guardedIssuer.degradedMonitor.recordDecision(cause);
 }

@@ -5,19 +5,19 @@ import type { ValidToken } from "./validation-result.ts";
 import type { CacheStatus } from "../types.ts";
 
 interface CachedInvalid extends InvalidVerdict {
-  /** Of the key sets it was found under. */
+  /** The version of the key sets under which the token was invalid. */
   readonly keysVersion: number;
 }
 
-/** Bytes counted for an entry besides what grows with the token: key, entry and result. */
+/** Counted for an entry besides what grows with the token: its key and the objects around the claims. */
 const VALID_ENTRY_BYTES = 600;
 const INVALID_ENTRY_BYTES = 300;
-/** Heap taken by parsed claims for each byte of their token. */
+/** Heap that parsed claims take for each byte of their token. */
 const CLAIMS_FACTOR = 1.25;
-/** Invalid findings must not push out valid ones: their budget is this part of the whole. */
+/** Law 6: invalid results have a budget of their own, so that they cannot push out valid ones. */
 const INVALID_SHARE = 1 / 16;
 
-/** Findings by digest of the whole token. Invalid ones have a small budget of their own and hold for one state of the keys. */
+/** Step 3: validation results by digest of the whole token, bounded in bytes. */
 export class ResultCache {
   readonly #valid: TtlCache<ValidToken>;
   readonly #invalid: TtlCache<CachedInvalid>;
@@ -34,38 +34,37 @@ export class ResultCache {
     this.#invalid = new TtlCache({ maxBytes: Math.max(1, Math.floor(maxBytes * INVALID_SHARE)), clock });
   }
 
-  /** What needs no asking again. */
+  /** A token that needs no check again. */
   getValid(digest: string, now: Instant): ValidToken | undefined {
     return this.#valid.get(digest, now);
   }
 
-  /** What was found too long ago, or without an answer that is wanted; kept as long as the token may live. */
+  /** A token whose entry is too old, or whose authority has not answered. Kept until the token expires. */
   getStaleValid(digest: string, now: Instant): ValidToken | undefined {
     return this.#valid.getStale(digest, now);
   }
 
   getInvalid(digest: string, now: Instant, keysVersion: number): InvalidVerdict | undefined {
-    const refused = this.#invalid.get(digest, now);
-    return refused?.keysVersion === keysVersion ? refused : undefined;
+    const cached = this.#invalid.get(digest, now);
+    return cached?.keysVersion === keysVersion ? cached : undefined;
   }
 
-  /** `textBytes`: of the token, or of the answer that its claims are from; `mostMs`: what is left of that. */
-  setValid(digest: string, result: ValidToken, textBytes: number, maxTtlMs: number = this.#ttlMs): void {
-    const { isComplete, expiresAt, tokenExpiresAt } = result;
-    const leftMs = (endsAt: number) => endsAt + this.#toleranceMs - this.#clock.now();
-    const ttlMs = isComplete ? Math.min(this.#ttlMs, maxTtlMs, Math.max(0, leftMs(expiresAt))) : 0;
-    const spareMs = leftMs(tokenExpiresAt) - ttlMs;
-    this.#valid.set(digest, result, {
-      ttlMs,
-      staleMs: spareMs,
-      bytes: VALID_ENTRY_BYTES + CLAIMS_FACTOR * textBytes,
-    });
+  /**
+   * @param textBytes Length of the text that the claims were parsed from: the token, or the authority's answer.
+   * @param maxTtlMs How much longer a shared answer counts.
+   */
+  setValid(digest: string, token: ValidToken, textBytes: number, maxTtlMs: number = this.#ttlMs): void {
+    const { isComplete, expiresAt, tokenExpiresAt } = token;
+    const remainingMs = (endsAt: number) => endsAt + this.#toleranceMs - this.#clock.now();
+    const ttlMs = isComplete ? Math.min(this.#ttlMs, maxTtlMs, Math.max(0, remainingMs(expiresAt))) : 0;
+    const staleMs = remainingMs(tokenExpiresAt) - ttlMs;
+    this.#valid.set(digest, token, { ttlMs, staleMs, bytes: VALID_ENTRY_BYTES + CLAIMS_FACTOR * textBytes });
   }
 
   /** Only for reasons that time does not change, unless `ttlMs` is short. */
   setInvalid(digest: string, reason: InvalidReason, keysVersion: number, ttlMs: number = this.#ttlMs): void {
-    const refused = { status: "invalid", reason, keysVersion } as const;
-    this.#invalid.set(digest, refused, { ttlMs: Math.min(ttlMs, this.#ttlMs), bytes: INVALID_ENTRY_BYTES });
+    const cached = { status: "invalid", reason, keysVersion } as const;
+    this.#invalid.set(digest, cached, { ttlMs: Math.min(ttlMs, this.#ttlMs), bytes: INVALID_ENTRY_BYTES });
   }
 
   deleteValid(digest: string): void {

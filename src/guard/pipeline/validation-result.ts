@@ -5,10 +5,12 @@ import type { VerificationKey } from "../../jwt/jwk-set.ts";
 import type { ParsedToken } from "../../jwt/parse.ts";
 import type { GuardedIssuer } from "../issuers/guarded-issuer.ts";
 
-/** What was found out about a token. Time, revocation, degradation and a route's rules are decided on every call. */
+/**
+ * A token that passed verification or that its authority vouches for. Only facts are stored here. Time, revocation,
+ * degradation and a route's rules are decided on every call.
+ */
 export interface ValidToken {
   readonly status: "valid";
-  /** Whose token it is. */
   readonly guardedIssuer: GuardedIssuer;
   /** Deeply frozen. */
   readonly claims: Readonly<JwtClaims>;
@@ -16,79 +18,102 @@ export interface ValidToken {
   readonly scopes: readonly string[];
   readonly sessionId: string | undefined;
   /**
-   * What the authority's no is kept under: a digest of what was signed. A signature has several spellings, and not
-   * every provider makes each `jti` once. `undefined` where there is no authority, or no signature.
+   * Digest of the signing input. The revocation view stores a denial by the authority under it, because one signature
+   * has several spellings and some providers repeat a `jti`. `undefined` without an authority or a signature.
    */
   readonly signedDigest: string | undefined;
-  /** Epoch ms; `Infinity` without `exp`. */
+  /** Epoch milliseconds. `Infinity` when there is no `exp`. The authority may have ended the token before its own `exp`. */
   readonly expiresAt: number;
-  /** The same as the token says it. An end that the authority put before it has to be known until then. */
+  /** The expiry that the token itself states. A shorter `expiresAt` from the authority is remembered until then. */
   readonly tokenExpiresAt: number;
-  /** That proved it; `null` for one that only its authority vouches for: opaque, or signed by a key that cannot be fetched. */
+  /**
+   * The key that verified the signature. `null` when only the authority vouches for the token: the token is opaque, or
+   * its key could not be fetched.
+   */
   readonly key: VerificationKey | null;
-  /** Of the key that signed it. */
+  /** The `kid` of the signing key, or the one that an unverified token names. */
   readonly kid: string | undefined;
-  /** Of the keys in whose place the authority was asked; `null` where a key proved it, and where none signed it. */
+  /**
+   * The epoch of the key set when the authority was asked in place of a missing key. `null` when a key verified the
+   * token, and for opaque tokens.
+   */
   readonly keyEpoch: number | null;
-  /** Whether everybody was asked who is to be asked; false when the authority gave no answer yet. */
+  /** Whether every required check has answered. False while the answer of the issuer's authority is missing. */
   readonly isComplete: boolean;
-  /** State of the revocations that were last asked about it, so that only news makes them be asked again. */
+  /** The `changeCount` of the revocation view when the token was last looked up there. -1 before the first look-up. */
   revocationsVersion: number;
-  /** When it was first let in without the authority that should have been asked. */
+  /** When the token was first accepted without its authority. `null` when it never was. */
   degradedSince: Instant | null;
 }
 
-/** What is known of a token without an answer of its authority: its proof or an earlier answer, or only whose it is. */
-export type LocalResult = ValidToken | GuardedIssuer;
-
+/** The answer of steps 1 to 7, without the decision. */
 export type ValidationResult = ValidToken | InvalidVerdict | UnavailableVerdict;
 
-/** What a token proved by itself. */
+/**
+ * What the guard knows before it asks the authority: a verified or earlier confirmed token, or for an opaque token only
+ * the issuer that may know it.
+ */
+export type LocalResult = ValidToken | GuardedIssuer;
+
+export function isToken(local: LocalResult): local is ValidToken {
+  return "claims" in local;
+}
+
+/** The issuer of a token, or the issuer that is asked about an opaque one. */
+export function issuerOf(local: LocalResult): GuardedIssuer {
+  return isToken(local) ? local.guardedIssuer : local;
+}
+
+/** Whether the token's own claims are known to be true: a key verified them, or the authority confirmed them before. */
+export function isAuthentic(local: LocalResult): local is ValidToken & { readonly signedDigest: string } {
+  return isToken(local) && local.signedDigest !== undefined && (local.key !== null || local.isComplete);
+}
+
+/** Whether the key that verified the token still counts. For an unverified token: whether the key epoch is the same. */
+export function isKeyInForce({ key, keyEpoch, guardedIssuer }: ValidToken, now: Instant): boolean {
+  const { keyring } = guardedIssuer;
+  return key === null ? keyEpoch === null || keyEpoch === keyring.epoch : keyring.isInForce(key, now);
+}
+
+/** A token whose signature `key` verified. */
 export function verifiedToken(
   { claims, signingInput }: ParsedToken,
   key: VerificationKey,
   issuer: GuardedIssuer,
 ): ValidToken {
-  const isWhole = issuer.authority === undefined;
-  const signedDigest = isWhole ? undefined : hash("sha256", signingInput, "base64url");
-  return validToken(issuer, claims, { key, kid: key.kid, isComplete: isWhole, signedDigest });
+  const isComplete = issuer.authority === undefined;
+  const signedDigest = isComplete ? undefined : hash("sha256", signingInput, "base64url");
+  return validToken(issuer, claims, { key, kid: key.kid, isComplete, signedDigest });
 }
 
-/** What one says of itself whose key cannot be fetched: true only if the authority says so. */
+/** A token whose key cannot be fetched. Its claims count only after the authority confirmed them. */
 export function unverifiedToken(
   { claims, signingInput, kid }: ParsedToken,
   issuer: GuardedIssuer,
 ): ValidToken {
   const signedDigest = hash("sha256", signingInput, "base64url");
-  return validToken(issuer, claims, {
-    key: null,
-    kid,
-    keyEpoch: issuer.keyring.epoch,
-    isComplete: false,
-    signedDigest,
-  });
+  const keyEpoch = issuer.keyring.epoch;
+  return validToken(issuer, claims, { key: null, kid, keyEpoch, isComplete: false, signedDigest });
 }
 
-/** Whether what it says of itself is true, by its key or because the authority said so before. */
-export function isAuthentic(local: LocalResult): local is ValidToken & { signedDigest: string } {
-  return "claims" in local && local.signedDigest !== undefined && (local.key !== null || local.isComplete);
-}
-
-/** What the authority says of a token that proves nothing by itself. */
+/** An opaque token, with the claims of the authority's answer. */
 export function opaqueToken(answer: Readonly<JwtClaims>, issuer: GuardedIssuer): ValidToken {
   return validToken(issuer, answer, { key: null, kid: undefined, isComplete: true, signedDigest: undefined });
 }
 
-/** What it says of a signed one. It can take away, and add what only it knows. */
-export function confirmedToken(answer: Readonly<JwtClaims>, local: ValidToken): ValidToken {
-  const said = answer.scope ?? answer["scp"];
+/**
+ * A signed token after the authority's yes. The answer can shorten the token's life, and it replaces the scopes when it
+ * names any.
+ */
+export function confirmedToken(answer: Readonly<JwtClaims>, token: ValidToken): ValidToken {
+  const answeredScopes = answer.scope ?? answer["scp"];
   const { exp } = answer;
-  const endsEarlier = exp !== undefined && exp * 1000 < local.expiresAt;
+  const endsEarlier = exp !== undefined && exp * 1000 < token.expiresAt;
   return {
-    ...local,
-    claims: endsEarlier ? Object.freeze({ ...local.claims, exp }) : local.claims,
-    scopes: said === undefined ? local.scopes : local.guardedIssuer.scopeSets.scopesOf(answer),
-    expiresAt: endsEarlier ? exp * 1000 : local.expiresAt,
+    ...token,
+    claims: endsEarlier ? Object.freeze({ ...token.claims, exp }) : token.claims,
+    scopes: answeredScopes === undefined ? token.scopes : token.guardedIssuer.scopeSets.scopesOf(answer),
+    expiresAt: endsEarlier ? exp * 1000 : token.expiresAt,
     isComplete: true,
     revocationsVersion: -1,
     degradedSince: null,
@@ -98,7 +123,7 @@ export function confirmedToken(answer: Readonly<JwtClaims>, local: ValidToken): 
 function validToken(
   issuer: GuardedIssuer,
   claims: Readonly<JwtClaims>,
-  more: Pick<ValidToken, "key" | "kid" | "isComplete" | "signedDigest"> & { readonly keyEpoch?: number },
+  checks: Pick<ValidToken, "key" | "kid" | "isComplete" | "signedDigest"> & { readonly keyEpoch?: number },
 ): ValidToken {
   const expiresAt = claims.exp === undefined ? Infinity : claims.exp * 1000;
   return {
@@ -111,7 +136,7 @@ function validToken(
     expiresAt,
     tokenExpiresAt: expiresAt,
     keyEpoch: null,
-    ...more,
+    ...checks,
     revocationsVersion: -1,
     degradedSince: null,
   };

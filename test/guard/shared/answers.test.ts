@@ -19,7 +19,7 @@ void describe("answers that instances share", { skip: noRedis }, () => {
       const { instance, provider, asked, written } = await createSharedSetup(t, server);
       const [one, other] = [await instance(), await instance()];
       const token = provider[kind]({ sub: "alice", scope: "read" });
-      assert.equal(await describeVerdict(one, token), "valid from origin");
+      assert.equal(await describeVerdict(one, token), "valid from verification");
       await written();
       const decisions: unknown[] = [];
       const hear = (event: unknown) => {
@@ -42,7 +42,7 @@ void describe("answers that instances share", { skip: noRedis }, () => {
       const { instance, provider, asked, clock, written } = await createSharedSetup(t, server);
       const [one, two, three] = [await instance(), await instance(), await instance()];
       const token = provider[kind]();
-      assert.equal(await describeVerdict(one, token), "valid from origin");
+      assert.equal(await describeVerdict(one, token), "valid from verification");
       await written();
       await clock.advance(4 * minute);
       assert.equal(await describeVerdict(two, token), "valid from shared");
@@ -50,8 +50,12 @@ void describe("answers that instances share", { skip: noRedis }, () => {
       await clock.advance(minute - 1000);
       assert.equal(await describeVerdict(two, token), "valid from memory");
       await clock.advance(1010);
-      assert.equal(await describeVerdict(three, token), "valid from origin", "past its time");
-      assert.equal(await describeVerdict(two, token), "valid from origin", "reading it did not make it last");
+      assert.equal(await describeVerdict(three, token), "valid from verification", "past its time");
+      assert.equal(
+        await describeVerdict(two, token),
+        "valid from verification",
+        "reading it did not make it last",
+      );
       assert.equal(asked.length, 3);
     });
 
@@ -59,7 +63,7 @@ void describe("answers that instances share", { skip: noRedis }, () => {
       const { instance, provider, clock, written } = await createSharedSetup(t, server);
       const [one, other] = [await instance(), await instance()];
       const token = provider[kind]({ exp: clock.now() / 1000 + 60 });
-      assert.equal(await describeVerdict(one, token), "valid from origin");
+      assert.equal(await describeVerdict(one, token), "valid from verification");
       await written();
       assert.equal(await describeVerdict(other, token), "valid from shared");
       await clock.advance(minute + 5_000);
@@ -73,7 +77,7 @@ void describe("answers that instances share", { skip: noRedis }, () => {
       const { instance, provider, clock, written } = await createSharedSetup(t, server);
       const [one, other] = [await instance(), await instance({ degraded: "cached" })];
       const token = provider[kind]();
-      assert.equal(await describeVerdict(one, token), "valid from origin");
+      assert.equal(await describeVerdict(one, token), "valid from verification");
       await written();
       other.forceBreaker("open");
       const late = await instance({ degraded: "cached" });
@@ -88,7 +92,7 @@ void describe("answers that instances share", { skip: noRedis }, () => {
     const { instance, provider, asked, clock, written } = await createSharedSetup(t, server);
     const [one, other] = [await instance(), await instance()];
     const token = provider.token({ jti: "one" });
-    assert.equal(await describeVerdict(one, token), "valid from origin");
+    assert.equal(await describeVerdict(one, token), "valid from verification");
     await written();
     provider.revoke("one");
     await clock.advance(5 * minute + 10);
@@ -120,7 +124,7 @@ void describe("answers that instances share", { skip: noRedis }, () => {
     assert.equal(await describeVerdict(quick, token), "invalid: revoked");
     await written(1);
     answered.resolve();
-    assert.equal(await slowly, "valid from origin");
+    assert.equal(await slowly, "valid from verification");
     await written();
     await clock.advance(minute);
     assert.equal(await describeVerdict(third, token), "invalid: revoked");
@@ -133,7 +137,7 @@ void describe("answers that instances share", { skip: noRedis }, () => {
     t.after(async () => await proxy.close());
     const [one, cutOff] = [await instance(), await instance({}, { url: proxy.url, timeoutMs: minute })];
     const [token, another] = [provider.opaqueToken({ jti: "one" }), provider.opaqueToken()];
-    assert.equal(await describeVerdict(one, token), "valid from origin");
+    assert.equal(await describeVerdict(one, token), "valid from verification");
     await written();
     provider.revoke("one");
     proxy.set({ kind: "refuse" });
@@ -148,7 +152,7 @@ void describe("answers that instances share", { skip: noRedis }, () => {
     await clock.advance(11_000);
     assert.equal(await describeVerdict(cutOff, token), "invalid: inactive");
     assert.equal(asked.length, 3, "the authority was asked once more");
-    assert.equal(await describeVerdict(one, another), "valid from origin");
+    assert.equal(await describeVerdict(one, another), "valid from verification");
     await written(1);
     assert.equal(await describeVerdict(cutOff, another), "valid from shared", "what is newer counts");
     assert.ok(!events().includes("shared_rejected"));

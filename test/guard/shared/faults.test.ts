@@ -24,7 +24,7 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
     await runUntilSettled({ clock }, guard.ready());
     assert.equal(guard.status().state, "degraded");
     assert.match(sharedStatus(guard).lastError ?? "", new RegExp(`127\\.0\\.0\\.1:${proxy.port}`));
-    assert.equal(await describeVerdict(guard, provider.token()), "valid from origin");
+    assert.equal(await describeVerdict(guard, provider.token()), "valid from verification");
     proxy.set({ kind: "pass" });
     await waitUntil(async () => {
       await clock.advance(200);
@@ -43,7 +43,7 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
     const guard = open({ shared: source({ url }) });
     await runUntilSettled({ clock }, guard.ready());
     for (const token of [provider.token(), provider.opaqueToken()]) {
-      assert.equal(await describeVerdict(guard, token), "valid from origin");
+      assert.equal(await describeVerdict(guard, token), "valid from verification");
     }
     assert.doesNotMatch(JSON.stringify(guard.status()), /hunter22/);
   });
@@ -82,10 +82,10 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
     const { instance, provider, asked, clock, written } = await createSharedSetup(t, server);
     const [one, other] = [await instance({}, patient), await instance({}, patient)];
     const token = provider.token();
-    assert.equal(await describeVerdict(one, token), "valid from origin");
+    assert.equal(await describeVerdict(one, token), "valid from verification");
     await written();
     await server.kill();
-    assert.equal(await describeVerdict(other, provider.token()), "valid from origin");
+    assert.equal(await describeVerdict(other, provider.token()), "valid from verification");
     await server.up();
     await waitUntil(async () => {
       await clock.advance(200);
@@ -94,7 +94,7 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
     assert.equal(await describeVerdict(other, token), "valid from shared", "kept in its file");
     await server.cli("FLUSHALL");
     const third = await instance({}, patient);
-    assert.equal(await describeVerdict(third, token), "valid from origin");
+    assert.equal(await describeVerdict(third, token), "valid from verification");
     assert.equal(asked.length, 3);
   });
 
@@ -102,7 +102,7 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
     const { instance, provider, says, entries, events, asked, written } = await createSharedSetup(t, server);
     const token = provider.opaqueToken();
     // The entry of this name, as somebody without the secret would find it.
-    assert.equal(await describeVerdict(await instance(), token), "valid from origin");
+    assert.equal(await describeVerdict(await instance(), token), "valid from verification");
     await written();
     const [name = ""] = await entries();
     says({ active: false });
@@ -139,10 +139,10 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
     const { instance, provider, entries, asked, events, written } = await createSharedSetup(t, server);
     const one = await instance();
     const [good, bad] = [provider.opaqueToken(), provider.opaqueToken({ jti: "bad" })];
-    assert.equal(await describeVerdict(one, bad), "valid from origin");
+    assert.equal(await describeVerdict(one, bad), "valid from verification");
     await written();
     const [badName = ""] = await entries();
-    assert.equal(await describeVerdict(one, good), "valid from origin");
+    assert.equal(await describeVerdict(one, good), "valid from verification");
     await written();
     const goodName = (await entries()).find((name) => name !== badName) ?? "";
     provider.revoke("bad");
@@ -156,7 +156,7 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
   void test("fault 13, law 2: an old yes that is put back is a miss and an alarm", async (t) => {
     const { instance, provider, entries, clock, asked, events, written } = await createSharedSetup(t, server);
     const token = provider.opaqueToken({ jti: "one" });
-    assert.equal(await describeVerdict(await instance(), token), "valid from origin");
+    assert.equal(await describeVerdict(await instance(), token), "valid from verification");
     await written();
     const [name = ""] = await entries();
     await server.cli("COPY", name, "elsewhere");
@@ -180,12 +180,12 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
     await clock.advance(61_000);
     assert.equal(
       await describeVerdict(ahead, token),
-      "valid from origin",
+      "valid from verification",
       "it has come to believe its clock",
     );
     await written(1);
     clock.setWall(clock.now() - minute);
-    assert.equal(await describeVerdict(right, token), "valid from origin");
+    assert.equal(await describeVerdict(right, token), "valid from verification");
     assert.deepEqual([sharedStatus(right).rejected, asked.length], [1, 3]);
   });
 
@@ -194,10 +194,10 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
     const [one, other] = [await instance(), await instance()];
     const token = provider.opaqueToken();
     says({ active: true, sub: "alice", aud: audience, exp: 4_000_000_000 });
-    assert.equal(await describeVerdict(one, token), "valid from origin");
+    assert.equal(await describeVerdict(one, token), "valid from verification");
     await written();
     clock.setWall(clock.now() - minute);
-    assert.equal(await describeVerdict(other, token), "valid from origin");
+    assert.equal(await describeVerdict(other, token), "valid from verification");
     const { hits, misses, lost } = sharedStatus(other);
     assert.deepEqual([asked.length, hits, misses, lost], [2, 0, 0, 0]);
   });
@@ -265,8 +265,8 @@ test("whatever is read instead of answers is none: nonsense, too few, what throw
   ];
   for (const fault of faults) {
     shared.fault = fault;
-    assert.equal(await describeVerdict(g, provider.token()), "valid from origin");
-    assert.equal(await describeVerdict(g, provider.opaqueToken()), "valid from origin");
+    assert.equal(await describeVerdict(g, provider.token()), "valid from verification");
+    assert.equal(await describeVerdict(g, provider.opaqueToken()), "valid from verification");
   }
   assert.doesNotMatch(JSON.stringify(g.status()), /secret-in-a-message/);
 });
@@ -280,7 +280,7 @@ test("what is asked in one turn is read at once, and no more than 5,000 wait for
   shared.latencyMs = 20;
   const verdicts = tokens.map(async (token) => await describeVerdict(g, token));
   await clock.advance(20);
-  assert.ok((await Promise.all(verdicts)).every((one) => one === "valid from origin"));
+  assert.ok((await Promise.all(verdicts)).every((one) => one === "valid from verification"));
   assert.deepEqual(shared.reads, [5_000]);
   assert.equal(sharedStatus(g).skipped, 1_000);
 });

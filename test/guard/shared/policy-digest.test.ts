@@ -60,7 +60,7 @@ void describe("who shares answers with whom", { skip: noRedis }, () => {
       degraded: "local",
     });
     const token = provider.opaqueToken();
-    assert.equal(await describeVerdict(one, token), "valid from origin");
+    assert.equal(await describeVerdict(one, token), "valid from verification");
     await written();
     assert.equal(await describeVerdict(other, token), "valid from shared");
   });
@@ -77,7 +77,7 @@ void describe("who shares answers with whom", { skip: noRedis }, () => {
     const fresh = [await instance({ shared: newer() }), await instance({ shared: newer() })] as const;
     const token = provider.token();
     for (const [one, other] of [old, fresh]) {
-      assert.equal(await describeVerdict(one, token), "valid from origin");
+      assert.equal(await describeVerdict(one, token), "valid from verification");
       await written();
       assert.equal(await describeVerdict(other, token), "valid from shared");
     }
@@ -91,13 +91,13 @@ test("an instance with shorter memory believes a yes no longer than it would its
   const shared = new SharedMap();
   const [one, other] = [guard({ shared }), guard({ shared, memory: { ttlMs: 60_000 } })];
   const token = provider.token();
-  assert.equal(await describeVerdict(one, token), "valid from origin");
+  assert.equal(await describeVerdict(one, token), "valid from verification");
   await clock.advance(50_000);
   assert.equal(await describeVerdict(other, token), "valid from shared");
   await clock.advance(9_000);
   assert.equal(await describeVerdict(other, token), "valid from memory");
   await clock.advance(1_010);
-  assert.equal(await describeVerdict(other, token), "valid from origin");
+  assert.equal(await describeVerdict(other, token), "valid from verification");
 });
 
 test("law 2: a yes counts from when the question began, not from when it was answered", async (t) => {
@@ -108,10 +108,10 @@ test("law 2: a yes counts from when the question began, not from when it was ans
   provider.fault("introspection", { latencyMs: 1_500 });
   const slowly = describeVerdict(one, token);
   await clock.advance(1_600);
-  assert.equal(await slowly, "valid from origin");
+  assert.equal(await slowly, "valid from verification");
   provider.restore();
   await clock.advance(298_450);
-  assert.equal(await describeVerdict(other, token), "valid from origin");
+  assert.equal(await describeVerdict(other, token), "valid from verification");
   assert.equal(asked.length, 2);
 });
 
@@ -137,7 +137,7 @@ test("a guard of two issuers shares for the one that has an authority, and asks 
     ],
   });
   t.after(async () => await g.close());
-  assert.equal(await describeVerdict(g, plain.token()), "valid from origin");
+  assert.equal(await describeVerdict(g, plain.token()), "valid from verification");
   assert.deepEqual(shared.reads, []);
   assert.equal(guard().status().shared, null);
 });

@@ -61,7 +61,7 @@ test("law 2: what was read at the start ends when it would have", async (t) => {
   const started = guard({ shared });
   await started.ready();
   await clock.advance(5 * minute);
-  for (const token of tokens) assert.equal(await describeVerdict(started, token), "valid from origin");
+  for (const token of tokens) assert.equal(await describeVerdict(started, token), "valid from verification");
   assert.equal(asked.length, 40);
 });
 
@@ -93,6 +93,6 @@ test("a place that holds nonsense about what was used keeps nobody from starting
     shared.fault = () => nonsense;
     const started = guard({ shared });
     assert.equal(await within(clock, 1_100, started.ready()), undefined);
-    assert.equal(await describeVerdict(started, provider.token()), "valid from origin");
+    assert.equal(await describeVerdict(started, provider.token()), "valid from verification");
   }
 });
