@@ -11,7 +11,7 @@ testStore("memoryStore", () => {
   return { store, clock, close: () => store.close() };
 });
 
-test("two memory stores share nothing", async () => {
+test("two memory stores share no data", async () => {
   const [one, two] = [memoryStore(), memoryStore()];
   await one.markers.claim("id", "one");
   assert.equal(await two.markers.read("id"), null);
@@ -20,7 +20,7 @@ test("two memory stores share nothing", async () => {
   await Promise.all([one.close(), two.close()]);
 });
 
-test("memoryStore refuses options that it does not read", () => {
+test("memoryStore rejects an unknown option", () => {
   const options = { clcok: new FakeClock() } as object;
   assert.throws(
     () => memoryStore(options),

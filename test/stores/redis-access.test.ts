@@ -15,7 +15,7 @@ import { noRedis, RedisServer } from "../support/redis-servers.ts";
 const options = { skip: noRedis };
 const DAY_MS = 86_400_000;
 
-async function worksAt(target: RedisStoreOptions): Promise<void> {
+async function assertWorks(target: RedisStoreOptions): Promise<void> {
   const store = await redisStore(target);
   try {
     await logIn(store, "s1");
@@ -25,8 +25,8 @@ async function worksAt(target: RedisStoreOptions): Promise<void> {
   }
 }
 
-/** Rejects, naming what is wrong and no password. */
-async function refused(target: RedisStoreOptions, why: RegExp): Promise<void> {
+/** Asserts that opening rejects with a message that names the problem and contains no password. */
+async function assertRefused(target: RedisStoreOptions, why: RegExp): Promise<void> {
   await assert.rejects(redisStore({ ...target, openTimeoutMs: 2000 }), (error) => {
     assert.ok(isHoldfastError(error, "store_unavailable"));
     assert.match(error.message, why);
@@ -35,7 +35,7 @@ async function refused(target: RedisStoreOptions, why: RegExp): Promise<void> {
   });
 }
 
-/** A server that takes TLS at `url`, and shows a certificate that nobody trusts yet. */
+/** Starts a server with TLS at `url`. Its certificate is not trusted yet. */
 async function withTls(t: TestContext): Promise<{ url: string; cert: string }> {
   const folder = await mkdtemp(join(tmpdir(), "holdfast-redis-tls-"));
   t.after(async () => await rm(folder, { recursive: true, force: true }));
@@ -56,15 +56,15 @@ async function withTls(t: TestContext): Promise<{ url: string; cert: string }> {
   return { url: `rediss://:secret@127.0.0.1:${port}`, cert };
 }
 
-test("rediss: is TLS, and a certificate that nobody trusts is refused", options, async (t) => {
+test("rediss: uses TLS, and an untrusted certificate is rejected", options, async (t) => {
   const { url, cert } = await withTls(t);
-  await refused({ url }, /certificate/);
-  await refused({ url: url.replace("rediss:", "redis:") }, /127\.0\.0\.1/);
+  await assertRefused({ url }, /certificate/);
+  await assertRefused({ url: url.replace("rediss:", "redis:") }, /127\.0\.0\.1/);
   setDefaultCACertificates([...getCACertificates(), cert]);
-  await worksAt({ url });
+  await assertWorks({ url });
 });
 
-test("Sentinels and what they watch have passwords of their own", options, async (t) => {
+test("Sentinels and their primary have separate passwords", options, async (t) => {
   const primary = await RedisServer.start(["requirepass secret"]);
   t.after(async () => await primary.stop());
   const monitor = `sentinel monitor main 127.0.0.1 ${primary.port} 1`;
@@ -76,13 +76,13 @@ test("Sentinels and what they watch have passwords of their own", options, async
   const at = (password: string, watch: string) => ({
     sentinel: { url: `redis://:${password}@main`, nodes: [sentinel.url.replace("//", `//:${watch}@`)] },
   });
-  await worksAt(at("secret", "watch"));
-  await refused(at("hunter22", "watch"), /WRONGPASS/);
-  await refused(at("secret", "hunter22"), /sentinel main at 127\.0\.0\.1/);
+  await assertWorks(at("secret", "watch"));
+  await assertRefused(at("hunter22", "watch"), /WRONGPASS/);
+  await assertRefused(at("secret", "hunter22"), /sentinel main at 127\.0\.0\.1/);
 });
 
-// The last one: from here on the package cannot be found.
-test("without its package the store says what to install", async () => {
+// This test comes last, because the package cannot be found from here on.
+test("a missing package is reported with the command that installs it", async () => {
   registerHooks({
     resolve(specifier, context, next) {
       if (specifier === "redis") throw new Error("Cannot find package 'redis'");
@@ -90,5 +90,8 @@ test("without its package the store says what to install", async () => {
     },
   });
   const url = "redis://127.0.0.1:1";
-  await refused({ url }, /needs the package redis, version 6, which is not installed: npm install redis@6/);
+  await assertRefused(
+    { url },
+    /needs the package redis, version 6, which is not installed: npm install redis@6/,
+  );
 });

@@ -15,7 +15,7 @@ const REVOCATION = {
   until: Date.now() + 3_600_000,
 } as const;
 
-/** Presents until somebody answers, as a client does that is told 503. */
+/** Presents the token until the store answers, like a client that retries after 503. */
 async function refresh(store: Store, id: string, generation: number): Promise<RotationOutcome> {
   let outcome: RotationOutcome | null = null;
   await waitUntil(async () => {
@@ -29,12 +29,12 @@ async function refresh(store: Store, id: string, generation: number): Promise<Ro
   return outcome as unknown as RotationOutcome;
 }
 
-void describe("redis behind Sentinels that fail over", { skip: noRedis }, () => {
+void describe("Redis behind Sentinels during a failover", { skip: noRedis }, () => {
   let sentinels: Awaited<ReturnType<typeof startSentinels>>;
   before(async () => (sentinels = await startSentinels()));
   after(async () => await sentinels.stop());
 
-  void test("fault 5: what a failover lost is ended and appended again by who acknowledged it", async (t) => {
+  void test("fault 5: a process ends and appends again what a failover lost of its acknowledged writes", async (t) => {
     const { primary, replica, options: sentinel } = sentinels;
     const careful = await redisStore({ sentinel, replicas: 1, commandTimeoutMs: 1_000 });
     t.after(async () => await careful.close());
@@ -45,7 +45,7 @@ void describe("redis behind Sentinels that fail over", { skip: noRedis }, () => 
     await logIn(careful, "bobs", "bob");
     await careful.sessions.end("kept", "logout", await makeRevocation(careful, "session", "kept"));
 
-    // Frozen first, so that it cannot come back; what is in its socket it would still read after the thaw.
+    // The replica is frozen before its link is cut, so that it cannot reconnect. It reads data in its socket after the thaw.
     replica.freeze();
     await primary.cli("CLIENT", "KILL", "TYPE", "replica");
     const end = await makeRevocation(store, "session", "lost");
@@ -53,7 +53,7 @@ void describe("redis behind Sentinels that fail over", { skip: noRedis }, () => 
     await store.sessions.endAll("bob", "logout_all", end);
     const token = await store.revocations.append(await makeRevocation(store, "token", "t1"));
     const { position } = await store.revocations.snapshot();
-    // What the replica does not have is not acknowledged to who asked for it (law 12).
+    // A store with `replicas: 1` does not acknowledge a write that the replica lacks (law 12).
     await assert.rejects(careful.revocations.append(end), unavailable);
     await primary.kill();
     replica.thaw();
@@ -65,20 +65,20 @@ void describe("redis behind Sentinels that fail over", { skip: noRedis }, () => 
       const ids = entries.map(({ revocation }) => revocation.id);
       return ["kept", "lost", "bob", "t1"].every((id) => ids.includes(id));
     };
-    await waitUntil(restored, "the entries that were lost");
+    await waitUntil(restored, "the lost entries");
     assert.equal((await store.revocations.after(position)).status, "gap");
     const { entries } = await store.revocations.snapshot();
-    assert.ok(!entries.some(({ chain }) => chain === token.chain), "a chain of its own");
+    assert.ok(!entries.some(({ chain }) => chain === token.chain), "the new entries have another chain");
     for (const id of ["lost", "bobs"]) assert.equal((await present(store, id, 1)).outcome, "ended", id);
   });
 });
 
-void describe("redis as a cluster that fails over", { skip: noRedis }, () => {
+void describe("Redis as a cluster during a failover", { skip: noRedis }, () => {
   let cluster: Awaited<ReturnType<typeof startCluster>>;
   before(async () => (cluster = await startCluster()));
   after(async () => await cluster.stop());
 
-  void test("fault 4: primaries are killed one after the other, and no session is lost or forked", async (t) => {
+  void test("fault 4: no session is lost or forked when primaries are killed one after the other", async (t) => {
     const careful = await redisStore({ cluster: cluster.urls, replicas: 1, commandTimeoutMs: 1_000 });
     t.after(async () => await careful.close());
     const store = await redisStore({ cluster: cluster.urls, commandTimeoutMs: 1_000 });
@@ -96,7 +96,7 @@ void describe("redis as a cluster that fails over", { skip: noRedis }, () => {
     const [first, second] = cluster.servers;
     for (const [round, server] of [first, second].entries()) {
       await server?.kill();
-      // A shard that has its replica acknowledges, whatever befell the others.
+      // A shard that still has its replica acknowledges, whatever happened to the other shards.
       const safe = ids.filter((id) => computeSlot(`{session:${id}}`) >= 10_924);
       assert.ok(safe.length > 0);
       for (const id of safe)

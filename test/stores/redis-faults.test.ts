@@ -18,19 +18,19 @@ import { UnresponsiveProxy } from "../support/unresponsive-proxy.ts";
 import { freePort } from "../support/free-port.ts";
 import { noRedis, RedisServer, waitForReplica, waitUntil } from "../support/redis-servers.ts";
 
-/** No promise: a disk that others keep busy may hold an answer back for a second. */
-const PATIENCE_MS = 2000;
-/** For what is not answered at all. */
+/** Longer than any answer takes. On a busy disk, an answer may take a second. */
+const TIMEOUT_MS = 2000;
+/** The deadline in tests where no answer comes. */
 const DEADLINE_MS = 500;
 
 const failsWith = (code: ErrorCode) => (error: unknown) => isHoldfastError(error, code);
 
-/** Presents a refresh token, and asks the store nothing besides. */
+/** Presents a refresh token without any other command. */
 async function rotate(store: Store, id: string, generation: number): Promise<RotationOutcome> {
   return await present(store, id, generation, { onReuse: REVOCATION });
 }
 
-/** Whether the store does its work again. */
+/** Whether the store works again. */
 async function works(store: Store): Promise<boolean> {
   try {
     await store.revocations.append(await makeRevocation(store, "token", "again"));
@@ -47,23 +47,23 @@ async function appendTokens(store: Store, count: number): Promise<void> {
   }
 }
 
-void describe("redis and its faults", { skip: noRedis }, () => {
+void describe("Redis and its faults", { skip: noRedis }, () => {
   let server: RedisServer;
   before(async () => (server = await RedisServer.start(["enable-debug-command yes"])));
   after(async () => await server.stop());
 
-  /** A store of its own for one test. */
+  /** Opens a separate store for one test. */
   async function open(
     t: { after(work: () => Promise<void>): void },
     options: Partial<RedisStoreOptions> = {},
   ): Promise<Store> {
     const prefix = `${randomBytes(6).toString("hex")}:`;
-    const store = await redisStore({ url: server.url, prefix, commandTimeoutMs: PATIENCE_MS, ...options });
+    const store = await redisStore({ url: server.url, prefix, commandTimeoutMs: TIMEOUT_MS, ...options });
     t.after(async () => await store.close());
     return store;
   }
 
-  void test("fault 1: a server that refuses connections is named, and the store does not open", async () => {
+  void test("fault 1: a server that refuses connections is named, and opening the store rejects", async () => {
     const port = await freePort();
     await assert.rejects(
       redisStore({ url: `redis://:hunter22@127.0.0.1:${port}`, openTimeoutMs: 200 }),
@@ -76,7 +76,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     );
   });
 
-  void test("fault 2: a frozen server is given up at the deadline, and used again after the thaw", async (t) => {
+  void test("fault 2: a command to a frozen server fails at the deadline, and the server is used again after the thaw", async (t) => {
     const store = await open(t, { commandTimeoutMs: DEADLINE_MS });
     await logIn(store, "s1");
     server.freeze();
@@ -87,11 +87,11 @@ void describe("redis and its faults", { skip: noRedis }, () => {
       server.thaw();
     }
     await waitUntil(async () => await works(store), "the thaw");
-    // The rotation that was given up may have taken effect: its client gets the same successor.
+    // The rotation may have taken effect after its deadline. Its client then gets the same successor.
     assert.match((await present(store, "s1", 1)).outcome, /^(rotated|repeated)$/);
   });
 
-  void test("fault 2: a connection over which nothing comes back is replaced, however busy it is", async (t) => {
+  void test("fault 2: a connection without answers is replaced while commands keep coming", async (t) => {
     const proxy = await UnresponsiveProxy.start(server.port);
     t.after(async () => proxy.close());
     const store = await open(t, { url: proxy.url, commandTimeoutMs: DEADLINE_MS });
@@ -100,7 +100,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     await waitUntil(async () => await works(store), "a new connection");
   });
 
-  void test("fault 2: so is one over which more was asked than may wait for an answer", async (t) => {
+  void test("fault 2: a connection without answers is replaced when its queue is full", async (t) => {
     const proxy = await UnresponsiveProxy.start(server.port);
     t.after(async () => proxy.close());
     const store = await open(t, { url: proxy.url, commandTimeoutMs: DEADLINE_MS });
@@ -110,7 +110,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     await waitUntil(async () => await works(store), "a new connection");
   });
 
-  void test("fault 4: killed connections are replaced, and nothing is lost", async (t) => {
+  void test("fault 4: killed connections are replaced, and no data is lost", async (t) => {
     const store = await open(t);
     await logIn(store, "s1");
     await server.cli("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
@@ -118,7 +118,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     assert.equal((await present(store, "s1", 1)).outcome, "rotated");
   });
 
-  void test("fault 4, law 12: a server that became a replica acknowledges nothing", async (t) => {
+  void test("fault 4, law 12: a server that became a replica acknowledges no write", async (t) => {
     const store = await open(t);
     await logIn(store, "s1");
     const revocation = await makeRevocation(store, "session", "s1");
@@ -135,7 +135,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     assert.equal((await present(store, "s1", 1)).outcome, "ended");
   });
 
-  void test("fault 4: a server that is still loading its data is unavailable, and loses nothing", async (t) => {
+  void test("fault 4: a server that is loading its data is unavailable, and loses no data", async (t) => {
     const settings = [
       "key-load-delay 2000",
       "loading-process-events-interval-bytes 1024",
@@ -149,7 +149,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     await slow.cli("BGREWRITEAOF");
     const compact = async () =>
       ((await slow.cli("INFO", "persistence")) ?? "").includes("aof_rewrite_in_progress:0");
-    await waitUntil(compact, "data that is read key by key");
+    await waitUntil(compact, "data that is loaded key by key");
     await slow.kill();
     await slow.up();
     assert.match((await slow.cli("PING")) ?? "", /^-LOADING/);
@@ -162,14 +162,14 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     assert.equal((await rotate(store, "s1", 1)).outcome, "rotated");
   });
 
-  void test("fault 3: a slow server is given up at the deadline each time, and nothing is spent twice", async (t) => {
+  void test("fault 3: every command to a slow server fails at its deadline, and no token is spent twice", async (t) => {
     const proxy = await createFaultProxy({ target: server.url });
     t.after(async () => await proxy.close());
     const store = await open(t, { url: proxy.url, commandTimeoutMs: DEADLINE_MS });
     await logIn(store, "s1");
     proxy.set({ kind: "latency", ms: 2 * DEADLINE_MS });
     for (let i = 0; i < 3; i++) await assert.rejects(store.sessions.get("s1"), /no answer within 500 ms/);
-    // A write is given four times as long.
+    // The deadline of a write is four times as long.
     proxy.set({ kind: "latency", ms: 5 * DEADLINE_MS });
     await assert.rejects(rotate(store, "s1", 1), /no answer within 2000 ms/);
     proxy.set({ kind: "pass" });
@@ -178,7 +178,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     assert.equal((await store.sessions.get("s1"))?.generation, 2);
   });
 
-  void test("fault 10: what several processes revoke at once, and again, stands in one order, and nothing is un-revoked", async (t) => {
+  void test("fault 10: concurrent and repeated revocations of several processes have one order, and none is undone", async (t) => {
     const prefix = `${randomBytes(6).toString("hex")}:`;
     const stores = [await open(t, { prefix }), await open(t, { prefix }), await open(t, { prefix })];
     await logIn(stores[0] as Store, "s1");
@@ -199,26 +199,26 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     }
   });
 
-  void test("fault 4: scripts that the server forgot are sent again", async (t) => {
+  void test("fault 4: scripts are sent again after the server lost them", async (t) => {
     const store = await open(t);
     await logIn(store, "s1");
     await server.cli("SCRIPT", "FLUSH");
     assert.equal((await present(store, "s1", 1)).outcome, "rotated");
   });
 
-  void test("law 3: what is refreshed between a cut-off and the end of its session is covered all the same", async (t) => {
+  void test("law 3: a second entry covers a refresh between a cut-off and the end of the session", async (t) => {
     const clock = new FakeClock();
     const store = await open(t, { clock });
     await logIn(store, "s1");
     const { position } = await store.revocations.snapshot();
     const refreshed: Promise<RotationOutcome>[] = [];
-    const leave = store.revocations.subscribe(() => {
-      // The log has the cut-off, and nobody has ended the session yet.
+    const unsubscribe = store.revocations.subscribe(() => {
+      // The log has the cut-off, and the session has not ended yet.
       if (refreshed.length > 0) return;
       clock.setWall(clock.now() + 2000);
       refreshed.push(rotate(store, "s1", 1));
     });
-    t.after(async () => leave());
+    t.after(async () => unsubscribe());
     assert.equal(await store.sessions.endAll("alice", "logout_all", await subjectScope(store)), 1);
     const outcome = await refreshed[0];
     assert.ok(outcome?.outcome === "rotated");
@@ -230,7 +230,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     assert.ok((await logIn(store, "s2")).issuedAtS > outcome.session.issuedAtS);
   });
 
-  void test("law 3: every session of a subject ends, however many there are", async (t) => {
+  void test("law 3: every one of 11,000 sessions of a subject ends", async (t) => {
     const store = await open(t);
     for (let i = 0; i < 11_000; i += 1000) {
       await Promise.all(Array.from({ length: 1000 }, async (_, n) => await logIn(store, `s${i + n}`)));
@@ -240,7 +240,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     assert.equal((await store.sessions.listBySubject("alice")).length, 0);
   });
 
-  void test("what is listed of a subject is what lives, and what ended within a day", async (t) => {
+  void test("the list of a subject has its live sessions, and those that ended within a day", async (t) => {
     const clock = new FakeClock();
     const prefix = `${randomBytes(6).toString("hex")}:`;
     const store = await open(t, { clock, prefix });
@@ -252,7 +252,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     for (const generation of [1, 2, 3]) await rotate(store, "stolen", generation);
     assert.equal((await rotate(store, "stolen", 1)).outcome, "reuse");
     const marked = async () => (await listed("ZCOUNT", "-inf", String(clock.now()))) === ":2\r\n";
-    await waitUntil(marked, "the marks of what ended");
+    await waitUntil(marked, "the new scores of the ended sessions");
     await clock.advance(EXPIRED_RETENTION_MS - ABSOLUTE_MS / 2);
     await logIn(store, "later");
     assert.equal(await listed(), ":4\r\n");
@@ -265,7 +265,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     assert.equal(await listed(), ":1\r\n");
   });
 
-  void test("law 12: what one process could not have replicated another does not acknowledge, however often it is asked", async (t) => {
+  void test("law 12: no process acknowledges a write that another process could not replicate", async (t) => {
     const primary = await RedisServer.start();
     const replica = await RedisServer.start([`replicaof 127.0.0.1 ${primary.port}`]);
     t.after(async () => void (await Promise.all([primary.stop(), replica.stop()])));
@@ -280,26 +280,28 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     assert.equal((await rotate(stores[2], "s1", 1)).outcome, "repeated");
   });
 
-  void test("fault 7: what another process revoked while the link was cut is caught up with, in order", async (t) => {
+  void test("fault 7: entries that another process appended while the connection was cut arrive in order", async (t) => {
     const prefix = `${randomBytes(6).toString("hex")}:`;
     const [one, other] = [await open(t, { prefix }), await open(t, { prefix })];
-    const heard: number[] = [];
-    t.after(async () => leave());
-    const leave = one.revocations.subscribe((entries) => heard.push(...entries.map(({ seq }) => seq)));
+    const received: number[] = [];
+    t.after(async () => unsubscribe());
+    const unsubscribe = one.revocations.subscribe((entries) =>
+      received.push(...entries.map(({ seq }) => seq)),
+    );
     const { position } = await one.revocations.snapshot();
     await other.revocations.append(await makeRevocation(other, "token", "first"));
-    await waitUntil(async () => heard.includes(1), "the first entry, from the other process");
+    await waitUntil(async () => received.includes(1), "the first entry, from the other process");
     await server.cli("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
     await waitUntil(async () => await works(other), "a new connection");
     await appendTokens(other, 100);
-    await waitUntil(async () => heard.includes(101), "the stream, on a new connection");
+    await waitUntil(async () => received.includes(101), "the stream, on a new connection");
     const tail = await one.revocations.after(position);
     assert.ok(tail.status === "ok" && tail.entries.length >= 102);
     assert.ok(tail.entries.every(({ seq }, i) => seq === i + 1));
-    assert.equal(new Set(heard).size, heard.length, "each is told once");
+    assert.equal(new Set(received).size, received.length, "each entry is published once");
   });
 
-  void test("fault 8: a connection that hears nothing more is replaced", async (t) => {
+  void test("fault 8: a silent connection of the log reader is replaced", async (t) => {
     const proxy = await UnresponsiveProxy.start(server.port);
     t.after(async () => proxy.close());
     const prefix = `${randomBytes(6).toString("hex")}:`;
@@ -307,17 +309,19 @@ void describe("redis and its faults", { skip: noRedis }, () => {
       await open(t, { prefix, url: proxy.url, commandTimeoutMs: DEADLINE_MS }),
       await open(t, { prefix }),
     ];
-    const heard: string[] = [];
-    t.after(async () => leave());
-    const leave = one.revocations.subscribe((entries) => heard.push(...entries.map((e) => e.revocation.id)));
+    const received: string[] = [];
+    t.after(async () => unsubscribe());
+    const unsubscribe = one.revocations.subscribe((entries) =>
+      received.push(...entries.map((e) => e.revocation.id)),
+    );
     await waitUntil(async () => proxy.silence("XREAD") === 1, "the blocking read");
     await other.revocations.append(await makeRevocation(other, "token", "unheard"));
     const { entries } = await one.revocations.snapshot();
-    assert.equal(entries[0]?.revocation.id, "unheard", "commands have a connection of their own");
-    await waitUntil(async () => heard.includes("unheard"), "a new blocking read");
+    assert.equal(entries[0]?.revocation.id, "unheard", "commands have a separate connection");
+    await waitUntil(async () => received.includes("unheard"), "a new blocking read");
   });
 
-  void test("fault 9: a log that was trimmed behind a reader is a gap, and its snapshot is whole", async (t) => {
+  void test("fault 9: a log that was trimmed past a reader is a gap, and its snapshot is complete", async (t) => {
     const prefix = `${randomBytes(6).toString("hex")}:`;
     const store = await open(t, { prefix });
     await appendTokens(store, 1);
@@ -330,7 +334,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     assert.deepEqual(await store.revocations.after(position), { status: "gap" });
   });
 
-  void test("law 3: a log that lost what is in force says so, instead of nothing", async (t) => {
+  void test("law 3: a log without its entries in force is reported as corrupt, not as empty", async (t) => {
     const prefix = `${randomBytes(6).toString("hex")}:`;
     const store = await open(t, { prefix });
     await appendTokens(store, 1);
@@ -338,7 +342,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     await assert.rejects(store.revocations.snapshot(), failsWith("store_corrupt"));
   });
 
-  void test("fault 11: an entry that cannot be read is told as one, and hides no other", async (t) => {
+  void test("fault 11: an unreadable entry is returned as an entry of unknown kind, beside the readable ones", async (t) => {
     const prefix = `${randomBytes(6).toString("hex")}:`;
     const store = await open(t, { prefix });
     const { position } = await store.revocations.snapshot();
@@ -369,7 +373,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     await assert.rejects(open(t, { prefix }), failsWith("store_newer"));
   });
 
-  void test("audit events are a million at most: a flood of them leaves room for the rest", async (t) => {
+  void test("at most a million audit events are kept, so that a flood leaves memory for other data", async (t) => {
     const prefix = `${randomBytes(6).toString("hex")}:`;
     const store = await open(t, { prefix });
     const flood = `local some = {} for i = 1, 5000 do some[i] = '{}' end
@@ -381,7 +385,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     assert.equal((await store.audit.recent(1))[0]?.kind, "login");
   });
 
-  void test("fault 42: a server without memory refuses writes as unavailable, and reads go on", async (t) => {
+  void test("fault 42: writes to a server without memory are unavailable, and reads continue", async (t) => {
     const store = await open(t);
     await logIn(store, "s1");
     await server.cli("CONFIG", "SET", "maxmemory", "1");
@@ -394,7 +398,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     assert.equal((await present(store, "s1", 1)).outcome, "rotated");
   });
 
-  void test("fault 6: a server that may evict, or keeps less than is asked for, is refused", async (t) => {
+  void test("fault 6: a server that may evict, or is less durable than required, is refused", async (t) => {
     const refused = async (settings: string[], durability: RedisStoreOptions["durability"] = "everysec") => {
       for (const [name, value] of settings.map((line) => line.split(" "))) {
         await server.cli("CONFIG", "SET", name ?? "", value ?? "");
@@ -419,7 +423,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     assert.match((await open(t, { durability: "always" })).description, /\(appendfsync always\)$/);
   });
 
-  void test("a server that does not tell its configuration is believed, and described so", async (t) => {
+  void test("a server that refuses CONFIG GET is accepted, and described as unknown", async (t) => {
     await server.cli("ACL", "SETUSER", "app", "on", ">secret", "~*", "+@all", "-config");
     const store = await open(t, { url: `redis://app:secret@127.0.0.1:${server.port}` });
     assert.equal(store.description, `redis 127.0.0.1:${server.port} (persistence unknown)`);
@@ -431,11 +435,11 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     });
   });
 
-  void test("law 12: a store that asks for a replica does not open where there is none", async (t) => {
+  void test("law 12: a store that requires a replica does not open without one", async (t) => {
     await assert.rejects(open(t, { replicas: 1, commandTimeoutMs: DEADLINE_MS }), /0 of 1 replicas/);
   });
 
-  void test("law 3: a log on a server that may not be written to does not count as read", async (t) => {
+  void test("law 3: reading the log fails on a server that refuses writes", async (t) => {
     const store = await open(t);
     const { position } = await store.revocations.snapshot();
     assert.equal((await store.revocations.after(position)).status, "ok");
@@ -450,8 +454,8 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     assert.equal((await store.revocations.after(position)).status, "ok");
   });
 
-  // The last ones: they take all data, or the server, away.
-  void test("fault 6, fault 62: an emptied store is an error to whoever had it open, never an empty answer", async (t) => {
+  // These tests come last, because they erase the data or stop the server.
+  void test("fault 6, fault 62: an emptied store rejects every command of an open store, and never answers as empty", async (t) => {
     const prefix = `${randomBytes(6).toString("hex")}:`;
     const store = await open(t, { prefix });
     await logIn(store, "s1");
@@ -481,10 +485,10 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     await redisStore({ url: server.url, prefix: store.description }).then(
       async (other) => await other.close(),
     );
-    await check("when somebody began anew");
+    await check("after another process created a new store");
   });
 
-  void test("fault 12: what is revoked while the server is down is refused, and works when it is back", async (t) => {
+  void test("fault 12: a revocation while the server is down is rejected, and works when the server is back", async (t) => {
     const store = await open(t);
     await logIn(store, "s1");
     const revocation = await makeRevocation(store, "session", "s1");
@@ -498,7 +502,7 @@ void describe("redis and its faults", { skip: noRedis }, () => {
     assert.equal((await present(store, "s1", 1)).outcome, "ended");
   });
 
-  void test("fault 40, law 12: kill -9 of the server loses nothing acknowledged, and forks nothing", async (t) => {
+  void test("fault 40, law 12: kill -9 of the server loses no acknowledged write, and forks no session", async (t) => {
     const store = await open(t, { durability: "always" });
     await logIn(store, "s1");
     let generation = 1;
@@ -530,7 +534,7 @@ const REVOCATION = {
   until: Date.now() + 3_600_000,
 } as const;
 
-void test("options of redisStore are checked, and no credential is repeated", async () => {
+void test("redisStore rejects wrong options without repeating a credential", async () => {
   const url = "redis://127.0.0.1";
   const wrong = [
     {},

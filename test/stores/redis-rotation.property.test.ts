@@ -14,7 +14,7 @@ import { noRedis, RedisServer } from "../support/redis-servers.ts";
 const NOW = Date.UTC(2030, 0, 1);
 
 const digest = fc.constantFrom("d1", "d2", "d3", "");
-/** Often at the very edge of a decision. */
+/** Often exactly at the boundary of a decision. */
 const moment = fc.oneof(
   fc.constantFrom(NOW - 1, NOW, NOW + 1),
   fc.integer({ min: NOW - 100_000, max: NOW + 100_000 }),
@@ -66,7 +66,7 @@ const steps = fc.array(
   { maxLength: 30 },
 );
 
-/** What a caller sees of one step. */
+/** Applies one step, and returns what a caller sees of it. */
 async function applyStep(step: Step, store: Store, clock: FakeClock): Promise<unknown> {
   const scope = { issuer: ISSUER, until: clock.now() + 1e9 };
   const session = await store.sessions.get("s");
@@ -90,12 +90,12 @@ async function applyStep(step: Step, store: Store, clock: FakeClock): Promise<un
   }
 }
 
-void describe("a rotation on Redis", { skip: noRedis }, () => {
+void describe("rotation on Redis", { skip: noRedis }, () => {
   let server: RedisServer;
   before(async () => (server = await RedisServer.start(["appendfsync no"])));
   after(async () => await server.stop());
 
-  void test("law 8: the script decides as decideRotation does, on any record", async (t) => {
+  void test("law 8: the script decides like decideRotation on any record", async (t) => {
     const clock = new FakeClock(NOW);
     const store = await redisStore({ url: server.url, clock, durability: "unchecked" });
     const raw = await createClient({ url: server.url, RESP: 2 }).connect();
@@ -128,7 +128,7 @@ void describe("a rotation on Redis", { skip: noRedis }, () => {
           }
           const left = expected.outcome === "unknown" ? record : expected.session;
           const standing = await store.sessions.get(id);
-          // Beyond grace nobody may see it, whether it is erased yet or not.
+          // After grace the successor must not be visible, whether or not it is erased yet.
           const inGrace = left.graceEndsAt !== null && NOW < left.graceEndsAt;
           assert.deepEqual(standing, { ...left, sealedSuccessor: inGrace ? left.sealedSuccessor : null });
           if (outcome.outcome === "reuse") assert.deepEqual(standing, endSession(record, "reuse", NOW));
@@ -138,7 +138,7 @@ void describe("a rotation on Redis", { skip: noRedis }, () => {
     );
   });
 
-  void test("law 8: whatever happens in whatever order, Redis and SQLite say the same", async () => {
+  void test("law 8: Redis and SQLite give the same answers to any sequence of commands", async () => {
     await fc.assert(
       fc.asyncProperty(steps, async (sequence) => {
         const clocks = [new FakeClock(), new FakeClock()] as const;

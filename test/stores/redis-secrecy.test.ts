@@ -6,13 +6,13 @@ import { systemClock } from "../../src/core/clock.ts";
 import { bearerHeader, sendRequest, createFixture, logIn, OTHER_SECRET, SECRET } from "../issuer/fixture.ts";
 import { noRedis, RedisServer } from "../support/redis-servers.ts";
 
-void describe("what an issuer keeps in Redis", { skip: noRedis }, () => {
+void describe("the data of an issuer in Redis", { skip: noRedis }, () => {
   let server: RedisServer;
   let store: Store;
   before(async () => (server = await RedisServer.start()));
   after(async () => await server.stop());
 
-  /** An issuer with a store of its own, on the time of this machine. */
+  /** Opens an issuer with a separate store and the system clock. */
   async function open(t: { after(work: () => Promise<void>): void }, prefix: string) {
     store = await redisStore({ url: server.url, prefix });
     const { issuer } = createFixture({ store, clock: systemClock, authenticate: undefined } as object);
@@ -28,7 +28,7 @@ void describe("what an issuer keeps in Redis", { skip: noRedis }, () => {
   const jsonAt = async (key: string, field: string) =>
     JSON.parse((await server.cli("HGET", key, field))?.split("\r\n")[1] ?? "null") as Record<string, unknown>;
 
-  test("law 5: nothing that Redis ever wrote down holds a token, a password or a secret", async (t) => {
+  test("law 5: the files of Redis contain no token, no password and no secret", async (t) => {
     const issuer = await open(t, "law5:");
     const first = await logIn(issuer);
     const second = await issuer.refresh(first.refresh_token);
@@ -46,17 +46,17 @@ void describe("what an issuer keeps in Redis", { skip: noRedis }, () => {
       secrets.push(access_token, access_token.split(".")[2] ?? "", refresh_token, refresh_token.slice(4));
     }
     for (const secret of secrets) assert.ok(!written.includes(secret), "found a secret");
-    assert.ok(written.includes(first.session_id), "it was written down");
+    assert.ok(written.includes(first.session_id), "the files contain the session");
   });
 
-  test("fault 13: a session that was given to another subject is refused, and told to the auditor", async (t) => {
+  test("fault 13: a session whose subject was changed is refused and audited", async (t) => {
     const issuer = await open(t, "fault13:");
     const tokens = await logIn(issuer);
     const key = `fault13:{session:${tokens.session_id}}`;
     const facts = await jsonAt(key, "fixed");
     await server.cli("HSET", key, "fixed", JSON.stringify({ ...facts, subject: "root" }));
     assert.equal((await issuer.refresh(tokens.refresh_token)).status, "invalid_grant");
-    // What never changes is not believed from the other part either.
+    // The facts are read only from the part that their MAC covers.
     await server.cli("HSET", key, "fixed", JSON.stringify(facts));
     const state = await jsonAt(key, "state");
     await server.cli("HSET", key, "state", JSON.stringify({ ...state, subject: "root", mac: "x" }));
@@ -65,7 +65,7 @@ void describe("what an issuer keeps in Redis", { skip: noRedis }, () => {
     assert.ok(kinds.includes("record_tampered"));
   });
 
-  test("fault 13: a user that somebody wrote is no user", async (t) => {
+  test("fault 13: a user record without a valid MAC is ignored", async (t) => {
     const issuer = await open(t, "users13:");
     const ann = await jsonAt("users13:{users}", "ann");
     await server.cli(
@@ -78,7 +78,7 @@ void describe("what an issuer keeps in Redis", { skip: noRedis }, () => {
     assert.equal(outcome.status, "denied");
   });
 
-  test("law 4: a store that belongs to another secret is refused", async (t) => {
+  test("law 4: a store of another secret is refused", async (t) => {
     await open(t, "law4:");
     const other = createFixture({ store, clock: systemClock, secret: OTHER_SECRET }).issuer;
     await assert.rejects(other.ready(), /another secret/);

@@ -8,7 +8,7 @@ import { redisStore, type RedisStoreOptions } from "../../src/stores/redis.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
 import { noRedis, RedisServer, startCluster, startSentinels, waitUntil } from "../support/redis-servers.ts";
 
-/** Runs the suites against `target`; each test has a prefix, hence a store, of its own. */
+/** Runs the conformance suites against `target`. Each test has its own prefix, and so its own store. */
 function runConformance(name: string, target: () => RedisStoreOptions, restart: () => Promise<void>): void {
   const open = async () => {
     const clock = new FakeClock();
@@ -31,25 +31,27 @@ function runConformance(name: string, target: () => RedisStoreOptions, restart: 
     };
   };
   testStore(name, open);
-  void test(`${name} tells its listeners what another process made durable`, async () => {
+  void test(`${name} publishes entries of another process to its listeners`, async () => {
     const options = { ...target(), prefix: `${randomBytes(6).toString("hex")}:` };
     const [one, other] = [await redisStore(options), await redisStore(options)];
-    const heard: number[] = [];
-    const leave = one.revocations.subscribe((entries) => heard.push(...entries.map(({ seq }) => seq)));
+    const received: number[] = [];
+    const unsubscribe = one.revocations.subscribe((entries) =>
+      received.push(...entries.map(({ seq }) => seq)),
+    );
     for (const id of ["a", "b", "c"]) {
       await other.revocations.append(await makeRevocation(other, "token", id));
     }
-    await waitUntil(async () => heard.length === 3, "the stream");
-    assert.deepEqual(heard, [1, 2, 3]);
-    leave();
+    await waitUntil(async () => received.length === 3, "the stream");
+    assert.deepEqual(received, [1, 2, 3]);
+    unsubscribe();
     for (const store of [one, other]) await store.close();
   });
   testDurableStore(name, open);
 }
 
-const nothing = async () => {};
+const noRestart = async () => {};
 
-void describe("redis, one server", { skip: noRedis }, () => {
+void describe("Redis, one server", { skip: noRedis }, () => {
   let server: RedisServer;
   before(async () => (server = await RedisServer.start()));
   after(async () => await server.stop());
@@ -63,20 +65,20 @@ void describe("redis, one server", { skip: noRedis }, () => {
   );
 });
 
-void describe("redis, a cluster", { skip: noRedis }, () => {
+void describe("Redis, a cluster", { skip: noRedis }, () => {
   let cluster: Awaited<ReturnType<typeof startCluster>>;
   before(async () => (cluster = await startCluster()));
   after(async () => await cluster.stop());
-  runConformance("redisStore on a cluster", () => ({ cluster: cluster.urls, replicas: 1 }), nothing);
+  runConformance("redisStore on a cluster", () => ({ cluster: cluster.urls, replicas: 1 }), noRestart);
 });
 
-void describe("redis, Sentinel", { skip: noRedis }, () => {
+void describe("Redis, Sentinel", { skip: noRedis }, () => {
   let sentinels: Awaited<ReturnType<typeof startSentinels>>;
   before(async () => (sentinels = await startSentinels()));
   after(async () => await sentinels.stop());
   runConformance(
     "redisStore behind Sentinels",
     () => ({ sentinel: sentinels.options, replicas: 1 }),
-    nothing,
+    noRestart,
   );
 });

@@ -41,7 +41,7 @@ function rotatedOnce(): SessionRecord {
   return decided.session;
 }
 
-test("law 3: a session from before its subject's cut-off is ended, even where nobody ended it", () => {
+test("law 3: a session from before its subject's cut-off counts as ended, even if its record is not", () => {
   const cutoff = { at: NOW, before: NOW / 1000 };
   const record = started();
   assert.deepEqual(decideRotation(record, presented(1), NOW + 1, cutoff), {
@@ -51,14 +51,14 @@ test("law 3: a session from before its subject's cut-off is ended, even where no
   assert.equal(startSession(session, NOW + 1, cutoff), null);
 });
 
-test("law 3: a session from after the cut-off gets a greater `iat` than it covers", () => {
+test("law 3: a session from after the cut-off gets an `iat` that the cut-off does not cover", () => {
   const cutoff = { at: NOW - 1, before: NOW / 1000 + 1 };
   assert.equal(startSession(session, NOW, cutoff)?.issuedAtS, NOW / 1000 + 2);
   const decided = decideRotation(started(), presented(1), NOW, cutoff);
   assert.equal(decided.outcome === "rotated" && decided.session.issuedAtS, NOW / 1000 + 2);
 });
 
-test("law 8: a clock set back into a grace whose successor is erased gives nothing and revokes nothing", () => {
+test("law 8: a clock set back into a grace whose successor is erased causes a conflict and no revocation", () => {
   const record: SessionRecord = { ...rotatedOnce(), sealedSuccessor: null };
   assert.deepEqual(decideRotation(record, presented(1), NOW + 1, null), {
     outcome: "conflict",
@@ -66,7 +66,7 @@ test("law 8: a clock set back into a grace whose successor is erased gives nothi
   });
 });
 
-test("law 8: deciding changes no record that it was given", () => {
+test("law 8: decideRotation does not change the record it is given", () => {
   const record = Object.freeze(rotatedOnce());
   for (const generation of [0, 1, 2, 3]) {
     for (const nowMs of [NOW, NOW + 30_000, NOW + 100_000]) {

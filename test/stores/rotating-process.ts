@@ -1,6 +1,6 @@
 /**
- * Rotates the session `s` of the store named on the command line, from `generation` on, and appends a revocation
- * each time, two commands at once. Says which generation was acknowledged, a line each, until it is killed.
+ * Rotates the session `s` of the store named on the command line, starting with the given generation, until it is
+ * killed. It appends a revocation concurrently with each rotation, and prints each acknowledged generation on a line.
  */
 import { writeSync } from "node:fs";
 import { present, makeRevocation } from "../../src/stores/conformance/fixtures.ts";

@@ -50,7 +50,7 @@ async function sessionOf(store: Store): Promise<SessionRecord> {
   return session;
 }
 
-/** The protocol once more, from what a client knows: when each token was first rotated. */
+/** An independent implementation of the protocol, based only on when each token was first rotated. */
 class Model {
   current = 1;
   ended = false;
@@ -80,7 +80,7 @@ class Model {
   }
 }
 
-test("law 8: whatever is presented when, the answer is what the protocol says", async () => {
+test("law 8: the store answers every sequence of presentations as the protocol requires", async () => {
   await fc.assert(
     fc.asyncProperty(sequences({ arbitrary: ending, weight: 1 }), async (steps) => {
       const clock = new FakeClock();
@@ -113,7 +113,7 @@ test("law 8: whatever is presented when, the answer is what the protocol says", 
   );
 });
 
-test("law 8: even when the clock is set back there is one successor, and nothing that ended revives", async () => {
+test("law 8: a clock that is set back causes no second successor, and revives no ended session", async () => {
   const any = sequences({ arbitrary: ending, weight: 1 }, { arbitrary: settingBack, weight: 3 });
   await fc.assert(
     fc.asyncProperty(any, async (steps) => {
@@ -133,7 +133,7 @@ test("law 8: even when the clock is set back there is one successor, and nothing
         const now = await sessionOf(store);
         if (last.endedAt !== null) assert.equal(outcome.outcome, "ended");
         if (outcome.outcome === "rotated") {
-          assert.ok(!successors.has(generation), "a second successor");
+          assert.ok(!successors.has(generation), "there is only one successor");
           successors.set(generation, `sealed in step ${index}`);
           assert.equal(now.generation, last.generation + 1);
         } else {
@@ -142,7 +142,7 @@ test("law 8: even when the clock is set back there is one successor, and nothing
         if (outcome.outcome === "repeated") {
           assert.equal(outcome.sealedSuccessor, successors.get(generation));
           assert.equal(generation, last.generation - 1);
-          assert.equal(now.graceEndsAt, last.graceEndsAt, "grace was armed again");
+          assert.equal(now.graceEndsAt, last.graceEndsAt, "grace is not extended");
         }
         assert.ok(now.issuedAtS >= last.issuedAtS);
         last = now;

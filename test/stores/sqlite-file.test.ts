@@ -25,7 +25,7 @@ function fileOf(t: TestContext): string {
   return join(folder.path, "holdfast.db");
 }
 
-async function refuses(file: string, code: ErrorCode): Promise<void> {
+async function assertRefused(file: string, code: ErrorCode): Promise<void> {
   await assert.rejects(sqliteStore({ file }), (error) => {
     assert.ok(isHoldfastError(error, code), String(error));
     assert.ok(error.message.includes(file), error.message);
@@ -33,7 +33,7 @@ async function refuses(file: string, code: ErrorCode): Promise<void> {
   });
 }
 
-test("law 5: the file and its companions are for their owner only", async (t) => {
+test("law 5: only the owner can read the file and its companion files", async (t) => {
   const file = fileOf(t);
   const store = await sqliteStore({ file });
   await store.markers.claim("id", "a");
@@ -43,11 +43,11 @@ test("law 5: the file and its companions are for their owner only", async (t) =>
   await store.close();
 });
 
-test("fault 42: a file that is no database is refused and left alone", async (t) => {
+test("fault 42: a file that is not a database is refused and not changed", async (t) => {
   const file = fileOf(t);
-  const text = "this is a text of somebody else. ".repeat(100);
+  const text = "this is not a database. ".repeat(100);
   writeFileSync(file, text);
-  await refuses(file, "store_corrupt");
+  await assertRefused(file, "store_corrupt");
   assert.equal(readFileSync(file, "utf8"), text);
 });
 
@@ -59,20 +59,20 @@ test("fault 42: a damaged file is refused", async (t) => {
   const bytes = readFileSync(file);
   bytes.fill(0xff, 3 * 4096, 5 * 4096);
   writeFileSync(file, bytes);
-  await refuses(file, "store_corrupt");
+  await assertRefused(file, "store_corrupt");
 });
 
 for (const [what, exchange] of [
   ["removed", (file: string) => rmSync(file)],
   [
-    "replaced by a copy of it",
+    "replaced by a copy",
     (file: string) => {
       copyFileSync(file, `${file}.copy`);
       renameSync(`${file}.copy`, file);
     },
   ],
 ] as const) {
-  test(`fault 62, law 12: a file that is ${what} while it is open acknowledges nothing more, until it is back`, async (t) => {
+  test(`fault 62, law 12: a store whose file is ${what} acknowledges no write until the file is back`, async (t) => {
     const file = fileOf(t);
     const store = await sqliteStore({ file });
     t.after(async () => await store.close());
@@ -91,53 +91,53 @@ for (const [what, exchange] of [
   });
 }
 
-test("fault 42: a file that lost its end is refused", async (t) => {
+test("fault 42: a truncated file is refused", async (t) => {
   const file = fileOf(t);
   const store = await sqliteStore({ file });
   for (let i = 0; i < 50; i++) await logIn(store, `session ${i}`);
   await store.close();
   truncateSync(file, statSync(file).size - 3 * 4096);
-  await refuses(file, "store_corrupt");
+  await assertRefused(file, "store_corrupt");
 });
 
-test("a database of another program is refused and left alone", async (t) => {
+test("the database of another program is refused and not changed", async (t) => {
   const file = fileOf(t);
   const other = new DatabaseSync(file);
   other.exec("CREATE TABLE theirs (a); INSERT INTO theirs VALUES (1)");
   other.close();
   const before = readFileSync(file);
-  await refuses(file, "store_corrupt");
+  await assertRefused(file, "store_corrupt");
   assert.deepEqual(readFileSync(file), before);
 });
 
-test("a file of a newer version is refused and left alone", async (t) => {
+test("a file of a newer version is refused and not changed", async (t) => {
   const file = fileOf(t);
   await (await sqliteStore({ file })).close();
   const db = new DatabaseSync(file);
   db.exec("PRAGMA user_version = 99");
   db.close();
   const before = readFileSync(file);
-  await refuses(file, "store_newer");
+  await assertRefused(file, "store_newer");
   assert.deepEqual(readFileSync(file), before);
 });
 
-test("a file whose tables are gone is refused", async (t) => {
+test("a file without its tables is refused", async (t) => {
   const file = fileOf(t);
   await (await sqliteStore({ file })).close();
   const db = new DatabaseSync(file);
   db.exec("DROP TABLE sessions");
   db.close();
-  await refuses(file, "store_unavailable");
+  await assertRefused(file, "store_unavailable");
 });
 
-test("a folder, and a file in no folder, are refused", async (t) => {
+test("a folder, and a file in a missing folder, are refused", async (t) => {
   const file = fileOf(t);
   mkdirSync(file);
-  await refuses(file, "store_unavailable");
-  await refuses(join(file, "missing", "holdfast.db"), "store_unavailable");
+  await assertRefused(file, "store_unavailable");
+  await assertRefused(join(file, "missing", "holdfast.db"), "store_unavailable");
 });
 
-test("names with a meaning for SQLite are plain files", async (t) => {
+test("file names with a special meaning in SQLite are plain files", async (t) => {
   const folder = join(fileOf(t), "..");
   for (const name of [":memory:", "file:x?mode=memory"]) {
     const store = await sqliteStore({ file: join(folder, name) });
@@ -147,14 +147,14 @@ test("names with a meaning for SQLite are plain files", async (t) => {
   }
 });
 
-test("options are checked by name", async () => {
+test("sqliteStore rejects wrong options", async () => {
   const refused = (error: unknown) => isHoldfastError(error, "invalid_option");
   await assert.rejects(sqliteStore({ file: "" }), refused);
   await assert.rejects(sqliteStore({ file: "x", lockTimeoutMs: -1 }), refused);
   await assert.rejects(sqliteStore({ file: "x", timeout: 1 } as { file: string }), refused);
 });
 
-test("ten that open a new file at once find one store", async (t) => {
+test("ten connections that open a new file concurrently share one store", async (t) => {
   const file = fileOf(t);
   const stores = await Promise.all(Array.from({ length: 10 }, async () => await sqliteStore({ file })));
   const epochs = await Promise.all(

@@ -8,7 +8,7 @@ import { logIn, present } from "../../src/stores/conformance/fixtures.ts";
 import { sqliteStore } from "../../src/stores/sqlite.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
-/** Lets another process rotate, and kills it as soon as it acknowledged `count` more. Returns the last acknowledged. */
+/** Runs a rotating process, and kills it after `count` acknowledged rotations. Returns the last acknowledged generation. */
 async function rotateUntilKilled(file: string, from: number, count: number): Promise<number> {
   const script = join(import.meta.dirname, "rotating-process.ts");
   const child = spawn(process.execPath, [script, file, String(from)], {
@@ -25,7 +25,7 @@ async function rotateUntilKilled(file: string, from: number, count: number): Pro
   return acknowledged;
 }
 
-test("fault 40, law 12: kill -9 loses nothing acknowledged, and leaves nothing half done", async (t) => {
+test("fault 40, law 12: kill -9 loses no acknowledged write, and leaves no partial transaction", async (t) => {
   const folder = temporaryFolder();
   t.after(folder.remove);
   const file = join(folder.path, "holdfast.db");
@@ -39,10 +39,10 @@ test("fault 40, law 12: kill -9 loses nothing acknowledged, and leaves nothing h
     const session = await store.sessions.get("s");
     const { position, entries } = await store.revocations.snapshot();
     assert.ok(session?.generation === acknowledged + 1 || session?.generation === acknowledged + 2);
-    // Both commands of the group under way were committed, or neither.
+    // The commands of the last batch are committed together or not at all.
     assert.equal(position.seq, session.generation - 1);
     assert.ok(entries.some((entry) => entry.revocation.id === `t${acknowledged}`));
-    // Whoever has not heard of the last rotation is given its successor again.
+    // The successor of an unacknowledged rotation is returned again.
     if (session.generation === acknowledged + 2) {
       const again = await present(store, "s", acknowledged + 1);
       assert.equal(again.outcome, "repeated");

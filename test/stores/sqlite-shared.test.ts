@@ -13,8 +13,8 @@ import { temporaryFolder } from "./temporary-folder.ts";
 
 const unavailable = (error: unknown): boolean => isHoldfastError(error, "store_unavailable");
 
-/** Two connections to one file, as of two processes; and a third that can hold the lock. */
-async function shared(t: TestContext): Promise<{
+/** Opens two stores on one file, like two processes, and a third connection that can hold the lock. */
+async function openShared(t: TestContext): Promise<{
   one: Store;
   two: Store;
   clock: FakeClock;
@@ -35,16 +35,16 @@ async function shared(t: TestContext): Promise<{
   return { one, two, clock, lock, file };
 }
 
-test("what one connection acknowledged, the other sees at once", async (t) => {
-  const { one, two } = await shared(t);
+test("a connection sees the acknowledged writes of another one at once", async (t) => {
+  const { one, two } = await openShared(t);
   const session = await logIn(one, "s1");
   assert.deepEqual(await two.sessions.get("s1"), session);
   await two.sessions.end("s1", "logout", await makeRevocation(two, "session", "s1"));
   assert.equal((await present(one, "s1", 1)).outcome, "ended");
 });
 
-test("fault 43: presentations over two connections have exactly one successor", async (t) => {
-  const { one, two } = await shared(t);
+test("fault 43: presentations over two connections yield exactly one successor", async (t) => {
+  const { one, two } = await openShared(t);
   await logIn(one, "s1");
   const outcomes = await Promise.all(
     Array.from(
@@ -59,8 +59,8 @@ test("fault 43: presentations over two connections have exactly one successor", 
   }
 });
 
-test("law 3: polling sees what another connection and this one appended, in one order", async (t) => {
-  const { one, two } = await shared(t);
+test("law 3: polling returns the entries of both connections in one order", async (t) => {
+  const { one, two } = await openShared(t);
   const seen: string[] = [];
   let { position } = await one.revocations.snapshot();
   const poll = async () => {
@@ -88,8 +88,8 @@ test("law 3: polling sees what another connection and this one appended, in one 
   assert.deepEqual(seen, ["a", "b", "c", "d", "e", "f"]);
 });
 
-test("law 3: a clock that is set back takes no cut-off back", async (t) => {
-  const { one, clock } = await shared(t);
+test("law 3: a clock that is set back does not lower a cut-off", async (t) => {
+  const { one, clock } = await openShared(t);
   const authAt = await one.now();
   const scope = { issuer: "https://id.example.com", until: authAt + 3_600_000 };
   await one.sessions.endAll("alice", "logout_all", scope);
@@ -104,8 +104,8 @@ test("law 3: a clock that is set back takes no cut-off back", async (t) => {
   assert.equal(created.status, "superseded");
 });
 
-test("fault 42: while another process holds the lock a write waits, and reads go on", async (t) => {
-  const { one, clock, lock } = await shared(t);
+test("fault 42: a write waits while another process holds the lock, and reads continue", async (t) => {
+  const { one, clock, lock } = await openShared(t);
   lock.exec("BEGIN IMMEDIATE");
   const writing = logIn(one, "s1");
   await clock.advance(1500);
@@ -116,10 +116,10 @@ test("fault 42: while another process holds the lock a write waits, and reads go
   assert.equal((await writing).id, "s1");
 });
 
-test("fault 42, law 12: past the deadline a write is unavailable and never happens", async (t) => {
-  const { one, clock, lock } = await shared(t);
-  const heard: unknown[] = [];
-  one.revocations.subscribe((entries) => heard.push(entries));
+test("fault 42, law 12: a write that misses the lock deadline is unavailable and never takes effect", async (t) => {
+  const { one, clock, lock } = await openShared(t);
+  const received: unknown[] = [];
+  one.revocations.subscribe((entries) => received.push(entries));
   lock.exec("BEGIN IMMEDIATE");
   const revocation = await makeRevocation(one, "session", "s1");
   const refused = Promise.all([
@@ -132,17 +132,17 @@ test("fault 42, law 12: past the deadline a write is unavailable and never happe
   await clock.advance(1000);
   assert.equal(await one.sessions.get("s1"), null);
   assert.equal((await one.revocations.snapshot()).position.seq, 0);
-  assert.deepEqual(heard, []);
-  assert.equal((await logIn(one, "s2")).id, "s2", "and the store works again");
+  assert.deepEqual(received, []);
+  assert.equal((await logIn(one, "s2")).id, "s2", "the store works again");
 });
 
-test("fault 42, law 12: on a full disk a write is unavailable, nothing is half done, reads go on", async (t) => {
-  const { one, file, clock } = await shared(t);
+test("fault 42, law 12: a write on a full disk is unavailable and has no effect, and reads continue", async (t) => {
+  const { one, file, clock } = await openShared(t);
   await logIn(one, "s1");
   const { position } = await one.revocations.snapshot();
   const options = { file, description: "a full disk", clock, random: Math.random, lockTimeoutMs: 0 };
   const connection = new SqliteConnection({ ...options, awaitBatch: async () => await Promise.resolve() });
-  // Not one page more than there are. The limit is the connection's own.
+  // The file cannot grow by a page. The limit applies to this connection only.
   connection.prepare("PRAGMA max_page_count = 1").get();
   const store = assembleStore(connection, "a full disk");
   t.after(async () => await store.close());
@@ -160,24 +160,24 @@ test("fault 42, law 12: on a full disk a write is unavailable, nothing is half d
   );
   assert.equal(results[0].status, "rejected");
   assert.equal(results[1].status, "rejected");
-  assert.equal(results[2].status, "fulfilled", "a command is not spoiled by those that fail beside it");
+  assert.equal(results[2].status, "fulfilled", "a command succeeds although others of its batch fail");
   assert.equal(await store.sessions.get("s2"), null);
   assert.equal((await store.sessions.get("s1"))?.endedAt, null);
   assert.deepEqual((await store.revocations.snapshot()).position, position);
   assert.equal(await one.markers.read("small"), "it fits");
 });
 
-test("a command that fails by itself spoils none that came with it", async (t) => {
-  const { one, two } = await shared(t);
+test("a failing command does not affect the other commands of its batch", async (t) => {
+  const { one, two } = await openShared(t);
   await logIn(one, "taken");
-  const heard: number[] = [];
-  one.revocations.subscribe((entries) => heard.push(...entries.map((entry) => entry.seq)));
+  const received: number[] = [];
+  one.revocations.subscribe((entries) => received.push(...entries.map((entry) => entry.seq)));
   const revoking = one.revocations.append(await makeRevocation(one, "token", "t"));
   const results = await Promise.allSettled(
     ["a", "taken", "b", "taken", "c"].map(async (id) => await logIn(one, id)),
   );
   assert.equal((await revoking).seq, 1);
-  assert.deepEqual(heard, [1], "it is heard once, however often its group began anew");
+  assert.deepEqual(received, [1], "the entry is published once, however often its batch runs");
   assert.deepEqual(
     results.map((result) => result.status),
     ["fulfilled", "rejected", "fulfilled", "rejected", "fulfilled"],
@@ -185,8 +185,8 @@ test("a command that fails by itself spoils none that came with it", async (t) =
   for (const id of ["a", "b", "c"]) assert.equal((await two.sessions.get(id))?.id, id);
 });
 
-test("closing finishes what was accepted", async (t) => {
-  const { one, two } = await shared(t);
+test("closing finishes the accepted commands", async (t) => {
+  const { one, two } = await openShared(t);
   const claims = Array.from({ length: 300 }, async (_, i) => await one.markers.claim(`m${i}`, "v"));
   await one.close();
   assert.equal((await Promise.all(claims)).length, 300);
