@@ -1,7 +1,6 @@
 /**
- * How much a rotation costs beside the round trip it cannot do without: one GET of the same client library from the
- * same server. That appends to its file and syncs once a second, so the disk is not what is measured. Leaves out
- * tokens and HTTP.
+ * Compares a rotation with the minimum that it needs: one GET with the same client library from the same server. The
+ * server syncs its file once a second, so the disk is not measured. Tokens and HTTP are left out.
  */
 import { createClient } from "redis";
 import { redisStore } from "../src/stores/redis.ts";

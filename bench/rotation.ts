@@ -1,6 +1,6 @@
 /**
- * How much a rotation costs beside the transaction it cannot do without: one read of the session, one of its
- * subject's cut-off, one update, synced. Leaves out tokens and HTTP. The disk is that of the temporary folder.
+ * Compares a rotation with the minimum that it needs: a synced transaction that reads the session and its subject's
+ * cut-off, and updates the session. Tokens and HTTP are left out. The disk is that of the temporary folder.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,7 +17,7 @@ async function opened(file: string): Promise<{ store: Store; rotateNext: () => P
   return { store, rotateNext: await createSessions(store) };
 }
 
-/** The same rows of the same file format, without promises, decisions or error handling. */
+/** Does the same reads and writes on the same schema, without promises, decisions or error handling. */
 function bare(file: string): Contender {
   const db = new DatabaseSync(file);
   db.exec("PRAGMA synchronous = FULL");

@@ -9,7 +9,7 @@ export const FACTS: string = JSON.stringify({
 });
 export const HOUR_MS = 3_600_000;
 
-/** Makes the sessions in an empty store. What is returned rotates them in turn. */
+/** Creates the sessions in an empty store, and returns a function that rotates them in turn. */
 export async function createSessions(store: Store): Promise<() => Promise<void>> {
   const authAt = await store.now();
   const absoluteExpiresAt = authAt + 24 * HOUR_MS;

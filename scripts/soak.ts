@@ -1,6 +1,6 @@
 /*
- * Races, losses and kills with real processes, on every store that this machine has. Progress on stderr, figures on
- * stdout; exit code 1 when a promise was broken.
+ * Runs races, losses and kills with real processes on every store that this machine has. It prints progress to stderr
+ * and figures to stdout. The exit code is 1 when a claim did not hold.
  *
  * `node scripts/soak.ts [--short] [--seed 1] [--store SQLite] [--part races]`
  */
@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import { runKills } from "../test/soak/kills.ts";
 import { runLosses } from "../test/soak/losses.ts";
 import type { Figures, SoakContext } from "../test/soak/context.ts";
-import { openDeployment } from "../test/soak/environment.ts";
+import { openDeployment } from "../test/soak/deployment.ts";
 import { runRaces } from "../test/soak/races.ts";
 import { seededRandom } from "../test/soak/random.ts";
 import { measureRevocations } from "../test/soak/revocations.ts";
@@ -16,7 +16,7 @@ import { noRedis } from "../test/support/redis-servers.ts";
 
 const { values: flags } = parseArgs({
   options: {
-    /** Less than a minute. */
+    /** Takes less than a minute. */
     short: { type: "boolean", default: false },
     seed: { type: "string" },
     store: { type: "string" },
@@ -24,27 +24,27 @@ const { values: flags } = parseArgs({
   },
 });
 const seed = Number(flags.seed ?? Date.now() % 1_000_000);
-const some = flags.short;
+const isShort = flags.short;
 
 const parts: Readonly<Record<string, (part: SoakContext) => Promise<Figures>>> = {
   races: async (part) =>
     await runRaces({
       ...part,
-      services: some ? [2] : [1, 2, 4, 8],
-      latenciesMs: some ? [50] : [0, 50],
-      rounds: some ? 3 : 20,
+      services: isShort ? [2] : [1, 2, 4, 8],
+      latenciesMs: isShort ? [50] : [0, 50],
+      rounds: isShort ? 3 : 20,
     }),
   losses: async (part) =>
     await runLosses({
       ...part,
-      refreshes: some ? 2000 : 100_000,
-      services: some ? 2 : 4,
+      refreshes: isShort ? 2000 : 100_000,
+      services: isShort ? 2 : 4,
       clients: 32,
-      thefts: some ? 3 : 50,
-      pastGrace: !some,
+      thefts: isShort ? 3 : 50,
+      pastGrace: !isShort,
     }),
-  kills: async (part) => await runKills({ ...part, rounds: some ? 6 : 1000 }),
-  revocation: async (part) => await measureRevocations({ ...part, samples: some ? 20 : 500 }),
+  kills: async (part) => await runKills({ ...part, rounds: isShort ? 6 : 1000 }),
+  revocation: async (part) => await measureRevocations({ ...part, samples: isShort ? 20 : 500 }),
 };
 
 const PROGRESS_MS = 2000;
@@ -69,11 +69,11 @@ for (const store of stores) {
   }
   for (const [name, run] of Object.entries(parts)) {
     if (flags.part !== undefined && flags.part !== name) continue;
-    const place = await openDeployment(store);
+    const deployment = await openDeployment(store);
     const since = performance.now();
     try {
       const progress = progressOf(`${name} on ${store}`);
-      const figures = await run({ deployment: place, random: seededRandom(seed), progress });
+      const figures = await run({ deployment, random: seededRandom(seed), progress });
       const seconds = ((performance.now() - since) / 1000).toFixed(0);
       console.log(`\n${name} on ${store}, ${seconds} s`);
       for (const [what, figure] of Object.entries(figures)) console.log(`  ${what.padEnd(40)}${figure}`);
@@ -81,7 +81,7 @@ for (const store of stores) {
       console.log(`\n${name} on ${store}: ${error instanceof Error ? error.message : String(error)}`);
       process.exitCode = 1;
     } finally {
-      await place.close();
+      await deployment.close();
     }
   }
 }

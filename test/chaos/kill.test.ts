@@ -1,21 +1,21 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openDeployment } from "../soak/environment.ts";
+import { openDeployment } from "../soak/deployment.ts";
 import { verify } from "../support/auth-calls.ts";
 import { assertOneSuccessor, runKillRounds } from "../support/kill-rounds.ts";
 import { noRedis } from "../support/redis-servers.ts";
 
 const SESSIONS = 8;
-/** A hundred processes have to start, on a machine that may have other work. */
+/** A hundred processes start, on a machine that may be busy. */
 const TIMEOUT_MS = 900_000;
 
-/** On Redis every second round kills that, and the others the service. */
+/** On Redis, every second round kills Redis, and the others kill the service. */
 for (const [name, rounds] of [
   ["SQLite", 100],
   ["Redis", 20],
 ] as const) {
   test(
-    `fault 40: after kill -9 at a random point of a rotation on ${name}, ${rounds} times, every session is usable and none forks`,
+    `fault 40: every session is usable and not forked after ${rounds} kills at random points of a rotation on ${name}`,
     { skip: name === "Redis" && noRedis, timeout: TIMEOUT_MS },
     async (t) => {
       const place = await openDeployment(name);
@@ -24,7 +24,7 @@ for (const [name, rounds] of [
       const { store } = place;
       const killed = await runKillRounds({ start, store, rounds, sessions: SESSIONS, random: Math.random });
       t.diagnostic(`${killed.lost} of ${rounds * SESSIONS} answers were lost to the kills`);
-      assert.ok(killed.lost > 0, "the kills hit no rotation: the test proves nothing");
+      assert.ok(killed.lost > 0, "no kill hit a rotation, so the test shows nothing");
       for (const client of killed.clients) {
         assert.equal(await verify(killed.service.url, client.tokens.access_token), 200);
         await assertOneSuccessor(killed.service.url, client);

@@ -50,7 +50,7 @@ describe("two services on one SQLite file", () => {
     }
   });
 
-  test("law 8: two processes that use each other's successors in turn keep one session alive", async () => {
+  test("law 8: two processes that use each other's successors in turn keep one session live", async () => {
     let tokens = await login(base(0));
     for (let turn = 1; turn <= 40; turn++) tokens = await refreshOrFail(base(turn), tokens.refresh_token);
     assert.equal(await verify(base(1), tokens.access_token), 200);

@@ -1,18 +1,18 @@
-import type { Deployment } from "./environment.ts";
+import type { Deployment } from "./deployment.ts";
 
-/** What a part of the soak works with. */
+/** What every part of the soak test gets. */
 export interface SoakContext {
   readonly deployment: Deployment;
-  /** From 0 to 1, as the seed says. */
+  /** Returns a number from 0 up to 1, determined by the seed. */
   readonly random: () => number;
-  /** For whoever waits. */
+  /** Reports progress to the person who waits. */
   readonly progress: (text: string) => void;
 }
 
-/** Name → what was measured, for people. */
+/** Measurements for people, by name. */
 export type Figures = Readonly<Record<string, string | number>>;
 
-/** Throws unless a promise was kept. */
+/** Throws when a claim does not hold. */
 export function check(claim: string, holds: boolean): asserts holds {
   if (!holds) throw new Error(`broken: ${claim}`);
 }
@@ -21,7 +21,7 @@ export function perSecond(count: number, sinceMs: number): string {
   return (count / ((performance.now() - sinceMs) / 1000)).toFixed(0);
 }
 
-/** The value that a share of them does not exceed. */
+/** Returns the value that the given share of the values does not exceed. */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;

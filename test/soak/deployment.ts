@@ -7,15 +7,15 @@ import { startService, type ServiceProcess } from "../support/service-process.ts
 
 const slowService = fileURLToPath(new URL("slow-service.ts", import.meta.url));
 
-/** A store that services run on, and the services that do. */
+/** A store, and the services that run on it. */
 export interface Deployment {
   readonly name: "SQLite" | "Redis";
-  /** The store's own process, where it has one. */
+  /** The process of the store, if it has one. */
   readonly store?: { kill(): Promise<void>; up(): Promise<void> };
-  /** Of each command at the store, up to so much before and after it. Without: as it is. */
+  /** Starts a service. Each of its commands at the store waits up to `latencyMs` before and after its effect. */
   start(latencyMs?: number): Promise<ServiceProcess>;
   stopServices(): Promise<void>;
-  /** Stops all that runs and removes all that was written. */
+  /** Stops all processes and removes all data. */
   close(): Promise<void>;
 }
 
@@ -34,7 +34,7 @@ export async function openDeployment(name: Deployment["name"]): Promise<Deployme
       const settings: Record<string, string> = { SOAK_LATENCY_MS: String(latencyMs) };
       if (redis !== null) settings["REDIS_URL"] = redis.url;
       const plain = redis === null && latencyMs === 0;
-      // Not the same data: what `holdfast serve` wrote belongs to a secret of its own.
+      // The data folders differ, because the data of `holdfast serve` belongs to another secret.
       const service = plain
         ? await startService(join(folder, "data"))
         : await startService(join(folder, "slow"), settings, [slowService]);

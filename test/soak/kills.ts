@@ -8,7 +8,7 @@ export interface KillOptions extends SoakContext {
 
 const SESSIONS = 8;
 
-/** Fault 40: services, and the store where it is a process, are killed at random points. */
+/** Fault 40: kills services at random points, and the store if it has a process. */
 export async function runKills({ deployment, progress, random, rounds }: KillOptions): Promise<Figures> {
   const { service, clients, lost } = await runKillRounds({
     start: async () => await deployment.start(),
@@ -19,7 +19,7 @@ export async function runKills({ deployment, progress, random, rounds }: KillOpt
     onRound: (round) => progress(`kill ${round + 1} of ${rounds}`),
   });
   for (const client of clients) {
-    check("a session that is alive", (await verify(service.url, client.tokens.access_token)) === 200);
+    check("the session is live", (await verify(service.url, client.tokens.access_token)) === 200);
     await assertOneSuccessor(service.url, client);
   }
   await deployment.stopServices();

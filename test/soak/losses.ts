@@ -10,16 +10,17 @@ export interface LossOptions extends SoakContext {
   readonly refreshes: number;
   readonly services: number;
   readonly clients: number;
-  /** How many thefts of each kind, and whether to wait for the end of grace for those that need it. */
+  /** Number of thefts of each kind. */
   readonly thefts: number;
+  /** Whether to wait for the end of grace, which some thefts need to be detected. */
   readonly pastGrace: boolean;
 }
 
 const LOST = 0.05;
 
 /**
- * A request that was cut off may still be under way. A real client's next refresh is minutes later; ours must not
- * have gone on by three generations when it arrives: that is reuse, even within grace.
+ * How long a client waits after an aborted request, which may still arrive. A client that is three generations ahead by
+ * then would cause reuse, even within grace. A real client refreshes only minutes later.
  */
 const CUT_SETTLES_MS = 1000;
 
@@ -29,7 +30,7 @@ interface Counts {
   unavailable: number;
 }
 
-/** One client refreshes until enough was refreshed; of its answers some are lost, before or after they were sent. */
+/** Refreshes as one client until all refreshes are done. Some answers are lost before or after they were sent. */
 async function refreshWithLosses(
   options: LossOptions,
   services: readonly ServiceProcess[],
@@ -38,7 +39,7 @@ async function refreshWithLosses(
 ): Promise<void> {
   const { random } = options;
   const base = () => services[randomBetween(random, 0, services.length - 1)]?.url ?? "";
-  let held = first;
+  let tokens = first;
   let settled = 0;
   while (count.refreshes < options.refreshes) {
     count.refreshes++;
@@ -46,7 +47,7 @@ async function refreshWithLosses(
     const lost = random() < LOST;
     const cut = new AbortController();
     const timer = lost && random() < 0.5 ? setTimeout(() => cut.abort(), random() * 5) : undefined;
-    const answer = await requestRefresh(base(), held, cut.signal);
+    const answer = await requestRefresh(base(), tokens, cut.signal);
     clearTimeout(timer);
     if (lost || answer === "cut") {
       count.lost++;
@@ -56,13 +57,13 @@ async function refreshWithLosses(
       await pause(20);
     } else {
       check(`no client is logged out (${answer.status})`, answer.status === 200);
-      held = answer.tokens;
+      tokens = answer.tokens;
       const unsettledMs = settled - performance.now();
       if (unsettledMs > 0) await pause(unsettledMs);
     }
   }
-  await new Client(held).recover(base());
-  check("the session is the one that began", held.session_id === first.session_id);
+  await new Client(tokens).recover(base());
+  check("the session is still the first one", tokens.session_id === first.session_id);
 }
 
 async function requestRefresh(
@@ -78,20 +79,20 @@ async function requestRefresh(
   }
 }
 
-/** Fault 44. */
+/** Fault 44: clients refresh while answers get lost and tokens are stolen. */
 export async function runLosses(options: LossOptions): Promise<Figures> {
   const starting = Array.from({ length: options.services }, async () => await options.deployment.start());
   const services = await Promise.all(starting);
   const count: Counts = { refreshes: 0, lost: 0, unavailable: 0 };
   const logins: Tokens[] = [];
-  // One after the other: a burst of logins is limited.
+  // The logins are sequential, because a burst of logins is rate-limited.
   for (let n = 0; n < options.clients; n++) logins.push(await login(services[0]?.url ?? ""));
   const work = async () => {
     const since = performance.now();
     await Promise.all(logins.map(async (first) => await refreshWithLosses(options, services, count, first)));
     return perSecond(count.refreshes, since);
   };
-  const [rate, found] = await Promise.all([
+  const [rate, theftFigures] = await Promise.all([
     work(),
     runThefts({ ...options, services, each: options.thefts }),
   ]);
@@ -99,6 +100,6 @@ export async function runLosses(options: LossOptions): Promise<Figures> {
   return {
     "refreshes with losses": `${count.refreshes}, ${rate}/s over ${options.services} services`,
     "answers lost": `${count.lost}; 503: ${count.unavailable}; forced logins: 0`,
-    ...found,
+    ...theftFigures,
   };
 }

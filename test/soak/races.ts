@@ -4,14 +4,14 @@ import { check, perSecond, type Figures, type SoakContext } from "./context.ts";
 import { randomBetween } from "./random.ts";
 
 export interface RaceOptions extends SoakContext {
-  /** How many services race, one after the other. */
+  /** Numbers of services, each tested in turn. */
   readonly services: readonly number[];
   readonly latenciesMs: readonly number[];
-  /** Of each. */
+  /** Rounds for each number of services and each latency. */
   readonly rounds: number;
 }
 
-const MOST_PARALLEL = 200;
+const MAX_PARALLEL = 200;
 
 interface Counts {
   refreshes: number;
@@ -19,10 +19,10 @@ interface Counts {
   unavailable: number;
 }
 
-/** Presents one token up to 200 times at once, and goes on with what came of it. */
+/** Presents one token up to 200 times concurrently, and continues with its successor. */
 async function race(services: readonly ServiceProcess[], random: () => number, count: Counts): Promise<void> {
   const base = (n: number) => services[n % services.length]?.url ?? "";
-  const parallel = randomBetween(random, 2, MOST_PARALLEL);
+  const parallel = randomBetween(random, 2, MAX_PARALLEL);
   const first = await login(base(0));
   const answers = await Promise.all(
     Array.from({ length: parallel }, async (_, n) => {
@@ -35,16 +35,19 @@ async function race(services: readonly ServiceProcess[], random: () => number, c
   count.conflicts += withStatus(409).length;
   count.unavailable += withStatus(503).length;
   const others = answers.filter(({ status }) => ![200, 409, 503].includes(status));
-  check(`200, 409 or 503, not ${others[0]?.status}`, others.length === 0);
+  check(`the status is 200, 409 or 503, not ${others[0]?.status}`, others.length === 0);
   const successors = new Set(withStatus(200).map(({ body }) => body.refresh_token));
-  check(`one successor, not ${successors.size}`, successors.size <= 1);
+  check(`the token has one successor, not ${successors.size}`, successors.size <= 1);
   const again = await refreshOrFail(base(1), first.refresh_token);
-  check("the same successor later", successors.size === 0 || successors.has(again.refresh_token));
+  check(
+    "the token has the same successor later",
+    successors.size === 0 || successors.has(again.refresh_token),
+  );
   const next = await refreshOrFail(base(2), again.refresh_token);
-  check("a session that is alive", (await verify(base(3), next.access_token)) === 200);
+  check("the session is live", (await verify(base(3), next.access_token)) === 200);
 }
 
-/** Fault 43. */
+/** Fault 43: concurrent refreshes of one token over several services. */
 export async function runRaces(options: RaceOptions): Promise<Figures> {
   const { deployment, progress, random } = options;
   const figures: Record<string, string> = {};

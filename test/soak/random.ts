@@ -1,4 +1,4 @@
-/** Numbers from 0 to 1 that a seed repeats: mulberry32. */
+/** Returns a generator of numbers from 0 up to 1, determined by the seed (mulberry32). */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -9,7 +9,7 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
-/** From `low` to `high`, both included. */
+/** Returns a whole number from `low` to `high`, both included. */
 export function randomBetween(random: () => number, low: number, high: number): number {
   return low + Math.floor(random() * (high - low + 1));
 }

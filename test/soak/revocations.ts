@@ -6,10 +6,10 @@ export interface RevocationOptions extends SoakContext {
   readonly samples: number;
 }
 
-/** A service that has not heard of a logout within this time is deaf. */
+/** A logout must reach the other service within this time. */
 const MAX_DELAY_MS = 10_000;
 
-/** From the 204 of a logout at one service to the first 401 at another. */
+/** Measures the time from the 204 of a logout at one service to the first 401 at another. */
 export async function measureRevocations({
   deployment,
   progress,
@@ -21,18 +21,18 @@ export async function measureRevocations({
   for (let sample = 0; sample < samples; sample++) {
     progress(`logout ${sample + 1} of ${samples}`);
     const tokens = await login(one.url);
-    check("a new token passes", (await verify(other.url, tokens.access_token)) === 200);
-    // Not in step with whatever the other one does at intervals.
+    check("a new token is valid", (await verify(other.url, tokens.access_token)) === 200);
+    // A random pause keeps the samples independent of periodic work of the other service.
     await pause(random() * 500);
     const response = await post(one.url, "/auth/logout", { refresh_token: tokens.refresh_token });
-    check("a logout is done", response.status === 204);
+    check("a logout succeeds", response.status === 204);
     took.push(
       await measureUntil(async () => (await verify(other.url, tokens.access_token)) === 401, MAX_DELAY_MS),
     );
   }
   await deployment.stopServices();
   const [p50, p99, most] = [0.5, 0.99, 1].map((share) => quantile(took, share));
-  check(`every logout is heard of within ${MAX_DELAY_MS} ms`, most !== Number.POSITIVE_INFINITY);
+  check(`every logout takes effect within ${MAX_DELAY_MS} ms`, most !== Number.POSITIVE_INFINITY);
   const ms = (value = Number.NaN) => `${value.toFixed(1)} ms`;
   return { "revocation, p50": ms(p50), "revocation, p99": ms(p99), "revocation, longest": ms(most) };
 }

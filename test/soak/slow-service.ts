@@ -1,6 +1,6 @@
 /**
- * The service on a store that takes its time: each of its commands waits up to SOAK_LATENCY_MS before and after it
- * takes effect. On Redis where REDIS_URL is set, else on the SQLite file in HOLDFAST_DATA_DIR.
+ * The service on a slow store. Each command waits up to SOAK_LATENCY_MS before and after its effect. The store is Redis
+ * when REDIS_URL is set, and otherwise the SQLite file in HOLDFAST_DATA_DIR.
  */
 import { createServer } from "node:http";
 import { mkdir } from "node:fs/promises";

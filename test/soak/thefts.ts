@@ -6,23 +6,24 @@ import { randomBetween } from "./random.ts";
 
 export interface TheftOptions extends SoakContext {
   readonly services: readonly ServiceProcess[];
+  /** Number of thefts of each kind. */
   readonly each: number;
-  /** Waits for the end of grace, for those thefts that show only then. */
+  /** Whether to wait for the end of grace, which some thefts need to be detected. */
   readonly pastGrace: boolean;
 }
 
-/** The service's grace is 30 s. */
+/** Longer than the service's grace of 30 s. */
 const PAST_GRACE_MS = 31_000;
-/** By then every service has heard of a session's end. */
+/** The end of a session must reach every service within this time. */
 const MAX_PROPAGATION_MS = 5_000;
 
-/** A session with all that it ever had, oldest first. */
+/** All tokens that a session ever had, oldest first. */
 type Chain = readonly Tokens[];
 
 /**
- * Refresh tokens of every generation are presented by somebody who has a copy. A spent one ends its session: at once
- * if it is older than two generations, else when its grace is over. The current one works, once: whoever comes second
- * after grace ends the session for both.
+ * Presents stolen refresh tokens of every generation. A spent token ends its session: at once if it is older than two
+ * generations, and after its grace otherwise. A stolen current token works once. The second holder who presents it after
+ * the grace ends the session for both.
  */
 export async function runThefts(options: TheftOptions): Promise<Figures> {
   const { random, services, each } = options;
@@ -37,19 +38,22 @@ export async function runThefts(options: TheftOptions): Promise<Figures> {
   }
 
   async function endsWith(tokens: Chain, presented: Tokens | undefined): Promise<void> {
-    const tip = tokens.at(-1) as Tokens;
+    const current = tokens.at(-1) as Tokens;
     check("a stolen token is refused", (await status(base(), presented)) === 400);
-    check("and ends the session", (await status(base(), tip)) === 400);
+    check("a stolen token ends the session", (await status(base(), current)) === 400);
     const refused = await measureUntil(
-      async () => (await verify(base(), tip.access_token)) === 401,
+      async () => (await verify(base(), current.access_token)) === 401,
       MAX_PROPAGATION_MS,
     );
-    check("and its access tokens", refused < MAX_PROPAGATION_MS);
+    check("the access tokens of the session are refused", refused < MAX_PROPAGATION_MS);
   }
 
   const waiting: { tokens: Chain; stolen: Tokens | undefined }[] = [];
   async function wait(tokens: Chain, stolen: Tokens | undefined): Promise<void> {
-    check("within grace it is excused, or a conflict", [200, 409].includes(await status(base(), stolen)));
+    check(
+      "a stolen token within grace is repeated or a conflict",
+      [200, 409].includes(await status(base(), stolen)),
+    );
     waiting.push({ tokens, stolen });
   }
 
@@ -58,7 +62,7 @@ export async function runThefts(options: TheftOptions): Promise<Figures> {
     await endsWith(old, old[randomBetween(random, 0, old.length - 4)]);
     const recent = await chain();
     await wait(recent, recent.at(-randomBetween(random, 2, 3)));
-    // The thief comes first, with the current one: the owner is the one who comes back with a spent token.
+    // The thief uses the current token first, so the owner presents a spent token.
     const shared = await chain();
     const thief = await refreshOrFail(base(), shared.at(-1)?.refresh_token ?? "");
     await wait([...shared, thief], shared.at(-1));
