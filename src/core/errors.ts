@@ -80,3 +80,8 @@ export class HoldfastError extends Error {
 export function isHoldfastError(error: unknown, code?: ErrorCode): error is HoldfastError {
   return error instanceof HoldfastError && (code === undefined || error.code === code);
 }
+
+/** The code of a system error, such as `ENOENT`. `undefined` when `error` has no code. */
+export function systemErrorCode(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error ? String(error.code) : undefined;
+}

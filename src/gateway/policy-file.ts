@@ -1,10 +1,9 @@
 import { degradedModes, type DegradedMode } from "../core/rules.ts";
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
-import { HoldfastError } from "../core/errors.ts";
+import { HoldfastError, systemErrorCode } from "../core/errors.ts";
 import { isScopeToken } from "../core/scopes.ts";
 import { parseJsonObject } from "../jwt/strict-json.ts";
-import { systemErrorCode } from "../core/errno.ts";
 import { parsePathPattern, findShadowingRule, type PathPolicy, type PathRule } from "./policy.ts";
 import { supportedMethods, normalizeHost } from "./forwarded-request.ts";
 

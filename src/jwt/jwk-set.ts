@@ -1,4 +1,5 @@
 import { HoldfastError } from "../core/errors.ts";
+import { isRecord } from "../core/json.ts";
 import { asymmetricAlgorithms, type Algorithm } from "./algorithms.ts";
 import { importJwk, isSameKey, type ImportedJwk, type VerificationKey } from "./jwk.ts";
 
@@ -57,8 +58,4 @@ export function importJwkSet(
     }
   }
   return { keys, rejected };
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null;
 }

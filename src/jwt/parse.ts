@@ -82,7 +82,7 @@ export function parseToken(token: string, memo?: HeaderMemo): ParsedToken | Pars
   };
 }
 
-function readHeader(header: Record<string, unknown> | null): TokenHeader | InvalidReason {
+function readHeader(header: Readonly<Record<string, unknown>> | null): TokenHeader | InvalidReason {
   if (header === null || typeof header["alg"] !== "string") return "malformed";
   const { alg, kid, typ } = header;
   if (!isOptionalString(kid) || !isOptionalString(typ)) return "malformed";

@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import { isRecord } from "../core/json.ts";
 
 /** The deepest accepted nesting of objects and arrays. */
 const MAX_DEPTH = 32;
@@ -21,7 +22,7 @@ export function decodeBase64url(text: string): Buffer | null {
  * text that is not UTF-8, a duplicate member at any depth (RFC 7519 §4), or half a surrogate pair. Nesting deeper than
  * 32 is rejected, too.
  */
-export function parseJsonObject(bytes: Buffer): Record<string, unknown> | null {
+export function parseJsonObject(bytes: Buffer): Readonly<Record<string, unknown>> | null {
   if (!isUtf8(bytes)) return null;
   const text = bytes.toString("utf8");
   let value: unknown;
@@ -30,10 +31,10 @@ export function parseJsonObject(bytes: Buffer): Record<string, unknown> | null {
   } catch {
     return null;
   }
-  if (!isObject(value) || Array.isArray(value)) return null;
+  if (!isRecord(value)) return null;
   const members = countMembers(bytes);
   if (members < 0 || freezeAndCount(value) !== members) return null;
-  return text.includes("\\u") && !hasWellFormedStrings(text) ? null : (value as Record<string, unknown>);
+  return text.includes("\\u") && !hasWellFormedStrings(text) ? null : value;
 }
 
 function isObject(value: unknown): value is object {

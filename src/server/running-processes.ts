@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { systemErrorCode } from "../core/errno.ts";
+import { systemErrorCode } from "../core/errors.ts";
 import type { Listener } from "./http/listen.ts";
 
 /** A process of the service on this machine. */

@@ -1,5 +1,8 @@
+import { isLive } from "../core/session.ts";
 import { isCutOff, type Cutoff } from "./cutoff.ts";
 import type { EndReason, NewSession, Rotation, RotationOutcome, SessionRecord } from "./store.ts";
+
+export { isLive };
 
 /**
  * Returns the record of a new session, or `null` when the session is superseded: its credentials were checked at or
@@ -90,22 +93,6 @@ export function decideRotation(
     return { outcome: "conflict", session: record };
   }
   return { outcome: "reuse", session: endSession(record, "reuse", nowMs) };
-}
-
-/**
- * Whether the session has neither ended nor expired.
- *
- * @example
- * ```ts
- * import { isLive, type SessionRecord } from "holdfast/store-kit";
- *
- * declare const sessions: readonly SessionRecord[];
- *
- * const live = sessions.filter((session) => isLive(session, Date.now()));
- * ```
- */
-export function isLive(record: SessionRecord, nowMs: number): boolean {
-  return record.endedAt === null && nowMs < record.idleExpiresAt && nowMs < record.absoluteExpiresAt;
 }
 
 /**

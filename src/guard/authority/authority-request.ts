@@ -1,5 +1,6 @@
 import type { Clock } from "../../core/clock.ts";
 import { isHoldfastError } from "../../core/errors.ts";
+import { isRecord } from "../../core/json.ts";
 import { hasRegisteredTypes } from "../../jwt/parse.ts";
 import { freezeAndCount } from "../../jwt/strict-json.ts";
 import { describeError } from "../emit.ts";
@@ -83,10 +84,6 @@ export function acceptClaims(claims: unknown): AuthorityAnswer | null {
   if (!isRecord(claims) || !hasRegisteredTypes(claims)) return null;
   if (Number.isNaN(freezeAndCount(claims))) throw unusableResponse(ANSWER_LABEL, "has a member __proto__");
   return { status: "yes", claims };
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function readFailure({ status, headers }: JsonResponse, clock: Clock): AuthorityFailure {

@@ -1,24 +1,19 @@
+import { isRecord } from "../../core/json.ts";
 import type { RevocationSnapshot, RevocationTail } from "../../stores/store.ts";
 
 /* The responses of an issuer's `/auth/revocations`. Any other response is an error. */
 
-type Members = Readonly<Record<string, unknown>>;
-
-function isObject(value: unknown): value is Members {
-  return typeof value === "object" && value !== null;
-}
-
 export function isSnapshot(value: unknown): value is RevocationSnapshot {
-  return isObject(value) && isPosition(value["position"]) && isEntries(value["entries"]);
+  return isRecord(value) && isPosition(value["position"]) && isEntries(value["entries"]);
 }
 
 export function isTail(value: unknown): value is RevocationTail {
-  if (!isObject(value)) return false;
+  if (!isRecord(value)) return false;
   return value["status"] === "gap" || (value["status"] === "ok" && isEntries(value["entries"]));
 }
 
 function isPosition(value: unknown): boolean {
-  if (!isObject(value)) return false;
+  if (!isRecord(value)) return false;
   const { epoch, seq, chain } = value;
   return typeof epoch === "string" && isCount(seq) && typeof chain === "string";
 }
@@ -27,7 +22,7 @@ function isPosition(value: unknown): boolean {
 function isEntries(value: unknown): boolean {
   if (!Array.isArray(value)) return false;
   return value.every((entry: unknown) => {
-    if (!isObject(entry) || !isObject(entry["revocation"])) return false;
+    if (!isRecord(entry) || !isRecord(entry["revocation"])) return false;
     const { seq, chain, at, revocation } = entry;
     return isCount(seq) && typeof chain === "string" && isCount(at) && typeof revocation["kind"] === "string";
   });

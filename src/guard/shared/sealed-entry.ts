@@ -1,11 +1,5 @@
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHmac,
-  createSecretKey,
-  randomBytes,
-  type KeyObject,
-} from "node:crypto";
+import { createHmac, createSecretKey, type KeyObject } from "node:crypto";
+import { open, seal } from "../../core/aead.ts";
 import { invalidOption } from "../../core/options.ts";
 import type { SharedAnswersSource } from "../../stores/store.ts";
 import type { AuthorityAnswer } from "../authority/authority.ts";
@@ -13,9 +7,6 @@ import { acceptClaims } from "../authority/authority-request.ts";
 
 /** Whoever changes what is in an entry, or what its name is made of, changes this: both versions live side by side. */
 const FORMAT = 1;
-const CIPHER = "aes-256-gcm";
-const IV_BYTES = 12;
-const TAG_BYTES = 16;
 const KEY_BYTES = 32;
 
 /** What is shared of a token. Times are epoch ms. */
@@ -55,27 +46,15 @@ export class EntrySealer {
 
   /** base64url of IV, ciphertext and tag. */
   seal(name: string, { answer, askedAt, expiresAt }: TimedAnswer): string {
-    const iv = randomBytes(IV_BYTES);
-    const cipher = createCipheriv(CIPHER, this.#sealKey, iv).setAAD(Buffer.from(name));
     const plain = JSON.stringify([askedAt, expiresAt, answer.status === "yes" ? answer.claims : null]);
-    const sealed = Buffer.concat([iv, cipher.update(plain, "utf8"), cipher.final(), cipher.getAuthTag()]);
-    return sealed.toString("base64url");
+    return seal(this.#sealKey, Buffer.from(plain), name);
   }
 
   /** What was sealed; `null` when nobody who has the key sealed it under this name. */
   open(name: string, text: string): TimedAnswer | null {
-    const bytes = Buffer.from(text, "base64url");
-    if (bytes.length < IV_BYTES + TAG_BYTES) return null;
-    const options = { authTagLength: TAG_BYTES };
-    const decipher = createDecipheriv(CIPHER, this.#sealKey, bytes.subarray(0, IV_BYTES), options);
-    decipher.setAAD(Buffer.from(name)).setAuthTag(bytes.subarray(-TAG_BYTES));
-    const plain = decipher.update(bytes.subarray(IV_BYTES, -TAG_BYTES), undefined, "utf8");
-    try {
-      decipher.final();
-    } catch {
-      return null;
-    }
-    const [askedAt, endsAt, claims] = JSON.parse(plain) as [number, number, unknown];
+    const plain = open(this.#sealKey, text, name);
+    if (plain === null) return null;
+    const [askedAt, endsAt, claims] = JSON.parse(plain.toString()) as [number, number, unknown];
     const answer = claims === null ? ({ status: "no" } as const) : acceptClaims(claims);
     return answer && { answer, askedAt, expiresAt: endsAt };
   }

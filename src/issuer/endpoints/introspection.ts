@@ -1,7 +1,8 @@
+import { isLive, sessionExpiresAt } from "../../core/session.ts";
 import { z } from "zod";
 import type { IssuerContext } from "../context.ts";
 import { digestRefreshToken, parseRefreshToken } from "../sessions/refresh-token.ts";
-import { findSession, isLive, sessionExpiresAt, type AuthenticSession } from "../store/session-record.ts";
+import { findSession, type AuthenticSession } from "../store/session-record.ts";
 import { readBody, readForm, requireParameter, stringSchema } from "./body.ts";
 import { authenticateClient, invalidClient, requireClient } from "./client-auth.ts";
 import type { EndpointCall } from "./endpoint.ts";

@@ -1,7 +1,8 @@
+import { isLive, sessionExpiresAt } from "../../core/session.ts";
 import type { IssuerContext } from "../context.ts";
 import { digestRefreshToken, parseRefreshToken, type RefreshToken } from "../sessions/refresh-token.ts";
 import { endSession, endSubject, listLiveSessions } from "../sessions/sessions.ts";
-import { findSession, isLive, sessionExpiresAt } from "../store/session-record.ts";
+import { findSession } from "../store/session-record.ts";
 import { readBody, refreshTokenBody } from "./body.ts";
 import { hasBearerToken, requireSession } from "./client-auth.ts";
 import type { EndpointCall } from "./endpoint.ts";

@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
 import type { JwtClaims } from "../../core/verdict.ts";
+import { sessionExpiresAt } from "../../core/session.ts";
 import { signToken, type SigningKey } from "../../jwt/sign.ts";
 import type { IssuerBase } from "../issuer-base.ts";
 import type { RefreshToken } from "./refresh-token.ts";
-import { sessionExpiresAt, type AuthenticSession } from "../store/session-record.ts";
+import { type AuthenticSession } from "../store/session-record.ts";
 import type { TokenResponse } from "../types.ts";
 
 /** How far `iat` may lie in the future. A cut-off of the subject moves it by a second or two, which guards tolerate. */

@@ -34,13 +34,3 @@ export async function findSession(base: IssuerBase, id: string): Promise<Authent
   const record = await base.store.sessions.get(id);
   return record && (await verifySessionRecord(base, record, id));
 }
-
-/** When the session ends unless it is refreshed. Epoch milliseconds. */
-export function sessionExpiresAt(session: SessionRecord): number {
-  return Math.min(session.idleExpiresAt, session.absoluteExpiresAt);
-}
-
-/** Whether the session has neither ended nor expired. */
-export function isLive(session: SessionRecord, nowMs: number): boolean {
-  return session.endedAt === null && nowMs < sessionExpiresAt(session);
-}

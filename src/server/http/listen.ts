@@ -1,10 +1,9 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, isIPv6, Server as SocketServer, type Socket } from "node:net";
-import { HoldfastError } from "../../core/errors.ts";
+import { HoldfastError, systemErrorCode } from "../../core/errors.ts";
 import { oauthErrorContent } from "../../core/oauth-error.ts";
 import { answerClientError } from "./request-listener.ts";
-import { systemErrorCode } from "../../core/errno.ts";
 
 /** A request listener; what it returns is its own affair. */
 type Handler = (req: IncomingMessage, res: ServerResponse) => unknown;

@@ -3,7 +3,7 @@ import type { RequestListener } from "node:http";
 import type { Duplex } from "node:stream";
 import { oauthError } from "../../issuer/endpoints/respond.ts";
 import { oauthErrorContent } from "../../core/oauth-error.ts";
-import { systemErrorCode } from "../../core/errno.ts";
+import { systemErrorCode } from "../../core/errors.ts";
 
 /** A fetch handler as a listener of `node:http`. What cannot be made a request (a Host of nonsense) is a 400. */
 export function toRequestListener(fetch: Parameters<typeof getRequestListener>[0]): RequestListener {

@@ -1,12 +1,11 @@
 import { randomBytes, scrypt } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { z } from "zod";
-import { HoldfastError } from "../../core/errors.ts";
+import { HoldfastError, systemErrorCode } from "../../core/errors.ts";
 import { open, seal } from "../../core/aead.ts";
 import { openSigningKey, sealSigningKey } from "../../issuer/keys/sealed-key.ts";
 import { deriveSecrets } from "../../issuer/secret-keys.ts";
 import { importSigningKey } from "../../jwt/sign.ts";
-import { systemErrorCode } from "../../core/errno.ts";
 import { writeAuditNote } from "../audit-note.ts";
 import { openStore } from "../store/open-store.ts";
 import { fileExists, createPrivateFile } from "../store/private-file.ts";

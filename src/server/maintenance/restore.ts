@@ -1,7 +1,7 @@
 import { link, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
-import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
+import { HoldfastError, isHoldfastError, systemErrorCode } from "../../core/errors.ts";
 import { createIssuer } from "../../issuer/create-issuer.ts";
 import {
   copyDatabase,
@@ -12,7 +12,6 @@ import {
 } from "../../stores/sqlite/offline.ts";
 import { sqliteStore } from "../../stores/sqlite.ts";
 import { embeddedDataFile } from "./backup.ts";
-import { systemErrorCode } from "../../core/errno.ts";
 import { localFiles, makeDirectory, type LocalFiles } from "../store/local-store.ts";
 import { writeAuditNote } from "../audit-note.ts";
 import { fileExists, readPrivateFile, syncToDisk } from "../store/private-file.ts";

@@ -1,10 +1,9 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { HoldfastError } from "../../core/errors.ts";
+import { HoldfastError, systemErrorCode } from "../../core/errors.ts";
 import type { Store } from "../../stores/store.ts";
 import { sqliteStore } from "../../stores/sqlite.ts";
-import { systemErrorCode } from "../../core/errno.ts";
 import { claimPrivateFile, readPrivateFile } from "./private-file.ts";
 
 /** A store, the secret that its contents are sealed under, and what this machine keeps beside it. */

@@ -1,8 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { link, open, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
-import { systemErrorCode } from "../../core/errno.ts";
+import { HoldfastError, isHoldfastError, systemErrorCode } from "../../core/errors.ts";
 
 /** The file's text without its last line break; `null` when there is none. */
 export async function readPrivateFile(file: string): Promise<string | null> {

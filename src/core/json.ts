@@ -1,0 +1,4 @@
+/** Whether `value` is an object with members: not `null` and not an array. */
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
