@@ -30,7 +30,7 @@ function guardOf({ issuer, clock }: Pick<Fixture, "issuer" | "clock">): Guard {
 }
 
 for (const [name, open] of stores) {
-  test(`law 8: a clock that is set back by an hour costs nobody the session, on ${name}`, async () => {
+  test(`law 8: a clock that is set back by an hour ends no session, on ${name}`, async () => {
     await open(async (store, clock) => {
       const { issuer } = createFixture({ store, clock });
       const guard = guardOf({ issuer, clock });
@@ -52,7 +52,7 @@ for (const [name, open] of stores) {
     });
   });
 
-  test(`law 3: what was revoked while the clock was an hour behind stays so when time comes round, on ${name}`, async () => {
+  test(`law 3: a revocation made while the clock was an hour behind stays in force when that hour repeats, on ${name}`, async () => {
     await open(async (store, clock) => {
       const { issuer } = createFixture({ store, clock });
       const guard = guardOf({ issuer, clock });
@@ -80,7 +80,7 @@ for (const [name, open] of stores) {
     });
   });
 
-  test(`law 3: a login under way while the clock is set back does not outlive what ended meanwhile, on ${name}`, async () => {
+  test(`law 3: a login in progress while the clock is set back does not survive the end of the sessions, on ${name}`, async () => {
     await open(async (store, clock) => {
       let password = "old";
       let meanwhile = async () => {};
@@ -107,7 +107,7 @@ for (const [name, open] of stores) {
     });
   });
 
-  test(`law 3: a clock that was an hour ahead for a moment revives no token, on ${name}`, async () => {
+  test(`law 3: a clock that was an hour ahead for a moment makes no revoked token valid, on ${name}`, async () => {
     await open(async (store, clock) => {
       const { issuer } = createFixture({ store, clock });
       const tokens = await logIn(issuer);

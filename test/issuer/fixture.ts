@@ -15,13 +15,13 @@ export interface Fixture {
   readonly issuer: Issuer;
 }
 
-/** Two users whose password needs no hash; scopes by name. */
+/** Accepts every user but `nobody`, with the password `password of NAME`. */
 export const authenticate: Authenticate = ({ username, password }) =>
   typeof username === "string" && username !== "nobody" && password === `password of ${username}`
     ? { subject: username, scopes: ["orders:read"], claims: { tenant: "acme" } }
     : null;
 
-/** An issuer on a clock that stands still. */
+/** An issuer on a fake clock and an empty store, unless the options bring others. */
 export function createFixture(options: Partial<IssuerOptions> = {}): Fixture {
   const clock = (options.clock as FakeClock | undefined) ?? new FakeClock();
   const store = options.store ?? memoryStore({ clock });
@@ -44,7 +44,7 @@ export async function logIn(issuer: Issuer, username = "ann", source?: string): 
   return outcome.tokens;
 }
 
-/** A JSON request; `body` of a string is sent as it is. */
+/** Sends a JSON request. A `body` of type string is sent unchanged. */
 export async function sendRequest(
   issuer: Issuer,
   method: string,
@@ -65,7 +65,7 @@ export const bearerHeader = (tokens: TokenResponse): { Authorization: string } =
   Authorization: `Bearer ${tokens.access_token}`,
 });
 
-/** What `/auth/validate` says about an access token. */
+/** Validates an access token at `/auth/validate`. */
 export async function validateAtIssuer(
   issuer: Issuer,
   token: string,
@@ -81,7 +81,7 @@ export function claimsOf(token: string): Record<string, unknown> {
   >;
 }
 
-/** Runs a request on a clock that stands still while nothing waits for it. */
+/** Advances the clock in steps of one millisecond until `work` has settled. */
 export async function settleOnClock<T>(clock: FakeClock, work: Promise<T>): Promise<T> {
   const waiting = new Set([work]);
   const finished = work.finally(() => waiting.clear());

@@ -14,7 +14,7 @@ import { stores } from "./stores.ts";
 
 for (const [name, open] of stores) {
   describe(`a session over HTTP, on ${name}`, () => {
-    test("begins with login, is renewed, validated, listed and ended", async () => {
+    test("begins with a login and is refreshed, validated, listed and ended", async () => {
       await open(async (store, clock) => {
         const { issuer } = createFixture({ store, clock });
         const login = await sendRequest(
@@ -79,7 +79,7 @@ for (const [name, open] of stores) {
       });
     });
 
-    test("logout-all ends the sessions of every device, by access or refresh token, and of nobody else", async () => {
+    test("logout-all, by access or refresh token, ends every session of the user and no other session", async () => {
       await open(async (store, clock) => {
         const { issuer } = createFixture({ store, clock });
         const phone = await logIn(issuer);
@@ -102,7 +102,7 @@ for (const [name, open] of stores) {
         assert.equal(
           (await sendRequest(issuer, "POST", "/auth/logout-all", body)).status,
           204,
-          "its repetition",
+          "the repeated request",
         );
 
         await clock.advance(1);
@@ -119,7 +119,7 @@ for (const [name, open] of stores) {
       });
     });
 
-    test("one session is ended by its owner and by nobody else", async () => {
+    test("only the owner can end one session", async () => {
       await open(async (store, clock) => {
         const { issuer } = createFixture({ store, clock });
         const ann = await logIn(issuer);

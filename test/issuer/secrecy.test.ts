@@ -14,25 +14,25 @@ import {
 } from "./fixture.ts";
 import { stores, wrapStore } from "./stores.ts";
 
-/** The store as somebody sees and changes it who can write to it: what it answers is passed through `forge`. */
-function forging(store: Store, forge: (name: string, answer: unknown) => unknown): Store {
+/** A store whose answers an attacker can change: each one is passed through `forge`. */
+function forgeAnswers(store: Store, forge: (name: string, answer: unknown) => unknown): Store {
   return wrapStore(store, async (name, work) => forge(name, await work()));
 }
 
-const tampered = async (store: Store) =>
+const countTampered = async (store: Store) =>
   (await store.audit.recent(100)).filter(({ kind }) => kind === "record_tampered").length;
 
 for (const [name, open] of stores) {
-  test(`law 5: no token, password or secret is in the store, the audit trail or an event, on ${name}`, async () => {
+  test(`law 5: store, audit log and events on ${name} contain no token, password or secret`, async () => {
     await open(async (store, clock) => {
       const seen: unknown[] = [];
       const listen = (event: unknown) => seen.push(event);
       const channels = ["holdfast:audit", "holdfast:issuer"].map((one) => channel(one));
       for (const one of channels) one.subscribe(listen);
-      // Everything that ever goes into the store or comes out of it.
+      // Every argument and answer of the store.
       const watched = wrapStore(store, async (method, work, args) => {
         const answer = await work();
-        // A name that is looked up is a question and not kept: it may be a password typed into the wrong field.
+        // The store does not keep a name that is looked up, which may be a password typed into the wrong field.
         seen.push(method, method === "users.get" ? null : args, answer);
         return answer;
       });
@@ -56,16 +56,16 @@ for (const [name, open] of stores) {
         secrets.push(access_token, access_token.split(".")[2] ?? "", refresh_token, refresh_token.slice(4));
       }
       for (const secret of secrets) assert.ok(!dump.includes(secret), "found a secret");
-      assert.ok(dump.includes(first.session_id), "the dump is one");
+      assert.ok(dump.includes(first.session_id), "the dump contains the session id");
     });
   });
 }
 
-describe("law 5: whoever writes to the store mints nothing:", () => {
-  test("a session given to another subject is refused, its tokens too", async () => {
+describe("law 5: an attacker who can write to the store", () => {
+  test("cannot give a session or its tokens to another subject", async () => {
     const { clock, store, issuer } = createFixture();
     const tokens = await logIn(issuer, "mallory");
-    const forged = forging(store, (method, answer) => {
+    const forged = forgeAnswers(store, (method, answer) => {
       const admin = (session: SessionRecord) => ({ ...session, subject: "admin" });
       if (method === "sessions.get") return answer && admin(answer as SessionRecord);
       if (method !== "sessions.rotate") return answer;
@@ -75,10 +75,10 @@ describe("law 5: whoever writes to the store mints nothing:", () => {
     const { issuer: victim } = createFixture({ clock, store: forged });
     assert.equal((await victim.refresh(tokens.refresh_token)).status, "invalid_grant");
     assert.equal((await validateAtIssuer(victim, tokens.access_token)).valid, false);
-    assert.equal(await tampered(store), 2);
+    assert.equal(await countTampered(store), 2);
   });
 
-  test("neither is one with more scopes, a longer life, or another's facts", async () => {
+  test("cannot give a session more scopes, a longer life or the facts of another session", async () => {
     const { clock, store, issuer } = createFixture();
     const admin = await store.sessions.get((await logIn(issuer, "admin")).session_id);
     const changes: ((session: SessionRecord) => object)[] = [
@@ -91,7 +91,7 @@ describe("law 5: whoever writes to the store mints nothing:", () => {
     ];
     for (const change of changes) {
       const tokens = await logIn(issuer, "mallory");
-      const forged = forging(store, (method, answer) => {
+      const forged = forgeAnswers(store, (method, answer) => {
         if (method !== "sessions.rotate") return answer;
         const rotation = answer as { session: SessionRecord };
         return { ...rotation, session: { ...rotation.session, ...change(rotation.session) } };
@@ -101,12 +101,12 @@ describe("law 5: whoever writes to the store mints nothing:", () => {
     }
   });
 
-  test("fault 13: a digest swapped in from an own session opens no other session", async () => {
+  test("fault 13: cannot open another session with the digest of their own", async () => {
     const { clock, store, issuer } = createFixture();
     const victim = await logIn(issuer, "ann");
     const mallory = await logIn(issuer, "mallory");
     const own = await store.sessions.get(mallory.session_id);
-    const forged = forging(store, (method, answer) => {
+    const forged = forgeAnswers(store, (method, answer) => {
       if (method !== "sessions.get" || answer === null) return answer;
       return { ...(answer as object), currentDigest: own?.currentDigest };
     });
@@ -117,7 +117,7 @@ describe("law 5: whoever writes to the store mints nothing:", () => {
     assert.equal((await issuer.refresh(victim.refresh_token)).status, "ok");
   });
 
-  test("a successor or a time of issue that was written there is not handed out", async () => {
+  test("cannot make the issuer return a forged successor or time of issue", async () => {
     const { clock, store, issuer } = createFixture();
     const tokens = await logIn(issuer, "mallory");
     await issuer.refresh(tokens.refresh_token);
@@ -126,13 +126,13 @@ describe("law 5: whoever writes to the store mints nothing:", () => {
       [{ sealedSuccessor: "" }, "invalid_grant"],
     ];
     for (const [forgery, status] of forgeries) {
-      const forged = forging(store, (method, answer) =>
+      const forged = forgeAnswers(store, (method, answer) =>
         method === "sessions.rotate" ? { ...(answer as object), ...forgery } : answer,
       );
       const { issuer: other } = createFixture({ clock, store: forged });
       assert.equal((await other.refresh(tokens.refresh_token)).status, status);
     }
-    const future = forging(store, (method, answer) => {
+    const future = forgeAnswers(store, (method, answer) => {
       if (method !== "sessions.rotate") return answer;
       const rotation = answer as { session: SessionRecord };
       const issuedAtS = rotation.session.issuedAtS + 86_400;
@@ -146,7 +146,7 @@ describe("law 5: whoever writes to the store mints nothing:", () => {
     assert.deepEqual([iat, exp], [now, now + 600]);
   });
 
-  test("fault 13: a chosen password hash, name or scope logs nobody in", async () => {
+  test("fault 13: cannot log in with a forged password hash, name or scope", async () => {
     const own = { authenticate: undefined } as object;
     const { clock, store, issuer } = createFixture(own);
     await issuer.users.add({ username: "ann", password: "password of ann" });
@@ -159,7 +159,7 @@ describe("law 5: whoever writes to the store mints nothing:", () => {
       { subject: mallory.subject, passwordHash: mallory.passwordHash, mac: mallory.mac },
     ];
     for (const forgery of forgeries) {
-      const forged = forging(store, (method, answer) =>
+      const forged = forgeAnswers(store, (method, answer) =>
         method === "users.get" ? { ...(answer as UserRecord), ...forgery } : answer,
       );
       const { issuer: victim } = createFixture({ ...own, clock, store: forged });
@@ -167,19 +167,19 @@ describe("law 5: whoever writes to the store mints nothing:", () => {
         assert.equal((await victim.login({ username: "ann", password })).status, "denied");
       }
     }
-    const promoted = forging(store, (method, answer) =>
+    const promoted = forgeAnswers(store, (method, answer) =>
       method === "users.get" ? { ...(answer as UserRecord), scopes: ["holdfast:admin"] } : answer,
     );
     const { issuer: victim } = createFixture({ ...own, clock, store: promoted });
     assert.equal((await victim.login({ username: "ann", password: "password of ann" })).status, "denied");
   });
 
-  test("a foreign signing key is neither used nor published, and proves nothing", async () => {
+  test("cannot add a signing key that is used, published or accepted", async () => {
     const { clock, store, issuer } = createFixture();
     const tokens = await logIn(issuer, "mallory");
     const foreign = await generateSigningKey("ES256");
     const sealed = Buffer.from(JSON.stringify(foreign.privateJwk)).toString("base64url");
-    const forged = forging(store, (method, answer) => {
+    const forged = forgeAnswers(store, (method, answer) => {
       if (method !== "keys.list") return answer;
       const records = answer as SigningKeyRecord[];
       const [first] = records as [SigningKeyRecord];
@@ -194,12 +194,12 @@ describe("law 5: whoever writes to the store mints nothing:", () => {
     assert.ok(!(await response.text()).includes(foreign.kid));
     const minted = signToken({ ...claimsOf(tokens.access_token), sub: "admin" }, foreign);
     assert.deepEqual(await validateAtIssuer(victim, minted), { valid: false, reason: "unknown_key" });
-    const told = await tampered(store);
-    assert.ok(told >= 2);
+    const audited = await countTampered(store);
+    assert.ok(audited >= 2);
     for (let i = 0; i < 5; i++) {
       await clock.advance(1_000);
       assert.equal((await validateAtIssuer(victim, (await logIn(victim)).access_token)).valid, true);
     }
-    assert.equal(await tampered(store), told, "not again at every look");
+    assert.equal(await countTampered(store), audited, "audited once, not at every reload");
   });
 });

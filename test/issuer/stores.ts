@@ -9,7 +9,7 @@ import { FakeClock } from "../../src/testing/fake-clock.ts";
 
 type StoreTest = (store: Store, clock: FakeClock) => Promise<void>;
 
-/** What the issuer is tested on: by name, and how to open one for the time of a test. */
+/** The stores on which the issuer is tested: a name, and a function that runs a test on a new store. */
 export const stores: readonly (readonly [string, (run: StoreTest) => Promise<void>])[] = [
   [
     "memory",
@@ -35,14 +35,14 @@ export const stores: readonly (readonly [string, (run: StoreTest) => Promise<voi
 ];
 
 /**
- * Lets time pass for background work on a store that does real I/O: in steps shorter than its deadlines, after
- * each of which the store has answered.
+ * Advances the clock for background work on a store that does real I/O. The steps are shorter than its deadlines, and
+ * the store has answered after each step.
  */
 export async function advanceInSteps(clock: FakeClock, store: Store, ms: number): Promise<void> {
   for (let left = ms; left > 0; left -= 5_000) {
     await clock.advance(Math.min(left, 5_000));
     await store.revocations.snapshot();
-    // A write waits for a turn of the event loop, and for those before it.
+    // A write waits for a turn of the event loop and for earlier writes.
     for (let turns = 0; turns < 3; turns++) await nextTurn();
   }
 }
@@ -50,7 +50,7 @@ export async function advanceInSteps(clock: FakeClock, store: Store, ms: number)
 const parts = ["users", "sessions", "keys", "revocations", "audit", "markers"] as const;
 type Method = (...args: unknown[]) => unknown;
 
-/** The same store, each of whose methods goes through `around`; `name` is such as `sessions.rotate`. */
+/** Passes each call to the store through `intercept`. `name` is, for example, `sessions.rotate`. */
 export function wrapStore(
   store: Store,
   intercept: (name: string, call: () => unknown, args: unknown[]) => unknown,
@@ -67,11 +67,11 @@ export function wrapStore(
   return { ...wrap(store, ""), ...inner } as unknown as Store;
 }
 
-/** Fails at the methods for which `when` says so: `before` they do anything, or `after` they did it. */
+/** Fails calls for which `when` returns `before` or `after`: before the store does anything, or after it has done it. */
 export function failStore(store: Store, when: (name: string) => "before" | "after" | false): Store {
   return wrapStore(store, async (name, call) => {
     const moment = when(name);
-    if (moment === "before") throw new Error("the disk is on fire");
+    if (moment === "before") throw new Error("the disk failed");
     const answer = await call();
     if (moment === "after") throw new Error("the answer was lost");
     return answer;

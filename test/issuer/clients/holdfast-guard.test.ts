@@ -8,17 +8,17 @@ import type { Guard } from "../../../src/guard/types.ts";
 import { claimsOf, logIn } from "../fixture.ts";
 import { CLIENT_ID, CLIENT_SECRET, startIssuer, type ListeningIssuer } from "./start-issuer.ts";
 
-/** A guard that knows nothing of the issuer but its URL and its own credentials there. */
-async function guarded(t: TestContext, authority: boolean): Promise<ListeningIssuer & { guard: Guard }> {
-  const world = await startIssuer(t);
-  const { url } = world;
+/** A guard that knows only the URL of the issuer and its own client credentials. */
+async function startGuard(t: TestContext, authority: boolean): Promise<ListeningIssuer & { guard: Guard }> {
+  const started = await startIssuer(t);
+  const { url } = started;
   const client = { clientId: CLIENT_ID, clientSecret: CLIENT_SECRET };
   const guard = createGuard({
     issuer: url,
     audience: "https://api.example.com",
     keys: jwks(`${url}/.well-known/jwks.json`),
     revocations: httpRevocations({ ...client, url: `${url}/auth/revocations` }),
-    // So rarely that only the subscription can tell.
+    // Too rare for the test, so only the long poll can deliver a revocation.
     revocationPollMs: 60_000,
     ...(authority && {
       authority: introspection({ ...client, url: `${url}/oauth/introspect`, opaque: true }),
@@ -26,14 +26,14 @@ async function guarded(t: TestContext, authority: boolean): Promise<ListeningIss
   });
   t.after(async () => await guard.close());
   await guard.ready();
-  return { ...world, guard };
+  return { ...started, guard };
 }
 
 test(
-  "law 3: a guard without a store sees every kind of revocation through the log",
+  "law 3: a guard without a store learns every kind of revocation from the log",
   { timeout: 20_000 },
   async (t) => {
-    const { guard, issuer } = await guarded(t, false);
+    const { guard, issuer } = await startGuard(t, false);
     const refused = async (token: string) => {
       while ((await guard.validate(token)).status === "valid") await new Promise(setImmediate);
       assert.deepEqual(await guard.validate(token), { status: "invalid", reason: "revoked" });
@@ -52,8 +52,8 @@ test(
   },
 );
 
-test("a guard that introspects takes access tokens, and no refresh token in their place", async (t) => {
-  const { guard, issuer } = await guarded(t, true);
+test("a guard that introspects accepts access tokens and rejects refresh tokens", async (t) => {
+  const { guard, issuer } = await startGuard(t, true);
   const { access_token, refresh_token } = await logIn(issuer);
   const verdict = await guard.validate(access_token);
   assert.ok(verdict.status === "valid");

@@ -12,12 +12,12 @@ const ways = {
   client_secret_post: oauth.ClientSecretPost(CLIENT_SECRET),
 };
 
-async function discovered({ url }: ListeningIssuer): Promise<oauth.AuthorizationServer> {
+async function discover({ url }: ListeningIssuer): Promise<oauth.AuthorizationServer> {
   const response = await oauth.discoveryRequest(new URL(url), { algorithm: "oauth2", ...insecure });
   return await oauth.processDiscoveryResponse(new URL(url), response);
 }
 
-async function refreshed(
+async function refresh(
   as: oauth.AuthorizationServer,
   token: string,
   client = browser,
@@ -28,8 +28,8 @@ async function refreshed(
 }
 
 for (const [method, auth] of Object.entries(ways)) {
-  test(`oauth4webapi by ${method}: a token of one's own, described, revoked, described again`, async (t) => {
-    const as = await discovered(await startIssuer(t));
+  test(`oauth4webapi with ${method} gets a token of its own, introspects it, revokes it and introspects it again`, async (t) => {
+    const as = await discover(await startIssuer(t));
     assert.ok(as.token_endpoint_auth_methods_supported?.includes(method));
     const grant = { scope: "invoices:read" };
     const granted = await oauth.clientCredentialsGrantRequest(as, service, auth, grant, insecure);
@@ -49,36 +49,36 @@ for (const [method, auth] of Object.entries(ways)) {
     assert.deepEqual(await describe(), { active: false });
   });
 
-  test(`oauth4webapi by ${method}: a service refreshes a first-party session`, async (t) => {
-    const world = await startIssuer(t);
-    const as = await discovered(world);
-    const { refresh_token } = await logIn(world.issuer);
-    const tokens = await refreshed(as, refresh_token, service, auth);
-    assert.equal((await validateAtIssuer(world.issuer, tokens.access_token)).valid, true);
+  test(`oauth4webapi with ${method} refreshes a first-party session`, async (t) => {
+    const started = await startIssuer(t);
+    const as = await discover(started);
+    const { refresh_token } = await logIn(started.issuer);
+    const tokens = await refresh(as, refresh_token, service, auth);
+    assert.equal((await validateAtIssuer(started.issuer, tokens.access_token)).valid, true);
   });
 }
 
-test("oauth4webapi without a secret: refresh, and logout by revocation", async (t) => {
-  const world = await startIssuer(t);
-  const as = await discovered(world);
-  const { refresh_token } = await logIn(world.issuer);
-  const tokens = await refreshed(as, refresh_token);
+test("oauth4webapi without a secret refreshes and logs out by revocation", async (t) => {
+  const started = await startIssuer(t);
+  const as = await discover(started);
+  const { refresh_token } = await logIn(started.issuer);
+  const tokens = await refresh(as, refresh_token);
   assert.equal(tokens.token_type, "bearer");
   assert.equal(tokens.scope, "orders:read");
   const token = tokens.refresh_token ?? "";
   await oauth.processRevocationResponse(
     await oauth.revocationRequest(as, browser, oauth.None(), token, insecure),
   );
-  await assert.rejects(refreshed(as, token), { error: "invalid_grant", status: 400 });
+  await assert.rejects(refresh(as, token), { error: "invalid_grant", status: 400 });
 });
 
-test("oauth4webapi tells a conflict from the end of the session, and what it may not have from what is down", async (t) => {
-  const world = await startIssuer(t);
-  const as = await discovered(world);
-  const { refresh_token: first } = await logIn(world.issuer);
-  const { refresh_token: second = "" } = await refreshed(as, first);
-  await refreshed(as, second);
-  await assert.rejects(refreshed(as, first), { error: "refresh_conflict", status: 409 });
+test("oauth4webapi distinguishes a conflict, an ended session, a refused scope and an outage", async (t) => {
+  const started = await startIssuer(t);
+  const as = await discover(started);
+  const { refresh_token: first } = await logIn(started.issuer);
+  const { refresh_token: second = "" } = await refresh(as, first);
+  await refresh(as, second);
+  await assert.rejects(refresh(as, first), { error: "refresh_conflict", status: 409 });
 
   const auth = ways.client_secret_basic;
   const tooMuch = await oauth.clientCredentialsGrantRequest(as, service, auth, { scope: "admin" }, insecure);
@@ -91,8 +91,8 @@ test("oauth4webapi tells a conflict from the end of the session, and what it may
     return error.status === 401 && error.cause[0]?.scheme === "basic";
   });
 
-  await world.issuer.close();
-  // No OAuth error: nothing that a client could take for the end of the session.
+  await started.issuer.close();
+  // The response is not an OAuth error, so a client cannot take it for the end of the session.
   const down = await oauth.refreshTokenGrantRequest(as, browser, oauth.None(), second, insecure);
   assert.deepEqual([down.status, down.headers.get("Retry-After")], [503, "1"]);
   await assert.rejects(oauth.processRefreshTokenResponse(as, browser, down), {

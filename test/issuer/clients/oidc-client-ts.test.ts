@@ -5,30 +5,30 @@ import { claimsOf, logIn, validateAtIssuer } from "../fixture.ts";
 import { startIssuer, type ListeningIssuer } from "./start-issuer.ts";
 
 /*
- * The hostile client: it joins nothing. Each of its managers reads the one storage, sends the refresh token that it
- * found there, and writes back what it got, whenever that is.
+ * oidc-client-ts does not share concurrent renewals. Each manager reads the common storage, sends the refresh token that
+ * it finds there and writes back the response whenever it arrives.
  */
 
 interface Tabs extends ListeningIssuer {
   readonly managers: readonly UserManager[];
   readonly session: string;
-  /** What made any of them think that the user is gone. */
+  /** Events that a manager takes for the end of the session. */
   readonly logouts: readonly string[];
 }
 
-async function tabs(
+async function openTabs(
   t: TestContext,
   count: number,
-  around?: Parameters<typeof startIssuer>[1],
+  intercept?: Parameters<typeof startIssuer>[1],
 ): Promise<Tabs> {
-  const world = await startIssuer(t, around);
-  const tokens = await logIn(world.issuer);
+  const started = await startIssuer(t, intercept);
+  const tokens = await logIn(started.issuer);
   const store = new InMemoryWebStorage();
   const logouts: string[] = [];
   const managers = Array.from({ length: count }, () => {
     const manager = new UserManager({
-      authority: world.url,
-      metadataUrl: `${world.url}/.well-known/oauth-authorization-server`,
+      authority: started.url,
+      metadataUrl: `${started.url}/.well-known/oauth-authorization-server`,
       client_id: "holdfast",
       redirect_uri: "https://app.example.com/",
       userStore: new WebStorageStateStore({ store }),
@@ -42,15 +42,15 @@ async function tabs(
     return manager;
   });
   const { access_token, refresh_token, scope, expires_in } = tokens;
-  const profile = { sub: "ann", iss: world.url, aud: "holdfast", iat: 0, exp: 0 };
+  const profile = { sub: "ann", iss: started.url, aud: "holdfast", iat: 0, exp: 0 };
   const expires_at = Math.floor(Date.now() / 1000) + expires_in;
   const user = { access_token, refresh_token, token_type: "Bearer", scope, profile, expires_at };
   await managers[0]?.storeUser(new User(user));
-  return { ...world, managers, session: tokens.session_id, logouts };
+  return { ...started, managers, session: tokens.session_id, logouts };
 }
 
-/** Only when all have come, and the last one first. */
-function together(count: number): <T>(what: T) => Promise<T> {
+/** Holds `count` calls back until all have arrived, then releases the last one first. */
+function gather(count: number): <T>(what: T) => Promise<T> {
   let waiting: (() => void)[] = [];
   return async (what) => {
     await new Promise<void>((go) => {
@@ -64,10 +64,10 @@ function together(count: number): <T>(what: T) => Promise<T> {
   };
 }
 
-test("fault 43: twenty silent renewals at once, ten times over: nobody is logged out, and there is one live tip", async (t) => {
+test("fault 43: ten rounds of twenty concurrent silent renewals log no user out and leave one current refresh token", async (t) => {
   const [atOnce, rounds] = [20, 10];
-  const [requests, answers] = [together(atOnce), together(atOnce)];
-  const { managers, issuer, store, session, logouts } = await tabs(t, 5, async (request, answer) => {
+  const [requests, answers] = [gather(atOnce), gather(atOnce)];
+  const { managers, issuer, store, session, logouts } = await openTabs(t, 5, async (request, answer) => {
     if (!request.url.endsWith("/oauth/token")) return await answer();
     await requests(null);
     return await answers(await answer());
@@ -76,12 +76,12 @@ test("fault 43: twenty silent renewals at once, ten times over: nobody is logged
   for (let round = 1; round <= rounds; round++) {
     const renewals = Array.from({ length: atOnce }, async (_, i) => await managers[i % 5]?.signinSilent());
     const users = await Promise.all(renewals);
-    const tips = new Set(users.map((user) => user?.refresh_token));
-    assert.equal(tips.size, 1, "the same successor for all");
-    for (const tip of tips) seen.add(tip);
+    const refreshTokens = new Set(users.map((user) => user?.refresh_token));
+    assert.equal(refreshTokens.size, 1, "the same successor for all");
+    for (const tip of refreshTokens) seen.add(tip);
   }
   assert.equal(seen.size, rounds);
-  assert.equal((await store.sessions.get(session))?.generation, rounds + 1, "one rotation a round");
+  assert.equal((await store.sessions.get(session))?.generation, rounds + 1, "one rotation in each round");
   assert.deepEqual(logouts, []);
   const user = await managers[3]?.getUser();
   assert.equal((await validateAtIssuer(issuer, user?.access_token ?? "")).valid, true);
@@ -89,11 +89,11 @@ test("fault 43: twenty silent renewals at once, ten times over: nobody is logged
   assert.equal((await issuer.refresh(user?.refresh_token ?? "")).status, "ok");
 });
 
-test("fault 45: a renewal that was overtaken twice is refused, costs nobody the session, and goes well when repeated", async (t) => {
+test("fault 45: a renewal that two others overtook is refused, keeps the session and succeeds when repeated", async (t) => {
   const held = Promise.withResolvers<void>();
   const arrived = Promise.withResolvers<void>();
   let first = true;
-  const { managers, issuer, logouts } = await tabs(t, 2, async (request, answer) => {
+  const { managers, issuer, logouts } = await openTabs(t, 2, async (request, answer) => {
     if (first && request.url.endsWith("/oauth/token")) {
       first = false;
       arrived.resolve();
@@ -113,10 +113,10 @@ test("fault 45: a renewal that was overtaken twice is refused, costs nobody the 
   assert.deepEqual(logouts, []);
 });
 
-test("law 1: while the issuer is away a renewal fails, and the user stays logged in", async (t) => {
-  let away = true;
-  const { managers, logouts } = await tabs(t, 1, async (request, answer) => {
-    if (away && request.url.endsWith("/oauth/token")) {
+test("law 1: while the issuer is unavailable a renewal fails and the user stays logged in", async (t) => {
+  let isDown = true;
+  const { managers, logouts } = await openTabs(t, 1, async (request, answer) => {
+    if (isDown && request.url.endsWith("/oauth/token")) {
       return Response.json({ error: "temporarily_unavailable" }, { status: 503 });
     }
     return await answer();
@@ -124,7 +124,7 @@ test("law 1: while the issuer is away a renewal fails, and the user stays logged
   const [manager] = managers as [UserManager];
   await assert.rejects(manager.signinSilent());
   assert.ok((await manager.getUser())?.refresh_token);
-  away = false;
+  isDown = false;
   assert.ok(await manager.signinSilent());
   assert.deepEqual(logouts, []);
 });

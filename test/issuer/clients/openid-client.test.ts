@@ -18,7 +18,7 @@ const ways = {
 };
 
 for (const [method, auth] of Object.entries(ways)) {
-  test(`openid-client by ${method}: discovery, both grants, introspection, revocation`, async (t) => {
+  test(`openid-client with ${method} discovers, uses both grants, introspects and revokes`, async (t) => {
     const { url, issuer } = await startIssuer(t);
     const config = await configured(url, CLIENT_ID, auth);
     const own = await client.clientCredentialsGrant(config, { scope: "invoices:write" });
@@ -37,7 +37,7 @@ for (const [method, auth] of Object.entries(ways)) {
   });
 }
 
-test("openid-client without a secret: many refreshes at once are one; an overtaken one is a conflict", async (t) => {
+test("openid-client without a secret: concurrent refreshes get one successor, and a late one is a conflict", async (t) => {
   const { url, issuer } = await startIssuer(t);
   const config = await configured(url, "holdfast", client.None());
   const { refresh_token: first } = await logIn(issuer);

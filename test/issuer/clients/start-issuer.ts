@@ -21,10 +21,10 @@ export interface ListeningIssuer {
   readonly store: Store;
 }
 
-/** Lets a test hold a request back, before the issuer sees it or before its answer leaves. */
+/** Lets a test delay or replace a request before the issuer receives it, or its response before the client does. */
 export type RequestInterceptor = (request: Request, answer: () => Promise<Response>) => Promise<Response>;
 
-/** An issuer on a port of its own, under the URL that it has there, for clients that speak HTTP only. */
+/** Starts an issuer on a free port of 127.0.0.1, for clients that use HTTP. */
 export async function startIssuer(
   t: TestContext,
   intercept: RequestInterceptor = async (_, answer) => await answer(),

@@ -14,8 +14,8 @@ interface Problem {
   error_description: string;
 }
 
-describe("bad input over HTTP", () => {
-  // method, path, headers, body, status, error, what the description names
+describe("malformed requests", () => {
+  // method, path, headers, body, status, error, pattern of the description
   const cases: [string, string, Record<string, string>, string, number, string, RegExp][] = [
     ["POST", "/auth/login", json, "{", 400, "invalid_request", /not JSON/],
     ["POST", "/auth/login", json, "", 400, "invalid_request", /not JSON/],
@@ -77,7 +77,7 @@ describe("bad input over HTTP", () => {
     });
   }
 
-  test("an endless body is cut off at the limit, whatever Content-Length says", async () => {
+  test("cuts off an endless body at the limit, whatever Content-Length says", async () => {
     const { issuer } = createFixture();
     let sent = 0;
     const body = new ReadableStream<Uint8Array>({
@@ -92,7 +92,7 @@ describe("bad input over HTTP", () => {
     assert.ok(sent < 100_000);
   });
 
-  test("a body that never ends is given up, and its source is told", async () => {
+  test("gives up a body that never ends and cancels its stream", async () => {
     const { issuer, clock } = createFixture();
     await issuer.ready();
     let cancelled = false;
@@ -109,7 +109,7 @@ describe("bad input over HTTP", () => {
     assert.equal(clock.pending, 0);
   });
 
-  test("a body that breaks off is the request's fault", async () => {
+  test("a body that breaks off is 400", async () => {
     const { issuer } = createFixture();
     const body = new ReadableStream({ pull: (controller) => controller.error(new Error("gone")) });
     const init = { method: "POST", headers: json, body, duplex: "half" };
@@ -119,7 +119,7 @@ describe("bad input over HTTP", () => {
 });
 
 describe("authorization over HTTP", () => {
-  test("a bearer that is missing, malformed or wrong is told apart as RFC 6750 says", async () => {
+  test("distinguishes a missing, a malformed and an invalid bearer token as RFC 6750 says", async () => {
     const { issuer } = createFixture();
     const tokens = await logIn(issuer);
     const forged = `${tokens.access_token.slice(0, -4)}AAAA`;
@@ -149,7 +149,7 @@ describe("authorization over HTTP", () => {
     );
   });
 
-  test("only known services may ask for a validation", async () => {
+  test("only a known service may validate tokens", async () => {
     const { issuer } = createFixture();
     const { access_token: token } = await logIn(issuer);
     const wrongOnes = ["orders:wrong", "nobody:the secret of orders", "orders", ":", "orders:"].map(basic);
@@ -170,7 +170,7 @@ describe("authorization over HTTP", () => {
     assert.deepEqual(await response.json(), { valid: false, reason: "malformed" });
   });
 
-  test("law 2: an access token is refused at its expiry by every endpoint", async () => {
+  test("law 2: every endpoint refuses an access token at its expiry", async () => {
     const { issuer, clock } = createFixture();
     const tokens = await logIn(issuer);
     await clock.advance(604_999);
@@ -189,22 +189,22 @@ describe("authorization over HTTP", () => {
     }
   });
 
-  test("logout of a token that is foreign, unknown or spent is 204, and of an ended session again", async () => {
+  test("logout with a foreign, unknown or spent token is 204, and ends an ended session again", async () => {
     const { issuer, store } = createFixture();
     const tokens = await logIn(issuer);
     for (const refresh_token of ["", "foreign", tokens.refresh_token, tokens.refresh_token]) {
       assert.equal((await sendRequest(issuer, "POST", "/auth/logout", { refresh_token })).status, 204);
     }
-    assert.equal((await store.revocations.snapshot()).entries.length, 2, "ended twice, appended twice");
+    assert.equal((await store.revocations.snapshot()).entries.length, 2, "each end is appended");
     const all = await sendRequest(issuer, "POST", "/auth/logout-all", {
       refresh_token: tokens.refresh_token,
     });
-    assert.equal(all.status, 400, "an ended session speaks for nobody");
+    assert.equal(all.status, 400, "an ended session cannot end others");
   });
 });
 
-describe("around the endpoints", () => {
-  test("the metadata name what exists (RFC 8414)", async () => {
+describe("other behaviour of the HTTP handler", () => {
+  test("the metadata list what exists (RFC 8414)", async () => {
     const { issuer } = createFixture();
     const response = await sendRequest(issuer, "GET", "/.well-known/oauth-authorization-server");
     const metadata = (await response.json()) as Record<string, unknown>;
@@ -213,7 +213,7 @@ describe("around the endpoints", () => {
     assert.equal((await sendRequest(issuer, "HEAD", "/.well-known/jwks.json")).status, 200);
   });
 
-  test("an issuer with a path, which its proxy takes away, is discovered from its URL alone (RFC 8414 §3.1)", async (t) => {
+  test("an issuer whose proxy strips its path is discovered from its URL alone (RFC 8414 §3.1)", async (t) => {
     const url = "https://example.com/id";
     const { issuer, clock } = createFixture({ url });
     const proxied = async (asked: string | URL, init?: RequestInit) => {
@@ -226,7 +226,7 @@ describe("around the endpoints", () => {
     assert.equal((await guard.validate(access_token)).status, "valid");
   });
 
-  test("CORS answers exact origins only", async () => {
+  test("CORS allows exact origins only", async () => {
     const { issuer } = createFixture({ corsOrigins: ["https://app.example.com"] });
     const preflight = async (origin: string) =>
       (
@@ -256,7 +256,7 @@ describe("around the endpoints", () => {
     }
   });
 
-  test("what nobody foresaw is 500 and an event, and nothing inside leaks", async () => {
+  test("an unexpected error is 500 and an event, and its message does not leak", async () => {
     const clock = createFixture().clock;
     const { issuer } = createFixture({ clock });
     const tokens = await logIn(issuer);
@@ -275,7 +275,7 @@ describe("around the endpoints", () => {
     assert.equal(seen.at(-1)?.event, "unexpected_error");
   });
 
-  test("a caller that went away gets no exception", async () => {
+  test("a request whose caller has gone does not reject", async () => {
     const { issuer } = createFixture();
     for (const reason of [undefined, "gone"]) {
       const request = new Request(`${ISSUER_URL}/auth/login`, {

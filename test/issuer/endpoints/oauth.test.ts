@@ -63,7 +63,7 @@ async function refreshed(issuer: Issuer, token: string): Promise<TokenResponse> 
 describe("client authentication (RFC 6749 §2.3.1)", () => {
   const grant = { grant_type: "client_credentials" };
 
-  test("a secret is taken form-encoded in Basic, as it is in Basic, and in the body", async () => {
+  test("accepts a secret in Basic, form-encoded or not, and in the body", async () => {
     const { issuer } = createFixture({ clients });
     const ways: [Form, Form][] = [
       [basic(`${encoded("billing & co")}:${encoded(SECRET)}`), {}],
@@ -77,7 +77,7 @@ describe("client authentication (RFC 6749 §2.3.1)", () => {
     }
   });
 
-  test("a wrong secret, an unknown name, another's secret, or none: invalid_client and a challenge", async () => {
+  test("a wrong, foreign or missing secret or an unknown id is invalid_client with a challenge", async () => {
     const { issuer } = createFixture({ clients });
     const ways: [Form, Form][] = [
       [{}, {}],
@@ -101,7 +101,7 @@ describe("client authentication (RFC 6749 §2.3.1)", () => {
     }
   });
 
-  test("two ways in one request, or two names, are refused", async () => {
+  test("rejects two ways of authentication or two client ids in one request", async () => {
     const { issuer } = createFixture({ clients });
     for (const form of [{ client_secret: "the secret of orders" }, { client_id: "billing & co" }, billing]) {
       const body = await answer(await post(issuer, "/oauth/token", { ...grant, ...form }, orders), 400);
@@ -110,7 +110,7 @@ describe("client authentication (RFC 6749 §2.3.1)", () => {
   });
 });
 
-test("what is no proper form is refused by RFC 6749, at every endpoint", async () => {
+test("every endpoint rejects a malformed form as RFC 6749 says", async () => {
   const { issuer } = createFixture({ clients });
   const json = { "Content-Type": "application/json" };
   const cases: [form: string, headers: Form, status: number, error: string][] = [
@@ -131,7 +131,7 @@ test("what is no proper form is refused by RFC 6749, at every endpoint", async (
   }
 });
 
-test("a grant that is not there is refused", async () => {
+test("rejects an unsupported grant", async () => {
   const { issuer } = createFixture({ clients });
   for (const grant_type of ["password", "authorization_code", "refresh_token "]) {
     const body = await answer(await post(issuer, "/oauth/token", { grant_type, ...billing }), 400);
@@ -157,7 +157,7 @@ describe("the refresh_token grant", () => {
     assert.equal(claimsOf(bodies[2]?.["access_token"] as string)["client_id"], "holdfast");
   });
 
-  test("a name without its secret, or a name that nobody has, spends nothing", async () => {
+  test("a client id without its secret or an unknown client id spends nothing", async () => {
     const { issuer } = createFixture({ clients });
     const { refresh_token } = await logIn(issuer);
     for (const client_id of ["orders", "nobody"]) {
@@ -173,7 +173,7 @@ describe("the refresh_token grant", () => {
     assert.equal(generation, "2", "this was the first refresh");
   });
 
-  test("law 8: a conflict is 409, and neither issues nor ends anything; a spent token is invalid_grant", async () => {
+  test("law 8: a conflict is 409 and neither issues nor ends anything; a spent token is invalid_grant", async () => {
     const { issuer, clock } = createFixture({ clients });
     const first = (await logIn(issuer)).refresh_token;
     const send = async (token: unknown) =>
@@ -187,7 +187,7 @@ describe("the refresh_token grant", () => {
     assert.equal((await validateAtIssuer(issuer, third["access_token"] as string)).reason, "revoked");
   });
 
-  test("scope narrows this access token only, and never widens; too much spends nothing", async () => {
+  test("scope narrows this access token only; a wider scope is refused and spends nothing", async () => {
     const scopes = ["orders:read", "orders:write"];
     const { issuer } = createFixture({ clients, authenticate: () => ({ subject: "ann", scopes }) });
     const { refresh_token } = await logIn(issuer);
@@ -206,7 +206,7 @@ describe("the refresh_token grant", () => {
 });
 
 describe("the client_credentials grant", () => {
-  test("a service gets a token of its own: RFC 9068, no session, no refresh token", async () => {
+  test("a service gets a token as in RFC 9068, without session and refresh token", async () => {
     const { issuer } = createFixture({ clients });
     const tokens = await clientToken(issuer);
     assert.deepEqual(Object.keys(tokens).toSorted(), ["access_token", "expires_in", "scope", "token_type"]);
@@ -224,7 +224,7 @@ describe("the client_credentials grant", () => {
     assert.notEqual(claimsOf((await clientToken(issuer)).access_token)["jti"], jti);
   });
 
-  test("scope narrows and never widens; without configured scopes there are none", async () => {
+  test("scope narrows and never widens; without configured scopes a token has none", async () => {
     const { issuer } = createFixture({ clients });
     assert.equal((await clientToken(issuer, { scope: "invoices:read" })).scope, "invoices:read");
     const form = { grant_type: "client_credentials" };
@@ -239,7 +239,7 @@ describe("the client_credentials grant", () => {
     assert.equal((await answer(await post(issuer, "/oauth/token", form, orders), 200))["scope"], "");
   });
 
-  test("it speaks for no user's session", async () => {
+  test("the token gives no access to sessions of users", async () => {
     const { issuer } = createFixture({ clients });
     const headers = bearerHeader(await clientToken(issuer));
     for (const [method, path] of [
@@ -252,7 +252,7 @@ describe("the client_credentials grant", () => {
     }
   });
 
-  test("law 3: it ends by its jti and by its subject; what is issued afterwards counts", async () => {
+  test("law 3: the token is revoked by its jti and by its subject; a later token is valid", async () => {
     const { issuer, clock } = createFixture({ clients });
     const [one, other] = [await clientToken(issuer), await clientToken(issuer)];
     await issuer.revoke({ kind: "token", id: String(claimsOf(one.access_token)["jti"]) });
@@ -266,7 +266,7 @@ describe("the client_credentials grant", () => {
     assert.equal((await validateAtIssuer(issuer, later.access_token)).reason, "expired");
   });
 
-  test("a user whose subject is the id of a service cannot log in as it", async () => {
+  test("a user whose subject is the id of a service cannot log in", async () => {
     const { issuer } = createFixture({ clients });
     assert.equal(
       (await issuer.login({ username: "orders", password: "password of orders" })).status,
@@ -276,7 +276,7 @@ describe("the client_credentials grant", () => {
 });
 
 describe("introspection (RFC 7662)", () => {
-  test("an access token is described by its claims", async () => {
+  test("describes an access token by its claims", async () => {
     const { issuer } = createFixture({ clients });
     const tokens = await logIn(issuer);
     const claims = claimsOf(tokens.access_token);
@@ -291,7 +291,7 @@ describe("introspection (RFC 7662)", () => {
     assert.equal(own["client_id"], "billing & co");
   });
 
-  test("a refresh token is described so that nobody takes it for an access token", async () => {
+  test("describes a refresh token so that no resource server accepts it as an access token", async () => {
     const { issuer, clock } = createFixture({ clients });
     const { refresh_token, session_id } = await logIn(issuer);
     const exp = Math.floor(clock.now() / 1000) + 30 * 86_400;
@@ -303,7 +303,7 @@ describe("introspection (RFC 7662)", () => {
     });
   });
 
-  test("a refresh token is active exactly while a refresh with it brings tokens, and is not spent by asking", async () => {
+  test("a refresh token is active exactly while a refresh would succeed, and introspection does not spend it", async () => {
     const { issuer, clock } = createFixture({ clients });
     const first = await logIn(issuer);
     const active = async (token: string) => (await introspect(issuer, token))["active"];
@@ -318,7 +318,7 @@ describe("introspection (RFC 7662)", () => {
     assert.equal(await active(third), false);
   });
 
-  test("what is expired, revoked, ended, foreign or malformed is inactive, and nothing is said about it", async () => {
+  test("an expired, revoked, ended, foreign or malformed token is inactive, without a reason", async () => {
     const { issuer, clock } = createFixture({ clients });
     const foreign = await logIn(createFixture({ clients, url: "https://other.example.com" }).issuer);
     const [revoked, ended, expired] = [await logIn(issuer), await logIn(issuer), await logIn(issuer)];
@@ -338,7 +338,7 @@ describe("revocation (RFC 7009)", () => {
   const revoke = async (issuer: Issuer, token: string, headers: Form = {}, more: Form = {}) =>
     await post(issuer, "/oauth/revoke", { token, ...more }, headers);
 
-  test("a refresh token takes its session with it; an access token only itself", async () => {
+  test("revoking a refresh token ends its session; revoking an access token ends only that token", async () => {
     const { issuer } = createFixture({ clients });
     const { access_token, refresh_token } = await logIn(issuer);
     const response = await revoke(issuer, access_token, {}, { token_type_hint: "refresh_token" });
@@ -351,7 +351,7 @@ describe("revocation (RFC 7009)", () => {
     assert.equal((await issuer.refresh(next.refresh_token)).status, "invalid_grant");
   });
 
-  test("an unknown token is 200, and an access token is written down once and not when it is over", async () => {
+  test("an unknown token is 200; an access token is logged once, and not after it has expired", async () => {
     const { issuer, store, clock } = createFixture({ clients });
     const { access_token } = await logIn(issuer);
     const late = await logIn(issuer);
@@ -373,7 +373,7 @@ describe("revocation (RFC 7009)", () => {
     assert.equal((await store.revocations.snapshot()).entries.length, 2);
   });
 
-  test("a service's token is revoked by that service and by nobody else", async () => {
+  test("only the service itself can revoke its token", async () => {
     const { issuer } = createFixture({ clients });
     const { access_token } = await clientToken(issuer);
     for (const headers of [{}, orders]) {
@@ -384,7 +384,7 @@ describe("revocation (RFC 7009)", () => {
     assert.equal((await validateAtIssuer(issuer, access_token)).reason, "revoked");
   });
 
-  test("who fails to authenticate revokes nothing", async () => {
+  test("a client that fails to authenticate revokes nothing", async () => {
     const { issuer } = createFixture({ clients });
     const { access_token } = await logIn(issuer);
     assert.equal((await revoke(issuer, access_token, basic("orders:wrong"))).status, 401);
@@ -392,7 +392,7 @@ describe("revocation (RFC 7009)", () => {
   });
 });
 
-test("law 1: without the store every OAuth endpoint is 503 with Retry-After, and nothing is spent", async () => {
+test("law 1: without the store every OAuth endpoint answers 503 with Retry-After and spends nothing", async () => {
   const { store, clock } = createFixture();
   let broken = false;
   const { issuer } = createFixture({ clients, clock, store: failStore(store, () => broken && "before") });
@@ -416,7 +416,7 @@ test("law 1: without the store every OAuth endpoint is 503 with Retry-After, and
   assert.equal((await issuer.refresh(refresh_token)).status, "ok");
 });
 
-test("law 12: a revocation whose outcome is not known is not acknowledged", async () => {
+test("law 12: a revocation with an unknown outcome is not acknowledged", async () => {
   const { store, clock } = createFixture();
   let broken: string | undefined;
   const { issuer } = createFixture({
@@ -431,7 +431,7 @@ test("law 12: a revocation whose outcome is not known is not acknowledged", asyn
   assert.equal((await post(issuer, "/oauth/revoke", { token: refresh_token })).status, 503);
 });
 
-test("clients are checked at creation, and no message shows a secret", () => {
+test("rejects wrong clients at creation without showing a secret", () => {
   const secret = "a secret of sixteen";
   const wrong: [object, RegExp][] = [
     [{ id: "a", secret, scope: "x" }, /clients\[0\] has no option "scope"/],
@@ -448,7 +448,7 @@ test("clients are checked at creation, and no message shows a secret", () => {
   }
 });
 
-test("the metadata name every endpoint and how to authenticate there (RFC 8414)", async () => {
+test("the metadata list every endpoint and its authentication methods (RFC 8414)", async () => {
   const { issuer } = createFixture({ clients, url: `${ISSUER_URL}/` });
   const metadata = await (await sendRequest(issuer, "GET", "/.well-known/oauth-authorization-server")).json();
   const secret = ["client_secret_basic", "client_secret_post"];

@@ -51,7 +51,7 @@ for (const [name, open] of stores) {
       });
     });
 
-    test("the next key is published before it signs, and a retired one until its last token is dead everywhere", async () => {
+    test("publishes the next key before it signs, and a retired key until its last token has expired everywhere", async () => {
       await open(async (store, clock) => {
         const { issuer } = createFixture({ store, clock });
         const [first, second] = await published(issuer);
@@ -71,7 +71,7 @@ for (const [name, open] of stores) {
       });
     });
 
-    test("keys are rotated on schedule, once, however many issuers there are", async () => {
+    test("rotates the keys on schedule, once for all issuers on the store", async () => {
       await open(async (store, clock) => {
         const own = { store, clock, keyRotationMs: 20 * MINUTE_MS };
         const [a, b] = [createFixture(own).issuer, createFixture(own).issuer];
@@ -82,7 +82,7 @@ for (const [name, open] of stores) {
         await advanceInSteps(clock, store, 16 * MINUTE_MS);
         const rotations = async () =>
           (await store.audit.recent(100)).filter(({ kind }) => kind === "keys_rotated").length;
-        // A new key takes the machine the time that it takes, and a turn that failed comes again.
+        // Generating a key takes real time, and a failed maintenance run is repeated after another interval.
         const hasRotated = async () => {
           await advanceInSteps(clock, store, 5_000);
           return (await rotations()) > 0;
@@ -96,7 +96,7 @@ for (const [name, open] of stores) {
       });
     });
 
-    test("law 3: what another issuer did to the keys is seen within a second: a revoked one signs no more", async () => {
+    test("law 3: notices key changes of another issuer within a second, and a revoked key signs no more", async () => {
       await open(async (store, clock) => {
         const [a, b] = [createFixture({ store, clock }).issuer, createFixture({ store, clock }).issuer];
         await b.ready();
@@ -116,15 +116,15 @@ for (const [name, open] of stores) {
       });
     });
 
-    test("fault 2: keys that cannot be read are asked for once a second, and those that are known sign for a minute", async () => {
+    test("fault 2: while the keys cannot be read, retries once a second and signs with the known key for a minute", async () => {
       await open(async (store, clock) => {
         let [reads, fails] = [0, false];
-        const ailing = failStore(store, (method) => {
+        const unreliable = failStore(store, (method) => {
           if (method !== "keys.list") return false;
           reads++;
           return fails && "before";
         });
-        const { issuer } = createFixture({ store: ailing, clock });
+        const { issuer } = createFixture({ store: unreliable, clock });
         const first = await signingKid(issuer);
         [reads, fails] = [0, true];
         for (let i = 0; i < 50; i++) {
@@ -137,19 +137,19 @@ for (const [name, open] of stores) {
           (await issuer.login({ username: "ann", password: "password of ann" })).status,
           "unavailable",
         );
-        assert.ok((await published(issuer)).includes(first), "what is known stays published");
+        assert.ok((await published(issuer)).includes(first), "the known keys stay published");
         fails = false;
         assert.equal(await signingKid(issuer), first);
       });
     });
 
-    test("law 1: while the keys cannot be read, one that nobody told us of is not unknown", async () => {
+    test("law 1: while the keys cannot be read, a token of a new key is unavailable, not invalid", async () => {
       await open(async (store, clock) => {
         let fails = false;
-        const ailing = failStore(store, (method) => fails && method === "keys.list" && "before");
+        const unreliable = failStore(store, (method) => fails && method === "keys.list" && "before");
         const [a, b] = [
           createFixture({ store, clock }).issuer,
-          createFixture({ store: ailing, clock }).issuer,
+          createFixture({ store: unreliable, clock }).issuer,
         ];
         const { access_token: old } = await logIn(b);
         await a.keys.rotate();
@@ -160,19 +160,19 @@ for (const [name, open] of stores) {
         const ask = async () =>
           await sendRequest(b, "POST", "/auth/validate", { token }, { Authorization: BASIC });
         for (let i = 0; i < 2; i++) assert.equal((await ask()).status, 503);
-        assert.equal((await validateAtIssuer(b, old)).valid, true, "what is known still proves");
+        assert.equal((await validateAtIssuer(b, old)).valid, true, "a known key still verifies");
         fails = false;
         assert.equal((await validateAtIssuer(b, token)).valid, true);
       });
     });
 
-    test("law 1: a set that is published while the store cannot be read makes nobody's key unknown", async () => {
+    test("law 1: a key set that is published while the store cannot be read makes no key unknown to a guard", async () => {
       await open(async (store, clock) => {
         let fails = false;
-        const ailing = failStore(store, (method) => fails && method === "keys.list" && "before");
+        const unreliable = failStore(store, (method) => fails && method === "keys.list" && "before");
         const [a, b] = [
           createFixture({ store, clock }).issuer,
-          createFixture({ store: ailing, clock }).issuer,
+          createFixture({ store: unreliable, clock }).issuer,
         ];
         await b.ready();
         const guard = createGuard({
@@ -199,7 +199,7 @@ for (const [name, open] of stores) {
       });
     });
 
-    test("law 3: a revoked key signs nothing more, is not published, and its tokens are refused", async () => {
+    test("law 3: a revoked key neither signs nor is published, and its tokens are refused", async () => {
       await open(async (store, clock) => {
         const { issuer } = createFixture({ store, clock });
         const [first = "", second = ""] = await published(issuer);
@@ -215,7 +215,7 @@ for (const [name, open] of stores) {
         assert.ok((await published(issuer)).length >= 2);
         const { entries } = await store.revocations.snapshot();
         for (const { revocation } of entries) {
-          // The thief chooses exp, and a guard may hold the key from before through an outage of the key set.
+          // The thief chooses exp, and a guard may still use the old key set during an outage.
           assert.ok(revocation.until > clock.now() + 7 * 24 * 60 * MINUTE_MS);
         }
         assert.deepEqual(
@@ -228,7 +228,7 @@ for (const [name, open] of stores) {
       });
     });
 
-    test("law 3: a revoked token is refused from the next answer on, by every issuer", async () => {
+    test("law 3: every issuer refuses a revoked token from the next request on", async () => {
       await open(async (store, clock) => {
         const [a, b] = [createFixture({ store, clock }).issuer, createFixture({ store, clock }).issuer];
         const tokens = await logIn(a);
@@ -248,7 +248,7 @@ for (const [name, open] of stores) {
       });
     });
 
-    test("a secret is replaced by putting the new one first; sessions and users stay", async () => {
+    test("putting a new secret first replaces the secret and keeps sessions and users", async () => {
       await open(async (store, clock) => {
         const own = { store, clock, authenticate: undefined } as object;
         const before = createFixture(own).issuer;
@@ -271,7 +271,7 @@ for (const [name, open] of stores) {
       });
     });
 
-    test("what a process under the old secret still adds is sealed anew at the next start", async () => {
+    test("seals the records of a process under the old secret again at the next start", async () => {
       await open(async (store, clock) => {
         const own = { store, clock, authenticate: undefined } as object;
         const old = createFixture(own).issuer;
@@ -283,7 +283,7 @@ for (const [name, open] of stores) {
       });
     });
 
-    test("law 4: a store of another secret is refused, saying what to do", async () => {
+    test("law 4: refuses a store of another secret with a message that says what to do", async () => {
       await open(async (store, clock) => {
         await createFixture({ store, clock }).issuer.ready();
         const { issuer } = createFixture({ store, clock, secret: OTHER_SECRET });
@@ -301,7 +301,7 @@ for (const [name, open] of stores) {
   });
 }
 
-test("law 3: a list of keys that arrives after a newer one is not taken", async () => {
+test("law 3: drops a list of keys that arrives after a newer one", async () => {
   const { clock, store } = createFixture();
   let release = () => {};
   let held = false;
@@ -324,7 +324,7 @@ test("law 3: a list of keys that arrives after a newer one is not taken", async 
 });
 
 for (const algorithm of ["ES256", "ES384", "EdDSA", "RS256", "PS256"] as const) {
-  test(`signs and proves with ${algorithm}`, async () => {
+  test(`signs and verifies with ${algorithm}`, async () => {
     const { issuer } = createFixture({ algorithm });
     const { access_token: token } = await logIn(issuer);
     assert.equal((await validateAtIssuer(issuer, token)).valid, true);

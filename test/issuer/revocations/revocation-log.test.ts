@@ -28,11 +28,11 @@ async function tail(issuer: Issuer, { epoch, seq, chain }: LogPosition, wait = 0
 }
 
 const ids = ({ entries }: { entries: RevocationSnapshot["entries"] }) => entries.map((e) => e.revocation.id);
-const ofTail = (answer: RevocationTail) => (answer.status === "ok" ? ids(answer) : answer.status);
+const idsOfTail = (answer: RevocationTail) => (answer.status === "ok" ? ids(answer) : answer.status);
 const revoke = async (issuer: Issuer, id: string) => await issuer.revoke({ kind: "token", id });
 
 describe("the revocation log over HTTP", () => {
-  test("a snapshot, then the tail from its place on; another place is a gap", async () => {
+  test("answers a snapshot, then the tail after its position; an unknown position is a gap", async () => {
     const { issuer, store } = createFixture();
     const empty = await snapshot(issuer);
     assert.deepEqual(empty, await store.revocations.snapshot());
@@ -40,14 +40,14 @@ describe("the revocation log over HTTP", () => {
     const { position } = await snapshot(issuer);
     await revoke(issuer, "b");
     assert.deepEqual(ids(await snapshot(issuer)), ["a", "b"]);
-    assert.deepEqual(ofTail(await tail(issuer, empty.position)), ["a", "b"]);
+    assert.deepEqual(idsOfTail(await tail(issuer, empty.position)), ["a", "b"]);
     assert.deepEqual(await tail(issuer, position), await store.revocations.after(position));
     for (const place of [{ epoch: "other" }, { chain: "other" }, { seq: 9 }]) {
-      assert.equal(ofTail(await tail(issuer, { ...position, ...place }, 5)), "gap");
+      assert.equal(idsOfTail(await tail(issuer, { ...position, ...place }, 5)), "gap");
     }
   });
 
-  test("only services may read it, and nonsense is refused", async () => {
+  test("answers only services and rejects malformed positions", async () => {
     const { issuer } = createFixture();
     const wrong = { Authorization: `Basic ${Buffer.from("orders:wrong").toString("base64")}` };
     assert.equal((await get(issuer, "", wrong)).status, 401);
@@ -62,7 +62,7 @@ describe("the revocation log over HTTP", () => {
     }
   });
 
-  test("law 1: an unreachable store is 503 with Retry-After, also for who waits", async () => {
+  test("law 1: an unreachable store is 503 with Retry-After, also for waiting requests", async () => {
     const { store, clock } = createFixture();
     let broken = false;
     const { issuer } = createFixture({ clock, store: failStore(store, () => broken && "before") });
@@ -79,16 +79,16 @@ describe("the revocation log over HTTP", () => {
 });
 
 describe("waiting for the next entry", () => {
-  test("who waits hears at once of what this process makes durable", async () => {
+  test("waiting requests get an entry of this process at once", async () => {
     const { issuer, clock } = createFixture();
     const { position } = await snapshot(issuer);
     const waiting = [tail(issuer, position, 5), tail(issuer, position, 5)];
     await clock.advance(100);
     await revoke(issuer, "a");
-    for (const answer of await Promise.all(waiting)) assert.deepEqual(ofTail(answer), ["a"]);
+    for (const answer of await Promise.all(waiting)) assert.deepEqual(idsOfTail(answer), ["a"]);
   });
 
-  test("nothing new: an empty answer after the time that was asked for, five seconds at most", async () => {
+  test("without new entries the answer is empty after the requested time, at most five seconds", async () => {
     const { issuer, clock } = createFixture();
     const { position } = await snapshot(issuer);
     for (const [wait, seconds] of [
@@ -106,7 +106,7 @@ describe("waiting for the next entry", () => {
     assert.equal(clock.pending, 0);
   });
 
-  test("what another process appended is heard within a quarter of a second", async () => {
+  test("waiting requests get an entry of another process within a quarter of a second", async () => {
     const dir = mkdtempSync(join(tmpdir(), "holdfast-log-"));
     const { clock } = createFixture();
     const stores = [await open(), await open()] as const;
@@ -120,14 +120,14 @@ describe("waiting for the next entry", () => {
       await there.ready();
       await revoke(there, "a");
       await clock.advance(250);
-      assert.deepEqual(ofTail(await waiting), ["a"]);
+      assert.deepEqual(idsOfTail(await waiting), ["a"]);
     } finally {
       for (const store of stores) await store.close();
       rmSync(dir, { recursive: true });
     }
   });
 
-  test("law 6: many at the same place cost one read a turn, and too many are answered without waiting", async () => {
+  test("law 6: requests at the same position share one read in a round, and excess requests do not wait", async () => {
     const { store, clock } = createFixture();
     let reads = 0;
     const counted = wrapStore(store, async (name, read) => {
@@ -139,18 +139,22 @@ describe("waiting for the next entry", () => {
     const waiting = Array.from({ length: 1_000 }, async () => await tail(issuer, position, 5));
     await clock.advance(1_000);
     assert.ok(reads <= 8, `${reads} reads`);
-    assert.deepEqual(ofTail(await tail(issuer, position, 5)), [], "the one too many");
+    assert.deepEqual(
+      idsOfTail(await tail(issuer, position, 5)),
+      [],
+      "the request above the limit does not wait",
+    );
     await revoke(issuer, "a");
-    for (const answer of await Promise.all(waiting)) assert.deepEqual(ofTail(answer), ["a"]);
+    for (const answer of await Promise.all(waiting)) assert.deepEqual(idsOfTail(answer), ["a"]);
     let answered = false;
     const again = tail(issuer, (await snapshot(issuer)).position, 5).finally(() => (answered = true));
     await clock.advance(1_000);
-    assert.equal(answered, false, "there is room again");
+    assert.equal(answered, false, "a place became free");
     await revoke(issuer, "b");
-    assert.deepEqual(ofTail(await again), ["b"]);
+    assert.deepEqual(idsOfTail(await again), ["b"]);
   });
 
-  test("closing the issuer, or going away, ends the wait", async () => {
+  test("closing the issuer or aborting the request ends the wait", async () => {
     const { issuer, clock } = createFixture();
     const { position } = await snapshot(issuer);
     const gone = new AbortController();

@@ -18,7 +18,7 @@ const kinds = [
   "prune",
 ] as const;
 const action = fc.record({ kind: fc.constantFrom(...kinds), pick: fc.nat(), issuer: fc.nat(1) });
-/** What becomes of the store's calls, in turn. */
+/** Outcomes of the calls to the store, in turn. */
 const fates = fc.array(fc.constantFrom("fine", "fine", "fine", "late", "fails", "answer lost"), {
   minLength: 1,
 });
@@ -28,7 +28,7 @@ const round = fc.record({
   clockMs: fc.constantFrom(0, 1, 1_000, 20_000, 45_000, -3_600_000),
 });
 
-test("laws 3, 8, 12: whatever runs at once, fails or gets lost, what was ended stays so, and nothing forks", async () => {
+test("laws 3, 8, 12: under concurrency and faults, an ended session stays ended and no refresh token gets two successors", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(round, { minLength: 1, maxLength: 12 }), async (rounds) => {
       const clock = new FakeClock();
@@ -37,7 +37,7 @@ test("laws 3, 8, 12: whatever runs at once, fails or gets lost, what was ended s
       let running: readonly string[] = ["fine"];
       const faulty = wrapStore(store, async (_, call) => {
         const fate = running[turn++ % running.length];
-        if (fate === "fails") throw new Error("the disk is on fire");
+        if (fate === "fails") throw new Error("the disk failed");
         if (fate === "late") await new Promise((resolve) => setImmediate(resolve));
         const answer = await call();
         if (fate === "answer lost") throw new Error("gone");
@@ -52,11 +52,11 @@ test("laws 3, 8, 12: whatever runs at once, fails or gets lost, what was ended s
 
       const sessions = new Map<string, TokenResponse[]>();
       const ended = new Set<string>();
-      /** By session and generation, each refresh token that was ever given out for it. */
-      const tips = new Map<string, Set<string>>();
+      /** Every refresh token that was issued, by session and generation. */
+      const issued = new Map<string, Set<string>>();
       const keep = (tokens: TokenResponse, generation: string) => {
         sessions.set(tokens.session_id, [...(sessions.get(tokens.session_id) ?? []), tokens]);
-        tips.set(generation, (tips.get(generation) ?? new Set()).add(tokens.refresh_token));
+        issued.set(generation, (issued.get(generation) ?? new Set()).add(tokens.refresh_token));
       };
       const act = async ({ kind, pick, issuer: which }: (typeof rounds)[0]["actions"][0]) => {
         const issuer = issuers[which] ?? sound;
@@ -86,7 +86,7 @@ test("laws 3, 8, 12: whatever runs at once, fails or gets lost, what was ended s
       for (const { actions, fates: next, clockMs } of rounds) {
         running = next;
         turn = 0;
-        // Refused is as good as done here: only what was acknowledged counts.
+        // A rejected action needs no check, because only acknowledged actions count.
         await settleOnClock(clock, Promise.allSettled(actions.map(act)));
         running = ["fine"];
         if (clockMs < 0) clock.setWall(clock.now() + clockMs);
@@ -98,7 +98,7 @@ test("laws 3, 8, 12: whatever runs at once, fails or gets lost, what was ended s
             assert.equal((await validateAtIssuer(sound, one.access_token)).valid, false);
           }
         }
-        for (const given of tips.values()) assert.equal(given.size, 1, "one successor");
+        for (const given of issued.values()) assert.equal(given.size, 1, "one successor");
       }
       for (const one of [sound, ...issuers]) await one.close();
     }),

@@ -31,7 +31,7 @@ function nested(levels: number): unknown {
 }
 
 describe("login", () => {
-  test("an unknown user and a wrong password get the same answer", async () => {
+  test("an unknown user and a wrong password get the same response", async () => {
     const { issuer } = createFixture({ authenticate: undefined } as object);
     await issuer.users.add({ username: "ann", password: "password of ann" });
     const unknown = await sendRequest(issuer, "POST", "/auth/login", {
@@ -45,7 +45,7 @@ describe("login", () => {
     assert.deepEqual([...known.headers], [...unknown.headers]);
   });
 
-  test("passwords are kept as Argon2id with 19 MiB and two passes; nobody's password is any", async () => {
+  test("hashes passwords with Argon2id, 19 MiB and two iterations; no password matches an unknown user", async () => {
     const passwords = new PasswordHasher();
     const stored = await passwords.hash("password of ann");
     assert.match(stored, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$[\w+/]{22}\$[\w+/]{43}$/);
@@ -53,7 +53,7 @@ describe("login", () => {
     assert.equal(await passwords.verify(null, "password of ann"), false);
   });
 
-  test("fault 61: wrong passwords are limited by account and source after the excess, and lock nobody else out", async () => {
+  test("fault 61: limits wrong passwords by account and source without locking out another source", async () => {
     const { issuer, store } = createFixture();
     for (let i = 0; i < 10; i++) {
       assert.equal((await issuer.login(wrong, { source: "192.0.2.1" })).status, "denied");
@@ -77,7 +77,7 @@ describe("login", () => {
     assert.ok(Number(response.headers.get("Retry-After")) >= 1);
   });
 
-  test("a success makes the account start anew from that source", async () => {
+  test("a successful login resets the count of the account from that source", async () => {
     const { issuer } = createFixture();
     for (let round = 0; round < 3; round++) {
       for (let i = 0; i < 9; i++) assert.equal((await issuer.login(wrong)).status, "denied");
@@ -85,7 +85,7 @@ describe("login", () => {
     }
   });
 
-  test("limits follow the clock that was given", async () => {
+  test("limits follow the injected clock", async () => {
     const { clock, issuer } = createFixture();
     for (let i = 0; i < 10; i++) assert.equal((await issuer.login(wrong)).status, "denied");
     await clock.advance(14 * 60_000);
@@ -94,7 +94,7 @@ describe("login", () => {
     assert.equal((await issuer.login(wrong)).status, "denied");
   });
 
-  test("law 6: however many the sources and names, counting them takes bounded memory: the idlest is forgotten", () => {
+  test("law 6: counts of any number of sources and names take bounded memory, and the least recently used are evicted", () => {
     const limits = new LoginLimits(new FakeClock());
     for (let i = 0; i < 100; i++) limits.attempt(`name ${i}`, "192.0.2.1");
     assert.equal(limits.attempt("bob", "192.0.2.1").status, "limited");
@@ -102,7 +102,7 @@ describe("login", () => {
     assert.equal(limits.attempt("bob", "192.0.2.1").status, "allowed");
   });
 
-  test("one source is limited over all accounts, and an IPv6 source is its /64", async () => {
+  test("limits one source over all accounts, and an IPv6 source by its /64", async () => {
     const { issuer } = createFixture();
     const from = (i: number) => ({ source: `2001:db8:1:2::${i.toString(16)}` });
     for (let i = 0; i < 100; i++) {
@@ -113,7 +113,7 @@ describe("login", () => {
     assert.equal((await issuer.login(right, { source: "2001:db8:1:3::1" })).status, "ok");
   });
 
-  test("fault 61: a flood of unknown users costs hashes like real ones, and is refused at the excess", async () => {
+  test("fault 61: a flood of unknown users costs as many hashes as known ones and is limited", async () => {
     const { issuer } = createFixture({ authenticate: undefined } as object);
     await issuer.users.add({ username: "ann", password: "password of ann" });
     const flood = Array.from({ length: 90 }, async (_, i) => {
@@ -125,7 +125,7 @@ describe("login", () => {
     assert.equal(statuses.filter((status) => status === "limited").length, 24);
   });
 
-  test("law 1: an authenticate that throws, hangs or answers nonsense is unavailable, and never counts", async () => {
+  test("law 1: an authenticate that throws, hangs or returns an unusable value is unavailable and does not count", async () => {
     const clock = new FakeClock();
     const answers: (() => unknown)[] = [
       () => {
@@ -181,7 +181,7 @@ describe("login", () => {
     assert.equal(outcome.status === "ok" && claimsOf(outcome.tokens.access_token)["scope"], "a b");
   });
 
-  test("law 1: whatever identity is taken, its token is valid; any other is unavailable", async () => {
+  test("law 1: an accepted user gets a valid token, and any other user is unavailable", async () => {
     const text = fc.string({ unit: "binary", maxLength: 300 });
     const identities = fc.record({
       subject: text,
@@ -204,7 +204,7 @@ describe("login", () => {
     assert.ok(taken > 20);
   });
 
-  test("authenticate gets every member of the body, and the caller's abort", async () => {
+  test("authenticate receives every member of the body and the abort of the caller", async () => {
     let seen: unknown;
     const controller = new AbortController();
     const { issuer } = createFixture({
@@ -219,7 +219,7 @@ describe("login", () => {
     assert.deepEqual(seen, { email: "a@example.com", code: 7 });
   });
 
-  test("fault 47: credentials that were checked before all sessions were ended are checked once more", async () => {
+  test("fault 47: checks credentials again when all sessions were ended during the check", async () => {
     const clock = new FakeClock();
     let password = "old";
     let meanwhile = async () => {};
@@ -245,7 +245,7 @@ describe("login", () => {
   });
 });
 
-test("options are refused at creation, by name, and never by showing a secret", () => {
+test("rejects wrong options at creation, by name, without showing a secret", () => {
   const { store } = createFixture();
   const good = { url: ISSUER_URL, audience: "api", store, secret: SECRET };
   const cases: [object, RegExp][] = [

@@ -17,7 +17,7 @@ const ours = deriveSecrets(SECRET);
 const both = deriveSecrets(`${OTHER_SECRET},${SECRET}`);
 const theirs = deriveSecrets(OTHER_SECRET);
 
-test("a refresh token is read as it was made, under any secret of the list", () => {
+test("parses a refresh token that was created under any secret of the list", () => {
   const token = createRefreshToken(ours[0], createSessionId(), 4_294_967_295);
   const read = parseRefreshToken(ours, token.text);
   assert.deepEqual(read, token);
@@ -25,7 +25,7 @@ test("a refresh token is read as it was made, under any secret of the list", () 
   assert.equal(parseRefreshToken(theirs, token.text), null);
 });
 
-test("law 6: no other spelling and no changed character of a refresh token is read", () => {
+test("law 6: rejects every other spelling and every changed character of a refresh token", () => {
   const { text } = createRefreshToken(ours[0], createSessionId(), 1);
   for (const other of [
     `${text} `,
@@ -46,7 +46,7 @@ test("law 6: no other spelling and no changed character of a refresh token is re
   );
 });
 
-test("a sealed successor opens for its predecessor and for nothing else", () => {
+test("a sealed successor opens only with its predecessor", () => {
   const session = createSessionId();
   const [first, twin] = [createRefreshToken(ours[0], session, 1), createRefreshToken(ours[0], session, 1)];
   const successor = createRefreshToken(both[0], session, 2);
@@ -56,7 +56,7 @@ test("a sealed successor opens for its predecessor and for nothing else", () => 
   assert.equal(openSuccessor(both, successor, sealed), null);
 });
 
-test("what is sealed opens only whole, under its key and for its context", () => {
+test("a sealed value opens only unchanged, with its key and its context", () => {
   const { sealing } = ours[0];
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 100 }), fc.string(), fc.nat(), (plain, context, at) => {

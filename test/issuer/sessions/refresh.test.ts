@@ -40,7 +40,7 @@ for (const [name, open] of stores) {
       });
     });
 
-    test("law 8, fault 45: in grace a lost response is repeated word for word, later too", async () => {
+    test("law 8, fault 45: within grace a repeated refresh gets the lost response again, word for word", async () => {
       await open(async (store, clock) => {
         const { issuer } = createFixture({ store, clock });
         const first = await logIn(issuer);
@@ -53,7 +53,7 @@ for (const [name, open] of stores) {
       });
     });
 
-    test("fault 45: in grace, after the child was refreshed with: conflict, and nothing is revoked", async () => {
+    test("fault 45: within grace, after the successor was used, a refresh is a conflict and revokes nothing", async () => {
       await open(async (store, clock) => {
         const { issuer } = createFixture({ store, clock });
         const first = await logIn(issuer);
@@ -67,7 +67,7 @@ for (const [name, open] of stores) {
       });
     });
 
-    test("law 8, fault 45: after grace: the session is revoked, and it is an audit event", async () => {
+    test("law 8, fault 45: reuse after grace revokes the session and is audited", async () => {
       await open(async (store, clock) => {
         const { issuer } = createFixture({ store, clock });
         const bystander = await logIn(issuer);
@@ -91,7 +91,7 @@ for (const [name, open] of stores) {
       });
     });
 
-    test("fault 45: generations later: the session is revoked", async () => {
+    test("fault 45: reuse after several generations revokes the session", async () => {
       await open(async (store, clock) => {
         const { issuer } = createFixture({ store, clock });
         const first = await logIn(issuer);
@@ -102,7 +102,7 @@ for (const [name, open] of stores) {
       });
     });
 
-    test("fault 45: a forged generation is refused before the store is asked, and nothing is touched", async () => {
+    test("fault 45: refuses a forged generation without a call to the store", async () => {
       await open(async (store, clock) => {
         const { issuer } = createFixture({ store, clock });
         const first = await logIn(issuer);
@@ -123,7 +123,7 @@ for (const [name, open] of stores) {
       });
     });
 
-    test("law 8: a token with our MAC that the session never had changes nothing", async () => {
+    test("law 8: a token with a valid MAC that the session never had changes nothing", async () => {
       await open(async (store, clock) => {
         const { issuer } = createFixture({ store, clock });
         const first = await logIn(issuer);
@@ -136,7 +136,7 @@ for (const [name, open] of stores) {
       });
     });
 
-    test("fault 46: logout while refreshes are in flight leaves no token that works", async () => {
+    test("fault 46: a logout during refreshes leaves no working token", async () => {
       await open(async (store, clock) => {
         const { issuer } = createFixture({ store, clock });
         const first = await logIn(issuer);
@@ -154,7 +154,7 @@ for (const [name, open] of stores) {
       });
     });
 
-    test("replay after logout is a plain refusal: no alarm", async () => {
+    test("reuse after logout is refused without an audit event", async () => {
       await open(async (store, clock) => {
         const { issuer } = createFixture({ store, clock });
         const first = await logIn(issuer);
@@ -168,7 +168,7 @@ for (const [name, open] of stores) {
       });
     });
 
-    test("law 2: no access token outlives the session, and an idle or old session cannot be refreshed", async () => {
+    test("law 2: no access token outlives its session, and an idle or expired session cannot be refreshed", async () => {
       await open(async (store, clock) => {
         const life = { refreshIdleMs: 1_000_000, refreshAbsoluteMs: 1_500_000 };
         const { issuer } = createFixture({ store, clock, ...life });
@@ -190,7 +190,7 @@ for (const [name, open] of stores) {
       });
     });
 
-    test("a spent token that comes back within grace generation after generation is told to the auditor", async () => {
+    test("audits spent tokens that are presented again within grace in several generations in a row", async () => {
       await open(async (store, clock) => {
         const { issuer } = createFixture({ store, clock });
         let tokens = await logIn(issuer);
@@ -210,8 +210,8 @@ for (const [name, open] of stores) {
   });
 }
 
-test("law 8, fault 44: an honest client that loses answers and repeats itself is never logged out", async () => {
-  /** What happens to one request of the client, and how long it waits before the next. */
+test("law 8, fault 44: an honest client that loses responses and repeats requests is never logged out", async () => {
+  /** The fate of one request, and how long the client waits before the next one. */
   const step = fc.record({
     fate: fc.constantFrom(
       "answered",
@@ -221,7 +221,7 @@ test("law 8, fault 44: an honest client that loses answers and repeats itself is
       "twice at once",
     ),
     waitMs: fc.integer({ min: 0, max: 9_000 }),
-    /** The clock is set back by so much before the next. */
+    /** How far the clock is set back before the next request. */
     backMs: fc.constantFrom(0, 0, 0, 20_000, 3_600_000),
   });
   await fc.assert(
@@ -233,7 +233,7 @@ test("law 8, fault 44: an honest client that loses answers and repeats itself is
       let held = await logIn(issuer);
       let lostInARow = 0;
       for (const { fate, waitMs, backMs } of steps) {
-        // Three lost answers of at most 9 s each keep within a grace of 30 s.
+        // Three lost responses of at most 9 s each fit into a grace of 30 s.
         const lost = fate !== "answered" && fate !== "twice at once" && lostInARow < 3;
         fault =
           lost && fate.startsWith("lost before")

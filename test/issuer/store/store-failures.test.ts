@@ -9,7 +9,7 @@ import { BASIC, bearerHeader, sendRequest, createFixture, logIn, validateAtIssue
 import { failStore, wrapStore } from "../stores.ts";
 
 describe("a store that fails", () => {
-  test("law 1, law 12: every endpoint answers 503 with Retry-After, nothing is spent, and all works again afterwards", async () => {
+  test("law 1, law 12: every endpoint answers 503 with Retry-After, spends nothing and works again afterwards", async () => {
     let broken = false;
     const { clock, store } = createFixture();
     const { issuer } = createFixture({ clock, store: failStore(store, () => broken && "before") });
@@ -53,7 +53,7 @@ describe("a store that fails", () => {
     await issuer.close();
   });
 
-  test("law 8: an answer of the store that was lost gets the same successor at the next try", async () => {
+  test("law 8: after a lost answer of the store, the next attempt gets the same successor", async () => {
     let broken = false;
     const { clock, store } = createFixture();
     const { issuer } = createFixture({ clock, store: failStore(store, () => broken && "after") });
@@ -66,7 +66,7 @@ describe("a store that fails", () => {
     assert.equal((await store.sessions.get(tokens.session_id))?.generation, 2);
   });
 
-  test("law 1: a store that is silent is unavailable at the deadline", async () => {
+  test("law 1: a store that does not answer is unavailable at the deadline", async () => {
     const clock = new FakeClock();
     let silent = false;
     const store = wrapStore(memoryStore({ clock }), (_, work) => (silent ? new Promise(() => {}) : work()));
@@ -91,7 +91,7 @@ describe("a store that fails", () => {
     await issuer.close();
   });
 
-  test("a failing audit trail fails no request, and is published all the same", async () => {
+  test("an audit event that cannot be stored fails no request and is still published", async () => {
     const { clock, store } = createFixture();
     const { issuer } = createFixture({
       clock,
@@ -110,7 +110,7 @@ describe("a store that fails", () => {
     assert.ok(failed.includes("audit_failed"));
   });
 
-  test("a store that answers with plain values instead of promises works", async () => {
+  test("accepts a store that returns plain values instead of promises", async () => {
     const { clock, store } = createFixture();
     await createFixture({ clock, store }).issuer.ready();
     const keys = await store.keys.list();
@@ -127,7 +127,7 @@ describe("a store that fails", () => {
     await issuer.close();
   });
 
-  test("a store that lacks a method is refused at creation, naming both", () => {
+  test("rejects a store without a required method at creation, naming both", () => {
     const { store } = createFixture();
     const cases: [object, RegExp][] = [
       [{ ...store, now: undefined }, /issuer needs store with now\(\)/],
@@ -139,7 +139,7 @@ describe("a store that fails", () => {
     }
   });
 
-  test("an id that no guard would believe is refused, not put into the log", async () => {
+  test("rejects a revocation id that guards would not accept", async () => {
     const { issuer, store } = createFixture();
     for (const id of ["x".repeat(1025), "ann\0"]) {
       const attempts = (["session", "subject", "token", "key"] as const).map((kind) =>
@@ -152,7 +152,7 @@ describe("a store that fails", () => {
     assert.deepEqual((await store.revocations.snapshot()).entries, []);
   });
 
-  test("after close nothing is served, and no timer is left", async () => {
+  test("a closed issuer serves nothing and leaves no timer", async () => {
     const { clock, issuer } = createFixture();
     await issuer.ready();
     await issuer.close();

@@ -14,7 +14,7 @@ import {
 } from "../fixture.ts";
 import { failStore, stores, wrapStore } from "../stores.ts";
 
-/** An issuer that checks passwords itself, on this store. */
+/** An issuer that checks the passwords of this store. */
 function withUsers(store: Store, clock: FakeClock): Fixture {
   return createFixture({ store, clock, authenticate: undefined } as object);
 }
@@ -27,7 +27,7 @@ async function tokensOf(issuer: Issuer, password: string): Promise<TokenResponse
 
 for (const [name, open] of stores) {
   describe(`users on ${name}`, () => {
-    test("are added once, under one spelling, and listed without their hashes", async () => {
+    test("are added once per normalized name and listed without their hashes", async () => {
       await open(async (store, clock) => {
         const { issuer } = withUsers(store, clock);
         const { users } = issuer;
@@ -35,7 +35,7 @@ for (const [name, open] of stores) {
         assert.equal(await users.add(ann, { onlyFirst: true }), "added");
         assert.equal(await users.add(ann), "exists");
         assert.equal(await users.add({ ...ann, username: "bob" }, { onlyFirst: true }), "exists");
-        // Full-width letters are the same name (NFKC).
+        // Full-width letters normalize to the same name (NFKC).
         assert.equal(await users.add({ ...ann, username: "ａｎｎ" }), "exists");
         assert.equal((await issuer.login({ ...ann, username: "ａｎｎ" })).status, "ok");
         const [listed, ...others] = await users.list();
@@ -50,7 +50,7 @@ for (const [name, open] of stores) {
       });
     });
 
-    test("fault 47: a password change ends every session, begins a fresh one, and the old password is dead", async () => {
+    test("fault 47: a password change ends every session, begins a new one and invalidates the old password", async () => {
       await open(async (store, clock) => {
         const { issuer } = withUsers(store, clock);
         await issuer.users.add({ username: "ann", password: "old password" });
@@ -81,7 +81,7 @@ for (const [name, open] of stores) {
       });
     });
 
-    test("fault 47: a login under way with the old password does not outlive the change", async () => {
+    test("fault 47: a login in progress with the old password does not survive the change", async () => {
       await open(async (store, clock) => {
         const { issuer } = withUsers(store, clock);
         await issuer.users.add({ username: "ann", password: "old password" });
@@ -95,7 +95,7 @@ for (const [name, open] of stores) {
       });
     });
 
-    test("law 5: a record that is written to while its password changes makes no session for anybody else", async () => {
+    test("law 5: a record that is tampered with during its password change yields no session of another user", async () => {
       await open(async (store, clock) => {
         const forged = wrapStore(store, async (method, work) => {
           const answer = (await work()) as object | null;
@@ -117,7 +117,7 @@ for (const [name, open] of stores) {
       });
     });
 
-    test("law 12: a change whose sessions could not be ended is 503, and trying again finishes it", async () => {
+    test("law 12: a password change whose sessions could not be ended answers 503, and repeating it completes it", async () => {
       await open(async (store, clock) => {
         let broken = false;
         const faulty = failStore(store, (method) => broken && method === "sessions.endAll" && "before");
@@ -141,7 +141,7 @@ for (const [name, open] of stores) {
   });
 }
 
-test("names and passwords that cannot be are refused, without showing the password", async () => {
+test("rejects malformed names and passwords without showing the password", async () => {
   const { issuer } = createFixture();
   for (const username of ["", "x".repeat(129), "a\u0000b", "a\nb", " ann", "a\u202Eb"]) {
     await assert.rejects(
@@ -162,7 +162,7 @@ test("names and passwords that cannot be are refused, without showing the passwo
   assert.equal(await issuer.users.setPassword("nobody", "long enough"), "unknown");
 });
 
-test("an application's own users have no password endpoint here", async () => {
+test("the password endpoint does not exist when the application checks credentials", async () => {
   const { issuer } = createFixture();
   assert.equal((await sendRequest(issuer, "POST", "/auth/password", {})).status, 404);
 });
