@@ -1,6 +1,7 @@
 import type { CallOptions, Rules } from "../core/rules.ts";
 import type { Instant } from "../core/clock.ts";
-import { connectionEvents, type ConnectionEvent } from "../core/events.ts";
+import { connectionEvents } from "../core/event-channels.ts";
+import type { ConnectionEvent } from "../core/events.ts";
 import {
   unavailableVerdict,
   type Decision,

@@ -1,5 +1,3 @@
-import { channel, type Channel } from "node:diagnostics_channel";
-
 /**
  * An event of a guard's background work, published on the channel `holdfast:guard`. The library itself writes no log:
  * logs, metrics and the admin page subscribe to the channels. No event contains a token, a password or a secret.
@@ -117,11 +115,3 @@ export interface AuditEvent {
   readonly source: string | null;
   readonly detail: string | null;
 }
-
-export const guardEvents: Channel<GuardEvent> = channel("holdfast:guard") as Channel<GuardEvent>;
-export const decisionEvents: Channel<DecisionEvent> = channel("holdfast:decision") as Channel<DecisionEvent>;
-export const connectionEvents: Channel<ConnectionEvent> = channel(
-  "holdfast:connection",
-) as Channel<ConnectionEvent>;
-export const issuerEvents: Channel<IssuerEvent> = channel("holdfast:issuer") as Channel<IssuerEvent>;
-export const auditEvents: Channel<AuditEvent> = channel("holdfast:audit") as Channel<AuditEvent>;

@@ -1,5 +1,6 @@
 import { isHoldfastError } from "../core/errors.ts";
-import { guardEvents, type GuardEvent } from "../core/events.ts";
+import { guardEvents } from "../core/event-channels.ts";
+import type { GuardEvent } from "../core/events.ts";
 
 /** The guard that an event is about, and its issuer when the event concerns only one. */
 export interface GuardEventSource {

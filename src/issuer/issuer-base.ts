@@ -1,5 +1,6 @@
 import type { Clock } from "../core/clock.ts";
-import { auditEvents, issuerEvents, type AuditEvent, type IssuerEvent } from "../core/events.ts";
+import { auditEvents, issuerEvents } from "../core/event-channels.ts";
+import type { AuditEvent, IssuerEvent } from "../core/events.ts";
 import type { Store } from "../stores/store.ts";
 import type { IssuerConfig } from "./config.ts";
 import type { Secrets } from "./secret-keys.ts";

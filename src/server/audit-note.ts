@@ -1,4 +1,5 @@
-import { auditEvents, type AuditEvent, type AuditKind } from "../core/events.ts";
+import { auditEvents } from "../core/event-channels.ts";
+import type { AuditEvent, AuditKind } from "../core/events.ts";
 import type { Store } from "../stores/store.ts";
 
 /** Publishes and stores the audit event of an operator's action. Rejects when the store does not keep the event. */

@@ -1,5 +1,6 @@
 import { destination, pino, stdTimeFunctions, type DestinationStream, type Logger } from "pino";
-import { auditEvents, guardEvents, issuerEvents, type AuditEvent } from "../core/events.ts";
+import { auditEvents, guardEvents, issuerEvents } from "../core/event-channels.ts";
+import type { AuditEvent } from "../core/events.ts";
 import type { LogLevel } from "./setting-definitions.ts";
 
 /**

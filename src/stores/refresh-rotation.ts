@@ -2,7 +2,7 @@ import { isLive } from "../core/session.ts";
 import { isCutOff, type Cutoff } from "./cutoff.ts";
 import type { EndReason, NewSession, Rotation, RotationOutcome, SessionRecord } from "./store.ts";
 
-export { isLive };
+export { isLive } from "../core/session.ts";
 
 /**
  * Returns the record of a new session, or `null` when the session is superseded: its credentials were checked at or

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import { connectionEvents, type ConnectionEvent } from "../../src/core/events.ts";
+import { connectionEvents } from "../../src/core/event-channels.ts";
+import type { ConnectionEvent } from "../../src/core/events.ts";
 import { createConnections } from "../../src/connections/index.ts";
 import { createTestConnections, holdAdmissions, openConnection, TestTransport, setUp } from "./fixture.ts";
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { guardEvents, type GuardEvent } from "../../src/core/events.ts";
+import { guardEvents } from "../../src/core/event-channels.ts";
+import type { GuardEvent } from "../../src/core/events.ts";
 import type { Revocation } from "../../src/core/revocation.ts";
 import { createGuard, staticKeys, type Guard, type KeySource } from "../../src/index.ts";
 import type { SingleIssuerOptions, TrustedIssuerStatus } from "../../src/guard/types.ts";

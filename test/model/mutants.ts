@@ -1,4 +1,4 @@
-import { auditEvents } from "../../src/core/events.ts";
+import { auditEvents } from "../../src/core/event-channels.ts";
 import { addSessionMac } from "../../src/issuer/store/record-macs.ts";
 import { deriveSecrets } from "../../src/issuer/secret-keys.ts";
 import type { SessionRecord } from "../../src/stores/store.ts";

@@ -1,4 +1,5 @@
-import { auditEvents, issuerEvents, type AuditEvent } from "../../src/core/events.ts";
+import { auditEvents, issuerEvents } from "../../src/core/event-channels.ts";
+import type { AuditEvent } from "../../src/core/events.ts";
 import { deriveSecrets } from "../../src/issuer/secret-keys.ts";
 import type { Store } from "../../src/stores/store.ts";
 import { LAST_LEVEL, secretAt } from "./instance.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pino, type Logger } from "pino";
-import { auditEvents, guardEvents } from "../../src/core/events.ts";
+import { auditEvents, guardEvents } from "../../src/core/event-channels.ts";
 import { logEvents, humanReadable } from "../../src/server/logs.ts";
 
 /** Creates a logger whose lines are kept: JSON lines, or the lines of a terminal. */

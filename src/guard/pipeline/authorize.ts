@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import { elapsedMs, readClock, type Instant } from "../../core/clock.ts";
-import { decisionEvents, type DecisionEvent } from "../../core/events.ts";
+import { decisionEvents } from "../../core/event-channels.ts";
+import type { DecisionEvent } from "../../core/events.ts";
 import { checkCall, type CallOptions, type Rules } from "../../core/rules.ts";
 import {
   invalidVerdict,

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { hash } from "node:crypto";
 import { after, before, describe, test } from "node:test";
-import { decisionEvents, type DecisionEvent } from "../../../src/core/events.ts";
+import { decisionEvents } from "../../../src/core/event-channels.ts";
+import type { DecisionEvent } from "../../../src/core/events.ts";
 import { createFaultProxy } from "../../../src/testing/index.ts";
 import { noRedis, RedisServer, waitUntil } from "../../support/redis-servers.ts";
 import { minute, out } from "../degraded/fixture.ts";

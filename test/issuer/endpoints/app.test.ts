@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { issuerEvents, type IssuerEvent } from "../../../src/core/events.ts";
+import { issuerEvents } from "../../../src/core/event-channels.ts";
+import type { IssuerEvent } from "../../../src/core/events.ts";
 import { createGuard, discovered } from "../../../src/index.ts";
 import { BASIC, bearerHeader, sendRequest, createFixture, logIn, ISSUER_URL } from "../fixture.ts";
 

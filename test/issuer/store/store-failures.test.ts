@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { isHoldfastError } from "../../../src/core/errors.ts";
-import { auditEvents, issuerEvents, type AuditEvent } from "../../../src/core/events.ts";
+import { auditEvents, issuerEvents } from "../../../src/core/event-channels.ts";
+import type { AuditEvent } from "../../../src/core/events.ts";
 import type { Store } from "../../../src/stores/store.ts";
 import { memoryStore } from "../../../src/stores/memory.ts";
 import { FakeClock } from "../../../src/testing/fake-clock.ts";

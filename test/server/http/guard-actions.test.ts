@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { request, type IncomingMessage } from "node:http";
 import { test, type TestContext } from "node:test";
-import { auditEvents } from "../../../src/core/events.ts";
+import { auditEvents } from "../../../src/core/event-channels.ts";
 import { startService } from "../../../src/server/serve.ts";
 import { createProvider, type Provider } from "../../../src/testing/index.ts";
 import { login, post } from "../../support/auth-calls.ts";

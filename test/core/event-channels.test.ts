@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const root = new URL("../../", import.meta.url);
+
+/** Validates a token of each kind, logs in a user, and prints whether any channel has a subscriber. */
+const program = `
+  import { hasSubscribers } from "node:diagnostics_channel";
+  import { createGuard, staticKeys } from "${new URL("src/index.ts", root).href}";
+  import { createMint } from "${new URL("src/testing/index.ts", root).href}";
+
+  const [issuer, audience] = ["https://id.example.com", "https://api.example.com"];
+  const mint = await createMint({ issuer, audience });
+  const guard = createGuard({ name: "debugged", issuer, audience, keys: staticKeys(mint.jwks()) });
+  const token = mint.token({ sub: "alice" });
+  await guard.validate(token);
+  await guard.validate(token.slice(0, -4) + "AAAA");
+  await guard.close();
+  const names = ["guard", "decision", "connection", "issuer", "audit"].map((name) => "holdfast:" + name);
+  console.log(JSON.stringify({ token, subscribed: names.filter((name) => hasSubscribers(name)) }));
+`;
+
+async function run(nodeDebug: string): Promise<{ stderr: string; token: string; subscribed: string[] }> {
+  const { stdout, stderr } = await promisify(execFile)(
+    process.execPath,
+    ["--no-warnings", "--conditions=holdfast-source", "--input-type=module-typescript", "--eval", program],
+    { cwd: fileURLToPath(root), env: { ...process.env, NODE_DEBUG: nodeDebug } },
+  );
+  return { stderr, ...(JSON.parse(stdout) as { token: string; subscribed: string[] }) };
+}
+
+test("law 5: NODE_DEBUG=holdfast prints the events to stderr without any part of a token", async () => {
+  const { stderr, token, subscribed } = await run("holdfast");
+  assert.equal(subscribed.length, 5);
+  const lines = stderr.trimEnd().split("\n");
+  for (const line of lines) assert.match(line, /^HOLDFAST \d+: holdfast:(guard|decision) \{.*\}$/);
+  const decisions = lines.filter((line) => line.includes("holdfast:decision"));
+  assert.deepEqual(
+    decisions.map((line) => JSON.parse(line.slice(line.indexOf("{"))) as unknown),
+    [
+      { guard: "debugged", status: "valid", detail: null, from: "verification", degraded: false },
+      {
+        guard: "debugged",
+        status: "invalid",
+        detail: "bad_signature",
+        from: "verification",
+        degraded: false,
+      },
+    ],
+  );
+  for (const part of token.split(".")) assert.ok(!stderr.includes(part));
+});
+
+test("without NODE_DEBUG=holdfast no channel has a subscriber", async () => {
+  for (const nodeDebug of ["", "http"]) {
+    const { stderr, subscribed } = await run(nodeDebug);
+    assert.deepEqual(subscribed, []);
+    assert.ok(!stderr.includes("HOLDFAST"));
+  }
+});
