@@ -1,0 +1,54 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+const config = {
+  compilerOptions: {
+    strict: true,
+    noUncheckedIndexedAccess: true,
+    exactOptionalPropertyTypes: true,
+    module: "nodenext",
+    target: "es2024",
+    lib: ["es2024"],
+    types: ["node"],
+    allowImportingTsExtensions: true,
+    noEmit: true,
+    experimentalDecorators: true,
+    skipLibCheck: true,
+    customConditions: ["holdfast-source"],
+  },
+};
+
+/** A module in a user's program. */
+export interface Module {
+  /** The name of its file, which may contain folders. */
+  readonly name: string;
+  readonly code: string;
+}
+
+/** Compiles modules in a project that depends on this package. Returns the compiler's errors. Empty when there is none. */
+export function compileModules(modules: readonly Module[]): string {
+  const folder = mkdtempSync(join(tmpdir(), "holdfast-modules-"));
+  try {
+    mkdirSync(join(folder, "node_modules"));
+    symlinkSync(root, join(folder, "node_modules/holdfast"), "dir");
+    for (const name of readdirSync(join(root, "node_modules"))) {
+      symlinkSync(join(root, "node_modules", name), join(folder, "node_modules", name), "dir");
+    }
+    writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
+    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
+    for (const { name, code } of modules) {
+      mkdirSync(dirname(join(folder, name)), { recursive: true });
+      writeFileSync(join(folder, name), code);
+    }
+    const tsc = join(root, "node_modules/typescript/bin/tsc");
+    const { status, stdout, stderr } = spawnSync(process.execPath, [tsc, "-p", folder], { encoding: "utf8" });
+    return status === 0 ? "" : stdout + stderr;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
