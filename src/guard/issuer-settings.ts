@@ -1,14 +1,28 @@
 import { HoldfastError } from "../core/errors.ts";
-import { invalidOption, rejectUnknownOptions, requireMethods, readWholeNumber } from "../core/options.ts";
+import {
+  invalidOption,
+  option,
+  readOptions,
+  readWholeNumber,
+  requireMethods,
+  type OptionTable,
+} from "../core/options.ts";
 import { isAlgorithm, type Algorithm } from "../jwt/algorithms.ts";
-import { createClaimsPolicy, type ClaimsPolicy } from "../jwt/claims.ts";
+import {
+  claimsPolicyOptionTable,
+  toClaimsPolicy,
+  type ClaimsPolicy,
+  type ClaimsPolicySettings,
+} from "../jwt/claims.ts";
 import type { RevocationFeed } from "../stores/store.ts";
 import type { AuthoritySource } from "./authority/authority.ts";
 import { discovered } from "./keys/discovery.ts";
 import type { KeySource } from "./keys/key-source.ts";
-import type { GuardOptions, TrustedIssuer } from "./types.ts";
+import type { TrustedIssuer } from "./types.ts";
 
-/** What is said of one issuer, checked, copied and complete. */
+const ALGORITHMS_THAT_FIT = "a list of signature algorithms that fit the keys";
+
+/** The options of one issuer, checked, copied and complete. */
 export interface IssuerSettings {
   readonly claimsPolicy: ClaimsPolicy;
   readonly keys: KeySource;
@@ -17,82 +31,76 @@ export interface IssuerSettings {
   readonly algorithms: readonly Algorithm[] | undefined;
 }
 
-/** Every option there is; the compiler keeps it complete. */
-export const issuerOptionNames: readonly string[] = Object.keys({
-  issuer: 0,
-  audience: 0,
-  keys: 0,
-  authority: 0,
-  revocations: 0,
-  algorithms: 0,
-  types: 0,
-  requireTyp: 0,
-  requiredClaims: 0,
-  allowMissingExp: 0,
-} satisfies Record<keyof TrustedIssuer, 0>);
-
-/** One issuer, or each of `issuers`. Throws `invalid_option` or `missing_method`, naming the option. */
-export function readIssuerSettings(options: GuardOptions): readonly IssuerSettings[] {
-  const { issuers } = options;
-  if (issuers === undefined) return [readIssuer("createGuard", options)];
-  const doubled = issuerOptionNames.find((name) => options[name as keyof TrustedIssuer] !== undefined);
-  if (doubled !== undefined) {
-    throw new HoldfastError("invalid_option", `createGuard takes ${doubled} or issuers, not both`);
-  }
-  if (!Array.isArray(issuers) || issuers.length === 0) {
-    throw invalidOption("issuers", "a list of at least one issuer", issuers);
-  }
-  const settings = issuers.map((one, index) => {
-    rejectUnknownOptions(`issuers[${index}]`, one, issuerOptionNames);
-    return readIssuer(`issuers[${index}]`, one);
-  });
-  if (new Set(settings.map(({ claimsPolicy }) => claimsPolicy.issuer)).size < settings.length) {
-    throw new HoldfastError("invalid_option", "issuers must name each issuer once");
-  }
-  if (settings.filter(({ authority }) => authority?.opaque != null).length > 1) {
-    throw new HoldfastError(
-      "invalid_option",
-      "issuers must have at most one authority for opaque tokens: nothing about such a token tells whose it is",
-    );
-  }
-  return settings;
+/** The values of the options, named like the options. */
+interface TrustedIssuerValues extends ClaimsPolicySettings {
+  readonly keys: KeySource;
+  readonly authority: AuthoritySource | undefined;
+  readonly revocations: RevocationFeed | undefined;
+  readonly algorithms: readonly Algorithm[] | undefined;
 }
 
-function readIssuer(owner: string, options: TrustedIssuer): IssuerSettings {
-  const { issuer, audience, types, requireTyp, requiredClaims, allowMissingExp } = options;
-  const { keys = discovered(), authority, revocations, algorithms } = options;
-  requireMethods(owner, "keys", keys, ["open"]);
-  if (authority !== undefined) requireMethods(owner, "authority", authority, ["open"]);
-  if (revocations !== undefined) {
-    requireMethods(owner, "revocations", revocations, ["snapshot", "after", "subscribe"]);
-    const name = `${owner}: revocations.snapshotTimeoutMs`;
-    readWholeNumber(name, revocations.snapshotTimeoutMs, { default: 1, min: 1 });
+/** The options of one trusted issuer. They stand in `createGuard` or in each member of its `issuers`. */
+export const trustedIssuerOptionTable: OptionTable<TrustedIssuerValues> = {
+  ...claimsPolicyOptionTable,
+  keys: option((name, value) =>
+    value === undefined ? discovered() : readPart<KeySource>(name, value, ["open"]),
+  ),
+  authority: option((name, value) =>
+    value === undefined ? undefined : readPart<AuthoritySource>(name, value, ["open"]),
+  ),
+  revocations: option(readRevocations),
+  algorithms: option(readAlgorithms),
+} satisfies Record<keyof TrustedIssuer, unknown>;
+
+/** Throws `invalid_option` or `missing_method`, naming `owner` and the option. */
+export function readIssuer(owner: string, options: unknown): IssuerSettings {
+  const { keys, authority, revocations, algorithms, ...claims } = readOptions(
+    owner,
+    options,
+    trustedIssuerOptionTable,
+  );
+  // A public key must never serve as an HMAC secret (RFC 8725 §3.1).
+  if (keys.kind !== "secret" && algorithms?.some((name) => name.startsWith("HS"))) {
+    throw invalidOption(`${owner}: algorithms`, ALGORITHMS_THAT_FIT, algorithms);
   }
-  return {
-    claimsPolicy: createClaimsPolicy({
-      issuer,
-      audience,
-      types,
-      requireTyp,
-      requiredClaims,
-      allowMissingExp,
-    }),
-    keys,
-    authority,
-    revocationFeed: revocations,
-    algorithms: acceptedAlgorithms(algorithms, keys),
-  };
+  return { claimsPolicy: toClaimsPolicy(claims), keys, authority, revocationFeed: revocations, algorithms };
 }
 
-/** A public key must never serve as an HMAC secret (RFC 8725 §3.1). */
-function acceptedAlgorithms(
-  algorithms: readonly Algorithm[] | undefined,
-  keys: KeySource,
-): readonly Algorithm[] | undefined {
-  if (algorithms === undefined) return undefined;
-  const fits = (name: unknown) => isAlgorithm(name) && (keys.kind === "secret" || !name.startsWith("HS"));
-  if (!Array.isArray(algorithms) || algorithms.length === 0 || !algorithms.every(fits)) {
-    throw invalidOption("algorithms", "a list of signature algorithms that fit the keys", algorithms);
+/** Reads the option `issuers`. Throws as {@link readIssuer} does. */
+export function readIssuers(name: string, value: unknown): readonly IssuerSettings[] {
+  if (!Array.isArray(value) || value.length === 0) {
+    throw invalidOption(name, "a list of at least one issuer", value);
   }
-  return [...algorithms];
+  const issuers = value.map((options: unknown, index) => readIssuer(`${name}[${index}]`, options));
+  if (new Set(issuers.map(({ claimsPolicy }) => claimsPolicy.issuer)).size < issuers.length) {
+    throw new HoldfastError("invalid_option", `${name} must name each issuer once`);
+  }
+  if (issuers.filter(({ authority }) => authority?.opaque != null).length > 1) {
+    const why = "an opaque token does not show which issuer it belongs to";
+    const message = `${name} must have at most one authority for opaque tokens: ${why}`;
+    throw new HoldfastError("invalid_option", message);
+  }
+  return issuers;
+}
+
+/** Checks that `part` has the methods. `name` is `owner: option`, as {@link readOptions} makes it. */
+export function readPart<T>(name: string, part: unknown, methods: readonly (keyof T & string)[]): T {
+  const end = name.lastIndexOf(": ");
+  requireMethods(name.slice(0, end), name.slice(end + 2), part, methods);
+  return part as T;
+}
+
+function readRevocations(name: string, value: unknown): RevocationFeed | undefined {
+  if (value === undefined) return undefined;
+  const feed = readPart<RevocationFeed>(name, value, ["snapshot", "after", "subscribe"]);
+  readWholeNumber(`${name}.snapshotTimeoutMs`, feed.snapshotTimeoutMs, { default: 1, min: 1 });
+  return feed;
+}
+
+function readAlgorithms(name: string, value: unknown): readonly Algorithm[] | undefined {
+  if (value === undefined) return undefined;
+  if (!Array.isArray(value) || value.length === 0 || !value.every(isAlgorithm)) {
+    throw invalidOption(name, ALGORITHMS_THAT_FIT, value);
+  }
+  return [...value];
 }

@@ -1,16 +1,36 @@
-import { systemClock, type Clock } from "../core/clock.ts";
+import type { Clock } from "../core/clock.ts";
 import { HoldfastError } from "../core/errors.ts";
 import {
+  clockOption,
+  functionOption,
   invalidOption,
-  rejectUnknownOptions,
-  requireMethods,
+  option,
+  readOptions,
   readString,
   readWholeNumber,
+  rejectUnknownOptions,
+  wholeOption,
+  type OptionTable,
 } from "../core/options.ts";
+import { degradedModes, type DegradedMode } from "../core/rules.ts";
 import type { SharedAnswersSource, Snapshots } from "../stores/store.ts";
-import { readFallbackPolicy, type FallbackPolicy } from "./fallback-policy.ts";
-import { issuerOptionNames, readIssuerSettings, type IssuerSettings } from "./issuer-settings.ts";
-import type { GuardOptions, CommonGuardOptions } from "./types.ts";
+import { readIssuer, readIssuers, readPart, trustedIssuerOptionTable } from "./issuer-settings.ts";
+import type { IssuerSettings } from "./issuer-settings.ts";
+import type { CommonGuardOptions, GuardOptions } from "./types.ts";
+
+const OWNER = "createGuard";
+
+/** The option `degraded`, with its default. */
+export interface FallbackPolicy {
+  readonly mode: DegradedMode;
+  /** How long the guard may decide without the authority, in milliseconds. */
+  readonly maxMs: number;
+}
+
+interface MemoryLimits {
+  readonly maxBytes: number;
+  readonly ttlMs: number;
+}
 
 /** The options of a guard, checked, copied and complete. */
 export interface GuardSettings {
@@ -30,79 +50,136 @@ export interface GuardSettings {
   readonly random: () => number;
 }
 
-/** Every option besides those of an issuer; the compiler keeps it complete. */
-const known = Object.keys({
-  degraded: 0,
-  clockToleranceMs: 0,
-  maxTokenBytes: 0,
-  memory: 0,
-  shared: 0,
-  revocationPollMs: 0,
-  maxRevocationAgeMs: 0,
-  maxRevocations: 0,
-  snapshots: 0,
-  name: 0,
-  clock: 0,
-  random: 0,
-} satisfies Record<keyof CommonGuardOptions, 0>);
+/** The values of the options, named like the options. */
+interface GuardOptionValues {
+  readonly issuers: readonly IssuerSettings[] | undefined;
+  readonly degraded: FallbackPolicy;
+  readonly clockToleranceMs: number;
+  readonly maxTokenBytes: number;
+  readonly memory: MemoryLimits;
+  readonly shared: SharedAnswersSource | undefined;
+  readonly revocationPollMs: number;
+  readonly maxRevocationAgeMs: number | undefined;
+  readonly maxRevocations: number;
+  readonly snapshots: Snapshots | undefined;
+  readonly name: string;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
 
-type NumberOption = "clockToleranceMs" | "maxTokenBytes" | "revocationPollMs" | "maxRevocations";
+const defaultFallback: FallbackPolicy = { mode: "deny", maxMs: 3_600_000 };
+const defaultMemory: MemoryLimits = { maxBytes: 67_108_864, ttlMs: 300_000 };
+/** The default of `maxRevocationAgeMs` in mode `deny`. In the other modes it is the bound of `degraded`. */
+const MAX_REVOCATION_AGE_MS = 60_000;
+
+/** The options of `createGuard`, without those of a single issuer ({@link trustedIssuerOptionTable}). */
+export const guardOptionTable: OptionTable<GuardOptionValues> = {
+  issuers: option((name, value) => (value === undefined ? undefined : readIssuers(name, value))),
+  degraded: option(readFallbackPolicy, defaultFallback),
+  clockToleranceMs: wholeOption(5_000, 0, 300_000),
+  maxTokenBytes: wholeOption(16_384, 1, 1_048_576),
+  memory: option(readMemory, defaultMemory),
+  shared: option(readShared),
+  revocationPollMs: wholeOption(250, 10, 60_000),
+  maxRevocationAgeMs: option(readMaxAge),
+  maxRevocations: wholeOption(1_000_000, 1),
+  snapshots: option((name, value) =>
+    value === undefined ? undefined : readPart<Snapshots>(name, value, ["load", "save"]),
+  ),
+  name: option(readString, "guard"),
+  clock: clockOption(OWNER),
+  random: functionOption(() => Math.random),
+} satisfies Record<keyof CommonGuardOptions | "issuers", unknown>;
 
 /** Throws `invalid_option` or `missing_method`, naming the option. */
 export function readGuardSettings(options: GuardOptions): GuardSettings {
-  rejectUnknownOptions("createGuard", options, [...issuerOptionNames, "issuers", ...known]);
-  const { name = "guard", clock = systemClock, random = Math.random, memory = {} } = options;
-  const { snapshots, shared } = options;
-  requireMethods("createGuard", "clock", clock, ["now", "monotonic", "after"]);
-  if (snapshots !== undefined) requireMethods("createGuard", "snapshots", snapshots, ["load", "save"]);
-  if (typeof random !== "function") throw invalidOption("random", "a function", random);
-  rejectUnknownOptions("createGuard: memory", memory, ["maxBytes", "ttlMs"]);
-  const whole = (option: NumberOption, preset: number, min: number, max?: number) =>
-    readWholeNumber(option, options[option], { default: preset, min, ...(max && { max }) });
-  const issuers = readIssuerSettings(options);
-  const degraded = readFallbackPolicy(options.degraded);
-  if (shared !== undefined) checkShared(shared, issuers);
+  const issuerNames = Object.keys(trustedIssuerOptionTable);
+  const guardNames = Object.keys(guardOptionTable);
+  rejectUnknownOptions(OWNER, options, [...issuerNames, ...guardNames]);
+  const issuerOptions = pick(options, issuerNames);
+  const values = readOptions(OWNER, pick(options, guardNames), guardOptionTable);
+  const both = values.issuers && issuerNames.find((name) => issuerOptions[name] !== undefined);
+  if (both !== undefined) {
+    throw new HoldfastError("invalid_option", `${OWNER} takes ${both} or issuers, not both`);
+  }
+  const { issuers = [readIssuer(OWNER, issuerOptions)], degraded, memory, shared } = values;
+  if (shared !== undefined) requireSharedIdentity(issuers);
   return {
-    name: readString("name", name),
+    name: values.name,
     issuers,
     fallback: degraded,
-    toleranceMs: whole("clockToleranceMs", 5_000, 0, 300_000),
-    maxTokenBytes: whole("maxTokenBytes", 16_384, 1, 1_048_576),
-    memoryBytes: readWholeNumber("memory.maxBytes", memory.maxBytes, { default: 67_108_864, min: 1 }),
-    memoryTtlMs: readWholeNumber("memory.ttlMs", memory.ttlMs, { default: 300_000, min: 1 }),
+    toleranceMs: values.clockToleranceMs,
+    maxTokenBytes: values.maxTokenBytes,
+    memoryBytes: memory.maxBytes,
+    memoryTtlMs: memory.ttlMs,
     shared,
-    revocationPollMs: whole("revocationPollMs", 250, 10, 60_000),
-    maxRevocationAgeMs: readMaxRevocationAge(options.maxRevocationAgeMs, issuers, degraded),
-    maxRevocations: whole("maxRevocations", 1_000_000, 1),
-    snapshots,
-    clock,
-    random,
+    revocationPollMs: values.revocationPollMs,
+    maxRevocationAgeMs: maxRevocationAge(values.maxRevocationAgeMs, issuers, degraded),
+    maxRevocations: values.maxRevocations,
+    snapshots: values.snapshots,
+    clock: values.clock,
+    random: values.random,
   };
 }
 
-function checkShared(shared: SharedAnswersSource, issuers: readonly IssuerSettings[]): void {
-  requireMethods("createGuard", "shared", shared, ["deriveKey", "open"]);
-  readWholeNumber("shared.timeoutMs", shared.timeoutMs, { default: 0, min: 1 });
-  const asked = issuers.flatMap(({ authority }) => authority ?? []);
-  if (asked.length === 0 || asked.some(({ identity }) => typeof identity !== "string")) {
-    const why = "only its answers are shared, and only with who asks the same one";
+function pick(options: object, names: readonly string[]): Record<string, unknown> {
+  const given = options as Readonly<Record<string, unknown>>;
+  return Object.fromEntries(names.map((name) => [name, given[name]]));
+}
+
+function readFallbackPolicy(name: string, value: unknown): FallbackPolicy {
+  const given = typeof value === "string" ? { mode: value } : value;
+  rejectUnknownOptions(name, given, ["mode", "maxMs"]);
+  const { mode, maxMs } = given as Partial<FallbackPolicy>;
+  if (mode === undefined || !degradedModes.includes(mode)) {
+    throw invalidOption(name, "deny, cached or local", mode);
+  }
+  const bounds = { default: defaultFallback.maxMs, min: 1 };
+  return { mode, maxMs: readWholeNumber(`${name}.maxMs`, maxMs, bounds) };
+}
+
+function readMemory(name: string, value: unknown): MemoryLimits {
+  rejectUnknownOptions(name, value, ["maxBytes", "ttlMs"]);
+  const { maxBytes, ttlMs } = value as Partial<MemoryLimits>;
+  return {
+    maxBytes: readWholeNumber(`${name}.maxBytes`, maxBytes, { default: defaultMemory.maxBytes, min: 1 }),
+    ttlMs: readWholeNumber(`${name}.ttlMs`, ttlMs, { default: defaultMemory.ttlMs, min: 1 }),
+  };
+}
+
+function readShared(name: string, value: unknown): SharedAnswersSource | undefined {
+  if (value === undefined) return undefined;
+  const source = readPart<SharedAnswersSource>(name, value, ["deriveKey", "open"]);
+  readWholeNumber(`${name}.timeoutMs`, source.timeoutMs, { default: 0, min: 1 });
+  return source;
+}
+
+/** Instances share answers only where they ask the same authority as the same client. */
+function requireSharedIdentity(issuers: readonly IssuerSettings[]): void {
+  const authorities = issuers.flatMap(({ authority }) => authority ?? []);
+  if (authorities.length === 0 || authorities.some(({ identity }) => typeof identity !== "string")) {
+    const why = "instances share answers only when they ask the same authority as the same client";
     throw new HoldfastError("invalid_option", `shared needs an authority with an identity: ${why}`);
   }
 }
 
-/** Whoever bridges an outage of the authority bridges one of the log for as long. */
-function readMaxRevocationAge(
+function readMaxAge(name: string, value: unknown): number | undefined {
+  if (value === undefined || value === Infinity) return value;
+  return readWholeNumber(name, value, { default: 0, min: 1 });
+}
+
+/** A guard that may decide without the authority for some time may also decide without the log for as long. */
+function maxRevocationAge(
   value: number | undefined,
   issuers: readonly IssuerSettings[],
-  degraded: FallbackPolicy,
+  { mode, maxMs }: FallbackPolicy,
 ): number {
-  if (value === Infinity) return Infinity;
-  if (value !== undefined && issuers.some(({ revocationFeed }) => revocationFeed === undefined)) {
+  if (value === undefined) return mode === "deny" ? MAX_REVOCATION_AGE_MS : maxMs;
+  if (value !== Infinity && issuers.some(({ revocationFeed }) => revocationFeed === undefined)) {
     throw new HoldfastError(
       "invalid_option",
-      "maxRevocationAgeMs needs revocations for every issuer: without a log there is no age",
+      "maxRevocationAgeMs needs revocations for every issuer: without a log the age is unknown",
     );
   }
-  const preset = degraded.mode === "deny" ? 60_000 : degraded.maxMs;
-  return readWholeNumber("maxRevocationAgeMs", value, { default: preset, min: 1 });
+  return value;
 }

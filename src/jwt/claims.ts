@@ -1,4 +1,4 @@
-import { invalidOption, rejectUnknownOptions, readString } from "../core/options.ts";
+import { invalidOption, option, readOptions, readString, type OptionTable } from "../core/options.ts";
 import type { InvalidReason, JwtClaims } from "../core/verdict.ts";
 import { normalizeTyp, type ParsedToken } from "./parse.ts";
 
@@ -36,37 +36,48 @@ function readStrings(name: string, value: unknown): readonly string[] {
   return value.map((item, index) => readString(`${name}[${index}]`, item));
 }
 
-function readFlag(name: string, value: unknown): boolean {
-  if (value !== undefined && typeof value !== "boolean") throw invalidOption(name, "true or false", value);
-  return value === true;
+function readAudience(name: string, value: unknown): readonly string[] | null {
+  if (value === null) return null;
+  const audiences = typeof value === "string" ? [readString(name, value)] : readStrings(name, value);
+  if (audiences.length === 0) throw invalidOption(name, "null or at least one audience", value);
+  return audiences;
 }
+
+function readFlag(name: string, value: unknown): boolean {
+  if (typeof value !== "boolean") throw invalidOption(name, "true or false", value);
+  return value;
+}
+
+/** The values of {@link ClaimsPolicyOptions}, checked and complete. */
+export interface ClaimsPolicySettings {
+  readonly issuer: string;
+  readonly audience: readonly string[] | null;
+  readonly types: readonly string[];
+  readonly requireTyp: boolean;
+  readonly requiredClaims: readonly string[];
+  readonly allowMissingExp: boolean;
+}
+
+export const claimsPolicyOptionTable: OptionTable<ClaimsPolicySettings> = {
+  issuer: option(readString),
+  audience: option(readAudience),
+  types: option(readStrings, ["at+jwt", "jwt"]),
+  requireTyp: option(readFlag, false),
+  requiredClaims: option(readStrings, ["sub"]),
+  allowMissingExp: option(readFlag, false),
+};
 
 /** Checks and copies the options, and applies the defaults. Throws `invalid_option`. */
 export function createClaimsPolicy(options: ClaimsPolicyOptions): ClaimsPolicy {
-  rejectUnknownOptions("createClaimsPolicy", options, [
-    "issuer",
-    "audience",
-    "types",
-    "requireTyp",
-    "requiredClaims",
-    "allowMissingExp",
-  ]);
-  const { audience } = options;
-  const audiences =
-    audience === null
-      ? null
-      : typeof audience === "string"
-        ? [readString("audience", audience)]
-        : readStrings("audience", audience);
-  if (audiences?.length === 0) throw invalidOption("audience", "null or at least one audience", audience);
-  const types = readStrings("types", options.types ?? ["at+jwt", "jwt"]).map(normalizeTyp);
-  const required = readStrings("requiredClaims", options.requiredClaims ?? ["sub"]);
+  return toClaimsPolicy(readOptions("createClaimsPolicy", options, claimsPolicyOptionTable));
+}
+
+export function toClaimsPolicy(settings: ClaimsPolicySettings): ClaimsPolicy {
+  const { types, requiredClaims, allowMissingExp, ...policy } = settings;
   return {
-    issuer: readString("issuer", options.issuer),
-    audience: audiences,
-    types,
-    requireTyp: readFlag("requireTyp", options.requireTyp),
-    requiredClaims: readFlag("allowMissingExp", options.allowMissingExp) ? required : ["exp", ...required],
+    ...policy,
+    types: types.map(normalizeTyp),
+    requiredClaims: allowMissingExp ? requiredClaims : ["exp", ...requiredClaims],
   };
 }
 
