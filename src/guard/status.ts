@@ -1,28 +1,18 @@
 import { readClock } from "../core/clock.ts";
-import type { PipelineContext } from "./pipeline/context.ts";
 import type { GuardedIssuer } from "./issuers/guarded-issuer.ts";
+import type { PipelineContext } from "./pipeline/context.ts";
 import type { GuardState, GuardStatus, TrustedIssuerStatus } from "./types.ts";
 
 export function guardStatus(context: PipelineContext): GuardStatus {
-  const {
-    name,
-    guardedIssuers,
-    resultCache,
-    sharedCache,
-    verifications,
-    authorityCalls,
-    clock,
-    clockMonitor,
-    closed,
-  } = context;
-  const shared = sharedCache?.status() ?? null;
-  const issuers = guardedIssuers.all.map((issuer) => issuerStatus(context, issuer));
+  const { clock, clockMonitor, resultCache, verifications, authorityCalls } = context;
+  const issuers = context.guardedIssuers.all.map((issuer) => issuerStatus(context, issuer));
+  const shared = context.sharedCache?.status() ?? null;
   const clockSteppedMs = clockMonitor.steppedMs(readClock(clock));
   const state = overallState(issuers.map((issuer) => issuer.state));
-  const ails = clockSteppedMs !== 0 || (shared?.lastError ?? null) !== null;
+  const hasFault = clockSteppedMs !== 0 || (shared?.lastError ?? null) !== null;
   return {
-    name,
-    state: closed ? "closed" : state === "ready" && ails ? "degraded" : state,
+    name: context.name,
+    state: context.closed ? "closed" : state === "ready" && hasFault ? "degraded" : state,
     issuers,
     memory: resultCache.status(),
     shared,
@@ -38,34 +28,38 @@ function overallState(states: readonly GuardState[]): GuardState {
 }
 
 function issuerStatus(context: PipelineContext, issuer: GuardedIssuer): TrustedIssuerStatus {
-  const { source, keyring, authority, revocationFollower, degradedMonitor } = issuer;
-  return {
-    issuer: source.issuer,
-    state: issuerState(context, issuer),
-    keys: keyring.status(),
-    authority: authority?.status() ?? null,
-    revocations: revocationFollower?.status() ?? null,
-    degradedDecisions: degradedMonitor.decisions,
+  const facts = {
+    issuer: issuer.source.issuer,
+    keys: issuer.keyring.status(),
+    authority: issuer.authority?.status() ?? null,
+    revocations: issuer.revocationFollower?.status() ?? null,
+    degradedDecisions: issuer.degradedMonitor.decisions,
   };
+  return { ...facts, state: issuerState(context, facts) };
 }
 
-function issuerState(
-  { clock, maxRevocationAgeMs, fallback }: PipelineContext,
-  issuer: GuardedIssuer,
-): GuardState {
-  const { keyring, revocationFollower, authority } = issuer;
-  const keys = keyring.status();
-  const ageMs = revocationFollower?.ageMs(readClock(clock)) ?? 0;
-  const tooOld = ageMs > maxRevocationAgeMs;
-  if (!keys.usable || (tooOld && ageMs === Infinity)) return "starting";
-  const { breaker = "closed", failingMs = null } = authority?.status() ?? {};
-  // While it is asked, one question that failed is no outage; while it is not, one answer that comes late ends none.
-  const isAsked = breaker === "closed" || breaker === "forced closed";
-  const isBridged = fallback.mode !== "deny" && (failingMs ?? 0) <= fallback.maxMs;
-  if (tooOld || (!isAsked && !isBridged)) return "unavailable";
-  const ails =
-    !isAsked ||
-    failingMs !== null ||
-    (keys.lastError ?? revocationFollower?.status().lastError ?? null) !== null;
-  return ails || keys.vanished.length > 0 ? "degraded" : "ready";
+function issuerState(context: PipelineContext, facts: Omit<TrustedIssuerStatus, "state">): GuardState {
+  const { keys, revocations } = facts;
+  const ageMs = revocations?.ageMs ?? 0;
+  const isTooOld = ageMs > context.maxRevocationAgeMs;
+  if (!keys.usable || (isTooOld && ageMs === Infinity)) return "starting";
+  const authorityState = stateByAuthority(context, facts.authority);
+  if (isTooOld || authorityState === "unavailable") return "unavailable";
+  const lastError = keys.lastError ?? revocations?.lastError ?? null;
+  return lastError !== null || keys.vanished.length > 0 ? "degraded" : authorityState;
+}
+
+/**
+ * The state of an issuer whose keys and revocations are well. One failed question is not an outage while the breaker is
+ * closed. One late answer does not end an outage while it is open.
+ */
+function stateByAuthority(
+  { fallback }: PipelineContext,
+  authority: TrustedIssuerStatus["authority"],
+): "ready" | "degraded" | "unavailable" {
+  if (authority === null) return "ready";
+  const { breaker, failingMs } = authority;
+  if (breaker === "closed" || breaker === "forced closed") return failingMs === null ? "ready" : "degraded";
+  const mayFallBack = fallback.mode !== "deny" && (failingMs ?? 0) <= fallback.maxMs;
+  return mayFallBack ? "degraded" : "unavailable";
 }
