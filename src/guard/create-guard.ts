@@ -3,31 +3,44 @@ import type { JwtClaims } from "../core/verdict.ts";
 import { HeaderMemo } from "../jwt/parse.ts";
 import { VerificationPool } from "../jwt/verification-pool.ts";
 import { SingleFlight } from "../resilience/single-flight.ts";
+import { emit } from "./emit.ts";
+import { GuardedIssuers, openGuardedIssuer } from "./issuers/guarded-issuer.ts";
 import { createAdmit } from "./pipeline/admission.ts";
-import type { PipelineContext } from "./pipeline/context.ts";
 import { createAuthorize } from "./pipeline/authorize.ts";
+import { ClockMonitor } from "./pipeline/clock-monitor.ts";
+import type { PipelineContext } from "./pipeline/context.ts";
 import { ResultCache } from "./pipeline/result-cache.ts";
 import { ready } from "./ready.ts";
-import { openGuardedIssuer, GuardedIssuers } from "./issuers/guarded-issuer.ts";
-import { emit } from "./emit.ts";
 import { readGuardSettings, type GuardSettings } from "./settings.ts";
 import { SharedCache } from "./shared/shared-cache.ts";
 import { guardStatus } from "./status.ts";
-import { ClockMonitor } from "./pipeline/clock-monitor.ts";
 import type { Guard, GuardOptions } from "./types.ts";
 
 /**
- * A guard for the tokens of one issuer, or of several. Options are read once; throws `invalid_option`, `missing_method`
- * or `invalid_key`, naming what is wrong. Follows revocations and probes authorities from now on, so `close` it.
+ * Makes a guard for the tokens of one issuer, or of several. It checks and copies the options, and throws
+ * `invalid_option`, `missing_method` or `invalid_key`, naming the option that is wrong.
  *
+ * The guard follows revocations and probes its authorities in the background. `close` ends that.
+ *
+ * @example
  * ```ts
+ * import { createGuard, introspection } from "holdfast";
+ *
  * const guard = createGuard({
  *   issuer: "https://id.example.com",
  *   audience: "https://api.example.com",
- *   authority: introspection({ url: "https://id.example.com/introspect", clientId: "api", clientSecret }),
+ *   authority: introspection({
+ *     url: "https://id.example.com/oauth/introspect",
+ *     clientId: "orders-api",
+ *     clientSecret: "the secret of orders-api",
+ *   }),
  *   degraded: "local",
  * });
+ *
+ * declare const token: string;
  * const verdict = await guard.validate(token);
+ * if (verdict.status === "valid") console.log(verdict.subject, verdict.scopes);
+ * await guard.close();
  * ```
  */
 export function createGuard<C = JwtClaims>(options: GuardOptions): Guard<C> {
@@ -39,12 +52,12 @@ export function createGuard<C = JwtClaims>(options: GuardOptions): Guard<C> {
   const closing = new AbortController();
   return {
     name: context.name,
-    // Without rules nothing is forbidden.
+    // Without rules the decision is never `forbidden`.
     validate: authorize as Guard<C>["validate"],
     authorize,
     admit: createAdmit<C>(context),
     watch: (listener) => {
-      // A listener of its own each time, so that one who watches twice can end either.
+      // The same listener may be passed twice. Each call gets a function of its own, so that either can end.
       const ends = guardedIssuers.all.map(({ revocationView }) => revocationView.subscribe(() => listener()));
       return () => ends.forEach((end) => end());
     },
@@ -74,7 +87,7 @@ export function createGuard<C = JwtClaims>(options: GuardOptions): Guard<C> {
   };
 }
 
-/** What earlier runs knew comes first. */
+/** Loads the snapshots of earlier runs before anything else starts. */
 async function restore(context: PipelineContext): Promise<void> {
   await Promise.all(
     context.guardedIssuers.all.map(async ({ revocationSnapshot }) => await revocationSnapshot?.restore()),
@@ -96,8 +109,8 @@ function start({ guardedIssuers, sharedCache }: PipelineContext): void {
 function createContext(settings: GuardSettings): PipelineContext {
   const { name: guard, clock, memoryBytes: maxBytes, memoryTtlMs: ttlMs, toleranceMs } = settings;
   const onStep = (stepMs: number) => {
-    const way = stepMs > 0 ? "ahead" : "back";
-    const message = `the clock went ${Math.round(Math.abs(stepMs))} ms ${way}`;
+    const direction = stepMs > 0 ? "ahead" : "back";
+    const message = `the clock went ${Math.round(Math.abs(stepMs))} ms ${direction}`;
     emit({ guard, issuer: null }, "clock_stepped", message);
   };
   const sharedCache = settings.shared && new SharedCache({ ...settings, source: settings.shared });

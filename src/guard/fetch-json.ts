@@ -1,32 +1,45 @@
 import { HoldfastError, isHoldfastError } from "../core/errors.ts";
 import { invalidOption, readString } from "../core/options.ts";
 
-/** `fetch` as far as it is used here; the platform's own by default. */
+/**
+ * The part of `fetch` that a guard uses. Pass your own to go through a proxy, or to trust a private certificate authority.
+ *
+ * @example
+ * ```ts
+ * import { jwks, type Fetch } from "holdfast";
+ *
+ * const logged: Fetch = async (url, init) => {
+ *   console.log("GET", url);
+ *   return await fetch(url, init);
+ * };
+ * export const keys = jwks("https://id.example.com/.well-known/jwks.json", { fetch: logged });
+ * ```
+ */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response> | Response;
 
 export interface FetchJsonOptions {
-  /** Names the answer in errors: "the key set". */
+  /** The response's name in errors: "the key set". */
   readonly what: string;
   readonly fetch: Fetch;
-  /** In lower case. */
+  /** Names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
   /** Sent by POST; without it the request is a GET. */
   readonly body?: string;
   readonly maxBytes: number;
-  /** Its deadline, which is for the body's last byte, too. Whatever of it comes later is not read. */
+  /** Aborts at the deadline, which covers the last byte of the body. */
   readonly signal: AbortSignal;
 }
 
 export interface JsonResponse {
   readonly status: number;
   readonly headers: Headers;
-  /** What the body of a 200 says; `undefined` for any other status, whose body is not read. */
+  /** The body of a 200, parsed. `undefined` for any other status: its body is not read. */
   readonly json: unknown;
 }
 
 /**
- * Asks for a JSON value. No redirects: whoever can answer for this URL is trusted, nobody else. Rejects with
- * `upstream_failed` for a 200 that is no JSON or too long, and with whatever `fetch` rejects with.
+ * Fetches a JSON value. Redirects are not followed, because only the server at this URL is trusted. Rejects with
+ * `upstream_failed` for a 200 that is not JSON or is too long, and with the errors of `fetch`.
  */
 export async function fetchJson(url: string, options: FetchJsonOptions): Promise<JsonResponse> {
   const { what, fetch, body, maxBytes, signal } = options;
@@ -50,7 +63,7 @@ export async function fetchJson(url: string, options: FetchJsonOptions): Promise
   }
 }
 
-/** A body that is not read to its end is cancelled, also by a signal that `fetch` itself takes no notice of. */
+/** Reads the body, and cancels it when it is too long or `signal` aborts, even if `fetch` ignores the signal. */
 async function readBody(
   what: string,
   { body }: Response,
@@ -70,20 +83,20 @@ async function readBody(
   return Buffer.concat(chunks);
 }
 
-/** An answer that came and cannot be used. `why` completes "the key set …" and holds nothing of the answer. */
+/** The error for a response that cannot be used. `why` completes "the key set …" and quotes nothing of the response. */
 export function unusableResponse(what: string, why: string): HoldfastError {
   return new HoldfastError("upstream_failed", `${what} ${why}`);
 }
 
 const loopback = /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/;
 
-/** Whether what comes from there can be believed: in plain text over a network anybody may have said it. */
+/** Whether a response from this URL can be trusted. On a network anyone can forge a response over plain HTTP. */
 export function isTrustworthy(url: URL): boolean {
   const local = url.protocol === "http:" && loopback.test(url.hostname);
   return (url.protocol === "https:" || local) && url.username === "" && url.password === "";
 }
 
-/** An https URL, or http on this machine, normalized. Throws `invalid_option`. */
+/** Reads an https URL, or an http URL of this machine, and normalizes it. Throws `invalid_option`. */
 export function trustworthyUrl(name: string, value: unknown): string {
   const url = URL.parse(readString(name, value));
   if (url === null || !isTrustworthy(url)) {
@@ -104,7 +117,11 @@ export function requestHeaders(name: string, headers: unknown = {}): Readonly<Re
       checked.append(header, readString(`${name}["${header}"]`, value));
     } catch (error) {
       if (isHoldfastError(error)) throw error;
-      throw invalidOption(`${name}["${header}"]`, "a header's name and what it can carry", value);
+      throw invalidOption(
+        `${name}["${header}"]`,
+        "a valid header name with a value that HTTP can carry",
+        value,
+      );
     }
   }
   return Object.fromEntries(checked);

@@ -1,24 +1,24 @@
-import type { CallOptions } from "../core/rules.ts";
 import { HoldfastError } from "../core/errors.ts";
-import { rejectUnknownOptions, readWholeNumber } from "../core/options.ts";
+import { readWholeNumber, rejectUnknownOptions } from "../core/options.ts";
+import type { CallOptions } from "../core/rules.ts";
 import { withDeadline } from "../resilience/deadline.ts";
-import type { PipelineContext } from "./pipeline/context.ts";
 import type { GuardedIssuer } from "./issuers/guarded-issuer.ts";
+import type { PipelineContext } from "./pipeline/context.ts";
 
-/** Waits until every issuer's tokens can be decided. */
+/** Implements `Guard.ready`. `closing` aborts when the guard is closed. */
 export async function ready(
   context: PipelineContext,
   call: { timeoutMs?: number; issuer?: string } & CallOptions,
   closing: AbortSignal,
 ): Promise<void> {
   rejectUnknownOptions("ready", call, ["timeoutMs", "issuer", "signal"]);
-  const timeoutMs = readWholeNumber("timeoutMs", call.timeoutMs, { default: 5_000, min: 1 });
+  const timeoutMs = readWholeNumber("ready: timeoutMs", call.timeoutMs, { default: 5_000, min: 1 });
   const { clock, name, guardedIssuers, fallback } = context;
   const throwIfClosed = () => {
     if (context.closed) throw new HoldfastError("closed", `guard ${name} was closed`);
   };
   throwIfClosed();
-  // Who may do without the authority need not wait for it to come back.
+  // In local mode the guard can decide without the authority, so it does not wait for a successful answer.
   const wait = { attempt: fallback.mode === "local" };
   const wanted = call.issuer === undefined ? guardedIssuers.all : [guardedIssuers.getByName(call.issuer)];
   const pending = new Set(wanted);
@@ -41,11 +41,10 @@ export async function ready(
   } catch (error) {
     call.signal?.throwIfAborted();
     throwIfClosed();
-    // It only begins cold.
+    // Only the warm-up from the shared cache is unfinished. The guard works without it.
     if (pending.size === 0) return;
-    const missing = [...pending]
-      .map((issuer) => describeMissing(issuer, guardedIssuers.all.length > 1))
-      .join("; ");
+    const isOneOfMany = guardedIssuers.all.length > 1;
+    const missing = [...pending].map((issuer) => describeMissing(issuer, isOneOfMany)).join("; ");
     const message = `guard ${name} still lacks ${missing} after ${timeoutMs} ms`;
     throw new HoldfastError("not_ready", message, { cause: error });
   }
@@ -53,9 +52,9 @@ export async function ready(
 
 function describeMissing(
   { keyring, revocationFollower, authority, source }: GuardedIssuer,
-  named: boolean,
+  isOneOfMany: boolean,
 ): string {
-  const of = named ? ` of ${source.issuer}` : "";
+  const of = isOneOfMany ? ` of ${source.issuer}` : "";
   const keys = keyring.status();
   const view = revocationFollower?.status();
   const why = (error: string | null | undefined) => error ?? "no answer yet";

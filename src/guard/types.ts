@@ -1,59 +1,96 @@
 import type { Clock } from "../core/clock.ts";
 import type { CallOptions, DegradedMode, Rules } from "../core/rules.ts";
 import type { Decision, JwtClaims, Verdict } from "../core/verdict.ts";
-import type { RevocationFeed, SharedAnswersSource, Snapshots } from "../stores/store.ts";
 import type { Algorithm } from "../jwt/algorithms.ts";
+import type { RevocationFeed, SharedAnswersSource, Snapshots } from "../stores/store.ts";
 import type { AuthoritySource, AuthorityStatus } from "./authority/authority.ts";
 import type { KeySource, KeysStatus } from "./keys/key-source.ts";
 
-/** Whose tokens are accepted, and what they must be like. Nothing of it is shared between two issuers. */
+/**
+ * An issuer whose tokens the guard accepts, and the rules for its tokens. Two issuers of one guard share none of this.
+ *
+ * @example
+ * ```ts
+ * import { introspection, jwks, type TrustedIssuer } from "holdfast";
+ *
+ * export const issuer: TrustedIssuer = {
+ *   issuer: "https://id.example.com",
+ *   audience: "https://api.example.com",
+ *   keys: jwks("https://id.example.com/.well-known/jwks.json"),
+ *   authority: introspection({
+ *     url: "https://id.example.com/oauth/introspect",
+ *     clientId: "orders-api",
+ *     clientSecret: "the secret of orders-api",
+ *   }),
+ * };
+ * ```
+ */
 export interface TrustedIssuer {
-  /** Exact `iss` of the tokens accepted. */
+  /** The exact `iss` of accepted tokens. */
   issuer: string;
-  /** Accepted `aud`: one of these must be among the token's. Required; `null` skips the check knowingly. */
+  /** The token's `aud` must contain one of these. Required; `null` skips the check. */
   audience: string | readonly string[] | null;
-  /** `jwks(url)`, `staticKeys(jwkSet)`, `sharedSecret(bytes, alg)` or, by default, `discovered()`. */
+  /** `jwks(url)`, `staticKeys(jwkSet)`, `sharedSecret(bytes, algorithm)` or `discovered()`, which is the default. */
   keys?: KeySource;
-  /** Who is asked about each token besides: `introspection({ … })` or `tokenValidation({ … })`. Default: nobody. */
+  /**
+   * The endpoint that the guard asks about each token: `introspection({ … })` or `tokenValidation({ … })`. Default:
+   * none, and the verification decides alone.
+   */
   authority?: AuthoritySource;
-  /** Where revocations come from; an issuer's `.revocations`. Without it `revocationAgeMs` is `null`. */
+  /**
+   * The revocation log: an issuer's `.revocations`, or `httpRevocations({ … })`. Default: none, and `revocationAgeMs` is
+   * `null`.
+   */
   revocations?: RevocationFeed;
-  /** Accepted signature algorithms. By default every asymmetric one; `sharedSecret` brings its own. */
+  /** Accepted signature algorithms. Default: every asymmetric algorithm, or the algorithm of `sharedSecret`. */
   algorithms?: readonly Algorithm[];
-  /** Accepted `typ`, compared without case and without `application/`. Default `["at+jwt", "jwt"]`; a token without `typ` passes unless `requireTyp`. */
+  /** Accepted values of `typ`, compared without case and without `application/`. Default `["at+jwt", "jwt"]`. */
   types?: readonly string[];
+  /** Whether to refuse tokens without `typ`. Default false. */
   requireTyp?: boolean;
-  /** Claims that must be there besides `iss`, `aud` and `exp`. Default `["sub"]`. */
+  /** Required claims in addition to `iss`, `aud` and `exp`. Default `["sub"]`. */
   requiredClaims?: readonly string[];
-  /** Accept tokens that never expire. Default false. */
+  /** Whether to accept tokens without `exp`, which never expire. Default false. */
   allowMissingExp?: boolean;
 }
 
+/** The options of a guard that do not belong to one issuer. */
 export interface CommonGuardOptions {
-  /** Without the authority's answer. Default `"deny"`; `maxMs` bounds how long an outage is bridged, default 3,600,000. */
+  /**
+   * What the guard may accept while an authority gives no answer. `maxMs` bounds for how long, in milliseconds.
+   * Default `"deny"`, and 3,600,000 for `maxMs`.
+   */
   degraded?: DegradedMode | { mode: DegradedMode; maxMs?: number };
-  /** How far clocks may differ, for `exp`, `nbf` and `iat`. Default 5,000; at most 300,000. */
+  /** How far clocks may differ when `exp`, `nbf` and `iat` are checked, in milliseconds. Default 5,000, at most 300,000. */
   clockToleranceMs?: number;
-  /** Default 16,384. */
+  /** The longest token that the guard reads, in bytes. Default 16,384, at most 1,048,576. */
   maxTokenBytes?: number;
-  /** Findings kept, an authority's answers among them. Defaults: 64 MiB, 5 minutes; invalid ones get `maxBytes / 16`. */
+  /**
+   * Limits of the result cache, which also holds the authority's answers. `maxBytes` defaults to 67,108,864; invalid
+   * results get a sixteenth of it on top. `ttlMs` defaults to 300,000.
+   */
   memory?: { maxBytes?: number; ttlMs?: number };
-  /** Where instances share what the authority answered: `redisAnswers({ … })`. Default: nowhere. */
+  /** The cache of authority answers that instances share: `redisAnswers({ … })`. Default: none. */
   shared?: SharedAnswersSource;
-  /** How often a revocation feed is asked when it says nothing by itself. Default 250. */
+  /** How often the guard polls a revocation feed, in milliseconds. Default 250, from 10 to 60,000. */
   revocationPollMs?: number;
-  /** How old the complete view of revocations may be. Default 60,000 under `deny`, else the bound of `degraded`. */
+  /**
+   * The greatest age of the complete view of revocations, in milliseconds. With an older view the verdict is
+   * `unavailable`. `Infinity` accepts any age. Default 60,000 in mode `deny`, else the `maxMs` of `degraded`.
+   */
   maxRevocationAgeMs?: number;
-  /** How many revocations are held for each issuer; with more in the log the view is not complete. Default 1,000,000. */
+  /** The most revocations that are held for each issuer. With more in the log the view is incomplete. Default 1,000,000. */
   maxRevocations?: number;
   /**
-   * Where the last good keys and the last view of revocations are kept over restarts: `fileSnapshots({ dir })`. Guards
-   * that share one need names of their own.
+   * Keeps the last good keys and the last view of revocations over restarts: `fileSnapshots({ dir })`. Guards that share
+   * a directory need different names. Default: none.
    */
   snapshots?: Snapshots;
-  /** Names the guard in events and metrics. Default `"guard"`. */
+  /** The guard's name in events, metrics and snapshots. Default `"guard"`. */
   name?: string;
+  /** Default: the system's clock. */
   clock?: Clock;
+  /** Returns a number from 0 to 1, for jitter. Default `Math.random`. */
   random?: () => number;
 }
 
@@ -62,53 +99,105 @@ export interface SingleIssuerOptions extends CommonGuardOptions, TrustedIssuer {
 }
 
 interface SeveralIssuersOptions extends CommonGuardOptions, Partial<Record<keyof TrustedIssuer, undefined>> {
-  /** Several issuers behind one guard. A token's `iss` picks; what ails one does not touch the others. */
+  /** Several issuers behind one guard. The token's `iss` selects one. A failure of one does not touch the others. */
   issuers: readonly TrustedIssuer[];
 }
 
+/** The options of `createGuard`: those of one trusted issuer or a list of `issuers`, and those of the guard itself. */
 export type GuardOptions = SingleIssuerOptions | SeveralIssuersOptions;
 
-/** A token that was let in for longer than a request: a connection, a stream, a long job. */
+/**
+ * A token that was accepted for longer than a request: for a connection, a stream or a long job.
+ *
+ * @example
+ * ```ts
+ * import type { Guard } from "holdfast";
+ *
+ * declare const guard: Guard;
+ *
+ * export async function openStream(token: string, send: (data: string) => boolean): Promise<void> {
+ *   const admission = await guard.admit(token, { scopes: ["orders:read"] });
+ *   if (admission.status !== "admitted") return;
+ *   while (admission.current().status === "valid" && send("tick")) {
+ *     await new Promise((resolve) => setTimeout(resolve, 1_000));
+ *   }
+ * }
+ * ```
+ */
 export interface Admission<C = JwtClaims> {
   readonly status: "admitted";
-  /** Whether an authority is to be asked about it now and then. */
+  /** Whether an authority exists that `recheck` asks. */
   readonly hasAuthority: boolean;
-  /** The decision as of now, by what this instance knows. Nobody is asked, so it costs about a microsecond. */
+  /** Decides again, from what this instance knows. Nothing is awaited: a call takes about a microsecond. */
   current(): Decision<C>;
   /**
-   * Decides on the token again, asking its authority when the last answer is over. Unavailable changes nothing: what
-   * was known still counts for `current`. Rejects only with the reason of the caller's own signal.
+   * Decides again, and asks the authority when its last answer has expired. An `unavailable` decision changes nothing:
+   * `current` still uses the earlier answer. Rejects only with the reason of `signal`.
    */
   recheck(call?: CallOptions): Promise<Decision<C>>;
 }
 
+/**
+ * Validates tokens. `createGuard` makes it. `C` is the type of the claims, which the guard does not check beyond
+ * `requiredClaims`.
+ *
+ * @example
+ * ```ts
+ * import { createGuard } from "holdfast";
+ *
+ * const guard = createGuard({ issuer: "https://id.example.com", audience: "https://api.example.com" });
+ *
+ * export async function listOrders(token: string): Promise<Response> {
+ *   const decision = await guard.authorize(token, { scopes: ["orders:read"] });
+ *   if (decision.status === "valid") return Response.json({ orders: [], of: decision.subject });
+ *   if (decision.status === "forbidden") return new Response(null, { status: 403 });
+ *   if (decision.status === "invalid") return new Response(null, { status: 401 });
+ *   const retryAfter = String(Math.ceil(decision.retryAfterMs / 1_000));
+ *   return new Response(null, { status: 503, headers: { "retry-after": retryAfter } });
+ * }
+ * ```
+ */
 export interface Guard<C = JwtClaims> {
   readonly name: string;
-  /** Finds out about the token. Rejects only with the reason of the caller's own signal. */
+  /** Validates a token without the rules of a route. Rejects only with the reason of `signal`. */
   validate(token: string, call?: CallOptions): Promise<Verdict<C>>;
-  /** The same under a route's rules. Rejects with `invalid_option` for rules that are none. */
+  /**
+   * Validates a token under the rules of a route. Rejects with the reason of `signal`, and with `invalid_option` for an
+   * unknown rule or a wrong value.
+   */
   authorize(token: string, rules?: Rules & CallOptions): Promise<Decision<C>>;
-  /** The same for what lasts longer than a request: `holdfast/connections` stands on it. */
+  /** Authorizes a token for longer than a request. `holdfast/connections` uses it. Rejects as `authorize` does. */
   admit(
     token: string,
     rules?: Rules & CallOptions,
   ): Promise<Admission<C> | Exclude<Decision<C>, { status: "valid" }>>;
-  /** Calls `listener` whenever something was revoked that was not before. The returned function ends that. */
+  /** Calls `listener` after every new revocation, until the returned function is called. */
   watch(listener: () => void): () => void;
+  /** Reports the state of the guard and its parts. Nothing is asked. */
   status(): GuardStatus;
   /**
-   * Resolves once every issuer, or the one named, has keys, a complete view of revocations and an authority that answered
-   * (or may be done without); rejects with `not_ready` after `timeoutMs` (default 5,000), or with `closed`.
+   * Resolves when every issuer, or the named one, can decide: it has keys, a complete view of revocations, and an answer
+   * of its authority. In degraded mode `local` a failed question to the authority is enough.
+   *
+   * Rejects with `not_ready` after `timeoutMs` milliseconds (default 5,000), with `closed`, and with the reason of
+   * `signal`.
    */
   ready(options?: { timeoutMs?: number; issuer?: string } & CallOptions): Promise<void>;
-  /** The issuer's signing keys may be known to others: what they proved no longer counts, and the set is fetched at once. `issuer` may be left out where there is one. */
+  /**
+   * Use it when the issuer's signing keys may be known to others. Earlier verifications no longer count, and the key set
+   * is fetched at once. `issuer` may be left out when the guard has one issuer. Throws `invalid_option` for another one.
+   */
   distrustKeys(issuer?: string): void;
-  /** Opens or closes the breaker of the issuer's authority by hand; `null` gives it back to itself. */
+  /**
+   * Opens or closes the breaker of the issuer's authority by hand. `null` returns to automatic operation. Throws
+   * `invalid_option` for an unknown issuer and for one without an authority.
+   */
   forceBreaker(state: "open" | "closed" | null, issuer?: string): void;
-  /** Gives up what is under way, stops timers and subscriptions. Calls are `unavailable` then, cause `closed`. */
+  /** Aborts calls in flight and stops timers and subscriptions. Later calls are `unavailable` with the cause `closed`. */
   close(): Promise<void>;
 }
 
+/** Counts of a cache since the guard was created. */
 export interface CacheStatus {
   readonly hits: number;
   readonly misses: number;
@@ -116,60 +205,77 @@ export interface CacheStatus {
   readonly bytes: number;
 }
 
-/** What instances share. Whatever fails there is skipped. */
+/** The state of the shared cache. The guard skips it while it fails. */
 export interface SharedStatus {
   readonly description: string;
   readonly breaker: AuthorityStatus["breaker"];
   readonly hits: number;
   readonly misses: number;
-  /** Found, and not believed: none of ours, past its time or from the future. */
+  /** Entries that were found and rejected: not sealed with our secret, expired, or from the future. */
   readonly rejected: number;
-  /** Not read, because it does not answer. */
+  /** Look-ups that were skipped while the cache did not answer. */
   readonly skipped: number;
-  /** Answers that could not be written. */
+  /** Answers that could not be written to the cache. */
   readonly lost: number;
-  /** Read when the guard began. */
+  /** Entries that were read when the guard started. */
   readonly warmed: number;
   readonly lastError: string | null;
 }
 
+/** The state of the view of revocations. */
 export interface RevocationsStatus {
   readonly complete: boolean;
-  /** Since the view was last known to be complete; `Infinity` when it never was. */
+  /** Milliseconds since the view was last complete. `Infinity` when it never was. */
   readonly ageMs: number;
   readonly entries: number;
+  /** The sequence number up to which the view is complete. 0 while it has no place in the log. */
   readonly seq: number;
   readonly lastError: string | null;
 }
 
 /**
- * `ready` and `degraded`: a good token gets a definite answer; degraded, while something behind that ails.
- * `starting` and `unavailable`: none does, not yet or not any more.
+ * In `ready` and `degraded` a good token gets a definite answer; `degraded` means that a part has a fault. In `starting`
+ * the guard cannot decide yet, in `unavailable` it cannot decide any more.
  */
 export type GuardState = "starting" | "ready" | "degraded" | "unavailable";
 
+/** The state of one issuer's parts. */
 export interface TrustedIssuerStatus {
   readonly issuer: string;
   readonly state: GuardState;
   readonly keys: KeysStatus;
-  /** `null` where nobody is asked. */
+  /** `null` without an authority. */
   readonly authority: AuthorityStatus | null;
-  /** `null` without a log. */
+  /** `null` without a revocation log. */
   readonly revocations: RevocationsStatus | null;
-  /** Decisions made without the authority since the guard began. */
+  /** Decisions without the authority since the guard was created. */
   readonly degradedDecisions: number;
 }
 
+/**
+ * What `guard.status()` returns.
+ *
+ * @example
+ * ```ts
+ * import type { Guard } from "holdfast";
+ *
+ * declare const guard: Guard;
+ *
+ * const { state, issuers, memory } = guard.status();
+ * console.log(state, memory.valid.hits);
+ * for (const { issuer, authority } of issuers) console.log(issuer, authority?.breaker ?? "no authority");
+ * ```
+ */
 export interface GuardStatus {
   readonly name: string;
-  /** `ready` when every issuer is, `unavailable` or `starting` when none serves, else `degraded`. */
+  /** `ready` when every issuer is ready, `starting` or `unavailable` when no issuer can decide, else `degraded`. */
   readonly state: GuardState | "closed";
   readonly issuers: readonly TrustedIssuerStatus[];
   readonly memory: { readonly valid: CacheStatus; readonly invalid: CacheStatus };
-  /** `null` where nothing is shared. */
+  /** `null` without a shared cache. */
   readonly shared: SharedStatus | null;
-  /** Proofs and questions under way. */
+  /** Verifications and calls to authorities in flight. */
   readonly inFlight: number;
-  /** How far the wall clock is from where the monotonic one expects it; 0 unless it jumped. */
+  /** How far the wall clock is ahead of the monotonic clock, in milliseconds. 0 unless it was set by a second or more. */
   readonly clockSteppedMs: number;
 }
