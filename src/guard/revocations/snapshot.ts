@@ -11,7 +11,7 @@ import type { SnapshotHead, SnapshotPiece, RevocationRow } from "./snapshot-form
 
 /** New revocations are saved after this time. */
 const SAVE_INTERVAL_MS = 1_000;
-/** The age of the view is saved after this time. After a crash the view seems older than it is by up to this time. */
+/** The age of the view is saved after this time. This time is the largest error of the age after a crash. */
 const AGE_INTERVAL_MS = 10_000;
 /** Validation waits this long for the snapshot. A snapshot that loads later is added when it arrives. */
 const LOAD_TIMEOUT_MS = 5_000;

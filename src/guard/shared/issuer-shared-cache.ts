@@ -6,62 +6,63 @@ import { EntrySealer, type TimedAnswer } from "./sealed-entry.ts";
 import type { SharedCache } from "./shared-cache.ts";
 import type { ReadableAnswers } from "./warm-up.ts";
 
-/** How many entries are read at once when an instance starts. */
-const WARM_GROUP = 200;
-/** Counted for an entry besides its text. */
+/** Entries that one read of the warm-up fetches. */
+const WARM_UP_BATCH = 200;
+/** Memory of an entry in addition to its text. */
 const ENTRY_BYTES = 200;
-/** A longer one costs more to share than to ask for. */
+/** A longer entry costs more to share than a question to the authority. */
 const MAX_TEXT_LENGTH = 16_384;
-/** What was read at the start takes up to this part of a memory besides the memory itself. */
-const WARM_SHARE = 1 / 4;
-const ALARM_PAUSE_MS = 10_000;
+/** The entries of the warm-up may take this fraction of `memoryBytes`, in addition to the result cache. */
+const WARM_UP_FRACTION = 1 / 4;
+/** `shared_rejected` is emitted at most this often. */
+const REJECTED_EVENT_INTERVAL_MS = 10_000;
 
 export interface IssuerSharedCacheOptions {
   readonly cache: SharedCache;
   readonly source: GuardEventSource;
-  /** See `sharingPolicy`. */
+  /** See `policyDigest` in policy-digest.ts. */
   readonly policyDigest: string;
-  /** How long a yes counts from when the authority was asked. */
+  /** How long a positive answer counts, from the time of the question. */
   readonly memoryTtlMs: number;
-  /** How far clocks of instances may differ. */
+  /** Tolerated difference between the clocks of two instances. */
   readonly toleranceMs: number;
-  /** A part of it is for what is read at the start. */
+  /** Size of the result cache, from which the size of the warm-up follows. */
   readonly memoryBytes: number;
   readonly clock: Clock;
 }
 
-/** An answer that was shared. */
+/** An answer from the shared cache. */
 export interface SharedHit {
   readonly answer: AuthorityAnswer;
-  /** How much longer it counts. */
+  /** Remaining life, milliseconds. */
   readonly remainingMs: number;
-  /** Of its text. */
+  /** Length of the stored text. */
   readonly bytes: number;
 }
 
-/** Rung 6 for one issuer: what instances under the same policy know of its tokens. */
+/** Step 6 of a validation, for one issuer: the answers that instances with the same policy share. */
 export class IssuerSharedCache {
   readonly #options: IssuerSharedCacheOptions;
   readonly #sealer: EntrySealer;
-  /** Read when the guard began, as it was found: it is opened when it is used. */
+  /** Entries of the warm-up by name. They stay sealed until their token is validated. */
   readonly #warmEntries: TtlCache<string>;
-  /** Epoch ms: what the authority was asked before does not count. */
+  /** Answers to questions before this time do not count. Epoch milliseconds. */
   #notBefore = -Infinity;
-  #alarmedAt = -Infinity;
+  #rejectedEventAt = -Infinity;
 
   constructor(options: IssuerSharedCacheOptions) {
     this.#options = options;
     const { cache, policyDigest, memoryBytes, clock } = options;
     this.#sealer = new EntrySealer(cache.source, policyDigest);
-    this.#warmEntries = new TtlCache({ maxBytes: Math.ceil(memoryBytes * WARM_SHARE), clock });
+    this.#warmEntries = new TtlCache({ maxBytes: Math.ceil(memoryBytes * WARM_UP_FRACTION), clock });
   }
 
-  /** Reads what was used last. Rejects when `answers` do. */
+  /** Reads the recently used entries. Rejects when `answers` does. */
   async warmUp(answers: ReadableAnswers): Promise<void> {
     const { cache, memoryTtlMs: ttlMs } = this.#options;
     const names = await answers.recent(this.#sealer.recentList);
-    for (let i = 0; i < names.length; i += WARM_GROUP) {
-      const group = names.slice(i, i + WARM_GROUP);
+    for (let i = 0; i < names.length; i += WARM_UP_BATCH) {
+      const group = names.slice(i, i + WARM_UP_BATCH);
       const texts = await answers.get(group);
       for (const [j, name] of group.entries()) {
         const text = texts[j];
@@ -73,15 +74,15 @@ export class IssuerSharedCache {
   }
 
   /**
-   * What may be known of one token: by what was signed, where it proved itself, because a signature has several
-   * spellings; else by the digest of the whole.
+   * The shared cache of one token. A verified token is named by the digest of its signed part, because one signature has
+   * several encodings. Other tokens are named by the digest of the whole token.
    */
   forToken(digest: string, signedDigest: string | undefined): TokenSharedCache {
     const id = signedDigest === undefined ? `opaque ${digest}` : `signed ${signedDigest}`;
     return new TokenSharedCache(this.#sealer.nameFor(id), this, this.#options.cache);
   }
 
-  /** Opened before, at the start. */
+  /** Removes and decodes an entry of the warm-up. `null` when it is missing, not authentic or expired. */
   takeWarm(name: string): SharedHit | null {
     const text = this.#warmEntries.get(name);
     if (text === undefined) return null;
@@ -89,12 +90,12 @@ export class IssuerSharedCache {
     return this.decode(name, text);
   }
 
-  /** What the entry says, if it is to be believed and still counts. */
+  /** Opens and checks an entry. `null` when it is not authentic, or no longer counts. */
   decode(name: string, text: string): SharedHit | null {
     const { cache, clock, memoryTtlMs: ttlMs, toleranceMs } = this.#options;
     const now = clock.now();
     const entry = text.length > MAX_TEXT_LENGTH ? null : this.#sealer.open(name, text);
-    // Redis forgets what is over, and no clock is so far ahead.
+    // Redis expires entries, so an expired one was put back. One from the future comes from a wrong clock.
     if (entry === null || entry.expiresAt + toleranceMs < now || entry.askedAt > now + toleranceMs) {
       this.#reject();
       return null;
@@ -107,18 +108,24 @@ export class IssuerSharedCache {
     return { answer, remainingMs: leftMs, bytes: text.length };
   }
 
-  /** Whether it was written. A yes takes no other answer's place: it may be older than that. */
+  /**
+   * Stores an answer and returns whether it was stored. A positive answer never replaces another, because it may be
+   * older.
+   */
   async write(name: string, entry: TimedAnswer): Promise<boolean> {
     const { cache, clock } = this.#options;
     const ttlMs = entry.expiresAt - clock.now();
     const text = this.#sealer.seal(name, entry);
     if (ttlMs <= 0 || text.length > MAX_TEXT_LENGTH) return false;
-    const isYes = entry.answer.status === "yes";
-    if (isYes) cache.recordUse(this.#sealer.recentList, name);
-    return await cache.write({ name, text, ttlMs, replaces: !isYes });
+    const isPositive = entry.answer.status === "yes";
+    if (isPositive) cache.recordUse(this.#sealer.recentList, name);
+    return await cache.write({ name, text, ttlMs, replaces: !isPositive });
   }
 
-  /** The authority said no, and it is not known that this took the place of an older yes: none such counts here. */
+  /**
+   * Ignores all answers to earlier questions. It is called after a denial that was not stored, because an older positive
+   * answer may still be shared.
+   */
   distrustOlder(stepMs: number): void {
     const { clock, toleranceMs } = this.#options;
     this.#notBefore = Math.max(this.#notBefore, clock.now() + Math.abs(stepMs) + toleranceMs);
@@ -128,14 +135,14 @@ export class IssuerSharedCache {
     const { cache, source, clock } = this.#options;
     cache.counts.rejected++;
     const now = clock.monotonic();
-    if (now - this.#alarmedAt < ALARM_PAUSE_MS) return;
-    this.#alarmedAt = now;
-    const why = "none of ours, past its time or from the future";
-    emit(source, "shared_rejected", `an answer in ${cache.source.description} is not believed: ${why}`);
+    if (now - this.#rejectedEventAt < REJECTED_EVENT_INTERVAL_MS) return;
+    this.#rejectedEventAt = now;
+    const why = "it is not authentic, expired or from the future";
+    emit(source, "shared_rejected", `an answer in ${cache.source.description} is ignored: ${why}`);
   }
 }
 
-/** What others know of one token, and what they are told of it. */
+/** Looks up and publishes the answer to one token. */
 export class TokenSharedCache {
   readonly #name: string;
   readonly #issuerCache: IssuerSharedCache;
@@ -147,21 +154,24 @@ export class TokenSharedCache {
     this.#cache = tier;
   }
 
-  /** At once when it is here or nobody is asked. Never rejects. `stepMs`: how far the clock is from where it should be. */
+  /**
+   * Finds an answer. The result is synchronous when no read is needed. Never rejects. `stepMs` is the deviation of the
+   * wall clock.
+   */
   lookUp(stepMs: number): SharedHit | null | Promise<SharedHit | null> {
-    // Times of others say nothing to a clock that may be wrong.
+    // The times of other instances cannot be compared with a wrong clock.
     if (stepMs !== 0) return null;
-    const here = this.#issuerCache.takeWarm(this.#name);
-    if (here !== null) return here;
+    const warm = this.#issuerCache.takeWarm(this.#name);
+    if (warm !== null) return warm;
     if (this.#cache.isServing) return this.#read();
     this.#cache.counts.skipped++;
     return null;
   }
 
-  /** Tells the others what the authority said; nobody waits for that. Never rejects. `stepMs` as above. */
+  /** Shares an answer of the authority in the background. Never rejects. `stepMs` is the deviation of the wall clock. */
   async publish(entry: TimedAnswer, stepMs: number): Promise<void> {
-    const isTold = stepMs === 0 && (await this.#issuerCache.write(this.#name, entry));
-    if (entry.answer.status === "no" && !isTold) this.#issuerCache.distrustOlder(stepMs);
+    const isStored = stepMs === 0 && (await this.#issuerCache.write(this.#name, entry));
+    if (entry.answer.status === "no" && !isStored) this.#issuerCache.distrustOlder(stepMs);
   }
 
   async #read(): Promise<SharedHit | null> {

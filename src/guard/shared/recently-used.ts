@@ -1,21 +1,21 @@
 import type { Clock } from "../../core/clock.ts";
 
-/** Told at most so often, … */
+/** Names are published at most this often. */
 const PUBLISH_INTERVAL_MS = 1_000;
-/** … and so many names of each list. */
+/** Most names of a list that one publication holds. */
 const MAX_NAMES = 1_000;
 
-/** Gathers what was used, by list, and tells it now and then. */
+/** Collects the names that were used, by list, and publishes them in batches. */
 export class RecentlyUsed {
   readonly #clock: Clock;
   readonly #publish: (list: string, names: readonly string[]) => Promise<void>;
   readonly #lists = new Map<string, Set<string>>();
   #stop: (() => void) | null = null;
 
-  /** What `tell` rejects with is dropped: others start a little colder. */
-  constructor(clock: Clock, tell: (list: string, names: readonly string[]) => Promise<void>) {
+  /** A rejection of `publish` is ignored, because the list only warms up starting instances. */
+  constructor(clock: Clock, publish: (list: string, names: readonly string[]) => Promise<void>) {
     this.#clock = clock;
-    this.#publish = tell;
+    this.#publish = publish;
   }
 
   add(list: string, name: string): void {

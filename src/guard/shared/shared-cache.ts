@@ -10,20 +10,20 @@ import { Batcher } from "../../resilience/batcher.ts";
 import { RecentlyUsed } from "./recently-used.ts";
 import { warmUp, type ReadableAnswers } from "./warm-up.ts";
 
-/** Reads, and writes, that are under way at most: the authority takes the rest. */
+/** Most reads, and most writes, in flight. Further tokens go to the authority. */
 const MAX_IN_FLIGHT = 5_000;
-/** After a failure the probe goes so soon: whoever asks seldom must not wait for each deadline in vain. */
+/** Delay of the probe after a failure. It spares a guard with few requests a deadline each. */
 const PROBE_DELAY_MS = 1_000;
 
 export interface SharedCacheOptions {
   readonly source: SharedAnswersSource;
-  /** The guard's. */
+  /** Name of the guard. */
   readonly name: string;
   readonly clock: Clock;
   readonly random: () => number;
 }
 
-/** The place that instances share, behind a breaker. It may fail in every way: then it is as if it were not there. */
+/** The shared answers of all issuers, behind a breaker. While they fail the guard works without them. */
 export class SharedCache {
   readonly counts: Record<"hits" | "misses" | "rejected" | "skipped" | "lost" | "warmed", number> = {
     hits: 0,
@@ -34,7 +34,7 @@ export class SharedCache {
     warmed: 0,
   };
   readonly source: SharedAnswersSource;
-  /** Ends when what was used last is here, or when nobody should wait for that any longer. */
+  /** Resolves when the warm-up has ended, successful or not. Never rejects. */
   warmedUp: Promise<void> = Promise.resolve();
   readonly #clock: Clock;
   readonly #answers: SharedAnswers;
@@ -47,7 +47,7 @@ export class SharedCache {
   readonly #writes = new Batcher<SharedEntry, boolean>(async (entries) => await this.#set(entries));
   #inFlight = { reads: 0, writes: 0 };
   readonly #recentlyUsed: RecentlyUsed;
-  /** Since when the probe's time runs; `null` while it answers. */
+  /** When reads began to fail. `null` while they succeed. */
   #failedAt: Instant | null = null;
   #lastError: string | null = null;
 
@@ -83,12 +83,12 @@ export class SharedCache {
     });
   }
 
-  /** Whether there is any use in asking. */
+  /** Whether reads are allowed. */
   get isServing(): boolean {
     return this.#breaker.state === "closed" && !this.#closing.signal.aborted;
   }
 
-  /** `null` when there is nothing; `undefined` when that was not found out. Never rejects. */
+  /** Reads an entry. `null` when the name has no entry. `undefined` when the read failed. Never rejects. */
   async read(name: string): Promise<string | null | undefined> {
     if (!this.isServing || this.#inFlight.reads >= MAX_IN_FLIGHT) return undefined;
     this.#inFlight.reads++;
@@ -97,7 +97,7 @@ export class SharedCache {
     return result?.[index];
   }
 
-  /** Whether it was written. Never rejects. */
+  /** Writes an entry and returns whether it was written. Never rejects. */
   async write(entry: SharedEntry): Promise<boolean> {
     if (!this.isServing || this.#inFlight.writes >= MAX_IN_FLIGHT) {
       this.counts.lost++;
@@ -109,12 +109,12 @@ export class SharedCache {
     return result;
   }
 
-  /** Will be told before long, if there is room. */
+  /** Notes that an entry was used, for the warm-up of other instances. */
   recordUse(list: string, name: string): void {
     this.#recentlyUsed.add(list, name);
   }
 
-  /** Runs `load` as soon as there is a connection. */
+  /** Starts the warm-up: `load` reads as soon as the connection is up. */
   startWarmUp(load: (answers: ReadableAnswers) => Promise<void>): void {
     this.warmedUp = this.#warmUp(load);
   }
@@ -131,33 +131,34 @@ export class SharedCache {
     try {
       await this.#answers.close();
     } catch {
-      // Nothing of it is needed any more.
+      // The guard is closed, so a failure has no effect.
     }
   }
 
   async #get(names: readonly string[]): Promise<readonly (string | null)[] | undefined> {
-    const pass = this.#breaker.admit();
-    return pass === null ? undefined : await this.#readAdmitted(pass, names);
+    const permit = this.#breaker.admit();
+    return permit === null ? undefined : await this.#readAdmitted(permit, names);
   }
 
   async #readAdmitted(
-    pass: Permit,
+    permit: Permit,
     names: readonly string[],
   ): Promise<readonly (string | null)[] | undefined> {
     try {
       const texts = await this.#withinDeadline(async () => await this.#answers.get(names));
-      if (!Array.isArray(texts) || texts.length !== names.length) throw new TypeError("no list of answers");
+      if (!Array.isArray(texts) || texts.length !== names.length)
+        throw new TypeError("not a list of answers");
       this.#failedAt = null;
       this.#lastError = null;
-      this.#breaker.settle(pass, true);
+      this.#breaker.settle(permit, true);
       return texts;
     } catch (error) {
       if (this.#closing.signal.aborted) return undefined;
-      const isNews = this.#failedAt === null || pass.probe;
-      if (isNews) this.#failedAt = readClock(this.#clock);
+      const restartsDelay = this.#failedAt === null || permit.probe;
+      if (restartsDelay) this.#failedAt = readClock(this.#clock);
       this.#lastError = describeError(error);
-      this.#breaker.settle(pass, false);
-      if (isNews) this.#prober.schedule();
+      this.#breaker.settle(permit, false);
+      if (restartsDelay) this.#prober.schedule();
       return undefined;
     }
   }
@@ -177,14 +178,14 @@ export class SharedCache {
     try {
       await warmUp(this.#clock, this.#answers, load, signal);
     } catch {
-      // Nobody waits for it any longer, and everybody shall know.
+      // The probe records the error, and more probes follow until reads succeed.
       if (!signal.aborted) await this.#probe();
     }
   }
 
   async #probe(): Promise<void> {
-    const pass = this.#breaker.admitProbe();
-    if (pass !== null) await this.#readAdmitted(pass, ["probe"]);
+    const permit = this.#breaker.admitProbe();
+    if (permit !== null) await this.#readAdmitted(permit, ["probe"]);
   }
 
   #probeDueMs(): number | null {

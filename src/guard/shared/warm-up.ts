@@ -2,15 +2,15 @@ import { sleep, type Clock } from "../../core/clock.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import type { SharedAnswers } from "../../stores/store.ts";
 
-/** Starting instances wait so long for what was used last. */
+/** The longest time that a starting instance waits for the recently used entries. */
 const WARM_UP_TIMEOUT_MS = 1_000;
 const RETRY_MS = 20;
 
-/** What is read when an instance starts. */
+/** The reads of a warm-up. */
 export type ReadableAnswers = Pick<SharedAnswers, "recent" | "get">;
 
 /**
- * Runs `load` with answers that are read as soon as there is a connection. Rejects when `load` does, when it takes
+ * Runs `load` with reads that are repeated until the connection is up. Rejects when `load` rejects, when it takes
  * longer than a second, or with the reason of `signal`.
  */
 export async function warmUp(
@@ -19,20 +19,20 @@ export async function warmUp(
   load: (answers: ReadableAnswers) => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
-  const connected = async <T>(read: () => Promise<T>, over: AbortSignal): Promise<T> => {
+  const retry = async <T>(read: () => Promise<T>, ended: AbortSignal): Promise<T> => {
     for (;;) {
-      over.throwIfAborted();
+      ended.throwIfAborted();
       try {
         return await read();
       } catch {
-        await sleep(clock, RETRY_MS, over);
+        await sleep(clock, RETRY_MS, ended);
       }
     }
   };
-  const work = async (over: AbortSignal) =>
+  const work = async (ended: AbortSignal) =>
     await load({
-      recent: async (list) => await connected(async () => await answers.recent(list), over),
-      get: async (names) => await connected(async () => await answers.get(names), over),
+      recent: async (list) => await retry(async () => await answers.recent(list), ended),
+      get: async (names) => await retry(async () => await answers.get(names), ended),
     });
   await withDeadline(clock, "warming up", WARM_UP_TIMEOUT_MS, work, signal);
 }

@@ -9,14 +9,15 @@ import { minute, out } from "../degraded/fixture.ts";
 import { sharedStatus, createSharedSetup, describeVerdict } from "./fixture.ts";
 
 const kinds = ["token", "opaqueToken"] as const;
+const labels = { token: "JWT", opaqueToken: "opaque token" } as const;
 
-void describe("answers that instances share", { skip: noRedis }, () => {
+void describe("shared answers of an authority", { skip: noRedis }, () => {
   let server: RedisServer;
   before(async () => (server = await RedisServer.start()));
   after(async () => await server.stop());
 
   for (const kind of kinds) {
-    void test(`what one instance asked about a ${kind}, others need not ask`, async (t) => {
+    void test(`the first answer for one ${labels[kind]} serves all instances`, async (t) => {
       const { instance, provider, asked, written } = await createSharedSetup(t, server);
       const [one, other] = [await instance(), await instance()];
       const token = provider[kind]({ sub: "alice", scope: "read" });
@@ -39,7 +40,7 @@ void describe("answers that instances share", { skip: noRedis }, () => {
       assert.deepEqual([hits, misses, rejected, lost, lastError], [1, 0, 0, 0, null]);
     });
 
-    void test(`law 2: a yes about a ${kind} counts from when the authority was asked, however often it is read`, async (t) => {
+    void test(`law 2: a positive answer for one ${labels[kind]} counts from the time of the question, however often it is read`, async (t) => {
       const { instance, provider, asked, clock, written } = await createSharedSetup(t, server);
       const [one, two, three] = [await instance(), await instance(), await instance()];
       const token = provider[kind]();
@@ -60,7 +61,7 @@ void describe("answers that instances share", { skip: noRedis }, () => {
       assert.equal(asked.length, 3);
     });
 
-    void test(`law 2: a ${kind} that was shared is refused at its exp`, async (t) => {
+    void test(`law 2: one ${labels[kind]} with a shared answer is refused at its exp`, async (t) => {
       const { instance, provider, clock, written } = await createSharedSetup(t, server);
       const [one, other] = [await instance(), await instance()];
       const token = provider[kind]({ exp: clock.now() / 1000 + 60 });
@@ -74,7 +75,7 @@ void describe("answers that instances share", { skip: noRedis }, () => {
       );
     });
 
-    void test(`a yes about a ${kind} needs no authority; past its time nothing does without, by no policy`, async (t) => {
+    void test(`a shared answer for one ${labels[kind]} works without the authority until it expires, under every fallback policy`, async (t) => {
       const { instance, provider, clock, written } = await createSharedSetup(t, server);
       const [one, other] = [await instance(), await instance({ degraded: "cached" })];
       const token = provider[kind]();
@@ -89,7 +90,7 @@ void describe("answers that instances share", { skip: noRedis }, () => {
     });
   }
 
-  void test("law 3: a no to a proven token is a revocation at whoever hears of it, and takes the place of a yes", async (t) => {
+  void test("law 3: a denial of a verified token is a revocation at every instance that reads it, and replaces a positive answer", async (t) => {
     const { instance, provider, asked, clock, written } = await createSharedSetup(t, server);
     const [one, other] = [await instance(), await instance()];
     const token = provider.token({ jti: "one" });
@@ -108,7 +109,7 @@ void describe("answers that instances share", { skip: noRedis }, () => {
     assert.equal(asked.length, 2);
   });
 
-  void test("law 3: a yes never takes the place of a no, however late it is written", async (t) => {
+  void test("law 3: a positive answer never replaces a denial, however late it is written", async (t) => {
     const { instance, provider, asked, clock, written } = await createSharedSetup(t, server);
     const [slow, quick, third] = [await instance(), await instance(), await instance()];
     const token = provider.token();
@@ -132,7 +133,7 @@ void describe("answers that instances share", { skip: noRedis }, () => {
     assert.equal(asked.length, 2);
   });
 
-  void test("law 3: what was refused here while others could not be read is not revived by their older yes", async (t) => {
+  void test("law 3: an older shared answer does not revive a token that was denied while Redis was down", async (t) => {
     const { instance, provider, asked, clock, events, written } = await createSharedSetup(t, server);
     const proxy = await createFaultProxy({ target: server.url });
     t.after(async () => await proxy.close());
@@ -159,7 +160,7 @@ void describe("answers that instances share", { skip: noRedis }, () => {
     assert.ok(!events().includes("shared_rejected"));
   });
 
-  void test("a no to an opaque token is gone from Redis as soon as from memory", async (t) => {
+  void test("a denial of an opaque token expires in Redis as early as in memory", async (t) => {
     const { instance, provider, asked, entries, prefix, written } = await createSharedSetup(t, server);
     const [one, other] = [await instance(), await instance()];
     const token = provider.opaqueToken({ jti: "one" });
@@ -174,7 +175,7 @@ void describe("answers that instances share", { skip: noRedis }, () => {
     assert.ok(left > 0 && left <= 10_000, String(left));
   });
 
-  void test("garbage and forgeries reach neither Redis nor the authority", async (t) => {
+  void test("malformed and forged tokens cause no request to Redis or the authority", async (t) => {
     const { instance, provider, asked, entries } = await createSharedSetup(t, server);
     const guard = await instance();
     const forged = provider.token().replace(/.{8}$/, "AAAAAAAA");
@@ -185,7 +186,7 @@ void describe("answers that instances share", { skip: noRedis }, () => {
     assert.equal(sharedStatus(guard).misses, 0);
   });
 
-  void test("law 5: nothing that Redis ever held tells a token, its digest, its subject or a claim", async (t) => {
+  void test("law 5: Redis never holds a token, its digest, its subject or a claim", async (t) => {
     const { instance, provider, clock, written } = await createSharedSetup(t, server);
     const [one, other] = [await instance(), await instance()];
     const tokens = kinds.map((kind) => provider[kind]({ sub: "alice-the-subject", scope: "of:secrets" }));

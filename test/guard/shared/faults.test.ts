@@ -7,20 +7,20 @@ import { audience, letIn, makeWorld, minute, short, within } from "../degraded/f
 import { SharedMap } from "./shared-map.ts";
 import { runUntilSettled, sharedStatus, createSharedSetup, describeVerdict } from "./fixture.ts";
 
-/** Longer than anything takes that really happens: a virtual clock is sooner over than a real answer is there. */
-const patient = { timeoutMs: minute };
+/** A deadline on the virtual clock that no real response can miss. */
+const longTimeout = { timeoutMs: minute };
 
 void describe("shared answers and the faults of Redis", { skip: noRedis }, () => {
   let server: RedisServer;
   before(async () => (server = await RedisServer.start()));
   after(async () => await server.stop());
 
-  void test("fault 1: Redis refuses at start: the guard starts, says so, and uses it once it is there", async (t) => {
+  void test("fault 1: the guard starts without Redis, reports it, and uses Redis when it is up", async (t) => {
     const { guard: open, source, provider, clock, events } = await createSharedSetup(t, server);
     const proxy = await createFaultProxy({ target: server.url });
     t.after(async () => await proxy.close());
     proxy.set({ kind: "refuse" });
-    const guard = open({ shared: source({ ...patient, url: proxy.url }) });
+    const guard = open({ shared: source({ ...longTimeout, url: proxy.url }) });
     await runUntilSettled({ clock }, guard.ready());
     assert.equal(guard.status().state, "degraded");
     assert.match(sharedStatus(guard).lastError ?? "", new RegExp(`127\\.0\\.0\\.1:${proxy.port}`));
@@ -37,7 +37,7 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
     );
   });
 
-  void test("fault 1: what nobody listens on hurts nobody, and no message tells its password", async (t) => {
+  void test("fault 1: a closed port does not affect verdicts, and no message contains the password", async (t) => {
     const { guard: open, source, provider, clock } = await createSharedSetup(t, server);
     const url = `redis://:hunter22@127.0.0.1:${await freePort()}`;
     const guard = open({ shared: source({ url }) });
@@ -48,7 +48,7 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
     assert.doesNotMatch(JSON.stringify(guard.status()), /hunter22/);
   });
 
-  void test("fault 2: Redis is frozen: given up after 50 ms, then skipped, and used again after the thaw", async (t) => {
+  void test("fault 2: a frozen Redis times out after 50 ms, is then skipped, and is used again after the thaw", async (t) => {
     const { instance, provider, clock, events, asked } = await createSharedSetup(t, server);
     const guard = await instance();
     server.freeze();
@@ -78,9 +78,9 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
     assert.ok(events().includes("shared_restored"));
   });
 
-  void test("fault 2: killed and started again, or emptied, it costs a question and nothing else", async (t) => {
+  void test("fault 2: a restarted or emptied Redis costs one question to the authority", async (t) => {
     const { instance, provider, asked, clock, written } = await createSharedSetup(t, server);
-    const [one, other] = [await instance({}, patient), await instance({}, patient)];
+    const [one, other] = [await instance({}, longTimeout), await instance({}, longTimeout)];
     const token = provider.token();
     assert.equal(await describeVerdict(one, token), "valid from verification");
     await written();
@@ -93,15 +93,15 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
     }, "a connection");
     assert.equal(await describeVerdict(other, token), "valid from shared", "kept in its file");
     await server.cli("FLUSHALL");
-    const third = await instance({}, patient);
+    const third = await instance({}, longTimeout);
     assert.equal(await describeVerdict(third, token), "valid from verification");
     assert.equal(asked.length, 3);
   });
 
-  void test("fault 13: a yes that was made up, or sealed under another secret, is a miss and an alarm", async (t) => {
+  void test("fault 13: a forged entry, or one with another secret, is a miss and is reported", async (t) => {
     const { instance, provider, says, entries, events, asked, written } = await createSharedSetup(t, server);
     const token = provider.opaqueToken();
-    // The entry of this name, as somebody without the secret would find it.
+    // An attacker without the secret can find the entry by its key.
     assert.equal(await describeVerdict(await instance(), token), "valid from verification");
     await written();
     const [name = ""] = await entries();
@@ -135,7 +135,7 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
     assert.equal(events().filter((event) => event === "shared_rejected").length, place.length);
   });
 
-  void test("fault 13: another token's answer is a miss and an alarm", async (t) => {
+  void test("fault 13: the entry of another token is a miss and is reported", async (t) => {
     const { instance, provider, entries, asked, events, written } = await createSharedSetup(t, server);
     const one = await instance();
     const [good, bad] = [provider.opaqueToken(), provider.opaqueToken({ jti: "bad" })];
@@ -153,7 +153,7 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
     assert.deepEqual(events(), ["shared_rejected"]);
   });
 
-  void test("fault 13, law 2: an old yes that is put back is a miss and an alarm", async (t) => {
+  void test("fault 13, law 2: an expired entry that was put back is a miss and is reported", async (t) => {
     const { instance, provider, entries, clock, asked, events, written } = await createSharedSetup(t, server);
     const token = provider.opaqueToken({ jti: "one" });
     assert.equal(await describeVerdict(await instance(), token), "valid from verification");
@@ -171,7 +171,7 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
     assert.deepEqual(events(), ["shared_rejected"]);
   });
 
-  void test("fault 34: an answer from a clock that is ahead is not believed", async (t) => {
+  void test("fault 34: an answer from an instance with a fast clock is ignored", async (t) => {
     const { instance, provider, clock, asked, written } = await createSharedSetup(t, server);
     const [ahead, right] = [await instance(), await instance()];
     const token = provider.opaqueToken();
@@ -181,7 +181,7 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
     assert.equal(
       await describeVerdict(ahead, token),
       "valid from verification",
-      "it has come to believe its clock",
+      "the clock is accepted by now",
     );
     await written(1);
     clock.setWall(clock.now() - minute);
@@ -189,7 +189,7 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
     assert.deepEqual([sharedStatus(right).rejected, asked.length], [1, 3]);
   });
 
-  void test("fault 34: whose own clock is in doubt neither reads nor tells", async (t) => {
+  void test("fault 34: an instance with a doubtful clock neither reads nor shares answers", async (t) => {
     const { instance, provider, clock, asked, written, says } = await createSharedSetup(t, server);
     const [one, other] = [await instance(), await instance()];
     const token = provider.opaqueToken();
@@ -203,7 +203,7 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
   });
 });
 
-test("fault 3: Redis takes 200 ms for each answer: nobody waits longer than the deadline, and soon nobody at all", async (t) => {
+test("fault 3: with a Redis of 200 ms latency calls wait for the deadline, then the breaker opens", async (t) => {
   const { guard, provider, clock, events } = await makeWorld(t);
   const shared = new SharedMap();
   const g = guard({ shared });
@@ -225,7 +225,7 @@ test("fault 3: Redis takes 200 ms for each answer: nobody waits longer than the 
   assert.deepEqual(events(), ["shared_restored"]);
 });
 
-test("fault 3: one that asks seldom waits for a slow Redis no more than twice", async (t) => {
+test("fault 3: a guard with few requests waits for a slow Redis at most twice", async (t) => {
   const { guard, provider, clock } = await makeWorld(t);
   const shared = new SharedMap();
   const g = guard({ shared });
@@ -236,7 +236,7 @@ test("fault 3: one that asks seldom waits for a slow Redis no more than twice", 
   assert.equal(short(await within(clock, 0, g.validate(provider.token()))), "valid");
 });
 
-test("fault 3, fault 25: what is shared and the authority have one patience between them", async (t) => {
+test("fault 3, fault 25: the shared cache and the authority have one soft timeout together", async (t) => {
   const { guard, provider, clock } = await makeWorld(t);
   const shared = new SharedMap();
   const g = guard({ shared, degraded: "local" });
@@ -248,7 +248,7 @@ test("fault 3, fault 25: what is shared and the authority have one patience betw
   assert.equal(short(await within(clock, 1, verdict)), letIn);
 });
 
-test("whatever is read instead of answers is none: nonsense, too few, what throws at once", async (t) => {
+test("a malformed response of the shared cache is a miss", async (t) => {
   const { guard, provider } = await makeWorld(t);
   const shared = new SharedMap();
   const g = guard({ shared });
@@ -271,7 +271,7 @@ test("whatever is read instead of answers is none: nonsense, too few, what throw
   assert.doesNotMatch(JSON.stringify(g.status()), /secret-in-a-message/);
 });
 
-test("what is asked in one turn is read at once, and no more than 5,000 wait for it", async (t) => {
+test("reads of one event loop turn are one batch, and at most 5,000 are in flight", async (t) => {
   const { guard, provider, clock } = await makeWorld(t);
   const shared = new SharedMap();
   const g = guard({ shared }, { maxConcurrent: 10_000 });
@@ -285,7 +285,7 @@ test("what is asked in one turn is read at once, and no more than 5,000 wait for
   assert.equal(sharedStatus(g).skipped, 1_000);
 });
 
-test("a closed guard gives up what it reads, and closes the place", async (t) => {
+test("closing a guard aborts its reads and closes the shared answers", async (t) => {
   const { guard, provider } = await makeWorld(t);
   const shared = new SharedMap();
   const g = guard({ shared });

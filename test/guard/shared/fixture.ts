@@ -9,21 +9,21 @@ import { redisAnswers, type RedisAnswersOptions } from "../../../src/stores/redi
 import { waitUntil, type RedisServer } from "../../support/redis-servers.ts";
 import { makeWorld, short, type World } from "../degraded/fixture.ts";
 
-/** Guards on one virtual clock, that share a real Redis. */
+/** Guards on one virtual clock that share a real Redis. */
 export interface SharedSetup extends Omit<World, "guard"> {
   readonly prefix: string;
-  /** Another instance, connected and warm. */
+  /** Starts a guard and waits for its connection and its warm-up. */
   readonly instance: (
     options?: Partial<SingleIssuerOptions>,
     redis?: Partial<RedisAnswersOptions>,
     authority?: Partial<AuthorityOptions>,
   ) => Promise<Guard>;
   readonly source: (redis?: Partial<RedisAnswersOptions>) => SharedAnswersSource;
-  /** An instance that nobody waits for. */
+  /** Starts a guard without waiting for it. */
   readonly guard: World["guard"];
-  /** Waits until every answer of the authority was written, but for so many that could not be. */
+  /** Waits until all answers of the authority are written, except `lost` of them. */
   readonly written: (lost?: number) => Promise<void>;
-  /** The names of all entries there are, lists left out. */
+  /** Redis keys of all entries, without the lists. */
   readonly entries: () => Promise<string[]>;
 }
 
@@ -53,7 +53,7 @@ export async function createSharedSetup(t: TestContext, server: RedisServer): Pr
     },
     async written(lost = 0) {
       const all = async () => (await sets()) - before >= world.asked.length - lost;
-      await waitUntil(all, "what is written without anybody waiting for it");
+      await waitUntil(all, "the writes in the background");
     },
     async entries() {
       const reply = (await server.cli("KEYS", `${prefix}{answer:*`)) ?? "";
@@ -62,7 +62,7 @@ export async function createSharedSetup(t: TestContext, server: RedisServer): Pr
   };
 }
 
-/** Lets time pass until it is settled, no faster than it really does: what is real has its deadlines in virtual time. */
+/** Advances the virtual clock at the speed of real time until the promise settles, because a real Redis answers in real time. */
 export async function runUntilSettled<T>({ clock }: Pick<World, "clock">, promise: Promise<T>): Promise<T> {
   const over = new AbortController();
   const watch = async () => {
@@ -88,6 +88,6 @@ export async function describeVerdict(guard: Guard, token: string): Promise<stri
 
 export function sharedStatus(guard: Guard): SharedStatus {
   const { shared } = guard.status();
-  if (shared === null) throw new Error("nothing is shared");
+  if (shared === null) throw new Error("the guard has no shared cache");
   return shared;
 }

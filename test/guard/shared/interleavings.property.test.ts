@@ -7,8 +7,8 @@ import { createMint, FakeClock, type Mint } from "../../../src/testing/index.ts"
 import { SharedMap } from "./shared-map.ts";
 
 /*
- * Three instances, two tokens, one place and whoever writes to it; questions and answers that overlap. The authority
- * ends a token once and for all. No verdict may say more than the authority said within the time that a yes counts.
+ * Three instances, two tokens, one shared map and an attacker that writes to it, with overlapping questions and
+ * answers. The authority revokes a token for good. No verdict may outlive the answer that it is based on.
  */
 
 const issuer = "https://id.example";
@@ -40,46 +40,46 @@ const step = fc.oneof(
 );
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 
-/** One instance's way to the place, which can be cut. */
-class Way extends SharedMap {
-  readonly #place: SharedMap;
+/** The connection of one instance to the shared map. It can be cut. */
+class Connection extends SharedMap {
+  readonly #sharedMap: SharedMap;
 
-  constructor(place: SharedMap) {
+  constructor(sharedMap: SharedMap) {
     super();
-    this.#place = place;
+    this.#sharedMap = sharedMap;
   }
 
   override open(context: Parameters<SharedMap["open"]>[0]): ReturnType<SharedMap["open"]> {
-    const there = this.#place.open(context);
-    const through = async <T>(work: () => Promise<T>): Promise<T> => {
+    const answers = this.#sharedMap.open(context);
+    const unlessCut = async <T>(work: () => Promise<T>): Promise<T> => {
       if (this.fault !== null) throw new Error("cut");
       return await work();
     };
     return {
-      get: async (names) => await through(async () => await there.get(names)),
-      set: async (entries) => await through(async () => await there.set(entries)),
-      used: async (list, names) => await through(async () => await there.used(list, names)),
-      recent: async (list) => await through(async () => await there.recent(list)),
-      close: async () => await there.close(),
+      get: async (names) => await unlessCut(async () => await answers.get(names)),
+      set: async (entries) => await unlessCut(async () => await answers.set(entries)),
+      used: async (list, names) => await unlessCut(async () => await answers.used(list, names)),
+      recent: async (list) => await unlessCut(async () => await answers.recent(list)),
+      close: async () => await answers.close(),
     };
   }
 }
 
-class World {
+class Simulation {
   readonly clock = new FakeClock();
-  readonly place = new SharedMap();
-  readonly ways = Array.from({ length: INSTANCES }, () => new Way(this.place));
+  readonly sharedMap = new SharedMap();
+  readonly connections = Array.from({ length: INSTANCES }, () => new Connection(this.sharedMap));
   readonly endedAt: number[] = Array.from({ length: TOKENS }, () => Infinity);
-  /** Since when an instance has known that a token ended. */
+  /** When an instance learned that a token was revoked. */
   readonly refused = new Set<string>();
-  /** Everything that was ever there, for whoever puts it back. */
+  /** Every text that was ever stored, for the replays of the attacker. */
   readonly recorded: { readonly name: string; readonly text: string; readonly endsAt: number }[] = [];
   readonly failures: unknown[] = [];
   readonly tokens: readonly string[];
   readonly #mint: Mint;
   readonly guards: Guard[];
   readonly asking: Promise<void>[] = [];
-  /** How long the authority takes for an instance. */
+  /** Latency of the authority for each instance. */
   readonly delaysMs: number[] = Array.from({ length: INSTANCES }, () => 0);
   questions = 0;
   shared = 0;
@@ -91,22 +91,22 @@ class World {
     this.tokens = opaque
       ? ["opaque-token-number-0", "opaque-token-number-1"]
       : Array.from({ length: TOKENS }, jwt);
-    this.guards = this.ways.map((way, number) => this.#guard(way, number));
+    this.guards = this.connections.map((connection, number) => this.#guard(connection, number));
   }
 
-  #guard(way: Way, of: number): Guard {
+  #guard(connection: Connection, number: number): Guard {
     const { clock } = this;
-    const ask = async (said: string): Promise<AuthorityOutcome> => {
+    const ask = async (asked: string): Promise<AuthorityOutcome> => {
       this.questions++;
-      const number = this.tokens.indexOf(said);
-      // What it says is true at some moment of the question, not at its end.
-      const isGood = clock.now() < (this.endedAt[number] ?? 0);
-      const delayMs = this.delaysMs[of] ?? 0;
+      const index = this.tokens.indexOf(asked);
+      // The answer is true at some moment of the question, not necessarily at its end.
+      const isGood = clock.now() < (this.endedAt[index] ?? 0);
+      const delayMs = this.delaysMs[number] ?? 0;
       if (delayMs > 0) await new Promise<void>((go) => void clock.after(delayMs, go));
       if (!isGood) return { status: "no" };
       return {
         status: "yes",
-        claims: { iss: issuer, aud: audience, sub: `subject-${number}`, exp: 4_000_000_000 },
+        claims: { iss: issuer, aud: audience, sub: `subject-${index}`, exp: 4_000_000_000 },
       };
     };
     const authority: Authority = {
@@ -139,7 +139,7 @@ class World {
       audience,
       keys: staticKeys(this.#mint.jwks()),
       authority: source,
-      shared: way,
+      shared: connection,
       clock,
     };
     return createGuard({
@@ -150,31 +150,32 @@ class World {
     });
   }
 
-  async take(one: Step): Promise<void> {
-    const { place, clock } = this;
+  async run(one: Step): Promise<void> {
+    const { sharedMap, clock } = this;
     this.#record();
     if (one.do === "ask") {
       this.delaysMs[one.instance] = one.delayMs;
-      this.asking.push(this.#askAndCheck(one.instance, one.token));
+      this.asking.push(this.#validateAndRecord(one.instance, one.token));
     } else if (one.do === "end")
       this.endedAt[one.token] = Math.min(this.endedAt[one.token] ?? 0, clock.now());
-    else if (one.do === "slow") place.latencyMs = one.ms;
-    else if (one.do === "cut") (this.ways[one.instance] as Way).fault = one.cut ? () => null : null;
+    else if (one.do === "slow") sharedMap.latencyMs = one.ms;
+    else if (one.do === "cut")
+      (this.connections[one.instance] as Connection).fault = one.cut ? () => null : null;
     else if (one.do === "empty" || one.do === "swap") {
-      // Whoever takes a no away while an old yes is under way rolls back: that is outside the promise.
-      await this.#quiet();
+      // Removing a denial while an older positive answer is in flight is a rollback, which the threat model excludes.
+      await this.#settle();
       if (one.do === "swap") this.#swap();
-      else place.kept.clear();
+      else sharedMap.kept.clear();
     } else if (one.do === "replay") this.#replay(one.old);
     else if (one.do === "restart") {
       await this.guards[one.instance]?.close();
-      this.guards[one.instance] = this.#guard(this.ways[one.instance] as Way, one.instance);
+      this.guards[one.instance] = this.#guard(this.connections[one.instance] as Connection, one.instance);
       for (const known of this.refused) if (known.startsWith(`${one.instance} `)) this.refused.delete(known);
     }
     await clock.advance(one.do === "wait" ? one.ms : 0);
   }
 
-  async #askAndCheck(number: number, which: number): Promise<void> {
+  async #validateAndRecord(number: number, which: number): Promise<void> {
     try {
       await this.#ask(number, which);
     } catch (error) {
@@ -192,23 +193,23 @@ class World {
     if (verdict.status === "valid") {
       assert.equal(verdict.degraded, null);
       assert.ok(now < endedAt + TTL_MS + 1_000, `valid ${now - endedAt} ms after it ended`);
-      assert.ok(!wasRefused, "what this instance refused came back to life");
+      assert.ok(!wasRefused, "this instance accepts a token that it refused");
       if (verdict.from === "shared") this.shared++;
     } else if (verdict.status === "invalid") {
-      assert.ok(endedAt <= now, "a good token was called bad");
+      assert.ok(endedAt <= now, "a token was refused before its revocation");
       if (guard === this.guards[number]) this.refused.add(known);
     } else assert.equal(verdict.cause, "closed");
   }
 
   #record(): void {
-    for (const [name, entry] of this.place.kept) this.recorded.push({ name, ...entry });
+    for (const [name, entry] of this.sharedMap.kept) this.recorded.push({ name, ...entry });
   }
 
-  /** Each of two in the place of the other. One that comes back to its own place is rolled back: see `#replay`. */
+  /** Swaps two entries. An entry that returns to its own name is a rollback: see `#replay`. */
   #swap(): void {
     this.#record();
-    const [one, other] = [...this.place.kept.keys()];
-    const [first, second] = [...this.place.kept.values()];
+    const [one, other] = [...this.sharedMap.kept.keys()];
+    const [first, second] = [...this.sharedMap.kept.values()];
     if (one === undefined || other === undefined || first === undefined || second === undefined) return;
     this.#misplace(one, second);
     this.#misplace(other, first);
@@ -216,40 +217,40 @@ class World {
 
   #misplace(name: string, entry: { readonly text: string; readonly endsAt: number }): void {
     const written = this.recorded.find(({ text }) => text === entry.text);
-    if (written?.name === name) this.place.kept.delete(name);
-    else this.place.kept.set(name, entry);
+    if (written?.name === name) this.sharedMap.kept.delete(name);
+    else this.sharedMap.kept.set(name, entry);
   }
 
-  /** Puts back what was over. What was not is what was true a while ago: whoever puts that back rolls back. */
+  /** Puts expired entries back. Putting back an entry that has not expired is a rollback, which the threat model excludes. */
   #replay(old: number): void {
     const over = this.recorded.filter(({ endsAt }) => endsAt <= this.clock.now());
     const entry = over[old % Math.max(1, over.length)];
-    if (entry !== undefined) this.place.kept.set(entry.name, { text: entry.text, endsAt: Infinity });
+    if (entry !== undefined) this.sharedMap.kept.set(entry.name, { text: entry.text, endsAt: Infinity });
   }
 
-  async #quiet(): Promise<void> {
+  async #settle(): Promise<void> {
     await this.clock.advance(2_000);
     await Promise.all(this.asking);
   }
 
   async end(): Promise<void> {
-    await this.#quiet();
+    await this.#settle();
     for (const guard of this.guards) await guard.close();
     if (this.failures.length > 0) throw this.failures[0];
   }
 }
 
 for (const opaque of [false, true]) {
-  const what = opaque ? "opaque" : "proven";
-  test(`law 1, law 3: however questions about ${what} tokens, failures and forgeries interleave, no answer counts too long`, async () => {
+  const what = opaque ? "opaque" : "signed";
+  test(`law 1, law 3: under any interleaving of questions about ${what} tokens, failures and forgeries no answer counts too long`, async () => {
     const mint = await createMint({ issuer, audience, lifetimeMs: 24 * 3_600_000, clock: new FakeClock() });
     let shared = 0;
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
-        const world = new World(mint, opaque, new FakeClock());
-        for (const one of steps) await world.take(one);
-        await world.end();
-        shared += world.shared;
+        const simulation = new Simulation(mint, opaque, new FakeClock());
+        for (const one of steps) await simulation.run(one);
+        await simulation.end();
+        shared += simulation.shared;
       }),
       { numRuns: 1_000 },
     );

@@ -11,7 +11,7 @@ import { audience, makeWorld } from "../degraded/fixture.ts";
 import { SharedMap } from "./shared-map.ts";
 import { sharedStatus, createSharedSetup, describeVerdict } from "./fixture.ts";
 
-void describe("who shares answers with whom", { skip: noRedis }, () => {
+void describe("guards share answers only under the same policy", { skip: noRedis }, () => {
   let server: RedisServer;
   before(async () => (server = await RedisServer.start()));
   after(async () => await server.stop());
@@ -31,7 +31,7 @@ void describe("who shares answers with whom", { skip: noRedis }, () => {
     "other credentials": [{}, { clientId: "guard", auth: "post" }],
   };
   for (const [what, [options, authority]] of Object.entries(others)) {
-    void test(`fault 14: with ${what} nothing is shared, and there is no alarm`, async (t) => {
+    void test(`fault 14: guards with ${what} share no answers, and no event is emitted`, async (t) => {
       const { instance, provider, written, says, events } = await createSharedSetup(t, server);
       const claims = { aud: [audience, "https://other.example"], sub: "alice" };
       const token = provider.opaqueToken(claims);
@@ -49,7 +49,7 @@ void describe("who shares answers with whom", { skip: noRedis }, () => {
     });
   }
 
-  void test("fault 14: the order of a list, a name and times make no other policy", async (t) => {
+  void test("fault 14: list order, the guard's name and its times do not change the policy", async (t) => {
     const { instance, provider, written } = await createSharedSetup(t, server);
     const two = ["https://other.example", audience];
     const one = await instance({ audience: two, types: ["jwt", "at+jwt"] });
@@ -65,9 +65,9 @@ void describe("who shares answers with whom", { skip: noRedis }, () => {
     assert.equal(await describeVerdict(other, token), "valid from shared");
   });
 
-  void test("fault 15: guards of two versions share with their own, side by side", async (t) => {
+  void test("fault 15: guards of two versions share one Redis and only read entries of their own version", async (t) => {
     const { instance, source, provider, written, asked, events } = await createSharedSetup(t, server);
-    // As one that changed what is in an entry would.
+    // A version with another entry format derives other keys.
     const newer = (): SharedAnswersSource => {
       const today = source();
       const deriveKey = (purpose: string) => today.deriveKey(purpose.replace(/^1 /, "2 "));
@@ -86,7 +86,7 @@ void describe("who shares answers with whom", { skip: noRedis }, () => {
   });
 });
 
-test("an instance with shorter memory believes a yes no longer than it would its own", async (t) => {
+test("an instance with a shorter memory.ttlMs applies it to shared answers", async (t) => {
   const { guard, provider, clock } = await makeWorld(t);
   const shared = new SharedMap();
   const [one, other] = [guard({ shared }), guard({ shared, memory: { ttlMs: 60_000 } })];
@@ -100,22 +100,22 @@ test("an instance with shorter memory believes a yes no longer than it would its
   assert.equal(await describeVerdict(other, token), "valid from verification");
 });
 
-test("law 2: a yes counts from when the question began, not from when it was answered", async (t) => {
+test("law 2: a positive answer counts from the start of the question, not from the answer", async (t) => {
   const { guard, provider, clock, asked } = await makeWorld(t);
   const shared = new SharedMap();
   const [one, other] = [guard({ shared }), guard({ shared })];
   const token = provider.token();
   provider.fault("introspection", { latencyMs: 1_500 });
-  const slowly = describeVerdict(one, token);
+  const pending = describeVerdict(one, token);
   await clock.advance(1_600);
-  assert.equal(await slowly, "valid from verification");
+  assert.equal(await pending, "valid from verification");
   provider.restore();
   await clock.advance(298_450);
   assert.equal(await describeVerdict(other, token), "valid from verification");
   assert.equal(asked.length, 2);
 });
 
-test("a guard of two issuers shares for the one that has an authority, and asks nobody about the other", async (t) => {
+test("a guard of two issuers shares answers only for the issuer with an authority", async (t) => {
   const { guard, provider } = await makeWorld(t);
   const shared = new SharedMap();
   const plain = await createProvider({ issuer: "https://plain.example", audience });
@@ -142,15 +142,15 @@ test("a guard of two issuers shares for the one that has an authority, and asks 
   assert.equal(guard().status().shared, null);
 });
 
-test("shared is refused without an authority, or with one that does not say whom it asks", async (t) => {
+test("createGuard rejects shared without an authority, or with one that has no identity", async (t) => {
   const { provider } = await makeWorld(t);
   const base = { issuer: provider.issuer, audience, keys: staticKeys(provider.jwks()) };
   const url = "https://id.example.com/ask";
   const options = { url, clientId: "guard", clientSecret: "secret-of-the-guard" };
-  const { identity: _, ...nameless } = introspection(options);
+  const { identity: _, ...withoutIdentity } = introspection(options);
   const refused: [object, RegExp][] = [
     [{}, /shared needs an authority/],
-    [{ authority: nameless }, /shared needs an authority/],
+    [{ authority: withoutIdentity }, /shared needs an authority/],
     [{ authority: introspection(options), shared: {} }, /needs shared with deriveKey\(\), open\(\)/],
     [
       {

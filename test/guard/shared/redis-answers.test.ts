@@ -59,7 +59,7 @@ async function keepsTheContract(answers: SharedAnswers): Promise<void> {
   assert.deepEqual(
     await answers.get(["a", "b"]),
     ["1", "3"],
-    "only what replaces takes a place that is taken",
+    "only an entry with replaces overwrites another",
   );
   assert.deepEqual(await answers.recent("list"), []);
   await answers.used("list", ["a"]);
@@ -69,31 +69,31 @@ async function keepsTheContract(answers: SharedAnswers): Promise<void> {
   assert.deepEqual(await answers.recent("another"), []);
 }
 
-/** By the server's clock, which tells recent from more recent. */
+/** Redis orders the list by its clock, in milliseconds. */
 const anotherMillisecond = async () => await pause(2);
 
-void describe("answers in Redis", { skip: noRedis }, () => {
+void describe("redisAnswers", { skip: noRedis }, () => {
   let server: RedisServer;
   before(async () => (server = await RedisServer.start(["maxmemory-policy allkeys-lru"])));
   after(async () => await server.stop());
 
-  void test("on one server: what was set is got, each under its name", async (t) => {
+  void test("keeps the contract on one server", async (t) => {
     await keepsTheContract(await open(t, { url: server.url }));
   });
 
-  void test("on a cluster, whichever servers the names are on", async (t) => {
+  void test("keeps the contract on a cluster", async (t) => {
     const cluster = await startCluster();
     t.after(async () => await cluster.stop());
     await keepsTheContract(await open(t, { cluster: cluster.urls }));
   });
 
-  void test("on a primary behind Sentinels", async (t) => {
+  void test("keeps the contract on a primary behind Sentinels", async (t) => {
     const sentinels = await startSentinels();
     t.after(async () => await sentinels.stop());
     await keepsTheContract(await open(t, { sentinel: sentinels.options }));
   });
 
-  void test("Redis forgets an entry when its time is over, and a list that nobody writes to", async (t) => {
+  void test("entries and unused lists expire in Redis", async (t) => {
     const prefix = "kept:";
     const answers = await open(t, { url: server.url, prefix });
     await answers.set([entry("a", "1")]);
@@ -103,7 +103,7 @@ void describe("answers in Redis", { skip: noRedis }, () => {
     assert.ok((await left(`${prefix}{answers:list}`)) > 23 * 60 * minute);
   });
 
-  void test("a list keeps the 10,000 names that were used last", async (t) => {
+  void test("a list keeps the 10,000 most recently used names", async (t) => {
     const prefix = "long:";
     const answers = await open(t, { url: server.url, prefix });
     await answers.used("list", ["oldest"]);
@@ -119,7 +119,7 @@ void describe("answers in Redis", { skip: noRedis }, () => {
     assert.ok(!recent.includes("oldest"));
   });
 
-  void test("fault 1: a server that is not there yet keeps nobody waiting, and is used once it is there", async (t) => {
+  void test("fault 1: a server that is down does not delay open(), and is used when it is up", async (t) => {
     const port = await freePort();
     const proxy = await createFaultProxy({ target: server.url });
     t.after(async () => await proxy.close());
@@ -145,7 +145,7 @@ void describe("answers in Redis", { skip: noRedis }, () => {
     await waitUntil(async () => await works(later), "a connection");
   });
 
-  void test("fault 2: a frozen server is given up at the deadline, and used again after the thaw", async (t) => {
+  void test("fault 2: a frozen server times out at the deadline, and is used again after the thaw", async (t) => {
     const answers = await open(t, { url: server.url, timeoutMs: 50 });
     server.freeze();
     try {
@@ -156,7 +156,7 @@ void describe("answers in Redis", { skip: noRedis }, () => {
     await waitUntil(async () => await works(answers), "the thaw");
   });
 
-  void test("what the options must be is said by name, and never what they were", () => {
+  void test("wrong options are rejected by name, without their values", () => {
     const refused: [Partial<RedisAnswersOptions>, RegExp][] = [
       [{}, /redisAnswers needs one of url, cluster and sentinel/],
       [{ url: "http://127.0.0.1" }, /redisAnswers: url must be redis:/],
@@ -178,7 +178,7 @@ void describe("answers in Redis", { skip: noRedis }, () => {
     }
   });
 
-  void test("of several secrets the first counts, and each purpose has a key of its own", () => {
+  void test("the first of several secrets counts, and each purpose has its own key", () => {
     const key = (of: string, purpose = "names") =>
       Buffer.from(redisAnswers({ url: server.url, secret: of }).deriveKey(purpose)).toString("hex");
     assert.equal(key(`${secret}, ${"another ".repeat(5)}`), key(secret));

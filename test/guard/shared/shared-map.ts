@@ -3,16 +3,16 @@ import type { SharedAnswers, SharedAnswersSource, SharedEntry } from "../../../s
 import { redisAnswers } from "../../../src/stores/redis.ts";
 import { secret } from "./fixture.ts";
 
-/** A place to share in this process, on a virtual clock, that fails as it is told. */
+/** Shared answers in memory, on a virtual clock, with faults that a test sets. */
 export class SharedMap implements SharedAnswersSource {
   readonly description: string = "a map";
   readonly timeoutMs: number = 50;
   readonly kept: Map<string, { text: string; endsAt: number }> = new Map();
   readonly lists: Map<string, string[]> = new Map();
-  /** How many names each read was for. */
+  /** Number of names of each read. */
   readonly reads: number[] = [];
   latencyMs = 0;
-  /** What reads and writes do instead of their work. */
+  /** Replaces the work of reads and writes. */
   fault: (() => unknown) | null = null;
 
   deriveKey(purpose: string): Uint8Array {

@@ -7,12 +7,12 @@ import { sharedStatus, createSharedSetup, describeVerdict } from "./fixture.ts";
 
 const kinds = ["token", "opaqueToken"] as const;
 
-void describe("a starting instance", { skip: noRedis }, () => {
+void describe("the warm-up of a starting instance", { skip: noRedis }, () => {
   let server: RedisServer;
   before(async () => (server = await RedisServer.start()));
   after(async () => await server.stop());
 
-  void test("knows what was used last, and asks neither Redis nor the authority about it", async (t) => {
+  void test("loads the recently used entries, so that their tokens need neither Redis nor the authority", async (t) => {
     const { instance, provider, asked, clock, written } = await createSharedSetup(t, server);
     const tokens = kinds.flatMap((kind) => Array.from({ length: 150 }, () => provider[kind]()));
     const one = await instance();
@@ -29,8 +29,8 @@ void describe("a starting instance", { skip: noRedis }, () => {
   });
 });
 
-/** A place where one instance has told of some tokens. */
-async function told20(t: Parameters<typeof makeWorld>[0]) {
+/** Twenty answers that one instance has shared. */
+async function createTwentyAnswers(t: Parameters<typeof makeWorld>[0]) {
   const world = await makeWorld(t);
   const shared = new SharedMap();
   const tokens = Array.from({ length: 20 }, (_, i) => world.provider.opaqueToken({ jti: `${i}` }));
@@ -40,8 +40,8 @@ async function told20(t: Parameters<typeof makeWorld>[0]) {
   return { ...world, shared, tokens, asked: world.asked };
 }
 
-test("what was read at the start is opened as what is read later: a foreign one is a miss and an alarm", async (t) => {
-  const { guard, shared, tokens, provider, events, asked } = await told20(t);
+test("an entry of the warm-up that is not authentic is a miss and is reported", async (t) => {
+  const { guard, shared, tokens, provider, events, asked } = await createTwentyAnswers(t);
   const texts = [...shared.kept.values()].map(({ text }) => text);
   const names = [...shared.kept.keys()];
   for (const [i, name] of names.entries()) {
@@ -53,11 +53,11 @@ test("what was read at the start is opened as what is read later: a foreign one 
   assert.equal(sharedStatus(started).warmed, 20);
   for (const token of tokens) assert.equal(await describeVerdict(started, token), "invalid: inactive");
   assert.equal(asked.length, 40);
-  assert.deepEqual(events(), ["shared_rejected"], "one alarm, not forty");
+  assert.deepEqual(events(), ["shared_rejected"], "one event, not forty");
 });
 
-test("law 2: what was read at the start ends when it would have", async (t) => {
-  const { guard, shared, tokens, clock, asked } = await told20(t);
+test("law 2: an entry of the warm-up expires like any other", async (t) => {
+  const { guard, shared, tokens, clock, asked } = await createTwentyAnswers(t);
   const started = guard({ shared });
   await started.ready();
   await clock.advance(5 * minute);
@@ -65,8 +65,8 @@ test("law 2: what was read at the start ends when it would have", async (t) => {
   assert.equal(asked.length, 40);
 });
 
-test("what is read at the start has a bound in bytes, and is given up for what was used later", async (t) => {
-  const { guard, shared, tokens } = await told20(t);
+test("the warm-up is bounded in bytes", async (t) => {
+  const { guard, shared, tokens } = await createTwentyAnswers(t);
   const started = guard({ shared, memory: { maxBytes: 8_000 } });
   await started.ready();
   const reads = shared.reads.length;
@@ -74,19 +74,19 @@ test("what is read at the start has a bound in bytes, and is given up for what w
   assert.ok(shared.reads.length > reads, "not all of it found room");
 });
 
-test("ready() waits for what was used last, for a second, and for no longer than it was told", async (t) => {
+test("ready() waits for the warm-up for at most a second and at most its timeoutMs", async (t) => {
   const { guard, clock } = await makeWorld(t);
   const shared = new SharedMap();
   shared.fault = async () => await new Promise<never>(() => {});
-  const patient = guard({ shared }).ready();
-  assert.equal(await within(clock, 990, patient), "pending");
-  assert.equal(await within(clock, 100, patient), undefined);
-  const hasty = guard({ shared }).ready({ timeoutMs: 300 });
-  assert.equal(await within(clock, 290, hasty), "pending");
-  assert.equal(await within(clock, 20, hasty), undefined);
+  const unlimited = guard({ shared }).ready();
+  assert.equal(await within(clock, 990, unlimited), "pending");
+  assert.equal(await within(clock, 100, unlimited), undefined);
+  const limited = guard({ shared }).ready({ timeoutMs: 300 });
+  assert.equal(await within(clock, 290, limited), "pending");
+  assert.equal(await within(clock, 20, limited), undefined);
 });
 
-test("a place that holds nonsense about what was used keeps nobody from starting", async (t) => {
+test("a malformed list of recently used entries does not prevent a start", async (t) => {
   const { guard, provider, clock } = await makeWorld(t);
   for (const nonsense of [null, 1, {}, [null], ["a", {}], "names"]) {
     const shared = new SharedMap();
