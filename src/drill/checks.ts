@@ -1,4 +1,4 @@
-import { closeCodes } from "../connections/close-codes.ts";
+import { closeCodes } from "../connections/index.ts";
 import { quantile, formatDuration } from "./figures.ts";
 import type { WebSocketReport } from "./websocket-clients.ts";
 import type { Phase } from "./phase.ts";
@@ -6,7 +6,7 @@ import { STEADY_MS, RECOVERY_MS } from "./scenario.ts";
 import type { Sample } from "./traffic.ts";
 import type { RevokedToken } from "./environment.ts";
 
-/** What was promised, and what was seen of it. */
+/** The result of one check: what was expected and what was observed. */
 export interface CheckResult {
   readonly passed: boolean;
   readonly expectation: string;
@@ -14,25 +14,29 @@ export interface CheckResult {
 }
 
 const FIRST_FALLBACK_MS = 100;
-/** Far less than anybody would wait for an authority, and more than a busy machine adds to a proof. */
+/** Far below any timeout of an authority, and above the delay that a busy machine adds to a verification. */
 const LATER_FALLBACK_MS = 10;
 const LOG_MS = 1_000;
 const REVOKED = closeCodes.token_revoked;
 
-/** What can be promised of every service, and of ours besides. */
+/** Runs the checks that apply to every service, and with `isLocal` those that need the API of the drill. */
 export function runChecks(
   phases: readonly Phase[],
-  live: WebSocketReport,
-  isOurs: boolean,
+  webSockets: WebSocketReport,
+  isLocal: boolean,
 ): readonly CheckResult[] {
-  const everywhere = [checkNoFalseRefusal(phases), checkRetryAfter(phases), checkRecovery(phases)];
-  if (!isOurs) return everywhere;
-  const connected =
-    live.opened === 0
+  const forEveryService = [checkNoFalseRefusal(phases), checkRetryAfter(phases), checkRecovery(phases)];
+  if (!isLocal) return forEveryService;
+  const webSocketChecks =
+    webSockets.opened === 0
       ? []
-      : [checkNoDroppedConnection(live), checkNoLostMessage(live), ...checkRevokedConnections(phases, live)];
+      : [
+          checkNoDroppedConnection(webSockets),
+          checkNoLostMessage(webSockets),
+          ...checkRevokedConnections(phases, webSockets),
+        ];
   return [
-    ...everywhere,
+    ...forEveryService,
     checkAllServed(phases),
     checkFirstFallback(phases),
     checkLaterFallbacks(phases),
@@ -40,7 +44,7 @@ export function runChecks(
     checkRevokedByProvider(phases),
     checkRevokedStaysRevoked(phases),
     checkSlowAuthority(phases),
-    ...connected,
+    ...webSocketChecks,
   ];
 }
 
@@ -52,25 +56,27 @@ function checkNoFalseRefusal(phases: readonly Phase[]): CheckResult {
 }
 
 function checkAllServed(phases: readonly Phase[]): CheckResult {
-  const missed = sumOver(phases, (phase) => phase.count("unavailable") + phase.count("failed"));
+  const unserved = sumOver(phases, (phase) => phase.count("unavailable") + phase.count("failed"));
   return {
-    passed: missed === 0,
+    passed: unserved === 0,
     expectation: "every good token is served throughout",
-    observed: `${missed} were not`,
+    observed: `${unserved} were not`,
   };
 }
 
 function checkRetryAfter(phases: readonly Phase[]): CheckResult {
-  const told = phases.flatMap(({ samples }) => samples.filter(({ outcome }) => outcome === "unavailable"));
-  const mute = told.filter(({ hasRetryAfter }) => !hasRetryAfter).length;
+  const unavailable = phases.flatMap(({ samples }) =>
+    samples.filter(({ outcome }) => outcome === "unavailable"),
+  );
+  const without = unavailable.filter(({ hasRetryAfter }) => !hasRetryAfter).length;
   return {
-    passed: mute === 0,
-    expectation: "every 503 says when to retry",
-    observed: `${mute} of ${told.length} do not`,
+    passed: without === 0,
+    expectation: "every 503 has Retry-After",
+    observed: `${without} of ${unavailable.length} do not`,
   };
 }
 
-/** An answer that takes long once in a while, after that, is no outage; one that goes on until the end is. */
+/** A single slow answer after the recovery is no outage. A phase that ends with impaired answers did not recover. */
 function checkRecovery(phases: readonly Phase[]): CheckResult {
   const restored = phases.filter(({ name }) => name === "restored");
   const times = restored.map((phase) => {
@@ -80,12 +86,12 @@ function checkRecovery(phases: readonly Phase[]): CheckResult {
   });
   return {
     passed: times.length > 0 && times.every((ms) => ms <= RECOVERY_MS),
-    expectation: `recovers by itself within ${formatDuration(RECOVERY_MS)}`,
+    expectation: `recovers automatically within ${formatDuration(RECOVERY_MS)}`,
     observed: times.map((ms) => (ms === Infinity ? "not at all" : formatDuration(ms))).join(", "),
   };
 }
 
-/** A guard waits longer for an authority that took long before: by no more than that it may exceed the usual. */
+/** The soft timeout grows with the recent answers of the authority, and the bound grows with the soft timeout. */
 function checkFirstFallback(phases: readonly Phase[]): CheckResult {
   const firsts = ["down", "frozen"].map((name) => {
     const { good = [] } = phases.find((phase) => phase.name === name) ?? {};
@@ -110,7 +116,7 @@ function checkLaterFallbacks(phases: readonly Phase[]): CheckResult {
   const median = quantile(later, 0.5);
   return {
     passed: median === null || median < LATER_FALLBACK_MS,
-    expectation: "later ones wait for nobody",
+    expectation: "later decisions wait for no answer",
     observed: median === null ? "there were none" : `median ${formatDuration(median)} of ${later.length}`,
   };
 }
@@ -127,12 +133,12 @@ function checkRevokedByLog(phases: readonly Phase[]): CheckResult {
 
 function checkRevokedByProvider(phases: readonly Phase[]): CheckResult {
   const refused = findRevokedSamples(phases, "provider").find(({ outcome }) => outcome === "refused");
-  const thaw = phases[phases.findIndex(({ name }) => name === "frozen") + 1];
+  const recovery = phases[phases.findIndex(({ name }) => name === "frozen") + 1];
   const afterMs =
-    refused === undefined || thaw === undefined ? null : Math.max(0, refused.at - thaw.startedAt);
+    refused === undefined || recovery === undefined ? null : Math.max(0, refused.at - recovery.startedAt);
   return {
     passed: afterMs !== null && afterMs <= RECOVERY_MS,
-    expectation: `a token revoked at the provider before it froze is refused within ${formatDuration(RECOVERY_MS)} of its thaw`,
+    expectation: `a token revoked at the provider before it froze is refused within ${formatDuration(RECOVERY_MS)} after it answers again`,
     observed: afterMs === null ? "never" : `after ${formatDuration(afterMs)}`,
   };
 }
@@ -147,7 +153,7 @@ function checkRevokedStaysRevoked(phases: readonly Phase[]): CheckResult {
   });
   return {
     passed: passed.length === 0,
-    expectation: "what was refused stays refused",
+    expectation: "a refused token stays refused",
     observed: `${passed.length} passed`,
   };
 }
@@ -175,20 +181,20 @@ function checkNoDroppedConnection({ dropped, opened }: WebSocketReport): CheckRe
 function checkNoLostMessage({ sent, answered }: WebSocketReport): CheckResult {
   return {
     passed: answered >= sent && sent > 0,
-    expectation: "what is said over them is answered",
+    expectation: "every message over a connection is answered",
     observed: `${sent - answered} of ${sent} messages were not`,
   };
 }
 
-/** The connections of the tokens that were revoked. */
+/** Checks the connections of the revoked tokens. */
 function checkRevokedConnections(
   phases: readonly Phase[],
   { revoked, closed: all }: WebSocketReport,
 ): readonly CheckResult[] {
-  const thaw = phases[phases.findIndex(({ name }) => name === "frozen") + 1];
+  const recovery = phases[phases.findIndex(({ name }) => name === "frozen") + 1];
   return revoked.map(({ token, by, at }) => {
     const connections = all.filter((one) => one.token === token);
-    const from = by === "log" ? at : (thaw?.startedAt ?? Infinity);
+    const from = by === "log" ? at : (recovery?.startedAt ?? Infinity);
     const mostMs = by === "log" ? LOG_MS : RECOVERY_MS;
     const lastMs = Math.max(...connections.map((one) => Math.max(0, one.at - from)));
     return {
@@ -206,7 +212,7 @@ function sumOver(phases: readonly Phase[], count: (phase: Phase) => number): num
   return phases.reduce((sum, phase) => sum + count(phase), 0);
 }
 
-/** What became of the revoked token, in order. */
+/** The samples of the token that was revoked by `by`, in the order of the requests. */
 function findRevokedSamples(phases: readonly Phase[], by: RevokedToken["by"]): readonly Sample[] {
   return phases.flatMap(({ samples }) => samples).filter(({ revoked }) => revoked?.by === by);
 }

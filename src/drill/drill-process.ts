@@ -4,22 +4,25 @@ import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { HoldfastError } from "../core/errors.ts";
 
-/** A process of the drill: this Node, running a module beside this one. It ends with us, whichever way we end. */
+/** A child process that runs a module of this directory. It ends with this process, however this process ends. */
 export class DrillProcess {
   readonly #process: ChildProcess;
   readonly #kill = () => void this.#process.kill("SIGKILL");
 
   private constructor(module: string) {
-    // From source the modules end in .ts, built in .js.
+    // The modules end in .ts in the source, and in .js in the build.
     const file = fileURLToPath(new URL(module + extname(import.meta.url), import.meta.url));
-    // Whoever loses its parent ends by itself; SIGKILL also ends who is stopped.
+    // A child without a parent exits, but a stopped child cannot. SIGKILL ends both.
     process.once("exit", this.#kill);
     this.#process = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", file], {
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     });
   }
 
-  /** Starts a module, tells it `config` (never on a command line: others see those), and waits for its answer. */
+  /**
+   * Starts a module, sends it `config`, and waits for its answer. The configuration holds a secret, so it never stands on
+   * a command line, which other users can read.
+   */
   static async start(module: string, config: unknown): Promise<{ child: DrillProcess; answer: unknown }> {
     const child = new DrillProcess(module);
     try {
@@ -34,19 +37,19 @@ export class DrillProcess {
     return this.#process.pid ?? -1;
   }
 
-  /** Sends a message and waits for the next one back. */
+  /** Sends a message and waits for the answer. Rejects with `upstream_failed` when the process ends before. */
   async call(message: unknown): Promise<unknown> {
-    const gone = new AbortController();
-    const answered = once(this.#process, "message", gone);
-    const exited = once(this.#process, "exit", gone);
+    const settled = new AbortController();
+    const answered = once(this.#process, "message", settled);
+    const exited = once(this.#process, "exit", settled);
     try {
       this.#process.send(message as object);
       const first = await Promise.race([answered, exited.then(() => null)]);
       if (first === null)
-        throw new HoldfastError("upstream_failed", "a process of the drill ended by itself");
+        throw new HoldfastError("upstream_failed", "a process of the drill ended unexpectedly");
       return first[0];
     } finally {
-      gone.abort();
+      settled.abort();
       await Promise.allSettled([answered, exited]);
     }
   }
@@ -64,10 +67,10 @@ export class DrillProcess {
   }
 }
 
-/** In a child: answers each message, until the parent is gone. What rejects ends the process. */
+/** Answers each message of the parent process. The process ends with its parent, and when `answer` rejects. */
 export function answerParent(answer: (message: unknown) => Promise<unknown>): void {
   process.once("disconnect", () => process.exit());
-  // A terminal sends it to us, too; the parent has things to tidy up first.
+  // A terminal sends SIGINT to the whole process group. The parent closes its children itself.
   process.on("SIGINT", () => {});
   const reply = async (message: unknown) => void process.send?.(await answer(message));
   process.on("message", (message) => void reply(message));

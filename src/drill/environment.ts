@@ -1,25 +1,28 @@
-/** What becomes of the authority in a phase. */
+/** The state of the authority in a phase. */
 export type AuthorityState = "up" | "down" | "frozen" | "flapping" | "slow";
 
-/** A token that was revoked, and how: written to the log of revocations, or known to the provider alone. */
+/** A token that was revoked in the revocation log, or at the provider only. */
 export interface RevokedToken {
   readonly token: string;
   readonly by: "log" | "provider";
-  /** When that was done: monotonic, milliseconds. */
+  /** When the revocation was complete, on the monotonic clock, in milliseconds. */
   readonly at: number;
 }
 
-/** What the drill is about: ours, or somebody's own service. */
+/** The service under test: the drill's own API, or a service of the user. */
 export interface Environment {
   /** Where requests go. */
   readonly url: string;
-  /** Every good token has to be served throughout, and what is tested besides can be. */
+  /** Whether the drill started the API itself, so that every check applies. */
   readonly isLocal: boolean;
-  /** For a request; a fresh one was never used before, where there are such. */
+  /** Returns a good token. A fresh one was never used before, as long as the environment has such tokens. */
   token(fresh: boolean): string;
-  /** Changes the authority's state. Resolves with a token that is revoked in the course of it. */
-  setAuthority(weather: AuthorityState): Promise<RevokedToken | null>;
-  /** Where live connections go; `null` where that is not known. */
+  /**
+   * Changes the state of the authority. Some states begin with a revocation: `onRevoke` is called with the token before
+   * the revocation, and the promise resolves with the revoked token.
+   */
+  setAuthority(state: AuthorityState, onRevoke: (token: string) => void): Promise<RevokedToken | null>;
+  /** Where WebSocket clients connect. `null` when the environment has no such address. */
   readonly webSocketUrl: string | null;
   close(): Promise<void>;
 }

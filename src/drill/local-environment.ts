@@ -11,18 +11,18 @@ const AUDIENCE = "https://api.example.com";
 const CLIENT_ID = "api";
 const WARM_TOKENS = 50;
 const TOKEN_LIFE_MS = 86_400_000;
-/** A flapping provider is dead so long, and alive so long. */
+/** How long a flapping provider is down, and how long it is up. */
 const DOWN_MS = 500;
 const UP_MS = 700;
 
-/** A provider and an API as processes of their own, and a mint with the provider's key. */
+/** A provider and an API in child processes, and a mint of tokens with the provider's key. */
 export class LocalEnvironment implements Environment {
   readonly isLocal = true;
   readonly #mint: Mint;
   readonly #connections: number;
   readonly #knownTokens: { readonly token: string; readonly id: string }[];
   readonly #clientSecret: string = randomBytes(24).toString("base64url");
-  /** Ids of tokens that the provider knows to be revoked, in each of its lives. */
+  /** The ids of revoked tokens, which the provider gets again at each start. */
   readonly #revoked: string[] = [];
   #nextKnown = 0;
   #port = 0;
@@ -37,16 +37,16 @@ export class LocalEnvironment implements Environment {
     this.#knownTokens = Array.from({ length: WARM_TOKENS }, () => this.#mintToken());
   }
 
-  /** `connections`: how many there will be at a time. */
+  /** Starts both processes. The API accepts `connections` WebSocket connections. */
   static async start(connections: number): Promise<LocalEnvironment> {
     const mint = await createMint({ issuer: ISSUER, audience: AUDIENCE, lifetimeMs: TOKEN_LIFE_MS });
-    const world = new LocalEnvironment(mint, connections);
+    const environment = new LocalEnvironment(mint, connections);
     try {
-      await world.#startProvider();
-      await world.#startApi();
-      return world;
+      await environment.#startProvider();
+      await environment.#startApi();
+      return environment;
     } catch (error) {
-      await world.close();
+      await environment.close();
       throw error;
     }
   }
@@ -65,23 +65,23 @@ export class LocalEnvironment implements Environment {
     return this.#knownTokens[this.#nextKnown]?.token ?? "";
   }
 
-  async setAuthority(weather: AuthorityState): Promise<RevokedToken | null> {
+  async setAuthority(state: AuthorityState, onRevoke: (token: string) => void): Promise<RevokedToken | null> {
     await this.#restoreProvider();
-    if (weather === "down") {
+    if (state === "down") {
       await this.#killProvider();
-      return await this.#revoke("log");
+      return await this.#revoke("log", onRevoke);
     }
-    if (weather === "frozen") {
-      const revoked = await this.#revoke("provider");
-      // Should we be killed meanwhile, it wakes, and ends as whoever has lost its parent.
+    if (state === "frozen") {
+      const revoked = await this.#revoke("provider", onRevoke);
+      // When the drill is killed, the API resumes the provider, which then ends without its parent.
       await this.#api?.call({ resumeAtExit: this.#provider?.pid ?? 0 } satisfies ResumeAtExit);
       this.#provider?.signal("SIGSTOP");
       return revoked;
     }
-    if (weather === "flapping") this.#startFlapping();
-    if (weather === "slow") {
+    if (state === "flapping") this.#startFlapping();
+    if (state === "slow") {
       await this.#provider?.call({ slow: true } satisfies ProviderMessage);
-      // A guard that finds its authority slow, and not one that sees it become so between two requests.
+      // A new guard measures a slow authority from the start. A running one would see it become slow in one step.
       await this.#api?.end();
       await this.#startApi();
     }
@@ -104,9 +104,10 @@ export class LocalEnvironment implements Environment {
     return { token: this.#mint.token({ jti: id }), id };
   }
 
-  /** One that has been in use. */
-  async #revoke(by: RevokedToken["by"]): Promise<RevokedToken> {
+  /** Revokes a token that was in use before. */
+  async #revoke(by: RevokedToken["by"], onRevoke: (token: string) => void): Promise<RevokedToken> {
     const { token, id } = this.#knownTokens.shift() ?? this.#mintToken();
+    onRevoke(token);
     this.#revoked.push(id);
     if (by === "provider") await this.#provider?.call({ revoke: id } satisfies ProviderMessage);
     else await this.#api?.call({ revoke: id, until: Date.now() + TOKEN_LIFE_MS } satisfies RevokeMessage);

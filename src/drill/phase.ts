@@ -8,29 +8,29 @@ const marks: Readonly<Record<RequestOutcome, string>> = {
   failed: "x",
 };
 
-/** A part of the story, and what was seen in it. */
+/** One phase of the scenario, with the samples of its requests. */
 export class Phase {
   readonly name: string;
-  /** Something is being broken. */
+  /** Whether the authority fails in this phase. */
   readonly isOutage: boolean;
   readonly startedAt: number = performance.now();
   readonly #samples: Sample[] = [];
 
-  constructor(name: string, breaks: boolean) {
+  constructor(name: string, isOutage: boolean) {
     this.name = name;
-    this.isOutage = breaks;
+    this.isOutage = isOutage;
   }
 
   add(sample: Sample): void {
     this.#samples.push(sample);
   }
 
-  /** In the order in which they were sent. */
+  /** The samples in the order in which the requests were sent. */
   get samples(): readonly Sample[] {
     return this.#samples.toSorted((a, b) => a.at - b.at);
   }
 
-  /** Those with good tokens. */
+  /** The samples of requests with good tokens. */
   get good(): readonly Sample[] {
     return this.samples.filter(({ revoked }) => revoked === null);
   }
@@ -39,24 +39,27 @@ export class Phase {
     return this.good.filter((sample) => sample.outcome === outcome).length;
   }
 
-  /** When the last request was sent that was not served as usual, in milliseconds from the beginning; 0 if all were. */
+  /** When the last impaired request was sent, in milliseconds since the start of the phase. 0 when none was impaired. */
   get impairedUntilMs(): number {
     const last = this.good.findLast(({ outcome }) => outcome !== "ok");
     return last === undefined ? 0 : last.at - this.startedAt;
   }
 
-  /** From when on all were served as usual for so long, in milliseconds from the beginning; `Infinity` if never. */
-  steadyFromMs(calmMs: number): number {
-    let calmFrom = 0;
+  /**
+   * When `steadyMs` without an impaired answer began, in milliseconds since the start of the phase. `Infinity` when there
+   * was no such time.
+   */
+  steadyFromMs(steadyMs: number): number {
+    let steadyFrom = 0;
     for (const { at, outcome } of this.good) {
       const since = at - this.startedAt;
-      if (since - calmFrom >= calmMs) return calmFrom;
-      if (outcome !== "ok") calmFrom = since;
+      if (since - steadyFrom >= steadyMs) return steadyFrom;
+      if (outcome !== "ok") steadyFrom = since;
     }
     return Infinity;
   }
 
-  /** A character a second: the worst that good tokens met. */
+  /** One character for each second: the worst outcome of a good token. */
   get timeline(): string {
     const worst: number[] = [];
     for (const { at, outcome } of this.good) {

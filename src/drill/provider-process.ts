@@ -1,21 +1,20 @@
 import { createProvider, seededRandom, type Provider } from "../testing/index.ts";
 import { answerParent } from "./drill-process.ts";
 
-/** What the provider is told first. */
+/** The first message to the provider. */
 export interface ProviderConfig {
   readonly issuer: string;
   readonly audience: string;
-  /** It signs with this one in each of its lives. */
+  /** The private signing key, which stays the same over restarts. */
   readonly key: Readonly<Record<string, unknown>>;
   readonly clientId: string;
   readonly clientSecret: string;
-  /** 0 for any. */
+  /** 0 takes any free port. */
   readonly port: number;
-  /** Ids of tokens that it knows to be revoked. */
+  /** The ids of revoked tokens. */
   readonly revoked: readonly string[];
 }
 
-/** Where it listens. */
 export interface ProviderReady {
   readonly port: number;
 }
@@ -26,8 +25,8 @@ let provider: Provider | undefined;
 
 answerParent(async (message) => {
   if (provider === undefined) return await startProvider(message as ProviderConfig);
-  const told = message as ProviderMessage;
-  if ("revoke" in told) provider.revoke(told.revoke);
+  const command = message as ProviderMessage;
+  if ("revoke" in command) provider.revoke(command.revoke);
   else slowDown(provider);
   return {};
 });
@@ -38,7 +37,7 @@ async function startProvider({ port, revoked, ...options }: ProviderConfig): Pro
   return { port: Number(new URL(await provider.listen(port)).port) };
 }
 
-/** Half of its answers take 150 ms and more, none takes 200: slow, and healthy. */
+/** Delays each answer by 100 to 200 ms, by 150 ms in the median. */
 function slowDown(healthy: Provider): void {
   const random = seededRandom(1);
   healthy.fault("all", { latencyMs: () => Math.round(100 + 100 * random()) });

@@ -8,19 +8,21 @@ function formatRow(cells: readonly (string | number)[]): string {
   return cells.map((cell, i) => (i === 0 ? String(cell).padEnd(8) : String(cell).padStart(8))).join(" ");
 }
 
-export const tableHeading: string = `${formatRow(columns)}  a character a second: . 200, d degraded, 5 503, 4 401, x other`;
+/** The first row of the table of phases. */
+export const tableHeading: string = `${formatRow(columns)}  one character a second: . 200, d degraded, 5 503, 4 401, x other`;
 
-/** What users with good tokens saw. */
+/** Formats the outcomes of the good tokens in a phase as one row of the table. */
 export function formatPhase(phase: Phase): string {
   const { good } = phase;
   const times = good.map(({ tookMs }) => tookMs);
-  const counts = (["ok", "degraded", "unavailable", "refused", "failed"] as const).map((one) =>
-    phase.count(one),
+  const counts = (["ok", "degraded", "unavailable", "refused", "failed"] as const).map((outcome) =>
+    phase.count(outcome),
   );
   const quantiles = [0.5, 0.99].map((share) => (quantile(times, share) ?? 0).toFixed(1));
   return `${formatRow([phase.name, good.length, ...counts, ...quantiles])}  ${phase.timeline}`;
 }
 
+/** Formats the result of a check as one line. */
 export function formatCheck({ passed, expectation, observed }: CheckResult): string {
-  return `${passed ? "kept  " : "BROKEN"} ${expectation}: ${observed}`;
+  return `${passed ? "passed" : "FAILED"} ${expectation}: ${observed}`;
 }

@@ -7,14 +7,14 @@ import type { AuthorityState, Environment } from "./environment.ts";
 export interface ScenarioOptions {
   readonly phaseMs: number;
   readonly perSecond: number;
-  /** Connections that are open. */
+  /** The open WebSocket connections. */
   readonly webSockets: WebSocketClients;
-  /** Called about once a second, and when a phase is over. */
+  /** Called about once a second, and at the end of each phase. */
   readonly onProgress: (phase: Phase, over: boolean) => void;
   readonly signal: AbortSignal;
 }
 
-const steps: readonly (readonly [name: string, weather: AuthorityState])[] = [
+const steps: readonly (readonly [name: string, state: AuthorityState])[] = [
   ["steady", "up"],
   ["down", "down"],
   ["restored", "up"],
@@ -25,33 +25,37 @@ const steps: readonly (readonly [name: string, weather: AuthorityState])[] = [
   ["slow", "slow"],
 ];
 
-/** A breaker stays open for 10 s at most, and the probe that closes it takes a moment. */
+/** A breaker stays open for at most 10 s, and the probe that closes it needs some time, too. */
 export const RECOVERY_MS = 15_000;
-/** As usual for so long counts as recovered. */
+/** The time without a single impaired answer that counts as recovered. */
 export const STEADY_MS = 1_000;
 
-/** Lets the authority fail in each way, one after the other, while requests go on. */
-export async function runScenario(world: Environment, options: ScenarioOptions): Promise<readonly Phase[]> {
+/** Runs the phases one after the other, with requests all the time. Resolves with the phases and their samples. */
+export async function runScenario(
+  environment: Environment,
+  options: ScenarioOptions,
+): Promise<readonly Phase[]> {
   const phases: Phase[] = [];
-  const traffic = new Traffic(world, options.perSecond, (sample) => {
-    // It belongs to the phase in which it was sent, unless something broke before it was answered.
+  const traffic = new Traffic(environment, options.perSecond, (sample) => {
+    // A sample belongs to the phase in which it was sent. In an outage it belongs to the outage, because the request
+    // may have been sent before the outage and answered in it.
     phases.findLast(({ startedAt, isOutage }) => isOutage || startedAt <= sample.at)?.add(sample);
   });
 
   try {
-    for (const [name, weather] of steps) {
-      if (weather === "slow" && !world.isLocal) continue;
-      // The API is started anew, which no connection survives.
-      if (weather === "slow") await Promise.all([traffic.stop(), options.webSockets.close()]);
-      // An outage begins as soon as something is done; its end is when that is done.
-      const breaks = weather === "down" || weather === "frozen" || weather === "flapping";
-      if (breaks) phases.push(new Phase(name, breaks));
-      const revoked = await world.setAuthority(weather);
+    for (const [name, state] of steps) {
+      if (state === "slow" && !environment.isLocal) continue;
+      // The API is started anew for this phase, so no connection survives.
+      if (state === "slow") await Promise.all([traffic.stop(), options.webSockets.close()]);
+      // An outage begins before the change of state, and a recovery after it.
+      const isOutage = state === "down" || state === "frozen" || state === "flapping";
+      if (isOutage) phases.push(new Phase(name, isOutage));
+      const revoked = await environment.setAuthority(state, (token) => traffic.expectRevocation(token));
       if (revoked !== null) {
         traffic.addRevoked(revoked);
         options.webSockets.revoked.push(revoked);
       }
-      if (!breaks) phases.push(new Phase(name, breaks));
+      if (!isOutage) phases.push(new Phase(name, isOutage));
       traffic.start();
       await runPhase(phases.at(-1) as Phase, options);
     }
@@ -61,12 +65,12 @@ export async function runScenario(world: Environment, options: ScenarioOptions):
   }
 }
 
-/** Lets the phase go on for its time; one that is to bring recovery, until then. */
+/** Waits until the phase is over. A phase of recovery lasts longer when the recovery does, within its bound. */
 async function runPhase(phase: Phase, { phaseMs, onProgress, signal }: ScenarioOptions): Promise<void> {
   const isOver = () => {
     const elapsedMs = performance.now() - phase.startedAt;
-    const isCalm = phase.name !== "restored" || elapsedMs - phase.impairedUntilMs >= STEADY_MS;
-    return elapsedMs >= (isCalm ? phaseMs : Math.max(phaseMs, RECOVERY_MS));
+    const isSteady = phase.name !== "restored" || elapsedMs - phase.impairedUntilMs >= STEADY_MS;
+    return elapsedMs >= (isSteady ? phaseMs : Math.max(phaseMs, RECOVERY_MS));
   };
   for (let over = false; !over; onProgress(phase, over)) {
     await sleep(Math.min(1000, phaseMs), null, { signal });

@@ -4,7 +4,7 @@ import { HoldfastError } from "../core/errors.ts";
 import { createFaultProxy, type FaultProxy, type ProxyMode } from "../testing/index.ts";
 import type { AuthorityState, Environment } from "./environment.ts";
 
-/** Between two looks at whether the service uses the proxy. */
+/** The interval of the checks whether the service uses the proxy. */
 const POLL_MS = 500;
 
 const proxyModes: Readonly<Record<AuthorityState, ProxyMode>> = {
@@ -15,7 +15,7 @@ const proxyModes: Readonly<Record<AuthorityState, ProxyMode>> = {
   slow: { kind: "latency", ms: 150 },
 };
 
-/** By address: its name may lead to the proxy soon. */
+/** Resolves the host name, because the hosts file may point the name to the proxy later. */
 async function resolveHostName(authority: URL): Promise<URL> {
   const name = authority.hostname.replaceAll(/^\[|\]$/g, "");
   try {
@@ -24,20 +24,20 @@ async function resolveHostName(authority: URL): Promise<URL> {
     url.hostname = family === 6 ? `[${address}]` : address;
     return url;
   } catch (error) {
-    throw new HoldfastError("upstream_failed", `${name} cannot be looked up`, { cause: error });
+    throw new HoldfastError("upstream_failed", `${name} cannot be resolved`, { cause: error });
   }
 }
 
-/** Somebody's own service, whose authority is reached through a proxy that fails. */
+/** A service of the user, which reaches its authority through a proxy that fails. */
 export class TargetEnvironment implements Environment {
   readonly isLocal = false;
   readonly webSocketUrl = null;
   readonly url: string;
-  /** Where the service has to look for its authority, in words. */
+  /** The address that the service must use for its authority, as a text for the user. */
   readonly authority: string;
   readonly #proxy: FaultProxy;
   readonly #knownTokens: readonly string[];
-  /** Held back, so that some are new to the service in an outage. */
+  /** Tokens that are kept for the outages, so that the service has not seen them. */
   readonly #unusedTokens: string[];
   #nextKnown = 0;
 
@@ -47,13 +47,13 @@ export class TargetEnvironment implements Environment {
     const half = Math.ceil(tokens.length / 2);
     this.#knownTokens = tokens.slice(0, half);
     this.#unusedTokens = tokens.slice(half);
-    const here = new URL(authority);
-    here.port = String(proxy.port);
-    // A certificate is for its name: that has to stay, and to lead here.
-    const named = here.protocol === "https:";
-    if (!named) here.hostname = "127.0.0.1";
+    const proxied = new URL(authority);
+    proxied.port = String(proxy.port);
+    // A certificate is valid for the host name, so the name must stay and resolve to the proxy.
+    const isTls = proxied.protocol === "https:";
+    if (!isTls) proxied.hostname = "127.0.0.1";
     this.authority =
-      here.href + (named ? `, and let ${here.hostname} lead to 127.0.0.1 in the hosts file` : "");
+      proxied.href + (isTls ? `, and point ${proxied.hostname} to 127.0.0.1 in the hosts file` : "");
   }
 
   static async start(
@@ -66,14 +66,16 @@ export class TargetEnvironment implements Environment {
     return new TargetEnvironment(target, url, tokens, proxy);
   }
 
-  /** Resolves when the service lets a token in and has used the proxy; tells each time that something else is missing. */
+  /**
+   * Resolves when the service accepts a token and has used the proxy. `onMissing` is called with each new reason to wait.
+   */
   async ready(onMissing: (what: string) => void, signal: AbortSignal): Promise<void> {
-    let told = "";
+    let reported = "";
     for (;;) {
       const missing = await this.#findMissing();
       if (missing === null) return;
-      if (missing !== told) onMissing(missing);
-      told = missing;
+      if (missing !== reported) onMissing(missing);
+      reported = missing;
       await sleep(POLL_MS, null, { signal });
     }
   }
@@ -83,8 +85,8 @@ export class TargetEnvironment implements Environment {
     return unused ?? this.#knownTokens[this.#nextKnown++ % this.#knownTokens.length] ?? "";
   }
 
-  async setAuthority(weather: AuthorityState): Promise<null> {
-    this.#proxy.set(proxyModes[weather]);
+  async setAuthority(state: AuthorityState): Promise<null> {
+    this.#proxy.set(proxyModes[state]);
     return await Promise.resolve(null);
   }
 

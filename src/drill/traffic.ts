@@ -1,23 +1,23 @@
 import type { RevokedToken, Environment } from "./environment.ts";
 
-/** From good to bad. */
+/** The outcomes of a request, from best to worst. */
 export const outcomes = ["ok", "degraded", "unavailable", "refused", "failed"] as const;
 
-/** 200, 200 without the authority, 503, 401, anything else. */
+/** 200, 200 without the authority, 503, 401, or any other outcome. */
 export type RequestOutcome = (typeof outcomes)[number];
 
-/** One request. */
+/** One answered request. */
 export interface Sample {
-  /** When it was sent: monotonic, milliseconds. */
+  /** When the request was sent, on the monotonic clock, in milliseconds. */
   readonly at: number;
   readonly outcome: RequestOutcome;
-  /** As the client saw it. */
+  /** The duration that the client measured. */
   readonly tookMs: number;
-  /** What the decision alone took, where the API tells. */
+  /** The duration of the decision alone. `null` when the API does not report it. */
   readonly decisionMs: number | null;
-  /** How long the guard would wait for its authority; 0 where nobody waits, because its breaker is open. */
+  /** How long the guard would wait for its authority. 0 while the breaker is open, because no call waits then. */
   readonly softTimeoutMs: number;
-  /** A 503 with `Retry-After`. */
+  /** Whether the answer has `Retry-After`. */
   readonly hasRetryAfter: boolean;
   /** `null` for a good token. */
   readonly revoked: RevokedToken | null;
@@ -27,12 +27,14 @@ const TIMEOUT_MS = 10_000;
 const FRESH_EVERY = 4;
 const REVOKED_EVERY = 5;
 
-/** Requests at a steady rate, whatever becomes of them. */
+/** Sends requests at a constant rate and reports each answer. It does not wait for one answer before the next request. */
 export class Traffic {
   readonly #environment: Environment;
   readonly #perSecond: number;
   readonly #onSample: (sample: Sample) => void;
   readonly #revoked: RevokedToken[] = [];
+  /** Tokens whose revocation has begun. */
+  readonly #ending = new Set<string>();
   readonly #inFlight = new Set<Promise<void>>();
   #timer: NodeJS.Timeout | undefined;
   #sent = 0;
@@ -43,23 +45,31 @@ export class Traffic {
     this.#onSample = onSample;
   }
 
-  /** Does nothing where it goes on already. */
+  /** Starts the requests. Does nothing when they have started already. */
   start(): void {
-    const began = performance.now();
+    const startedAt = performance.now();
     let sent = 0;
     this.#timer ??= setInterval(() => {
-      for (; sent < ((performance.now() - began) * this.#perSecond) / 1000; sent++) this.#send();
+      for (; sent < ((performance.now() - startedAt) * this.#perSecond) / 1000; sent++) this.#send();
     }, 1000 / this.#perSecond);
   }
 
-  /** Resolves when all that is under way has been answered. */
+  /** Stops the requests. Resolves when every request has its answer. */
   async stop(): Promise<void> {
     clearInterval(this.#timer);
     this.#timer = undefined;
     await Promise.all(this.#inFlight);
   }
 
-  /** Sends a revoked token, too, from now on. */
+  /**
+   * Announces that a token is about to be revoked. A request with this token may be under way, and its 401 is then not a
+   * false one.
+   */
+  expectRevocation(token: string): void {
+    this.#ending.add(token);
+  }
+
+  /** Sends the revoked token, too, from now on. */
   addRevoked(revoked: RevokedToken): void {
     this.#revoked.push(revoked);
   }
@@ -86,13 +96,15 @@ export class Traffic {
     } catch {
       response = null;
     }
+    const outcome = outcomeOf(response);
+    if (revoked === null && outcome === "refused" && this.#ending.has(token)) return;
     const header = (name: string) => response?.headers.get(name) ?? null;
-    const told = /guard;dur=([\d.]+)/.exec(header("Server-Timing") ?? "")?.[1];
+    const decisionMs = /guard;dur=([\d.]+)/.exec(header("Server-Timing") ?? "")?.[1];
     this.#onSample({
       at,
-      outcome: outcomeOf(response),
+      outcome,
       tookMs: performance.now() - at,
-      decisionMs: told === undefined ? null : Number(told),
+      decisionMs: decisionMs === undefined ? null : Number(decisionMs),
       softTimeoutMs: header("X-Breaker") === "closed" ? Number(header("X-Soft-Timeout")) : 0,
       hasRetryAfter: header("Retry-After") !== null,
       revoked,
@@ -101,7 +113,7 @@ export class Traffic {
 }
 
 function outcomeOf(response: Response | null): RequestOutcome {
-  // A gateway says nothing in it where all is well.
+  // A gateway sends the header always, and leaves it empty in normal operation.
   if (response?.ok === true) return response.headers.get("X-Auth-Degraded") ? "degraded" : "ok";
   if (response?.status === 401) return "refused";
   return response?.status === 503 ? "unavailable" : "failed";

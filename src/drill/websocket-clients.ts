@@ -1,57 +1,57 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { RevokedToken, Environment } from "./environment.ts";
 
-/** The subprotocol that carries a token, as in Kubernetes, and one to be answered with. */
+/** The subprotocol that carries a token, as in Kubernetes, and the subprotocol that the server accepts. */
 const TOKEN_PROTOCOL_PREFIX = "base64url.bearer.authorization.k8s.io.";
 const PROTOCOL = "drill";
-/** Opened at a time. */
+/** How many connections are opened at once. */
 const BATCH = 50;
-/** Each connection says something about as often. */
+/** The interval at which each connection sends a message. */
 const MESSAGE_INTERVAL_MS = 5_000;
 const STEPS = 50;
 
-/** A connection that ended before it was told to. */
+/** A connection that was closed before the clients closed it. */
 export interface ClosedConnection {
-  /** When: monotonic, milliseconds. */
+  /** When it was closed, on the monotonic clock, in milliseconds. */
   readonly at: number;
   readonly code: number;
   readonly token: string;
 }
 
-/** What became of the connections. */
+/** The counts and closed connections that the checks need. */
 export type WebSocketReport = Pick<
   WebSocketClients,
   "opened" | "sent" | "answered" | "revoked" | "closed" | "dropped"
 >;
 
-/** Connections that stay open, whatever becomes of the authority, and talk all the time. */
+/** WebSocket connections that stay open through all outages and send messages all the time. */
 export class WebSocketClients {
   readonly revoked: RevokedToken[] = [];
   readonly closed: ClosedConnection[] = [];
   opened = 0;
-  /** Messages sent, and those that came back. */
+  /** The number of messages sent, and of messages that came back. */
   sent = 0;
   answered = 0;
   readonly #sockets = new Map<WebSocket, string>();
   #isClosing = false;
   #sending: Promise<void> = Promise.resolve();
 
-  /** Opens `count` of them. Rejects when one cannot be. */
-  async open(world: Environment, count: number): Promise<void> {
-    const connect = async () => await this.#connect(world.webSocketUrl ?? "", world.token(false));
+  /** Opens `count` connections. Rejects when one is refused. */
+  async open(environment: Environment, count: number): Promise<void> {
+    const connect = async () => await this.#connect(environment.webSocketUrl ?? "", environment.token(false));
     while (this.opened < count) {
-      const some = Math.min(BATCH, count - this.opened);
-      await Promise.all(Array.from({ length: some }, connect));
+      const batch = Math.min(BATCH, count - this.opened);
+      await Promise.all(Array.from({ length: batch }, connect));
     }
     this.#sending = this.#sendMessages();
   }
 
-  /** Connections with good tokens that were dropped. */
+  /** The connections with good tokens that were closed. */
   get dropped(): readonly ClosedConnection[] {
     return this.closed.filter(({ token }) => !this.revoked.some((revoked) => revoked.token === token));
   }
 
-  /** Ends all. Resolves when what was said had time to come back. */
+  /** Closes every connection. It waits first, so that the messages under way can come back. */
   async close(): Promise<void> {
     this.#isClosing = true;
     await this.#sending;
@@ -62,8 +62,8 @@ export class WebSocketClients {
   }
 
   async #connect(url: string, token: string): Promise<void> {
-    const carrier = TOKEN_PROTOCOL_PREFIX + Buffer.from(token).toString("base64url");
-    const socket = new WebSocket(url, [PROTOCOL, carrier]);
+    const tokenProtocol = TOKEN_PROTOCOL_PREFIX + Buffer.from(token).toString("base64url");
+    const socket = new WebSocket(url, [PROTOCOL, tokenProtocol]);
     await new Promise<void>((resolve, reject) => {
       socket.addEventListener("open", () => resolve(), { once: true });
       socket.addEventListener("close", ({ code }) => reject(new Error(`refused with ${code}`)), {
@@ -81,7 +81,7 @@ export class WebSocketClients {
     });
   }
 
-  /** A part of them at a time, so that something is under way whenever something breaks. */
+  /** Sends over a part of the connections at a time, so that messages are under way when an outage begins. */
   async #sendMessages(): Promise<void> {
     for (let step = 0; !this.#isClosing; step = (step + 1) % STEPS) {
       let nth = 0;

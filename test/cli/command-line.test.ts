@@ -31,7 +31,7 @@ test("--help lists every command, with examples and exit codes", async () => {
 });
 
 for (const name of names) {
-  test(`${name} --help explains it with an example`, async () => {
+  test(`${name} --help explains the command with an example`, async () => {
     const { code, out } = await runHoldfast([...name.split(" "), "--help"]);
     assert.equal(code, 0);
     assert.match(out, new RegExp(`^holdfast ${name}: .+\n\nUsage: holdfast ${name}`));
@@ -39,7 +39,26 @@ for (const name of names) {
   });
 }
 
-test("--version prints the package's version", async () => {
+/** Prints the modules of drill/ that Node loads to standard error. */
+const printDrillModules = `import { registerHooks } from "node:module";
+registerHooks({ load(url, context, next) {
+  if (/\\/(?:src|dist)\\/drill\\//.test(url)) process.stderr.write("loads " + url + "\\n");
+  return next(url, context);
+} });`;
+
+test("only the drill command loads the modules of the drill", async () => {
+  const nodeArgs = ["--import", `data:text/javascript,${encodeURIComponent(printDrillModules)}`];
+  for (const args of [["--help"], ["drill", "--help"], ["serve"]]) {
+    // The service stops at the malformed setting, after its modules are loaded.
+    const { err } = await runHoldfast(args, { nodeArgs, settings: { HOLDFAST_PORT: "none" } });
+    assert.doesNotMatch(err, /loads/, args.join(" "));
+  }
+  const target = ["--target", "http://127.0.0.1:1", "--authority", "http://nowhere.invalid"];
+  const { err } = await runHoldfast(["drill", ...target], { nodeArgs, input: "token" });
+  assert.match(err, /loads .*\/drill\/run-drill/);
+});
+
+test("--version prints the version of the package", async () => {
   const manifest = JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8")) as {
     version: string;
   };
@@ -52,7 +71,7 @@ for (const [node, code, said] of [
   ["22.19.0", 0, /^$/],
   ["24.0.0", 0, /^$/],
 ] as const) {
-  test(`on Node ${node} the command ${code === 0 ? "runs" : "says in one line what it needs"}`, async () => {
+  test(`on Node ${node} the command ${code === 0 ? "runs" : "prints one line with the version it needs"}`, async () => {
     const pretend = `Object.defineProperty(process, "versions", { value: { ...process.versions, node: "${node}" } })`;
     const done = await runHoldfast(["--version"], {
       nodeArgs: ["--import", `data:text/javascript,${pretend}`],
@@ -77,7 +96,7 @@ const misunderstood: [string[], RegExp][] = [
   [["revoke", "--user", "a", "--session", "b"], /name one of/],
 ];
 for (const [args, message] of misunderstood) {
-  test(`"holdfast ${args.join(" ")}" is not understood: exit code 2 and one line that says why`, async () => {
+  test(`"holdfast ${args.join(" ")}" is not understood: exit code 2 and one line with the reason`, async () => {
     const { code, out, err } = await runHoldfast(args);
     assert.equal(code, 2);
     assert.equal(out, "");
@@ -86,7 +105,7 @@ for (const [args, message] of misunderstood) {
   });
 }
 
-test("law 5: wrong settings are refused by name, all at once, and no value is printed", async () => {
+test("law 5: serve rejects all wrong settings by name, and prints no value", async () => {
   const settings = { HOLDFAST_PROT: "hunter2", HOLDFAST_SECRET: "hunter2", HOLDFAST_PORT: "hunter2" };
   const { code, err } = await runHoldfast(["serve"], { settings });
   assert.equal(code, 1);

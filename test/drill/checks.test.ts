@@ -9,7 +9,7 @@ import type { RevokedToken } from "../../src/drill/environment.ts";
 
 const names = ["steady", "down", "restored", "frozen", "restored", "flapping", "restored", "slow"];
 
-/** A drill in which all went well, told in samples; `change` spoils it. */
+/** The samples of a drill without a failure. `change` may add samples to each phase. */
 function phases(change: (phase: Phase, add: (sample: Partial<Sample>) => void) => void = () => {}): Phase[] {
   const log: RevokedToken = { token: "l", by: "log", at: 0 };
   const provider: RevokedToken = { token: "p", by: "provider", at: 0 };
@@ -38,27 +38,27 @@ function phases(change: (phase: Phase, add: (sample: Partial<Sample>) => void) =
   });
 }
 
-const broken = (told: Phase[], isOurs = true) =>
-  runChecks(told, new WebSocketClients(), isOurs)
+const failed = (told: Phase[], isLocal = true) =>
+  runChecks(told, new WebSocketClients(), isLocal)
     .filter(({ passed }) => !passed)
     .map(({ expectation }) => expectation);
 
-test("a drill in which all went well breaks no promise", () => {
-  assert.deepEqual(broken(phases()), []);
+test("every check passes for a drill without a failure", () => {
+  assert.deepEqual(failed(phases()), []);
   assert.equal(runChecks(phases(), new WebSocketClients(), true).length, 10);
   assert.equal(runChecks(phases(), new WebSocketClients(), false).length, 3);
 });
 
-test("a single slow answer long after a recovery is no lack of it", () => {
+test("a single slow answer long after a recovery fails no check", () => {
   const told = phases((phase, add) => {
     if (phase.name !== "restored") return;
     add({ outcome: "degraded", at: phase.startedAt + 20_000 });
     add({ at: phase.startedAt + 60_000 });
   });
-  assert.deepEqual(broken(told), []);
+  assert.deepEqual(failed(told), []);
 });
 
-const spoilt: [what: string, change: Parameters<typeof phases>[0], promise: RegExp][] = [
+const failures: [what: string, change: Parameters<typeof phases>[0], promise: RegExp][] = [
   [
     "a good token that got a 401",
     (p, add) => p.name === "flapping" && add({ outcome: "refused" }),
@@ -72,9 +72,9 @@ const spoilt: [what: string, change: Parameters<typeof phases>[0], promise: RegE
   ["a good token that got a 503", (p, add) => p.name === "down" && add({ outcome: "unavailable" }), /served/],
   ["a lost answer", (p, add) => p.name === "frozen" && add({ outcome: "failed" }), /served throughout/],
   [
-    "no recovery",
+    "a missing recovery",
     (p, add) => p.name === "restored" && add({ outcome: "degraded", at: p.startedAt + 3000 }),
-    /recovers by itself/,
+    /recovers automatically/,
   ],
   [
     "a recovery that took too long, in a phase that was longer",
@@ -83,7 +83,7 @@ const spoilt: [what: string, change: Parameters<typeof phases>[0], promise: RegE
       for (let ms = 0; ms <= 16_000; ms += 250) add({ outcome: "degraded", at: p.startedAt + ms });
       add({ at: p.startedAt + 60_000 });
     },
-    /recovers by itself/,
+    /recovers automatically/,
   ],
   [
     "a first fallback that took too long",
@@ -91,15 +91,15 @@ const spoilt: [what: string, change: Parameters<typeof phases>[0], promise: RegE
     /first decision/,
   ],
   [
-    "later ones that waited",
+    "later decisions that waited",
     (p, add) => {
       for (let i = 0; i < 2; i++)
         add({ outcome: "degraded", softTimeoutMs: 0, decisionMs: 80, at: p.startedAt + 1 });
     },
-    /later ones/,
+    /later decisions/,
   ],
   [
-    "a slow authority that was not waited for",
+    "a slow authority that the guard did not wait for",
     (p, add) => p.name === "slow" && add({ outcome: "degraded" }),
     /slow/,
   ],
@@ -109,28 +109,28 @@ const spoilt: [what: string, change: Parameters<typeof phases>[0], promise: RegE
     /stays refused/,
   ],
 ];
-for (const [what, change, promise] of spoilt) {
-  test(`a drill notices ${what}`, () => {
-    assert.ok(broken(phases(change)).some((one) => promise.test(one)));
+for (const [what, change, promise] of failures) {
+  test(`a check fails for ${what}`, () => {
+    assert.ok(failed(phases(change)).some((one) => promise.test(one)));
   });
 }
 
-test("a drill notices revoked tokens that were never refused, or late", () => {
+test("a check fails for revoked tokens that were never refused, or refused too late", () => {
   const without = phases().map((phase) => {
     const other = new Phase(phase.name, phase.isOutage);
     for (const sample of phase.good) other.add(sample);
     return other;
   });
-  assert.equal(broken(without).filter((promise) => promise.startsWith("a token revoked")).length, 2);
+  assert.equal(failed(without).filter((promise) => promise.startsWith("a token revoked")).length, 2);
   const late = phases((phase) => {
     for (const sample of phase.samples) {
       if (sample.revoked?.by === "log") Object.assign(sample.revoked, { at: sample.at - 1001 });
     }
   });
-  assert.ok(broken(late).some((promise) => promise.includes("in the log")));
+  assert.ok(failed(late).some((promise) => promise.includes("in the log")));
 });
 
-/** A thousand connections of which those of the revoked tokens were closed. */
+/** A thousand connections. Those of the revoked tokens were closed. */
 function connections(told: Phase[], change: Partial<WebSocketReport> = {}): WebSocketReport {
   const log = { token: "l", by: "log", at: told[1]?.startedAt ?? 0 } as const;
   const provider = { token: "p", by: "provider", at: told[3]?.startedAt ?? 0 } as const;
@@ -149,7 +149,7 @@ function connections(told: Phase[], change: Partial<WebSocketReport> = {}): WebS
   };
 }
 
-test("a drill in which all went well on live connections, too, breaks no promise", () => {
+test("every check passes for a drill without a failure on WebSocket connections", () => {
   const told = phases();
   const judged = runChecks(told, connections(told), true);
   assert.equal(judged.length, 14);
@@ -159,34 +159,38 @@ test("a drill in which all went well on live connections, too, breaks no promise
   );
 });
 
-const spoiltLive: [what: string, change: (told: Phase[]) => Partial<WebSocketReport>, promise: RegExp][] = [
+const webSocketFailures: [
+  what: string,
+  change: (told: Phase[]) => Partial<WebSocketReport>,
+  promise: RegExp,
+][] = [
   [
     "a connection that was dropped",
     () => ({ dropped: [{ token: "g", code: 1006, at: 0 }] }),
     /no connection is dropped/,
   ],
-  ["a message that was lost", () => ({ answered: 499 }), /what is said/],
-  ["a revoked token whose connections live on", () => ({ closed: [] }), /in the log are closed/],
+  ["a message that was lost", () => ({ answered: 499 }), /every message/],
+  ["a revoked token whose connections stay open", () => ({ closed: [] }), /in the log are closed/],
   [
-    "connections that were closed late",
+    "connections that were closed too late",
     (told) => ({ closed: [{ token: "l", code: 4503, at: (told[1]?.startedAt ?? 0) + 1001 }] }),
     /in the log are closed/,
   ],
   [
-    "connections that were closed for another reason",
+    "connections that were closed with another code",
     (told) => ({ closed: [{ token: "p", code: 4453, at: told[4]?.startedAt ?? 0 }] }),
     /at the provider are closed/,
   ],
 ];
-for (const [what, change, promise] of spoiltLive) {
-  test(`a drill notices ${what}`, () => {
+for (const [what, change, promise] of webSocketFailures) {
+  test(`a check fails for ${what}`, () => {
     const told = phases();
     const judged = runChecks(told, connections(told, change(told)), true);
     assert.ok(judged.some((one) => !one.passed && promise.test(one.expectation)));
   });
 }
 
-test("a line tells what users with good tokens saw, second by second the worst of it", () => {
+test("the row of a phase shows the worst outcome of a good token in each second", () => {
   const phase = new Phase("down", true);
   const outcomes = ["ok", "degraded", "unavailable", "refused", "failed"] as const;
   for (const [second, outcome] of outcomes.entries()) {
