@@ -6,7 +6,7 @@ import { MAX_KEYS_AGE_MS } from "./keys/signing-keys.ts";
 import { openStore } from "./store/store-secret.ts";
 
 const MAINTENANCE_INTERVAL_MS = 10 * 60_000;
-/** Share of an interval by which each run is moved at random, so that processes on one store do not run in step. */
+/** Random share of an interval by which a run is moved, so that processes on one store do not run at the same time. */
 const INTERVAL_JITTER = 0.2;
 
 /** Opens the issuer before its first use, runs its background work while it is open, and closes it. */
@@ -58,7 +58,7 @@ function startMaintenance({ clock, keys, store }: IssuerContext, random: () => n
   const repeat = (intervalMs: number, job: () => Promise<void>) => {
     if (stopped) return;
     const cancel = clock.after(Math.round(jitter(intervalMs, INTERVAL_JITTER, random)), () => {
-      // A job fails only when the store does, which is reported by `openCheckedStore`; the next run tries again.
+      // A job fails only when the store does, and `openCheckedStore` reports that. The next run tries again.
       void job()
         .catch(() => undefined)
         .then(() => repeat(intervalMs, job));

@@ -4,6 +4,7 @@ import { createGuard } from "../../src/guard/create-guard.ts";
 import { jwks } from "../../src/guard/keys/jwks.ts";
 import type { Guard } from "../../src/guard/types.ts";
 import {
+  changingPassword,
   createFixture,
   logIn,
   settleOnClock,
@@ -82,24 +83,13 @@ for (const [name, open] of stores) {
 
   test(`law 3: a login in progress while the clock is set back does not survive the end of the sessions, on ${name}`, async () => {
     await open(async (store, clock) => {
-      let password = "old";
-      let meanwhile = async () => {};
-      const { issuer } = createFixture({
-        store,
-        clock,
-        authenticate: async (credentials) => {
-          const matches = credentials["password"] === password;
-          await meanwhile();
-          return matches ? { subject: "ann", scopes: [] } : null;
-        },
-      });
+      const { authenticate, changeDuringNextCheck } = changingPassword();
+      const { issuer } = createFixture({ store, clock, authenticate });
       await issuer.ready();
-      meanwhile = async () => {
-        meanwhile = async () => {};
-        password = "new";
+      changeDuringNextCheck(async () => {
         clock.setWall(clock.now() - HOUR_MS);
         await issuer.revoke({ kind: "subject", id: "ann" });
-      };
+      });
       const late = issuer.login({ username: "ann", password: "old" });
       assert.equal((await settleOnClock(clock, late)).status, "denied");
       assert.deepEqual(await store.sessions.listBySubject("ann"), []);

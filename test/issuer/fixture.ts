@@ -21,6 +21,30 @@ export const authenticate: Authenticate = ({ username, password }) =>
     ? { subject: username, scopes: ["orders:read"], claims: { tenant: "acme" } }
     : null;
 
+/** An `authenticate` for the user `ann`, whose password `old` becomes `new` in the middle of one check. */
+export function changingPassword(): {
+  readonly authenticate: Authenticate;
+  /** Runs `work` during the next check, after the old password was compared. */
+  readonly changeDuringNextCheck: (work: () => Promise<void>) => void;
+} {
+  let password = "old";
+  let duringCheck = async () => {};
+  return {
+    authenticate: async (credentials) => {
+      const matches = credentials["password"] === password;
+      await duringCheck();
+      return matches ? { subject: "ann", scopes: [] } : null;
+    },
+    changeDuringNextCheck: (work) => {
+      duringCheck = async () => {
+        duringCheck = async () => {};
+        password = "new";
+        await work();
+      };
+    },
+  };
+}
+
 /** An issuer on a fake clock and an empty store, unless the options bring others. */
 export function createFixture(options: Partial<IssuerOptions> = {}): Fixture {
   const clock = (options.clock as FakeClock | undefined) ?? new FakeClock();

@@ -50,7 +50,7 @@ async function clientCredentialsGrant(
 }
 
 function invalidScope(): Response {
-  return oauthError(400, "invalid_scope", "This is more than may be granted here.");
+  return oauthError(400, "invalid_scope", "The requested scope exceeds what may be granted.");
 }
 
 /** RFC 7009: 200 once the revocation is durable, and for a token that the issuer does not know (§2.2). */

@@ -63,5 +63,9 @@ export async function refreshEndpoint(
 export function refreshResponse(outcome: DefiniteOutcome<RefreshOutcome>): Response {
   if (outcome.status === "ok") return jsonResponse(200, outcome.tokens);
   if (outcome.status === "invalid_grant") return invalidGrant();
-  return oauthError(409, "refresh_conflict", "A newer refresh token is in use already: read it again.");
+  return oauthError(
+    409,
+    "refresh_conflict",
+    "A newer refresh token is already in use: read the token store again.",
+  );
 }

@@ -22,8 +22,8 @@ type LoginAttempt =
   | {
       readonly status: "allowed";
       /**
-       * Called unless the credentials were wrong. `correct` resets the count of the account; `unchecked` takes back
-       * this attempt, because the credentials could not be checked.
+       * Must be called unless the credentials were wrong. `correct` resets the count of the account. `unchecked` takes
+       * this attempt back, because the credentials could not be checked.
        */
       readonly settle: (credentials: "correct" | "unchecked") => void;
     }

@@ -14,8 +14,8 @@ import { createTokenResponse } from "./token-response.ts";
 import type { RequestInfo, RefreshOutcome } from "../types.ts";
 
 /**
- * An audit event is written after this many generations in a row whose spent token was presented again within grace. A
- * thief who refreshes in step with the user looks like this.
+ * Consecutive generations whose spent token was presented again within grace. From this number on, each refresh is
+ * audited: a thief who refreshes in step with the user causes the same pattern.
  */
 const MIN_SHADOWED_STREAK = 3;
 

@@ -10,6 +10,7 @@ import type { AuthenticatedUser } from "../../../src/issuer/types.ts";
 import { PasswordHasher } from "../../../src/issuer/users/passwords.ts";
 import { FakeClock } from "../../../src/testing/fake-clock.ts";
 import {
+  changingPassword,
   sendRequest,
   claimsOf,
   createFixture,
@@ -222,22 +223,10 @@ describe("login", () => {
 
   test("fault 47: checks credentials again when all sessions were ended during the check", async () => {
     const clock = new FakeClock();
-    let password = "old";
-    let meanwhile = async () => {};
-    const { issuer, store } = createFixture({
-      clock,
-      authenticate: async (credentials) => {
-        const matches = credentials["password"] === password;
-        await meanwhile();
-        return matches ? { subject: "ann", scopes: [] } : null;
-      },
-    });
+    const { authenticate, changeDuringNextCheck } = changingPassword();
+    const { issuer, store } = createFixture({ clock, authenticate });
     await issuer.ready();
-    meanwhile = async () => {
-      meanwhile = async () => {};
-      password = "new";
-      await issuer.revoke({ kind: "subject", id: "ann" });
-    };
+    changeDuringNextCheck(async () => await issuer.revoke({ kind: "subject", id: "ann" }));
     const late = issuer.login({ username: "ann", password: "old" });
     await clock.advance(10);
     assert.equal((await late).status, "denied");
