@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setUpAuthority, no, status } from "./fixture.ts";
 
-test("a yes comes with the members of the answer, frozen, and without `active`", async (t) => {
+test("a yes has the members of the response, frozen, without `active`", async (t) => {
   const setup = setUpAuthority(t);
   const claims = { sub: "alice", scope: "a b", exp: 1_893_500_000, act: { sub: "bob" } };
   setup.answer = () => Response.json({ active: true, ...claims });
@@ -14,7 +14,7 @@ test("a yes comes with the members of the answer, frozen, and without `active`",
   assert.equal(setup.authority.failingMs(), null);
 });
 
-test("fault 21: a definitive no is an answer, and for the breaker a success", async (t) => {
+test("fault 21: a definitive no is an answer, and a success for the breaker", async (t) => {
   const setup = setUpAuthority(t);
   setup.answer = no;
   for (let i = 0; i < 20; i++) {
@@ -25,37 +25,37 @@ test("fault 21: a definitive no is an answer, and for the breaker a success", as
   assert.deepEqual(setup.events(), []);
 });
 
-const spoilt: [what: string, answer: () => Response][] = [
-  ["HTML", () => new Response("<!doctype html>", { headers: { "content-type": "text/html" } })],
+const unusable: [what: string, answer: () => Response][] = [
+  ["with HTML", () => new Response("<!doctype html>", { headers: { "content-type": "text/html" } })],
   ["204", () => status(204)],
-  ["an empty body", () => new Response("")],
-  ["half of the JSON", () => new Response('{"active":true,"sub":"al')],
-  ["no object", () => Response.json([{ active: true }])],
-  ["null", () => Response.json(null)],
-  ["another form", () => Response.json({ data: { active: true } })],
-  ["the other kind's form", () => Response.json({ valid: true })],
-  ["a string for true", () => Response.json({ active: "true" })],
-  ["a string for false", () => Response.json({ active: "false" })],
-  ["a number for true", () => Response.json({ active: 1 })],
-  ["an expiry in words", () => Response.json({ active: true, exp: "tomorrow" })],
-  ["an expiry that never comes", () => new Response('{"active":true,"exp":1e308}')],
-  ["a subject that is a number", () => Response.json({ active: true, sub: 7 })],
-  ["an audience that is an object", () => Response.json({ active: true, aud: {} })],
-  ["scopes that are numbers", () => Response.json({ active: true, scope: [1] })],
-  ["bytes that are no UTF-8", () => new Response(Buffer.from('{"active":true,"sub":"\xff"}', "latin1"))],
+  ["with an empty body", () => new Response("")],
+  ["with truncated JSON", () => new Response('{"active":true,"sub":"al')],
+  ["with an array", () => Response.json([{ active: true }])],
+  ["with null", () => Response.json(null)],
+  ["in an unknown form", () => Response.json({ data: { active: true } })],
+  ["in the form of the other protocol", () => Response.json({ valid: true })],
+  ["with the string true", () => Response.json({ active: "true" })],
+  ["with the string false", () => Response.json({ active: "false" })],
+  ["with 1 for true", () => Response.json({ active: 1 })],
+  ["with exp as a string", () => Response.json({ active: true, exp: "tomorrow" })],
+  ["with exp out of range", () => new Response('{"active":true,"exp":1e308}')],
+  ["with sub as a number", () => Response.json({ active: true, sub: 7 })],
+  ["with aud as an object", () => Response.json({ active: true, aud: {} })],
+  ["with numeric scopes", () => Response.json({ active: true, scope: [1] })],
+  ["with invalid UTF-8", () => new Response(Buffer.from('{"active":true,"sub":"\xff"}', "latin1"))],
   [
-    "nesting without end",
+    "with 20,000 levels of nesting",
     () => new Response(`{"active":true,"x":${"[".repeat(20_000)}${"]".repeat(20_000)}}`),
   ],
-  ["another prototype", () => new Response('{"active":true,"x":{"__proto__":{"admin":true}}}')],
-  ["10 MB", () => Response.json({ active: true, padding: "x".repeat(10_485_760) })],
-  ["a redirect", () => status(302, { location: "https://id.example.com/active" })],
-  ["a redirect with a body", () => Response.json({ active: true }, { status: 307 })],
+  ["with a member __proto__", () => new Response('{"active":true,"x":{"__proto__":{"admin":true}}}')],
+  ["of 10 MB", () => Response.json({ active: true, padding: "x".repeat(10_485_760) })],
+  ["302", () => status(302, { location: "https://id.example.com/active" })],
+  ["307 with a body", () => Response.json({ active: true }, { status: 307 })],
   ["201 with a yes", () => Response.json({ active: true }, { status: 201 })],
 ];
 
-for (const [what, answer] of spoilt) {
-  test(`fault 19: ${what} is no answer: unavailable, never valid, and the token is asked about again`, async (t) => {
+for (const [what, answer] of unusable) {
+  test(`fault 19: the response ${what} makes a token unavailable, never valid, and the next call asks again`, async (t) => {
     const setup = setUpAuthority(t);
     setup.answer = answer;
     const outcome = await setup.authority.ask("opaque-token-0123456789");

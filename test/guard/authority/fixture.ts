@@ -14,26 +14,26 @@ export const issuer = "https://id.example.com";
 
 type Answer = (token: string, signal: AbortSignal) => Response | Promise<Response>;
 
-/** An authority on a virtual clock, behind a `fetch` that answers what the test sets. */
+/** An authority on a virtual clock. Its `fetch` returns what the test sets. */
 export interface AuthoritySetup {
   readonly clock: FakeClock;
   readonly authority: Authority;
-  /** What was reported since the last look, in order. */
+  /** Returns the events since the last call, in order. */
   events(): GuardEvent["event"][];
   readonly messages: string[];
-  /** Tokens asked about so far. */
+  /** The tokens of all requests so far. */
   readonly asked: string[];
-  /** Requests under way. */
+  /** The number of requests in flight. */
   concurrent(): number;
   answer: Answer;
-  /** Starts a question, lets `ms` pass, and tells the outcome. */
+  /** Asks about a token, advances the clock by `ms`, and returns the outcome. */
   askAndAdvance(ms: number, token?: string): Promise<AuthorityOutcome>;
 }
 
 export const yes = (): Response => Response.json({ active: true, sub: "alice" });
 export const no = (): Response => Response.json({ active: false });
-/** A sound authority: yes to all but what a probe makes up. */
-export const sound: Answer = (token) => (token.startsWith("holdfast-probe-") ? no() : yes());
+/** Answers like a healthy authority: yes, and no to the invented token of a probe. */
+export const healthy: Answer = (token) => (token.startsWith("holdfast-probe-") ? no() : yes());
 export const status = (code: number, headers: Record<string, string> = {}): Response =>
   new Response("", { status: code, headers });
 export const refused = (): never => {
@@ -41,13 +41,13 @@ export const refused = (): never => {
     cause: Object.assign(new Error("connect"), { code: "ECONNREFUSED" }),
   });
 };
-/** Never answers; ends as `fetch` does when it is aborted. */
+/** Never answers. Rejects like `fetch` when it is aborted. */
 export const hang: Answer = async (_token, signal) =>
   await new Promise<Response>((_, reject) =>
     signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true }),
   );
 
-/** Answers, but later. */
+/** Delays an answer by `ms`. */
 export function after(clock: FakeClock, ms: number, answer: Answer): Answer {
   return async (token, signal) => {
     await new Promise<void>((resolve) => void clock.after(ms, resolve));
@@ -68,7 +68,7 @@ export function setUpAuthority(
     clock,
     asked: [],
     messages,
-    answer: sound,
+    answer: healthy,
     events: () => seen.splice(0),
     concurrent: () => concurrent,
     authority: introspection({

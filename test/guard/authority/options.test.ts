@@ -12,38 +12,38 @@ const wrong: [
   options: Partial<Record<keyof AuthorityOptions | "timeout", unknown>>,
   names: RegExp,
 ][] = [
-  ["plain text over a network", { url: "http://id.example.com/introspect" }, /url must be an https URL/],
+  ["a plain http URL", { url: "http://id.example.com/introspect" }, /url must be an https URL/],
   ["credentials in the URL", { url: "https://me:secret@id.example.com" }, /url must be/],
-  ["no URL", { url: "introspect" }, /url must be/],
-  ["an option that nobody reads", { timeout: 5 }, /has no option "timeout"/],
-  ["no client", { clientId: undefined }, /clientId must be a non-empty string/],
-  ["no secret", { clientSecret: "" }, /clientSecret must be a non-empty string/],
-  ["an unknown way to authenticate", { auth: "digest" }, /auth must be "basic", "post" or "bearer"/],
+  ["a url that is not a URL", { url: "introspect" }, /url must be/],
+  ["an unknown option", { timeout: 5 }, /has no option "timeout"/],
+  ["a missing clientId", { clientId: undefined }, /clientId must be a non-empty string/],
+  ["an empty clientSecret", { clientSecret: "" }, /clientSecret must be a non-empty string/],
+  ["an unknown auth", { auth: "digest" }, /auth must be "basic", "post" or "bearer"/],
   [
-    "bearer without a token",
+    "bearer without a bearerToken",
     { auth: "bearer", clientId: undefined, clientSecret: undefined },
     /bearerToken must be/,
   ],
   [
-    "a token that no header can carry",
+    "a bearerToken that a header cannot carry",
     { auth: "bearer", bearerToken: "secret\r\nX: y" },
     /bearerToken must be/,
   ],
-  ["two identities", { bearerToken: "token" }, /clientId must be absent/],
+  ["a clientId with a bearerToken", { bearerToken: "token" }, /clientId must be absent/],
   ["basic with a bearer token", { auth: "basic", bearerToken: "token" }, /bearerToken must be absent/],
-  ["an expression that remembers", { opaque: /x/g }, /opaque must be/],
-  ["opaque in words", { opaque: "true" }, /opaque must be/],
-  ["no time", { timeoutMs: 0 }, /timeoutMs must be a whole number from 1 to 60000/],
-  ["no room", { maxBytes: 0.5 }, /maxBytes must be/],
-  ["nobody at once", { maxConcurrent: 0 }, /maxConcurrent must be/],
-  ["probes without pause", { probeMs: 10 }, /probeMs must be/],
-  ["a probeToken that is a token", { probeToken: "secret" }, /probeToken must be a function/],
-  ["a header that is no text", { headers: { "x-tenant": 7 } }, /headers\["x-tenant"\] must be/],
-  ["no fetch", { fetch: "fetch" }, /fetch must be a function/],
+  ["an opaque expression with the flag g", { opaque: /x/g }, /opaque must be/],
+  ["opaque as a string", { opaque: "true" }, /opaque must be/],
+  ["timeoutMs 0", { timeoutMs: 0 }, /timeoutMs must be a whole number from 1 to 60000/],
+  ["a fractional maxBytes", { maxBytes: 0.5 }, /maxBytes must be/],
+  ["maxConcurrent 0", { maxConcurrent: 0 }, /maxConcurrent must be/],
+  ["a probeMs that is too short", { probeMs: 10 }, /probeMs must be/],
+  ["a probeToken that is a string", { probeToken: "secret" }, /probeToken must be a function/],
+  ["a header that is a number", { headers: { "x-tenant": 7 } }, /headers\["x-tenant"\] must be/],
+  ["a fetch that is a string", { fetch: "fetch" }, /fetch must be a function/],
 ];
 
 for (const [what, options, names] of wrong) {
-  test(`${what} is refused at creation, by name and without a value`, () => {
+  test(`rejects ${what}, naming the option and never its value`, () => {
     for (const [kind, make] of Object.entries({ introspection, tokenValidation })) {
       assert.throws(
         () => make({ url, ...client, ...options } as AuthorityOptions),
@@ -58,7 +58,7 @@ for (const [what, options, names] of wrong) {
   });
 }
 
-test("options are read once: what the caller changes later changes nothing", async () => {
+test("options are copied: later changes by the caller have no effect", async () => {
   const headers: Record<string, string> = { "x-tenant": "acme" };
   const sent: unknown[] = [];
   const options: AuthorityOptions = {
@@ -99,13 +99,13 @@ async function sentBy(make: typeof introspection, options: Partial<AuthorityOpti
   return { headers: headers as Record<string, string>, body: body as string };
 }
 
-test("basic form-encodes identifier and secret before it joins them (RFC 6749 §2.3.1)", async () => {
+test("basic form-encodes the clientId and clientSecret before it joins them (RFC 6749 §2.3.1)", async () => {
   const { headers } = await sentBy(introspection, { clientId: "a:b", clientSecret: "p w&é" });
   const [scheme, credentials = ""] = (headers["authorization"] ?? "").split(" ");
   assert.deepEqual([scheme, Buffer.from(credentials, "base64").toString()], ["Basic", "a%3Ab:p+w%26%C3%A9"]);
 });
 
-test("a header of one's own does not mingle with ours, however it is spelled", async () => {
+test("a configured Authorization header does not reach the request, in any spelling", async () => {
   const { headers } = await sentBy(introspection, {
     ...client,
     headers: { Authorization: "x", "X-Tenant": "acme" },
@@ -114,7 +114,7 @@ test("a header of one's own does not mingle with ours, however it is spelled", a
   assert.deepEqual([headers["Authorization"], headers["x-tenant"]], [undefined, "acme"]);
 });
 
-test("any identifier and secret come back as they were from what basic sends", async () => {
+test("any clientId and clientSecret can be decoded from the basic header", async () => {
   const text = fc.string({ unit: "grapheme", minLength: 1 });
   await fc.assert(
     fc.asyncProperty(text, text, async (clientId, clientSecret) => {
@@ -129,7 +129,7 @@ test("any identifier and secret come back as they were from what basic sends", a
   );
 });
 
-test("introspection sends a form, with the client in it for post", async () => {
+test("introspection sends a form, which holds the credentials with auth post", async () => {
   const { headers, body } = await sentBy(introspection, { auth: "post", ...client });
   assert.equal(headers["content-type"], "application/x-www-form-urlencoded");
   assert.equal(headers["authorization"], undefined);
@@ -141,7 +141,7 @@ test("introspection sends a form, with the client in it for post", async () => {
   });
 });
 
-test("validation sends JSON, with the client in it for post", async () => {
+test("validation sends JSON, which holds the credentials with auth post", async () => {
   const basic = await sentBy(tokenValidation, client);
   assert.equal(basic.headers["content-type"], "application/json");
   assert.deepEqual(JSON.parse(basic.body), { token: "a+b/c==" });
@@ -153,7 +153,7 @@ test("validation sends JSON, with the client in it for post", async () => {
   });
 });
 
-test("a bearer token may be a function's, plain or promised, and is asked for each time", async () => {
+test("bearerToken is a string, or a function that returns a string or a promise", async () => {
   for (const bearerToken of ["t0ken", () => "t0ken", async () => await Promise.resolve("t0ken")]) {
     const { headers } = await sentBy(introspection, { bearerToken });
     assert.equal(headers["authorization"], "Bearer t0ken");
@@ -168,9 +168,9 @@ for (const [what, bearerToken] of [
     },
   ],
   ["hangs", async () => await new Promise<string>(() => {})],
-  ["gives none", () => "s3cret s3cret"],
+  ["returns no token", () => "s3cret s3cret"],
 ] as [string, () => string | Promise<string>][]) {
-  test(`a bearer function that ${what} keeps the question from being asked: unavailable, and nothing is told of it`, async (t) => {
+  test(`a bearerToken function that ${what} makes the token unavailable, without a request and without its value in an event`, async (t) => {
     const setup = setUpAuthority(t, { bearerToken }, {});
     const outcome = await setup.askAndAdvance(2000);
     assert.ok(outcome.status === "unavailable");
@@ -179,7 +179,7 @@ for (const [what, bearerToken] of [
   });
 }
 
-test("law 5: no token, secret or word of an answer shows in outcomes, events or status", async (t) => {
+test("law 5: outcomes, events and status hold no token, secret or part of a response", async (t) => {
   const setup = setUpAuthority(t);
   const token = "opaque-token-0123456789";
   const answers = [
@@ -191,17 +191,17 @@ test("law 5: no token, secret or word of an answer shows in outcomes, events or 
       throw new TypeError(`secret-answer ${token} ${client.clientSecret}`);
     },
   ];
-  const said: unknown[] = [];
+  const outcomes: unknown[] = [];
   for (const answer of answers) {
     setup.answer = answer;
-    said.push(await setup.askAndAdvance(11_000, token), setup.authority.status());
+    outcomes.push(await setup.askAndAdvance(11_000, token), setup.authority.status());
   }
-  const text = JSON.stringify([said, setup.messages]);
+  const text = JSON.stringify([outcomes, setup.messages]);
   assert.ok(setup.messages.length > 0);
   for (const secret of ["secret-answer", token, client.clientSecret]) assert.ok(!text.includes(secret), text);
 });
 
-test("opaque tokens are asked about only where that was wished for, and true means bearer tokens of a certain length that are no JWT", () => {
+test("opaque is off by default, and true matches bearer tokens of 16 to 1,024 characters that do not begin like a JWT", () => {
   for (const none of [undefined, false]) {
     assert.equal(introspection({ url, ...client, ...(none === false && { opaque: none }) }).opaque, null);
   }

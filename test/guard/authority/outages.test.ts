@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { after, hang, setUpAuthority, refused, sound, status, yes } from "./fixture.ts";
+import { after, hang, setUpAuthority, refused, healthy, status, yes } from "./fixture.ts";
 
 const unavailable = (retryAfterMs: number, cause = "authority_unavailable") => ({
   status: "unavailable",
@@ -8,7 +8,7 @@ const unavailable = (retryAfterMs: number, cause = "authority_unavailable") => (
   retryAfterMs,
 });
 
-test("fault 16: connections are refused: never a no; the breaker opens, and then nobody is asked and nobody waits", async (t) => {
+test("fault 16: refused connections are unavailable; the breaker opens, and then calls return at once without a request", async (t) => {
   const setup = setUpAuthority(t);
   setup.answer = refused;
   for (let i = 0; i < 4; i++) assert.deepEqual(await setup.askAndAdvance(300), unavailable(1000));
@@ -25,7 +25,7 @@ test("fault 16: connections are refused: never a no; the breaker opens, and then
   assert.deepEqual(setup.events(), ["authority_failed", "breaker_opened"]);
 });
 
-test("fault 16: after an outage of an hour it is asked again within 12 s of its return, and the alarms say so once", async (t) => {
+test("fault 16: an authority that returns after an hour is asked again within 12 s, and each event is emitted once", async (t) => {
   const setup = setUpAuthority(t);
   setup.authority.start();
   await setup.clock.advance(100);
@@ -36,7 +36,7 @@ test("fault 16: after an outage of an hour it is asked again within 12 s of its 
   assert.ok((setup.authority.failingMs() ?? 0) >= 3_600_000);
   const requests = setup.asked.length;
   assert.ok(requests < 600, `${requests} requests in an hour`);
-  setup.answer = sound;
+  setup.answer = healthy;
   await setup.clock.advance(12_000);
   assert.equal(setup.authority.status().breaker, "closed");
   assert.deepEqual(await setup.askAndAdvance(1), { status: "yes", claims: { sub: "alice" } });
@@ -45,7 +45,7 @@ test("fault 16: after an outage of an hour it is asked again within 12 s of its 
   assert.deepEqual(setup.events(), ["authority_failed", "breaker_opened", "breaker_closed"]);
 });
 
-test("fault 17: headers, then a byte a second: given up after 2 s, a failure, and the body is let go", async (t) => {
+test("fault 17: a response with one byte a second fails after 2 s, and its body is cancelled", async (t) => {
   const setup = setUpAuthority(t);
   let cancelled = false;
   setup.answer = (_token, signal) => {
@@ -69,12 +69,12 @@ test("fault 17: headers, then a byte a second: given up after 2 s, a failure, an
 });
 
 for (const code of [500, 501, 502, 503, 504, 408, 425, 429]) {
-  test(`fault 18: ${code} is unavailable, and the authority is asked again about the next token`, async (t) => {
+  test(`fault 18: status ${code} is unavailable, and the next token is asked about`, async (t) => {
     const setup = setUpAuthority(t);
     setup.answer = () => status(code);
     assert.deepEqual(await setup.askAndAdvance(1), unavailable(1000));
     assert.deepEqual(setup.events(), ["authority_failed"]);
-    setup.answer = sound;
+    setup.answer = healthy;
     assert.equal((await setup.askAndAdvance(1)).status, "yes");
   });
 }
@@ -91,7 +91,7 @@ for (const [header, waitMs] of [
   ["soon", 0],
   ["-5", 0],
 ] as const) {
-  test(`fault 18: Retry-After "${header}" is followed for ${waitMs} ms, by users and probes`, async (t) => {
+  test(`fault 18: Retry-After "${header}" is followed for ${waitMs} ms, by calls and probes`, async (t) => {
     const setup = setUpAuthority(t);
     setup.answer = () => status(429, { "Retry-After": header });
     assert.deepEqual(await setup.askAndAdvance(0), unavailable(waitMs || 1000));
@@ -110,7 +110,7 @@ for (const [header, waitMs] of [
   });
 }
 
-test("fault 18: an open breaker's probe waits for the end of Retry-After too", async (t) => {
+test("fault 18: the probe of an open breaker waits for the end of Retry-After too", async (t) => {
   const setup = setUpAuthority(t);
   setup.answer = after(setup.clock, 1200, () => status(503, { "Retry-After": "40" }));
   for (let i = 0; i < 5; i++) void setup.authority.ask(`opaque-token-of-caller-${i}`);
@@ -124,7 +124,7 @@ test("fault 18: an open breaker's probe waits for the end of Retry-After too", a
 });
 
 for (const code of [400, 401, 403, 404, 405, 415]) {
-  test(`fault 20: ${code} is about us and not about the token: unavailable, a loud alarm, a failure`, async (t) => {
+  test(`fault 20: status ${code} is a misconfiguration: unavailable, with an event of its own and a failure for the breaker`, async (t) => {
     const setup = setUpAuthority(t);
     setup.answer = () => status(code);
     assert.deepEqual(await setup.askAndAdvance(300), unavailable(1000, "authority_misconfigured"));
@@ -140,10 +140,10 @@ for (const code of [400, 401, 403, 404, 405, 415]) {
   });
 }
 
-test("fault 22: it fails half of the time: at most a tenth more requests, every failure is tried once more at most, no flapping", async (t) => {
+test("fault 22: an authority that fails half of the time gets at most a tenth more requests, and the breaker stays closed", async (t) => {
   const setup = setUpAuthority(t);
   let request = 0;
-  setup.answer = (token, signal) => (request++ % 2 === 0 ? sound(token, signal) : status(503));
+  setup.answer = (token, signal) => (request++ % 2 === 0 ? healthy(token, signal) : status(503));
   const questions = 2000;
   for (let i = 0; i < questions; i++) await setup.askAndAdvance(10);
   assert.ok(setup.asked.length > questions && setup.asked.length <= 1.1 * questions);
@@ -162,7 +162,7 @@ for (const [what, retried, answer] of [
   ["429", false, () => status(429)],
   ["401", false, () => status(401)],
   ["HTML", false, () => new Response("<html>")],
-  ["silence", false, hang],
+  ["a request that hangs", false, hang],
 ] as const) {
   test(`fault 22: ${what} is ${retried ? "tried once more" : "not tried again"}`, async (t) => {
     const setup = setUpAuthority(t);
@@ -174,7 +174,7 @@ for (const [what, retried, answer] of [
   });
 }
 
-test("the retry has what is left of the 2 s", async (t) => {
+test("a retry ends at the deadline of the question", async (t) => {
   const setup = setUpAuthority(t);
   for (let i = 0; i < 10; i++) await setup.askAndAdvance(1);
   let requests = 0;
@@ -185,11 +185,11 @@ test("the retry has what is left of the 2 s", async (t) => {
   assert.equal(setup.concurrent(), 0);
 });
 
-test("fault 23: a thousand callers at half-open take the next rung at once; when it recovers there is no burst", async (t) => {
+test("fault 23: a thousand callers at half-open get their outcome at once, and recovery causes no burst", async (t) => {
   const setup = setUpAuthority(t);
   setup.answer = refused;
   for (let i = 0; i < 5; i++) await setup.askAndAdvance(300);
-  setup.answer = after(setup.clock, 1900, sound);
+  setup.answer = after(setup.clock, 1900, healthy);
   await setup.clock.advance(1000);
   assert.equal(setup.authority.status().breaker, "half-open");
   const requests = setup.asked.length;
@@ -200,12 +200,12 @@ test("fault 23: a thousand callers at half-open take the next rung at once; when
   const outcomes = Array.from({ length: 1000 }, (_, i) => setup.authority.ask(`opaque-token-of-caller-${i}`));
   await setup.clock.advance(0);
   assert.equal(setup.concurrent(), 64);
-  setup.answer = sound;
+  setup.answer = healthy;
   await setup.clock.advance(2_000);
   for (const outcome of outcomes) assert.equal((await outcome).status, "yes");
 });
 
-test("fault 24: a probe that hangs ends at its deadline, the breaker is open again, and the next probe comes", async (t) => {
+test("fault 24: a hanging probe ends at its deadline, the breaker opens again, and the next probe follows", async (t) => {
   const setup = setUpAuthority(t);
   setup.answer = refused;
   for (let i = 0; i < 5; i++) await setup.askAndAdvance(300);
@@ -214,20 +214,20 @@ test("fault 24: a probe that hangs ends at its deadline, the breaker is open aga
   assert.equal(setup.authority.status().breaker, "half-open");
   await setup.clock.advance(2000);
   assert.notEqual(setup.authority.status().breaker, "half-open");
-  setup.answer = sound;
+  setup.answer = healthy;
   await setup.clock.advance(2000);
   assert.equal(setup.authority.status().breaker, "closed");
 });
 
-test("fault 25: patience is 80 ms until there is a sample, then three times the recent p99, the hard timeout at most", async (t) => {
+test("fault 25: the soft timeout is 80 ms or three times the recent p99, at most the hard timeout", async (t) => {
   const setup = setUpAuthority(t);
   assert.equal(setup.authority.softTimeoutMs, 80);
   setup.answer = hang;
   await setup.askAndAdvance(2000);
-  assert.equal(setup.authority.softTimeoutMs, 80, "silence is no sample");
+  assert.equal(setup.authority.softTimeoutMs, 80, "a request without an answer does not count");
   setup.answer = after(setup.clock, 150, yes);
   await setup.askAndAdvance(150);
-  assert.equal(setup.authority.softTimeoutMs, 450, "a late answer is one");
+  assert.equal(setup.authority.softTimeoutMs, 450, "a late answer counts");
   setup.answer = after(setup.clock, 1200, yes);
   await setup.askAndAdvance(1200);
   assert.equal(setup.authority.softTimeoutMs, 2000);
@@ -236,7 +236,7 @@ test("fault 25: patience is 80 ms until there is a sample, then three times the 
   assert.equal(setup.authority.softTimeoutMs, 80);
 });
 
-test("fault 33: a name that does not resolve, a certificate that is expired or another's: unavailable, and an alarm that names it", async (t) => {
+test("fault 33: DNS and certificate errors are unavailable, and authority_failed names the error code", async (t) => {
   for (const code of ["ENOTFOUND", "CERT_HAS_EXPIRED", "ERR_TLS_CERT_ALTNAME_INVALID"]) {
     await t.test(code, async (tt) => {
       const setup = setUpAuthority(tt);
@@ -249,7 +249,7 @@ test("fault 33: a name that does not resolve, a certificate that is expired or a
   }
 });
 
-test("law 6: 64 questions are under way at once and 1,000 wait; beyond, the answer is `overloaded`, at once", async (t) => {
+test("law 6: 64 requests are in flight and 1,000 questions wait; further ones are overloaded at once", async (t) => {
   const setup = setUpAuthority(t);
   setup.answer = hang;
   const asked = Array.from({ length: 1064 }, (_, i) => setup.authority.ask(`opaque-token-of-caller-${i}`));
@@ -264,7 +264,7 @@ test("law 6: 64 questions are under way at once and 1,000 wait; beyond, the answ
   assert.equal(setup.concurrent(), 0);
 });
 
-test("questions under way when it is closed hear `closed`, their requests end, and no timer is left", async (t) => {
+test("close aborts the requests in flight, their questions are unavailable as closed, and no timer is left", async (t) => {
   const setup = setUpAuthority(t);
   setup.authority.start();
   await setup.clock.advance(1);
@@ -279,7 +279,7 @@ test("questions under way when it is closed hear `closed`, their requests end, a
   assert.deepEqual(setup.events(), []);
 });
 
-test("fault 39: a loop that was blocked for 2 s is no failure of the authority", async (t) => {
+test("fault 39: an event loop that was blocked for 2 s does not count as a failure of the authority", async (t) => {
   const setup = setUpAuthority(t);
   let answer = (_response: Response) => {};
   setup.answer = async () => await new Promise<Response>((resolve) => (answer = resolve));

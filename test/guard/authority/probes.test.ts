@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { after, hang, setUpAuthority, no, refused, sound, status, yes } from "./fixture.ts";
+import { after, hang, setUpAuthority, no, refused, healthy, status, yes } from "./fixture.ts";
 
 const signal = () => new AbortController().signal;
 
-test("start asks at once about a token that nobody has, and its answer is the first sample", async (t) => {
+test("start probes at once with an invented token, and the answer is the first latency sample", async (t) => {
   const setup = setUpAuthority(t);
-  setup.answer = after(setup.clock, 150, sound);
+  setup.answer = after(setup.clock, 150, healthy);
   setup.authority.start();
   await setup.clock.advance(150);
   assert.match(setup.asked[0] ?? "", /^holdfast-probe-[0-9a-v]{24}$/);
@@ -14,7 +14,7 @@ test("start asks at once about a token that nobody has, and its answer is the fi
   await setup.authority.ready(signal(), { attempt: false });
 });
 
-test("while users have answers it does not probe; when nobody asks it probes every 10 s, give or take a fifth", async (t) => {
+test("probes are sent every 10 s (± 20 %) without calls, and none while calls get answers", async (t) => {
   const setup = setUpAuthority(t);
   setup.authority.start();
   await setup.clock.advance(1);
@@ -26,7 +26,7 @@ test("while users have answers it does not probe; when nobody asks it probes eve
   assert.equal(new Set(probes).size, probes.length);
 });
 
-test("two failing probes in a row open the breaker before any user notices", async (t) => {
+test("two failed probes in a row open the breaker before a call fails", async (t) => {
   const setup = setUpAuthority(t);
   setup.authority.start();
   await setup.clock.advance(1);
@@ -34,13 +34,13 @@ test("two failing probes in a row open the breaker before any user notices", asy
   await setup.clock.advance(15_000);
   assert.notEqual(setup.authority.status().breaker, "closed");
   assert.deepEqual(setup.events(), ["authority_failed", "breaker_opened"]);
-  setup.answer = sound;
+  setup.answer = healthy;
   await setup.clock.advance(30_000);
   assert.equal(setup.authority.status().breaker, "closed");
   assert.equal(setup.authority.failingMs(), null);
 });
 
-test("an authority that calls a made-up token good is not believed", async (t) => {
+test("a yes to an invented token counts as a failure", async (t) => {
   const setup = setUpAuthority(t);
   setup.answer = yes;
   setup.authority.start();
@@ -49,7 +49,7 @@ test("an authority that calls a made-up token good is not believed", async (t) =
   assert.notEqual(setup.authority.status().breaker, "closed");
 });
 
-test("a probeToken has to be called good, is asked for each time, and never shows in what is said", async (t) => {
+test("probeToken is called before each probe, its token must get a yes, and no event or status holds it", async (t) => {
   let made = 0;
   const setup = setUpAuthority(t, { probeToken: () => `probe-token-${++made}` });
   setup.answer = yes;
@@ -73,9 +73,9 @@ for (const [what, probeToken] of [
   ],
   ["rejects", async () => await Promise.reject(new Error("probe-secret"))],
   ["hangs", async () => await new Promise<string>(() => {})],
-  ["gives no token", () => ""],
+  ["returns an empty string", () => ""],
 ] as [string, () => string | Promise<string>][]) {
-  test(`a probeToken function that ${what} is not the authority's fault: a made-up token takes its place, with one alarm`, async (t) => {
+  test(`a probeToken function that ${what} does not fail the authority: the probe invents a token and one event is emitted`, async (t) => {
     const setup = setUpAuthority(t, { probeToken: probeToken });
     setup.authority.start();
     await setup.clock.advance(30_000);
@@ -86,7 +86,7 @@ for (const [what, probeToken] of [
   });
 }
 
-test("ready waits for an answer; with `attempt` a failure is enough; the signal ends the wait with its reason", async (t) => {
+test("ready resolves after an answer, with `attempt` also after a failure, and rejects with the reason of its signal", async (t) => {
   const setup = setUpAuthority(t);
   const abort = new AbortController();
   const cut = assert.rejects(setup.authority.ready(abort.signal, { attempt: true }), { message: "enough" });
@@ -102,12 +102,12 @@ test("ready waits for an answer; with `attempt` a failure is enough; the signal 
   await setup.clock.advance(0);
   await setup.authority.ready(signal(), { attempt: true });
   assert.equal(ready, false);
-  setup.answer = sound;
+  setup.answer = healthy;
   await setup.clock.advance(10_000);
   assert.equal(ready, true);
 });
 
-test("held open it asks nobody and counts as failing; held closed it always asks; given back, a probe finds out", async (t) => {
+test("a breaker that is forced open sends no requests, forced closed it sends all, and released it probes", async (t) => {
   const setup = setUpAuthority(t);
   setup.authority.start();
   await setup.clock.advance(1);
@@ -132,7 +132,7 @@ test("held open it asks nobody and counts as failing; held closed it always asks
   ]);
 });
 
-test("there is one probe at a time, whatever is done by hand while it hangs", async (t) => {
+test("one probe runs at a time, even if the breaker is forced while it hangs", async (t) => {
   const setup = setUpAuthority(t);
   setup.answer = hang;
   setup.authority.start();
@@ -144,7 +144,7 @@ test("there is one probe at a time, whatever is done by hand while it hangs", as
   }
 });
 
-test("a probe that is under way when it is closed ends, and nothing is said of it", async (t) => {
+test("close aborts the probe in flight without an event", async (t) => {
   const setup = setUpAuthority(t);
   setup.answer = hang;
   setup.authority.start();
@@ -155,7 +155,7 @@ test("a probe that is under way when it is closed ends, and nothing is said of i
   assert.deepEqual([setup.events(), setup.authority.status().lastError], [[], null]);
 });
 
-test("an answer that was under way when it was forced open does not end the outage that the operator declared", async (t) => {
+test("an answer to an earlier request does not end the outage of a breaker that was forced open", async (t) => {
   const setup = setUpAuthority(t);
   setup.answer = after(setup.clock, 500, yes);
   const asked = setup.authority.ask("opaque-token-0123456789");
@@ -166,7 +166,7 @@ test("an answer that was under way when it was forced open does not end the outa
   assert.equal(setup.authority.failingMs(), 400);
 });
 
-test("failing is counted on the larger clock, from the first failure after the last answer", async (t) => {
+test("failingMs counts from the first failure after the last answer, on the larger of both clocks", async (t) => {
   const setup = setUpAuthority(t);
   setup.answer = hang;
   await setup.askAndAdvance(2000);

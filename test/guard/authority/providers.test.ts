@@ -11,7 +11,7 @@ import { tokenValidation } from "../../../src/guard/authority/token-validation.t
 import { createFixture, logIn, ISSUER_URL } from "../../issuer/fixture.ts";
 
 /*
- * Authorities as they are: node-oidc-provider over the network, and our own issuer in the same process.
+ * Tests with real authorities: node-oidc-provider over the network, and Holdfast's issuer in the same process.
  */
 
 function open(t: TestContext, source: AuthoritySource, clock = systemClock): Authority {
@@ -20,7 +20,7 @@ function open(t: TestContext, source: AuthoritySource, clock = systemClock): Aut
   return authority;
 }
 
-/** With one client; its secret has characters that only the right encoding brings across. */
+/** Starts a provider with one client, whose secret must be encoded correctly. */
 async function makeOidcProvider(t: TestContext, method: "client_secret_basic" | "client_secret_post") {
   const client = { clientId: "guard:1", clientSecret: "a secret: 100 % & more +/~*" };
   const server = createServer().listen(0, "127.0.0.1");
@@ -75,7 +75,7 @@ async function makeOidcProvider(t: TestContext, method: "client_secret_basic" | 
 }
 
 for (const auth of ["basic", "post"] as const) {
-  test(`node-oidc-provider answers about its opaque tokens, asked with ${auth}, and the probe satisfies it`, async (t) => {
+  test(`node-oidc-provider answers about its opaque tokens with auth ${auth}, and accepts the probe`, async (t) => {
     const { issuer, url, client, token, revoke } = await makeOidcProvider(t, `client_secret_${auth}`);
     const source = introspection({ url, auth, ...client, opaque: true });
     const authority = open(t, source);
@@ -94,7 +94,7 @@ for (const auth of ["basic", "post"] as const) {
   });
 }
 
-test("fault 20: node-oidc-provider takes no JWT at its introspection endpoint: that says nothing about the token", async (t) => {
+test("fault 20: node-oidc-provider refuses to introspect a JWT, which makes the token unavailable, not invalid", async (t) => {
   const { url, client } = await makeOidcProvider(t, "client_secret_basic");
   const { access_token: jwt } = await logIn(createFixture().issuer);
   const outcome = await open(t, introspection({ url, ...client })).ask(jwt);
@@ -102,7 +102,7 @@ test("fault 20: node-oidc-provider takes no JWT at its introspection endpoint: t
   assert.equal(outcome.cause, "authority_misconfigured");
 });
 
-test("fault 20: node-oidc-provider refuses a wrong secret and a wrong path: our misconfiguration", async (t) => {
+test("fault 20: a wrong secret, client or path at node-oidc-provider is a misconfiguration", async (t) => {
   const { url, client, token } = await makeOidcProvider(t, "client_secret_basic");
   const value = await token();
   for (const options of [
@@ -116,7 +116,7 @@ test("fault 20: node-oidc-provider refuses a wrong secret and a wrong path: our 
   }
 });
 
-test("our own issuer answers on both endpoints, and no longer says yes when the session has ended", async (t) => {
+test("the issuer answers yes on both endpoints, and no after the session has ended", async (t) => {
   const { issuer, clock } = createFixture();
   const client = { clientId: "orders", clientSecret: "the secret of orders" };
   const call = async (url: string, init: RequestInit) => await issuer.fetch(new Request(url, init));

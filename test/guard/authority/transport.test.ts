@@ -13,7 +13,7 @@ import { createFaultProxy, createProvider } from "../../../src/testing/index.ts"
 import { makeCertificate } from "../keys/certificate.ts";
 
 /*
- * The same promises on sockets of the system, with the platform's own `fetch`.
+ * The same guarantees over real sockets, with the platform's own `fetch`.
  */
 
 const unavailable = { status: "unavailable", cause: "authority_unavailable", retryAfterMs: 1000 };
@@ -39,7 +39,7 @@ async function makeProvider(t: TestContext) {
 }
 
 for (const auth of ["basic", "post", "bearer"] as const) {
-  test(`a provider answers about JWTs and opaque tokens, asked with ${auth}`, async (t) => {
+  test(`a provider answers about JWTs and opaque tokens with auth ${auth}`, async (t) => {
     const { provider, url, client, bearerToken } = await makeProvider(t);
     const who =
       auth === "bearer"
@@ -60,7 +60,7 @@ for (const auth of ["basic", "post", "bearer"] as const) {
   });
 }
 
-test("fault 20: a provider that does not know us is our misconfiguration", async (t) => {
+test("fault 20: wrong credentials are a misconfiguration", async (t) => {
   const { provider, url, client } = await makeProvider(t);
   const authority = open(t, introspection({ url: url.introspection, ...client, clientSecret: "another" }));
   assert.deepEqual(await authority.ask(provider.token()), {
@@ -81,7 +81,7 @@ for (const answer of [
   "endless",
   "slow-loris",
 ] as const) {
-  test(`${answer === "slow-loris" ? "fault 17" : "fault 19"}: ${answer} over the network is no answer, to either kind`, async (t) => {
+  test(`${answer === "slow-loris" ? "fault 17" : "fault 19"}: the response ${answer} over the network is unavailable, for both protocols`, async (t) => {
     const { provider, url, client } = await makeProvider(t);
     provider.fault("all", { answer });
     for (const source of [
@@ -101,7 +101,7 @@ for (const mode of [
   { kind: "reset" },
   { kind: "truncate", bytes: 100 },
 ] as const) {
-  test(`fault ${mode.kind === "slow-loris" ? 17 : 16}: ${mode.kind} on the way is unavailable; afterwards it answers`, async (t) => {
+  test(`fault ${mode.kind === "slow-loris" ? 17 : 16}: the network fault ${mode.kind} makes a token unavailable, and the authority answers afterwards`, async (t) => {
     const { provider, url, client } = await makeProvider(t);
     const proxy = await createFaultProxy({ target: url.introspection });
     t.after(async () => await proxy.close());
@@ -112,13 +112,13 @@ for (const mode of [
     assert.deepEqual(await authority.ask(token), unavailable);
     proxy.set({ kind: "pass" });
     let outcome = await authority.ask(token);
-    // One connection more may have been spoilt.
+    // The fault may have broken one more pooled connection.
     if (outcome.status === "unavailable") outcome = await authority.ask(token);
     assert.equal(outcome.status, "yes");
   });
 }
 
-test("fault 16: nobody listens", async (t) => {
+test("fault 16: a port without a listener is unavailable", async (t) => {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
@@ -144,7 +144,7 @@ for (const [what, certificate, code] of [
   ["is expired", expired, "CERT_HAS_EXPIRED"],
   ["is for another host", foreign, "ERR_TLS_CERT_ALTNAME_INVALID"],
 ] as const) {
-  test(`fault 33: a certificate that ${what} ${code === null ? "lets the question through" : "ends it before a secret or token is sent"}`, async (t) => {
+  test(`fault 33: a certificate that ${what} ${code === null ? "allows the request" : "ends the connection before a secret or token is sent"}`, async (t) => {
     let requests = 0;
     const server = createTlsServer({ ...certificate }, (_request, response) => {
       requests++;
@@ -165,14 +165,14 @@ for (const [what, certificate, code] of [
   });
 }
 
-test("fault 33: a name that does not resolve", async (t) => {
+test("fault 33: a host name that does not resolve is unavailable", async (t) => {
   const url = "https://id.holdfast.invalid/introspect";
   const authority = open(t, introspection({ url, clientId: "a", clientSecret: "b" }));
   assert.deepEqual(await authority.ask("opaque-token-0123456789"), unavailable);
   assert.match(authority.status().lastError ?? "", /^(ENOTFOUND|EAI_AGAIN)$/);
 });
 
-/** Answers 100 ms after the request came, and says when that was. */
+/** A server that answers 100 ms after a request, and reports each request. */
 const answering = `
   const { parentPort } = require("node:worker_threads");
   const server = require("node:http").createServer((request, response) => {
@@ -182,7 +182,7 @@ const answering = `
   server.listen(0, "127.0.0.1", () => parentPort.postMessage(server.address().port));
 `;
 
-test("fault 39: the loop is blocked past the deadline while the answer arrives: the answer counts", async (t) => {
+test("fault 39: an answer that arrives while the event loop is blocked past the deadline counts", async (t) => {
   const worker = new Worker(answering, { eval: true });
   t.after(async () => await worker.terminate());
   const [port] = (await once(worker, "message")) as [number];

@@ -1,6 +1,6 @@
 import { generateKeyPairSync, randomUUID, sign } from "node:crypto";
 
-/** One value in DER (X.690 §8.1). */
+/** Encodes one value in DER (X.690 §8.1). */
 function der(tag: number, ...parts: readonly (Buffer | string)[]): Buffer {
   const content = Buffer.concat(parts.map((part) => Buffer.from(part as string, "latin1")));
   const size = content.length;
@@ -21,11 +21,11 @@ export interface Certificate {
   readonly key: string;
 }
 
-/** A certificate that vouches for itself (RFC 5280 §4.1), for 127.0.0.1 or another host. */
+/** Makes a self-signed certificate (RFC 5280 §4.1) for 127.0.0.1 or another host. */
 export function makeCertificate(options: { host?: string; from: number; to: number }): Certificate {
   const { host, from, to } = options;
   const { publicKey, privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  // By its name it is found among those that are trusted.
+  // OpenSSL looks up a trusted certificate by its name, so each one has a name of its own.
   const name = sequence(der(0x31, sequence(commonName, der(0x0c, randomUUID()))));
   const address = host === undefined ? der(0x87, Buffer.from([127, 0, 0, 1])) : der(0x82, host);
   const body = sequence(

@@ -17,7 +17,7 @@ type Answer = (signal: AbortSignal | null | undefined) => Response | Promise<Res
 interface Setup {
   readonly clock: FakeClock;
   readonly mint: Mint;
-  /** Answers by address; 404 elsewhere. */
+  /** The answers by URL. Other URLs answer 404. */
   readonly web: Map<string, Answer>;
   readonly asked: string[];
   readonly makeKeyring: (options?: JwksOptions, more?: object) => ReturnType<typeof openKeyring>;
@@ -50,7 +50,7 @@ async function setUp(named: string = issuer): Promise<Setup> {
   };
 }
 
-test("the key set is found by the issuer's OpenID metadata, which is kept", async () => {
+test("the key set is found through the issuer's OpenID metadata, which is fetched once", async () => {
   const { clock, mint, web, asked, makeKeyring } = await setUp();
   web.set(openid, says({ issuer, jwks_uri: keys }));
   const one = makeKeyring();
@@ -61,7 +61,7 @@ test("the key set is found by the issuer's OpenID metadata, which is kept", asyn
   assert.deepEqual(asked, [openid, keys, keys]);
 });
 
-test("where there is no OpenID metadata, that of RFC 8414 is used", async () => {
+test("the metadata of RFC 8414 is used when the OpenID metadata is missing or unusable", async () => {
   for (const answer of [
     says({ not: "it" }),
     () => new Response("<html>"),
@@ -91,7 +91,7 @@ const places: [issuer: string, openid: string, oauth: string][] = [
 ];
 
 for (const [named, first, second] of places) {
-  test(`the metadata of ${named} is looked for where both standards put it`, async () => {
+  test(`the metadata of ${named} is fetched from the paths of both standards`, async () => {
     const { mint, web, asked, makeKeyring } = await setUp(named);
     const { origin } = new URL(named);
     web.set(origin + second, says({ issuer: named, jwks_uri: keys }));
@@ -101,20 +101,20 @@ for (const [named, first, second] of places) {
 }
 
 const unusable: [string, unknown][] = [
-  ["another issuer's", { issuer: "https://id.example/Tenant", jwks_uri: keys }],
-  ["the issuer's with one slash more", { issuer: `${issuer}/`, jwks_uri: keys }],
-  ["nobody's", { jwks_uri: keys }],
-  ["without an address", { issuer }],
-  ["with an address in plain text", { issuer, jwks_uri: "http://keys.example/set" }],
-  ["with an address that is none", { issuer, jwks_uri: "keys" }],
-  ["with a list of addresses", { issuer, jwks_uri: [keys] }],
-  ["with a password in its address", { issuer, jwks_uri: "https://a:b@keys.example/set" }],
-  ["null", null],
-  ["text", "text"],
+  ["of another issuer", { issuer: "https://id.example/Tenant", jwks_uri: keys }],
+  ["whose issuer has an extra slash", { issuer: `${issuer}/`, jwks_uri: keys }],
+  ["without an issuer", { jwks_uri: keys }],
+  ["without a jwks_uri", { issuer }],
+  ["with a jwks_uri over plain http", { issuer, jwks_uri: "http://keys.example/set" }],
+  ["with a relative jwks_uri", { issuer, jwks_uri: "keys" }],
+  ["with an array as jwks_uri", { issuer, jwks_uri: [keys] }],
+  ["with a password in its jwks_uri", { issuer, jwks_uri: "https://a:b@keys.example/set" }],
+  ["that is null", null],
+  ["that is a string", "text"],
 ];
 
 for (const [what, document] of unusable) {
-  test(`law 1: metadata that is ${what} is not believed, and no token is refused for it`, async () => {
+  test(`law 1: metadata ${what} is rejected, and its tokens are unavailable, not invalid`, async () => {
     const { mint, web, asked, makeKeyring } = await setUp();
     web.set(openid, says(document));
     const one = makeKeyring();
@@ -128,7 +128,7 @@ for (const [what, document] of unusable) {
   });
 }
 
-test("a redirect of the metadata is not followed, and a body without end is cut off", async () => {
+test("metadata redirects are not followed, and a body is read no further than maxBytes", async () => {
   const { mint, web, asked, makeKeyring } = await setUp();
   web.set(openid, () => new Response(null, { status: 302, headers: { location: "https://evil.example" } }));
   web.set(oauth, () => new Response(`{"issuer":"${"x".repeat(300_000)}"}`));
@@ -138,7 +138,7 @@ test("a redirect of the metadata is not followed, and a body without end is cut 
   assert.deepEqual(asked, [openid, oauth]);
 });
 
-test("fault 30: looking for metadata that is not there is held back by the same pause as the set", async () => {
+test("fault 30: requests for missing metadata are as rare as requests for the key set", async () => {
   const { clock, mint, web, asked, makeKeyring } = await setUp();
   const one = makeKeyring({ coolDownMs: 30_000 });
   for (let i = 0; i < 100; i++) assert.equal(await verifyOutcome(one, mint.token()), "keys_unavailable");
@@ -150,7 +150,7 @@ test("fault 30: looking for metadata that is not there is held back by the same 
   assert.equal(await verifyOutcome(one, mint.token()), "verified");
 });
 
-test("fault 17: metadata and set have one deadline together", async () => {
+test("fault 17: the metadata and the key set share one deadline", async () => {
   const { clock, mint, web, makeKeyring } = await setUp();
   web.set(openid, async () => {
     await new Promise<void>((go) => clock.after(4_000, go));
@@ -164,7 +164,7 @@ test("fault 17: metadata and set have one deadline together", async () => {
   assert.deepEqual([early, await found], ["waiting", "keys_unavailable"]);
 });
 
-test("fault 26: metadata is read again after a day; while it cannot be, the address that it gave last serves on", async (t) => {
+test("fault 26: the metadata is fetched again after a day, and the last jwks_uri stays in use while that fails", async (t) => {
   for (const outage of [down, hangs]) {
     const { clock, mint, web, asked, makeKeyring } = await setUp();
     const events = recordEvents(t);
@@ -181,7 +181,7 @@ test("fault 26: metadata is read again after a day; while it cannot be, the addr
   }
 });
 
-test("metadata is read again when its jwks_uri stops working, and the set is found where it moved to", async () => {
+test("the metadata is fetched again when its jwks_uri stops working, and the moved key set is found", async () => {
   const { clock, mint, web, asked, makeKeyring } = await setUp();
   web.set(openid, says({ issuer, jwks_uri: keys }));
   const one = makeKeyring();
@@ -198,7 +198,7 @@ test("metadata is read again when its jwks_uri stops working, and the set is fou
   assert.deepEqual(asked, [openid, keys, keys, openid, moved]);
 });
 
-test("fault 37: a restart while the issuer is down begins with the saved set, and asks at its address", async () => {
+test("fault 37: a restart during an outage begins with the saved set and fetches from its URL", async () => {
   const { clock, mint, web, asked, makeKeyring } = await setUp();
   const snapshots = fakeSnapshots();
   web.set(openid, says({ issuer, jwks_uri: keys }));
@@ -215,7 +215,7 @@ test("fault 37: a restart while the issuer is down begins with the saved set, an
   assert.equal(await verifyOutcome(makeKeyring({}, { snapshots }), mint.token()), "keys_unavailable");
 });
 
-test("fault 28: distrust forgets the address too", async () => {
+test("fault 28: distrust drops the discovered URL too", async () => {
   const { clock, mint, web, asked, makeKeyring } = await setUp();
   web.set(openid, says({ issuer, jwks_uri: keys }));
   const one = makeKeyring();
@@ -227,7 +227,7 @@ test("fault 28: distrust forgets the address too", async () => {
   assert.equal(asked.filter((url) => url === keys).length, 1);
 });
 
-test("several issuers: one that hangs or fails holds up no other", async () => {
+test("an issuer that hangs or fails does not delay the tokens of another issuer", async () => {
   const { clock, mint, web, makeKeyring } = await setUp();
   web.set(openid, says({ issuer, jwks_uri: keys }));
   const stuck = "https://stuck.example";
@@ -244,7 +244,7 @@ test("several issuers: one that hangs or fails holds up no other", async () => {
   assert.equal(await verifyOutcome(good, mint.token()), "verified");
 });
 
-test("discovery takes an issuer that is an https URL, or http on this machine, without query and fragment", async () => {
+test("discovery accepts an https issuer, or http on this machine, without query and fragment", async () => {
   const open = (named: string) => openKeyring(discovered(), { issuer: named, clock: new FakeClock() });
   for (const bad of [
     "http://id.example",

@@ -8,7 +8,7 @@ import { parseToken } from "../../../src/jwt/parse.ts";
 import { verifySignature } from "../../../src/jwt/signature.ts";
 import { issuer } from "../fixture.ts";
 
-/** Opens a source as a guard does, with a jitter of nothing unless `more` brings another. */
+/** Opens a source as a guard does. Without `more.random` there is no jitter. */
 export function openKeyring(
   source: KeySource,
   more: Pick<KeyContext, "clock"> & Partial<KeyContext>,
@@ -23,7 +23,7 @@ export function openKeyring(
   });
 }
 
-/** What a guard finds out about who signed `token`: the key, or why there is none. */
+/** Returns the key that signed `token`, or the verdict of a guard that cannot find it. */
 export async function findSigner(
   keyring: Keyring,
   token: string,
@@ -40,14 +40,14 @@ export async function findSigner(
   return made(lookup.keys) ?? { status: "unavailable", cause: "key_pending", retryAfterMs: 1 };
 }
 
-/** `"verified"`, or the reason or cause. */
+/** Returns `"verified"`, the reason of an invalid verdict, or the cause of an unavailable one. */
 export async function verifyOutcome(keyring: Keyring, token: string): Promise<string> {
   const found = await findSigner(keyring, token);
   if (!("status" in found)) return "verified";
   return found.status === "invalid" ? found.reason : found.cause;
 }
 
-/** What guards say from now on, until the test is over. */
+/** Records the events of all guards until the test ends. */
 export function recordEvents(t: TestContext): GuardEvent[] {
   const recorded: GuardEvent[] = [];
   const listen = (event: unknown) => void recorded.push(event as GuardEvent);
@@ -56,7 +56,7 @@ export function recordEvents(t: TestContext): GuardEvent[] {
   return recorded;
 }
 
-/** Snapshots in memory. */
+/** Keeps snapshots in memory. */
 export function fakeSnapshots(): Snapshots & { readonly saved: Map<string, unknown> } {
   const saved = new Map<string, unknown>();
   return {

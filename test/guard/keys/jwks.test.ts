@@ -10,25 +10,28 @@ import { recordEvents, fakeSnapshots } from "./fixture.ts";
 
 const url = "https://id.example/.well-known/jwks.json";
 
-interface Served extends World {
+interface Setup extends World {
   readonly provider: FakeKeyEndpoint;
-  readonly keyed: (options?: JwksOptions, more?: Partial<SingleIssuerOptions>) => ReturnType<World["guard"]>;
+  readonly makeGuard: (
+    options?: JwksOptions,
+    more?: Partial<SingleIssuerOptions>,
+  ) => ReturnType<World["guard"]>;
 }
 
-async function makeServed(): Promise<Served> {
+async function setUp(): Promise<Setup> {
   const world = await makeWorld();
   const provider = new FakeKeyEndpoint(world.mint.jwks());
   return {
     ...world,
     provider,
-    keyed: (options = {}, more = {}) =>
+    makeGuard: (options = {}, more = {}) =>
       world.guard({ keys: jwks(url, { fetch: provider.fetch, ...options }), ...more }),
   };
 }
 
-test("law 7: 5,000 concurrent calls with one cold token make one fetch, and one that gives up fails alone", async () => {
-  const { provider, keyed, mint } = await makeServed();
-  const guard = keyed();
+test("law 7: 5,000 concurrent calls with one cold token cause one fetch, and an aborted call fails alone", async () => {
+  const { provider, makeGuard, mint } = await setUp();
+  const guard = makeGuard();
   const release = provider.hold(mint.jwks());
   const token = mint.token();
   const impatient = new AbortController();
@@ -43,9 +46,9 @@ test("law 7: 5,000 concurrent calls with one cold token make one fetch, and one 
   assert.equal(guard.status().inFlight, 0);
 });
 
-test("fault 32: joined callers get the finding, each decides by its own rules", async () => {
-  const { keyed, mint } = await makeServed();
-  const guard = keyed();
+test("fault 32: joined callers share one verification, and each decides by its own rules", async () => {
+  const { makeGuard, mint } = await setUp();
+  const guard = makeGuard();
   const token = mint.token({ scope: "a" });
   const [plain, missing, granted] = await Promise.all([
     guard.validate(token),
@@ -55,9 +58,9 @@ test("fault 32: joined callers get the finding, each decides by its own rules", 
   assert.deepEqual([plain.status, missing.status, granted.status], ["valid", "forbidden", "valid"]);
 });
 
-test("fault 26: a key set past its time serves on through an outage, with at most one attempt in each pause", async () => {
-  const { provider, keyed, mint, clock } = await makeServed();
-  const guard = keyed({ freshMs: 60_000, coolDownMs: 30_000 });
+test("fault 26: a stale key set stays in use through an outage, with at most one fetch in each cool-down", async () => {
+  const { provider, makeGuard, mint, clock } = await setUp();
+  const guard = makeGuard({ freshMs: 60_000, coolDownMs: 30_000 });
   await guard.ready();
   provider.fail();
   for (let minute = 0; minute < 60; minute++) {
@@ -75,9 +78,9 @@ test("fault 26: a key set past its time serves on through an outage, with at mos
   assert.equal(guard.status().state, "ready");
 });
 
-test("fault 26: a stale set answers at once and is refreshed behind the call", async () => {
-  const { provider, keyed, mint, clock } = await makeServed();
-  const guard = keyed({ freshMs: 60_000 });
+test("fault 26: a stale set verifies at once and is refreshed in the background", async () => {
+  const { provider, makeGuard, mint, clock } = await setUp();
+  const guard = makeGuard({ freshMs: 60_000 });
   await guard.ready();
   // No timer runs while the machine sleeps.
   clock.suspend(70_000);
@@ -106,10 +109,10 @@ const unusable: [string, (signal: AbortSignal | null | undefined) => Response][]
   ["a body without end", () => endless("x".repeat(65_536)).response],
 ];
 
-test("fault 27: an unusable answer never takes the place of a good set", async () => {
+test("fault 27: an unusable response never replaces a good set", async () => {
   for (const [what, answer] of unusable) {
-    const { provider, keyed, mint, clock } = await makeServed();
-    const guard = keyed({ freshMs: 60_000 });
+    const { provider, makeGuard, mint, clock } = await setUp();
+    const guard = makeGuard({ freshMs: 60_000 });
     await guard.ready();
     provider.answer = answer;
     await clock.advance(70_000);
@@ -121,31 +124,31 @@ test("fault 27: an unusable answer never takes the place of a good set", async (
   }
 });
 
-test("law 1, fault 27: without any good set a token is unavailable, whatever the answer was", async () => {
+test("law 1, fault 27: a token is unavailable without a good set, whatever the response was", async () => {
   for (const [what, answer] of unusable) {
-    const { provider, keyed, mint } = await makeServed();
+    const { provider, makeGuard, mint } = await setUp();
     provider.answer = answer;
-    const verdict = await keyed().validate(mint.token());
+    const verdict = await makeGuard().validate(mint.token());
     assert.ok(verdict.status === "unavailable" && verdict.cause === "keys_unavailable", what);
     assert.ok(verdict.retryAfterMs > 0, what);
   }
 });
 
-test("fault 27: a body without end is read no further than the limit", async () => {
-  const { provider, keyed, mint } = await makeServed();
+test("fault 27: an endless body is read no further than maxBytes", async () => {
+  const { provider, makeGuard, mint } = await setUp();
   const body = endless("x".repeat(1_000));
   provider.answer = () => body.response;
-  await keyed({ maxBytes: 10_000 }).validate(mint.token());
+  await makeGuard({ maxBytes: 10_000 }).validate(mint.token());
   assert.ok(body.sent() <= 13_000, `${body.sent()} bytes`);
   assert.ok(body.cancelled());
 });
 
-test("fault 17: a body that drips is given up at the deadline, also by a fetch that ignores its signal", async () => {
-  const { provider, keyed, mint, clock } = await makeServed();
+test("fault 17: a slow body ends at the deadline, even if fetch ignores its signal", async () => {
+  const { provider, makeGuard, mint, clock } = await setUp();
   let cancelled = false;
   const pull = async () => await new Promise<void>(() => {});
   provider.answer = () => new Response(new ReadableStream({ pull, cancel: () => void (cancelled = true) }));
-  const guard = keyed({ timeoutMs: 5_000 });
+  const guard = makeGuard({ timeoutMs: 5_000 });
   const verdict = guard.validate(mint.token());
   await clock.advance(5_000);
   assert.equal((await verdict).status, "unavailable");
@@ -153,9 +156,9 @@ test("fault 17: a body that drips is given up at the deadline, also by a fetch t
   assert.ok(cancelled);
 });
 
-test("fault 29: a kid that is new during an outage is unavailable, and valid once the set can be fetched", async () => {
-  const { provider, keyed, mint, clock } = await makeServed();
-  const guard = keyed();
+test("fault 29: a token with a new kid is unavailable during an outage, and valid once the set can be fetched", async () => {
+  const { provider, makeGuard, mint, clock } = await setUp();
+  const guard = makeGuard();
   await guard.ready();
   const next = await createMint({ issuer, audience, clock });
   const token = next.token();
@@ -173,9 +176,9 @@ test("fault 29: a kid that is new during an outage is unavailable, and valid onc
   assert.equal((await guard.validate(mint.token())).status, "valid");
 });
 
-test("law 1, fault 27: a set that lay in a cache on the way makes no key unknown that its origin may have since", async () => {
-  const { keyed, clock, provider, mint } = await makeServed();
-  const guard = keyed({ coolDownMs: 30_000 });
+test("law 1, fault 27: a set from a cache does not make a key unknown that the origin server may have published since", async () => {
+  const { makeGuard, clock, provider, mint } = await setUp();
+  const guard = makeGuard({ coolDownMs: 30_000 });
   await guard.ready();
   const [next, stranger] = [
     await createMint({ issuer, audience, clock }),
@@ -199,9 +202,9 @@ test("law 1, fault 27: a set that lay in a cache on the way makes no key unknown
   assert.deepEqual(unknown, { status: "invalid", reason: "unknown_key" });
 });
 
-test("law 1: a kid is unknown only by a set that was asked for after the kid was first seen", async () => {
-  const { keyed, clock, provider } = await makeServed();
-  const guard = keyed({ coolDownMs: 30_000 });
+test("law 1: a kid is unknown only after a set that was requested later than its first sighting", async () => {
+  const { makeGuard, clock, provider } = await setUp();
+  const guard = makeGuard({ coolDownMs: 30_000 });
   await guard.ready();
   const stranger = await createMint({ issuer, audience, clock });
   const token = stranger.token();
@@ -215,13 +218,13 @@ test("law 1: a kid is unknown only by a set that was asked for after the kid was
   assert.equal(provider.attempts, 2);
 });
 
-test("a guard fetches its keys when it is made, and is ready without a call", async () => {
-  const { keyed, clock, provider, mint } = await makeServed();
-  const guard = keyed();
+test("a guard fetches its keys at creation and is ready without a call", async () => {
+  const { makeGuard, clock, provider, mint } = await setUp();
+  const guard = makeGuard();
   await clock.advance(0);
   assert.deepEqual([guard.status().state, provider.attempts], ["ready", 1]);
   provider.fail();
-  const other = keyed();
+  const other = makeGuard();
   await clock.advance(0);
   assert.equal(other.status().state, "starting");
   provider.serve({ keys: [] });
@@ -232,9 +235,9 @@ test("a guard fetches its keys when it is made, and is ready without a call", as
   assert.equal(other.status().state, "ready");
 });
 
-test("law 1: the set that is fetched when the guard is made proves nothing against a kid that comes meanwhile", async () => {
-  const { keyed, clock, provider } = await makeServed();
-  const guard = keyed();
+test("law 1: the fetch at creation does not make a kid unknown that is first seen during it", async () => {
+  const { makeGuard, clock, provider } = await setUp();
+  const guard = makeGuard();
   const stranger = (await createMint({ issuer, audience, clock })).token();
   const verdict = await guard.validate(stranger);
   assert.ok(verdict.status === "unavailable" && verdict.cause === "key_pending");
@@ -243,9 +246,9 @@ test("law 1: the set that is fetched when the guard is made proves nothing again
   assert.equal(provider.attempts, 2);
 });
 
-test("law 1: a kid that somebody guessed before it was published is not held against it", async () => {
-  const { keyed, clock, provider, mint } = await makeServed();
-  const guard = keyed({ coolDownMs: 30_000 });
+test("law 1: a guessed kid becomes valid once the issuer publishes it", async () => {
+  const { makeGuard, clock, provider, mint } = await setUp();
+  const guard = makeGuard({ coolDownMs: 30_000 });
   await guard.ready();
   const next = await createMint({ issuer, audience, clock });
   await clock.advance(30_000);
@@ -255,24 +258,24 @@ test("law 1: a kid that somebody guessed before it was published is not held aga
   assert.equal((await guard.validate(next.token())).status, "valid");
 });
 
-test("law 1: a fetch that was under way when the kid was first seen proves nothing about it", async () => {
-  const { keyed, clock, provider, mint } = await makeServed();
+test("law 1: a fetch in flight does not make a kid unknown that is first seen during it", async () => {
+  const { makeGuard, clock, provider, mint } = await setUp();
   const release = provider.hold(mint.jwks());
-  const guard = keyed();
+  const guard = makeGuard();
   const good = guard.validate(mint.token());
   await clock.advance(0);
   const stranger = await createMint({ issuer, audience, clock });
-  const strange = guard.validate(stranger.token());
+  const pending = guard.validate(stranger.token());
   await clock.advance(0);
   release();
   assert.equal((await good).status, "valid");
-  assert.equal((await strange).status, "unavailable");
+  assert.equal((await pending).status, "unavailable");
   assert.equal(provider.attempts, 1);
 });
 
-test("fault 30: 10,000 unknown kids cause one fetch in each cool-down, and good tokens do not notice", async () => {
-  const { keyed, clock, provider, mint } = await makeServed();
-  const guard = keyed({ coolDownMs: 30_000 });
+test("fault 30: 10,000 unknown kids cause one fetch in each cool-down, and good tokens stay valid", async () => {
+  const { makeGuard, clock, provider, mint } = await setUp();
+  const guard = makeGuard({ coolDownMs: 30_000 });
   await guard.ready();
   await clock.advance(30_000);
   const good = mint.token();
@@ -288,12 +291,12 @@ test("fault 30: 10,000 unknown kids cause one fetch in each cool-down, and good 
   assert.equal(guard.status().memory.invalid.size, 0);
 });
 
-test("law 9: an invalid finding holds for the key set it was made under", async () => {
-  const { keyed, clock, provider, mint } = await makeServed();
+test("law 9: a cached bad_signature holds for one version of the key set only", async () => {
+  const { makeGuard, clock, provider, mint } = await setUp();
   const next = await createMint({ issuer, audience, clock });
-  // Another key under the kid that the token names.
+  // The set holds another key under the token's kid.
   provider.serve({ keys: next.jwks().keys.map((key) => ({ ...key, kid: mint.kid })) });
-  const guard = keyed({ freshMs: 60_000 });
+  const guard = makeGuard({ freshMs: 60_000 });
   const token = mint.token();
   assert.deepEqual(await guard.validate(token), { status: "invalid", reason: "bad_signature" });
   provider.serve(mint.jwks());
@@ -303,31 +306,31 @@ test("law 9: an invalid finding holds for the key set it was made under", async 
   assert.equal((await guard.validate(token)).status, "valid");
 });
 
-test("law 1: a key that cannot be used proves nothing by another of its kid, either", async () => {
-  const { provider, keyed, mint } = await makeServed();
+test("law 1: an unusable key makes tokens of its kid unavailable, even if another key has that kid", async () => {
+  const { provider, makeGuard, mint } = await setUp();
   const weak = { kty: "RSA", kid: mint.kid, n: "AQAB", e: "AQAB" };
   provider.serve({ keys: [...mint.jwks().keys, weak] });
-  const guard = keyed();
+  const guard = makeGuard();
   assert.equal((await guard.validate(mint.token())).status, "valid");
   const verdict = await guard.validate(mint.token({}, { alg: "RS256" }));
   assert.equal(verdict.status === "unavailable" && verdict.cause, "key_pending");
 });
 
-test("a set that comes again is not read again", async (t) => {
-  const { provider, keyed, mint, clock } = await makeServed();
+test("an unchanged set is not parsed again", async (t) => {
+  const { provider, makeGuard, mint, clock } = await setUp();
   provider.serve({ keys: [...mint.jwks().keys, { kty: "RSA", n: "AQAB", e: "AQAB" }] });
-  const guard = keyed({ freshMs: 60_000 });
-  const heard = recordEvents(t);
+  const guard = makeGuard({ freshMs: 60_000 });
+  const events = recordEvents(t);
   assert.equal((await guard.validate(mint.token())).status, "valid");
   await clock.advance(70_000);
   assert.equal(provider.attempts, 2);
   assert.equal((await guard.validate(mint.token())).status, "valid");
-  assert.equal(heard.filter(({ event }) => event === "keys_rejected").length, 1);
+  assert.equal(events.filter(({ event }) => event === "keys_rejected").length, 1);
 });
 
-test("a token whose alg is not the one of its key is refused without a fetch", async () => {
-  const { keyed, mint, provider, clock } = await makeServed();
-  const guard = keyed();
+test("a token whose alg differs from that of its key is invalid without a fetch", async () => {
+  const { makeGuard, mint, provider, clock } = await setUp();
+  const guard = makeGuard();
   await guard.ready();
   await clock.advance(60_000);
   const other = await createMint({ issuer, audience, algorithm: "EdDSA", clock });
@@ -336,14 +339,14 @@ test("a token whose alg is not the one of its key is refused without a fetch", a
   assert.equal(provider.attempts, 1);
 });
 
-test("law 1: a token without kid is proved by whichever key of the set signed it", async () => {
-  const { keyed, mint, provider, clock } = await makeServed();
+test("law 1: a token without kid is verified by any key of the set", async () => {
+  const { makeGuard, mint, provider, clock } = await setUp();
   const [next, stranger] = [
     await createMint({ issuer, audience, clock }),
     await createMint({ issuer, audience, clock }),
   ];
   provider.serve({ keys: [...next.jwks().keys, ...mint.jwks().keys] });
-  const guard = keyed();
+  const guard = makeGuard();
   const withoutKid = { kid: undefined };
   assert.equal((await guard.validate(mint.token({}, withoutKid))).status, "valid");
   assert.equal((await guard.validate(next.token({}, withoutKid))).status, "valid");
@@ -355,13 +358,13 @@ test("law 1: a token without kid is proved by whichever key of the set signed it
   assert.deepEqual(await guard.validate(forged), { status: "invalid", reason: "bad_signature" });
 });
 
-test("law 1: a token without kid is not refused for a signature by a key that is not here yet", async () => {
-  const { keyed, mint, provider, clock } = await makeServed();
+test("law 1: a token without kid is unavailable while its key may not have been fetched yet", async () => {
+  const { makeGuard, mint, provider, clock } = await setUp();
   const next = await createMint({ issuer, audience, clock });
   const nameless = (one: Mint) => ({ keys: one.jwks().keys.map((key) => ({ ...key, kid: undefined })) });
   const tokenOf = (one: Mint) => one.token({}, { kid: undefined });
   provider.serve(nameless(mint));
-  const guard = keyed({ coolDownMs: 30_000 });
+  const guard = makeGuard({ coolDownMs: 30_000 });
   assert.equal((await guard.validate(tokenOf(mint))).status, "valid");
   await clock.advance(30_000);
   provider.fail();
@@ -382,14 +385,14 @@ test("law 1: a token without kid is not refused for a signature by a key that is
   assert.deepEqual(await guard.validate(old), { status: "invalid", reason: "bad_signature" });
 });
 
-test("law 1: a set that was fetched before a token without kid came proves nothing against it", async () => {
-  const { keyed, mint, provider, clock } = await makeServed();
+test("law 1: a set that was fetched before a token without kid was seen does not make it invalid", async () => {
+  const { makeGuard, mint, provider, clock } = await setUp();
   const next = await createMint({ issuer, audience, clock });
-  const guard = keyed({ coolDownMs: 30_000 });
+  const guard = makeGuard({ coolDownMs: 30_000 });
   await guard.ready();
   await clock.advance(30_000);
   const forged = (await createMint({ issuer, audience, clock })).token({}, { kid: undefined });
-  // Its fetch comes before the rotation, and before the token of the new key.
+  // This fetch precedes the rotation and the first token of the new key.
   assert.deepEqual(await guard.validate(forged), { status: "invalid", reason: "bad_signature" });
   provider.serve({ keys: [...mint.jwks().keys, ...next.jwks().keys] });
   const token = next.token({}, { kid: undefined });
@@ -399,34 +402,34 @@ test("law 1: a set that was fetched before a token without kid came proves nothi
   assert.equal((await guard.validate(token)).status, "valid");
 });
 
-test("fault 37: the last good set of an earlier run serves a start during an outage", async () => {
-  const { keyed, mint, provider, clock } = await makeServed();
+test("fault 37: a guard that starts during an outage uses the last good set of an earlier run", async () => {
+  const { makeGuard, mint, provider, clock } = await setUp();
   const snapshots = fakeSnapshots();
-  await keyed({}, { snapshots }).ready();
+  await makeGuard({}, { snapshots }).ready();
   await clock.advance(60_000);
   provider.fail();
-  const restarted = keyed({}, { snapshots });
+  const restarted = makeGuard({}, { snapshots });
   await restarted.ready();
   assert.equal((await restarted.validate(mint.token())).status, "valid");
   assert.equal(own(restarted).keys.ageMs, 60_000);
   assert.equal([...snapshots.saved].length, 1);
-  const elsewhere = keyed({}, { snapshots, issuer: "https://other.example" });
+  const elsewhere = makeGuard({}, { snapshots, issuer: "https://other.example" });
   assert.equal((await elsewhere.validate(mint.token())).status, "unavailable");
 });
 
-test("snapshots that fail, hang or hold nonsense are no error of the caller", async () => {
+test("snapshots that fail, hang or hold nonsense do not fail the call", async () => {
   const never = async () => await new Promise<never>(() => {});
   const broken = async () => await Promise.reject(new Error("disk"));
   const nonsense = { load: async () => await Promise.resolve("nonsense"), save: broken };
   for (const snapshots of [{ load: broken, save: broken }, { load: never, save: never }, nonsense]) {
-    const { keyed, mint, clock } = await makeServed();
-    const verdict = keyed({}, { snapshots }).validate(mint.token());
+    const { makeGuard, mint, clock } = await setUp();
+    const verdict = makeGuard({}, { snapshots }).validate(mint.token());
     await clock.advance(1_000);
     assert.equal((await verdict).status, "valid");
   }
 });
 
-test("jwks takes https, or http on this machine, and nothing else", () => {
+test("jwks accepts https, or http on this machine, and rejects other URLs and options", () => {
   for (const good of [
     "https://id.example/keys",
     "http://127.0.0.1:4180/k",
@@ -463,10 +466,10 @@ test("jwks takes https, or http on this machine, and nothing else", () => {
   }
 });
 
-test("a snapshot that loads late does not take the place of a set that was fetched", async () => {
-  const { keyed, mint, provider, clock } = await makeServed();
+test("a snapshot that loads late does not replace a fetched set", async () => {
+  const { makeGuard, mint, provider, clock } = await setUp();
   const snapshots = fakeSnapshots();
-  await keyed({}, { snapshots }).ready();
+  await makeGuard({}, { snapshots }).ready();
   const next = await createMint({ issuer, audience, clock });
   provider.serve(next.jwks());
   let release: () => void = () => {};
@@ -478,9 +481,9 @@ test("a snapshot that loads late does not take the place of a set that was fetch
     },
     save: async () => await Promise.resolve(),
   };
-  const guard = keyed({}, { snapshots: late });
+  const guard = makeGuard({}, { snapshots: late });
   const waiting = guard.validate(next.token());
-  // Given up after a second, so the set is fetched.
+  // The guard stops waiting for the snapshot after a second and fetches the set.
   await clock.advance(1_000);
   assert.equal((await waiting).status, "valid");
   release();
@@ -489,10 +492,10 @@ test("a snapshot that loads late does not take the place of a set that was fetch
   assert.notEqual((await guard.validate(mint.token())).status, "valid");
 });
 
-test("law 1: a guard that is closed while a call waits for keys does not decide any more", async () => {
-  const { keyed, mint, provider, clock } = await makeServed();
+test("law 1: a call that waits for keys is unavailable after the guard is closed", async () => {
+  const { makeGuard, mint, provider, clock } = await setUp();
   const release = provider.hold(mint.jwks());
-  const guard = keyed();
+  const guard = makeGuard();
   const waiting = guard.validate(mint.token());
   await clock.advance(0);
   await guard.close();
@@ -501,14 +504,14 @@ test("law 1: a guard that is closed while a call waits for keys does not decide 
   assert.ok(verdict.status === "unavailable" && verdict.cause === "closed");
 });
 
-test("closing gives up a fetch that hangs, and who waits for it hears at once", async () => {
-  const { keyed, mint, provider, clock } = await makeServed();
+test("closing aborts a hanging fetch, and its callers get a verdict at once", async () => {
+  const { makeGuard, mint, provider, clock } = await setUp();
   const signals: (AbortSignal | null | undefined)[] = [];
   provider.answer = async (signal) => {
     signals.push(signal);
     return await new Promise<never>(() => {});
   };
-  const guard = keyed();
+  const guard = makeGuard();
   const waiting = guard.validate(mint.token());
   await clock.advance(100);
   await guard.close();
@@ -518,7 +521,7 @@ test("closing gives up a fetch that hangs, and who waits for it hears at once", 
   assert.equal(clock.pending, 0);
 });
 
-test("fault 30: first sights of unknown kids are kept for a bounded number of them", () => {
+test("fault 30: a bounded number of unknown kids is remembered", () => {
   const kids = new UnknownKids();
   const named = (kid: string) => ({ kid, algorithm: "ES256", signingInput: "e30.e30" }) as const;
   const [first, second, third] = [1, 2, 3].map((attempts) => ({ attempts, at: 0 })) as [
@@ -532,10 +535,10 @@ test("fault 30: first sights of unknown kids are kept for a bounded number of th
   assert.equal(kids.firstSeen(named("a"), third), third);
 });
 
-test("a guard that is closed while it waits for keys stops asking, and says that it was closed", async () => {
-  const { keyed, provider, clock } = await makeServed();
+test("ready rejects with closed when the guard is closed, and fetching stops", async () => {
+  const { makeGuard, provider, clock } = await setUp();
   provider.fail();
-  const guard = keyed();
+  const guard = makeGuard();
   const refused = assert.rejects(guard.ready(), { code: "closed" });
   await clock.advance(100);
   await guard.close();
@@ -545,10 +548,10 @@ test("a guard that is closed while it waits for keys stops asking, and says that
   assert.equal(clock.pending, 0);
 });
 
-test("fault 38: a guard that starts during an outage asks less and less often until it has keys", async () => {
-  const { keyed, provider, clock, mint } = await makeServed();
+test("fault 38: a guard that starts during an outage retries less and less often until it has keys", async () => {
+  const { makeGuard, provider, clock, mint } = await setUp();
   provider.fail();
-  const guard = keyed();
+  const guard = makeGuard();
   const ready = guard.ready({ timeoutMs: 300_000 });
   await clock.advance(200_000);
   assert.ok(provider.attempts >= 8 && provider.attempts <= 16, `${provider.attempts} attempts`);

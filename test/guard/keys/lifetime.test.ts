@@ -37,7 +37,7 @@ const ready = AbortSignal.any([]);
 
 const named = (events: GuardEvent[], name: string) => events.filter(({ event }) => event === name);
 
-test("law 1, fault 26: a set serves to its bound, alarms at half of it and at its end, and comes back by itself", async (t) => {
+test("law 1, fault 26: a set is used until maxStaleMs, warns at half of it and at its end, and recovers without a call", async (t) => {
   const { clock, mint, provider, makeKeyring } = await setUp();
   const events = recordEvents(t);
   const keys = makeKeyring();
@@ -64,7 +64,7 @@ test("law 1, fault 26: a set serves to its bound, alarms at half of it and at it
   assert.equal(clock.pending, 0);
 });
 
-test("fault 34: the bound of a set counts the time of a machine that sleeps", async () => {
+test("fault 34: the age of a set includes the time that the machine was suspended", async () => {
   const { clock, mint, provider, makeKeyring } = await setUp();
   const keys = makeKeyring();
   await keys.ready(ready);
@@ -92,8 +92,8 @@ const freshness: [headers: Record<string, string>, options: JwksOptions, ms: num
 ];
 
 for (const [headers, options, ms] of freshness) {
-  const said = Object.values(headers).join(", age ") || "nothing";
-  test(`a set that says ${said} (${JSON.stringify(options)}) is asked for again after ${ms} ms, unasked`, async () => {
+  const described = Object.values(headers).join(", age ") || "no Cache-Control";
+  test(`a set with ${described} (${JSON.stringify(options)}) is fetched again after ${ms} ms without a call`, async () => {
     const { clock, mint, provider, makeKeyring } = await setUp();
     provider.answer = () => Response.json(mint.jwks(), { headers });
     const keys = makeKeyring(options);
@@ -106,7 +106,7 @@ for (const [headers, options, ms] of freshness) {
   });
 }
 
-test("instances that fetched together do not ask again together", async () => {
+test("instances that fetch at the same time refresh at different times", async () => {
   const { clock, provider, makeKeyring } = await setUp();
   const random = seededRandom(38);
   const keyrings = Array.from({ length: 20 }, () => makeKeyring({}, { random }));
@@ -121,14 +121,14 @@ test("instances that fetched together do not ask again together", async () => {
   assert.equal(provider.attempts, before + 20);
 });
 
-test("fault 26: an outage is over without a call, also where timers come early", async () => {
+test("fault 26: a keyring recovers from an outage without a call, even if timers fire early", async () => {
   const { mint, provider } = await setUp();
-  class Hasty extends FakeClock {
+  class EarlyTimers extends FakeClock {
     override after(ms: number, fn: () => void): () => void {
       return super.after(ms - 0.5, fn);
     }
   }
-  const clock = new Hasty();
+  const clock = new EarlyTimers();
   const keyring = openKeyring(jwks(url, { fetch: provider.fetch }), { clock });
   await keyring.ready(ready);
   provider.fail();
@@ -139,7 +139,7 @@ test("fault 26: an outage is over without a call, also where timers come early",
   assert.ok(keyring.status().fresh);
 });
 
-test("fault 37: the age of a saved set counts from its fetch, over a restart and to the same bound", async () => {
+test("fault 37: the age of a saved set counts from its fetch, and maxStaleMs holds over a restart", async () => {
   const { clock, mint, provider, makeKeyring } = await setUp();
   const snapshots = fakeSnapshots();
   await makeKeyring({}, { snapshots }).ready(ready);
@@ -153,7 +153,7 @@ test("fault 37: the age of a saved set counts from its fetch, over a restart and
   assert.equal(await verifyOutcome(makeKeyring({}, { snapshots }), mint.token()), "keys_unavailable");
 });
 
-test("fault 37: a saved set is asked for anew, and what it proved before that goes on", async () => {
+test("fault 37: a saved set is fetched again, and its verifications stay in force", async () => {
   const { clock, mint, provider, makeKeyring } = await setUp();
   const snapshots = fakeSnapshots();
   await makeKeyring({}, { snapshots }).ready(ready);
@@ -165,7 +165,7 @@ test("fault 37: a saved set is asked for anew, and what it proved before that go
   assert.ok(!("status" in key) && restarted.isInForce(key));
 });
 
-test("law 1: a set that was saved under another address or another issuer is not used", async () => {
+test("law 1: a set that was saved for another URL or another issuer is not used", async () => {
   const { clock, mint, provider, makeKeyring } = await setUp();
   const snapshots = fakeSnapshots();
   await makeKeyring({}, { snapshots }).ready(ready);
@@ -181,7 +181,7 @@ test("law 1: a set that was saved under another address or another issuer is not
   );
 });
 
-test("a saved set from the future, or of another shape, is never believed for longer than any other", async () => {
+test("a saved set from the future is used no longer than maxStaleMs, and a malformed one is not used", async () => {
   const { clock, mint, provider, makeKeyring } = await setUp();
   const snapshots = fakeSnapshots();
   await makeKeyring({}, { snapshots }).ready(ready);
@@ -205,7 +205,7 @@ test("a saved set from the future, or of another shape, is never believed for lo
   }
 });
 
-test("sets are saved one after the other, and the latest last", async () => {
+test("sets are saved one at a time, and the latest last", async () => {
   const { clock, mint, provider, makeKeyring } = await setUp();
   const next = await createMint({ issuer, audience, clock });
   const saved: unknown[] = [];
@@ -228,7 +228,7 @@ test("sets are saved one after the other, and the latest last", async () => {
   assert.deepEqual(saved, [mint.jwks(), next.jwks()]);
 });
 
-/** Snapshots whose saving takes `ms`. */
+/** Makes snapshots whose `save` takes `ms`. */
 function slowSnapshots(clock: FakeClock, ms: number): ReturnType<typeof fakeSnapshots> {
   const fast = fakeSnapshots();
   const save = async (name: string, value: unknown) => {
@@ -238,7 +238,7 @@ function slowSnapshots(clock: FakeClock, ms: number): ReturnType<typeof fakeSnap
   return { ...fast, save };
 }
 
-test("a guard that was closed leaves no set half saved", async () => {
+test("closing a guard waits for the set that is being saved", async () => {
   const { clock, provider } = await setUp();
   const snapshots = slowSnapshots(clock, 900);
   const guard = createGuard({
@@ -262,7 +262,7 @@ test("a guard that was closed leaves no set half saved", async () => {
   assert.equal(clock.pending, 0);
 });
 
-test("a disk that hangs holds up a ring that is closed for a second, and that is told", async (t) => {
+test("closing waits for a hanging disk for one second and emits snapshot_failed", async (t) => {
   const { clock, makeKeyring } = await setUp();
   const keys = makeKeyring({}, { snapshots: slowSnapshots(clock, hour) });
   await keys.ready(ready);
@@ -273,7 +273,7 @@ test("a disk that hangs holds up a ring that is closed for a second, and that is
   assert.equal(named(events, "snapshot_failed").length, 1);
 });
 
-test("a set that arrives as the makeKeyring is closed is saved before the end or not at all", async () => {
+test("a set that arrives during close is saved before close resolves, or not at all", async () => {
   const { clock, provider, mint, makeKeyring } = await setUp();
   for (let ticks = 0; ticks < 60; ticks++) {
     const release = provider.hold(mint.jwks());
@@ -294,7 +294,7 @@ test("a set that arrives as the makeKeyring is closed is saved before the end or
   }
 });
 
-test("fault 38: 100 instances that start at once with a saved set fetch once each, spread over the cool-down", async () => {
+test("fault 38: 100 instances that start together with a saved set fetch once each, spread over the cool-down", async () => {
   const { clock, mint, provider, makeKeyring } = await setUp();
   const snapshots = fakeSnapshots();
   await makeKeyring({}, { snapshots }).ready(ready);
@@ -312,14 +312,14 @@ test("fault 38: 100 instances that start at once with a saved set fetch once eac
   assert.ok(Math.max(...perSecond) <= 15, perSecond.join());
 });
 
-test("fault 38: 100 instances that start at once in an outage ask at moments of their own", async () => {
+test("fault 38: 100 instances that start together in an outage retry at different times", async () => {
   const { clock, mint, provider, makeKeyring } = await setUp();
   const random = seededRandom(100);
   provider.fail();
   const keyrings = Array.from({ length: 100 }, () => makeKeyring({}, { random }));
   for (const keys of keyrings) assert.equal(await verifyOutcome(keys, mint.token()), "keys_unavailable");
   assert.equal(provider.attempts, 100);
-  // By then the pauses are between 15 and 30 s.
+  // After two minutes the pauses are between 15 and 30 s.
   await clock.advance(120_000);
   const perSecond: number[] = [];
   for (let second = 0; second < 30; second++) {
@@ -340,18 +340,21 @@ async function withTwin(mint: Mint): Promise<unknown> {
   return { keys: [...mint.jwks().keys, ...twin.jwks().keys.map((key) => ({ ...key, kid: mint.kid }))] };
 }
 
-const spoilt: [string, (mint: Mint) => unknown][] = [
-  ["doubled", withTwin],
-  ["private", (mint) => ({ keys: [mint.privateJwk] })],
+const unusableKeys: [string, (mint: Mint) => unknown][] = [
+  ["twice under one kid", withTwin],
+  ["with its private part", (mint) => ({ keys: [mint.privateJwk] })],
   ["for encryption", (mint) => ({ keys: mint.jwks().keys.map((key) => ({ ...key, use: "enc" })) })],
-  ["off its curve", (mint) => ({ keys: mint.jwks().keys.map((key) => ({ ...key, y: key["x"] })) })],
+  [
+    "with a point off its curve",
+    (mint) => ({ keys: mint.jwks().keys.map((key) => ({ ...key, y: key["x"] })) }),
+  ],
 ];
 
-for (const [what, spoil] of spoilt) {
-  test(`law 1, fault 27: a key that is published ${what} proves nothing, for or against a token`, async (t: TestContext) => {
+for (const [what, makeSet] of unusableKeys) {
+  test(`law 1, fault 27: tokens of a key that is published ${what} are unavailable`, async (t: TestContext) => {
     const { clock, mint, provider, makeKeyring } = await setUp();
     const other = await createMint({ issuer, audience, clock });
-    const { keys: published } = (await spoil(mint)) as { keys: unknown[] };
+    const { keys: published } = (await makeSet(mint)) as { keys: unknown[] };
     provider.serve({ keys: [...published, ...other.jwks().keys] });
     const events = recordEvents(t);
     const keys = makeKeyring();
@@ -363,7 +366,7 @@ for (const [what, spoil] of spoilt) {
   });
 }
 
-test("fault 27: an endpoint that flaps between a good answer and an error is asked no more often, and nobody notices", async () => {
+test("fault 27: an endpoint that fails every second time gets no more requests, and tokens stay valid", async () => {
   const { clock, mint, provider, makeKeyring } = await setUp();
   const keys = makeKeyring({ freshMs: 60_000 });
   await keys.ready(ready);
@@ -376,7 +379,7 @@ test("fault 27: an endpoint that flaps between a good answer and an error is ask
   assert.ok(provider.attempts <= 1 + 120, `${provider.attempts}`);
 });
 
-test("fault 27: keys that vanished are kept for a bounded number of them", async () => {
+test("fault 27: a bounded number of vanished keys is kept", async () => {
   const clock = new FakeClock();
   const vanished = new VanishedKeys(clock, hour);
   const [key] = importJwkSet((await createMint({ issuer, audience })).jwks()).keys;

@@ -49,7 +49,7 @@ interface Proof {
   readonly keyring: Keyring;
 }
 
-/** What a key set may be believed for, told without any of the parts that decide it. */
+/** Predicts what a keyring may verify, without any of its parts. */
 class Model {
   readonly clock: FakeClock = new FakeClock();
   readonly #provider = new FakeKeyEndpoint({ keys: [] });
@@ -57,7 +57,7 @@ class Model {
   #published = new Set<number>();
   #up = true;
   #keyring = this.#open();
-  /** When the provider last served this key; when it last served any set that can be used; when keys were distrusted. */
+  /** When the provider last served each key. `#fetchedAt` is when it last served a usable set. */
   readonly #served = new Map<number, number>();
   #fetchedAt = -Infinity;
   #distrustedAt = -Infinity;
@@ -114,21 +114,21 @@ class Model {
     const token = mints[mint]?.token({}, named ? {} : { kid: undefined }) ?? "";
     const found = await findSigner(this.#keyring, token);
     if (!("status" in found)) {
-      // Only the last set proves anything new.
-      assert.equal(this.#served.get(mint), this.#fetchedAt, "proved by a key that the last set lacks");
-      assert.ok(this.clock.now() - this.#fetchedAt < maxStaleMs, "proved by a set that is too old");
-      assert.ok(this.#fetchedAt >= this.#distrustedAt, "proved by a key that was distrusted");
+      // Only keys of the last set verify further tokens.
+      assert.equal(this.#served.get(mint), this.#fetchedAt, "verified by a key that the last set lacks");
+      assert.ok(this.clock.now() - this.#fetchedAt < maxStaleMs, "verified by a set that is too old");
+      assert.ok(this.#fetchedAt >= this.#distrustedAt, "verified by a key that was distrusted");
       this.#proofs.push({ key: found, mint, keyring: this.#keyring });
     } else if (found.status === "invalid") {
-      // Law 1: proved by a set that was asked for now or a moment ago, not by an outage.
-      assert.notEqual(this.#served.get(mint), this.#fetchedAt, "refused although the last set has its key");
-      assert.ok(this.clock.now() - this.#fetchedAt < 30_000, "refused by a set from some time ago");
+      // Law 1: only a set that was requested just now makes a token invalid, never an outage.
+      assert.notEqual(this.#served.get(mint), this.#fetchedAt, "invalid although the last set has its key");
+      assert.ok(this.clock.now() - this.#fetchedAt < 30_000, "invalid because of a set from some time ago");
     } else {
       assert.ok(found.retryAfterMs > 0);
     }
   }
 
-  /** What was proved stands as long as its key is in the last set or left it not too long ago, and no longer. */
+  /** Verifications count as long as their key is in the last set or left it not too long ago, and no longer. */
   #check(): void {
     const now = this.clock.now();
     for (const { key, mint, keyring } of this.#proofs) {
@@ -136,17 +136,21 @@ class Model {
       const isIn = this.#served.get(mint) === this.#fetchedAt;
       const tooOld = now - this.#fetchedAt >= maxStaleMs;
       const held = keyring.isInForce(key);
-      if (tooOld) assert.ok(!held, "holds a key of a set that is too old");
+      if (tooOld) assert.ok(!held, "a key of a set that is too old is in force");
       if (isIn && !tooOld && !keyring.hasVanished(key)) continue;
-      // Between its last set and the next there are at most the time that a set is fresh, or that it may be old.
+      // The next set follows the last one with this key within maxStaleMs.
       const goneMs = now - (this.#served.get(mint) ?? -Infinity);
-      if (goneMs >= maxStaleMs + vanishedMs) assert.ok(!held, "holds a key that vanished long ago");
-      if (held && !isIn) assert.ok(keyring.hasVanished(key), "holds a key that it does not call vanished");
+      if (goneMs >= maxStaleMs + vanishedMs) assert.ok(!held, "a key that vanished long ago is in force");
+      if (held && !isIn)
+        assert.ok(
+          keyring.hasVanished(key),
+          "a key that left the set is in force but not reported as vanished",
+        );
     }
   }
 }
 
-test("law 1: whatever a provider publishes and however it fails, no token is refused for that, and no key believed too long", async () => {
+test("law 1: whatever a provider publishes and however it fails, no good token is invalid and no key is used too long", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
       const model = new Model();

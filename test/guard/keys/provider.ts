@@ -1,4 +1,4 @@
-/** Answers for a key-set URL: what a test sets, counting the attempts. */
+/** A fake key-set endpoint behind `fetch`. It returns what the test sets, and counts the requests. */
 export class FakeKeyEndpoint {
   attempts = 0;
   answer: (signal: AbortSignal | null | undefined) => Response | Promise<Response>;
@@ -16,7 +16,7 @@ export class FakeKeyEndpoint {
     this.answer = () => Response.json(set);
   }
 
-  /** Serves `set`, but only once the function that is returned was called. */
+  /** Answers with `set` after the returned function is called. */
   hold(set: unknown): () => void {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.answer = async () => {
@@ -31,7 +31,7 @@ export class FakeKeyEndpoint {
   }
 }
 
-/** A body that never ends: `chunk` again and again, as fast as it is read. */
+/** Makes a body that repeats `chunk` without end, as fast as it is read. */
 export function endless(chunk: string): { response: Response; sent: () => number; cancelled: () => boolean } {
   let sent = 0;
   let cancelled = false;

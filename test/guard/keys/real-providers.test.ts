@@ -16,19 +16,19 @@ import { FakeClock } from "../../../src/testing/index.ts";
 
 const audience = "https://api.example";
 
-/** Somebody else's provider. Keys are those that it publishes; the first one signs. */
+/** A provider of another project. The first published key signs. */
 interface RealProvider {
   readonly issuer: string;
   readonly token: () => Promise<string>;
   readonly publish: (...keys: readonly Record<string, unknown>[]) => void | Promise<void>;
 }
 
-/** Whose next fetch of a key set it is. */
+/** Resolves when this guard has fetched its next key set. */
 async function refreshed(guard: string): Promise<void> {
   await new Promise<void>((resolve) => {
-    const listen = (event: unknown) => {
-      const said = event as GuardEvent;
-      if (said.guard !== guard || said.event !== "keys_refreshed") return;
+    const listen = (message: unknown) => {
+      const { guard: name, event } = message as GuardEvent;
+      if (name !== guard || event !== "keys_refreshed") return;
       unsubscribe("holdfast:guard", listen);
       resolve();
     };
@@ -41,7 +41,7 @@ async function privateKey(algorithm: Algorithm): Promise<Record<string, unknown>
   return { ...key.export({ format: "jwk" }), kid, alg: algorithm, use: "sig" };
 }
 
-/** A server on this machine, whose answers can be exchanged. */
+/** Starts a server on this machine whose request listener can be replaced. */
 async function serve(
   t: TestContext,
 ): Promise<{ url: string; answerBy: (listener: RequestListener) => void }> {
@@ -57,7 +57,7 @@ async function serve(
   return { url: `http://127.0.0.1:${port}`, answerBy: (listener) => (answer = listener) };
 }
 
-/** `oidc-provider` with a client that gets access tokens as JWT (RFC 9068) for itself. */
+/** Starts `oidc-provider` with a client that gets JWT access tokens (RFC 9068) for itself. */
 async function oidcProvider(t: TestContext, algorithm: Algorithm): Promise<RealProvider> {
   const { url: issuer, answerBy } = await serve(t);
   const resource = {
@@ -140,7 +140,7 @@ const providers: [name: string, algorithm: Algorithm, start: (t: TestContext) =>
 ];
 
 for (const [name, algorithm, start] of providers) {
-  test(`law 1: tokens of ${name} (${algorithm}) are proved by keys found from the issuer alone, also when it rotates them`, async (t) => {
+  test(`law 1: tokens of ${name} (${algorithm}) are verified by discovered keys, before and after a rotation`, async (t) => {
     const [old, next] = [await privateKey(algorithm), await privateKey(algorithm)];
     const provider = await start(t);
     await provider.publish(old);
@@ -158,7 +158,7 @@ for (const [name, algorithm, start] of providers) {
     const granted = await guard.authorize(before, { scopes: ["orders:read"] });
     assert.ok(granted.status === "valid" && granted.subject === "service");
 
-    // A new key appears and signs.
+    // The provider adds a new key and signs with it.
     await provider.publish(next, old);
     const after = await provider.token();
     const pending = await guard.validate(after);
@@ -167,12 +167,12 @@ for (const [name, algorithm, start] of providers) {
     assert.equal((await guard.validate(after)).status, "valid");
     assert.equal((await guard.validate(before)).status, "valid");
 
-    // The old one goes, while some of its tokens live.
+    // The provider removes the old key while some of its tokens have not expired.
     await provider.publish(old);
     const late = await provider.token();
     await provider.publish(next);
     const fetched = refreshed(guard.name);
-    // No timer runs: the network takes real time, which must not look like ten minutes.
+    // `suspend` fires no timers: `advance` would time out requests, which take real time.
     clock.suspend(140_000);
     assert.equal((await guard.validate(await provider.token())).status, "valid");
     await fetched;

@@ -27,11 +27,11 @@ setDefaultCACertificates([
 interface Endpoint {
   readonly url: string;
   readonly requests: () => number;
-  /** Shows another certificate from now on. */
+  /** Presents another certificate from now on. */
   readonly show: (certificate: Certificate) => void;
 }
 
-/** A key set behind real TLS. */
+/** Serves a key set over real TLS. */
 async function serve(t: TestContext, certificate: Certificate, mint: Mint): Promise<Endpoint> {
   let requests = 0;
   const server = createServer({ ...certificate }, (_req, res) => {
@@ -59,11 +59,11 @@ const certificates: [what: string, certificate: Certificate, code: string][] = [
   ["that has expired", expired, "CERT_HAS_EXPIRED"],
   ["that is not valid yet", early, "CERT_NOT_YET_VALID"],
   ["for another host", foreign, "ERR_TLS_CERT_ALTNAME_INVALID"],
-  ["by nobody we know", unknown, "DEPTH_ZERO_SELF_SIGNED_CERT"],
+  ["of an unknown authority", unknown, "DEPTH_ZERO_SELF_SIGNED_CERT"],
 ];
 
 for (const [what, certificate, code] of certificates) {
-  test(`law 1, fault 33: with a certificate ${what} there are no keys, an alarm says why, and nothing is asked`, async (t) => {
+  test(`law 1, fault 33: a certificate ${what} makes the keys unavailable, emits keys_failed, and ends before a request`, async (t) => {
     const clock = new FakeClock(now);
     const mint = await createMint({ issuer, audience, clock });
     const endpoint = await serve(t, certificate, mint);
@@ -79,7 +79,7 @@ for (const [what, certificate, code] of certificates) {
   });
 }
 
-test("fault 33: keys that were fetched serve on while the certificate is expired, and are fetched again when it is renewed", async (t) => {
+test("fault 33: fetched keys stay in use while the certificate is expired, and are fetched again after its renewal", async (t) => {
   const clock = new FakeClock(now);
   const mint = await createMint({ issuer, audience, clock });
   const endpoint = await serve(t, good, mint);
@@ -98,7 +98,7 @@ test("fault 33: keys that were fetched serve on while the certificate is expired
   assert.equal(endpoint.requests(), 2);
 });
 
-test("fault 33: an issuer whose certificate is not its own is not asked for its metadata", async (t) => {
+test("fault 33: an issuer with a certificate for another host gets no request for its metadata", async (t) => {
   const clock = new FakeClock(now);
   const mint = await createMint({ issuer, audience, clock });
   const endpoint = await serve(t, foreign, mint);
@@ -108,7 +108,7 @@ test("fault 33: an issuer whose certificate is not its own is not asked for its 
   assert.equal(endpoint.requests(), 0);
 });
 
-test("fault 33: an endpoint that speaks plain text is not spoken to in plain text", async (t) => {
+test("fault 33: an https URL never falls back to plain http", async (t) => {
   let requests = 0;
   const server = createPlainServer((_req, res) => {
     requests++;
@@ -126,11 +126,11 @@ test("fault 33: an endpoint that speaks plain text is not spoken to in plain tex
   assert.equal(requests, 0);
 });
 
-test("law 1, fault 33: without a name that resolves, or anybody there, tokens are unavailable and an alarm says why", async (t) => {
+test("law 1, fault 33: tokens are unavailable and keys_failed says why when DNS or the connection fails", async (t) => {
   const clock = new FakeClock(now);
   const mint = await createMint({ issuer, audience, clock });
   const events = recordEvents(t);
-  // Reserved never to exist (RFC 6761 §6.4); a machine without any name server says EAI_AGAIN.
+  // RFC 6761 §6.4 reserves this name, so it never resolves. A machine without a name server reports EAI_AGAIN.
   const nameless = openKeyring(jwks("https://keys.invalid/keys"), { clock });
   assert.equal(await verifyOutcome(nameless, mint.token()), "keys_unavailable");
   assert.match(events.at(-1)?.message ?? "", /^(ENOTFOUND|EAI_AGAIN)$/);

@@ -17,7 +17,7 @@ interface Setup extends World {
   readonly source: (options?: JwksOptions) => ReturnType<typeof jwks>;
 }
 
-/** A provider with two keys, whose set is asked for every ten minutes. */
+/** Sets up a provider with two keys. Its key set is fetched every ten minutes. */
 async function setUp(): Promise<Setup> {
   const world = await makeWorld();
   const next = await createMint({ issuer, audience, clock: world.clock });
@@ -33,7 +33,7 @@ async function keyOf(keyring: Keyring, mint: Mint): Promise<VerificationKey> {
   return key;
 }
 
-test("fault 28: a key that leaves the set proves nothing new, and what it proved passes for a bounded time", async (t) => {
+test("fault 28: a key that leaves the set verifies no further tokens, and its verifications count for a bounded time", async (t) => {
   const { clock, mint, next, provider, source } = await setUp();
   const events = recordEvents(t);
   const keyring = openKeyring(source(), { clock });
@@ -44,8 +44,8 @@ test("fault 28: a key that leaves the set proves nothing new, and what it proved
   assert.deepEqual(keyring.status().vanished, [mint.kid]);
   assert.deepEqual(keyring.status().kids, [next.kid]);
   assert.deepEqual(keyring.find(mint.kid, "ES256"), []);
-  const [said, ...more] = events.filter(({ event }) => event === "key_vanished");
-  assert.ok(said?.message.includes(mint.kid ?? "") && more.length === 0);
+  const [vanished, ...more] = events.filter(({ event }) => event === "key_vanished");
+  assert.ok(vanished?.message.includes(mint.kid ?? "") && more.length === 0);
   assert.equal(await verifyOutcome(keyring, mint.token()), "key_pending");
   await clock.advance(minute);
   assert.equal(await verifyOutcome(keyring, mint.token()), "unknown_key");
@@ -57,7 +57,7 @@ test("fault 28: a key that leaves the set proves nothing new, and what it proved
   assert.ok(keyring.isInForce(await keyOf(keyring, next)));
 });
 
-test("fault 28: a guard goes on with a proved token when its key vanishes, and takes no other of that key", async () => {
+test("fault 28: a verified token stays valid after its key vanishes, and other tokens of that key do not become valid", async () => {
   const { clock, mint, next, provider, source, guard: makeGuard } = await setUp();
   const guard = makeGuard({ keys: source() });
   await clock.advance(0);
@@ -72,7 +72,7 @@ test("fault 28: a guard goes on with a proved token when its key vanishes, and t
   assert.equal((await guard.validate(next.token())).status, "valid");
 });
 
-test("fault 28: what a vanished key proved passes for its bound, however long memory calls a finding fresh", async () => {
+test("fault 28: a verified token stays valid for vanishedMs, whatever the ttlMs of the result cache", async () => {
   const { clock, mint, next, provider, source, guard: makeGuard } = await setUp();
   const guard = makeGuard({ keys: source(), memory: { ttlMs: minute } });
   await clock.advance(0);
@@ -88,7 +88,7 @@ test("fault 28: what a vanished key proved passes for its bound, however long me
   assert.notEqual((await guard.validate(proved)).status, "valid");
 });
 
-test("fault 28: with vanishedMs 0 a key that leaves the set is gone at once", async () => {
+test("fault 28: with vanishedMs 0 a key that leaves the set is no longer in force", async () => {
   const { clock, mint, next, provider, source } = await setUp();
   const keyring = openKeyring(source({ vanishedMs: 0 }), { clock });
   const key = await keyOf(keyring, mint);
@@ -98,7 +98,7 @@ test("fault 28: with vanishedMs 0 a key that leaves the set is gone at once", as
   assert.deepEqual(keyring.status().vanished, []);
 });
 
-test("fault 28: the time of a vanished key counts a machine that sleeps", async () => {
+test("fault 28: vanishedMs includes the time that the machine was suspended", async () => {
   const { clock, mint, next, provider, source } = await setUp();
   const keyring = openKeyring(source(), { clock });
   const key = await keyOf(keyring, mint);
@@ -108,7 +108,7 @@ test("fault 28: the time of a vanished key counts a machine that sleeps", async 
   assert.ok(!keyring.isInForce(key));
 });
 
-test("a key that comes back in time is the one that it was; the version says that the set changed", async () => {
+test("a key that returns in time is the same key object, and each change of the set increases the version", async () => {
   const { clock, mint, next, provider, source } = await setUp();
   const keyring = openKeyring(source(), { clock });
   const key = await keyOf(keyring, mint);
@@ -125,7 +125,7 @@ test("a key that comes back in time is the one that it was; the version says tha
   assert.deepEqual(versions, [1, 2, 3]);
 });
 
-test("fault 28: distrusted keys prove nothing at once, and a set is fetched whatever the pause", async (t) => {
+test("fault 28: distrusted keys are out of force at once, and a set is fetched whatever the pause", async (t) => {
   const { clock, mint, next, provider, source } = await setUp();
   const events = recordEvents(t);
   const keyring = openKeyring(source(), { clock });
@@ -140,9 +140,9 @@ test("fault 28: distrusted keys prove nothing at once, and a set is fetched what
   assert.equal(provider.attempts, 2);
   assert.match(keyring.status().lastError ?? "", /compromised/);
   release();
-  // Asked for before the token came.
+  // The set was requested before the token was first seen.
   assert.equal(await waiting, "key_pending");
-  // The key is good again, and what it proved before counts no more.
+  // The key verifies tokens again, but its earlier verifications no longer count.
   const again = await keyOf(keyring, next);
   assert.ok(keyring.isInForce(again) && !keyring.isInForce(kept) && again !== kept);
   assert.equal(events.filter(({ event }) => event === "keys_distrusted").length, 1);
@@ -151,7 +151,7 @@ test("fault 28: distrusted keys prove nothing at once, and a set is fetched what
   assert.equal(await verifyOutcome(keyring, mint.token()), "unknown_key");
 });
 
-test("law 1, fault 28: while no set can be fetched after distrust, tokens are unavailable, and it is tried on", async () => {
+test("law 1, fault 28: tokens are unavailable after distrust until a set can be fetched, and retries go on", async () => {
   const { clock, mint, provider, source } = await setUp();
   const keyring = openKeyring(source(), { clock });
   await keyOf(keyring, mint);
@@ -165,7 +165,7 @@ test("law 1, fault 28: while no set can be fetched after distrust, tokens are un
   assert.equal(await verifyOutcome(keyring, mint.token()), "verified");
 });
 
-test("fault 28: a key that vanished before the keys were distrusted does not count either, nor when it comes back", async () => {
+test("fault 28: distrust also ends the verifications of a key that vanished before, even if the key returns", async () => {
   const { clock, mint, next, provider, source } = await setUp();
   const keyring = openKeyring(source(), { clock });
   const key = await keyOf(keyring, mint);
@@ -179,7 +179,7 @@ test("fault 28: a key that vanished before the keys were distrusted does not cou
   assert.ok(!keyring.isInForce(key));
 });
 
-test("fault 28: a fetch that was under way when the keys were distrusted does not count", async () => {
+test("fault 28: the result of a fetch that began before distrust is dropped", async () => {
   const { clock, mint, next, provider, source } = await setUp();
   const keyring = openKeyring(source(), { clock });
   await keyring.ready(AbortSignal.any([]));
@@ -197,7 +197,7 @@ test("fault 28: a fetch that was under way when the keys were distrusted does no
   assert.deepEqual(keyring.status().kids, [next.kid]);
 });
 
-test("fault 28: however often keys are distrusted, a set is fetched at most once a second for that", async () => {
+test("fault 28: repeated distrust causes at most one fetch a second", async () => {
   const { clock, mint, provider, source } = await setUp();
   const keyring = openKeyring(source(), { clock });
   await keyOf(keyring, mint);
@@ -206,12 +206,12 @@ test("fault 28: however often keys are distrusted, a set is fetched at most once
     await clock.advance(100);
   }
   assert.ok(provider.attempts >= 8 && provider.attempts <= 12, `${provider.attempts} attempts`);
-  // Unasked.
+  // No call is needed for this fetch.
   await clock.advance(1_000);
   assert.ok(keyring.status().usable);
 });
 
-test("fault 28: distrusted keys do not come back with a restart, nor from a snapshot that loads meanwhile", async () => {
+test("fault 28: distrusted keys do not return after a restart, or from a snapshot that was loading", async () => {
   const { clock, mint, provider, source } = await setUp();
   const snapshots = fakeSnapshots();
   const keyring = openKeyring(source(), { clock, snapshots });
@@ -227,7 +227,7 @@ test("fault 28: distrusted keys do not come back with a restart, nor from a snap
   );
 });
 
-test("a ring that was closed does not fetch when it is told to distrust its keys", async () => {
+test("a closed keyring does not fetch when its keys are distrusted", async () => {
   const { clock, mint, provider, source } = await setUp();
   const keyring = openKeyring(source(), { clock });
   await keyOf(keyring, mint);
