@@ -1,12 +1,24 @@
 import { TokenCache } from "./token-cache.ts";
 import type { TtlCacheOptions } from "./async-ttl-cache.ts";
 
-/** Answers for a token: an object with its claims, or `null` if the token is not valid. */
+/** Validates a token. Returns an object with its claims, or `null` when the token is not valid. */
 export type TokenValidator<T extends object> = (token: string) => Promise<T | null> | T | null;
 
 /**
- * The same validator, asked once for each token: concurrent calls join, results are kept for `ttlMs` (5 minutes by
- * default) and never past their `exp`. `null` and errors are not kept. Bring a `TokenCache` of your own to invalidate.
+ * Wraps a validator with a cache. Concurrent calls for one token share one call of the validator. A result is kept for
+ * `ttlMs` (default 300,000) and never after its `exp`. `null` and errors are not kept. Pass a `TokenCache` instead of
+ * options when you need to invalidate tokens.
+ *
+ * @example
+ * ```ts
+ * import { cachedJwtValidation } from "holdfast/cache";
+ *
+ * declare const verify: (token: string) => Promise<{ sub: string; exp: number } | null>;
+ *
+ * const validate = cachedJwtValidation(verify, { ttlMs: 60_000 });
+ * const claims = await validate("eyJhbGciOi…");
+ * console.log(claims?.sub ?? "not valid");
+ * ```
  */
 export function cachedJwtValidation<T extends object>(
   validate: TokenValidator<T>,

@@ -1,8 +1,20 @@
 import { hash } from "node:crypto";
 
 /**
- * For one request: the same token asked about twice is one decision. Make one for each request, around
- * `(token) => guard.authorize(token, rules)` or a validator of your own, and let it go with the request.
+ * Decides on each token once within one request. Create one for each request, around your validator, and drop it with the
+ * request.
+ *
+ * @example
+ * ```ts
+ * import type { Guard } from "holdfast";
+ * import { RequestCache } from "holdfast/cache";
+ *
+ * declare const guard: Guard;
+ *
+ * const cache = new RequestCache(async (token) => await guard.authorize(token, { scopes: ["orders:read"] }));
+ * const decision = await cache.validate("eyJhbGciOi…");
+ * console.log(decision.status);
+ * ```
  */
 export class RequestCache<T> {
   readonly #validate: (token: string) => Promise<T> | T;
@@ -12,7 +24,7 @@ export class RequestCache<T> {
     this.#validate = validate;
   }
 
-  /** What fails is not kept. */
+  /** Returns the decision on the token. A failed validation is not kept, so the next call validates again. */
   async validate(token: string): Promise<T> {
     const digest = hash("sha256", token, "base64url");
     const decided = this.#decisions.get(digest);

@@ -1,12 +1,25 @@
 import { hash } from "node:crypto";
-import { systemClock, type Clock } from "../core/clock.ts";
-import { invalidOption } from "../core/options.ts";
+import type { Clock } from "../core/clock.ts";
+import { invalidOption, readOptions } from "../core/options.ts";
 import { SingleFlight } from "../resilience/single-flight.ts";
-import { TtlCache, type CacheStats, type TtlCacheOptions } from "./async-ttl-cache.ts";
+import { TtlCache, ttlCacheOptions, type CacheStats, type TtlCacheOptions } from "./async-ttl-cache.ts";
 
 /**
- * Results of a validator of your own, by the digest of their token; the token itself is not kept. A result with `exp`
- * (epoch seconds) is never given out past it. Results are frozen at their top level, because callers share them.
+ * Caches the results of your own token validator. The key is a digest, and the token itself is not stored. A result with
+ * `exp` (epoch seconds) is never returned after that time. Results are frozen at their top level, because callers share
+ * them. The constructor throws `invalid_option` or `missing_method`.
+ *
+ * @example
+ * ```ts
+ * import { TokenCache } from "holdfast/cache";
+ *
+ * declare const validate: (token: string) => Promise<{ sub: string; exp: number } | null>;
+ *
+ * const cache = new TokenCache<{ sub: string; exp: number }>({ ttlMs: 60_000 });
+ * const claims = await cache.getOrValidate("eyJhbGciOi…", validate);
+ * if (claims === null) console.log("The token is not valid.");
+ * await cache.invalidateCachedToken("eyJhbGciOi…");
+ * ```
  */
 export class TokenCache<T extends object> {
   readonly #results: TtlCache<T>;
@@ -16,34 +29,41 @@ export class TokenCache<T extends object> {
   #invalidations = 0;
 
   constructor(options: TtlCacheOptions = {}) {
-    this.#results = new TtlCache(options);
-    this.#clock = options.clock ?? systemClock;
-    this.#ttlMs = options.ttlMs ?? 300_000;
+    const settings = readOptions("TokenCache", options, ttlCacheOptions);
+    this.#results = new TtlCache(settings);
+    this.#clock = settings.clock;
+    this.#ttlMs = settings.ttlMs;
   }
 
-  /** `null` is not kept. Rejects with `invalid_option` what is no object. With `ttlMs` ≤ 0 it has expired already. */
+  /**
+   * Stores a result for `ttlMs` milliseconds, and never longer than its `exp`. `null` is not stored. Rejects with
+   * `invalid_option` when the result is not an object.
+   */
   async cacheToken(token: string, result: T | null, ttlMs: number = this.#ttlMs): Promise<void> {
     if (result === null) return;
     if (typeof result !== "object") throw invalidOption("result", "an object or null", result);
     const { exp } = result as { exp?: unknown };
     const lifeLeftMs = exp === undefined ? Infinity : Number(exp) * 1000 - this.#clock.now();
-    // An `exp` that is no number leaves no life.
+    // A result whose `exp` is not a number counts as expired.
     const ttl = Number.isNaN(lifeLeftMs) ? 0 : Math.min(ttlMs, lifeLeftMs);
     await this.#results.set(tokenDigest(token), Object.freeze(result), ttl);
   }
 
-  /** The result, or `null`. */
+  /** Returns the stored result, or `null` when there is none. */
   async getCachedToken(token: string): Promise<T | null> {
     return await this.#results.get(tokenDigest(token));
   }
 
-  /** Also keeps what is being validated right now from being kept. */
+  /** Removes the result of a token. The result of a validation in progress is not stored either. */
   async invalidateCachedToken(token: string): Promise<void> {
     this.#invalidations++;
     await this.#results.delete(tokenDigest(token));
   }
 
-  /** The result kept, or that of `validate`: one call of it however many ask, kept unless invalidated meanwhile. */
+  /**
+   * Returns the stored result, or the result of `validate`. Concurrent calls for one token share one call of `validate`.
+   * Its result is stored, except `null`. An error of `validate` is thrown, and nothing is stored.
+   */
   async getOrValidate(
     token: string,
     validate: (token: string) => Promise<T | null> | T | null,

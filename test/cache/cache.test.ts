@@ -17,7 +17,7 @@ interface Result {
   exp?: unknown;
 }
 
-test("a token's result is kept for five minutes, frozen, and gone when invalidated", async () => {
+test("the result of a token is frozen, expires after five minutes and is removed by an invalidation", async () => {
   const clock = new FakeClock();
   const cache = new TokenCache<Result>({ clock });
   assert.equal(await cache.getCachedToken("t"), null);
@@ -34,7 +34,7 @@ test("a token's result is kept for five minutes, frozen, and gone when invalidat
   assert.equal(await cache.getCachedToken("t"), null);
 });
 
-test("law 2: a result is never given out past its exp, whatever TTL was asked for", async () => {
+test("law 2: a result is never returned after its exp, whatever TTL was given", async () => {
   const clock = new FakeClock();
   const cache = new TokenCache<Result>({ clock });
   await cache.cacheToken("t", { sub: "u", exp: clock.now() / 1000 + 10 }, 3_600_000);
@@ -48,7 +48,7 @@ test("law 2: a result is never given out past its exp, whatever TTL was asked fo
   }
 });
 
-test("null is a no-op, what is no object is refused, a TTL of nothing has expired", async () => {
+test("cacheToken ignores null, rejects a result that is not an object, and takes a TTL of 0 as expired", async () => {
   const cache = new TokenCache<Result>();
   await cache.cacheToken("t", { sub: "u" });
   await cache.cacheToken("t", null);
@@ -61,7 +61,7 @@ test("null is a no-op, what is no object is refused, a TTL of nothing has expire
   assert.equal(await cache.getCachedToken("t"), null);
 });
 
-test("law 7: a validator is asked once for a token however many ask; no and errors are not kept", async () => {
+test("law 7: concurrent calls for one token share one validation, and null and errors are not kept", async () => {
   let calls = 0;
   let answer: () => Promise<Result | null> = async () => await Promise.resolve({ sub: "u" });
   const validate = cachedJwtValidation<Result>(async () => {
@@ -81,7 +81,7 @@ test("law 7: a validator is asked once for a token however many ask; no and erro
   assert.deepEqual(await validate("third"), { sub: "v" });
 });
 
-test("a validator that answers plainly works, and so does a result that is no JSON", async () => {
+test("accepts a synchronous validator and a result without a JSON form", async () => {
   const circular: { sub: string; self?: unknown } = { sub: "u" };
   circular.self = circular;
   const validate = cachedJwtValidation(() => circular);
@@ -89,7 +89,7 @@ test("a validator that answers plainly works, and so does a result that is no JS
   assert.equal(await validate("t"), circular);
 });
 
-test("law 3: what is invalidated while it is being validated is neither kept nor joined", async () => {
+test("law 3: a validation that an invalidation overtakes is neither kept nor shared", async () => {
   const cache = new TokenCache<Result>();
   const answers: ((result: Result) => void)[] = [];
   const validate = cachedJwtValidation<Result>(
@@ -110,7 +110,7 @@ test("law 3: what is invalidated while it is being validated is neither kept nor
   assert.deepEqual(await cache.getCachedToken("t"), { sub: "new" });
 });
 
-test("the same token twice in a request is one decision; a failure is not kept", async () => {
+test("RequestCache decides once on a token that a request uses twice, and does not keep a failure", async () => {
   const { guard, mint } = await makeWorld();
   const g = guard();
   let calls = 0;
@@ -127,7 +127,7 @@ test("the same token twice in a request is one decision; a failure is not kept",
   assert.equal(calls, 2);
 });
 
-test("a key set is fetched once, kept through an outage, and its absence is an error that says why", async () => {
+test("JwksCache fetches a key set once, keeps it during an outage, and rejects with the cause while it has none", async () => {
   const { mint, clock } = await makeWorld();
   const provider = new FakeKeyEndpoint(mint.jwks());
   const cache = new JwksCache("https://id.example/jwks", { fetch: provider.fetch, clock, freshMs: 60_000 });
@@ -146,7 +146,7 @@ test("a key set is fetched once, kept through an outage, and its absence is an e
   await assert.rejects(empty.getJwks(), { code: "not_ready", message: /502/ });
 });
 
-test("TtlCache counts what it does", async () => {
+test("TtlCache counts hits, misses, entries and bytes", async () => {
   const cache = new TtlCache<number>();
   assert.deepEqual(await cache.getStats(), { hits: 0, misses: 0, hitRate: 0, size: 0, bytes: 0 });
   await cache.set("a", 1);
@@ -163,7 +163,7 @@ test("TtlCache counts what it does", async () => {
   assert.throws(() => new TtlCache({ ttl: 1 } as object), { code: "invalid_option", message: /"ttl"/ });
 });
 
-test("the health of a guard's caches is what the guard says of itself", async () => {
+test("cacheHealthCheck reports the guard's own status", async () => {
   const { guard, log } = await makeWorld();
   const g = guard({ revocations: log });
   await g.ready();

@@ -7,14 +7,14 @@ import { memoryStore } from "holdfast/memory";
 import { createMint, FakeClock } from "holdfast/testing";
 
 /*
- * The outage: the client called `cacheToken`, the cache had only `setCachedToken`, and the tests used another
- * class than production. Everybody was locked out. These tests use what the package exports, and nothing else.
+ * The outage: the client called `cacheToken`, the cache had only `setCachedToken`, and the tests used another class than
+ * production. All users were locked out. These tests use only what the package exports.
  */
 
 const secret = "a secret of more than thirty-two bytes for tests";
 const url = "https://id.example";
 
-test("failure 1: the cache has the names that its callers call, and no second spelling of them", () => {
+test("failure 1: the cache has the method names that callers use, and no second spelling of them", () => {
   const names = Object.getOwnPropertyNames(caches.TokenCache.prototype);
   for (const name of ["cacheToken", "getCachedToken", "invalidateCachedToken"])
     assert.ok(names.includes(name), name);
@@ -24,7 +24,7 @@ test("failure 1: the cache has the names that its callers call, and no second sp
   );
 });
 
-test("failure 1: what was cached by its one name is found by its one name", async () => {
+test("failure 1: getCachedToken returns what cacheToken stored", async () => {
   const clock = new FakeClock();
   const cache = new caches.TokenCache<{ sub: string }>({ clock });
   await cache.cacheToken("token", { sub: "alice" });
@@ -33,7 +33,7 @@ test("failure 1: what was cached by its one name is found by its one name", asyn
   assert.equal(await cache.getCachedToken("token"), null);
 });
 
-test("failure 1: a store whose method has another name is refused at creation, naming who needs it and what it lacks", () => {
+test("failure 1: createIssuer rejects a store with a renamed method, and names the part and the method", () => {
   const store = memoryStore();
   const { sessions } = store;
   const renamed = {
@@ -46,7 +46,7 @@ test("failure 1: a store whose method has another name is refused at creation, n
   });
 });
 
-test("failure 1: every single method of a store is needed, and missed by its own name", () => {
+test("failure 1: createIssuer rejects a store that lacks any one method, and names the method", () => {
   const whole = memoryStore();
   let parts = 0;
   for (const [part, methods] of Object.entries(whole)) {
@@ -64,7 +64,7 @@ test("failure 1: every single method of a store is needed, and missed by its own
   assert.ok(parts > 20);
 });
 
-test("failure 1: a revocation feed or key source that lacks a method is refused at creation, naming both", async () => {
+test("failure 1: createGuard rejects a revocation feed or key source that lacks a method, and names the method", async () => {
   const mint = await createMint({ issuer: url, audience: url });
   const keys = staticKeys(mint.jwks());
   const feed = { snapshot: () => {}, after: () => {}, listen: () => {} } as never;

@@ -12,8 +12,8 @@ import { systemClock } from "../../src/core/clock.ts";
 import { plainStore } from "../support/plain-store.ts";
 
 /*
- * The outage: two versions of one method, one sync and one async. An awaited call returned a plain value, a plain
- * call returned a promise that was always truthy, and everybody was locked out.
+ * The outage: one method had a synchronous and an asynchronous version. A call without `await` returned a promise, which
+ * is always truthy, and an awaited call returned a plain value. All users were locked out.
  */
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -22,7 +22,7 @@ const url = "https://id.example";
 
 test("failure 2: a store that returns plain values instead of promises works from login to logout", async () => {
   const store = plainStore(systemClock);
-  assert.equal(store.users.get("alice"), null, "it does not return promises");
+  assert.equal(store.users.get("alice"), null, "the store returns plain values");
   const issuer = createIssuer({ url, audience: url, store, secret });
   assert.equal(await issuer.users.add({ username: "alice", password: "correct horse" }), "added");
   assert.equal((await issuer.login({ username: "alice", password: "wrong horse" })).status, "denied");
@@ -47,7 +47,7 @@ test("failure 2: a store that returns plain values instead of promises works fro
   await issuer.close();
 });
 
-test("failure 2: a feed, a fetch and an authenticate that return plain values work", async () => {
+test("failure 2: a feed, a fetch function and an authenticate function that return plain values work", async () => {
   const store = memoryStore();
   const issuer = createIssuer({
     url,
@@ -101,7 +101,7 @@ test("failure 2: every method of the public caches returns a promise", async () 
   );
 });
 
-test("failure 2: every method of a store returns a promise, and none has a synchronous twin", async () => {
+test("failure 2: every method of a store returns a promise, and no method has a synchronous version", async () => {
   const store = memoryStore();
   const parts = Object.values(store).filter((part): part is object => typeof part === "object");
   const names = parts.flatMap((part) => Object.keys(part));
@@ -124,7 +124,7 @@ test("failure 2: every method of a store returns a promise, and none has a synch
   await store.close();
 });
 
-test("failure 2: the linter refuses a promise that nobody awaits, and an await of what is no promise", async () => {
+test("failure 2: the linter rejects a floating promise and an await of a plain value", async () => {
   const folder = await mkdtemp(join(root, "test", "planted-"));
   try {
     const planted = `
