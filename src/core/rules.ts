@@ -62,7 +62,7 @@ function checkValues(owner: string, { scopes, maxRevocationAgeMs, degraded }: Ru
     throw invalidOption(`${owner}: maxRevocationAgeMs`, "a number of at least 0", maxRevocationAgeMs);
   }
   if (degraded !== undefined && !degradedModes.includes(degraded)) {
-    throw invalidOption(`${owner}: degraded`, degradedModes.join(", "), degraded);
+    throw invalidOption(`${owner}: degraded`, "deny, cached or local", degraded);
   }
 }
 
