@@ -1,5 +1,6 @@
-import { systemClock, type Clock } from "../core/clock.ts";
+import type { Clock } from "../core/clock.ts";
 import {
+  clockOption,
   functionOption,
   option,
   readOptions,
@@ -38,10 +39,7 @@ export const connectionsOptions: OptionTable<ConnectionsSettings> = {
   maxRechecks: wholeOption(32, 1),
   unconfirmedMs: wholeOption(60_000, 0, DAY_MS),
   spreadMs: wholeOption(10_000, 0, DAY_MS),
-  clock: option((_, clock = systemClock) => {
-    requireMethods("createConnections", "clock", clock, ["now", "monotonic", "after"]);
-    return clock as Clock;
-  }),
+  clock: clockOption("createConnections"),
   random: functionOption(() => Math.random),
 };
 
