@@ -19,7 +19,7 @@ type Connect = (
 const page = readFileSync(new URL("../../../docs/websockets.md", import.meta.url), "utf8");
 const [, source = ""] = /```js\n(export function connect.*?)```/s.exec(page) ?? [];
 
-/** The client of the page, in Node's own WebSocket, with timers that a test runs. */
+/** Runs the client of the page with Node's WebSocket, and with timers that the test fires. */
 async function connected(t: TestContext) {
   const at = await setUp(t);
   const server = createServer();
@@ -64,7 +64,7 @@ async function connected(t: TestContext) {
   return { at, client, timers, asked, heard, ends, opened, has, until };
 }
 
-test("the client in docs/websockets.md sends the next token when it is told, and stays", async (t) => {
+test("the client in docs/websockets.md sends a new token after auth.expiring, and stays connected", async (t) => {
   const { at, client, heard, asked, until } = await connected(t);
   for (let i = 1; i <= 3; i++) {
     await at.clock.advance(540_000);
@@ -76,7 +76,7 @@ test("the client in docs/websockets.md sends the next token when it is told, and
   assert.deepEqual(asked, [false, true, true, true]);
 });
 
-test("the client in docs/websockets.md comes back when it is told to, and ends when its session does", async (t) => {
+test("the client in docs/websockets.md connects again after its retry time, and ends with its session", async (t) => {
   const { at, timers, asked, ends, opened, has, until } = await connected(t);
   has.token = false;
   await at.clock.advance(540_000);
@@ -88,7 +88,7 @@ test("the client in docs/websockets.md comes back when it is told to, and ends w
     [5_000, 500],
   );
   timers[1]?.act();
-  await until(() => timers.length === 3); // Still offline: it backs off.
+  await until(() => timers.length === 3); // The client is still offline and backs off.
   has.token = true;
   timers[2]?.act();
   await until(() => opened.length === 2);
@@ -100,10 +100,12 @@ test("the client in docs/websockets.md comes back when it is told to, and ends w
   assert.deepEqual(ends, [4503]);
 });
 
-test("docs/websockets.md says of every close code what a client does, and of no other", () => {
-  const listed = [...page.matchAll(/^\| (4\d\d\d) \| `(\w+)` \|/gm)].map(([, code, error]) => [
-    error,
-    Number(code),
-  ]);
+test("docs/connections.md says of each close code when it occurs and what a client does, in the only table of them", () => {
+  const table = readFileSync(new URL("../../../docs/connections.md", import.meta.url), "utf8");
+  const listed = [...table.matchAll(/^\| `(4\d\d\d)` \| `(\w+)` \| [^|]+\. \| [^|]+\. \|$/gm)].map(
+    ([, code, error]) => [error, Number(code)],
+  );
   assert.deepEqual(Object.fromEntries(listed), closeCodes);
+  assert.doesNotMatch(page, /^\| `?4\d\d\d`? \|/m);
+  assert.match(page, /\]\(connections\.md#close-codes\)/);
 });
