@@ -1,42 +1,62 @@
-import type { Rules } from "../core/rules.ts";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { JwtClaims } from "../core/verdict.ts";
+import type { Rules } from "../core/rules.ts";
+import type { JwtClaims, ValidVerdict } from "../core/verdict.ts";
 import type { Guard } from "../guard/types.ts";
-import { createDecideNodeRequest, sendRefusal, setHeaders } from "./http/decide-node-request.ts";
-import type { ValidVerdict } from "./http/decide-request.ts";
+import { createAuthorizeNodeRequest } from "./http/decide-node-request.ts";
 
 /**
- * The claims of `req.auth`. Name your own, and handlers know them:
+ * The claims of `req.auth`. Add the claims of your tokens, and handlers see them with their types.
  *
- *     declare module "holdfast/express" { interface AuthClaims { tenant: string } }
+ * @example
+ * ```ts
+ * import type {} from "holdfast/express";
+ *
+ * declare module "holdfast/express" {
+ *   interface AuthClaims {
+ *     tenant: string;
+ *   }
+ * }
+ * ```
  */
 export interface AuthClaims extends JwtClaims {}
 
-// The namespace that Express' types offer for this; without them it is only a name.
+// The types of Express offer this namespace for extensions. Without them it is an unused name.
 declare global {
   namespace Express {
     interface Request {
-      /** The verdict on the token. Only behind `protect`: elsewhere it is `undefined`, which types cannot see. */
+      /** The verdict on the token. It is set only after `protect`. Without it the value is `undefined`, which the type cannot say. */
       auth: ValidVerdict<AuthClaims>;
     }
   }
 }
 
 /**
- * Middleware that lets a request through when its bearer token is valid under `rules`, and answers 400, 401, 403 or
- * 503 otherwise: no error reaches the application. `X-Auth-Degraded` is set when that was decided without the authority.
+ * Middleware that passes a request with a valid bearer token under `rules`. Other requests get 400, 401, 403 or 503, and
+ * error handlers do not see them. The header `X-Auth-Degraded` declares a decision without the authority. Throws
+ * `invalid_option` or `missing_method` at once.
  *
- *     app.get("/orders", protect(guard, { scopes: ["orders:read"] }), (req, res) => res.json(req.auth.subject));
+ * @example
+ * ```ts
+ * import express from "express";
+ * import type { Guard } from "holdfast";
+ * import { protect } from "holdfast/express";
+ *
+ * declare const guard: Guard;
+ *
+ * const app = express();
+ * app.get("/orders", protect(guard, { scopes: ["orders:read"] }), (req, res) => {
+ *   res.json({ subject: req.auth.subject });
+ * });
+ * ```
  */
 export function protect<C = JwtClaims>(
   guard: Pick<Guard<C>, "authorize">,
   rules: Rules = {},
 ): (req: IncomingMessage, res: ServerResponse, next: () => void) => Promise<void> {
-  const decide = createDecideNodeRequest(guard, rules);
+  const authorize = createAuthorizeNodeRequest(guard, rules);
   return async (req, res, next) => {
-    const { auth, response } = await decide(req, res);
-    if (auth === null) return sendRefusal(res, response);
-    setHeaders(res, response);
+    const auth = await authorize(req, res);
+    if (auth === null) return;
     Object.assign(req, { auth });
     next();
   };

@@ -1,10 +1,17 @@
-import type { Rules } from "../core/rules.ts";
 import type { IncomingMessage } from "node:http";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { HoldfastError } from "../core/errors.ts";
-import { invalidOption, rejectUnknownOptions } from "../core/options.ts";
+import {
+  invalidOption,
+  option,
+  readOptions,
+  rejectUnknownOptions,
+  type OptionTable,
+} from "../core/options.ts";
+import type { Rules } from "../core/rules.ts";
 import type { JwtClaims } from "../core/verdict.ts";
 import type { Connection, Connections } from "../connections/index.ts";
+import { markAsPlugin, setUpPlugin } from "./fastify/plugin.ts";
 import { declareDegradedCauses, type UpgradeServer } from "./websocket/degraded-header.ts";
 import { HandshakeAuthorizer, type Accepted } from "./websocket/handshake.ts";
 import { WsTransport, type WsSocket } from "./websocket/ws-transport.ts";
@@ -13,83 +20,116 @@ import type { TokenFrom } from "./websocket/token-from.ts";
 export type { TokenFrom } from "./websocket/token-from.ts";
 
 /**
- * The claims of `request.auth.auth`. Name your own, and handlers know them:
+ * The claims of `request.auth.auth`. Add the claims of your tokens, and handlers see them with their types.
  *
- *     declare module "holdfast/fastify-websocket" { interface AuthClaims { tenant: string } }
+ * @example
+ * ```ts
+ * import type {} from "holdfast/fastify-websocket";
+ *
+ * declare module "holdfast/fastify-websocket" {
+ *   interface AuthClaims {
+ *     tenant: string;
+ *   }
+ * }
+ * ```
  */
 export interface AuthClaims extends JwtClaims {}
 
-/** A request whose connection is open. */
+/** The request of an open connection. `auth` is the live connection. */
 export type ConnectedRequest = Omit<FastifyRequest, "auth"> & { readonly auth: Connection<AuthClaims> };
 
-/** The socket, as far as `@fastify/websocket` declares it. */
+/** The socket, with the type that `@fastify/websocket` declares. */
 export type FastifySocket = FastifyInstance extends { websocketServer: { clients: Set<infer S> } }
   ? S
   : WsSocket;
 
-/** The handler of a route, called when its connection is open. */
+/** The handler of a route. It is called when the connection is open. */
 export type ConnectionHandler = (
   this: FastifyInstance,
   socket: FastifySocket,
   request: ConnectedRequest,
 ) => unknown;
 
-/** A whole route: `app.get(path, it)`, or a part of what `app.route` takes. */
+/** A route, for `app.get(path, route)`, or to be spread into the argument of `app.route`. */
 export interface ConnectionRoute {
   websocket: true;
   onRequest: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
-  /** For `@fastify/websocket`; Fastify's own types know another. */
+  /** The handler for `@fastify/websocket`. Its arguments differ from those of Fastify's own handlers. */
   handler: (this: FastifyInstance, ...args: any[]) => unknown;
 }
 
 declare module "fastify" {
   interface FastifyInstance {
-    /** A route for connections whose token is valid under the rules; refusals are replies before the upgrade. */
+    /** Creates a route for connections with a valid token. A refusal is a reply before the upgrade. */
     protectWebSocket(rules: Rules, handler: ConnectionHandler): ConnectionRoute;
   }
 }
 
+/** The options of the plugin `holdfastWebSocket`. */
 export interface HoldfastWebSocketOptions<C = JwtClaims> {
+  /** The live connections that the routes use. */
   connections: Connections<C>;
+  /** The ways in which a client may send its token. Default: the `Authorization` header and the subprotocol. */
   tokenFrom?: TokenFrom;
 }
 
+/** The options of the plugin. Fastify reads `prefix` itself. */
+export const holdfastWebSocketOptions: OptionTable<{
+  connections: unknown;
+  tokenFrom: TokenFrom;
+  prefix: unknown;
+}> = {
+  connections: option((_, connections) => connections),
+  tokenFrom: option((_, tokenFrom = {}) => tokenFrom as TokenFrom),
+  prefix: option((_, prefix) => prefix),
+};
+
 /**
- * The plugin, after `@fastify/websocket`: gives the instance it is registered on, and all below, `protectWebSocket`.
+ * The Fastify plugin for WebSockets. Register it after `@fastify/websocket`. It decorates the instance that registers it
+ * with `protectWebSocket`. Registration fails with `invalid_option` or `missing_method` for wrong options.
  *
- *     await app.register(websocket);
- *     await app.register(holdfastWebSocket, { connections });
- *     app.get("/chat", app.protectWebSocket({ scopes: ["chat"] }, (socket, request) => {
- *       socket.on("message", (data) => socket.send(`${request.auth.auth?.subject}: ${data}`));
- *     }));
+ * @example
+ * ```ts
+ * import websocket from "@fastify/websocket";
+ * import { fastify } from "fastify";
+ * import type { Connections } from "holdfast/connections";
+ * import { holdfastWebSocket } from "holdfast/fastify-websocket";
+ *
+ * declare const connections: Connections;
+ *
+ * const app = fastify();
+ * await app.register(websocket);
+ * await app.register(holdfastWebSocket, { connections });
+ * const chat = app.protectWebSocket({ scopes: ["chat"] }, (socket, request) => {
+ *   socket.on("message", (data) => socket.send(`${request.auth.auth?.subject}: ${String(data)}`));
+ * });
+ * app.get("/chat", chat);
+ * ```
  */
 export function holdfastWebSocket<C = JwtClaims>(
   app: FastifyInstance,
   options: HoldfastWebSocketOptions<C>,
   done: (error?: Error) => void,
 ): void {
-  let failure: Error | undefined;
-  try {
+  setUpPlugin(() => {
     app.decorate("protectWebSocket", createProtect(app, options));
-  } catch (error) {
-    failure = error as Error; // Thrown, it would be nobody's.
-  }
-  done(failure);
+  }, done);
 }
+markAsPlugin(holdfastWebSocket, "holdfast-websocket", ["@fastify/websocket"]);
 
 function createProtect<C>(
   app: FastifyInstance,
   options: HoldfastWebSocketOptions<C>,
 ): FastifyInstance["protectWebSocket"] {
-  rejectUnknownOptions("holdfastWebSocket", options, ["connections", "tokenFrom", "prefix"]);
-  const { connections, tokenFrom = {} } = options;
+  const { tokenFrom } = readOptions("holdfastWebSocket", options, holdfastWebSocketOptions);
+  const { connections } = options;
   const { tokenExtractor } = new HandshakeAuthorizer(connections, { tokenFrom });
   const { websocketServer: wss } = app as FastifyInstance & {
     readonly websocketServer: UpgradeServer & { readonly clients: Set<WsSocket> };
   };
   const causes = declareDegradedCauses(wss);
   const acceptedHandshakes = new WeakMap<IncomingMessage, Accepted<C>>();
-  // Before Fastify gets to see the request, and logs it.
+  // Tokens are stripped before Fastify sees the request and logs it.
   app.server.prependListener(
     "upgrade",
     (request: IncomingMessage) => void tokenExtractor.stripTokens(request),
@@ -104,7 +144,7 @@ function createProtect<C>(
       websocket: true,
       async onRequest(request, reply) {
         const { raw } = request;
-        // Without an upgrade the route is not found.
+        // A request without an upgrade gets 404 from `@fastify/websocket`.
         if (!("ws" in request && request.ws)) return undefined;
         const outcome = await authorizer.decide(raw, raw.socket);
         if (outcome.status === "refused") {
@@ -120,11 +160,14 @@ function createProtect<C>(
         acceptedHandshakes.set(raw, outcome);
         return undefined;
       },
-      // What the application throws, now or later, goes where errors of its other routes go.
+      // An error of the application rejects this promise, so that the error handler of `@fastify/websocket` gets it.
       async handler(socket: WsSocket, request: FastifyRequest) {
         const accepted = acceptedHandshakes.get(request.raw);
         if (accepted === undefined) {
-          throw new HoldfastError("invalid_option", "protectWebSocket: its onRequest hook was taken away");
+          throw new HoldfastError(
+            "invalid_option",
+            "protectWebSocket: the route must keep its onRequest hook",
+          );
         }
         return await new Promise((resolve) => {
           const opened = async (...connected: unknown[]) =>
@@ -136,13 +179,3 @@ function createProtect<C>(
     };
   };
 }
-// What fastify-plugin does: the decorator belongs to the instance that registers, not to one of its own below it.
-Object.assign(holdfastWebSocket, {
-  [Symbol.for("skip-override")]: true,
-  [Symbol.for("fastify.display-name")]: "holdfast-websocket",
-  [Symbol.for("plugin-meta")]: {
-    name: "holdfast-websocket",
-    fastify: "5.x",
-    dependencies: ["@fastify/websocket"],
-  },
-});

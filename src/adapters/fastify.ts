@@ -1,20 +1,29 @@
-import type { Rules } from "../core/rules.ts";
 import type { FastifyInstance } from "fastify";
 import { requireMethods } from "../core/options.ts";
-import type { JwtClaims } from "../core/verdict.ts";
+import type { Rules } from "../core/rules.ts";
+import type { JwtClaims, ValidVerdict } from "../core/verdict.ts";
 import type { Guard } from "../guard/types.ts";
+import { markAsPlugin, setUpPlugin } from "./fastify/plugin.ts";
 import { degradedHeader } from "./http/bearer.ts";
 import {
   createDecideNodeRequest,
   type PendingResponse,
   type RequestHeaders,
 } from "./http/decide-node-request.ts";
-import type { ValidVerdict } from "./http/decide-request.ts";
 
 /**
- * The claims of `request.auth`. Name your own, and handlers know them:
+ * The claims of `request.auth`. Add the claims of your tokens, and handlers see them with their types.
  *
- *     declare module "holdfast/fastify" { interface AuthClaims { tenant: string } }
+ * @example
+ * ```ts
+ * import type {} from "holdfast/fastify";
+ *
+ * declare module "holdfast/fastify" {
+ *   interface AuthClaims {
+ *     tenant: string;
+ *   }
+ * }
+ * ```
  */
 export interface AuthClaims extends JwtClaims {}
 
@@ -26,55 +35,74 @@ interface Reply {
   };
 }
 
-/** An `onRequest` hook, whatever server, schema or logger its route has. */
+/** An `onRequest` hook. It fits routes with any server, schema or logger type. */
 export type ProtectHook = (request: { readonly raw: RequestHeaders }, reply: Reply) => Promise<unknown>;
 
 declare module "fastify" {
   interface FastifyRequest {
-    /** The verdict on the token. Only behind `protect`: elsewhere it is `null`, which types cannot see. */
+    /** The verdict on the token. It is set only after `protect`. Without it the value is `null`, which the type cannot say. */
     auth: ValidVerdict<AuthClaims>;
   }
   interface FastifyInstance {
-    /** `protect` with the guard that `holdfast` was registered with. */
+    /** Creates an `onRequest` hook with the guard of the plugin `holdfast`. */
     protect(rules?: Rules): ProtectHook;
   }
 }
 
 /**
- * The plugin: declares `request.auth`, and gives the instance it is registered on, and all below, `protect`.
+ * The Fastify plugin. It declares `request.auth`, and decorates the instance that registers it with `protect`.
  *
- *     await app.register(holdfast, { guard });
- *     app.get("/orders", { onRequest: app.protect({ scopes: ["orders:read"] }) }, (request) => request.auth.subject);
+ * @example
+ * ```ts
+ * import { fastify } from "fastify";
+ * import type { Guard } from "holdfast";
+ * import { holdfast } from "holdfast/fastify";
+ *
+ * declare const guard: Guard;
+ *
+ * const app = fastify();
+ * await app.register(holdfast, { guard });
+ * app.get("/orders", { onRequest: app.protect({ scopes: ["orders:read"] }) }, (request) => ({
+ *   subject: request.auth.subject,
+ * }));
+ * ```
  */
 export function holdfast<C = JwtClaims>(
   app: FastifyInstance,
   { guard }: { guard: Pick<Guard<C>, "authorize"> },
   done: (error?: Error) => void,
 ): void {
-  let failure: Error | undefined;
-  try {
+  setUpPlugin(() => {
     requireMethods("holdfast", "guard", guard, ["authorize"]);
     app.decorateRequest("auth", null as never);
     app.decorate("protect", (rules) => protect(guard, rules));
-  } catch (error) {
-    failure = error as Error; // Thrown, it would be nobody's.
-  }
-  done(failure);
+  }, done);
 }
-// What fastify-plugin does: the decorators belong to the instance that registers, not to one of their own below it.
-Object.assign(holdfast, {
-  [Symbol.for("skip-override")]: true,
-  [Symbol.for("plugin-meta")]: { name: "holdfast", fastify: "5.x" },
-});
+markAsPlugin(holdfast, "holdfast");
 
-/** The same hook for a guard of the route's own. Replies go through `reply`: hooks, logs and serializers see them. */
+/**
+ * Creates the same hook for another guard. It responds through `reply`, so that hooks, logs and serializers see the
+ * refusals. Throws `invalid_option` or `missing_method` at once.
+ *
+ * @example
+ * ```ts
+ * import { fastify } from "fastify";
+ * import type { Guard } from "holdfast";
+ * import { protect } from "holdfast/fastify";
+ *
+ * declare const partnerGuard: Guard;
+ *
+ * const app = fastify();
+ * app.get("/partner", { onRequest: protect(partnerGuard, { scopes: ["partner"] }) }, () => "welcome");
+ * ```
+ */
 export function protect<C = JwtClaims>(guard: Pick<Guard<C>, "authorize">, rules: Rules = {}): ProtectHook {
   const decide = createDecideNodeRequest(guard, rules);
   return async (request, reply) => {
     const { auth, response } = await decide(request.raw, reply.raw);
     reply.removeHeader(degradedHeader);
-    const headed = reply.headers(response.headers);
-    if (auth === null) return headed.code(response.status).send(response.body);
+    const replyWithHeaders = reply.headers(response.headers);
+    if (auth === null) return replyWithHeaders.code(response.status).send(response.body);
     return void Object.assign(request, { auth });
   };
 }

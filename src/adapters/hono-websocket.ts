@@ -14,23 +14,37 @@ import type { TokenFrom } from "./websocket/token-from.ts";
 export type { ProtectOptions } from "./websocket/handshake.ts";
 export type { TokenFrom } from "./websocket/token-from.ts";
 
-/** What `@hono/node-server` gives an application besides the request. */
+/** The environment that `@hono/node-server` passes to the application. */
 interface NodeBindings {
   readonly incoming?: IncomingMessage;
   readonly wss?: { readonly clients?: Set<WsSocket> };
 }
 
-/** `app.fetch`, as `serve` calls it. */
+/** The function `app.fetch`, as `serve` of `@hono/node-server` calls it. */
 export type Fetch = (request: Request, env: object) => Response | Promise<Response>;
 
 /**
- * A handler for `upgradeWebSocket` of `@hono/node-server`: a handshake becomes a connection when its token is valid
- * under the rules; other requests are answered 400, 401, 403, 426, 429 or 503. `createEvents` is called when the
- * connection is open, and its events see messages as long as the token, or a new one from the client, is valid.
+ * Creates a handler that upgrades a handshake with a valid token under the rules. Other requests get 400, 401, 403, 426,
+ * 429 or 503. `upgradeWebSocket` is that of `@hono/node-server`.
  *
- *     app.get("/chat", protect(connections, { scopes: ["chat"] }, upgradeWebSocket, (c, auth) => ({
- *       onMessage: (event, ws) => ws.send(`${auth.auth?.subject}: ${event.data}`),
- *     })));
+ * `createEvents` is called when the connection is open. Its events get messages while the token, or a newer one from the
+ * client, is valid. Throws `invalid_option` or `missing_method` at once.
+ *
+ * @example
+ * ```ts
+ * import { upgradeWebSocket } from "@hono/node-server";
+ * import { Hono } from "hono";
+ * import type { Connections } from "holdfast/connections";
+ * import { protect } from "holdfast/hono-websocket";
+ *
+ * declare const connections: Connections;
+ *
+ * const app = new Hono();
+ * const chat = protect(connections, { scopes: ["chat"] }, upgradeWebSocket, (_c, auth) => ({
+ *   onMessage: (event, ws) => ws.send(`${auth.auth?.subject}: ${String(event.data)}`),
+ * }));
+ * app.get("/chat", chat);
+ * ```
  */
 export function protect<C = JwtClaims, S = unknown>(
   connections: Connections<C>,
@@ -44,7 +58,10 @@ export function protect<C = JwtClaims, S = unknown>(
   }
   return async (c) => {
     if (!isWebSocketUpgrade(c.req.raw)) {
-      const body = { error: "upgrade_required", error_description: "This is for WebSockets." };
+      const body = {
+        error: "upgrade_required",
+        error_description: "This is for WebSockets.",
+      };
       return c.json(body, 426, { Upgrade: "websocket", Connection: "Upgrade" });
     }
     const { incoming, wss } = (c.env ?? {}) as NodeBindings;
@@ -59,7 +76,7 @@ export function protect<C = JwtClaims, S = unknown>(
     }
     if (outcome.status === "refused") {
       const { status, headers, body } = outcome.response;
-      // Its server ends its own side only, and waits for the client to end the other.
+      // The server ends only its own side, and would wait for the client to end the other side.
       incoming.socket.once("finish", () => incoming.socket.destroy());
       return c.json(body, status, headers);
     }
@@ -73,7 +90,7 @@ export function protect<C = JwtClaims, S = unknown>(
   };
 }
 
-/** The application's events, from when its connection is open. */
+/** Returns events that are forwarded to those of the application from the time when the connection is open. */
 function deferEvents<C, S>(
   createEvents: (auth: Connection<C>) => WSEvents<S>,
   enter: (host: ConnectionHost<C, WsSocket, object>, socket: WsSocket) => void,
@@ -87,7 +104,8 @@ function deferEvents<C, S>(
           events = createEvents(auth);
           events.onOpen?.(event, ws);
         } catch (error) {
-          console.error(error); // As Hono does; but this can be later, when it does not look.
+          // Hono logs such an error, but it does not see one that is thrown later than its own call.
+          console.error(error);
         }
       };
       enter({ opened }, ws.raw as WsSocket);
@@ -99,9 +117,20 @@ function deferEvents<C, S>(
 }
 
 /**
- * Takes tokens out of URLs and subprotocols before any middleware sees them. Needed where `tokenFrom.query` is enabled.
+ * Wraps `app.fetch` so that no middleware sees the tokens in URLs and subprotocols. `protect` requires it where
+ * `tokenFrom.query` is enabled. Throws `invalid_option` at once.
  *
- *     serve({ fetch: hideTokens(app.fetch, { query: { name: "ticket" } }), websocket: { server: wss } });
+ * @example
+ * ```ts
+ * import { serve } from "@hono/node-server";
+ * import { Hono } from "hono";
+ * import { hideTokens } from "holdfast/hono-websocket";
+ * import { WebSocketServer } from "ws";
+ *
+ * const app = new Hono();
+ * const server = new WebSocketServer({ noServer: true });
+ * serve({ fetch: hideTokens(app.fetch, { query: { name: "ticket" } }), websocket: { server } });
+ * ```
  */
 export function hideTokens(fetch: Fetch, tokenFrom?: TokenFrom): Fetch {
   const tokenExtractor = new TokenExtractor(tokenFrom);
@@ -116,7 +145,7 @@ function isWebSocketUpgrade(request: Request): boolean {
   return request.headers.get("upgrade")?.toLowerCase() === "websocket";
 }
 
-/** The same request without its tokens. `isLate`: others have seen it. */
+/** Returns the request without its tokens. `isLate` says that middleware may have seen the tokens already. */
 function withoutTokens(
   request: Request,
   incoming: IncomingMessage,

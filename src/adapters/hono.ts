@@ -1,20 +1,32 @@
-import type { Rules } from "../core/rules.ts";
 import type { MiddlewareHandler } from "hono";
-import type { JwtClaims } from "../core/verdict.ts";
+import type { Rules } from "../core/rules.ts";
+import type { JwtClaims, ValidVerdict } from "../core/verdict.ts";
 import type { Guard } from "../guard/types.ts";
-import { createDecideRequest, type ValidVerdict } from "./http/decide-request.ts";
+import { createDecideRequest } from "./http/decide-request.ts";
 
-/** What `protect` adds to a context: `c.var.auth`, the verdict on the token. */
+/** The variables that `protect` adds to the context. `c.var.auth` is the verdict on the token. */
 export interface AuthEnv<C = JwtClaims> {
   Variables: { auth: ValidVerdict<C> };
 }
 
 /**
- * Middleware that lets a request through when its bearer token is valid under `rules`, and answers 400, 401, 403 or
- * 503 otherwise. `X-Auth-Degraded` is set, on whatever the handler answers, when that was decided without the
- * authority. Needs nothing but the `Request`: any runtime of Hono will do.
+ * Middleware that passes a request with a valid bearer token under `rules`. Other requests get 400, 401, 403 or 503. The
+ * header `X-Auth-Degraded` declares a decision without the authority, on any response of the handler. It needs only the
+ * `Request`, so it runs on every runtime of Hono. Throws `invalid_option` or `missing_method` at once.
  *
- *     app.get("/orders", protect(guard, { scopes: ["orders:read"] }), (c) => c.json(c.var.auth.subject));
+ * @example
+ * ```ts
+ * import { Hono } from "hono";
+ * import type { Guard } from "holdfast";
+ * import { protect } from "holdfast/hono";
+ *
+ * declare const guard: Guard;
+ *
+ * const app = new Hono();
+ * app.get("/orders", protect(guard, { scopes: ["orders:read"] }), (c) =>
+ *   c.json({ subject: c.var.auth.subject }),
+ * );
+ * ```
  */
 export function protect<C = JwtClaims>(
   guard: Pick<Guard<C>, "authorize">,
@@ -26,12 +38,14 @@ export function protect<C = JwtClaims>(
     const authorization = headers.get("authorization");
     const { auth, response } = await decide(authorization === null ? [] : [authorization], signal);
     if (auth === null) {
-      c.set("auth", undefined as never); // Of an earlier `protect`, which has nothing to declare any more.
+      // An earlier `protect` set a verdict. Without it, that middleware declares nothing.
+      c.set("auth", undefined as never);
       return c.json(response.body, response.status, response.headers);
     }
     c.set("auth", auth);
     await next();
-    // Now, because a handler's own `Response` replaces what is set before; and the last decision is the one declared.
+    // The headers are set after the handler, because its own `Response` replaces earlier headers. When two guards protect
+    // a route, only the last decision is declared.
     const declared = c.get("auth") === auth ? Object.entries(response.headers) : [];
     for (const [name, value] of declared) c.header(name, value);
     return undefined;

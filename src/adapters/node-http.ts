@@ -1,31 +1,40 @@
-import type { Rules } from "../core/rules.ts";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { JwtClaims } from "../core/verdict.ts";
+import type { Rules } from "../core/rules.ts";
+import type { JwtClaims, ValidVerdict } from "../core/verdict.ts";
 import type { Guard } from "../guard/types.ts";
-import { createDecideNodeRequest, sendRefusal, setHeaders } from "./http/decide-node-request.ts";
-import type { ValidVerdict } from "./http/decide-request.ts";
+import { createAuthorizeNodeRequest } from "./http/decide-node-request.ts";
 
-/** A request whose token was accepted; the verdict is on `auth`. */
+/** A request with a valid token. `auth` is the verdict on the token. */
 export type AuthenticatedRequest<C = JwtClaims> = IncomingMessage & { readonly auth: ValidVerdict<C> };
 
 /**
- * Lets a request through to `handler` when its bearer token is valid under `rules`; answers 400, 401, 403 or
- * 503 otherwise. `X-Auth-Degraded` is set when that was decided without the authority.
+ * Calls `handler` when the request has a valid bearer token under `rules`. Other requests get 400, 401, 403 or 503. The
+ * header `X-Auth-Degraded` declares a decision without the authority. Throws `invalid_option` or `missing_method` at once.
  *
- *     createServer(protect(guard, { scopes: ["orders:read"] }, (req, res) => res.end(req.auth.subject)));
+ * @example
+ * ```ts
+ * import { createServer } from "node:http";
+ * import type { Guard } from "holdfast";
+ * import { protect } from "holdfast/node-http";
+ *
+ * declare const guard: Guard;
+ *
+ * const listOrders = protect(guard, { scopes: ["orders:read"] }, (req, res) => {
+ *   res.end(`The orders of ${req.auth.subject}\n`);
+ * });
+ * createServer(listOrders).listen(3000);
+ * ```
  */
 export function protect<C = JwtClaims>(
   guard: Pick<Guard<C>, "authorize">,
   rules: Rules,
   handler: (req: AuthenticatedRequest<C>, res: ServerResponse) => unknown,
 ): (req: IncomingMessage, res: ServerResponse) => void {
-  const decide = createDecideNodeRequest(guard, rules);
+  const authorize = createAuthorizeNodeRequest(guard, rules);
   const handle = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
-    const { auth, response } = await decide(req, res);
-    if (auth === null) return sendRefusal(res, response);
-    setHeaders(res, response);
-    await handler(Object.assign(req, { auth }), res);
+    const auth = await authorize(req, res);
+    if (auth !== null) await handler(Object.assign(req, { auth }), res);
   };
-  // What the handler throws stays as loud as under node:http itself: it is not ours to response.
+  // An error of the handler stays an unhandled rejection, as it is under node:http without Holdfast.
   return (req, res) => void handle(req, res);
 }

@@ -12,7 +12,7 @@ import { WsTransport, type ConnectionHost, type WsSocket } from "./websocket/ws-
 export type { ProtectOptions } from "./websocket/handshake.ts";
 export type { TokenFrom } from "./websocket/token-from.ts";
 
-/** What is used of a `WebSocketServer`. */
+/** The part of a `WebSocketServer` of `ws` that `protect` uses. */
 export interface Server<S> extends UpgradeServer {
   readonly options: { readonly noServer?: boolean | undefined };
   readonly clients?: Set<S>;
@@ -20,20 +20,34 @@ export interface Server<S> extends UpgradeServer {
   emit(event: "connection", ...args: unknown[]): boolean;
 }
 
-/** A request whose connection is open. */
+/** The request of an open connection. `auth` is the live connection. */
 export type ConnectedRequest<C = JwtClaims> = IncomingMessage & { readonly auth: Connection<C> };
 
 const ignore = () => {};
 
 /**
- * The `upgrade` listener for a `WebSocketServer({ noServer: true })`: a handshake becomes a connection when its token
- * is valid under the rules, and is answered 400, 401, 403, 429 or 503 otherwise. Then `wss` emits `connection`, and
- * `handler` is called with the request, which has the live connection on `auth`. Messages reach the application as
- * long as the token, or a new one from the client, is valid; then the socket is closed with a code that says why.
+ * Creates the `upgrade` listener for a `WebSocketServer({ noServer: true })`. A handshake with a valid token under the
+ * rules becomes a connection. Other handshakes get 400, 401, 403, 429 or 503.
  *
- *     server.on("upgrade", protect(connections, { scopes: ["chat"] }, wss, (socket, request) => {
- *       socket.on("message", (data) => socket.send(`${request.auth.auth?.subject}: ${data}`));
- *     }));
+ * For each connection `wss` emits `connection`, and then `handler` is called. Messages reach the application while the
+ * token, or a newer one from the client, is valid. After that the socket closes with a code that tells the cause. Throws
+ * `invalid_option` or `missing_method` at once.
+ *
+ * @example
+ * ```ts
+ * import { createServer } from "node:http";
+ * import type { Connections } from "holdfast/connections";
+ * import { protect } from "holdfast/ws";
+ * import { WebSocketServer } from "ws";
+ *
+ * declare const connections: Connections;
+ *
+ * const wss = new WebSocketServer({ noServer: true });
+ * const upgrade = protect(connections, { scopes: ["chat"] }, wss, (socket, request) => {
+ *   socket.on("message", (data) => socket.send(`${request.auth.auth?.subject}: ${data}`));
+ * });
+ * createServer().on("upgrade", upgrade).listen(8080);
+ * ```
  */
 export function protect<S extends WsSocket, C = JwtClaims>(
   connections: Connections<C>,
@@ -44,7 +58,7 @@ export function protect<S extends WsSocket, C = JwtClaims>(
   const authorizer = new HandshakeAuthorizer(connections, options);
   requireMethods("protect", "wss", wss, ["handleUpgrade", "emit", "on"]);
   if (typeof handler !== "function") throw invalidOption("protect: handler", "a function", handler);
-  // One that listens itself would let everybody in.
+  // A server that listens itself would accept every handshake.
   if (wss.options.noServer !== true) {
     throw new HoldfastError("invalid_option", "protect: wss must be made with { noServer: true }");
   }
@@ -56,7 +70,7 @@ export function protect<S extends WsSocket, C = JwtClaims>(
     },
   };
   const upgrade = async (request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> => {
-    // Node has taken its own listener away, and an error without one ends the process.
+    // Node has removed its own listener, and an error event without a listener ends the process.
     socket.on("error", ignore);
     const outcome = await authorizer.decide(request, socket);
     if (outcome.status === "aborted") return void socket.destroy();
@@ -67,6 +81,6 @@ export function protect<S extends WsSocket, C = JwtClaims>(
     });
     return void socket.off("error", ignore);
   };
-  // What the application throws stays as loud as under `ws` itself: it is not ours to answer.
+  // An error of the application stays an unhandled rejection, as it is under `ws` without Holdfast.
   return (request, socket, head) => void upgrade(request, socket, head);
 }

@@ -9,7 +9,7 @@ import { freePort } from "../support/free-port.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Starts an example, and resolves with what it says where it is. */
+/** Starts an example. Resolves with the addresses that it prints. */
 async function start(t: TestContext, name: string): Promise<{ auth: string; api: string }> {
   const env = { ...process.env, AUTH_PORT: "0", PORT: String(await freePort()) };
   const args = ["--conditions=holdfast-source", `examples/${name}/server.ts`];
@@ -28,7 +28,7 @@ async function start(t: TestContext, name: string): Promise<{ auth: string; api:
 }
 
 for (const name of ["express", "fastify", "hono", "nestjs"]) {
-  test(`the example of ${name} does what its page says`, async (t) => {
+  test(`the example of ${name} behaves as its README says`, async (t) => {
     const { auth, api } = await start(t, name);
     const post = async (path: string, body: object) => {
       const headers = { "Content-Type": "application/json" };
@@ -56,7 +56,7 @@ for (const name of ["express", "fastify", "hono", "nestjs"]) {
   });
 }
 
-/** The answer of a server that may not listen yet. One that never answers fails. */
+/** Returns the first response of a server that may not listen yet. */
 async function firstAnswer(url: string): Promise<Response> {
   for (;;) {
     try {
@@ -68,7 +68,7 @@ async function firstAnswer(url: string): Promise<Response> {
   }
 }
 
-test("the chat answers whoever opens it while it starts", async (t) => {
+test("the chat example responds to a page that opens while it starts", async (t) => {
   const port = String(await freePort());
   const env = { ...process.env, AUTH_PORT: "0", PORT: port };
   const args = ["--conditions=holdfast-source", "examples/websocket-chat/server.ts"];

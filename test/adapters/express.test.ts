@@ -20,7 +20,7 @@ adapterContract({
   },
 });
 
-test("a mounted router is protected as a whole, and a route in it by rules of its own besides", async (t) => {
+test("protects a mounted router, and applies the further rules of a route in it", async (t) => {
   const { provider, guard } = await setUp(t);
   const orders = express.Router();
   orders.get("/", (req, res) => void res.send(req.auth.subject));
@@ -37,7 +37,7 @@ test("a mounted router is protected as a whole, and a route in it by rules of it
   assert.equal((await send({ path: "/open", headers })).body, "undefined");
 });
 
-test("error handlers see what handlers throw, and no refusal", async (t) => {
+test("error handlers see the errors of handlers, and no refusals", async (t) => {
   const { provider, guard } = await setUp(t);
   const seen: unknown[] = [];
   const onError: ErrorRequestHandler = (error: Error, _req, res, _next) => {
@@ -56,7 +56,7 @@ test("error handlers see what handlers throw, and no refusal", async (t) => {
   assert.deepEqual(seen, ["of the handler"]);
 });
 
-test("before a body parser it refuses without reading the body; after what answers preflights it lets them be", async (t) => {
+test("refuses before a body parser reads the body, and leaves preflights to earlier middleware", async (t) => {
   const { guard } = await setUp(t);
   const app = express();
   app.options("/", (_, res) => void res.sendStatus(204));

@@ -48,7 +48,7 @@ test("a hook protects the scope it is added to, and request.auth is null elsewhe
   assert.equal((await send({ path: "/open", headers })).body, '{"auth":null}');
 });
 
-test("registered in a scope, the plugin is of that scope", async () => {
+test("decorates only the scope that registers the plugin", async () => {
   const app = fastify();
   await app.register(async (inner) => {
     await inner.register(holdfast, { guard: { authorize: async () => assert.fail("asked") } });
@@ -58,7 +58,7 @@ test("registered in a scope, the plugin is of that scope", async () => {
   await app.close();
 });
 
-test("a refusal goes through reply: hooks see it, error handlers do not, and the body stays unread", async (t) => {
+test("sends a refusal through reply: hooks see it, error handlers do not, and the body is not read", async (t) => {
   const { guard } = await setUp(t);
   const app = fastify();
   await app.register(holdfast, { guard });
@@ -75,7 +75,7 @@ test("a refusal goes through reply: hooks see it, error handlers do not, and the
   assert.equal(answer.headers["x-seen"], `401 ${answer.body}`);
 });
 
-test("an error handler sees what the handler throws", async (t) => {
+test("an error handler sees the error of a handler", async (t) => {
   const { provider, guard } = await setUp(t);
   const app = fastify();
   app.setErrorHandler(async (error: Error, _, reply) => await reply.code(500).send(error.message));
@@ -85,7 +85,7 @@ test("an error handler sees what the handler throws", async (t) => {
   assert.deepEqual([status, body], [500, "of the handler"]);
 });
 
-test("HTTP/2 is protected alike", async (t) => {
+test("protects HTTP/2 routes", async (t) => {
   const { provider, guard } = await setUp(t);
   const app = fastify({ http2: true });
   await app.register(holdfast, { guard });
@@ -107,7 +107,7 @@ test("HTTP/2 is protected alike", async (t) => {
   assert.deepEqual(await send({ authorization }), [200, undefined, "alice"]);
 });
 
-test("a plugin without a guard, or registered twice, is refused at registration", async () => {
+test("registration fails without a guard and for a second time", async () => {
   const guard = { authorize: async () => assert.fail("asked") };
   const refused = async (app: FastifyInstance, guardless?: {}) =>
     await assert.rejects(

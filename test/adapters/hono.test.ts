@@ -48,7 +48,7 @@ adapterContract({
   serve: async (_, guard, chain, handle) => inProcess(api(guard, chain, handle)),
 });
 
-test("law 10: degraded is declared on whatever answers: own responses, errors, nothing found", async (t) => {
+test("law 10: a degraded decision is declared on responses, errors and 404", async (t) => {
   const { provider, guard } = await setUp(t, { asks: true });
   provider.fault("introspection", { status: 500 });
   const app = new Hono();
@@ -70,7 +70,7 @@ test("law 10: degraded is declared on whatever answers: own responses, errors, n
   }
 });
 
-test("a refusal carries what earlier middleware set, and later middleware is not run", async (t) => {
+test("a refusal keeps the headers of earlier middleware, and later middleware does not run", async (t) => {
   const { guard } = await setUp(t);
   const app = new Hono();
   app.use(async (c, next) => {
@@ -87,7 +87,7 @@ test("a refusal carries what earlier middleware set, and later middleware is not
   assert.equal((await send({ path: "/open" })).body, "open");
 });
 
-test("middleware behind it, too, reads the verdict and its claims", async (t) => {
+test("later middleware reads the verdict and its claims", async (t) => {
   const { provider, guard } = await setUp(t);
   const app = new Hono();
   const tenants: unknown[] = [];

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { text } from "node:stream/consumers";
 import type { TestContext } from "node:test";
 
-/** Header lines as they stand on the wire: one name may come twice. */
+/** A request. Its headers are lines, so that one name can occur twice. */
 export interface TestRequest {
   method?: string;
   /** Default `/`. */
@@ -22,10 +22,10 @@ export interface TestResponse {
 
 export type Send = (sent?: TestRequest) => Promise<TestResponse>;
 
-/** Sends over HTTP, one connection a request. */
+/** Returns a function that sends HTTP requests, each over its own connection. */
 export function sender(port: number): Send {
   return async ({ method = "GET", path = "/", headers = [], body, signal } = {}) => {
-    // Of an array of lines Node sends each, of an object only one by a name.
+    // Node sends every line of an array. From an object it sends one line for each name.
     const lines = [["Host", "api"], ["Connection", "close"], ...headers].flat();
     const options = { port, host: "127.0.0.1", method, path, headers: lines, ...(signal && { signal }) };
     const sent = request(options).end(body);
@@ -34,7 +34,7 @@ export function sender(port: number): Send {
   };
 }
 
-/** Sends to a server that has begun to listen, and ends it with the test. */
+/** Waits until the server listens, and closes it with the test. Returns a function that sends requests to it. */
 export async function serving(t: TestContext, server: Server): Promise<Send> {
   await once(server, "listening");
   t.after(() => {

@@ -2,7 +2,7 @@ import type { Rules } from "../../src/core/rules.ts";
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe, test, type TestContext } from "node:test";
-import type { ValidVerdict } from "../../src/adapters/http/decide-request.ts";
+import type { ValidVerdict } from "../../src/core/verdict.ts";
 import { introspection } from "../../src/guard/authority/introspection.ts";
 import { createGuard } from "../../src/guard/create-guard.ts";
 import { jwks } from "../../src/guard/keys/jwks.ts";
@@ -15,9 +15,9 @@ export type TestGuard = Pick<Guard, "authorize">;
 /** An application on a framework. */
 export interface Framework {
   readonly name: string;
-  /** `protect` as the framework has it. */
+  /** The framework's `protect`. */
   readonly protect: (guard: TestGuard, rules: Rules) => unknown;
-  /** Serves `handle` on GET `/`, behind one `protect` for each of `chain`, from the first to the last. */
+  /** Serves `handle` on GET `/`, behind one `protect` for each item of `chain`, in that order. */
   serve(t: TestContext, guard: TestGuard, chain: readonly Rules[], handle: Handle): Promise<Send>;
 }
 
@@ -27,7 +27,7 @@ const audience = "https://api.example.com";
 const unreachable: Handle = () => assert.fail("reached");
 const greet: Handle = ({ subject }) => `hello ${subject}`;
 
-/** A guard before a provider in this process; time stands still, so nothing is late. */
+/** Creates a guard for a provider in this process. The clock stands still, so that no call times out. */
 export async function setUp(
   t: TestContext,
   { asks = false }: { asks?: boolean } = {},
@@ -40,7 +40,7 @@ export async function setUp(
   const authority = introspection({ url: provider.url("introspection"), clientId, clientSecret, fetch });
   const guard = createGuard(asks ? { ...options, authority } : options);
   t.after(async () => await guard.close());
-  if (asks) await guard.ready(); // The guard asks the authority a question of its own first.
+  if (asks) await guard.ready(); // The guard probes the authority first.
   provider.resetCounts();
   return { provider, guard };
 }
@@ -55,14 +55,14 @@ function assertRefused({ status, headers, body }: TestResponse, expected: number
   assert.equal(headers["x-auth-degraded"], undefined);
 }
 
-/** What `protect` promises on every framework. */
+/** The tests that `protect` passes on every framework. */
 export function adapterContract(framework: Framework): void {
   const { name } = framework;
   describe(`protect on ${name}`, () => {
     const serve = async (t: TestContext, guard: TestGuard, rules: Rules = {}, handle: Handle = unreachable) =>
       await framework.serve(t, guard, [rules], handle);
 
-    test("a valid token reaches the handler, which finds the verdict", async (t) => {
+    test("a request with a valid token reaches the handler with the verdict", async (t) => {
       const { provider, guard } = await setUp(t);
       const send = await serve(t, guard, { scopes: ["read"] }, greet);
       const answer = await send({ headers: [bearer(provider.token({ sub: "alice", scope: "read" }))] });
@@ -70,7 +70,7 @@ export function adapterContract(framework: Framework): void {
       assert.equal(answer.headers["x-auth-degraded"], undefined);
     });
 
-    test("no token, or another scheme, is 401 with a challenge and without an error code", async (t) => {
+    test("a request without a bearer token gets 401 with a challenge and without an error code", async (t) => {
       const send = await serve(t, { authorize: () => assert.fail("asked") });
       for (const headers of [[], [["Authorization", "Basic dXNlcjpwYXNz"]]] as const) {
         const answer = await send({ headers });
@@ -79,7 +79,7 @@ export function adapterContract(framework: Framework): void {
       }
     });
 
-    test("a malformed header, or a second one, is 400 and the guard is not asked", async (t) => {
+    test("a malformed or a second header gets 400 without a call of the guard", async (t) => {
       const send = await serve(t, { authorize: () => assert.fail("asked") });
       const basic = ["Authorization", "Basic dXNlcjpwYXNz"] as const;
       const malformed = [
@@ -97,7 +97,7 @@ export function adapterContract(framework: Framework): void {
       }
     });
 
-    test("a token that is expired, forged or for another is 401, and nobody is told which", async (t) => {
+    test("an expired, forged or foreign token gets 401, and the response does not tell which", async (t) => {
       const { provider, guard } = await setUp(t);
       const send = await serve(t, guard);
       const stranger = await createProvider({ audience, clock: new FakeClock() });
@@ -117,7 +117,7 @@ export function adapterContract(framework: Framework): void {
       assert.equal(bodies.size, 1);
     });
 
-    test("a missing scope is 403 and named", async (t) => {
+    test("a missing scope gets 403 and is named", async (t) => {
       const { provider, guard } = await setUp(t);
       const send = await serve(t, guard, { scopes: ["read", "write"] });
       const answer = await send({ headers: [bearer(provider.token({ scope: "read" }))] });
@@ -126,7 +126,7 @@ export function adapterContract(framework: Framework): void {
       assert.equal(answer.headers["www-authenticate"], challenge);
     });
 
-    test("law 1: keys that cannot be had are 503 with Retry-After and no challenge", async (t) => {
+    test("law 1: a request gets 503 with Retry-After and no challenge while the keys cannot be fetched", async (t) => {
       const { provider, guard } = await setUp(t);
       provider.fault("jwks", { status: 500 });
       const send = await serve(t, guard);
@@ -136,7 +136,7 @@ export function adapterContract(framework: Framework): void {
       assert.equal(answer.headers["www-authenticate"], undefined);
     });
 
-    test("law 1: a guard that fails, whatever way, is 503, and tells nobody why", async (t) => {
+    test("law 1: a guard that throws or rejects gives 503, and the response does not tell why", async (t) => {
       const failures: (() => unknown)[] = [
         () => {
           throw new Error("secret detail");
@@ -154,13 +154,13 @@ export function adapterContract(framework: Framework): void {
       }
     });
 
-    test("a guard that answers with a plain value is as good", async (t) => {
+    test("accepts a guard that returns plain values", async (t) => {
       const authorize = () => ({ status: "invalid", reason: "revoked" });
       const send = await serve(t, { authorize: authorize as unknown as TestGuard["authorize"] });
       assertRefused(await send({ headers: [bearer("token")] }), 401, "invalid_token");
     });
 
-    test("law 10: who is let in without the authority is told, and where that is refused gets 503", async (t) => {
+    test("law 10: a degraded decision is declared, and a route that refuses it responds with 503", async (t) => {
       const { provider, guard } = await setUp(t, { asks: true });
       provider.fault("introspection", { status: 500 });
       const lax = await serve(t, guard, {}, greet);
@@ -171,7 +171,7 @@ export function adapterContract(framework: Framework): void {
       assertRefused(await strict({ headers: [bearer(provider.token())] }), 503, "temporarily_unavailable");
     });
 
-    test("of two on one route both must agree, and the last one declares", async (t) => {
+    test("two guards on one route must both accept, and the last one declares its decision", async (t) => {
       const { provider, guard } = await setUp(t, { asks: true });
       const token = provider.token({ sub: "alice", scope: "read" });
       const both = await framework.serve(t, guard, [{}, { scopes: ["read"] }], greet);
@@ -193,7 +193,7 @@ export function adapterContract(framework: Framework): void {
       assert.deepEqual([answer.status, answer.headers["x-auth-degraded"]], [200, undefined]);
     });
 
-    test("HEAD is answered as GET is, without a body", async (t) => {
+    test("HEAD gets the response of GET without the body", async (t) => {
       const { provider, guard } = await setUp(t);
       const send = await serve(t, guard, {}, greet);
       const refused = await send({ method: "HEAD" });
@@ -203,7 +203,7 @@ export function adapterContract(framework: Framework): void {
       assert.deepEqual([passed.status, passed.body], [200, ""]);
     });
 
-    test("law 7: a client that goes away ends its own question, and no other's", async (t) => {
+    test("law 7: a client that goes away aborts its own call of the guard, and no other", async (t) => {
       const { provider, guard } = await setUp(t, { asks: true });
       provider.fault("introspection", { hang: true });
       const signals: (AbortSignal | undefined)[] = [];
@@ -217,7 +217,7 @@ export function adapterContract(framework: Framework): void {
       const send = await serve(t, watched, {}, greet);
       const headers = [bearer(provider.token({ sub: "alice" }))];
       const leaving = new AbortController();
-      const left = send({ headers, signal: leaving.signal }).catch(() => {}); // In one process no connection breaks.
+      const left = send({ headers, signal: leaving.signal }).catch(() => {}); // Without a network this request succeeds.
       await arrived[0]?.promise;
       const stayed = send({ headers });
       await arrived[1]?.promise;
@@ -231,7 +231,7 @@ export function adapterContract(framework: Framework): void {
       assert.equal(provider.counts("introspection").requests, 1);
     });
 
-    test("for a client that left meanwhile the next question ends as it begins", async (t) => {
+    test("the signal is aborted from the start when the client has already gone away", async (t) => {
       const signals: (AbortSignal | undefined)[] = [];
       const asked = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
       const { provider, guard } = await setUp(t);
@@ -256,7 +256,7 @@ export function adapterContract(framework: Framework): void {
       await left;
     });
 
-    test("law 7: fifty at once with one cold token ask once; of fifty tokens each gets its own answer", async (t) => {
+    test("law 7: fifty concurrent requests with one cold token share one validation, and fifty tokens get their own results", async (t) => {
       const { provider, guard } = await setUp(t, { asks: true });
       const send = await serve(t, guard, {}, greet);
       const fifty = async (token: (i: number) => string) =>
@@ -273,7 +273,7 @@ export function adapterContract(framework: Framework): void {
       }
     });
 
-    test("guard and rules are checked at creation, and read once", async (t) => {
+    test("checks guard and rules at creation, and reads them once", async (t) => {
       const guard: TestGuard = { authorize: () => assert.fail("asked") };
       const protect = framework.protect as (guard: unknown, rules: unknown) => unknown;
       assert.throws(() => protect({}, {}), { code: "missing_method", message: /authorize/ });

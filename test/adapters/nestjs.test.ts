@@ -16,7 +16,7 @@ async function listen(t: TestContext, app: INestApplication): Promise<Send> {
   return sender((app.getHttpServer().address() as AddressInfo).port);
 }
 
-/** Decorators without their syntax, which Node does not strip. */
+/** Applies decorators by calls, because Node does not support their syntax. */
 function decorate(prototype: object, method: string, decorators: readonly MethodDecorator[]): void {
   const descriptor = Object.getOwnPropertyDescriptor(prototype, method) as PropertyDescriptor;
   for (const decorator of decorators) decorator(prototype, method, descriptor);
@@ -50,7 +50,7 @@ for (const [platform, makeAdapter] of platforms) {
   });
 
   describe(`NestJS with ${platform}`, () => {
-    test("a global guard protects every handler, and a method's own rules come on top", async (t) => {
+    test("a global guard protects every handler, and the rules of a method apply in addition", async (t) => {
       const { provider, guard } = await setUp(t);
       class Orders {
         mine(auth: ValidVerdict): string {
@@ -72,7 +72,7 @@ for (const [platform, makeAdapter] of platforms) {
       assert.equal((await send({ path: "/all", headers })).status, 403);
     });
 
-    test("an exception filter sees the refusal, and its headers are set already", async (t) => {
+    test("an exception filter sees the refusal, and the headers are set before", async (t) => {
       const { guard } = await setUp(t);
       class Api {
         get(): string {
@@ -97,12 +97,12 @@ for (const [platform, makeAdapter] of platforms) {
   });
 }
 
-test("what is not HTTP is refused, not let through", async () => {
+test("rejects a handler that is not HTTP", async () => {
   const context = new ExecutionContextHost([]);
   context.setType("ws");
   const protection = protect({ authorize: async () => assert.fail("asked") });
   await assert.rejects(async () => await protection.canActivate(context), {
     code: "invalid_option",
-    message: /HTTP handlers/,
+    message: /HTTP handler; got a handler of type ws/,
   });
 });

@@ -37,7 +37,7 @@ test("a decision leaves no listener on the response", async (t) => {
   assert.equal(counts[1], counts[0]);
 });
 
-test("a request that did not come over a socket has only headers, and they are read", async (t) => {
+test("reads the headers of a request without raw headers", async (t) => {
   const { provider, guard } = await setUp(t);
   const subject = async (authorization: string) => {
     const req = Object.assign(new IncomingMessage(new Socket()), { headers: { authorization } });

@@ -1,13 +1,13 @@
 import { spawnSync } from "node:child_process";
 import { chromium, type Browser } from "playwright-core";
 
-/** Why tests that need Chromium are skipped here; `false` when they run. On CI they run, and fail without it. */
+/** The reason to skip tests that need Chromium. `false` when they run. On CI they always run, and fail without Chromium. */
 export const noChromium: string | false =
   spawnSync("chromium", ["--version"]).status === 0 || process.env["CI"] === "true"
     ? false
     : "chromium is not installed";
 
-/** The machine's own Chromium, which asks nobody on the network for anything. */
+/** Starts the installed Chromium, with its own network requests disabled. */
 export async function startChromium(): Promise<Browser> {
   const executablePath = spawnSync("which", ["chromium"], { encoding: "utf8" }).stdout.trim();
   const quiet = ["quic", "background-networking", "component-update", "sync"].map(

@@ -19,20 +19,20 @@ export interface Site {
   readonly clock: FakeClock;
   readonly mint: Mint;
   readonly connections: Connections;
-  /** A page that can dial. */
+  /** The origin of a page that can open WebSockets. */
   readonly origin: string;
-  /** The same page, from another port: another origin, to which cookies of the first are sent all the same. */
+  /** The same page on another port. That is another origin, but cookies of the first are sent to it too. */
   readonly foreignOrigin: string;
-  /** What clients of `/room` said, whichever way their token came. */
+  /** The messages of all clients of `/room`. */
   readonly said: string[];
-  /** The last handshake that was let in, as the application sees it. */
+  /** The last accepted handshake, as the application sees it. */
   readonly lastRequest: () => IncomingMessage | undefined;
   readonly revoke: (subject: string) => Promise<void>;
 }
 
 const dist = createRequire(import.meta.url).resolve("socket.io-client/dist/socket.io.js");
 
-/** The browser's own WebSocket, with its fate written down. */
+/** A page that opens WebSockets and records their events. */
 const page = `<!doctype html><title>site</title><link rel="icon" href="data:,"><script src="/socket.io.js"></script><script>
   globalThis.dial = (url, protocols, first) => {
     const socket = new WebSocket(url, protocols);
@@ -49,7 +49,7 @@ const page = `<!doctype html><title>site</title><link rel="icon" href="data:,"><
   };
 </script>`;
 
-/** A server of WebSockets and of socket.io, with the page that talks to it; only the server's time is not real. */
+/** Starts a server for WebSockets and socket.io, with its page. The server has a fake clock. */
 export async function startSite(t: TestContext): Promise<Site> {
   const clock = new FakeClock();
   const [issuer, audience] = ["https://id.example", "https://api.example"];
@@ -85,7 +85,7 @@ export async function startSite(t: TestContext): Promise<Site> {
   protectSockets(connections, {}, io);
   io.on("connection", (socket) => socket.on("say", (what) => said.push(String(what))));
   t.after(async () => {
-    for (const socket of wss.clients) socket.terminate(); // A server waits for them.
+    for (const socket of wss.clients) socket.terminate(); // The server waits for open sockets.
     foreign.server.close();
     foreign.server.closeAllConnections();
     await io.close();
@@ -103,7 +103,7 @@ export async function startSite(t: TestContext): Promise<Site> {
     revoke: async (id) => {
       const until = clock.now() + 3_600_000;
       await revocations.append({ kind: "subject", id, before: 0, issuer, until });
-      await clock.advance(300); // The log is asked every 250 ms.
+      await clock.advance(300); // The guard reads the log every 250 ms.
     },
   };
 }

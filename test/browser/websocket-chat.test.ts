@@ -9,7 +9,7 @@ import { noChromium, startChromium } from "./chromium.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Starts the example as people do; resolves with the address of its page. */
+/** Starts the example by its command. Resolves with the address of its page. */
 async function startExample(t: TestContext): Promise<string> {
   const args = ["--conditions=holdfast-source", "examples/websocket-chat/server.ts"];
   const env = { ...process.env, PORT: "0", AUTH_PORT: "0" };
@@ -26,7 +26,7 @@ async function startExample(t: TestContext): Promise<string> {
   throw new Error("the example ended");
 }
 
-/** A window of its own. What goes wrong in it fails the test. */
+/** Opens a window with its own session. An error in the page fails the test. */
 async function open(browser: Browser, url: string): Promise<Page> {
   const page = await (await browser.newContext()).newPage();
   page.on("pageerror", (error) => assert.fail(error));
@@ -60,7 +60,7 @@ const statusOf = (page: Page, text: string | RegExp) => page.getByRole("status")
 const messageOn = (page: Page, text: string) => page.locator("#messages").getByText(text);
 
 test(
-  "the chat goes on without its provider and says so; who is revoked goes, and stays away",
+  "the chat continues without its provider and shows that, and a revoked user is closed and does not reconnect",
   { skip: noChromium },
   async (t) => {
     const url = await startExample(t);
@@ -96,6 +96,6 @@ test(
     assert.equal(await bob.evaluate("sessionStorage.length"), 0);
     await bob.reload();
     await statusOf(bob, "not logged in").waitFor();
-    assert.equal(await messageOn(alice, "bob came").count(), 2); // The second time after his reload.
+    assert.equal(await messageOn(alice, "bob came").count(), 2); // The second message comes after the reload.
   },
 );

@@ -22,7 +22,7 @@ describe("Chromium's own WebSocket", { skip: noChromium }, () => {
   });
   after(async () => await browser.close());
 
-  /** A page of the site, or of another, and what its console says. */
+  /** Opens a page of the site or of another origin, and records its console. */
   async function visit(
     t: TestContext,
     site: Site,
@@ -38,7 +38,7 @@ describe("Chromium's own WebSocket", { skip: noChromium }, () => {
     return { page, console: said };
   }
 
-  /** Dials from a page, with the token in the first message where there is one. */
+  /** Opens a WebSocket from a page. `message` is its first message. */
   async function dial(page: Page, { origin }: Site, protocols: string[] = [], message = ""): Promise<void> {
     const room = `${origin.replace("http", "ws")}/room`;
     await page.evaluate(
@@ -54,7 +54,7 @@ describe("Chromium's own WebSocket", { skip: noChromium }, () => {
   };
   const accepted = { type: "auth.ok", expires_in: 600, scope: "", degraded: null };
 
-  test("a token among the subprotocols is accepted, and another one is chosen", async (t) => {
+  test("accepts a token among the subprotocols, and selects another subprotocol", async (t) => {
     const site = await startSite(t);
     const { page } = await visit(t, site);
     const token = site.mint.token();
@@ -66,7 +66,7 @@ describe("Chromium's own WebSocket", { skip: noChromium }, () => {
     assert.equal(JSON.stringify([headers, rawHeaders]).includes(carried(token)), false);
   });
 
-  test("a token in the first message is accepted; without one the connection closes with 4408, with a bad one 4501", async (t) => {
+  test("accepts a token in the first message, closes with 4408 without one and with 4501 for an invalid one", async (t) => {
     const site = await startSite(t);
     const { page } = await visit(t, site);
     await dial(page, site, [], first(site.mint.token()));
@@ -81,7 +81,7 @@ describe("Chromium's own WebSocket", { skip: noChromium }, () => {
     assert.deepEqual(await closed(page), { ...bad, wasClean: true, opened: true });
   });
 
-  test("fault 53: a cookie lets in the page of its own site, and no other page that the browser sends it for", async (t) => {
+  test("fault 53: a cookie is accepted from the page of its own site, and from no other page that sends it", async (t) => {
     const site = await startSite(t);
     const cookie = site.mint.token();
     const own = await visit(t, site, { cookie });
@@ -94,7 +94,7 @@ describe("Chromium's own WebSocket", { skip: noChromium }, () => {
     assert.equal(site.connections.status().open, 1);
   });
 
-  test("fault 53: a sandboxed frame, whose origin is null, gets nowhere: the browser keeps the cookie", async (t) => {
+  test("fault 53: a sandboxed frame with the origin null is refused, because the browser sends no cookie", async (t) => {
     const site = await startSite(t);
     const { page } = await visit(t, site, { cookie: site.mint.token() });
     const room = `${site.origin.replace("http", "ws")}/room`;
@@ -115,7 +115,7 @@ describe("Chromium's own WebSocket", { skip: noChromium }, () => {
     assert.deepEqual(await page.evaluate("told"), [0, 4408]);
   });
 
-  test("fault 48: no message is lost around refreshes in band; at the end of the last token it closes with 4401", async (t) => {
+  test("fault 48: refreshes over the connection lose no message, and the expiry of the last token closes with 4401", async (t) => {
     const site = await startSite(t);
     const { page } = await visit(t, site);
     await dial(page, site, [carried(site.mint.token()), "chat"]);
@@ -145,7 +145,7 @@ describe("Chromium's own WebSocket", { skip: noChromium }, () => {
     assert.match((await page.evaluate<string[]>("call.heard")).at(-1) ?? "", /auth\.expiring/);
   });
 
-  test("fault 50: somebody else's token closes with 4504; law 3: a revocation with 4503", async (t) => {
+  test("fault 50: the token of another subject closes with 4504; law 3: a revocation closes with 4503", async (t) => {
     const site = await startSite(t);
     const { page } = await visit(t, site);
     await dial(page, site, [], first(site.mint.token({ sub: "alice" })));
@@ -161,7 +161,7 @@ describe("Chromium's own WebSocket", { skip: noChromium }, () => {
   });
 
   for (const transport of ["websocket", "polling"]) {
-    test(`fault 48: socket.io's own client in the page, over ${transport}: refreshed in band, then revoked`, async (t) => {
+    test(`fault 48: the socket.io client in the page, over ${transport}, refreshes over its connection and is then revoked`, async (t) => {
       const site = await startSite(t);
       const { page } = await visit(t, site);
       const token = () => site.mint.token({ sub: "alice" });
@@ -189,7 +189,7 @@ describe("Chromium's own WebSocket", { skip: noChromium }, () => {
         client.on("auth.closed", (what) => said.push(what));
         client.on("disconnect", (why) => resolve([...said, why, client.active]));
       })`);
-      await page.evaluate("0"); // The listeners are there.
+      await page.evaluate("0"); // The listeners are registered now.
       await site.revoke("alice");
       const closing = { code: 4503, error: "token_revoked" };
       assert.deepEqual(await told, [closing, "io server disconnect", false]);

@@ -9,18 +9,18 @@ import { noRedis, RedisServer, waitUntil } from "../support/redis-servers.ts";
 
 const issuer = "https://id.example";
 const audience = "https://api.example";
-/** How old a view of revocations may be here: B. */
+/** The greatest age of the view of revocations in this test. */
 const B_MS = 5_000;
 
 void describe(
-  "sockets of one user on three instances, one of which is cut from the bus",
+  "connections of one user on three instances, one of which cannot reach Redis",
   { skip: noRedis },
   () => {
     let server: RedisServer;
     before(async () => (server = await RedisServer.start()));
     after(async () => await server.stop());
 
-    /** Three guards with live connections; the last one reaches Redis by way of a proxy. Another process revokes. */
+    /** Creates three guards with live connections. The last one reaches Redis through a proxy. Another process revokes. */
     async function three(t: TestContext, prefix: string) {
       const mint = await createMint({ issuer, audience });
       const proxy = await createFaultProxy({ target: server.url });
@@ -60,25 +60,25 @@ void describe(
       return { proxy, connected: [first, second], cut, revoke };
     }
 
-    void test("fault 49: two close while the third cannot know, which closes when it has caught up", async (t) => {
+    void test("fault 49: two instances close at once, and the third closes when it has read the log again", async (t) => {
       const { proxy, connected, cut, revoke } = await three(t, "catch-up:");
       proxy.set({ kind: "black-hole" });
       await revoke("alice");
       const areClosed = async () =>
         await Promise.resolve(connected.every(({ alice }) => alice.transport.code === 4503));
-      await waitUntil(areClosed, "the two that hear it");
-      assert.equal(cut.alice.transport.code, null, "it cannot know yet");
+      await waitUntil(areClosed, "the two instances that read the log");
+      assert.equal(cut.alice.transport.code, null, "the third instance has not read the log yet");
       proxy.set({ kind: "pass" });
       await waitUntil(
         async () => await Promise.resolve(cut.alice.transport.closed !== null),
-        "the one that catches up",
+        "the instance that reads the log again",
         B_MS + 2_000,
       );
       assert.equal(cut.alice.transport.code, 4503);
       for (const { bob } of [...connected, cut]) assert.equal(bob.transport.code, null);
     });
 
-    void test("fault 49, law 1: one that cannot catch up sends everybody away at B, to come back later, and calls nobody invalid", async (t) => {
+    void test("fault 49, law 1: an instance that cannot read the log closes all connections with 4453 at the age limit, and none as invalid", async (t) => {
       const { proxy, connected, cut, revoke } = await three(t, "bound:");
       proxy.set({ kind: "refuse" });
       await revoke("alice");

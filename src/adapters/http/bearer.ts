@@ -4,21 +4,21 @@ import type { Decision } from "../../core/verdict.ts";
 
 type Headers = Readonly<Record<string, string>>;
 
-/** The application answers, with these headers besides its own. */
+/** The request passes. The application responds, and these headers are added to its response. */
 export interface PassResponse {
   readonly status: 200;
   readonly headers: Headers;
   readonly body: null;
 }
 
-/** The HTTP answer to a request that is not let through; `body` is JSON. */
+/** The HTTP response to a refused request. The body is JSON. */
 export interface RefusalResponse {
   readonly status: 400 | 401 | 403 | 503;
   readonly headers: Headers;
   readonly body: OAuthErrorBody;
 }
 
-/** Tells that the request was let in without the authority, and why (law 10). */
+/** The response header that declares a decision without the authority. Its value is the cause (law 10). */
 export const degradedHeader = "X-Auth-Degraded";
 
 const REALM = "api";
@@ -33,8 +33,8 @@ function createRefusal(
 }
 
 /**
- * The one mapping from what was presented and decided to HTTP. `scopes` are those the route needs. Why a token
- * is invalid is never told: the events know.
+ * Maps a decision, or a request without a usable token, to HTTP. `scopes` are those that the route requires. The response
+ * never tells why a token is invalid. The decision events tell it.
  */
 export function bearerResponse(
   decision: Decision<unknown> | UnusableToken,
@@ -63,7 +63,15 @@ export function bearerResponse(
     case "unavailable":
       break;
   }
-  const seconds = String(Math.max(1, Math.ceil(decision.retryAfterMs / 1000) || 1)); // Somebody's own guard may not say.
   const why = "The token could not be checked; try again later.";
-  return createRefusal(503, "temporarily_unavailable", why, { "Retry-After": seconds });
+  const headers = { "Retry-After": retryAfterSeconds(decision.retryAfterMs) };
+  return createRefusal(503, "temporarily_unavailable", why, headers);
+}
+
+/**
+ * The value of `Retry-After` (RFC 9110 §10.2.3): whole seconds, at least one. A guard that another library made may leave
+ * the time out.
+ */
+export function retryAfterSeconds(retryAfterMs: number): string {
+  return String(Math.max(1, Math.ceil(retryAfterMs / 1000) || 1));
 }

@@ -1,19 +1,19 @@
 import { type BlockList, isIP } from "node:net";
 
-/** IPv4 as IPv4, also where a dual-stack socket shows it as `::ffff:192.0.2.1`. */
+/** Returns an IPv4 address as such, also when a dual-stack socket shows it as `::ffff:192.0.2.1`. */
 function unmapIpv4(address: string): string {
   return address.replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+$)/i, "");
 }
 
-/** Whether the peer at this address is one of the trusted proxies. */
+/** Returns whether the peer at this address is one of the trusted proxies. */
 export function isTrustedProxy(proxies: BlockList, address: string): boolean {
   const peer = unmapIpv4(address);
   return proxies.check(peer, isIP(peer) === 6 ? "ipv6" : "ipv4");
 }
 
 /**
- * Where a request comes from: the peer, or, when the peer is a trusted proxy, the nearest address in
- * `X-Forwarded-For` that is not one. What lies beyond that anybody could have written.
+ * Returns the address of the client. It is the peer, or, when the peer is a trusted proxy, the last address in
+ * `X-Forwarded-For` that is not a trusted proxy. The client can forge all addresses before that one.
  */
 export function clientAddress(
   peer: string | undefined,

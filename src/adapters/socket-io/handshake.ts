@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import type { ExtractedToken, TokenExtractor } from "../websocket/token-extractor.ts";
 
-/** A socket that asks to be let in. */
+/** A socket that joins a namespace. */
 export interface ConnectingSocket {
   readonly request: IncomingMessage;
   readonly handshake: {
@@ -13,8 +13,8 @@ export interface ConnectingSocket {
 }
 
 /**
- * The token that a socket brought for this namespace, `auth: { token }`; without it what the transport's first request
- * extracted, which is one for all namespaces.
+ * Returns the token of a socket, and strips it from the handshake. It is `auth: { token }` of the namespace. Without that it
+ * is the token of the transport's first request, which all namespaces share.
  */
 export function extractHandshakeToken(
   { request, handshake }: ConnectingSocket,
@@ -31,7 +31,7 @@ export function extractHandshakeToken(
   return typeof token === "string" ? { status: "token", token } : { status: "malformed" };
 }
 
-/** socket.io has made copies already, which applications log and servers of a cluster send each other. */
+/** Strips tokens from the copies of socket.io. Applications log them, and servers of a cluster send them to each other. */
 function stripHandshake(
   handshake: ConnectingSocket["handshake"],
   url: string,
@@ -40,7 +40,7 @@ function stripHandshake(
   delete handshake.auth.token;
   const headers = Object.entries(handshake.headers);
   const left = headers.filter(([name]) => !secret.includes(name));
-  // Those of the request are one object for all namespaces.
+  // All namespaces share the headers object of the request, so it is replaced and not changed.
   if (left.length < headers.length) handshake.headers = Object.fromEntries(left);
   const parameters = new URLSearchParams(url.slice(url.indexOf("?") + 1));
   handshake.url = url;

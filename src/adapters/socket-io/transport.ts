@@ -3,7 +3,7 @@ import { requireMethods } from "../../core/options.ts";
 import type { ConnectionHandle, Connections, SocketTransport } from "../../connections/types.ts";
 import type { Admission } from "../../guard/types.ts";
 
-/** A packet of socket.io's protocol, version 5. */
+/** A packet of socket.io (protocol version 5). */
 interface Packet {
   readonly type: number;
   readonly id?: number;
@@ -14,19 +14,22 @@ const DISCONNECT = 1;
 const EVENT = 2;
 const BINARY_EVENT = 5;
 
-/** The event by which a client brings a token. */
+/** The event with which a client presents a token. */
 const TOKEN_EVENT = "auth.token";
 
 /**
- * Where packets come in. It is not of the public interface, and `socket.use` will not do in its place: what listens with
- * `onAny`, and answers to questions of the server, pass that by.
+ * The method that receives packets. It is not public, but `socket.use` is not enough: listeners of `onAny` and
+ * acknowledgements bypass it.
  */
 const ON_PACKET = "_onpacket";
 
-/** Where its end is told of. An application may take all listeners away, and one that throws keeps it from the others. */
+/**
+ * The method that ends a socket. The event `disconnect` is not enough: an application may remove its listeners, and a
+ * listener that throws stops the later ones.
+ */
 const ON_CLOSE = "_onclose";
 
-/** A socket of socket.io. */
+/** A socket that is attached to a connection. */
 export interface Attached {
   data: { auth?: unknown };
   readonly client: unknown;
@@ -47,7 +50,7 @@ const transportKey = Symbol("holdfast.transport");
 
 type AttachedSocket = SocketIoSocket & { [transportKey]: SocketIoTransport };
 
-/** Gives a socket that has joined its connection, on `socket.data.auth`. That may be closed when this returns. */
+/** Opens the connection of a socket, and sets `socket.data.auth`. The connection may be closed when this returns. */
 export function attachConnection<C>(
   joined: Attached,
   connections: Connections<C>,
@@ -65,7 +68,7 @@ export function attachConnection<C>(
   socket[ON_CLOSE] = onClose;
 }
 
-// For all sockets: no closure each.
+// All sockets share these two functions, so that a socket needs no closure.
 function onPacket(this: AttachedSocket, packet: Packet): void {
   this[transportKey].handlePacket(packet);
 }
@@ -74,14 +77,14 @@ function onClose(this: AttachedSocket, ...why: unknown[]): unknown {
   return this[transportKey].handleClose(why);
 }
 
-/** What a connection does with its socket. */
+/** The transport of one connection on socket.io. */
 class SocketIoTransport implements SocketTransport {
   readonly connection: ConnectionHandle<unknown>;
   readonly #socket: SocketIoSocket;
-  /** What socket.io does with a packet, and at the end. */
+  /** The methods of socket.io that this transport replaces. */
   readonly #originalOnPacket: Attached[typeof ON_PACKET];
   readonly #originalOnClose: Attached[typeof ON_CLOSE];
-  /** Who waits for what becomes of a token; `null` who does not. */
+  /** The acknowledgements of the tokens that are being checked. `null` for a token that was sent without one. */
   readonly #acknowledgements: (Acknowledge | null)[] = [];
   #isPresenting = false;
 
@@ -123,7 +126,7 @@ class SocketIoTransport implements SocketTransport {
     const { type, ...data } = JSON.parse(text) as { type: string };
     this.#socket.emit(type, data);
     if (type === "auth.expiring") return;
-    // What is data at once is about the token that just came; it is not checked while another one is.
+    // A message that is sent at once is about the newest token. It is refused while another token is checked.
     const acknowledge = this.#isPresenting ? this.#acknowledgements.pop() : this.#acknowledgements.shift();
     acknowledge?.({ type, ...data });
   }
@@ -133,13 +136,13 @@ class SocketIoTransport implements SocketTransport {
     try {
       socket.emit("auth.closed", { code, ...(JSON.parse(reason) as object) });
     } finally {
-      // Also where the application throws, who listens to what goes out. Another namespace keeps the transport.
+      // A listener of outgoing events may throw. The transport stays open while another namespace uses it.
       socket.disconnect(socket.client.sockets.size <= 1);
     }
   }
 }
 
-/** About what a packet's data takes. Not by recursion: somebody else says how deep it is. */
+/** Estimates the size of a packet's data. It does not recurse, because the peer chooses the depth. */
 function estimateBytes(data: unknown): number {
   let bytes = 0;
   const left = [data];

@@ -5,14 +5,14 @@ type DegradedCauses = WeakMap<IncomingMessage, string>;
 
 const causesKey: unique symbol = Symbol("holdfast.causes");
 
-/** Where `ws` lets others add to its answer. */
+/** The server of `ws`, which emits the headers of its 101 response before it sends them. */
 export interface UpgradeServer {
   on(event: "headers", listener: (headers: string[], request: IncomingMessage) => void): unknown;
 }
 
 /**
- * Declares on the 101 answer why a request was let in without the authority (law 10): for those that are set here. One
- * for a server, whatever number of endpoints it has.
+ * Returns the causes of this server's degraded handshakes. A request with an entry gets the header `X-Auth-Degraded` on its
+ * 101 response (law 10). All endpoints of one server share one map and one listener.
  */
 export function declareDegradedCauses(wss: UpgradeServer & { [causesKey]?: DegradedCauses }): DegradedCauses {
   if (wss[causesKey] !== undefined) return wss[causesKey];

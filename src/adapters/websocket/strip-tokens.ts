@@ -1,41 +1,41 @@
 import type { IncomingMessage } from "node:http";
 
-/** A request that asks for a connection. Without `rawHeaders` when a test made it. */
+/** The request of a handshake. `rawHeaders` is missing when a test injects the request. */
 export type HandshakeRequest = Pick<IncomingMessage, "headers" | "url"> & { rawHeaders?: string[] };
 
-/** What was taken out of a request because others read and repeat it. */
+/** The tokens that were removed from a request, because other code reads and repeats these parts. */
 export interface StrippedTokens {
-  /** What followed the prefix, for each subprotocol that carries a token. */
+  /** The part after the prefix of each subprotocol that carries a token. */
   readonly subprotocols: string[];
-  /** Values of the parameters asked for. */
+  /** The parameters that may hold a token, with their values. */
   readonly query: { readonly name: string; readonly value: string }[];
-  /** Subprotocols that are left to choose from. */
+  /** The number of subprotocols that remain. The server selects one of them. */
   offered: number;
 }
 
-/** The name that Kubernetes has for it. Browsers let a page fill no other header. */
+/** The prefix that Kubernetes uses. A page can set no other header of a handshake. */
 const PREFIX = "base64url.bearer.authorization.k8s.io.";
 const PROTOCOL = "sec-websocket-protocol";
 
 const strippedKey: unique symbol = Symbol("holdfast.stripped");
 
 /**
- * Takes tokens out of the subprotocols, which a server answers, and out of the URL, which everybody logs. Does so once:
- * whoever asks later, or for another parameter, gets what was found before, too.
+ * Removes tokens from the subprotocols, which a server repeats, and from the URL, which is logged. The request keeps the
+ * removed tokens, so that a later call returns them too, even for other parameters.
  */
 export function stripTokens(
   request: HandshakeRequest & { [strippedKey]?: StrippedTokens },
   names: readonly string[],
 ): StrippedTokens {
   const found = request[strippedKey] ?? { subprotocols: [], query: [], offered: 0 };
-  // Not enumerable, because requests get logged.
+  // The property is not enumerable, because requests are logged.
   Object.defineProperty(request, strippedKey, { value: found, configurable: true });
   stripSubprotocols(request, found);
   stripQuery(request, names, found.query);
   return found;
 }
 
-/** Every line of a header, as it came: `headers` keeps the first of some and joins others. */
+/** Returns every line of a header. `headers` keeps only the first line of some headers, and joins the lines of others. */
 export function headerLines({ rawHeaders, headers }: HandshakeRequest, name: string): string[] {
   if (rawHeaders === undefined) return [headers[name] ?? []].flat();
   return rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === name);
@@ -73,9 +73,9 @@ function stripQuery(
   const pairs = url.slice(at + 1).split("&");
   const shortest = Math.min(...names.map(({ length }) => length));
   const left = pairs.filter((pair) => {
-    // Thousands of short ones would take milliseconds.
+    // A pair that is too short is not parsed, because thousands of them would take milliseconds.
     if (pair.length < shortest) return true;
-    // A name may be percent-encoded, which makes it longer.
+    // The name may be percent-encoded, which makes it longer.
     const [[name, value] = ["", ""]] = new URLSearchParams(pair);
     if (!names.includes(name)) return true;
     found.push({ name, value });

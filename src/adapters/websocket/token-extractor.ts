@@ -1,32 +1,32 @@
 import { readBearer, type PresentedToken } from "../../core/bearer.ts";
 import { headerLines, stripTokens, type HandshakeRequest, type StrippedTokens } from "./strip-tokens.ts";
-import { tokenFromSettings, type TokenFrom, type TokenFromSettings } from "./token-from.ts";
+import { readTokenFrom, type CookieSettings, type TokenFrom, type TokenFromSettings } from "./token-from.ts";
 
-/** What a handshake brought. `foreign`: a cookie, from a page that is not on the list: 403. */
+/** The token of a handshake. The status is `foreign` for a cookie from a page of another origin: 403. */
 export type ExtractedToken = PresentedToken | { readonly status: "foreign" };
 
 const none: ExtractedToken = { status: "none" };
 const malformed: ExtractedToken = { status: "malformed" };
 
-/** The parameter of RFC 6750 §2.3: refused where it is not asked for, so that nobody gets used to it. */
+/** The parameter of RFC 6750 §2.3. It is refused unless it is enabled, because URLs are logged. */
 const ACCESS_TOKEN = "access_token";
 
-/** What tokens are made of: no control characters, no spaces, ASCII. Their shape is for the guard to judge. */
+/** Visible ASCII. The guard checks the shape of the token. */
 const visible = /^[\x21-\x7e]+$/;
 
-/** Reads the token of a handshake by the carriers that `tokenFrom` enables. */
+/** Reads the token of a handshake in the ways that `tokenFrom` enables. */
 export class TokenExtractor {
   readonly #settings: TokenFromSettings;
-  /** Parameters that hold a token, or would. */
+  /** The parameters of the URL that may hold a token. */
   readonly #parameters: readonly string[];
 
-  /** Throws `invalid_option`, naming the option. */
+  /** Throws `invalid_option`, with the name of the member. */
   constructor(tokenFrom?: TokenFrom) {
-    this.#settings = tokenFromSettings(tokenFrom);
-    this.#parameters = [ACCESS_TOKEN, this.#settings.query ?? ACCESS_TOKEN];
+    this.#settings = readTokenFrom(tokenFrom);
+    this.#parameters = [ACCESS_TOKEN, this.#settings.query?.name ?? ACCESS_TOKEN];
   }
 
-  /** Whether a handshake may come without a token. */
+  /** Whether a handshake may come without a token, because the first message brings it. */
   get firstMessage(): boolean {
     return this.#settings.firstMessage;
   }
@@ -41,22 +41,22 @@ export class TokenExtractor {
     return this.#settings.cookie !== null;
   }
 
-  /** Takes tokens out of the URL and the subprotocols, before anybody else reads these. `read` finds them still. */
+  /** Removes tokens from the URL and the subprotocols before others read them. `extract` still finds them. */
   stripTokens(request: HandshakeRequest): StrippedTokens {
     return stripTokens(request, this.#parameters);
   }
 
-  /** What `request` brought. Hides first. */
+  /** Returns the token of the handshake, and strips it from the request. */
   extract(request: HandshakeRequest): ExtractedToken {
     const { subprotocols, query, offered } = this.stripTokens(request);
-    const { authorization, subprotocol, cookie } = this.#settings;
+    const { authorization, subprotocol, cookie, query: parameter } = this.#settings;
     const explicit = [
       authorization ? readBearer(headerLines(request, "authorization")) : none,
       ...subprotocols.map((entry) => (subprotocol && offered > 0 ? decodeSubprotocol(entry) : malformed)),
-      ...query.map(({ name, value }) => (name === this.#settings.query ? toExtracted(value) : malformed)),
+      ...query.map(({ name, value }) => (name === parameter?.name ? toExtracted(value) : malformed)),
     ].filter(({ status }) => status !== "none");
     const [only] = explicit;
-    // RFC 6750 §2: not more than one way in a request.
+    // A client must not use more than one way in one request (RFC 6750 §2).
     if (only !== undefined) return explicit.length > 1 ? malformed : only;
     return cookie === null ? none : readCookie(request, cookie);
   }
@@ -66,18 +66,15 @@ function toExtracted(token: string): ExtractedToken {
   return visible.test(token) ? { status: "token", token } : malformed;
 }
 
-/** Base64url without padding, in its only spelling (RFC 4648 §3.5, §5). */
+/** Decodes base64url without padding, in its canonical form (RFC 4648 §3.5, §5). */
 function decodeSubprotocol(entry: string): ExtractedToken {
   const bytes = Buffer.from(entry, "base64url");
-  // "latin1" keeps every byte one character, so that none beyond ASCII gets lost.
+  // The encoding "latin1" keeps each byte as one character, so that a byte beyond ASCII is not lost.
   return bytes.toString("base64url") === entry ? toExtracted(bytes.toString("latin1")) : malformed;
 }
 
-/** Browsers send cookies whoever's page asks, so only the pages on the list get theirs read. */
-function readCookie(
-  request: HandshakeRequest,
-  { name, origins }: NonNullable<TokenFromSettings["cookie"]>,
-): ExtractedToken {
+/** Reads the cookie. Browsers send cookies with requests of any page, so only listed origins count. */
+function readCookie(request: HandshakeRequest, { name, origins }: CookieSettings): ExtractedToken {
   const values = headerLines(request, "cookie")
     .flatMap((line) => line.split(";"))
     .map((pair) => pair.trim())

@@ -1,72 +1,99 @@
 import { HoldfastError } from "../../core/errors.ts";
-import { invalidOption, rejectUnknownOptions, readString } from "../../core/options.ts";
+import {
+  invalidOption,
+  option,
+  readOptions,
+  readString,
+  type OptionReader,
+  type OptionTable,
+} from "../../core/options.ts";
 
-/** How clients of a connection may send their token: one way a handshake (RFC 6750 §2). */
+/** The ways in which a client of a connection may send its token. A handshake uses exactly one (RFC 6750 §2). */
 export interface TokenFrom {
-  /** `Authorization: Bearer …`. Default true. */
+  /** The header `Authorization: Bearer …`. Default true. */
   authorization?: boolean;
-  /** `Sec-WebSocket-Protocol: base64url.bearer.authorization.k8s.io.…`, for browsers. Default true. */
+  /** The subprotocol `base64url.bearer.authorization.k8s.io.…`, for browsers. Default true. */
   subprotocol?: boolean;
   /** The first message, after a handshake without a token. Default false. */
   firstMessage?: boolean;
-  /** A cookie, for pages of these origins only: scheme, host and port, exactly. Default: none. */
+  /**
+   * A cookie, from pages of these origins only. An origin has a scheme, a host and a port that is not the default one.
+   * Default: no cookie.
+   */
   cookie?: { name: string; origins: readonly string[] };
-  /** A parameter of the URL, which others on its way may log. Default: none. */
+  /** A parameter of the URL. Proxies and other servers may log it. Default: no parameter. */
   query?: { name: string };
 }
 
-/** The option, checked, copied and complete. */
+/** The option `tokenFrom`, checked, copied and complete. */
 export interface TokenFromSettings {
   readonly authorization: boolean;
   readonly subprotocol: boolean;
   readonly firstMessage: boolean;
-  readonly cookie: { readonly name: string; readonly origins: ReadonlySet<string> } | null;
-  readonly query: string | null;
+  readonly cookie: CookieSettings | null;
+  readonly query: { readonly name: string } | null;
 }
 
-// RFC 6265 §4.1.1: the name of a cookie is a token.
+export interface CookieSettings {
+  readonly name: string;
+  readonly origins: ReadonlySet<string>;
+}
+
+// The name of a cookie is a token of HTTP (RFC 6265 §4.1.1).
 const cookieName = /^[\w!#$%&'*+\-.^`|~]+$/;
 
-/** Throws `invalid_option`, naming the option. */
-export function tokenFromSettings(tokenFrom: TokenFrom = {}): TokenFromSettings {
-  rejectUnknownOptions("tokenFrom", tokenFrom, [
-    "authorization",
-    "subprotocol",
-    "firstMessage",
-    "cookie",
-    "query",
-  ]);
-  const { authorization = true, subprotocol = true, firstMessage = false, cookie, query } = tokenFrom;
-  for (const [name, value] of Object.entries({ authorization, subprotocol, firstMessage })) {
-    if (typeof value !== "boolean") throw invalidOption(`tokenFrom.${name}`, "true or false", value);
+/** The members of `tokenFrom.cookie`. */
+export const cookieOptions: OptionTable<CookieSettings> = {
+  name: option((name, value) => {
+    if (!cookieName.test(readString(name, value))) throw invalidOption(name, "the name of a cookie", value);
+    return value as string;
+  }),
+  origins: option((name, value) => {
+    if (!Array.isArray(value) || value.length === 0 || !value.every(isOrigin)) {
+      const mustBe = "an array of origins such as https://app.example.com, without wildcards";
+      throw invalidOption(name, mustBe, value);
+    }
+    return new Set(value as string[]);
+  }),
+};
+
+/** The members of `tokenFrom.query`. */
+export const queryOptions: OptionTable<{ readonly name: string }> = { name: option(readString) };
+
+/** The members of `tokenFrom`, with their defaults. */
+export const tokenFromOptions: OptionTable<TokenFromSettings> = {
+  authorization: switchOption(true),
+  subprotocol: switchOption(true),
+  firstMessage: switchOption(false),
+  cookie: option((_, value) =>
+    value === undefined ? null : readOptions("tokenFrom.cookie", value, cookieOptions),
+  ),
+  query: option((_, value) =>
+    value === undefined ? null : readOptions("tokenFrom.query", value, queryOptions),
+  ),
+};
+
+/** Checks `tokenFrom`. Throws `invalid_option`, with the name of the member. */
+export function readTokenFrom(tokenFrom: TokenFrom = {}): TokenFromSettings {
+  const settings = readOptions("tokenFrom", tokenFrom, tokenFromOptions);
+  const { authorization, subprotocol, firstMessage, cookie, query } = settings;
+  if (!authorization && !subprotocol && !firstMessage && cookie === null && query === null) {
+    throw new HoldfastError("invalid_option", "tokenFrom must allow at least one way to send a token");
   }
-  if (!authorization && !subprotocol && !firstMessage && cookie === undefined && query === undefined) {
-    throw new HoldfastError("invalid_option", "tokenFrom must leave a way for a token to come");
-  }
-  if (query !== undefined) rejectUnknownOptions("tokenFrom.query", query, ["name"]);
-  return {
-    authorization,
-    subprotocol,
-    firstMessage,
-    cookie: cookie === undefined ? null : cookieSettings(cookie),
-    query: query === undefined ? null : readString("tokenFrom.query.name", query.name),
-  };
+  return settings;
 }
 
-function cookieSettings(cookie: NonNullable<TokenFrom["cookie"]>): TokenFromSettings["cookie"] {
-  rejectUnknownOptions("tokenFrom.cookie", cookie, ["name", "origins"]);
-  const { name, origins } = cookie;
-  if (!cookieName.test(readString("tokenFrom.cookie.name", name))) {
-    throw invalidOption("tokenFrom.cookie.name", "a name of a cookie", name);
-  }
-  if (!Array.isArray(origins) || origins.length === 0 || !origins.every(isOrigin)) {
-    const mustBe = "an array of origins such as https://app.example.com, without wildcards";
-    throw invalidOption("tokenFrom.cookie.origins", mustBe, origins);
-  }
-  return { name, origins: new Set(origins) };
+function switchOption(defaultValue: boolean): OptionReader<boolean> {
+  return option((name, value) => {
+    if (typeof value !== "boolean") throw invalidOption(name, "true or false", value);
+    return value;
+  }, defaultValue);
 }
 
-/** Whether browsers write an origin like this (RFC 6454 §6.2). That `null`, which any sandbox sends, is no URL. */
+/**
+ * Returns whether the value is an origin as browsers write it (RFC 6454 §6.2). The origin `null` is not, because every
+ * sandboxed page sends it.
+ */
 function isOrigin(value: unknown): boolean {
   return typeof value === "string" && !value.includes("*") && URL.parse(value)?.origin === value;
 }

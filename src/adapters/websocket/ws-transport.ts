@@ -1,8 +1,8 @@
 import { controlPrefix } from "../../core/control-prefix.ts";
-import type { ConnectionHandle, Connection, SocketTransport } from "../../connections/index.ts";
-import type { HandshakeAuthorizer, Accepted } from "./handshake.ts";
+import type { Connection, ConnectionHandle, SocketTransport } from "../../connections/index.ts";
+import type { Accepted, HandshakeAuthorizer } from "./handshake.ts";
 
-/** What is used of a socket of `ws`. */
+/** The part of a socket of `ws` that the transport uses. */
 export interface WsSocket {
   readonly isPaused: boolean;
   send(text: string): void;
@@ -13,17 +13,17 @@ export interface WsSocket {
   emit(event: string | symbol, ...args: any[]): boolean;
 }
 
-/** Who tells the application that there is a connection. */
+/** Passes an open connection to the application. */
 export interface ConnectionHost<C, S, R> {
   opened(socket: S, request: R & { readonly auth: Connection<C> }): void;
 }
 
-/** Where the library keeps its sockets, if it does. Applications send to all that are in it. */
+/** The set in which the library keeps its sockets. Applications send messages to all sockets in it. */
 export type ClientSet<S> = Pick<Set<S>, "add" | "delete"> | undefined;
 
 const controlPrefixBytes = Buffer.from(controlPrefix);
 
-/** No token needs more. Of a longer message the beginning is enough to refuse it. */
+/** The greatest size of a control message. A longer one is refused by its beginning alone. */
 const MAX_CONTROL_BYTES = 65_536;
 
 const transportKey = Symbol("holdfast.transport");
@@ -31,34 +31,34 @@ const transportKey = Symbol("holdfast.transport");
 type PatchedSocket = WsSocket & { [transportKey]: WsTransport<unknown, WsSocket, object> };
 
 /**
- * Takes the place of a socket's own `emit`: messages pass the connection before the application sees them, whatever way
- * it listens. One function for all sockets.
+ * Replaces `emit` of a socket. The connection gets each message before the application, whichever way the application
+ * listens. All sockets share this function, so that a socket needs no closure.
  */
 function emit(this: PatchedSocket, event: string | symbol, ...args: unknown[]): boolean {
-  const own = this[transportKey];
-  if (event === "message" && !own.receive(args)) return true;
-  if (event === "close") own.closed();
-  // A client could end the process of whoever has no listener: by a frame that is none.
+  const transport = this[transportKey];
+  if (event === "message" && !transport.receive(args)) return true;
+  if (event === "close") transport.closed();
+  // Without a listener, an error event ends the process, and a client can cause one with a malformed frame.
   if (event === "error" && this.listenerCount("error") === 0) return false;
-  return own.emitOriginal(event, ...args);
+  return transport.emitOriginal(event, ...args);
 }
 
-/** Of a message in any form that `binaryType` gives it. */
+/** Returns the size of a message in any form that `binaryType` selects. */
 function byteLength(data: Buffer | ArrayBuffer | Buffer[] | Blob): number {
   if (Array.isArray(data)) return data.reduce((sum, part) => sum + part.length, 0);
   return data instanceof Blob ? data.size : data.byteLength;
 }
 
-/** The line of one connection on `ws`. */
+/** The transport of one connection on `ws`. */
 export class WsTransport<C, S extends WsSocket, R extends object> implements SocketTransport {
   readonly #socket: S;
   readonly #host: ConnectionHost<C, S, R>;
   readonly #clients: ClientSet<S>;
   readonly #originalEmit: S["emit"];
-  /** Until the application has it. */
+  /** `null` after the application got the request. */
   #request: R | null;
   #connection: ConnectionHandle<C> | null = null;
-  /** Whether it was us who stopped reading. */
+  /** Whether this transport paused the socket. The application may pause it too. */
   #hasPaused = false;
 
   constructor(socket: S, request: R, host: ConnectionHost<C, S, R>, clients: ClientSet<S>) {
@@ -66,21 +66,21 @@ export class WsTransport<C, S extends WsSocket, R extends object> implements Soc
     this.#request = request;
     this.#host = host;
     this.#clients = clients;
-    // Somebody else's, where that took its place before.
+    // Other code may have replaced `emit` before.
     this.#originalEmit = Reflect.get(socket, "emit");
     Object.assign(socket, { [transportKey]: this, emit });
   }
 
-  /** Right after the upgrade, before anything can arrive. */
+  /** Connects right after the upgrade, before a message can arrive. */
   connect(authorizer: HandshakeAuthorizer<C>, accepted: Accepted<C>): void {
-    // What is sent to all is not for those who have yet to show a token.
+    // A socket without a token must not get the messages to all sockets.
     if (accepted.status === "expected") this.#clients?.delete(this.#socket);
     this.#connection = authorizer.connect(this, accepted);
     if (this.#connection.state === "open") this.opened();
   }
 
   opened(): void {
-    // While it is being entered, there is no connection to tell of.
+    // `connect` calls this again when it has the connection.
     if (this.#connection === null || this.#request === null) return;
     this.#clients?.add(this.#socket);
     const request = Object.assign(this.#request, { auth: this.#connection });
@@ -88,7 +88,10 @@ export class WsTransport<C, S extends WsSocket, R extends object> implements Soc
     this.#host.opened(this.#socket, request);
   }
 
-  /** Whether the application gets a message now: `data` and `isBinary` as `ws` emits them. Text is always a buffer. */
+  /**
+   * Returns whether the application gets the message now. `args` are `data` and `isBinary`, as `ws` emits them. The data of
+   * a text message is always a buffer.
+   */
   receive(args: unknown[]): boolean {
     const [data, isBinary] = args as [data: Buffer, isBinary: boolean];
     const isControl =
@@ -113,12 +116,12 @@ export class WsTransport<C, S extends WsSocket, R extends object> implements Soc
 
   close(code: number, reason: string): void {
     this.#socket.close(code, reason);
-    // Nothing is sent to it any more, and whoever shuts down finds those there who do not answer.
+    // The socket is closing, so it gets no more messages. In the set, a shutdown finds it if it does not answer.
     if (this.#request !== null) this.#clients?.add(this.#socket);
   }
 
   deliver(message: unknown): void {
-    // First, so that an application that wants to pause can. Reading begins only after this turn.
+    // The socket resumes first, so that the application can pause it again. It reads only after this turn.
     this.resume();
     this.emitOriginal("message", ...(message as unknown[]));
   }

@@ -15,13 +15,13 @@ const valid: Decision = {
   revocationAgeMs: null,
 };
 
-test("a valid decision is 200 and leaves the body to the application", () => {
+test("maps a valid decision to 200 and leaves the body to the application", () => {
   const { status, headers, body } = bearerResponse(valid);
   assert.deepEqual({ status, body }, { status: 200, body: null });
   assert.deepEqual(headers, {});
 });
 
-test("law 10: a decision without the authority says so, and why", () => {
+test("law 10: declares a decision without the authority, and its cause", () => {
   const { status, headers } = bearerResponse({
     ...valid,
     degraded: { cause: "authority_slow", sinceMs: 90 },
@@ -29,20 +29,20 @@ test("law 10: a decision without the authority says so, and why", () => {
   assert.deepEqual({ status, headers }, { status: 200, headers: { "X-Auth-Degraded": "authority_slow" } });
 });
 
-test("no token is 401 with a challenge and without an error code", () => {
+test("maps a missing token to 401 with a challenge and without an error code", () => {
   const { status, headers } = bearerResponse({ status: "none" });
   assert.equal(status, 401);
   assert.equal(headers["WWW-Authenticate"], 'Bearer realm="api"');
 });
 
-test("a malformed header is 400 invalid_request", () => {
+test("maps a malformed header to 400 invalid_request", () => {
   const { status, headers, body } = bearerResponse({ status: "malformed" });
   assert.equal(status, 400);
   assert.equal(body?.error, "invalid_request");
   assert.match(headers["WWW-Authenticate"] ?? "", /error="invalid_request"/);
 });
 
-test("every invalid reason is 401 invalid_token, and none is told apart", () => {
+test("maps every invalid reason to the same 401 invalid_token", () => {
   const told = (reason: InvalidReason) => bearerResponse({ status: "invalid", reason });
   for (const reason of ["expired", "bad_signature", "revoked", "unknown_key", "wrong_audience"] as const) {
     assert.equal(told(reason).status, 401);
@@ -51,7 +51,7 @@ test("every invalid reason is 401 invalid_token, and none is told apart", () => 
   }
 });
 
-test("law 1: unavailable is 503 with whole seconds of Retry-After, at least one, and no challenge", () => {
+test("law 1: maps unavailable to 503 with Retry-After in whole seconds, at least one, and no challenge", () => {
   for (const [ms, seconds] of [
     [0, "1"],
     [1, "1"],
@@ -68,7 +68,7 @@ test("law 1: unavailable is 503 with whole seconds of Retry-After, at least one,
   }
 });
 
-test("forbidden is 403 and names what the route needs, without letting a scope break out of the header", () => {
+test("maps forbidden to 403 with the required scopes, and removes characters that would end the header value", () => {
   const { status, headers } = bearerResponse({ status: "forbidden", missing: ["b"] }, ["a", 'b"\r\nX: y\\']);
   assert.equal(status, 403);
   assert.equal(
@@ -77,7 +77,7 @@ test("forbidden is 403 and names what the route needs, without letting a scope b
   );
 });
 
-test("no refusal may be stored", () => {
+test("no refusal may be cached", () => {
   const refusals = [
     bearerResponse({ status: "none" }),
     bearerResponse({ status: "malformed" }),

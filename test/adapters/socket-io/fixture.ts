@@ -22,7 +22,7 @@ type Events = Record<string, (...args: unknown[]) => void>;
 
 export type ChatServer = Server<Events, Events, Events, AuthData>;
 
-/** What a socket's client is told when it is turned away or sent away. */
+/** The data of `connect_error` and of `auth.closed`. */
 export interface ConnectErrorData {
   readonly error: string;
   readonly code: number;
@@ -36,11 +36,11 @@ export interface Fixture {
   readonly connections: Connections;
   readonly io: ChatServer;
   readonly url: string;
-  /** Ends what a subject has, by the revocation log. */
+  /** Revokes all tokens of a subject in the revocation log. */
   readonly revoke: (subject: string) => Promise<void>;
-  /** At the latest when the test ends. */
+  /** Closes everything. The end of the test calls it too. */
   readonly close: () => Promise<void>;
-  /** A client of its own transport, which does not come back by itself. */
+  /** Creates a client with its own transport. It does not reconnect. */
   readonly client: (
     auth: unknown,
     options?: Partial<ManagerOptions & SocketOptions>,
@@ -55,7 +55,7 @@ export interface FixtureOptions {
   server?: ConstructorParameters<typeof Server>[1];
 }
 
-/** A real server of socket.io and clients of it; only time is not real. */
+/** Starts a server of socket.io with a fake clock. Its clients are those of socket.io. */
 export async function setUp(t: TestContext, options: FixtureOptions = {}): Promise<Fixture> {
   const clock = new FakeClock();
   const audience = "https://api.example";
@@ -69,7 +69,7 @@ export async function setUp(t: TestContext, options: FixtureOptions = {}): Promi
   const { fetch, issuer, clientId, clientSecret } = provider;
   const authority = introspection({
     url: provider.url("introspection"),
-    timeoutMs: 60_000, // Whoever hangs does so until the test lets go.
+    timeoutMs: 60_000, // A request that hangs must not time out.
     clientId,
     clientSecret,
     fetch,
@@ -121,7 +121,7 @@ export async function setUp(t: TestContext, options: FixtureOptions = {}): Promi
   };
 }
 
-/** What the server answered to a client that wants in: `null` when it is in. */
+/** Resolves when the client has joined or was refused. `null` when it has joined. */
 export async function connectOutcome(client: Socket): Promise<ConnectErrorData | null> {
   return await new Promise((resolve) => {
     client.once("connect", () => resolve(null));
@@ -131,19 +131,19 @@ export async function connectOutcome(client: Socket): Promise<ConnectErrorData |
   });
 }
 
-/** The next event of this name. */
+/** Resolves with the first argument of the next event with this name. */
 export async function nextEvent<T = unknown>(client: Socket, event: string): Promise<T> {
   return await new Promise((resolve) => client.once(event, resolve));
 }
 
-/** Lets all that is on its way arrive: an open namespace of the same transport answers after what came before. */
+/** Waits until all earlier packets have arrived: an unprotected namespace of the same transport acknowledges a ping. */
 export async function settle(client: Socket): Promise<void> {
   const beside = client.io.socket("/open");
   if (!beside.connected) await connectOutcome(beside);
   await beside.emitWithAck("ping");
 }
 
-/** What clients say to the protected server, in order. */
+/** Protects the server. Returns the messages of all clients, in order. */
 export function echoEvents({ io, connections }: Fixture, options: ProtectOptions): unknown[] {
   const said: unknown[] = [];
   protect(connections, options, io);

@@ -8,7 +8,7 @@ import { connectOutcome, nextEvent, transports, setUp, type ConnectErrorData } f
 for (const transport of transports) {
   const wanted = { transports: [transport] };
 
-  test(`${transport}: a good token lets in, and the application finds the live connection`, async (t) => {
+  test(`${transport}: a socket with a valid token joins, and the application gets the live connection`, async (t) => {
     const { io, client, connections, provider } = await setUp(t);
     protect(connections, { scopes: ["chat"] }, io);
     io.on("connection", (socket) => {
@@ -22,7 +22,7 @@ for (const transport of transports) {
     assert.deepEqual(await hello, ["alice", "open"]);
   });
 
-  test(`${transport}: whoever is not let in learns by which code, and when to come back`, async (t) => {
+  test(`${transport}: a refused socket gets the close code and its retry time`, async (t) => {
     const { io, client, connections, provider, clock, revoke } = await setUp(t);
     protect(connections, { scopes: ["chat"] }, io);
     io.on("connection", () => assert.fail("let in"));
@@ -48,7 +48,7 @@ for (const transport of transports) {
     assert.deepEqual([connections.status().open, connections.status().pending], [0, 0]);
   });
 
-  test(`${transport}: law 1: a token that cannot be checked is put off, not called invalid`, async (t) => {
+  test(`${transport}: law 1: a token that cannot be checked is refused with 4453, and not as invalid`, async (t) => {
     const { io, client, connections, provider } = await setUp(t, { hasAuthority: true });
     provider.fault("introspection", { status: 500 });
     protect(connections, { degraded: "deny" }, io);
@@ -58,7 +58,7 @@ for (const transport of transports) {
   });
 }
 
-test("law 1: a guard that fails is not the client's fault", async (t) => {
+test("law 1: a guard that throws refuses with 4453, and not as invalid", async (t) => {
   const { io, client, guard, provider, clock } = await setUp(t);
   const admit = () => Promise.reject(new Error("secret detail"));
   const connections = createConnections({ guard: { ...guard, admit }, clock });
@@ -68,7 +68,7 @@ test("law 1: a guard that fails is not the client's fault", async (t) => {
   assert.doesNotMatch(JSON.stringify(told), /secret/);
 });
 
-test("law 10: who is let in without the authority is told", async (t) => {
+test("law 10: a degraded decision is declared to the client", async (t) => {
   const { io, client, connections, provider } = await setUp(t, { hasAuthority: true });
   provider.fault("introspection", { status: 500 });
   protect(connections, {}, io);
@@ -83,7 +83,7 @@ test("law 10: who is let in without the authority is told", async (t) => {
   assert.equal(told?.code, 4453);
 });
 
-test("where there is no room a client is told when to come back", async (t) => {
+test("a socket beyond a limit gets a retry time", async (t) => {
   const { io, client, connections, provider } = await setUp(t, { connections: { maxPerSubject: 2 } });
   protect(connections, {}, io);
   const auth = { token: provider.token({ sub: "alice" }) };
@@ -97,7 +97,7 @@ test("where there is no room a client is told when to come back", async (t) => {
   assert.equal(await connectOutcome(client(auth)), null);
 });
 
-test("a client that leaves while its token is checked ends the question, and nothing is left of it", async (t) => {
+test("a client that leaves while its token is checked aborts the check, and leaves no connection", async (t) => {
   const { io, client, connections, provider } = await setUp(t, { hasAuthority: true });
   provider.fault("introspection", { hang: true });
   protect(connections, { degraded: "deny" }, io);
@@ -109,7 +109,7 @@ test("a client that leaves while its token is checked ends the question, and not
   assert.equal(connections.status().open, 0);
 });
 
-test("a middleware that comes later and refuses leaves nothing behind", async (t) => {
+test("a later middleware that refuses a socket leaves no connection", async (t) => {
   const { io, client, connections, provider } = await setUp(t);
   protect(connections, {}, io);
   io.use((_, next) => next(new Error("not today")));
@@ -118,7 +118,7 @@ test("a middleware that comes later and refuses leaves nothing behind", async (t
   assert.deepEqual([connections.status().open, connections.status().pending], [0, 0]);
 });
 
-test("law 5: what servers of a cluster tell each other of a socket holds no token", async (t) => {
+test("law 5: the data that servers of a cluster exchange about a socket contains no token", async (t) => {
   const { io, client, connections, provider } = await setUp(t, { hasAuthority: true });
   const cookie = { name: "__Host-token", origins: ["https://app.example"] };
   protect(connections, { tokenFrom: { cookie, query: { name: "ticket" } } }, io);
@@ -139,13 +139,13 @@ test("law 5: what servers of a cluster tell each other of a socket holds no toke
   assert.match(String(told[0]?.handshake.headers.host), /^127\.0\.0\.1/);
 });
 
-test("options are checked at creation, and so is the server", async (t) => {
+test("checks options and server at creation", async (t) => {
   const { io, connections } = await setUp(t);
   const wrong: [options: unknown, message: RegExp][] = [
     [{ scope: ["chat"] }, /^protect: rules has no option "scope"/],
     [{ scopes: "chat" }, /^protect: scopes must be an array of strings; got a string/],
     [{ tokenFrom: { subprotocol: true } }, /^protect: tokenFrom has no option "subprotocol"/],
-    [{ tokenFrom: { authorization: "yes" } }, /^tokenFrom.authorization must be true or false/],
+    [{ tokenFrom: { authorization: "yes" } }, /^tokenFrom: authorization must be true or false/],
   ];
   for (const [options, message] of wrong) {
     const protecting = () => protect(connections, options as ProtectOptions, io);
@@ -161,11 +161,11 @@ test("options are checked at creation, and so is the server", async (t) => {
   assert.throws(() => protect(connections, {}, io.of("/")), again);
 });
 
-test("law 3: a server that gives clients back what they missed before it asks for a token is refused", async (t) => {
+test("law 3: rejects a server with connectionStateRecovery", async (t) => {
   const { io, connections } = await setUp(t, {
     server: { connectionStateRecovery: { skipMiddlewares: false } },
   });
-  const message = /without connectionStateRecovery/;
+  const message = /must not use connectionStateRecovery/;
   assert.throws(() => protect(connections, {}, io), { code: "invalid_option", message });
   assert.throws(() => protect(connections, {}, io.of("/chat")), { code: "invalid_option", message });
 });

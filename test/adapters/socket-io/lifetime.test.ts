@@ -13,7 +13,7 @@ import {
 for (const transport of transports) {
   const wanted = { transports: [transport] };
 
-  test(`${transport}: fault 48: a client is told before its token ends, and a refresh in band keeps it`, async (t) => {
+  test(`${transport}: fault 48: a client is warned before its token expires, and a refresh keeps its connection open`, async (t) => {
     const here = await setUp(t);
     const { client, provider, clock, connections } = here;
     const said = echoEvents(here, {});
@@ -32,7 +32,7 @@ for (const transport of transports) {
     assert.equal(connections.status().refreshed, 1);
   });
 
-  test(`${transport}: fault 48: without one it is closed with 4401, and comes back with another token when it was told to`, async (t) => {
+  test(`${transport}: fault 48: without a refresh the connection closes with 4401, and the client joins again with a new token`, async (t) => {
     const here = await setUp(t);
     const { client, provider, clock } = here;
     echoEvents(here, {});
@@ -48,7 +48,7 @@ for (const transport of transports) {
     assert.equal(await connectOutcome(alice.connect()), null);
   });
 
-  test(`${transport}: law 3: who is revoked goes, and nobody else`, async (t) => {
+  test(`${transport}: law 3: a revocation disconnects its sockets, and no others`, async (t) => {
     const here = await setUp(t);
     const { client, provider, clock, revoke, connections } = here;
     echoEvents(here, {});
@@ -58,7 +58,7 @@ for (const transport of transports) {
     const closed = nextEvent<ConnectErrorData>(bob, "auth.closed");
     const gone = nextEvent(bob, "disconnect");
     await revoke("bob");
-    await clock.advance(300); // The log is asked every 250 ms.
+    await clock.advance(300); // The guard reads the log every 250 ms.
     assert.deepEqual(await closed, { error: "token_revoked", code: 4503 });
     await gone;
     await alice.emitWithAck("say", "hello");
@@ -66,13 +66,13 @@ for (const transport of transports) {
   });
 }
 
-test("law 3: who is revoked goes, although the application throws when it sees what goes out", async (t) => {
+test("law 3: a revoked socket is disconnected even when a listener of outgoing events throws", async (t) => {
   const here = await setUp(t);
   const { io, client, provider, clock, revoke } = here;
   echoEvents(here, {});
   io.on("connection", (socket) =>
     socket.onAnyOutgoing((event) => {
-      if (event === "auth.closed") throw new Error("of the application");
+      if (event === "auth.closed") throw new Error("thrown by the application");
     }),
   );
   const bob = client({ token: provider.token({ sub: "bob" }) });
@@ -84,7 +84,7 @@ test("law 3: who is revoked goes, although the application throws when it sees w
   await gone;
 });
 
-test("law 2: after its end nothing of a client is heard, before anybody has looked", async (t) => {
+test("law 2: a packet after the token's expiry is refused, even before the next sweep", async (t) => {
   const here = await setUp(t);
   const { io, client, provider, clock } = here;
   const said = echoEvents(here, {});
@@ -92,7 +92,7 @@ test("law 2: after its end nothing of a client is heard, before anybody has look
     socket.onAny((event) => said.push(event));
     socket.emit("question", (reply: unknown) => said.push(reply));
   });
-  await clock.advance(500); // Connections are looked at every second, beginning now; tokens end between.
+  await clock.advance(500); // A sweep runs each second from now on, and the tokens expire between two sweeps.
   const alice = client({ token: provider.token() });
   const asked = new Promise<(reply: unknown) => void>((resolve) => alice.once("question", resolve));
   const closed = nextEvent<ConnectErrorData>(alice, "auth.closed");
@@ -107,7 +107,7 @@ test("law 2: after its end nothing of a client is heard, before anybody has look
   assert.deepEqual(said, []);
 });
 
-test("law 5: no listener for whatever a client says hears its token", async (t) => {
+test("law 5: no listener gets the token of a client", async (t) => {
   const here = await setUp(t);
   const { io, client, provider } = here;
   echoEvents(here, {});
@@ -123,12 +123,12 @@ test("law 5: no listener for whatever a client says hears its token", async (t) 
   );
 });
 
-/** A client whose token is about to end, while the authority says nothing about the next. */
+/** Connects a client whose token expires soon, while the authority does not answer about the next one. */
 async function atItsEnd(t: TestContext) {
   const here = await setUp(t, { hasAuthority: true, connections: { recheckMs: 86_400_000 } });
   const { client, provider, clock } = here;
   const said = echoEvents(here, { degraded: "deny" });
-  await clock.advance(500); // As above.
+  await clock.advance(500); // The token expires between two sweeps.
   const alice = client({ token: provider.token() });
   await connectOutcome(alice);
   await clock.advance(604_250);
@@ -136,7 +136,7 @@ async function atItsEnd(t: TestContext) {
   return { here, alice, said };
 }
 
-test("what arrives after the end, while another token is checked, waits and comes in order", async (t) => {
+test("packets that arrive after the expiry, while a new token is checked, wait and are delivered in order", async (t) => {
   const { here, alice, said } = await atItsEnd(t);
   const { provider, clock } = here;
   const outcome = alice.emitWithAck("auth.token", provider.token());
@@ -153,13 +153,13 @@ test("what arrives after the end, while another token is checked, waits and come
   assert.deepEqual(said, [1, 2, { three: Buffer.from("3") }, 4, 5]);
 });
 
-test("what waits for a token is bounded by what is in it, however deep", async (t) => {
+test("waiting packets are limited by the size of their content, at any depth", async (t) => {
   const { here, alice, said } = await atItsEnd(t);
   const { provider, clock } = here;
   alice.emit("auth.token", provider.token());
   await settle(alice);
   await clock.advance(500);
-  alice.io.engine.write(`2["say",${"[".repeat(9_000)}${"]".repeat(9_000)}]`); // No client's encoder goes so deep.
+  alice.io.engine.write(`2["say",${"[".repeat(9_000)}${"]".repeat(9_000)}]`); // The encoder of the client does not nest this deep.
   alice.emit("say", { ["key".repeat(10_000)]: "value".repeat(10_000) });
   await settle(alice);
   assert.equal(alice.connected, true);
@@ -170,7 +170,7 @@ test("what waits for a token is bounded by what is in it, however deep", async (
   assert.deepEqual(said, []);
 });
 
-test("fault 50: each token's acknowledgement says what became of it", async (t) => {
+test("fault 50: the acknowledgement of a token gets its result", async (t) => {
   const here = await setUp(t, { hasAuthority: true });
   const { client, provider } = here;
   echoEvents(here, { scopes: ["chat"], degraded: "deny" });
@@ -189,7 +189,7 @@ test("fault 50: each token's acknowledgement says what became of it", async (t) 
   assert.deepEqual(forged, { type: "auth.refused", error: "invalid_token" });
 });
 
-test("fault 50: with another's token, or one of fewer scopes than are needed, a client goes", async (t) => {
+test("fault 50: a token of another subject, or without a required scope, disconnects the client", async (t) => {
   const here = await setUp(t);
   const { client, provider } = here;
   echoEvents(here, { scopes: ["chat"] });
@@ -206,7 +206,7 @@ test("fault 50: with another's token, or one of fewer scopes than are needed, a 
   }
 });
 
-test("fault 48: what its authority says no to after its end has expired, and was not revoked", async (t) => {
+test("fault 48: a token that the authority refuses after its expiry counts as expired, and not as revoked", async (t) => {
   const here = await setUp(t, { hasAuthority: true, connections: { recheckMs: 1000 } });
   const { client, provider, clock, guard } = here;
   echoEvents(here, {});
@@ -224,7 +224,7 @@ test("fault 48: what its authority says no to after its end has expired, and was
   });
 });
 
-test("fault 51: who was let in without the authority goes when that is back and says no", async (t) => {
+test("fault 51: a socket that was accepted without the authority is disconnected when the authority refuses its token", async (t) => {
   const here = await setUp(t, { hasAuthority: true });
   const { client, provider, clock } = here;
   echoEvents(here, {});
@@ -239,7 +239,7 @@ test("fault 51: who was let in without the authority goes when that is back and 
   assert.deepEqual(await closed, { error: "token_revoked", code: 4503 });
 });
 
-test("fault 54: clients that are sent away together are told to come back at different times", async (t) => {
+test("fault 54: clients that are disconnected together get different retry times", async (t) => {
   let turn = 0;
   const random = () => (turn++ % 10) / 10;
   const here = await setUp(t, { connections: { random } });

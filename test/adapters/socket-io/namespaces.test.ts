@@ -4,7 +4,7 @@ import { setImmediate } from "node:timers/promises";
 import { protect } from "../../../src/adapters/socket-io.ts";
 import { connectOutcome, nextEvent, setUp, type ConnectErrorData } from "./fixture.ts";
 
-test("each namespace of a transport has a token of its own, and closing one leaves the others", async (t) => {
+test("each namespace of a transport has its own token, and closing one leaves the others open", async (t) => {
   const { io, client, connections, provider, clock, revoke } = await setUp(t);
   protect(connections, {}, io);
   protect(connections, { scopes: ["admin"] }, io.of("/admin"));
@@ -29,22 +29,22 @@ test("each namespace of a transport has a token of its own, and closing one leav
   assert.deepEqual([root.connected, connections.status().open], [true, 1]);
 });
 
-test("a transport that nobody uses any more is closed", async (t) => {
+test("a transport closes with its last namespace", async (t) => {
   const { io, client, connections, provider, clock, revoke } = await setUp(t);
   protect(connections, {}, io);
   const alice = client({ token: provider.token({ sub: "alice" }) });
   await connectOutcome(alice);
   assert.equal(io.engine.clientsCount, 1);
-  Reflect.set(alice.io, "_destroy", () => {}); // A client that would keep it.
+  Reflect.set(alice.io, "_destroy", () => {}); // This client would keep the transport open.
   await revoke("alice");
   await clock.advance(300);
   while (io.engine.clientsCount > 0) await setImmediate();
 });
 
 const leavings: [title: string, inApplication: (socket: { removeAllListeners(): unknown }) => void][] = [
-  ["leaving a namespace frees its place, although the transport stays", () => {}],
+  ["leaving a namespace closes its connection, although the transport stays open", () => {}],
   [
-    "a place is free again whatever the application does with its listeners",
+    "a closed socket is removed even when the application removes its listeners",
     (socket) => socket.removeAllListeners(),
   ],
 ];
@@ -63,7 +63,7 @@ for (const [title, inApplication] of leavings) {
   });
 }
 
-test("a pattern that has made namespaces before it is protected is refused: these would be open", async (t) => {
+test("rejects a pattern that has made namespaces already, because they would stay unprotected", async (t) => {
   const { io, connections } = await setUp(t);
   const rooms = io.of(/^\/room-\d+$/);
   io.of("/room-1");
@@ -71,7 +71,7 @@ test("a pattern that has made namespaces before it is protected is refused: thes
   assert.throws(() => protect(connections, {}, rooms), { code: "invalid_option", message });
 });
 
-test("namespaces made on demand are protected as their pattern is", async (t) => {
+test("namespaces of a protected pattern are protected", async (t) => {
   const { io, client, connections, provider } = await setUp(t);
   protect(connections, { scopes: ["chat"] }, io.of(/^\/room-\d+$/));
   assert.equal((await connectOutcome(client({}, {}, "/room-1")))?.code, 4408);

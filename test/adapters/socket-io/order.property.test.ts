@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { connectOutcome, settle, echoEvents, setUp } from "./fixture.ts";
 
-/** What happens, in order, to a client whose tokens live 10 s and whose authority takes its time. */
+/** The events of a history. Tokens live 10 s, and the authority answers late. */
 const step = fc.oneof(
   { weight: 4, arbitrary: fc.constant({ do: "say" as const }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("refresh" as const), good: fc.boolean() }) },
@@ -15,14 +15,14 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ do: "answer" as const }) },
 );
 
-test("law 2, fault 48: whatever comes between, what is heard is in order, without a gap, and whole while the client stays", async (t) => {
+test("law 2, fault 48: in every history packets are delivered in order and without a gap, and all of them while the socket is open", async (t) => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 30 }), async (steps) => {
       const here = await setUp(t, { hasAuthority: true, lifetimeMs: 10_000 });
       const { client, provider, clock, connections } = here;
       const heardThere = echoEvents(here, { degraded: "deny" });
       const alice = client({ token: provider.token({ sub: "alice" }) });
-      let endsAt = clock.now() + 16_000; // With 5 s for clocks that differ, and a second cut off.
+      let endsAt = clock.now() + 16_000; // The tolerance of 5 s is included, and a second for rounding.
       alice.on("auth.ok", ({ expires_in }: { expires_in: number }) => {
         endsAt = clock.now() + expires_in * 1000 + 6_000;
       });

@@ -8,7 +8,7 @@ import { connectOutcome, transports, setUp } from "./fixture.ts";
 for (const transport of transports) {
   const headers = (extraHeaders: Record<string, string>) => ({ transports: [transport], extraHeaders });
 
-  test(`${transport}: the Authorization header counts where the connection brings no token of its own`, async (t) => {
+  test(`${transport}: reads the Authorization header when the namespace has no token of its own`, async (t) => {
     const { io, client, connections, provider } = await setUp(t);
     protect(connections, {}, io);
     const bearer = headers({ Authorization: `Bearer ${provider.token()}` });
@@ -19,7 +19,7 @@ for (const transport of transports) {
     assert.equal(await connectOutcome(client({ token: provider.token() }, basic)), null);
   });
 
-  test(`${transport}: fault 53: a cookie counts only for pages of the origins listed`, async (t) => {
+  test(`${transport}: fault 53: accepts a cookie only from pages of the listed origins`, async (t) => {
     const { io, client, connections, provider } = await setUp(t);
     const origins = ["https://app.example"];
     protect(connections, { tokenFrom: { cookie: { name: "__Host-token", origins } } }, io);
@@ -33,7 +33,7 @@ for (const transport of transports) {
     }
   });
 
-  test(`${transport}: law 5: a token in the URL is refused unless enabled, and then nobody finds it there`, async (t) => {
+  test(`${transport}: law 5: refuses a token in the URL unless it is enabled, and strips it`, async (t) => {
     const { io, client, connections, provider } = await setUp(t);
     protect(connections, {}, io);
     protect(connections, { tokenFrom: { query: { name: "ticket" } } }, io.of("/listed"));

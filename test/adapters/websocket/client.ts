@@ -4,7 +4,7 @@ import { createConnection, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { WebSocket, type ClientOptions } from "ws";
 
-/** What a client sends with its handshake. */
+/** The handshake of a client. */
 export interface Offer {
   path?: string;
   headers?: Record<string, string>;
@@ -20,7 +20,7 @@ export interface RefusedHandshake {
 
 export type Control = { type: string } & Record<string, unknown>;
 
-/** Something that is waited for as it comes. */
+/** A queue whose consumer can wait for the next item. */
 class Queue<T> {
   readonly #items: T[] = [];
   readonly #waiting: ((item: T) => void)[] = [];
@@ -41,14 +41,14 @@ class Queue<T> {
   }
 }
 
-/** A client on `ws`, which sorts what it gets: messages about its token, and the application's. */
+/** A client on `ws` that separates control messages from those of the application. */
 export class Client {
   readonly socket: WebSocket;
-  /** Headers of the 101 answer. */
+  /** The headers of the 101 response. */
   readonly headers: IncomingMessage["headers"];
   readonly #control = new Queue<Control>();
   readonly #messages = new Queue<string | Buffer>();
-  /** The close code and what its reason says. */
+  /** The close code, and the parsed reason. */
   readonly closed: Promise<{ code: number; error?: string; retry_after?: number }>;
 
   constructor(socket: WebSocket, headers: IncomingMessage["headers"]) {
@@ -72,28 +72,28 @@ export class Client {
     this.socket.send(data);
   }
 
-  /** Presents a token in band. */
+  /** Presents a token over the connection. */
   present(token: string): void {
     this.send(JSON.stringify({ type: "auth.token", token }));
   }
 
-  /** The next message of the application. */
+  /** Resolves with the next message of the application. */
   async next(): Promise<string | Buffer> {
     return await this.#messages.next();
   }
 
-  /** The next message about its token. */
+  /** Resolves with the next control message. */
   async told(): Promise<Control> {
     return await this.#control.next();
   }
 
-  /** Messages of the application that nobody took yet. */
+  /** The number of messages of the application that were not read yet. */
   get unread(): number {
     return this.#messages.length;
   }
 }
 
-/** Tries to connect. */
+/** Connects. Resolves with the response when the handshake is refused. */
 export async function dial(port: number, offer: Offer = {}): Promise<Client | RefusedHandshake> {
   const { path = "/chat", headers = {}, protocols = [], options } = offer;
   const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, protocols, { headers, ...options });
@@ -110,7 +110,7 @@ export async function dial(port: number, offer: Offer = {}): Promise<Client | Re
   return { status: response.statusCode, headers: response.headers, body: await text(response) };
 }
 
-/** Connects; fails when that is refused. */
+/** Connects. Rejects when the handshake is refused. */
 export async function connect(port: number, offer: Offer = {}): Promise<Client> {
   const client = await dial(port, offer);
   if (client instanceof Client) return client;
@@ -122,7 +122,7 @@ export const bearer = (token: string): Record<string, string> => ({ authorizatio
 export const tokenSubprotocol = (token: string): string =>
   `base64url.bearer.authorization.k8s.io.${Buffer.from(token).toString("base64url")}`;
 
-/** Sends a handshake, and `more` right behind it; nobody reads the answer but the test. */
+/** Sends a handshake over a bare socket, with `more` right after it. The test reads the response. */
 export async function sendHandshake(
   port: number,
   headers: Record<string, string>,

@@ -6,12 +6,12 @@ import { echo, setUp, type Application, type Library, type Peer, type Fixture } 
 
 const firstMessage: ProtectOptions = { tokenFrom: { firstMessage: true } };
 
-/** What `protect` promises of a connection that is open, on every WebSocket library. */
+/** The tests that open connections pass on every WebSocket library. */
 export function liveContract(library: Library): void {
   const serve = async (t: TestContext, at: Fixture, options: ProtectOptions = {}, application = echo) =>
     await library.serve(t, at.connections, options, application);
 
-  /** A connection of alice's that is open. */
+  /** Opens a connection for alice. */
   const open = async (t: TestContext, at: Fixture, options?: ProtectOptions, claims: object = {}) => {
     const peers: Peer[] = [];
     const application: Application = { ...echo, opened: (peer) => void peers.push(peer) };
@@ -23,7 +23,7 @@ export function liveContract(library: Library): void {
   };
 
   describe(`protect on ${library.name}: messages`, () => {
-    test("text, binary, empty, large and fragmented messages pass, compressed or not, in order", async (t) => {
+    test("delivers text, binary, empty, large and fragmented messages in order, compressed or not", async (t) => {
       const at = await setUp(t);
       const { port } = await serve(t, at);
       for (const perMessageDeflate of [true, false]) {
@@ -35,7 +35,7 @@ export function liveContract(library: Library): void {
           "",
           Buffer.from([0, 255, 10]),
           "x".repeat(1_000_000),
-          Buffer.from('{"type":"auth.token","token":"binary is never for us"}'),
+          Buffer.from('{"type":"auth.token","token":"a binary message is never a control message"}'),
           '{"type":"auth"}',
           ' {"type":"auth.token"}',
           '{"type": "auth.token"}',
@@ -48,7 +48,7 @@ export function liveContract(library: Library): void {
       }
     });
 
-    test("messages about tokens never reach the application, whatever is in them", async (t) => {
+    test("control messages never reach the application, even when they are malformed", async (t) => {
       const at = await setUp(t);
       const { client } = await open(t, at);
       const prefix = '{"type":"auth.';
@@ -68,7 +68,7 @@ export function liveContract(library: Library): void {
       assert.equal(await client.next(), "still here");
     });
 
-    test("what the application sends when the connection opens arrives", async (t) => {
+    test("a message that the application sends at opening arrives", async (t) => {
       const at = await setUp(t);
       const { port } = await serve(t, at, firstMessage, { opened: (peer) => peer.send("welcome") });
       const client = await connect(port);
@@ -77,8 +77,8 @@ export function liveContract(library: Library): void {
     });
   });
 
-  describe(`protect on ${library.name}: the token's life`, () => {
-    test("law 2, fault 48: the client is told before its token ends; without another one it is closed with 4401", async (t) => {
+  describe(`protect on ${library.name}: the lifetime of the token`, () => {
+    test("law 2, fault 48: the client is warned before its token expires, and closed with 4401 without a new one", async (t) => {
       const at = await setUp(t);
       const { client } = await open(t, at);
       await at.clock.advance(540_000);
@@ -90,7 +90,7 @@ export function liveContract(library: Library): void {
       assert.equal(at.connections.status().open, 0);
     });
 
-    test("a token in band takes the place of the one before, and its scopes count at once", async (t) => {
+    test("a new token over the connection replaces the old one, and its scopes take effect at once", async (t) => {
       const at = await setUp(t);
       const { client, peer } = await open(t, at);
       assert.deepEqual(peer.auth.auth?.scopes, ["chat"]);
@@ -105,7 +105,7 @@ export function liveContract(library: Library): void {
       assert.equal(at.connections.status().refreshed, 1);
     });
 
-    test("a bad token in band changes nothing; one that cannot be checked is to come again", async (t) => {
+    test("an invalid new token changes nothing, and one that cannot be checked may be sent again", async (t) => {
       const at = await setUp(t, { hasAuthority: true });
       const { client } = await open(t, at);
       client.present(at.provider.token({ sub: "alice", exp: 1 }));
@@ -121,7 +121,7 @@ export function liveContract(library: Library): void {
       assert.equal(await client.next(), "still here");
     });
 
-    /** Every way to be closed, and what the close frame says. */
+    /** Every cause of a close, with its close frame. */
     const closings: [
       code: number,
       error: string,
@@ -153,7 +153,7 @@ export function liveContract(library: Library): void {
       [
         4429,
         "too_many",
-        "another connection than its subject may have",
+        "a connection beyond maxPerSubject",
         async (t, at) => {
           const { port } = await serve(t, at, firstMessage);
           for (let i = 0; i < 2; i++) {
@@ -201,7 +201,7 @@ export function liveContract(library: Library): void {
       [
         4501,
         "invalid_token",
-        "a first token that is none",
+        "a malformed first token",
         async (t, at) => {
           const client = await connect((await serve(t, at, firstMessage)).port);
           client.present("nonsense");
@@ -232,7 +232,7 @@ export function liveContract(library: Library): void {
       [
         4504,
         "other_subject",
-        "somebody else's token",
+        "a token of another subject",
         async (t, at) => {
           const { client } = await open(t, at);
           client.present(at.provider.token({ sub: "bob" }));
@@ -251,7 +251,7 @@ export function liveContract(library: Library): void {
       });
     }
 
-    test("law 3: after a revocation nothing more is heard of the client, and others stay", async (t) => {
+    test("law 3: after a revocation no message of the client is delivered, and other clients stay", async (t) => {
       const at = await setUp(t);
       const heard: string[] = [];
       const received: Application["received"] = (_, data) => void heard.push(String(data));
@@ -269,7 +269,7 @@ export function liveContract(library: Library): void {
       assert.deepEqual(heard, ["hello"]);
     });
 
-    test("law 11, fault 51: one that was let in without the authority is closed when that is back and says no", async (t) => {
+    test("law 11, fault 51: a degraded connection closes when the authority is back and refuses its token", async (t) => {
       const at = await setUp(t, { hasAuthority: true });
       at.provider.fault("introspection", { status: 500 });
       const { client } = await open(t, at, {}, { jti: "one" });

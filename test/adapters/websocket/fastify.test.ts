@@ -72,7 +72,7 @@ async function plain(t: TestContext) {
   return { at, app, headers: bearer(at.provider.token()) };
 }
 
-test("on Fastify a request that is no handshake finds nothing, with or without a token", async (t) => {
+test("on Fastify a request that is not a handshake gets 404, with or without a token", async (t) => {
   const { app, headers } = await plain(t);
   app.get(
     "/chat",
@@ -84,7 +84,7 @@ test("on Fastify a request that is no handshake finds nothing, with or without a
   }
 });
 
-test("on Fastify a route can be tried without a network", async (t) => {
+test("on Fastify a route works with injectWS", async (t) => {
   const { app, headers } = await plain(t);
   app.get(
     "/chat",
@@ -104,7 +104,7 @@ test("on Fastify a route can be tried without a network", async (t) => {
   await assert.rejects(app.injectWS("/chat"), /401/);
 });
 
-test("on Fastify what a handler throws, now or later, goes to the plugin's error handler", async (t) => {
+test("on Fastify an error of a handler, at once or later, goes to the error handler of the plugin", async (t) => {
   const at = await setUp(t);
   const app = fastify();
   t.after(async () => await app.close());
@@ -144,12 +144,12 @@ test("on Fastify what a handler throws, now or later, goes to the plugin's error
   await (
     await connect(port, { path: "/stripped" })
   ).closed;
-  const taken = "protectWebSocket: its onRequest hook was taken away";
-  assert.deepEqual(thrown, ["now", "now", "later", "later", taken]);
+  const withoutHook = "protectWebSocket: the route must keep its onRequest hook";
+  assert.deepEqual(thrown, ["now", "now", "later", "later", withoutHook]);
   assert.equal(at.connections.status().open, 0);
 });
 
-test("on Fastify the plugin needs @fastify/websocket, and connections", async () => {
+test("on Fastify the plugin requires @fastify/websocket and connections", async () => {
   const options = { connections: {} as Connections };
   await assert.rejects(
     async () => await fastify().register(holdfastWebSocket, options),

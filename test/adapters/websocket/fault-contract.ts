@@ -8,13 +8,13 @@ import { echo, setUp, type Library, type Peer, type Fixture } from "./fixture.ts
 
 const firstMessage: ProtectOptions = { tokenFrom: { firstMessage: true } };
 
-/** What `protect` promises whatever the authority, the network and the clients do, on every WebSocket library. */
+/** The tests of faults of the authority, the network and the clients, for every WebSocket library. */
 export function faultContract(library: Library): void {
   const serve = async (t: TestContext, at: Fixture, options: ProtectOptions = {}, application = echo) =>
     await library.serve(t, at.connections, options, application);
 
   describe(`protect on ${library.name}: while a token is being checked`, () => {
-    test("fault 48: nothing is lost, nothing overtakes, whatever the authority takes and whoever sends", async (t) => {
+    test("fault 48: no message is lost or reordered, however long the authority takes and whichever side sends", async (t) => {
       const step = fc.oneof(
         { weight: 5, arbitrary: fc.constant("client") },
         { weight: 5, arbitrary: fc.constant("server") },
@@ -25,7 +25,7 @@ export function faultContract(library: Library): void {
         steps: fc.array(step, { minLength: 10, maxLength: 60 }),
         latencies: fc.array(fc.nat({ max: 500 }), { minLength: 1, maxLength: 5 }),
         usesFirstMessage: fc.boolean(),
-        // How near the end of its token it is.
+        // The time until the token expires.
         ageMs: fc.constantFrom(0, 599_000, 599_900),
       });
       await fc.assert(
@@ -47,7 +47,7 @@ export function faultContract(library: Library): void {
           const until = async (done: () => boolean, stepMs: number) => {
             while (!done() && client.socket.readyState === 1) await at.clock.advance(stepMs);
           };
-          // It has arrived: from here on time may pass.
+          // The token has arrived, so the clock may advance from here on.
           await until(() => at.provider.counts("introspection").requests > 0, 0);
           const [fromClient, fromServer]: [string[], string[]] = [[], []];
           for (const [i, act] of [...steps, "client", "server"].entries()) {
@@ -72,15 +72,15 @@ export function faultContract(library: Library): void {
     });
   });
 
-  describe(`protect on ${library.name}: clients that do no good`, () => {
-    test("law 6: what waits for a token is bounded by its length, not by what came over the wire", async (t) => {
+  describe(`protect on ${library.name}: hostile clients`, () => {
+    test("law 6: waiting messages are limited by their size after decompression", async (t) => {
       const at = await setUp(t, { hasAuthority: true });
       const { port } = await serve(t, at, firstMessage);
       const client = await connect(port);
       at.provider.fault("introspection", { hang: true });
       client.present(at.provider.token());
       while (at.provider.counts("introspection").requests === 0) await at.clock.advance(1);
-      // RFC 7692 §7.2.1: 200,000 bytes in some 200, all of them in one piece.
+      // One compressed frame (RFC 7692 §7.2.1): 200,000 bytes in about 200.
       const deflated = deflateRawSync(Buffer.alloc(200_000), { finishFlush: constants.Z_SYNC_FLUSH });
       const length = deflated.length - 4;
       const header = Buffer.from([0xc2, 0xfe, length >> 8, length & 0xff, 0, 0, 0, 0]);
@@ -89,7 +89,7 @@ export function faultContract(library: Library): void {
       assert.equal((await client.closed).code, 4429);
     });
 
-    test("fault 52: who says nothing, or only half of something, is closed at the deadline", async (t) => {
+    test("fault 52: a client that sends nothing, or half a message, is closed at the deadline", async (t) => {
       const at = await setUp(t, { firstTokenMs: 5_000 });
       const { port } = await serve(t, at, firstMessage, { opened: () => assert.fail("reached") });
       const silent = await connect(port);
@@ -103,14 +103,14 @@ export function faultContract(library: Library): void {
       assert.equal(at.connections.status().pending, 0);
     });
 
-    test("fault 52: a connection that breaks, at whatever stage, leaves nothing behind", async (t) => {
+    test("fault 52: a connection that breaks at any stage leaves nothing behind", async (t) => {
       const at = await setUp(t, { hasAuthority: true });
       const { port } = await serve(t, at, firstMessage);
       const token = at.provider.token();
       const gone = async () => {
         while (at.connections.status().open + at.connections.status().pending > 0) await at.clock.advance(1);
       };
-      // While its token is checked, before the upgrade.
+      // The connection breaks while its token is checked, before the upgrade.
       at.provider.fault("introspection", { hang: true });
       for (const leave of ["end", "destroy", "resetAndDestroy"] as const) {
         const socket = await sendHandshake(port, bearer(token));
@@ -120,7 +120,7 @@ export function faultContract(library: Library): void {
         socket.destroy();
       }
       at.provider.restore();
-      // Before its first token; while that is checked; when it is open.
+      // It breaks before its first token, while that token is checked, and after it is open.
       const stages: ((client: Client) => Promise<unknown>)[] = [
         async () => {},
         async (client) => {
@@ -139,7 +139,7 @@ export function faultContract(library: Library): void {
           const client = await connect(port);
           at.provider.resetCounts();
           await stage(client);
-          // A frame that no client may send: unmasked, with a reserved opcode.
+          // An unmasked frame with a reserved opcode. A client must not send either.
           if (how === "garbage") Reflect.get(client.socket, "_socket").write(Buffer.from([0x8f, 0x00]));
           else client.socket.terminate();
           await client.closed;

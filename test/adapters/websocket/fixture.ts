@@ -10,16 +10,16 @@ import { createGuard, introspection, jwks, type Guard, type GuardOptions } from 
 import { memoryStore } from "../../../src/stores/memory.ts";
 import { createProvider, FakeClock, type Provider } from "../../../src/testing/index.ts";
 
-/** A connection as an application has it, whatever the library. */
+/** A connection, as the application has it on any library. */
 export interface Peer {
   readonly auth: Connection;
-  /** As the application's request has it. */
+  /** The URL of the request that the application gets. */
   readonly url: string;
   readonly protocol: string;
   send(data: string | Buffer): void;
 }
 
-/** What an application does. */
+/** The handlers of an application. */
 export interface Application {
   opened?(peer: Peer): void;
   received?(peer: Peer, data: string | Buffer): void;
@@ -28,18 +28,18 @@ export interface Application {
 
 export interface Serving {
   readonly port: number;
-  /** Everything that the library's own logger wrote. */
+  /** Returns the output of the library's own logger. */
   readonly log: () => string;
 }
 
 /** A WebSocket library. */
 export interface Library {
   readonly name: string;
-  /** Whether refusals have a body. */
+  /** Whether a refusal has a body. */
   readonly hasBodies: boolean;
-  /** `protect` as the library has it, to be called for its checks. */
+  /** The library's `protect`, for tests of its checks. */
   readonly protect: (connections: unknown, options: unknown) => Promise<unknown>;
-  /** Serves the application on `/chat`; it would choose the subprotocol `chat`. */
+  /** Serves the application on `/chat`, with the subprotocol `chat`. */
   serve(
     t: TestContext,
     connections: Connections,
@@ -55,11 +55,11 @@ export interface Fixture {
   readonly provider: Provider;
   readonly guard: Guard;
   readonly connections: Connections;
-  /** Revokes everything of a subject. */
+  /** Revokes all tokens of a subject. */
   readonly revoke: (subject: string) => Promise<void>;
 }
 
-/** A guard and its connections, before a provider in this process; time moves only when told. */
+/** Creates a guard and its connections, with a provider in this process and a fake clock. */
 export async function setUp(
   t: TestContext,
   options: Omit<ConnectionsOptions, "guard"> & { hasAuthority?: boolean; guard?: Partial<GuardOptions> } = {},
@@ -95,5 +95,5 @@ export async function setUp(
   return { clock, provider, guard, connections, revoke };
 }
 
-/** Sends everything back. */
+/** Sends every message back. */
 export const echo: Application = { received: (peer, data) => peer.send(data) };

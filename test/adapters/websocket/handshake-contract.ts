@@ -8,11 +8,11 @@ import { audience, echo, setUp, type Application, type Library, type Peer, type 
 const unreachable: Application = { opened: () => assert.fail("reached") };
 const cookie = { name: "__Host-session", origins: ["https://app.example.com"] };
 
-/** What `protect` promises on every WebSocket library. */
+/** The tests of the handshake for every WebSocket library. */
 export function websocketContract(library: Library): void {
   const { name, hasBodies } = library;
 
-  /** Serves an application, an echo unless another is given. */
+  /** Serves an application. Default: an echo. */
   const serve = async (t: TestContext, at: Fixture, options: ProtectOptions = {}, application = echo) =>
     await library.serve(t, at.connections, options, application);
 
@@ -31,7 +31,7 @@ export function websocketContract(library: Library): void {
   };
 
   describe(`protect on ${name}: the handshake`, () => {
-    test("a token in the Authorization header opens a connection, which the application finds", async (t) => {
+    test("a token in the Authorization header opens a connection, and the application gets it", async (t) => {
       const at = await setUp(t);
       const peers: Peer[] = [];
       const { port } = await serve(
@@ -52,7 +52,7 @@ export function websocketContract(library: Library): void {
       assert.equal(at.connections.status().open, 1);
     });
 
-    test("a token in a subprotocol is never echoed: another one is selected", async (t) => {
+    test("a token in a subprotocol is never echoed, and another subprotocol is selected", async (t) => {
       const at = await setUp(t);
       const peers: Peer[] = [];
       const { port } = await serve(t, at, {}, { opened: (peer) => void peers.push(peer) });
@@ -78,7 +78,7 @@ export function websocketContract(library: Library): void {
       await refused(port, { protocols: [token] }, 400, "invalid_request");
     });
 
-    test("a token in the first message: the application hears of the connection when it was good", async (t) => {
+    test("with the token in the first message, the application gets the connection after the token is accepted", async (t) => {
       const at = await setUp(t);
       const heard: string[] = [];
       const application: Application = {
@@ -92,13 +92,13 @@ export function websocketContract(library: Library): void {
       client.present(at.provider.token({ sub: "alice" }));
       client.send("at once");
       assert.equal((await client.told()).type, "auth.ok");
-      client.present("another, to see that all before was heard");
+      client.present("one more token, whose answer shows that all earlier messages have arrived");
       assert.equal((await client.told()).type, "auth.refused");
       assert.deepEqual(heard, ["opened for alice", "at once"]);
       assert.deepEqual([at.connections.status().pending, at.connections.status().open], [0, 1]);
     });
 
-    test("fault 53: a cookie opens a connection for pages on the list; all others get 403 before the upgrade", async (t) => {
+    test("fault 53: a cookie opens a connection for listed origins, and all others get 403 before the upgrade", async (t) => {
       const at = await setUp(t);
       const { port } = await serve(t, at, { tokenFrom: { cookie } });
       const cookies = { cookie: `theme=dark; __Host-session=${at.provider.token()}` };
@@ -111,7 +111,7 @@ export function websocketContract(library: Library): void {
       assert.equal(at.connections.status().open, 1);
     });
 
-    test("fault 53: of two cookies of the name none is believed", async (t) => {
+    test("fault 53: two cookies with the name are refused", async (t) => {
       const at = await setUp(t);
       const { port } = await serve(t, at, { tokenFrom: { cookie } }, unreachable);
       const twice = `__Host-session=${at.provider.token()}; __Host-session=${at.provider.token()}`;
@@ -132,7 +132,7 @@ export function websocketContract(library: Library): void {
       );
     });
 
-    test("law 5: where a token in the URL is enabled, neither application nor log sees it", async (t) => {
+    test("law 5: a token in the URL, where it is enabled, reaches neither the application nor the log", async (t) => {
       const at = await setUp(t);
       const urls: string[] = [];
       const application: Application = { opened: ({ url }) => void urls.push(url) };
@@ -146,14 +146,14 @@ export function websocketContract(library: Library): void {
       assert.ok(!log().includes(token) && !log().includes("nonsense-in-the-url"), log());
     });
 
-    test("no token is 401 with a challenge, and the guard is not asked", async (t) => {
+    test("a handshake without a token gets 401 with a challenge, without a call of the guard", async (t) => {
       const at = await setUp(t);
       const { port } = await serve(t, at, {}, unreachable);
       const headers = await refused(port, {}, 401, "unauthorized");
       assert.equal(headers["www-authenticate"], 'Bearer realm="api"');
     });
 
-    test("more than one token, or a malformed one, is 400", async (t) => {
+    test("a malformed token, or more than one, gets 400", async (t) => {
       const at = await setUp(t);
       const { port } = await serve(t, at, {}, unreachable);
       const token = at.provider.token();
@@ -169,7 +169,7 @@ export function websocketContract(library: Library): void {
       }
     });
 
-    test("a token that is expired, forged, revoked or for another is 401", async (t) => {
+    test("an expired, forged, revoked or foreign token gets 401", async (t) => {
       const at = await setUp(t);
       const { port } = await serve(t, at, {}, unreachable);
       const stranger = await createProvider({ audience, clock: at.clock });
@@ -189,7 +189,7 @@ export function websocketContract(library: Library): void {
       }
     });
 
-    test("a missing scope is 403 and named", async (t) => {
+    test("a missing scope gets 403 and is named", async (t) => {
       const at = await setUp(t);
       const { port } = await serve(t, at, { scopes: ["chat", "post"] }, unreachable);
       const offer = { headers: bearer(at.provider.token({ scope: "chat" })) };
@@ -198,7 +198,7 @@ export function websocketContract(library: Library): void {
       assert.equal(headers["www-authenticate"], challenge);
     });
 
-    test("law 1: what cannot be found out is 503 with Retry-After", async (t) => {
+    test("law 1: a token that cannot be checked gets 503 with Retry-After", async (t) => {
       const at = await setUp(t, { hasAuthority: true });
       at.provider.fault("introspection", { status: 500 });
       const { port } = await serve(t, at, { degraded: "deny" }, unreachable);
@@ -208,7 +208,7 @@ export function websocketContract(library: Library): void {
       assert.equal(headers["www-authenticate"], undefined);
     });
 
-    test("law 1: connections that fail, whatever way, are 503", async (t) => {
+    test("law 1: connections that throw or reject give 503", async (t) => {
       const at = await setUp(t);
       const fails = async () => await Promise.reject(new Error("secret detail"));
       for (const admit of [fails, () => undefined, () => assert.fail("secret detail")]) {
@@ -220,7 +220,7 @@ export function websocketContract(library: Library): void {
       }
     });
 
-    test("too many connections are 429 with Retry-After", async (t) => {
+    test("a handshake beyond a limit gets 429 with Retry-After", async (t) => {
       const at = await setUp(t, { maxPerSubject: 1 });
       const { port } = await serve(t, at);
       const offer = { headers: bearer(at.provider.token()) };
@@ -232,7 +232,7 @@ export function websocketContract(library: Library): void {
       assert.equal((await (await connect(port, offer)).told()).type, "auth.ok");
     });
 
-    test("law 10: who is let in without the authority is told on the 101 answer", async (t) => {
+    test("law 10: a degraded decision is declared on the 101 response", async (t) => {
       const at = await setUp(t, { hasAuthority: true });
       at.provider.fault("introspection", { status: 500 });
       const { port } = await serve(t, at);
@@ -241,13 +241,13 @@ export function websocketContract(library: Library): void {
       assert.equal((await client.told())["degraded"], "authority_unavailable");
     });
 
-    test("options are checked at creation", async (t) => {
+    test("checks options at creation", async (t) => {
       const { connections } = await setUp(t);
       const wrong: [options: unknown, message: RegExp][] = [
         [{ scope: ["chat"] }, / has no option "scope"; it has scopes, /],
         [{ scopes: "chat" }, /^protect: scopes must be an array of strings; got a string/],
         [{ degraded: true }, /^protect: degraded must be deny, cached or local; got true/],
-        [{ tokenFrom: { query: {} } }, /^tokenFrom\.query\.name must be/],
+        [{ tokenFrom: { query: {} } }, /^tokenFrom\.query: name must be/],
       ];
       for (const [options, message] of wrong) {
         await assert.rejects(async () => await library.protect(connections, options), {

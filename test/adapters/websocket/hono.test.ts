@@ -101,20 +101,20 @@ async function listen(t: TestContext, app: Hono, wss: WebSocketServer): Promise<
   return (server.address() as AddressInfo).port;
 }
 
-test("on Hono a request that is no handshake is told to be one, and goes no further", async (t) => {
+test("on Hono a request that is not a handshake gets 426, and reaches no handler", async (t) => {
   const { at, app } = await routed(t);
   const answer = await app.request("/chat", { headers: bearer(at.provider.token()) });
   assert.deepEqual([answer.status, answer.headers.get("upgrade")], [426, "websocket"]);
 });
 
-test("on Hono a handshake on another server than Node's is an error, not a connection", async (t) => {
+test("on Hono a handshake on another server than that of @hono/node-server is an error", async (t) => {
   const { at, app, errors } = await routed(t);
   const headers = { ...bearer(at.provider.token()), upgrade: "websocket" };
   assert.equal((await app.request("/chat", { headers })).status, 500);
   assert.deepEqual(errors, ["protect needs the server of @hono/node-server"]);
 });
 
-test("on Hono a token in the URL needs hideTokens, lest a log sees it", async (t) => {
+test("on Hono a token in the URL requires hideTokens, so that no log gets it", async (t) => {
   const { at, app, wss, errors } = await routed(t, { tokenFrom: { query: { name: "ticket" } } });
   const port = await listen(t, app, wss);
   const refused = await dial(port, { path: `/chat?ticket=${at.provider.token()}` });
@@ -122,7 +122,7 @@ test("on Hono a token in the URL needs hideTokens, lest a log sees it", async (t
   assert.deepEqual(errors, ["tokenFrom.query needs hideTokens around the application's fetch"]);
 });
 
-test("on Hono events that cannot be made are logged, as Hono logs them, and nothing is heard", async (t) => {
+test("on Hono an error of createEvents is logged as Hono logs it, and no message is delivered", async (t) => {
   const logged = t.mock.method(console, "error", () => {});
   const { at, app, wss } = await routed(t, { tokenFrom: { firstMessage: true } });
   const port = await listen(t, app, wss);
@@ -135,7 +135,7 @@ test("on Hono events that cannot be made are logged, as Hono logs them, and noth
   assert.match(String(logged.mock.calls[0]?.arguments[0]), /reached/);
 });
 
-test("fault 52: on Hono who is refused and does not hang up is hung up on", async (t) => {
+test("fault 52: on Hono the server closes the socket of a refused client that keeps it open", async (t) => {
   const { at, app: routes, wss } = await routed(t);
   const sockets: Socket[] = [];
   const app = new Hono<{ Bindings: HttpBindings }>();

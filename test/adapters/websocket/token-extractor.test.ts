@@ -8,12 +8,12 @@ import type { TokenFrom } from "../../../src/adapters/websocket/token-from.ts";
 
 type Lines = readonly (readonly [name: string, value: string])[];
 
-/** A request as Node's parser makes one, of header lines as they stand on the wire. */
+/** Creates a request from header lines, as Node's parser does. */
 function handshake(lines: Lines, url = "/chat"): HandshakeRequest {
   const headers: Record<string, string> = {};
   for (const [name, value] of lines) {
     const key = name.toLowerCase();
-    // Node joins these, and of the others here keeps the first.
+    // Node joins the lines of these headers. It keeps the first line of the other headers here.
     const joint = { cookie: "; ", "sec-websocket-protocol": ", " }[key];
     if (headers[key] === undefined) headers[key] = value;
     else if (joint !== undefined) headers[key] += joint + value;
@@ -35,7 +35,7 @@ const cookie = { name: "__Host-session", origins: ["https://app.example.com", "h
 const origin = (value: string) => ["Origin", value] as const;
 const session = (value: string) => ["Cookie", `theme=dark; __Host-session=${value}; lang=en`] as const;
 
-test("a token comes in the Authorization header, or in a subprotocol beside another", () => {
+test("reads a token from the Authorization header, or from a subprotocol next to another one", () => {
   assert.equal(read(undefined, []), "none");
   assert.equal(read(undefined, [bearer("a.b.c")]), "a.b.c");
   assert.equal(read(undefined, [protocol("chat", carrying("a.b.c"))]), "a.b.c");
@@ -43,7 +43,7 @@ test("a token comes in the Authorization header, or in a subprotocol beside anot
   assert.equal(read(undefined, [protocol("chat", "v2")]), "none");
 });
 
-test("any printable token survives the subprotocol, and is gone from what the library selects from", () => {
+test("a subprotocol carries any printable token, and the library does not see it in its choices", () => {
   const token = fc.string({
     unit: fc.integer({ min: 0x21, max: 0x7e }).map((c) => String.fromCharCode(c)),
     minLength: 1,
@@ -58,12 +58,16 @@ test("any printable token survives the subprotocol, and is gone from what the li
       assert.deepEqual(carriers.extract(request), { status: "token", token: written });
       assert.equal(request.headers["sec-websocket-protocol"], "chat, v2");
       assert.deepEqual(request.rawHeaders, ["Host", "api", "Sec-WebSocket-Protocol", "chat, v2"]);
-      assert.deepEqual(carriers.extract(request), { status: "token", token: written }, "found again");
+      assert.deepEqual(
+        carriers.extract(request),
+        { status: "token", token: written },
+        "the token is returned again",
+      );
     }),
   );
 });
 
-test("a subprotocol that carries a token badly is malformed", () => {
+test("a badly encoded token in a subprotocol is malformed", () => {
   const prefix = "base64url.bearer.authorization.k8s.io.";
   const bad = [
     [carrying("a"), carrying("a")], // Two.
@@ -85,13 +89,13 @@ test("a subprotocol that carries a token badly is malformed", () => {
   }
 });
 
-test("a subprotocol that carries a token needs another one that can be answered", () => {
+test("a token in a subprotocol requires a second subprotocol that the server can select", () => {
   const request = handshake([protocol(carrying("a.b.c"))]);
   assert.deepEqual(new TokenExtractor().extract(request), { status: "malformed" });
   assert.deepEqual([request.headers, request.rawHeaders], [{}, []]);
 });
 
-test("more than one explicit way is malformed; a cookie beside one is not looked at", () => {
+test("two explicit ways are malformed, and a cookie next to an explicit way is not read", () => {
   const from = { cookie, query: { name: "ticket" } };
   const ways = [bearer("a"), protocol("chat", carrying("a"))];
   assert.equal(read(from, ways), "malformed");
@@ -103,15 +107,15 @@ test("more than one explicit way is malformed; a cookie beside one is not looked
   assert.equal(read(from, [bearer("a"), bearer("a")]), "malformed");
 });
 
-test("a way that is switched off carries nothing", () => {
+test("a disabled way is not read", () => {
   assert.equal(read({ authorization: false }, [bearer("a")]), "none");
   const request = handshake([protocol("chat", carrying("a"))]);
   assert.deepEqual(new TokenExtractor({ subprotocol: false }).extract(request), { status: "malformed" });
-  assert.equal(request.headers["sec-websocket-protocol"], "chat", "not echoed for all that");
+  assert.equal(request.headers["sec-websocket-protocol"], "chat", "the token is not echoed");
   assert.equal(read({}, [session("a"), origin("https://app.example.com")]), "none");
 });
 
-test("fault 53: a cookie counts only with one exact Origin from the list", () => {
+test("fault 53: a cookie is accepted only with exactly one listed Origin", () => {
   for (const good of cookie.origins)
     assert.equal(read({ cookie }, [session("a.b.c"), origin(good)]), "a.b.c");
   const foreign = [
@@ -129,10 +133,14 @@ test("fault 53: a cookie counts only with one exact Origin from the list", () =>
   assert.equal(read({ cookie }, [session("a")]), "foreign", "missing");
   const two = [origin("https://app.example.com"), origin("https://evil.example")];
   assert.equal(read({ cookie }, [session("a"), ...two]), "foreign");
-  assert.equal(read({ cookie }, [origin("https://evil.example")]), "none", "no cookie, so nothing to abuse");
+  assert.equal(
+    read({ cookie }, [origin("https://evil.example")]),
+    "none",
+    "a foreign page without the cookie presents no token",
+  );
 });
 
-test("fault 53: of two cookies of the name none counts, and other cookies do not matter", () => {
+test("fault 53: two cookies with the name are malformed, and other cookies are ignored", () => {
   const own = origin("https://app.example.com");
   for (const lines of [
     [session("a"), session("a")],
@@ -149,7 +157,7 @@ test("fault 53: of two cookies of the name none counts, and other cookies do not
   }
 });
 
-test("a token in the URL is refused unless its parameter is enabled, and is taken out of it in any case", () => {
+test("a token in the URL is refused unless its parameter is enabled, and it is always stripped", () => {
   const urls: [url: string, left: string, off: string, on: string][] = [
     ["/chat", "/chat", "none", "none"],
     ["/chat?room=1", "/chat?room=1", "none", "none"],
@@ -179,7 +187,7 @@ test("a token in the URL is refused unless its parameter is enabled, and is take
   assert.equal(read({}, [], "/chat?ticket=a"), "none");
 });
 
-test("law 5: what was hidden is not seen when the request is logged", () => {
+test("law 5: a stripped token is not in the logged request", () => {
   const request = handshake([protocol("chat", carrying("secret-1"))], "/chat?access_token=secret-2");
   new TokenExtractor().stripTokens(request);
   const logged = inspect(request, { depth: 9 }) + JSON.stringify(request);
@@ -187,7 +195,7 @@ test("law 5: what was hidden is not seen when the request is logged", () => {
     assert.ok(!logged.includes(secret), logged);
 });
 
-test("what was hidden for one is found by another that takes tokens from elsewhere", () => {
+test("a token that one extractor stripped is found by another extractor with other ways", () => {
   const request = handshake([protocol("chat", carrying("a"))], "/chat?ticket=b");
   new TokenExtractor().stripTokens(request);
   new TokenExtractor({ query: { name: "ticket" } }).stripTokens(request);
@@ -199,7 +207,7 @@ test("what was hidden for one is found by another that takes tokens from elsewhe
   );
 });
 
-test("a request without raw headers, as tests inject them, is read by its headers", () => {
+test("reads the headers of an injected request without raw headers", () => {
   const headers = { authorization: "Bearer a.b", host: "api" };
   assert.deepEqual(new TokenExtractor().extract({ headers, url: "/" }), { status: "token", token: "a.b" });
   const offering = { "sec-websocket-protocol": `chat, ${carrying("a.b")}` };
@@ -210,17 +218,20 @@ test("a request without raw headers, as tests inject them, is read by its header
   assert.deepEqual(offering, { "sec-websocket-protocol": "chat" });
 });
 
-test("tokenFrom is checked at creation", () => {
+test("checks tokenFrom at creation", () => {
   const wrong: [tokenFrom: unknown, message: RegExp][] = [
     ["cookie", /^tokenFrom must be an object of options; got a string/],
     [{ header: true }, /^tokenFrom has no option "header"; it has authorization, /],
-    [{ firstMessage: "yes" }, /^tokenFrom\.firstMessage must be true or false; got a string/],
-    [{ authorization: false, subprotocol: false }, /^tokenFrom must leave a way for a token to come/],
-    [{ query: {} }, /^tokenFrom\.query\.name must be a non-empty string; got undefined/],
+    [{ firstMessage: "yes" }, /^tokenFrom: firstMessage must be true or false; got a string/],
+    [{ authorization: false, subprotocol: false }, /^tokenFrom must allow at least one way to send a token/],
+    [{ query: {} }, /^tokenFrom\.query: name must be a non-empty string; got undefined/],
     [{ query: true }, /^tokenFrom\.query must be an object of options; got true/],
     [{ cookie: { name: "a", origin: [] } }, /^tokenFrom\.cookie has no option "origin"/],
-    [{ cookie: { name: "a b", origins: ["https://a.example"] } }, /^tokenFrom\.cookie\.name must be a name/],
-    [{ cookie: { name: "a" } }, /^tokenFrom\.cookie\.origins must be an array of origins .*; got undefined/],
+    [
+      { cookie: { name: "a b", origins: ["https://a.example"] } },
+      /^tokenFrom\.cookie: name must be the name of a cookie/,
+    ],
+    [{ cookie: { name: "a" } }, /^tokenFrom\.cookie: origins must be an array of origins .*; got undefined/],
     ...[
       "null",
       "*",
@@ -233,17 +244,17 @@ test("tokenFrom is checked at creation", () => {
       (bad) =>
         [
           { cookie: { name: "a", origins: ["https://b.example", bad] } },
-          /^tokenFrom\.cookie\.origins must be/,
+          /^tokenFrom\.cookie: origins must be/,
         ] as [unknown, RegExp],
     ),
-    [{ cookie: { name: "a", origins: [] } }, /^tokenFrom\.cookie\.origins must be/],
+    [{ cookie: { name: "a", origins: [] } }, /^tokenFrom\.cookie: origins must be/],
   ];
   for (const [tokenFrom, message] of wrong) {
     assert.throws(() => new TokenExtractor(tokenFrom as TokenFrom), { code: "invalid_option", message });
   }
 });
 
-test("tokenFrom is read once", () => {
+test("reads tokenFrom once", () => {
   const origins = ["https://app.example.com"];
   const carriers = new TokenExtractor({ cookie: { name: "a", origins } });
   origins.push("https://evil.example");

@@ -26,7 +26,7 @@ async function serve(t: TestContext, connections: Connections, options: ProtectO
   return { server, wss, port: (server.address() as AddressInfo).port };
 }
 
-/** A text frame as a client sends it: masked, with a mask that changes nothing. */
+/** Returns a text frame of a client. Its mask is zero, so the payload stays readable. */
 function frame(text: string): Buffer {
   const payload = Buffer.from(text);
   return Buffer.concat([Buffer.from([0x81, 0x80 | payload.length, 0, 0, 0, 0]), payload]);
@@ -34,7 +34,7 @@ function frame(text: string): Buffer {
 
 const firstMessage = { tokenFrom: { firstMessage: true } };
 
-test("the server emits connection, and the handler gets the same socket and request", async (t) => {
+test("the server emits connection with the same socket and request as the handler gets", async (t) => {
   const at = await setUp(t);
   const { wss, port } = await serve(t, at.connections, {}, (...heard) => void calls.push(heard));
   const calls: unknown[][] = [];
@@ -48,7 +48,7 @@ test("the server emits connection, and the handler gets the same socket and requ
   assert.equal(request.auth.state, "open");
 });
 
-test("a message right behind the handshake is not lost while the token is checked", async (t) => {
+test("a message right after the handshake is not lost while the token is checked", async (t) => {
   const at = await setUp(t, { hasAuthority: true });
   at.provider.fault("introspection", { hang: true });
   const heard = Promise.withResolvers<string>();
@@ -62,7 +62,7 @@ test("a message right behind the handshake is not lost while the token is checke
   socket.destroy();
 });
 
-test("a client that goes on sending reads why it was refused", async (t) => {
+test("a refused client that keeps sending can read the response", async (t) => {
   const at = await setUp(t);
   const { port } = await serve(t, at.connections, {});
   for (let i = 0; i < 20; i++) {
@@ -71,7 +71,7 @@ test("a client that goes on sending reads why it was refused", async (t) => {
   }
 });
 
-test("what is sent to all clients is not for those who have yet to show a token", async (t) => {
+test("a message to all clients reaches no client without a token", async (t) => {
   const at = await setUp(t);
   const { wss, port } = await serve(t, at.connections, firstMessage);
   const client = await connect(port);
@@ -84,7 +84,7 @@ test("what is sent to all clients is not for those who have yet to show a token"
   assert.equal(wss.clients.size, 0);
 });
 
-test("who never showed a token and does not answer the closing is there for whoever shuts down", async (t) => {
+test("a closing client without a token is in the set of clients, so that a shutdown finds it", async (t) => {
   const at = await setUp(t);
   const { wss, port } = await serve(t, at.connections, firstMessage);
   const socket = await sendHandshake(port, {});
@@ -96,14 +96,14 @@ test("who never showed a token and does not answer the closing is there for whoe
   assert.equal(wss.clients.size, 0);
 });
 
-test("many endpoints of a server need no more of its listeners than one", async (t) => {
+test("all endpoints of a server share one listener", async (t) => {
   const { connections } = await setUp(t);
   const wss = new WebSocketServer({ noServer: true });
   for (let i = 0; i < 20; i++) protect(connections, {}, wss);
   assert.equal(wss.listenerCount("headers"), 1);
 });
 
-test("a handshake leaves no listener behind that ws itself does not leave", async (t) => {
+test("a handshake leaves no listeners on the socket beyond those of ws", async (t) => {
   const at = await setUp(t);
   const bare = new WebSocketServer({ port: 0, host: "127.0.0.1" });
   t.after(() => bare.close());
@@ -122,7 +122,7 @@ test("a handshake leaves no listener behind that ws itself does not leave", asyn
   assert.deepEqual(await counts(port, once(server, "upgrade"), bearer(at.provider.token())), usual);
 });
 
-test("a bad frame ends nobody's process, though the application does not listen for errors", async (t) => {
+test("a malformed frame does not end the process of an application without an error listener", async (t) => {
   const at = await setUp(t);
   const closed = Promise.withResolvers<number>();
   const { port } = await serve(t, at.connections, {}, (socket) => socket.on("close", closed.resolve));
@@ -132,13 +132,13 @@ test("a bad frame ends nobody's process, though the application does not listen 
   assert.equal(at.connections.status().open, 0);
 });
 
-test("messages pass the connection whatever way the application listens", async (t) => {
+test("the connection checks messages for every way in which the application listens", async (t) => {
   const at = await setUp(t);
   const heard: string[] = [];
   const all = Promise.withResolvers<void>();
   const hear = (how: string, text: string) => void (heard.push(`${how} ${text}`) === 6 && all.resolve());
   const { port } = await serve(t, at.connections, {}, (socket) => {
-    // oxlint-disable-next-line unicorn/prefer-add-event-listener -- One of the ways.
+    // oxlint-disable-next-line unicorn/prefer-add-event-listener -- The test covers this way too.
     socket.onmessage = ({ data }) => hear("property", (data as Buffer).toString());
     socket.addEventListener("message", ({ data }) => hear("event", (data as Buffer).toString()));
     createWebSocketStream(socket).on("data", (data: Buffer) => hear("stream", data.toString()));
@@ -158,7 +158,7 @@ test("messages pass the connection whatever way the application listens", async 
   ]);
 });
 
-test("an application that pauses the socket at a message that was held back stays paused", async (t) => {
+test("a socket that the application pauses at a waiting message stays paused", async (t) => {
   const at = await setUp(t, { hasAuthority: true });
   const sockets: WebSocket[] = [];
   const heard: string[] = [];
@@ -181,7 +181,7 @@ test("an application that pauses the socket at a message that was held back stay
   sockets[0]?.resume();
 });
 
-test("a server that lets sockets in by itself is refused, and so are parts that lack something", async (t) => {
+test("rejects a server that listens itself, and parts that lack a method", async (t) => {
   const { connections } = await setUp(t);
   const server = createServer();
   const open = new WebSocketServer({ server });
@@ -193,13 +193,13 @@ test("a server that lets sockets in by itself is refused, and so are parts that 
   assert.throws(() => protect(connections, {}, wss, handler), { code: "invalid_option", message: /handler/ });
 });
 
-test("fault 52: of 10,000 half-open handshakes a bounded number waits, and the memory is given back", async (t) => {
+test("fault 52: a limited number of 10,000 half-open handshakes waits, and their memory is freed", async (t) => {
   const at = await setUp(t, { hasAuthority: true, maxPending: 200 });
   const { port } = await serve(t, at.connections, {});
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc") as () => void;
   const tokens = Array.from({ length: 100 }, () => at.provider.token());
-  /** So many that hang, and how many of them are answered. */
+  /** Opens this many handshakes that hang. Returns how many of them got a response. */
   const wave = async (count: number) => {
     at.provider.fault("introspection", { hang: true });
     const waiting = new Set<Socket>();
