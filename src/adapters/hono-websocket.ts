@@ -122,14 +122,12 @@ function deferEvents<C, S>(
  *
  * @example
  * ```ts
- * import { serve } from "@hono/node-server";
  * import { Hono } from "hono";
  * import { hideTokens } from "holdfast/hono-websocket";
- * import { WebSocketServer } from "ws";
  *
  * const app = new Hono();
- * const server = new WebSocketServer({ noServer: true });
- * serve({ fetch: hideTokens(app.fetch, { query: { name: "ticket" } }), websocket: { server } });
+ * // The argument `fetch` of `serve` from `@hono/node-server`.
+ * export const fetch = hideTokens(app.fetch, { query: { name: "ticket" } });
  * ```
  */
 export function hideTokens(fetch: Fetch, tokenFrom?: TokenFrom): Fetch {

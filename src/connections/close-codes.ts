@@ -10,7 +10,7 @@ import type { Refusal } from "./refusal.ts";
  *
  * const socket = new WebSocket("wss://chat.example.com");
  * socket.addEventListener("close", ({ code }) => {
- *   if (code === closeCodes.token_revoked) location.assign("/login");
+ *   if (code === closeCodes.token_revoked) console.log("Please log in again.");
  * });
  * ```
  */
