@@ -17,7 +17,7 @@ const people = new Map([
   ["bob", { password: "builder", scopes: [] }],
 ]);
 
-/** What the examples guard with: a guard for the tokens of an auth service that lives in this process, in memory. */
+/** Starts an auth service in this process, with its data in memory. Returns a guard for its tokens. */
 export async function guardWithOwnIssuer(): Promise<Guard<Claims>> {
   const server = createServer().listen(Number(process.env["AUTH_PORT"] ?? 4180), "127.0.0.1");
   await once(server, "listening");

@@ -15,7 +15,8 @@ class Orders {
   }
 }
 
-// Node runs this file as it is and has no decorators yet, so they are called. With a compiler you write
+// Node runs this file without a compiler, and it does not support decorators yet, so the example calls them. With a compiler
+// you write:
 //   @Get("orders") @UseGuards(protect(guard, { scopes: ["orders:read"] })) list(@Auth() auth: ValidVerdict<Claims>)
 function decorate(method: keyof Orders, ...decorators: MethodDecorator[]): void {
   const descriptor = Object.getOwnPropertyDescriptor(Orders.prototype, method)!;

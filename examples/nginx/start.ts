@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /*
- * nginx in front of an application that knows nothing of tokens, and the service beside it. Everything is in a folder
- * of its own and gone when this ends.
+ * Starts nginx, the service, and an application that does not check tokens. All files are in a temporary folder, which is
+ * removed at the end.
  */
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -17,10 +17,10 @@ const children: ChildProcess[] = [];
 
 function run(name: string, program: string, args: string[], env: Record<string, string> = {}): ChildProcess {
   const child = spawn(program, args, { stdio: "inherit", env: { ...process.env, ...env } });
-  child.on("error", (error) => stop(`${name} cannot be started: ${error.message}`));
+  child.on("error", (error) => stop(`${name} cannot start: ${error.message}`));
   child.on("exit", (code) => {
     if (name === "nginx") stop(code === 0 ? null : `nginx ended with ${code}`);
-    else console.log("the service ended; nginx and the application go on");
+    else console.log("the service ended; nginx and the application keep running");
   });
   children.push(child);
   return child;
@@ -38,7 +38,7 @@ function stop(why: string | null): void {
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
 }
 
-// The application: it believes its headers, because nobody but nginx can reach it.
+// The application trusts the identity headers, because only nginx can reach it.
 const application = createServer((req, res) => {
   const subject = decodeURIComponent(String(req.headers["x-auth-subject"] ?? ""));
   const scopes = String(req.headers["x-auth-scopes"] ?? "")
@@ -59,7 +59,7 @@ const service = run("the service", process.execPath, ["--no-warnings", here("../
 for (const file of [here("nginx.conf"), here("../../ops/nginx/holdfast.conf")]) {
   copyFileSync(file, join(folder, file.slice(file.lastIndexOf("/") + 1)));
 }
-// As root nginx would give up the right to write in that folder.
+// When root starts nginx, its workers change to another user, which cannot write to the folder.
 const user = process.getuid?.() === 0 ? ["-g", "user root;"] : [];
 run("nginx", "nginx", ["-p", folder, "-c", join(folder, "nginx.conf"), "-e", "stderr", ...user]);
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop(null));
@@ -69,17 +69,17 @@ console.log(`
 
     TOKEN=$(curl -s -H 'content-type: application/json' -d '{"username":"alice","password":"correct horse battery"}' http://127.0.0.1:4180/auth/login | sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')
 
-  and ask the application, by way of nginx:
+  Then call the application through nginx:
 
-    curl -i http://127.0.0.1:8080/                                              # 200: everybody may
+    curl -i http://127.0.0.1:8080/                                              # 200: a rule needs no token
     curl -i http://127.0.0.1:8080/me                                            # 401, with a challenge
-    curl -i -H "authorization: Bearer $TOKEN" http://127.0.0.1:8080/me          # 200: who you are
-    curl -i -H "authorization: Bearer $TOKEN" -H 'x-auth-subject: root' http://127.0.0.1:8080/me    # still you
+    curl -i -H "authorization: Bearer $TOKEN" http://127.0.0.1:8080/me          # 200: your identity
+    curl -i -H "authorization: Bearer $TOKEN" -H 'x-auth-subject: root' http://127.0.0.1:8080/me    # 200: still your identity
     curl -i -H "authorization: Bearer $TOKEN" http://127.0.0.1:8080/orders/7    # 403: needs orders:read
     curl -i -H "authorization: Bearer $TOKEN" http://127.0.0.1:8080/elsewhere   # 403: no rule
     curl -i -H "authorization: Bearer $TOKEN" --path-as-is http://127.0.0.1:8080/me/../orders/7    # 403: ambiguous
-    kill ${service.pid}                                                                # the service ends, and then:
-    curl -i -H "authorization: Bearer $TOKEN" http://127.0.0.1:8080/me          # 503, Retry-After: 1; nothing is open
+    kill ${service.pid}                                                                # stops the service. Then:
+    curl -i -H "authorization: Bearer $TOKEN" http://127.0.0.1:8080/me          # 503, Retry-After: 1; no path is open
 
-  Ctrl-C ends it all.
+  Ctrl-C stops everything.
 `);

@@ -3,8 +3,8 @@ import { createGuard, jwks } from "holdfast";
 import { protect } from "holdfast/node-http";
 import { sqliteStore } from "holdfast/sqlite";
 
-const issuer = "http://127.0.0.1:4180"; // npm start
-const { revocations } = await sqliteStore({ file: "holdfast-data/holdfast.db" }); // The service's: one machine, one file.
+const issuer = "http://127.0.0.1:4180"; // The service that `npm start` runs.
+const { revocations } = await sqliteStore({ file: "holdfast-data/holdfast.db" }); // The service on this machine writes this file.
 const guard = createGuard({
   issuer,
   audience: issuer,

@@ -5,7 +5,7 @@ import { getRequestListener } from "@hono/node-server";
 import { createIssuer } from "holdfast/issuer";
 import { memoryStore } from "holdfast/memory";
 
-/** Long enough to sit out an outage, which no token survives its end in. */
+/** The lifetime of a token. A shorter one would expire during the outage that the example shows. */
 export const TOKEN_MS = 300_000;
 
 const passwords = new Map([
@@ -16,19 +16,19 @@ const passwords = new Map([
 export interface Provider {
   readonly url: string;
   readonly audience: string;
-  /** How the chat server shows who it is. */
+  /** The credentials of the chat server. */
   readonly client: { clientId: string; clientSecret: string };
-  /** `name / password`, to be printed. */
+  /** The accounts, as `name / password`. */
   readonly accounts: readonly string[];
   readonly isPluggedIn: () => boolean;
   readonly plugIn: () => Promise<void>;
-  /** From now on nobody answers there: connections are refused. */
+  /** Stops the provider. Connections to it are refused. */
   readonly pullPlug: () => Promise<void>;
-  /** Ends every session of a user. */
+  /** Revokes every session of a user. */
   readonly revoke: (name: string) => Promise<void>;
 }
 
-/** An auth service with a plug. The chat server and its page know it by its address only. */
+/** Starts an auth service with a plug. The chat server and its page know only its address. */
 export async function startProvider(port: number, pageOrigin: string): Promise<Provider> {
   const server = createServer();
   const listen = async (at: number) => {

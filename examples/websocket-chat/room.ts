@@ -1,7 +1,7 @@
 import type { Connection } from "holdfast/connections";
 import type { RawData, WebSocket } from "ws";
 
-/** Everybody who is in, and what each of them was told last. */
+/** The members of the chat, and the last state that each member got. */
 export class Room {
   readonly #members = new Map<WebSocket, { name: string; auth: Connection; told: string }>();
   readonly #isPluggedIn: () => boolean;
@@ -11,7 +11,7 @@ export class Room {
     setInterval(() => this.#tellState(), 250);
   }
 
-  /** The socket's token was good. Whatever it says from now on comes only while one is. */
+  /** Adds a socket with an accepted token. Its messages arrive only while the token, or a newer one, is valid. */
   enter(socket: WebSocket, auth: Connection): void {
     const name = auth.auth?.subject ?? "";
     this.#members.set(socket, { name, auth, told: "" });
@@ -30,7 +30,7 @@ export class Room {
     for (const socket of this.#members.keys()) socket.send(JSON.stringify(message));
   }
 
-  /** Who is there, whether the plug is in, and whether the provider was asked about the member's own token. */
+  /** Sends each member the list of names, the state of the plug, and whether its own token was accepted without the provider. */
   #tellState(): void {
     const names = [...new Set([...this.#members.values()].map(({ name }) => name))].toSorted();
     for (const [socket, member] of this.#members) {

@@ -9,25 +9,25 @@ import { WebSocketServer } from "ws";
 import { startProvider, TOKEN_MS } from "./provider.ts";
 import { Room } from "./room.ts";
 
-/** The provider has to know the page's address, so the server listens first: who asks at once waits for the rest. */
-const standing = Promise.withResolvers<void>();
-const server = createServer((req, res) => void answer(req, res));
+// The provider needs the address of the page, so the server listens first. Early requests wait until everything is ready.
+const ready = Promise.withResolvers<void>();
+const server = createServer((req, res) => void respond(req, res));
 server.listen(Number(process.env["PORT"] ?? 3000), "127.0.0.1");
 await once(server, "listening");
 const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 const provider = await startProvider(Number(process.env["AUTH_PORT"] ?? 4180), origin);
 
 const guard = createGuard({
-  issuer: provider.url, // Its keys are found from there.
+  issuer: provider.url, // The guard discovers the keys from this address.
   audience: provider.audience,
   authority: introspection({ url: `${provider.url}/oauth/introspect`, probeMs: 1_000, ...provider.client }),
-  degraded: { mode: "local", maxMs: 3_600_000 }, // Tokens that prove themselves bridge an hour without the provider.
+  degraded: { mode: "local", maxMs: 3_600_000 }, // Verified tokens are accepted for an hour without the provider.
   revocations: httpRevocations({ url: `${provider.url}/auth/revocations`, ...provider.client }),
-  memory: { ttlMs: 2_000 }, // So that there is something to see soon; five minutes are usual.
+  memory: { ttlMs: 2_000 }, // The default is five minutes. Two seconds show an effect soon.
 });
 await guard.ready();
 
-// For the same reason: clients refresh after one minute of five, and the provider is asked again every few seconds.
+// For the same reason clients refresh after one minute, and the provider is asked again every few seconds.
 const connections = createConnections({
   guard,
   warnMs: TOKEN_MS - 60_000,
@@ -36,7 +36,7 @@ const connections = createConnections({
 });
 const room = new Room(provider.isPluggedIn);
 const wss = new WebSocketServer({ noServer: true, maxPayload: 16_384 });
-// A browser sees close codes, and no answer to a handshake: so the token comes in the first message.
+// A page sees close codes, but not the response to a handshake, so the first message brings the token.
 const tokenFrom = { firstMessage: true, authorization: false, subprotocol: false };
 const upgrade = protect(connections, { scopes: ["chat"], tokenFrom }, wss, (socket, request) => {
   room.enter(socket, request.auth);
@@ -55,8 +55,8 @@ const controls: Record<string, () => Promise<void>> = {
   "/revoke/bob": async () => await provider.revoke("bob"),
 };
 
-async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
-  await standing.promise;
+async function respond(req: IncomingMessage, res: ServerResponse): Promise<void> {
+  await ready.promise;
   const path = req.url ?? "/";
   const [file, type = ""] = (req.method === "GET" && files[path]) || [];
   const control = req.method === "POST" ? controls[path] : undefined;
@@ -76,7 +76,7 @@ async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> 
     res.writeHead(204).end();
   }
 }
-standing.resolve();
+ready.resolve();
 
 console.log(`chat:     ${origin} (open it in two windows)`);
 console.log(`provider: ${provider.url}`);

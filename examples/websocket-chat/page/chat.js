@@ -2,19 +2,21 @@ const fromServer = (name) => document.querySelector(`meta[name=${name}]`).conten
 const provider = fromServer("provider");
 const byId = (id) => document.getElementById(id);
 
-/** Tokens belong to the tab, so that two tabs can be two people. */
+/** The session belongs to the tab, so that two tabs can have two users. */
 const KEY = "chat.session";
 let session = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
 
 let socket = null;
 let isIn = false;
 let tokenEndsAt = null;
-/** Connections in a row that came to nothing. */
+/** The number of failed connections in a row. */
 let failures = 0;
-/** The next thing that this page does by itself: come back, or try to refresh again. */
+/** Whether the last connection was refused as invalid. The page refreshes once, and then needs a login. */
+let wasInvalid = false;
+/** The timer of the next reconnect or refresh. */
 let planned;
 
-// What the page shows
+// The display
 
 function show(text, mood) {
   byId("status").textContent = text;
@@ -59,9 +61,10 @@ setInterval(showToken, 1000);
 let degraded = null;
 
 function showDegraded(cause) {
-  if (cause !== degraded) note(cause === null ? "no longer degraded: asked again" : `degraded: ${cause}`);
+  if (cause !== degraded)
+    note(cause === null ? "no longer degraded: the provider confirmed the token" : `degraded: ${cause}`);
   degraded = cause;
-  byId("asked").textContent = cause === null ? "says yes" : cause;
+  byId("asked").textContent = cause === null ? "confirms the token" : cause;
   if (cause === null) show(`${session.name}, in the room`, "good");
   else show(`${session.name}, in the room. Degraded: the provider does not answer`, "warn");
 }
@@ -87,7 +90,7 @@ function forget(text, mood) {
   show(text, mood);
 }
 
-/** The answer of the provider, or `null` when there was none that tells anything. */
+/** Resolves with the answer of the provider. `null` when it gave none, or answered 429 or 5xx. */
 async function ask(path, body) {
   try {
     const signal = AbortSignal.timeout(5000);
@@ -99,20 +102,20 @@ async function ask(path, body) {
       signal,
     });
     if (answer.status >= 500 || answer.status === 429) return null;
-    return { ok: answer.ok, said: answer.status === 204 ? {} : await answer.json() };
+    return { ok: answer.ok, body: answer.status === 204 ? {} : await answer.json() };
   } catch {
     return null;
   }
 }
 
-/** "fresh", "over" when the session has ended, or "later" when that could not be found out: then nobody is logged out. */
+/** Resolves with "fresh", with "over" when the session has ended, or with "later" when the provider gave no answer. */
 async function refresh() {
   const asked = session;
   const answer = await ask("/auth/refresh", { refresh_token: asked.refresh_token });
   if (session !== asked) return "over";
   if (answer === null) return "later";
-  if (answer.ok) keep(session.name, answer.said);
-  return answer.ok ? "fresh" : answer.said.error === "invalid_grant" ? "over" : "later";
+  if (answer.ok) keep(session.name, answer.body);
+  return answer.ok ? "fresh" : answer.body.error === "invalid_grant" ? "over" : "later";
 }
 
 function plan(ms, what) {
@@ -120,49 +123,50 @@ function plan(ms, what) {
   planned = setTimeout(() => void what(), ms);
 }
 
-/** In band: the connection stays, and nothing that is said meanwhile is lost. */
-async function renew() {
+/** Refreshes over the connection. It stays open, and no message is lost. */
+async function refreshOpen() {
   const outcome = await refresh();
   if (outcome === "later") {
-    note("refresh put off: the provider does not answer");
-    plan(2000 + Math.random() * 1000, renew);
-  } else if (outcome === "fresh" && isIn) present();
+    note("refresh postponed: the provider does not answer");
+    plan(2000 + Math.random() * 1000, refreshOpen);
+  } else if (outcome === "fresh" && isIn) presentToken();
 }
 
 // The connection
 
-function present() {
+function presentToken() {
   socket.send(JSON.stringify({ type: "auth.token", token: session.access_token }));
 }
 
 function connect() {
-  const mine = new WebSocket(`ws://${location.host}/room`);
-  socket = mine;
+  const opened = new WebSocket(`ws://${location.host}/room`);
+  socket = opened;
   show("connecting", "idle");
-  mine.addEventListener("open", present);
-  mine.addEventListener(
+  opened.addEventListener("open", presentToken);
+  opened.addEventListener(
     "message",
-    ({ data }) => socket === mine && heard[JSON.parse(data).type]?.(JSON.parse(data)),
+    ({ data }) => socket === opened && handlers[JSON.parse(data).type]?.(JSON.parse(data)),
   );
-  mine.addEventListener("close", ({ code, reason }) => socket === mine && closed(code, reason));
+  opened.addEventListener("close", ({ code, reason }) => socket === opened && closed(code, reason));
 }
 
-const heard = {
+const handlers = {
   "auth.ok": ({ expires_in, degraded: cause }) => {
-    note(isIn ? "refreshed: another token took the place of the first" : "let in");
+    note(isIn ? "refreshed: a new token replaced the old one" : "connected");
     isIn = true;
     failures = 0;
+    wasInvalid = false;
     tokenEndsAt = Date.now() + expires_in * 1000;
     showToken();
     showDegraded(cause);
   },
   "auth.expiring": ({ expires_in }) => {
-    note(`told that the token ends in ${expires_in} s: refreshing`);
-    void renew();
+    note(`the token expires in ${expires_in} s: refreshing`);
+    void refreshOpen();
   },
   "auth.refused": ({ error, retry_after = 3 }) => {
-    note(`new token put off: ${error}`);
-    plan(retry_after * 1000, renew);
+    note(`new token refused: ${error}`);
+    plan(retry_after * 1000, refreshOpen);
   },
   state: ({ pluggedIn, degraded: cause, names }) => {
     showPlug(pluggedIn);
@@ -182,41 +186,47 @@ const meanings = {
   4401: "the token expired",
   4408: "no token came in time",
   4429: "too many connections",
-  4453: "the service asks to come later",
+  4453: "the token cannot be checked now",
   4501: "the token is not valid",
   4502: "a scope is missing",
   4503: "the session was revoked",
-  4504: "the new token is somebody else's",
+  4504: "the new token belongs to another user",
 };
 
-/** 4400 to 4499: come back. 4500 to 4599: do not. Everything else is the network's. */
+/** After 4400 to 4499 the page connects again, and after 4500 to 4599 it does not. Other codes are network errors. */
 function closed(code, reason) {
   isIn = false;
   clearTimeout(planned);
   const why = `closed with ${code}: ${meanings[code] ?? "the connection broke"}`;
+  if (code === 4501 && !wasInvalid) {
+    wasInvalid = true;
+    note(`${why}. Refreshing once`);
+    void reconnectRefreshed();
+    return;
+  }
   if (code >= 4500 && code < 4600) {
-    note(`${why}. This page does not come back by itself`);
+    note(`${why}. This page does not reconnect`);
     forget(`${why}. Log in again.`, "bad");
     return;
   }
   const { retry_after = Math.min(30, 2 ** failures++) * (0.5 + Math.random()) } =
     reason === "" ? {} : JSON.parse(reason);
-  note(`${why}. Back in ${retry_after.toFixed(1)} s`);
-  show(`${why}, coming back`, "warn");
-  plan(retry_after * 1000, code === 4401 || code === 4408 ? comeBackRefreshed : connect);
+  note(`${why}. Reconnecting in ${retry_after.toFixed(1)} s`);
+  show(`${why}, reconnecting`, "warn");
+  plan(retry_after * 1000, code === 4401 || code === 4408 ? reconnectRefreshed : connect);
 }
 
-async function comeBackRefreshed() {
+async function reconnectRefreshed() {
   const outcome = await refresh();
   if (outcome === "fresh") connect();
   else if (outcome === "later") {
     note("cannot refresh: the provider does not answer. Not logged out");
     show("waiting for the provider", "warn");
-    plan(2000 + Math.random() * 1000, comeBackRefreshed);
-  } else if (session !== null) forget("the session is over. Log in again.", "bad");
+    plan(2000 + Math.random() * 1000, reconnectRefreshed);
+  } else if (session !== null) forget("the session has ended. Log in again.", "bad");
 }
 
-// What people do
+// The actions of the user
 
 async function logIn(form) {
   const username = form.elements.username.value;
@@ -226,7 +236,7 @@ async function logIn(form) {
   byId("refused").textContent = answer?.ok ? "" : refused;
   if (!answer?.ok) return;
   form.reset();
-  keep(username, answer.said);
+  keep(username, answer.body);
   note(`logged in as ${username}`);
   connect();
 }
