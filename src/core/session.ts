@@ -12,7 +12,7 @@ export function sessionExpiresAt({ idleExpiresAt, absoluteExpiresAt }: SessionTi
 }
 
 /**
- * Whether the session has neither ended nor expired.
+ * Whether the session is in use: it has not ended and not expired.
  *
  * @example
  * ```ts

@@ -1,11 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  functionOption,
   invalidOption,
-  rejectUnknownOptions,
-  requireMethods,
+  option,
+  readOptions,
   readString,
   readWholeNumber,
+  rejectUnknownOptions,
+  requireMethods,
+  wholeOption,
+  type OptionTable,
 } from "../../src/core/options.ts";
 
 test("an option error names the option, what it must be and what it got, and never shows a string", () => {
@@ -57,4 +62,62 @@ test("law 4: requireMethods names a missing method, and accepts an object of any
     }
   }
   requireMethods("the guard", "cache", new CustomCache(), ["get"]);
+});
+
+interface Settings {
+  readonly url: string;
+  readonly attempts: number;
+  readonly mode: "strict" | "lax";
+  readonly random: () => number;
+}
+
+const table: OptionTable<Settings> = {
+  url: option(readString),
+  attempts: wholeOption(3, 1, 9),
+  mode: option<"strict" | "lax">((name, value) => {
+    if (value !== "strict" && value !== "lax") throw invalidOption(name, '"strict" or "lax"', value);
+    return value;
+  }, "strict"),
+  random: functionOption(() => Math.random),
+};
+
+test("readOptions reads every option of a table, and applies the defaults", () => {
+  const random = () => 0;
+  assert.deepEqual(readOptions("test()", { url: "u" }, table), {
+    url: "u",
+    attempts: 3,
+    mode: "strict",
+    random: Math.random,
+  });
+  const options = { url: "u", attempts: 9, mode: "lax", random };
+  assert.deepEqual(readOptions("test()", options, table), options);
+});
+
+test("readOptions rejects what the readers reject, and names the owner and the option", () => {
+  const wrong: [unknown, string][] = [
+    [{}, "test(): url must be a non-empty string; got undefined"],
+    [{ url: "u", attempts: 10 }, "test(): attempts must be a whole number from 1 to 9; got 10"],
+    [{ url: "u", mode: null }, 'test(): mode must be "strict" or "lax"; got null'],
+    [{ url: "u", random: 0.5 }, "test(): random must be a function; got 0.5"],
+    [{ url: "u", retries: 1 }, 'test() has no option "retries"; it has url, attempts, mode, random'],
+    [null, "test() must be an object of options; got null"],
+  ];
+  for (const [options, message] of wrong) {
+    assert.throws(() => readOptions("test()", options, table), { code: "invalid_option", message });
+  }
+});
+
+test("readOptions treats an explicit undefined like an absent option", () => {
+  const { attempts, mode } = readOptions("test()", { url: "u", attempts: undefined, mode: undefined }, table);
+  assert.deepEqual([attempts, mode], [3, "strict"]);
+});
+
+test("a table states the defaults that the documentation shows", () => {
+  const defaults = Object.entries(table).map(([name, reader]) => [name, reader.default as unknown]);
+  assert.deepEqual(Object.fromEntries(defaults), {
+    url: undefined,
+    attempts: 3,
+    mode: "strict",
+    random: undefined,
+  });
 });

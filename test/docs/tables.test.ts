@@ -6,7 +6,7 @@ import { settingDefinitions } from "../../src/server/setting-definitions.ts";
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
 
-/** What stands between a declaration and the end of its block or statement, without comments. */
+/** The source from a declaration to the end of its block or statement, without docstrings. */
 function declaration(path: string, start: RegExp, end: string): string {
   const source = read(path).replaceAll(/\/\*\*[^]*?\*\//g, "");
   const from = source.search(start);

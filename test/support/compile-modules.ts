@@ -30,7 +30,7 @@ export interface Module {
   readonly code: string;
 }
 
-/** Compiles modules in a project that depends on this package. Returns the compiler's errors. Empty when there is none. */
+/** Compiles modules in a project that depends on this package. Returns the compiler's errors, or an empty string. */
 export function compileModules(modules: readonly Module[]): string {
   const folder = mkdtempSync(join(tmpdir(), "holdfast-modules-"));
   try {
