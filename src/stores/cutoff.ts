@@ -9,8 +9,8 @@ export interface Cutoff {
 }
 
 /**
- * Returns the subject's cut-off after one more revocation. It covers every `iat` of `sessions`, and neither value is
- * lower than in `last`: the clock may have been set back since.
+ * Returns the subject's cut-off after one more revocation. It covers every `iat` of `sessions`. Its values are not
+ * lower than those of `last`, even if the clock was set back since.
  *
  * @example
  * ```ts

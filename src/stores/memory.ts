@@ -28,7 +28,7 @@ export function memoryStore(options: { clock?: Clock } = {}): Store {
     clock,
     random: () => 0,
     lockTimeoutMs: 0,
-    // Without a disk write there is no cost to share, so a batch need not wait for the end of the turn.
+    // Memory needs no disk write that commands could share, so a batch does not wait for more commands.
     awaitBatch: async () => await Promise.resolve(),
   });
   return assembleStore(connection, description);

@@ -34,8 +34,8 @@ export interface RedisStoreOptions extends RedisAddressOptions {
  * Opens a store in Redis, for any number of processes on any number of machines: one server, a primary behind Sentinels
  * or a cluster. It needs the package `redis`, version 6.
  *
- * Rejects with `invalid_option` for wrong options and for servers that are less durable than `durability`; with
- * `store_unavailable` when the store cannot be reached; and with `store_newer` or `store_corrupt`.
+ * Rejects with `invalid_option` for wrong options, and for servers that are less durable than `durability`. Rejects
+ * with `store_unavailable` when the store cannot be reached, and with `store_newer` or `store_corrupt` for its data.
  *
  * @example
  * ```ts

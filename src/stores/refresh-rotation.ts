@@ -143,7 +143,7 @@ function rotateSession(
 
 function repeatSuccessor(record: SessionRecord): RotationOutcome {
   const { sealedSuccessor } = record;
-  // The clock was set back into a grace period whose successor is already erased. This is no proof of reuse.
+  // The clock was set back into a grace period whose successor is already erased. This does not prove reuse.
   if (sealedSuccessor === null) return { outcome: "conflict", session: record };
   const session = record.graceHit
     ? record

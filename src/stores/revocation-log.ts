@@ -60,7 +60,7 @@ export function tailAfter(
 }
 
 /**
- * Returns the entries that `prune` leaves. Only the head of the log is trimmed, so the rest stays contiguous, and the
+ * Returns the entries that `prune` leaves. Only the head of the log is trimmed, so the rest stays contiguous. The
  * newest entry always stays, so the end of the log is known.
  *
  * @example

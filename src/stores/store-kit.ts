@@ -1,5 +1,5 @@
 /*
- * What every store shares, for authors of stores: the rules of sessions, keys and the revocation log as pure functions.
+ * The public entry for authors of stores: the rules of sessions, keys and the revocation log, as pure functions.
  */
 
 export { HoldfastError, isHoldfastError, type ErrorCode } from "../core/errors.ts";

@@ -126,8 +126,8 @@ export type RotationOutcome =
  *
  * `endAll` and a revocation of kind `subject` record a cut-off and end the subject's sessions. A session cannot be
  * created or refreshed when its `authAt` is at or before the cut-off, nor created when its `authAt` is in the future.
- * Access tokens issued after the cut-off have a greater `iat` than it covers. Setting the clock back lowers neither
- * the cut-off nor an `iat`.
+ * Access tokens issued after the cut-off have a greater `iat` than it covers. Setting the clock back does not lower the
+ * cut-off or an `iat`.
  */
 export interface SessionStore {
   /** Returns `superseded` when a cut-off applies. Rejects with `invalid_option` when the id is taken. */
@@ -142,7 +142,9 @@ export interface SessionStore {
   rotate(rotation: Rotation): Promise<RotationOutcome>;
   /** Appends `revocation`, then ends the session. It appends even when the session has ended or does not exist. */
   end(id: string, reason: EndReason, revocation: Revocation): Promise<void>;
-  /** Records the subject's cut-off, appends it to the log and ends the subject's sessions. Returns how many were live. */
+  /**
+   * Records the subject's cut-off, appends it to the log and ends the subject's sessions. Returns how many were live.
+   */
   endAll(subject: string, reason: EndReason, revocation: { issuer: string; until: number }): Promise<number>;
 }
 
@@ -208,8 +210,8 @@ export interface RevocationFeed {
 /** The log of revocations. Sequence numbers are contiguous, and each entry's `chain` covers its predecessor. */
 export interface RevocationLog extends Omit<RevocationFeed, "snapshotTimeoutMs"> {
   /**
-   * Appends a revocation and returns its entry. For a subject, `before` becomes the largest of three values: the
-   * store's time rounded up to seconds, the newest `iat` of the subject, and `before` of its last cut-off.
+   * Appends a revocation and returns its entry. For a subject, the entry's `before` is at least the store's time in
+   * seconds, rounded up. It is also at least the newest `iat` of the subject and `before` of its last cut-off.
    */
   append(revocation: Revocation): Promise<RevocationEntry>;
 }
@@ -244,7 +246,8 @@ export interface Store {
   now(): Promise<number>;
   /**
    * Erases expired data. A sealed successor goes as soon as its grace has ended. Sessions, cut-offs and the head of the
-   * revocation log go a day after they have expired, because a clock may have been wrong. Audit events go after 90 days.
+   * revocation log go a day after they have expired, because a clock may have been wrong. Audit events go after 90
+   * days.
    */
   prune(): Promise<void>;
   /** Finishes the commands it has accepted. Later calls reject with `closed`; a second `close` resolves. */
@@ -254,7 +257,7 @@ export interface Store {
 /** Storage for the last good copies of fetched data, kept over restarts. It is as trusted as configuration. */
 export interface Snapshots {
   /**
-   * Returns the JSON value saved under `name`, or `null` when there is none. Rejects with `store_corrupt` when the
+   * Returns the JSON value saved under `name`. `null` when nothing was saved. Rejects with `store_corrupt` when the
    * snapshot is damaged; the caller reports that and continues without it.
    */
   load(name: string): Promise<unknown>;

@@ -42,7 +42,9 @@ export class Accounts {
     return this.#subjects.get(user) ?? user;
   }
 
-  /** Changes the password, and returns a function that reports it to the issuer. The report ends the user's sessions. */
+  /**
+   * Changes the password, and returns a function that reports it to the issuer. The report ends the user's sessions.
+   */
   changePassword(user: string): (issuer: Issuer) => Promise<void> {
     this.#versions.set(user, this.version(user) + 1);
     const { username, password } = this.credentials(user);

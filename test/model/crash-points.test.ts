@@ -15,7 +15,7 @@ interface Client {
 interface Operation {
   /** The work of a process, from its start until it crashes. */
   readonly act: (issuer: Issuer, client: Client) => Promise<unknown>;
-  /** Checks the state in the next process. By default the client's session must continue. */
+  /** Checks the state in the next process. When omitted, the client's session must continue. */
   readonly after?: (issuer: Issuer, client: Client) => Promise<void>;
   /** Prepares the state before the process that crashes. */
   readonly before?: (issuer: Issuer, client: Client, clock: FakeClock) => Promise<unknown>;

@@ -26,7 +26,7 @@ interface Transmission {
   readonly lost: "request" | "answer" | null;
 }
 
-/** What a history runs in. */
+/** Options of the environment. */
 export interface EnvironmentOptions {
   readonly scheduler: Scheduler;
   /** Uses the issuer's own user table with real password hashes, instead of an application's users. */

@@ -5,7 +5,7 @@ import { createIssuer } from "../../src/issuer/create-issuer.ts";
 import { ISSUER_URL } from "../issuer/fixture.ts";
 import { wrapStore } from "../issuer/stores.ts";
 
-/** What happens to a command at the store. */
+/** The fault of a command at the store. */
 export type StoreFault = "none" | "fails" | "answer lost" | "answer late";
 
 export interface Settings {

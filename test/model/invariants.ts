@@ -86,11 +86,11 @@ const graceOutcomes: readonly Outcome[] = ["repeated", "conflict"];
 
 /** Invariants of one presentation. Each check returns whether the invariant holds. */
 export const presentationInvariants: Checks<PresentationInvariant, [Presentation]> = {
-  /** The generation counts rotations. Whatever the clocks say, only the current token rotates. */
+  /** The generation counts rotations. Only the current token rotates, independent of the clocks. */
   generationCountsRotations: ({ expected, actual }) => (expected === "rotated") === (actual === "rotated"),
   onlyThePreviousTokenIsRepeated: ({ actual, generation, currentGeneration }) =>
     actual !== "repeated" || generation === currentGeneration - 1,
-  /** A grace period starts at the first rotation. Presentations neither extend nor shorten it. */
+  /** A grace period starts at the first rotation. Presentations do not change its end. */
   graceCountsFromFirstRotation: ({ expected, actual, generation, currentGeneration, now, graceEndsAt }) => {
     const inGrace = graceEndsAt !== null && now < graceEndsAt;
     if (graceOutcomes.includes(actual)) return inGrace;

@@ -11,7 +11,7 @@ export interface Fault {
   readonly issuer?: (issuer: Issuer) => Issuer;
 }
 
-/** What a fault in the store is created with. */
+/** The parts of the environment that a fault in the store uses. */
 export interface FaultContext {
   /** The store's clock. */
   readonly clock: Clock;

@@ -1,6 +1,6 @@
 import type { Deployment } from "./deployment.ts";
 
-/** What every part of the soak test gets. */
+/** The context of a part of the soak test. */
 export interface SoakContext {
   readonly deployment: Deployment;
   /** Returns a number from 0 up to 1, determined by the seed. */

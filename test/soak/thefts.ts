@@ -22,8 +22,8 @@ type Chain = readonly Tokens[];
 
 /**
  * Presents stolen refresh tokens of every generation. A spent token ends its session: at once if it is older than two
- * generations, and after its grace otherwise. A stolen current token works once. The second holder who presents it after
- * the grace ends the session for both.
+ * generations, and after its grace otherwise. A stolen current token works once. The second holder who presents it
+ * after the grace ends the session for both.
  */
 export async function runThefts(options: TheftOptions): Promise<Figures> {
   const { random, services, each } = options;

@@ -45,7 +45,8 @@ void describe("Redis behind Sentinels during a failover", { skip: noRedis }, () 
     await logIn(careful, "bobs", "bob");
     await careful.sessions.end("kept", "logout", await makeRevocation(careful, "session", "kept"));
 
-    // The replica is frozen before its link is cut, so that it cannot reconnect. It reads data in its socket after the thaw.
+    // The replica is frozen before its link is cut, so that it cannot reconnect. It reads data in its socket after the
+    // thaw.
     replica.freeze();
     await primary.cli("CLIENT", "KILL", "TYPE", "replica");
     const end = await makeRevocation(store, "session", "lost");

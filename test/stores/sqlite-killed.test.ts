@@ -8,7 +8,9 @@ import { logIn, present } from "../../src/stores/conformance/fixtures.ts";
 import { sqliteStore } from "../../src/stores/sqlite.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
-/** Runs a rotating process, and kills it after `count` acknowledged rotations. Returns the last acknowledged generation. */
+/**
+ * Runs a rotating process, and kills it after `count` acknowledged rotations. Returns the last acknowledged generation.
+ */
 async function rotateUntilKilled(file: string, from: number, count: number): Promise<number> {
   const script = join(import.meta.dirname, "rotating-process.ts");
   const child = spawn(process.execPath, [script, file, String(from)], {

@@ -9,8 +9,8 @@ import { snapshotsCases, type SnapshotsUnderTest } from "./snapshots.ts";
 export type { DurableStoreUnderTest, SnapshotsUnderTest, StoreUnderTest };
 
 /**
- * Declares the tests that every store must pass, for `node:test`. `open` returns a fresh, empty store for each test, and
- * the clock that drives it.
+ * Declares the tests that every store must pass, for `node:test`. `open` returns a fresh, empty store for each test,
+ * and the clock that drives it.
  *
  * @example
  * ```ts

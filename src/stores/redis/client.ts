@@ -4,7 +4,7 @@ import type { RedisAddress } from "./address.ts";
 
 /** The common interface of a single-server, cluster and Sentinel client. It reconnects until it is destroyed. */
 export interface RedisClient {
-  /** Sends a command to the primary that has `key`. Rejects at once while there is no connection. */
+  /** Sends a command to the primary that has `key`. Rejects at once while it is not connected. */
   readonly send: (key: string, command: readonly string[]) => Promise<unknown>;
   /** Sends a command on the connection that `send` uses for `key`, without following redirections. */
   readonly sendOnSameConnection: (key: string, command: readonly string[]) => Promise<unknown>;
@@ -14,7 +14,7 @@ export interface RedisClient {
   readonly destroy: () => Promise<void>;
 }
 
-/** What a client takes from its caller. */
+/** The caller's part of the options. */
 export interface RedisClientOptions {
   readonly random: () => number;
   /** Called when a connection failed or another server took over. Acknowledged writes may have been lost. */

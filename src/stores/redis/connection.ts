@@ -7,7 +7,7 @@ import type { Script } from "./script.ts";
 /** How commands are sent. */
 export interface RedisConnectionOptions {
   readonly description: string;
-  /** Drives the deadlines. With `virtual` it is also the store's time. */
+  /** Drives the deadlines. It is also the store's time if `virtual` is set. */
   readonly clock: Clock;
   readonly virtual: boolean;
   readonly commandTimeoutMs: number;
@@ -119,7 +119,7 @@ export class RedisConnection {
     }
     if (!script.writes || this.#options.replicas === 0) return reply;
     const reached = await this.#countReplicas(client, key, ms);
-    // WAIT counts only the writes of its own connection.
+    // WAIT counts only writes of the same connection.
     if (reached >= this.#options.replicas && this.#interruptions() === before) return reply;
     throw this.#notReplicatedError(reached);
   }

@@ -4,7 +4,7 @@ import type { RedisConnection } from "./connection.ts";
 /** How durable an acknowledged write must be; the values are those of `appendfsync`. `unchecked` accepts any. */
 export type Durability = "always" | "everysec" | "unchecked";
 
-/** From the least durable to the most durable. */
+/** The values of `appendfsync`, the least durable first. */
 const FSYNC_POLICIES = ["no", "everysec", "always"];
 
 /**

@@ -3,7 +3,9 @@ import { HoldfastError } from "../../core/errors.ts";
 import type { RedisConnection } from "./connection.ts";
 import { defineRead, defineWrite, type Script } from "./script.ts";
 
-/** The format that this version writes. It reads every format up to this one, and keeps fields that it does not know. */
+/**
+ * The format that this version writes. It reads every format up to this one, and keeps fields that it does not know.
+ */
 export const FORMAT = 1;
 
 /**

@@ -78,7 +78,9 @@ export function createUserStore(
 
 const readFieldScript = defineManifestRead(`return {now, redis.call('HGET', KEYS[1], ARGV[3])}`);
 
-/** Arguments: field, expected value ('' when unset), new value. Returns whether it was replaced, and the stored value. */
+/**
+ * Arguments: field, expected value ('' when unset), new value. Returns whether it was replaced, and the stored value.
+ */
 const compareAndSetScript = defineManifestWrite(`
 local standing = redis.call('HGET', KEYS[1], ARGV[3])
 if (standing or '') ~= ARGV[4] then return {0, standing} end

@@ -19,7 +19,10 @@ const RESTORE_WINDOW_MS = 10 * 60_000;
 const MAX_REMEMBERED = 10_000;
 const RESTORE_PAUSE_MS = 1000;
 
-/** Arguments: expected seq and chain, new chain; then at, until and JSON of each entry. Returns {1, now}, or {0, now, seq, chain}. */
+/**
+ * Arguments: expected seq and chain, new chain; then at, until and JSON of each entry. Returns {1, now}, or {0, now,
+ * seq, chain}.
+ */
 const appendEntries = defineManifestWrite(`
 local seq, chain = unpack(redis.call('HMGET', KEYS[1], 'seq', 'chain'))
 if seq ~= ARGV[3] or chain ~= ARGV[4] then return {0, now, seq, chain} end
@@ -49,7 +52,9 @@ for i = 3, #ARGV do
 end
 return absent`);
 
-/** Keeps the newest entry, which shows the end of the log. Returns how many entries it erased: 1000 when there are more. */
+/**
+ * Keeps the newest entry, which shows the end of the log. Returns how many entries it erased: 1000 when there are more.
+ */
 const trim = defineManifestWrite(`
 redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now - ${EXPIRED_RETENTION_MS})
 local seq = redis.call('HGET', KEYS[1], 'seq')
@@ -68,7 +73,7 @@ interface PendingAppend {
   readonly reject: (error: unknown) => void;
 }
 
-/** What the log is built on. */
+/** The parts of the store that the log uses. */
 export interface RedisRevocationLogOptions {
   readonly manifest: Manifest;
   readonly description: string;

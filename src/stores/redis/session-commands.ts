@@ -12,7 +12,7 @@ import {
   rotateSession,
 } from "./session-scripts.ts";
 
-/** What the scripts on a session return: the facts, and the rest of the record except its sealed successor, as JSON. */
+/** The reply of a script on a session. `fixed` and `state` are JSON, and `successor` is the sealed successor. */
 type ScriptReply = readonly [
   outcome: string,
   now: number,
@@ -25,7 +25,7 @@ type ScriptReply = readonly [
 export interface SessionReply {
   readonly outcome: string;
   readonly session: SessionRecord | null;
-  /** `null` when there is no successor, or its grace has ended. */
+  /** The sealed successor. `null` when the key does not exist. */
   readonly successor: string | null;
 }
 
@@ -34,7 +34,7 @@ export interface EndingCutoff {
   readonly subject: string;
   /** The moment of the cut-off, epoch ms. */
   readonly at: number;
-  /** The last `authAt` that the cut-off covers. By default it covers every session of the subject. */
+  /** The last `authAt` that the cut-off covers. When omitted, the cut-off covers every session of the subject. */
   readonly upTo?: number;
 }
 
@@ -151,7 +151,7 @@ function toSessionRecord([, now, fixed, state, successor = null]: ScriptReply): 
   return Object.assign(record, JSON.parse(fixed) as SessionFacts, { sealedSuccessor });
 }
 
-/** Returns the fields of the hash. The sealed successor is a key of its own. */
+/** Returns the fields of the hash. The sealed successor has a separate key. */
 export function toHashFields(record: SessionRecord): [fixed: string, state: string] {
   const { id, subject, authAt, absoluteExpiresAt, facts, mac, sealedSuccessor: _, ...mutable } = record;
   const fixed: SessionFacts = { id, subject, authAt, absoluteExpiresAt, facts, mac };

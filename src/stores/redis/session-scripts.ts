@@ -2,9 +2,9 @@ import { EXPIRED_RETENTION_MS } from "../retention.ts";
 import { defineRead, defineWrite, type Script } from "./script.ts";
 
 /*
- * A session is a hash of two JSON texts: `fixed` never changes, and `state` does. The field `cutAt` stands for a session
- * that a cut-off reached before it was created. The sealed successor is a separate key in the same slot, and expires
- * with the grace period. The scripts return {outcome, now, fixed, state, successor}.
+ * A session is a hash of two JSON texts: `fixed` never changes, and `state` does. The field `cutAt` stands for a
+ * session that a cut-off reached before it was created. The sealed successor is a separate key in the same slot, and
+ * expires with the grace period. The scripts return {outcome, now, fixed, state, successor}.
  */
 const SESSION = `local fixed, state = unpack(redis.call('HMGET', KEYS[1], 'fixed', 'state'))
 if not fixed then return {'unknown', now} end
@@ -32,7 +32,7 @@ return 'created'`);
 
 /**
  * `decideRotation` of ../refresh-rotation.ts in Lua; a property test compares the two. A cut-off need not be read here,
- * because it has ended the session. For reuse the script only returns the outcome: the session ends after the log entry.
+ * because it has ended the session. The script does not end a session on reuse: the session ends after the log entry.
  */
 export const rotateSession: Script = defineWrite(`${SESSION}
 local presented, successor, sealed, grace = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[7])

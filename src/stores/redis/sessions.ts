@@ -18,7 +18,7 @@ export interface SessionPart {
   readonly endAgain: (entry: RevocationEntry) => Promise<void>;
 }
 
-/** What the sessions are built on. */
+/** The parts of the store that the sessions use. */
 export interface SessionContext {
   readonly connection: RedisConnection;
   readonly prefix: string;

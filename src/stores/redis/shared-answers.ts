@@ -36,8 +36,7 @@ redis.call('PEXPIRE', KEYS[1], ${LIST_TTL_MS})`);
  * Shares the authority's answers in Redis among all guards that have the same secret: one server, a primary behind
  * Sentinels or a cluster. The server may evict. It needs the package `redis`, version 6.
  *
- * Throws `invalid_option` for wrong options. A server that cannot be reached is no error: the guards then ask the
- * authority.
+ * Throws `invalid_option` for wrong options. When the server cannot be reached, the guards ask the authority.
  *
  * @example
  * ```ts
@@ -91,7 +90,7 @@ export function redisAnswers(options: RedisAnswersOptions): SharedAnswersSource 
   };
 }
 
-/** `offlineError` names the reason why there is no connection. */
+/** `offlineError` names the reason for the missing connection. */
 function createSharedAnswers(
   connection: RedisConnection,
   kind: RedisAddress["kind"],
@@ -110,7 +109,7 @@ function createSharedAnswers(
   return {
     async get(names) {
       const keys = names.map(keyOf);
-      // In a cluster the keys are on several servers. Commands of one turn share a packet.
+      // The keys are spread over the nodes of a cluster, so each needs a command. Commands of one turn share a packet.
       const replies =
         kind === "cluster"
           ? await Promise.all(keys.map(async (key) => await send(key, ["GET", key])))

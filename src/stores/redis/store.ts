@@ -7,7 +7,7 @@ import { RedisRevocationLog } from "./revocations.ts";
 import { readTime, type Manifest } from "./manifest.ts";
 import { createSessionPart } from "./sessions.ts";
 
-/** What the parts of the store are built on. */
+/** The connection and settings that the parts of the store use. */
 export interface RedisStoreParts {
   readonly connection: RedisConnection;
   readonly manifest: Manifest;

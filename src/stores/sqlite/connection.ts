@@ -105,7 +105,10 @@ export class SqliteConnection {
     this.#draining = null;
   }
 
-  /** Runs one batch in one transaction. Throws only when the transaction cannot begin; all writes are then still pending. */
+  /**
+   * Runs one batch in one transaction. Throws only when the transaction cannot begin; all writes are then still
+   * pending.
+   */
   #runBatch(): void {
     this.#requireFile();
     // A rollback that failed left the last transaction open.
@@ -150,14 +153,14 @@ export class SqliteConnection {
     return Math.floor(this.#options.clock.now());
   }
 
-  /** The file that has the name now. `undefined` when there is none. */
+  /** The file that has the name now. `undefined` when the file is missing. */
   #statFile(): Stats | undefined {
     return statSync(this.#options.file, { throwIfNoEntry: false });
   }
 
   /**
-   * Throws when the file was removed or replaced. The connection would otherwise use a file without a name: its writes
-   * are lost when the process ends, and it never sees the writes of other processes.
+   * Throws when the file was removed or replaced. The open file then has no
+   * name, so writes to it are lost when the process ends, and no other process sees them.
    */
   #requireFile(): void {
     const named = this.#openedFile && this.#statFile();

@@ -6,7 +6,9 @@ const LOCKED = 6;
 const CORRUPT = 11;
 const NOTADB = 26;
 
-/** Returns the primary result code, which is the low byte of an extended one. `undefined` for an error of another kind. */
+/**
+ * Returns the primary result code, which is the low byte of an extended one. `undefined` for an error of another kind.
+ */
 function readResultCode(error: unknown): number | undefined {
   const { code, errcode } = error as { code?: unknown; errcode?: unknown };
   return code === "ERR_SQLITE_ERROR" && typeof errcode === "number" ? errcode & 0xff : undefined;
@@ -18,7 +20,10 @@ export function isBusy(error: unknown): boolean {
   return code === BUSY || code === LOCKED;
 }
 
-/** Converts an error of SQLite or the file system into a `HoldfastError` that names the store. Returns other errors unchanged. */
+/**
+ * Converts an error of SQLite or the file system into a `HoldfastError` that names the store. Returns other errors
+ * unchanged.
+ */
 export function toStoreError(description: string, error: unknown): unknown {
   const code = readResultCode(error);
   const system = error instanceof Error && "syscall" in error;

@@ -4,7 +4,9 @@ import { HoldfastError } from "../../core/errors.ts";
 /** "Hold" in ASCII. It distinguishes a store from the database of another program. */
 const APPLICATION_ID = 0x486f6c64;
 
-/** Each migration brings the schema from the version at its index to the next one. A released migration never changes. */
+/**
+ * Each migration brings the schema from the version at its index to the next one. A released migration never changes.
+ */
 const MIGRATIONS: readonly string[] = [
   `CREATE TABLE users (
     username TEXT PRIMARY KEY, subject TEXT NOT NULL UNIQUE, passwordHash TEXT NOT NULL,

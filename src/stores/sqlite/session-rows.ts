@@ -21,7 +21,7 @@ const MUTABLE_COLUMNS = [
   "endReason",
 ] as const;
 
-/** In the order of the table. */
+/** All columns, in the order of the table. */
 const COLUMNS = [...FIXED_COLUMNS, ...MUTABLE_COLUMNS] as const;
 
 /** The tables `sessions` and `cutoffs`. All methods are synchronous: they run within a command or a read. */
@@ -92,8 +92,8 @@ export class SessionRows {
   }
 
   /**
-   * Does in SQL what `pruneSession` does, for the next `count` rows after `rowid`. Returns the last of these rows, or
-   * `null` when there was none.
+   * Does in SQL what `pruneSession` does, for the next `count` rows after `rowid`. Returns the last of these rows.
+   * `null` when no row follows.
    */
   prune(rowid: number, count: number, nowMs: number): number | null {
     const { last } = this.#lastRow.get(rowid, count) as { last: number | null };

@@ -21,7 +21,9 @@ export interface SessionPart {
 export function createSessionPart(db: SqliteConnection, revocations: RevocationPart): SessionPart {
   const rows = new SessionRows(db);
 
-  /** Records the cut-off, ends the subject's sessions and appends the entry. Returns the entry and how many were live. */
+  /**
+   * Records the cut-off, ends the subject's sessions and appends the entry. Returns the entry and how many were live.
+   */
   function endSubject(revocation: Revocation & { kind: "subject" }, reason: EndReason, nowMs: number) {
     const { id: subject, until } = revocation;
     const sessions = rows.findBySubject(subject);
