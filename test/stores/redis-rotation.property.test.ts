@@ -3,13 +3,14 @@ import { randomBytes } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
 import { createClient } from "redis";
-import { GRACE_MS, ISSUER, logIn, present } from "../../src/stores/conformance/fixtures.ts";
+import { ISSUER, logIn } from "../../src/stores/conformance/fixtures.ts";
 import type { Rotation, SessionRecord, Store } from "../../src/stores/store.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
 import { redisStore } from "../../src/stores/redis.ts";
 import { decideRotation, endSession } from "../../src/stores/refresh-rotation.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
 import { noRedis, RedisServer } from "../support/redis-servers.ts";
+import { applyStep, steps } from "./session-steps.ts";
 
 const NOW = Date.UTC(2030, 0, 1);
 
@@ -42,53 +43,6 @@ const rotation = fc.record({
   idleMs: fc.integer({ min: 1, max: 200_000 }),
   graceMs: fc.integer({ min: 0, max: 100_000 }),
 });
-
-type Step =
-  | { readonly do: "present"; readonly back: number }
-  | { readonly do: "wait" | "set clock back"; readonly ms: number }
-  | { readonly do: "end" | "end all" | "prune" };
-
-const steps = fc.array(
-  fc.oneof(
-    { weight: 12, arbitrary: fc.integer({ min: -1, max: 4 }).map((back): Step => ({ do: "present", back })) },
-    {
-      weight: 4,
-      arbitrary: fc
-        .constantFrom(1, 1000, GRACE_MS - 1, GRACE_MS, GRACE_MS + 1, 900_000)
-        .map((ms): Step => ({ do: "wait", ms })),
-    },
-    {
-      weight: 1,
-      arbitrary: fc.integer({ min: 1, max: 3_600_000 }).map((ms): Step => ({ do: "set clock back", ms })),
-    },
-    { weight: 2, arbitrary: fc.constantFrom<Step>({ do: "end" }, { do: "end all" }, { do: "prune" }) },
-  ),
-  { maxLength: 30 },
-);
-
-/** Applies one step, and returns what a caller sees of it. */
-async function applyStep(step: Step, store: Store, clock: FakeClock): Promise<unknown> {
-  const scope = { issuer: ISSUER, until: clock.now() + 1e9 };
-  const session = await store.sessions.get("s");
-  switch (step.do) {
-    case "present": {
-      const { outcome } = await present(store, "s", (session?.generation ?? 1) - step.back);
-      return outcome;
-    }
-    case "wait":
-      return await clock.advance(step.ms);
-    case "set clock back":
-      return clock.setWall(clock.now() - step.ms);
-    case "end":
-      return await store.sessions.end("s", "logout", { kind: "session", id: "s", ...scope });
-    case "end all":
-      return await store.sessions.endAll("alice", "logout_all", scope);
-    case "prune":
-      return await store.prune();
-    default:
-      throw new Error("no such step");
-  }
-}
 
 void describe("rotation on Redis", { skip: noRedis }, () => {
   let server: RedisServer;
