@@ -2,8 +2,6 @@ import { isLive } from "../core/session.ts";
 import { isCutOff, type Cutoff } from "./cutoff.ts";
 import type { EndReason, NewSession, Rotation, RotationOutcome, SessionRecord } from "./store.ts";
 
-export { isLive } from "../core/session.ts";
-
 /**
  * Returns the record of a new session, or `null` when the session is superseded: its credentials were checked at or
  * before the subject's cut-off. A check in the future is superseded, too. The clock was set back after it, so a cut-off

@@ -4,7 +4,7 @@ import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
 import { createClient } from "redis";
 import { ISSUER, logIn } from "../../src/stores/conformance/fixtures.ts";
-import type { Rotation, SessionRecord, Store } from "../../src/stores/store.ts";
+import type { Rotation, SessionRecord } from "../../src/stores/store.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
 import { redisStore } from "../../src/stores/redis.ts";
 import { decideRotation, endSession } from "../../src/stores/refresh-rotation.ts";

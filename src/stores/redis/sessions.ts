@@ -1,6 +1,7 @@
 import { HoldfastError } from "../../core/errors.ts";
 import type { Revocation, RevocationEntry } from "../../core/revocation.ts";
-import { isLive, startSession } from "../refresh-rotation.ts";
+import { isLive } from "../../core/session.ts";
+import { startSession } from "../refresh-rotation.ts";
 import { EXPIRED_RETENTION_MS } from "../retention.ts";
 import type { EndReason, Rotation, RotationOutcome, SessionRecord, SessionStore } from "../store.ts";
 import type { RedisConnection } from "./connection.ts";

@@ -1,7 +1,8 @@
 import { HoldfastError } from "../../core/errors.ts";
 import type { Revocation, RevocationEntry } from "../../core/revocation.ts";
 import { advanceCutoff } from "../cutoff.ts";
-import { decideRotation, endSession, isLive, startSession } from "../refresh-rotation.ts";
+import { isLive } from "../../core/session.ts";
+import { decideRotation, endSession, startSession } from "../refresh-rotation.ts";
 import type { EndReason, SessionStore } from "../store.ts";
 import type { SqliteConnection } from "./connection.ts";
 import type { RevocationPart } from "./revocations.ts";
