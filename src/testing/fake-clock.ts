@@ -5,52 +5,72 @@ interface Timer {
   readonly fn: () => void;
 }
 
-/** Lets everything run that only waits for promises, however long the chain. */
+/** Runs all pending promise reactions, however long their chain. */
 async function settle(): Promise<void> {
   await new Promise<void>((resolve) => setImmediate(resolve));
 }
 
-/** Lets promises run, and nothing else: between two timers that are due Node does just that. */
+/** Runs promise reactions only, as Node does between two timers that are due. */
 async function settleMicrotasks(): Promise<void> {
   await new Promise<void>((resolve) => process.nextTick(resolve));
 }
 
 /**
- * A clock that moves only when told. Timers follow its monotonic time, as real ones do, so neither a wall clock
- * that is set nor a suspended machine makes one fire.
+ * A clock that moves only when a test moves it. As with real timers, a timer follows the monotonic clock: setting the
+ * wall clock or suspending the machine does not fire it.
+ *
+ * @example
+ * ```ts
+ * import { createGuard, staticKeys } from "holdfast";
+ * import { createMint, FakeClock } from "holdfast/testing";
+ *
+ * const clock = new FakeClock();
+ * const mint = await createMint({ issuer: "https://id.example.com", audience: "https://api.example.com", clock });
+ * const guard = createGuard({
+ *   issuer: mint.issuer,
+ *   audience: "https://api.example.com",
+ *   keys: staticKeys(mint.jwks()),
+ *   clock,
+ * });
+ *
+ * const token = mint.token();
+ * await clock.advance(3_600_000);
+ * console.log((await guard.validate(token)).status); // "invalid": the token has expired
+ * ```
  */
 export class FakeClock implements Clock {
   #wall: number;
   #monotonic = 0;
   readonly #timers = new Set<Timer>();
 
-  /** Starts at `wall`, epoch milliseconds; by default the first moment of 2030. */
+  /** Starts at `wall`, epoch milliseconds. Default: the start of 2030, UTC. */
   constructor(wall: number = Date.UTC(2030, 0, 1)) {
     this.#wall = wall;
   }
 
-  /** How many timers wait. */
+  /** Number of pending timers. */
   get pending(): number {
     return this.#timers.size;
   }
 
-  /** Whole, as `Date.now()` is. */
+  /** Wall clock, epoch milliseconds. Whole, like `Date.now()`. */
   now(): number {
     return Math.trunc(this.#wall);
   }
 
+  /** Monotonic clock, milliseconds since the clock was created. */
   monotonic(): number {
     return this.#monotonic;
   }
 
-  /** Less than 1 ms counts as 1 ms, as with `setTimeout`. `keepAlive` means nothing here. */
+  /** Calls `fn` after `ms`, at least 1 ms, as `setTimeout` does. Returns the function that cancels it. */
   after(ms: number, fn: () => void): () => void {
     const timer = { at: this.#monotonic + (ms >= 1 ? ms : 1), fn };
     this.#timers.add(timer);
     return () => void this.#timers.delete(timer);
   }
 
-  /** Moves both clocks on by `ms`, runs the timers that fall due in their order, and lets promises run after each. */
+  /** Advances both clocks by `ms`. Due timers run in order, each followed by all pending promise reactions. */
   async advance(ms: number): Promise<void> {
     const end = this.#monotonic + ms;
     await settle();
@@ -64,8 +84,8 @@ export class FakeClock implements Clock {
   }
 
   /**
-   * The event loop was blocked for `ms`: both clocks have moved on, and the timers that fell due meanwhile run now,
-   * late and in their order, before anything that arrived during the block, as under Node.
+   * Simulates an event loop that was blocked for `ms`. Both clocks advance first. As in Node, the overdue timers then run
+   * in order, before any event that arrived during the block.
    */
   async block(ms: number): Promise<void> {
     this.#move(ms);
@@ -78,12 +98,12 @@ export class FakeClock implements Clock {
     await settle();
   }
 
-  /** Sets the wall clock, forward or back; no timer notices. */
+  /** Sets the wall clock, epoch milliseconds, forward or back. Timers do not change. */
   setWall(wall: number): void {
     this.#wall = wall;
   }
 
-  /** The machine sleeps for `ms`: the wall clock goes on, the monotonic one and the timers stand still. */
+  /** Simulates a suspended machine: only the wall clock advances by `ms`. */
   suspend(ms: number): void {
     this.#wall += ms;
   }
@@ -93,7 +113,7 @@ export class FakeClock implements Clock {
     this.#monotonic += ms;
   }
 
-  /** The next timer up to `end`; of several at the same time the one that was set first. */
+  /** The next timer due at or before `end`. Timers with the same time keep their order of creation. */
   #due(end: number): Timer | undefined {
     let next: Timer | undefined;
     for (const timer of this.#timers) {

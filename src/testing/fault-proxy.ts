@@ -1,44 +1,73 @@
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
-import { systemClock, type Clock } from "../core/clock.ts";
-import { invalidOption, rejectUnknownOptions, requireMethods, readString } from "../core/options.ts";
+import type { Clock } from "../core/clock.ts";
+import {
+  clockOption,
+  invalidOption,
+  option,
+  readOptions,
+  readString,
+  type OptionTable,
+} from "../core/options.ts";
 import { ProxyControl, type ProxyMode } from "./proxy/control.ts";
 import { Pump } from "./proxy/pump.ts";
 import { reset } from "./proxy/reset.ts";
 
+/** Options of `createFaultProxy`. */
 export interface FaultProxyOptions {
-  /** The server's URL: `http://127.0.0.1:4180`, `redis://127.0.0.1:6379`. */
+  /** URL of the server: `http://127.0.0.1:4180`, `redis://127.0.0.1:6379`. */
   target: string;
-  /** Latencies and periods run on it. */
+  /** Times latencies and periods. Default: the system's clock. */
   clock?: Clock;
 }
 
-/** A TCP proxy with faults to switch on, in front of any server: HTTP, Redis, TLS passed through. */
+/** A TCP proxy with faults, in front of any server. It forwards bytes, so HTTP, Redis and TLS all work. */
 export interface FaultProxy {
-  /** The target's URL by way of the proxy. */
+  /** The URL of the target, with the address of the proxy. */
   readonly url: string;
   readonly port: number;
-  /** Clients' connections: those open now, and all there ever were. */
+  /** Client connections: those that are open, and all that were accepted. */
   readonly connections: { readonly open: number; readonly accepted: number };
-  /** From now on, on open connections too. At first it passes. Throws `invalid_option`. */
+  /** Sets the mode for open and new connections. The first mode is `pass`. Throws `invalid_option`. */
   set(mode: ProxyMode): void;
-  /** Cuts every connection and stops listening. Resolves when nothing of it is open any more. */
+  /** Resets every connection and stops listening. Resolves when all sockets are closed. */
   close(): Promise<void>;
 }
 
+const OWNER = "createFaultProxy";
 const defaultPorts: Readonly<Record<string, string>> = { "http:": "80", "https:": "443", "redis:": "6379" };
 
-/** Listens on a free port of 127.0.0.1. Throws `invalid_option` or `missing_method`. */
+/** The address that a proxy connects to. */
+interface ProxyTarget {
+  readonly url: URL;
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The options of `createFaultProxy`. */
+export const FAULT_PROXY_OPTIONS: OptionTable<{ target: ProxyTarget; clock: Clock }> = {
+  target: option(readTarget),
+  clock: clockOption(OWNER),
+};
+
+/**
+ * Starts a proxy on a free port of 127.0.0.1.
+ *
+ * Rejects with `invalid_option` or `missing_method`.
+ *
+ * @example
+ * ```ts
+ * import { createFaultProxy } from "holdfast/testing";
+ *
+ * const proxy = await createFaultProxy({ target: "redis://127.0.0.1:6379" });
+ * // Connect the system under test to proxy.url, then make Redis slow.
+ * proxy.set({ kind: "latency", ms: 200 });
+ * await proxy.close();
+ * ```
+ */
 export async function createFaultProxy(options: FaultProxyOptions): Promise<FaultProxy> {
-  rejectUnknownOptions("createFaultProxy", options, ["target", "clock"]);
-  const { clock = systemClock } = options;
-  requireMethods("createFaultProxy", "clock", clock, ["now", "monotonic", "after"]);
-  const url = URL.parse(readString("target", options.target));
-  const host = url?.hostname.replaceAll(/^\[|\]$/g, "") ?? "";
-  const address = { host, port: Number(url?.port || defaultPorts[url?.protocol ?? ""]) };
-  if (url === null || host === "" || !(address.port > 0)) {
-    throw invalidOption("target", "a URL with a host and a port", options.target);
-  }
+  const { target, clock } = readOptions(OWNER, options, FAULT_PROXY_OPTIONS);
+  const { url, host, port: targetPort } = target;
   const sockets = new Set<Socket>();
   const clients = new Set<Socket>();
   let accepted = 0;
@@ -51,10 +80,10 @@ export async function createFaultProxy(options: FaultProxyOptions): Promise<Faul
       client.resetAndDestroy();
       return;
     }
-    const target = connect({ ...address, allowHalfOpen: true, noDelay: true });
-    new Pump(client, target, control, clock, false).start();
-    new Pump(target, client, control, clock, true).start();
-    for (const socket of [client, target]) {
+    const upstream = connect({ host, port: targetPort, allowHalfOpen: true, noDelay: true });
+    new Pump(client, upstream, control, clock, false).start();
+    new Pump(upstream, client, control, clock, true).start();
+    for (const socket of [client, upstream]) {
       sockets.add(socket);
       socket.once("close", () => sockets.delete(socket));
     }
@@ -81,4 +110,14 @@ export async function createFaultProxy(options: FaultProxyOptions): Promise<Faul
       await Promise.all(closed);
     },
   };
+}
+
+function readTarget(name: string, value: unknown): ProxyTarget {
+  const url = URL.parse(readString(name, value));
+  const host = url?.hostname.replaceAll(/^\[|\]$/g, "") ?? "";
+  const port = Number(url?.port || defaultPorts[url?.protocol ?? ""]);
+  if (url === null || host === "" || !(port > 0)) {
+    throw invalidOption(name, "a URL with a host and a port", value);
+  }
+  return { url, host, port };
 }

@@ -1,45 +1,47 @@
 import { createSecretKey, randomBytes, randomUUID, type KeyObject } from "node:crypto";
-import { systemClock, type Clock } from "../core/clock.ts";
-import { invalidOption } from "../core/options.ts";
+import type { Clock } from "../core/clock.ts";
+import { clockOption, invalidOption, option, readOptions, type OptionTable } from "../core/options.ts";
 import { algorithmFacts, type Algorithm } from "../jwt/algorithms.ts";
 import { generateSigningKey, importSigningKey, signCompact, type Jwk } from "../jwt/sign.ts";
 
+/** Options of `createMint`. */
 export interface MintOptions {
   /** `iss` of the tokens. */
   issuer: string;
   /** `aud` of the tokens. */
   audience: string | readonly string[];
-  /** Default `ES256`. */
+  /** Signs the tokens. Default `ES256`. */
   algorithm?: Algorithm;
-  /** Life of a token. Default 600,000. */
+  /** Lifetime of a token, milliseconds. Default 600,000. */
   lifetimeMs?: number;
-  /** Signs with this private JWK, such as another mint's `privateJwk`. By default a new key is made. */
+  /** A private JWK to sign with, such as `privateJwk` of another mint. Default: a new key. */
   key?: Readonly<Record<string, unknown>> | undefined;
+  /** Sets `iat` and `exp`. Default: the system's clock. */
   clock?: Clock;
 }
 
-/** Stands in for a provider: makes good tokens, expired ones and odd ones, all signed with one key. */
+/** Creates tokens, valid and invalid ones, in place of a provider. One key signs all of them. */
 export interface Mint {
   readonly issuer: string;
   readonly algorithm: Algorithm;
-  /** `undefined` for HMAC, whose tokens carry none. */
+  /** `kid` of the tokens. `undefined` for HMAC, whose tokens have no `kid`. */
   readonly kid: string | undefined;
-  /** The shared secret; `null` unless the algorithm is HMAC. */
+  /** The shared secret. `null` unless the algorithm is HMAC. */
   readonly secret: Uint8Array | null;
-  /** The signing key, to make the same mint again; `null` for HMAC. */
+  /** The signing key, with which the same mint can be created again. `null` for HMAC. */
   readonly privateJwk: Jwk | null;
-  /** What the provider publishes; without keys for HMAC. */
+  /** The key set that a provider would publish. It has no keys for HMAC. */
   jwks(): { keys: Jwk[] };
   /**
-   * A token that a guard for this issuer and audience accepts, unless `claims` or `header` change that. They
-   * replace the members of the same name; `undefined` leaves one out. `exp`, `iat` and `nbf` are epoch seconds.
+   * Creates a token that a guard for this issuer and audience accepts. `claims` and `header` replace members of the same
+   * name, and `undefined` removes one. `exp`, `iat` and `nbf` are epoch seconds.
    */
   token(claims?: Readonly<Record<string, unknown>>, header?: Readonly<Record<string, unknown>>): string;
-  /** Signs any two texts as header and payload: not JSON, a member twice, whatever a test wants refused. */
+  /** Signs two arbitrary texts as header and payload, such as text that is not JSON or has a member twice. */
   sign(header: string, payload: string): string;
 }
 
-interface Key {
+interface MintKey {
   readonly kid: string | undefined;
   readonly key: KeyObject;
   readonly secret: Uint8Array | null;
@@ -47,20 +49,51 @@ interface Key {
   readonly published: readonly Jwk[];
 }
 
-async function makeKey(algorithm: Algorithm, given: MintOptions["key"]): Promise<Key> {
-  if (given === undefined && algorithmFacts(algorithm).family === "HS") {
+const OWNER = "createMint";
+
+/** The options of `createMint`. Tests may want any `iss`, `aud` and lifetime, also wrong ones. */
+export const MINT_OPTIONS: OptionTable<Required<MintOptions>> = {
+  issuer: option((_name, value) => value as string),
+  audience: option((_name, value) => value as MintOptions["audience"]),
+  algorithm: option<Algorithm>((_name, value) => value as Algorithm, "ES256"),
+  lifetimeMs: option((_name, value) => value as number, 600_000),
+  key: option((_name, value) => value as MintOptions["key"]),
+  clock: clockOption(OWNER),
+};
+
+async function createMintKey(algorithm: Algorithm, privateJwk: MintOptions["key"]): Promise<MintKey> {
+  if (privateJwk === undefined && algorithmFacts(algorithm).family === "HS") {
     const secret = randomBytes(64);
     return { kid: undefined, key: createSecretKey(secret), secret, privateJwk: null, published: [] };
   }
-  const made = given === undefined ? await generateSigningKey(algorithm) : importSigningKey(given);
-  if (made.algorithm !== algorithm) throw invalidOption("createMint: key", `a key for ${algorithm}`, given);
-  return { ...made, secret: null, published: [made.publicJwk] };
+  const key = privateJwk === undefined ? await generateSigningKey(algorithm) : importSigningKey(privateJwk);
+  if (key.algorithm !== algorithm) throw invalidOption(`${OWNER}: key`, `a key for ${algorithm}`, privateJwk);
+  return { ...key, secret: null, published: [key.publicJwk] };
 }
 
-/** Makes a key, unless it is given one, and a mint that signs with it. Throws `invalid_option` or `invalid_key`. */
+/**
+ * Creates a mint, and a signing key unless the options have one.
+ *
+ * Rejects with `invalid_option`, `missing_method` or `invalid_key`.
+ *
+ * @example
+ * ```ts
+ * import { createGuard, staticKeys } from "holdfast";
+ * import { createMint } from "holdfast/testing";
+ *
+ * const audience = "https://api.example.com";
+ * const mint = await createMint({ issuer: "https://id.example.com", audience });
+ * const guard = createGuard({ issuer: mint.issuer, audience, keys: staticKeys(mint.jwks()) });
+ *
+ * const valid = await guard.validate(mint.token({ sub: "alice", scope: "orders:read" }));
+ * const expired = await guard.validate(mint.token({ exp: 1 }));
+ * console.log(valid.status, expired.status); // "valid", "invalid"
+ * ```
+ */
 export async function createMint(options: MintOptions): Promise<Mint> {
-  const { issuer, audience, algorithm = "ES256", lifetimeMs = 600_000, clock = systemClock } = options;
-  const { kid, key, secret, privateJwk, published } = await makeKey(algorithm, options.key);
+  const settings = readOptions(OWNER, options, MINT_OPTIONS);
+  const { issuer, audience, algorithm, lifetimeMs, clock } = settings;
+  const { kid, key, secret, privateJwk, published } = await createMintKey(algorithm, settings.key);
   const sign = (header: string, payload: string) => signCompact(header, payload, algorithm, key);
   return {
     issuer,
@@ -73,10 +106,10 @@ export async function createMint(options: MintOptions): Promise<Mint> {
     token(claims, header) {
       const iat = Math.floor(clock.now() / 1000);
       const exp = iat + Math.ceil(lifetimeMs / 1000);
-      const usual = { iss: issuer, sub: "user", aud: audience, exp, iat, jti: randomUUID() };
+      const defaults = { iss: issuer, sub: "user", aud: audience, exp, iat, jti: randomUUID() };
       return sign(
         JSON.stringify({ alg: algorithm, kid, typ: "at+jwt", ...header }),
-        JSON.stringify({ ...usual, ...claims }),
+        JSON.stringify({ ...defaults, ...claims }),
       );
     },
   };

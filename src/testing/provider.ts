@@ -1,14 +1,17 @@
-import { systemClock, type Clock } from "../core/clock.ts";
+import { type Clock } from "../core/clock.ts";
 import {
+  clockOption,
+  functionOption,
   invalidOption,
-  rejectUnknownOptions,
-  requireMethods,
+  option,
+  readOptions,
   readString,
   readWholeNumber,
+  wholeOption,
+  type OptionTable,
 } from "../core/options.ts";
 import { asymmetricAlgorithms, type Algorithm } from "../jwt/algorithms.ts";
 import type { Jwk } from "../jwt/sign.ts";
-import type { MintOptions } from "./mint.ts";
 import { endpointPath, type ProviderState } from "./provider/endpoints.ts";
 import { Faults, type Endpoint, type Fault } from "./provider/fault.ts";
 import { RequestHandler, type RequestCounts } from "./provider/request-handler.ts";
@@ -16,96 +19,158 @@ import { ProviderTokens } from "./provider/tokens.ts";
 import { createFetch, listenOn, type HandleRequest, type ProviderServer } from "./provider/transport.ts";
 import { seededRandom } from "./random.ts";
 
+/** Options of `createProvider`. */
 export interface ProviderOptions {
-  /** `iss` of the tokens. Default: where it listens, `https://id.example.com` until then. */
+  /** `iss` of the tokens. Default: the address it listens on, and `https://id.example.com` before it listens. */
   issuer?: string;
   /** `aud` of the tokens. */
   audience: string | readonly string[];
-  /** Asymmetric. Default `ES256`. */
+  /** Signs the tokens. Asymmetric. Default `ES256`. */
   algorithm?: Algorithm;
-  /** Life of a token. Default 600,000. */
+  /** Lifetime of a token, milliseconds. Default 600,000. */
   lifetimeMs?: number;
-  /** The first signing key, as another provider's `privateJwk`: the same provider, started again. */
+  /** The first signing key: the `privateJwk` of an earlier provider, to start the same provider again. */
   key?: Readonly<Record<string, unknown>>;
-  /** Who may ask about tokens. Defaults `"guard"`, `"secret-of-the-guard"`, `"bearer-of-the-guard"`. */
+  /** Client that may introspect and validate tokens. Default `"guard"`. */
   clientId?: string;
+  /** Secret of the client. Default `"secret-of-the-guard"`. */
   clientSecret?: string;
+  /** Bearer token that authenticates the client as well. Default `"bearer-of-the-guard"`. */
   bearer?: string;
-  /** `Cache-Control` of the key set; `null` for none. Default `"max-age=300"`. */
+  /** `Cache-Control` of the key set. `null` sends no header. Default `"max-age=300"`. */
   jwksCacheControl?: string | null;
-  /** Latencies run on it. */
+  /** Times token lifetimes and latencies. Default: the system's clock. */
   clock?: Clock;
-  /** Decides which requests a fault with a probability strikes. Default: the same numbers each time. */
+  /** Decides which requests a fault with a probability hits. Default: the same sequence for each provider. */
   random?: () => number;
 }
 
 /**
- * Somebody else's authorization server: metadata (OpenID Connect Discovery, RFC 8414), key set, introspection
- * (RFC 7662) and `POST /auth/validate`, with faults that can be switched on and off.
+ * A fake authorization server: metadata (OpenID Connect Discovery, RFC 8414), key set, introspection (RFC 7662) and
+ * `POST /auth/validate`. Faults of each endpoint can be switched on and off.
  */
 export interface Provider {
-  /** Can be set, to the address of a proxy in front: tokens and metadata carry it from then on. */
+  /** `iss` of new tokens and of the metadata. Set it to the address of a proxy in front of the provider. */
   issuer: string;
+  /** `Cache-Control` of the key set. `null` sends no header. */
   jwksCacheControl: string | null;
   readonly clientId: string;
   readonly clientSecret: string;
   readonly bearer: string;
-  /** Of the key that signs. */
+  /** `kid` of the key that signs. */
   readonly kid: string;
+  /** The key that signs. */
   readonly privateJwk: Jwk;
-  /** Address of an endpoint: where it listens, else at the issuer. */
+  /** Address of an endpoint: on the listening address, otherwise at the issuer. */
   url(endpoint: Endpoint): string;
-  /** A JWT; `claims` and `header` replace members, `undefined` leaves one out. */
+  /** Creates a JWT. `claims` and `header` replace members, and `undefined` removes one. */
   token(claims?: Readonly<Record<string, unknown>>, header?: Readonly<Record<string, unknown>>): string;
-  /** A token that only introspection and validation can tell anything of. */
+  /** Creates an opaque token, which only introspection and validation know. */
   opaqueToken(claims?: Readonly<Record<string, unknown>>): string;
-  /** Ends a token, or all that have this `jti`, `sid` or `sub`. */
+  /** Revokes a token, or all tokens with this `jti`, `sid` or `sub`. */
   revoke(id: string): void;
   jwks(): { keys: Jwk[] };
-  /** Publishes the key that signs next. Resolves with its `kid`. */
+  /** Publishes the next signing key. Resolves with its `kid`. */
   publishNext(): Promise<string>;
-  /** Signs with the next key, published now if it was not; the earlier ones stay published. Resolves with its `kid`. */
+  /** Signs with the next key, publishing it first when needed. Earlier keys stay published. Resolves with its `kid`. */
   rotate(): Promise<string>;
-  /** Takes a key out of the set. */
+  /** Removes a key from the key set. */
   vanish(kid: string): void;
-  /** Strikes the endpoint's requests from now on, in place of an earlier fault. Throws `invalid_option`. */
+  /** Sets the fault of an endpoint, in place of an earlier one. Throws `invalid_option`. */
   fault(endpoint: Endpoint | "all", fault: Fault): void;
-  /** Lifts faults. Requests that hang are answered now. */
+  /** Ends faults. Requests that hang are answered at once. */
   restore(endpoint?: Endpoint | "all"): void;
+  /** Counts of an endpoint's requests. */
   counts(endpoint: Endpoint): RequestCounts;
   resetCounts(): void;
-  /** The provider without a network: to be injected as `fetch`. */
+  /** Answers requests without a network. Inject it as `fetch`. */
   readonly fetch: (url: string | URL, init?: RequestInit) => Promise<Response>;
-  /** Listens on 127.0.0.1, by default on a free port. Resolves with the base address. */
+  /** Listens on a port of 127.0.0.1, by default a free one. Resolves with the base address. */
   listen(port?: number): Promise<string>;
-  /** Stops listening, cutting what is under way. It can listen again. */
+  /** Stops listening and closes all connections. The provider can listen again. */
   close(): Promise<void>;
 }
 
-/** Makes a provider and its first key. Throws `invalid_option`, `missing_method` or `invalid_key`. */
+const OWNER = "createProvider";
+
+/** The checked options of `createProvider`. */
+export interface ProviderSettings extends Required<Omit<ProviderOptions, "issuer" | "key">> {
+  readonly issuer: string | undefined;
+  readonly key: ProviderOptions["key"] | undefined;
+}
+
+/** The options of `createProvider`. */
+export const PROVIDER_OPTIONS: OptionTable<ProviderSettings> = {
+  issuer: option((name, value) => (value === undefined ? undefined : readUrl(name, value))),
+  // Tests may want any `aud`, also a wrong one.
+  audience: option((_name, value) => value as ProviderOptions["audience"]),
+  algorithm: option(readAlgorithm, "ES256"),
+  lifetimeMs: wholeOption(600_000, 1),
+  key: option((_name, value) => value as ProviderOptions["key"]),
+  clientId: option(readString, "guard"),
+  clientSecret: option(readString, "secret-of-the-guard"),
+  bearer: option(readString, "bearer-of-the-guard"),
+  jwksCacheControl: option<string | null>((_name, value) => value as string | null, "max-age=300"),
+  clock: clockOption(OWNER),
+  random: functionOption(() => seededRandom(1)),
+};
+
+/**
+ * Creates a fake provider and its first signing key. It answers through `fetch` at once and listens only after `listen`.
+ *
+ * Rejects with `invalid_option`, `missing_method` or `invalid_key`.
+ *
+ * @example
+ * ```ts
+ * import { createGuard, jwks } from "holdfast";
+ * import { createProvider } from "holdfast/testing";
+ *
+ * const audience = "https://api.example.com";
+ * const provider = await createProvider({ audience });
+ * const guard = createGuard({
+ *   issuer: provider.issuer,
+ *   audience,
+ *   keys: jwks(provider.url("jwks"), { fetch: provider.fetch }),
+ * });
+ *
+ * provider.fault("jwks", { status: 503 });
+ * const verdict = await guard.validate(provider.token({ sub: "alice" }));
+ * console.log(verdict.status); // "unavailable"
+ * ```
+ */
 export async function createProvider(options: ProviderOptions): Promise<Provider> {
-  const { mint, desk: said, random } = readProviderOptions(options);
-  const tokens = new ProviderTokens(mint);
+  const { issuer = "https://id.example.com", ...settings } = readOptions(OWNER, options, PROVIDER_OPTIONS);
+  const { audience, algorithm, lifetimeMs, key, clock, random } = settings;
+  const { clientId, clientSecret, bearer, jwksCacheControl } = settings;
+  const tokens = new ProviderTokens({ issuer, audience, algorithm, lifetimeMs, key, clock });
   await tokens.publishNext();
-  const desk: ProviderState = { ...said, tokens };
+  const state: ProviderState = {
+    issuer,
+    algorithm,
+    clientId,
+    clientSecret,
+    bearer,
+    jwksCacheControl,
+    tokens,
+  };
   const faults = new Faults(random);
-  const front = new RequestHandler(desk, faults, mint.clock);
-  const handle: HandleRequest = async (request, signal) => await front.handle(request, signal);
-  let named = options.issuer !== undefined;
-  let listening: ProviderServer | undefined;
+  const handler = new RequestHandler(state, faults, clock);
+  const handle: HandleRequest = async (request, signal) => await handler.handle(request, signal);
+  let hasFixedIssuer = options.issuer !== undefined;
+  let server: ProviderServer | undefined;
   return {
     get issuer() {
-      return desk.issuer;
+      return state.issuer;
     },
-    set issuer(issuer) {
-      desk.issuer = url("issuer", issuer);
-      named = true;
+    set issuer(value) {
+      state.issuer = readUrl("issuer", value);
+      hasFixedIssuer = true;
     },
     get jwksCacheControl() {
-      return desk.jwksCacheControl;
+      return state.jwksCacheControl;
     },
     set jwksCacheControl(value) {
-      desk.jwksCacheControl = value;
+      state.jwksCacheControl = value;
     },
     get kid() {
       return tokens.signing.kid;
@@ -113,12 +178,12 @@ export async function createProvider(options: ProviderOptions): Promise<Provider
     get privateJwk() {
       return tokens.signing.mint.privateJwk as Jwk;
     },
-    clientId: desk.clientId,
-    clientSecret: desk.clientSecret,
-    bearer: desk.bearer,
-    url: (endpoint) => (listening?.url ?? new URL(desk.issuer).origin) + endpointPath(endpoint, desk.issuer),
-    token: (claims, header) => tokens.signing.mint.token({ iss: desk.issuer, ...claims }, header),
-    opaqueToken: (claims = {}) => tokens.createOpaque({ iss: desk.issuer, ...claims }),
+    clientId,
+    clientSecret,
+    bearer,
+    url: (endpoint) => (server?.url ?? new URL(state.issuer).origin) + endpointPath(endpoint, state.issuer),
+    token: (claims, header) => tokens.signing.mint.token({ iss: state.issuer, ...claims }, header),
+    opaqueToken: (claims = {}) => tokens.createOpaque({ iss: state.issuer, ...claims }),
     revoke: (id) => tokens.revoke(readString("revoke: id", id)),
     jwks: () => tokens.published(),
     publishNext: async () => await tokens.publishNext(),
@@ -126,68 +191,28 @@ export async function createProvider(options: ProviderOptions): Promise<Provider
     vanish: (kid) => tokens.vanish(kid),
     fault: (endpoint, fault) => faults.set(endpoint, fault),
     restore: (endpoint = "all") => faults.clear(endpoint),
-    counts: (endpoint) => front.counts(endpoint),
-    resetCounts: () => front.resetCounts(),
+    counts: (endpoint) => handler.counts(endpoint),
+    resetCounts: () => handler.resetCounts(),
     fetch: createFetch(handle),
     async listen(port) {
-      listening = await listenOn(readWholeNumber("port", port, { default: 0, min: 0, max: 65_535 }), handle);
-      if (!named) desk.issuer = listening.url;
-      return listening.url;
+      server = await listenOn(readWholeNumber("port", port, { default: 0, min: 0, max: 65_535 }), handle);
+      if (!hasFixedIssuer) state.issuer = server.url;
+      return server.url;
     },
     async close() {
-      const server = listening?.server;
-      listening = undefined;
-      const closed = server?.[Symbol.asyncDispose]();
-      server?.closeAllConnections();
-      await closed;
+      const closing = server?.close();
+      server = undefined;
+      await closing;
     },
   };
 }
 
-const known = Object.keys({
-  issuer: 0,
-  audience: 0,
-  algorithm: 0,
-  lifetimeMs: 0,
-  key: 0,
-  clientId: 0,
-  clientSecret: 0,
-  bearer: 0,
-  jwksCacheControl: 0,
-  clock: 0,
-  random: 0,
-} satisfies Record<keyof ProviderOptions, 0>);
-
-function readProviderOptions(options: ProviderOptions): {
-  mint: MintOptions & { clock: Clock };
-  desk: Omit<ProviderState, "tokens">;
-  random: () => number;
-} {
-  rejectUnknownOptions("createProvider", options, known);
-  const { audience, algorithm = "ES256", lifetimeMs, key, jwksCacheControl = "max-age=300" } = options;
-  const { clock = systemClock, random = seededRandom(1) } = options;
-  requireMethods("createProvider", "clock", clock, ["now", "monotonic", "after"]);
-  if (typeof random !== "function") throw invalidOption("random", "a function", random);
-  if (!asymmetricAlgorithms.includes(algorithm)) {
-    throw invalidOption("algorithm", `one of ${asymmetricAlgorithms.join(", ")}`, algorithm);
-  }
-  const issuer = url("issuer", options.issuer ?? "https://id.example.com");
-  const lifeMs = readWholeNumber("lifetimeMs", lifetimeMs, { default: 600_000, min: 1 });
-  return {
-    mint: { issuer, audience, algorithm, lifetimeMs: lifeMs, clock, key },
-    desk: {
-      issuer,
-      algorithm,
-      clientId: readString("clientId", options.clientId ?? "guard"),
-      clientSecret: readString("clientSecret", options.clientSecret ?? "secret-of-the-guard"),
-      bearer: readString("bearer", options.bearer ?? "bearer-of-the-guard"),
-      jwksCacheControl,
-    },
-    random,
-  };
-}
-
-function url(name: string, value: unknown): string {
+function readUrl(name: string, value: unknown): string {
   if (!URL.canParse(readString(name, value))) throw invalidOption(name, "a URL", value);
   return value as string;
+}
+
+function readAlgorithm(name: string, value: unknown): Algorithm {
+  if (asymmetricAlgorithms.includes(value as Algorithm)) return value as Algorithm;
+  throw invalidOption(name, `one of ${asymmetricAlgorithms.join(", ")}`, value);
 }

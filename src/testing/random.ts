@@ -1,4 +1,15 @@
-/** Numbers from 0 to 1, the same for the same seed (mulberry32); for whatever takes a `random`. */
+/**
+ * Returns a generator of numbers from 0 to 1 (mulberry32). The same seed gives the same sequence. Pass it as a `random`
+ * option.
+ *
+ * @example
+ * ```ts
+ * import { createProvider, seededRandom } from "holdfast/testing";
+ *
+ * const provider = await createProvider({ audience: "https://api.example.com", random: seededRandom(7) });
+ * provider.fault("jwks", { status: 500, probability: 0.5 });
+ * ```
+ */
 export function seededRandom(seed: number): () => number {
   let state = seed;
   return () => {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { elapsedMs, readClock, sleep } from "../../src/core/clock.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
 
-test("timers fire in order of time, then of setting, each at its own moment", async () => {
+test("timers fire in order of their time, then of their creation, each at its own time", async () => {
   const clock = new FakeClock(1000);
   const seen: [string, number, number][] = [];
   const note = (name: string) => () => seen.push([name, clock.now(), clock.monotonic()]);
@@ -21,7 +21,7 @@ test("timers fire in order of time, then of setting, each at its own moment", as
   assert.equal(clock.pending, 1);
 });
 
-test("what a timer starts runs before the next timer, and may set timers that fall due at once", async () => {
+test("work that a timer starts runs before the next timer, and can set timers that are due at once", async () => {
   const clock = new FakeClock();
   const seen: string[] = [];
   const chain = async () => {
@@ -49,7 +49,7 @@ test("a cancelled timer does not fire, and a timer of 0 ms takes 1 ms", async ()
   assert.equal(fired, 1);
 });
 
-test("a suspended machine and a clock that is set move the wall clock alone", async () => {
+test("suspend and setWall move the wall clock only", async () => {
   const clock = new FakeClock(0);
   let fired = false;
   clock.after(100, () => (fired = true));
@@ -65,7 +65,7 @@ test("a suspended machine and a clock that is set move the wall clock alone", as
   assert.equal(elapsedMs(clock, then), 100);
 });
 
-test("after a blocked event loop the timers that fell due run late, in order, before what arrived meanwhile", async () => {
+test("after a blocked event loop overdue timers run in order, before events from the block", async () => {
   const clock = new FakeClock(0);
   const seen: [string, number, number][] = [];
   const note = (name: string) => seen.push([name, clock.now(), clock.monotonic()]);
@@ -93,7 +93,7 @@ test("after a blocked event loop the timers that fell due run late, in order, be
   ]);
 });
 
-test("the wall clock is whole, however it is moved", async () => {
+test("now() is whole after any move", async () => {
   const clock = new FakeClock(1_000);
   await clock.advance(0.75);
   assert.deepEqual([clock.now(), clock.monotonic()], [1_000, 0.75]);

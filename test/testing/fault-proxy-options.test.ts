@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createFaultProxy } from "../../src/testing/index.ts";
 
-test("options and modes that are none are refused by name", async (t) => {
+test("createFaultProxy rejects unknown and malformed options and modes by name", async (t) => {
   const wrong: [object, RegExp][] = [
     [{ target: "127.0.0.1" }, /target must be a URL with a host and a port/],
     [{ target: "tcp://127.0.0.1" }, /target must be a URL with a host and a port/],

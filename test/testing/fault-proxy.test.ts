@@ -4,7 +4,7 @@ import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { test, type TestContext } from "node:test";
 import { createFaultProxy, createProvider, FakeClock, type FaultProxy } from "../../src/testing/index.ts";
 
-/** A server that answers each line with itself, in upper case: a protocol that the proxy does not know. */
+/** A server that echoes in upper case, a protocol that the proxy does not know. */
 async function echo(t: TestContext): Promise<{ url: string; sockets: Set<Socket>; heard: () => string }> {
   const sockets = new Set<Socket>();
   let heard = "";
@@ -27,7 +27,7 @@ async function echo(t: TestContext): Promise<{ url: string; sockets: Set<Socket>
 
 interface Client {
   readonly socket: Socket;
-  /** What it got so far, and how it ended: `"end"`, or the code of the error. */
+  /** The text received so far, and how the connection ended: `"end"` or an error code. */
   got(): string;
   over(): string | undefined;
 }
@@ -44,7 +44,7 @@ async function client(t: TestContext, proxy: FaultProxy): Promise<Client> {
   return { socket, got: () => got, over: () => over };
 }
 
-/** Sockets are real: gives them turns until it is so. */
+/** Waits for real sockets until the condition holds. */
 async function until(so: () => boolean): Promise<void> {
   for (let turn = 0; !so(); turn++) {
     assert.ok(turn < 1_000_000, "it never came");
@@ -52,7 +52,7 @@ async function until(so: () => boolean): Promise<void> {
   }
 }
 
-/** As many turns as anything that passes the proxy needs by far. */
+/** More turns of the event loop than any bytes need to pass the proxy. */
 async function turns(): Promise<void> {
   for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
@@ -71,7 +71,7 @@ async function world(t: TestContext) {
   return { server, clock, proxy, open };
 }
 
-test("it passes bytes both ways, the end included, and counts connections", async (t) => {
+test("the proxy passes bytes and ends both ways, and counts connections", async (t) => {
   const { server, proxy, open } = await world(t);
   assert.equal(proxy.url, `redis://127.0.0.1:${proxy.port}`);
   const one = await open();
@@ -84,7 +84,7 @@ test("it passes bytes both ways, the end included, and counts connections", asyn
   assert.equal(proxy.connections.accepted, 2);
 });
 
-test("more bytes than it may hold wait at the sender, and pass unchanged", async (t) => {
+test("bytes above the limit wait at the sender and pass unchanged", async (t) => {
   const { server, proxy, open } = await world(t);
   const one = await open();
   proxy.set({ kind: "black-hole" });
@@ -98,7 +98,7 @@ test("more bytes than it may hold wait at the sender, and pass unchanged", async
   assert.equal(one.got(), `A${sent}`);
 });
 
-test("refused: open connections are reset, new ones at once, and the target is not asked", async (t) => {
+test("refuse resets open and new connections without a connection to the target", async (t) => {
   const { server, proxy, open } = await world(t);
   const one = await open();
   proxy.set({ kind: "refuse" });
@@ -111,7 +111,7 @@ test("refused: open connections are reset, new ones at once, and the target is n
   await open();
 });
 
-test("in a black hole open connections freeze and new ones get no answer; what it held passes late", async (t) => {
+test("a black hole freezes open and new connections, and its bytes pass later", async (t) => {
   const { server, clock, proxy, open } = await world(t);
   const one = await open();
   proxy.set({ kind: "black-hole" });
@@ -128,7 +128,7 @@ test("in a black hole open connections freeze and new ones get no answer; what i
   await until(() => one.got() === "A!B" && fresh.got().endsWith("C"));
 });
 
-test("a slow-loris answers a byte a second, and at once with the rest when it is over", async (t) => {
+test("slow-loris sends one byte a second, and the rest at once when the mode changes", async (t) => {
   const { clock, proxy, open } = await world(t);
   const one = await open();
   proxy.set({ kind: "slow-loris" });
@@ -143,7 +143,7 @@ test("a slow-loris answers a byte a second, and at once with the rest when it is
   await until(() => one.got() === "ABCDEFG");
 });
 
-test("a reset comes in the middle of the next answer, on an open connection", async (t) => {
+test("reset cuts an open connection in the middle of the next answer", async (t) => {
   const { server, proxy, open } = await world(t);
   const one = await open();
   proxy.set({ kind: "reset" });
@@ -151,14 +151,14 @@ test("a reset comes in the middle of the next answer, on an open connection", as
   assert.equal(one.over(), undefined);
   one.socket.write("bcde");
   await until(() => one.over() !== undefined);
-  // The libuv of Node 22 takes a reset right behind data for an end.
+  // The libuv of Node 22 reports a reset right after data as an end.
   const end = process.version.startsWith("v22.") ? ["ECONNRESET", "end"] : ["ECONNRESET"];
   assert.ok(end.includes(one.over() ?? ""), one.over());
   assert.ok(["A", "ABC"].includes(one.got()), one.got());
   await until(() => server.sockets.size === 0);
 });
 
-test("truncated: the connection closes in order after so many bytes, counted from the switch on", async (t) => {
+test("truncate closes the connection after its bytes, counted from the change of mode", async (t) => {
   const { server, proxy, open } = await world(t);
   const one = await open();
   proxy.set({ kind: "truncate", bytes: 3 });
@@ -170,7 +170,7 @@ test("truncated: the connection closes in order after so many bytes, counted fro
   await until(() => server.sockets.size === 0);
 });
 
-test("a connection is cut once, however much of the answer is still held", async (t) => {
+test("a connection is cut once, also while the proxy holds more of the answer", async (t) => {
   const { server, proxy, open } = await world(t);
   const warnings: string[] = [];
   const note = (warning: Error) => warnings.push(warning.message);
@@ -187,7 +187,7 @@ test("a connection is cut once, however much of the answer is still held", async
   assert.deepEqual([one.got(), one.over(), warnings], ["Abcd", "end", []]);
 });
 
-test("latency delays each answer by the same, however many are on their way", async (t) => {
+test("latency delays each answer by the same time, also with several in flight", async (t) => {
   const { server, clock, proxy, open } = await world(t);
   const one = await open();
   proxy.set({ kind: "latency", ms: 200 });
@@ -207,7 +207,7 @@ test("latency delays each answer by the same, however many are on their way", as
   await until(() => one.got() === "ABC");
 });
 
-test("flapping passes and refuses in turn until it is told otherwise", async (t) => {
+test("flap passes and refuses in turn until the mode changes", async (t) => {
   const { clock, proxy, open } = await world(t);
   proxy.set({ kind: "flap", upMs: 1000, downMs: 500 });
   for (let round = 0; round < 2; round++) {
@@ -226,7 +226,7 @@ test("flapping passes and refuses in turn until it is told otherwise", async (t)
   assert.equal(last.over(), undefined);
 });
 
-test("a target that is not there is a reset, and one that goes takes its connections with it", async (t) => {
+test("an unreachable target resets the client, and a target that stops ends its connections", async (t) => {
   const { server, proxy, open } = await world(t);
   const one = await open();
   for (const socket of server.sockets) socket.resetAndDestroy();
@@ -238,7 +238,7 @@ test("a target that is not there is a reset, and one that goes takes its connect
   await nobody.close();
 });
 
-test("closing cuts every connection on both sides, frozen ones too, and leaves no timer", async (t) => {
+test("close() cuts every connection on both sides, frozen ones too, and leaves no timer", async (t) => {
   const { server, clock, proxy, open } = await world(t);
   const one = await open();
   proxy.set({ kind: "flap", upMs: 1000, downMs: 1000 });
@@ -256,7 +256,7 @@ test("closing cuts every connection on both sides, frozen ones too, and leaves n
   await until(() => late.over() === "ECONNREFUSED");
 });
 
-test("fetch sees the faults of a provider behind it: failed, broken off, late, and well again", async (t) => {
+test("fetch through the proxy fails, breaks off, is late and recovers", async (t) => {
   const provider = await createProvider({ audience: "https://api.example.com" });
   const proxy = await createFaultProxy({ target: await provider.listen() });
   t.after(async () => await Promise.all([proxy.close(), provider.close()]));

@@ -22,7 +22,7 @@ function reasonFor(mint: Mint, token: string, nowMs: number): string | null {
 }
 
 for (const algorithm of supportedAlgorithms) {
-  test(`a mint for ${algorithm} makes tokens that prove themselves until they expire`, async () => {
+  test(`tokens of a mint for ${algorithm} verify until they expire`, async () => {
     const clock = new FakeClock();
     const mint = await createMint({ issuer, audience, algorithm, clock, lifetimeMs: 60_000 });
     const token = mint.token({ sub: "someone" });
@@ -35,7 +35,7 @@ for (const algorithm of supportedAlgorithms) {
   });
 }
 
-test("claims and header members can be replaced and left out", async () => {
+test("claims and header members can be replaced and removed", async () => {
   const clock = new FakeClock();
   const mint = await createMint({ issuer, audience, clock });
   const reason = (...args: Parameters<Mint["token"]>) => reasonFor(mint, mint.token(...args), clock.now());
@@ -46,7 +46,7 @@ test("claims and header members can be replaced and left out", async () => {
   assert.equal(reasonFor(mint, mint.sign('{"alg":"ES256"}', "[]"), clock.now()), "malformed");
 });
 
-test("a mint made with another's key makes tokens of the same key", async () => {
+test("a mint with the key of another signs with the same key", async () => {
   const clock = new FakeClock();
   const mint = await createMint({ issuer, audience, clock });
   const again = await createMint({ issuer, audience, clock, key: mint.privateJwk ?? {} });

@@ -4,7 +4,7 @@ import { createProvider, FakeClock, seededRandom, type Fault } from "../../src/t
 
 const audience = "https://api.example.com";
 
-/** Every fault is seen in-process and over the wire. */
+/** Sends each request in-process and over the network. */
 async function both(
   fault: Fault,
   see: (get: (init?: RequestInit) => Promise<Response>, way: string) => Promise<void>,
@@ -36,7 +36,7 @@ const answered: [fault: Fault, status: number, body: RegExp][] = [
   [{ respond: () => Response.json({ keys: [] }) }, 200, /^\{"keys":\[\]\}$/],
 ];
 for (const [fault, status, body] of answered) {
-  test(`the fault ${JSON.stringify(fault)} is answered with ${status} and ${body}`, async () => {
+  test(`the fault ${JSON.stringify(fault)} answers ${status} and ${body}`, async () => {
     await both(fault, async (get) => {
       const response = await get();
       assert.equal(response.status, status);
@@ -46,7 +46,7 @@ for (const [fault, status, body] of answered) {
   });
 }
 
-test("a huge answer is the right one in more than 10 MB", async () => {
+test("a huge answer is the correct one, padded to more than 10 MB", async () => {
   await both({ answer: "huge" }, async (get) => {
     const text = await (await get()).text();
     assert.ok(text.length > 10_000_000);
@@ -56,7 +56,7 @@ test("a huge answer is the right one in more than 10 MB", async () => {
   });
 });
 
-test("a redirect leads to the right answer, so that a client that follows it is found out", async () => {
+test("a redirect leads to the correct answer, which exposes a client that follows it", async () => {
   await both({ answer: "redirect" }, async (get) => {
     assert.equal((await get({ redirect: "manual" })).status, 307);
     await assert.rejects(get({ redirect: "error" }), TypeError);
@@ -64,13 +64,13 @@ test("a redirect leads to the right answer, so that a client that follows it is 
   });
 });
 
-test("who is refused gets no answer at all", async () => {
+test("refuse rejects fetch and resets sockets", async () => {
   await both({ refuse: true }, async (get) => {
     await assert.rejects(get(), { name: "TypeError", message: "fetch failed" });
   });
 });
 
-test("an endless body goes on for as long as it is read, and ends with its reader", async () => {
+test("an endless body lasts while it is read, and ends with its reader", async () => {
   await both({ answer: "endless" }, async (get) => {
     const leave = new AbortController();
     const reader = (await get({ signal: leave.signal })).body?.getReader();
@@ -83,7 +83,7 @@ test("an endless body goes on for as long as it is read, and ends with its reade
   });
 });
 
-test("a slow-loris sends its headers at once and then a byte a second", async () => {
+test("slow-loris sends its headers at once and then one byte a second", async () => {
   const clock = new FakeClock();
   const provider = await createProvider({ audience, clock });
   provider.fault("jwks", { answer: "slow-loris" });
@@ -98,7 +98,7 @@ test("a slow-loris sends its headers at once and then a byte a second", async ()
   assert.equal(provider.counts("jwks").concurrent, 0);
 });
 
-test("a slow-loris leaves no timer behind when its reader goes", async () => {
+test("slow-loris leaves no timer when its reader stops", async () => {
   const clock = new FakeClock();
   const provider = await createProvider({ audience, clock });
   provider.fault("jwks", { answer: "slow-loris" });
@@ -118,7 +118,7 @@ test("a slow-loris leaves no timer behind when its reader goes", async () => {
   }
 });
 
-test("a slow-loris drips over the wire as well", async () => {
+test("slow-loris works over the network as well", async () => {
   const clock = new FakeClock();
   const provider = await createProvider({ audience, clock });
   await provider.listen();
@@ -133,7 +133,7 @@ test("a slow-loris drips over the wire as well", async () => {
   await provider.close();
 });
 
-test("latency runs on the clock that was injected, and gives way to an abort", async () => {
+test("latency runs on the injected clock and ends at an abort", async () => {
   const clock = new FakeClock();
   const provider = await createProvider({ audience, clock });
   const waits = [150, 20];
@@ -151,7 +151,7 @@ test("latency runs on the clock that was injected, and gives way to an abort", a
   assert.equal(clock.pending, 0);
 });
 
-test("who hangs answers late when the fault is lifted", async () => {
+test("hang holds requests until the fault is cleared", async () => {
   await both({ hang: true }, async (get, way) => {
     const leave = new AbortController();
     const given = get({ signal: leave.signal });
@@ -172,7 +172,7 @@ test("who hangs answers late when the fault is lifted", async () => {
   await provider.close();
 });
 
-test("a fault with a probability strikes the same requests each time, about as many as it says", async () => {
+test("a fault with a probability hits the same requests each time, in about its proportion", async () => {
   const run = async (random?: () => number) => {
     const provider = await createProvider({ audience, ...(random && { random }) });
     provider.fault("jwks", { status: 500, probability: 0.3 });
@@ -187,7 +187,7 @@ test("a fault with a probability strikes the same requests each time, about as m
   assert.ok(struck > 40 && struck < 80, `${struck} of 200`);
 });
 
-test("a fault strikes as many requests as it is told to, and one endpoint only", async () => {
+test("a fault hits its number of requests, at its own endpoint only", async () => {
   const provider = await createProvider({ audience });
   provider.fault("jwks", { status: 503, times: 2 });
   const status = async (endpoint: "jwks" | "discovery") =>

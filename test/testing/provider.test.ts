@@ -5,7 +5,7 @@ import { createProvider, FakeClock, type Provider } from "../../src/testing/inde
 
 const audience = "https://api.example.com";
 
-/** The same provider in-process and over the wire. */
+/** The same provider in-process and over the network. */
 const ways = {
   "in-process": async () => {
     const provider = await createProvider({ audience });
@@ -45,7 +45,7 @@ async function validate(provider: Provider, fetch: Fetch, token: string): Promis
 }
 
 for (const [way, open] of Object.entries(ways)) {
-  test(`${way}: both kinds of metadata lead to a key set that proves its tokens`, async (t) => {
+  test(`${way}: both kinds of metadata lead to a key set that verifies the tokens`, async (t) => {
     const { provider, fetch, close } = await open();
     t.after(close);
     for (const endpoint of ["discovery", "metadata"] as const) {
@@ -61,7 +61,7 @@ for (const [way, open] of Object.entries(ways)) {
     }
   });
 
-  test(`${way}: introspection and validation know its tokens, JWT and opaque, and no others`, async (t) => {
+  test(`${way}: introspection and validation know JWTs and opaque tokens of the provider, and no others`, async (t) => {
     const { provider, fetch, close } = await open();
     t.after(close);
     for (const token of [
@@ -86,7 +86,7 @@ for (const [way, open] of Object.entries(ways)) {
     }
   });
 
-  test(`${way}: whoever does not authenticate, or asks in another form, is refused as the RFCs say`, async (t) => {
+  test(`${way}: a request without credentials or of another form gets the error of the RFCs`, async (t) => {
     const { provider, fetch, close } = await open();
     t.after(close);
     const { clientId: client_id, clientSecret: client_secret, bearer } = provider;
@@ -111,12 +111,12 @@ for (const [way, open] of Object.entries(ways)) {
   });
 }
 
-test("credentials with odd characters arrive when they are encoded as RFC 6749 §2.3.1 says", async () => {
+test("credentials with special characters are decoded as in RFC 6749 §2.3.1", async () => {
   const provider = await createProvider({ audience, clientId: "a:b", clientSecret: "c+d %:&=ü" });
   assert.equal((await introspect(provider, provider.fetch, provider.token()))["active"], true);
 });
 
-test("a revoked token is not active, nor is any of a revoked session or subject, nor one that has expired", async () => {
+test("a revoked or expired token is inactive, and so are all tokens of a revoked session or subject", async () => {
   const clock = new FakeClock();
   const provider = await createProvider({ audience, clock, lifetimeMs: 60_000 });
   const reason = async (token: string) =>
@@ -145,7 +145,7 @@ test("a revoked token is not active, nor is any of a revoked session or subject,
   }
 });
 
-test("a key is published before it signs, stays after it signed, and can vanish", async () => {
+test("a key is published before it signs, stays after a rotation, and can vanish", async () => {
   const provider = await createProvider({ audience });
   const published = () => provider.jwks().keys.map(({ kid }) => kid);
   const kidOf = (token: string) => jose.decodeProtectedHeader(token).kid;
@@ -163,7 +163,7 @@ test("a key is published before it signs, stays after it signed, and can vanish"
   assert.deepEqual(published(), [next, unannounced]);
 });
 
-test("started again with the same key, it knows the tokens of its earlier life", async () => {
+test("a provider that is created again with its key knows its earlier tokens", async () => {
   const before = await createProvider({ audience });
   const port = Number(new URL(await before.listen()).port);
   const token = before.token();
@@ -175,7 +175,7 @@ test("started again with the same key, it knows the tokens of its earlier life",
   await after.close();
 });
 
-test("an issuer with a path, set to the address of a proxy, is found where each RFC says", async () => {
+test("an issuer with a path has its metadata at the paths of the RFCs", async () => {
   const provider = await createProvider({ audience });
   provider.issuer = "http://127.0.0.1:9/tenant";
   provider.jwksCacheControl = null;
@@ -192,7 +192,7 @@ test("an issuer with a path, set to the address of a proxy, is found where each 
   assert.equal((await provider.fetch("http://127.0.0.1:9/.well-known/openid-configuration")).status, 404);
 });
 
-test("options and faults that are none are refused by name", async () => {
+test("createProvider rejects unknown and malformed options and faults by name", async () => {
   const wrong: [object, RegExp][] = [
     [{ audiance: "x" }, /no option "audiance"/],
     [{ algorithm: "HS256" }, /algorithm must be one of/],

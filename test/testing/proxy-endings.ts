@@ -1,18 +1,18 @@
 /*
- * Lets connections through a fault proxy end in many ways while it holds that back, lets go, and closes the proxy so many
- * microtasks later. A program of its own, because what is at stake is that it ends by itself.
+ * Ends connections through a fault proxy in many ways while the proxy holds their bytes. It then changes the mode and
+ * closes the proxy after a number of microtasks. The test runs it as a process, because the process has to exit.
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { createFaultProxy, FakeClock, type ProxyMode } from "../../src/testing/index.ts";
 
-interface Line {
+interface ConnectionPair {
   readonly client: Socket;
   readonly server: Socket;
 }
 
-const endings: Readonly<Record<string, (line: Line) => Promise<void>>> = {
+const endings: Readonly<Record<string, (pair: ConnectionPair) => Promise<void>>> = {
   "the client ends": async ({ client }) => await turns(client.end()),
   "the client ends with bytes under way": async ({ client }) => await turns(client.end("bye")),
   "the server ends": async ({ server }) => await turns(server.end()),
@@ -35,16 +35,16 @@ const holding: readonly ProxyMode[] = [
   { kind: "slow-loris" },
   { kind: "latency", ms: 1_000 },
 ];
-const lettingGo: readonly ProxyMode[] = [
+const released: readonly ProxyMode[] = [
   { kind: "pass" },
   { kind: "reset" },
   { kind: "truncate", bytes: 0 },
   { kind: "truncate", bytes: 2 },
 ];
-/** More than anything in the proxy takes from letting go to the end of a socket. */
+/** More microtasks than the proxy needs from a change of mode to the end of a socket. */
 const MICROTASKS = 12;
 
-/** As many turns as what was done to a socket needs by far to come through. */
+/** More turns of the event loop than an action on a socket needs to pass the proxy. */
 async function turns(_done?: Socket): Promise<void> {
   for (let turn = 0; turn < 8; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
@@ -54,9 +54,9 @@ server.listen(0, "127.0.0.1");
 await once(server, "listening");
 const target = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
-async function history(
+async function runCase(
   held: ProxyMode,
-  end: (line: Line) => Promise<void>,
+  end: (pair: ConnectionPair) => Promise<void>,
   go: ProxyMode,
   microtasks: number,
 ): Promise<void> {
@@ -76,16 +76,16 @@ async function history(
   accepted.destroy();
 }
 
-let histories = 0;
+let cases = 0;
 for (const held of holding) {
   for (const end of Object.values(endings)) {
-    for (const go of lettingGo) {
+    for (const go of released) {
       for (let microtasks = 0; microtasks <= MICROTASKS; microtasks++) {
-        await history(held, end, go, microtasks);
-        histories++;
+        await runCase(held, end, go, microtasks);
+        cases++;
       }
     }
   }
 }
 server.close();
-console.log(`${histories} histories`);
+console.log(`${cases} cases`);

@@ -2,7 +2,7 @@ import type { Endpoint } from "./fault.ts";
 import { errorResponse } from "./apply-fault.ts";
 import type { ProviderTokens } from "./tokens.ts";
 
-/** What the endpoints answer from. */
+/** The state that the endpoints answer from. */
 export interface ProviderState {
   issuer: string;
   readonly algorithm: string;
@@ -21,17 +21,17 @@ const paths: Readonly<Record<Endpoint, string>> = {
   validate: "/auth/validate",
 };
 
-/** Of an endpoint. The issuer's own path is before the others, behind RFC 8414's (§3.1). */
+/** Path of an endpoint. The issuer's path precedes it, except that it follows the path of RFC 8414 (§3.1). */
 export function endpointPath(endpoint: Endpoint, issuer: string): string {
-  const own = new URL(issuer).pathname.replace(/\/$/, "");
-  return endpoint === "metadata" ? paths.metadata + own : own + paths[endpoint];
+  const issuerPath = new URL(issuer).pathname.replace(/\/$/, "");
+  return endpoint === "metadata" ? paths.metadata + issuerPath : issuerPath + paths[endpoint];
 }
 
 export function findEndpoint(url: URL, issuer: string): Endpoint | undefined {
   return (Object.keys(paths) as Endpoint[]).find((name) => endpointPath(name, issuer) === url.pathname);
 }
 
-type Handler = (desk: ProviderState, request: Request) => Response | Promise<Response>;
+type Handler = (state: ProviderState, request: Request) => Response | Promise<Response>;
 
 const handlers: Readonly<Record<Endpoint, { get?: Handler; post?: Handler }>> = {
   discovery: { get: serveMetadata },
@@ -41,18 +41,18 @@ const handlers: Readonly<Record<Endpoint, { get?: Handler; post?: Handler }>> = 
   validate: { post: serveValidation },
 };
 
-/** The right answer. */
+/** Answers a request without faults. */
 export async function answerRequest(
-  desk: ProviderState,
+  state: ProviderState,
   endpoint: Endpoint,
   request: Request,
 ): Promise<Response> {
   const { get, post } = handlers[endpoint];
   const handler = request.method === "POST" ? post : request.method === "GET" ? get : undefined;
-  return (await handler?.(desk, request)) ?? errorResponse(405, "invalid_request");
+  return (await handler?.(state, request)) ?? errorResponse(405, "invalid_request");
 }
 
-/** RFC 8414 §2, OpenID Connect Discovery §3. Addresses are on the host that was asked: they lead through the same proxy. */
+/** RFC 8414 §2, OpenID Connect Discovery §3. Addresses name the requested host, so that they lead through the same proxy. */
 function serveMetadata({ issuer, algorithm }: ProviderState, request: Request): Response {
   const { origin } = new URL(request.url);
   return Response.json({
@@ -73,26 +73,26 @@ function serveKeySet({ jwksCacheControl, tokens }: ProviderState): Response {
 }
 
 /** RFC 7662 §2. */
-async function serveIntrospection(desk: ProviderState, request: Request): Promise<Response> {
+async function serveIntrospection(state: ProviderState, request: Request): Promise<Response> {
   if (!isType(request, "application/x-www-form-urlencoded")) return errorResponse(400, "invalid_request");
   const form = new URLSearchParams(await request.text());
-  if (!isClient(desk, request, form)) return unauthorized();
+  if (!isClient(state, request, form)) return unauthorized();
   const token = form.get("token");
   if (token === null || form.getAll("token").length > 1) return errorResponse(400, "invalid_request");
-  const known = desk.tokens.statusOf(token, desk.issuer);
+  const status = state.tokens.statusOf(token, state.issuer);
   return Response.json(
-    known.active ? { active: true, token_type: "Bearer", ...known.claims } : { active: false },
+    status.active ? { active: true, token_type: "Bearer", ...status.claims } : { active: false },
   );
 }
 
-async function serveValidation(desk: ProviderState, request: Request): Promise<Response> {
-  if (!isClient(desk, request, new URLSearchParams())) return unauthorized();
+async function serveValidation(state: ProviderState, request: Request): Promise<Response> {
+  if (!isClient(state, request, new URLSearchParams())) return unauthorized();
   if (!isType(request, "application/json")) return errorResponse(415, "invalid_request");
   const body = (await request.json().catch(() => null)) as { token?: unknown } | null;
   if (typeof body?.token !== "string") return errorResponse(400, "invalid_request");
-  const known = desk.tokens.statusOf(body.token, desk.issuer);
+  const status = state.tokens.statusOf(body.token, state.issuer);
   return Response.json(
-    known.active ? { valid: true, claims: known.claims } : { valid: false, reason: known.reason },
+    status.active ? { valid: true, claims: status.claims } : { valid: false, reason: status.reason },
   );
 }
 
@@ -106,20 +106,20 @@ function unauthorized(): Response {
   return response;
 }
 
-/** Exactly one way to authenticate (RFC 6749 §2.3): basic, post or a bearer token. */
-function isClient(desk: ProviderState, request: Request, form: URLSearchParams): boolean {
+/** Requires exactly one method of authentication (RFC 6749 §2.3): basic, post or a bearer token. */
+function isClient(state: ProviderState, request: Request, form: URLSearchParams): boolean {
   const header = request.headers.get("Authorization");
   const secret = form.get("client_secret");
-  if (header === null) return form.get("client_id") === desk.clientId && secret === desk.clientSecret;
+  if (header === null) return form.get("client_id") === state.clientId && secret === state.clientSecret;
   if (secret !== null) return false;
   const [scheme = "", credentials = ""] = header.split(" ");
-  if (scheme.toLowerCase() === "bearer") return credentials === desk.bearer;
+  if (scheme.toLowerCase() === "bearer") return credentials === state.bearer;
   const [id, ...rest] = Buffer.from(credentials, "base64").toString().split(":");
   const given = [id ?? "", rest.join(":")].map(formDecode);
-  return scheme.toLowerCase() === "basic" && given[0] === desk.clientId && given[1] === desk.clientSecret;
+  return scheme.toLowerCase() === "basic" && given[0] === state.clientId && given[1] === state.clientSecret;
 }
 
-/** RFC 6749 §2.3.1: both are form-encoded before they are joined. */
+/** Decodes the client's identifier or secret, which are form-encoded in HTTP Basic (RFC 6749 §2.3.1). */
 function formDecode(text: string): string | null {
   return new URLSearchParams(`v=${text.replaceAll("&", "%26")}`).get("v");
 }

@@ -2,7 +2,7 @@ import { invalidOption, rejectUnknownOptions, readWholeNumber } from "../../core
 
 const endpoints = ["discovery", "metadata", "jwks", "introspection", "validate"] as const;
 
-/** `discovery` is OpenID Connect's, `metadata` that of RFC 8414; `validate` is `POST /auth/validate`. */
+/** An endpoint. `discovery` is OpenID Connect's, `metadata` is RFC 8414's, and `validate` is `POST /auth/validate`. */
 export type Endpoint = (typeof endpoints)[number];
 
 const faultyAnswers = [
@@ -19,29 +19,39 @@ const faultyAnswers = [
 ] as const;
 
 /**
- * What comes instead of the right answer: `string-booleans` is `{"active":"false","valid":"false"}`; `huge` is the
- * right answer in 10 MB; `redirect` leads to the right answer; `slow-loris` is the right answer, a byte a second.
+ * The body of a faulty answer.
+ * - `html`: an HTML page.
+ * - `no-content`: status 204 without a body.
+ * - `empty`: status 200 without a body.
+ * - `truncated`: the first half of the correct answer.
+ * - `wrong-schema`: the correct answer as the member `data` of another object.
+ * - `string-booleans`: `{"active":"false","valid":"false"}`.
+ * - `huge`: the correct answer, padded to more than 10 MB.
+ * - `redirect`: a redirect to the correct answer.
+ * - `endless`: a JSON array that never ends.
+ * - `slow-loris`: the correct answer, one byte a second.
  */
 export type FaultyAnswer = (typeof faultyAnswers)[number];
 
-/** What is wrong with an endpoint. What is left out is right. */
+/** A fault of an endpoint. Without members the endpoint answers correctly. */
 export interface Fault {
-  /** An error with this status, 200 to 599. With `answer`, the status of that. */
+  /** Answers an error with this status, 200 to 599. With `answer` it is the status of that answer. */
   status?: number;
-  /** Sent besides the usual ones: `{ "Retry-After": "7" }`. */
+  /** Additional headers, such as `{ "Retry-After": "7" }`. */
   headers?: Readonly<Record<string, string>>;
+  /** Answers with this body. */
   answer?: FaultyAnswer;
-  /** An answer of the test's own. */
+  /** Answers with the response of this function. */
   respond?: (request: Request) => Response | Promise<Response>;
-  /** The answer comes this much later; a function is asked for each request. */
+  /** Delays the answer, milliseconds. A function is called for each request. */
   latencyMs?: number | (() => number);
-  /** No answer until the fault is lifted; then, late, the right one: a process that was frozen and thawed. */
+  /** Holds requests until the fault is cleared, then answers them: a process that was frozen and thawed. */
   hang?: boolean;
-  /** No connection: `fetch` rejects as it does when nobody listens, a socket is reset. */
+  /** Refuses connections: `fetch` rejects as for a closed port, and a socket is reset. */
   refuse?: boolean;
-  /** The share of requests that it strikes, 0 to 1. Default 1. */
+  /** Fraction of the requests that the fault hits, 0 to 1. Default 1. */
   probability?: number;
-  /** It strikes this many requests and is gone. */
+  /** Number of requests that the fault hits before it ends. Default: no limit. */
   times?: number;
 }
 
@@ -51,13 +61,13 @@ interface ActiveFault {
   readonly cleared: PromiseWithResolvers<void>;
 }
 
-/** A fault that strikes one request. */
+/** A fault that hits one request. */
 export interface FaultHit extends Fault {
-  /** Resolves when the fault is lifted. */
+  /** Resolves when the fault is cleared. */
   readonly cleared: Promise<void>;
 }
 
-/** The faults that are on, one an endpoint. */
+/** The active faults, at most one for each endpoint. */
 export class Faults {
   readonly #active = new Map<Endpoint, ActiveFault>();
   readonly #random: () => number;
@@ -66,24 +76,24 @@ export class Faults {
     this.#random = random;
   }
 
-  /** In place of the endpoint's earlier one. Throws `invalid_option`. */
-  set(where: Endpoint | "all", fault: Fault): void {
+  /** Sets the fault of an endpoint, in place of an earlier one. Throws `invalid_option`. */
+  set(target: Endpoint | "all", fault: Fault): void {
     checkFault(fault);
-    for (const endpoint of endpointsOf(where)) {
+    for (const endpoint of endpointsOf(target)) {
       this.clear(endpoint);
       const left = fault.times ?? Infinity;
       this.#active.set(endpoint, { fault: { ...fault }, remaining: left, cleared: Promise.withResolvers() });
     }
   }
 
-  clear(where: Endpoint | "all"): void {
-    for (const endpoint of endpointsOf(where)) {
+  clear(target: Endpoint | "all"): void {
+    for (const endpoint of endpointsOf(target)) {
       this.#active.get(endpoint)?.cleared.resolve();
       this.#active.delete(endpoint);
     }
   }
 
-  /** What strikes the endpoint's next request. */
+  /** Returns the fault for the endpoint's next request. `undefined` when the request is answered correctly. */
   takeHit(endpoint: Endpoint): FaultHit | undefined {
     const active = this.#active.get(endpoint);
     if (active === undefined || active.remaining === 0) return undefined;
@@ -93,13 +103,14 @@ export class Faults {
   }
 }
 
-function endpointsOf(where: Endpoint | "all"): readonly Endpoint[] {
-  if (where === "all") return endpoints;
-  if (!endpoints.includes(where)) throw invalidOption("endpoint", `all, ${endpoints.join(", ")}`, where);
-  return [where];
+function endpointsOf(target: Endpoint | "all"): readonly Endpoint[] {
+  if (target === "all") return endpoints;
+  if (!endpoints.includes(target)) throw invalidOption("endpoint", `all, ${endpoints.join(", ")}`, target);
+  return [target];
 }
 
-const known = Object.keys({
+/** The compiler keeps the names complete. */
+const faultNames = Object.keys({
   status: 0,
   headers: 0,
   answer: 0,
@@ -112,7 +123,7 @@ const known = Object.keys({
 } satisfies Record<keyof Fault, 0>);
 
 function checkFault(fault: Fault): void {
-  rejectUnknownOptions("fault", fault, known);
+  rejectUnknownOptions("fault", fault, faultNames);
   const { status, answer, latencyMs, probability = 1, times } = fault;
   readWholeNumber("fault: status", status, { default: 200, min: 200, max: 599 });
   if (typeof latencyMs !== "function") readWholeNumber("fault: latencyMs", latencyMs, { default: 0, min: 0 });

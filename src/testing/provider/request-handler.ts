@@ -3,16 +3,18 @@ import { answerRequest, findEndpoint, type ProviderState } from "./endpoints.ts"
 import type { Endpoint, Faults, FaultHit } from "./fault.ts";
 import { errorResponse, applyFault } from "./apply-fault.ts";
 
+/** Counts of the requests to one endpoint. */
 export interface RequestCounts {
   readonly requests: number;
-  /** Under way now, and the most there ever were. An answer is under way until its body has ended. */
+  /** Requests in flight. A request is in flight until the body of its answer has ended. */
   readonly concurrent: number;
+  /** Largest number of requests in flight so far. */
   readonly mostConcurrent: number;
 }
 
 type Count = { -readonly [name in keyof RequestCounts]: number };
 
-/** Where requests come in: counts them and lets the faults strike. */
+/** Counts requests, applies faults and answers. */
 export class RequestHandler {
   readonly #state: ProviderState;
   readonly #faults: Faults;
@@ -23,13 +25,13 @@ export class RequestHandler {
     this.#state = desk;
     this.#faults = faults;
     this.#clock = clock;
-    const none = (): Count => ({ requests: 0, concurrent: 0, mostConcurrent: 0 });
+    const createCount = (): Count => ({ requests: 0, concurrent: 0, mostConcurrent: 0 });
     this.#counts = {
-      discovery: none(),
-      metadata: none(),
-      jwks: none(),
-      introspection: none(),
-      validate: none(),
+      discovery: createCount(),
+      metadata: createCount(),
+      jwks: createCount(),
+      introspection: createCount(),
+      validate: createCount(),
     };
   }
 
@@ -44,29 +46,29 @@ export class RequestHandler {
     }
   }
 
-  /** Rejects when the fault lets nobody connect, and with the signal's reason. */
+  /** Answers a request. Rejects when a fault refuses connections, and with the signal's reason. */
   async handle(request: Request, signal: AbortSignal): Promise<Response> {
     const url = new URL(request.url);
     const endpoint = findEndpoint(url, this.#state.issuer);
     if (endpoint === undefined) return errorResponse(404, "not_found");
-    // Whoever follows a redirect gets what it should not have asked for.
-    const strike = url.searchParams.has("followed") ? undefined : this.#faults.takeHit(endpoint);
-    const leave = this.#countRequest(endpoint);
-    let streams = false;
+    // A client that wrongly follows a redirect gets the correct answer, so that a test notices it.
+    const hit = url.searchParams.has("followed") ? undefined : this.#faults.takeHit(endpoint);
+    const endRequest = this.#countRequest(endpoint);
+    let isStreamed = false;
     try {
-      const right = async () => await answerRequest(this.#state, endpoint, request);
-      if (strike === undefined) return await right();
-      await this.#delay(strike, signal);
-      streams = strike.answer === "endless" || strike.answer === "slow-loris";
-      return await applyFault(strike, {
+      const correctResponse = async () => await answerRequest(this.#state, endpoint, request);
+      if (hit === undefined) return await correctResponse();
+      await this.#delay(hit, signal);
+      isStreamed = hit.answer === "endless" || hit.answer === "slow-loris";
+      return await applyFault(hit, {
         request,
-        correctResponse: right,
+        correctResponse,
         clock: this.#clock,
         signal,
-        onBodyEnd: leave,
+        onBodyEnd: endRequest,
       });
     } finally {
-      if (!streams) leave();
+      if (!isStreamed) endRequest();
     }
   }
 
@@ -81,10 +83,10 @@ export class RequestHandler {
     const count = this.#counts[endpoint];
     count.requests++;
     count.mostConcurrent = Math.max(count.mostConcurrent, ++count.concurrent);
-    let inside = true;
+    let isInFlight = true;
     return () => {
-      if (inside) count.concurrent--;
-      inside = false;
+      if (isInFlight) count.concurrent--;
+      isInFlight = false;
     };
   }
 }
@@ -97,7 +99,7 @@ async function rejectOnAbort(signal: AbortSignal): Promise<never> {
   });
 }
 
-/** What `fetch` rejects with when nobody listens. */
+/** The rejection of `fetch` for a closed port. */
 function connectionRefused(): TypeError {
   const cause = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
   return new TypeError("fetch failed", { cause });

@@ -15,12 +15,12 @@ interface ProviderKey {
   published: boolean;
 }
 
-/** What the provider knows of a token. */
+/** The provider's answer about a token. */
 export type TokenStatus =
   | { readonly active: true; readonly claims: Readonly<JwtClaims> }
   | { readonly active: false; readonly reason: string };
 
-/** The keys and tokens of a fake provider. A key that vanished from the set still proves what it signed. */
+/** The keys and tokens of a fake provider. A key that vanished from the set still verifies its tokens. */
 export class ProviderTokens {
   readonly #options: MintOptions;
   readonly #clock: Clock;
@@ -42,7 +42,7 @@ export class ProviderTokens {
     return { keys: this.#keys.filter((key) => key.published).flatMap(({ mint }) => mint.jwks().keys) };
   }
 
-  /** A key for later, published now; the first one signs at once. Resolves with its `kid`. */
+  /** Publishes a new key. The first one signs at once, later ones after `rotate`. Resolves with its `kid`. */
   async publishNext(): Promise<string> {
     const key = this.#keys.length === 0 ? this.#options.key : undefined;
     const mint = await createMint({ ...this.#options, key });
@@ -51,7 +51,7 @@ export class ProviderTokens {
     return mint.kid as string;
   }
 
-  /** Signs with the next key, which is made unless there is one. */
+  /** Signs with the next key, publishing one when needed. Resolves with its `kid`. */
   async rotate(): Promise<string> {
     if (this.#signing === this.#keys.length - 1) await this.publishNext();
     this.#signing++;
@@ -73,7 +73,7 @@ export class ProviderTokens {
     return token;
   }
 
-  /** A token, or the `jti`, `sid` or `sub` of some. */
+  /** Revokes a token, or all tokens with this `jti`, `sid` or `sub`. */
   revoke(id: string): void {
     const claims = this.#claimsOf(id);
     this.#revoked.add(typeof claims?.jti === "string" ? claims.jti : id);
@@ -82,15 +82,15 @@ export class ProviderTokens {
   statusOf(token: string, issuer: string): TokenStatus {
     const claims = this.#claimsOf(token);
     if (claims?.iss !== issuer) return { active: false, reason: "unknown_token" };
-    const names = [token, claims.jti, claims.sid, claims.sub];
-    if (names.some((name) => name !== undefined && this.#revoked.has(name))) {
+    const identifiers = [token, claims.jti, claims.sid, claims.sub];
+    if (identifiers.some((id) => id !== undefined && this.#revoked.has(id))) {
       return { active: false, reason: "revoked" };
     }
     const reason = checkTime(claims, this.#clock.now(), 0);
     return reason === null ? { active: true, claims } : { active: false, reason };
   }
 
-  /** Of a token that this provider made. */
+  /** The claims of a token of this provider. `undefined` for any other token. */
   #claimsOf(token: string): Readonly<JwtClaims> | undefined {
     const opaque = this.#opaque.get(token);
     if (opaque !== undefined) return opaque;

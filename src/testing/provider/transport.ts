@@ -1,14 +1,14 @@
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 
-/** Answers one request; what it rejects is a connection that failed. The signal says that nobody waits any more. */
+/** Answers one request. A rejection means a failed connection. The signal aborts when the client has gone. */
 export type HandleRequest = (request: Request, signal: AbortSignal) => Promise<Response>;
 
-/** `fetch` without a network. */
+/** Returns a `fetch` that calls `handle` without a network. */
 export function createFetch(
   handle: HandleRequest,
 ): (url: string | URL, init?: RequestInit) => Promise<Response> {
@@ -25,22 +25,31 @@ export function createFetch(
 }
 
 export interface ProviderServer {
-  readonly server: Server;
+  /** Base address. */
   readonly url: string;
+  /** Stops listening and closes all connections. */
+  close(): Promise<void>;
 }
 
 export async function listenOn(port: number, handle: HandleRequest): Promise<ProviderServer> {
   const server = createServer((req, res) => void respond(handle, req, res));
   server.listen(port, "127.0.0.1");
   await once(server, "listening");
-  return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async close() {
+      const closed = server[Symbol.asyncDispose]();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
 }
 
 async function respond(handle: HandleRequest, req: IncomingMessage, res: ServerResponse): Promise<void> {
-  const gone = new AbortController();
-  res.once("close", () => gone.abort());
+  const clientGone = new AbortController();
+  res.once("close", () => clientGone.abort());
   try {
-    const response = await handle(await toRequest(req), gone.signal);
+    const response = await handle(await toRequest(req), clientGone.signal);
     res.writeHead(response.status, Object.fromEntries(response.headers));
     if (response.body === null) {
       res.end();

@@ -2,15 +2,15 @@ import type { Clock } from "../../core/clock.ts";
 import { invalidOption, rejectUnknownOptions, readWholeNumber } from "../../core/options.ts";
 
 /**
- * What a fault proxy does to its connections.
- * - `pass`: nothing.
+ * The fault of a fault proxy. Bytes from the client are requests, and bytes from the target are answers.
+ * - `pass`: no fault.
  * - `refuse`: resets every connection at once.
- * - `black-hole`: accepts, and lets nothing through either way. What it holds goes on, late, when this is over.
- * - `slow-loris`: the answer comes a byte a second.
+ * - `black-hole`: accepts connections and holds all bytes. They pass when the mode changes.
+ * - `slow-loris`: sends answers at one byte a second.
  * - `reset`: resets the connection in the middle of the next answer.
- * - `truncate`: closes the connection after so many bytes of answer.
- * - `latency`: every answer comes that much later.
- * - `flap`: passes and refuses in turn.
+ * - `truncate`: closes the connection after `bytes` of answer.
+ * - `latency`: delays every answer by `ms`.
+ * - `flap`: passes for `upMs` and refuses for `downMs`, in turn.
  */
 export type ProxyMode =
   | { readonly kind: "pass" | "refuse" | "black-hole" | "slow-loris" | "reset" }
@@ -18,7 +18,7 @@ export type ProxyMode =
   | { readonly kind: "latency"; readonly ms: number }
   | { readonly kind: "flap"; readonly upMs: number; readonly downMs: number };
 
-/** What is done right now: a flapping proxy does one thing or the other. */
+/** The current fault. A flapping proxy alternates between two of them. */
 export type ActiveMode = Exclude<ProxyMode, { kind: "flap" }>;
 
 const members: Readonly<Record<ProxyMode["kind"], readonly string[]>> = {
@@ -42,7 +42,7 @@ function checkMode(mode: ProxyMode): void {
   }
 }
 
-/** The switch that all connections look at. */
+/** Holds the mode for all connections of a proxy. */
 export class ProxyControl {
   readonly #clock: Clock;
   readonly #waiters = new Set<() => void>();
@@ -67,7 +67,7 @@ export class ProxyControl {
     else this.#activate({ ...mode });
   }
 
-  /** Resolves after `ms`, never for `Infinity`, or as soon as something else is to be done. */
+  /** Resolves after `ms`, or when the mode changes. `Infinity` waits for a change only. */
   async wait(ms: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const cancel = ms === Infinity ? () => {} : this.#clock.after(ms, resolve);
@@ -82,9 +82,9 @@ export class ProxyControl {
     this.#stopFlapping = this.#clock.after(up ? mode.upMs : mode.downMs, () => this.#flap(mode, !up));
   }
 
-  #activate(doing: ActiveMode): void {
-    this.#mode = doing;
+  #activate(mode: ActiveMode): void {
+    this.#mode = mode;
     this.#onChange();
-    for (const go of this.#waiters) go();
+    for (const resume of this.#waiters) resume();
   }
 }

@@ -3,42 +3,42 @@ import type { Clock } from "../../core/clock.ts";
 import type { ProxyControl, ActiveMode } from "./control.ts";
 import { reset } from "./reset.ts";
 
-/** What is held at most before the sender has to wait. */
-const HELD_BYTES = 1_048_576;
+/** The sender is paused while the pump holds more bytes than this. */
+const MAX_HELD_BYTES = 1_048_576;
 const DRIP_MS = 1_000;
 
 interface ForwardPlan {
-  /** So many bytes go through. */
+  /** Number of bytes that are forwarded now. */
   readonly pass: number;
-  /** Then it waits and plans again; without end for `Infinity`, unless the mode changes. */
+  /** Time until the next plan. `Infinity` waits until the mode changes. */
   readonly waitMs?: number;
-  /** Then the connection is over. */
+  /** How the connection then ends. */
   readonly cut?: "close" | "reset";
 }
 
-/** Carries what one socket says to another, as the control wants it. */
+/** Forwards the bytes of one socket to another under the current mode. */
 export class Pump {
   readonly #source: Socket;
   readonly #sink: Socket;
   readonly #control: ProxyControl;
   readonly #clock: Clock;
-  /** A request is held in a black hole, else it passes: only answers are tampered with. */
+  /** Whether the bytes are answers. Only a black hole affects requests. */
   readonly #isResponse: boolean;
-  /** Everything so far has been carried. */
+  /** Resolves when all bytes so far are forwarded. */
   #forwarded: Promise<void> = Promise.resolve();
-  /** It cut the connection: nothing follows, whatever it still holds. */
+  /** Whether the pump has cut the connection. Held bytes are then discarded. */
   #isCut = false;
   #heldBytes = 0;
-  /** What went through under `#countedUnder`. */
+  /** Bytes forwarded under `#countedMode`. */
   #countedBytes = 0;
   #countedMode: ActiveMode | undefined;
 
-  constructor(source: Socket, sink: Socket, control: ProxyControl, clock: Clock, answers: boolean) {
+  constructor(source: Socket, sink: Socket, control: ProxyControl, clock: Clock, isResponse: boolean) {
     this.#source = source;
     this.#sink = sink;
     this.#control = control;
     this.#clock = clock;
-    this.#isResponse = answers;
+    this.#isResponse = isResponse;
   }
 
   start(): void {
@@ -48,20 +48,20 @@ export class Pump {
     this.#source.once("close", (failed) => {
       if (failed) this.#receive(nothing, () => reset(this.#sink));
     });
-    // "close" tells of it.
+    // The "close" event follows and reports the failure.
     this.#source.on("error", () => {});
   }
 
-  #receive(bytes: Buffer, afterwards: () => void): void {
+  #receive(bytes: Buffer, onForwarded: () => void): void {
     this.#addHeldBytes(bytes.length);
-    this.#forwarded = this.#forward(this.#forwarded, bytes, this.#clock.monotonic(), afterwards);
+    this.#forwarded = this.#forward(this.#forwarded, bytes, this.#clock.monotonic(), onForwarded);
   }
 
   async #forward(
     earlier: Promise<void>,
     bytes: Buffer,
     arrivedAt: number,
-    afterwards: () => void,
+    onForwarded: () => void,
   ): Promise<void> {
     await earlier;
     let left = bytes;
@@ -73,7 +73,7 @@ export class Pump {
       else if (waitMs === undefined) break;
       else await this.#control.wait(waitMs);
     }
-    if (!this.#isCut) afterwards();
+    if (!this.#isCut) onForwarded();
   }
 
   #cut(how: "close" | "reset"): void {
@@ -106,7 +106,7 @@ export class Pump {
 
   #addHeldBytes(bytes: number): void {
     this.#heldBytes += bytes;
-    if (this.#heldBytes > HELD_BYTES) this.#source.pause();
+    if (this.#heldBytes > MAX_HELD_BYTES) this.#source.pause();
     else this.#source.resume();
   }
 }

@@ -1,9 +1,10 @@
 import type { Socket } from "node:net";
 
 /**
- * Resets a connection, or gives up one that is not there yet.
- * While the end of a socket is on its way (its bytes are out, "finish" has not come), libuv refuses to reset it (EINVAL),
- * and Node then forgets the handle without closing it: its process never ends. So that end goes first.
+ * Resets a connection, or aborts one that is still connecting.
+ *
+ * A socket that has ended and not yet emitted "finish" cannot be reset: libuv returns EINVAL, and Node drops the handle
+ * without closing it, so the process never exits. The reset of such a socket waits for "finish".
  */
 export function reset(socket: Socket): void {
   const ending = socket.writableEnded && socket.writableLength === 0 && !socket.writableFinished;
