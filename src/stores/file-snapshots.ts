@@ -2,20 +2,38 @@ import { randomUUID } from "node:crypto";
 import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { HoldfastError } from "../core/errors.ts";
-import { invalidOption, rejectUnknownOptions, readString } from "../core/options.ts";
+import { invalidOption, option, readOptions, readString, type OptionTable } from "../core/options.ts";
 import type { Snapshots } from "./store.ts";
 
 const NAME = /^[a-z0-9_-][a-z0-9._-]{0,127}$/;
 
+/** Options of `fileSnapshots`. */
+export const FILE_SNAPSHOTS_OPTIONS: OptionTable<{ dir: string }> = {
+  dir: option((name, value) => resolve(readString(name, value))),
+};
+
 /**
- * Snapshots as JSON files in `dir`, which is made on the first save; readable by their owner only, and as trusted
- * as configuration. A file is replaced whole or not at all.
+ * Snapshots as JSON files in a folder. The first save creates the folder. Files are readable by their owner only, because
+ * a guard trusts them as it trusts its configuration. A save replaces a file whole or not at all.
+ *
+ * Throws `invalid_option`. `load` rejects with `store_corrupt` for a damaged file, and `load` and `save` reject with
+ * `store_unavailable` when the file system fails.
+ *
+ * @example
+ * ```ts
+ * import { createGuard, fileSnapshots } from "holdfast";
+ *
+ * const guard = createGuard({
+ *   issuer: "https://id.example.com",
+ *   audience: "https://api.example.com",
+ *   snapshots: fileSnapshots({ dir: "/var/lib/orders/holdfast" }),
+ * });
+ * ```
  */
 export function fileSnapshots(options: { dir: string }): Snapshots {
-  rejectUnknownOptions("fileSnapshots", options, ["dir"]);
-  const dir = resolve(readString("fileSnapshots: dir", options.dir));
+  const { dir } = readOptions("fileSnapshots", options, FILE_SNAPSHOTS_OPTIONS);
 
-  function fileOf(name: string): string {
+  function filePath(name: string): string {
     if (!NAME.test(name)) {
       throw invalidOption("snapshot name", "1 to 128 of a-z 0-9 _ - . that do not start with a dot", name);
     }
@@ -24,7 +42,7 @@ export function fileSnapshots(options: { dir: string }): Snapshots {
 
   return {
     async load(name) {
-      const file = fileOf(name);
+      const file = filePath(name);
       let json: string;
       try {
         json = await readFile(file, "utf8");
@@ -35,13 +53,13 @@ export function fileSnapshots(options: { dir: string }): Snapshots {
       try {
         return JSON.parse(json) as unknown;
       } catch {
-        // The parser's own message quotes the file.
+        // The parser's message would quote the content of the file.
         throw new HoldfastError("store_corrupt", `the snapshot ${file} is damaged`);
       }
     },
 
     async save(name, value) {
-      const file = fileOf(name);
+      const file = filePath(name);
       const draft = `${file}.${randomUUID()}.tmp`;
       const json = JSON.stringify(value);
       try {
@@ -56,7 +74,7 @@ export function fileSnapshots(options: { dir: string }): Snapshots {
   };
 }
 
-/** Returns when the disk has it: a rename must not come before the contents. */
+/** Writes a file and waits until the disk has it, so that the rename cannot precede the content. */
 async function writeThrough(file: string, contents: string): Promise<void> {
   const handle = await open(file, "wx", 0o600);
   try {
@@ -67,9 +85,9 @@ async function writeThrough(file: string, contents: string): Promise<void> {
   }
 }
 
-function unavailable(file: string, done: string, error: unknown): HoldfastError {
+function unavailable(file: string, action: string, error: unknown): HoldfastError {
   const code = String((error as { code?: unknown }).code);
-  return new HoldfastError("store_unavailable", `the snapshot ${file} could not be ${done}: ${code}`, {
+  return new HoldfastError("store_unavailable", `the snapshot ${file} could not be ${action}: ${code}`, {
     cause: error,
   });
 }

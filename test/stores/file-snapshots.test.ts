@@ -18,7 +18,7 @@ function folderOf(t: TestContext): string {
   return folder.path;
 }
 
-test("law 5: folder and files are for their owner only, and no draft is left", async (t) => {
+test("law 5: folder and files are readable by their owner only, and no draft remains", async (t) => {
   const dir = join(folderOf(t), "a", "snapshots");
   await fileSnapshots({ dir }).save("keys", { keys: [] });
   assert.equal(statSync(dir).mode & 0o777, 0o700);
@@ -26,7 +26,7 @@ test("law 5: folder and files are for their owner only, and no draft is left", a
   assert.deepEqual(readdirSync(dir), ["keys.json"]);
 });
 
-test("a damaged file is reported by name, without what is in it, and can be saved over", async (t) => {
+test("a damaged file is reported by name, without its content, and can be replaced", async (t) => {
   const dir = folderOf(t);
   const snapshots = fileSnapshots({ dir });
   writeFileSync(join(dir, "keys.json"), '{"secret":');
@@ -41,7 +41,7 @@ test("a damaged file is reported by name, without what is in it, and can be save
   assert.equal(await snapshots.load("keys"), 1);
 });
 
-test("a place that cannot be written is unavailable, named, and left as it was", async (t) => {
+test("a folder that cannot be written fails as store_unavailable, with its name, and is unchanged", async (t) => {
   const dir = join(folderOf(t), "file");
   writeFileSync(dir, "not a folder");
   await assert.rejects(
