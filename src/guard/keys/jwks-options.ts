@@ -48,6 +48,7 @@ export interface JwksSettings extends Readonly<Required<Omit<JwksOptions, "fresh
 
 export const jwksOptionTable: OptionTable<JwksSettings> = {
   fetch: functionOption<Fetch>(() => globalThis.fetch),
+  // The default 0 of the reader is never used: without the option, `Cache-Control` decides.
   freshMs: option<number | null>(wholeOption(0, 1_000).read, null),
   maxStaleMs: wholeOption(86_400_000, 1_000),
   vanishedMs: wholeOption(3_600_000, 0),

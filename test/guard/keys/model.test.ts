@@ -43,7 +43,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-interface Proof {
+interface Verification {
   readonly key: VerificationKey;
   readonly mint: number;
   readonly keyring: Keyring;
@@ -61,7 +61,7 @@ class Model {
   readonly #served = new Map<number, number>();
   #fetchedAt = -Infinity;
   #distrustedAt = -Infinity;
-  #proofs: Proof[] = [];
+  #verifications: Verification[] = [];
 
   async take(one: Step): Promise<void> {
     switch (one.do) {
@@ -78,7 +78,7 @@ class Model {
         break;
       case "distrust":
         this.#distrustedAt = this.clock.now();
-        this.#proofs = [];
+        this.#verifications = [];
         this.#keyring.distrust();
         assert.equal(this.#keyring.status().usable, false);
         break;
@@ -118,7 +118,7 @@ class Model {
       assert.equal(this.#served.get(mint), this.#fetchedAt, "verified by a key that the last set lacks");
       assert.ok(this.clock.now() - this.#fetchedAt < maxStaleMs, "verified by a set that is too old");
       assert.ok(this.#fetchedAt >= this.#distrustedAt, "verified by a key that was distrusted");
-      this.#proofs.push({ key: found, mint, keyring: this.#keyring });
+      this.#verifications.push({ key: found, mint, keyring: this.#keyring });
     } else if (found.status === "invalid") {
       // Law 1: only a set that was requested just now makes a token invalid, never an outage.
       assert.notEqual(this.#served.get(mint), this.#fetchedAt, "invalid although the last set has its key");
@@ -131,7 +131,7 @@ class Model {
   /** Verifications count as long as their key is in the last set or left it not too long ago, and no longer. */
   #check(): void {
     const now = this.clock.now();
-    for (const { key, mint, keyring } of this.#proofs) {
+    for (const { key, mint, keyring } of this.#verifications) {
       if (keyring !== this.#keyring) continue;
       const isIn = this.#served.get(mint) === this.#fetchedAt;
       const tooOld = now - this.#fetchedAt >= maxStaleMs;

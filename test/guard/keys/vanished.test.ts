@@ -64,10 +64,10 @@ test("fault 28: a verified token stays valid after its key vanishes, and other t
   await guard.ready();
   provider.serve(next.jwks());
   await clock.advance(8 * minute);
-  const proved = mint.token();
-  assert.equal((await guard.validate(proved)).status, "valid");
+  const verified = mint.token();
+  assert.equal((await guard.validate(verified)).status, "valid");
   await clock.advance(2 * minute);
-  assert.equal((await guard.validate(proved)).status, "valid");
+  assert.equal((await guard.validate(verified)).status, "valid");
   assert.notEqual((await guard.validate(mint.token())).status, "valid");
   assert.equal((await guard.validate(next.token())).status, "valid");
 });
@@ -77,15 +77,15 @@ test("fault 28: a verified token stays valid for vanishedMs, whatever the ttlMs 
   const guard = makeGuard({ keys: source(), memory: { ttlMs: minute } });
   await clock.advance(0);
   await guard.ready();
-  const proved = mint.token({ exp: clock.now() / 1000 + 7_200 });
-  assert.equal((await guard.validate(proved)).status, "valid");
+  const verified = mint.token({ exp: clock.now() / 1000 + 7_200 });
+  assert.equal((await guard.validate(verified)).status, "valid");
   provider.serve(next.jwks());
   await clock.advance(10 * minute);
   for (let minutes = 0; minutes < 60; minutes += 5) {
-    assert.equal((await guard.validate(proved)).status, "valid", `${minutes} minutes later`);
+    assert.equal((await guard.validate(verified)).status, "valid", `${minutes} minutes later`);
     await clock.advance(5 * minute);
   }
-  assert.notEqual((await guard.validate(proved)).status, "valid");
+  assert.notEqual((await guard.validate(verified)).status, "valid");
 });
 
 test("fault 28: with vanishedMs 0 a key that leaves the set is no longer in force", async () => {
