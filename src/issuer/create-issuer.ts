@@ -1,20 +1,20 @@
 import { isHoldfastError } from "../core/errors.ts";
-import { AccessTokenChecker } from "./sessions/access-token-check.ts";
 import { readIssuerOptions } from "./config.ts";
 import type { IssuerContext } from "./context.ts";
-import { createEventRecorder } from "./issuer-base.ts";
 import { createFetchHandler } from "./endpoints/app.ts";
-import { LoginLimits } from "./sessions/login-limits.ts";
-import { LongPoll } from "./revocations/long-poll.ts";
-import { login } from "./sessions/login.ts";
+import { createEventRecorder } from "./issuer-base.ts";
+import { SigningKeys } from "./keys/signing-keys.ts";
 import { IssuerLifecycle } from "./lifecycle.ts";
-import { PasswordHasher } from "./users/passwords.ts";
+import { LongPoll } from "./revocations/long-poll.ts";
+import { AccessTokenChecker } from "./sessions/access-token-check.ts";
+import { LoginLimits } from "./sessions/login-limits.ts";
+import { login } from "./sessions/login.ts";
 import { refresh } from "./sessions/refresh.ts";
 import { checkRevocationId, revoke } from "./sessions/revoke.ts";
 import { endSession } from "./sessions/sessions.ts";
-import { SigningKeys } from "./keys/signing-keys.ts";
 import { openCheckedStore } from "./store/checked-store.ts";
 import type { Issuer, IssuerOptions, IssuerStatus } from "./types.ts";
+import { PasswordHasher } from "./users/passwords.ts";
 import { addUser, listUsers, setPassword } from "./users/users.ts";
 
 /**

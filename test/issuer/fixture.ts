@@ -1,7 +1,7 @@
 import { createIssuer } from "../../src/issuer/create-issuer.ts";
 import type { Authenticate, Issuer, IssuerOptions, TokenResponse } from "../../src/issuer/types.ts";
-import type { Store } from "../../src/stores/store.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
+import type { Store } from "../../src/stores/store.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
 
 export const ISSUER_URL = "https://id.example.com";

@@ -1,5 +1,5 @@
-import { isLive, sessionExpiresAt } from "../../core/session.ts";
 import { z } from "zod";
+import { isLive, sessionExpiresAt } from "../../core/session.ts";
 import type { IssuerContext } from "../context.ts";
 import { digestRefreshToken, parseRefreshToken } from "../sessions/refresh-token.ts";
 import { findSession, type AuthenticSession } from "../store/session-record.ts";

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import type { IssuerContext } from "../context.ts";
-import type { EndpointCall } from "./endpoint.ts";
-import { requireClient } from "./client-auth.ts";
 import { badRequest } from "./body.ts";
+import { requireClient } from "./client-auth.ts";
+import type { EndpointCall } from "./endpoint.ts";
 import { jsonResponse } from "./respond.ts";
 
 /** Seconds. Shorter than the time in which a stopping server lets requests finish, so that it cuts off no long poll. */

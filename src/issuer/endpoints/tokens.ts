@@ -2,13 +2,13 @@ import { z } from "zod";
 import type { IssuerContext } from "../context.ts";
 import type { DefiniteOutcome } from "../issuer-base.ts";
 import { login } from "../sessions/login.ts";
-import { isAcceptablePassword, PASSWORD_BYTES } from "../users/passwords.ts";
 import { refresh } from "../sessions/refresh.ts";
 import type { LoginOutcome, RefreshOutcome } from "../types.ts";
+import { isAcceptablePassword, PASSWORD_BYTES } from "../users/passwords.ts";
 import { changeOwnPassword } from "../users/users.ts";
-import type { EndpointCall } from "./endpoint.ts";
-import { requireSession } from "./client-auth.ts";
 import { readBody, refreshTokenBody, stringSchema } from "./body.ts";
+import { requireSession } from "./client-auth.ts";
+import type { EndpointCall } from "./endpoint.ts";
 import { invalidGrant, jsonResponse, oauthError, tooManyRequests } from "./respond.ts";
 
 const anyObject = z.record(z.string(), z.unknown(), "must be an object");

@@ -1,12 +1,12 @@
-import type { InvalidReason, JwtClaims } from "../../core/verdict.ts";
 import { isLive } from "../../core/session.ts";
+import type { InvalidReason, JwtClaims } from "../../core/verdict.ts";
 import { checkTime, createClaimsPolicy, type ClaimsPolicy } from "../../jwt/claims.ts";
 import { parseToken } from "../../jwt/parse.ts";
 import { verifyWithKey } from "../../jwt/verify.ts";
 import type { IssuerBase } from "../issuer-base.ts";
+import type { SigningKeys } from "../keys/signing-keys.ts";
 import { RevocationCache } from "../revocations/revocation-cache.ts";
 import { findSession, type AuthenticSession } from "../store/session-record.ts";
-import type { SigningKeys } from "../keys/signing-keys.ts";
 
 const MAX_TOKEN_BYTES = 16_384;
 /** Difference between the clocks of the machines that share one store. */

@@ -2,9 +2,9 @@ import { sleep } from "../../core/clock.ts";
 import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
 import type { IssuerContext } from "../context.ts";
 import type { DefiniteOutcome } from "../issuer-base.ts";
+import type { AuthenticatedUser, LoginOutcome, RequestInfo, TokenResponse } from "../types.ts";
 import { checkCredentials, normalizeUsername } from "../users/credentials.ts";
 import { beginSession } from "./sessions.ts";
-import type { AuthenticatedUser, LoginOutcome, RequestInfo, TokenResponse } from "../types.ts";
 
 export async function login(
   ctx: IssuerContext,

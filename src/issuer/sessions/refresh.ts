@@ -1,5 +1,8 @@
+import { narrowScope } from "../../core/scopes.ts";
 import type { IssuerContext } from "../context.ts";
 import type { DefiniteOutcome } from "../issuer-base.ts";
+import { findSession, verifySessionRecord } from "../store/session-record.ts";
+import type { RequestInfo, RefreshOutcome } from "../types.ts";
 import {
   createRefreshToken,
   openSuccessor,
@@ -7,11 +10,8 @@ import {
   digestRefreshToken,
   sealSuccessor,
 } from "./refresh-token.ts";
-import { narrowScope } from "../../core/scopes.ts";
-import { findSession, verifySessionRecord } from "../store/session-record.ts";
 import { sessionRevocation } from "./sessions.ts";
 import { createTokenResponse } from "./token-response.ts";
-import type { RequestInfo, RefreshOutcome } from "../types.ts";
 
 /**
  * Consecutive generations whose spent token was presented again within grace. From this number on, each refresh is

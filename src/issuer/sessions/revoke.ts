@@ -1,9 +1,9 @@
 import { invalidOption, readString } from "../../core/options.ts";
 import type { IssuerContext } from "../context.ts";
 import { maxAcceptanceMs } from "../issuer-base.ts";
+import type { RevokeRequest } from "../types.ts";
 import { hasNoNul } from "../users/credentials.ts";
 import { endSession, endSubject } from "./sessions.ts";
-import type { RevokeRequest } from "../types.ts";
 
 /** Guards reject revocations with longer ids. */
 const MAX_ID_CHARS = 1024;

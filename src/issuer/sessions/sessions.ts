@@ -3,10 +3,10 @@ import { FIRST_PARTY_CLIENT_ID } from "../config.ts";
 import type { IssuerContext } from "../context.ts";
 import { maxAcceptanceMs } from "../issuer-base.ts";
 import { addSessionMac } from "../store/record-macs.ts";
-import { createRefreshToken, createSessionId, digestRefreshToken } from "./refresh-token.ts";
 import { verifySessionRecord, type AuthenticSession, type SessionContent } from "../store/session-record.ts";
-import { createTokenResponse } from "./token-response.ts";
 import type { AuthenticatedUser, RequestInfo, TokenResponse } from "../types.ts";
+import { createRefreshToken, createSessionId, digestRefreshToken } from "./refresh-token.ts";
+import { createTokenResponse } from "./token-response.ts";
 
 const MAX_DEVICE_CHARS = 256;
 

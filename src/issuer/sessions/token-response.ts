@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
-import type { JwtClaims } from "../../core/verdict.ts";
 import { sessionExpiresAt } from "../../core/session.ts";
+import type { JwtClaims } from "../../core/verdict.ts";
 import { signToken, type SigningKey } from "../../jwt/sign.ts";
 import type { IssuerBase } from "../issuer-base.ts";
-import type { RefreshToken } from "./refresh-token.ts";
 import { type AuthenticSession } from "../store/session-record.ts";
 import type { TokenResponse } from "../types.ts";
+import type { RefreshToken } from "./refresh-token.ts";
 
 /** How far `iat` may lie in the future. A cut-off of the subject moves it by a second or two, which guards tolerate. */
 const MAX_IAT_AHEAD_MS = 5_000;

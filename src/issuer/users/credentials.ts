@@ -1,26 +1,26 @@
 import { z } from "zod";
 import { HoldfastError } from "../../core/errors.ts";
+import { isScopeToken } from "../../core/scopes.ts";
 import { parseJsonObject } from "../../jwt/strict-json.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import type { UserRecord } from "../../stores/store.ts";
 import type { IssuerContext } from "../context.ts";
-import { PASSWORD_BYTES } from "./passwords.ts";
 import { isAuthenticUser } from "../store/record-macs.ts";
-import { isScopeToken } from "../../core/scopes.ts";
 import type { Authenticate, AuthenticatedUser, RequestInfo } from "../types.ts";
+import { PASSWORD_BYTES } from "./passwords.ts";
 
 const AUTHENTICATE_DEADLINE_MS = 10_000;
 
 /** Size of an `AuthenticatedUser` as JSON. Its token must fit into a header and within the limit of every verifier. */
-const MAX_IDENTITY_BYTES = 4096;
+const MAX_USER_BYTES = 4096;
 
 /** Claims that the issuer sets: RFC 7519 §4.1, RFC 9068 §2.2, RFC 7800 §3.1. */
 const RESERVED_CLAIMS = "iss sub aud exp nbf iat jti client_id scope sid auth_time cnf".split(" ");
 
 /** Whether every verifier reads the same value back: no lone surrogate, no `__proto__`, not too deep, not too large. */
-function fitsInToken(identity: AuthenticatedUser): boolean {
-  const json = Buffer.from(JSON.stringify(identity));
-  return json.length <= MAX_IDENTITY_BYTES && parseJsonObject(json) !== null;
+function fitsInToken(user: AuthenticatedUser): boolean {
+  const json = Buffer.from(JSON.stringify(user));
+  return json.length <= MAX_USER_BYTES && parseJsonObject(json) !== null;
 }
 
 /** Node 22 reads a text from SQLite only up to its first NUL, which could make it the name of another user. */
@@ -28,7 +28,7 @@ export function hasNoNul(text: string): boolean {
   return !text.includes("\0");
 }
 
-export const identitySchema: z.ZodType<AuthenticatedUser> = z
+export const userSchema: z.ZodType<AuthenticatedUser> = z
   .object({
     subject: z.string().min(1).max(255).refine(hasNoNul, "contains NUL"),
     scopes: z.array(z.string().refine(isScopeToken, "is not a scope")),
@@ -86,9 +86,9 @@ export function normalizeUsername(username: string): string | null {
 }
 
 /** Refuses a subject that is the id of a client, so that no user can impersonate a service (RFC 9700 §4.15). */
-function identitySchemaFor({ config }: IssuerContext): z.ZodType<AuthenticatedUser> {
-  const free = ({ subject }: AuthenticatedUser) => config.clients.every(({ id }) => id !== subject);
-  return identitySchema.refine(free, "has the id of a client as its subject");
+function userSchemaFor({ config }: IssuerContext): z.ZodType<AuthenticatedUser> {
+  const isNotClient = ({ subject }: AuthenticatedUser) => config.clients.every(({ id }) => id !== subject);
+  return userSchema.refine(isNotClient, "has the id of a client as its subject");
 }
 
 async function callAuthenticate(
@@ -101,7 +101,7 @@ async function callAuthenticate(
   try {
     const answer = await withDeadline(ctx.clock, "authenticate", AUTHENTICATE_DEADLINE_MS, call, signal);
     // Inside `try`, because the answer of the application can have getters that throw.
-    return answer === null ? null : identitySchemaFor(ctx).parse(answer);
+    return answer === null ? null : userSchemaFor(ctx).parse(answer);
   } catch (cause) {
     signal?.throwIfAborted();
     const [issue] = cause instanceof z.ZodError ? cause.issues : [];

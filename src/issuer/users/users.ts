@@ -4,12 +4,12 @@ import { invalidOption } from "../../core/options.ts";
 import type { UserRecord } from "../../stores/store.ts";
 import type { IssuerContext } from "../context.ts";
 import type { DefiniteOutcome } from "../issuer-base.ts";
-import { checkPassword, identitySchema, normalizeUsername, verifyUserRecord } from "./credentials.ts";
 import { checkAndBeginSession, withLoginLimits } from "../sessions/login.ts";
-import { isAcceptablePassword, PASSWORD_BYTES } from "./passwords.ts";
-import { isAuthenticUser, addUserMac } from "../store/record-macs.ts";
 import { endSubject } from "../sessions/sessions.ts";
+import { isAuthenticUser, addUserMac } from "../store/record-macs.ts";
 import type { Issuer, LoginOutcome, RequestInfo } from "../types.ts";
+import { checkPassword, userSchema, normalizeUsername, verifyUserRecord } from "./credentials.ts";
+import { isAcceptablePassword, PASSWORD_BYTES } from "./passwords.ts";
 
 type Users = Issuer["users"];
 
@@ -21,7 +21,7 @@ export async function addUser(
   const name = requireUsername(username);
   requirePassword(password);
   const subject = randomUUID();
-  if (!identitySchema.safeParse({ subject, scopes }).success) {
+  if (!userSchema.safeParse({ subject, scopes }).success) {
     throw invalidOption("scopes", "an array of scopes (RFC 6749 §3.3) that fits into a token", scopes);
   }
   const passwordHash = await ctx.passwords.hash(password);
@@ -70,16 +70,17 @@ export async function changeOwnPassword(
   return await withLoginLimits(ctx, subject, requestInfo, async () => {
     const found = await ctx.store.users.getBySubject(subject);
     const user = found?.subject === subject ? found : null;
-    let changed = await checkPassword(ctx, user, passwords.current);
-    if (changed !== null) changed = await replacePassword(ctx, changed, passwords.next);
-    else changed = await checkPassword(ctx, user, passwords.next);
+    const verified = await checkPassword(ctx, user, passwords.current);
+    const changed =
+      verified === null
+        ? await checkPassword(ctx, user, passwords.next)
+        : await replacePassword(ctx, verified, passwords.next);
     if (changed === null) return null;
-    const verified = changed;
     await endSessionsAfterChange(ctx, subject, requestInfo.source);
     return await checkAndBeginSession(ctx, requestInfo, async () => {
-      const now = await ctx.store.users.get(verified.username);
-      // The MAC shows whether the record was changed since. Its other fields were not verified.
-      return now?.mac === verified.mac ? verified : null;
+      const stored = await ctx.store.users.get(changed.username);
+      // The MAC shows whether the record was changed since. The other fields of `stored` are not verified.
+      return stored?.mac === changed.mac ? changed : null;
     });
   });
 }

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { isHoldfastError } from "../../../src/core/errors.ts";
+import { createGuard, jwks } from "../../../src/index.ts";
 import type { Issuer } from "../../../src/issuer/types.ts";
 import { measureUntil } from "../../support/auth-calls.ts";
-import { createGuard, jwks } from "../../../src/index.ts";
 import {
   BASIC,
   sendRequest,

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import type { LogPosition } from "../../../src/core/revocation.ts";
 import type { Issuer } from "../../../src/issuer/types.ts";
-import type { RevocationSnapshot, RevocationTail } from "../../../src/stores/store.ts";
 import { sqliteStore } from "../../../src/stores/sqlite.ts";
+import type { RevocationSnapshot, RevocationTail } from "../../../src/stores/store.ts";
 import { BASIC, sendRequest, createFixture, ISSUER_URL } from "../fixture.ts";
 import { failStore, wrapStore } from "../stores.ts";
 

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { TokenResponse } from "../../../src/issuer/types.ts";
-import { FakeClock } from "../../../src/testing/fake-clock.ts";
 import { memoryStore } from "../../../src/stores/memory.ts";
+import { FakeClock } from "../../../src/testing/fake-clock.ts";
 import { createFixture, logIn, settleOnClock, validateAtIssuer } from "../fixture.ts";
 import { wrapStore } from "../stores.ts";
 

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { open, seal } from "../../../src/core/aead.ts";
+import { deriveSecrets } from "../../../src/issuer/secret-keys.ts";
 import {
   createRefreshToken,
   createSessionId,
@@ -9,8 +11,6 @@ import {
   digestRefreshToken,
   sealSuccessor,
 } from "../../../src/issuer/sessions/refresh-token.ts";
-import { open, seal } from "../../../src/core/aead.ts";
-import { deriveSecrets } from "../../../src/issuer/secret-keys.ts";
 import { OTHER_SECRET, SECRET } from "../fixture.ts";
 
 const ours = deriveSecrets(SECRET);

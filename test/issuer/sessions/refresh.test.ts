@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
-import { createRefreshToken } from "../../../src/issuer/sessions/refresh-token.ts";
 import { deriveSecrets } from "../../../src/issuer/secret-keys.ts";
+import { createRefreshToken } from "../../../src/issuer/sessions/refresh-token.ts";
 import type { Issuer, RefreshOutcome, TokenResponse } from "../../../src/issuer/types.ts";
 import {
   sendRequest,
