@@ -3,7 +3,7 @@ import { UsageError, type Command } from "./command.ts";
 
 export const restore: Command = {
   name: "restore",
-  summary: "put a back-up in the place of the data, while no service uses them",
+  summary: "put a backup in the place of the data, while no service uses them",
   operands: ["FILE"],
   options: { sessions: { value: "end|keep", help: "whether sessions go on; end by default" } },
   examples: [
@@ -11,8 +11,8 @@ export const restore: Command = {
     "holdfast restore /var/backups/holdfast-2026-11-21.db --sessions keep",
   ],
   notes:
-    "What happened since the back-up is not in it: users and passwords are as they were. So every session ends and\n" +
-    "every signing key is replaced: everybody logs in again. With --sessions keep they go on: only for a back-up that\n" +
+    "What happened since the backup is not in it: users and passwords are as they were. So every session ends and\n" +
+    "every signing key is replaced: everybody logs in again. With --sessions keep they go on: only for a backup that\n" +
     "was made after the last service had stopped, else refresh tokens that were spent, or stolen, are good again.\n" +
     "The data that stood there are kept beside them, under a name with the time.",
   async run({ operands: [file = ""], options }) {

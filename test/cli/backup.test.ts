@@ -16,12 +16,12 @@ import { runHoldfast } from "./cli-process.ts";
 
 const cli = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
 
-/** Names of what an interrupted back-up leaves. */
+/** Names of what an interrupted backup leaves. */
 async function drafts(folder: string): Promise<string[]> {
   return (await readdir(folder)).filter((name) => name.endsWith(".part"));
 }
 
-test("fault 42: a back-up beside a service under load is whole, private and replaces nothing", async (t) => {
+test("fault 42: a backup beside a service under load is whole, private and replaces nothing", async (t) => {
   const data = await temporaryDataDir();
   const service = await startService(data);
   t.after(async () => await service.stop());
@@ -50,7 +50,7 @@ test("fault 42: a back-up beside a service under load is whole, private and repl
   const bytes = await readFile(file);
   const again = await runHoldfast(["backup", file], { data });
   assert.equal(again.code, 1);
-  assert.match(again.err, /exists already: a back-up replaces nothing/);
+  assert.match(again.err, /exists already: a backup replaces nothing/);
   assert.ok(bytes.equals(await readFile(file)));
 
   const copy = await sqliteStore({ file });
@@ -59,7 +59,7 @@ test("fault 42: a back-up beside a service under load is whole, private and repl
   await copy.close();
 });
 
-test("a back-up that cannot be made says why, and leaves nothing behind", async () => {
+test("a backup that cannot be made says why, and leaves nothing behind", async () => {
   const data = await temporaryDataDir();
   const service = await startService(data);
   await service.stop();
@@ -88,7 +88,7 @@ test("a back-up that cannot be made says why, and leaves nothing behind", async 
   assert.deepEqual((await readdir(folder)).toSorted(), ["data", "data.local"]);
 });
 
-test("fault 42: damaged data are not backed up: the last good back-up stays the last one", async () => {
+test("fault 42: damaged data are not backed up: the last good backup stays the last one", async () => {
   const data = await temporaryDataDir();
   await (await startService(data)).stop();
   const bytes = await readFile(localFiles(data).data);
@@ -109,7 +109,7 @@ async function largeData(data: string): Promise<void> {
   db.close();
 }
 
-test("fault 42: a disk that fills up leaves no back-up", { skip: process.platform === "win32" }, async () => {
+test("fault 42: a disk that fills up leaves no backup", { skip: process.platform === "win32" }, async () => {
   const data = await temporaryDataDir();
   await largeData(data);
   const { code, err } = await runHoldfast(["backup", `${data}.backup`], { data, fileBlocks: 2048 });
@@ -118,7 +118,7 @@ test("fault 42: a disk that fills up leaves no back-up", { skip: process.platfor
   assert.deepEqual((await readdir(dirname(data))).toSorted(), ["data"]);
 });
 
-test("fault 42: a back-up that is killed leaves a whole file or none", async () => {
+test("fault 42: a backup that is killed leaves a whole file or none", async () => {
   const data = await temporaryDataDir();
   await largeData(data);
   const folder = dirname(data);

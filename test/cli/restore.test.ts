@@ -150,7 +150,7 @@ test("a restore is refused while a service uses the data, which goes on", async 
   );
 });
 
-test("what is no back-up of this machine's store is refused, and the data stay as they are", async (t) => {
+test("what is no backup of this machine's store is refused, and the data stay as they are", async (t) => {
   const data = await temporaryDataDir();
   const service = await started(t, data);
   const tokens = await login(service.url);
@@ -168,7 +168,7 @@ test("what is no back-up of this machine's store is refused, and the data stay a
     return join(dirname(data), name);
   };
   const refusals: [string, RegExp, Record<string, string>?][] = [
-    [`${data}.nowhere`, /there is no back-up/],
+    [`${data}.nowhere`, /there is no backup/],
     [await make("nonsense", "nonsense".repeat(1000)), /damaged or no database/],
     [await make("empty", ""), /never served/],
     [await make("damaged", Buffer.from(bytes).fill(0xa5, 4096, bytes.length - 4096)), /damaged/],
@@ -230,7 +230,7 @@ test("fault 42: data that are damaged are restored and kept aside; what was not 
   await login(next.url);
 });
 
-test("after an upgrade the way back is the back-up of before: data of a newer version are put aside", async (t) => {
+test("after an upgrade the way back is the backup of before: data of a newer version are put aside", async (t) => {
   const data = await temporaryDataDir();
   const service = await started(t, data);
   await done(["backup", `${data}.backup`], data);

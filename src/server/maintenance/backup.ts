@@ -13,7 +13,7 @@ export async function backUp(to: string): Promise<number> {
   }
   const alreadyExists = new HoldfastError(
     "invalid_option",
-    `${to} exists already: a back-up replaces nothing`,
+    `${to} exists already: a backup replaces nothing`,
   );
   if (await fileExists(to)) throw alreadyExists;
   if (!(await createPrivateFile(to, (draft) => copyDatabase(file, draft)))) throw alreadyExists;

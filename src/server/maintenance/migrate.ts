@@ -82,6 +82,6 @@ function alreadyInUse(file: string, place: string, moved: string | null): Holdfa
   const message =
     moved === null
       ? `${place} holds data already: a move replaces nothing; choose another database`
-      : `${file} was moved to ${moved} before: to move it once more, restore a back-up of it`;
+      : `${file} was moved to ${moved} before: to move it once more, restore a backup of it`;
   return new HoldfastError("store_mismatch", message);
 }

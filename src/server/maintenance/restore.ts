@@ -28,7 +28,7 @@ export interface RestoreResult {
 const COMPANIONS = ["-wal", "-shm", "-journal"];
 
 /**
- * Puts a back-up in the place of the data that no service uses. What happened since it was made is not in it, so
+ * Puts a backup in the place of the data that no service uses. What happened since it was made is not in it, so
  * `keepSessions` is for when nothing did: else a spent refresh token, or an access token that was revoked, would be
  * good again. Without it every session is over and every key replaced. All or nothing, also when it is killed.
  */
@@ -36,7 +36,7 @@ export async function restore(from: string, options: { keepSessions: boolean }):
   const settings = readSettings(process.env);
   const file = embeddedDataFile(settings);
   const files = localFiles(settings.dataDir);
-  if (!(await fileExists(from))) throw new HoldfastError("invalid_option", `there is no back-up ${from}`);
+  if (!(await fileExists(from))) throw new HoldfastError("invalid_option", `there is no backup ${from}`);
   await makeDirectory(settings.dataDir);
   await makeDirectory(dirname(files.marker));
   const standing = await openCurrentData(file);

@@ -71,7 +71,7 @@ export async function openLocalStore(
     if (marker !== null && id !== marker) throw storeEmptied(files);
     const moved = await store.markers.read(MOVED_MARKER);
     if (moved !== null) {
-      const todo = "set HOLDFAST_STORE=redis; to go back, restore a back-up";
+      const todo = "set HOLDFAST_STORE=redis; to go back, restore a backup";
       throw new HoldfastError("store_emptied", `the data in ${files.data} were moved to ${moved}: ${todo}`);
     }
     const secret = options.secret ?? (await localSecret(files, id === null));

@@ -127,7 +127,7 @@ export class RedisRevocationLog {
     const [seq, chain, raw] = (await manifest.runScript(entriesInForce)) as [string, string, string[]];
     // The epoch is a member that never expires. Without it, other members may be missing, too.
     if (raw.pop() !== manifest.epoch) {
-      throw new HoldfastError("store_corrupt", `${description} has lost revocations: restore a back-up`);
+      throw new HoldfastError("store_corrupt", `${description} has lost revocations: restore a backup`);
     }
     const entries = raw.map(parseEntry).toSorted((a, b) => a.seq - b.seq);
     return { position: { epoch: manifest.epoch, seq: Number(seq), chain }, entries };

@@ -33,7 +33,7 @@ export function toStoreError(description: string, error: unknown): unknown {
   return corrupt
     ? new HoldfastError(
         "store_corrupt",
-        `${description} is damaged or not a database (${detail}): restore a back-up`,
+        `${description} is damaged or not a database (${detail}): restore a backup`,
         {
           cause: error,
         },

@@ -66,7 +66,7 @@ export function checkFile(db: DatabaseSync, description: string): void {
   if (result !== "ok")
     throw new HoldfastError(
       "store_corrupt",
-      `${description} is damaged (${String(result)}): restore a back-up`,
+      `${description} is damaged (${String(result)}): restore a backup`,
     );
 }
 
