@@ -169,7 +169,7 @@ test("what is no backup of this machine's store is refused, and the data stay as
   };
   const refusals: [string, RegExp, Record<string, string>?][] = [
     [`${data}.nowhere`, /there is no backup/],
-    [await make("nonsense", "nonsense".repeat(1000)), /damaged or no database/],
+    [await make("nonsense", "nonsense".repeat(1000)), /damaged or not a database/],
     [await make("empty", ""), /never served/],
     [await make("damaged", Buffer.from(bytes).fill(0xa5, 4096, bytes.length - 4096)), /damaged/],
     [`${other}.backup`, /is of another store than the one named in .*local.store/],
