@@ -2,13 +2,8 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import { isHoldfastError, type ErrorCode } from "../../src/core/errors.ts";
-import {
-  ABSOLUTE_MS,
-  logIn,
-  present,
-  makeRevocation,
-  subjectScope,
-} from "../../src/stores/conformance/fixtures.ts";
+import { ABSOLUTE_MS } from "../../src/stores/conformance/constants.ts";
+import { logIn, present, makeRevocation, subjectScope } from "../../src/stores/conformance/fixtures.ts";
 import type { RotationOutcome, Store } from "../../src/stores/store.ts";
 import { redisStore, type RedisStoreOptions } from "../../src/stores/redis.ts";
 import { EXPIRED_RETENTION_MS } from "../../src/stores/retention.ts";

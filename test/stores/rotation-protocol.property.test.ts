@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { GRACE_MS, ISSUER, logIn, present } from "../../src/stores/conformance/fixtures.ts";
+import { GRACE_MS, ISSUER } from "../../src/stores/conformance/constants.ts";
+import { logIn, present } from "../../src/stores/conformance/fixtures.ts";
 import type { SessionRecord, Store } from "../../src/stores/store.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";

@@ -1,5 +1,6 @@
 import fc from "fast-check";
-import { GRACE_MS, ISSUER, present } from "../../src/stores/conformance/fixtures.ts";
+import { GRACE_MS, ISSUER } from "../../src/stores/conformance/constants.ts";
+import { present } from "../../src/stores/conformance/fixtures.ts";
 import type { Store } from "../../src/stores/store.ts";
 import type { FakeClock } from "../../src/testing/fake-clock.ts";
 

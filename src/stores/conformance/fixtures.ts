@@ -1,32 +1,7 @@
 import assert from "node:assert/strict";
 import type { Revocation } from "../../core/revocation.ts";
 import type { Rotation, RotationOutcome, SessionRecord, Store } from "../store.ts";
-
-/** A fresh, empty store and its clock. */
-export interface StoreUnderTest {
-  readonly store: Store;
-  /** Advances the store's clock. */
-  readonly clock: { advance(ms: number): void | Promise<void> };
-  /** Closes the store and removes its data. */
-  close(): void | Promise<void>;
-}
-
-/** A store that keeps its data over a restart. */
-export interface DurableStoreUnderTest extends StoreUnderTest {
-  /** Closes the store and opens the same data again. */
-  reopen(): Promise<Store>;
-}
-
-/** Tests of a fresh store, by title. */
-export type Cases<T = StoreUnderTest> = Readonly<Record<string, (under: T) => Promise<void>>>;
-
-export const IDLE_MS = 1_000_000;
-export const ABSOLUTE_MS = 2_000_000;
-export const GRACE_MS = 30_000;
-export const ISSUER = "https://id.example.com";
-
-/** Longer than a store keeps any expired data. */
-export const LONG_AFTER_MS: number = 400 * 24 * 60 * 60 * 1000;
+import { ABSOLUTE_MS, GRACE_MS, IDLE_MS, ISSUER } from "./constants.ts";
 
 /** Stands for the keyed digest of a refresh token. */
 export function digest(id: string, generation: number): string {

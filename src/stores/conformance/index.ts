@@ -1,5 +1,5 @@
 import { describe, it } from "node:test";
-import type { DurableStoreUnderTest, StoreUnderTest } from "./fixtures.ts";
+import type { DurableStoreUnderTest, StoreUnderTest } from "./types.ts";
 import { durableCases, recordCases } from "./records.ts";
 import { refreshCases } from "./refresh.ts";
 import { revocationCases } from "./revocations.ts";

@@ -2,14 +2,9 @@ import assert from "node:assert/strict";
 import { isHoldfastError } from "../../core/errors.ts";
 import type { AuditEvent } from "../../core/events.ts";
 import type { SigningKeyRecord, UserRecord } from "../store.ts";
-import {
-  logIn,
-  LONG_AFTER_MS,
-  present,
-  makeRevocation,
-  type Cases,
-  type DurableStoreUnderTest,
-} from "./fixtures.ts";
+import { LONG_AFTER_MS } from "./constants.ts";
+import { logIn, present, makeRevocation } from "./fixtures.ts";
+import type { Cases, DurableStoreUnderTest } from "./types.ts";
 
 function user(username: string): UserRecord {
   const subject = `subject of ${username}`;

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { ABSOLUTE_MS, digest, GRACE_MS, IDLE_MS, readLog, logIn, present, type Cases } from "./fixtures.ts";
+import { ABSOLUTE_MS, GRACE_MS, IDLE_MS } from "./constants.ts";
+import { digest, readLog, logIn, present } from "./fixtures.ts";
+import type { Cases } from "./types.ts";
 
 /** Tests of `SessionStore.rotate`. */
 export const refreshCases: Cases = {

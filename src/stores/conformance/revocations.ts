@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { chainDigest, type RevocationEntry } from "../../core/revocation.ts";
 import type { RevocationTail, Store } from "../store.ts";
-import { logIn, LONG_AFTER_MS, makeRevocation, type Cases } from "./fixtures.ts";
+import { LONG_AFTER_MS } from "./constants.ts";
+import { logIn, makeRevocation } from "./fixtures.ts";
+import type { Cases } from "./types.ts";
 
 const GAP: RevocationTail = { status: "gap" };
 

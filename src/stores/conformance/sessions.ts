@@ -1,18 +1,8 @@
 import assert from "node:assert/strict";
 import { isHoldfastError } from "../../core/errors.ts";
-import {
-  ABSOLUTE_MS,
-  createSession,
-  IDLE_MS,
-  ISSUER,
-  readLog,
-  logIn,
-  LONG_AFTER_MS,
-  present,
-  makeRevocation,
-  subjectScope,
-  type Cases,
-} from "./fixtures.ts";
+import { ABSOLUTE_MS, IDLE_MS, ISSUER, LONG_AFTER_MS } from "./constants.ts";
+import { createSession, readLog, logIn, present, makeRevocation, subjectScope } from "./fixtures.ts";
+import type { Cases } from "./types.ts";
 
 /** Tests of how sessions begin and end. */
 export const sessionCases: Cases = {
