@@ -10,7 +10,6 @@ const read = (file: string) => readFileSync(join(root, file), "utf8");
 
 /** The functions and classes of the package's entries that have no example yet. The list may only become shorter. */
 const withoutExample: readonly string[] = [
-  "holdfast fileSnapshots",
   "holdfast/cache JwksCache",
   "holdfast/cache RequestCache",
   "holdfast/cache TokenCache",
@@ -28,11 +27,6 @@ const withoutExample: readonly string[] = [
   "holdfast/nestjs protect",
   "holdfast/node-http protect",
   "holdfast/socket-io protect",
-  "holdfast/testing FakeClock",
-  "holdfast/testing createFaultProxy",
-  "holdfast/testing createMint",
-  "holdfast/testing createProvider",
-  "holdfast/testing seededRandom",
   "holdfast/ws protect",
 ];
 

@@ -108,7 +108,7 @@ export function httpRevocations(options: HttpRevocationsOptions): RevocationFeed
     const { seq, epoch, chain } = position;
     const query = { after: String(seq), epoch, chain, wait: String(waitS) };
     const tail = await request(query, timeoutMs + waitS * 1000, signal);
-    if (!isTail(tail)) throw unusableResponse(SUBJECT, "has a tail of another form");
+    if (!isTail(tail)) throw unusableResponse(SUBJECT, "answered with a malformed tail");
     latest = tail.status === "ok" ? endPosition(position, tail.entries) : null;
     return tail;
   }
@@ -144,7 +144,7 @@ export function httpRevocations(options: HttpRevocationsOptions): RevocationFeed
     snapshotTimeoutMs,
     async snapshot() {
       const snapshot = await request({}, snapshotTimeoutMs, neverAborted);
-      if (!isSnapshot(snapshot)) throw unusableResponse(SUBJECT, "has a snapshot of another form");
+      if (!isSnapshot(snapshot)) throw unusableResponse(SUBJECT, "answered with a malformed snapshot");
       latest = snapshot.position;
       return snapshot;
     },

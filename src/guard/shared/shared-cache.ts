@@ -76,7 +76,9 @@ export class SharedCache {
       random,
       onChange: (change) => {
         const opened = change === "opened";
-        const message = opened ? `${this.#lastError}; it is skipped` : "shared answers are read again";
+        const message = opened
+          ? `${this.#lastError}; shared answers are skipped`
+          : "shared answers are read again";
         emit({ guard, issuer: null }, opened ? "shared_failed" : "shared_restored", message);
         this.#prober.schedule();
       },

@@ -225,7 +225,7 @@ describe("an unusable response", () => {
     ].map((json): [string, () => Response, RegExp] => [
       JSON.stringify(json),
       () => Response.json(json),
-      /has a (snapshot|tail) of another form/,
+      /answered with a malformed (snapshot|tail)/,
     ]),
   ];
   for (const [what, answer, message] of answers) {
