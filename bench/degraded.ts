@@ -1,8 +1,10 @@
 /*
- * What a verdict costs while the authority is not asked, its breaker open and the policy `local`: cold tokens against
- * the same guard without an authority, whose verdict is the proof alone; and the same tokens again, whose proof is
- * remembered. "Cold" tokens are as many as find no room in memory, so each is proved, remembered and forgotten in turn.
- * One caller at a time. Left out: the 80 ms that callers wait before the breaker opens.
+ * Measures a verdict while the authority is not asked: its breaker is open and the degraded mode is `local`. The floor is
+ * a guard without an authority, whose verdict is the verification alone. Another row takes the same tokens again, whose
+ * verification is cached.
+ *
+ * Cold tokens are more than the cache has room for, so each one is verified, cached and evicted in turn. One caller at a
+ * time. The 80 ms that callers wait before the breaker opens are not measured.
  */
 import { createGuard, introspection, staticKeys, type Guard } from "../src/index.ts";
 import type { Algorithm } from "../src/jwt/algorithms.ts";
@@ -11,10 +13,10 @@ import { audience, claims, issuer } from "./claims.ts";
 import { measure, report, type Contender, type Measurement } from "./measure.ts";
 
 const TOKENS = 64;
-/** Room for some 20 findings. */
+/** Bytes for about 20 validation results. */
 const SMALL = 32_768;
 
-/** Goes on where the last round stopped: a short round must not find its own tokens in memory. */
+/** Continues where the last round stopped, so that a short round does not find its own tokens in the cache. */
 function inTurn(guard: Guard, tokens: readonly string[]): Contender["run"] {
   let next = 0;
   return async (iterations) => {
@@ -44,9 +46,9 @@ async function degraded(algorithm: Algorithm): Promise<Measurement> {
   };
   const guards = [alone, withoutAnswer(SMALL), withoutAnswer(1 << 26)] as const;
   const contenders: Contender[] = [
-    { name: "proof alone", run: inTurn(guards[0], tokens) },
+    { name: "verification alone", run: inTurn(guards[0], tokens) },
     { name: "degraded", target: 1.1, run: inTurn(guards[1], tokens) },
-    { name: "degraded, proof remembered", run: inTurn(guards[2], tokens) },
+    { name: "degraded, verification cached", run: inTurn(guards[2], tokens) },
   ];
   const measured = await measure(
     `a verdict without the authority, ${algorithm}, token of ${tokens[0]?.length ?? 0} bytes`,

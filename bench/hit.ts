@@ -1,8 +1,10 @@
 /*
- * What a call costs when the token is in memory: every check on (time, revocations with entries in force, policy),
- * over the digest and a Map lookup, synchronous. Tokens of 950 bytes; 1,000 hot ones in turn, and 50,000 in random
- * order. fast-jwt answers from its cache and checks only time. The last row is heap, not time: what a remembered token
- * takes over its claims as JSON. Left out: the cold proof (cold.ts), and callers that wait in line.
+ * Measures a call for a token that is in the result cache, with every check on: time, policy, and revocations with
+ * entries in force. The floor is the digest and a Map look-up, synchronous. Tokens have 950 bytes; 1,000 hot ones in turn,
+ * and 50,000 in random order. fast-jwt answers from its own cache and checks only time.
+ *
+ * The last row is heap: what a cached token takes, over its claims as JSON. Cold verifications (see cold.ts) and
+ * concurrent callers are not measured.
  */
 import { createPublicKey, hash, randomUUID } from "node:crypto";
 import { setFlagsFromString } from "node:v8";
@@ -17,7 +19,7 @@ import { measure, report, type Contender } from "./measure.ts";
 const key = await generateSigningKey("ES256");
 const pem = createPublicKey(key.key).export({ format: "pem", type: "spki" }).toString();
 
-/** Longer, because an ES256 signature is shorter. */
+/** Adds claims, because an ES256 signature is shorter than an RS256 one. */
 function longerClaims(): Record<string, unknown> {
   return {
     ...claims(),
@@ -38,7 +40,7 @@ function mintMany(count: number): string[] {
   return Array.from({ length: count }, mint);
 }
 
-/** A log with a few revocations of others in force, so that every lookup is made. */
+/** A log with revocations of other tokens in force, so that each kind is looked up. */
 function feed(): RevocationFeed {
   const until = Date.now() + 3_600_000;
   const kinds = ["token", "session", "key"] as const;
@@ -117,7 +119,7 @@ function heapUsed(): number {
   return process.memoryUsage().heapUsed;
 }
 
-/** Bytes of heap that one more remembered token takes, over its claims as JSON. */
+/** Prints the bytes of heap that one more cached token takes, over its claims as JSON. */
 async function memory(count: number): Promise<void> {
   const guard = await openGuard(1 << 28);
   await fill(guard, mintMany(100));
@@ -127,7 +129,7 @@ async function memory(count: number): Promise<void> {
   const json = JSON.stringify(longerClaims()).length;
   const counted = guard.status().memory.valid.bytes / guard.status().memory.valid.size;
   await guard.close();
-  console.log(`\nMemory of a remembered token, claims of ${json} bytes as JSON`);
+  console.log(`\nHeap of a cached token, claims of ${json} bytes as JSON`);
   console.log(
     `  heap ${each.toFixed(0)} bytes, ${(each / json).toFixed(2)} ×  target ≤ 3 ×${each / json > 3 ? "  MISSED" : ""}; counted as ${counted.toFixed(0)}`,
   );

@@ -2,19 +2,19 @@ import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
 
-/** One way to do the work. It loops by itself, so that the loop costs every contender the same: nothing. */
+/** One way to do the work. `run` contains its own loop, so that the harness adds no cost to an iteration. */
 export interface Contender {
   readonly name: string;
   readonly run: (iterations: number) => void | Promise<void>;
-  /** Largest ratio to the floor that we want to see. */
+  /** The greatest ratio to the floor that counts as a success. */
   readonly target?: number;
 }
 
 export interface Row {
   readonly name: string;
-  /** Median time of one iteration, microseconds. */
+  /** Median time of one iteration, in microseconds. */
   readonly micros: number;
-  /** Median over the rounds of this contender's time divided by the floor's in the same round. */
+  /** Median, over the rounds, of this contender's time divided by the floor's time in the same round. */
   readonly ratio: number;
   readonly target: number | null;
 }
@@ -25,7 +25,7 @@ export interface Measurement {
   readonly rows: readonly Row[];
 }
 
-/** Short, so that contenders meet the same neighbours; long beside the clock. */
+/** Short, so that other programs disturb all contenders alike, and long compared with the clock's resolution. */
 const ROUND_MS = 4;
 
 const { values: flags } = parseArgs({
@@ -45,7 +45,7 @@ async function time(contender: Contender, iterations: number): Promise<number> {
   return Number(process.hrtime.bigint() - start) / 1000 / iterations;
 }
 
-/** Warms the contender up and finds how many iterations fill a round. */
+/** Warms the contender up and returns how many iterations fill a round. */
 async function calibrate(contender: Contender): Promise<number> {
   let iterations = 1;
   let micros = await time(contender, iterations);
@@ -57,8 +57,8 @@ async function calibrate(contender: Contender): Promise<number> {
 }
 
 /**
- * Times the contenders in interleaved rounds, each round in another order, so that a noisy neighbour hits all of
- * them alike. The first contender is the floor that the others are divided by.
+ * Times the contenders in interleaved rounds, each round in another order, so that other programs disturb all of them
+ * alike. The first contender is the floor that the others are divided by.
  */
 export async function measure(question: string, contenders: readonly Contender[]): Promise<Measurement> {
   const runners: { contender: Contender; iterations: number; micros: number[] }[] = [];
@@ -78,7 +78,7 @@ export async function measure(question: string, contenders: readonly Contender[]
   );
 }
 
-/** Compares times, microseconds for each contender and round, with the first contender's of the same round. */
+/** Compares times (microseconds, by contender and round) with the first contender's time in the same round. */
 export function compare(
   question: string,
   contenders: readonly Pick<Contender, "name" | "target">[],
@@ -97,10 +97,10 @@ export function compare(
 function print(question: string, rows: readonly Row[]): void {
   console.log(`\n${question}`);
   for (const { name, micros, ratio, target } of rows) {
-    const verdict =
+    const judgement =
       target === null ? "" : `  target ≤ ${Number(target.toFixed(2))} ×${ratio <= target ? "" : "  MISSED"}`;
     console.log(
-      `  ${name.padEnd(34)}${micros.toFixed(2).padStart(9)} µs${ratio.toFixed(2).padStart(8)} ×${verdict}`,
+      `  ${name.padEnd(34)}${micros.toFixed(2).padStart(9)} µs${ratio.toFixed(2).padStart(8)} ×${judgement}`,
     );
   }
 }
@@ -110,7 +110,7 @@ function machine(): string {
   return `${cores[0]?.model.trim() ?? "unknown processor"} × ${cores.length}, ${process.platform} ${process.arch}, Node ${process.version}`;
 }
 
-/** Prints the machine, and with `--json <file>` writes everything there. */
+/** Prints the machine. With `--json <file>` it also writes all measurements to the file. */
 export function report(measurements: readonly Measurement[]): void {
   console.log(`\n${machine()}`);
   if (flags.json === undefined) return;
