@@ -57,7 +57,7 @@ export function createGuard<C = JwtClaims>(options: GuardOptions): Guard<C> {
     authorize,
     admit: createAdmit<C>(context),
     watch: (listener) => {
-      // The same listener may be passed twice. Each call gets a function of its own, so that either can end.
+      // The same listener may be passed twice. Each call subscribes its own function, so that either can end.
       const ends = guardedIssuers.all.map(({ revocationView }) => revocationView.subscribe(() => listener()));
       return () => ends.forEach((end) => end());
     },

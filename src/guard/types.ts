@@ -57,7 +57,8 @@ export interface TrustedIssuer {
 /** The options of a guard that do not belong to one issuer. */
 export interface CommonGuardOptions {
   /**
-   * What the guard may accept while an authority gives no answer. `maxMs` bounds for how long, in milliseconds.
+   * The laxest mode that the guard may use while an authority gives no answer. `maxMs` bounds its duration, in
+   * milliseconds.
    * Default `"deny"`, and 3,600,000 for `maxMs`.
    */
   degraded?: DegradedMode | { mode: DegradedMode; maxMs?: number };
@@ -253,7 +254,7 @@ export interface TrustedIssuerStatus {
 }
 
 /**
- * What `guard.status()` returns.
+ * The state of a guard and its parts, from `guard.status()`.
  *
  * @example
  * ```ts

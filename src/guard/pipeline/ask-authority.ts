@@ -111,7 +111,7 @@ class PendingCall implements AuthorityCall {
   }
 }
 
-/** Questions about unverified tokens have a budget of their own, because anyone can make such tokens. */
+/** Questions about unverified tokens have a separate budget, because anyone can make such tokens. */
 function ask(
   { authority }: GuardedIssuer,
   token: string,

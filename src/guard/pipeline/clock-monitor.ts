@@ -13,7 +13,7 @@ const ACCEPTED_AFTER_MS = 60_000;
 interface ClockStep {
   /** Negative for a step back. */
   readonly ms: number;
-  /** By the monotonic clock. */
+  /** Monotonic time when the guard noticed the step. */
   readonly noticedAt: number;
   /** The earliest wall-clock time after the step, in epoch milliseconds. */
   readonly earliestWallMs: number;
@@ -64,7 +64,7 @@ export class ClockMonitor {
     return 0;
   }
 
-  /** The wall-clock time without a step ahead. By this time nothing ends too early. */
+  /** The wall-clock time without a step ahead. It makes nothing end too early. */
   earliestNowMs(now: Instant): number {
     return now.wall - Math.max(0, this.steppedMs(now));
   }

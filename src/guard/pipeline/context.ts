@@ -26,7 +26,7 @@ export interface AuthorityCall {
   softTimeout(): Promise<null>;
 }
 
-/** What the steps of a validation share: the guard's settings, its issuers, its caches and the work in flight. */
+/** The state that the steps of a validation share: settings, issuers, caches and work in flight. */
 export interface PipelineContext extends GuardSettings, DecisionContext {
   readonly guardedIssuers: GuardedIssuers;
   readonly headerMemo: HeaderMemo;

@@ -5,7 +5,7 @@ import type { Degradation } from "./decide.ts";
 import { isToken } from "./validation-result.ts";
 import type { LocalResult, ValidationResult, ValidToken } from "./validation-result.ts";
 
-/** What `decide` gets. `degradation` is set when the token stands in for a missing answer of the authority. */
+/** The input of `decide`. `degradation` is set when the token stands in for a missing answer of the authority. */
 export type FallbackResult = Pick<SourcedResult, "from"> &
   (
     | { readonly result: ValidationResult; readonly degradation: null }

@@ -14,7 +14,7 @@ const VALID_ENTRY_BYTES = 600;
 const INVALID_ENTRY_BYTES = 300;
 /** Heap that parsed claims take for each byte of their token. */
 const CLAIMS_FACTOR = 1.25;
-/** Law 6: invalid results have a budget of their own, so that they cannot push out valid ones. */
+/** Law 6: invalid results have a separate budget, so that they cannot push out valid ones. */
 const INVALID_SHARE = 1 / 16;
 
 /** Step 3: validation results by digest of the whole token, bounded in bytes. */

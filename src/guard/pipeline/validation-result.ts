@@ -50,7 +50,7 @@ export interface ValidToken {
 export type ValidationResult = ValidToken | InvalidVerdict | UnavailableVerdict;
 
 /**
- * What the guard knows before it asks the authority: a verified or earlier confirmed token, or for an opaque token only
+ * The guard's knowledge before it asks the authority: a verified or earlier confirmed token, or for an opaque token only
  * the issuer that may know it.
  */
 export type LocalResult = ValidToken | GuardedIssuer;
