@@ -10,7 +10,7 @@ import {
 } from "../../src/cache/index.ts";
 import { FakeClock } from "../../src/testing/index.ts";
 import { FakeKeyEndpoint } from "../guard/keys/provider.ts";
-import { makeWorld } from "../guard/fixture.ts";
+import { makeFixture } from "../guard/fixture.ts";
 
 interface Result {
   sub: string;
@@ -111,7 +111,7 @@ test("law 3: a validation that an invalidation overtakes is neither kept nor sha
 });
 
 test("RequestCache decides once on a token that a request uses twice, and does not keep a failure", async () => {
-  const { guard, mint } = await makeWorld();
+  const { guard, mint } = await makeFixture();
   const g = guard();
   let calls = 0;
   const request = new RequestCache(async (token: string) => {
@@ -128,7 +128,7 @@ test("RequestCache decides once on a token that a request uses twice, and does n
 });
 
 test("JwksCache fetches a key set once, keeps it during an outage, and rejects with the cause while it has none", async () => {
-  const { mint, clock } = await makeWorld();
+  const { mint, clock } = await makeFixture();
   const provider = new FakeKeyEndpoint(mint.jwks());
   const cache = new JwksCache("https://id.example/jwks", { fetch: provider.fetch, clock, freshMs: 60_000 });
   const [one, two] = await Promise.all([cache.getJwks(), cache.getJwks()]);
@@ -164,7 +164,7 @@ test("TtlCache counts hits, misses, entries and bytes", async () => {
 });
 
 test("cacheHealthCheck reports the guard's own status", async () => {
-  const { guard, log } = await makeWorld();
+  const { guard, log } = await makeFixture();
   const g = guard({ revocations: log });
   await g.ready();
   const health = await cacheHealthCheck(g);

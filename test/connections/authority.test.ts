@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { seededRandom } from "../../src/testing/index.ts";
-import { makeWorld, minute } from "../guard/degraded/fixture.ts";
+import { makeFixture, minute } from "../guard/degraded/fixture.ts";
 import { createTestConnections, openConnection, TestTransport } from "./fixture.ts";
 
 test("fault 51: after an outage the authority is asked about degraded tokens, and the invalid ones are closed", async (t) => {
-  const { clock, guard, provider } = await makeWorld(t);
+  const { clock, guard, provider } = await makeFixture(t);
   const g = guard({ degraded: "local" });
   await g.ready();
   const connections = createTestConnections(t, g, clock);
@@ -26,7 +26,7 @@ test("fault 51: after an outage the authority is asked about degraded tokens, an
 });
 
 test("fault 54, fault 23, law 11: recovery rechecks 5,000 connections within seconds, each once, at most maxRechecks at a time", async (t) => {
-  const { clock, guard, provider, asked, mostAtOnce } = await makeWorld(t);
+  const { clock, guard, provider, asked, maxInFlight } = await makeFixture(t);
   const g = guard({ degraded: "local", memory: { maxBytes: 2 ** 27 } });
   await g.ready();
   const connections = createTestConnections(t, g, clock, { maxPerSubject: 5_000, random: Math.random });
@@ -44,12 +44,12 @@ test("fault 54, fault 23, law 11: recovery rechecks 5,000 connections within sec
   await clock.advance(10_000);
   assert.deepEqual([connections.status().open, connections.status().degraded], [5_000, 0]);
   assert.deepEqual([asked.length, new Set(asked).size], [5_000, 5_000]);
-  assert.ok(mostAtOnce() <= 32, String(mostAtOnce()));
+  assert.ok(maxInFlight() <= 32, String(maxInFlight()));
 });
 
 test("law 1, fault 51: the end of degraded mode closes connections with 4453, never as invalid", async (t) => {
   for (const mode of ["local", "cached"] as const) {
-    const { clock, guard, provider } = await makeWorld(t);
+    const { clock, guard, provider } = await makeFixture(t);
     const g = guard({ degraded: { mode, maxMs: 10 * minute } });
     await g.ready();
     const { transport, connection } = await openConnection(
@@ -67,7 +67,7 @@ test("law 1, fault 51: the end of degraded mode closes connections with 4453, ne
 });
 
 test("law 1: in mode deny a connection stays open for unconfirmedMs without an answer, then closes with 4453", async (t) => {
-  const { clock, guard, provider } = await makeWorld(t);
+  const { clock, guard, provider } = await makeFixture(t);
   const g = guard();
   await g.ready();
   const connections = createTestConnections(t, g, clock, { unconfirmedMs: 2 * minute });
@@ -80,7 +80,7 @@ test("law 1: in mode deny a connection stays open for unconfirmedMs without an a
 });
 
 test("an outage shorter than unconfirmedMs closes no connection, even where the endpoint's own mode is deny", async (t) => {
-  const { clock, guard, provider } = await makeWorld(t);
+  const { clock, guard, provider } = await makeFixture(t);
   const g = guard({ degraded: "local" });
   await g.ready();
   const connections = createTestConnections(t, g, clock);
@@ -98,7 +98,7 @@ test("an outage shorter than unconfirmedMs closes no connection, even where the 
 });
 
 test("law 3: a token that the authority refuses is closed at the next recheck at the latest, an opaque token too", async (t) => {
-  const { clock, guard, provider } = await makeWorld(t);
+  const { clock, guard, provider } = await makeFixture(t);
   const g = guard({ memory: { ttlMs: minute } });
   await g.ready();
   const connections = createTestConnections(t, g, clock, { recheckMs: 2 * minute });
@@ -116,7 +116,7 @@ test("law 3: a token that the authority refuses is closed at the next recheck at
 });
 
 test("law 3, fault 25: a late refusal of an accepted token closes its connections", async (t) => {
-  const { clock, guard, provider } = await makeWorld(t);
+  const { clock, guard, provider } = await makeFixture(t);
   const g = guard({ degraded: "local" });
   await g.ready();
   const connections = createTestConnections(t, g, clock);
@@ -137,7 +137,7 @@ test("law 3, fault 25: a late refusal of an accepted token closes its connection
 });
 
 test("law 9: an endpoint in mode deny keeps no degraded connection", async (t) => {
-  const { clock, guard, provider } = await makeWorld(t);
+  const { clock, guard, provider } = await makeFixture(t);
   const g = guard({ degraded: "local" });
   await g.ready();
   const connections = createTestConnections(t, g, clock);
@@ -152,25 +152,25 @@ test("law 9: an endpoint in mode deny keeps no degraded connection", async (t) =
 });
 
 test("a scope that the authority withdraws is gone from its next answer on", async (t) => {
-  const { clock, guard, provider, says } = await makeWorld(t);
+  const { clock, guard, provider, respondWith } = await makeFixture(t);
   const g = guard();
   await g.ready();
   const connections = createTestConnections(t, g, clock);
   const token = provider.token({ scope: "chat admin" });
   const free = await openConnection(connections, token);
   const needs = await openConnection(connections, token, { scopes: ["admin"] });
-  says({ active: true, scope: "chat" });
+  respondWith({ active: true, scope: "chat" });
   await clock.advance(13 * minute);
   assert.deepEqual(free.connection.auth?.scopes, ["chat"]);
   assert.equal(needs.transport.code, 4502);
 });
 
 test("an earlier expiry from the authority is announced and enforced", async (t) => {
-  const { clock, guard, provider, says } = await makeWorld(t);
+  const { clock, guard, provider, respondWith } = await makeFixture(t);
   const g = guard();
   await g.ready();
   const { transport } = await openConnection(createTestConnections(t, g, clock), provider.token());
-  says({ active: true, exp: clock.now() / 1000 + 20 * 60 });
+  respondWith({ active: true, exp: clock.now() / 1000 + 20 * 60 });
   await clock.advance(18 * minute);
   assert.equal(transport.sent.length, 1);
   await clock.advance(2 * minute);
@@ -180,14 +180,14 @@ test("an earlier expiry from the authority is announced and enforced", async (t)
 });
 
 test("law 1: an answer about another subject counts as no answer, for an opaque token that is no longer cached too", async (t) => {
-  const { clock, guard, provider, says } = await makeWorld(t);
+  const { clock, guard, provider, respondWith } = await makeFixture(t);
   // This result cache is too small to keep any result.
   const g = guard({ memory: { maxBytes: 1 } });
   await g.ready();
   const connections = createTestConnections(t, g, clock, { unconfirmedMs: 0 });
   const { transport, connection } = await openConnection(connections, provider.opaqueToken({ sub: "alice" }));
   const exp = clock.now() / 1000 + 3_600;
-  says({ active: true, sub: "bob", aud: "https://api.example", exp });
+  respondWith({ active: true, sub: "bob", aud: "https://api.example", exp });
   await clock.advance(7 * minute);
   assert.equal(connection.auth?.subject, "alice");
   assert.equal(transport.code, 4453);
@@ -195,7 +195,7 @@ test("law 1: an answer about another subject counts as no answer, for an opaque 
 });
 
 test("an earlier confirmation is enough during an outage, even when the result cache has evicted it", async (t) => {
-  const { clock, guard, provider } = await makeWorld(t);
+  const { clock, guard, provider } = await makeFixture(t);
   const g = guard({ degraded: "cached", memory: { maxBytes: 1 } });
   await g.ready();
   const { transport, connection } = await openConnection(
@@ -209,7 +209,7 @@ test("an earlier confirmation is enough during an outage, even when the result c
 });
 
 test("after a suspend the authority is asked at once, because the age of its answers counts wall-clock time", async (t) => {
-  const { clock, guard, provider } = await makeWorld(t);
+  const { clock, guard, provider } = await makeFixture(t);
   const g = guard();
   await g.ready();
   const token = provider.token();
@@ -223,7 +223,7 @@ test("after a suspend the authority is asked at once, because the age of its ans
 });
 
 test("law 1: missing answers about the previous token do not count against its replacement", async (t) => {
-  const { clock, guard, provider, asked } = await makeWorld(t);
+  const { clock, guard, provider, asked } = await makeFixture(t);
   const g = guard({ memory: { ttlMs: minute } });
   await g.ready();
   const connections = createTestConnections(t, g, clock, { recheckMs: 2 * minute, unconfirmedMs: 0 });
@@ -240,7 +240,7 @@ test("law 1: missing answers about the previous token do not count against its r
 });
 
 test("fault 54: a thousand clients that connect again at their retry times are admitted without a burst at the authority", async (t) => {
-  const { clock, guard, provider, asked, mostAtOnce } = await makeWorld(t);
+  const { clock, guard, provider, asked, maxInFlight } = await makeFixture(t);
   const [leaving, other] = [guard(), guard()];
   await Promise.all([leaving.ready(), other.ready()]);
   const options = { maxPerSubject: 1_000, random: seededRandom(7) };
@@ -262,5 +262,5 @@ test("fault 54: a thousand clients that connect again at their retry times are a
   await clock.advance(11_000);
   assert.deepEqual([statuses.length, [...new Set(statuses)]], [1_000, ["admitted"]]);
   assert.equal(asked.length, 1_000);
-  assert.ok(mostAtOnce() <= 12, String(mostAtOnce()));
+  assert.ok(maxInFlight() <= 12, String(maxInFlight()));
 });

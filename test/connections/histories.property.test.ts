@@ -4,7 +4,7 @@ import fc from "fast-check";
 import type { Clock } from "../../src/core/clock.ts";
 import { closeCodes, createConnections } from "../../src/connections/index.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
-import { makeWorld, minute } from "../guard/degraded/fixture.ts";
+import { makeFixture, minute } from "../guard/degraded/fixture.ts";
 import { Peer, type Defect, type Environment, type Token } from "./peer.ts";
 import { holdAdmissions } from "./fixture.ts";
 
@@ -84,7 +84,7 @@ function countingTimers(clock: Clock): Clock & { timers: number } {
 }
 
 async function runHistory(t: TestContext, mode: "deny" | "local", steps: Iterable<Step>): Promise<void> {
-  const { guard, provider, clock } = await makeWorld(t);
+  const { guard, provider, clock } = await makeFixture(t);
   const { revocations } = memoryStore({ clock });
   const isCut = { is: false };
   const feed = {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createGuard, staticKeys } from "../../src/index.ts";
 import { createMint, FakeClock } from "../../src/testing/index.ts";
-import { makeWorld, minute } from "../guard/degraded/fixture.ts";
+import { makeFixture, minute } from "../guard/degraded/fixture.ts";
 import {
   audience,
   createTestConnections,
@@ -116,7 +116,7 @@ test("a token that arrives while another is checked is refused as busy, and the 
 });
 
 test("fault 50, law 10: during an outage of the authority one refresh is accepted, declared degraded and limited", async (t) => {
-  const { clock, guard, provider } = await makeWorld(t, 10 * minute);
+  const { clock, guard, provider } = await makeFixture(t, 10 * minute);
   const g = guard({ degraded: { mode: "local", maxMs: 20 * minute } });
   await g.ready();
   const connections = createTestConnections(t, g, clock);
@@ -139,7 +139,7 @@ test("fault 50, law 10: during an outage of the authority one refresh is accepte
 });
 
 test("fault 50: after the authority confirms a degraded refresh, another one is possible", async (t) => {
-  const { clock, guard, provider } = await makeWorld(t, 10 * minute);
+  const { clock, guard, provider } = await makeFixture(t, 10 * minute);
   const g = guard({ degraded: "local" });
   await g.ready();
   const { transport, connection } = await openConnection(
@@ -160,7 +160,7 @@ test("fault 50: after the authority confirms a degraded refresh, another one is 
 });
 
 test("fault 50, law 1: in mode deny a refresh during an outage is refused for now, and the connection lasts as long as its token", async (t) => {
-  const { clock, guard, provider } = await makeWorld(t, 4 * minute);
+  const { clock, guard, provider } = await makeFixture(t, 4 * minute);
   const g = guard();
   await g.ready();
   const { transport, connection } = await openConnection(
@@ -177,7 +177,7 @@ test("fault 50, law 1: in mode deny a refresh during an outage is refused for no
 });
 
 test("fault 48: after a refused refresh was repeated with success, an expiry closes with 4401 again", async (t) => {
-  const { clock, guard, provider } = await makeWorld(t, 10 * minute);
+  const { clock, guard, provider } = await makeFixture(t, 10 * minute);
   const g = guard();
   await g.ready();
   const { transport, connection } = await openConnection(

@@ -3,12 +3,12 @@ import { test, type TestContext } from "node:test";
 import type { Clock } from "../../src/core/clock.ts";
 import { createConnections } from "../../src/connections/index.ts";
 import { jwks } from "../../src/index.ts";
-import { makeWorld as outageWorld } from "../guard/degraded/fixture.ts";
-import { makeWorld } from "../guard/fixture.ts";
+import { makeFixture as outageWorld } from "../guard/degraded/fixture.ts";
+import { makeFixture } from "../guard/fixture.ts";
 import { createTestConnections, holdAdmissions, openConnection, TestTransport } from "./fixture.ts";
 
 async function following(t: TestContext, options: { maxRevocationAgeMs?: number } = {}) {
-  const here = await makeWorld();
+  const here = await makeFixture();
   const guard = here.guard({ revocations: here.log, ...options });
   t.after(async () => await guard.close());
   await guard.ready();

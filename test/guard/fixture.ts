@@ -11,17 +11,17 @@ import { createMint, FakeClock, type Mint } from "../../src/testing/index.ts";
 export const issuer = "https://id.example";
 export const audience = "https://api.example";
 
-export interface World {
+export interface Fixture {
   readonly clock: FakeClock;
   readonly mint: Mint;
   readonly log: RevocationLog;
-  /** A guard for the mint's tokens, on the world's clock; `options` replace what is usual. */
+  /** Makes a guard for the mint's tokens, on the same clock. `options` replace the defaults. */
   readonly guard: (options?: Partial<SingleIssuerOptions>) => Guard;
   readonly revoke: (kind: "token" | "session" | "key", id: string) => Promise<void>;
   readonly revokeSubject: (id: string) => Promise<void>;
 }
 
-export async function makeWorld(): Promise<World> {
+export async function makeFixture(): Promise<Fixture> {
   const clock = new FakeClock();
   const mint = await createMint({ issuer, audience, clock });
   const log = memoryStore({ clock }).revocations;
@@ -38,8 +38,8 @@ export async function makeWorld(): Promise<World> {
   };
 }
 
-/** The messages of one event of guards, until `stop`. */
-export function listening(event: GuardEvent["event"]): { stop: () => string[] } {
+/** Collects the messages of one guard event until `stop` is called. */
+export function collectMessages(event: GuardEvent["event"]): { stop: () => string[] } {
   const messages: string[] = [];
   const listen = (published: unknown) => {
     const said = published as GuardEvent;
@@ -54,15 +54,15 @@ export function listening(event: GuardEvent["event"]): { stop: () => string[] } 
   };
 }
 
-/** How the only issuer of a guard is. */
-export function own(guard: Pick<Guard, "status">): TrustedIssuerStatus {
+/** The status of a guard's only issuer. */
+export function onlyIssuer(guard: Pick<Guard, "status">): TrustedIssuerStatus {
   const [only] = guard.status().issuers;
   assert.ok(only !== undefined);
   return only;
 }
 
-/** A key source that counts what reaches it. */
-export function counting(source: KeySource): {
+/** A key source that counts its look-ups. */
+export function countLookups(source: KeySource): {
   keys: KeySource;
   lookups: () => number;
 } {

@@ -5,11 +5,11 @@ import type { DecisionEvent } from "../../src/core/events.ts";
 import { cacheHealthCheck } from "../../src/cache/index.ts";
 import { sharedSecret, type KeySource } from "../../src/index.ts";
 import { createMint } from "../../src/testing/index.ts";
-import { audience, counting, issuer, listening, makeWorld } from "./fixture.ts";
+import { audience, countLookups, issuer, collectMessages, makeFixture } from "./fixture.ts";
 import { staticKeys } from "../../src/guard/keys/static-keys.ts";
 
-test("a good token is valid, first by proof and then from memory, with the same frozen claims", async () => {
-  const { guard, mint } = await makeWorld();
+test("a good token is valid by verification, then from memory, with the same frozen claims", async () => {
+  const { guard, mint } = await makeFixture();
   const g = guard();
   const token = mint.token({ scope: "orders:read  orders:write", sid: "s1", deep: { list: [1] } });
   const first = await g.validate(token);
@@ -27,8 +27,8 @@ test("a good token is valid, first by proof and then from memory, with the same 
   assert.ok(Object.isFrozen((first.claims["deep"] as { list: number[] }).list));
 });
 
-test("scopes come from scope or scp, as an array or as one string", async () => {
-  const { guard, mint } = await makeWorld();
+test("the guard reads scopes from scope or scp, as an array or as one string", async () => {
+  const { guard, mint } = await makeFixture();
   const g = guard();
   for (const scp of [["a", "b"], "a b"]) {
     const decision = await g.authorize(mint.token({ scp }), { scopes: ["a", "b"] });
@@ -42,8 +42,8 @@ test("scopes come from scope or scp, as an array or as one string", async () => 
   assert.deepEqual(none, { status: "forbidden", missing: ["a"] });
 });
 
-test("law 9: a route's rules are applied on every call and leave no trace for the next", async () => {
-  const { guard, mint } = await makeWorld();
+test("law 9: the rules of a route apply to their own call only", async () => {
+  const { guard, mint } = await makeFixture();
   const g = guard();
   const token = mint.token({ scope: "a" });
   assert.equal((await g.authorize(token, { scopes: ["a"] })).status, "valid");
@@ -54,16 +54,16 @@ test("law 9: a route's rules are applied on every call and leave no trace for th
   assert.equal((await g.authorize(token)).status, "valid");
 });
 
-test("law 9: rules that are none are refused instead of passed over", async () => {
-  const { guard, mint } = await makeWorld();
+test("law 9: authorize rejects unknown and malformed rules", async () => {
+  const { guard, mint } = await makeFixture();
   const g = guard();
   const token = mint.token();
   const wrong: object[] = [{ scope: ["a"] }, { scopes: "a" }, { maxRevocationAgeMs: Number.NaN }];
   for (const rules of wrong) await assert.rejects(g.authorize(token, rules), { code: "invalid_option" });
 });
 
-test("law 2: a remembered token is refused from exp and the tolerance on, to the millisecond", async () => {
-  const { guard, mint, clock } = await makeWorld();
+test("law 2: a cached token is expired from exp plus the tolerance on, to the millisecond", async () => {
+  const { guard, mint, clock } = await makeFixture();
   const g = guard({ clockToleranceMs: 5_000, memory: { ttlMs: 3_600_000 } });
   const token = mint.token({ exp: clock.now() / 1000 + 60 });
   await g.validate(token);
@@ -74,9 +74,9 @@ test("law 2: a remembered token is refused from exp and the tolerance on, to the
   assert.deepEqual(await g.validate(token), { status: "invalid", reason: "expired" });
 });
 
-test("law 2: neither a wall clock that steps over exp nor a suspended machine lets a remembered token pass", async () => {
+test("law 2: a cached token does not outlive exp when the wall clock steps over it or the machine is suspended", async () => {
   for (const move of ["setWall", "suspend"] as const) {
-    const { guard, mint, clock } = await makeWorld();
+    const { guard, mint, clock } = await makeFixture();
     const g = guard({ memory: { ttlMs: 3_600_000 } });
     const token = mint.token({ exp: clock.now() / 1000 + 60 });
     await g.validate(token);
@@ -88,11 +88,11 @@ test("law 2: neither a wall clock that steps over exp nor a suspended machine le
   }
 });
 
-test("fault 34: a token that only one clock calls expired is unavailable, and the jump is reported once", async () => {
+test("fault 34: a token that has expired by one clock only is unavailable, and the step is reported once", async () => {
   for (const jumpMs of [3_600_000, -3_600_000]) {
-    const { guard, mint, clock } = await makeWorld();
+    const { guard, mint, clock } = await makeFixture();
     const g = guard();
-    const jumps = listening("clock_stepped");
+    const jumps = collectMessages("clock_stepped");
     // Past its life by one clock, well within it by the other.
     const now = clock.now() / 1000;
     const token = mint.token({ iat: now - 7_200, exp: now + 600 });
@@ -109,8 +109,8 @@ test("fault 34: a token that only one clock calls expired is unavailable, and th
   }
 });
 
-test("fault 34: what both clocks call expired is invalid, and what was issued after a suspend is valid", async () => {
-  const { guard, mint, clock } = await makeWorld();
+test("fault 34: a token that has expired by both clocks is invalid, and a token issued after a suspend is valid", async () => {
+  const { guard, mint, clock } = await makeFixture();
   const g = guard();
   const old = mint.token({ iat: clock.now() / 1000 - 60, exp: clock.now() / 1000 - 30 });
   clock.suspend(3_600_000);
@@ -118,8 +118,8 @@ test("fault 34: what both clocks call expired is invalid, and what was issued af
   assert.equal((await g.validate(mint.token())).status, "valid");
 });
 
-test("fault 34: what is issued after the clock was set back is judged by that clock", async () => {
-  const { guard, mint, clock } = await makeWorld();
+test("fault 34: a token issued after the clock was set back expires by that clock", async () => {
+  const { guard, mint, clock } = await makeFixture();
   const g = guard();
   assert.equal((await g.validate(mint.token())).status, "valid");
   clock.setWall(clock.now() - 3_600_000);
@@ -131,8 +131,8 @@ test("fault 34: what is issued after the clock was set back is judged by that cl
   assert.deepEqual(await g.validate(token), { status: "invalid", reason: "expired" });
 });
 
-test("fault 34: a clock that was set back brings nothing back to life, however long one waits", async () => {
-  const { guard, mint, clock } = await makeWorld();
+test("fault 34: a clock that was set back never revives an expired token", async () => {
+  const { guard, mint, clock } = await makeFixture();
   const g = guard();
   const now = clock.now() / 1000;
   const token = mint.token({ iat: now - 7_200, exp: now + 60 });
@@ -146,8 +146,8 @@ test("fault 34: a clock that was set back brings nothing back to life, however l
   }
 });
 
-test("law 2: a wall clock that is set back does not make memory keep a token longer", async () => {
-  const { guard, mint, clock } = await makeWorld();
+test("law 2: a wall clock that is set back does not extend the life of a cache entry", async () => {
+  const { guard, mint, clock } = await makeFixture();
   const g = guard({ memory: { ttlMs: 60_000 } });
   const token = mint.token();
   await g.validate(token);
@@ -158,8 +158,8 @@ test("law 2: a wall clock that is set back does not make memory keep a token lon
   assert.ok(again.status === "valid" && again.from === "verification");
 });
 
-test("law 2: memory keeps a token no longer than its life, on whichever clock is there first", async () => {
-  const { guard, mint, clock } = await makeWorld();
+test("law 2: a cache entry ends with its token, by the clock that gets there first", async () => {
+  const { guard, mint, clock } = await makeFixture();
   const g = guard({ memory: { ttlMs: 3_600_000 } });
   const token = mint.token({ exp: clock.now() / 1000 + 60 });
   await g.validate(token);
@@ -172,8 +172,8 @@ test("law 2: memory keeps a token no longer than its life, on whichever clock is
   assert.equal(g.status().memory.valid.hits, 1);
 });
 
-test("fault 35: a token that becomes valid later is not refused for good", async () => {
-  const { guard, mint, clock } = await makeWorld();
+test("fault 35: a token with a future nbf becomes valid at its nbf", async () => {
+  const { guard, mint, clock } = await makeFixture();
   const g = guard();
   const token = mint.token({ nbf: clock.now() / 1000 + 60 });
   assert.deepEqual(await g.validate(token), { status: "invalid", reason: "not_yet_valid" });
@@ -181,8 +181,8 @@ test("fault 35: a token that becomes valid later is not refused for good", async
   assert.equal((await g.validate(token)).status, "valid");
 });
 
-test("law 3: what is revoked in this process is refused by the next call, remembered or not", async () => {
-  const { guard, mint, log, revoke, revokeSubject } = await makeWorld();
+test("law 3: a revocation in this process takes effect on the next call, for cached and cold tokens", async () => {
+  const { guard, mint, log, revoke, revokeSubject } = await makeFixture();
   const g = guard({ revocations: log });
   await g.ready();
   const one = mint.token({ jti: "t1", sid: "s1", sub: "u1" });
@@ -201,8 +201,8 @@ test("law 3: what is revoked in this process is refused by the next call, rememb
   await g.close();
 });
 
-test("law 3: a revoked signing key ends every token that it signed, also those without kid", async () => {
-  const { guard, mint, log, revoke } = await makeWorld();
+test("law 3: revoking a signing key revokes every token that it signed, also those without kid", async () => {
+  const { guard, mint, log, revoke } = await makeFixture();
   const g = guard({ revocations: log });
   await g.ready();
   const tokens = [mint.token(), mint.token({}, { kid: undefined })];
@@ -214,8 +214,8 @@ test("law 3: a revoked signing key ends every token that it signed, also those w
   await g.close();
 });
 
-test("law 3: after a subject's cut-off a later token passes, and one without iat does not", async () => {
-  const { guard, mint, log, clock, revokeSubject } = await makeWorld();
+test("law 3: a subject's cut-off spares later tokens, but not tokens without iat", async () => {
+  const { guard, mint, log, clock, revokeSubject } = await makeFixture();
   const g = guard({ revocations: log });
   await g.ready();
   await revokeSubject("user");
@@ -230,8 +230,8 @@ test("law 3: after a subject's cut-off a later token passes, and one without iat
   await g.close();
 });
 
-test("law 1: a view of revocations that is too old is unavailable, and a call can only narrow how old", async () => {
-  const { guard, mint, log, clock } = await makeWorld();
+test("law 1: the verdict is unavailable when the view of revocations is too old, and a call can only narrow the bound", async () => {
+  const { guard, mint, log, clock } = await makeFixture();
   let reachable = true;
   const feed = {
     snapshot: async () => await log.snapshot(),
@@ -258,7 +258,11 @@ test("law 1: a view of revocations that is too old is unavailable, and a call ca
   const wide = await g.authorize(token, { maxRevocationAgeMs: 600_000 });
   assert.equal(wide.status, "unavailable");
   assert.equal(g.status().state, "unavailable");
-  assert.equal((await cacheHealthCheck(g)).status, "unavailable", "no health while nobody gets an answer");
+  assert.equal(
+    (await cacheHealthCheck(g)).status,
+    "unavailable",
+    "health is unavailable when no token gets an answer",
+  );
   reachable = true;
   await clock.advance(6_000);
   assert.equal((await g.validate(token)).status, "valid");
@@ -266,8 +270,8 @@ test("law 1: a view of revocations that is too old is unavailable, and a call ca
   await g.close();
 });
 
-test("law 1: without a log a call that bounds its age is unavailable, and a guard with such a bound is refused", async () => {
-  const { guard, mint } = await makeWorld();
+test("law 1: without a log a call that bounds the view's age is unavailable, and createGuard rejects such a bound", async () => {
+  const { guard, mint } = await makeFixture();
   const token = mint.token();
   const decision = await guard().authorize(token, { maxRevocationAgeMs: 5_000 });
   assert.ok(decision.status === "unavailable" && decision.cause === "revocations_stale");
@@ -278,9 +282,9 @@ test("law 1: without a log a call that bounds its age is unavailable, and a guar
   assert.equal((await guard({ maxRevocationAgeMs: Infinity }).validate(token)).status, "valid");
 });
 
-test("law 6: size comes before everything, shape before any key", async () => {
-  const { guard, mint } = await makeWorld();
-  const { keys, lookups } = counting(staticKeys(mint.jwks()));
+test("law 6: the guard checks the size first, and the shape before it looks for a key", async () => {
+  const { guard, mint } = await makeFixture();
+  const { keys, lookups } = countLookups(staticKeys(mint.jwks()));
   const g = guard({ keys, maxTokenBytes: 1_000 });
   assert.deepEqual(await g.validate(mint.token({ pad: "x".repeat(1_000) })), {
     status: "invalid",
@@ -305,19 +309,19 @@ test("law 6: size comes before everything, shape before any key", async () => {
   assert.equal((await g.validate(good)).status, "valid");
 });
 
-test("law 6: text that hashes alike but is not the token does not pass for it", async () => {
-  const { guard, mint } = await makeWorld();
+test("law 6: a text with the same low bytes as a cached token is malformed", async () => {
+  const { guard, mint } = await makeFixture();
   const g = guard();
   const token = mint.token();
   await g.validate(token);
-  // Code units that are the token's if each is cut to one byte.
+  // Each code unit has the low byte of the token's character.
   const shifted = Array.from(token, (char) => String.fromCharCode(char.charCodeAt(0) + 256)).join("");
   assert.deepEqual(await g.validate(shifted), { status: "invalid", reason: "malformed" });
 });
 
-test("fault 31: 100,000 distinct garbage tokens reach no key and leave no trace in memory", async () => {
-  const { guard, mint } = await makeWorld();
-  const { keys, lookups } = counting(staticKeys(mint.jwks()));
+test("fault 31: 100,000 distinct garbage tokens cause no key look-up and no cache entry", async () => {
+  const { guard, mint } = await makeFixture();
+  const { keys, lookups } = countLookups(staticKeys(mint.jwks()));
   const g = guard({ keys });
   const good = mint.token();
   await g.validate(good);
@@ -334,8 +338,8 @@ test("fault 31: 100,000 distinct garbage tokens reach no key and leave no trace 
   assert.ok(again.status === "valid" && again.from === "memory");
 });
 
-test("fault 31: forgeries stay within a small budget of their own and push out no good token", async () => {
-  const { guard, mint } = await makeWorld();
+test("fault 31: forged tokens have a separate small cache budget and evict no good token", async () => {
+  const { guard, mint } = await makeFixture();
   const g = guard({ memory: { maxBytes: 64_000 } });
   const good = mint.token();
   await g.validate(good);
@@ -351,8 +355,8 @@ test("fault 31: forgeries stay within a small budget of their own and push out n
   assert.equal(valid.size, 1);
 });
 
-test("fault 14: two guards with other audiences never share what they found", async () => {
-  const { guard, mint } = await makeWorld();
+test("fault 14: two guards with different audiences never share a result", async () => {
+  const { guard, mint } = await makeFixture();
   const token = mint.token();
   const a = guard();
   const b = guard({ audience: "https://other.example" });
@@ -363,8 +367,8 @@ test("fault 14: two guards with other audiences never share what they found", as
   assert.equal((await a.validate(token)).status, "valid");
 });
 
-test("an issuer's secret: sharedSecret proves its algorithm and no other", async () => {
-  const { guard, mint: other, clock } = await makeWorld();
+test("sharedSecret verifies its own algorithm and rejects other algorithms and short secrets", async () => {
+  const { guard, mint: other, clock } = await makeFixture();
   const mint = await createMint({ issuer, audience, algorithm: "HS256", clock });
   const g = guard({ keys: sharedSecret(mint.secret as Uint8Array, "HS256") });
   assert.equal((await g.validate(mint.token())).status, "valid");
@@ -372,14 +376,14 @@ test("an issuer's secret: sharedSecret proves its algorithm and no other", async
   assert.throws(() => sharedSecret(new Uint8Array(31), "HS256"), { code: "invalid_key" });
 });
 
-test("a caller that gives up gets its own reason, before and after the fact", async () => {
-  const { guard, mint } = await makeWorld();
+test("an aborted call rejects with the caller's reason", async () => {
+  const { guard, mint } = await makeFixture();
   const reason = new Error("gave up");
   await assert.rejects(guard().validate(mint.token(), { signal: AbortSignal.abort(reason) }), reason);
 });
 
-test("a closed guard is unavailable", async () => {
-  const { guard, mint, log, clock } = await makeWorld();
+test("a closed guard answers unavailable and leaves no timer", async () => {
+  const { guard, mint, log, clock } = await makeFixture();
   const g = guard({ revocations: log });
   await g.ready();
   const token = mint.token();
@@ -393,8 +397,8 @@ test("a closed guard is unavailable", async () => {
   assert.equal(clock.pending, 0);
 });
 
-test("law 1: a key that went out of force while a call waited proves nothing", async () => {
-  const { guard, mint } = await makeWorld();
+test("law 1: the verdict is unavailable when the key is withdrawn while a call waits for it", async () => {
+  const { guard, mint } = await makeFixture();
   const source = staticKeys(mint.jwks());
   const keys: KeySource = {
     kind: "static",
@@ -413,8 +417,8 @@ test("law 1: a key that went out of force while a call waited proves nothing", a
   assert.ok(verdict.status === "unavailable" && verdict.cause === "key_pending");
 });
 
-test("law 1: a key source that throws is unavailable", async () => {
-  const { guard, mint } = await makeWorld();
+test("law 1: the verdict is unavailable when the key source throws", async () => {
+  const { guard, mint } = await makeFixture();
   const source = staticKeys(mint.jwks());
   const keys: KeySource = {
     kind: "static",
@@ -428,8 +432,8 @@ test("law 1: a key source that throws is unavailable", async () => {
   assert.ok(verdict.status === "unavailable" && verdict.cause === "keys_unavailable");
 });
 
-test("law 5: events tell of decisions without the token", async () => {
-  const { guard, mint } = await makeWorld();
+test("law 5: decision events hold no token", async () => {
+  const { guard, mint } = await makeFixture();
   const seen: DecisionEvent[] = [];
   const listen = (event: unknown) => void seen.push(event as DecisionEvent);
   const g = guard({ name: "events" });
@@ -446,8 +450,8 @@ test("law 5: events tell of decisions without the token", async () => {
   ]);
 });
 
-test("ready names what is missing", async () => {
-  const { guard, clock } = await makeWorld();
+test("ready rejects with the name of the missing part, without secrets", async () => {
+  const { guard, clock } = await makeFixture();
   const feed = {
     snapshot: async () => await Promise.reject(new Error("postgres://user:hunter2@db")),
     after: async () => await Promise.reject(new Error("down")),

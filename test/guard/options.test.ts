@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createGuard, sharedSecret, staticKeys } from "../../src/index.ts";
 import { createMint } from "../../src/testing/index.ts";
-import { audience, issuer, makeWorld } from "./fixture.ts";
+import { audience, issuer, makeFixture } from "./fixture.ts";
 
-test("a wrong option is refused at creation, by name", async () => {
-  const { guard } = await makeWorld();
+test("createGuard rejects a wrong option by name", async () => {
+  const { guard } = await makeFixture();
   const wrong: [object, RegExp][] = [
     [{ audience: undefined }, /audience/],
     [{ audience: [] }, /audience/],
@@ -29,8 +29,8 @@ test("a wrong option is refused at creation, by name", async () => {
   }
 });
 
-test("law 4: a part that lacks a method is refused at creation, naming the part and the method", async () => {
-  const { guard } = await makeWorld();
+test("law 4: createGuard rejects a part that lacks a method, and names both", async () => {
+  const { guard } = await makeFixture();
   const lacking: [object, RegExp][] = [
     [{ keys: { kind: "jwks" } }, /keys with open\(\)/],
     [{ revocations: { snapshot() {}, after() {} } }, /revocations with subscribe\(\)/],
@@ -42,8 +42,8 @@ test("law 4: a part that lacks a method is refused at creation, naming the part 
   }
 });
 
-test("audience null skips the check; several audiences need one hit; options are copied", async () => {
-  const { guard, mint } = await makeWorld();
+test("audience null skips the check, one of several audiences is enough, and options are copied", async () => {
+  const { guard, mint } = await makeFixture();
   const elsewhere = mint.token({ aud: "https://elsewhere.example" });
   assert.equal((await guard({ audience: null }).validate(elsewhere)).status, "valid");
   const accepted = ["https://elsewhere.example", audience];
@@ -52,16 +52,16 @@ test("audience null skips the check; several audiences need one hit; options are
   assert.equal((await g.validate(elsewhere)).status, "valid");
 });
 
-test("exp is required unless waived by name; then the token is valid without end", async () => {
-  const { guard, mint } = await makeWorld();
+test("exp is required unless allowMissingExp waives it; then the token never expires", async () => {
+  const { guard, mint } = await makeFixture();
   const token = mint.token({ exp: undefined, sub: undefined });
   assert.deepEqual(await guard().validate(token), { status: "invalid", reason: "missing_claim" });
   const verdict = await guard({ allowMissingExp: true, requiredClaims: [] }).validate(token);
   assert.ok(verdict.status === "valid" && verdict.expiresAt === Infinity && verdict.subject === "");
 });
 
-test("a key that is configured and cannot be used is refused by name", async () => {
-  const { mint } = await makeWorld();
+test("createGuard and its key sources reject an unusable key by name", async () => {
+  const { mint } = await makeFixture();
   const [key] = mint.jwks().keys;
   assert.throws(() => staticKeys({ keys: [{ ...key, alg: "RS256" }] }), {
     code: "invalid_key",
@@ -84,8 +84,8 @@ test("a key that is configured and cannot be used is refused by name", async () 
   );
 });
 
-test("configured keys know their kids: another is unknown, another algorithm is wrong, at once", async () => {
-  const { guard, mint, clock } = await makeWorld();
+test("with configured keys an unknown kid and a wrong algorithm are invalid at once", async () => {
+  const { guard, mint, clock } = await makeFixture();
   const g = guard();
   const stranger = await createMint({ issuer, audience, clock });
   assert.deepEqual(await g.validate(stranger.token()), { status: "invalid", reason: "unknown_key" });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 
-test("the front door loads nothing that a guard does not need", () => {
+test("the main entry loads only modules that a guard needs", () => {
   const script = `
     import { registerHooks } from "node:module";
     const loaded = new Set();

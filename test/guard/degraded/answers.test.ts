@@ -2,27 +2,27 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AuthoritySource } from "../../../src/guard/authority/authority.ts";
 import { tokenValidation } from "../../../src/index.ts";
-import { letIn, makeWorld, minute, out, short } from "./fixture.ts";
+import { degradedVerdict, makeFixture, minute, noAnswer, describeDecision } from "./fixture.ts";
 
 for (const [about, answer] of [
   ["subject", { sub: "mallory" }],
   ["issuer", { iss: "https://other.example" }],
 ] as const) {
-  test(`a yes about another ${about} is no yes, and no no: unavailable, an alarm, and the policy decides`, async (t) => {
-    const { guard, provider, says, events } = await makeWorld(t);
+  test(`a yes about another ${about} counts as no answer: it emits an event, and the fallback policy decides`, async (t) => {
+    const { guard, provider, respondWith, events } = await makeFixture(t);
     const [strict, lax] = [guard(), guard({ degraded: "local" })];
-    says({ active: true, ...answer });
+    respondWith({ active: true, ...answer });
     const token = provider.token({ sub: "alice" });
-    assert.equal(short(await strict.validate(token)), out);
-    assert.equal(short(await lax.validate(token)), letIn);
+    assert.equal(describeDecision(await strict.validate(token)), noAnswer);
+    assert.equal(describeDecision(await lax.validate(token)), degradedVerdict);
     assert.ok(events().includes("authority_failed"));
-    says({ active: true, sub: "alice", iss: provider.issuer });
-    for (const g of [strict, lax]) assert.equal(short(await g.validate(token)), "valid");
+    respondWith({ active: true, sub: "alice", iss: provider.issuer });
+    for (const g of [strict, lax]) assert.equal(describeDecision(await g.validate(token)), "valid");
   });
 }
 
-test("a yes about an opaque token is held to the guard's policy, the first one and every later one", async (t) => {
-  const { guard, provider, clock, says, asked } = await makeWorld(t);
+test("every yes about an opaque token must satisfy the guard's claims policy", async (t) => {
+  const { guard, provider, clock, respondWith, asked } = await makeFixture(t);
   const g = guard({ degraded: "cached" });
   const exp = clock.now() / 1000 + 86_400;
   const token = provider.opaqueToken();
@@ -32,92 +32,98 @@ test("a yes about an opaque token is held to the guard's policy, the first one a
     [{ aud: "https://other.example" }, "invalid: wrong_audience"],
     [{ exp: undefined }, "invalid: missing_claim"],
     [{ cnf: { jkt: "x" } }, "invalid: sender_constrained"],
-    [{ sub: "mallory" }, out],
+    [{ sub: "mallory" }, noAnswer],
   ] as const) {
-    says(good);
+    respondWith(good);
     await clock.advance(10_000);
-    assert.equal(short(await g.validate(token)), "valid");
-    says({ ...good, ...wrong });
+    assert.equal(describeDecision(await g.validate(token)), "valid");
+    respondWith({ ...good, ...wrong });
     await clock.advance(6 * minute);
     const questions = asked.length;
     for (let i = 0; i < 5; i++) {
-      const outcome = short(await g.validate(token));
-      assert.equal(outcome, expected === out ? letIn : expected);
+      const outcome = describeDecision(await g.validate(token));
+      assert.equal(outcome, expected === noAnswer ? degradedVerdict : expected);
     }
-    if (expected !== out) assert.equal(asked.length, questions + 1, "it is not asked about at each use");
+    if (expected !== noAnswer) assert.equal(asked.length, questions + 1, "the refusal is cached");
     provider.fault("introspection", { refuse: true });
     await clock.advance(11_000);
-    assert.equal(short(await g.validate(token)), expected === out ? letIn : out);
+    assert.equal(
+      describeDecision(await g.validate(token)),
+      expected === noAnswer ? degradedVerdict : noAnswer,
+    );
     provider.restore();
     await clock.advance(minute);
   }
 });
 
-test("an answer can take scopes and time away, and the next one decides anew", async (t) => {
-  const { guard, provider, clock, says } = await makeWorld(t);
+test("an answer can reduce scopes and lifetime, and the next answer replaces it", async (t) => {
+  const { guard, provider, clock, respondWith } = await makeFixture(t);
   const g = guard({ degraded: "cached" });
   const token = provider.token({ scope: "read write" });
-  says({ active: true, scope: "read" });
+  respondWith({ active: true, scope: "read" });
   const verdict = await g.validate(token);
   assert.deepEqual(verdict.status === "valid" && [verdict.scopes, verdict.basis], [["read"], "authority"]);
   provider.fault("introspection", { refuse: true });
   await clock.advance(6 * minute);
-  assert.equal(short(await g.authorize(token, { scopes: ["read"] })), letIn);
-  assert.equal(short(await g.authorize(token, { scopes: ["write"] })), "forbidden");
-  says({ active: true, scope: "read write", exp: clock.now() / 1000 + 120 });
+  assert.equal(describeDecision(await g.authorize(token, { scopes: ["read"] })), degradedVerdict);
+  assert.equal(describeDecision(await g.authorize(token, { scopes: ["write"] })), "forbidden");
+  respondWith({ active: true, scope: "read write", exp: clock.now() / 1000 + 120 });
   await clock.advance(minute);
   const later = await g.authorize(token, { scopes: ["write"] });
   assert.ok(later.status === "valid" && later.degraded === null);
   await clock.advance(2 * minute);
-  assert.equal(short(await g.validate(token)), "invalid: expired");
+  assert.equal(describeDecision(await g.validate(token)), "invalid: expired");
 });
 
-test("an answer cannot make a token live longer than it says itself", async (t) => {
-  const { guard, provider, clock, says } = await makeWorld(t);
+test("an answer cannot extend a token beyond its own exp", async (t) => {
+  const { guard, provider, clock, respondWith } = await makeFixture(t);
   const g = guard();
   const token = provider.token({ exp: clock.now() / 1000 + 60 });
-  says({ active: true, exp: clock.now() / 1000 + 86_400 });
-  assert.equal(short(await g.validate(token)), "valid");
+  respondWith({ active: true, exp: clock.now() / 1000 + 86_400 });
+  assert.equal(describeDecision(await g.validate(token)), "valid");
   await clock.advance(66_000);
-  assert.equal(short(await g.validate(token)), "invalid: expired");
+  assert.equal(describeDecision(await g.validate(token)), "invalid: expired");
 });
 
-test("law 3: a token that the authority calls bound to a key is refused, also while it is out", async (t) => {
-  const { guard, provider, clock, says } = await makeWorld(t);
+test("law 3: a token that the authority calls key-bound stays refused during an outage", async (t) => {
+  const { guard, provider, clock, respondWith } = await makeFixture(t);
   const g = guard({ degraded: "local" });
   const token = provider.token();
-  says({ active: true, cnf: { jkt: "x" } });
-  assert.equal(short(await g.validate(token)), "invalid: sender_constrained");
+  respondWith({ active: true, cnf: { jkt: "x" } });
+  assert.equal(describeDecision(await g.validate(token)), "invalid: sender_constrained");
   provider.fault("introspection", { refuse: true });
   await clock.advance(minute);
-  assert.equal(short(await g.validate(token)), "invalid: revoked");
+  assert.equal(describeDecision(await g.validate(token)), "invalid: revoked");
 });
 
-test("law 6: what an authority says at length is counted as long as it is", async (t) => {
-  const { guard, provider } = await makeWorld(t);
+test("law 6: the result cache counts the length of long answers", async (t) => {
+  const { guard, provider } = await makeFixture(t);
   const g = guard({ memory: { maxBytes: 1_000_000 } });
   for (let i = 0; i < 50; i++) {
-    assert.equal(short(await g.validate(provider.opaqueToken({ much: "x".repeat(50_000) }))), "valid");
+    assert.equal(
+      describeDecision(await g.validate(provider.opaqueToken({ much: "x".repeat(50_000) }))),
+      "valid",
+    );
   }
   const { size, bytes } = g.status().memory.valid;
   assert.ok(size >= 10 && size <= 20 && bytes <= 1_000_000, `${size} with ${bytes} bytes`);
 });
 
-test("an endpoint like POST /auth/validate is asked the same way", async (t) => {
-  const { guard, provider, clock } = await makeWorld(t);
+test("tokenValidation behaves like introspection", async (t) => {
+  const { guard, provider, clock } = await makeFixture(t);
   const { fetch, bearer: bearerToken } = provider;
   const authority = tokenValidation({ url: provider.url("validate"), bearerToken, fetch, opaque: true });
   const g = guard({ degraded: "local", authority });
   await g.ready();
   const [token, ended, opaque] = [provider.token(), provider.token(), provider.opaqueToken()];
   provider.revoke(ended);
-  assert.equal(short(await g.validate(token)), "valid");
-  assert.equal(short(await g.validate(opaque)), "valid");
-  assert.equal(short(await g.validate(ended)), "invalid: revoked");
+  assert.equal(describeDecision(await g.validate(token)), "valid");
+  assert.equal(describeDecision(await g.validate(opaque)), "valid");
+  assert.equal(describeDecision(await g.validate(ended)), "invalid: revoked");
   provider.fault("validate", { refuse: true });
   await clock.advance(6 * minute);
-  assert.equal(short(await g.validate(token)), letIn);
-  assert.equal(short(await g.validate(ended)), "invalid: revoked");
+  assert.equal(describeDecision(await g.validate(token)), degradedVerdict);
+  assert.equal(describeDecision(await g.validate(ended)), "invalid: revoked");
 });
 
 for (const [what, ask] of [
@@ -132,8 +138,8 @@ for (const [what, ask] of [
   ["answers nonsense", () => ({ status: "yes" })],
   ["answers nonsense later", async () => await Promise.resolve({ status: "yes", claims: null })],
 ] as const) {
-  test(`law 1: somebody's own authority that ${what} is unavailable, not a no and not an exception`, async (t) => {
-    const { guard, provider, events } = await makeWorld(t);
+  test(`law 1: a custom authority that ${what} counts as unavailable, not as a no`, async (t) => {
+    const { guard, provider, events } = await makeFixture(t);
     const authority = {
       kind: "validation",
       opaque: null,
@@ -149,8 +155,11 @@ for (const [what, ask] of [
       }),
     } as unknown as AuthoritySource;
     const g = guard({ authority });
-    assert.equal(short(await g.validate(provider.token())), out);
-    assert.equal(short(await guard({ authority, degraded: "local" }).validate(provider.token())), letIn);
+    assert.equal(describeDecision(await g.validate(provider.token())), noAnswer);
+    assert.equal(
+      describeDecision(await guard({ authority, degraded: "local" }).validate(provider.token())),
+      degradedVerdict,
+    );
     assert.ok(events().includes("authority_failed"));
   });
 }

@@ -10,25 +10,25 @@ export const audience = "https://api.example" as const;
 export const minute = 60_000 as const;
 export const hour = 3_600_000 as const;
 
-/** A provider whose introspection guards ask, all on one virtual clock. */
-export interface World {
+/** A provider and guards that use its introspection, on one virtual clock. */
+export interface Fixture {
   readonly clock: FakeClock;
   readonly provider: Provider;
-  /** A guard for its tokens; `options` replace what is usual. Closed when the test ends. */
+  /** Makes a guard for the provider's tokens. `options` replace the defaults. The guard is closed when the test ends. */
   readonly guard: (options?: Partial<SingleIssuerOptions>, authority?: Partial<AuthorityOptions>) => Guard;
-  /** What guards asked about so far, probes left out. */
+  /** The tokens that the guards asked about so far, without probes. */
   readonly asked: string[];
-  /** The most questions that were under way at once. */
-  readonly mostAtOnce: () => number;
-  /** What guards reported since the last look, in order. */
+  /** The greatest number of questions in flight at once. */
+  readonly maxInFlight: () => number;
+  /** Returns the events of the guards since the last call, in order. */
   readonly events: () => GuardEvent["event"][];
-  /** From now on the provider says this of every token but those of probes. */
-  readonly says: (answer: object | ((token: string) => object | Response)) => void;
+  /** From now on the provider answers every question but those of probes with this. */
+  readonly respondWith: (answer: object | ((token: string) => object | Response)) => void;
 }
 
 const isProbe = (token: string) => token.startsWith("holdfast-probe-");
 
-export async function makeWorld(t: TestContext, lifetimeMs: number = 24 * hour): Promise<World> {
+export async function makeFixture(t: TestContext, lifetimeMs: number = 24 * hour): Promise<Fixture> {
   const clock = new FakeClock();
   const provider = await createProvider({ audience, lifetimeMs, clock });
   const asked: string[] = [];
@@ -49,7 +49,7 @@ export async function makeWorld(t: TestContext, lifetimeMs: number = 24 * hour):
     clock,
     provider,
     asked,
-    mostAtOnce: () => most,
+    maxInFlight: () => most,
     events: listen(t),
     guard: (options = {}, authority = {}) => {
       const guard = createGuard({
@@ -72,7 +72,7 @@ export async function makeWorld(t: TestContext, lifetimeMs: number = 24 * hour):
       t.after(async () => await guard.close());
       return guard;
     },
-    says: (answer) =>
+    respondWith: (answer) =>
       provider.fault("introspection", {
         respond: async (request) => {
           const token = new URLSearchParams(await request.text()).get("token") ?? "";
@@ -84,8 +84,8 @@ export async function makeWorld(t: TestContext, lifetimeMs: number = 24 * hour):
   };
 }
 
-/** Of guards that are named for the test. */
-function listen(t: TestContext): World["events"] {
+/** Collects the events of guards that have the test's name. */
+function listen(t: TestContext): Fixture["events"] {
   const seen: GuardEvent["event"][] = [];
   const hear = (event: unknown) => {
     const said = event as GuardEvent;
@@ -96,8 +96,12 @@ function listen(t: TestContext): World["events"] {
   return () => seen.splice(0);
 }
 
-/** What has come of `promise` when `ms` have passed. */
-export async function within<T>(clock: FakeClock, ms: number, promise: Promise<T>): Promise<T | "pending"> {
+/** Returns the value of `promise` after `ms`, or `"pending"`. */
+export async function settleWithin<T>(
+  clock: FakeClock,
+  ms: number,
+  promise: Promise<T>,
+): Promise<T | "pending"> {
   let outcome: T | "pending" = "pending";
   const watch = async () => {
     outcome = await promise;
@@ -108,8 +112,8 @@ export async function within<T>(clock: FakeClock, ms: number, promise: Promise<T
   return outcome;
 }
 
-/** `valid`, `degraded: authority_unavailable`, `invalid: revoked`, `unavailable: closed`, `forbidden`, `pending`. */
-export function short(decision: Awaited<ReturnType<Guard["authorize"]>> | "pending"): string {
+/** Describes a decision in a word or two: `valid`, `degraded: authority_unavailable`, `invalid: revoked`, `pending`. */
+export function describeDecision(decision: Awaited<ReturnType<Guard["authorize"]>> | "pending"): string {
   if (decision === "pending") return decision;
   if (decision.status === "invalid") return `invalid: ${decision.reason}`;
   if (decision.status === "unavailable") return `unavailable: ${decision.cause}`;
@@ -117,6 +121,6 @@ export function short(decision: Awaited<ReturnType<Guard["authorize"]>> | "pendi
   return `degraded: ${decision.degraded.cause}`;
 }
 
-/** How the authority gives no answer. */
-export const out = "unavailable: authority_unavailable" as const;
-export const letIn = "degraded: authority_unavailable" as const;
+/** The verdicts while the authority gives no answer: refused, and accepted in degraded mode. */
+export const noAnswer = "unavailable: authority_unavailable" as const;
+export const degradedVerdict = "degraded: authority_unavailable" as const;

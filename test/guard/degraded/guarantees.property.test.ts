@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { memoryStore } from "../../../src/stores/memory.ts";
-import { hour, makeWorld, minute } from "./fixture.ts";
+import { hour, makeFixture, minute } from "./fixture.ts";
 
 const modes = ["deny", "cached", "local"] as const;
 const TOLERANCE_MS = 5_000;
 const MAX_MS = 20 * minute;
 
-/** What the test knows of a token, whatever the guard knows. */
+/** The test's own record of a token, independent of the guard. */
 interface Subject {
   readonly id: string;
   readonly token: string;
@@ -16,11 +16,11 @@ interface Subject {
   readonly endsAt: number;
   isRevokedAtProvider: boolean;
   isRevokedInLog: boolean;
-  /** The guard has told that it is revoked. */
+  /** The guard has answered `revoked`. */
   isKnownRevoked: boolean;
   hadYes: boolean;
-  /** When it was first let in since the last full answer. */
-  letInAt: number | null;
+  /** When the token was first accepted in degraded mode since the last full answer. `null` when it was not. */
+  degradedAt: number | null;
 }
 
 const which = fc.nat(5);
@@ -44,12 +44,12 @@ const step = fc.oneof(
 );
 
 for (const mode of modes) {
-  test(`law 10: under ${mode} nothing passes that must not, whatever happens in whatever order, and it ends by itself`, async (t) => {
+  test(`law 10: in mode ${mode} no sequence of events lets a wrong token pass, and the guard recovers`, async (t) => {
     const steps = fc.array(step, { minLength: 20, maxLength: 80 });
-    const property = fc.asyncProperty(steps, async (happens) => {
-      const { guard, provider, clock } = await makeWorld(t);
+    const property = fc.asyncProperty(steps, async (events) => {
+      const { guard, provider, clock } = await makeFixture(t);
       const { revocations } = memoryStore({ clock });
-      // The memory store tells of news at once.
+      // The memory store notifies the guard at once.
       const log = { revocations, revocationPollMs: 30_000 };
       const g = guard({ degraded: { mode, maxMs: MAX_MS }, clockToleranceMs: TOLERANCE_MS, ...log });
       await g.ready();
@@ -65,7 +65,7 @@ for (const mode of modes) {
           isRevokedInLog: false,
           isKnownRevoked: false,
           hadYes: false,
-          letInAt: null,
+          degradedAt: null,
         };
       });
       const validate = async (one: Subject, route: (typeof modes)[number]) => {
@@ -74,23 +74,23 @@ for (const mode of modes) {
         const verdict = await call;
         const over = clock.now() >= one.endsAt;
         if (verdict.status === "valid") {
-          assert.ok(!over, "never past expiry");
-          assert.ok(!one.isRevokedInLog, "never what the log revoked");
-          assert.ok(!one.isKnownRevoked, "never what was refused");
+          assert.ok(!over, "no token is valid past its expiry");
+          assert.ok(!one.isRevokedInLog, "no token is valid that the log revoked");
+          assert.ok(!one.isKnownRevoked, "no token is valid that was refused");
           if (verdict.degraded === null) {
             assert.equal(verdict.basis, "authority");
-            one.letInAt = null;
+            one.degradedAt = null;
             one.hadYes = true;
             return;
           }
           const allowed = modes[Math.min(modes.indexOf(mode), modes.indexOf(route))];
           assert.notEqual(allowed, "deny");
-          assert.ok(one.hadYes || (allowed === "local" && !one.isOpaque), "only what the mode allows");
-          one.letInAt ??= clock.now();
-          assert.ok(verdict.degraded.sinceMs <= MAX_MS && clock.now() - one.letInAt <= MAX_MS + 2_000);
+          assert.ok(one.hadYes || (allowed === "local" && !one.isOpaque), "the mode allows the token");
+          one.degradedAt ??= clock.now();
+          assert.ok(verdict.degraded.sinceMs <= MAX_MS && clock.now() - one.degradedAt <= MAX_MS + 2_000);
         } else if (verdict.status === "invalid") {
           const isRevoked = one.isRevokedAtProvider || one.isRevokedInLog;
-          // The provider calls what expired by its own clock inactive, up to the tolerance before we do.
+          // The provider calls an expired token inactive earlier than the guard, by the tolerance at most.
           const isPast = clock.now() >= one.endsAt - TOLERANCE_MS;
           assert.ok(verdict.reason === "expired" ? isPast : isRevoked || isPast, verdict.reason);
           if (verdict.reason === "revoked") one.isKnownRevoked = true;
@@ -98,7 +98,7 @@ for (const mode of modes) {
           assert.ok(verdict.status === "unavailable" && verdict.retryAfterMs > 0);
         }
       };
-      for (const next of happens) {
+      for (const next of events) {
         const one = subjects["which" in next ? next.which : 0] as Subject;
         if (next.do === "validate") await validate(one, next.route);
         else if (next.do === "pass") await clock.advance(next.ms);
@@ -114,7 +114,7 @@ for (const mode of modes) {
           one.isRevokedInLog = true;
         }
       }
-      // After the last fault everything is back to normal: every good token is, and nothing else.
+      // After the last fault every good token is valid, and every other token is invalid.
       provider.restore();
       await clock.advance(minute);
       for (const one of subjects) {

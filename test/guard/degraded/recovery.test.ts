@@ -2,18 +2,26 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createGuard, introspection, jwks, staticKeys, type Guard } from "../../../src/index.ts";
 import { createProvider } from "../../../src/testing/index.ts";
-import { audience, letIn, makeWorld, minute, out, short, within } from "./fixture.ts";
+import {
+  audience,
+  degradedVerdict,
+  makeFixture,
+  minute,
+  noAnswer,
+  describeDecision,
+  settleWithin,
+} from "./fixture.ts";
 
 const authority = (guard: Guard, index = 0) => guard.status().issuers[index]?.authority;
 
-test("law 11: after recovery everything that was let in is asked about on its next use, at most 64 at once, nothing in between", async (t) => {
-  const { guard, provider, clock, asked, mostAtOnce } = await makeWorld(t);
+test("law 11: after recovery each token from degraded mode is asked about on its next use, at most 64 at once", async (t) => {
+  const { guard, provider, clock, asked, maxInFlight } = await makeFixture(t);
   const g = guard({ degraded: "local" });
   await g.ready();
   provider.fault("introspection", { refuse: true });
   await clock.advance(15_000);
   const tokens = Array.from({ length: 300 }, () => provider.token());
-  for (const token of tokens) assert.equal(short(await g.validate(token)), letIn);
+  for (const token of tokens) assert.equal(describeDecision(await g.validate(token)), degradedVerdict);
   const revoked = tokens[7] as string;
   provider.revoke(revoked);
   assert.deepEqual(asked, [], "the breaker was open");
@@ -28,14 +36,14 @@ test("law 11: after recovery everything that was let in is asked about on its ne
     assert.ok((await calls).every(({ status }) => status !== "unavailable"));
   }
   assert.deepEqual([asked.length, new Set(asked)], [tokens.length, new Set(tokens)], "each of them once");
-  assert.ok(mostAtOnce() <= 64);
+  assert.ok(maxInFlight() <= 64);
   for (const token of tokens) {
-    assert.equal(short(await g.validate(token)), token === revoked ? "invalid: revoked" : "valid");
+    assert.equal(describeDecision(await g.validate(token)), token === revoked ? "invalid: revoked" : "valid");
   }
 });
 
-test("fault 23: it answers again while a thousand callers wait: nobody but the probe goes, and everybody has a verdict at once", async (t) => {
-  const { guard, provider, clock, asked } = await makeWorld(t);
+test("fault 23: during recovery only the probe asks, and a thousand callers get their verdicts at once", async (t) => {
+  const { guard, provider, clock, asked } = await makeFixture(t);
   const g = guard({ degraded: "local" });
   await g.ready();
   provider.fault("introspection", { refuse: true });
@@ -43,18 +51,18 @@ test("fault 23: it answers again while a thousand callers wait: nobody but the p
   provider.fault("introspection", { latencyMs: 1_900 });
   while (authority(g)?.breaker !== "half-open") await clock.advance(100);
   const outcomes = await Promise.all(
-    Array.from({ length: 1_000 }, async () => short(await g.validate(provider.token()))),
+    Array.from({ length: 1_000 }, async () => describeDecision(await g.validate(provider.token()))),
   );
-  assert.deepEqual([...new Set(outcomes)], [letIn]);
+  assert.deepEqual([...new Set(outcomes)], [degradedVerdict]);
   assert.deepEqual(asked, []);
 });
 
-test("law 10: that tokens are let in is told when it begins and when it ends, once each, not for each token", async (t) => {
-  const { guard, provider, clock, events } = await makeWorld(t);
+test("law 10: degraded_began and degraded_ended are emitted once each, not for each token", async (t) => {
+  const { guard, provider, clock, events } = await makeFixture(t);
   const g = guard({ degraded: "local" });
   await g.ready();
   const told = () => events().filter((event) => event.startsWith("degraded"));
-  assert.equal(short(await g.validate(provider.token())), "valid");
+  assert.equal(describeDecision(await g.validate(provider.token())), "valid");
   assert.deepEqual(told(), []);
   for (let outage = 0; outage < 2; outage++) {
     provider.fault("introspection", { refuse: true });
@@ -64,14 +72,14 @@ test("law 10: that tokens are let in is told when it begins and when it ends, on
     for (let i = 0; i < 50; i++) await g.validate(provider.token());
     provider.restore();
     await clock.advance(minute);
-    for (let i = 0; i < 50; i++) assert.equal(short(await g.validate(provider.token())), "valid");
+    for (let i = 0; i < 50; i++) assert.equal(describeDecision(await g.validate(provider.token())), "valid");
     assert.deepEqual(told(), ["degraded_ended"]);
   }
   assert.equal(g.status().issuers[0]?.degradedDecisions, 200);
 });
 
-test("an authority that is slow about every tenth token does not flood the log", async (t) => {
-  const { guard, provider, clock, events } = await makeWorld(t);
+test("an authority that is slow for every tenth token does not flood the log", async (t) => {
+  const { guard, provider, clock, events } = await makeFixture(t);
   const g = guard({ degraded: "local" });
   await g.ready();
   let question = 0;
@@ -88,8 +96,8 @@ test("an authority that is slow about every tenth token does not flood the log",
   assert.ok(told.length <= 2, told.join());
 });
 
-test("two issuers, one of them in a black hole: the other's tokens do not notice", async (t) => {
-  const { clock, provider } = await makeWorld(t);
+test("an authority that hangs does not slow down the tokens of another issuer", async (t) => {
+  const { clock, provider } = await makeFixture(t);
   const lost = await createProvider({
     issuer: "https://lost.example",
     audience,
@@ -113,38 +121,42 @@ test("two issuers, one of them in a black hole: the other's tokens do not notice
   lost.fault("all", { hang: true });
   const [good, hanging] = [provider.token(), lost.token()];
   const waiting = g.validate(hanging);
-  assert.equal(short(await g.validate(good)), "valid");
-  assert.equal(short(await within(clock, 80, waiting)), letIn);
+  assert.equal(describeDecision(await g.validate(good)), "valid");
+  assert.equal(describeDecision(await settleWithin(clock, 80, waiting)), degradedVerdict);
   await clock.advance(minute);
-  assert.equal(short(await g.validate(provider.token())), "valid");
-  assert.equal(short(await g.validate(lost.token())), letIn);
+  assert.equal(describeDecision(await g.validate(provider.token())), "valid");
+  assert.equal(describeDecision(await g.validate(lost.token())), degradedVerdict);
   const { state, issuers } = g.status();
   assert.deepEqual([state, ...issuers.map((one) => one.state)], ["degraded", "ready", "degraded"]);
   assert.equal(authority(g, 0)?.breaker, "closed");
   assert.notEqual(authority(g, 1)?.breaker, "closed");
 });
 
-test("forceBreaker: held open nobody is asked and the policy decides; held closed everybody is asked; null gives it back", async (t) => {
-  const { guard, provider, clock, asked } = await makeWorld(t);
+test("forceBreaker opens and closes the breaker by hand, and null returns it to automatic operation", async (t) => {
+  const { guard, provider, clock, asked } = await makeFixture(t);
   const g = guard({ degraded: { mode: "local", maxMs: 5 * minute } });
   await g.ready();
   g.forceBreaker("open");
   const token = provider.token();
-  assert.equal(short(await g.validate(token)), letIn);
-  assert.equal(short(await g.authorize(token, { degraded: "deny" })), out);
+  assert.equal(describeDecision(await g.validate(token)), degradedVerdict);
+  assert.equal(describeDecision(await g.authorize(token, { degraded: "deny" })), noAnswer);
   assert.equal(g.status().state, "degraded");
   await clock.advance(5 * minute + 1);
-  assert.equal(short(await g.validate(provider.token())), out, "by hand or not, maxMs is the bound");
+  assert.equal(
+    describeDecision(await g.validate(provider.token())),
+    noAnswer,
+    "maxMs also bounds a breaker that was opened by hand",
+  );
   assert.equal(g.status().state, "unavailable");
   assert.deepEqual(asked, []);
   g.forceBreaker(null);
   await clock.advance(0);
-  assert.equal(short(await g.validate(token)), "valid");
+  assert.equal(describeDecision(await g.validate(token)), "valid");
   assert.equal(g.status().state, "ready");
   g.forceBreaker("closed");
   provider.fault("introspection", { refuse: true });
   for (let i = 0; i < 20; i++) {
-    assert.equal(short(await g.validate(provider.token())), letIn);
+    assert.equal(describeDecision(await g.validate(provider.token())), degradedVerdict);
     await clock.advance(1_000);
   }
   assert.equal(new Set(asked).size, 21);
@@ -153,38 +165,38 @@ test("forceBreaker: held open nobody is asked and the policy decides; held close
   assert.notEqual(authority(g)?.breaker, "closed");
 });
 
-test("distrustKeys: what the issuer's keys proved is not let in, whatever the authority says or does not say", async (t) => {
-  const { guard, provider, clock } = await makeWorld(t);
+test("after distrustKeys no token of the old keys is accepted, also when its call was in flight", async (t) => {
+  const { guard, provider, clock } = await makeFixture(t);
   const keys = jwks(provider.url("jwks"), { fetch: provider.fetch });
   const g = guard({ degraded: "local", keys });
   await g.ready();
   const [token, asking] = [provider.token(), provider.token()];
   provider.fault("introspection", { refuse: true });
-  assert.equal(short(await g.validate(token)), letIn);
+  assert.equal(describeDecision(await g.validate(token)), degradedVerdict);
   provider.fault("introspection", { latencyMs: 50 });
   const call = g.authorize(asking, { degraded: "deny" });
   await clock.advance(10);
   provider.fault("jwks", { refuse: true });
   g.distrustKeys();
-  assert.match(short(await within(clock, 100, call)), /^unavailable: key/);
+  assert.match(describeDecision(await settleWithin(clock, 100, call)), /^unavailable: key/);
   for (const one of [token, asking]) {
-    const outcome = short(await g.validate(one));
+    const outcome = describeDecision(await g.validate(one));
     assert.ok(!/^(valid|degraded)/.test(outcome), outcome);
   }
 });
 
-test("close: questions under way hear that it is closed, nobody is let in by that, and no timer is left", async (t) => {
-  const { guard, provider, clock, events } = await makeWorld(t);
+test("close answers calls in flight with closed, accepts no token and leaves no timer", async (t) => {
+  const { guard, provider, clock, events } = await makeFixture(t);
   const g = guard({ degraded: "local" });
   await g.ready();
   provider.fault("introspection", { hang: true });
   const calls = [provider.token(), provider.opaqueToken()].map(async (token) => await g.validate(token));
   await clock.advance(10);
   await g.close();
-  for (const call of calls) assert.equal(short(await call), "unavailable: closed");
+  for (const call of calls) assert.equal(describeDecision(await call), "unavailable: closed");
   await clock.advance(0);
   assert.equal(clock.pending, 0);
-  assert.equal(short(await g.validate(provider.token())), "unavailable: closed");
+  assert.equal(describeDecision(await g.validate(provider.token())), "unavailable: closed");
   assert.ok(!events().includes("degraded_began"));
   assert.equal(g.status().state, "closed");
 });

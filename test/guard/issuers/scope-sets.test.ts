@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ScopeSets } from "../../../src/guard/issuers/scope-sets.ts";
 
-test("tokens that name the same scopes share one array, and any number of sets is told apart", () => {
+test("equal scope strings share one array, and 200 different ones stay apart", () => {
   const sets = new ScopeSets();
   const named = (n: number) => [`read:${n}`, `write:${n}`];
   for (let round = 0; round < 2; round++) {
@@ -13,7 +13,7 @@ test("tokens that name the same scopes share one array, and any number of sets i
   assert.ok(Object.isFrozen(shared));
 });
 
-test("law 6: a text that is too long is read and not kept", () => {
+test("law 6: a long scope string is read but not cached", () => {
   const sets = new ScopeSets();
   const scope = "x ".repeat(10_000);
   assert.equal(sets.scopesOf({ scope }).length, 10_000);

@@ -3,23 +3,23 @@ import { test } from "node:test";
 import { jwks, type JwksOptions, type Snapshots } from "../../../src/index.ts";
 import { createMint, type Mint } from "../../../src/testing/index.ts";
 import { UnknownKids, type FirstSeen } from "../../../src/guard/keys/unknown-kids.ts";
-import { audience, issuer, makeWorld, own, type World } from "../fixture.ts";
+import { audience, issuer, makeFixture, onlyIssuer, type Fixture } from "../fixture.ts";
 import type { SingleIssuerOptions } from "../../../src/guard/types.ts";
 import { endless, FakeKeyEndpoint } from "./provider.ts";
 import { recordEvents, fakeSnapshots } from "./fixture.ts";
 
 const url = "https://id.example/.well-known/jwks.json";
 
-interface Setup extends World {
+interface Setup extends Fixture {
   readonly provider: FakeKeyEndpoint;
   readonly makeGuard: (
     options?: JwksOptions,
     more?: Partial<SingleIssuerOptions>,
-  ) => ReturnType<World["guard"]>;
+  ) => ReturnType<Fixture["guard"]>;
 }
 
 async function setUp(): Promise<Setup> {
-  const world = await makeWorld();
+  const world = await makeFixture();
   const provider = new FakeKeyEndpoint(world.mint.jwks());
   return {
     ...world,
@@ -68,7 +68,7 @@ test("fault 26: a stale key set stays in use through an outage, with at most one
     for (let i = 0; i < 5; i++) assert.equal((await guard.validate(mint.token())).status, "valid");
   }
   assert.ok(provider.attempts > 10 && provider.attempts <= 1 + 120, `${provider.attempts} attempts`);
-  const { keys, state } = own(guard);
+  const { keys, state } = onlyIssuer(guard);
   assert.ok(keys.usable && !keys.fresh && keys.lastError !== null);
   assert.equal(state, "degraded");
   provider.serve(mint.jwks());
@@ -116,7 +116,7 @@ test("fault 27: an unusable response never replaces a good set", async () => {
     await guard.ready();
     provider.answer = answer;
     await clock.advance(70_000);
-    const { lastError, kids } = own(guard).keys;
+    const { lastError, kids } = onlyIssuer(guard).keys;
     assert.equal(provider.attempts, 2, what);
     assert.ok(lastError !== null, what);
     assert.deepEqual(kids, [mint.kid], what);
@@ -152,7 +152,7 @@ test("fault 17: a slow body ends at the deadline, even if fetch ignores its sign
   const verdict = guard.validate(mint.token());
   await clock.advance(5_000);
   assert.equal((await verdict).status, "unavailable");
-  assert.match(own(guard).keys.lastError ?? "", /5000 ms/);
+  assert.match(onlyIssuer(guard).keys.lastError ?? "", /5000 ms/);
   assert.ok(cancelled);
 });
 
@@ -411,7 +411,7 @@ test("fault 37: a guard that starts during an outage uses the last good set of a
   const restarted = makeGuard({}, { snapshots });
   await restarted.ready();
   assert.equal((await restarted.validate(mint.token())).status, "valid");
-  assert.equal(own(restarted).keys.ageMs, 60_000);
+  assert.equal(onlyIssuer(restarted).keys.ageMs, 60_000);
   assert.equal([...snapshots.saved].length, 1);
   const elsewhere = makeGuard({}, { snapshots, issuer: "https://other.example" });
   assert.equal((await elsewhere.validate(mint.token())).status, "unavailable");
@@ -488,7 +488,7 @@ test("a snapshot that loads late does not replace a fetched set", async () => {
   assert.equal((await waiting).status, "valid");
   release();
   await clock.advance(0);
-  assert.deepEqual(own(guard).keys.kids, [next.kid]);
+  assert.deepEqual(onlyIssuer(guard).keys.kids, [next.kid]);
   assert.notEqual((await guard.validate(mint.token())).status, "valid");
 });
 

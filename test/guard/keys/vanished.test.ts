@@ -4,14 +4,14 @@ import { jwks, type JwksOptions } from "../../../src/index.ts";
 import type { Keyring } from "../../../src/guard/keys/key-source.ts";
 import type { VerificationKey } from "../../../src/jwt/jwk-set.ts";
 import { createMint, type Mint } from "../../../src/testing/index.ts";
-import { audience, issuer, makeWorld, type World } from "../fixture.ts";
+import { audience, issuer, makeFixture, type Fixture } from "../fixture.ts";
 import { FakeKeyEndpoint } from "./provider.ts";
 import { recordEvents, fakeSnapshots, openKeyring, verifyOutcome, findSigner } from "./fixture.ts";
 
 const url = "https://id.example/keys";
 const minute = 60_000;
 
-interface Setup extends World {
+interface Setup extends Fixture {
   readonly next: Mint;
   readonly provider: FakeKeyEndpoint;
   readonly source: (options?: JwksOptions) => ReturnType<typeof jwks>;
@@ -19,7 +19,7 @@ interface Setup extends World {
 
 /** Sets up a provider with two keys. Its key set is fetched every ten minutes. */
 async function setUp(): Promise<Setup> {
-  const world = await makeWorld();
+  const world = await makeFixture();
   const next = await createMint({ issuer, audience, clock: world.clock });
   const provider = new FakeKeyEndpoint({ keys: [...world.mint.jwks().keys, ...next.jwks().keys] });
   const source = (options: JwksOptions = {}) =>

@@ -7,12 +7,12 @@ import { protect } from "../../../src/adapters/node-http.ts";
 import type { Guard } from "../../../src/index.ts";
 import type { Mint } from "../../../src/testing/index.ts";
 import { bearer, sender } from "../../adapters/http-client.ts";
-import { makeWorld } from "../fixture.ts";
+import { makeFixture } from "../fixture.ts";
 
-/** More proofs than run and wait at once: 16 and 4,000. */
+/** More verifications than may run (16) and wait (4,000) at once. */
 const TOO_MANY = 4_100;
 
-/** Well-formed, each with claims of its own, and none signed. */
+/** Well-formed tokens with different claims and a wrong signature. */
 function forge(mint: Mint, count: number): string[] {
   const [header = "", claims = "", signature = ""] = mint.token().split(".");
   const honest = JSON.parse(Buffer.from(claims, "base64url").toString()) as object;
@@ -22,17 +22,17 @@ function forge(mint: Mint, count: number): string[] {
   });
 }
 
-async function said(guard: Guard, token: string): Promise<string> {
+async function outcomeOf(guard: Guard, token: string): Promise<string> {
   const verdict = await guard.validate(token);
   if (verdict.status === "valid") return verdict.subject;
   return verdict.status === "invalid" ? verdict.reason : verdict.cause;
 }
 
 const all = async (guard: Guard, tokens: readonly string[]) =>
-  await Promise.all(tokens.map(async (token) => await said(guard, token)));
+  await Promise.all(tokens.map(async (token) => await outcomeOf(guard, token)));
 
-test("law 7: 320 cold tokens at once, good and bad and each twice, get the verdicts that each gets alone", async (t) => {
-  const { mint, guard, revoke, log } = await makeWorld();
+test("law 7: 320 concurrent cold tokens, good and bad and each twice, get the same verdicts as one at a time", async (t) => {
+  const { mint, guard, revoke, log } = await makeFixture();
   await revoke("session", "ended");
   const [asked, alone] = [guard({ revocations: log }), guard({ revocations: log })];
   t.after(async () => await Promise.all([asked.close(), alone.close()]));
@@ -46,7 +46,7 @@ test("law 7: 320 cold tokens at once, good and bad and each twice, get the verdi
     forged[n] ?? "",
   ]).flat();
   const expected: string[] = [];
-  for (const token of tokens) expected.push(await said(alone, token));
+  for (const token of tokens) expected.push(await outcomeOf(alone, token));
   assert.deepEqual(
     new Set(expected.slice(0, 5)),
     new Set(["user-0", "revoked", "expired", "wrong_audience", "bad_signature"]),
@@ -56,8 +56,8 @@ test("law 7: 320 cold tokens at once, good and bad and each twice, get the verdi
   assert.equal(asked.status().inFlight, 0);
 });
 
-test("law 1, law 6, fault 31: past the bound of proofs a token is not found out about, and nothing remembers that", async (t) => {
-  const { mint, guard: open } = await makeWorld();
+test("law 1, law 6, fault 31: verifications beyond the bound are unavailable, and that is not cached", async (t) => {
+  const { mint, guard: open } = await makeFixture();
   const guard = open();
   t.after(async () => await guard.close());
   const known = mint.token({ sub: "known" });
@@ -66,18 +66,18 @@ test("law 1, law 6, fault 31: past the bound of proofs a token is not found out 
   const good = Array.from({ length: 64 }, () => mint.token({ sub: "new" }));
   const flood = all(guard, forgeries);
   const crowdedOut = all(guard, good);
-  assert.equal(await said(guard, known), "known");
+  assert.equal(await outcomeOf(guard, known), "known");
   assert.deepEqual(new Set(await crowdedOut), new Set(["overloaded"]));
   const found = await flood;
   assert.deepEqual(new Set(found), new Set(["bad_signature", "overloaded"]));
   assert.deepEqual(new Set(await all(guard, good)), new Set(["new"]));
-  const unproved = forgeries.filter((_, n) => found[n] === "overloaded");
-  assert.deepEqual(new Set(await all(guard, unproved)), new Set(["bad_signature"]));
+  const unverified = forgeries.filter((_, n) => found[n] === "overloaded");
+  assert.deepEqual(new Set(await all(guard, unverified)), new Set(["bad_signature"]));
   assert.equal(guard.status().inFlight, 0);
 });
 
-test("law 1, fault 31: an API under a flood of forgeries answers a good token 503 with Retry-After, and later 200", async (t) => {
-  const { mint, guard: open } = await makeWorld();
+test("law 1, fault 31: under a flood of forged tokens an API answers a good token with 503 and Retry-After, and later with 200", async (t) => {
+  const { mint, guard: open } = await makeFixture();
   const guard = open();
   t.after(async () => await guard.close());
   let forgeries = forge(mint, TOO_MANY);

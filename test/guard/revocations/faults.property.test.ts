@@ -4,7 +4,7 @@ import fc from "fast-check";
 import type { RevocationEntry } from "../../../src/core/revocation.ts";
 import type { Guard, RevocationFeed, Snapshots } from "../../../src/index.ts";
 import { nextEntry, tailAfter, type RevocationListener } from "../../../src/stores/revocation-log.ts";
-import { issuer, makeWorld, own, type World } from "../fixture.ts";
+import { issuer, makeFixture, onlyIssuer, type Fixture } from "../fixture.ts";
 
 /** A log that can lose its first entries, its last entries and its epoch. Revocations in force outlive their entries. */
 class ModelLog {
@@ -74,7 +74,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
 
 /** Runs one guard at a time on a log and a disk that outlive it. A scheduler decides when reads and deliveries arrive. */
 class Simulation {
-  readonly #world: World;
+  readonly #world: Fixture;
   readonly #scheduler: fc.Scheduler;
   readonly #log = new ModelLog();
   readonly #listeners = new Set<RevocationListener>();
@@ -88,7 +88,7 @@ class Simulation {
   readonly #refused = new Map<string, number>();
   readonly #tokens = new Map<string, string>();
 
-  constructor(world: World, scheduler: fc.Scheduler) {
+  constructor(world: Fixture, scheduler: fc.Scheduler) {
     this.#world = world;
     this.#scheduler = scheduler;
     this.#guard = this.#begin();
@@ -115,7 +115,7 @@ class Simulation {
     this.#faultsEnded = true;
     await this.#world.clock.advance(5_000 + 5_000 + 250);
     await this.#check();
-    const { complete, ageMs = Infinity } = own(this.#guard).revocations ?? {};
+    const { complete, ageMs = Infinity } = onlyIssuer(this.#guard).revocations ?? {};
     assert.ok(complete === true && ageMs <= 250, `${ageMs}`);
     for (const id of this.#appended.keys()) assert.ok(await this.#isRefused(id), id);
     await this.#guard.close();
@@ -204,7 +204,7 @@ class Simulation {
 }
 
 test("law 3: under faults of the log, the feed, the disk and the process a revocation stays in force, the reported age is true, and the view recovers", async () => {
-  const world = await makeWorld();
+  const world = await makeFixture();
   await fc.assert(
     fc.asyncProperty(
       fc.scheduler(),

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { test } from "node:test";
 import type { RevocationFeed } from "../../../src/stores/store.ts";
-import { makeWorld, own, type World } from "../fixture.ts";
+import { makeFixture, onlyIssuer, type Fixture } from "../fixture.ts";
 
 type ReadCounts = { snapshots: number; tails: number };
 
 /** A feed on the log of `world` that counts its reads. `overrides` replaces its methods. */
 function feedOf(
-  world: World,
+  world: Fixture,
   overrides: Partial<RevocationFeed> = {},
 ): RevocationFeed & { reads: ReadCounts } {
   const reads = { snapshots: 0, tails: 0 };
@@ -27,7 +27,7 @@ function feedOf(
 }
 
 test("law 3: a revocation by another process takes effect at the next poll", async () => {
-  const world = await makeWorld();
+  const world = await makeFixture();
   const feed = feedOf(world);
   const guard = world.guard({ revocations: feed, revocationPollMs: 250 });
   await guard.ready();
@@ -42,7 +42,7 @@ test("law 3: a revocation by another process takes effect at the next poll", asy
 });
 
 test("fault 7: a delivery that skips entries leads to an immediate read of the tail, without a snapshot", async () => {
-  const world = await makeWorld();
+  const world = await makeFixture();
   let deliver: Parameters<RevocationFeed["subscribe"]>[0] = () => {};
   const feed = feedOf(world, {
     subscribe(listener) {
@@ -64,13 +64,13 @@ test("fault 7: a delivery that skips entries leads to an immediate read of the t
   deliver(tail.entries.slice(1));
   await world.clock.advance(0);
   assert.deepEqual(await guard.validate(token), { status: "invalid", reason: "revoked" });
-  assert.equal(own(guard).revocations?.seq, 2);
+  assert.equal(onlyIssuer(guard).revocations?.seq, 2);
   assert.deepEqual(feed.reads, { snapshots: 1, tails: 1 });
   await guard.close();
 });
 
 test("fault 9: a missing tail leads to a snapshot, and the age grows until the snapshot arrives", async () => {
-  const world = await makeWorld();
+  const world = await makeFixture();
   let gap = false;
   let down = false;
   const feed = feedOf(world, {
@@ -83,12 +83,12 @@ test("fault 9: a missing tail leads to a snapshot, and the age grows until the s
   gap = true;
   down = true;
   await world.clock.advance(2_000);
-  const status = own(guard).revocations;
+  const status = onlyIssuer(guard).revocations;
   assert.ok(status !== null && !status.complete && status.ageMs >= 2_000);
   down = false;
   gap = false;
   await world.clock.advance(6_000);
-  assert.ok(own(guard).revocations?.complete);
+  assert.ok(onlyIssuer(guard).revocations?.complete);
   assert.deepEqual(await guard.validate(world.mint.token({ sid: "s" })), {
     status: "invalid",
     reason: "revoked",
@@ -97,7 +97,7 @@ test("fault 9: a missing tail leads to a snapshot, and the age grows until the s
 });
 
 test("law 1: until the first complete view the verdict is unavailable, neither valid nor invalid", async () => {
-  const world = await makeWorld();
+  const world = await makeFixture();
   const feed = feedOf(world, { snapshot: async () => await Promise.reject(new Error("down")) });
   const guard = world.guard({ revocations: feed });
   const verdict = await guard.validate(world.mint.token());
@@ -106,7 +106,7 @@ test("law 1: until the first complete view the verdict is unavailable, neither v
 });
 
 test("fault 2: a hanging read fails at its deadline, and its late result is discarded", async () => {
-  const world = await makeWorld();
+  const world = await makeFixture();
   let answer: () => void = () => {};
   let hang = true;
   const feed = feedOf(world, {
@@ -118,17 +118,17 @@ test("fault 2: a hanging read fails at its deadline, and its late result is disc
   });
   const guard = world.guard({ revocations: feed });
   await world.clock.advance(5_000);
-  assert.match(own(guard).revocations?.lastError ?? "", /5000 ms/);
+  assert.match(onlyIssuer(guard).revocations?.lastError ?? "", /5000 ms/);
   answer();
   hang = false;
-  assert.equal(own(guard).revocations?.ageMs, Infinity);
+  assert.equal(onlyIssuer(guard).revocations?.ageMs, Infinity);
   await world.clock.advance(1_000);
-  assert.ok(own(guard).revocations?.complete);
+  assert.ok(onlyIssuer(guard).revocations?.complete);
   await guard.close();
 });
 
 test("law 3: the age of a view counts from the start of the read that completed it", async () => {
-  const world = await makeWorld();
+  const world = await makeFixture();
   const feed = feedOf(world, {
     snapshot: async () => {
       const snapshot = await world.log.snapshot();
@@ -138,12 +138,12 @@ test("law 3: the age of a view counts from the start of the read that completed 
   });
   const guard = world.guard({ revocations: feed });
   await world.clock.advance(3_000);
-  assert.equal(own(guard).revocations?.ageMs, 3_000);
+  assert.equal(onlyIssuer(guard).revocations?.ageMs, 3_000);
   await guard.close();
 });
 
 test("fault 7: a delivery that skips entries during a read leads to another read after it", async () => {
-  const world = await makeWorld();
+  const world = await makeFixture();
   let deliver: Parameters<RevocationFeed["subscribe"]>[0] = () => {};
   let release: () => void = () => {};
   let hold = false;
@@ -172,12 +172,12 @@ test("fault 7: a delivery that skips entries during a read leads to another read
   release();
   await world.clock.advance(0);
   assert.equal(feed.reads.tails, 2);
-  assert.equal(own(guard).revocations?.seq, 2);
+  assert.equal(onlyIssuer(guard).revocations?.seq, 2);
   await guard.close();
 });
 
 test("fault 34: a wall clock that runs ahead for a while does not drop a revocation", async () => {
-  const world = await makeWorld();
+  const world = await makeFixture();
   const guard = world.guard({ revocations: world.log });
   await guard.ready();
   const token = world.mint.token({ sid: "s" });
@@ -187,12 +187,12 @@ test("fault 34: a wall clock that runs ahead for a while does not drop a revocat
   world.clock.setWall(world.clock.now() - 86_400_000);
   assert.deepEqual(await guard.validate(token), { status: "invalid", reason: "revoked" });
   await world.clock.advance(3_601_000);
-  assert.equal(own(guard).revocations?.entries, 0);
+  assert.equal(onlyIssuer(guard).revocations?.entries, 0);
   await guard.close();
 });
 
 test("polls of a failing feed back off, and return to their interval when the feed recovers", async () => {
-  const world = await makeWorld();
+  const world = await makeFixture();
   let down = false;
   const feed = feedOf(world, {
     after: async (position) =>
@@ -213,7 +213,7 @@ test("polls of a failing feed back off, and return to their interval when the fe
 });
 
 test("fault 34: after a suspension the age of the view follows the wall clock", async () => {
-  const world = await makeWorld();
+  const world = await makeFixture();
   const guard = world.guard({ revocations: world.log });
   await guard.ready();
   world.clock.suspend(120_000);
@@ -225,7 +225,7 @@ test("fault 34: after a suspension the age of the view follows the wall clock", 
 });
 
 test("a feed whose methods return plain values works", async () => {
-  const world = await makeWorld();
+  const world = await makeFixture();
   const snapshot = await world.log.snapshot();
   const feed = {
     snapshot: () => snapshot,
@@ -240,7 +240,7 @@ test("a feed whose methods return plain values works", async () => {
 });
 
 test("a full view continues when its older revocations have expired", async () => {
-  const world = await makeWorld();
+  const world = await makeFixture();
   const guard = world.guard({ revocations: world.log, maxRevocations: 2 });
   await guard.ready();
   await world.revoke("session", "a");
@@ -260,7 +260,7 @@ test("a full view continues when its older revocations have expired", async () =
 });
 
 test("closing aborts a hanging read without an event", async () => {
-  const world = await makeWorld();
+  const world = await makeFixture();
   const never = async () => await new Promise<never>(() => {});
   const guard = world.guard({ revocations: feedOf(world, { snapshot: never }), name: "closing" });
   const ready = assert.rejects(guard.ready({ timeoutMs: 600_000 }), { code: "closed" });

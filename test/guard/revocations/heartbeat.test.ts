@@ -7,7 +7,7 @@ import type { Store } from "../../../src/stores/store.ts";
 import { memoryStore } from "../../../src/stores/memory.ts";
 import { sqliteStore } from "../../../src/stores/sqlite.ts";
 import { temporaryFolder } from "../../stores/temporary-folder.ts";
-import { issuer as url, makeWorld, own, type World } from "../fixture.ts";
+import { issuer as url, makeFixture, onlyIssuer, type Fixture } from "../fixture.ts";
 
 /** A feed that can fall silent, and the log behind it. */
 interface FeedSetup {
@@ -38,7 +38,7 @@ function wrapFeed(feed: RevocationFeed, log: Store["revocations"]): FeedSetup {
   return setup;
 }
 
-const feeds: Record<string, (world: World, t: TestContext) => Promise<FeedSetup>> = {
+const feeds: Record<string, (world: Fixture, t: TestContext) => Promise<FeedSetup>> = {
   "the same process": async ({ clock }) => {
     const { revocations } = memoryStore({ clock });
     return await Promise.resolve(wrapFeed(revocations, revocations));
@@ -78,7 +78,7 @@ const feeds: Record<string, (world: World, t: TestContext) => Promise<FeedSetup>
 
 for (const [what, open] of Object.entries(feeds)) {
   test(`fault 8: ${what}: the next poll finds an undelivered entry, and hanging reads make the view stale`, async (t) => {
-    const world = await makeWorld();
+    const world = await makeFixture();
     const { clock, mint } = world;
     const setup = await open(world, t);
     const revoke = async (id: string) =>
@@ -96,7 +96,8 @@ for (const [what, open] of Object.entries(feeds)) {
     };
     const polled = async () => {
       const seq = (await setup.log.snapshot()).position.seq;
-      for (let turn = 0; turn < 1_000 && own(guard).revocations?.seq !== seq; turn++) await clock.advance(0);
+      for (let turn = 0; turn < 1_000 && onlyIssuer(guard).revocations?.seq !== seq; turn++)
+        await clock.advance(0);
     };
     await guard.ready();
     setup.dropsDeliveries = true;
@@ -109,7 +110,7 @@ for (const [what, open] of Object.entries(feeds)) {
     setup.hangs = true;
     await revoke("unread");
     await clock.advance(9_000);
-    assert.equal(own(guard).revocations?.complete, false);
+    assert.equal(onlyIssuer(guard).revocations?.complete, false);
     await clock.advance(2_000);
     const verdict = await ask("unread");
     assert.ok(verdict.status === "unavailable" && verdict.cause === "revocations_stale");
@@ -123,6 +124,6 @@ for (const [what, open] of Object.entries(feeds)) {
     }
     assert.equal((await ask("unread")).status, "invalid");
     assert.equal((await ask("good")).status, "valid");
-    assert.equal(own(guard).revocations?.complete, true);
+    assert.equal(onlyIssuer(guard).revocations?.complete, true);
   });
 }

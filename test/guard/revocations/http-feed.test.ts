@@ -8,11 +8,11 @@ import type { Issuer } from "../../../src/issuer/types.ts";
 import type { RevocationFeed } from "../../../src/stores/store.ts";
 import { memoryStore } from "../../../src/stores/memory.ts";
 import { FakeClock } from "../../../src/testing/index.ts";
-import { audience, issuer as url, makeWorld, own, type World } from "../fixture.ts";
+import { audience, issuer as url, makeFixture, onlyIssuer, type Fixture } from "../fixture.ts";
 
 const credentials = { clientId: "api", clientSecret: "the secret: of 50% & more+" };
 
-interface RemoteSetup extends World {
+interface RemoteSetup extends Fixture {
   readonly issuer: Issuer;
   readonly feed: RevocationFeed;
   readonly requests: URL[];
@@ -22,7 +22,7 @@ interface RemoteSetup extends World {
 
 /** A remote issuer. A guard sees its log only through the endpoint. */
 async function createRemoteSetup(): Promise<RemoteSetup> {
-  const world = await makeWorld();
+  const world = await makeFixture();
   const { clock } = world;
   const clients = [{ id: credentials.clientId, secret: credentials.clientSecret }];
   const secret = "one secret of more than thirty-two bytes";
@@ -117,7 +117,7 @@ describe("a guard that follows an issuer's log over HTTP", () => {
     setup.fault = unreachable;
     for (let i = 0; i < 100; i++) await issuer.revoke({ kind: "token", id: `t${i}` });
     await clock.advance(40_000);
-    const { ageMs = 0, complete } = own(guard).revocations ?? {};
+    const { ageMs = 0, complete } = onlyIssuer(guard).revocations ?? {};
     assert.ok(ageMs >= 35_000 && complete === false, `${ageMs}`);
     setup.fault = null;
     await clock.advance(5_000);
@@ -125,7 +125,7 @@ describe("a guard that follows an issuer's log over HTTP", () => {
       assert.equal((await guard.validate(mint.token({ jti: `t${i}` }))).status, "invalid");
     }
     await clock.advance(5_000);
-    assert.ok((own(guard).revocations?.ageMs ?? 0) <= 5_000);
+    assert.ok((onlyIssuer(guard).revocations?.ageMs ?? 0) <= 5_000);
     await guard.close();
   });
 
@@ -158,20 +158,20 @@ describe("a guard that follows an issuer's log over HTTP", () => {
     };
     const guard = setup.guard({ revocations: setup.feed, maxRevocationAgeMs: 70_000 });
     await clock.advance(50_000);
-    assert.equal(own(guard).revocations?.ageMs, 50_000);
+    assert.equal(onlyIssuer(guard).revocations?.ageMs, 50_000);
     assert.equal((await guard.validate(mint.token({ jti: "early" }))).status, "invalid");
     slowMs = 11_000;
     await issuer.revoke({ kind: "token", id: "late" });
     await clock.advance(19_000);
-    assert.match(own(guard).revocations?.lastError ?? "", /longer than 5000 ms/);
-    assert.ok((own(guard).revocations?.ageMs ?? 0) >= 69_000);
-    assert.equal(own(guard).revocations?.seq, 1);
+    assert.match(onlyIssuer(guard).revocations?.lastError ?? "", /longer than 5000 ms/);
+    assert.ok((onlyIssuer(guard).revocations?.ageMs ?? 0) >= 69_000);
+    assert.equal(onlyIssuer(guard).revocations?.seq, 1);
     await guard.close();
     slowMs = 61_000;
     const other = setup.guard({ revocations: setup.feed });
     await clock.advance(62_000);
-    assert.match(own(other).revocations?.lastError ?? "", /longer than 60000 ms/);
-    assert.equal(own(other).revocations?.entries, 0);
+    assert.match(onlyIssuer(other).revocations?.lastError ?? "", /longer than 60000 ms/);
+    assert.equal(onlyIssuer(other).revocations?.entries, 0);
     await other.close();
   });
 

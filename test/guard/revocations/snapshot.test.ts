@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { introspection, fileSnapshots } from "../../../src/index.ts";
 import type { AuthoritySource, RevocationFeed, Snapshots } from "../../../src/index.ts";
 import { temporaryFolder } from "../../stores/temporary-folder.ts";
-import { audience, issuer, listening, makeWorld, own, type World } from "../fixture.ts";
+import { audience, issuer, collectMessages, makeFixture, onlyIssuer, type Fixture } from "../fixture.ts";
 
 /** In-memory snapshots that a test can inspect and make fail. */
 interface TestDisk extends Snapshots {
@@ -17,7 +17,7 @@ interface TestDisk extends Snapshots {
   loadMs: number;
 }
 
-function createDisk({ clock }: World): TestDisk {
+function createDisk({ clock }: Fixture): TestDisk {
   const disk: TestDisk = {
     files: new Map(),
     saves: Infinity,
@@ -47,7 +47,7 @@ function simulateOtherWriter(disk: TestDisk): void {
 }
 
 /** A feed on the log of `world`. Its reads fail while `isOut` is true. */
-function createFeed(world: World): RevocationFeed & { isOut: boolean } {
+function createFeed(world: Fixture): RevocationFeed & { isOut: boolean } {
   const feed = {
     isOut: false,
     snapshot: async () => await unlessOut(async () => await world.log.snapshot()),
@@ -63,7 +63,7 @@ function createFeed(world: World): RevocationFeed & { isOut: boolean } {
 }
 
 /** Revokes `s<from>` up to, not including, `s<to>`: sessions and tokens in turn. */
-async function revokeMany({ revoke }: World, from: number, to: number): Promise<void> {
+async function revokeMany({ revoke }: Fixture, from: number, to: number): Promise<void> {
   const numbers = Array.from({ length: to - from }, (_, i) => from + i);
   await Promise.all(numbers.map(async (n) => await revoke(n % 2 === 0 ? "session" : "token", `s${n}`)));
 }
@@ -80,9 +80,9 @@ function authorityAnswering(fetch: () => Response): AuthoritySource {
 
 /** A feed that can fail, and a disk for the snapshots of guards. */
 async function createSetup() {
-  const world = await makeWorld();
+  const world = await makeFixture();
   const [log, snapshots] = [createFeed(world), createDisk(world)];
-  const start: World["guard"] = (options) => world.guard({ revocations: log, snapshots, ...options });
+  const start: Fixture["guard"] = (options) => world.guard({ revocations: log, snapshots, ...options });
   /** Runs a guard, closes it, and makes the log unreachable. */
   const runOnce = async (revoke: () => Promise<unknown> = async () => await world.revoke("session", "s")) => {
     const before = start();
@@ -115,8 +115,8 @@ test("fault 36: after a restart without the log revoked tokens stay refused, and
   const good = await after.validate(mint.token());
   assert.ok(good.status === "valid");
   assert.equal(good.revocationAgeMs, 20_000);
-  assert.equal(own(after).revocations?.complete, false);
-  assert.equal(own(after).revocations?.entries, 4);
+  assert.equal(onlyIssuer(after).revocations?.complete, false);
+  assert.equal(onlyIssuer(after).revocations?.entries, 4);
   await clock.advance(40_001);
   const old = await after.validate(mint.token());
   assert.ok(old.status === "unavailable" && old.cause === "revocations_stale");
@@ -128,7 +128,7 @@ test("fault 36: after a restart without the log revoked tokens stay refused, and
 });
 
 test("fault 36: a denial by the authority survives a restart during which the authority is down", async () => {
-  const world = await makeWorld();
+  const world = await makeFixture();
   const { mint, clock } = world;
   const snapshots = createDisk(world);
   let answer: () => Response = () => Response.json({ active: false });
@@ -168,14 +168,14 @@ test("a hanging disk delays validation by at most five seconds, and its late sna
   const { world, snapshots, start, runOnce } = await createSetup();
   await runOnce();
   snapshots.loadMs = 20_000;
-  const heard = listening("snapshot_failed");
+  const heard = collectMessages("snapshot_failed");
   const after = start({ maxRevocationAgeMs: Infinity });
   const early = after.validate(world.mint.token());
   await world.clock.advance(5_000);
   assert.equal((await early).status, "valid");
   await world.clock.advance(15_000);
   assert.deepEqual(await after.validate(world.mint.token({ sid: "s" })), revoked);
-  assert.equal(own(after).revocations?.ageMs, 20_000);
+  assert.equal(onlyIssuer(after).revocations?.ageMs, 20_000);
   assert.match(heard.stop().join(), /^loading the view of revocations: it took longer than 5000 ms$/);
   await after.close();
 });
@@ -240,7 +240,7 @@ for (const [what, backMs, ageMs] of [
     const after = start();
     assert.deepEqual(await after.validate(mint.token({ sid: "s" })), revoked);
     assert.equal((await after.validate(mint.token())).status, ageMs < 60_000 ? "valid" : "unavailable");
-    assert.equal(own(after).revocations?.ageMs, ageMs);
+    assert.equal(onlyIssuer(after).revocations?.ageMs, ageMs);
     await after.close();
   });
 }
@@ -258,7 +258,7 @@ for (const [what, damage, message] of [
     const [name] = readHead(snapshots);
     const damaged = damage(snapshots.files.get(name) ?? "");
     snapshots.files.set(name, damaged);
-    const heard = listening("snapshot_failed");
+    const heard = collectMessages("snapshot_failed");
     const after = start();
     const verdict = await after.validate(world.mint.token());
     assert.ok(verdict.status === "unavailable" && verdict.cause === "revocations_stale");
@@ -293,7 +293,7 @@ test("a view of 10,000 is saved in pieces, and without one of them the rest is r
       `s${i}`,
     );
   }
-  assert.equal(own(whole).revocations?.entries, 10_001);
+  assert.equal(onlyIssuer(whole).revocations?.entries, 10_001);
   log.isOut = false;
   await world.revoke("session", "s10001");
   await world.clock.advance(10_000);
@@ -348,7 +348,7 @@ test("fault 36: after a save interrupted at any point the disk holds the previou
               `s${i}`,
             );
           }
-          assert.notEqual(own(restarted).revocations?.ageMs, saved > 0 ? Infinity : undefined);
+          assert.notEqual(onlyIssuer(restarted).revocations?.ageMs, saved > 0 ? Infinity : undefined);
           await restarted.close();
         }
         await guard.close();
@@ -378,7 +378,7 @@ test("the disk holds at most twice the revocations in force", async () => {
 });
 
 test("two guards that save under one name keep the revocations of both", async () => {
-  const world = await makeWorld();
+  const world = await makeFixture();
   const snapshots = createDisk(world);
   const refusing = authorityAnswering(() => Response.json({ active: false }));
   const options = { authority: refusing, degraded: "local", snapshots } as const;
@@ -408,7 +408,7 @@ test("a saved view above maxRevocations is incomplete", async () => {
 });
 
 test("law 5: snapshot files are readable by their owner only and contain no token", async () => {
-  const world = await makeWorld();
+  const world = await makeFixture();
   const folder = temporaryFolder();
   const options = { revocations: world.log, snapshots: fileSnapshots({ dir: folder.path }) };
   const guard = world.guard(options);

@@ -5,7 +5,7 @@ import { decisionEvents } from "../../../src/core/event-channels.ts";
 import type { DecisionEvent } from "../../../src/core/events.ts";
 import { createFaultProxy } from "../../../src/testing/index.ts";
 import { noRedis, RedisServer, waitUntil } from "../../support/redis-servers.ts";
-import { minute, out } from "../degraded/fixture.ts";
+import { minute, noAnswer } from "../degraded/fixture.ts";
 import { sharedStatus, createSharedSetup, describeVerdict } from "./fixture.ts";
 
 const kinds = ["token", "opaqueToken"] as const;
@@ -86,7 +86,7 @@ void describe("shared answers of an authority", { skip: noRedis }, () => {
       late.forceBreaker("open");
       assert.equal(await describeVerdict(other, token), "valid from shared");
       await clock.advance(5 * minute + 10);
-      assert.equal(await describeVerdict(late, token), out, "an answer past its time is none");
+      assert.equal(await describeVerdict(late, token), noAnswer, "an answer past its time is none");
     });
   }
 

@@ -3,7 +3,14 @@ import { after, before, describe, test } from "node:test";
 import { createFaultProxy } from "../../../src/testing/index.ts";
 import { freePort } from "../../support/free-port.ts";
 import { noRedis, RedisServer, waitUntil } from "../../support/redis-servers.ts";
-import { audience, letIn, makeWorld, minute, short, within } from "../degraded/fixture.ts";
+import {
+  audience,
+  degradedVerdict,
+  makeFixture,
+  minute,
+  describeDecision,
+  settleWithin,
+} from "../degraded/fixture.ts";
 import { SharedMap } from "./shared-map.ts";
 import { runUntilSettled, sharedStatus, createSharedSetup, describeVerdict } from "./fixture.ts";
 
@@ -54,18 +61,22 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
     server.freeze();
     try {
       const first = guard.validate(provider.token());
-      assert.equal(short(await within(clock, 49, first)), "pending");
-      assert.equal(short(await within(clock, 1, first)), "valid");
+      assert.equal(describeDecision(await settleWithin(clock, 49, first)), "pending");
+      assert.equal(describeDecision(await settleWithin(clock, 1, first)), "valid");
       assert.equal(asked.length, 1);
       await waitUntil(async () => {
-        await within(clock, 200, guard.validate(provider.token()));
+        await settleWithin(clock, 200, guard.validate(provider.token()));
         return sharedStatus(guard).breaker === "open";
       }, "a breaker that opens");
       assert.ok(events().includes("shared_failed"));
       assert.equal(guard.status().state, "degraded");
       const { skipped } = sharedStatus(guard);
       for (const token of [provider.token(), provider.opaqueToken()]) {
-        assert.equal(short(await within(clock, 0, guard.validate(token))), "valid", "nobody waits any more");
+        assert.equal(
+          describeDecision(await settleWithin(clock, 0, guard.validate(token))),
+          "valid",
+          "nobody waits any more",
+        );
       }
       assert.equal(sharedStatus(guard).skipped, skipped + 2);
     } finally {
@@ -99,20 +110,23 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
   });
 
   void test("fault 13: a forged entry, or one with another secret, is a miss and is reported", async (t) => {
-    const { instance, provider, says, entries, events, asked, written } = await createSharedSetup(t, server);
+    const { instance, provider, respondWith, entries, events, asked, written } = await createSharedSetup(
+      t,
+      server,
+    );
     const token = provider.opaqueToken();
     // An attacker without the secret can find the entry by its key.
     assert.equal(await describeVerdict(await instance(), token), "valid from verification");
     await written();
     const [name = ""] = await entries();
-    says({ active: false });
+    respondWith({ active: false });
     const wrongSecret = await instance({}, { secret: "another secret that the attacker made up" });
     const yes = provider.opaqueToken();
-    says({ active: true, sub: "mallory", aud: audience, exp: 4_000_000_000 });
+    respondWith({ active: true, sub: "mallory", aud: audience, exp: 4_000_000_000 });
     await describeVerdict(wrongSecret, yes);
     await written();
     const foreign = (await entries()).find((one) => one !== name) ?? "";
-    says({ active: false });
+    respondWith({ active: false });
     const values = [
       "",
       "x",
@@ -190,10 +204,10 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
   });
 
   void test("fault 34: an instance with a doubtful clock neither reads nor shares answers", async (t) => {
-    const { instance, provider, clock, asked, written, says } = await createSharedSetup(t, server);
+    const { instance, provider, clock, asked, written, respondWith } = await createSharedSetup(t, server);
     const [one, other] = [await instance(), await instance()];
     const token = provider.opaqueToken();
-    says({ active: true, sub: "alice", aud: audience, exp: 4_000_000_000 });
+    respondWith({ active: true, sub: "alice", aud: audience, exp: 4_000_000_000 });
     assert.equal(await describeVerdict(one, token), "valid from verification");
     await written();
     clock.setWall(clock.now() - minute);
@@ -204,19 +218,19 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
 });
 
 test("fault 3: with a Redis of 200 ms latency calls wait for the deadline, then the breaker opens", async (t) => {
-  const { guard, provider, clock, events } = await makeWorld(t);
+  const { guard, provider, clock, events } = await makeFixture(t);
   const shared = new SharedMap();
   const g = guard({ shared });
   await g.ready();
   shared.latencyMs = 200;
   while (sharedStatus(g).breaker === "closed") {
-    assert.equal(short(await within(clock, 50, g.validate(provider.token()))), "valid");
+    assert.equal(describeDecision(await settleWithin(clock, 50, g.validate(provider.token()))), "valid");
     await clock.advance(250);
   }
   assert.deepEqual(events(), ["shared_failed"]);
   const reads = shared.reads.length;
   for (let i = 0; i < 100; i++) {
-    assert.equal(short(await within(clock, 0, g.validate(provider.token()))), "valid");
+    assert.equal(describeDecision(await settleWithin(clock, 0, g.validate(provider.token()))), "valid");
   }
   assert.equal(shared.reads.length, reads);
   shared.latencyMs = 0;
@@ -226,30 +240,30 @@ test("fault 3: with a Redis of 200 ms latency calls wait for the deadline, then 
 });
 
 test("fault 3: a guard with few requests waits for a slow Redis at most twice", async (t) => {
-  const { guard, provider, clock } = await makeWorld(t);
+  const { guard, provider, clock } = await makeFixture(t);
   const shared = new SharedMap();
   const g = guard({ shared });
   await g.ready();
   shared.latencyMs = 200;
-  assert.equal(short(await within(clock, 50, g.validate(provider.token()))), "valid");
+  assert.equal(describeDecision(await settleWithin(clock, 50, g.validate(provider.token()))), "valid");
   await clock.advance(10_000);
-  assert.equal(short(await within(clock, 0, g.validate(provider.token()))), "valid");
+  assert.equal(describeDecision(await settleWithin(clock, 0, g.validate(provider.token()))), "valid");
 });
 
 test("fault 3, fault 25: the shared cache and the authority have one soft timeout together", async (t) => {
-  const { guard, provider, clock } = await makeWorld(t);
+  const { guard, provider, clock } = await makeFixture(t);
   const shared = new SharedMap();
   const g = guard({ shared, degraded: "local" });
   await g.ready();
   shared.latencyMs = 200;
   provider.fault("introspection", { latencyMs: 1_000 });
   const verdict = g.validate(provider.token());
-  assert.equal(short(await within(clock, 79, verdict)), "pending");
-  assert.equal(short(await within(clock, 1, verdict)), letIn);
+  assert.equal(describeDecision(await settleWithin(clock, 79, verdict)), "pending");
+  assert.equal(describeDecision(await settleWithin(clock, 1, verdict)), degradedVerdict);
 });
 
 test("a malformed response of the shared cache is a miss", async (t) => {
-  const { guard, provider } = await makeWorld(t);
+  const { guard, provider } = await makeFixture(t);
   const shared = new SharedMap();
   const g = guard({ shared });
   await g.ready();
@@ -272,7 +286,7 @@ test("a malformed response of the shared cache is a miss", async (t) => {
 });
 
 test("reads of one event loop turn are one batch, and at most 5,000 are in flight", async (t) => {
-  const { guard, provider, clock } = await makeWorld(t);
+  const { guard, provider, clock } = await makeFixture(t);
   const shared = new SharedMap();
   const g = guard({ shared }, { maxConcurrent: 10_000 });
   await g.ready();
@@ -286,7 +300,7 @@ test("reads of one event loop turn are one batch, and at most 5,000 are in fligh
 });
 
 test("closing a guard aborts its reads and closes the shared answers", async (t) => {
-  const { guard, provider } = await makeWorld(t);
+  const { guard, provider } = await makeFixture(t);
   const shared = new SharedMap();
   const g = guard({ shared });
   await g.ready();

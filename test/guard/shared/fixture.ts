@@ -7,10 +7,10 @@ import type { Guard } from "../../../src/index.ts";
 import type { SharedAnswersSource } from "../../../src/stores/store.ts";
 import { redisAnswers, type RedisAnswersOptions } from "../../../src/stores/redis.ts";
 import { waitUntil, type RedisServer } from "../../support/redis-servers.ts";
-import { makeWorld, short, type World } from "../degraded/fixture.ts";
+import { makeFixture, describeDecision, type Fixture } from "../degraded/fixture.ts";
 
 /** Guards on one virtual clock that share a real Redis. */
-export interface SharedSetup extends Omit<World, "guard"> {
+export interface SharedSetup extends Omit<Fixture, "guard"> {
   readonly prefix: string;
   /** Starts a guard and waits for its connection and its warm-up. */
   readonly instance: (
@@ -20,7 +20,7 @@ export interface SharedSetup extends Omit<World, "guard"> {
   ) => Promise<Guard>;
   readonly source: (redis?: Partial<RedisAnswersOptions>) => SharedAnswersSource;
   /** Starts a guard without waiting for it. */
-  readonly guard: World["guard"];
+  readonly guard: Fixture["guard"];
   /** Waits until all answers of the authority are written, except `lost` of them. */
   readonly written: (lost?: number) => Promise<void>;
   /** Redis keys of all entries, without the lists. */
@@ -30,7 +30,7 @@ export interface SharedSetup extends Omit<World, "guard"> {
 export const secret = "a secret of the answers and for tests only";
 
 export async function createSharedSetup(t: TestContext, server: RedisServer): Promise<SharedSetup> {
-  const world = await makeWorld(t);
+  const world = await makeFixture(t);
   const prefix = `${randomBytes(6).toString("hex")}:`;
   const source = (redis: Partial<RedisAnswersOptions> = {}) =>
     redisAnswers({ url: server.url, prefix, secret, ...redis });
@@ -63,7 +63,7 @@ export async function createSharedSetup(t: TestContext, server: RedisServer): Pr
 }
 
 /** Advances the virtual clock at the speed of real time until the promise settles, because a real Redis answers in real time. */
-export async function runUntilSettled<T>({ clock }: Pick<World, "clock">, promise: Promise<T>): Promise<T> {
+export async function runUntilSettled<T>({ clock }: Pick<Fixture, "clock">, promise: Promise<T>): Promise<T> {
   const over = new AbortController();
   const watch = async () => {
     try {
@@ -83,7 +83,9 @@ export async function runUntilSettled<T>({ clock }: Pick<World, "clock">, promis
 /** `valid from shared`, `invalid: revoked`, … */
 export async function describeVerdict(guard: Guard, token: string): Promise<string> {
   const verdict = await guard.validate(token);
-  return verdict.status === "valid" ? `${short(verdict)} from ${verdict.from}` : short(verdict);
+  return verdict.status === "valid"
+    ? `${describeDecision(verdict)} from ${verdict.from}`
+    : describeDecision(verdict);
 }
 
 export function sharedStatus(guard: Guard): SharedStatus {

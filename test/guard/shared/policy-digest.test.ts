@@ -7,7 +7,7 @@ import { createGuard, introspection, staticKeys, tokenValidation } from "../../.
 import type { SharedAnswersSource } from "../../../src/stores/store.ts";
 import { createProvider } from "../../../src/testing/index.ts";
 import { noRedis, RedisServer } from "../../support/redis-servers.ts";
-import { audience, makeWorld } from "../degraded/fixture.ts";
+import { audience, makeFixture } from "../degraded/fixture.ts";
 import { SharedMap } from "./shared-map.ts";
 import { sharedStatus, createSharedSetup, describeVerdict } from "./fixture.ts";
 
@@ -32,10 +32,10 @@ void describe("guards share answers only under the same policy", { skip: noRedis
   };
   for (const [what, [options, authority]] of Object.entries(others)) {
     void test(`fault 14: guards with ${what} share no answers, and no event is emitted`, async (t) => {
-      const { instance, provider, written, says, events } = await createSharedSetup(t, server);
+      const { instance, provider, written, respondWith, events } = await createSharedSetup(t, server);
       const claims = { aud: [audience, "https://other.example"], sub: "alice" };
       const token = provider.opaqueToken(claims);
-      says({ active: true, ...claims, iat: 1, exp: 4_000_000_000 });
+      respondWith({ active: true, ...claims, iat: 1, exp: 4_000_000_000 });
       const [one, other] = [await instance(), await instance(options, {}, authority)];
       await describeVerdict(one, token);
       await written();
@@ -87,7 +87,7 @@ void describe("guards share answers only under the same policy", { skip: noRedis
 });
 
 test("an instance with a shorter memory.ttlMs applies it to shared answers", async (t) => {
-  const { guard, provider, clock } = await makeWorld(t);
+  const { guard, provider, clock } = await makeFixture(t);
   const shared = new SharedMap();
   const [one, other] = [guard({ shared }), guard({ shared, memory: { ttlMs: 60_000 } })];
   const token = provider.token();
@@ -101,7 +101,7 @@ test("an instance with a shorter memory.ttlMs applies it to shared answers", asy
 });
 
 test("law 2: a positive answer counts from the start of the question, not from the answer", async (t) => {
-  const { guard, provider, clock, asked } = await makeWorld(t);
+  const { guard, provider, clock, asked } = await makeFixture(t);
   const shared = new SharedMap();
   const [one, other] = [guard({ shared }), guard({ shared })];
   const token = provider.token();
@@ -116,7 +116,7 @@ test("law 2: a positive answer counts from the start of the question, not from t
 });
 
 test("a guard of two issuers shares answers only for the issuer with an authority", async (t) => {
-  const { guard, provider } = await makeWorld(t);
+  const { guard, provider } = await makeFixture(t);
   const shared = new SharedMap();
   const plain = await createProvider({ issuer: "https://plain.example", audience });
   const g = createGuard({
@@ -143,7 +143,7 @@ test("a guard of two issuers shares answers only for the issuer with an authorit
 });
 
 test("createGuard rejects shared without an authority, or with one that has no identity", async (t) => {
-  const { provider } = await makeWorld(t);
+  const { provider } = await makeFixture(t);
   const base = { issuer: provider.issuer, audience, keys: staticKeys(provider.jwks()) };
   const url = "https://id.example.com/ask";
   const options = { url, clientId: "guard", clientSecret: "secret-of-the-guard" };

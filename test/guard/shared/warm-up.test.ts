@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { noRedis, RedisServer, waitUntil } from "../../support/redis-servers.ts";
-import { makeWorld, minute, within } from "../degraded/fixture.ts";
+import { makeFixture, minute, settleWithin } from "../degraded/fixture.ts";
 import { SharedMap } from "./shared-map.ts";
 import { sharedStatus, createSharedSetup, describeVerdict } from "./fixture.ts";
 
@@ -30,8 +30,8 @@ void describe("the warm-up of a starting instance", { skip: noRedis }, () => {
 });
 
 /** Twenty answers that one instance has shared. */
-async function createTwentyAnswers(t: Parameters<typeof makeWorld>[0]) {
-  const world = await makeWorld(t);
+async function createTwentyAnswers(t: Parameters<typeof makeFixture>[0]) {
+  const world = await makeFixture(t);
   const shared = new SharedMap();
   const tokens = Array.from({ length: 20 }, (_, i) => world.provider.opaqueToken({ jti: `${i}` }));
   const one = world.guard({ shared });
@@ -75,24 +75,24 @@ test("the warm-up is bounded in bytes", async (t) => {
 });
 
 test("ready() waits for the warm-up for at most a second and at most its timeoutMs", async (t) => {
-  const { guard, clock } = await makeWorld(t);
+  const { guard, clock } = await makeFixture(t);
   const shared = new SharedMap();
   shared.fault = async () => await new Promise<never>(() => {});
   const unlimited = guard({ shared }).ready();
-  assert.equal(await within(clock, 990, unlimited), "pending");
-  assert.equal(await within(clock, 100, unlimited), undefined);
+  assert.equal(await settleWithin(clock, 990, unlimited), "pending");
+  assert.equal(await settleWithin(clock, 100, unlimited), undefined);
   const limited = guard({ shared }).ready({ timeoutMs: 300 });
-  assert.equal(await within(clock, 290, limited), "pending");
-  assert.equal(await within(clock, 20, limited), undefined);
+  assert.equal(await settleWithin(clock, 290, limited), "pending");
+  assert.equal(await settleWithin(clock, 20, limited), undefined);
 });
 
 test("a malformed list of recently used entries does not prevent a start", async (t) => {
-  const { guard, provider, clock } = await makeWorld(t);
+  const { guard, provider, clock } = await makeFixture(t);
   for (const nonsense of [null, 1, {}, [null], ["a", {}], "names"]) {
     const shared = new SharedMap();
     shared.fault = () => nonsense;
     const started = guard({ shared });
-    assert.equal(await within(clock, 1_100, started.ready()), undefined);
+    assert.equal(await settleWithin(clock, 1_100, started.ready()), undefined);
     assert.equal(await describeVerdict(started, provider.token()), "valid from verification");
   }
 });
