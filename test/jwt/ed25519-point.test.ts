@@ -5,7 +5,7 @@ import { isSafeEd25519Point } from "../../src/jwt/ed25519-point.ts";
 
 /** Encodes y in little-endian order, with the sign of x in the highest bit. */
 function encode(y: bigint, sign: 0 | 1): Buffer {
-  const bytes = Buffer.from(y.toString(16).padStart(64, "0"), "hex").reverse();
+  const bytes = Buffer.from(Buffer.from(y.toString(16).padStart(64, "0"), "hex").toReversed());
   bytes[31] = (bytes[31] as number) | (sign << 7);
   return bytes;
 }

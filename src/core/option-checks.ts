@@ -1,0 +1,68 @@
+import { HoldfastError } from "./errors.ts";
+
+/** Describes a wrong value by its type, and by the value itself only where that cannot be a secret. */
+function describeValue(value: unknown): string {
+  if (value === null || value === undefined || typeof value === "number" || typeof value === "boolean") {
+    return String(value);
+  }
+  if (typeof value === "string") return value === "" ? "an empty string" : "a string";
+  return Array.isArray(value) ? "an array" : `a value of type ${typeof value}`;
+}
+
+/** An `invalid_option` error: the option, what it must be and what it got. The message never shows a string's value. */
+export function invalidOption(name: string, mustBe: string, value: unknown): HoldfastError {
+  return new HoldfastError("invalid_option", `${name} must be ${mustBe}; got ${describeValue(value)}`);
+}
+
+/** Throws `invalid_option` for a name outside of `known`. A misspelt option would otherwise silently mean its default. */
+export function rejectUnknownOptions(owner: string, options: unknown, known: readonly string[]): void {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw invalidOption(owner, "an object of options", options);
+  }
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) {
+      throw new HoldfastError(
+        "invalid_option",
+        `${owner} has no option "${name}"; it has ${known.join(", ")}`,
+      );
+    }
+  }
+}
+
+/** Reads a whole number within bounds. `undefined` means the default. Throws `invalid_option`. */
+export function readWholeNumber(
+  name: string,
+  value: unknown,
+  bounds: { default: number; min: number; max?: number },
+): number {
+  if (value === undefined) return bounds.default;
+  const max = bounds.max ?? Number.MAX_SAFE_INTEGER;
+  if (typeof value !== "number" || !Number.isSafeInteger(value) || value < bounds.min || value > max) {
+    const range = bounds.max === undefined ? `of at least ${bounds.min}` : `from ${bounds.min} to ${max}`;
+    throw invalidOption(name, `a whole number ${range}`, value);
+  }
+  return value;
+}
+
+/** Reads a string of at least one character. Throws `invalid_option`. */
+export function readString(name: string, value: unknown): string {
+  if (typeof value !== "string" || value === "") throw invalidOption(name, "a non-empty string", value);
+  return value;
+}
+
+/**
+ * Throws `missing_method` when `part` lacks a method, so that the mistake shows at creation and not at the first call.
+ * `role` names the owner that needs the part, and `name` the option that holds it.
+ */
+export function requireMethods(role: string, name: string, part: unknown, methods: readonly string[]): void {
+  if ((typeof part !== "object" && typeof part !== "function") || part === null) {
+    throw invalidOption(`${role}: ${name}`, `an object with ${methods.join(", ")}`, part);
+  }
+  const missing = methods.filter((m) => typeof (part as Record<string, unknown>)[m] !== "function");
+  if (missing.length > 0) {
+    throw new HoldfastError(
+      "missing_method",
+      `${role} needs ${name} with ${missing.map((m) => `${m}()`).join(", ")}, which it lacks`,
+    );
+  }
+}
