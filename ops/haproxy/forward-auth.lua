@@ -1,9 +1,9 @@
--- Forward authentication for HAProxy 2.6 or newer, which has none of its own:
+-- Forward authentication for HAProxy 2.6 or newer, which has no module for it:
 --   http-request lua.forward_auth <url of the service's /verify/haproxy>
--- Lets a request pass by setting the variable txn.holdfast to "passed"; answers everything else itself.
+-- A request may pass when the script set the variable txn.holdfast to "passed". The script answers every other request.
 
--- HAProxy 2.6 asks three times more after a timeout: 3.2 s in all, longer than the service takes to say 503 by itself.
--- What it finds out for the first question it knows for the next ones.
+-- HAProxy 2.6 repeats the request three times after a timeout, within 3.2 s in all. That is longer than the service takes
+-- to answer 503. The repeated requests find the result of the first one.
 local TIMEOUT_MS = 800
 local IDENTITY = { "x-auth-subject", "x-auth-scopes", "x-auth-session", "x-auth-issuer", "x-auth-degraded" }
 local DENIED = { [400] = true, [401] = true, [403] = true, [429] = true, [503] = true }
@@ -20,7 +20,7 @@ local function ask(txn, url)
 	local headers = {
 		["x-forwarded-method"] = { txn.sf:method() },
 		["x-forwarded-uri"] = { txn.sf:pathq() },
-		-- All of them: which of two counts is not ours to guess.
+		-- The service gets all values of the header, and refuses two.
 		["x-forwarded-host"] = values(sent, "host"),
 		["authorization"] = values(sent, "authorization"),
 	}
@@ -32,7 +32,7 @@ local function deny(txn, status, headers, body)
 	for _, name in ipairs(TOLD) do
 		for _, value in ipairs(values(headers, name)) do reply:add_header(name, value) end
 	end
-	-- For a service that does not answer HAProxy makes up a 503 without it.
+	-- HAProxy generates a 503 without this header when the service does not answer.
 	if status == 503 and not headers["retry-after"] then reply:add_header("retry-after", "1") end
 	reply:set_body(body)
 	txn:done(reply)
@@ -49,7 +49,7 @@ core.register_action("forward_auth", { "http-req" }, function(txn, url)
 	elseif DENIED[status] then
 		deny(txn, status, answer.headers, answer.body or "")
 	else
-		-- Silent or talking nonsense.
+		-- The service is silent, or its answer is malformed.
 		deny(txn, 503, { ["cache-control"] = { [0] = "no-store" } }, "")
 	end
 end, 1)
