@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Before anything else is loaded: an older Node fails on node:sqlite, with a stack that does not say why.
+// The check runs before other modules are loaded. An older Node fails on node:sqlite, with an unclear stack trace.
 const { node: version } = process.versions;
 const [major = 0, minor = 0] = version.split(".").map(Number);
 if (major > 22 || (major === 22 && minor >= 19)) {

@@ -7,8 +7,8 @@ export const backup: Command = {
   operands: ["FILE"],
   examples: ["holdfast backup /var/backups/holdfast-2026-11-21.db"],
   notes:
-    "FILE appears whole, on the disk, readable by its owner only, or not at all; an existing one is never replaced.\n" +
-    "It holds no secret: keep HOLDFAST_SECRET, or ….local/secret, in another place. For Redis use its own means.",
+    "FILE appears complete, on the disk, readable by its owner only, or not at all. An existing file is never replaced.\n" +
+    "It holds no secret: keep HOLDFAST_SECRET, or ….local/secret, in another place. For Redis use the tools of Redis.",
   async run({ operands: [file = ""] }) {
     const bytes = await backUp(file);
     console.log(`backed up to ${file} (${bytes} bytes)`);

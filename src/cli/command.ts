@@ -1,27 +1,27 @@
-/** What was asked for cannot be understood: exit code 2. */
+/** The command line cannot be understood. The exit code is 2. */
 export class UsageError extends Error {}
 
 interface Option {
-  /** What stands for its value in the help: `ID`. */
+  /** The placeholder of the value in the help, for example `ID`. */
   readonly value: string;
   readonly help: string;
 }
 
 interface Input {
   readonly operands: readonly string[];
-  /** Each option that was given, with its values. */
+  /** The values of each option that was given. */
   readonly options: Readonly<Record<string, readonly string[] | undefined>>;
 }
 
 export interface Command {
-  /** One or two words: `user add`. */
+  /** One or two words, for example `user add`. */
   readonly name: string;
   readonly summary: string;
-  /** In order; optional ones in brackets. */
+  /** The names of the operands in order. Optional ones are in brackets. */
   readonly operands: readonly string[];
   readonly options?: Readonly<Record<string, Option>>;
   readonly examples: readonly string[];
-  /** More that must be known, in whole sentences. */
+  /** Further facts, in whole sentences. */
   readonly notes?: string;
   /** Returns the exit code: 0 or 1. */
   readonly run: (input: Input) => Promise<number>;

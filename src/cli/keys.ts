@@ -26,8 +26,8 @@ export const keysRotate: Command = {
   operands: [],
   examples: ["holdfast keys rotate"],
   notes:
-    "Tokens signed so far stay valid. A running service takes the next key within a second. To end the tokens of a\n" +
-    "key that was stolen: holdfast revoke --key ID.",
+    "Tokens signed so far stay valid. A running service uses the next key within a second. To end the tokens of a\n" +
+    "stolen key: holdfast revoke --key ID.",
   async run() {
     return await withService(async ({ issuer }) => {
       await issuer.keys.rotate();
@@ -38,15 +38,15 @@ export const keysRotate: Command = {
   },
 };
 
-const asked =
-  "The passphrase is asked for on the terminal, or read from standard input; it is never an argument.";
+const passphraseNote =
+  "The command asks for the passphrase on the terminal, or reads it from standard input.";
 
 export const keysExport: Command = {
   name: "keys export",
   summary: "write the signing keys to a new file, sealed under a passphrase",
   operands: ["FILE"],
   examples: ["holdfast keys export keys.sealed", "holdfast keys export keys.sealed < passphrase.txt"],
-  notes: `${asked} Whoever has both can sign\ntokens. Keys change with every rotation: export them again after one.`,
+  notes: `${passphraseNote} File and\npassphrase together can sign tokens. Keys change with every rotation, so export them again after it.`,
   async run({ operands: [file = ""] }) {
     const passphrase = await readSecret("New passphrase", { twice: true });
     console.log(`exported ${await exportKeys(file, passphrase)} keys to ${file}`);
@@ -56,13 +56,13 @@ export const keysExport: Command = {
 
 export const keysImport: Command = {
   name: "keys import",
-  summary: "begin a new store with signing keys that were exported",
+  summary: "create a new store with exported signing keys",
   operands: ["FILE"],
   examples: ["holdfast keys import keys.sealed"],
   notes:
-    `${asked} Only before the\n` +
-    "first start, while the store has no keys: access tokens that they signed stay valid until they expire, also those\n" +
-    "that were revoked in a store that is lost. A key that was revoked since the export comes back with it.",
+    `${passphraseNote} Import\n` +
+    "keys before the first start, while the store has none. Access tokens that they signed stay valid until they expire,\n" +
+    "also those that were revoked in a lost store. A key that was revoked since the export is valid again.",
   async run({ operands: [file = ""] }) {
     const passphrase = await readSecret("Passphrase", { twice: false });
     console.log(`imported ${await importKeys(file, passphrase)} keys from ${file}`);

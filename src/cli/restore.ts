@@ -3,18 +3,18 @@ import { UsageError, type Command } from "./command.ts";
 
 export const restore: Command = {
   name: "restore",
-  summary: "put a backup in the place of the data, while no service uses them",
+  summary: "replace the data by a backup, while no service uses them",
   operands: ["FILE"],
-  options: { sessions: { value: "end|keep", help: "whether sessions go on; end by default" } },
+  options: { sessions: { value: "end|keep", help: "end all sessions, or keep them (end)" } },
   examples: [
     "holdfast restore /var/backups/holdfast-2026-11-21.db",
     "holdfast restore /var/backups/holdfast-2026-11-21.db --sessions keep",
   ],
   notes:
-    "What happened since the backup is not in it: users and passwords are as they were. So every session ends and\n" +
-    "every signing key is replaced: everybody logs in again. With --sessions keep they go on: only for a backup that\n" +
-    "was made after the last service had stopped, else refresh tokens that were spent, or stolen, are good again.\n" +
-    "The data that stood there are kept beside them, under a name with the time.",
+    "The backup lacks everything that happened since: users and passwords are as they were then. Therefore every\n" +
+    "session ends and every signing key is replaced, and all users log in again. Use --sessions keep only for a backup\n" +
+    "that was made after the last service had stopped. Otherwise spent or stolen refresh tokens are good again. The\n" +
+    "previous data are kept beside the new ones, in a file with the time in its name.",
   async run({ operands: [file = ""], options }) {
     const [sessions = "end", ...others] = options["sessions"] ?? [];
     if (others.length > 0 || !["end", "keep"].includes(sessions)) {
@@ -22,7 +22,7 @@ export const restore: Command = {
     }
     const restored = await restoreData(file, { keepSessions: sessions === "keep" });
     console.log(`restored ${restored.file} from ${file}`);
-    if (restored.previous !== null) console.log(`what stood there is kept as ${restored.previous}`);
+    if (restored.previous !== null) console.log(`the previous data are kept as ${restored.previous}`);
     return 0;
   },
 };

@@ -18,7 +18,7 @@ export const revoke: Command = {
     "holdfast revoke --key 8sZ0mB2…",
   ],
   notes:
-    "A running service refuses what was revoked within half a second. What is printed as revoked is durable.",
+    'A running service refuses the revoked tokens within half a second. The output "revoked" means that it is durable.',
   async run({ options }) {
     const [first, ...others] = Object.entries(options).flatMap(([name, ids = []]) =>
       ids.map((id) => [name, id]),
@@ -43,7 +43,7 @@ export const revoke: Command = {
         await issuer.revoke({ kind: "subject", id: user.subject });
       }
       console.log(`revoked ${option} ${id}`);
-      if (!known) console.error(`note: the store knows no ${option} ${id}; was it spelt as in the token?`);
+      if (!known) console.error(`note: the store has no ${option} ${id}; check the spelling`);
       return 0;
     });
   },

@@ -34,7 +34,7 @@ const commands: readonly Command[] = [
   drill,
 ];
 
-/** Runs one command line. Returns the exit code: 0 done, 1 it did not work, 2 it was not understood. */
+/** Runs one command line. Resolves with the exit code: 0 done, 1 failed, 2 not understood. */
 export async function run(args: readonly string[]): Promise<number> {
   const words = args.filter((arg) => !arg.startsWith("-"));
   const command = commands.find(({ name }) => name === words.slice(0, name.split(" ").length).join(" "));
@@ -54,18 +54,18 @@ export async function run(args: readonly string[]): Promise<number> {
       console.error(`holdfast: ${error.message}`);
       return 2;
     }
-    // An error of ours says all there is to say; any other is a defect, and its stack helps whoever reports it.
+    // The message of a HoldfastError is complete. Any other error is a defect, and its stack helps to report it.
     console.error(isHoldfastError(error) ? `holdfast: ${error.message.replaceAll("\n", "\n  ")}` : error);
     return 1;
   }
 }
 
-/** Says what may have been meant. */
+/** Describes an unknown command, and suggests a similar one. */
 function describeUnknownCommand(words: readonly string[]): string {
   const [first, second] = words;
   if (first === undefined) return "a command is missing; see holdfast --help";
   const group = commands.filter(({ name }) => name.startsWith(`${first} `)).map(({ name }) => name);
-  if (group.length > 0) return `say one of ${group.join(", ")}; see holdfast ${first} --help`;
+  if (group.length > 0) return `use one of ${group.join(", ")}; see holdfast ${first} --help`;
   const likely = closest([first, second].join(" ").trim(), [
     ...commands.map(({ name }) => name),
     "user",
@@ -75,7 +75,7 @@ function describeUnknownCommand(words: readonly string[]): string {
   return `there is no command ${JSON.stringify(first)}; ${hint} holdfast --help`;
 }
 
-/** Every option has a value, which may begin with a dash as an id can; two of them are an option again. */
+/** Joins options and values. An id may begin with one dash, and `parseArgs` would read it as an option. */
 function joinOptionValues(args: readonly string[], options: readonly string[]): string[] {
   const joined: string[] = [];
   for (const arg of args) {

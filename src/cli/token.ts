@@ -6,28 +6,27 @@ import { readInput } from "./secret-input.ts";
 const explanations: Readonly<Record<InvalidReason | UnavailableCause, string>> = {
   too_large: "it is larger than a token may be",
   malformed: "it is not a strictly formed JWT",
-  wrong_type: "its typ is not that of an access token",
-  wrong_algorithm: "its alg is not the one its key is for",
-  unknown_critical: "its crit names an extension that nobody here knows",
-  unknown_key:
-    "its kid is none of this service's keys: another service's token, or one of a key long retired",
-  bad_signature: "its signature is not by this service's key: forged, or altered on the way",
-  wrong_issuer: "its iss is another service, or this one under another HOLDFAST_URL",
+  wrong_type: "its typ is not the typ of an access token",
+  wrong_algorithm: "its alg is not the alg of its key",
+  unknown_critical: "its crit names an unknown extension",
+  unknown_key: "its kid is not a key of this service: another service signed it, or the key retired long ago",
+  bad_signature: "its signature is not by this service's key: it was forged or altered",
+  wrong_issuer: "its iss is another service, or this service under another HOLDFAST_URL",
   wrong_audience: "it is meant for another audience",
-  missing_claim: "a claim that every token has is missing",
+  missing_claim: "a required claim is missing",
   invalid_claim: "a claim has an impossible value",
   sender_constrained: "it is bound to its sender's key, which is not supported",
   expired: "it has expired; the client should refresh",
-  not_yet_valid: "it lies in the future: the clock that issued it is ahead of this one",
-  inactive: "the authority does not call it active",
+  not_yet_valid: "its start lies in the future: the clock of its issuer is ahead of this one",
+  inactive: "the authority does not confirm it",
   revoked: "it was revoked: by a logout, a password change, a detected reuse or an operator",
-  keys_unavailable: "there are no keys to check it with",
-  key_pending: "its key is not known yet",
+  keys_unavailable: "there are no keys to verify it",
+  key_pending: "its key has not been fetched yet",
   authority_unavailable: "the authority does not answer",
-  authority_misconfigured: "the authority refuses this service's own questions",
-  overloaded: "too much is being checked already",
+  authority_misconfigured: "the authority refuses the requests of this service",
+  overloaded: "too many validations are under way",
   clock_uncertain: "this machine's clock jumped",
-  revocations_stale: "it is not known what has been revoked",
+  revocations_stale: "the revocation view is too old",
   closed: "the guard was closed",
 };
 
@@ -37,7 +36,7 @@ export const tokenInspect: Command = {
   operands: ["[TOKEN]"],
   examples: ["holdfast token inspect < token.txt", "holdfast token inspect eyJhbGciOiJFUzI1NiIs…"],
   notes:
-    "Prefer standard input: others on the machine can see arguments. The signature is never printed. Exits with 0\n" +
+    "Prefer standard input, because other users can see arguments. The signature is never printed. Exits with 0\n" +
     "only when the token is valid here and now.",
   async run({ operands: [argument] }) {
     const token = (argument ?? (await readInput())).trim();
@@ -58,7 +57,7 @@ function decode(part: string): unknown {
   }
 }
 
-/** As JSON, with nothing in it that could steer a terminal. */
+/** Formats a value as JSON without control characters, which could steer a terminal. */
 function toSafeJson(value: unknown): string {
   if (value === undefined) return "cannot be read";
   const code = (char: string) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
@@ -89,8 +88,7 @@ function describeDistance(ms: number): string {
 
 function describeVerdict(verdict: Verdict): string {
   if (verdict.status === "invalid") return `invalid (${verdict.reason}): ${explanations[verdict.reason]}`;
-  if (verdict.status === "unavailable")
-    return `cannot be told (${verdict.cause}): ${explanations[verdict.cause]}`;
+  if (verdict.status === "unavailable") return `unknown (${verdict.cause}): ${explanations[verdict.cause]}`;
   const { subject, scopes, sessionId } = verdict;
   return `valid: subject ${toSafeJson(subject)}, scopes ${toSafeJson(scopes.join(" "))}, session ${toSafeJson(sessionId ?? null)}`;
 }

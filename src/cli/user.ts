@@ -3,8 +3,8 @@ import { withService } from "../server/maintenance/with-service.ts";
 import type { Command } from "./command.ts";
 import { readSecret } from "./secret-input.ts";
 
-const asked =
-  "The password is asked for on the terminal, or read from standard input. It is never an argument: others see those.";
+const passwordNote =
+  "The command asks for the password on the terminal, or reads it from standard input. Other users can see arguments.";
 
 export const userAdd: Command = {
   name: "user add",
@@ -15,7 +15,7 @@ export const userAdd: Command = {
     "holdfast user add alice --scope orders:read --scope orders:write",
     "holdfast user add bob < password.txt",
   ],
-  notes: asked,
+  notes: passwordNote,
   async run({ operands: [username = ""], options }) {
     const password = await readSecret("New password", { twice: true });
     const scopes = options["scope"] ?? [];
@@ -34,14 +34,14 @@ export const userPasswd: Command = {
   summary: "set a user's password and end all of the user's sessions",
   operands: ["NAME"],
   examples: ["holdfast user passwd alice"],
-  notes: asked,
+  notes: passwordNote,
   async run({ operands: [username = ""] }) {
     const password = await readSecret("New password", { twice: true });
     return await withService(async ({ issuer }) => {
       if ((await issuer.users.setPassword(username, password)) === "unknown") {
         throw new HoldfastError("invalid_option", `there is no user ${username}`);
       }
-      console.log(`changed; the sessions of ${username} are ended`);
+      console.log(`changed the password, and ended the sessions of ${username}`);
       return 0;
     });
   },

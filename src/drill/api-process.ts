@@ -17,7 +17,7 @@ export interface ApiConfig {
   readonly provider: string;
   readonly clientId: string;
   readonly clientSecret: string;
-  /** How many WebSocket connections may be open. With 0 the API accepts none. */
+  /** How many WebSocket connections may be open. The API accepts none when it is 0. */
   readonly connections: number;
 }
 

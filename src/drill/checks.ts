@@ -76,7 +76,7 @@ function checkRetryAfter(phases: readonly Phase[]): CheckResult {
   };
 }
 
-/** A single slow answer after the recovery is no outage. A phase that ends with impaired answers did not recover. */
+/** A single slow answer after the recovery does not count. A phase that ends with impaired answers did not recover. */
 function checkRecovery(phases: readonly Phase[]): CheckResult {
   const restored = phases.filter(({ name }) => name === "restored");
   const times = restored.map((phase) => {

@@ -46,8 +46,8 @@ export class Phase {
   }
 
   /**
-   * When `steadyMs` without an impaired answer began, in milliseconds since the start of the phase. `Infinity` when there
-   * was no such time.
+   * When `steadyMs` without an impaired answer began, in milliseconds since the start of the phase. `Infinity` when the
+   * phase had no such time.
    */
   steadyFromMs(steadyMs: number): number {
     let steadyFrom = 0;

@@ -20,9 +20,9 @@ export interface DrillTarget {
 export interface DrillOptions {
   readonly phaseMs: number;
   readonly perSecond: number;
-  /** How many WebSocket connections are open besides. Only without a target. */
+  /** How many WebSocket connections stay open during the drill. Must be 0 with a target. */
   readonly connections: number;
-  /** `null` when the drill starts an API of its own. */
+  /** `null` when the drill starts its own API. */
   readonly target: DrillTarget | null;
   readonly signal: AbortSignal;
 }

@@ -1,24 +1,24 @@
 import { METHODS, type IncomingMessage } from "node:http";
 import { normalizePath } from "./normalize-path.ts";
 
-/** The request that a proxy asks about. */
+/** The request that a proxy forwards for authorization. */
 export interface ForwardedRequest {
   readonly status: "ok";
-  /** In lower case, without port. */
+  /** The host in lower case, without port. */
   readonly host: string;
-  /** `GET` for `HEAD` too: servers answer both by the same code. */
+  /** `HEAD` becomes `GET`, because servers answer both with the same code. */
   readonly method: string;
-  /** As `plainPath` gives it. */
+  /** The path in the form of `normalizePath`. */
   readonly path: string;
 }
 
-/** What cannot be judged; `why` is for whoever set the proxy up. */
+/** A request that cannot be authorized. `reason` is a text for the operator of the proxy. */
 interface UnclearRequest {
   readonly status: "unclear";
   readonly reason: string;
 }
 
-/** The headers that a proxy sets itself, whatever the client sent. */
+/** The names of the headers that a proxy always sets itself. */
 interface HeaderNames {
   readonly method: string;
   readonly target: string;
@@ -28,7 +28,7 @@ interface HeaderNames {
 const forwarded = { method: "x-forwarded-method", target: "x-forwarded-uri", host: "x-forwarded-host" };
 const original = { method: "x-original-method", target: "x-original-uri", host: "x-forwarded-host" };
 
-/** The path asked at names the proxy, so that no header is read that this proxy would pass on from a client. */
+/** The path of the request names the proxy, so that only headers are read which that proxy never takes from a client. */
 const headerNamesByProxy: ReadonlyMap<string | undefined, HeaderNames> = new Map([
   ["nginx", original],
   ["caddy", forwarded],
@@ -36,32 +36,33 @@ const headerNamesByProxy: ReadonlyMap<string | undefined, HeaderNames> = new Map
   ["traefik", forwarded],
 ]);
 
-/** Envoy puts the original path behind this one, and sends method and host as they were. */
+/** Envoy appends the original path to this one, and keeps method and host. */
 const ENVOY = "/verify/envoy";
-/** Those that can be judged: what comes after a CONNECT would be judged by nobody. */
+/** The methods that can be authorized. CONNECT is excluded, because no rule would apply to the tunnelled data. */
 export const supportedMethods: ReadonlySet<string> = new Set(
   METHODS.filter((method) => method !== "CONNECT"),
 );
 const hostName = /^((?:[a-z\d_-]+\.)*[a-z\d_-]+|\[[a-f\d:.]+\])\.?(?::\d{1,5})?$/;
 
-/** A host without port and last dot, in lower case; `undefined` if it is none. */
+/** Returns the host in lower case, without port and final dot. `undefined` for a malformed host. */
 export function normalizeHost(host: string): string | undefined {
   return hostName.exec(host.toLowerCase())?.[1];
 }
 
-/** Whether Envoy asks: it waits 200 ms and no longer. */
+/** Whether the request is from Envoy, which waits for at most 200 ms. */
 export function isFromEnvoy({ url = "" }: IncomingMessage): boolean {
   return url.startsWith(ENVOY) && /^(?:[/?]|$)/.test(url.slice(ENVOY.length));
 }
 
-/** Which request the proxy asks about. Only for a proxy that is trusted. */
+/** Reads the forwarded request from the headers. The caller must have checked that the proxy is trusted. */
 export function readForwardedRequest(req: IncomingMessage): ForwardedRequest | UnclearRequest {
   const { url = "", rawHeaders } = req;
   if (isFromEnvoy(req)) {
     return parseForwardedRequest(req.method, url.slice(ENVOY.length), singleHeader(rawHeaders, "host"));
   }
   const names = headerNamesByProxy.get(/^\/verify\/(\w+)(?:\?|$)/.exec(url)?.[1]);
-  if (names === undefined) return unclearRequest("The proxy has to ask at the path that is named for it.");
+  if (names === undefined)
+    return unclearRequest("The proxy must use the path under /verify that is named after it.");
   const { method, target, host } = names;
   return parseForwardedRequest(
     singleHeader(rawHeaders, method),
@@ -76,11 +77,11 @@ function parseForwardedRequest(
   host: string | undefined,
 ): ForwardedRequest | UnclearRequest {
   if (method === undefined || target === undefined || host === undefined) {
-    return unclearRequest("The proxy did not say once which host, method and path it asks about.");
+    return unclearRequest("The proxy must send host, method and path exactly once each.");
   }
   const name = normalizeHost(host);
   if (name === undefined || !supportedMethods.has(method))
-    return unclearRequest("Host or method is not plain.");
+    return unclearRequest("The host or the method is malformed.");
   const path = normalizePath(target);
   if (path === null) return unclearRequest("The path can be read in more than one way.");
   return { status: "ok", host: name, method: method === "HEAD" ? "GET" : method, path };
@@ -90,7 +91,7 @@ function unclearRequest(why: string): UnclearRequest {
   return { status: "unclear", reason: why };
 }
 
-/** The value of a header that is there exactly once: of two, one may be the client's. */
+/** Returns the value of a header that occurs exactly once. With two, one may be the client's. */
 function singleHeader(rawHeaders: readonly string[], wanted: string): string | undefined {
   let found: string | undefined;
   for (let i = 0; i < rawHeaders.length; i += 2) {

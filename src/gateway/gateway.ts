@@ -12,33 +12,33 @@ import { isTrustedProxy } from "../adapters/http/client-address.ts";
 type Authorizer = Pick<Guard, "authorize">;
 
 export interface GatewayOptions {
-  /** Without one, whoever has a valid token passes. */
+  /** Without a policy every valid token passes. */
   policy?: PathPolicy | undefined;
-  /** Who is believed when they say which request they ask about. Default nobody. */
+  /** The proxies whose headers are believed under a policy. Default: none. */
   trustedProxies?: BlockList;
   clock?: Clock;
 }
 
-/** Envoy gives up after 200 ms, and then its client hears 403 unless it was told otherwise. */
+/** Envoy stops waiting after 200 ms, and answers 403 unless it is configured otherwise. */
 const ENVOY_TIMEOUT_MS = 150;
 
-/** Whether a request is a proxy's question: `/verify` or below, any method. */
+/** Whether the request is for the gateway: any method at `/verify` or below. */
 export function isVerifyRequest(req: IncomingMessage): boolean {
   return /^\/verify(?:[/?]|$)/.test(req.url ?? "");
 }
 
 /**
- * Answers a proxy's "may this request pass?": 200 with the identity, or what the bearer mapping says; 403 for what
- * no rule of the policy lets pass. It sits on node:http directly, because every request of everything behind the
- * proxy waits for it.
+ * Creates the listener that authorizes the requests of a proxy: 200 with the identity headers, the answer of the bearer
+ * mapping, or 403 when no rule of the policy matches. It uses node:http directly, because every request behind the proxy
+ * waits for it.
  */
 export function createGateway(guard: Authorizer, options: GatewayOptions = {}): RequestListener {
   const { policy, trustedProxies = new BlockList(), clock = systemClock } = options;
-  const hasty = withTimeout(ENVOY_TIMEOUT_MS, guard, clock);
+  const envoyGuard = withTimeout(ENVOY_TIMEOUT_MS, guard, clock);
   const route = <R extends Pick<PathRule, "requirements">>(rule: R): R & Route => ({
     ...rule,
     standard: createRuleListener(guard, rule),
-    forEnvoy: createRuleListener(hasty, rule),
+    forEnvoy: createRuleListener(envoyGuard, rule),
   });
   const routes = policy?.map(route);
   const everything = route({ requirements: {} });
@@ -47,10 +47,10 @@ export function createGateway(guard: Authorizer, options: GatewayOptions = {}): 
   );
   const find = (req: IncomingMessage): Route | string => {
     if (routes === undefined) return everything;
-    if (!isTrusted(req.socket)) return "The proxy is not among HOLDFAST_TRUSTED_PROXIES.";
-    const asked = readForwardedRequest(req);
-    if (asked.status === "unclear") return asked.reason;
-    return findRule(routes, asked) ?? "No rule of the policy lets this request pass.";
+    if (!isTrusted(req.socket)) return "The proxy is not in HOLDFAST_TRUSTED_PROXIES.";
+    const request = readForwardedRequest(req);
+    if (request.status === "unclear") return request.reason;
+    return findRule(routes, request) ?? "No rule of the policy lets this request pass.";
   };
   return (req, res) => {
     const found = find(req);
@@ -59,7 +59,7 @@ export function createGateway(guard: Authorizer, options: GatewayOptions = {}): 
   };
 }
 
-/** What answers under a rule, in time for a proxy of either kind. */
+/** The listeners of a rule. `forEnvoy` answers before Envoy stops waiting. */
 interface Route {
   readonly standard: RequestListener;
   readonly forEnvoy: RequestListener;
@@ -83,7 +83,7 @@ function createRuleListener(
   });
 }
 
-/** All of them, always: a proxy that copies a missing header may pass on the client's own. */
+/** Returns all headers, always. A proxy that copies a missing header may pass on the client's own. */
 function identityHeaders(
   subject: string,
   scopes: string,
@@ -102,7 +102,7 @@ function identityHeaders(
   };
 }
 
-/** Percent-encoded: nothing in a claim can end a header or start another. */
+/** Encodes a claim. An encoded claim cannot end a header and start another one. */
 function encode(value: string): string {
   return encodeURIComponent(value.toWellFormed());
 }
@@ -113,7 +113,7 @@ function forbid(res: ServerResponse, description: string): void {
   res.writeHead(403, { ...headers, "Content-Length": Buffer.byteLength(text) }).end(text);
 }
 
-/** The same guard for somebody who does not wait: later than that it is unavailable, and what it found out is kept. */
+/** Returns a guard that is unavailable after `ms`. The validation continues, and its result is kept. */
 function withTimeout(ms: number, guard: Authorizer, clock: Clock): Authorizer {
   return {
     authorize: async (token, rules = {}) =>
@@ -127,12 +127,12 @@ function withTimeout(ms: number, guard: Authorizer, clock: Clock): Authorizer {
   };
 }
 
-/** Asked once for each connection: proxies keep theirs open. */
+/** Calls `ask` once for each connection, because proxies keep connections open. */
 function oncePerSocket(ask: (socket: Socket) => boolean): (socket: Socket) => boolean {
   const known = new WeakMap<Socket, boolean>();
   return (socket) => {
-    const before = known.get(socket);
-    if (before !== undefined) return before;
+    const cached = known.get(socket);
+    if (cached !== undefined) return cached;
     const answer = ask(socket);
     known.set(socket, answer);
     return answer;

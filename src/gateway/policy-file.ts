@@ -15,7 +15,7 @@ function listOf(holds: (item: unknown) => boolean): (value: unknown) => boolean 
   return (value) => Array.isArray(value) && value.length > 0 && value.every(holds);
 }
 
-/** A rule of the file: docs/gateway.md. */
+/** The schema of one rule. docs/gateway.md describes the members. */
 const ruleSchema = z
   .strictObject({
     host: must<string>("a host in lower case, without port", (value) =>
@@ -40,18 +40,18 @@ const ruleSchema = z
   .refine(
     ({ anonymous, scopes, degraded, maxRevocationAgeMs }) =>
       anonymous === undefined || (scopes ?? degraded ?? maxRevocationAgeMs) === undefined,
-    "cannot be anonymous and ask for something",
+    "cannot be anonymous and require something",
   );
 
 const fileSchema = z.strictObject({
   rules: z
     .array(ruleSchema, "must be a list of rules")
-    .min(1, "must have a rule: without one nothing passes"),
+    .min(1, "must have a rule: without one no request passes"),
 });
 
 /**
- * Reads the policy of the gateway. Throws `invalid_option` with all that is wrong, each by its line and what it must
- * be.
+ * Reads the policy of the gateway. Rejects with one `invalid_option` for all problems. The message names the line of each
+ * problem and what the member must be.
  */
 export async function readPolicyFile(file: string): Promise<PathPolicy> {
   let text: string;
@@ -86,14 +86,14 @@ export async function readPolicyFile(file: string): Promise<PathPolicy> {
   return policy;
 }
 
-function toRule({ host, path, methods, anonymous, ...demands }: z.output<typeof ruleSchema>): PathRule {
+function toRule({ host, path, methods, anonymous, ...requirements }: z.output<typeof ruleSchema>): PathRule {
   const pattern = parsePathPattern(path);
-  if (pattern === null) throw new TypeError("the schema lets no such path pass");
+  if (pattern === null) throw new TypeError("the schema accepts no such path");
   return {
     host: host ?? null,
     path: pattern,
     methods: methods ?? null,
-    requirements: anonymous === true ? null : (demands as PathRule["requirements"]),
+    requirements: anonymous === true ? null : (requirements as PathRule["requirements"]),
   };
 }
 
@@ -113,7 +113,7 @@ function policyError(file: string, problems: readonly string[], cause?: unknown)
   return new HoldfastError("invalid_option", message, { cause });
 }
 
-/** Blanks in place of comments, so that every place in the text stays where it was. */
+/** Replaces comments by blanks, so that the positions in the text stay the same. */
 function withoutComments(text: string): string {
   return text.replace(
     /("(?:[^"\\\n]|\\.)*")|\/\/.*|\/\*[^]*?\*\//g,
@@ -121,7 +121,7 @@ function withoutComments(text: string): string {
   );
 }
 
-/** The line on which each rule begins: items of the list in the object. */
+/** Finds the line on which each rule begins. Rules are the items of the list at depth 2. */
 function findRuleLines(text: string): number[] {
   const lines: number[] = [];
   let depth = 0;

@@ -2,7 +2,7 @@ import type { Rules } from "../core/rules.ts";
 import { normalizePath } from "./normalize-path.ts";
 import type { ForwardedRequest } from "./forwarded-request.ts";
 
-/** One path, or with `/*` at its end that path and all below it. */
+/** One path, or one path and all paths below it. */
 export interface PathPattern {
   readonly base: string;
   readonly foldedBase: string;
@@ -10,33 +10,33 @@ export interface PathPattern {
 }
 
 export interface PathRule {
-  /** `null`: any. */
+  /** `null` matches any host. */
   readonly host: string | null;
   readonly path: PathPattern;
-  /** `null`: any. */
+  /** `null` matches any method. */
   readonly methods: readonly string[] | null;
-  /** What is asked of the token; `null` where nobody is asked for one. */
+  /** The rules that the token must fulfil. `null` when the path needs no token. */
   readonly requirements: Rules | null;
 }
 
-/** In the file's order: the first rule that matches decides. */
+/** The rules in the order of the file. The first rule that matches decides. */
 export type PathPolicy = readonly PathRule[];
 
-/** What other programs write patterns with; a rule that means the character itself escapes it. */
+/** The characters of other pattern languages. A rule that means such a character percent-encodes it. */
 const wildcard = /[*?()[\]|$+]|\/:/;
 
-/** Reads a path of the policy; `null` for one that no request could have, or whose author thinks of a pattern. */
+/** Parses the path of a rule. `null` when no request can have the path, or when the text looks like another pattern. */
 export function parsePathPattern(text: string): PathPattern | null {
-  const below = text.endsWith("/*");
-  const literal = below ? text.slice(0, -2) : text;
-  const base = below && literal === "" ? "" : normalizePath(literal);
-  if (base === null || wildcard.test(literal) || (below && literal.endsWith("/"))) return null;
-  return { base, foldedBase: foldPath(base), includesBelow: below };
+  const includesBelow = text.endsWith("/*");
+  const literal = includesBelow ? text.slice(0, -2) : text;
+  const base = includesBelow && literal === "" ? "" : normalizePath(literal);
+  if (base === null || wildcard.test(literal) || (includesBelow && literal.endsWith("/"))) return null;
+  return { base, foldedBase: foldPath(base), includesBelow };
 }
 
 /**
- * The rule that decides, or `null`: none does. A path that differs from the first match only in what `fold` takes away
- * is not matched by any later rule either, because what is behind the proxy may not tell the two apart.
+ * Returns the rule that decides, or `null` when no rule matches. A path may equal the path of a rule only after
+ * `foldPath`. No later rule applies then, because a server behind the proxy may treat the two paths as one.
  */
 export function findRule<R extends PathRule>(
   policy: readonly R[],
@@ -52,7 +52,7 @@ export function findRule<R extends PathRule>(
   return null;
 }
 
-/** The first earlier rule that leaves a later one nothing of `method`; `null`: every method that a rule does not list. */
+/** Finds the earlier rule that matches every request of a later rule with `method`. `null` stands for any method. */
 export function findShadowingRule(
   earlier: PathPolicy,
   { host, path }: PathRule,
@@ -68,16 +68,16 @@ export function findShadowingRule(
   });
 }
 
-/** Without what some tell apart and others do not: case, spellings of Unicode, dots and blanks that end a segment. */
+/** Removes what only some servers distinguish: case, Unicode forms, dots and blanks at the end of a segment. */
 function foldPath(path: string): string {
   return path
     .normalize("NFKC")
     .toLowerCase()
-    .toUpperCase() // Of ſ, ı and ß, which have no other lower case.
+    .toUpperCase() // ſ, ı and ß have no other lower case.
     .replaceAll(/[. ]+(?=\/|$)/g, "");
 }
 
-/** Borders are those of segments: `/api/*` has nothing to do with `/apis`. */
+/** Compares by segments: `/apis` is not below `/api`. */
 function isWithin(path: string, base: string, below: boolean): boolean {
   if (!below || path.length === base.length) return path === base;
   return path.startsWith(base) && path[base.length] === "/";

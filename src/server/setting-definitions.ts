@@ -15,7 +15,7 @@ import {
   parseWholeNumber,
 } from "./setting-parsers.ts";
 
-/** What a service answers: the endpoints of an issuer, or the requests of proxies. */
+/** A role of the service: it answers the endpoints of an issuer, or the requests of proxies. */
 export type Role = "issuer" | "gateway";
 
 /** The levels of the log, from the most to the least detailed. `silent` logs nothing. */
@@ -64,7 +64,7 @@ export interface SettingDefinition<T = unknown> {
   readonly parse: (text: string) => T | undefined;
   /** The text that is parsed when the setting is missing. */
   readonly default?: string;
-  /** What applies when the setting is missing, for a setting without a default. */
+  /** Describes the behaviour without the setting, for a setting without a default. */
   readonly otherwise?: string;
 }
 

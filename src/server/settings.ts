@@ -41,7 +41,7 @@ export interface Settings {
   /** The absolute path of the gateway's policy. */
   readonly policyFile: string | undefined;
   readonly provider: ProviderSettings | undefined;
-  /** What the guard accepts without its authority. `undefined` when the setting is missing. */
+  /** The degraded mode of the guard. `undefined` when the setting is missing. */
   readonly degraded: DegradedMode | undefined;
   readonly bootstrapUser: { readonly username: string; readonly password: string } | undefined;
   readonly logLevel: LogLevel;

@@ -17,7 +17,7 @@ const STORE_DEADLINE_MS = 1000;
 
 /** The admin listener: the status page, health, and actions on the guard of this process. */
 export function adminApp(service: Service, port: number): Hono {
-  // DNS rebinding: a foreign page can make a browser send requests here under a name of its own.
+  // DNS rebinding: a foreign page can make a browser send requests to this listener under a foreign name.
   const hosts = new Set(
     ["127.0.0.1", "::1", "localhost"].map((host) => new URL(httpAddress(host, port)).host),
   );

@@ -5,13 +5,13 @@ import type { ServiceHealth } from "../health.ts";
 import type { Service } from "../service.ts";
 import { version } from "../version.ts";
 
-/** What the page shows. */
+/** The values on the page. */
 export interface AdminView {
   readonly service: Service;
   readonly health: ServiceHealth;
-  /** How many users there are, in words; `null` when the store cannot be read. */
+  /** The number of users, as text. `null` when the store cannot be read. */
   readonly users: string | null;
-  /** Newest first; `null` when the store cannot be read. */
+  /** The audit events, newest first. `null` when the store cannot be read. */
   readonly events: readonly AuditEvent[] | null;
   /** Epoch ms. */
   readonly now: number;
@@ -22,20 +22,20 @@ export interface AdminView {
 type Html = ReturnType<typeof html>;
 type Part = keyof ServiceHealth["components"];
 
-/** What a failing part means for those who use the service. */
+/** The effect of an unavailable component on the users of the service. */
 const consequence: Readonly<Record<Exclude<Part, "provider">, string>> = {
-  store: "Logins, refreshes and revocations answer 503. Nothing is lost; tokens issued so far pass for now.",
+  store: "Logins, refreshes and revocations answer 503. Nothing is lost. Tokens issued so far pass for now.",
   keys: "No token can be checked: 503.",
-  revocations: "What was revoked lately is not known: tokens answer 503.",
-  guard: "Tokens are not checked as they must be: take this instance out of service.",
+  revocations: "Recent revocations are unknown: tokens answer 503.",
+  guard: "Tokens are not checked correctly: take this instance out of service.",
 };
 
-const stillWorks = "Every token still gets its answer, but not for long if this goes on.";
+const stillWorks = "Every token still gets its answer, but not for long if this problem lasts.";
 
-/** Events that somebody should look into. */
+/** Events that an operator should investigate. */
 const alarms: ReadonlySet<AuditKind> = new Set(["refresh_reuse", "refresh_shadowed", "record_tampered"]);
 
-/** The status page: plain HTML, every value escaped by the template. A browser asks again every ten seconds. */
+/** Renders the status page. The template escapes every value. The browser reloads the page every ten seconds. */
 export async function adminPage(view: AdminView): Promise<string> {
   const { service, health, now } = view;
   const state = headline(health);
@@ -82,7 +82,7 @@ function headline({ status, components }: ServiceHealth): string {
   if (status === "ok") return "Everything works";
   const concerned = Object.entries(components).filter(([, part]) => part.status === status);
   const names = concerned.map(([name]) => name).join(", ");
-  return status === "degraded" ? `Works, but look after: ${names}` : `Not working: ${names}`;
+  return status === "degraded" ? `Works, but check: ${names}` : `Not working: ${names}`;
 }
 
 function parts({ components }: ServiceHealth): Html {
@@ -100,10 +100,10 @@ function parts({ components }: ServiceHealth): Html {
 function figures({ service, users, rssBytes }: AdminView): Html {
   const { memory, inFlight } = service.guard.status();
   const rows = [
-    ["users", users ?? "not known"],
-    ["tokens remembered", memory.valid.size],
+    ["users", users ?? "unknown"],
+    ["tokens in memory", memory.valid.size],
     ["answers from memory", memory.valid.hits],
-    ["proofs under way", inFlight],
+    ["validations under way", inFlight],
     ["memory of the process", megabytes(rssBytes)],
   ];
   const cards = rows.map(
@@ -114,8 +114,8 @@ function figures({ service, users, rssBytes }: AdminView): Html {
 }
 
 function events(recent: AdminView["events"]): Html {
-  if (recent === null) return html`<p class="dim">Not known: the store cannot be read.</p>`;
-  if (recent.length === 0) return html`<p class="dim">None so far.</p>`;
+  if (recent === null) return html`<p class="dim">Unknown: the store cannot be read.</p>`;
+  if (recent.length === 0) return html`<p class="dim">No events so far.</p>`;
   return table(
     ["time", "event", "source", "subject or session", "detail"],
     recent.map(({ at, kind, subject, session, source, detail }) => [
@@ -160,7 +160,7 @@ function megabytes(bytes: number): string {
   return `${(bytes / 1_048_576).toFixed(1)} MiB`;
 }
 
-/** A signing key's state in words. */
+/** Describes the state of a signing key. */
 export function keyState(key: { activatedAt: number | null; retiredAt: number | null }, now: number): string {
   if (key.retiredAt !== null) return `retired ${duration(now - key.retiredAt)} ago`;
   return key.activatedAt === null ? "published, signs next" : "signs";

@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 
-/** The status page's style sheet. It follows the reader's choice of light or dark, and fits a telephone. */
+/** The style sheet of the status page. It follows the colour scheme of the reader, and fits small screens. */
 export const adminStyle = `
 :root { color-scheme: light dark; --ink: light-dark(#1b1f24, #e6e9ed); --dim: light-dark(#5a6470, #9aa4b0);
   --line: light-dark(#e0e4e9, #2c323a); --page: light-dark(#f6f7f9, #101317); --card: light-dark(#fff, #181c22);
@@ -27,7 +27,7 @@ th, td { text-align: left; padding: .4rem 1.2rem .4rem 0; border-bottom: 1px sol
 th { font-size: .8rem; font-weight: 500 } tr:last-child > td { border-bottom: 0 }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; margin: 1rem 0 0 } dt { color: var(--dim) } dd { margin: 0 }`;
 
-/** Nothing but this style sheet: no script, no frame, no form, nothing from elsewhere. */
+/** The policy allows this style sheet and nothing else: no script, no frame, no form, no other source. */
 export const contentSecurityPolicy: string =
   `default-src 'none'; style-src 'sha256-${hash("sha256", adminStyle, "base64")}'; ` +
   "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";

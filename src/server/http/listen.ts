@@ -5,31 +5,31 @@ import { HoldfastError, systemErrorCode } from "../../core/errors.ts";
 import { oauthErrorContent } from "../../core/oauth-error.ts";
 import { answerClientError } from "./request-listener.ts";
 
-/** A request listener; what it returns is its own affair. */
+/** A request listener. Its return value is ignored. */
 type Handler = (req: IncomingMessage, res: ServerResponse) => unknown;
 
 export interface Listener {
-  /** As bound: `http://127.0.0.1:4180`. */
+  /** The address as bound, for example `http://127.0.0.1:4180`. */
   readonly address: string;
   readonly port: number;
-  /** Requests go to `handler` from now on; before that they are answered 503. */
+  /** Sends requests to `handler` from now on. The answer is 503 until the first call. */
   readonly mount: (handler: Handler) => void;
-  /** Takes no new connection, lets requests under way finish, and ends what is left at the deadline. */
+  /** Accepts no new connection, lets requests under way finish, and closes every connection at the deadline. */
   readonly stop: () => Promise<void>;
 }
 
-/** Room for a token of 16 KiB and the other headers. */
+/** 32 KiB have room for a token of 16 KiB and the other headers. Times are in milliseconds. */
 const limits = {
   maxHeaderSize: 32_768,
   headersTimeout: 10_000,
   requestTimeout: 30_000,
   connectionsCheckingInterval: 5000,
 };
-/** How long a connection may stay silent in a stop before it counts as idle: a request may be on its way. */
+/** How long a silent connection stays open during a stop, because a request may be on its way. */
 const LINGER_MS = 300;
 const DRAIN_MS = 10_000;
 
-/** Listens on `host` and `port`. Rejects with `invalid_option`, naming `setting`, when that is not possible. */
+/** Listens on `host` and `port`. Rejects with `invalid_option` that names `setting` when it cannot. */
 export async function listen(host: string, port: number, setting: string): Promise<Listener> {
   let handler: Handler = answerStarting;
   let stopping = false;
@@ -46,9 +46,9 @@ export async function listen(host: string, port: number, setting: string): Promi
     socket.once("close", () => sockets.delete(socket));
   });
   server.on("clientError", (error, socket) => {
-    // An answer that is on its way already would swallow a second one.
-    const halfway = [...answering].some((res) => res.socket === socket && res.headersSent);
-    if (halfway || !socket.writable) socket.destroy();
+    // A second answer would become a part of the one that is being sent.
+    const isAnswering = [...answering].some((res) => res.socket === socket && res.headersSent);
+    if (isAnswering || !socket.writable) socket.destroy();
     else answerClientError(error, socket);
   });
   await bind(server, host, port, setting);
@@ -63,10 +63,10 @@ export async function listen(host: string, port: number, setting: string): Promi
       stopping = true;
       for (const res of answering) if (!res.headersSent) res.setHeader("Connection", "close");
       const closed = once(server, "close");
-      // http.Server's own close() ends idle connections at once, and with them requests that were already sent.
+      // close() of http.Server closes idle connections immediately, and loses requests that were already sent.
       SocketServer.prototype.close.call(server);
       const linger = setTimeout(() => {
-        // Also those that never sent a request, which closeIdleConnections() leaves open.
+        // closeIdleConnections() would keep connections that never sent a request.
         const busy = new Set([...answering].map((res) => res.socket));
         for (const socket of sockets) if (!busy.has(socket)) socket.destroy();
       }, LINGER_MS);
@@ -74,7 +74,7 @@ export async function listen(host: string, port: number, setting: string): Promi
       await closed;
       clearTimeout(linger);
       clearTimeout(drain);
-      server.close(); // Ends its timer for slow headers; nothing listens any more.
+      server.close(); // It stops the timer for slow headers. Nothing listens any more.
     },
   };
 }
@@ -84,7 +84,9 @@ export function httpAddress(host: string, port: number): string {
 }
 
 function answerStarting(_: unknown, res: ServerResponse): void {
-  const { headers, body } = oauthErrorContent("temporarily_unavailable", "starting", { "Retry-After": "1" });
+  const { headers, body } = oauthErrorContent("temporarily_unavailable", "The service is starting.", {
+    "Retry-After": "1",
+  });
   res.writeHead(503, headers).end(JSON.stringify(body));
 }
 
@@ -101,7 +103,7 @@ async function bind(server: Server, host: string, port: number, setting: string)
 
 function describeListenError(errno: string | undefined, setting: string): string {
   if (errno === "EADDRINUSE") return `it is in use; choose another ${setting}`;
-  if (errno === "EACCES") return `this user may not have that port; choose another ${setting}`;
+  if (errno === "EACCES") return `this user may not use that port; choose another ${setting}`;
   const absent = errno === "ENOTFOUND" || errno === "EADDRNOTAVAIL";
-  return `${absent ? "this machine has no such address" : `the system says ${errno}`}; choose another HOLDFAST_HOST`;
+  return `${absent ? "this machine has no such address" : `the system reports ${errno}`}; choose another HOLDFAST_HOST`;
 }

@@ -7,7 +7,7 @@ import type { Service } from "../service.ts";
 import type { Settings } from "../settings.ts";
 import { clientAddress } from "../../adapters/http/client-address.ts";
 
-/** The public listener's requests, `/verify` excepted: probes, and in that role the issuer's endpoints. */
+/** The public listener without `/verify`: the probes, and the endpoints of the issuer when the service has that role. */
 export function publicApp(
   service: Service,
   { trustedProxies, roles }: Pick<Settings, "trustedProxies" | "roles">,
@@ -16,9 +16,9 @@ export function publicApp(
   addGetRoute(app, "/health/live", (c) => c.json({ status: "ok" }, 200, { "Cache-Control": "no-store" }));
   addGetRoute(app, "/health/ready", async (c) => {
     const { status, components } = await checkServiceHealth(service);
-    // Anybody may ask: which part, but not why.
+    // The probe is public, so it names the component and not the reason.
     const parts = Object.fromEntries(Object.entries(components).map(([name, part]) => [name, part.status]));
-    // Degraded is ready: what still answers must not be taken out of service.
+    // A degraded service is ready. A service that still answers must not be taken out of use.
     const ready = status !== "unavailable";
     const headers = { "Cache-Control": "no-store", ...(ready ? {} : { "Retry-After": "1" }) };
     return c.json({ status, components: parts }, ready ? 200 : 503, headers);

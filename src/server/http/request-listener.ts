@@ -5,23 +5,24 @@ import { oauthError } from "../../issuer/endpoints/respond.ts";
 import { oauthErrorContent } from "../../core/oauth-error.ts";
 import { systemErrorCode } from "../../core/errors.ts";
 
-/** A fetch handler as a listener of `node:http`. What cannot be made a request (a Host of nonsense) is a 400. */
+/** Turns a fetch handler into a listener of `node:http`. A malformed Host or path, which makes no URL, answers 400. */
 export function toRequestListener(fetch: Parameters<typeof getRequestListener>[0]): RequestListener {
   const listener = getRequestListener(fetch, {
     overrideGlobalObjects: false,
-    // HTTP/1.0 knows no Host, and probes still speak it.
+    // HTTP/1.0 has no Host, and some probes still use it.
     hostname: "localhost",
     errorHandler: () => oauthError(400, "invalid_request", "Host and path must make a well-formed URL."),
   });
   return (req, res) => void listener(req, res);
 }
 
+/** The answers by the error code of Node. */
 const refusals: Readonly<Record<string, [status: string, description: string]>> = {
   HPE_HEADER_OVERFLOW: ["431 Request Header Fields Too Large", "The headers are too large."],
   ERR_HTTP_REQUEST_TIMEOUT: ["408 Request Timeout", "The request did not arrive in time."],
 };
 
-/** Answers what never became a request, because it is no HTTP, too large or too slow, in the form of all errors. */
+/** Answers a malformed, too large or too slow request with the same JSON as other errors. */
 export function answerClientError(error: Error, socket: Duplex): void {
   const [status, description] = refusals[systemErrorCode(error) ?? ""] ?? [
     "400 Bad Request",

@@ -5,7 +5,7 @@ import { fileExists, createPrivateFile } from "../store/private-file.ts";
 import { localFiles } from "../store/local-store.ts";
 import { readSettings, type Settings } from "../settings.ts";
 
-/** Copies the data of the embedded store, in use or not, into a new file. Returns its size in bytes. */
+/** Copies the data of the embedded store, which may be in use, into a new file. Resolves with its size in bytes. */
 export async function backUp(to: string): Promise<number> {
   const file = embeddedDataFile(readSettings(process.env));
   if (!(await fileExists(file))) {
@@ -13,16 +13,16 @@ export async function backUp(to: string): Promise<number> {
   }
   const alreadyExists = new HoldfastError(
     "invalid_option",
-    `${to} exists already: a backup replaces nothing`,
+    `${to} exists already: a backup does not replace a file`,
   );
   if (await fileExists(to)) throw alreadyExists;
   if (!(await createPrivateFile(to, (draft) => copyDatabase(file, draft)))) throw alreadyExists;
   return (await stat(to)).size;
 }
 
-/** Where the data is; another store than the embedded one has means of its own. */
+/** Returns the data file of the embedded store. Throws `invalid_option` for another store. */
 export function embeddedDataFile({ redis, dataDir }: Settings): string {
   if (redis === undefined) return localFiles(dataDir).data;
-  const message = "HOLDFAST_STORE=redis: this is for the embedded store; Redis has means of its own";
+  const message = "HOLDFAST_STORE=redis: this command is for the embedded store; use the tools of Redis";
   throw new HoldfastError("invalid_option", message);
 }

@@ -13,7 +13,7 @@ import { readSettings } from "../settings.ts";
 
 const CONTEXT = "holdfast/1 exported signing keys";
 const MIN_PASSPHRASE_BYTES = 16;
-/** RFC 7914: 128 MiB and some 0.4 s a guess. */
+/** The cost of one guess (RFC 7914): 128 MiB and about 0.4 s. */
 const SCRYPT = { N: 2 ** 17, r: 8, p: 1, maxmem: 2 ** 28 };
 
 const exportSchema = z.object({
@@ -33,7 +33,7 @@ const keysSchema = z.array(
   }),
 );
 
-/** Writes every signing key to a new file that the passphrase opens, whatever becomes of secret and store. */
+/** Writes every signing key to a new file. Only the passphrase opens it, so it outlives the secret and the store. */
 export async function exportKeys(file: string, passphrase: string): Promise<number> {
   if (Buffer.byteLength(passphrase) < MIN_PASSPHRASE_BYTES) {
     const message = `the passphrase must be at least ${MIN_PASSPHRASE_BYTES} bytes`;
@@ -41,7 +41,7 @@ export async function exportKeys(file: string, passphrase: string): Promise<numb
   }
   const alreadyExists = new HoldfastError(
     "invalid_option",
-    `${file} exists already: an export replaces nothing`,
+    `${file} exists already: an export does not replace a file`,
   );
   if (await fileExists(file)) throw alreadyExists;
   const { store, secret } = await openStore(readSettings(process.env), { create: false });
@@ -50,13 +50,13 @@ export async function exportKeys(file: string, passphrase: string): Promise<numb
     const keys = (await store.keys.list()).map(({ sealed, ...facts }) => {
       const signing = openSigningKey(secrets, { sealed, ...facts });
       if (signing !== null) return { ...facts, privateJwk: signing.privateJwk };
-      const message = `key ${facts.kid} in ${store.description} does not open under this secret`;
+      const message = `key ${facts.kid} in ${store.description} cannot be opened with this secret`;
       throw new HoldfastError("store_mismatch", message);
     });
     const salt = randomBytes(16);
     const plain = Buffer.from(JSON.stringify(keys));
     const sealed = seal(await deriveKey(passphrase, salt), plain, CONTEXT);
-    // Before the keys leave: nobody has them whom the auditor does not know of.
+    // The note comes first, so that no export exists without one.
     await writeAuditNote(store, "keys_exported", keys.map(({ kid }) => kid).join(" "));
     const text = JSON.stringify({ format: CONTEXT, salt: salt.toString("base64url"), sealed });
     if (!(await createPrivateFile(file, async (draft) => await writeFile(draft, `${text}\n`))))
@@ -67,7 +67,7 @@ export async function exportKeys(file: string, passphrase: string): Promise<numb
   }
 }
 
-/** Begins a store with the keys in the file; sealed under this machine's own secret. */
+/** Creates a store with the keys in the file, and seals them under the secret of this machine. */
 export async function importKeys(file: string, passphrase: string): Promise<number> {
   const keys = await readExport(file, passphrase);
   const { store, secret } = await openStore(readSettings(process.env), { create: true });
@@ -76,9 +76,9 @@ export async function importKeys(file: string, passphrase: string): Promise<numb
     const records = keys.map(({ privateJwk, ...facts }) => {
       return { ...facts, sealed: sealSigningKey(first, facts, importSigningKey(privateJwk)) };
     });
-    const standing = await store.keys.initialise(records);
-    if (standing.some(({ sealed }, i) => sealed !== records[i]?.sealed)) {
-      const message = `${store.description} has signing keys already: only a new store can begin with others`;
+    const stored = await store.keys.initialise(records);
+    if (stored.some(({ sealed }, i) => sealed !== records[i]?.sealed)) {
+      const message = `${store.description} has signing keys already: only a new store can import keys`;
       throw new HoldfastError("store_mismatch", message);
     }
     await writeAuditNote(store, "keys_imported", records.map(({ kid }) => kid).join(" "));
@@ -93,7 +93,8 @@ async function readExport(file: string, passphrase: string): Promise<z.output<ty
     throw new HoldfastError("invalid_option", `${file} cannot be read (${systemErrorCode(error)})`);
   });
   const { data } = exportSchema.safeParse(parseJson(text));
-  if (data === undefined) throw new HoldfastError("invalid_option", `${file} is no export of signing keys`);
+  if (data === undefined)
+    throw new HoldfastError("invalid_option", `${file} is not an export of signing keys`);
   const key = await deriveKey(passphrase, Buffer.from(data.salt, "base64url"));
   const plain = open(key, data.sealed, CONTEXT);
   if (plain !== null) return keysSchema.parse(parseJson(plain.toString()));

@@ -9,15 +9,15 @@ import { fileExists, readPrivateFile } from "../store/private-file.ts";
 import { readSettings, type Settings } from "../settings.ts";
 
 export interface MigrationResult {
-  /** Where the data are now; without credentials. */
+  /** The store that holds the data now, without credentials. */
   readonly place: string;
-  /** How many sessions were copied; `null` when all was done before. */
+  /** How many sessions were copied. `null` when an earlier run had finished. */
   readonly sessions: number | null;
 }
 
 /**
- * Moves everything from the embedded store to the Redis that the environment names, or to `to`. There is one store at
- * any time: the file until all is copied, none while it changes, then Redis. What was given up is done by another run.
+ * Moves everything from the embedded store to Redis, at `to` or at the address in the environment. There is at most one
+ * store at any time: the file until everything is copied, then Redis. Another run finishes an interrupted move.
  */
 export async function migrate(to: string | undefined): Promise<MigrationResult> {
   const { dataDir, secret = "", redis = {} } = targetSettings(to);
@@ -50,26 +50,27 @@ export async function migrate(to: string | undefined): Promise<MigrationResult> 
   }
 }
 
-/** Those that the services will have. */
+/** Reads the settings that the services will have after the move. */
 function targetSettings(to: string | undefined): Settings {
   if (to !== undefined && /\/\/[^/]*@/.test(to)) {
-    const message = "--to must be without user and password, others see it: put the whole URL into REDIS_URL";
+    const message =
+      "--to must not contain user and password, which other users can see: put the whole URL into REDIS_URL";
     throw new HoldfastError("invalid_option", message);
   }
   const address = to === undefined ? {} : { REDIS_URL: to };
   return readSettings({ ...process.env, HOLDFAST_STORE: "redis", ...address });
 }
 
-/** Its id, if it is the store of this machine and of the secret. */
+/** Returns the id of the store. Rejects with `store_mismatch` when it belongs to another machine or secret. */
 async function verifyStore(contents: StoreDump, files: LocalFiles, secret: string): Promise<string> {
   const id = findMarker(contents, "id");
   const remembered = await readPrivateFile(files.marker);
   if (id === null || findMarker(contents, "identity") === null || (remembered ?? id) !== id) {
-    const message = `${files.data} is not a store that was served on this machine`;
+    const message = `${files.data} is not a store that this machine has served`;
     throw new HoldfastError("store_mismatch", message);
   }
-  const standing = findMarker(contents, "secret");
-  if (deriveSecrets(secret).some(({ fingerprint }) => fingerprint === standing)) return id;
+  const fingerprintInStore = findMarker(contents, "secret");
+  if (deriveSecrets(secret).some(({ fingerprint }) => fingerprint === fingerprintInStore)) return id;
   const message = `HOLDFAST_SECRET is not the secret of ${files.data}; without one it is in ${files.secret}`;
   throw new HoldfastError("store_mismatch", message);
 }
@@ -81,7 +82,7 @@ function findMarker({ markers }: StoreDump, wanted: string): string | null {
 function alreadyInUse(file: string, place: string, moved: string | null): HoldfastError {
   const message =
     moved === null
-      ? `${place} holds data already: a move replaces nothing; choose another database`
-      : `${file} was moved to ${moved} before: to move it once more, restore a backup of it`;
+      ? `${place} holds data already: a move does not replace data; choose another database`
+      : `${file} was moved to ${moved} before: to move it again, restore a backup of it`;
   return new HoldfastError("store_mismatch", message);
 }

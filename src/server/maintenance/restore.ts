@@ -20,17 +20,17 @@ import { readSettings } from "../settings.ts";
 
 export interface RestoreResult {
   readonly file: string;
-  /** Where the data are that stood there before. */
+  /** The file with the previous data. `null` when no file was there. */
   readonly previous: string | null;
 }
 
-/** What SQLite keeps beside a file, and would apply to any other of that name. */
+/** The files that SQLite keeps beside a data file, and would apply to another file of the same name. */
 const COMPANIONS = ["-wal", "-shm", "-journal"];
 
 /**
- * Puts a backup in the place of the data that no service uses. What happened since it was made is not in it, so
- * `keepSessions` is for when nothing did: else a spent refresh token, or an access token that was revoked, would be
- * good again. Without it every session is over and every key replaced. All or nothing, also when it is killed.
+ * Replaces the data by a backup. No service may use the data. The backup lacks everything that happened since: with
+ * `keepSessions` a spent refresh token or a revoked access token would be good again. Otherwise every session ends and
+ * every key is replaced. The result is complete or nothing, also after a kill.
  */
 export async function restore(from: string, options: { keepSessions: boolean }): Promise<RestoreResult> {
   const settings = readSettings(process.env);
@@ -39,7 +39,7 @@ export async function restore(from: string, options: { keepSessions: boolean }):
   if (!(await fileExists(from))) throw new HoldfastError("invalid_option", `there is no backup ${from}`);
   await makeDirectory(settings.dataDir);
   await makeDirectory(dirname(files.marker));
-  const standing = await openCurrentData(file);
+  const current = await openCurrentData(file);
   const draft = `${file}.restored`;
   try {
     await removeDatabase(draft);
@@ -47,20 +47,23 @@ export async function restore(from: string, options: { keepSessions: boolean }):
     copyDatabase(from, draft);
     resetDraft(draft, options);
     const secret = settings.secret ?? (await readPrivateFile(files.secret));
-    await adoptDraft(draft, from, files, { ...options, secret, kids: listKids(standing) });
+    await adoptDraft(draft, from, files, { ...options, secret, kids: listKids(current) });
     await syncToDisk(draft);
-    return { file, previous: await replaceFile(draft, file, standing) };
+    return { file, previous: await replaceFile(draft, file, current) };
   } catch (error) {
     if (isHoldfastError(error) || systemErrorCode(error) === undefined) throw error;
     const message = `${file} cannot be replaced (${systemErrorCode(error)})`;
     throw new HoldfastError("store_unavailable", message, { cause: error });
   } finally {
-    standing?.close();
+    current?.close();
     await removeDatabase(draft);
   }
 }
 
-/** `null` when there is none that can be read, or only by a newer version: who has a damaged one open notices the exchange. */
+/**
+ * Opens the current data exclusively. `null` when the file is missing or damaged, or when a newer version wrote
+ * it. A service that has a damaged file open notices the exchange.
+ */
 async function openCurrentData(file: string): Promise<DatabaseSync | null> {
   if (!(await fileExists(file))) return null;
   try {
@@ -71,8 +74,8 @@ async function openCurrentData(file: string): Promise<DatabaseSync | null> {
   }
 }
 
-function listKids(standing: DatabaseSync | null): string[] {
-  const rows = standing?.prepare("SELECT kid FROM keys").all() ?? [];
+function listKids(current: DatabaseSync | null): string[] {
+  const rows = current?.prepare("SELECT kid FROM keys").all() ?? [];
   return rows.map(({ kid }) => String(kid));
 }
 
@@ -87,7 +90,7 @@ function resetDraft(draft: string, { keepSessions }: { keepSessions: boolean }):
   }
 }
 
-/** Makes sure that it is this machine's store under this secret, and replaces its keys and those that stood here. */
+/** Checks that the draft belongs to this machine and secret. Then it revokes the keys of the draft and of the current data. */
 async function adoptDraft(
   draft: string,
   from: string,
@@ -97,14 +100,14 @@ async function adoptDraft(
   const store = await sqliteStore({ file: draft });
   try {
     const identity = await store.markers.read("identity");
-    if (identity === null) throw new HoldfastError("invalid_option", `${from} was never served`);
+    if (identity === null) throw new HoldfastError("invalid_option", `${from} has never been served`);
     if (how.secret === null) {
       const todo = `put back ${files.secret}, or set HOLDFAST_SECRET`;
       throw new HoldfastError("store_mismatch", `the secret of ${from} is not on this machine: ${todo}`);
     }
     const marker = await readPrivateFile(files.marker);
     if (marker !== null && marker !== (await store.markers.read("id"))) {
-      const message = `${from} is of another store than the one named in ${files.marker}: remove that to use it here`;
+      const message = `${from} belongs to another store than ${files.marker} names: remove that file to use it here`;
       throw new HoldfastError("store_mismatch", message);
     }
     const issuer = createIssuer({ ...(JSON.parse(identity) as ServiceIdentity), store, secret: how.secret });
@@ -122,24 +125,24 @@ async function adoptDraft(
   }
 }
 
-/** There is a whole file of that name at any time. What stood there is kept under another. */
+/** Puts the draft in the place of the data. A complete file exists at any time. The previous one gets another name. */
 async function replaceFile(
   draft: string,
   file: string,
-  standing: DatabaseSync | null,
+  current: DatabaseSync | null,
 ): Promise<string | null> {
   const aside = `${file}.${new Date().toISOString().replaceAll(/[:.]/g, "-")}`;
-  // Into the one file goes what can; the companions of a damaged one stay with it.
-  standing?.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+  // A readable file takes over its companions. A damaged file keeps them beside it.
+  current?.exec("PRAGMA wal_checkpoint(TRUNCATE)");
   for (const companion of COMPANIONS) {
-    if (standing !== null) await rm(file + companion, { force: true });
+    if (current !== null) await rm(file + companion, { force: true });
     else if (await fileExists(file + companion)) await rename(file + companion, aside + companion);
   }
-  const stood = await fileExists(file);
-  if (stood) await link(file, aside);
+  const existed = await fileExists(file);
+  if (existed) await link(file, aside);
   await rename(draft, file);
   await syncToDisk(dirname(file));
-  return stood ? aside : null;
+  return existed ? aside : null;
 }
 
 async function removeDatabase(file: string): Promise<void> {

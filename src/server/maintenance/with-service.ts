@@ -4,9 +4,9 @@ import { composeService, type ServiceIdentity, type Service } from "../service.t
 import { readSettings } from "../settings.ts";
 
 /**
- * Lends the service on this machine's data to a command, beside a running one or without it, and closes it after:
- * under the identity it was last served with. What the running one keeps for its own restart is left alone; a command
- * asks the store itself what is in force.
+ * Composes the service on the data of this machine for a command, and closes it afterwards. A service may run at the same
+ * time. The identity is the one of the last start. The command never uses the snapshots of a running service: it reads
+ * the revocations from the store.
  */
 export async function withService<T>(use: (service: Service) => Promise<T>): Promise<T> {
   const settings = readSettings(process.env);
@@ -14,7 +14,7 @@ export async function withService<T>(use: (service: Service) => Promise<T>): Pro
   const identity = await local.store.markers.read("identity");
   if (identity === null) {
     await local.store.close();
-    const message = `${local.store.description} was never served: start the service once`;
+    const message = `${local.store.description} has never been served: start the service once`;
     throw new HoldfastError("store_unavailable", message);
   }
   const service = await composeService(local, settings, JSON.parse(identity) as ServiceIdentity);

@@ -6,7 +6,7 @@ import type { Store } from "../../stores/store.ts";
 import { sqliteStore } from "../../stores/sqlite.ts";
 import { claimPrivateFile, readPrivateFile } from "./private-file.ts";
 
-/** A store, the secret that its contents are sealed under, and what this machine keeps beside it. */
+/** An open store, the secret that seals its contents, and the files of this machine. */
 export interface OpenedStore {
   readonly store: Store;
   readonly secret: string;
@@ -14,23 +14,23 @@ export interface OpenedStore {
 }
 
 /**
- * What is kept where. Secret and marker stand beside the data directory, never in it: a copy of the data alone
- * opens nothing, and a lost data directory is noticed.
+ * The files of this machine. Secret and marker are beside the data directory and never in it. A copy of the data alone
+ * therefore opens nothing, and the service notices a lost data directory.
  */
 export interface LocalFiles {
   readonly data: string;
   readonly secret: string;
-  /** Holds the id of the store that this machine uses. */
+  /** The file with the id of the store that this machine uses. */
   readonly marker: string;
   /** The directory of the guard's snapshots: the last good keys and the last revocation view. */
   readonly snapshots: string;
   /** The directory where the processes of the service announce their admin listeners. */
   readonly processes: string;
-  /** Of the first user, when a first start had to make one. */
+  /** The file with the generated password of the first user. */
   readonly password: string;
 }
 
-/** Marker of a store whose contents are in another from then on: where. */
+/** The marker of a store whose contents were moved. Its value describes the new store. */
 export const MOVED_MARKER = "moved";
 
 export function localFiles(dataDir: string): LocalFiles {
@@ -46,9 +46,9 @@ export function localFiles(dataDir: string): LocalFiles {
 }
 
 /**
- * Opens the store in `dataDir`; makes it when `begin` is true and this machine never had one. Rejects with
- * `store_emptied` when it had one and it is gone, and with `store_mismatch` when the secret is not here.
- * `secret` is the configured one; without it a file keeps one, made with the store.
+ * Opens the store in `dataDir`. With `create` it creates the store when this machine never had one. Rejects with
+ * `store_emptied` when the store of this machine is gone, and with `store_mismatch` when the secret is missing. Without
+ * a configured `secret` a file keeps the secret, which is generated with the store.
  */
 export async function openLocalStore(
   dataDir: string,
@@ -66,7 +66,7 @@ export async function openLocalStore(
   await makeDirectory(`${dataDir}.local`);
   const store = await sqliteStore({ file: files.data });
   try {
-    // Read before the secret: whoever claims an id has put the secret in place before.
+    // The id is read before the secret, because a process writes the secret before it claims an id.
     const id = await store.markers.read("id");
     if (marker !== null && id !== marker) throw storeEmptied(files);
     const moved = await store.markers.read(MOVED_MARKER);
@@ -83,10 +83,10 @@ export async function openLocalStore(
   }
 }
 
-/** Gives the store an id unless it has one, and makes this machine remember it. False if it remembers another. */
+/** Gives the store an id unless it has one, and records the id on this machine. False when another id is recorded. */
 export async function claimStore(store: Store, files: LocalFiles): Promise<boolean> {
-  const standing = await store.markers.claim("id", randomUUID());
-  return (await claimPrivateFile(files.marker, standing)) === standing;
+  const id = await store.markers.claim("id", randomUUID());
+  return (await claimPrivateFile(files.marker, id)) === id;
 }
 
 async function localSecret(files: LocalFiles, isNew: boolean): Promise<string> {
@@ -101,7 +101,7 @@ function storeEmptied({ data, marker }: LocalFiles): HoldfastError {
   return new HoldfastError(
     "store_emptied",
     `${data} is missing, empty or another store than the one named in ${marker}. Restore it from a backup; ` +
-      `or remove ${marker} to begin with what is there, which may be without any user or session`,
+      `or remove ${marker} to start with the store as it is, which may have no user and no session`,
   );
 }
 
@@ -109,7 +109,7 @@ export async function makeDirectory(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true, mode: 0o700 });
   } catch (error) {
-    const message = `${path} must be a directory that can be written (${systemErrorCode(error)})`;
+    const message = `${path} must be a writable directory (${systemErrorCode(error)})`;
     throw new HoldfastError("store_unavailable", message, { cause: error });
   }
 }

@@ -2,7 +2,7 @@ import { openLocalStore, type OpenedStore } from "./local-store.ts";
 import { openRedisStore } from "./redis-store.ts";
 import type { Settings } from "../settings.ts";
 
-/** The store that the settings name: one truth, and no other in its place when it cannot be reached. */
+/** Opens the store that the settings name. When it cannot be reached, no other store takes its place. */
 export async function openStore(settings: Settings, options: { create: boolean }): Promise<OpenedStore> {
   const { dataDir, secret, redis } = settings;
   if (redis === undefined) return await openLocalStore(dataDir, { ...options, secret });

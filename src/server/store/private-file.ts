@@ -3,7 +3,7 @@ import { link, open, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { HoldfastError, isHoldfastError, systemErrorCode } from "../../core/errors.ts";
 
-/** The file's text without its last line break; `null` when there is none. */
+/** Reads the text of the file without its final line break. `null` when the file does not exist. */
 export async function readPrivateFile(file: string): Promise<string | null> {
   try {
     return (await readFile(file, "utf8")).trimEnd();
@@ -16,8 +16,8 @@ export async function readPrivateFile(file: string): Promise<string | null> {
 }
 
 /**
- * Makes the file (0600) with this text unless it exists, and returns what it holds then: of several processes that
- * start at once, all see the same text.
+ * Creates the file (0600) with this text unless it exists, and returns its text. Several processes that start together
+ * all get the same text.
  */
 export async function claimPrivateFile(file: string, text: string): Promise<string> {
   const existing = await readPrivateFile(file);
@@ -27,8 +27,8 @@ export async function claimPrivateFile(file: string, text: string): Promise<stri
 }
 
 /**
- * Makes the file (0600) of what `write` puts into an empty draft beside it. It appears whole, on the disk, or not at
- * all. False when there is one of that name: it stays as it is.
+ * Creates the file (0600) from a draft beside it that `write` fills. The file appears complete and on the disk, or not
+ * at all. False when the file exists already, which is then unchanged.
  */
 export async function createPrivateFile(
   file: string,
@@ -53,9 +53,9 @@ export async function createPrivateFile(
   }
 }
 
-/** Returns when the disk has what was written to the file, or the names in the directory. */
+/** Resolves when the contents of a file, or the names in a directory, are on the disk. */
 export async function syncToDisk(path: string): Promise<void> {
-  // Windows opens no directory, and needs no such care for names.
+  // Windows cannot open a directory, and does not need this.
   if (process.platform === "win32") return;
   const handle = await open(path, "r");
   try {

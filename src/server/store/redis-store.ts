@@ -4,8 +4,8 @@ import { claimStore, localFiles, makeDirectory, type OpenedStore } from "./local
 import { readPrivateFile } from "./private-file.ts";
 
 /**
- * Opens the store in Redis that this machine shares with others; begins with an empty one when `begin` is true and this
- * machine never used another. Rejects with `store_emptied` when it did.
+ * Opens the store in Redis. With `create` it accepts an empty Redis when this machine never used a store. Rejects with
+ * `store_emptied` when this machine used another store.
  */
 export async function openRedisStore(
   redis: RedisStoreOptions,
@@ -41,6 +41,6 @@ function storeEmptied(place: string, marker: string): HoldfastError {
   return new HoldfastError(
     "store_emptied",
     `${place} is empty or another store than the one named in ${marker}. Restore it from a backup; ` +
-      `or remove ${marker} to begin with what is there, which may be without any user or session`,
+      `or remove ${marker} to start with the store as it is, which may have no user and no session`,
   );
 }
