@@ -16,12 +16,12 @@ import { runHoldfast } from "./cli-process.ts";
 
 const cli = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
 
-/** Names of what an interrupted backup leaves. */
+/** The names of the files that an interrupted backup leaves. */
 async function drafts(folder: string): Promise<string[]> {
   return (await readdir(folder)).filter((name) => name.endsWith(".part"));
 }
 
-test("fault 42: a backup beside a service under load is whole, private and replaces nothing", async (t) => {
+test("fault 42: a backup beside a service under load is complete and private, and replaces no file", async (t) => {
   const data = await temporaryDataDir();
   const service = await startService(data);
   t.after(async () => await service.stop());
@@ -50,7 +50,7 @@ test("fault 42: a backup beside a service under load is whole, private and repla
   const bytes = await readFile(file);
   const again = await runHoldfast(["backup", file], { data });
   assert.equal(again.code, 1);
-  assert.match(again.err, /exists already: a backup replaces nothing/);
+  assert.match(again.err, /exists already: a backup does not replace a file/);
   assert.ok(bytes.equals(await readFile(file)));
 
   const copy = await sqliteStore({ file });
@@ -59,7 +59,7 @@ test("fault 42: a backup beside a service under load is whole, private and repla
   await copy.close();
 });
 
-test("a backup that cannot be made says why, and leaves nothing behind", async () => {
+test("a failed backup reports the reason, and leaves no file behind", async () => {
   const data = await temporaryDataDir();
   const service = await startService(data);
   await service.stop();
@@ -88,7 +88,7 @@ test("a backup that cannot be made says why, and leaves nothing behind", async (
   assert.deepEqual((await readdir(folder)).toSorted(), ["data", "data.local"]);
 });
 
-test("fault 42: damaged data are not backed up: the last good backup stays the last one", async () => {
+test("fault 42: refuses to back up damaged data, so the last good backup stays the last one", async () => {
   const data = await temporaryDataDir();
   await (await startService(data)).stop();
   const bytes = await readFile(localFiles(data).data);
@@ -99,7 +99,7 @@ test("fault 42: damaged data are not backed up: the last good backup stays the l
   await assert.rejects(stat(`${data}.backup`));
 });
 
-/** A data file of some megabytes, such as takes a while to copy. */
+/** Creates a data file of some megabytes, so that copying takes some time. */
 async function largeData(data: string): Promise<void> {
   await mkdir(data);
   await (await sqliteStore({ file: localFiles(data).data })).close();
@@ -109,7 +109,7 @@ async function largeData(data: string): Promise<void> {
   db.close();
 }
 
-test("fault 42: a disk that fills up leaves no backup", { skip: process.platform === "win32" }, async () => {
+test("fault 42: a full disk leaves no backup", { skip: process.platform === "win32" }, async () => {
   const data = await temporaryDataDir();
   await largeData(data);
   const { code, err } = await runHoldfast(["backup", `${data}.backup`], { data, fileBlocks: 2048 });
@@ -118,7 +118,7 @@ test("fault 42: a disk that fills up leaves no backup", { skip: process.platform
   assert.deepEqual((await readdir(dirname(data))).toSorted(), ["data"]);
 });
 
-test("fault 42: a backup that is killed leaves a whole file or none", async () => {
+test("fault 42: a killed backup leaves a complete file or no file", async () => {
   const data = await temporaryDataDir();
   await largeData(data);
   const folder = dirname(data);
@@ -131,7 +131,7 @@ test("fault 42: a backup that is killed leaves a whole file or none", async () =
       stdio: "ignore",
     });
     const exited = once(child, "exit");
-    // From the moment in which it begins to write.
+    // The kill comes after the command began to write.
     const known = (await drafts(folder)).length;
     while (child.exitCode === null && (await drafts(folder)).length === known) await pause(1);
     await pause(round * 10);

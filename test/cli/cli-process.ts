@@ -20,13 +20,13 @@ export async function runHoldfast(
     input?: string;
     settings?: Record<string, string>;
     nodeArgs?: readonly string[];
-    /** How long files may get, in blocks of 512 or 1,024 bytes, as the shell counts. */
+    /** The greatest size of files, in blocks of 512 or 1,024 bytes, by the shell. */
     fileBlocks?: number;
   } = {},
 ): Promise<CommandResult> {
   const env = serviceEnvironment(options.data ?? "never-made", options.settings);
   const command = [process.execPath, "--no-warnings", ...(options.nodeArgs ?? []), cli, ...args];
-  // Who ignores the signal is told EFBIG, as a full disk tells ENOSPC.
+  // A process that ignores SIGXFSZ gets EFBIG, as it would get ENOSPC from a full disk.
   const limit = `trap '' XFSZ; ulimit -f ${options.fileBlocks}; exec "$0" "$@"`;
   const shell = options.fileBlocks === undefined ? [] : ["sh", "-c", limit];
   const [program = "", ...rest] = [...shell, ...command];

@@ -83,8 +83,8 @@ for (const [node, code, said] of [
 
 const misunderstood: [string[], RegExp][] = [
   [[], /a command is missing; see holdfast --help/],
-  [["user"], /say one of user add, user passwd, user list; see holdfast user --help/],
-  [["keys", "rotat"], /say one of keys list, keys rotate/],
+  [["user"], /use one of user add, user passwd, user list; see holdfast user --help/],
+  [["keys", "rotat"], /use one of keys list, keys rotate/],
   [["revok"], /no command "revok"; did you mean revoke\?/],
   [["uesr", "add"], /no command "uesr"; did you mean user add\?/],
   [["fly"], /no command "fly"; see holdfast --help/],

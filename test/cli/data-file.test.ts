@@ -10,7 +10,7 @@ import { temporaryDataDir } from "../server/temporary-settings.ts";
 import { startService } from "../support/service-process.ts";
 import { runHoldfast } from "./cli-process.ts";
 
-/** A service that ran once and ended, so that its data file is whole. */
+/** Runs a service once, so that its data file is complete. */
 async function usedData(): Promise<string> {
   const data = await temporaryDataDir();
   const service = await startService(data);
@@ -57,7 +57,7 @@ const damages: [string, RegExp, (file: string) => Promise<void> | void][] = [
   ],
 ];
 for (const [what, message, damage] of damages) {
-  test(`${what} is refused at start, naming the file, without a stack`, async () => {
+  test(`${what} is rejected at start by the name of the file, without a stack trace`, async () => {
     const data = await usedData();
     const file = localFiles(data).data;
     for (const suffix of ["-wal", "-shm"]) await rm(file + suffix, { force: true });
@@ -70,7 +70,7 @@ for (const [what, message, damage] of damages) {
   });
 }
 
-test("an occupied port is refused at start, naming address and setting, before any data is made", async (t) => {
+test("rejects an occupied port at start by address and setting, before any data exist", async (t) => {
   const other = createServer().listen(0, "127.0.0.1");
   t.after(() => other.close());
   await once(other, "listening");
@@ -83,7 +83,7 @@ test("an occupied port is refused at start, naming address and setting, before a
   await assert.rejects(readFile(localFiles(data).data), { code: "ENOENT" });
 });
 
-test("data under another secret is refused at start", async () => {
+test("rejects data under another secret at start", async () => {
   const data = await usedData();
   const { code, err } = await runHoldfast(["serve"], {
     data,
@@ -94,14 +94,14 @@ test("data under another secret is refused at start", async () => {
   assert.doesNotMatch(err, /anotheranother/);
 });
 
-test("a command beside no data says where it looked and makes nothing", async () => {
+test("a command without data names the missing file, and creates none", async () => {
   const data = await temporaryDataDir();
   const { code, err } = await runHoldfast(["user", "list"], { data });
   assert.equal(code, 1);
   assert.ok(err.includes(localFiles(data).data), err);
 });
 
-test("the value of an option may begin with a dash, as one id in sixty-four does", async () => {
+test("the value of an option may begin with a dash, as some ids do", async () => {
   const data = await temporaryDataDir();
   const { code, err } = await runHoldfast(["revoke", "--key", "-Zt4qK0"], { data });
   assert.equal(code, 1);

@@ -16,7 +16,7 @@ interface Exported {
   readonly tokens: Tokens;
 }
 
-/** Keys of a service that is gone, and a token that one of them signed. */
+/** Exports the keys of a service that is then removed, and returns a token that one of them signed. */
 async function exported(t: TestContext): Promise<Exported> {
   const data = await temporaryDataDir();
   const file = `${data}.keys`;
@@ -36,7 +36,7 @@ async function kids(data: string): Promise<string[]> {
   return keys.map(({ kid }) => kid);
 }
 
-test("law 5: exported signing keys are sealed, private, and noted by the auditor", async (t) => {
+test("law 5: exported signing keys are sealed and private, and an audit event records the export", async (t) => {
   const { data, file } = await exported(t);
   assert.equal((await stat(file)).mode & 0o777, 0o600);
   const text = await readFile(file, "utf8");
@@ -48,7 +48,7 @@ test("law 5: exported signing keys are sealed, private, and noted by the auditor
   assert.deepEqual([last?.kind, last?.detail], ["keys_exported", (await kids(data)).join(" ")]);
 });
 
-test("a new store that begins with exported keys accepts the access tokens that they signed", async (t) => {
+test("a new store with imported keys accepts the access tokens that they signed", async (t) => {
   const { data, file, tokens } = await exported(t);
   const other = await temporaryDataDir();
   const done = await runHoldfast(["keys", "import", file], { data: other, input: passphrase });
@@ -58,11 +58,11 @@ test("a new store that begins with exported keys accepts the access tokens that 
   assert.deepEqual(await kids(other), await kids(data));
   assert.equal(await verify(service.url, tokens.access_token), 200);
   assert.equal(await verify(service.url, (await login(service.url)).access_token), 200);
-  // Its session was in the store that is gone.
+  // The session was in the removed store.
   assert.equal((await refresh(service.url, tokens.refresh_token)).status, 400);
 });
 
-test("an export or import that cannot be made is refused by name, and nothing is replaced", async (t) => {
+test("rejects an impossible export or import by name, and replaces no file", async (t) => {
   const { data, file } = await exported(t);
   const before = await kids(data);
   const text = await readFile(file, "utf8");
@@ -72,13 +72,13 @@ test("an export or import that cannot be made is refused by name, and nothing is
   await writeFile(nonsense, "{}");
   const never = await temporaryDataDir();
   const refusals: [args: string[], input: string, message: RegExp, data: string][] = [
-    [["keys", "export", file], passphrase, /exists already: an export replaces nothing/, data],
+    [["keys", "export", file], passphrase, /exists already: an export does not replace a file/, data],
     [["keys", "export", `${file}.2`], "short", /the passphrase must be at least 16 bytes/, data],
     [["keys", "export", `${file}.2`], passphrase, /there is no data file/, never],
     [["keys", "import", file], passphrase, /has signing keys already: only a new store/, data],
     [["keys", "import", file], "another passphrase", /the passphrase does not open/, never],
     [["keys", "import", damaged], passphrase, /or the file is damaged/, never],
-    [["keys", "import", nonsense], passphrase, /is no export of signing keys/, never],
+    [["keys", "import", nonsense], passphrase, /is not an export of signing keys/, never],
     [["keys", "import", `${file}.nowhere`], passphrase, /cannot be read \(ENOENT\)/, never],
   ];
   for (const [args, input, message, where] of refusals) {

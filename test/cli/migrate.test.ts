@@ -27,7 +27,7 @@ async function redisServer(t: TestContext): Promise<RedisServer> {
   return redis;
 }
 
-/** Data under `secret`, with what `use` did through the service. */
+/** Creates data under `secret`, and lets `use` work with the service. */
 async function servedData<T>(
   t: TestContext,
   use: (service: ServiceProcess) => Promise<T>,
@@ -49,7 +49,7 @@ const onRedis = (redis: RedisServer) => ({
   HOLDFAST_SECRET: secret,
 });
 
-/** What a store says through its contract. */
+/** Reads the contents of a store through its interface. */
 async function seenOf(store: Store, sessions: readonly string[]) {
   const users = await store.users.list({ limit: 1000 });
   return {
@@ -65,7 +65,7 @@ async function seenOf(store: Store, sessions: readonly string[]) {
 }
 
 test(
-  "law 3, law 8: after a move to Redis every session goes on, what was ended stays so, and the file is served no more",
+  "law 3, law 8: after a move to Redis every session goes on, ended ones stay ended, and the file is not served again",
   options,
   async (t) => {
     const redis = await redisServer(t);
@@ -94,7 +94,7 @@ test(
     const moved = await redisStore({ url: redis.url });
     t.after(async () => await moved.close());
     assert.deepEqual(await seenOf(moved, sessions), before);
-    // Who followed the log in the file goes on in Redis.
+    // A follower of the log in the file continues in Redis.
     const position = { ...before.log.position, seq: 0, chain: "" };
     assert.equal((await moved.revocations.after(before.log.position)).status, "ok");
     const tail = await moved.revocations.after(position);
@@ -109,7 +109,7 @@ test(
     const { url } = service;
     assert.equal(await verify(url, kept.access_token), 200);
     assert.equal(await verify(url, ended.access_token), 401);
-    // The lost answer of before the move is repeated, as if nothing had happened.
+    // An answer that was lost before the move is repeated.
     assert.equal((await refreshOrFail(url, rotated.refresh_token)).refresh_token, next.refresh_token);
     await refreshOrFail(url, next.refresh_token);
     await refreshOrFail(url, kept.refresh_token);
@@ -122,58 +122,54 @@ test(
 
     const again = await migrate(data, redis.url);
     assert.equal(again.code, 0, again.err);
-    assert.match(again.out, /^everything was moved before, to redis/);
+    assert.match(again.out, /^everything had been moved before, to redis/);
   },
 );
 
-test(
-  "a move that cannot be made is refused by name, and the file is served as before",
-  options,
-  async (t) => {
-    const redis = await redisServer(t);
-    const other = await redisServer(t);
-    await other.cli("SET", "holdfast:{users}", "somebody's");
-    const [data, tokens] = await servedData(t, async ({ url }) => await login(url));
-    const [, others] = await servedData(t, async () => undefined);
-    assert.equal(others, undefined);
-    const down = await RedisServer.start();
-    await down.stop();
+test("rejects an impossible move by name, and the file is served as before", options, async (t) => {
+  const redis = await redisServer(t);
+  const other = await redisServer(t);
+  await other.cli("SET", "holdfast:{users}", "somebody's");
+  const [data, tokens] = await servedData(t, async ({ url }) => await login(url));
+  const [, others] = await servedData(t, async () => undefined);
+  assert.equal(others, undefined);
+  const down = await RedisServer.start();
+  await down.stop();
 
-    const refusals: [string, RegExp, Record<string, string>?][] = [
-      [down.url, /redis 127\.0\.0\.1:\d+: .*ECONNREFUSED/],
-      ["redis://user:hunter2@127.0.0.1:1", /--to must be without user and password/],
-      ["http://127.0.0.1", /REDIS_URL must be redis:/],
-      [other.url, /holds data already: a move replaces nothing/],
-      [redis.url, /HOLDFAST_SECRET is not the secret of/, { HOLDFAST_SECRET: "another".repeat(6) }],
-      [redis.url, /there is no data file/, { HOLDFAST_DATA_DIR: `${data}.other` }],
-      [redis.url, /reached 0 of 1 replicas/, { HOLDFAST_REDIS_REPLICAS: "1" }],
-    ];
-    for (const [to, message, settings] of refusals) {
-      const { code, err } = await migrate(data, to, settings);
-      assert.equal(code, 1, to);
-      assert.match(err, message);
-      assert.doesNotMatch(err, /\n\s+at |hunter2|anotheranother/);
-    }
-    const service = await startService(data, { HOLDFAST_SECRET: secret });
-    t.after(async () => await service.stop("SIGKILL"));
-    const inUse = await migrate(data, redis.url);
-    assert.match(inUse.err, /is in use: stop every service/);
-    const next = await refreshOrFail(service.url, tokens.refresh_token);
-    assert.equal(await service.stop(), 0);
+  const refusals: [string, RegExp, Record<string, string>?][] = [
+    [down.url, /redis 127\.0\.0\.1:\d+: .*ECONNREFUSED/],
+    ["redis://user:hunter2@127.0.0.1:1", /--to must be without user and password/],
+    ["http://127.0.0.1", /REDIS_URL must be redis:/],
+    [other.url, /holds data already: a move does not replace data/],
+    [redis.url, /HOLDFAST_SECRET is not the secret of/, { HOLDFAST_SECRET: "another".repeat(6) }],
+    [redis.url, /there is no data file/, { HOLDFAST_DATA_DIR: `${data}.other` }],
+    [redis.url, /reached 0 of 1 replicas/, { HOLDFAST_REDIS_REPLICAS: "1" }],
+  ];
+  for (const [to, message, settings] of refusals) {
+    const { code, err } = await migrate(data, to, settings);
+    assert.equal(code, 1, to);
+    assert.match(err, message);
+    assert.doesNotMatch(err, /\n\s+at |hunter2|anotheranother/);
+  }
+  const service = await startService(data, { HOLDFAST_SECRET: secret });
+  t.after(async () => await service.stop("SIGKILL"));
+  const inUse = await migrate(data, redis.url);
+  assert.match(inUse.err, /is in use: stop every service/);
+  const next = await refreshOrFail(service.url, tokens.refresh_token);
+  assert.equal(await service.stop(), 0);
 
-    // It was begun above and given up; what happened since is in it all the same.
-    await assert.rejects(
-      startService(`${data}.b`, onRedis(redis)),
-      /has not been filled completely: run holdfast migrate again/,
-    );
-    assert.equal((await migrate(data, redis.url)).code, 0);
-    const moved = await startService(data, onRedis(redis));
-    t.after(async () => await moved.stop("SIGKILL"));
-    await refreshOrFail(moved.url, next.refresh_token);
-  },
-);
+  // The run above began it and was interrupted. What happened since is in it, too.
+  await assert.rejects(
+    startService(`${data}.b`, onRedis(redis)),
+    /has not been filled completely: run holdfast migrate again/,
+  );
+  assert.equal((await migrate(data, redis.url)).code, 0);
+  const moved = await startService(data, onRedis(redis));
+  t.after(async () => await moved.stop("SIGKILL"));
+  await refreshOrFail(moved.url, next.refresh_token);
+});
 
-/** A move that is killed while it runs. */
+/** Starts a move and kills it while it runs. */
 async function interrupted(data: string, redis: RedisServer, afterMs: number): Promise<number | null> {
   const child = spawn(process.execPath, ["--no-warnings", cli, "migrate", "--to", redis.url], {
     env: serviceEnvironment(data, { HOLDFAST_SECRET: secret }),
@@ -189,7 +185,7 @@ async function interrupted(data: string, redis: RedisServer, afterMs: number): P
 }
 
 test(
-  "fault 40: a move that is killed is finished by another run; until then nobody serves from a part of the data",
+  "fault 40: another run finishes a killed move, and no service starts on a part of the data",
   options,
   async (t) => {
     let halfway = 0;
@@ -201,7 +197,7 @@ test(
         for (let n = 0; n < 7; n++) all.push(await login(url));
         return all;
       });
-      // Some more, so that it takes a while.
+      // More records make the move take longer.
       await padded(data);
       if ((await interrupted(data, redis, afterMs)) === null) {
         const half = await runHoldfast(["user", "list"], { data, settings: onRedis(redis) });
@@ -219,7 +215,7 @@ test(
   },
 );
 
-/** Adds audit events and sessions that nobody has a token of. */
+/** Adds audit events and sessions without tokens. */
 async function padded(data: string): Promise<void> {
   const db = openExclusive(localFiles(data).data);
   db.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
@@ -232,38 +228,34 @@ async function padded(data: string): Promise<void> {
   await pause(0);
 }
 
-test(
-  "fault 12: Redis that stops in the middle of a move leaves the file as the store",
-  options,
-  async (t) => {
-    const redis = await redisServer(t);
-    const [data, tokens] = await servedData(t, async ({ url }) => await login(url));
-    await padded(data);
-    const child = spawn(process.execPath, ["--no-warnings", cli, "migrate", "--to", redis.url], {
-      env: serviceEnvironment(data, { HOLDFAST_SECRET: secret }),
-      stdio: ["ignore", "ignore", "pipe"],
-    });
-    let err = "";
-    child.stderr.on("data", (chunk: Buffer) => (err += chunk.toString()));
-    const closed = once(child, "close");
-    while (child.exitCode === null && (await redis.cli("EXISTS", "holdfast:{store}")) !== ":1\r\n")
-      await pause(1);
-    await redis.kill();
-    await closed;
-    assert.equal(child.exitCode, 1);
-    assert.match(err, /^holdfast: redis 127\.0\.0\.1/);
-    const service = await startService(data, { HOLDFAST_SECRET: secret });
-    const next = await refreshOrFail(service.url, tokens.refresh_token);
-    assert.equal(await service.stop(), 0);
-    await redis.up();
-    assert.equal((await migrate(data, redis.url)).code, 0);
-    const moved = await startService(data, onRedis(redis));
-    t.after(async () => await moved.stop("SIGKILL"));
-    await refreshOrFail(moved.url, next.refresh_token);
-  },
-);
+test("fault 12: when Redis stops during a move, the file stays the store", options, async (t) => {
+  const redis = await redisServer(t);
+  const [data, tokens] = await servedData(t, async ({ url }) => await login(url));
+  await padded(data);
+  const child = spawn(process.execPath, ["--no-warnings", cli, "migrate", "--to", redis.url], {
+    env: serviceEnvironment(data, { HOLDFAST_SECRET: secret }),
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let err = "";
+  child.stderr.on("data", (chunk: Buffer) => (err += chunk.toString()));
+  const closed = once(child, "close");
+  while (child.exitCode === null && (await redis.cli("EXISTS", "holdfast:{store}")) !== ":1\r\n")
+    await pause(1);
+  await redis.kill();
+  await closed;
+  assert.equal(child.exitCode, 1);
+  assert.match(err, /^holdfast: redis 127\.0\.0\.1/);
+  const service = await startService(data, { HOLDFAST_SECRET: secret });
+  const next = await refreshOrFail(service.url, tokens.refresh_token);
+  assert.equal(await service.stop(), 0);
+  await redis.up();
+  assert.equal((await migrate(data, redis.url)).code, 0);
+  const moved = await startService(data, onRedis(redis));
+  t.after(async () => await moved.stop("SIGKILL"));
+  await refreshOrFail(moved.url, next.refresh_token);
+});
 
-test("a move to a cluster puts every record where it is looked for", options, async (t) => {
+test("a move to a cluster puts every record on the server that owns its slot", options, async (t) => {
   const cluster = await startCluster();
   t.after(async () => await cluster.stop());
   const [data, sessions] = await servedData(t, async ({ url }) => {

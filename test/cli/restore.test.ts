@@ -28,7 +28,7 @@ async function done(args: readonly string[], data: string): Promise<string> {
   return out;
 }
 
-/** Refused for good; before that it may not be known yet, but it is never let in. */
+/** Waits until the token gets 401. Before that the answer may be 503, and never 200. */
 async function isRefused(base: string, accessToken: string): Promise<boolean> {
   const deadline = performance.now() + 5000;
   for (let status = 503; performance.now() < deadline; await pause(50)) {
@@ -38,12 +38,12 @@ async function isRefused(base: string, accessToken: string): Promise<boolean> {
   return false;
 }
 
-/** What a login with the first user's password answers. */
+/** Logs in with the first user's password, and returns the status. */
 async function loginStatus({ url }: ServiceProcess): Promise<number> {
   return (await post(url, "/auth/login", { username: "alice", password: "correct horse battery" })).status;
 }
 
-test("law 3, law 8: after a restore no token of before is good: neither revoked, nor spent since, nor lost", async (t) => {
+test("law 3, law 8: after a restore no earlier token is good, whether revoked, spent or lost since the backup", async (t) => {
   const data = await temporaryDataDir();
   const file = `${data}.backup`;
   const first = await started(t, data);
@@ -65,7 +65,7 @@ test("law 3, law 8: after a restore no token of before is good: neither revoked,
   const said = await done(["restore", file], data);
   assert.match(
     said,
-    new RegExp(`^restored ${localFiles(data).data} from ${file}\nwhat stood there is kept as `),
+    new RegExp(`^restored ${localFiles(data).data} from ${file}\nthe previous data are kept as `),
   );
   const second = await started(t, data);
   for (const tokens of [idle, revoked, spent, since, next]) {
@@ -84,7 +84,7 @@ test("law 3, law 8: after a restore no token of before is good: neither revoked,
   }
   assert.equal(await second.stop(), 0);
 
-  // Who followed the log before has to take a snapshot, and is told that every key of before is revoked.
+  // A follower of the old log must read a snapshot, which revokes every earlier key.
   const before = await sqliteStore({ file });
   const { position } = await before.revocations.snapshot();
   await before.close();
@@ -135,7 +135,7 @@ test("a restore on another machine, after the last service has stopped, keeps ev
   assert.equal((await refresh(second.url, ended.refresh_token)).status, 400);
 });
 
-test("a restore is refused while a service uses the data, which goes on", async (t) => {
+test("refuses a restore while a service uses the data, and the service goes on", async (t) => {
   const data = await temporaryDataDir();
   const service = await started(t, data);
   const tokens = await login(service.url);
@@ -150,7 +150,7 @@ test("a restore is refused while a service uses the data, which goes on", async 
   );
 });
 
-test("what is no backup of this machine's store is refused, and the data stay as they are", async (t) => {
+test("refuses a file that is no backup of this machine's store, and keeps the data", async (t) => {
   const data = await temporaryDataDir();
   const service = await started(t, data);
   const tokens = await login(service.url);
@@ -172,8 +172,8 @@ test("what is no backup of this machine's store is refused, and the data stay as
     [await make("nonsense", "nonsense".repeat(1000)), /damaged or not a database/],
     [await make("empty", ""), /never served/],
     [await make("damaged", Buffer.from(bytes).fill(0xa5, 4096, bytes.length - 4096)), /damaged/],
-    [`${other}.backup`, /is of another store than the one named in .*local.store/],
-    [neverServed, /was never served/],
+    [`${other}.backup`, /belongs to another store than .*local.store names/],
+    [neverServed, /has never been served/],
     [good, /belongs to another secret/, { HOLDFAST_SECRET: "another".repeat(6) }],
     [dirname(data), /cannot be used|damaged/],
   ];
@@ -192,7 +192,7 @@ test("what is no backup of this machine's store is refused, and the data stay as
   await refreshOrFail(again.url, tokens.refresh_token);
 });
 
-test("fault 62: data that vanished under a running service are restored; it sees neither, and takes nothing with it", async (t) => {
+test("fault 62: restores data that vanished under a running service, and the service does not change the new data", async (t) => {
   const data = await temporaryDataDir();
   const { data: file } = localFiles(data);
   const left = await started(t, data);
@@ -211,7 +211,7 @@ test("fault 62: data that vanished under a running service are restored; it sees
   await refreshOrFail(last.url, tokens.refresh_token);
 });
 
-test("fault 42: data that are damaged are restored and kept aside; what was not yet in them gets into no others", async (t) => {
+test("fault 42: restores damaged data, keeps them aside, and mixes their log into no other file", async (t) => {
   const data = await temporaryDataDir();
   const { data: file } = localFiles(data);
   await (await startService(data)).stop();
@@ -230,7 +230,7 @@ test("fault 42: data that are damaged are restored and kept aside; what was not 
   await login(next.url);
 });
 
-test("after an upgrade the way back is the backup of before: data of a newer version are put aside", async (t) => {
+test("after an upgrade an earlier backup can be restored, and the data of the newer version are kept aside", async (t) => {
   const data = await temporaryDataDir();
   const service = await started(t, data);
   await done(["backup", `${data}.backup`], data);
@@ -240,12 +240,12 @@ test("after an upgrade the way back is the backup of before: data of a newer ver
   const inUse = await runHoldfast(["restore", `${data}.backup`], { data });
   assert.match(inUse.err, /is in use/);
   await service.stop();
-  assert.match(await done(["restore", `${data}.backup`], data), /what stood there is kept as/);
+  assert.match(await done(["restore", `${data}.backup`], data), /the previous data are kept as/);
   await login((await started(t, data)).url);
 });
 
 test(
-  "fault 42: a disk that fills up during a restore leaves the data as they are",
+  "fault 42: a full disk during a restore leaves the data unchanged",
   { skip: process.platform === "win32" },
   async () => {
     const data = await temporaryDataDir();
@@ -260,7 +260,7 @@ test(
   },
 );
 
-test("fault 42: a restore that is killed leaves the old data or the new", async () => {
+test("fault 42: a killed restore leaves the old data or the new data", async () => {
   const data = await temporaryDataDir();
   await (await startService(data)).stop();
   const file = `${data}.backup`;

@@ -12,7 +12,7 @@ const secret = "a secret that both services share";
 
 interface Pair {
   readonly redis: RedisServer;
-  /** Two services, each on a machine of its own as far as files go. */
+  /** Two services with separate directories, as on two machines. */
   readonly services: readonly [ServiceProcess, ServiceProcess];
   readonly folders: readonly [string, string];
 }
@@ -65,7 +65,7 @@ for (const [what, stop, restart] of [
   ["frozen", (r: RedisServer) => r.freeze(), (r: RedisServer) => r.thaw()],
 ] as const) {
   test(
-    `fault 12, law 1: Redis ${what} is 503 with Retry-After, spends nothing, and all is well when it is back`,
+    `fault 12, law 1: Redis ${what} leads to 503 with Retry-After, spends no token, and recovers`,
     options,
     async (t) => {
       const { services, redis } = await makePair(t);
@@ -97,7 +97,7 @@ for (const [what, stop, restart] of [
 }
 
 test(
-  "law 4: services that start at once on an empty Redis agree on its keys, its first user and its name",
+  "law 4: services that start together on an empty Redis use the same keys, first user and identity",
   options,
   async (t) => {
     const redis = await RedisServer.start();
@@ -118,7 +118,7 @@ test(
 );
 
 test(
-  "law 1: a secret is replaced while two services run, one restart after the other, and nobody is logged out",
+  "law 1: a secret is replaced by restarting two services one after the other, and every user stays logged in",
   options,
   async (t) => {
     const { services, redis, folders } = await makePair(t);
@@ -142,7 +142,7 @@ test(
 );
 
 test(
-  "fault 62: an emptied Redis is refused by every machine that used it, and begins nothing",
+  "fault 62: every machine that used Redis refuses an emptied one, and creates no data",
   options,
   async (t) => {
     const { services, redis, folders } = await makePair(t);
@@ -154,52 +154,52 @@ test(
   },
 );
 
-test("law 4: without Redis a service that is to use it does not start, and names it", options, async (t) => {
-  const { services, redis, folders } = await makePair(t);
-  for (const service of services) await service.stop();
-  await redis.kill();
-  await assert.rejects(
-    startService(folders[0], settings(redis)),
-    new RegExp(`127\\.0\\.0\\.1:${redis.port}`),
-  );
-  await assert.rejects(
-    startService(folders[0], { HOLDFAST_STORE: "redis", REDIS_URL: redis.url }),
-    /HOLDFAST_STORE=redis needs HOLDFAST_SECRET/,
-  );
-});
-
 test(
-  "what one service hears from a provider's authority saves the other the question",
+  "law 4: a service with the Redis store does not start without Redis, and names it",
   options,
   async (t) => {
-    const redis = await RedisServer.start();
-    t.after(async () => await redis.stop());
-    const provider = await createProvider({ audience: "https://api.example" });
-    await provider.listen();
-    t.after(async () => await provider.close());
-    const start = async () => {
-      const service = await startService(await temporaryDataDir(), {
-        ...settings(redis),
-        HOLDFAST_AUDIENCE: "https://api.example",
-        HOLDFAST_PROVIDER_ISSUER: provider.issuer,
-        HOLDFAST_AUTHORITY_URL: provider.url("introspection"),
-        HOLDFAST_AUTHORITY_CLIENT: `${provider.clientId}:${provider.clientSecret}`,
-      });
-      t.after(async () => await service.stop("SIGKILL"));
-      return service.url;
-    };
-    const [one, other] = [await start(), await start()];
-    const asked: string[] = [];
-    provider.fault("introspection", {
-      respond: async (request) => {
-        const token = new URLSearchParams(await request.text()).get("token") ?? "";
-        if (!token.startsWith("holdfast-probe-")) asked.push(token);
-        return Response.json({ active: !token.startsWith("holdfast-probe-"), sub: "user" });
-      },
-    });
-    const token = provider.token();
-    assert.equal(await verify(one, token), 200);
-    assert.equal(await verify(other, token), 200);
-    assert.deepEqual(asked, [token]);
+    const { services, redis, folders } = await makePair(t);
+    for (const service of services) await service.stop();
+    await redis.kill();
+    await assert.rejects(
+      startService(folders[0], settings(redis)),
+      new RegExp(`127\\.0\\.0\\.1:${redis.port}`),
+    );
+    await assert.rejects(
+      startService(folders[0], { HOLDFAST_STORE: "redis", REDIS_URL: redis.url }),
+      /HOLDFAST_STORE=redis needs HOLDFAST_SECRET/,
+    );
   },
 );
+
+test("services share the answers of a provider's authority", options, async (t) => {
+  const redis = await RedisServer.start();
+  t.after(async () => await redis.stop());
+  const provider = await createProvider({ audience: "https://api.example" });
+  await provider.listen();
+  t.after(async () => await provider.close());
+  const start = async () => {
+    const service = await startService(await temporaryDataDir(), {
+      ...settings(redis),
+      HOLDFAST_AUDIENCE: "https://api.example",
+      HOLDFAST_PROVIDER_ISSUER: provider.issuer,
+      HOLDFAST_AUTHORITY_URL: provider.url("introspection"),
+      HOLDFAST_AUTHORITY_CLIENT: `${provider.clientId}:${provider.clientSecret}`,
+    });
+    t.after(async () => await service.stop("SIGKILL"));
+    return service.url;
+  };
+  const [one, other] = [await start(), await start()];
+  const asked: string[] = [];
+  provider.fault("introspection", {
+    respond: async (request) => {
+      const token = new URLSearchParams(await request.text()).get("token") ?? "";
+      if (!token.startsWith("holdfast-probe-")) asked.push(token);
+      return Response.json({ active: !token.startsWith("holdfast-probe-"), sub: "user" });
+    },
+  });
+  const token = provider.token();
+  assert.equal(await verify(one, token), 200);
+  assert.equal(await verify(other, token), 200);
+  assert.deepEqual(asked, [token]);
+});

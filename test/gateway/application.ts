@@ -3,18 +3,18 @@ import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { WebSocketServer } from "ws";
 
-/** A request as the application behind the proxy got it. */
+/** A request as the application behind the proxy received it. */
 export interface ReceivedRequest {
   readonly method: string;
   readonly url: string;
-  /** By lower-case name, `_` and `.` as `-`: the way CGI, WSGI and PHP see them. */
+  /** The headers by lower-case name. `_` and `.` are `-`, as CGI, WSGI and PHP read them. */
   readonly headers: Readonly<Record<string, readonly string[]>>;
   readonly body: string;
 }
 
 export interface Application {
   readonly port: number;
-  /** Everything that got through, in order. */
+  /** Every request that passed the proxy, in order. */
   readonly requests: ReceivedRequest[];
   stop(): Promise<void>;
 }
@@ -28,20 +28,23 @@ function toReceivedRequest(req: IncomingMessage, body: string): ReceivedRequest 
   return { method: req.method ?? "", url: req.url ?? "", headers, body };
 }
 
-/** Answers 200 with what it saw; `/orders/answers/401` and such with that status; echoes over WebSocket. */
+/**
+ * Starts an application that answers 200 with the request it received, and `/orders/answers/401` with that status. It
+ * sends WebSocket messages back.
+ */
 export async function startApplication(): Promise<Application> {
   const seen: ReceivedRequest[] = [];
   const server = createServer({ maxHeaderSize: 131_072 }, (req, res) => {
     void (async () => {
       const request = { ...toReceivedRequest(req, "") };
-      seen.push(request); // One that is broken off got through, too.
+      seen.push(request); // An interrupted request has passed, too.
       request.body = (await req.toArray().catch(() => ["broken off"])).join("");
       const status = Number(/\/answers\/(\d{3})/.exec(request.url)?.[1] ?? 200);
       res.writeHead(status, { "content-type": "application/json", "www-authenticate": "Application" });
       res.end(JSON.stringify(request));
     })();
   });
-  server.on("upgrade", (req) => seen.push(toReceivedRequest(req, ""))); // Whatever it asks for.
+  server.on("upgrade", (req) => seen.push(toReceivedRequest(req, ""))); // Any upgrade counts.
   server.on("connect", (req, socket) => {
     seen.push(toReceivedRequest(req, ""));
     socket.on("error", () => {}).end();

@@ -3,18 +3,18 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** Why tests that need a certificate are skipped here; `false` when they run. On CI they run, and fail without it. */
+/** The reason to skip tests that need a certificate, or `false`. On CI they are never skipped. */
 export const noOpenssl: string | false =
   spawnSync("openssl", ["version"]).status === 0 || process.env["CI"] === "true"
     ? false
     : "openssl is not installed";
 
-/** Of `api.example`, signed by itself, in a folder of its own. */
+/** A self-signed certificate of `api.example` in a temporary folder. */
 export class Certificate {
   readonly #folder = mkdtempSync(join(tmpdir(), "holdfast-certificate-"));
-  /** Certificate and key in one, as PEM. */
+  /** The PEM file with certificate and key. */
   readonly file: string = join(this.#folder, "site.pem");
-  /** What a client has to trust. */
+  /** The PEM text that a client must trust. */
   readonly ca: string;
 
   constructor() {

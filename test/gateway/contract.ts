@@ -11,7 +11,7 @@ import { ProxyClient } from "./contract/proxy-client.ts";
 import { startGuardedSite, type GuardedSite } from "./guarded-site.ts";
 import { isMissing, type ProxyName } from "./proxies.ts";
 
-/** What every proxy has to keep, with its configuration in ops/, before clients of either kind. */
+/** The tests that every proxy must pass with its configuration in ops/, for clients of HTTP/1.1 and HTTP/2. */
 export function proxyContract(name: ProxyName): void {
   describe(name, { skip: isMissing(name) }, () => {
     const visit = visitTo(name);

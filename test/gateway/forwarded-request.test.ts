@@ -36,14 +36,14 @@ const dialects: [proxy: string, own: string[], foreign: string[]][] = [
   ["traefik", forwarded, ["X-Original-Method", "GET", "X-Original-URI", "/open"]],
 ];
 for (const [proxy, own, foreign] of dialects) {
-  test(`fault 55: ${proxy} is read by the headers it sets, and by no others`, () => {
+  test(`fault 55: ${proxy}: reads only the headers that the proxy sets`, () => {
     const override = ["X-HTTP-Method-Override", "GET", "X-Rewrite-URL", "/open"];
     assert.deepEqual(ask(`/verify/${proxy}`, [...foreign, ...own, ...override]), asked);
     assert.deepEqual(ask(`/verify/${proxy}?of=the+client`, own), asked);
     assert.equal(ask(`/verify/${proxy}`, [...foreign, ...override]).status, "unclear");
   });
 
-  test(`fault 55: ${proxy} has to say each once, whatever the case`, () => {
+  test(`fault 55: ${proxy}: each header must occur exactly once, in any case`, () => {
     for (let i = 0; i < own.length; i += 2) {
       const again = [own[i]?.toUpperCase() ?? "", own[i + 1] ?? ""];
       assert.equal(ask(`/verify/${proxy}`, [...own, ...again]).status, "unclear");
@@ -53,7 +53,7 @@ for (const [proxy, own, foreign] of dialects) {
   });
 }
 
-test("envoy asks with the original method, host and path", () => {
+test("reads method, host and path of envoy from the request itself", () => {
   const headers = ["Host", "A.example:8080", "X-Forwarded-Uri", "/open", "X-Forwarded-Host", "b.example"];
   assert.deepEqual(ask("/verify/envoy/orders/7?x", headers, "POST"), asked);
   assert.deepEqual(ask("/verify/envoy/", headers), { ...asked, method: "GET", path: "" });
@@ -62,7 +62,7 @@ test("envoy asks with the original method, host and path", () => {
   assert.equal(ask("/verify/envoy/orders", [...headers, "host", "c.example"]).status, "unclear");
 });
 
-test("a path that names no proxy asks about nothing", () => {
+test("a path without the name of a proxy describes no request", () => {
   for (const url of [
     "/verify",
     "/verify/",
@@ -96,7 +96,7 @@ for (const [host, read] of hosts) {
   });
 }
 
-test("HEAD is judged as GET; CONNECT, a method that nobody knows, or in other letters, is refused", () => {
+test("judges HEAD as GET, and refuses CONNECT, unknown methods and methods in lower case", () => {
   const method = (name: string) => {
     const question = ask("/verify/nginx", original.with(1, name));
     return question.status === "ok" ? question.method : undefined;

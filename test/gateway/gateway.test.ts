@@ -43,7 +43,7 @@ for (const method of ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"
   });
 }
 
-test("fault 55: identity headers are all there, and nothing in a claim can end one or start another", async (t) => {
+test("fault 55: every identity header is sent, and no claim can end a header or start another", async (t) => {
   const subject = "a\r\nX-Auth-Scopes: admin\u0000é\ud800";
   const response = await ask(t, {
     ...valid,
@@ -75,7 +75,7 @@ for (const [decision, status, header] of refusals) {
   });
 }
 
-test("only /verify itself and what is below it are the proxy's questions", () => {
+test("only /verify and the paths below it belong to the gateway", () => {
   const asks = (url: string) => isVerifyRequest({ url } as Parameters<typeof isVerifyRequest>[0]);
   for (const url of ["/verify", "/verify/", "/verify/a/b?c", "/verify?x"]) assert.equal(asks(url), true, url);
   for (const url of ["/", "/verifyx", "/auth/verify", "/VERIFY"]) assert.equal(asks(url), false, url);
@@ -84,10 +84,10 @@ test("only /verify itself and what is below it are the proxy's questions", () =>
 const here = new BlockList();
 here.addAddress("127.0.0.1");
 
-function rule(path: string, demands: Rules | null): PathRule {
+function rule(path: string, requirements: Rules | null): PathRule {
   const pattern = parsePathPattern(path);
   assert.ok(pattern);
-  return { host: null, path: pattern, methods: null, requirements: demands };
+  return { host: null, path: pattern, methods: null, requirements };
 }
 
 const policy = [
@@ -95,7 +95,7 @@ const policy = [
   rule("/orders/*", { scopes: ["orders:read"], degraded: "deny", maxRevocationAgeMs: 5000 }),
 ];
 
-/** Asks as Caddy does; `asked` are the rules that the guard was called with. */
+/** Sends a request as Caddy does. `asked` are the rules that the guard was called with. */
 async function askAbout(
   t: TestContext,
   uri: string,
@@ -123,13 +123,13 @@ async function askAbout(
   return { response: await fetch(`${listener.address}/verify/caddy`, { headers }), asked };
 }
 
-test("under a policy the guard is asked by the rule that matches", async (t) => {
+test("under a policy the guard gets the requirements of the matching rule", async (t) => {
   const { response, asked } = await askAbout(t, "/orders/7?x");
   assert.equal(response.status, 200);
   assert.deepEqual(asked, [{ scopes: ["orders:read"], degraded: "deny", maxRevocationAgeMs: 5000 }]);
 });
 
-test("where nobody is asked for a token, none is looked at, and all identity headers are there and empty", async (t) => {
+test("an anonymous rule ignores any token, and sends every identity header empty", async (t) => {
   for (const token of ["", "Bearer token", "Bearer ?", "Basic eDp5"]) {
     const { response, asked } = await askAbout(t, "/open", undefined, token);
     assert.equal(response.status, 200);
@@ -143,7 +143,7 @@ for (const [what, uri, options] of [
   ["an ambiguous path", "/orders/%2e%2e/open", undefined],
   ["a peer that is no trusted proxy", "/orders/7", { policy }],
 ] as const) {
-  test(`fault 55: ${what} is 403 before anybody looks at the token`, async (t) => {
+  test(`fault 55: ${what} gets 403 before the guard sees the token`, async (t) => {
     const { response, asked } = await askAbout(t, uri, options);
     assert.equal(response.status, 403);
     assert.deepEqual(identity(response), [null, null, null, null, null]);
@@ -152,7 +152,7 @@ for (const [what, uri, options] of [
   });
 }
 
-test("law 1: envoy is told 503 before its 200 ms are over, and the guard goes on finding out", async (t) => {
+test("law 1: envoy gets 503 within its 200 ms, and the validation goes on", async (t) => {
   const clock = new FakeClock();
   const listener = await listen("127.0.0.1", 0, "HOLDFAST_PORT");
   t.after(listener.stop);

@@ -15,11 +15,11 @@ import { startProxy, type ProxyName } from "./proxies.ts";
 const issuer = "https://id.example";
 const audience = "https://api.example";
 
-/** What the gateway in these tests lets pass. */
+/** The policy of the gateway in these tests. */
 export const policy = `{
   "rules": [
     { "path": "/open/*", "anonymous": true },
-    { "host": "open.example", "path": "/*", "anonymous": true }, // What a client may not choose for itself.
+    { "host": "open.example", "path": "/*", "anonymous": true }, // A client must not be able to choose this host.
     { "path": "/orders/*", "methods": ["GET"], "scopes": ["orders:read"] },
     { "path": "/orders/*", "methods": ["POST"], "scopes": ["orders:write"] },
     { "path": "/staff/*", "scopes": ["staff"] },
@@ -30,13 +30,13 @@ export const policy = `{
 export interface GuardedGateway {
   readonly port: number;
   readonly mint: Mint;
-  /** Tokens of an issuer whose keys cannot be had. */
+  /** A mint of an issuer whose keys cannot be fetched. */
   readonly unreachable: Mint;
   revoke(jti: string): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** A real gateway with policy file and guard; whoever is on this machine is a trusted proxy. */
+/** Starts a real gateway with policy file and guard. Every peer on this machine is a trusted proxy. */
 export async function startGuardedGateway(): Promise<GuardedGateway> {
   const folder = mkdtempSync(join(tmpdir(), "holdfast-gateway-"));
   const file = join(folder, "policy.json");
@@ -72,11 +72,11 @@ export async function startGuardedGateway(): Promise<GuardedGateway> {
 
 export interface GuardedSite extends GuardedGateway {
   readonly application: Application;
-  /** While proxy and application go on. */
+  /** Stops the gateway. Proxy and application keep running. */
   stopGateway(): Promise<void>;
 }
 
-/** The same behind a real proxy, whose `port` it is, with an application that remembers what it was sent. */
+/** Starts the same behind a real proxy at `port`, with an application that keeps the requests it received. */
 export async function startGuardedSite(name: ProxyName, certificate?: Certificate): Promise<GuardedSite> {
   const guarded = await startGuardedGateway();
   const application = await startApplication();

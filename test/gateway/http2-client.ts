@@ -4,7 +4,7 @@ import { duplexPair, type Duplex } from "node:stream";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import type { RawResponse } from "./raw-client.ts";
 
-/** A header field in the letters that go over the wire, pseudo-headers too. */
+/** A header field or pseudo-header as sent over the wire. */
 export type Field = readonly [name: string, value: string];
 
 export interface Http2Request {
@@ -13,7 +13,7 @@ export interface Http2Request {
   readonly trailers?: readonly Field[];
 }
 
-/** What a request of HTTP/1.1 in these lines is in HTTP/2: the first `Host` names the authority. */
+/** Converts the lines of an HTTP/1.1 request to HTTP/2. The first `Host` becomes the authority. */
 export function fieldsOf(requestLine: string, lines: readonly string[]): Field[] {
   const [method = "", path = ""] = requestLine.split(" ");
   const fields: Field[] = lines.map((line) => {
@@ -25,7 +25,7 @@ export function fieldsOf(requestLine: string, lines: readonly string[]): Field[]
   return [[":method", method], [":scheme", "https"], ...authority, [":path", path], ...fields];
 }
 
-/** node:http2's own client, over TLS. With `blocks` it writes these in place of its header blocks, in their order. */
+/** The client of node:http2 over TLS. It writes `blocks` in place of its own header blocks, in their order. */
 export async function connectHttp2(
   port: number,
   ca: string,
@@ -38,7 +38,7 @@ export async function connectHttp2(
     ca,
     ALPNProtocols: ["h2"],
   });
-  socket.setNoDelay(); // Else each request waits 40 ms for an acknowledgement.
+  socket.setNoDelay(); // Without this each request waits 40 ms for an acknowledgement.
   await once(socket, "secureConnect");
   if (socket.alpnProtocol !== "h2") throw new Error("the proxy does not speak HTTP/2");
   const createConnection = () => (blocks === undefined ? socket : withBlocks(socket, blocks));
@@ -47,7 +47,7 @@ export async function connectHttp2(
   return session;
 }
 
-/** Opens a request on a connection of its own; one with a body, or trailers, waits for its `end`. */
+/** Opens a request on a new connection. A request with a body or trailers waits for its `end`. */
 export async function openHttp2(port: number, ca: string, request: Http2Request): Promise<ClientHttp2Stream> {
   const { fields, body, trailers } = request;
   const session = await connectHttp2(port, ca, [fields, trailers ?? []]);
@@ -60,7 +60,7 @@ export async function openHttp2(port: number, ca: string, request: Http2Request)
   return stream;
 }
 
-/** The answer to a request; `null` when the proxy resets it or closes the connection instead. */
+/** Sends a request and returns its answer. `null` when the proxy resets it or closes the connection. */
 export async function sendHttp2(
   port: number,
   ca: string,
@@ -90,10 +90,10 @@ const END_STREAM = 1;
 const END_HEADERS = 4;
 const PREFACE_BYTES = 24;
 const FRAME_HEADER_BYTES = 9;
-/** What every server takes (RFC 9113 §4.2). */
+/** The frame size that every server accepts (RFC 9113 §4.2). */
 const MAX_PAYLOAD_BYTES = 16_384;
 
-/** The socket, with these in place of the header blocks that are written to it, one after the other. */
+/** Wraps the socket, and replaces the header blocks that are written to it by `blocks`, in order. */
 function withBlocks(socket: TLSSocket, blocks: readonly (readonly Field[])[]): Duplex {
   const [near, far] = duplexPair();
   const left = blocks.map(encoded);
@@ -118,7 +118,7 @@ function withBlocks(socket: TLSSocket, blocks: readonly (readonly Field[])[]): D
   return near;
 }
 
-/** A header block in place of that of `frame`, in as many frames as it needs. */
+/** Replaces the header block of `frame` by another one, in as many frames as it needs. */
 function frames(frame: Buffer, block: Buffer): Buffer {
   const all: Buffer[] = [];
   for (let at = 0; at === 0 || at < block.length; at += MAX_PAYLOAD_BYTES) {
@@ -133,12 +133,12 @@ function frames(frame: Buffer, block: Buffer): Buffer {
   return Buffer.concat(all);
 }
 
-/** Literal fields without indexing, new names, no Huffman code (RFC 7541 §6.2.2). */
+/** Encodes literal fields without indexing, with new names and without Huffman code (RFC 7541 §6.2.2). */
 function encoded(fields: readonly Field[]): Buffer {
   return Buffer.concat(fields.flatMap(([name, value]) => [Buffer.from([0]), literal(name), literal(value)]));
 }
 
-/** Its length as an integer with a prefix of 7 bits (RFC 7541 §5.1), and its bytes. */
+/** Encodes a text: its length as an integer with a prefix of 7 bits (RFC 7541 §5.1), and its bytes. */
 function literal(value: string): Buffer {
   const length = value.length < 127 ? [value.length] : [127];
   for (let rest = value.length - 127; rest >= 0; rest = rest < 128 ? -1 : rest >> 7) {

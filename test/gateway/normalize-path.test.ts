@@ -39,11 +39,11 @@ const ambiguous = [
   ["/orders%", '/"', "/<", "/{x}", "/`", "/^", "/%C2%85"],
 ].flat();
 for (const target of ambiguous) {
-  test(`fault 55: ${JSON.stringify(target)} is no plain path`, () =>
+  test(`fault 55: ${JSON.stringify(target)} is refused as ambiguous`, () =>
     assert.equal(normalizePath(target), null));
 }
 
-test("fault 55: whatever is plain reads the same after decoding and resolving as any server might", () => {
+test("fault 55: an accepted path stays the same under decoding and resolving by any server", () => {
   const character = fc.constantFrom(
     ..."aA.%/;\\2eEfF5cC03bB é*~?#\0".split(""),
     "%2e",

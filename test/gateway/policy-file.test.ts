@@ -13,7 +13,7 @@ async function written(t: TestContext, text: string): Promise<string> {
   return join(folder, "policy.json");
 }
 
-test("a policy is read, with comments, in its order", async (t) => {
+test("reads a policy with comments, in the order of its rules", async (t) => {
   const file = await written(
     t,
     `{
@@ -32,16 +32,16 @@ test("a policy is read, with comments, in its order", async (t) => {
       below: includesBelow,
     })),
     [
-      { host: null, methods: ["GET"], demands: null, base: "/health", below: false },
-      { host: "api.example", methods: null, demands: { scopes: ["s"] }, base: "/a", below: true },
+      { host: null, methods: ["GET"], requirements: null, base: "/health", below: false },
+      { host: "api.example", methods: null, requirements: { scopes: ["s"] }, base: "/a", below: true },
     ],
   );
 });
 
-test("a rule asks for scopes, a mode, an age, and what a comment would be in a string is none", async (t) => {
-  const demands = { scopes: ["https://x/y", "/*z*/"], degraded: "deny", maxRevocationAgeMs: 0 };
-  const file = await written(t, JSON.stringify({ rules: [{ path: "/*", ...demands }] }));
-  assert.deepEqual((await readPolicyFile(file))[0]?.requirements, demands);
+test("reads scopes, mode and age of a rule, and ignores comment marks in a string", async (t) => {
+  const requirements = { scopes: ["https://x/y", "/*z*/"], degraded: "deny", maxRevocationAgeMs: 0 };
+  const file = await written(t, JSON.stringify({ rules: [{ path: "/*", ...requirements }] }));
+  assert.deepEqual((await readPolicyFile(file))[0]?.requirements, requirements);
 });
 
 const wrong: [what: string, text: string, message: RegExp][] = [
@@ -74,7 +74,7 @@ const wrong: [what: string, text: string, message: RegExp][] = [
   [
     "anonymous with scopes",
     '{ "rules": [{ "path": "/*", "anonymous": true, "scopes": ["a"] }] }',
-    /line 1: cannot be anonymous and ask/,
+    /line 1: cannot be anonymous and require/,
   ],
   [
     "a rule that is never reached",
@@ -88,7 +88,7 @@ const wrong: [what: string, text: string, message: RegExp][] = [
   ],
 ];
 for (const [what, text, message] of wrong) {
-  test(`${what} is refused, by its place`, async (t) => {
+  test(`rejects ${what}, and names its place`, async (t) => {
     const file = await written(t, text);
     await assert.rejects(readPolicyFile(file), (error: Error & { code: string }) => {
       assert.equal(error.code, "invalid_option");
@@ -99,14 +99,14 @@ for (const [what, text, message] of wrong) {
   });
 }
 
-test("all that is wrong is told at once", async (t) => {
+test("reports all problems at once", async (t) => {
   const file = await written(t, '{ "rules": [\n{ "path": "a" },\n{ "path": "/*", "scopes": [1] }] }');
   await assert.rejects(readPolicyFile(file), { message: /line 2: path[^]*\n.*line 3: scopes/ });
   const odd = await written(t, '{ "rules": [ 1,\n"a{", {\n"path": "/a" },\n\n{ "path": "a" }] }');
   await assert.rejects(readPolicyFile(odd), { message: /line 1: .*\n.*line 2: .*\n.*line 5: path/ });
 });
 
-test("a file that is not there is refused by name", async () => {
+test("rejects a missing file by name", async () => {
   await assert.rejects(readPolicyFile("/nowhere/policy.json"), {
     code: "invalid_option",
     message: "HOLDFAST_POLICY /nowhere/policy.json: cannot be read (ENOENT)",
@@ -115,7 +115,7 @@ test("a file that is not there is refused by name", async () => {
 
 const inRepository = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
-test("docs/gateway.md documents every member of a rule and no other, and its policy is one", async (t) => {
+test("docs/gateway.md documents exactly the members of a rule, and its policy is valid", async (t) => {
   const page = await readFile(inRepository("docs/gateway.md"), "utf8");
   const source = await readFile(inRepository("src/gateway/policy-file.ts"), "utf8");
   const [, section = ""] = /^## The policy\n([^]*?)^#/m.exec(page) ?? [];

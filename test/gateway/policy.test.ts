@@ -50,7 +50,7 @@ test("the first rule that matches decides, by host, path and method", () => {
   assert.equal(found("/a/b", "PUT"), 3);
 });
 
-test("fault 55: a path that some take for that of a rule falls through to no laxer one", () => {
+test("fault 55: a path that some servers equate with a rule's path never reaches a laxer rule", () => {
   const policy = [
     rule("/admin/*", { requirements: { scopes: ["admin"] } }),
     rule("/*", { requirements: null }),
@@ -86,10 +86,11 @@ for (const text of [
   "/a|b",
   "/c++",
 ]) {
-  test(`${JSON.stringify(text)} is no path of a rule`, () => assert.equal(parsePathPattern(text), null));
+  test(`${JSON.stringify(text)} is rejected as the path of a rule`, () =>
+    assert.equal(parsePathPattern(text), null));
 }
 
-/* The model: paths as lists of segments, and nothing clever. */
+/* The model treats paths as lists of segments. */
 
 type Written = { host: string | null; segments: string[]; below: boolean; methods: string[] | null };
 
@@ -143,7 +144,7 @@ test("a policy decides as a naive model does", () => {
   );
 });
 
-test("a rule is called unreachable exactly when no request gets to it", () => {
+test("a rule is reported as unreachable exactly when no request reaches it", () => {
   const hosts = ["x.example", "y.example", "z.example"];
   const methods = ["GET", "POST", "PUT"];
   const names = ["a", "A", "b", "ab", "c"];

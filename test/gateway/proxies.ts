@@ -10,12 +10,12 @@ import { waitUntil } from "../support/redis-servers.ts";
 import type { Certificate } from "./certificate.ts";
 
 /*
- * The real programs, with the very configurations of ops/. Whoever starts one stops it.
+ * The real programs, with the configurations of ops/. The caller that starts one stops it.
  */
 
 export type ProxyName = "nginx" | "caddy" | "haproxy";
 
-/** Why tests that need the program are skipped here; `false` when they run. On CI they run, and fail without it. */
+/** The reason to skip tests that need the program, or `false`. On CI they are never skipped. */
 export function isMissing(name: ProxyName): string | false {
   const found = spawnSync(name, [name === "caddy" ? "version" : "-v"]).status === 0;
   return found || process.env["CI"] === "true" ? false : `${name} is not installed`;
@@ -26,12 +26,12 @@ export interface Proxy {
   stop(): Promise<void>;
 }
 
-/** By the names that Caddy's and HAProxy's configurations have for them. */
+/** The addresses by the names in the configurations of Caddy and HAProxy. */
 type Addresses = Readonly<Record<"SITE" | "HOLDFAST" | "UPSTREAM", string>>;
 
 const ops = (path: string) => fileURLToPath(new URL(`../../ops/${path}`, import.meta.url));
 
-/** What nginx needs around `ops/nginx/holdfast.conf`, as its comments say. */
+/** The configuration around `ops/nginx/holdfast.conf`, as its comments describe it. */
 function nginxConfiguration(
   folder: string,
   { SITE, HOLDFAST, UPSTREAM }: Addresses,
@@ -40,7 +40,7 @@ function nginxConfiguration(
   const { file } = certificate ?? {};
   const tls = file === undefined ? "" : ` ssl http2; ssl_certificate ${file}; ssl_certificate_key ${file}`;
   const bodies = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
-  // As root nginx would give up the right to write in its own folder.
+  // nginx started by root changes its user, which could not write in this folder.
   return `${process.getuid?.() === 0 ? "user root;" : ""} daemon off; worker_processes 1; pid ${folder}/pid; error_log stderr crit;
     events {}
     http {
@@ -115,7 +115,7 @@ export async function startProxy(
   return {
     port,
     async stop() {
-      // nginx takes its workers along; the others would wait for connections that are kept open.
+      // SIGTERM ends nginx with its workers. The others would wait for connections that are kept open.
       child.kill(name === "nginx" ? "SIGTERM" : "SIGKILL");
       await ended;
       rmSync(folder, { recursive: true, force: true });

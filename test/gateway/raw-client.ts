@@ -2,7 +2,7 @@ import { connect } from "node:net";
 
 export interface RawResponse {
   readonly status: number;
-  /** Of all values of a name, in lower case, by that name. */
+  /** All values of each header, by its name in lower case. */
   readonly headers: ReadonlyMap<string, readonly string[]>;
   readonly body: string;
 }
@@ -18,7 +18,7 @@ export async function sendRaw(port: number, bytes: string): Promise<RawResponse 
     socket.setTimeout(10_000, () => socket.destroy());
     socket.on("data", (chunk) => {
       chunks.push(chunk);
-      if (chunk.includes("HTTP/1.1 101 ")) socket.end(); // Nothing ends that of itself.
+      if (chunk.includes("HTTP/1.1 101 ")) socket.end(); // The connection would stay open.
     });
     socket.on("error", () => {});
     socket.once("close", () => resolve(Buffer.concat(chunks).toString("latin1")));
@@ -26,7 +26,7 @@ export async function sendRaw(port: number, bytes: string): Promise<RawResponse 
   return parse(text);
 }
 
-/** A request in these very lines; the connection is closed after it. */
+/** Sends a request with these lines. The connection is closed after it. */
 export async function sendLines(
   port: number,
   requestLine: string,
@@ -40,7 +40,7 @@ export async function sendLines(
 }
 
 function parse(answer: string): RawResponse | null {
-  const text = answer.replace(/^(?:HTTP\/1\.1 10[02-9] [^]*?\r\n\r\n)+/, ""); // Informational ones come before.
+  const text = answer.replace(/^(?:HTTP\/1\.1 10[02-9] [^]*?\r\n\r\n)+/, ""); // Informational responses come first.
   const status = /^HTTP\/1\.[01] (\d{3})/.exec(text)?.[1];
   if (status === undefined) return null;
   const end = text.indexOf("\r\n\r\n");

@@ -48,7 +48,7 @@ for (const [name, ask] of Object.entries({ traefik, envoy })) {
   const bearer = (claims: object = {}, mint = guarded.mint) =>
     `Authorization: Bearer ${mint.token({ sub: "alice", sid: "s1", scope: "orders:read", ...claims })}`;
 
-  test(`${name}: exactly 200 with every identity header lets pass`, async () => {
+  test(`${name}: a request passes only with 200 and every identity header`, async () => {
     for (const method of ["GET", "HEAD"]) {
       const response = await ask(method, "/orders/7?x=1", [bearer()], "API.example:443");
       assert.equal(response?.status, 200);
@@ -57,13 +57,13 @@ for (const [name, ask] of Object.entries({ traefik, envoy })) {
     }
   });
 
-  test(`${name}: where nobody is asked for a token, every identity header is there and empty`, async () => {
+  test(`${name}: an anonymous route sends every identity header empty`, async () => {
     const response = await ask("POST", "/open/page");
     assert.equal(response?.status, 200);
     assert.deepEqual(told(response), ["", "", "", "", ""]);
   });
 
-  test(`law 1: ${name}: 401 needs proof, what could not be found out is 503 with Retry-After`, async () => {
+  test(`law 1: ${name}: an invalid token gets 401, and an unchecked one 503 with Retry-After`, async () => {
     assert.equal((await ask("GET", "/orders/7"))?.status, 401);
     assert.equal((await ask("GET", "/orders/7", [bearer({ exp: 1 })]))?.status, 401);
     const response = await ask("GET", "/orders/7", [bearer({}, guarded.unreachable)]);
@@ -71,7 +71,7 @@ for (const [name, ask] of Object.entries({ traefik, envoy })) {
     assert.match(response.headers.get("retry-after")?.[0] ?? "", /^\d+$/);
   });
 
-  test(`fault 55: ${name}: 403 for a missing scope, another method, no rule, an ambiguous path`, async () => {
+  test(`fault 55: ${name}: answers 403 to a missing scope, another method, no rule, an ambiguous path`, async () => {
     const paths = ["//staff", "/open/../staff", "/open/%2e%2e/staff", "/open/..;/staff", "/open%2fpage"];
     const targets = [
       ["GET", "/staff/rota"],
@@ -84,20 +84,20 @@ for (const [name, ask] of Object.entries({ traefik, envoy })) {
     }
   });
 
-  test(`fault 55: ${name}: other proxies' headers, which a client may send, say nothing`, async () => {
+  test(`fault 55: ${name}: ignores the headers of other proxies, which a client may send`, async () => {
     const forged = ["X-Original-URI: /open/page", "X-Original-Method: GET", "X_Forwarded_Uri: /open/page"];
     const answer = await ask("GET", "/staff/rota", [bearer(), ...forged]);
     assert.equal(answer?.status, 403);
   });
 }
 
-test("fault 55: a client's X-Forwarded-… say nothing to envoy's question, nor its Host a second time", async () => {
+test("fault 55: envoy: ignores a client's X-Forwarded-… headers, and refuses a second Host", async () => {
   const forged = ["X-Forwarded-Uri: /open/page", "X-Forwarded-Method: GET", "X-Forwarded-Host: open.example"];
   assert.equal((await envoy("GET", "/staff/rota", forged))?.status, 401);
   assert.equal((await envoy("GET", "/staff/rota", ["Host: open.example"]))?.status, 403);
 });
 
-test("the configurations name what the service answers and refuse to let pass without it", () => {
+test("the configurations use the headers of the service, and let no request pass without it", () => {
   const read = (path: string) =>
     readFileSync(new URL(`../../ops/${path}`, import.meta.url), "utf8").toLowerCase();
   const [ofTraefik, ofEnvoy] = [read("traefik/dynamic.yml"), read("envoy/envoy.yaml")];

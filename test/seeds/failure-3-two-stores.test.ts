@@ -10,9 +10,9 @@ import { serviceEnvironment, startService, type ServiceProcess } from "../suppor
 
 /*
  * The outage: two instances of one token manager, one on the shared store, the other silently in its own memory.
- * Tokens were written to the one and looked up in the other; every refresh was refused and everybody was logged out.
+ * Tokens were written to one and looked up in the other. Every refresh was refused, and all users were logged out.
  */
-describe("failure 3: two instances, one of them silently on a store of its own", () => {
+describe("failure 3: two instances, one of them silently on another store", () => {
   let folder = "";
   let data = "";
   let services: ServiceProcess[] = [];
@@ -35,7 +35,7 @@ describe("failure 3: two instances, one of them silently on a store of its own",
     await rm(folder, { recursive: true, force: true });
   });
 
-  test("law 4: a token of the one process is refreshed and revoked by the other, before and after both restart", async () => {
+  test("law 4: one process refreshes and revokes the tokens of the other, before and after a restart of both", async () => {
     let [one, other] = await startBoth();
     for (const service of services) assert.match(service.output(), /sqlite .*holdfast\.db/);
     const kept = await login(one);
@@ -60,7 +60,7 @@ describe("failure 3: two instances, one of them silently on a store of its own",
   });
 
   const refused = (name: string, settings: Record<string, string>, complaint: RegExp) => {
-    test(`law 4: ${name} refuses to start, and nothing else takes the store's place`, async () => {
+    test(`law 4: the service refuses to start with ${name}, and no other store takes its place`, async () => {
       const cli = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
       const place = join(folder, "elsewhere");
       await mkdir(place, { recursive: true });

@@ -12,7 +12,7 @@ import { measureUntil } from "../support/auth-calls.ts";
 
 /*
  * The outage: the auth service was unreachable, nothing was cached, its health check still passed, and users were told
- * "invalid or expired token" and sent to log in, at the service that was down. Here over real connections: a provider,
+ * "invalid or expired token" and sent to the login of the service that was down. The tests use real connections: a provider,
  * a proxy that breaks what passes through it, an API, its users.
  */
 describe("failure 5: one dependency takes everything down", () => {
@@ -64,7 +64,7 @@ describe("failure 5: one dependency takes everything down", () => {
   }
 
   for (const kind of ["refuse", "black-hole", "slow-loris"] as const) {
-    test(`law 1: ${kind}, and nothing was cached: nobody is told "invalid", it is declared, and it ends by itself`, async (t) => {
+    test(`law 1: ${kind} with an empty cache: no token is called invalid, degraded mode is declared, and it recovers`, async (t) => {
       api = await startApi(t, "local");
       await api.guard.ready();
       assert.ok((await measureUntil(isHealthy, 20_000)) < 20_000);
@@ -84,7 +84,7 @@ describe("failure 5: one dependency takes everything down", () => {
       assert.deepEqual([strict.status, strict.degraded], [503, null], "a route that can refuse it");
       assert.ok(Number(strict.retryAfter) >= 1);
 
-      // What can be proved is proved as ever.
+      // The guard still refuses what it can verify itself.
       await api.endSession("s-1");
       assert.equal((await api.get(logout)).status, 401, "revoked in the log");
       assert.equal((await api.get(`${users[2]}x`)).status, 401, "forged");
@@ -102,7 +102,7 @@ describe("failure 5: one dependency takes everything down", () => {
   }
 
   for (const mode of ["deny", "cached", "local"] as const) {
-    test(`law 1: an API that starts in the outage, keys and answers and all missing: 503 under ${mode}, never 401`, async (t) => {
+    test(`law 1: an API that starts in the outage without keys or answers gives 503 under ${mode}, never 401`, async (t) => {
       proxy.set({ kind: "refuse" });
       api = await startApi(t, mode);
       const token = provider.token();
@@ -122,7 +122,7 @@ describe("failure 5: one dependency takes everything down", () => {
     ["says yes to everything", () => Response.json({ active: true })],
     ["has lost its own database", () => new Response("", { status: 500 })],
   ] as const) {
-    test(`the health check asks what users ask: an authority that ${what} is noticed before any user`, async (t) => {
+    test(`the health check validates a token: it notices an authority that ${what} before a user does`, async (t) => {
       api = await startApi(t, "local");
       await api.guard.ready();
       provider.fault("introspection", { respond });
@@ -147,7 +147,7 @@ interface Api {
   readonly endSession: (id: string) => Promise<void>;
 }
 
-/** Orders for everybody, a route that refuses whatever is not certain, and health. */
+/** Starts an API with orders, a route that refuses degraded answers, and health. */
 async function listen(guard: Guard): Promise<Pick<Api, "server" | "get" | "health">> {
   const greet = (
     req: { auth: Extract<Verdict, { status: "valid" }> },

@@ -6,16 +6,16 @@ import { ensureFirstUser } from "../../src/server/first-user.ts";
 import { createFixture } from "../issuer/fixture.ts";
 import { temporaryDataDir } from "./temporary-settings.ts";
 
-test("of machines that make the first user at once, only the one that made it keeps a password", async (t) => {
+test("when several machines add the first user together, only one keeps a password file", async (t) => {
   const folder = await temporaryDataDir();
   await mkdir(folder);
   const { issuer } = createFixture({ authenticate: undefined } as object);
   t.after(async () => await issuer.close());
-  // All of them looked before one of them made it.
+  // Each instance lists the users before one of them adds the user.
   const early = { ...issuer, users: { ...issuer.users, list: async () => await Promise.resolve([]) } };
   const [here, elsewhere] = [join(folder, "here"), join(folder, "elsewhere")];
   assert.match((await ensureFirstUser(early, undefined, here)) ?? "", /^first user admin, password in /);
-  // Another process that shares the folder, and another machine.
+  // The second call is another process with the same folder, the third another machine.
   assert.equal(await ensureFirstUser(early, undefined, here), null);
   assert.equal(await ensureFirstUser(early, undefined, elsewhere), null);
   const password = (await readFile(here, "utf8")).trimEnd();

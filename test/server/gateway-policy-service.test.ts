@@ -13,7 +13,7 @@ async function settingsWith(policy: string) {
   return { ...settings, policyFile };
 }
 
-test("the service judges by its policy file, and says at start which it is", async (t) => {
+test("the service applies its policy file, and prints its name at start", async (t) => {
   const settings = await settingsWith('{ "rules": [{ "path": "/orders/*", "scopes": ["holdfast:admin"] }] }');
   const { banner, publicAddress, stop } = await startService(settings);
   t.after(stop);
@@ -31,7 +31,7 @@ test("the service judges by its policy file, and says at start which it is", asy
   );
 });
 
-test("a policy that cannot be used is refused at start, and nothing is begun", async () => {
+test("rejects an unusable policy at start, and creates no data", async () => {
   const settings = await settingsWith('{ "rules": [] }');
   await assert.rejects(startService(settings), {
     code: "invalid_option",

@@ -24,7 +24,7 @@ function states(health: Awaited<ReturnType<typeof checkServiceHealth>>): Record<
   return Object.fromEntries(Object.entries(health.components).map(([name, { status }]) => [name, status]));
 }
 
-test("health says ok only after a forged token was refused by its signature", async (t) => {
+test("health is ok only after the guard refused a forged token by its signature", async (t) => {
   const { guard, ...rest } = await service(t);
   const health = await checkServiceHealth({ ...rest, guard });
   assert.equal(health.status, "ok");
@@ -34,7 +34,7 @@ test("health says ok only after a forged token was refused by its signature", as
   assert.match(alarmed.components.guard.detail, /answered a forgery with valid/);
 });
 
-test("health says which part is not: a closed guard, a store that cannot be read", async (t) => {
+test("health names the failing component: a closed guard, an unreadable store", async (t) => {
   const parts = await service(t);
   await parts.guard.close();
   const guardless = await checkServiceHealth(parts);
@@ -45,7 +45,7 @@ test("health says which part is not: a closed guard, a store that cannot be read
   assert.equal(states(await checkServiceHealth(parts))["store"], "unavailable");
 });
 
-test("law 4: a read of the revocation log that failed is degraded, and still ready; a view too old is neither", async (t) => {
+test("law 4: a failed read of the revocation log is degraded and ready, and a view that is too old is unavailable", async (t) => {
   const { guard, ...rest } = await service(t);
   const ready = async (state: "degraded" | "unavailable") => {
     const healthy = guard.status();
@@ -64,14 +64,14 @@ test("law 4: a read of the revocation log that failed is degraded, and still rea
   };
   const { page: works, ...degraded } = await ready("degraded");
   assert.deepEqual(degraded, { code: 200, status: "degraded", retryAfter: null });
-  assert.match(works, /<h1 class="degraded">Works, but look after: revocations<\/h1>/);
+  assert.match(works, /<h1 class="degraded">Works, but check: revocations<\/h1>/);
   assert.match(works, /BUSY/);
   const { page: fails, ...unavailable } = await ready("unavailable");
   assert.deepEqual(unavailable, { code: 503, status: "unavailable", retryAfter: "1" });
   assert.match(fails, /<h1 class="unavailable">Not working: revocations<\/h1>/);
 });
 
-test("the status page shows what it is given, escaped, and its policy allows its own style only", async (t) => {
+test("the status page escapes every value", async (t) => {
   const parts = await service(t);
   const text = "<script>alert(1)</script>";
   const page = await adminPage({
@@ -89,7 +89,7 @@ test("the status page shows what it is given, escaped, and its policy allows its
   assert.ok(page.includes("signs") && page.includes("published, signs next"));
 });
 
-test("law 4: the status page comes up when the store does not, and says what that means", async (t) => {
+test("law 4: the status page loads while the store is down, and states the effect", async (t) => {
   const parts = await service(t);
   const headers = { host: "localhost:4181" };
   const ask = async () => await adminApp(parts, 4181).request("/", { headers });
@@ -100,5 +100,5 @@ test("law 4: the status page comes up when the store does not, and says what tha
   const page = await response.text();
   assert.match(page, /<h1 class="unavailable">Not working: store/);
   assert.match(page, /Logins, refreshes and revocations answer 503/);
-  assert.match(page, /Not known: the store cannot be read/);
+  assert.match(page, /Unknown: the store cannot be read/);
 });

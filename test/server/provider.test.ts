@@ -43,7 +43,7 @@ async function readiness({ publicAddress }: RunningService): Promise<unknown> {
 
 const whole = { store: "ok", keys: "ok", revocations: "ok", guard: "ok", provider: "ok" };
 
-test("/verify takes a provider's tokens besides its own: asks about each, opaque ones too, and heeds a no", async (t) => {
+test("/verify accepts the tokens of a provider after asking its authority, opaque tokens included", async (t) => {
   const { provider, start } = await makeWorld(t);
   const running = await start();
   const own = await login(running.publicAddress);
@@ -57,7 +57,7 @@ test("/verify takes a provider's tokens besides its own: asks about each, opaque
   assert.deepEqual(await readiness(running), { status: "ok", components: whole });
 });
 
-test("law 10: without the provider's authority its tokens are 503, or let in and said to be, as the operator chose", async (t) => {
+test("law 10: while the authority is down, the provider's tokens get 503 or a declared degraded answer, by the setting", async (t) => {
   const { provider, start } = await makeWorld(t);
   const strict = await start();
   const lax = await start({ ALLOW_DEGRADED_AUTH: "true" });
@@ -74,7 +74,7 @@ test("law 10: without the provider's authority its tokens are 503, or let in and
   assert.equal(await verify(strict.publicAddress, own.access_token), 200);
 });
 
-test("fault 37: a service starts while the provider is down; its own tokens pass, the provider's are 503", async (t) => {
+test("fault 37: a service starts while the provider is down, and answers 503 only for the provider's tokens", async (t) => {
   const { provider, start } = await makeWorld(t);
   await provider.close();
   const running = await start();
@@ -83,7 +83,7 @@ test("fault 37: a service starts while the provider is down; its own tokens pass
   assert.equal(await verify(running.publicAddress, provider.token()), 503);
 });
 
-test("fault 37: after a restart during the outage the last good keys prove tokens where that is allowed", async (t) => {
+test("fault 37: after a restart in the outage, the last good keys verify tokens under a mode that allows it", async (t) => {
   const { provider, start } = await makeWorld(t);
   const before = await start({ ALLOW_DEGRADED_AUTH: "true" });
   assert.equal(await degradedHeader(before, provider.token()), "");

@@ -15,7 +15,7 @@ const endpoints: [role: string, method: string, path: string, status: number][] 
 ];
 
 for (const role of ["issuer", "gateway"]) {
-  test(`a service that is ${role} only answers nothing of the other role, and says so at start`, async (t) => {
+  test(`a service with the role ${role} answers 404 for the other role, and prints its role`, async (t) => {
     const settings = await temporarySettings();
     const { roles } = readSettings({ HOLDFAST_ROLES: role });
     const { banner, publicAddress, stop } = await startService({ ...settings, roles });
@@ -43,7 +43,7 @@ const wrong: [settings: Record<string, string>, message: RegExp][] = [
   ],
 ];
 for (const [settings, message] of wrong) {
-  test(`${Object.keys(settings).join(" with ")} is refused by name: ${message.source}`, () => {
+  test(`${Object.keys(settings).join(" with ")} is rejected by name: ${message.source}`, () => {
     assert.throws(() => readSettings(settings), { code: "invalid_option", message });
   });
 }

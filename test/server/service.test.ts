@@ -19,7 +19,7 @@ async function get(url: string, headers: Record<string, string>): Promise<{ stat
   return { status: response.statusCode ?? 0, body: (await response.toArray()).join("") };
 }
 
-test("law 3: a token that the service issued passes /verify, and after logout does not, at once", async (t) => {
+test("law 3: a token of the service passes /verify, and is refused immediately after logout", async (t) => {
   const { publicAddress } = await start(t);
   const tokens = await login(publicAddress);
   const headers = { authorization: `Bearer ${tokens.access_token}` };
@@ -33,7 +33,7 @@ test("law 3: a token that the service issued passes /verify, and after logout do
   assert.equal((await fetch(`${publicAddress}/verify`)).status, 401);
 });
 
-test("the probes answer: live always, ready with the state of every part", async (t) => {
+test("the live probe answers always, and the ready probe with the status of every component", async (t) => {
   const { publicAddress, adminAddress } = await start(t);
   assert.equal((await fetch(`${publicAddress}/health/live`)).status, 200);
   const ready = await fetch(`${publicAddress}/health/ready`);
@@ -46,7 +46,7 @@ test("the probes answer: live always, ready with the state of every part", async
   assert.equal((await fetch(`${adminAddress}/cache/health`)).status, 200);
 });
 
-test("a client of the settings gets the scopes that the settings give it", async (t) => {
+test("a client gets the scopes of HOLDFAST_CLIENT_SCOPES", async (t) => {
   const clients = {
     HOLDFAST_CLIENTS: "api:0123456789abcdef",
     HOLDFAST_CLIENT_SCOPES: "api=orders:read orders:write",
@@ -63,7 +63,7 @@ test("a client of the settings gets the scopes that the settings give it", async
   assert.equal(passed.headers.get("x-auth-scopes"), "orders%3Aread");
 });
 
-test("a service that takes on other data's name says whose tokens it refuses from now on", async (t) => {
+test("a service with a new identity prints the previous one, whose tokens it refuses", async (t) => {
   const settings = await temporarySettings({ HOLDFAST_URL: "https://old.example" });
   const first = await startService(settings);
   assert.doesNotMatch(first.banner, /before/);
@@ -73,7 +73,7 @@ test("a service that takes on other data's name says whose tokens it refuses fro
   assert.match(second.banner, /served as https:\/\/old\.example .*before/);
 });
 
-test("the admin listener answers only to its own names", async (t) => {
+test("the admin listener answers only to its own host names", async (t) => {
   const { adminAddress } = await start(t);
   const { port } = new URL(adminAddress);
   for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, `LOCALHOST:${port}`, `[::1]:${port}`]) {
@@ -92,7 +92,7 @@ test("the admin listener answers only to its own names", async (t) => {
   }
 });
 
-test("the admin listener issues nothing and the public one shows no status page", async (t) => {
+test("the admin listener issues no tokens, and the public listener has no status page", async (t) => {
   const { publicAddress, adminAddress } = await start(t);
   const body = { username: "alice", password: "correct horse battery" };
   assert.equal((await post(adminAddress, "/auth/login", body)).status, 404);
@@ -100,7 +100,7 @@ test("the admin listener issues nothing and the public one shows no status page"
   assert.equal((await fetch(`${publicAddress}/health`)).status, 404);
 });
 
-test("a first start without a configured user makes admin, whose password is in a private file", async (t) => {
+test("a first start without a configured user adds admin, with its password in a private file", async (t) => {
   const settings = { ...(await temporarySettings()), bootstrapUser: undefined };
   const running = await startService(settings);
   const { password: file } = localFiles(settings.dataDir);
@@ -116,20 +116,20 @@ test("a first start without a configured user makes admin, whose password is in 
   assert.ok(!again.banner.includes(file), "a later start makes no user");
 });
 
-test("the start names the store and both addresses", async (t) => {
+test("the start prints the store and both addresses", async (t) => {
   const { banner, publicAddress, adminAddress } = await start(t);
   assert.match(banner, /^holdfast \d+\.\d+\.\d+, store: sqlite .*holdfast\.db$/m);
   assert.ok(banner.includes(publicAddress) && banner.includes(adminAddress));
 });
 
-test("an occupied admin port is refused by name, and nothing stays open or is begun", async (t) => {
+test("rejects an occupied admin port by name, closes everything and creates no data", async (t) => {
   const { adminAddress } = await start(t);
   const settings = await temporarySettings({ HOLDFAST_ADMIN_PORT: new URL(adminAddress).port });
   await assert.rejects(startService(settings), { message: /in use; choose another HOLDFAST_ADMIN_PORT/ });
   await assert.rejects(stat(settings.dataDir), { code: "ENOENT" });
 });
 
-test("the source of a login is the peer, and a forwarded one only behind a trusted proxy", async (t) => {
+test("the source of a login is the peer, or behind a trusted proxy the forwarded address", async (t) => {
   for (const [trusted, source] of [
     ["192.0.2.1", "127.0.0.1"],
     ["127.0.0.1", "203.0.113.9"],

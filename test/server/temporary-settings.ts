@@ -6,12 +6,12 @@ import { readSettings, type Settings } from "../../src/server/settings.ts";
 
 const roots: string[] = [];
 
-// Not after each test: its hooks run in the order they were set, and a service that is stopped later still saves.
+// The folders are removed after all tests. The hooks of a test run in order, and a service that stops later still writes.
 after(async () => {
   for (const root of roots) await rm(root, { recursive: true, force: true });
 });
 
-/** A data directory that does not exist yet and is removed after the tests of this file, with its sibling. */
+/** Returns a data directory that does not exist yet. It is removed after the tests of the file, with its sibling. */
 export async function temporaryDataDir(): Promise<string> {
   const root = await mkdtemp(join(tmpdir(), "holdfast-server-"));
   roots.push(root);

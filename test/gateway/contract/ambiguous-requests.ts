@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { receivedHeader, type ProxyClient } from "./proxy-client.ts";
 
-/** Paths, hosts and framings that a client can write, and what a token can hold. */
+/** Tests of paths, hosts and framings that a client can write, and of the contents of a token. */
 export function oddRequestTests(visit: ProxyClient): void {
   const { get, bearer, receivedRequest, assertDenied } = visit;
 
@@ -30,7 +30,7 @@ export function oddRequestTests(visit: ProxyClient): void {
     });
   }
 
-  test("fault 55: a target with a host of its own is judged by the host that the application sees", async () => {
+  test("fault 55: a target with its own host is judged by the host that the application sees", async () => {
     for (const lines of [
       ["GET http://open.example/staff/rota HTTP/1.1", "Host: api.example"],
       ["GET http://api.example/staff/rota HTTP/1.1", "Host: open.example"],
@@ -43,7 +43,7 @@ export function oddRequestTests(visit: ProxyClient): void {
     }
   });
 
-  test("fault 55: where the host of a target ends is not for the application to find out", async () => {
+  test("fault 55: a target with an ambiguous end of its host does not reach another path", async () => {
     for (const odd of ["x\\staff\\@api.example", "x?@api.example", "x#@api.example", "me:x@api.example"]) {
       visit.site.application.requests.length = 0;
       const response = await visit.send(`GET http://${odd}/open/page HTTP/1.1`, ["Host: api.example"]);
@@ -52,8 +52,8 @@ export function oddRequestTests(visit: ProxyClient): void {
     }
   });
 
-  test("fault 55: two Host headers, or two tokens, are not one of them", async () => {
-    // In HTTP/2 the first is the authority, and that one counts.
+  test("fault 55: refuses two Host headers, and two tokens", async () => {
+    // In HTTP/2 the first one becomes the authority, which counts.
     assertDenied(
       await get("/staff/rota", "Host: open.example"),
       ...(visit.ca === undefined ? [400, 403] : [400, 401]),
@@ -62,7 +62,7 @@ export function oddRequestTests(visit: ProxyClient): void {
     assertDenied(await visit.send("GET /staff/rota HTTP/1.0", []), 400, 401, 403);
   });
 
-  test("fault 55: CONNECT is refused: what comes after it is judged by nobody", async () => {
+  test("fault 55: refuses CONNECT, because no rule applies to its data", async () => {
     for (const target of ["open.example:443", "/open/page"]) {
       for (const header of ["X-Nothing: here", bearer({ scope: "staff" })]) {
         assertDenied(
@@ -74,14 +74,14 @@ export function oddRequestTests(visit: ProxyClient): void {
     }
   });
 
-  test("fault 55: what a subject holds can neither end its header nor begin another", async () => {
+  test("fault 55: a subject can neither end its header nor begin another", async () => {
     const subject = "a\r\nX-Auth-Scopes: staff\r\n\r\nGET /staff HTTP/1.1\u0000\u00e9{env.PATH}%{+X}";
     assert.equal((await get("/orders/7", bearer({ sub: subject })))?.status, 200);
     assert.equal(receivedHeader(receivedRequest(), "x-auth-subject"), encodeURIComponent(subject));
     assert.equal(receivedHeader(receivedRequest(), "x-auth-scopes"), "orders%3Aread a");
   });
 
-  test("fault 55: headers without end are refused, a token of its full length is not", async () => {
+  test("fault 55: refuses endless headers, and accepts a token of the full length", async () => {
     const long = visit.site.mint.token({ sub: "alice", scope: "orders:read", pad: "x".repeat(11_000) });
     assert.ok(long.length > 14_000 && long.length < 16_384);
     assert.equal((await get("/orders/7", `Authorization: Bearer ${long}`))?.status, 200);

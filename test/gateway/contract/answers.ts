@@ -5,11 +5,11 @@ import { WebSocket } from "ws";
 import { waitUntil } from "../../support/redis-servers.ts";
 import { identityHeaders, receivedHeader, type ProxyClient } from "./proxy-client.ts";
 
-/** What clients and application are told while all is well. */
+/** Tests of the answers to clients and application in normal operation. */
 export function answerTests(visit: ProxyClient): void {
   const { get, bearer, receivedRequest, assertDenied } = visit;
 
-  test("a good token passes, and the application is told whose it is", async () => {
+  test("a good token passes, and the application gets its identity", async () => {
     const response = await get("/orders/7?x=%2F..//;", bearer());
     assert.equal(response?.status, 200);
     const seen = receivedRequest();
@@ -21,7 +21,7 @@ export function answerTests(visit: ProxyClient): void {
     assert.deepEqual(seen.headers["host"], ["api.example"]);
   });
 
-  test("a body reaches the application whole, and the gateway gets none of it", async () => {
+  test("a body reaches the application complete, and never the gateway", async () => {
     const body = "x".repeat(200_000);
     const headers = [
       "Host: api.example",
@@ -34,13 +34,13 @@ export function answerTests(visit: ProxyClient): void {
     assert.equal(receivedRequest().method, "POST");
   });
 
-  test("law 1: cookies that are too long for the gateway are none of its business", async () => {
+  test("law 1: cookies larger than the gateway's header limit do not matter", async () => {
     // HAProxy itself has 32 KiB for all headers.
     const cookie = `Cookie: a=${"x".repeat(visit.proxy === "haproxy" ? 14_000 : 18_000)}`;
     assert.equal((await get("/orders/7", bearer(), cookie, cookie))?.status, 200);
   });
 
-  test("401 with a challenge for none, a malformed, an expired and a revoked token", async () => {
+  test("answers 401 with a challenge to a missing, malformed, expired or revoked token", async () => {
     const revoked = bearer({ jti: "revoked" });
     await visit.site.revoke("revoked");
     for (const header of ["X-Nothing: here", "Authorization: Bearer abc", bearer({ exp: 1 }), revoked]) {
@@ -54,7 +54,7 @@ export function answerTests(visit: ProxyClient): void {
     }
   });
 
-  test("403 names the missing scope; what no rule matches is 403 too", async () => {
+  test("answers 403 with the missing scope, and 403 when no rule matches", async () => {
     const response = await get("/staff/rota", bearer());
     assertDenied(response, 403);
     assert.match(response?.headers.get("www-authenticate")?.[0] ?? "", /insufficient_scope.*staff/);
@@ -62,7 +62,7 @@ export function answerTests(visit: ProxyClient): void {
     assertDenied(await visit.send("DELETE /orders/7 HTTP/1.1", ["Host: api.example", bearer()]), 403);
   });
 
-  test("where nobody is asked for a token everybody passes, and is nobody", async () => {
+  test("an anonymous route passes every client, without an identity", async () => {
     const forged = identityHeaders.map((header) => `${header}: root`);
     for (const header of [bearer(), bearer({ exp: 1 }), "X-Nothing: here"]) {
       visit.site.application.requests.length = 0;
@@ -71,14 +71,14 @@ export function answerTests(visit: ProxyClient): void {
     }
   });
 
-  test("law 1: what could not be checked is 503 with Retry-After at the client, and no challenge", async () => {
+  test("law 1: a token that could not be checked gets 503 with Retry-After and no challenge", async () => {
     const response = await get("/orders/7", bearer({}, visit.site.unreachable));
     assertDenied(response, 503);
     assert.match(response?.headers.get("retry-after")?.join() ?? "", /^\d+$/);
     assert.equal(response?.headers.get("www-authenticate"), undefined);
   });
 
-  test("what the application answers is its own affair", async () => {
+  test("the answers of the application pass unchanged", async () => {
     for (const status of [400, 401, 403, 404, 429, 500, 502, 503]) {
       const response = await get(`/orders/answers/${status}`, bearer());
       assert.equal(response?.status, status);
@@ -87,7 +87,7 @@ export function answerTests(visit: ProxyClient): void {
     }
   });
 
-  test("a WebSocket opens with a good token and not without", async () => {
+  test("a WebSocket opens with a good token only", async () => {
     const { ca } = visit;
     const open = (headers: Record<string, string>) =>
       new WebSocket(`${ca === undefined ? "ws" : "wss"}://127.0.0.1:${visit.site.port}/chat`, {

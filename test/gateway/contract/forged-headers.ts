@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { receivedHeader, type ProxyClient } from "./proxy-client.ts";
 
-/** Headers that a client can write. */
+/** Tests of headers that a client can write. */
 export function forgedHeaderTests(visit: ProxyClient): void {
   const { get, bearer, receivedRequest, assertDenied } = visit;
 
@@ -17,14 +17,14 @@ export function forgedHeaderTests(visit: ProxyClient): void {
     "x-auth.subject",
   ];
   for (const spelling of spellings) {
-    test(`fault 55: a client's own ${spelling} reaches nobody`, async () => {
+    test(`fault 55: a client's ${spelling} does not reach the application`, async () => {
       const response = await get("/orders/7", `${spelling}: root`, bearer(), `${spelling}: root`);
       if (response?.status !== 200) return assertDenied(response, 400);
       assert.equal(receivedHeader(receivedRequest(), "x-auth-subject"), "alice");
     });
   }
 
-  test("fault 55: identity headers that Connection names are neither lost nor the client's", async () => {
+  test("fault 55: identity headers named in Connection still come from the gateway", async () => {
     for (const value of [
       "close, X-Auth-Subject, X-Auth-Scopes",
       "X-Auth-Subject, close",
@@ -36,7 +36,7 @@ export function forgedHeaderTests(visit: ProxyClient): void {
       if (response?.status !== 200) assertDenied(response, 400, 401);
       else {
         assert.equal(receivedHeader(receivedRequest(), "x-auth-subject"), "alice");
-        // Nor by another proxy between this one and the application.
+        // Another proxy between this one and the application must not remove them either.
         assert.doesNotMatch(receivedHeader(receivedRequest(), "connection"), /auth/i);
       }
     }
@@ -50,7 +50,7 @@ export function forgedHeaderTests(visit: ProxyClient): void {
     ["websocket, h2c"],
   ];
   for (const upgrade of upgrades) {
-    test(`fault 55: of an upgrade to ${upgrade.join(" and ")} nothing but WebSocket is passed on`, async () => {
+    test(`fault 55: an upgrade to ${upgrade.join(" and ")} is passed on for WebSocket only`, async () => {
       const response = await get(
         "/chat",
         ...upgrade.map((protocol) => `Upgrade: ${protocol}`),
@@ -89,7 +89,7 @@ export function forgedHeaderTests(visit: ProxyClient): void {
     ],
   ];
   for (const [what, headers] of elsewhere) {
-    test(`fault 55: a client's ${what} does not make its request another`, async () => {
+    test(`fault 55: a client's ${what} does not change which request is judged`, async () => {
       const twice = [...headers, ...headers.filter((line) => !line.startsWith("Connection"))];
       assertDenied(
         await visit.send("POST /staff/rota HTTP/1.1", [

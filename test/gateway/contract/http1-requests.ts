@@ -3,11 +3,11 @@ import { test } from "node:test";
 import { sendLines, sendRaw } from "../raw-client.ts";
 import { receivedHeader, type ProxyClient } from "./proxy-client.ts";
 
-/** What only HTTP/1.1 has words for: upgrades, and where a request ends. */
+/** Tests of what only HTTP/1.1 can express: upgrades, and the end of a request. */
 export function http1Tests(visit: ProxyClient): void {
   const { bearer, receivedRequest } = visit;
 
-  test("fault 55: a WebSocket handshake that names identity headers in Connection loses none", async () => {
+  test("fault 55: a WebSocket handshake that names identity headers in Connection keeps them", async () => {
     const key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
     const upgrade = [
       "Upgrade: websocket",
@@ -25,7 +25,7 @@ export function http1Tests(visit: ProxyClient): void {
     assert.equal(receivedHeader(receivedRequest(), "x-auth-subject"), "alice");
   });
 
-  test("fault 55: a request hidden in another's body is not seen as one of its own", async () => {
+  test("fault 55: a request hidden in the body of another is not a request of its own", async () => {
     const hidden = "GET /staff/rota HTTP/1.1\r\nHost: api.example\r\nX-Auth-Subject: root\r\n\r\n";
     const framings = [
       ["Transfer-Encoding: chunked", `Content-Length: ${hidden.length + 5}`],
@@ -57,7 +57,7 @@ export function http1Tests(visit: ProxyClient): void {
     }
   });
 
-  test("fault 55: on one connection every request is judged by itself", async () => {
+  test("fault 55: every request of a connection is judged separately", async () => {
     const request = (path: string, ...more: string[]) =>
       `${[`GET ${path} HTTP/1.1`, "Host: api.example", ...more].join("\r\n")}\r\n\r\n`;
     const pipelined =

@@ -6,11 +6,11 @@ import { receivedHeader, type ProxyClient } from "./proxy-client.ts";
 
 const open = authority("open.example");
 
-/** What only the header blocks of HTTP/2 can say. */
+/** Requests that only the header blocks of HTTP/2 can express. */
 export function http2HeaderTests(visit: ProxyClient): void {
   const { receivedRequest, assertDenied, sendHttp2, bearerField } = visit;
   const seen = () => visit.site.application.requests;
-  test("the application is told that its client came by TLS, and gets cookies in one header", async () => {
+  test("the application sees that its client used TLS, and gets cookies in one header", async () => {
     const cookies: Field[] = ["a=1", "b=2"].map((cookie) => ["cookie", cookie]);
     const answer = await sendHttp2({ fields: get("/orders/7", api, bearerField(), ...cookies) });
     assert.equal(answer?.status, 200);
@@ -19,7 +19,7 @@ export function http2HeaderTests(visit: ProxyClient): void {
     assert.equal(receivedHeader(receivedRequest(), "cookie"), "a=1; b=2");
   });
 
-  // Everything may pass at open.example, and at api.example nothing here without a token.
+  // Every request passes at open.example. At api.example these requests need a token.
   const hosts: [what: string, fields: Field[]][] = [
     [":authority api, host open", [api, ["host", "open.example"]]],
     [":authority open, host api", [open, ["host", "api.example"]]],
@@ -112,7 +112,7 @@ export function http2HeaderTests(visit: ProxyClient): void {
     ["te", "trailers"],
   ];
   for (const [name, value] of smuggled) {
-    test(`fault 55: ${JSON.stringify(`${name}: ${value}`)} makes nobody somebody else`, async () => {
+    test(`fault 55: ${JSON.stringify(`${name}: ${value}`)} does not change the identity`, async () => {
       const answer = await sendHttp2({ fields: get("/orders/7", api, bearerField(), [name, value]) });
       if (answer?.status !== 200) return assertDenied(answer, 400);
       assert.equal(receivedHeader(receivedRequest(), "x-auth-subject"), "alice");

@@ -7,12 +7,12 @@ import { receivedHeader, type ProxyClient } from "./proxy-client.ts";
 
 const hidden = "GET /staff/rota HTTP/1.1\r\nHost: api.example\r\nX-Auth-Subject: root\r\n\r\n";
 
-/** What follows a header block of HTTP/2, and who shares the connection. The last of them ends the gateway. */
+/** Tests of the data after a header block of HTTP/2, and of shared connections. The last test stops the gateway. */
 export function http2StreamTests(visit: ProxyClient): void {
   const { receivedRequest, assertDenied, sendHttp2, bearerField } = visit;
   const seen = () => visit.site.application.requests;
 
-  test("fault 55: CONNECT as HTTP/2 has it is refused, and what follows it reaches nobody", async () => {
+  test("fault 55: refuses CONNECT of HTTP/2, and passes none of its data on", async () => {
     for (const fields of [
       [authority("open.example")],
       [authority("open.example:443"), bearerField({ scope: "staff" })],
@@ -21,7 +21,7 @@ export function http2StreamTests(visit: ProxyClient): void {
     }
   });
 
-  test("fault 55: an upgrade, for which HTTP/2 has no words, is not passed on", async () => {
+  test("fault 55: does not pass on the upgrade headers that HTTP/2 does not have", async () => {
     for (const protocol of ["websocket", "h2c"]) {
       seen().length = 0;
       const upgrade: Field[] = [
@@ -42,7 +42,7 @@ export function http2StreamTests(visit: ProxyClient): void {
     }
   });
 
-  test("a WebSocket over HTTP/2 is judged like any other, where the proxy offers one", async () => {
+  test("a WebSocket over HTTP/2 is judged as over HTTP/1.1, when the proxy offers it", async () => {
     const session = await connectHttp2(visit.site.port, visit.ca ?? "");
     await once(session, "remoteSettings");
     const isOffered = session.remoteSettings.enableConnectProtocol === true;
@@ -78,7 +78,7 @@ export function http2StreamTests(visit: ProxyClient): void {
         const [echoed] = (await once(stream, "data")) as [Buffer];
         assert.equal(echoed.toString("latin1"), "\u0081\u0005hello");
       } else {
-        // What is no WebSocket is an ordinary GET, and ends with its answer.
+        // Without a WebSocket it is an ordinary GET, which ends with its answer.
         if (stream.writable) stream.end(hidden);
         if (!stream.closed) await new Promise((resolve) => stream.once("close", resolve).resume());
         for (const { url, headers } of seen())
@@ -88,7 +88,7 @@ export function http2StreamTests(visit: ProxyClient): void {
     }
   });
 
-  test("fault 55: a request hidden in another's data is not seen as one of its own", async () => {
+  test("fault 55: a request hidden in the data of another is not a request of its own", async () => {
     const framings: Field[][] = [
       [],
       [["transfer-encoding", "chunked"]],
@@ -113,7 +113,7 @@ export function http2StreamTests(visit: ProxyClient): void {
     }
   });
 
-  test("fault 55: trailers are no headers", async () => {
+  test("fault 55: trailers do not become headers", async () => {
     const trailers: Field[][] = [
       [
         ["x-auth-subject", "root"],
@@ -130,7 +130,7 @@ export function http2StreamTests(visit: ProxyClient): void {
       const fields = get("/orders/7", api, bearerField({ scope: "orders:write" }));
       await sendHttp2({ fields: fields.with(0, [":method", "POST"]), body: "body", trailers: each });
     }
-    // nginx ends the connection.
+    // nginx closes the connection.
     assert.equal(seen().length > 0, visit.proxy !== "nginx");
     for (const request of seen()) {
       assert.deepEqual([request.url, receivedHeader(request, "x-auth-subject")], ["/orders/7", "alice"]);
@@ -138,7 +138,7 @@ export function http2StreamTests(visit: ProxyClient): void {
     }
   });
 
-  test("fault 55: on one connection every request is judged by itself", async (t) => {
+  test("fault 55: every request of a connection is judged separately", async (t) => {
     const session = await connectHttp2(visit.site.port, visit.ca ?? "");
     t.after(() => session.destroy());
     const ask = async (host: string, path: string, subject: string | null) => {
@@ -155,7 +155,7 @@ export function http2StreamTests(visit: ProxyClient): void {
       await ask("open.example", "/staff/of", null),
     ]);
     for (const statuses of await Promise.all(asked)) assert.deepEqual(statuses, [200, 403, 401, 200]);
-    // What others broke off may still arrive.
+    // Interrupted requests of other tests may still arrive.
     const ours = seen().filter(({ url }) => url.includes("/of"));
     assert.equal(ours.length, 20);
     for (const request of ours) {
@@ -165,7 +165,7 @@ export function http2StreamTests(visit: ProxyClient): void {
     }
   });
 
-  test("fault 56: without the gateway everything is 503 with Retry-After, anonymous routes too", async () => {
+  test("fault 56: without the gateway every route answers 503 with Retry-After, anonymous ones included", async () => {
     await visit.site.stopGateway();
     const ask = async (path: string) => {
       const answer = await sendHttp2({ fields: get(path, api, bearerField()) });

@@ -13,11 +13,11 @@ import { startProxy } from "../proxies.ts";
 import { sendLines } from "../raw-client.ts";
 import { identityHeaders, receivedHeader, type ProxyClient } from "./proxy-client.ts";
 
-/** The gateway is not what it should be. */
+/** Tests with a gateway that is silent, replaced, unreachable or killed. */
 export function outageTests(visit: ProxyClient): void {
   const { bearer, receivedRequest, assertDenied } = visit;
 
-  /** What a client is told when this answers in the gateway's place. */
+  /** Returns the answer to a client while `answer` runs in the gateway's place. */
   const replaceGateway = async (answer: (socket: Socket) => void, ...headers: string[]) => {
     const sockets = new Set<Socket>();
     const server = createServer((socket) => {
@@ -43,7 +43,7 @@ export function outageTests(visit: ProxyClient): void {
     }
   };
 
-  test("fault 56: a gateway that is silent is given up, 503 with Retry-After", async () => {
+  test("fault 56: a silent gateway leads to 503 with Retry-After", async () => {
     const response = await replaceGateway(() => {});
     assertDenied(response, 503);
     assert.match(response?.headers.get("retry-after")?.join() ?? "", /^\d+$/);
@@ -60,20 +60,20 @@ export function outageTests(visit: ProxyClient): void {
     "HTTP/1.1 100 Continue\r\n\r\n",
   ];
   for (const answer of odd) {
-    test(`fault 56: whoever answers ${JSON.stringify(answer)} in the gateway's place lets nothing pass`, async () => {
+    test(`fault 56: a server in the gateway's place that answers ${JSON.stringify(answer)} lets no request pass`, async () => {
       assertDenied(await replaceGateway((socket) => socket.end(answer)), 503);
     });
   }
 
-  test("fault 56: whoever answers 200 in the gateway's place makes nobody somebody", async () => {
+  test("fault 56: a server in the gateway's place that answers 200 gives no client an identity", async () => {
     const answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
     const response = await replaceGateway((socket) => socket.end(answer), "X-Auth-Subject: root");
-    // nginx takes every 2xx for a yes.
+    // nginx accepts every 2xx.
     if (visit.proxy !== "nginx") return assertDenied(response, 503);
     for (const header of identityHeaders) assert.equal(receivedHeader(receivedRequest(), header), "", header);
   });
 
-  test("fault 56: a gateway that nobody listens for is 503 with Retry-After, anonymous routes too", async () => {
+  test("fault 56: an unreachable gateway leads to 503 with Retry-After, on anonymous routes, too", async () => {
     const proxy = await startProxy(visit.proxy, await freePort(), visit.site.application.port);
     try {
       for (const path of ["/orders/7", "/open/page"]) {
@@ -86,7 +86,7 @@ export function outageTests(visit: ProxyClient): void {
     }
   });
 
-  test("fault 56: the service is killed under traffic: 503, and nobody passes who was not let in; then it is back", async (t) => {
+  test("fault 56: a service killed under traffic leads to 503, no unauthorized request passes, and it recovers", async (t) => {
     const data = await temporaryDataDir();
     await writeFile(`${data}.policy`, policy);
     const port = await freePort();

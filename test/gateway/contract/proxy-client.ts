@@ -11,18 +11,18 @@ export const identityHeaders: readonly string[] = ["subject", "scopes", "session
   (name) => `x-auth-${name}`,
 );
 
-/** An identity header as the application reads it: none and an empty one are the same to it. */
+/** The value of an identity header. A missing header and an empty one are the same to the application. */
 export function receivedHeader(seen: ReceivedRequest, header: string): string {
   return (seen.headers[header] ?? []).join("|");
 }
 
-/** A client of a guarded site, with what it is to expect there. With a certificate it comes by TLS and HTTP/2. */
+/** A client of a guarded site, with assertions. With a certificate it uses TLS and HTTP/2. */
 export class ProxyClient {
   readonly proxy: ProxyName;
   readonly #site: () => GuardedSite;
   readonly #certificate: () => Certificate | undefined;
 
-  /** `site` and `certificate` are there once the tests run. */
+  /** `site` and `certificate` return their values while the tests run. */
   constructor(proxy: ProxyName, site: () => GuardedSite, certificate: () => Certificate | undefined) {
     this.proxy = proxy;
     this.#site = site;
@@ -33,12 +33,12 @@ export class ProxyClient {
     return this.#site();
   }
 
-  /** What its client trusts; `undefined` where it comes without TLS. */
+  /** The certificate that the client trusts. `undefined` without TLS. */
   get ca(): string | undefined {
     return this.#certificate()?.ca;
   }
 
-  /** The header with a token of alice, who may read orders. */
+  /** The header with a token of alice, which grants orders:read. */
   readonly bearer = (claims: object = {}, mint: Mint = this.site.mint): string =>
     `Authorization: Bearer ${mint.token({ sub: "alice", sid: "s1", scope: "orders:read a", ...claims })}`;
 
@@ -50,7 +50,7 @@ export class ProxyClient {
   readonly get = async (target: string, ...headers: string[]): Promise<RawResponse | null> =>
     await this.send(`GET ${target} HTTP/1.1`, ["Host: api.example", ...headers]);
 
-  /** In these very lines, or what they are in HTTP/2. */
+  /** Sends these lines, or the same request in HTTP/2. */
   readonly send = async (
     requestLine: string,
     headers: readonly string[],
@@ -63,13 +63,13 @@ export class ProxyClient {
   readonly sendHttp2 = async (request: Http2Request): Promise<RawResponse | null> =>
     await sendHttp2(this.site.port, this.ca ?? "", request);
 
-  /** The only request that the application saw. */
+  /** Returns the only request that the application received. */
   readonly receivedRequest = (): ReceivedRequest => {
     assert.equal(this.site.application.requests.length, 1);
     return this.site.application.requests[0]!;
   };
 
-  /** One of these, or a closed connection; and the application saw nothing. */
+  /** Asserts one of these statuses or a closed connection, and that the application received no request. */
   readonly assertDenied = (response: RawResponse | null, ...statuses: number[]): void => {
     const isExpected = response === null || statuses.includes(response.status);
     assert.ok(isExpected, `${response?.status}: ${response?.body}`);

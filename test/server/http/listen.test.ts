@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { test } from "node:test";
 import { listen } from "../../../src/server/http/listen.ts";
 
-test("an occupied port is refused, naming the address and the setting", async (t) => {
+test("rejects an occupied port, and names the address and the setting", async (t) => {
   const first = await listen("127.0.0.1", 0, "HOLDFAST_PORT");
   t.after(first.stop);
   await assert.rejects(listen("127.0.0.1", first.port, "HOLDFAST_ADMIN_PORT"), {
@@ -17,7 +17,7 @@ test("an occupied port is refused, naming the address and the setting", async (t
   });
 });
 
-test("law 1: until the service is ready, requests are 503 with Retry-After", async (t) => {
+test("law 1: requests get 503 with Retry-After until the service is ready", async (t) => {
   const listener = await listen("127.0.0.1", 0, "HOLDFAST_PORT");
   t.after(listener.stop);
   const early = await fetch(listener.address);
@@ -27,7 +27,7 @@ test("law 1: until the service is ready, requests are 503 with Retry-After", asy
   assert.equal(await (await fetch(listener.address)).text(), "ready");
 });
 
-test("fault 41: a stop answers what is under way, takes nothing new and waits for no idle connection", async () => {
+test("fault 41: a stop answers requests under way, accepts no connection and does not wait for idle ones", async () => {
   const listener = await listen("127.0.0.1", 0, "HOLDFAST_PORT");
   const arrived = Promise.withResolvers<ServerResponse>();
   listener.mount((req, res) => (req.url === "/slow" ? arrived.resolve(res) : res.end()));

@@ -11,7 +11,7 @@ async function started(t: TestContext): Promise<[publicAddress: string, adminAdd
   return [running.publicAddress, running.adminAddress];
 }
 
-/** Everything that comes back for bytes as they are. */
+/** Sends raw bytes and returns the whole answer. */
 async function send(address: string, bytes: string): Promise<string> {
   const { hostname, port } = new URL(address);
   const socket = connect(Number(port), hostname);
@@ -38,7 +38,7 @@ const wrong: [what: string, bytes: string, status: number, says: RegExp][] = [
   ["a host of nonsense", `GET /auth/sessions HTTP/1.1\r\nHost: a b/c\\\r\n${close}`, 400, /well-formed URL/],
   ["a path that is no URL", `GET http://[/x HTTP/1.1\r\nHost: a\r\n${close}`, 400, /well-formed URL/],
 ];
-test("a request that is none gets the same form of error as any other, and the service lives", async (t) => {
+test("a malformed request gets the usual error form, and the service goes on", async (t) => {
   for (const address of await started(t)) {
     for (const [what, bytes, status, says] of wrong) {
       const answer = await send(address, bytes);
@@ -52,19 +52,19 @@ test("a request that is none gets the same form of error as any other, and the s
   }
 });
 
-test("a probe that speaks HTTP/1.0 without a Host is answered", async (t) => {
+test("answers an HTTP/1.0 probe without a Host", async (t) => {
   const [publicAddress] = await started(t);
   assert.match(await send(publicAddress, "GET /health/live HTTP/1.0\r\n\r\n"), /^HTTP\/1.1 200 OK/);
 });
 
-test("garbage after a whole request does not touch its answer", async (t) => {
+test("garbage after a complete request does not change its answer", async (t) => {
   const [publicAddress] = await started(t);
   const answer = await send(publicAddress, "GET /health/live HTTP/1.1\r\nHost: a\r\n\r\nGARBAGE\r\n\r\n");
   assert.match(answer, /^HTTP\/1.1 (?:200 OK|400 Bad Request)\r\n/);
   assert.equal(answer.match(/content-length: /gi)?.length, answer.match(/HTTP\/1.1 \d/g)?.length);
 });
 
-test("wrong methods and paths get 405 with Allow and 404, on both listeners", async (t) => {
+test("both listeners answer 405 with Allow for a wrong method, and 404 for a wrong path", async (t) => {
   const [publicAddress, adminAddress] = await started(t);
   for (const url of [
     `${publicAddress}/health/live`,

@@ -14,7 +14,7 @@ async function folder(t: TestContext): Promise<{ dataDir: string; files: LocalFi
 
 const newStore = { create: true, secret: undefined };
 
-/** Opens, closes, and tells what stood. */
+/** Opens and closes the store, and returns what it contained. */
 async function start(dataDir: string, options: { create: boolean; secret: string | undefined } = newStore) {
   const { store, secret } = await openLocalStore(dataDir, options);
   const id = await store.markers.read("id");
@@ -22,7 +22,7 @@ async function start(dataDir: string, options: { create: boolean; secret: string
   return { secret, id };
 }
 
-test("a first start makes the store, a secret and a marker, readable by their owner only", async (t) => {
+test("a first start creates the store, a secret and a marker, readable by their owner only", async (t) => {
   const { dataDir, files } = await folder(t);
   const { secret, id } = await start(dataDir);
   assert.equal(Buffer.from(secret, "base64url").length, 32);
@@ -42,14 +42,14 @@ test("law 5: the secret is not in the data directory", async (t) => {
   }
 });
 
-test("a configured secret is used and never written down", async (t) => {
+test("uses a configured secret, and never writes it to a file", async (t) => {
   const { dataDir } = await folder(t);
   const secret = "configured".repeat(4);
   assert.equal((await start(dataDir, { create: true, secret })).secret, secret);
   assert.deepEqual(await readdir(`${dataDir}.local`), ["store"]);
 });
 
-test("several that start at once on an empty directory agree on store and secret", async (t) => {
+test("processes that start together on an empty directory use the same store and secret", async (t) => {
   const { dataDir } = await folder(t);
   const all = await Promise.all(Array.from({ length: 6 }, async () => await start(dataDir)));
   assert.equal(new Set(all.map(({ secret }) => secret)).size, 1);
@@ -63,7 +63,7 @@ const losses: [string, (files: LocalFiles, dataDir: string) => Promise<void>][] 
   ["data file emptied", async (files) => await truncate(files.data)],
 ];
 for (const [what, lose] of losses) {
-  test(`fault 62: ${what}: refuses to start, naming both files, and begins nothing`, async (t) => {
+  test(`fault 62: ${what}: refuses to start, names both files, and creates no data`, async (t) => {
     const { dataDir, files } = await folder(t);
     await start(dataDir);
     for (const suffix of ["-wal", "-shm"]) await rm(files.data + suffix, { force: true });
@@ -79,7 +79,7 @@ for (const [what, lose] of losses) {
   });
 }
 
-test("fault 62: another store in the place of ours is refused", async (t) => {
+test("fault 62: refuses another store in the place of its own", async (t) => {
   const ours = await folder(t);
   const other = await folder(t);
   await start(ours.dataDir);
@@ -88,7 +88,7 @@ test("fault 62: another store in the place of ours is refused", async (t) => {
   await assert.rejects(start(ours.dataDir), { code: "store_emptied" });
 });
 
-test("data without its secret is refused, and no new secret is made that would hide the loss", async (t) => {
+test("refuses data without their secret, and does not hide the loss by a new secret", async (t) => {
   const { dataDir, files } = await folder(t);
   await start(dataDir);
   await rm(files.secret);
@@ -99,7 +99,7 @@ test("data without its secret is refused, and no new secret is made that would h
   await assert.rejects(readFile(files.secret), { code: "ENOENT" });
 });
 
-test("a command beside the service begins nothing where there is no data", async (t) => {
+test("a command creates no data where there are none", async (t) => {
   const { dataDir } = await folder(t);
   await assert.rejects(start(dataDir, { create: false, secret: undefined }), {
     code: "store_unavailable",
@@ -108,7 +108,7 @@ test("a command beside the service begins nothing where there is no data", async
   await assert.rejects(stat(dataDir), { code: "ENOENT" });
 });
 
-test("a data directory that cannot be made is named", async (t) => {
+test("names a data directory that cannot be created", async (t) => {
   const { dataDir } = await folder(t);
   await writeFile(dataDir, "a file in the way");
   await assert.rejects(start(dataDir), (error: Error & { code: string }) => {
@@ -117,7 +117,7 @@ test("a data directory that cannot be made is named", async (t) => {
   });
 });
 
-test("a secret that cannot be read is named, not replaced", async (t) => {
+test("names a secret that cannot be read, and does not replace it", async (t) => {
   const { dataDir, files } = await folder(t);
   await start(dataDir);
   await rm(files.secret);
