@@ -58,8 +58,7 @@ export interface TrustedIssuer {
 export interface CommonGuardOptions {
   /**
    * The laxest mode that the guard may use while an authority gives no answer. `maxMs` bounds its duration, in
-   * milliseconds.
-   * Default `"deny"`, and 3,600,000 for `maxMs`.
+   * milliseconds. Default `"deny"`, and 3,600,000 for `maxMs`.
    */
   degraded?: DegradedMode | { mode: DegradedMode; maxMs?: number };
   /** How far clocks may differ when `exp`, `nbf` and `iat` are checked, in milliseconds. Default 5,000, at most 300,000. */

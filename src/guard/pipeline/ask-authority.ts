@@ -10,7 +10,8 @@ import type { SharedHit, TokenSharedCache } from "../shared/issuer-shared-cache.
 import type { AuthorityCall, PipelineContext, SourcedResult } from "./context.ts";
 import { refusalReason } from "./decide.ts";
 import { degradedForMs } from "./fallback.ts";
-import { confirmedToken, isAuthentic, issuerOf, isToken, opaqueToken } from "./validation-result.ts";
+import { confirmedToken, opaqueToken } from "./valid-token.ts";
+import { isAuthentic, issuerOf, isToken } from "./validation-result.ts";
 import type { LocalResult, ValidationResult, ValidToken } from "./validation-result.ts";
 
 /** How long a refused opaque token stays refused. The authority may learn of the token later. */

@@ -13,7 +13,7 @@ import { describeError, emit } from "../emit.ts";
 import type { GuardedIssuer } from "../issuers/guarded-issuer.ts";
 import type { PipelineContext } from "./context.ts";
 import { decide } from "./decide.ts";
-import { unverifiedToken, verifiedToken } from "./validation-result.ts";
+import { unverifiedToken, verifiedToken } from "./valid-token.ts";
 import type { ValidationResult, ValidToken } from "./validation-result.ts";
 
 /** A parsed token whose signature is not verified yet. */
