@@ -74,7 +74,7 @@ export interface HoldfastWebSocketOptions<C = JwtClaims> {
 }
 
 /** The options of the plugin. Fastify reads `prefix` itself. */
-export const holdfastWebSocketOptions: OptionTable<{
+const holdfastWebSocketOptions: OptionTable<{
   connections: unknown;
   tokenFrom: TokenFrom;
   prefix: unknown;

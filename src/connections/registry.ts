@@ -85,8 +85,8 @@ export class ConnectionRegistry<C> {
   }
 
   /**
-   * Adds a connection without a token. At the limit, it closes the connection that has waited longest for its token, so
-   * that a client that sends its token at once gets in.
+   * Adds a connection without a token. At the limit it closes the connection that has waited longest for its token. A client
+   * that sends its token at once still gets in.
    */
   addPending(connection: RegisteredConnection<C>): void {
     const { max, maxPending } = this.settings;

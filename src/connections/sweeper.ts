@@ -4,7 +4,7 @@ import type { ConnectionRegistry, RegisteredConnection } from "./registry.ts";
 
 /** The time between two sweeps. */
 const SWEEP_INTERVAL_MS = 1_000;
-/** The time from a revocation to the next sweep. Further revocations in this time need no sweep of their own. */
+/** The time from a revocation to the next sweep. The same sweep covers further revocations in this time. */
 const REVOCATION_DELAY_MS = 10;
 /** The greatest share of the time that sweeps take, however often something is revoked. */
 const MAX_SWEEP_SHARE = 1 / 10;
@@ -25,7 +25,7 @@ export class Sweeper<C> {
   #isSweepRequested = false;
   #lastSweepMs = 0;
   #turnStartedAt = 0;
-  /** The rechecks in progress. `null` while there are none. */
+  /** The rechecks in progress. `null` while no recheck runs. */
   #rechecking: Promise<void> | null = null;
   #isStopped = false;
 

@@ -244,20 +244,20 @@ test("fault 54: a thousand clients that connect again at their retry times are a
   const [leaving, other] = [guard(), guard()];
   await Promise.all([leaving.ready(), other.ready()]);
   const options = { maxPerSubject: 1_000, random: seededRandom(7) };
-  const [here, there] = [leaving, other].map((g) => createTestConnections(t, g, clock, options));
-  assert.ok(here && there);
+  const [first, second] = [leaving, other].map((g) => createTestConnections(t, g, clock, options));
+  assert.ok(first && second);
   const clients: { token: string; transport: TestTransport }[] = [];
   for (let i = 0; i < 1_000; i++) {
     const token = provider.token();
-    clients.push({ token, ...(await openConnection(here, token)) });
+    clients.push({ token, ...(await openConnection(first, token)) });
   }
   asked.length = 0;
   provider.fault("introspection", { latencyMs: 20 });
-  await here.close();
+  await first.close();
   const statuses: string[] = [];
-  const comeBack = async (token: string) => void statuses.push((await there.admit(token)).status);
+  const reconnect = async (token: string) => void statuses.push((await second.admit(token)).status);
   for (const { token, transport } of clients) {
-    clock.after((transport.closed?.retryAfter ?? 0) * 1_000, () => void comeBack(token));
+    clock.after((transport.closed?.retryAfter ?? 0) * 1_000, () => void reconnect(token));
   }
   await clock.advance(11_000);
   assert.deepEqual([statuses.length, [...new Set(statuses)]], [1_000, ["admitted"]]);

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { test, type TestContext } from "node:test";
 import { createGuard, staticKeys } from "../../src/index.ts";
 import { createMint, FakeClock } from "../../src/testing/index.ts";
-import { makeFixture, minute } from "../guard/degraded/fixture.ts";
+import { makeFixture, minute, type Fixture } from "../guard/degraded/fixture.ts";
 import {
   audience,
   createTestConnections,
@@ -102,12 +102,12 @@ test("law 6: a peer that does not read gets a limited number of answers, whateve
 });
 
 test("a token that arrives while another is checked is refused as busy, and the first one takes effect", async (t) => {
-  const here = await setUp();
-  const { guard, releaseFirst, pendingCount } = holdAdmissions(here.guard);
+  const fixture = await setUp();
+  const { guard, releaseFirst, pendingCount } = holdAdmissions(fixture.guard);
   const transport = new TestTransport();
-  const connection = createTestConnections(t, guard, here.clock).expect(transport);
-  const first = connection.presentToken(here.mint.token({ scope: "one" }));
-  await connection.presentToken(here.mint.token({ scope: "two" }));
+  const connection = createTestConnections(t, guard, fixture.clock).expect(transport);
+  const first = connection.presentToken(fixture.mint.token({ scope: "one" }));
+  await connection.presentToken(fixture.mint.token({ scope: "two" }));
   assert.deepEqual(transport.sent, [{ type: "auth.refused", error: "busy", retry_after: 1 }]);
   assert.equal(pendingCount(), 1);
   void releaseFirst();
@@ -115,12 +115,24 @@ test("a token that arrives while another is checked is refused as busy, and the 
   assert.deepEqual(connection.auth?.scopes, ["one"]);
 });
 
+/** Opens a connection whose guard asks an authority. Tokens live for `lifetimeMs`. */
+async function openWithAuthority(
+  t: TestContext,
+  lifetimeMs: number,
+  options: Parameters<Fixture["guard"]>[0] = {},
+) {
+  const { clock, guard, provider } = await makeFixture(t, lifetimeMs);
+  const withAuthority = guard(options);
+  await withAuthority.ready();
+  const connections = createTestConnections(t, withAuthority, clock);
+  const opened = await openConnection(connections, provider.token());
+  return { clock, provider, connections, ...opened };
+}
+
 test("fault 50, law 10: during an outage of the authority one refresh is accepted, declared degraded and limited", async (t) => {
-  const { clock, guard, provider } = await makeFixture(t, 10 * minute);
-  const g = guard({ degraded: { mode: "local", maxMs: 20 * minute } });
-  await g.ready();
-  const connections = createTestConnections(t, g, clock);
-  const { transport, connection } = await openConnection(connections, provider.token());
+  const { clock, provider, connections, transport, connection } = await openWithAuthority(t, 10 * minute, {
+    degraded: { mode: "local", maxMs: 20 * minute },
+  });
   assert.equal(connection.auth?.degraded, null);
   provider.fault("introspection", { refuse: true });
   await clock.advance(9 * minute);
@@ -139,13 +151,9 @@ test("fault 50, law 10: during an outage of the authority one refresh is accepte
 });
 
 test("fault 50: after the authority confirms a degraded refresh, another one is possible", async (t) => {
-  const { clock, guard, provider } = await makeFixture(t, 10 * minute);
-  const g = guard({ degraded: "local" });
-  await g.ready();
-  const { transport, connection } = await openConnection(
-    createTestConnections(t, g, clock),
-    provider.token(),
-  );
+  const { clock, provider, transport, connection } = await openWithAuthority(t, 10 * minute, {
+    degraded: "local",
+  });
   for (let outage = 0; outage < 3; outage++) {
     provider.fault("introspection", { refuse: true });
     await clock.advance(5 * minute);
@@ -160,13 +168,7 @@ test("fault 50: after the authority confirms a degraded refresh, another one is 
 });
 
 test("fault 50, law 1: in mode deny a refresh during an outage is refused for now, and the connection lasts as long as its token", async (t) => {
-  const { clock, guard, provider } = await makeFixture(t, 4 * minute);
-  const g = guard();
-  await g.ready();
-  const { transport, connection } = await openConnection(
-    createTestConnections(t, g, clock),
-    provider.token(),
-  );
+  const { clock, provider, transport, connection } = await openWithAuthority(t, 4 * minute);
   provider.fault("introspection", { refuse: true });
   await clock.advance(3 * minute);
   await connection.presentToken(provider.token());
@@ -177,13 +179,7 @@ test("fault 50, law 1: in mode deny a refresh during an outage is refused for no
 });
 
 test("fault 48: after a refused refresh was repeated with success, an expiry closes with 4401 again", async (t) => {
-  const { clock, guard, provider } = await makeFixture(t, 10 * minute);
-  const g = guard();
-  await g.ready();
-  const { transport, connection } = await openConnection(
-    createTestConnections(t, g, clock),
-    provider.token(),
-  );
+  const { clock, provider, transport, connection } = await openWithAuthority(t, 10 * minute);
   provider.fault("introspection", { refuse: true });
   await connection.presentToken(provider.token());
   assert.equal(transport.last?.["error"], "temporarily_unavailable");
@@ -196,12 +192,12 @@ test("fault 48: after a refused refresh was repeated with success, an expiry clo
 });
 
 test("a connection that closes while messages wait is read again, so that the peer's close frame arrives", async (t) => {
-  const here = await setUp();
-  const { guard } = holdAdmissions(here.guard);
-  const connections = createTestConnections(t, guard, here.clock);
+  const fixture = await setUp();
+  const { guard } = holdAdmissions(fixture.guard);
+  const connections = createTestConnections(t, guard, fixture.clock);
   const transport = new TestTransport();
   const connection = connections.expect(transport);
-  void connection.presentToken(here.mint.token());
+  void connection.presentToken(fixture.mint.token());
   connection.receive("m", "m");
   assert.equal(transport.isPaused, true);
   await connections.close();

@@ -3,16 +3,16 @@ import { test, type TestContext } from "node:test";
 import type { Clock } from "../../src/core/clock.ts";
 import { createConnections } from "../../src/connections/index.ts";
 import { jwks } from "../../src/index.ts";
-import { makeFixture as outageWorld } from "../guard/degraded/fixture.ts";
+import { makeFixture as makeOutageFixture } from "../guard/degraded/fixture.ts";
 import { makeFixture } from "../guard/fixture.ts";
 import { createTestConnections, holdAdmissions, openConnection, TestTransport } from "./fixture.ts";
 
 async function following(t: TestContext, options: { maxRevocationAgeMs?: number } = {}) {
-  const here = await makeFixture();
-  const guard = here.guard({ revocations: here.log, ...options });
+  const fixture = await makeFixture();
+  const guard = fixture.guard({ revocations: fixture.log, ...options });
   t.after(async () => await guard.close());
   await guard.ready();
-  return { ...here, guard, connections: createTestConnections(t, guard, here.clock) };
+  return { ...fixture, guard, connections: createTestConnections(t, guard, fixture.clock) };
 }
 
 test("law 3: a revocation of a token, session, subject or key closes its connections within 10 ms, and no others", async (t) => {
@@ -147,7 +147,7 @@ test("law 1, fault 49: a revocation view that is too old closes connections with
 });
 
 test("law 1: distrusted keys close connections with 4453 until another key set is fetched", async (t) => {
-  const { clock, guard, provider } = await outageWorld(t);
+  const { clock, guard, provider } = await makeOutageFixture(t);
   const g = guard({ keys: jwks(provider.url("jwks"), { fetch: provider.fetch }) });
   await g.ready();
   const { transport, connection } = await openConnection(

@@ -43,7 +43,7 @@ export interface CookieSettings {
 const cookieName = /^[\w!#$%&'*+\-.^`|~]+$/;
 
 /** The members of `tokenFrom.cookie`. */
-export const cookieOptions: OptionTable<CookieSettings> = {
+const cookieOptions: OptionTable<CookieSettings> = {
   name: option((name, value) => {
     if (!cookieName.test(readString(name, value))) throw invalidOption(name, "the name of a cookie", value);
     return value as string;
@@ -58,7 +58,7 @@ export const cookieOptions: OptionTable<CookieSettings> = {
 };
 
 /** The members of `tokenFrom.query`. */
-export const queryOptions: OptionTable<{ readonly name: string }> = { name: option(readString) };
+const queryOptions: OptionTable<{ readonly name: string }> = { name: option(readString) };
 
 /** The members of `tokenFrom`, with their defaults. */
 export const tokenFromOptions: OptionTable<TokenFromSettings> = {

@@ -25,7 +25,7 @@ for (const transport of transports) {
   test(`${transport}: a refused socket gets the close code and its retry time`, async (t) => {
     const { io, client, connections, provider, clock, revoke } = await setUp(t);
     protect(connections, { scopes: ["chat"] }, io);
-    io.on("connection", () => assert.fail("let in"));
+    io.on("connection", () => assert.fail("the socket joined"));
     const exp = Math.floor(clock.now() / 1000) - 60;
     const revoked = provider.token({ sub: "bob", scope: "chat" });
     await revoke("bob");
@@ -101,7 +101,7 @@ test("a client that leaves while its token is checked aborts the check, and leav
   const { io, client, connections, provider } = await setUp(t, { hasAuthority: true });
   provider.fault("introspection", { hang: true });
   protect(connections, { degraded: "deny" }, io);
-  io.on("connection", () => assert.fail("let in"));
+  io.on("connection", () => assert.fail("the socket joined"));
   const alice = client({ token: provider.token() });
   while (connections.status().pending === 0) await setImmediate();
   alice.disconnect();

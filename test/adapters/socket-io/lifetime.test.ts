@@ -14,9 +14,9 @@ for (const transport of transports) {
   const wanted = { transports: [transport] };
 
   test(`${transport}: fault 48: a client is warned before its token expires, and a refresh keeps its connection open`, async (t) => {
-    const here = await setUp(t);
-    const { client, provider, clock, connections } = here;
-    const said = echoEvents(here, {});
+    const fixture = await setUp(t);
+    const { client, provider, clock, connections } = fixture;
+    const said = echoEvents(fixture, {});
     const alice = client({ token: provider.token() }, wanted);
     await connectOutcome(alice);
     const expiring = nextEvent(alice, "auth.expiring");
@@ -33,9 +33,9 @@ for (const transport of transports) {
   });
 
   test(`${transport}: fault 48: without a refresh the connection closes with 4401, and the client joins again with a new token`, async (t) => {
-    const here = await setUp(t);
-    const { client, provider, clock } = here;
-    echoEvents(here, {});
+    const fixture = await setUp(t);
+    const { client, provider, clock } = fixture;
+    echoEvents(fixture, {});
     const auth = { token: provider.token() };
     const alice = client(auth, wanted);
     await connectOutcome(alice);
@@ -49,9 +49,9 @@ for (const transport of transports) {
   });
 
   test(`${transport}: law 3: a revocation disconnects its sockets, and no others`, async (t) => {
-    const here = await setUp(t);
-    const { client, provider, clock, revoke, connections } = here;
-    echoEvents(here, {});
+    const fixture = await setUp(t);
+    const { client, provider, clock, revoke, connections } = fixture;
+    echoEvents(fixture, {});
     const [alice, bob] = ["alice", "bob"].map((sub) => client({ token: provider.token({ sub }) }, wanted));
     assert.ok(alice !== undefined && bob !== undefined);
     await Promise.all([connectOutcome(alice), connectOutcome(bob)]);
@@ -67,9 +67,9 @@ for (const transport of transports) {
 }
 
 test("law 3: a revoked socket is disconnected even when a listener of outgoing events throws", async (t) => {
-  const here = await setUp(t);
-  const { io, client, provider, clock, revoke } = here;
-  echoEvents(here, {});
+  const fixture = await setUp(t);
+  const { io, client, provider, clock, revoke } = fixture;
+  echoEvents(fixture, {});
   io.on("connection", (socket) =>
     socket.onAnyOutgoing((event) => {
       if (event === "auth.closed") throw new Error("thrown by the application");
@@ -85,9 +85,9 @@ test("law 3: a revoked socket is disconnected even when a listener of outgoing e
 });
 
 test("law 2: a packet after the token's expiry is refused, even before the next sweep", async (t) => {
-  const here = await setUp(t);
-  const { io, client, provider, clock } = here;
-  const said = echoEvents(here, {});
+  const fixture = await setUp(t);
+  const { io, client, provider, clock } = fixture;
+  const said = echoEvents(fixture, {});
   io.on("connection", (socket) => {
     socket.onAny((event) => said.push(event));
     socket.emit("question", (reply: unknown) => said.push(reply));
@@ -108,9 +108,9 @@ test("law 2: a packet after the token's expiry is refused, even before the next 
 });
 
 test("law 5: no listener gets the token of a client", async (t) => {
-  const here = await setUp(t);
-  const { io, client, provider } = here;
-  echoEvents(here, {});
+  const fixture = await setUp(t);
+  const { io, client, provider } = fixture;
+  echoEvents(fixture, {});
   const all: unknown[][] = [];
   io.on("connection", (socket) => socket.onAny((...heardHere) => all.push(heardHere)));
   const alice = client({ token: provider.token() });
@@ -124,21 +124,21 @@ test("law 5: no listener gets the token of a client", async (t) => {
 });
 
 /** Connects a client whose token expires soon, while the authority does not answer about the next one. */
-async function atItsEnd(t: TestContext) {
-  const here = await setUp(t, { hasAuthority: true, connections: { recheckMs: 86_400_000 } });
-  const { client, provider, clock } = here;
-  const said = echoEvents(here, { degraded: "deny" });
+async function connectExpiring(t: TestContext) {
+  const fixture = await setUp(t, { hasAuthority: true, connections: { recheckMs: 86_400_000 } });
+  const { client, provider, clock } = fixture;
+  const said = echoEvents(fixture, { degraded: "deny" });
   await clock.advance(500); // The token expires between two sweeps.
   const alice = client({ token: provider.token() });
   await connectOutcome(alice);
   await clock.advance(604_250);
   provider.fault("introspection", { hang: true });
-  return { here, alice, said };
+  return { fixture, alice, said };
 }
 
 test("packets that arrive after the expiry, while a new token is checked, wait and are delivered in order", async (t) => {
-  const { here, alice, said } = await atItsEnd(t);
-  const { provider, clock } = here;
+  const { fixture, alice, said } = await connectExpiring(t);
+  const { provider, clock } = fixture;
   const outcome = alice.emitWithAck("auth.token", provider.token());
   alice.emit("say", 1);
   await settle(alice);
@@ -154,8 +154,8 @@ test("packets that arrive after the expiry, while a new token is checked, wait a
 });
 
 test("waiting packets are limited by the size of their content, at any depth", async (t) => {
-  const { here, alice, said } = await atItsEnd(t);
-  const { provider, clock } = here;
+  const { fixture, alice, said } = await connectExpiring(t);
+  const { provider, clock } = fixture;
   alice.emit("auth.token", provider.token());
   await settle(alice);
   await clock.advance(500);
@@ -171,9 +171,9 @@ test("waiting packets are limited by the size of their content, at any depth", a
 });
 
 test("fault 50: the acknowledgement of a token gets its result", async (t) => {
-  const here = await setUp(t, { hasAuthority: true });
-  const { client, provider } = here;
-  echoEvents(here, { scopes: ["chat"], degraded: "deny" });
+  const fixture = await setUp(t, { hasAuthority: true });
+  const { client, provider } = fixture;
+  echoEvents(fixture, { scopes: ["chat"], degraded: "deny" });
   const token = (claims = {}) => provider.token({ sub: "alice", scope: "chat", ...claims });
   const alice = client({ token: token() });
   await connectOutcome(alice);
@@ -190,9 +190,9 @@ test("fault 50: the acknowledgement of a token gets its result", async (t) => {
 });
 
 test("fault 50: a token of another subject, or without a required scope, disconnects the client", async (t) => {
-  const here = await setUp(t);
-  const { client, provider } = here;
-  echoEvents(here, { scopes: ["chat"] });
+  const fixture = await setUp(t);
+  const { client, provider } = fixture;
+  echoEvents(fixture, { scopes: ["chat"] });
   const wrong: [claims: object, told: ConnectErrorData][] = [
     [{ sub: "bob" }, { error: "other_subject", code: 4504 }],
     [{ scope: "read" }, { error: "insufficient_scope", code: 4502 }],
@@ -207,9 +207,9 @@ test("fault 50: a token of another subject, or without a required scope, disconn
 });
 
 test("fault 48: a token that the authority refuses after its expiry counts as expired, and not as revoked", async (t) => {
-  const here = await setUp(t, { hasAuthority: true, connections: { recheckMs: 1000 } });
-  const { client, provider, clock, guard } = here;
-  echoEvents(here, {});
+  const fixture = await setUp(t, { hasAuthority: true, connections: { recheckMs: 1000 } });
+  const { client, provider, clock, guard } = fixture;
+  echoEvents(fixture, {});
   const token = provider.token();
   const alice = client({ token });
   await connectOutcome(alice);
@@ -225,9 +225,9 @@ test("fault 48: a token that the authority refuses after its expiry counts as ex
 });
 
 test("fault 51: a socket that was accepted without the authority is disconnected when the authority refuses its token", async (t) => {
-  const here = await setUp(t, { hasAuthority: true });
-  const { client, provider, clock } = here;
-  echoEvents(here, {});
+  const fixture = await setUp(t, { hasAuthority: true });
+  const { client, provider, clock } = fixture;
+  echoEvents(fixture, {});
   provider.fault("introspection", { status: 500 });
   const bob = client({ token: provider.token({ sub: "bob" }) });
   const ok = await nextEvent<{ degraded: string }>(bob, "auth.ok");
@@ -242,9 +242,9 @@ test("fault 51: a socket that was accepted without the authority is disconnected
 test("fault 54: clients that are disconnected together get different retry times", async (t) => {
   let turn = 0;
   const random = () => (turn++ % 10) / 10;
-  const here = await setUp(t, { connections: { random } });
-  const { client, provider, connections, clock } = here;
-  echoEvents(here, {});
+  const fixture = await setUp(t, { connections: { random } });
+  const { client, provider, connections, clock } = fixture;
+  echoEvents(fixture, {});
   const auth = { token: provider.token() };
   const clients = Array.from({ length: 5 }, () => client(auth));
   const closed = Promise.all(

@@ -18,9 +18,9 @@ const step = fc.oneof(
 test("law 2, fault 48: in every history packets are delivered in order and without a gap, and all of them while the socket is open", async (t) => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 30 }), async (steps) => {
-      const here = await setUp(t, { hasAuthority: true, lifetimeMs: 10_000 });
-      const { client, provider, clock, connections } = here;
-      const heardThere = echoEvents(here, { degraded: "deny" });
+      const fixture = await setUp(t, { hasAuthority: true, lifetimeMs: 10_000 });
+      const { client, provider, clock, connections } = fixture;
+      const received = echoEvents(fixture, { degraded: "deny" });
       const alice = client({ token: provider.token({ sub: "alice" }) });
       let endsAt = clock.now() + 16_000; // The tolerance of 5 s is included, and a second for rounding.
       alice.on("auth.ok", ({ expires_in }: { expires_in: number }) => {
@@ -29,7 +29,7 @@ test("law 2, fault 48: in every history packets are delivered in order and witho
       await connectOutcome(alice);
       let said = 0;
       for (const one of steps) {
-        const before = heardThere.length;
+        const before = received.length;
         const isOver = clock.now() > endsAt;
         if (one.do === "say") alice.emit("say", said++);
         if (one.do === "refresh")
@@ -38,14 +38,14 @@ test("law 2, fault 48: in every history packets are delivered in order and witho
         if (one.do === "answer") provider.restore();
         if (one.do === "pass") await clock.advance(one.ms);
         await settle(alice);
-        if (isOver && one.do === "say") assert.equal(heardThere.length, before);
+        if (isOver && one.do === "say") assert.equal(received.length, before);
       }
       provider.restore();
       await settle(alice);
       const all = Array.from({ length: said }, (_, i) => i);
-      assert.deepEqual(heardThere, all.slice(0, heardThere.length));
-      if (connections.status().open === 1) assert.deepEqual(heardThere, all);
-      await here.close();
+      assert.deepEqual(received, all.slice(0, received.length));
+      if (connections.status().open === 1) assert.deepEqual(received, all);
+      await fixture.close();
       assert.equal(connections.status().open, 0);
     }),
     { numRuns: 100 },

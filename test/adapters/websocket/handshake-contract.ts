@@ -18,7 +18,7 @@ export function websocketContract(library: Library): void {
 
   const refused = async (port: number, offer: Offer, status: number, error: string) => {
     const answer = await dial(port, offer);
-    assert.ok(!(answer instanceof Client), "let in");
+    assert.ok(!(answer instanceof Client), "the handshake was accepted");
     assert.equal(answer.status, status);
     assert.equal(answer.headers["cache-control"], "no-store");
     assert.equal(answer.headers.connection, "close");

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { inspect } from "node:util";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import fc from "fast-check";
 import { TokenExtractor } from "../../../src/adapters/websocket/token-extractor.ts";
 import type { HandshakeRequest } from "../../../src/adapters/websocket/strip-tokens.ts";
-import type { TokenFrom } from "../../../src/adapters/websocket/token-from.ts";
+import { tokenFromOptions, type TokenFrom } from "../../../src/adapters/websocket/token-from.ts";
 
 type Lines = readonly (readonly [name: string, value: string])[];
 
@@ -13,7 +14,7 @@ function handshake(lines: Lines, url = "/chat"): HandshakeRequest {
   const headers: Record<string, string> = {};
   for (const [name, value] of lines) {
     const key = name.toLowerCase();
-    // Node joins the lines of these headers. It keeps the first line of the other headers here.
+    // Node joins the lines of these headers. It keeps the first line of the other headers.
     const joint = { cookie: "; ", "sec-websocket-protocol": ", " }[key];
     if (headers[key] === undefined) headers[key] = value;
     else if (joint !== undefined) headers[key] += joint + value;
@@ -260,4 +261,17 @@ test("reads tokenFrom once", () => {
   origins.push("https://evil.example");
   const carried = carriers.extract(handshake([["Cookie", "a=b"], origin("https://evil.example")]));
   assert.deepEqual(carried, { status: "foreign" });
+});
+
+test("docs/websockets.md lists each member of tokenFrom with its default", () => {
+  const page = readFileSync(new URL("../../../docs/websockets.md", import.meta.url), "utf8");
+  const rows = [...page.matchAll(/^\| `(\w+)[^`]*` \| (on|off) \|/gm)].map(([, name, state]) => [
+    name,
+    state,
+  ]);
+  const members = Object.entries<{ default: unknown }>(tokenFromOptions).map(([name, reader]) => [
+    name,
+    reader.default === true ? "on" : "off",
+  ]);
+  assert.deepEqual(rows, members);
 });
