@@ -44,7 +44,7 @@ const application = createServer((req, res) => {
   const scopes = String(req.headers["x-auth-scopes"] ?? "")
     .split(" ")
     .map(decodeURIComponent);
-  res.end(subject === "" ? "Hello, whoever you are\n" : `Hello ${subject}, you may ${scopes.join(", ")}\n`);
+  res.end(subject === "" ? "Hello, anonymous user\n" : `Hello ${subject}, you may ${scopes.join(", ")}\n`);
 });
 application.listen(3000, "127.0.0.1");
 await once(application, "listening");
