@@ -4,7 +4,9 @@ import { test } from "node:test";
 import { connectionsOptions } from "../../src/connections/settings.ts";
 import { authorityOptionTable } from "../../src/guard/authority/settings.ts";
 import { jwksOptionTable } from "../../src/guard/keys/jwks-options.ts";
+import { trustedIssuerOptionTable } from "../../src/guard/issuer-settings.ts";
 import { HTTP_REVOCATIONS_OPTIONS } from "../../src/guard/revocations/http-feed.ts";
+import { guardOptionTable } from "../../src/guard/settings.ts";
 import { issuerOptions } from "../../src/issuer/config.ts";
 import { REDIS_ANSWERS_OPTIONS, REDIS_STORE_OPTIONS } from "../../src/stores/redis/options.ts";
 import { SQLITE_STORE_OPTIONS } from "../../src/stores/sqlite/options.ts";
@@ -12,6 +14,8 @@ import { SQLITE_STORE_OPTIONS } from "../../src/stores/sqlite/options.ts";
 type Defaults = Readonly<Record<string, { readonly default: unknown }>>;
 
 const tables: readonly [page: string, heading: RegExp, declared: Defaults][] = [
+  ["options", /createGuard/, guardOptionTable],
+  ["options", /trusted issuer/, trustedIssuerOptionTable],
   ["options", /jwks/, jwksOptionTable],
   ["options", /httpRevocations/, HTTP_REVOCATIONS_OPTIONS],
   ["options", /introspection/, authorityOptionTable],
@@ -35,12 +39,12 @@ function documentedDefaults(page: string, heading: RegExp): Map<string, string> 
   return defaults;
 }
 
-/** How the documentation writes a default. `null` for one that it may describe in words. */
-function written(value: unknown): string | null {
-  if (typeof value === "number") return value.toLocaleString("en-US");
-  if (typeof value === "string" || typeof value === "boolean") return String(value);
-  if (!Array.isArray(value) || value.length === 0) return null;
-  return JSON.stringify(value).replaceAll(",", ", ");
+/** The texts by which the documentation must state a default. A default that is a part of the program has none. */
+function written(value: unknown): string[] {
+  if (typeof value === "number") return [value.toLocaleString("en-US")];
+  if (typeof value === "string" || typeof value === "boolean") return [String(value)];
+  if (Array.isArray(value)) return value.length === 0 ? [] : [JSON.stringify(value).replaceAll(",", ", ")];
+  return typeof value === "object" && value !== null ? Object.values(value).flatMap(written) : [];
 }
 
 /** Whether the cell contains `text`, and not only as a part of a longer word or number. */
@@ -57,13 +61,10 @@ for (const [page, heading, declared] of tables) {
     const documented = documentedDefaults(page, heading);
     assert.deepEqual([...documented.keys()].toSorted(), Object.keys(declared).toSorted());
     for (const [name, { default: value }] of Object.entries(declared)) {
-      const expected = written(value);
-      if (expected === null) continue;
       const cell = documented.get(name) ?? "";
-      assert.ok(
-        containsWord(cell, expected),
-        `${name} must have the default ${expected}; the page says ${cell}`,
-      );
+      for (const text of written(value)) {
+        assert.ok(containsWord(cell, text), `${name} must have the default ${text}; the page says ${cell}`);
+      }
     }
   });
 }
