@@ -110,7 +110,7 @@ function machine(): string {
   return `${cores[0]?.model.trim() ?? "unknown processor"} × ${cores.length}, ${process.platform} ${process.arch}, Node ${process.version}`;
 }
 
-/** Prints the machine. With `--json <file>` it also writes all measurements to the file. */
+/** Prints the machine, and writes all measurements to the file of `--json <file>`. */
 export function report(measurements: readonly Measurement[]): void {
   console.log(`\n${machine()}`);
   if (flags.json === undefined) return;

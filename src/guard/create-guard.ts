@@ -52,7 +52,7 @@ export function createGuard<C = JwtClaims>(options: GuardOptions): Guard<C> {
   const closing = new AbortController();
   return {
     name: context.name,
-    // Without rules the decision is never `forbidden`.
+    // A decision without rules is never `forbidden`.
     validate: authorize as Guard<C>["validate"],
     authorize,
     admit: createAdmit<C>(context),

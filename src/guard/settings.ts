@@ -69,7 +69,7 @@ interface GuardOptionValues {
 
 const defaultFallback: FallbackPolicy = { mode: "deny", maxMs: 3_600_000 };
 const defaultMemory: MemoryLimits = { maxBytes: 67_108_864, ttlMs: 300_000 };
-/** The default of `maxRevocationAgeMs` in mode `deny`. In the other modes it is the bound of `degraded`. */
+/** The default of `maxRevocationAgeMs` in mode `deny`. The other modes use the bound of `degraded`. */
 const MAX_REVOCATION_AGE_MS = 60_000;
 
 /** The options of `createGuard`, without those of a single issuer ({@link trustedIssuerOptionTable}). */

@@ -75,11 +75,11 @@ export interface CommonGuardOptions {
   /** How often the guard polls a revocation feed, in milliseconds. Default 250, from 10 to 60,000. */
   revocationPollMs?: number;
   /**
-   * The greatest age of the complete view of revocations, in milliseconds. With an older view the verdict is
+   * The greatest age of the complete view of revocations, in milliseconds. An older view makes the verdict
    * `unavailable`. `Infinity` accepts any age. Default 60,000 in mode `deny`, else the `maxMs` of `degraded`.
    */
   maxRevocationAgeMs?: number;
-  /** The most revocations that are held for each issuer. With more in the log the view is incomplete. Default 1,000,000. */
+  /** The most revocations that are held for each issuer. A log with more makes the view incomplete. Default 1,000,000. */
   maxRevocations?: number;
   /**
    * Keeps the last good keys and the last view of revocations over restarts: `fileSnapshots({ dir })`. Guards that share
@@ -177,7 +177,7 @@ export interface Guard<C = JwtClaims> {
   status(): GuardStatus;
   /**
    * Resolves when every issuer, or the named one, can decide: it has keys, a complete view of revocations, and an answer
-   * of its authority. In degraded mode `local` a failed question to the authority is enough.
+   * of its authority. A failed question to the authority is enough in degraded mode `local`.
    *
    * Rejects with `not_ready` after `timeoutMs` milliseconds (default 5,000), with `closed`, and with the reason of
    * `signal`.
@@ -234,7 +234,7 @@ export interface RevocationsStatus {
 }
 
 /**
- * In `ready` and `degraded` a good token gets a definite answer; `degraded` means that a part has a fault. In `starting`
+ * A good token gets a definite answer in `ready` and `degraded`; `degraded` means that a part has a fault. In `starting`
  * the guard cannot decide yet, in `unavailable` it cannot decide any more.
  */
 export type GuardState = "starting" | "ready" | "degraded" | "unavailable";

@@ -74,7 +74,7 @@ function refuseByTimeOrRevocation(
 }
 
 /**
- * After a clock step either time may be right. The token is invalid only when both times refuse it, and its validity is
+ * Either time may be right after a clock step. The token is invalid only when both times refuse it, and its validity is
  * uncertain when one does. A token that was issued after the step may lie in the future of the old time.
  */
 function refuseAfterClockStep(
@@ -108,7 +108,7 @@ function isRevoked(token: ValidToken): boolean {
   return false;
 }
 
-/** Without a log no bound of a call can be met. The negated comparisons refuse a bound that is `NaN`. */
+/** A call with a bound cannot be served without a log. The negated comparisons refuse a bound that is `NaN`. */
 function isViewTooOld(
   { maxRevocationAgeMs }: DecisionContext,
   ageMs: number | null,

@@ -9,7 +9,7 @@ interface CachedInvalid extends InvalidVerdict {
   readonly keysVersion: number;
 }
 
-/** Counted for an entry besides what grows with the token: its key and the objects around the claims. */
+/** The fixed size of an entry: its key and the objects around the claims. */
 const VALID_ENTRY_BYTES = 600;
 const INVALID_ENTRY_BYTES = 300;
 /** Heap that parsed claims take for each byte of their token. */

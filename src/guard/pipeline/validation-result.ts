@@ -20,7 +20,7 @@ export interface ValidToken {
    * has several spellings and some providers repeat a `jti`. `undefined` without an authority or a signature.
    */
   readonly signedDigest: string | undefined;
-  /** Epoch milliseconds. `Infinity` when there is no `exp`. The authority may have ended the token before its own `exp`. */
+  /** Epoch milliseconds. `Infinity` without `exp`. The authority may have ended the token before its own `exp`. */
   readonly expiresAt: number;
   /** The expiry that the token itself states. A shorter `expiresAt` from the authority is remembered until then. */
   readonly tokenExpiresAt: number;
@@ -67,7 +67,7 @@ export function isAuthentic(local: LocalResult): local is ValidToken & { readonl
   return isToken(local) && local.signedDigest !== undefined && (local.key !== null || local.isComplete);
 }
 
-/** Whether the key that verified the token still counts. For an unverified token: whether the key epoch is the same. */
+/** Whether the key that verified the token still counts. An unverified token counts until the key epoch changes. */
 export function isKeyInForce({ key, keyEpoch, guardedIssuer }: ValidToken, now: Instant): boolean {
   const { keyring } = guardedIssuer;
   return key === null ? keyEpoch === null || keyEpoch === keyring.epoch : keyring.isInForce(key, now);

@@ -25,7 +25,7 @@ interface Candidate {
 }
 
 /**
- * Steps 4 and 5: joins the verification of the same token, or verifies it. For an opaque token the result is the issuer
+ * Steps 4 and 5: joins the verification of the same token, or verifies it. The result for an opaque token is the issuer
  * whose authority can be asked about it.
  *
  * Malformed tokens are not remembered: to parse one again is cheaper than a cache entry.
@@ -63,8 +63,8 @@ export function verifyToken(
 }
 
 /**
- * Tries the keys in turn and remembers the result. Without a `kid` any of the keys may have signed the token (RFC 7515
- * §6). The result is `undefined` when a key that this instance does not have yet may have signed it.
+ * Tries the keys in turn and remembers the result. Any of the keys may have signed a token without `kid` (RFC 7515 §6).
+ * The result is `undefined` when a key that this instance does not have yet may have signed it.
  *
  * @param first The outcome for the first key, when it is known or under way.
  */

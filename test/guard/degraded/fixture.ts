@@ -22,7 +22,7 @@ export interface Fixture {
   readonly maxInFlight: () => number;
   /** Returns the events of the guards since the last call, in order. */
   readonly events: () => GuardEvent["event"][];
-  /** From now on the provider answers every question but those of probes with this. */
+  /** Makes the provider answer every question with this, except those of probes. */
   readonly respondWith: (answer: object | ((token: string) => object | Response)) => void;
 }
 

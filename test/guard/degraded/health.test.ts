@@ -13,7 +13,7 @@ for (const [mode, whileOut] of [
     await g.ready();
     const state = () => [g.status().state, g.status().issuers[0]?.state];
     assert.deepEqual(state(), ["ready", "ready"]);
-    // Without any call the background probe notices the outage.
+    // The background probe notices the outage without any call.
     provider.fault("introspection", { refuse: true });
     await clock.advance(15_000);
     assert.deepEqual(state(), [whileOut, whileOut]);
