@@ -21,7 +21,7 @@ import type { CommonGuardOptions, GuardOptions } from "./types.ts";
 const OWNER = "createGuard";
 
 /** The option `degraded`, with its default. */
-export interface FallbackPolicy {
+interface FallbackPolicy {
   readonly mode: DegradedMode;
   /** How long the guard may decide without the authority, in milliseconds. */
   readonly maxMs: number;
