@@ -8,7 +8,7 @@ import type { Snapshots } from "./store.ts";
 const NAME = /^[a-z0-9_-][a-z0-9._-]{0,127}$/;
 
 /** Options of `fileSnapshots`. */
-export const FILE_SNAPSHOTS_OPTIONS: OptionTable<{ dir: string }> = {
+const FILE_SNAPSHOTS_OPTIONS: OptionTable<{ dir: string }> = {
   dir: option((name, value) => resolve(readString(name, value))),
 };
 

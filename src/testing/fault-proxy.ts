@@ -45,7 +45,7 @@ interface ProxyTarget {
 }
 
 /** The options of `createFaultProxy`. */
-export const FAULT_PROXY_OPTIONS: OptionTable<{ target: ProxyTarget; clock: Clock }> = {
+const FAULT_PROXY_OPTIONS: OptionTable<{ target: ProxyTarget; clock: Clock }> = {
   target: option(readTarget),
   clock: clockOption(OWNER),
 };

@@ -52,7 +52,7 @@ interface MintKey {
 const OWNER = "createMint";
 
 /** The options of `createMint`. Tests may want any `iss`, `aud` and lifetime, also wrong ones. */
-export const MINT_OPTIONS: OptionTable<Required<MintOptions>> = {
+const MINT_OPTIONS: OptionTable<Required<MintOptions>> = {
   issuer: option((_name, value) => value as string),
   audience: option((_name, value) => value as MintOptions["audience"]),
   algorithm: option<Algorithm>((_name, value) => value as Algorithm, "ES256"),

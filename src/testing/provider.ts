@@ -94,13 +94,13 @@ export interface Provider {
 const OWNER = "createProvider";
 
 /** The checked options of `createProvider`. */
-export interface ProviderSettings extends Required<Omit<ProviderOptions, "issuer" | "key">> {
+interface ProviderSettings extends Required<Omit<ProviderOptions, "issuer" | "key">> {
   readonly issuer: string | undefined;
   readonly key: ProviderOptions["key"] | undefined;
 }
 
 /** The options of `createProvider`. */
-export const PROVIDER_OPTIONS: OptionTable<ProviderSettings> = {
+const PROVIDER_OPTIONS: OptionTable<ProviderSettings> = {
   issuer: option((name, value) => (value === undefined ? undefined : readUrl(name, value))),
   // Tests may want any `aud`, also a wrong one.
   audience: option((_name, value) => value as ProviderOptions["audience"]),

@@ -47,7 +47,7 @@ async function client(t: TestContext, proxy: FaultProxy): Promise<Client> {
 /** Waits for real sockets until the condition holds. */
 async function until(so: () => boolean): Promise<void> {
   for (let turn = 0; !so(); turn++) {
-    assert.ok(turn < 1_000_000, "it never came");
+    assert.ok(turn < 1_000_000, "the condition never held");
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
@@ -231,11 +231,11 @@ test("an unreachable target resets the client, and a target that stops ends its 
   const one = await open();
   for (const socket of server.sockets) socket.resetAndDestroy();
   await until(() => one.over() === "ECONNRESET");
-  const nobody = await createFaultProxy({ target: proxy.url });
+  const unreachable = await createFaultProxy({ target: proxy.url });
   await proxy.close();
-  const lost = await client(t, nobody);
+  const lost = await client(t, unreachable);
   await until(() => lost.over() === "ECONNRESET");
-  await nobody.close();
+  await unreachable.close();
 });
 
 test("close() cuts every connection on both sides, frozen ones too, and leaves no timer", async (t) => {

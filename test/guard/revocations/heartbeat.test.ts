@@ -55,7 +55,7 @@ const feeds: Record<string, (world: Fixture, t: TestContext) => Promise<FeedSetu
 
   "an issuer over HTTP": async ({ clock }, t) => {
     const store = memoryStore({ clock });
-    const client = { id: "api", secret: "the secret of the api, which nobody knows" };
+    const client = { id: "api", secret: "the secret of the api and of this test" };
     const secret = "one secret of more than thirty-two bytes";
     const issuer = createIssuer({ url, audience: "any", store, secret, clients: [client], clock });
     t.after(async () => await issuer.close());

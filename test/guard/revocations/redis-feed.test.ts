@@ -58,13 +58,13 @@ void describe("a guard that follows the log in a real Redis", { skip: noRedis },
     await revoke("before");
     await waitUntil(async () => await is("before", "invalid"), "the first revocation");
     proxy.silence("");
-    await revoke("meanwhile");
+    await revoke("during");
     await waitUntil(
       async () => await Promise.resolve(onlyIssuer(guard).revocations?.complete === false),
       "a missed heartbeat",
     );
     // The store opens new connections.
-    await waitUntil(async () => await is("meanwhile", "invalid"), "the catching up");
+    await waitUntil(async () => await is("during", "invalid"), "the revocation of the outage");
     await waitUntil(async () => await is("good", "valid"), "a complete view");
     assert.ok(await is("before", "invalid"));
   });
@@ -75,7 +75,7 @@ void describe("a guard that follows the log in a real Redis", { skip: noRedis },
     await waitUntil(async () => await is("t", "invalid"), "the revocation");
     server.freeze();
     try {
-      await waitUntil(async () => await is("good", "unavailable"), "the bound");
+      await waitUntil(async () => await is("good", "unavailable"), "a stale view");
       const verdict = await ask("good");
       assert.ok(verdict.status === "unavailable" && verdict.cause === "revocations_stale");
       assert.ok(await is("t", "invalid"));
@@ -93,7 +93,7 @@ void describe("a guard that follows the log in a real Redis", { skip: noRedis },
     proxy.silence("");
     await waitUntil(
       async () => await Promise.resolve(onlyIssuer(guard).revocations?.complete === false),
-      "the cut",
+      "the outage",
     );
     for (let i = 0; i < 100; i++) await revoke(`t${i}`);
     await waitUntil(
@@ -108,7 +108,7 @@ void describe("a guard that follows the log in a real Redis", { skip: noRedis },
     await revoke("t");
     await waitUntil(async () => await is("t", "invalid"), "the revocation");
     await server.cli("FLUSHALL");
-    await waitUntil(async () => await is("good", "unavailable"), "the bound");
+    await waitUntil(async () => await is("good", "unavailable"), "a stale view");
     assert.equal(onlyIssuer(guard).revocations?.complete, false);
     assert.ok(await is("t", "invalid"));
   });

@@ -52,11 +52,11 @@ void describe("shared answers of an authority", { skip: noRedis }, () => {
       await clock.advance(minute - 1000);
       assert.equal(await describeVerdict(two, token), "valid from memory");
       await clock.advance(1010);
-      assert.equal(await describeVerdict(three, token), "valid from verification", "past its time");
+      assert.equal(await describeVerdict(three, token), "valid from verification", "the answer has expired");
       assert.equal(
         await describeVerdict(two, token),
         "valid from verification",
-        "reading it did not make it last",
+        "reading did not renew the answer",
       );
       assert.equal(asked.length, 3);
     });
@@ -86,7 +86,7 @@ void describe("shared answers of an authority", { skip: noRedis }, () => {
       late.forceBreaker("open");
       assert.equal(await describeVerdict(other, token), "valid from shared");
       await clock.advance(5 * minute + 10);
-      assert.equal(await describeVerdict(late, token), noAnswer, "an answer past its time is none");
+      assert.equal(await describeVerdict(late, token), noAnswer, "an expired answer does not count");
     });
   }
 
@@ -105,7 +105,7 @@ void describe("shared answers of an authority", { skip: noRedis }, () => {
     await server.cli("FLUSHALL");
     provider.restore();
     await clock.advance(60 * minute);
-    assert.equal(await describeVerdict(other, token), "invalid: revoked", "kept by the instance itself");
+    assert.equal(await describeVerdict(other, token), "invalid: revoked", "the instance keeps the denial");
     assert.equal(asked.length, 2);
   });
 
@@ -121,12 +121,12 @@ void describe("shared answers of an authority", { skip: noRedis }, () => {
         return Response.json({ active: true });
       },
     });
-    const slowly = describeVerdict(slow, token);
+    const pending = describeVerdict(slow, token);
     await waitUntil(async () => asked.length === 1, "the first question");
     assert.equal(await describeVerdict(quick, token), "invalid: revoked");
     await written(1);
     answered.resolve();
-    assert.equal(await slowly, "valid from verification");
+    assert.equal(await pending, "valid from verification");
     await written();
     await clock.advance(minute);
     assert.equal(await describeVerdict(third, token), "invalid: revoked");
@@ -143,7 +143,7 @@ void describe("shared answers of an authority", { skip: noRedis }, () => {
     await written();
     provider.revoke("one");
     proxy.set({ kind: "refuse" });
-    await waitUntil(async () => proxy.connections.open === 0, "a connection that is cut");
+    await waitUntil(async () => proxy.connections.open === 0, "the cut connection");
     assert.equal(await describeVerdict(cutOff, token), "invalid: inactive");
     assert.equal(sharedStatus(cutOff).skipped, 1);
     proxy.set({ kind: "pass" });
@@ -156,7 +156,7 @@ void describe("shared answers of an authority", { skip: noRedis }, () => {
     assert.equal(asked.length, 3, "the authority was asked once more");
     assert.equal(await describeVerdict(one, another), "valid from verification");
     await written(1);
-    assert.equal(await describeVerdict(cutOff, another), "valid from shared", "what is newer counts");
+    assert.equal(await describeVerdict(cutOff, another), "valid from shared", "a newer answer counts");
     assert.ok(!events().includes("shared_rejected"));
   });
 
@@ -196,7 +196,7 @@ void describe("shared answers of an authority", { skip: noRedis }, () => {
       assert.equal(await describeVerdict(other, token), "valid from shared");
     }
     await clock.advance(2_000);
-    await waitUntil(async () => server.written().includes("ZADD"), "the list of what was used");
+    await waitUntil(async () => server.written().includes("ZADD"), "the list of recently used entries");
     const everything = server.written();
     for (const token of tokens) {
       const parts = [token, token.slice(0, 40), token.slice(-40), ...token.split(".")];

@@ -75,7 +75,7 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
         assert.equal(
           describeDecision(await settleWithin(clock, 0, guard.validate(token))),
           "valid",
-          "nobody waits any more",
+          "the breaker is open",
         );
       }
       assert.equal(sharedStatus(guard).skipped, skipped + 2);
@@ -102,7 +102,11 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
       await clock.advance(200);
       return sharedStatus(other).lastError === null;
     }, "a connection");
-    assert.equal(await describeVerdict(other, token), "valid from shared", "kept in its file");
+    assert.equal(
+      await describeVerdict(other, token),
+      "valid from shared",
+      "Redis kept the entry in its file",
+    );
     await server.cli("FLUSHALL");
     const third = await instance({}, longTimeout);
     assert.equal(await describeVerdict(third, token), "valid from verification");
@@ -181,7 +185,7 @@ void describe("shared answers and the faults of Redis", { skip: noRedis }, () =>
     const other = await instance();
     assert.equal(await describeVerdict(other, token), "invalid: inactive");
     assert.equal(asked.length, 2);
-    assert.equal(sharedStatus(other).rejected, 2, "what was read at the start, and what was read then");
+    assert.equal(sharedStatus(other).rejected, 2, "the entry of the warm-up, and the entry that was read");
     assert.deepEqual(events(), ["shared_rejected"]);
   });
 

@@ -19,7 +19,7 @@ void describe("the warm-up of a starting instance", { skip: noRedis }, () => {
     for (const token of tokens) await describeVerdict(one, token);
     await written();
     await clock.advance(1_000);
-    await waitUntil(async () => server.written().includes("ZADD"), "the list of what was used");
+    await waitUntil(async () => server.written().includes("ZADD"), "the list of recently used entries");
     const started = await instance();
     assert.equal(sharedStatus(started).warmed, tokens.length);
     await server.kill();
@@ -71,7 +71,7 @@ test("the warm-up is bounded in bytes", async (t) => {
   await started.ready();
   const reads = shared.reads.length;
   for (const token of tokens) assert.equal(await describeVerdict(started, token), "valid from shared");
-  assert.ok(shared.reads.length > reads, "not all of it found room");
+  assert.ok(shared.reads.length > reads, "some entries did not fit");
 });
 
 test("ready() waits for the warm-up for at most a second and at most its timeoutMs", async (t) => {
