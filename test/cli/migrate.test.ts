@@ -138,7 +138,7 @@ test("rejects an impossible move by name, and the file is served as before", opt
 
   const refusals: [string, RegExp, Record<string, string>?][] = [
     [down.url, /redis 127\.0\.0\.1:\d+: .*ECONNREFUSED/],
-    ["redis://user:hunter2@127.0.0.1:1", /--to must be without user and password/],
+    ["redis://user:hunter2@127.0.0.1:1", /--to must not contain user and password/],
     ["http://127.0.0.1", /REDIS_URL must be redis:/],
     [other.url, /holds data already: a move does not replace data/],
     [redis.url, /HOLDFAST_SECRET is not the secret of/, { HOLDFAST_SECRET: "another".repeat(6) }],

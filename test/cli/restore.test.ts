@@ -170,7 +170,7 @@ test("refuses a file that is no backup of this machine's store, and keeps the da
   const refusals: [string, RegExp, Record<string, string>?][] = [
     [`${data}.nowhere`, /there is no backup/],
     [await make("nonsense", "nonsense".repeat(1000)), /damaged or not a database/],
-    [await make("empty", ""), /never served/],
+    [await make("empty", ""), /never been served/],
     [await make("damaged", Buffer.from(bytes).fill(0xa5, 4096, bytes.length - 4096)), /damaged/],
     [`${other}.backup`, /belongs to another store than .*local.store names/],
     [neverServed, /has never been served/],
