@@ -30,7 +30,7 @@ export function option<T>(read: (name: string, value: unknown) => T, defaultValu
   };
 }
 
-/** A whole number from `min` to `max`. Without `max` it may be as large as `Number.MAX_SAFE_INTEGER`. */
+/** A whole number from `min` to `max`. The default of `max` is `Number.MAX_SAFE_INTEGER`. */
 export function wholeOption(defaultValue: number, min: number, max?: number): OptionReader<number> {
   const bounds = { default: defaultValue, min, ...(max !== undefined && { max }) };
   return { read: (name, value) => readWholeNumber(name, value, bounds), default: defaultValue };

@@ -233,7 +233,7 @@ test("the examples that must fail are rejected", () => {
   const detached = vectors.find(({ source }) => source === "RFC 7520, 4.4");
   assert.ok(detached);
   const [header = ""] = detached.input.split(".");
-  const refused: [source: string, token: string, reason: InvalidReason][] = [
+  const rejected: [source: string, token: string, reason: InvalidReason][] = [
     ["RFC 7515, A.5: none", `eyJhbGciOiJub25lIn0.${joe}.`, "wrong_algorithm"],
     ["RFC 7515, A.5, with a signature", `eyJhbGciOiJub25lIn0.${joe}.AA`, "wrong_algorithm"],
     ["RFC 7520, 4.5: the payload detached", `${header}..${detached.signature}`, "malformed"],
@@ -244,5 +244,5 @@ test("the examples that must fail are rejected", () => {
       "wrong_algorithm",
     ],
   ];
-  for (const [source, token, reason] of refused) assert.deepEqual(parseToken(token), { reason }, source);
+  for (const [source, token, reason] of rejected) assert.deepEqual(parseToken(token), { reason }, source);
 });

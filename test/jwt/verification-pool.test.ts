@@ -21,8 +21,8 @@ interface Subject {
 }
 
 const subjects = new Map<Algorithm, Subject>();
-const all = async (proofs: readonly (VerificationOutcome | Promise<VerificationOutcome>)[]) =>
-  await Promise.all(proofs.map(async (proof) => await proof));
+const all = async (outcomes: readonly (VerificationOutcome | Promise<VerificationOutcome>)[]) =>
+  await Promise.all(outcomes.map(async (outcome) => await outcome));
 const subject = (algorithm: Algorithm): Subject => subjects.get(algorithm) as Subject;
 
 before(async () => {
@@ -43,14 +43,14 @@ test("a caller that awaits each result gets it synchronously, however fast it ca
   for (const algorithm of slow) {
     await nextTurn();
     const { good, forged, key } = subject(algorithm);
-    const ask = async (token: ParsedToken) => {
-      const proof = pool.verify(token, key, policy);
-      assert.ok(!(proof instanceof Promise));
-      return proof;
+    const verifyNow = async (token: ParsedToken) => {
+      const outcome = pool.verify(token, key, policy);
+      assert.ok(!(outcome instanceof Promise));
+      return outcome;
     };
     for (let i = 0; i < 10; i++) {
-      assert.equal(await ask(good), null);
-      assert.equal(await ask(forged), "bad_signature");
+      assert.equal(await verifyNow(good), null);
+      assert.equal(await verifyNow(forged), "bad_signature");
     }
   }
 });
@@ -60,16 +60,16 @@ test("concurrent callers share the thread pool, and the first of them gets a syn
     await nextTurn();
     const pool = new VerificationPool();
     const { good, forged, foreign, key } = subject(algorithm);
-    const proofs = Array.from({ length: 16 }, () => [good, forged, foreign])
+    const outcomes = Array.from({ length: 16 }, () => [good, forged, foreign])
       .flat()
       .map((token) => pool.verify(token, key, policy));
-    const [first, ...others] = proofs;
+    const [first, ...others] = outcomes;
     assert.equal(first, null);
-    assert.ok(others.every((proof) => proof instanceof Promise));
+    assert.ok(others.every((outcome) => outcome instanceof Promise));
     const expected = [null, "bad_signature", "wrong_audience"];
     assert.deepEqual(
-      await all(proofs),
-      proofs.map((_, i) => expected[i % 3]),
+      await all(outcomes),
+      outcomes.map((_, i) => expected[i % 3]),
     );
     assert.equal(pool.size, 0);
   }
@@ -78,13 +78,13 @@ test("concurrent callers share the thread pool, and the first of them gets a syn
 test("callers that become ready in one turn of the event loop share the thread pool, like requests on sockets", async () => {
   const pool = new VerificationPool();
   const { good, key } = subject("ES256");
-  const ask = () => pool.verify(good, key, policy);
+  const verifyGood = () => pool.verify(good, key, policy);
   await nextTurn();
   const callback = async () =>
     await new Promise<VerificationOutcome | Promise<VerificationOutcome>[]>((resolve) => {
       setImmediate(() => {
-        const proof = ask();
-        resolve(proof instanceof Promise ? [proof] : proof);
+        const outcome = verifyGood();
+        resolve(outcome instanceof Promise ? [outcome] : outcome);
       });
     });
   const [first, second, third] = await Promise.all([callback(), callback(), callback()]);
@@ -104,9 +104,9 @@ test("callers that await something else first share the thread pool, too", async
   await nextTurn();
   const caller = async () => {
     await Promise.resolve();
-    const proof = pool.verify(good, key, policy);
-    if (proof instanceof Promise) pooled++;
-    assert.equal(await proof, null);
+    const outcome = pool.verify(good, key, policy);
+    if (outcome instanceof Promise) pooled++;
+    assert.equal(await outcome, null);
   };
   await Promise.all(Array.from({ length: 8 }, caller));
   assert.equal(pooled, 7);
@@ -127,12 +127,12 @@ test("law 6, fault 31: mass forgeries use bounded space, and the excess is repor
   const pool = new VerificationPool({ running: 2, waiting: 3 });
   const { good, forged, key } = subject("ES256");
   await nextTurn();
-  const proofs = Array.from({ length: 10_000 }, () => pool.verify(forged, key, policy));
+  const outcomes = Array.from({ length: 10_000 }, () => pool.verify(forged, key, policy));
   assert.equal(pool.size, 5);
-  const [first, ...others] = proofs;
+  const [first, ...others] = outcomes;
   assert.equal(first, "bad_signature");
-  assert.equal(others.filter((proof) => proof instanceof Promise).length, 5);
-  assert.equal(others.filter((proof) => proof === "overloaded").length, 9_994);
+  assert.equal(others.filter((outcome) => outcome instanceof Promise).length, 5);
+  assert.equal(others.filter((outcome) => outcome === "overloaded").length, 9_994);
   assert.equal(pool.verify(good, key, policy), "overloaded");
   const rsa = subject("RS256");
   assert.equal(
@@ -140,7 +140,7 @@ test("law 6, fault 31: mass forgeries use bounded space, and the excess is repor
     null,
     "an algorithm that needs no thread is still verified",
   );
-  for (const proof of await all(others.slice(0, 5))) assert.equal(proof, "bad_signature");
+  for (const outcome of await all(others.slice(0, 5))) assert.equal(outcome, "bad_signature");
   assert.equal(pool.size, 0);
   assert.equal(await pool.verify(good, key, policy), null);
 });
@@ -151,10 +151,10 @@ test("a key of another algorithm verifies nothing on the thread pool either", as
   const other = subject("EdDSA").good;
   await nextTurn();
   assert.equal(verifyWithKey(other, key, policy), "wrong_algorithm");
-  const proofs = [good, other, { ...good, signature: good.signature.subarray(1) }].map((token) =>
+  const outcomes = [good, other, { ...good, signature: good.signature.subarray(1) }].map((token) =>
     pool.verify(token, key, policy),
   );
-  assert.deepEqual(await all(proofs), [null, "wrong_algorithm", "bad_signature"]);
+  assert.deepEqual(await all(outcomes), [null, "wrong_algorithm", "bad_signature"]);
 });
 
 test("an error of node:crypto throws or rejects, and is never a verification result", async () => {
