@@ -14,7 +14,7 @@ const TOKEN_LIFE_S = 30;
 const TIMEOUT_MS = 5000;
 
 /** The answer of one process of the service. */
-export type ProcessResult = { readonly address: string } & (
+type ProcessResult = { readonly address: string } & (
   | ({ readonly status: "done" } & GuardActionResult)
   | { readonly status: "failed"; readonly reason: string }
 );
