@@ -10,7 +10,7 @@ import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createGuard, introspection, staticKeys } from "../src/index.ts";
 import { redisAnswers } from "../src/stores/redis.ts";
-import type { SharedAnswersSource } from "../src/stores/store.ts";
+import type { SharedAnswersSource } from "../src/stores/shared-answers.ts";
 import { createFaultProxy, createMint } from "../src/testing/index.ts";
 import { RedisServer } from "../test/support/redis-servers.ts";
 

@@ -30,10 +30,5 @@ export type { AuthoritySource, AuthorityStatus } from "./guard/authority/authori
 export type { KeySource, KeysStatus } from "./guard/keys/key-source.ts";
 export type { Fetch } from "./guard/fetch-json.ts";
 export type { Algorithm } from "./jwt/algorithms.ts";
-export type {
-  RevocationFeed,
-  SharedAnswers,
-  SharedAnswersSource,
-  SharedEntry,
-  Snapshots,
-} from "./stores/store.ts";
+export type { RevocationFeed, Snapshots } from "./stores/store.ts";
+export type { SharedAnswers, SharedAnswersSource, SharedEntry } from "./stores/shared-answers.ts";

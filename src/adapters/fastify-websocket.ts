@@ -74,7 +74,7 @@ export interface HoldfastWebSocketOptions<C = JwtClaims> {
 }
 
 /** The options of the plugin. Fastify reads `prefix` itself. */
-const holdfastWebSocketOptions: OptionTable<{
+const pluginOptionTable: OptionTable<{
   connections: unknown;
   tokenFrom: TokenFrom;
   prefix: unknown;
@@ -121,7 +121,7 @@ function createProtect<C>(
   app: FastifyInstance,
   options: HoldfastWebSocketOptions<C>,
 ): FastifyInstance["protectWebSocket"] {
-  const { tokenFrom } = readOptions("holdfastWebSocket", options, holdfastWebSocketOptions);
+  const { tokenFrom } = readOptions("holdfastWebSocket", options, pluginOptionTable);
   const { connections } = options;
   const { tokenExtractor } = new HandshakeAuthorizer(connections, { tokenFrom });
   const { websocketServer: wss } = app as FastifyInstance & {

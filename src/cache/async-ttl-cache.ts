@@ -20,7 +20,7 @@ export interface TtlCacheOptions {
 }
 
 /** The options of `TtlCache` and `TokenCache`, with their limits and defaults. */
-export const ttlCacheOptions: OptionTable<Readonly<Required<TtlCacheOptions>>> = {
+export const ttlCacheOptionTable: OptionTable<Readonly<Required<TtlCacheOptions>>> = {
   maxBytes: wholeOption(16_777_216, 1),
   ttlMs: wholeOption(300_000, 1),
   clock: option((_, clock = systemClock) => {
@@ -63,7 +63,7 @@ export class TtlCache<V> {
   readonly #ttlMs: number;
 
   constructor(options: TtlCacheOptions = {}) {
-    const { maxBytes, ttlMs, clock } = readOptions("TtlCache", options, ttlCacheOptions);
+    const { maxBytes, ttlMs, clock } = readOptions("TtlCache", options, ttlCacheOptionTable);
     this.#cache = new BoundedCache({ maxBytes, clock });
     this.#ttlMs = ttlMs;
   }

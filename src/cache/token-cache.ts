@@ -2,7 +2,7 @@ import { hash } from "node:crypto";
 import type { Clock } from "../core/clock.ts";
 import { invalidOption, readOptions } from "../core/options.ts";
 import { SingleFlight } from "../resilience/single-flight.ts";
-import { TtlCache, ttlCacheOptions, type CacheStats, type TtlCacheOptions } from "./async-ttl-cache.ts";
+import { TtlCache, ttlCacheOptionTable, type CacheStats, type TtlCacheOptions } from "./async-ttl-cache.ts";
 
 /**
  * Caches the results of your own token validator. The key is a digest, and the token itself is not stored. A result with
@@ -29,7 +29,7 @@ export class TokenCache<T extends object> {
   #invalidations = 0;
 
   constructor(options: TtlCacheOptions = {}) {
-    const settings = readOptions("TokenCache", options, ttlCacheOptions);
+    const settings = readOptions("TokenCache", options, ttlCacheOptionTable);
     this.#results = new TtlCache(settings);
     this.#clock = settings.clock;
     this.#ttlMs = settings.ttlMs;

@@ -14,7 +14,7 @@ const DRAIN_STEP_MS = 50;
 const MAX_DRAIN_MS = 3_600_000;
 
 /** The options of `drain`, with their limits and defaults. */
-const drainOptions: OptionTable<{ overMs: number }> = { overMs: wholeOption(10_000, 0, MAX_DRAIN_MS) };
+const drainOptionTable: OptionTable<{ overMs: number }> = { overMs: wholeOption(10_000, 0, MAX_DRAIN_MS) };
 
 /**
  * Creates the live connections of one server. A connection stays open as long as its token is valid, and its client can
@@ -81,7 +81,7 @@ export function createConnections<C = JwtClaims>(options: ConnectionsOptions<C>)
       return connection;
     },
     status: () => registry.status(),
-    drain: async (call = {}) => await closeAll(readOptions("drain", call, drainOptions).overMs),
+    drain: async (call = {}) => await closeAll(readOptions("drain", call, drainOptionTable).overMs),
     close: async () => {
       stopWatching();
       sweeper.stop();

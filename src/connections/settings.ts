@@ -24,7 +24,7 @@ export interface ConnectionsSettings<C = unknown> extends Readonly<Times> {
 }
 
 /** The options of `createConnections`, with their limits and defaults. */
-export const connectionsOptions: OptionTable<ConnectionsSettings> = {
+export const connectionsOptionTable: OptionTable<ConnectionsSettings> = {
   guard: option((_, guard) => {
     requireMethods("createConnections", "guard", guard, ["admit", "watch"]);
     return guard as Guard<unknown>;
@@ -45,5 +45,5 @@ export const connectionsOptions: OptionTable<ConnectionsSettings> = {
 
 /** Checks the options. Throws `invalid_option` or `missing_method`, with the name of the option. */
 export function connectionsSettings<C>(options: ConnectionsOptions<C>): ConnectionsSettings<C> {
-  return readOptions("createConnections", options, connectionsOptions) as ConnectionsSettings<C>;
+  return readOptions("createConnections", options, connectionsOptionTable) as ConnectionsSettings<C>;
 }

@@ -13,7 +13,8 @@ import {
   type OptionTable,
 } from "../core/options.ts";
 import { degradedModes, type DegradedMode } from "../core/rules.ts";
-import type { SharedAnswersSource, Snapshots } from "../stores/store.ts";
+import type { Snapshots } from "../stores/store.ts";
+import type { SharedAnswersSource } from "../stores/shared-answers.ts";
 import { readIssuer, readIssuers, readPart, trustedIssuerOptionTable } from "./issuer-settings.ts";
 import type { IssuerSettings } from "./issuer-settings.ts";
 import type { CommonGuardOptions, GuardOptions } from "./types.ts";

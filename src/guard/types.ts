@@ -2,7 +2,8 @@ import type { Clock } from "../core/clock.ts";
 import type { CallOptions, DegradedMode, Rules } from "../core/rules.ts";
 import type { Decision, JwtClaims, Verdict } from "../core/verdict.ts";
 import type { Algorithm } from "../jwt/algorithms.ts";
-import type { RevocationFeed, SharedAnswersSource, Snapshots } from "../stores/store.ts";
+import type { RevocationFeed, Snapshots } from "../stores/store.ts";
+import type { SharedAnswersSource } from "../stores/shared-answers.ts";
 import type { AuthoritySource, AuthorityStatus } from "./authority/authority.ts";
 import type { KeySource, KeysStatus } from "./keys/key-source.ts";
 

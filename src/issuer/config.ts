@@ -54,7 +54,7 @@ interface Dependencies {
   readonly random: () => number;
 }
 
-export const issuerOptions: OptionTable<IssuerConfig & Dependencies> = {
+export const issuerOptionTable: OptionTable<IssuerConfig & Dependencies> = {
   name: option(readString, "issuer"),
   url: option(readIssuerUrl),
   audience: option(readString),
@@ -75,7 +75,7 @@ export const issuerOptions: OptionTable<IssuerConfig & Dependencies> = {
 
 /** Throws `invalid_option` or `missing_method`, naming the option. */
 export function readIssuerOptions(options: IssuerOptions): { config: IssuerConfig } & Dependencies {
-  const { store, secret, clock, random, ...config } = readOptions("createIssuer", options, issuerOptions);
+  const { store, secret, clock, random, ...config } = readOptions("createIssuer", options, issuerOptionTable);
   const requireAtLeast = (name: "refreshIdleMs" | "refreshAbsoluteMs" | "keyRotationMs", min: number) =>
     readWholeNumber(`createIssuer: ${name}`, options[name], {
       default: config[name],

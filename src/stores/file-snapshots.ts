@@ -8,7 +8,7 @@ import type { Snapshots } from "./store.ts";
 const NAME = /^[a-z0-9_-][a-z0-9._-]{0,127}$/;
 
 /** Options of `fileSnapshots`. */
-const FILE_SNAPSHOTS_OPTIONS: OptionTable<{ dir: string }> = {
+const fileSnapshotsOptionTable: OptionTable<{ dir: string }> = {
   dir: option((name, value) => resolve(readString(name, value))),
 };
 
@@ -31,7 +31,7 @@ const FILE_SNAPSHOTS_OPTIONS: OptionTable<{ dir: string }> = {
  * ```
  */
 export function fileSnapshots(options: { dir: string }): Snapshots {
-  const { dir } = readOptions("fileSnapshots", options, FILE_SNAPSHOTS_OPTIONS);
+  const { dir } = readOptions("fileSnapshots", options, fileSnapshotsOptionTable);
 
   function filePath(name: string): string {
     if (!NAME.test(name)) {

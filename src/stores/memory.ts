@@ -2,7 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import { readOptions } from "../core/options.ts";
 import type { Store } from "./store.ts";
 import { SqliteConnection } from "./sqlite/connection.ts";
-import { MEMORY_STORE_OPTIONS } from "./sqlite/options.ts";
+import { memoryStoreOptionTable } from "./sqlite/options.ts";
 import { assembleStore } from "./sqlite/store.ts";
 
 /**
@@ -20,7 +20,7 @@ import { assembleStore } from "./sqlite/store.ts";
  * ```
  */
 export function memoryStore(options: { clock?: Clock } = {}): Store {
-  const { clock } = readOptions("memoryStore", options, MEMORY_STORE_OPTIONS);
+  const { clock } = readOptions("memoryStore", options, memoryStoreOptionTable);
   const description = "memory (nothing is kept)";
   const connection = new SqliteConnection({
     file: ":memory:",

@@ -6,7 +6,7 @@ import { checkDurability, type Durability } from "./redis/durability.ts";
 import { toStoreError } from "./redis/errors.ts";
 import { openManifest } from "./redis/manifest.ts";
 import { openConnection } from "./redis/open-connection.ts";
-import { REDIS_STORE_OPTIONS } from "./redis/options.ts";
+import { redisStoreOptionTable } from "./redis/options.ts";
 import { assembleStore } from "./redis/store.ts";
 
 export { redisAnswers, type RedisAnswersOptions } from "./redis/shared-answers.ts";
@@ -45,7 +45,7 @@ export interface RedisStoreOptions extends RedisAddressOptions {
  * ```
  */
 export async function redisStore(options: RedisStoreOptions): Promise<Store> {
-  const settings = readOptions("redisStore", options, REDIS_STORE_OPTIONS);
+  const settings = readOptions("redisStore", options, redisStoreOptionTable);
   const { clock = systemClock, random, prefix, openTimeoutMs, commandTimeoutMs, replicas } = settings;
   const address = selectAddress("redisStore", settings);
   const description = `redis ${describeAddress(address)}`;

@@ -2,7 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import { readOptions } from "../core/options.ts";
 import type { Store } from "./store.ts";
 import { retryWhileBusy, SqliteConnection } from "./sqlite/connection.ts";
-import { SQLITE_STORE_OPTIONS } from "./sqlite/options.ts";
+import { sqliteStoreOptionTable } from "./sqlite/options.ts";
 import { assembleStore } from "./sqlite/store.ts";
 
 /** Options of `sqliteStore`. */
@@ -33,7 +33,7 @@ export interface SqliteStoreOptions {
  * ```
  */
 export async function sqliteStore(options: SqliteStoreOptions): Promise<Store> {
-  const settings = readOptions("sqliteStore", options, SQLITE_STORE_OPTIONS);
+  const settings = readOptions("sqliteStore", options, sqliteStoreOptionTable);
   const connectionOptions = {
     ...settings,
     description: `sqlite ${settings.file}`,

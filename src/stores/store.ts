@@ -1,8 +1,6 @@
 import type { AuditEvent } from "../core/events.ts";
 import type { LogPosition, Revocation, RevocationEntry } from "../core/revocation.ts";
 
-export type { SharedAnswers, SharedAnswersSource, SharedEntry } from "./shared-answers.ts";
-
 /*
  * The contract of a store.
  *

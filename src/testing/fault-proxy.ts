@@ -45,7 +45,7 @@ interface ProxyTarget {
 }
 
 /** The options of `createFaultProxy`. */
-const FAULT_PROXY_OPTIONS: OptionTable<{ target: ProxyTarget; clock: Clock }> = {
+const faultProxyOptionTable: OptionTable<{ target: ProxyTarget; clock: Clock }> = {
   target: option(readTarget),
   clock: clockOption(OWNER),
 };
@@ -66,7 +66,7 @@ const FAULT_PROXY_OPTIONS: OptionTable<{ target: ProxyTarget; clock: Clock }> = 
  * ```
  */
 export async function createFaultProxy(options: FaultProxyOptions): Promise<FaultProxy> {
-  const { target, clock } = readOptions(OWNER, options, FAULT_PROXY_OPTIONS);
+  const { target, clock } = readOptions(OWNER, options, faultProxyOptionTable);
   const { url, host, port: targetPort } = target;
   const sockets = new Set<Socket>();
   const clients = new Set<Socket>();

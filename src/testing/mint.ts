@@ -52,7 +52,7 @@ interface MintKey {
 const OWNER = "createMint";
 
 /** The options of `createMint`. Tests may want any `iss`, `aud` and lifetime, also wrong ones. */
-const MINT_OPTIONS: OptionTable<Required<MintOptions>> = {
+const mintOptionTable: OptionTable<Required<MintOptions>> = {
   issuer: option((_name, value) => value as string),
   audience: option((_name, value) => value as MintOptions["audience"]),
   algorithm: option<Algorithm>((_name, value) => value as Algorithm, "ES256"),
@@ -91,7 +91,7 @@ async function createMintKey(algorithm: Algorithm, privateJwk: MintOptions["key"
  * ```
  */
 export async function createMint(options: MintOptions): Promise<Mint> {
-  const settings = readOptions(OWNER, options, MINT_OPTIONS);
+  const settings = readOptions(OWNER, options, mintOptionTable);
   const { issuer, audience, algorithm, lifetimeMs, clock } = settings;
   const { kid, key, secret, privateJwk, published } = await createMintKey(algorithm, settings.key);
   const sign = (header: string, payload: string) => signCompact(header, payload, algorithm, key);

@@ -100,7 +100,7 @@ interface ProviderSettings extends Required<Omit<ProviderOptions, "issuer" | "ke
 }
 
 /** The options of `createProvider`. */
-const PROVIDER_OPTIONS: OptionTable<ProviderSettings> = {
+const providerOptionTable: OptionTable<ProviderSettings> = {
   issuer: option((name, value) => (value === undefined ? undefined : readUrl(name, value))),
   // Tests may want any `aud`, also a wrong one.
   audience: option((_name, value) => value as ProviderOptions["audience"]),
@@ -139,7 +139,7 @@ const PROVIDER_OPTIONS: OptionTable<ProviderSettings> = {
  * ```
  */
 export async function createProvider(options: ProviderOptions): Promise<Provider> {
-  const { issuer = "https://id.example.com", ...settings } = readOptions(OWNER, options, PROVIDER_OPTIONS);
+  const { issuer = "https://id.example.com", ...settings } = readOptions(OWNER, options, providerOptionTable);
   const { audience, algorithm, lifetimeMs, key, clock, random } = settings;
   const { clientId, clientSecret, bearer, jwksCacheControl } = settings;
   const tokens = new ProviderTokens({ issuer, audience, algorithm, lifetimeMs, key, clock });

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { connectionsOptions } from "../../src/connections/settings.ts";
+import { connectionsOptionTable } from "../../src/connections/settings.ts";
 import { authorityOptionTable } from "../../src/guard/authority/settings.ts";
 import { jwksOptionTable } from "../../src/guard/keys/jwks-options.ts";
 import { trustedIssuerOptionTable } from "../../src/guard/issuer-settings.ts";
-import { HTTP_REVOCATIONS_OPTIONS } from "../../src/guard/revocations/http-feed.ts";
+import { httpRevocationsOptionTable } from "../../src/guard/revocations/http-feed.ts";
 import { guardOptionTable } from "../../src/guard/settings.ts";
-import { issuerOptions } from "../../src/issuer/config.ts";
-import { REDIS_ANSWERS_OPTIONS, REDIS_STORE_OPTIONS } from "../../src/stores/redis/options.ts";
-import { SQLITE_STORE_OPTIONS } from "../../src/stores/sqlite/options.ts";
+import { issuerOptionTable } from "../../src/issuer/config.ts";
+import { redisAnswersOptionTable, redisStoreOptionTable } from "../../src/stores/redis/options.ts";
+import { sqliteStoreOptionTable } from "../../src/stores/sqlite/options.ts";
 
 type Defaults = Readonly<Record<string, { readonly default: unknown }>>;
 
@@ -17,13 +17,13 @@ const tables: readonly [page: string, heading: RegExp, declared: Defaults][] = [
   ["options", /createGuard/, guardOptionTable],
   ["options", /trusted issuer/, trustedIssuerOptionTable],
   ["options", /jwks/, jwksOptionTable],
-  ["options", /httpRevocations/, HTTP_REVOCATIONS_OPTIONS],
+  ["options", /httpRevocations/, httpRevocationsOptionTable],
   ["options", /introspection/, authorityOptionTable],
-  ["options", /redisAnswers/, REDIS_ANSWERS_OPTIONS],
-  ["options", /createConnections/, connectionsOptions],
-  ["options", /createIssuer/, issuerOptions],
-  ["options", /sqliteStore/, SQLITE_STORE_OPTIONS],
-  ["redis", /The Redis store/, REDIS_STORE_OPTIONS],
+  ["options", /redisAnswers/, redisAnswersOptionTable],
+  ["options", /createConnections/, connectionsOptionTable],
+  ["options", /createIssuer/, issuerOptionTable],
+  ["options", /sqliteStore/, sqliteStoreOptionTable],
+  ["redis", /The Redis store/, redisStoreOptionTable],
 ];
 
 /** The options in the table under a heading, each with its cell in the column "default". */

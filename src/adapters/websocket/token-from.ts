@@ -43,7 +43,7 @@ export interface CookieSettings {
 const cookieName = /^[\w!#$%&'*+\-.^`|~]+$/;
 
 /** The members of `tokenFrom.cookie`. */
-const cookieOptions: OptionTable<CookieSettings> = {
+const cookieOptionTable: OptionTable<CookieSettings> = {
   name: option((name, value) => {
     if (!cookieName.test(readString(name, value))) throw invalidOption(name, "the name of a cookie", value);
     return value as string;
@@ -58,24 +58,24 @@ const cookieOptions: OptionTable<CookieSettings> = {
 };
 
 /** The members of `tokenFrom.query`. */
-const queryOptions: OptionTable<{ readonly name: string }> = { name: option(readString) };
+const queryOptionTable: OptionTable<{ readonly name: string }> = { name: option(readString) };
 
 /** The members of `tokenFrom`, with their defaults. */
-export const tokenFromOptions: OptionTable<TokenFromSettings> = {
+export const tokenFromOptionTable: OptionTable<TokenFromSettings> = {
   authorization: switchOption(true),
   subprotocol: switchOption(true),
   firstMessage: switchOption(false),
   cookie: option((_, value) =>
-    value === undefined ? null : readOptions("tokenFrom.cookie", value, cookieOptions),
+    value === undefined ? null : readOptions("tokenFrom.cookie", value, cookieOptionTable),
   ),
   query: option((_, value) =>
-    value === undefined ? null : readOptions("tokenFrom.query", value, queryOptions),
+    value === undefined ? null : readOptions("tokenFrom.query", value, queryOptionTable),
   ),
 };
 
 /** Checks `tokenFrom`. Throws `invalid_option`, with the name of the member. */
 export function readTokenFrom(tokenFrom: TokenFrom = {}): TokenFromSettings {
-  const settings = readOptions("tokenFrom", tokenFrom, tokenFromOptions);
+  const settings = readOptions("tokenFrom", tokenFrom, tokenFromOptionTable);
   const { authorization, subprotocol, firstMessage, cookie, query } = settings;
   if (!authorization && !subprotocol && !firstMessage && cookie === null && query === null) {
     throw new HoldfastError("invalid_option", "tokenFrom must allow at least one way to send a token");

@@ -51,7 +51,7 @@ const PAUSE_MS = 250;
 const MAX_BACKOFF_MS = 5_000;
 
 /** The options of `httpRevocations`. */
-export const HTTP_REVOCATIONS_OPTIONS: OptionTable<Required<HttpRevocationsOptions>> = {
+export const httpRevocationsOptionTable: OptionTable<Required<HttpRevocationsOptions>> = {
   url: option(trustworthyUrl),
   clientId: option(readString),
   clientSecret: option(readString),
@@ -94,7 +94,7 @@ export const HTTP_REVOCATIONS_OPTIONS: OptionTable<Required<HttpRevocationsOptio
  * ```
  */
 export function httpRevocations(options: HttpRevocationsOptions): RevocationFeed {
-  const settings = readOptions(OWNER, options, HTTP_REVOCATIONS_OPTIONS);
+  const settings = readOptions(OWNER, options, httpRevocationsOptionTable);
   const { timeoutMs, snapshotTimeoutMs, clock, random } = settings;
   const request = createRequest(settings);
   /** The newest known position in the log, where a subscription begins. */

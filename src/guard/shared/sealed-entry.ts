@@ -1,7 +1,7 @@
 import { createHmac, createSecretKey, type KeyObject } from "node:crypto";
 import { open, seal } from "../../core/aead.ts";
 import { invalidOption } from "../../core/options.ts";
-import type { SharedAnswersSource } from "../../stores/store.ts";
+import type { SharedAnswersSource } from "../../stores/shared-answers.ts";
 import type { AuthorityAnswer } from "../authority/authority.ts";
 import { acceptClaims } from "../authority/authority-request.ts";
 

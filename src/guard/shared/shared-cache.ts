@@ -2,7 +2,7 @@ import { elapsedMs, readClock, type Clock, type Instant } from "../../core/clock
 import { requireMethods } from "../../core/options.ts";
 import { Breaker, type Permit } from "../../resilience/breaker.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
-import type { SharedAnswers, SharedAnswersSource, SharedEntry } from "../../stores/store.ts";
+import type { SharedAnswers, SharedAnswersSource, SharedEntry } from "../../stores/shared-answers.ts";
 import { Prober } from "../../resilience/prober.ts";
 import { describeError, emit } from "../emit.ts";
 import type { SharedStatus } from "../types.ts";

@@ -1,6 +1,6 @@
 import { sleep, type Clock } from "../../core/clock.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
-import type { SharedAnswers } from "../../stores/store.ts";
+import type { SharedAnswers } from "../../stores/shared-answers.ts";
 
 /** The longest time that a starting instance waits for the recently used entries. */
 const WARM_UP_TIMEOUT_MS = 1_000;

@@ -34,7 +34,7 @@ export interface RedisAddressSettings {
 }
 
 /** The address options of `redisStore` and `redisAnswers`. */
-export const REDIS_ADDRESS_OPTIONS: OptionTable<RedisAddressSettings> = {
+export const redisAddressOptionTable: OptionTable<RedisAddressSettings> = {
   url: optional(readUrl),
   cluster: optional(readUrls),
   sentinel: optional(readSentinel),
@@ -54,7 +54,7 @@ export function selectAddress(owner: string, settings: RedisAddressSettings): Re
 /** Reads and checks the address options alone. Throws `invalid_option`, naming `owner` and the option. */
 export function readAddress(options: RedisAddressOptions, owner: string = "redisStore"): RedisAddress {
   const { url, cluster, sentinel } = options;
-  return selectAddress(owner, readOptions(owner, { url, cluster, sentinel }, REDIS_ADDRESS_OPTIONS));
+  return selectAddress(owner, readOptions(owner, { url, cluster, sentinel }, redisAddressOptionTable));
 }
 
 /** Describes the address for people, without credentials. */

@@ -8,7 +8,7 @@ import {
   type OptionReader,
   type OptionTable,
 } from "../../core/options.ts";
-import { REDIS_ADDRESS_OPTIONS, type RedisAddressSettings } from "./address.ts";
+import { redisAddressOptionTable, type RedisAddressSettings } from "./address.ts";
 import type { Durability } from "./durability.ts";
 
 /** Prefix of all keys, unless the option `prefix` gives another one. */
@@ -37,8 +37,8 @@ export interface RedisAnswersSettings extends RedisAddressSettings {
 const prefixOption: OptionReader<string> = option(readPrefix, DEFAULT_PREFIX);
 
 /** The options of `redisStore`. */
-export const REDIS_STORE_OPTIONS: OptionTable<RedisStoreSettings> = {
-  ...REDIS_ADDRESS_OPTIONS,
+export const redisStoreOptionTable: OptionTable<RedisStoreSettings> = {
+  ...redisAddressOptionTable,
   prefix: prefixOption,
   commandTimeoutMs: wholeOption(500, 1, 60_000),
   openTimeoutMs: wholeOption(5000, 1, 60_000),
@@ -49,8 +49,8 @@ export const REDIS_STORE_OPTIONS: OptionTable<RedisStoreSettings> = {
 };
 
 /** The options of `redisAnswers`. */
-export const REDIS_ANSWERS_OPTIONS: OptionTable<RedisAnswersSettings> = {
-  ...REDIS_ADDRESS_OPTIONS,
+export const redisAnswersOptionTable: OptionTable<RedisAnswersSettings> = {
+  ...redisAddressOptionTable,
   secret: option(readFirstSecret),
   prefix: prefixOption,
   timeoutMs: wholeOption(50, 1, 60_000),

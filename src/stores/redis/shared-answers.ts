@@ -1,12 +1,12 @@
 import { hkdfSync } from "node:crypto";
 import { HoldfastError } from "../../core/errors.ts";
 import { readOptions } from "../../core/options.ts";
-import type { SharedAnswers, SharedAnswersSource } from "../store.ts";
+import type { SharedAnswers, SharedAnswersSource } from "../shared-answers.ts";
 import { describeAddress, selectAddress, type RedisAddress, type RedisAddressOptions } from "./address.ts";
 import { connectClient } from "./client.ts";
 import { RedisConnection } from "./connection.ts";
 import { readMessage } from "./errors.ts";
-import { REDIS_ANSWERS_OPTIONS } from "./options.ts";
+import { redisAnswersOptionTable } from "./options.ts";
 import { defineWrite } from "./script.ts";
 
 /** Options of `redisAnswers`. One of `url`, `cluster` and `sentinel` is required. */
@@ -49,7 +49,7 @@ redis.call('PEXPIRE', KEYS[1], ${LIST_TTL_MS})`);
  * ```
  */
 export function redisAnswers(options: RedisAnswersOptions): SharedAnswersSource {
-  const settings = readOptions("redisAnswers", options, REDIS_ANSWERS_OPTIONS);
+  const settings = readOptions("redisAnswers", options, redisAnswersOptionTable);
   const { secret, prefix, timeoutMs } = settings;
   const address = selectAddress("redisAnswers", settings);
   const description = `redis ${describeAddress(address)}`;

@@ -15,7 +15,7 @@ const clockOption: OptionReader<Clock> = {
 };
 
 /** The options of `memoryStore`. */
-export const MEMORY_STORE_OPTIONS: OptionTable<{ clock: Clock }> = { clock: clockOption };
+export const memoryStoreOptionTable: OptionTable<{ clock: Clock }> = { clock: clockOption };
 
 /** The checked options of `sqliteStore`. */
 export interface SqliteStoreSettings {
@@ -27,7 +27,7 @@ export interface SqliteStoreSettings {
 }
 
 /** The options of `sqliteStore`. */
-export const SQLITE_STORE_OPTIONS: OptionTable<SqliteStoreSettings> = {
+export const sqliteStoreOptionTable: OptionTable<SqliteStoreSettings> = {
   file: option((name, value) => resolve(readString(name, value))),
   lockTimeoutMs: wholeOption(2000, 0, 60_000),
   clock: clockOption,

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { TokenExtractor } from "../../../src/adapters/websocket/token-extractor.ts";
 import type { HandshakeRequest } from "../../../src/adapters/websocket/strip-tokens.ts";
-import { tokenFromOptions, type TokenFrom } from "../../../src/adapters/websocket/token-from.ts";
+import { tokenFromOptionTable, type TokenFrom } from "../../../src/adapters/websocket/token-from.ts";
 
 type Lines = readonly (readonly [name: string, value: string])[];
 
@@ -269,7 +269,7 @@ test("docs/websockets.md lists each member of tokenFrom with its default", () =>
     name,
     state,
   ]);
-  const members = Object.entries<{ default: unknown }>(tokenFromOptions).map(([name, reader]) => [
+  const members = Object.entries<{ default: unknown }>(tokenFromOptionTable).map(([name, reader]) => [
     name,
     reader.default === true ? "on" : "off",
   ]);

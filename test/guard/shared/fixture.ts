@@ -4,7 +4,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { AuthorityOptions } from "../../../src/guard/authority/settings.ts";
 import type { SharedStatus, SingleIssuerOptions } from "../../../src/guard/types.ts";
 import type { Guard } from "../../../src/index.ts";
-import type { SharedAnswersSource } from "../../../src/stores/store.ts";
+import type { SharedAnswersSource } from "../../../src/stores/shared-answers.ts";
 import { redisAnswers, type RedisAnswersOptions } from "../../../src/stores/redis.ts";
 import { waitUntil, type RedisServer } from "../../support/redis-servers.ts";
 import { makeFixture, describeDecision, type Fixture } from "../degraded/fixture.ts";

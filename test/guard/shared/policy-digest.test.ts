@@ -4,7 +4,7 @@ import { HoldfastError, isHoldfastError } from "../../../src/core/errors.ts";
 import type { AuthorityOptions } from "../../../src/guard/authority/settings.ts";
 import type { SingleIssuerOptions } from "../../../src/guard/types.ts";
 import { createGuard, introspection, staticKeys, tokenValidation } from "../../../src/index.ts";
-import type { SharedAnswersSource } from "../../../src/stores/store.ts";
+import type { SharedAnswersSource } from "../../../src/stores/shared-answers.ts";
 import { createProvider } from "../../../src/testing/index.ts";
 import { noRedis, RedisServer } from "../../support/redis-servers.ts";
 import { audience, makeFixture } from "../degraded/fixture.ts";

@@ -4,7 +4,7 @@ import { after, before, describe, test, type TestContext } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { systemClock } from "../../../src/core/clock.ts";
 import { isHoldfastError } from "../../../src/core/errors.ts";
-import type { SharedAnswers } from "../../../src/stores/store.ts";
+import type { SharedAnswers } from "../../../src/stores/shared-answers.ts";
 import { redisAnswers, type RedisAnswersOptions } from "../../../src/stores/redis.ts";
 import { createFaultProxy } from "../../../src/testing/index.ts";
 import { freePort } from "../../support/free-port.ts";

@@ -1,5 +1,5 @@
 import type { Clock } from "../../../src/core/clock.ts";
-import type { SharedAnswers, SharedAnswersSource, SharedEntry } from "../../../src/stores/store.ts";
+import type { SharedAnswers, SharedAnswersSource, SharedEntry } from "../../../src/stores/shared-answers.ts";
 import { redisAnswers } from "../../../src/stores/redis.ts";
 import { secret } from "./fixture.ts";
 
