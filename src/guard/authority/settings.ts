@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import {
+  copyOptions,
   functionOption,
   invalidOption,
   option,
@@ -91,11 +92,12 @@ export const authorityOptionTable: OptionTable<OwnSettings & ClientAuthenticatio
 
 /** Throws `invalid_option`, naming `owner` and the option. */
 export function readAuthorityOptions(owner: string, options: AuthorityOptions): AuthoritySettings {
-  const read = readOptions(owner, options, authorityOptionTable);
+  const given = copyOptions(owner, options);
+  const read = readOptions(owner, given, authorityOptionTable);
   const { auth, clientId, clientSecret, bearerToken, ...settings } = read;
   const authentication = createClientAuthentication(owner, { auth, clientId, clientSecret, bearerToken });
   const fixedToken = typeof bearerToken === "string" ? bearerToken : null;
-  const identityParts = [owner, options.url, auth, clientId, fixedToken, options.headers];
+  const identityParts = [owner, given.url, auth, clientId, fixedToken, given.headers];
   const identity = hash("sha256", JSON.stringify(identityParts), "base64url");
   return { ...settings, identity, authentication };
 }

@@ -76,6 +76,8 @@ async function verifyWithKeys(
 ): Promise<ValidationResult | undefined> {
   const { resultCache, guardedIssuers, verificationPool } = context;
   const { issuer, digest, parsed } = candidate;
+  // Read before the first await: a result must not count for a key set that arrives while the signature is checked.
+  const { keysVersion } = guardedIssuers;
   let started = first;
   let reason: InvalidReason | undefined;
   for (const key of keys) {
@@ -88,7 +90,7 @@ async function verifyWithKeys(
   }
   const mayBeOtherKey = parsed.kid === undefined && issuer.keyring.mayGrow;
   if (reason === undefined || (reason === "bad_signature" && mayBeOtherKey)) return undefined;
-  resultCache.setInvalid(digest, reason, guardedIssuers.keysVersion);
+  resultCache.setInvalid(digest, reason, keysVersion);
   return invalidVerdict(reason);
 }
 
