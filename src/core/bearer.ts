@@ -13,6 +13,11 @@ export type UnusableToken = Exclude<PresentedToken, { status: "token" }>;
 const bearerCredentials = /^bearer +([\w\-.~+/]+=*)$/i;
 const bearerScheme = /^bearer(?: |$)/i;
 
+/** Whether a value of `Authorization` begins with the bearer scheme. */
+export function isBearerScheme(authorization: string): boolean {
+  return bearerScheme.test(authorization);
+}
+
 /** A proxy or a runtime may join two fields with a comma (RFC 9110 §5.3). Bearer credentials contain no comma. */
 const joinedBearer = /, *bearer(?: |$)/i;
 
@@ -24,7 +29,7 @@ export function readBearer(authorization: readonly string[] | undefined): Presen
   const [value, ...others] = authorization ?? [];
   if (value === undefined) return { status: "none" };
   if (others.length > 0) return { status: "malformed" };
-  if (!bearerScheme.test(value)) return { status: joinedBearer.test(value) ? "malformed" : "none" };
+  if (!isBearerScheme(value)) return { status: joinedBearer.test(value) ? "malformed" : "none" };
   const token = bearerCredentials.exec(value)?.[1];
   return token === undefined ? { status: "malformed" } : { status: "token", token };
 }

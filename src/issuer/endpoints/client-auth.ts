@@ -1,6 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import {
   bearerChallenge,
+  isBearerScheme,
   readBearer,
   refuseBearer,
   type PresentedToken,
@@ -26,9 +27,9 @@ export async function requireSession(ctx: IssuerContext, request: Request): Prom
   throw asException(oauthError(403, "insufficient_scope", "A service's own token has no session.", header));
 }
 
-/** Whether the request presents a bearer token, well-formed or not. */
+/** Whether the first credentials of the request are bearer credentials, well-formed or not. */
 export function hasBearerToken(request: Request): boolean {
-  return readBearerToken(request).status !== "none";
+  return isBearerScheme(authorizationHeader(request));
 }
 
 /** The `Headers` of a request join several fields with a comma. */

@@ -202,6 +202,14 @@ describe("authorization over HTTP", () => {
     });
     assert.equal(all.status, 400, "an ended session cannot end others");
   });
+
+  test("logout by a refresh token ignores credentials of another scheme in front of a bearer token", async () => {
+    const { issuer } = createFixture();
+    const { refresh_token } = await logIn(issuer);
+    const stale = { authorization: "Basic eDp5, Bearer stale" };
+    assert.equal((await sendRequest(issuer, "POST", "/auth/logout", { refresh_token }, stale)).status, 204);
+    assert.equal((await sendRequest(issuer, "POST", "/auth/refresh", { refresh_token })).status, 400);
+  });
 });
 
 describe("other behaviour of the HTTP handler", () => {
