@@ -16,9 +16,7 @@ export function invalidOption(name: string, mustBe: string, value: unknown): Hol
 
 /** Throws `invalid_option` for a name outside of `known`. A misspelt option would otherwise silently mean its default. */
 export function rejectUnknownOptions(owner: string, options: unknown, known: readonly string[]): void {
-  if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    throw invalidOption(owner, "an object of options", options);
-  }
+  requireObject(owner, options);
   for (const name of Object.keys(options)) {
     if (!known.includes(name)) {
       throw new HoldfastError(
@@ -26,6 +24,18 @@ export function rejectUnknownOptions(owner: string, options: unknown, known: rea
         `${owner} has no option "${name}"; it has ${known.join(", ")}`,
       );
     }
+  }
+}
+
+/** Copies the options, so that an accessor of the caller's object is read once. Throws `invalid_option` for other values. */
+export function copyOptions<T extends object>(owner: string, options: T): T {
+  requireObject(owner, options);
+  return { ...options };
+}
+
+function requireObject(owner: string, options: unknown): asserts options is object {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw invalidOption(owner, "an object of options", options);
   }
 }
 

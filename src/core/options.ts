@@ -1,4 +1,5 @@
 export {
+  copyOptions,
   invalidOption,
   readString,
   readWholeNumber,

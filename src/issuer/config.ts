@@ -1,6 +1,7 @@
 import { systemClock, type Clock } from "../core/clock.ts";
 import { HoldfastError } from "../core/errors.ts";
 import {
+  copyOptions,
   functionOption,
   invalidOption,
   option,
@@ -75,9 +76,10 @@ export const issuerOptionTable: OptionTable<IssuerConfig & Dependencies> = {
 
 /** Throws `invalid_option` or `missing_method`, naming the option. */
 export function readIssuerOptions(options: IssuerOptions): { config: IssuerConfig } & Dependencies {
-  const { store, secret, clock, random, ...config } = readOptions("createIssuer", options, issuerOptionTable);
+  const given = copyOptions("createIssuer", options);
+  const { store, secret, clock, random, ...config } = readOptions("createIssuer", given, issuerOptionTable);
   const requireAtLeast = (name: "refreshIdleMs" | "refreshAbsoluteMs" | "keyRotationMs", min: number) =>
-    readWholeNumber(`createIssuer: ${name}`, options[name], {
+    readWholeNumber(`createIssuer: ${name}`, given[name], {
       default: config[name],
       min,
       max: MAX_DURATION_MS,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  copyOptions,
   functionOption,
   invalidOption,
   option,
@@ -120,4 +121,21 @@ test("a table states the defaults that the documentation shows", () => {
     mode: "strict",
     random: undefined,
   });
+});
+
+test("copyOptions reads each accessor once, and rejects what is not an object of options", () => {
+  let reads = 0;
+  const options = {
+    get url() {
+      return `u${++reads}`;
+    },
+  };
+  const copy = copyOptions("test()", options);
+  assert.deepEqual([copy.url, copy.url, reads], ["u1", "u1", 1]);
+  for (const wrong of [null, undefined, [], "url", 5]) {
+    assert.throws(() => copyOptions("test()", wrong as unknown as object), {
+      code: "invalid_option",
+      message: /^test\(\) must be an object of options; got /,
+    });
+  }
 });
