@@ -4,7 +4,7 @@ import type { Rules } from "../core/rules.ts";
 import type { JwtClaims, ValidVerdict } from "../core/verdict.ts";
 import type { Guard } from "../guard/types.ts";
 import { markAsPlugin, setUpPlugin } from "./fastify/plugin.ts";
-import { degradedHeader } from "./http/bearer.ts";
+import { degradedHeader } from "./http/bearer-response.ts";
 import {
   createDecideNodeRequest,
   type PendingResponse,

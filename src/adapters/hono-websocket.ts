@@ -5,7 +5,7 @@ import { HoldfastError } from "../core/errors.ts";
 import { invalidOption, requireMethods } from "../core/options.ts";
 import type { JwtClaims } from "../core/verdict.ts";
 import type { Connection, Connections } from "../connections/index.ts";
-import { degradedHeader } from "./http/bearer.ts";
+import { degradedHeader } from "./http/bearer-response.ts";
 import { TokenExtractor } from "./websocket/token-extractor.ts";
 import { HandshakeAuthorizer, type ProtectOptions } from "./websocket/handshake.ts";
 import { WsTransport, type ConnectionHost, type WsSocket } from "./websocket/ws-transport.ts";

@@ -7,7 +7,7 @@ export { systemClock, type Clock } from "../core/clock.ts";
 export type { AuditEvent } from "../core/events.ts";
 export type { LogPosition, Revocation, RevocationEntry } from "../core/revocation.ts";
 export { advanceCutoff, type Cutoff } from "./cutoff.ts";
-export { decideKeyRotation } from "./key-rotation.ts";
+export { decideKeyRotation } from "./signing-key-rotation.ts";
 export { isLive } from "../core/session.ts";
 export { decideRotation, endSession, startSession } from "./refresh-rotation.ts";
 export { AUDIT_RETENTION_MS, EXPIRED_RETENTION_MS, pruneSession } from "./retention.ts";

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { localFiles } from "../../src/server/store/local-store.ts";
 import type { Store } from "../../src/stores/store.ts";
 import { redisStore } from "../../src/stores/redis.ts";
-import { openRedisImport } from "../../src/stores/redis/import.ts";
+import { openRedisImport } from "../../src/stores/redis/import-dump.ts";
 import { sqliteStore } from "../../src/stores/sqlite.ts";
 import { openExclusive } from "../../src/stores/sqlite/offline.ts";
 import { readDump } from "../../src/stores/sqlite/dump.ts";

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Rules } from "../../core/rules.ts";
 import type { ValidVerdict } from "../../core/verdict.ts";
 import type { Guard } from "../../guard/types.ts";
-import { degradedHeader, type PassResponse, type RefusalResponse } from "./bearer.ts";
+import { degradedHeader, type PassResponse, type RefusalResponse } from "./bearer-response.ts";
 import { withClientSignal, type ClientEvents } from "./client-signal.ts";
 import { createDecideRequest, type RequestOutcome } from "./decide-request.ts";
 

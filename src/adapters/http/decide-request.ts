@@ -3,7 +3,7 @@ import { copyRules, type Rules } from "../../core/rules.ts";
 import { requireMethods } from "../../core/options.ts";
 import { unavailableVerdict, type Decision, type ValidVerdict } from "../../core/verdict.ts";
 import type { Guard } from "../../guard/types.ts";
-import { bearerResponse, type PassResponse, type RefusalResponse } from "./bearer.ts";
+import { bearerResponse, type PassResponse, type RefusalResponse } from "./bearer-response.ts";
 
 /** The request passes with the verdict in `auth`, or it is refused with `response`. */
 export type RequestOutcome<C> =

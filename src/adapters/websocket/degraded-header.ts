@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { degradedHeader } from "../http/bearer.ts";
+import { degradedHeader } from "../http/bearer-response.ts";
 
 type DegradedCauses = WeakMap<IncomingMessage, string>;
 

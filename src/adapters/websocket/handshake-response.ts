@@ -2,7 +2,7 @@ import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Decision } from "../../core/verdict.ts";
 import type { Limited } from "../../connections/index.ts";
-import { bearerResponse, retryAfterSeconds, type RefusalResponse } from "../http/bearer.ts";
+import { bearerResponse, retryAfterSeconds, type RefusalResponse } from "../http/bearer-response.ts";
 import type { ExtractedToken } from "./token-extractor.ts";
 
 /** The HTTP response to a refused handshake. The body is JSON. */

@@ -1,7 +1,7 @@
 import { invalidOption } from "../../core/options.ts";
 import type { Algorithm } from "../../jwt/algorithms.ts";
 import { importSecret } from "../../jwt/jwk-set.ts";
-import { configuredKeyring } from "./configured-keyring.ts";
+import { createFixedKeyring } from "./fixed-keyring.ts";
 import type { KeySource } from "./key-source.ts";
 
 /**
@@ -37,7 +37,7 @@ export function sharedSecret(secret: Uint8Array, algorithm: Extract<Algorithm, `
           algorithms,
         );
       }
-      return configuredKeyring("secret", [algorithm], {
+      return createFixedKeyring("secret", [algorithm], {
         kids: [],
         find: (_kid, wanted) => (wanted === algorithm ? [key] : []),
         has: (candidate) => candidate === key,

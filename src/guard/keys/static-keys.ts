@@ -1,7 +1,7 @@
 import { HoldfastError } from "../../core/errors.ts";
 import { asymmetricAlgorithms } from "../../jwt/algorithms.ts";
 import { importJwkSet } from "../../jwt/jwk-set.ts";
-import { configuredKeyring } from "./configured-keyring.ts";
+import { createFixedKeyring } from "./fixed-keyring.ts";
 import { KeySet } from "./key-set.ts";
 import type { KeySource } from "./key-source.ts";
 
@@ -37,7 +37,7 @@ export function staticKeys(jwkSet: unknown): KeySource {
       if (set.size === 0) {
         throw new HoldfastError("invalid_key", "staticKeys has no key for the algorithms of the guard");
       }
-      return configuredKeyring("static", algorithms, set);
+      return createFixedKeyring("static", algorithms, set);
     },
   };
 }

@@ -1,7 +1,7 @@
 import { HoldfastError } from "../../core/errors.ts";
 import { deriveSecrets } from "../../issuer/secret-keys.ts";
 import type { StoreDump } from "../../stores/dump.ts";
-import { openRedisImport } from "../../stores/redis/import.ts";
+import { openRedisImport } from "../../stores/redis/import-dump.ts";
 import { markMoved, openExclusive } from "../../stores/sqlite/offline.ts";
 import { readDump } from "../../stores/sqlite/dump.ts";
 import { localFiles, MOVED_MARKER, type LocalFiles } from "../store/local-store.ts";

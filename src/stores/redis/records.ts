@@ -1,6 +1,6 @@
 import type { AuditEvent } from "../../core/events.ts";
 import type { AuditStore, KeyStore, MarkerStore, SigningKeyRecord, UserRecord, UserStore } from "../store.ts";
-import { decideKeyRotation } from "../key-rotation.ts";
+import { decideKeyRotation } from "../signing-key-rotation.ts";
 import { AUDIT_RETENTION_MS } from "../retention.ts";
 import type { RedisConnection } from "./connection.ts";
 import { defineRead, defineWrite } from "./script.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bearerResponse } from "../../../src/adapters/http/bearer.ts";
+import { bearerResponse } from "../../../src/adapters/http/bearer-response.ts";
 import type { Decision, InvalidReason } from "../../../src/core/verdict.ts";
 
 const valid: Decision = {

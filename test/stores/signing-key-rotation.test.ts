@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { decideKeyRotation } from "../../src/stores/key-rotation.ts";
+import { decideKeyRotation } from "../../src/stores/signing-key-rotation.ts";
 import type { SigningKeyRecord } from "../../src/stores/store.ts";
 
 function makeKey(kid: string, activatedAt: number | null, retiredAt: number | null = null): SigningKeyRecord {

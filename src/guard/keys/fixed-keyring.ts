@@ -6,7 +6,7 @@ import type { KeyLookup, Keyring, KeySource, KeysStatus } from "./key-source.ts"
 export type KeyIndex = Pick<KeySet, "kids" | "find" | "has" | "hasKid">;
 
 /** Configured keys never change, so a `kid` that is missing from them is unknown for good. */
-export function configuredKeyring(
+export function createFixedKeyring(
   kind: KeySource["kind"],
   algorithms: readonly Algorithm[],
   keys: KeyIndex,
