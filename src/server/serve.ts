@@ -1,3 +1,5 @@
+import type { Logger } from "pino";
+import { systemErrorCode } from "../core/errors.ts";
 import { readPolicyFile } from "../gateway/policy-file.ts";
 import type { PathPolicy } from "../gateway/policy.ts";
 import { createGateway, isVerifyRequest } from "../gateway/gateway.ts";
@@ -28,12 +30,15 @@ const ADMIN_HOST = "127.0.0.1";
 const signals = ["SIGTERM", "SIGINT"] as const;
 
 /** Starts the service with its listeners. When a part cannot start, everything is closed again. */
-export async function startService(settings: Settings): Promise<RunningService> {
-  const cleanUps: (() => Promise<void>)[] = [];
+export async function startService(
+  settings: Settings,
+  log: Logger = createLogger(settings.logLevel),
+): Promise<RunningService> {
+  let withdraw = async () => {};
   const listeners: Listener[] = [];
   let service: Service | undefined;
   const stop = async () => {
-    await Promise.all(cleanUps.splice(0).map(async (cleanUp) => await cleanUp()));
+    await withdraw();
     await Promise.all(listeners.splice(0).map(async (listener) => await listener.stop()));
     await service?.close();
   };
@@ -62,7 +67,7 @@ export async function startService(settings: Settings): Promise<RunningService> 
       (verify !== null && isVerifyRequest(req) ? verify : serveOther)(req, res),
     );
     adminListener.mount(toRequestListener(adminApp(service, adminListener.port).fetch));
-    cleanUps.push(await announceProcess(files.processes, adminListener));
+    withdraw = await announce(files.processes, adminListener, log);
     return {
       publicAddress: publicListener.address,
       adminAddress: adminListener.address,
@@ -78,6 +83,29 @@ export async function startService(settings: Settings): Promise<RunningService> 
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+/**
+ * Announces this process to commands, and returns the function that withdraws the announcement. Neither ever rejects:
+ * the service must start and stop although the directory cannot be written.
+ */
+async function announce(
+  directory: string,
+  adminListener: Listener,
+  log: Logger,
+): Promise<() => Promise<void>> {
+  try {
+    const withdraw = await announceProcess(directory, adminListener);
+    return async () => {
+      await withdraw().catch((error: unknown) => {
+        log.warn(`the announcement in ${directory} cannot be removed (${systemErrorCode(error)})`);
+      });
+    };
+  } catch (error) {
+    const effect = "holdfast keys distrust and holdfast breaker do not reach this process";
+    log.warn(`${directory} cannot be written (${systemErrorCode(error)}): ${effect}`);
+    return async () => {};
   }
 }
 
@@ -132,7 +160,7 @@ export async function serve(): Promise<void> {
     };
     for (const name of signals) process.once(name, onSignal);
   });
-  const running = await startService(settings);
+  const running = await startService(settings, log);
   console.log(running.banner);
   log.info(`${await signalled}: finishing what is under way`);
   await running.stop();

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { readdir } from "node:fs/promises";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
 import { localFiles } from "../../src/server/store/local-store.ts";
 import { createProvider } from "../../src/testing/index.ts";
@@ -64,6 +65,38 @@ test("breaker and keys distrust reach every process of the service, and name eac
     nobody.err,
     /^holdfast: no process of the service with the data in .* runs on this machine\n$/,
   );
+});
+
+test("SIGTERM stops the service although its announcement cannot be removed", async (t) => {
+  const data = await temporaryDataDir();
+  const service = await startService(data);
+  t.after(async () => await service.stop("SIGKILL"));
+  const { processes } = localFiles(data);
+  const [name = ""] = await readdir(processes);
+  await rm(join(processes, name));
+  // A directory of that name cannot be removed as a file.
+  await mkdir(join(processes, name, "full"), { recursive: true });
+  // A service that does not stop must fail the test, and not delay it for ever.
+  const kill = setTimeout(() => process.kill(service.pid, "SIGKILL"), 10_000);
+  assert.equal(await service.stop(), 0);
+  clearTimeout(kill);
+  assert.match(service.output(), /"warn".*the announcement in .*processes cannot be removed/);
+});
+
+test("the service starts although it cannot announce itself, and warns once", async (t) => {
+  const data = await temporaryDataDir();
+  const { processes } = localFiles(data);
+  await mkdir(`${data}.local`, { recursive: true });
+  await writeFile(processes, "");
+  const service = await startService(data);
+  t.after(async () => await service.stop("SIGKILL"));
+  assert.equal((await fetch(`${service.url}/health/ready`)).status, 200);
+  assert.equal(await service.stop(), 0);
+  const warnings = service.output().match(/^.*"warn".*$/gm) ?? [];
+  assert.equal(warnings.length, 1, service.output());
+  const [warning = ""] = warnings;
+  assert.ok(warning.includes(processes), warning);
+  assert.match(warning, /holdfast keys distrust and holdfast breaker do not reach this process/);
 });
 
 for (const [args, message] of [
