@@ -18,8 +18,13 @@ export const refreshTokenBody: z.ZodType<{ refresh_token: string }> = z.object(
 );
 
 /** Reads a JSON body. Throws a 400 that names the member at fault, never its value, because that may be a password. */
-export async function readBody<T>(ctx: IssuerContext, request: Request, schema: z.ZodType<T>): Promise<T> {
-  const bytes = await readBytes(ctx, request, "application/json");
+export async function readBody<T>(
+  ctx: Pick<IssuerContext, "clock">,
+  request: Request,
+  schema: z.ZodType<T>,
+  maxBytes: number = MAX_BODY_BYTES,
+): Promise<T> {
+  const bytes = await readBytes(ctx, request, "application/json", maxBytes);
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
@@ -38,7 +43,7 @@ export type FormParameters = ReadonlyMap<string, string>;
 
 /** Reads a form body. Throws a 400 for a parameter that is given twice (RFC 6749 §3.2). */
 export async function readForm(ctx: IssuerContext, request: Request): Promise<FormParameters> {
-  const bytes = await readBytes(ctx, request, "application/x-www-form-urlencoded");
+  const bytes = await readBytes(ctx, request, "application/x-www-form-urlencoded", MAX_BODY_BYTES);
   const pairs = [...new URLSearchParams(bytes.toString())];
   if (new Set(pairs.map(([name]) => name)).size < pairs.length) {
     throw badRequest(400, "A parameter is given twice.");
@@ -53,7 +58,12 @@ export function requireParameter(form: FormParameters, name: string): string {
 }
 
 /** Counts the bytes that arrive, because `Content-Length` can be wrong. */
-async function readBytes(ctx: IssuerContext, { headers, body }: Request, type: string): Promise<Buffer> {
+async function readBytes(
+  ctx: Pick<IssuerContext, "clock">,
+  { headers, body }: Request,
+  type: string,
+  maxBytes: number,
+): Promise<Buffer> {
   if (headers.get("Content-Type")?.split(";", 1)[0]?.trim().toLowerCase() !== type) {
     throw badRequest(415, `The body must be ${type}.`);
   }
@@ -63,7 +73,7 @@ async function readBytes(ctx: IssuerContext, { headers, body }: Request, type: s
     let size = 0;
     for (let part = await reader?.read(); part?.done === false; part = await reader?.read()) {
       size += part.value.length;
-      if (size > MAX_BODY_BYTES) throw badRequest(413, `The body must not exceed ${MAX_BODY_BYTES} bytes.`);
+      if (size > maxBytes) throw badRequest(413, `The body must not exceed ${maxBytes} bytes.`);
       chunks.push(part.value);
     }
   };

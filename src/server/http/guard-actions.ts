@@ -1,9 +1,9 @@
 import type { Context, Hono } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { z } from "zod";
 import { protect, type AuthEnv } from "../../adapters/hono.ts";
 import { systemClock } from "../../core/clock.ts";
 import type { AuditKind } from "../../core/events.ts";
+import { readBody } from "../../issuer/endpoints/body.ts";
 import { jsonResponse, oauthError } from "../../issuer/endpoints/respond.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import { writeAuditNote } from "../audit-note.ts";
@@ -66,23 +66,13 @@ function addAction<T>(
   perform: (body: T) => PerformedAction | Response,
 ): void {
   const authorize = protect(service.guard, { scopes: [ADMIN_SCOPE], degraded: "deny" });
-  const limit = bodyLimit({
-    maxSize: MAX_BODY_BYTES,
-    onError: () => refuse(413, `The body must not exceed ${MAX_BODY_BYTES} bytes.`),
-  });
-  app.post(path, authorize, limit, async (c: Context<AuthEnv>) => {
+  app.post(path, authorize, async (c: Context<AuthEnv>) => {
     const { claims, subject, sessionId: session } = c.var.auth;
     // A provider that grants a scope of this name must not administer the service.
     if (claims.iss !== service.url) {
       return oauthError(403, "forbidden", "The token must be an access token of this service.");
     }
-    const body: unknown = await c.req.json().catch(() => undefined);
-    const parsed = schema.safeParse(body);
-    if (!parsed.success) {
-      const [issue] = parsed.error.issues;
-      return refuse(400, `${issue?.path.join(".") || "The body"}: ${issue?.message}`);
-    }
-    const action = perform(parsed.data);
+    const action = perform(await readBody({ clock: systemClock }, c.req.raw, schema, MAX_BODY_BYTES));
     if (action instanceof Response) return action;
     const audited = await tryAudit(service, action, { subject, session });
     return jsonResponse(200, { issuer: action.issuer, audited } satisfies GuardActionResult);

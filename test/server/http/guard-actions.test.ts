@@ -160,6 +160,35 @@ test("a guard action with a malformed body answers 400 and names the member", as
   assert.equal(large.status, 413);
 });
 
+/** Sends the parts of a body chunked, without a Content-Length. */
+async function actChunked(
+  address: string,
+  token: string,
+  parts: readonly string[],
+  type = "application/json",
+): Promise<{ status: number | undefined; type: string | undefined; body: Record<string, unknown> }> {
+  const headers = { authorization: `Bearer ${token}`, "content-type": type, "transfer-encoding": "chunked" };
+  const sent = request(`${address}/guard/distrust-keys`, { method: "POST", headers });
+  for (const part of parts) sent.write(part);
+  const [response] = (await once(sent.end(), "response")) as [IncomingMessage];
+  const text = (await response.toArray()).join("");
+  return {
+    status: response.statusCode,
+    type: response.headers["content-type"],
+    body: JSON.parse(text) as Record<string, unknown>,
+  };
+}
+
+test("a chunked body is read, up to its limit", async (t) => {
+  const { publicAddress, adminAddress, token } = await start(t);
+  const done = await actChunked(adminAddress, token, ["{", "}"]);
+  assert.deepEqual([done.status, done.body], [200, { issuer: publicAddress, audited: true }]);
+  const large = await actChunked(adminAddress, token, ['{"issuer":"', "x".repeat(5000), '"}']);
+  assert.deepEqual([large.status, large.body["error"]], [413, "invalid_request"]);
+  const form = await actChunked(adminAddress, token, ["{}"], "text/plain");
+  assert.deepEqual([form.status, form.body["error"]], [415, "invalid_request"]);
+});
+
 test("a guard action under a foreign Host answers 421", async (t) => {
   const { adminAddress, token } = await start(t);
   const headers = { host: "evil.example", authorization: `Bearer ${token}` };
