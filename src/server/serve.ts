@@ -10,6 +10,7 @@ import { httpAddress, listen, type Listener } from "./http/listen.ts";
 import { publicApp } from "./http/public-app.ts";
 import { toRequestListener } from "./http/request-listener.ts";
 import { createLogger, logEvents } from "./logs.ts";
+import { randomNonce } from "./process-proof.ts";
 import { announceProcess } from "./running-processes.ts";
 import { composeService, recordIdentity, type Service, type ServiceIdentity } from "./service.ts";
 import { readSettings, type Settings } from "./settings.ts";
@@ -66,8 +67,9 @@ export async function startService(
     publicListener.mount((req, res): unknown =>
       (verify !== null && isVerifyRequest(req) ? verify : serveOther)(req, res),
     );
-    adminListener.mount(toRequestListener(adminApp(service, adminListener.port).fetch));
-    withdraw = await announce(files.processes, adminListener, log);
+    const nonce = randomNonce();
+    adminListener.mount(toRequestListener(adminApp(service, { port: adminListener.port, nonce, log }).fetch));
+    withdraw = await announce(files.processes, adminListener, nonce, log);
     return {
       publicAddress: publicListener.address,
       adminAddress: adminListener.address,
@@ -93,10 +95,11 @@ export async function startService(
 async function announce(
   directory: string,
   adminListener: Listener,
+  nonce: string,
   log: Logger,
 ): Promise<() => Promise<void>> {
   try {
-    const withdraw = await announceProcess(directory, adminListener);
+    const withdraw = await announceProcess(directory, adminListener, nonce);
     return async () => {
       await withdraw().catch((error: unknown) => {
         log.warn(`the announcement in ${directory} cannot be removed (${systemErrorCode(error)})`);

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { createServer, type IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { test } from "node:test";
+import { DatabaseSync } from "node:sqlite";
+import { test, type TestContext } from "node:test";
+import { proveNonce, randomNonce } from "../../src/server/process-proof.ts";
+import { announceProcess } from "../../src/server/running-processes.ts";
 import { localFiles } from "../../src/server/store/local-store.ts";
 import { createProvider } from "../../src/testing/index.ts";
 import { temporaryDataDir } from "../server/temporary-settings.ts";
@@ -97,6 +102,75 @@ test("the service starts although it cannot announce itself, and warns once", as
   const [warning = ""] = warnings;
   assert.ok(warning.includes(processes), warning);
   assert.match(warning, /holdfast keys distrust and holdfast breaker do not reach this process/);
+});
+
+interface OtherProgram {
+  readonly address: string;
+  /** The requests that it got. */
+  readonly requests: readonly IncomingMessage[];
+}
+
+/** A program that listens where an announcement points to. It answers with JSON. */
+async function listenAsOther(
+  t: TestContext,
+  answer: (req: IncomingMessage) => unknown,
+): Promise<OtherProgram> {
+  const requests: IncomingMessage[] = [];
+  const server = createServer((req, res) => {
+    requests.push(req);
+    res.end(JSON.stringify(answer(req)));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => server.close());
+  return { address: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests };
+}
+
+test("no token is sent to a program that cannot prove that it wrote the announcement", async (t) => {
+  const data = await temporaryDataDir();
+  const service = await startService(data);
+  t.after(async () => await service.stop("SIGKILL"));
+  const other = await listenAsOther(t, () => ({ proof: randomNonce(), issuer: "a", audited: true }));
+  await announceProcess(localFiles(data).processes, other, randomNonce());
+  const { code, out, err } = await runHoldfast(["keys", "distrust"], { data });
+  assert.equal(code, 1);
+  assert.match(out, /distrusts the keys of http:\/\/holdfast\.test/);
+  assert.ok(err.includes(`${other.address}: another program listens at this address`), err);
+  assert.deepEqual(
+    other.requests.map(({ method, headers }) => [method, headers.authorization]),
+    [["GET", undefined]],
+  );
+});
+
+test("an answer can neither steer the terminal nor claim another address", async (t) => {
+  const data = await temporaryDataDir();
+  const service = await startService(data);
+  t.after(async () => await service.stop("SIGKILL"));
+  const nonce = randomNonce();
+  const esc = "\u001B";
+  const other = await listenAsOther(t, ({ url = "" }) => {
+    const challenge = new URL(url, "http://localhost").searchParams.get("challenge");
+    if (challenge !== null) return { proof: proveNonce(nonce, challenge) };
+    return { issuer: `${esc}[31mred\u009B`, audited: true, status: "failed", address: "elsewhere" };
+  });
+  await announceProcess(localFiles(data).processes, other, nonce);
+  const { code, out, err } = await runHoldfast(["keys", "distrust"], { data });
+  assert.equal(code, 0, err);
+  assert.ok(out.includes(`${other.address}: distrusts the keys of [31mred, and fetches`), out);
+  assert.doesNotMatch(out.replaceAll("\n", ""), /\p{C}|elsewhere/u);
+  const token = other.requests[1]?.headers.authorization?.split(".")[1] ?? "";
+  const { iat, exp } = JSON.parse(Buffer.from(token, "base64url").toString()) as Record<string, number>;
+  assert.equal((exp ?? 0) - (iat ?? 0), 6);
+});
+
+test("the command signs with the last active key that opens, as the issuer does", async (t) => {
+  const data = await temporaryDataDir();
+  const service = await startService(data);
+  t.after(async () => await service.stop("SIGKILL"));
+  const db = new DatabaseSync(localFiles(data).data);
+  db.exec("INSERT INTO keys VALUES ('foreign', 'ES256', 'sealed elsewhere', 0, 0, NULL)");
+  db.close();
+  const { code, err } = await runHoldfast(["keys", "distrust"], { data });
+  assert.equal(code, 0, err);
 });
 
 for (const [args, message] of [

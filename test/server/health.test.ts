@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { BlockList } from "node:net";
+import { pino } from "pino";
 import { test, type TestContext } from "node:test";
+import { createLogger } from "../../src/server/logs.ts";
 import { adminApp } from "../../src/server/http/admin-app.ts";
 import { adminPage } from "../../src/server/http/admin-page.ts";
 import { checkServiceHealth } from "../../src/server/health.ts";
@@ -8,6 +10,8 @@ import { publicApp } from "../../src/server/http/public-app.ts";
 import { openLocalStore } from "../../src/server/store/local-store.ts";
 import { composeService, type Service } from "../../src/server/service.ts";
 import { temporarySettings } from "./temporary-settings.ts";
+
+const context = { port: 4181, nonce: "n".repeat(43), log: createLogger("silent") };
 
 async function service(t: TestContext): Promise<Service> {
   const settings = await temporarySettings();
@@ -57,7 +61,7 @@ test("law 4: a failed read of the revocation log is degraded and ready, and a vi
     const app = publicApp(parts, { trustedProxies: new BlockList(), roles: new Set() });
     const response = await app.request("/health/ready");
     const page = await (
-      await adminApp(parts, 4181).request("/", { headers: { host: "localhost:4181" } })
+      await adminApp(parts, context).request("/", { headers: { host: "localhost:4181" } })
     ).text();
     const { status } = (await response.json()) as { status: string };
     return { code: response.status, status, retryAfter: response.headers.get("Retry-After"), page };
@@ -92,7 +96,7 @@ test("the status page escapes every value", async (t) => {
 test("law 4: the status page loads while the store is down, and states the effect", async (t) => {
   const parts = await service(t);
   const headers = { host: "localhost:4181" };
-  const ask = async () => await adminApp(parts, 4181).request("/", { headers });
+  const ask = async () => await adminApp(parts, context).request("/", { headers });
   assert.match(await (await ask()).text(), /<h1 class="ok">Everything works<\/h1>/);
   await parts.store.close();
   const response = await ask();
@@ -101,4 +105,20 @@ test("law 4: the status page loads while the store is down, and states the effec
   assert.match(page, /<h1 class="unavailable">Not working: store/);
   assert.match(page, /Logins, refreshes and revocations answer 503/);
   assert.match(page, /Unknown: the store cannot be read/);
+});
+
+test("the admin listener answers an unexpected error with JSON, and logs its place", async (t) => {
+  const parts = await service(t);
+  const lines: string[] = [];
+  const log = pino({ base: null }, { write: (line: string) => void lines.push(line) });
+  const app = adminApp(parts, { ...context, log });
+  app.get("/broken", () => {
+    throw new RangeError("a secret of the request");
+  });
+  const response = await app.request("/broken", { headers: { host: "localhost:4181" } });
+  assert.equal(response.status, 500);
+  const body = { error: "server_error", error_description: "Something went wrong." };
+  assert.deepEqual(await response.json(), body);
+  assert.equal(lines.length, 1);
+  assert.match(lines[0] ?? "", /could not answer GET \/broken: RangeError"/);
 });

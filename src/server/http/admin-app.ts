@@ -1,4 +1,6 @@
 import { Hono } from "hono";
+import { HTTPException } from "hono/http-exception";
+import type { Logger } from "pino";
 import { systemClock } from "../../core/clock.ts";
 import { cacheHealthCheck } from "../../cache/index.ts";
 import { oauthError } from "../../issuer/endpoints/respond.ts";
@@ -9,14 +11,23 @@ import { checkServiceHealth } from "../health.ts";
 import { httpAddress } from "./listen.ts";
 import { addGetRoute } from "./get-route.ts";
 import { addGuardActions } from "./guard-actions.ts";
+import { isChallenge, proveNonce } from "../process-proof.ts";
 import type { Service } from "../service.ts";
 
 const RECENT_EVENTS = 20;
 const USERS_COUNTED = 1000;
 const STORE_DEADLINE_MS = 1000;
 
+interface AdminContext {
+  /** The port of the admin listener. */
+  readonly port: number;
+  /** The secret by which this process proves to a command who it is. */
+  readonly nonce: string;
+  readonly log: Logger;
+}
+
 /** The admin listener: the status page, health, and actions on the guard of this process. */
-export function adminApp(service: Service, port: number): Hono {
+export function adminApp(service: Service, { port, nonce, log }: AdminContext): Hono {
   // DNS rebinding: a foreign page can make a browser send requests to this listener under a foreign name.
   const hosts = new Set(
     ["127.0.0.1", "::1", "localhost"].map((host) => new URL(httpAddress(host, port)).host),
@@ -52,7 +63,18 @@ export function adminApp(service: Service, port: number): Hono {
     c.header("Referrer-Policy", "no-referrer");
     return c.html(page);
   });
+  addGetRoute(app, "/guard/proof", (c) => {
+    const challenge = c.req.query("challenge");
+    if (isChallenge(challenge)) return c.json({ proof: proveNonce(nonce, challenge) });
+    return oauthError(400, "invalid_request", "challenge: must be 32 bytes as base64url");
+  });
   addGuardActions(app, service);
+  app.onError((error, c) => {
+    if (error instanceof HTTPException && error.res !== undefined) return error.res;
+    // The message of a foreign error may quote a request.
+    log.error(`the admin listener could not answer ${c.req.method} ${c.req.routePath}: ${error.name}`);
+    return oauthError(500, "server_error", "Something went wrong.");
+  });
   app.notFound(() => oauthError(404, "not_found", "There is nothing here."));
   return app;
 }

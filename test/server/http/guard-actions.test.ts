@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { request, type IncomingMessage } from "node:http";
 import { test, type TestContext } from "node:test";
 import { auditEvents } from "../../../src/core/event-channels.ts";
+import { randomNonce } from "../../../src/server/process-proof.ts";
 import { startService } from "../../../src/server/serve.ts";
 import { createProvider, type Provider } from "../../../src/testing/index.ts";
 import { login, post } from "../../support/auth-calls.ts";
@@ -187,6 +188,18 @@ test("a chunked body is read, up to its limit", async (t) => {
   assert.deepEqual([large.status, large.body["error"]], [413, "invalid_request"]);
   const form = await actChunked(adminAddress, token, ["{}"], "text/plain");
   assert.deepEqual([form.status, form.body["error"]], [415, "invalid_request"]);
+});
+
+test("GET /guard/proof answers a challenge, and nothing else", async (t) => {
+  const { publicAddress, adminAddress } = await start(t);
+  const challenge = randomNonce();
+  const response = await fetch(`${adminAddress}/guard/proof?challenge=${challenge}`);
+  assert.equal(response.status, 200);
+  assert.match(((await response.json()) as { proof: string }).proof, /^[\w-]{43}$/);
+  for (const query of ["", "?challenge=", "?challenge=short", `?challenge=${challenge}x`]) {
+    assert.equal((await fetch(`${adminAddress}/guard/proof${query}`)).status, 400, query);
+  }
+  assert.equal((await fetch(`${publicAddress}/guard/proof?challenge=${challenge}`)).status, 404);
 });
 
 test("a guard action under a foreign Host answers 421", async (t) => {
