@@ -74,7 +74,7 @@ test("a failed backup reports the reason, and leaves no file behind", async () =
     ],
     [
       join(folder, "backup.db"),
-      /HOLDFAST_STORE=redis: this is for the embedded store/,
+      /HOLDFAST_STORE=redis: this command is for the embedded store/,
       { HOLDFAST_STORE: "redis", REDIS_URL: "redis://127.0.0.1:1", HOLDFAST_SECRET: "s".repeat(32) },
     ],
   ];
