@@ -24,7 +24,7 @@ export class RequestCache<T> {
     this.#validate = validate;
   }
 
-  /** Returns the decision on the token. A failed validation is not kept, so the next call validates again. */
+  /** Returns the decision on the token. A rejection is not kept, so the next call validates again. Every verdict is kept, `invalid` ones included. */
   async validate(token: string): Promise<T> {
     const digest = hash("sha256", token, "base64url");
     const decided = this.#decisions.get(digest);

@@ -1,7 +1,7 @@
 import { controlPrefix } from "../core/control-prefix.ts";
 import type { ValidVerdict } from "../core/verdict.ts";
 
-/** Returns whether a text message is about the token. The application never sees such a message. */
+/** Returns whether a text begins with the prefix of messages about the token. The application never sees such a text. */
 export function isControlMessage(text: string): boolean {
   return text.startsWith(controlPrefix);
 }
@@ -40,7 +40,7 @@ export function encodeRefused(error: string, retryAfterMs: number | null): strin
   return JSON.stringify({ type: "auth.refused", error, retry_after });
 }
 
-/** Whole seconds from now, as the messages have them. `null` when the token never expires. */
+/** Whole seconds from now, for `expires_in`. `null` when the token never expires. */
 function secondsUntil(expiresAt: number, nowMs: number): number | null {
   return expiresAt === Infinity ? null : Math.max(0, Math.floor((expiresAt - nowMs) / 1000));
 }

@@ -8,11 +8,9 @@ export const connectionEvents = channel("holdfast:connection") as Channel<Connec
 export const issuerEvents = channel("holdfast:issuer") as Channel<IssuerEvent>;
 export const auditEvents = channel("holdfast:audit") as Channel<AuditEvent>;
 
-/**
- * Prints every event to stderr when `NODE_DEBUG` contains `holdfast`. Otherwise no channel gets a subscriber, so that
- * publishers skip even the construction of the event.
- */
 const debug = debuglog("holdfast");
+// `NODE_DEBUG=holdfast` prints every event to stderr. Otherwise the library adds no subscriber, so that publishers skip
+// even the construction of an event that the application does not subscribe to.
 if (debug.enabled) {
   for (const events of [guardEvents, decisionEvents, connectionEvents, issuerEvents, auditEvents]) {
     events.subscribe((event, name) => debug("%s %j", name, event));

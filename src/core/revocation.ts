@@ -1,19 +1,22 @@
 import { hash } from "node:crypto";
 
 /**
- * A token, session, key or subject that ended before its time. The issuer scopes every revocation. A revocation never
+ * Revokes a token, a session, a key, or the tokens of a subject. It applies to the tokens of one `iss` only. It never
  * names the digest of a token, because one signature has several encodings.
  */
 export type Revocation = {
-  /** The `iss` of the tokens concerned. */
+  /** The `iss` of the affected tokens. */
   readonly issuer: string;
-  /** Epoch ms after which no affected token can be valid: the last affected `exp` plus the maximum tolerance. */
+  /**
+   * Epoch ms until which guards must keep the revocation: until every affected token has expired, plus the largest
+   * tolerance and clock step. For a key the issuer takes 30 days, because the holder of the key chooses `exp`.
+   */
   readonly until: number;
 } & (
   | { readonly kind: "token"; readonly id: string }
   | { readonly kind: "session"; readonly id: string }
   | { readonly kind: "key"; readonly id: string }
-  /** Concerns all tokens of subject `id` with `iat` ≤ `before`, in epoch seconds. */
+  /** Affects all tokens of subject `id` with `iat` ≤ `before`, in epoch seconds. */
   | { readonly kind: "subject"; readonly id: string; readonly before: number }
 );
 

@@ -5,7 +5,7 @@ import { answerParent } from "./drill-process.ts";
 export interface ProviderConfig {
   readonly issuer: string;
   readonly audience: string;
-  /** The private signing key, which stays the same over restarts. */
+  /** The private signing key, which stays the same across restarts. */
   readonly key: Readonly<Record<string, unknown>>;
   readonly clientId: string;
   readonly clientSecret: string;

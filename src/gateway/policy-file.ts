@@ -21,11 +21,12 @@ const ruleSchema = z
     host: must<string>("a host in lower case, without port", (value) =>
       typeof value === "string" ? normalizeHost(value) === value : false,
     ).optional(),
-    path: must<string>("a path such as /orders, or /orders/* for all below it", (value) =>
+    path: must<string>("a path such as /orders, or /orders/* for everything below it", (value) =>
       typeof value === "string" ? parsePathPattern(value) !== null : false,
     ),
-    methods: must<string[]>('methods such as ["GET", "POST"]; GET stands for HEAD', (value) =>
-      listOf((item) => item !== "HEAD" && supportedMethods.has(item as string))(value),
+    methods: must<string[]>(
+      'methods such as ["GET", "POST"]; GET includes HEAD, which cannot be listed',
+      (value) => listOf((item) => item !== "HEAD" && supportedMethods.has(item as string))(value),
     ).optional(),
     anonymous: must<true>("true, or left out", (value) => value === true).optional(),
     scopes: must<string[]>("one scope or more", listOf(isScopeToken)).optional(),
@@ -40,7 +41,7 @@ const ruleSchema = z
   .refine(
     ({ anonymous, scopes, degraded, maxRevocationAgeMs }) =>
       anonymous === undefined || (scopes ?? degraded ?? maxRevocationAgeMs) === undefined,
-    "cannot be anonymous and require something",
+    "cannot be anonymous and have scopes, degraded or maxRevocationAgeMs",
   );
 
 const fileSchema = z.strictObject({
@@ -50,8 +51,8 @@ const fileSchema = z.strictObject({
 });
 
 /**
- * Reads the policy of the gateway. Rejects with one `invalid_option` for all problems. The message names the line of each
- * problem and what the member must be.
+ * Reads the policy of the gateway. Rejects with one `invalid_option`, which lists every problem of the first stage that
+ * fails: the JSON, its shape, or a rule that no request reaches.
  */
 export async function readPolicyFile(file: string): Promise<PathPolicy> {
   let text: string;
@@ -104,7 +105,7 @@ function parse(file: string, text: string): unknown {
     throw policyError(file, [`is not JSON: ${(error as Error).message.replaceAll(/\s+/g, " ")}`], error);
   }
   const object = parseJsonObject(Buffer.from(text));
-  if (object === null) throw policyError(file, ["must be an object that names no member twice"]);
+  if (object === null) throw policyError(file, ["must be an object without duplicate members"]);
   return object;
 }
 
@@ -113,7 +114,7 @@ function policyError(file: string, problems: readonly string[], cause?: unknown)
   return new HoldfastError("invalid_option", message, { cause });
 }
 
-/** Replaces comments by blanks, so that the positions in the text stay the same. */
+/** Replaces comments with blanks, so that the positions in the text stay the same. */
 function withoutComments(text: string): string {
   return text.replace(
     /("(?:[^"\\\n]|\\.)*")|\/\/.*|\/\*[^]*?\*\//g,

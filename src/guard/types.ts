@@ -83,7 +83,7 @@ export interface CommonGuardOptions {
   /** The most revocations that are held for each issuer. A log with more makes the view incomplete. Default 1,000,000. */
   maxRevocations?: number;
   /**
-   * Keeps the last good keys and the last view of revocations over restarts: `fileSnapshots({ dir })`. Guards that share
+   * Keeps the last good keys and the last view of revocations across restarts: `fileSnapshots({ dir })`. Guards that share
    * a directory need different names. Default: none.
    */
   snapshots?: Snapshots;

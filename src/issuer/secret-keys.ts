@@ -4,7 +4,7 @@ import { readString } from "../core/options.ts";
 
 const MIN_SECRET_BYTES = 32;
 
-/** The keys that are derived from one secret, each of 32 bytes and for one purpose. No key reveals another one. */
+/** The keys that are derived from one secret, each of 32 bytes and for one purpose. No key can be derived from another. */
 export interface SecretKeys {
   /** Identifies the secret in the store without revealing it. */
   readonly fingerprint: string;
@@ -33,7 +33,7 @@ function deriveKeys(secret: string): SecretKeys {
   };
 }
 
-/** Derives the keys of every secret in a comma-separated list. Errors call the list `name` and never show a secret. */
+/** Derives the keys of every secret in a comma-separated list. Error messages call the list `name` and never show a secret. */
 export function deriveSecrets(secret: unknown, name = "secret"): Secrets {
   const list = readString(name, secret).split(",");
   if (list.some((item) => Buffer.byteLength(item.trim()) < MIN_SECRET_BYTES)) {

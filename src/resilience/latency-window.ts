@@ -1,4 +1,4 @@
-/** The number of samples that count. */
+/** The size of the window, in samples. */
 const SAMPLES = 100;
 
 /** Tracks the latency of the latest answers. */

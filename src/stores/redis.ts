@@ -12,11 +12,11 @@ import { assembleStore } from "./redis/store.ts";
 export { redisAnswers, type RedisAnswersOptions } from "./redis/shared-answers.ts";
 export type { Durability };
 
-/** Options of `redisStore`. One of `url`, `cluster` and `sentinel` is required. */
+/** Options of `redisStore`. Exactly one of `url`, `cluster` and `sentinel` is required. */
 export interface RedisStoreOptions extends RedisAddressOptions {
-  /** Prefix of the names of all keys, without braces. Several stores can share a server. Default `holdfast:`. */
+  /** Prefix of all Redis keys, without braces. Several stores can share a server. Default `holdfast:`. */
   prefix?: string;
-  /** Deadline of a read, ms: 1 to 60,000. A write has four times as long. Default 500. */
+  /** Deadline of a read, ms: 1 to 60,000. A write may take four times as long. Default 500. */
   commandTimeoutMs?: number;
   /** How long opening tries to connect, ms: 1 to 60,000. Default 5,000. */
   openTimeoutMs?: number;
@@ -24,18 +24,19 @@ export interface RedisStoreOptions extends RedisAddressOptions {
   replicas?: number;
   /** Persistence that the servers must be configured for. Less durable servers are refused. Default `everysec`. */
   durability?: Durability;
-  /** Replaces the server's time and drives the deadlines, in tests and simulations. Default: the server's time. */
+  /** Replaces the server's time and drives the deadlines, in tests. Default: the server's time, and the system's clock for deadlines. */
   clock?: Clock;
   /** Returns a number from 0 up to 1, for the jitter of retries. Default: `Math.random`. */
   random?: () => number;
 }
 
 /**
- * Opens a store in Redis, for any number of processes on any number of machines: one server, a primary behind Sentinels
- * or a cluster. It needs the package `redis`, version 6.
+ * Opens a store in Redis, for any number of processes on any number of machines. Redis may be a single server, a primary
+ * that Sentinels manage, or a cluster. The store needs the package `redis`, version 6.
  *
  * Rejects with `invalid_option` for wrong options, and for servers that are less durable than `durability`. Rejects
- * with `store_unavailable` when the store cannot be reached, and with `store_newer` or `store_corrupt` for its data.
+ * with `store_unavailable` when the store cannot be reached, with `store_newer` when a newer version wrote the data, and
+ * with `store_corrupt` when the data are damaged.
  *
  * @example
  * ```ts

@@ -253,7 +253,7 @@ export interface Store {
   close(): Promise<void>;
 }
 
-/** Storage for the last good copies of fetched data, kept over restarts. It is as trusted as configuration. */
+/** Storage for the last good copies of fetched data, kept across restarts. It is as trusted as configuration. */
 export interface Snapshots {
   /**
    * Returns the JSON value saved under `name`. `null` when nothing was saved. Rejects with `store_corrupt` when the

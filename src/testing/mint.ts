@@ -10,7 +10,7 @@ export interface MintOptions {
   issuer: string;
   /** `aud` of the tokens. */
   audience: string | readonly string[];
-  /** Signs the tokens. Default `ES256`. */
+  /** The signing algorithm. Default `ES256`. */
   algorithm?: Algorithm;
   /** Lifetime of a token, milliseconds. Default 600,000. */
   lifetimeMs?: number;
@@ -28,7 +28,7 @@ export interface Mint {
   readonly kid: string | undefined;
   /** The shared secret. `null` unless the algorithm is HMAC. */
   readonly secret: Uint8Array | null;
-  /** The signing key, with which the same mint can be created again. `null` for HMAC. */
+  /** The signing key. Pass it as `key` to create the same mint again. `null` for HMAC. */
   readonly privateJwk: Jwk | null;
   /** The key set that a provider would publish. It has no keys for HMAC. */
   jwks(): { keys: Jwk[] };
@@ -51,7 +51,7 @@ interface MintKey {
 
 const OWNER = "createMint";
 
-/** The options of `createMint`. Tests may want any `iss`, `aud` and lifetime, also wrong ones. */
+/** The options of `createMint`. Tests may want any `iss`, `aud` and lifetime, including invalid ones. */
 const mintOptionTable: OptionTable<Required<MintOptions>> = {
   issuer: option((_name, value) => value as string),
   audience: option((_name, value) => value as MintOptions["audience"]),
@@ -72,7 +72,7 @@ async function createMintKey(algorithm: Algorithm, privateJwk: MintOptions["key"
 }
 
 /**
- * Creates a mint, and a signing key unless the options have one.
+ * Creates a mint, and a signing key unless `key` is given.
  *
  * Rejects with `invalid_option`, `missing_method` or `invalid_key`.
  *

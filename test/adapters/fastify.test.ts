@@ -75,7 +75,7 @@ test("sends a refusal through reply: hooks see it, error handlers do not, and th
   assert.equal(answer.headers["x-seen"], `401 ${answer.body}`);
 });
 
-test("an error handler sees the error of a handler", async (t) => {
+test("Fastify's error handler receives the error of a route handler", async (t) => {
   const { provider, guard } = await setUp(t);
   const app = fastify();
   app.setErrorHandler(async (error: Error, _, reply) => await reply.code(500).send(error.message));

@@ -19,10 +19,10 @@ async function usedData(): Promise<string> {
 }
 
 const damages: [string, RegExp, (file: string) => Promise<void> | void][] = [
-  ["fault 62: a deleted data file", /missing, empty or another store/, async (file) => await rm(file)],
+  ["fault 62: a deleted data file", /missing, empty, or not the store/, async (file) => await rm(file)],
   [
     "fault 62: an emptied data file",
-    /missing, empty or another store/,
+    /missing, empty, or not the store/,
     async (file) => await writeFile(file, ""),
   ],
   [

@@ -161,7 +161,7 @@ test("rejects an impossible move by name, and the file is served as before", opt
   // The run above began it and was interrupted. What happened since is in it, too.
   await assert.rejects(
     startService(`${data}.b`, onRedis(redis)),
-    /has not been filled completely: run holdfast migrate again/,
+    /has an incomplete migration: run holdfast migrate again/,
   );
   assert.equal((await migrate(data, redis.url)).code, 0);
   const moved = await startService(data, onRedis(redis));
@@ -201,7 +201,7 @@ test(
       await padded(data);
       if ((await interrupted(data, redis, afterMs)) === null) {
         const half = await runHoldfast(["user", "list"], { data, settings: onRedis(redis) });
-        if (half.code !== 0) assert.match(half.err, /has not been filled completely/);
+        if (half.code !== 0) assert.match(half.err, /has an incomplete migration/);
         halfway++;
       }
       const { code, err } = await migrate(data, redis.url);

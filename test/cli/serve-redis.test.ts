@@ -149,7 +149,10 @@ test(
     for (const service of services) await service.stop();
     await redis.cli("FLUSHALL");
     for (const folder of folders) {
-      await assert.rejects(startService(folder, settings(redis)), /is empty or another store.*local\/store/s);
+      await assert.rejects(
+        startService(folder, settings(redis)),
+        /is empty, or is not the store.*local\/store/s,
+      );
     }
   },
 );

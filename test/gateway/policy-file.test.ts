@@ -51,7 +51,7 @@ const wrong: [what: string, text: string, message: RegExp][] = [
   ["no rules", "{}", /rules must be a list of rules/],
   ["an empty list", '{ "rules": [] }', /rules must have a rule/],
   ["another member", '{ "rules": [{ "path": "/*" }], "default": "allow" }', /Unrecognized key: "default"/],
-  ["a member twice", '{ "rules": [{ "path": "/*", "path": "/a" }] }', /names no member twice/],
+  ["a member twice", '{ "rules": [{ "path": "/*", "path": "/a" }] }', /without duplicate members/],
   ["a rule without path", '{ "rules": [\n{ "anonymous": true }] }', /line 2: path must be a path such as/],
   [
     "a misspelt member",
@@ -61,7 +61,7 @@ const wrong: [what: string, text: string, message: RegExp][] = [
   ["an odd path", '{ "rules": [{ "path": "/a//b" }] }', /line 1: path must be/],
   ["a wildcard inside", '{ "rules": [{ "path": "/*/b" }] }', /line 1: path must be/],
   ["a bad method", '{ "rules": [{ "path": "/*", "methods": ["get"] }] }', /line 1: methods must be/],
-  ["HEAD", '{ "rules": [{ "path": "/*", "methods": ["HEAD"] }] }', /GET stands for HEAD/],
+  ["HEAD", '{ "rules": [{ "path": "/*", "methods": ["HEAD"] }] }', /GET includes HEAD/],
   ["CONNECT", '{ "rules": [{ "path": "/*", "methods": ["CONNECT"] }] }', /line 1: methods must be/],
   ["no methods", '{ "rules": [{ "path": "/*", "methods": [] }] }', /line 1: methods must be/],
   ["a host with port", '{ "rules": [{ "path": "/*", "host": "a:1" }] }', /line 1: host must be/],
@@ -74,7 +74,7 @@ const wrong: [what: string, text: string, message: RegExp][] = [
   [
     "anonymous with scopes",
     '{ "rules": [{ "path": "/*", "anonymous": true, "scopes": ["a"] }] }',
-    /line 1: cannot be anonymous and require/,
+    /line 1: cannot be anonymous and have scopes/,
   ],
   [
     "a rule that is never reached",

@@ -207,7 +207,7 @@ test("latency delays each answer by the same time, also with several in flight",
   await until(() => one.got() === "ABC");
 });
 
-test("flap passes and refuses in turn until the mode changes", async (t) => {
+test("flap alternates between passing and refusing until the mode changes", async (t) => {
   const { clock, proxy, open } = await world(t);
   proxy.set({ kind: "flap", upMs: 1000, downMs: 500 });
   for (let round = 0; round < 2; round++) {

@@ -28,7 +28,7 @@ export interface GuardedIssuer extends Pick<IssuerSettings, "claimsPolicy"> {
   /** Revocations from the log, and denials by the authority. */
   readonly revocationView: RevocationView;
   readonly revocationFollower: RevocationFollower | undefined;
-  /** Keeps the view over restarts. `undefined` without a place for snapshots, or when there is nothing to revoke by. */
+  /** Keeps the view across restarts. `undefined` without a place for snapshots, or when there is nothing to revoke by. */
   readonly revocationSnapshot: ViewSnapshot | undefined;
   readonly degradedMonitor: DegradedMonitor;
   readonly scopeSets: ScopeSets;

@@ -4,7 +4,7 @@ import { SingleFlight } from "../../resilience/single-flight.ts";
 import { describeError, emit } from "../emit.ts";
 import type { KeyContext } from "./key-source.ts";
 
-/** A fetched key set on disk. A guard that restarts during an outage begins with it. */
+/** A saved key set. A guard that restarts during an outage begins with it. */
 export interface SavedKeySet {
   readonly url: string;
   /** Epoch milliseconds. */
@@ -13,12 +13,12 @@ export interface SavedKeySet {
   readonly jwks: unknown;
 }
 
-/** A slow disk must not delay the fetch over the network. */
+/** Slow storage must not delay the fetch over the network. */
 const LOAD_TIMEOUT_MS = 1_000;
-/** A slow disk must not delay the end of the process. */
+/** Slow storage must not delay the exit of the process. */
 const FLUSH_TIMEOUT_MS = 1_000;
 
-/** Keeps the last good key set of one issuer over restarts. */
+/** Keeps the last good key set of one issuer across restarts. */
 export class KeySnapshot {
   readonly #context: KeyContext;
   readonly #name: string;
@@ -30,13 +30,13 @@ export class KeySnapshot {
     this.#name = `keys-${hash("sha256", context.issuer, "hex")}`;
   }
 
-  /** Never rejects. `null` without a saved set, when it cannot be read in time, or when `signal` aborts. */
+  /** Never rejects. The result is `null` when no set was saved, when it cannot be read in time, or when `signal` aborts. */
   async load(signal: AbortSignal): Promise<SavedKeySet | null> {
     const { clock, snapshots } = this.#context;
     if (snapshots === undefined) return null;
     try {
       const load = async () => await snapshots.load(this.#name);
-      const saved = await withDeadline(clock, "loading the key set", LOAD_TIMEOUT_MS, load, signal);
+      const saved = await withDeadline(clock, "the snapshot storage", LOAD_TIMEOUT_MS, load, signal);
       return isSavedKeySet(saved) ? saved : null;
     } catch (error) {
       if (!signal.aborted) this.#emitFailure("loading", error);
@@ -66,7 +66,12 @@ export class KeySnapshot {
     const write = this.#writes.inFlight("write");
     if (write === undefined) return;
     try {
-      await withDeadline(this.#context.clock, "the disk", FLUSH_TIMEOUT_MS, async () => await write);
+      await withDeadline(
+        this.#context.clock,
+        "the snapshot storage",
+        FLUSH_TIMEOUT_MS,
+        async () => await write,
+      );
     } catch (error) {
       this.#emitFailure("saving", error);
     }

@@ -1,7 +1,7 @@
 import { elapsedMsBetween, readClock, type Clock, type Instant } from "../../core/clock.ts";
 import type { VerificationKey } from "../../jwt/jwk-set.ts";
 
-/** As many as a key set may hold. Beyond that, the key that left first is dropped. */
+/** The largest number of keys in a set. Beyond that, the key that left first is dropped. */
 const MAX_KEYS = 100;
 
 /** The keys that left the set, each for a bounded time. */

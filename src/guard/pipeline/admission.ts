@@ -7,7 +7,7 @@ import type { Degradation } from "./decide.ts";
 import { degradedForMs } from "./fallback.ts";
 import type { ValidToken } from "./validation-result.ts";
 
-/** Makes `admit`: one full validation, and an {@link Admission} that decides on its result again as often as needed. */
+/** Creates `admit`: one full validation, and an {@link Admission} that applies the rules to that result on every call. */
 export function createAdmit<C>(context: PipelineContext): Guard<C>["admit"] {
   return async (token, rules) => {
     const { decision, result, degradation } = await authorizeDetailed<C>(context, token, rules);
@@ -58,14 +58,15 @@ class AdmittedToken<C> implements Admission<C> {
     if (this.#token === null) return this.current();
     const rules = { ...this.#rules, signal: call?.signal };
     const before = this.#result;
-    // A verified signature stays verified, although the result cache may have dropped the token.
+    // A verified signature stays verified, even if the result cache has evicted the token.
     const known = before.status === "valid" && before.key !== null ? before : undefined;
     const recheck = await authorizeDetailed<C>(this.#context, this.#token, rules, known);
     const { decision, result, degradation } = recheck;
-    // An unavailable answer changes nothing. A forbidden one does: `current` applies the rules to the stored result.
+    // An unavailable decision changes nothing. A forbidden one stores the new result, to which `current` applies the rules.
     if (decision.status === "unavailable" || result.status === "unavailable") return decision;
     const isOtherSubject =
       result.status === "valid" && before.status === "valid" && result.subject !== before.subject;
+    // An answer about another subject is not an answer about this token.
     if (isOtherSubject) return unavailableVerdict("authority_unavailable");
     this.#result = result;
     this.#degradation = degradation;

@@ -32,7 +32,7 @@ export interface ViewSnapshotOptions {
 }
 
 /**
- * Keeps the view of one issuer's revocations over restarts (decision 0016). Older revocations are stored in pieces
+ * Keeps the view of one issuer's revocations across restarts (decision 0016). Older revocations are stored in pieces
  * that are written once. One head names the pieces, holds the newer revocations and records the age of the view.
  * A save never overwrites a piece that the stored head names, so an interrupted save leaves the previous view. When two
  * processes write under the same name, each adds the revocations of the other.

@@ -3,8 +3,8 @@ import type { Algorithm } from "../../jwt/algorithms.ts";
 import type { ClaimsPolicy } from "../../jwt/claims.ts";
 
 /**
- * A digest of everything, except the token and the time, on which the value of an answer depends. `authority` names the
- * authority and the client that asks, because an authority may answer each client differently (RFC 7662 §2.2).
+ * A digest of everything that an answer depends on, apart from the token and the time. `authority` names the authority
+ * and the client that asks, because an authority may answer each client differently (RFC 7662 §2.2).
  */
 export function policyDigest(
   { issuer, audience, types, requireTyp, requiredClaims }: ClaimsPolicy,

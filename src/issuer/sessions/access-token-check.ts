@@ -9,19 +9,19 @@ import { RevocationCache } from "../revocations/revocation-cache.ts";
 import { findSession, type AuthenticSession } from "../store/session-record.ts";
 
 const MAX_TOKEN_BYTES = 16_384;
-/** Difference between the clocks of the machines that share one store. */
+/** The largest accepted difference between the clocks of the machines that share one store. */
 const CLOCK_TOLERANCE_MS = 5_000;
 
 export type AccessTokenResult =
   | {
       readonly status: "valid";
       readonly claims: Readonly<JwtClaims>;
-      /** `null` when a service requested the token for itself. */
+      /** `null` for a token of the client credentials grant. */
       readonly session: AuthenticSession | null;
     }
   | { readonly status: "invalid"; readonly reason: InvalidReason };
 
-/** Checks access tokens by their signature and claims, and by revocation log and session as they are in the store now. */
+/** Checks the signature and claims of access tokens, and the current revocation log and session in the store. */
 export class AccessTokenChecker {
   readonly #base: IssuerBase;
   readonly #keys: SigningKeys;

@@ -9,7 +9,7 @@ import { endSession, endSubject } from "./sessions.ts";
 const MAX_ID_CHARS = 1024;
 
 /**
- * The thief of a key chooses `exp`, so the lifetime of access tokens does not limit the damage. 30 days outlast every
+ * Whoever steals a key can choose any `exp`, so the lifetime of access tokens does not limit the damage. 30 days outlast every
  * old key set that a guard may still use, even during an outage.
  */
 const KEY_REVOCATION_MS = 30 * 86_400_000;

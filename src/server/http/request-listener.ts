@@ -5,13 +5,13 @@ import { oauthError } from "../../issuer/endpoints/respond.ts";
 import { oauthErrorContent } from "../../core/oauth-error.ts";
 import { systemErrorCode } from "../../core/errors.ts";
 
-/** Turns a fetch handler into a listener of `node:http`. A malformed Host or path, which makes no URL, answers 400. */
+/** Turns a fetch handler into a listener of `node:http`. A request whose Host and path form no URL gets 400. */
 export function toRequestListener(fetch: Parameters<typeof getRequestListener>[0]): RequestListener {
   const listener = getRequestListener(fetch, {
     overrideGlobalObjects: false,
-    // HTTP/1.0 has no Host, and some probes still use it.
+    // Requests over HTTP/1.0 may lack Host, and some probes send them.
     hostname: "localhost",
-    errorHandler: () => oauthError(400, "invalid_request", "Host and path must make a well-formed URL."),
+    errorHandler: () => oauthError(400, "invalid_request", "Host and path must form a well-formed URL."),
   });
   return (req, res) => void listener(req, res);
 }
@@ -22,7 +22,7 @@ const refusals: Readonly<Record<string, [status: string, description: string]>> 
   ERR_HTTP_REQUEST_TIMEOUT: ["408 Request Timeout", "The request did not arrive in time."],
 };
 
-/** Answers a malformed, too large or too slow request with the same JSON as other errors. */
+/** Answers a malformed, oversized or slow request with the same JSON as other errors. */
 export function answerClientError(error: Error, socket: Duplex): void {
   const [status, description] = refusals[systemErrorCode(error) ?? ""] ?? [
     "400 Bad Request",

@@ -100,7 +100,7 @@ async function localSecret(files: LocalFiles, isNew: boolean): Promise<string> {
 function storeEmptied({ data, marker }: LocalFiles): HoldfastError {
   return new HoldfastError(
     "store_emptied",
-    `${data} is missing, empty or another store than the one named in ${marker}. Restore it from a backup; ` +
+    `${data} is missing, empty, or not the store that ${marker} names. Restore it from a backup; ` +
       `or remove ${marker} to start with the store as it is, which may have no user and no session`,
   );
 }

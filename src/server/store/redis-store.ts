@@ -5,7 +5,7 @@ import { readPrivateFile } from "./private-file.ts";
 
 /**
  * Opens the store in Redis. With `create` it accepts an empty Redis when this machine never used a store. Rejects with
- * `store_emptied` when this machine used another store.
+ * `store_emptied` when it is not the store that this machine last used, or was emptied.
  */
 export async function openRedisStore(
   redis: RedisStoreOptions,
@@ -19,14 +19,14 @@ export async function openRedisStore(
       const todo = "run holdfast migrate again";
       throw new HoldfastError(
         "store_unavailable",
-        `${store.description} has not been filled completely: ${todo}`,
+        `${store.description} has an incomplete migration: ${todo}`,
       );
     }
     const id = await store.markers.read("id");
     if (marker !== null && id !== marker) throw storeEmptied(store.description, files.marker);
     if (id === null && !options.create) {
       const todo = "start the service once, or set REDIS_URL to where its data is";
-      throw new HoldfastError("store_unavailable", `there are no data in ${store.description}: ${todo}`);
+      throw new HoldfastError("store_unavailable", `${store.description} holds no data: ${todo}`);
     }
     await makeDirectory(`${options.dataDir}.local`);
     if (!(await claimStore(store, files))) throw storeEmptied(store.description, files.marker);
@@ -40,7 +40,7 @@ export async function openRedisStore(
 function storeEmptied(place: string, marker: string): HoldfastError {
   return new HoldfastError(
     "store_emptied",
-    `${place} is empty or another store than the one named in ${marker}. Restore it from a backup; ` +
+    `${place} is empty, or is not the store that ${marker} names. Restore it from a backup; ` +
       `or remove ${marker} to start with the store as it is, which may have no user and no session`,
   );
 }

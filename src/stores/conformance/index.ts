@@ -32,7 +32,7 @@ export function testStore(name: string, open: () => StoreUnderTest | Promise<Sto
 }
 
 /**
- * Declares the further tests that a store must pass if it keeps its data over a restart. `reopen` closes the store and
+ * Declares the further tests that a store must pass if it keeps its data across a restart. `reopen` closes the store and
  * opens the same data again.
  *
  * @example
@@ -48,7 +48,7 @@ export function testDurableStore(
   name: string,
   open: () => DurableStoreUnderTest | Promise<DurableStoreUnderTest>,
 ): void {
-  void describe(`${name} keeps acknowledged writes over a restart`, () => defineTests(durableCases, open));
+  void describe(`${name} keeps acknowledged writes across a restart`, () => defineTests(durableCases, open));
 }
 
 /**

@@ -148,7 +148,7 @@ export const recordCases: Cases = {
   },
 };
 
-/** Tests of a store that keeps its data over a restart. */
+/** Tests of a store that keeps its data across a restart. */
 export const durableCases: Cases<DurableStoreUnderTest> = {
   "law 12: all acknowledged data is present after a restart": async (under) => {
     const { store } = under;

@@ -9,7 +9,7 @@ export interface StoreUnderTest {
   close(): void | Promise<void>;
 }
 
-/** A store that keeps its data over a restart. */
+/** A store that keeps its data across a restart. */
 export interface DurableStoreUnderTest extends StoreUnderTest {
   /** Closes the store and opens the same data again. */
   reopen(): Promise<Store>;

@@ -79,7 +79,7 @@ export function createUserStore(
 const readFieldScript = defineManifestRead(`return {now, redis.call('HGET', KEYS[1], ARGV[3])}`);
 
 /**
- * Arguments: field, expected value ('' when unset), new value. Returns whether it was replaced, and the stored value.
+ * Arguments: field, expected value ('' when unset), new value. Returns whether the field was replaced, and the stored value.
  */
 const compareAndSetScript = defineManifestWrite(`
 local standing = redis.call('HGET', KEYS[1], ARGV[3])
@@ -177,7 +177,7 @@ return 0`);
 
 export interface AuditPart {
   readonly store: AuditStore;
-  /** Erases the oldest events, up to the first one within retention. */
+  /** Erases all events that are older than the retention time. */
   readonly prune: () => Promise<void>;
 }
 

@@ -9,22 +9,22 @@ import { readMessage } from "./errors.ts";
 import { redisAnswersOptionTable } from "./options.ts";
 import { defineWrite } from "./script.ts";
 
-/** Options of `redisAnswers`. One of `url`, `cluster` and `sentinel` is required. */
+/** Options of `redisAnswers`. Exactly one of `url`, `cluster` and `sentinel` is required. */
 export interface RedisAnswersOptions extends RedisAddressOptions {
   /**
    * Secret from which the names and keys of the entries are derived: at least 32 random bytes as text. All guards that
    * share must have the same one. Only the first of several secrets, separated by commas, is used.
    */
   secret: string;
-  /** Prefix of the names of all keys, without braces. Default `holdfast:`. */
+  /** Prefix of all Redis keys, without braces. Default `holdfast:`. */
   prefix?: string;
   /** How long a guard waits for an answer before it asks the authority, ms: 1 to 60,000. Default 50. */
   timeoutMs?: number;
 }
 
-/** The most names on a list. */
+/** The largest number of names in a list. */
 const MAX_LISTED = 10_000;
-/** Lifetime of a list after its last write. */
+/** Lifetime of a list after its last write, ms. */
 const LIST_TTL_MS = 86_400_000;
 
 const recordUse = defineWrite(`
@@ -33,8 +33,8 @@ redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -${MAX_LISTED + 1})
 redis.call('PEXPIRE', KEYS[1], ${LIST_TTL_MS})`);
 
 /**
- * Shares the authority's answers in Redis among all guards that have the same secret: one server, a primary behind
- * Sentinels or a cluster. The server may evict. It needs the package `redis`, version 6.
+ * Shares the authority's answers in Redis among all guards that have the same secret. Redis may be a single server, a
+ * primary that Sentinels manage, or a cluster, and it may evict entries. This needs the package `redis`, version 6.
  *
  * Throws `invalid_option` for wrong options. When the server cannot be reached, the guards ask the authority.
  *
@@ -109,7 +109,7 @@ function createSharedAnswers(
   return {
     async get(names) {
       const keys = names.map(keyOf);
-      // The keys are spread over the nodes of a cluster, so each needs a command. Commands of one turn share a packet.
+      // The keys are spread over the nodes of a cluster, so each needs a command. Commands of one turn of the event loop are pipelined.
       const replies =
         kind === "cluster"
           ? await Promise.all(keys.map(async (key) => await send(key, ["GET", key])))

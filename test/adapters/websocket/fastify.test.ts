@@ -104,7 +104,7 @@ test("on Fastify a route works with injectWS", async (t) => {
   await assert.rejects(app.injectWS("/chat"), /401/);
 });
 
-test("on Fastify an error of a handler, at once or later, goes to the error handler of the plugin", async (t) => {
+test("on Fastify a synchronous or asynchronous error of a handler goes to the error handler of the plugin", async (t) => {
   const at = await setUp(t);
   const app = fastify();
   t.after(async () => await app.close());

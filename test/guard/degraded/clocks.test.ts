@@ -11,7 +11,7 @@ import {
   describeDecision,
 } from "./fixture.ts";
 
-test("fault 34: in an outage a step ahead makes a token unavailable that expired by one clock, and invalid after a minute", async (t) => {
+test("fault 34: after a forward step in an outage, a token that only the wall clock calls expired is unavailable, then invalid after a minute", async (t) => {
   const { guard, provider, clock, events } = await makeFixture(t, hour);
   const g = guard({ degraded: { mode: "local", maxMs: 24 * hour } });
   const token = provider.token();

@@ -139,7 +139,7 @@ test("fault 26: a keyring recovers from an outage without a call, even if timers
   assert.ok(keyring.status().fresh);
 });
 
-test("fault 37: the age of a saved set counts from its fetch, and maxStaleMs holds over a restart", async () => {
+test("fault 37: the age of a saved set counts from its fetch, and maxStaleMs holds across a restart", async () => {
   const { clock, mint, provider, makeKeyring } = await setUp();
   const snapshots = fakeSnapshots();
   await makeKeyring({}, { snapshots }).ready(ready);

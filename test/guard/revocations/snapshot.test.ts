@@ -226,7 +226,7 @@ for (const [what, backMs, ageMs] of [
   ["by 900 ms: the view is as old as when it was saved", 900, 400],
   ["by an hour: the age of the view is unknown", 3_600_000, Infinity],
 ] as const) {
-  test(`fault 34: a clock set back over a restart does not make the view younger; ${what}`, async () => {
+  test(`fault 34: a clock set back across a restart does not make the view younger; ${what}`, async () => {
     const { world, log, start } = await createSetup();
     const { clock, mint } = world;
     const before = start();
