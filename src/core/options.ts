@@ -1,5 +1,4 @@
 export {
-  copyOptions,
   invalidOption,
   readString,
   readWholeNumber,

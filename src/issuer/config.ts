@@ -1,7 +1,7 @@
+import { copyOptions } from "../core/option-checks.ts";
 import { systemClock, type Clock } from "../core/clock.ts";
 import { HoldfastError } from "../core/errors.ts";
 import {
-  copyOptions,
   functionOption,
   invalidOption,
   option,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { copyOptions } from "../../src/core/option-checks.ts";
 import {
-  copyOptions,
   functionOption,
   invalidOption,
   option,

@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
+import { copyOptions } from "../../core/option-checks.ts";
 import {
-  copyOptions,
   functionOption,
   invalidOption,
   option,
