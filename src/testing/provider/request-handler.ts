@@ -21,8 +21,8 @@ export class RequestHandler {
   readonly #clock: Clock;
   readonly #counts: Readonly<Record<Endpoint, Count>>;
 
-  constructor(desk: ProviderState, faults: Faults, clock: Clock) {
-    this.#state = desk;
+  constructor(state: ProviderState, faults: Faults, clock: Clock) {
+    this.#state = state;
     this.#faults = faults;
     this.#clock = clock;
     const createCount = (): Count => ({ requests: 0, concurrent: 0, mostConcurrent: 0 });
