@@ -1,7 +1,7 @@
 /*
- * How long a call waits when the authority stops answering, over real connections: the first decision that is made
- * without the authority, and the decisions after the breaker has opened. The drill checks the same in a running API.
- * Each round has its own guard and its own proxy before the authority. Times in milliseconds.
+ * Measures how long a call waits when the authority stops answering, over real connections. One row is the first
+ * decision without the authority, another the decisions after the breaker has opened. The drill checks the same bounds in
+ * a running API. Each round has a new guard and a new proxy before the authority. Times are milliseconds.
  */
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -9,7 +9,7 @@ import { createGuard, introspection, staticKeys } from "../src/index.ts";
 import { createFaultProxy, createProvider, type Provider, type ProxyMode } from "../src/testing/index.ts";
 import { audience } from "./claims.ts";
 
-/** A call may wait for the soft timeout of 80 ms, and for what a machine needs besides. */
+/** A call may wait for the soft timeout of 80 ms, plus the machine's time for the decision. */
 const FIRST_TARGET_MS = 100;
 const LATER_CALLS = 20;
 

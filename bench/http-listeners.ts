@@ -17,7 +17,7 @@ import { createGateway } from "../src/gateway/gateway.ts";
 
 const rules = { scopes: ["orders:read"] };
 
-/** Twenty rules, of which the last but one lets the request pass. */
+/** Twenty rules. The last but one accepts the request. */
 function policy(): PathRule[] {
   const paths = Array.from({ length: 18 }, (_, i) => `/service-${i}/*`);
   return [...paths, "/orders/*", "/*"].flatMap((text) => {
@@ -29,7 +29,7 @@ function policy(): PathRule[] {
 const here = new BlockList();
 here.addAddress("127.0.0.1");
 
-/** Makes the least listener of its kind that answers 204 at `/verify`; behind `guard`, if there is one. */
+/** Creates the smallest listener of its kind that answers 204 at `/verify`, behind `guard` if one is given. */
 type Make = (guard?: Guard) => RequestListener | Promise<RequestListener>;
 
 export const listeners: Record<

@@ -1,8 +1,8 @@
 /**
- * What a guard costs an HTTP server: the adapter of each framework, and the gateway's `/verify`, against the same
- * server answering 204, all from memory hits. Each server is a process of its own; what counts is the processor time
- * it takes for a request, because on a small machine the client is what limits requests per second.
- * Leaves out TLS, HTTP/2 and the network.
+ * Measures what a guard costs an HTTP server: the adapter of each framework, and the gateway's `/verify`. The floor is
+ * the same server that answers 204, and every token is in memory. Each server runs in a separate process. The figure is
+ * its processor time for a request, because on a small machine the client limits the requests per second.
+ * TLS, HTTP/2 and the network are left out.
  */
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -22,7 +22,7 @@ const IN_FLIGHT = 32;
 interface Mode {
   readonly kind: keyof typeof listeners;
   readonly guarded: boolean;
-  /** Requests are those with which nginx asks, three headers longer. */
+  /** Sends the requests that nginx sends, which have three more headers. */
   readonly asNginx?: true;
 }
 

@@ -1,6 +1,6 @@
 import type { Contender } from "./measure.ts";
 
-/** `callers` at once; each awaits its `work` before it begins again. */
+/** Runs `callers` loops at once. Each loop awaits its `work` before it repeats. */
 export function inFlight(
   callers: number,
   name: string,

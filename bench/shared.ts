@@ -1,7 +1,7 @@
 /**
- * How much an answer costs that another instance asked for, beside the read it cannot do without: one GET of the same
- * client library from the same server, of a value as long. Opaque tokens, so no proof is in it; nothing is remembered,
- * so every call is read from Redis, opened, checked and decided. Leaves out the network and HTTP.
+ * Measures an answer from the shared cache. The floor is one GET of a value of the same length, with the same client
+ * library from the same server. The tokens are opaque, so no signature is verified. Nothing is remembered, so every call
+ * reads the entry from Redis, opens and checks it, and decides. The network and HTTP are left out.
  */
 import { createClient } from "redis";
 import { createGuard, introspection } from "../src/index.ts";
@@ -42,7 +42,7 @@ const guard = createGuard({
     },
   }),
   memory: { maxBytes: 1 },
-  // A round that meets a busy neighbour is slow; it must not become a question.
+  // A round on a busy machine is slow. It must not miss the deadline and ask the authority.
   shared: redisAnswers({
     url: server.url,
     timeoutMs: 5_000,
@@ -75,7 +75,7 @@ async function hit(): Promise<void> {
 
 try {
   const measurements = [];
-  // Short rounds alone would measure how code is compiled.
+  // Short rounds alone would measure the compilation of the code.
   for (const work of [get, hit]) await inFlight(64, "", work).run(30_000);
   for (const callers of [1, 8, 64]) {
     measurements.push(

@@ -1,8 +1,8 @@
 /*
  * Counts sentences in comments that are not plain English: compressed, archaic, or longer than 25 words.
  *
- * `node scripts/prose.ts [--list] [--limit 2] [folder …]` prints one line per room and exits with 1 when the share of
- * such sentences in the folders is above the limit, in percent. `--list` prints each sentence with its file and line.
+ * `node scripts/prose.ts [--list] [--limit 2] [folder …]` prints one line per room. It exits with 1 when the share of
+ * such sentences, in percent, reaches the limit. `--list` prints each sentence with its file and line.
  */
 import { globSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -13,7 +13,7 @@ interface Sentence {
   readonly text: string;
 }
 
-/** What plain English avoids, and the pattern that finds it. CONTRIBUTING.md gives the rules in words. */
+/** The faults, and the pattern that finds each. CONTRIBUTING.md gives the rules in words. */
 const faults: Readonly<Record<string, RegExp>> = {
   "opens with a relative clause": /^(Who|Whoever|What|Whatever|Those who|Where nobody)\b(?!.*\?$)/,
   "opens with a preposition and has no clause of its own":

@@ -1,6 +1,6 @@
 /*
  * Names every placeholder that a release must replace: the addresses in package.json and in the issue forms, and the
- * owner in CODEOWNERS. With `--release` a remaining placeholder is an error; `npm publish` runs it so.
+ * owner in CODEOWNERS. A remaining placeholder is an error with `--release`, which `npm publish` uses.
  */
 import { readFileSync } from "node:fs";
 

@@ -1,8 +1,8 @@
 import { spawnSync } from "node:child_process";
 
 /*
- * The tests use real programs. What is missing is installed from the system's packages where that is possible without
- * asking anybody: as root, with apt. Otherwise the tests that need it are skipped with the reason, and fail on CI.
+ * The tests use real programs. This script installs a missing program from the system's packages when it runs as root and
+ * finds apt. Otherwise the tests that need the program are skipped with the reason, and fail on CI.
  */
 
 /** Program → package. */

@@ -1,8 +1,8 @@
-/* Some of the clients, in a process of their own, because one may not hold so many sockets. */
+/* A separate process for some of the clients, because one process may not hold so many sockets. */
 import { once } from "node:events";
 import { WebSocket } from "ws";
 
-/** What the parent asks. */
+/** The requests of the parent process. */
 export type Order =
   | { readonly do: "open"; readonly port: number; readonly tokens: readonly string[] }
   | { readonly do: "talk"; readonly rounds: number }
@@ -43,7 +43,7 @@ async function open(port: number, tokens: readonly string[]): Promise<null> {
   return null;
 }
 
-/** Every connection says something, and hears it again, so many times. */
+/** Each connection sends a message and receives its echo, this many times. */
 async function talk(rounds: number): Promise<null> {
   for (let round = 0; round < rounds; round++) {
     for (let from = 0; from < sockets.length; from += BATCH) {

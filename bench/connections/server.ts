@@ -1,4 +1,4 @@
-/* An echo server on `ws`, bare or guarded, in a process of its own that tells what it takes. */
+/* An echo server on `ws`, bare or guarded. It is a separate process, and reports its memory and processor time. */
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -13,7 +13,7 @@ import { audience, claims, issuer } from "../claims.ts";
 
 export type ServerMode = "bare" | "guarded";
 
-/** What the parent asks. */
+/** The requests of the parent process. */
 export type Question =
   | { readonly ask: "usage" }
   | { readonly ask: "tokens"; readonly count: number }
