@@ -158,7 +158,7 @@ test("rejects an impossible move by name, and the file is served as before", opt
   const next = await refreshOrFail(service.url, tokens.refresh_token);
   assert.equal(await service.stop(), 0);
 
-  // The run above began it and was interrupted. What happened since is in it, too.
+  // The run above began the migration and was interrupted. The next run also moves what changed since then.
   await assert.rejects(
     startService(`${data}.b`, onRedis(redis)),
     /has an incomplete migration: run holdfast migrate again/,

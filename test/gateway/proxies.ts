@@ -91,8 +91,8 @@ function launch(
 }
 
 /**
- * Starts the program on a free port of 127.0.0.1, between the gateway and an application on these ports; with a
- * certificate for TLS with HTTP/2 and HTTP/1.1.
+ * Starts the program on a free port of 127.0.0.1, between the gateway and an application on these ports. With a
+ * certificate it uses TLS, and offers HTTP/2 and HTTP/1.1.
  */
 export async function startProxy(
   name: ProxyName,

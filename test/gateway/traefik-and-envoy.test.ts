@@ -5,9 +5,9 @@ import { startGuardedGateway, type GuardedGateway } from "./guarded-site.ts";
 import { sendLines, type RawResponse } from "./raw-client.ts";
 
 /*
- * What these proxies send, by their documentation and sources, without them: Traefik 3 (ForwardAuth, trustForwardHeader
- * false: a GET whose X-Forwarded-… it has set itself) and Envoy 1.31 (ext_authz over HTTP: method, host and path of the
- * client, Content-Length 0, and Authorization).
+ * These tests send what the documentation and sources of two proxies describe, because the proxies are not installed.
+ * Traefik 3 (ForwardAuth, trustForwardHeader false) sends a GET with the X-Forwarded-… headers that it sets. Envoy 1.31
+ * (ext_authz over HTTP) sends method, host and path of the client, Content-Length 0, and Authorization.
  */
 
 let guarded: GuardedGateway;

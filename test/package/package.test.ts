@@ -14,7 +14,7 @@ const manifest = JSON.parse(await readFile(join(root, "package.json"), "utf8")) 
   exports: Record<string, unknown>;
 };
 const subpaths = Object.keys(manifest.exports).filter((path) => path !== "./package.json");
-/** What is for those who have a framework of their own: the package does not bring it. */
+/** The entries for frameworks that the consumer installs. The package does not contain them. */
 const needing = ["./fastify", "./fastify-websocket", "./nestjs"];
 const alone = subpaths.filter((path) => !needing.includes(path));
 const specifier = (subpath: string) => `holdfast${subpath.slice(1)}`;
@@ -44,7 +44,7 @@ describe("the packed tarball", { skip: online ? false : "the package registry ca
 
   const countExports = async (paths: readonly string[]) => {
     const imports = paths
-      // The contract suite declares tests as soon as it is called, and needs only to load here.
+      // The conformance suite declares tests only when it is called. Here it is only loaded.
       .map((path) => `console.log(Object.keys(await import("${specifier(path)}")).length);`)
       .join("\n");
     const { stdout } = await inProject("node", ["--input-type=module", "-e", imports]);
@@ -57,7 +57,7 @@ describe("the packed tarball", { skip: online ? false : "the package registry ca
     await countExports(alone);
   });
 
-  test("the front door loads no server, no password hashing, no database and no validation library", async () => {
+  test("the main entry loads no server, no password hashing, no database and no validation library", async () => {
     const trace = `
       import { registerHooks } from "node:module";
       const seen = new Set();
@@ -74,7 +74,7 @@ describe("the packed tarball", { skip: online ? false : "the package registry ca
     assert.equal(urls.includes("node:sqlite"), false);
   });
 
-  test("an install brings no development tools, and the command answers with its version", async () => {
+  test("an install contains no development tools, and the command prints its version", async () => {
     const { stdout } = await inProject("node_modules/.bin/holdfast", ["--version"]);
     assert.equal(stdout.trim(), manifest.version);
     const lock = JSON.parse(await readFile(join(project, "package-lock.json"), "utf8")) as {
@@ -113,7 +113,7 @@ describe("the packed tarball", { skip: online ? false : "the package registry ca
     };
     const imports = `import { createGuard, jwks } from "holdfast";\n`;
 
-    test("compile in a consumer's project, with claims of the consumer's own", async () => {
+    test("compile in a consumer's project with the consumer's claims", async () => {
       const all = alone
         .map((path, i) => `import * as m${i} from "${specifier(path)}"; void m${i};`)
         .join("\n");
@@ -151,7 +151,7 @@ describe("the packed tarball", { skip: online ? false : "the package registry ca
         }
       });
 
-      test("what needs one can be imported", async () => await countExports(needing));
+      test("the entries for frameworks can be imported", async () => await countExports(needing));
 
       const beside = `
         import express from "express";
@@ -166,7 +166,7 @@ describe("the packed tarball", { skip: online ? false : "the package registry ca
         interface Claims { sub: string; tenant: string }
         const guard = createGuard<Claims>({ issuer: "https://id.example", audience: null, keys: jwks("https://id.example/k") });\n`;
 
-      test("compile, and handlers know the claims", async () => {
+      test("compile, and handlers have the type of the claims", async () => {
         const source = `${beside}
           declare module "holdfast/express" { interface AuthClaims { tenant: string } }
           declare module "holdfast/fastify" { interface AuthClaims { tenant: string } }
@@ -185,7 +185,7 @@ describe("the packed tarball", { skip: online ? false : "the package registry ca
         assert.equal(await compile(source), "");
       });
 
-      test("compile, and handlers of sockets know theirs", async () => {
+      test("compile, and handlers of sockets have the type of the claims", async () => {
         const source = `
           import websocket from "@fastify/websocket";
           import { fastify } from "fastify";

@@ -11,9 +11,9 @@ import { createFaultProxy, createProvider, type Provider } from "holdfast/testin
 import { measureUntil } from "../support/auth-calls.ts";
 
 /*
- * The outage: the auth service was unreachable, nothing was cached, its health check still passed, and users were told
- * "invalid or expired token" and sent to the login of the service that was down. The tests use real connections: a provider,
- * a proxy that breaks what passes through it, an API, its users.
+ * The outage: the auth service was unreachable, nothing was cached, and its health check still passed. Users were told
+ * "invalid or expired token" and sent to the login of the service that was down. The tests use real connections between a
+ * provider, a proxy that breaks them, an API and its users.
  */
 describe("failure 5: one dependency takes everything down", () => {
   const audience = "https://api.example";
