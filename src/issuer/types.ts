@@ -1,5 +1,6 @@
 import type { Clock } from "../core/clock.ts";
-import type { EndReason, RevocationFeed, SigningKeyRecord, Store } from "../stores/store.ts";
+import type { EndReason } from "../stores/session-store.ts";
+import type { RevocationFeed, SigningKeyRecord, Store } from "../stores/store.ts";
 
 /** Options of `createIssuer`. Durations are milliseconds, at most ten years. */
 export interface IssuerOptions {

@@ -1,4 +1,4 @@
-import type { SessionFacts, SessionRecord } from "./store.ts";
+import type { SessionFacts, SessionRecord } from "./session-store.ts";
 
 /** The moment up to which a subject's sessions and access tokens have been revoked. */
 export interface Cutoff {

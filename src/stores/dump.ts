@@ -1,6 +1,8 @@
 import type { AuditEvent } from "../core/events.ts";
 import type { LogPosition, RevocationEntry } from "../core/revocation.ts";
-import type { SessionRecord, SigningKeyRecord, UserRecord } from "./store.ts";
+import type { SessionRecord } from "./session-store.ts";
+import type { SigningKeyRecord } from "./store.ts";
+import type { UserRecord } from "./user-store.ts";
 import type { Cutoff } from "./cutoff.ts";
 
 /** The complete contents of a store, for a move to another store. */

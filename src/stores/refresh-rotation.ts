@@ -1,6 +1,6 @@
 import { isLive } from "../core/session.ts";
 import { isCutOff, type Cutoff } from "./cutoff.ts";
-import type { EndReason, NewSession, Rotation, RotationOutcome, SessionRecord } from "./store.ts";
+import type { EndReason, NewSession, Rotation, RotationOutcome, SessionRecord } from "./session-store.ts";
 
 /**
  * Returns the record of a new session, or `null` when the session is superseded: its credentials were checked at or

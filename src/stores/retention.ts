@@ -1,4 +1,4 @@
-import type { SessionRecord } from "./store.ts";
+import type { SessionRecord } from "./session-store.ts";
 
 /** How long expired data is kept: one day, so that a clock that was wrong for hours cannot revive a session. */
 export const EXPIRED_RETENTION_MS: number = 24 * 60 * 60 * 1000;

@@ -13,4 +13,6 @@ export { decideRotation, endSession, startSession } from "./refresh-rotation.ts"
 export { AUDIT_RETENTION_MS, EXPIRED_RETENTION_MS, pruneSession } from "./retention.ts";
 export { nextEntry, pruneEntries, RevocationListeners, tailAfter } from "./revocation-log.ts";
 export type { RevocationListener } from "./revocation-log.ts";
+export type * from "./session-store.ts";
 export type * from "./store.ts";
+export type * from "./user-store.ts";

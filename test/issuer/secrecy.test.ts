@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { channel } from "node:diagnostics_channel";
 import { describe, test } from "node:test";
 import { generateSigningKey, signToken } from "../../src/jwt/sign.ts";
-import type { SessionRecord, SigningKeyRecord, Store, UserRecord } from "../../src/stores/store.ts";
+import type { SessionRecord } from "../../src/stores/session-store.ts";
+import type { SigningKeyRecord, Store } from "../../src/stores/store.ts";
+import type { UserRecord } from "../../src/stores/user-store.ts";
 import {
   bearerHeader,
   sendRequest,

@@ -2,7 +2,7 @@ import { parseRefreshToken, digestRefreshToken } from "../../src/issuer/sessions
 import type { Secrets } from "../../src/issuer/secret-keys.ts";
 import type { RefreshOutcome } from "../../src/issuer/types.ts";
 import type { AuditEvent } from "../../src/core/events.ts";
-import type { SessionRecord } from "../../src/stores/store.ts";
+import type { SessionRecord } from "../../src/stores/session-store.ts";
 import { claimsOf } from "../issuer/fixture.ts";
 import type { IssuedTokens } from "./issued-tokens.ts";
 import type { ModelSession, Outcome } from "./model.ts";

@@ -1,4 +1,4 @@
-import type { EndReason, NewSession, Rotation, RotationOutcome } from "../../src/stores/store.ts";
+import type { EndReason, NewSession, Rotation, RotationOutcome } from "../../src/stores/session-store.ts";
 
 export type Outcome = RotationOutcome["outcome"];
 

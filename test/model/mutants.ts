@@ -1,7 +1,7 @@
 import { auditEvents } from "../../src/core/event-channels.ts";
 import { addSessionMac } from "../../src/issuer/store/record-macs.ts";
 import { deriveSecrets } from "../../src/issuer/secret-keys.ts";
-import type { SessionRecord } from "../../src/stores/store.ts";
+import type { SessionRecord } from "../../src/stores/session-store.ts";
 import { decideRotation } from "../../src/stores/refresh-rotation.ts";
 import { secretAt } from "./instance.ts";
 import type { Invariant } from "./invariants.ts";

@@ -1,14 +1,8 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Clock } from "../../src/core/clock.ts";
 import type { Revocation } from "../../src/core/revocation.ts";
-import type {
-  EndReason,
-  NewSession,
-  RevocationSnapshot,
-  Rotation,
-  RotationOutcome,
-  Store,
-} from "../../src/stores/store.ts";
+import type { EndReason, NewSession, Rotation, RotationOutcome } from "../../src/stores/session-store.ts";
+import type { RevocationSnapshot, Store } from "../../src/stores/store.ts";
 import { EXPIRED_RETENTION_MS } from "../../src/stores/retention.ts";
 import { wrapStore } from "../issuer/stores.ts";
 import { findViolations, presentationInvariants, type Invariant, type Presentation } from "./invariants.ts";

@@ -1,6 +1,7 @@
 import type { Clock } from "../../src/core/clock.ts";
 import type { Issuer, RefreshOutcome } from "../../src/issuer/types.ts";
-import type { Rotation, RotationOutcome, SessionRecord, Store } from "../../src/stores/store.ts";
+import type { Rotation, RotationOutcome, SessionRecord } from "../../src/stores/session-store.ts";
+import type { Store } from "../../src/stores/store.ts";
 import { SqliteConnection } from "../../src/stores/sqlite/connection.ts";
 import { assembleStore } from "../../src/stores/sqlite/store.ts";
 import { wrapStore } from "../issuer/stores.ts";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { advanceCutoff, isCutOff } from "../../src/stores/cutoff.ts";
 import { startSession } from "../../src/stores/refresh-rotation.ts";
-import type { SessionRecord } from "../../src/stores/store.ts";
+import type { SessionRecord } from "../../src/stores/session-store.ts";
 
 const NOW = Date.UTC(2030, 0, 1);
 

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { createClient } from "redis";
 import { ISSUER } from "../../src/stores/conformance/constants.ts";
 import { logIn } from "../../src/stores/conformance/fixtures.ts";
-import type { Rotation, SessionRecord } from "../../src/stores/store.ts";
+import type { Rotation, SessionRecord } from "../../src/stores/session-store.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
 import { redisStore } from "../../src/stores/redis.ts";
 import { decideRotation, endSession } from "../../src/stores/refresh-rotation.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { NewSession, Rotation, SessionRecord } from "../../src/stores/store.ts";
+import type { NewSession, Rotation, SessionRecord } from "../../src/stores/session-store.ts";
 import { decideRotation, startSession } from "../../src/stores/refresh-rotation.ts";
 
 const NOW = Date.UTC(2030, 0, 1);

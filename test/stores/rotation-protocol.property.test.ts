@@ -3,7 +3,8 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { GRACE_MS, ISSUER } from "../../src/stores/conformance/constants.ts";
 import { logIn, present } from "../../src/stores/conformance/fixtures.ts";
-import type { SessionRecord, Store } from "../../src/stores/store.ts";
+import type { SessionRecord } from "../../src/stores/session-store.ts";
+import type { Store } from "../../src/stores/store.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
 

@@ -1,4 +1,4 @@
-import type { EndReason, Rotation } from "../../stores/store.ts";
+import type { EndReason, Rotation } from "../../stores/session-store.ts";
 import { FIRST_PARTY_CLIENT_ID } from "../config.ts";
 import type { IssuerContext } from "../context.ts";
 import { maxAcceptanceMs } from "../issuer-base.ts";

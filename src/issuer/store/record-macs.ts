@@ -1,5 +1,6 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
-import type { SessionFacts, UserRecord } from "../../stores/store.ts";
+import type { SessionFacts } from "../../stores/session-store.ts";
+import type { UserRecord } from "../../stores/user-store.ts";
 import type { SecretKeys, Secrets } from "../secret-keys.ts";
 
 /*

@@ -1,4 +1,4 @@
-import type { SessionRecord } from "../../stores/store.ts";
+import type { SessionRecord } from "../../stores/session-store.ts";
 import type { IssuerBase } from "../issuer-base.ts";
 import { isAuthenticSession } from "./record-macs.ts";
 

@@ -3,7 +3,7 @@ import { HoldfastError } from "../../core/errors.ts";
 import { isScopeToken } from "../../core/scopes.ts";
 import { parseJsonObject } from "../../jwt/strict-json.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
-import type { UserRecord } from "../../stores/store.ts";
+import type { UserRecord } from "../../stores/user-store.ts";
 import type { IssuerContext } from "../context.ts";
 import { isAuthenticUser } from "../store/record-macs.ts";
 import type { Authenticate, AuthenticatedUser, RequestInfo } from "../types.ts";

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { HoldfastError } from "../../core/errors.ts";
 import { invalidOption } from "../../core/options.ts";
-import type { UserRecord } from "../../stores/store.ts";
+import type { UserRecord } from "../../stores/user-store.ts";
 import type { IssuerContext } from "../context.ts";
 import type { DefiniteOutcome } from "../issuer-base.ts";
 import { checkAndBeginSession, withLoginLimits } from "../sessions/login.ts";

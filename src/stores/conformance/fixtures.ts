@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { Revocation } from "../../core/revocation.ts";
-import type { Rotation, RotationOutcome, SessionRecord, Store } from "../store.ts";
+import type { Rotation, RotationOutcome, SessionRecord } from "../session-store.ts";
+import type { Store } from "../store.ts";
 import { ABSOLUTE_MS, GRACE_MS, IDLE_MS, ISSUER } from "./constants.ts";
 
 /** Stands for the keyed digest of a refresh token. */

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { isHoldfastError } from "../../core/errors.ts";
 import type { AuditEvent } from "../../core/events.ts";
-import type { SigningKeyRecord, UserRecord } from "../store.ts";
+import type { SigningKeyRecord } from "../store.ts";
+import type { UserRecord } from "../user-store.ts";
 import { LONG_AFTER_MS } from "./constants.ts";
 import { logIn, present, makeRevocation } from "./fixtures.ts";
 import type { Cases, DurableStoreUnderTest } from "./types.ts";

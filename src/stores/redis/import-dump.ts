@@ -1,5 +1,5 @@
 import { systemClock } from "../../core/clock.ts";
-import type { SessionRecord } from "../store.ts";
+import type { SessionRecord } from "../session-store.ts";
 import type { StoreDump } from "../dump.ts";
 import { EXPIRED_RETENTION_MS } from "../retention.ts";
 import { checkDurability, type Durability } from "./durability.ts";

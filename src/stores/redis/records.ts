@@ -1,5 +1,6 @@
 import type { AuditEvent } from "../../core/events.ts";
-import type { AuditStore, KeyStore, MarkerStore, SigningKeyRecord, UserRecord, UserStore } from "../store.ts";
+import type { AuditStore, KeyStore, MarkerStore, SigningKeyRecord } from "../store.ts";
+import type { UserRecord, UserStore } from "../user-store.ts";
 import { decideKeyRotation } from "../signing-key-rotation.ts";
 import { AUDIT_RETENTION_MS } from "../retention.ts";
 import type { RedisConnection } from "./connection.ts";

@@ -1,5 +1,5 @@
 import { EXPIRED_RETENTION_MS } from "../retention.ts";
-import type { EndReason, NewSession, Rotation, SessionFacts, SessionRecord } from "../store.ts";
+import type { EndReason, NewSession, Rotation, SessionFacts, SessionRecord } from "../session-store.ts";
 import type { RedisConnection } from "./connection.ts";
 import {
   createSession,

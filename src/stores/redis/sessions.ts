@@ -3,7 +3,7 @@ import type { Revocation, RevocationEntry } from "../../core/revocation.ts";
 import { isLive } from "../../core/session.ts";
 import { startSession } from "../refresh-rotation.ts";
 import { EXPIRED_RETENTION_MS } from "../retention.ts";
-import type { EndReason, Rotation, RotationOutcome, SessionRecord, SessionStore } from "../store.ts";
+import type { EndReason, Rotation, RotationOutcome, SessionRecord, SessionStore } from "../session-store.ts";
 import type { RedisConnection } from "./connection.ts";
 import { SessionCommands, type SessionReply } from "./session-commands.ts";
 

@@ -1,7 +1,7 @@
 import type { StatementSync } from "node:sqlite";
 import type { Cutoff } from "../cutoff.ts";
 import { EXPIRED_RETENTION_MS } from "../retention.ts";
-import type { SessionRecord } from "../store.ts";
+import type { SessionRecord } from "../session-store.ts";
 import type { SqliteConnection } from "./connection.ts";
 
 const FIXED_COLUMNS = ["id", "subject", "authAt", "absoluteExpiresAt", "facts", "mac"] as const;

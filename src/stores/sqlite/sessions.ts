@@ -3,7 +3,7 @@ import type { Revocation, RevocationEntry } from "../../core/revocation.ts";
 import { advanceCutoff } from "../cutoff.ts";
 import { isLive } from "../../core/session.ts";
 import { decideRotation, endSession, startSession } from "../refresh-rotation.ts";
-import type { EndReason, SessionStore } from "../store.ts";
+import type { EndReason, SessionStore } from "../session-store.ts";
 import type { SqliteConnection } from "./connection.ts";
 import type { RevocationPart } from "./revocations.ts";
 import { SessionRows } from "./session-rows.ts";
