@@ -45,11 +45,15 @@ export class LoginLimits {
     this.#byAccountAndSource = new TtlCache({ maxBytes: MAX_BYTES, clock });
   }
 
-  /** `account` is `null` when the credentials name no account. All requests without a source share one count. */
-  attempt(account: string | null, source: string | undefined): LoginAttempt {
+  /**
+   * `readAccount` returns `null` when the credentials name no account. It is called after the count of the source, so
+   * that a refused source costs no work on its credentials. All requests without a source share one count.
+   */
+  attempt(readAccount: () => string | null, source: string | undefined): LoginAttempt {
     const network = networkOf((source ?? "unknown").slice(0, 64));
     const sourceCount = this.#getOrStart(this.#bySource, network);
     if (sourceCount.attempts >= PER_SOURCE) return this.#limited(sourceCount);
+    const account = readAccount();
     const pair = hash("sha256", JSON.stringify([account, network]), "base64url");
     const pairCount = account === null ? null : this.#getOrStart(this.#byAccountAndSource, pair);
     // No credentials are checked, so the refusal must not count against other users behind the same address.

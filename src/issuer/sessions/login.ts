@@ -12,8 +12,8 @@ export async function login(
   requestInfo: RequestInfo,
 ): Promise<DefiniteOutcome<LoginOutcome>> {
   const { username } = credentials;
-  const account = typeof username === "string" ? normalizeUsername(username) : null;
-  return await withLoginLimits(ctx, account, requestInfo, async () => {
+  const readAccount = () => (typeof username === "string" ? normalizeUsername(username) : null);
+  return await withLoginLimits(ctx, readAccount, requestInfo, async () => {
     return await checkAndBeginSession(
       ctx,
       requestInfo,
@@ -28,13 +28,13 @@ export async function login(
  */
 export async function withLoginLimits(
   ctx: IssuerContext,
-  account: string | null,
+  readAccount: () => string | null,
   requestInfo: RequestInfo,
   check: () => Promise<TokenResponse | null>,
 ): Promise<DefiniteOutcome<LoginOutcome>> {
   requestInfo.signal?.throwIfAborted();
   const { source } = requestInfo;
-  const attempt = ctx.loginLimits.attempt(account, source);
+  const attempt = ctx.loginLimits.attempt(readAccount, source);
   if (attempt.status === "limited") {
     // Only the first refusal of a window is stored, so that a flood of attempts cannot flood the audit log.
     if (attempt.firstInWindow) await ctx.audit("login_limited", { source });

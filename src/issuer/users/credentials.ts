@@ -79,8 +79,15 @@ export async function verifyUserRecord(
   return null;
 }
 
+/**
+ * Length of a user name before normalization, in UTF-16 code units: 128 characters as a keyboard decomposes them. NFKC
+ * takes time quadratic in the length of a run of combining marks, so a longer text is never normalized (law 6).
+ */
+const MAX_UNNORMALIZED_UNITS = 512;
+
 /** The normal form of a user name. `null` unless it has 1 to 128 characters, none of them a control character. */
 export function normalizeUsername(username: string): string | null {
+  if (username.length > MAX_UNNORMALIZED_UNITS) return null;
   const name = username.normalize("NFKC");
   return /^[^\p{Cc}\p{Cf}\p{Cs}]{1,128}$/u.test(name) && name.trim() === name ? name : null;
 }

@@ -67,22 +67,27 @@ export async function changeOwnPassword(
   passwords: { current: string; next: string },
   requestInfo: RequestInfo,
 ): Promise<DefiniteOutcome<LoginOutcome>> {
-  return await withLoginLimits(ctx, subject, requestInfo, async () => {
-    const found = await ctx.store.users.getBySubject(subject);
-    const user = found?.subject === subject ? found : null;
-    const verified = await checkPassword(ctx, user, passwords.current);
-    const changed =
-      verified === null
-        ? await checkPassword(ctx, user, passwords.next)
-        : await replacePassword(ctx, verified, passwords.next);
-    if (changed === null) return null;
-    await endSessionsAfterChange(ctx, subject, requestInfo.source);
-    return await checkAndBeginSession(ctx, requestInfo, async () => {
-      const stored = await ctx.store.users.get(changed.username);
-      // The MAC shows whether the record was changed since. The other fields of `stored` are not verified.
-      return stored?.mac === changed.mac ? changed : null;
-    });
-  });
+  return await withLoginLimits(
+    ctx,
+    () => subject,
+    requestInfo,
+    async () => {
+      const found = await ctx.store.users.getBySubject(subject);
+      const user = found?.subject === subject ? found : null;
+      const verified = await checkPassword(ctx, user, passwords.current);
+      const changed =
+        verified === null
+          ? await checkPassword(ctx, user, passwords.next)
+          : await replacePassword(ctx, verified, passwords.next);
+      if (changed === null) return null;
+      await endSessionsAfterChange(ctx, subject, requestInfo.source);
+      return await checkAndBeginSession(ctx, requestInfo, async () => {
+        const stored = await ctx.store.users.get(changed.username);
+        // The MAC shows whether the record was changed since. The other fields of `stored` are not verified.
+        return stored?.mac === changed.mac ? changed : null;
+      });
+    },
+  );
 }
 
 async function endSessionsAfterChange(

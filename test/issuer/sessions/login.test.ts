@@ -98,10 +98,32 @@ describe("login", () => {
 
   test("law 6: counts of any number of sources and names take bounded memory, and the least recently used are evicted", () => {
     const limits = new LoginLimits(new FakeClock());
-    for (let i = 0; i < 100; i++) limits.attempt(`name ${i}`, "192.0.2.1");
-    assert.equal(limits.attempt("bob", "192.0.2.1").status, "limited");
-    for (let i = 0; i < 70_000; i++) limits.attempt(`user ${i}`, `source ${i}`);
-    assert.equal(limits.attempt("bob", "192.0.2.1").status, "allowed");
+    for (let i = 0; i < 100; i++) limits.attempt(() => `name ${i}`, "192.0.2.1");
+    assert.equal(limits.attempt(() => "bob", "192.0.2.1").status, "limited");
+    for (let i = 0; i < 70_000; i++) limits.attempt(() => `user ${i}`, `source ${i}`);
+    assert.equal(limits.attempt(() => "bob", "192.0.2.1").status, "allowed");
+  });
+
+  test("law 6: a source over its limit costs no work on its credentials", () => {
+    const limits = new LoginLimits(new FakeClock());
+    const refuse = () => assert.fail("the account must not be read");
+    for (let i = 0; i < 100; i++) limits.attempt(() => null, "192.0.2.1");
+    assert.equal(limits.attempt(refuse, "192.0.2.1").status, "limited");
+  });
+
+  test("law 6: a login never normalizes a long text, because that takes quadratic time", async (t) => {
+    const { issuer } = createFixture({ authenticate: undefined } as object);
+    const normalize = t.mock.method(String.prototype, "normalize");
+    const marks = `a${"\u0315".repeat(16_000)}${"\u0300".repeat(16_000)}`;
+    assert.equal((await issuer.login({ username: marks, password: marks })).status, "denied");
+    assert.equal((await issuer.login({ username: "ann", password: marks })).status, "denied");
+    const ann = { username: marks, password: "password of ann" };
+    await assert.rejects(async () => await issuer.users.add(ann), { code: "invalid_option" });
+    await assert.rejects(async () => await issuer.users.setPassword(marks, "password of ann"), {
+      code: "invalid_option",
+    });
+    const lengths = normalize.mock.calls.map((call) => String(call.this).length);
+    assert.ok(Math.max(0, ...lengths) <= 1024, `normalized ${Math.max(...lengths)} characters`);
   });
 
   test("limits one source over all accounts, and an IPv6 source by its /64", async () => {
