@@ -4,7 +4,7 @@ export type InvalidReason =
   | "too_large"
   /** The token is not a strict JWT (RFC 7515 §7.1): its parts, base64url, UTF-8, JSON, duplicate members or depth. */
   | "malformed"
-  /** The policy does not accept the token's `typ` (RFC 8725 §3.11). */
+  /** The policy does not accept the `typ`, or what the token or its authority says about its use (RFC 8725 §3.11). */
   | "wrong_type"
   /** The token's `alg` is not allowed here, or is not the algorithm of the key. */
   | "wrong_algorithm"

@@ -45,7 +45,10 @@ export interface TrustedIssuer {
   revocations?: RevocationFeed;
   /** Accepted signature algorithms. Default: every asymmetric algorithm, or the algorithm of `sharedSecret`. */
   algorithms?: readonly Algorithm[];
-  /** Accepted values of `typ`, compared without case and without `application/`. Default `["at+jwt", "jwt"]`. */
+  /**
+   * Accepted values of `typ`, compared without case and without `application/`. Default `["at+jwt", "jwt"]`. `"id"`
+   * accepts ID tokens, for providers whose bearer is one; all others refuse them.
+   */
   types?: readonly string[];
   /** Whether to refuse tokens without `typ`. Default false. */
   requireTyp?: boolean;

@@ -1,6 +1,7 @@
 import { invalidOption, option, readOptions, readString, type OptionTable } from "../core/options.ts";
 import type { InvalidReason, JwtClaims } from "../core/verdict.ts";
 import { normalizeTyp, type ParsedToken } from "./parse.ts";
+import { tokenKind, type TokenKind } from "./token-kind.ts";
 
 /** `iat` may lie this far ahead even when the tolerance is smaller. */
 const IAT_TOLERANCE_MS = 5_000;
@@ -10,7 +11,10 @@ export interface ClaimsPolicyOptions {
   issuer: string;
   /** The token's `aud` must contain one of these. `null` skips the check. */
   audience: string | readonly string[] | null;
-  /** Accepted values of `typ`, compared without case and without `application/`. Default `["at+jwt", "jwt"]`. */
+  /**
+   * Accepted values of `typ`, compared without case and without `application/`. Default `["at+jwt", "jwt"]`. The value
+   * `"id"` accepts ID tokens, whose `typ` is `JWT` or absent. Without another value it accepts nothing else.
+   */
   types?: readonly string[] | undefined;
   /** Whether to reject tokens without `typ`. Default false. */
   requireTyp?: boolean | undefined;
@@ -26,6 +30,8 @@ export interface ClaimsPolicy {
   readonly audience: readonly string[] | null;
   /** Normalized by {@link normalizeTyp}. */
   readonly types: readonly string[];
+  /** The kinds of tokens that are accepted, beside those that do not state their kind. */
+  readonly kinds: readonly TokenKind[];
   readonly requireTyp: boolean;
   /** Contains `exp` unless the options waive it. */
   readonly requiredClaims: readonly string[];
@@ -74,9 +80,13 @@ export function createClaimsPolicy(options: ClaimsPolicyOptions): ClaimsPolicy {
 
 export function toClaimsPolicy(settings: ClaimsPolicySettings): ClaimsPolicy {
   const { types, requiredClaims, allowMissingExp, ...policy } = settings;
+  const accepted = types.map(normalizeTyp);
+  const idTokens = accepted.includes("id");
+  const accessTokens = accepted.some((type) => type !== "id");
   return {
     ...policy,
-    types: types.map(normalizeTyp),
+    types: idTokens ? [...accepted, "jwt"] : accepted,
+    kinds: [...(accessTokens ? (["access"] as const) : []), ...(idTokens ? (["id"] as const) : [])],
     requiredClaims: allowMissingExp ? requiredClaims : ["exp", ...requiredClaims],
   };
 }
@@ -88,6 +98,7 @@ export function checkClaims(
 ): InvalidReason | null {
   const { typ, claims } = parsed;
   if (typ === undefined ? policy.requireTyp : !policy.types.includes(typ)) return "wrong_type";
+  if (!isAcceptedKind(claims, policy)) return "wrong_type";
   if (claims.iss !== policy.issuer) return claims.iss === undefined ? "missing_claim" : "wrong_issuer";
   if (policy.audience !== null) {
     const { aud } = claims;
@@ -98,7 +109,13 @@ export function checkClaims(
     const value = Object.hasOwn(claims, name) ? claims[name] : undefined;
     if (value === undefined || value === null || value === "") return "missing_claim";
   }
-  return claims["cnf"] === undefined ? null : "sender_constrained";
+  return (claims["cnf"] ?? null) === null ? null : "sender_constrained";
+}
+
+/** Whether the policy accepts tokens that say this about their own use. An authority's answer says it in the same claims. */
+export function isAcceptedKind(claims: Readonly<JwtClaims>, { kinds }: ClaimsPolicy): boolean {
+  const kind = tokenKind(claims);
+  return kind === "unstated" || kinds.includes(kind);
 }
 
 function intersects(aud: string | readonly string[], accepted: readonly string[]): boolean {

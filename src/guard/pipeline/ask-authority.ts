@@ -1,7 +1,7 @@
 import { elapsedMs, readClock, type Instant } from "../../core/clock.ts";
 import type { CallOptions, Rules } from "../../core/rules.ts";
 import { invalidVerdict, unavailableVerdict, type InvalidReason } from "../../core/verdict.ts";
-import { checkClaims } from "../../jwt/claims.ts";
+import { checkClaims, isAcceptedKind } from "../../jwt/claims.ts";
 import { abortable, blockTolerantTimeout } from "../../resilience/deadline.ts";
 import type { AuthorityAnswer, AuthorityOutcome } from "../authority/authority.ts";
 import { describeError, emit } from "../emit.ts";
@@ -190,7 +190,8 @@ function mergeClaims(
     emit(issuer.source, "authority_failed", "the authority answered about another subject or issuer");
     return unavailableVerdict("authority_unavailable");
   }
-  if (answer["cnf"] !== undefined) return invalidVerdict("sender_constrained");
+  if (!isAcceptedKind(answer, claimsPolicy)) return invalidVerdict("wrong_type");
+  if ((answer["cnf"] ?? null) !== null) return invalidVerdict("sender_constrained");
   if (isToken(local) && local.signedDigest !== undefined) return confirmedToken(answer, local);
   const claims = answer.iss === undefined ? Object.freeze({ ...answer, iss: claimsPolicy.issuer }) : answer;
   const reason = checkClaims({ claims, typ: undefined }, { ...claimsPolicy, requireTyp: false });
@@ -209,6 +210,8 @@ function recordRefusal(
   resultCache.deleteValid(digest);
   if (isAuthentic(local)) {
     revoke(context, local);
+    // The revocation is what counts once this entry has expired.
+    if (reason === "wrong_type") resultCache.setInvalid(digest, reason, guardedIssuers.keysVersion);
   } else {
     const ttlMs = Math.min(OPAQUE_DENIAL_MS, hit?.remainingMs ?? OPAQUE_DENIAL_MS);
     resultCache.setInvalid(digest, reason, guardedIssuers.keysVersion, ttlMs);

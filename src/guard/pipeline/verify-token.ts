@@ -1,4 +1,5 @@
 import { readClock } from "../../core/clock.ts";
+import { REFRESH_TOKEN_PREFIX } from "../../core/refresh-token-prefix.ts";
 import {
   invalidVerdict,
   unavailableVerdict,
@@ -39,6 +40,8 @@ export function verifyToken(
   if (joined !== undefined) return joined;
   const parsed = parseToken(token, context.headerMemo);
   if ("reason" in parsed) {
+    // A refresh token that was presented by mistake never leaves the process: an authority may belong to somebody else.
+    if (token.startsWith(REFRESH_TOKEN_PREFIX)) return invalidVerdict("wrong_type");
     const { forOpaqueTokens } = context.guardedIssuers;
     const isOpaque = forOpaqueTokens?.opaquePattern?.test(token) === true;
     return isOpaque ? forOpaqueTokens : invalidVerdict(parsed.reason);

@@ -34,8 +34,8 @@ async function describeAccessToken(ctx: IssuerContext, token: string): Promise<o
 }
 
 /**
- * Leaves out `aud` and `scope`, and sets `token_type` to `N_A` (RFC 8693 §2.2.1), so that no resource server accepts a
- * refresh token as an access token.
+ * Names the use of the token, leaves out `aud` and `scope`, and sets `token_type` to `N_A` (RFC 8693 §2.2.1), so that no
+ * resource server accepts a refresh token as an access token.
  */
 async function describeRefreshToken(ctx: IssuerContext, text: string): Promise<object | null> {
   const token = parseRefreshToken(ctx.secrets, text);
@@ -44,7 +44,8 @@ async function describeRefreshToken(ctx: IssuerContext, text: string): Promise<o
   if (!isRefreshable(session, digestRefreshToken(token), ctx.clock.now())) return null;
   const { id: sid, subject: sub, content } = session;
   const exp = Math.floor(sessionExpiresAt(session) / 1000);
-  return { iss: ctx.config.url, sub, sid, exp, client_id: content.client, token_type: "N_A" };
+  const kind = { token_type: "N_A", token_use: "refresh_token" };
+  return { iss: ctx.config.url, sub, sid, exp, client_id: content.client, ...kind };
 }
 
 /** Whether a refresh would succeed: the token is the current one, or the previous one within its grace period. */

@@ -1,15 +1,15 @@
 import { createHmac, hkdfSync, randomBytes, timingSafeEqual } from "node:crypto";
 import { open, seal } from "../../core/aead.ts";
+import { REFRESH_TOKEN_PREFIX } from "../../core/refresh-token-prefix.ts";
 import type { SecretKeys, Secrets } from "../secret-keys.ts";
 
-const PREFIX = "hfr_";
 /**
  * 16 bytes session id, 4 bytes generation (big-endian), 32 bytes secret. With the MAC of 32 bytes the length is a
  * multiple of 3, so base64url has no unused bits and each token has one spelling.
  */
 const BODY_BYTES = 52;
 const TOKEN_BYTES = BODY_BYTES + 32;
-const TOKEN_CHARS = PREFIX.length + (TOKEN_BYTES / 3) * 4;
+const TOKEN_CHARS = REFRESH_TOKEN_PREFIX.length + (TOKEN_BYTES / 3) * 4;
 
 /** A refresh token that was created here or whose MAC was verified, so its session and generation are authentic. */
 export interface RefreshToken {
@@ -36,15 +36,17 @@ export function createRefreshToken(keys: SecretKeys, session: string, generation
   body.write(session, "hex");
   body.writeUInt32BE(generation, 16);
   secret.copy(body, 20);
-  const text = PREFIX + Buffer.concat([body, computeMac(keys, body)]).toString("base64url");
+  const text = REFRESH_TOKEN_PREFIX + Buffer.concat([body, computeMac(keys, body)]).toString("base64url");
   return { text, session, generation, secret, keys };
 }
 
 /** Needs no store. `null` unless the text is the exact spelling of a token that was issued under one of these secrets. */
 export function parseRefreshToken(secrets: Secrets, text: string): RefreshToken | null {
-  if (typeof text !== "string" || text.length !== TOKEN_CHARS || !text.startsWith(PREFIX)) return null;
-  const bytes = Buffer.from(text.slice(PREFIX.length), "base64url");
-  if (bytes.length !== TOKEN_BYTES || PREFIX + bytes.toString("base64url") !== text) return null;
+  if (typeof text !== "string" || text.length !== TOKEN_CHARS || !text.startsWith(REFRESH_TOKEN_PREFIX))
+    return null;
+  const bytes = Buffer.from(text.slice(REFRESH_TOKEN_PREFIX.length), "base64url");
+  if (bytes.length !== TOKEN_BYTES || REFRESH_TOKEN_PREFIX + bytes.toString("base64url") !== text)
+    return null;
   const body = bytes.subarray(0, BODY_BYTES);
   const keys = secrets.find((one) => timingSafeEqual(computeMac(one, body), bytes.subarray(BODY_BYTES)));
   if (keys === undefined) return null;

@@ -299,6 +299,7 @@ describe("introspection (RFC 7662)", () => {
     assert.deepEqual(await introspect(issuer, refresh_token), {
       ...described,
       token_type: "N_A",
+      token_use: "refresh_token",
       active: true,
     });
   });
