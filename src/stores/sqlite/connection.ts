@@ -3,7 +3,7 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { sleep, type Clock } from "../../core/clock.ts";
 import { HoldfastError } from "../../core/errors.ts";
 import { isBusy, toStoreError } from "./errors.ts";
-import { checkFile, migrate } from "./schema.ts";
+import { checkFile, migrate, newerSchemaError, SCHEMA_VERSION } from "./schema.ts";
 
 /** The most commands in one transaction, so that a burst does not block the event loop for long. */
 const MAX_BATCH = 128;
@@ -36,6 +36,7 @@ export class SqliteConnection {
   readonly #db: DatabaseSync;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
+  readonly #userVersion: StatementSync;
   /** Identifies the file that was opened. `undefined` for a database in memory. */
   readonly #openedFile: Stats | undefined;
   readonly #pending: PendingWrite[] = [];
@@ -50,6 +51,7 @@ export class SqliteConnection {
     this.#openedFile = this.#statFile();
     this.#begin = this.#db.prepare("BEGIN IMMEDIATE");
     this.#commit = this.#db.prepare("COMMIT");
+    this.#userVersion = this.#db.prepare("PRAGMA user_version");
   }
 
   prepare(sql: string): StatementSync {
@@ -65,8 +67,25 @@ export class SqliteConnection {
     if (this.#closed) throw this.#closedError();
     return await retryWhileBusy(this.#options, () => {
       this.#requireFile();
-      return query(this.#now());
+      try {
+        return query(this.#now());
+      } catch (error) {
+        // A statement can fail because a newer process changed the tables. That process is then the reason to tell.
+        if (!isBusy(error)) this.requireKnownSchema();
+        throw error;
+      }
     });
+  }
+
+  /** Resolves after other commands and reads had their turn. */
+  async nextTurn(): Promise<void> {
+    await new Promise<void>((done) => setImmediate(done));
+  }
+
+  /** Throws `store_newer` when a newer process has migrated the open file. */
+  requireKnownSchema(): void {
+    const version = Number(this.#userVersion.get()?.["user_version"]);
+    if (version > SCHEMA_VERSION) throw newerSchemaError(this.#options.description, version);
   }
 
   /**
@@ -114,6 +133,13 @@ export class SqliteConnection {
     // A rollback that failed left the last transaction open.
     if (this.#db.isTransaction) this.#db.exec("ROLLBACK");
     this.#begin.run();
+    try {
+      // Only within the transaction the version cannot change before the commit.
+      this.requireKnownSchema();
+    } catch (error) {
+      this.#rollBack();
+      throw error;
+    }
     const batch = this.#pending.splice(0, MAX_BATCH);
     const now = this.#now();
     const results: unknown[] = [];

@@ -1,9 +1,18 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { SigningKeyRecord } from "../store.ts";
 import type { StoreDump } from "../dump.ts";
+import {
+  AUDIT_COLUMNS,
+  CUTOFF_COLUMNS,
+  KEY_COLUMNS,
+  MARKER_COLUMNS,
+  REVOCATION_COLUMNS,
+  selectFrom,
+  USER_COLUMNS,
+} from "./columns.ts";
 import { toUser } from "./records.ts";
 import { toEntry } from "./revocations.ts";
-import { toSessionRecord } from "./session-rows.ts";
+import { SESSION_COLUMNS, toSessionRecord } from "./session-rows.ts";
 
 /** Reads the rows while they are iterated over, so each part can be read once. The caller keeps writers out. */
 export function readDump(db: DatabaseSync): StoreDump {
@@ -11,17 +20,17 @@ export function readDump(db: DatabaseSync): StoreDump {
   const { epoch } = db.prepare("SELECT epoch FROM log").get() as { epoch: string };
   const newest = db.prepare("SELECT seq, chain FROM revocations ORDER BY seq DESC LIMIT 1").get();
   return {
-    users: mapRows(rows("SELECT * FROM users"), toUser),
-    sessions: mapRows(rows("SELECT * FROM sessions"), toSessionRecord),
-    cutoffs: rows("SELECT * FROM cutoffs") as StoreDump["cutoffs"],
-    keys: db.prepare("SELECT * FROM keys ORDER BY createdAt, rowid").all() as unknown as SigningKeyRecord[],
-    markers: db.prepare("SELECT * FROM markers").all() as unknown as StoreDump["markers"],
-    audit: rows(
-      `SELECT "at", kind, subject, session, source, detail FROM audit ORDER BY number`,
-    ) as StoreDump["audit"],
+    users: mapRows(rows(selectFrom("users", USER_COLUMNS)), toUser),
+    sessions: mapRows(rows(selectFrom("sessions", SESSION_COLUMNS)), toSessionRecord),
+    cutoffs: rows(selectFrom("cutoffs", CUTOFF_COLUMNS)) as StoreDump["cutoffs"],
+    keys: db
+      .prepare(`${selectFrom("keys", KEY_COLUMNS)} ORDER BY createdAt, rowid`)
+      .all() as unknown as SigningKeyRecord[],
+    markers: db.prepare(selectFrom("markers", MARKER_COLUMNS)).all() as unknown as StoreDump["markers"],
+    audit: rows(`${selectFrom("audit", AUDIT_COLUMNS)} ORDER BY number`) as StoreDump["audit"],
     log: {
       end: { epoch, ...((newest ?? { seq: 0, chain: "" }) as { seq: number; chain: string }) },
-      entries: mapRows(rows("SELECT * FROM revocations ORDER BY seq"), toEntry),
+      entries: mapRows(rows(`${selectFrom("revocations", REVOCATION_COLUMNS)} ORDER BY seq`), toEntry),
     },
   };
 }

@@ -1,6 +1,7 @@
 import { rmSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { HoldfastError } from "../../core/errors.ts";
+import { insertInto, MARKER_COLUMNS } from "./columns.ts";
 import { openFile } from "./connection.ts";
 import { isBusy, toStoreError } from "./errors.ts";
 import { checkFile } from "./schema.ts";
@@ -55,7 +56,7 @@ export function renewLogEpoch(db: DatabaseSync): void {
 /** Records the location that the contents moved to. `null` when this file holds the contents again. */
 export function markMoved(db: DatabaseSync, to: string | null): void {
   if (to === null) db.exec("DELETE FROM markers WHERE name = 'moved'");
-  else db.prepare("INSERT INTO markers VALUES ('moved', ?) ON CONFLICT DO NOTHING").run(to);
+  else db.prepare(`${insertInto("markers", MARKER_COLUMNS)} ON CONFLICT DO NOTHING`).run("moved", to);
 }
 
 /** Does in SQL what `endSession` does to one record. It appends no revocation; the caller revokes the access tokens. */

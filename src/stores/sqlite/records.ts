@@ -3,14 +3,23 @@ import type { AuditStore, KeyStore, MarkerStore, SigningKeyRecord } from "../sto
 import type { UserRecord, UserStore } from "../user-store.ts";
 import { decideKeyRotation } from "../signing-key-rotation.ts";
 import { AUDIT_RETENTION_MS } from "../retention.ts";
+import {
+  AUDIT_COLUMNS,
+  insertInto,
+  KEY_COLUMNS,
+  MARKER_COLUMNS,
+  selectFrom,
+  USER_COLUMNS,
+} from "./columns.ts";
 import type { SqliteConnection } from "./connection.ts";
 
 export function createUserStore(db: SqliteConnection): UserStore {
-  const byName = db.prepare("SELECT * FROM users WHERE username = ?");
-  const bySubject = db.prepare("SELECT * FROM users WHERE subject = ?");
-  const page = db.prepare("SELECT * FROM users WHERE username > ? ORDER BY username LIMIT ?");
+  const select = selectFrom("users", USER_COLUMNS);
+  const byName = db.prepare(`${select} WHERE username = ?`);
+  const bySubject = db.prepare(`${select} WHERE subject = ?`);
+  const page = db.prepare(`${select} WHERE username > ? ORDER BY username LIMIT ?`);
   const any = db.prepare("SELECT 1 FROM users LIMIT 1");
-  const insert = db.prepare("INSERT INTO users VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING");
+  const insert = db.prepare(`${insertInto("users", USER_COLUMNS)} ON CONFLICT DO NOTHING`);
   const update = db.prepare(
     `UPDATE users SET passwordHash = ?, scopes = ?, createdAt = ?, mac = ?
       WHERE username = ? AND subject = ? AND mac = ?`,
@@ -43,8 +52,8 @@ export function toUser(row: object | undefined): UserRecord | null {
 }
 
 export function createKeyStore(db: SqliteConnection): KeyStore {
-  const all = db.prepare("SELECT * FROM keys ORDER BY createdAt, rowid");
-  const insert = db.prepare("INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?)");
+  const all = db.prepare(`${selectFrom("keys", KEY_COLUMNS)} ORDER BY createdAt, rowid`);
+  const insert = db.prepare(insertInto("keys", KEY_COLUMNS));
   const update = db.prepare("UPDATE keys SET activatedAt = ?, retiredAt = ? WHERE kid = ?");
   const reseal = db.prepare("UPDATE keys SET sealed = ? WHERE kid = ? AND sealed = ?");
   const remove = db.prepare("DELETE FROM keys WHERE kid = ?");
@@ -76,22 +85,30 @@ export function createKeyStore(db: SqliteConnection): KeyStore {
   };
 }
 
+/** Events that one clean-up examines, so that it never delays other commands for long. */
+const AUDIT_PAGE = 1000;
+
 export interface AuditPart {
   readonly store: AuditStore;
-  /** Called by a command. Erases the oldest events, up to the first one within retention. */
-  readonly prune: (nowMs: number) => void;
+  /** Erases the oldest events, up to the first one within retention, in commands of bounded length. */
+  readonly prune: () => Promise<void>;
 }
 
 export function createAuditPart(db: SqliteConnection): AuditPart {
-  const insert = db.prepare(
-    `INSERT INTO audit ("at", kind, subject, session, source, detail) VALUES (?, ?, ?, ?, ?, ?)`,
-  );
-  const newest = db.prepare(
-    `SELECT "at", kind, subject, session, source, detail FROM audit ORDER BY number DESC LIMIT ?`,
-  );
-  const trim = db.prepare(
-    `DELETE FROM audit WHERE number < (SELECT number FROM audit WHERE "at" > ? ORDER BY number LIMIT 1)`,
-  );
+  const insert = db.prepare(insertInto("audit", AUDIT_COLUMNS));
+  const newest = db.prepare(`${selectFrom("audit", AUDIT_COLUMNS)} ORDER BY number DESC LIMIT ?`);
+  const head = db.prepare(`SELECT number, "at" FROM audit ORDER BY number LIMIT ${AUDIT_PAGE + 1}`);
+  const trim = db.prepare("DELETE FROM audit WHERE number < ?");
+
+  /** Erases at most one page. Returns true when nothing is left to erase. */
+  function trimPage(atMs: number): boolean {
+    const oldest = head.all() as { number: number; at: number }[];
+    // The last event of the head stays until the next page is examined. The newest event of all stays too.
+    const kept = oldest.find(({ at }) => at > atMs) ?? oldest.at(-1);
+    if (kept !== undefined && kept !== oldest[0]) trim.run(kept.number);
+    return oldest.length <= AUDIT_PAGE || kept !== oldest.at(-1);
+  }
+
   return {
     store: {
       append: async ({ at, kind, subject, session, source, detail }) =>
@@ -99,13 +116,17 @@ export function createAuditPart(db: SqliteConnection): AuditPart {
       recent: async (limit) =>
         await db.read(() => newest.all(limit).map((row) => ({ ...row }) as unknown as AuditEvent)),
     },
-    prune: (nowMs) => void trim.run(nowMs - AUDIT_RETENTION_MS),
+    async prune() {
+      for (let isDone = false; !isDone;) {
+        isDone = await db.write((nowMs) => trimPage(nowMs - AUDIT_RETENTION_MS));
+      }
+    },
   };
 }
 
 export function createMarkerStore(db: SqliteConnection): MarkerStore {
   const find = db.prepare("SELECT value FROM markers WHERE name = ?");
-  const insert = db.prepare("INSERT INTO markers VALUES (?, ?) ON CONFLICT DO NOTHING");
+  const insert = db.prepare(`${insertInto("markers", MARKER_COLUMNS)} ON CONFLICT DO NOTHING`);
   const update = db.prepare("UPDATE markers SET value = ? WHERE name = ? AND value = ?");
   const value = (name: string) => (find.get(name) as { value: string } | undefined)?.value ?? null;
   return {

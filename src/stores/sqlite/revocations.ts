@@ -1,7 +1,9 @@
+import type { StatementSync } from "node:sqlite";
 import type { LogPosition, Revocation, RevocationEntry } from "../../core/revocation.ts";
-import type { RevocationFeed, RevocationTail } from "../store.ts";
+import type { RevocationFeed, RevocationSnapshot, RevocationTail } from "../store.ts";
 import { EXPIRED_RETENTION_MS } from "../retention.ts";
 import { nextEntry, RevocationListeners, tailAfter } from "../revocation-log.ts";
+import { insertInto, REVOCATION_COLUMNS, selectFrom } from "./columns.ts";
 import type { SqliteConnection } from "./connection.ts";
 
 /** A row of the table `revocations`. */
@@ -16,78 +18,163 @@ export interface RevocationRow {
   until: number;
 }
 
+/** Entries that one read or one clean-up examines, so that it never delays other commands for long. */
+const PAGE = 1000;
+
 /** The revocation log of the store. */
 export interface RevocationPart {
   readonly feed: RevocationFeed;
   /** Called by a command. Appends an entry, and publishes it to the listeners when it is durable. */
   readonly append: (revocation: Revocation, nowMs: number) => RevocationEntry;
-  /** Called by a command. Does in SQL what `pruneEntries` does. */
-  readonly prune: (nowMs: number) => void;
+  /** Does in SQL what `pruneEntries` does, in commands of bounded length. */
+  readonly prune: () => Promise<void>;
 }
 
 export function createRevocationPart(db: SqliteConnection): RevocationPart {
   const listeners = new RevocationListeners();
-  const selectEpoch = db.prepare("SELECT epoch FROM log");
-  const newest = db.prepare("SELECT seq, chain FROM revocations ORDER BY seq DESC LIMIT 1");
-  const from = db.prepare("SELECT * FROM revocations WHERE seq >= ? ORDER BY seq");
-  const inForce = db.prepare(
-    `SELECT * FROM revocations WHERE "until" > ? OR seq = (SELECT max(seq) FROM revocations) ORDER BY seq`,
-  );
-  const insert = db.prepare("INSERT INTO revocations VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
-  const trim = db.prepare(
-    `DELETE FROM revocations WHERE seq < coalesce(
-      (SELECT seq FROM revocations WHERE "until" > ? ORDER BY seq LIMIT 1), (SELECT max(seq) FROM revocations))`,
-  );
-  // The value changes with each commit of another connection, so an idle poll need not read the log.
-  const dataVersion = db.prepare("PRAGMA data_version");
+  const rows = new RevocationRows(db);
   let lastRead: { readonly version: unknown; readonly end: LogPosition } | null = null;
+  let appended = 0;
 
-  function after(position: LogPosition): RevocationTail {
-    const version = dataVersion.get()?.["data_version"];
-    if (lastRead?.version === version && samePosition(lastRead?.end, position))
-      return { status: "ok", entries: [] };
-    const { epoch } = selectEpoch.get() as { epoch: string };
-    const tail = tailAfter(
-      position,
+  /** Returns the first page after `position`, and what to remember when it is the whole tail. */
+  function readFirst(position: LogPosition) {
+    const version = rows.dataVersion();
+    if (lastRead?.version === version && samePosition(lastRead?.end, position)) return null;
+    const epoch = rows.epoch();
+    const entries = rows.from(position.seq);
+    return {
+      version,
+      appended,
       epoch,
-      (from.all(position.seq) as unknown as RevocationRow[]).map(toEntry),
-    );
-    if (tail.status === "ok") {
-      const last = tail.entries.at(-1) ?? position;
-      lastRead = { version, end: { epoch, seq: last.seq, chain: last.chain } };
+      isWhole: entries.length < PAGE,
+      tail: tailAfter(position, epoch, entries),
+    };
+  }
+
+  async function after(position: LogPosition): Promise<RevocationTail> {
+    const first = await db.read(() => readFirst(position));
+    if (first === null) return { status: "ok", entries: [] };
+    const { version, epoch, tail } = first;
+    if (tail.status === "gap") return tail;
+    const entries = [...tail.entries];
+    for (let isWhole = first.isWhole; !isWhole;) {
+      await db.nextTurn();
+      const next = (entries.at(-1) ?? position).seq + 1;
+      const page = await db.read(() => rows.from(next));
+      // The head of the log may have been trimmed between two pages.
+      if (page.length > 0 && page[0]?.seq !== next) return { status: "gap" };
+      entries.push(...page);
+      isWhole = page.length < PAGE;
     }
-    return tail;
+    const last = entries.at(-1) ?? position;
+    // `data_version` does not tell of this connection's own commits.
+    if (first.appended === appended) lastRead = { version, end: { epoch, seq: last.seq, chain: last.chain } };
+    return { status: "ok", entries };
+  }
+
+  async function snapshot(): Promise<RevocationSnapshot> {
+    const { nowMs, position, oldest } = await db.read((now) => {
+      const { seq, chain } = rows.newest() ?? { seq: 0, chain: "" };
+      return { nowMs: now, position: { epoch: rows.epoch(), seq, chain }, oldest: rows.oldest() };
+    });
+    const entries: RevocationEntry[] = [];
+    // Entries never change, and only entries that are long past are trimmed, so pages form the state at `position`.
+    for (let from = oldest; from <= position.seq; from += PAGE) {
+      if (from > oldest) await db.nextTurn();
+      const to = Math.min(from + PAGE - 1, position.seq);
+      entries.push(...(await db.read(() => rows.inForce(from, to, nowMs))));
+    }
+    return { position, entries };
+  }
+
+  async function prune(): Promise<void> {
+    for (let isDone = false; !isDone;) {
+      isDone = await db.write((nowMs) => rows.trim(nowMs - EXPIRED_RETENTION_MS));
+    }
   }
 
   return {
     append(revocation, nowMs) {
-      const last = newest.get() as unknown as Pick<RevocationRow, "seq" | "chain"> | undefined;
-      const entry = nextEntry(last ?? null, nowMs, revocation);
-      const { issuer, kind, id, until } = revocation;
-      const before = revocation.kind === "subject" ? revocation.before : null;
-      insert.run(entry.seq, entry.chain, nowMs, issuer, kind, id, before, until);
+      const entry = nextEntry(rows.newest(), nowMs, revocation);
+      rows.insert(entry);
       db.afterCommit(() => {
+        appended++;
         lastRead = null;
         listeners.publish([entry]);
       });
       return entry;
     },
-    prune: (nowMs) => void trim.run(nowMs - EXPIRED_RETENTION_MS),
-    feed: {
-      snapshot: async () =>
-        await db.read((nowMs) => {
-          const entries = (inForce.all(nowMs) as unknown as RevocationRow[]).map(toEntry);
-          const { epoch } = selectEpoch.get() as { epoch: string };
-          const { seq, chain } = entries.at(-1) ?? { seq: 0, chain: "" };
-          return {
-            position: { epoch, seq, chain },
-            entries: entries.filter((entry) => entry.revocation.until > nowMs),
-          };
-        }),
-      after: async (position) => await db.read(() => after(position)),
-      subscribe: (listener) => listeners.subscribe(listener),
-    },
+    prune,
+    feed: { snapshot, after, subscribe: (listener) => listeners.subscribe(listener) },
   };
+}
+
+/** The tables `revocations` and `log`. All methods are synchronous: they run within a command or a read. */
+class RevocationRows {
+  readonly #epoch: StatementSync;
+  readonly #newest: StatementSync;
+  readonly #oldest: StatementSync;
+  readonly #from: StatementSync;
+  readonly #inForce: StatementSync;
+  readonly #insert: StatementSync;
+  readonly #head: StatementSync;
+  readonly #trim: StatementSync;
+  readonly #dataVersion: StatementSync;
+
+  constructor(db: SqliteConnection) {
+    const select = selectFrom("revocations", REVOCATION_COLUMNS);
+    this.#epoch = db.prepare("SELECT epoch FROM log");
+    this.#newest = db.prepare("SELECT seq, chain FROM revocations ORDER BY seq DESC LIMIT 1");
+    this.#oldest = db.prepare("SELECT min(seq) AS seq FROM revocations");
+    this.#from = db.prepare(`${select} WHERE seq >= ? ORDER BY seq LIMIT ${PAGE}`);
+    this.#inForce = db.prepare(`${select} WHERE seq >= ? AND seq <= ? AND "until" > ? ORDER BY seq`);
+    this.#insert = db.prepare(insertInto("revocations", REVOCATION_COLUMNS));
+    this.#head = db.prepare(`SELECT seq, "until" FROM revocations ORDER BY seq LIMIT ${PAGE + 1}`);
+    this.#trim = db.prepare("DELETE FROM revocations WHERE seq < ?");
+    // The value changes with each commit of another connection, so an idle poll need not read the log.
+    this.#dataVersion = db.prepare("PRAGMA data_version");
+  }
+
+  dataVersion(): unknown {
+    return this.#dataVersion.get()?.["data_version"];
+  }
+
+  epoch(): string {
+    return (this.#epoch.get() as { epoch: string }).epoch;
+  }
+
+  newest(): { seq: number; chain: string } | null {
+    return (this.#newest.get() as { seq: number; chain: string } | undefined) ?? null;
+  }
+
+  /** The number of the oldest entry. 1 when the log is empty. */
+  oldest(): number {
+    return (this.#oldest.get() as { seq: number | null }).seq ?? 1;
+  }
+
+  /** One page of entries, beginning with number `seq`. */
+  from(seq: number): RevocationEntry[] {
+    return (this.#from.all(seq) as unknown as RevocationRow[]).map(toEntry);
+  }
+
+  inForce(from: number, to: number, nowMs: number): RevocationEntry[] {
+    return (this.#inForce.all(from, to, nowMs) as unknown as RevocationRow[]).map(toEntry);
+  }
+
+  insert({ seq, chain, at, revocation }: RevocationEntry): void {
+    const { issuer, kind, id, until } = revocation;
+    const before = revocation.kind === "subject" ? revocation.before : null;
+    this.#insert.run(seq, chain, at, issuer, kind, id, before, until);
+  }
+
+  /** Erases at most one page of the head of the log. Returns true when nothing is left to erase. */
+  trim(untilMs: number): boolean {
+    const head = this.#head.all() as { seq: number; until: number }[];
+    // The newest entry stays, and so does the first entry of the next page until that page is examined.
+    const kept = head.find(({ until }) => until > untilMs) ?? head.at(-1);
+    if (kept !== undefined && kept !== head[0]) this.#trim.run(kept.seq);
+    return head.length <= PAGE || kept !== head.at(-1);
+  }
 }
 
 function samePosition(a: LogPosition | undefined, b: LogPosition): boolean {

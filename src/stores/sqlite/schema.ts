@@ -7,7 +7,7 @@ const APPLICATION_ID = 0x486f6c64;
 /**
  * Each migration brings the schema from the version at its index to the next one. A released migration never changes.
  */
-const MIGRATIONS: readonly string[] = [
+export const MIGRATIONS: readonly string[] = [
   `CREATE TABLE users (
     username TEXT PRIMARY KEY, subject TEXT NOT NULL UNIQUE, passwordHash TEXT NOT NULL,
     scopes TEXT NOT NULL, createdAt INTEGER NOT NULL, mac TEXT NOT NULL
@@ -47,8 +47,17 @@ const MIGRATIONS: readonly string[] = [
   CREATE TABLE markers (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
 ];
 
+/** The version of the schema that this code reads and writes. */
+export const SCHEMA_VERSION: number = MIGRATIONS.length;
+
 function pragma(db: DatabaseSync, name: string): number {
   return Number(db.prepare(`PRAGMA ${name}`).get()?.[name]);
+}
+
+/** The error for a file with a newer schema than this code knows. */
+export function newerSchemaError(description: string, version: number): HoldfastError {
+  const versions = `has schema ${version}, this version knows up to ${SCHEMA_VERSION}`;
+  return new HoldfastError("store_newer", `${description} was written by a newer version: it ${versions}`);
 }
 
 /** Throws unless the file is empty, or an undamaged store of a known version. It reads the whole file. */
@@ -58,10 +67,7 @@ export function checkFile(db: DatabaseSync, description: string): void {
   if (pragma(db, "application_id") !== APPLICATION_ID && (version !== 0 || schema?.["tables"] !== 0)) {
     throw new HoldfastError("store_corrupt", `${description} is a database of another program`);
   }
-  if (version > MIGRATIONS.length) {
-    const versions = `has schema ${version}, this version knows up to ${MIGRATIONS.length}`;
-    throw new HoldfastError("store_newer", `${description} was written by a newer version: it ${versions}`);
-  }
+  if (version > SCHEMA_VERSION) throw newerSchemaError(description, version);
   const result = db.prepare("PRAGMA quick_check(1)").get()?.["quick_check"];
   if (result !== "ok")
     throw new HoldfastError(
@@ -70,13 +76,19 @@ export function checkFile(db: DatabaseSync, description: string): void {
     );
 }
 
-/** Migrates the schema in one transaction. When several processes open the file, the first one migrates it. */
-export function migrate(db: DatabaseSync): void {
-  if (pragma(db, "user_version") === MIGRATIONS.length) return;
+/**
+ * Migrates the schema in one transaction. When several processes open the file, the first one migrates it. A test passes
+ * the `migrations` of an older or a later version.
+ */
+export function migrate(db: DatabaseSync, migrations: readonly string[] = MIGRATIONS): void {
+  if (pragma(db, "user_version") >= migrations.length) return;
   db.exec("BEGIN IMMEDIATE");
   try {
-    for (const migration of MIGRATIONS.slice(pragma(db, "user_version"))) db.exec(migration);
-    db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${MIGRATIONS.length}; COMMIT`);
+    const version = pragma(db, "user_version");
+    for (const migration of migrations.slice(version)) db.exec(migration);
+    // A newer process may have migrated the file before this transaction began, and its version must stay.
+    const reached = Math.max(version, migrations.length);
+    db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${reached}; COMMIT`);
   } catch (error) {
     if (db.isTransaction) db.exec("ROLLBACK");
     throw error;

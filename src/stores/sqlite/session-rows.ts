@@ -2,6 +2,7 @@ import type { StatementSync } from "node:sqlite";
 import type { Cutoff } from "../cutoff.ts";
 import { EXPIRED_RETENTION_MS } from "../retention.ts";
 import type { SessionRecord } from "../session-store.ts";
+import { CUTOFF_COLUMNS, insertInto, selectFrom } from "./columns.ts";
 import type { SqliteConnection } from "./connection.ts";
 
 const FIXED_COLUMNS = ["id", "subject", "authAt", "absoluteExpiresAt", "facts", "mac"] as const;
@@ -21,8 +22,8 @@ const MUTABLE_COLUMNS = [
   "endReason",
 ] as const;
 
-/** All columns, in the order of the table. */
-const COLUMNS = [...FIXED_COLUMNS, ...MUTABLE_COLUMNS] as const;
+/** All columns of the table `sessions`. */
+export const SESSION_COLUMNS: readonly (keyof SessionRecord)[] = [...FIXED_COLUMNS, ...MUTABLE_COLUMNS];
 
 /** The tables `sessions` and `cutoffs`. All methods are synchronous: they run within a command or a read. */
 export class SessionRows {
@@ -35,20 +36,20 @@ export class SessionRows {
   readonly #lastRow: StatementSync;
   readonly #eraseExpired: StatementSync;
   readonly #eraseSuccessors: StatementSync;
+  readonly #lastSubject: StatementSync;
   readonly #eraseCutoffs: StatementSync;
 
   constructor(db: SqliteConnection) {
-    this.#byId = db.prepare("SELECT * FROM sessions WHERE id = ?");
-    this.#bySubject = db.prepare("SELECT * FROM sessions WHERE subject = ? ORDER BY authAt DESC, id");
-    this.#insert = db.prepare(
-      `INSERT INTO sessions VALUES (${COLUMNS.map(() => "?").join(", ")}) ON CONFLICT (id) DO NOTHING`,
-    );
+    const select = selectFrom("sessions", SESSION_COLUMNS);
+    this.#byId = db.prepare(`${select} WHERE id = ?`);
+    this.#bySubject = db.prepare(`${select} WHERE subject = ? ORDER BY authAt DESC, id`);
+    this.#insert = db.prepare(`${insertInto("sessions", SESSION_COLUMNS)} ON CONFLICT (id) DO NOTHING`);
     this.#update = db.prepare(
       `UPDATE sessions SET ${MUTABLE_COLUMNS.map((column) => `${column} = ?`).join(", ")} WHERE id = ?`,
     );
     this.#cutoff = db.prepare(`SELECT "at", "before" FROM cutoffs WHERE subject = ?`);
     this.#saveCutoff = db.prepare(
-      `INSERT INTO cutoffs VALUES (?, ?, ?, ?) ON CONFLICT (subject) DO UPDATE SET
+      `${insertInto("cutoffs", CUTOFF_COLUMNS)} ON CONFLICT (subject) DO UPDATE SET
         "at" = excluded."at", "before" = excluded."before", "until" = max("until", excluded."until")`,
     );
     this.#lastRow = db.prepare(
@@ -61,7 +62,12 @@ export class SessionRows {
       `UPDATE sessions SET sealedSuccessor = NULL
         WHERE rowid > ? AND rowid <= ? AND graceEndsAt <= ? AND sealedSuccessor IS NOT NULL`,
     );
-    this.#eraseCutoffs = db.prepare(`DELETE FROM cutoffs WHERE "until" <= ?`);
+    this.#lastSubject = db.prepare(
+      "SELECT max(subject) AS last FROM (SELECT subject FROM cutoffs WHERE subject > ? ORDER BY subject LIMIT ?)",
+    );
+    this.#eraseCutoffs = db.prepare(
+      `DELETE FROM cutoffs WHERE subject > ? AND subject <= ? AND "until" <= ?`,
+    );
   }
 
   find(id: string): SessionRecord | null {
@@ -75,7 +81,7 @@ export class SessionRows {
 
   /** Returns whether the id was free. */
   insert(session: SessionRecord): boolean {
-    return this.#insert.run(...COLUMNS.map((column) => toSqlValue(session[column]))).changes === 1;
+    return this.#insert.run(...SESSION_COLUMNS.map((column) => toSqlValue(session[column]))).changes === 1;
   }
 
   save(session: SessionRecord): void {
@@ -103,8 +109,14 @@ export class SessionRows {
     return last;
   }
 
-  pruneCutoffs(nowMs: number): void {
-    this.#eraseCutoffs.run(nowMs - EXPIRED_RETENTION_MS);
+  /**
+   * Erases expired cut-offs among the next `count` after the one of `subject`. Returns the last subject of these.
+   * `null` when no cut-off follows.
+   */
+  pruneCutoffs(subject: string, count: number, nowMs: number): string | null {
+    const { last } = this.#lastSubject.get(subject, count) as { last: string | null };
+    if (last !== null) this.#eraseCutoffs.run(subject, last, nowMs - EXPIRED_RETENTION_MS);
+    return last;
   }
 }
 
@@ -116,7 +128,7 @@ function toSqlValue(value: string | number | boolean | null): string | number | 
 export function toSessionRecord(row: Record<string, unknown> | undefined): SessionRecord | null {
   if (row === undefined) return null;
   const record: Record<string, unknown> = {};
-  for (const column of COLUMNS) record[column] = row[column];
+  for (const column of SESSION_COLUMNS) record[column] = row[column];
   record["graceHit"] = row["graceHit"] === 1;
   return record as unknown as SessionRecord;
 }

@@ -80,7 +80,11 @@ export function createSessionPart(db: SqliteConnection, revocations: RevocationP
       const from: number = last;
       last = await db.write((nowMs) => rows.prune(from, PRUNE_BATCH, nowMs));
     }
-    await db.write((nowMs) => rows.pruneCutoffs(nowMs));
+    let subject: string | null = "";
+    while (subject !== null) {
+      const from: string = subject;
+      subject = await db.write((nowMs) => rows.pruneCutoffs(from, PRUNE_BATCH, nowMs));
+    }
   }
 
   return { store, append, prune };

@@ -24,14 +24,14 @@ export function assembleStore(db: SqliteConnection, description: string): Store 
     now: async () =>
       await db.read((nowMs) => {
         alive.get();
+        // A store that no longer writes is not healthy.
+        db.requireKnownSchema();
         return nowMs;
       }),
     async prune() {
       await sessions.prune();
-      await db.write((nowMs) => {
-        revocations.prune(nowMs);
-        audit.prune(nowMs);
-      });
+      await revocations.prune();
+      await audit.prune();
     },
     close: async () => await db.close(),
   };
