@@ -8,7 +8,7 @@ import {
   rejectUnknownOptions,
   type OptionTable,
 } from "../core/options.ts";
-import type { Rules } from "../core/rules.ts";
+import { ruleNames, type Rules } from "../core/rules.ts";
 import type { JwtClaims } from "../core/verdict.ts";
 import type { Connection, Connections } from "../connections/index.ts";
 import { markAsPlugin, setUpPlugin } from "./fastify/plugin.ts";
@@ -136,7 +136,7 @@ function createProtect<C>(
   );
 
   return (rules, handler) => {
-    rejectUnknownOptions("protectWebSocket: rules", rules, ["scopes", "maxRevocationAgeMs", "degraded"]);
+    rejectUnknownOptions("protectWebSocket: rules", rules, ruleNames);
     const authorizer = new HandshakeAuthorizer(connections, { ...rules, tokenFrom });
     if (typeof handler !== "function")
       throw invalidOption("protectWebSocket: handler", "a function", handler);

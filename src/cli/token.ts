@@ -18,6 +18,7 @@ const explanations: Readonly<Record<InvalidReason | UnavailableCause, string>> =
   sender_constrained: "it is bound to its sender's key, which is not supported",
   expired: "it has expired; the client should refresh",
   not_yet_valid: "its start lies in the future: the clock of its issuer is ahead of this one",
+  insufficient_user_authentication: "the login is too old for the rule maxAuthAgeMs",
   inactive: "the authority does not confirm it",
   revoked: "it was revoked: by a logout, a password change, a detected reuse or an operator",
   keys_unavailable: "there are no keys to verify it",

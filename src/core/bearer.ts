@@ -34,8 +34,12 @@ export function readBearer(authorization: readonly string[] | undefined): Presen
   return token === undefined ? { status: "malformed" } : { status: "token", token };
 }
 
-/** The error codes of RFC 6750 §3.1. */
-export type BearerErrorCode = "invalid_request" | "invalid_token" | "insufficient_scope";
+/** The error codes of RFC 6750 §3.1 and RFC 9470 §3. */
+export type BearerErrorCode =
+  | "invalid_request"
+  | "invalid_token"
+  | "insufficient_scope"
+  | "insufficient_user_authentication";
 
 /**
  * The value of `WWW-Authenticate` (RFC 6750 §3). `error` is left out for a request without credentials (§3.1).
@@ -49,6 +53,14 @@ export function bearerChallenge(realm: string, error?: BearerErrorCode, scopes?:
     attributes.push(`scope="${scopes.join(" ").replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, "")}"`);
   }
   return `Bearer ${attributes.join(", ")}`;
+}
+
+/** The challenge to a login that is too old (RFC 9470 §3). `maxAgeMs` is the greatest age that the resource accepts. */
+export function stepUpChallenge(realm: string, maxAgeMs: number | undefined): string {
+  const challenge = bearerChallenge(realm, "insufficient_user_authentication");
+  const description = 'error_description="More recent authentication is required"';
+  const maxAge = maxAgeMs === undefined ? "" : `, max_age="${Math.floor(maxAgeMs / 1000)}"`;
+  return `${challenge}, ${description}${maxAge}`;
 }
 
 /** The answer to a request whose bearer token is missing, malformed or invalid. */

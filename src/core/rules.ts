@@ -1,4 +1,4 @@
-import { invalidOption, rejectUnknownOptions } from "./options.ts";
+import { invalidOption, readWholeNumber, rejectUnknownOptions } from "./options.ts";
 
 /** The tokens that the guard may accept while the authority gives no answer, from strict to lax. */
 export type DegradedMode =
@@ -18,6 +18,11 @@ export interface Rules {
   scopes?: readonly string[];
   /** The greatest age of the revocation view, in milliseconds. */
   maxRevocationAgeMs?: number;
+  /**
+   * The greatest age of the user's login, in milliseconds, at least 1,000. A token with an older `auth_time`, or without
+   * one, is refused, and the client is told that the user has to log in again (RFC 9470).
+   */
+  maxAuthAgeMs?: number;
   /** The laxest mode that this route accepts. A laxer mode than the guard's changes nothing. */
   degraded?: DegradedMode;
 }
@@ -27,7 +32,11 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
 }
 
-const ruleNames: readonly string[] = ["scopes", "maxRevocationAgeMs", "degraded"];
+/** The least `maxAuthAgeMs`: `auth_time` and the challenge of RFC 9470 have whole seconds. */
+export const MIN_AUTH_AGE_MS = 1_000;
+
+/** The names of the rules. */
+export const ruleNames: readonly string[] = ["scopes", "maxRevocationAgeMs", "maxAuthAgeMs", "degraded"];
 const callNames: readonly string[] = [...ruleNames, "signal"];
 
 /** Checks the rules of one `authorize` call. A misspelt rule would otherwise protect nothing. Throws `invalid_option`. */
@@ -51,7 +60,7 @@ export function copyRules(owner: string, rules: Rules): Rules {
   return rules.scopes === undefined ? { ...rules } : { ...rules, scopes: [...rules.scopes] };
 }
 
-function checkValues(owner: string, { scopes, maxRevocationAgeMs, degraded }: Rules): void {
+function checkValues(owner: string, { scopes, maxRevocationAgeMs, maxAuthAgeMs, degraded }: Rules): void {
   if (scopes !== undefined && !(Array.isArray(scopes) && scopes.every(isString))) {
     throw invalidOption(`${owner}: scopes`, "an array of strings", scopes);
   }
@@ -60,6 +69,10 @@ function checkValues(owner: string, { scopes, maxRevocationAgeMs, degraded }: Ru
     !(typeof maxRevocationAgeMs === "number" && maxRevocationAgeMs >= 0)
   ) {
     throw invalidOption(`${owner}: maxRevocationAgeMs`, "a number of at least 0", maxRevocationAgeMs);
+  }
+  // `readWholeNumber` would take a missing bound for its default, and there is none.
+  if (maxAuthAgeMs !== undefined) {
+    readWholeNumber(`${owner}: maxAuthAgeMs`, maxAuthAgeMs, { default: 0, min: MIN_AUTH_AGE_MS });
   }
   if (degraded !== undefined && !degradedModes.includes(degraded)) {
     throw invalidOption(`${owner}: degraded`, "deny, cached or local", degraded);

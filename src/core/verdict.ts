@@ -24,6 +24,8 @@ export type InvalidReason =
   | "expired"
   /** `nbf` or `iat` lies in the future. */
   | "not_yet_valid"
+  /** The login is older than `maxAuthAgeMs` allows, or the token does not tell its time (`auth_time`, RFC 9470). */
+  | "insufficient_user_authentication"
   /** The authority does not know the opaque token, or says that it is no longer active. */
   | "inactive"
   /** The revocation log contains the token, or the authority denied a token whose signature is valid. */
@@ -60,6 +62,8 @@ export interface JwtClaims {
   /** Scopes separated by spaces (RFC 8693 §4.2). Several providers send an array. */
   scope?: string | readonly string[];
   sid?: string;
+  /** When the user logged in. */
+  auth_time?: number;
   client_id?: string;
   [name: string]: unknown;
 }
@@ -85,7 +89,12 @@ export type Verdict<C = JwtClaims> =
       /** The age of this instance's complete view of revocations. `null` when the guard reads no revocation log. */
       readonly revocationAgeMs: number | null;
     }
-  | { readonly status: "invalid"; readonly reason: InvalidReason }
+  | {
+      readonly status: "invalid";
+      readonly reason: InvalidReason;
+      /** The bound that the login exceeds, with the reason `insufficient_user_authentication` only. */
+      readonly maxAuthAgeMs?: number;
+    }
   | { readonly status: "unavailable"; readonly cause: UnavailableCause; readonly retryAfterMs: number };
 
 /** The result of `authorize`: a verdict, or `forbidden` when a valid token lacks scopes that the rules require. */

@@ -1,4 +1,4 @@
-import { degradedModes, type DegradedMode } from "../core/rules.ts";
+import { degradedModes, MIN_AUTH_AGE_MS, type DegradedMode } from "../core/rules.ts";
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { HoldfastError, systemErrorCode } from "../core/errors.ts";
@@ -37,11 +37,15 @@ const ruleSchema = z
       "a whole number of milliseconds",
       (value) => Number.isSafeInteger(value) && Number(value) >= 0,
     ).optional(),
+    maxAuthAgeMs: must<number>(
+      `a whole number of milliseconds, at least ${MIN_AUTH_AGE_MS}`,
+      (value) => Number.isSafeInteger(value) && Number(value) >= MIN_AUTH_AGE_MS,
+    ).optional(),
   })
   .refine(
-    ({ anonymous, scopes, degraded, maxRevocationAgeMs }) =>
-      anonymous === undefined || (scopes ?? degraded ?? maxRevocationAgeMs) === undefined,
-    "cannot be anonymous and have scopes, degraded or maxRevocationAgeMs",
+    ({ anonymous, scopes, degraded, maxRevocationAgeMs, maxAuthAgeMs }) =>
+      anonymous === undefined || (scopes ?? degraded ?? maxRevocationAgeMs ?? maxAuthAgeMs) === undefined,
+    "cannot be anonymous and have scopes, degraded, maxRevocationAgeMs or maxAuthAgeMs",
   );
 
 const fileSchema = z.strictObject({

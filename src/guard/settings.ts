@@ -12,7 +12,7 @@ import {
   wholeOption,
   type OptionTable,
 } from "../core/options.ts";
-import { degradedModes, type DegradedMode } from "../core/rules.ts";
+import { degradedModes, MIN_AUTH_AGE_MS, type DegradedMode } from "../core/rules.ts";
 import type { Snapshots } from "../stores/store.ts";
 import type { SharedAnswersSource } from "../stores/shared-answers.ts";
 import { readIssuer, readIssuers, readPart, trustedIssuerOptionTable } from "./issuer-settings.ts";
@@ -45,6 +45,7 @@ export interface GuardSettings {
   readonly shared: SharedAnswersSource | undefined;
   readonly revocationPollMs: number;
   readonly maxRevocationAgeMs: number;
+  readonly maxAuthAgeMs: number;
   readonly maxRevocations: number;
   readonly snapshots: Snapshots | undefined;
   readonly clock: Clock;
@@ -61,6 +62,7 @@ interface GuardOptionValues {
   readonly shared: SharedAnswersSource | undefined;
   readonly revocationPollMs: number;
   readonly maxRevocationAgeMs: number | undefined;
+  readonly maxAuthAgeMs: number | undefined;
   readonly maxRevocations: number;
   readonly snapshots: Snapshots | undefined;
   readonly name: string;
@@ -83,6 +85,9 @@ export const guardOptionTable: OptionTable<GuardOptionValues> = {
   shared: option(readShared),
   revocationPollMs: wholeOption(250, 10, 60_000),
   maxRevocationAgeMs: option(readMaxAge),
+  maxAuthAgeMs: option((name, value) =>
+    value === undefined ? undefined : readWholeNumber(name, value, { default: 0, min: MIN_AUTH_AGE_MS }),
+  ),
   maxRevocations: wholeOption(1_000_000, 1),
   snapshots: option((name, value) =>
     value === undefined ? undefined : readPart<Snapshots>(name, value, ["load", "save"]),
@@ -116,6 +121,7 @@ export function readGuardSettings(options: GuardOptions): GuardSettings {
     shared,
     revocationPollMs: values.revocationPollMs,
     maxRevocationAgeMs: maxRevocationAge(values.maxRevocationAgeMs, issuers, degraded),
+    maxAuthAgeMs: values.maxAuthAgeMs ?? Infinity,
     maxRevocations: values.maxRevocations,
     snapshots: values.snapshots,
     clock: values.clock,

@@ -83,6 +83,11 @@ export interface CommonGuardOptions {
    * `unavailable`. `Infinity` accepts any age. Default 60,000 in mode `deny`, else the `maxMs` of `degraded`.
    */
   maxRevocationAgeMs?: number;
+  /**
+   * The greatest age of the user's login, in milliseconds, at least 1,000. A token with an older `auth_time`, or without
+   * one, is refused with `insufficient_user_authentication` (RFC 9470). A route's rule can be stricter. Default: any age.
+   */
+  maxAuthAgeMs?: number;
   /** The most revocations that are held for each issuer. A log with more makes the view incomplete. Default 1,000,000. */
   maxRevocations?: number;
   /**

@@ -45,6 +45,10 @@ export async function setUp(
   return { provider, guard };
 }
 
+function decodeClaims(token: string): unknown {
+  return JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
+}
+
 function assertRefused({ status, headers, body }: TestResponse, expected: number, error: string): void {
   assert.equal(status, expected);
   const said = JSON.parse(body) as Record<string, unknown>;
@@ -124,6 +128,22 @@ export function adapterContract(framework: Framework): void {
       assertRefused(answer, 403, "insufficient_scope");
       const challenge = 'Bearer realm="api", error="insufficient_scope", scope="read write"';
       assert.equal(answer.headers["www-authenticate"], challenge);
+    });
+
+    test("a login that is too old gets the challenge of RFC 9470, and a newer one passes", async (t) => {
+      const { provider, guard } = await setUp(t);
+      const send = await serve(t, guard, { maxAuthAgeMs: 300_500 }, greet);
+      const nowS = (decodeClaims(provider.token()) as { iat: number }).iat;
+      for (const auth_time of [undefined, nowS - 301]) {
+        const answer = await send({ headers: [bearer(provider.token({ auth_time }))] });
+        assertRefused(answer, 401, "insufficient_user_authentication");
+        const challenge =
+          'Bearer realm="api", error="insufficient_user_authentication", ' +
+          'error_description="More recent authentication is required", max_age="300"';
+        assert.equal(answer.headers["www-authenticate"], challenge);
+      }
+      const recent = provider.token({ sub: "alice", auth_time: nowS - 300 });
+      assert.equal((await send({ headers: [bearer(recent)] })).body, "hello alice");
     });
 
     test("law 1: a request gets 503 with Retry-After and no challenge while the keys cannot be fetched", async (t) => {
@@ -284,6 +304,7 @@ export function adapterContract(framework: Framework): void {
         [{ scopes: [1] }, /^protect: scopes must be an array of strings/],
         [{ maxRevocationAgeMs: -1 }, /^protect: maxRevocationAgeMs must be a number of at least 0; got -1/],
         [{ maxRevocationAgeMs: "5" }, /^protect: maxRevocationAgeMs must be a number/],
+        [{ maxAuthAgeMs: 0 }, /^protect: maxAuthAgeMs must be a whole number of at least 1000; got 0/],
         [{ degraded: true }, /^protect: degraded must be deny, cached or local; got true/],
         [{ signal: null }, /^protect: rules has no option "signal"/],
         ["read", /^protect: rules must be an object of options; got a string/],

@@ -92,7 +92,12 @@ function rule(path: string, requirements: Rules | null): PathRule {
 
 const policy = [
   rule("/open", null),
-  rule("/orders/*", { scopes: ["orders:read"], degraded: "deny", maxRevocationAgeMs: 5000 }),
+  rule("/orders/*", {
+    scopes: ["orders:read"],
+    degraded: "deny",
+    maxRevocationAgeMs: 5000,
+    maxAuthAgeMs: 300_000,
+  }),
 ];
 
 /** Sends a request as Caddy does. `asked` are the rules that the guard was called with. */
@@ -126,7 +131,18 @@ async function askAbout(
 test("under a policy the guard gets the requirements of the matching rule", async (t) => {
   const { response, asked } = await askAbout(t, "/orders/7?x");
   assert.equal(response.status, 200);
-  assert.deepEqual(asked, [{ scopes: ["orders:read"], degraded: "deny", maxRevocationAgeMs: 5000 }]);
+  const requirements = { scopes: ["orders:read"], degraded: "deny" };
+  assert.deepEqual(asked, [{ ...requirements, maxRevocationAgeMs: 5000, maxAuthAgeMs: 300_000 }]);
+});
+
+test("a login that is too old gets the challenge of RFC 9470", async (t) => {
+  const reason = "insufficient_user_authentication";
+  const response = await ask(t, { status: "invalid", reason, maxAuthAgeMs: 300_000 });
+  assert.equal(response.status, 401);
+  assert.match(
+    response.headers.get("www-authenticate") ?? "",
+    /"insufficient_user_authentication".*max_age="300"$/,
+  );
 });
 
 test("an anonymous rule ignores any token, and sends every identity header empty", async (t) => {

@@ -38,8 +38,9 @@ test("reads a policy with comments, in the order of its rules", async (t) => {
   );
 });
 
-test("reads scopes, mode and age of a rule, and ignores comment marks in a string", async (t) => {
-  const requirements = { scopes: ["https://x/y", "/*z*/"], degraded: "deny", maxRevocationAgeMs: 0 };
+test("reads scopes, mode and ages of a rule, and ignores comment marks in a string", async (t) => {
+  const ages = { maxRevocationAgeMs: 0, maxAuthAgeMs: 1000 };
+  const requirements = { scopes: ["https://x/y", "/*z*/"], degraded: "deny", ...ages };
   const file = await written(t, JSON.stringify({ rules: [{ path: "/*", ...requirements }] }));
   assert.deepEqual((await readPolicyFile(file))[0]?.requirements, requirements);
 });

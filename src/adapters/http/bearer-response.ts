@@ -1,4 +1,4 @@
-import { bearerChallenge, refuseBearer, type UnusableToken } from "../../core/bearer.ts";
+import { bearerChallenge, refuseBearer, stepUpChallenge, type UnusableToken } from "../../core/bearer.ts";
 import { oauthErrorContent, type OAuthErrorBody } from "../../core/oauth-error.ts";
 import type { Decision } from "../../core/verdict.ts";
 
@@ -34,7 +34,7 @@ function createRefusal(
 
 /**
  * Maps a decision, or a request without a usable token, to HTTP. `scopes` are those that the route requires. The response
- * never tells why a token is invalid. The decision events tell it.
+ * never tells why a token is invalid, except that its login is too old. The decision events tell it.
  */
 export function bearerResponse(
   decision: Decision<unknown> | UnusableToken,
@@ -52,6 +52,10 @@ export function bearerResponse(
     case "none":
     case "malformed":
     case "invalid": {
+      if (decision.status === "invalid" && decision.reason === "insufficient_user_authentication") {
+        const header = { "WWW-Authenticate": stepUpChallenge(REALM, decision.maxAuthAgeMs) };
+        return createRefusal(401, decision.reason, "The login is too old; log in again.", header);
+      }
       const { status, error, description, challenge } = refuseBearer(REALM, decision.status);
       return createRefusal(status, error, description, { "WWW-Authenticate": challenge });
     }

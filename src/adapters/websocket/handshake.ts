@@ -1,4 +1,4 @@
-import { copyRules, type Rules } from "../../core/rules.ts";
+import { copyRules, ruleNames, type Rules } from "../../core/rules.ts";
 import { rejectUnknownOptions, requireMethods } from "../../core/options.ts";
 import { unavailableVerdict } from "../../core/verdict.ts";
 import type { ConnectionHandle, Connections, SocketTransport } from "../../connections/index.ts";
@@ -50,8 +50,7 @@ export class HandshakeAuthorizer<C> {
   /** Copies the options. Throws `invalid_option` or `missing_method`, with the name of the option. */
   constructor(connections: Connections<C>, options: ProtectOptions) {
     requireMethods("protect", "connections", connections, ["admit", "open", "expect"]);
-    const names = ["scopes", "maxRevocationAgeMs", "degraded", "tokenFrom"];
-    rejectUnknownOptions("protect: options", options, names);
+    rejectUnknownOptions("protect: options", options, [...ruleNames, "tokenFrom"]);
     const { tokenFrom, ...rules } = options;
     this.#connections = connections;
     this.#rules = copyRules("protect", rules);

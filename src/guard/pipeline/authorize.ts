@@ -13,6 +13,7 @@ import {
 import { abortable } from "../../resilience/deadline.ts";
 import type { Guard } from "../types.ts";
 import { askAuthority, waitForAnswer } from "./ask-authority.ts";
+import { readAuthTime } from "./auth-age.ts";
 import type { PipelineContext } from "./context.ts";
 import { decide, type Degradation } from "./decide.ts";
 import { fallBack, recordDegraded } from "./fallback.ts";
@@ -117,7 +118,8 @@ async function authorizeCold<C>(
     const decision = decideNow<C>(context, local, "verification", rules);
     const isFinal = local.status !== "valid" || local.guardedIssuer.authority === undefined;
     // The authority need not be asked about a token that is invalid without it.
-    if (isFinal || decision.status === "invalid") return publish(context, decision, "verification", local);
+    const isInvalid = decision.status === "invalid" && !mayAuthorityChange(local, decision);
+    if (isFinal || isInvalid) return publish(context, decision, "verification", local);
   }
   // Steps 6 and 7: shared cache, authority. Step 9, remember, follows when the answer arrives.
   const call = askAuthority(context, token, digest, local);
@@ -134,11 +136,21 @@ async function authorizeCold<C>(
   const decision = decideNow<C>(context, result, from, rules, degradation);
   if (degradation === null) return publish(context, decision, from, result);
   if (decision.status === "valid") recordDegraded(context, result, degradation);
-  // The authority might grant a scope that the token itself does not name.
-  if (decision.status === "forbidden" && !result.isComplete) {
+  if (mayAuthorityChange(result, decision)) {
     return publish(context, unavailableVerdict(degradation.cause), from, result);
   }
   return publish(context, decision, from, result, degradation);
+}
+
+/**
+ * Whether the missing answer of the authority may change a refusal: it may grant a scope, or supply the time of the
+ * login, that the token itself does not name.
+ */
+function mayAuthorityChange<C>(result: ValidationResult, decision: Decision<C>): boolean {
+  if (result.status !== "valid" || result.isComplete) return false;
+  if (decision.status === "forbidden") return true;
+  const isTooOld = decision.status === "invalid" && decision.reason === "insufficient_user_authentication";
+  return isTooOld && readAuthTime(result.claims) === undefined;
 }
 
 /**

@@ -10,11 +10,15 @@ import {
 } from "../../core/verdict.ts";
 import { checkTime } from "../../jwt/claims.ts";
 import type { GuardSettings } from "../settings.ts";
+import { checkAuthAge } from "./auth-age.ts";
 import type { ClockMonitor } from "./clock-monitor.ts";
 import type { ValidationResult, ValidToken } from "./validation-result.ts";
 
 /** The guard's own rules, which apply to every decision. */
-export interface DecisionContext extends Pick<GuardSettings, "toleranceMs" | "maxRevocationAgeMs"> {
+export interface DecisionContext extends Pick<
+  GuardSettings,
+  "toleranceMs" | "maxRevocationAgeMs" | "maxAuthAgeMs"
+> {
   readonly clockMonitor: ClockMonitor;
 }
 
@@ -45,6 +49,11 @@ export function decide<C>(
   if (rules?.scopes !== undefined) {
     const missing = rules.scopes.filter((scope) => !scopes.includes(scope));
     if (missing.length > 0) return { status: "forbidden", missing };
+  }
+  const maxAuthAgeMs = Math.min(context.maxAuthAgeMs, rules?.maxAuthAgeMs ?? Infinity);
+  if (maxAuthAgeMs !== Infinity) {
+    const tooOld = checkAuthAge(context, claims, now, maxAuthAgeMs);
+    if (tooOld !== null) return tooOld;
   }
   return {
     status: "valid",

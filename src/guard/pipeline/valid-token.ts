@@ -3,6 +3,7 @@ import type { JwtClaims } from "../../core/verdict.ts";
 import type { VerificationKey } from "../../jwt/jwk-set.ts";
 import type { ParsedToken } from "../../jwt/parse.ts";
 import type { GuardedIssuer } from "../issuers/guarded-issuer.ts";
+import { readAuthTime } from "./auth-age.ts";
 import type { ValidToken } from "./validation-result.ts";
 
 /** A token whose signature `key` verified. */
@@ -33,15 +34,18 @@ export function opaqueToken(answer: Readonly<JwtClaims>, issuer: GuardedIssuer):
 
 /**
  * A signed token after the authority's yes. The answer can shorten the token's life, and it replaces the scopes when it
- * names any.
+ * names any. It supplies the time of the login when the token names none (RFC 9470 §6.2).
  */
 export function confirmedToken(answer: Readonly<JwtClaims>, token: ValidToken): ValidToken {
   const answeredScopes = answer.scope ?? answer["scp"];
   const { exp } = answer;
   const endsEarlier = exp !== undefined && exp * 1000 < token.expiresAt;
+  const authTime = readAuthTime(token.claims) === undefined ? readAuthTime(answer) : undefined;
+  const more = { ...(endsEarlier && { exp }), ...(authTime !== undefined && { auth_time: authTime }) };
+  const isSame = !endsEarlier && authTime === undefined;
   return {
     ...token,
-    claims: endsEarlier ? Object.freeze({ ...token.claims, exp }) : token.claims,
+    claims: isSame ? token.claims : Object.freeze({ ...token.claims, ...more }),
     scopes: answeredScopes === undefined ? token.scopes : token.guardedIssuer.scopeSets.scopesOf(answer),
     expiresAt: endsEarlier ? exp * 1000 : token.expiresAt,
     isComplete: true,
