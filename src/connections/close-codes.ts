@@ -31,6 +31,8 @@ export const closeCodes = {
   token_revoked: 4503,
   /** The client presented a new token of another subject. */
   other_subject: 4504,
+  /** The login is older than the endpoint allows (RFC 9470). The user logs in again. */
+  insufficient_user_authentication: 4505,
 } as const;
 
 /** The name of a close code, sent as `error` in the reason of the close frame. */
@@ -41,6 +43,7 @@ export function toCloseError(refusal: Refusal<unknown>): CloseError {
   if (refusal.status === "limited") return "too_many";
   if (refusal.status === "forbidden") return "insufficient_scope";
   if (refusal.status === "unavailable") return "try_later";
+  if (refusal.reason === "insufficient_user_authentication") return refusal.reason;
   if (refusal.reason === "revoked") return "token_revoked";
   return refusal.reason === "expired" ? "token_expired" : "invalid_token";
 }

@@ -1,8 +1,9 @@
 import type { Rules } from "../core/rules.ts";
-import { elapsedMs, elapsedMsBetween, readClock, type Instant } from "../core/clock.ts";
+import { elapsedMs, readClock, type Instant } from "../core/clock.ts";
 import { unavailableVerdict, type Decision, type ValidVerdict } from "../core/verdict.ts";
 import type { Admission } from "../guard/types.ts";
 import { closeCodes, encodeCloseReason, toCloseError, type CloseError } from "./close-codes.ts";
+import { DueTime } from "./due-time.ts";
 import type { ConnectionRegistry } from "./registry.ts";
 import {
   encodeExpiring,
@@ -10,14 +11,13 @@ import {
   encodeRefused,
   isControlMessage,
   parseTokenMessage,
+  refusedError,
 } from "./control-messages.ts";
 import { TOKEN_ATTEMPT_MS, TokenAttempts } from "./token-attempts.ts";
+import { MessageQueue } from "./message-queue.ts";
+import { RightsListeners, type RightsListener } from "./rights-change.ts";
+import { isReplaceable } from "./refusal.ts";
 import type { ConnectionHandle, Refusal, SocketTransport } from "./types.ts";
-
-/** The connection closes when a message arrives while waiting messages already have this size. */
-const MAX_QUEUE_BYTES = 262_144;
-/** Each waiting message counts for this size in addition to its length. */
-const MESSAGE_OVERHEAD_BYTES = 1_024;
 
 /** One connection and its current token. It has no timer: the sweeper calls `reevaluate` and `recheck`. */
 export class LiveConnection<C> implements ConnectionHandle<C> {
@@ -29,13 +29,11 @@ export class LiveConnection<C> implements ConnectionHandle<C> {
   #isClosed = false;
   /** Whether a token is being checked. */
   #isChecking = false;
-  /** Messages from the peer that wait until the token is checked. */
-  #queue: unknown[] = [];
-  #queueBytes = 0;
-  /** The time from `#dueFrom` until the first token must be here, or until the authority is asked again. */
-  #dueAfterMs: number;
-  /** When the connection was made, or when its authority was last asked. */
-  #dueFrom: Instant;
+  /** Messages that wait until the token is checked. `null` before the first one waits, and after the last one. */
+  #queue: MessageQueue | null = null;
+  /** `null` until the application adds a listener. */
+  #listeners: RightsListeners<C> | null = null;
+  readonly #due: DueTime;
   readonly #attempts: TokenAttempts;
   /** When the peer gets `auth.expiring`, in epoch milliseconds. `Infinity` after it was sent. */
   #warnAt = Infinity;
@@ -51,8 +49,7 @@ export class LiveConnection<C> implements ConnectionHandle<C> {
     this.#transport = transport;
     this.#rules = rules;
     this.#attempts = new TokenAttempts(registry.settings.clock);
-    this.#dueAfterMs = registry.settings.firstTokenMs;
-    this.#dueFrom = readClock(registry.settings.clock);
+    this.#due = new DueTime(registry.settings);
   }
 
   get state(): ConnectionHandle<C>["state"] {
@@ -69,6 +66,11 @@ export class LiveConnection<C> implements ConnectionHandle<C> {
     return this.#admission === null && !this.#isChecking;
   }
 
+  onChange(listener: RightsListener<C>): () => void {
+    this.#listeners ??= new RightsListeners<C>((verdict) => this.#registry.recordListenerFailure(verdict));
+    return this.#listeners.add(listener);
+  }
+
   current(): Decision<C> {
     return this.#isClosed || this.#admission === null
       ? unavailableVerdict("closed")
@@ -82,13 +84,13 @@ export class LiveConnection<C> implements ConnectionHandle<C> {
       return false;
     }
     // A message must not overtake those that wait.
-    const mayDeliver = this.#queue.length === 0 && this.reevaluate();
+    const mayDeliver = this.#queue === null && this.reevaluate();
     if (mayDeliver || this.#isClosed) return mayDeliver;
     if (this.isAwaitingToken) this.close("token_missing");
-    else if (this.#queueBytes >= MAX_QUEUE_BYTES) this.close("too_many");
+    else if (this.#queue?.isFull === true) this.close("too_many");
     else {
-      this.#queue.push(message);
-      this.#queueBytes += MESSAGE_OVERHEAD_BYTES + bytes;
+      this.#queue ??= new MessageQueue();
+      this.#queue.add(message, bytes);
       this.#callTransport((transport) => transport.pause?.());
     }
     return false;
@@ -143,12 +145,14 @@ export class LiveConnection<C> implements ConnectionHandle<C> {
   }
 
   #setAdmission(admission: Admission<C>, decision: ValidVerdict<C>): void {
+    const before = this.#auth;
     this.#admission = admission;
     this.#auth = decision;
     this.#isRefreshUndetermined = false;
     this.#unconfirmedSince = null;
     this.#scheduleWarning(decision.expiresAt);
-    this.#scheduleRecheck(decision.degraded !== null);
+    this.#due.planRecheck(decision.degraded !== null);
+    this.#listeners?.compare(before, decision);
   }
 
   /** Refuses the new token. The current token stays in effect until it expires. */
@@ -159,27 +163,25 @@ export class LiveConnection<C> implements ConnectionHandle<C> {
       this.#sendControl(
         encodeRefused("temporarily_unavailable", this.#registry.drawRetryAfterMs("try_later", atLeastMs)),
       );
-    } else this.#sendControl(encodeRefused("invalid_token", null));
+    } else this.#sendControl(encodeRefused(refusedError(decision), null));
   }
 
   /** Delivers the waiting messages in order, as long as the token is valid. */
   #deliverQueue(): void {
-    const hadQueue = this.#queue.length > 0;
-    while (this.reevaluate() && this.#queue.length > 0) {
-      const message = this.#queue.shift();
+    while (this.reevaluate() && this.#queue !== null && !this.#queue.isEmpty) {
+      const message = this.#queue.take();
       this.#callApplication((transport) => transport.deliver(message));
     }
-    if (this.#isClosed) return;
-    this.#queueBytes = 0;
-    if (hadQueue) this.#callTransport((transport) => transport.resume?.());
+    if (this.#isClosed || this.#queue?.isEmpty !== true) return;
+    this.#queue = null;
+    this.#callTransport((transport) => transport.resume?.());
   }
 
   /** Decides on the token again, and closes the connection when it is no longer valid. Returns whether it is valid. */
   reevaluate(): boolean {
     if (this.#isClosed) return false;
     if (this.#admission === null) {
-      const waitedMs = elapsedMs(this.#registry.settings.clock, this.#dueFrom);
-      if (waitedMs >= this.#dueAfterMs && !this.#isChecking) this.close("token_missing");
+      if (this.#due.isOver() && !this.#isChecking) this.close("token_missing");
       return false;
     }
     const decision = this.#registry.currentDecision(this.#admission);
@@ -188,9 +190,7 @@ export class LiveConnection<C> implements ConnectionHandle<C> {
       return !this.#isClosed;
     }
     // While a new token is checked, messages wait instead of closing the connection.
-    const isBeingReplaced =
-      this.#isChecking && decision.status === "invalid" && decision.reason === "expired";
-    if (!isBeingReplaced) this.#closeFor(decision);
+    if (!(this.#isChecking && isReplaceable(decision))) this.#closeFor(decision);
     return false;
   }
 
@@ -198,10 +198,11 @@ export class LiveConnection<C> implements ConnectionHandle<C> {
     const { clock } = this.#registry.settings;
     const { claims, scopes, expiresAt, degraded } = decision;
     const before = this.#auth;
-    if (before !== null && before.expiresAt !== expiresAt) this.#scheduleWarning(expiresAt);
+    if (before?.expiresAt !== expiresAt) this.#scheduleWarning(expiresAt);
     // An equal verdict is not kept: it would survive the cheap collection of young objects.
     const isSame = before?.claims === claims && before.scopes === scopes;
     if (!isSame || (before.degraded === null) !== (degraded === null)) this.#auth = decision;
+    if (!isSame) this.#listeners?.compare(before, decision);
     if (clock.now() < this.#warnAt) return;
     this.#warnAt = Infinity;
     this.#sendControl(encodeExpiring(expiresAt, clock.now()));
@@ -210,14 +211,14 @@ export class LiveConnection<C> implements ConnectionHandle<C> {
   /** Whether the authority should be asked about the token again. */
   isRecheckDue(now: Instant): boolean {
     if (this.#isClosed || this.#admission?.hasAuthority !== true) return false;
-    return elapsedMsBetween(this.#dueFrom, now) >= this.#dueAfterMs;
+    return this.#due.isOverAt(now);
   }
 
   /** Asks the authority about the token again. Never rejects. */
   async recheck(): Promise<void> {
     const admission = this.#admission;
     if (admission === null) return;
-    this.#dueAfterMs = Infinity;
+    this.#due.suspend();
     const decision = await this.#registry.callGuard(async () => await admission.recheck());
     // A new token may have replaced this one, and the authority was asked about the new one.
     if (this.#isClosed || admission !== this.#admission) return;
@@ -231,14 +232,7 @@ export class LiveConnection<C> implements ConnectionHandle<C> {
       this.#unconfirmedSince ??= readClock(clock);
       if (elapsedMs(clock, this.#unconfirmedSince) >= unconfirmedMs) this.#closeFor(decision);
     }
-    if (this.reevaluate()) this.#scheduleRecheck(isDegraded || !isAnswered);
-  }
-
-  /** Plans the next question to the authority, with jitter so that connections do not ask at the same time. */
-  #scheduleRecheck(isSoon: boolean): void {
-    const { clock, random, recheckMs, recheckDegradedMs } = this.#registry.settings;
-    this.#dueAfterMs = (isSoon ? recheckDegradedMs : recheckMs) * (0.75 + random() / 2);
-    this.#dueFrom = readClock(clock);
+    if (this.reevaluate()) this.#due.planRecheck(isDegraded || !isAnswered);
   }
 
   /** Plans `auth.expiring`. A short token is announced at half of its life, because `warnMs` before its end is too early. */
@@ -258,7 +252,7 @@ export class LiveConnection<C> implements ConnectionHandle<C> {
     if (this.#isClosed) return;
     const reason = encodeCloseReason(error, this.#registry.drawRetryAfterMs(error, retryAfterMs));
     // The library must read again, or it never sees the peer's close frame.
-    const hadQueue = this.#queue.length > 0;
+    const hadQueue = this.#queue !== null;
     this.#markClosed(closeCodes[error]);
     if (hadQueue) this.#callTransport((transport) => transport.resume?.());
     this.#callTransport((transport) => transport.close(closeCodes[error], reason));
@@ -270,7 +264,7 @@ export class LiveConnection<C> implements ConnectionHandle<C> {
 
   #markClosed(code: number | null): void {
     this.#isClosed = true;
-    this.#queue = [];
+    this.#queue = null;
     this.#registry.remove(this, this.#auth, code);
   }
 

@@ -1,5 +1,6 @@
 import { controlPrefix } from "../core/control-prefix.ts";
-import type { ValidVerdict } from "../core/verdict.ts";
+import type { Decision, ValidVerdict } from "../core/verdict.ts";
+import type { Refusal } from "./refusal.ts";
 
 /** Returns whether a text begins with the prefix of messages about the token. The application never sees such a text. */
 export function isControlMessage(text: string): boolean {
@@ -38,6 +39,12 @@ export function encodeExpiring(expiresAt: number, nowMs: number): string {
 export function encodeRefused(error: string, retryAfterMs: number | null): string {
   const retry_after = retryAfterMs === null ? undefined : Math.round(retryAfterMs) / 1000;
   return JSON.stringify({ type: "auth.refused", error, retry_after });
+}
+
+/** The `error` of a new token that is refused for good. It reveals no more than the HTTP response would. */
+export function refusedError(refusal: Refusal<unknown> | Decision<unknown>): string {
+  const isTooOld = refusal.status === "invalid" && refusal.reason === "insufficient_user_authentication";
+  return isTooOld ? refusal.reason : "invalid_token";
 }
 
 /** Whole seconds from now, for `expires_in`. `null` when the token never expires. */

@@ -1,5 +1,6 @@
 export { createConnections } from "./create-connections.ts";
 export { closeCodes, type CloseError } from "./close-codes.ts";
+export type { RightsChange, RightsListener } from "./rights-change.ts";
 export type {
   Closing,
   Connection,

@@ -132,6 +132,11 @@ export class ConnectionRegistry<C> {
     this.#emit("refreshed", verdict);
   }
 
+  /** A listener of `onChange` failed. The connection stays open, and the application must learn of its own error. */
+  recordListenerFailure(verdict: ValidVerdict<C>): void {
+    this.#emit("listener_failed", verdict);
+  }
+
   /** Returns whether both tokens have the same subject. */
   isSameSubject(one: ValidVerdict<C> | null, other: ValidVerdict<C>): boolean {
     return one !== null && subjectKey(one) === subjectKey(other);

@@ -3,6 +3,7 @@ import type { Clock } from "../core/clock.ts";
 import type { Decision, JwtClaims, ValidVerdict } from "../core/verdict.ts";
 import type { Admission, Guard } from "../guard/types.ts";
 import type { CloseError } from "./close-codes.ts";
+import type { RightsListener } from "./rights-change.ts";
 import type { Refusal } from "./refusal.ts";
 
 export type { Limited, Refusal } from "./refusal.ts";
@@ -83,6 +84,26 @@ export interface Connection<C = JwtClaims> {
   readonly auth: ValidVerdict<C> | null;
   /** Decides on the token again, from what this instance knows. It makes no request. */
   current(): Decision<C>;
+  /**
+   * Calls `listener` when the scopes or claims change: after a new token, or when the authority answers with others. It
+   * is called once for each change, before the next message is delivered. The id and the times of a token are no change.
+   *
+   * The returned function removes the listener. A listener that throws or rejects changes nothing for the connection and
+   * for other listeners; the event `listener_failed` reports it. Throws `invalid_option` unless it gets a function.
+   *
+   * @example
+   * ```ts
+   * import type { Connection } from "holdfast/connections";
+   *
+   * declare const connection: Connection;
+   * declare const rooms: { leave(name: string): void };
+   *
+   * connection.onChange(({ before, now }) => {
+   *   for (const scope of before.scopes) if (!now.scopes.includes(scope)) rooms.leave(scope);
+   * });
+   * ```
+   */
+  onChange(listener: RightsListener<C>): () => void;
 }
 
 /** A live connection, as its adapter sees it. */

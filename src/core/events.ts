@@ -61,6 +61,8 @@ export interface ConnectionEvent {
     /** A new token replaced the connection's token. */
     | "refreshed"
     | "closed"
+    /** A listener of the connection's `onChange` threw or rejected. The connection stays open. */
+    | "listener_failed"
     /** The limit on connections left no room for another one. */
     | "limited";
   /** The close code. `null` when the peer closed the connection, and for other events. */

@@ -32,6 +32,20 @@ for (const transport of transports) {
     assert.equal(connections.status().refreshed, 1);
   });
 
+  test(`${transport}: the application is told about other scopes before the token is acknowledged`, async (t) => {
+    const fixture = await setUp(t);
+    const { client, provider, io } = fixture;
+    const told: string[] = [];
+    echoEvents(fixture, {});
+    io.on("connection", ({ data }) => {
+      data.auth.onChange(({ before, now }) => told.push(`${before.scopes.length} > ${now.scopes.length}`));
+    });
+    const alice = client({ token: provider.token({ scope: "chat admin" }) }, wanted);
+    await connectOutcome(alice);
+    await alice.emitWithAck("auth.token", provider.token({ scope: "chat" }));
+    assert.deepEqual(told, ["2 > 1"]);
+  });
+
   test(`${transport}: fault 48: without a refresh the connection closes with 4401, and the client joins again with a new token`, async (t) => {
     const fixture = await setUp(t);
     const { client, provider, clock } = fixture;

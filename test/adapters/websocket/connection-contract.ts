@@ -78,6 +78,18 @@ export function liveContract(library: Library): void {
   });
 
   describe(`protect on ${library.name}: the lifetime of the token`, () => {
+    test("the application is told about other scopes before the next message arrives", async (t) => {
+      const at = await setUp(t);
+      const { client, peer } = await open(t, at, {}, { scope: "chat admin" });
+      const told: string[] = [];
+      peer.auth.onChange(({ before, now }) => told.push(`${before.scopes.length} > ${now.scopes.length}`));
+      client.present(at.provider.token({ sub: "alice", scope: "chat" }));
+      client.send("after it");
+      assert.equal((await client.told()).type, "auth.ok");
+      assert.equal(await client.next(), "after it");
+      assert.deepEqual(told, ["2 > 1"]);
+    });
+
     test("law 2, fault 48: the client is warned before its token expires, and closed with 4401 without a new one", async (t) => {
       const at = await setUp(t);
       const { client } = await open(t, at);

@@ -198,6 +198,14 @@ export function websocketContract(library: Library): void {
       assert.equal(headers["www-authenticate"], challenge);
     });
 
+    test("a login that is too old gets the challenge of RFC 9470 before the upgrade", async (t) => {
+      const at = await setUp(t);
+      const { port } = await serve(t, at, { maxAuthAgeMs: 300_000 }, unreachable);
+      const offer = { headers: bearer(at.provider.token({ auth_time: 1 })) };
+      const headers = await refused(port, offer, 401, "insufficient_user_authentication");
+      assert.match(headers["www-authenticate"] ?? "", /"insufficient_user_authentication".*max_age="300"$/);
+    });
+
     test("law 1: a token that cannot be checked gets 503 with Retry-After", async (t) => {
       const at = await setUp(t, { hasAuthority: true });
       at.provider.fault("introspection", { status: 500 });
