@@ -21,14 +21,20 @@ import type { Authenticate, Client, IssuerOptions } from "./types.ts";
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
-const MAX_DURATION_MS = 3650 * DAY_MS;
+/** The bounds of the lifetimes, in milliseconds: one second and ten years. */
+export const lifetimeBounds: { readonly min: number; readonly max: number } = {
+  min: 1000,
+  max: 3650 * DAY_MS,
+};
+const { min: MIN_LIFETIME_MS, max: MAX_DURATION_MS } = lifetimeBounds;
 const MIN_CLIENT_SECRET_CHARS = 16;
 
 /** `client_id` of first-party sessions, and of the public client that refreshes them without a secret. */
 export const FIRST_PARTY_CLIENT_ID = "holdfast";
 
 type Algorithm = NonNullable<IssuerOptions["algorithm"]>;
-const signingAlgorithms: readonly Algorithm[] = ["ES256", "ES384", "EdDSA", "RS256", "PS256"];
+/** The algorithms of signing keys. */
+export const signingAlgorithms: readonly Algorithm[] = ["ES256", "ES384", "EdDSA", "RS256", "PS256"];
 
 /** The options after they were checked and copied. */
 export interface IssuerConfig {
@@ -63,11 +69,11 @@ export const issuerOptionTable: OptionTable<IssuerConfig & Dependencies> = {
   authenticate: functionOption<Authenticate | undefined>(() => undefined),
   clients: arrayOption(readClient),
   corsOrigins: arrayOption(readCorsOrigin),
-  accessTokenTtlMs: wholeOption(10 * MINUTE_MS, 1000, MAX_DURATION_MS),
-  refreshIdleMs: wholeOption(30 * DAY_MS, 1000, MAX_DURATION_MS),
-  refreshAbsoluteMs: wholeOption(90 * DAY_MS, 1000, MAX_DURATION_MS),
+  accessTokenTtlMs: wholeOption(10 * MINUTE_MS, MIN_LIFETIME_MS, MAX_DURATION_MS),
+  refreshIdleMs: wholeOption(30 * DAY_MS, MIN_LIFETIME_MS, MAX_DURATION_MS),
+  refreshAbsoluteMs: wholeOption(90 * DAY_MS, MIN_LIFETIME_MS, MAX_DURATION_MS),
   graceMs: wholeOption(30_000, 0, MAX_DURATION_MS),
-  keyRotationMs: wholeOption(30 * DAY_MS, 1000, MAX_DURATION_MS),
+  keyRotationMs: wholeOption(30 * DAY_MS, MIN_LIFETIME_MS, MAX_DURATION_MS),
   clock: option(readClock),
   random: functionOption(() => Math.random),
   secret: option((name, value) => deriveSecrets(value, name)),

@@ -1,7 +1,10 @@
 import type { BlockList } from "node:net";
 import { degradedModes, type DegradedMode } from "../core/rules.ts";
 import { isScopeToken } from "../core/scopes.ts";
+import { lifetimeBounds, signingAlgorithms } from "../issuer/config.ts";
+import type { IssuerOptions } from "../issuer/types.ts";
 import type { RedisAddressOptions } from "../stores/redis/address.ts";
+import { durationForm, parseDuration } from "./duration.ts";
 import {
   parseHttpsUrl,
   parseHttpUrl,
@@ -36,6 +39,11 @@ export interface SettingValues {
   readonly HOLDFAST_DATA_DIR: string;
   readonly HOLDFAST_URL?: string;
   readonly HOLDFAST_AUDIENCE?: string;
+  readonly HOLDFAST_ACCESS_TOKEN_TTL: number;
+  readonly HOLDFAST_REFRESH_IDLE: number;
+  readonly HOLDFAST_REFRESH_ABSOLUTE: number;
+  readonly HOLDFAST_ALGORITHM: NonNullable<IssuerOptions["algorithm"]>;
+  readonly HOLDFAST_KEY_ROTATION: number;
   readonly HOLDFAST_ROLES: ReadonlySet<Role>;
   readonly HOLDFAST_STORE: "sqlite" | "redis";
   readonly REDIS_URL?: RedisAddressOptions;
@@ -93,6 +101,15 @@ export const settingDefinitions: {
     parse: parseText,
     otherwise: "the URL",
   },
+  HOLDFAST_ACCESS_TOKEN_TTL: lifetime("10m"),
+  HOLDFAST_REFRESH_IDLE: lifetime("30d"),
+  HOLDFAST_REFRESH_ABSOLUTE: lifetime("90d"),
+  HOLDFAST_ALGORITHM: {
+    form: signingAlgorithms.join(", "),
+    parse: parseOneOf(signingAlgorithms),
+    default: "ES256",
+  },
+  HOLDFAST_KEY_ROTATION: lifetime("30d"),
   HOLDFAST_ROLES: {
     form: "issuer, gateway, or both separated by a comma",
     parse: parseRoles,
@@ -179,6 +196,15 @@ export const settingDefinitions: {
   },
   HOLDFAST_LOG_LEVEL: { form: logLevels.join(", "), parse: parseOneOf(logLevels), default: "info" },
 };
+
+/** A duration within the bounds of the issuer's lifetimes, in milliseconds. */
+function lifetime(text: string): SettingDefinition<number> {
+  return {
+    form: durationForm(lifetimeBounds, text),
+    parse: parseDuration(lifetimeBounds),
+    default: text,
+  };
+}
 
 function parseRoles(text: string): ReadonlySet<Role> | undefined {
   const roles = parseList(parseOneOf<Role>(["issuer", "gateway"]))(text);

@@ -3,8 +3,10 @@ import { resolve } from "node:path";
 import { closest, distance } from "fastest-levenshtein";
 import { HoldfastError } from "../core/errors.ts";
 import type { DegradedMode } from "../core/rules.ts";
+import type { IssuerOptions } from "../issuer/types.ts";
 import type { RedisStoreOptions } from "../stores/redis.ts";
 import type { RedisAddressOptions } from "../stores/redis/address.ts";
+import { formatDuration } from "./duration.ts";
 import {
   settingDefinitions,
   type ClientCredentials,
@@ -22,6 +24,14 @@ export interface ProviderSettings {
   readonly authority: { readonly url: string; readonly client: ClientCredentials } | undefined;
 }
 
+/** The lifetimes of tokens, sessions and signing keys, in milliseconds, and the algorithm of new keys. */
+export type Lifetimes = Required<
+  Pick<
+    IssuerOptions,
+    "accessTokenTtlMs" | "refreshIdleMs" | "refreshAbsoluteMs" | "algorithm" | "keyRotationMs"
+  >
+>;
+
 /** The checked settings of a service. A value that depends on the bound port is `undefined` here. */
 export interface Settings {
   readonly host: string;
@@ -31,6 +41,8 @@ export interface Settings {
   readonly dataDir: string;
   readonly url: string | undefined;
   readonly audience: string | undefined;
+  /** The lifetimes and keys of the issuer. */
+  readonly lifetimes: Lifetimes;
   readonly roles: ReadonlySet<Role>;
   /** `undefined` when the service uses the embedded store. */
   readonly redis: Pick<RedisStoreOptions, keyof RedisAddressOptions | "replicas" | "durability"> | undefined;
@@ -105,7 +117,7 @@ function findConflicts(values: Partial<SettingValues>): string[] {
   if (port !== undefined && port !== 0 && port === adminPort) {
     problems.push("HOLDFAST_ADMIN_PORT must be another port than HOLDFAST_PORT");
   }
-  problems.push(...findRedisConflicts(values));
+  problems.push(...findRedisConflicts(values), ...findLifetimeConflicts(values));
   for (const [given, needed] of companions) {
     if (isGiven(given) && !isGiven(needed)) problems.push(`${given} needs ${needed}`);
   }
@@ -119,6 +131,25 @@ function findConflicts(values: Partial<SettingValues>): string[] {
     problems.push(`HOLDFAST_CLIENT_SCOPES names ${id}, which HOLDFAST_CLIENTS does not`);
   }
   return problems;
+}
+
+/** A lifetime that must be at least as long as another one. */
+const lifetimeOrder: readonly (readonly [longer: LifetimeSetting, shorter: LifetimeSetting])[] = [
+  ["HOLDFAST_REFRESH_IDLE", "HOLDFAST_ACCESS_TOKEN_TTL"],
+  ["HOLDFAST_REFRESH_ABSOLUTE", "HOLDFAST_REFRESH_IDLE"],
+  ["HOLDFAST_KEY_ROTATION", "HOLDFAST_ACCESS_TOKEN_TTL"],
+];
+
+type LifetimeSetting =
+  | "HOLDFAST_ACCESS_TOKEN_TTL"
+  | `HOLDFAST_${"REFRESH_IDLE" | "REFRESH_ABSOLUTE" | "KEY_ROTATION"}`;
+
+function findLifetimeConflicts(values: Partial<SettingValues>): string[] {
+  return lifetimeOrder.flatMap(([longer, shorter]) => {
+    const [longerMs = 0, shorterMs = 0] = [values[longer], values[shorter]];
+    if (longerMs >= shorterMs) return [];
+    return [`${longer} must be at least ${formatDuration(shorterMs)}, which is ${shorter}`];
+  });
 }
 
 /** Services that share Redis share one secret, so the service cannot generate it on one machine. */
@@ -141,6 +172,13 @@ function toSettings(values: SettingValues): Settings {
     dataDir: resolve(values.HOLDFAST_DATA_DIR),
     url: values.HOLDFAST_URL,
     audience: values.HOLDFAST_AUDIENCE,
+    lifetimes: {
+      accessTokenTtlMs: values.HOLDFAST_ACCESS_TOKEN_TTL,
+      refreshIdleMs: values.HOLDFAST_REFRESH_IDLE,
+      refreshAbsoluteMs: values.HOLDFAST_REFRESH_ABSOLUTE,
+      algorithm: values.HOLDFAST_ALGORITHM,
+      keyRotationMs: values.HOLDFAST_KEY_ROTATION,
+    },
     roles: values.HOLDFAST_ROLES,
     redis: values.HOLDFAST_STORE === "redis" ? toRedisSettings(values) : undefined,
     secret: values.HOLDFAST_SECRET,

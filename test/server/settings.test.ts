@@ -15,6 +15,13 @@ test("without settings the service listens on this machine only", () => {
     dataDir: resolve("holdfast-data"),
     url: undefined,
     audience: undefined,
+    lifetimes: {
+      accessTokenTtlMs: 600_000,
+      refreshIdleMs: 30 * 86_400_000,
+      refreshAbsoluteMs: 90 * 86_400_000,
+      algorithm: "ES256",
+      keyRotationMs: 30 * 86_400_000,
+    },
     roles: new Set(["issuer", "gateway"]),
     redis: undefined,
     secret: undefined,
@@ -38,6 +45,11 @@ test("reads every setting", () => {
     HOLDFAST_DATA_DIR: "/data/",
     HOLDFAST_URL: "https://id.example.com/",
     HOLDFAST_AUDIENCE: "https://api.example.com",
+    HOLDFAST_ACCESS_TOKEN_TTL: "90s",
+    HOLDFAST_REFRESH_IDLE: "45m",
+    HOLDFAST_REFRESH_ABSOLUTE: "8h",
+    HOLDFAST_ALGORITHM: "EdDSA",
+    HOLDFAST_KEY_ROTATION: "7d",
     HOLDFAST_ROLES: "gateway, issuer",
     HOLDFAST_STORE: "sqlite",
     HOLDFAST_SECRET: `${secret},${secret}2`,
@@ -69,6 +81,13 @@ test("reads every setting", () => {
       url: "https://provider.example.com/introspect",
       client: { id: "holdfast", secret: "secret:with:colons" },
     },
+  });
+  assert.deepEqual(settings.lifetimes, {
+    accessTokenTtlMs: 90_000,
+    refreshIdleMs: 2_700_000,
+    refreshAbsoluteMs: 28_800_000,
+    algorithm: "EdDSA",
+    keyRotationMs: 7 * 86_400_000,
   });
   assert.equal(settings.policyFile, "/etc/policy.json");
   assert.equal(settings.degraded, "cached");
@@ -154,6 +173,37 @@ const wrong: [name: string, value: string, message: RegExp][] = [
   ["HOLDFAST_URL", "https://id.example.com/?a=1", /^HOLDFAST_URL must be/],
   ["HOLDFAST_URL", "https://user:pass@id.example.com", /^HOLDFAST_URL must be/],
   ["HOLDFAST_AUDIENCE", "", /^HOLDFAST_AUDIENCE must be/],
+  [
+    "HOLDFAST_ACCESS_TOKEN_TTL",
+    "600",
+    /^HOLDFAST_ACCESS_TOKEN_TTL must be a duration from 1s to 3650d, such as 10m/,
+  ],
+  ["HOLDFAST_ACCESS_TOKEN_TTL", "0s", /^HOLDFAST_ACCESS_TOKEN_TTL must be/],
+  ["HOLDFAST_ACCESS_TOKEN_TTL", "999ms", /^HOLDFAST_ACCESS_TOKEN_TTL must be/],
+  ["HOLDFAST_ACCESS_TOKEN_TTL", "1.5h", /^HOLDFAST_ACCESS_TOKEN_TTL must be/],
+  ["HOLDFAST_ACCESS_TOKEN_TTL", "-10m", /^HOLDFAST_ACCESS_TOKEN_TTL must be/],
+  ["HOLDFAST_ACCESS_TOKEN_TTL", "10 m", /^HOLDFAST_ACCESS_TOKEN_TTL must be/],
+  [
+    "HOLDFAST_REFRESH_IDLE",
+    "3651d",
+    /^HOLDFAST_REFRESH_IDLE must be a duration from 1s to 3650d, such as 30d/,
+  ],
+  [
+    "HOLDFAST_REFRESH_IDLE",
+    "5m",
+    /^HOLDFAST_REFRESH_IDLE must be at least 10m, which is HOLDFAST_ACCESS_TOKEN_TTL$/,
+  ],
+  [
+    "HOLDFAST_REFRESH_ABSOLUTE",
+    "8h",
+    /^HOLDFAST_REFRESH_ABSOLUTE must be at least 30d, which is HOLDFAST_REFRESH_IDLE$/,
+  ],
+  [
+    "HOLDFAST_KEY_ROTATION",
+    "9m",
+    /^HOLDFAST_KEY_ROTATION must be at least 10m, which is HOLDFAST_ACCESS_TOKEN_TTL$/,
+  ],
+  ["HOLDFAST_ALGORITHM", "HS256", /^HOLDFAST_ALGORITHM must be ES256, ES384, EdDSA, RS256, PS256/],
   ["HOLDFAST_STORE", "postgres", /^HOLDFAST_STORE must be sqlite or redis/],
   ["HOLDFAST_SECRET", "too-short-a-secret", /^HOLDFAST_SECRET must be at least 32 random bytes/],
   ["HOLDFAST_SECRET", `${secret},short`, /^HOLDFAST_SECRET must be/],
