@@ -81,13 +81,21 @@ export function mapStore({ clock = systemClock }: { clock?: Clock } = {}): Store
       add: async (user, { onlyFirst = false } = {}) =>
         await command(() => {
           const isTaken = [...users.values()].some(
-            ({ username, subject }) => username === user.username || subject === user.subject,
+            ({ username, loginKey, subject }) =>
+              username === user.username ||
+              subject === user.subject ||
+              (loginKey !== null && loginKey === user.loginKey),
           );
           if (isTaken || (onlyFirst && users.size > 0)) return "exists";
           users.set(user.username, user);
           return "added";
         }),
       get: async (username) => await command(() => users.get(username) ?? null),
+      getByLoginKey: async (key) =>
+        await command(() => {
+          const found = [...users.values()].filter(({ loginKey }) => loginKey === key);
+          return found.toSorted(byUsername)[0] ?? null;
+        }),
       getBySubject: async (subject) =>
         await command(() => [...users.values()].find((user) => user.subject === subject) ?? null),
       replace: async (user, expectedMac) =>
@@ -96,6 +104,12 @@ export function mapStore({ clock = systemClock }: { clock?: Clock } = {}): Store
           if (stored?.subject !== user.subject || stored.mac !== expectedMac) return "stale";
           users.set(user.username, user);
           return "replaced";
+        }),
+      remove: async (username, expectedMac) =>
+        await command(() => {
+          if (users.get(username)?.mac !== expectedMac) return "stale";
+          users.delete(username);
+          return "removed";
         }),
       list: async ({ after = "", limit }) =>
         await command(() => {

@@ -38,7 +38,7 @@ export const revoke: Command = {
         known = (await issuer.keys.list()).some(({ kid }) => kid === id);
         await issuer.revoke({ kind: "key", id });
       } else {
-        const user = (await store.users.get(id.normalize("NFKC"))) ?? (await store.users.getBySubject(id));
+        const user = (await issuer.users.get(id)) ?? (await store.users.getBySubject(id));
         if (user === null) throw new HoldfastError("invalid_option", `there is no user ${id}`);
         await issuer.revoke({ kind: "subject", id: user.subject });
       }

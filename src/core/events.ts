@@ -80,6 +80,8 @@ export interface IssuerEvent {
     | "authenticate_failed"
     | "audit_failed"
     | "unexpected_error"
+    /** Users whose names differ only in case were found. Each logs in under the exact spelling of the name. */
+    | "login_names_collide"
     /** Keys and users are sealed under the first secret now. Remove the others when the last session has expired. */
     | "secret_replaced";
   readonly message: string;
@@ -115,5 +117,7 @@ export interface AuditEvent {
   readonly session: string | null;
   /** The address that the request came from, as the server saw it. */
   readonly source: string | null;
+  /** The administrator who acted: `sub` of a token, or `command line`. `null` when nobody acted for somebody else. */
+  readonly actor: string | null;
   readonly detail: string | null;
 }

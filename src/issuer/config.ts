@@ -32,6 +32,7 @@ const MIN_CLIENT_SECRET_CHARS = 16;
 /** `client_id` of first-party sessions, and of the public client that refreshes them without a secret. */
 export const FIRST_PARTY_CLIENT_ID = "holdfast";
 
+type LoginNames = NonNullable<IssuerOptions["loginNames"]>;
 type Algorithm = NonNullable<IssuerOptions["algorithm"]>;
 /** The algorithms of signing keys. */
 export const signingAlgorithms: readonly Algorithm[] = ["ES256", "ES384", "EdDSA", "RS256", "PS256"];
@@ -43,6 +44,7 @@ export interface IssuerConfig {
   readonly audience: string;
   readonly algorithm: Algorithm;
   readonly authenticate: Authenticate | undefined;
+  readonly loginNames: LoginNames;
   readonly clients: readonly Required<Client>[];
   readonly corsOrigins: readonly string[];
   readonly accessTokenTtlMs: number;
@@ -67,6 +69,7 @@ export const issuerOptionTable: OptionTable<IssuerConfig & Dependencies> = {
   audience: option(readString),
   algorithm: option(readAlgorithm, "ES256"),
   authenticate: functionOption<Authenticate | undefined>(() => undefined),
+  loginNames: option(readLoginNames, "case-insensitive"),
   clients: arrayOption(readClient),
   corsOrigins: arrayOption(readCorsOrigin),
   accessTokenTtlMs: wholeOption(10 * MINUTE_MS, MIN_LIFETIME_MS, MAX_DURATION_MS),
@@ -109,6 +112,11 @@ function readAlgorithm(name: string, value: unknown): Algorithm {
   const algorithm = signingAlgorithms.find((one) => one === value);
   if (algorithm === undefined) throw invalidOption(name, signingAlgorithms.join(", "), value);
   return algorithm;
+}
+
+function readLoginNames(name: string, value: unknown): LoginNames {
+  if (value === "case-insensitive" || value === "exact") return value;
+  throw invalidOption(name, '"case-insensitive" or "exact"', value);
 }
 
 function readClock(_: string, value: unknown = systemClock): Clock {

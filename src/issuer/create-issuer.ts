@@ -15,7 +15,7 @@ import { endSession } from "./sessions/sessions.ts";
 import { openCheckedStore } from "./store/checked-store.ts";
 import type { Issuer, IssuerOptions, IssuerStatus } from "./types.ts";
 import { PasswordHasher } from "./users/passwords.ts";
-import { addUser, listUsers, setPassword } from "./users/users.ts";
+import { addUser, getUser, listUsers, setPassword } from "./users/users.ts";
 
 /**
  * Creates an issuer of first-party sessions. Its access tokens are JWTs (RFC 9068) that any service can verify with the
@@ -62,6 +62,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
     users: {
       add: afterReady(async (user, addOptions) => await addUser(ctx, user, addOptions)),
       setPassword: afterReady(async (name, password) => await setPassword(ctx, name, password)),
+      get: afterReady(async (name) => await getUser(ctx, name)),
       list: afterReady(async (page) => await listUsers(ctx, page)),
     },
     keys: {

@@ -28,7 +28,7 @@ export type DefiniteOutcome<Outcome> = Exclude<Outcome, { status: "unavailable" 
 
 /** Facts of an audit event. A fact that is left out is stored as `null`. */
 type AuditFacts = {
-  readonly [Name in "subject" | "session" | "source" | "detail"]?: string | null | undefined;
+  readonly [Name in "subject" | "session" | "source" | "actor" | "detail"]?: string | null | undefined;
 };
 
 export interface EventRecorder {
@@ -47,8 +47,8 @@ export function createEventRecorder(
   const emit: EventRecorder["emit"] = (event, message) =>
     issuerEvents.publish({ issuer: name, event, message });
   const audit: EventRecorder["audit"] = async (kind, facts) => {
-    const { subject = null, session = null, source = null, detail = null } = facts;
-    const event: AuditEvent = { at: clock.now(), kind, subject, session, source, detail };
+    const { subject = null, session = null, source = null, actor = null, detail = null } = facts;
+    const event: AuditEvent = { at: clock.now(), kind, subject, session, source, actor, detail };
     auditEvents.publish(event);
     try {
       await store().audit.append(event);

@@ -18,6 +18,11 @@ export interface IssuerOptions {
   secret: string;
   /** Checks credentials. Default: the users of the store. */
   authenticate?: Authenticate;
+  /**
+   * How the names of the store's users are compared at login and when a user is added: without case and outer blanks, or
+   * as they are spelt. Default: `"case-insensitive"`.
+   */
+  loginNames?: "case-insensitive" | "exact";
   /** Services that may validate and introspect tokens, read revocations and request tokens. Default: none. */
   clients?: readonly Client[];
   /** Exact origins of browser applications, for CORS. Default: none. */
@@ -125,6 +130,16 @@ export type RefreshOutcome =
   /** The store failed. Nothing was spent, so the client can repeat the request with the same token. */
   | { readonly status: "unavailable"; readonly retryAfterMs: number };
 
+/** A user of the store. Times are epoch milliseconds. */
+export interface UserView {
+  readonly username: string;
+  readonly subject: string;
+  readonly scopes: readonly string[];
+  readonly createdAt: number;
+  /** When an administrator disabled the user. `null` while the user may log in. */
+  readonly disabledAt: number | null;
+}
+
 /** State of an issuer, as this process knows it. */
 export interface IssuerStatus {
   readonly name: string;
@@ -187,15 +202,12 @@ export interface Issuer {
       user: { username: string; password: string; scopes?: readonly string[] },
       options?: { onlyFirst?: boolean },
     ): Promise<"added" | "exists">;
+    /** The user whom this login name means. `null` when there is none. */
+    get(username: string): Promise<UserView | null>;
     /** Sets the password and ends every session of the user. */
     setPassword(username: string, password: string): Promise<"changed" | "unknown">;
     /** Lists users in order of their name, after the name `after`. `limit` is 100 by default. Times are epoch ms. */
-    list(options?: {
-      after?: string;
-      limit?: number;
-    }): Promise<
-      readonly { username: string; subject: string; scopes: readonly string[]; createdAt: number }[]
-    >;
+    list(options?: { after?: string; limit?: number }): Promise<readonly UserView[]>;
   };
   readonly keys: {
     /** Reads the signing keys from the store. */

@@ -11,7 +11,7 @@ export async function writeAuditNote(
 ): Promise<void> {
   const at = await store.now().catch(() => Date.now());
   const { subject = null, session = null } = actor;
-  const event: AuditEvent = { at, kind, subject, session, source: null, detail };
+  const event: AuditEvent = { at, kind, subject, session, source: null, actor: subject, detail };
   auditEvents.publish(event);
   await store.audit.append(event);
 }

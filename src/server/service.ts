@@ -34,13 +34,21 @@ export async function composeService(
   identity: ServiceIdentity,
   persistence: Pick<GuardOptions, "snapshots"> = {},
 ): Promise<Service> {
-  const { clients, corsOrigins, provider, lifetimes } = settings;
+  const { clients, loginNames, corsOrigins, provider, lifetimes } = settings;
   const parts: { close(): Promise<void> }[] = [store];
   const close = async () => {
     for (const part of parts.splice(0).toReversed()) await part.close();
   };
   try {
-    const issuer = createIssuer({ ...identity, store, secret, clients, corsOrigins, ...lifetimes });
+    const issuer = createIssuer({
+      ...identity,
+      store,
+      secret,
+      clients,
+      loginNames,
+      corsOrigins,
+      ...lifetimes,
+    });
     parts.push(issuer);
     await issuer.ready();
     const own = {

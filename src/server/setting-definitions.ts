@@ -52,6 +52,7 @@ export interface SettingValues {
   readonly HOLDFAST_SECRET?: string;
   readonly HOLDFAST_CLIENTS?: readonly ClientCredentials[];
   readonly HOLDFAST_CLIENT_SCOPES?: ReadonlyMap<string, readonly string[]>;
+  readonly HOLDFAST_LOGIN_NAMES: "case-insensitive" | "exact";
   readonly HOLDFAST_CORS_ORIGINS?: readonly string[];
   readonly HOLDFAST_TRUSTED_PROXIES?: BlockList;
   readonly HOLDFAST_POLICY?: string;
@@ -146,6 +147,11 @@ export const settingDefinitions: {
     form: "id=scopes pairs separated by commas, each id once, scopes separated by blanks",
     parse: parseClientScopes,
     otherwise: "none",
+  },
+  HOLDFAST_LOGIN_NAMES: {
+    form: "case-insensitive or exact",
+    parse: parseOneOf(["case-insensitive", "exact"]),
+    default: "case-insensitive",
   },
   HOLDFAST_CORS_ORIGINS: {
     form: "origins such as https://app.example.com, separated by commas",

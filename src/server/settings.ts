@@ -48,6 +48,7 @@ export interface Settings {
   readonly redis: Pick<RedisStoreOptions, keyof RedisAddressOptions | "replicas" | "durability"> | undefined;
   readonly secret: string | undefined;
   readonly clients: readonly (ClientCredentials & { readonly scopes: readonly string[] })[];
+  readonly loginNames: SettingValues["HOLDFAST_LOGIN_NAMES"];
   readonly corsOrigins: readonly string[];
   readonly trustedProxies: BlockList;
   /** The absolute path of the gateway's policy. */
@@ -183,6 +184,7 @@ function toSettings(values: SettingValues): Settings {
     redis: values.HOLDFAST_STORE === "redis" ? toRedisSettings(values) : undefined,
     secret: values.HOLDFAST_SECRET,
     clients: clients.map((client) => ({ ...client, scopes: scopes?.get(client.id) ?? [] })),
+    loginNames: values.HOLDFAST_LOGIN_NAMES,
     corsOrigins: values.HOLDFAST_CORS_ORIGINS ?? [],
     trustedProxies: values.HOLDFAST_TRUSTED_PROXIES ?? new BlockList(),
     policyFile: values.HOLDFAST_POLICY === undefined ? undefined : resolve(values.HOLDFAST_POLICY),

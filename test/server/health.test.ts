@@ -82,7 +82,7 @@ test("the status page escapes every value", async (t) => {
     service: parts,
     health: await checkServiceHealth(parts),
     users: "7",
-    events: [{ at: 0, kind: "login", subject: text, session: null, source: '"&', detail: null }],
+    events: [{ at: 0, kind: "login", subject: text, session: null, source: '"&', actor: null, detail: null }],
     now: Date.now(),
     upMs: 90_000,
     rssBytes: 1_048_576,

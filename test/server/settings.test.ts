@@ -26,6 +26,7 @@ test("without settings the service listens on this machine only", () => {
     redis: undefined,
     secret: undefined,
     clients: [],
+    loginNames: "case-insensitive",
     corsOrigins: [],
     policyFile: undefined,
     provider: undefined,
@@ -55,6 +56,7 @@ test("reads every setting", () => {
     HOLDFAST_SECRET: `${secret},${secret}2`,
     HOLDFAST_CLIENTS: "api:0123456789abcdef, other:with:colons-in-it",
     HOLDFAST_CLIENT_SCOPES: "api=orders:read as=is",
+    HOLDFAST_LOGIN_NAMES: "exact",
     HOLDFAST_CORS_ORIGINS: "https://app.example.com, http://localhost:3000",
     HOLDFAST_TRUSTED_PROXIES: "10.0.0.0/8, 192.0.2.7, 2001:db8::/32",
     HOLDFAST_POLICY: "/etc/holdfast/../policy.json",
@@ -72,6 +74,7 @@ test("reads every setting", () => {
     { id: "api", secret: "0123456789abcdef", scopes: ["orders:read", "as=is"] },
     { id: "other", secret: "with:colons-in-it", scopes: [] },
   ]);
+  assert.equal(settings.loginNames, "exact");
   assert.deepEqual(settings.corsOrigins, ["https://app.example.com", "http://localhost:3000"]);
   assert.deepEqual(settings.bootstrapUser, { username: "alice", password: "correct:horse" });
   assert.deepEqual(settings.provider, {
@@ -214,6 +217,7 @@ const wrong: [name: string, value: string, message: RegExp][] = [
   ["HOLDFAST_CLIENT_SCOPES", "api=", /^HOLDFAST_CLIENT_SCOPES must be/],
   ["HOLDFAST_CLIENT_SCOPES", 'api=a"b', /^HOLDFAST_CLIENT_SCOPES must be/],
   ["HOLDFAST_CLIENT_SCOPES", "api=a,api=b", /^HOLDFAST_CLIENT_SCOPES must be .* each id once/],
+  ["HOLDFAST_LOGIN_NAMES", "Exact", /^HOLDFAST_LOGIN_NAMES must be case-insensitive or exact/],
   ["HOLDFAST_CORS_ORIGINS", "*", /^HOLDFAST_CORS_ORIGINS must be origins/],
   ["HOLDFAST_CORS_ORIGINS", "https://app.example.com/", /^HOLDFAST_CORS_ORIGINS must be/],
   ["HOLDFAST_CORS_ORIGINS", "null", /^HOLDFAST_CORS_ORIGINS must be/],

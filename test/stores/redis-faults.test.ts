@@ -375,7 +375,7 @@ void describe("Redis and its faults", { skip: noRedis }, () => {
     const flood = `local some = {} for i = 1, 5000 do some[i] = '{}' end
       for i = 1, 200 do redis.call('LPUSH', KEYS[1], unpack(some)) end`;
     await server.cli("EVAL", flood, "1", `${prefix}{audit}`);
-    const about = { subject: null, session: null, source: null, detail: null };
+    const about = { subject: null, session: null, source: null, actor: null, detail: null };
     await store.audit.append({ at: 1, kind: "login", ...about });
     assert.equal(await server.cli("LLEN", `${prefix}{audit}`), ":1000000\r\n");
     assert.equal((await store.audit.recent(1))[0]?.kind, "login");

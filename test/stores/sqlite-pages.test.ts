@@ -78,7 +78,14 @@ test("a clean-up of many rows lets other commands run between its pages", async 
   const store = memoryStore({ clock });
   await revoke(store, 2500, clock.now() + HOUR_MS);
   const end = (await store.revocations.snapshot()).position;
-  const event = { kind: "login", subject: "a", session: null, source: null, detail: null } as const;
+  const event = {
+    kind: "login",
+    subject: "a",
+    session: null,
+    source: null,
+    actor: null,
+    detail: null,
+  } as const;
   await Promise.all(Array.from({ length: 2500 }, () => store.audit.append({ ...event, at: clock.now() })));
   const scope = { issuer: ISSUER, until: clock.now() + HOUR_MS };
   await Promise.all(

@@ -116,6 +116,8 @@ test("fault 71: a column that a newer version adds changes no answer and no dump
     scopes: ["read"],
     createdAt: 1,
     mac: "m",
+    loginKey: "alice",
+    disabledAt: null,
   };
   assert.equal(await store.users.add(user), "added");
   const session = await logIn(store, "s1");
@@ -125,7 +127,15 @@ test("fault 71: a column that a newer version adds changes no answer and no dump
   });
   await store.revocations.append(await makeRevocation(store, "token", "t1"));
   await store.markers.claim("id", "a");
-  const event = { at: 1, kind: "login", subject: "a", session: "s1", source: null, detail: null } as const;
+  const event = {
+    at: 1,
+    kind: "login",
+    subject: "a",
+    session: "s1",
+    source: null,
+    actor: null,
+    detail: null,
+  } as const;
   await store.audit.append(event);
   const key = { kid: "k", algorithm: "ES256", sealed: "x", createdAt: 1, activatedAt: 1, retiredAt: null };
   assert.deepEqual(await store.keys.initialise([key]), [key]);

@@ -72,6 +72,13 @@ export function plainStore(clock: Clock): Store {
       },
       get: (username: string) => users.get(username) ?? null,
       getBySubject: (subject: string) => [...users.values()].find((user) => user.subject === subject) ?? null,
+      getByLoginKey: (key: string) =>
+        [...users.values()].toSorted(byName).find((user) => user.loginKey === key) ?? null,
+      remove(username: string, expectedMac: string) {
+        if (users.get(username)?.mac !== expectedMac) return "stale";
+        users.delete(username);
+        return "removed";
+      },
       replace(user: UserRecord, expectedMac: string) {
         if (users.get(user.username)?.mac !== expectedMac) return "stale";
         users.set(user.username, user);

@@ -3,7 +3,8 @@ import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
 import type { IssuerContext } from "../context.ts";
 import type { DefiniteOutcome } from "../issuer-base.ts";
 import type { AuthenticatedUser, LoginOutcome, RequestInfo, TokenResponse } from "../types.ts";
-import { checkCredentials, normalizeUsername } from "../users/credentials.ts";
+import { checkCredentials } from "../users/credentials.ts";
+import { loginKeyOf, normalizeUsername } from "../users/login-name.ts";
 import { beginSession } from "./sessions.ts";
 
 export async function login(
@@ -12,7 +13,10 @@ export async function login(
   requestInfo: RequestInfo,
 ): Promise<DefiniteOutcome<LoginOutcome>> {
   const { username } = credentials;
-  const readAccount = () => (typeof username === "string" ? normalizeUsername(username) : null);
+  const readAccount = () => {
+    const name = typeof username === "string" ? normalizeUsername(ctx, username) : null;
+    return name === null ? null : loginKeyOf(ctx, name);
+  };
   return await withLoginLimits(ctx, readAccount, requestInfo, async () => {
     return await checkAndBeginSession(
       ctx,

@@ -9,7 +9,15 @@ type StorePart = "users" | "sessions" | "keys" | "revocations" | "audit" | "mark
 
 /** Every method that the issuer calls. The compiler keeps the table complete. */
 const storeMethods: { readonly [P in StorePart]: Readonly<Record<keyof Store[P], true>> } = {
-  users: { add: true, get: true, getBySubject: true, replace: true, list: true },
+  users: {
+    add: true,
+    get: true,
+    getByLoginKey: true,
+    getBySubject: true,
+    replace: true,
+    remove: true,
+    list: true,
+  },
   sessions: { create: true, get: true, listBySubject: true, rotate: true, end: true, endAll: true },
   keys: { list: true, initialise: true, rotate: true, reseal: true, remove: true },
   revocations: { snapshot: true, after: true, subscribe: true, append: true },

@@ -19,9 +19,14 @@ function isEqualMac(given: string, expected: Buffer): boolean {
   return bytes.length === expected.length && timingSafeEqual(bytes, expected);
 }
 
+/**
+ * The MAC of a user who is not disabled covers what the MACs of older versions cover, so that both versions accept the
+ * record. An older version refuses the record of a disabled user, because its MAC covers one field more.
+ */
 function userMac(keys: SecretKeys, user: Unsigned<UserRecord>): Buffer {
-  const { username, subject, passwordHash, scopes, createdAt } = user;
-  return computeMac(keys.userMac, [username, subject, passwordHash, scopes, createdAt]);
+  const { username, subject, passwordHash, scopes, createdAt, disabledAt } = user;
+  const fields = [username, subject, passwordHash, scopes, createdAt];
+  return computeMac(keys.userMac, disabledAt === null ? fields : [...fields, { disabledAt }]);
 }
 
 function sessionMac(keys: SecretKeys, session: Unsigned<SessionFacts>): Buffer {

@@ -1,6 +1,7 @@
 import { HoldfastError } from "../../core/errors.ts";
 import type { IssuerBase } from "../issuer-base.ts";
 import type { SigningKeys } from "../keys/signing-keys.ts";
+import { indexLoginNames } from "../users/login-name.ts";
 import { addUserMac, isAuthenticUser } from "./record-macs.ts";
 
 const SECRET_MARKER = "secret";
@@ -19,6 +20,7 @@ export async function openStore(base: IssuerBase, keys: SigningKeys): Promise<vo
     throw new HoldfastError("store_mismatch", message);
   }
   await keys.open();
+  await indexLoginNames(base);
   if (secrets.length === 1) return;
   // On every start, because a process that was not restarted yet may have written records under the old secret.
   await keys.reseal();

@@ -7,6 +7,7 @@ import type { UserRecord } from "../../stores/user-store.ts";
 import type { IssuerContext } from "../context.ts";
 import { isAuthenticUser } from "../store/record-macs.ts";
 import type { Authenticate, AuthenticatedUser, RequestInfo } from "../types.ts";
+import { findByLoginName } from "./login-name.ts";
 import { PASSWORD_BYTES } from "./passwords.ts";
 
 const AUTHENTICATE_DEADLINE_MS = 10_000;
@@ -52,12 +53,13 @@ export async function checkCredentials(
   if (authenticate !== undefined) return await callAuthenticate(ctx, authenticate, credentials, signal);
   const { username, password } = credentials;
   if (typeof username !== "string" || typeof password !== "string") return null;
-  const name = normalizeUsername(username);
-  const user = name === null ? null : await ctx.store.users.get(name);
-  return await checkPassword(ctx, user?.username === name ? user : null, password);
+  return await checkPassword(ctx, await findByLoginName(ctx, username), password);
 }
 
-/** Takes as long when `user` is `null`, so that the time does not reveal whether a user exists. */
+/**
+ * Takes as long when `user` is `null`, so that the time does not reveal whether a user exists. A disabled user gets the
+ * answer for a wrong password, at the same time.
+ */
 export async function checkPassword(
   ctx: IssuerContext,
   user: UserRecord | null,
@@ -66,7 +68,7 @@ export async function checkPassword(
   if (Buffer.byteLength(password) > PASSWORD_BYTES.max) return null;
   const authentic = await verifyUserRecord(ctx, user);
   const matches = await ctx.passwords.verify(authentic?.passwordHash ?? null, password);
-  return matches ? authentic : null;
+  return matches && authentic?.disabledAt === null ? authentic : null;
 }
 
 /** Verifies the MAC of the record. Otherwise audits `record_tampered` and returns `null`. */
@@ -77,19 +79,6 @@ export async function verifyUserRecord(
   if (user === null || isAuthenticUser(ctx.secrets, user)) return user;
   await ctx.audit("record_tampered", { detail: "user" });
   return null;
-}
-
-/**
- * Length of a user name before normalization, in UTF-16 code units: 128 characters as a keyboard decomposes them. NFKC
- * takes time quadratic in the length of a run of combining marks, so a longer text is never normalized (law 6).
- */
-const MAX_UNNORMALIZED_UNITS = 512;
-
-/** The normal form of a user name. `null` unless it has 1 to 128 characters, none of them a control character. */
-export function normalizeUsername(username: string): string | null {
-  if (username.length > MAX_UNNORMALIZED_UNITS) return null;
-  const name = username.normalize("NFKC");
-  return /^[^\p{Cc}\p{Cf}\p{Cs}]{1,128}$/u.test(name) && name.trim() === name ? name : null;
 }
 
 /** Refuses a subject that is the id of a client, so that no user can impersonate a service (RFC 9700 §4.15). */

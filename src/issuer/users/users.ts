@@ -7,8 +7,9 @@ import type { DefiniteOutcome } from "../issuer-base.ts";
 import { checkAndBeginSession, withLoginLimits } from "../sessions/login.ts";
 import { endSubject } from "../sessions/sessions.ts";
 import { isAuthenticUser, addUserMac } from "../store/record-macs.ts";
-import type { Issuer, LoginOutcome, RequestInfo } from "../types.ts";
-import { checkPassword, userSchema, normalizeUsername, verifyUserRecord } from "./credentials.ts";
+import type { Issuer, LoginOutcome, RequestInfo, UserView } from "../types.ts";
+import { checkPassword, userSchema, verifyUserRecord } from "./credentials.ts";
+import { findByLoginName, loginKeyOf, normalizeUsername } from "./login-name.ts";
 import { isAcceptablePassword, PASSWORD_BYTES } from "./passwords.ts";
 
 type Users = Issuer["users"];
@@ -18,7 +19,7 @@ export async function addUser(
   { username, password, scopes = [] }: Parameters<Users["add"]>[0],
   { onlyFirst = false }: { onlyFirst?: boolean } = {},
 ): Promise<"added" | "exists"> {
-  const name = requireUsername(username);
+  const name = requireUsername(ctx, username);
   requirePassword(password);
   const subject = randomUUID();
   if (!userSchema.safeParse({ subject, scopes }).success) {
@@ -26,7 +27,15 @@ export async function addUser(
   }
   const passwordHash = await ctx.passwords.hash(password);
   const createdAt = await ctx.store.now();
-  const facts = { username: name, subject, passwordHash, scopes: [...scopes], createdAt };
+  const facts = {
+    username: name,
+    loginKey: loginKeyOf(ctx, name),
+    subject,
+    passwordHash,
+    scopes: [...scopes],
+    createdAt,
+    disabledAt: null,
+  };
   const outcome = await ctx.store.users.add(addUserMac(ctx.secrets, facts), { onlyFirst });
   if (outcome === "added") await ctx.audit("user_added", { subject, detail: name });
   return outcome;
@@ -38,9 +47,8 @@ export async function setPassword(
   password: string,
 ): Promise<"changed" | "unknown"> {
   requirePassword(password);
-  const name = requireUsername(username);
-  const user = await verifyUserRecord(ctx, await ctx.store.users.get(name));
-  if (user?.username !== name) return "unknown";
+  const user = await verifyUserRecord(ctx, await findByLoginName(ctx, requireUsername(ctx, username)));
+  if (user === null) return "unknown";
   await replacePassword(ctx, user, password);
   await endSessionsAfterChange(ctx, user.subject, undefined);
   return "changed";
@@ -51,9 +59,16 @@ export async function listUsers(
   { after, limit = 100 }: Parameters<Users["list"]>[0] = {},
 ): ReturnType<Users["list"]> {
   const users = await ctx.store.users.list({ after, limit });
-  return users
-    .filter((user) => isAuthenticUser(ctx.secrets, user))
-    .map(({ username, subject, scopes, createdAt }) => ({ username, subject, scopes, createdAt }));
+  return users.filter((user) => isAuthenticUser(ctx.secrets, user)).map(toUserView);
+}
+
+export async function getUser(ctx: IssuerContext, username: string): Promise<UserView | null> {
+  const user = await verifyUserRecord(ctx, await findByLoginName(ctx, username));
+  return user && toUserView(user);
+}
+
+function toUserView({ username, subject, scopes, createdAt, disabledAt }: UserRecord): UserView {
+  return { username, subject, scopes, createdAt, disabledAt };
 }
 
 /**
@@ -105,8 +120,8 @@ async function replacePassword(ctx: IssuerContext, user: UserRecord, password: s
   throw new HoldfastError("store_unavailable", "the user was changed at the same time; try again");
 }
 
-function requireUsername(username: unknown): string {
-  const name = typeof username === "string" ? normalizeUsername(username) : null;
+function requireUsername(ctx: IssuerContext, username: unknown): string {
+  const name = typeof username === "string" ? normalizeUsername(ctx, username) : null;
   if (name !== null) return name;
   throw invalidOption("username", "1 to 128 characters without control characters or outer spaces", username);
 }

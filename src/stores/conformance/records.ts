@@ -10,7 +10,8 @@ import type { Cases, DurableStoreUnderTest } from "./types.ts";
 function user(username: string): UserRecord {
   const subject = `subject of ${username}`;
   const rest = { passwordHash: "$argon2id$…", scopes: ["orders:read", "ünïcode"], createdAt: 5 };
-  return { username, subject, ...rest, mac: `mac of ${username}` };
+  const loginKey = username.toLowerCase();
+  return { username, loginKey, subject, ...rest, disabledAt: null, mac: `mac of ${username}` };
 }
 
 function key(kid: string, createdAt: number, activatedAt: number | null = null): SigningKeyRecord {
@@ -18,7 +19,7 @@ function key(kid: string, createdAt: number, activatedAt: number | null = null):
 }
 
 function event(at: number, detail: string): AuditEvent {
-  return { at, kind: "login", subject: "alice", session: null, source: "192.0.2.1", detail };
+  return { at, kind: "login", subject: "alice", session: null, source: "192.0.2.1", actor: "admin", detail };
 }
 
 /** Tests of users, signing keys, audit events and markers, and of the store as a whole. */
@@ -57,6 +58,56 @@ export const recordCases: Cases = {
     assert.equal(await store.users.replace(changed, "mac of alice"), "stale");
     assert.deepEqual(await store.users.get("alice"), changed);
     assert.equal(await store.users.replace(user("nobody"), "mac"), "stale");
+  },
+
+  "a user is found by the login key, and a key that is taken is not added": async ({ store }) => {
+    await store.users.add(user("Al:ice"));
+    assert.deepEqual(await store.users.getByLoginKey("al:ice"), user("Al:ice"));
+    for (const other of ["al", "al:", "al:ice:", "Al:ice", "AL:ICE"]) {
+      assert.equal(await store.users.getByLoginKey(other), null, other);
+    }
+    assert.equal(await store.users.add(user("al:ICE")), "exists");
+    assert.equal(await store.users.add(user("al")), "added");
+    assert.deepEqual(await store.users.getByLoginKey("al"), user("al"));
+  },
+
+  "users without a login key are added, and found by their names only": async ({ store }) => {
+    for (const name of ["Bob", "bob"]) {
+      assert.equal(await store.users.add({ ...user(name), loginKey: null }), "added");
+    }
+    assert.equal(await store.users.getByLoginKey("bob"), null);
+    assert.deepEqual(await store.users.get("Bob"), { ...user("Bob"), loginKey: null });
+  },
+
+  "a replaced user has the new login key, and the first in order of name wins a shared one": async ({
+    store,
+  }) => {
+    for (const name of ["bob", "Bob"]) await store.users.add({ ...user(name), loginKey: null });
+    for (const name of ["bob", "Bob"]) await store.users.replace(user(name), `mac of ${name}`);
+    assert.deepEqual(await store.users.getByLoginKey("bob"), user("Bob"));
+    await store.users.replace({ ...user("Bob"), loginKey: "robert", disabledAt: 7 }, "mac of Bob");
+    assert.deepEqual(await store.users.getByLoginKey("bob"), user("bob"));
+    assert.deepEqual(await store.users.getByLoginKey("robert"), {
+      ...user("Bob"),
+      loginKey: "robert",
+      disabledAt: 7,
+    });
+  },
+
+  "a user is removed only if the MAC is that of the stored record, and can be added again": async ({
+    store,
+  }) => {
+    await store.users.add(user("alice"));
+    assert.equal(await store.users.remove("alice", "another mac"), "stale");
+    assert.equal(await store.users.remove("alice", "mac of alice"), "removed");
+    assert.equal(await store.users.remove("alice", "mac of alice"), "stale");
+    assert.equal(await store.users.get("alice"), null);
+    assert.equal(await store.users.getByLoginKey("alice"), null);
+    assert.equal(await store.users.getBySubject("subject of alice"), null);
+    assert.deepEqual(await store.users.list({ limit: 10 }), []);
+    assert.equal(await store.users.replace(user("alice"), "mac of alice"), "stale");
+    assert.equal(await store.users.add(user("alice"), { onlyFirst: true }), "added");
+    assert.deepEqual(await store.users.getByLoginKey("alice"), user("alice"));
   },
 
   "users are listed in pages, in order of name": async ({ store }) => {

@@ -7,7 +7,8 @@ import { toStoreError } from "./errors.ts";
 import type { RedisConnection } from "./connection.ts";
 import { openConnection } from "./open-connection.ts";
 import { DEFAULT_PREFIX } from "./options.ts";
-import { auditKeys, userKeys } from "./records.ts";
+import { auditKeys } from "./records.ts";
+import { putUser, userKeys } from "./users.ts";
 import { FORMAT, manifestKeys } from "./manifest.ts";
 import { defineRead, defineWrite } from "./script.ts";
 import { cutOffSubject, listSession } from "./session-scripts.ts";
@@ -81,11 +82,6 @@ return 1`);
 const deleteKey = defineWrite(`redis.call('DEL', KEYS[1])`);
 const putEvents = defineWrite(`redis.call('LPUSH', KEYS[1], unpack(ARGV, 2))`);
 
-const putUser = defineWrite(`
-redis.call('HSET', KEYS[1], ARGV[2], ARGV[4])
-redis.call('HSET', KEYS[2], ARGV[3], ARGV[2])
-redis.call('ZADD', KEYS[3], 0, ARGV[2])`);
-
 /** Opens the database for an import under the service's default prefix. Rejects like `redisStore`. */
 export async function openRedisImport(options: RedisImportOptions): Promise<RedisImport> {
   const target = readAddress(options);
@@ -140,7 +136,9 @@ function createImport(connection: RedisConnection, prefix: string, description: 
     },
     async copy(dump) {
       await forEachConcurrently(dump.users, async (user) => {
-        await connection.runScript(putUser, users, [user.username, user.subject, JSON.stringify(user)]);
+        const { username, subject, loginKey } = user;
+        const args = [username, subject, JSON.stringify(user), loginKey ?? ""];
+        await connection.runScript(putUser, users, args);
       });
       await forEachConcurrently(dump.cutoffs, async ({ subject, at, before, until }) => {
         await connection.runScript(cutOffSubject, subjectKeys(prefix, subject), [before, until, at]);

@@ -1,79 +1,10 @@
 import type { AuditEvent } from "../../core/events.ts";
 import type { AuditStore, KeyStore, MarkerStore, SigningKeyRecord } from "../store.ts";
-import type { UserRecord, UserStore } from "../user-store.ts";
 import { decideKeyRotation } from "../signing-key-rotation.ts";
 import { AUDIT_RETENTION_MS } from "../retention.ts";
 import type { RedisConnection } from "./connection.ts";
 import { defineRead, defineWrite } from "./script.ts";
 import { defineManifestRead, defineManifestWrite, type Manifest } from "./manifest.ts";
-
-/* Users: a hash of records by name, a hash of names by subject, and a sorted set of names. All are in one slot. */
-
-const addUser = defineWrite(`
-local name, subject, user, onlyFirst = ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-if onlyFirst == '1' and redis.call('HLEN', KEYS[1]) > 0 then return 'exists' end
-if redis.call('HEXISTS', KEYS[1], name) + redis.call('HEXISTS', KEYS[2], subject) > 0 then return 'exists' end
-redis.call('HSET', KEYS[1], name, user)
-redis.call('HSET', KEYS[2], subject, name)
-redis.call('ZADD', KEYS[3], 0, name)
-return 'added'`);
-
-const userByName = defineRead(`return redis.call('HGET', KEYS[1], ARGV[2])`);
-
-const userBySubject = defineRead(`
-local name = redis.call('HGET', KEYS[2], ARGV[2])
-return name and redis.call('HGET', KEYS[1], name)`);
-
-const replaceUser = defineWrite(`
-local standing = redis.call('HGET', KEYS[1], ARGV[2])
-local was = standing and cjson.decode(standing)
-if not was or was.subject ~= ARGV[3] or was.mac ~= ARGV[4] then return 'stale' end
-redis.call('HSET', KEYS[1], ARGV[2], ARGV[5])
-return 'replaced'`);
-
-const listUsers = defineRead(`
-local from = ARGV[2] == '' and '-' or '(' .. ARGV[2]
-local names = redis.call('ZRANGEBYLEX', KEYS[3], from, '+', 'LIMIT', 0, ARGV[3])
-if #names == 0 then return {} end
-return redis.call('HMGET', KEYS[1], unpack(names))`);
-
-export function userKeys(prefix: string): string[] {
-  return [`${prefix}{users}`, `${prefix}{users}:subjects`, `${prefix}{users}:names`];
-}
-
-export function createUserStore(
-  connection: RedisConnection,
-  prefix: string,
-  requireStore: () => Promise<unknown>,
-): UserStore {
-  const keys = userKeys(prefix);
-  async function find(script: typeof userByName, name: string): Promise<UserRecord | null> {
-    const user = (await connection.runScript(script, keys, [name])) as string | null;
-    if (user === null) await requireStore();
-    return user === null ? null : (JSON.parse(user) as UserRecord);
-  }
-  return {
-    async add(user, { onlyFirst = false } = {}) {
-      await requireStore();
-      const args = [user.username, user.subject, JSON.stringify(user), Number(onlyFirst)];
-      return (await connection.runScript(addUser, keys, args)) as "added" | "exists";
-    },
-    get: async (username) => await find(userByName, username),
-    getBySubject: async (subject) => await find(userBySubject, subject),
-    replace: async (user, expectedMac) =>
-      (await connection.runScript(replaceUser, keys, [
-        user.username,
-        user.subject,
-        expectedMac,
-        JSON.stringify(user),
-      ])) as "replaced" | "stale",
-    async list({ after = "", limit }) {
-      const users = (await connection.runScript(listUsers, keys, [after, limit])) as string[];
-      if (users.length === 0) await requireStore();
-      return users.map((user) => JSON.parse(user) as UserRecord);
-    },
-  };
-}
 
 /* Markers and signing keys: fields of the manifest. */
 
@@ -193,7 +124,8 @@ export function createAuditPart(connection: RedisConnection, prefix: string): Au
       append: async (event) => void (await connection.runScript(addEvent, keys, [JSON.stringify(event)])),
       recent: async (limit) =>
         ((await connection.runScript(recentEvents, keys, [limit])) as string[]).map(
-          (event) => JSON.parse(event) as AuditEvent,
+          // Older versions wrote no `actor`.
+          (event) => ({ actor: null, ...(JSON.parse(event) as Omit<AuditEvent, "actor">) }),
         ),
     },
     async prune() {

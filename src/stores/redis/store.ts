@@ -2,10 +2,11 @@ import type { Clock } from "../../core/clock.ts";
 import type { Store } from "../store.ts";
 import type { RedisConnection } from "./connection.ts";
 import { LogReader } from "./log-reader.ts";
-import { createAuditPart, createKeyStore, createMarkerStore, createUserStore } from "./records.ts";
+import { createAuditPart, createKeyStore, createMarkerStore } from "./records.ts";
 import { RedisRevocationLog } from "./revocations.ts";
 import { readTime, type Manifest } from "./manifest.ts";
 import { createSessionPart } from "./sessions.ts";
+import { createUserStore } from "./users.ts";
 
 /** The connection and settings that the parts of the store use. */
 export interface RedisStoreParts {

@@ -18,9 +18,18 @@ export function selectFrom(table: string, columns: readonly string[]): string {
   return `SELECT ${listColumns(columns)} FROM ${table}`;
 }
 
-export const USER_COLUMNS = ["username", "subject", "passwordHash", "scopes", "createdAt", "mac"] as const;
+export const USER_COLUMNS = [
+  "username",
+  "subject",
+  "passwordHash",
+  "scopes",
+  "createdAt",
+  "mac",
+  "loginKey",
+  "disabledAt",
+] as const;
 export const CUTOFF_COLUMNS = ["subject", "at", "before", "until"] as const;
 export const KEY_COLUMNS = ["kid", "algorithm", "sealed", "createdAt", "activatedAt", "retiredAt"] as const;
 export const REVOCATION_COLUMNS = ["seq", "chain", "at", "issuer", "kind", "id", "before", "until"] as const;
-export const AUDIT_COLUMNS = ["at", "kind", "subject", "session", "source", "detail"] as const;
+export const AUDIT_COLUMNS = ["at", "kind", "subject", "session", "source", "actor", "detail"] as const;
 export const MARKER_COLUMNS = ["name", "value"] as const;

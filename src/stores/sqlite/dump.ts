@@ -10,7 +10,7 @@ import {
   selectFrom,
   USER_COLUMNS,
 } from "./columns.ts";
-import { toUser } from "./records.ts";
+import { toUser } from "./users.ts";
 import { toEntry } from "./revocations.ts";
 import { SESSION_COLUMNS, toSessionRecord } from "./session-rows.ts";
 

@@ -1,55 +1,9 @@
 import type { AuditEvent } from "../../core/events.ts";
 import type { AuditStore, KeyStore, MarkerStore, SigningKeyRecord } from "../store.ts";
-import type { UserRecord, UserStore } from "../user-store.ts";
 import { decideKeyRotation } from "../signing-key-rotation.ts";
 import { AUDIT_RETENTION_MS } from "../retention.ts";
-import {
-  AUDIT_COLUMNS,
-  insertInto,
-  KEY_COLUMNS,
-  MARKER_COLUMNS,
-  selectFrom,
-  USER_COLUMNS,
-} from "./columns.ts";
+import { AUDIT_COLUMNS, insertInto, KEY_COLUMNS, MARKER_COLUMNS, selectFrom } from "./columns.ts";
 import type { SqliteConnection } from "./connection.ts";
-
-export function createUserStore(db: SqliteConnection): UserStore {
-  const select = selectFrom("users", USER_COLUMNS);
-  const byName = db.prepare(`${select} WHERE username = ?`);
-  const bySubject = db.prepare(`${select} WHERE subject = ?`);
-  const page = db.prepare(`${select} WHERE username > ? ORDER BY username LIMIT ?`);
-  const any = db.prepare("SELECT 1 FROM users LIMIT 1");
-  const insert = db.prepare(`${insertInto("users", USER_COLUMNS)} ON CONFLICT DO NOTHING`);
-  const update = db.prepare(
-    `UPDATE users SET passwordHash = ?, scopes = ?, createdAt = ?, mac = ?
-      WHERE username = ? AND subject = ? AND mac = ?`,
-  );
-  return {
-    add: async (user, { onlyFirst = false } = {}) =>
-      await db.write(() => {
-        if (onlyFirst && any.get() !== undefined) return "exists";
-        const { username, subject, passwordHash, scopes, createdAt, mac } = user;
-        const row = [username, subject, passwordHash, JSON.stringify(scopes), createdAt, mac];
-        return insert.run(...row).changes === 1 ? "added" : "exists";
-      }),
-    get: async (username) => await db.read(() => toUser(byName.get(username))),
-    getBySubject: async (subject) => await db.read(() => toUser(bySubject.get(subject))),
-    replace: async (user, expectedMac) =>
-      await db.write(() => {
-        const { username, subject, passwordHash, scopes, createdAt, mac } = user;
-        const row = [passwordHash, JSON.stringify(scopes), createdAt, mac, username, subject, expectedMac];
-        return update.run(...row).changes === 1 ? "replaced" : "stale";
-      }),
-    list: async ({ after = "", limit }) =>
-      await db.read(() => page.all(after, limit).map((row) => toUser(row) as UserRecord)),
-  };
-}
-
-export function toUser(row: object | undefined): UserRecord | null {
-  if (row === undefined) return null;
-  const user = row as Omit<UserRecord, "scopes"> & { scopes: string };
-  return { ...user, scopes: JSON.parse(user.scopes) as string[] };
-}
 
 export function createKeyStore(db: SqliteConnection): KeyStore {
   const all = db.prepare(`${selectFrom("keys", KEY_COLUMNS)} ORDER BY createdAt, rowid`);
@@ -111,8 +65,8 @@ export function createAuditPart(db: SqliteConnection): AuditPart {
 
   return {
     store: {
-      append: async ({ at, kind, subject, session, source, detail }) =>
-        await db.write(() => void insert.run(at, kind, subject, session, source, detail)),
+      append: async ({ at, kind, subject, session, source, actor, detail }) =>
+        await db.write(() => void insert.run(at, kind, subject, session, source, actor, detail)),
       recent: async (limit) =>
         await db.read(() => newest.all(limit).map((row) => ({ ...row }) as unknown as AuditEvent)),
     },

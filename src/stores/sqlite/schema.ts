@@ -45,6 +45,11 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT;
 
   CREATE TABLE markers (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
+
+  `ALTER TABLE users ADD COLUMN loginKey TEXT;
+  ALTER TABLE users ADD COLUMN disabledAt INTEGER;
+  CREATE INDEX users_loginKey ON users (loginKey, username);
+  ALTER TABLE audit ADD COLUMN actor TEXT;`,
 ];
 
 /** The version of the schema that this code reads and writes. */

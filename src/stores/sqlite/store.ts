@@ -1,8 +1,9 @@
 import type { Store } from "../store.ts";
 import type { SqliteConnection } from "./connection.ts";
-import { createAuditPart, createKeyStore, createMarkerStore, createUserStore } from "./records.ts";
+import { createAuditPart, createKeyStore, createMarkerStore } from "./records.ts";
 import { createRevocationPart } from "./revocations.ts";
 import { createSessionPart } from "./sessions.ts";
+import { createUserStore } from "./users.ts";
 
 /** Creates all parts of the store on one connection. */
 export function assembleStore(db: SqliteConnection, description: string): Store {

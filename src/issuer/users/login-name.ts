@@ -1,0 +1,96 @@
+import type { UserRecord } from "../../stores/user-store.ts";
+import type { IssuerBase } from "../issuer-base.ts";
+import { isAuthenticUser } from "../store/record-macs.ts";
+
+/**
+ * Length of a user name before normalization, in UTF-16 code units: 128 characters as a keyboard decomposes them. NFKC
+ * takes time quadratic in the length of a run of combining marks, so a longer text is never normalized (law 6).
+ */
+const MAX_UNNORMALIZED_UNITS = 512;
+
+const MARKER = "loginNames";
+
+type Comparing = { readonly config: Pick<IssuerBase["config"], "loginNames"> };
+
+/**
+ * The normal form of a user name, in the spelling that was given. `null` unless it has 1 to 128 characters, none of them
+ * a control character. Outer blanks are removed, or refused when names are compared exactly.
+ */
+export function normalizeUsername({ config }: Comparing, username: string): string | null {
+  if (username.length > MAX_UNNORMALIZED_UNITS) return null;
+  const normal = username.normalize("NFKC");
+  const name = normal.trim();
+  if (config.loginNames === "exact" && name !== normal) return null;
+  return /^[^\p{Cc}\p{Cf}\p{Cs}]{1,128}$/u.test(name) ? name : null;
+}
+
+/** The key under which a login finds the user of this normalized name. */
+export function loginKeyOf({ config }: Comparing, username: string): string {
+  return config.loginNames === "exact" ? username : foldCase(username);
+}
+
+/**
+ * Maps names that differ only in case to one text, as RFC 8265 §3.3 does. Upper case first unites letters that have
+ * several lower-case forms (final sigma) or none of their own (sharp s). A text that is folded again stays the same.
+ */
+function foldCase(name: string): string {
+  const fold = (text: string) => text.toLowerCase().toUpperCase().toLowerCase().normalize("NFKC");
+  return fold(fold(name));
+}
+
+/**
+ * The user whom a login name means. The exact name goes first, so that two users whose names differ only in case can
+ * both log in. Both look-ups are always made, so that the time does not depend on the name. The MAC is not verified.
+ */
+export async function findByLoginName(ctx: IssuerBase, text: string): Promise<UserRecord | null> {
+  const name = normalizeUsername(ctx, text);
+  if (name === null) return null;
+  const key = loginKeyOf(ctx, name);
+  const { users } = ctx.store;
+  const [exact, similar] = await Promise.all([users.get(name), users.getByLoginKey(key)]);
+  if (exact?.username === name) return exact;
+  // A store that returns another user than the key means was tampered with.
+  return similar !== null && loginKeyOf(ctx, similar.username) === key ? similar : null;
+}
+
+/**
+ * Gives each user the login key of the current comparison, unless a marker says that they have it. Users of an older
+ * version have no key. A process with another `loginNames` on the same store does this again at its next start.
+ */
+export async function indexLoginNames(base: IssuerBase): Promise<void> {
+  const { store, config } = base;
+  const done = await store.markers.read(MARKER);
+  if (done === config.loginNames) return;
+  const colliding: string[] = [];
+  for (let after: string | undefined; ;) {
+    const users = await store.users.list({ after, limit: 100 });
+    for (const user of users) {
+      const loginKey = loginKeyOf(base, user.username);
+      if (user.loginKey !== loginKey) await setLoginKey(base, user, loginKey);
+      if ((await store.users.getByLoginKey(loginKey))?.username !== user.username)
+        colliding.push(user.username);
+    }
+    after = users.at(-1)?.username;
+    if (after === undefined) break;
+  }
+  if (colliding.length > 0) {
+    const names = colliding.slice(0, 10).join(", ");
+    const message = `${colliding.length} users log in only under the exact spelling of their names: ${names}`;
+    base.emit("login_names_collide", message);
+  }
+  const claimed = await store.markers.claim(MARKER, config.loginNames);
+  if (claimed !== config.loginNames) await store.markers.replace(MARKER, claimed, config.loginNames);
+}
+
+/** Tries again when the user was changed at the same time. A record without a valid MAC is left alone. */
+async function setLoginKey(
+  { store, secrets }: IssuerBase,
+  user: UserRecord,
+  loginKey: string,
+): Promise<void> {
+  let current: UserRecord | null = user;
+  while (current !== null && isAuthenticUser(secrets, current)) {
+    if ((await store.users.replace({ ...current, loginKey }, current.mac)) === "replaced") return;
+    current = await store.users.get(user.username);
+  }
+}
