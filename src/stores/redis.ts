@@ -1,6 +1,7 @@
 import { systemClock, type Clock } from "../core/clock.ts";
 import { readOptions } from "../core/options.ts";
 import type { Store } from "./store.ts";
+import { checkAccess, type RedisAccessOptions } from "./redis/access.ts";
 import { describeAddress, selectAddress, type RedisAddressOptions } from "./redis/address.ts";
 import { checkDurability, type Durability } from "./redis/durability.ts";
 import { toStoreError } from "./redis/errors.ts";
@@ -11,9 +12,10 @@ import { assembleStore } from "./redis/store.ts";
 
 export { redisAnswers, type RedisAnswersOptions } from "./redis/shared-answers.ts";
 export type { Durability };
+export type { RedisCredentials, RedisNode, RedisTls } from "./redis/access.ts";
 
 /** Options of `redisStore`. Exactly one of `url`, `cluster` and `sentinel` is required. */
-export interface RedisStoreOptions extends RedisAddressOptions {
+export interface RedisStoreOptions extends RedisAddressOptions, RedisAccessOptions {
   /** Prefix of all Redis keys, without braces. Several stores can share a server. Default `holdfast:`. */
   prefix?: string;
   /** Deadline of a read, ms: 1 to 60,000. A write may take four times as long. Default 500. */
@@ -49,10 +51,12 @@ export async function redisStore(options: RedisStoreOptions): Promise<Store> {
   const settings = readOptions("redisStore", options, redisStoreOptionTable);
   const { clock = systemClock, random, prefix, openTimeoutMs, commandTimeoutMs, replicas } = settings;
   const address = selectAddress("redisStore", settings);
+  checkAccess("redisStore", address, settings);
   const description = `redis ${describeAddress(address)}`;
   const virtual = settings.clock !== undefined;
   const connectionOptions = {
     address,
+    access: settings,
     description,
     clock,
     random,
@@ -62,7 +66,10 @@ export async function redisStore(options: RedisStoreOptions): Promise<Store> {
     replicas,
   };
   let restoreLost = async () => {};
-  const connection = await openConnection(connectionOptions, () => void restoreLost());
+  const connection = await openConnection({
+    ...connectionOptions,
+    onInterruption: () => void restoreLost(),
+  });
   try {
     const persistence = await checkDurability(connection, description, settings.durability);
     const manifest = await openManifest(connection, prefix, description);

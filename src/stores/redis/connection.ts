@@ -1,7 +1,9 @@
-import { sleep, type Clock } from "../../core/clock.ts";
+import { sleep, systemClock, type Clock } from "../../core/clock.ts";
 import { HoldfastError } from "../../core/errors.ts";
+import { ClientSupervisor, type OpenClient } from "./client-supervisor.ts";
 import type { RedisClient } from "./client.ts";
-import { readMessage, NOT_EXECUTED, QUEUE_FULL, RETRY_AFTER_MS, toStoreError } from "./errors.ts";
+import { isAnswer, NOT_EXECUTED, readMessage, RETRY_AFTER_MS, toStoreError } from "./errors.ts";
+import type { FailureReason } from "./failure-reason.ts";
 import type { Script } from "./script.ts";
 
 /** How commands are sent. */
@@ -13,55 +15,60 @@ export interface RedisConnectionOptions {
   readonly commandTimeoutMs: number;
   /** How many replicas must have a write before it is acknowledged. */
   readonly replicas: number;
+  readonly random: () => number;
+  /** Says why commands fail. */
+  readonly reason: FailureReason;
+  /** Called when acknowledged writes may have been lost. */
+  readonly onInterruption?: () => void;
+  /** Called when every server answers again after an interruption. */
+  readonly onRecovered?: () => void;
 }
 
 /** A write has a longer deadline than a read, because a write that misses it may still take effect. */
 const WRITE_TIMEOUT_FACTOR = 4;
 const RETRY_PAUSE_MS = 50;
 /** How long a server may stay silent before its connection is replaced, in units of `commandTimeoutMs`. */
-const MAX_SILENT_TIMEOUTS = 10;
+export const MAX_SILENT_TIMEOUTS = 10;
+const MAX_CLOSE_MS = 1000;
 
 /** Sends commands with a deadline, whichever client is behind it. A failed command rejects with `store_unavailable`. */
 export class RedisConnection {
-  readonly #open: () => Promise<RedisClient>;
   readonly #options: RedisConnectionOptions;
-  readonly #interruptions: () => number;
-  #client: RedisClient | null;
+  readonly #supervisor: ClientSupervisor;
   /** Rejects the pending commands. */
   readonly #rejectPending = new Set<(why: Error) => void>();
-  /** When each silent server stopped answering, on the monotonic clock. */
-  readonly #silentSince = new Map<string, number>();
-  #connecting: Promise<void> | null = null;
+  readonly #closeListeners: (() => void)[] = [];
   #closed = false;
 
-  private constructor(
-    client: RedisClient | null,
-    open: () => Promise<RedisClient>,
-    options: RedisConnectionOptions,
-    interruptions: () => number,
-  ) {
-    this.#client = client;
-    this.#open = open;
+  private constructor(open: OpenClient, options: RedisConnectionOptions) {
+    const { clock, random, commandTimeoutMs, reason } = options;
     this.#options = options;
-    this.#interruptions = interruptions;
+    this.#supervisor = new ClientSupervisor(open, {
+      clock,
+      random,
+      silenceMs: MAX_SILENT_TIMEOUTS * commandTimeoutMs,
+      drainMs: WRITE_TIMEOUT_FACTOR * commandTimeoutMs,
+      probe: async () => await this.sendToPrimaries(["PING"]),
+      onInterruption(error) {
+        reason.record(error);
+        options.onInterruption?.();
+      },
+      onRecovered: () => options.onRecovered?.(),
+      onOpenFailed: (error) => reason.record(error),
+    });
   }
 
-  /** `interruptions` returns how many failures of a connection have been seen so far. */
-  static async open(
-    open: () => Promise<RedisClient>,
-    options: RedisConnectionOptions,
-    interruptions: () => number = () => 0,
-  ): Promise<RedisConnection> {
-    return new RedisConnection(await open(), open, options, interruptions);
+  /** Rejects when the first client cannot be opened. */
+  static async open(open: OpenClient, options: RedisConnectionOptions): Promise<RedisConnection> {
+    const connection = new RedisConnection(open, options);
+    await connection.#supervisor.start();
+    return connection;
   }
 
   /** Connects in the background. Until it is connected, every command fails at once. */
-  static openInBackground(
-    open: () => Promise<RedisClient>,
-    options: RedisConnectionOptions,
-  ): RedisConnection {
-    const connection = new RedisConnection(null, open, options, () => 0);
-    connection.#connecting = connection.#connect();
+  static openInBackground(open: OpenClient, options: RedisConnectionOptions): RedisConnection {
+    const connection = new RedisConnection(open, options);
+    connection.#supervisor.startInBackground();
     return connection;
   }
 
@@ -101,15 +108,23 @@ export class RedisConnection {
     return await this.#withDeadline(ms, "", async () => await this.#requireClient().sendToPrimaries(command));
   }
 
+  /** Calls `listener` when the connection is closed. */
+  onClose(listener: () => void): void {
+    this.#closeListeners.push(listener);
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
+    for (const listener of this.#closeListeners) listener();
     for (const reject of this.#rejectPending) reject(this.#closedError());
-    await this.#client?.destroy();
+    const isDestroyed = this.#supervisor.close();
+    // A Sentinel client closes only when its attempt to connect has ended.
+    await Promise.race([isDestroyed, sleep(systemClock, MAX_CLOSE_MS)]);
   }
 
   async #evaluate(script: Script, key: string, rest: readonly string[], ms: number): Promise<unknown> {
     const client = this.#requireClient();
-    const before = this.#interruptions();
+    const before = client.connectionOf(key);
     let reply: unknown;
     try {
       reply = await client.send(key, ["EVALSHA", script.sha, ...rest]);
@@ -120,7 +135,7 @@ export class RedisConnection {
     if (!script.writes || this.#options.replicas === 0) return reply;
     const reached = await this.#countReplicas(client, key, ms);
     // WAIT counts only writes of the same connection.
-    if (reached >= this.#options.replicas && this.#interruptions() === before) return reply;
+    if (reached >= this.#options.replicas && client.connectionOf(key) === before) return reply;
     throw this.#notReplicatedError(reached);
   }
 
@@ -135,18 +150,20 @@ export class RedisConnection {
   }
 
   #requireClient(): RedisClient {
-    if (this.#client !== null) return this.#client;
-    throw new Error("the client is offline");
+    const { client } = this.#supervisor;
+    if (client !== null) return client;
+    throw new Error("not connected yet");
   }
 
   async #withDeadline<T>(ms: number, key: string, work: () => Promise<T>): Promise<T> {
-    const { clock, description } = this.#options;
+    const { clock, description, reason } = this.#options;
     if (this.#closed) throw this.#closedError();
-    const server = this.#client?.serverOf(key) ?? "";
+    const supervisor = this.#supervisor;
+    const server = this.#serverOf(key);
     const { promise, reject } = Promise.withResolvers<never>();
     const onTimeout = () => {
       reject(new Error(`no answer within ${ms} ms`));
-      this.#recordMissedAnswer(server);
+      supervisor.recordMissedAnswer(server);
     };
     // Answers that arrived while the event loop was blocked are read before the command is rejected.
     let stop = clock.after(ms, () => {
@@ -157,50 +174,32 @@ export class RedisConnection {
     const runWork = async () => {
       try {
         const answer = await work();
-        this.#silentSince.delete(server);
+        supervisor.recordAnswer(server);
+        reason.clear();
         return answer;
       } catch (error) {
-        if (readMessage(error) === QUEUE_FULL) this.#recordMissedAnswer(server);
-        else this.#silentSince.delete(server);
+        if (isAnswer(error)) supervisor.recordAnswer(server);
+        else supervisor.recordMissedAnswer(server);
         throw error;
       }
     };
     try {
       return await Promise.race([runWork(), promise]);
     } catch (error) {
-      throw toStoreError(description, error);
+      throw toStoreError(description, error, reason.text);
     } finally {
       this.#rejectPending.delete(reject);
       stop();
     }
   }
 
-  /** Replaces a connection that has been silent for too long. TCP alone would retry for a quarter of an hour. */
-  #recordMissedAnswer(server: string): void {
-    const now = this.#options.clock.monotonic();
-    const since = this.#silentSince.get(server);
-    if (since === undefined) this.#silentSince.set(server, now);
-    else if (
-      now - since >= MAX_SILENT_TIMEOUTS * this.#options.commandTimeoutMs &&
-      this.#connecting === null
-    ) {
-      this.#connecting = this.#connect();
+  /** A closed cluster has no server for the key. */
+  #serverOf(key: string): string {
+    try {
+      return key === "" ? "" : (this.#supervisor.client?.serverOf(key) ?? "");
+    } catch {
+      return "";
     }
-  }
-
-  /** Replaces the client. The old one stays in use until then, because in a cluster other servers may still answer. */
-  async #connect(): Promise<void> {
-    const old = this.#client;
-    while (!this.#closed && this.#client === old) {
-      try {
-        this.#client = await this.#open();
-        await (this.#closed ? this.#client : old)?.destroy();
-      } catch {
-        if (!this.#closed) await sleep(this.#options.clock, RETRY_AFTER_MS);
-      }
-    }
-    this.#silentSince.clear();
-    this.#connecting = null;
   }
 
   #notReplicatedError(reached: number): HoldfastError {

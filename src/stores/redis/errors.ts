@@ -4,13 +4,29 @@ export const RETRY_AFTER_MS = 1000;
 
 /** Matches errors after which the command had no effect: the server refused it, or the client did not send it. */
 export const NOT_EXECUTED: RegExp =
-  /\b(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN)\b|client is offline/;
+  /\b(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN)\b|client is offline|^not connected yet/;
 
-/** The client's error when too many commands wait for an answer. */
-export const QUEUE_FULL = "The queue is full";
+/** Matches a reply of the server: it begins with the code of the error. */
+const REPLY = /^[A-Z]{2,} /;
 
-/** Converts an error of Redis or its client into a `HoldfastError` that names the store. */
-export function toStoreError(description: string, error: unknown): HoldfastError {
+/** Matches replies of a server that this client should leave: it is no primary now, or no longer accepts the password. */
+const WRONG_SERVER = /^(READONLY|NOAUTH|WRONGPASS|MASTERDOWN) /;
+
+/** Whether the error is the answer of a server that works. Without such an answer for long, the client is replaced. */
+export function isAnswer(error: unknown): boolean {
+  const message = readMessage(error);
+  return isHoldfastError(error) || (REPLY.test(message) && !WRONG_SERVER.test(message));
+}
+
+/**
+ * Converts an error of Redis or its client into a `HoldfastError` that names the store. `reason` is the last error of the
+ * connection, which tells more than that the client is offline. `null` when the connection had no error.
+ */
+export function toStoreError(
+  description: string,
+  error: unknown,
+  reason: string | null = null,
+): HoldfastError {
   if (isHoldfastError(error)) return error;
   const reply = readMessage(error);
   if (reply.startsWith("EMPTIED")) {
@@ -21,7 +37,8 @@ export function toStoreError(description: string, error: unknown): HoldfastError
     const message = `${description} holds data of another program under its key names: choose another prefix or database`;
     return new HoldfastError("store_corrupt", message, { cause: error });
   }
-  return new HoldfastError("store_unavailable", `${description}: ${reply}`, {
+  const why = describeFailure(reply, reason);
+  return new HoldfastError("store_unavailable", `${description}: ${why}`, {
     cause: error,
     retryAfterMs: RETRY_AFTER_MS,
   });
@@ -31,4 +48,12 @@ export function readMessage(error: unknown): string {
   if (!(error instanceof Error)) return "failed";
   // An aggregate error, after several addresses were tried, has a code and no message.
   return error.message === "" ? String((error as { code?: unknown }).code) : error.message;
+}
+
+function describeFailure(message: string, reason: string | null): string {
+  const isOffline = /client is (offline|closed)|^not connected yet/i.test(message);
+  if (reason === null || REPLY.test(message) || message.includes(reason)) {
+    return /client is/i.test(message) ? "not connected" : message;
+  }
+  return isOffline ? `not connected: ${reason}` : `${message}, not connected: ${reason}`;
 }

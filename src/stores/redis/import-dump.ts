@@ -1,4 +1,5 @@
 import { systemClock } from "../../core/clock.ts";
+import { readOptions } from "../../core/options.ts";
 import type { SessionRecord } from "../session-store.ts";
 import type { StoreDump } from "../dump.ts";
 import { EXPIRED_RETENTION_MS } from "../retention.ts";
@@ -13,13 +14,15 @@ import { FORMAT, manifestKeys } from "./manifest.ts";
 import { defineRead, defineWrite } from "./script.ts";
 import { cutOffSubject, listSession } from "./session-scripts.ts";
 import { sessionKeys, subjectKeys, toHashFields } from "./session-commands.ts";
+import { checkAccess, redisAccessOptionTable, type RedisAccessOptions } from "./access.ts";
 import { describeAddress, readAddress, type RedisAddressOptions } from "./address.ts";
 
 /** Concurrent commands, or records in one command where their order matters. */
 const BATCH = 100;
 
 /** Options of `openRedisImport`. */
-export type RedisImportOptions = RedisAddressOptions & { replicas?: number; durability?: Durability };
+export type RedisImportOptions = RedisAddressOptions &
+  RedisAccessOptions & { replicas?: number; durability?: Durability };
 
 /** Fills a database with the contents of another store. The database is not a usable store until `finish`. */
 export interface RedisImport {
@@ -86,9 +89,12 @@ const putEvents = defineWrite(`redis.call('LPUSH', KEYS[1], unpack(ARGV, 2))`);
 export async function openRedisImport(options: RedisImportOptions): Promise<RedisImport> {
   const target = readAddress(options);
   const description = `redis ${describeAddress(target)}`;
-  const { replicas = 0, durability = "everysec" } = options;
+  const { replicas = 0, durability = "everysec", tls, credentials, nodeAddressMap } = options;
+  const access = readOptions("redisStore", { tls, credentials, nodeAddressMap }, redisAccessOptionTable);
+  checkAccess("redisStore", target, access);
   const connection = await openConnection({
     address: target,
+    access,
     description,
     clock: systemClock,
     virtual: false,

@@ -1,42 +1,85 @@
+import type { RedisAccess, RedisCredentials } from "./access.ts";
 import type { RedisAddress } from "./address.ts";
-import { connectClient } from "./client.ts";
-import { RedisConnection, type RedisConnectionOptions } from "./connection.ts";
+import { connectClient } from "./connect-client.ts";
+import type { OpenClient } from "./client-supervisor.ts";
+import { MAX_SILENT_TIMEOUTS, RedisConnection, type RedisConnectionOptions } from "./connection.ts";
+import { CredentialRenewal } from "./credential-renewal.ts";
 import { toStoreError } from "./errors.ts";
+import { FailureReason } from "./failure-reason.ts";
 
 /** Where and how to connect. */
-export interface OpenConnectionOptions extends RedisConnectionOptions {
+export interface OpenConnectionOptions extends Omit<RedisConnectionOptions, "reason"> {
   readonly address: RedisAddress;
-  readonly random: () => number;
+  readonly access: RedisAccess;
   /** How long one attempt to open lasts. */
   readonly openTimeoutMs: number;
 }
 
-/**
- * Opens a connection. Rejects with `store_unavailable` after `openTimeoutMs`. `onInterruption` is called when a
- * connection failed or another server took over, because acknowledged writes may have been lost.
- */
-export async function openConnection(
-  options: OpenConnectionOptions,
-  onInterruption: () => void = () => {},
-): Promise<RedisConnection> {
-  const { address, random, openTimeoutMs, clock, description } = options;
-  let interruptions = 0;
-  const open = async () => {
+/** One server that is not there must not use up the time in which another one could answer. */
+const CONNECT_TIMEOUT_MS = { min: 1000, max: 5000 };
+/** The event loop may be blocked for a moment, and a Redis on a slow disk may pause for seconds. */
+const MIN_SILENCE_MS = 5000;
+
+/** Opens a connection. Rejects with `store_unavailable` after `openTimeoutMs`. */
+export async function openConnection(options: OpenConnectionOptions): Promise<RedisConnection> {
+  const { open, reason, attach } = prepare(options);
+  return attach(await RedisConnection.open(open, { ...options, reason }));
+}
+
+/** Connects in the background. Until it is connected, every command fails at once, and says why. */
+export function openConnectionInBackground(options: OpenConnectionOptions): RedisConnection {
+  const { open, reason, attach } = prepare(options);
+  return attach(RedisConnection.openInBackground(open, { ...options, reason }));
+}
+
+interface PreparedConnection {
+  readonly open: OpenClient;
+  readonly reason: FailureReason;
+  /** Lets the connection renew its credentials. */
+  readonly attach: (connection: RedisConnection) => RedisConnection;
+}
+
+function prepare(options: OpenConnectionOptions): PreparedConnection {
+  const { address, access, random, openTimeoutMs, commandTimeoutMs, clock, description } = options;
+  const urls = address.kind === "sentinel" ? [address.primary, ...address.nodes] : address.nodes;
+  const reason = new FailureReason(urls);
+  let presented: RedisCredentials | null = null;
+  let renewal: CredentialRenewal | null = null;
+  const share = Math.ceil(openTimeoutMs / (address.nodes.length + 1));
+  const settings = {
+    ...access,
+    random,
+    connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS.max, Math.max(CONNECT_TIMEOUT_MS.min, share)),
+    silenceMs: Math.max(MIN_SILENCE_MS, MAX_SILENT_TIMEOUTS * commandTimeoutMs),
+    onCredentials(credentials: RedisCredentials) {
+      reason.addSecret(credentials.password);
+      presented = credentials;
+      renewal?.presented(credentials);
+    },
+  };
+  const open: OpenClient = async (onInterruption, closing) => {
     const timeout = new AbortController();
-    let lastError: unknown = new Error(`no connection within ${openTimeoutMs} ms`);
-    const countInterruption = (error: unknown) => {
-      if (error instanceof Error) lastError = error;
-      interruptions++;
-      onInterruption();
-    };
-    const stop = clock.after(openTimeoutMs, () => timeout.abort(lastError), true);
+    const giveUp = () => timeout.abort(new Error(reason.text ?? `no connection within ${openTimeoutMs} ms`));
+    const stop = clock.after(openTimeoutMs, giveUp, true);
+    const signal = AbortSignal.any([timeout.signal, closing]);
     try {
-      return await connectClient(address, { random, onInterruption: countInterruption }, timeout.signal);
+      return await connectClient(address, { ...settings, onInterruption }, signal);
     } catch (error) {
-      throw toStoreError(description, error);
+      throw toStoreError(description, error, reason.text);
     } finally {
       stop();
     }
   };
-  return await RedisConnection.open(open, options, () => interruptions);
+  const attach = (connection: RedisConnection) => {
+    if (access.credentials === undefined) return connection;
+    const authenticate = async (command: readonly string[]) => {
+      reason.addSecret(command.at(-1) ?? "");
+      return await connection.sendToPrimaries(command);
+    };
+    renewal = new CredentialRenewal(access.credentials, clock, authenticate);
+    if (presented !== null) renewal.presented(presented);
+    connection.onClose(() => renewal?.close());
+    return connection;
+  };
+  return { open, reason, attach };
 }

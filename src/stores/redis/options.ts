@@ -8,6 +8,7 @@ import {
   type OptionReader,
   type OptionTable,
 } from "../../core/options.ts";
+import { redisAccessOptionTable, type RedisAccess } from "./access.ts";
 import { redisAddressOptionTable, type RedisAddressSettings } from "./address.ts";
 import type { Durability } from "./durability.ts";
 
@@ -15,7 +16,7 @@ import type { Durability } from "./durability.ts";
 export const DEFAULT_PREFIX = "holdfast:";
 
 /** The checked options of `redisStore`. */
-export interface RedisStoreSettings extends RedisAddressSettings {
+export interface RedisStoreSettings extends RedisAddressSettings, RedisAccess {
   readonly prefix: string;
   readonly commandTimeoutMs: number;
   readonly openTimeoutMs: number;
@@ -27,7 +28,7 @@ export interface RedisStoreSettings extends RedisAddressSettings {
 }
 
 /** The checked options of `redisAnswers`. */
-export interface RedisAnswersSettings extends RedisAddressSettings {
+export interface RedisAnswersSettings extends RedisAddressSettings, RedisAccess {
   /** The first of the secrets. */
   readonly secret: string;
   readonly prefix: string;
@@ -39,6 +40,7 @@ const prefixOption: OptionReader<string> = option(readPrefix, DEFAULT_PREFIX);
 /** The options of `redisStore`. */
 export const redisStoreOptionTable: OptionTable<RedisStoreSettings> = {
   ...redisAddressOptionTable,
+  ...redisAccessOptionTable,
   prefix: prefixOption,
   commandTimeoutMs: wholeOption(500, 1, 60_000),
   openTimeoutMs: wholeOption(5000, 1, 60_000),
@@ -51,6 +53,7 @@ export const redisStoreOptionTable: OptionTable<RedisStoreSettings> = {
 /** The options of `redisAnswers`. */
 export const redisAnswersOptionTable: OptionTable<RedisAnswersSettings> = {
   ...redisAddressOptionTable,
+  ...redisAccessOptionTable,
   secret: option(readFirstSecret),
   prefix: prefixOption,
   timeoutMs: wholeOption(50, 1, 60_000),

@@ -1,16 +1,15 @@
 import { hkdfSync } from "node:crypto";
-import { HoldfastError } from "../../core/errors.ts";
 import { readOptions } from "../../core/options.ts";
 import type { SharedAnswers, SharedAnswersSource } from "../shared-answers.ts";
 import { describeAddress, selectAddress, type RedisAddress, type RedisAddressOptions } from "./address.ts";
-import { connectClient } from "./client.ts";
-import { RedisConnection } from "./connection.ts";
-import { readMessage } from "./errors.ts";
+import { checkAccess, type RedisAccessOptions } from "./access.ts";
+import type { RedisConnection } from "./connection.ts";
+import { openConnectionInBackground } from "./open-connection.ts";
 import { redisAnswersOptionTable } from "./options.ts";
 import { defineWrite } from "./script.ts";
 
 /** Options of `redisAnswers`. Exactly one of `url`, `cluster` and `sentinel` is required. */
-export interface RedisAnswersOptions extends RedisAddressOptions {
+export interface RedisAnswersOptions extends RedisAddressOptions, RedisAccessOptions {
   /**
    * Secret from which the names and keys of the entries are derived: at least 32 random bytes as text. All guards that
    * share must have the same one. Only the first of several secrets, separated by commas, is used.
@@ -26,6 +25,8 @@ export interface RedisAnswersOptions extends RedisAddressOptions {
 const MAX_LISTED = 10_000;
 /** Lifetime of a list after its last write, ms. */
 const LIST_TTL_MS = 86_400_000;
+/** How long one attempt to connect lasts. */
+const OPEN_TIMEOUT_MS = 5000;
 
 const recordUse = defineWrite(`
 for i = 2, #ARGV do redis.call('ZADD', KEYS[1], now, ARGV[i]) end
@@ -52,6 +53,7 @@ export function redisAnswers(options: RedisAnswersOptions): SharedAnswersSource 
   const settings = readOptions("redisAnswers", options, redisAnswersOptionTable);
   const { secret, prefix, timeoutMs } = settings;
   const address = selectAddress("redisAnswers", settings);
+  checkAccess("redisAnswers", address, settings);
   const description = `redis ${describeAddress(address)}`;
   return {
     description,
@@ -60,52 +62,31 @@ export function redisAnswers(options: RedisAnswersOptions): SharedAnswersSource 
     deriveKey: (purpose) =>
       new Uint8Array(hkdfSync("sha256", secret, "", `holdfast/1 answers ${purpose}`, 32)),
     open({ clock, random }) {
-      const closing = new AbortController();
-      let lastError = "not connected yet";
-      const onInterruption = (error: unknown) => {
-        if (error instanceof Error) lastError = readMessage(error);
-      };
-      const open = async () => {
-        try {
-          return await connectClient(address, { random, onInterruption }, closing.signal);
-        } catch (error) {
-          onInterruption(error);
-          throw error;
-        }
-      };
-      const connection = RedisConnection.openInBackground(open, {
+      const connection = openConnectionInBackground({
+        address,
+        access: settings,
         description,
         clock,
+        random,
         virtual: false,
         replicas: 0,
         commandTimeoutMs: timeoutMs,
+        openTimeoutMs: OPEN_TIMEOUT_MS,
       });
-      const close = async () => {
-        closing.abort(new Error("closed"));
-        await connection.close();
-      };
-      const offlineError = () => new HoldfastError("store_unavailable", `${description}: ${lastError}`);
-      return { ...createSharedAnswers(connection, address.kind, prefix, offlineError), close };
+      const close = async () => await connection.close();
+      return { ...createSharedAnswers(connection, address.kind, prefix), close };
     },
   };
 }
 
-/** `offlineError` names the reason for the missing connection. */
 function createSharedAnswers(
   connection: RedisConnection,
   kind: RedisAddress["kind"],
   prefix: string,
-  offlineError: () => HoldfastError,
 ): Omit<SharedAnswers, "close"> {
   const keyOf = (name: string) => `${prefix}{answer:${name}}`;
   const listOf = (list: string) => `${prefix}{answers:${list}}`;
-  const send = async (key: string, command: readonly string[]) => {
-    try {
-      return await connection.send(key, command, 0);
-    } catch (error) {
-      throw readMessage(error).includes("client is offline") ? offlineError() : error;
-    }
-  };
+  const send = async (key: string, command: readonly string[]) => await connection.send(key, command, 0);
   return {
     async get(names) {
       const keys = names.map(keyOf);

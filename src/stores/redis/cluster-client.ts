@@ -1,0 +1,64 @@
+import { destroyQuietly, type Connect, type RedisClient } from "./client.ts";
+import { computeSlot } from "./cluster-slot.ts";
+import { COMMAND_OPTIONS, hostOf, nodeOptions, type NodeSettings } from "./node-options.ts";
+
+type RedisPackage = typeof import("redis");
+
+/** The package's default of 5 s would come on top of the failover itself. */
+const TOPOLOGY_REFRESH_MS = 200;
+
+/** Connects to a cluster through one of `nodes`. */
+export async function connectCluster(
+  { createCluster }: RedisPackage,
+  nodes: readonly URL[],
+  settings: NodeSettings,
+  connect: Connect,
+): Promise<RedisClient> {
+  const { nodeAddressMap } = settings;
+  const [first] = nodes as readonly [URL];
+  const cluster = createCluster({
+    rootNodes: nodes.map((node) => {
+      const options = nodeOptions(node, settings);
+      return { ...options, socket: { ...options.socket, ...hostOf(node) } };
+    }),
+    defaults: nodeOptions(first, settings),
+    ...COMMAND_OPTIONS,
+    ...(nodeAddressMap !== undefined && { nodeAddressMap: { ...nodeAddressMap } }),
+    topologyRefreshOnReconnectionAttemptStrategy: TOPOLOGY_REFRESH_MS,
+  });
+  const client = await connect(cluster, "node-error", "node-disconnect", "node-reconnecting");
+  const primaryOf = (key: string) => {
+    const slot = client.slots[computeSlot(key)];
+    if (slot === undefined)
+      throw new Error("the client is offline: the cluster is closed or has lost a slot");
+    return slot.master;
+  };
+  let redirections = 0;
+  return {
+    serverOf: (key) => primaryOf(key).address,
+    connectionOf(key) {
+      const { address, client: node } = primaryOf(key);
+      return `${address} ${node?.socketEpoch} ${redirections}`;
+    },
+    async send(key, command) {
+      const node = await client.nodeClient(primaryOf(key));
+      try {
+        return await node.sendCommand([...command]);
+      } catch (error) {
+        if (!/^(MOVED|ASK) /.test((error as Error).message)) throw error;
+        // The package follows the redirection, and asks for the slots again.
+        redirections++;
+        return await client.sendCommand(key, false, [...command]);
+      }
+    },
+    async sendOnSameConnection(key, command) {
+      // The cluster client would send WAIT to every primary.
+      return await (await client.nodeClient(primaryOf(key))).sendCommand([...command]);
+    },
+    async sendToPrimaries(command) {
+      const primaries = await Promise.all(client.masters.map(async (one) => await client.nodeClient(one)));
+      return await Promise.all(primaries.map(async (primary) => await primary.sendCommand([...command])));
+    },
+    destroy: async () => await destroyQuietly(client),
+  };
+}
