@@ -55,6 +55,7 @@ export interface SettingValues {
   readonly HOLDFAST_LOGIN_NAMES: "case-insensitive" | "exact";
   readonly HOLDFAST_CORS_ORIGINS?: readonly string[];
   readonly HOLDFAST_TRUSTED_PROXIES?: BlockList;
+  readonly HOLDFAST_CONNECTIONS_PER_PEER: number;
   readonly HOLDFAST_POLICY?: string;
   readonly HOLDFAST_PROVIDER_ISSUER?: string;
   readonly HOLDFAST_PROVIDER_JWKS_URL?: string;
@@ -162,6 +163,11 @@ export const settingDefinitions: {
     form: "addresses or networks such as 10.0.0.0/8, separated by commas",
     parse: parseTrustedProxies,
     otherwise: "none",
+  },
+  HOLDFAST_CONNECTIONS_PER_PEER: {
+    form: "how many connections one address may have, from 1 to 100000; trusted proxies have no such limit",
+    parse: (text) => parseWholeNumber(100_000)(text) || undefined,
+    default: "256",
   },
   HOLDFAST_POLICY: { form: "a file", parse: parseText, otherwise: "none: every valid token passes" },
   HOLDFAST_PROVIDER_ISSUER: {

@@ -51,6 +51,8 @@ export interface Settings {
   readonly loginNames: SettingValues["HOLDFAST_LOGIN_NAMES"];
   readonly corsOrigins: readonly string[];
   readonly trustedProxies: BlockList;
+  /** The most connections of one address that is not a trusted proxy. */
+  readonly connectionsPerPeer: number;
   /** The absolute path of the gateway's policy. */
   readonly policyFile: string | undefined;
   readonly provider: ProviderSettings | undefined;
@@ -187,6 +189,7 @@ function toSettings(values: SettingValues): Settings {
     loginNames: values.HOLDFAST_LOGIN_NAMES,
     corsOrigins: values.HOLDFAST_CORS_ORIGINS ?? [],
     trustedProxies: values.HOLDFAST_TRUSTED_PROXIES ?? new BlockList(),
+    connectionsPerPeer: values.HOLDFAST_CONNECTIONS_PER_PEER,
     policyFile: values.HOLDFAST_POLICY === undefined ? undefined : resolve(values.HOLDFAST_POLICY),
     provider: toProviderSettings(values),
     degraded: values.ALLOW_DEGRADED_AUTH,

@@ -27,6 +27,7 @@ test("without settings the service listens on this machine only", () => {
     secret: undefined,
     clients: [],
     loginNames: "case-insensitive",
+    connectionsPerPeer: 256,
     corsOrigins: [],
     policyFile: undefined,
     provider: undefined,

@@ -85,7 +85,7 @@ export class LoginLimits {
 }
 
 /** The network of an address. An IPv6 subscriber usually owns a whole /64, so its addresses count as one. */
-function networkOf(source: string): string {
+export function networkOf(source: string): string {
   if (!source.includes(":") || source.includes(".")) return source;
   const [head = "", tail = ""] = source.split("%", 1)[0]?.split("::") ?? [];
   const left = head.split(":").filter(Boolean);

@@ -3,7 +3,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { type AddressInfo, isIPv6, Server as SocketServer, type Socket } from "node:net";
 import { HoldfastError, systemErrorCode } from "../../core/errors.ts";
 import { oauthErrorContent } from "../../core/oauth-error.ts";
-import { answerClientError } from "./request-listener.ts";
+import { ConnectionLimits, type ConnectionLimitOptions } from "./connection-limits.ts";
+import { answerClientError, hasOneHost, refuseRequest } from "./request-listener.ts";
+import { limitUnreadBody } from "./unread-body.ts";
 
 /** A request listener. Its return value is ignored. */
 type Handler = (req: IncomingMessage, res: ServerResponse) => unknown;
@@ -18,19 +20,32 @@ export interface Listener {
   readonly stop: () => Promise<void>;
 }
 
-/** 32 KiB have room for a token of 16 KiB and the other headers. Times are in milliseconds. */
+/**
+ * 32 KiB have room for a token of 16 KiB and the other headers. Times are in milliseconds; a request must arrive within
+ * `requestTimeout`, with its body. `highWaterMark` bounds how many tiny chunks of a body are parsed before they are read.
+ */
 const limits = {
   maxHeaderSize: 32_768,
   headersTimeout: 10_000,
-  requestTimeout: 30_000,
-  connectionsCheckingInterval: 5000,
+  requestTimeout: 10_000,
+  connectionsCheckingInterval: 1000,
+  highWaterMark: 16_384,
 };
 /** How long a silent connection stays open during a stop, because a request may be on its way. */
 const LINGER_MS = 300;
 const DRAIN_MS = 10_000;
 
+/** By default, the number of connections has no limit. */
+const unlimited: ConnectionLimitOptions = { max: Infinity, maxPerPeer: Infinity, peerOf: () => null };
+
 /** Listens on `host` and `port`. Rejects with `invalid_option` that names `setting` when it cannot. */
-export async function listen(host: string, port: number, setting: string): Promise<Listener> {
+export async function listen(
+  host: string,
+  port: number,
+  setting: string,
+  connectionLimits: ConnectionLimitOptions = unlimited,
+): Promise<Listener> {
+  const connections = new ConnectionLimits(connectionLimits);
   let handler: Handler = answerStarting;
   let stopping = false;
   const answering = new Set<ServerResponse>();
@@ -39,9 +54,16 @@ export async function listen(host: string, port: number, setting: string): Promi
     answering.add(res);
     res.once("close", () => answering.delete(res));
     if (stopping) res.setHeader("Connection", "close");
-    handler(req, res);
+    trackAnswer(connections, req, res);
+    limitUnreadBody(req, res);
+    if (hasOneHost(req)) handler(req, res);
+    else refuseRequest(res, "A request has one Host line.");
   });
   server.on("connection", (socket) => {
+    if (!connections.accept(socket)) {
+      socket.destroy();
+      return;
+    }
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
   });
@@ -77,6 +99,15 @@ export async function listen(host: string, port: number, setting: string): Promi
       server.close(); // It stops the timer for slow headers. Nothing listens any more.
     },
   };
+}
+
+/** A connection whose request has arrived as a whole is not closed to make room for others. */
+function trackAnswer(connections: ConnectionLimits, req: IncomingMessage, res: ServerResponse): void {
+  const { socket, headers } = req;
+  const hasBody = headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+  if (hasBody) req.once("end", () => connections.beginAnswer(socket));
+  else connections.beginAnswer(socket);
+  res.once("close", () => connections.endAnswer(socket));
 }
 
 export function httpAddress(host: string, port: number): string {

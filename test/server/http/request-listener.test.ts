@@ -36,6 +36,13 @@ const wrong: [what: string, bytes: string, status: number, says: RegExp][] = [
     /too large/,
   ],
   ["a host of nonsense", `GET /auth/sessions HTTP/1.1\r\nHost: a b/c\\\r\n${close}`, 400, /well-formed URL/],
+  [
+    "a host of digits",
+    `POST /auth/login HTTP/1.1\r\nHost: ${"9".repeat(30)}\r\n${close}`,
+    400,
+    /well-formed URL/,
+  ],
+  ["two hosts", `GET /health/live HTTP/1.1\r\nHost: a\r\nhost: a\r\n${close}`, 400, /one Host line/],
   ["a path that is no URL", `GET http://[/x HTTP/1.1\r\nHost: a\r\n${close}`, 400, /well-formed URL/],
 ];
 test("a malformed request gets the usual error form, and the service goes on", async (t) => {
@@ -85,5 +92,27 @@ test("both listeners answer 405 with Allow for a wrong method, and 404 for a wro
     const response = await fetch(url);
     assert.equal(response.status, 404);
     assert.equal(((await response.json()) as { error: string }).error, "not_found");
+  }
+});
+
+test("law 6: the rest of a body that nobody reads is read up to a limit, and the answer arrives", async (t) => {
+  const [publicAddress] = await started(t);
+  const { hostname, port } = new URL(publicAddress);
+  for (const path of ["/elsewhere", "/health/live", "/auth/login"]) {
+    const socket = connect(Number(port), hostname);
+    socket.on("error", () => undefined); // The service resets the connection under the last writes.
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    const head = `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1000000000\r\n\r\n`;
+    socket.write(head);
+    let answer = "";
+    socket.on("data", (part) => (answer += part.toString()));
+    const body = Buffer.alloc(1024 * 1024);
+    for (let sent = 0; sent < 64 && !socket.destroyed; sent++) {
+      const drained = new Promise((resolve) => socket.once("drain", resolve));
+      if (!socket.write(body)) await Promise.race([drained, closed]);
+    }
+    await closed;
+    assert.match(answer, /^HTTP\/1\.1 4\d\d /, path);
+    assert.ok(socket.bytesWritten < 32 * body.length, `${socket.bytesWritten} bytes were taken at ${path}`);
   }
 });
