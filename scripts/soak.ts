@@ -1,6 +1,6 @@
 /*
- * Runs races, losses and kills with real processes on every store that this machine has. It prints progress to stderr
- * and figures to stdout. The exit code is 1 when a claim did not hold.
+ * Runs races, losses, kills and costly requests with real processes on every store that this machine has. It prints
+ * progress to stderr and figures to stdout. The exit code is 1 when a claim did not hold.
  *
  * `node scripts/soak.ts [--short] [--seed 1] [--store SQLite] [--part races]`
  */
@@ -11,6 +11,7 @@ import type { Figures, SoakContext } from "../test/soak/context.ts";
 import { openDeployment } from "../test/soak/deployment.ts";
 import { runRaces } from "../test/soak/races.ts";
 import { seededRandom } from "../test/soak/random.ts";
+import { runRequests } from "../test/soak/requests.ts";
 import { measureRevocations } from "../test/soak/revocations.ts";
 import { noRedis } from "../test/support/redis-servers.ts";
 
@@ -44,6 +45,7 @@ const parts: Readonly<Record<string, (part: SoakContext) => Promise<Figures>>> =
       pastGrace: !isShort,
     }),
   kills: async (part) => await runKills({ ...part, rounds: isShort ? 6 : 1000 }),
+  requests: async (part) => await runRequests({ ...part, forMs: isShort ? 10_000 : 3_600_000 }),
   revocation: async (part) => await measureRevocations({ ...part, samples: isShort ? 20 : 500 }),
 };
 

@@ -6,8 +6,12 @@ import type { IssuerContext } from "../context.ts";
 import { oauthError, asException } from "./respond.ts";
 
 const MAX_BODY_BYTES = 65_536;
+/** The most parts of a body. Each costs a turn, so a body of tiny chunks would take long to read. */
+const MAX_BODY_PARTS = 4096;
 /** Time in which the whole body must arrive. */
-const BODY_DEADLINE_MS = 30_000;
+const BODY_DEADLINE_MS = 10_000;
+/** No endpoint reads more than a few parameters. Requests may have some that are unknown (RFC 6749 §3.2). */
+const MAX_FORM_PARAMETERS = 64;
 
 export const stringSchema = (): z.ZodString => z.string("must be a string");
 
@@ -44,11 +48,22 @@ export type FormParameters = ReadonlyMap<string, string>;
 /** Reads a form body. Throws a 400 for a parameter that is given twice (RFC 6749 §3.2). */
 export async function readForm(ctx: IssuerContext, request: Request): Promise<FormParameters> {
   const bytes = await readBytes(ctx, request, "application/x-www-form-urlencoded", MAX_BODY_BYTES);
-  const pairs = [...new URLSearchParams(bytes.toString())];
+  const text = bytes.toString();
+  if (countSeparators(text, MAX_FORM_PARAMETERS) >= MAX_FORM_PARAMETERS) {
+    throw badRequest(400, `The body must not have more than ${MAX_FORM_PARAMETERS} parameters.`);
+  }
+  const pairs = [...new URLSearchParams(text)];
   if (new Set(pairs.map(([name]) => name)).size < pairs.length) {
     throw badRequest(400, "A parameter is given twice.");
   }
   return new Map(pairs.filter(([, value]) => value !== ""));
+}
+
+/** Counts the ampersands of a form, up to `max`. */
+function countSeparators(form: string, max: number): number {
+  let found = 0;
+  for (let at = form.indexOf("&"); at !== -1 && found < max; at = form.indexOf("&", at + 1)) found++;
+  return found;
 }
 
 export function requireParameter(form: FormParameters, name: string): string {
@@ -67,12 +82,17 @@ async function readBytes(
   if (headers.get("Content-Type")?.split(";", 1)[0]?.trim().toLowerCase() !== type) {
     throw badRequest(415, `The body must be ${type}.`);
   }
+  // RFC 9110 §8.4.1: a coding that is not decoded must not pass for the content.
+  if (!/^(?:identity)?$/i.test(headers.get("Content-Encoding") ?? "")) {
+    throw badRequest(415, "The body must have no content coding.", { "Accept-Encoding": "identity" });
+  }
   const chunks: Uint8Array[] = [];
   const reader = body?.getReader();
   const read = async () => {
     let size = 0;
     for (let part = await reader?.read(); part?.done === false; part = await reader?.read()) {
       size += part.value.length;
+      if (chunks.length >= MAX_BODY_PARTS) throw badRequest(413, "The body has too many parts.");
       if (size > maxBytes) throw badRequest(413, `The body must not exceed ${maxBytes} bytes.`);
       chunks.push(part.value);
     }
@@ -88,6 +108,10 @@ async function readBytes(
   return Buffer.concat(chunks);
 }
 
-export function badRequest(status: number, description: string): HTTPException {
-  return asException(oauthError(status, "invalid_request", description));
+export function badRequest(
+  status: number,
+  description: string,
+  headers?: Readonly<Record<string, string>>,
+): HTTPException {
+  return asException(oauthError(status, "invalid_request", description, headers));
 }

@@ -6,6 +6,7 @@ import { createGuard, discovered } from "../../../src/index.ts";
 import { BASIC, bearerHeader, sendRequest, createFixture, logIn, ISSUER_URL } from "../fixture.ts";
 
 const json = { "Content-Type": "application/json" };
+const form = { "Content-Type": "application/x-www-form-urlencoded" };
 const basic = (credentials: string) => ({
   Authorization: `Basic ${Buffer.from(credentials).toString("base64")}`,
 });
@@ -55,6 +56,16 @@ describe("malformed requests", () => {
     ],
     ["POST", "/auth/refresh", {}, "{}", 415, "invalid_request", /application\/json/],
     ["POST", "/auth/login", json, `{"x":"${"x".repeat(65_536)}"}`, 413, "invalid_request", /65536 bytes/],
+    [
+      "POST",
+      "/auth/login",
+      { ...json, "Content-Encoding": "gzip" },
+      "{}",
+      415,
+      "invalid_request",
+      /no content coding/,
+    ],
+    ["POST", "/oauth/token", form, "a=b&".repeat(64), 400, "invalid_request", /64 parameters/],
     ["GET", "/auth/login", {}, "", 405, "invalid_request", /method/],
     ["PUT", "/auth/sessions/x", json, "{}", 405, "invalid_request", /method/],
     ["POST", "/.well-known/jwks.json", json, "{}", 405, "invalid_request", /method/],
@@ -91,6 +102,21 @@ describe("malformed requests", () => {
     const response = await issuer.fetch(new Request(`${ISSUER_URL}/auth/login`, init as RequestInit));
     assert.equal(response.status, 413);
     assert.ok(sent < 100_000);
+  });
+
+  test("law 6: refuses a body in thousands of tiny parts before it has read all of them", async () => {
+    const { issuer } = createFixture();
+    let sent = 0;
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        sent++;
+        controller.enqueue(new Uint8Array(1));
+      },
+    });
+    const init = { method: "POST", headers: json, body, duplex: "half" };
+    const response = await issuer.fetch(new Request(`${ISSUER_URL}/auth/login`, init as RequestInit));
+    assert.equal(response.status, 413);
+    assert.ok(sent < 5000, `${sent} parts were read`);
   });
 
   test("gives up a body that never ends and cancels its stream", async () => {
