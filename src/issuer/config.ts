@@ -1,6 +1,5 @@
 import { copyOptions } from "../core/option-checks.ts";
 import { systemClock, type Clock } from "../core/clock.ts";
-import { HoldfastError } from "../core/errors.ts";
 import {
   functionOption,
   invalidOption,
@@ -14,6 +13,7 @@ import {
   type OptionReader,
   type OptionTable,
 } from "../core/options.ts";
+import { isExactOrigin } from "../core/origin.ts";
 import { isScopeToken } from "../core/scopes.ts";
 import type { Store } from "../stores/store.ts";
 import { deriveSecrets, type Secrets } from "./secret-keys.ts";
@@ -154,12 +154,11 @@ function readClient(name: string, value: unknown): Required<Client> {
   return { id, secret, scopes: [...(scopes as string[])] };
 }
 
-/** RFC 6454 §6.2: a browser sends scheme, host and port, so a wildcard or a path would never match. */
 function readCorsOrigin(name: string, value: unknown): string {
-  const origin = readString(name, value);
-  if (URL.parse(origin)?.origin === origin) return origin;
-  throw new HoldfastError(
-    "invalid_option",
-    `${name} must be an exact origin such as https://app.example.com`,
+  if (isExactOrigin(value)) return value;
+  throw invalidOption(
+    name,
+    "an exact origin such as https://app.example.com, without wildcard or path",
+    value,
   );
 }

@@ -6,6 +6,7 @@ import { createGateway, isVerifyRequest } from "../gateway/gateway.ts";
 import { fileSnapshots } from "../stores/file-snapshots.ts";
 import { ensureFirstUser } from "./first-user.ts";
 import { adminApp } from "./http/admin-app.ts";
+import { createCorsPolicy } from "../issuer/endpoints/cors.ts";
 import { adminConnectionLimits, publicConnectionLimits } from "./http/listener-limits.ts";
 import { httpAddress, listen, type Listener } from "./http/listen.ts";
 import { publicApp } from "./http/public-app.ts";
@@ -48,8 +49,13 @@ export async function startService(
     const { policyFile, trustedProxies, roles } = settings;
     const policy = policyFile === undefined ? undefined : await readPolicyFile(policyFile);
     // The ports come first, so that a second service is refused before it touches any data.
-    const limits = publicConnectionLimits(settings);
-    const publicListener = await listen(settings.host, settings.port, "HOLDFAST_PORT", limits);
+    const publicListener = await listen(
+      settings.host,
+      settings.port,
+      "HOLDFAST_PORT",
+      publicConnectionLimits(settings),
+      createCorsPolicy(settings.corsOrigins),
+    );
     listeners.push(publicListener);
     const adminListener = await listen(
       ADMIN_HOST,

@@ -155,7 +155,7 @@ export const settingDefinitions: {
     default: "case-insensitive",
   },
   HOLDFAST_CORS_ORIGINS: {
-    form: "origins such as https://app.example.com, separated by commas",
+    form: "exact origins such as https://app.example.com, without wildcards, separated by commas",
     parse: parseList(parseOrigin),
     otherwise: "none",
   },

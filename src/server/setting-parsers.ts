@@ -1,4 +1,5 @@
 import { BlockList, isIP } from "node:net";
+import { isExactOrigin } from "../core/origin.ts";
 import { isTrustworthy } from "../guard/fetch-json.ts";
 import { readAddress, type RedisAddressOptions } from "../stores/redis/address.ts";
 
@@ -47,8 +48,7 @@ export function parseHttpsUrl(text: string): string | undefined {
 }
 
 export function parseOrigin(text: string): string | undefined {
-  const url = URL.parse(text);
-  return url !== null && /^https?:$/.test(url.protocol) && url.origin === text ? text : undefined;
+  return isExactOrigin(text) ? text : undefined;
 }
 
 /** Parses `name:value`. The value has at least `minimum` characters and may contain colons. */

@@ -219,7 +219,7 @@ const wrong: [name: string, value: string, message: RegExp][] = [
   ["HOLDFAST_CLIENT_SCOPES", 'api=a"b', /^HOLDFAST_CLIENT_SCOPES must be/],
   ["HOLDFAST_CLIENT_SCOPES", "api=a,api=b", /^HOLDFAST_CLIENT_SCOPES must be .* each id once/],
   ["HOLDFAST_LOGIN_NAMES", "Exact", /^HOLDFAST_LOGIN_NAMES must be case-insensitive or exact/],
-  ["HOLDFAST_CORS_ORIGINS", "*", /^HOLDFAST_CORS_ORIGINS must be origins/],
+  ["HOLDFAST_CORS_ORIGINS", "*", /^HOLDFAST_CORS_ORIGINS must be exact origins/],
   ["HOLDFAST_CORS_ORIGINS", "https://app.example.com/", /^HOLDFAST_CORS_ORIGINS must be/],
   ["HOLDFAST_CORS_ORIGINS", "null", /^HOLDFAST_CORS_ORIGINS must be/],
   ["HOLDFAST_TRUSTED_PROXIES", "proxy.internal", /^HOLDFAST_TRUSTED_PROXIES must be addresses/],

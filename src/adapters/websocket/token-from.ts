@@ -1,4 +1,5 @@
 import { HoldfastError } from "../../core/errors.ts";
+import { isExactOrigin } from "../../core/origin.ts";
 import {
   invalidOption,
   option,
@@ -49,7 +50,7 @@ const cookieOptionTable: OptionTable<CookieSettings> = {
     return value as string;
   }),
   origins: option((name, value) => {
-    if (!Array.isArray(value) || value.length === 0 || !value.every(isOrigin)) {
+    if (!Array.isArray(value) || value.length === 0 || !value.every(isExactOrigin)) {
       const mustBe = "an array of origins such as https://app.example.com, without wildcards";
       throw invalidOption(name, mustBe, value);
     }
@@ -88,12 +89,4 @@ function switchOption(defaultValue: boolean): OptionReader<boolean> {
     if (typeof value !== "boolean") throw invalidOption(name, "true or false", value);
     return value;
   }, defaultValue);
-}
-
-/**
- * Returns whether the value is an origin as browsers write it (RFC 6454 §6.2). The origin `null` is not, because every
- * sandboxed page sends it.
- */
-function isOrigin(value: unknown): boolean {
-  return typeof value === "string" && !value.includes("*") && URL.parse(value)?.origin === value;
 }

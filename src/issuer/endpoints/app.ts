@@ -1,9 +1,9 @@
 import { Hono } from "hono";
-import { cors } from "hono/cors";
 import { HTTPException } from "hono/http-exception";
 import { isHoldfastError } from "../../core/errors.ts";
 import type { IssuerContext } from "../context.ts";
 import type { Issuer, RequestInfo } from "../types.ts";
+import { createCorsPolicy, withCors } from "./cors.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { introspectEndpoint, validateEndpoint } from "./introspection.ts";
 import { jwksEndpoint, metadataEndpoint } from "./metadata.ts";
@@ -37,12 +37,6 @@ const endpoints: Readonly<Record<string, Partial<Record<Method, Endpoint>>>> = {
 /** Serves the HTTP contract. The handler answers every request, never rejects and reveals no internal error. */
 export function createFetchHandler(ctx: IssuerContext, ready: () => Promise<void>): Issuer["fetch"] {
   const app = new Hono<{ Bindings: RequestInfo }>();
-  const { corsOrigins } = ctx.config;
-  if (corsOrigins.length > 0) {
-    const allowHeaders = ["Authorization", "Content-Type"];
-    const exposeHeaders = ["Retry-After", "WWW-Authenticate"];
-    app.use(cors({ origin: [...corsOrigins], allowHeaders, exposeHeaders, maxAge: 600 }));
-  }
   // RFC 8414 §3.1 puts the well-known part before the path of the issuer. A proxy strips that path from other requests.
   const metadataPathOfIssuer = METADATA_PATH + new URL(ctx.config.url).pathname.replace(/\/$/, "");
   const paths = Object.entries({ ...endpoints, [metadataPathOfIssuer]: { GET: metadataEndpoint } });
@@ -66,14 +60,17 @@ export function createFetchHandler(ctx: IssuerContext, ready: () => Promise<void
     ctx.emit("unexpected_error", `${c.req.method} ${c.req.routePath}: ${error.name}`);
     return oauthError(500, "server_error", "Something went wrong.");
   });
-  return async (request, requestInfo = {}) => {
-    const device = requestInfo.device ?? request.headers.get("User-Agent") ?? undefined;
-    const signal = requestInfo.signal ?? request.signal;
-    try {
-      return await app.fetch(request, { source: requestInfo.source, device, signal });
-    } catch {
-      // Hono rethrows only values that are not an `Error`. Such a value comes from a caller's signal: the caller has gone.
-      return temporarilyUnavailable(0);
-    }
-  };
+  return withCors(
+    createCorsPolicy(ctx.config.corsOrigins),
+    async (request, requestInfo: RequestInfo = {}) => {
+      const device = requestInfo.device ?? request.headers.get("User-Agent") ?? undefined;
+      const signal = requestInfo.signal ?? request.signal;
+      try {
+        return await app.fetch(request, { source: requestInfo.source, device, signal });
+      } catch {
+        // Hono rethrows only values that are not an `Error`. Such a value comes from a caller's signal: the caller has gone.
+        return temporarilyUnavailable(0);
+      }
+    },
+  );
 }

@@ -9,22 +9,53 @@ import {
 } from "../../core/bearer.ts";
 import { FIRST_PARTY_CLIENT_ID } from "../config.ts";
 import type { IssuerContext } from "../context.ts";
-import type { AuthenticSession } from "../store/session-record.ts";
+import { parseToken } from "../../jwt/parse.ts";
+import { findSession, type AuthenticSession } from "../store/session-record.ts";
 import type { Client } from "../types.ts";
 import type { FormParameters } from "./body.ts";
 import { oauthError, asException } from "./respond.ts";
 
 const REALM = "auth";
 
-/** The session of the request's bearer token. Throws the refusal of RFC 6750 §3. */
-export async function requireSession(ctx: IssuerContext, request: Request): Promise<AuthenticSession> {
+/** The session of the request's access token. A `refused` request has an exception with the answer of RFC 6750 §3. */
+export type PresentedSession =
+  | { readonly status: "live"; readonly session: AuthenticSession }
+  /** The token is genuine and has not expired, but its session has ended. */
+  | { readonly status: "ended"; readonly session: AuthenticSession; readonly exception: Error }
+  | { readonly status: "refused"; readonly exception: Error };
+
+/** Finds the session of the request's access token. */
+export async function findPresentedSession(ctx: IssuerContext, request: Request): Promise<PresentedSession> {
   const presented = readBearerToken(request);
-  if (presented.status !== "token") throw bearerException(presented.status);
+  if (presented.status !== "token") {
+    return { status: "refused", exception: bearerException(presented.status) };
+  }
   const access = await ctx.accessTokens.check(presented.token);
-  if (access.status === "invalid") throw bearerException("invalid");
-  if (access.session !== null) return access.session;
+  if (access.status === "invalid") {
+    const exception = bearerException("invalid");
+    const ended = access.reason === "revoked" ? await findEndedSession(ctx, presented.token) : null;
+    return ended === null ? { status: "refused", exception } : { status: "ended", session: ended, exception };
+  }
+  if (access.session !== null) return { status: "live", session: access.session };
   const header = { "WWW-Authenticate": bearerChallenge(REALM, "insufficient_scope") };
-  throw asException(oauthError(403, "insufficient_scope", "A service's own token has no session.", header));
+  const description = "A service's own token has no session.";
+  const exception = asException(oauthError(403, "insufficient_scope", description, header));
+  return { status: "refused", exception };
+}
+
+/** Returns the session of the request's access token. Throws the refusal of RFC 6750 §3. */
+export async function requireSession(ctx: IssuerContext, request: Request): Promise<AuthenticSession> {
+  const found = await findPresentedSession(ctx, request);
+  if (found.status !== "live") throw found.exception;
+  return found.session;
+}
+
+/** `token` was verified before its revocation was found, so its claims are authentic. */
+async function findEndedSession(ctx: IssuerContext, token: string): Promise<AuthenticSession | null> {
+  const parsed = parseToken(token);
+  if ("reason" in parsed || parsed.claims.sid === undefined) return null;
+  const session = await findSession(ctx, parsed.claims.sid);
+  return session === null || session.endedAt === null ? null : session;
 }
 
 /** Whether the first credentials of the request are bearer credentials, well-formed or not. */
@@ -63,7 +94,7 @@ export function authenticateClient(
 ): Required<Client> | null {
   const id = form.get("client_id");
   const secret = form.get("client_secret");
-  if (request.headers.has("Authorization")) {
+  if (presentsClientCredentials(request)) {
     const client = secret === undefined ? requireClient(ctx, request) : null;
     if (client !== null && (id ?? client.id) === client.id) return client;
     throw asException(oauthError(400, "invalid_request", "Use exactly one way of client authentication."));
@@ -71,6 +102,12 @@ export function authenticateClient(
   if (secret !== undefined) return findClient(ctx, [id ?? "", secret]);
   if ((id ?? FIRST_PARTY_CLIENT_ID) === FIRST_PARTY_CLIENT_ID) return null;
   throw invalidClient();
+}
+
+/** A stale access token is no client authentication. An HTTP client may add it to every request. */
+function presentsClientCredentials(request: Request): boolean {
+  const authorization = authorizationHeader(request);
+  return authorization !== "" && (!isBearerScheme(authorization) || /, *basic(?: |$)/i.test(authorization));
 }
 
 export function invalidClient(): Error {

@@ -1,27 +1,34 @@
+import { HTTPException } from "hono/http-exception";
 import { isLive, sessionExpiresAt } from "../../core/session.ts";
 import type { IssuerContext } from "../context.ts";
 import { digestRefreshToken, parseRefreshToken, type RefreshToken } from "../sessions/refresh-token.ts";
 import { endSession, endSubject, listLiveSessions } from "../sessions/sessions.ts";
 import { findSession } from "../store/session-record.ts";
 import { readBody, refreshTokenBody } from "./body.ts";
-import { hasBearerToken, requireSession } from "./client-auth.ts";
+import { findPresentedSession, hasBearerToken, requireSession } from "./client-auth.ts";
 import type { EndpointCall } from "./endpoint.ts";
 import { asException, emptyResponse, invalidGrant, jsonResponse, oauthError } from "./respond.ts";
 
-/** Ends the session of the bearer token, or of a refresh token with a valid MAC. */
+/**
+ * Ends the session of a refresh token with a valid MAC, or of the access token. The refresh token of the body counts
+ * first, because a stale access token must not prevent a logout. To end a session again is a success.
+ */
 export async function logoutEndpoint(
   ctx: IssuerContext,
   { request, requestInfo }: EndpointCall,
 ): Promise<Response> {
   const { source } = requestInfo;
-  if (hasBearerToken(request)) {
-    const session = await requireSession(ctx, request);
-    await endSession(ctx, session.id, "logout", { subject: session.subject, source });
-  } else {
-    const token = await readPresentedToken(ctx, request);
-    // An unknown token is accepted, as in RFC 7009 §2.2, because the client cannot do anything about it.
-    if (token !== null) await endSession(ctx, token.session, "logout", { source });
+  const token = await readPresentedToken(ctx, request);
+  if (token !== undefined && token !== null) {
+    await endSession(ctx, token.session, "logout", { source });
+    return emptyResponse(204);
   }
+  const found = await findPresentedSession(ctx, request);
+  if (found.status === "live") {
+    await endSession(ctx, found.session.id, "logout", { subject: found.session.subject, source });
+  }
+  // An unknown refresh token is accepted, as in RFC 7009 §2.2, because the client cannot do anything about it.
+  if (found.status === "refused" && token === undefined) throw found.exception;
   return emptyResponse(204);
 }
 
@@ -30,29 +37,54 @@ export async function logoutAllEndpoint(
   ctx: IssuerContext,
   { request, requestInfo }: EndpointCall,
 ): Promise<Response> {
-  const subject = hasBearerToken(request)
-    ? (await requireSession(ctx, request)).subject
-    : await requireSubject(ctx, await readPresentedToken(ctx, request));
+  const subject = await requireSubject(ctx, request, await readPresentedToken(ctx, request));
   if (subject !== null) await endSubject(ctx, subject, "logout_all", requestInfo.source);
   return emptyResponse(204);
 }
 
-async function readPresentedToken(ctx: IssuerContext, request: Request): Promise<RefreshToken | null> {
-  const body = await readBody(ctx, request, refreshTokenBody);
-  return parseRefreshToken(ctx.secrets, body.refresh_token);
+/**
+ * Reads the refresh token of the body. `null` when its MAC is not valid. `undefined` when a request with an access token
+ * has no such body.
+ */
+async function readPresentedToken(
+  ctx: IssuerContext,
+  request: Request,
+): Promise<RefreshToken | null | undefined> {
+  try {
+    const body = await readBody(ctx, request, refreshTokenBody);
+    return parseRefreshToken(ctx.secrets, body.refresh_token);
+  } catch (error) {
+    const status = error instanceof HTTPException ? error.res?.status : undefined;
+    const hasNoToken = status === 400 || status === 415;
+    if (hasNoToken && hasBearerToken(request)) return undefined;
+    throw error;
+  }
+}
+
+/** Returns the user whose sessions end. `null` when the request repeats a logout-all that has already succeeded. */
+async function requireSubject(
+  ctx: IssuerContext,
+  request: Request,
+  token: RefreshToken | null | undefined,
+): Promise<string | null> {
+  const named = token ? await findSubject(ctx, token) : undefined;
+  if (named !== undefined) return named;
+  const found = await findPresentedSession(ctx, request);
+  if (found.status === "live") return found.session.subject;
+  if (found.status === "ended" && found.session.endReason === "logout_all") return null;
+  throw token === undefined ? found.exception : asException(invalidGrant());
 }
 
 /**
- * Returns the user of a current or previous refresh token. Any other token could be a stolen one, and is refused. `null`
- * when the request repeats a logout-all that has already succeeded.
+ * Returns the user of a current or previous refresh token. Any other token could be a stolen one: `undefined`. `null`
+ * when an earlier logout-all has ended the session.
  */
-async function requireSubject(ctx: IssuerContext, token: RefreshToken | null): Promise<string | null> {
-  const session = token && (await findSession(ctx, token.session));
-  if (token === null || session === null) throw asException(invalidGrant());
+async function findSubject(ctx: IssuerContext, token: RefreshToken): Promise<string | null | undefined> {
+  const session = await findSession(ctx, token.session);
+  if (session === null) return undefined;
   if (session.endReason === "logout_all") return null;
   const isKnown = [session.currentDigest, session.previousDigest].includes(digestRefreshToken(token));
-  if (isKnown && isLive(session, ctx.clock.now())) return session.subject;
-  throw asException(invalidGrant());
+  return isKnown && isLive(session, ctx.clock.now()) ? session.subject : undefined;
 }
 
 /** Lists the live sessions of the user. Times are epoch seconds. */

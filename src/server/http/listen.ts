@@ -3,7 +3,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { type AddressInfo, isIPv6, Server as SocketServer, type Socket } from "node:net";
 import { HoldfastError, systemErrorCode } from "../../core/errors.ts";
 import { oauthErrorContent } from "../../core/oauth-error.ts";
+import type { CorsPolicy } from "../../issuer/endpoints/cors.ts";
 import { ConnectionLimits, type ConnectionLimitOptions } from "./connection-limits.ts";
+import { applyCors, corsOfUnreadRequest } from "./cors.ts";
 import { answerClientError, hasOneHost, refuseRequest } from "./request-listener.ts";
 import { limitUnreadBody } from "./unread-body.ts";
 
@@ -34,16 +36,21 @@ const limits = {
 /** How long a silent connection stays open during a stop, because a request may be on its way. */
 const LINGER_MS = 300;
 const DRAIN_MS = 10_000;
+const noOrigins: CorsPolicy = { origins: new Set(), cookieOrigins: new Set() };
 
 /** By default, the number of connections has no limit. */
 const unlimited: ConnectionLimitOptions = { max: Infinity, maxPerPeer: Infinity, peerOf: () => null };
 
-/** Listens on `host` and `port`. Rejects with `invalid_option` that names `setting` when it cannot. */
+/**
+ * Listens on `host` and `port`. Rejects with `invalid_option` that names `setting` when it cannot. With `cors`, every
+ * answer has the headers that let a page of a listed origin read it.
+ */
 export async function listen(
   host: string,
   port: number,
   setting: string,
   connectionLimits: ConnectionLimitOptions = unlimited,
+  cors: CorsPolicy = noOrigins,
 ): Promise<Listener> {
   const connections = new ConnectionLimits(connectionLimits);
   let handler: Handler = answerStarting;
@@ -56,6 +63,7 @@ export async function listen(
     if (stopping) res.setHeader("Connection", "close");
     trackAnswer(connections, req, res);
     limitUnreadBody(req, res);
+    if (applyCors(cors, req, res)) return;
     if (hasOneHost(req)) handler(req, res);
     else refuseRequest(res, "A request has one Host line.");
   });
@@ -71,7 +79,7 @@ export async function listen(
     // A second answer would become a part of the one that is being sent.
     const isAnswering = [...answering].some((res) => res.socket === socket && res.headersSent);
     if (isAnswering || !socket.writable) socket.destroy();
-    else answerClientError(error, socket);
+    else answerClientError(error, socket, corsOfUnreadRequest(cors, error));
   });
   await bind(server, host, port, setting);
   const bound = server.address() as AddressInfo;

@@ -51,13 +51,20 @@ const refusals: Readonly<Record<string, [status: string, description: string]>> 
   ERR_HTTP_REQUEST_TIMEOUT: ["408 Request Timeout", "The request did not arrive in time."],
 };
 
-/** Answers a malformed, oversized or slow request with the same JSON as other errors. */
-export function answerClientError(error: Error, socket: Duplex): void {
+/** Answers a malformed, oversized or slow request with the same JSON as other errors. `more` are further headers. */
+export function answerClientError(
+  error: Error,
+  socket: Duplex,
+  more: Readonly<Record<string, string>> = {},
+): void {
   const [status, description] = refusals[systemErrorCode(error) ?? ""] ?? [
     "400 Bad Request",
     "This is not a well-formed HTTP request.",
   ];
-  const { headers, body } = oauthErrorContent("invalid_request", description, { Connection: "close" });
+  const { headers, body } = oauthErrorContent("invalid_request", description, {
+    Connection: "close",
+    ...more,
+  });
   const text = JSON.stringify(body);
   const lines = Object.entries({ ...headers, "Content-Length": Buffer.byteLength(text) });
   const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join("");
