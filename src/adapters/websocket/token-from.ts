@@ -54,7 +54,7 @@ const cookieOptionTable: OptionTable<CookieSettings> = {
       const mustBe = "an array of origins such as https://app.example.com, without wildcards";
       throw invalidOption(name, mustBe, value);
     }
-    return new Set(value as string[]);
+    return new Set(value);
   }),
 };
 
