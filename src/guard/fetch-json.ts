@@ -26,6 +26,8 @@ export interface FetchJsonOptions {
   /** Sent by POST; without it the request is a GET. */
   readonly body?: string;
   readonly maxBytes: number;
+  /** Whether no cache of the platform may answer. Default false. */
+  readonly bypassCaches?: boolean;
   /** Aborts at the deadline, which covers the last byte of the body. */
   readonly signal: AbortSignal;
 }
@@ -42,13 +44,15 @@ export interface JsonResponse {
  * `upstream_failed` for a 200 that is not JSON or is too long, and with the errors of `fetch`.
  */
 export async function fetchJson(url: string, options: FetchJsonOptions): Promise<JsonResponse> {
-  const { what, fetch, body, maxBytes, signal } = options;
+  const { what, fetch, body, maxBytes, bypassCaches = false, signal } = options;
   const response = await fetch(url, {
     ...(body !== undefined && { method: "POST", body }),
     headers: { accept: "application/json", ...options.headers },
     redirect: "manual",
+    ...(bypassCaches && { cache: "no-store" }),
     signal,
   });
+  requireWebResponse(what, response);
   const { status, headers } = response;
   if (status !== 200) {
     await response.body?.cancel();
@@ -61,6 +65,21 @@ export async function fetchJson(url: string, options: FetchJsonOptions): Promise
   } catch {
     throw unusableResponse(what, "is not JSON");
   }
+}
+
+/** The `fetch` of the platform, looked up at each request: a test or an agent may replace it after a guard was made. */
+export const platformFetch: Fetch = async (url, init) => await globalThis.fetch(url, init);
+
+/** Throws `upstream_failed` when a `fetch` of the caller resolves with something else than a web `Response`. */
+function requireWebResponse(what: string, response: unknown): void {
+  const { status, headers, body } = Object(response) as Partial<Record<keyof Response, unknown>>;
+  const { pipeTo } = Object(body ?? {}) as { pipeTo?: unknown };
+  const { get } = Object(headers ?? {}) as { get?: unknown };
+  let missing: string | null = null;
+  if (typeof status !== "number") missing = "a numeric status";
+  else if (typeof get !== "function") missing = "headers with the method get";
+  else if (body !== null && typeof pipeTo !== "function") missing = "a web stream as body (it lacks pipeTo)";
+  if (missing !== null) throw unusableResponse(what, `came from a fetch whose response must have ${missing}`);
 }
 
 /** Reads the body, and cancels it when it is too long or `signal` aborts, even if `fetch` ignores the signal. */

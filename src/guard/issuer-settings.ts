@@ -7,7 +7,7 @@ import {
   requireMethods,
   type OptionTable,
 } from "../core/options.ts";
-import { isAlgorithm, type Algorithm } from "../jwt/algorithms.ts";
+import { canonicalAlgorithm, isAlgorithm, type Algorithm } from "../jwt/algorithms.ts";
 import {
   claimsPolicyOptionTable,
   toClaimsPolicy,
@@ -99,8 +99,9 @@ function readRevocations(name: string, value: unknown): RevocationFeed | undefin
 
 function readAlgorithms(name: string, value: unknown): readonly Algorithm[] | undefined {
   if (value === undefined) return undefined;
-  if (!Array.isArray(value) || value.length === 0 || !value.every(isAlgorithm)) {
+  const algorithms = Array.isArray(value) ? value.map(canonicalAlgorithm) : [];
+  if (algorithms.length === 0 || !algorithms.every(isAlgorithm)) {
     throw invalidOption(name, ALGORITHMS_THAT_FIT, value);
   }
-  return [...value];
+  return [...new Set(algorithms)];
 }

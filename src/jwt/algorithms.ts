@@ -74,6 +74,14 @@ export const asymmetricAlgorithms: readonly Algorithm[] = Object.freeze(
   supportedAlgorithms.filter((algorithm) => algorithmTable[algorithm].family !== "HS"),
 );
 
+/**
+ * The algorithm that a published name stands for. RFC 9864 replaces the name `EdDSA` by `Ed25519`; both name the same
+ * signatures here, because `EdDSA` is accepted with Ed25519 keys only. The result is not checked.
+ */
+export function canonicalAlgorithm(name: unknown): unknown {
+  return name === "Ed25519" ? "EdDSA" : name;
+}
+
 export function isAlgorithm(value: unknown): value is Algorithm {
   return (supportedAlgorithms as readonly unknown[]).includes(value);
 }

@@ -3,8 +3,11 @@ import type { InvalidReason, JwtClaims } from "../core/verdict.ts";
 import { normalizeTyp, type ParsedToken } from "./parse.ts";
 import { tokenKind, type TokenKind } from "./token-kind.ts";
 
-/** `iat` may lie this far ahead even when the tolerance is smaller. */
-const IAT_TOLERANCE_MS = 5_000;
+/**
+ * `iat` may lie this far ahead even when the tolerance is smaller. RFC 7519 §4.1.6 gives `iat` to tell a token's age, and
+ * a guard whose clock is a little behind must not refuse the newest tokens.
+ */
+const IAT_TOLERANCE_MS = 60_000;
 
 export interface ClaimsPolicyOptions {
   /** The exact `iss` of accepted tokens. */
@@ -49,6 +52,19 @@ function readAudience(name: string, value: unknown): readonly string[] | null {
   return audiences;
 }
 
+/** An issuer is compared exactly, so a placeholder such as `{tenantid}` would refuse every token. */
+function readIssuerName(name: string, value: unknown): string {
+  const issuer = readString(name, value);
+  if (/[{}*]/.test(issuer)) {
+    throw invalidOption(
+      name,
+      "the exact `iss` of the tokens, without a placeholder in braces or a wildcard",
+      value,
+    );
+  }
+  return issuer;
+}
+
 function readFlag(name: string, value: unknown): boolean {
   if (typeof value !== "boolean") throw invalidOption(name, "true or false", value);
   return value;
@@ -65,7 +81,7 @@ export interface ClaimsPolicySettings {
 }
 
 export const claimsPolicyOptionTable: OptionTable<ClaimsPolicySettings> = {
-  issuer: option(readString),
+  issuer: option(readIssuerName),
   audience: option(readAudience),
   types: option(readStrings, ["at+jwt", "jwt"]),
   requireTyp: option(readFlag, false),
@@ -124,17 +140,24 @@ function intersects(aud: string | readonly string[], accepted: readonly string[]
 
 /**
  * Why the token is invalid at `nowMs`; `null` when it is valid. The result must not be cached. A token is expired from
- * `exp` plus the tolerance on (RFC 7519 §4.1.4). A wrong clock issued a token whose `iat` lies in the future.
+ * `exp` plus the tolerance on (RFC 7519 §4.1.4).
  */
 export function checkTime(
   claims: Readonly<JwtClaims>,
   nowMs: number,
   toleranceMs: number,
 ): "expired" | "not_yet_valid" | null {
-  const { exp, nbf, iat } = claims;
+  const { exp, nbf } = claims;
   if (exp !== undefined && nowMs >= exp * 1000 + toleranceMs) return "expired";
   if (nbf !== undefined && nowMs < nbf * 1000 - toleranceMs) return "not_yet_valid";
-  if (iat !== undefined && nowMs < iat * 1000 - Math.max(toleranceMs, IAT_TOLERANCE_MS))
-    return "not_yet_valid";
   return null;
+}
+
+/**
+ * How long the token's `iat` lies too far ahead of `nowMs`, in milliseconds; 0 when it does not. One of the two clocks is
+ * wrong then, and nothing is proved about the token. The result must not be cached.
+ */
+export function issuedAheadMs({ iat }: Readonly<JwtClaims>, nowMs: number, toleranceMs: number): number {
+  if (iat === undefined) return 0;
+  return Math.max(0, iat * 1000 - Math.max(toleranceMs, IAT_TOLERANCE_MS) - nowMs);
 }

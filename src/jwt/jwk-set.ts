@@ -18,6 +18,8 @@ export interface ImportedJwkSet {
 }
 
 const MAX_KEYS = 100;
+/** A token is tried with each key of its `kid` and algorithm, so this bounds the cost of a forged token. */
+const MAX_KEYS_PER_KID = 5;
 
 /**
  * Imports the usable keys of an untrusted JWK Set (RFC 7517 §5), and says why the others are rejected. A set without a
@@ -47,15 +49,20 @@ export function importJwkSet(
     else usable.push({ index, ...imported });
   }
   const keys: VerificationKey[] = [];
-  for (const { index, kid, kty, key, verificationKeys } of usable) {
-    // Keys of different types may share a `kid` (RFC 7517 §4.5): the algorithm tells them apart.
-    const sharesKid = (other: ImportedJwk) =>
-      other.kid === kid && other.kty === kty && !other.key.equals(key);
-    if (kid !== undefined && usable.some(sharesKid)) {
-      rejected.push({ index, reason: "shares its kid with another key" });
-    } else {
-      keys.push(...verificationKeys.filter((one) => !keys.some((other) => isSameKey(one, other))));
+  for (const { index, verificationKeys } of usable) {
+    const added = verificationKeys.filter((one) => !keys.some((other) => isSameKey(one, other)));
+    // A provider may publish several keys under one `kid` (RFC 7517 §4.5): the signature tells them apart.
+    const fitting = added.filter((one) => countRivals(keys, one) < MAX_KEYS_PER_KID);
+    keys.push(...fitting);
+    if (fitting.length < added.length) {
+      rejected.push({ index, reason: `shares its kid with ${MAX_KEYS_PER_KID} other keys` });
     }
   }
   return { keys, rejected };
+}
+
+/** The number of keys that serve the same tokens. Keys without a `kid` are not counted. */
+function countRivals(keys: readonly VerificationKey[], { kid, algorithm }: VerificationKey): number {
+  if (kid === undefined) return 0;
+  return keys.filter((other) => other.kid === kid && other.algorithm === algorithm).length;
 }

@@ -1,6 +1,13 @@
 import { createPublicKey, createSecretKey, type JsonWebKey, type KeyObject } from "node:crypto";
 import { HoldfastError } from "../core/errors.ts";
-import { algorithmFacts, digestBytes, isAlgorithm, needsNewerNode, type Algorithm } from "./algorithms.ts";
+import {
+  algorithmFacts,
+  canonicalAlgorithm,
+  digestBytes,
+  isAlgorithm,
+  needsNewerNode,
+  type Algorithm,
+} from "./algorithms.ts";
 import { isSafeEd25519Point } from "./ed25519-point.ts";
 import { toPssKey } from "./rsa-pss.ts";
 import { findModulusWeakness } from "./weak-modulus.ts";
@@ -42,13 +49,15 @@ export function importJwk(
   jwk: Readonly<Record<string, unknown>>,
   accepted: readonly Algorithm[],
 ): ImportedJwk | string {
-  const { kid, kty, crv, alg, use, key_ops: operations } = jwk;
+  const { kid, kty, crv, use, key_ops: operations } = jwk;
+  const alg = canonicalAlgorithm(jwk["alg"]);
   if (kid !== undefined && typeof kid !== "string") return "has a kid that is not a string";
   if (kty === "oct" || jwk["k"] !== undefined) return "is a secret in a public set";
   if (PRIVATE_MEMBERS.some((member) => jwk[member] !== undefined)) return "is a private key in a public set";
   if (use !== undefined && use !== "sig") return "is not for signatures (use)";
-  if (operations !== undefined && !(Array.isArray(operations) && operations.includes("verify"))) {
-    return "is not for verifying (key_ops)";
+  if (operations !== undefined) {
+    if (!isListOfDistinctStrings(operations)) return "has key_ops that are not a list of distinct strings";
+    if (!operations.includes("verify")) return "is not for verifying (key_ops)";
   }
   if (needsNewerNode(alg)) return "is for an algorithm that is not supported by this Node";
   if (alg !== undefined && !isAlgorithm(alg)) return "is for an algorithm that is not supported";
@@ -69,6 +78,12 @@ export function importJwk(
     key,
     verificationKeys: usable.map((algorithm) => makeVerificationKey(kid, algorithm, key)),
   };
+}
+
+/** RFC 7517 §4.3 forbids values that are repeated or that are not strings. */
+function isListOfDistinctStrings(value: unknown): value is readonly string[] {
+  if (!Array.isArray(value) || !value.every((item) => typeof item === "string")) return false;
+  return new Set(value).size === value.length;
 }
 
 function importPublicKey(jwk: Readonly<Record<string, unknown>>): KeyObject | string {

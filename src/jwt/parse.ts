@@ -1,5 +1,5 @@
 import type { InvalidReason, JwtClaims } from "../core/verdict.ts";
-import { isAlgorithm, type Algorithm } from "./algorithms.ts";
+import { canonicalAlgorithm, isAlgorithm, type Algorithm } from "./algorithms.ts";
 import { decodeBase64url, parseJsonObject } from "./strict-json.ts";
 
 /** The members of a JOSE header (RFC 7515 §4) that count. Keys in the header (`jwk`, `jku`, `x5c`, `x5u`) are ignored. */
@@ -84,7 +84,8 @@ export function parseToken(token: string, memo?: HeaderMemo): ParsedToken | Pars
 
 function readHeader(header: Readonly<Record<string, unknown>> | null): TokenHeader | InvalidReason {
   if (header === null || typeof header["alg"] !== "string") return "malformed";
-  const { alg, kid, typ } = header;
+  const { kid, typ } = header;
+  const alg = canonicalAlgorithm(header["alg"]);
   if (!isOptionalString(kid) || !isOptionalString(typ)) return "malformed";
   if (!isAlgorithm(alg)) return "wrong_algorithm";
   // `b64` changes the signing input (RFC 7797), and must be critical.

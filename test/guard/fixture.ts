@@ -87,6 +87,7 @@ export function countLookups(source: KeySource): {
             return keyring.find(kid, algorithm);
           },
           mayHaveUnfetched: (kid) => keyring.mayHaveUnfetched(kid),
+          refreshAfterBadSignature: () => keyring.refreshAfterBadSignature(),
           resolve: async (...asked) => await keyring.resolve(...asked),
           isInForce: (key) => keyring.isInForce(key),
           hasVanished: (key) => keyring.hasVanished(key),

@@ -8,7 +8,7 @@ import {
   wholeOption,
   type OptionTable,
 } from "../../core/options.ts";
-import { requestHeaders, trustworthyUrl, type Fetch } from "../fetch-json.ts";
+import { platformFetch, requestHeaders, trustworthyUrl, type Fetch } from "../fetch-json.ts";
 import {
   clientAuthenticationOptionTable,
   createClientAuthentication,
@@ -87,7 +87,7 @@ export const authorityOptionTable: OptionTable<OwnSettings & ClientAuthenticatio
   probeMs: wholeOption(10_000, 1_000),
   probeToken: functionOption<OwnSettings["probeToken"]>(() => undefined),
   headers: option(requestHeaders),
-  fetch: functionOption<Fetch>(() => globalThis.fetch),
+  fetch: functionOption<Fetch>(() => platformFetch),
 };
 
 /** Throws `invalid_option`, naming `owner` and the option. */

@@ -58,6 +58,9 @@ export function discovered(options: DiscoveryOptions = {}): KeySource {
 /** The age at which the metadata is fetched again. */
 const METADATA_FRESH_MS = 86_400_000;
 
+/** The most characters of a foreign issuer that an error shows. */
+const MAX_SHOWN_ISSUER = 200;
+
 interface MetadataDocument {
   /** The name of the document in errors. */
   readonly what: string;
@@ -133,7 +136,13 @@ class DiscoveredLocation implements KeyLocation {
   #readJwksUri(what: string, { status, json }: JsonResponse): string {
     if (status !== 200) throw unusableResponse(what, `answered ${status}`);
     const { issuer, jwks_uri: uri } = Object(json) as { issuer?: unknown; jwks_uri?: unknown };
-    if (issuer !== this.#context.issuer) throw unusableResponse(what, "names another issuer");
+    if (issuer !== this.#context.issuer) {
+      const named = typeof issuer === "string" ? JSON.stringify(issuer.slice(0, MAX_SHOWN_ISSUER)) : "none";
+      throw unusableResponse(
+        what,
+        `names another issuer: ${named}, not ${JSON.stringify(this.#context.issuer)}`,
+      );
+    }
     const url = typeof uri === "string" ? URL.parse(uri) : null;
     if (url === null || !isTrustworthy(url)) throw unusableResponse(what, "has no jwks_uri with https");
     return url.href;

@@ -1,6 +1,6 @@
 import { jitter } from "../../resilience/backoff.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
-import { fetchJson, unusableResponse } from "../fetch-json.ts";
+import { fetchJson, unusableResponse, type JsonResponse } from "../fetch-json.ts";
 import { cachedForMs, maxAgeMs } from "./cache-control.ts";
 import type { JwksSettings } from "./jwks-options.ts";
 import type { KeyContext } from "./key-source.ts";
@@ -26,28 +26,84 @@ export interface FetchedKeySet {
   readonly cachedForMs: number;
 }
 
+/** How one attempt is made. */
+export interface FetchKeySetCall {
+  readonly signal: AbortSignal;
+  /** Whether the request asks the caches on the way for the copy of the origin server (RFC 9111 §5.2.1.4). */
+  readonly bypassCaches: boolean;
+  /** Whether a broken connection, or an answer of 502 to 504, is tried once more at once. */
+  readonly repeats: boolean;
+}
+
 /** A set stays fresh at least this long, even when `Cache-Control` allows less. */
 const MIN_FRESH_MS = 300_000;
 /** How long a set stays fresh when `Cache-Control` does not say. */
 const DEFAULT_FRESH_MS = 7_200_000;
 
-/** Resolves the URL and fetches the set within one deadline. Rejects on failure, and when `signal` aborts. */
+/** Some providers answer 406 to a request that accepts `application/json` only (RFC 7517 §8.5). */
+const ACCEPT = "application/json, application/jwk-set+json";
+
+/**
+ * Resolves the URL and fetches the set within one deadline. Rejects on failure, and when `signal` aborts.
+ */
 export async function fetchKeySet(
   location: KeyLocation,
   settings: JwksSettings,
   { clock, random }: Pick<KeyContext, "clock" | "random">,
-  signal: AbortSignal,
+  { signal, bypassCaches, repeats }: FetchKeySetCall,
 ): Promise<FetchedKeySet> {
   const what = "the key set";
+  const headers = {
+    accept: ACCEPT,
+    ...(bypassCaches && { "cache-control": "no-cache" }),
+    ...settings.headers,
+  };
   const fetchWithin = async (until: AbortSignal) => {
     const url = await location.resolveUrl(until);
-    return { url, ...(await fetchJson(url, { ...settings, what, signal: until })) };
+    const fetchOnce = async () =>
+      await fetchJson(url, { ...settings, headers, what, bypassCaches, signal: until });
+    const response = repeats ? await repeatOnce(fetchOnce, until) : await fetchOnce();
+    return { url, ...response };
   };
   const { timeoutMs } = settings;
-  const { url, status, headers, json } = await withDeadline(clock, what, timeoutMs, fetchWithin, signal);
+  const response = await withDeadline(clock, what, timeoutMs, fetchWithin, signal);
+  const { url, status, json } = response;
   if (status !== 200) throw unusableResponse(what, `answered ${status}`);
-  const freshForMs = jitter(chooseFreshMs(settings, headers), 0.1, random);
-  return { url, jwks: json, freshForMs, cachedForMs: cachedForMs(headers) };
+  const freshForMs = jitter(chooseFreshMs(settings, response.headers), 0.1, random);
+  return { url, jwks: json, freshForMs, cachedForMs: cachedForMs(response.headers) };
+}
+
+/** Makes a second attempt after a failure of the connection or of a gateway. Any other failure would repeat itself. */
+async function repeatOnce(
+  fetchOnce: () => Promise<JsonResponse>,
+  signal: AbortSignal,
+): Promise<JsonResponse> {
+  try {
+    const response = await fetchOnce();
+    if (response.status < 502 || response.status > 504) return response;
+  } catch (error) {
+    if (signal.aborted || !isBrokenConnection(error)) throw error;
+  }
+  return await fetchOnce();
+}
+
+/** The codes of Node and undici for a connection that ended early. A server that cannot be reached has other codes. */
+const BROKEN_CONNECTION_CODES = new Set([
+  "ECONNRESET",
+  "ECONNABORTED",
+  "EPIPE",
+  "ERR_STREAM_PREMATURE_CLOSE",
+  "UND_ERR_SOCKET",
+]);
+
+/** Whether the connection broke before the end of the response: the error, or one of its causes, says so. */
+function isBrokenConnection(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (BROKEN_CONNECTION_CODES.has(String((cause as { code?: unknown }).code))) return true;
+    // undici reports a body that was cut with this message.
+    if (cause instanceof TypeError && cause.message === "terminated") return true;
+  }
+  return false;
 }
 
 /** At most half of `maxStaleMs`, so that the other half is left for retries. */

@@ -62,6 +62,13 @@ export class FetchSchedule {
     await this.#running.run(generation, async () => await this.#runOnce(generation));
   }
 
+  /** Ends the pause at most `ms` from now. */
+  shortenPause(ms: number): void {
+    if (this.cooldownLeftMs() <= ms) return;
+    this.#pause = { since: readClock(this.#clock), ms };
+    this.scheduleNext();
+  }
+
   /** From now on every attempt schedules the next one, even when no caller needs it. */
   enableBackground(): void {
     this.#isBackground = true;

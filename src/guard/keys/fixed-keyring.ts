@@ -29,6 +29,7 @@ export function createFixedKeyring(
     mayGrow: false,
     find: (kid, algorithm) => keys.find(kid, algorithm),
     mayHaveUnfetched: () => false,
+    refreshAfterBadSignature: () => {},
     resolve: async ({ kid }) => {
       const reason = keys.hasKid(kid) ? "wrong_algorithm" : "unknown_key";
       return await Promise.resolve<KeyLookup>({ status: "invalid", reason });

@@ -39,6 +39,10 @@ export class JwksKeyring implements Keyring {
   #lastError: string | null = null;
   #epoch = 0;
   #isDistrusted = false;
+  /** Whether the next fetch asks the caches on the way for the copy of the origin server. */
+  #bypassCaches = false;
+  /** Whether a token with an unknown key has asked for a set since the last set arrived. */
+  #isTokenWaiting = false;
 
   constructor(location: KeyLocation, settings: JwksSettings, context: KeyContext) {
     this.algorithms = context.algorithms ?? asymmetricAlgorithms;
@@ -94,8 +98,16 @@ export class JwksKeyring implements Keyring {
   }
 
   mayHaveUnfetched(kid: string | undefined): boolean {
-    const isFailing = this.#schedule.isFailing && !this.#isDistrusted;
-    return isFailing && kid !== undefined && !this.#lastGood.hasUnusable(kid);
+    if (kid === undefined || this.#isDistrusted || this.#lastGood.hasUnusable(kid)) return false;
+    if (this.#schedule.isFailing) return true;
+    const { age, set } = this.#lastGood;
+    const firstSeen = this.#unknownKids.find(kid);
+    return age.isUsable() && !set.hasKid(kid) && firstSeen !== undefined && !this.#isProvenAbsent(firstSeen);
+  }
+
+  refreshAfterBadSignature(): void {
+    this.#bypassCaches = true;
+    void this.#schedule.attempt();
   }
 
   isInForce(key: VerificationKey, now?: Instant): boolean {
@@ -112,6 +124,11 @@ export class JwksKeyring implements Keyring {
     const firstSeen = this.#unknownKids.firstSeen(token, now);
     const immediate = this.#lookUp(token, tried, firstSeen);
     if (immediate.status !== "unavailable") return immediate;
+    this.#bypassCaches = true;
+    if (!this.#isTokenWaiting) {
+      this.#isTokenWaiting = true;
+      if (this.#schedule.isFailing) this.#schedule.shortenPause(FIRST_RETRY_MS);
+    }
     await this.#schedule.attempt();
     return this.#lookUp(token, tried, firstSeen);
   }
@@ -177,16 +194,24 @@ export class JwksKeyring implements Keyring {
     if (keys.length > 0) return { status: "found", keys };
     if (set.hasUnusable(kid)) return unavailableVerdict("key_pending", retryAfterMs);
     if (kid !== undefined && set.hasKid(kid)) return invalidVerdict("wrong_algorithm");
-    const isNewer = this.#fetchNumber > firstSeen.attempts && this.#asOf >= firstSeen.at;
-    const isAbsent = isNewer && age.currentMs() < this.#settings.coolDownMs;
-    if (!isAbsent) return unavailableVerdict("key_pending", retryAfterMs);
+    if (!this.#isProvenAbsent(firstSeen)) return unavailableVerdict("key_pending", retryAfterMs);
     return invalidVerdict(tried.length > 0 ? "bad_signature" : "unknown_key");
+  }
+
+  /** Whether a recent set that was requested after `firstSeen` shows that a `kid` missing from it does not exist. */
+  #isProvenAbsent(firstSeen: FirstSeen): boolean {
+    const isNewer = this.#fetchNumber > firstSeen.attempts && this.#asOf >= firstSeen.at;
+    return isNewer && this.#lastGood.age.currentMs() < this.#settings.coolDownMs;
   }
 
   async #fetch(signal: AbortSignal, number: number): Promise<void> {
     const began = this.#context.clock.monotonic();
+    // One lost connection must not delay the tokens of a new key. In a longer outage the pauses limit the attempts.
+    const repeats = this.#lastGood.age.isUsable() && !this.#schedule.isFailing;
+    const call = { signal, bypassCaches: this.#bypassCaches, repeats };
+    this.#bypassCaches = false;
     try {
-      const fetched = await fetchKeySet(this.#location, this.#settings, this.#context, signal);
+      const fetched = await fetchKeySet(this.#location, this.#settings, this.#context, call);
       const { url, jwks, freshForMs, cachedForMs } = fetched;
       signal.throwIfAborted();
       const now = readClock(this.#context.clock);
@@ -196,6 +221,7 @@ export class JwksKeyring implements Keyring {
       this.#unknownKids.forget(this.#lastGood.set.kids);
       this.#lastError = null;
       this.#isDistrusted = false;
+      this.#isTokenWaiting = false;
       emit(this.#context, "keys_refreshed", `${this.#lastGood.set.size} usable keys`);
       void this.#snapshot.save({ url, fetchedAt: now.wall, jwks });
     } catch (error) {
@@ -211,12 +237,15 @@ export class JwksKeyring implements Keyring {
     if (warning !== null) emit(this.#context, "keys_stale", warning);
   }
 
-  /** With a usable set, failing attempts are at least `coolDownMs` apart. Without one, retries begin sooner. */
+  /**
+   * With a usable set, failing attempts are at least `coolDownMs` apart. They begin sooner without a usable set, and
+   * while a token waits for an unknown key.
+   */
   #pauseMs(failures: number): number {
     const { coolDownMs } = this.#settings;
     const { random } = this.#context;
     if (failures === 0) return coolDownMs;
-    if (!this.#lastGood.age.isUsable()) {
+    if (!this.#lastGood.age.isUsable() || this.#isTokenWaiting) {
       return backoffMs(failures, { firstMs: FIRST_RETRY_MS, maxMs: coolDownMs, random });
     }
     const pauseMs = backoffMs(failures, { firstMs: coolDownMs, maxMs: 4 * coolDownMs, random });

@@ -1,5 +1,5 @@
 import { functionOption, option, readOptions, wholeOption, type OptionTable } from "../../core/options.ts";
-import { requestHeaders, type Fetch } from "../fetch-json.ts";
+import { platformFetch, requestHeaders, type Fetch } from "../fetch-json.ts";
 
 /**
  * Options of `jwks()` and `discovered()`. Names that end in `Ms` are milliseconds.
@@ -47,7 +47,7 @@ export interface JwksSettings extends Readonly<Required<Omit<JwksOptions, "fresh
 }
 
 export const jwksOptionTable: OptionTable<JwksSettings> = {
-  fetch: functionOption<Fetch>(() => globalThis.fetch),
+  fetch: functionOption<Fetch>(() => platformFetch),
   // The default 0 of the reader is never used: without the option, `Cache-Control` decides.
   freshMs: option<number | null>(wholeOption(0, 1_000).read, null),
   maxStaleMs: wholeOption(86_400_000, 1_000),

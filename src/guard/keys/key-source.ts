@@ -65,10 +65,16 @@ export interface Keyring {
    */
   find(kid: string | undefined, algorithm: Algorithm): readonly VerificationKey[];
   /**
-   * Whether a key of this `kid` may exist that could not be fetched, because the last attempt failed. `false` for a key
-   * that was fetched but is unusable, and while the keys are declared compromised.
+   * Whether a key of this `kid` may exist that this instance does not have yet: the last attempt failed, or the set may
+   * be older than the key. `false` for a key that was fetched but is unusable, and while the keys are declared
+   * compromised.
    */
   mayHaveUnfetched(kid: string | undefined): boolean;
+  /**
+   * Fetches the set in the background, unless the pause is still on. A provider may have replaced a key under its `kid`,
+   * so that no current key verifies its tokens.
+   */
+  refreshAfterBadSignature(): void;
   /** Finds the token's keys, and fetches the set if that may help. The `tried` keys did not sign it. Never rejects. */
   resolve(token: KeyQuery, tried: readonly VerificationKey[]): Promise<KeyLookup>;
   /**

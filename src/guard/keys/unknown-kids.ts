@@ -29,6 +29,11 @@ export class UnknownKids {
     return now;
   }
 
+  /** When this `kid` was first seen. `undefined` when it was not seen, or is known now. */
+  find(kid: string): FirstSeen | undefined {
+    return this.#firstSeen.get(digestOf("kid", kid));
+  }
+
   /** These `kid`s are known now. They count as new if they become unknown again. */
   forget(kids: readonly string[]): void {
     for (const kid of kids) this.#firstSeen.delete(digestOf("kid", kid));

@@ -8,7 +8,7 @@ import {
   type UnavailableCause,
   type UnavailableVerdict,
 } from "../../core/verdict.ts";
-import { checkTime } from "../../jwt/claims.ts";
+import { checkTime, issuedAheadMs } from "../../jwt/claims.ts";
 import type { GuardSettings } from "../settings.ts";
 import { checkAuthAge } from "./auth-age.ts";
 import type { ClockMonitor } from "./clock-monitor.ts";
@@ -28,6 +28,9 @@ export interface Degradation {
   readonly sinceMs: number;
 }
 
+/** The longest wait that a client is told when the token was issued in the future. */
+const MAX_RETRY_AFTER_MS = 60_000;
+
 /** Step 10: what a validation result means now, under the rules of this call. Law 9: the decision is never cached. */
 export function decide<C>(
   context: DecisionContext,
@@ -42,6 +45,8 @@ export function decide<C>(
   const { claims, scopes, guardedIssuer } = result;
   const refusal = refuseByTimeOrRevocation(context, result, now);
   if (refusal !== null) return refusal;
+  const aheadMs = issuedAheadMs(claims, now.wall, context.toleranceMs);
+  if (aheadMs > 0) return unavailableVerdict("clock_uncertain", Math.min(aheadMs, MAX_RETRY_AFTER_MS));
   const revocationAgeMs = guardedIssuer.revocationFollower?.ageMs(now) ?? null;
   if (isViewTooOld(context, revocationAgeMs, rules?.maxRevocationAgeMs)) {
     return unavailableVerdict("revocations_stale");

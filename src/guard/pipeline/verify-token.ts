@@ -93,6 +93,7 @@ async function verifyWithKeys(
   }
   const mayBeOtherKey = parsed.kid === undefined && issuer.keyring.mayGrow;
   if (reason === undefined || (reason === "bad_signature" && mayBeOtherKey)) return undefined;
+  if (reason === "bad_signature") issuer.keyring.refreshAfterBadSignature();
   resultCache.setInvalid(digest, reason, keysVersion);
   return invalidVerdict(reason);
 }

@@ -13,7 +13,14 @@ import { backoffMs } from "../../resilience/backoff.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import type { RevocationFeed, RevocationTail } from "../../stores/store.ts";
 import { createClientAuthentication } from "../authority/client-authentication.ts";
-import { fetchJson, requestHeaders, trustworthyUrl, unusableResponse, type Fetch } from "../fetch-json.ts";
+import {
+  fetchJson,
+  platformFetch,
+  requestHeaders,
+  trustworthyUrl,
+  unusableResponse,
+  type Fetch,
+} from "../fetch-json.ts";
 import { isSnapshot, isTail } from "./http-feed-schema.ts";
 
 /** Options of `httpRevocations`. */
@@ -59,7 +66,7 @@ export const httpRevocationsOptionTable: OptionTable<Required<HttpRevocationsOpt
   snapshotTimeoutMs: wholeOption(60_000, 1),
   maxBytes: wholeOption(67_108_864, 1),
   headers: option(requestHeaders),
-  fetch: functionOption<Fetch>(() => globalThis.fetch),
+  fetch: functionOption<Fetch>(() => platformFetch),
   clock: clockOption(OWNER),
   random: functionOption(() => Math.random),
 };

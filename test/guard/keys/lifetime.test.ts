@@ -335,13 +335,7 @@ test("fault 38: 100 instances that start together in an outage retry at differen
   assert.ok(keyrings.every((keys) => keys.status().usable));
 });
 
-async function withTwin(mint: Mint): Promise<unknown> {
-  const twin = await createMint({ issuer, audience });
-  return { keys: [...mint.jwks().keys, ...twin.jwks().keys.map((key) => ({ ...key, kid: mint.kid }))] };
-}
-
 const unusableKeys: [string, (mint: Mint) => unknown][] = [
-  ["twice under one kid", withTwin],
   ["with its private part", (mint) => ({ keys: [mint.privateJwk] })],
   ["for encryption", (mint) => ({ keys: mint.jwks().keys.map((key) => ({ ...key, use: "enc" })) })],
   [
