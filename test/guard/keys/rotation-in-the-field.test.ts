@@ -160,7 +160,7 @@ test("fault 79: the authority vouches for a token whose key is missing from an o
     clientId: "api",
     clientSecret: "secret",
     fetch: (_url, init) => {
-      const token = new URLSearchParams(String(init.body)).get("token") ?? "";
+      const token = new URLSearchParams(init.body as string).get("token") ?? "";
       asked.push(token);
       return Response.json(token.startsWith("ey") ? { active: true, sub: "user" } : { active: false });
     },
