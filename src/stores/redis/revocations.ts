@@ -1,9 +1,15 @@
 import { elapsedMs, readClock, sleep, type Clock, type Instant } from "../../core/clock.ts";
 import { HoldfastError } from "../../core/errors.ts";
-import type { LogPosition, Revocation, RevocationEntry } from "../../core/revocation.ts";
+import {
+  digestRest,
+  type LogPosition,
+  type Revocation,
+  type RevocationEntry,
+} from "../../core/revocation.ts";
 import type { RevocationSnapshot, RevocationTail } from "../store.ts";
 import { EXPIRED_RETENTION_MS } from "../retention.ts";
 import { nextEntry, tailAfter } from "../revocation-log.ts";
+import { CHAIN_DIGEST } from "./chain-script.ts";
 import { defineManifestRead, defineManifestWrite, type Manifest } from "./manifest.ts";
 
 /** The most entries in one command. */
@@ -12,27 +18,36 @@ const MAX_BATCH = 100;
 const MAX_TAIL = 10_000;
 /** How often a read of the log also writes. A server that refuses the write may have missed newer entries. */
 const HEARTBEAT_MS = 1000;
-/** Attempts to append. When several processes append at once, one of them succeeds in each round. */
-const MAX_ATTEMPTS = 50;
+/** The most entries whose digests one command computes, so that it does not block the server for long. */
+const MAX_COMPUTED = 8;
 /** How long an acknowledged entry can still be lost in a failover. A replica takes over within this time. */
 const RESTORE_WINDOW_MS = 10 * 60_000;
 const MAX_REMEMBERED = 10_000;
 const RESTORE_PAUSE_MS = 1000;
 
 /**
- * Arguments: expected seq and chain, new chain; then at, until and JSON of each entry. Returns {1, now}, or {0, now,
- * seq, chain}.
+ * Arguments: expected seq and chain, and the time of the entries; then until, JSON of the revocation, the rest of the
+ * digest's input, and the digest, of each entry. When the end of the log is another one, the script computes the digests
+ * itself, for some of the entries, at its own time. Two processes can therefore append without a wait for each other.
+ * Returns the time, the seq and chain at the end, and the seq before and the chains of the entries that were appended.
  */
-const appendEntries = defineManifestWrite(`
+const appendEntries = defineManifestWrite(`${CHAIN_DIGEST}
 local seq, chain = unpack(redis.call('HMGET', KEYS[1], 'seq', 'chain'))
-if seq ~= ARGV[3] or chain ~= ARGV[4] then return {0, now, seq, chain} end
-for i = 6, #ARGV, 3 do
+local isExpected = seq == ARGV[3] and chain == ARGV[4]
+local at = isExpected and tonumber(ARGV[5]) or now
+local before, chains, last = seq, {}, #ARGV
+if not isExpected then last = math.min(last, 5 + 4 * ${MAX_COMPUTED}) end
+for i = 6, last, 4 do
   seq = seq + 1
-  redis.call('XADD', KEYS[2], seq .. '-0', 'at', ARGV[i], 'entry', ARGV[i + 2])
-  redis.call('ZADD', KEYS[3], ARGV[i + 1], ARGV[i + 2])
+  chain = isExpected and ARGV[i + 3] or chain_digest(chain, seq, at, ARGV[i + 2])
+  local head = string.format('{"seq":%.0f,"chain":"%s","at":%.0f,"revocation":', seq, chain, at)
+  local entry = head .. ARGV[i + 1] .. '}'
+  redis.call('XADD', KEYS[2], string.format('%.0f-0', seq), 'at', string.format('%.0f', at), 'entry', entry)
+  redis.call('ZADD', KEYS[3], ARGV[i], entry)
+  chains[#chains + 1] = chain
 end
-redis.call('HSET', KEYS[1], 'seq', seq, 'chain', ARGV[5], 'beat', now)
-return {1, now}`);
+if #chains > 0 then redis.call('HSET', KEYS[1], 'seq', string.format('%.0f', seq), 'chain', chain, 'beat', now) end
+return {at, tostring(before), chain, chains}`);
 
 const entriesFrom = defineManifestWrite(`
 local seq, chain, beat = unpack(redis.call('HMGET', KEYS[1], 'seq', 'chain', 'beat'))
@@ -73,6 +88,17 @@ interface PendingAppend {
   readonly reject: (error: unknown) => void;
 }
 
+/** The time of the new entries, the seq before them, the chain at the end, and the chains of the new entries. */
+type AppendReply = readonly [at: number, before: string, chain: string, chains: readonly string[]];
+
+function entryArguments(revocations: readonly Revocation[], last: Omit<RevocationEntry, "revocation">) {
+  let end = last;
+  return revocations.flatMap((revocation): (string | number)[] => {
+    end = nextEntry(end, last.at, revocation);
+    return [revocation.until, JSON.stringify(revocation), digestRest(revocation), end.chain];
+  });
+}
+
 /** The parts of the store that the log uses. */
 export interface RedisRevocationLogOptions {
   readonly manifest: Manifest;
@@ -84,7 +110,7 @@ export interface RedisRevocationLogOptions {
   readonly endAgain: (entry: RevocationEntry) => Promise<void>;
 }
 
-/** The revocation log. Lua cannot compute the chain digests, so entries are appended by compare-and-set of the end. */
+/** The revocation log. A process computes the digests of its entries, unless another process has appended meanwhile. */
 export class RedisRevocationLog {
   readonly #options: RedisRevocationLogOptions;
   readonly #pending: PendingAppend[] = [];
@@ -178,29 +204,28 @@ export class RedisRevocationLog {
   }
 
   async #appendAll(revocations: readonly Revocation[]): Promise<RevocationEntry[]> {
-    const { manifest, clock, description } = this.#options;
-    // No log has this end, so the script returns the actual one.
-    let end = (await manifest.runScript(appendEntries, ["?", "", ""])) as [number, number, string, string];
-    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
-      const [, now, seq, chain] = end;
-      const entries: RevocationEntry[] = [];
-      for (const revocation of revocations) {
-        entries.push(nextEntry(entries.at(-1) ?? { seq: Number(seq), chain }, now, revocation));
-      }
-      const args = entries.flatMap((entry) => [entry.at, entry.revocation.until, JSON.stringify(entry)]);
-      const newChain = entries.at(-1)?.chain ?? chain;
-      end = (await manifest.runScript(appendEntries, [seq, chain, newChain, ...args])) as typeof end;
-      if (end[0] === 1) {
-        const at = readClock(clock);
-        this.#recentlyAcknowledged.push(...entries.map((entry) => ({ entry, at })));
-        this.#recentlyAcknowledged = this.#recentlyAcknowledged.slice(-MAX_REMEMBERED);
-        return entries;
-      }
+    const { manifest, clock } = this.#options;
+    const appended: RevocationEntry[] = [];
+    // No log has this end, so the first command only reads the actual one.
+    let last = { seq: -1, chain: "", at: 0 };
+    let isKnown = false;
+    while (appended.length < revocations.length) {
+      const rest = isKnown ? revocations.slice(appended.length) : [];
+      const args = [last.seq, last.chain, last.at, ...entryArguments(rest, last)];
+      const reply = (await manifest.runScript(appendEntries, args)) as AppendReply;
+      const [at, before, chain, chains] = reply;
+      const entries = chains.map((own, i) => {
+        const revocation = rest[i] as Revocation;
+        return { seq: Number(before) + i + 1, chain: own, at, revocation };
+      });
+      last = { seq: Number(before) + entries.length, chain, at };
+      isKnown = true;
+      appended.push(...entries);
+      const instant = readClock(clock);
+      this.#recentlyAcknowledged.push(...entries.map((entry) => ({ entry, at: instant })));
+      this.#recentlyAcknowledged = this.#recentlyAcknowledged.slice(-MAX_REMEMBERED);
     }
-    throw new HoldfastError(
-      "store_unavailable",
-      `${description}: too many processes append to the log at once`,
-    );
+    return appended;
   }
 
   async #restoreOnce(): Promise<void> {
