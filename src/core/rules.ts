@@ -16,6 +16,11 @@ export const degradedModes: readonly DegradedMode[] = ["deny", "cached", "local"
 export interface Rules {
   /** The token must grant all of these scopes, else the decision is `forbidden`. */
   scopes?: readonly string[];
+  /**
+   * The token must be for one of these audiences: one name, or a list. It narrows the guard's `audience`, for a route of
+   * an API that shares its guard with others.
+   */
+  audience?: string | readonly string[];
   /** The greatest age of the revocation view, in milliseconds. */
   maxRevocationAgeMs?: number;
   /**
@@ -36,7 +41,13 @@ export interface CallOptions {
 export const MIN_AUTH_AGE_MS = 1_000;
 
 /** The names of the rules. */
-export const ruleNames: readonly string[] = ["scopes", "maxRevocationAgeMs", "maxAuthAgeMs", "degraded"];
+export const ruleNames: readonly string[] = [
+  "scopes",
+  "audience",
+  "maxRevocationAgeMs",
+  "maxAuthAgeMs",
+  "degraded",
+];
 const callNames: readonly string[] = [...ruleNames, "signal"];
 
 /** Checks the rules of one `authorize` call. A misspelt rule would otherwise protect nothing. Throws `invalid_option`. */
@@ -57,12 +68,21 @@ export function checkRules(owner: string, rules: Rules): void {
 /** Checks the rules of a route, and copies them so that later changes by the caller have no effect. */
 export function copyRules(owner: string, rules: Rules): Rules {
   checkRules(owner, rules);
-  return rules.scopes === undefined ? { ...rules } : { ...rules, scopes: [...rules.scopes] };
+  const { scopes, audience } = rules;
+  return {
+    ...rules,
+    ...(scopes !== undefined && { scopes: [...scopes] }),
+    ...(typeof audience === "object" && { audience: [...audience] }),
+  };
 }
 
-function checkValues(owner: string, { scopes, maxRevocationAgeMs, maxAuthAgeMs, degraded }: Rules): void {
+function checkValues(owner: string, rules: Rules): void {
+  const { scopes, audience, maxRevocationAgeMs, maxAuthAgeMs, degraded } = rules;
   if (scopes !== undefined && !(Array.isArray(scopes) && scopes.every(isString))) {
     throw invalidOption(`${owner}: scopes`, "an array of strings", scopes);
+  }
+  if (audience !== undefined && !isAudience(audience)) {
+    throw invalidOption(`${owner}: audience`, "a non-empty string or an array of such strings", audience);
   }
   if (
     maxRevocationAgeMs !== undefined &&
@@ -77,6 +97,11 @@ function checkValues(owner: string, { scopes, maxRevocationAgeMs, maxAuthAgeMs, 
   if (degraded !== undefined && !degradedModes.includes(degraded)) {
     throw invalidOption(`${owner}: degraded`, "deny, cached or local", degraded);
   }
+}
+
+function isAudience(value: unknown): boolean {
+  const list: unknown[] = Array.isArray(value) ? value : [value];
+  return list.length > 0 && list.every((item) => isString(item) && item !== "");
 }
 
 function isString(value: unknown): value is string {

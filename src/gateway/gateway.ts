@@ -16,6 +16,8 @@ export interface GatewayOptions {
   policy?: PathPolicy | undefined;
   /** The proxies whose headers are believed under a policy. Default: none. */
   trustedProxies?: BlockList;
+  /** The audience that a token must name where no rule of the policy names one. Default: any that the guard accepts. */
+  audience?: string;
   clock?: Clock;
 }
 
@@ -33,13 +35,17 @@ export function isVerifyRequest(req: IncomingMessage): boolean {
  * waits for it.
  */
 export function createGateway(guard: Authorizer, options: GatewayOptions = {}): RequestListener {
-  const { policy, trustedProxies = new BlockList(), clock = systemClock } = options;
+  const { policy, trustedProxies = new BlockList(), clock = systemClock, audience } = options;
   const envoyGuard = withTimeout(ENVOY_TIMEOUT_MS, guard, clock);
-  const route = <R extends Pick<PathRule, "requirements">>(rule: R): R & Route => ({
-    ...rule,
-    standard: createRuleListener(guard, rule),
-    forEnvoy: createRuleListener(envoyGuard, rule),
-  });
+  const route = <R extends Pick<PathRule, "requirements">>(rule: R): R & Route => {
+    const { requirements } = rule;
+    const rules = requirements && { ...(audience !== undefined && { audience }), ...requirements };
+    return {
+      ...rule,
+      standard: createRuleListener(guard, rules),
+      forEnvoy: createRuleListener(envoyGuard, rules),
+    };
+  };
   const routes = policy?.map(route);
   const everything = route({ requirements: {} });
   const isTrusted = oncePerSocket(
@@ -65,10 +71,7 @@ interface Route {
   readonly forEnvoy: RequestListener;
 }
 
-function createRuleListener(
-  guard: Authorizer,
-  { requirements }: Pick<PathRule, "requirements">,
-): RequestListener {
+function createRuleListener(guard: Authorizer, requirements: PathRule["requirements"]): RequestListener {
   if (requirements === null) return (_, res) => res.writeHead(200, identityHeaders("", "", "", "", "")).end();
   return protect(guard, requirements, ({ auth }, res) => {
     const { subject, scopes, sessionId = "", degraded, claims } = auth;

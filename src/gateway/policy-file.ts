@@ -1,4 +1,4 @@
-import { degradedModes, MIN_AUTH_AGE_MS, type DegradedMode } from "../core/rules.ts";
+import { degradedModes, MIN_AUTH_AGE_MS, ruleNames, type DegradedMode } from "../core/rules.ts";
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { HoldfastError, systemErrorCode } from "../core/errors.ts";
@@ -30,6 +30,9 @@ const ruleSchema = z
     ).optional(),
     anonymous: must<true>("true, or left out", (value) => value === true).optional(),
     scopes: must<string[]>("one scope or more", listOf(isScopeToken)).optional(),
+    audience: must<string | string[]>("one audience or a list of them", (value) =>
+      listOf((item) => typeof item === "string" && item !== "")([value].flat()),
+    ).optional(),
     degraded: must<DegradedMode>("deny, cached or local", (value) =>
       degradedModes.some((mode) => mode === value),
     ).optional(),
@@ -43,9 +46,9 @@ const ruleSchema = z
     ).optional(),
   })
   .refine(
-    ({ anonymous, scopes, degraded, maxRevocationAgeMs, maxAuthAgeMs }) =>
-      anonymous === undefined || (scopes ?? degraded ?? maxRevocationAgeMs ?? maxAuthAgeMs) === undefined,
-    "cannot be anonymous and have scopes, degraded, maxRevocationAgeMs or maxAuthAgeMs",
+    ({ anonymous, host: _host, path: _path, methods: _methods, ...requirements }) =>
+      anonymous === undefined || Object.keys(requirements).length === 0,
+    `cannot be anonymous and have ${ruleNames.join(", ")}`,
   );
 
 const fileSchema = z.strictObject({

@@ -16,6 +16,7 @@ import {
 import { isExactOrigin } from "../core/origin.ts";
 import { isScopeToken } from "../core/scopes.ts";
 import type { Store } from "../stores/store.ts";
+import { readAudiences, type Audiences } from "./audiences.ts";
 import { deriveSecrets, type Secrets } from "./secret-keys.ts";
 import type { Authenticate, Client, IssuerOptions } from "./types.ts";
 
@@ -41,7 +42,7 @@ export const signingAlgorithms: readonly Algorithm[] = ["ES256", "ES384", "EdDSA
 export interface IssuerConfig {
   readonly name: string;
   readonly url: string;
-  readonly audience: string;
+  readonly audience: Audiences;
   readonly algorithm: Algorithm;
   readonly authenticate: Authenticate | undefined;
   readonly loginNames: LoginNames;
@@ -66,7 +67,7 @@ interface Dependencies {
 export const issuerOptionTable: OptionTable<IssuerConfig & Dependencies> = {
   name: option(readString, "issuer"),
   url: option(readIssuerUrl),
-  audience: option(readString),
+  audience: option(readAudiences),
   algorithm: option(readAlgorithm, "ES256"),
   authenticate: functionOption<Authenticate | undefined>(() => undefined),
   loginNames: option(readLoginNames, "case-insensitive"),

@@ -6,8 +6,11 @@ import type { RevocationFeed, SigningKeyRecord, Store } from "../stores/store.ts
 export interface IssuerOptions {
   /** `iss` of every token, and base URL of the metadata. An http(s) URL without query or fragment (RFC 8414 §2). */
   url: string;
-  /** `aud` of every access token. */
-  audience: string;
+  /**
+   * `aud` of the access tokens: one audience, or a list with at most 2,048 characters. A token names the whole list,
+   * unless the request names some of it as `resource` (RFC 8707). The issuer's own endpoints accept tokens for the first.
+   */
+  audience: string | readonly string[];
   /** Holds all state of the issuer. The caller closes it after the issuer. */
   store: Store;
   /**

@@ -119,7 +119,7 @@ export function checkClaims(
   if (policy.audience !== null) {
     const { aud } = claims;
     if (aud === undefined) return "missing_claim";
-    if (!intersects(aud, policy.audience)) return "wrong_audience";
+    if (!isForAudience(claims, policy.audience)) return "wrong_audience";
   }
   for (const name of policy.requiredClaims) {
     const value = Object.hasOwn(claims, name) ? claims[name] : undefined;
@@ -134,8 +134,14 @@ export function isAcceptedKind(claims: Readonly<JwtClaims>, { kinds }: ClaimsPol
   return kind === "unstated" || kinds.includes(kind);
 }
 
-function intersects(aud: string | readonly string[], accepted: readonly string[]): boolean {
-  return typeof aud === "string" ? accepted.includes(aud) : aud.some((one) => accepted.includes(one));
+/** Whether `aud` names one of the accepted audiences. A token without `aud` is for none. */
+export function isForAudience(
+  { aud = [] }: Readonly<JwtClaims>,
+  accepted: string | readonly string[],
+): boolean {
+  const isAccepted = (one: string) =>
+    typeof accepted === "string" ? one === accepted : accepted.includes(one);
+  return typeof aud === "string" ? isAccepted(aud) : aud.some(isAccepted);
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import { systemErrorCode } from "../core/errors.ts";
+import { HoldfastError, systemErrorCode } from "../core/errors.ts";
 import { readPolicyFile } from "../gateway/policy-file.ts";
 import type { PathPolicy } from "../gateway/policy.ts";
 import { createGateway, isVerifyRequest } from "../gateway/gateway.ts";
@@ -14,7 +14,13 @@ import { toRequestListener } from "./http/request-listener.ts";
 import { createLogger, logEvents } from "./logs.ts";
 import { randomNonce } from "./process-proof.ts";
 import { announceProcess } from "./running-processes.ts";
-import { composeService, recordIdentity, type Service, type ServiceIdentity } from "./service.ts";
+import {
+  composeService,
+  ownAudience,
+  recordIdentity,
+  type Service,
+  type ServiceIdentity,
+} from "./service.ts";
 import { readSettings, type Settings } from "./settings.ts";
 import { openStore } from "./store/open-store.ts";
 import { version } from "./version.ts";
@@ -69,13 +75,16 @@ export async function startService(
     const { files } = opened;
     const snapshots = fileSnapshots({ dir: files.snapshots });
     const identity = resolveIdentity(settings, publicListener);
+    if (policy !== undefined) requireKnownAudiences(policy, identity);
     service = await composeService(opened, settings, identity, { snapshots });
     const previous = await recordIdentity(service.store, service);
     const firstUser = roles.has("issuer")
       ? await ensureFirstUser(service.issuer, settings.bootstrapUser, files.password)
       : null;
 
-    const verify = roles.has("gateway") ? createGateway(service.guard, { policy, trustedProxies }) : null;
+    const verify = roles.has("gateway")
+      ? createGateway(service.guard, { policy, trustedProxies, audience: ownAudience(service) })
+      : null;
     const serveOther = toRequestListener(publicApp(service, settings).fetch);
     publicListener.mount((req, res): unknown =>
       (verify !== null && isVerifyRequest(req) ? verify : serveOther)(req, res),
@@ -146,11 +155,23 @@ function describeStart(service: Service, settings: Settings, facts: StartFacts):
   if (firstUser !== null) lines.push(`  ${firstUser}`);
   if (previous !== null) {
     lines.push(
-      `  These data were served as ${previous.url} for ${previous.audience} before. Access tokens with that issuer`,
+      `  These data were served as ${previous.url} for ${[previous.audience].flat().join(", ")} before. Access tokens with that issuer`,
       "  and audience are refused now. Services that share data need the same HOLDFAST_URL and HOLDFAST_AUDIENCE.",
     );
   }
   return lines.join("\n");
+}
+
+/** No token passes a rule with an audience that the service does not know, so the rule is a mistake. */
+function requireKnownAudiences(policy: PathPolicy, { audience }: ServiceIdentity): void {
+  const known = [audience].flat();
+  const named = policy.flatMap(({ requirements }) => requirements?.audience ?? []);
+  const unknown = named.find((one) => !known.includes(one));
+  if (unknown === undefined) return;
+  throw new HoldfastError(
+    "invalid_option",
+    `HOLDFAST_POLICY names the audience ${unknown}, which HOLDFAST_AUDIENCE does not`,
+  );
 }
 
 /** Clients cannot connect to a wildcard address, so the default URL names localhost in its place. */

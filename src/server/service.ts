@@ -3,6 +3,7 @@ import { createGuard } from "../guard/create-guard.ts";
 import { discovered } from "../guard/keys/discovery.ts";
 import { jwks } from "../guard/keys/jwks.ts";
 import type { Guard, GuardOptions, TrustedIssuer } from "../guard/types.ts";
+import type { Audiences } from "../issuer/audiences.ts";
 import { createIssuer } from "../issuer/create-issuer.ts";
 import type { Issuer } from "../issuer/types.ts";
 import type { Store } from "../stores/store.ts";
@@ -13,7 +14,13 @@ import type { ProviderSettings, Settings } from "./settings.ts";
 /** The `iss` and the `aud` of the service's access tokens. */
 export interface ServiceIdentity {
   readonly url: string;
-  readonly audience: string;
+  /** One audience, or several. The first one is that of the service's own endpoints and of `/verify`. */
+  readonly audience: string | Audiences;
+}
+
+/** The audience that a token must name at the service's own endpoints, and at `/verify` unless the policy names another. */
+export function ownAudience({ audience }: ServiceIdentity): string {
+  return typeof audience === "string" ? audience : audience[0];
 }
 
 /** The service without its listeners: one store, one issuer, one guard. */
@@ -80,7 +87,10 @@ export async function composeService(
 }
 
 /** The provider whose tokens `/verify` accepts besides those of the service. */
-function trustedProvider({ issuer, jwksUrl, authority }: ProviderSettings, audience: string): TrustedIssuer {
+function trustedProvider(
+  { issuer, jwksUrl, authority }: ProviderSettings,
+  audience: ServiceIdentity["audience"],
+): TrustedIssuer {
   return {
     issuer,
     audience,

@@ -1,6 +1,7 @@
 import type { BlockList } from "node:net";
 import { degradedModes, type DegradedMode } from "../core/rules.ts";
 import { isScopeToken } from "../core/scopes.ts";
+import type { Audiences } from "../issuer/audiences.ts";
 import { lifetimeBounds, signingAlgorithms } from "../issuer/config.ts";
 import type { IssuerOptions } from "../issuer/types.ts";
 import type { RedisAddressOptions } from "../stores/redis/address.ts";
@@ -38,7 +39,7 @@ export interface SettingValues {
   readonly HOLDFAST_ADMIN_PORT: number;
   readonly HOLDFAST_DATA_DIR: string;
   readonly HOLDFAST_URL?: string;
-  readonly HOLDFAST_AUDIENCE?: string;
+  readonly HOLDFAST_AUDIENCE?: string | Audiences;
   readonly HOLDFAST_ACCESS_TOKEN_TTL: number;
   readonly HOLDFAST_REFRESH_IDLE: number;
   readonly HOLDFAST_REFRESH_ABSOLUTE: number;
@@ -99,8 +100,8 @@ export const settingDefinitions: {
     otherwise: "the public address",
   },
   HOLDFAST_AUDIENCE: {
-    form: "the audience of access tokens, usually a URL",
-    parse: parseText,
+    form: "the audience of access tokens, usually a URL; several, separated by commas, each once",
+    parse: parseAudience,
     otherwise: "the URL",
   },
   HOLDFAST_ACCESS_TOKEN_TTL: lifetime("10m"),
@@ -208,6 +209,14 @@ export const settingDefinitions: {
   },
   HOLDFAST_LOG_LEVEL: { form: logLevels.join(", "), parse: parseOneOf(logLevels), default: "info" },
 };
+
+/** One audience stays a text, which is how the store has recorded the identity of a service. */
+function parseAudience(text: string): string | Audiences | undefined {
+  const [own, ...others] = parseList(parseText)(text) ?? [];
+  const isSet = new Set([own, ...others]).size === others.length + 1;
+  if (own === undefined || !isSet) return undefined;
+  return others.length === 0 ? own : [own, ...others];
+}
 
 /** A duration within the bounds of the issuer's lifetimes, in milliseconds. */
 function lifetime(text: string): SettingDefinition<number> {

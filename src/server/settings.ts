@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { closest, distance } from "fastest-levenshtein";
 import { HoldfastError } from "../core/errors.ts";
 import type { DegradedMode } from "../core/rules.ts";
+import type { Audiences } from "../issuer/audiences.ts";
 import type { IssuerOptions } from "../issuer/types.ts";
 import type { RedisStoreOptions } from "../stores/redis.ts";
 import type { RedisAddressOptions } from "../stores/redis/address.ts";
@@ -40,7 +41,7 @@ export interface Settings {
   /** An absolute path. */
   readonly dataDir: string;
   readonly url: string | undefined;
-  readonly audience: string | undefined;
+  readonly audience: string | Audiences | undefined;
   /** The lifetimes and keys of the issuer. */
   readonly lifetimes: Lifetimes;
   readonly roles: ReadonlySet<Role>;

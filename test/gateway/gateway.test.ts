@@ -135,6 +135,17 @@ test("under a policy the guard gets the requirements of the matching rule", asyn
   assert.deepEqual(asked, [{ ...requirements, maxRevocationAgeMs: 5000, maxAuthAgeMs: 300_000 }]);
 });
 
+test("a rule names its audience, or the gateway's own one applies", async (t) => {
+  const other = { audience: ["https://stock.example"] };
+  const options = {
+    policy: [rule("/stock", other), rule("/*", {}), rule("/open", null)],
+    trustedProxies: here,
+    audience: "https://orders.example",
+  };
+  assert.deepEqual((await askAbout(t, "/stock", options)).asked, [other]);
+  assert.deepEqual((await askAbout(t, "/orders", options)).asked, [{ audience: "https://orders.example" }]);
+});
+
 test("a login that is too old gets the challenge of RFC 9470", async (t) => {
   const reason = "insufficient_user_authentication";
   const response = await ask(t, { status: "invalid", reason, maxAuthAgeMs: 300_000 });

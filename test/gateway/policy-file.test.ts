@@ -69,6 +69,8 @@ const wrong: [what: string, text: string, message: RegExp][] = [
   ["a host in capitals", '{ "rules": [{ "path": "/*", "host": "A.example" }] }', /line 1: host must be/],
   ["no scopes", '{ "rules": [{ "path": "/*", "scopes": [] }] }', /line 1: scopes must be one scope/],
   ["an odd scope", '{ "rules": [{ "path": "/*", "scopes": ["a b"] }] }', /line 1: scopes must be/],
+  ["an odd audience", '{ "rules": [{ "path": "/*", "audience": [""] }] }', /line 1: audience must be/],
+  ["no audience", '{ "rules": [{ "path": "/*", "audience": [] }] }', /line 1: audience must be/],
   ["an odd mode", '{ "rules": [{ "path": "/*", "degraded": true }] }', /line 1: degraded must be deny/],
   ["an odd age", '{ "rules": [{ "path": "/*", "maxRevocationAgeMs": -1 }] }', /maxRevocationAgeMs must be/],
   ["anonymous: false", '{ "rules": [{ "path": "/*", "anonymous": false }] }', /anonymous must be true/],

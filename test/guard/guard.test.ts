@@ -54,11 +54,27 @@ test("law 9: the rules of a route apply to their own call only", async () => {
   assert.equal((await g.authorize(token)).status, "valid");
 });
 
+test("law 9: a route narrows the audiences of its guard to its own, and never widens them", async () => {
+  const { guard, mint } = await makeFixture();
+  const g = guard({ audience: [audience, "https://stock.example"] });
+  const token = (aud: unknown) => mint.token({ aud });
+  const wrongAudience = { status: "invalid", reason: "wrong_audience" };
+  for (const rule of [audience, [audience], [audience, "https://nobody.example"]]) {
+    assert.equal((await g.authorize(token(audience), { audience: rule })).status, "valid");
+    assert.equal((await g.authorize(token(["x", audience]), { audience: rule })).status, "valid");
+    assert.deepEqual(await g.authorize(token("https://stock.example"), { audience: rule }), wrongAudience);
+  }
+  assert.equal((await g.authorize(token("https://stock.example"))).status, "valid");
+  const foreign = await g.authorize(token("https://nobody.example"), { audience: "https://nobody.example" });
+  assert.deepEqual(foreign, wrongAudience);
+});
+
 test("law 9: authorize rejects unknown and malformed rules", async () => {
   const { guard, mint } = await makeFixture();
   const g = guard();
   const token = mint.token();
   const wrong: object[] = [{ scope: ["a"] }, { scopes: "a" }, { maxRevocationAgeMs: Number.NaN }];
+  wrong.push({ audience: "" }, { audience: [] }, { audience: [1] }, { audience: null });
   for (const rules of wrong) await assert.rejects(g.authorize(token, rules), { code: "invalid_option" });
 });
 

@@ -133,6 +133,12 @@ test("ALLOW_DEGRADED_AUTH=true means local, false means deny", () => {
   assert.equal(readSettings({ ALLOW_DEGRADED_AUTH: "false" }).degraded, "deny");
 });
 
+test("several audiences are separated by commas", () => {
+  const { audience } = readSettings({ HOLDFAST_AUDIENCE: "https://a.example, https://b.example" });
+  assert.deepEqual(audience, ["https://a.example", "https://b.example"]);
+  assert.equal(readSettings({ HOLDFAST_AUDIENCE: "https://a.example" }).audience, "https://a.example");
+});
+
 test("rejects a setting without its companion, and names both", () => {
   assert.throws(() => readSettings({ HOLDFAST_AUTHORITY_URL: "https://id.example/introspect" }), {
     message:
@@ -208,6 +214,8 @@ const wrong: [name: string, value: string, message: RegExp][] = [
     /^HOLDFAST_KEY_ROTATION must be at least 10m, which is HOLDFAST_ACCESS_TOKEN_TTL$/,
   ],
   ["HOLDFAST_ALGORITHM", "HS256", /^HOLDFAST_ALGORITHM must be ES256, ES384, EdDSA, RS256, PS256/],
+  ["HOLDFAST_AUDIENCE", "https://a.example,", /^HOLDFAST_AUDIENCE must be/],
+  ["HOLDFAST_AUDIENCE", "https://a.example, https://a.example", /^HOLDFAST_AUDIENCE must be .* each once/],
   ["HOLDFAST_STORE", "postgres", /^HOLDFAST_STORE must be sqlite or redis/],
   ["HOLDFAST_SECRET", "too-short-a-secret", /^HOLDFAST_SECRET must be at least 32 random bytes/],
   ["HOLDFAST_SECRET", `${secret},short`, /^HOLDFAST_SECRET must be/],

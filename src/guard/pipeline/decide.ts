@@ -8,7 +8,7 @@ import {
   type UnavailableCause,
   type UnavailableVerdict,
 } from "../../core/verdict.ts";
-import { checkTime, issuedAheadMs } from "../../jwt/claims.ts";
+import { checkTime, isForAudience, issuedAheadMs } from "../../jwt/claims.ts";
 import type { GuardSettings } from "../settings.ts";
 import { checkAuthAge } from "./auth-age.ts";
 import type { ClockMonitor } from "./clock-monitor.ts";
@@ -51,15 +51,8 @@ export function decide<C>(
   if (isViewTooOld(context, revocationAgeMs, rules?.maxRevocationAgeMs)) {
     return unavailableVerdict("revocations_stale");
   }
-  if (rules?.scopes !== undefined) {
-    const missing = rules.scopes.filter((scope) => !scopes.includes(scope));
-    if (missing.length > 0) return { status: "forbidden", missing };
-  }
-  const maxAuthAgeMs = Math.min(context.maxAuthAgeMs, rules?.maxAuthAgeMs ?? Infinity);
-  if (maxAuthAgeMs !== Infinity) {
-    const tooOld = checkAuthAge(context, claims, now, maxAuthAgeMs);
-    if (tooOld !== null) return tooOld;
-  }
+  const ruleRefusal = refuseByRules<C>(context, result, now, rules);
+  if (ruleRefusal !== null) return ruleRefusal;
   return {
     status: "valid",
     claims: claims as ValidToken["claims"] & Readonly<C>,
@@ -72,6 +65,24 @@ export function decide<C>(
     degraded: degradation,
     revocationAgeMs,
   };
+}
+
+/** `null` when the token fulfils the rules of the call, and the guard's bound on the age of the login. */
+function refuseByRules<C>(
+  context: DecisionContext,
+  { claims, scopes }: ValidToken,
+  now: Instant,
+  rules: Rules | undefined,
+): Exclude<Decision<C>, { status: "valid" }> | null {
+  if (rules?.audience !== undefined && !isForAudience(claims, rules.audience)) {
+    return invalidVerdict("wrong_audience");
+  }
+  if (rules?.scopes !== undefined) {
+    const missing = rules.scopes.filter((scope) => !scopes.includes(scope));
+    if (missing.length > 0) return { status: "forbidden", missing };
+  }
+  const maxAuthAgeMs = Math.min(context.maxAuthAgeMs, rules?.maxAuthAgeMs ?? Infinity);
+  return maxAuthAgeMs === Infinity ? null : checkAuthAge(context, claims, now, maxAuthAgeMs);
 }
 
 /** `null` when the token is in time and not revoked. */

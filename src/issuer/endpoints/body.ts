@@ -42,8 +42,12 @@ export async function readBody<T>(
   throw badRequest(400, `${member}: ${issue?.message ?? "not as expected"}`);
 }
 
-/** Form parameters by name. A parameter without a value counts as left out (RFC 6749 §3.2). */
-export type FormParameters = ReadonlyMap<string, string>;
+/** Form parameters. A parameter without a value counts as left out (RFC 6749 §3.2). */
+export interface FormParameters {
+  readonly get: (name: string) => string | undefined;
+  /** The values of `resource`, the one parameter that may be repeated (RFC 8707 §2). */
+  readonly resources: readonly string[];
+}
 
 /** Reads a form body. Throws a 400 for a parameter that is given twice (RFC 6749 §3.2). */
 export async function readForm(ctx: IssuerContext, request: Request): Promise<FormParameters> {
@@ -52,11 +56,14 @@ export async function readForm(ctx: IssuerContext, request: Request): Promise<Fo
   if (countSeparators(text, MAX_FORM_PARAMETERS) >= MAX_FORM_PARAMETERS) {
     throw badRequest(400, `The body must not have more than ${MAX_FORM_PARAMETERS} parameters.`);
   }
-  const pairs = [...new URLSearchParams(text)];
+  const all = [...new URLSearchParams(text)];
+  const pairs = all.filter(([name]) => name !== "resource");
   if (new Set(pairs.map(([name]) => name)).size < pairs.length) {
     throw badRequest(400, "A parameter is given twice.");
   }
-  return new Map(pairs.filter(([, value]) => value !== ""));
+  const values = new Map(pairs.filter(([, value]) => value !== ""));
+  const resources = all.flatMap(([name, value]) => (name === "resource" && value !== "" ? [value] : []));
+  return { get: (name) => values.get(name), resources };
 }
 
 /** Counts the ampersands of a form, up to `max`. */

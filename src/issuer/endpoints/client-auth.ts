@@ -7,6 +7,8 @@ import {
   type PresentedToken,
   type UnusableToken,
 } from "../../core/bearer.ts";
+import type { JwtClaims } from "../../core/verdict.ts";
+import { isForAudience } from "../../jwt/claims.ts";
 import { FIRST_PARTY_CLIENT_ID } from "../config.ts";
 import type { IssuerContext } from "../context.ts";
 import { parseToken } from "../../jwt/parse.ts";
@@ -36,6 +38,7 @@ export async function findPresentedSession(ctx: IssuerContext, request: Request)
     const ended = access.reason === "revoked" ? await findEndedSession(ctx, presented.token) : null;
     return ended === null ? { status: "refused", exception } : { status: "ended", session: ended, exception };
   }
+  if (!isOwnToken(ctx, access.claims)) return { status: "refused", exception: bearerException("invalid") };
   if (access.session !== null) return { status: "live", session: access.session };
   const header = { "WWW-Authenticate": bearerChallenge(REALM, "insufficient_scope") };
   const description = "A service's own token has no session.";
@@ -50,10 +53,15 @@ export async function requireSession(ctx: IssuerContext, request: Request): Prom
   return found.session;
 }
 
+/** A token that is meant for another API only must not manage the sessions of its user (RFC 8707 §2). */
+function isOwnToken({ config }: IssuerContext, claims: Readonly<JwtClaims>): boolean {
+  return isForAudience(claims, config.audience[0]);
+}
+
 /** `token` was verified before its revocation was found, so its claims are authentic. */
 async function findEndedSession(ctx: IssuerContext, token: string): Promise<AuthenticSession | null> {
   const parsed = parseToken(token);
-  if ("reason" in parsed || parsed.claims.sid === undefined) return null;
+  if ("reason" in parsed || parsed.claims.sid === undefined || !isOwnToken(ctx, parsed.claims)) return null;
   const session = await findSession(ctx, parsed.claims.sid);
   return session === null || session.endedAt === null ? null : session;
 }

@@ -25,5 +25,7 @@ export function metadataEndpoint({ config }: IssuerContext): Response {
     revocation_endpoint_auth_methods_supported: [...withSecret, "none"],
     response_types_supported: [],
     grant_types_supported: ["refresh_token", "client_credentials"],
+    // RFC 9728 §4: the resources whose tokens this server issues. Only an https URL identifies a resource there (§1.2).
+    protected_resources: config.audience.filter((one) => URL.parse(one)?.protocol === "https:"),
   });
 }

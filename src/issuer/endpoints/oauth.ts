@@ -1,4 +1,5 @@
 import { isScopeToken, narrowScope } from "../../core/scopes.ts";
+import { narrowAudience } from "../audiences.ts";
 import { FIRST_PARTY_CLIENT_ID } from "../config.ts";
 import type { IssuerContext } from "../context.ts";
 import { MAX_CLOCK_TOLERANCE_MS } from "../issuer-base.ts";
@@ -27,7 +28,8 @@ export async function tokenEndpoint(
   const grant = requireParameter(form, "grant_type");
   const requestedScopes = form.get("scope")?.split(" ");
   if (requestedScopes?.every(isScopeToken) === false) return invalidScope();
-  if (grant === "client_credentials") return await clientCredentialsGrant(ctx, client, requestedScopes);
+  if (grant === "client_credentials")
+    return await clientCredentialsGrant(ctx, client, { scopes: requestedScopes, resources: form.resources });
   if (grant !== "refresh_token") {
     return oauthError(400, "unsupported_grant_type", "The grant is refresh_token or client_credentials.");
   }
@@ -39,14 +41,24 @@ export async function tokenEndpoint(
 async function clientCredentialsGrant(
   ctx: IssuerContext,
   client: Required<Client> | null,
-  requestedScopes: readonly string[] | undefined,
+  requested: { readonly scopes: readonly string[] | undefined; readonly resources: readonly string[] },
 ): Promise<Response> {
   if (client === null) throw invalidClient();
-  const scopes = narrowScope(client.scopes, requestedScopes);
+  const scopes = narrowScope(client.scopes, requested.scopes);
   if (scopes === null) return invalidScope();
+  const audience = narrowAudience(ctx.config.audience, requested.resources);
+  if (audience === null) return invalidTarget();
   const signingKey = await ctx.keys.activeKey();
   const cutOffS = await ctx.accessTokens.revocations.subjectCutOff(client.id);
-  return jsonResponse(200, createClientTokenResponse(ctx, signingKey, { id: client.id, scopes, cutOffS }));
+  return jsonResponse(
+    200,
+    createClientTokenResponse(ctx, signingKey, { id: client.id, scopes, audience, cutOffS }),
+  );
+}
+
+/** RFC 8707 §2. */
+function invalidTarget(): Response {
+  return oauthError(400, "invalid_target", "The requested resource is not one that may be granted.");
 }
 
 function invalidScope(): Response {

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { sessionExpiresAt } from "../../core/session.ts";
 import type { JwtClaims } from "../../core/verdict.ts";
 import { signToken, type SigningKey } from "../../jwt/sign.ts";
+import { audienceClaim } from "../audiences.ts";
 import type { IssuerBase } from "../issuer-base.ts";
 import { type AuthenticSession } from "../store/session-record.ts";
 import type { TokenResponse } from "../types.ts";
@@ -33,14 +34,19 @@ export function createTokenResponse(
 export function createClientTokenResponse(
   { config, clock }: IssuerBase,
   signingKey: SigningKey,
-  token: { readonly id: string; readonly scopes: readonly string[]; readonly cutOffS: number },
+  token: {
+    readonly id: string;
+    readonly scopes: readonly string[];
+    readonly audience: readonly string[];
+    readonly cutOffS: number;
+  },
 ): AccessTokenResponse {
   const now = clock.now();
   const iat = Math.max(Math.floor(now / 1000), token.cutOffS + 1);
   const claims = {
     iss: config.url,
     sub: token.id,
-    aud: config.audience,
+    aud: audienceClaim(token.audience),
     exp: iat + Math.floor(config.accessTokenTtlMs / 1000),
     iat,
     jti: randomUUID(),
@@ -85,7 +91,7 @@ function accessTokenClaims(
     ...claims,
     iss: config.url,
     sub: session.subject,
-    aud: config.audience,
+    aud: audienceClaim(config.audience),
     exp: Math.min(exp, Math.floor(session.absoluteExpiresAt / 1000)),
     iat,
     jti: `${session.id}.${session.generation}`,

@@ -56,7 +56,7 @@ export async function adminPage(view: AdminView): Promise<string> {
           <dt>issuer</dt>
           <dd><code>${service.url}</code></dd>
           <dt>audience</dt>
-          <dd><code>${service.audience}</code></dd>
+          <dd><code>${[service.audience].flat().join(", ")}</code></dd>
           <dt>store</dt>
           <dd><code>${service.store.description}</code></dd>
         </dl>

@@ -7,7 +7,7 @@ import { readBody } from "../../issuer/endpoints/body.ts";
 import { jsonResponse, oauthError } from "../../issuer/endpoints/respond.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import { writeAuditNote } from "../audit-note.ts";
-import type { Service } from "../service.ts";
+import { ownAudience, type Service } from "../service.ts";
 
 /** The scope that changes the state of the service. */
 export const ADMIN_SCOPE = "holdfast:admin";
@@ -65,7 +65,11 @@ function addAction<T>(
   schema: z.ZodType<T>,
   perform: (body: T) => PerformedAction | Response,
 ): void {
-  const authorize = protect(service.guard, { scopes: [ADMIN_SCOPE], degraded: "deny" });
+  const authorize = protect(service.guard, {
+    scopes: [ADMIN_SCOPE],
+    audience: ownAudience(service),
+    degraded: "deny",
+  });
   app.post(path, authorize, async (c: Context<AuthEnv>) => {
     const { claims, subject, sessionId: session } = c.var.auth;
     // A provider that grants a scope of this name must not administer the service.

@@ -464,5 +464,6 @@ test("the metadata list every endpoint and its authentication methods (RFC 8414)
     revocation_endpoint_auth_methods_supported: [...secret, "none"],
     response_types_supported: [],
     grant_types_supported: ["refresh_token", "client_credentials"],
+    protected_resources: ["https://api.example.com"],
   });
 });
