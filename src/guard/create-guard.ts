@@ -10,6 +10,7 @@ import { createAuthorize } from "./pipeline/authorize.ts";
 import { ClockMonitor } from "./pipeline/clock-monitor.ts";
 import type { PipelineContext } from "./pipeline/context.ts";
 import { ResultCache } from "./pipeline/result-cache.ts";
+import { UnusableAnswers } from "./pipeline/unusable-answers.ts";
 import { ready } from "./ready.ts";
 import { readGuardSettings, type GuardSettings } from "./settings.ts";
 import { SharedCache } from "./shared/shared-cache.ts";
@@ -126,6 +127,7 @@ function createContext(settings: GuardSettings): PipelineContext {
     verificationPool: new VerificationPool(),
     verifications: new SingleFlight(),
     authorityCalls: new Map(),
+    unusableAnswers: new UnusableAnswers(clock),
     restoring: null,
     closed: false,
   };

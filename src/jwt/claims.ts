@@ -16,7 +16,7 @@ export interface ClaimsPolicyOptions {
   audience: string | readonly string[] | null;
   /**
    * Accepted values of `typ`, compared without case and without `application/`. Default `["at+jwt", "jwt"]`. The value
-   * `"id"` accepts ID tokens, whose `typ` is `JWT` or absent. Without another value it accepts nothing else.
+   * `"id"` accepts ID tokens, whose `typ` is `JWT` or absent. The list `["id"]` accepts only those.
    */
   types?: readonly string[] | undefined;
   /** Whether to reject tokens without `typ`. Default false. */

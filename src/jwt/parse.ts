@@ -1,5 +1,6 @@
 import type { InvalidReason, JwtClaims } from "../core/verdict.ts";
 import { canonicalAlgorithm, isAlgorithm, type Algorithm } from "./algorithms.ts";
+import { hasRegisteredTypes, nullableInToken, withoutNull } from "./registered-claims.ts";
 import { decodeBase64url, parseJsonObject } from "./strict-json.ts";
 
 /** The members of a JOSE header (RFC 7515 §4) that count. Keys in the header (`jwk`, `jku`, `x5c`, `x5u`) are ignored. */
@@ -23,9 +24,6 @@ export interface ParsedToken extends TokenHeader {
 export interface ParseFailure {
   readonly reason: InvalidReason;
 }
-
-/** The last second that a `Date` can represent. */
-const MAX_NUMERIC_DATE = 8_640_000_000_000;
 
 /**
  * Remembers parsed headers by their encoding, because a provider sends the same few with every token. An entry depends
@@ -69,8 +67,9 @@ export function parseToken(token: string, memo?: HeaderMemo): ParsedToken | Pars
   const signature = decodeBase64url(token.slice(second + 1));
   const payload = decodeBase64url(token.slice(first + 1, second));
   if (signature === null || signature.length === 0 || payload === null) return { reason: "malformed" };
-  const claims: JwtClaims | null = parseJsonObject(payload);
-  if (claims === null) return { reason: "malformed" };
+  const given: JwtClaims | null = parseJsonObject(payload);
+  if (given === null) return { reason: "malformed" };
+  const claims = withoutNull(given, nullableInToken);
   if (!hasRegisteredTypes(claims)) return { reason: "invalid_claim" };
   return {
     algorithm: header.algorithm,
@@ -93,30 +92,6 @@ function readHeader(header: Readonly<Record<string, unknown>> | null): TokenHead
   return { algorithm: alg, kid, typ: typ === undefined ? undefined : normalizeTyp(typ) };
 }
 
-/** Whether all registered claims that are present have their types (RFC 7519 §4.1). */
-export function hasRegisteredTypes({ iss, sub, aud, exp, nbf, iat, jti, scope, sid }: JwtClaims): boolean {
-  return (
-    isOptionalString(iss) &&
-    isOptionalString(sub) &&
-    isOptionalString(jti) &&
-    (isOptionalString(scope) || isStringArray(scope)) &&
-    isOptionalString(sid) &&
-    isOptionalDate(exp) &&
-    isOptionalDate(nbf) &&
-    isOptionalDate(iat) &&
-    (isOptionalString(aud) || isStringArray(aud))
-  );
-}
-
 function isOptionalString(value: unknown): value is string | undefined {
   return value === undefined || typeof value === "string";
-}
-
-function isStringArray(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every((item) => typeof item === "string");
-}
-
-/** A date is in seconds since the epoch, and may have a fraction (RFC 7519 §2). */
-function isOptionalDate(value: unknown): boolean {
-  return value === undefined || (typeof value === "number" && value >= 0 && value <= MAX_NUMERIC_DATE);
 }

@@ -1,8 +1,8 @@
 import type { JwtClaims } from "../core/verdict.ts";
 
 /**
- * What a token says about its own use. Providers sign ID tokens, refresh tokens and security events with the keys of
- * their access tokens, so the signature does not tell them apart (RFC 8725 §3.11).
+ * The use of a token, by its own statement. Providers sign ID tokens, refresh tokens and security events with the same keys.
+ * The signature does not tell them apart (RFC 8725 §3.11).
  */
 export type TokenKind = "access" | "id" | "other" | "unstated";
 

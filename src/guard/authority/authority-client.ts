@@ -1,36 +1,40 @@
-import { readClock } from "../../core/clock.ts";
+import { readClock, type Instant } from "../../core/clock.ts";
 import { unavailableVerdict, type UnavailableVerdict } from "../../core/verdict.ts";
 import { jitter } from "../../resilience/backoff.ts";
 import { Breaker, type Permit } from "../../resilience/breaker.ts";
-import { Bulkhead } from "../../resilience/bulkhead.ts";
 import { remainingMs, type Countdown } from "../../resilience/countdown.ts";
-import { withDeadline } from "../../resilience/deadline.ts";
 import { LatencyWindow } from "../../resilience/latency-window.ts";
 import { Prober } from "../../resilience/prober.ts";
 import { RetryBudget } from "../../resilience/retry-budget.ts";
-import { describeError, emit } from "../emit.ts";
+import { TwoLaneBulkhead, type Lane } from "../../resilience/two-lane-bulkhead.ts";
+import { emit } from "../emit.ts";
 import { AuthorityHealth } from "./authority-health.ts";
 import {
   ANSWER_LABEL,
-  makeFailure,
-  sendAuthorityRequest,
+  requestAnswer,
+  type AuthorityFailure,
   type AuthorityProtocol,
   type AuthorityReply,
+  type Delivery,
 } from "./authority-request.ts";
 import type {
   Authority,
+  AuthorityAnswer,
   AuthorityContext,
   AuthorityOutcome,
   AuthoritySource,
   AuthorityStatus,
+  QuestionOptions,
 } from "./authority.ts";
-import { ProbeTokens } from "./probe-token.ts";
+import { checkProbeReply, ProbeTokens } from "./probe-token.ts";
 import { readAuthorityOptions, type AuthorityOptions, type AuthoritySettings } from "./settings.ts";
 
 /** The lower bound of the soft timeout. */
 const MIN_SOFT_TIMEOUT_MS = 80;
-/** The number of questions that may wait for a free request. */
+/** The number of questions that may wait for a free request, in each lane. */
 const MAX_WAITING = 1_000;
+/** The share of `maxConcurrent` that is kept for questions about known tokens. */
+const RESERVED_SHARE = 1 / 4;
 /** The share of `maxConcurrent` that questions about unverified tokens may use. */
 const UNVERIFIED_SHARE = 1 / 8;
 /** The time between a failed probe and the next one. */
@@ -65,7 +69,7 @@ class AuthorityClient implements Authority {
   readonly #probeTokens: ProbeTokens;
   readonly #latency = new LatencyWindow();
   readonly #retries = new RetryBudget();
-  readonly #bulkhead: Bulkhead;
+  readonly #bulkhead: TwoLaneBulkhead;
   readonly #closing = new AbortController();
   #inFlight = 0;
   #unverifiedCount = 0;
@@ -79,7 +83,9 @@ class AuthorityClient implements Authority {
     this.#protocol = protocol;
     this.#settings = settings;
     this.#context = context;
-    this.#bulkhead = new Bulkhead(ANSWER_LABEL, { running: settings.maxConcurrent, waiting: MAX_WAITING });
+    const { maxConcurrent: running } = settings;
+    const reserved = Math.floor(running * RESERVED_SHARE);
+    this.#bulkhead = new TwoLaneBulkhead(ANSWER_LABEL, { running, reserved, waiting: MAX_WAITING });
     this.#health = new AuthorityHealth(context, clock);
     this.#probeTokens = new ProbeTokens(settings, context);
     this.#prober = new Prober({
@@ -98,19 +104,23 @@ class AuthorityClient implements Authority {
     });
   }
 
-  ask(token: string): AuthorityOutcome | Promise<AuthorityOutcome> {
-    const permit = this.#admit();
+  ask(token: string, question: QuestionOptions = {}): AuthorityOutcome | Promise<AuthorityOutcome> {
+    const { lane = "known" } = question;
+    const permit = this.#admit(lane);
     if ("status" in permit) return permit;
     this.#retries.recordRequest();
-    const mayRetry = () => this.#retries.trySpend();
-    return this.#question(token, mayRetry, (reply) => this.#settle(permit, reply));
+    const mayRetry = (failure: AuthorityFailure) => {
+      // A connection that broke while the authority is well was idle for too long. It costs no retry.
+      return (failure.wasReset && this.failingMs() === null) || this.#retries.trySpend();
+    };
+    return this.#question(token, { ...question, lane }, mayRetry, permit);
   }
 
-  askUnverified(token: string): AuthorityOutcome | Promise<AuthorityOutcome> {
-    const permit = this.#admit();
+  askUnverified(token: string, question: QuestionOptions = {}): AuthorityOutcome | Promise<AuthorityOutcome> {
+    const permit = this.#admit("unknown");
     if ("status" in permit) return permit;
     const isFull = this.#unverifiedCount >= Math.ceil(this.#settings.maxConcurrent * UNVERIFIED_SHARE);
-    return isFull ? unavailableVerdict("overloaded") : this.#questionUnverified(token);
+    return isFull ? unavailableVerdict("overloaded") : this.#questionUnverified(token, question);
   }
 
   get softTimeoutMs(): number {
@@ -154,34 +164,65 @@ class AuthorityClient implements Authority {
     this.#prober.close();
   }
 
-  #admit(): Permit | UnavailableVerdict {
+  #admit(lane: Lane): Permit | UnavailableVerdict {
     if (this.#closing.signal.aborted) return unavailableVerdict("closed");
     if (this.#remainingMs(this.#pause) > 0) return this.#failureVerdict();
-    const isFull = this.#inFlight >= this.#settings.maxConcurrent + MAX_WAITING;
     const permit = this.#breaker.admit();
-    return isFull ? unavailableVerdict("overloaded") : (permit ?? this.#failureVerdict());
+    if (permit === null) return this.#failureVerdict();
+    return this.#bulkhead.isFull(lane) ? unavailableVerdict("overloaded") : permit;
   }
 
   /** The reply does not count for the breaker, the health or the latency: strangers choose these tokens. */
-  async #questionUnverified(token: string): Promise<AuthorityOutcome> {
+  async #questionUnverified(token: string, question: QuestionOptions): Promise<AuthorityOutcome> {
     this.#unverifiedCount++;
-    const outcome = await this.#question(token, neverRetry, () => {});
+    const outcome = await this.#question(token, { ...question, lane: "unknown" }, neverRetry, null);
     this.#unverifiedCount--;
     return outcome;
   }
 
+  /** @param permit `null` when the reply does not count. */
   async #question(
     token: string,
-    mayRetry: () => boolean,
-    settle: (reply: AuthorityReply) => void,
+    { lane, onSent, onUnusable }: QuestionOptions & { readonly lane: Lane },
+    mayRetry: Delivery["mayRetry"],
+    permit: Permit | null,
   ): Promise<AuthorityOutcome> {
+    let sentAt: Instant | null = null;
     this.#inFlight++;
-    const queued = async <T>(send: () => Promise<T>) => await this.#bulkhead.run(send);
-    const reply = await this.#request(token, queued, mayRetry);
+    const reply = await this.#request(token, {
+      admit: async (send) => await this.#bulkhead.run(lane, send),
+      mayRetry,
+      onSent: () => {
+        sentAt ??= readClock(this.#context.clock);
+        onSent?.();
+      },
+    });
     this.#inFlight--;
     if (this.#closing.signal.aborted) return unavailableVerdict("closed");
-    settle(reply);
-    return reply.status === "failed" ? this.#failureVerdict() : reply;
+    // The time ended in our own queue, which says nothing about the authority.
+    if (sentAt === null) return unavailableVerdict("overloaded");
+    if (reply.status === "yes" || reply.status === "no") {
+      if (permit !== null) this.#settle(permit, reply, sentAt);
+      return reply;
+    }
+    const mayConcernToken = reply.status === "unusable" || reply.mayConcernToken;
+    if (mayConcernToken) onUnusable?.();
+    const cause = reply.status === "unusable" ? "authority_unavailable" : reply.cause;
+    const isOnlyDoubt = reply.status === "unusable" || (mayConcernToken && lane === "unknown");
+    if (permit === null || isOnlyDoubt) {
+      if (permit !== null) this.#doubt(reply.reason, cause);
+      return unavailableVerdict(cause, this.#retryAfterMs() || undefined);
+    }
+    this.#settle(permit, reply, sentAt);
+    return this.#failureVerdict();
+  }
+
+  /** The token or the authority may be to blame. The next probe, which no stranger chooses, tells which. */
+  #doubt(reason: string, cause: AuthorityFailure["cause"]): void {
+    if (this.#breaker.state !== "forced open") this.#health.recordDoubt(reason, cause);
+    if (this.#nextProbe === null || this.#remainingMs(this.#nextProbe) <= FAILED_PROBE_RETRY_MS) return;
+    this.#nextProbe = { since: readClock(this.#context.clock), ms: FAILED_PROBE_RETRY_MS };
+    this.#prober.schedule();
   }
 
   /** A probe does not wait in the bulkhead. */
@@ -189,37 +230,22 @@ class AuthorityClient implements Authority {
     const { token, expected } = await this.#probeTokens.next(this.#closing.signal);
     const permit = this.#breaker.admitProbe();
     if (permit === null) return;
-    const reply = await this.#request(token, async (send) => await send(), neverRetry);
+    const reply = await this.#request(token, {
+      admit: async (send) => await send(),
+      mayRetry: neverRetry,
+    });
     if (this.#closing.signal.aborted) return;
-    const isWrong = reply.status !== "failed" && reply.status !== expected;
-    const wrongAnswer = `the authority answered ${reply.status} to the probe token`;
-    this.#settle(permit, isWrong ? makeFailure(wrongAnswer) : reply);
+    this.#settle(permit, checkProbeReply(reply, expected), permit.startedAt);
     this.#scheduleProbe();
   }
 
-  /** Sends the request, and once more if `mayRetry` allows it, within one deadline. Never rejects. */
-  async #request(
-    token: string,
-    admit: <T>(send: () => Promise<T>) => Promise<T>,
-    mayRetry: () => boolean,
-  ): Promise<AuthorityReply> {
+  /** Never rejects. */
+  async #request(token: string, delivery: Delivery): Promise<AuthorityReply> {
     const { clock } = this.#context;
-    const sendOnce = async (signal: AbortSignal) =>
-      await admit(
-        async () => await sendAuthorityRequest(this.#protocol, this.#settings, clock, token, signal),
-      );
-    const send = async (signal: AbortSignal) => {
-      const reply = await sendOnce(signal);
-      return reply.status === "failed" && reply.mayRetry && mayRetry() ? await sendOnce(signal) : reply;
-    };
-    try {
-      return await withDeadline(clock, ANSWER_LABEL, this.#settings.timeoutMs, send, this.#closing.signal);
-    } catch (error) {
-      return makeFailure(describeError(error));
-    }
+    return await requestAnswer(this.#protocol, this.#settings, clock, token, delivery, this.#closing.signal);
   }
 
-  #settle(permit: Permit, reply: AuthorityReply): void {
+  #settle(permit: Permit, reply: AuthorityAnswer | AuthorityFailure, sentAt: Instant): void {
     if (this.#breaker.state === "forced open") return;
     const now = readClock(this.#context.clock);
     if (reply.status === "failed") {
@@ -227,7 +253,7 @@ class AuthorityClient implements Authority {
       if (reply.pauseMs > 0) this.#pause = { since: now, ms: reply.pauseMs };
     } else {
       this.#health.recordSuccess();
-      this.#latency.add(now.monotonic - permit.startedAt.monotonic);
+      this.#latency.add(now.monotonic - sentAt.monotonic);
       if (this.#nextProbe !== null) this.#nextProbe = { since: now, ms: this.#nextProbe.ms };
     }
     this.#breaker.settle(permit, reply.status !== "failed");

@@ -8,8 +8,8 @@ const ALARM_PAUSE_MS = 10_000;
 
 interface Alarm {
   readonly at: Instant;
-  /** When the outage of this alarm began. */
-  readonly outage: Instant;
+  /** When the outage of this alarm began. `null` without an outage. */
+  readonly outage: Instant | null;
 }
 
 /** Records whether an authority answers. Emits one alarm for each outage, and one when the cause changes. */
@@ -57,6 +57,12 @@ export class AuthorityHealth {
     this.#raiseAlarm(cause, reason, this.#failingSince);
   }
 
+  /** Raises the alarm of a failure that the token may have caused. The authority does not count as failing. */
+  recordDoubt(reason: string, cause: AuthorityFailure["cause"]): void {
+    this.#attempted.resolve();
+    this.#raiseAlarm(cause, reason, null);
+  }
+
   /** An operator forced the breaker open: the authority counts as failing from now on. */
   recordForcedOpen(): void {
     this.#failingSince ??= readClock(this.#clock);
@@ -68,10 +74,10 @@ export class AuthorityHealth {
     await abortable((attempt ? this.#attempted : this.#answered).promise, signal);
   }
 
-  #raiseAlarm(cause: AuthorityFailure["cause"], reason: string, outage: Instant): void {
+  #raiseAlarm(cause: AuthorityFailure["cause"], reason: string, outage: Instant | null): void {
     const last = this.#alarms.get(cause);
-    const isRepeated = last?.outage === outage || (last && elapsedMs(this.#clock, last.at) < ALARM_PAUSE_MS);
-    if (isRepeated) return;
+    const isOfThisOutage = outage !== null && last?.outage === outage;
+    if (isOfThisOutage || (last && elapsedMs(this.#clock, last.at) < ALARM_PAUSE_MS)) return;
     this.#alarms.set(cause, { at: readClock(this.#clock), outage });
     const isMisconfigured = cause === "authority_misconfigured";
     emit(

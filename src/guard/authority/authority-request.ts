@@ -1,10 +1,11 @@
 import type { Clock } from "../../core/clock.ts";
 import { isHoldfastError } from "../../core/errors.ts";
 import { isRecord } from "../../core/json.ts";
-import { hasRegisteredTypes } from "../../jwt/parse.ts";
+import { hasRegisteredTypes, nullableInAnswer, withoutNull } from "../../jwt/registered-claims.ts";
 import { freezeAndCount } from "../../jwt/strict-json.ts";
+import { withDeadline } from "../../resilience/deadline.ts";
 import { describeError } from "../emit.ts";
-import { fetchJson, unusableResponse, type JsonResponse } from "../fetch-json.ts";
+import { fetchJson, type JsonResponse } from "../fetch-json.ts";
 import type { AuthorityAnswer, AuthoritySource } from "./authority.ts";
 import type { AuthoritySettings } from "./settings.ts";
 
@@ -26,11 +27,22 @@ export interface AuthorityFailure {
   readonly reason: string;
   /** Whether an immediate retry may help. */
   readonly mayRetry: boolean;
+  /** Whether an open connection broke. A server closes idle connections, which says nothing about its health. */
+  readonly wasReset: boolean;
+  /** Whether the token may be the cause. Such a failure says little about other tokens. */
+  readonly mayConcernToken: boolean;
   /** How long the authority asked for no requests (`Retry-After`); 0 without that header. */
   readonly pauseMs: number;
 }
 
-export type AuthorityReply = AuthorityAnswer | AuthorityFailure;
+/** A 200 that cannot be used. Its content depends on the token, so it tells nothing about other tokens. */
+export interface UnusableAnswer {
+  readonly status: "unusable";
+  /** For people, like that of a failure. */
+  readonly reason: string;
+}
+
+export type AuthorityReply = AuthorityAnswer | AuthorityFailure | UnusableAnswer;
 
 /** The name of the response in errors. */
 export const ANSWER_LABEL = "the authority's answer";
@@ -41,14 +53,63 @@ const MAX_PAUSE_MS = 60_000;
 const transientStatuses = [408, 425, 429];
 /** The statuses of a gateway that could not pass the request on. */
 const gatewayStatuses = [502, 503, 504];
+/** The statuses by which a server refuses a request for its content, or fails on it. */
+const contentStatuses = [400, 404, 413, 414, 422, 431, 500];
+/** The error codes of a connection that was open and broke. `UND_ERR_SOCKET` is the code of the platform's `fetch`. */
+const resetCodes = ["ECONNRESET", "EPIPE", "UND_ERR_SOCKET"];
 
 export function makeFailure(reason: string, details: Partial<AuthorityFailure> = {}): AuthorityFailure {
   const cause = "authority_unavailable";
-  return { status: "failed", cause, reason, mayRetry: false, pauseMs: 0, ...details };
+  return {
+    status: "failed",
+    cause,
+    reason,
+    mayRetry: false,
+    wasReset: false,
+    mayConcernToken: false,
+    pauseMs: 0,
+    ...details,
+  };
+}
+
+/** How one question is sent. */
+export interface Delivery {
+  /** Runs the request when there is a free place. */
+  readonly admit: <T>(send: () => Promise<T>) => Promise<T>;
+  readonly mayRetry: (failure: AuthorityFailure) => boolean;
+  /** Called when the request leaves. */
+  readonly onSent?: () => void;
+}
+
+/** Sends a question, and once more if `mayRetry` allows it, within one deadline. Never rejects. */
+export async function requestAnswer(
+  protocol: AuthorityProtocol,
+  settings: AuthoritySettings,
+  clock: Clock,
+  token: string,
+  { admit, mayRetry, onSent }: Delivery,
+  closing: AbortSignal,
+): Promise<AuthorityReply> {
+  const sendOnce = async (signal: AbortSignal) =>
+    await admit(async () => {
+      // A question whose time ended in the queue would only cost the others a place.
+      signal.throwIfAborted();
+      onSent?.();
+      return await sendAuthorityRequest(protocol, settings, clock, token, signal);
+    });
+  const send = async (signal: AbortSignal) => {
+    const reply = await sendOnce(signal);
+    return reply.status === "failed" && reply.mayRetry && mayRetry(reply) ? await sendOnce(signal) : reply;
+  };
+  try {
+    return await withDeadline(clock, ANSWER_LABEL, settings.timeoutMs, send, closing);
+  } catch (error) {
+    return makeFailure(describeError(error));
+  }
 }
 
 /** Sends one request and reads the response. Never rejects. */
-export async function sendAuthorityRequest(
+async function sendAuthorityRequest(
   protocol: AuthorityProtocol,
   settings: AuthoritySettings,
   clock: Clock,
@@ -68,32 +129,54 @@ export async function sendAuthorityRequest(
     });
     return response.status === 200 ? readBody(protocol, response.json) : readFailure(response, clock);
   } catch (error) {
-    // An error of another library is about the connection, which failed or broke.
-    if (isSent) return makeFailure(describeError(error), { mayRetry: !isHoldfastError(error) });
-    return makeFailure(`bearerToken: ${describeError(error)}`);
+    const reason = describeError(error);
+    if (!isSent) return makeFailure(`bearerToken: ${reason}`);
+    if (isHoldfastError(error, "upstream_failed")) return { status: "unusable", reason };
+    return makeFailure(reason, {
+      mayRetry: isAboutConnection(error),
+      wasReset: resetCodes.includes(reason),
+    });
   }
 }
 
-function readBody(protocol: AuthorityProtocol, json: unknown): AuthorityReply {
-  const answer = isRecord(json) ? protocol.readAnswer(json) : null;
-  return answer ?? makeFailure(`${ANSWER_LABEL} does not have the form of ${protocol.kind}`);
+/** Errors of `fetch` name a cause or a code. Any other error comes from a mistake, which a retry repeats. */
+function isAboutConnection(error: unknown): boolean {
+  if (!(error instanceof Error) || isHoldfastError(error)) return false;
+  return error.cause !== undefined || typeof (error as { code?: unknown }).code === "string";
 }
 
-/** The answer for an active token with these claims. `null` when a claim has the wrong type. Throws for `__proto__`. */
-export function acceptClaims(claims: unknown): AuthorityAnswer | null {
-  if (!isRecord(claims) || !hasRegisteredTypes(claims)) return null;
-  if (Number.isNaN(freezeAndCount(claims))) throw unusableResponse(ANSWER_LABEL, "has a member __proto__");
-  return { status: "yes", claims };
+function readBody(protocol: AuthorityProtocol, json: unknown): AuthorityReply {
+  let answer: AuthorityAnswer | null;
+  try {
+    answer = isRecord(json) ? protocol.readAnswer(json) : null;
+  } catch {
+    // The answer is nested so deeply that reading it exceeds the stack.
+    answer = null;
+  }
+  const reason = `${ANSWER_LABEL} does not have the form of ${protocol.kind}`;
+  return answer ?? { status: "unusable", reason };
+}
+
+/**
+ * The answer for an active token with these claims. A registered claim that is `null` counts as absent, because several
+ * serializers write absent members so. `null` when a claim has the wrong type, or a member is named `__proto__`.
+ */
+export function acceptClaims(given: unknown): AuthorityAnswer | null {
+  const claims = isRecord(given) ? withoutNull(given, nullableInAnswer) : null;
+  if (claims === null || !hasRegisteredTypes(claims)) return null;
+  return Number.isNaN(freezeAndCount(claims)) ? null : { status: "yes", claims };
 }
 
 function readFailure({ status, headers }: JsonResponse, clock: Clock): AuthorityFailure {
   const reason = `the authority answered ${status}`;
+  const mayConcernToken = contentStatuses.includes(status);
   if (status >= 400 && status < 500 && !transientStatuses.includes(status)) {
-    return makeFailure(reason, { cause: "authority_misconfigured" });
+    return makeFailure(reason, { cause: "authority_misconfigured", mayConcernToken });
   }
   const pauseMs = retryAfterMs(headers.get("retry-after"), clock);
   return makeFailure(reason, {
     pauseMs: pauseMs ?? 0,
+    mayConcernToken,
     mayRetry: pauseMs === null && gatewayStatuses.includes(status),
   });
 }

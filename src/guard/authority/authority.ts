@@ -1,5 +1,6 @@
 import type { Clock } from "../../core/clock.ts";
 import type { JwtClaims, UnavailableVerdict } from "../../core/verdict.ts";
+import type { Lane } from "../../resilience/two-lane-bulkhead.ts";
 import type { GuardEventSource } from "../emit.ts";
 
 /** The arguments that a guard opens an authority with. */
@@ -53,6 +54,19 @@ export type AuthorityAnswer =
 /** The answer, or the reason for a missing answer. */
 export type AuthorityOutcome = AuthorityAnswer | UnavailableVerdict;
 
+/** The caller's knowledge about a token, and its listeners for the question. */
+export interface QuestionOptions {
+  /**
+   * `known`, the default, when a key verified the token or the authority confirmed it before. Anyone can make up tokens
+   * that are `unknown`. They leave a quarter of the requests to the known ones, and wait in a separate queue.
+   */
+  readonly lane?: Lane;
+  /** Called when the request leaves this process: until then the question waited for a free place. */
+  readonly onSent?: () => void;
+  /** Called when the authority answered, but not usably, and the token may be the cause. The outcome is unavailable. */
+  readonly onUnusable?: () => void;
+}
+
 /** The client of one authority, behind its circuit breaker. */
 export interface Authority {
   /**
@@ -60,12 +74,12 @@ export interface Authority {
    * or too many questions are in flight. A promise resolves within the hard timeout, retries included, and never
    * rejects. Only a definitive answer becomes "no". The caller joins concurrent questions about one token.
    */
-  ask(token: string): AuthorityOutcome | Promise<AuthorityOutcome>;
+  ask(token: string, question?: QuestionOptions): AuthorityOutcome | Promise<AuthorityOutcome>;
   /**
    * The same for a signed token that could not be verified. A stranger can make up any number of these. They get only a
    * part of the concurrent requests, and their answers do not count for the health of the authority.
    */
-  askUnverified(token: string): AuthorityOutcome | Promise<AuthorityOutcome>;
+  askUnverified(token: string, question?: QuestionOptions): AuthorityOutcome | Promise<AuthorityOutcome>;
   /**
    * How long a caller with a fallback should wait for an answer, in milliseconds. The larger of 80 and three times the
    * recent p99, at most the hard timeout.

@@ -1,6 +1,7 @@
 import { HoldfastError } from "../../core/errors.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import { describeError, emit } from "../emit.ts";
+import { makeFailure, type AuthorityFailure, type AuthorityReply } from "./authority-request.ts";
 import type { AuthorityAnswer, AuthorityContext } from "./authority.ts";
 import type { AuthoritySettings } from "./settings.ts";
 
@@ -53,4 +54,15 @@ export class ProbeTokens {
     const digits = Array.from({ length: 24 }, () => Math.floor(this.#context.random() * 32).toString(32));
     return { token: `holdfast-probe-${digits.join("")}`, expected: "no" };
   }
+}
+
+/** A probe whose answer is wrong or unusable is a failure, because no client chose its token. */
+export function checkProbeReply(
+  reply: AuthorityReply,
+  expected: AuthorityAnswer["status"],
+): AuthorityAnswer | AuthorityFailure {
+  if (reply.status === "failed" || reply.status === expected) return reply;
+  return makeFailure(
+    reply.status === "unusable" ? reply.reason : `the authority answered ${reply.status} to the probe token`,
+  );
 }

@@ -46,7 +46,8 @@ export interface AuthorityOptions extends ClientAuthenticationOptions {
   /** Longest answer, in bytes. Default 65,536. */
   maxBytes?: number;
   /**
-   * Requests in flight at once. 1,000 more questions wait within `timeoutMs`; further ones are `overloaded`.
+   * Requests in flight at once. 1,000 more questions wait within `timeoutMs`; further ones are `overloaded`. Opaque tokens
+   * that the guard does not know use three quarters of it, and a separate queue.
    * Default 64.
    */
   maxConcurrent?: number;

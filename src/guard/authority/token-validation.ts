@@ -7,8 +7,8 @@ const protocol: AuthorityProtocol = {
   kind: "validation",
   contentType: "application/json",
   encodeBody: JSON.stringify,
-  readAnswer({ valid, claims = {} }) {
-    if (valid === true) return acceptClaims(claims);
+  readAnswer({ valid, claims }) {
+    if (valid === true) return acceptClaims(claims ?? {});
     return valid === false ? { status: "no" } : null;
   },
 };

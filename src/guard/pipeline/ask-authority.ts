@@ -1,8 +1,8 @@
-import { elapsedMs, readClock, type Instant } from "../../core/clock.ts";
+import { readClock, type Instant } from "../../core/clock.ts";
 import type { CallOptions, Rules } from "../../core/rules.ts";
 import { invalidVerdict, unavailableVerdict, type InvalidReason } from "../../core/verdict.ts";
 import { checkClaims, isAcceptedKind } from "../../jwt/claims.ts";
-import { abortable, blockTolerantTimeout } from "../../resilience/deadline.ts";
+import { abortable } from "../../resilience/deadline.ts";
 import type { AuthorityAnswer, AuthorityOutcome } from "../authority/authority.ts";
 import { describeError, emit } from "../emit.ts";
 import type { GuardedIssuer } from "../issuers/guarded-issuer.ts";
@@ -10,6 +10,7 @@ import type { SharedHit, TokenSharedCache } from "../shared/issuer-shared-cache.
 import type { AuthorityCall, PipelineContext, SourcedResult } from "./context.ts";
 import { refusalReason } from "./decide.ts";
 import { degradedForMs } from "./fallback.ts";
+import { SoftTimeout } from "./soft-timeout.ts";
 import { confirmedToken, opaqueToken } from "./valid-token.ts";
 import { isAuthentic, issuerOf, isToken } from "./validation-result.ts";
 import type { LocalResult, ValidationResult, ValidToken } from "./validation-result.ts";
@@ -35,9 +36,21 @@ export function askAuthority(
 ): AuthorityCall {
   const joined = context.authorityCalls.get(digest);
   if (joined !== undefined) return joined;
+  const unusable = context.unusableAnswers.get(digest, readClock(context.clock));
+  if (unusable !== null) return answeredCall(context, { result: unusable, from: "verification" });
   const call = new PendingCall(context, token, digest, local);
   if (call.answer === null) context.authorityCalls.set(digest, call);
   return call;
+}
+
+/** A call that needs no question. */
+function answeredCall({ clock }: PipelineContext, answer: SourcedResult): AuthorityCall {
+  return {
+    startedAt: readClock(clock),
+    answer,
+    answered: Promise.resolve(answer),
+    softTimeout: async () => await Promise.resolve(null),
+  };
 }
 
 /**
@@ -71,23 +84,18 @@ class PendingCall implements AuthorityCall {
   answer: SourcedResult | null = null;
   readonly #context: PipelineContext;
   readonly #issuer: GuardedIssuer;
-  #softTimeout: Promise<null> | undefined;
-  #stopTimer: (() => void) | undefined;
+  readonly #softTimeout: SoftTimeout;
 
   constructor(context: PipelineContext, token: string, digest: string, local: LocalResult) {
     this.#context = context;
     this.#issuer = issuerOf(local);
     this.startedAt = readClock(context.clock);
+    this.#softTimeout = new SoftTimeout(context.clock, () => this.#issuer.authority?.softTimeoutMs ?? 0);
     this.answered = this.#run(token, digest, local);
   }
 
   async softTimeout(): Promise<null> {
-    const { clock } = this.#context;
-    return await (this.#softTimeout ??= new Promise<null>((resolve) => {
-      const limitMs = this.#issuer.authority?.softTimeoutMs ?? 0;
-      const remainingMs = Math.max(0, limitMs - elapsedMs(clock, this.startedAt));
-      this.#stopTimer = blockTolerantTimeout(clock, remainingMs, () => resolve(null));
-    }));
+    return await this.#softTimeout.ended();
   }
 
   async #run(token: string, digest: string, local: LocalResult): Promise<SourcedResult> {
@@ -99,28 +107,33 @@ class PendingCall implements AuthorityCall {
       const shared = sharedCache?.forToken(digest, isAuthentic(local) ? local.signedDigest : undefined);
       const lookup = shared?.lookUp(clockMonitor.steppedMs(startedAt)) ?? null;
       const hit = lookup instanceof Promise ? await lookup : lookup;
-      const asked = hit?.answer ?? ask(this.#issuer, token, local);
+      const asked = hit?.answer ?? this.#ask(token, digest, local);
       const outcome = asked instanceof Promise ? await asked : asked;
       this.answer = applyAnswer(this.#context, { token, digest, local, startedAt, shared }, outcome, hit);
     } catch (error) {
       emit(source, "authority_failed", describeError(error));
       this.answer = unanswered;
     }
-    this.#stopTimer?.();
+    this.#softTimeout.stop();
     authorityCalls.delete(digest);
     return this.answer;
   }
-}
 
-/** Questions about unverified tokens have a separate budget, because anyone can make such tokens. */
-function ask(
-  { authority }: GuardedIssuer,
-  token: string,
-  local: LocalResult,
-): AuthorityOutcome | Promise<AuthorityOutcome> {
-  if (authority === undefined) return unavailableVerdict("authority_unavailable");
-  const isUnverified = isToken(local) && local.key === null && !local.isComplete;
-  return isUnverified ? authority.askUnverified(token) : authority.ask(token);
+  /** Anyone can make up opaque tokens and JWTs that no key verifies. They get a separate budget and a separate queue. */
+  #ask(token: string, digest: string, local: LocalResult): AuthorityOutcome | Promise<AuthorityOutcome> {
+    const { authority } = this.#issuer;
+    if (authority === undefined) return unavailableVerdict("authority_unavailable");
+    const question = {
+      lane: isAuthentic(local) || (isToken(local) && local.isComplete) ? "known" : "unknown",
+      onSent: () => this.#softTimeout.resume(),
+      onUnusable: () => this.#context.unusableAnswers.record(digest),
+    } as const;
+    const isUnverified = isToken(local) && local.key === null && !local.isComplete;
+    this.#softTimeout.pause();
+    const asked = isUnverified ? authority.askUnverified(token, question) : authority.ask(token, question);
+    if (!(asked instanceof Promise)) this.#softTimeout.resume();
+    return asked;
+  }
 }
 
 /**
@@ -138,7 +151,7 @@ function applyAnswer(
   const issuer = issuerOf(local);
   const result =
     outcome.status === "yes"
-      ? mergeClaims(issuer, local, outcome.claims)
+      ? mergeClaims(context, pending, outcome.claims)
       : invalidVerdict(
           isAuthentic(local) ? refusalReason(local.tokenExpiresAt, readClock(context.clock)) : "inactive",
         );
@@ -179,14 +192,16 @@ function shareAnswer(
 
 /** An answer that names another subject or issuer is not an answer about this token. */
 function mergeClaims(
-  issuer: GuardedIssuer,
-  local: LocalResult,
+  { unusableAnswers }: PipelineContext,
+  { local, digest }: PendingToken,
   answer: ValidToken["claims"],
 ): ValidationResult {
+  const issuer = issuerOf(local);
   const { claimsPolicy } = issuer;
   const isOtherSubject = isToken(local) && answer.sub !== undefined && answer.sub !== local.claims.sub;
   const isOtherIssuer = answer.iss !== undefined && answer.iss !== claimsPolicy.issuer;
   if (isOtherSubject || isOtherIssuer) {
+    unusableAnswers.record(digest);
     emit(issuer.source, "authority_failed", "the authority answered about another subject or issuer");
     return unavailableVerdict("authority_unavailable");
   }

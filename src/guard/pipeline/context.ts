@@ -7,6 +7,7 @@ import type { GuardSettings } from "../settings.ts";
 import type { SharedCache } from "../shared/shared-cache.ts";
 import type { DecisionContext } from "./decide.ts";
 import type { ResultCache } from "./result-cache.ts";
+import type { UnusableAnswers } from "./unusable-answers.ts";
 import type { ValidationResult } from "./validation-result.ts";
 
 /** A validation result and the step that gave it: the shared cache, or this instance's own work. */
@@ -37,6 +38,7 @@ export interface PipelineContext extends GuardSettings, DecisionContext {
   /** Calls to authorities in flight, by digest of the whole token. */
   readonly authorityCalls: Map<string, AuthorityCall>;
   readonly sharedCache: SharedCache | undefined;
+  readonly unusableAnswers: UnusableAnswers;
   /** Resolves when the snapshots of earlier runs are loaded. `null` from then on. */
   restoring: Promise<void> | null;
   closed: boolean;

@@ -40,7 +40,7 @@ export function verifyToken(
   if (joined !== undefined) return joined;
   const parsed = parseToken(token, context.headerMemo);
   if ("reason" in parsed) {
-    // A refresh token that was presented by mistake never leaves the process: an authority may belong to somebody else.
+    // A refresh token of Holdfast that was presented by mistake must not reach the authority of another provider.
     if (token.startsWith(REFRESH_TOKEN_PREFIX)) return invalidVerdict("wrong_type");
     const { forOpaqueTokens } = context.guardedIssuers;
     const isOpaque = forOpaqueTokens?.opaquePattern?.test(token) === true;

@@ -145,7 +145,7 @@ test("late_no is emitted only for tokens that were accepted", async (t) => {
   const { guard, provider, events } = await makeFixture(t);
   const g = guard({ degraded: "cached" });
   const token = provider.token();
-  provider.fault("introspection", { refuse: true, times: 2 });
+  provider.fault("introspection", { refuse: true, times: 3 });
   assert.equal(describeDecision(await g.validate(token)), noAnswer);
   provider.revoke(token);
   provider.restore();
