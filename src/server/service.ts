@@ -8,6 +8,7 @@ import { createIssuer } from "../issuer/create-issuer.ts";
 import type { Issuer } from "../issuer/types.ts";
 import type { Store } from "../stores/store.ts";
 import { redisAnswers } from "../stores/redis.ts";
+import { readRedisOptions } from "./store/redis-access.ts";
 import type { OpenedStore } from "./store/local-store.ts";
 import type { ProviderSettings, Settings } from "./settings.ts";
 
@@ -72,7 +73,7 @@ export async function composeService(
     const guard = createGuard({
       issuers: provider === undefined ? [own] : [own, trustedProvider(provider, identity.audience)],
       degraded: settings.degraded ?? "deny",
-      ...sharedCacheOptions(settings, secret),
+      ...(await sharedCacheOptions(settings, secret)),
       ...persistence,
       name: "service",
     });
@@ -107,10 +108,13 @@ function trustedProvider(
 }
 
 /** With Redis the services share the answers of the provider's authority. */
-function sharedCacheOptions({ redis, provider }: Settings, secret: string): Pick<GuardOptions, "shared"> {
+async function sharedCacheOptions(
+  { redis, provider }: Settings,
+  secret: string,
+): Promise<Pick<GuardOptions, "shared">> {
   if (redis === undefined || provider?.authority === undefined) return {};
-  const { replicas: _, durability: __, ...address } = redis;
-  return { shared: redisAnswers({ ...address, secret }) };
+  const { replicas: _, durability: __, ...options } = await readRedisOptions(redis);
+  return { shared: redisAnswers({ ...options, secret }) };
 }
 
 /**

@@ -10,6 +10,7 @@ import {
   parseHttpsUrl,
   parseHttpUrl,
   parseList,
+  parseNodeAddressMap,
   parseOneOf,
   parseOrigin,
   parsePair,
@@ -50,6 +51,11 @@ export interface SettingValues {
   readonly REDIS_URL?: RedisAddressOptions;
   readonly HOLDFAST_REDIS_REPLICAS?: number;
   readonly HOLDFAST_REDIS_DURABILITY?: "always" | "everysec" | "unchecked";
+  readonly HOLDFAST_REDIS_CA?: string;
+  readonly HOLDFAST_REDIS_CERT?: string;
+  readonly HOLDFAST_REDIS_KEY?: string;
+  readonly HOLDFAST_REDIS_PASSWORD_FILE?: string;
+  readonly HOLDFAST_REDIS_NODE_ADDRESS_MAP?: ReadonlyMap<string, { host: string; port: number }>;
   readonly HOLDFAST_SECRET?: string;
   readonly HOLDFAST_CLIENTS?: readonly ClientCredentials[];
   readonly HOLDFAST_CLIENT_SCOPES?: ReadonlyMap<string, readonly string[]>;
@@ -120,7 +126,7 @@ export const settingDefinitions: {
   },
   HOLDFAST_STORE: { form: "sqlite or redis", parse: parseOneOf(["sqlite", "redis"]), default: "sqlite" },
   REDIS_URL: {
-    form: "redis://[user:password@]host[:port][/database] or rediss:; several separated by commas for a cluster; or redis-sentinel://[user:password@]host:port[,host:port…]/name",
+    form: "redis://[user:password@]host[:port][/database] or rediss:; several separated by commas for a cluster; or redis-sentinel://[user:password@]host:port[,host:port…]/name, or rediss-sentinel:",
     parse: parseRedisUrl,
     otherwise: "required with redis",
   },
@@ -133,6 +139,15 @@ export const settingDefinitions: {
     form: "always, everysec or unchecked",
     parse: parseOneOf(["always", "everysec", "unchecked"]),
     otherwise: "everysec",
+  },
+  HOLDFAST_REDIS_CA: { form: "a PEM file", parse: parseText, otherwise: "what Node trusts" },
+  HOLDFAST_REDIS_CERT: { form: "a PEM file", parse: parseText, otherwise: "none" },
+  HOLDFAST_REDIS_KEY: { form: "a PEM file", parse: parseText, otherwise: "none" },
+  HOLDFAST_REDIS_PASSWORD_FILE: { form: "a file", parse: parseText, otherwise: "the password of the URL" },
+  HOLDFAST_REDIS_NODE_ADDRESS_MAP: {
+    form: "announced-host:port=host:port pairs separated by commas",
+    parse: parseNodeAddressMap,
+    otherwise: "none",
   },
   HOLDFAST_SECRET: {
     form: "at least 32 random bytes as text; several, separated by commas, to rotate",

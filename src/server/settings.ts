@@ -5,8 +5,7 @@ import { HoldfastError } from "../core/errors.ts";
 import type { DegradedMode } from "../core/rules.ts";
 import type { Audiences } from "../issuer/audiences.ts";
 import type { IssuerOptions } from "../issuer/types.ts";
-import type { RedisStoreOptions } from "../stores/redis.ts";
-import type { RedisAddressOptions } from "../stores/redis/address.ts";
+import { findRedisConflicts, toRedisSettings, type RedisSettings } from "./redis-settings.ts";
 import { formatDuration } from "./duration.ts";
 import {
   settingDefinitions,
@@ -46,7 +45,7 @@ export interface Settings {
   readonly lifetimes: Lifetimes;
   readonly roles: ReadonlySet<Role>;
   /** `undefined` when the service uses the embedded store. */
-  readonly redis: Pick<RedisStoreOptions, keyof RedisAddressOptions | "replicas" | "durability"> | undefined;
+  readonly redis: RedisSettings | undefined;
   readonly secret: string | undefined;
   readonly clients: readonly (ClientCredentials & { readonly scopes: readonly string[] })[];
   readonly loginNames: SettingValues["HOLDFAST_LOGIN_NAMES"];
@@ -156,17 +155,6 @@ function findLifetimeConflicts(values: Partial<SettingValues>): string[] {
   });
 }
 
-/** Services that share Redis share one secret, so the service cannot generate it on one machine. */
-function findRedisConflicts(values: Partial<SettingValues>): string[] {
-  const isGiven = (name: keyof SettingValues) => values[name] !== undefined;
-  if (values.HOLDFAST_STORE === "redis") {
-    const needed = ["REDIS_URL", "HOLDFAST_SECRET"] as const;
-    return needed.filter((name) => !isGiven(name)).map((name) => `HOLDFAST_STORE=redis needs ${name}`);
-  }
-  const unused = ["HOLDFAST_REDIS_REPLICAS", "HOLDFAST_REDIS_DURABILITY"] as const;
-  return unused.filter(isGiven).map((name) => `${name} needs HOLDFAST_STORE=redis`);
-}
-
 function toSettings(values: SettingValues): Settings {
   const { HOLDFAST_CLIENTS: clients = [], HOLDFAST_CLIENT_SCOPES: scopes } = values;
   return {
@@ -196,16 +184,6 @@ function toSettings(values: SettingValues): Settings {
     degraded: values.ALLOW_DEGRADED_AUTH,
     bootstrapUser: values.HOLDFAST_BOOTSTRAP_USER,
     logLevel: values.HOLDFAST_LOG_LEVEL,
-  };
-}
-
-function toRedisSettings(values: SettingValues): NonNullable<Settings["redis"]> {
-  const { REDIS_URL: address, HOLDFAST_REDIS_REPLICAS: replicas } = values;
-  const { HOLDFAST_REDIS_DURABILITY: durability } = values;
-  return {
-    ...address,
-    ...(replicas !== undefined && { replicas }),
-    ...(durability !== undefined && { durability }),
   };
 }
 

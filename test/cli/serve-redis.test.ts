@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { test, type TestContext } from "node:test";
 import { localFiles } from "../../src/server/store/local-store.ts";
 import { createProvider } from "../../src/testing/index.ts";
 import { temporaryDataDir } from "../server/temporary-settings.ts";
 import { login, post, refresh, refreshOrFail, measureUntil, verify } from "../support/auth-calls.ts";
-import { noRedis, RedisServer } from "../support/redis-servers.ts";
+import { noRedis, RedisServer, waitUntil } from "../support/redis-servers.ts";
+import { startTlsRedis } from "../support/redis-tls.ts";
 import { startService, type ServiceProcess } from "../support/service-process.ts";
 
 const secret = "a secret that both services share";
@@ -206,3 +207,34 @@ test("services share the answers of a provider's authority", options, async (t) 
   assert.equal(await verify(other, token), 200);
   assert.deepEqual(asked, [token]);
 });
+
+test(
+  "fault 67: the service uses a CA file and a password file, and health says why there is no connection",
+  options,
+  async (t) => {
+    const redis = await startTlsRedis(t);
+    const folder = await temporaryDataDir();
+    const [ca, passwordFile] = [`${folder}.ca.pem`, `${folder}.password`];
+    await writeFile(ca, redis.cert);
+    await writeFile(passwordFile, "secret\n");
+    const service = await startService(folder, {
+      HOLDFAST_STORE: "redis",
+      HOLDFAST_SECRET: secret,
+      REDIS_URL: redis.url.replace(":secret@", ""),
+      HOLDFAST_REDIS_CA: ca,
+      HOLDFAST_REDIS_PASSWORD_FILE: passwordFile,
+    });
+    t.after(async () => await service.stop("SIGKILL"));
+    const tokens = await login(service.url);
+    await redis.setPassword("other-secret");
+    const health = async () => await (await fetch(`${service.admin}/health`)).text();
+    await waitUntil(
+      async () => (await health()).includes("not connected: WRONGPASS"),
+      "the reason in health",
+    );
+    await writeFile(passwordFile, "other-secret\n");
+    const isBack = async () => (await refresh(service.url, tokens.refresh_token)).status === 200;
+    await waitUntil(isBack, "a connection with the new password");
+    assert.doesNotMatch(service.output(), /other-secret/);
+  },
+);

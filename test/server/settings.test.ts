@@ -118,6 +118,37 @@ for (const [url, target] of places) {
   });
 }
 
+test("Sentinels with TLS, PEM files, a password file and announced addresses are read", () => {
+  const { redis } = readSettings({
+    ...inRedis,
+    REDIS_URL: "rediss-sentinel://me@a:1,b:2/main",
+    HOLDFAST_REDIS_CA: "/ca.pem",
+    HOLDFAST_REDIS_CERT: "/cert.pem",
+    HOLDFAST_REDIS_KEY: "/key.pem",
+    HOLDFAST_REDIS_PASSWORD_FILE: "/password",
+    HOLDFAST_REDIS_NODE_ADDRESS_MAP: "10.0.0.1:1=a:2, [fd00::1]:3=b:4",
+  });
+  assert.deepEqual(redis, {
+    sentinel: { url: "rediss://me@main", nodes: ["rediss://a:1", "rediss://b:2"] },
+    tlsFiles: { ca: "/ca.pem", cert: "/cert.pem", key: "/key.pem" },
+    passwordFile: "/password",
+    nodeAddressMap: { "10.0.0.1:1": { host: "a", port: 2 }, "[fd00::1]:3": { host: "b", port: 4 } },
+  });
+});
+
+test("settings of the connection to Redis that contradict each other are refused", () => {
+  const plain = { ...inRedis, REDIS_URL: "redis://:hunter22@a" };
+  const wrong: [Record<string, string>, RegExp][] = [
+    [{ HOLDFAST_REDIS_CA: "/ca.pem" }, /HOLDFAST_REDIS_CA needs REDIS_URL to begin with rediss/],
+    [{ HOLDFAST_REDIS_KEY: "/key.pem" }, /HOLDFAST_REDIS_CERT and HOLDFAST_REDIS_KEY need each other/],
+    [{ HOLDFAST_REDIS_PASSWORD_FILE: "/p" }, /a password in REDIS_URL exclude each other/],
+    [{ HOLDFAST_REDIS_NODE_ADDRESS_MAP: "a:1=b" }, /^HOLDFAST_REDIS_NODE_ADDRESS_MAP must be/],
+  ];
+  for (const [settings, message] of wrong) {
+    assert.throws(() => readSettings({ ...plain, ...settings }), { message });
+  }
+});
+
 test("the Redis store needs an address and a shared secret, and its own settings need the Redis store", () => {
   assert.throws(() => readSettings({ HOLDFAST_STORE: "redis", HOLDFAST_REDIS_REPLICAS: "1" }), {
     message: "HOLDFAST_STORE=redis needs REDIS_URL\nHOLDFAST_STORE=redis needs HOLDFAST_SECRET",

@@ -6,6 +6,7 @@ import { markMoved, openExclusive } from "../../stores/sqlite/offline.ts";
 import { readDump } from "../../stores/sqlite/dump.ts";
 import { localFiles, MOVED_MARKER, type LocalFiles } from "../store/local-store.ts";
 import { fileExists, readPrivateFile } from "../store/private-file.ts";
+import { readRedisOptions } from "../store/redis-access.ts";
 import { readSettings, type Settings } from "../settings.ts";
 
 export interface MigrationResult {
@@ -30,7 +31,7 @@ export async function migrate(to: string | undefined): Promise<MigrationResult> 
   try {
     const contents = readDump(db);
     const id = await verifyStore(contents, files, secret);
-    const filling = await openRedisImport(redis);
+    const filling = await openRedisImport(await readRedisOptions(redis));
     try {
       const place = filling.description;
       const moved = findMarker(contents, MOVED_MARKER);

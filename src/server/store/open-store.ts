@@ -1,4 +1,5 @@
 import { openLocalStore, type OpenedStore } from "./local-store.ts";
+import { readRedisOptions } from "./redis-access.ts";
 import { openRedisStore } from "./redis-store.ts";
 import type { Settings } from "../settings.ts";
 
@@ -6,5 +7,5 @@ import type { Settings } from "../settings.ts";
 export async function openStore(settings: Settings, options: { create: boolean }): Promise<OpenedStore> {
   const { dataDir, secret, redis } = settings;
   if (redis === undefined) return await openLocalStore(dataDir, { ...options, secret });
-  return await openRedisStore(redis, { ...options, dataDir, secret: secret ?? "" });
+  return await openRedisStore(await readRedisOptions(redis), { ...options, dataDir, secret: secret ?? "" });
 }

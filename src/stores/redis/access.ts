@@ -18,7 +18,7 @@ export interface RedisTls {
 
 /** What a process presents to Redis. */
 export interface RedisCredentials {
-  /** The ACL user. Without a name it is `default`. */
+  /** The ACL user. Without a name it is that of the URL, or `default`. */
   readonly username?: string;
   readonly password: string;
   /**
@@ -72,7 +72,7 @@ export function checkAccess(owner: string, address: RedisAddress, { tls, credent
     throw new HoldfastError("invalid_option", `${owner}: tls needs an address that begins with rediss:`);
   }
   const [first] = urls as readonly [URL];
-  if (credentials !== undefined && (first.username !== "" || first.password !== "")) {
+  if (credentials !== undefined && first.password !== "") {
     throw new HoldfastError(
       "invalid_option",
       `${owner}: credentials and a password in the URL exclude each other`,

@@ -1,4 +1,4 @@
-import type { RedisAccess, RedisCredentials } from "./access.ts";
+import type { RedisAccess, RedisCredentials, RedisCredentialsSource } from "./access.ts";
 import type { RedisAddress } from "./address.ts";
 import { connectClient } from "./connect-client.ts";
 import type { OpenClient } from "./client-supervisor.ts";
@@ -46,15 +46,17 @@ function prepare(options: OpenConnectionOptions): PreparedConnection {
   let presented: RedisCredentials | null = null;
   let renewal: CredentialRenewal | null = null;
   const share = Math.ceil(openTimeoutMs / (address.nodes.length + 1));
+  const credentials = withUsername(access.credentials, (urls[0] as URL).username);
   const settings = {
     ...access,
+    credentials,
     random,
     connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS.max, Math.max(CONNECT_TIMEOUT_MS.min, share)),
     silenceMs: Math.max(MIN_SILENCE_MS, MAX_SILENT_TIMEOUTS * commandTimeoutMs),
-    onCredentials(credentials: RedisCredentials) {
-      reason.addSecret(credentials.password);
-      presented = credentials;
-      renewal?.presented(credentials);
+    onCredentials(current: RedisCredentials) {
+      reason.addSecret(current.password);
+      presented = current;
+      renewal?.presented(current);
     },
   };
   const open: OpenClient = async (onInterruption, closing) => {
@@ -71,15 +73,24 @@ function prepare(options: OpenConnectionOptions): PreparedConnection {
     }
   };
   const attach = (connection: RedisConnection) => {
-    if (access.credentials === undefined) return connection;
+    if (credentials === undefined) return connection;
     const authenticate = async (command: readonly string[]) => {
       reason.addSecret(command.at(-1) ?? "");
       return await connection.sendToPrimaries(command);
     };
-    renewal = new CredentialRenewal(access.credentials, clock, authenticate);
+    renewal = new CredentialRenewal(credentials, clock, authenticate);
     if (presented !== null) renewal.presented(presented);
     connection.onClose(() => renewal?.close());
     return connection;
   };
   return { open, reason, attach };
+}
+
+/** The name in the URL stands for credentials without a name. */
+function withUsername(
+  source: RedisCredentialsSource | undefined,
+  username: string,
+): RedisCredentialsSource | undefined {
+  if (source === undefined || username === "") return source;
+  return async () => ({ username: decodeURIComponent(username), ...(await source()) });
 }
