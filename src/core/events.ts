@@ -78,6 +78,8 @@ export interface IssuerEvent {
   readonly event:
     | "store_failed"
     | "authenticate_failed"
+    /** `onEvent` of the application threw, rejected or took too long, or is so slow that events are dropped. */
+    | "hook_failed"
     | "audit_failed"
     | "unexpected_error"
     /** Users whose names differ only in case were found. Each logs in under the exact spelling of the name. */

@@ -17,6 +17,7 @@ import { isExactOrigin } from "../core/origin.ts";
 import { isScopeToken } from "../core/scopes.ts";
 import type { Store } from "../stores/store.ts";
 import { readAudiences, type Audiences } from "./audiences.ts";
+import type { OnEvent } from "./hooks/session-event.ts";
 import { deriveSecrets, type Secrets } from "./secret-keys.ts";
 import type { Authenticate, Client, IssuerOptions } from "./types.ts";
 
@@ -45,6 +46,7 @@ export interface IssuerConfig {
   readonly audience: Audiences;
   readonly algorithm: Algorithm;
   readonly authenticate: Authenticate | undefined;
+  readonly onEvent: OnEvent | undefined;
   readonly loginNames: LoginNames;
   readonly clients: readonly Required<Client>[];
   readonly corsOrigins: readonly string[];
@@ -70,6 +72,7 @@ export const issuerOptionTable: OptionTable<IssuerConfig & Dependencies> = {
   audience: option(readAudiences),
   algorithm: option(readAlgorithm, "ES256"),
   authenticate: functionOption<Authenticate | undefined>(() => undefined),
+  onEvent: functionOption<OnEvent | undefined>(() => undefined),
   loginNames: option(readLoginNames, "case-insensitive"),
   clients: arrayOption(readClient),
   corsOrigins: arrayOption(readCorsOrigin),

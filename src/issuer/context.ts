@@ -1,3 +1,4 @@
+import type { EventHook } from "./hooks/event-hook.ts";
 import type { IssuerBase } from "./issuer-base.ts";
 import type { SigningKeys } from "./keys/signing-keys.ts";
 import type { LongPoll } from "./revocations/long-poll.ts";
@@ -12,4 +13,5 @@ export interface IssuerContext extends IssuerBase {
   readonly passwords: PasswordHasher;
   readonly loginLimits: LoginLimits;
   readonly longPoll: LongPoll;
+  readonly hook: EventHook;
 }

@@ -2,6 +2,7 @@ import { isHoldfastError } from "../core/errors.ts";
 import { readIssuerOptions } from "./config.ts";
 import type { IssuerContext } from "./context.ts";
 import { createFetchHandler } from "./endpoints/app.ts";
+import { EventHook } from "./hooks/event-hook.ts";
 import { createEventRecorder } from "./issuer-base.ts";
 import { SigningKeys } from "./keys/signing-keys.ts";
 import { IssuerLifecycle } from "./lifecycle.ts";
@@ -108,6 +109,7 @@ function createParts(options: IssuerOptions): IssuerParts {
     passwords: new PasswordHasher(),
     loginLimits: new LoginLimits(clock),
     longPoll: new LongPoll(base),
+    hook: new EventHook(config.onEvent, clock, recorder.emit),
   };
   return { ctx, random, storeHealth };
 }

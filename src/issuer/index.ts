@@ -1,3 +1,4 @@
 export { createIssuer } from "./create-issuer.ts";
+export type * from "./hooks/session-event.ts";
 export type * from "./types.ts";
 export type * from "../stores/store.ts";

@@ -1,4 +1,5 @@
 import type { Clock } from "../core/clock.ts";
+import type { OnEvent } from "./hooks/session-event.ts";
 import type { EndReason } from "../stores/session-store.ts";
 import type { RevocationFeed, SigningKeyRecord, Store } from "../stores/store.ts";
 
@@ -26,6 +27,8 @@ export interface IssuerOptions {
    * as they are spelt. Default: `"case-insensitive"`.
    */
   loginNames?: "case-insensitive" | "exact";
+  /** Is told about theft, new devices and ended sessions. Never delays or fails a request. Default: nobody is told. */
+  onEvent?: OnEvent;
   /** Services that may validate and introspect tokens, read revocations and request tokens. Default: none. */
   clients?: readonly Client[];
   /** Exact origins of browser applications, for CORS. Default: none. */

@@ -1,6 +1,7 @@
 import { sleep } from "../../core/clock.ts";
 import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
 import type { IssuerContext } from "../context.ts";
+import { reportNewDevice } from "../hooks/new-device.ts";
 import type { DefiniteOutcome } from "../issuer-base.ts";
 import type { AuthenticatedUser, LoginOutcome, RequestInfo, TokenResponse } from "../types.ts";
 import { checkCredentials } from "../users/credentials.ts";
@@ -41,7 +42,10 @@ export async function withLoginLimits(
   const attempt = ctx.loginLimits.attempt(readAccount, source);
   if (attempt.status === "limited") {
     // Only the first refusal of a window is stored, so that a flood of attempts cannot flood the audit log.
-    if (attempt.firstInWindow) await ctx.audit("login_limited", { source });
+    if (attempt.firstInWindow) {
+      await ctx.audit("login_limited", { source });
+      ctx.hook.notify({ type: "login_limited", source: source ?? null });
+    }
     return { status: "limited", retryAfterMs: attempt.retryAfterMs };
   }
   let tokens: TokenResponse | null;
@@ -77,7 +81,9 @@ export async function checkAndBeginSession(
     const tokens = await beginSession(ctx, identity, authAt, requestInfo);
     if (tokens !== null) {
       const { subject } = identity;
-      await ctx.audit("login", { subject, session: tokens.session_id, source: requestInfo.source });
+      const facts = { subject, session: tokens.session_id, source: requestInfo.source };
+      await ctx.audit("login", facts);
+      reportNewDevice(ctx, facts);
       return tokens;
     }
     // A session that begins in the millisecond of the cut-off counts as an earlier one, so wait until it has passed.

@@ -1,9 +1,15 @@
+import { isLive } from "../../core/session.ts";
 import type { EndReason, Rotation } from "../../stores/session-store.ts";
 import { FIRST_PARTY_CLIENT_ID } from "../config.ts";
 import type { IssuerContext } from "../context.ts";
 import { maxAcceptanceMs } from "../issuer-base.ts";
 import { addSessionMac } from "../store/record-macs.ts";
-import { verifySessionRecord, type AuthenticSession, type SessionContent } from "../store/session-record.ts";
+import {
+  findSession,
+  verifySessionRecord,
+  type AuthenticSession,
+  type SessionContent,
+} from "../store/session-record.ts";
 import type { AuthenticatedUser, RequestInfo, TokenResponse } from "../types.ts";
 import { createRefreshToken, createSessionId, digestRefreshToken } from "./refresh-token.ts";
 import { createTokenResponse } from "./token-response.ts";
@@ -50,8 +56,20 @@ export async function endSession(
   reason: EndReason,
   facts: { subject?: string; source?: string | undefined } = {},
 ): Promise<void> {
+  const { source } = facts;
+  // The end must not fail because of facts that only the audit needs.
+  const before = await findSession(ctx, id).catch(() => null);
+  const subject = facts.subject ?? before?.subject;
   await ctx.store.sessions.end(id, reason, sessionRevocation(ctx, id));
-  await ctx.audit("session_ended", { ...facts, session: id, detail: reason });
+  await ctx.audit("session_ended", { subject, source, session: id, detail: reason });
+  if (before === null || !isLive(before, ctx.clock.now())) return;
+  ctx.hook.notify({
+    type: "session_ended",
+    subject: before.subject,
+    session: id,
+    source: source ?? null,
+    reason,
+  });
 }
 
 export async function endSubject(
@@ -63,6 +81,7 @@ export async function endSubject(
   const until = ctx.clock.now() + maxAcceptanceMs(ctx.config);
   const ended = await ctx.store.sessions.endAll(subject, reason, { issuer: ctx.config.url, until });
   await ctx.audit("subject_ended", { subject, source, detail: `${reason}, sessions: ${ended}` });
+  ctx.hook.notify({ type: "subject_ended", subject, source: source ?? null, reason, sessions: ended });
 }
 
 export async function listLiveSessions(
