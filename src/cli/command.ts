@@ -2,14 +2,14 @@
 export class UsageError extends Error {}
 
 interface Option {
-  /** The placeholder of the value in the help, for example `ID`. */
-  readonly value: string;
+  /** The placeholder of the value in the help, for example `ID`. Left out for a flag, which has no value. */
+  readonly value?: string;
   readonly help: string;
 }
 
 interface Input {
   readonly operands: readonly string[];
-  /** The values of each option that was given. */
+  /** The values of each option that was given. A flag has the value `true`. */
   readonly options: Readonly<Record<string, readonly string[] | undefined>>;
 }
 

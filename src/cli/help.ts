@@ -33,7 +33,7 @@ Exit codes: 0 done, 1 failed, 2 the command line was not understood.`;
 /** Explains one command: usage, options, examples and notes. */
 export function formatHelp({ name, summary, operands, options = {}, examples, notes }: Command): string {
   const own = Object.entries(options).map(
-    ([option, { value, help: text }]) => [`--${option} ${value}`, text] as const,
+    ([option, { value, help: text }]) => [[`--${option}`, value].join(" ").trim(), text] as const,
   );
   return [
     `holdfast ${name}: ${summary}`,

@@ -13,13 +13,19 @@ import { restore } from "./restore.ts";
 import { revoke } from "./revoke.ts";
 import { serveCommand } from "./serve.ts";
 import { tokenInspect } from "./token.ts";
-import { userAdd, userList, userPasswd } from "./user.ts";
+import { userAdd, userList, userPassword, userPasswd } from "./user.ts";
+import { userDisable, userEnable, userRemove, userScopes } from "./user-rights.ts";
 
 const commands: readonly Command[] = [
   serveCommand,
   userAdd,
-  userPasswd,
   userList,
+  userDisable,
+  userEnable,
+  userRemove,
+  userScopes,
+  userPassword,
+  userPasswd,
   keysList,
   keysRotate,
   keysExport,
@@ -90,12 +96,14 @@ function joinOptionValues(args: readonly string[], options: readonly string[]): 
 async function execute({ name, operands, options = {}, run: work }: Command, args: readonly string[]) {
   const wrong = (what: string) => new UsageError(`${what}; see holdfast ${name} --help`);
   const config = Object.entries(options).map(
-    ([option]) => [option, { type: "string", multiple: true }] as const,
+    ([option, { value }]) =>
+      [option, { type: value === undefined ? "boolean" : "string", multiple: true }] as const,
   );
+  const withValues = Object.keys(options).filter((option) => options[option]?.value !== undefined);
   let parsed;
   try {
     parsed = parseArgs({
-      args: joinOptionValues(args, Object.keys(options)),
+      args: joinOptionValues(args, withValues),
       options: Object.fromEntries(config),
       allowPositionals: true,
     });
@@ -106,5 +114,12 @@ async function execute({ name, operands, options = {}, run: work }: Command, arg
   const needed = operands.filter((operand) => !operand.startsWith("["));
   if (given.length < needed.length) throw wrong(`${needed[given.length]} is missing`);
   if (given.length > operands.length) throw wrong("there are too many arguments");
-  return await work({ operands: given, options: { ...parsed.values } });
+  const values = Object.entries(parsed.values).map(([option, list]) => [
+    option,
+    [list ?? []].flat().map(String),
+  ]);
+  return await work({
+    operands: given,
+    options: Object.fromEntries(values) as Parameters<typeof work>[0]["options"],
+  });
 }

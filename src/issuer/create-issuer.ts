@@ -16,7 +16,7 @@ import { endSession } from "./sessions/sessions.ts";
 import { openCheckedStore } from "./store/checked-store.ts";
 import type { Issuer, IssuerOptions, IssuerStatus } from "./types.ts";
 import { PasswordHasher } from "./users/passwords.ts";
-import { addUser, getUser, listUsers, setPassword } from "./users/users.ts";
+import { usersOf } from "./users/users-api.ts";
 
 /**
  * Creates an issuer of first-party sessions. Its access tokens are JWTs (RFC 9068) that any service can verify with the
@@ -60,12 +60,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
     }),
     revoke: afterReady(async (request) => await revoke(ctx, request)),
     revocations: store.revocations,
-    users: {
-      add: afterReady(async (user, addOptions) => await addUser(ctx, user, addOptions)),
-      setPassword: afterReady(async (name, password) => await setPassword(ctx, name, password)),
-      get: afterReady(async (name) => await getUser(ctx, name)),
-      list: afterReady(async (page) => await listUsers(ctx, page)),
-    },
+    users: usersOf(ctx, afterReady),
     keys: {
       list: afterReady(async () => {
         await keys.reload();

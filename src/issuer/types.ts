@@ -2,6 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import type { OnEvent } from "./hooks/session-event.ts";
 import type { EndReason } from "../stores/session-store.ts";
 import type { RevocationFeed, SigningKeyRecord, Store } from "../stores/store.ts";
+import type { Users } from "./users/user-types.ts";
 
 /** Options of `createIssuer`. Durations are milliseconds, at most ten years. */
 export interface IssuerOptions {
@@ -136,16 +137,6 @@ export type RefreshOutcome =
   /** The store failed. Nothing was spent, so the client can repeat the request with the same token. */
   | { readonly status: "unavailable"; readonly retryAfterMs: number };
 
-/** A user of the store. Times are epoch milliseconds. */
-export interface UserView {
-  readonly username: string;
-  readonly subject: string;
-  readonly scopes: readonly string[];
-  readonly createdAt: number;
-  /** When an administrator disabled the user. `null` while the user may log in. */
-  readonly disabledAt: number | null;
-}
-
 /** State of an issuer, as this process knows it. */
 export interface IssuerStatus {
   readonly name: string;
@@ -199,22 +190,7 @@ export interface Issuer {
   /** The revocation log, for a guard in the same process. */
   readonly revocations: RevocationFeed;
   /** The users of the store. `login` does not read them when `authenticate` is set. */
-  readonly users: {
-    /**
-     * Adds a user. With `onlyFirst`, adds only to a store without users. Rejects with `invalid_option` when the name,
-     * the password (8 to 1,024 bytes) or a scope is not allowed.
-     */
-    add(
-      user: { username: string; password: string; scopes?: readonly string[] },
-      options?: { onlyFirst?: boolean },
-    ): Promise<"added" | "exists">;
-    /** The user whom this login name means. `null` when there is none. */
-    get(username: string): Promise<UserView | null>;
-    /** Sets the password and ends every session of the user. */
-    setPassword(username: string, password: string): Promise<"changed" | "unknown">;
-    /** Lists users in order of their name, after the name `after`. `limit` is 100 by default. Times are epoch ms. */
-    list(options?: { after?: string; limit?: number }): Promise<readonly UserView[]>;
-  };
+  readonly users: Users;
   readonly keys: {
     /** Reads the signing keys from the store. */
     list(): Promise<IssuerStatus["keys"]>;

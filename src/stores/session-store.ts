@@ -14,7 +14,18 @@ export interface SessionFacts {
 }
 
 /** Why a session ended. */
-export type EndReason = "logout" | "logout_all" | "password_changed" | "reuse" | "revoked";
+export type EndReason =
+  | "logout"
+  | "logout_all"
+  | "password_changed"
+  | "reuse"
+  | "revoked"
+  | "user_disabled"
+  | "user_removed"
+  /** The user lost a scope. */
+  | "scopes_reduced"
+  /** `renew` returned `null`, or the user is disabled or removed. */
+  | "not_renewed";
 
 /** A session and the state of its chain of refresh tokens. An ended session holds no digest and no sealed value. */
 export interface SessionRecord extends SessionFacts {

@@ -6,8 +6,13 @@ import { runHoldfast } from "./cli-process.ts";
 const names = [
   "serve",
   "user add",
-  "user passwd",
   "user list",
+  "user disable",
+  "user enable",
+  "user remove",
+  "user scopes",
+  "user password",
+  "user passwd",
   "keys list",
   "keys rotate",
   "keys export",
@@ -83,7 +88,7 @@ for (const [node, code, said] of [
 
 const misunderstood: [string[], RegExp][] = [
   [[], /a command is missing; see holdfast --help/],
-  [["user"], /use one of user add, user passwd, user list; see holdfast user --help/],
+  [["user"], /use one of user add, user list, user disable, .+; see holdfast user --help/],
   [["keys", "rotat"], /use one of keys list, keys rotate/],
   [["revok"], /no command "revok"; did you mean revoke\?/],
   [["uesr", "add"], /no command "uesr"; did you mean user add\?/],
@@ -91,6 +96,9 @@ const misunderstood: [string[], RegExp][] = [
   [["user", "add"], /NAME is missing; see holdfast user add --help/],
   [["user", "add", "a", "b"], /too many arguments/],
   [["user", "add", "a", "--password", "x"], /Unknown option '--password'/],
+  [["user", "scopes", "a"], /give --scope or --none/],
+  [["user", "scopes", "a", "--none", "--sessions", "end"], /--sessions must be keep/],
+  [["user", "disable", "a", "--force=yes"], /does not take an argument/],
   [["serve", "now"], /too many arguments/],
   [["revoke"], /name one of --session, --user, --token-id and --key/],
   [["revoke", "--user", "a", "--session", "b"], /name one of/],

@@ -12,8 +12,15 @@ import { oauthError, temporarilyUnavailable } from "./respond.ts";
 import { revocationsEndpoint } from "./revocations.ts";
 import { endSessionEndpoint, listSessionsEndpoint, logoutAllEndpoint, logoutEndpoint } from "./sessions.ts";
 import { loginEndpoint, passwordEndpoint, refreshEndpoint } from "./tokens.ts";
+import {
+  addUserEndpoint,
+  changeUserEndpoint,
+  getUserEndpoint,
+  listUsersEndpoint,
+  removeUserEndpoint,
+} from "./users.ts";
 
-type Method = "GET" | "POST" | "DELETE";
+type Method = "GET" | "POST" | "PATCH" | "DELETE";
 
 const METADATA_PATH = "/.well-known/oauth-authorization-server";
 
@@ -25,6 +32,8 @@ const endpoints: Readonly<Record<string, Partial<Record<Method, Endpoint>>>> = {
   "/auth/password": { POST: passwordEndpoint },
   "/auth/sessions": { GET: listSessionsEndpoint },
   "/auth/sessions/:id": { DELETE: endSessionEndpoint },
+  "/admin/users": { GET: listUsersEndpoint, POST: addUserEndpoint },
+  "/admin/users/:name": { GET: getUserEndpoint, PATCH: changeUserEndpoint, DELETE: removeUserEndpoint },
   "/auth/validate": { POST: validateEndpoint },
   "/auth/revocations": { GET: revocationsEndpoint },
   "/oauth/token": { POST: tokenEndpoint },
@@ -41,8 +50,9 @@ export function createFetchHandler(ctx: IssuerContext, ready: () => Promise<void
   const metadataPathOfIssuer = METADATA_PATH + new URL(ctx.config.url).pathname.replace(/\/$/, "");
   const paths = Object.entries({ ...endpoints, [metadataPathOfIssuer]: { GET: metadataEndpoint } });
   for (const [path, methods] of paths) {
-    // With `authenticate`, passwords belong to the application, so the issuer cannot change them.
-    if (path === "/auth/password" && ctx.config.authenticate !== undefined) continue;
+    // With `authenticate`, users and their passwords belong to the application, so the issuer cannot change them.
+    const needsUsers = path === "/auth/password" || path.startsWith("/admin/users");
+    if (needsUsers && ctx.config.authenticate !== undefined) continue;
     for (const [method, endpoint] of Object.entries(methods)) {
       app.on(method, path, async (c) => {
         await ready();

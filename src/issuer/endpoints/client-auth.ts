@@ -53,6 +53,18 @@ export async function requireSession(ctx: IssuerContext, request: Request): Prom
   return found.session;
 }
 
+/** The subject of the request's bearer token, which must grant `scope`. Throws the refusal of RFC 6750 §3. */
+export async function requireScope(ctx: IssuerContext, request: Request, scope: string): Promise<string> {
+  const presented = readBearerToken(request);
+  if (presented.status !== "token") throw bearerException(presented.status);
+  const access = await ctx.accessTokens.check(presented.token);
+  if (access.status === "invalid" || !isOwnToken(ctx, access.claims)) throw bearerException("invalid");
+  const { scope: granted, sub } = access.claims;
+  if (typeof granted === "string" && granted.split(" ").includes(scope)) return String(sub);
+  const header = { "WWW-Authenticate": bearerChallenge(REALM, "insufficient_scope", [scope]) };
+  throw asException(oauthError(403, "insufficient_scope", `The token lacks the scope ${scope}.`, header));
+}
+
 /** A token that is meant for another API only must not manage the sessions of its user (RFC 8707 §2). */
 function isOwnToken({ config }: IssuerContext, claims: Readonly<JwtClaims>): boolean {
   return isForAudience(claims, config.audience[0]);

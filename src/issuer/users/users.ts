@@ -1,64 +1,51 @@
 import { randomUUID } from "node:crypto";
-import { HoldfastError } from "../../core/errors.ts";
-import { invalidOption } from "../../core/options.ts";
+import { readWholeNumber } from "../../core/options.ts";
 import type { UserRecord } from "../../stores/user-store.ts";
 import type { IssuerContext } from "../context.ts";
 import type { DefiniteOutcome } from "../issuer-base.ts";
 import { checkAndBeginSession, withLoginLimits } from "../sessions/login.ts";
 import { endSubject } from "../sessions/sessions.ts";
 import { isAuthenticUser, addUserMac } from "../store/record-macs.ts";
-import type { Issuer, LoginOutcome, RequestInfo, UserView } from "../types.ts";
-import { checkPassword, userSchema, verifyUserRecord } from "./credentials.ts";
-import { findByLoginName, loginKeyOf, normalizeUsername } from "./login-name.ts";
-import { isAcceptablePassword, PASSWORD_BYTES } from "./passwords.ts";
+import type { LoginOutcome, RequestInfo } from "../types.ts";
+import { auditAction, changedMeanwhile } from "./administration.ts";
+import { checkPassword, verifyUserRecord } from "./credentials.ts";
+import { findByLoginName, loginKeyOf } from "./login-name.ts";
+import { requirePassword, requireScopes, requireUsername } from "./user-input.ts";
+import type { NewUser, Users, UserView } from "./user-types.ts";
 
-type Users = Issuer["users"];
+/** The longest page of a list of users. */
+export const MAX_LISTED = 1000;
 
 export async function addUser(
   ctx: IssuerContext,
-  { username, password, scopes = [] }: Parameters<Users["add"]>[0],
-  { onlyFirst = false }: { onlyFirst?: boolean } = {},
+  { username, password, scopes = [] }: NewUser,
+  { onlyFirst = false, ...actor }: NonNullable<Parameters<Users["add"]>[1]> = {},
 ): Promise<"added" | "exists"> {
   const name = requireUsername(ctx, username);
   requirePassword(password);
-  const subject = randomUUID();
-  if (!userSchema.safeParse({ subject, scopes }).success) {
-    throw invalidOption("scopes", "an array of scopes (RFC 6749 §3.3) that fits into a token", scopes);
-  }
+  requireScopes(scopes);
   const passwordHash = await ctx.passwords.hash(password);
   const createdAt = await ctx.store.now();
   const facts = {
     username: name,
     loginKey: loginKeyOf(ctx, name),
-    subject,
+    subject: randomUUID(),
     passwordHash,
     scopes: [...scopes],
     createdAt,
     disabledAt: null,
   };
   const outcome = await ctx.store.users.add(addUserMac(ctx.secrets, facts), { onlyFirst });
-  if (outcome === "added") await ctx.audit("user_added", { subject, detail: name });
+  if (outcome === "added") await auditAction(ctx, "user_added", facts, actor, name);
   return outcome;
-}
-
-export async function setPassword(
-  ctx: IssuerContext,
-  username: string,
-  password: string,
-): Promise<"changed" | "unknown"> {
-  requirePassword(password);
-  const user = await verifyUserRecord(ctx, await findByLoginName(ctx, requireUsername(ctx, username)));
-  if (user === null) return "unknown";
-  await replacePassword(ctx, user, password);
-  await endSessionsAfterChange(ctx, user.subject, undefined);
-  return "changed";
 }
 
 export async function listUsers(
   ctx: IssuerContext,
-  { after, limit = 100 }: Parameters<Users["list"]>[0] = {},
+  { after, limit }: Parameters<Users["list"]>[0] = {},
 ): ReturnType<Users["list"]> {
-  const users = await ctx.store.users.list({ after, limit });
+  const bounds = { default: 100, min: 1, max: MAX_LISTED };
+  const users = await ctx.store.users.list({ after, limit: readWholeNumber("limit", limit, bounds) });
   return users.filter((user) => isAuthenticUser(ctx.secrets, user)).map(toUserView);
 }
 
@@ -67,7 +54,7 @@ export async function getUser(ctx: IssuerContext, username: string): Promise<Use
   return user && toUserView(user);
 }
 
-function toUserView({ username, subject, scopes, createdAt, disabledAt }: UserRecord): UserView {
+export function toUserView({ username, subject, scopes, createdAt, disabledAt }: UserRecord): UserView {
   return { username, subject, scopes, createdAt, disabledAt };
 }
 
@@ -117,16 +104,5 @@ async function endSessionsAfterChange(
 async function replacePassword(ctx: IssuerContext, user: UserRecord, password: string): Promise<UserRecord> {
   const changed = addUserMac(ctx.secrets, { ...user, passwordHash: await ctx.passwords.hash(password) });
   if ((await ctx.store.users.replace(changed, user.mac)) === "replaced") return changed;
-  throw new HoldfastError("store_unavailable", "the user was changed at the same time; try again");
-}
-
-function requireUsername(ctx: IssuerContext, username: unknown): string {
-  const name = typeof username === "string" ? normalizeUsername(ctx, username) : null;
-  if (name !== null) return name;
-  throw invalidOption("username", "1 to 128 characters without control characters or outer spaces", username);
-}
-
-function requirePassword(password: unknown): asserts password is string {
-  if (typeof password === "string" && isAcceptablePassword(password)) return;
-  throw invalidOption("password", `from ${PASSWORD_BYTES.min} to ${PASSWORD_BYTES.max} bytes`, password);
+  throw changedMeanwhile();
 }

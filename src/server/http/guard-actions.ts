@@ -5,12 +5,10 @@ import { systemClock } from "../../core/clock.ts";
 import type { AuditKind } from "../../core/events.ts";
 import { readBody } from "../../issuer/endpoints/body.ts";
 import { jsonResponse, oauthError } from "../../issuer/endpoints/respond.ts";
+import { ADMIN_SCOPE } from "../../issuer/users/administrators.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import { writeAuditNote } from "../audit-note.ts";
 import { ownAudience, type Service } from "../service.ts";
-
-/** The scope that changes the state of the service. */
-export const ADMIN_SCOPE = "holdfast:admin";
 
 const MAX_BODY_BYTES = 4096;
 const AUDIT_DEADLINE_MS = 1000;
