@@ -9,6 +9,7 @@ import { createAdmit } from "./pipeline/admission.ts";
 import { createAuthorize } from "./pipeline/authorize.ts";
 import { ClockMonitor } from "./pipeline/clock-monitor.ts";
 import type { PipelineContext } from "./pipeline/context.ts";
+import { KeyTrials } from "./pipeline/key-trials.ts";
 import { ResultCache } from "./pipeline/result-cache.ts";
 import { UnusableAnswers } from "./pipeline/unusable-answers.ts";
 import { ready } from "./ready.ts";
@@ -128,6 +129,7 @@ function createContext(settings: GuardSettings): PipelineContext {
     verifications: new SingleFlight(),
     authorityCalls: new Map(),
     unusableAnswers: new UnusableAnswers(clock),
+    keyTrials: new KeyTrials(clock),
     restoring: null,
     closed: false,
   };

@@ -6,6 +6,7 @@ import type { GuardedIssuers } from "../issuers/guarded-issuer.ts";
 import type { GuardSettings } from "../settings.ts";
 import type { SharedCache } from "../shared/shared-cache.ts";
 import type { DecisionContext } from "./decide.ts";
+import type { KeyTrials } from "./key-trials.ts";
 import type { ResultCache } from "./result-cache.ts";
 import type { UnusableAnswers } from "./unusable-answers.ts";
 import type { ValidationResult } from "./validation-result.ts";
@@ -39,6 +40,7 @@ export interface PipelineContext extends GuardSettings, DecisionContext {
   readonly authorityCalls: Map<string, AuthorityCall>;
   readonly sharedCache: SharedCache | undefined;
   readonly unusableAnswers: UnusableAnswers;
+  readonly keyTrials: KeyTrials;
   /** Resolves when the snapshots of earlier runs are loaded. `null` from then on. */
   restoring: Promise<void> | null;
   closed: boolean;

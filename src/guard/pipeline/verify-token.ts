@@ -14,6 +14,7 @@ import { describeError, emit } from "../emit.ts";
 import type { GuardedIssuer } from "../issuers/guarded-issuer.ts";
 import type { PipelineContext } from "./context.ts";
 import { decide } from "./decide.ts";
+import type { KeySelection } from "./key-trials.ts";
 import { unverifiedToken, verifiedToken } from "./valid-token.ts";
 import type { ValidationResult, ValidToken } from "./validation-result.ts";
 
@@ -52,16 +53,17 @@ export function verifyToken(
   const { keyring, claimsPolicy } = issuer;
   if (!keyring.algorithms.includes(parsed.algorithm)) return invalidVerdict("wrong_algorithm");
   const candidate = { issuer, token, digest, parsed };
-  const keys = keyring.find(parsed.kid, parsed.algorithm);
-  const [key] = keys;
+  const all = keyring.find(parsed.kid, parsed.algorithm);
+  const selection = context.keyTrials.select(digest, parsed.kid, all);
+  const [key] = selection.keys;
   const first = key && context.verificationPool.verify(parsed, key, claimsPolicy);
   // Without this line every cold token needs a promise and a flight: an HS256 token takes 32 µs instead of 20.
   if (key !== undefined && first === null) return remember(context, candidate, key);
   return context.verifications.run(
     digest,
     async () =>
-      (await verifyWithKeys(context, candidate, keys, first)) ??
-      (await fetchKeyAndVerify(context, candidate, keys)),
+      (await verifyWithKeys(context, candidate, selection, first)) ??
+      (await fetchKeyAndVerify(context, candidate, all)),
   );
 }
 
@@ -74,10 +76,10 @@ export function verifyToken(
 async function verifyWithKeys(
   context: PipelineContext,
   candidate: Candidate,
-  keys: readonly VerificationKey[],
+  { keys, hasMore }: KeySelection,
   first?: VerificationOutcome | Promise<VerificationOutcome>,
 ): Promise<ValidationResult | undefined> {
-  const { resultCache, guardedIssuers, verificationPool } = context;
+  const { resultCache, guardedIssuers, verificationPool, keyTrials } = context;
   const { issuer, digest, parsed } = candidate;
   // Read before the first await: a result must not count for a key set that arrives while the signature is checked.
   const { keysVersion } = guardedIssuers;
@@ -91,6 +93,10 @@ async function verifyWithKeys(
     // A reason from a key whose signature fits says more than a signature that does not fit.
     if (reason === undefined || outcome !== "bad_signature") reason = outcome;
   }
+  if (reason === "bad_signature" && hasMore) {
+    keyTrials.recordFailure(digest, keys);
+    return unavailableVerdict("key_pending");
+  }
   const mayBeOtherKey = parsed.kid === undefined && issuer.keyring.mayGrow;
   if (reason === undefined || (reason === "bad_signature" && mayBeOtherKey)) return undefined;
   if (reason === "bad_signature") issuer.keyring.refreshAfterBadSignature();
@@ -99,10 +105,11 @@ async function verifyWithKeys(
 }
 
 function remember(
-  { resultCache }: PipelineContext,
+  { resultCache, keyTrials }: PipelineContext,
   { parsed, issuer, token, digest }: Candidate,
   key: VerificationKey,
 ): ValidToken {
+  if (parsed.kid === undefined) keyTrials.recordSuccess(key);
   const result = verifiedToken(parsed, key, issuer);
   resultCache.setValid(digest, result, token.length);
   return result;
@@ -119,7 +126,9 @@ async function fetchKeyAndVerify(
     const lookup = await keyring.resolve(candidate.parsed, tried);
     if (lookup.status === "unavailable") return resultWithoutKey(context, candidate, lookup);
     if (lookup.status === "invalid") return lookup;
-    return (await verifyWithKeys(context, candidate, lookup.keys)) ?? unavailableVerdict("key_pending");
+    const { digest, parsed } = candidate;
+    const selection = context.keyTrials.select(digest, parsed.kid, lookup.keys);
+    return (await verifyWithKeys(context, candidate, selection)) ?? unavailableVerdict("key_pending");
   } catch (error) {
     emit(source, "keys_failed", describeError(error));
     return unavailableVerdict("keys_unavailable");

@@ -1,0 +1,53 @@
+import type { Clock } from "../../core/clock.ts";
+import type { VerificationKey } from "../../jwt/jwk-set.ts";
+import { TtlCache } from "../../resilience/ttl-cache.ts";
+
+/** The keys that one request tries for a token without `kid`. A signature check takes up to 0.2 ms. */
+const MAX_TRIALS = 4;
+/** The tokens whose tried keys are remembered, and how long. */
+const MAX_TOKENS = 1_000;
+const REMEMBER_MS = 60_000;
+
+/** The keys to try now. `hasMore` when other keys of the set may have signed the token. */
+export interface KeySelection {
+  readonly keys: readonly VerificationKey[];
+  readonly hasMore: boolean;
+}
+
+/**
+ * Bounds the cost of a token that names no key. Any key of its algorithm may have signed it (RFC 7515 §6), and a set has
+ * up to a hundred. Each request tries four: those that verified such tokens lately, then those without a `kid`, then the
+ * others. The next request with the same token continues, so a good token passes and a forged one is refused in the end.
+ */
+export class KeyTrials {
+  readonly #triedByToken: TtlCache<ReadonlySet<VerificationKey>>;
+  /** Grows with the time of the last success. */
+  readonly #lastSuccess = new WeakMap<VerificationKey, number>();
+  #successes = 0;
+
+  constructor(clock: Clock) {
+    this.#triedByToken = new TtlCache({ maxBytes: MAX_TOKENS, clock });
+  }
+
+  /** Chooses the keys for a token. `keys` are all that fit. */
+  select(digest: string, kid: string | undefined, keys: readonly VerificationKey[]): KeySelection {
+    if (kid !== undefined || keys.length <= MAX_TRIALS) return { keys, hasMore: false };
+    const tried = this.#triedByToken.get(digest);
+    const untried = tried === undefined ? keys : keys.filter((key) => !tried.has(key));
+    const ranked = untried.toSorted((a, b) => this.#rank(b) - this.#rank(a));
+    return { keys: ranked.slice(0, MAX_TRIALS), hasMore: ranked.length > MAX_TRIALS };
+  }
+
+  recordFailure(digest: string, keys: readonly VerificationKey[]): void {
+    const tried = new Set([...(this.#triedByToken.get(digest) ?? []), ...keys]);
+    this.#triedByToken.set(digest, tried, { ttlMs: REMEMBER_MS, bytes: 1 });
+  }
+
+  recordSuccess(key: VerificationKey): void {
+    this.#lastSuccess.set(key, ++this.#successes);
+  }
+
+  #rank(key: VerificationKey): number {
+    return this.#lastSuccess.get(key) ?? (key.kid === undefined ? 0 : -1);
+  }
+}
