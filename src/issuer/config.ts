@@ -14,6 +14,7 @@ import {
   type OptionTable,
 } from "../core/options.ts";
 import { isExactOrigin } from "../core/origin.ts";
+import { readCookieOptions, requireUrlForCookies, type CookieModeConfig } from "./cookie-options.ts";
 import { isScopeToken } from "../core/scopes.ts";
 import type { Store } from "../stores/store.ts";
 import { readAudiences, type Audiences } from "./audiences.ts";
@@ -50,6 +51,8 @@ export interface IssuerConfig {
   readonly loginNames: LoginNames;
   readonly clients: readonly Required<Client>[];
   readonly corsOrigins: readonly string[];
+  /** `null` when sessions in cookies are off. */
+  readonly cookies: CookieModeConfig | null;
   readonly accessTokenTtlMs: number;
   readonly refreshIdleMs: number;
   readonly refreshAbsoluteMs: number;
@@ -76,6 +79,7 @@ export const issuerOptionTable: OptionTable<IssuerConfig & Dependencies> = {
   loginNames: option(readLoginNames, "case-insensitive"),
   clients: arrayOption(readClient),
   corsOrigins: arrayOption(readCorsOrigin),
+  cookies: { read: readCookieOptions, default: undefined },
   accessTokenTtlMs: wholeOption(10 * MINUTE_MS, MIN_LIFETIME_MS, MAX_DURATION_MS),
   refreshIdleMs: wholeOption(30 * DAY_MS, MIN_LIFETIME_MS, MAX_DURATION_MS),
   refreshAbsoluteMs: wholeOption(90 * DAY_MS, MIN_LIFETIME_MS, MAX_DURATION_MS),
@@ -97,6 +101,7 @@ export function readIssuerOptions(options: IssuerOptions): { config: IssuerConfi
       min,
       max: MAX_DURATION_MS,
     });
+  requireUrlForCookies(config);
   requireAtLeast("refreshIdleMs", config.accessTokenTtlMs);
   requireAtLeast("refreshAbsoluteMs", config.refreshIdleMs);
   requireAtLeast("keyRotationMs", config.accessTokenTtlMs);

@@ -34,6 +34,8 @@ export interface IssuerOptions {
   clients?: readonly Client[];
   /** Exact origins of browser applications, for CORS. Default: none. */
   corsOrigins?: readonly string[];
+  /** Lets pages of these origins keep their session in cookies that no script can read. Default: off. */
+  cookies?: CookieOptions;
   /** Signature algorithm of new signing keys. Default: `ES256`. */
   algorithm?: "ES256" | "ES384" | "EdDSA" | "RS256" | "PS256";
   /** Lifetime of an access token. Default: 10 minutes; at least 1,000. */
@@ -52,6 +54,17 @@ export interface IssuerOptions {
   clock?: Clock;
   /** Spreads background work over time. Returns a number from 0 to 1. Default: `Math.random`. No secret is made of it. */
   random?: () => number;
+}
+
+/** Options of sessions in cookies. */
+export interface CookieOptions {
+  /** Exact origins of the pages that may use cookies, for CORS with credentials and against request forgery. */
+  origins: readonly string[];
+  /**
+   * `SameSite` of the cookies (RFC 6265bis). With `lax`, the access token is also sent when the user follows a link from
+   * another site. Default: `strict`.
+   */
+  sameSite?: "strict" | "lax";
 }
 
 /** A service that authenticates with a secret (RFC 6749 §2.3.1). */

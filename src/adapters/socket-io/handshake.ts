@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
-import type { ExtractedToken, TokenExtractor } from "../websocket/token-extractor.ts";
+import type { ExtractedToken } from "../../core/request-token.ts";
+import type { TokenExtractor } from "../websocket/token-extractor.ts";
 
 /** A socket that joins a namespace. */
 export interface ConnectingSocket {

@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import type { Decision } from "../../core/verdict.ts";
 import type { Limited } from "../../connections/index.ts";
 import { bearerResponse, retryAfterSeconds, type RefusalResponse } from "../http/bearer-response.ts";
-import type { ExtractedToken } from "./token-extractor.ts";
+import type { ExtractedToken } from "../../core/request-token.ts";
 
 /** The HTTP response to a refused handshake. The body is JSON. */
 export interface HandshakeResponse {

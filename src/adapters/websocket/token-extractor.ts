@@ -1,9 +1,7 @@
-import { readBearer, type PresentedToken } from "../../core/bearer.ts";
+import { readBearer } from "../../core/bearer.ts";
+import { readCookie, type CookieSettings, type ExtractedToken } from "../../core/request-token.ts";
 import { headerLines, stripTokens, type HandshakeRequest, type StrippedTokens } from "./strip-tokens.ts";
-import { readTokenFrom, type CookieSettings, type TokenFrom, type TokenFromSettings } from "./token-from.ts";
-
-/** The token of a handshake. The status is `foreign` for a cookie from a page of another origin: 403. */
-export type ExtractedToken = PresentedToken | { readonly status: "foreign" };
+import { readTokenFrom, type TokenFrom, type TokenFromSettings } from "./token-from.ts";
 
 const none: ExtractedToken = { status: "none" };
 const malformed: ExtractedToken = { status: "malformed" };
@@ -58,7 +56,7 @@ export class TokenExtractor {
     const [only] = explicit;
     // A client must not use more than one way in one request (RFC 6750 §2).
     if (only !== undefined) return explicit.length > 1 ? malformed : only;
-    return cookie === null ? none : readCookie(request, cookie);
+    return cookie === null ? none : readPageCookie(request, cookie);
   }
 }
 
@@ -74,15 +72,10 @@ function decodeSubprotocol(entry: string): ExtractedToken {
 }
 
 /** Reads the cookie. Browsers send cookies with requests of any page, so only listed origins count. */
-function readCookie(request: HandshakeRequest, { name, origins }: CookieSettings): ExtractedToken {
-  const values = headerLines(request, "cookie")
-    .flatMap((line) => line.split(";"))
-    .map((pair) => pair.trim())
-    .filter((pair) => pair.startsWith(`${name}=`))
-    .map((pair) => pair.slice(name.length + 1));
-  const [value] = values;
-  if (value === undefined) return none;
+function readPageCookie(request: HandshakeRequest, { name, origins }: CookieSettings): ExtractedToken {
+  const carried = readCookie(headerLines(request, "cookie"), name);
+  if (carried.status === "none") return none;
+  // A browser names the origin in each handshake, and cannot add other headers.
   const [origin = "null", ...others] = headerLines(request, "origin");
-  if (!origins.has(origin) || others.length > 0) return { status: "foreign" };
-  return values.length > 1 ? malformed : toExtracted(value);
+  return origins.has(origin) && others.length === 0 ? carried : { status: "foreign" };
 }

@@ -1,5 +1,5 @@
 import { HoldfastError } from "../../core/errors.ts";
-import { isExactOrigin } from "../../core/origin.ts";
+import { cookieOptionTable, type CookieSettings } from "../../core/request-token.ts";
 import {
   invalidOption,
   option,
@@ -34,29 +34,6 @@ export interface TokenFromSettings {
   readonly cookie: CookieSettings | null;
   readonly query: { readonly name: string } | null;
 }
-
-export interface CookieSettings {
-  readonly name: string;
-  readonly origins: ReadonlySet<string>;
-}
-
-// The name of a cookie is a token of HTTP (RFC 6265 §4.1.1).
-const cookieName = /^[\w!#$%&'*+\-.^`|~]+$/;
-
-/** The members of `tokenFrom.cookie`. */
-const cookieOptionTable: OptionTable<CookieSettings> = {
-  name: option((name, value) => {
-    if (!cookieName.test(readString(name, value))) throw invalidOption(name, "the name of a cookie", value);
-    return value as string;
-  }),
-  origins: option((name, value) => {
-    if (!Array.isArray(value) || value.length === 0 || !value.every(isExactOrigin)) {
-      const mustBe = "an array of origins such as https://app.example.com, without wildcards";
-      throw invalidOption(name, mustBe, value);
-    }
-    return new Set(value);
-  }),
-};
 
 /** The members of `tokenFrom.query`. */
 const queryOptionTable: OptionTable<{ readonly name: string }> = { name: option(readString) };

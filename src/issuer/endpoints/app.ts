@@ -4,6 +4,7 @@ import { isHoldfastError } from "../../core/errors.ts";
 import type { IssuerContext } from "../context.ts";
 import type { Issuer, RequestInfo } from "../types.ts";
 import { createCorsPolicy, withCors } from "./cors.ts";
+import { withCookieMode } from "./cookie-mode.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { introspectEndpoint, validateEndpoint } from "./introspection.ts";
 import { jwksEndpoint, metadataEndpoint } from "./metadata.ts";
@@ -53,7 +54,8 @@ export function createFetchHandler(ctx: IssuerContext, ready: () => Promise<void
     // With `authenticate`, users and their passwords belong to the application, so the issuer cannot change them.
     const needsUsers = path === "/auth/password" || path.startsWith("/admin/users");
     if (needsUsers && ctx.config.authenticate !== undefined) continue;
-    for (const [method, endpoint] of Object.entries(methods)) {
+    for (const [method, onTokens] of Object.entries(methods)) {
+      const endpoint = withCookieMode(path, onTokens);
       app.on(method, path, async (c) => {
         await ready();
         return await endpoint(ctx, { request: c.req.raw, requestInfo: c.env, params: c.req.param() });
@@ -71,7 +73,7 @@ export function createFetchHandler(ctx: IssuerContext, ready: () => Promise<void
     return oauthError(500, "server_error", "Something went wrong.");
   });
   return withCors(
-    createCorsPolicy(ctx.config.corsOrigins),
+    createCorsPolicy(ctx.config.corsOrigins, ctx.config.cookies?.origins),
     async (request, requestInfo: RequestInfo = {}) => {
       const device = requestInfo.device ?? request.headers.get("User-Agent") ?? undefined;
       const signal = requestInfo.signal ?? request.signal;

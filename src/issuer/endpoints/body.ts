@@ -29,12 +29,30 @@ export async function readBody<T>(
   maxBytes: number = MAX_BODY_BYTES,
 ): Promise<T> {
   const bytes = await readBytes(ctx, request, "application/json", maxBytes);
-  let value: unknown;
+  return checkShape(parseJson(bytes), schema);
+}
+
+const anyObject = z.record(z.string(), z.unknown(), "must be an object");
+
+/** Reads a JSON object from a body that may be missing or empty, which means an object without members. */
+export async function readJsonObject(
+  ctx: Pick<IssuerContext, "clock">,
+  request: Request,
+): Promise<Readonly<Record<string, unknown>>> {
+  if (!request.headers.has("Content-Type")) return {};
+  const bytes = await readBytes(ctx, request, "application/json", MAX_BODY_BYTES);
+  return bytes.length === 0 ? {} : checkShape(parseJson(bytes), anyObject);
+}
+
+function parseJson(bytes: Buffer): unknown {
   try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch {
     throw badRequest(400, "The body is not JSON.");
   }
+}
+
+function checkShape<T>(value: unknown, schema: z.ZodType<T>): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;

@@ -22,7 +22,7 @@ export interface CorsRequest {
   readonly requestHeaders: string | null;
 }
 
-const METHODS = "GET, HEAD, POST, DELETE";
+const METHODS = "GET, HEAD, POST, PATCH, DELETE";
 const USUAL_HEADERS = "authorization, content-type, x-holdfast";
 const EXPOSED_HEADERS = "Retry-After, WWW-Authenticate, Expires-In";
 /** The longest list of headers that a preflight may ask for, in characters. */

@@ -12,8 +12,8 @@ export function jsonResponse(
   return Response.json(body, { status, headers: { ...noStore, ...headers } });
 }
 
-export function emptyResponse(status: 200 | 204): Response {
-  return new Response(null, { status, headers: noStore });
+export function emptyResponse(status: 200 | 204, headers: Readonly<Record<string, string>> = {}): Response {
+  return new Response(null, { status, headers: { ...noStore, ...headers } });
 }
 
 /** An error response in the form of RFC 6749 §5.2. */

@@ -34,7 +34,7 @@ describe("CORS of the issuer", () => {
     const traced = await preflight(PAGE, names);
     assert.equal(traced.status, 204);
     assert.equal(traced.headers.get("Access-Control-Allow-Headers"), names);
-    assert.equal(traced.headers.get("Access-Control-Allow-Methods"), "GET, HEAD, POST, DELETE");
+    assert.equal(traced.headers.get("Access-Control-Allow-Methods"), "GET, HEAD, POST, PATCH, DELETE");
     assert.match(traced.headers.get("Vary") ?? "", /Origin, Access-Control-Request-Headers/);
     const usual = "authorization, content-type, x-holdfast";
     for (const odd of [undefined, "x".repeat(5000), "a/b", "a(b)"]) {
