@@ -23,10 +23,14 @@ export function readCookieOptions(name: string, value: unknown): CookieModeConfi
   return value === undefined ? null : readOptions(name, value, cookieModeOptionTable);
 }
 
-/** Browsers keep a `Secure` cookie only from https, and from this machine. Throws `invalid_option`. */
-export function requireUrlForCookies({ url, cookies }: { url: string; cookies: object | null }): void {
+/** Whether browsers keep a `Secure` cookie of this URL: with https, and of this machine. */
+export function canKeepCookies(url: string): boolean {
   const { protocol, hostname } = new URL(url);
-  const isLocal = /^(?:(?:.+\.)?localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname);
-  if (cookies === null || protocol === "https:" || isLocal) return;
+  return protocol === "https:" || /^(?:(?:.+\.)?localhost|127(?:\.\d+){3}|\[::1\])$/.test(hostname);
+}
+
+/** Throws `invalid_option` when cookies are on, and browsers would not keep them. */
+export function requireUrlForCookies({ url, cookies }: { url: string; cookies: object | null }): void {
+  if (cookies === null || canKeepCookies(url)) return;
   throw new HoldfastError("invalid_option", "createIssuer: cookies needs a url with https, or of localhost");
 }

@@ -60,7 +60,7 @@ export async function startService(
       settings.port,
       "HOLDFAST_PORT",
       publicConnectionLimits(settings),
-      createCorsPolicy(settings.corsOrigins),
+      createCorsPolicy(settings.corsOrigins, settings.cookies?.origins),
     );
     listeners.push(publicListener);
     const adminListener = await listen(

@@ -42,7 +42,7 @@ export async function composeService(
   identity: ServiceIdentity,
   persistence: Pick<GuardOptions, "snapshots"> = {},
 ): Promise<Service> {
-  const { clients, loginNames, corsOrigins, provider, lifetimes } = settings;
+  const { clients, loginNames, corsOrigins, cookies, provider, lifetimes } = settings;
   const parts: { close(): Promise<void> }[] = [store];
   const close = async () => {
     for (const part of parts.splice(0).toReversed()) await part.close();
@@ -55,6 +55,7 @@ export async function composeService(
       clients,
       loginNames,
       corsOrigins,
+      ...(cookies !== undefined && { cookies }),
       ...lifetimes,
     });
     parts.push(issuer);

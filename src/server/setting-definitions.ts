@@ -61,6 +61,8 @@ export interface SettingValues {
   readonly HOLDFAST_CLIENT_SCOPES?: ReadonlyMap<string, readonly string[]>;
   readonly HOLDFAST_LOGIN_NAMES: "case-insensitive" | "exact";
   readonly HOLDFAST_CORS_ORIGINS?: readonly string[];
+  readonly HOLDFAST_COOKIES?: readonly string[];
+  readonly HOLDFAST_COOKIES_SAME_SITE?: "strict" | "lax";
   readonly HOLDFAST_TRUSTED_PROXIES?: BlockList;
   readonly HOLDFAST_CONNECTIONS_PER_PEER: number;
   readonly HOLDFAST_POLICY?: string;
@@ -174,6 +176,16 @@ export const settingDefinitions: {
     form: "exact origins such as https://app.example.com, without wildcards, separated by commas",
     parse: parseList(parseOrigin),
     otherwise: "none",
+  },
+  HOLDFAST_COOKIES: {
+    form: "exact origins of the pages whose sessions are in cookies, without wildcards, separated by commas",
+    parse: parseList(parseOrigin),
+    otherwise: "none: off",
+  },
+  HOLDFAST_COOKIES_SAME_SITE: {
+    form: "strict or lax",
+    parse: parseOneOf(["strict", "lax"]),
+    otherwise: "strict",
   },
   HOLDFAST_TRUSTED_PROXIES: {
     form: "addresses or networks such as 10.0.0.0/8, separated by commas",

@@ -4,7 +4,8 @@ import { closest, distance } from "fastest-levenshtein";
 import { HoldfastError } from "../core/errors.ts";
 import type { DegradedMode } from "../core/rules.ts";
 import type { Audiences } from "../issuer/audiences.ts";
-import type { IssuerOptions } from "../issuer/types.ts";
+import type { CookieOptions, IssuerOptions } from "../issuer/types.ts";
+import { canKeepCookies } from "../issuer/cookie-options.ts";
 import { findRedisConflicts, toRedisSettings, type RedisSettings } from "./redis-settings.ts";
 import { formatDuration } from "./duration.ts";
 import {
@@ -50,6 +51,8 @@ export interface Settings {
   readonly clients: readonly (ClientCredentials & { readonly scopes: readonly string[] })[];
   readonly loginNames: SettingValues["HOLDFAST_LOGIN_NAMES"];
   readonly corsOrigins: readonly string[];
+  /** `undefined` when sessions in cookies are off. */
+  readonly cookies: CookieOptions | undefined;
   readonly trustedProxies: BlockList;
   /** The most connections of one address that is not a trusted proxy. */
   readonly connectionsPerPeer: number;
@@ -99,6 +102,7 @@ function findUnknownSettings(env: Environment): string[] {
 /** Settings that have no effect, or no meaning, without another setting. */
 const companions: readonly (readonly [given: keyof SettingValues, needed: keyof SettingValues])[] = [
   ["HOLDFAST_POLICY", "HOLDFAST_TRUSTED_PROXIES"],
+  ["HOLDFAST_COOKIES_SAME_SITE", "HOLDFAST_COOKIES"],
   ["HOLDFAST_PROVIDER_JWKS_URL", "HOLDFAST_PROVIDER_ISSUER"],
   ["HOLDFAST_AUTHORITY_URL", "HOLDFAST_PROVIDER_ISSUER"],
   ["HOLDFAST_AUTHORITY_URL", "HOLDFAST_AUTHORITY_CLIENT"],
@@ -121,6 +125,9 @@ function findConflicts(values: Partial<SettingValues>): string[] {
     problems.push("HOLDFAST_ADMIN_PORT must be another port than HOLDFAST_PORT");
   }
   problems.push(...findRedisConflicts(values), ...findLifetimeConflicts(values));
+  if (isGiven("HOLDFAST_COOKIES") && !canKeepCookies(values.HOLDFAST_URL ?? "http://localhost")) {
+    problems.push("HOLDFAST_COOKIES needs HOLDFAST_URL to be an https URL, or one of localhost");
+  }
   for (const [given, needed] of companions) {
     if (isGiven(given) && !isGiven(needed)) problems.push(`${given} needs ${needed}`);
   }
@@ -177,6 +184,7 @@ function toSettings(values: SettingValues): Settings {
     clients: clients.map((client) => ({ ...client, scopes: scopes?.get(client.id) ?? [] })),
     loginNames: values.HOLDFAST_LOGIN_NAMES,
     corsOrigins: values.HOLDFAST_CORS_ORIGINS ?? [],
+    cookies: toCookieOptions(values),
     trustedProxies: values.HOLDFAST_TRUSTED_PROXIES ?? new BlockList(),
     connectionsPerPeer: values.HOLDFAST_CONNECTIONS_PER_PEER,
     policyFile: values.HOLDFAST_POLICY === undefined ? undefined : resolve(values.HOLDFAST_POLICY),
@@ -185,6 +193,11 @@ function toSettings(values: SettingValues): Settings {
     bootstrapUser: values.HOLDFAST_BOOTSTRAP_USER,
     logLevel: values.HOLDFAST_LOG_LEVEL,
   };
+}
+
+function toCookieOptions(values: SettingValues): CookieOptions | undefined {
+  const { HOLDFAST_COOKIES: origins, HOLDFAST_COOKIES_SAME_SITE: sameSite } = values;
+  return origins && { origins, ...(sameSite !== undefined && { sameSite }) };
 }
 
 function toProviderSettings(values: SettingValues): ProviderSettings | undefined {

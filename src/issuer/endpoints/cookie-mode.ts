@@ -21,22 +21,22 @@ import { ACCESS_COOKIE, createTokenCookies, expireTokenCookies, REFRESH_COOKIE }
 /** The tokens that an endpoint takes from cookies, and what its success means for the cookies. */
 interface CookieUse {
   readonly takes: readonly ("access" | "refresh")[];
-  readonly then: "set" | "expire" | "expire own" | "keep";
+  readonly cookies: "set" | "expire" | "expire own" | "keep";
 }
 
 const cookieUses: Readonly<Record<string, CookieUse>> = {
-  "/auth/login": { takes: [], then: "set" },
-  "/auth/refresh": { takes: ["refresh"], then: "set" },
-  "/auth/refresh/ack": { takes: ["refresh"], then: "keep" },
-  "/auth/logout": { takes: ["access", "refresh"], then: "expire" },
-  "/auth/logout-all": { takes: ["access", "refresh"], then: "expire" },
-  "/auth/password": { takes: ["access"], then: "set" },
-  "/auth/sessions": { takes: ["access"], then: "keep" },
-  "/auth/sessions/:id": { takes: ["access"], then: "expire own" },
+  "/auth/login": { takes: [], cookies: "set" },
+  "/auth/refresh": { takes: ["refresh"], cookies: "set" },
+  "/auth/refresh/ack": { takes: ["refresh"], cookies: "keep" },
+  "/auth/logout": { takes: ["access", "refresh"], cookies: "expire" },
+  "/auth/logout-all": { takes: ["access", "refresh"], cookies: "expire" },
+  "/auth/password": { takes: ["access"], cookies: "set" },
+  "/auth/sessions": { takes: ["access"], cookies: "keep" },
+  "/auth/sessions/:id": { takes: ["access"], cookies: "expire own" },
 };
 const REFRESH_PATH = "/auth/refresh";
 const LOGOUT_PATH = "/auth/logout";
-const administration: CookieUse = { takes: ["access"], then: "keep" };
+const administration: CookieUse = { takes: ["access"], cookies: "keep" };
 
 /** The tokens in the cookies of a request. */
 interface CarriedTokens {
@@ -181,13 +181,13 @@ interface Answered {
 
 async function toCookieResponse(
   ctx: IssuerContext,
-  { then }: CookieUse,
+  { cookies: use }: CookieUse,
   { path, carried, call }: Answered,
   response: Response,
 ): Promise<Response> {
-  if (then === "keep") return response;
-  if (then === "expire") return withCookies(response, expireTokenCookies(ctx));
-  if (then === "expire own") {
+  if (use === "keep") return response;
+  if (use === "expire") return withCookies(response, expireTokenCookies(ctx));
+  if (use === "expire own") {
     const isOwn = sessionOf(carried.access) === call.params["id"];
     return isOwn ? withCookies(response, expireTokenCookies(ctx)) : response;
   }

@@ -150,7 +150,7 @@ describe("cookie mode", () => {
 
   test("a new password sets the cookies of the new session", async () => {
     const { issuer, clock } = setUp({ authenticate: undefined } as object);
-    await issuer.users.add({ username: "ann", password: "password of ann", scopes: [] } as never);
+    await issuer.users.add({ username: "ann", password: "password of ann", scopes: [] });
     const jar = await logInByCookie(issuer);
     const before = jar.get(REFRESH);
     const passwords = { current_password: "password of ann", new_password: "another password" };

@@ -79,3 +79,34 @@ test("the answer to a request that was not read names the origin of the packet w
   assert.equal(corsOfUnreadRequest(createCorsPolicy([PAGE]), silent)["Access-Control-Allow-Origin"], PAGE);
   assert.deepEqual(corsOfUnreadRequest(createCorsPolicy([]), silent), {});
 });
+
+test("HOLDFAST_COOKIES allows credentials, and a login of the service sets cookies", async (t) => {
+  const running = await startService(await temporarySettings({ HOLDFAST_COOKIES: PAGE }));
+  t.after(running.stop);
+  const headers = { Origin: PAGE, "X-Holdfast": "1", "Content-Type": "application/json" };
+  const body = JSON.stringify({ username: "alice", password: "correct horse battery" });
+  const post = async (path: string, cookie = "") =>
+    await fetch(running.publicAddress + path, {
+      method: "POST",
+      headers: { ...headers, Cookie: cookie },
+      body: path === "/auth/login" ? body : null,
+    });
+  const login = await post("/auth/login");
+  assert.equal(login.status, 200);
+  assert.equal(login.headers.get("access-control-allow-credentials"), "true");
+  const cookie = login.headers
+    .getSetCookie()
+    .map((line) => line.split(";")[0])
+    .join("; ");
+  const refreshed = await post("/auth/refresh", cookie);
+  assert.deepEqual([refreshed.status, refreshed.headers.get("expires-in")], [204, "600"]);
+  const next = refreshed.headers
+    .getSetCookie()
+    .map((line) => line.split(";")[0])
+    .join("; ");
+  assert.equal((await post("/auth/logout", next)).status, 204);
+  assert.equal((await post("/auth/refresh", next)).status, 400);
+  await assert.rejects(temporarySettings({ HOLDFAST_COOKIES: PAGE, HOLDFAST_URL: "http://id.example.com" }), {
+    message: /HOLDFAST_COOKIES needs HOLDFAST_URL to be an https URL/,
+  });
+});
