@@ -3,6 +3,7 @@ import type { IssuerBase } from "./issuer-base.ts";
 import type { SigningKeys } from "./keys/signing-keys.ts";
 import type { LongPoll } from "./revocations/long-poll.ts";
 import type { AccessTokenChecker } from "./sessions/access-token-check.ts";
+import type { PresentedEnds } from "./sessions/presented-ends.ts";
 import type { LoginLimits } from "./sessions/login-limits.ts";
 import type { PasswordHasher } from "./users/passwords.ts";
 
@@ -12,6 +13,7 @@ export interface IssuerContext extends IssuerBase {
   readonly accessTokens: AccessTokenChecker;
   readonly passwords: PasswordHasher;
   readonly loginLimits: LoginLimits;
+  readonly presentedEnds: PresentedEnds;
   readonly longPoll: LongPoll;
   readonly hook: EventHook;
 }

@@ -10,6 +10,7 @@ import { LongPoll } from "./revocations/long-poll.ts";
 import { AccessTokenChecker } from "./sessions/access-token-check.ts";
 import { LoginLimits } from "./sessions/login-limits.ts";
 import { login } from "./sessions/login.ts";
+import { PresentedEnds } from "./sessions/presented-ends.ts";
 import { refresh } from "./sessions/refresh.ts";
 import { checkRevocationId, revoke } from "./sessions/revoke.ts";
 import { endSession } from "./sessions/sessions.ts";
@@ -103,6 +104,7 @@ function createParts(options: IssuerOptions): IssuerParts {
     accessTokens: new AccessTokenChecker(base, keys),
     passwords: new PasswordHasher(),
     loginLimits: new LoginLimits(clock),
+    presentedEnds: new PresentedEnds(base),
     longPoll: new LongPoll(base),
     hook: new EventHook(config.onEvent, clock, recorder.emit),
   };

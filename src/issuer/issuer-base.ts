@@ -2,6 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import { auditEvents, issuerEvents } from "../core/event-channels.ts";
 import type { AuditEvent, IssuerEvent } from "../core/events.ts";
 import type { Store } from "../stores/store.ts";
+import { EventBudget } from "./event-budget.ts";
 import type { IssuerConfig } from "./config.ts";
 import type { Secrets } from "./secret-keys.ts";
 
@@ -34,9 +35,22 @@ type AuditFacts = {
 export interface EventRecorder {
   /** Publishes an event for the operator. */
   readonly emit: (event: IssuerEvent["event"], message: string) => void;
-  /** Publishes an audit event and stores it. Never rejects: a store that fails must not fail the request, too. */
+  /**
+   * Publishes an audit event and stores it. Events that a stranger can cause have a budget, and those past it are only
+   * counted. Never rejects: a store that fails must not fail the request, too.
+   */
   readonly audit: (kind: AuditEvent["kind"], facts: AuditFacts) => Promise<void>;
 }
+
+/** Events that a client can cause without valid credentials. */
+const boundedEvents: ReadonlySet<string> = new Set<AuditEvent["kind"] | IssuerEvent["event"]>([
+  "login_refused",
+  "login_limited",
+  "record_tampered",
+  "authenticate_failed",
+  "audit_failed",
+  "unexpected_error",
+]);
 
 /** `store` is read at the first audit event, because the store itself reports failures to the recorder. */
 export function createEventRecorder(
@@ -44,10 +58,17 @@ export function createEventRecorder(
   clock: Clock,
   store: () => Pick<Store, "audit">,
 ): EventRecorder {
-  const emit: EventRecorder["emit"] = (event, message) =>
+  const budget = new EventBudget(clock);
+  const emit: EventRecorder["emit"] = (event, message) => {
+    if (boundedEvents.has(event) && budget.take(event) === null) return;
     issuerEvents.publish({ issuer: name, event, message });
+  };
   const audit: EventRecorder["audit"] = async (kind, facts) => {
-    const { subject = null, session = null, source = null, actor = null, detail = null } = facts;
+    const leftOut = boundedEvents.has(kind) ? budget.take(kind) : 0;
+    if (leftOut === null) return;
+    const { subject = null, session = null, source = null, actor = null } = facts;
+    const note = leftOut === 0 ? null : `${leftOut} events of this kind were left out before this one`;
+    const detail = [facts.detail ?? null, note].filter((part) => part !== null).join("; ") || null;
     const event: AuditEvent = { at: clock.now(), kind, subject, session, source, actor, detail };
     auditEvents.publish(event);
     try {

@@ -6,7 +6,7 @@ import { MAX_CLOCK_TOLERANCE_MS } from "../issuer-base.ts";
 import { parseRefreshToken } from "../sessions/refresh-token.ts";
 import { refreshWithScopes } from "../sessions/refresh.ts";
 import { revoke } from "../sessions/revoke.ts";
-import { endSession } from "../sessions/sessions.ts";
+import { endPresentedSession } from "../sessions/sessions.ts";
 import { createClientTokenResponse } from "../sessions/token-response.ts";
 import type { Client } from "../types.ts";
 import { readForm, requireParameter } from "./body.ts";
@@ -75,7 +75,7 @@ export async function revokeEndpoint(
   const text = requireParameter(form, "token");
   const refreshToken = parseRefreshToken(ctx.secrets, text);
   if (refreshToken !== null) {
-    await endSession(ctx, refreshToken.session, "logout", { source: requestInfo.source });
+    await endPresentedSession(ctx, refreshToken.session, { source: requestInfo.source });
     return emptyResponse(200);
   }
   // A token that has expired here can still be accepted by a guard with a larger clock tolerance.
@@ -85,6 +85,11 @@ export async function revokeEndpoint(
   if (owner !== FIRST_PARTY_CLIENT_ID && owner !== client?.id) {
     return oauthError(400, "unauthorized_client", "The token was issued to another client.");
   }
-  await revoke(ctx, { kind: "token", id: jti as string });
+  const { claims } = access;
+  const read = async () =>
+    (await ctx.accessTokens.revocations.isRevoked(claims, undefined)) ? "written" : "unwritten";
+  await ctx.presentedEnds.once(`token ${jti}`, read, async () => {
+    await revoke(ctx, { kind: "token", id: jti as string });
+  });
   return emptyResponse(200);
 }

@@ -2,8 +2,8 @@ import { HTTPException } from "hono/http-exception";
 import { isLive, sessionExpiresAt } from "../../core/session.ts";
 import type { IssuerContext } from "../context.ts";
 import { digestRefreshToken, parseRefreshToken, type RefreshToken } from "../sessions/refresh-token.ts";
-import { endSession, endSubject, listLiveSessions } from "../sessions/sessions.ts";
-import { findSession } from "../store/session-record.ts";
+import { endPresentedSession, endSessionsWith, listLiveSessions } from "../sessions/sessions.ts";
+import { findSession, type AuthenticSession } from "../store/session-record.ts";
 import { readBody, refreshTokenBody } from "./body.ts";
 import { findPresentedSession, hasBearerToken, requireSession } from "./client-auth.ts";
 import type { EndpointCall } from "./endpoint.ts";
@@ -20,12 +20,12 @@ export async function logoutEndpoint(
   const { source } = requestInfo;
   const token = await readPresentedToken(ctx, request);
   if (token !== undefined && token !== null) {
-    await endSession(ctx, token.session, "logout", { source });
+    await endPresentedSession(ctx, token.session, { source });
     return emptyResponse(204);
   }
   const found = await findPresentedSession(ctx, request);
   if (found.status === "live") {
-    await endSession(ctx, found.session.id, "logout", { subject: found.session.subject, source });
+    await endPresentedSession(ctx, found.session.id, { subject: found.session.subject, source });
   }
   // An unknown refresh token is accepted, as in RFC 7009 §2.2, because the client cannot do anything about it.
   if (found.status === "refused" && token === undefined) throw found.exception;
@@ -37,8 +37,8 @@ export async function logoutAllEndpoint(
   ctx: IssuerContext,
   { request, requestInfo }: EndpointCall,
 ): Promise<Response> {
-  const subject = await requireSubject(ctx, request, await readPresentedToken(ctx, request));
-  if (subject !== null) await endSubject(ctx, subject, "logout_all", requestInfo.source);
+  const session = await requireOwnSession(ctx, request, await readPresentedToken(ctx, request));
+  if (session !== null) await endSessionsWith(ctx, session, requestInfo.source);
   return emptyResponse(204);
 }
 
@@ -61,30 +61,33 @@ async function readPresentedToken(
   }
 }
 
-/** Returns the user whose sessions end. `null` when the request repeats a logout-all that has already succeeded. */
-async function requireSubject(
+/** Returns the session of the user whose sessions end. `null` when the request repeats a logout-all that has already succeeded. */
+async function requireOwnSession(
   ctx: IssuerContext,
   request: Request,
   token: RefreshToken | null | undefined,
-): Promise<string | null> {
-  const named = token ? await findSubject(ctx, token) : undefined;
+): Promise<AuthenticSession | null> {
+  const named = token ? await findOwnSession(ctx, token) : undefined;
   if (named !== undefined) return named;
   const found = await findPresentedSession(ctx, request);
-  if (found.status === "live") return found.session.subject;
+  if (found.status === "live") return found.session;
   if (found.status === "ended" && found.session.endReason === "logout_all") return null;
   throw token === undefined ? found.exception : asException(invalidGrant());
 }
 
 /**
- * Returns the user of a current or previous refresh token. Any other token could be a stolen one: `undefined`. `null`
+ * Returns the session of a current or previous refresh token. Any other token could be a stolen one: `undefined`. `null`
  * when an earlier logout-all has ended the session.
  */
-async function findSubject(ctx: IssuerContext, token: RefreshToken): Promise<string | null | undefined> {
+async function findOwnSession(
+  ctx: IssuerContext,
+  token: RefreshToken,
+): Promise<AuthenticSession | null | undefined> {
   const session = await findSession(ctx, token.session);
   if (session === null) return undefined;
   if (session.endReason === "logout_all") return null;
   const isKnown = [session.currentDigest, session.previousDigest].includes(digestRefreshToken(token));
-  return isKnown && isLive(session, ctx.clock.now()) ? session.subject : undefined;
+  return isKnown && isLive(session, ctx.clock.now()) ? session : undefined;
 }
 
 /** Lists the live sessions of the user. Times are epoch seconds. */
@@ -115,6 +118,6 @@ export async function endSessionEndpoint(
   if (session?.subject !== subject) {
     throw asException(oauthError(404, "not_found", "You have no such session."));
   }
-  await endSession(ctx, id, "logout", { subject, source: requestInfo.source });
+  await endPresentedSession(ctx, id, { subject, source: requestInfo.source });
   return emptyResponse(204);
 }

@@ -2,6 +2,8 @@ import type { LogPosition, RevocationEntry } from "../../core/revocation.ts";
 import type { JwtClaims } from "../../core/verdict.ts";
 import type { IssuerBase } from "../issuer-base.ts";
 
+const PRUNE_INTERVAL_MS = 60_000;
+
 /**
  * Caches revoked tokens and keys and the cut-offs of subjects. Revoked sessions are not cached, because their records
  * say so. New entries of the log are read before every answer, so a durable revocation counts at once in every process.
@@ -11,6 +13,7 @@ export class RevocationCache {
   /** The key is kind and id. `before` is the cut-off of a subject, and 0 for other kinds. */
   readonly #revoked = new Map<string, { readonly until: number; readonly before: number }>();
   #position: LogPosition | null = null;
+  #prunedAt = 0;
 
   constructor(base: IssuerBase) {
     this.#base = base;
@@ -59,6 +62,9 @@ export class RevocationCache {
       });
     }
     const now = this.#base.clock.now();
+    // A pass over the whole cache for each new entry would make a long log slow.
+    if (Math.abs(now - this.#prunedAt) < PRUNE_INTERVAL_MS) return;
+    this.#prunedAt = now;
     for (const [name, { until }] of this.#revoked) if (until < now) this.#revoked.delete(name);
   }
 }

@@ -72,6 +72,23 @@ export async function endSession(
   });
 }
 
+/** Ends the session of a token that a client presents. A session that has ended is left as it is. */
+export async function endPresentedSession(
+  ctx: IssuerContext,
+  id: string,
+  facts: { subject?: string; source?: string | undefined },
+): Promise<void> {
+  // The store appends the revocation before it ends the session, so an ended session needs no other one.
+  const read = async () => {
+    const session = await ctx.store.sessions.get(id);
+    if (session === null) return "absent";
+    return session.endedAt === null ? "unwritten" : "written";
+  };
+  await ctx.presentedEnds.once(`session ${id}`, read, async () => {
+    await endSession(ctx, id, "logout", facts);
+  });
+}
+
 export async function endSubject(
   ctx: IssuerContext,
   subject: string,
@@ -82,6 +99,20 @@ export async function endSubject(
   const ended = await ctx.store.sessions.endAll(subject, reason, { issuer: ctx.config.url, until });
   await ctx.audit("subject_ended", { subject, source, detail: `${reason}, sessions: ${ended}` });
   ctx.hook.notify({ type: "subject_ended", subject, source: source ?? null, reason, sessions: ended });
+}
+
+/** Ends every session of the user of `session`, for a client that presented a token of it. */
+export async function endSessionsWith(
+  ctx: IssuerContext,
+  { id, subject }: AuthenticSession,
+  source: string | undefined,
+): Promise<void> {
+  // A plain logout at the same time ends this session only, so it does not stand for this end.
+  const read = async () =>
+    (await ctx.store.sessions.get(id))?.endReason === "logout_all" ? "written" : "unwritten";
+  await ctx.presentedEnds.once(`sessions with ${id}`, read, async () => {
+    await endSubject(ctx, subject, "logout_all", source);
+  });
 }
 
 export async function listLiveSessions(

@@ -216,13 +216,13 @@ describe("authorization over HTTP", () => {
     }
   });
 
-  test("logout with a foreign, unknown or spent token is 204, and ends an ended session again", async () => {
+  test("logout with a foreign, unknown or spent token is 204, and an ended session is not ended again", async () => {
     const { issuer, store } = createFixture();
     const tokens = await logIn(issuer);
     for (const refresh_token of ["", "foreign", tokens.refresh_token, tokens.refresh_token]) {
       assert.equal((await sendRequest(issuer, "POST", "/auth/logout", { refresh_token })).status, 204);
     }
-    assert.equal((await store.revocations.snapshot()).entries.length, 2, "each end is appended");
+    assert.equal((await store.revocations.snapshot()).entries.length, 1, "one end is appended");
     const all = await sendRequest(issuer, "POST", "/auth/logout-all", {
       refresh_token: tokens.refresh_token,
     });
