@@ -1,9 +1,9 @@
 import type { Clock } from "../core/clock.ts";
 import { readOptions } from "../core/options.ts";
 import type { Store } from "./store.ts";
-import { retryWhileBusy, SqliteConnection } from "./sqlite/connection.ts";
+import { openInThisThread } from "./sqlite/open.ts";
 import { sqliteStoreOptionTable } from "./sqlite/options.ts";
-import { assembleStore } from "./sqlite/store.ts";
+import { openInThread } from "./sqlite/thread-store.ts";
 
 /** Options of `sqliteStore`. */
 export interface SqliteStoreOptions {
@@ -17,6 +17,11 @@ export interface SqliteStoreOptions {
   clock?: Clock;
   /** Returns a number from 0 up to 1, for the jitter of retries. Default: `Math.random`. */
   random?: () => number;
+  /**
+   * Whether a separate thread reads and writes the file, so that a slow disk never blocks the event loop.
+   * `false` is for programs that cannot start a worker thread. Default: true.
+   */
+  thread?: boolean;
 }
 
 /**
@@ -34,17 +39,6 @@ export interface SqliteStoreOptions {
  */
 export async function sqliteStore(options: SqliteStoreOptions): Promise<Store> {
   const settings = readOptions("sqliteStore", options, sqliteStoreOptionTable);
-  const connectionOptions = {
-    ...settings,
-    description: `sqlite ${settings.file}`,
-    // A batch ends with the turn of the event loop, when all requests that have arrived are read.
-    awaitBatch: async () => await new Promise<void>((done) => setImmediate(done)),
-  };
-  const connection = await retryWhileBusy(connectionOptions, () => new SqliteConnection(connectionOptions));
-  try {
-    return assembleStore(connection, connectionOptions.description);
-  } catch (error) {
-    await connection.close();
-    throw error;
-  }
+  const { thread, ...openOptions } = settings;
+  return thread ? await openInThread(settings) : await openInThisThread(openOptions);
 }

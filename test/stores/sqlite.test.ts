@@ -4,18 +4,18 @@ import { sqliteStore } from "../../src/stores/sqlite.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
-async function open() {
+async function open(thread: boolean) {
   const folder = temporaryFolder();
   const clock = new FakeClock();
   const file = join(folder.path, "holdfast.db");
-  const first = await sqliteStore({ file, clock });
+  const first = await sqliteStore({ file, clock, thread });
   const opened = [first];
   return {
     store: first,
     clock,
     async reopen() {
       await first.close();
-      const again = await sqliteStore({ file, clock });
+      const again = await sqliteStore({ file, clock, thread });
       opened.push(again);
       return again;
     },
@@ -26,5 +26,8 @@ async function open() {
   };
 }
 
-testStore("sqliteStore", open);
-testDurableStore("sqliteStore", open);
+for (const thread of [true, false]) {
+  const name = thread ? "sqliteStore" : "sqliteStore without its own thread";
+  testStore(name, async () => await open(thread));
+  testDurableStore(name, async () => await open(thread));
+}

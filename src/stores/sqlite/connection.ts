@@ -3,6 +3,7 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { sleep, type Clock } from "../../core/clock.ts";
 import { HoldfastError } from "../../core/errors.ts";
 import { isBusy, toStoreError } from "./errors.ts";
+import { blockThread, LONGEST_STEP_MS, SHORT_WAIT_MS, waitOneStep } from "./lock-wait.ts";
 import { checkFile, migrate, newerSchemaError, SCHEMA_VERSION } from "./schema.ts";
 
 /** The most commands in one transaction, so that a burst does not block the event loop for long. */
@@ -13,6 +14,9 @@ interface PendingWrite {
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
+
+/** Another process that has committed this recently is likely to wait for the lock, ms. */
+const OTHERS_RECENT_MS = 100;
 
 /** How a connection is opened and used. */
 export interface SqliteConnectionOptions {
@@ -25,6 +29,10 @@ export interface SqliteConnectionOptions {
   readonly lockTimeoutMs: number;
   /** Resolves when a batch of writes is complete. */
   readonly awaitBatch: () => Promise<void>;
+  /** Whether the connection has its thread for itself, which may then block for fractions of a millisecond. */
+  readonly ownThread?: boolean;
+  /** For tests and benchmarks: how long each commit blocks its thread, as a slow disk does, ms. Default 0. */
+  readonly commitDelayMs?: number;
 }
 
 /**
@@ -43,14 +51,20 @@ export class SqliteConnection {
   #effects: (() => void)[] = [];
   #draining: Promise<void> | null = null;
   #closed = false;
+  readonly #dataVersion: StatementSync;
+  #lastDataVersion = 0;
+  #committedAt = -Infinity;
+  #othersSeenAt = -Infinity;
 
   /** Throws SQLite's own error when the file cannot be opened, so that the caller can check `isBusy`. */
   constructor(options: SqliteConnectionOptions) {
     this.#options = options;
     this.#db = openFile(options);
-    this.#openedFile = this.#statFile();
+    // `undefined` for a database in memory.
+    this.#openedFile = statSync(options.file, { throwIfNoEntry: false });
     this.#begin = this.#db.prepare("BEGIN IMMEDIATE");
     this.#commit = this.#db.prepare("COMMIT");
+    this.#dataVersion = this.#db.prepare("PRAGMA data_version");
     this.#userVersion = this.#db.prepare("PRAGMA user_version");
   }
 
@@ -115,6 +129,7 @@ export class SqliteConnection {
   async #drain(): Promise<void> {
     while (this.#pending.length > 0) {
       await this.#options.awaitBatch();
+      await this.#letOthersCommit();
       try {
         await retryWhileBusy(this.#options, () => this.#runBatch());
       } catch (error) {
@@ -122,6 +137,24 @@ export class SqliteConnection {
       }
     }
     this.#draining = null;
+  }
+
+  /**
+   * Waits a moment after a commit of this connection when another one has committed lately. A
+   * connection with much to write would otherwise hold the lock nearly all the time.
+   */
+  async #letOthersCommit(): Promise<void> {
+    const { ownThread = false, random } = this.#options;
+    const now = performance.now();
+    if (!ownThread || now - this.#committedAt > LONGEST_STEP_MS) return;
+    if (now - this.#othersSeenAt < OTHERS_RECENT_MS) await waitOneStep(random);
+  }
+
+  /** Notices commits of other connections since the last batch. Called within a transaction. */
+  #lookForOthers(): void {
+    const version = Number(this.#dataVersion.get()?.["data_version"]);
+    if (version !== this.#lastDataVersion) this.#othersSeenAt = performance.now();
+    this.#lastDataVersion = version;
   }
 
   /**
@@ -136,6 +169,7 @@ export class SqliteConnection {
     try {
       // Only within the transaction the version cannot change before the commit.
       this.requireKnownSchema();
+      this.#lookForOthers();
     } catch (error) {
       this.#rollBack();
       throw error;
@@ -155,11 +189,14 @@ export class SqliteConnection {
     }
     try {
       this.#commit.run();
+      const { commitDelayMs = 0 } = this.#options;
+      if (commitDelayMs > 0) blockThread(commitDelayMs);
     } catch (error) {
       this.#rollBack();
       for (const { reject } of batch) reject(toStoreError(this.#options.description, error));
       return;
     }
+    this.#committedAt = performance.now();
     for (const effect of this.#effects.splice(0)) effect();
     for (const [index, { resolve }] of batch.entries()) resolve(results[index]);
   }
@@ -179,20 +216,13 @@ export class SqliteConnection {
     return Math.floor(this.#options.clock.now());
   }
 
-  /** The file that has the name now. `undefined` when the file is missing. */
-  #statFile(): Stats | undefined {
-    return statSync(this.#options.file, { throwIfNoEntry: false });
-  }
-
   /**
    * Throws when the file was removed or replaced. The open file then has no
    * name, so writes to it are lost when the process ends, and no other process sees them.
    */
   #requireFile(): void {
-    const named = this.#openedFile && this.#statFile();
-    if (named?.ino === this.#openedFile?.ino && named?.dev === this.#openedFile?.dev) return;
-    const message = `${this.#options.description} was removed or replaced while it was open: put it back, or restart`;
-    throw new HoldfastError("store_unavailable", message);
+    const { file, description } = this.#options;
+    if (this.#openedFile !== undefined) requireSameFile(file, this.#openedFile, description);
   }
 
   #closedError(): HoldfastError {
@@ -200,10 +230,24 @@ export class SqliteConnection {
   }
 }
 
+/** Throws `store_unavailable` unless `file` still names the file that was opened. */
+export function requireSameFile(
+  file: string,
+  opened: { readonly ino: number; readonly dev: number },
+  description: string,
+): void {
+  const named = statSync(file, { throwIfNoEntry: false });
+  if (named?.ino === opened.ino && named.dev === opened.dev) return;
+  const message = `${description} was removed or replaced while it was open: put it back, or restart`;
+  throw new HoldfastError("store_unavailable", message);
+}
+
 /** Runs `work` again while the file is locked, until `lockTimeoutMs` has passed. It sleeps between attempts. */
 export async function retryWhileBusy<T>(options: SqliteConnectionOptions, work: () => T): Promise<T> {
-  const { clock, random, lockTimeoutMs, description } = options;
+  const { clock, random, lockTimeoutMs, description, ownThread = false } = options;
   const deadline = clock.monotonic() + lockTimeoutMs;
+  // Steps take real time, whichever clock is injected.
+  const shortUntil = ownThread ? performance.now() + Math.min(SHORT_WAIT_MS, lockTimeoutMs) : 0;
   for (let attempt = 1; ; attempt++) {
     try {
       return work();
@@ -211,7 +255,8 @@ export async function retryWhileBusy<T>(options: SqliteConnectionOptions, work: 
       if (!isBusy(error) || clock.monotonic() >= deadline) throw toStoreError(description, error);
     }
     // A commit takes less than a millisecond, and an attempt a few microseconds.
-    await sleep(clock, Math.ceil(random() * Math.min(10, attempt)));
+    if (performance.now() < shortUntil) await waitOneStep(random);
+    else await sleep(clock, Math.ceil(random() * Math.min(10, attempt)));
   }
 }
 

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { systemClock, type Clock } from "../../core/clock.ts";
 import {
   functionOption,
+  invalidOption,
   option,
   readString,
   wholeOption,
@@ -24,6 +25,7 @@ export interface SqliteStoreSettings {
   readonly lockTimeoutMs: number;
   readonly clock: Clock;
   readonly random: () => number;
+  readonly thread: boolean;
 }
 
 /** The options of `sqliteStore`. */
@@ -32,4 +34,8 @@ export const sqliteStoreOptionTable: OptionTable<SqliteStoreSettings> = {
   lockTimeoutMs: wholeOption(2000, 0, 60_000),
   clock: clockOption,
   random: functionOption(() => Math.random),
+  thread: option((name, value) => {
+    if (typeof value !== "boolean") throw invalidOption(name, "true or false", value);
+    return value;
+  }, true),
 };

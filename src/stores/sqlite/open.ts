@@ -1,0 +1,45 @@
+import { systemClock, type Clock } from "../../core/clock.ts";
+import type { Store } from "../store.ts";
+import { retryWhileBusy, SqliteConnection } from "./connection.ts";
+import { assembleStore } from "./store.ts";
+
+/** How a file is opened in the current thread. */
+export interface OpenOptions {
+  /** Absolute path. */
+  readonly file: string;
+  readonly lockTimeoutMs: number;
+  readonly clock?: Clock;
+  readonly random?: () => number;
+  /** Whether the current thread does nothing else. */
+  readonly ownThread?: boolean;
+  /** For tests and benchmarks: how long each commit blocks its thread, ms. */
+  readonly commitDelayMs?: number;
+}
+
+/** The name of the store in messages. */
+export function describeFile(file: string): string {
+  return `sqlite ${file}`;
+}
+
+/** Opens the store in the current thread. Rejects with `store_unavailable`, `store_corrupt` or `store_newer`. */
+export async function openInThisThread({
+  clock = systemClock,
+  random = Math.random,
+  ...options
+}: OpenOptions): Promise<Store> {
+  const connectionOptions = {
+    ...options,
+    clock,
+    random,
+    description: describeFile(options.file),
+    // A batch ends with the turn of the event loop, when all requests that have arrived are read.
+    awaitBatch: async () => await new Promise<void>((done) => setImmediate(done)),
+  };
+  const connection = await retryWhileBusy(connectionOptions, () => new SqliteConnection(connectionOptions));
+  try {
+    return assembleStore(connection, connectionOptions.description);
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
+}

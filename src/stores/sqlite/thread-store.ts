@@ -1,0 +1,29 @@
+import { RevocationListeners } from "../revocation-log.ts";
+import type { Store } from "../store.ts";
+import { describeFile } from "./open.ts";
+import { SqliteThread, type ThreadSettings } from "./thread.ts";
+
+type Part = Record<string, unknown>;
+
+/**
+ * Opens the store in a separate thread. The thread tells which methods its store has, so this function knows none of
+ * them but `subscribe` and `close`.
+ */
+export async function openInThread(settings: ThreadSettings): Promise<Store> {
+  const listeners = new RevocationListeners();
+  const thread = new SqliteThread(settings, (entries) => listeners.publish(entries));
+  const { methods } = await thread.open();
+  const store: Part = { description: describeFile(settings.file) };
+  for (const [part, names] of Object.entries(methods)) {
+    const owner: Part = part === "" ? store : {};
+    if (part !== "") store[part] = owner;
+    for (const name of names) {
+      owner[name] = async (...args: unknown[]) => await thread.call(part, name, args);
+    }
+  }
+  Object.assign(store["revocations"] as Part, {
+    subscribe: (listener: Parameters<RevocationListeners["subscribe"]>[0]) => listeners.subscribe(listener),
+  });
+  store["close"] = async () => await thread.close();
+  return store as unknown as Store;
+}
