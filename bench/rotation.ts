@@ -26,7 +26,7 @@ function bare(file: string): Contender {
   const cutoff = db.prepare("SELECT * FROM cutoffs WHERE subject = ?");
   const update = db.prepare(
     `UPDATE sessions SET generation = generation + 1, currentDigest = ?, previousDigest = ?, sealedSuccessor = ?,
-      rotatedAt = ?, graceEndsAt = ?, issuedAtS = ?, idleExpiresAt = ? WHERE id = ?`,
+      rotatedAt = ?, lostAnswerEndsAt = ?, previousArrivedAt = ?, issuedAtS = ?, idleExpiresAt = ? WHERE id = ?`,
   );
   const commit = db.prepare("COMMIT");
   let turn = 0;
@@ -39,7 +39,7 @@ function bare(file: string): Contender {
         begin.run();
         session.get(`session-${i}`);
         cutoff.get(`subject-${i}`);
-        const times = [now, now + 30_000, Math.floor(now / 1000), now + HOUR_MS];
+        const times = [now, now + 24 * HOUR_MS, now, Math.floor(now / 1000), now + HOUR_MS];
         update.run(DIGEST, DIGEST, SEALED, ...times, `session-${i}`);
         commit.run();
       }

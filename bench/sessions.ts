@@ -37,8 +37,10 @@ export async function createSessions(store: Store): Promise<() => Promise<void>>
       presentedDigest: DIGEST,
       successorDigest: DIGEST,
       sealedSuccessor: SEALED,
-      idleMs: HOUR_MS,
-      graceMs: 30_000,
+      issuedAt: authAt,
+      expiresAt: authAt + HOUR_MS,
+      lostAnswerMs: 24 * HOUR_MS,
+      conflictMs: 30_000,
       onReuse: { kind: "session", id: sessionId, issuer: "https://id.example.com", until: authAt + HOUR_MS },
     });
     if (outcome !== "rotated") throw new Error(outcome);

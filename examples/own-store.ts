@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import {
+  acknowledgeSuccessor,
   advanceCutoff,
   AUDIT_RETENTION_MS,
   decideKeyRotation,
@@ -141,6 +142,13 @@ export function mapStore({ clock = systemClock }: { clock?: Clock } = {}): Store
           if (decided.outcome === "reuse") append(rotation.onReuse, nowMs);
           if (decided.outcome !== "unknown") sessions.set(rotation.sessionId, decided.session);
           return decided;
+        }),
+      acknowledge: async (sign) =>
+        await command((nowMs) => {
+          const changed = acknowledgeSuccessor(sessions.get(sign.sessionId) ?? null, sign, nowMs);
+          if (changed === null) return "unchanged";
+          sessions.set(sign.sessionId, changed);
+          return "acknowledged";
         }),
       end: async (id, reason, revocation) =>
         await command((nowMs) => {

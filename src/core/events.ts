@@ -85,8 +85,37 @@ export interface IssuerEvent {
     /** Users whose names differ only in case were found. Each logs in under the exact spelling of the name. */
     | "login_names_collide"
     /** Keys and users are sealed under the first secret now. Remove the others when the last session has expired. */
-    | "secret_replaced";
+    | "secret_replaced"
+    /** A refresh token proved that the store lost writes. Reported at most once a minute. */
+    | "store_rolled_back";
   readonly message: string;
+}
+
+/** The outcome of one presentation of an authentic refresh token, published on `holdfast:refresh`. */
+export interface RefreshEvent {
+  /** The issuer's `name`. */
+  readonly issuer: string;
+  readonly outcome:
+    /** The token was the current one, and got its successor. */
+    | "rotated"
+    /** The token was ahead of the store, which went back, and got its successor. */
+    | "resumed"
+    /** The token got the same successor again. */
+    | "repeated"
+    /** Its successor had just arrived: 409. */
+    | "conflict"
+    /** It came after `lostAnswerMs`. */
+    | "late"
+    /** It belongs to a branch of the session that the store has lost. */
+    | "forked"
+    /** It was spent, and the session has ended. */
+    | "reuse"
+    /** The session had ended before. */
+    | "ended"
+    /** The store does not know the session. */
+    | "unknown";
+  /** How long after the rotation a repeated presentation came. `null` for other outcomes. */
+  readonly behindMs: number | null;
 }
 
 /** The kinds of audit events. */
@@ -96,6 +125,8 @@ export type AuditKind =
   | "login_limited"
   | "refresh_reuse"
   | "refresh_shadowed"
+  | "refresh_forked"
+  | "store_rolled_back"
   | "session_ended"
   | "subject_ended"
   | "token_revoked"

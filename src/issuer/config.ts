@@ -56,7 +56,8 @@ export interface IssuerConfig {
   readonly accessTokenTtlMs: number;
   readonly refreshIdleMs: number;
   readonly refreshAbsoluteMs: number;
-  readonly graceMs: number;
+  readonly lostAnswerMs: number;
+  readonly conflictMs: number;
   readonly keyRotationMs: number;
 }
 
@@ -83,7 +84,8 @@ export const issuerOptionTable: OptionTable<IssuerConfig & Dependencies> = {
   accessTokenTtlMs: wholeOption(10 * MINUTE_MS, MIN_LIFETIME_MS, MAX_DURATION_MS),
   refreshIdleMs: wholeOption(30 * DAY_MS, MIN_LIFETIME_MS, MAX_DURATION_MS),
   refreshAbsoluteMs: wholeOption(90 * DAY_MS, MIN_LIFETIME_MS, MAX_DURATION_MS),
-  graceMs: wholeOption(30_000, 0, MAX_DURATION_MS),
+  lostAnswerMs: wholeOption(DAY_MS, 0, MAX_DURATION_MS),
+  conflictMs: wholeOption(30_000, 0, MAX_DURATION_MS),
   keyRotationMs: wholeOption(30 * DAY_MS, MIN_LIFETIME_MS, MAX_DURATION_MS),
   clock: option(readClock),
   random: functionOption(() => Math.random),

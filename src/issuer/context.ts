@@ -4,13 +4,17 @@ import type { SigningKeys } from "./keys/signing-keys.ts";
 import type { LongPoll } from "./revocations/long-poll.ts";
 import type { AccessTokenChecker } from "./sessions/access-token-check.ts";
 import type { PresentedEnds } from "./sessions/presented-ends.ts";
+import type { ArrivalSigns } from "./sessions/arrival-signs.ts";
 import type { LoginLimits } from "./sessions/login-limits.ts";
+import type { RollbackAlarm } from "./sessions/rollback-alarm.ts";
 import type { PasswordHasher } from "./users/passwords.ts";
 
 /** The parts of one issuer. `createIssuer` makes them once, and every endpoint receives them. */
 export interface IssuerContext extends IssuerBase {
   readonly keys: SigningKeys;
   readonly accessTokens: AccessTokenChecker;
+  readonly arrivals: ArrivalSigns;
+  readonly rollbackAlarm: RollbackAlarm;
   readonly passwords: PasswordHasher;
   readonly loginLimits: LoginLimits;
   readonly presentedEnds: PresentedEnds;

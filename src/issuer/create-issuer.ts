@@ -8,11 +8,13 @@ import { SigningKeys } from "./keys/signing-keys.ts";
 import { IssuerLifecycle } from "./lifecycle.ts";
 import { LongPoll } from "./revocations/long-poll.ts";
 import { AccessTokenChecker } from "./sessions/access-token-check.ts";
+import { ArrivalSigns } from "./sessions/arrival-signs.ts";
 import { LoginLimits } from "./sessions/login-limits.ts";
 import { login } from "./sessions/login.ts";
 import { PresentedEnds } from "./sessions/presented-ends.ts";
-import { refresh } from "./sessions/refresh.ts";
+import { acknowledge, refresh } from "./sessions/refresh.ts";
 import { checkRevocationId, revoke } from "./sessions/revoke.ts";
+import { RollbackAlarm } from "./sessions/rollback-alarm.ts";
 import { endSession } from "./sessions/sessions.ts";
 import { openCheckedStore } from "./store/checked-store.ts";
 import type { Issuer, IssuerOptions, IssuerStatus } from "./types.ts";
@@ -55,6 +57,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
     refresh: catchUnavailable(
       afterReady(async (token, requestInfo = {}) => await refresh(ctx, token, requestInfo)),
     ),
+    acknowledge: catchUnavailable(afterReady(async (token) => await acknowledge(ctx, token))),
     endSession: afterReady(async (id, reason = "revoked") => {
       checkRevocationId(id);
       await endSession(ctx, id, reason);
@@ -98,10 +101,13 @@ function createParts(options: IssuerOptions): IssuerParts {
   );
   const base = { config, secrets, store, clock, ...recorder };
   const keys = new SigningKeys(base);
+  const arrivals = new ArrivalSigns(base);
   const ctx: IssuerContext = {
     ...base,
     keys,
-    accessTokens: new AccessTokenChecker(base, keys),
+    arrivals,
+    accessTokens: new AccessTokenChecker(base, keys, arrivals),
+    rollbackAlarm: new RollbackAlarm(base),
     passwords: new PasswordHasher(),
     loginLimits: new LoginLimits(clock),
     presentedEnds: new PresentedEnds(base),

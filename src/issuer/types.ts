@@ -44,8 +44,16 @@ export interface IssuerOptions {
   refreshIdleMs?: number;
   /** A session ends this long after its login. Default: 90 days; at least `refreshIdleMs`. */
   refreshAbsoluteMs?: number;
-  /** For this long after a refresh, the previous refresh token gets the same successor again. Default: 30 seconds. */
-  graceMs?: number;
+  /**
+   * For this long after a refresh, the spent refresh token gets the same successor again, until the successor is known
+   * to have arrived. A longer time than `refreshIdleMs` has no effect. Default: 24 hours; 0: a lost answer logs out.
+   */
+  lostAnswerMs?: number;
+  /**
+   * For this long after the successor arrived, the spent refresh token is a conflict. After it, it is proven reuse and
+   * ends the session. Default: 30 seconds.
+   */
+  conflictMs?: number;
   /** A signing key signs for this long. Default: 30 days; at least `accessTokenTtlMs`. */
   keyRotationMs?: number;
   /** Name of the issuer in events. Default: `"issuer"`. */
@@ -128,6 +136,8 @@ export interface TokenResponse {
   readonly refresh_token_expires_in: number;
   readonly session_id: string;
   readonly scope: string;
+  /** Present when a refresh asked for it and the issuer waits for the acknowledgement. */
+  readonly acknowledge?: true;
 }
 
 /** Result of `login`. `limited` and `unavailable` say nothing about the credentials. */
@@ -148,6 +158,16 @@ export type RefreshOutcome =
   /** The client already uses the successor: it must read its own token store again. Nothing was issued or revoked. */
   | { readonly status: "refresh_conflict" }
   /** The store failed. Nothing was spent, so the client can repeat the request with the same token. */
+  | { readonly status: "unavailable"; readonly retryAfterMs: number };
+
+
+/** Result of `acknowledge`. */
+export type AcknowledgeOutcome =
+  /** The acknowledgement is recorded, or there was nothing to record. */
+  | { readonly status: "ok" }
+  /** The text is not a refresh token of this issuer. */
+  | { readonly status: "invalid_grant" }
+  /** The store failed. The client can repeat the request or leave it: its next refresh is a sign of arrival, too. */
   | { readonly status: "unavailable"; readonly retryAfterMs: number };
 
 /** State of an issuer, as this process knows it. */
@@ -175,7 +195,7 @@ export interface RevokeRequest {
 
 /**
  * An authorization server for first-party sessions. Every method opens the store on first use and rejects with
- * `closed` after `close()`. Methods other than `fetch`, `login` and `refresh` reject with `store_unavailable` when the
+ * `closed` after `close()`. Methods other than `fetch`, `login`, `refresh` and `acknowledge` reject with `store_unavailable` when the
  * store fails.
  *
  * @example
@@ -196,6 +216,8 @@ export interface Issuer {
   login(credentials: Readonly<Record<string, unknown>>, requestInfo?: RequestInfo): Promise<LoginOutcome>;
   /** Spends a refresh token and issues its successor. */
   refresh(refreshToken: string, requestInfo?: RequestInfo): Promise<RefreshOutcome>;
+  /** Records that the client has stored `refreshToken`, so that its predecessor does not get it again. Idempotent. */
+  acknowledge(refreshToken: string): Promise<AcknowledgeOutcome>;
   /** Resolves when the end is durable, also for a session that has ended or does not exist. Default: `revoked`. */
   endSession(sessionId: string, reason?: EndReason): Promise<void>;
   /** Resolves when the revocation is durable. Rejects with `invalid_option` when the request is malformed. */

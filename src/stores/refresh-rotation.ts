@@ -1,6 +1,13 @@
 import { isLive } from "../core/session.ts";
 import { isCutOff, type Cutoff } from "./cutoff.ts";
-import type { EndReason, NewSession, Rotation, RotationOutcome, SessionRecord } from "./session-store.ts";
+import type {
+  Acknowledgement,
+  EndReason,
+  NewSession,
+  Rotation,
+  RotationOutcome,
+  SessionRecord,
+} from "./session-store.ts";
 
 /**
  * Returns the record of a new session, or `null` when the session is superseded: its credentials were checked at or
@@ -37,12 +44,15 @@ export function startSession(
     previousDigest: null,
     sealedSuccessor: null,
     rotatedAt: nowMs,
-    graceEndsAt: null,
-    olderGraceEndsAt: null,
+    lostAnswerEndsAt: null,
+    arrivedAt: null,
+    previousArrivedAt: null,
+    rolledBackAt: null,
     issuedAtS: nextIssuedAtS(0, nowMs, cutoff),
+    idleMs,
     idleExpiresAt: Math.min(nowMs + idleMs, absoluteExpiresAt),
-    graceStreak: 0,
-    graceHit: false,
+    repeatStreak: 0,
+    wasRepeated: false,
     endedAt: null,
     endReason: null,
   };
@@ -74,23 +84,59 @@ export function decideRotation(
   cutoff: Cutoff | null,
 ): RotationOutcome {
   if (record === null) return { outcome: "unknown" };
+  const { generation, presentedDigest, conflictMs } = rotation;
+  const behind = record.generation - generation;
   // This check comes first: no token of an ended session may be reported as reuse.
-  if (!isLive(record, nowMs) || isCutOff(record, cutoff)) return { outcome: "ended", session: record };
-
-  const behind = record.generation - rotation.generation;
-  if (behind < 0) return { outcome: "unknown" };
+  if (!isRefreshable(record, rotation, nowMs) || isCutOff(record, cutoff)) {
+    return { outcome: "ended", session: record };
+  }
+  // The MAC proves that the issuer made the token, so the store has lost the rotation that led to it.
+  if (behind < 0) {
+    const session = { ...rotateSession(record, rotation, nowMs, cutoff), rolledBackAt: nowMs };
+    return { outcome: "resumed", session };
+  }
   if (behind === 0) {
-    if (rotation.presentedDigest !== record.currentDigest) return { outcome: "unknown" };
+    if (presentedDigest !== record.currentDigest) return { outcome: "forked", session: record };
     return { outcome: "rotated", session: rotateSession(record, rotation, nowMs, cutoff) };
   }
   if (behind === 1) {
-    if (rotation.presentedDigest !== record.previousDigest) return { outcome: "unknown" };
-    if (isBefore(nowMs, record.graceEndsAt)) return repeatSuccessor(record);
-  }
-  if (behind === 2 && isBefore(nowMs, record.olderGraceEndsAt)) {
-    return { outcome: "conflict", session: record };
+    if (presentedDigest !== record.previousDigest) return { outcome: "forked", session: record };
+    if (record.arrivedAt === null) return repeatSuccessor(record, nowMs, cutoff);
+    if (nowMs < record.arrivedAt + conflictMs) return { outcome: "conflict", session: record };
+  } else {
+    const { previousArrivedAt } = record;
+    const isRecent = previousArrivedAt !== null && nowMs < previousArrivedAt + conflictMs;
+    if (behind === 2 && isRecent) return { outcome: "conflict", session: record };
+    if (isFromLostBranch(record, rotation)) return { outcome: "forked", session: record };
   }
   return { outcome: "reuse", session: endSession(record, "reuse", nowMs) };
+}
+
+/**
+ * Decides what a sign of arrival changes. Returns the record to store, and `null` when nothing changes: the session is
+ * not live, or the generation is not its current one, was acknowledged before or is the first.
+ *
+ * @example
+ * ```ts
+ * import { acknowledgeSuccessor, type Acknowledgement, type SessionRecord } from "holdfast/store-kit";
+ *
+ * declare const sessions: Map<string, SessionRecord>;
+ * declare const sign: Acknowledgement;
+ *
+ * const record = sessions.get(sign.sessionId) ?? null;
+ * const changed = acknowledgeSuccessor(record, sign, Date.now());
+ * if (changed !== null) sessions.set(sign.sessionId, changed);
+ * ```
+ */
+export function acknowledgeSuccessor(
+  record: SessionRecord | null,
+  { generation, digest }: Acknowledgement,
+  nowMs: number,
+): SessionRecord | null {
+  if (record === null || !isLive(record, nowMs)) return null;
+  if (record.generation !== generation || record.previousDigest === null) return null;
+  if (record.arrivedAt !== null || (digest !== null && digest !== record.currentDigest)) return null;
+  return { ...record, arrivedAt: nowMs, sealedSuccessor: null };
 }
 
 /**
@@ -116,6 +162,21 @@ export function endSession(record: SessionRecord, reason: EndReason, nowMs: numb
   };
 }
 
+/** Whether the session is live, or was live until now according to a token that is ahead of the store. */
+function isRefreshable(record: SessionRecord, { generation, expiresAt }: Rotation, nowMs: number): boolean {
+  if (isLive(record, nowMs)) return true;
+  if (record.endedAt !== null || nowMs >= record.absoluteExpiresAt) return false;
+  return generation > record.generation && expiresAt !== null && nowMs < expiresAt;
+}
+
+/**
+ * Whether the token is older than the last moment at which the store was found to have gone back. Tokens of the lost
+ * branch then carry the same generations as tokens of the branch that goes on, so an old one proves nothing.
+ */
+function isFromLostBranch({ rolledBackAt }: SessionRecord, { issuedAt }: Rotation): boolean {
+  return rolledBackAt !== null && (issuedAt === null || issuedAt <= rolledBackAt);
+}
+
 function rotateSession(
   record: SessionRecord,
   rotation: Rotation,
@@ -124,36 +185,37 @@ function rotateSession(
 ): SessionRecord {
   return {
     ...record,
-    generation: record.generation + 1,
+    generation: rotation.generation + 1,
     currentDigest: rotation.successorDigest,
     previousDigest: rotation.presentedDigest,
     sealedSuccessor: rotation.sealedSuccessor,
     rotatedAt: nowMs,
-    // The grace period of a token counts from its first rotation. No later presentation extends it.
-    graceEndsAt: nowMs + rotation.graceMs,
-    olderGraceEndsAt: record.graceEndsAt,
+    // The time counts from the first rotation of a token. No later presentation extends it.
+    lostAnswerEndsAt: nowMs + rotation.lostAnswerMs,
+    arrivedAt: null,
+    // The presentation itself is a sign that the presented token arrived.
+    previousArrivedAt: rotation.generation === record.generation ? (record.arrivedAt ?? nowMs) : nowMs,
     issuedAtS: nextIssuedAtS(record.issuedAtS, nowMs, cutoff),
-    idleExpiresAt: Math.min(nowMs + rotation.idleMs, record.absoluteExpiresAt),
-    graceStreak: record.graceHit ? record.graceStreak : 0,
-    graceHit: false,
+    idleExpiresAt: Math.min(nowMs + record.idleMs, record.absoluteExpiresAt),
+    repeatStreak: record.wasRepeated ? record.repeatStreak : 0,
+    wasRepeated: false,
   };
 }
 
-function repeatSuccessor(record: SessionRecord): RotationOutcome {
-  const { sealedSuccessor } = record;
-  // The clock was set back into a grace period whose successor is already erased. This does not prove reuse.
+/** Nothing proves that the client has the successor, so whatever happens here is no sign of a thief. */
+function repeatSuccessor(record: SessionRecord, nowMs: number, cutoff: Cutoff | null): RotationOutcome {
+  const { sealedSuccessor, lostAnswerEndsAt, rotatedAt } = record;
+  if (lostAnswerEndsAt === null || nowMs >= lostAnswerEndsAt) return { outcome: "late", session: record };
+  // The clock was set back into a time whose successor is already erased.
   if (sealedSuccessor === null) return { outcome: "conflict", session: record };
-  const session = record.graceHit
-    ? record
-    : { ...record, graceHit: true, graceStreak: record.graceStreak + 1 };
-  return { outcome: "repeated", session, sealedSuccessor };
+  const issuedAtS = nextIssuedAtS(record.issuedAtS, nowMs, cutoff);
+  const repeatStreak = record.repeatStreak + (record.wasRepeated ? 0 : 1);
+  const isUnchanged = record.wasRepeated && issuedAtS === record.issuedAtS;
+  const session = isUnchanged ? record : { ...record, wasRepeated: true, repeatStreak, issuedAtS };
+  return { outcome: "repeated", session, sealedSuccessor, behindMs: Math.max(0, nowMs - rotatedAt) };
 }
 
 /** Never less than the previous `iat`, even after the clock was set back: a cut-off covers the newest one. */
 function nextIssuedAtS(previous: number, nowMs: number, cutoff: Cutoff | null): number {
   return Math.max(Math.floor(nowMs / 1000), previous, cutoff === null ? 0 : cutoff.before + 1);
-}
-
-function isBefore(nowMs: number, end: number | null): boolean {
-  return end !== null && nowMs < end;
 }

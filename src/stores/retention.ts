@@ -7,7 +7,7 @@ export const EXPIRED_RETENTION_MS: number = 24 * 60 * 60 * 1000;
 export const AUDIT_RETENTION_MS: number = 90 * 24 * 60 * 60 * 1000;
 
 /**
- * Returns the record as `prune` leaves it: without the sealed successor once its grace has ended, and `null` a day
+ * Returns the record as `prune` leaves it: without the sealed successor once it can no longer be repeated, and `null` a day
  * after the session has expired. Returns `record` itself when nothing is to be erased.
  *
  * @example
@@ -25,6 +25,6 @@ export const AUDIT_RETENTION_MS: number = 90 * 24 * 60 * 60 * 1000;
  */
 export function pruneSession(record: SessionRecord, nowMs: number): SessionRecord | null {
   if (record.idleExpiresAt <= nowMs - EXPIRED_RETENTION_MS) return null;
-  const isGraceOver = record.graceEndsAt !== null && record.graceEndsAt <= nowMs;
-  return isGraceOver && record.sealedSuccessor !== null ? { ...record, sealedSuccessor: null } : record;
+  const isOver = record.lostAnswerEndsAt !== null && record.lostAnswerEndsAt <= nowMs;
+  return isOver && record.sealedSuccessor !== null ? { ...record, sealedSuccessor: null } : record;
 }

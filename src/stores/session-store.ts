@@ -35,21 +35,27 @@ export interface SessionRecord extends SessionFacts {
   readonly currentDigest: string;
   /** Keyed digest of the previous refresh token. `null` in the first generation, or when the session has ended. */
   readonly previousDigest: string | null;
-  /** The current refresh token, sealed under the previous one. `null` once it was used or its grace ended. */
+  /** The current refresh token, sealed under the previous one. `null` once it arrived or `lostAnswerEndsAt` passed. */
   readonly sealedSuccessor: string | null;
   /** When the current token was made, which is the first rotation of the previous one. */
   readonly rotatedAt: number;
-  /** End of the previous token's grace period. `null` in the first generation. */
-  readonly graceEndsAt: number | null;
-  /** End of the grace period of the token before the previous one. `null` in the first two generations. */
-  readonly olderGraceEndsAt: number | null;
+  /** Until then the previous token gets the same successor, if that did not arrive. `null` in the first generation. */
+  readonly lostAnswerEndsAt: number | null;
+  /** When the client was first known to have the current token. `null` while that is not known. */
+  readonly arrivedAt: number | null;
+  /** When the client was first known to have the previous token. `null` in the first generation. */
+  readonly previousArrivedAt: number | null;
+  /** When a token last proved that the store had gone back. `null` when none did. */
+  readonly rolledBackAt: number | null;
   /** `iat` of the newest access token, epoch seconds. */
   readonly issuedAtS: number;
+  /** The session ends when it was not refreshed for this long. It is fixed when the session is created. */
+  readonly idleMs: number;
   readonly idleExpiresAt: number;
-  /** Number of consecutive generations, up to the current one, in which a previous token was presented within grace. */
-  readonly graceStreak: number;
-  /** Whether the previous token was presented again in the current generation. */
-  readonly graceHit: boolean;
+  /** Number of consecutive generations, up to the current one, in which a previous token got its successor again. */
+  readonly repeatStreak: number;
+  /** Whether the previous token got its successor again in the current generation. */
+  readonly wasRepeated: boolean;
   /** `null` while the session has not ended. */
   readonly endedAt: number | null;
   readonly endReason: EndReason | null;
@@ -67,11 +73,17 @@ export interface Rotation {
   readonly generation: number;
   /** Keyed digest of the presented token. */
   readonly presentedDigest: string;
+  /** When the presented token was issued, epoch ms. `null` for a token of an older version. */
+  readonly issuedAt: number | null;
+  /** When the presented token expires unless it is used, epoch ms. `null` for a token of an older version. */
+  readonly expiresAt: number | null;
   readonly successorDigest: string;
   /** The successor, sealed under the presented token. */
   readonly sealedSuccessor: string;
-  readonly idleMs: number;
-  readonly graceMs: number;
+  /** For this long the presented token gets the same successor, unless that is known to have arrived. */
+  readonly lostAnswerMs: number;
+  /** For this long after the arrival of its successor, a spent token is a conflict instead of reuse. */
+  readonly conflictMs: number;
   /** The entry to append, together with the end of the session, when the presentation is reuse. */
   readonly onReuse: Revocation;
 }
@@ -80,16 +92,38 @@ export interface Rotation {
 export type RotationOutcome =
   /** The token was the current one. The successor replaces it, and `session` carries the new `iat`. */
   | { readonly outcome: "rotated"; readonly session: SessionRecord }
-  /** The token was the previous one, within grace. `sealedSuccessor` is the same successor as before. */
-  | { readonly outcome: "repeated"; readonly session: SessionRecord; readonly sealedSuccessor: string }
-  /** The token is within grace, but its successor was already used. The session is unchanged. */
+  /** The token was ahead of the store, which therefore went back. Its successor replaces it, as for `rotated`. */
+  | { readonly outcome: "resumed"; readonly session: SessionRecord }
+  /**
+   * The token was the previous one, and its successor is not known to have arrived. `sealedSuccessor` is the same as
+   * before, and `behindMs` is the time since the rotation.
+   */
+  | {
+      readonly outcome: "repeated";
+      readonly session: SessionRecord;
+      readonly sealedSuccessor: string;
+      readonly behindMs: number;
+    }
+  /** The token's successor arrived less than `conflictMs` ago. The session is unchanged. */
   | { readonly outcome: "conflict"; readonly session: SessionRecord }
+  /** The successor is not known to have arrived, and `lostAnswerMs` is over. The session is unchanged. */
+  | { readonly outcome: "late"; readonly session: SessionRecord }
+  /** The session continued from another token, because the store went back. The session is unchanged. */
+  | { readonly outcome: "forked"; readonly session: SessionRecord }
   /** The token was already spent. The session has ended and the revocation is durable. */
   | { readonly outcome: "reuse"; readonly session: SessionRecord }
   /** The session had ended or expired before. It is unchanged. */
   | { readonly outcome: "ended"; readonly session: SessionRecord }
-  /** The session does not exist, or never had this token. The store is unchanged. */
+  /** The session does not exist. */
   | { readonly outcome: "unknown" };
+
+/** A sign that the client has the refresh token of a generation. */
+export interface Acknowledgement {
+  readonly sessionId: string;
+  readonly generation: number;
+  /** Keyed digest of the refresh token. `null` when an access token of the generation is the sign. */
+  readonly digest: string | null;
+}
 
 /**
  * The sessions of an issuer.
@@ -110,6 +144,11 @@ export interface SessionStore {
   listBySubject(subject: string): Promise<readonly SessionRecord[]>;
   /** Presents a refresh token: one atomic command. */
   rotate(rotation: Rotation): Promise<RotationOutcome>;
+  /**
+   * Records that the successor arrived, and erases its sealed copy: one atomic command. Returns `unchanged` unless the
+   * session is live and the generation is its current one, made by a rotation and not acknowledged before.
+   */
+  acknowledge(sign: Acknowledgement): Promise<"acknowledged" | "unchanged">;
   /** Appends `revocation`, then ends the session. It appends even when the session has ended or does not exist. */
   end(id: string, reason: EndReason, revocation: Revocation): Promise<void>;
   /**

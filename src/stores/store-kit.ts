@@ -9,7 +9,7 @@ export type { LogPosition, Revocation, RevocationEntry } from "../core/revocatio
 export { advanceCutoff, type Cutoff } from "./cutoff.ts";
 export { decideKeyRotation } from "./signing-key-rotation.ts";
 export { isLive } from "../core/session.ts";
-export { decideRotation, endSession, startSession } from "./refresh-rotation.ts";
+export { acknowledgeSuccessor, decideRotation, endSession, startSession } from "./refresh-rotation.ts";
 export { AUDIT_RETENTION_MS, EXPIRED_RETENTION_MS, pruneSession } from "./retention.ts";
 export { nextEntry, pruneEntries, RevocationListeners, tailAfter } from "./revocation-log.ts";
 export type { RevocationListener } from "./revocation-log.ts";

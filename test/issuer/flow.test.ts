@@ -34,14 +34,15 @@ for (const [name, open] of stores) {
         assert.match(first.refresh_token, /^hfr_[\w-]{112}$/);
 
         const iat = Math.floor(clock.now() / 1000);
-        assert.deepEqual(claimsOf(first.access_token), {
+        const { jti, ...claims } = claimsOf(first.access_token);
+        assert.match(String(jti), new RegExp(String.raw`^${first.session_id}\.1\.[\w-]{12}$`));
+        assert.deepEqual(claims, {
           tenant: "acme",
           iss: ISSUER_URL,
           sub: "ann",
           aud: "https://api.example.com",
           exp: iat + 600,
           iat,
-          jti: `${first.session_id}.1`,
           client_id: "holdfast",
           scope: "orders:read",
           sid: first.session_id,
@@ -56,7 +57,7 @@ for (const [name, open] of stores) {
         const second = (await refreshed.json()) as TokenResponse;
         assert.equal(second.session_id, first.session_id);
         assert.notEqual(second.refresh_token, first.refresh_token);
-        assert.equal(claimsOf(second.access_token)["jti"], `${first.session_id}.2`);
+        assert.ok(String(claimsOf(second.access_token)["jti"]).startsWith(`${first.session_id}.2.`));
         assert.equal((await validateAtIssuer(issuer, second.access_token)).valid, true);
 
         const listed = await sendRequest(issuer, "GET", "/auth/sessions", undefined, bearerHeader(second));

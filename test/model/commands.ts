@@ -43,10 +43,10 @@ const logIn = fc
   );
 
 const refresh = fc
-  .record({ client: pick, on: at, lost, copies: fc.constantFrom(1, 1, 1, 2) })
+  .record({ client: pick, on: at, lost, copies: fc.constantFrom(1, 1, 1, 2), acknowledges: fc.boolean() })
   .map(({ client, on, ...transmission }) =>
     defineCommand(
-      `refresh by ${client} at ${on}, ${transmission.copies} ×, lost: ${transmission.lost}`,
+      `refresh by ${client} at ${on}, ${JSON.stringify(transmission)}`,
       (env) => env.refresh(client, [on], transmission),
       roomForGeneration,
     ),
@@ -61,7 +61,7 @@ const parallel = fc
   .map(({ client, on, copies }) =>
     defineCommand(
       `${copies} parallel refreshes by ${client} at ${on.join()}`,
-      (env) => env.refresh(client, on, { copies, lost: null }),
+      (env) => env.refresh(client, on, { copies, lost: null, acknowledges: false }),
       roomForGeneration,
     ),
   );
@@ -76,6 +76,16 @@ const steal = fc
       (env) => env.steal(session, back, on),
       roomForGeneration,
     ),
+  );
+
+const acknowledge = fc
+  .tuple(pick, at)
+  .map(([which, on]) => defineCommand(`${which} acknowledges at ${on}`, (env) => env.acknowledge(which, on)));
+
+const useAccessToken = fc
+  .tuple(pick, at)
+  .map(([which, on]) =>
+    defineCommand(`${which} uses its access token at ${on}`, (env) => env.useAccessToken(which, on)),
   );
 
 const logOut = fc
@@ -112,7 +122,8 @@ const failStoreCommands = fc
 const restart = fc
   .record({
     on: at,
-    graceMs: fc.constantFrom(30_000, 30_000, 10_000, 0, 120_000),
+    lostAnswerMs: fc.constantFrom(120_000, 120_000, 30_000, 0, 4_000_000),
+    conflictMs: fc.constantFrom(30_000, 30_000, 10_000, 0),
     refreshIdleMs: fc.constantFrom(3_600_000, 3_600_000, 600_000),
   })
   .map(({ on, ...settings }) =>
@@ -138,7 +149,9 @@ export const histories: fc.Arbitrary<History> = fc.commands(
   [
     ...repeat(refresh, 4),
     ...repeat(parallel, 2),
-    ...repeat(steal, 2),
+    ...repeat(steal, 3),
+    ...repeat(acknowledge, 2),
+    useAccessToken,
     ...repeat(advance, 3),
     ...repeat(failStoreCommands, 2),
     logIn,

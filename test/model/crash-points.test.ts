@@ -74,6 +74,13 @@ const operations: Readonly<Record<string, Operation>> = {
   "a start with a new secret": { act: doNothing, options: { secret: `${OTHER_SECRET},${SECRET}` } },
   "a login": { act: async (issuer) => await logIn(issuer) },
   "three refreshes": { act: refreshThrice },
+  "a refresh and its acknowledgement": {
+    act: async (issuer, client) => {
+      // The client stores the new tokens before it acknowledges them.
+      await refresh(issuer, client);
+      assert.equal((await issuer.acknowledge(client.tokens.refresh_token)).status, "ok");
+    },
+  },
   "a logout": { act: logOut, after: assertEndedByRepeating(logOut) },
   "a logout everywhere": { act: endAll, after: assertEndedByRepeating(endAll) },
   "a change of the password": {
@@ -83,7 +90,9 @@ const operations: Readonly<Record<string, Operation>> = {
   },
   "the replay of a spent token": {
     before: async (issuer, client, clock) => {
-      await refresh(issuer, { ...client });
+      const next = { ...client };
+      await refresh(issuer, next);
+      await issuer.acknowledge(next.tokens.refresh_token);
       await clock.advance(60_000);
     },
     act: replay,

@@ -24,6 +24,8 @@ interface Client {
 interface Transmission {
   readonly copies: number;
   readonly lost: "request" | "answer" | null;
+  /** Whether the client acknowledges the new refresh token once it has stored it. */
+  readonly acknowledges: boolean;
 }
 
 /** Options of the environment. */
@@ -99,21 +101,46 @@ export class Environment {
   }
 
   /** A client refreshes with the token it holds. Copies of its request reach the instances in turn. */
-  refresh(pick: number, at: readonly number[], { copies, lost }: Transmission): void {
+  refresh(pick: number, at: readonly number[], { copies, lost, acknowledges }: Transmission): void {
     const client = this.#clients[pick % this.#clients.length];
     if (client === undefined || client.loggedOut) return;
     const { refresh_token: token } = client.tokens;
     for (let copy = 0; copy < copies; copy++) {
       this.#send(async () => {
         if (lost === "request") return;
-        const outcome = await this.#present("client", token, this.#instance(at[copy % at.length] ?? 0));
+        const instance = this.#instance(at[copy % at.length] ?? 0);
+        const outcome = await this.#present("client", token, instance);
         await this.#context.pause("the answer travels");
         // The client ignores an answer for a token that it no longer holds.
         if (lost === "answer" || client.tokens.refresh_token !== token) return;
-        if (outcome?.status === "ok") client.tokens = outcome.tokens;
         if (outcome?.status === "invalid_grant") client.loggedOut = true;
+        if (outcome?.status !== "ok") return;
+        client.tokens = outcome.tokens;
+        if (!acknowledges) return;
+        await this.#context.pause("the acknowledgement travels");
+        await instance.call(async (issuer) => await issuer.acknowledge(outcome.tokens.refresh_token));
       });
     }
+  }
+
+  /** A client acknowledges the refresh token it holds. */
+  acknowledge(pick: number, at: number): void {
+    const client = this.#clients[pick % this.#clients.length];
+    if (client === undefined) return;
+    const { refresh_token: token } = client.tokens;
+    this.#send(async () => {
+      await this.#instance(at).call(async (issuer) => await issuer.acknowledge(token));
+    });
+  }
+
+  /** A client uses the access token it holds at an endpoint of the issuer. */
+  useAccessToken(pick: number, at: number): void {
+    const client = this.#clients[pick % this.#clients.length];
+    if (client === undefined) return;
+    const { access_token: token } = client.tokens;
+    this.#send(async () => {
+      await this.#instance(at).call(async (issuer) => await validateAtIssuer(issuer, token));
+    });
   }
 
   /** A thief presents a copy of any refresh token that was ever issued. */
@@ -229,7 +256,7 @@ export class Environment {
 
   async #tryLive(session: ModelSession, token: string, on: Instance): Promise<void> {
     const behind = session.currentGeneration - this.#observer.issued.generationOf(token);
-    const canRepeat = session.inGrace(session.currentGeneration - 1, this.#now())?.sealed ?? false;
+    const canRepeat = session.canRepeat(this.#now());
     if (behind > (canRepeat ? 1 : 0)) return;
     const outcome = await this.#present("client", token, on);
     // A cut-off covers every earlier `iat`. On a clock that was set back, a new `iat` may not be greater yet.

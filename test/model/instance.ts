@@ -9,7 +9,8 @@ import { wrapStore } from "../issuer/stores.ts";
 export type StoreFault = "none" | "fails" | "answer lost" | "answer late";
 
 export interface Settings {
-  readonly graceMs: number;
+  readonly lostAnswerMs: number;
+  readonly conflictMs: number;
   readonly refreshIdleMs: number;
 }
 
@@ -48,7 +49,7 @@ export class Instance {
   /** Offset of its clock, ms. */
   offsetMs = 0;
   secretLevel = 0;
-  settings: Settings = { graceMs: 30_000, refreshIdleMs: 3_600_000 };
+  settings: Settings = { lostAnswerMs: 120_000, conflictMs: 30_000, refreshIdleMs: 3_600_000 };
   /** The faults of its next commands at the store, in order. Later commands have no fault. */
   faults: StoreFault[] = [];
   readonly #context: InstanceContext;

@@ -14,8 +14,8 @@ export interface Presentation {
   /** Generation of the current token before the command. */
   readonly currentGeneration: number;
   readonly now: number;
-  /** End of the token's own grace. `null` when the token was never rotated. */
-  readonly graceEndsAt: number | null;
+  /** Whether the successor of the token is known to have arrived. */
+  readonly isArrived: boolean;
   readonly expected: Outcome;
   readonly actual: Outcome;
 }
@@ -27,8 +27,6 @@ export interface IssuerAnswer {
   readonly outcome: RefreshOutcome;
   /** `undefined` when the request never reached the store. */
   readonly presentation: Presentation | undefined;
-  /** Whether a clock was set. The `iat` of a repeated answer may then differ. */
-  readonly clocksSet: boolean;
 }
 
 /** A session after a step, in the model and in the store. */
@@ -50,13 +48,17 @@ type Checks<Name extends string, Args extends readonly unknown[]> = Readonly<
 type PresentationInvariant =
   | "generationCountsRotations"
   | "onlyThePreviousTokenIsRepeated"
-  | "graceCountsFromFirstRotation"
+  | "lostAnswerIsRepeated"
+  | "noRepeatAfterArrival"
+  | "conflictIsShort"
+  | "noFalseAlarm"
   | "theftIsCaught"
   | "noAlarmAfterEnding"
   | "nothingRevives";
 type AnswerInvariant =
   | "sameSuccessorOrRetry"
   | "noRepeatAfterSuccessorUse"
+  | "ownJtiForEveryToken"
   | "honestClientStaysLoggedIn"
   | "unavailableIsNotInvalid"
   | "nothingWidens";
@@ -70,6 +72,8 @@ type StateInvariant =
   | "passwordChangeWins";
 /** Invariants that are checked where they happen. */
 type MomentInvariant =
+  /** A sign of arrival counts for the current generation of a live session, and once. */
+  | "arrivalIsRecordedOnce"
   /** The revocation log has an ending no later than the session has it. */
   | "endingIsInTheLog"
   /** Every acknowledged change has reached the store. */
@@ -82,7 +86,8 @@ type MomentInvariant =
 /** Name of an invariant. */
 export type Invariant = PresentationInvariant | AnswerInvariant | StateInvariant | MomentInvariant;
 
-const graceOutcomes: readonly Outcome[] = ["repeated", "conflict"];
+/** Outcomes that end nothing, for a token that is still known. */
+const excused: readonly Outcome[] = ["repeated", "conflict", "late"];
 
 /** Invariants of one presentation. Each check returns whether the invariant holds. */
 export const presentationInvariants: Checks<PresentationInvariant, [Presentation]> = {
@@ -90,33 +95,29 @@ export const presentationInvariants: Checks<PresentationInvariant, [Presentation
   generationCountsRotations: ({ expected, actual }) => (expected === "rotated") === (actual === "rotated"),
   onlyThePreviousTokenIsRepeated: ({ actual, generation, currentGeneration }) =>
     actual !== "repeated" || generation === currentGeneration - 1,
-  /** A grace period starts at the first rotation. Presentations do not change its end. */
-  graceCountsFromFirstRotation: ({ expected, actual, generation, currentGeneration, now, graceEndsAt }) => {
-    const inGrace = graceEndsAt !== null && now < graceEndsAt;
-    if (graceOutcomes.includes(actual)) return inGrace;
-    return !(inGrace && generation === currentGeneration - 1 && graceOutcomes.includes(expected));
-  },
+  /** The time counts from the first rotation. Presentations do not change its end. */
+  lostAnswerIsRepeated: ({ expected, actual }) => (expected === "repeated") === (actual === "repeated"),
+  noRepeatAfterArrival: ({ actual, isArrived }) => actual !== "repeated" || !isArrived,
+  conflictIsShort: ({ expected, actual }) => actual !== "conflict" || expected === "conflict",
+  /** What is not proved revokes nothing. */
+  noFalseAlarm: ({ expected, actual }) => actual !== "reuse" || !["rotated", ...excused].includes(expected),
   theftIsCaught: ({ expected, actual }) => expected !== "reuse" || actual === "reuse",
   noAlarmAfterEnding: ({ expected, actual }) =>
     actual !== "reuse" || !["ended", "unknown"].includes(expected),
-  nothingRevives: ({ expected, actual }) =>
-    expected !== "ended" || !["rotated", ...graceOutcomes].includes(actual),
+  nothingRevives: ({ expected, actual }) => expected !== "ended" || !["rotated", ...excused].includes(actual),
 };
 
 export const answerInvariants: Checks<AnswerInvariant, [IssuerAnswer, IssuedTokens]> = {
   /** Presenting the same token yields the same successor of the same session, or a retryable error. */
-  sameSuccessorOrRetry: ({ outcome, presented, presentation, clocksSet }, { successors, claimsByJti }) => {
+  sameSuccessorOrRetry: ({ outcome, presented, presentation }, { successors }) => {
     const { expected } = presentation ?? {};
     if (outcome.status !== "ok") {
       return outcome.status === "unavailable" || !["rotated", "repeated"].includes(expected ?? "");
     }
-    const own = claimsOf(outcome.tokens.access_token);
-    const before = claimsByJti.get(String(own["jti"])) ?? own;
-    const same = clocksSet || before["iat"] === own["iat"];
-    return (
-      same && (successors.get(presented) ?? outcome.tokens.refresh_token) === outcome.tokens.refresh_token
-    );
+    return (successors.get(presented) ?? outcome.tokens.refresh_token) === outcome.tokens.refresh_token;
   },
+  ownJtiForEveryToken: ({ outcome }, { jtis }) =>
+    outcome.status !== "ok" || !jtis.has(String(claimsOf(outcome.tokens.access_token)["jti"])),
   noRepeatAfterSuccessorUse: ({ outcome, presentation }) =>
     outcome.status !== "ok" ||
     (presentation !== undefined && presentation.generation >= presentation.currentGeneration - 1),

@@ -13,8 +13,8 @@ export class IssuedTokens {
   readonly accessTokens: Map<string, Set<string>> = new Map();
   /** The claims of the first access token of each session. */
   readonly firstClaims: Map<string, Claims> = new Map();
-  /** The claims of the first access token with each `jti`. */
-  readonly claimsByJti: Map<string, Claims> = new Map();
+  /** The `jti` of every access token. */
+  readonly jtis: Set<string> = new Set();
   readonly #generations = new Map<string, number>();
 
   /** `presented` is the refresh token that was presented for `tokens`. `null` at login. */
@@ -30,8 +30,7 @@ export class IssuedTokens {
     this.accessTokens.set(session, (this.accessTokens.get(session) ?? new Set<string>()).add(access));
     if (presented === null) this.firstClaims.set(session, claims);
     else if (!this.successors.has(presented)) this.successors.set(presented, refresh);
-    const jti = String(claims["jti"]);
-    if (!this.claimsByJti.has(jti)) this.claimsByJti.set(jti, claims);
+    this.jtis.add(String(claims["jti"]));
   }
 
   generationOf(refreshToken: string): number {

@@ -4,7 +4,7 @@ import type { Issuer } from "../../src/issuer/types.ts";
 import { createFixture, logIn, validateAtIssuer } from "../issuer/fixture.ts";
 import { failStore } from "../issuer/stores.ts";
 
-const GRACE_MS = 30_000;
+const LOST_ANSWER_MS = 30_000;
 /** The most consecutive losses. */
 const MAX_LOST = 4;
 
@@ -18,24 +18,26 @@ function* patterns(most: number): Generator<readonly Loss[]> {
   for (const rest of patterns(most - 1)) for (const loss of losses) yield [loss, ...rest];
 }
 
-/** Where the client waits longest. The last attempt always falls into the last milliseconds of grace. */
+/** Where the client waits longest. The last attempt always falls into the last millisecond of `lostAnswerMs`. */
 const longest = ["first", "last", "evenly"] as const;
 
 function waits(attempts: number, where: (typeof longest)[number]): number[] {
-  const total = GRACE_MS - 1;
+  const total = LOST_ANSWER_MS - 1;
   if (where === "evenly") return Array.from({ length: attempts }, () => Math.floor(total / attempts));
   const at = where === "first" ? 0 : attempts - 1;
   return Array.from({ length: attempts }, (_, i) => (i === at ? total : 0));
 }
 
-test(`law 8, fault 44: retries within grace keep the client logged in through up to ${MAX_LOST} consecutive losses of any kind`, async () => {
+test(`law 8, fault 44: retries within lostAnswerMs keep the client logged in through up to ${MAX_LOST} consecutive losses of any kind`, async () => {
   let loss: Loss | null = null as Loss | null;
   const { clock, store } = createFixture();
   const faulty = failStore(store, (name) => {
     if (name !== "sessions.rotate") return false;
     return loss === "before the store" ? "before" : loss === "after the store" && "after";
   });
-  const issuers = [1, 2].map(() => createFixture({ clock, store: faulty, graceMs: GRACE_MS }).issuer);
+  const issuers = [1, 2].map(
+    () => createFixture({ clock, store: faulty, lostAnswerMs: LOST_ANSWER_MS }).issuer,
+  );
   const [one, other] = issuers as [Issuer, Issuer];
   for (const [number, pattern] of [...patterns(MAX_LOST)].entries()) {
     const first = await logIn(one);

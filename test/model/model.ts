@@ -1,12 +1,18 @@
-import type { EndReason, NewSession, Rotation, RotationOutcome } from "../../src/stores/session-store.ts";
+import type {
+  Acknowledgement,
+  EndReason,
+  NewSession,
+  Rotation,
+  RotationOutcome,
+} from "../../src/stores/session-store.ts";
 
 export type Outcome = RotationOutcome["outcome"];
 
 /** A refresh token that was rotated. */
 interface SpentToken {
-  /** End of its grace, which starts at its first rotation. */
-  readonly graceEndsAt: number;
-  /** Whether the store still has its sealed successor, which pruning erases after the grace. */
+  /** Until then it gets the same successor, if that did not arrive. The time starts at its first rotation. */
+  readonly lostAnswerEndsAt: number;
+  /** Whether the store still has its sealed successor, which pruning erases after that time. */
   sealed: boolean;
 }
 
@@ -24,19 +30,31 @@ export class ModelSession {
   removed = false;
   /** The rotated tokens, by generation. */
   readonly spent: Map<number, SpentToken> = new Map();
+  /** When the client was first known to have the token of each generation. */
+  readonly arrivedAt: Map<number, number> = new Map();
+  readonly #idleMs: number;
 
   constructor({ id, subject, authAt, absoluteExpiresAt, idleMs }: NewSession, now: number) {
     this.id = id;
     this.subject = subject;
     this.authAt = authAt;
     this.absoluteExpiresAt = absoluteExpiresAt;
+    this.#idleMs = idleMs;
     this.idleExpiresAt = Math.min(now + idleMs, absoluteExpiresAt);
   }
 
-  /** Returns the rotated token while it is within grace, and `null` otherwise. */
-  inGrace(generation: number, now: number): SpentToken | null {
-    const spent = this.spent.get(generation);
-    return spent !== undefined && now < spent.graceEndsAt ? spent : null;
+  /** Whether the previous token gets its successor again. */
+  canRepeat(now: number): boolean {
+    const spent = this.spent.get(this.currentGeneration - 1);
+    if (spent === undefined || this.arrivedAt.has(this.currentGeneration)) return false;
+    return spent.sealed && now < spent.lostAnswerEndsAt;
+  }
+
+  rotate({ generation, lostAnswerMs }: Rotation, now: number): void {
+    if (!this.arrivedAt.has(generation)) this.arrivedAt.set(generation, now);
+    this.spent.set(generation, { lostAnswerEndsAt: now + lostAnswerMs, sealed: true });
+    this.currentGeneration = generation + 1;
+    this.idleExpiresAt = Math.min(now + this.#idleMs, this.absoluteExpiresAt);
   }
 }
 
@@ -53,27 +71,36 @@ export class Model {
   }
 
   /** Returns the expected outcome of a presentation, and changes nothing. */
-  expected({ sessionId, generation }: Rotation, now: number): Outcome {
+  expected({ sessionId, generation, conflictMs }: Rotation, now: number): Outcome {
     const session = this.sessions.get(sessionId);
     if (session === undefined || session.removed) return "unknown";
     if (!this.isLive(session, now)) return "ended";
     const behind = session.currentGeneration - generation;
-    if (behind < 0) return "unknown";
+    if (behind < 0) return "resumed";
     if (behind === 0) return "rotated";
-    const spent = session.inGrace(generation, now);
-    if (spent === null || behind > 2) return "reuse";
-    return behind === 1 && spent.sealed ? "repeated" : "conflict";
+    const successorArrivedAt = session.arrivedAt.get(generation + 1);
+    if (successorArrivedAt === undefined) {
+      if (now >= (session.spent.get(generation)?.lostAnswerEndsAt ?? 0)) return "late";
+      return session.canRepeat(now) ? "repeated" : "conflict";
+    }
+    return behind <= 2 && now < successorArrivedAt + conflictMs ? "conflict" : "reuse";
   }
 
   /** Applies a presentation with its outcome. */
-  apply({ sessionId, generation, graceMs, idleMs }: Rotation, outcome: Outcome, now: number): void {
-    const session = this.sessions.get(sessionId);
+  apply(rotation: Rotation, outcome: Outcome, now: number): void {
+    const session = this.sessions.get(rotation.sessionId);
     if (session === undefined) return;
     if (outcome === "reuse") session.ending = "reuse";
-    if (outcome !== "rotated") return;
-    session.spent.set(generation, { graceEndsAt: now + graceMs, sealed: true });
-    session.currentGeneration = generation + 1;
-    session.idleExpiresAt = Math.min(now + idleMs, session.absoluteExpiresAt);
+    if (outcome === "rotated") session.rotate(rotation, now);
+  }
+
+  acknowledge({ sessionId, generation }: Acknowledgement, now: number): "acknowledged" | "unchanged" {
+    const session = this.sessions.get(sessionId);
+    if (session === undefined || !this.isLive(session, now)) return "unchanged";
+    if (generation !== session.currentGeneration || generation === 1) return "unchanged";
+    if (session.arrivedAt.has(generation)) return "unchanged";
+    session.arrivedAt.set(generation, now);
+    return "acknowledged";
   }
 
   end(id: string, reason: EndReason): void {
@@ -92,7 +119,7 @@ export class Model {
   prune(now: number, retentionMs: number): void {
     for (const session of this.sessions.values()) {
       if (session.idleExpiresAt <= now - retentionMs) session.removed = true;
-      for (const spent of session.spent.values()) if (spent.graceEndsAt <= now) spent.sealed = false;
+      for (const spent of session.spent.values()) if (spent.lostAnswerEndsAt <= now) spent.sealed = false;
     }
     for (const [subject, { until }] of this.cutoffs) {
       if (until <= now - retentionMs) this.cutoffs.delete(subject);

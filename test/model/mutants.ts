@@ -21,25 +21,85 @@ const secrets = deriveSecrets(secretAt(0));
 /** Plausible faults, each with the invariant that must find it. */
 export const mutants: readonly (readonly [name: string, foundBy: Invariant, fault: Fault])[] = [
   [
-    "each presentation within grace extends it",
-    "graceCountsFromFirstRotation",
-    afterOutcome("repeated", async ({ sql, clock }, { graceMs }, { id }) => {
-      await sql("UPDATE sessions SET graceEndsAt = ? WHERE id = ?", clock.now() + graceMs, id);
+    "each repeat extends the time of a lost answer",
+    "lostAnswerIsRepeated",
+    afterOutcome("repeated", async ({ sql, clock }, { lostAnswerMs }, { id }) => {
+      await sql("UPDATE sessions SET lostAnswerEndsAt = ? WHERE id = ?", clock.now() + lostAnswerMs, id);
     }),
   ],
   [
-    "grace never ends",
-    "theftIsCaught",
+    "a lost answer is repeated without end",
+    "lostAnswerIsRepeated",
     afterOutcome("rotated", async ({ sql }, _, { id }) => {
-      await sql("UPDATE sessions SET graceEndsAt = 9000000000000000 WHERE id = ?", id);
+      await sql("UPDATE sessions SET lostAnswerEndsAt = 9000000000000000 WHERE id = ?", id);
     }),
   ],
   [
-    "grace ends at once",
+    "a lost answer is not repeated",
     "honestClientStaysLoggedIn",
     afterOutcome("rotated", async ({ sql }, _, { id }) => {
-      await sql("UPDATE sessions SET graceEndsAt = 0 WHERE id = ?", id);
+      await sql("UPDATE sessions SET lostAnswerEndsAt = 0 WHERE id = ?", id);
     }),
+  ],
+  [
+    "a token after `lostAnswerMs` is reported as reuse",
+    "noFalseAlarm",
+    replaceRotate(() => async (_, __, call) => {
+      const right = await call();
+      return right.outcome === "late" ? { outcome: "reuse", session: right.session } : right;
+    }),
+  ],
+  [
+    "an acknowledgement is confirmed without effect",
+    "noRepeatAfterArrival",
+    replaceCommand("sessions.acknowledge", () => async () => "acknowledged"),
+  ],
+  [
+    "an acknowledgement counts for any generation",
+    "arrivalIsRecordedOnce",
+    replaceCommand("sessions.acknowledge", () => async ({ sql }, [sign]) => {
+      const { sessionId } = sign as { sessionId: string };
+      await sql("UPDATE sessions SET arrivedAt = rotatedAt, sealedSuccessor = NULL WHERE id = ?", sessionId);
+      return "acknowledged";
+    }),
+  ],
+  [
+    "an acknowledgement that changes nothing is reported as recorded",
+    "arrivalIsRecordedOnce",
+    replaceCommand("sessions.acknowledge", () => async (_, __, call) => {
+      await call();
+      return "acknowledged";
+    }),
+  ],
+  [
+    "an acknowledgement leaves no time for a conflict",
+    "noFalseAlarm",
+    replaceCommand("sessions.acknowledge", () => async ({ sql }, [sign], call) => {
+      const answer = await call();
+      const { sessionId } = sign as { sessionId: string };
+      const change = "UPDATE sessions SET arrivedAt = 1 WHERE id = ? AND arrivedAt IS NOT NULL";
+      await sql(change, sessionId);
+      return answer;
+    }),
+  ],
+  [
+    "a refresh with the successor is no sign of arrival",
+    "noFalseAlarm",
+    afterOutcome("rotated", async ({ sql }, _, { id }) => {
+      await sql("UPDATE sessions SET previousArrivedAt = NULL WHERE id = ?", id);
+    }),
+  ],
+  [
+    "a long `lostAnswerMs` delays the finding of a thief",
+    "theftIsCaught",
+    overrideOutcome(({ generation }, session, now) =>
+      session.endedAt === null &&
+      generation === session.generation - 1 &&
+      session.arrivedAt !== null &&
+      now < (session.lostAnswerEndsAt ?? 0)
+        ? { outcome: "conflict", session }
+        : null,
+    ),
   ],
   [
     "the token before the previous one is repeated",
@@ -69,15 +129,6 @@ export const mutants: readonly (readonly [name: string, foundBy: Invariant, faul
       const change = "UPDATE sessions SET currentDigest = ?, sealedSuccessor = ? WHERE id = ?";
       await sql(change, successorDigest, sealedSuccessor, sessionId);
       return { outcome: "rotated", session: right.session };
-    }),
-  ],
-  [
-    "a repeated answer has a new iat",
-    "sameSuccessorOrRetry",
-    replaceRotate(() => async (_, __, call) => {
-      const right = await call();
-      if (right.outcome !== "repeated") return right;
-      return { ...right, session: { ...right.session, issuedAtS: right.session.issuedAtS + 1 } };
     }),
   ],
   [
@@ -169,7 +220,7 @@ export const mutants: readonly (readonly [name: string, foundBy: Invariant, faul
     }),
   ],
   [
-    "pruning erases a successor within grace",
+    "pruning erases a successor that did not arrive",
     "sameSuccessorOrRetry",
     replaceCommand("prune", () => async ({ sql }, _, call) => {
       await call();
@@ -229,9 +280,9 @@ export const mutants: readonly (readonly [name: string, foundBy: Invariant, faul
 ];
 
 function updateStatement(session: SessionRecord): [string, ...(string | number | null)[]] {
-  const { id, generation, currentDigest, previousDigest, sealedSuccessor, graceEndsAt } = session;
+  const { id, generation, currentDigest, previousDigest, sealedSuccessor, lostAnswerEndsAt } = session;
   const columns =
-    "generation = ?, currentDigest = ?, previousDigest = ?, sealedSuccessor = ?, graceEndsAt = ?";
-  const values = [generation, currentDigest, previousDigest, sealedSuccessor, graceEndsAt];
+    "generation = ?, currentDigest = ?, previousDigest = ?, sealedSuccessor = ?, lostAnswerEndsAt = ?";
+  const values = [generation, currentDigest, previousDigest, sealedSuccessor, lostAnswerEndsAt];
   return [`UPDATE sessions SET ${columns}, endedAt = NULL, endReason = NULL WHERE id = ?`, ...values, id];
 }

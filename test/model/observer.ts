@@ -45,13 +45,9 @@ export class Observer {
     issuerEvents.subscribe(this.#onEvent);
   }
 
-  recordAnswer(answer: Omit<IssuerAnswer, "clocksSet">): void {
+  recordAnswer(answer: IssuerAnswer): void {
     const { outcome, presented } = answer;
-    for (const name of findViolations(
-      answerInvariants,
-      { ...answer, clocksSet: this.clocksSet },
-      this.issued,
-    )) {
+    for (const name of findViolations(answerInvariants, answer, this.issued)) {
       this.#violations.add(name);
     }
     if (outcome.status === "ok") this.issued.add(outcome.tokens, presented);

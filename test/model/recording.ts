@@ -1,7 +1,13 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Clock } from "../../src/core/clock.ts";
 import type { Revocation } from "../../src/core/revocation.ts";
-import type { EndReason, NewSession, Rotation, RotationOutcome } from "../../src/stores/session-store.ts";
+import type {
+  Acknowledgement,
+  EndReason,
+  NewSession,
+  Rotation,
+  RotationOutcome,
+} from "../../src/stores/session-store.ts";
 import type { RevocationSnapshot, Store } from "../../src/stores/store.ts";
 import { EXPIRED_RETENTION_MS } from "../../src/stores/retention.ts";
 import { wrapStore } from "../issuer/stores.ts";
@@ -55,6 +61,13 @@ export class Recording {
     const { model } = this;
     if (name === "sessions.create") return this.#create(args[0] as NewSession, now);
     if (name === "sessions.rotate") return this.#rotate(args[0] as Rotation, now);
+    if (name === "sessions.acknowledge") {
+      const expected = model.acknowledge(args[0] as Acknowledgement, now);
+      return (answer) => {
+        if (answer !== expected) this.violations.add("arrivalIsRecordedOnce");
+        return undefined;
+      };
+    }
     if (name === "prune") model.prune(now, EXPIRED_RETENTION_MS);
     if (name === "sessions.end") {
       const [id, reason, { until }] = args as [string, EndReason, Revocation];
@@ -82,7 +95,7 @@ export class Recording {
     const session = this.model.sessions.get(sessionId);
     const expected = this.model.expected(rotation, now);
     const currentGeneration = session?.currentGeneration ?? 0;
-    const graceEndsAt = session?.spent.get(generation)?.graceEndsAt ?? null;
+    const isArrived = session?.arrivedAt.has(generation + 1) ?? false;
     this.model.apply(rotation, expected, now);
     const request = requestContext.getStore();
     return (answer) => {
@@ -92,7 +105,7 @@ export class Recording {
         generation,
         currentGeneration,
         now,
-        graceEndsAt,
+        isArrived,
         expected,
         actual,
       };

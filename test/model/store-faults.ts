@@ -98,7 +98,7 @@ export function repeatSuccessorWhen(mayRepeat: (behind: number) => boolean): Fau
       const session = await store.sessions.get(sessionId);
       const known = sealed.get(`${sessionId} ${generation}`);
       if (session?.endedAt === null && known !== undefined && mayRepeat(session.generation - generation)) {
-        return { outcome: "repeated", session, sealedSuccessor: known };
+        return { outcome: "repeated", session, sealedSuccessor: known, behindMs: 0 };
       }
       const original = await call();
       if (original.outcome === "rotated") sealed.set(`${sessionId} ${generation}`, sealedSuccessor);

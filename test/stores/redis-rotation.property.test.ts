@@ -3,19 +3,23 @@ import { randomBytes } from "node:crypto";
 import { after, before, describe, test } from "node:test";
 import fc from "fast-check";
 import { createClient } from "redis";
+import { isHoldfastError } from "../../src/core/errors.ts";
 import { ISSUER } from "../../src/stores/conformance/constants.ts";
-import { logIn } from "../../src/stores/conformance/fixtures.ts";
+import { logIn, present } from "../../src/stores/conformance/fixtures.ts";
 import type { Rotation, SessionRecord } from "../../src/stores/session-store.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
 import { redisStore } from "../../src/stores/redis.ts";
-import { decideRotation, endSession } from "../../src/stores/refresh-rotation.ts";
+import { formatSession } from "../../src/stores/redis/session-text.ts";
+import { acknowledgeSuccessor, decideRotation, endSession } from "../../src/stores/refresh-rotation.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
 import { noRedis, RedisServer } from "../support/redis-servers.ts";
 import { applyStep, steps } from "./session-steps.ts";
 
+type StateOf<A> = A extends fc.Arbitrary<infer T> ? T : never;
+
 const NOW = Date.UTC(2030, 0, 1);
 
-const digest = fc.constantFrom("d1", "d2", "d3", "");
+const digest = fc.constantFrom("d1", "d2", "d3", "dü");
 /** Often exactly at the boundary of a decision. */
 const moment = fc.oneof(
   fc.constantFrom(NOW - 1, NOW, NOW + 1),
@@ -27,23 +31,38 @@ const state = fc.record({
   previousDigest: fc.option(digest),
   sealedSuccessor: fc.option(fc.string({ unit: "binary", minLength: 1 })),
   rotatedAt: moment,
-  graceEndsAt: fc.option(moment),
-  olderGraceEndsAt: fc.option(moment),
+  lostAnswerEndsAt: fc.option(moment),
+  arrivedAt: fc.option(moment),
+  previousArrivedAt: fc.option(moment),
+  rolledBackAt: fc.option(moment),
   issuedAtS: fc.integer({ min: NOW / 1000 - 10, max: NOW / 1000 + 10 }),
+  idleMs: fc.integer({ min: 1, max: 200_000 }),
   idleExpiresAt: moment,
   absoluteExpiresAt: moment,
-  graceStreak: fc.integer({ min: 0, max: 9 }),
-  graceHit: fc.boolean(),
+  repeatStreak: fc.integer({ min: 0, max: 9 }),
+  wasRepeated: fc.boolean(),
   endedAt: fc.option(moment, { freq: 1 }),
 });
 const rotation = fc.record({
   generation: fc.integer({ min: 0, max: 6 }),
   presentedDigest: digest,
-  successorDigest: fc.string({ unit: "binary" }),
-  sealedSuccessor: fc.string({ unit: "binary" }),
-  idleMs: fc.integer({ min: 1, max: 200_000 }),
-  graceMs: fc.integer({ min: 0, max: 100_000 }),
+  issuedAt: fc.option(moment),
+  expiresAt: fc.option(moment),
+  successorDigest: fc.string({ unit: "binary", minLength: 1 }),
+  sealedSuccessor: fc.string({ unit: "binary", minLength: 1 }),
+  lostAnswerMs: fc.integer({ min: 0, max: 100_000 }),
+  conflictMs: fc.integer({ min: 0, max: 100_000 }),
 });
+
+function recordOf(id: string, { absoluteExpiresAt, ...changing }: StateOf<typeof state>): SessionRecord {
+  const facts = { id, subject: id, authAt: NOW - 1, absoluteExpiresAt, facts: `{"device":"ü"}`, mac: "m" };
+  return { ...facts, ...changing, endReason: changing.endedAt === null ? null : "logout" };
+}
+
+/** After `lostAnswerEndsAt` the sealed successor is not visible on Redis, whether or not it is erased yet. */
+function visible(record: SessionRecord, now: number): SessionRecord {
+  return now < (record.lostAnswerEndsAt ?? 0) ? record : { ...record, sealedSuccessor: null };
+}
 
 void describe("rotation on Redis", { skip: noRedis }, () => {
   let server: RedisServer;
@@ -60,37 +79,125 @@ void describe("rotation on Redis", { skip: noRedis }, () => {
     });
     let n = 0;
     await fc.assert(
-      fc.asyncProperty(
-        state,
-        rotation,
-        async ({ sealedSuccessor, absoluteExpiresAt, ...changing }, asked) => {
-          const id = `s${n++}`;
-          const facts = { id, subject: id, authAt: NOW - 1, absoluteExpiresAt, facts: "{}", mac: "m" };
-          const endReason = changing.endedAt === null ? null : ("logout" as const);
-          const record: SessionRecord = { ...facts, ...changing, sealedSuccessor, endReason };
-          const key = `holdfast:{session:${id}}`;
-          const stateText = JSON.stringify({ ...changing, endReason, absoluteExpiresAt });
-          await raw.hSet(key, { fixed: JSON.stringify(facts), state: stateText });
-          if (sealedSuccessor !== null) await raw.set(`${key}:successor`, sealedSuccessor);
+      fc.asyncProperty(state, rotation, async (changing, asked) => {
+        const id = `s${n++}`;
+        const record = recordOf(id, changing);
+        await raw.set(`holdfast:{session:${id}}`, formatSession(record));
 
-          const onReuse = { kind: "session", id, issuer: ISSUER, until: NOW + 1 } as const;
-          const presented: Rotation = { sessionId: id, ...asked, onReuse };
-          const expected = decideRotation(record, presented, NOW, null);
-          const outcome = await store.sessions.rotate(presented);
-          assert.equal(outcome.outcome, expected.outcome);
-          if (outcome.outcome === "repeated" && expected.outcome === "repeated") {
-            assert.equal(outcome.sealedSuccessor, expected.sealedSuccessor);
-          }
-          const left = expected.outcome === "unknown" ? record : expected.session;
-          const standing = await store.sessions.get(id);
-          // After grace the successor must not be visible, whether or not it is erased yet.
-          const inGrace = left.graceEndsAt !== null && NOW < left.graceEndsAt;
-          assert.deepEqual(standing, { ...left, sealedSuccessor: inGrace ? left.sealedSuccessor : null });
-          if (outcome.outcome === "reuse") assert.deepEqual(standing, endSession(record, "reuse", NOW));
-        },
-      ),
+        const onReuse = { kind: "session", id, issuer: ISSUER, until: NOW + 1 } as const;
+        const presented: Rotation = { sessionId: id, ...asked, onReuse };
+        const expected = decideRotation(record, presented, NOW, null);
+        const outcome = await store.sessions.rotate(presented);
+        assert.equal(outcome.outcome, expected.outcome);
+        if (outcome.outcome === "repeated" && expected.outcome === "repeated") {
+          assert.equal(outcome.sealedSuccessor, expected.sealedSuccessor);
+          assert.equal(outcome.behindMs, expected.behindMs);
+        }
+        const left = expected.outcome === "unknown" ? record : expected.session;
+        const standing = await store.sessions.get(id);
+        assert.deepEqual(standing, visible(left, NOW));
+        if (outcome.outcome === "reuse") assert.deepEqual(standing, endSession(record, "reuse", NOW));
+      }),
       { numRuns: 2000 },
     );
+  });
+
+  void test("law 8: the script acknowledges like acknowledgeSuccessor on any record", async (t) => {
+    const store = await redisStore({ url: server.url, clock: new FakeClock(NOW), durability: "unchecked" });
+    const raw = await createClient({ url: server.url, RESP: 2 }).connect();
+    t.after(async () => {
+      raw.destroy();
+      await store.close();
+    });
+    const sign = fc.record({ generation: fc.integer({ min: 0, max: 6 }), digest: fc.option(digest) });
+    let n = 0;
+    await fc.assert(
+      fc.asyncProperty(state, sign, async (changing, asked) => {
+        const record = recordOf(`a${n++}`, changing);
+        await raw.set(`holdfast:{session:${record.id}}`, formatSession(record));
+        const expected = acknowledgeSuccessor(record, { sessionId: record.id, ...asked }, NOW);
+        const answer = await store.sessions.acknowledge({ sessionId: record.id, ...asked });
+        assert.equal(answer, expected === null ? "unchanged" : "acknowledged");
+        assert.deepEqual(await store.sessions.get(record.id), visible(expected ?? record, NOW));
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  void test("law 8: a session that an older version stored keeps its rights", async (t) => {
+    const store = await redisStore({ url: server.url, clock: new FakeClock(NOW), durability: "unchecked" });
+    const raw = await createClient({ url: server.url, RESP: 2 }).connect();
+    t.after(async () => {
+      raw.destroy();
+      await store.close();
+    });
+    let n = 0;
+    await fc.assert(
+      fc.asyncProperty(state, rotation, fc.option(moment), async (changing, asked, olderGraceEndsAt) => {
+        const { rotatedAt, lostAnswerEndsAt, idleExpiresAt, absoluteExpiresAt } = changing;
+        const record: SessionRecord = {
+          ...recordOf(`h${n++}`, changing),
+          idleMs: Math.max(1, idleExpiresAt - rotatedAt),
+          arrivedAt: null,
+          previousArrivedAt: olderGraceEndsAt && Math.max(rotatedAt, olderGraceEndsAt - 30_000),
+          rolledBackAt: null,
+        };
+        const { id, subject, authAt, facts, mac, sealedSuccessor, repeatStreak, wasRepeated } = record;
+        const { generation, currentDigest, previousDigest, issuedAtS, endedAt, endReason } = record;
+        const key = `holdfast:{session:${id}}`;
+        const old = {
+          generation,
+          currentDigest,
+          previousDigest,
+          rotatedAt,
+          issuedAtS,
+          idleExpiresAt,
+          endedAt,
+        };
+        const grace = { graceEndsAt: lostAnswerEndsAt, olderGraceEndsAt };
+        const streak = { graceStreak: repeatStreak, graceHit: wasRepeated };
+        await raw.hSet(key, {
+          fixed: JSON.stringify({ id, subject, authAt, absoluteExpiresAt, facts, mac }),
+          state: JSON.stringify({ ...old, ...grace, ...streak, endReason, absoluteExpiresAt }),
+        });
+        if (sealedSuccessor !== null) await raw.set(`${key}:successor`, sealedSuccessor);
+        assert.deepEqual(await store.sessions.get(id), visible(record, NOW));
+
+        const onReuse = { kind: "session", id, issuer: ISSUER, until: NOW + 1 } as const;
+        const presented: Rotation = { sessionId: id, ...asked, onReuse };
+        const expected = decideRotation(record, presented, NOW, null);
+        const outcome = await store.sessions.rotate(presented);
+        assert.equal(outcome.outcome, expected.outcome);
+        const left = expected.outcome === "unknown" ? record : expected.session;
+        assert.deepEqual(await store.sessions.get(id), visible(left, NOW));
+        const isWritten = left !== record;
+        assert.equal(await raw.type(key), isWritten ? "string" : "hash");
+        if (isWritten) assert.equal(await raw.exists(`${key}:successor`), 0);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  void test("a session of a newer version is unavailable, and unchanged", async (t) => {
+    const store = await redisStore({ url: server.url, durability: "unchecked" });
+    const raw = await createClient({ url: server.url, RESP: 2 }).connect();
+    t.after(async () => {
+      raw.destroy();
+      await store.close();
+    });
+    await raw.set("holdfast:{session:newer}", "9 of another form");
+    const revocation = { kind: "session", id: "newer", issuer: ISSUER, until: NOW + 1 } as const;
+    const calls = [
+      async () => await store.sessions.get("newer"),
+      async () => await present(store, "newer", 1),
+      async () => await store.sessions.acknowledge({ sessionId: "newer", generation: 2, digest: null }),
+      async () => await store.sessions.end("newer", "logout", revocation),
+      async () => await logIn(store, "newer"),
+    ];
+    for (const call of calls) {
+      await assert.rejects(call(), (error) => isHoldfastError(error, "store_unavailable"));
+    }
+    assert.equal(await raw.get("holdfast:{session:newer}"), "9 of another form");
   });
 
   void test("law 8: Redis and SQLite give the same answers to any sequence of commands", async () => {
@@ -112,8 +219,7 @@ void describe("rotation on Redis", { skip: noRedis }, () => {
               stores.map(async (store) => await store.sessions.get("s")),
             );
             const now = clocks[0].now();
-            const inGrace = (one?.graceEndsAt ?? 0) > now;
-            assert.deepEqual(other, one && { ...one, sealedSuccessor: inGrace ? one.sealedSuccessor : null });
+            assert.deepEqual(other, one && visible(one, now));
             const logs = await Promise.all(stores.map(async (store) => await store.revocations.snapshot()));
             const revoked = logs.map(({ entries }) => entries.map((entry) => entry.revocation));
             assert.deepEqual(revoked[1], revoked[0]);

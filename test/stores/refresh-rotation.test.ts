@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NewSession, Rotation, SessionRecord } from "../../src/stores/session-store.ts";
-import { decideRotation, startSession } from "../../src/stores/refresh-rotation.ts";
+import { acknowledgeSuccessor, decideRotation, startSession } from "../../src/stores/refresh-rotation.ts";
 
 const NOW = Date.UTC(2030, 0, 1);
 
@@ -23,8 +23,10 @@ function presented(generation: number): Rotation {
     presentedDigest: `d${generation}`,
     successorDigest: `d${generation + 1}`,
     sealedSuccessor: `sealed d${generation + 1}`,
-    idleMs: 100_000,
-    graceMs: 30_000,
+    issuedAt: NOW,
+    expiresAt: NOW + 100_000,
+    lostAnswerMs: 80_000,
+    conflictMs: 30_000,
     onReuse: { kind: "session", id: "s", issuer: "i", until: NOW + 1_000_000 },
   };
 }
@@ -58,7 +60,7 @@ test("law 3: a session from after the cut-off gets an `iat` that the cut-off doe
   assert.equal(decided.outcome === "rotated" && decided.session.issuedAtS, NOW / 1000 + 2);
 });
 
-test("law 8: a clock set back into a grace whose successor is erased causes a conflict and no revocation", () => {
+test("law 8: a clock set back into the time of a lost answer whose successor is erased causes a conflict and no revocation", () => {
   const record: SessionRecord = { ...rotatedOnce(), sealedSuccessor: null };
   assert.deepEqual(decideRotation(record, presented(1), NOW + 1, null), {
     outcome: "conflict",
@@ -73,4 +75,32 @@ test("law 8: decideRotation does not change the record it is given", () => {
       decideRotation(record, presented(generation), nowMs, null);
     }
   }
+});
+
+test("law 8: a clock that is set back turns no repeat and no conflict into reuse", () => {
+  const rotated = rotatedOnce();
+  assert.equal(decideRotation(rotated, presented(1), NOW - 1_000_000, null).outcome, "repeated");
+  const sign = { sessionId: "s", generation: 2, digest: "d2" };
+  const arrived = acknowledgeSuccessor(rotated, sign, NOW + 1000);
+  assert.ok(arrived);
+  assert.equal(decideRotation(arrived, presented(1), NOW - 1_000_000, null).outcome, "conflict");
+  const third = decideRotation(arrived, presented(2), NOW - 1_000_000, null);
+  assert.equal(third.outcome, "rotated");
+  assert.equal(decideRotation(third.session, presented(1), NOW - 1_000_000, null).outcome, "conflict");
+});
+
+test("law 8, fault 64: after a rollback, spent tokens of the lost branch are refused and revoke nothing", () => {
+  const resumed = decideRotation(rotatedOnce(), presented(7), NOW, null);
+  assert.equal(resumed.outcome, "resumed");
+  assert.deepEqual(
+    [3, 5, 6, 7, 8].map((generation) => {
+      return decideRotation(
+        resumed.session,
+        { ...presented(generation), issuedAt: NOW - 1 },
+        NOW + 60_000,
+        null,
+      ).outcome;
+    }),
+    ["forked", "forked", "forked", "repeated", "rotated"],
+  );
 });

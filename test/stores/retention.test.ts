@@ -6,7 +6,7 @@ import { EXPIRED_RETENTION_MS, pruneSession } from "../../src/stores/retention.t
 import { nextEntry, pruneEntries } from "../../src/stores/revocation-log.ts";
 
 const NOW = Date.UTC(2030, 0, 1);
-const GRACE_MS = 30_000;
+const LOST_ANSWER_MS = 30_000;
 const IDLE_MS = 100_000;
 
 function rotatedSession() {
@@ -25,8 +25,10 @@ function rotatedSession() {
     presentedDigest: "d1",
     successorDigest: "d2",
     sealedSuccessor: "sealed d2",
-    idleMs: IDLE_MS,
-    graceMs: GRACE_MS,
+    issuedAt: NOW,
+    expiresAt: NOW + IDLE_MS,
+    lostAnswerMs: LOST_ANSWER_MS,
+    conflictMs: 10_000,
     onReuse: { kind: "session", id: "s", issuer: "i", until: NOW + 1e6 },
   } as const;
   const decided = decideRotation(record, rotation, NOW, null);
@@ -34,10 +36,10 @@ function rotatedSession() {
   return decided.session;
 }
 
-test("pruneSession keeps the sealed successor within grace, and erases it at its end", () => {
+test("pruneSession keeps the sealed successor for `lostAnswerMs`, and then erases it", () => {
   const session = rotatedSession();
-  assert.equal(pruneSession(session, NOW + GRACE_MS - 1), session);
-  assert.deepEqual(pruneSession(session, NOW + GRACE_MS), { ...session, sealedSuccessor: null });
+  assert.equal(pruneSession(session, NOW + LOST_ANSWER_MS - 1), session);
+  assert.deepEqual(pruneSession(session, NOW + LOST_ANSWER_MS), { ...session, sealedSuccessor: null });
 });
 
 test("pruneSession erases a session a day after it expired, and not earlier", () => {

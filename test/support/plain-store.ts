@@ -1,4 +1,5 @@
 import {
+  acknowledgeSuccessor,
   advanceCutoff,
   decideKeyRotation,
   decideRotation,
@@ -9,6 +10,7 @@ import {
   RevocationListeners,
   startSession,
   tailAfter,
+  type Acknowledgement,
   type AuditEvent,
   type Clock,
   type Cutoff,
@@ -111,6 +113,12 @@ export function plainStore(clock: Clock): Store {
         if (decided.outcome === "reuse") append(rotation.onReuse);
         sessions.set(rotation.sessionId, decided.session);
         return decided;
+      },
+      acknowledge(sign: Acknowledgement) {
+        const changed = acknowledgeSuccessor(sessions.get(sign.sessionId) ?? null, sign, now());
+        if (changed === null) return "unchanged";
+        sessions.set(sign.sessionId, changed);
+        return "acknowledged";
       },
       end(id: string, reason: EndReason, revocation: Revocation) {
         append(revocation);

@@ -12,7 +12,7 @@ import { revokeEndpoint, tokenEndpoint } from "./oauth.ts";
 import { oauthError, temporarilyUnavailable } from "./respond.ts";
 import { revocationsEndpoint } from "./revocations.ts";
 import { endSessionEndpoint, listSessionsEndpoint, logoutAllEndpoint, logoutEndpoint } from "./sessions.ts";
-import { loginEndpoint, passwordEndpoint, refreshEndpoint } from "./tokens.ts";
+import { acknowledgeEndpoint, loginEndpoint, passwordEndpoint, refreshEndpoint } from "./tokens.ts";
 import {
   addUserEndpoint,
   changeUserEndpoint,
@@ -28,6 +28,7 @@ const METADATA_PATH = "/.well-known/oauth-authorization-server";
 const endpoints: Readonly<Record<string, Partial<Record<Method, Endpoint>>>> = {
   "/auth/login": { POST: loginEndpoint },
   "/auth/refresh": { POST: refreshEndpoint },
+  "/auth/refresh/ack": { POST: acknowledgeEndpoint },
   "/auth/logout": { POST: logoutEndpoint },
   "/auth/logout-all": { POST: logoutAllEndpoint },
   "/auth/password": { POST: passwordEndpoint },

@@ -21,6 +21,12 @@ export const refreshTokenBody: z.ZodType<{ refresh_token: string }> = z.object(
   "must be an object",
 );
 
+/** A request for a refresh. With `acknowledge` the client announces that it will acknowledge the new refresh token. */
+export const refreshBody: z.ZodType<{ refresh_token: string; acknowledge?: boolean | undefined }> = z.object(
+  { refresh_token: stringSchema(), acknowledge: z.boolean("must be a boolean").optional() },
+  "must be an object",
+);
+
 /** Reads a JSON body. Throws a 400 that names the member at fault, never its value, because that may be a password. */
 export async function readBody<T>(
   ctx: Pick<IssuerContext, "clock">,

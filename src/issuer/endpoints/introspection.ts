@@ -48,9 +48,10 @@ async function describeRefreshToken(ctx: IssuerContext, text: string): Promise<o
   return { iss: ctx.config.url, sub, sid, exp, client_id: content.client, ...kind };
 }
 
-/** Whether a refresh would succeed: the token is the current one, or the previous one within its grace period. */
+/** Whether a refresh would succeed: the token is the current one, or the previous one without a known successor. */
 function isRefreshable(session: AuthenticSession, digest: string, nowMs: number): boolean {
   if (!isLive(session, nowMs)) return false;
-  const { currentDigest, previousDigest, graceEndsAt } = session;
-  return digest === currentDigest || (digest === previousDigest && nowMs < (graceEndsAt ?? 0));
+  const { currentDigest, previousDigest, arrivedAt, lostAnswerEndsAt } = session;
+  const mayRepeat = arrivedAt === null && nowMs < (lostAnswerEndsAt ?? 0);
+  return digest === currentDigest || (digest === previousDigest && mayRepeat);
 }

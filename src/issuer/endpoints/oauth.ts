@@ -9,7 +9,7 @@ import { revoke } from "../sessions/revoke.ts";
 import { endPresentedSession } from "../sessions/sessions.ts";
 import { createClientTokenResponse } from "../sessions/token-response.ts";
 import type { Client } from "../types.ts";
-import { readForm, requireParameter } from "./body.ts";
+import { badRequest, readForm, requireParameter } from "./body.ts";
 import { authenticateClient, invalidClient } from "./client-auth.ts";
 import type { EndpointCall } from "./endpoint.ts";
 import { emptyResponse, jsonResponse, oauthError } from "./respond.ts";
@@ -34,8 +34,14 @@ export async function tokenEndpoint(
     return oauthError(400, "unsupported_grant_type", "The grant is refresh_token or client_credentials.");
   }
   const refreshToken = requireParameter(form, "refresh_token");
+  const asked = form.get("acknowledge");
+  if (asked !== undefined && asked !== "true" && asked !== "false") {
+    throw badRequest(400, "acknowledge: must be true or false");
+  }
   const outcome = await refreshWithScopes(ctx, refreshToken, requestInfo, requestedScopes);
-  return outcome.status === "invalid_scope" ? invalidScope() : refreshResponse(outcome);
+  return outcome.status === "invalid_scope"
+    ? invalidScope()
+    : refreshResponse(ctx, outcome, asked === "true");
 }
 
 async function clientCredentialsGrant(

@@ -2,14 +2,14 @@ import { z } from "zod";
 import type { IssuerContext } from "../context.ts";
 import type { DefiniteOutcome } from "../issuer-base.ts";
 import { login } from "../sessions/login.ts";
-import { refresh } from "../sessions/refresh.ts";
+import { acknowledge, refresh } from "../sessions/refresh.ts";
 import type { LoginOutcome, RefreshOutcome } from "../types.ts";
 import { isAcceptablePassword, PASSWORD_BYTES } from "../users/passwords.ts";
 import { changeOwnPassword } from "../users/users.ts";
-import { readBody, refreshTokenBody, stringSchema } from "./body.ts";
+import { readBody, refreshBody, refreshTokenBody, stringSchema } from "./body.ts";
 import { requireSession } from "./client-auth.ts";
 import type { EndpointCall } from "./endpoint.ts";
-import { invalidGrant, jsonResponse, oauthError, tooManyRequests } from "./respond.ts";
+import { emptyResponse, invalidGrant, jsonResponse, oauthError, tooManyRequests } from "./respond.ts";
 
 const anyObject = z.record(z.string(), z.unknown(), "must be an object");
 const credentials = z.looseObject(
@@ -56,16 +56,31 @@ export async function refreshEndpoint(
   ctx: IssuerContext,
   { request, requestInfo }: EndpointCall,
 ): Promise<Response> {
-  const { refresh_token: token } = await readBody(ctx, request, refreshTokenBody);
-  return refreshResponse(await refresh(ctx, token, requestInfo));
+  const { refresh_token: token, acknowledge: asked = false } = await readBody(ctx, request, refreshBody);
+  return refreshResponse(ctx, await refresh(ctx, token, requestInfo), asked);
 }
 
-export function refreshResponse(outcome: DefiniteOutcome<RefreshOutcome>): Response {
-  if (outcome.status === "ok") return jsonResponse(200, outcome.tokens);
+/** `asked` is whether the client announced an acknowledgement. With strict rotation nothing waits for it. */
+export function refreshResponse(
+  ctx: IssuerContext,
+  outcome: DefiniteOutcome<RefreshOutcome>,
+  asked: boolean,
+): Response {
+  if (outcome.status === "ok") {
+    const isAwaited = asked && ctx.config.lostAnswerMs > 0;
+    return jsonResponse(200, isAwaited ? { ...outcome.tokens, acknowledge: true } : outcome.tokens);
+  }
   if (outcome.status === "invalid_grant") return invalidGrant();
   return oauthError(
     409,
     "refresh_conflict",
     "A newer refresh token is already in use: read the token store again.",
   );
+}
+
+/** 204 once the acknowledgement is durable, and also when there was nothing to acknowledge. */
+export async function acknowledgeEndpoint(ctx: IssuerContext, { request }: EndpointCall): Promise<Response> {
+  const { refresh_token: token } = await readBody(ctx, request, refreshTokenBody);
+  const { status } = await acknowledge(ctx, token);
+  return status === "ok" ? emptyResponse(204) : invalidGrant();
 }

@@ -6,6 +6,7 @@ import { verifyWithKey } from "../../jwt/verify.ts";
 import type { IssuerBase } from "../issuer-base.ts";
 import type { SigningKeys } from "../keys/signing-keys.ts";
 import { RevocationCache } from "../revocations/revocation-cache.ts";
+import type { ArrivalSigns } from "./arrival-signs.ts";
 import { findSession, type AuthenticSession } from "../store/session-record.ts";
 
 const MAX_TOKEN_BYTES = 16_384;
@@ -25,12 +26,14 @@ export type AccessTokenResult =
 export class AccessTokenChecker {
   readonly #base: IssuerBase;
   readonly #keys: SigningKeys;
+  readonly #arrivals: ArrivalSigns;
   readonly revocations: RevocationCache;
   readonly #policy: ClaimsPolicy;
 
-  constructor(base: IssuerBase, keys: SigningKeys) {
+  constructor(base: IssuerBase, keys: SigningKeys, arrivals: ArrivalSigns) {
     this.#base = base;
     this.#keys = keys;
+    this.#arrivals = arrivals;
     this.revocations = new RevocationCache(base);
     this.#policy = createClaimsPolicy({
       issuer: base.config.url,
@@ -41,7 +44,7 @@ export class AccessTokenChecker {
     });
   }
 
-  /** Rejects when the store cannot be read (law 1). */
+  /** Rejects when the store cannot be read (law 1). A valid token is a sign that its generation arrived (law 8). */
   async check(token: string, toleranceMs: number = CLOCK_TOLERANCE_MS): Promise<AccessTokenResult> {
     if (token.length > MAX_TOKEN_BYTES) return invalid("too_large");
     const parsed = parseToken(token);
@@ -56,7 +59,9 @@ export class AccessTokenChecker {
     if (claims.sid === undefined) return { status: "valid", claims, session: null };
     const session = await findSession(this.#base, claims.sid);
     const live = session !== null && isLive(session, clock.now());
-    return live ? { status: "valid", claims, session } : invalid("revoked");
+    if (!live) return invalid("revoked");
+    this.#arrivals.recordAccessToken(claims, session);
+    return { status: "valid", claims, session };
   }
 }
 

@@ -1,23 +1,31 @@
+import { HoldfastError } from "../../core/errors.ts";
+import { refreshEvents } from "../../core/event-channels.ts";
 import { narrowScope } from "../../core/scopes.ts";
+import type { RotationOutcome } from "../../stores/session-store.ts";
 import type { IssuerContext } from "../context.ts";
 import type { DefiniteOutcome } from "../issuer-base.ts";
-import { findSession, verifySessionRecord } from "../store/session-record.ts";
-import type { RequestInfo, RefreshOutcome } from "../types.ts";
+import { verifySessionRecord } from "../store/session-record.ts";
+import type { AcknowledgeOutcome, RequestInfo, RefreshOutcome } from "../types.ts";
 import {
   createRefreshToken,
   openSuccessor,
   parseRefreshToken,
   digestRefreshToken,
   sealSuccessor,
+  type RefreshToken,
+  type RefreshTokenLifetime,
 } from "./refresh-token.ts";
 import { sessionRevocation } from "./sessions.ts";
 import { createTokenResponse } from "./token-response.ts";
 
 /**
- * Consecutive generations whose spent token was presented again within grace. From this number on, each refresh is
- * audited: a thief who refreshes in step with the user causes the same pattern.
+ * Consecutive generations whose spent token got its successor again. From this number on, each refresh is audited: a
+ * thief who refreshes in step with the user causes the same pattern.
  */
 const MIN_SHADOWED_STREAK = 3;
+
+/** `Retry-After` for a lost session. Only an operator can bring it back. */
+const LOST_SESSION_RETRY_MS = 30_000;
 
 const invalidGrant = { status: "invalid_grant" } as const;
 
@@ -33,7 +41,10 @@ export async function refreshWithScopes(
 ): Promise<DefiniteOutcome<RefreshOutcome> | { readonly status: "invalid_scope" }> {
   if (requestedScopes === undefined) return await refresh(ctx, text, requestInfo);
   const presented = parseRefreshToken(ctx.secrets, text);
-  const session = presented && (await findSession(ctx, presented.session));
+  if (presented === null) return invalidGrant;
+  const record = await ctx.store.sessions.get(presented.session);
+  if (record === null) await rejectIfLost(ctx, presented, requestInfo.source);
+  const session = record && (await verifySessionRecord(ctx, record, presented.session));
   if (session === null) return invalidGrant;
   const scopes = narrowScope(session.content.scopes, requestedScopes);
   return scopes === null ? { status: "invalid_scope" } : await refresh(ctx, text, requestInfo, scopes);
@@ -41,7 +52,7 @@ export async function refreshWithScopes(
 
 /**
  * Spends a refresh token (law 8). The signing key is fetched first, and the store decides in one atomic command. After a
- * failure the client can repeat the request: within grace, the same token gets the same successor.
+ * failure the client can repeat the request: until its successor arrived, the same token gets the same successor.
  */
 export async function refresh(
   ctx: IssuerContext,
@@ -52,38 +63,123 @@ export async function refresh(
   const presented = parseRefreshToken(ctx.secrets, text);
   if (presented === null) return invalidGrant;
   const signingKey = await ctx.keys.activeKey();
+  const lifetime = presented.times ?? (await ctx.store.sessions.get(presented.session));
+  // A token without times is from an older version, and does not prove that its session still exists.
+  if (lifetime === null) return invalidGrant;
   requestInfo.signal?.throwIfAborted();
-  const { session: id, generation } = presented;
-  const candidate = createRefreshToken(ctx.secrets[0], id, generation + 1);
+  const candidate = createSuccessor(ctx, presented, lifetime);
   const rotation = await ctx.store.sessions.rotate({
-    sessionId: id,
-    generation,
+    sessionId: presented.session,
+    generation: presented.generation,
     presentedDigest: digestRefreshToken(presented),
+    issuedAt: presented.times?.issuedAt ?? null,
+    expiresAt: presented.times?.expiresAt ?? null,
     successorDigest: digestRefreshToken(candidate),
     sealedSuccessor: sealSuccessor(presented, candidate),
-    idleMs: ctx.config.refreshIdleMs,
-    graceMs: ctx.config.graceMs,
-    onReuse: sessionRevocation(ctx, id),
+    lostAnswerMs: ctx.config.lostAnswerMs,
+    conflictMs: ctx.config.conflictMs,
+    onReuse: sessionRevocation(ctx, presented.session),
   });
-  const { outcome } = rotation;
-  if (outcome === "unknown") return invalidGrant;
-  const session = await verifySessionRecord(ctx, rotation.session, id);
-  if (session === null || outcome === "ended") return invalidGrant;
-  if (outcome === "conflict") return { status: "refresh_conflict" };
-  const facts = { subject: session.subject, session: id, source: requestInfo.source };
-  if (outcome === "reuse") {
-    await ctx.audit("refresh_reuse", { ...facts, detail: `generation ${generation}` });
+  refreshEvents.publish({
+    issuer: ctx.config.name,
+    outcome: rotation.outcome,
+    behindMs: rotation.outcome === "repeated" ? rotation.behindMs : null,
+  });
+  if (rotation.outcome === "unknown") {
+    await rejectIfLost(ctx, presented, requestInfo.source);
     return invalidGrant;
   }
-  // A repeated token gets the successor that an earlier call created and sealed for it.
-  const successor =
-    outcome === "rotated" ? candidate : openSuccessor(ctx.secrets, presented, rotation.sealedSuccessor);
-  if (successor === null) {
-    await ctx.audit("record_tampered", { ...facts, detail: "successor" });
-    return invalidGrant;
+  const session = await verifySessionRecord(ctx, rotation.session, presented.session);
+  if (session === null) return invalidGrant;
+  const facts = { subject: session.subject, session: session.id, source: requestInfo.source };
+  const decided = await decideAnswer(ctx, { presented, candidate, rotation, facts });
+  if (decided.status !== "ok") return decided;
+  return { status: "ok", tokens: createTokenResponse(ctx, signingKey, session, decided.successor, scopes) };
+}
+
+interface Presentation {
+  readonly presented: RefreshToken;
+  readonly candidate: RefreshToken;
+  readonly rotation: Exclude<RotationOutcome, { outcome: "unknown" }>;
+  readonly facts: { readonly subject: string; readonly session: string; readonly source: string | undefined };
+}
+
+/** Audits the outcome, and returns the refresh token that the client gets. */
+async function decideAnswer(
+  ctx: IssuerContext,
+  { presented, candidate, rotation, facts }: Presentation,
+): Promise<
+  { status: "ok"; successor: RefreshToken } | { status: "invalid_grant" } | { status: "refresh_conflict" }
+> {
+  const { generation } = presented;
+  switch (rotation.outcome) {
+    case "conflict":
+      return { status: "refresh_conflict" };
+    case "reuse":
+      await ctx.audit("refresh_reuse", { ...facts, detail: `generation ${generation}` });
+      return invalidGrant;
+    case "forked":
+      await ctx.rollbackAlarm.reportForked(facts, generation);
+      return invalidGrant;
+    case "resumed":
+      await ctx.rollbackAlarm.reportResumed(facts, generation);
+      return { status: "ok", successor: candidate };
+    case "rotated": {
+      const { repeatStreak } = rotation.session;
+      if (repeatStreak >= MIN_SHADOWED_STREAK) {
+        await ctx.audit("refresh_shadowed", { ...facts, detail: `streak ${repeatStreak}` });
+      }
+      return { status: "ok", successor: candidate };
+    }
+    case "repeated": {
+      // An earlier call created the successor and sealed it under the presented token.
+      const successor = openSuccessor(ctx.secrets, presented, rotation.sealedSuccessor);
+      if (successor !== null) return { status: "ok", successor };
+      await ctx.audit("record_tampered", { ...facts, detail: "successor" });
+      return invalidGrant;
+    }
+    default:
+      return invalidGrant;
   }
-  if (outcome === "rotated" && session.graceStreak >= MIN_SHADOWED_STREAK) {
-    await ctx.audit("refresh_shadowed", { ...facts, detail: `streak ${session.graceStreak}` });
-  }
-  return { status: "ok", tokens: createTokenResponse(ctx, signingKey, session, successor, scopes) };
+}
+
+/** The successor keeps the lifetime of its session. */
+function createSuccessor(
+  ctx: IssuerContext,
+  { session, generation }: RefreshToken,
+  lifetime: RefreshTokenLifetime,
+): RefreshToken {
+  const next = { session, generation: generation + 1 };
+  return createRefreshToken(ctx.secrets[0], next, lifetime, ctx.clock.now());
+}
+
+/**
+ * Rejects with `store_unavailable` when a token of a session that the store does not know has not expired: the store has
+ * lost the session, and a restored store knows it again. A store keeps an ended session longer than its tokens are valid.
+ */
+async function rejectIfLost(
+  ctx: IssuerContext,
+  { session, times }: RefreshToken,
+  source: string | undefined,
+): Promise<void> {
+  if (times === null || times.expiresAt <= ctx.clock.now()) return;
+  await ctx.rollbackAlarm.reportMissing({ session, source });
+  throw new HoldfastError("store_unavailable", "the store has lost the session of a refresh token", {
+    retryAfterMs: LOST_SESSION_RETRY_MS,
+  });
+}
+
+/**
+ * Records that the client has stored a refresh token, so that its predecessor no longer gets it. Acknowledging again,
+ * and acknowledging a token that is not the current one, changes nothing.
+ */
+export async function acknowledge(
+  ctx: IssuerContext,
+  text: string,
+): Promise<DefiniteOutcome<AcknowledgeOutcome>> {
+  const token = parseRefreshToken(ctx.secrets, text);
+  if (token === null) return invalidGrant;
+  const { session: sessionId, generation } = token;
+  await ctx.store.sessions.acknowledge({ sessionId, generation, digest: digestRefreshToken(token) });
+  return { status: "ok" };
 }

@@ -27,13 +27,15 @@ export async function beginSession(
   const device = requestInfo.device?.slice(0, MAX_DEVICE_CHARS) ?? null;
   const content: SessionContent = { scopes, claims, client: FIRST_PARTY_CLIENT_ID, device };
   const id = createSessionId();
-  const refresh = createRefreshToken(ctx.secrets[0], id, 1);
+  const idleMs = ctx.config.refreshIdleMs;
   const absoluteExpiresAt = authAt + ctx.config.refreshAbsoluteMs;
+  const first = { session: id, generation: 1 };
+  const refresh = createRefreshToken(ctx.secrets[0], first, { idleMs, absoluteExpiresAt }, ctx.clock.now());
   const facts = { id, subject, authAt, absoluteExpiresAt, facts: JSON.stringify(content) };
   const created = await ctx.store.sessions.create({
     ...addSessionMac(ctx.secrets, facts),
     currentDigest: digestRefreshToken(refresh),
-    idleMs: ctx.config.refreshIdleMs,
+    idleMs,
   });
   if (created.status === "superseded") return null;
   const session = await verifySessionRecord(ctx, created.session, id);

@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { sessionExpiresAt } from "../../core/session.ts";
 import type { JwtClaims } from "../../core/verdict.ts";
 import { signToken, type SigningKey } from "../../jwt/sign.ts";
@@ -10,6 +10,8 @@ import type { RefreshToken } from "./refresh-token.ts";
 
 /** How far `iat` may lie in the future. A cut-off of the subject moves it by a second or two, which guards tolerate. */
 const MAX_IAT_AHEAD_MS = 5_000;
+
+const JTI_RANDOM_BYTES = 9;
 
 export function createTokenResponse(
   base: IssuerBase,
@@ -73,9 +75,9 @@ function accessTokenResponse(
 }
 
 /**
- * The claims of RFC 9068 §2.2. One generation of a session always gets the same claims, so a repeated refresh gets the
- * same token. The exception is an `iat` far in the future, after the clock was set back or the store was tampered with:
- * guards would refuse it, so `iat` is the current time.
+ * The claims of RFC 9068 §2.2. `jti` names the session, the generation and this token alone. An `iat` far in the future
+ * comes from a clock that was set back or a store that was tampered with. Guards would refuse it, so `iat` is then the
+ * current time.
  */
 function accessTokenClaims(
   { config }: IssuerBase,
@@ -94,7 +96,7 @@ function accessTokenClaims(
     aud: audienceClaim(config.audience),
     exp: Math.min(exp, Math.floor(session.absoluteExpiresAt / 1000)),
     iat,
-    jti: `${session.id}.${session.generation}`,
+    jti: `${session.id}.${session.generation}.${randomBytes(JTI_RANDOM_BYTES).toString("base64url")}`,
     client_id: client,
     scope: scopes.join(" "),
     sid: session.id,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { Revocation } from "../../core/revocation.ts";
 import type { Rotation, RotationOutcome, SessionRecord } from "../session-store.ts";
 import type { Store } from "../store.ts";
-import { ABSOLUTE_MS, GRACE_MS, IDLE_MS, ISSUER } from "./constants.ts";
+import { ABSOLUTE_MS, CONFLICT_MS, IDLE_MS, ISSUER, LOST_ANSWER_MS } from "./constants.ts";
 
 /** Stands for the keyed digest of a refresh token. */
 export function digest(id: string, generation: number): string {
@@ -47,11 +47,23 @@ export async function present(
     presentedDigest: digest(id, generation),
     successorDigest: digest(id, generation + 1),
     sealedSuccessor: `sealed ${id}/${generation + 1}`,
-    idleMs: IDLE_MS,
-    graceMs: GRACE_MS,
+    issuedAt: null,
+    expiresAt: null,
+    lostAnswerMs: LOST_ANSWER_MS,
+    conflictMs: CONFLICT_MS,
     onReuse: changes.onReuse ?? (await makeRevocation(store, "session", id)),
     ...changes,
   });
+}
+
+/** Acknowledges the refresh token of `generation`. */
+export async function acknowledge(
+  store: Store,
+  id: string,
+  generation: number,
+  tokenDigest: string | null = digest(id, generation),
+): Promise<"acknowledged" | "unchanged"> {
+  return await store.sessions.acknowledge({ sessionId: id, generation, digest: tokenDigest });
 }
 
 /** A revocation that is in force for an hour. */

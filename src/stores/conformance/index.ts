@@ -1,6 +1,7 @@
 import { describe, it } from "node:test";
 import type { DurableStoreUnderTest, StoreUnderTest } from "./types.ts";
 import { durableCases, recordCases } from "./records.ts";
+import { lostAnswerCases } from "./lost-answers.ts";
 import { refreshCases } from "./refresh.ts";
 import { revocationCases } from "./revocations.ts";
 import { sessionCases } from "./sessions.ts";
@@ -27,7 +28,14 @@ export type { DurableStoreUnderTest, SnapshotsUnderTest, StoreUnderTest };
  */
 export function testStore(name: string, open: () => StoreUnderTest | Promise<StoreUnderTest>): void {
   void describe(`${name} conforms to the contract of a store`, () => {
-    defineTests({ ...sessionCases, ...refreshCases, ...revocationCases, ...recordCases }, open);
+    const cases = {
+      ...sessionCases,
+      ...refreshCases,
+      ...lostAnswerCases,
+      ...revocationCases,
+      ...recordCases,
+    };
+    defineTests(cases, open);
   });
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { ABSOLUTE_MS, GRACE_MS, IDLE_MS } from "./constants.ts";
-import { digest, readLog, logIn, present } from "./fixtures.ts";
+import { ABSOLUTE_MS, CONFLICT_MS, IDLE_MS, LOST_ANSWER_MS } from "./constants.ts";
+import { acknowledge, digest, readLog, logIn, present } from "./fixtures.ts";
 import type { Cases } from "./types.ts";
 
 /** Tests of `SessionStore.rotate`. */
@@ -17,7 +17,8 @@ export const refreshCases: Cases = {
       previousDigest: digest("s1", 1),
       sealedSuccessor: "sealed s1/2",
       rotatedAt: before.authAt + 5000,
-      graceEndsAt: before.authAt + 5000 + GRACE_MS,
+      lostAnswerEndsAt: before.authAt + 5000 + LOST_ANSWER_MS,
+      previousArrivedAt: before.authAt + 5000,
       issuedAtS: before.issuedAtS + 5,
       idleExpiresAt: before.authAt + 5000 + IDLE_MS,
     });
@@ -41,33 +42,6 @@ export const refreshCases: Cases = {
     for (const { sealedSuccessor } of repeated) assert.equal(sealedSuccessor, standing);
   },
 
-  "law 8: grace counts from the first rotation, and no later presentation extends it": async ({
-    store,
-    clock,
-  }) => {
-    await logIn(store, "s1");
-    await present(store, "s1", 1);
-    await clock.advance(GRACE_MS - 1);
-    assert.equal((await present(store, "s1", 1)).outcome, "repeated");
-    await clock.advance(1);
-    assert.equal((await present(store, "s1", 1)).outcome, "reuse");
-  },
-
-  "law 8: a previous token whose successor was used is a conflict that changes nothing": async ({
-    store,
-    clock,
-  }) => {
-    await logIn(store, "s1");
-    await present(store, "s1", 1);
-    await clock.advance(GRACE_MS - 1);
-    await present(store, "s1", 2);
-    const before = await store.sessions.get("s1");
-    assert.equal((await present(store, "s1", 1)).outcome, "conflict");
-    assert.deepEqual(await store.sessions.get("s1"), before);
-    await clock.advance(1);
-    assert.equal((await present(store, "s1", 1)).outcome, "reuse", "its own grace has ended");
-  },
-
   "law 8: a token that is three generations old is always reuse": async ({ store }) => {
     await logIn(store, "s1");
     for (const generation of [1, 2, 3]) await present(store, "s1", generation);
@@ -81,7 +55,8 @@ export const refreshCases: Cases = {
     await logIn(store, "s1");
     await logIn(store, "s2");
     await present(store, "s1", 1);
-    await clock.advance(GRACE_MS);
+    await acknowledge(store, "s1", 2);
+    await clock.advance(CONFLICT_MS);
     const outcome = await present(store, "s1", 1);
     assert.equal(outcome.outcome, "reuse");
     const ended = await store.sessions.get("s1");
@@ -94,15 +69,16 @@ export const refreshCases: Cases = {
     assert.equal((await present(store, "s2", 1)).outcome, "rotated");
   },
 
-  "a digest that the session never had, or a future generation, changes nothing": async ({ store }) => {
+  "law 8: a digest that the session never had is refused as a fork, and changes nothing": async ({
+    store,
+  }) => {
     await logIn(store, "s1");
     await present(store, "s1", 1);
     const before = await store.sessions.get("s1");
-    for (const generation of [1, 2, 3]) {
-      const outcome = await present(store, "s1", generation, { presentedDigest: "forged" });
-      assert.equal(outcome.outcome, "unknown");
+    for (const generation of [1, 2]) {
+      const outcome = await present(store, "s1", generation, { presentedDigest: "another" });
+      assert.equal(outcome.outcome, "forked");
     }
-    assert.equal((await present(store, "s1", 3)).outcome, "unknown");
     assert.equal((await present(store, "nobody", 1)).outcome, "unknown");
     assert.deepEqual(await store.sessions.get("s1"), before);
     assert.equal((await readLog(store)).seq, 0);
@@ -133,9 +109,9 @@ export const refreshCases: Cases = {
     assert.equal((await readLog(store)).seq, 0);
   },
 
-  "grace hits are counted over consecutive generations, once in each": async ({ store }) => {
+  "repeats are counted over consecutive generations, once in each": async ({ store }) => {
     await logIn(store, "s1");
-    const streak = async () => (await store.sessions.get("s1"))?.graceStreak;
+    const streak = async () => (await store.sessions.get("s1"))?.repeatStreak;
     for (const generation of [1, 2]) {
       await present(store, "s1", generation);
       assert.equal((await present(store, "s1", generation)).outcome, "repeated");
@@ -143,8 +119,27 @@ export const refreshCases: Cases = {
       assert.equal(await streak(), generation);
     }
     await present(store, "s1", 3);
-    assert.equal(await streak(), 2, "the new generation may still have a hit");
+    assert.equal(await streak(), 2, "the new generation may still have a repeat");
     await present(store, "s1", 4);
-    assert.equal(await streak(), 0, "one generation had no hit");
+    assert.equal(await streak(), 0, "one generation had no repeat");
+  },
+
+  "law 2: a session keeps the idle time that it was created with": async ({ store, clock }) => {
+    const authAt = await store.now();
+    const facts = { id: "s1", subject: "alice", authAt, absoluteExpiresAt: authAt + ABSOLUTE_MS };
+    const created = await store.sessions.create({
+      ...facts,
+      facts: "{}",
+      mac: "mac",
+      currentDigest: digest("s1", 1),
+      idleMs: 60_000,
+    });
+    assert.equal(created.status === "created" && created.session.idleMs, 60_000);
+    await clock.advance(59_999);
+    const outcome = await present(store, "s1", 1);
+    assert.equal(outcome.outcome, "rotated");
+    assert.equal(outcome.session.idleExpiresAt, authAt + 59_999 + 60_000);
+    await clock.advance(60_000);
+    assert.equal((await present(store, "s1", 2)).outcome, "ended");
   },
 };

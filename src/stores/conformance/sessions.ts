@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { isHoldfastError } from "../../core/errors.ts";
-import { ABSOLUTE_MS, IDLE_MS, ISSUER, LONG_AFTER_MS } from "./constants.ts";
+import { ABSOLUTE_MS, IDLE_MS, ISSUER, LONG_AFTER_MS, LOST_ANSWER_MS } from "./constants.ts";
 import { createSession, readLog, logIn, present, makeRevocation, subjectScope } from "./fixtures.ts";
 import type { Cases } from "./types.ts";
 
@@ -149,7 +149,7 @@ export const sessionCases: Cases = {
     assert.deepEqual(await store.sessions.listBySubject("alice"), []);
   },
 
-  "pruning erases a sealed successor after its grace, and a session long after its expiry": async ({
+  "pruning erases a sealed successor after `lostAnswerMs`, and a session long after its expiry": async ({
     store,
     clock,
   }) => {
@@ -157,7 +157,7 @@ export const sessionCases: Cases = {
     await present(store, "s1", 1);
     await store.prune();
     assert.equal((await store.sessions.get("s1"))?.sealedSuccessor, "sealed s1/2");
-    await clock.advance(100_000);
+    await clock.advance(LOST_ANSWER_MS);
     await store.prune();
     assert.equal((await store.sessions.get("s1"))?.sealedSuccessor, null);
     assert.equal((await present(store, "s1", 2)).outcome, "rotated");

@@ -13,7 +13,8 @@ import { putUser, userKeys } from "./users.ts";
 import { FORMAT, manifestKeys } from "./manifest.ts";
 import { defineRead, defineWrite } from "./script.ts";
 import { cutOffSubject, listSession } from "./session-scripts.ts";
-import { sessionKeys, subjectKeys, toHashFields } from "./session-commands.ts";
+import { sessionKeys, subjectKeys } from "./session-commands.ts";
+import { formatSession } from "./session-text.ts";
 import { checkAccess, redisAccessOptionTable, type RedisAccessOptions } from "./access.ts";
 import { describeAddress, readAddress, type RedisAddressOptions } from "./address.ts";
 
@@ -72,14 +73,12 @@ const finishManifest = defineWrite(`
 if redis.call('HGET', KEYS[1], 'marker:id') ~= ARGV[2] then return redis.error_reply('EMPTIED the store') end
 redis.call('HDEL', KEYS[1], 'marker:filling')`);
 
-/** Arguments: fixed, state, idle expiry, successor or '', end of grace. */
+/** Arguments: the session, idle expiry. */
 const putSession = defineWrite(`
 redis.call('DEL', KEYS[1], KEYS[2])
-local life = ARGV[4] - now + ${EXPIRED_RETENTION_MS}
+local life = ARGV[3] - now + ${EXPIRED_RETENTION_MS}
 if life <= 0 then return 0 end
-redis.call('HSET', KEYS[1], 'fixed', ARGV[2], 'state', ARGV[3])
-redis.call('PEXPIRE', KEYS[1], life)
-if ARGV[5] ~= '' and ARGV[6] - now > 0 then redis.call('SET', KEYS[2], ARGV[5], 'PX', ARGV[6] - now) end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', life)
 return 1`);
 
 const deleteKey = defineWrite(`redis.call('DEL', KEYS[1])`);
@@ -119,13 +118,12 @@ function createImport(connection: RedisConnection, prefix: string, description: 
   const audit = auditKeys(prefix);
 
   async function putSessionRecord(session: SessionRecord): Promise<void> {
-    const { id, subject, authAt, absoluteExpiresAt, idleExpiresAt, sealedSuccessor, graceEndsAt } = session;
-    const rest = [idleExpiresAt, sealedSuccessor ?? "", graceEndsAt ?? 0];
+    const { id, subject, authAt, absoluteExpiresAt, idleExpiresAt } = session;
     // The session is listed before it exists. A list may name a missing session, but must not lack an existing one.
     if (session.endedAt === null) {
       await connection.runScript(listSession, subjectKeys(prefix, subject), [id, authAt, absoluteExpiresAt]);
     }
-    await connection.runScript(putSession, sessionKeys(prefix, id), [...toHashFields(session), ...rest]);
+    await connection.runScript(putSession, sessionKeys(prefix, id), [formatSession(session), idleExpiresAt]);
   }
 
   return {

@@ -1,7 +1,8 @@
 import { EXPIRED_RETENTION_MS } from "../retention.ts";
-import type { EndReason, NewSession, Rotation, SessionFacts, SessionRecord } from "../session-store.ts";
+import type { Acknowledgement, EndReason, NewSession, Rotation, SessionRecord } from "../session-store.ts";
 import type { RedisConnection } from "./connection.ts";
 import {
+  acknowledgeSession,
   createSession,
   cutOffSubject,
   delistSessions,
@@ -11,21 +12,18 @@ import {
   readSession,
   rotateSession,
 } from "./session-scripts.ts";
+import { formatSession, parseSession } from "./session-text.ts";
 
-/** The reply of a script on a session. `fixed` and `state` are JSON, and `successor` is the sealed successor. */
-type ScriptReply = readonly [
-  outcome: string,
-  now: number,
-  fixed?: string,
-  state?: string,
-  successor?: string | null,
-];
+/** The reply of a script on a session. */
+type ScriptReply = readonly [outcome: string, now: number, session?: string, successor?: string];
 
 /** The reply of a script: its outcome, and the session if it exists. */
 export interface SessionReply {
   readonly outcome: string;
+  /** The store's time. */
+  readonly now: number;
   readonly session: SessionRecord | null;
-  /** The sealed successor. `null` when the key does not exist. */
+  /** The sealed successor. `null` unless the outcome is `repeated`. */
   readonly successor: string | null;
 }
 
@@ -38,6 +36,7 @@ export interface EndingCutoff {
   readonly upTo?: number;
 }
 
+/** The second key held the sealed successor in earlier versions. */
 export function sessionKeys(prefix: string, id: string): string[] {
   return [`${prefix}{session:${id}}`, `${prefix}{session:${id}}:successor`];
 }
@@ -59,25 +58,36 @@ export class SessionCommands {
   /** Returns the session and the store's time. `null` when it does not exist or has expired a day ago. */
   async find(id: string): Promise<{ session: SessionRecord; now: number } | null> {
     const reply = (await this.#connection.runScript(readSession, this.#keys(id))) as ScriptReply;
-    const session = toSessionRecord(reply);
-    const now = reply[1];
+    const { session, now } = toReply(reply);
     return session === null || session.idleExpiresAt <= now - EXPIRED_RETENTION_MS ? null : { session, now };
   }
 
   /** Stores the record for `life` ms. */
   async create(record: SessionRecord, life: number): Promise<"created" | "taken" | "superseded"> {
-    const args = [record.authAt, life, ...toHashFields(record)];
+    const args = [record.authAt, life, formatSession(record)];
     const reply = await this.#connection.runScript(createSession, this.#keys(record.id), args);
     return reply as "created" | "taken" | "superseded";
   }
 
   async rotate(rotation: Rotation): Promise<SessionReply> {
     const { sessionId, generation, presentedDigest, successorDigest, sealedSuccessor } = rotation;
-    const { idleMs, graceMs } = rotation;
-    const args = [generation, presentedDigest, successorDigest, sealedSuccessor, idleMs, graceMs];
+    const { lostAnswerMs, conflictMs, issuedAt, expiresAt } = rotation;
+    const token = [generation, presentedDigest, successorDigest, sealedSuccessor];
+    const args = [...token, lostAnswerMs, conflictMs, issuedAt ?? "", expiresAt ?? ""];
     return toReply(
       (await this.#connection.runScript(rotateSession, this.#keys(sessionId), args)) as ScriptReply,
     );
+  }
+
+  async acknowledge({
+    sessionId,
+    generation,
+    digest,
+  }: Acknowledgement): Promise<"acknowledged" | "unchanged"> {
+    const args = [generation, digest ?? ""];
+    const reply = await this.#connection.runScript(acknowledgeSession, this.#keys(sessionId), args);
+    // The reply is a list when the session does not exist.
+    return reply === "acknowledged" ? reply : "unchanged";
   }
 
   /** Ends the session. The outcome is `live` or `over` as it was before, `ended`, or `unknown`. */
@@ -138,23 +148,7 @@ export class SessionCommands {
   }
 }
 
-function toReply(reply: ScriptReply): SessionReply {
-  return { outcome: reply[0], session: toSessionRecord(reply), successor: reply[4] ?? null };
-}
-
-/** `null` when the session does not exist. The facts are read from the JSON text that their MAC covers. */
-function toSessionRecord([, now, fixed, state, successor = null]: ScriptReply): SessionRecord | null {
-  if (fixed === undefined || state === undefined) return null;
-  const record = JSON.parse(state) as SessionRecord;
-  const inGrace = record.graceEndsAt !== null && now < record.graceEndsAt;
-  const sealedSuccessor = inGrace ? successor : null;
-  return Object.assign(record, JSON.parse(fixed) as SessionFacts, { sealedSuccessor });
-}
-
-/** Returns the fields of the hash. The sealed successor has a separate key. */
-export function toHashFields(record: SessionRecord): [fixed: string, state: string] {
-  const { id, subject, authAt, absoluteExpiresAt, facts, mac, sealedSuccessor: _, ...mutable } = record;
-  const fixed: SessionFacts = { id, subject, authAt, absoluteExpiresAt, facts, mac };
-  // The scripts read only the state, so it repeats the absolute expiry.
-  return [JSON.stringify(fixed), JSON.stringify({ ...mutable, absoluteExpiresAt })];
+function toReply([outcome, now, text, successor]: ScriptReply): SessionReply {
+  const session = text === undefined ? null : parseSession(text, now);
+  return { outcome, now, session, successor: successor ?? null };
 }

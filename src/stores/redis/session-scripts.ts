@@ -1,33 +1,75 @@
 import { EXPIRED_RETENTION_MS } from "../retention.ts";
 import { defineRead, defineWrite, type Script } from "./script.ts";
+import { CUT_FORMAT, HEAD_LENGTH, luaFormat, luaSpan, SESSION_FORMAT } from "./session-text.ts";
 
 /*
- * A session is a hash of two JSON texts: `fixed` never changes, and `state` does. The field `cutAt` stands for a
- * session that a cut-off reached before it was created. The sealed successor is a separate key in the same slot, and
- * expires with the grace period. The scripts return {outcome, now, fixed, state, successor}.
+ * The scripts on one session, whose string session-text.ts describes. They return {outcome, now, session, sealed
+ * successor}. Earlier versions kept a hash of two JSON texts and the sealed successor in the second key. The scripts
+ * read such a hash, and write a string in its place.
  */
-const SESSION = `local fixed, state = unpack(redis.call('HMGET', KEYS[1], 'fixed', 'state'))
-if not fixed then return {'unknown', now} end
-local s = cjson.decode(state)
-local null = cjson.null
-local live = s.endedAt == null and now < s.idleExpiresAt and now < s.absoluteExpiresAt
-local function answer(outcome, successor) return {outcome, now, fixed, state, successor} end
-local function save()
-  state = cjson.encode(s)
-  redis.call('HSET', KEYS[1], 'state', state)
+const NULLS = `local function ms(value) return value ~= cjson.null and value or 0 end
+  local function text(value) return value ~= cjson.null and value or '' end`;
+
+/** Sets `v` to the session, `nil` when it does not exist, and `cutAt` to the cut-off that reached it before. */
+const LOAD = `
+local v, cutAt, wasHash = redis.pcall('GET', KEYS[1]), nil, false
+if type(v) == 'table' then
+  if not v.err or not string.find(v.err, 'WRONGTYPE', 1, true) then return v end
+  local fixed, state
+  fixed, state, cutAt = unpack(redis.call('HMGET', KEYS[1], 'fixed', 'state', 'cutAt'))
+  wasHash, v, cutAt = true, nil, cutAt and tonumber(cutAt)
+  if fixed then
+  local s = cjson.decode(state)
+  ${NULLS}
+  local sealed = redis.call('GET', KEYS[2]) or ''
+  local older = ms(s.olderGraceEndsAt)
+  local reason, current, previous = text(s.endReason), s.currentDigest, text(s.previousDigest)
+  v = string.format('${SESSION_FORMAT}${luaFormat("generation", "sealedLength")}', s.generation, s.rotatedAt,
+    math.max(1, s.idleExpiresAt - s.rotatedAt), s.idleExpiresAt, s.absoluteExpiresAt, ms(s.graceEndsAt), 0,
+    older == 0 and 0 or math.max(s.rotatedAt, older - 30000), 0, ms(s.endedAt), s.issuedAtS, s.graceStreak,
+    s.graceHit and 1 or 0, #reason, #current, #previous, #sealed)
+    .. reason .. current .. previous .. sealed .. fixed
+  end
+elseif not v then v = nil
+elseif string.sub(v, 1, 1) == '${CUT_FORMAT}' then v, cutAt = nil, tonumber(string.sub(v, 2))
+elseif string.sub(v, 1, 1) ~= '${SESSION_FORMAT}' then
+  return redis.error_reply('NEWER the session was written by a newer version')
+end
+local function save(session, life)
+  redis.call('SET', KEYS[1], session, 'PX', math.max(1, life + ${EXPIRED_RETENTION_MS}))
+  if wasHash then redis.call('DEL', KEYS[2]) end
 end
 `;
 
-export const readSession: Script = defineRead(`${SESSION}
-return answer(live and 'live' or 'over', redis.call('GET', KEYS[2]))`);
+const place = (name: Parameters<typeof luaSpan>[0]) => `tonumber(string.sub(v, ${luaSpan(name)}))`;
 
-/** Arguments: authAt, lifetime in ms, fixed, state. */
-export const createSession: Script = defineWrite(`
-local made, cutAt = unpack(redis.call('HMGET', KEYS[1], 'fixed', 'cutAt'))
-if made then return 'taken' end
-if cutAt and tonumber(ARGV[2]) <= tonumber(cutAt) then return 'superseded' end
-redis.call('HSET', KEYS[1], 'fixed', ARGV[4], 'state', ARGV[5])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
+const STATE = `
+if not v then return {'unknown', now} end
+local idle, absolute, ended = ${place("idleExpiresAt")}, ${place("absoluteExpiresAt")}, ${place("endedAt")}
+local live = ended == 0 and now < idle and now < absolute
+`;
+
+const SESSION = LOAD + STATE;
+
+/** Sets the texts of the session, and `at` to the index of the facts. */
+const PARTS = `
+local at = ${HEAD_LENGTH + 1}
+local function take(length)
+  at = at + length
+  return string.sub(v, at - length, at - 1)
+end
+local reason, current = take(${place("reasonLength")}), take(${place("currentLength")})
+local previous, sealed = take(${place("previousLength")}), take(${place("sealedLength")})
+`;
+
+export const readSession: Script = defineRead(`${SESSION}
+return {live and 'live' or 'over', now, v}`);
+
+/** Arguments: authAt, lifetime in ms, the session. */
+export const createSession: Script = defineWrite(`${LOAD}
+if v then return 'taken' end
+if cutAt and tonumber(ARGV[2]) <= cutAt then return 'superseded' end
+save(ARGV[4], ARGV[3] - ${EXPIRED_RETENTION_MS})
 return 'created'`);
 
 /**
@@ -35,59 +77,79 @@ return 'created'`);
  * because it has ended the session. The script does not end a session on reuse: the session ends after the log entry.
  */
 export const rotateSession: Script = defineWrite(`${SESSION}
-local presented, successor, sealed, grace = ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[7])
-local function excused(ends) return ends ~= null and now < ends end
-if not live then return answer('ended') end
-local behind = s.generation - ARGV[2]
-if behind < 0 then return answer('unknown') end
-if behind == 0 then
-  if presented ~= s.currentDigest then return answer('unknown') end
-  s.generation = s.generation + 1
-  s.previousDigest, s.currentDigest = presented, successor
-  s.rotatedAt = now
-  s.olderGraceEndsAt, s.graceEndsAt = s.graceEndsAt, now + grace
-  s.issuedAtS = math.max(math.floor(now / 1000), s.issuedAtS)
-  s.idleExpiresAt = math.min(now + ARGV[6], s.absoluteExpiresAt)
-  s.graceStreak = s.graceHit and s.graceStreak or 0
-  s.graceHit = false
-  save()
-  redis.call('PEXPIRE', KEYS[1], s.idleExpiresAt - now + ${EXPIRED_RETENTION_MS})
-  redis.call('SET', KEYS[2], sealed, 'PX', math.max(grace, 1))
-  return answer('rotated', sealed)
+local presented, successor, newSealed, lostAnswerMs, conflictMs = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
+local issuedAt, expiresAt = tonumber(ARGV[8]), tonumber(ARGV[9])
+local behind = ${place("generation")} - ARGV[2]
+if ended == 0 and not live and now < absolute then live = behind < 0 and expiresAt and now < expiresAt end
+if not live then return {'ended', now, v} end
+${PARTS}
+local arrived, rolled, iat = ${place("arrivedAt")}, ${place("rolledBackAt")}, ${place("issuedAtS")}
+local newIat = math.max(math.floor(now / 1000), iat)
+if behind < 0 or behind == 0 and presented == current then
+  if behind < 0 then arrived, rolled = 0, now end
+  idle = math.min(now + ${place("idleMs")}, absolute)
+  local wasRepeated = ${place("wasRepeated")} == 1
+  v = string.format('${SESSION_FORMAT}${luaFormat("generation", "rotatedAt")}%s${luaFormat("idleExpiresAt")}%s${luaFormat("lostAnswerEndsAt", "sealedLength")}',
+    ARGV[2] + 1, now, string.sub(v, ${luaSpan("idleMs")}), idle, string.sub(v, ${luaSpan("absoluteExpiresAt")}),
+    now + lostAnswerMs, 0, arrived == 0 and now or arrived, rolled, 0, newIat,
+    wasRepeated and ${place("repeatStreak")} or 0, 0, 0, #successor, #presented, #newSealed)
+    .. successor .. presented .. newSealed .. string.sub(v, at)
+  save(v, idle - now)
+  return {behind < 0 and 'resumed' or 'rotated', now, v}
 end
+if behind == 0 then return {'forked', now, v} end
 if behind == 1 then
-  if presented ~= s.previousDigest then return answer('unknown') end
-  if excused(s.graceEndsAt) then
-    local standing = redis.call('GET', KEYS[2])
-    if not standing then return answer('conflict') end
-    if not s.graceHit then
-      s.graceHit, s.graceStreak = true, s.graceStreak + 1
-      save()
+  if presented ~= previous then return {'forked', now, v} end
+  if arrived == 0 then
+    if now >= ${place("lostAnswerEndsAt")} then return {'late', now, v} end
+    if sealed == '' then return {'conflict', now, v} end
+    local wasRepeated, streak = ${place("wasRepeated")}, ${place("repeatStreak")}
+    if wasRepeated == 0 or newIat ~= iat then
+      v = string.sub(v, ${luaSpan(null, "endedAt")})
+        .. string.format('${luaFormat("issuedAtS", "wasRepeated")}', newIat, math.min(9999, streak + 1 - wasRepeated), 1)
+        .. string.sub(v, ${luaSpan("reasonLength", null)})
+      save(v, idle - now)
     end
-    return answer('repeated', standing)
+    return {'repeated', now, v, sealed}
   end
+  if now < arrived + conflictMs then return {'conflict', now, v} end
+else
+  local previousArrived = ${place("previousArrivedAt")}
+  if behind == 2 and previousArrived > 0 and now < previousArrived + conflictMs then return {'conflict', now, v} end
+  if rolled > 0 and (not issuedAt or issuedAt <= rolled) then return {'forked', now, v} end
 end
-if behind == 2 and excused(s.olderGraceEndsAt) then return answer('conflict') end
-return answer('reuse')`);
+return {'reuse', now, v}`);
+
+/** `acknowledgeSuccessor` of ../refresh-rotation.ts in Lua. Arguments: generation, digest ('' for any). */
+export const acknowledgeSession: Script = defineWrite(`${SESSION}
+if not live or ${place("generation")} ~= tonumber(ARGV[2]) or ${place("arrivedAt")} ~= 0 then return 'unchanged' end
+${PARTS}
+if previous == '' or ARGV[3] ~= '' and ARGV[3] ~= current then return 'unchanged' end
+local head = string.format('%s${luaFormat("arrivedAt")}%s${luaFormat("sealedLength")}',
+  string.sub(v, ${luaSpan(null, "lostAnswerEndsAt")}), now,
+  string.sub(v, ${luaSpan("previousArrivedAt", "previousLength")}), 0)
+save(head .. current .. previous .. string.sub(v, at), idle - now)
+return 'acknowledged'`);
 
 /**
  * Arguments: reason; for a cut-off also its subject, its moment, and the last `authAt` that it covers ('' for any).
  * Leaves a session of another subject unchanged.
  */
-export const endSession: Script = defineWrite(`
-local subject, cutAt, upTo = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
-if cutAt and redis.call('HEXISTS', KEYS[1], 'fixed') == 0 then
-  redis.call('HSET', KEYS[1], 'cutAt', math.max(cutAt, tonumber(redis.call('HGET', KEYS[1], 'cutAt') or 0)))
-  redis.call('PEXPIRE', KEYS[1], ${EXPIRED_RETENTION_MS})
+export const endSession: Script = defineWrite(`${LOAD}
+local subject, moment, upTo = ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+if moment and not v then save(string.format('${CUT_FORMAT}%d', math.max(moment, cutAt or 0)), 0) end
+${STATE}
+${PARTS}
+if moment then
+  local facts = cjson.decode(string.sub(v, at))
+  if facts.subject ~= subject or upTo and facts.authAt > upTo then return {'unknown', now} end
 end
-${SESSION}
-local facts = cjson.decode(fixed)
-if cutAt and facts.subject ~= subject or upTo and facts.authAt > upTo then return {'unknown', now} end
-if s.endedAt ~= null then return answer('ended') end
-s.currentDigest, s.previousDigest, s.endedAt, s.endReason = '', null, now, ARGV[2]
-save()
-redis.call('DEL', KEYS[2])
-return answer(live and 'live' or 'over')`);
+if ended ~= 0 then return {'ended', now, v} end
+v = string.format('%s${luaFormat("endedAt")}%s${luaFormat("reasonLength", "sealedLength")}',
+  string.sub(v, ${luaSpan(null, "rolledBackAt")}), now, string.sub(v, ${luaSpan("issuedAtS", "wasRepeated")}),
+  #ARGV[2], 0, 0, 0) .. ARGV[2] .. string.sub(v, at)
+save(v, idle - now)
+return {live and 'live' or 'over', now, v}`);
 
 /*
  * A subject's cut-off, and a sorted set of its session ids by absolute expiry, in one slot. An id is listed before its

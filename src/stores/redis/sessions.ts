@@ -46,10 +46,13 @@ export function createSessionPart(context: SessionContext): SessionPart {
   }
 
   async function rotate(rotation: Rotation): Promise<RotationOutcome> {
-    const { outcome, session, successor } = await commands.rotate(rotation);
+    const { outcome, session, successor, now } = await commands.rotate(rotation);
     if (session === null) await requireStore();
     if (session === null || outcome === "unknown") return { outcome: "unknown" };
-    if (outcome === "repeated") return { outcome, session, sealedSuccessor: successor ?? "" };
+    if (outcome === "repeated") {
+      const behindMs = Math.max(0, now - session.rotatedAt);
+      return { outcome, session, sealedSuccessor: successor ?? "", behindMs };
+    }
     if (outcome !== "reuse") return { outcome, session } as RotationOutcome;
     await appendToLog(rotation.onReuse);
     const ended = await endOne(rotation.sessionId, "reuse");
@@ -83,6 +86,7 @@ export function createSessionPart(context: SessionContext): SessionPart {
           .toSorted((a, b) => b.authAt - a.authAt || (a.id < b.id ? -1 : 1));
       },
       rotate,
+      acknowledge: async (sign) => await commands.acknowledge(sign),
       async end(id, reason, revocation) {
         await append(revocation);
         await endOne(id, reason);

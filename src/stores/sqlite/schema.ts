@@ -50,6 +50,19 @@ export const MIGRATIONS: readonly string[] = [
   ALTER TABLE users ADD COLUMN disabledAt INTEGER;
   CREATE INDEX users_loginKey ON users (loginKey, username);
   ALTER TABLE audit ADD COLUMN actor TEXT;`,
+
+  // An older process that still has the file open fails on its statements, because their columns are gone.
+  `ALTER TABLE sessions RENAME COLUMN graceEndsAt TO lostAnswerEndsAt;
+  ALTER TABLE sessions RENAME COLUMN graceStreak TO repeatStreak;
+  ALTER TABLE sessions RENAME COLUMN graceHit TO wasRepeated;
+  ALTER TABLE sessions ADD COLUMN arrivedAt INTEGER;
+  ALTER TABLE sessions ADD COLUMN previousArrivedAt INTEGER;
+  ALTER TABLE sessions ADD COLUMN rolledBackAt INTEGER;
+  ALTER TABLE sessions ADD COLUMN idleMs INTEGER NOT NULL DEFAULT 0;
+  UPDATE sessions SET idleMs = max(1, idleExpiresAt - rotatedAt),
+    previousArrivedAt = CASE WHEN olderGraceEndsAt IS NULL THEN NULL
+      ELSE max(rotatedAt, olderGraceEndsAt - 30000) END;
+  ALTER TABLE sessions DROP COLUMN olderGraceEndsAt;`,
 ];
 
 /** The version of the schema that this code reads and writes. */

@@ -5,19 +5,21 @@ import type { SessionRecord } from "../session-store.ts";
 import { CUTOFF_COLUMNS, insertInto, selectFrom } from "./columns.ts";
 import type { SqliteConnection } from "./connection.ts";
 
-const FIXED_COLUMNS = ["id", "subject", "authAt", "absoluteExpiresAt", "facts", "mac"] as const;
+const FIXED_COLUMNS = ["id", "subject", "authAt", "absoluteExpiresAt", "facts", "mac", "idleMs"] as const;
 const MUTABLE_COLUMNS = [
   "generation",
   "currentDigest",
   "previousDigest",
   "sealedSuccessor",
   "rotatedAt",
-  "graceEndsAt",
-  "olderGraceEndsAt",
+  "lostAnswerEndsAt",
+  "arrivedAt",
+  "previousArrivedAt",
+  "rolledBackAt",
   "issuedAtS",
   "idleExpiresAt",
-  "graceStreak",
-  "graceHit",
+  "repeatStreak",
+  "wasRepeated",
   "endedAt",
   "endReason",
 ] as const;
@@ -60,7 +62,7 @@ export class SessionRows {
     );
     this.#eraseSuccessors = db.prepare(
       `UPDATE sessions SET sealedSuccessor = NULL
-        WHERE rowid > ? AND rowid <= ? AND graceEndsAt <= ? AND sealedSuccessor IS NOT NULL`,
+        WHERE rowid > ? AND rowid <= ? AND lostAnswerEndsAt <= ? AND sealedSuccessor IS NOT NULL`,
     );
     this.#lastSubject = db.prepare(
       "SELECT max(subject) AS last FROM (SELECT subject FROM cutoffs WHERE subject > ? ORDER BY subject LIMIT ?)",
@@ -129,6 +131,6 @@ export function toSessionRecord(row: Record<string, unknown> | undefined): Sessi
   if (row === undefined) return null;
   const record: Record<string, unknown> = {};
   for (const column of SESSION_COLUMNS) record[column] = row[column];
-  record["graceHit"] = row["graceHit"] === 1;
+  record["wasRepeated"] = row["wasRepeated"] === 1;
   return record as unknown as SessionRecord;
 }

@@ -2,7 +2,7 @@ import { HoldfastError } from "../../core/errors.ts";
 import type { Revocation, RevocationEntry } from "../../core/revocation.ts";
 import { advanceCutoff } from "../cutoff.ts";
 import { isLive } from "../../core/session.ts";
-import { decideRotation, endSession, startSession } from "../refresh-rotation.ts";
+import { acknowledgeSuccessor, decideRotation, endSession, startSession } from "../refresh-rotation.ts";
 import type { EndReason, SessionStore } from "../session-store.ts";
 import type { SqliteConnection } from "./connection.ts";
 import type { RevocationPart } from "./revocations.ts";
@@ -61,6 +61,13 @@ export function createSessionPart(db: SqliteConnection, revocations: RevocationP
         if (decided.outcome === "reuse") append(rotation.onReuse, nowMs);
         if (decided.session !== record) rows.save(decided.session);
         return decided;
+      }),
+    acknowledge: async (sign) =>
+      await db.write((nowMs) => {
+        const changed = acknowledgeSuccessor(rows.find(sign.sessionId), sign, nowMs);
+        if (changed === null) return "unchanged";
+        rows.save(changed);
+        return "acknowledged";
       }),
     end: async (id, reason, revocation) =>
       await db.write((nowMs) => {

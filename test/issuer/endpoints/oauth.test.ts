@@ -313,8 +313,12 @@ describe("introspection (RFC 7662)", () => {
     const third = (await refreshed(issuer, second)).refresh_token;
     const all = [first.refresh_token, second, third];
     assert.deepEqual(await Promise.all(all.map(active)), [false, true, true]);
-    await clock.advance(30_000);
+    await issuer.acknowledge(third);
     assert.deepEqual(await Promise.all(all.map(active)), [false, false, true]);
+    const fourth = (await refreshed(issuer, third)).refresh_token;
+    assert.deepEqual(await Promise.all([third, fourth].map(active)), [true, true]);
+    await clock.advance(86_400_000);
+    assert.deepEqual(await Promise.all([third, fourth].map(active)), [false, true], "lostAnswerMs is over");
     await clock.advance(30 * 86_400_000);
     assert.equal(await active(third), false);
   });

@@ -270,7 +270,8 @@ test("rejects wrong options at creation, by name, without showing a secret", () 
     [{ accessTokenTtlMs: 1.5 }, /^createIssuer: accessTokenTtlMs must be a whole number/],
     [{ refreshIdleMs: 1000 }, /^createIssuer: refreshIdleMs must be a whole number from 600000/],
     [{ refreshAbsoluteMs: 1000 }, /^createIssuer: refreshAbsoluteMs must be/],
-    [{ graceMs: -1 }, /^createIssuer: graceMs must be/],
+    [{ lostAnswerMs: -1 }, /^createIssuer: lostAnswerMs must be/],
+    [{ conflictMs: -1 }, /^createIssuer: conflictMs must be/],
     [
       { clients: [{ id: "a:b", secret: "x" }] },
       /^createIssuer: clients\[0\]\.id must be a string without a colon/,

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { createHmac, randomBytes } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
 import { open, seal } from "../../../src/core/aead.ts";
-import { deriveSecrets } from "../../../src/issuer/secret-keys.ts";
+import { deriveSecrets, type SecretKeys } from "../../../src/issuer/secret-keys.ts";
 import {
   createRefreshToken,
   createSessionId,
@@ -10,6 +11,7 @@ import {
   parseRefreshToken,
   digestRefreshToken,
   sealSuccessor,
+  type RefreshToken,
 } from "../../../src/issuer/sessions/refresh-token.ts";
 import { OTHER_SECRET, SECRET } from "../fixture.ts";
 
@@ -17,8 +19,15 @@ const ours = deriveSecrets(SECRET);
 const both = deriveSecrets(`${OTHER_SECRET},${SECRET}`);
 const theirs = deriveSecrets(OTHER_SECRET);
 
+const NOW = Date.UTC(2030, 0, 1);
+const LIFETIME = { idleMs: 60_000, absoluteExpiresAt: NOW + 90_000 };
+
+function create(keys: SecretKeys, session: string, generation: number): RefreshToken {
+  return createRefreshToken(keys, { session, generation }, LIFETIME, NOW);
+}
+
 test("parses a refresh token that was created under any secret of the list", () => {
-  const token = createRefreshToken(ours[0], createSessionId(), 4_294_967_295);
+  const token = create(ours[0], createSessionId(), 4_294_967_295);
   const read = parseRefreshToken(ours, token.text);
   assert.deepEqual(read, token);
   assert.equal(digestRefreshToken(token), digestRefreshToken(parseRefreshToken(both, token.text) ?? token));
@@ -26,7 +35,7 @@ test("parses a refresh token that was created under any secret of the list", () 
 });
 
 test("law 6: rejects every other spelling and every changed character of a refresh token", () => {
-  const { text } = createRefreshToken(ours[0], createSessionId(), 1);
+  const { text } = create(ours[0], createSessionId(), 1);
   for (const other of [
     `${text} `,
     ` ${text}`,
@@ -46,10 +55,29 @@ test("law 6: rejects every other spelling and every changed character of a refre
   );
 });
 
+test("a refresh token carries when it was issued and when it expires, accurate to a second", () => {
+  const at = { session: createSessionId(), generation: 1 };
+  const { times } = createRefreshToken(ours[0], at, LIFETIME, NOW + 999);
+  assert.deepEqual(times, { ...LIFETIME, issuedAt: NOW, expiresAt: NOW + 60_000 });
+  const late = createRefreshToken(ours[0], at, { ...LIFETIME, idleMs: 500 }, NOW + 89_600);
+  assert.deepEqual(late.times?.expiresAt, NOW + 90_000);
+});
+
+test("parses a refresh token of an older version, which carries no times", () => {
+  const session = createSessionId();
+  const body = Buffer.concat([Buffer.from(session, "hex"), Buffer.from([0, 0, 0, 7]), randomBytes(32)]);
+  const mac = createHmac("sha256", ours[0].tokenMac).update(body).digest();
+  const read = parseRefreshToken(ours, `hfr_${Buffer.concat([body, mac]).toString("base64url")}`);
+  assert.ok(read);
+  assert.deepEqual([read.session, read.generation, read.times], [session, 7, null]);
+  const successor = create(ours[0], session, 8);
+  assert.equal(openSuccessor(ours, read, sealSuccessor(read, successor))?.text, successor.text);
+});
+
 test("a sealed successor opens only with its predecessor", () => {
   const session = createSessionId();
-  const [first, twin] = [createRefreshToken(ours[0], session, 1), createRefreshToken(ours[0], session, 1)];
-  const successor = createRefreshToken(both[0], session, 2);
+  const [first, twin] = [create(ours[0], session, 1), create(ours[0], session, 1)];
+  const successor = create(both[0], session, 2);
   const sealed = sealSuccessor(first, successor);
   assert.equal(openSuccessor(both, first, sealed)?.text, successor.text);
   assert.equal(openSuccessor(both, twin, sealed), null);

@@ -1,0 +1,52 @@
+import type { IssuerBase } from "../issuer-base.ts";
+
+/** The least time between two reports of one kind, because the same token can be presented again and again. */
+const REPORT_INTERVAL_MS = 60_000;
+
+type Report = "missing" | "resumed" | "forked";
+type Facts = Parameters<IssuerBase["audit"]>[1];
+
+/** Reports what authentic refresh tokens prove about a store that went back, at a bounded rate. */
+export class RollbackAlarm {
+  readonly #base: IssuerBase;
+  readonly #reportedAt = new Map<Report, number>();
+
+  constructor(base: IssuerBase) {
+    this.#base = base;
+  }
+
+  /** The store does not know the session of a token that cannot have expired. */
+  async reportMissing(facts: Facts): Promise<void> {
+    if (!this.#isDue("missing")) return;
+    this.#emit("it does not know a session whose refresh token has not expired; restore the newest backup");
+    await this.#base.audit("store_rolled_back", { ...facts, detail: "unknown session" });
+  }
+
+  /** A token was ahead of its session, which goes on from there. Each session does so once, so each is audited. */
+  async reportResumed(facts: Facts, generation: number): Promise<void> {
+    if (this.#isDue("resumed")) this.#emit("a session continues from a token that is ahead of it");
+    await this.#base.audit("store_rolled_back", {
+      ...facts,
+      detail: `resumed from generation ${generation}`,
+    });
+  }
+
+  /** A token belongs to a branch of its session that the store has lost. */
+  async reportForked(facts: Facts, generation: number): Promise<void> {
+    if (!this.#isDue("forked")) return;
+    await this.#base.audit("refresh_forked", { ...facts, detail: `generation ${generation}` });
+  }
+
+  #emit(what: string): void {
+    const { emit, store } = this.#base;
+    emit("store_rolled_back", `the store (${store.description}) went back: ${what}`);
+  }
+
+  #isDue(report: Report): boolean {
+    const now = this.#base.clock.monotonic();
+    const last = this.#reportedAt.get(report);
+    if (last !== undefined && now - last < REPORT_INTERVAL_MS) return false;
+    this.#reportedAt.set(report, now);
+    return true;
+  }
+}
