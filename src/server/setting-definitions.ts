@@ -44,6 +44,8 @@ export interface SettingValues {
   readonly HOLDFAST_ACCESS_TOKEN_TTL: number;
   readonly HOLDFAST_REFRESH_IDLE: number;
   readonly HOLDFAST_REFRESH_ABSOLUTE: number;
+  readonly HOLDFAST_LOST_ANSWER: number;
+  readonly HOLDFAST_CONFLICT: number;
   readonly HOLDFAST_ALGORITHM: NonNullable<IssuerOptions["algorithm"]>;
   readonly HOLDFAST_KEY_ROTATION: number;
   readonly HOLDFAST_ROLES: ReadonlySet<Role>;
@@ -115,6 +117,8 @@ export const settingDefinitions: {
   HOLDFAST_ACCESS_TOKEN_TTL: lifetime("10m"),
   HOLDFAST_REFRESH_IDLE: lifetime("30d"),
   HOLDFAST_REFRESH_ABSOLUTE: lifetime("90d"),
+  HOLDFAST_LOST_ANSWER: lifetime("24h", 0),
+  HOLDFAST_CONFLICT: lifetime("30s", 0),
   HOLDFAST_ALGORITHM: {
     form: signingAlgorithms.join(", "),
     parse: parseOneOf(signingAlgorithms),
@@ -246,12 +250,9 @@ function parseAudience(text: string): string | Audiences | undefined {
 }
 
 /** A duration within the bounds of the issuer's lifetimes, in milliseconds. */
-function lifetime(text: string): SettingDefinition<number> {
-  return {
-    form: durationForm(lifetimeBounds, text),
-    parse: parseDuration(lifetimeBounds),
-    default: text,
-  };
+function lifetime(text: string, min: number = lifetimeBounds.min): SettingDefinition<number> {
+  const bounds = { min, max: lifetimeBounds.max };
+  return { form: durationForm(bounds, text), parse: parseDuration(bounds), default: text };
 }
 
 function parseRoles(text: string): ReadonlySet<Role> | undefined {

@@ -29,7 +29,13 @@ export interface ProviderSettings {
 export type Lifetimes = Required<
   Pick<
     IssuerOptions,
-    "accessTokenTtlMs" | "refreshIdleMs" | "refreshAbsoluteMs" | "algorithm" | "keyRotationMs"
+    | "accessTokenTtlMs"
+    | "refreshIdleMs"
+    | "refreshAbsoluteMs"
+    | "lostAnswerMs"
+    | "conflictMs"
+    | "algorithm"
+    | "keyRotationMs"
   >
 >;
 
@@ -175,6 +181,8 @@ function toSettings(values: SettingValues): Settings {
       accessTokenTtlMs: values.HOLDFAST_ACCESS_TOKEN_TTL,
       refreshIdleMs: values.HOLDFAST_REFRESH_IDLE,
       refreshAbsoluteMs: values.HOLDFAST_REFRESH_ABSOLUTE,
+      lostAnswerMs: values.HOLDFAST_LOST_ANSWER,
+      conflictMs: values.HOLDFAST_CONFLICT,
       algorithm: values.HOLDFAST_ALGORITHM,
       keyRotationMs: values.HOLDFAST_KEY_ROTATION,
     },

@@ -221,9 +221,11 @@ async function padded(data: string): Promise<void> {
   db.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
     INSERT INTO audit ("at", kind, detail) SELECT i, 'login', hex(randomblob(100)) FROM n`);
   db.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
-    INSERT INTO sessions SELECT 'more' || i, subject, authAt, absoluteExpiresAt, facts, mac, generation, currentDigest,
-      previousDigest, sealedSuccessor, rotatedAt, graceEndsAt, olderGraceEndsAt, issuedAtS, idleExpiresAt, graceStreak,
-      graceHit, endedAt, endReason FROM n, (SELECT * FROM sessions LIMIT 1)`);
+    INSERT INTO sessions (id, subject, authAt, absoluteExpiresAt, facts, mac, idleMs, generation, currentDigest,
+      rotatedAt, issuedAtS, idleExpiresAt, repeatStreak, wasRepeated)
+    SELECT 'more' || i, subject, authAt, absoluteExpiresAt, facts, mac, idleMs, generation, currentDigest,
+      rotatedAt, issuedAtS, idleExpiresAt, repeatStreak, wasRepeated
+    FROM n, (SELECT * FROM sessions LIMIT 1)`);
   db.close();
   await pause(0);
 }

@@ -4,6 +4,7 @@ import { narrowScope } from "../../core/scopes.ts";
 import type { RotationOutcome } from "../../stores/session-store.ts";
 import type { IssuerContext } from "../context.ts";
 import type { DefiniteOutcome } from "../issuer-base.ts";
+import { givenUpUntil } from "../store/given-up-sessions.ts";
 import { verifySessionRecord } from "../store/session-record.ts";
 import type { AcknowledgeOutcome, RequestInfo, RefreshOutcome } from "../types.ts";
 import {
@@ -163,6 +164,7 @@ async function rejectIfLost(
   source: string | undefined,
 ): Promise<void> {
   if (times === null || times.expiresAt <= ctx.clock.now()) return;
+  if (times.issuedAt <= (await givenUpUntil(ctx.store))) return;
   await ctx.rollbackAlarm.reportMissing({ session, source });
   throw new HoldfastError("store_unavailable", "the store has lost the session of a refresh token", {
     retryAfterMs: LOST_SESSION_RETRY_MS,

@@ -2,6 +2,7 @@ import { link, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { HoldfastError, isHoldfastError, systemErrorCode } from "../../core/errors.ts";
+import { giveUpSessions } from "../../issuer/store/given-up-sessions.ts";
 import { createIssuer } from "../../issuer/create-issuer.ts";
 import {
   copyDatabase,
@@ -118,6 +119,8 @@ async function adoptDraft(
     } finally {
       await issuer.close();
     }
+    // The sessions that began after the backup have ended, too. They are not lost.
+    if (!how.keepSessions) await giveUpSessions(store, Date.now());
     const detail = how.keepSessions ? "sessions kept" : "sessions ended, keys replaced";
     await writeAuditNote(store, "data_restored", detail);
   } finally {
