@@ -160,7 +160,6 @@ export type RefreshOutcome =
   /** The store failed. Nothing was spent, so the client can repeat the request with the same token. */
   | { readonly status: "unavailable"; readonly retryAfterMs: number };
 
-
 /** Result of `acknowledge`. */
 export type AcknowledgeOutcome =
   /** The acknowledgement is recorded, or there was nothing to record. */

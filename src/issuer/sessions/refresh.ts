@@ -114,6 +114,9 @@ async function decideAnswer(
 > {
   const { generation } = presented;
   switch (rotation.outcome) {
+    case "ended":
+    case "late":
+      return invalidGrant;
     case "conflict":
       return { status: "refresh_conflict" };
     case "reuse":
@@ -139,8 +142,6 @@ async function decideAnswer(
       await ctx.audit("record_tampered", { ...facts, detail: "successor" });
       return invalidGrant;
     }
-    default:
-      return invalidGrant;
   }
 }
 
