@@ -135,14 +135,14 @@ async function decideAnswer(
       }
       return { status: "ok", successor: candidate };
     }
-    case "repeated": {
-      // An earlier call created the successor and sealed it under the presented token.
-      const successor = openSuccessor(ctx.secrets, presented, rotation.sealedSuccessor);
-      if (successor !== null) return { status: "ok", successor };
-      await ctx.audit("record_tampered", { ...facts, detail: "successor" });
-      return invalidGrant;
-    }
+    case "repeated":
+      break;
   }
+  // An earlier call created the successor and sealed it under the presented token.
+  const successor = openSuccessor(ctx.secrets, presented, rotation.sealedSuccessor);
+  if (successor !== null) return { status: "ok", successor };
+  await ctx.audit("record_tampered", { ...facts, detail: "successor" });
+  return invalidGrant;
 }
 
 /** The successor keeps the lifetime of its session. */
