@@ -11,6 +11,7 @@ import {
 } from "../core/verdict.ts";
 import type { Admission, Guard } from "../guard/types.ts";
 import type { CloseError } from "./close-codes.ts";
+import { identityKey } from "./identity-key.ts";
 import type { ConnectionsSettings } from "./settings.ts";
 import type { ConnectionsStatus, Limited, Refusal } from "./types.ts";
 
@@ -107,8 +108,8 @@ export class ConnectionRegistry<C> {
       return false;
     }
     this.#pending.delete(connection);
-    const key = subjectKey(verdict);
-    this.#subjects.set(key, (this.#subjects.get(key) ?? 0) + 1);
+    const key = identityKey(verdict);
+    if (key !== null) this.#subjects.set(key, (this.#subjects.get(key) ?? 0) + 1);
     this.#emit("opened", verdict);
     return true;
   }
@@ -118,8 +119,8 @@ export class ConnectionRegistry<C> {
     this.connections.delete(connection);
     this.#pending.delete(connection);
     if (code !== null) this.#closed[code] = (this.#closed[code] ?? 0) + 1;
-    if (verdict !== null) {
-      const key = subjectKey(verdict);
+    const key = verdict === null ? null : identityKey(verdict);
+    if (key !== null) {
       const others = (this.#subjects.get(key) ?? 1) - 1;
       if (others > 0) this.#subjects.set(key, others);
       else this.#subjects.delete(key);
@@ -137,9 +138,10 @@ export class ConnectionRegistry<C> {
     this.#emit("listener_failed", verdict);
   }
 
-  /** Returns whether both tokens have the same subject. */
+  /** Returns whether both tokens have the same subject. Nothing is known of a token that names no one. */
   isSameSubject(one: ValidVerdict<C> | null, other: ValidVerdict<C>): boolean {
-    return one !== null && subjectKey(one) === subjectKey(other);
+    const key = identityKey(other);
+    return one !== null && key !== null && identityKey(one) === key;
   }
 
   /**
@@ -169,9 +171,10 @@ export class ConnectionRegistry<C> {
   }
 
   #isSubjectFull(verdict: ValidVerdict<C>): boolean {
-    // The limit does not apply to tokens without a subject, which a policy can allow.
-    const openCount = this.#subjects.get(subjectKey(verdict)) ?? 0;
-    return verdict.subject !== "" && openCount >= this.settings.maxPerSubject;
+    const key = identityKey(verdict);
+    // A token without subject and session belongs to a service, whose connections are not limited.
+    const isUser = verdict.subject !== "" || verdict.sessionId !== undefined;
+    return isUser && key !== null && (this.#subjects.get(key) ?? 0) >= this.settings.maxPerSubject;
   }
 
   #recordLimited(): void {
@@ -190,13 +193,4 @@ export class ConnectionRegistry<C> {
     const degraded = verdict !== null && verdict.degraded !== null;
     connectionEvents.publish({ guard: this.settings.guard.name, event, code, degraded });
   }
-}
-
-/**
- * Identifies a subject. The issuer is part of the key, because a subject is unique only within its issuer. Tokens without
- * a subject are told apart by their client.
- */
-function subjectKey<C>({ claims, subject }: ValidVerdict<C>): string {
-  const { iss = "", client_id = "" } = claims as JwtClaims;
-  return `${iss}\n${subject}\n${subject === "" ? client_id : ""}`;
 }

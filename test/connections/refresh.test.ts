@@ -53,6 +53,34 @@ test("fault 50: tokens without a subject are told apart by their client", async 
   assert.equal(transport.code, 4504);
 });
 
+test("fault 50: a token without a subject is told apart by its session and its client", async () => {
+  const { connections, mint } = await setUp({ maxPerSubject: 2 }, { requiredClaims: [] });
+  const tokenOf = (sid: string, azp: string) => mint.token({ sub: undefined, sid, azp });
+  const others: [string, Record<string, unknown>][] = [
+    ["another session", { sub: undefined, sid: "bob", azp: "web" }],
+    ["another client", { sub: undefined, sid: "ann", azp: "other" }],
+    ["a subject", { sub: "ann", sid: "ann", azp: "web" }],
+    ["nothing at all", { sub: undefined, sid: undefined, azp: undefined }],
+  ];
+  for (const [what, claims] of others) {
+    const { transport, connection } = await openConnection(connections, tokenOf("ann", "web"));
+    await connection.presentToken(tokenOf("ann", "web"));
+    assert.equal(transport.code, null, what);
+    await connection.presentToken(mint.token(claims));
+    assert.equal(transport.code, 4504, what);
+  }
+  const { transport, connection } = await openConnection(connections, mint.token({ sub: undefined }));
+  await connection.presentToken(mint.token({ sub: undefined }));
+  assert.equal(transport.code, 4504, "a token that names no one replaces no other");
+});
+
+test("law 6: the limit of connections counts a session whose tokens have no subject", async () => {
+  const { connections, mint } = await setUp({ maxPerSubject: 1 }, { requiredClaims: [] });
+  const token = mint.token({ sub: undefined, sid: "ann", azp: "web" });
+  await openConnection(connections, token);
+  assert.equal((await connections.admit(token)).status, "limited");
+});
+
 test("fault 50: a refresh with fewer scopes takes effect at once, and closes with 4502 where the endpoint requires them", async () => {
   const { connections, mint } = await setUp();
   const { transport, connection } = await openConnection(connections, mint.token({ scope: "chat admin" }));
