@@ -5,7 +5,6 @@ import type { ConnectionEvent } from "../core/events.ts";
 import {
   unavailableVerdict,
   type Decision,
-  type JwtClaims,
   type UnavailableVerdict,
   type ValidVerdict,
 } from "../core/verdict.ts";
