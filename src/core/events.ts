@@ -34,6 +34,8 @@ export interface GuardEvent {
     /** The authority denied a token after the guard had accepted it. */
     | "late_no"
     | "clock_stepped"
+    /** Several guards of one name and issuer are open: the application creates a guard for each request. */
+    | "guards_repeated"
     | "revocations_synced"
     | "revocations_failed"
     | "revocations_gap";

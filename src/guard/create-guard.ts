@@ -12,6 +12,7 @@ import type { PipelineContext } from "./pipeline/context.ts";
 import { KeyTrials } from "./pipeline/key-trials.ts";
 import { ResultCache } from "./pipeline/result-cache.ts";
 import { UnusableAnswers } from "./pipeline/unusable-answers.ts";
+import { countOpenGuard } from "./live-guards.ts";
 import { ready } from "./ready.ts";
 import { readGuardSettings, type GuardSettings } from "./settings.ts";
 import { SharedCache } from "./shared/shared-cache.ts";
@@ -51,6 +52,10 @@ export function createGuard<C = JwtClaims>(options: GuardOptions): Guard<C> {
   if (context.snapshots === undefined) start(context);
   else context.restoring = restore(context);
   const authorize = createAuthorize<C>(context);
+  const endCount = countOpenGuard(
+    context.name,
+    guardedIssuers.all.map(({ source }) => source.issuer),
+  );
   const closing = new AbortController();
   return {
     name: context.name,
@@ -73,6 +78,7 @@ export function createGuard<C = JwtClaims>(options: GuardOptions): Guard<C> {
     },
     close: async () => {
       context.closed = true;
+      endCount();
       closing.abort();
       for (const { revocationFollower, authority } of guardedIssuers.all) {
         revocationFollower?.close();

@@ -14,6 +14,8 @@ export interface FetchTask {
   pauseMs(failures: number): number;
   /** How long the last result stays fresh. */
   freshForMs(): number;
+  /** Whether the next background attempt is worth making. Without it, the next caller begins an attempt. */
+  isNeeded(): boolean;
 }
 
 /** Least time between two attempts that `restart` begins without waiting for the pause. */
@@ -82,7 +84,7 @@ export class FetchSchedule {
     const waitMs = () => Math.max(this.cooldownLeftMs(), this.#task.freshForMs());
     this.#cancelTimer = this.#clock.after(waitMs(), () => {
       if (waitMs() > 0) this.scheduleNext();
-      else void this.attempt();
+      else if (this.#task.isNeeded()) void this.attempt();
     });
   }
 

@@ -16,6 +16,9 @@ import { UnknownKids, type FirstSeen } from "./unknown-kids.ts";
 /** The pause after the first failure of a keyring without a usable set. */
 const FIRST_RETRY_MS = 1_000;
 
+/** After this many background attempts without a use in between, the next caller fetches. */
+const MAX_UNUSED_ATTEMPTS = 10;
+
 /**
  * Keys from a URL. The last good set stays in use during a fetch and after a failed fetch, up to `maxStaleMs`. A set
  * without a usable key never replaces it.
@@ -41,6 +44,10 @@ export class JwksKeyring implements Keyring {
   #isDistrusted = false;
   /** Whether the next fetch asks the caches on the way for the copy of the origin server. */
   #bypassCaches = false;
+  /** Whether the keyring was asked anything since the last background attempt. */
+  #isUsed = false;
+  /** The number of background attempts in a row before which the keyring was not used. */
+  #unusedAttempts = 0;
   /** Whether a token with an unknown key has asked for a set since the last set arrived. */
   #isTokenWaiting = false;
 
@@ -55,6 +62,7 @@ export class JwksKeyring implements Keyring {
       onFailure: (error) => this.#onFailure(error),
       pauseMs: (failures) => this.#pauseMs(failures),
       freshForMs: () => this.#lastGood.age.freshForMs(),
+      isNeeded: () => this.#isNeeded(),
     });
     this.#snapshot = new KeySnapshot(context);
     this.#restored = this.#restore(this.#restoring.signal);
@@ -90,6 +98,7 @@ export class JwksKeyring implements Keyring {
   }
 
   find(kid: string | undefined, algorithm: Algorithm): readonly VerificationKey[] {
+    this.#isUsed = true;
     const { age, set } = this.#lastGood;
     // Without a set, `resolve` must record when the `kid` was first seen before it fetches.
     if (!age.isUsable()) return [];
@@ -111,6 +120,7 @@ export class JwksKeyring implements Keyring {
   }
 
   isInForce(key: VerificationKey, now?: Instant): boolean {
+    this.#isUsed = true;
     return this.#lastGood.isInForce(key, now);
   }
 
@@ -150,6 +160,7 @@ export class JwksKeyring implements Keyring {
   }
 
   status(): KeysStatus {
+    this.#isUsed = true;
     const { age, set, vanished } = this.#lastGood;
     const ageMs = age.currentMs();
     return {
@@ -228,6 +239,15 @@ export class JwksKeyring implements Keyring {
       this.#location.requireRevalidation();
       throw error;
     }
+  }
+
+  /** An application may have dropped its guard without closing it. Such a guard must not fetch for ever. */
+  #isNeeded(): boolean {
+    // Recovery from an outage must not wait for a caller.
+    if (this.#schedule.isFailing) return true;
+    this.#unusedAttempts = this.#isUsed ? 0 : this.#unusedAttempts + 1;
+    this.#isUsed = false;
+    return this.#unusedAttempts < MAX_UNUSED_ATTEMPTS;
   }
 
   #onFailure(error: unknown): void {
