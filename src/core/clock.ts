@@ -51,8 +51,16 @@ export function elapsedMsBetween(then: Instant, now: Instant): number {
   return Math.max(now.wall - then.wall, now.monotonic - then.monotonic);
 }
 
-/** Resolves after `ms`. Rejects with the signal's reason when the signal aborts first. Keeps the process alive. */
-export async function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
+/**
+ * Resolves after `ms`. Rejects with the signal's reason when the signal aborts first. Keeps the process alive unless
+ * `keepAlive` is false.
+ */
+export async function sleep(
+  clock: Clock,
+  ms: number,
+  signal?: AbortSignal,
+  keepAlive: boolean = true,
+): Promise<void> {
   signal?.throwIfAborted();
   await new Promise<void>((resolve, reject) => {
     const abort = () => {
@@ -65,7 +73,7 @@ export async function sleep(clock: Clock, ms: number, signal?: AbortSignal): Pro
         signal?.removeEventListener("abort", abort);
         resolve();
       },
-      true,
+      keepAlive,
     );
     signal?.addEventListener("abort", abort, { once: true });
   });

@@ -38,7 +38,9 @@ export interface GuardEvent {
     | "guards_repeated"
     | "revocations_synced"
     | "revocations_failed"
-    | "revocations_gap";
+    | "revocations_gap"
+    /** A listener of `guard.watch` threw or rejected. The guard and other listeners do not notice. */
+    | "listener_failed";
   /** For people. The wording may change at any time. */
   readonly message: string;
 }

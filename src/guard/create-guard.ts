@@ -3,7 +3,7 @@ import type { JwtClaims } from "../core/verdict.ts";
 import { HeaderMemo } from "../jwt/parse.ts";
 import { VerificationPool } from "../jwt/verification-pool.ts";
 import { SingleFlight } from "../resilience/single-flight.ts";
-import { emit } from "./emit.ts";
+import { describeError, emit, type GuardEventSource } from "./emit.ts";
 import { GuardedIssuers, openGuardedIssuer } from "./issuers/guarded-issuer.ts";
 import { createAdmit } from "./pipeline/admission.ts";
 import { createAuthorize } from "./pipeline/authorize.ts";
@@ -65,7 +65,9 @@ export function createGuard<C = JwtClaims>(options: GuardOptions): Guard<C> {
     admit: createAdmit<C>(context),
     watch: (listener) => {
       // The same listener may be passed twice. Each call subscribes its own function, so that either can end.
-      const ends = guardedIssuers.all.map(({ revocationView }) => revocationView.subscribe(() => listener()));
+      const ends = guardedIssuers.all.map(({ revocationView, source }) =>
+        revocationView.subscribe(() => callListener(source, listener)),
+      );
       return () => ends.forEach((end) => end());
     },
     status: () => guardStatus(context),
@@ -93,6 +95,17 @@ export function createGuard<C = JwtClaims>(options: GuardOptions): Guard<C> {
       ]);
     },
   };
+}
+
+/** Calls a listener of `watch`. An error of the application must not hide a revocation from the guard or from others. */
+function callListener(source: GuardEventSource, listener: () => unknown): void {
+  const report = (error: unknown) => emit(source, "listener_failed", describeError(error));
+  try {
+    const result = listener();
+    if (result instanceof Promise) result.catch(report);
+  } catch (error) {
+    report(error);
+  }
 }
 
 /** Loads the snapshots of earlier runs before anything else starts. */

@@ -41,8 +41,8 @@ function isObject(value: unknown): value is object {
 }
 
 /**
- * Counts the members of all objects in valid JSON, duplicates included. -1 when the nesting is too deep, or an escape
- * is half a surrogate pair. In text that is not JSON the result means nothing.
+ * Counts the members of all objects in valid JSON, duplicates included. The result is -1 when the nesting is too deep or
+ * an escape is half a surrogate pair. The result for other text has no meaning.
  */
 function countMembers(json: Buffer): number {
   let members = 0;
@@ -92,7 +92,7 @@ function isLowHalf(unit: number): boolean {
   return unit >= 0xdc00 && unit <= 0xdfff;
 }
 
-/** Reads four hexadecimal digits. -1 when they are none, which makes the text no JSON. */
+/** Reads four hexadecimal digits. The result is -1 for any other text, which JSON does not allow here. */
 function readHex(json: Buffer, at: number): number {
   let unit = 0;
   for (let i = at; i < at + 4; i++) {

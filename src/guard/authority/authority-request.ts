@@ -6,6 +6,7 @@ import { freezeAndCount } from "../../jwt/strict-json.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import { describeError } from "../emit.ts";
 import { fetchJson, type JsonResponse } from "../fetch-json.ts";
+import { readRetryAfterMs } from "../retry-after.ts";
 import type { AuthorityAnswer, AuthoritySource } from "./authority.ts";
 import type { AuthoritySettings } from "./settings.ts";
 
@@ -173,17 +174,10 @@ function readFailure({ status, headers }: JsonResponse, clock: Clock): Authority
   if (status >= 400 && status < 500 && !transientStatuses.includes(status)) {
     return makeFailure(reason, { cause: "authority_misconfigured", mayConcernToken });
   }
-  const pauseMs = retryAfterMs(headers.get("retry-after"), clock);
+  const pauseMs = readRetryAfterMs(headers, clock, MAX_PAUSE_MS);
   return makeFailure(reason, {
     pauseMs: pauseMs ?? 0,
     mayConcernToken,
     mayRetry: pauseMs === null && gatewayStatuses.includes(status),
   });
-}
-
-/** Reads seconds or a date (RFC 9110 §10.2.3). `null` without a usable header. */
-function retryAfterMs(header: string | null, clock: Clock): number | null {
-  if (header === null) return null;
-  const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - clock.now();
-  return Number.isNaN(ms) ? null : Math.min(MAX_PAUSE_MS, Math.max(0, ms));
 }

@@ -1,5 +1,5 @@
 import { elapsedMs, readClock, type Instant } from "../../core/clock.ts";
-import { isHoldfastError } from "../../core/errors.ts";
+import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
 import { invalidOption } from "../../core/options.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import { describeError, emit } from "../emit.ts";
@@ -10,7 +10,7 @@ import {
   unusableResponse,
   type JsonResponse,
 } from "../fetch-json.ts";
-import type { KeyLocation } from "./fetch-key-set.ts";
+import { badStatus, type KeyLocation } from "./fetch-key-set.ts";
 import { JwksKeyring } from "./jwks-keyring.ts";
 import { readJwksOptions, type JwksOptions, type JwksSettings } from "./jwks-options.ts";
 import type { KeyContext, KeySource } from "./key-source.ts";
@@ -120,6 +120,7 @@ class DiscoveredLocation implements KeyLocation {
 
   async #fetchMetadata(signal: AbortSignal): Promise<string> {
     const reasons: string[] = [];
+    let retryAfterMs = 0;
     for (const { what, url } of this.#documents) {
       try {
         return this.#readJwksUri(what, await fetchJson(url, { ...this.#settings, what, signal }));
@@ -127,14 +128,17 @@ class DiscoveredLocation implements KeyLocation {
         // Without a connection to the server, the second path would fail in the same way.
         if (!isHoldfastError(error, "upstream_failed")) throw error;
         reasons.push(error.message);
+        retryAfterMs = Math.max(retryAfterMs, error.retryAfterMs);
       }
     }
-    throw unusableResponse("the issuer's metadata", `cannot be used: ${reasons.join("; ")}`);
+    const message = `the issuer's metadata cannot be used: ${reasons.join("; ")}`;
+    throw new HoldfastError("upstream_failed", message, { retryAfterMs });
   }
 
   /** RFC 8414 §3.3 forbids the use of metadata that names another issuer. */
-  #readJwksUri(what: string, { status, json }: JsonResponse): string {
-    if (status !== 200) throw unusableResponse(what, `answered ${status}`);
+  #readJwksUri(what: string, response: JsonResponse): string {
+    if (response.status !== 200) throw badStatus(what, response, this.#context.clock);
+    const { json } = response;
     const { issuer, jwks_uri: uri } = Object(json) as { issuer?: unknown; jwks_uri?: unknown };
     if (issuer !== this.#context.issuer) {
       const named = typeof issuer === "string" ? JSON.stringify(issuer.slice(0, MAX_SHOWN_ISSUER)) : "none";

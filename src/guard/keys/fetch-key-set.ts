@@ -1,6 +1,9 @@
+import type { Clock } from "../../core/clock.ts";
+import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
 import { jitter } from "../../resilience/backoff.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
-import { fetchJson, unusableResponse, type JsonResponse } from "../fetch-json.ts";
+import { fetchJson, type JsonResponse } from "../fetch-json.ts";
+import { readRetryAfterMs } from "../retry-after.ts";
 import { cachedForMs, maxAgeMs } from "./cache-control.ts";
 import type { JwksSettings } from "./jwks-options.ts";
 import type { KeyContext } from "./key-source.ts";
@@ -68,9 +71,24 @@ export async function fetchKeySet(
   const { timeoutMs } = settings;
   const response = await withDeadline(clock, what, timeoutMs, fetchWithin, signal);
   const { url, status, json } = response;
-  if (status !== 200) throw unusableResponse(what, `answered ${status}`);
+  if (status !== 200) throw badStatus(what, response, clock);
   const freshForMs = jitter(chooseFreshMs(settings, response.headers), 0.1, random);
   return { url, jwks: json, freshForMs, cachedForMs: cachedForMs(response.headers) };
+}
+
+/** The longest `Retry-After` that is followed. */
+const MAX_RETRY_AFTER_MS = 600_000;
+
+/** The error for a status other than 200. Its `retryAfterMs` is the time that the server asks for, else 0. */
+export function badStatus(what: string, { status, headers }: JsonResponse, clock: Clock): HoldfastError {
+  const retryAfterMs = readRetryAfterMs(headers, clock, MAX_RETRY_AFTER_MS) ?? 0;
+  return new HoldfastError("upstream_failed", `${what} answered ${status}`, { retryAfterMs });
+}
+
+/** The time for which the server of a failed attempt asked for no requests, else 0. It is shorter until a set is usable. */
+export function askedPauseMs(error: unknown, isSetUsable: boolean): number {
+  if (!isHoldfastError(error)) return 0;
+  return Math.min(error.retryAfterMs, isSetUsable ? MAX_RETRY_AFTER_MS : MAX_RETRY_AFTER_MS / 10);
 }
 
 /** Makes a second attempt after a failure of the connection or of a gateway. Any other failure would repeat itself. */
@@ -80,7 +98,8 @@ async function repeatOnce(
 ): Promise<JsonResponse> {
   try {
     const response = await fetchOnce();
-    if (response.status < 502 || response.status > 504) return response;
+    const { status, headers } = response;
+    if (status < 502 || status > 504 || headers.has("retry-after")) return response;
   } catch (error) {
     if (signal.aborted || !isBrokenConnection(error)) throw error;
   }

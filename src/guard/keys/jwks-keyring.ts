@@ -5,7 +5,7 @@ import type { VerificationKey } from "../../jwt/jwk-set.ts";
 import { backoffMs } from "../../resilience/backoff.ts";
 import { describeError, emit } from "../emit.ts";
 import { FetchSchedule } from "./fetch-schedule.ts";
-import { fetchKeySet, type KeyLocation } from "./fetch-key-set.ts";
+import { askedPauseMs, fetchKeySet, type KeyLocation } from "./fetch-key-set.ts";
 import type { JwksSettings } from "./jwks-options.ts";
 import { LastGoodKeys } from "./last-good-keys.ts";
 import { kidsOf } from "./key-set.ts";
@@ -40,6 +40,8 @@ export class JwksKeyring implements Keyring {
   /** When the set was requested, less the time that it may have spent in caches. Milliseconds of the monotonic clock. */
   #asOf = -Infinity;
   #lastError: string | null = null;
+  /** The time for which the server of the last failed attempt asked for no requests (`Retry-After`), else 0. */
+  #askedPauseMs = 0;
   #epoch = 0;
   #isDistrusted = false;
   /** Whether the next fetch asks the caches on the way for the copy of the origin server. */
@@ -137,7 +139,7 @@ export class JwksKeyring implements Keyring {
     this.#bypassCaches = true;
     if (!this.#isTokenWaiting) {
       this.#isTokenWaiting = true;
-      if (this.#schedule.isFailing) this.#schedule.shortenPause(FIRST_RETRY_MS);
+      if (this.#schedule.isFailing && this.#askedPauseMs === 0) this.#schedule.shortenPause(FIRST_RETRY_MS);
     }
     await this.#schedule.attempt();
     return this.#lookUp(token, tried, firstSeen);
@@ -252,6 +254,7 @@ export class JwksKeyring implements Keyring {
 
   #onFailure(error: unknown): void {
     this.#lastError = describeError(error);
+    this.#askedPauseMs = askedPauseMs(error, this.#lastGood.age.isUsable());
     emit(this.#context, "keys_failed", this.#lastError);
     const warning = this.#lastGood.age.nextWarning();
     if (warning !== null) emit(this.#context, "keys_stale", warning);
@@ -266,10 +269,11 @@ export class JwksKeyring implements Keyring {
     const { random } = this.#context;
     if (failures === 0) return coolDownMs;
     if (!this.#lastGood.age.isUsable() || this.#isTokenWaiting) {
-      return backoffMs(failures, { firstMs: FIRST_RETRY_MS, maxMs: coolDownMs, random });
+      const pauseMs = backoffMs(failures, { firstMs: FIRST_RETRY_MS, maxMs: coolDownMs, random });
+      return Math.max(pauseMs, this.#askedPauseMs);
     }
     const pauseMs = backoffMs(failures, { firstMs: coolDownMs, maxMs: 4 * coolDownMs, random });
-    return Math.max(coolDownMs, pauseMs);
+    return Math.max(coolDownMs, pauseMs, this.#askedPauseMs);
   }
 
   /**

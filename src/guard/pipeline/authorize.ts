@@ -14,6 +14,7 @@ import { abortable } from "../../resilience/deadline.ts";
 import type { Guard } from "../types.ts";
 import { askAuthority, waitForAnswer } from "./ask-authority.ts";
 import { readAuthTime } from "./auth-age.ts";
+import { catchUp, isStale } from "./catch-up.ts";
 import type { PipelineContext } from "./context.ts";
 import { decide, type Degradation } from "./decide.ts";
 import { fallBack, recordDegraded } from "./fallback.ts";
@@ -40,7 +41,9 @@ export function createAuthorize<C>(context: PipelineContext): Guard<C>["authoriz
     const now = readClock(context.clock);
     const cached = lookUp(context, digest, now);
     if (cached === undefined) return (await authorizeCold<C>(context, token, digest, now, rules)).decision;
-    return publishDecision(context, decide<C>(context, cached, "memory", now, rules), "memory");
+    const decision = decide<C>(context, cached, "memory", now, rules);
+    if (isStale(decision)) return (await authorizeAgain<C>(context, cached, rules)).decision;
+    return publishDecision(context, decision, "memory");
   };
 }
 
@@ -62,7 +65,19 @@ export async function authorizeDetailed<C>(
   const now = readClock(context.clock);
   const cached = lookUp(context, digest, now);
   if (cached === undefined) return await authorizeCold<C>(context, token, digest, now, rules, known);
-  return publish(context, decide<C>(context, cached, "memory", now, rules), "memory", cached);
+  const decision = decide<C>(context, cached, "memory", now, rules);
+  if (isStale(decision)) return await authorizeAgain<C>(context, cached, rules);
+  return publish(context, decision, "memory", cached);
+}
+
+/** Decides about a remembered token when the view of revocations has had a chance to become recent again. */
+async function authorizeAgain<C>(
+  context: PipelineContext,
+  cached: ValidToken | InvalidVerdict,
+  rules: (Rules & CallOptions) | undefined,
+): Promise<AuthorizeResult<C>> {
+  await catchUp(context, rules);
+  return publish(context, decideNow<C>(context, cached, "memory", rules), "memory", cached);
 }
 
 /** Step 1: checks that need no look into the token. */
@@ -109,6 +124,8 @@ async function authorizeCold<C>(
   known?: ValidToken,
 ): Promise<AuthorizeResult<C>> {
   if (context.restoring !== null) await abortable(context.restoring, rules?.signal);
+  const catchingUp = catchUp(context, rules);
+  if (catchingUp !== null) await catchingUp;
   // Steps 4 and 5: join, verify. An earlier verification is enough when only the authority has to be asked.
   const earlier =
     lookUpStale(context, digest, now) ?? (known && isKeyInForce(known, now) ? known : undefined);

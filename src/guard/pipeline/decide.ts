@@ -134,7 +134,7 @@ function isRevoked(token: ValidToken): boolean {
 }
 
 /** A call with a bound cannot be served without a log. The negated comparisons refuse a bound that is `NaN`. */
-function isViewTooOld(
+export function isViewTooOld(
   { maxRevocationAgeMs }: DecisionContext,
   ageMs: number | null,
   routeMaxMs: number | undefined,

@@ -13,6 +13,10 @@ const READ_TIMEOUT_MS = 5_000;
 /** The longest back-off. A feed that recovers is noticed within this time. */
 const MAX_BACKOFF_MS = 5_000;
 const PRUNE_INTERVAL_MS = 60_000;
+/** How long a validation waits for the read that makes the view recent again. */
+const CATCH_UP_MS = 1_000;
+/** A read is overdue when two intervals and this time have gone by since the last one. */
+const OVERDUE_MS = 1_000;
 
 export interface FollowerOptions {
   readonly source: GuardEventSource;
@@ -36,6 +40,7 @@ export class RevocationFollower {
   readonly #firstComplete: PromiseWithResolvers<void> = Promise.withResolvers();
   #reading: Promise<void> | null = null;
   #pollAgain = false;
+  #catchingUp: Promise<void> | null = null;
   #failures = 0;
   /** Whether the last read of this process was complete. */
   #synced = false;
@@ -97,6 +102,30 @@ export class RevocationFollower {
   /** Resolves when the first read is complete, or when a restored view is recent enough. */
   async ready(): Promise<void> {
     await this.#firstComplete.promise;
+  }
+
+  /**
+   * Waits until a read that began after this call is complete. `null` when no wait would help: the reads fail, the view
+   * was never complete, or no read is overdue. A process that was frozen finds its reads overdue although none failed.
+   */
+  catchUp(now: Instant): Promise<void> | null {
+    const isOverdue = this.#completeAt !== null && this.ageMs(now) > 2 * this.#options.pollMs + OVERDUE_MS;
+    if (!isOverdue || this.#failures > 0 || this.#closed) return null;
+    return (this.#catchingUp ??= this.#waitForRead().finally(() => (this.#catchingUp = null)));
+  }
+
+  /** Never rejects. */
+  async #waitForRead(): Promise<void> {
+    const { clock } = this.#options;
+    const since = clock.monotonic();
+    const read = async () => {
+      // A read that began before the freeze says nothing about the time since.
+      while (this.#failures === 0 && !this.#closed && (this.#completeAt?.monotonic ?? since) < since) {
+        if (this.#reading === null) this.#poll();
+        await this.#reading;
+      }
+    };
+    await withDeadline(clock, "catching up", CATCH_UP_MS, read, this.#closing.signal).catch(() => undefined);
   }
 
   /** Aborts a read in flight and stops the timers, so that the process can exit. */

@@ -75,8 +75,8 @@ export const httpRevocationsOptionTable: OptionTable<Required<HttpRevocationsOpt
  * The revocation log of a Holdfast issuer, over HTTP, for guards that share no store with it.
  *
  * A subscription is one request that the issuer answers at the next revocation. Polls only keep the age of the view
- * low, so the guard's `revocationPollMs` may be several seconds. A subscription keeps the process alive until the guard
- * is closed.
+ * low, so the guard's `revocationPollMs` may be several seconds. A process without other work
+ * exits between two requests.
  *
  * Throws `invalid_option` or `missing_method`. Reads reject with `upstream_failed` for an unusable response and with
  * `timeout` at their deadline.
@@ -142,7 +142,7 @@ export function httpRevocations(options: HttpRevocationsOptions): RevocationFeed
       } catch {
         pauseMs = backoffMs(++failures, { firstMs: 2 * PAUSE_MS, maxMs: MAX_BACKOFF_MS, random });
       }
-      if (pauseMs > 0) await sleep(clock, pauseMs, signal).catch(() => undefined);
+      if (pauseMs > 0) await sleep(clock, pauseMs, signal, false).catch(() => undefined);
     }
   }
 
