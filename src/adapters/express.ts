@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Rules } from "../core/rules.ts";
 import type { JwtClaims, ValidVerdict } from "../core/verdict.ts";
 import type { Guard } from "../guard/types.ts";
+import type { RequestRules } from "./http/token-from.ts";
 import { createAuthorizeNodeRequest } from "./http/decide-node-request.ts";
+
+export type { RequestRules, RequestTokenFrom } from "./http/token-from.ts";
 
 /**
  * The claims of `req.auth`. Add the claims of your tokens, and handlers see them with their types.
@@ -51,7 +53,7 @@ declare global {
  */
 export function protect<C = JwtClaims>(
   guard: Pick<Guard<C>, "authorize">,
-  rules: Rules = {},
+  rules: RequestRules = {},
 ): (req: IncomingMessage, res: ServerResponse, next: () => void) => Promise<void> {
   const authorize = createAuthorizeNodeRequest(guard, rules);
   return async (req, res, next) => {

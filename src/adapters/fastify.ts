@@ -1,8 +1,8 @@
 import type { FastifyInstance } from "fastify";
 import { requireMethods } from "../core/options.ts";
-import type { Rules } from "../core/rules.ts";
 import type { JwtClaims, ValidVerdict } from "../core/verdict.ts";
 import type { Guard } from "../guard/types.ts";
+import type { RequestRules } from "./http/token-from.ts";
 import { markAsPlugin, setUpPlugin } from "./fastify/plugin.ts";
 import { degradedHeader } from "./http/bearer-response.ts";
 import {
@@ -10,6 +10,8 @@ import {
   type PendingResponse,
   type RequestHeaders,
 } from "./http/decide-node-request.ts";
+
+export type { RequestRules, RequestTokenFrom } from "./http/token-from.ts";
 
 /**
  * The claims of `request.auth`. Add the claims of your tokens, and handlers see them with their types.
@@ -45,7 +47,7 @@ declare module "fastify" {
   }
   interface FastifyInstance {
     /** Creates an `onRequest` hook with the guard of the plugin `holdfast`. */
-    protect(rules?: Rules): ProtectHook;
+    protect(rules?: RequestRules): ProtectHook;
   }
 }
 
@@ -96,7 +98,10 @@ markAsPlugin(holdfast, "holdfast");
  * app.get("/partner", { onRequest: protect(partnerGuard, { scopes: ["partner"] }) }, () => "welcome");
  * ```
  */
-export function protect<C = JwtClaims>(guard: Pick<Guard<C>, "authorize">, rules: Rules = {}): ProtectHook {
+export function protect<C = JwtClaims>(
+  guard: Pick<Guard<C>, "authorize">,
+  rules: RequestRules = {},
+): ProtectHook {
   const decide = createDecideNodeRequest(guard, rules);
   return async (request, reply) => {
     const { auth, response } = await decide(request.raw, reply.raw);

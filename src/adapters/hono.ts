@@ -1,8 +1,10 @@
 import type { MiddlewareHandler } from "hono";
-import type { Rules } from "../core/rules.ts";
 import type { JwtClaims, ValidVerdict } from "../core/verdict.ts";
 import type { Guard } from "../guard/types.ts";
+import type { RequestRules } from "./http/token-from.ts";
 import { createDecideRequest } from "./http/decide-request.ts";
+
+export type { RequestRules, RequestTokenFrom } from "./http/token-from.ts";
 
 /** The variables that `protect` adds to the context. `c.var.auth` is the verdict on the token. */
 export interface AuthEnv<C = JwtClaims> {
@@ -30,13 +32,16 @@ export interface AuthEnv<C = JwtClaims> {
  */
 export function protect<C = JwtClaims>(
   guard: Pick<Guard<C>, "authorize">,
-  rules: Rules = {},
+  rules: RequestRules = {},
 ): MiddlewareHandler<AuthEnv<C>> {
   const decide = createDecideRequest(guard, rules);
   return async (c, next) => {
-    const { headers, signal } = c.req.raw;
-    const authorization = headers.get("authorization");
-    const { auth, response } = await decide(authorization === null ? [] : [authorization], signal);
+    const { headers, signal, method } = c.req.raw;
+    const lines = (name: string) => {
+      const value = headers.get(name);
+      return value === null ? [] : [value];
+    };
+    const { auth, response } = await decide({ method, lines }, signal);
     if (auth === null) {
       // An earlier `protect` set a verdict. Without it, that middleware declares nothing.
       c.set("auth", undefined as never);

@@ -2,10 +2,12 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createParamDecorator, HttpException } from "@nestjs/common";
 import type { CanActivate, ExecutionContext } from "@nestjs/common";
 import { HoldfastError } from "../core/errors.ts";
-import type { Rules } from "../core/rules.ts";
 import type { JwtClaims, ValidVerdict } from "../core/verdict.ts";
 import type { Guard } from "../guard/types.ts";
+import type { RequestRules } from "./http/token-from.ts";
 import { createDecideNodeRequest, setHeaders } from "./http/decide-node-request.ts";
+
+export type { RequestRules, RequestTokenFrom } from "./http/token-from.ts";
 
 export type { ValidVerdict } from "../core/verdict.ts";
 
@@ -33,7 +35,10 @@ export type { ValidVerdict } from "../core/verdict.ts";
  * }
  * ```
  */
-export function protect<C = JwtClaims>(guard: Pick<Guard<C>, "authorize">, rules: Rules = {}): CanActivate {
+export function protect<C = JwtClaims>(
+  guard: Pick<Guard<C>, "authorize">,
+  rules: RequestRules = {},
+): CanActivate {
   const decide = createDecideNodeRequest(guard, rules);
   return {
     async canActivate(context) {

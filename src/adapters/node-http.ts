@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Rules } from "../core/rules.ts";
 import type { JwtClaims, ValidVerdict } from "../core/verdict.ts";
 import type { Guard } from "../guard/types.ts";
+import type { RequestRules } from "./http/token-from.ts";
 import { createAuthorizeNodeRequest } from "./http/decide-node-request.ts";
+
+export type { RequestRules, RequestTokenFrom } from "./http/token-from.ts";
 
 /** A request with a valid token. `auth` is the verdict on the token. */
 export type AuthenticatedRequest<C = JwtClaims> = IncomingMessage & { readonly auth: ValidVerdict<C> };
@@ -27,7 +29,7 @@ export type AuthenticatedRequest<C = JwtClaims> = IncomingMessage & { readonly a
  */
 export function protect<C = JwtClaims>(
   guard: Pick<Guard<C>, "authorize">,
-  rules: Rules,
+  rules: RequestRules,
   handler: (req: AuthenticatedRequest<C>, res: ServerResponse) => unknown,
 ): (req: IncomingMessage, res: ServerResponse) => void {
   const authorize = createAuthorizeNodeRequest(guard, rules);

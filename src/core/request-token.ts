@@ -16,14 +16,26 @@ export interface CookieSettings {
   readonly origins: ReadonlySet<string>;
 }
 
+/** Where a request may have its token. */
+export interface TokenPlaces {
+  /** The name of the header, in lower case. */
+  readonly header: string;
+  /** The authentication scheme in front of the token. `""` when the header has the token alone. */
+  readonly scheme: string;
+  /** `null` when no cookie counts. */
+  readonly cookie: CookieSettings | null;
+}
+
 /** The token of a request. The status is `foreign` for a cookie that a page of another origin may have sent: 403. */
 export type ExtractedToken = PresentedToken | { readonly status: "foreign" };
 
 const none: PresentedToken = { status: "none" };
 const malformed: PresentedToken = { status: "malformed" };
 
-/** A cookie name is a token of HTTP (RFC 6265 §4.1.1). */
-const cookieName = /^[\w!#$%&'*+\-.^`|~]+$/;
+/** A token of HTTP (RFC 9110 §5.6.2), such as the name of a header or of a cookie (RFC 6265 §4.1.1). */
+const httpToken = /^[\w!#$%&'*+\-.^`|~]+$/;
+/** The syntax of a token in a header (RFC 9110 §11.2). */
+const token68 = /^[\w\-.~+/]+=*$/;
 /** The characters of a cookie value (RFC 6265 §4.1.1). A token has no others, and a value in quotes is not one. */
 const cookieValue = /^[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]+$/;
 /** The most characters of all `Cookie` lines. Node reads 16 KiB of headers unless it is told otherwise. */
@@ -40,11 +52,16 @@ export const CSRF_HEADER = "x-holdfast";
 /** The members of an option that names a cookie. */
 export const cookieOptionTable: OptionTable<CookieSettings> = {
   name: option((name, value) => {
-    if (!cookieName.test(readString(name, value))) throw invalidOption(name, "the name of a cookie", value);
+    if (!httpToken.test(readString(name, value))) throw invalidOption(name, "the name of a cookie", value);
     return value as string;
   }),
   origins: option(readOrigins),
 };
+
+/** Whether the text can be the name of a header or of an authentication scheme. */
+export function isHeaderName(text: string): boolean {
+  return httpToken.test(text);
+}
 
 /** Reads a list of exact origins, with at least one. Throws `invalid_option`. */
 export function readOrigins(name: string, value: unknown): ReadonlySet<string> {
@@ -59,7 +76,7 @@ export function readOrigins(name: string, value: unknown): ReadonlySet<string> {
 }
 
 /**
- * Reads the token in a cookie, in one pass over the `Cookie` lines. Two cookies of the name are malformed: a page of
+ * Reads the token in a cookie, in one pass over the `Cookie` lines. Two cookies of the name are malformed. A page of
  * another subdomain can add a second one, and the recipient must not guess which of them counts.
  */
 export function readCookie(lines: readonly string[], name: string): PresentedToken {
@@ -98,13 +115,28 @@ function isTopLevelNavigation(lines: RequestView["lines"]): boolean {
   return lines("sec-fetch-mode").join() === "navigate" && lines("sec-fetch-dest").join() === "document";
 }
 
+/** Reads the token after a scheme, from the values of one header. */
+function readHeader(lines: readonly string[], scheme: string): PresentedToken {
+  if (scheme.toLowerCase() === "bearer") return readBearer(lines);
+  const [value, ...others] = lines;
+  if (value === undefined) return none;
+  if (others.length > 0) return malformed;
+  const [first = "", ...rest] = scheme === "" ? ["", value] : value.split(" ");
+  if (first.toLowerCase() !== scheme.toLowerCase()) return none;
+  const token = rest.join(" ").trim();
+  return token68.test(token) ? { status: "token", token } : malformed;
+}
+
 /**
- * Reads the token of a request from `Authorization`, or from the cookie when the header is missing. Two different tokens
- * in one request are malformed (RFC 6750 §2). A page of another origin cannot send `Authorization`, so its sender is not
+ * Reads the token of a request from its header, or from the cookie when the header is missing. Two different tokens
+ * in one request are malformed (RFC 6750 §2). A page of another origin cannot send the header, so its sender is not
  * checked.
  */
-export function extractRequestToken(request: RequestView, cookie: CookieSettings | null): ExtractedToken {
-  const explicit = readBearer(request.lines("authorization"));
+export function extractRequestToken(
+  request: RequestView,
+  { header, scheme, cookie }: TokenPlaces,
+): ExtractedToken {
+  const explicit = readHeader(request.lines(header), scheme);
   if (cookie === null || explicit.status === "malformed") return explicit;
   const carried = readCookie(request.lines("cookie"), cookie.name);
   if (explicit.status === "token") {

@@ -2,20 +2,21 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import express, { type ErrorRequestHandler, type Express } from "express";
 import { protect } from "../../src/adapters/express.ts";
-import { adapterContract, setUp } from "./http-contract.ts";
+import { testProtect } from "./cookie-contract.ts";
+import { setUp } from "./http-contract.ts";
 import { bearer, serving, type Send } from "./http-client.ts";
 
 async function listen(t: TestContext, app: Express): Promise<Send> {
   return await serving(t, app.listen(0, "127.0.0.1"));
 }
 
-adapterContract({
+testProtect({
   name: "Express",
   protect,
   async serve(t, guard, chain, handle) {
     const app = express();
     const protections = chain.map((rules) => protect(guard, rules));
-    app.get("/", ...protections, (req, res) => void res.send(handle(req.auth)));
+    app.all("/", ...protections, (req, res) => void res.send(handle(req.auth)));
     return await listen(t, app);
   },
 });

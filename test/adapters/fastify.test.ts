@@ -6,7 +6,8 @@ import { text } from "node:stream/consumers";
 import { test, type TestContext } from "node:test";
 import { fastify, type FastifyInstance } from "fastify";
 import { holdfast, protect } from "../../src/adapters/fastify.ts";
-import { adapterContract, setUp } from "./http-contract.ts";
+import { testProtect } from "./cookie-contract.ts";
+import { setUp } from "./http-contract.ts";
 import { bearer, sender, type Send } from "./http-client.ts";
 
 async function listen(t: TestContext, app: FastifyInstance): Promise<Send> {
@@ -15,14 +16,14 @@ async function listen(t: TestContext, app: FastifyInstance): Promise<Send> {
   return sender((app.server.address() as AddressInfo).port);
 }
 
-adapterContract({
+testProtect({
   name: "Fastify",
   protect,
   async serve(t, guard, chain, handle) {
     const app = fastify();
     await app.register(holdfast, { guard });
     const onRequest = chain.map((rules) => app.protect(rules));
-    app.get("/", { onRequest }, async (request) => handle(request.auth));
+    app.all("/", { onRequest }, async (request) => handle(request.auth));
     return await listen(t, app);
   },
 });

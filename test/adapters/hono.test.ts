@@ -1,4 +1,4 @@
-import type { Rules } from "../../src/core/rules.ts";
+import type { RequestRules } from "../../src/adapters/http/token-from.ts";
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
@@ -6,7 +6,8 @@ import { test, type TestContext } from "node:test";
 import { createAdaptorServer } from "@hono/node-server";
 import { Hono } from "hono";
 import { protect } from "../../src/adapters/hono.ts";
-import { adapterContract, setUp, type TestGuard, type Handle } from "./http-contract.ts";
+import { testProtect } from "./cookie-contract.ts";
+import { setUp, type TestGuard, type Handle } from "./http-contract.ts";
 import { bearer, sender, type Send } from "./http-client.ts";
 
 async function listen(t: TestContext, app: Pick<Hono, "fetch">): Promise<Send> {
@@ -29,20 +30,20 @@ function inProcess(app: Pick<Hono, "request">): Send {
   };
 }
 
-function api(guard: TestGuard, chain: readonly Rules[], handle: Handle): Hono {
+function api(guard: TestGuard, chain: readonly RequestRules[], handle: Handle): Hono {
   const app = new Hono();
   for (const rules of chain.slice(0, -1)) app.use("/", protect(guard, rules));
-  app.get("/", protect(guard, chain.at(-1)), (c) => new Response(handle(c.var.auth)));
+  app.all("/", protect(guard, chain.at(-1)), (c) => new Response(handle(c.var.auth)));
   return app;
 }
 
-adapterContract({
+testProtect({
   name: "Hono on Node",
   protect,
   serve: async (t, guard, chain, handle) => await listen(t, api(guard, chain, handle)),
 });
 
-adapterContract({
+testProtect({
   name: "Hono in one process",
   protect,
   serve: async (_, guard, chain, handle) => inProcess(api(guard, chain, handle)),

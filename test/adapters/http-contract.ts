@@ -1,4 +1,3 @@
-import type { Rules } from "../../src/core/rules.ts";
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe, test, type TestContext } from "node:test";
@@ -8,6 +7,7 @@ import { createGuard } from "../../src/guard/create-guard.ts";
 import { jwks } from "../../src/guard/keys/jwks.ts";
 import type { Guard, GuardOptions } from "../../src/guard/types.ts";
 import { createProvider, FakeClock, type Provider } from "../../src/testing/index.ts";
+import type { RequestRules } from "../../src/adapters/http/token-from.ts";
 import { bearer, type TestResponse, type Send } from "./http-client.ts";
 
 export type TestGuard = Pick<Guard, "authorize">;
@@ -16,9 +16,9 @@ export type TestGuard = Pick<Guard, "authorize">;
 export interface Framework {
   readonly name: string;
   /** The framework's `protect`. */
-  readonly protect: (guard: TestGuard, rules: Rules) => unknown;
-  /** Serves `handle` on GET `/`, behind one `protect` for each item of `chain`, in that order. */
-  serve(t: TestContext, guard: TestGuard, chain: readonly Rules[], handle: Handle): Promise<Send>;
+  readonly protect: (guard: TestGuard, rules: RequestRules) => unknown;
+  /** Serves `handle` on GET and DELETE `/`, behind one `protect` for each item of `chain`, in that order. */
+  serve(t: TestContext, guard: TestGuard, chain: readonly RequestRules[], handle: Handle): Promise<Send>;
 }
 
 export type Handle = (auth: ValidVerdict) => string;
@@ -49,7 +49,11 @@ function decodeClaims(token: string): unknown {
   return JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString());
 }
 
-function assertRefused({ status, headers, body }: TestResponse, expected: number, error: string): void {
+export function assertRefused(
+  { status, headers, body }: TestResponse,
+  expected: number,
+  error: string,
+): void {
   assert.equal(status, expected);
   const said = JSON.parse(body) as Record<string, unknown>;
   assert.deepEqual(Object.keys(said), ["error", "error_description"]);
@@ -63,8 +67,12 @@ function assertRefused({ status, headers, body }: TestResponse, expected: number
 export function adapterContract(framework: Framework): void {
   const { name } = framework;
   describe(`protect on ${name}`, () => {
-    const serve = async (t: TestContext, guard: TestGuard, rules: Rules = {}, handle: Handle = unreachable) =>
-      await framework.serve(t, guard, [rules], handle);
+    const serve = async (
+      t: TestContext,
+      guard: TestGuard,
+      rules: RequestRules = {},
+      handle: Handle = unreachable,
+    ) => await framework.serve(t, guard, [rules], handle);
 
     test("a request with a valid token reaches the handler with the verdict", async (t) => {
       const { provider, guard } = await setUp(t);

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import type { AddressInfo } from "node:net";
 import { describe, test, type TestContext } from "node:test";
-import { Controller, Get, UseGuards, type HttpException, type INestApplication } from "@nestjs/common";
+import { Controller, All, Get, UseGuards, type HttpException, type INestApplication } from "@nestjs/common";
 import { NestFactory, type AbstractHttpAdapter } from "@nestjs/core";
 import { ExecutionContextHost } from "@nestjs/core/helpers/execution-context-host.js";
 import { ExpressAdapter } from "@nestjs/platform-express";
 import { FastifyAdapter } from "@nestjs/platform-fastify";
 import { Auth, protect, type ValidVerdict } from "../../src/adapters/nestjs.ts";
-import { adapterContract, setUp } from "./http-contract.ts";
+import { testProtect } from "./cookie-contract.ts";
+import { setUp } from "./http-contract.ts";
 import { bearer, sender, type Send } from "./http-client.ts";
 
 async function listen(t: TestContext, app: INestApplication): Promise<Send> {
@@ -33,7 +34,7 @@ for (const [platform, makeAdapter] of platforms) {
     return await NestFactory.create(root, makeAdapter(), { logger: false });
   };
 
-  adapterContract({
+  testProtect({
     name: `NestJS with ${platform}`,
     protect,
     async serve(t, guard, chain, handle) {
@@ -44,7 +45,7 @@ for (const [platform, makeAdapter] of platforms) {
       }
       Auth()(Api.prototype, "get", 0);
       const guards = chain.map((rules) => protect(guard, rules));
-      decorate(Api.prototype, "get", [Get(), UseGuards(...guards)]);
+      decorate(Api.prototype, "get", [All(), UseGuards(...guards)]);
       return await listen(t, await start(Api));
     },
   });

@@ -3,14 +3,15 @@ import { createServer, IncomingMessage, ServerResponse, type RequestListener } f
 import { Socket } from "node:net";
 import { test, type TestContext } from "node:test";
 import { protect, type AuthenticatedRequest } from "../../src/adapters/node-http.ts";
-import { adapterContract, setUp } from "./http-contract.ts";
+import { testProtect } from "./cookie-contract.ts";
+import { setUp } from "./http-contract.ts";
 import { bearer, serving, type Send } from "./http-client.ts";
 
 async function listen(t: TestContext, listener: RequestListener): Promise<Send> {
   return await serving(t, createServer(listener).listen(0, "127.0.0.1"));
 }
 
-adapterContract({
+testProtect({
   name: "node:http",
   protect: (guard, rules) => protect(guard, rules, () => {}),
   async serve(t, guard, chain, handle) {

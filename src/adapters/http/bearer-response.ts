@@ -1,4 +1,5 @@
-import { bearerChallenge, refuseBearer, stepUpChallenge, type UnusableToken } from "../../core/bearer.ts";
+import { bearerChallenge, refuseBearer, stepUpChallenge } from "../../core/bearer.ts";
+import type { ExtractedToken } from "../../core/request-token.ts";
 import { oauthErrorContent, type OAuthErrorBody } from "../../core/oauth-error.ts";
 import type { Decision } from "../../core/verdict.ts";
 
@@ -37,7 +38,7 @@ function createRefusal(
  * never tells why a token is invalid, except that its login is too old. The decision events tell it.
  */
 export function bearerResponse(
-  decision: Decision<unknown> | UnusableToken,
+  decision: Decision<unknown> | Exclude<ExtractedToken, { status: "token" }>,
   scopes: readonly string[] = [],
 ): PassResponse | RefusalResponse {
   switch (decision.status) {
@@ -59,6 +60,8 @@ export function bearerResponse(
       const { status, error, description, challenge } = refuseBearer(REALM, decision.status);
       return createRefusal(status, error, description, { "WWW-Authenticate": challenge });
     }
+    case "foreign":
+      return createRefusal(403, "origin_not_allowed", "Cookies of this page are not accepted.");
     case "forbidden": {
       const challenge = bearerChallenge(REALM, "insufficient_scope", scopes);
       const header = { "WWW-Authenticate": challenge };

@@ -1,40 +1,51 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Rules } from "../../core/rules.ts";
+import type { RequestView } from "../../core/request-token.ts";
 import type { ValidVerdict } from "../../core/verdict.ts";
 import type { Guard } from "../../guard/types.ts";
 import { degradedHeader, type PassResponse, type RefusalResponse } from "./bearer-response.ts";
 import { withClientSignal, type ClientEvents } from "./client-signal.ts";
+import type { RequestRules } from "./token-from.ts";
 import { createDecideRequest, type RequestOutcome } from "./decide-request.ts";
 
 /** The part of a Node request that the decision reads. */
-export type RequestHeaders = Pick<IncomingMessage, "rawHeaders" | "headers">;
+export type RequestHeaders = Pick<IncomingMessage, "rawHeaders" | "headers"> & {
+  readonly method?: string | undefined;
+};
+
+/** Returns the method of the request that is decided on. */
+type MethodOf<R> = (req: R) => string | undefined;
 
 /** The part of a Node response that tells whether the client is still there. HTTP/2 responses have it too. */
 export interface PendingResponse extends ClientEvents<"close"> {
   readonly closed: boolean;
 }
 
-/** Decides on a Node request. A client that goes away aborts its own call of the guard, and no other. */
-export function createDecideNodeRequest<C>(
+/**
+ * Decides on a Node request. `methodOf` is called only when a cookie may count. A client that goes away aborts its own
+ * call of the guard, and no other.
+ */
+export function createDecideNodeRequest<C, R extends RequestHeaders = RequestHeaders>(
   guard: Pick<Guard<C>, "authorize">,
-  rules: Rules,
-): (req: RequestHeaders, res: PendingResponse) => Promise<RequestOutcome<C>> {
+  rules: RequestRules,
+  methodOf: MethodOf<R> = ({ method }) => method,
+): (req: R, res: PendingResponse) => Promise<RequestOutcome<C>> {
   const decide = createDecideRequest(guard, rules);
   return async (req, res) =>
     await withClientSignal(
       res,
       ["close"],
       res.closed,
-      async (signal) => await decide(authorizationHeaders(req), signal),
+      async (signal) => await decide(viewOf(req, methodOf), signal),
     );
 }
 
 /** Decides on a Node request, and sends the response to a refused one. Resolves with `null` when it is refused. */
 export function createAuthorizeNodeRequest<C>(
   guard: Pick<Guard<C>, "authorize">,
-  rules: Rules,
+  rules: RequestRules,
+  methodOf?: MethodOf<IncomingMessage>,
 ): (req: IncomingMessage, res: ServerResponse) => Promise<ValidVerdict<C> | null> {
-  const decide = createDecideNodeRequest(guard, rules);
+  const decide = createDecideNodeRequest<C, IncomingMessage>(guard, rules, methodOf);
   return async (req, res) => {
     const { auth, response } = await decide(req, res);
     if (auth === null) sendRefusal(res, response);
@@ -55,12 +66,22 @@ function sendRefusal(res: ServerResponse, refusal: RefusalResponse): void {
   res.writeHead(refusal.status, { "Content-Length": Buffer.byteLength(text) }).end(text);
 }
 
+/** The view reads a header only when it is asked for, because a request without cookies needs one. */
+function viewOf<R extends RequestHeaders>(req: R, methodOf: MethodOf<R>): RequestView {
+  return {
+    get method() {
+      return methodOf(req) ?? "";
+    },
+    lines: (name) => headerLines(req, name),
+  };
+}
+
 /**
- * Returns every `Authorization` line. `headers.authorization` would silently keep the first of two lines, and
+ * Returns every line of a header. `headers` would silently keep the first of two lines of some headers, and
  * `headersDistinct` costs 2 µs a request.
  */
-function authorizationHeaders({ rawHeaders, headers: { authorization } }: RequestHeaders): string[] {
+function headerLines({ rawHeaders, headers }: RequestHeaders, name: string): string[] {
   // A request that a serverless platform made may have only `headers`.
-  if (rawHeaders.length === 0) return authorization === undefined ? [] : [authorization];
-  return rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === "authorization");
+  if (rawHeaders.length === 0) return [headers[name] ?? []].flat();
+  return rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === name);
 }

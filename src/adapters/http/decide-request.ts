@@ -1,8 +1,9 @@
-import { readBearer, type UnusableToken } from "../../core/bearer.ts";
-import { copyRules, type Rules } from "../../core/rules.ts";
-import { requireMethods } from "../../core/options.ts";
+import { extractRequestToken, type ExtractedToken, type RequestView } from "../../core/request-token.ts";
+import { copyRules, ruleNames } from "../../core/rules.ts";
+import { rejectUnknownOptions, requireMethods } from "../../core/options.ts";
 import { unavailableVerdict, type Decision, type ValidVerdict } from "../../core/verdict.ts";
 import type { Guard } from "../../guard/types.ts";
+import { readRequestTokenFrom, type RequestRules } from "./token-from.ts";
 import { bearerResponse, type PassResponse, type RefusalResponse } from "./bearer-response.ts";
 
 /** The request passes with the verdict in `auth`, or it is refused with `response`. */
@@ -10,9 +11,9 @@ export type RequestOutcome<C> =
   | { readonly auth: ValidVerdict<C>; readonly response: PassResponse }
   | { readonly auth: null; readonly response: RefusalResponse };
 
-/** Decides on a request. `authorization` has one item for each `Authorization` header line. Never rejects. */
+/** Decides on a request. Never rejects. */
 export type DecideRequest<C> = (
-  authorization: readonly string[],
+  request: RequestView,
   signal: AbortSignal | undefined,
 ) => Promise<RequestOutcome<C>>;
 
@@ -20,16 +21,22 @@ export type DecideRequest<C> = (
  * Creates the decision that each HTTP adapter makes: read the token, call the guard, and map the result to HTTP. The guard
  * and the rules are checked at once, and the rules are copied. This file runs on any web platform.
  */
-export function createDecideRequest<C>(guard: Pick<Guard<C>, "authorize">, rules: Rules): DecideRequest<C> {
+export function createDecideRequest<C>(
+  guard: Pick<Guard<C>, "authorize">,
+  options: RequestRules,
+): DecideRequest<C> {
   requireMethods("protect", "guard", guard, ["authorize"]);
+  rejectUnknownOptions("protect: rules", options, [...ruleNames, "tokenFrom"]);
+  const { tokenFrom, ...rules } = options;
   const ownRules = copyRules("protect", rules);
-  const outcome = (decision: Decision<C> | UnusableToken) =>
+  const places = readRequestTokenFrom(tokenFrom);
+  const outcome = (decision: Decision<C> | Exclude<ExtractedToken, { status: "token" }>) =>
     ({
       auth: decision.status === "valid" ? decision : null,
       response: bearerResponse(decision, ownRules.scopes),
     }) as RequestOutcome<C>;
-  return async (authorization, signal) => {
-    const presented = readBearer(authorization);
+  return async (request, signal) => {
+    const presented = extractRequestToken(request, places);
     if (presented.status !== "token") return outcome(presented);
     try {
       return outcome(await guard.authorize(presented.token, { ...ownRules, signal }));

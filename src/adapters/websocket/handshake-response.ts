@@ -23,9 +23,6 @@ export function createRefusalResponse(
   refusal: HandshakeRefusal,
   scopes: readonly string[] | undefined,
 ): HandshakeResponse {
-  if (refusal.status === "foreign") {
-    return createResponse(403, "origin_not_allowed", "Cookies of this page are not accepted.", {});
-  }
   if (refusal.status === "limited") {
     const headers = { "Retry-After": retryAfterSeconds(refusal.retryAfterMs) };
     return createResponse(429, "too_many", "There are too many connections.", headers);

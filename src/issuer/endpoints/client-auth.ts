@@ -124,7 +124,7 @@ export function authenticateClient(
   throw invalidClient();
 }
 
-/** A stale access token is no client authentication. An HTTP client may add it to every request. */
+/** A stale access token does not authenticate a client. An HTTP client may add it to every request. */
 function presentsClientCredentials(request: Request): boolean {
   const authorization = authorizationHeader(request);
   return authorization !== "" && (!isBearerScheme(authorization) || /, *basic(?: |$)/i.test(authorization));

@@ -4,6 +4,7 @@ import {
   extractRequestToken,
   isForeignRequest,
   readCookie,
+  type ExtractedToken,
   type RequestView,
 } from "../../core/request-token.ts";
 import { isLive } from "../../core/session.ts";
@@ -45,8 +46,8 @@ interface CarriedTokens {
 }
 
 /**
- * Lets an endpoint that knows tokens only answer a page whose tokens are in cookies. `X-Holdfast: 1` chooses cookie mode:
- * the tokens of the cookies take the place of `Authorization` and of `refresh_token`, and the tokens of the answer become
+ * Lets an endpoint that knows tokens only answer a page whose tokens are in cookies. `X-Holdfast: 1` chooses cookie mode.
+ * The tokens of the cookies then take the place of `Authorization` and of `refresh_token`. The tokens of the answer become
  * cookies. Without the header, cookies count for a safe request without `Authorization`, and for no other.
  */
 export function withCookieMode(path: string, endpoint: Endpoint): Endpoint {
@@ -94,10 +95,15 @@ function withoutFlag(cookies: CookieModeConfig, { takes }: CookieUse, call: Endp
     }
     return call;
   }
-  const found = extractRequestToken(view, { name: ACCESS_COOKIE, origins: cookies.origins });
+  const found = readAccessCookie(view, cookies);
   if (found.status === "foreign") throw foreignRequest();
   if (found.status === "malformed") throw twoCookies(ACCESS_COOKIE);
   return found.status === "none" ? call : { ...call, request: rebuild(request, found.token) };
+}
+
+function readAccessCookie(view: RequestView, { origins }: CookieModeConfig): ExtractedToken {
+  const cookie = { name: ACCESS_COOKIE, origins };
+  return extractRequestToken(view, { header: "authorization", scheme: "Bearer", cookie });
 }
 
 function viewOf({ method, headers }: Request): RequestView {

@@ -39,7 +39,7 @@ export function createCorsPolicy(
 }
 
 /**
- * Returns the CORS headers of an answer. A listed origin may send any header: tracing libraries add headers of their
+ * Returns the CORS headers of an answer. A listed origin may send any header. Tracing libraries add headers of their
  * own to every request, and a preflight that refuses one of them looks like an outage to the page.
  */
 export function corsHeaders(

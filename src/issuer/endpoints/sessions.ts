@@ -11,7 +11,7 @@ import { asException, emptyResponse, invalidGrant, jsonResponse, oauthError } fr
 
 /**
  * Ends the session of a refresh token with a valid MAC, or of the access token. The refresh token of the body counts
- * first, because a stale access token must not prevent a logout. To end a session again is a success.
+ * first, because a stale access token must not prevent a logout. A repeated logout succeeds.
  */
 export async function logoutEndpoint(
   ctx: IssuerContext,
