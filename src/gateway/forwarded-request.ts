@@ -1,5 +1,6 @@
 import { METHODS, type IncomingMessage } from "node:http";
-import { normalizePath } from "./normalize-path.ts";
+import { readMethodOverrides } from "./method-override.ts";
+import { readPath } from "./normalize-path.ts";
 
 /** The request that a proxy forwards for authorization. */
 export interface ForwardedRequest {
@@ -10,6 +11,10 @@ export interface ForwardedRequest {
   readonly method: string;
   /** The path in the form of `normalizePath`. */
   readonly path: string;
+  /** Other forms in which an application could read the path. The same rule must decide on each. */
+  readonly otherPaths?: readonly string[];
+  /** Other methods that an application could take for the method. The same rule must decide on each. */
+  readonly otherMethods?: readonly string[];
 }
 
 /** A request that cannot be authorized. `reason` is a text for the operator of the proxy. */
@@ -58,7 +63,12 @@ export function isFromEnvoy({ url = "" }: IncomingMessage): boolean {
 export function readForwardedRequest(req: IncomingMessage): ForwardedRequest | UnclearRequest {
   const { url = "", rawHeaders } = req;
   if (isFromEnvoy(req)) {
-    return parseForwardedRequest(req.method, url.slice(ENVOY.length), singleHeader(rawHeaders, "host"));
+    return parseForwardedRequest(
+      req.method,
+      url.slice(ENVOY.length),
+      singleHeader(rawHeaders, "host"),
+      rawHeaders,
+    );
   }
   const names = headerNamesByProxy.get(/^\/verify\/(\w+)(?:\?|$)/.exec(url)?.[1]);
   if (names === undefined)
@@ -68,6 +78,7 @@ export function readForwardedRequest(req: IncomingMessage): ForwardedRequest | U
     singleHeader(rawHeaders, method),
     singleHeader(rawHeaders, target),
     singleHeader(rawHeaders, host),
+    rawHeaders,
   );
 }
 
@@ -75,6 +86,7 @@ function parseForwardedRequest(
   method: string | undefined,
   target: string | undefined,
   host: string | undefined,
+  rawHeaders: readonly string[],
 ): ForwardedRequest | UnclearRequest {
   if (method === undefined || target === undefined || host === undefined) {
     return unclearRequest("The proxy must send host, method and path exactly once each.");
@@ -82,9 +94,22 @@ function parseForwardedRequest(
   const name = normalizeHost(host);
   if (name === undefined || !supportedMethods.has(method))
     return unclearRequest("The host or the method is malformed.");
-  const path = normalizePath(target);
-  if (path === null) return unclearRequest("The path can be read in more than one way.");
-  return { status: "ok", host: name, method: method === "HEAD" ? "GET" : method, path };
+  const paths = readPath(target);
+  if (paths === null) return unclearRequest("The path can be read in more than one way.");
+  const [path, ...otherPaths] = paths;
+  const otherMethods = readMethodOverrides(rawHeaders, target).map(foldHead);
+  return {
+    status: "ok",
+    host: name,
+    method: foldHead(method),
+    path,
+    ...(otherPaths.length > 0 && { otherPaths }),
+    ...(otherMethods.length > 0 && { otherMethods }),
+  };
+}
+
+function foldHead(method: string): string {
+  return method === "HEAD" ? "GET" : method;
 }
 
 function unclearRequest(why: string): UnclearRequest {

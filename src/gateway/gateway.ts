@@ -5,7 +5,7 @@ import { systemClock, type Clock } from "../core/clock.ts";
 import { oauthErrorContent } from "../core/oauth-error.ts";
 import type { Guard } from "../guard/types.ts";
 import { withDeadline } from "../resilience/deadline.ts";
-import { findRule, type PathPolicy, type PathRule } from "./policy.ts";
+import { decideRule, type PathPolicy, type PathRule } from "./policy.ts";
 import { isFromEnvoy, readForwardedRequest } from "./forwarded-request.ts";
 import { isTrustedProxy } from "../adapters/http/client-address.ts";
 
@@ -56,7 +56,8 @@ export function createGateway(guard: Authorizer, options: GatewayOptions = {}): 
     if (!isTrusted(req.socket)) return "The proxy is not in HOLDFAST_TRUSTED_PROXIES.";
     const request = readForwardedRequest(req);
     if (request.status === "unclear") return request.reason;
-    return findRule(routes, request) ?? "No rule of the policy lets this request pass.";
+    const decided = decideRule(routes, request);
+    return decided === null || typeof decided === "string" ? whyRefused[decided ?? "none"] : decided;
   };
   return (req, res) => {
     const found = find(req);
@@ -64,6 +65,12 @@ export function createGateway(guard: Authorizer, options: GatewayOptions = {}): 
     return (isFromEnvoy(req) ? found.forEnvoy : found.standard)(req, res);
   };
 }
+
+const whyRefused = {
+  none: "No rule of the policy lets this request pass.",
+  ambiguous_path: "The path can be read in more than one way.",
+  ambiguous_method: "The request names another method, for which another rule decides.",
+} as const;
 
 /** The listeners of a rule. `forEnvoy` answers before Envoy stops waiting. */
 interface Route {

@@ -3,6 +3,10 @@ const strictPath = /^(?:\/(?!\.+(?:\/|$))(?:[\w\-.~!$&'()*+,=:@|[\]]|%[\dA-F]{2}
 /** The escapes of `.`, `/`, `;` and `\`, which separate segments or parts of them. */
 const escapedSeparator = /%(?:2[EF]|3B|5C)/i;
 
+/** Longer paths are refused before any work on them, because Unicode normalization can take quadratic time (law 6). */
+const MAX_PATH_CHARS = 8192;
+const escapedSlash = /%2F/gi;
+
 /** A second escape, a control character, a separator, or a segment of dots and blanks. */
 const ambiguous = /%[\dA-F]{2}|\p{Cc}|[;\\]|\/[. ]*(?:\/|$)/iu;
 
@@ -11,9 +15,8 @@ const ambiguous = /%[\dA-F]{2}|\p{Cc}|[;\\]|\/[. ]*(?:\/|$)/iu;
  * `""`). `null` when a server behind the proxy could read the target as another path.
  */
 export function normalizePath(target: string): string | null {
-  const query = target.indexOf("?");
-  const path = query === -1 ? target : target.slice(0, query);
-  if (path === "" || !strictPath.test(path)) return null;
+  const path = withoutQuery(target);
+  if (path === "" || path.length > MAX_PATH_CHARS || !strictPath.test(path)) return null;
   const trimmed = path.endsWith("/") ? path.slice(0, -1) : path;
   if (!trimmed.includes("%")) return trimmed;
   if (escapedSeparator.test(trimmed)) return null;
@@ -25,4 +28,34 @@ export function normalizePath(target: string): string | null {
   } catch {
     return null; // The escapes are not UTF-8.
   }
+}
+
+/**
+ * Returns every form of the path that a server behind the proxy could compare: one, or three when the path has an escaped
+ * slash. Then the slash belongs to a segment, separates segments, or is merged with the slashes beside it. `null` when
+ * the path could be read in yet another way.
+ */
+export function readPath(target: string): readonly [string, ...string[]] | null {
+  const path = withoutQuery(target);
+  if (path.length > MAX_PATH_CHARS) return null;
+  if (path.search(escapedSlash) === -1) {
+    const only = normalizePath(path);
+    return only === null ? null : [only];
+  }
+  // An escape that stands for one character of a segment keeps the segment whole. Rules cannot contain U+FFFF.
+  const kept = normalizePath(path.replaceAll(escapedSlash, KEPT_SLASH));
+  const separated = path.replaceAll(escapedSlash, "/");
+  const merged = normalizePath(separated.replaceAll(/\/{2,}/g, "/"));
+  if (kept === null || merged === null) return null;
+  // Each character between the slashes was checked in `merged`.
+  const decoded = decodeURIComponent(separated);
+  return [kept, decoded.endsWith("/") ? decoded.slice(0, -1) : decoded, merged];
+}
+
+/** The escape of U+FFFF, which no name contains. */
+const KEPT_SLASH = "%EF%BF%BF";
+
+function withoutQuery(target: string): string {
+  const query = target.indexOf("?");
+  return query === -1 ? target : target.slice(0, query);
 }

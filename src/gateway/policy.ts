@@ -35,14 +35,31 @@ export function parsePathPattern(text: string): PathPattern | null {
 }
 
 /**
- * Returns the rule that decides, or `null` when no rule matches. A path may equal the path of a rule only after
- * `foldPath`. No later rule applies then, because a server behind the proxy may treat the two paths as one.
+ * Returns the rule that decides, or `null` when no rule matches. A request that an application could read in several
+ * ways needs the same rule for each of them: otherwise the result is `ambiguous_path` or `ambiguous_method`.
  */
-export function findRule<R extends PathRule>(
+export function decideRule<R extends PathRule>(
   policy: readonly R[],
-  { host, method, path }: ForwardedRequest,
+  { host, method, path, otherPaths = [], otherMethods = [] }: ForwardedRequest,
+): R | "ambiguous_path" | "ambiguous_method" | null {
+  const paths = [path, ...otherPaths].map((one) => ({ path: one, folded: foldPath(one) }));
+  const rulesFor = (one: string) => paths.map((form) => matchRule(policy, host, one, form));
+  const [rule = null, ...others] = rulesFor(method);
+  if (others.some((other) => other !== rule)) return "ambiguous_path";
+  const isSame = [...new Set(otherMethods)].every((one) => rulesFor(one).every((other) => other === rule));
+  return isSame ? rule : "ambiguous_method";
+}
+
+/**
+ * Returns the first rule that matches, or `null`. A path may equal the path of a rule only after `foldPath`. No later
+ * rule applies then, because a server behind the proxy may treat the two paths as one.
+ */
+function matchRule<R extends PathRule>(
+  policy: readonly R[],
+  host: string,
+  method: string,
+  { path, folded }: { readonly path: string; readonly folded: string },
 ): R | null {
-  const folded = foldPath(path);
   for (const rule of policy) {
     if (rule.host !== null && rule.host !== host) continue;
     if (rule.methods !== null && !rule.methods.includes(method)) continue;
@@ -74,7 +91,7 @@ function foldPath(path: string): string {
     .normalize("NFKC")
     .toLowerCase()
     .toUpperCase() // ſ, ı and ß have no other lower case.
-    .replaceAll(/[. ]+(?=\/|$)/g, "");
+    .replaceAll(/(?<![. ])[. ]+(?=\/|$)/g, ""); // The first part keeps a long run from being tried at each of its places.
 }
 
 /** Compares by segments: `/apis` is not below `/api`. */

@@ -37,7 +37,7 @@ const dialects: [proxy: string, own: string[], foreign: string[]][] = [
 ];
 for (const [proxy, own, foreign] of dialects) {
   test(`fault 55: ${proxy}: reads only the headers that the proxy sets`, () => {
-    const override = ["X-HTTP-Method-Override", "GET", "X-Rewrite-URL", "/open"];
+    const override = ["X-Rewrite-URL", "/open"];
     assert.deepEqual(ask(`/verify/${proxy}`, [...foreign, ...own, ...override]), asked);
     assert.deepEqual(ask(`/verify/${proxy}?of=the+client`, own), asked);
     assert.equal(ask(`/verify/${proxy}`, [...foreign, ...override]).status, "unclear");
@@ -52,6 +52,39 @@ for (const [proxy, own, foreign] of dialects) {
     }
   });
 }
+
+const override = "X-HTTP-Method-Override";
+const overrides: [headers: string[], query: string, methods: string[] | undefined][] = [
+  [[override, "delete"], "", ["DELETE"]],
+  [[override, "PUT, patch", "x_http_method", "HEAD"], "", ["PUT", "PATCH", "GET"]],
+  [["X-Method-Override", " made up "], "", ["MADE UP"]],
+  [[override, "", "X-Method", "PUT"], "", undefined],
+  [[], "?a=1&_method=delete&%5Fmethod=put", ["DELETE", "PUT"]],
+  [[], "?method=delete&a_method=put", undefined],
+  [[override, "a,".repeat(5000)], "", Array<string>(8).fill("A")],
+];
+for (const [headers, query, methods] of overrides) {
+  test(`fault 55: ${headers.slice(0, 2).join(": ").slice(0, 40)}${query} names ${methods?.join(", ") ?? "no other method"}`, () => {
+    const own = [
+      "X-Original-Method",
+      "POST",
+      "X-Original-URI",
+      `/a${query}`,
+      "X-Forwarded-Host",
+      "a.example",
+    ];
+    const request = ask("/verify/nginx", [...headers, ...own]);
+    assert.ok(request.status === "ok");
+    assert.deepEqual(request.otherMethods, methods);
+  });
+}
+
+test("an escaped slash has three readings", () => {
+  const own = ["X-Original-Method", "GET", "X-Original-URI", "/q/%2f/a?%2f", "X-Forwarded-Host", "a.example"];
+  const request = ask("/verify/nginx", own);
+  assert.ok(request.status === "ok");
+  assert.deepEqual([request.path, request.otherPaths], ["/q/\uffff/a", ["/q///a", "/q/a"]]);
+});
 
 test("reads method, host and path of envoy from the request itself", () => {
   const headers = ["Host", "A.example:8080", "X-Forwarded-Uri", "/open", "X-Forwarded-Host", "b.example"];

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { normalizePath } from "../../src/gateway/normalize-path.ts";
+import { normalizePath, readPath } from "../../src/gateway/normalize-path.ts";
 
 const plain: [target: string, path: string][] = [
   ["/", ""],
@@ -42,6 +42,46 @@ for (const target of ambiguous) {
   test(`fault 55: ${JSON.stringify(target)} is refused as ambiguous`, () =>
     assert.equal(normalizePath(target), null));
 }
+
+const readings: [target: string, paths: readonly string[] | null][] = [
+  ["/orders/7?a=%2F", ["/orders/7"]],
+  ["/@babel%2fcore", ["/@babel\uffffcore", "/@babel/core", "/@babel/core"]],
+  ["/api/queues/%2F/orders", ["/api/queues/\uffff/orders", "/api/queues///orders", "/api/queues/orders"]],
+  ["/%2Fadmin", ["/\uffffadmin", "//admin", "/admin"]],
+  ["/caf%C3%A9%2F", ["/café\uffff", "/café", "/café"]],
+  ["/x/..%2fadmin", null],
+  ["/x%2f..%2fadmin", null],
+  ["/x%2f%2e%2e/admin", null],
+  ["/a%2f.", null],
+  ["/a%2fb%5cc", null],
+  ["/a%252fb", null],
+  ["/a%2f%", null],
+  ["/a//b%2fc", null],
+  [`/${"a".repeat(8192)}`, null],
+];
+for (const [target, paths] of readings) {
+  test(`fault 55: ${target.slice(0, 40)} has ${paths === null ? "no safe reading" : `the readings ${paths.join(" ")}`}`, () =>
+    assert.deepEqual(readPath(target), paths));
+}
+
+test("fault 55: however a server decodes, merges and resolves an accepted path, it gets one of the readings", () => {
+  const character = fc.constantFrom("a", "A", ".", "/", "%2f", "%2F", "%2e", "%41", "..", "b", ";", "%5c");
+  fc.assert(
+    fc.property(fc.array(character, { maxLength: 12 }), (characters) => {
+      const target = `/${characters.join("")}`;
+      const paths = readPath(target);
+      if (paths === null) return;
+      const trim = (path: string) => path.replace(/\/$/, "");
+      const decoded = decodeURIComponent(target);
+      const resolved = decodeURIComponent(
+        new URL(decoded.replaceAll(/\/+/g, "/"), "http://a.example").pathname,
+      );
+      assert.ok(paths.includes(trim(decoded)), decoded);
+      assert.ok(paths.includes(trim(resolved)), resolved);
+    }),
+    { numRuns: 20_000 },
+  );
+});
 
 test("fault 55: an accepted path stays the same under decoding and resolving by any server", () => {
   const character = fc.constantFrom(

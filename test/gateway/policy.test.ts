@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { findRule, parsePathPattern, findShadowingRule, type PathRule } from "../../src/gateway/policy.ts";
+import { decideRule, parsePathPattern, findShadowingRule, type PathRule } from "../../src/gateway/policy.ts";
 import type { ForwardedRequest } from "../../src/gateway/forwarded-request.ts";
 
 function rule(path: string, more: Partial<PathRule> = {}): PathRule {
@@ -30,7 +30,7 @@ const matches: [pattern: string, path: string, matches: boolean][] = [
 ];
 for (const [pattern, path, expected] of matches) {
   test(`the rule ${pattern} ${expected ? "matches" : "does not match"} ${path}`, () => {
-    assert.equal(findRule([rule(pattern)], asked(path)) !== null, expected);
+    assert.equal(decideRule([rule(pattern)], asked(path)) !== null, expected);
   });
 }
 
@@ -42,7 +42,7 @@ test("the first rule that matches decides, by host, path and method", () => {
     rule("/*"),
   ];
   const found = (...question: Parameters<typeof asked>) =>
-    policy.indexOf(findRule(policy, asked(...question))!);
+    policy.indexOf(decideRule(policy, asked(...question)) as PathRule);
   assert.equal(found("/a", "GET", "b.example"), 0);
   assert.equal(found("/a", "POST"), 1);
   assert.equal(found("/a"), 2);
@@ -50,20 +50,37 @@ test("the first rule that matches decides, by host, path and method", () => {
   assert.equal(found("/a/b", "PUT"), 3);
 });
 
+test("fault 55: every reading of a path and of a method needs the same rule", () => {
+  const policy = [
+    rule("/admin/*", { requirements: { scopes: ["admin"] } }),
+    rule("/items/*", { methods: ["GET"] }),
+    rule("/items/*", { methods: ["DELETE"], requirements: { scopes: ["delete"] } }),
+    rule("/*"),
+  ];
+  const decide = (more: Partial<ForwardedRequest>) => decideRule(policy, { ...asked("/items/7"), ...more });
+  assert.equal(decide({ otherPaths: ["/items//7", "/items/8"] }), policy[1]);
+  assert.equal(decide({ otherPaths: ["/items//7", "/admin/7"] }), "ambiguous_path");
+  assert.equal(decide({ otherPaths: ["/Admin/7"] }), "ambiguous_path");
+  assert.equal(decide({ otherMethods: ["GET"] }), policy[1]);
+  assert.equal(decide({ otherMethods: ["GET", "DELETE"] }), "ambiguous_method");
+  assert.equal(decide({ otherMethods: ["MADE-UP"] }), "ambiguous_method");
+  assert.equal(decide({ path: "/a", otherMethods: ["DELETE", "MADE-UP"] }), policy[3]);
+});
+
 test("fault 55: a path that some servers equate with a rule's path never reaches a laxer rule", () => {
   const policy = [
     rule("/admin/*", { requirements: { scopes: ["admin"] } }),
     rule("/*", { requirements: null }),
   ];
-  assert.equal(findRule(policy, asked("/Admin/users")), null);
-  assert.equal(findRule(policy, asked("/ADMIN")), null);
-  assert.equal(findRule(policy, asked("/administration")), policy[1]);
-  assert.equal(findRule(policy, asked("/adm\u0131n")), null);
+  assert.equal(decideRule(policy, asked("/Admin/users")), null);
+  assert.equal(decideRule(policy, asked("/ADMIN")), null);
+  assert.equal(decideRule(policy, asked("/administration")), policy[1]);
+  assert.equal(decideRule(policy, asked("/adm\u0131n")), null);
   for (const same of ["/admin.", "/admin. /users", "/\uff41dmin/users", "/\u212a"]) {
     const rules = [rule("/k"), ...policy];
-    assert.equal(findRule(rules, asked(same)), null, same);
+    assert.equal(decideRule(rules, asked(same)), null, same);
   }
-  assert.equal(findRule(policy, asked("/admin/Inc.")), policy[0]);
+  assert.equal(decideRule(policy, asked("/admin/Inc.")), policy[0]);
 });
 
 for (const text of [
@@ -137,8 +154,11 @@ test("a policy decides as a naive model does", () => {
   fc.assert(
     fc.property(fc.array(written, { maxLength: 5 }), question, (policy, { segments, ...rest }) => {
       const rules = policy.map(compile);
-      const found = findRule(rules, asked(pathOf(segments), rest.method, rest.host));
-      assert.equal(found === null ? -1 : rules.indexOf(found), modelFind(policy, { segments, ...rest }));
+      const found = decideRule(rules, asked(pathOf(segments), rest.method, rest.host));
+      assert.equal(
+        found === null ? -1 : rules.indexOf(found as PathRule),
+        modelFind(policy, { segments, ...rest }),
+      );
     }),
     { numRuns: 5000 },
   );
@@ -160,7 +180,7 @@ test("a rule is reported as unreachable exactly when no request reaches it", () 
           .some((path) =>
             (last.host === null ? hosts : [last.host]).some((from) =>
               (asks === null ? methods : [asks]).some(
-                (by) => findRule(rules, asked(pathOf(path), by, from)) === lastRule,
+                (by) => decideRule(rules, asked(pathOf(path), by, from)) === lastRule,
               ),
             ),
           );

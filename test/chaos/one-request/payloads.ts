@@ -32,7 +32,7 @@ const reversedMarks: Shape = (length) =>
 
 /** Two shapes in turns, drawn at random. A long run finds combinations that the list does not name. */
 const mixed: Shape = (length, random) => {
-  const draw = () => Object.values(textShapes)[randomBetween(random, 0, 40)] ?? repeat("a");
+  const draw = () => Object.values(textShapes)[randomBetween(random, 0, 44)] ?? repeat("a");
   const [one, other] = [draw(), draw()];
   const turns = randomBetween(random, 1, 20);
   const part = Math.floor(length / turns / 2);
@@ -50,6 +50,10 @@ export const textShapes: Readonly<Record<string, Shape>> = {
   semicolons: repeat("; "),
   slashes: repeat("/"),
   dots: repeat("."),
+  innerDots: (length) => `a${".".repeat(length)}a`,
+  innerEscapedBlanks: (length) => `a${"%20".repeat(length / 3)}a`,
+  escapedSlashes: repeat("%2f"),
+  methods: repeat("DELETE,"),
   labels: runBefore("a.", "!"),
   hyphens: runBefore("a-", "!"),
   parentDirectories: repeat("../"),
