@@ -30,8 +30,8 @@ export function isVerifyRequest(req: IncomingMessage): boolean {
 }
 
 /**
- * Creates the listener that authorizes the requests of a proxy: 200 with the identity headers, the answer of the bearer
- * mapping, or 403 when no rule of the policy matches. It uses node:http directly, because every request behind the proxy
+ * Creates the listener that authorizes the requests of a proxy. It answers 200 with the identity headers, the answer of
+ * the bearer mapping, or 403 when no rule of the policy matches. It uses node:http directly, because every request behind the proxy
  * waits for it.
  */
 export function createGateway(guard: Authorizer, options: GatewayOptions = {}): RequestListener {

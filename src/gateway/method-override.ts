@@ -11,7 +11,7 @@ const OVERRIDE_PARAMETER = "_method";
 const MAX_VALUES = 8;
 
 /**
- * Returns the methods, in capitals, that headers or query name besides the method of the request. An application that
+ * Returns the other methods, in capitals, that headers or query of the request name. An application that
  * honours one of them handles another request than the one that the proxy describes.
  */
 export function readMethodOverrides(rawHeaders: readonly string[], target: string): string[] {

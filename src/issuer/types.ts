@@ -28,7 +28,7 @@ export interface IssuerOptions {
    * as they are spelt. Default: `"case-insensitive"`.
    */
   loginNames?: "case-insensitive" | "exact";
-  /** Is told about theft, new devices and ended sessions. Never delays or fails a request. Default: nobody is told. */
+  /** Is told about theft, new devices and ended sessions. Never delays or fails a request. Default: no hook. */
   onEvent?: OnEvent;
   /** Services that may validate and introspect tokens, read revocations and request tokens. Default: none. */
   clients?: readonly Client[];

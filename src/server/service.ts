@@ -88,7 +88,7 @@ export async function composeService(
   }
 }
 
-/** The provider whose tokens `/verify` accepts besides those of the service. */
+/** The provider whose tokens `/verify` accepts, as it does those of the service. */
 function trustedProvider(
   { issuer, jwksUrl, authority }: ProviderSettings,
   audience: ServiceIdentity["audience"],

@@ -16,7 +16,7 @@ import {
   type SettingValues,
 } from "./setting-definitions.ts";
 
-/** A provider whose tokens the gateway accepts besides those of the service. */
+/** A provider whose tokens the gateway accepts, as it does those of the service. */
 export interface ProviderSettings {
   readonly issuer: string;
   /** `undefined` when the key set is discovered from the issuer. */

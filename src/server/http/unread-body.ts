@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 
-/** What may still arrive of a body that nobody reads, in bytes on the wire. */
+/** The limit of a body that was not read before the answer, in bytes on the wire. */
 const MAX_UNREAD_BYTES = 131_072;
 const MAX_UNREAD_MS = 1000;
 /** How long a connection that was cut off stays open, so that the client can read the answer before the reset. */
@@ -29,7 +29,7 @@ export function limitUnreadBody(req: IncomingMessage, res: ServerResponse): void
       clearTimeout(timer);
       socket.off("data", count);
     };
-    // Node drops the parts of a body that nobody read, so only the socket tells that they arrive.
+    // Node drops the parts of a body after the answer, so only the socket tells that they arrive.
     socket.on("data", count);
     req.once("end", stop).once("close", stop);
   });
