@@ -14,6 +14,7 @@ import { revoke } from "./revoke.ts";
 import { serveCommand } from "./serve.ts";
 import { tokenInspect } from "./token.ts";
 import { userAdd, userList, userPassword, userPasswd } from "./user.ts";
+import { userImport } from "./user-import.ts";
 import { userDisable, userEnable, userRemove, userScopes } from "./user-rights.ts";
 
 const commands: readonly Command[] = [
@@ -26,6 +27,7 @@ const commands: readonly Command[] = [
   userScopes,
   userPassword,
   userPasswd,
+  userImport,
   keysList,
   keysRotate,
   keysExport,

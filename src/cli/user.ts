@@ -1,6 +1,6 @@
 import { HoldfastError } from "../core/errors.ts";
 import { withService } from "../server/maintenance/with-service.ts";
-import type { Command } from "./command.ts";
+import { UsageError, type Command } from "./command.ts";
 import { readSecret } from "./secret-input.ts";
 import { ACTOR } from "./user-rights.ts";
 
@@ -11,17 +11,25 @@ export const userAdd: Command = {
   name: "user add",
   summary: "add a user",
   operands: ["NAME"],
-  options: { scope: { value: "SCOPE", help: "grant a scope; may be repeated" } },
+  options: {
+    scope: { value: "SCOPE", help: "grant a scope; may be repeated" },
+    "password-hash": { value: "HASH", help: "the hash of another system, in place of a password" },
+  },
   examples: [
     "holdfast user add alice --scope orders:read --scope orders:write",
     "holdfast user add bob < password.txt",
+    "holdfast user add carol --password-hash '$2b$12$…'",
   ],
   notes: passwordNote,
   async run({ operands: [username = ""], options }) {
-    const password = await readSecret("New password", { twice: true });
-    const scopes = options["scope"] ?? [];
+    const { scope: scopes = [], "password-hash": [passwordHash, ...others] = [] } = options;
+    if (others.length > 0) throw new UsageError("--password-hash may be given once");
+    const credential =
+      passwordHash === undefined
+        ? { password: await readSecret("New password", { twice: true }) }
+        : { passwordHash };
     return await withService(async ({ issuer }) => {
-      if ((await issuer.users.add({ username, password, scopes }, { actor: ACTOR })) === "exists") {
+      if ((await issuer.users.add({ username, ...credential, scopes }, { actor: ACTOR })) === "exists") {
         throw new HoldfastError("invalid_option", `there is a user ${username} already`);
       }
       console.log(`added ${username}`);

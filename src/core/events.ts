@@ -137,6 +137,7 @@ export type AuditKind =
   | "key_revoked"
   | "password_changed"
   | "user_added"
+  | "users_imported"
   | "user_disabled"
   | "user_enabled"
   | "user_removed"

@@ -7,6 +7,7 @@ import type { PresentedEnds } from "./sessions/presented-ends.ts";
 import type { ArrivalSigns } from "./sessions/arrival-signs.ts";
 import type { LoginLimits } from "./sessions/login-limits.ts";
 import type { RollbackAlarm } from "./sessions/rollback-alarm.ts";
+import type { PasswordRehash } from "./users/password-rehash.ts";
 import type { PasswordHasher } from "./users/passwords.ts";
 
 /** The parts of one issuer. `createIssuer` makes them once, and every endpoint receives them. */
@@ -16,6 +17,7 @@ export interface IssuerContext extends IssuerBase {
   readonly arrivals: ArrivalSigns;
   readonly rollbackAlarm: RollbackAlarm;
   readonly passwords: PasswordHasher;
+  readonly rehash: PasswordRehash;
   readonly loginLimits: LoginLimits;
   readonly presentedEnds: PresentedEnds;
   readonly longPoll: LongPoll;

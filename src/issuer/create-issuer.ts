@@ -18,6 +18,7 @@ import { RollbackAlarm } from "./sessions/rollback-alarm.ts";
 import { endSession } from "./sessions/sessions.ts";
 import { openCheckedStore } from "./store/checked-store.ts";
 import type { Issuer, IssuerOptions, IssuerStatus } from "./types.ts";
+import { PasswordRehash } from "./users/password-rehash.ts";
 import { PasswordHasher } from "./users/passwords.ts";
 import { usersOf } from "./users/users-api.ts";
 
@@ -81,7 +82,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
     ready,
     close: async () => {
       lifecycle.close();
-      await Promise.resolve();
+      await ctx.rehash.finished();
     },
   };
 }
@@ -101,6 +102,7 @@ function createParts(options: IssuerOptions): IssuerParts {
   );
   const base = { config, secrets, store, clock, ...recorder };
   const keys = new SigningKeys(base);
+  const passwords = new PasswordHasher();
   const arrivals = new ArrivalSigns(base);
   const ctx: IssuerContext = {
     ...base,
@@ -108,7 +110,8 @@ function createParts(options: IssuerOptions): IssuerParts {
     arrivals,
     accessTokens: new AccessTokenChecker(base, keys, arrivals),
     rollbackAlarm: new RollbackAlarm(base),
-    passwords: new PasswordHasher(),
+    passwords,
+    rehash: new PasswordRehash(base, passwords),
     loginLimits: new LoginLimits(clock),
     presentedEnds: new PresentedEnds(base),
     longPoll: new LongPoll(base),

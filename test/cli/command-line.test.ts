@@ -13,6 +13,7 @@ const names = [
   "user scopes",
   "user password",
   "user passwd",
+  "user import",
   "keys list",
   "keys rotate",
   "keys export",

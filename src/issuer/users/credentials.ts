@@ -53,7 +53,9 @@ export async function checkCredentials(
   if (authenticate !== undefined) return await callAuthenticate(ctx, authenticate, credentials, signal);
   const { username, password } = credentials;
   if (typeof username !== "string" || typeof password !== "string") return null;
-  return await checkPassword(ctx, await findByLoginName(ctx, username), password);
+  const user = await checkPassword(ctx, await findByLoginName(ctx, username), password);
+  if (user !== null) ctx.rehash.begin(user, password);
+  return user;
 }
 
 /**

@@ -1,9 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { hash, verify } from "@node-rs/argon2";
 import { Bulkhead } from "../../resilience/bulkhead.ts";
+import { parsePasswordHash } from "./password-hash.ts";
 
 /** The first recommendation of OWASP for Argon2id: 19 MiB of memory, two iterations, one lane. */
 const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
+const CURRENT_PREFIX = `$argon2id$v=19$m=${COST.memoryCost},t=${COST.timeCost},p=${COST.parallelism}$`;
 const randomUnpadded = (bytes: number) => randomBytes(bytes).toString("base64").replaceAll("=", "");
 
 /**
@@ -13,7 +15,7 @@ const randomUnpadded = (bytes: number) => randomBytes(bytes).toString("base64").
 export class PasswordHasher {
   readonly #pool = new Bulkhead("password checks", { running: 2, waiting: 64 });
   /** Matches no password. Checking it takes as long as a real hash, so the time does not reveal an unknown user. */
-  readonly #decoyHash = `$argon2id$v=19$m=${COST.memoryCost},t=${COST.timeCost},p=${COST.parallelism}$${randomUnpadded(16)}$${randomUnpadded(32)}`;
+  readonly #decoyHash = `${CURRENT_PREFIX}${randomUnpadded(16)}$${randomUnpadded(32)}`;
 
   /** Resolves with a PHC string. */
   async hash(password: string): Promise<string> {
@@ -22,11 +24,31 @@ export class PasswordHasher {
 
   /** `null` is the hash of a user who does not exist: the check takes as long, and resolves with `false`. */
   async verify(passwordHash: string | null, password: string): Promise<boolean> {
+    if (passwordHash !== null && !this.isCurrent(passwordHash)) {
+      return await this.#pool.run(async () => await verifyImported(passwordHash, password));
+    }
     const matches = await this.#pool.run(
       async () => await verify(passwordHash ?? this.#decoyHash, normalizePassword(password)),
     );
     return matches && passwordHash !== null;
   }
+
+  /** Whether the hash has the form that `hash` makes. An imported hash has another one. */
+  isCurrent(passwordHash: string): boolean {
+    return passwordHash.startsWith(CURRENT_PREFIX);
+  }
+}
+
+/**
+ * Another system may have hashed the password as it was typed, or in its normal form. A hash that cannot be read comes
+ * from a store that was tampered with, and matches nothing.
+ */
+async function verifyImported(passwordHash: string, password: string): Promise<boolean> {
+  const parsed = parsePasswordHash(passwordHash);
+  if (parsed.status !== "known") return false;
+  if (await parsed.verify(Buffer.from(password))) return true;
+  const normal = normalizePassword(password);
+  return normal !== password && (await parsed.verify(Buffer.from(normal)));
 }
 
 /** One encoding for passwords that look the same on every keyboard (RFC 8265 §4.2.2). */

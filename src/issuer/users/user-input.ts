@@ -2,6 +2,7 @@ import { invalidOption } from "../../core/options.ts";
 import type { IssuerBase } from "../issuer-base.ts";
 import { userSchema } from "./credentials.ts";
 import { normalizeUsername } from "./login-name.ts";
+import { parsePasswordHash } from "./password-hash.ts";
 import { isAcceptablePassword, PASSWORD_BYTES } from "./passwords.ts";
 
 /** The normal form of the name. Throws `invalid_option`. */
@@ -16,6 +17,22 @@ export function requireUsername(ctx: IssuerBase, username: unknown): string {
 export function requirePassword(password: unknown): asserts password is string {
   if (typeof password === "string" && isAcceptablePassword(password)) return;
   throw invalidOption("password", `from ${PASSWORD_BYTES.min} to ${PASSWORD_BYTES.max} bytes`, password);
+}
+
+/** What the hash must be, when it cannot be imported. `null` when it can. The text never shows the hash. */
+export function describeHashProblem(passwordHash: unknown): string | null {
+  const { status } =
+    typeof passwordHash === "string" ? parsePasswordHash(passwordHash) : { status: "unknown" };
+  if (status === "known") return null;
+  return status === "costly"
+    ? "a hash whose verification takes at most about two seconds and 256 MiB"
+    : "a hash of bcrypt, scrypt, PBKDF2 or Argon2 in a known spelling";
+}
+
+/** Throws `invalid_option`, without the hash in its message. */
+export function requirePasswordHash(passwordHash: unknown): asserts passwordHash is string {
+  const mustBe = describeHashProblem(passwordHash);
+  if (mustBe !== null) throw invalidOption("passwordHash", mustBe, passwordHash);
 }
 
 /** A subject of the greatest length that the issuer gives to a user: a UUID. */

@@ -12,10 +12,40 @@ export interface UserView {
 /** A user to add. */
 export interface NewUser {
   readonly username: string;
-  /** 8 to 1,024 bytes. */
-  readonly password: string;
+  /** 8 to 1,024 bytes. Either this or `passwordHash` is required. */
+  readonly password?: string;
+  /** The hash of another system, as in `ImportedUser`. */
+  readonly passwordHash?: string;
   /** Default: none. */
   readonly scopes?: readonly string[];
+}
+
+/** A user of another system, with the hash of the password. */
+export interface ImportedUser {
+  readonly username: string;
+  /**
+   * bcrypt, scrypt, PBKDF2 or Argon2: a PHC string, or the spelling of passlib, Django or Werkzeug. It is replaced by
+   * Argon2id after the next login.
+   */
+  readonly passwordHash: string;
+  /** Default: none. */
+  readonly scopes?: readonly string[];
+  /** Default: `false`. */
+  readonly disabled?: boolean;
+  /** The line of a file, for messages. Default: the index of the user. */
+  readonly line?: number;
+}
+
+/** Options of `import`. */
+export interface ImportOptions extends UserActionOptions {
+  /** What happens when a user of the name exists: nothing is imported, or the existing user stays. Default: `"refuse"`. */
+  readonly existing?: "refuse" | "skip";
+}
+
+/** Numbers of users. */
+export interface ImportResult {
+  readonly added: number;
+  readonly skipped: number;
 }
 
 /** Options of every action on a user. */
@@ -53,6 +83,12 @@ export interface Users {
    * password or a scope is not allowed.
    */
   add(user: NewUser, options?: UserActionOptions & { onlyFirst?: boolean }): Promise<"added" | "exists">;
+  /**
+   * Adds users with the password hashes of another system. Rejects with `invalid_option`, and imports nothing, when a
+   * name, a hash or a scope is not allowed; the message names each such row. An import that failed with
+   * `store_unavailable` is completed by another one with `existing: "skip"`.
+   */
+  import(users: Iterable<ImportedUser>, options?: ImportOptions): Promise<ImportResult>;
   /** The user whom this login name means. `null` when there is none. */
   get(username: string): Promise<UserView | null>;
   /** Lists users in order of their name, after the name `after`. `limit` is 100 by default, at most 1,000. */

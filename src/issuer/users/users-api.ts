@@ -1,6 +1,7 @@
 import type { IssuerContext } from "../context.ts";
 import type { IssuerLifecycle } from "../lifecycle.ts";
 import { changeUser, removeUser } from "./administration.ts";
+import { importUsers } from "./import-users.ts";
 import type { Users } from "./user-types.ts";
 import { addUser, getUser, listUsers } from "./users.ts";
 
@@ -10,6 +11,7 @@ export function usersOf(ctx: IssuerContext, afterReady: IssuerLifecycle["afterRe
     status === "changed" ? replacement : (status as Exclude<S, "changed">);
   return {
     add: afterReady(async (user, options) => await addUser(ctx, user, options)),
+    import: afterReady(async (users, options) => await importUsers(ctx, users, options)),
     get: afterReady(async (name) => await getUser(ctx, name)),
     list: afterReady(async (page) => await listUsers(ctx, page)),
     // A new password takes no administrator away, so this change is never refused.

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { readWholeNumber } from "../../core/options.ts";
+import { invalidOption, readWholeNumber } from "../../core/options.ts";
 import type { UserRecord } from "../../stores/user-store.ts";
 import type { IssuerContext } from "../context.ts";
 import type { DefiniteOutcome } from "../issuer-base.ts";
@@ -10,7 +10,7 @@ import type { LoginOutcome, RequestInfo } from "../types.ts";
 import { auditAction, changedMeanwhile } from "./administration.ts";
 import { checkPassword, verifyUserRecord } from "./credentials.ts";
 import { findByLoginName, loginKeyOf } from "./login-name.ts";
-import { requirePassword, requireScopes, requireUsername } from "./user-input.ts";
+import { requirePassword, requirePasswordHash, requireScopes, requireUsername } from "./user-input.ts";
 import type { NewUser, Users, UserView } from "./user-types.ts";
 
 /** The longest page of a list of users. */
@@ -18,13 +18,17 @@ export const MAX_LISTED = 1000;
 
 export async function addUser(
   ctx: IssuerContext,
-  { username, password, scopes = [] }: NewUser,
+  { username, password, passwordHash: imported, scopes = [] }: NewUser,
   { onlyFirst = false, ...actor }: NonNullable<Parameters<Users["add"]>[1]> = {},
 ): Promise<"added" | "exists"> {
   const name = requireUsername(ctx, username);
-  requirePassword(password);
   requireScopes(scopes);
-  const passwordHash = await ctx.passwords.hash(password);
+  if (imported === undefined) requirePassword(password);
+  else requirePasswordHash(imported);
+  if (imported !== undefined && password !== undefined) {
+    throw invalidOption("password", "left out when there is a passwordHash", password);
+  }
+  const passwordHash = imported ?? (await ctx.passwords.hash(password as string));
   const createdAt = await ctx.store.now();
   const facts = {
     username: name,
@@ -74,6 +78,8 @@ export async function changeOwnPassword(
     () => subject,
     requestInfo,
     async () => {
+      // The replacement of an imported hash after a login would conflict with this change.
+      await ctx.rehash.finished(subject);
       const found = await ctx.store.users.getBySubject(subject);
       const user = found?.subject === subject ? found : null;
       const verified = await checkPassword(ctx, user, passwords.current);
