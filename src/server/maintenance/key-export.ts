@@ -7,6 +7,7 @@ import { openSigningKey, sealSigningKey } from "../../issuer/keys/sealed-key.ts"
 import { deriveSecrets } from "../../issuer/secret-keys.ts";
 import { importSigningKey } from "../../jwt/sign.ts";
 import { writeAuditNote } from "../audit-note.ts";
+import { checkFileAccess } from "../store/file-access.ts";
 import { openStore } from "../store/open-store.ts";
 import { fileExists, createPrivateFile } from "../store/private-file.ts";
 import { readSettings } from "../settings.ts";
@@ -92,6 +93,7 @@ async function readExport(file: string, passphrase: string): Promise<z.output<ty
   const text = await readFile(file, "utf8").catch((error: unknown) => {
     throw new HoldfastError("invalid_option", `${file} cannot be read (${systemErrorCode(error)})`);
   });
+  await checkFileAccess(file);
   const { data } = exportSchema.safeParse(parseJson(text));
   if (data === undefined)
     throw new HoldfastError("invalid_option", `${file} is not an export of signing keys`);

@@ -2,13 +2,19 @@ import { randomBytes } from "node:crypto";
 import { link, open, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { HoldfastError, isHoldfastError, systemErrorCode } from "../../core/errors.ts";
+import { checkFileAccess } from "./file-access.ts";
 
-/** Reads the text of the file without its final line break. `null` when the file does not exist. */
+/**
+ * Reads the text of the file without its final line break. `null` when the file does not exist. Rejects with
+ * `invalid_option` when other users can write to it.
+ */
 export async function readPrivateFile(file: string): Promise<string | null> {
   try {
+    await checkFileAccess(file);
     return (await readFile(file, "utf8")).trimEnd();
   } catch (error) {
     if (systemErrorCode(error) === "ENOENT") return null;
+    if (isHoldfastError(error)) throw error;
     throw new HoldfastError("store_unavailable", `${file} cannot be read (${systemErrorCode(error)})`, {
       cause: error,
     });
