@@ -1,9 +1,8 @@
 import { closeSync, openSync, statSync, type Stats } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { sleep, type Clock } from "../../core/clock.ts";
 import { HoldfastError } from "../../core/errors.ts";
 import { isBusy, toStoreError } from "./errors.ts";
-import { blockThread, LONGEST_STEP_MS, SHORT_WAIT_MS, waitOneStep } from "./lock-wait.ts";
+import { blockThread, LONGEST_STEP_MS, retryWhileBusy, waitOneStep, type LockOptions } from "./lock-wait.ts";
 import { checkFile, migrate, newerSchemaError, SCHEMA_VERSION } from "./schema.ts";
 
 /** The most commands in one transaction, so that a burst does not block the event loop for long. */
@@ -19,18 +18,11 @@ interface PendingWrite {
 const OTHERS_RECENT_MS = 100;
 
 /** How a connection is opened and used. */
-export interface SqliteConnectionOptions {
+export interface SqliteConnectionOptions extends LockOptions {
   /** Absolute path, or `:memory:`. */
   readonly file: string;
-  readonly description: string;
-  readonly clock: Clock;
-  readonly random: () => number;
-  /** How long a command is tried while another process holds the lock. */
-  readonly lockTimeoutMs: number;
   /** Resolves when a batch of writes is complete. */
   readonly awaitBatch: () => Promise<void>;
-  /** Whether the connection has its thread for itself, which may then block for fractions of a millisecond. */
-  readonly ownThread?: boolean;
   /** For tests and benchmarks: how long each commit blocks its thread, as a slow disk does, ms. Default 0. */
   readonly commitDelayMs?: number;
 }
@@ -240,24 +232,6 @@ export function requireSameFile(
   if (named?.ino === opened.ino && named.dev === opened.dev) return;
   const message = `${description} was removed or replaced while it was open: put it back, or restart`;
   throw new HoldfastError("store_unavailable", message);
-}
-
-/** Runs `work` again while the file is locked, until `lockTimeoutMs` has passed. It sleeps between attempts. */
-export async function retryWhileBusy<T>(options: SqliteConnectionOptions, work: () => T): Promise<T> {
-  const { clock, random, lockTimeoutMs, description, ownThread = false } = options;
-  const deadline = clock.monotonic() + lockTimeoutMs;
-  // Steps take real time, whichever clock is injected.
-  const shortUntil = ownThread ? performance.now() + Math.min(SHORT_WAIT_MS, lockTimeoutMs) : 0;
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return work();
-    } catch (error) {
-      if (!isBusy(error) || clock.monotonic() >= deadline) throw toStoreError(description, error);
-    }
-    // A commit takes less than a millisecond, and an attempt a few microseconds.
-    if (performance.now() < shortUntil) await waitOneStep(random);
-    else await sleep(clock, Math.ceil(random() * Math.min(10, attempt)));
-  }
 }
 
 /**

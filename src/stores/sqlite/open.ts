@@ -1,7 +1,8 @@
 import { systemClock, type Clock } from "../../core/clock.ts";
 import type { Store } from "../store.ts";
-import { retryWhileBusy, SqliteConnection } from "./connection.ts";
-import { assembleStore } from "./store.ts";
+import { SqliteConnection } from "./connection.ts";
+import { retryWhileBusy } from "./lock-wait.ts";
+import { assembleWatchedStore, type WatchedStore } from "./store.ts";
 
 /** How a file is opened in the current thread. */
 export interface OpenOptions {
@@ -22,11 +23,16 @@ export function describeFile(file: string): string {
 }
 
 /** Opens the store in the current thread. Rejects with `store_unavailable`, `store_corrupt` or `store_newer`. */
-export async function openInThisThread({
+export async function openInThisThread(options: OpenOptions): Promise<Store> {
+  return (await openWatchedStore(options)).store;
+}
+
+/** Opens the store as `openInThisThread` does. */
+export async function openWatchedStore({
   clock = systemClock,
   random = Math.random,
   ...options
-}: OpenOptions): Promise<Store> {
+}: OpenOptions): Promise<WatchedStore> {
   const connectionOptions = {
     ...options,
     clock,
@@ -37,7 +43,7 @@ export async function openInThisThread({
   };
   const connection = await retryWhileBusy(connectionOptions, () => new SqliteConnection(connectionOptions));
   try {
-    return assembleStore(connection, connectionOptions.description);
+    return assembleWatchedStore(connection, connectionOptions.description);
   } catch (error) {
     await connection.close();
     throw error;

@@ -5,6 +5,7 @@ import { EXPIRED_RETENTION_MS } from "../retention.ts";
 import { nextEntry, RevocationListeners, tailAfter } from "../revocation-log.ts";
 import { insertInto, REVOCATION_COLUMNS, selectFrom } from "./columns.ts";
 import type { SqliteConnection } from "./connection.ts";
+import { LogWatch } from "./log-watch.ts";
 
 /** A row of the table `revocations`. */
 export interface RevocationRow {
@@ -28,11 +29,14 @@ export interface RevocationPart {
   readonly append: (revocation: Revocation, nowMs: number) => RevocationEntry;
   /** Does in SQL what `pruneEntries` does, in commands of bounded length. */
   readonly prune: () => Promise<void>;
+  /** Whether listeners get the entries of other processes within milliseconds too. At first they do not. */
+  readonly watch: (isOn: boolean) => void;
 }
 
 export function createRevocationPart(db: SqliteConnection): RevocationPart {
   const listeners = new RevocationListeners();
   const rows = new RevocationRows(db);
+  const watch = new LogWatch(rows, (entries) => listeners.publish(entries));
   let lastRead: { readonly version: unknown; readonly end: LogPosition } | null = null;
   let appended = 0;
 
@@ -72,27 +76,6 @@ export function createRevocationPart(db: SqliteConnection): RevocationPart {
     return { status: "ok", entries };
   }
 
-  async function snapshot(): Promise<RevocationSnapshot> {
-    const { nowMs, position, oldest } = await db.read((now) => {
-      const { seq, chain } = rows.newest() ?? { seq: 0, chain: "" };
-      return { nowMs: now, position: { epoch: rows.epoch(), seq, chain }, oldest: rows.oldest() };
-    });
-    const entries: RevocationEntry[] = [];
-    // Entries never change, and only entries that are long past are trimmed, so pages form the state at `position`.
-    for (let from = oldest; from <= position.seq; from += PAGE) {
-      if (from > oldest) await db.nextTurn();
-      const to = Math.min(from + PAGE - 1, position.seq);
-      entries.push(...(await db.read(() => rows.inForce(from, to, nowMs))));
-    }
-    return { position, entries };
-  }
-
-  async function prune(): Promise<void> {
-    for (let isDone = false; !isDone;) {
-      isDone = await db.write((nowMs) => rows.trim(nowMs - EXPIRED_RETENTION_MS));
-    }
-  }
-
   return {
     append(revocation, nowMs) {
       const entry = nextEntry(rows.newest(), nowMs, revocation);
@@ -100,13 +83,39 @@ export function createRevocationPart(db: SqliteConnection): RevocationPart {
       db.afterCommit(() => {
         appended++;
         lastRead = null;
-        listeners.publish([entry]);
+        watch.appended(entry);
       });
       return entry;
     },
-    prune,
-    feed: { snapshot, after, subscribe: (listener) => listeners.subscribe(listener) },
+    prune: async () => await pruneLog(db, rows),
+    watch: (isOn) => watch.set(isOn),
+    feed: {
+      snapshot: async () => await readSnapshot(db, rows),
+      after,
+      subscribe: (listener) => listeners.subscribe(listener),
+    },
   };
+}
+
+async function readSnapshot(db: SqliteConnection, rows: RevocationRows): Promise<RevocationSnapshot> {
+  const { nowMs, position, oldest } = await db.read((now) => {
+    const { seq, chain } = rows.newest() ?? { seq: 0, chain: "" };
+    return { nowMs: now, position: { epoch: rows.epoch(), seq, chain }, oldest: rows.oldest() };
+  });
+  const entries: RevocationEntry[] = [];
+  // Entries never change, and only entries that are long past are trimmed, so pages form the state at `position`.
+  for (let from = oldest; from <= position.seq; from += PAGE) {
+    if (from > oldest) await db.nextTurn();
+    const to = Math.min(from + PAGE - 1, position.seq);
+    entries.push(...(await db.read(() => rows.inForce(from, to, nowMs))));
+  }
+  return { position, entries };
+}
+
+async function pruneLog(db: SqliteConnection, rows: RevocationRows): Promise<void> {
+  for (let isDone = false; !isDone;) {
+    isDone = await db.write((nowMs) => rows.trim(nowMs - EXPIRED_RETENTION_MS));
+  }
 }
 
 /** The tables `revocations` and `log`. All methods are synchronous: they run within a command or a read. */

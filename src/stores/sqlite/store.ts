@@ -1,17 +1,28 @@
 import type { Store } from "../store.ts";
 import type { SqliteConnection } from "./connection.ts";
 import { createAuditPart, createKeyStore, createMarkerStore } from "./records.ts";
-import { createRevocationPart } from "./revocations.ts";
+import { createRevocationPart, type RevocationPart } from "./revocations.ts";
 import { createSessionPart } from "./sessions.ts";
 import { createUserStore } from "./users.ts";
 
 /** Creates all parts of the store on one connection. */
 export function assembleStore(db: SqliteConnection, description: string): Store {
+  return assembleWatchedStore(db, description).store;
+}
+
+/** A store, and the switch for the entries that other processes append to its log. */
+export interface WatchedStore {
+  readonly store: Store;
+  readonly watch: RevocationPart["watch"];
+}
+
+/** Creates all parts of the store on one connection, which has its thread and the clock of the system for itself. */
+export function assembleWatchedStore(db: SqliteConnection, description: string): WatchedStore {
   const revocations = createRevocationPart(db);
   const sessions = createSessionPart(db, revocations);
   const audit = createAuditPart(db);
   const alive = db.prepare("SELECT count(*) FROM sqlite_schema");
-  return {
+  const store: Store = {
     description,
     users: createUserStore(db),
     sessions: sessions.store,
@@ -34,6 +45,10 @@ export function assembleStore(db: SqliteConnection, description: string): Store 
       await revocations.prune();
       await audit.prune();
     },
-    close: async () => await db.close(),
+    async close() {
+      revocations.watch(false);
+      await db.close();
+    },
   };
+  return { store, watch: revocations.watch };
 }

@@ -1,19 +1,19 @@
 import type { Clock } from "../../core/clock.ts";
-import type { Moment } from "./thread-protocol.ts";
+import type { Moment, ThreadResponse } from "./thread-protocol.ts";
 
 /**
  * The application's clock, in the store's thread. Its time is that of the application's last message. Its timers run in
  * the application, from the moment that the thread knew when it set them. So the delay of the messages adds nothing.
  */
 export class RemoteClock implements Clock {
-  readonly #setTimer: (timer: readonly [id: number, from: number, ms: number]) => void;
+  readonly #post: (message: Pick<ThreadResponse, "timer" | "cancelled">) => void;
   readonly #timers = new Map<number, () => void>();
   #moment: Moment;
   #nextTimer = 0;
 
-  constructor(moment: Moment, setTimer: (timer: readonly [id: number, from: number, ms: number]) => void) {
+  constructor(moment: Moment, post: (message: Pick<ThreadResponse, "timer" | "cancelled">) => void) {
     this.#moment = moment;
-    this.#setTimer = setTimer;
+    this.#post = post;
   }
 
   now(): number {
@@ -31,8 +31,10 @@ export class RemoteClock implements Clock {
   after(ms: number, fn: () => void): () => void {
     const id = this.#nextTimer++;
     this.#timers.set(id, fn);
-    this.#setTimer([id, this.#moment.monotonic, ms]);
-    return () => void this.#timers.delete(id);
+    this.#post({ timer: [id, this.#moment.monotonic, ms] });
+    return () => {
+      if (this.#timers.delete(id)) this.#post({ cancelled: id });
+    };
   }
 
   /** Takes the time of a message. */

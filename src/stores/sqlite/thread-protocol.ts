@@ -39,6 +39,8 @@ export interface ThreadRequest {
   readonly commands?: readonly Command[];
   /** The answer whose next slice may be sent. */
   readonly next?: number;
+  /** Whether the application has a listener for revocations. */
+  readonly watch?: boolean;
   /** The timer of the thread that has fired. */
   readonly fired?: number;
   /** Is present when the application injects its clock. */
@@ -60,6 +62,8 @@ export interface ThreadResponse {
   readonly slice?: readonly [id: number, items: readonly unknown[]];
   /** A timer to set on the application's clock: `ms` after the moment `from`, monotonic. */
   readonly timer?: readonly [id: number, from: number, ms: number];
+  /** A timer that is not needed any more. */
+  readonly cancelled?: number;
 }
 
 /** The open store, as its thread describes it. */

@@ -1,4 +1,4 @@
-import { RevocationListeners } from "../revocation-log.ts";
+import { RevocationListeners, type RevocationListener } from "../revocation-log.ts";
 import type { Store } from "../store.ts";
 import { describeFile } from "./open.ts";
 import { SqliteThread, type ThreadSettings } from "./thread.ts";
@@ -12,6 +12,7 @@ type Part = Record<string, unknown>;
 export async function openInThread(settings: ThreadSettings): Promise<Store> {
   const listeners = new RevocationListeners();
   const thread = new SqliteThread(settings, (entries) => listeners.publish(entries));
+  let subscribers = 0;
   const { methods } = await thread.open();
   const store: Part = { description: describeFile(settings.file) };
   for (const [part, names] of Object.entries(methods)) {
@@ -22,7 +23,16 @@ export async function openInThread(settings: ThreadSettings): Promise<Store> {
     }
   }
   Object.assign(store["revocations"] as Part, {
-    subscribe: (listener: Parameters<RevocationListeners["subscribe"]>[0]) => listeners.subscribe(listener),
+    subscribe(listener: RevocationListener) {
+      const unsubscribe = listeners.subscribe(listener);
+      if (++subscribers === 1) thread.watch(true);
+      let left = false;
+      return () => {
+        unsubscribe();
+        if (!left && --subscribers === 0) thread.watch(false);
+        left = true;
+      };
+    },
   });
   store["close"] = async () => await thread.close();
   return store as unknown as Store;

@@ -3,7 +3,8 @@ import { parentPort, workerData, type MessagePort } from "node:worker_threads";
 import type { RevocationEntry } from "../../core/revocation.ts";
 import type { Store } from "../store.ts";
 import { requireSameFile } from "./connection.ts";
-import { describeFile, openInThisThread } from "./open.ts";
+import { describeFile, openWatchedStore } from "./open.ts";
+import type { WatchedStore } from "./store.ts";
 import { RemoteClock } from "./thread-clock.ts";
 import {
   encodeError,
@@ -29,13 +30,15 @@ class StoreThread {
   readonly #port: MessagePort;
   readonly #methods: ReadonlyMap<string, Method>;
   readonly #clock: RemoteClock | null;
+  readonly #watch: WatchedStore["watch"];
   readonly #awaitingNext = new Map<number, () => void>();
   #published: RevocationEntry[] = [];
   #answers: Answer[] = [];
   #isFlushScheduled = false;
 
-  constructor(port: MessagePort, store: Store, clock: RemoteClock | null) {
+  constructor(port: MessagePort, { store, watch }: WatchedStore, clock: RemoteClock | null) {
     this.#port = port;
+    this.#watch = watch;
     this.#clock = clock;
     this.#methods = methodsOf(store);
     store.revocations.subscribe((entries) => {
@@ -53,10 +56,12 @@ class StoreThread {
     return names;
   }
 
-  receive({ commands = [], next, fired, moment }: ThreadRequest): void {
+  receive({ commands = [], next, watch, fired, moment }: ThreadRequest): void {
     if (moment !== undefined) this.#clock?.advance(moment);
     if (fired !== undefined) this.#clock?.fire(fired);
     if (next !== undefined) this.#awaitingNext.get(next)?.();
+    // A look at the file at every tick of an injected clock would be many messages for nothing.
+    if (watch !== undefined && this.#clock === null) this.#watch(watch);
     for (const command of commands) void this.#run(command);
   }
 
@@ -128,7 +133,7 @@ function methodsOf(store: Store): Map<string, Method> {
 async function start(port: MessagePort, options: ThreadOptions): Promise<void> {
   const { moment, expectedFile, ...openOptions } = options;
   const { file } = openOptions;
-  const clock = moment && new RemoteClock(moment, (timer) => port.postMessage({ timer }));
+  const clock = moment && new RemoteClock(moment, (message) => port.postMessage(message));
   let thread: StoreThread | null = null;
   port.on("message", (request: ThreadRequest) => {
     if (thread !== null) thread.receive(request);
@@ -141,7 +146,7 @@ async function start(port: MessagePort, options: ThreadOptions): Promise<void> {
   try {
     if (expectedFile !== null) requireSameFile(file, expectedFile, describeFile(file));
     const injected = clock && { clock, random: () => clock.random() };
-    const store = await openInThisThread({ ...openOptions, ownThread: true, ...injected });
+    const store = await openWatchedStore({ ...openOptions, ownThread: true, ...injected });
     thread = new StoreThread(port, store, clock);
     const { dev, ino } = statSync(file);
     port.postMessage({

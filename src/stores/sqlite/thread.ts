@@ -62,6 +62,9 @@ export class SqliteThread {
   #starting: Promise<OpenedThread> | null = null;
   #file: FileIdentity | null = null;
   #closing: Promise<void> | null = null;
+  #isWatching = false;
+  /** Cancels the timers that the thread has set on an injected clock. */
+  readonly #timers = new Map<number, () => void>();
 
   constructor(settings: ThreadSettings, onPublished: (entries: readonly RevocationEntry[]) => void) {
     const { clock, random } = settings;
@@ -86,6 +89,12 @@ export class SqliteThread {
   async call(part: string, method: string, args: readonly unknown[]): Promise<unknown> {
     if (this.#closing !== null) throw new HoldfastError("closed", `${this.#description} was closed`);
     return await this.#send(part, method, args);
+  }
+
+  /** Whether entries of other processes are published as well, within milliseconds. Needs the clock of the system. */
+  watch(isOn: boolean): void {
+    this.#isWatching = isOn;
+    if (this.#worker !== null) this.#post(this.#worker, { watch: isOn });
   }
 
   /** Finishes the accepted commands, closes the file and ends the thread. */
@@ -192,6 +201,7 @@ export class SqliteThread {
         } else {
           this.#file = opened.file;
           this.#worker = worker;
+          if (this.#isWatching) this.#post(worker, { watch: true });
           if (this.#pending.size === 0) worker.unref();
           resolve(opened);
         }
@@ -202,6 +212,8 @@ export class SqliteThread {
   /** Forgets a thread that has ended, so that the next command starts another one. */
   #lose(worker: Worker, error: HoldfastError): void {
     this.#starting = null;
+    for (const cancel of this.#timers.values()) cancel();
+    this.#timers.clear();
     if (this.#worker !== worker) return;
     this.#worker = null;
     const queued = new Set(this.#queue.map(([id]) => id));
@@ -216,7 +228,7 @@ export class SqliteThread {
     return new HoldfastError("store_unavailable", message, { cause });
   }
 
-  #receive(worker: Worker, { published, answers = [], slice, timer }: ThreadResponse): void {
+  #receive(worker: Worker, { published, answers = [], slice, timer, cancelled }: ThreadResponse): void {
     if (published !== undefined) this.#onPublished(published);
     for (const answer of answers) this.#settle(answer);
     if (slice !== undefined) {
@@ -225,13 +237,20 @@ export class SqliteThread {
       if (pending !== undefined) (pending.slices ??= []).push(...items);
       this.#post(worker, { next: id });
     }
+    if (cancelled !== undefined) {
+      this.#timers.get(cancelled)?.();
+      this.#timers.delete(cancelled);
+    }
     if (timer !== undefined && this.#injected !== null) {
       const [id, from, ms] = timer;
       const { clock } = this.#injected;
       const leftMs = from + ms - clock.monotonic();
-      const fire = () => this.#post(worker, { fired: id });
+      const fire = () => {
+        this.#timers.delete(id);
+        this.#post(worker, { fired: id });
+      };
       if (leftMs <= 0) fire();
-      else clock.after(leftMs, fire, true);
+      else this.#timers.set(id, clock.after(leftMs, fire));
     }
   }
 
