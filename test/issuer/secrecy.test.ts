@@ -31,7 +31,7 @@ for (const [name, open] of stores) {
     await open(async (store, clock) => {
       const seen: unknown[] = [];
       const listen = (event: unknown) => seen.push(event);
-      const channels = ["holdfast:audit", "holdfast:issuer"].map((one) => channel(one));
+      const channels = ["holdfast:audit", "holdfast:issuer", "holdfast:refresh"].map((one) => channel(one));
       for (const one of channels) one.subscribe(listen);
       // Every argument and answer of the store.
       const watched = wrapStore(store, async (method, work, args) => {
@@ -50,6 +50,7 @@ for (const [name, open] of stores) {
       await issuer.login({ username: "wrong password", password: "x" });
       await sendRequest(issuer, "GET", "/auth/sessions", undefined, bearerHeader(first));
       await validateAtIssuer(issuer, first.access_token);
+      await issuer.acknowledge(again.tokens.refresh_token);
       await clock.advance(60_000);
       assert.equal((await issuer.refresh(first.refresh_token)).status, "invalid_grant");
       await issuer.keys.rotate();
