@@ -64,7 +64,10 @@ export function createIssuer(options: IssuerOptions): Issuer {
       await endSession(ctx, id, reason);
     }),
     revoke: afterReady(async (request) => await revoke(ctx, request)),
-    revocations: store.revocations,
+    revocations: {
+      ...store.revocations,
+      tokenAccepted: (claims) => ctx.arrivals.recordAccessToken(claims),
+    },
     users: usersOf(ctx, afterReady),
     keys: {
       list: afterReady(async () => {

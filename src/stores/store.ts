@@ -1,5 +1,6 @@
 import type { AuditEvent } from "../core/events.ts";
 import type { LogPosition, Revocation, RevocationEntry } from "../core/revocation.ts";
+import type { JwtClaims } from "../core/verdict.ts";
 import type { SessionStore } from "./session-store.ts";
 import type { UserStore } from "./user-store.ts";
 
@@ -69,10 +70,15 @@ export interface RevocationFeed {
   subscribe(listener: (entries: readonly RevocationEntry[]) => void): () => void;
   /** How long a guard waits for a snapshot, ms. Default 5,000. */
   readonly snapshotTimeoutMs?: number;
+  /**
+   * A guard calls it once it has verified an access token for the first time. An issuer in the same process learns by it
+   * that the client has the token (law 8). Errors are ignored.
+   */
+  tokenAccepted?(claims: Readonly<JwtClaims>): void;
 }
 
 /** The log of revocations. Sequence numbers are contiguous, and each entry's `chain` covers its predecessor. */
-export interface RevocationLog extends Omit<RevocationFeed, "snapshotTimeoutMs"> {
+export interface RevocationLog extends Omit<RevocationFeed, "snapshotTimeoutMs" | "tokenAccepted"> {
   /**
    * Appends a revocation and returns its entry. For a subject, the entry's `before` is at least the store's time in
    * seconds, rounded up. It is also at least the newest `iat` of the subject and `before` of its last cut-off.

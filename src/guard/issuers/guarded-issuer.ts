@@ -1,4 +1,5 @@
 import { invalidOption } from "../../core/options.ts";
+import type { JwtClaims } from "../../core/verdict.ts";
 import type { Authority } from "../authority/authority.ts";
 import type { Keyring } from "../keys/key-source.ts";
 import { DegradedMonitor } from "./degraded-monitor.ts";
@@ -28,6 +29,8 @@ export interface GuardedIssuer extends Pick<IssuerSettings, "claimsPolicy"> {
   /** Revocations from the log, and denials by the authority. */
   readonly revocationView: RevocationView;
   readonly revocationFollower: RevocationFollower | undefined;
+  /** Tells the issuer in the same process about a token that was verified for the first time. */
+  readonly tokenAccepted: ((claims: Readonly<JwtClaims>) => void) | undefined;
   /** Keeps the view across restarts. `undefined` without a place for snapshots, or when there is nothing to revoke by. */
   readonly revocationSnapshot: ViewSnapshot | undefined;
   readonly degradedMonitor: DegradedMonitor;
@@ -65,6 +68,7 @@ export function openGuardedIssuer(
     opaquePattern: issuer.authority?.opaque ?? null,
     revocationView: view,
     revocationFollower: follower,
+    tokenAccepted: revocationFeed?.tokenAccepted?.bind(revocationFeed),
     revocationSnapshot:
       snapshots !== undefined && (revocationFeed ?? issuer.authority) !== undefined
         ? new ViewSnapshot({ source, audience, snapshots, view, follower, clock })

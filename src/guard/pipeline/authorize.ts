@@ -136,6 +136,7 @@ async function authorizeCold<C>(
     const isFinal = local.status !== "valid" || local.guardedIssuer.authority === undefined;
     // The authority need not be asked about a token that is invalid without it.
     const isInvalid = decision.status === "invalid" && !mayAuthorityChange(local, decision);
+    if (isFinal) reportAccepted(local, decision);
     if (isFinal || isInvalid) return publish(context, decision, "verification", local);
   }
   // Steps 6 and 7: shared cache, authority. Step 9, remember, follows when the answer arrives.
@@ -157,6 +158,16 @@ async function authorizeCold<C>(
     return publish(context, unavailableVerdict(degradation.cause), from, result);
   }
   return publish(context, decision, from, result, degradation);
+}
+
+/** Tells the issuer that its token is in use. The request does not depend on it. */
+function reportAccepted<C>(result: ValidationResult, { status }: Decision<C>): void {
+  if (result.status !== "valid" || (status !== "valid" && status !== "forbidden")) return;
+  try {
+    result.guardedIssuer.tokenAccepted?.(result.claims);
+  } catch {
+    // The feed reports its own failures.
+  }
 }
 
 /**
