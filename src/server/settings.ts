@@ -94,11 +94,18 @@ export function readSettings(env: Environment): Settings {
   return toSettings(values as unknown as SettingValues);
 }
 
+/** Names that people look for, and the settings that do what they mean. */
+const otherNames: Readonly<Record<string, string>> = {
+  HOLDFAST_GRACE: "set HOLDFAST_LOST_ANSWER, and HOLDFAST_CONFLICT for other tabs",
+};
+
 function findUnknownSettings(env: Environment): string[] {
   const known = Object.keys(settingDefinitions);
   return Object.keys(env)
     .filter((name) => name.startsWith("HOLDFAST_") && env[name] !== undefined && !known.includes(name))
     .map((name) => {
+      const advice = otherNames[name];
+      if (advice !== undefined) return `${name} has two settings in its place: ${advice}`;
       const likely = closest(name, known);
       const hint = distance(name, likely) <= 4 ? `did you mean ${likely}?` : `there are ${known.join(", ")}`;
       return `${name} is not a setting; ${hint}`;

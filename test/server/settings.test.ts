@@ -292,6 +292,9 @@ test("rejects an unknown setting, and suggests a similar name", () => {
   assert.throws(() => readSettings({ HOLDFAST_PROT: "1" }), {
     message: "HOLDFAST_PROT is not a setting; did you mean HOLDFAST_PORT?",
   });
+  assert.throws(() => readSettings({ HOLDFAST_GRACE: "600" }), {
+    message: /^HOLDFAST_GRACE has two settings in its place: set HOLDFAST_LOST_ANSWER, and HOLDFAST_CONFLICT/,
+  });
   assert.throws(() => readSettings({ HOLDFAST_FAVOURITE_COLOUR: "1" }), {
     message: /^HOLDFAST_FAVOURITE_COLOUR is not a setting; there are HOLDFAST_HOST, HOLDFAST_PORT/,
   });
