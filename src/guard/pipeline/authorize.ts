@@ -136,8 +136,10 @@ async function authorizeCold<C>(
     const isFinal = local.status !== "valid" || local.guardedIssuer.authority === undefined;
     // The authority need not be asked about a token that is invalid without it.
     const isInvalid = decision.status === "invalid" && !mayAuthorityChange(local, decision);
-    if (isFinal) reportAccepted(local, decision);
-    if (isFinal || isInvalid) return publish(context, decision, "verification", local);
+    if (isFinal || isInvalid) {
+      reportAccepted(local, decision);
+      return publish(context, decision, "verification", local);
+    }
   }
   // Steps 6 and 7: shared cache, authority. Step 9, remember, follows when the answer arrives.
   const call = askAuthority(context, token, digest, local);

@@ -76,7 +76,7 @@ describe("law 8: signs that a successor arrived", () => {
     },
   };
   for (const [name, use] of Object.entries(uses)) {
-    test(`${name}`, async () => {
+    test(`law 8: ${name} is a sign of arrival, once`, async () => {
       const { clock, issuer, signs, first, second } = await rotated();
       await use(issuer, second, clock);
       await turn();
