@@ -127,6 +127,7 @@ export type AuditKind =
   | "login"
   | "login_refused"
   | "login_limited"
+  | "client_refused"
   | "refresh_reuse"
   | "refresh_shadowed"
   | "refresh_forked"

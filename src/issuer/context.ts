@@ -1,4 +1,5 @@
 import type { EventHook } from "./hooks/event-hook.ts";
+import type { ClientAttempts } from "./endpoints/client-attempts.ts";
 import type { IssuerBase } from "./issuer-base.ts";
 import type { SigningKeys } from "./keys/signing-keys.ts";
 import type { LongPoll } from "./revocations/long-poll.ts";
@@ -19,6 +20,7 @@ export interface IssuerContext extends IssuerBase {
   readonly passwords: PasswordHasher;
   readonly rehash: PasswordRehash;
   readonly loginLimits: LoginLimits;
+  readonly clientAttempts: ClientAttempts;
   readonly presentedEnds: PresentedEnds;
   readonly longPoll: LongPoll;
   readonly hook: EventHook;

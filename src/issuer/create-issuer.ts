@@ -1,6 +1,7 @@
 import { isHoldfastError } from "../core/errors.ts";
 import { readIssuerOptions } from "./config.ts";
 import type { IssuerContext } from "./context.ts";
+import { ClientAttempts } from "./endpoints/client-attempts.ts";
 import { createFetchHandler } from "./endpoints/app.ts";
 import { EventHook } from "./hooks/event-hook.ts";
 import { createEventRecorder } from "./issuer-base.ts";
@@ -116,6 +117,7 @@ function createParts(options: IssuerOptions): IssuerParts {
     passwords,
     rehash: new PasswordRehash(base, passwords),
     loginLimits: new LoginLimits(clock),
+    clientAttempts: new ClientAttempts(clock),
     presentedEnds: new PresentedEnds(base),
     longPoll: new LongPoll(base),
     hook: new EventHook(config.onEvent, clock, recorder.emit),

@@ -46,6 +46,7 @@ export interface EventRecorder {
 const boundedEvents: ReadonlySet<string> = new Set<AuditEvent["kind"] | IssuerEvent["event"]>([
   "login_refused",
   "login_limited",
+  "client_refused",
   "record_tampered",
   "authenticate_failed",
   "audit_failed",

@@ -13,9 +13,12 @@ import { FIRST_PARTY_CLIENT_ID } from "../config.ts";
 import type { IssuerContext } from "../context.ts";
 import { parseToken } from "../../jwt/parse.ts";
 import { findSession, type AuthenticSession } from "../store/session-record.ts";
-import type { Client } from "../types.ts";
+import type { Client, RequestInfo } from "../types.ts";
 import type { FormParameters } from "./body.ts";
-import { oauthError, asException } from "./respond.ts";
+import type { EndpointCall } from "./endpoint.ts";
+import { oauthError, asException, tooManyRequests } from "./respond.ts";
+
+type AuthenticationCall = Pick<EndpointCall, "request" | "requestInfo">;
 
 const REALM = "auth";
 
@@ -95,12 +98,15 @@ function bearerException(why: UnusableToken["status"] | "invalid"): Error {
 
 /**
  * Authenticates a service by HTTP Basic (RFC 7617). RFC 6749 §2.3.1 has id and secret form-encoded, but many clients
- * send them unencoded, so both forms are accepted. Throws 401 `invalid_client`.
+ * send them unencoded, so both forms are accepted. Throws 401 `invalid_client`, or 429 after many wrong secrets.
  */
-export function requireClient(ctx: IssuerContext, request: Request): Required<Client> {
+export function requireClient(
+  ctx: IssuerContext,
+  { request, requestInfo }: AuthenticationCall,
+): Required<Client> {
   const encoded = /^basic +([\w\-+/]+=*)$/i.exec(authorizationHeader(request))?.[1] ?? "";
   const [, id = "", secret = ""] = /^([^:]*):([^]*)$/.exec(Buffer.from(encoded, "base64").toString()) ?? [];
-  return findClient(ctx, [id, secret], [formDecode(id), formDecode(secret)]);
+  return findClient(ctx, requestInfo, [id, secret], [formDecode(id), formDecode(secret)]);
 }
 
 /**
@@ -109,17 +115,17 @@ export function requireClient(ctx: IssuerContext, request: Request): Required<Cl
  */
 export function authenticateClient(
   ctx: IssuerContext,
-  request: Request,
+  call: AuthenticationCall,
   form: FormParameters,
 ): Required<Client> | null {
   const id = form.get("client_id");
   const secret = form.get("client_secret");
-  if (presentsClientCredentials(request)) {
-    const client = secret === undefined ? requireClient(ctx, request) : null;
+  if (presentsClientCredentials(call.request)) {
+    const client = secret === undefined ? requireClient(ctx, call) : null;
     if (client !== null && (id ?? client.id) === client.id) return client;
     throw asException(oauthError(400, "invalid_request", "Use exactly one way of client authentication."));
   }
-  if (secret !== undefined) return findClient(ctx, [id ?? "", secret]);
+  if (secret !== undefined) return findClient(ctx, call.requestInfo, [id ?? "", secret]);
   if ((id ?? FIRST_PARTY_CLIENT_ID) === FIRST_PARTY_CLIENT_ID) return null;
   throw invalidClient();
 }
@@ -138,16 +144,29 @@ export function invalidClient(): Error {
 type ClientCredentials = readonly [id: string, secret: string];
 
 /** Compares secrets in constant time. Their digests have equal length, which `timingSafeEqual` requires. */
-function findClient({ config }: IssuerContext, ...variants: readonly ClientCredentials[]): Required<Client> {
+function findClient(
+  ctx: IssuerContext,
+  { source }: RequestInfo,
+  ...variants: readonly ClientCredentials[]
+): Required<Client> {
   const key = randomBytes(32);
   const digest = (text: string) => createHmac("sha256", key).update(text).digest();
-  const found = config.clients.find((client) =>
+  const found = ctx.config.clients.find((client) =>
     variants.some(
       ([id, secret]) => id === client.id && timingSafeEqual(digest(secret), digest(client.secret)),
     ),
   );
-  if (found === undefined) throw invalidClient();
-  return found;
+  if (found !== undefined) return found;
+  // A request without credentials is not an attempt.
+  if (variants.every(([, secret]) => secret === "")) throw invalidClient();
+  const { retryAfterMs, firstLimited } = ctx.clientAttempts.recordWrong(source);
+  if (retryAfterMs === null || firstLimited) {
+    const named = ctx.config.clients.find((client) => variants.some(([id]) => id === client.id));
+    // Only a configured id is recorded, because the text of a stranger may be a password in the wrong place.
+    const detail = `${named?.id ?? "unknown client"}${firstLimited ? ", and more from this source" : ""}`;
+    void ctx.audit("client_refused", { source, detail });
+  }
+  throw retryAfterMs === null ? invalidClient() : asException(tooManyRequests(retryAfterMs));
 }
 
 /** Decodes application/x-www-form-urlencoded. Unlike `decodeURIComponent` it never throws. */

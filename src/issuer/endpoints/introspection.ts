@@ -11,8 +11,11 @@ import { jsonResponse } from "./respond.ts";
 const tokenBody = z.object({ token: stringSchema() }, "must be an object");
 
 /** Validates an access token for a service that does not verify tokens itself. */
-export async function validateEndpoint(ctx: IssuerContext, { request }: EndpointCall): Promise<Response> {
-  requireClient(ctx, request);
+export async function validateEndpoint(
+  ctx: IssuerContext,
+  { request, requestInfo }: EndpointCall,
+): Promise<Response> {
+  requireClient(ctx, { request, requestInfo });
   const { token } = await readBody(ctx, request, tokenBody);
   const access = await ctx.accessTokens.check(token);
   if (access.status === "valid") return jsonResponse(200, { valid: true, claims: access.claims });
@@ -20,9 +23,12 @@ export async function validateEndpoint(ctx: IssuerContext, { request }: Endpoint
 }
 
 /** RFC 7662, for services only. The response does not say why a token is inactive (§2.2). */
-export async function introspectEndpoint(ctx: IssuerContext, { request }: EndpointCall): Promise<Response> {
+export async function introspectEndpoint(
+  ctx: IssuerContext,
+  { request, requestInfo }: EndpointCall,
+): Promise<Response> {
   const form = await readForm(ctx, request);
-  if (authenticateClient(ctx, request, form) === null) throw invalidClient();
+  if (authenticateClient(ctx, { request, requestInfo }, form) === null) throw invalidClient();
   const token = requireParameter(form, "token");
   const description = (await describeRefreshToken(ctx, token)) ?? (await describeAccessToken(ctx, token));
   return jsonResponse(200, description === null ? { active: false } : { ...description, active: true });

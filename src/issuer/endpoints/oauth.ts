@@ -24,7 +24,7 @@ export async function tokenEndpoint(
   { request, requestInfo }: EndpointCall,
 ): Promise<Response> {
   const form = await readForm(ctx, request);
-  const client = authenticateClient(ctx, request, form);
+  const client = authenticateClient(ctx, { request, requestInfo }, form);
   const grant = requireParameter(form, "grant_type");
   const requestedScopes = form.get("scope")?.split(" ");
   if (requestedScopes?.every(isScopeToken) === false) return invalidScope();
@@ -77,7 +77,7 @@ export async function revokeEndpoint(
   { request, requestInfo }: EndpointCall,
 ): Promise<Response> {
   const form = await readForm(ctx, request);
-  const client = authenticateClient(ctx, request, form);
+  const client = authenticateClient(ctx, { request, requestInfo }, form);
   const text = requireParameter(form, "token");
   const refreshToken = parseRefreshToken(ctx.secrets, text);
   if (refreshToken !== null) {

@@ -28,7 +28,7 @@ export async function revocationsEndpoint(
   ctx: IssuerContext,
   { request, requestInfo }: EndpointCall,
 ): Promise<Response> {
-  requireClient(ctx, request);
+  requireClient(ctx, { request, requestInfo });
   const query = Object.fromEntries(new URL(request.url).searchParams);
   if (query["after"] === undefined) return jsonResponse(200, await ctx.store.revocations.snapshot());
   const parsed = positionQuery.safeParse(query);
