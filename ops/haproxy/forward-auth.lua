@@ -7,12 +7,29 @@
 local TIMEOUT_MS = 800
 local IDENTITY = { "x-auth-subject", "x-auth-scopes", "x-auth-session", "x-auth-issuer", "x-auth-degraded" }
 local DENIED = { [400] = true, [401] = true, [403] = true, [429] = true, [503] = true }
+-- The cookie that "tokenFrom" of the policy names. With it, the service needs the page that sent the request.
+local COOKIE = "__Host-hf_at"
+local ASKED = {
+	"authorization", "origin", "x-holdfast", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest",
+}
 local TOLD = { "www-authenticate", "retry-after", "content-type", "cache-control" }
 
 local function values(headers, name)
 	local found = {}
 	for i = 0, #(headers[name] or {}) do found[#found + 1] = (headers[name] or {})[i] end
 	return found
+end
+
+-- All cookies together may be longer than the service allows. Two of the name stay two, and the service refuses them.
+local function token_cookies(headers)
+	local found = {}
+	for _, line in ipairs(values(headers, "cookie")) do
+		for pair in line:gmatch("[^;]+") do
+			local name = pair:match("^%s*([^=]-)%s*=")
+			if name == COOKIE then found[#found + 1] = pair:match("^%s*(.*)$") end
+		end
+	end
+	return #found > 0 and { table.concat(found, "; ") } or {}
 end
 
 local function ask(txn, url)
@@ -22,8 +39,9 @@ local function ask(txn, url)
 		["x-forwarded-uri"] = { txn.sf:pathq() },
 		-- The service gets all values of the header, and refuses two.
 		["x-forwarded-host"] = values(sent, "host"),
-		["authorization"] = values(sent, "authorization"),
+		["cookie"] = token_cookies(sent),
 	}
+	for _, name in ipairs(ASKED) do headers[name] = values(sent, name) end
 	return core.httpclient():get({ url = url, headers = headers, timeout = TIMEOUT_MS })
 end
 

@@ -1,8 +1,9 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { BlockList, type Socket } from "node:net";
-import { protect } from "../adapters/node-http.ts";
+import { createAuthorizeNodeRequest } from "../adapters/http/decide-node-request.ts";
 import { systemClock, type Clock } from "../core/clock.ts";
 import { oauthErrorContent } from "../core/oauth-error.ts";
+import type { CookieSettings } from "../core/request-token.ts";
 import type { Guard } from "../guard/types.ts";
 import { withDeadline } from "../resilience/deadline.ts";
 import { decideRule, type PathPolicy, type PathRule } from "./policy.ts";
@@ -18,6 +19,8 @@ export interface GatewayOptions {
   trustedProxies?: BlockList;
   /** The audience that a token must name where no rule of the policy names one. Default: any that the guard accepts. */
   audience?: string;
+  /** The cookie that may hold the token, under a policy that names none itself. Default: none. */
+  cookie?: CookieSettings | undefined;
   clock?: Clock;
 }
 
@@ -35,18 +38,19 @@ export function isVerifyRequest(req: IncomingMessage): boolean {
  * waits for it.
  */
 export function createGateway(guard: Authorizer, options: GatewayOptions = {}): RequestListener {
-  const { policy, trustedProxies = new BlockList(), clock = systemClock, audience } = options;
+  const { policy, trustedProxies = new BlockList(), clock = systemClock, audience, cookie } = options;
   const envoyGuard = withTimeout(ENVOY_TIMEOUT_MS, guard, clock);
-  const route = <R extends Pick<PathRule, "requirements">>(rule: R): R & Route => {
+  const route = <R extends Pick<PathRule, "requirements" | "cookie">>(rule: R): R & Route => {
     const { requirements } = rule;
     const rules = requirements && { ...(audience !== undefined && { audience }), ...requirements };
     return {
       ...rule,
-      standard: createRuleListener(guard, rules),
-      forEnvoy: createRuleListener(envoyGuard, rules),
+      standard: createRuleListener(guard, rules, rule.cookie),
+      forEnvoy: createRuleListener(envoyGuard, rules, rule.cookie),
     };
   };
-  const routes = policy?.map(route);
+  // Without a policy nothing tells the method of the request, which a cookie needs.
+  const routes = policy?.map((rule) => route(cookie === undefined ? rule : { cookie, ...rule }));
   const everything = route({ requirements: {} });
   const isTrusted = oncePerSocket(
     ({ remoteAddress }) => remoteAddress !== undefined && isTrustedProxy(trustedProxies, remoteAddress),
@@ -78,9 +82,18 @@ interface Route {
   readonly forEnvoy: RequestListener;
 }
 
-function createRuleListener(guard: Authorizer, requirements: PathRule["requirements"]): RequestListener {
+function createRuleListener(
+  guard: Authorizer,
+  requirements: PathRule["requirements"],
+  cookie: CookieSettings | undefined,
+): RequestListener {
   if (requirements === null) return (_, res) => res.writeHead(200, identityHeaders("", "", "", "", "")).end();
-  return protect(guard, requirements, ({ auth }, res) => {
+  const tokenFrom = cookie && { cookie: { name: cookie.name, origins: [...cookie.origins] } };
+  const rules = { ...requirements, ...(tokenFrom !== undefined && { tokenFrom }) };
+  const authorize = createAuthorizeNodeRequest(guard, rules, forwardedMethod);
+  const answer = async (req: IncomingMessage, res: ServerResponse) => {
+    const auth = await authorize(req, res);
+    if (auth === null) return;
     const { subject, scopes, sessionId = "", degraded, claims } = auth;
     const granted = scopes.map(encode).join(" ");
     const cause = degraded?.cause ?? "";
@@ -90,7 +103,14 @@ function createRuleListener(guard: Authorizer, requirements: PathRule["requireme
         identityHeaders(encode(subject), granted, encode(sessionId), encode(claims.iss ?? ""), cause),
       )
       .end();
-  });
+  };
+  return (req, res) => void answer(req, res);
+}
+
+/** The method that the client sent to the proxy. It is unsafe when the proxy does not tell it. */
+function forwardedMethod(req: IncomingMessage): string {
+  const request = readForwardedRequest(req);
+  return request.status === "ok" ? request.method : "";
 }
 
 /** Returns all headers, always. A proxy that copies a missing header may pass on the client's own. */

@@ -2,6 +2,8 @@ import { degradedModes, MIN_AUTH_AGE_MS, ruleNames, type DegradedMode } from "..
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { HoldfastError, systemErrorCode } from "../core/errors.ts";
+import { isExactOrigin } from "../core/origin.ts";
+import { isHeaderName } from "../core/request-token.ts";
 import { isScopeToken } from "../core/scopes.ts";
 import { parseJsonObject } from "../jwt/strict-json.ts";
 import { parsePathPattern, findShadowingRule, type PathPolicy, type PathRule } from "./policy.ts";
@@ -51,7 +53,16 @@ const ruleSchema = z
     `cannot be anonymous and have ${ruleNames.join(", ")}`,
   );
 
+const cookieSchema = z.strictObject({
+  name: must<string>("the name of a cookie", (value) => typeof value === "string" && isHeaderName(value)),
+  origins: must<string[]>(
+    "a list of exact origins such as https://app.example.com, without wildcards",
+    listOf(isExactOrigin),
+  ),
+});
+
 const fileSchema = z.strictObject({
+  tokenFrom: z.strictObject({ cookie: cookieSchema }).optional(),
   rules: z
     .array(ruleSchema, "must be a list of rules")
     .min(1, "must have a rule: without one no request passes"),
@@ -72,7 +83,7 @@ export async function readPolicyFile(file: string): Promise<PathPolicy> {
   const lines = findRuleLines(text);
   const place = (path: readonly PropertyKey[]) => {
     const [, rule, ...member] = path;
-    return [typeof rule === "number" ? `line ${lines[rule]}:` : String(path[0] ?? ""), ...member].join(" ");
+    return typeof rule === "number" ? [`line ${lines[rule]}:`, ...member].join(" ") : path.join(".");
   };
   if (data === undefined) {
     const issues = error?.issues ?? [];
@@ -81,7 +92,9 @@ export async function readPolicyFile(file: string): Promise<PathPolicy> {
       issues.map((issue) => `${place(issue.path)} ${issue.message}`.trim()),
     );
   }
-  const policy = data.rules.map(toRule);
+  const { name, origins } = data.tokenFrom?.cookie ?? {};
+  const cookie = name === undefined ? {} : { cookie: { name, origins: new Set(origins) } };
+  const policy = data.rules.map((rule) => ({ ...toRule(rule), ...cookie }));
   const unreachable = policy.flatMap((rule, i) =>
     (rule.methods ?? [null]).flatMap((method) => {
       const shadow = findShadowingRule(policy.slice(0, i), rule, method);

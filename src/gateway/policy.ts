@@ -1,3 +1,4 @@
+import type { CookieSettings } from "../core/request-token.ts";
 import type { Rules } from "../core/rules.ts";
 import { normalizePath } from "./normalize-path.ts";
 import type { ForwardedRequest } from "./forwarded-request.ts";
@@ -17,6 +18,8 @@ export interface PathRule {
   readonly methods: readonly string[] | null;
   /** The rules that the token must fulfil. `null` when the path needs no token. */
   readonly requirements: Rules | null;
+  /** The cookie that may hold the token. Left out when the policy names none. */
+  readonly cookie?: CookieSettings;
 }
 
 /** The rules in the order of the file. The first rule that matches decides. */

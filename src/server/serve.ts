@@ -1,3 +1,4 @@
+import type { RequestListener } from "node:http";
 import type { Logger } from "pino";
 import { HoldfastError, systemErrorCode } from "../core/errors.ts";
 import { readPolicyFile } from "../gateway/policy-file.ts";
@@ -6,6 +7,7 @@ import { createGateway, isVerifyRequest } from "../gateway/gateway.ts";
 import { fileSnapshots } from "../stores/file-snapshots.ts";
 import { ensureFirstUser } from "./first-user.ts";
 import { adminApp } from "./http/admin-app.ts";
+import { ACCESS_COOKIE } from "../issuer/endpoints/token-cookies.ts";
 import { createCorsPolicy } from "../issuer/endpoints/cors.ts";
 import { adminConnectionLimits, publicConnectionLimits } from "./http/listener-limits.ts";
 import { httpAddress, listen, type Listener } from "./http/listen.ts";
@@ -52,7 +54,7 @@ export async function startService(
     await service?.close();
   };
   try {
-    const { policyFile, trustedProxies, roles } = settings;
+    const { policyFile, roles } = settings;
     const policy = policyFile === undefined ? undefined : await readPolicyFile(policyFile);
     // The ports come first, so that a second service is refused before it touches any data.
     const publicListener = await listen(
@@ -82,13 +84,7 @@ export async function startService(
       ? await ensureFirstUser(service.issuer, settings.bootstrapUser, files.password)
       : null;
 
-    const verify = roles.has("gateway")
-      ? createGateway(service.guard, { policy, trustedProxies, audience: ownAudience(service) })
-      : null;
-    const serveOther = toRequestListener(publicApp(service, settings).fetch);
-    publicListener.mount((req, res): unknown =>
-      (verify !== null && isVerifyRequest(req) ? verify : serveOther)(req, res),
-    );
+    publicListener.mount(createPublicHandler(service, settings, policy));
     const nonce = randomNonce();
     adminListener.mount(toRequestListener(adminApp(service, { port: adminListener.port, nonce, log }).fetch));
     withdraw = await announce(files.processes, adminListener, nonce, log);
@@ -108,6 +104,24 @@ export async function startService(
     await stop();
     throw error;
   }
+}
+
+/** The gateway at `/verify`, and the other endpoints of the public listener. */
+function createPublicHandler(
+  service: Service,
+  settings: Settings,
+  policy: PathPolicy | undefined,
+): RequestListener {
+  const { trustedProxies, roles, cookies } = settings;
+  const serveOther = toRequestListener(publicApp(service, settings).fetch);
+  if (!roles.has("gateway")) return serveOther;
+  const verify = createGateway(service.guard, {
+    policy,
+    trustedProxies,
+    audience: ownAudience(service),
+    cookie: cookies && { name: ACCESS_COOKIE, origins: new Set(cookies.origins) },
+  });
+  return (req, res): unknown => (isVerifyRequest(req) ? verify : serveOther)(req, res);
 }
 
 /**

@@ -1,6 +1,7 @@
 import { after, before, beforeEach, describe } from "node:test";
 import { Certificate, noOpenssl } from "./certificate.ts";
 import { answerTests } from "./contract/answers.ts";
+import { cookieTests } from "./contract/cookies.ts";
 import { forgedHeaderTests } from "./contract/forged-headers.ts";
 import { http1Tests } from "./contract/http1-requests.ts";
 import { http2HeaderTests } from "./contract/http2-requests.ts";
@@ -16,6 +17,7 @@ export function proxyContract(name: ProxyName): void {
   describe(name, { skip: isMissing(name) }, () => {
     const visit = visitTo(name);
     answerTests(visit);
+    cookieTests(visit);
     outageTests(visit);
     forgedHeaderTests(visit);
     oddRequestTests(visit);
@@ -24,6 +26,7 @@ export function proxyContract(name: ProxyName): void {
   describe(`${name} with TLS and HTTP/2`, { skip: isMissing(name) || noOpenssl }, () => {
     const visit = visitTo(name, () => new Certificate());
     answerTests(visit);
+    cookieTests(visit);
     forgedHeaderTests(visit);
     oddRequestTests(visit);
     http2HeaderTests(visit);

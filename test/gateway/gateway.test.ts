@@ -135,6 +135,28 @@ test("under a policy the guard gets the requirements of the matching rule", asyn
   assert.deepEqual(asked, [{ ...requirements, maxRevocationAgeMs: 5000, maxAuthAgeMs: 300_000 }]);
 });
 
+test("a cookie counts under a policy only, and by the method that the client sent to the proxy", async (t) => {
+  const cookie = { name: "__Host-hf_at", origins: new Set(["https://app.example"]) };
+  const statusOf = async (options: GatewayOptions, headers: Record<string, string>) => {
+    const listener = await listen("127.0.0.1", 0, "HOLDFAST_PORT");
+    t.after(listener.stop);
+    listener.mount(
+      createGateway({ authorize: async () => valid }, { trustedProxies: here, cookie, ...options }),
+    );
+    const forwarded = { "x-forwarded-host": "api.example", "x-forwarded-uri": "/orders" };
+    const sent = { connection: "close", cookie: "__Host-hf_at=token", ...forwarded, ...headers };
+    return (await fetch(`${listener.address}/verify/caddy`, { headers: sent })).status;
+  };
+  const underPolicy = { policy: [rule("/*", {})] };
+  assert.equal(await statusOf(underPolicy, { "x-forwarded-method": "GET" }), 200);
+  assert.equal(await statusOf(underPolicy, { "x-forwarded-method": "POST" }), 403);
+  const page = { "x-forwarded-method": "POST", origin: "https://app.example", "x-holdfast": "1" };
+  assert.equal(await statusOf(underPolicy, page), 200);
+  assert.equal(await statusOf({}, page), 401);
+  const own = { cookie: { name: "other", origins: cookie.origins } };
+  assert.equal(await statusOf({ policy: [{ ...rule("/*", {}), ...own }] }, page), 401);
+});
+
 test("a rule names its audience, or the gateway's own one applies", async (t) => {
   const other = { audience: ["https://stock.example"] };
   const options = {

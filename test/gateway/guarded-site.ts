@@ -17,6 +17,7 @@ const audience = "https://api.example";
 
 /** The policy of the gateway in these tests. */
 export const policy = `{
+  "tokenFrom": { "cookie": { "name": "__Host-hf_at", "origins": ["https://app.example"] } },
   "rules": [
     { "path": "/open/*", "anonymous": true },
     { "host": "open.example", "path": "/*", "anonymous": true }, // A client must not be able to choose this host.

@@ -45,8 +45,27 @@ test("reads scopes, mode and ages of a rule, and ignores comment marks in a stri
   assert.deepEqual((await readPolicyFile(file))[0]?.requirements, requirements);
 });
 
+test("tokenFrom names the cookie of every rule, and its place does not move the lines of the rules", async (t) => {
+  const cookie = { name: "__Host-hf_at", origins: ["https://app.example", "capacitor://localhost"] };
+  const text = JSON.stringify({ tokenFrom: { cookie }, rules: [{ path: "/a" }, { path: "/*" }] });
+  const rules = await readPolicyFile(await written(t, text));
+  for (const rule of rules) assert.deepEqual(rule.cookie, { ...cookie, origins: new Set(cookie.origins) });
+  const wrongRule = `{\n"tokenFrom": { "cookie": { "name": "a", "origins": ["https://a", "https://b"] } },\n"rules": [\n{ "path": "a" } ] }`;
+  await assert.rejects(readPolicyFile(await written(t, wrongRule)), { message: /: line 4: path must be/ });
+});
+
 const wrong: [what: string, text: string, message: RegExp][] = [
   ["an empty file", "", /is not JSON/],
+  [
+    "a wildcard among the origins",
+    '{ "tokenFrom": { "cookie": { "name": "a", "origins": ["https://*.example"] } }, "rules": [{ "path": "/*" }] }',
+    /tokenFrom\.cookie\.origins must be a list of exact origins/,
+  ],
+  [
+    "a cookie with a blank in its name",
+    '{ "tokenFrom": { "cookie": { "name": "a b", "origins": ["https://a.example"] } }, "rules": [{ "path": "/*" }] }',
+    /tokenFrom\.cookie\.name must be the name of a cookie/,
+  ],
   ["a comma too many", '{\n"rules": [\n{ "path": "/*" },\n] }', /is not JSON: .*\}, \] \}/],
   ["a list", "[]", /must be an object/],
   ["no rules", "{}", /rules must be a list of rules/],
