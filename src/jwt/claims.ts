@@ -38,6 +38,13 @@ export interface ClaimsPolicy {
   readonly requireTyp: boolean;
   /** Contains `exp` unless the options waive it. */
   readonly requiredClaims: readonly string[];
+  /** Whether an absent `aud` or an absent required claim other than `exp` is left to the authority's answer. */
+  readonly defersAbsent: boolean;
+}
+
+/** The policy for the token's own claims where an authority answers afterwards and may add claims. */
+export function deferAbsentClaims(policy: ClaimsPolicy): ClaimsPolicy {
+  return { ...policy, defersAbsent: true };
 }
 
 function readStrings(name: string, value: unknown): readonly string[] {
@@ -104,6 +111,7 @@ export function toClaimsPolicy(settings: ClaimsPolicySettings): ClaimsPolicy {
     types: idTokens ? [...accepted, "jwt"] : accepted,
     kinds: [...(accessTokens ? (["access"] as const) : []), ...(idTokens ? (["id"] as const) : [])],
     requiredClaims: allowMissingExp ? requiredClaims : ["exp", ...requiredClaims],
+    defersAbsent: false,
   };
 }
 
@@ -118,14 +126,19 @@ export function checkClaims(
   if (claims.iss !== policy.issuer) return claims.iss === undefined ? "missing_claim" : "wrong_issuer";
   if (policy.audience !== null) {
     const { aud } = claims;
-    if (aud === undefined) return "missing_claim";
-    if (!isForAudience(claims, policy.audience)) return "wrong_audience";
+    if (aud === undefined && !policy.defersAbsent) return "missing_claim";
+    if (aud !== undefined && !isForAudience(claims, policy.audience)) return "wrong_audience";
   }
-  for (const name of policy.requiredClaims) {
-    const value = Object.hasOwn(claims, name) ? claims[name] : undefined;
-    if (value === undefined || value === null || value === "") return "missing_claim";
-  }
+  if (lacksRequiredClaim(claims, policy)) return "missing_claim";
   return (claims["cnf"] ?? null) === null ? null : "sender_constrained";
+}
+
+function lacksRequiredClaim(claims: Readonly<JwtClaims>, policy: ClaimsPolicy): boolean {
+  return policy.requiredClaims.some((name) => {
+    const value = Object.hasOwn(claims, name) ? claims[name] : undefined;
+    const isAbsent = value === undefined || value === null || value === "";
+    return isAbsent && !(policy.defersAbsent && name !== "exp");
+  });
 }
 
 /** Whether the policy accepts tokens that say this about their own use. An authority's answer says it in the same claims. */

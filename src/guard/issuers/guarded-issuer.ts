@@ -1,5 +1,6 @@
 import { invalidOption } from "../../core/options.ts";
 import type { JwtClaims } from "../../core/verdict.ts";
+import { deferAbsentClaims, type ClaimsPolicy } from "../../jwt/claims.ts";
 import type { Authority } from "../authority/authority.ts";
 import type { Keyring } from "../keys/key-source.ts";
 import { DegradedMonitor } from "./degraded-monitor.ts";
@@ -19,6 +20,8 @@ import { ViewSnapshot } from "../revocations/snapshot.ts";
  * of one issuer's parts does not touch the others.
  */
 export interface GuardedIssuer extends Pick<IssuerSettings, "claimsPolicy"> {
+  /** The policy for what a token itself must say. An authority may add what the token lacks. */
+  readonly tokenPolicy: ClaimsPolicy;
   readonly source: GuardEventSource & { readonly issuer: string };
   readonly keyring: Keyring;
   readonly authority: Authority | undefined;
@@ -60,6 +63,7 @@ export function openGuardedIssuer(
   };
   return {
     claimsPolicy,
+    tokenPolicy: issuer.authority === undefined ? claimsPolicy : deferAbsentClaims(claimsPolicy),
     source,
     keyring,
     authority: issuer.authority?.open({ ...source, clock, random }),

@@ -1,7 +1,7 @@
 import { readClock, type Instant } from "../../core/clock.ts";
 import type { CallOptions, Rules } from "../../core/rules.ts";
 import { invalidVerdict, unavailableVerdict, type InvalidReason } from "../../core/verdict.ts";
-import { checkClaims, isAcceptedKind } from "../../jwt/claims.ts";
+import { isAcceptedKind } from "../../jwt/claims.ts";
 import { abortable } from "../../resilience/deadline.ts";
 import type { AuthorityAnswer, AuthorityOutcome } from "../authority/authority.ts";
 import { describeError, emit } from "../emit.ts";
@@ -11,7 +11,7 @@ import type { AuthorityCall, PipelineContext, SourcedResult } from "./context.ts
 import { refusalReason } from "./decide.ts";
 import { degradedForMs } from "./fallback.ts";
 import { SoftTimeout } from "./soft-timeout.ts";
-import { confirmedToken, opaqueToken } from "./valid-token.ts";
+import { confirmedToken, opaqueToken, refusalByClaims } from "./valid-token.ts";
 import { isAuthentic, issuerOf, isToken } from "./validation-result.ts";
 import type { LocalResult, ValidationResult, ValidToken } from "./validation-result.ts";
 
@@ -198,7 +198,8 @@ function mergeClaims(
 ): ValidationResult {
   const issuer = issuerOf(local);
   const { claimsPolicy } = issuer;
-  const isOtherSubject = isToken(local) && answer.sub !== undefined && answer.sub !== local.claims.sub;
+  const ownSubject = isToken(local) ? local.ownClaims.sub : undefined;
+  const isOtherSubject = ownSubject !== undefined && answer.sub !== undefined && answer.sub !== ownSubject;
   const isOtherIssuer = answer.iss !== undefined && answer.iss !== claimsPolicy.issuer;
   if (isOtherSubject || isOtherIssuer) {
     unusableAnswers.record(digest);
@@ -207,9 +208,12 @@ function mergeClaims(
   }
   if (!isAcceptedKind(answer, claimsPolicy)) return invalidVerdict("wrong_type");
   if ((answer["cnf"] ?? null) !== null) return invalidVerdict("sender_constrained");
-  if (isToken(local) && local.signedDigest !== undefined) return confirmedToken(answer, local);
+  if (isToken(local) && local.signedDigest !== undefined) {
+    const confirmed = confirmedToken(answer, local);
+    return typeof confirmed === "string" ? invalidVerdict(confirmed) : confirmed;
+  }
   const claims = answer.iss === undefined ? Object.freeze({ ...answer, iss: claimsPolicy.issuer }) : answer;
-  const reason = checkClaims({ claims, typ: undefined }, { ...claimsPolicy, requireTyp: false });
+  const reason = refusalByClaims(claims, issuer);
   return reason === null ? opaqueToken(claims, issuer) : invalidVerdict(reason);
 }
 
@@ -223,7 +227,10 @@ function recordRefusal(
 ): void {
   const { resultCache, guardedIssuers } = context;
   resultCache.deleteValid(digest);
-  if (isAuthentic(local)) {
+  if (reason === "missing_claim" || reason === "wrong_audience") {
+    // The answer lacks what the policy requires. The authority may know more of the token later.
+    resultCache.setInvalid(digest, reason, guardedIssuers.keysVersion, OPAQUE_DENIAL_MS);
+  } else if (isAuthentic(local)) {
     revoke(context, local);
     // The revocation is what counts once this entry has expired.
     if (reason === "wrong_type") resultCache.setInvalid(digest, reason, guardedIssuers.keysVersion);

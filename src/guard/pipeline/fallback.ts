@@ -33,12 +33,13 @@ export function fallBack(
  */
 export function degradedForMs(
   { fallback, clock, clockMonitor }: PipelineContext,
-  { guardedIssuer, isComplete, key, degradedSince }: ValidToken,
+  { guardedIssuer, isComplete, key, lacksClaims, degradedSince }: ValidToken,
   rules: Rules | undefined,
   waitedMs: number,
 ): number | null {
   const mode = stricterMode(fallback.mode, rules?.degraded);
-  if (mode === "deny" || !(isComplete || (mode === "local" && key !== null))) return null;
+  const isLocallyValid = key !== null && !lacksClaims;
+  if (mode === "deny" || !(isComplete || (mode === "local" && isLocallyValid))) return null;
   const { fallbackBlockedUntil } = guardedIssuer.degradedMonitor;
   if (fallbackBlockedUntil !== -Infinity) {
     if (clockMonitor.earliestNowMs(readClock(clock)) <= fallbackBlockedUntil) return null;

@@ -1,9 +1,9 @@
 import { hash } from "node:crypto";
-import type { JwtClaims } from "../../core/verdict.ts";
+import type { InvalidReason, JwtClaims } from "../../core/verdict.ts";
+import { checkClaims } from "../../jwt/claims.ts";
 import type { VerificationKey } from "../../jwt/jwk-set.ts";
 import type { ParsedToken } from "../../jwt/parse.ts";
 import type { GuardedIssuer } from "../issuers/guarded-issuer.ts";
-import { readAuthTime } from "./auth-age.ts";
 import type { ValidToken } from "./validation-result.ts";
 
 /** A token whose signature `key` verified. */
@@ -33,25 +33,52 @@ export function opaqueToken(answer: Readonly<JwtClaims>, issuer: GuardedIssuer):
 }
 
 /**
- * A signed token after the authority's yes. The answer can shorten the token's life, and it replaces the scopes when it
- * names any. It supplies the time of the login when the token names none (RFC 9470 §6.2).
+ * A signed token after the authority's yes. The answer adds the claims that the token lacks and replaces none, as some
+ * providers keep roles or even `sub` out of the token. It can shorten the token's life, and it replaces the scopes when
+ * it names any. The result is the reason when the claims still do not fit the policy.
  */
-export function confirmedToken(answer: Readonly<JwtClaims>, token: ValidToken): ValidToken {
-  const answeredScopes = answer.scope ?? answer["scp"];
+export function confirmedToken(answer: Readonly<JwtClaims>, token: ValidToken): ValidToken | InvalidReason {
+  const { ownClaims, guardedIssuer } = token;
+  const claims = addClaims(ownClaims, answer);
+  const reason = checkClaims(
+    { claims, typ: undefined },
+    { ...guardedIssuer.claimsPolicy, requireTyp: false },
+  );
+  if (reason !== null) return reason;
   const { exp } = answer;
-  const endsEarlier = exp !== undefined && exp * 1000 < token.expiresAt;
-  const authTime = readAuthTime(token.claims) === undefined ? readAuthTime(answer) : undefined;
-  const more = { ...(endsEarlier && { exp }), ...(authTime !== undefined && { auth_time: authTime }) };
-  const isSame = !endsEarlier && authTime === undefined;
+  const endsEarlier = exp !== undefined && exp * 1000 < token.tokenExpiresAt;
+  const namesScopes = (answer.scope ?? answer["scp"]) !== undefined;
   return {
     ...token,
-    claims: isSame ? token.claims : Object.freeze({ ...token.claims, ...more }),
-    scopes: answeredScopes === undefined ? token.scopes : token.guardedIssuer.scopeSets.scopesOf(answer),
-    expiresAt: endsEarlier ? exp * 1000 : token.expiresAt,
+    claims: endsEarlier ? Object.freeze({ ...claims, exp }) : claims,
+    subject: claims.sub ?? "",
+    sessionId: claims.sid,
+    scopes: guardedIssuer.scopeSets.scopesOf(namesScopes ? answer : ownClaims),
+    expiresAt: endsEarlier ? exp * 1000 : token.tokenExpiresAt,
     isComplete: true,
     revocationsVersion: -1,
     degradedSince: null,
   };
+}
+
+/** Why the whole policy refuses the claims. The header was checked with the signature, and an answer has none. */
+export function refusalByClaims(
+  claims: Readonly<JwtClaims>,
+  { claimsPolicy }: GuardedIssuer,
+): InvalidReason | null {
+  return checkClaims({ claims, typ: undefined }, { ...claimsPolicy, requireTyp: false });
+}
+
+/** Members of an introspection response that describe the answer and not the token (RFC 7662 §2.2). */
+const ANSWER_MEMBERS = new Set(["active", "token_type"]);
+
+/** The same object when the answer adds nothing. A claim that is `null` counts as absent. */
+function addClaims(own: Readonly<JwtClaims>, answer: Readonly<JwtClaims>): Readonly<JwtClaims> {
+  const isAbsent = (name: string) => !Object.hasOwn(own, name) || own[name] === null;
+  const added = Object.entries(answer).filter(
+    ([name, value]) => !ANSWER_MEMBERS.has(name) && value !== null && isAbsent(name),
+  );
+  return added.length === 0 ? own : Object.freeze({ ...own, ...Object.fromEntries(added) });
 }
 
 function validToken(
@@ -64,6 +91,8 @@ function validToken(
     status: "valid",
     guardedIssuer: issuer,
     claims,
+    ownClaims: claims,
+    lacksClaims: issuer.authority !== undefined && refusalByClaims(claims, issuer) !== null,
     subject: claims.sub ?? "",
     scopes: issuer.scopeSets.scopesOf(claims),
     sessionId: claims.sid,

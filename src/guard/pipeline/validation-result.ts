@@ -10,8 +10,12 @@ import type { GuardedIssuer } from "../issuers/guarded-issuer.ts";
 export interface ValidToken {
   readonly status: "valid";
   readonly guardedIssuer: GuardedIssuer;
-  /** Deeply frozen. */
+  /** The token's own claims, and those that only the authority named. Deeply frozen. */
   readonly claims: Readonly<JwtClaims>;
+  /** What the token itself says. Another answer of the authority is added to these claims and not to an earlier answer. */
+  readonly ownClaims: Readonly<JwtClaims>;
+  /** Whether the token itself lacks a claim that the policy requires. Only its authority's answer makes it valid then. */
+  readonly lacksClaims: boolean;
   readonly subject: string;
   readonly scopes: readonly string[];
   readonly sessionId: string | undefined;

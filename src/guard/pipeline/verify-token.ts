@@ -50,13 +50,13 @@ export function verifyToken(
   const { iss } = parsed.claims;
   const issuer = context.guardedIssuers.findByIss(iss);
   if (issuer === undefined) return invalidVerdict(iss === undefined ? "missing_claim" : "wrong_issuer");
-  const { keyring, claimsPolicy } = issuer;
+  const { keyring, tokenPolicy } = issuer;
   if (!keyring.algorithms.includes(parsed.algorithm)) return invalidVerdict("wrong_algorithm");
   const candidate = { issuer, token, digest, parsed };
   const all = keyring.find(parsed.kid, parsed.algorithm);
   const selection = context.keyTrials.select(digest, parsed.kid, all);
   const [key] = selection.keys;
-  const first = key && context.verificationPool.verify(parsed, key, claimsPolicy);
+  const first = key && context.verificationPool.verify(parsed, key, tokenPolicy);
   // Without this line every cold token needs a promise and a flight: an HS256 token takes 32 µs instead of 20.
   if (key !== undefined && first === null) return remember(context, candidate, key);
   return context.verifications.run(
@@ -86,7 +86,7 @@ async function verifyWithKeys(
   let started = first;
   let reason: InvalidReason | undefined;
   for (const key of keys) {
-    const outcome = await (started ?? verificationPool.verify(parsed, key, issuer.claimsPolicy));
+    const outcome = await (started ?? verificationPool.verify(parsed, key, issuer.tokenPolicy));
     started = undefined;
     if (outcome === null) return remember(context, candidate, key);
     if (outcome === "overloaded") return unavailableVerdict(outcome);

@@ -82,7 +82,11 @@ void describe("guards share answers only under the same policy", { skip: noRedis
       assert.equal(await describeVerdict(other, token), "valid from shared");
     }
     assert.equal(asked.length, 2);
-    assert.deepEqual(events(), []);
+    // The test opens more than two guards of one name.
+    assert.deepEqual(
+      events().filter((event) => event !== "guards_repeated"),
+      [],
+    );
   });
 });
 
