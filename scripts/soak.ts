@@ -10,6 +10,7 @@ import { runLosses } from "../test/soak/losses.ts";
 import type { Figures, SoakContext } from "../test/soak/context.ts";
 import { openDeployment } from "../test/soak/deployment.ts";
 import { runRaces } from "../test/soak/races.ts";
+import { runSimulation } from "../test/soak/simulation.ts";
 import { seededRandom } from "../test/soak/random.ts";
 import { runRequests } from "../test/soak/requests.ts";
 import { measureRevocations } from "../test/soak/revocations.ts";
@@ -42,8 +43,9 @@ const parts: Readonly<Record<string, (part: SoakContext) => Promise<Figures>>> =
       services: isShort ? 2 : 4,
       clients: 32,
       thefts: isShort ? 3 : 50,
-      pastGrace: !isShort,
+      pastConflict: !isShort,
     }),
+  simulation: async (part) => await runSimulation({ ...part, refreshes: isShort ? 5000 : 100_000 }),
   kills: async (part) => await runKills({ ...part, rounds: isShort ? 6 : 1000 }),
   requests: async (part) => await runRequests({ ...part, forMs: isShort ? 10_000 : 3_600_000 }),
   revocation: async (part) => await measureRevocations({ ...part, samples: isShort ? 20 : 500 }),

@@ -12,15 +12,16 @@ export interface LossOptions extends SoakContext {
   readonly clients: number;
   /** Number of thefts of each kind. */
   readonly thefts: number;
-  /** Whether to wait for the end of grace, which some thefts need to be detected. */
-  readonly pastGrace: boolean;
+  /** Whether to wait until a conflict becomes reuse, which some thefts need to be detected. */
+  readonly pastConflict: boolean;
 }
 
 const LOST = 0.05;
+const ACKNOWLEDGED = 0.5;
 
 /**
  * How long a client waits after an aborted request, which may still arrive. A client that is three generations ahead by
- * then would cause reuse, even within grace. A real client refreshes only minutes later.
+ * then would cause reuse. A real client refreshes only minutes later.
  */
 const CUT_SETTLES_MS = 1000;
 
@@ -58,6 +59,8 @@ async function refreshWithLosses(
     } else {
       check(`no client is logged out (${answer.status})`, answer.status === 200);
       tokens = answer.tokens;
+      const { refresh_token } = tokens;
+      if (random() < ACKNOWLEDGED) await post(base(), "/auth/refresh/ack", { refresh_token });
       const unsettledMs = settled - performance.now();
       if (unsettledMs > 0) await pause(unsettledMs);
     }

@@ -1,5 +1,13 @@
 import { setTimeout as pause } from "node:timers/promises";
-import { login, refresh, refreshOrFail, measureUntil, verify, type Tokens } from "../support/auth-calls.ts";
+import {
+  login,
+  post,
+  refresh,
+  refreshOrFail,
+  measureUntil,
+  verify,
+  type Tokens,
+} from "../support/auth-calls.ts";
 import type { ServiceProcess } from "../support/service-process.ts";
 import { check, type Figures, type SoakContext } from "./context.ts";
 import { randomBetween } from "./random.ts";
@@ -8,12 +16,12 @@ export interface TheftOptions extends SoakContext {
   readonly services: readonly ServiceProcess[];
   /** Number of thefts of each kind. */
   readonly each: number;
-  /** Whether to wait for the end of grace, which some thefts need to be detected. */
-  readonly pastGrace: boolean;
+  /** Whether to wait until a conflict becomes reuse, which some thefts need to be detected. */
+  readonly pastConflict: boolean;
 }
 
-/** Longer than the service's grace of 30 s. */
-const PAST_GRACE_MS = 31_000;
+/** Longer than the `conflictMs` of the service, which is 30 s. */
+const PAST_CONFLICT_MS = 31_000;
 /** The end of a session must reach every service within this time. */
 const MAX_PROPAGATION_MS = 5_000;
 
@@ -22,8 +30,8 @@ type Chain = readonly Tokens[];
 
 /**
  * Presents stolen refresh tokens of every generation. A spent token ends its session: at once if it is older than two
- * generations, and after its grace otherwise. A stolen current token works once. The second holder who presents it
- * after the grace ends the session for both.
+ * generations, and otherwise 30 s after the arrival of its successor. A stolen current token works once. The second
+ * holder who presents it after that ends the session for both.
  */
 export async function runThefts(options: TheftOptions): Promise<Figures> {
   const { random, services, each } = options;
@@ -50,10 +58,10 @@ export async function runThefts(options: TheftOptions): Promise<Figures> {
 
   const waiting: { tokens: Chain; stolen: Tokens | undefined }[] = [];
   async function wait(tokens: Chain, stolen: Tokens | undefined): Promise<void> {
-    check(
-      "a stolen token within grace is repeated or a conflict",
-      [200, 409].includes(await status(base(), stolen)),
-    );
+    const refresh_token = tokens.at(-1)?.refresh_token;
+    const acknowledged = await post(base(), "/auth/refresh/ack", { refresh_token });
+    check("an acknowledgement is 204", acknowledged.status === 204);
+    check("a token whose successor arrived is a conflict", (await status(base(), stolen)) === 409);
     waiting.push({ tokens, stolen });
   }
 
@@ -67,8 +75,8 @@ export async function runThefts(options: TheftOptions): Promise<Figures> {
     const thief = await refreshOrFail(base(), shared.at(-1)?.refresh_token ?? "");
     await wait([...shared, thief], shared.at(-1));
   }
-  if (!options.pastGrace) return { "thefts detected": `${each} of ${each}` };
-  await pause(PAST_GRACE_MS);
+  if (!options.pastConflict) return { "thefts detected": `${each} of ${each}` };
+  await pause(PAST_CONFLICT_MS);
   for (const { tokens, stolen } of waiting) await endsWith(tokens, stolen);
   return { "thefts detected": `${3 * each} of ${3 * each}` };
 }
