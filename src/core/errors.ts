@@ -27,6 +27,8 @@ export type ErrorCode =
   | "store_mismatch"
   /** The application's `authenticate` threw, or returned something other than an identity. */
   | "authenticate_failed"
+  /** The application's `renew` threw, or returned something other than the same user or `null`. */
+  | "renew_failed"
   /** The response of another server cannot be used. */
   | "upstream_failed"
   /** Too much work of this kind is waiting already. */

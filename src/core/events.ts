@@ -82,6 +82,7 @@ export interface IssuerEvent {
   readonly event:
     | "store_failed"
     | "authenticate_failed"
+    | "renew_failed"
     /** `onEvent` of the application threw, rejected or took too long, or is so slow that events are dropped. */
     | "hook_failed"
     | "audit_failed"

@@ -20,7 +20,7 @@ import type { Store } from "../stores/store.ts";
 import { readAudiences, type Audiences } from "./audiences.ts";
 import type { OnEvent } from "./hooks/session-event.ts";
 import { deriveSecrets, type Secrets } from "./secret-keys.ts";
-import type { Authenticate, Client, IssuerOptions } from "./types.ts";
+import type { Authenticate, Client, IssuerOptions, Renew } from "./types.ts";
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
@@ -47,6 +47,7 @@ export interface IssuerConfig {
   readonly audience: Audiences;
   readonly algorithm: Algorithm;
   readonly authenticate: Authenticate | undefined;
+  readonly renew: Renew | undefined;
   readonly onEvent: OnEvent | undefined;
   readonly loginNames: LoginNames;
   readonly clients: readonly Required<Client>[];
@@ -76,6 +77,7 @@ export const issuerOptionTable: OptionTable<IssuerConfig & Dependencies> = {
   audience: option(readAudiences),
   algorithm: option(readAlgorithm, "ES256"),
   authenticate: functionOption<Authenticate | undefined>(() => undefined),
+  renew: functionOption<Renew | undefined>(() => undefined),
   onEvent: functionOption<OnEvent | undefined>(() => undefined),
   loginNames: option(readLoginNames, "case-insensitive"),
   clients: arrayOption(readClient),

@@ -11,6 +11,7 @@ import { LongPoll } from "./revocations/long-poll.ts";
 import { AccessTokenChecker } from "./sessions/access-token-check.ts";
 import { ArrivalSigns } from "./sessions/arrival-signs.ts";
 import { LoginLimits } from "./sessions/login-limits.ts";
+import { beginSessionOf, requireUser } from "./sessions/begin.ts";
 import { login } from "./sessions/login.ts";
 import { PresentedEnds } from "./sessions/presented-ends.ts";
 import { acknowledge, refresh } from "./sessions/refresh.ts";
@@ -18,7 +19,7 @@ import { checkRevocationId, revoke } from "./sessions/revoke.ts";
 import { RollbackAlarm } from "./sessions/rollback-alarm.ts";
 import { endSession } from "./sessions/sessions.ts";
 import { openCheckedStore } from "./store/checked-store.ts";
-import type { Issuer, IssuerOptions, IssuerStatus } from "./types.ts";
+import type { AuthenticatedUser, Issuer, IssuerOptions, IssuerStatus, RequestInfo } from "./types.ts";
 import { PasswordRehash } from "./users/password-rehash.ts";
 import { PasswordHasher } from "./users/passwords.ts";
 import { usersOf } from "./users/users-api.ts";
@@ -50,12 +51,16 @@ export function createIssuer(options: IssuerOptions): Issuer {
   const lifecycle = new IssuerLifecycle(ctx, random);
   const afterReady = lifecycle.afterReady.bind(lifecycle);
   const ready = async () => await lifecycle.ready();
+  const begin = catchUnavailable(
+    afterReady(async (user: AuthenticatedUser, info: RequestInfo) => await beginSessionOf(ctx, user, info)),
+  );
   return {
     name: config.name,
     fetch: createFetchHandler(ctx, ready),
     login: catchUnavailable(
       afterReady(async (credentials, requestInfo = {}) => await login(ctx, credentials, requestInfo)),
     ),
+    beginSession: async (user, requestInfo = {}) => await begin(requireUser(ctx, user), requestInfo),
     refresh: catchUnavailable(
       afterReady(async (token, requestInfo = {}) => await refresh(ctx, token, requestInfo)),
     ),

@@ -2,7 +2,10 @@ import type { Clock } from "../core/clock.ts";
 import type { OnEvent } from "./hooks/session-event.ts";
 import type { EndReason } from "../stores/session-store.ts";
 import type { RevocationFeed, SigningKeyRecord, Store } from "../stores/store.ts";
+import type { AuthenticatedUser, Authenticate, Renew } from "./users/authentication.ts";
 import type { Users } from "./users/user-types.ts";
+
+export type * from "./users/authentication.ts";
 
 /** Options of `createIssuer`. Durations are milliseconds, at most ten years. */
 export interface IssuerOptions {
@@ -23,6 +26,11 @@ export interface IssuerOptions {
   secret: string;
   /** Checks credentials. Default: the users of the store. */
   authenticate?: Authenticate;
+  /**
+   * Asked at each refresh for the current rights of the user. Default: the scopes that a user of the store has now; the
+   * rights of the login with `authenticate`.
+   */
+  renew?: Renew;
   /**
    * How the names of the store's users are compared at login and when a user is added: without case and outer blanks, or
    * as they are spelt. Default: `"case-insensitive"`.
@@ -85,37 +93,6 @@ export interface Client {
   readonly scopes?: readonly string[];
 }
 
-/** The user whose credentials were right. As JSON it must not exceed 4,096 bytes. */
-export interface AuthenticatedUser {
-  /** `sub` of the user's tokens: 1 to 255 characters, not the id of a client (RFC 9700 §4.15). */
-  readonly subject: string;
-  /** Scopes of the session (RFC 6749 §3.3). A refresh can narrow them, never widen them. */
-  readonly scopes: readonly string[];
-  /** More claims of the access tokens. Claims that the issuer sets itself, such as `exp` or `scope`, are refused. */
-  readonly claims?: Readonly<Record<string, unknown>>;
-}
-
-/**
- * Checks the body of a login request. Returns `null` when the credentials are wrong. An error, or no answer within 10
- * seconds, makes the login unavailable (503), never refused. `signal` aborts when the answer is no longer needed.
- *
- * @example
- * ```ts
- * import type { Authenticate } from "holdfast/issuer";
- *
- * declare const accounts: { find(email: string, password: string): Promise<{ id: string } | null> };
- *
- * export const authenticate: Authenticate = async ({ email, password }) => {
- *   const account = await accounts.find(String(email), String(password));
- *   return account === null ? null : { subject: account.id, scopes: ["orders:read"], claims: { tenant: "acme" } };
- * };
- * ```
- */
-export type Authenticate = (
-  credentials: Readonly<Record<string, unknown>>,
-  call: { signal: AbortSignal },
-) => Promise<AuthenticatedUser | null> | AuthenticatedUser | null;
-
 /** Facts about the request that the issuer cannot read from the request itself. */
 export interface RequestInfo {
   /** Address of the client, for login limits and audit events. Requests without an address share one limit. */
@@ -149,6 +126,9 @@ export type LoginOutcome =
   | { readonly status: "limited"; readonly retryAfterMs: number }
   /** The store or `authenticate` failed. */
   | { readonly status: "unavailable"; readonly retryAfterMs: number };
+
+/** Result of `beginSession`. */
+export type BeginOutcome = Exclude<LoginOutcome, { status: "limited" }>;
 
 /** Result of `refresh`. */
 export type RefreshOutcome =
@@ -213,6 +193,12 @@ export interface Issuer {
   fetch(request: Request, requestInfo?: RequestInfo): Promise<Response>;
   /** Checks credentials and begins a session. */
   login(credentials: Readonly<Record<string, unknown>>, requestInfo?: RequestInfo): Promise<LoginOutcome>;
+  /**
+   * Begins a session for a user whom the application has authenticated by itself, for example with a passkey. No HTTP
+   * endpoint reaches it. `denied` when the subject is a disabled user of the store. Rejects with `invalid_option` when
+   * the user is not one that `authenticate` may return.
+   */
+  beginSession(user: AuthenticatedUser, requestInfo?: RequestInfo): Promise<BeginOutcome>;
   /** Spends a refresh token and issues its successor. */
   refresh(refreshToken: string, requestInfo?: RequestInfo): Promise<RefreshOutcome>;
   /** Records that the client has stored `refreshToken`, so that its predecessor does not get it again. Idempotent. */

@@ -3,7 +3,7 @@ import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
 import type { IssuerContext } from "../context.ts";
 import { reportNewDevice } from "../hooks/new-device.ts";
 import type { DefiniteOutcome } from "../issuer-base.ts";
-import type { AuthenticatedUser, LoginOutcome, RequestInfo, TokenResponse } from "../types.ts";
+import type { LoginOutcome, RequestInfo, TokenResponse } from "../types.ts";
 import { checkCredentials } from "../users/credentials.ts";
 import { loginKeyOf, normalizeUsername } from "../users/login-name.ts";
 import { beginSession } from "./sessions.ts";
@@ -71,7 +71,7 @@ export async function withLoginLimits(
 export async function checkAndBeginSession(
   ctx: IssuerContext,
   requestInfo: RequestInfo,
-  check: () => Promise<AuthenticatedUser | null>,
+  check: () => Promise<Parameters<typeof beginSession>[1] | null>,
 ): Promise<TokenResponse | null> {
   for (let tries = 1; tries <= 2; tries++) {
     const authAt = await ctx.store.now();

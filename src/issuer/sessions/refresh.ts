@@ -5,7 +5,7 @@ import type { RotationOutcome } from "../../stores/session-store.ts";
 import type { IssuerContext } from "../context.ts";
 import type { DefiniteOutcome } from "../issuer-base.ts";
 import { givenUpUntil } from "../store/given-up-sessions.ts";
-import { verifySessionRecord } from "../store/session-record.ts";
+import { verifySessionRecord, type AuthenticSession, type SessionContent } from "../store/session-record.ts";
 import type { AcknowledgeOutcome, RequestInfo, RefreshOutcome } from "../types.ts";
 import {
   createRefreshToken,
@@ -16,6 +16,7 @@ import {
   type RefreshToken,
   type RefreshTokenLifetime,
 } from "./refresh-token.ts";
+import { areRightsLive, renewSession } from "./rights.ts";
 import { sessionRevocation } from "./sessions.ts";
 import { createTokenResponse } from "./token-response.ts";
 
@@ -30,9 +31,21 @@ const LOST_SESSION_RETRY_MS = 30_000;
 
 const invalidGrant = { status: "invalid_grant" } as const;
 
+/** Refreshes without a request for fewer scopes. */
+export async function refresh(
+  ctx: IssuerContext,
+  text: string,
+  requestInfo: RequestInfo,
+): Promise<DefiniteOutcome<RefreshOutcome>> {
+  const outcome = await refreshWithScopes(ctx, text, requestInfo, undefined);
+  return outcome.status === "invalid_scope" ? invalidGrant : outcome;
+}
+
 /**
- * Refreshes with fewer scopes (RFC 6749 §6). `requestedScopes` applies to this access token only. A scope that the
- * session does not have is refused before the refresh token is spent.
+ * Spends a refresh token (law 8). The rights of the user and the signing key are fetched first, and the store decides in
+ * one atomic command. After a failure the client can repeat the request: until its successor arrived, the same token gets
+ * the same successor. `requestedScopes` applies to this access token only (RFC 6749 §6). A scope that the user does not
+ * have now is refused before the refresh token is spent.
  */
 export async function refreshWithScopes(
   ctx: IssuerContext,
@@ -40,29 +53,10 @@ export async function refreshWithScopes(
   requestInfo: RequestInfo,
   requestedScopes: readonly string[] | undefined,
 ): Promise<DefiniteOutcome<RefreshOutcome> | { readonly status: "invalid_scope" }> {
-  if (requestedScopes === undefined) return await refresh(ctx, text, requestInfo);
   const presented = parseRefreshToken(ctx.secrets, text);
   if (presented === null) return invalidGrant;
-  const record = await ctx.store.sessions.get(presented.session);
-  if (record === null) await rejectIfLost(ctx, presented, requestInfo.source);
-  const session = record && (await verifySessionRecord(ctx, record, presented.session));
-  if (session === null) return invalidGrant;
-  const scopes = narrowScope(session.content.scopes, requestedScopes);
-  return scopes === null ? { status: "invalid_scope" } : await refresh(ctx, text, requestInfo, scopes);
-}
-
-/**
- * Spends a refresh token (law 8). The signing key is fetched first, and the store decides in one atomic command. After a
- * failure the client can repeat the request: until its successor arrived, the same token gets the same successor.
- */
-export async function refresh(
-  ctx: IssuerContext,
-  text: string,
-  requestInfo: RequestInfo,
-  scopes?: readonly string[],
-): Promise<DefiniteOutcome<RefreshOutcome>> {
-  const presented = parseRefreshToken(ctx.secrets, text);
-  if (presented === null) return invalidGrant;
+  const rights = await findRights(ctx, presented, requestInfo, requestedScopes);
+  if ("status" in rights) return rights;
   const signingKey = await ctx.keys.activeKey();
   const lifetime = presented.times ?? (await ctx.store.sessions.get(presented.session));
   // A token without times is from an older version, and does not prove that its session still exists.
@@ -95,7 +89,44 @@ export async function refresh(
   const facts = { subject: session.subject, session: session.id, source: requestInfo.source };
   const decided = await decideAnswer(ctx, { presented, candidate, rotation, facts });
   if (decided.status !== "ok") return decided;
-  return { status: "ok", tokens: createTokenResponse(ctx, signingKey, session, decided.successor, scopes) };
+  const current = { ...session, content: rights.content ?? session.content };
+  const tokens = createTokenResponse(ctx, signingKey, current, decided.successor, rights.scopes);
+  return { status: "ok", tokens };
+}
+
+interface FoundRights {
+  /** The rights that the user has now. Left out when they are those of the session. */
+  readonly content?: SessionContent;
+  /** The scopes that were requested. Left out when none were. */
+  readonly scopes?: readonly string[];
+}
+
+/** Finds out what the next access token may grant, before the refresh token is spent. */
+async function findRights(
+  ctx: IssuerContext,
+  presented: RefreshToken,
+  requestInfo: RequestInfo,
+  requestedScopes: readonly string[] | undefined,
+): Promise<FoundRights | { readonly status: "invalid_grant" | "invalid_scope" }> {
+  if (requestedScopes === undefined && !areRightsLive(ctx)) return {};
+  const standing = await findPresented(ctx, presented, requestInfo);
+  const renewed = standing && (await renewSession(ctx, standing, requestInfo));
+  if (renewed === null) return invalidGrant;
+  const { content } = renewed;
+  if (requestedScopes === undefined) return { content };
+  const scopes = narrowScope(content.scopes, requestedScopes);
+  return scopes === null ? { status: "invalid_scope" } : { content, scopes };
+}
+
+/** The session of the token, before the token is spent. `null` when the token cannot be valid. */
+async function findPresented(
+  ctx: IssuerContext,
+  presented: RefreshToken,
+  { source }: RequestInfo,
+): Promise<AuthenticSession | null> {
+  const record = await ctx.store.sessions.get(presented.session);
+  if (record === null) await rejectIfLost(ctx, presented, source);
+  return record && (await verifySessionRecord(ctx, record, presented.session));
 }
 
 interface Presentation {

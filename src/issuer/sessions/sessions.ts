@@ -19,13 +19,19 @@ const MAX_DEVICE_CHARS = 256;
 /** `null` when the sessions of the subject were ended since `authAt`, so that the credentials must be checked again. */
 export async function beginSession(
   ctx: IssuerContext,
-  { subject, scopes, claims = {} }: AuthenticatedUser,
+  { subject, scopes, claims = {}, begun }: AuthenticatedUser & Pick<SessionContent, "begun">,
   authAt: number,
   requestInfo: RequestInfo,
 ): Promise<TokenResponse | null> {
   const signingKey = await ctx.keys.activeKey();
   const device = requestInfo.device?.slice(0, MAX_DEVICE_CHARS) ?? null;
-  const content: SessionContent = { scopes, claims, client: FIRST_PARTY_CLIENT_ID, device };
+  const content: SessionContent = {
+    scopes,
+    claims,
+    client: FIRST_PARTY_CLIENT_ID,
+    device,
+    ...(begun && { begun }),
+  };
   const id = createSessionId();
   const idleMs = ctx.config.refreshIdleMs;
   const absoluteExpiresAt = authAt + ctx.config.refreshAbsoluteMs;

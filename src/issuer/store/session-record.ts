@@ -9,6 +9,8 @@ export interface SessionContent {
   /** `client_id` of the access tokens. */
   readonly client: string;
   readonly device: string | null;
+  /** Set when the application authenticated the user and began the session. */
+  readonly begun?: true;
 }
 
 /** A session record whose MAC was verified. Tokens are signed only for such a record. */

@@ -6,7 +6,7 @@ import { withDeadline } from "../../resilience/deadline.ts";
 import type { UserRecord } from "../../stores/user-store.ts";
 import type { IssuerContext } from "../context.ts";
 import { isAuthenticUser } from "../store/record-macs.ts";
-import type { Authenticate, AuthenticatedUser, RequestInfo } from "../types.ts";
+import type { AuthenticatedUser, RequestInfo } from "../types.ts";
 import { findByLoginName } from "./login-name.ts";
 import { PASSWORD_BYTES } from "./passwords.ts";
 
@@ -50,7 +50,11 @@ export async function checkCredentials(
   { signal }: RequestInfo,
 ): Promise<AuthenticatedUser | null> {
   const { authenticate } = ctx.config;
-  if (authenticate !== undefined) return await callAuthenticate(ctx, authenticate, credentials, signal);
+  if (authenticate !== undefined) {
+    return await askForUser(ctx, "authenticate", async (call) => await authenticate(credentials, call), {
+      signal,
+    });
+  }
   const { username, password } = credentials;
   if (typeof username !== "string" || typeof password !== "string") return null;
   const user = await checkPassword(ctx, await findByLoginName(ctx, username), password);
@@ -83,31 +87,40 @@ export async function verifyUserRecord(
   return null;
 }
 
-/** Refuses a subject that is the id of a client, so that no user can impersonate a service (RFC 9700 §4.15). */
-function userSchemaFor({ config }: IssuerContext): z.ZodType<AuthenticatedUser> {
-  const isNotClient = ({ subject }: AuthenticatedUser) => config.clients.every(({ id }) => id !== subject);
-  return userSchema.refine(isNotClient, "has the id of a client as its subject");
+/**
+ * Refuses a subject that is the id of a client, so that no user can impersonate a service (RFC 9700 §4.15), and every
+ * subject but `subject` when that is given.
+ */
+export function userSchemaFor({ config }: IssuerContext, subject?: string): z.ZodType<AuthenticatedUser> {
+  return userSchema
+    .refine(
+      (user) => config.clients.every(({ id }) => id !== user.subject),
+      "has the id of a client as its subject",
+    )
+    .refine((user) => subject === undefined || user.subject === subject, "has another subject");
 }
 
-async function callAuthenticate(
+/** Limits the time of a call to the application, and checks its answer. Rejects with `authenticate_failed` or `renew_failed`. */
+export async function askForUser(
   ctx: IssuerContext,
-  authenticate: Authenticate,
-  credentials: Readonly<Record<string, unknown>>,
-  signal: AbortSignal | undefined,
+  option: "authenticate" | "renew",
+  ask: (call: { signal: AbortSignal }) => Promise<AuthenticatedUser | null> | AuthenticatedUser | null,
+  { signal, subject }: { signal: AbortSignal | undefined; subject?: string },
 ): Promise<AuthenticatedUser | null> {
-  const call = async (own: AbortSignal) => await authenticate(credentials, { signal: own });
   try {
-    const answer = await withDeadline(ctx.clock, "authenticate", AUTHENTICATE_DEADLINE_MS, call, signal);
+    const call = async (own: AbortSignal) => await ask({ signal: own });
+    const answer = await withDeadline(ctx.clock, option, AUTHENTICATE_DEADLINE_MS, call, signal);
     // Inside `try`, because the answer of the application can have getters that throw.
-    return answer === null ? null : userSchemaFor(ctx).parse(answer);
+    return answer === null ? null : userSchemaFor(ctx, subject).parse(answer);
   } catch (cause) {
     signal?.throwIfAborted();
     const [issue] = cause instanceof z.ZodError ? cause.issues : [];
     const message =
       issue === undefined
-        ? "authenticate threw or took too long"
-        : `authenticate returned an unusable value: ${issue.path.join(".")} ${issue.message}`;
-    ctx.emit("authenticate_failed", message);
-    throw new HoldfastError("authenticate_failed", message, { cause });
+        ? `${option} threw or took too long`
+        : `${option} returned an unusable value: ${issue.path.join(".")} ${issue.message}`;
+    const code = `${option}_failed` as const;
+    ctx.emit(code, message);
+    throw new HoldfastError(code, message, { cause });
   }
 }
