@@ -7,6 +7,7 @@ import type {
   GuardEvent,
   IssuerEvent,
   RefreshEvent,
+  StoreEvent,
 } from "./events.ts";
 
 export const guardEvents = channel("holdfast:guard") as Channel<GuardEvent>;
@@ -14,13 +15,22 @@ export const decisionEvents = channel("holdfast:decision") as Channel<DecisionEv
 export const connectionEvents = channel("holdfast:connection") as Channel<ConnectionEvent>;
 export const issuerEvents = channel("holdfast:issuer") as Channel<IssuerEvent>;
 export const refreshEvents = channel("holdfast:refresh") as Channel<RefreshEvent>;
+export const storeEvents = channel("holdfast:store") as Channel<StoreEvent>;
 export const auditEvents = channel("holdfast:audit") as Channel<AuditEvent>;
 
 const debug = debuglog("holdfast");
 // `NODE_DEBUG=holdfast` prints every event to stderr. Otherwise the library adds no subscriber, so that publishers skip
 // even the construction of an event that the application does not subscribe to.
 if (debug.enabled) {
-  const channels = [guardEvents, decisionEvents, connectionEvents, issuerEvents, refreshEvents, auditEvents];
+  const channels = [
+    guardEvents,
+    decisionEvents,
+    connectionEvents,
+    issuerEvents,
+    refreshEvents,
+    storeEvents,
+    auditEvents,
+  ];
   for (const events of channels) {
     events.subscribe((event, name) => debug("%s %j", name, event));
   }

@@ -123,6 +123,20 @@ export interface RefreshEvent {
   readonly behindMs: number | null;
 }
 
+/** A change in how a store can be used, for its operator, published on `holdfast:store`. */
+export interface StoreEvent {
+  /** The kind and place of the store, without credentials. */
+  readonly store: string;
+  readonly event:
+    /** The store does not answer. The message says why. */
+    | "connection_failed"
+    | "connection_restored"
+    /** The configuration of the servers puts acknowledged writes at risk. */
+    | "durability_lost"
+    | "durability_restored";
+  readonly message: string;
+}
+
 /** The kinds of audit events. */
 export type AuditKind =
   | "login"

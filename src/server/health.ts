@@ -3,6 +3,7 @@ import { systemClock } from "../core/clock.ts";
 import type { TrustedIssuerStatus } from "../guard/types.ts";
 import type { IssuerStatus } from "../issuer/types.ts";
 import { withDeadline } from "../resilience/deadline.ts";
+import type { Store } from "../stores/store.ts";
 import type { Service } from "./service.ts";
 
 interface ComponentHealth {
@@ -29,10 +30,7 @@ export async function checkServiceHealth({ url, store, issuer, guard }: Service)
   if (own === undefined) throw new TypeError("the guard of the service has no issuer");
   const { state, keys, revocations } = own;
   const components = {
-    store: await checkComponent(async () => {
-      await withDeadline(systemClock, "the store", STORE_DEADLINE_MS, async () => await store.now());
-      return store.description;
-    }),
+    store: await storeHealth(store),
     keys: keysHealth(keys),
     revocations: revocationsHealth(state, revocations),
     guard: await checkComponent(async () => {
@@ -46,6 +44,17 @@ export async function checkServiceHealth({ url, store, issuer, guard }: Service)
   const has = (wanted: ComponentHealth["status"]) =>
     Object.values(components).some(({ status }) => status === wanted);
   return { status: has("unavailable") ? "unavailable" : has("degraded") ? "degraded" : "ok", components };
+}
+
+/** A store that may lose acknowledged writes still works, so it takes no instance out of service. */
+async function storeHealth(store: Store): Promise<ComponentHealth> {
+  const health = await checkComponent(async () => {
+    await withDeadline(systemClock, "the store", STORE_DEADLINE_MS, async () => await store.now());
+    return store.description;
+  });
+  const { problem = null } = store;
+  if (health.status !== "ok" || problem === null) return health;
+  return { status: "degraded", detail: `${health.detail} ${problem}` };
 }
 
 function keysHealth({ usable, kids, lastError }: TrustedIssuerStatus["keys"]): ComponentHealth {

@@ -1,5 +1,5 @@
 import { destination, pino, stdTimeFunctions, type DestinationStream, type Logger } from "pino";
-import { auditEvents, guardEvents, issuerEvents } from "../core/event-channels.ts";
+import { auditEvents, guardEvents, issuerEvents, storeEvents } from "../core/event-channels.ts";
 import type { AuditEvent } from "../core/events.ts";
 import type { LogLevel } from "./setting-definitions.ts";
 
@@ -39,6 +39,8 @@ const levels: Readonly<Record<string, "debug" | "info">> = {
   revocations_synced: "debug",
   breaker_closed: "info",
   degraded_ended: "info",
+  connection_restored: "info",
+  durability_restored: "info",
 };
 
 /** Logs the events of guards and issuers, and audit events. The returned function stops that. */
@@ -54,10 +56,12 @@ export function logEvents(log: Logger): () => void {
   };
   guardEvents.subscribe(logEvent);
   issuerEvents.subscribe(logEvent);
+  storeEvents.subscribe(logEvent);
   auditEvents.subscribe(logAudit);
   return () => {
     guardEvents.unsubscribe(logEvent);
     issuerEvents.unsubscribe(logEvent);
+    storeEvents.unsubscribe(logEvent);
     auditEvents.unsubscribe(logAudit);
   };
 }

@@ -139,7 +139,7 @@ export const settingDefinitions: {
   HOLDFAST_REDIS_REPLICAS: {
     form: "how many replicas must have a write, from 0 to 100",
     parse: parseWholeNumber(100),
-    otherwise: "0",
+    otherwise: "1 behind Sentinels and in a cluster with replicas, else 0",
   },
   HOLDFAST_REDIS_DURABILITY: {
     form: "always, everysec or unchecked",

@@ -3,12 +3,14 @@ import { readOptions } from "../core/options.ts";
 import type { Store } from "./store.ts";
 import { checkAccess, type RedisAccessOptions } from "./redis/access.ts";
 import { describeAddress, selectAddress, type RedisAddressOptions } from "./redis/address.ts";
-import { checkDurability, type Durability } from "./redis/durability.ts";
+import { DurabilityMonitor } from "./redis/durability-monitor.ts";
+import { checkDurability, defaultReplicas, type Durability } from "./redis/durability.ts";
 import { toStoreError } from "./redis/errors.ts";
 import { openManifest } from "./redis/manifest.ts";
 import { openConnection } from "./redis/open-connection.ts";
 import { redisStoreOptionTable } from "./redis/options.ts";
-import { assembleStore } from "./redis/store.ts";
+import { OutageReporter } from "./redis/outage-reporter.ts";
+import { assembleStore, type AssembledStore } from "./redis/store.ts";
 
 export { redisAnswers, type RedisAnswersOptions } from "./redis/shared-answers.ts";
 export type { Durability };
@@ -22,7 +24,10 @@ export interface RedisStoreOptions extends RedisAddressOptions, RedisAccessOptio
   commandTimeoutMs?: number;
   /** How long opening tries to connect, ms: 1 to 60,000. Default 5,000. */
   openTimeoutMs?: number;
-  /** Number of replicas that must have a write before it is acknowledged: 0 to 100. Default 0. */
+  /**
+   * Number of replicas that must have a write before it is acknowledged: 0 to 100. Default: 1 behind Sentinels and in a
+   * cluster whose primaries have replicas, and 0 for one server.
+   */
   replicas?: number;
   /** Persistence that the servers must be configured for. Less durable servers are refused. Default `everysec`. */
   durability?: Durability;
@@ -49,7 +54,7 @@ export interface RedisStoreOptions extends RedisAddressOptions, RedisAccessOptio
  */
 export async function redisStore(options: RedisStoreOptions): Promise<Store> {
   const settings = readOptions("redisStore", options, redisStoreOptionTable);
-  const { clock = systemClock, random, prefix, openTimeoutMs, commandTimeoutMs, replicas } = settings;
+  const { clock = systemClock, random, prefix, openTimeoutMs, commandTimeoutMs } = settings;
   const address = selectAddress("redisStore", settings);
   checkAccess("redisStore", address, settings);
   const description = `redis ${describeAddress(address)}`;
@@ -63,25 +68,36 @@ export async function redisStore(options: RedisStoreOptions): Promise<Store> {
     virtual,
     openTimeoutMs,
     commandTimeoutMs,
-    replicas,
+    // Set once the servers are known.
+    replicas: 0,
   };
-  let restoreLost = async () => {};
+  const outage = new OutageReporter(description);
+  let assembled: AssembledStore | null = null;
   const connection = await openConnection({
     ...connectionOptions,
-    onInterruption: () => void restoreLost(),
+    onInterruption: () => void assembled?.restoreLost(),
+    onUnreachable: (error) => outage.failed(error),
+    onRecovered() {
+      outage.recovered();
+      void assembled?.durability.check();
+    },
   });
   try {
-    const persistence = await checkDurability(connection, description, settings.durability);
+    const replicas = settings.replicas ?? (await defaultReplicas(connection, address, description));
+    connection.setReplicas(replicas);
+    const requirement = { durability: settings.durability, replicas };
+    const summary = await checkDurability(connection, description, requirement);
     const manifest = await openManifest(connection, prefix, description);
-    const assembled = assembleStore({
+    const durability = new DurabilityMonitor({ connection, requirement, clock, place: description, summary });
+    assembled = assembleStore({
       connection,
       manifest,
       prefix,
       clock,
+      durability,
       openReader: async () => await openConnection(connectionOptions),
-      description: `${description} (${persistence})`,
+      description,
     });
-    ({ restoreLost } = assembled);
     return assembled.store;
   } catch (error) {
     await connection.close();

@@ -106,6 +106,11 @@ export interface MarkerStore {
 export interface Store {
   /** Kind and location for people, without credentials: `sqlite /var/lib/holdfast/holdfast.db`. */
   readonly description: string;
+  /**
+   * What puts acknowledged writes at risk, for health pages: a configuration that became less durable.
+   * `null` or missing when nothing does.
+   */
+  readonly problem?: string | null;
   readonly users: UserStore;
   readonly sessions: SessionStore;
   readonly keys: KeyStore;

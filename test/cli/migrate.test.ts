@@ -143,7 +143,12 @@ test("rejects an impossible move by name, and the file is served as before", opt
     [other.url, /holds data already: a move does not replace data/],
     [redis.url, /HOLDFAST_SECRET is not the secret of/, { HOLDFAST_SECRET: "another".repeat(6) }],
     [redis.url, /there is no data file/, { HOLDFAST_DATA_DIR: `${data}.other` }],
-    [redis.url, /reached 0 of 1 replicas/, { HOLDFAST_REDIS_REPLICAS: "1" }],
+    [redis.url, /has min-replicas-to-write 0/, { HOLDFAST_REDIS_REPLICAS: "1" }],
+    [
+      redis.url,
+      /reached 0 of 1 replicas/,
+      { HOLDFAST_REDIS_REPLICAS: "1", HOLDFAST_REDIS_DURABILITY: "unchecked" },
+    ],
   ];
   for (const [to, message, settings] of refusals) {
     const { code, err } = await migrate(data, to, settings);
@@ -258,7 +263,7 @@ test("fault 12: when Redis stops during a move, the file stays the store", optio
 });
 
 test("a move to a cluster puts every record on the server that owns its slot", options, async (t) => {
-  const cluster = await startCluster();
+  const cluster = await startCluster(["min-replicas-to-write 1"]);
   t.after(async () => await cluster.stop());
   const [data, sessions] = await servedData(t, async ({ url }) => {
     const all = [await login(url), await login(url), await login(url)];

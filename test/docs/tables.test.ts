@@ -67,6 +67,7 @@ const pages: [what: string, declared: () => string[], page: string, heading: Reg
     "events",
     /:issuer/,
   ],
+  ["event of a store", () => memberUnion("src/core/events.ts", "StoreEvent", "event"), "events", /:store/],
   [
     "member of a decision",
     () => members("src/core/events.ts", "DecisionEvent"),

@@ -149,7 +149,11 @@ test("Sentinels use TLS like their primary", options, async (t) => {
   const sentinel = await RedisServer.start([...settings, ...monitor], "sentinel");
   t.after(async () => await sentinel.stop());
   const nodes = [`rediss://127.0.0.1:${port}`];
-  await assertWorks({ sentinel: { url: "rediss://:secret@main", nodes }, tls: { ca: tls.cert } });
+  await assertWorks({
+    sentinel: { url: "rediss://:secret@main", nodes },
+    replicas: 0,
+    tls: { ca: tls.cert },
+  });
 });
 
 test("Sentinels and their primary have separate passwords", options, async (t) => {
@@ -163,6 +167,7 @@ test("Sentinels and their primary have separate passwords", options, async (t) =
   t.after(async () => await sentinel.stop());
   const at = (password: string, watch: string) => ({
     sentinel: { url: `redis://:${password}@main`, nodes: [sentinel.url.replace("//", `//:${watch}@`)] },
+    replicas: 0,
   });
   await assertWorks(at("secret", "watch"));
   await assertRefused(at("hunter22", "watch"), /WRONGPASS/);

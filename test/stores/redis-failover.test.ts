@@ -8,6 +8,8 @@ import { redisStore } from "../../src/stores/redis.ts";
 import { computeSlot } from "../../src/stores/redis/cluster-slot.ts";
 import { noRedis, startCluster, startSentinels, waitUntil } from "../support/redis-servers.ts";
 
+/** The server that takes over has no replica, and must still accept writes. */
+const durability = "unchecked";
 const unavailable = (error: unknown) => isHoldfastError(error, "store_unavailable");
 const REVOCATION = {
   kind: "session",
@@ -37,9 +39,9 @@ void describe("Redis behind Sentinels during a failover", { skip: noRedis }, () 
 
   void test("fault 5: a process ends and appends again what a failover lost of its acknowledged writes", async (t) => {
     const { primary, replica, options: sentinel } = sentinels;
-    const careful = await redisStore({ sentinel, replicas: 1, commandTimeoutMs: 1_000 });
+    const careful = await redisStore({ sentinel, replicas: 1, durability, commandTimeoutMs: 1_000 });
     t.after(async () => await careful.close());
-    const store = await redisStore({ sentinel, commandTimeoutMs: 1_000 });
+    const store = await redisStore({ sentinel, replicas: 0, commandTimeoutMs: 1_000 });
     t.after(async () => await store.close());
     await logIn(careful, "kept");
     await logIn(careful, "lost");
@@ -81,9 +83,14 @@ void describe("Redis as a cluster during a failover", { skip: noRedis }, () => {
   after(async () => await cluster.stop());
 
   void test("fault 4: no session is lost or forked when primaries are killed one after the other", async (t) => {
-    const careful = await redisStore({ cluster: cluster.urls, replicas: 1, commandTimeoutMs: 1_000 });
+    const careful = await redisStore({
+      cluster: cluster.urls,
+      replicas: 1,
+      durability,
+      commandTimeoutMs: 1_000,
+    });
     t.after(async () => await careful.close());
-    const store = await redisStore({ cluster: cluster.urls, commandTimeoutMs: 1_000 });
+    const store = await redisStore({ cluster: cluster.urls, replicas: 0, commandTimeoutMs: 1_000 });
     t.after(async () => await store.close());
     const ids = Array.from({ length: 12 }, (_, i) => `s${i}`);
     for (const id of ids) await logIn(careful, id, `subject of ${id}`);

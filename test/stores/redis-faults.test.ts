@@ -262,7 +262,7 @@ void describe("Redis and its faults", { skip: noRedis }, () => {
   });
 
   void test("law 12: no process acknowledges a write that another process could not replicate", async (t) => {
-    const primary = await RedisServer.start();
+    const primary = await RedisServer.start(["min-replicas-to-write 1"]);
     const replica = await RedisServer.start([`replicaof 127.0.0.1 ${primary.port}`]);
     t.after(async () => void (await Promise.all([primary.stop(), replica.stop()])));
     await waitForReplica(primary);
@@ -420,7 +420,7 @@ void describe("Redis and its faults", { skip: noRedis }, () => {
     await server.cli("ACL", "SETUSER", "app", "on", ">secret", "~*", "+@all", "-config");
     const store = await open(t, { url: `redis://app:secret@127.0.0.1:${server.port}` });
     assert.equal(store.description, `redis 127.0.0.1:${server.port} (persistence unknown)`);
-    const wrong = { url: `redis://app:hunter22@127.0.0.1:${server.port}`, openTimeoutMs: 200 };
+    const wrong = { url: `redis://app:hunter22@127.0.0.1:${server.port}`, openTimeoutMs: 2000 };
     await assert.rejects(open(t, wrong), (error) => {
       assert.ok(isHoldfastError(error, "store_unavailable"));
       assert.match(error.message, /WRONGPASS/);
@@ -429,7 +429,8 @@ void describe("Redis and its faults", { skip: noRedis }, () => {
   });
 
   void test("law 12: a store that requires a replica does not open without one", async (t) => {
-    await assert.rejects(open(t, { replicas: 1, commandTimeoutMs: DEADLINE_MS }), /0 of 1 replicas/);
+    const requirement = { replicas: 1, durability: "unchecked", commandTimeoutMs: DEADLINE_MS } as const;
+    await assert.rejects(open(t, requirement), /0 of 1 replicas/);
   });
 
   void test("law 3: reading the log fails on a server that refuses writes", async (t) => {

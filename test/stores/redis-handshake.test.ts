@@ -78,7 +78,7 @@ void describe("Redis and handshakes without an answer", { skip: noRedis, concurr
 
 void describe("Redis as a cluster, and handshakes without an answer", { skip: noRedis }, () => {
   let cluster: Awaited<ReturnType<typeof startCluster>>;
-  before(async () => (cluster = await startCluster()));
+  before(async () => (cluster = await startCluster(["min-replicas-to-write 1"])));
   after(async () => await cluster.stop());
 
   async function openThroughProxies(t: TestContext): Promise<{ store: Store; proxies: UnresponsiveProxy[] }> {
@@ -107,7 +107,7 @@ void describe("Redis as a cluster, and handshakes without an answer", { skip: no
 
 void describe("Redis behind Sentinels, and handshakes without an answer", { skip: noRedis }, () => {
   let sentinels: Awaited<ReturnType<typeof startSentinels>>;
-  before(async () => (sentinels = await startSentinels()));
+  before(async () => (sentinels = await startSentinels(["min-replicas-to-write 1"])));
   after(async () => await sentinels.stop());
 
   test("fault 67: the store is back after the primary and a Sentinel left handshakes without an answer", async (t) => {

@@ -128,9 +128,14 @@ export interface RedisCluster {
   stop(): Promise<void>;
 }
 
-/** Starts three primaries with one replica each. */
-export async function startCluster(): Promise<RedisCluster> {
-  const settings = ["cluster-enabled yes", "cluster-node-timeout 1000", "cluster-replica-validity-factor 0"];
+/** Starts three primaries with one replica each. `more` are lines of their configuration. */
+export async function startCluster(more: readonly string[] = []): Promise<RedisCluster> {
+  const settings = [
+    ...more,
+    "cluster-enabled yes",
+    "cluster-node-timeout 1000",
+    "cluster-replica-validity-factor 0",
+  ];
   const servers = await Promise.all(Array.from({ length: 6 }, async () => await RedisServer.start(settings)));
   const [first] = servers as [RedisServer];
   const id = async (server: RedisServer) => (await server.cli("CLUSTER", "MYID"))?.split("\r\n")[1] ?? "";
@@ -169,10 +174,10 @@ export interface RedisSentinels {
   stop(): Promise<void>;
 }
 
-/** Starts a primary, its replica and three Sentinels that monitor them. */
-export async function startSentinels(): Promise<RedisSentinels> {
-  const primary = await RedisServer.start();
-  const replica = await RedisServer.start([`replicaof 127.0.0.1 ${primary.port}`]);
+/** Starts a primary, its replica and three Sentinels that monitor them. `more` are lines of both configurations. */
+export async function startSentinels(more: readonly string[] = []): Promise<RedisSentinels> {
+  const primary = await RedisServer.start(more);
+  const replica = await RedisServer.start([...more, `replicaof 127.0.0.1 ${primary.port}`]);
   await waitForReplica(primary);
   const settings = [
     `sentinel monitor main 127.0.0.1 ${primary.port} 2`,

@@ -1,4 +1,4 @@
-import { sleep, type Clock } from "../../core/clock.ts";
+import { sleep, systemClock, type Clock } from "../../core/clock.ts";
 import { jitter } from "../../resilience/backoff.ts";
 import type { RedisClient } from "./client.ts";
 
@@ -24,6 +24,7 @@ export interface ClientSupervisorOptions {
   readonly onInterruption: (error: unknown) => void;
   /** Called when every server answers again after an interruption. */
   readonly onRecovered: () => void;
+  readonly onProbeFailed: (error: unknown) => void;
   /** Called with the error of a client that could not be opened. */
   readonly onOpenFailed: (error: unknown) => void;
 }
@@ -38,7 +39,7 @@ const RETRY_SPREAD = 0.3;
 export class ClientSupervisor {
   readonly #open: OpenClient;
   readonly #options: ClientSupervisorOptions;
-  /** When each silent server stopped answering, on the monotonic clock. */
+  /** When each silent server stopped answering. Servers are silent in real time, also for a virtual clock. */
   readonly #silentSince = new Map<string, number>();
   #client: RedisClient | null = null;
   #isReplacing = false;
@@ -74,7 +75,7 @@ export class ClientSupervisor {
   }
 
   recordMissedAnswer(server: string): void {
-    const now = this.#options.clock.monotonic();
+    const now = systemClock.monotonic();
     const since = this.#silentSince.get(server);
     if (since === undefined) this.#silentSince.set(server, now);
     else if (now - since >= this.#options.silenceMs) void this.#replace();
@@ -140,7 +141,8 @@ export class ClientSupervisor {
         this.#silentSince.clear();
         this.#options.onRecovered();
         break;
-      } catch {
+      } catch (error) {
+        if (!this.#isClosed) this.#options.onProbeFailed(error);
         await this.#pause();
       }
     }

@@ -13,7 +13,7 @@ export interface RedisConnectionOptions {
   readonly clock: Clock;
   readonly virtual: boolean;
   readonly commandTimeoutMs: number;
-  /** How many replicas must have a write before it is acknowledged. */
+  /** How many replicas must have a write before it is acknowledged. `setReplicas` can change it. */
   readonly replicas: number;
   readonly random: () => number;
   /** Says why commands fail. */
@@ -22,6 +22,8 @@ export interface RedisConnectionOptions {
   readonly onInterruption?: () => void;
   /** Called when every server answers again after an interruption. */
   readonly onRecovered?: () => void;
+  /** Called with the error of each probe after an interruption, until every server answers. */
+  readonly onUnreachable?: (error: unknown) => void;
 }
 
 /** A write has a longer deadline than a read, because a write that misses it may still take effect. */
@@ -37,12 +39,14 @@ export class RedisConnection {
   readonly #supervisor: ClientSupervisor;
   /** Rejects the pending commands. */
   readonly #rejectPending = new Set<(why: Error) => void>();
+  #replicas: number;
   readonly #closeListeners: (() => void)[] = [];
   #closed = false;
 
   private constructor(open: OpenClient, options: RedisConnectionOptions) {
     const { clock, random, commandTimeoutMs, reason } = options;
     this.#options = options;
+    this.#replicas = options.replicas;
     this.#supervisor = new ClientSupervisor(open, {
       clock,
       random,
@@ -54,6 +58,7 @@ export class RedisConnection {
         options.onInterruption?.();
       },
       onRecovered: () => options.onRecovered?.(),
+      onProbeFailed: (error) => options.onUnreachable?.(error),
       onOpenFailed: (error) => reason.record(error),
     });
   }
@@ -108,6 +113,11 @@ export class RedisConnection {
     return await this.#withDeadline(ms, "", async () => await this.#requireClient().sendToPrimaries(command));
   }
 
+  /** Sets how many replicas must have a write before it is acknowledged. */
+  setReplicas(replicas: number): void {
+    this.#replicas = replicas;
+  }
+
   /** Calls `listener` when the connection is closed. */
   onClose(listener: () => void): void {
     this.#closeListeners.push(listener);
@@ -132,16 +142,16 @@ export class RedisConnection {
       if (!readMessage(error).startsWith("NOSCRIPT")) throw error;
       reply = await client.send(key, ["EVAL", script.lua, ...rest]);
     }
-    if (!script.writes || this.#options.replicas === 0) return reply;
+    if (!script.writes || this.#replicas === 0) return reply;
     const reached = await this.#countReplicas(client, key, ms);
     // WAIT counts only writes of the same connection.
-    if (reached >= this.#options.replicas && client.connectionOf(key) === before) return reply;
+    if (reached >= this.#replicas && client.connectionOf(key) === before) return reply;
     throw this.#notReplicatedError(reached);
   }
 
   /** Counts the replicas that have the write. It never rejects, because the write itself has been executed. */
   async #countReplicas(client: RedisClient, key: string, ms: number): Promise<number> {
-    const command = ["WAIT", String(this.#options.replicas), String(Math.ceil(ms / 2))];
+    const command = ["WAIT", String(this.#replicas), String(Math.ceil(ms / 2))];
     try {
       return Number(await client.sendOnSameConnection(key, command));
     } catch {
@@ -203,8 +213,8 @@ export class RedisConnection {
   }
 
   #notReplicatedError(reached: number): HoldfastError {
-    const { description, replicas } = this.#options;
-    const message = `${description}: the write reached ${reached} of ${replicas} replicas in time; it may still take effect`;
+    const { description } = this.#options;
+    const message = `${description}: the write reached ${reached} of ${this.#replicas} replicas in time; it may still take effect`;
     return new HoldfastError("store_unavailable", message, { retryAfterMs: RETRY_AFTER_MS });
   }
 

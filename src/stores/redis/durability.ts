@@ -1,54 +1,127 @@
 import { HoldfastError } from "../../core/errors.ts";
+import type { RedisAddress } from "./address.ts";
 import type { RedisConnection } from "./connection.ts";
 
 /** How durable an acknowledged write must be; the values are those of `appendfsync`. `unchecked` accepts any. */
 export type Durability = "always" | "everysec" | "unchecked";
 
+/** What the store requires of the servers. */
+export interface DurabilityRequirement {
+  readonly durability: Durability;
+  /** How many replicas must have a write before it is acknowledged. */
+  readonly replicas: number;
+}
+
+/** What the configuration of the servers means for acknowledged writes. */
+export interface DurabilityReport {
+  /** The configuration in short, such as `appendfsync everysec, 1 replica`. */
+  readonly summary: string;
+  /** Why the servers are less durable than required, and what to set. `null` when they are durable enough. */
+  readonly problem: string | null;
+}
+
+type ServerSettings = Readonly<Record<string, string>>;
+
 /** The values of `appendfsync`, the least durable first. */
 const FSYNC_POLICIES = ["no", "everysec", "always"];
+const SETTINGS = ["append*", "maxmemory-policy", "min-*-to-write"];
 
-/**
- * Reads the persistence settings of the servers. Throws `invalid_option` when they are less durable than `required`, or
- * when a server may evict keys. Returns a description of the settings. A server that refuses `CONFIG GET` is accepted
- * and described as `persistence unknown`.
- */
+/** Reads the configuration of every primary. A server that refuses `CONFIG GET` has no problem, and is unknown. */
+export async function readDurability(
+  connection: RedisConnection,
+  requirement: DurabilityRequirement,
+): Promise<DurabilityReport> {
+  const replies = await Promise.all(SETTINGS.map(async (name) => await readSettings(connection, name)));
+  if (replies.includes(null)) return { summary: "persistence unknown", problem: null };
+  const servers = replies as readonly ServerSettings[][];
+  const count = servers[0]?.length ?? 0;
+  const merged = Array.from({ length: count }, (_, i) =>
+    servers.reduce<ServerSettings>((all, replied) => ({ ...all, ...replied[i] }), {}),
+  );
+  return judgeDurability(merged, requirement);
+}
+
+/** Throws `invalid_option` when the servers are less durable than required. Returns a summary otherwise. */
 export async function checkDurability(
   connection: RedisConnection,
   description: string,
-  required: Durability,
+  requirement: DurabilityRequirement,
 ): Promise<string> {
-  const configs = await Promise.all(
-    ["append*", "maxmemory-policy"].map(async (name) => await readSettings(connection, name)),
-  );
-  if (configs.includes(null)) return "persistence unknown";
-  const all = configs.flat() as Readonly<Record<string, string>>[];
-  const policies = all.flatMap((one) => one["maxmemory-policy"] ?? []);
-  const syncs = all.flatMap((one) => (one["appendonly"] === "yes" ? (one["appendfsync"] ?? "no") : []));
-  const off = all.some((one) => one["appendonly"] === "no");
-  const weakest = off ? "no" : (FSYNC_POLICIES.find((one) => syncs.includes(one)) ?? "no");
-  const refuse = (problem: string) => {
-    if (required === "unchecked") return;
-    throw new HoldfastError(
-      "invalid_option",
-      `redisStore: durability "${required}": ${description} ${problem}`,
-    );
-  };
+  const { summary, problem } = await readDurability(connection, requirement);
+  if (problem === null) return summary;
+  const message = `redisStore: durability "${requirement.durability}": ${description} ${problem}`;
+  throw new HoldfastError("invalid_option", message);
+}
+
+function judgeDurability(
+  servers: readonly ServerSettings[],
+  { durability, replicas }: DurabilityRequirement,
+): DurabilityReport {
+  const syncs = servers.map((one) => (one["appendonly"] === "yes" ? (one["appendfsync"] ?? "no") : "off"));
+  const isOff = syncs.includes("off");
+  const weakest = isOff ? "no" : (FSYNC_POLICIES.find((policy) => syncs.includes(policy)) ?? "no");
+  const policies = servers.map((one) => one["maxmemory-policy"] ?? "noeviction");
   const evicts = policies.find((policy) => policy !== "noeviction");
+  // Redis before version 5 calls replicas slaves.
+  const needed = servers.map((one) =>
+    Number(one["min-replicas-to-write"] ?? one["min-slaves-to-write"] ?? 0),
+  );
+  const fewest = Math.min(...needed);
+  const summary = [
+    isOff ? "appendonly no" : `appendfsync ${weakest}`,
+    ...(evicts === undefined ? [] : [evicts]),
+    ...(replicas === 0 ? [] : [replicas === 1 ? "1 replica" : `${replicas} replicas`]),
+  ].join(", ");
+  const problems: string[] = [];
   if (evicts !== undefined) {
-    refuse(`has maxmemory-policy ${evicts}: sessions and revocations may be evicted; set noeviction`);
+    problems.push(`has maxmemory-policy ${evicts}: sessions and revocations may be evicted; set noeviction`);
   }
-  if (FSYNC_POLICIES.indexOf(weakest) < FSYNC_POLICIES.indexOf(required)) {
-    const has = off ? "appendonly no" : `appendfsync ${weakest}`;
-    refuse(`has ${has}; set appendonly yes and appendfsync ${required}, or choose a weaker durability`);
+  if (FSYNC_POLICIES.indexOf(weakest) < FSYNC_POLICIES.indexOf(durability)) {
+    const has = isOff ? "appendonly no" : `appendfsync ${weakest}`;
+    problems.push(
+      `has ${has}; set appendonly yes and appendfsync ${durability}, or choose a weaker durability`,
+    );
   }
-  return `${off ? "appendonly no" : `appendfsync ${weakest}`}${evicts === undefined ? "" : `, ${evicts}`}`;
+  if (replicas > 0 && fewest < 1) {
+    problems.push(
+      "has min-replicas-to-write 0: a primary without its replicas would carry out writes that are never acknowledged, " +
+        "and lose them; set min-replicas-to-write 1, or replicas 0",
+    );
+  }
+  const isChecked = durability !== "unchecked" && problems.length > 0;
+  return { summary, problem: isChecked ? problems.join("; it ") : null };
+}
+
+/**
+ * Returns how many replicas must have a write, unless the caller says it. That is one replica behind Sentinels, and in a
+ * cluster whose primaries have replicas: a failover would lose acknowledged writes otherwise. Throws `invalid_option`
+ * when only some primaries of a cluster have replicas.
+ */
+export async function defaultReplicas(
+  connection: RedisConnection,
+  address: RedisAddress,
+  description: string,
+): Promise<number> {
+  if (address.kind === "single") return 0;
+  if (address.kind === "sentinel") return 1;
+  const [reply] = (await connection.sendToPrimaries(["CLUSTER", "NODES"])) as string[];
+  const nodes = (reply ?? "").split("\n").map((line) => line.trim().split(" "));
+  const primaries = nodes.filter(
+    ([, , flags = "", , , , , , slots]) => flags.includes("master") && slots !== undefined,
+  );
+  const replicated = new Set(
+    nodes.flatMap(([, , flags = "", primary]) => (flags.includes("slave") ? [primary] : [])),
+  );
+  const alone = primaries.filter(([id]) => !replicated.has(id));
+  if (alone.length === primaries.length) return 0;
+  if (alone.length === 0) return 1;
+  const names = alone.map(([, place = ""]) => place.split("@")[0]).join(", ");
+  const message = `redisStore: replicas: ${description} has primaries without a replica (${names}); add replicas, or set replicas to 0`;
+  throw new HoldfastError("invalid_option", message);
 }
 
 /** Returns the settings of each primary. `null` when a primary refuses `CONFIG GET`, as managed servers may. */
-async function readSettings(
-  connection: RedisConnection,
-  name: string,
-): Promise<Record<string, string>[] | null> {
+async function readSettings(connection: RedisConnection, name: string): Promise<ServerSettings[] | null> {
   try {
     const replies = (await connection.sendToPrimaries(["CONFIG", "GET", name])) as string[][];
     return replies.map((flat) =>

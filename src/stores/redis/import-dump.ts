@@ -3,7 +3,7 @@ import { readOptions } from "../../core/options.ts";
 import type { SessionRecord } from "../session-store.ts";
 import type { StoreDump } from "../dump.ts";
 import { EXPIRED_RETENTION_MS } from "../retention.ts";
-import { checkDurability, type Durability } from "./durability.ts";
+import { checkDurability, defaultReplicas, type Durability } from "./durability.ts";
 import { toStoreError } from "./errors.ts";
 import type { RedisConnection } from "./connection.ts";
 import { openConnection } from "./open-connection.ts";
@@ -88,7 +88,7 @@ const putEvents = defineWrite(`redis.call('LPUSH', KEYS[1], unpack(ARGV, 2))`);
 export async function openRedisImport(options: RedisImportOptions): Promise<RedisImport> {
   const target = readAddress(options);
   const description = `redis ${describeAddress(target)}`;
-  const { replicas = 0, durability = "everysec", tls, credentials, nodeAddressMap } = options;
+  const { durability = "everysec", tls, credentials, nodeAddressMap } = options;
   const access = readOptions("redisStore", { tls, credentials, nodeAddressMap }, redisAccessOptionTable);
   checkAccess("redisStore", target, access);
   const connection = await openConnection({
@@ -101,10 +101,12 @@ export async function openRedisImport(options: RedisImportOptions): Promise<Redi
     openTimeoutMs: 5000,
     // No request waits for these commands, so they may take longer than those of a service.
     commandTimeoutMs: 2000,
-    replicas,
+    replicas: 0,
   });
   try {
-    const persistence = await checkDurability(connection, description, durability);
+    const replicas = options.replicas ?? (await defaultReplicas(connection, target, description));
+    connection.setReplicas(replicas);
+    const persistence = await checkDurability(connection, description, { durability, replicas });
     return createImport(connection, DEFAULT_PREFIX, `${description} (${persistence})`);
   } catch (error) {
     await connection.close();

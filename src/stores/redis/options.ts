@@ -4,6 +4,7 @@ import {
   invalidOption,
   option,
   readString,
+  readWholeNumber,
   wholeOption,
   type OptionReader,
   type OptionTable,
@@ -20,7 +21,8 @@ export interface RedisStoreSettings extends RedisAddressSettings, RedisAccess {
   readonly prefix: string;
   readonly commandTimeoutMs: number;
   readonly openTimeoutMs: number;
-  readonly replicas: number;
+  /** `undefined` when it depends on the servers. */
+  readonly replicas: number | undefined;
   readonly durability: Durability;
   /** `undefined` when the store uses the server's time. */
   readonly clock: Clock | undefined;
@@ -44,7 +46,9 @@ export const redisStoreOptionTable: OptionTable<RedisStoreSettings> = {
   prefix: prefixOption,
   commandTimeoutMs: wholeOption(500, 1, 60_000),
   openTimeoutMs: wholeOption(5000, 1, 60_000),
-  replicas: wholeOption(0, 0, 100),
+  replicas: option((name, value) =>
+    value === undefined ? undefined : readWholeNumber(name, value, { default: 0, min: 0, max: 100 }),
+  ),
   durability: option<Durability>(readDurability, "everysec"),
   clock: option((_name, value) => value as Clock | undefined),
   random: functionOption(() => Math.random),

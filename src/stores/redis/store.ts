@@ -1,6 +1,7 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Store } from "../store.ts";
 import type { RedisConnection } from "./connection.ts";
+import type { DurabilityMonitor } from "./durability-monitor.ts";
 import { LogReader } from "./log-reader.ts";
 import { createAuditPart, createKeyStore, createMarkerStore } from "./records.ts";
 import { RedisRevocationLog } from "./revocations.ts";
@@ -15,13 +16,22 @@ export interface RedisStoreParts {
   readonly prefix: string;
   readonly description: string;
   readonly clock: Clock;
+  readonly durability: DurabilityMonitor;
   /** Opens a separate connection for blocking reads. */
   readonly openReader: () => Promise<RedisConnection>;
 }
 
-/** Creates all parts of the store. The caller calls `restoreLost` when acknowledged writes may have been lost. */
-export function assembleStore(parts: RedisStoreParts): { store: Store; restoreLost: () => Promise<void> } {
-  const { connection, manifest, prefix, description, clock, openReader } = parts;
+/** A store and its background work. */
+export interface AssembledStore {
+  readonly store: Store;
+  /** Called when acknowledged writes may have been lost. */
+  readonly restoreLost: () => Promise<void>;
+  readonly durability: DurabilityMonitor;
+}
+
+/** Creates all parts of the store. */
+export function assembleStore(parts: RedisStoreParts): AssembledStore {
+  const { connection, manifest, prefix, description, clock, durability, openReader } = parts;
   const requireStore = async () => Number(await manifest.runScript(readTime));
   const reader = new LogReader({ open: openReader, logKey: manifest.logKey, seq: manifest.seq, clock });
   const log: RedisRevocationLog = new RedisRevocationLog({
@@ -36,7 +46,12 @@ export function assembleStore(parts: RedisStoreParts): { store: Store; restoreLo
   const sessions = createSessionPart({ connection, prefix, appendToLog: append, requireStore });
   const audit = createAuditPart(connection, prefix);
   const store: Store = {
-    description,
+    get description() {
+      return `${description} (${durability.summary})`;
+    },
+    get problem() {
+      return durability.problem;
+    },
     users: createUserStore(connection, prefix, requireStore),
     sessions: sessions.store,
     keys: createKeyStore(manifest),
@@ -54,10 +69,11 @@ export function assembleStore(parts: RedisStoreParts): { store: Store; restoreLo
       await audit.prune();
     },
     async close() {
+      durability.close();
       await log.close();
       await reader.close();
       await connection.close();
     },
   };
-  return { store, restoreLost: async () => await log.restoreLost() };
+  return { store, durability, restoreLost: async () => await log.restoreLost() };
 }

@@ -1,0 +1,76 @@
+import { systemClock, type Clock } from "../../core/clock.ts";
+import { storeEvents } from "../../core/event-channels.ts";
+import type { RedisConnection } from "./connection.ts";
+import { readDurability, type DurabilityReport, type DurabilityRequirement } from "./durability.ts";
+
+/** What the monitor watches. */
+export interface DurabilityMonitorOptions {
+  readonly connection: RedisConnection;
+  readonly requirement: DurabilityRequirement;
+  readonly clock: Clock;
+  /** Names the store in events. */
+  readonly place: string;
+  /** The configuration when the store was opened. */
+  readonly summary: string;
+}
+
+const CHECK_MS = 60_000;
+/** Real time, so that a virtual clock that jumps by a day asks no server a thousand times. */
+const RETRY_MS = 1000;
+
+/**
+ * Looks at the configuration of the servers again: every minute, and when a server answers again after an interruption,
+ * because another one with another configuration may have taken over.
+ */
+export class DurabilityMonitor {
+  readonly #options: DurabilityMonitorOptions;
+  #report: DurabilityReport;
+  #stop = () => {};
+  #isClosed = false;
+
+  constructor(options: DurabilityMonitorOptions) {
+    this.#options = options;
+    this.#report = { summary: options.summary, problem: null };
+    this.#schedule();
+  }
+
+  /** The configuration in short. */
+  get summary(): string {
+    return this.#report.summary;
+  }
+
+  /** Why acknowledged writes may be lost. `null` when the servers are as durable as required. */
+  get problem(): string | null {
+    return this.#report.problem;
+  }
+
+  /** Reads the configuration now. Returns false when the servers do not answer, and keeps what is known then. */
+  async check(): Promise<boolean> {
+    const { connection, requirement, place } = this.#options;
+    const known = this.#report.problem;
+    try {
+      this.#report = await readDurability(connection, requirement);
+    } catch {
+      return false;
+    }
+    const { problem, summary } = this.#report;
+    if (this.#isClosed || problem === known || !storeEvents.hasSubscribers) return true;
+    const event = problem === null ? "durability_restored" : "durability_lost";
+    storeEvents.publish({ store: place, event, message: `${place} ${problem ?? `has ${summary}`}` });
+    return true;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#stop();
+  }
+
+  #schedule(): void {
+    if (!this.#isClosed) this.#stop = this.#options.clock.after(CHECK_MS, () => void this.#checkAgain());
+  }
+
+  async #checkAgain(): Promise<void> {
+    if (await this.check()) this.#schedule();
+    else this.#stop = systemClock.after(RETRY_MS, () => this.#schedule());
+  }
+}

@@ -1,0 +1,33 @@
+import { storeEvents } from "../../core/event-channels.ts";
+
+/** The most messages of one outage. */
+const MAX_MESSAGES = 10;
+
+/** Publishes that a store does not answer, once for each reason, and that it answers again. */
+export class OutageReporter {
+  readonly #place: string;
+  readonly #told = new Set<string>();
+
+  constructor(place: string) {
+    this.#place = place;
+  }
+
+  failed(error: unknown): void {
+    const message = error instanceof Error ? error.message : "failed";
+    if (this.#told.has(message) || this.#told.size >= MAX_MESSAGES) return;
+    this.#told.add(message);
+    if (storeEvents.hasSubscribers)
+      storeEvents.publish({ store: this.#place, event: "connection_failed", message });
+  }
+
+  recovered(): void {
+    if (this.#told.size === 0) return;
+    this.#told.clear();
+    if (!storeEvents.hasSubscribers) return;
+    storeEvents.publish({
+      store: this.#place,
+      event: "connection_restored",
+      message: `${this.#place} answers again`,
+    });
+  }
+}
