@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { createClient } from "redis";
 import { isHoldfastError } from "../../src/core/errors.ts";
 import { ISSUER } from "../../src/stores/conformance/constants.ts";
-import { logIn, present } from "../../src/stores/conformance/fixtures.ts";
+import { acknowledge, logIn, present } from "../../src/stores/conformance/fixtures.ts";
 import type { Rotation, SessionRecord } from "../../src/stores/session-store.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
 import { redisStore } from "../../src/stores/redis.ts";
@@ -176,6 +176,32 @@ void describe("rotation on Redis", { skip: noRedis }, () => {
       }),
       { numRuns: 1000 },
     );
+  });
+
+  void test("law 8: an acknowledgement that races repeats over two connections leaves one successor", async (t) => {
+    const options = { url: server.url, durability: "unchecked" } as const;
+    const stores = [await redisStore(options), await redisStore(options)] as const;
+    t.after(async () => {
+      for (const store of stores) await store.close();
+    });
+    const [one, two] = stores;
+    for (let round = 0; round < 10; round++) {
+      const id = `race${round}`;
+      await logIn(one, id);
+      await present(one, id, 1);
+      const repeats = Array.from(
+        { length: 8 },
+        async (_, i) => await present(i % 2 === 0 ? one : two, id, 1),
+      );
+      const signs = await Promise.all(stores.map(async (store) => await acknowledge(store, id, 2)));
+      assert.deepEqual(signs.toSorted(), ["acknowledged", "unchanged"]);
+      for (const outcome of await Promise.all(repeats)) {
+        if (outcome.outcome === "conflict") continue;
+        assert.equal(outcome.outcome === "repeated" && outcome.sealedSuccessor, `sealed ${id}/2`);
+      }
+      assert.equal((await present(two, id, 1)).outcome, "conflict");
+      assert.equal((await present(one, id, 2)).outcome, "rotated");
+    }
   });
 
   void test("a session of a newer version is unavailable, and unchanged", async (t) => {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
 import { isHoldfastError } from "../../src/core/errors.ts";
-import { logIn, present, makeRevocation } from "../../src/stores/conformance/fixtures.ts";
+import { acknowledge, logIn, present, makeRevocation } from "../../src/stores/conformance/fixtures.ts";
 import { SqliteConnection } from "../../src/stores/sqlite/connection.ts";
 import { assembleStore } from "../../src/stores/sqlite/store.ts";
 import { sqliteStore } from "../../src/stores/sqlite.ts";
@@ -41,6 +41,25 @@ test("a connection sees the acknowledged writes of another one at once", async (
   assert.deepEqual(await two.sessions.get("s1"), session);
   await two.sessions.end("s1", "logout", await makeRevocation(two, "session", "s1"));
   assert.equal((await present(one, "s1", 1)).outcome, "ended");
+});
+
+test("law 8: an acknowledgement that races repeats over two connections leaves one successor", async (t) => {
+  const { one, two } = await openShared(t);
+  for (let round = 0; round < 10; round++) {
+    const id = `s${round}`;
+    await logIn(one, id);
+    await present(one, id, 1);
+    const repeats = Array.from({ length: 8 }, async (_, i) => await present(i % 2 === 0 ? one : two, id, 1));
+    const acknowledging = [one, two].map(async (store) => await acknowledge(store, id, 2));
+    const signs = await Promise.all(acknowledging);
+    assert.deepEqual(signs.toSorted(), ["acknowledged", "unchanged"]);
+    for (const outcome of await Promise.all(repeats)) {
+      if (outcome.outcome === "conflict") continue;
+      assert.equal(outcome.outcome === "repeated" && outcome.sealedSuccessor, `sealed ${id}/2`);
+    }
+    assert.equal((await present(two, id, 1)).outcome, "conflict");
+    assert.equal((await present(one, id, 2)).outcome, "rotated");
+  }
 });
 
 test("fault 43: presentations over two connections yield exactly one successor", async (t) => {
