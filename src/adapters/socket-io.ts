@@ -5,6 +5,7 @@ import { unavailableVerdict, type JwtClaims } from "../core/verdict.ts";
 import type { Closing, Connection, Connections, Refusal } from "../connections/types.ts";
 import type { Admission } from "../guard/types.ts";
 import { withClientSignal, type ClientEvents } from "./http/client-signal.ts";
+import { limitSilentTransports } from "./socket-io/silent-transports.ts";
 import { extractHandshakeToken, type ConnectingSocket } from "./socket-io/handshake.ts";
 import { attachConnection, type Attached } from "./socket-io/transport.ts";
 import { TokenExtractor } from "./websocket/token-extractor.ts";
@@ -69,6 +70,7 @@ export function protect<C = JwtClaims>(
   const ownRules = copyRules("protect", rules);
   const namespace = claimNamespace(io);
   const admitted = new WeakMap<object, Admission<C>>();
+  limitSilentTransports(namespace.server ?? namespace, connections);
 
   const admit = async (socket: ProtectedSocket, signal: AbortSignal): Promise<Error | undefined> => {
     try {

@@ -49,6 +49,7 @@ export function createConnections<C = JwtClaims>(options: ConnectionsOptions<C>)
   };
   const closeAll = async (overMs: number) => {
     registry.isDraining = true;
+    registry.transports.closeAll();
     for (let steps = Math.max(1, Math.ceil(overMs / DRAIN_STEP_MS)); registry.connections.size > 0; steps--) {
       const share = [...registry.connections].slice(0, Math.ceil(registry.connections.size / steps));
       for (const connection of share) connection.close("try_later");
@@ -79,6 +80,11 @@ export function createConnections<C = JwtClaims>(options: ConnectionsOptions<C>)
       if (registry.isDraining) connection.close("try_later");
       else registry.addPending(connection);
       return connection;
+    },
+    expectTransport: (close) => {
+      const cancel = registry.transports.add(close);
+      if (registry.isDraining) registry.transports.closeAll();
+      return cancel;
     },
     status: () => registry.status(),
     drain: async (call = {}) => await closeAll(readOptions("drain", call, drainOptionTable).overMs),

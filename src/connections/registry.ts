@@ -12,6 +12,7 @@ import type { Admission, Guard } from "../guard/types.ts";
 import type { CloseError } from "./close-codes.ts";
 import { identityKey } from "./identity-key.ts";
 import type { ConnectionsSettings } from "./settings.ts";
+import { SilentTransports } from "./silent-transports.ts";
 import type { ConnectionsStatus, Limited, Refusal } from "./types.ts";
 
 /** A connection, as the registry and the sweeper see it. */
@@ -37,6 +38,7 @@ export class ConnectionRegistry<C> {
   readonly #closed: Record<number, number> = {};
   /** Connections without a token, oldest first. */
   readonly #pending = new Set<RegisteredConnection<C>>();
+  readonly transports: SilentTransports;
   #handshakes = 0;
   #refreshed = 0;
   #limited = 0;
@@ -45,6 +47,7 @@ export class ConnectionRegistry<C> {
 
   constructor(settings: ConnectionsSettings<C>) {
     this.settings = settings;
+    this.transports = new SilentTransports(settings, () => this.#recordLimited());
   }
 
   async admit(token: string, rules: (Rules & CallOptions) | undefined): Promise<Admission<C> | Refusal<C>> {

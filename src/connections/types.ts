@@ -153,6 +153,11 @@ export interface Connections<C = JwtClaims> {
   open(transport: SocketTransport, admission: Admission<C>, rules?: Rules): ConnectionHandle<C>;
   /** Describes how to close a refused connection where no HTTP response is possible. `null` means: no token was sent. */
   closing(refusal: Refusal<C> | null): Closing;
+  /**
+   * Limits a transport on which no client has asked for a connection yet, as `maxPending` and `firstTokenMs` say. Calls
+   * `close` at the limit. The returned function ends the wait.
+   */
+  expectTransport(close: () => void): () => void;
   /** Adds a connection whose first message brings the token. */
   expect(transport: SocketTransport, rules?: Rules): ConnectionHandle<C>;
   status(): ConnectionsStatus;
