@@ -7,14 +7,14 @@ export const noChromium: string | false =
     ? false
     : "chromium is not installed";
 
-/** Starts the installed Chromium, with its own network requests disabled. */
-export async function startChromium(): Promise<Browser> {
+/** Starts the installed Chromium, with its own network requests disabled. `more` are further switches. */
+export async function startChromium(more: readonly string[] = []): Promise<Browser> {
   const executablePath = spawnSync("which", ["chromium"], { encoding: "utf8" }).stdout.trim();
   const quiet = ["quic", "background-networking", "component-update", "sync"].map(
     (what) => `--disable-${what}`,
   );
   return await chromium.launch({
     executablePath,
-    args: ["--no-sandbox", "--disable-gpu", "--no-first-run", ...quiet],
+    args: ["--no-sandbox", "--disable-gpu", "--no-first-run", ...quiet, ...more],
   });
 }
