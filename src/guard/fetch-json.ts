@@ -28,6 +28,8 @@ export interface FetchJsonOptions {
   readonly maxBytes: number;
   /** Whether no cache of the platform may answer. Default false. */
   readonly bypassCaches?: boolean;
+  /** Reads the body. Throws or rejects when it is not JSON. Default: `JSON.parse`, in one turn of the event loop. */
+  readonly parse?: (bytes: Uint8Array) => Promise<unknown>;
   /** Aborts at the deadline, which covers the last byte of the body. */
   readonly signal: AbortSignal;
 }
@@ -60,11 +62,16 @@ export async function fetchJson(url: string, options: FetchJsonOptions): Promise
   }
   const bytes = await readBody(what, response, maxBytes, signal);
   try {
-    const json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)) as unknown;
+    const json = await (options.parse ?? parseAtOnce)(bytes);
     return { status, headers, json };
   } catch {
     throw unusableResponse(what, "is not JSON");
   }
+}
+
+async function parseAtOnce(bytes: Uint8Array): Promise<unknown> {
+  const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  return await Promise.resolve(JSON.parse(text) as unknown);
 }
 
 /** The `fetch` of the platform, looked up at each request: a test or an agent may replace it after a guard was made. */

@@ -172,7 +172,7 @@ export class RevocationFollower {
     const { source, clock, view } = this.#options;
     const startedAt = readClock(clock);
     // Pruning does not depend on the read: only pruning makes room in a full view.
-    this.#prune(startedAt);
+    await this.#prune(startedAt);
     try {
       if (view.position !== null) await this.#readTail();
       if (view.position === null) await this.#readSnapshot();
@@ -210,18 +210,19 @@ export class RevocationFollower {
       feed.snapshotTimeoutMs ?? READ_TIMEOUT_MS,
       async () => await feed.snapshot(),
     );
-    view.load(snapshot);
+    await view.loadInTurns(snapshot, () => this.#closed);
+    if (this.#closed) return;
     if (view.position === null) {
       throw new HoldfastError("store_corrupt", "the snapshot of revocations is too large or malformed");
     }
   }
 
   /** Drops expired revocations by the slower of the two clocks, because a wall clock that runs ahead must not drop one early. */
-  #prune(now: Instant): void {
+  async #prune(now: Instant): Promise<void> {
     if (elapsedMsBetween(this.#prunedAt, now) < PRUNE_INTERVAL_MS) return;
     this.#prunedAt = now;
     const elapsed = now.monotonic - this.#startedAt.monotonic;
-    this.#options.view.prune(Math.min(now.wall, this.#startedAt.wall + elapsed));
+    await this.#options.view.pruneInTurns(Math.min(now.wall, this.#startedAt.wall + elapsed));
   }
 
   /** Runs one read of the feed. A result that arrives after the deadline is discarded. */

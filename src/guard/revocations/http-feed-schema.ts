@@ -1,15 +1,21 @@
 import { isRecord } from "../../core/json.ts";
+import { forEachInTurns } from "../../resilience/turns.ts";
 import type { RevocationSnapshot, RevocationTail } from "../../stores/store.ts";
 
 /* The responses of an issuer's `/auth/revocations`. Any other response is an error. */
 
-export function isSnapshot(value: unknown): value is RevocationSnapshot {
-  return isRecord(value) && isPosition(value["position"]) && isEntries(value["entries"]);
+/** `null` when the value has another form. */
+export async function readSnapshot(value: unknown): Promise<RevocationSnapshot | null> {
+  const isSnapshot = isRecord(value) && isPosition(value["position"]) && (await isEntries(value["entries"]));
+  return isSnapshot ? (value as unknown as RevocationSnapshot) : null;
 }
 
-export function isTail(value: unknown): value is RevocationTail {
-  if (!isRecord(value)) return false;
-  return value["status"] === "gap" || (value["status"] === "ok" && isEntries(value["entries"]));
+/** `null` when the value has another form. */
+export async function readTailResponse(value: unknown): Promise<RevocationTail | null> {
+  if (!isRecord(value)) return null;
+  const isTail =
+    value["status"] === "gap" || (value["status"] === "ok" && (await isEntries(value["entries"])));
+  return isTail ? (value as unknown as RevocationTail) : null;
 }
 
 function isPosition(value: unknown): boolean {
@@ -19,13 +25,14 @@ function isPosition(value: unknown): boolean {
 }
 
 /** A newer issuer may add kinds. They are accepted here, and the view treats itself as incomplete. */
-function isEntries(value: unknown): boolean {
-  if (!Array.isArray(value)) return false;
-  return value.every((entry: unknown) => {
-    if (!isRecord(entry) || !isRecord(entry["revocation"])) return false;
-    const { seq, chain, at, revocation } = entry;
-    return isCount(seq) && typeof chain === "string" && isCount(at) && typeof revocation["kind"] === "string";
-  });
+async function isEntries(value: unknown): Promise<boolean> {
+  return Array.isArray(value) && (await forEachInTurns(value as unknown[], isEntry));
+}
+
+function isEntry(entry: unknown): boolean {
+  if (!isRecord(entry) || !isRecord(entry["revocation"])) return false;
+  const { seq, chain, at, revocation } = entry;
+  return isCount(seq) && typeof chain === "string" && isCount(at) && typeof revocation["kind"] === "string";
 }
 
 function isCount(value: unknown): boolean {

@@ -21,7 +21,8 @@ import {
   unusableResponse,
   type Fetch,
 } from "../fetch-json.ts";
-import { isSnapshot, isTail } from "./http-feed-schema.ts";
+import { parseEntries } from "./parse-entries.ts";
+import { readSnapshot, readTailResponse } from "./http-feed-schema.ts";
 
 /** Options of `httpRevocations`. */
 export interface HttpRevocationsOptions {
@@ -114,8 +115,8 @@ export function httpRevocations(options: HttpRevocationsOptions): RevocationFeed
   ): Promise<RevocationTail> {
     const { seq, epoch, chain } = position;
     const query = { after: String(seq), epoch, chain, wait: String(waitS) };
-    const tail = await request(query, timeoutMs + waitS * 1000, signal);
-    if (!isTail(tail)) throw unusableResponse(SUBJECT, "answered with a malformed tail");
+    const tail = await readTailResponse(await request(query, timeoutMs + waitS * 1000, signal));
+    if (tail === null) throw unusableResponse(SUBJECT, "answered with a malformed tail");
     latest = tail.status === "ok" ? endPosition(position, tail.entries) : null;
     return tail;
   }
@@ -150,8 +151,8 @@ export function httpRevocations(options: HttpRevocationsOptions): RevocationFeed
   return {
     snapshotTimeoutMs,
     async snapshot() {
-      const snapshot = await request({}, snapshotTimeoutMs, neverAborted);
-      if (!isSnapshot(snapshot)) throw unusableResponse(SUBJECT, "answered with a malformed snapshot");
+      const snapshot = await readSnapshot(await request({}, snapshotTimeoutMs, neverAborted));
+      if (snapshot === null) throw unusableResponse(SUBJECT, "answered with a malformed snapshot");
       latest = snapshot.position;
       return snapshot;
     },
@@ -182,7 +183,14 @@ function createRequest({
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
     const allHeaders = { ...headers, ...(await credentials()).headers };
     const load = async (deadline: AbortSignal) =>
-      await fetchJson(url.href, { what: SUBJECT, fetch, headers: allHeaders, maxBytes, signal: deadline });
+      await fetchJson(url.href, {
+        what: SUBJECT,
+        fetch,
+        headers: allHeaders,
+        maxBytes,
+        parse: parseEntries,
+        signal: deadline,
+      });
     const { status, json } = await withDeadline(clock, SUBJECT, timeoutMs, load, signal);
     if (status !== 200) throw unusableResponse(SUBJECT, `answered ${status}`);
     return json;

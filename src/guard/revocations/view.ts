@@ -5,6 +5,8 @@ import {
   type RevocationEntry,
 } from "../../core/revocation.ts";
 import type { JwtClaims } from "../../core/verdict.ts";
+import { ShardedMap } from "../../resilience/sharded-map.ts";
+import { forEachInTurns } from "../../resilience/turns.ts";
 import type { RevocationSnapshot } from "../../stores/store.ts";
 
 /** Longer identifiers are rejected. Without this limit a limit on the count would not limit memory. */
@@ -12,6 +14,8 @@ const MAX_ID_LENGTH = 1_024;
 
 /** `add` prunes the view when it has grown to this size, then again each time it has doubled. */
 const MIN_PRUNE_SIZE = 1_000;
+/** The revocations that one turn of the event loop looks at, which takes a few milliseconds. */
+const PRUNED_PER_TURN = 8_000;
 
 interface SubjectCutOff {
   readonly before: number;
@@ -28,11 +32,11 @@ export class RevocationView {
   readonly #maxEntries: number;
   /** `until` by identifier, epoch milliseconds. */
   readonly #untilById = {
-    token: new Map<string, number>(),
-    session: new Map<string, number>(),
-    key: new Map<string, number>(),
+    token: new ShardedMap<number>(),
+    session: new ShardedMap<number>(),
+    key: new ShardedMap<number>(),
   };
-  readonly #subjects = new Map<string, SubjectCutOff>();
+  readonly #subjects = new ShardedMap<SubjectCutOff>();
   #position: LogPosition | null = null;
   #changeCount = 0;
   readonly #listeners = new Set<(revocation: Revocation) => void>();
@@ -93,6 +97,18 @@ export class RevocationView {
     this.#position = isComplete ? position : null;
   }
 
+  /**
+   * The same for a snapshot of any size, without a long turn of the event loop. A check in between sees the revocations that are loaded. `isStopped` ends the work, and the view stays incomplete.
+   */
+  async loadInTurns({ position, entries }: RevocationSnapshot, isStopped: () => boolean): Promise<void> {
+    let isComplete = isPosition(position);
+    const isDone = await forEachInTurns(entries, (entry) => {
+      isComplete = this.#apply(entry?.revocation) && isComplete;
+      return !isStopped();
+    });
+    this.#position = isComplete && isDone ? position : null;
+  }
+
   /** Adds entries of the log. Returns false when they do not continue the known ones, so that the tail must be read. */
   append(entries: readonly RevocationEntry[]): boolean {
     let isContiguous = true;
@@ -141,6 +157,20 @@ export class RevocationView {
       for (const [id, until] of untilById) if (until < nowMs) untilById.delete(id);
     }
     for (const [id, { until }] of this.#subjects) if (until < nowMs) this.#subjects.delete(id);
+  }
+
+  /** The same without a long turn of the event loop. */
+  async pruneInTurns(nowMs: number): Promise<void> {
+    for (const untilById of Object.values(this.#untilById)) {
+      const pruneOne = ([id, until]: readonly [string, number]) => {
+        if (until < nowMs) untilById.delete(id);
+      };
+      await forEachInTurns(untilById, pruneOne, PRUNED_PER_TURN);
+    }
+    const pruneSubject = ([id, { until }]: readonly [string, SubjectCutOff]) => {
+      if (until < nowMs) this.#subjects.delete(id);
+    };
+    await forEachInTurns(this.#subjects, pruneSubject, PRUNED_PER_TURN);
   }
 
   /** Returns true when the entry continues the known ones or is one of them. */

@@ -3,6 +3,7 @@ import type { IssuerContext } from "../context.ts";
 import { badRequest } from "./body.ts";
 import { requireClient } from "./client-auth.ts";
 import type { EndpointCall } from "./endpoint.ts";
+import { entriesResponse } from "./entries-response.ts";
 import { jsonResponse } from "./respond.ts";
 
 /** Seconds. Shorter than the time in which a stopping server lets requests finish, so that it cuts off no long poll. */
@@ -30,12 +31,16 @@ export async function revocationsEndpoint(
 ): Promise<Response> {
   requireClient(ctx, { request, requestInfo });
   const query = Object.fromEntries(new URL(request.url).searchParams);
-  if (query["after"] === undefined) return jsonResponse(200, await ctx.store.revocations.snapshot());
+  if (query["after"] === undefined) {
+    const { position, entries } = await ctx.store.revocations.snapshot();
+    return entriesResponse({ position }, entries);
+  }
   const parsed = positionQuery.safeParse(query);
   if (!parsed.success) {
     throw badRequest(400, "after and wait must be whole numbers, and epoch must be given.");
   }
   const { after: seq, epoch, chain, wait } = parsed.data;
   const waitMs = Math.min(wait, MAX_WAIT_S) * 1000;
-  return jsonResponse(200, await ctx.longPoll.readTail({ epoch, seq, chain }, waitMs, requestInfo.signal));
+  const tail = await ctx.longPoll.readTail({ epoch, seq, chain }, waitMs, requestInfo.signal);
+  return tail.status === "ok" ? entriesResponse({ status: "ok" }, tail.entries) : jsonResponse(200, tail);
 }

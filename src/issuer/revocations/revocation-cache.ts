@@ -1,5 +1,6 @@
 import type { LogPosition, RevocationEntry } from "../../core/revocation.ts";
 import type { JwtClaims } from "../../core/verdict.ts";
+import { forEachInTurns } from "../../resilience/turns.ts";
 import type { IssuerBase } from "../issuer-base.ts";
 
 const PRUNE_INTERVAL_MS = 60_000;
@@ -14,6 +15,7 @@ export class RevocationCache {
   readonly #revoked = new Map<string, { readonly until: number; readonly before: number }>();
   #position: LogPosition | null = null;
   #prunedAt = 0;
+  #loading: Promise<void> | null = null;
 
   constructor(base: IssuerBase) {
     this.#base = base;
@@ -35,36 +37,53 @@ export class RevocationCache {
   }
 
   async #catchUp(): Promise<void> {
-    const { revocations } = this.#base.store;
+    if (this.#position === null) await this.#joinLoading();
     const from = this.#position;
-    const tail = from && (await revocations.after(from));
-    if (from !== null && tail?.status === "ok") {
-      const { seq, chain } = tail.entries.at(-1) ?? from;
-      this.#add(tail.entries, { epoch: from.epoch, seq, chain });
-    } else {
-      const { entries, position } = await revocations.snapshot();
-      this.#add(entries, position);
+    const tail = from && (await this.#base.store.revocations.after(from));
+    if (from === null || tail?.status !== "ok") {
+      this.#position = null;
+      await this.#joinLoading();
+      return;
     }
+    if (tail.entries.length === 0) return;
+    for (const entry of tail.entries) this.#add(entry);
+    const { seq, chain } = tail.entries.at(-1) ?? from;
+    this.#position = { epoch: from.epoch, seq, chain };
+    await this.#pruneIfDue();
   }
 
-  /** Idempotent, because concurrent calls may add the same entries. */
-  #add(entries: readonly RevocationEntry[], position: LogPosition): void {
+  /** Concurrent calls share one snapshot. A call that joined one then reads the entries that were appended since. */
+  async #joinLoading(): Promise<void> {
+    this.#loading ??= this.#load().finally(() => (this.#loading = null));
+    await this.#loading;
+  }
+
+  async #load(): Promise<void> {
+    const { entries, position } = await this.#base.store.revocations.snapshot();
+    await forEachInTurns(entries, (entry) => this.#add(entry));
     this.#position = position;
-    if (entries.length === 0) return;
-    for (const { revocation } of entries) {
-      if (revocation.kind === "session") continue;
-      const name = `${revocation.kind} ${revocation.id}`;
-      const known = this.#revoked.get(name);
-      const before = revocation.kind === "subject" ? revocation.before : 0;
-      this.#revoked.set(name, {
-        until: Math.max(revocation.until, known?.until ?? 0),
-        before: Math.max(before, known?.before ?? 0),
-      });
-    }
+    await this.#pruneIfDue();
+  }
+
+  /** Idempotent, because concurrent calls may add the same entry. */
+  #add({ revocation }: RevocationEntry): void {
+    if (revocation.kind === "session") return;
+    const name = `${revocation.kind} ${revocation.id}`;
+    const known = this.#revoked.get(name);
+    const before = revocation.kind === "subject" ? revocation.before : 0;
+    this.#revoked.set(name, {
+      until: Math.max(revocation.until, known?.until ?? 0),
+      before: Math.max(before, known?.before ?? 0),
+    });
+  }
+
+  /** A pass over the whole cache for each new entry would make a long log slow. */
+  async #pruneIfDue(): Promise<void> {
     const now = this.#base.clock.now();
-    // A pass over the whole cache for each new entry would make a long log slow.
     if (Math.abs(now - this.#prunedAt) < PRUNE_INTERVAL_MS) return;
     this.#prunedAt = now;
-    for (const [name, { until }] of this.#revoked) if (until < now) this.#revoked.delete(name);
+    await forEachInTurns(this.#revoked, ([name, { until }]) => {
+      if (until < now) this.#revoked.delete(name);
+    });
   }
 }

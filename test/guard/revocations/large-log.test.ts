@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { parseEntries } from "../../../src/guard/revocations/parse-entries.ts";
+import { RevocationView } from "../../../src/guard/revocations/view.ts";
+import { httpRevocations } from "../../../src/index.ts";
+import { createIssuer } from "../../../src/issuer/index.ts";
+import { memoryStore } from "../../../src/stores/memory.ts";
+
+const url = "https://own.example";
+const until = Date.now() + 3_600_000;
+const entry = (seq: number) => ({
+  seq,
+  chain: `chain-${seq}`,
+  at: 1,
+  revocation: { kind: "token" as const, id: `jti-${seq}`, issuer: url, until },
+});
+
+/** Counts the turns of the event loop while `work` runs. */
+async function countTurns<T>(work: Promise<T>): Promise<[T, number]> {
+  let turns = 0;
+  let isDone = false;
+  const count = () => {
+    turns++;
+    if (!isDone) setImmediate(count);
+  };
+  setImmediate(count);
+  const result = await work;
+  isDone = true;
+  return [result, turns];
+}
+
+test("fault 74: a large log goes from the issuer to a guard in many turns, whole and in order", async (t) => {
+  const store = memoryStore();
+  const issuer = createIssuer({
+    url,
+    audience: url,
+    store,
+    secret: "s".repeat(40),
+    clients: [{ id: "orders", secret: "c".repeat(32) }],
+    authenticate: async () => null,
+  });
+  t.after(async () => await issuer.close());
+  await issuer.ready();
+  for (let seq = 1; seq <= 5_000; seq++) await store.revocations.append(entry(seq).revocation);
+  const feed = httpRevocations({
+    url: `${url}/auth/revocations`,
+    clientId: "orders",
+    clientSecret: "c".repeat(32),
+    fetch: async (input, init) => await issuer.fetch(new Request(input, init)),
+  });
+  const expected = await store.revocations.snapshot();
+  const [snapshot, turns] = await countTurns(feed.snapshot());
+  assert.deepEqual(snapshot, expected);
+  assert.ok(turns > 12, `${turns} turns`);
+  const tail = await feed.after({ ...expected.position, seq: 0, chain: "" });
+  if (tail.status === "ok") assert.deepEqual(tail.entries, expected.entries);
+});
+
+test("fault 74: a view loads and prunes a large log in turns, and applies what is loaded so far", async () => {
+  const view = new RevocationView(url, 1_000_000);
+  const entries = Array.from({ length: 20_000 }, (_, i) => entry(i + 1));
+  const position = { epoch: "e", seq: 20_000, chain: "chain-20000" };
+  const loading = countTurns(view.loadInTurns({ position, entries }, () => false));
+  assert.deepEqual([view.position, view.isRevoked({ jti: "jti-1" }, undefined)], [null, true]);
+  assert.ok((await loading)[1] >= 15);
+  assert.deepEqual([view.position, view.size], [position, 20_000]);
+  await view.pruneInTurns(until + 1);
+  assert.equal(view.size, 0);
+  await view.loadInTurns({ position, entries }, () => true);
+  assert.equal(view.position, null, "a load that was stopped is not complete");
+});
+
+test("fault 74: a response that is parsed in pieces has the value of JSON.parse", async () => {
+  const text = fc.string({ unit: fc.constantFrom('"', "\\", "[", "]", "{", "}", ",", "é", "😀", "a", ":") });
+  const item = fc.record({
+    id: text,
+    list: fc.array(text, { maxLength: 3 }),
+    padding: fc.constant("x".repeat(300)),
+  });
+  const members = fc.record({
+    other: fc.array(text, { maxLength: 3 }),
+    position: fc.record({ epoch: text }),
+  });
+  await fc.assert(
+    fc.asyncProperty(members, fc.array(item, { minLength: 1, maxLength: 20 }), async (before, items) => {
+      const entries = Array.from({ length: 1_500 }, (_, i) => ({ ...items[i % items.length], i }));
+      for (const value of [{ ...before, entries }, { entries, after: before }, { list: entries }, entries]) {
+        const bytes = new TextEncoder().encode(JSON.stringify(value));
+        assert.ok(bytes.length > 131_072);
+        assert.deepEqual(await parseEntries(bytes), JSON.parse(JSON.stringify(value)));
+        await assert.rejects(parseEntries(bytes.subarray(0, -1)));
+      }
+    }),
+    { numRuns: 5 },
+  );
+});
