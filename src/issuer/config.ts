@@ -15,25 +15,16 @@ import {
 } from "../core/options.ts";
 import { isExactOrigin } from "../core/origin.ts";
 import { readCookieOptions, requireUrlForCookies, type CookieModeConfig } from "./cookie-options.ts";
-import { isScopeToken } from "../core/scopes.ts";
 import type { Store } from "../stores/store.ts";
 import { readAudiences, type Audiences } from "./audiences.ts";
 import type { OnEvent } from "./hooks/session-event.ts";
+import { lifetimeBounds, readClient, type ClientConfig } from "./client-config.ts";
 import { deriveSecrets, type Secrets } from "./secret-keys.ts";
-import type { Authenticate, Client, IssuerOptions, Renew } from "./types.ts";
+import type { Authenticate, IssuerOptions, Renew } from "./types.ts";
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
-/** The bounds of the lifetimes, in milliseconds: one second and ten years. */
-export const lifetimeBounds: { readonly min: number; readonly max: number } = {
-  min: 1000,
-  max: 3650 * DAY_MS,
-};
 const { min: MIN_LIFETIME_MS, max: MAX_DURATION_MS } = lifetimeBounds;
-const MIN_CLIENT_SECRET_CHARS = 16;
-
-/** `client_id` of first-party sessions, and of the public client that refreshes them without a secret. */
-export const FIRST_PARTY_CLIENT_ID = "holdfast";
 
 type LoginNames = NonNullable<IssuerOptions["loginNames"]>;
 type Algorithm = NonNullable<IssuerOptions["algorithm"]>;
@@ -50,7 +41,8 @@ export interface IssuerConfig {
   readonly renew: Renew | undefined;
   readonly onEvent: OnEvent | undefined;
   readonly loginNames: LoginNames;
-  readonly clients: readonly Required<Client>[];
+  readonly clients: readonly ClientConfig[];
+  readonly shortSession: { readonly idleMs: number; readonly absoluteMs: number };
   readonly corsOrigins: readonly string[];
   /** `null` when sessions in cookies are off. */
   readonly cookies: CookieModeConfig | null;
@@ -81,6 +73,7 @@ export const issuerOptionTable: OptionTable<IssuerConfig & Dependencies> = {
   onEvent: functionOption<OnEvent | undefined>(() => undefined),
   loginNames: option(readLoginNames, "case-insensitive"),
   clients: arrayOption(readClient),
+  shortSession: option(readShortSession, { idleMs: 60 * MINUTE_MS, absoluteMs: 12 * 60 * MINUTE_MS }),
   corsOrigins: arrayOption(readCorsOrigin),
   cookies: { read: readCookieOptions, default: undefined },
   accessTokenTtlMs: wholeOption(10 * MINUTE_MS, MIN_LIFETIME_MS, MAX_DURATION_MS),
@@ -100,7 +93,7 @@ export function readIssuerOptions(options: IssuerOptions): { config: IssuerConfi
   const given = copyOptions("createIssuer", options);
   const { store, secret, clock, random, ...config } = readOptions("createIssuer", given, issuerOptionTable);
   const requireAtLeast = (name: "refreshIdleMs" | "refreshAbsoluteMs" | "keyRotationMs", min: number) =>
-    readWholeNumber(`createIssuer: ${name}`, given[name], {
+    readWholeNumber(`createIssuer: ${name}`, config[name], {
       default: config[name],
       min,
       max: MAX_DURATION_MS,
@@ -108,8 +101,25 @@ export function readIssuerOptions(options: IssuerOptions): { config: IssuerConfi
   requireUrlForCookies(config);
   requireAtLeast("refreshIdleMs", config.accessTokenTtlMs);
   requireAtLeast("refreshAbsoluteMs", config.refreshIdleMs);
-  requireAtLeast("keyRotationMs", config.accessTokenTtlMs);
+  requireAtLeast("keyRotationMs", longestAccessTokenTtlMs(config));
   return { config, store, secret, clock, random };
+}
+
+/** The longest life of an access token of any client. */
+export function longestAccessTokenTtlMs({
+  accessTokenTtlMs,
+  clients,
+}: Pick<IssuerConfig, "accessTokenTtlMs" | "clients">): number {
+  return Math.max(accessTokenTtlMs, ...clients.map((client) => client.accessTokenTtlMs ?? 0));
+}
+
+function readShortSession(name: string, value: unknown): IssuerConfig["shortSession"] {
+  rejectUnknownOptions(name, value, ["idleMs", "absoluteMs"]);
+  const { idleMs = null, absoluteMs = null } = value as Readonly<Record<string, unknown>>;
+  const bounds = { ...lifetimeBounds, default: lifetimeBounds.min };
+  const idle = readWholeNumber(`${name}.idleMs`, idleMs, bounds);
+  const absolute = readWholeNumber(`${name}.absoluteMs`, absoluteMs, { ...bounds, min: idle });
+  return { idleMs: idle, absoluteMs: absolute };
 }
 
 /** An array whose items `readItem` checks. The default is an empty array. */
@@ -145,26 +155,6 @@ function readIssuerUrl(name: string, value: unknown): string {
     throw invalidOption(name, "an http(s) URL without credentials, query or fragment", value);
   }
   return url;
-}
-
-function readClient(name: string, value: unknown): Required<Client> {
-  rejectUnknownOptions(name, value, ["id", "secret", "scopes"]);
-  const client = value as Readonly<Record<keyof Client, unknown>>;
-  const id = readString(`${name}.id`, client.id);
-  // RFC 7617 §2: the user-id of HTTP Basic ends at the first colon.
-  if (id.includes(":")) throw invalidOption(`${name}.id`, "a string without a colon", id);
-  if (id === FIRST_PARTY_CLIENT_ID) {
-    throw invalidOption(`${name}.id`, `another name than ${FIRST_PARTY_CLIENT_ID}`, id);
-  }
-  const secret = readString(`${name}.secret`, client.secret);
-  if (secret.length < MIN_CLIENT_SECRET_CHARS) {
-    throw invalidOption(`${name}.secret`, `at least ${MIN_CLIENT_SECRET_CHARS} characters`, secret);
-  }
-  const { scopes = [] } = client;
-  if (!Array.isArray(scopes) || !scopes.every(isScopeToken)) {
-    throw invalidOption(`${name}.scopes`, "an array of scopes (RFC 6749 §3.3)", scopes);
-  }
-  return { id, secret, scopes: [...(scopes as string[])] };
 }
 
 function readCorsOrigin(name: string, value: unknown): string {

@@ -3,7 +3,7 @@ import { auditEvents, issuerEvents } from "../core/event-channels.ts";
 import type { AuditEvent, IssuerEvent } from "../core/events.ts";
 import type { Store } from "../stores/store.ts";
 import { EventBudget } from "./event-budget.ts";
-import type { IssuerConfig } from "./config.ts";
+import { longestAccessTokenTtlMs, type IssuerConfig } from "./config.ts";
 import type { Secrets } from "./secret-keys.ts";
 
 /** Settings and dependencies that every part of an issuer shares. */
@@ -21,7 +21,7 @@ export const MAX_CLOCK_TOLERANCE_MS = 300_000;
 
 /** How long an access token that is signed now may still be accepted by any guard. */
 export function maxAcceptanceMs(config: IssuerConfig): number {
-  return config.accessTokenTtlMs + MAX_CLOCK_TOLERANCE_MS + MAX_CLOCK_STEP_MS;
+  return longestAccessTokenTtlMs(config) + MAX_CLOCK_TOLERANCE_MS + MAX_CLOCK_STEP_MS;
 }
 
 /** An outcome without `unavailable`: failures are thrown inside the issuer, and `createIssuer` turns them into outcomes. */

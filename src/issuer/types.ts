@@ -64,6 +64,11 @@ export interface IssuerOptions {
   conflictMs?: number;
   /** A signing key signs for this long. Default: 30 days; at least `accessTokenTtlMs`. */
   keyRotationMs?: number;
+  /**
+   * Lifetimes of a session whose login asks for a short one with `remember: false`, in milliseconds. They only shorten
+   * the usual ones. Default: `{ idleMs: 3_600_000, absoluteMs: 43_200_000 }`, an hour and 12 hours.
+   */
+  shortSession?: { idleMs: number; absoluteMs: number };
   /** Name of the issuer in events. Default: `"issuer"`. */
   name?: string;
   /** Source of time. Default: the clock of the system. */
@@ -91,6 +96,13 @@ export interface Client {
   readonly secret: string;
   /** Scopes that the service's own tokens may have. Default: none. */
   readonly scopes?: readonly string[];
+  /** Lifetime of the service's own access tokens, in milliseconds. Default: `accessTokenTtlMs` of the issuer. */
+  readonly accessTokenTtlMs?: number;
+  /**
+   * The service gets refresh tokens for its own tokens, which only it can use. Lifetimes of its sessions, in milliseconds.
+   * Each defaults to that of the issuer. Default: no refresh tokens.
+   */
+  readonly refreshTokens?: { readonly idleMs?: number; readonly absoluteMs?: number };
 }
 
 /** Facts about the request that the issuer cannot read from the request itself. */
@@ -99,6 +111,11 @@ export interface RequestInfo {
   source?: string | undefined;
   /** Description of the client in the list of sessions. `fetch` takes the `User-Agent` header by default. */
   device?: string | undefined;
+  /**
+   * The audiences for which a login or refresh wants its tokens, as `resource` of RFC 8707. A login narrows the whole
+   * session, a refresh its own access token. Default: all that may be granted.
+   */
+  resources?: readonly string[] | undefined;
   /** Aborts when the client has gone. */
   signal?: AbortSignal | undefined;
 }
@@ -122,6 +139,8 @@ export type LoginOutcome =
   | { readonly status: "ok"; readonly tokens: TokenResponse }
   /** The credentials are wrong, or the user does not exist. */
   | { readonly status: "denied" }
+  /** The request names an audience that the issuer does not have. */
+  | { readonly status: "invalid_target" }
   /** Too many attempts for the account or from the source, or too many password checks at once. */
   | { readonly status: "limited"; readonly retryAfterMs: number }
   /** The store or `authenticate` failed. */
@@ -135,6 +154,8 @@ export type RefreshOutcome =
   | { readonly status: "ok"; readonly tokens: TokenResponse }
   /** The token is malformed, expired, revoked or reused. The user has to log in. */
   | { readonly status: "invalid_grant" }
+  /** The request names an audience that the session does not have. Nothing was spent. */
+  | { readonly status: "invalid_target" }
   /** The client already uses the successor: it must read its own token store again. Nothing was issued or revoked. */
   | { readonly status: "refresh_conflict" }
   /** The store failed. Nothing was spent, so the client can repeat the request with the same token. */

@@ -42,7 +42,7 @@ export async function composeService(
   identity: ServiceIdentity,
   persistence: Pick<GuardOptions, "snapshots"> = {},
 ): Promise<Service> {
-  const { clients, loginNames, corsOrigins, cookies, provider, lifetimes } = settings;
+  const { clients, shortSession, loginNames, corsOrigins, cookies, provider, lifetimes } = settings;
   const parts: { close(): Promise<void> }[] = [store];
   const close = async () => {
     for (const part of parts.splice(0).toReversed()) await part.close();
@@ -53,6 +53,7 @@ export async function composeService(
       store,
       secret,
       clients,
+      shortSession,
       loginNames,
       corsOrigins,
       ...(cookies !== undefined && { cookies }),

@@ -1,10 +1,18 @@
 import type { BlockList } from "node:net";
 import { degradedModes, type DegradedMode } from "../core/rules.ts";
-import { isScopeToken } from "../core/scopes.ts";
 import type { Audiences } from "../issuer/audiences.ts";
-import { lifetimeBounds, signingAlgorithms } from "../issuer/config.ts";
+import { lifetimeBounds } from "../issuer/client-config.ts";
+import { signingAlgorithms } from "../issuer/config.ts";
 import type { IssuerOptions } from "../issuer/types.ts";
 import type { RedisAddressOptions } from "../stores/redis/address.ts";
+import {
+  parseClients,
+  parseMap,
+  parseScopes,
+  parseSessionLifetime,
+  type ClientCredentials,
+  type SessionLifetime,
+} from "./client-settings.ts";
 import { durationForm, parseDuration } from "./duration.ts";
 import {
   parseHttpsUrl,
@@ -26,12 +34,6 @@ export type Role = "issuer" | "gateway";
 /** The levels of the log, from the most to the least detailed. `silent` logs nothing. */
 const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export type LogLevel = (typeof logLevels)[number];
-
-/** A client of the service, or the service as a client of a provider. */
-export interface ClientCredentials {
-  readonly id: string;
-  readonly secret: string;
-}
 
 /** The parsed settings by their names. A setting without a default is optional. */
 export interface SettingValues {
@@ -62,6 +64,9 @@ export interface SettingValues {
   readonly HOLDFAST_CLIENTS?: readonly ClientCredentials[];
   readonly HOLDFAST_CLIENT_SCOPES?: ReadonlyMap<string, readonly string[]>;
   readonly HOLDFAST_LOGIN_NAMES: "case-insensitive" | "exact";
+  readonly HOLDFAST_CLIENT_ACCESS_TOKEN_TTL?: ReadonlyMap<string, number>;
+  readonly HOLDFAST_CLIENT_REFRESH_TOKENS?: ReadonlyMap<string, SessionLifetime>;
+  readonly HOLDFAST_SHORT_SESSION: SessionLifetime;
   readonly HOLDFAST_CORS_ORIGINS?: readonly string[];
   readonly HOLDFAST_COOKIES?: readonly string[];
   readonly HOLDFAST_COOKIES_SAME_SITE?: "strict" | "lax";
@@ -168,13 +173,28 @@ export const settingDefinitions: {
   },
   HOLDFAST_CLIENT_SCOPES: {
     form: "id=scopes pairs separated by commas, each id once, scopes separated by blanks",
-    parse: parseClientScopes,
+    parse: parseMap(parseScopes),
     otherwise: "none",
   },
   HOLDFAST_LOGIN_NAMES: {
     form: "case-insensitive or exact",
     parse: parseOneOf(["case-insensitive", "exact"]),
     default: "case-insensitive",
+  },
+  HOLDFAST_CLIENT_ACCESS_TOKEN_TTL: {
+    form: "id=duration pairs separated by commas, each id once, such as sync=5m",
+    parse: parseMap(parseDuration(lifetimeBounds)),
+    otherwise: "the life of every access token",
+  },
+  HOLDFAST_CLIENT_REFRESH_TOKENS: {
+    form: "id=idle/absolute pairs of durations separated by commas, each id once, such as sync=30d/90d",
+    parse: parseMap(parseSessionLifetime),
+    otherwise: "none",
+  },
+  HOLDFAST_SHORT_SESSION: {
+    form: "idle/absolute durations, the first at most the second, such as 1h/12h",
+    parse: parseSessionLifetime,
+    default: "1h/12h",
   },
   HOLDFAST_CORS_ORIGINS: {
     form: "exact origins such as https://app.example.com, without wildcards, separated by commas",
@@ -258,22 +278,4 @@ function lifetime(text: string, min: number = lifetimeBounds.min): SettingDefini
 function parseRoles(text: string): ReadonlySet<Role> | undefined {
   const roles = parseList(parseOneOf<Role>(["issuer", "gateway"]))(text);
   return roles === undefined ? undefined : new Set(roles);
-}
-
-function parseClients(text: string): readonly ClientCredentials[] | undefined {
-  const clients = parseList((part) => parsePair(part, 16))(text);
-  const ids = new Set(clients?.map(([id]) => id));
-  return ids.size === clients?.length ? clients.map(([id, secret]) => ({ id, secret })) : undefined;
-}
-
-function parseClientScopes(text: string): ReadonlyMap<string, readonly string[]> | undefined {
-  const pairs = parseList(parseClientScopePair)(text);
-  const scopes = new Map(pairs);
-  return scopes.size === pairs?.length ? scopes : undefined;
-}
-
-function parseClientScopePair(text: string): [id: string, scopes: readonly string[]] | undefined {
-  const [, id, list = ""] = /^([^=]+)=(.+)$/.exec(text) ?? [];
-  const scopes = list.split(/ +/);
-  return id !== undefined && scopes.every(isScopeToken) ? [id, scopes] : undefined;
 }

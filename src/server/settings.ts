@@ -4,17 +4,13 @@ import { closest, distance } from "fastest-levenshtein";
 import { HoldfastError } from "../core/errors.ts";
 import type { DegradedMode } from "../core/rules.ts";
 import type { Audiences } from "../issuer/audiences.ts";
+import type { Client } from "../issuer/types.ts";
 import type { CookieOptions, IssuerOptions } from "../issuer/types.ts";
 import { canKeepCookies } from "../issuer/cookie-options.ts";
 import { findRedisConflicts, toRedisSettings, type RedisSettings } from "./redis-settings.ts";
+import type { ClientCredentials } from "./client-settings.ts";
 import { formatDuration } from "./duration.ts";
-import {
-  settingDefinitions,
-  type ClientCredentials,
-  type LogLevel,
-  type Role,
-  type SettingValues,
-} from "./setting-definitions.ts";
+import { settingDefinitions, type LogLevel, type Role, type SettingValues } from "./setting-definitions.ts";
 
 /** A provider whose tokens the gateway accepts, as it does those of the service. */
 export interface ProviderSettings {
@@ -54,7 +50,9 @@ export interface Settings {
   /** `undefined` when the service uses the embedded store. */
   readonly redis: RedisSettings | undefined;
   readonly secret: string | undefined;
-  readonly clients: readonly (ClientCredentials & { readonly scopes: readonly string[] })[];
+  readonly clients: readonly Client[];
+  /** Lifetimes of a session whose login asks for a short one. */
+  readonly shortSession: NonNullable<IssuerOptions["shortSession"]>;
   readonly loginNames: SettingValues["HOLDFAST_LOGIN_NAMES"];
   readonly corsOrigins: readonly string[];
   /** `undefined` when sessions in cookies are off. */
@@ -128,10 +126,17 @@ const roleSettings: readonly (readonly [given: keyof SettingValues, needed: Role
   ["HOLDFAST_BOOTSTRAP_USER", "issuer"],
 ];
 
+/** Settings with one value for each client. */
+const clientSettings = [
+  "HOLDFAST_CLIENT_SCOPES",
+  "HOLDFAST_CLIENT_ACCESS_TOKEN_TTL",
+  "HOLDFAST_CLIENT_REFRESH_TOKENS",
+] as const;
+
 /** Finds settings that contradict each other. */
 function findConflicts(values: Partial<SettingValues>): string[] {
   const { HOLDFAST_PORT: port, HOLDFAST_ADMIN_PORT: adminPort, HOLDFAST_ROLES: roles } = values;
-  const { HOLDFAST_CLIENTS: clients = [], HOLDFAST_CLIENT_SCOPES: scopes = new Map() } = values;
+  const { HOLDFAST_CLIENTS: clients = [] } = values;
   const isGiven = (name: keyof SettingValues) => values[name] !== undefined;
   const problems: string[] = [];
   if (port !== undefined && port !== 0 && port === adminPort) {
@@ -149,9 +154,11 @@ function findConflicts(values: Partial<SettingValues>): string[] {
       problems.push(`${given} needs HOLDFAST_ROLES to name ${needed}`);
     }
   }
-  for (const id of scopes.keys()) {
-    if (clients.some((client) => client.id === id)) continue;
-    problems.push(`HOLDFAST_CLIENT_SCOPES names ${id}, which HOLDFAST_CLIENTS does not`);
+  for (const setting of clientSettings) {
+    for (const id of values[setting]?.keys() ?? []) {
+      if (clients.some((client) => client.id === id)) continue;
+      problems.push(`${setting} names ${id}, which HOLDFAST_CLIENTS does not`);
+    }
   }
   return problems;
 }
@@ -168,15 +175,20 @@ type LifetimeSetting =
   | `HOLDFAST_${"REFRESH_IDLE" | "REFRESH_ABSOLUTE" | "KEY_ROTATION"}`;
 
 function findLifetimeConflicts(values: Partial<SettingValues>): string[] {
-  return lifetimeOrder.flatMap(([longer, shorter]) => {
+  const problems = lifetimeOrder.flatMap(([longer, shorter]) => {
     const [longerMs = 0, shorterMs = 0] = [values[longer], values[shorter]];
     if (longerMs >= shorterMs) return [];
     return [`${longer} must be at least ${formatDuration(shorterMs)}, which is ${shorter}`];
   });
+  const { HOLDFAST_CLIENT_ACCESS_TOKEN_TTL: ofClients = [], HOLDFAST_KEY_ROTATION: rotationMs = 0 } = values;
+  for (const [id, ms] of ofClients) {
+    if (ms <= rotationMs) continue;
+    problems.push(`HOLDFAST_KEY_ROTATION must be at least ${formatDuration(ms)}, the access tokens of ${id}`);
+  }
+  return problems;
 }
 
 function toSettings(values: SettingValues): Settings {
-  const { HOLDFAST_CLIENTS: clients = [], HOLDFAST_CLIENT_SCOPES: scopes } = values;
   return {
     host: values.HOLDFAST_HOST,
     port: values.HOLDFAST_PORT,
@@ -196,7 +208,8 @@ function toSettings(values: SettingValues): Settings {
     roles: values.HOLDFAST_ROLES,
     redis: values.HOLDFAST_STORE === "redis" ? toRedisSettings(values) : undefined,
     secret: values.HOLDFAST_SECRET,
-    clients: clients.map((client) => ({ ...client, scopes: scopes?.get(client.id) ?? [] })),
+    clients: toClients(values),
+    shortSession: values.HOLDFAST_SHORT_SESSION,
     loginNames: values.HOLDFAST_LOGIN_NAMES,
     corsOrigins: values.HOLDFAST_CORS_ORIGINS ?? [],
     cookies: toCookieOptions(values),
@@ -221,4 +234,18 @@ function toProviderSettings(values: SettingValues): ProviderSettings | undefined
   if (issuer === undefined) return undefined;
   const authority = url === undefined || client === undefined ? undefined : { url, client };
   return { issuer, jwksUrl, authority };
+}
+
+function toClients(values: SettingValues): Settings["clients"] {
+  const { HOLDFAST_CLIENT_SCOPES: scopes, HOLDFAST_CLIENT_ACCESS_TOKEN_TTL: ttl } = values;
+  return (values.HOLDFAST_CLIENTS ?? []).map((client) => {
+    const accessTokenTtlMs = ttl?.get(client.id);
+    const refreshTokens = values.HOLDFAST_CLIENT_REFRESH_TOKENS?.get(client.id);
+    return {
+      ...client,
+      scopes: scopes?.get(client.id) ?? [],
+      ...(accessTokenTtlMs !== undefined && { accessTokenTtlMs }),
+      ...(refreshTokens !== undefined && { refreshTokens }),
+    };
+  });
 }

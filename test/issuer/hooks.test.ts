@@ -97,6 +97,27 @@ test("a session that ends is reported once, with its reason and its user", async
   ]);
 });
 
+test("law 8: a reused refresh token is reported once, and so is the end of its session", async () => {
+  const { told, onEvent } = collect();
+  const { clock, issuer } = createFixture({ onEvent });
+  const first = await logIn(issuer);
+  const second = await issuer.refresh(first.refresh_token);
+  assert.ok(second.status === "ok");
+  await issuer.refresh(second.tokens.refresh_token);
+  await clock.advance(60_000);
+  for (let times = 0; times < 3; times++) {
+    const outcome = await issuer.refresh(first.refresh_token, { source: "203.0.113.9" });
+    assert.equal(outcome.status, "invalid_grant");
+  }
+  await settle();
+  const seen = told.slice(1).map(({ at: _at, ...event }) => event);
+  const facts = { subject: "ann", session: first.session_id, source: "203.0.113.9" };
+  assert.deepEqual(seen, [
+    { type: "refresh_reuse", ...facts },
+    { type: "session_ended", ...facts, reason: "reuse" },
+  ]);
+});
+
 test("the audit event of an ended session names the user, also when only an id was given", async (t) => {
   const { issuer, store } = createFixture();
   const seen: AuditEvent[] = [];

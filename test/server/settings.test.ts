@@ -28,6 +28,7 @@ test("without settings the service listens on this machine only", () => {
     redis: undefined,
     secret: undefined,
     clients: [],
+    shortSession: { idleMs: 3_600_000, absoluteMs: 43_200_000 },
     loginNames: "case-insensitive",
     connectionsPerPeer: 256,
     corsOrigins: [],
@@ -62,6 +63,9 @@ test("reads every setting", () => {
     HOLDFAST_SECRET: `${secret},${secret}2`,
     HOLDFAST_CLIENTS: "api:0123456789abcdef, other:with:colons-in-it",
     HOLDFAST_CLIENT_SCOPES: "api=orders:read as=is",
+    HOLDFAST_CLIENT_ACCESS_TOKEN_TTL: "api=5m, other=1h",
+    HOLDFAST_CLIENT_REFRESH_TOKENS: "other=10m/8h",
+    HOLDFAST_SHORT_SESSION: "10m/10m",
     HOLDFAST_LOGIN_NAMES: "exact",
     HOLDFAST_CORS_ORIGINS: "https://app.example.com, http://localhost:3000",
     HOLDFAST_TRUSTED_PROXIES: "10.0.0.0/8, 192.0.2.7, 2001:db8::/32",
@@ -77,9 +81,16 @@ test("reads every setting", () => {
   assert.equal(settings.dataDir, "/data");
   assert.equal(settings.url, "https://id.example.com");
   assert.deepEqual(settings.clients, [
-    { id: "api", secret: "0123456789abcdef", scopes: ["orders:read", "as=is"] },
-    { id: "other", secret: "with:colons-in-it", scopes: [] },
+    { id: "api", secret: "0123456789abcdef", scopes: ["orders:read", "as=is"], accessTokenTtlMs: 300_000 },
+    {
+      id: "other",
+      secret: "with:colons-in-it",
+      scopes: [],
+      accessTokenTtlMs: 3_600_000,
+      refreshTokens: { idleMs: 600_000, absoluteMs: 28_800_000 },
+    },
   ]);
+  assert.deepEqual(settings.shortSession, { idleMs: 600_000, absoluteMs: 600_000 });
   assert.equal(settings.loginNames, "exact");
   assert.deepEqual(settings.corsOrigins, ["https://app.example.com", "http://localhost:3000"]);
   assert.deepEqual(settings.bootstrapUser, { username: "alice", password: "correct:horse" });
@@ -196,6 +207,13 @@ test("rejects scopes of an unknown client", () => {
   });
 });
 
+test("a signing key must sign for as long as the access token of every client lives", () => {
+  const clients = { HOLDFAST_CLIENTS: "api:0123456789abcdef", HOLDFAST_CLIENT_ACCESS_TOKEN_TTL: "api=31d" };
+  assert.throws(() => readSettings(clients), {
+    message: "HOLDFAST_KEY_ROTATION must be at least 31d, the access tokens of api",
+  });
+});
+
 const wrong: [name: string, value: string, message: RegExp][] = [
   ["HOLDFAST_HOST", "http://x", /^HOLDFAST_HOST must be an address/],
   ["REDIS_URL", "http://redis", /^REDIS_URL must be redis:/],
@@ -254,6 +272,13 @@ const wrong: [name: string, value: string, message: RegExp][] = [
   ["HOLDFAST_ALGORITHM", "HS256", /^HOLDFAST_ALGORITHM must be ES256, ES384, EdDSA, RS256, PS256/],
   ["HOLDFAST_AUDIENCE", "https://a.example,", /^HOLDFAST_AUDIENCE must be/],
   ["HOLDFAST_AUDIENCE", "https://a.example, https://a.example", /^HOLDFAST_AUDIENCE must be .* each once/],
+  ["HOLDFAST_CLIENT_ACCESS_TOKEN_TTL", "api=5", /^HOLDFAST_CLIENT_ACCESS_TOKEN_TTL must be id=duration/],
+  ["HOLDFAST_CLIENT_ACCESS_TOKEN_TTL", "api=5m,api=6m", /^HOLDFAST_CLIENT_ACCESS_TOKEN_TTL must be/],
+  ["HOLDFAST_CLIENT_ACCESS_TOKEN_TTL", "api=5m", /^HOLDFAST_CLIENT_ACCESS_TOKEN_TTL names api/],
+  ["HOLDFAST_CLIENT_REFRESH_TOKENS", "api=5m", /^HOLDFAST_CLIENT_REFRESH_TOKENS must be id=idle/],
+  ["HOLDFAST_CLIENT_REFRESH_TOKENS", "api=8h/1h", /^HOLDFAST_CLIENT_REFRESH_TOKENS must be/],
+  ["HOLDFAST_SHORT_SESSION", "1h", /^HOLDFAST_SHORT_SESSION must be idle\/absolute durations/],
+  ["HOLDFAST_SHORT_SESSION", "1h/12h/1d", /^HOLDFAST_SHORT_SESSION must be/],
   ["HOLDFAST_STORE", "postgres", /^HOLDFAST_STORE must be sqlite or redis/],
   ["HOLDFAST_SECRET", "too-short-a-secret", /^HOLDFAST_SECRET must be at least 32 random bytes/],
   ["HOLDFAST_SECRET", `${secret},short`, /^HOLDFAST_SECRET must be/],

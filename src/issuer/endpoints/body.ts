@@ -21,9 +21,25 @@ export const refreshTokenBody: z.ZodType<{ refresh_token: string }> = z.object(
   "must be an object",
 );
 
+/** The values of `resource` in a JSON body: one, or a list (RFC 8707 §2). */
+export const resourceSchema: z.ZodType<readonly string[] | undefined> = z
+  .union(
+    [z.string().transform((one) => [one]), z.array(z.string())],
+    "must be a string or an array of strings",
+  )
+  .optional();
+
 /** A request for a refresh. With `acknowledge` the client announces that it will acknowledge the new refresh token. */
-export const refreshBody: z.ZodType<{ refresh_token: string; acknowledge?: boolean | undefined }> = z.object(
-  { refresh_token: stringSchema(), acknowledge: z.boolean("must be a boolean").optional() },
+export const refreshBody: z.ZodType<{
+  refresh_token: string;
+  acknowledge?: boolean | undefined;
+  resource?: readonly string[] | undefined;
+}> = z.object(
+  {
+    refresh_token: stringSchema(),
+    acknowledge: z.boolean("must be a boolean").optional(),
+    resource: resourceSchema,
+  },
   "must be an object",
 );
 
@@ -35,7 +51,7 @@ export async function readBody<T>(
   maxBytes: number = MAX_BODY_BYTES,
 ): Promise<T> {
   const bytes = await readBytes(ctx, request, "application/json", maxBytes);
-  return checkShape(parseJson(bytes), schema);
+  return parseBody(parseJson(bytes), schema);
 }
 
 const anyObject = z.record(z.string(), z.unknown(), "must be an object");
@@ -47,7 +63,7 @@ export async function readJsonObject(
 ): Promise<Readonly<Record<string, unknown>>> {
   if (!request.headers.has("Content-Type")) return {};
   const bytes = await readBytes(ctx, request, "application/json", MAX_BODY_BYTES);
-  return bytes.length === 0 ? {} : checkShape(parseJson(bytes), anyObject);
+  return bytes.length === 0 ? {} : parseBody(parseJson(bytes), anyObject);
 }
 
 function parseJson(bytes: Buffer): unknown {
@@ -58,7 +74,8 @@ function parseJson(bytes: Buffer): unknown {
   }
 }
 
-function checkShape<T>(value: unknown, schema: z.ZodType<T>): T {
+/** Checks the JSON value of a body. Throws as `readBody` does. */
+export function parseBody<T>(value: unknown, schema: z.ZodType<T>): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;

@@ -9,11 +9,11 @@ import {
 } from "../../core/bearer.ts";
 import type { JwtClaims } from "../../core/verdict.ts";
 import { isForAudience } from "../../jwt/claims.ts";
-import { FIRST_PARTY_CLIENT_ID } from "../config.ts";
+import { FIRST_PARTY_CLIENT_ID, type ClientConfig } from "../client-config.ts";
 import type { IssuerContext } from "../context.ts";
 import { parseToken } from "../../jwt/parse.ts";
 import { findSession, type AuthenticSession } from "../store/session-record.ts";
-import type { Client, RequestInfo } from "../types.ts";
+import type { RequestInfo } from "../types.ts";
 import type { FormParameters } from "./body.ts";
 import type { EndpointCall } from "./endpoint.ts";
 import { oauthError, asException, tooManyRequests } from "./respond.ts";
@@ -103,7 +103,7 @@ function bearerException(why: UnusableToken["status"] | "invalid"): Error {
 export function requireClient(
   ctx: IssuerContext,
   { request, requestInfo }: AuthenticationCall,
-): Required<Client> {
+): ClientConfig {
   const encoded = /^basic +([\w\-+/]+=*)$/i.exec(authorizationHeader(request))?.[1] ?? "";
   const [, id = "", secret = ""] = /^([^:]*):([^]*)$/.exec(Buffer.from(encoded, "base64").toString()) ?? [];
   return findClient(ctx, requestInfo, [id, secret], [formDecode(id), formDecode(secret)]);
@@ -117,7 +117,7 @@ export function authenticateClient(
   ctx: IssuerContext,
   call: AuthenticationCall,
   form: FormParameters,
-): Required<Client> | null {
+): ClientConfig | null {
   const id = form.get("client_id");
   const secret = form.get("client_secret");
   if (presentsClientCredentials(call.request)) {
@@ -148,7 +148,7 @@ function findClient(
   ctx: IssuerContext,
   { source }: RequestInfo,
   ...variants: readonly ClientCredentials[]
-): Required<Client> {
+): ClientConfig {
   const key = randomBytes(32);
   const digest = (text: string) => createHmac("sha256", key).update(text).digest();
   const found = ctx.config.clients.find((client) =>

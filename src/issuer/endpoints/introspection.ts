@@ -28,9 +28,11 @@ export async function introspectEndpoint(
   { request, requestInfo }: EndpointCall,
 ): Promise<Response> {
   const form = await readForm(ctx, request);
-  if (authenticateClient(ctx, { request, requestInfo }, form) === null) throw invalidClient();
+  const client = authenticateClient(ctx, { request, requestInfo }, form);
+  if (client === null) throw invalidClient();
   const token = requireParameter(form, "token");
-  const description = (await describeRefreshToken(ctx, token)) ?? (await describeAccessToken(ctx, token));
+  const description =
+    (await describeRefreshToken(ctx, token, client.id)) ?? (await describeAccessToken(ctx, token));
   return jsonResponse(200, description === null ? { active: false } : { ...description, active: true });
 }
 
@@ -41,10 +43,14 @@ async function describeAccessToken(ctx: IssuerContext, token: string): Promise<o
 
 /**
  * Names the use of the token, leaves out `aud` and `scope`, and sets `token_type` to `N_A` (RFC 8693 §2.2.1), so that no
- * resource server accepts a refresh token as an access token.
+ * resource server accepts a refresh token as an access token. The refresh token of another service is unknown.
  */
-async function describeRefreshToken(ctx: IssuerContext, text: string): Promise<object | null> {
-  const token = parseRefreshToken(ctx.secrets, text);
+async function describeRefreshToken(
+  ctx: IssuerContext,
+  text: string,
+  clientId: string,
+): Promise<object | null> {
+  const token = parseRefreshToken(ctx.secrets, text, clientId);
   const session = token && (await findSession(ctx, token.session));
   if (token === null || session === null) return null;
   if (!isRefreshable(session, digestRefreshToken(token), ctx.clock.now())) return null;

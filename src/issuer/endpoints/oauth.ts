@@ -1,23 +1,24 @@
-import { isScopeToken, narrowScope } from "../../core/scopes.ts";
-import { narrowAudience } from "../audiences.ts";
-import { FIRST_PARTY_CLIENT_ID } from "../config.ts";
+import { isScopeToken } from "../../core/scopes.ts";
+import { FIRST_PARTY_CLIENT_ID, type ClientConfig } from "../client-config.ts";
 import type { IssuerContext } from "../context.ts";
 import { MAX_CLOCK_TOLERANCE_MS } from "../issuer-base.ts";
+import { beginClientSession } from "../sessions/client-session.ts";
+import { narrowGrant, type GrantRequest } from "../sessions/grant.ts";
 import { parseRefreshToken } from "../sessions/refresh-token.ts";
-import { refreshWithScopes } from "../sessions/refresh.ts";
+import { refreshNarrowed } from "../sessions/refresh.ts";
 import { revoke } from "../sessions/revoke.ts";
 import { endPresentedSession } from "../sessions/sessions.ts";
 import { createClientTokenResponse } from "../sessions/token-response.ts";
-import type { Client } from "../types.ts";
+import type { RequestInfo } from "../types.ts";
 import { badRequest, readForm, requireParameter } from "./body.ts";
 import { authenticateClient, invalidClient } from "./client-auth.ts";
 import type { EndpointCall } from "./endpoint.ts";
-import { emptyResponse, jsonResponse, oauthError } from "./respond.ts";
+import { emptyResponse, invalidTarget, jsonResponse, oauthError } from "./respond.ts";
 import { refreshResponse } from "./tokens.ts";
 
 /**
- * The refresh (RFC 6749 §6) and client credentials (§4.4) grants. Every session is a first-party session, so the public
- * client and every service may refresh it.
+ * The refresh (RFC 6749 §6) and client credentials (§4.4) grants. The public client and every service may refresh a
+ * first-party session. Only the service itself may refresh its own session.
  */
 export async function tokenEndpoint(
   ctx: IssuerContext,
@@ -28,8 +29,8 @@ export async function tokenEndpoint(
   const grant = requireParameter(form, "grant_type");
   const requestedScopes = form.get("scope")?.split(" ");
   if (requestedScopes?.every(isScopeToken) === false) return invalidScope();
-  if (grant === "client_credentials")
-    return await clientCredentialsGrant(ctx, client, { scopes: requestedScopes, resources: form.resources });
+  const wanted = { scopes: requestedScopes, resources: form.resources };
+  if (grant === "client_credentials") return await clientCredentialsGrant(ctx, client, wanted, requestInfo);
   if (grant !== "refresh_token") {
     return oauthError(400, "unsupported_grant_type", "The grant is refresh_token or client_credentials.");
   }
@@ -38,7 +39,11 @@ export async function tokenEndpoint(
   if (asked !== undefined && asked !== "true" && asked !== "false") {
     throw badRequest(400, "acknowledge: must be true or false");
   }
-  const outcome = await refreshWithScopes(ctx, refreshToken, requestInfo, requestedScopes);
+  const outcome = await refreshNarrowed(ctx, refreshToken, requestInfo, {
+    // A service whose entry no longer has refresh tokens cannot use the old ones.
+    client: client?.refreshTokens === undefined ? null : client.id,
+    ...wanted,
+  });
   return outcome.status === "invalid_scope"
     ? invalidScope()
     : refreshResponse(ctx, outcome, asked === "true");
@@ -46,25 +51,22 @@ export async function tokenEndpoint(
 
 async function clientCredentialsGrant(
   ctx: IssuerContext,
-  client: Required<Client> | null,
-  requested: { readonly scopes: readonly string[] | undefined; readonly resources: readonly string[] },
+  client: ClientConfig | null,
+  wanted: GrantRequest,
+  requestInfo: RequestInfo,
 ): Promise<Response> {
   if (client === null) throw invalidClient();
-  const scopes = narrowScope(client.scopes, requested.scopes);
-  if (scopes === null) return invalidScope();
-  const audience = narrowAudience(ctx.config.audience, requested.resources);
-  if (audience === null) return invalidTarget();
+  const narrowed = narrowGrant({ scopes: client.scopes, audience: ctx.config.audience }, wanted);
+  if (narrowed.status === "invalid_scope") return invalidScope();
+  if (narrowed.status === "invalid_target") return invalidTarget();
+  const { grant } = narrowed;
+  if (client.refreshTokens !== undefined) {
+    const request = { ...requestInfo, resources: wanted.resources };
+    return jsonResponse(200, await beginClientSession(ctx, client, grant, request));
+  }
   const signingKey = await ctx.keys.activeKey();
   const cutOffS = await ctx.accessTokens.revocations.subjectCutOff(client.id);
-  return jsonResponse(
-    200,
-    createClientTokenResponse(ctx, signingKey, { id: client.id, scopes, audience, cutOffS }),
-  );
-}
-
-/** RFC 8707 §2. */
-function invalidTarget(): Response {
-  return oauthError(400, "invalid_target", "The requested resource is not one that may be granted.");
+  return jsonResponse(200, createClientTokenResponse(ctx, signingKey, { id: client.id, ...grant, cutOffS }));
 }
 
 function invalidScope(): Response {
@@ -79,7 +81,7 @@ export async function revokeEndpoint(
   const form = await readForm(ctx, request);
   const client = authenticateClient(ctx, { request, requestInfo }, form);
   const text = requireParameter(form, "token");
-  const refreshToken = parseRefreshToken(ctx.secrets, text);
+  const refreshToken = parseRefreshToken(ctx.secrets, text, client?.id);
   if (refreshToken !== null) {
     await endPresentedSession(ctx, refreshToken.session, { source: requestInfo.source });
     return emptyResponse(200);

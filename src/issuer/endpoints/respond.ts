@@ -51,6 +51,11 @@ export function invalidGrant(): Response {
   return oauthError(400, "invalid_grant", "The refresh token is not valid.");
 }
 
+/** RFC 8707 §2. */
+export function invalidTarget(): Response {
+  return oauthError(400, "invalid_target", "The requested resource is not one that may be granted.");
+}
+
 /** `Retry-After` in whole seconds (RFC 9110 §10.2.3), at least one. */
 function retryAfter(ms: number): Record<string, string> {
   return { "Retry-After": String(Math.max(1, Math.ceil(ms / 1000))) };

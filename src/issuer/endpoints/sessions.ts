@@ -1,7 +1,7 @@
 import { HTTPException } from "hono/http-exception";
 import { isLive, sessionExpiresAt } from "../../core/session.ts";
 import type { IssuerContext } from "../context.ts";
-import { digestRefreshToken, parseRefreshToken, type RefreshToken } from "../sessions/refresh-token.ts";
+import { digestRefreshToken, parseAnyRefreshToken, type RefreshToken } from "../sessions/refresh-token.ts";
 import { endPresentedSession, endSessionsWith, listLiveSessions } from "../sessions/sessions.ts";
 import { findSession, type AuthenticSession } from "../store/session-record.ts";
 import { readBody, refreshTokenBody } from "./body.ts";
@@ -52,7 +52,7 @@ async function readPresentedToken(
 ): Promise<RefreshToken | null | undefined> {
   try {
     const body = await readBody(ctx, request, refreshTokenBody);
-    return parseRefreshToken(ctx.secrets, body.refresh_token);
+    return parseAnyRefreshToken(ctx, body.refresh_token);
   } catch (error) {
     const status = error instanceof HTTPException ? error.res?.status : undefined;
     const hasNoToken = status === 400 || status === 415;

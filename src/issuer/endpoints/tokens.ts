@@ -6,16 +6,28 @@ import { acknowledge, refresh } from "../sessions/refresh.ts";
 import type { LoginOutcome, RefreshOutcome } from "../types.ts";
 import { isAcceptablePassword, PASSWORD_BYTES } from "../users/passwords.ts";
 import { changeOwnPassword } from "../users/users.ts";
-import { readBody, refreshBody, refreshTokenBody, stringSchema } from "./body.ts";
+import { parseBody, readBody, refreshBody, refreshTokenBody, resourceSchema, stringSchema } from "./body.ts";
 import { requireSession } from "./client-auth.ts";
 import type { EndpointCall } from "./endpoint.ts";
-import { emptyResponse, invalidGrant, jsonResponse, oauthError, tooManyRequests } from "./respond.ts";
+import {
+  emptyResponse,
+  invalidGrant,
+  invalidTarget,
+  jsonResponse,
+  oauthError,
+  tooManyRequests,
+} from "./respond.ts";
 
 const anyObject = z.record(z.string(), z.unknown(), "must be an object");
 const credentials = z.looseObject(
-  { username: stringSchema(), password: stringSchema() },
+  {
+    username: stringSchema(),
+    password: stringSchema(),
+    remember: z.boolean("must be a boolean").optional(),
+  },
   "must be an object",
 );
+const withResource = z.looseObject({ resource: resourceSchema }, "must be an object");
 const newPassword = stringSchema().refine(
   isAcceptablePassword,
   `must be ${PASSWORD_BYTES.min} to ${PASSWORD_BYTES.max} bytes`,
@@ -32,7 +44,8 @@ export async function loginEndpoint(
 ): Promise<Response> {
   const schema = ctx.config.authenticate === undefined ? credentials : anyObject;
   const body = await readBody(ctx, request, schema);
-  return loginResponse(await login(ctx, body, requestInfo));
+  const { resource: resources } = parseBody(body, withResource);
+  return loginResponse(await login(ctx, body, { ...requestInfo, resources }));
 }
 
 export async function passwordEndpoint(
@@ -49,6 +62,7 @@ export async function passwordEndpoint(
 function loginResponse(outcome: DefiniteOutcome<LoginOutcome>): Response {
   if (outcome.status === "ok") return jsonResponse(200, outcome.tokens);
   if (outcome.status === "limited") return tooManyRequests(outcome.retryAfterMs);
+  if (outcome.status === "invalid_target") return invalidTarget();
   return oauthError(401, "invalid_credentials", "The credentials are not valid.");
 }
 
@@ -56,8 +70,9 @@ export async function refreshEndpoint(
   ctx: IssuerContext,
   { request, requestInfo }: EndpointCall,
 ): Promise<Response> {
-  const { refresh_token: token, acknowledge: asked = false } = await readBody(ctx, request, refreshBody);
-  return refreshResponse(ctx, await refresh(ctx, token, requestInfo), asked);
+  const body = await readBody(ctx, request, refreshBody);
+  const { refresh_token: token, acknowledge: asked = false, resource: resources } = body;
+  return refreshResponse(ctx, await refresh(ctx, token, { ...requestInfo, resources }), asked);
 }
 
 /** `asked` is whether the client announced an acknowledgement. With strict rotation nothing waits for it. */
@@ -71,6 +86,7 @@ export function refreshResponse(
     return jsonResponse(200, isAwaited ? { ...outcome.tokens, acknowledge: true } : outcome.tokens);
   }
   if (outcome.status === "invalid_grant") return invalidGrant();
+  if (outcome.status === "invalid_target") return invalidTarget();
   return oauthError(
     409,
     "refresh_conflict",

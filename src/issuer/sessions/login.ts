@@ -1,12 +1,14 @@
 import { sleep } from "../../core/clock.ts";
 import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
+import { narrowAudience } from "../audiences.ts";
 import type { IssuerContext } from "../context.ts";
 import { reportNewDevice } from "../hooks/new-device.ts";
 import type { DefiniteOutcome } from "../issuer-base.ts";
-import type { LoginOutcome, RequestInfo, TokenResponse } from "../types.ts";
+import type { AuthenticatedUser, LoginOutcome, RequestInfo, TokenResponse } from "../types.ts";
 import { checkCredentials } from "../users/credentials.ts";
 import { loginKeyOf, normalizeUsername } from "../users/login-name.ts";
-import { beginSession } from "./sessions.ts";
+import { shortestLifetime } from "./session-lifetime.ts";
+import { beginSession, type SessionClient } from "./sessions.ts";
 
 export async function login(
   ctx: IssuerContext,
@@ -14,17 +16,27 @@ export async function login(
   requestInfo: RequestInfo,
 ): Promise<DefiniteOutcome<LoginOutcome>> {
   const { username } = credentials;
+  const isTarget = narrowAudience(ctx.config.audience, requestInfo.resources) !== null;
+  if (!isTarget) return { status: "invalid_target" };
   const readAccount = () => {
     const name = typeof username === "string" ? normalizeUsername(ctx, username) : null;
     return name === null ? null : loginKeyOf(ctx, name);
   };
   return await withLoginLimits(ctx, readAccount, requestInfo, async () => {
-    return await checkAndBeginSession(
-      ctx,
-      requestInfo,
-      async () => await checkCredentials(ctx, credentials, requestInfo),
+    return await checkAndBeginSession(ctx, requestInfo, async () =>
+      shortenSession(ctx, credentials, await checkCredentials(ctx, credentials, requestInfo)),
     );
   });
+}
+
+/** Applies the wish of the login for a short session. It can shorten what `authenticate` allows, and never lengthen it. */
+function shortenSession(
+  { config }: IssuerContext,
+  { remember }: Readonly<Record<string, unknown>>,
+  user: AuthenticatedUser | null,
+): AuthenticatedUser | null {
+  if (user === null || remember !== false) return user;
+  return { ...user, ...shortestLifetime(config.shortSession, user) };
 }
 
 /**
@@ -66,24 +78,26 @@ export async function withLoginLimits(
 
 /**
  * Checks credentials and begins a session. Reads the time of the store before the check. If the sessions of the subject
- * are ended after that, for example by a new password, the check may be out of date and is repeated once.
+ * are ended after that, for example by a new password, the check may be out of date and is repeated once. `client` is
+ * left out for a first-party session.
  */
 export async function checkAndBeginSession(
   ctx: IssuerContext,
   requestInfo: RequestInfo,
   check: () => Promise<Parameters<typeof beginSession>[1] | null>,
+  client?: SessionClient,
 ): Promise<TokenResponse | null> {
   for (let tries = 1; tries <= 2; tries++) {
     const authAt = await ctx.store.now();
     const identity = await check();
     if (identity === null) return null;
     requestInfo.signal?.throwIfAborted();
-    const tokens = await beginSession(ctx, identity, authAt, requestInfo);
+    const tokens = await beginSession(ctx, identity, authAt, requestInfo, client);
     if (tokens !== null) {
       const { subject } = identity;
       const facts = { subject, session: tokens.session_id, source: requestInfo.source };
       await ctx.audit("login", facts);
-      reportNewDevice(ctx, facts);
+      if (client === undefined) reportNewDevice(ctx, facts);
       return tokens;
     }
     // A session that begins in the millisecond of the cut-off counts as an earlier one, so wait until it has passed.

@@ -42,12 +42,16 @@ export interface RefreshToken {
   readonly secret: Buffer;
   /** `null` for a token of an older version. */
   readonly times: RefreshTokenTimes | null;
+  /** The client that the token is bound to (RFC 6749 §6). `null` for a first-party session. */
+  readonly client: string | null;
   /** The keys of the secret under which the token was created. */
   readonly keys: SecretKeys;
 }
 
-function computeMac(keys: SecretKeys, body: Buffer): Buffer {
-  return createHmac("sha256", keys.tokenMac).update(body).digest();
+/** The MAC covers the client, so that the token of another client is refused without the store. */
+function computeMac(keys: SecretKeys, body: Buffer, client: string | null): Buffer {
+  const mac = createHmac("sha256", keys.tokenMac).update(body);
+  return (client === null ? mac : mac.update(`\0${client}`)).digest();
 }
 
 /** A token without times has this mark by chance once in 2^32 tokens. */
@@ -63,10 +67,12 @@ export function createSessionId(): string {
   return randomBytes(16).toString("hex");
 }
 
+type NextToken = Pick<RefreshToken, "session" | "generation"> & Partial<Pick<RefreshToken, "client">>;
+
 /** `now` is when the token is issued, epoch ms. */
 export function createRefreshToken(
   keys: SecretKeys,
-  { session, generation }: Pick<RefreshToken, "session" | "generation">,
+  { session, generation, client = null }: NextToken,
   { idleMs, absoluteExpiresAt }: RefreshTokenLifetime,
   now: number,
 ): RefreshToken {
@@ -77,23 +83,55 @@ export function createRefreshToken(
   const seconds = [Math.floor(now / 1000), Math.ceil(idleMs / 1000), Math.ceil(absoluteExpiresAt / 1000)];
   for (const [i, value] of seconds.entries()) body.writeUInt32BE(value, TIMES_AT + 4 * i);
   computeMark(keys, body).copy(body, MARK_AT);
-  const text = REFRESH_TOKEN_PREFIX + Buffer.concat([body, computeMac(keys, body)]).toString("base64url");
-  return { text, session, generation, secret: body.subarray(20), times: readTimes(keys, body), keys };
+  const text =
+    REFRESH_TOKEN_PREFIX + Buffer.concat([body, computeMac(keys, body, client)]).toString("base64url");
+  const times = readTimes(keys, body);
+  return { text, session, generation, secret: body.subarray(20), times, client, keys };
 }
 
-/** Needs no store. `null` unless the text is the exact spelling of a token that was issued under one of these secrets. */
-export function parseRefreshToken(secrets: Secrets, text: string): RefreshToken | null {
+/**
+ * Needs no store. `null` unless the text is the exact spelling of a token that was issued under one of these secrets, in
+ * a first-party session or to this client.
+ */
+export function parseRefreshToken(
+  secrets: Secrets,
+  text: string,
+  client: string | null = null,
+): RefreshToken | null {
   if (typeof text !== "string" || text.length !== TOKEN_CHARS || !text.startsWith(REFRESH_TOKEN_PREFIX))
     return null;
   const bytes = Buffer.from(text.slice(REFRESH_TOKEN_PREFIX.length), "base64url");
   if (bytes.length !== TOKEN_BYTES || REFRESH_TOKEN_PREFIX + bytes.toString("base64url") !== text)
     return null;
   const body = bytes.subarray(0, BODY_BYTES);
-  const keys = secrets.find((one) => timingSafeEqual(computeMac(one, body), bytes.subarray(BODY_BYTES)));
+  const mac = bytes.subarray(BODY_BYTES);
+  const find = (owner: string | null) =>
+    secrets.find((one) => timingSafeEqual(computeMac(one, body, owner), mac));
+  const firstParty = find(null);
+  const keys = firstParty ?? (client === null ? undefined : find(client));
   if (keys === undefined) return null;
   const session = body.toString("hex", 0, 16);
   const times = readTimes(keys, body);
-  return { text, session, generation: body.readUInt32BE(16), secret: body.subarray(20), times, keys };
+  const generation = body.readUInt32BE(16);
+  const owner = firstParty === undefined ? client : null;
+  return { text, session, generation, secret: body.subarray(20), times, client: owner, keys };
+}
+
+/** Parses a token whichever client it is bound to, for requests that need no client authentication. */
+export function parseAnyRefreshToken(
+  {
+    secrets,
+    config,
+  }: { readonly secrets: Secrets; readonly config: { readonly clients: readonly { id: string }[] } },
+  text: string,
+): RefreshToken | null {
+  const own = parseRefreshToken(secrets, text);
+  if (own !== null) return own;
+  for (const { id } of config.clients) {
+    const token = parseRefreshToken(secrets, text, id);
+    if (token !== null) return token;
+  }
+  return null;
 }
 
 function readTimes(keys: SecretKeys, body: Buffer): RefreshTokenTimes | null {
@@ -126,5 +164,5 @@ export function openSuccessor(
   sealed: string,
 ): RefreshToken | null {
   const plain = open(successorKey(presented), sealed, presented.session);
-  return plain === null ? null : parseRefreshToken(secrets, plain.toString());
+  return plain === null ? null : parseRefreshToken(secrets, plain.toString(), presented.client);
 }

@@ -1,6 +1,5 @@
 import { HoldfastError } from "../../core/errors.ts";
 import { refreshEvents } from "../../core/event-channels.ts";
-import { narrowScope } from "../../core/scopes.ts";
 import type { RotationOutcome } from "../../stores/session-store.ts";
 import type { IssuerContext } from "../context.ts";
 import type { DefiniteOutcome } from "../issuer-base.ts";
@@ -10,12 +9,14 @@ import type { AcknowledgeOutcome, RequestInfo, RefreshOutcome } from "../types.t
 import {
   createRefreshToken,
   openSuccessor,
+  parseAnyRefreshToken,
   parseRefreshToken,
   digestRefreshToken,
   sealSuccessor,
   type RefreshToken,
   type RefreshTokenLifetime,
 } from "./refresh-token.ts";
+import { isNarrowing, narrowGrant, sessionGrant, type Grant, type GrantRequest } from "./grant.ts";
 import { areRightsLive, renewSession } from "./rights.ts";
 import { sessionRevocation } from "./sessions.ts";
 import { createTokenResponse } from "./token-response.ts";
@@ -31,32 +32,33 @@ const LOST_SESSION_RETRY_MS = 30_000;
 
 const invalidGrant = { status: "invalid_grant" } as const;
 
-/** Refreshes without a request for fewer scopes. */
+/** Refreshes for the audiences that the caller names, with all scopes of the session. */
 export async function refresh(
   ctx: IssuerContext,
   text: string,
   requestInfo: RequestInfo,
 ): Promise<DefiniteOutcome<RefreshOutcome>> {
-  const outcome = await refreshWithScopes(ctx, text, requestInfo, undefined);
+  const outcome = await refreshNarrowed(ctx, text, requestInfo, { resources: requestInfo.resources });
   return outcome.status === "invalid_scope" ? invalidGrant : outcome;
 }
 
 /**
  * Spends a refresh token (law 8). The rights of the user and the signing key are fetched first, and the store decides in
  * one atomic command. After a failure the client can repeat the request: until its successor arrived, the same token gets
- * the same successor. `requestedScopes` applies to this access token only (RFC 6749 §6). A scope that the user does not
- * have now is refused before the refresh token is spent.
+ * the same successor. The request for fewer scopes (RFC 6749 §6) or audiences (RFC 8707 §2.2) applies to this access token
+ * only. What the session does not have now is refused before the refresh token is spent. `client` is the authenticated
+ * client, and `null` is the public one.
  */
-export async function refreshWithScopes(
+export async function refreshNarrowed(
   ctx: IssuerContext,
   text: string,
   requestInfo: RequestInfo,
-  requestedScopes: readonly string[] | undefined,
+  { client = null, ...request }: GrantRequest & { readonly client?: string | null },
 ): Promise<DefiniteOutcome<RefreshOutcome> | { readonly status: "invalid_scope" }> {
-  const presented = parseRefreshToken(ctx.secrets, text);
+  const presented = parseRefreshToken(ctx.secrets, text, client);
   if (presented === null) return invalidGrant;
-  const rights = await findRights(ctx, presented, requestInfo, requestedScopes);
-  if ("status" in rights) return rights;
+  const found = await findRights(ctx, presented, requestInfo, request);
+  if ("status" in found) return found;
   const signingKey = await ctx.keys.activeKey();
   const lifetime = presented.times ?? (await ctx.store.sessions.get(presented.session));
   // A token without times is from an older version, and does not prove that its session still exists.
@@ -89,16 +91,16 @@ export async function refreshWithScopes(
   const facts = { subject: session.subject, session: session.id, source: requestInfo.source };
   const decided = await decideAnswer(ctx, { presented, candidate, rotation, facts });
   if (decided.status !== "ok") return decided;
-  const current = { ...session, content: rights.content ?? session.content };
-  const tokens = createTokenResponse(ctx, signingKey, current, decided.successor, rights.scopes);
+  const current = { ...session, content: found.content ?? session.content };
+  const tokens = createTokenResponse(ctx, signingKey, current, decided.successor, found.grant);
   return { status: "ok", tokens };
 }
 
 interface FoundRights {
   /** The rights that the user has now. Left out when they are those of the session. */
   readonly content?: SessionContent;
-  /** The scopes that were requested. Left out when none were. */
-  readonly scopes?: readonly string[];
+  /** The grant that was requested. Left out when the request names none. */
+  readonly grant?: Grant;
 }
 
 /** Finds out what the next access token may grant, before the refresh token is spent. */
@@ -106,16 +108,16 @@ async function findRights(
   ctx: IssuerContext,
   presented: RefreshToken,
   requestInfo: RequestInfo,
-  requestedScopes: readonly string[] | undefined,
-): Promise<FoundRights | { readonly status: "invalid_grant" | "invalid_scope" }> {
-  if (requestedScopes === undefined && !areRightsLive(ctx)) return {};
+  request: GrantRequest,
+): Promise<FoundRights | { readonly status: "invalid_grant" | "invalid_scope" | "invalid_target" }> {
+  if (!isNarrowing(request) && !areRightsLive(ctx)) return {};
   const standing = await findPresented(ctx, presented, requestInfo);
   const renewed = standing && (await renewSession(ctx, standing, requestInfo));
   if (renewed === null) return invalidGrant;
   const { content } = renewed;
-  if (requestedScopes === undefined) return { content };
-  const scopes = narrowScope(content.scopes, requestedScopes);
-  return scopes === null ? { status: "invalid_scope" } : { content, scopes };
+  if (!isNarrowing(request)) return { content };
+  const narrowed = narrowGrant(sessionGrant(ctx.config, content), request);
+  return narrowed.status === "ok" ? { content, grant: narrowed.grant } : narrowed;
 }
 
 /** The session of the token, before the token is spent. `null` when the token cannot be valid. */
@@ -152,6 +154,7 @@ async function decideAnswer(
       return { status: "refresh_conflict" };
     case "reuse":
       await ctx.audit("refresh_reuse", { ...facts, detail: `generation ${generation}` });
+      reportReuse(ctx, facts);
       return invalidGrant;
     case "forked":
       await ctx.rollbackAlarm.reportForked(facts, generation);
@@ -176,13 +179,20 @@ async function decideAnswer(
   return invalidGrant;
 }
 
+/** Tells the application about the sign of theft, and about the end of the session. */
+function reportReuse({ hook }: IssuerContext, { subject, session, source }: Presentation["facts"]): void {
+  const facts = { subject, session, source: source ?? null };
+  hook.notify({ type: "refresh_reuse", ...facts });
+  hook.notify({ type: "session_ended", ...facts, reason: "reuse" });
+}
+
 /** The successor keeps the lifetime of its session. */
 function createSuccessor(
   ctx: IssuerContext,
-  { session, generation }: RefreshToken,
+  { session, generation, client }: RefreshToken,
   lifetime: RefreshTokenLifetime,
 ): RefreshToken {
-  const next = { session, generation: generation + 1 };
+  const next = { session, generation: generation + 1, client };
   return createRefreshToken(ctx.secrets[0], next, lifetime, ctx.clock.now());
 }
 
@@ -211,7 +221,7 @@ export async function acknowledge(
   ctx: IssuerContext,
   text: string,
 ): Promise<DefiniteOutcome<AcknowledgeOutcome>> {
-  const token = parseRefreshToken(ctx.secrets, text);
+  const token = parseAnyRefreshToken(ctx, text);
   if (token === null) return invalidGrant;
   const { session: sessionId, generation } = token;
   await ctx.store.sessions.acknowledge({ sessionId, generation, digest: digestRefreshToken(token) });

@@ -1,5 +1,6 @@
 import { isLive } from "../../core/session.ts";
 import { HoldfastError } from "../../core/errors.ts";
+import { FIRST_PARTY_CLIENT_ID } from "../client-config.ts";
 import type { IssuerContext } from "../context.ts";
 import type { AuthenticSession } from "../store/session-record.ts";
 import type { AuthenticatedUser, RequestInfo } from "../types.ts";
@@ -23,6 +24,8 @@ export async function renewSession(
   session: AuthenticSession,
   requestInfo: RequestInfo,
 ): Promise<AuthenticSession | null> {
+  // The rights of a service are those of its entry in the options.
+  if (session.content.client !== FIRST_PARTY_CLIENT_ID) return session;
   if (!areRightsLive(ctx) || !isLive(session, ctx.clock.now())) return session;
   const ofUser = ctx.config.authenticate === undefined ? await rightsOfUser(ctx, session) : session.content;
   const rights = ofUser && (await rightsByApplication(ctx, session, ofUser, requestInfo));

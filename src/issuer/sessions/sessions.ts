@@ -1,6 +1,6 @@
 import { isLive } from "../../core/session.ts";
 import type { EndReason, Rotation } from "../../stores/session-store.ts";
-import { FIRST_PARTY_CLIENT_ID } from "../config.ts";
+import { FIRST_PARTY_CLIENT_ID } from "../client-config.ts";
 import type { IssuerContext } from "../context.ts";
 import { maxAcceptanceMs } from "../issuer-base.ts";
 import { addSessionMac } from "../store/record-macs.ts";
@@ -12,30 +12,45 @@ import {
 } from "../store/session-record.ts";
 import type { AuthenticatedUser, RequestInfo, TokenResponse } from "../types.ts";
 import { createRefreshToken, createSessionId, digestRefreshToken } from "./refresh-token.ts";
+import { shortestLifetime, type LifetimeLimits } from "./session-lifetime.ts";
 import { createTokenResponse } from "./token-response.ts";
 
 const MAX_DEVICE_CHARS = 256;
 
+/** The client that a session is for. The defaults are those of a first-party session. */
+export interface SessionClient {
+  readonly id: string;
+  readonly lifetime: Required<LifetimeLimits>;
+}
+
 /** `null` when the sessions of the subject were ended since `authAt`, so that the credentials must be checked again. */
 export async function beginSession(
   ctx: IssuerContext,
-  { subject, scopes, claims = {}, begun }: AuthenticatedUser & Pick<SessionContent, "begun">,
+  { subject, scopes, claims = {}, begun, ...limits }: AuthenticatedUser & Pick<SessionContent, "begun">,
   authAt: number,
   requestInfo: RequestInfo,
+  client: SessionClient = firstPartyClient(ctx),
 ): Promise<TokenResponse | null> {
   const signingKey = await ctx.keys.activeKey();
   const device = requestInfo.device?.slice(0, MAX_DEVICE_CHARS) ?? null;
+  const { resources = [] } = requestInfo;
+  const audience = resources.length === 0 ? undefined : [...resources];
   const content: SessionContent = {
     scopes,
     claims,
-    client: FIRST_PARTY_CLIENT_ID,
+    client: client.id,
     device,
+    ...(audience && { audience }),
     ...(begun && { begun }),
   };
   const id = createSessionId();
-  const idleMs = ctx.config.refreshIdleMs;
-  const absoluteExpiresAt = authAt + ctx.config.refreshAbsoluteMs;
-  const first = { session: id, generation: 1 };
+  const { idleMs, absoluteMs } = shortestLifetime(client.lifetime, limits);
+  const absoluteExpiresAt = authAt + absoluteMs;
+  const first = {
+    session: id,
+    generation: 1,
+    client: client.id === FIRST_PARTY_CLIENT_ID ? null : client.id,
+  };
   const refresh = createRefreshToken(ctx.secrets[0], first, { idleMs, absoluteExpiresAt }, ctx.clock.now());
   const facts = { id, subject, authAt, absoluteExpiresAt, facts: JSON.stringify(content) };
   const created = await ctx.store.sessions.create({
@@ -46,6 +61,11 @@ export async function beginSession(
   if (created.status === "superseded") return null;
   const session = await verifySessionRecord(ctx, created.session, id);
   return session && createTokenResponse(ctx, signingKey, session, refresh);
+}
+
+function firstPartyClient({ config }: IssuerContext): SessionClient {
+  const lifetime = { idleMs: config.refreshIdleMs, absoluteMs: config.refreshAbsoluteMs };
+  return { id: FIRST_PARTY_CLIENT_ID, lifetime };
 }
 
 export function sessionRevocation(ctx: IssuerContext, id: string): Rotation["onReuse"] {

@@ -3,10 +3,13 @@ import { sessionExpiresAt } from "../../core/session.ts";
 import type { JwtClaims } from "../../core/verdict.ts";
 import { signToken, type SigningKey } from "../../jwt/sign.ts";
 import { audienceClaim } from "../audiences.ts";
+import { FIRST_PARTY_CLIENT_ID } from "../client-config.ts";
 import type { IssuerBase } from "../issuer-base.ts";
 import { type AuthenticSession } from "../store/session-record.ts";
 import type { TokenResponse } from "../types.ts";
+import { sessionGrant, type Grant } from "./grant.ts";
 import type { RefreshToken } from "./refresh-token.ts";
+import { clientAccessTokenTtlMs, sessionAccessTokenTtlMs } from "./session-lifetime.ts";
 
 /** How far `iat` may lie in the future. A cut-off of the subject moves it by a second or two, which guards tolerate. */
 const MAX_IAT_AHEAD_MS = 5_000;
@@ -18,11 +21,11 @@ export function createTokenResponse(
   signingKey: SigningKey,
   session: AuthenticSession,
   refresh: RefreshToken,
-  scopes: readonly string[] = session.content.scopes,
+  grant: Grant = sessionGrant(base.config, session.content),
 ): TokenResponse {
   const now = base.clock.now();
   return {
-    ...accessTokenResponse(signingKey, accessTokenClaims(base, session, scopes, now), now),
+    ...accessTokenResponse(signingKey, accessTokenClaims(base, session, grant, now), now),
     refresh_token: refresh.text,
     refresh_token_expires_in: Math.max(0, Math.floor((sessionExpiresAt(session) - now) / 1000)),
     session_id: session.id,
@@ -49,7 +52,7 @@ export function createClientTokenResponse(
     iss: config.url,
     sub: token.id,
     aud: audienceClaim(token.audience),
-    exp: iat + Math.floor(config.accessTokenTtlMs / 1000),
+    exp: iat + Math.floor(clientAccessTokenTtlMs(config, token.id) / 1000),
     iat,
     jti: randomUUID(),
     client_id: token.id,
@@ -82,24 +85,26 @@ function accessTokenResponse(
 function accessTokenClaims(
   { config }: IssuerBase,
   session: AuthenticSession,
-  scopes: readonly string[],
+  { scopes, audience }: Grant,
   now: number,
 ): AccessTokenClaims {
   const { claims, client } = session.content;
   const ahead = session.issuedAtS * 1000 - now > MAX_IAT_AHEAD_MS;
   const iat = ahead ? Math.floor(now / 1000) : session.issuedAtS;
-  const exp = iat + Math.floor(config.accessTokenTtlMs / 1000);
+  const exp = iat + Math.floor(sessionAccessTokenTtlMs(config, session) / 1000);
+  // A service has not logged in, so its token tells no time of a login (RFC 9068 §2.2.1).
+  const isLogin = client === FIRST_PARTY_CLIENT_ID;
   return {
     ...claims,
     iss: config.url,
     sub: session.subject,
-    aud: audienceClaim(config.audience),
+    aud: audienceClaim(audience),
     exp: Math.min(exp, Math.floor(session.absoluteExpiresAt / 1000)),
     iat,
     jti: `${session.id}.${session.generation}.${randomBytes(JTI_RANDOM_BYTES).toString("base64url")}`,
     client_id: client,
     scope: scopes.join(" "),
     sid: session.id,
-    auth_time: Math.floor(session.authAt / 1000),
+    ...(isLogin && { auth_time: Math.floor(session.authAt / 1000) }),
   };
 }

@@ -5,6 +5,8 @@ import { isAuthenticSession } from "./record-macs.ts";
 /** The JSON in `SessionFacts.facts`. */
 export interface SessionContent {
   readonly scopes: readonly string[];
+  /** The audiences to which the login was narrowed. Left out when the session has all audiences of the issuer. */
+  readonly audience?: readonly string[];
   readonly claims: Readonly<Record<string, unknown>>;
   /** `client_id` of the access tokens. */
   readonly client: string;

@@ -6,6 +6,10 @@ export interface AuthenticatedUser {
   readonly scopes: readonly string[];
   /** More claims of the access tokens. Claims that the issuer sets itself, such as `exp` or `scope`, are refused. */
   readonly claims?: Readonly<Record<string, unknown>>;
+  /** The session ends when it was not refreshed for this long, in milliseconds. It can only shorten `refreshIdleMs`. */
+  readonly idleMs?: number | undefined;
+  /** The session ends this long after its login, in milliseconds. It can only shorten `refreshAbsoluteMs`. */
+  readonly absoluteMs?: number | undefined;
 }
 
 /**

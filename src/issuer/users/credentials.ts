@@ -4,6 +4,7 @@ import { isScopeToken } from "../../core/scopes.ts";
 import { parseJsonObject } from "../../jwt/strict-json.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import type { UserRecord } from "../../stores/user-store.ts";
+import { lifetimeBounds } from "../client-config.ts";
 import type { IssuerContext } from "../context.ts";
 import { isAuthenticUser } from "../store/record-macs.ts";
 import type { AuthenticatedUser, RequestInfo } from "../types.ts";
@@ -29,6 +30,8 @@ export function hasNoNul(text: string): boolean {
   return !text.includes("\0");
 }
 
+const lifetimeSchema = z.int().min(lifetimeBounds.min, `is less than ${lifetimeBounds.min}`).optional();
+
 export const userSchema: z.ZodType<AuthenticatedUser> = z
   .object({
     subject: z.string().min(1).max(255).refine(hasNoNul, "contains NUL"),
@@ -40,6 +43,8 @@ export const userSchema: z.ZodType<AuthenticatedUser> = z
         "contains a claim that the issuer sets",
       )
       .default({}),
+    idleMs: lifetimeSchema,
+    absoluteMs: lifetimeSchema,
   })
   .refine(fitsInToken, "does not fit into a token");
 
