@@ -9,8 +9,18 @@ export const FACTS: string = JSON.stringify({
 });
 export const HOUR_MS = 3_600_000;
 
-/** Creates the sessions in an empty store, and returns a function that rotates them in turn. */
-export async function createSessions(store: Store): Promise<() => Promise<void>> {
+/**
+ * Creates the sessions, and returns a function that rotates them in turn. `rotateOn` is another store on the same data.
+ * Processes that share the data need different prefixes.
+ */
+export async function createSessions(
+  store: Store,
+  {
+    prefix = "session",
+    count = SESSIONS,
+    rotateOn = () => store,
+  }: { prefix?: string; count?: number; rotateOn?: () => Store } = {},
+): Promise<() => Promise<void>> {
   const authAt = await store.now();
   const absoluteExpiresAt = authAt + 24 * HOUR_MS;
   const usual = {
@@ -21,17 +31,16 @@ export async function createSessions(store: Store): Promise<() => Promise<void>>
     currentDigest: DIGEST,
     idleMs: HOUR_MS,
   };
-  for (let i = 0; i < SESSIONS; i++) {
-    await store.sessions.create({ ...usual, id: `session-${i}`, subject: `subject-${i}` });
-  }
-  const generations = Array.from({ length: SESSIONS }, () => 1);
+  const ids = Array.from({ length: count }, (_, i) => ({ id: `${prefix}-${i}`, subject: `subject-${i}` }));
+  await Promise.all(ids.map((names) => store.sessions.create({ ...usual, ...names })));
+  const generations = Array.from({ length: count }, () => 1);
   let turn = 0;
   return async () => {
-    const i = turn++ % SESSIONS;
-    const sessionId = `session-${i}`;
+    const i = turn++ % count;
+    const sessionId = `${prefix}-${i}`;
     const generation = generations[i] ?? 1;
     generations[i] = generation + 1;
-    const { outcome } = await store.sessions.rotate({
+    const { outcome } = await rotateOn().sessions.rotate({
       sessionId,
       generation,
       presentedDigest: DIGEST,

@@ -164,3 +164,47 @@ test("every statement on SQLite names its columns", () => {
     assert.equal(found, null, name);
   }
 });
+
+/** The statements of the first version that write sessions, revocations and users. They are archived here. */
+const FIRST_VERSION = {
+  session: `INSERT INTO sessions VALUES (?, 'alice', 1, 4000000000000, '{}', 'mac', 1, 'digest', NULL, NULL, 1, NULL,
+    NULL, 1, 4000000000000, 0, 0, NULL, NULL) ON CONFLICT (id) DO NOTHING`,
+  rotation: `UPDATE sessions SET generation = 2, currentDigest = 'old', previousDigest = 'digest', sealedSuccessor = 's',
+    rotatedAt = 2, graceEndsAt = 3, olderGraceEndsAt = NULL, issuedAtS = 2, idleExpiresAt = 4000000000001,
+    graceStreak = 0, graceHit = 0, endedAt = NULL, endReason = NULL WHERE id = ?`,
+  user: "INSERT INTO users VALUES ('alice', 'a', 'hash', '[]', 1, ?) ON CONFLICT DO NOTHING",
+};
+
+test("fault 71: a process of the first version fails its writes beside this version, and changes nothing", async (t) => {
+  const folder = temporaryFolder();
+  const file = join(folder.path, "holdfast.db");
+  const old = new DatabaseSync(file, { timeout: 5000 });
+  old.exec("PRAGMA journal_mode = WAL");
+  migrate(old, MIGRATIONS.slice(0, 1));
+  const [session, rotation, user] = [
+    old.prepare(FIRST_VERSION.session),
+    old.prepare(FIRST_VERSION.rotation),
+    old.prepare(FIRST_VERSION.user),
+  ];
+  session.run("s1");
+  user.run("mac");
+  const store = await sqliteStore({ file });
+  t.after(async () => {
+    await store.close();
+    if (old.isOpen) old.close();
+    folder.remove();
+  });
+  const before = await store.sessions.get("s1");
+  assert.equal(before?.currentDigest, "digest");
+  assert.equal((await store.users.get("alice"))?.mac, "mac");
+  for (const [name, write] of [
+    ["session", () => session.run("s2")],
+    ["rotation", () => rotation.run("s1")],
+    ["user", () => user.run("another mac")],
+  ] as const) {
+    assert.throws(write, { code: "ERR_SQLITE_ERROR" }, name);
+  }
+  assert.deepEqual(await store.sessions.get("s1"), before);
+  assert.equal(await store.sessions.get("s2"), null);
+  assert.equal(await store.markers.claim("this version", "writes"), "writes");
+});
