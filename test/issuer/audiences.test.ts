@@ -111,6 +111,8 @@ test("resource of a login must be known and well-formed, and is judged before th
     assert.deepEqual([response.status, error], [400, "invalid_request"]);
   }
   assert.equal((await issuer.login(credentials, { resources: ["x"] })).status, "invalid_target");
+  const begun = await issuer.beginSession({ subject: "ann", scopes: [] }, { resources: ["x"] });
+  assert.equal(begun.status, "invalid_target");
   const ok = await issuer.login(credentials, { resources: [ordersApi] });
   assert.ok(ok.status === "ok");
   assert.equal(

@@ -1,4 +1,5 @@
 import { HoldfastError } from "../../core/errors.ts";
+import { narrowAudience } from "../audiences.ts";
 import type { IssuerContext } from "../context.ts";
 import type { DefiniteOutcome } from "../issuer-base.ts";
 import type { AuthenticatedUser, BeginOutcome, RequestInfo } from "../types.ts";
@@ -20,6 +21,8 @@ export async function beginSessionOf(
   given: AuthenticatedUser,
   requestInfo: RequestInfo,
 ): Promise<DefiniteOutcome<BeginOutcome>> {
+  const isTarget = narrowAudience(ctx.config.audience, requestInfo.resources) !== null;
+  if (!isTarget) return { status: "invalid_target" };
   const user = { ...given, begun: true } as const;
   const check = async () => ((await isDisabled(ctx, user.subject)) ? null : user);
   const tokens = await checkAndBeginSession(ctx, requestInfo, check);
