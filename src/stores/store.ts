@@ -120,7 +120,7 @@ export interface Store {
   /** Returns the store's time, epoch ms. Rejects when the store cannot be reached, so it is also the health check. */
   now(): Promise<number>;
   /**
-   * Erases expired data. A sealed successor goes as soon as its grace has ended. Sessions, cut-offs and the head of the
+   * Erases expired data. A sealed successor goes at its `lostAnswerEndsAt`. Sessions, cut-offs and the head of the
    * revocation log go a day after they have expired, because a clock may have been wrong. Audit events go after 90
    * days.
    */

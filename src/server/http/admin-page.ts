@@ -33,7 +33,13 @@ const consequence: Readonly<Record<Exclude<Part, "provider">, string>> = {
 const stillWorks = "Every token still gets its answer, but not for long if this problem lasts.";
 
 /** Events that an operator should investigate. */
-const alarms: ReadonlySet<AuditKind> = new Set(["refresh_reuse", "refresh_shadowed", "record_tampered"]);
+const alarms: ReadonlySet<AuditKind> = new Set([
+  "refresh_reuse",
+  "refresh_shadowed",
+  "refresh_forked",
+  "store_rolled_back",
+  "record_tampered",
+]);
 
 /** Renders the status page. The template escapes every value. The browser reloads the page every ten seconds. */
 export async function adminPage(view: AdminView): Promise<string> {
