@@ -9,7 +9,7 @@ export interface CookieModeConfig {
 }
 
 /** The members of `cookies`. */
-export const cookieModeOptionTable: OptionTable<CookieModeConfig> = {
+const cookieModeOptionTable: OptionTable<CookieModeConfig> = {
   origins: option(readOrigins),
   // With `none`, requests of other sites would carry the cookies, and those are refused in any case.
   sameSite: option((name, value) => {

@@ -18,15 +18,14 @@ import {
   parseHttpsUrl,
   parseHttpUrl,
   parseList,
-  parseNodeAddressMap,
   parseOneOf,
   parseOrigin,
   parsePair,
-  parseRedisUrl,
   parseText,
   parseTrustedProxies,
   parseWholeNumber,
 } from "./setting-parsers.ts";
+import { parseNodeAddressMap, parseRedisUrl } from "./redis-setting-parsers.ts";
 
 /** A role of the service: it answers the endpoints of an issuer, or the requests of proxies. */
 export type Role = "issuer" | "gateway";

@@ -22,7 +22,7 @@ export interface ProviderSettings {
 }
 
 /** The lifetimes of tokens, sessions and signing keys, in milliseconds, and the algorithm of new keys. */
-export type Lifetimes = Required<
+type Lifetimes = Required<
   Pick<
     IssuerOptions,
     | "accessTokenTtlMs"

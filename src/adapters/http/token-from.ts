@@ -22,7 +22,7 @@ export interface RequestRules extends Rules {
 }
 
 /** The members of `tokenFrom`. */
-export const requestTokenFromOptionTable: OptionTable<TokenPlaces> = {
+const requestTokenFromOptionTable: OptionTable<TokenPlaces> = {
   header: option((name, value) => {
     if (!isHeaderName(readString(name, value))) throw invalidOption(name, "the name of a header", value);
     return (value as string).toLowerCase();

@@ -37,7 +37,7 @@ export interface AuthorityFailure {
 }
 
 /** A 200 that cannot be used. Its content depends on the token, so it tells nothing about other tokens. */
-export interface UnusableAnswer {
+interface UnusableAnswer {
   readonly status: "unusable";
   /** For people, like that of a failure. */
   readonly reason: string;

@@ -26,7 +26,7 @@ export interface RefreshTokenLifetime {
 }
 
 /** The times in a refresh token, accurate to a second. */
-export interface RefreshTokenTimes extends RefreshTokenLifetime {
+interface RefreshTokenTimes extends RefreshTokenLifetime {
   /** Epoch ms. */
   readonly issuedAt: number;
   /** When the token expires unless it is used, epoch ms. */

@@ -4,7 +4,7 @@
  */
 
 /** The names as a list in SQL. Each one is quoted, because some are keywords. */
-export function listColumns(columns: readonly string[]): string {
+function listColumns(columns: readonly string[]): string {
   return columns.map((column) => `"${column}"`).join(", ");
 }
 
