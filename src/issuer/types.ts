@@ -32,8 +32,7 @@ export interface IssuerOptions {
    */
   renew?: Renew;
   /**
-   * How the names of the store's users are compared at login and when a user is added: without case and outer blanks, or
-   * as they are spelt. Default: `"case-insensitive"`.
+   * How the names of the store's users are compared: without case and outer blanks, or as they are spelt. Default: `"case-insensitive"`.
    */
   loginNames?: "case-insensitive" | "exact";
   /** Is told about theft, new devices and ended sessions. Never delays or fails a request. Default: no hook. */

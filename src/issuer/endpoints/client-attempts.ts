@@ -1,6 +1,6 @@
+import { networkOf } from "../../core/address.ts";
 import { elapsedMs, readClock, type Clock, type Instant } from "../../core/clock.ts";
 import { TtlCache } from "../../resilience/ttl-cache.ts";
-import { networkOf } from "../sessions/login-limits.ts";
 
 /** Wrong secrets of one source within this window. Later ones do not extend it. */
 const WINDOW_MS = 15 * 60_000;

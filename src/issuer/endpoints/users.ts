@@ -15,7 +15,7 @@ import { emptyResponse, jsonResponse, oauthError } from "./respond.ts";
 
 /*
  * Administration of the store's users, for an access token with the scope `holdfast:admin`. The removal of the last
- * administrator cannot be forced here, because nobody could undo it over HTTP.
+ * administrator cannot be forced here, because it could not be undone over HTTP.
  */
 
 const passwordSchema = stringSchema().refine(

@@ -12,7 +12,7 @@ export interface LoginFacts {
 
 /**
  * Tells the application about a login from a new device. The device is new when no older live session of the user has
- * the same description, versions left out. An update of a browser is no new device.
+ * the same description, versions left out. An update of a browser does not make a new device.
  */
 export function reportNewDevice(ctx: IssuerContext, { subject, session: id, source }: LoginFacts): void {
   const at = ctx.clock.now();

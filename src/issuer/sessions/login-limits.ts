@@ -1,4 +1,5 @@
 import { hash } from "node:crypto";
+import { networkOf } from "../../core/address.ts";
 import { elapsedMs, readClock, type Clock, type Instant } from "../../core/clock.ts";
 import { TtlCache } from "../../resilience/ttl-cache.ts";
 
@@ -82,16 +83,4 @@ export class LoginLimits {
     const retryAfterMs = Math.max(1000, WINDOW_MS - elapsedMs(this.#clock, count.startedAt));
     return { status: "limited", retryAfterMs, firstInWindow };
   }
-}
-
-/** The network of an address. An IPv6 subscriber usually owns a whole /64, so its addresses count as one. */
-export function networkOf(source: string): string {
-  if (!source.includes(":") || source.includes(".")) return source;
-  const [head = "", tail = ""] = source.split("%", 1)[0]?.split("::") ?? [];
-  const left = head.split(":").filter(Boolean);
-  const right = tail.split(":").filter(Boolean);
-  const zeros = source.includes("::")
-    ? Array<string>(Math.max(0, 8 - left.length - right.length)).fill("0")
-    : [];
-  return [...left, ...zeros, ...right].slice(0, 4).join(":");
 }

@@ -77,8 +77,8 @@ export async function withLoginLimits(
 }
 
 /**
- * Checks credentials and begins a session. Reads the time of the store before the check. If the sessions of the subject
- * are ended after that, for example by a new password, the check may be out of date and is repeated once. `client` is
+ * Checks credentials and begins a session. Reads the time of the store before the check. A new password, for example, can end the sessions of the subject after that. The check may then be out of date, and is
+ * repeated once. `client` is
  * left out for a first-party session.
  */
 export async function checkAndBeginSession(

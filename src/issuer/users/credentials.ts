@@ -93,8 +93,8 @@ export async function verifyUserRecord(
 }
 
 /**
- * Refuses a subject that is the id of a client, so that no user can impersonate a service (RFC 9700 §4.15), and every
- * subject but `subject` when that is given.
+ * Refuses a subject that is the id of a client, so that no user can impersonate a service (RFC 9700 §4.15). When
+ * `subject` is given, every other subject is refused, too.
  */
 export function userSchemaFor({ config }: IssuerContext, subject?: string): z.ZodType<AuthenticatedUser> {
   return userSchema

@@ -39,7 +39,7 @@ function foldCase(name: string): string {
 }
 
 /**
- * The user whom a login name means. The exact name goes first, so that two users whose names differ only in case can
+ * Returns the user that a login name means. The exact name goes first, so that two users whose names differ only in case can
  * both log in. Both look-ups are always made, so that the time does not depend on the name. The MAC is not verified.
  */
 export async function findByLoginName(ctx: IssuerBase, text: string): Promise<UserRecord | null> {

@@ -38,7 +38,7 @@ export interface ImportedUser {
 
 /** Options of `import`. */
 export interface ImportOptions extends UserActionOptions {
-  /** What happens when a user of the name exists: nothing is imported, or the existing user stays. Default: `"refuse"`. */
+  /** Decides about a user whose name exists already: nothing is imported, or the existing user stays. Default: `"refuse"`. */
   readonly existing?: "refuse" | "skip";
 }
 
@@ -89,7 +89,7 @@ export interface Users {
    * `store_unavailable` is completed by another one with `existing: "skip"`.
    */
   import(users: Iterable<ImportedUser>, options?: ImportOptions): Promise<ImportResult>;
-  /** The user whom this login name means. `null` when there is none. */
+  /** Returns the user that this login name means. `null` when there is none. */
   get(username: string): Promise<UserView | null>;
   /** Lists users in order of their name, after the name `after`. `limit` is 100 by default, at most 1,000. */
   list(options?: { after?: string; limit?: number }): Promise<readonly UserView[]>;

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { isTrustedProxy } from "../../adapters/http/client-address.ts";
-import { networkOf } from "../../issuer/sessions/login-limits.ts";
+import { networkOf } from "../../core/address.ts";
 import type { Settings } from "../settings.ts";
 import type { ConnectionLimitOptions } from "./connection-limits.ts";
 

@@ -5,7 +5,7 @@ import { checkServiceHealth } from "../health.ts";
 import { addGetRoute } from "./get-route.ts";
 import type { Service } from "../service.ts";
 import type { Settings } from "../settings.ts";
-import { clientAddress } from "../../adapters/http/client-address.ts";
+import { createAddressReader } from "../../adapters/http/client-address.ts";
 
 /** The public listener without `/verify`: the probes, and the endpoints of the issuer when the service has that role. */
 export function publicApp(
@@ -25,10 +25,12 @@ export function publicApp(
   });
   app.notFound(() => oauthError(404, "not_found", "There is nothing here."));
   if (!roles.has("issuer")) return app;
+  const addressOf = createAddressReader(service.issuer.name, trustedProxies, "HOLDFAST_TRUSTED_PROXIES");
   app.all("*", async (c) => {
     const peer = c.env.incoming.socket.remoteAddress;
+    const forwardedFor = c.req.header("x-forwarded-for");
     return await service.issuer.fetch(c.req.raw, {
-      source: clientAddress(peer, c.req.header("x-forwarded-for"), trustedProxies),
+      source: addressOf(peer, { forwardedFor, forwarded: c.req.header("forwarded") }),
       device: c.req.header("user-agent"),
       signal: c.req.raw.signal,
     });
