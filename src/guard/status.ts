@@ -35,15 +35,19 @@ function issuerStatus(context: PipelineContext, issuer: GuardedIssuer): TrustedI
     revocations: issuer.revocationFollower?.status() ?? null,
     degradedDecisions: issuer.degradedMonitor.decisions,
   };
-  return { ...facts, state: issuerState(context, facts) };
+  return { ...facts, state: issuerState(context, issuer, facts) };
 }
 
-function issuerState(context: PipelineContext, facts: Omit<TrustedIssuerStatus, "state">): GuardState {
+function issuerState(
+  context: PipelineContext,
+  issuer: GuardedIssuer,
+  facts: Omit<TrustedIssuerStatus, "state">,
+): GuardState {
   const { keys, revocations } = facts;
   const ageMs = revocations?.ageMs ?? 0;
   const isTooOld = ageMs > context.maxRevocationAgeMs;
   if (!keys.usable || (isTooOld && ageMs === Infinity)) return "starting";
-  const authorityState = stateByAuthority(context, facts.authority);
+  const authorityState = stateByAuthority(context, facts.authority, issuer.jwtAuthority !== undefined);
   if (isTooOld || authorityState === "unavailable") return "unavailable";
   const lastError = keys.lastError ?? revocations?.lastError ?? null;
   return lastError !== null || keys.vanished.length > 0 ? "degraded" : authorityState;
@@ -51,15 +55,17 @@ function issuerState(context: PipelineContext, facts: Omit<TrustedIssuerStatus, 
 
 /**
  * The state of an issuer whose keys and revocations are well. One failed question is not an outage while the breaker is
- * closed. One late answer does not end an outage while it is open.
+ * closed. One late answer does not end an outage while it is open. JWTs pass without an authority that does not decide
+ * about them.
  */
 function stateByAuthority(
   { fallback }: PipelineContext,
   authority: TrustedIssuerStatus["authority"],
+  decidesJwts: boolean,
 ): "ready" | "degraded" | "unavailable" {
   if (authority === null) return "ready";
   const { breaker, failingMs } = authority;
   if (breaker === "closed" || breaker === "forced closed") return failingMs === null ? "ready" : "degraded";
   const mayFallBack = fallback.mode !== "deny" && (failingMs ?? 0) <= fallback.maxMs;
-  return mayFallBack ? "degraded" : "unavailable";
+  return mayFallBack || !decidesJwts ? "degraded" : "unavailable";
 }

@@ -103,7 +103,8 @@ function trustedProvider(
         url: authority.url,
         clientId: authority.client.id,
         clientSecret: authority.client.secret,
-        opaque: true,
+        opaque: authority.opaque,
+        ask: authority.ask,
       }),
     }),
   };

@@ -2,6 +2,7 @@ import type { BlockList } from "node:net";
 import { degradedModes, type DegradedMode } from "../core/rules.ts";
 import type { Audiences } from "../issuer/audiences.ts";
 import { lifetimeBounds } from "../issuer/client-config.ts";
+import { questionScopes, type QuestionScope } from "../guard/authority/settings.ts";
 import { signingAlgorithms } from "../issuer/config.ts";
 import type { IssuerOptions } from "../issuer/types.ts";
 import type { RedisAddressOptions } from "../stores/redis/address.ts";
@@ -13,6 +14,7 @@ import {
   type ClientCredentials,
   type SessionLifetime,
 } from "./client-settings.ts";
+import { MAX_OPAQUE_LENGTH, parseOpaque } from "./opaque-setting.ts";
 import { durationForm, parseDuration } from "./duration.ts";
 import {
   parseHttpsUrl,
@@ -76,6 +78,8 @@ export interface SettingValues {
   readonly HOLDFAST_PROVIDER_JWKS_URL?: string;
   readonly HOLDFAST_AUTHORITY_URL?: string;
   readonly HOLDFAST_AUTHORITY_CLIENT?: ClientCredentials;
+  readonly HOLDFAST_AUTHORITY_OPAQUE?: boolean | RegExp;
+  readonly HOLDFAST_AUTHORITY_ASK?: QuestionScope;
   readonly ALLOW_DEGRADED_AUTH?: DegradedMode;
   readonly HOLDFAST_BOOTSTRAP_USER?: { readonly username: string; readonly password: string };
   readonly HOLDFAST_LOG_LEVEL: LogLevel;
@@ -243,6 +247,16 @@ export const settingDefinitions: {
       return id === undefined || secret === undefined ? undefined : { id, secret };
     },
     otherwise: "required with the URL",
+  },
+  HOLDFAST_AUTHORITY_OPAQUE: {
+    form: `on, off, a longest length from 16 to ${MAX_OPAQUE_LENGTH}, or an expression between slashes such as /^at_[\\w-]{40}$/`,
+    parse: parseOpaque,
+    otherwise: "on",
+  },
+  HOLDFAST_AUTHORITY_ASK: {
+    form: "all or opaque",
+    parse: parseOneOf(questionScopes),
+    otherwise: "all",
   },
   ALLOW_DEGRADED_AUTH: {
     form: "true (local), false (deny), deny, cached or local",

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { closest, distance } from "fastest-levenshtein";
 import { HoldfastError } from "../core/errors.ts";
 import type { DegradedMode } from "../core/rules.ts";
+import type { AuthorityOptions } from "../guard/authority/settings.ts";
 import type { Audiences } from "../issuer/audiences.ts";
 import type { Client } from "../issuer/types.ts";
 import type { CookieOptions, IssuerOptions } from "../issuer/types.ts";
@@ -18,7 +19,12 @@ export interface ProviderSettings {
   /** `undefined` when the key set is discovered from the issuer. */
   readonly jwksUrl: string | undefined;
   /** The introspection endpoint. `undefined` when the provider's signature is enough. */
-  readonly authority: { readonly url: string; readonly client: ClientCredentials } | undefined;
+  readonly authority: ProviderAuthority | undefined;
+}
+
+interface ProviderAuthority extends Required<Pick<AuthorityOptions, "opaque" | "ask">> {
+  readonly url: string;
+  readonly client: ClientCredentials;
 }
 
 /** The lifetimes of tokens, sessions and signing keys, in milliseconds, and the algorithm of new keys. */
@@ -118,6 +124,8 @@ const companions: readonly (readonly [given: keyof SettingValues, needed: keyof 
   ["HOLDFAST_AUTHORITY_URL", "HOLDFAST_PROVIDER_ISSUER"],
   ["HOLDFAST_AUTHORITY_URL", "HOLDFAST_AUTHORITY_CLIENT"],
   ["HOLDFAST_AUTHORITY_CLIENT", "HOLDFAST_AUTHORITY_URL"],
+  ["HOLDFAST_AUTHORITY_OPAQUE", "HOLDFAST_AUTHORITY_URL"],
+  ["HOLDFAST_AUTHORITY_ASK", "HOLDFAST_AUTHORITY_URL"],
 ];
 
 /** Settings that only one role uses. */
@@ -145,6 +153,9 @@ function findConflicts(values: Partial<SettingValues>): string[] {
   problems.push(...findRedisConflicts(values), ...findLifetimeConflicts(values));
   if (isGiven("HOLDFAST_COOKIES") && !canKeepCookies(values.HOLDFAST_URL ?? "http://localhost")) {
     problems.push("HOLDFAST_COOKIES needs HOLDFAST_URL to be an https URL, or one of localhost");
+  }
+  if (values.HOLDFAST_AUTHORITY_ASK === "opaque" && values.HOLDFAST_AUTHORITY_OPAQUE === false) {
+    problems.push("HOLDFAST_AUTHORITY_ASK must be all when HOLDFAST_AUTHORITY_OPAQUE is off");
   }
   for (const [given, needed] of companions) {
     if (isGiven(given) && !isGiven(needed)) problems.push(`${given} needs ${needed}`);
@@ -232,8 +243,9 @@ function toProviderSettings(values: SettingValues): ProviderSettings | undefined
   const { HOLDFAST_PROVIDER_ISSUER: issuer, HOLDFAST_PROVIDER_JWKS_URL: jwksUrl } = values;
   const { HOLDFAST_AUTHORITY_URL: url, HOLDFAST_AUTHORITY_CLIENT: client } = values;
   if (issuer === undefined) return undefined;
-  const authority = url === undefined || client === undefined ? undefined : { url, client };
-  return { issuer, jwksUrl, authority };
+  if (url === undefined || client === undefined) return { issuer, jwksUrl, authority: undefined };
+  const { HOLDFAST_AUTHORITY_OPAQUE: opaque = true, HOLDFAST_AUTHORITY_ASK: ask = "all" } = values;
+  return { issuer, jwksUrl, authority: { url, client, opaque, ask } };
 }
 
 function toClients(values: SettingValues): Settings["clients"] {

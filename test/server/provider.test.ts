@@ -92,3 +92,24 @@ test("fault 37: after a restart in the outage, the last good keys verify tokens 
   const after = await start({ ALLOW_DEGRADED_AUTH: "true" });
   assert.match((await degradedHeader(after, provider.token())) ?? "", /^authority_/);
 });
+
+test("the service asks about opaque tokens of its form only, and with ask: opaque not about JWTs", async (t) => {
+  const provider = await createProvider({ audience });
+  await provider.listen();
+  t.after(async () => await provider.close());
+  const settings = await temporarySettings({
+    HOLDFAST_AUDIENCE: audience,
+    HOLDFAST_PROVIDER_ISSUER: provider.issuer,
+    HOLDFAST_AUTHORITY_URL: provider.url("introspection"),
+    HOLDFAST_AUTHORITY_CLIENT: `${provider.clientId}:${provider.clientSecret}`,
+    HOLDFAST_AUTHORITY_OPAQUE: "/^opaque_/",
+    HOLDFAST_AUTHORITY_ASK: "opaque",
+  });
+  const { publicAddress, stop } = await startService(settings);
+  t.after(stop);
+  assert.equal(await verify(publicAddress, provider.opaqueToken({ sub: "bob" })), 200);
+  const { requests } = provider.counts("introspection");
+  assert.equal(await verify(publicAddress, "another-token-of-a-stranger"), 401);
+  assert.equal(await verify(publicAddress, provider.token({ jti: "t1" })), 200);
+  assert.equal(provider.counts("introspection").requests, requests);
+});

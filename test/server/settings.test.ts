@@ -75,6 +75,8 @@ test("reads every setting", () => {
     HOLDFAST_PROVIDER_JWKS_URL: "https://provider.example.com/keys",
     HOLDFAST_AUTHORITY_URL: "https://provider.example.com/introspect",
     HOLDFAST_AUTHORITY_CLIENT: "holdfast:secret:with:colons",
+    HOLDFAST_AUTHORITY_OPAQUE: "/^at_/",
+    HOLDFAST_AUTHORITY_ASK: "opaque",
     ALLOW_DEGRADED_AUTH: "cached",
     HOLDFAST_LOG_LEVEL: "debug",
   });
@@ -100,6 +102,8 @@ test("reads every setting", () => {
     authority: {
       url: "https://provider.example.com/introspect",
       client: { id: "holdfast", secret: "secret:with:colons" },
+      opaque: /^at_/,
+      ask: "opaque",
     },
   });
   assert.deepEqual(settings.lifetimes, {
@@ -117,6 +121,33 @@ test("reads every setting", () => {
   assert.ok(settings.trustedProxies.check("10.1.2.3"));
   assert.ok(settings.trustedProxies.check("2001:db8::1", "ipv6"));
   assert.ok(!settings.trustedProxies.check("192.0.2.8"));
+});
+
+test("the opaque tokens that are sent to the authority are chosen by on, off, a length or an expression", () => {
+  const isAsked = (text: string | undefined, token: string) => {
+    const provider = {
+      HOLDFAST_PROVIDER_ISSUER: "https://id.example",
+      HOLDFAST_AUTHORITY_URL: "https://id.example/introspect",
+      HOLDFAST_AUTHORITY_CLIENT: "id:secret",
+      ...(text !== undefined && { HOLDFAST_AUTHORITY_OPAQUE: text }),
+    };
+    const opaque = readSettings(provider).provider?.authority?.opaque;
+    return typeof opaque === "object" ? opaque.test(token) : opaque;
+  };
+  assert.equal(isAsked(undefined, "a"), true);
+  assert.equal(isAsked("on", "a"), true);
+  assert.equal(isAsked("off", "a"), false);
+  for (const [length, expected] of [
+    [15, false],
+    [16, true],
+    [2000, true],
+    [2001, false],
+  ] as const) {
+    assert.equal(isAsked("2000", "a".repeat(length)), expected, String(length));
+  }
+  assert.equal(isAsked("2000", `eyJhbGciOiJub25lIn0.${"a".repeat(20)}`), false);
+  assert.equal(isAsked("/^at_\\w{4}$/", "at_abcd"), true);
+  assert.equal(isAsked("/^at_\\w{4}$/", "at_abcde"), false);
 });
 
 const inRedis = { HOLDFAST_STORE: "redis", HOLDFAST_SECRET: secret };
@@ -227,6 +258,12 @@ const wrong: [name: string, value: string, message: RegExp][] = [
     /^HOLDFAST_PROVIDER_JWKS_URL must be an https URL/,
   ],
   ["HOLDFAST_AUTHORITY_CLIENT", "nocolon", /^HOLDFAST_AUTHORITY_CLIENT must be id:secret/],
+  ["HOLDFAST_AUTHORITY_OPAQUE", "15", /^HOLDFAST_AUTHORITY_OPAQUE must be on, off, a longest length/],
+  ["HOLDFAST_AUTHORITY_OPAQUE", "16385", /^HOLDFAST_AUTHORITY_OPAQUE must be/],
+  ["HOLDFAST_AUTHORITY_OPAQUE", "/(/", /^HOLDFAST_AUTHORITY_OPAQUE must be/],
+  ["HOLDFAST_AUTHORITY_OPAQUE", "at_", /^HOLDFAST_AUTHORITY_OPAQUE must be/],
+  ["HOLDFAST_AUTHORITY_OPAQUE", "off", /^HOLDFAST_AUTHORITY_OPAQUE needs HOLDFAST_AUTHORITY_URL$/],
+  ["HOLDFAST_AUTHORITY_ASK", "jwt", /^HOLDFAST_AUTHORITY_ASK must be all or opaque/],
   ["HOLDFAST_PORT", "abc", /^HOLDFAST_PORT must be a port from 0 to 65535/],
   ["HOLDFAST_PORT", "65536", /^HOLDFAST_PORT must be a port/],
   ["HOLDFAST_PORT", "-1", /^HOLDFAST_PORT must be a port/],

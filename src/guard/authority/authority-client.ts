@@ -47,10 +47,11 @@ export function createAuthoritySource(
   options: AuthorityOptions,
 ): AuthoritySource {
   const settings = readAuthorityOptions(owner, options);
-  const { opaque, identity } = settings;
+  const { opaque, ask, identity } = settings;
   return {
     kind: protocol.kind,
     opaque,
+    ask,
     identity,
     open: (context) => new AuthorityClient(protocol, settings, context),
   };

@@ -2,6 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import type { JwtClaims, UnavailableVerdict } from "../../core/verdict.ts";
 import type { Lane } from "../../resilience/two-lane-bulkhead.ts";
 import type { GuardEventSource } from "../emit.ts";
+import type { QuestionScope } from "./settings.ts";
 
 /** The arguments that a guard opens an authority with. */
 export interface AuthorityContext extends GuardEventSource {
@@ -37,6 +38,8 @@ export interface AuthoritySource {
   readonly kind: "introspection" | "validation";
   /** Matches the opaque tokens that the authority is asked about. `null` when it is asked about JWTs only. */
   readonly opaque: RegExp | null;
+  /** `"opaque"` when JWTs are decided without the authority. Default `"all"`. */
+  readonly ask?: QuestionScope;
   /**
    * A digest of the endpoint and the client. Instances share answers only under the same `identity`; without one they
    * share no answers.

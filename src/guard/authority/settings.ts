@@ -41,6 +41,11 @@ export interface AuthorityOptions extends ClientAuthenticationOptions {
    * (RFC 6750 §2.1) of 16 to 1,024 characters that do not begin like a JWT. Default: no opaque tokens.
    */
   opaque?: boolean | RegExp;
+  /**
+   * `"opaque"` keeps JWTs from the authority: their verification alone decides. It needs `opaque`, and suits providers
+   * that do not introspect their own JWTs. Default `"all"`.
+   */
+  ask?: QuestionScope;
   /** Time limit of one question, including a retry and the last byte of the answer. At most 60,000. Default 2,000. */
   timeoutMs?: number;
   /** Longest answer, in bytes. Default 65,536. */
@@ -64,6 +69,10 @@ export interface AuthorityOptions extends ClientAuthenticationOptions {
   fetch?: Fetch;
 }
 
+/** The tokens that an authority is asked about. */
+export const questionScopes = ["all", "opaque"] as const;
+export type QuestionScope = (typeof questionScopes)[number];
+
 type OwnOptions = Omit<AuthorityOptions, keyof ClientAuthenticationOptions>;
 
 interface OwnSettings extends Readonly<Required<Omit<OwnOptions, "opaque" | "probeToken">>> {
@@ -82,6 +91,11 @@ export const authorityOptionTable: OptionTable<OwnSettings & ClientAuthenticatio
   url: option(trustworthyUrl),
   ...clientAuthenticationOptionTable,
   opaque: option(readOpaque),
+  ask: option<QuestionScope>((name, value) => {
+    const scope = questionScopes.find((known) => known === value);
+    if (scope === undefined) throw invalidOption(name, questionScopes.join(" or "), value);
+    return scope;
+  }, "all"),
   timeoutMs: wholeOption(2_000, 1, 60_000),
   maxBytes: wholeOption(65_536, 1),
   maxConcurrent: wholeOption(64, 1),
@@ -96,6 +110,9 @@ export function readAuthorityOptions(owner: string, options: AuthorityOptions): 
   const given = copyOptions(owner, options);
   const read = readOptions(owner, given, authorityOptionTable);
   const { auth, clientId, clientSecret, bearerToken, ...settings } = read;
+  if (settings.ask === "opaque" && settings.opaque === null) {
+    throw invalidOption(`${owner}: opaque`, 'true or a RegExp with ask: "opaque"', given.opaque);
+  }
   const authentication = createClientAuthentication(owner, { auth, clientId, clientSecret, bearerToken });
   const fixedToken = typeof bearerToken === "string" ? bearerToken : null;
   const identityParts = [owner, given.url, auth, clientId, fixedToken, given.headers];
@@ -103,12 +120,14 @@ export function readAuthorityOptions(owner: string, options: AuthorityOptions): 
   return { ...settings, identity, authentication };
 }
 
-/** A bearer token (RFC 6750 §2.1) that does not begin like a JWT: `{`, then a space or a quotation mark, up to a dot. */
-const bearerSyntax = /^(?!e[wy][\w-]*\.)(?=.{16,1024}$)[\w\-.~+/]+=*$/;
+/** Matches a bearer token (RFC 6750 §2.1) that does not begin like a JWT: `{`, then a space or a quotation mark, up to a dot. */
+export function bearerTokens(maxLength: number): RegExp {
+  return new RegExp(`^(?!e[wy][\\w-]*\\.)(?=.{16,${maxLength}}$)[\\w\\-.~+/]+=*$`);
+}
 
 function readOpaque(name: string, opaque: unknown): RegExp | null {
   if (opaque === undefined || opaque === null || opaque === false) return null;
-  if (opaque === true) return bearerSyntax;
+  if (opaque === true) return bearerTokens(1024);
   // With the flags g and y an expression keeps its position between calls, and fails every other time.
   if (opaque instanceof RegExp && !opaque.global && !opaque.sticky) return opaque;
   throw invalidOption(name, "true, false or a RegExp without the flags g and y", opaque);

@@ -25,6 +25,8 @@ export interface GuardedIssuer extends Pick<IssuerSettings, "claimsPolicy"> {
   readonly source: GuardEventSource & { readonly issuer: string };
   readonly keyring: Keyring;
   readonly authority: Authority | undefined;
+  /** The same authority. `undefined` when it is asked about opaque tokens only. */
+  readonly jwtAuthority: Authority | undefined;
   /** The authority's answers that instances share. `undefined` when the guard shares nothing. */
   readonly sharedCache: IssuerSharedCache | undefined;
   /** The form of opaque tokens. `null` when the issuer has none. */
@@ -56,6 +58,8 @@ export function openGuardedIssuer(
   const { audience } = claimsPolicy;
   const keyring = issuer.keys.open({ ...source, algorithms, clock, random, snapshots });
   const identity = issuer.authority?.identity;
+  const authority = issuer.authority?.open({ ...source, clock, random });
+  const asksAboutJwts = authority !== undefined && issuer.authority?.ask !== "opaque";
   const sharing = identity !== undefined && {
     ...settings,
     source,
@@ -63,10 +67,11 @@ export function openGuardedIssuer(
   };
   return {
     claimsPolicy,
-    tokenPolicy: issuer.authority === undefined ? claimsPolicy : deferAbsentClaims(claimsPolicy),
+    tokenPolicy: asksAboutJwts ? deferAbsentClaims(claimsPolicy) : claimsPolicy,
     source,
     keyring,
-    authority: issuer.authority?.open({ ...source, clock, random }),
+    authority,
+    jwtAuthority: asksAboutJwts ? authority : undefined,
     sharedCache:
       sharedCache && sharing ? new IssuerSharedCache({ ...sharing, cache: sharedCache }) : undefined,
     opaquePattern: issuer.authority?.opaque ?? null,

@@ -5,7 +5,7 @@ import { authorizeDetailed, decideNow } from "./authorize.ts";
 import type { PipelineContext } from "./context.ts";
 import type { Degradation } from "./decide.ts";
 import { degradedForMs } from "./fallback.ts";
-import type { ValidToken } from "./validation-result.ts";
+import { authorityOf, type ValidToken } from "./validation-result.ts";
 
 /** Creates `admit`: one full validation, and an {@link Admission} that applies the rules to that result on every call. */
 export function createAdmit<C>(context: PipelineContext): Guard<C>["admit"] {
@@ -34,7 +34,7 @@ class AdmittedToken<C> implements Admission<C> {
     degradation: Degradation | null,
   ) {
     this.#context = context;
-    this.#token = result.guardedIssuer.authority === undefined ? null : token;
+    this.#token = authorityOf(result) === undefined ? null : token;
     this.#rules = rules;
     this.#result = result;
     this.#degradation = degradation;

@@ -18,7 +18,7 @@ import { catchUp, isStale } from "./catch-up.ts";
 import type { PipelineContext } from "./context.ts";
 import { decide, type Degradation } from "./decide.ts";
 import { fallBack, recordDegraded } from "./fallback.ts";
-import { isKeyInForce, type ValidationResult, type ValidToken } from "./validation-result.ts";
+import { authorityOf, isKeyInForce, type ValidationResult, type ValidToken } from "./validation-result.ts";
 import { verifyToken } from "./verify-token.ts";
 
 /** A decision, and what it was made from. */
@@ -133,7 +133,7 @@ async function authorizeCold<C>(
   const local = verification instanceof Promise ? await abortable(verification, rules?.signal) : verification;
   if ("status" in local) {
     const decision = decideNow<C>(context, local, "verification", rules);
-    const isFinal = local.status !== "valid" || local.guardedIssuer.authority === undefined;
+    const isFinal = local.status !== "valid" || authorityOf(local) === undefined;
     // The authority need not be asked about a token that is invalid without it.
     const isInvalid = decision.status === "invalid" && !mayAuthorityChange(local, decision);
     if (isFinal || isInvalid) {
@@ -191,10 +191,12 @@ function lookUpStale({ resultCache }: PipelineContext, digest: string, now: Inst
   const stale = resultCache.getStaleValid(digest, now);
   if (stale === undefined || !isKeyInForce(stale, now)) return undefined;
   const { key, kid, keyEpoch, guardedIssuer } = stale;
-  const { keyring, authority } = guardedIssuer;
+  const { keyring } = guardedIssuer;
   // The key that could not be fetched may have arrived since.
   if (keyEpoch !== null && !keyring.mayHaveUnfetched(kid)) return undefined;
-  return authority !== undefined || (key !== null && keyring.hasVanished(key, now)) ? stale : undefined;
+  return authorityOf(stale) !== undefined || (key !== null && keyring.hasVanished(key, now))
+    ? stale
+    : undefined;
 }
 
 /** Decides with a new clock reading. The guard may have been closed, or the key withdrawn, since the last one. */

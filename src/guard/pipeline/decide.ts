@@ -60,11 +60,16 @@ export function decide<C>(
     scopes,
     sessionId: result.sessionId,
     expiresAt: result.expiresAt,
-    basis: guardedIssuer.authority !== undefined && result.isComplete ? "authority" : "verification",
+    basis: result.isComplete && isKnownToAuthority(result) ? "authority" : "verification",
     from,
     degraded: degradation,
     revocationAgeMs,
   };
+}
+
+/** Whether the authority is asked about the token. Only an authority makes a token valid that no key verified. */
+function isKnownToAuthority({ guardedIssuer, key }: ValidToken): boolean {
+  return guardedIssuer.jwtAuthority !== undefined || key === null;
 }
 
 /** `null` when the token fulfils the rules of the call, and the guard's bound on the age of the login. */

@@ -12,7 +12,7 @@ export function verifiedToken(
   key: VerificationKey,
   issuer: GuardedIssuer,
 ): ValidToken {
-  const isComplete = issuer.authority === undefined;
+  const isComplete = issuer.jwtAuthority === undefined;
   const signedDigest = isComplete ? undefined : hash("sha256", signingInput, "base64url");
   return validToken(issuer, claims, { key, kid: key.kid, isComplete, signedDigest });
 }
@@ -92,7 +92,7 @@ function validToken(
     guardedIssuer: issuer,
     claims,
     ownClaims: claims,
-    lacksClaims: issuer.authority !== undefined && refusalByClaims(claims, issuer) !== null,
+    lacksClaims: issuer.jwtAuthority !== undefined && refusalByClaims(claims, issuer) !== null,
     subject: claims.sub ?? "",
     scopes: issuer.scopeSets.scopesOf(claims),
     sessionId: claims.sid,

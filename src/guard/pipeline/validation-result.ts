@@ -1,6 +1,7 @@
 import type { Instant } from "../../core/clock.ts";
 import type { InvalidVerdict, JwtClaims, UnavailableVerdict } from "../../core/verdict.ts";
 import type { VerificationKey } from "../../jwt/jwk-set.ts";
+import type { Authority } from "../authority/authority.ts";
 import type { GuardedIssuer } from "../issuers/guarded-issuer.ts";
 
 /**
@@ -64,6 +65,12 @@ export function isToken(local: LocalResult): local is ValidToken {
 /** The issuer of a token, or the issuer that is asked about an opaque one. */
 export function issuerOf(local: LocalResult): GuardedIssuer {
   return isToken(local) ? local.guardedIssuer : local;
+}
+
+/** The authority that is asked about the token. Some authorities are asked about opaque tokens only. */
+export function authorityOf({ key, keyEpoch, guardedIssuer }: ValidToken): Authority | undefined {
+  const isOpaque = key === null && keyEpoch === null;
+  return isOpaque ? guardedIssuer.authority : guardedIssuer.jwtAuthority;
 }
 
 /** Whether the token's own claims are known to be true: a key verified them, or the authority confirmed them before. */

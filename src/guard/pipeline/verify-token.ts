@@ -148,7 +148,7 @@ function resultWithoutKey(
   const token = unverifiedToken(parsed, issuer);
   const decision = decide(context, token, "verification", readClock(context.clock), undefined);
   if (decision.status === "invalid" && decision.reason === "expired") return decision;
-  const { authority, keyring, claimsPolicy } = issuer;
-  const mayAsk = authority !== undefined && keyring.mayHaveUnfetched(parsed.kid);
+  const { jwtAuthority, keyring, claimsPolicy } = issuer;
+  const mayAsk = jwtAuthority !== undefined && keyring.mayHaveUnfetched(parsed.kid);
   return mayAsk && checkClaims(parsed, claimsPolicy) === null ? token : lookup;
 }
