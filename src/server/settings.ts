@@ -150,12 +150,13 @@ function findConflicts(values: Partial<SettingValues>): string[] {
   if (port !== undefined && port !== 0 && port === adminPort) {
     problems.push("HOLDFAST_ADMIN_PORT must be another port than HOLDFAST_PORT");
   }
-  problems.push(...findRedisConflicts(values), ...findLifetimeConflicts(values));
+  problems.push(
+    ...findRedisConflicts(values),
+    ...findLifetimeConflicts(values),
+    ...findOpaqueConflicts(values),
+  );
   if (isGiven("HOLDFAST_COOKIES") && !canKeepCookies(values.HOLDFAST_URL ?? "http://localhost")) {
     problems.push("HOLDFAST_COOKIES needs HOLDFAST_URL to be an https URL, or one of localhost");
-  }
-  if (values.HOLDFAST_AUTHORITY_ASK === "opaque" && values.HOLDFAST_AUTHORITY_OPAQUE === false) {
-    problems.push("HOLDFAST_AUTHORITY_ASK must be all when HOLDFAST_AUTHORITY_OPAQUE is off");
   }
   for (const [given, needed] of companions) {
     if (isGiven(given) && !isGiven(needed)) problems.push(`${given} needs ${needed}`);
@@ -184,6 +185,14 @@ const lifetimeOrder: readonly (readonly [longer: LifetimeSetting, shorter: Lifet
 type LifetimeSetting =
   | "HOLDFAST_ACCESS_TOKEN_TTL"
   | `HOLDFAST_${"REFRESH_IDLE" | "REFRESH_ABSOLUTE" | "KEY_ROTATION"}`;
+
+function findOpaqueConflicts({
+  HOLDFAST_AUTHORITY_ASK: ask,
+  HOLDFAST_AUTHORITY_OPAQUE: opaque,
+}: Partial<SettingValues>): string[] {
+  const asksNothing = ask === "opaque" && opaque === false;
+  return asksNothing ? ["HOLDFAST_AUTHORITY_ASK must be all when HOLDFAST_AUTHORITY_OPAQUE is off"] : [];
+}
 
 function findLifetimeConflicts(values: Partial<SettingValues>): string[] {
   const problems = lifetimeOrder.flatMap(([longer, shorter]) => {
