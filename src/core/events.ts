@@ -135,7 +135,9 @@ export interface StoreEvent {
     | "connection_restored"
     /** The configuration of the servers puts acknowledged writes at risk. */
     | "durability_lost"
-    | "durability_restored";
+    | "durability_restored"
+    /** A newer version has raised the format of the store. This process writes nothing more. */
+    | "store_newer";
   readonly message: string;
 }
 

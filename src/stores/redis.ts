@@ -6,7 +6,8 @@ import { describeAddress, selectAddress, type RedisAddressOptions } from "./redi
 import { DurabilityMonitor } from "./redis/durability-monitor.ts";
 import { checkDurability, defaultReplicas, type Durability } from "./redis/durability.ts";
 import { toStoreError } from "./redis/errors.ts";
-import { openManifest } from "./redis/manifest.ts";
+import { createClusterFence } from "./redis/format-fence.ts";
+import { openManifest, readWritableTime } from "./redis/manifest.ts";
 import { openConnection } from "./redis/open-connection.ts";
 import { redisStoreOptionTable } from "./redis/options.ts";
 import { OutageReporter } from "./redis/outage-reporter.ts";
@@ -77,6 +78,7 @@ export async function redisStore(options: RedisStoreOptions): Promise<Store> {
     ...connectionOptions,
     onInterruption: () => void assembled?.restoreLost(),
     onUnreachable: (error) => outage.failed(error),
+    onNewer: (error) => outage.newer(error),
     onRecovered() {
       outage.recovered();
       void assembled?.durability.check();
@@ -88,6 +90,11 @@ export async function redisStore(options: RedisStoreOptions): Promise<Store> {
     const requirement = { durability: settings.durability, replicas };
     const summary = await checkDurability(connection, description, requirement);
     const manifest = await openManifest(connection, prefix, description);
+    connection.setFence(
+      address.kind === "cluster"
+        ? createClusterFence(async () => await manifest.runScript(readWritableTime))
+        : { manifestKey: manifest.key },
+    );
     const durability = new DurabilityMonitor({ connection, requirement, clock, place: description, summary });
     assembled = assembleStore({
       connection,

@@ -204,7 +204,7 @@ void describe("rotation on Redis", { skip: noRedis }, () => {
     }
   });
 
-  void test("a session of a newer version is unavailable, and unchanged", async (t) => {
+  void test("fault 71: a session of a newer version is refused by name, and unchanged", async (t) => {
     const store = await redisStore({ url: server.url, durability: "unchecked" });
     const raw = await createClient({ url: server.url, RESP: 2 }).connect();
     t.after(async () => {
@@ -221,7 +221,7 @@ void describe("rotation on Redis", { skip: noRedis }, () => {
       async () => await logIn(store, "newer"),
     ];
     for (const call of calls) {
-      await assert.rejects(call(), (error) => isHoldfastError(error, "store_unavailable"));
+      await assert.rejects(call(), (error) => isHoldfastError(error, "store_newer"));
     }
     assert.equal(await raw.get("holdfast:{session:newer}"), "9 of another form");
   });

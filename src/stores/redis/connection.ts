@@ -3,8 +3,9 @@ import { HoldfastError } from "../../core/errors.ts";
 import { ClientSupervisor, type OpenClient } from "./client-supervisor.ts";
 import type { RedisClient } from "./client.ts";
 import { isAnswer, NOT_EXECUTED, readMessage, RETRY_AFTER_MS, toStoreError } from "./errors.ts";
+import type { FormatFence } from "./format-fence.ts";
 import type { FailureReason } from "./failure-reason.ts";
-import type { Script } from "./script.ts";
+import type { Script, ScriptText } from "./script.ts";
 
 /** How commands are sent. */
 export interface RedisConnectionOptions {
@@ -22,8 +23,22 @@ export interface RedisConnectionOptions {
   readonly onInterruption?: () => void;
   /** Called when every server answers again after an interruption. */
   readonly onRecovered?: () => void;
+  /** Called with the error of each command that a newer format refuses. */
+  readonly onNewer?: (error: HoldfastError) => void;
   /** Called with the error of each probe after an interruption, until every server answers. */
   readonly onUnreachable?: (error: unknown) => void;
+}
+
+/** One run of a script. */
+interface ScriptCall {
+  readonly text: ScriptText;
+  readonly writes: boolean;
+  /** The key that decides on the server. */
+  readonly key: string;
+  /** What follows the name of the script. */
+  readonly rest: readonly string[];
+  /** The deadline. */
+  readonly ms: number;
 }
 
 /** A write has a longer deadline than a read, because a write that misses it may still take effect. */
@@ -40,6 +55,7 @@ export class RedisConnection {
   /** Rejects the pending commands. */
   readonly #rejectPending = new Set<(why: Error) => void>();
   #replicas: number;
+  #fence: FormatFence | null = null;
   readonly #closeListeners: (() => void)[] = [];
   #closed = false;
 
@@ -89,14 +105,17 @@ export class RedisConnection {
     const { commandTimeoutMs, clock, virtual } = this.#options;
     const ms = commandTimeoutMs * (script.writes ? WRITE_TIMEOUT_FACTOR : 1);
     const time = virtual ? String(clock.now()) : "";
-    const rest = [String(keys.length), ...keys, time, ...args.map(String)];
-    return await this.#withDeadline(ms, keys[0] ?? "", async () => {
+    const { text, manifestKeys } = await this.#passFence(script);
+    const all = [...keys, ...manifestKeys];
+    const rest = [String(all.length), ...all, time, ...args.map(String)];
+    const call = { text, writes: script.writes, key: keys[0] ?? "", rest, ms };
+    return await this.#withDeadline(ms, call.key, async () => {
       try {
-        return await this.#evaluate(script, keys[0] ?? "", rest, ms);
+        return await this.#evaluate(call);
       } catch (error) {
         if (script.writes && !NOT_EXECUTED.test(readMessage(error))) throw error;
         await sleep(clock, RETRY_PAUSE_MS);
-        return await this.#evaluate(script, keys[0] ?? "", rest, ms);
+        return await this.#evaluate(call);
       }
     });
   }
@@ -118,6 +137,11 @@ export class RedisConnection {
     this.#replicas = replicas;
   }
 
+  /** Sets what keeps this process from writing in an older format than the store has. */
+  setFence(fence: FormatFence): void {
+    this.#fence = fence;
+  }
+
   /** Calls `listener` when the connection is closed. */
   onClose(listener: () => void): void {
     this.#closeListeners.push(listener);
@@ -132,17 +156,27 @@ export class RedisConnection {
     await Promise.race([isDestroyed, sleep(systemClock, MAX_CLOSE_MS)]);
   }
 
-  async #evaluate(script: Script, key: string, rest: readonly string[], ms: number): Promise<unknown> {
+  /** Returns the text of the script to run, and the key that it needs beside its own. */
+  async #passFence(script: Script): Promise<{ text: ScriptText; manifestKeys: readonly string[] }> {
+    const fence = this.#fence;
+    if (fence !== null && script.fenced !== null) {
+      if ("manifestKey" in fence) return { text: script.fenced, manifestKeys: [fence.manifestKey] };
+      await fence.confirm();
+    }
+    return { text: script, manifestKeys: [] };
+  }
+
+  async #evaluate({ text, writes, key, rest, ms }: ScriptCall): Promise<unknown> {
     const client = this.#requireClient();
     const before = client.connectionOf(key);
     let reply: unknown;
     try {
-      reply = await client.send(key, ["EVALSHA", script.sha, ...rest]);
+      reply = await client.send(key, ["EVALSHA", text.sha, ...rest]);
     } catch (error) {
       if (!readMessage(error).startsWith("NOSCRIPT")) throw error;
-      reply = await client.send(key, ["EVAL", script.lua, ...rest]);
+      reply = await client.send(key, ["EVAL", text.lua, ...rest]);
     }
-    if (!script.writes || this.#replicas === 0) return reply;
+    if (!writes || this.#replicas === 0) return reply;
     const reached = await this.#countReplicas(client, key, ms);
     // WAIT counts only writes of the same connection.
     if (reached >= this.#replicas && client.connectionOf(key) === before) return reply;
@@ -196,7 +230,9 @@ export class RedisConnection {
     try {
       return await Promise.race([runWork(), promise]);
     } catch (error) {
-      throw toStoreError(description, error, reason.text);
+      const failure = toStoreError(description, error, reason.text);
+      if (failure.code === "store_newer") this.#recordNewer(failure);
+      throw failure;
     } finally {
       this.#rejectPending.delete(reject);
       stop();
@@ -210,6 +246,11 @@ export class RedisConnection {
     } catch {
       return "";
     }
+  }
+
+  #recordNewer(failure: HoldfastError): void {
+    if (this.#fence !== null && "expire" in this.#fence) this.#fence.expire();
+    this.#options.onNewer?.(failure);
   }
 
   #notReplicatedError(reached: number): HoldfastError {

@@ -1,4 +1,5 @@
 import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
+import { newerFormatError, readNewerFormat } from "./format.ts";
 
 export const RETRY_AFTER_MS = 1000;
 
@@ -11,6 +12,9 @@ const REPLY = /^[A-Z]{2,} /;
 
 /** Matches replies of a server that this client should leave: it is no primary now, or no longer accepts the password. */
 const WRONG_SERVER = /^(READONLY|NOAUTH|WRONGPASS|MASTERDOWN) /;
+
+/** Begins the reply of a script that found a session in a newer form. */
+const NEWER_SESSION = "NEWER ";
 
 /** Whether the error is the answer of a server that works. Without such an answer for long, the client is replaced. */
 export function isAnswer(error: unknown): boolean {
@@ -36,6 +40,11 @@ export function toStoreError(
   if (reply.startsWith("WRONGTYPE")) {
     const message = `${description} holds data of another program under its key names: choose another prefix or database`;
     return new HoldfastError("store_corrupt", message, { cause: error });
+  }
+  const format = readNewerFormat(reply);
+  if (format !== null) return newerFormatError(description, format);
+  if (reply.startsWith(NEWER_SESSION)) {
+    return new HoldfastError("store_newer", `${description}: ${reply.slice(NEWER_SESSION.length)}`);
   }
   const why = describeFailure(reply, reason);
   return new HoldfastError("store_unavailable", `${description}: ${why}`, {

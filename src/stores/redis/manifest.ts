@@ -1,12 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { HoldfastError } from "../../core/errors.ts";
 import type { RedisConnection } from "./connection.ts";
+import { FORMAT, newerFormatError, rejectNewer } from "./format.ts";
 import { defineRead, defineWrite, type Script } from "./script.ts";
-
-/**
- * The format that this version writes. It reads every format up to this one, and keeps fields that it does not know.
- */
-export const FORMAT = 1;
 
 /**
  * The hash that identifies a database as a store, and the two keys in its slot: the log and the entries in force. The
@@ -18,6 +13,7 @@ export interface Manifest {
   readonly epoch: string;
   /** The end of the log when the store was opened. */
   readonly seq: number;
+  readonly key: string;
   readonly logKey: string;
   /**
    * Runs a script with the three keys; `args` are its arguments from the third on. Rejects with `store_emptied` when
@@ -35,20 +31,29 @@ end
 return redis.call('HMGET', KEYS[1], 'epoch', 'format', 'seq')`);
 
 const CHECK_EPOCH = `
-if redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[2] then return redis.error_reply('EMPTIED the store') end
+local epoch, format = unpack(redis.call('HMGET', KEYS[1], 'epoch', 'format'))
+if epoch ~= ARGV[2] then return redis.error_reply('EMPTIED the store') end
 `;
 
-/** Defines a script on the manifest that first checks the epoch, which is its second argument. */
+/**
+ * Defines a script on the manifest that first checks the epoch, which is its second argument. Its variable `format` is
+ * the store's format.
+ */
 export function defineManifestRead(body: string): Script {
   return defineRead(CHECK_EPOCH + body);
 }
 
+/** Defines a script that also refuses to run on a newer format. */
 export function defineManifestWrite(body: string): Script {
-  return defineWrite(CHECK_EPOCH + body);
+  return { ...defineRead(CHECK_EPOCH + rejectNewer("format") + body), writes: true };
 }
 
 /** Returns the store's time. */
 export const readTime: Script = defineManifestRead("return now");
+
+/** Returns the store's time, unless the format is newer. */
+export const readWritableTime: Script = defineManifestRead(`${rejectNewer("format")}
+return now`);
 
 export function manifestKeys(prefix: string): string[] {
   return [`${prefix}{store}`, `${prefix}{store}:log`, `${prefix}{store}:in-force`];
@@ -66,11 +71,8 @@ export async function openManifest(
     string,
     string,
   ];
-  if (Number(format) > FORMAT) {
-    const versions = `has format ${format}, this version knows up to ${FORMAT}`;
-    throw new HoldfastError("store_newer", `${description} was written by a newer version: it ${versions}`);
-  }
+  if (Number(format) > FORMAT) throw newerFormatError(description, format);
   const run: Manifest["runScript"] = async (script, args = []) =>
     await connection.runScript(script, keys, [epoch, ...args]);
-  return { epoch, seq: Number(seq), logKey: keys[1] ?? "", runScript: run };
+  return { epoch, seq: Number(seq), key: keys[0] ?? "", logKey: keys[1] ?? "", runScript: run };
 }

@@ -3,10 +3,11 @@ import { storeEvents } from "../../core/event-channels.ts";
 /** The most messages of one outage. */
 const MAX_MESSAGES = 10;
 
-/** Publishes that a store does not answer, once for each reason, and that it answers again. */
+/** Publishes that a store does not answer, once for each reason, that it answers again, and that it has a newer format. */
 export class OutageReporter {
   readonly #place: string;
   readonly #told = new Set<string>();
+  #isNewerTold = false;
 
   constructor(place: string) {
     this.#place = place;
@@ -18,6 +19,18 @@ export class OutageReporter {
     this.#told.add(message);
     if (storeEvents.hasSubscribers)
       storeEvents.publish({ store: this.#place, event: "connection_failed", message });
+  }
+
+  /** Tells once that a newer version has raised the format. */
+  newer({ message }: Error): void {
+    if (this.#isNewerTold) return;
+    this.#isNewerTold = true;
+    if (storeEvents.hasSubscribers)
+      storeEvents.publish({
+        store: this.#place,
+        event: "store_newer",
+        message: `${message}; nothing is written`,
+      });
   }
 
   recovered(): void {

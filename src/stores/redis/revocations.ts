@@ -10,7 +10,9 @@ import type { RevocationSnapshot, RevocationTail } from "../store.ts";
 import { EXPIRED_RETENTION_MS } from "../retention.ts";
 import { nextEntry, tailAfter } from "../revocation-log.ts";
 import { CHAIN_DIGEST } from "./chain-script.ts";
+import { FORMAT } from "./format.ts";
 import { defineManifestRead, defineManifestWrite, type Manifest } from "./manifest.ts";
+import type { Script } from "./script.ts";
 
 /** The most entries in one command. */
 const MAX_BATCH = 100;
@@ -49,12 +51,15 @@ end
 if #chains > 0 then redis.call('HSET', KEYS[1], 'seq', string.format('%.0f', seq), 'chain', chain, 'beat', now) end
 return {at, tostring(before), chain, chains}`);
 
-const entriesFrom = defineManifestWrite(`
+/** Under a newer format the heartbeat is a write that changes nothing, because reads go on then. */
+const readEntriesFrom = defineManifestRead(`
 local seq, chain, beat = unpack(redis.call('HMGET', KEYS[1], 'seq', 'chain', 'beat'))
-if math.abs(now - beat) >= ${HEARTBEAT_MS} then redis.call('HSET', KEYS[1], 'beat', now) end
+if (tonumber(format) or 0) > ${FORMAT} then redis.call('HDEL', KEYS[1], '')
+elseif math.abs(now - beat) >= ${HEARTBEAT_MS} then redis.call('HSET', KEYS[1], 'beat', now) end
 local ahead = seq - ARGV[3]
 if ahead <= 0 or ahead > ${MAX_TAIL} then return {seq, chain, {}} end
 return {seq, chain, redis.call('XRANGE', KEYS[2], ARGV[3] .. '-0', '+')}`);
+const entriesFrom: Script = { ...readEntriesFrom, writes: true };
 
 const entriesInForce = defineManifestRead(`
 local seq, chain = unpack(redis.call('HMGET', KEYS[1], 'seq', 'chain'))

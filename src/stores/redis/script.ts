@@ -1,10 +1,17 @@
 import { hash } from "node:crypto";
+import { rejectNewer } from "./format.ts";
 
-/** A Lua script that the server runs atomically. Its variable `now` is the store's time, epoch ms. */
-export interface Script {
+/** The text of a script and its SHA-1, by which the server knows it. */
+export interface ScriptText {
   readonly lua: string;
   readonly sha: string;
+}
+
+/** A Lua script that the server runs atomically. Its variable `now` is the store's time, epoch ms. */
+export interface Script extends ScriptText {
   readonly writes: boolean;
+  /** The script that refuses a newer format. Its last key is the manifest. `null` when the script itself refuses it. */
+  readonly fenced: ScriptText | null;
 }
 
 /** The store's time is the first argument, or the server's time when that is empty. */
@@ -15,10 +22,20 @@ if not now then
 end
 `;
 
+/** The scripts count their own keys, so the manifest is taken off the list. */
+const FENCE = `do
+local format = redis.call('HGET', table.remove(KEYS), 'format')
+${rejectNewer("format")}end
+`;
+
 export function defineRead(body: string): Script {
-  return { lua: NOW + body, sha: hash("sha1", NOW + body), writes: false };
+  return { ...toText(NOW + body), writes: false, fenced: null };
 }
 
 export function defineWrite(body: string): Script {
-  return { ...defineRead(body), writes: true };
+  return { ...defineRead(body), writes: true, fenced: toText(FENCE + NOW + body) };
+}
+
+function toText(lua: string): ScriptText {
+  return { lua, sha: hash("sha1", lua) };
 }

@@ -5,7 +5,7 @@ import type { DurabilityMonitor } from "./durability-monitor.ts";
 import { LogReader } from "./log-reader.ts";
 import { createAuditPart, createKeyStore, createMarkerStore } from "./records.ts";
 import { RedisRevocationLog } from "./revocations.ts";
-import { readTime, type Manifest } from "./manifest.ts";
+import { readTime, readWritableTime, type Manifest } from "./manifest.ts";
 import { createSessionPart } from "./sessions.ts";
 import { createUserStore } from "./users.ts";
 
@@ -63,7 +63,7 @@ export function assembleStore(parts: RedisStoreParts): AssembledStore {
     },
     audit: audit.store,
     markers: createMarkerStore(manifest),
-    now: requireStore,
+    now: async () => Number(await manifest.runScript(readWritableTime)),
     async prune() {
       await log.prune();
       await audit.prune();
