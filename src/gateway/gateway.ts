@@ -1,6 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { BlockList, type Socket } from "node:net";
-import { createAuthorizeNodeRequest } from "../adapters/http/decide-node-request.ts";
+import { createDecideNodeRequest, sendRefusal, setHeaders } from "../adapters/http/decide-node-request.ts";
 import { systemClock, type Clock } from "../core/clock.ts";
 import { oauthErrorContent } from "../core/oauth-error.ts";
 import type { CookieSettings } from "../core/request-token.ts";
@@ -8,6 +8,7 @@ import type { Guard } from "../guard/types.ts";
 import { withDeadline } from "../resilience/deadline.ts";
 import { decideRule, type PathPolicy, type PathRule } from "./policy.ts";
 import { isFromEnvoy, readForwardedRequest } from "./forwarded-request.ts";
+import { hasIdentityHeader } from "./identity-headers.ts";
 import { isTrustedProxy } from "../adapters/http/client-address.ts";
 
 type Authorizer = Pick<Guard, "authorize">;
@@ -26,6 +27,9 @@ export interface GatewayOptions {
 
 /** Envoy stops waiting after 200 ms, and answers 403 unless it is configured otherwise. */
 const ENVOY_TIMEOUT_MS = 150;
+
+/** Repeats the challenge of an answer other than 401 under a name of its own. */
+const OTHER_CHALLENGE = "X-Holdfast-Challenge";
 
 /** Whether the request is for the gateway: any method at `/verify` or below. */
 export function isVerifyRequest(req: IncomingMessage): boolean {
@@ -64,8 +68,10 @@ export function createGateway(guard: Authorizer, options: GatewayOptions = {}): 
     return decided === null || typeof decided === "string" ? whyRefused[decided ?? "none"] : decided;
   };
   return (req, res) => {
+    // The proxy would pass the header on to the application in some settings of its own.
+    if (hasIdentityHeader(req.rawHeaders)) return refuse(res, 400, "A client must not send X-Auth headers.");
     const found = find(req);
-    if (typeof found === "string") return forbid(res, found);
+    if (typeof found === "string") return refuse(res, 403, found);
     return (isFromEnvoy(req) ? found.forEnvoy : found.standard)(req, res);
   };
 }
@@ -90,10 +96,16 @@ function createRuleListener(
   if (requirements === null) return (_, res) => res.writeHead(200, identityHeaders("", "", "", "", "")).end();
   const tokenFrom = cookie && { cookie: { name: cookie.name, origins: [...cookie.origins] } };
   const rules = { ...requirements, ...(tokenFrom !== undefined && { tokenFrom }) };
-  const authorize = createAuthorizeNodeRequest(guard, rules, forwardedMethod);
+  const decide = createDecideNodeRequest(guard, rules, forwardedMethod);
   const answer = async (req: IncomingMessage, res: ServerResponse) => {
-    const auth = await authorize(req, res);
-    if (auth === null) return;
+    const { auth, response } = await decide(req, res);
+    if (auth === null) {
+      const challenge = response.headers["WWW-Authenticate"];
+      // nginx passes on the challenge of a 401 itself, and loses every other one.
+      if (response.status !== 401 && challenge !== undefined) res.setHeader(OTHER_CHALLENGE, challenge);
+      return sendRefusal(res, response);
+    }
+    setHeaders(res, response);
     const { subject, scopes, sessionId = "", degraded, claims } = auth;
     const granted = scopes.map(encode).join(" ");
     const cause = degraded?.cause ?? "";
@@ -137,10 +149,11 @@ function encode(value: string): string {
   return encodeURIComponent(value.toWellFormed());
 }
 
-function forbid(res: ServerResponse, description: string): void {
-  const { headers, body } = oauthErrorContent("forbidden", description);
+function refuse(res: ServerResponse, status: 400 | 403, description: string): void {
+  const code = status === 403 ? "forbidden" : "invalid_request";
+  const { headers, body } = oauthErrorContent(code, description);
   const text = JSON.stringify(body);
-  res.writeHead(403, { ...headers, "Content-Length": Buffer.byteLength(text) }).end(text);
+  res.writeHead(status, { ...headers, "Content-Length": Buffer.byteLength(text) }).end(text);
 }
 
 /** Returns a guard that is unavailable after `ms`. The validation continues, and its result is kept. */

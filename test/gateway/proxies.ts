@@ -31,14 +31,8 @@ type Addresses = Readonly<Record<"SITE" | "HOLDFAST" | "UPSTREAM", string>>;
 
 const ops = (path: string) => fileURLToPath(new URL(`../../ops/${path}`, import.meta.url));
 
-/** The configuration around `ops/nginx/holdfast.conf`, as its comments describe it. */
-function nginxConfiguration(
-  folder: string,
-  { SITE, HOLDFAST, UPSTREAM }: Addresses,
-  certificate: Certificate | undefined,
-): string {
-  const { file } = certificate ?? {};
-  const tls = file === undefined ? "" : ` ssl http2; ssl_certificate ${file}; ssl_certificate_key ${file}`;
+/** A configuration of nginx that writes into `folder` only, with this content of its block http. */
+function nginxConfiguration(folder: string, http: string): string {
   const bodies = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
   // nginx started by root changes its user, which could not write in this folder.
   return `${process.getuid?.() === 0 ? "user root;" : ""} daemon off; worker_processes 1; pid ${folder}/pid; error_log stderr crit;
@@ -46,7 +40,24 @@ function nginxConfiguration(
     http {
       access_log off;
       ${bodies.map((kind) => `${kind}_temp_path ${folder}/${kind};`).join(" ")}
-      upstream holdfast { server ${HOLDFAST}; keepalive 32; keepalive_timeout 4s; }
+      ${http}
+    }`;
+}
+
+const holdfastUpstream = (address: string) =>
+  `upstream holdfast { server ${address}; keepalive 32; keepalive_timeout 4s; }`;
+
+/** The site around `ops/nginx/holdfast.conf`, as its comments describe it. */
+function contractSite(
+  folder: string,
+  { SITE, HOLDFAST, UPSTREAM }: Addresses,
+  certificate: Certificate | undefined,
+): string {
+  const { file } = certificate ?? {};
+  const tls = file === undefined ? "" : ` ssl http2; ssl_certificate ${file}; ssl_certificate_key ${file}`;
+  return nginxConfiguration(
+    folder,
+    `${holdfastUpstream(HOLDFAST)}
       upstream application { server ${UPSTREAM}; }
       # What a site may have set for all of its servers.
       proxy_cache_path ${folder}/cache keys_zone=all:1m;
@@ -57,11 +68,12 @@ function nginxConfiguration(
       server {
         listen ${SITE}${tls};
         include ${ops("nginx/holdfast.conf")};
+        client_max_body_size 10m;
         error_page 503 =200 /sorry;
         location = /sorry { auth_request off; return 200; }
         location / { proxy_pass http://application; proxy_cache off; proxy_intercept_errors off; }
-      }
-    }`;
+      }`,
+  );
 }
 
 function launch(
@@ -75,7 +87,7 @@ function launch(
   const { file } = certificate ?? {};
   if (name === "nginx") {
     const configuration = join(folder, "nginx.conf");
-    writeFileSync(configuration, nginxConfiguration(folder, addresses, certificate));
+    writeFileSync(configuration, contractSite(folder, addresses, certificate));
     return run(["-p", folder, "-c", configuration, "-e", "stderr"]);
   }
   if (name === "caddy") {
@@ -104,7 +116,37 @@ export async function startProxy(
   const port = await freePort();
   const at = (each: number) => `127.0.0.1:${each}`;
   const addresses = { SITE: at(port), HOLDFAST: at(gatewayPort), UPSTREAM: at(applicationPort) };
-  const child = launch(name, folder, addresses, certificate);
+  return await whenListening(name, launch(name, folder, addresses, certificate), port, folder);
+}
+
+/**
+ * Starts nginx with one server that includes `ops/nginx/holdfast.conf` and holds `server`. `http` stands before the server.
+ * In both, `ops:` is the folder of the configurations, and `port:` is the port of the server.
+ */
+export async function startNginx(gatewayPort: number, server: string, http = ""): Promise<Proxy> {
+  const folder = mkdtempSync(join(tmpdir(), "holdfast-nginx-"));
+  const port = await freePort();
+  const configuration = nginxConfiguration(
+    folder,
+    `${holdfastUpstream(`127.0.0.1:${gatewayPort}`)}
+      ${http}
+      server { listen 127.0.0.1:${port}; server_name api.example; ${server} }`
+      .replaceAll("ops:", ops("nginx/"))
+      .replaceAll("port:", String(port)),
+  );
+  writeFileSync(join(folder, "nginx.conf"), configuration);
+  const child = spawn("nginx", ["-p", folder, "-c", join(folder, "nginx.conf"), "-e", "stderr"], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  return await whenListening("nginx", child, port, folder);
+}
+
+async function whenListening(
+  name: ProxyName,
+  child: ChildProcess,
+  port: number,
+  folder: string,
+): Promise<Proxy> {
   let said = "";
   child.stderr?.on("data", (chunk: Buffer) => (said += chunk.toString()));
   const ended = once(child, "exit");

