@@ -6,6 +6,7 @@ import {
   decideKeyRotation,
   decideRotation,
   endSession,
+  EVICTION_CANDIDATES,
   EXPIRED_RETENTION_MS,
   HoldfastError,
   isLive,
@@ -13,6 +14,7 @@ import {
   pruneEntries,
   pruneSession,
   RevocationListeners,
+  sessionsToEvict,
   startSession,
   systemClock,
   tailAfter,
@@ -22,6 +24,7 @@ import {
   type EndReason,
   type Revocation,
   type RevocationEntry,
+  type SessionCap,
   type SessionRecord,
   type SigningKeyRecord,
   type Store,
@@ -76,6 +79,19 @@ export function mapStore({ clock = systemClock }: { clock?: Clock } = {}): Store
     if (session?.endedAt === null) sessions.set(session.id, endSession(session, reason, nowMs));
   }
 
+  /** Makes room for one more session of the subject. Returns the sessions that were live. */
+  function evict(subject: string, cap: SessionCap, nowMs: number): SessionRecord[] {
+    const open = sessionsOf(subject).filter(({ endedAt }) => endedAt === null);
+    const oldest = open.toSorted((a, b) => a.authAt - b.authAt).slice(0, EVICTION_CANDIDATES);
+    return sessionsToEvict(oldest, open.length + 1 - cap.max, nowMs).filter((session) => {
+      end(session, "evicted", nowMs);
+      const wasLive = isLive(session, nowMs);
+      if (wasLive)
+        appendEntry({ kind: "session", id: session.id, issuer: cap.issuer, until: cap.until }, nowMs);
+      return wasLive;
+    });
+  }
+
   return {
     description,
     users: {
@@ -119,21 +135,26 @@ export function mapStore({ clock = systemClock }: { clock?: Clock } = {}): Store
         }),
     },
     sessions: {
-      create: async (session) =>
+      create: async (session, cap) =>
         await command((nowMs) => {
           const record = startSession(session, nowMs, cutoffs.get(session.subject) ?? null);
           if (record === null) return { status: "superseded" };
           if (sessions.has(session.id)) throw new HoldfastError("invalid_option", "session.id is taken");
+          const evicted = cap === undefined ? [] : evict(session.subject, cap, nowMs);
           sessions.set(session.id, record);
-          return { status: "created", session: record };
+          return { status: "created", session: record, evicted };
         }),
       get: async (id) => await command(() => sessions.get(id) ?? null),
-      listBySubject: async (subject) =>
-        await command((nowMs) =>
-          sessionsOf(subject)
+      listBySubject: async (subject, { after = null, limit }) =>
+        await command((nowMs) => {
+          const { at, id } = after ?? { at: Infinity, id: "" };
+          const rest = sessionsOf(subject)
             .filter((session) => isLive(session, nowMs))
-            .toSorted((a, b) => b.authAt - a.authAt),
-        ),
+            .filter((session) => session.authAt < at || (session.authAt === at && session.id > id))
+            .toSorted((a, b) => b.authAt - a.authAt || (a.id < b.id ? -1 : 1));
+          const last = rest.length > limit ? rest[limit - 1] : undefined;
+          return { sessions: rest.slice(0, limit), next: last ? { at: last.authAt, id: last.id } : null };
+        }),
       rotate: async (rotation) =>
         await command((nowMs) => {
           const record = sessions.get(rotation.sessionId) ?? null;

@@ -61,6 +61,11 @@ export interface IssuerOptions {
    * ends the session. Default: 30 seconds.
    */
   conflictMs?: number;
+  /**
+   * The most live sessions of one user. A login beyond it ends the session that was not refreshed for the longest time,
+   * with the reason `evicted`. Among more than 200 sessions, the idlest of the 200 oldest ends. Default: 100.
+   */
+  maxSessionsPerUser?: number;
   /** A signing key signs for this long. Default: 30 days; at least `accessTokenTtlMs`. */
   keyRotationMs?: number;
   /**
@@ -110,6 +115,8 @@ export interface RequestInfo {
   source?: string | undefined;
   /** Description of the client in the list of sessions. `fetch` takes the `User-Agent` header by default. */
   device?: string | undefined;
+  /** What the user calls the device, for the list of sessions. At most 64 characters of it are kept. */
+  deviceName?: string | undefined;
   /**
    * The audiences for which a login or refresh wants its tokens, as `resource` of RFC 8707. A login narrows the whole
    * session, a refresh its own access token. Default: all that may be granted.

@@ -3,7 +3,7 @@ import { degradedModes, type DegradedMode } from "../core/rules.ts";
 import type { Audiences } from "../issuer/audiences.ts";
 import { lifetimeBounds } from "../issuer/client-config.ts";
 import { questionScopes, type QuestionScope } from "../guard/authority/settings.ts";
-import { signingAlgorithms } from "../issuer/config.ts";
+import { MAX_SESSIONS_PER_USER, signingAlgorithms } from "../issuer/config.ts";
 import type { IssuerOptions } from "../issuer/types.ts";
 import type { RedisAddressOptions } from "../stores/redis/address.ts";
 import {
@@ -51,6 +51,7 @@ export interface SettingValues {
   readonly HOLDFAST_CONFLICT: number;
   readonly HOLDFAST_ALGORITHM: NonNullable<IssuerOptions["algorithm"]>;
   readonly HOLDFAST_KEY_ROTATION: number;
+  readonly HOLDFAST_MAX_SESSIONS: number;
   readonly HOLDFAST_ROLES: ReadonlySet<Role>;
   readonly HOLDFAST_STORE: "sqlite" | "redis";
   readonly REDIS_URL?: RedisAddressOptions;
@@ -133,6 +134,11 @@ export const settingDefinitions: {
     default: "ES256",
   },
   HOLDFAST_KEY_ROTATION: lifetime("30d"),
+  HOLDFAST_MAX_SESSIONS: {
+    form: `how many live sessions one user may have, from 1 to ${MAX_SESSIONS_PER_USER}`,
+    parse: (text) => parseWholeNumber(MAX_SESSIONS_PER_USER)(text) || undefined,
+    default: "100",
+  },
   HOLDFAST_ROLES: {
     form: "issuer, gateway, or both separated by a comma",
     parse: parseRoles,

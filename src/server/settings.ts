@@ -27,7 +27,7 @@ interface ProviderAuthority extends Required<Pick<AuthorityOptions, "opaque" | "
   readonly client: ClientCredentials;
 }
 
-/** The lifetimes of tokens, sessions and signing keys, in milliseconds, and the algorithm of new keys. */
+/** Lifetimes of tokens, sessions and keys, in milliseconds, the algorithm of new keys, and the bound of sessions. */
 type Lifetimes = Required<
   Pick<
     IssuerOptions,
@@ -38,6 +38,7 @@ type Lifetimes = Required<
     | "conflictMs"
     | "algorithm"
     | "keyRotationMs"
+    | "maxSessionsPerUser"
   >
 >;
 
@@ -224,6 +225,7 @@ function toSettings(values: SettingValues): Settings {
       conflictMs: values.HOLDFAST_CONFLICT,
       algorithm: values.HOLDFAST_ALGORITHM,
       keyRotationMs: values.HOLDFAST_KEY_ROTATION,
+      maxSessionsPerUser: values.HOLDFAST_MAX_SESSIONS,
     },
     roles: values.HOLDFAST_ROLES,
     redis: values.HOLDFAST_STORE === "redis" ? toRedisSettings(values) : undefined,

@@ -1,4 +1,5 @@
 import type { Revocation } from "../core/revocation.ts";
+import type { SessionCap } from "./session-cap.ts";
 
 /** The part of a session that never changes, and the issuer's MAC over it. */
 export interface SessionFacts {
@@ -24,6 +25,8 @@ export type EndReason =
   | "user_removed"
   /** The user lost a scope. */
   | "scopes_reduced"
+  /** The user had more sessions than allowed, and this one was not refreshed for the longest time. */
+  | "evicted"
   /** `renew` returned `null`, or the user is disabled or removed. */
   | "not_renewed";
 
@@ -125,6 +128,20 @@ export interface Acknowledgement {
   readonly digest: string | null;
 }
 
+/** A part of the list of a subject's sessions. */
+export interface SessionPage {
+  /** Newest first. A page can have fewer sessions than its limit, although others follow. */
+  readonly sessions: readonly SessionRecord[];
+  /** The position from which the next page continues. `null` when no session follows. */
+  readonly next: SessionPosition | null;
+}
+
+/** A place in the list of a subject's sessions. The store makes it; the place stays valid when the session ends. */
+export interface SessionPosition {
+  readonly at: number;
+  readonly id: string;
+}
+
 /**
  * The sessions of an issuer.
  *
@@ -134,14 +151,31 @@ export interface Acknowledgement {
  * cut-off or an `iat`.
  */
 export interface SessionStore {
-  /** Returns `superseded` when a cut-off applies. Rejects with `invalid_option` when the id is taken. */
+  /**
+   * Returns `superseded` when a cut-off applies. Rejects with `invalid_option` when the id is taken.
+   *
+   * With `cap`, also ends the sessions that `sessionsToEvict` names, with the reason `evicted`, and appends their
+   * revocations. Returns those that were live as `evicted`. Concurrent calls leave no more than `cap.max` live sessions
+   * of the subject.
+   */
   create(
     session: NewSession,
-  ): Promise<{ status: "created"; session: SessionRecord } | { status: "superseded" }>;
+    cap?: SessionCap,
+  ): Promise<
+    | {
+        readonly status: "created";
+        readonly session: SessionRecord;
+        readonly evicted: readonly SessionRecord[];
+      }
+    | { readonly status: "superseded" }
+  >;
   /** `null` when the session does not exist. */
   get(id: string): Promise<SessionRecord | null>;
-  /** Lists the live sessions of a subject, newest first. */
-  listBySubject(subject: string): Promise<readonly SessionRecord[]>;
+  /** Lists at most `limit` live sessions of a subject, newest first, after the position `after`. */
+  listBySubject(
+    subject: string,
+    page: { readonly after?: SessionPosition | null; readonly limit: number },
+  ): Promise<SessionPage>;
   /** Presents a refresh token: one atomic command. */
   rotate(rotation: Rotation): Promise<RotationOutcome>;
   /**

@@ -56,7 +56,9 @@ async function seenOf(store: Store, sessions: readonly string[]) {
     users,
     keys: await store.keys.list(),
     sessions: await Promise.all(sessions.map(async (id) => await store.sessions.get(id))),
-    listed: await Promise.all(users.map(async ({ subject }) => await store.sessions.listBySubject(subject))),
+    listed: await Promise.all(
+      users.map(async ({ subject }) => await store.sessions.listBySubject(subject, { limit: 99 })),
+    ),
     audit: await store.audit.recent(1000),
     log: await store.revocations.snapshot(),
     id: await store.markers.read("id"),

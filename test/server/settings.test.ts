@@ -23,6 +23,7 @@ test("without settings the service listens on this machine only", () => {
       conflictMs: 30_000,
       algorithm: "ES256",
       keyRotationMs: 30 * 86_400_000,
+      maxSessionsPerUser: 100,
     },
     roles: new Set(["issuer", "gateway"]),
     redis: undefined,
@@ -58,6 +59,7 @@ test("reads every setting", () => {
     HOLDFAST_CONFLICT: "10s",
     HOLDFAST_ALGORITHM: "EdDSA",
     HOLDFAST_KEY_ROTATION: "7d",
+    HOLDFAST_MAX_SESSIONS: "20",
     HOLDFAST_ROLES: "gateway, issuer",
     HOLDFAST_STORE: "sqlite",
     HOLDFAST_SECRET: `${secret},${secret}2`,
@@ -114,6 +116,7 @@ test("reads every setting", () => {
     conflictMs: 10_000,
     algorithm: "EdDSA",
     keyRotationMs: 7 * 86_400_000,
+    maxSessionsPerUser: 20,
   });
   assert.equal(settings.policyFile, "/etc/policy.json");
   assert.equal(settings.degraded, "cached");

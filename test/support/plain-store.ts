@@ -4,10 +4,12 @@ import {
   decideKeyRotation,
   decideRotation,
   endSession,
+  EVICTION_CANDIDATES,
   HoldfastError,
   isLive,
   nextEntry,
   RevocationListeners,
+  sessionsToEvict,
   startSession,
   tailAfter,
   type Acknowledgement,
@@ -19,6 +21,8 @@ import {
   type Revocation,
   type RevocationEntry,
   type Rotation,
+  type SessionCap,
+  type SessionPosition,
   type SessionRecord,
   type SigningKeyRecord,
   type Store,
@@ -93,19 +97,35 @@ export function plainStore(clock: Clock): Store {
           .slice(0, limit),
     },
     sessions: {
-      create(session: NewSession) {
+      create(session: NewSession, cap?: SessionCap) {
         const record = startSession(session, now(), cutoffs.get(session.subject) ?? null);
         if (record === null) return { status: "superseded" };
         if (sessions.has(session.id))
           throw new HoldfastError("invalid_option", "session.id is taken already");
+        const open = sessionsOf(session.subject).filter(({ endedAt }) => endedAt === null);
+        const candidates = open.toSorted((a, b) => a.authAt - b.authAt).slice(0, EVICTION_CANDIDATES);
+        const excess = cap === undefined ? 0 : open.length + 1 - cap.max;
         sessions.set(session.id, record);
-        return { status: "created", session: record };
+        const evicted = sessionsToEvict(candidates, excess, now()).flatMap((one) => {
+          end(one, "evicted");
+          if (cap === undefined || !isLive(one, now())) return [];
+          append({ kind: "session", id: one.id, issuer: cap.issuer, until: cap.until });
+          return [one];
+        });
+        return { status: "created", session: record, evicted };
       },
       get: (id: string) => sessions.get(id) ?? null,
-      listBySubject: (subject: string) =>
-        sessionsOf(subject)
-          .filter((session) => isLive(session, now()))
-          .toSorted((a, b) => b.authAt - a.authAt),
+      listBySubject(subject: string, { after, limit }: { after?: SessionPosition | null; limit: number }) {
+        const live = sessionsOf(subject).filter((session) => isLive(session, now()));
+        const inOrder = live.toSorted((a, b) => b.authAt - a.authAt || (a.id < b.id ? -1 : 1));
+        const from = after ?? { at: Infinity, id: "" };
+        const rest = inOrder.filter(
+          ({ authAt, id }) => authAt < from.at || (authAt === from.at && id > from.id),
+        );
+        const page = rest.slice(0, limit);
+        const last = rest.length > limit ? page.at(-1) : undefined;
+        return { sessions: page, next: last === undefined ? null : { at: last.authAt, id: last.id } };
+      },
       rotate(rotation: Rotation) {
         const record = sessions.get(rotation.sessionId) ?? null;
         const decided = decideRotation(record, rotation, now(), cutoffs.get(record?.subject ?? "") ?? null);

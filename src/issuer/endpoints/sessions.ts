@@ -1,5 +1,5 @@
 import { HTTPException } from "hono/http-exception";
-import { isLive, sessionExpiresAt } from "../../core/session.ts";
+import { isLive } from "../../core/session.ts";
 import type { IssuerContext } from "../context.ts";
 import { digestRefreshToken, parseAnyRefreshToken, type RefreshToken } from "../sessions/refresh-token.ts";
 import { endPresentedSession, endSessionsWith, listLiveSessions } from "../sessions/sessions.ts";
@@ -7,7 +7,8 @@ import { findSession, type AuthenticSession } from "../store/session-record.ts";
 import { readBody, refreshTokenBody } from "./body.ts";
 import { findPresentedSession, hasBearerToken, requireSession } from "./client-auth.ts";
 import type { EndpointCall } from "./endpoint.ts";
-import { asException, emptyResponse, invalidGrant, jsonResponse, oauthError } from "./respond.ts";
+import { readSessionPage, sessionPageResponse } from "./session-page.ts";
+import { asException, emptyResponse, invalidGrant, oauthError } from "./respond.ts";
 
 /**
  * Ends the session of a refresh token with a valid MAC, or of the access token. The refresh token of the body counts
@@ -90,22 +91,15 @@ async function findOwnSession(
   return isKnown && isLive(session, ctx.clock.now()) ? session : undefined;
 }
 
-/** Lists the live sessions of the user. Times are epoch seconds. */
+/** Lists a page of the live sessions of the user, newest first. Times are epoch seconds. */
 export async function listSessionsEndpoint(ctx: IssuerContext, { request }: EndpointCall): Promise<Response> {
   const own = await requireSession(ctx, request);
-  const sessions = await listLiveSessions(ctx, own.subject);
-  const seconds = (ms: number) => Math.floor(ms / 1000);
-  return jsonResponse(200, {
-    sessions: sessions.map((session) => ({
-      session_id: session.id,
-      current: session.id === own.id,
-      device: session.content.device,
-      scope: session.content.scopes.join(" "),
-      auth_time: seconds(session.authAt),
-      last_refreshed_at: seconds(session.rotatedAt),
-      expires_at: seconds(sessionExpiresAt(session)),
-    })),
-  });
+  const page = readSessionPage(request);
+  const { sessions, next } = await listLiveSessions(ctx, own.subject, page);
+  return sessionPageResponse(
+    sessions.map((session) => ({ session, current: session.id === own.id })),
+    next,
+  );
 }
 
 /** Ends one session of the user. A session of another user is 404, like one that does not exist. */

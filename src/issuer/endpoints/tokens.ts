@@ -24,6 +24,7 @@ const credentials = z.looseObject(
     username: stringSchema(),
     password: stringSchema(),
     remember: z.boolean("must be a boolean").optional(),
+    device_name: stringSchema().optional(),
   },
   "must be an object",
 );
@@ -45,7 +46,9 @@ export async function loginEndpoint(
   const schema = ctx.config.authenticate === undefined ? credentials : anyObject;
   const body = await readBody(ctx, request, schema);
   const { resource: resources } = parseBody(body, withResource);
-  return loginResponse(await login(ctx, body, { ...requestInfo, resources }));
+  const { device_name: name } = body;
+  const deviceName = typeof name === "string" ? name : undefined;
+  return loginResponse(await login(ctx, body, { ...requestInfo, resources, deviceName }));
 }
 
 export async function passwordEndpoint(

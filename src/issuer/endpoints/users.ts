@@ -12,6 +12,7 @@ import { badRequest, readBody, stringSchema } from "./body.ts";
 import { requireScope } from "./client-auth.ts";
 import type { EndpointCall } from "./endpoint.ts";
 import { emptyResponse, jsonResponse, oauthError } from "./respond.ts";
+import { readLimit } from "./session-page.ts";
 
 /*
  * Administration of the store's users, for an access token with the scope `holdfast:admin`. The removal of the last
@@ -41,10 +42,7 @@ const changeSchema = z.strictObject({
 export async function listUsersEndpoint(ctx: IssuerContext, { request }: EndpointCall): Promise<Response> {
   await requireScope(ctx, request, ADMIN_SCOPE);
   const query = new URL(request.url).searchParams;
-  const limit = Number(query.get("limit") ?? "100");
-  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LISTED) {
-    throw badRequest(400, `limit: must be a whole number from 1 to ${MAX_LISTED}`);
-  }
+  const limit = readLimit(query, MAX_LISTED);
   const users = await listUsers(ctx, { after: query.get("after") ?? "", limit });
   const next = users.length < limit ? undefined : users.at(-1)?.username;
   return jsonResponse(200, { users: users.map(describeUser), ...(next !== undefined && { next }) });

@@ -10,6 +10,9 @@ export interface LoginFacts {
   readonly source: string | undefined;
 }
 
+/** Only so many of the newest sessions are compared, because a bound of sessions may be new. */
+const COMPARED_SESSIONS = 200;
+
 /**
  * Tells the application about a login from a new device. The device is new when no older live session of the user has
  * the same description, versions left out. An update of a browser does not make a new device.
@@ -17,7 +20,7 @@ export interface LoginFacts {
 export function reportNewDevice(ctx: IssuerContext, { subject, session: id, source }: LoginFacts): void {
   const at = ctx.clock.now();
   ctx.hook.notifyLater(async (): Promise<SessionEvent | null> => {
-    const sessions = await listLiveSessions(ctx, subject);
+    const { sessions } = await listLiveSessions(ctx, subject, { limit: COMPARED_SESSIONS });
     const own = sessions.find((session) => session.id === id);
     // The session ended before it was looked at. Its end is an event of its own.
     if (own === undefined) return null;

@@ -25,7 +25,8 @@ export async function revoke(ctx: IssuerContext, { kind, id }: RevokeRequest): P
     case "session":
       return await endSession(ctx, id, "revoked");
     case "subject":
-      return await endSubject(ctx, id, "revoked");
+      await endSubject(ctx, id, "revoked");
+      return;
     case "token":
       await append(kind, maxAcceptanceMs(ctx.config));
       return await ctx.audit("token_revoked", { detail: id });

@@ -1,5 +1,11 @@
 import { isLive } from "../../core/session.ts";
-import type { EndReason, Rotation } from "../../stores/session-store.ts";
+import type {
+  EndReason,
+  Rotation,
+  SessionPosition,
+  SessionRecord,
+  SessionStore,
+} from "../../stores/session-store.ts";
 import { FIRST_PARTY_CLIENT_ID } from "../client-config.ts";
 import type { IssuerContext } from "../context.ts";
 import { maxAcceptanceMs } from "../issuer-base.ts";
@@ -15,12 +21,23 @@ import { createRefreshToken, createSessionId, digestRefreshToken } from "./refre
 import { shortestLifetime, type LifetimeLimits } from "./session-lifetime.ts";
 import { createTokenResponse } from "./token-response.ts";
 
+/** The longest description of a device, its name, and the address that a session keeps. */
 const MAX_DEVICE_CHARS = 256;
+const MAX_DEVICE_NAME_CHARS = 64;
+const MAX_ADDRESS_CHARS = 64;
+const MAX_SESSIONS_PER_CLIENT = 1000;
 
 /** The client that a session is for. The defaults are those of a first-party session. */
 export interface SessionClient {
   readonly id: string;
   readonly lifetime: Required<LifetimeLimits>;
+}
+
+/** Who ended a session, and from where. */
+interface ActionFacts {
+  readonly source?: string | undefined;
+  /** An administrator. */
+  readonly actor?: string | undefined;
 }
 
 /** `null` when the sessions of the subject were ended since `authAt`, so that the credentials must be checked again. */
@@ -32,14 +49,15 @@ export async function beginSession(
   client: SessionClient = firstPartyClient(ctx),
 ): Promise<TokenResponse | null> {
   const signingKey = await ctx.keys.activeKey();
-  const device = requestInfo.device?.slice(0, MAX_DEVICE_CHARS) ?? null;
   const { resources = [] } = requestInfo;
   const audience = resources.length === 0 ? undefined : [...resources];
   const content: SessionContent = {
     scopes,
     claims,
     client: client.id,
-    device,
+    device: requestInfo.device?.slice(0, MAX_DEVICE_CHARS) ?? null,
+    deviceName: requestInfo.deviceName?.slice(0, MAX_DEVICE_NAME_CHARS) ?? null,
+    address: requestInfo.source?.slice(0, MAX_ADDRESS_CHARS) ?? null,
     ...(audience && { audience }),
     ...(begun && { begun }),
   };
@@ -53,14 +71,20 @@ export async function beginSession(
   };
   const refresh = createRefreshToken(ctx.secrets[0], first, { idleMs, absoluteExpiresAt }, ctx.clock.now());
   const facts = { id, subject, authAt, absoluteExpiresAt, facts: JSON.stringify(content) };
-  const created = await ctx.store.sessions.create({
-    ...addSessionMac(ctx.secrets, facts),
-    currentDigest: digestRefreshToken(refresh),
-    idleMs,
-  });
+  const { issuer, until } = sessionRevocation(ctx, id);
+  const created = await ctx.store.sessions.create(
+    { ...addSessionMac(ctx.secrets, facts), currentDigest: digestRefreshToken(refresh), idleMs },
+    { max: mostSessions(ctx, client), issuer, until },
+  );
   if (created.status === "superseded") return null;
+  for (const evicted of created.evicted) await reportEnd(ctx, evicted, "evicted", requestInfo);
   const session = await verifySessionRecord(ctx, created.session, id);
   return session && createTokenResponse(ctx, signingKey, session, refresh);
+}
+
+/** A service has a bound of its own, because each of its processes has a session. */
+function mostSessions({ config }: IssuerContext, { id }: SessionClient): number {
+  return id === FIRST_PARTY_CLIENT_ID ? config.maxSessionsPerUser : MAX_SESSIONS_PER_CLIENT;
 }
 
 function firstPartyClient({ config }: IssuerContext): SessionClient {
@@ -82,22 +106,26 @@ export async function endSession(
   ctx: IssuerContext,
   id: string,
   reason: EndReason,
-  facts: { subject?: string; source?: string | undefined } = {},
+  facts: ActionFacts & { subject?: string } = {},
 ): Promise<void> {
-  const { source } = facts;
   // The end must not fail because of facts that only the audit needs.
   const before = await findSession(ctx, id).catch(() => null);
   const subject = facts.subject ?? before?.subject;
   await ctx.store.sessions.end(id, reason, sessionRevocation(ctx, id));
-  await ctx.audit("session_ended", { subject, source, session: id, detail: reason });
-  if (before === null || !isLive(before, ctx.clock.now())) return;
-  ctx.hook.notify({
-    type: "session_ended",
-    subject: before.subject,
-    session: id,
-    source: source ?? null,
-    reason,
-  });
+  if (before !== null && isLive(before, ctx.clock.now())) return await reportEnd(ctx, before, reason, facts);
+  const { source, actor } = facts;
+  await ctx.audit("session_ended", { subject, source, actor, session: id, detail: reason });
+}
+
+/** Reports that a live session has ended. */
+async function reportEnd(
+  ctx: IssuerContext,
+  { id: session, subject }: Pick<SessionRecord, "id" | "subject">,
+  reason: EndReason,
+  { source, actor }: ActionFacts,
+): Promise<void> {
+  await ctx.audit("session_ended", { subject, source, actor, session, detail: reason });
+  ctx.hook.notify({ type: "session_ended", subject, session, source: source ?? null, reason });
 }
 
 /** Ends the session of a token that a client presents. A session that has ended is left as it is. */
@@ -117,16 +145,18 @@ export async function endPresentedSession(
   });
 }
 
+/** Returns how many sessions were live. */
 export async function endSubject(
   ctx: IssuerContext,
   subject: string,
   reason: EndReason,
-  source?: string,
-): Promise<void> {
+  { source, actor }: ActionFacts = {},
+): Promise<number> {
   const until = ctx.clock.now() + maxAcceptanceMs(ctx.config);
   const ended = await ctx.store.sessions.endAll(subject, reason, { issuer: ctx.config.url, until });
-  await ctx.audit("subject_ended", { subject, source, detail: `${reason}, sessions: ${ended}` });
+  await ctx.audit("subject_ended", { subject, source, actor, detail: `${reason}, sessions: ${ended}` });
   ctx.hook.notify({ type: "subject_ended", subject, source: source ?? null, reason, sessions: ended });
+  return ended;
 }
 
 /** Ends every session of the user of `session`, for a client that presented a token of it. */
@@ -139,15 +169,17 @@ export async function endSessionsWith(
   const read = async () =>
     (await ctx.store.sessions.get(id))?.endReason === "logout_all" ? "written" : "unwritten";
   await ctx.presentedEnds.once(`sessions with ${id}`, read, async () => {
-    await endSubject(ctx, subject, "logout_all", source);
+    await endSubject(ctx, subject, "logout_all", { source });
   });
 }
 
+/** Lists a page of the live sessions of a subject, newest first. */
 export async function listLiveSessions(
   ctx: IssuerContext,
   subject: string,
-): Promise<readonly AuthenticSession[]> {
-  const records = await ctx.store.sessions.listBySubject(subject);
-  const proven = await Promise.all(records.map(async (one) => await verifySessionRecord(ctx, one, one.id)));
-  return proven.filter((one) => one?.subject === subject) as AuthenticSession[];
+  page: Parameters<SessionStore["listBySubject"]>[1],
+): Promise<{ sessions: readonly AuthenticSession[]; next: SessionPosition | null }> {
+  const { sessions, next } = await ctx.store.sessions.listBySubject(subject, page);
+  const proven = await Promise.all(sessions.map(async (one) => await verifySessionRecord(ctx, one, one.id)));
+  return { sessions: proven.filter((one) => one?.subject === subject) as AuthenticSession[], next };
 }

@@ -57,7 +57,7 @@ export async function changeUser(
     [hasLost && options.sessions !== "keep", "scopes_reduced"],
   ];
   const [, reason] = ends.find(([applies]) => applies) ?? [];
-  if (reason !== undefined) await endSubject(ctx, user.subject, reason, options.source);
+  if (reason !== undefined) await endSubject(ctx, user.subject, reason, options);
   const audit = async (kind: AuditKind, detail: string) =>
     await auditAction(ctx, kind, user, options, detail);
   if (scopes !== undefined) await audit("user_scopes_changed", `${user.username}: ${user.scopes.join(" ")}`);
@@ -84,7 +84,7 @@ export async function removeUser(
     }));
     if (disabled.status !== "changed") return disabled.status;
     const { user } = disabled;
-    await endSubject(ctx, user.subject, "user_removed", options.source);
+    await endSubject(ctx, user.subject, "user_removed", options);
     if ((await ctx.store.users.remove(user.username, user.mac)) === "removed") {
       await auditAction(ctx, "user_removed", user, options, user.username);
       return "removed";

@@ -103,7 +103,7 @@ async function endSessionsAfterChange(
   subject: string,
   source: string | undefined,
 ): Promise<void> {
-  await endSubject(ctx, subject, "password_changed", source);
+  await endSubject(ctx, subject, "password_changed", { source });
   await ctx.audit("password_changed", { subject, source });
 }
 

@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import type { Revocation } from "../../core/revocation.ts";
-import type { Rotation, RotationOutcome, SessionRecord } from "../session-store.ts";
+import type {
+  Rotation,
+  RotationOutcome,
+  SessionPage,
+  SessionPosition,
+  SessionRecord,
+} from "../session-store.ts";
+import type { SessionCap } from "../session-cap.ts";
 import type { Store } from "../store.ts";
 import { ABSOLUTE_MS, CONFLICT_MS, IDLE_MS, ISSUER, LOST_ANSWER_MS } from "./constants.ts";
 
@@ -15,8 +22,9 @@ export async function createSession(
   id: string,
   authAt: number,
   subject = "alice",
+  { idleMs = IDLE_MS, cap }: { idleMs?: number; cap?: SessionCap } = {},
 ): ReturnType<Store["sessions"]["create"]> {
-  return await store.sessions.create({
+  const session = {
     id,
     subject,
     authAt,
@@ -24,14 +32,26 @@ export async function createSession(
     facts: `{"of":"${id}"}`,
     mac: `mac of ${id}`,
     currentDigest: digest(id, 1),
-    idleMs: IDLE_MS,
-  });
+    idleMs,
+  };
+  return await store.sessions.create(session, cap);
 }
 
 export async function logIn(store: Store, id: string, subject = "alice"): Promise<SessionRecord> {
   const created = await createSession(store, id, await store.now(), subject);
   assert.equal(created.status, "created");
   return created.session;
+}
+
+/** Returns the ids of the live sessions of alice, read in pages of two. */
+export async function listIds(store: Store): Promise<string[]> {
+  const ids: string[] = [];
+  for (let after: SessionPosition | null = null; ;) {
+    const page: SessionPage = await store.sessions.listBySubject("alice", { after, limit: 2 });
+    ids.push(...page.sessions.map(({ id }) => id));
+    after = page.next;
+    if (after === null) return ids;
+  }
 }
 
 /** Presents the refresh token of `generation`. */

@@ -4,6 +4,7 @@ import { durableCases, recordCases } from "./records.ts";
 import { lostAnswerCases } from "./lost-answers.ts";
 import { refreshCases } from "./refresh.ts";
 import { revocationCases } from "./revocations.ts";
+import { sessionCapCases } from "./session-cap.ts";
 import { sessionCases } from "./sessions.ts";
 import { snapshotsCases, type SnapshotsUnderTest } from "./snapshots.ts";
 
@@ -30,6 +31,7 @@ export function testStore(name: string, open: () => StoreUnderTest | Promise<Sto
   void describe(`${name} conforms to the contract of a store`, () => {
     const cases = {
       ...sessionCases,
+      ...sessionCapCases,
       ...refreshCases,
       ...lostAnswerCases,
       ...revocationCases,

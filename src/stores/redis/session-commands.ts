@@ -1,14 +1,10 @@
 import { EXPIRED_RETENTION_MS } from "../retention.ts";
-import type { Acknowledgement, EndReason, NewSession, Rotation, SessionRecord } from "../session-store.ts";
+import type { Acknowledgement, EndReason, Rotation, SessionRecord } from "../session-store.ts";
 import type { RedisConnection } from "./connection.ts";
 import {
   acknowledgeSession,
   createSession,
-  cutOffSubject,
-  delistSessions,
   endSession,
-  listedSessions,
-  listSession,
   readSession,
   rotateSession,
 } from "./session-scripts.ts";
@@ -39,10 +35,6 @@ export interface EndingCutoff {
 /** The second key held the sealed successor in earlier versions. */
 export function sessionKeys(prefix: string, id: string): string[] {
   return [`${prefix}{session:${id}}`, `${prefix}{session:${id}}:successor`];
-}
-
-export function subjectKeys(prefix: string, subject: string): string[] {
-  return [`${prefix}{subject:${subject}}:cutoff`, `${prefix}{subject:${subject}}:sessions`];
 }
 
 /** The scripts of session-scripts.ts with typed arguments and replies. */
@@ -96,55 +88,8 @@ export class SessionCommands {
     return toReply((await this.#connection.runScript(endSession, this.#keys(id), args)) as ScriptReply);
   }
 
-  /**
-   * Lists a session under its subject before it is created. Returns the store's time, whether the cut-off of the
-   * subject covers the session, and the cut-off itself if there is one.
-   */
-  async list({ id, subject, authAt, absoluteExpiresAt }: NewSession): Promise<{
-    now: number;
-    isCutOff: boolean;
-    cutoff: { at: number; before: number } | null;
-  }> {
-    const args = [id, authAt, absoluteExpiresAt];
-    const reply = await this.#connection.runScript(listSession, this.#subjectKeys(subject), args);
-    const [now, isCutOff, at, before] = reply as [number, number, string?, string?];
-    const cutoff = typeof at === "string" ? { at: Number(at), before: Number(before) } : null;
-    return { now, isCutOff: isCutOff === 1, cutoff };
-  }
-
-  async listIds(subject: string): Promise<readonly string[]> {
-    return (await this.#connection.runScript(listedSessions, this.#subjectKeys(subject))) as string[];
-  }
-
-  /** Takes ended sessions off the list. A failure is ignored: they then stay listed until they would have expired. */
-  async delist(subject: string, ids: readonly string[]): Promise<void> {
-    try {
-      await this.#connection.runScript(delistSessions, this.#subjectKeys(subject), ids);
-    } catch {
-      // The list is longer than necessary, and nothing else.
-    }
-  }
-
-  /**
-   * Records the subject's cut-off at `moment`, which is now by default. Returns the cut-off, which is never lower than
-   * the last one, and the ids of the listed sessions.
-   */
-  async cutOff(
-    subject: string,
-    { before, until, moment }: { before: number; until: number; moment?: number },
-  ): Promise<{ at: number; before: number; ids: readonly string[] }> {
-    const args = [before, until, moment ?? ""];
-    const reply = await this.#connection.runScript(cutOffSubject, this.#subjectKeys(subject), args);
-    const [at, covered, ids] = reply as [number, number, string[]];
-    return { at, before: covered, ids };
-  }
-
   #keys(id: string): string[] {
     return sessionKeys(this.#prefix, id);
-  }
-
-  #subjectKeys(subject: string): string[] {
-    return subjectKeys(this.#prefix, subject);
   }
 }
 

@@ -153,37 +153,3 @@ v = format('%s${luaFormat("endedAt")}%s${luaFormat("reasonLength", "sealedLength
   #ARGV[2], 0, 0, 0) .. ARGV[2] .. sub(v, at)
 save(v, idle - now)
 return {live and 'live' or 'over', now, v}`);
-
-/*
- * A subject's cut-off, and a sorted set of its session ids by absolute expiry, in one slot. An id is listed before its
- * session is created, so no cut-off misses the session.
- */
-const EXTEND = `local function extend(key, ms)
-  if redis.call('PTTL', key) < ms then redis.call('PEXPIRE', key, ms) end
-end
-`;
-
-/** Arguments: id, authAt, absolute expiry. Returns {now, 1} when it is cut off, and {now, 0, at, before} otherwise. */
-export const listSession: Script = defineWrite(`${EXTEND}
-local at, covered = unpack(redis.call('HMGET', KEYS[1], 'at', 'before'))
-if at and tonumber(ARGV[3]) <= tonumber(at) then return {now, 1} end
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ${EXPIRED_RETENTION_MS})
-redis.call('ZADD', KEYS[2], ARGV[4], ARGV[2])
-extend(KEYS[2], ARGV[4] - now + ${EXPIRED_RETENTION_MS})
-return {now, 0, at, covered}`);
-
-/** Arguments: ids of ended sessions. Their scores become now, so that a login a day later removes them. */
-export const delistSessions: Script = defineWrite(`
-for i = 2, #ARGV do redis.call('ZADD', KEYS[2], 'XX', 'LT', now, ARGV[i]) end`);
-
-export const listedSessions: Script = defineRead(`return redis.call('ZRANGE', KEYS[2], 0, -1)`);
-
-/** Arguments: lowest `before`, until, moment ('' for now). Returns {moment, before, ids}. */
-export const cutOffSubject: Script = defineWrite(`${EXTEND}
-local at, covered = unpack(redis.call('HMGET', KEYS[1], 'at', 'before'))
-local moment = tonumber(ARGV[4]) or now
-local before = math.max(tonumber(ARGV[2]), math.ceil(moment / 1000), tonumber(covered) or 0)
-moment = math.max(moment, tonumber(at) or 0)
-redis.call('HSET', KEYS[1], 'at', moment, 'before', before)
-extend(KEYS[1], ARGV[3] - now + ${EXPIRED_RETENTION_MS})
-return {moment, before, redis.call('ZRANGE', KEYS[2], 0, -1)}`);

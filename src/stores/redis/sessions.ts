@@ -3,12 +3,12 @@ import type { Revocation, RevocationEntry } from "../../core/revocation.ts";
 import { isLive } from "../../core/session.ts";
 import { startSession } from "../refresh-rotation.ts";
 import { EXPIRED_RETENTION_MS } from "../retention.ts";
-import type { EndReason, Rotation, RotationOutcome, SessionRecord, SessionStore } from "../session-store.ts";
+import type { EndReason, Rotation, RotationOutcome, SessionStore } from "../session-store.ts";
 import type { RedisConnection } from "./connection.ts";
+import { mapInBatches } from "./in-batches.ts";
+import { evict, type SessionCommandParts } from "./session-eviction.ts";
 import { SessionCommands, type SessionReply } from "./session-commands.ts";
-
-/** Concurrent commands, so that one subject's sessions do not fill the queue that all commands share. */
-const BATCH = 500;
+import { SubjectCommands } from "./subject-commands.ts";
 
 /** The sessions of the store, and the appending of revocations that end sessions. */
 export interface SessionPart {
@@ -30,19 +30,21 @@ export interface SessionContext {
 }
 
 export function createSessionPart(context: SessionContext): SessionPart {
-  const commands = new SessionCommands(context.connection, context.prefix);
-  const { appendToLog, requireStore } = context;
+  const { appendToLog, requireStore, connection, prefix } = context;
+  const commands = new SessionCommands(connection, prefix);
+  const subjects = new SubjectCommands(connection, prefix);
+  const parts: SessionCommandParts = { commands, subjects, appendToLog };
 
   /** Ends one session. Its revocation is in the log already. */
   async function endOne(id: string, reason: EndReason): Promise<SessionReply> {
     const reply = await commands.end(id, reason);
-    if (reply.session !== null) void commands.delist(reply.session.subject, [id]);
+    if (reply.session !== null) void subjects.delist(reply.session.subject, [id]);
     return reply;
   }
 
   async function append(revocation: Revocation): Promise<RevocationEntry> {
     if (revocation.kind !== "subject") return await appendToLog(revocation);
-    return (await endSubject(commands, appendToLog, revocation, "revoked")).entry;
+    return (await endSubject(parts, revocation, "revoked")).entry;
   }
 
   async function rotate(rotation: Rotation): Promise<RotationOutcome> {
@@ -65,25 +67,27 @@ export function createSessionPart(context: SessionContext): SessionPart {
       if (revocation.kind === "session") await commands.end(revocation.id, "revoked");
       if (revocation.kind !== "subject") return;
       const { id: subject, before, until } = revocation;
-      const { ids } = await commands.cutOff(subject, { before, until, moment: at });
+      const { ids } = await subjects.cutOff(subject, { before, until, moment: at });
       // Sessions that began after the entry stay live.
       await mapInBatches(ids, async (id) => await commands.end(id, "revoked", { subject, at, upTo: at }));
     },
     store: {
-      create: async (session) => await create(commands, requireStore, session),
+      create: async (session, cap) => await create(parts, requireStore, session, cap),
       async get(id) {
         const found = await commands.find(id);
         if (found === null) await requireStore();
         return found && found.session;
       },
-      async listBySubject(subject) {
-        const ids = await commands.listIds(subject);
-        if (ids.length === 0) await requireStore();
-        const found = await mapInBatches(ids, async (id) => await commands.find(id));
-        return found
-          .filter((one) => one !== null && one.session.subject === subject && isLive(one.session, one.now))
-          .map((one) => (one as { session: SessionRecord }).session)
-          .toSorted((a, b) => b.authAt - a.authAt || (a.id < b.id ? -1 : 1));
+      async listBySubject(subject, { after = null, limit }) {
+        const { positions } = await subjects.page(subject, after, limit);
+        if (positions.length === 0) await requireStore();
+        const found = await mapInBatches(positions, async ({ id }) => await commands.find(id));
+        const sessions = found.flatMap((one) =>
+          one !== null && one.session.subject === subject && isLive(one.session, one.now)
+            ? [one.session]
+            : [],
+        );
+        return { sessions, next: positions.length < limit ? null : (positions.at(-1) ?? null) };
       },
       rotate,
       acknowledge: async (sign) => await commands.acknowledge(sign),
@@ -93,24 +97,27 @@ export function createSessionPart(context: SessionContext): SessionPart {
       },
       async endAll(subject, reason, { issuer, until }) {
         const revocation = { kind: "subject", id: subject, before: 0, issuer, until } as const;
-        return (await endSubject(commands, appendToLog, revocation, reason)).live;
+        return (await endSubject(parts, revocation, reason)).live;
       },
     },
   };
 }
 
 async function create(
-  commands: SessionCommands,
+  parts: SessionCommandParts,
   requireStore: SessionContext["requireStore"],
-  session: Parameters<SessionStore["create"]>[0],
+  ...[session, cap]: Parameters<SessionStore["create"]>
 ): ReturnType<SessionStore["create"]> {
-  const [{ now, isCutOff, cutoff }] = await Promise.all([commands.list(session), requireStore()]);
+  const { commands, subjects } = parts;
+  const [{ now, isCutOff, cutoff, listed }] = await Promise.all([subjects.list(session), requireStore()]);
   const record = isCutOff ? null : startSession(session, now, cutoff);
   if (record === null) return { status: "superseded" };
   const life = Math.max(1, record.idleExpiresAt - now + EXPIRED_RETENTION_MS);
   const status = await commands.create(record, life);
   if (status === "taken") throw new HoldfastError("invalid_option", "session.id is taken already");
-  return status === "created" ? { status, session: record } : { status };
+  if (status === "superseded") return { status };
+  const evicted = cap === undefined || listed <= cap.max ? [] : await evict(parts, record, cap);
+  return { status, session: record, evicted };
 }
 
 /**
@@ -119,38 +126,32 @@ async function create(
  * second entry covers it.
  */
 async function endSubject(
-  commands: SessionCommands,
-  appendToLog: SessionContext["appendToLog"],
+  { commands, subjects, appendToLog }: SessionCommandParts,
   revocation: Revocation & { kind: "subject" },
   reason: EndReason,
 ): Promise<{ entry: RevocationEntry; live: number }> {
   const { id: subject, until } = revocation;
-  const first = await commands.cutOff(subject, { before: revocation.before, until });
+  const first = await subjects.cutOff(subject, { before: revocation.before, until });
   const { at, ids } = first;
   let { before } = first;
-  const found = await mapInBatches(ids, async (id) => await commands.find(id));
-  let newest = newestIssuedAtS(found.map((one) => one?.session));
+  const found = await mapInBatches(ids, async (id) => (await commands.find(id))?.session.issuedAtS ?? 0);
+  let newest = largest(found);
   for (let live = 0; ;) {
     // A greater `iat` comes from a clock that was set back, or from a cut-off in the same second.
-    if (newest > before) ({ before } = await commands.cutOff(subject, { before: newest, until, moment: at }));
+    if (newest > before) ({ before } = await subjects.cutOff(subject, { before: newest, until, moment: at }));
     const entry = await appendToLog({ ...revocation, before });
-    const ended = await mapInBatches(ids, async (id) => await commands.end(id, reason, { subject, at }));
-    live += ended.filter(({ outcome }) => outcome === "live").length;
-    newest = newestIssuedAtS(ended.map(({ session }) => session));
+    const ended = await mapInBatches(ids, async (id) => {
+      const { outcome, session } = await commands.end(id, reason, { subject, at });
+      return { wasLive: outcome === "live", issuedAtS: session?.issuedAtS ?? 0 };
+    });
+    live += ended.filter(({ wasLive }) => wasLive).length;
+    newest = largest(ended.map(({ issuedAtS }) => issuedAtS));
     if (newest > before) continue;
-    await commands.delist(subject, ids);
+    await subjects.delist(subject, ids);
     return { entry, live };
   }
 }
 
-async function mapInBatches<I, O>(items: readonly I[], work: (item: I) => Promise<O>): Promise<O[]> {
-  const results: O[] = [];
-  for (let i = 0; i < items.length; i += BATCH) {
-    results.push(...(await Promise.all(items.slice(i, i + BATCH).map(work))));
-  }
-  return results;
-}
-
-function newestIssuedAtS(sessions: readonly (SessionRecord | null | undefined)[]): number {
-  return sessions.reduce((newest, session) => Math.max(newest, session?.issuedAtS ?? 0), 0);
+function largest(numbers: readonly number[]): number {
+  return numbers.reduce((a, b) => Math.max(a, b), 0);
 }

@@ -63,6 +63,9 @@ export const MIGRATIONS: readonly string[] = [
     previousArrivedAt = CASE WHEN olderGraceEndsAt IS NULL THEN NULL
       ELSE max(rotatedAt, olderGraceEndsAt - 30000) END;
   ALTER TABLE sessions DROP COLUMN olderGraceEndsAt;`,
+
+  // Ended sessions stay for weeks, so the list of the sessions in use must not read them.
+  `CREATE INDEX sessions_open ON sessions (subject, authAt DESC, id) WHERE endedAt IS NULL;`,
 ];
 
 /** The version of the schema that this code reads and writes. */

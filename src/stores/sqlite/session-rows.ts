@@ -1,7 +1,7 @@
 import type { StatementSync } from "node:sqlite";
 import type { Cutoff } from "../cutoff.ts";
 import { EXPIRED_RETENTION_MS } from "../retention.ts";
-import type { SessionRecord } from "../session-store.ts";
+import type { EndReason, SessionPage, SessionPosition, SessionRecord } from "../session-store.ts";
 import { CUTOFF_COLUMNS, insertInto, selectFrom } from "./columns.ts";
 import type { SqliteConnection } from "./connection.ts";
 
@@ -30,7 +30,11 @@ export const SESSION_COLUMNS: readonly (keyof SessionRecord)[] = [...FIXED_COLUM
 /** The tables `sessions` and `cutoffs`. All methods are synchronous: they run within a command or a read. */
 export class SessionRows {
   readonly #byId: StatementSync;
-  readonly #bySubject: StatementSync;
+  readonly #page: StatementSync;
+  readonly #oldest: StatementSync;
+  readonly #countOpen: StatementSync;
+  readonly #summary: StatementSync;
+  readonly #endAll: StatementSync;
   readonly #insert: StatementSync;
   readonly #update: StatementSync;
   readonly #cutoff: StatementSync;
@@ -44,7 +48,24 @@ export class SessionRows {
   constructor(db: SqliteConnection) {
     const select = selectFrom("sessions", SESSION_COLUMNS);
     this.#byId = db.prepare(`${select} WHERE id = ?`);
-    this.#bySubject = db.prepare(`${select} WHERE subject = ? ORDER BY authAt DESC, id`);
+    const isOpen = "subject = ? AND endedAt IS NULL";
+    this.#page = db.prepare(
+      `${select} WHERE ${isOpen} AND authAt <= ? AND (authAt < ? OR id > ?) AND ? < min(idleExpiresAt, absoluteExpiresAt)
+        ORDER BY authAt DESC, id LIMIT ?`,
+    );
+    this.#oldest = db.prepare(`${select} WHERE ${isOpen} AND id <> ? ORDER BY authAt, id DESC LIMIT ?`);
+    this.#countOpen = db.prepare(
+      `SELECT count(*) AS count FROM (SELECT 1 FROM sessions WHERE ${isOpen} LIMIT ?)`,
+    );
+    this.#summary = db.prepare(
+      `SELECT max(issuedAtS) AS newest,
+        count(*) FILTER (WHERE endedAt IS NULL AND ? < min(idleExpiresAt, absoluteExpiresAt)) AS live
+        FROM sessions WHERE subject = ?`,
+    );
+    this.#endAll = db.prepare(
+      `UPDATE sessions SET currentDigest = '', previousDigest = NULL, sealedSuccessor = NULL, endedAt = ?, endReason = ?
+        WHERE ${isOpen}`,
+    );
     this.#insert = db.prepare(`${insertInto("sessions", SESSION_COLUMNS)} ON CONFLICT (id) DO NOTHING`);
     this.#update = db.prepare(
       `UPDATE sessions SET ${MUTABLE_COLUMNS.map((column) => `${column} = ?`).join(", ")} WHERE id = ?`,
@@ -76,9 +97,33 @@ export class SessionRows {
     return toSessionRecord(this.#byId.get(id));
   }
 
-  /** Lists every session of the subject, newest first. */
-  findBySubject(subject: string): SessionRecord[] {
-    return this.#bySubject.all(subject).map((row) => toSessionRecord(row) as SessionRecord);
+  /** Lists live sessions of the subject after the position, newest first. */
+  page(subject: string, after: SessionPosition | null, limit: number, nowMs: number): SessionPage {
+    const { at, id } = after ?? { at: Number.MAX_SAFE_INTEGER, id: "" };
+    const sessions = toSessionRecords(this.#page.all(subject, at, at, id, nowMs, limit));
+    const last = sessions.length < limit ? undefined : sessions.at(-1);
+    return { sessions, next: last === undefined ? null : { at: last.authAt, id: last.id } };
+  }
+
+  /** Lists the sessions of the subject that began first and have not ended, without the session `except`. */
+  oldest(subject: string, except: string, limit: number): SessionRecord[] {
+    return toSessionRecords(this.#oldest.all(subject, except, limit));
+  }
+
+  /** Counts the sessions of the subject that have not ended, up to `max`. */
+  countOpen(subject: string, max: number): number {
+    return (this.#countOpen.get(subject, max) as { count: number }).count;
+  }
+
+  /** Returns the newest `iat` of all sessions of the subject, and how many are live. */
+  summary(subject: string, nowMs: number): { newest: number; live: number } {
+    const { newest, live } = this.#summary.get(nowMs, subject) as { newest: number | null; live: number };
+    return { newest: newest ?? 0, live };
+  }
+
+  /** Does in SQL what `endSession` does, for each session of the subject that has not ended. */
+  endAll(subject: string, reason: EndReason, nowMs: number): void {
+    this.#endAll.run(nowMs, reason, subject);
   }
 
   /** Returns whether the id was free. */
@@ -124,6 +169,10 @@ export class SessionRows {
 
 function toSqlValue(value: string | number | boolean | null): string | number | null {
   return typeof value === "boolean" ? Number(value) : value;
+}
+
+function toSessionRecords(rows: Record<string, unknown>[]): SessionRecord[] {
+  return rows.map((row) => toSessionRecord(row) as SessionRecord);
 }
 
 /** Copies column by column, which takes half the time of spreading a row of SQLite. `null` for no row. */

@@ -1,11 +1,11 @@
 import { HoldfastError } from "../../core/errors.ts";
 import type { Revocation, RevocationEntry } from "../../core/revocation.ts";
 import { advanceCutoff } from "../cutoff.ts";
-import { isLive } from "../../core/session.ts";
 import { acknowledgeSuccessor, decideRotation, endSession, startSession } from "../refresh-rotation.ts";
 import type { EndReason, SessionStore } from "../session-store.ts";
 import type { SqliteConnection } from "./connection.ts";
 import type { RevocationPart } from "./revocations.ts";
+import { evict } from "./session-eviction.ts";
 import { SessionRows } from "./session-rows.ts";
 
 /** Sessions that one command of `prune` examines, so that it never blocks other commands for long. */
@@ -27,14 +27,13 @@ export function createSessionPart(db: SqliteConnection, revocations: RevocationP
    */
   function endSubject(revocation: Revocation & { kind: "subject" }, reason: EndReason, nowMs: number) {
     const { id: subject, until } = revocation;
-    const sessions = rows.findBySubject(subject);
-    const cutoff = advanceCutoff(rows.cutoff(subject), { before: revocation.before, sessions, nowMs });
+    const { newest, live } = rows.summary(subject, nowMs);
+    const before = Math.max(revocation.before, newest);
+    const cutoff = advanceCutoff(rows.cutoff(subject), { before, sessions: [], nowMs });
     rows.saveCutoff(subject, cutoff, until);
-    for (const session of sessions) {
-      if (session.endedAt === null) rows.save(endSession(session, reason, nowMs));
-    }
+    rows.endAll(subject, reason, nowMs);
     const entry = revocations.append({ ...revocation, before: cutoff.before }, nowMs);
-    return { entry, live: sessions.filter((session) => isLive(session, nowMs)).length };
+    return { entry, live };
   }
 
   function append(revocation: Revocation, nowMs: number): RevocationEntry {
@@ -43,16 +42,17 @@ export function createSessionPart(db: SqliteConnection, revocations: RevocationP
   }
 
   const store: SessionStore = {
-    create: async (session) =>
+    create: async (session, cap) =>
       await db.write((nowMs) => {
         const record = startSession(session, nowMs, rows.cutoff(session.subject));
         if (record === null) return { status: "superseded" };
         if (!rows.insert(record)) throw new HoldfastError("invalid_option", "session.id is taken already");
-        return { status: "created", session: record };
+        const evicted = cap === undefined ? [] : evict({ rows, revocations }, record, cap, nowMs);
+        return { status: "created", session: record, evicted };
       }),
     get: async (id) => await db.read(() => rows.find(id)),
-    listBySubject: async (subject) =>
-      await db.read((nowMs) => rows.findBySubject(subject).filter((session) => isLive(session, nowMs))),
+    listBySubject: async (subject, { after = null, limit }) =>
+      await db.read((nowMs) => rows.page(subject, after, limit, nowMs)),
     rotate: async (rotation) =>
       await db.write((nowMs) => {
         const record = rows.find(rotation.sessionId);
