@@ -1,6 +1,9 @@
 import type { Contender } from "./measure.ts";
 
-/** Runs `callers` loops at once. Each loop awaits its `work` before it repeats. */
+/**
+ * Runs `callers` loops at once. Each loop awaits its `work` before it repeats. A round has work for each of them, also
+ * when one `work` takes longer than a round: with fewer iterations than callers, fewer would be in flight.
+ */
 export function inFlight(
   callers: number,
   name: string,
@@ -9,6 +12,7 @@ export function inFlight(
 ): Contender {
   return {
     name,
+    unit: callers,
     ...(target !== undefined && { target }),
     async run(iterations) {
       let left = iterations;

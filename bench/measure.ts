@@ -8,6 +8,8 @@ export interface Contender {
   readonly run: (iterations: number) => void | Promise<void>;
   /** The greatest ratio to the floor that counts as a success. */
   readonly target?: number;
+  /** A round consists of a multiple of this many iterations. Default 1. */
+  readonly unit?: number;
 }
 
 export interface Row {
@@ -47,10 +49,12 @@ async function time(contender: Contender, iterations: number): Promise<number> {
 
 /** Warms the contender up and returns how many iterations fill a round. */
 async function calibrate(contender: Contender): Promise<number> {
-  let iterations = 1;
+  const { unit = 1 } = contender;
+  let iterations = unit;
   let micros = await time(contender, iterations);
   for (let warm = 0; warm < 12; warm++) {
-    iterations = Math.max(1, Math.round((ROUND_MS * 1000) / Math.max(micros, 0.001)));
+    const fitting = (ROUND_MS * 1000) / Math.max(micros, 0.001);
+    iterations = unit * Math.max(1, Math.round(fitting / unit));
     micros = await time(contender, iterations);
   }
   return iterations;

@@ -56,7 +56,7 @@ try {
   const rows = await measure("rotation on SQLite, synchronous=FULL", [
     bare(files[0] ?? ""),
     inFlight(1, "rotate, alone", alone.rotateNext, 1.25),
-    inFlight(8, "rotate, 8 in flight", together.rotateNext, 0.5),
+    inFlight(8, "rotate, 8 in flight", together.rotateNext, 0.25),
   ]);
   report([rows]);
   await Promise.all([alone.store.close(), together.store.close()]);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, renameSync } from "node:fs";
+import { copyFileSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { json } from "node:stream/consumers";
@@ -10,7 +10,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { systemClock } from "../../src/core/clock.ts";
 import { isHoldfastError, type ErrorCode } from "../../src/core/errors.ts";
-import { logIn, present } from "../../src/stores/conformance/fixtures.ts";
+import { logIn, makeRevocation, present } from "../../src/stores/conformance/fixtures.ts";
 import { openInThread } from "../../src/stores/sqlite/thread-store.ts";
 import { sqliteStore } from "../../src/stores/sqlite.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
@@ -73,6 +73,39 @@ test("fault 65: commands that arrive during a slow commit share the next one", a
   const turns = new Set(await Promise.all(rest));
   assert.equal(turns.size, 1);
   assert.ok(!turns.has(firstTurn));
+});
+
+/** How many transactions the write-ahead log holds: each one ends with a frame that states the size of the file. */
+function countCommits(file: string): number {
+  const log = readFileSync(`${file}-wal`);
+  const frameSize = 24 + log.readUInt32BE(8);
+  let commits = 0;
+  for (let at = 32; at + frameSize <= log.length; at += frameSize) {
+    // Frames of before a checkpoint have another salt.
+    const isCurrent = log.compare(log, 16, 24, at + 8, at + 16) === 0;
+    if (isCurrent && log.readUInt32BE(at + 4) > 0) commits++;
+  }
+  return commits;
+}
+
+test("fault 65: eight refreshes in flight share each message to the thread, each commit and each answer", async (t) => {
+  const file = fileOf(t);
+  const store = await sqliteStore({ file });
+  t.after(async () => await store.close());
+  const ids = Array.from({ length: 8 }, (_, n) => `session-${n}`);
+  for (const id of ids) await logIn(store, id);
+  const onReuse = await makeRevocation(store, "session", "reused");
+  const commitsBefore = countCommits(file);
+  const posting = t.mock.method(Worker.prototype, "postMessage");
+  const emitting = t.mock.method(Worker.prototype, "emit");
+  const refreshOften = async (id: string) => {
+    for (let turn = 1; turn <= 20; turn++) await present(store, id, turn, { onReuse });
+  };
+  await Promise.all(ids.map(refreshOften));
+  const received = emitting.mock.calls.filter(({ arguments: [name] }) => name === "message");
+  assert.equal(posting.mock.callCount(), 20);
+  assert.equal(received.length, 20);
+  assert.equal(countCommits(file) - commitsBefore, 20);
 });
 
 test("fault 42: a store whose thread ends rejects pending commands, and works again", async (t) => {
