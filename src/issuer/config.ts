@@ -20,7 +20,7 @@ import { readAudiences, type Audiences } from "./audiences.ts";
 import type { OnEvent } from "./hooks/session-event.ts";
 import { lifetimeBounds, readClient, type ClientConfig } from "./client-config.ts";
 import { deriveSecrets, type Secrets } from "./secret-keys.ts";
-import type { Authenticate, IssuerOptions, Renew } from "./types.ts";
+import type { AccountOf, Authenticate, IssuerOptions, Renew } from "./types.ts";
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
@@ -40,6 +40,7 @@ export interface IssuerConfig {
   readonly audience: Audiences;
   readonly algorithm: Algorithm;
   readonly authenticate: Authenticate | undefined;
+  readonly account: AccountOf | undefined;
   readonly renew: Renew | undefined;
   readonly onEvent: OnEvent | undefined;
   readonly loginNames: LoginNames;
@@ -72,6 +73,7 @@ export const issuerOptionTable: OptionTable<IssuerConfig & Dependencies> = {
   audience: option(readAudiences),
   algorithm: option(readAlgorithm, "ES256"),
   authenticate: functionOption<Authenticate | undefined>(() => undefined),
+  account: functionOption<AccountOf | undefined>(() => undefined),
   renew: functionOption<Renew | undefined>(() => undefined),
   onEvent: functionOption<OnEvent | undefined>(() => undefined),
   loginNames: option(readLoginNames, "case-insensitive"),
@@ -103,6 +105,9 @@ export function readIssuerOptions(options: IssuerOptions): { config: IssuerConfi
       max: MAX_DURATION_MS,
     });
   requireUrlForCookies(config);
+  if (config.account !== undefined && config.authenticate === undefined) {
+    throw invalidOption("createIssuer: account", "left out without authenticate", config.account);
+  }
   requireAtLeast("refreshIdleMs", config.accessTokenTtlMs);
   requireAtLeast("refreshAbsoluteMs", config.refreshIdleMs);
   requireAtLeast("keyRotationMs", longestAccessTokenTtlMs(config));

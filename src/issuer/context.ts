@@ -7,6 +7,7 @@ import type { AccessTokenChecker } from "./sessions/access-token-check.ts";
 import type { PresentedEnds } from "./sessions/presented-ends.ts";
 import type { ArrivalSigns } from "./sessions/arrival-signs.ts";
 import type { LoginLimits } from "./sessions/login-limits.ts";
+import type { SourceAlarm } from "./sessions/source-alarm.ts";
 import type { RollbackAlarm } from "./sessions/rollback-alarm.ts";
 import type { PasswordRehash } from "./users/password-rehash.ts";
 import type { PasswordHasher } from "./users/passwords.ts";
@@ -20,6 +21,7 @@ export interface IssuerContext extends IssuerBase {
   readonly passwords: PasswordHasher;
   readonly rehash: PasswordRehash;
   readonly loginLimits: LoginLimits;
+  readonly sourceAlarm: SourceAlarm;
   readonly clientAttempts: ClientAttempts;
   readonly presentedEnds: PresentedEnds;
   readonly longPoll: LongPoll;

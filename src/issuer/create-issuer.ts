@@ -17,6 +17,7 @@ import { PresentedEnds } from "./sessions/presented-ends.ts";
 import { acknowledge, refresh } from "./sessions/refresh.ts";
 import { checkRevocationId, revoke } from "./sessions/revoke.ts";
 import { RollbackAlarm } from "./sessions/rollback-alarm.ts";
+import { SourceAlarm } from "./sessions/source-alarm.ts";
 import { endSession } from "./sessions/sessions.ts";
 import { openCheckedStore } from "./store/checked-store.ts";
 import type { AuthenticatedUser, Issuer, IssuerOptions, IssuerStatus, RequestInfo } from "./types.ts";
@@ -122,6 +123,7 @@ function createParts(options: IssuerOptions): IssuerParts {
     passwords,
     rehash: new PasswordRehash(base, passwords),
     loginLimits: new LoginLimits(clock),
+    sourceAlarm: new SourceAlarm(base),
     clientAttempts: new ClientAttempts(clock),
     presentedEnds: new PresentedEnds(base),
     longPoll: new LongPoll(base),

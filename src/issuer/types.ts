@@ -2,7 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import type { OnEvent } from "./hooks/session-event.ts";
 import type { EndReason } from "../stores/session-store.ts";
 import type { RevocationFeed, SigningKeyRecord, Store } from "../stores/store.ts";
-import type { AuthenticatedUser, Authenticate, Renew } from "./users/authentication.ts";
+import type { AccountOf, AuthenticatedUser, Authenticate, Renew } from "./users/authentication.ts";
 import type { Users } from "./users/user-types.ts";
 
 export type * from "./users/authentication.ts";
@@ -26,6 +26,11 @@ export interface IssuerOptions {
   secret: string;
   /** Checks credentials. Default: the users of the store. */
   authenticate?: Authenticate;
+  /**
+   * Names the account of the credentials, for login limits. Only with `authenticate`. Default: each of the members
+   * `username`, `email`, `login`, `user`, `phone` and `account` names one.
+   */
+  account?: AccountOf;
   /**
    * Asked at each refresh for the current rights of the user. Default: the scopes that a user of the store has now; the
    * rights of the login with `authenticate`.
@@ -111,7 +116,10 @@ export interface Client {
 
 /** Facts about the request that the issuer cannot read from the request itself. */
 export interface RequestInfo {
-  /** Address of the client, for login limits and audit events. Requests without an address share one limit. */
+  /**
+   * Address of the client, for login limits and audit events. `mountIssuer` of the HTTP adapters passes it. Without an
+   * address, login limits count by account only, and a stranger can lock a user out.
+   */
   source?: string | undefined;
   /** Description of the client in the list of sessions. `fetch` takes the `User-Agent` header by default. */
   device?: string | undefined;

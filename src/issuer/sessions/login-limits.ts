@@ -1,86 +1,166 @@
-import { hash } from "node:crypto";
-import { networkOf } from "../../core/address.ts";
+import { createHmac, hash, randomBytes } from "node:crypto";
+import { networkOf, type PrefixBits } from "../../core/address.ts";
 import { elapsedMs, readClock, type Clock, type Instant } from "../../core/clock.ts";
+import type { FairPlace } from "../../resilience/fair-bulkhead.ts";
 import { TtlCache } from "../../resilience/ttl-cache.ts";
 
-/** Limits of failed attempts within this window: for one account from one source, and for one source in total. */
+/** Limits of wrong credentials within this window: for one account from one source, and for one source in total. */
 const WINDOW_MS = 15 * 60_000;
 const PER_ACCOUNT_AND_SOURCE = 10;
 const PER_SOURCE = 100;
+
+/**
+ * Limits of the wider networks of an IPv6 source. One customer can have a whole /48, and an attacker there has 65,536
+ * sources. The limits grow, so that a few customers of a provider do not refuse all others.
+ */
+const widerNetworks: readonly (readonly [bits: PrefixBits, max: number])[] = [
+  [{ ipv4: 32, ipv6: 56 }, 2 * PER_SOURCE],
+  [{ ipv4: 32, ipv6: 48 }, 4 * PER_SOURCE],
+];
+
+/** The sources of one such network share their turns in the pool of password checks. */
+const sharedTurns: PrefixBits = { ipv4: 24, ipv6: 48 };
 
 /** Memory for about 30,000 counts of each kind. A flood of sources evicts the least recently used counts. */
 const MAX_BYTES = 8 * 1024 * 1024;
 const BYTES_PER_COUNT = 256;
 
-/** Starts with its first attempt and ends one window later. Later attempts do not extend it. */
+/** Memory for about 16,000 pairs of an account and a source that logged in with it. */
+const MAX_KNOWN_BYTES = 2 * 1024 * 1024;
+const BYTES_PER_KNOWN = 128;
+const KNOWN_MS = 30 * 86_400_000;
+
+/** The longest text of a source that counts. */
+const MAX_SOURCE_CHARS = 64;
+
+/** Begins with its first attempt and ends one window later. Later attempts do not extend it. */
 interface AttemptCount {
   readonly startedAt: Instant;
-  attempts: number;
-  exceeded: boolean;
+  wrong: number;
+  /** Attempts whose credentials are being checked. They count before the check, so that parallel guesses count. */
+  underWay: number;
+  isReported: boolean;
 }
+
+/** A count that the attempt takes part in, and its limit. */
+type Counted = readonly [count: AttemptCount, max: number];
+
+/**
+ * The end of an attempt. `unchecked` means that the credentials could not be checked. `abandoned` means that the client
+ * went away, so it costs the source an attempt and says nothing about the account.
+ */
+export type AttemptResult = "correct" | "wrong" | "unchecked" | "abandoned";
 
 type LoginAttempt =
   | {
       readonly status: "allowed";
-      /**
-       * Must be called unless the credentials were wrong. `correct` resets the count of the account. `unchecked` takes
-       * this attempt back, because the credentials could not be checked.
-       */
-      readonly settle: (credentials: "correct" | "unchecked") => void;
+      /** The place of its password check in the pool. */
+      readonly place: FairPlace;
+      /** Must be called once. */
+      readonly settle: (result: AttemptResult) => void;
     }
   /** `firstInWindow` is true for the first refusal of a window. */
   | { readonly status: "limited"; readonly retryAfterMs: number; readonly firstInWindow: boolean };
 
 /**
- * Counts each attempt before its credentials are checked, so that parallel attempts count, too. No limit applies to an
- * account alone, because a stranger could then lock its user out.
+ * Counts wrong credentials by source, and by account and source. With a source, no limit applies to an account alone,
+ * because a stranger could then lock its user out. An attempt without a source counts by account only, because all
+ * clients would otherwise share one count.
  */
 export class LoginLimits {
   readonly #clock: Clock;
   readonly #bySource: TtlCache<AttemptCount>;
   readonly #byAccountAndSource: TtlCache<AttemptCount>;
+  /** Digests of accounts and the sources that logged in with them. The key is secret, so the memory reveals no names. */
+  readonly #known: TtlCache<true>;
+  readonly #digestKey = randomBytes(32);
 
   constructor(clock: Clock) {
     this.#clock = clock;
     this.#bySource = new TtlCache({ maxBytes: MAX_BYTES, clock });
     this.#byAccountAndSource = new TtlCache({ maxBytes: MAX_BYTES, clock });
+    this.#known = new TtlCache({ maxBytes: MAX_KNOWN_BYTES, clock });
   }
 
   /**
-   * `readAccount` returns `null` when the credentials name no account. It is called after the count of the source, so
-   * that a refused source costs no work on its credentials. All requests without a source share one count.
+   * `readAccounts` returns the accounts that the credentials may mean. It is called after the count of the source, so
+   * that a refused source costs no work on its credentials.
    */
-  attempt(readAccount: () => string | null, source: string | undefined): LoginAttempt {
-    const network = networkOf((source ?? "unknown").slice(0, 64));
-    const sourceCount = this.#getOrStart(this.#bySource, network);
-    if (sourceCount.attempts >= PER_SOURCE) return this.#limited(sourceCount);
-    const account = readAccount();
-    const pair = hash("sha256", JSON.stringify([account, network]), "base64url");
-    const pairCount = account === null ? null : this.#getOrStart(this.#byAccountAndSource, pair);
-    // No credentials are checked, so the refusal must not count against other users behind the same address.
-    if (pairCount !== null && pairCount.attempts >= PER_ACCOUNT_AND_SOURCE) return this.#limited(pairCount);
-    sourceCount.attempts++;
-    if (pairCount !== null) pairCount.attempts++;
-    const settle = (credentials: "correct" | "unchecked") => {
-      sourceCount.attempts--;
-      if (credentials === "correct") this.#byAccountAndSource.delete(pair);
-      else if (pairCount !== null) pairCount.attempts--;
+  attempt(readAccounts: () => readonly string[], source: string | undefined): LoginAttempt {
+    const ownSource = source?.slice(0, MAX_SOURCE_CHARS);
+    const network = ownSource === undefined ? null : networkOf(ownSource);
+    const sources: Counted[] =
+      network === null ? [] : [[this.#getOrStart(this.#bySource, network), PER_SOURCE]];
+    const refusedSource = this.#refusalOf(sources);
+    if (refusedSource !== null) return refusedSource;
+    const accounts = readAccounts();
+    const isKnown = accounts.length > 0 && accounts.every((account) => this.#isKnown(account, network));
+    // A source that logged in to this account before is not refused for what its neighbours do.
+    if (ownSource !== undefined && !isKnown) sources.push(...this.#widerCounts(ownSource));
+    const pairs = accounts.map((account): Counted => {
+      const pair = hash("sha256", JSON.stringify([account, network]), "base64url");
+      return [this.#getOrStart(this.#byAccountAndSource, pair), PER_ACCOUNT_AND_SOURCE];
+    });
+    const refused = this.#refusalOf([...sources, ...pairs]);
+    if (refused !== null) return refused;
+    for (const [count] of [...sources, ...pairs]) count.underWay++;
+    const settle = (result: AttemptResult) => {
+      for (const [count] of [...sources, ...pairs]) count.underWay--;
+      if (result === "wrong" || result === "abandoned") for (const [count] of sources) count.wrong++;
+      if (result === "wrong") for (const [count] of pairs) count.wrong++;
+      const [account, another] = accounts;
+      // Credentials that name several accounts were right for one of them only.
+      if (result !== "correct" || account === undefined || another !== undefined) return;
+      for (const [count] of pairs) count.wrong = 0;
+      if (network !== null) this.#remember(account, network);
     };
-    return { status: "allowed", settle };
+    const group = ownSource === undefined ? "unknown" : networkOf(ownSource, sharedTurns);
+    return { status: "allowed", place: { lane: isKnown ? "known" : "unknown", group }, settle };
+  }
+
+  /** Counts of wider networks, without those that are equal to the source's own. */
+  #widerCounts(source: string): Counted[] {
+    if (!source.includes(":")) return [];
+    return widerNetworks.map(([bits, max]) => [
+      this.#getOrStart(this.#bySource, networkOf(source, bits)),
+      max,
+    ]);
+  }
+
+  #isKnown(account: string, network: string | null): boolean {
+    return network !== null && this.#known.get(this.#digest(account, network)) === true;
+  }
+
+  #remember(account: string, network: string): void {
+    this.#known.set(this.#digest(account, network), true, { ttlMs: KNOWN_MS, bytes: BYTES_PER_KNOWN });
+  }
+
+  #digest(account: string, network: string): string {
+    const text = JSON.stringify([account, network]);
+    return createHmac("sha256", this.#digestKey).update(text).digest("base64url");
   }
 
   #getOrStart(counts: TtlCache<AttemptCount>, key: string): AttemptCount {
     const known = counts.get(key);
     if (known !== undefined) return known;
-    const count = { startedAt: readClock(this.#clock), attempts: 0, exceeded: false };
+    const count = { startedAt: readClock(this.#clock), wrong: 0, underWay: 0, isReported: false };
     counts.set(key, count, { ttlMs: WINDOW_MS, bytes: BYTES_PER_COUNT });
     return count;
   }
 
-  #limited(count: AttemptCount): LoginAttempt {
-    const firstInWindow = !count.exceeded;
-    count.exceeded = true;
-    const retryAfterMs = Math.max(1000, WINDOW_MS - elapsedMs(this.#clock, count.startedAt));
-    return { status: "limited", retryAfterMs, firstInWindow };
+  /**
+   * `null` when every count is below its limit. Attempts under way may still be right, so where only they reach the
+   * limit, the client may try again after a second.
+   */
+  #refusalOf(counted: readonly Counted[]): Extract<LoginAttempt, { status: "limited" }> | null {
+    const exceeded = counted.find(([{ wrong }, max]) => wrong >= max)?.[0];
+    if (exceeded !== undefined) {
+      const firstInWindow = !exceeded.isReported;
+      exceeded.isReported = true;
+      const retryAfterMs = Math.max(1000, WINDOW_MS - elapsedMs(this.#clock, exceeded.startedAt));
+      return { status: "limited", retryAfterMs, firstInWindow };
+    }
+    const isBusy = counted.some(([{ wrong, underWay }, max]) => wrong + underWay >= max);
+    return isBusy ? { status: "limited", retryAfterMs: 1000, firstInWindow: false } : null;
   }
 }

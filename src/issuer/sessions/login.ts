@@ -1,12 +1,13 @@
 import { sleep } from "../../core/clock.ts";
 import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
+import type { FairPlace } from "../../resilience/fair-bulkhead.ts";
 import { narrowAudience } from "../audiences.ts";
 import type { IssuerContext } from "../context.ts";
 import { reportNewDevice } from "../hooks/new-device.ts";
 import type { DefiniteOutcome } from "../issuer-base.ts";
 import type { AuthenticatedUser, LoginOutcome, RequestInfo, TokenResponse } from "../types.ts";
 import { checkCredentials } from "../users/credentials.ts";
-import { loginKeyOf, normalizeUsername } from "../users/login-name.ts";
+import { accountsOf } from "./login-accounts.ts";
 import { shortestLifetime } from "./session-lifetime.ts";
 import { beginSession, type SessionClient } from "./sessions.ts";
 
@@ -15,16 +16,12 @@ export async function login(
   credentials: Readonly<Record<string, unknown>>,
   requestInfo: RequestInfo,
 ): Promise<DefiniteOutcome<LoginOutcome>> {
-  const { username } = credentials;
   const isTarget = narrowAudience(ctx.config.audience, requestInfo.resources) !== null;
   if (!isTarget) return { status: "invalid_target" };
-  const readAccount = () => {
-    const name = typeof username === "string" ? normalizeUsername(ctx, username) : null;
-    return name === null ? null : loginKeyOf(ctx, name);
-  };
-  return await withLoginLimits(ctx, readAccount, requestInfo, async () => {
+  const readAccounts = () => accountsOf(ctx, credentials);
+  return await withLoginLimits(ctx, readAccounts, requestInfo, async (place) => {
     return await checkAndBeginSession(ctx, requestInfo, async () =>
-      shortenSession(ctx, credentials, await checkCredentials(ctx, credentials, requestInfo)),
+      shortenSession(ctx, credentials, await checkCredentials(ctx, credentials, requestInfo, place)),
     );
   });
 }
@@ -41,17 +38,19 @@ function shortenSession(
 
 /**
  * Runs a check of credentials within the login limits. Every endpoint that takes a password uses it. A check that
- * returns `null` counts as a failed attempt; a check that throws does not count, because the credentials may be right.
+ * returns `null` counts as a failed attempt. A check that throws does not count, because the credentials may be right. When
+ * the client went away, the attempt counts for its source only, because the check may have cost its full time.
  */
 export async function withLoginLimits(
   ctx: IssuerContext,
-  readAccount: () => string | null,
+  readAccounts: () => readonly string[],
   requestInfo: RequestInfo,
-  check: () => Promise<TokenResponse | null>,
+  check: (place: FairPlace) => Promise<TokenResponse | null>,
 ): Promise<DefiniteOutcome<LoginOutcome>> {
   requestInfo.signal?.throwIfAborted();
-  const { source } = requestInfo;
-  const attempt = ctx.loginLimits.attempt(readAccount, source);
+  const { source, signal } = requestInfo;
+  if (source === undefined) ctx.sourceAlarm.report();
+  const attempt = ctx.loginLimits.attempt(readAccounts, source);
   if (attempt.status === "limited") {
     // Only the first refusal of a window is stored, so that a flood of attempts cannot flood the audit log.
     if (attempt.firstInWindow) {
@@ -62,22 +61,23 @@ export async function withLoginLimits(
   }
   let tokens: TokenResponse | null;
   try {
-    tokens = await check();
+    tokens = await check(attempt.place);
   } catch (error) {
-    attempt.settle("unchecked");
+    attempt.settle(signal?.aborted === true ? "abandoned" : "unchecked");
     if (!isHoldfastError(error, "overloaded")) throw error;
     return { status: "limited", retryAfterMs: error.retryAfterMs };
   }
+  attempt.settle(tokens === null ? "wrong" : "correct");
   if (tokens === null) {
     await ctx.audit("login_refused", { source });
     return { status: "denied" };
   }
-  attempt.settle("correct");
   return { status: "ok", tokens };
 }
 
 /**
- * Checks credentials and begins a session. Reads the time of the store before the check. A new password, for example, can end the sessions of the subject after that. The check may then be out of date, and is
+ * Checks credentials and begins a session. Reads the time of the store before the check. A new password, for example,
+ * can end the sessions of the subject after that. The check may then be out of date, and is
  * repeated once. `client` is
  * left out for a first-party session.
  */

@@ -33,6 +33,19 @@ export type Authenticate = (
   call: { signal: AbortSignal },
 ) => Promise<AuthenticatedUser | null> | AuthenticatedUser | null;
 
+/**
+ * Returns the account that the credentials mean, as a text of at most 512 UTF-16 units. Case and outer blanks do not
+ * count. `null` when they mean none. An error makes the login unavailable (503).
+ *
+ * @example
+ * ```ts
+ * import type { AccountOf } from "holdfast/issuer";
+ *
+ * export const account: AccountOf = ({ tenant, staffNumber }) => `${String(tenant)}/${String(staffNumber)}`;
+ * ```
+ */
+export type AccountOf = (credentials: Readonly<Record<string, unknown>>) => string | null;
+
 /** A session whose rights are asked for. Times are epoch milliseconds. */
 export interface RenewableSession {
   readonly sessionId: string;

@@ -3,13 +3,14 @@ import { HoldfastError } from "../../core/errors.ts";
 import { isScopeToken } from "../../core/scopes.ts";
 import { parseJsonObject } from "../../jwt/strict-json.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
+import type { FairPlace } from "../../resilience/fair-bulkhead.ts";
 import type { UserRecord } from "../../stores/user-store.ts";
 import { lifetimeBounds } from "../client-config.ts";
 import type { IssuerContext } from "../context.ts";
 import { isAuthenticUser } from "../store/record-macs.ts";
 import type { AuthenticatedUser, RequestInfo } from "../types.ts";
 import { findByLoginName } from "./login-name.ts";
-import { PASSWORD_BYTES } from "./passwords.ts";
+import { PASSWORD_BYTES, type PoolTurn } from "./passwords.ts";
 
 const AUTHENTICATE_DEADLINE_MS = 10_000;
 
@@ -53,6 +54,7 @@ export async function checkCredentials(
   ctx: IssuerContext,
   credentials: Readonly<Record<string, unknown>>,
   { signal }: RequestInfo,
+  place: FairPlace,
 ): Promise<AuthenticatedUser | null> {
   const { authenticate } = ctx.config;
   if (authenticate !== undefined) {
@@ -62,7 +64,7 @@ export async function checkCredentials(
   }
   const { username, password } = credentials;
   if (typeof username !== "string" || typeof password !== "string") return null;
-  const user = await checkPassword(ctx, await findByLoginName(ctx, username), password);
+  const user = await checkPassword(ctx, await findByLoginName(ctx, username), password, { place, signal });
   if (user !== null) ctx.rehash.begin(user, password);
   return user;
 }
@@ -75,10 +77,11 @@ export async function checkPassword(
   ctx: IssuerContext,
   user: UserRecord | null,
   password: string,
+  turn?: PoolTurn,
 ): Promise<UserRecord | null> {
   if (Buffer.byteLength(password) > PASSWORD_BYTES.max) return null;
   const authentic = await verifyUserRecord(ctx, user);
-  const matches = await ctx.passwords.verify(authentic?.passwordHash ?? null, password);
+  const matches = await ctx.passwords.verify(authentic?.passwordHash ?? null, password, turn);
   return matches && authentic?.disabledAt === null ? authentic : null;
 }
 

@@ -30,6 +30,14 @@ export function loginKeyOf({ config }: Comparing, username: string): string {
 }
 
 /**
+ * The form in which login limits compare the names of an application: without case and outer blanks. `null` for a name
+ * that is too long to be normalized.
+ */
+export function foldLoginName(name: string): string | null {
+  return name.length > MAX_UNNORMALIZED_UNITS ? null : foldCase(name.normalize("NFKC").trim());
+}
+
+/**
  * Maps names that differ only in case to one text, as RFC 8265 §3.3 does. Upper case first unites letters that have
  * several lower-case forms (final sigma) or none of their own (sharp s). A text that is folded again stays the same.
  */

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { hash, verify } from "@node-rs/argon2";
-import { Bulkhead } from "../../resilience/bulkhead.ts";
+import { FairBulkhead, type FairPlace } from "../../resilience/fair-bulkhead.ts";
 import { parsePasswordHash } from "./password-hash.ts";
 
 /** The first recommendation of OWASP for Argon2id: 19 MiB of memory, two iterations, one lane. */
@@ -8,27 +8,43 @@ const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
 const CURRENT_PREFIX = `$argon2id$v=19$m=${COST.memoryCost},t=${COST.timeCost},p=${COST.parallelism}$`;
 const randomUnpadded = (bytes: number) => randomBytes(bytes).toString("base64").replaceAll("=", "");
 
+/** The place of a call in the pool. */
+export interface PoolTurn {
+  readonly place: FairPlace;
+  /** Aborts a call that still waits. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Work that no stranger can cause: users whom an administrator adds, and imported hashes that are replaced. */
+const ownWork: PoolTurn = { place: { lane: "known", group: "issuer" } };
+
 /**
  * Hashes passwords with Argon2id in a small pool, so that a flood of logins leaves threads and memory for verifications
- * and refreshes. Further calls reject with `overloaded`.
+ * and refreshes. The networks of the clients take turns. Further calls reject with `overloaded`.
  */
 export class PasswordHasher {
-  readonly #pool = new Bulkhead("password checks", { running: 2, waiting: 64 });
+  readonly #pool = new FairBulkhead("password checks", { running: 2, waiting: 64 });
   /** Matches no password. Checking it takes as long as a real hash, so the time does not reveal an unknown user. */
   readonly #decoyHash = `${CURRENT_PREFIX}${randomUnpadded(16)}$${randomUnpadded(32)}`;
 
   /** Resolves with a PHC string. */
-  async hash(password: string): Promise<string> {
-    return await this.#pool.run(async () => await hash(normalizePassword(password), COST));
+  async hash(password: string, { place, signal }: PoolTurn = ownWork): Promise<string> {
+    return await this.#pool.run(place, async () => await hash(normalizePassword(password), COST), signal);
   }
 
   /** `null` is the hash of a user who does not exist: the check takes as long, and resolves with `false`. */
-  async verify(passwordHash: string | null, password: string): Promise<boolean> {
+  async verify(
+    passwordHash: string | null,
+    password: string,
+    { place, signal }: PoolTurn = ownWork,
+  ): Promise<boolean> {
     if (passwordHash !== null && !this.isCurrent(passwordHash)) {
-      return await this.#pool.run(async () => await verifyImported(passwordHash, password));
+      return await this.#pool.run(place, async () => await verifyImported(passwordHash, password), signal);
     }
     const matches = await this.#pool.run(
+      place,
       async () => await verify(passwordHash ?? this.#decoyHash, normalizePassword(password)),
+      signal,
     );
     return matches && passwordHash !== null;
   }

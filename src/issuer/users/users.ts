@@ -10,6 +10,7 @@ import type { LoginOutcome, RequestInfo } from "../types.ts";
 import { auditAction, changedMeanwhile } from "./administration.ts";
 import { checkPassword, verifyUserRecord } from "./credentials.ts";
 import { findByLoginName, loginKeyOf } from "./login-name.ts";
+import type { PoolTurn } from "./passwords.ts";
 import { requirePassword, requirePasswordHash, requireScopes, requireUsername } from "./user-input.ts";
 import type { NewUser, Users, UserView } from "./user-types.ts";
 
@@ -75,17 +76,19 @@ export async function changeOwnPassword(
 ): Promise<DefiniteOutcome<LoginOutcome>> {
   return await withLoginLimits(
     ctx,
-    () => subject,
+    () => [subject],
     requestInfo,
-    async () => {
+    async ({ group }) => {
+      // The caller has a live session, so the check does not wait behind those of strangers.
+      const turn: PoolTurn = { place: { lane: "known", group }, signal: requestInfo.signal };
       // The replacement of an imported hash after a login would conflict with this change.
       await ctx.rehash.finished(subject);
       const found = await ctx.store.users.getBySubject(subject);
       const user = found?.subject === subject ? found : null;
-      const verified = await checkPassword(ctx, user, passwords.current);
+      const verified = await checkPassword(ctx, user, passwords.current, turn);
       const changed =
         verified === null
-          ? await checkPassword(ctx, user, passwords.next)
+          ? await checkPassword(ctx, user, passwords.next, turn)
           : await replacePassword(ctx, verified, passwords.next);
       if (changed === null) return null;
       await endSessionsAfterChange(ctx, subject, requestInfo.source);
