@@ -1,4 +1,4 @@
-import { createPublicKey, createSecretKey, type JsonWebKey, type KeyObject } from "node:crypto";
+import { createPublicKey, createSecretKey, hash, type JsonWebKey, type KeyObject } from "node:crypto";
 import { HoldfastError } from "../core/errors.ts";
 import {
   algorithmFacts,
@@ -14,6 +14,8 @@ import { findModulusWeakness } from "./weak-modulus.ts";
 
 /** A key that verifies one algorithm and no other. */
 export interface VerificationKey {
+  /** Equal for keys that verify the same tokens: their `kid`, algorithm and key material are equal. */
+  readonly id: string;
   readonly kid: string | undefined;
   readonly algorithm: Algorithm;
   readonly key: KeyObject;
@@ -27,11 +29,6 @@ export interface ImportedJwk {
   readonly key: KeyObject;
   /** One key for each accepted algorithm that the JWK serves. */
   readonly verificationKeys: readonly VerificationKey[];
-}
-
-/** Whether both keys verify the same tokens: their `kid`, algorithm and key material are equal. */
-export function isSameKey(one: VerificationKey, other: VerificationKey): boolean {
-  return one.kid === other.kid && one.algorithm === other.algorithm && one.key.equals(other.key);
 }
 
 /** The members that only private keys have (RFC 7518 §6.2.2 and §6.3.2, RFC 8037 §2, RFC 9964 §3). */
@@ -72,11 +69,12 @@ export function importJwk(
   if (usable.length === 0) return "is not of a kind that serves an accepted algorithm";
   const key = importPublicKey(jwk);
   if (typeof key === "string") return key;
+  const material = hash("sha256", key.export({ type: "spki", format: "der" }), "base64url");
   return {
     kid,
     kty,
     key,
-    verificationKeys: usable.map((algorithm) => makeVerificationKey(kid, algorithm, key)),
+    verificationKeys: usable.map((algorithm) => makeVerificationKey(kid, algorithm, key, material)),
   };
 }
 
@@ -111,26 +109,33 @@ function importPublicKey(jwk: Readonly<Record<string, unknown>>): KeyObject | st
   return key;
 }
 
-function makeVerificationKey(kid: string | undefined, algorithm: Algorithm, key: KeyObject): VerificationKey {
-  const { family, hash, signatureBytes } = algorithmFacts(algorithm);
+/** @param material A digest of the key. */
+function makeVerificationKey(
+  kid: string | undefined,
+  algorithm: Algorithm,
+  key: KeyObject,
+  material: string,
+): VerificationKey {
+  const { family, hash: digest, signatureBytes } = algorithmFacts(algorithm);
   return {
+    id: JSON.stringify([algorithm, material, kid]),
     kid,
     algorithm,
-    key: family === "PS" && hash !== null ? toPssKey(key, hash) : key,
+    key: family === "PS" && digest !== null ? toPssKey(key, digest) : key,
     signatureBytes: signatureBytes ?? Math.ceil((key.asymmetricKeyDetails?.modulusLength ?? 0) / 8),
   };
 }
 
 /** Imports a shared secret for one HMAC algorithm. Throws `invalid_key` when it is shorter than the digest (RFC 7518 §3.2). */
 export function importSecret(secret: Uint8Array, algorithm: Algorithm): VerificationKey {
-  const { family, hash } = algorithmFacts(algorithm);
-  if (family !== "HS" || hash === null) {
+  const { family, hash: digest } = algorithmFacts(algorithm);
+  if (family !== "HS" || digest === null) {
     throw new HoldfastError("invalid_key", `a shared secret serves HS256, HS384 or HS512; not ${algorithm}`);
   }
-  if (secret.length < digestBytes(hash)) {
+  if (secret.length < digestBytes(digest)) {
     throw new HoldfastError(
       "invalid_key",
-      `a secret for ${algorithm} must have at least ${digestBytes(hash)} bytes; got ${secret.length}`,
+      `a secret for ${algorithm} must have at least ${digestBytes(digest)} bytes; got ${secret.length}`,
     );
   }
   // Everyone who knows a public key could sign with it if it served as a secret (RFC 8725 §2.1).
@@ -140,5 +145,6 @@ export function importSecret(secret: Uint8Array, algorithm: Algorithm): Verifica
       "a shared secret must be random bytes; got a key or certificate in PEM",
     );
   }
-  return makeVerificationKey(undefined, algorithm, createSecretKey(secret));
+  const material = hash("sha256", secret, "base64url");
+  return makeVerificationKey(undefined, algorithm, createSecretKey(secret), material);
 }

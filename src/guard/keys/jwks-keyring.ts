@@ -203,7 +203,8 @@ export class JwksKeyring implements Keyring {
     const { age, set } = this.#lastGood;
     const retryAfterMs = Math.max(FIRST_RETRY_MS, this.#schedule.cooldownLeftMs());
     if (!age.isUsable()) return unavailableVerdict("keys_unavailable", retryAfterMs);
-    const keys = set.find(kid, algorithm).filter((key) => !tried.includes(key));
+    const triedKeys = new Set(tried);
+    const keys = set.find(kid, algorithm).filter((key) => !triedKeys.has(key));
     if (keys.length > 0) return { status: "found", keys };
     if (set.hasUnusable(kid)) return unavailableVerdict("key_pending", retryAfterMs);
     if (kid !== undefined && set.hasKid(kid)) return invalidVerdict("wrong_algorithm");
@@ -225,18 +226,17 @@ export class JwksKeyring implements Keyring {
     this.#bypassCaches = false;
     try {
       const fetched = await fetchKeySet(this.#location, this.#settings, this.#context, call);
-      const { url, jwks, freshForMs, cachedForMs } = fetched;
-      signal.throwIfAborted();
       const now = readClock(this.#context.clock);
-      this.#lastGood.replace(jwks, now, freshForMs);
+      await this.#lastGood.replace(fetched.jwks, now, fetched.freshForMs, signal);
+      signal.throwIfAborted();
       this.#fetchNumber = number;
-      this.#asOf = began - cachedForMs;
+      this.#asOf = began - fetched.cachedForMs;
       this.#unknownKids.forget(this.#lastGood.set.kids);
       this.#lastError = null;
       this.#isDistrusted = false;
       this.#isTokenWaiting = false;
       emit(this.#context, "keys_refreshed", `${this.#lastGood.set.size} usable keys`);
-      void this.#snapshot.save({ url, fetchedAt: now.wall, jwks });
+      void this.#snapshot.save({ url: fetched.url, fetchedAt: now.wall, jwks: fetched.jwks });
     } catch (error) {
       this.#location.requireRevalidation();
       throw error;
@@ -288,11 +288,13 @@ export class JwksKeyring implements Keyring {
     const { wall, monotonic } = readClock(clock);
     const ageMs = Math.max(0, wall - saved.fetchedAt);
     const fetchedAt = { wall: wall - ageMs, monotonic: monotonic - ageMs };
+    const freshForMs = ageMs + random() * this.#settings.coolDownMs;
     try {
-      this.#lastGood.replace(saved.jwks, fetchedAt, ageMs + random() * this.#settings.coolDownMs);
+      await this.#lastGood.replace(saved.jwks, fetchedAt, freshForMs, signal);
       this.#schedule.scheduleNext();
     } catch (error) {
-      emit(this.#context, "snapshot_failed", `the saved key set: ${describeError(error)}`);
+      if (!signal.aborted)
+        emit(this.#context, "snapshot_failed", `the saved key set: ${describeError(error)}`);
     }
   }
 }

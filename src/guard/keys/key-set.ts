@@ -1,17 +1,19 @@
 import type { Algorithm } from "../../jwt/algorithms.ts";
-import { importJwkSet, isSameKey, type VerificationKey } from "../../jwt/jwk-set.ts";
+import { importJwkSetInTurns, type VerificationKey } from "../../jwt/jwk-set.ts";
 import { emit, type GuardEventSource } from "../emit.ts";
 
 /** An immutable set of keys, indexed by `kid`. */
 export class KeySet {
   readonly #keys: ReadonlySet<VerificationKey>;
   readonly #byKid = new Map<string | undefined, VerificationKey[]>();
+  readonly #byAlgorithm: ReadonlyMap<Algorithm, readonly VerificationKey[]>;
   readonly #unusableKids: ReadonlySet<unknown>;
 
   /** `unusableKids` are the `kid`s of published keys that cannot be used. */
   constructor(keys: readonly VerificationKey[], unusableKids: readonly unknown[] = []) {
     this.#keys = new Set(keys);
     this.#unusableKids = new Set(unusableKids);
+    this.#byAlgorithm = Map.groupBy(keys, ({ algorithm }) => algorithm);
     for (const key of keys) {
       const same = this.#byKid.get(key.kid);
       if (same === undefined) this.#byKid.set(key.kid, [key]);
@@ -41,8 +43,8 @@ export class KeySet {
 
   /** The keys of this `kid`, or every key of the algorithm for a token without a `kid`. */
   find(kid: string | undefined, algorithm: Algorithm): readonly VerificationKey[] {
-    const keys = kid === undefined ? [...this.#keys] : (this.#byKid.get(kid) ?? []);
-    return keys.filter((key) => key.algorithm === algorithm);
+    if (kid === undefined) return this.#byAlgorithm.get(algorithm) ?? [];
+    return (this.#byKid.get(kid) ?? []).filter((key) => key.algorithm === algorithm);
   }
 
   /** Whether a key of this `kid` was published but cannot be used. Nothing can be said about the tokens of that key. */
@@ -56,22 +58,40 @@ export class KeySet {
   }
 }
 
+/** The keys of a published JWK Set, and the `kid`s of those that cannot be used. */
+export interface PublishedKeys {
+  readonly keys: readonly VerificationKey[];
+  readonly unusableKids: readonly unknown[];
+}
+
+/** A set may have thousands of unusable keys, and a log must stay readable. */
+const MAX_REJECTION_EVENTS = 20;
+
 /**
- * Reads a published JWK Set. A key that equals one of `known` becomes that same object, so that earlier verifications
- * stay valid. Emits an event for each unusable key. Throws `invalid_key` when the document is not a JWK Set.
+ * Reads a published JWK Set, a large one in turns of the event loop. Emits an event for each unusable key, up to twenty.
+ * Rejects with `invalid_key` when the document is not a JWK Set.
  */
-export function readKeySet(
+export async function readPublishedKeys(
   document: unknown,
   algorithms: readonly Algorithm[],
-  known: readonly VerificationKey[],
   source: GuardEventSource,
-): KeySet {
-  const { keys, rejected } = importJwkSet(document, { algorithms });
-  for (const { index, reason } of rejected) emit(source, "keys_rejected", `key ${index} ${reason}`);
+): Promise<PublishedKeys> {
+  const { keys, rejected } = await importJwkSetInTurns(document, { algorithms });
+  for (const { index, reason } of rejected.slice(0, MAX_REJECTION_EVENTS)) {
+    emit(source, "keys_rejected", `key ${index} ${reason}`);
+  }
+  const more = rejected.length - MAX_REJECTION_EVENTS;
+  if (more > 0) emit(source, "keys_rejected", `${more} more keys cannot be used`);
   const { keys: published } = document as { keys: readonly ({ kid?: unknown } | null)[] };
+  return { keys, unusableKids: rejected.map(({ index }) => published[index]?.kid) };
+}
+
+/** A key that equals one of `known` becomes that same object, so that earlier verifications stay valid. */
+export function toKeySet({ keys, unusableKids }: PublishedKeys, known: readonly VerificationKey[]): KeySet {
+  const knownById = new Map(known.map((key) => [key.id, key]));
   return new KeySet(
-    keys.map((key) => known.find((one) => isSameKey(one, key)) ?? key),
-    rejected.map(({ index }) => published[index]?.kid),
+    keys.map((key) => knownById.get(key.id) ?? key),
+    unusableKids,
   );
 }
 

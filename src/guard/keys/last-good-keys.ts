@@ -5,7 +5,7 @@ import type { Algorithm } from "../../jwt/algorithms.ts";
 import type { VerificationKey } from "../../jwt/jwk-set.ts";
 import { emit } from "../emit.ts";
 import { KeySetAge } from "./key-set-age.ts";
-import { KeySet, readKeySet } from "./key-set.ts";
+import { KeySet, readPublishedKeys, toKeySet } from "./key-set.ts";
 import type { KeyContext } from "./key-source.ts";
 import { VanishedKeys } from "./vanished-keys.ts";
 
@@ -14,6 +14,9 @@ interface LastGoodKeysOptions extends Pick<KeyContext, "guard" | "issuer" | "clo
   readonly maxStaleMs: number;
   readonly vanishedMs: number;
 }
+
+/** The most `kid`s that one event names. */
+const MAX_SHOWN_KIDS = 20;
 
 /** The last good key set, its age, and the keys that left it. */
 export class LastGoodKeys {
@@ -54,14 +57,24 @@ export class LastGoodKeys {
     return this.age.isUsable(now) && (this.#set.has(key) || this.vanished.has(key, now));
   }
 
-  /** Replaces the set by a fetched document. Throws when the document has no usable key. */
-  replace(document: unknown, fetchedAt: Instant, freshForMs: number): void {
-    const { algorithms } = this.#options;
-    const previous = this.#set;
-    const reusable = [...previous.keys, ...this.vanished.keys];
-    // Reading a large set blocks the event loop for up to 0.1 s, and most fetches return the same document.
+  /**
+   * Replaces the set by a fetched document, which is read in turns of the event loop when it is large. Rejects when the
+   * document has no usable key, and when `signal` aborts before the document is read.
+   */
+  async replace(
+    document: unknown,
+    fetchedAt: Instant,
+    freshForMs: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    // Most fetches return the same document.
     const isSame = isDeepStrictEqual(document, this.#document);
-    const next = isSame ? previous : readKeySet(document, algorithms, reusable, this.#options);
+    const { algorithms } = this.#options;
+    const published = isSame ? null : await readPublishedKeys(document, algorithms, this.#options);
+    signal.throwIfAborted();
+    const previous = this.#set;
+    const known = [...previous.keys, ...this.vanished.keys];
+    const next = published === null ? previous : toKeySet(published, known);
     this.#latest = next;
     if (next.size === 0) throw new HoldfastError("invalid_key", "the key set has no usable key");
     const removed = previous.keys.filter((key) => !next.has(key));
@@ -82,9 +95,11 @@ export class LastGoodKeys {
   }
 
   #emitVanished(removed: readonly VerificationKey[]): void {
-    const names = [...new Set(removed.map(({ kid }) => kid ?? "(without kid)"))].join(", ");
+    const names = [...new Set(removed.map(({ kid }) => kid ?? "(without kid)"))];
+    const shown = names.slice(0, MAX_SHOWN_KIDS).join(", ");
+    const rest = names.length - MAX_SHOWN_KIDS;
     const { vanishedMs } = this.#options;
-    const message = `${names} left the key set; tokens verified before stay valid for ${vanishedMs} ms`;
+    const message = `${shown}${rest > 0 ? ` and ${rest} more` : ""} left the key set; tokens verified before stay valid for ${vanishedMs} ms`;
     emit(this.#options, "key_vanished", message);
   }
 }

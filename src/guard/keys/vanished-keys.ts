@@ -2,7 +2,7 @@ import { elapsedMsBetween, readClock, type Clock, type Instant } from "../../cor
 import type { VerificationKey } from "../../jwt/jwk-set.ts";
 
 /** The largest number of keys in a set. Beyond that, the key that left first is dropped. */
-const MAX_KEYS = 100;
+const MAX_KEYS = 500;
 
 /** The keys that left the set, each for a bounded time. */
 export class VanishedKeys {

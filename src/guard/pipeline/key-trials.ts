@@ -4,8 +4,8 @@ import { TtlCache } from "../../resilience/ttl-cache.ts";
 
 /** The keys that one request tries for a token without `kid`. A signature check takes up to 0.2 ms. */
 const MAX_TRIALS = 4;
-/** The tokens whose tried keys are remembered, and how long. */
-const MAX_TOKENS = 1_000;
+/** The keys that are remembered over all tokens, and how long. */
+const MAX_REMEMBERED_KEYS = 100_000;
 const REMEMBER_MS = 60_000;
 
 /** The keys to try now. `hasMore` when other keys of the set may have signed the token. */
@@ -16,7 +16,7 @@ export interface KeySelection {
 
 /**
  * Bounds the cost of a token that names no key. Any key of its algorithm may have signed it (RFC 7515 §6), and a set has
- * up to a hundred. Each request tries four: those that verified such tokens lately, then those without a `kid`, then the
+ * up to 500. Each request tries four: those that verified such tokens lately, then those without a `kid`, then the
  * others. The next request with the same token continues, so a good token passes and a forged one is refused in the end.
  */
 export class KeyTrials {
@@ -26,7 +26,7 @@ export class KeyTrials {
   #successes = 0;
 
   constructor(clock: Clock) {
-    this.#triedByToken = new TtlCache({ maxBytes: MAX_TOKENS, clock });
+    this.#triedByToken = new TtlCache({ maxBytes: MAX_REMEMBERED_KEYS, clock });
   }
 
   /** Chooses the keys for a token. `keys` are all that fit. */
@@ -34,13 +34,26 @@ export class KeyTrials {
     if (kid !== undefined || keys.length <= MAX_TRIALS) return { keys, hasMore: false };
     const tried = this.#triedByToken.get(digest);
     const untried = tried === undefined ? keys : keys.filter((key) => !tried.has(key));
-    const ranked = untried.toSorted((a, b) => this.#rank(b) - this.#rank(a));
-    return { keys: ranked.slice(0, MAX_TRIALS), hasMore: ranked.length > MAX_TRIALS };
+    return { keys: this.#best(untried), hasMore: untried.length > MAX_TRIALS };
+  }
+
+  /** The keys of the highest ranks, in one pass. Of equal ranks the earlier key comes first. */
+  #best(keys: readonly VerificationKey[]): VerificationKey[] {
+    const best: { readonly key: VerificationKey; readonly rank: number }[] = [];
+    for (const key of keys) {
+      const rank = this.#rank(key);
+      const last = best.at(-1);
+      if (best.length === MAX_TRIALS && last !== undefined && rank <= last.rank) continue;
+      const place = best.findIndex((other) => other.rank < rank);
+      best.splice(place === -1 ? best.length : place, 0, { key, rank });
+      best.length = Math.min(best.length, MAX_TRIALS);
+    }
+    return best.map(({ key }) => key);
   }
 
   recordFailure(digest: string, keys: readonly VerificationKey[]): void {
     const tried = new Set([...(this.#triedByToken.get(digest) ?? []), ...keys]);
-    this.#triedByToken.set(digest, tried, { ttlMs: REMEMBER_MS, bytes: 1 });
+    this.#triedByToken.set(digest, tried, { ttlMs: REMEMBER_MS, bytes: tried.size });
   }
 
   recordSuccess(key: VerificationKey): void {

@@ -378,7 +378,7 @@ test("fault 27: a bounded number of vanished keys is kept", async () => {
   const vanished = new VanishedKeys(clock, hour);
   const [key] = importJwkSet((await createMint({ issuer, audience })).jwks()).keys;
   assert.ok(key !== undefined);
-  for (let i = 0; i < 250; i++) vanished.update([{ ...key, kid: `${i}` }], () => false);
-  assert.equal(vanished.keys.length, 100);
-  assert.equal(vanished.keys.at(-1)?.kid, "249");
+  for (let i = 0; i < 750; i++) vanished.update([{ ...key, kid: `${i}` }], () => false);
+  assert.equal(vanished.keys.length, 500);
+  assert.equal(vanished.keys.at(-1)?.kid, "749");
 });
