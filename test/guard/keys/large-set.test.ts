@@ -14,9 +14,9 @@ const makeKeys = async (count: number) =>
 /** Counts the turns of the event loop until `work` has settled. */
 async function countTurns(work: Promise<unknown>): Promise<number> {
   let turns = 0;
-  let isDone = false;
-  void work.finally(() => (isDone = true));
-  while (!isDone) {
+  const state = { isDone: false };
+  void work.finally(() => (state.isDone = true));
+  while (!state.isDone) {
     await new Promise<void>((resolve) => void setImmediate(resolve));
     turns++;
   }
