@@ -6,6 +6,7 @@ import type { PathPolicy } from "../gateway/policy.ts";
 import { createGateway, isVerifyRequest } from "../gateway/gateway.ts";
 import { fileSnapshots } from "../stores/file-snapshots.ts";
 import { ensureFirstUser } from "./first-user.ts";
+import { isLoopbackHost } from "./http/admin-access.ts";
 import { adminApp } from "./http/admin-app.ts";
 import { ACCESS_COOKIE } from "../issuer/endpoints/token-cookies.ts";
 import { createCorsPolicy } from "../issuer/endpoints/cors.ts";
@@ -23,7 +24,9 @@ import {
   type Service,
   type ServiceIdentity,
 } from "./service.ts";
-import { readSettings, type Settings } from "./settings.ts";
+import { claimAdminToken, loadSettings } from "./secret-files.ts";
+import { findServiceLinks } from "./service-links.ts";
+import type { Settings } from "./settings.ts";
 import { openStore } from "./store/open-store.ts";
 import { version } from "./version.ts";
 
@@ -37,7 +40,6 @@ export interface RunningService {
   readonly stop: () => Promise<void>;
 }
 
-const ADMIN_HOST = "127.0.0.1";
 const signals = ["SIGTERM", "SIGINT"] as const;
 
 /** Starts the service with its listeners. When a part cannot start, everything is closed again. */
@@ -66,7 +68,7 @@ export async function startService(
     );
     listeners.push(publicListener);
     const adminListener = await listen(
-      ADMIN_HOST,
+      settings.adminHost,
       settings.adminPort,
       "HOLDFAST_ADMIN_PORT",
       adminConnectionLimits,
@@ -86,8 +88,11 @@ export async function startService(
 
     publicListener.mount(createPublicHandler(service, settings, policy));
     const nonce = randomNonce();
-    adminListener.mount(toRequestListener(adminApp(service, { port: adminListener.port, nonce, log }).fetch));
-    withdraw = await announce(files.processes, adminListener, nonce, log);
+    const isExposed = !isLoopbackHost(settings.adminHost);
+    const adminToken = settings.adminToken ?? (isExposed ? await claimAdminToken(files.adminToken) : null);
+    const access = { port: adminListener.port, isExposed, token: adminToken };
+    adminListener.mount(toRequestListener(adminApp(service, { ...access, nonce, log }).fetch));
+    withdraw = await announce(files.processes, commandAddress(adminListener), nonce, log);
     return {
       publicAddress: publicListener.address,
       adminAddress: adminListener.address,
@@ -97,6 +102,7 @@ export async function startService(
         policy,
         firstUser,
         previous,
+        tokenFile: isExposed && settings.adminToken === undefined ? files.adminToken : null,
       }),
       stop,
     };
@@ -130,22 +136,32 @@ function createPublicHandler(
  */
 async function announce(
   directory: string,
-  adminListener: Listener,
+  address: string | null,
   nonce: string,
   log: Logger,
 ): Promise<() => Promise<void>> {
+  const effect = "holdfast keys distrust and holdfast breaker do not reach this process";
+  if (address === null) {
+    log.warn(`the admin listener is not on 127.0.0.1: ${effect}`);
+    return async () => {};
+  }
   try {
-    const withdraw = await announceProcess(directory, adminListener, nonce);
+    const withdraw = await announceProcess(directory, { address }, nonce);
     return async () => {
       await withdraw().catch((error: unknown) => {
         log.warn(`the announcement in ${directory} cannot be removed (${systemErrorCode(error)})`);
       });
     };
   } catch (error) {
-    const effect = "holdfast keys distrust and holdfast breaker do not reach this process";
     log.warn(`${directory} cannot be written (${systemErrorCode(error)}): ${effect}`);
     return async () => {};
   }
+}
+
+/** The address at which commands on this machine reach the admin listener. `null` when they cannot. */
+function commandAddress({ address, port }: Listener): string | null {
+  const { hostname } = new URL(address);
+  return ["127.0.0.1", "0.0.0.0", "[::]"].includes(hostname) ? httpAddress("127.0.0.1", port) : null;
 }
 
 interface StartFacts {
@@ -154,10 +170,12 @@ interface StartFacts {
   readonly policy: PathPolicy | undefined;
   readonly firstUser: string | null;
   readonly previous: ServiceIdentity | null;
+  /** The file of a generated token of the admin listener. */
+  readonly tokenFile: string | null;
 }
 
 function describeStart(service: Service, settings: Settings, facts: StartFacts): string {
-  const { publicListener, adminListener, policy, firstUser, previous } = facts;
+  const { publicListener, adminListener, policy, firstUser, previous, tokenFile } = facts;
   const lines = [
     `holdfast ${version}, store: ${service.store.description}`,
     `  public  ${publicListener.address}`,
@@ -166,6 +184,7 @@ function describeStart(service: Service, settings: Settings, facts: StartFacts):
   if (service.url !== publicListener.address) lines.push(`  issuer  ${service.url}`);
   if (settings.roles.size === 1) lines.push(`  role    ${[...settings.roles].join()}`);
   if (policy !== undefined) lines.push(`  policy  ${settings.policyFile}, rules: ${policy.length}`);
+  if (tokenFile !== null) lines.push(`  admin token in ${tokenFile}`);
   if (firstUser !== null) lines.push(`  ${firstUser}`);
   if (previous !== null) {
     lines.push(
@@ -200,8 +219,13 @@ function resolveIdentity(settings: Settings, listener: Listener): ServiceIdentit
  * immediately. Resolves when everything is closed.
  */
 export async function serve(): Promise<void> {
-  const settings = readSettings(process.env);
+  const settings = await loadSettings();
   const log = createLogger(settings.logLevel);
+  const [link, ...links] = findServiceLinks(process.env);
+  if (link !== undefined) {
+    const names = links.length === 0 ? link : `${link} and ${links.length} more`;
+    log.info(`${names} describe a Kubernetes Service and are ignored; enableServiceLinks: false omits them`);
+  }
   const stopLogging = logEvents(log);
   // The handlers are set before the start. A signal during the start then still closes every part.
   const signalled = new Promise<string>((resolve) => {

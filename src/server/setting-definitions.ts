@@ -17,6 +17,8 @@ import {
 import { MAX_OPAQUE_LENGTH, parseOpaque } from "./opaque-setting.ts";
 import { durationForm, parseDuration } from "./duration.ts";
 import {
+  parseAudience,
+  parseHost,
   parseHttpsUrl,
   parseHttpUrl,
   parseList,
@@ -40,7 +42,9 @@ export type LogLevel = (typeof logLevels)[number];
 export interface SettingValues {
   readonly HOLDFAST_HOST: string;
   readonly HOLDFAST_PORT: number;
+  readonly HOLDFAST_ADMIN_HOST: string;
   readonly HOLDFAST_ADMIN_PORT: number;
+  readonly HOLDFAST_ADMIN_TOKEN?: string;
   readonly HOLDFAST_DATA_DIR: string;
   readonly HOLDFAST_URL?: string;
   readonly HOLDFAST_AUDIENCE?: string | Audiences;
@@ -98,6 +102,7 @@ export interface SettingDefinition<T = unknown> {
   readonly otherwise?: string;
 }
 
+const HOST = "an address or host name to listen on";
 const PORT = "a port from 0 to 65535 (0: any free one)";
 const HTTPS_URL = "an https URL (or http to this machine)";
 
@@ -105,13 +110,15 @@ const HTTPS_URL = "an https URL (or http to this machine)";
 export const settingDefinitions: {
   readonly [N in keyof SettingValues]-?: SettingDefinition<Required<SettingValues>[N]>;
 } = {
-  HOLDFAST_HOST: {
-    form: "an address or host name to listen on",
-    parse: (text) => (/^[\w.:-]+$/.test(text) ? text : undefined),
-    default: "127.0.0.1",
-  },
+  HOLDFAST_HOST: { form: HOST, parse: parseHost, default: "127.0.0.1" },
   HOLDFAST_PORT: { form: PORT, parse: parseWholeNumber(65_535), default: "4180" },
+  HOLDFAST_ADMIN_HOST: { form: HOST, parse: parseHost, default: "127.0.0.1" },
   HOLDFAST_ADMIN_PORT: { form: PORT, parse: parseWholeNumber(65_535), default: "4181" },
+  HOLDFAST_ADMIN_TOKEN: {
+    form: "a random text of at least 32 letters, digits and ._~+/-",
+    parse: (text) => (/^[\w.~+/-]{32,}=*$/.test(text) ? text : undefined),
+    otherwise: "generated, where the admin listener is not on a loopback address",
+  },
   HOLDFAST_DATA_DIR: { form: "a directory", parse: parseText, default: "./holdfast-data" },
   HOLDFAST_URL: {
     form: "an http(s) URL without query, fragment or credentials",
@@ -279,14 +286,6 @@ export const settingDefinitions: {
   },
   HOLDFAST_LOG_LEVEL: { form: logLevels.join(", "), parse: parseOneOf(logLevels), default: "info" },
 };
-
-/** One audience stays a text, which is how the store has recorded the identity of a service. */
-function parseAudience(text: string): string | Audiences | undefined {
-  const [own, ...others] = parseList(parseText)(text) ?? [];
-  const isSet = new Set([own, ...others]).size === others.length + 1;
-  if (own === undefined || !isSet) return undefined;
-  return others.length === 0 ? own : [own, ...others];
-}
 
 /** A duration within the bounds of the issuer's lifetimes, in milliseconds. */
 function lifetime(text: string, min: number = lifetimeBounds.min): SettingDefinition<number> {

@@ -1,5 +1,6 @@
 import { BlockList, isIP } from "node:net";
 import { isExactOrigin } from "../core/origin.ts";
+import type { Audiences } from "../issuer/audiences.ts";
 import { isTrustworthy } from "../guard/fetch-json.ts";
 
 /* Parsers of setting texts. Each returns `undefined` for a text that it refuses. */
@@ -29,6 +30,18 @@ export function parseWholeNumber(max: number): (text: string) => number | undefi
     const isInRange = /^\d+$/.test(text) && text.length <= String(max).length && Number(text) <= max;
     return isInRange ? Number(text) : undefined;
   };
+}
+
+export function parseHost(text: string): string | undefined {
+  return /^[\w.:-]+$/.test(text) ? text : undefined;
+}
+
+/** One audience stays a text, which is how the store has recorded the identity of a service. */
+export function parseAudience(text: string): string | Audiences | undefined {
+  const [own, ...others] = parseList(parseText)(text) ?? [];
+  const isSet = new Set([own, ...others]).size === others.length + 1;
+  if (own === undefined || !isSet) return undefined;
+  return others.length === 0 ? own : [own, ...others];
 }
 
 /** Parses an http(s) URL without query, fragment or credentials. The result has no slash at its end. */

@@ -11,6 +11,7 @@ import { canKeepCookies } from "../issuer/cookie-options.ts";
 import { findRedisConflicts, toRedisSettings, type RedisSettings } from "./redis-settings.ts";
 import type { ClientCredentials } from "./client-settings.ts";
 import { formatDuration } from "./duration.ts";
+import { findServiceLinks } from "./service-links.ts";
 import { settingDefinitions, type LogLevel, type Role, type SettingValues } from "./setting-definitions.ts";
 
 /** A provider whose tokens the gateway accepts, as it does those of the service. */
@@ -46,7 +47,10 @@ type Lifetimes = Required<
 export interface Settings {
   readonly host: string;
   readonly port: number;
+  readonly adminHost: string;
   readonly adminPort: number;
+  /** `undefined` when there is none, or when the service generates one. */
+  readonly adminToken: string | undefined;
   /** An absolute path. */
   readonly dataDir: string;
   readonly url: string | undefined;
@@ -82,7 +86,9 @@ type Environment = Readonly<Record<string, string | undefined>>;
  * Reads the settings from environment variables. Throws one `invalid_option` for all problems. The message names each
  * setting and never shows a value.
  */
-export function readSettings(env: Environment): Settings {
+export function readSettings(environment: Environment): Settings {
+  const links = findServiceLinks(environment);
+  const env = Object.fromEntries(Object.entries(environment).filter(([name]) => !links.includes(name)));
   const refused: string[] = [];
   const values: Partial<Record<string, unknown>> = {};
   for (const [name, { form, parse, default: fallback }] of Object.entries(settingDefinitions)) {
@@ -213,7 +219,9 @@ function toSettings(values: SettingValues): Settings {
   return {
     host: values.HOLDFAST_HOST,
     port: values.HOLDFAST_PORT,
+    adminHost: values.HOLDFAST_ADMIN_HOST,
     adminPort: values.HOLDFAST_ADMIN_PORT,
+    adminToken: values.HOLDFAST_ADMIN_TOKEN,
     dataDir: resolve(values.HOLDFAST_DATA_DIR),
     url: values.HOLDFAST_URL,
     audience: values.HOLDFAST_AUDIENCE,

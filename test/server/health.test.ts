@@ -11,7 +11,13 @@ import { openLocalStore } from "../../src/server/store/local-store.ts";
 import { composeService, type Service } from "../../src/server/service.ts";
 import { temporarySettings } from "./temporary-settings.ts";
 
-const context = { port: 4181, nonce: "n".repeat(43), log: createLogger("silent") };
+const context = {
+  port: 4181,
+  isExposed: false,
+  token: null,
+  nonce: "n".repeat(43),
+  log: createLogger("silent"),
+};
 
 async function service(t: TestContext): Promise<Service> {
   const settings = await temporarySettings();

@@ -5,10 +5,10 @@ import { systemClock } from "../../core/clock.ts";
 import { cacheHealthCheck } from "../../cache/index.ts";
 import { oauthError } from "../../issuer/endpoints/respond.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
+import { addAdminAccess, type AdminAccess } from "./admin-access.ts";
 import { adminPage } from "./admin-page.ts";
 import { contentSecurityPolicy } from "./admin-style.ts";
 import { checkServiceHealth } from "../health.ts";
-import { httpAddress } from "./listen.ts";
 import { addGetRoute } from "./get-route.ts";
 import { addGuardActions } from "./guard-actions.ts";
 import { isChallenge, proveNonce } from "../process-proof.ts";
@@ -18,29 +18,16 @@ const RECENT_EVENTS = 20;
 const USERS_COUNTED = 1000;
 const STORE_DEADLINE_MS = 1000;
 
-interface AdminContext {
-  /** The port of the admin listener. */
-  readonly port: number;
+interface AdminContext extends AdminAccess {
   /** The secret by which this process proves to a command who it is. */
   readonly nonce: string;
   readonly log: Logger;
 }
 
 /** The admin listener: the status page, health, and actions on the guard of this process. */
-export function adminApp(service: Service, { port, nonce, log }: AdminContext): Hono {
-  // DNS rebinding: a foreign page can make a browser send requests to this listener under a foreign name.
-  const hosts = new Set(
-    ["127.0.0.1", "::1", "localhost"].map((host) => new URL(httpAddress(host, port)).host),
-  );
+export function adminApp(service: Service, { nonce, log, ...access }: AdminContext): Hono {
   const app = new Hono();
-  app.use(async (c, next) => {
-    c.header("Cache-Control", "no-store");
-    c.header("X-Content-Type-Options", "nosniff");
-    if (!hosts.has(c.req.header("host")?.toLowerCase() ?? "")) {
-      return oauthError(421, "misdirected_request", "The Host must be localhost or 127.0.0.1.");
-    }
-    return await next();
-  });
+  addAdminAccess(app, access);
   addGetRoute(app, "/health", async (c) => {
     const health = await checkServiceHealth(service);
     return c.json(health, health.status === "unavailable" ? 503 : 200);

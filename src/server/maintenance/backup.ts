@@ -3,11 +3,12 @@ import { HoldfastError } from "../../core/errors.ts";
 import { copyDatabase } from "../../stores/sqlite/offline.ts";
 import { fileExists, createPrivateFile } from "../store/private-file.ts";
 import { localFiles } from "../store/local-store.ts";
-import { readSettings, type Settings } from "../settings.ts";
+import { loadSettings } from "../secret-files.ts";
+import type { Settings } from "../settings.ts";
 
 /** Copies the data of the embedded store, which may be in use, into a new file. Resolves with its size in bytes. */
 export async function backUp(to: string): Promise<number> {
-  const file = embeddedDataFile(readSettings(process.env));
+  const file = embeddedDataFile(await loadSettings());
   if (!(await fileExists(file))) {
     throw new HoldfastError("store_unavailable", `there is no data file ${file}: set HOLDFAST_DATA_DIR`);
   }

@@ -9,7 +9,7 @@ import type { GuardActionResult } from "../http/guard-actions.ts";
 import { isProofOf, randomNonce } from "../process-proof.ts";
 import { listRunningProcesses, type RunningProcess } from "../running-processes.ts";
 import type { ServiceIdentity } from "../service.ts";
-import { readSettings } from "../settings.ts";
+import { loadSettings } from "../secret-files.ts";
 import type { OpenedStore } from "../store/local-store.ts";
 import { openStore } from "../store/open-store.ts";
 
@@ -45,7 +45,7 @@ export async function performGuardAction(
   path: "/guard/distrust-keys" | "/guard/breaker",
   body: Readonly<Record<string, string | undefined>>,
 ): Promise<ActionReport> {
-  const settings = readSettings(process.env);
+  const settings = await loadSettings();
   const opened = await openStore(settings, { create: false });
   try {
     const processes = await findProcesses(opened.files.processes);

@@ -10,7 +10,7 @@ import { writeAuditNote } from "../audit-note.ts";
 import { checkFileAccess } from "../store/file-access.ts";
 import { openStore } from "../store/open-store.ts";
 import { fileExists, createPrivateFile } from "../store/private-file.ts";
-import { readSettings } from "../settings.ts";
+import { loadSettings } from "../secret-files.ts";
 
 const CONTEXT = "holdfast/1 exported signing keys";
 const MIN_PASSPHRASE_BYTES = 16;
@@ -45,7 +45,7 @@ export async function exportKeys(file: string, passphrase: string): Promise<numb
     `${file} exists already: an export does not replace a file`,
   );
   if (await fileExists(file)) throw alreadyExists;
-  const { store, secret } = await openStore(readSettings(process.env), { create: false });
+  const { store, secret } = await openStore(await loadSettings(), { create: false });
   try {
     const secrets = deriveSecrets(secret);
     const keys = (await store.keys.list()).map(({ sealed, ...facts }) => {
@@ -71,7 +71,7 @@ export async function exportKeys(file: string, passphrase: string): Promise<numb
 /** Creates a store with the keys in the file, and seals them under the secret of this machine. */
 export async function importKeys(file: string, passphrase: string): Promise<number> {
   const keys = await readExport(file, passphrase);
-  const { store, secret } = await openStore(readSettings(process.env), { create: true });
+  const { store, secret } = await openStore(await loadSettings(), { create: true });
   try {
     const [first] = deriveSecrets(secret);
     const records = keys.map(({ privateJwk, ...facts }) => {

@@ -7,7 +7,8 @@ import { readDump } from "../../stores/sqlite/dump.ts";
 import { localFiles, MOVED_MARKER, type LocalFiles } from "../store/local-store.ts";
 import { fileExists, readPrivateFile } from "../store/private-file.ts";
 import { readRedisOptions } from "../store/redis-access.ts";
-import { readSettings, type Settings } from "../settings.ts";
+import { loadSettings } from "../secret-files.ts";
+import type { Settings } from "../settings.ts";
 
 export interface MigrationResult {
   /** The store that holds the data now, without credentials. */
@@ -21,7 +22,7 @@ export interface MigrationResult {
  * store at any time: the file until everything is copied, then Redis. Another run finishes an interrupted move.
  */
 export async function migrate(to: string | undefined): Promise<MigrationResult> {
-  const { dataDir, secret = "", redis = {} } = targetSettings(to);
+  const { dataDir, secret = "", redis = {} } = await targetSettings(to);
   const files = localFiles(dataDir);
   if (!(await fileExists(files.data))) {
     const message = `there is no data file ${files.data}: set HOLDFAST_DATA_DIR`;
@@ -52,14 +53,14 @@ export async function migrate(to: string | undefined): Promise<MigrationResult> 
 }
 
 /** Reads the settings that the services will have after the move. */
-function targetSettings(to: string | undefined): Settings {
+async function targetSettings(to: string | undefined): Promise<Settings> {
   if (to !== undefined && /\/\/[^/]*@/.test(to)) {
     const message =
       "--to must not contain user and password, which other users can see: put the whole URL into REDIS_URL";
     throw new HoldfastError("invalid_option", message);
   }
   const address = to === undefined ? {} : { REDIS_URL: to };
-  return readSettings({ ...process.env, HOLDFAST_STORE: "redis", ...address });
+  return await loadSettings({ HOLDFAST_STORE: "redis", ...address });
 }
 
 /** Returns the id of the store. Rejects with `store_mismatch` when it belongs to another machine or secret. */

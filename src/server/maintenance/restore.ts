@@ -17,7 +17,7 @@ import { localFiles, makeDirectory, type LocalFiles } from "../store/local-store
 import { writeAuditNote } from "../audit-note.ts";
 import { fileExists, readPrivateFile, syncToDisk } from "../store/private-file.ts";
 import type { ServiceIdentity } from "../service.ts";
-import { readSettings } from "../settings.ts";
+import { loadSettings } from "../secret-files.ts";
 
 export interface RestoreResult {
   readonly file: string;
@@ -34,7 +34,7 @@ const COMPANIONS = ["-wal", "-shm", "-journal"];
  * every key is replaced. The result is complete or nothing, also after a kill.
  */
 export async function restore(from: string, options: { keepSessions: boolean }): Promise<RestoreResult> {
-  const settings = readSettings(process.env);
+  const settings = await loadSettings();
   const file = embeddedDataFile(settings);
   const files = localFiles(settings.dataDir);
   if (!(await fileExists(from))) throw new HoldfastError("invalid_option", `there is no backup ${from}`);

@@ -1,7 +1,7 @@
 import { HoldfastError } from "../../core/errors.ts";
 import { openStore } from "../store/open-store.ts";
 import { composeService, type ServiceIdentity, type Service } from "../service.ts";
-import { readSettings } from "../settings.ts";
+import { loadSettings } from "../secret-files.ts";
 
 /**
  * Composes the service on the data of this machine for a command, and closes it afterwards. A service may run at the same
@@ -9,7 +9,7 @@ import { readSettings } from "../settings.ts";
  * the revocations from the store.
  */
 export async function withService<T>(use: (service: Service) => Promise<T>): Promise<T> {
-  const settings = readSettings(process.env);
+  const settings = await loadSettings();
   const local = await openStore(settings, { create: false });
   const identity = await local.store.markers.read("identity");
   if (identity === null) {

@@ -28,6 +28,8 @@ export interface LocalFiles {
   readonly processes: string;
   /** The file with the generated password of the first user. */
   readonly password: string;
+  /** The file with the generated token of the admin listener. */
+  readonly adminToken: string;
 }
 
 /** The marker of a store whose contents were moved. Its value describes the new store. */
@@ -42,6 +44,7 @@ export function localFiles(dataDir: string): LocalFiles {
     snapshots: join(local, "snapshots"),
     processes: join(local, "processes"),
     password: join(local, "admin-password"),
+    adminToken: join(local, "admin-token"),
   };
 }
 

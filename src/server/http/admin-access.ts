@@ -1,0 +1,62 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { HttpBindings } from "@hono/node-server";
+import type { Hono } from "hono";
+import { oauthError } from "../../issuer/endpoints/respond.ts";
+import { httpAddress } from "./listen.ts";
+
+/** Who may use the admin listener. */
+export interface AdminAccess {
+  /** The port of the admin listener. */
+  readonly port: number;
+  /** Whether other machines can reach the listener. */
+  readonly isExposed: boolean;
+  /** The token that every page needs. `null` when none does, which is allowed only where the listener is not exposed. */
+  readonly token: string | null;
+}
+
+const LOOPBACK_ADDRESS = /^(?:::ffff:)?127(?:\.\d+){3}$|^::1$/;
+
+/** Whether only this machine can reach a listener on that host. */
+export function isLoopbackHost(host: string): boolean {
+  return host.toLowerCase() === "localhost" || LOOPBACK_ADDRESS.test(host);
+}
+
+/**
+ * Refuses requests that may not use the admin listener. Actions on the guard are for commands on this machine, which
+ * prove their right with an access token. Everything else needs the token of the listener, if there is one.
+ */
+export function addAdminAccess(app: Hono, { port, isExposed, token }: AdminAccess): void {
+  if (isExposed && token === null) throw new TypeError("an exposed admin listener needs a token");
+  // DNS rebinding: a foreign page can make a browser send requests to this listener under a foreign name. A browser does
+  // not send the token, so that the name matters only for a listener without one, and for the actions.
+  const hosts = new Set(
+    ["127.0.0.1", "::1", "localhost"].map((host) => new URL(httpAddress(host, port)).host),
+  );
+  app.use(async (c, next) => {
+    c.header("Cache-Control", "no-store");
+    c.header("X-Content-Type-Options", "nosniff");
+    const isAction = c.req.path.startsWith("/guard/");
+    const isOwnName = hosts.has(c.req.header("host")?.toLowerCase() ?? "");
+    if (!isOwnName && (isAction || !isExposed)) {
+      return oauthError(421, "misdirected_request", "The Host must be localhost or 127.0.0.1.");
+    }
+    if (isAction && isExposed && !isLocalPeer(c.env as Partial<HttpBindings> | undefined)) {
+      return oauthError(403, "forbidden", "Actions on the guard are for commands on this machine.");
+    }
+    if (!isAction && token !== null && !isToken(token, c.req.header("authorization"))) {
+      const challenge = { "WWW-Authenticate": 'Bearer realm="admin"' };
+      return oauthError(401, "invalid_token", "The admin listener needs its token.", challenge);
+    }
+    return await next();
+  });
+}
+
+function isLocalPeer(bindings: Partial<HttpBindings> | undefined): boolean {
+  return LOOPBACK_ADDRESS.test(bindings?.incoming?.socket.remoteAddress ?? "");
+}
+
+function isToken(token: string, authorization = ""): boolean {
+  const given = /^bearer +(\S+)$/i.exec(authorization)?.[1] ?? "";
+  const digest = (text: string) => createHash("sha256").update(text).digest();
+  return timingSafeEqual(digest(given), digest(token));
+}
