@@ -28,7 +28,7 @@ export interface GatewayOptions {
 /** Envoy stops waiting after 200 ms, and answers 403 unless it is configured otherwise. */
 const ENVOY_TIMEOUT_MS = 150;
 
-/** Repeats the challenge of an answer other than 401 under a name of its own. */
+/** A header that repeats the challenge of an answer other than 401. */
 const OTHER_CHALLENGE = "X-Holdfast-Challenge";
 
 /** Whether the request is for the gateway: any method at `/verify` or below. */
@@ -68,7 +68,7 @@ export function createGateway(guard: Authorizer, options: GatewayOptions = {}): 
     return decided === null || typeof decided === "string" ? whyRefused[decided ?? "none"] : decided;
   };
   return (req, res) => {
-    // The proxy would pass the header on to the application in some settings of its own.
+    // In some settings the proxy would pass the header on to the application.
     if (hasIdentityHeader(req.rawHeaders)) return refuse(res, 400, "A client must not send X-Auth headers.");
     const found = find(req);
     if (typeof found === "string") return refuse(res, 403, found);

@@ -20,7 +20,7 @@ const linkForms: readonly (readonly [name: RegExp, hasForm: (value: string) => b
 
 /**
  * Finds the variables that Kubernetes sets in every pod beside a Service whose name is `holdfast`, or begins with
- * `holdfast-`. They describe that Service, and are no settings. A variable is one of them by its name and its value.
+ * `holdfast-`. They describe that Service and do not configure this one. A variable is one of them by its name and its value.
  */
 export function findServiceLinks(env: Environment): string[] {
   return Object.entries(env).flatMap(([name, value = ""]) => {

@@ -49,7 +49,7 @@ export interface Settings {
   readonly port: number;
   readonly adminHost: string;
   readonly adminPort: number;
-  /** `undefined` when there is none, or when the service generates one. */
+  /** `undefined` when the setting is missing. The service then generates a token if it needs one. */
   readonly adminToken: string | undefined;
   /** An absolute path. */
   readonly dataDir: string;

@@ -4,7 +4,7 @@ import type { Hono } from "hono";
 import { oauthError } from "../../issuer/endpoints/respond.ts";
 import { httpAddress } from "./listen.ts";
 
-/** Who may use the admin listener. */
+/** The conditions under which the admin listener answers. */
 export interface AdminAccess {
   /** The port of the admin listener. */
   readonly port: number;
