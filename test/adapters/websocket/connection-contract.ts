@@ -125,6 +125,8 @@ export function liveContract(library: Library): void {
       at.provider.vanish(at.provider.kid);
       await at.provider.rotate();
       at.provider.fault("jwks", { status: 500 });
+      // Without this the authority would vouch for the token whose key is unknown.
+      at.provider.fault("introspection", { status: 500 });
       client.present(at.provider.token({ sub: "alice" }));
       const told = await client.told();
       assert.deepEqual([told.type, told["error"]], ["auth.refused", "temporarily_unavailable"]);
