@@ -74,7 +74,7 @@ console.log(`
     curl -i http://127.0.0.1:8080/                                              # 200: a rule needs no token
     curl -i http://127.0.0.1:8080/me                                            # 401, with a challenge
     curl -i -H "authorization: Bearer $TOKEN" http://127.0.0.1:8080/me          # 200: your identity
-    curl -i -H "authorization: Bearer $TOKEN" -H 'x-auth-subject: root' http://127.0.0.1:8080/me    # 200: still your identity
+    curl -i -H "authorization: Bearer $TOKEN" -H 'x-auth-subject: root' http://127.0.0.1:8080/me    # 400: a client cannot name its own identity
     curl -i -H "authorization: Bearer $TOKEN" http://127.0.0.1:8080/orders/7    # 403: needs orders:read
     curl -i -H "authorization: Bearer $TOKEN" http://127.0.0.1:8080/elsewhere   # 403: no rule
     curl -i -H "authorization: Bearer $TOKEN" --path-as-is http://127.0.0.1:8080/me/../orders/7    # 403: ambiguous
