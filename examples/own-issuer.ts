@@ -1,10 +1,10 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { getRequestListener } from "@hono/node-server";
 import { createGuard, jwks, type Guard } from "holdfast";
 import { createIssuer } from "holdfast/issuer";
 import { memoryStore } from "holdfast/memory";
+import { mountIssuer } from "holdfast/node-http";
 
 /** The claims of this issuer's tokens. */
 export interface Claims {
@@ -33,8 +33,7 @@ export async function guardWithOwnIssuer(): Promise<Guard<Claims>> {
       return { subject: String(username), scopes: person.scopes, claims: { tenant: "acme" } };
     },
   });
-  const listener = getRequestListener(async (request) => await issuer.fetch(request));
-  server.on("request", (req, res) => void listener(req, res));
+  server.on("request", mountIssuer(issuer));
   const guard = createGuard<Claims>({
     issuer: url,
     audience: "orders-api",

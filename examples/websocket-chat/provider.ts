@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { getRequestListener } from "@hono/node-server";
 import { createIssuer } from "holdfast/issuer";
 import { memoryStore } from "holdfast/memory";
+import { mountIssuer } from "holdfast/node-http";
 
 /** The lifetime of a token. A shorter one would expire during the outage that the example shows. */
 export const TOKEN_MS = 300_000;
@@ -55,8 +55,7 @@ export async function startProvider(port: number, pageOrigin: string): Promise<P
         : null;
     },
   });
-  const listener = getRequestListener(async (request) => await issuer.fetch(request));
-  server.on("request", (req, res) => void listener(req, res));
+  server.on("request", mountIssuer(issuer));
   return {
     url,
     audience,

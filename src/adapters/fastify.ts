@@ -4,6 +4,12 @@ import type { JwtClaims, ValidVerdict } from "../core/verdict.ts";
 import type { Guard } from "../guard/types.ts";
 import type { RequestRules } from "./http/token-from.ts";
 import { markAsPlugin, setUpPlugin } from "./fastify/plugin.ts";
+import {
+  createIssuerListener,
+  readMount,
+  type MountableIssuer,
+  type MountOptions,
+} from "./http/mounted-issuer.ts";
 import { degradedHeader } from "./http/bearer-response.ts";
 import {
   createDecideNodeRequest,
@@ -11,6 +17,7 @@ import {
   type RequestHeaders,
 } from "./http/decide-node-request.ts";
 
+export type { MountableIssuer, MountOptions } from "./http/mounted-issuer.ts";
 export type { RequestRules, RequestTokenFrom } from "./http/token-from.ts";
 
 /**
@@ -109,5 +116,50 @@ export function protect<C = JwtClaims>(
     const replyWithHeaders = reply.headers(response.headers);
     if (auth === null) return replyWithHeaders.code(response.status).send(response.body);
     return void Object.assign(request, { auth });
+  };
+}
+
+/**
+ * A plugin that serves the paths of an issuer, with the address of the client for its login limits. It works under a
+ * `prefix`, too. The response bypasses `onSend` hooks, and keeps headers that earlier hooks have set. The plugin does not
+ * read the body, so body parsers of the application do not see it. Throws `invalid_option` or `missing_method` at once.
+ *
+ * @example
+ * ```ts
+ * import { fastify } from "fastify";
+ * import { mountIssuer } from "holdfast/fastify";
+ * import type { Issuer } from "holdfast/issuer";
+ *
+ * declare const issuer: Issuer;
+ *
+ * const app = fastify();
+ * await app.register(mountIssuer(issuer, { trustedProxies: ["10.0.0.0/8"] }));
+ * ```
+ */
+export function mountIssuer(
+  issuer: MountableIssuer,
+  options: MountOptions = {},
+): (app: FastifyInstance, pluginOptions: object, done: (error?: Error) => void) => void {
+  const listener = createIssuerListener(issuer, readMount(issuer, options));
+  return (app, _, done) => {
+    setUpPlugin(() => {
+      app.removeAllContentTypeParsers();
+      // The issuer reads the body as a stream, with limits of size and time.
+      app.addContentTypeParser("*", (_request, _payload, parsed) => parsed(null));
+      for (const path of issuer.paths) {
+        app.all(path, (request, reply) => {
+          reply.hijack();
+          const { raw } = request;
+          const response = reply.raw;
+          for (const [name, value] of Object.entries(reply.getHeaders())) {
+            if (value !== undefined) response.setHeader(name, value);
+          }
+          const { url = "" } = raw;
+          raw.url = url.slice(app.prefix.length);
+          response.once("close", () => (raw.url = url));
+          listener(raw, response);
+        });
+      }
+    }, done);
   };
 }

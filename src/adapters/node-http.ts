@@ -3,7 +3,14 @@ import type { JwtClaims, ValidVerdict } from "../core/verdict.ts";
 import type { Guard } from "../guard/types.ts";
 import type { RequestRules } from "./http/token-from.ts";
 import { createAuthorizeNodeRequest } from "./http/decide-node-request.ts";
+import {
+  createIssuerListener,
+  readMount,
+  type MountableIssuer,
+  type MountOptions,
+} from "./http/mounted-issuer.ts";
 
+export type { MountableIssuer, MountOptions } from "./http/mounted-issuer.ts";
 export type { RequestRules, RequestTokenFrom } from "./http/token-from.ts";
 
 /** A request with a valid token. `auth` is the verdict on the token. */
@@ -39,4 +46,32 @@ export function protect<C = JwtClaims>(
   };
   // An error of the handler stays an unhandled rejection, as it is under node:http without Holdfast.
   return (req, res) => void handle(req, res);
+}
+
+/**
+ * Serves an issuer, with the address of the client for its login limits. `handler` gets the requests for other paths.
+ * Without it, the issuer answers them with 404. Throws `invalid_option` or `missing_method` at once.
+ *
+ * @example
+ * ```ts
+ * import { createServer } from "node:http";
+ * import type { Issuer } from "holdfast/issuer";
+ * import { mountIssuer } from "holdfast/node-http";
+ *
+ * declare const issuer: Issuer;
+ *
+ * createServer(mountIssuer(issuer)).listen(3000);
+ * ```
+ */
+export function mountIssuer(
+  issuer: MountableIssuer,
+  options: MountOptions = {},
+  handler?: (req: IncomingMessage, res: ServerResponse) => unknown,
+): (req: IncomingMessage, res: ServerResponse) => void {
+  const mounted = readMount(issuer, options);
+  const listener = createIssuerListener(issuer, mounted);
+  return (req, res) => {
+    if (handler !== undefined && !mounted.serves(req.url ?? "")) handler(req, res);
+    else listener(req, res);
+  };
 }

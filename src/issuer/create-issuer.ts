@@ -2,7 +2,7 @@ import { isHoldfastError } from "../core/errors.ts";
 import { readIssuerOptions } from "./config.ts";
 import type { IssuerContext } from "./context.ts";
 import { ClientAttempts } from "./endpoints/client-attempts.ts";
-import { createFetchHandler } from "./endpoints/app.ts";
+import { createFetchHandler, servedPaths } from "./endpoints/app.ts";
 import { EventHook } from "./hooks/event-hook.ts";
 import { createEventRecorder } from "./issuer-base.ts";
 import { SigningKeys } from "./keys/signing-keys.ts";
@@ -32,7 +32,9 @@ import { usersOf } from "./users/users-api.ts";
  *
  * @example
  * ```ts
+ * import { createServer } from "node:http";
  * import { createIssuer } from "holdfast/issuer";
+ * import { mountIssuer } from "holdfast/node-http";
  * import { sqliteStore } from "holdfast/sqlite";
  *
  * const issuer = createIssuer({
@@ -43,7 +45,7 @@ import { usersOf } from "./users/users-api.ts";
  * });
  * await issuer.ready();
  *
- * export default { fetch: issuer.fetch };
+ * createServer(mountIssuer(issuer)).listen(4180);
  * ```
  */
 export function createIssuer(options: IssuerOptions): Issuer {
@@ -57,6 +59,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
   );
   return {
     name: config.name,
+    paths: servedPaths(ctx),
     fetch: createFetchHandler(ctx, ready),
     login: catchUnavailable(
       afterReady(async (credentials, requestInfo = {}) => await login(ctx, credentials, requestInfo)),

@@ -123,7 +123,7 @@ export interface RequestInfo {
   source?: string | undefined;
   /** Description of the client in the list of sessions. `fetch` takes the `User-Agent` header by default. */
   device?: string | undefined;
-  /** What the user calls the device, for the list of sessions. At most 64 characters of it are kept. */
+  /** The user's name for the device, for the list of sessions. At most 64 characters of it are kept. */
   deviceName?: string | undefined;
   /**
    * The audiences for which a login or refresh wants its tokens, as `resource` of RFC 8707. A login narrows the whole
@@ -224,7 +224,12 @@ export interface RevokeRequest {
  */
 export interface Issuer {
   readonly name: string;
-  /** Serves the HTTP contract: `/auth/*`, `/oauth/*` and `/.well-known/*`. Never rejects. */
+  /** The paths that `fetch` serves. A segment such as `:id` stands for any text. */
+  readonly paths: readonly string[];
+  /**
+   * Serves the HTTP contract: `/auth/*`, `/oauth/*` and `/.well-known/*`. Never rejects. `mountIssuer` of the HTTP
+   * adapters calls it with the address of the client. Other callers pass that address as `source`.
+   */
   fetch(request: Request, requestInfo?: RequestInfo): Promise<Response>;
   /** Checks credentials and begins a session. */
   login(credentials: Readonly<Record<string, unknown>>, requestInfo?: RequestInfo): Promise<LoginOutcome>;

@@ -1,4 +1,5 @@
-import { BlockList, isIP } from "node:net";
+import { BlockList } from "node:net";
+import { addNetwork } from "../core/networks.ts";
 import { isExactOrigin } from "../core/origin.ts";
 import type { Audiences } from "../issuer/audiences.ts";
 import { isTrustworthy } from "../guard/fetch-json.ts";
@@ -76,20 +77,4 @@ export function parseTrustedProxies(text: string): BlockList | undefined {
   const proxies = new BlockList();
   const isComplete = text.split(",").every((part) => addNetwork(proxies, part.trim()));
   return isComplete ? proxies : undefined;
-}
-
-/** Adds an address or a network to `proxies`. Returns whether `text` is one. */
-function addNetwork(proxies: BlockList, text: string): boolean {
-  const [address = "", prefix, ...rest] = text.split("/");
-  const version = isIP(address);
-  if (version === 0 || rest.length > 0) return false;
-  const family = version === 6 ? "ipv6" : "ipv4";
-  if (prefix === undefined) {
-    proxies.addAddress(address, family);
-    return true;
-  }
-  const bits = parseWholeNumber(version === 6 ? 128 : 32)(prefix);
-  if (bits === undefined) return false;
-  proxies.addSubnet(address, bits, family);
-  return true;
 }

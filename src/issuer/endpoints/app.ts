@@ -45,16 +45,25 @@ const endpoints: Readonly<Record<string, Partial<Record<Method, Endpoint>>>> = {
   [METADATA_PATH]: { GET: metadataEndpoint },
 };
 
+/** Returns the paths that the issuer serves, each with its methods. */
+function pathsOf({ config }: IssuerContext): [path: string, methods: (typeof endpoints)[string]][] {
+  // RFC 8414 §3.1 puts the well-known part before the path of the issuer. A proxy strips that path from other requests.
+  const metadataPathOfIssuer = METADATA_PATH + new URL(config.url).pathname.replace(/\/$/, "");
+  const paths = Object.entries({ ...endpoints, [metadataPathOfIssuer]: { GET: metadataEndpoint } });
+  // With `authenticate`, users and their passwords belong to the application, so the issuer cannot change them.
+  const needsUsers = (path: string) => path === "/auth/password" || path.startsWith("/admin/users");
+  return paths.filter(([path]) => config.authenticate === undefined || !needsUsers(path));
+}
+
+/** The paths that `createFetchHandler` serves. A segment such as `:id` stands for any text. */
+export function servedPaths(ctx: IssuerContext): readonly string[] {
+  return pathsOf(ctx).map(([path]) => path);
+}
+
 /** Serves the HTTP contract. The handler answers every request, never rejects and reveals no internal error. */
 export function createFetchHandler(ctx: IssuerContext, ready: () => Promise<void>): Issuer["fetch"] {
   const app = new Hono<{ Bindings: RequestInfo }>();
-  // RFC 8414 §3.1 puts the well-known part before the path of the issuer. A proxy strips that path from other requests.
-  const metadataPathOfIssuer = METADATA_PATH + new URL(ctx.config.url).pathname.replace(/\/$/, "");
-  const paths = Object.entries({ ...endpoints, [metadataPathOfIssuer]: { GET: metadataEndpoint } });
-  for (const [path, methods] of paths) {
-    // With `authenticate`, users and their passwords belong to the application, so the issuer cannot change them.
-    const needsUsers = path === "/auth/password" || path.startsWith("/admin/users");
-    if (needsUsers && ctx.config.authenticate !== undefined) continue;
+  for (const [path, methods] of pathsOf(ctx)) {
     for (const [method, onTokens] of Object.entries(methods)) {
       const endpoint = withCookieMode(path, onTokens);
       app.on(method, path, async (c) => {

@@ -4,7 +4,7 @@ import { FIRST_PARTY_CLIENT_ID } from "../client-config.ts";
 import type { IssuerConfig } from "../config.ts";
 import type { SessionContent } from "../store/session-record.ts";
 
-/** What an access token permits, and where. */
+/** The rights of an access token, and its audiences. */
 export interface Grant {
   readonly scopes: readonly string[];
   readonly audience: readonly string[];

@@ -7,7 +7,7 @@ import type { AuthenticatedUser, RequestInfo } from "../types.ts";
 import { askForUser, verifyUserRecord } from "../users/credentials.ts";
 import { endSession } from "./sessions.ts";
 
-/** What the next access token of a session grants and says. */
+/** The rights and claims of a session's next access token. */
 type Rights = Pick<AuthenticSession["content"], "scopes" | "claims">;
 
 /** Whether the rights of a session can differ from those of its login. */

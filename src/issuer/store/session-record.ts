@@ -11,7 +11,7 @@ export interface SessionContent {
   /** `client_id` of the access tokens. */
   readonly client: string;
   readonly device: string | null;
-  /** What the client called the device. Missing in sessions of earlier versions. */
+  /** The client's name for the device. Missing in sessions of earlier versions. */
   readonly deviceName?: string | null;
   /** The address of the login. Missing in sessions of earlier versions. */
   readonly address?: string | null;

@@ -11,7 +11,7 @@ import { findByLoginName } from "./login-name.ts";
 import { requirePassword, requireScopes, requireUsername } from "./user-input.ts";
 import type { UserActionOptions, UserRightsOptions, Users } from "./user-types.ts";
 
-/** What an administrator changes of a user. A member that is left out stays as it is. */
+/** The changes of an administrator to a user. A member that is left out stays as it is. */
 export interface UserChange {
   readonly password?: string;
   readonly scopes?: readonly string[];

@@ -15,7 +15,7 @@ export interface PoolTurn {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Work that no stranger can cause: users whom an administrator adds, and imported hashes that are replaced. */
+/** Work that no stranger can cause, such as a user that an administrator adds, or an imported hash that is replaced. */
 const ownWork: PoolTurn = { place: { lane: "known", group: "issuer" } };
 
 /**
