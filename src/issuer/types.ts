@@ -1,4 +1,5 @@
 import type { Clock } from "../core/clock.ts";
+import type { ErrorCode } from "../core/errors.ts";
 import type { OnEvent } from "./hooks/session-event.ts";
 import type { EndReason } from "../stores/session-store.ts";
 import type { RevocationFeed, SigningKeyRecord, Store } from "../stores/store.ts";
@@ -194,6 +195,11 @@ export interface IssuerStatus {
     readonly reachable: boolean;
     /** Message of the last error. `null` when the last call succeeded. */
     readonly lastError: string | null;
+    /**
+     * The last write that failed, until one succeeds. `at` is in epoch milliseconds. `null` when the last write
+     * succeeded, although reads may fail.
+     */
+    readonly writeFailure: { readonly code: ErrorCode; readonly message: string; readonly at: number } | null;
   };
   /** Signing keys in order of creation. Times are epoch milliseconds. */
   readonly keys: readonly Omit<SigningKeyRecord, "sealed">[];

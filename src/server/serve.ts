@@ -11,6 +11,7 @@ import { adminApp } from "./http/admin-app.ts";
 import { ACCESS_COOKIE } from "../issuer/endpoints/token-cookies.ts";
 import { createCorsPolicy } from "../issuer/endpoints/cors.ts";
 import { adminConnectionLimits, publicConnectionLimits } from "./http/listener-limits.ts";
+import { HealthMonitor } from "./health/health-monitor.ts";
 import { httpAddress, listen, type Listener } from "./http/listen.ts";
 import { publicApp } from "./http/public-app.ts";
 import { toRequestListener } from "./http/request-listener.ts";
@@ -86,12 +87,13 @@ export async function startService(
       ? await ensureFirstUser(service.issuer, settings.bootstrapUser, files.password)
       : null;
 
-    publicListener.mount(createPublicHandler(service, settings, policy));
+    const health = new HealthMonitor(service, roles);
+    publicListener.mount(createPublicHandler(service, health, settings, policy));
     const nonce = randomNonce();
     const isExposed = !isLoopbackHost(settings.adminHost);
     const adminToken = settings.adminToken ?? (isExposed ? await claimAdminToken(files.adminToken) : null);
     const access = { port: adminListener.port, isExposed, token: adminToken };
-    adminListener.mount(toRequestListener(adminApp(service, { ...access, nonce, log }).fetch));
+    adminListener.mount(toRequestListener(adminApp(service, health, { ...access, nonce, log }).fetch));
     withdraw = await announce(files.processes, commandAddress(adminListener), nonce, log);
     return {
       publicAddress: publicListener.address,
@@ -115,11 +117,12 @@ export async function startService(
 /** The gateway at `/verify`, and the other endpoints of the public listener. */
 function createPublicHandler(
   service: Service,
+  health: HealthMonitor,
   settings: Settings,
   policy: PathPolicy | undefined,
 ): RequestListener {
   const { trustedProxies, roles, cookies } = settings;
-  const serveOther = toRequestListener(publicApp(service, settings).fetch);
+  const serveOther = toRequestListener(publicApp(service, health, settings).fetch);
   if (!roles.has("gateway")) return serveOther;
   const verify = createGateway(service.guard, {
     policy,

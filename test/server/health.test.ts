@@ -5,10 +5,12 @@ import { test, type TestContext } from "node:test";
 import { createLogger } from "../../src/server/logs.ts";
 import { adminApp } from "../../src/server/http/admin-app.ts";
 import { adminPage } from "../../src/server/http/admin-page.ts";
-import { checkServiceHealth } from "../../src/server/health.ts";
+import { HealthMonitor } from "../../src/server/health/health-monitor.ts";
+import type { ServiceHealth } from "../../src/server/health/service-health.ts";
 import { publicApp } from "../../src/server/http/public-app.ts";
 import { openLocalStore } from "../../src/server/store/local-store.ts";
 import { composeService, type Service } from "../../src/server/service.ts";
+import { FakeClock } from "../../src/testing/index.ts";
 import { temporarySettings } from "./temporary-settings.ts";
 
 const context = {
@@ -30,7 +32,13 @@ async function service(t: TestContext): Promise<Service> {
   return composed;
 }
 
-function states(health: Awaited<ReturnType<typeof checkServiceHealth>>): Record<string, string> {
+const bothRoles = new Set(["issuer", "gateway"] as const);
+
+async function checkServiceHealth(parts: Service): Promise<ServiceHealth> {
+  return await new HealthMonitor(parts, bothRoles, new FakeClock()).check();
+}
+
+function states(health: ServiceHealth): Record<string, string> {
   return Object.fromEntries(Object.entries(health.components).map(([name, { status }]) => [name, status]));
 }
 
@@ -64,10 +72,11 @@ test("law 4: a failed read of the revocation log is degraded and ready, and a vi
     const issuers = [{ ...own, state, revocations }];
     const ailing = { ...guard, status: () => ({ ...healthy, state, issuers }) } as typeof guard;
     const parts = { ...rest, guard: ailing };
-    const app = publicApp(parts, { trustedProxies: new BlockList(), roles: new Set() });
+    const monitor = new HealthMonitor(parts, bothRoles, new FakeClock());
+    const app = publicApp(parts, monitor, { trustedProxies: new BlockList(), roles: bothRoles });
     const response = await app.request("/health/ready");
     const page = await (
-      await adminApp(parts, context).request("/", { headers: { host: "localhost:4181" } })
+      await adminApp(parts, monitor, context).request("/", { headers: { host: "localhost:4181" } })
     ).text();
     const { status } = (await response.json()) as { status: string };
     return { code: response.status, status, retryAfter: response.headers.get("Retry-After"), page };
@@ -102,7 +111,8 @@ test("the status page escapes every value", async (t) => {
 test("law 4: the status page loads while the store is down, and states the effect", async (t) => {
   const parts = await service(t);
   const headers = { host: "localhost:4181" };
-  const ask = async () => await adminApp(parts, context).request("/", { headers });
+  const monitor = new HealthMonitor(parts, bothRoles, new FakeClock());
+  const ask = async () => await adminApp(parts, monitor, context).request("/", { headers });
   assert.match(await (await ask()).text(), /<h1 class="ok">Everything works<\/h1>/);
   await parts.store.close();
   const response = await ask();
@@ -117,7 +127,7 @@ test("the admin listener answers an unexpected error with JSON, and logs its pla
   const parts = await service(t);
   const lines: string[] = [];
   const log = pino({ base: null }, { write: (line: string) => void lines.push(line) });
-  const app = adminApp(parts, { ...context, log });
+  const app = adminApp(parts, new HealthMonitor(parts, bothRoles, new FakeClock()), { ...context, log });
   app.get("/broken", () => {
     throw new RangeError("a secret of the request");
   });

@@ -41,7 +41,7 @@ async function readiness({ publicAddress }: RunningService): Promise<unknown> {
   return await (await fetch(`${publicAddress}/health/ready`)).json();
 }
 
-const whole = { store: "ok", keys: "ok", revocations: "ok", guard: "ok", provider: "ok" };
+const whole = { store: "ok", keys: "ok", revocations: "ok", guard: "ok", clock: "ok", provider: "ok" };
 
 test("/verify accepts the tokens of a provider after asking its authority, opaque tokens included", async (t) => {
   const { provider, start } = await makeWorld(t);

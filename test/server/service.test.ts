@@ -40,7 +40,7 @@ test("the live probe answers always, and the ready probe with the status of ever
   assert.equal(ready.status, 200);
   assert.deepEqual(await ready.json(), {
     status: "ok",
-    components: { store: "ok", keys: "ok", revocations: "ok", guard: "ok" },
+    components: { store: "ok", keys: "ok", revocations: "ok", guard: "ok", clock: "ok" },
   });
   assert.equal((await fetch(`${adminAddress}/health`)).status, 200);
   assert.equal((await fetch(`${adminAddress}/cache/health`)).status, 200);

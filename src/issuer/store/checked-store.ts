@@ -5,32 +5,33 @@ import { withDeadline } from "../../resilience/deadline.ts";
 import type { Store } from "../../stores/store.ts";
 import type { IssuerStatus } from "../types.ts";
 
+type Access = "read" | "write";
 type StorePart = "users" | "sessions" | "keys" | "revocations" | "audit" | "markers";
 
-/** Every method that the issuer calls. The compiler keeps the table complete. */
-const storeMethods: { readonly [P in StorePart]: Readonly<Record<keyof Store[P], true>> } = {
+/** Every method that the issuer calls, and whether it writes. The compiler keeps the table complete. */
+const storeMethods: { readonly [P in StorePart]: Readonly<Record<keyof Store[P], Access>> } = {
   users: {
-    add: true,
-    get: true,
-    getByLoginKey: true,
-    getBySubject: true,
-    replace: true,
-    remove: true,
-    list: true,
+    add: "write",
+    get: "read",
+    getByLoginKey: "read",
+    getBySubject: "read",
+    replace: "write",
+    remove: "write",
+    list: "read",
   },
   sessions: {
-    create: true,
-    get: true,
-    listBySubject: true,
-    rotate: true,
-    acknowledge: true,
-    end: true,
-    endAll: true,
+    create: "write",
+    get: "read",
+    listBySubject: "read",
+    rotate: "write",
+    acknowledge: "write",
+    end: "write",
+    endAll: "write",
   },
-  keys: { list: true, initialise: true, rotate: true, reseal: true, remove: true },
-  revocations: { snapshot: true, after: true, subscribe: true, append: true },
-  audit: { append: true, recent: true },
-  markers: { read: true, claim: true, replace: true },
+  keys: { list: "read", initialise: "write", rotate: "write", reseal: "write", remove: "write" },
+  revocations: { snapshot: "read", after: "read", subscribe: "read", append: "write" },
+  audit: { append: "write", recent: "read" },
+  markers: { read: "read", claim: "write", replace: "write" },
 };
 
 /** Limits calls to a store that sets no deadlines. */
@@ -52,12 +53,14 @@ export function openCheckedStore(
   onFailure: (message: string) => void,
 ): CheckedStore {
   let lastError: string | null = null;
+  let writeFailure: IssuerStatus["store"]["writeFailure"] = null;
 
-  async function call<T>(what: string, work: () => T | Promise<T>): Promise<T> {
+  async function call<T>(what: string, access: Access, work: () => T | Promise<T>): Promise<T> {
     try {
       const label = `the store's ${what}`;
       const answer = await withDeadline(clock, label, STORE_DEADLINE_MS, async () => await work());
       lastError = null;
+      if (access === "write") writeFailure = null;
       return answer;
     } catch (error) {
       const failure =
@@ -66,24 +69,27 @@ export function openCheckedStore(
           : new HoldfastError("store_unavailable", `the store failed at ${what}`, { cause: error });
       if (lastError === null) onFailure(failure.message);
       lastError = failure.message;
+      if (access === "write") {
+        writeFailure = { code: failure.code, message: failure.message, at: clock.now() };
+      }
       throw failure;
     }
   }
 
   function wrapPart<P extends StorePart>(name: P): Store[P] {
     const part = store[name] as unknown as Record<string, (...args: unknown[]) => unknown>;
-    const methods = Object.keys(storeMethods[name]);
-    requireMethods("issuer", `store.${name}`, part, methods);
-    const wrapped = methods.map((method) => [
+    const methods: Readonly<Record<string, Access>> = storeMethods[name];
+    requireMethods("issuer", `store.${name}`, part, Object.keys(methods));
+    const wrapped = Object.entries(methods).map(([method, access]) => [
       method,
-      async (...args: unknown[]) => await call(`${name}.${method}()`, () => part[method]?.(...args)),
+      async (...args: unknown[]) => await call(`${name}.${method}()`, access, () => part[method]?.(...args)),
     ]);
     return Object.fromEntries(wrapped) as Store[P];
   }
 
   requireMethods("issuer", "store", store, ["now", "prune"]);
   return {
-    health: () => ({ reachable: lastError === null, lastError }),
+    health: () => ({ reachable: lastError === null, lastError, writeFailure }),
     store: {
       description: store.description,
       users: wrapPart("users"),
@@ -95,8 +101,8 @@ export function openCheckedStore(
       },
       audit: wrapPart("audit"),
       markers: wrapPart("markers"),
-      now: async () => await call("now()", async () => await store.now()),
-      prune: async () => await call("prune()", async () => await store.prune()),
+      now: async () => await call("now()", "read", async () => await store.now()),
+      prune: async () => await call("prune()", "write", async () => await store.prune()),
     },
   };
 }

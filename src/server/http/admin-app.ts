@@ -8,7 +8,7 @@ import { withDeadline } from "../../resilience/deadline.ts";
 import { addAdminAccess, type AdminAccess } from "./admin-access.ts";
 import { adminPage } from "./admin-page.ts";
 import { contentSecurityPolicy } from "./admin-style.ts";
-import { checkServiceHealth } from "../health.ts";
+import type { HealthMonitor } from "../health/health-monitor.ts";
 import { addGetRoute } from "./get-route.ts";
 import { addGuardActions } from "./guard-actions.ts";
 import { isChallenge, proveNonce } from "../process-proof.ts";
@@ -25,11 +25,15 @@ interface AdminContext extends AdminAccess {
 }
 
 /** The admin listener: the status page, health, and actions on the guard of this process. */
-export function adminApp(service: Service, { nonce, log, ...access }: AdminContext): Hono {
+export function adminApp(
+  service: Service,
+  monitor: HealthMonitor,
+  { nonce, log, ...access }: AdminContext,
+): Hono {
   const app = new Hono();
   addAdminAccess(app, access);
   addGetRoute(app, "/health", async (c) => {
-    const health = await checkServiceHealth(service);
+    const health = await monitor.check();
     return c.json(health, health.status === "unavailable" ? 503 : 200);
   });
   addGetRoute(app, "/cache/health", async (c) => {
@@ -39,7 +43,7 @@ export function adminApp(service: Service, { nonce, log, ...access }: AdminConte
   addGetRoute(app, "/", async (c) => {
     const page = await adminPage({
       service,
-      health: await checkServiceHealth(service),
+      health: await monitor.check(),
       users: await orNull(async () => await countUsers(service)),
       events: await orNull(async () => await service.store.audit.recent(RECENT_EVENTS)),
       now: Date.now(),

@@ -1,7 +1,7 @@
 import { html, raw } from "hono/html";
 import type { AuditEvent, AuditKind } from "../../core/events.ts";
 import { adminStyle } from "./admin-style.ts";
-import type { ServiceHealth } from "../health.ts";
+import type { OutcomeHealth, ServiceHealth } from "../health/service-health.ts";
 import type { Service } from "../service.ts";
 import { version } from "../version.ts";
 
@@ -20,17 +20,14 @@ export interface AdminView {
 }
 
 type Html = ReturnType<typeof html>;
-type Part = keyof ServiceHealth["components"];
 
-/** The effect of an unavailable component on the users of the service. */
-const consequence: Readonly<Record<Exclude<Part, "provider">, string>> = {
-  store: "Logins, refreshes and revocations answer 503. Nothing is lost. Tokens issued so far pass for now.",
-  keys: "No token can be checked: 503.",
-  revocations: "Recent revocations are unknown: tokens answer 503.",
-  guard: "Tokens are not checked correctly: take this instance out of service.",
+/** The names of the outcomes on the page. */
+const outcomeNames: Readonly<Record<keyof ServiceHealth["outcomes"], string>> = {
+  login: "logins",
+  refresh: "refreshes",
+  ownTokens: "tokens of the service",
+  providerTokens: "tokens of the provider",
 };
-
-const stillWorks = "Every token still gets its answer, but not for long if this problem lasts.";
 
 /** Events that an operator should investigate. */
 const alarms: ReadonlySet<AuditKind> = new Set([
@@ -66,6 +63,8 @@ export async function adminPage(view: AdminView): Promise<string> {
           <dt>store</dt>
           <dd><code>${service.store.description}</code></dd>
         </dl>
+        <h2>What users get</h2>
+        ${outcomes(health)}
         <h2>Parts</h2>
         ${parts(health)}
         <h2>Figures</h2>
@@ -86,21 +85,39 @@ export async function adminPage(view: AdminView): Promise<string> {
 
 function headline({ status, components }: ServiceHealth): string {
   if (status === "ok") return "Everything works";
-  const concerned = Object.entries(components).filter(([, part]) => part.status === status);
-  const names = concerned.map(([name]) => name).join(", ");
-  return status === "degraded" ? `Works, but check: ${names}` : `Not working: ${names}`;
+  const named = (wanted: string) =>
+    Object.entries(components)
+      .filter(([, part]) => part.status === wanted)
+      .map(([name]) => name)
+      .join(", ");
+  const failing = named("unavailable");
+  if (status === "unavailable") return `Not working: ${failing}`;
+  const check = failing === "" ? named("degraded") : failing;
+  return `${failing === "" ? "Works" : "Works in part"}, but check: ${check === "" ? "what users get" : check}`;
 }
 
 function parts({ components }: ServiceHealth): Html {
   const cards = Object.entries(components).map(
-    ([name, { status, detail }]): Html =>
+    ([name, { status, detail, effect, reason, since }]): Html =>
       html`<div class="card">
         <b>${name} <span class="${status}">${status}</span></b>
+        ${status === "ok" ? "" : html`<p class="dim">${reason} since ${time(since)}</p>`}
         <p class="dim">${detail}</p>
-        ${status === "ok" || name === "provider" ? "" : html`<p>${status === "degraded" ? stillWorks : consequence[name as keyof typeof consequence]}</p>`}
+        ${status === "ok" ? "" : html`<p>${effect ?? "Users notice nothing yet."}</p>`}
       </div>`,
   );
   return html`<div class="cards">${cards}</div>`;
+}
+
+function outcomes({ outcomes: found }: ServiceHealth): Html {
+  const cards = Object.entries(found).map(
+    ([name, { status, because }]: [string, OutcomeHealth]): Html =>
+      html`<div class="card">
+        <b>${outcomeNames[name as keyof typeof outcomeNames]} <span class="${status}">${status}</span></b>
+        ${because.length === 0 ? "" : html`<p class="dim">because of: ${because.join(", ")}</p>`}
+      </div>`,
+  );
+  return html`<div class="cards small">${cards}</div>`;
 }
 
 function figures({ service, users, rssBytes }: AdminView): Html {

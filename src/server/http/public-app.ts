@@ -1,23 +1,38 @@
 import type { HttpBindings } from "@hono/node-server";
 import { Hono } from "hono";
 import { oauthError } from "../../issuer/endpoints/respond.ts";
-import { checkServiceHealth } from "../health.ts";
+import type { HealthMonitor } from "../health/health-monitor.ts";
+import type { AnswerKind } from "../health/answer-log.ts";
 import { addGetRoute } from "./get-route.ts";
 import type { Service } from "../service.ts";
+import type { Role } from "../setting-definitions.ts";
 import type { Settings } from "../settings.ts";
 import { createAddressReader } from "../../adapters/http/client-address.ts";
+
+/** The endpoints whose answers count in health. */
+const countedPaths: ReadonlyMap<string, AnswerKind> = new Map([
+  ["/auth/login", "login"],
+  ["/auth/refresh", "refresh"],
+]);
 
 /** The public listener without `/verify`: the probes, and the endpoints of the issuer when the service has that role. */
 export function publicApp(
   service: Service,
+  health: HealthMonitor,
   { trustedProxies, roles }: Pick<Settings, "trustedProxies" | "roles">,
 ): Hono<{ Bindings: HttpBindings }> {
   const app = new Hono<{ Bindings: HttpBindings }>();
   addGetRoute(app, "/health/live", (c) => c.json({ status: "ok" }, 200, { "Cache-Control": "no-store" }));
   addGetRoute(app, "/health/ready", async (c) => {
-    const { status, components } = await checkServiceHealth(service);
+    const role = c.req.query("role");
+    if (role !== undefined && !isRole(role)) {
+      return oauthError(400, "invalid_request", "role: must be issuer or gateway");
+    }
+    const { status: overall, roles: byRole, components } = await health.check();
     // The probe is public, so it names the component and not the reason.
     const parts = Object.fromEntries(Object.entries(components).map(([name, part]) => [name, part.status]));
+    // A proxy that routes by role must not choose a process without it.
+    const status = role === undefined ? overall : (byRole[role] ?? "unavailable");
     // A degraded service is ready. A service that still answers must not be taken out of use.
     const ready = status !== "unavailable";
     const headers = { "Cache-Control": "no-store", ...(ready ? {} : { "Retry-After": "1" }) };
@@ -29,11 +44,18 @@ export function publicApp(
   app.all("*", async (c) => {
     const peer = c.env.incoming.socket.remoteAddress;
     const forwardedFor = c.req.header("x-forwarded-for");
-    return await service.issuer.fetch(c.req.raw, {
+    const response = await service.issuer.fetch(c.req.raw, {
       source: addressOf(peer, { forwardedFor, forwarded: c.req.header("forwarded") }),
       device: c.req.header("user-agent"),
       signal: c.req.raw.signal,
     });
+    const counted = countedPaths.get(c.req.path);
+    if (counted !== undefined) health.recordAnswer(counted, response.status);
+    return response;
   });
   return app;
+}
+
+function isRole(text: string): text is Role {
+  return text === "issuer" || text === "gateway";
 }

@@ -6,6 +6,21 @@ const LOCKED = 6;
 const CORRUPT = 11;
 const NOTADB = 26;
 
+/** The names of the primary codes that a working program can meet. */
+const codeNames: Readonly<Record<number, string>> = {
+  [BUSY]: "BUSY",
+  [LOCKED]: "LOCKED",
+  7: "NOMEM",
+  8: "READONLY",
+  10: "IOERR",
+  [CORRUPT]: "CORRUPT",
+  13: "FULL",
+  14: "CANTOPEN",
+  15: "PROTOCOL",
+  17: "SCHEMA",
+  [NOTADB]: "NOTADB",
+};
+
 /**
  * Returns the primary result code, which is the low byte of an extended one. `undefined` for an error of another kind.
  */
@@ -29,7 +44,9 @@ export function toStoreError(description: string, error: unknown): unknown {
   const system = error instanceof Error && "syscall" in error;
   if (code === undefined && !system) return error;
   const corrupt = code === CORRUPT || code === NOTADB;
-  const detail = system ? String((error as { code?: unknown }).code) : (error as Error).message;
+  const detail = system
+    ? String((error as { code?: unknown }).code)
+    : `SQLITE_${codeNames[code ?? 0] ?? code}, ${(error as Error).message}`;
   return corrupt
     ? new HoldfastError(
         "store_corrupt",

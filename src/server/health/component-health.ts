@@ -1,0 +1,160 @@
+import { randomBytes } from "node:crypto";
+import type { GuardStatus, TrustedIssuerStatus } from "../../guard/types.ts";
+import type { IssuerStatus } from "../../issuer/types.ts";
+import type { Service } from "../service.ts";
+import { readFailureReason } from "./failure-reason.ts";
+import type { ComponentFinding } from "./service-health.ts";
+import type { ProbeResult } from "./store-probe.ts";
+
+/** A write that waits this long is slow. */
+const SLOW_MS = 1000;
+/** A write that waits this long counts as failed, although it may still succeed. */
+const TOO_SLOW_MS = 2000;
+/** A failed write of a user counts for this long after it, although a probe has succeeded since. */
+const FAILED_WRITE_MS = 3000;
+
+/** Codes of stores that only this process cannot use. Processes that share a store share every other failure. */
+const ownCodes: ReadonlySet<string> = new Set(["closed", "store_newer"]);
+
+/** Combines the probe with the writes of users. A full disk may take a small write, and refuse a larger one. */
+export function storeFinding(
+  { description, problem = null }: Service["store"],
+  { failure, waitingMs, succeededAt }: ProbeResult,
+  writeFailure: IssuerStatus["store"]["writeFailure"],
+  now: number,
+): ComponentFinding {
+  const unavailable = { login: "unavailable", refresh: "unavailable" } as const;
+  if (failure !== null) {
+    const { reason, message } = failure;
+    const isAlone = ownCodes.has(reason);
+    return { status: "unavailable", reason, detail: message, outcomes: unavailable, isAlone };
+  }
+  const waits = `${description}: a write has been waiting for ${Math.round(waitingMs)} ms`;
+  if (waitingMs >= TOO_SLOW_MS)
+    return { status: "unavailable", reason: "timeout", detail: waits, outcomes: unavailable };
+  const ailing = { login: "degraded", refresh: "degraded" } as const;
+  if (
+    writeFailure !== null &&
+    (now - writeFailure.at < FAILED_WRITE_MS || (succeededAt ?? 0) <= writeFailure.at)
+  ) {
+    const { code, message } = writeFailure;
+    const reason = readFailureReason(new Error(message), description);
+    return {
+      status: "degraded",
+      reason: reason === "failed" ? code : reason,
+      detail: message,
+      outcomes: ailing,
+    };
+  }
+  if (waitingMs >= SLOW_MS) return { status: "degraded", reason: "slow", detail: waits, outcomes: ailing };
+  if (problem === null) return ok(description);
+  return { status: "degraded", reason: "durability", detail: `${description} ${problem}`, outcomes: {} };
+}
+
+export function keysFinding({ usable, kids, lastError }: TrustedIssuerStatus["keys"]): ComponentFinding {
+  if (!usable) {
+    const detail = lastError ?? "there is no key";
+    return {
+      status: "unavailable",
+      reason: "keys_unavailable",
+      detail,
+      outcomes: { ownTokens: "unavailable" },
+    };
+  }
+  if (lastError === null) return ok(`${kids.length} keys`);
+  const detail = `${kids.length} keys, last refresh failed: ${lastError}`;
+  return { status: "degraded", reason: "keys_failed", detail, outcomes: {} };
+}
+
+/** One failed read does not take an instance out of service. The guard works until its view is too old. */
+export function revocationsFinding({ state, revocations }: TrustedIssuerStatus): ComponentFinding {
+  const ageMs = Math.round(revocations?.ageMs ?? Infinity);
+  const view = `${revocations?.entries ?? 0} in force, view ${ageMs} ms old`;
+  if (revocations?.complete === true) return ok(view);
+  const detail = `${view}: ${revocations?.lastError ?? "the view is incomplete"}`;
+  if (state === "ready" || state === "degraded")
+    return { status: "degraded", reason: "revocations_failed", detail, outcomes: {} };
+  const outcomes = { ownTokens: "unavailable" } as const;
+  return { status: "unavailable", reason: "revocations_stale", detail, outcomes };
+}
+
+/** Checks the guard by its work: it must refuse a forged token by its signature. */
+export async function guardFinding(
+  { url, guard, issuer }: Service,
+  hasProvider: boolean,
+): Promise<ComponentFinding> {
+  try {
+    const verdict = await guard.validate(forgedToken(url, issuer.status().keys));
+    const isRefused = verdict.status === "invalid" && verdict.reason === "bad_signature";
+    if (isRefused) return ok("refuses a forgery by its signature");
+    // A guard that cannot find out is not wrong, for example when it has no keys or too much work.
+    if (verdict.status === "unavailable" && guard.status().state !== "closed") {
+      const { cause } = verdict;
+      return {
+        status: "degraded",
+        reason: cause,
+        detail: `cannot decide: ${cause}`,
+        outcomes: { ownTokens: "degraded" },
+      };
+    }
+    throw new Error(`answered a forgery with ${verdict.status}`);
+  } catch (error) {
+    return {
+      status: "unavailable",
+      reason: readFailureReason(error, ""),
+      detail: error instanceof Error ? error.message : "failed",
+      outcomes: ofAllTokens("unavailable", hasProvider),
+      isAlone: true,
+    };
+  }
+}
+
+/** While the clocks disagree, the guard cannot tell whether a token has expired that only one of them calls expired. */
+export function clockFinding({ clockSteppedMs, issuers }: GuardStatus): ComponentFinding {
+  if (clockSteppedMs === 0) return ok("the wall clock runs as fast as the monotonic clock");
+  const direction = clockSteppedMs > 0 ? "ahead" : "back";
+  const detail = `the wall clock was set ${direction} by ${Math.round(Math.abs(clockSteppedMs) / 1000)} s`;
+  return {
+    status: "degraded",
+    reason: "clock_stepped",
+    detail,
+    outcomes: ofAllTokens("degraded", issuers.length > 1),
+  };
+}
+
+/** A provider is never worse than degraded. Taking this instance out of service would not bring the provider back. */
+export function providerFinding({ issuer, state, keys, authority }: TrustedIssuerStatus): ComponentFinding {
+  if (state === "ready") return ok(issuer);
+  const failingMs = authority?.failingMs ?? null;
+  const [reason, problem] =
+    failingMs !== null
+      ? [
+          "authority_failed",
+          `its authority has not answered for ${Math.round(failingMs / 1000)} s: ${authority?.lastError ?? "no answer yet"}`,
+        ]
+      : [
+          "keys_failed",
+          `keys: ${keys.lastError ?? (keys.vanished.length > 0 ? "one vanished from the set" : "none yet")}`,
+        ];
+  const effect = state === "degraded" ? "its tokens still get an answer" : "its tokens answer 503";
+  const outcomes = { providerTokens: state === "degraded" ? "degraded" : "unavailable" } as const;
+  return { status: "degraded", reason, detail: `${issuer}: ${effect}; ${problem}`, outcomes };
+}
+
+function ofAllTokens(status: "degraded" | "unavailable", hasProvider: boolean): ComponentFinding["outcomes"] {
+  return hasProvider ? { ownTokens: status, providerTokens: status } : { ownTokens: status };
+}
+
+function ok(detail: string): ComponentFinding {
+  return { status: "ok", reason: null, detail, outcomes: {} };
+}
+
+/** Returns a token like the issuer's, with a random signature. It is new each time, so no cache answers for it. */
+function forgedToken(iss: string, keys: IssuerStatus["keys"]): string {
+  const signing = keys.find(({ activatedAt, retiredAt }) => activatedAt !== null && retiredAt === null);
+  const { kid, algorithm: alg } = signing ?? { kid: "none", algorithm: "ES256" };
+  const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const header = encode({ alg, kid, typ: "at+jwt" });
+  const claims = encode({ iss, jti: randomBytes(9).toString("base64url") });
+  return `${header}.${claims}.${randomBytes(64).toString("base64url")}`;
+}

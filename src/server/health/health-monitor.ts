@@ -1,0 +1,159 @@
+import { systemClock, type Clock } from "../../core/clock.ts";
+import type { Service } from "../service.ts";
+import type { Role } from "../setting-definitions.ts";
+import { AnswerLog, type AnswerKind } from "./answer-log.ts";
+import {
+  clockFinding,
+  guardFinding,
+  keysFinding,
+  providerFinding,
+  revocationsFinding,
+  storeFinding,
+} from "./component-health.ts";
+import {
+  describeEffect,
+  worstOf,
+  type ComponentFinding,
+  type ComponentHealth,
+  type ComponentName,
+  type HealthStatus,
+  type Outcome,
+  type OutcomeHealth,
+  type ServiceHealth,
+} from "./service-health.ts";
+import { StoreProbe } from "./store-probe.ts";
+
+type Findings = Readonly<Record<Exclude<ComponentName, "provider">, ComponentFinding>> & {
+  readonly provider?: ComponentFinding;
+};
+
+type Outcomes = ServiceHealth["outcomes"];
+
+/** The outcomes of each role. A role works while one of them does. */
+const roleOutcomes: Readonly<Record<Role, readonly Outcome[]>> = {
+  issuer: ["login", "refresh"],
+  gateway: ["ownTokens", "providerTokens"],
+};
+
+/** Finds out what users get from this process, and remembers since when. */
+export class HealthMonitor {
+  readonly #service: Service;
+  readonly #roles: ReadonlySet<Role>;
+  readonly #clock: Clock;
+  readonly #probe: StoreProbe;
+  readonly #answers: AnswerLog;
+  readonly #seen = new Map<string, { status: HealthStatus; since: number; lastOkAt: number | null }>();
+
+  constructor(service: Service, roles: ReadonlySet<Role>, clock: Clock = systemClock) {
+    this.#service = service;
+    this.#roles = roles;
+    this.#clock = clock;
+    this.#probe = new StoreProbe(service.store, clock, roles.has("issuer") ? "write" : "read");
+    this.#answers = new AnswerLog(clock);
+  }
+
+  /** Counts an answer that a user got. */
+  recordAnswer(kind: AnswerKind, status: number): void {
+    this.#answers.record(kind, status);
+  }
+
+  /** Checks each component by its work. Answers within half a second, also when the store does not. Never rejects. */
+  async check(): Promise<ServiceHealth> {
+    const findings = await this.#findings();
+    const outcomes = this.#outcomes(findings);
+    const roles = Object.fromEntries(
+      [...this.#roles].map((role) => [role, roleStatus(role, findings, outcomes)]),
+    ) as ServiceHealth["roles"];
+    const statuses = [...Object.values(findings), ...Object.values(outcomes)].map(({ status }) => status);
+    const isOut = mustLeave(this.#roles, findings, outcomes);
+    const status = isOut ? "unavailable" : worstOf(statuses) === "ok" ? "ok" : "degraded";
+    const components = Object.fromEntries(
+      Object.entries(findings).map(([name, finding]) => [name, this.#remember(name, finding)]),
+    ) as unknown as ServiceHealth["components"];
+    return { status, since: this.#seenSince("service", status).since, roles, outcomes, components };
+  }
+
+  async #findings(): Promise<Findings> {
+    const { store, issuer, guard } = this.#service;
+    const guardStatus = guard.status();
+    const [own, provider] = guardStatus.issuers;
+    if (own === undefined) throw new TypeError("the guard of the service has no issuer");
+    const [probe, guardWork] = await Promise.all([
+      this.#probe.check(),
+      guardFinding(this.#service, provider !== undefined),
+    ]);
+    return {
+      store: storeFinding(store, probe, issuer.status().store.writeFailure, this.#clock.now()),
+      keys: keysFinding(own.keys),
+      revocations: revocationsFinding(own),
+      guard: guardWork,
+      clock: clockFinding(guardStatus),
+      ...(provider !== undefined && { provider: providerFinding(provider) }),
+    };
+  }
+
+  #outcomes(findings: Findings): Outcomes {
+    const named = Object.entries(findings) as [ComponentName, ComponentFinding][];
+    const outcome = (name: Outcome): OutcomeHealth => {
+      const causes = named.filter(([, finding]) => finding.outcomes[name] !== undefined);
+      const because = causes.map(([component]) => component);
+      const status = worstOf(causes.map(([, finding]) => finding.outcomes[name] ?? "ok"));
+      const isAiling = (name === "login" || name === "refresh") && this.#answers.isAiling(name);
+      return status === "ok" && isAiling ? { status: "degraded", because: ["answers"] } : { status, because };
+    };
+    return {
+      login: outcome("login"),
+      refresh: outcome("refresh"),
+      ownTokens: outcome("ownTokens"),
+      ...(findings.provider !== undefined && { providerTokens: outcome("providerTokens") }),
+    };
+  }
+
+  #remember(name: string, finding: ComponentFinding): ComponentHealth {
+    const { status, reason, detail, outcomes } = finding;
+    return {
+      status,
+      reason,
+      detail,
+      outcomes,
+      effect: describeEffect(finding),
+      ...this.#seenSince(name, status),
+    };
+  }
+
+  #seenSince(name: string, status: HealthStatus): { since: number; lastOkAt: number | null } {
+    const now = this.#clock.now();
+    const before = this.#seen.get(name);
+    const since = before?.status === status ? before.since : now;
+    const lastOkAt = status === "ok" ? now : (before?.lastOkAt ?? null);
+    this.#seen.set(name, { status, since, lastOkAt });
+    return { since, lastOkAt };
+  }
+}
+
+/**
+ * Whether requests should go to another process. A failure of the shared store is the same everywhere, so it takes no
+ * process out that still does a part of its work.
+ */
+export function mustLeave(
+  roles: ReadonlySet<Role>,
+  findings: Pick<Findings, ComponentName>,
+  outcomes: Outcomes,
+): boolean {
+  const statuses = [...roles].map((role) => roleStatus(role, findings, outcomes));
+  if (statuses.every((status) => status === "unavailable")) return true;
+  // While the store works, keys and revocations that are missing are missing in this process only.
+  const isGatewayAlone = findings.store.status === "ok" && outcomes.ownTokens.status === "unavailable";
+  const isAlone = [
+    ...(roles.has("gateway") ? [findings.guard] : []),
+    ...(roles.has("issuer") ? [findings.store] : []),
+  ].some((finding) => finding.isAlone === true);
+  return isAlone || (roles.has("gateway") && isGatewayAlone);
+}
+
+function roleStatus(role: Role, findings: Pick<Findings, ComponentName>, outcomes: Outcomes): HealthStatus {
+  if (role === "gateway" && findings.guard.status === "unavailable") return "unavailable";
+  const statuses = roleOutcomes[role].flatMap((name) => outcomes[name]?.status ?? []);
+  if (statuses.every((status) => status === "unavailable")) return "unavailable";
+  return worstOf(statuses) === "ok" ? "ok" : "degraded";
+}

@@ -1,0 +1,90 @@
+import type { Role } from "../setting-definitions.ts";
+
+/*
+ * The shape of `GET /health` on the admin listener. The status page, the probes and everything else that tells the state
+ * of the service read it. Times are epoch milliseconds.
+ */
+
+export type HealthStatus = "ok" | "degraded" | "unavailable";
+
+/** A kind of answer that users ask for. */
+export type Outcome = "login" | "refresh" | "ownTokens" | "providerTokens";
+
+export type ComponentName = "store" | "keys" | "revocations" | "guard" | "clock" | "provider";
+
+/** The finding of one check of a component. */
+export interface ComponentFinding {
+  /** `degraded`: the component works, but not always, or not for long when its problem lasts. */
+  readonly status: HealthStatus;
+  /** A code such as `SQLITE_FULL`, `OOM` or `WRONGPASS`. `null` when the component is `ok`, or gave no code. */
+  readonly reason: string | null;
+  /** A text for the operator, without credentials. */
+  readonly detail: string;
+  /** The effect of this component on users. A missing outcome is not affected. */
+  readonly outcomes: Partial<Record<Outcome, Exclude<HealthStatus, "ok">>>;
+  /** Whether another process on the same store may do what this one cannot do. */
+  readonly isAlone?: boolean;
+}
+
+export interface ComponentHealth extends Omit<ComponentFinding, "isAlone"> {
+  /** When a check first found this status. */
+  readonly since: number;
+  /** When a check last found the component `ok`. `null` when none did. */
+  readonly lastOkAt: number | null;
+  /** The effect on users as a sentence. `null` when it affects no answer. */
+  readonly effect: string | null;
+}
+
+/** The state of one kind of answer. */
+export interface OutcomeHealth {
+  readonly status: HealthStatus;
+  /** The components that cause the status. It has `answers` when recent answers show more than the components do. */
+  readonly because: readonly (ComponentName | "answers")[];
+}
+
+export interface ServiceHealth {
+  /**
+   * `unavailable` when this process should get no requests. `degraded` when a part fails and another one still answers.
+   */
+  readonly status: HealthStatus;
+  /** When a check first found this status. */
+  readonly since: number;
+  /** The status of each role of this process, for those who route by role. */
+  readonly roles: Readonly<Partial<Record<Role, HealthStatus>>>;
+  /** `providerTokens` is present when `HOLDFAST_PROVIDER_ISSUER` is set. */
+  readonly outcomes: Readonly<Record<Exclude<Outcome, "providerTokens">, OutcomeHealth>> & {
+    readonly providerTokens?: OutcomeHealth;
+  };
+  /** `provider` is present when `HOLDFAST_PROVIDER_ISSUER` is set. */
+  readonly components: Readonly<Record<Exclude<ComponentName, "provider">, ComponentHealth>> & {
+    readonly provider?: ComponentHealth;
+  };
+}
+
+const ranks: readonly HealthStatus[] = ["ok", "degraded", "unavailable"];
+
+export function worstOf(statuses: readonly HealthStatus[]): HealthStatus {
+  return ranks[Math.max(0, ...statuses.map((status) => ranks.indexOf(status)))] ?? "ok";
+}
+
+const subjects: Readonly<Record<Outcome, string>> = {
+  login: "logins",
+  refresh: "refreshes and revocations",
+  ownTokens: "tokens of the service",
+  providerTokens: "tokens of the provider",
+};
+
+/** Says what users get because of a component. `null` when they notice nothing. */
+export function describeEffect({ outcomes }: Pick<ComponentFinding, "outcomes">): string | null {
+  const affected = (wanted: HealthStatus) => {
+    const names = Object.entries(outcomes).filter(([, status]) => status === wanted);
+    const text = names.map(([name]) => subjects[name as Outcome]).join(", ");
+    return text === "" ? null : text.charAt(0).toUpperCase() + text.slice(1);
+  };
+  const [failing, ailing] = [affected("unavailable"), affected("degraded")];
+  const sentences = [
+    failing === null ? [] : [`${failing} answer 503.`],
+    ailing === null ? [] : [`${ailing} still get answers, and some are 503 or degraded.`],
+  ].flat();
+  return sentences.length === 0 ? null : sentences.join(" ");
+}
