@@ -16,6 +16,7 @@ import { countOpenGuard } from "./live-guards.ts";
 import { ready } from "./ready.ts";
 import { readGuardSettings, type GuardSettings } from "./settings.ts";
 import { SharedCache } from "./shared/shared-cache.ts";
+import { HostLimits } from "./keys/host-limits.ts";
 import { guardStatus } from "./status.ts";
 import type { Guard, GuardOptions } from "./types.ts";
 
@@ -135,11 +136,12 @@ function createContext(settings: GuardSettings): PipelineContext {
     emit({ guard, issuer: null }, "clock_stepped", message);
   };
   const sharedCache = settings.shared && new SharedCache({ ...settings, source: settings.shared });
+  const hosts = new HostLimits(clock);
   return {
     ...settings,
     sharedCache,
     guardedIssuers: new GuardedIssuers(
-      settings.issuers.map((issuer) => openGuardedIssuer(settings, issuer, sharedCache)),
+      settings.issuers.map((issuer) => openGuardedIssuer(settings, issuer, hosts, sharedCache)),
     ),
     clockMonitor: new ClockMonitor(clock, onStep),
     headerMemo: new HeaderMemo(),

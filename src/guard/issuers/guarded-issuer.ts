@@ -12,6 +12,7 @@ import { ScopeSets } from "./scope-sets.ts";
 import { policyDigest } from "../shared/policy-digest.ts";
 import { IssuerSharedCache } from "../shared/issuer-shared-cache.ts";
 import type { SharedCache } from "../shared/shared-cache.ts";
+import type { HostLimits } from "../keys/host-limits.ts";
 import type { IssuerSettings } from "../issuer-settings.ts";
 import { ViewSnapshot } from "../revocations/snapshot.ts";
 
@@ -45,6 +46,7 @@ export interface GuardedIssuer extends Pick<IssuerSettings, "claimsPolicy"> {
 export function openGuardedIssuer(
   settings: GuardSettings,
   issuer: IssuerSettings,
+  hosts: HostLimits,
   sharedCache?: SharedCache,
 ): GuardedIssuer {
   const { name, clock, random, snapshots, revocationPollMs: pollMs } = settings;
@@ -56,7 +58,7 @@ export function openGuardedIssuer(
     revocationFeed &&
     new RevocationFollower({ source, feed: revocationFeed, view, pollMs, maxAgeMs, clock, random });
   const { audience } = claimsPolicy;
-  const keyring = issuer.keys.open({ ...source, algorithms, clock, random, snapshots });
+  const keyring = issuer.keys.open({ ...source, algorithms, clock, random, snapshots, hosts });
   const identity = issuer.authority?.identity;
   const authority = issuer.authority?.open({ ...source, clock, random });
   const asksAboutJwts = authority !== undefined && issuer.authority?.ask !== "opaque";

@@ -82,6 +82,10 @@ class DiscoveredLocation implements KeyLocation {
     this.#documents = metadataDocuments(context.issuer);
   }
 
+  firstUrl(): string {
+    return this.#known?.url ?? this.#context.issuer;
+  }
+
   async resolveUrl(signal: AbortSignal): Promise<string> {
     const { clock } = this.#context;
     const known = this.#known;
@@ -123,7 +127,8 @@ class DiscoveredLocation implements KeyLocation {
     let retryAfterMs = 0;
     for (const { what, url } of this.#documents) {
       try {
-        return this.#readJwksUri(what, await fetchJson(url, { ...this.#settings, what, signal }));
+        this.#context.hosts?.throwIfPaused(url);
+        return this.#readJwksUri(what, url, await fetchJson(url, { ...this.#settings, what, signal }));
       } catch (error) {
         // Without a connection to the server, the second path would fail in the same way.
         if (!isHoldfastError(error, "upstream_failed")) throw error;
@@ -136,8 +141,8 @@ class DiscoveredLocation implements KeyLocation {
   }
 
   /** RFC 8414 §3.3 forbids the use of metadata that names another issuer. */
-  #readJwksUri(what: string, response: JsonResponse): string {
-    if (response.status !== 200) throw badStatus(what, response, this.#context.clock);
+  #readJwksUri(what: string, url: string, response: JsonResponse): string {
+    if (response.status !== 200) throw badStatus(what, url, response, this.#context);
     const { json } = response;
     const { issuer, jwks_uri: uri } = Object(json) as { issuer?: unknown; jwks_uri?: unknown };
     if (issuer !== this.#context.issuer) {
@@ -147,9 +152,9 @@ class DiscoveredLocation implements KeyLocation {
         `names another issuer: ${named}, not ${JSON.stringify(this.#context.issuer)}`,
       );
     }
-    const url = typeof uri === "string" ? URL.parse(uri) : null;
-    if (url === null || !isTrustworthy(url)) throw unusableResponse(what, "has no jwks_uri with https");
-    return url.href;
+    const found = typeof uri === "string" ? URL.parse(uri) : null;
+    if (found === null || !isTrustworthy(found)) throw unusableResponse(what, "has no jwks_uri with https");
+    return found.href;
   }
 }
 

@@ -1,4 +1,3 @@
-import type { Clock } from "../../core/clock.ts";
 import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
 import { jitter } from "../../resilience/backoff.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
@@ -11,6 +10,8 @@ import type { KeyContext } from "./key-source.ts";
 /** Where a key set is fetched from. */
 export interface KeyLocation {
   readonly kind: "discovered" | "jwks";
+  /** The URL that the next attempt begins with. */
+  firstUrl(): string;
   /** The URL of the key set. Rejects when the URL is unknown and cannot be discovered. */
   resolveUrl(signal: AbortSignal): Promise<string>;
   /** Reports that the last fetch from this URL failed: the URL may be out of date. */
@@ -52,7 +53,7 @@ const ACCEPT = "application/json, application/jwk-set+json";
 export async function fetchKeySet(
   location: KeyLocation,
   settings: JwksSettings,
-  { clock, random }: Pick<KeyContext, "clock" | "random">,
+  { clock, random, hosts }: Pick<KeyContext, "clock" | "random" | "hosts">,
   { signal, bypassCaches, repeats }: FetchKeySetCall,
 ): Promise<FetchedKeySet> {
   const what = "the key set";
@@ -63,15 +64,17 @@ export async function fetchKeySet(
   };
   const fetchWithin = async (until: AbortSignal) => {
     const url = await location.resolveUrl(until);
+    hosts?.throwIfPaused(url);
     const fetchOnce = async () =>
       await fetchJson(url, { ...settings, headers, what, bypassCaches, signal: until });
     const response = repeats ? await repeatOnce(fetchOnce, until) : await fetchOnce();
     return { url, ...response };
   };
   const { timeoutMs } = settings;
-  const response = await withDeadline(clock, what, timeoutMs, fetchWithin, signal);
+  const attempt = async () => await withDeadline(clock, what, timeoutMs, fetchWithin, signal);
+  const response = await (hosts?.run(location.firstUrl(), timeoutMs, signal, attempt) ?? attempt());
   const { url, status, json } = response;
-  if (status !== 200) throw badStatus(what, response, clock);
+  if (status !== 200) throw badStatus(what, url, response, { clock, hosts });
   const freshForMs = jitter(chooseFreshMs(settings, response.headers), 0.1, random);
   return { url, jwks: json, freshForMs, cachedForMs: cachedForMs(response.headers) };
 }
@@ -79,9 +82,15 @@ export async function fetchKeySet(
 /** The longest `Retry-After` that is followed. */
 const MAX_RETRY_AFTER_MS = 600_000;
 
-/** The error for a status other than 200. Its `retryAfterMs` is the time that the server asks for, else 0. */
-export function badStatus(what: string, { status, headers }: JsonResponse, clock: Clock): HoldfastError {
+/** The error for a status other than 200. A `Retry-After` counts for the whole host. Its `retryAfterMs` is the time that the server asks for, else 0. */
+export function badStatus(
+  what: string,
+  url: string,
+  { status, headers }: JsonResponse,
+  { clock, hosts }: Pick<KeyContext, "clock"> & { readonly hosts?: KeyContext["hosts"] | undefined },
+): HoldfastError {
   const retryAfterMs = readRetryAfterMs(headers, clock, MAX_RETRY_AFTER_MS) ?? 0;
+  hosts?.recordAnswer(url, status, retryAfterMs);
   return new HoldfastError("upstream_failed", `${what} answered ${status}`, { retryAfterMs });
 }
 

@@ -35,6 +35,7 @@ export function prepareJwksKeyring(url: string, options: JwksOptions): (context:
 function fixedLocation(url: string): KeyLocation {
   return {
     kind: "jwks",
+    firstUrl: () => url,
     resolveUrl: async () => await Promise.resolve(url),
     requireRevalidation: () => {},
     restore: (savedUrl) => savedUrl === url,

@@ -5,6 +5,7 @@ import type { VerificationKey } from "../../jwt/jwk-set.ts";
 import type { ParsedToken } from "../../jwt/parse.ts";
 import type { Snapshots } from "../../stores/store.ts";
 import type { GuardEventSource } from "../emit.ts";
+import type { HostLimits } from "./host-limits.ts";
 
 /** The arguments that a guard opens a key source with. */
 export interface KeyContext extends GuardEventSource {
@@ -15,6 +16,8 @@ export interface KeyContext extends GuardEventSource {
   /** Returns a number from 0 to 1, for jitter. */
   readonly random: () => number;
   readonly snapshots: Snapshots | undefined;
+  /** Limits by host, which all issuers of a guard share. `undefined` outside of a guard. */
+  readonly hosts?: HostLimits;
 }
 
 /**
