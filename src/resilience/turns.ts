@@ -1,9 +1,16 @@
 /** The default number of items in one turn. Steps of a few microseconds then take a few milliseconds. */
 const ITEMS_PER_TURN = 1_000;
 
-/** Resolves when the event loop has run the callbacks that were ready. */
+/** The last turn that was asked for. */
+let lastTurn: Promise<void> = Promise.resolve();
+
+/**
+ * Resolves when the event loop has run the callbacks that were ready. Each call gets a turn of its own, because ten large
+ * loads that start together would otherwise all continue in the same turn.
+ */
 export async function nextTurn(): Promise<void> {
-  await new Promise<void>((resolve) => void setImmediate(resolve));
+  lastTurn = lastTurn.then(async () => await new Promise<void>((resolve) => void setImmediate(resolve)));
+  await lastTurn;
 }
 
 /**

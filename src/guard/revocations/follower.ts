@@ -5,6 +5,7 @@ import { backoffMs } from "../../resilience/backoff.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import type { RevocationFeed } from "../../stores/store.ts";
 import { describeError, emit, type GuardEventSource } from "../emit.ts";
+import { forgetSnapshot, joinSnapshot } from "./joined-snapshot.ts";
 import type { RevocationView } from "./view.ts";
 import type { RevocationsStatus } from "../types.ts";
 
@@ -175,12 +176,12 @@ export class RevocationFollower {
     await this.#prune(startedAt);
     try {
       if (view.position !== null) await this.#readTail();
-      if (view.position === null) await this.#readSnapshot();
+      const completeAt = view.position === null ? await this.#readSnapshot() : startedAt;
       if (this.#closed) return;
       if (!this.#synced) {
         emit(source, "revocations_synced", `complete up to entry ${view.position?.seq ?? 0}`);
       }
-      this.#completeAt = startedAt;
+      this.#completeAt = completeAt;
       this.#synced = true;
       this.#failures = 0;
       this.#lastError = null;
@@ -204,17 +205,22 @@ export class RevocationFollower {
     view.markIncomplete();
   }
 
-  async #readSnapshot(): Promise<void> {
-    const { feed, view } = this.#options;
-    const snapshot = await this.#withinDeadline(
-      feed.snapshotTimeoutMs ?? READ_TIMEOUT_MS,
-      async () => await feed.snapshot(),
-    );
-    await view.loadInTurns(snapshot, () => this.#closed);
-    if (this.#closed) return;
-    if (view.position === null) {
+  /** Returns when the read of the snapshot began, which another guard of this process may have done earlier. */
+  async #readSnapshot(): Promise<Instant> {
+    const { feed, view, clock } = this.#options;
+    const read = joinSnapshot(feed, clock);
+    try {
+      const timeoutMs = feed.snapshotTimeoutMs ?? READ_TIMEOUT_MS;
+      const snapshot = await this.#withinDeadline(timeoutMs, async () => await read.snapshot);
+      await view.loadInTurns(snapshot, () => this.#closed);
+    } catch (error) {
+      forgetSnapshot(feed, read);
+      throw error;
+    }
+    if (!this.#closed && view.position === null) {
       throw new HoldfastError("store_corrupt", "the snapshot of revocations is too large or malformed");
     }
+    return read.startedAt;
   }
 
   /** Drops expired revocations by the slower of the two clocks, because a wall clock that runs ahead must not drop one early. */

@@ -1,7 +1,9 @@
 import { hash, randomUUID } from "node:crypto";
 import { elapsedMsBetween, elapsedMs, readClock, type Clock, type Instant } from "../../core/clock.ts";
 import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
+import type { Revocation } from "../../core/revocation.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
+import { forEachInTurns } from "../../resilience/turns.ts";
 import type { Snapshots } from "../../stores/store.ts";
 import { describeError, emit, type GuardEventSource } from "../emit.ts";
 import type { RevocationFollower } from "./follower.ts";
@@ -18,6 +20,8 @@ const LOAD_TIMEOUT_MS = 5_000;
 const CLOSE_TIMEOUT_MS = 5_000;
 /** A save that takes longer is reported. */
 const SAVE_TIMEOUT_MS = 60_000;
+/** The revocations that one turn of the event loop collects, which takes a few milliseconds. */
+const COLLECTED_PER_TURN = 8_000;
 /** When the wall clock was set back by more than this, the age of a saved view is unknown. */
 const MAX_SET_BACK_MS = 1_000;
 
@@ -146,7 +150,7 @@ export class ViewSnapshot {
     for (;;) {
       const inPieces = this.#pieces.reduce((sum, { rows }) => sum + rows, 0);
       if (!this.#holdsWholeView || inPieces + this.#recent.length > this.#rewriteAbove)
-        this.#collectWholeView();
+        await this.#collectWholeView();
       if (this.#recent.length <= MAX_PIECE_ROWS) break;
       await this.#savePiece(this.#recent.splice(0, MAX_PIECE_ROWS));
     }
@@ -187,10 +191,17 @@ export class ViewSnapshot {
     this.#holdsWholeView = false;
   }
 
-  #collectWholeView(): void {
+  /** New revocations during the collection are added to the same rows, some of them twice, which does no harm. */
+  async #collectWholeView(): Promise<void> {
     this.#pieces = [];
-    this.#recent = [...this.#options.view.revocations()].map(toRow);
+    const rows: RevocationRow[] = [];
+    this.#recent = rows;
     this.#holdsWholeView = true;
+    const collectOne = (revocation: Revocation) => {
+      rows.push(toRow(revocation));
+      return this.#recent === rows;
+    };
+    await forEachInTurns(this.#options.view.revocations(), collectOne, COLLECTED_PER_TURN);
   }
 
   async #savePiece(rows: readonly RevocationRow[]): Promise<void> {

@@ -12,8 +12,8 @@ import type { RevocationSnapshot } from "../../stores/store.ts";
 /** Longer identifiers are rejected. Without this limit a limit on the count would not limit memory. */
 const MAX_ID_LENGTH = 1_024;
 
-/** `add` prunes the view when it has grown to this size, then again each time it has doubled. */
-const MIN_PRUNE_SIZE = 1_000;
+/** Each `add` looks at so many revocations and drops those that have expired, so that no call takes long. */
+const PRUNED_PER_ADD = 32;
 /** The revocations that one turn of the event loop looks at, which takes a few milliseconds. */
 const PRUNED_PER_TURN = 8_000;
 
@@ -40,7 +40,8 @@ export class RevocationView {
   #position: LogPosition | null = null;
   #changeCount = 0;
   readonly #listeners = new Set<(revocation: Revocation) => void>();
-  #pruneAt = MIN_PRUNE_SIZE;
+  /** Where the next `add` continues to look for expired revocations. */
+  #sweep = this.#expirable();
 
   constructor(issuer: string, maxEntries: number) {
     this.#issuer = issuer;
@@ -121,11 +122,23 @@ export class RevocationView {
 
   /** Adds a revocation that is in no log, such as a denial by the authority. Returns false when the view is full. */
   add(revocation: Revocation, nowMs: number): boolean {
-    if (this.size >= this.#pruneAt) {
-      this.prune(nowMs);
-      this.#pruneAt = 2 * this.size + MIN_PRUNE_SIZE;
+    for (let left = PRUNED_PER_ADD; left > 0; left--) {
+      const { value, done } = this.#sweep.next();
+      if (done === true) {
+        this.#sweep = this.#expirable();
+        break;
+      }
+      if (value.until < nowMs) value.drop();
     }
     return this.#apply(revocation);
+  }
+
+  *#expirable(): Generator<{ readonly until: number; readonly drop: () => unknown }, undefined> {
+    for (const untilById of Object.values(this.#untilById)) {
+      for (const [id, until] of untilById) yield { until, drop: () => untilById.delete(id) };
+    }
+    for (const [id, { until }] of this.#subjects) yield { until, drop: () => this.#subjects.delete(id) };
+    return undefined;
   }
 
   /** Forgets the position, because the log differs from the one read so far. The next read is a snapshot. */

@@ -1,11 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { readClock } from "../../../src/core/clock.ts";
+import { RevocationFollower } from "../../../src/guard/revocations/follower.ts";
 import { parseEntries } from "../../../src/guard/revocations/parse-entries.ts";
 import { RevocationView } from "../../../src/guard/revocations/view.ts";
 import { httpRevocations } from "../../../src/index.ts";
 import { createIssuer } from "../../../src/issuer/index.ts";
 import { memoryStore } from "../../../src/stores/memory.ts";
+import type { RevocationFeed } from "../../../src/stores/store.ts";
+import { FakeClock } from "../../../src/testing/index.ts";
 
 const url = "https://own.example";
 const until = Date.now() + 3_600_000;
@@ -94,4 +98,76 @@ test("fault 74: a response that is parsed in pieces has the value of JSON.parse"
     }),
     { numRuns: 5 },
   );
+});
+
+test("fault 74: guards of one process read the snapshot of their log once, and load it one after the other", async (t) => {
+  const clock = new FakeClock();
+  const entries = Array.from({ length: 5_000 }, (_, i) => entry(i + 1));
+  const position = { epoch: "e", seq: 5_000, chain: "chain-5000" };
+  let reads = 0;
+  let answer: () => void = () => {};
+  const feed: RevocationFeed = {
+    snapshot: async () => {
+      reads++;
+      await new Promise<void>((resolve) => (answer = resolve));
+      return { position, entries };
+    },
+    after: async () => await Promise.resolve({ status: "ok", entries: [] }),
+    subscribe: () => () => {},
+  };
+  const start = (at: number) => {
+    const view = new RevocationView(url, 1_000_000);
+    const source = { guard: String(at), issuer: url };
+    const options = { source, feed, view, pollMs: 250, maxAgeMs: 60_000, clock, random: () => 0.5 };
+    const follower = new RevocationFollower(options);
+    t.after(() => follower.close());
+    follower.start();
+    return follower;
+  };
+  const first = start(1);
+  await clock.advance(100);
+  const others = Array.from({ length: 9 }, (_, n) => start(n + 2));
+  await clock.advance(100);
+  assert.equal(reads, 1);
+  answer();
+  await Promise.all([first, ...others].map(async (follower) => await follower.ready()));
+  for (const follower of [first, ...others]) {
+    assert.equal(follower.view.size, 5_000);
+    assert.ok(follower.ageMs(readClock(clock)) >= 200, "the view is as old as the read that was joined");
+  }
+});
+
+test("fault 74: a snapshot that takes too long is not joined again", async (t) => {
+  const clock = new FakeClock();
+  let reads = 0;
+  const feed: RevocationFeed = {
+    snapshot: async () => {
+      if (reads++ === 0) await new Promise(() => {});
+      return { position: { epoch: "e", seq: 0, chain: "c" }, entries: [] };
+    },
+    after: async () => await Promise.resolve({ status: "ok", entries: [] }),
+    subscribe: () => () => {},
+  };
+  const source = { guard: "guard", issuer: url };
+  const view = new RevocationView(url, 1_000);
+  const options = { source, feed, view, pollMs: 250, maxAgeMs: 60_000, clock, random: () => 0.5 };
+  const follower = new RevocationFollower(options);
+  t.after(() => follower.close());
+  follower.start();
+  await clock.advance(10_000);
+  await follower.ready();
+  assert.equal(reads, 2);
+});
+
+test("fault 74: a denial never prunes the whole view at once, and expired denials still leave it", () => {
+  const view = new RevocationView(url, 1_000_000);
+  const denial = (n: number, expiry: number) => {
+    return { kind: "token" as const, id: `denied-${n}`, issuer: url, until: expiry };
+  };
+  for (let n = 0; n < 10_000; n++) view.add(denial(n, 1_000), 0);
+  assert.equal(view.size, 10_000);
+  view.add(denial(10_000, 5_000), 2_000);
+  assert.ok(view.size > 9_900, `${view.size}`);
+  for (let n = 10_001; n < 10_700; n++) view.add(denial(n, 5_000), 2_000);
+  assert.ok(view.size <= 700, `${view.size}`);
 });
