@@ -30,6 +30,7 @@ export async function createSessions(
     mac: DIGEST,
     currentDigest: DIGEST,
     idleMs: HOUR_MS,
+    mark: authAt,
   };
   const ids = Array.from({ length: count }, (_, i) => ({ id: `${prefix}-${i}`, subject: `subject-${i}` }));
   await Promise.all(ids.map((names) => store.sessions.create({ ...usual, ...names })));

@@ -45,6 +45,7 @@ export function mapStore({ clock = systemClock }: { clock?: Clock } = {}): Store
   let keys: readonly SigningKeyRecord[] = [];
   let log: readonly RevocationEntry[] = [];
   let audit: readonly AuditEvent[] = [];
+  let lastNumber = 0;
   let isClosed = false;
 
   /** Runs an atomic command. A database runs it in one transaction. */
@@ -69,10 +70,12 @@ export function mapStore({ clock = systemClock }: { clock?: Clock } = {}): Store
     const { id: subject, until } = revocation;
     const last = cutoffs.get(subject) ?? null;
     const subjectSessions = sessionsOf(subject);
-    const cutoff = advanceCutoff(last, { before: revocation.before, sessions: subjectSessions, nowMs });
+    const context = { before: revocation.before, sessions: subjectSessions, nowMs, lastNumber };
+    const cutoff = advanceCutoff(last, context);
+    lastNumber = cutoff.number;
     cutoffs.set(subject, { ...cutoff, until: Math.max(until, last?.until ?? 0) });
     for (const session of subjectSessions) end(session, reason, nowMs);
-    return appendEntry({ ...revocation, before: cutoff.before }, nowMs);
+    return appendEntry({ ...revocation, before: cutoff.before, number: cutoff.number }, nowMs);
   }
 
   function end(session: SessionRecord | undefined, reason: EndReason, nowMs: number): void {
@@ -135,10 +138,12 @@ export function mapStore({ clock = systemClock }: { clock?: Clock } = {}): Store
         }),
     },
     sessions: {
+      mark: async () => await command(() => lastNumber),
       create: async (session, cap) =>
         await command((nowMs) => {
-          const record = startSession(session, nowMs, cutoffs.get(session.subject) ?? null);
-          if (record === null) return { status: "superseded" };
+          const cutoff = cutoffs.get(session.subject) ?? null;
+          const record = startSession(session, nowMs, cutoff);
+          if (record === null) return { status: "superseded", number: cutoff?.number ?? 0 };
           if (sessions.has(session.id)) throw new HoldfastError("invalid_option", "session.id is taken");
           const evicted = cap === undefined ? [] : evict(session.subject, cap, nowMs);
           sessions.set(session.id, record);
@@ -158,8 +163,7 @@ export function mapStore({ clock = systemClock }: { clock?: Clock } = {}): Store
       rotate: async (rotation) =>
         await command((nowMs) => {
           const record = sessions.get(rotation.sessionId) ?? null;
-          const cutoff = record && (cutoffs.get(record.subject) ?? null);
-          const decided = decideRotation(record, rotation, nowMs, cutoff);
+          const decided = decideRotation(record, rotation, nowMs);
           if (decided.outcome === "reuse") append(rotation.onReuse, nowMs);
           if (decided.outcome !== "unknown") sessions.set(rotation.sessionId, decided.session);
           return decided;

@@ -16,8 +16,11 @@ export type Revocation = {
   | { readonly kind: "token"; readonly id: string }
   | { readonly kind: "session"; readonly id: string }
   | { readonly kind: "key"; readonly id: string }
-  /** Affects all tokens of subject `id` with `iat` ≤ `before`, in epoch seconds. */
-  | { readonly kind: "subject"; readonly id: string; readonly before: number }
+  /**
+   * Affects the tokens of subject `id` with `iat` ≤ `before`, in epoch seconds. If the revocation and
+   * the token both have numbers, those are compared instead: a lower number is affected.
+   */
+  | { readonly kind: "subject"; readonly id: string; readonly before: number; readonly number?: number }
 );
 
 /** A position in the revocation log. The chain digest reveals a log that was replaced or lost its last writes. */
@@ -43,7 +46,10 @@ export function chainDigest(previous: string, seq: number, at: number, revocatio
   return hash("sha256", `[${JSON.stringify(previous)},${seq},${at},${digestRest(revocation)}`, "base64url");
 }
 
-/** The part of the digest's input that does not depend on the entry's place in the log. */
+/**
+ * The part of the digest's input that does not depend on the entry's place in the log. It leaves out the number of a
+ * cut-off, so that guards of older versions, which do not know that member, compute the same digest.
+ */
 export function digestRest(r: Revocation): string {
   const before = r.kind === "subject" ? r.before : null;
   return JSON.stringify([r.issuer, r.kind, r.id, before, r.until]).slice(1);

@@ -9,6 +9,8 @@ import type { Cutoff } from "./cutoff.ts";
 export interface StoreDump {
   readonly users: Iterable<UserRecord>;
   readonly sessions: Iterable<SessionRecord>;
+  /** The number of the last cut-off of any subject. */
+  readonly lastCutoff: number;
   readonly cutoffs: Iterable<Cutoff & { readonly subject: string; readonly until: number }>;
   readonly keys: readonly SigningKeyRecord[];
   readonly markers: readonly { readonly name: string; readonly value: string }[];

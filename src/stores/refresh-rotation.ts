@@ -10,9 +10,8 @@ import type {
 } from "./session-store.ts";
 
 /**
- * Returns the record of a new session, or `null` when the session is superseded: its credentials were checked at or
- * before the subject's cut-off. A check in the future is superseded, too. The clock was set back after it, so a cut-off
- * that followed it cannot be compared with it.
+ * Returns the record of a new session, or `null` when the session is superseded: its credentials may have been checked
+ * before the subject's cut-off, because its `mark` is lower.
  *
  * @example
  * ```ts
@@ -30,7 +29,7 @@ export function startSession(
   nowMs: number,
   cutoff: Cutoff | null,
 ): SessionRecord | null {
-  if (isCutOff(session, cutoff) || session.authAt > nowMs) return null;
+  if (isCutOff(session, cutoff)) return null;
   const { idleMs, currentDigest, id, subject, authAt, absoluteExpiresAt, facts, mac } = session;
   return {
     id,
@@ -48,7 +47,7 @@ export function startSession(
     arrivedAt: null,
     previousArrivedAt: null,
     rolledBackAt: null,
-    issuedAtS: nextIssuedAtS(0, nowMs, cutoff),
+    issuedAtS: nextIssuedAtS(0, nowMs),
     idleMs,
     idleExpiresAt: Math.min(nowMs + idleMs, absoluteExpiresAt),
     repeatStreak: 0,
@@ -73,7 +72,7 @@ export function startSession(
  * declare const rotation: Rotation;
  *
  * const record = sessions.get(rotation.sessionId) ?? null;
- * const decided = decideRotation(record, rotation, Date.now(), null);
+ * const decided = decideRotation(record, rotation, Date.now());
  * if (decided.outcome !== "unknown") sessions.set(rotation.sessionId, decided.session);
  * ```
  */
@@ -81,27 +80,24 @@ export function decideRotation(
   record: SessionRecord | null,
   rotation: Rotation,
   nowMs: number,
-  cutoff: Cutoff | null,
 ): RotationOutcome {
   if (record === null) return { outcome: "unknown" };
   const { generation, presentedDigest, conflictMs } = rotation;
   const behind = record.generation - generation;
   // This check comes first: no token of an ended session may be reported as reuse.
-  if (!isRefreshable(record, rotation, nowMs) || isCutOff(record, cutoff)) {
-    return { outcome: "ended", session: record };
-  }
+  if (!isRefreshable(record, rotation, nowMs)) return { outcome: "ended", session: record };
   // The MAC proves that the issuer made the token, so the store has lost the rotation that led to it.
   if (behind < 0) {
-    const session = { ...rotateSession(record, rotation, nowMs, cutoff), rolledBackAt: nowMs };
+    const session = { ...rotateSession(record, rotation, nowMs), rolledBackAt: nowMs };
     return { outcome: "resumed", session };
   }
   if (behind === 0) {
     if (presentedDigest !== record.currentDigest) return { outcome: "forked", session: record };
-    return { outcome: "rotated", session: rotateSession(record, rotation, nowMs, cutoff) };
+    return { outcome: "rotated", session: rotateSession(record, rotation, nowMs) };
   }
   if (behind === 1) {
     if (presentedDigest !== record.previousDigest) return { outcome: "forked", session: record };
-    if (record.arrivedAt === null) return repeatSuccessor(record, nowMs, cutoff);
+    if (record.arrivedAt === null) return repeatSuccessor(record, nowMs);
     if (nowMs < record.arrivedAt + conflictMs) return { outcome: "conflict", session: record };
   } else {
     const { previousArrivedAt } = record;
@@ -177,12 +173,7 @@ function isFromLostBranch({ rolledBackAt }: SessionRecord, { issuedAt }: Rotatio
   return rolledBackAt !== null && (issuedAt === null || issuedAt <= rolledBackAt);
 }
 
-function rotateSession(
-  record: SessionRecord,
-  rotation: Rotation,
-  nowMs: number,
-  cutoff: Cutoff | null,
-): SessionRecord {
+function rotateSession(record: SessionRecord, rotation: Rotation, nowMs: number): SessionRecord {
   return {
     ...record,
     generation: rotation.generation + 1,
@@ -195,7 +186,7 @@ function rotateSession(
     arrivedAt: null,
     // The presentation itself is a sign that the presented token arrived.
     previousArrivedAt: rotation.generation === record.generation ? (record.arrivedAt ?? nowMs) : nowMs,
-    issuedAtS: nextIssuedAtS(record.issuedAtS, nowMs, cutoff),
+    issuedAtS: nextIssuedAtS(record.issuedAtS, nowMs),
     idleExpiresAt: Math.min(nowMs + record.idleMs, record.absoluteExpiresAt),
     repeatStreak: record.wasRepeated ? record.repeatStreak : 0,
     wasRepeated: false,
@@ -203,12 +194,12 @@ function rotateSession(
 }
 
 /** Nothing proves that the client has the successor, so whatever happens here is no sign of a thief. */
-function repeatSuccessor(record: SessionRecord, nowMs: number, cutoff: Cutoff | null): RotationOutcome {
+function repeatSuccessor(record: SessionRecord, nowMs: number): RotationOutcome {
   const { sealedSuccessor, lostAnswerEndsAt, rotatedAt } = record;
   if (lostAnswerEndsAt === null || nowMs >= lostAnswerEndsAt) return { outcome: "late", session: record };
   // The clock was set back into a time whose successor is already erased.
   if (sealedSuccessor === null) return { outcome: "conflict", session: record };
-  const issuedAtS = nextIssuedAtS(record.issuedAtS, nowMs, cutoff);
+  const issuedAtS = nextIssuedAtS(record.issuedAtS, nowMs);
   const repeatStreak = record.repeatStreak + (record.wasRepeated ? 0 : 1);
   const isUnchanged = record.wasRepeated && issuedAtS === record.issuedAtS;
   const session = isUnchanged ? record : { ...record, wasRepeated: true, repeatStreak, issuedAtS };
@@ -216,6 +207,6 @@ function repeatSuccessor(record: SessionRecord, nowMs: number, cutoff: Cutoff | 
 }
 
 /** Never less than the previous `iat`, even after the clock was set back: a cut-off covers the newest one. */
-function nextIssuedAtS(previous: number, nowMs: number, cutoff: Cutoff | null): number {
-  return Math.max(Math.floor(nowMs / 1000), previous, cutoff === null ? 0 : cutoff.before + 1);
+function nextIssuedAtS(previous: number, nowMs: number): number {
+  return Math.max(Math.floor(nowMs / 1000), previous);
 }

@@ -68,6 +68,8 @@ export interface SessionRecord extends SessionFacts {
 export interface NewSession extends SessionFacts {
   readonly currentDigest: string;
   readonly idleMs: number;
+  /** `mark()` of before the check of the credentials, or the greater `number` of a cut-off that the caller saw then. */
+  readonly mark: number;
 }
 
 /** A presented refresh token, and the successor that replaces it if it is the current one. */
@@ -145,14 +147,19 @@ export interface SessionPosition {
 /**
  * The sessions of an issuer.
  *
- * `endAll` and a revocation of kind `subject` record a cut-off and end the subject's sessions. A session cannot be
- * created or refreshed when its `authAt` is at or before the cut-off, nor created when its `authAt` is in the future.
- * Access tokens issued after the cut-off have a greater `iat` than it covers. Setting the clock back does not lower the
- * cut-off or an `iat`.
+ * `endAll` and a revocation of kind `subject` record a numbered cut-off and end the subject's sessions. A session cannot
+ * be created when its `mark` is less than the number of the cut-off. Setting the clock back does not lower the cut-off or
+ * an `iat`.
  */
 export interface SessionStore {
   /**
-   * Returns `superseded` when a cut-off applies. Rejects with `invalid_option` when the id is taken.
+   * Returns a number that orders logins and cut-offs, to be read before the check of credentials. Every cut-off that
+   * exists has a number that is not greater. Every later cut-off of a session's subject gets a greater number.
+   */
+  mark(): Promise<number>;
+  /**
+   * Returns `superseded` when a cut-off applies, with its number: credentials that are checked again after that are from
+   * after the cut-off. Rejects with `invalid_option` when the id is taken.
    *
    * With `cap`, also ends the sessions that `sessionsToEvict` names, with the reason `evicted`, and appends their
    * revocations. Returns those that were live as `evicted`. Concurrent calls leave no more than `cap.max` live sessions
@@ -167,7 +174,7 @@ export interface SessionStore {
         readonly session: SessionRecord;
         readonly evicted: readonly SessionRecord[];
       }
-    | { readonly status: "superseded" }
+    | { readonly status: "superseded"; readonly number: number }
   >;
   /** `null` when the session does not exist. */
   get(id: string): Promise<SessionRecord | null>;

@@ -34,7 +34,8 @@ for (const [name, open] of stores) {
         assert.match(first.refresh_token, /^hfr_[\w-]{112}$/);
 
         const iat = Math.floor(clock.now() / 1000);
-        const { jti, ...claims } = claimsOf(first.access_token);
+        const { jti, hf_cutoff: cutoff, ...claims } = claimsOf(first.access_token);
+        assert.ok(Number.isSafeInteger(cutoff));
         assert.match(String(jti), new RegExp(String.raw`^${first.session_id}\.1\.[\w-]{12}$`));
         assert.deepEqual(claims, {
           tenant: "acme",

@@ -259,11 +259,8 @@ export class Environment {
     const canRepeat = session.canRepeat(this.#now());
     if (behind > (canRepeat ? 1 : 0)) return;
     const outcome = await this.#present("client", token, on);
-    // A cut-off covers every earlier `iat`. On a clock that was set back, a new `iat` may not be greater yet.
-    const isCutOff = this.#observer.clocksSet && this.model.cutoffs.has(session.subject);
     const isUsable =
-      outcome?.status === "ok" &&
-      (isCutOff || (await validateAtIssuer(on.issuer, outcome.tokens.access_token)).valid);
+      outcome?.status === "ok" && (await validateAtIssuer(on.issuer, outcome.tokens.access_token)).valid;
     this.#observer.require("usableAfterFaults", isUsable);
   }
 

@@ -62,10 +62,19 @@ export class ModelSession {
 export class Model {
   readonly sessions: Map<string, ModelSession> = new Map();
   /** The cut-off of each subject. */
-  readonly cutoffs: Map<string, { readonly at: number; readonly until: number }> = new Map();
+  readonly cutoffs: Map<string, { readonly order: number; readonly until: number }> = new Map();
+  /** Counts cut-offs. */
+  cutoffCount: number = 0;
+  /** The number of cut-offs that preceded each mark. */
+  readonly #marks = new Map<number, number>();
+
+  /** Records a mark that the store has returned after `cutoffCount` cut-offs. */
+  mark(mark: number, cutoffCount: number): void {
+    this.#marks.set(mark, cutoffCount);
+  }
 
   create(session: NewSession, now: number): "created" | "superseded" {
-    if (session.authAt <= this.#cutoff(session.subject) || session.authAt > now) return "superseded";
+    if ((this.#marks.get(session.mark) ?? 0) < this.#cutoff(session.subject)) return "superseded";
     this.sessions.set(session.id, new ModelSession(session, now));
     return "created";
   }
@@ -108,9 +117,9 @@ export class Model {
     if (session !== undefined) session.ending ??= reason;
   }
 
-  endAll(subject: string, reason: EndReason, now: number, until: number): void {
-    const last = this.cutoffs.get(subject) ?? { at: 0, until: 0 };
-    this.cutoffs.set(subject, { at: Math.max(now, last.at), until: Math.max(until, last.until) });
+  endAll(subject: string, reason: EndReason, until: number): void {
+    const last = this.cutoffs.get(subject) ?? { until: 0 };
+    this.cutoffs.set(subject, { order: ++this.cutoffCount, until: Math.max(until, last.until) });
     for (const session of this.sessions.values()) {
       if (session.subject === subject) session.ending ??= reason;
     }
@@ -127,11 +136,10 @@ export class Model {
   }
 
   isLive(session: ModelSession, now: number): boolean {
-    const isAfterCutoff = session.authAt > this.#cutoff(session.subject);
-    return isAfterCutoff && session.ending === null && !session.removed && now < session.idleExpiresAt;
+    return session.ending === null && !session.removed && now < session.idleExpiresAt;
   }
 
   #cutoff(subject: string): number {
-    return this.cutoffs.get(subject)?.at ?? 0;
+    return this.cutoffs.get(subject)?.order ?? 0;
   }
 }

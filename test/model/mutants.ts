@@ -136,7 +136,7 @@ export const mutants: readonly (readonly [name: string, foundBy: Invariant, faul
     "oneCurrentToken",
     replaceRotate(() => async ({ store, sql, clock, pause }, rotation, call) => {
       const record = await store.sessions.get(rotation.sessionId);
-      const decided = decideRotation(record, rotation, clock.now(), null);
+      const decided = decideRotation(record, rotation, clock.now());
       if (decided.outcome !== "rotated") return await call();
       await pause("between read and write");
       await sql(...updateStatement(decided.session));

@@ -59,6 +59,13 @@ export class Recording {
     now: number,
   ): ((answer: unknown) => string | undefined) | undefined {
     const { model } = this;
+    if (name === "sessions.mark") {
+      const { cutoffCount } = model;
+      return (answer) => {
+        model.mark(answer as number, cutoffCount);
+        return undefined;
+      };
+    }
     if (name === "sessions.create") return this.#create(args[0] as NewSession, now);
     if (name === "sessions.rotate") return this.#rotate(args[0] as Rotation, now);
     if (name === "sessions.acknowledge") {
@@ -76,7 +83,7 @@ export class Recording {
     }
     if (name === "sessions.endAll") {
       const [subject, reason, { until }] = args as [string, EndReason, { until: number }];
-      model.endAll(subject, reason, now, until);
+      model.endAll(subject, reason, until);
       return () => expectedInLog(subject, until, now);
     }
     return undefined;
@@ -84,9 +91,12 @@ export class Recording {
 
   #create(session: NewSession, now: number): (answer: unknown) => undefined {
     const expected = this.model.create(session, now);
+    const { cutoffCount } = this.model;
     this.passwordVersions.set(session.id, requestContext.getStore()?.password ?? 0);
     return (answer) => {
-      if ((answer as { status: string }).status !== expected) this.violations.add("passwordChangeWins");
+      const { status, number } = answer as { status: string; number?: number };
+      if (status !== expected) this.violations.add("passwordChangeWins");
+      if (number !== undefined) this.model.mark(number, cutoffCount);
     };
   }
 

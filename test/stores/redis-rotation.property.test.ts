@@ -86,7 +86,7 @@ void describe("rotation on Redis", { skip: noRedis }, () => {
 
         const onReuse = { kind: "session", id, issuer: ISSUER, until: NOW + 1 } as const;
         const presented: Rotation = { sessionId: id, ...asked, onReuse };
-        const expected = decideRotation(record, presented, NOW, null);
+        const expected = decideRotation(record, presented, NOW);
         const outcome = await store.sessions.rotate(presented);
         assert.equal(outcome.outcome, expected.outcome);
         if (outcome.outcome === "repeated" && expected.outcome === "repeated") {
@@ -165,7 +165,7 @@ void describe("rotation on Redis", { skip: noRedis }, () => {
 
         const onReuse = { kind: "session", id, issuer: ISSUER, until: NOW + 1 } as const;
         const presented: Rotation = { sessionId: id, ...asked, onReuse };
-        const expected = decideRotation(record, presented, NOW, null);
+        const expected = decideRotation(record, presented, NOW);
         const outcome = await store.sessions.rotate(presented);
         assert.equal(outcome.outcome, expected.outcome);
         const left = expected.outcome === "unknown" ? record : expected.session;
@@ -247,7 +247,10 @@ void describe("rotation on Redis", { skip: noRedis }, () => {
             const now = clocks[0].now();
             assert.deepEqual(other, one && visible(one, now));
             const logs = await Promise.all(stores.map(async (store) => await store.revocations.snapshot()));
-            const revoked = logs.map(({ entries }) => entries.map((entry) => entry.revocation));
+            // The numbers of cut-offs are compared within one store only.
+            const revoked = logs.map(({ entries }) =>
+              entries.map(({ revocation }) => ({ ...revocation, number: null })),
+            );
             assert.deepEqual(revoked[1], revoked[0]);
           }
         } finally {

@@ -18,7 +18,7 @@ function rotatedSession() {
     facts: "{}",
     mac: "mac",
   };
-  const record = startSession({ ...facts, currentDigest: "d1", idleMs: IDLE_MS }, NOW, null);
+  const record = startSession({ ...facts, currentDigest: "d1", idleMs: IDLE_MS, mark: 0 }, NOW, null);
   const rotation = {
     sessionId: "s",
     generation: 1,
@@ -31,7 +31,7 @@ function rotatedSession() {
     conflictMs: 10_000,
     onReuse: { kind: "session", id: "s", issuer: "i", until: NOW + 1e6 },
   } as const;
-  const decided = decideRotation(record, rotation, NOW, null);
+  const decided = decideRotation(record, rotation, NOW);
   assert.equal(decided.outcome, "rotated");
   return decided.session;
 }

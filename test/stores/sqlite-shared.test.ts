@@ -110,6 +110,7 @@ test("law 3: polling returns the entries of both connections in one order", asyn
 test("law 3: a clock that is set back does not lower a cut-off", async (t) => {
   const { one, clock } = await openShared(t);
   const authAt = await one.now();
+  const mark = await one.sessions.mark();
   const scope = { issuer: "https://id.example.com", until: authAt + 3_600_000 };
   await one.sessions.endAll("alice", "logout_all", scope);
   const { entries: first } = await one.revocations.snapshot();
@@ -119,7 +120,7 @@ test("law 3: a clock that is set back does not lower a cut-off", async (t) => {
   const before = (entry = entries.at(-1)) => entry?.revocation.kind === "subject" && entry.revocation.before;
   assert.equal(before(), before(first[0]));
   const late = { id: "s1", subject: "alice", authAt, absoluteExpiresAt: authAt + 1e6, facts: "{}", mac: "m" };
-  const created = await one.sessions.create({ ...late, currentDigest: "d", idleMs: 1000 });
+  const created = await one.sessions.create({ ...late, currentDigest: "d", idleMs: 1000, mark });
   assert.equal(created.status, "superseded");
 });
 
@@ -163,7 +164,10 @@ test("fault 42, law 12: a write that misses the lock deadline is unavailable and
     mac: "m",
   };
   const refused = Promise.all([
-    assert.rejects(one.sessions.create({ ...session, currentDigest: "d", idleMs: 1000 }), unavailable),
+    assert.rejects(
+      one.sessions.create({ ...session, currentDigest: "d", idleMs: 1000, mark: 0 }),
+      unavailable,
+    ),
     assert.rejects(one.sessions.end("s1", "logout", revocation), unavailable),
   ]);
   await clock.advance(2100);
@@ -190,7 +194,7 @@ test("fault 42, law 12: a write on a full disk is unavailable and has no effect,
   const authAt = await store.now();
   const session = { id: "s2", subject: "alice", authAt, absoluteExpiresAt: authAt + 1e6, facts: large };
   const results = await Promise.allSettled([
-    store.sessions.create({ ...session, mac: "m", currentDigest: "d", idleMs: 1000 }),
+    store.sessions.create({ ...session, mac: "m", currentDigest: "d", idleMs: 1000, mark: 0 }),
     store.sessions.end("s1", "logout", { kind: "session", id: large, issuer: "i", until: authAt + 1e6 }),
     store.markers.claim("small", "it fits"),
   ]);

@@ -39,6 +39,7 @@ export function plainStore(clock: Clock): Store {
   const users = new Map<string, UserRecord>();
   const sessions = new Map<string, SessionRecord>();
   const cutoffs = new Map<string, Cutoff>();
+  let lastNumber = 0;
   const markers = new Map<string, string>();
   const audit: AuditEvent[] = [];
   let keys: readonly SigningKeyRecord[] = [];
@@ -60,11 +61,12 @@ export function plainStore(clock: Clock): Store {
   const append = (revocation: Revocation, reason: EndReason = "revoked") => {
     if (revocation.kind !== "subject") return appendEntry(revocation);
     const { id: subject, before } = revocation;
-    const context = { before, sessions: sessionsOf(subject), nowMs: now() };
+    const context = { before, sessions: sessionsOf(subject), nowMs: now(), lastNumber };
     const cutoff = advanceCutoff(cutoffs.get(subject) ?? null, context);
     cutoffs.set(subject, cutoff);
+    lastNumber = cutoff.number;
     for (const session of sessionsOf(subject)) end(session, reason);
-    return appendEntry({ ...revocation, before: cutoff.before });
+    return appendEntry({ ...revocation, before: cutoff.before, number: cutoff.number });
   };
   const inForce = () => log.filter((entry) => entry.revocation.until > now());
 
@@ -97,9 +99,11 @@ export function plainStore(clock: Clock): Store {
           .slice(0, limit),
     },
     sessions: {
+      mark: () => lastNumber,
       create(session: NewSession, cap?: SessionCap) {
-        const record = startSession(session, now(), cutoffs.get(session.subject) ?? null);
-        if (record === null) return { status: "superseded" };
+        const cutoff = cutoffs.get(session.subject) ?? null;
+        const record = startSession(session, now(), cutoff);
+        if (record === null) return { status: "superseded", number: cutoff?.number ?? 0 };
         if (sessions.has(session.id))
           throw new HoldfastError("invalid_option", "session.id is taken already");
         const open = sessionsOf(session.subject).filter(({ endedAt }) => endedAt === null);
@@ -128,7 +132,7 @@ export function plainStore(clock: Clock): Store {
       },
       rotate(rotation: Rotation) {
         const record = sessions.get(rotation.sessionId) ?? null;
-        const decided = decideRotation(record, rotation, now(), cutoffs.get(record?.subject ?? "") ?? null);
+        const decided = decideRotation(record, rotation, now());
         if (decided.outcome === "unknown") return decided;
         if (decided.outcome === "reuse") append(rotation.onReuse);
         sessions.set(rotation.sessionId, decided.session);

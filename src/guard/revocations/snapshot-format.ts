@@ -5,12 +5,13 @@ import type { LogPosition, Revocation } from "../../core/revocation.ts";
 /** Most rows in one piece: about 150 KB, which take a millisecond or two to serialize. */
 export const MAX_PIECE_ROWS = 2_000;
 
-/** A stored revocation without its issuer. An `until` of `null` never expires. Only a subject has `before`. */
+/** A stored revocation without its issuer. An `until` of `null` never expires. Only a subject has `before` and `number`. */
 export type RevocationRow = readonly [
   kind: Revocation["kind"],
   id: string,
   until: number | null,
   before?: number,
+  number?: number,
 ];
 
 /** Names rows that are stored in a snapshot of their own. */
@@ -38,13 +39,15 @@ export interface SnapshotHead {
 export function toRow(revocation: Revocation): RevocationRow {
   const { kind, id } = revocation;
   const until = revocation.until === Infinity ? null : revocation.until;
-  return revocation.kind === "subject" ? [kind, id, until, revocation.before] : [kind, id, until];
+  if (revocation.kind !== "subject") return [kind, id, until];
+  const { before, number } = revocation;
+  return number === undefined ? [kind, id, until, before] : [kind, id, until, before, number];
 }
 
 /** A malformed row becomes a malformed revocation, which the view rejects. */
 export function fromRow(row: RevocationRow, issuer: string): Revocation {
-  const [kind, id, until, before] = Array.isArray(row) ? (row as RevocationRow) : [];
-  return { kind, id, issuer, until: until ?? Infinity, before } as Revocation;
+  const [kind, id, until, before, number] = Array.isArray(row) ? (row as RevocationRow) : [];
+  return { kind, id, issuer, until: until ?? Infinity, before, number } as Revocation;
 }
 
 export function rowsDigest(rows: unknown): string {

@@ -4,6 +4,13 @@ import {
   type Revocation,
   type RevocationEntry,
 } from "../../core/revocation.ts";
+import {
+  isCutoffNumber,
+  isCutOffToken,
+  mergeCutoff,
+  splitCutoff,
+  type SubjectCutoff,
+} from "../../core/subject-cutoff.ts";
 import type { JwtClaims } from "../../core/verdict.ts";
 import { ShardedMap } from "../../resilience/sharded-map.ts";
 import { forEachInTurns } from "../../resilience/turns.ts";
@@ -17,8 +24,7 @@ const PRUNED_PER_ADD = 32;
 /** The revocations that one turn of the event loop looks at, which takes a few milliseconds. */
 const PRUNED_PER_TURN = 8_000;
 
-interface SubjectCutOff {
-  readonly before: number;
+interface KnownCutoff extends SubjectCutoff {
   readonly until: number;
 }
 
@@ -36,7 +42,7 @@ export class RevocationView {
     session: new ShardedMap<number>(),
     key: new ShardedMap<number>(),
   };
-  readonly #subjects = new ShardedMap<SubjectCutOff>();
+  readonly #subjects = new ShardedMap<KnownCutoff>();
   #position: LogPosition | null = null;
   #changeCount = 0;
   readonly #listeners = new Set<(revocation: Revocation) => void>();
@@ -75,7 +81,11 @@ export class RevocationView {
     for (const kind of ["token", "session", "key"] as const) {
       for (const [id, until] of this.#untilById[kind]) yield { kind, id, issuer, until };
     }
-    for (const [id, cutOff] of this.#subjects) yield { kind: "subject", id, issuer, ...cutOff };
+    for (const [id, cutoff] of this.#subjects) {
+      for (const part of splitCutoff(cutoff)) {
+        yield { kind: "subject", id, issuer, until: cutoff.until, ...part };
+      }
+    }
   }
 
   /** Adds the revocations of an earlier process. Returns false when one is malformed or the view is full. */
@@ -151,16 +161,15 @@ export class RevocationView {
    * key that signed it.
    */
   isRevoked(claims: Readonly<JwtClaims>, kid: string | undefined, signedDigest?: string): boolean {
-    const { jti, sid, sub, iat } = claims;
+    const { jti, sid, sub } = claims;
     const { token, session, key } = this.#untilById;
     if (token.size > 0 && jti !== undefined && token.has(jti)) return true;
     if (token.size > 0 && signedDigest !== undefined && token.has(signedDigest)) return true;
     if (session.size > 0 && sid !== undefined && session.has(sid)) return true;
     if (key.size > 0 && kid !== undefined && key.has(kid)) return true;
     if (this.#subjects.size === 0 || sub === undefined) return false;
-    const cutOff = this.#subjects.get(sub);
-    // A token without `iat` cannot show that it was issued after the cut-off.
-    return cutOff !== undefined && !(iat !== undefined && iat > cutOff.before);
+    const cutoff = this.#subjects.get(sub);
+    return cutoff !== undefined && isCutOffToken(cutoff, claims);
   }
 
   /** Drops revocations whose tokens have all expired before `nowMs`, epoch milliseconds. */
@@ -180,7 +189,7 @@ export class RevocationView {
       };
       await forEachInTurns(untilById, pruneOne, PRUNED_PER_TURN);
     }
-    const pruneSubject = ([id, { until }]: readonly [string, SubjectCutOff]) => {
+    const pruneSubject = ([id, { until }]: readonly [string, KnownCutoff]) => {
       if (until < nowMs) this.#subjects.delete(id);
     };
     await forEachInTurns(this.#subjects, pruneSubject, PRUNED_PER_TURN);
@@ -204,15 +213,15 @@ export class RevocationView {
     if (!isRevocation(revocation)) return false;
     const { issuer, id, until } = revocation;
     if (issuer !== this.#issuer) return true;
-    const cutOff = this.#subjects.get(id);
+    const cutoff = this.#subjects.get(id);
     const knownUntil =
-      revocation.kind === "subject" ? cutOff?.until : this.#untilById[revocation.kind].get(id);
+      revocation.kind === "subject" ? cutoff?.until : this.#untilById[revocation.kind].get(id);
     if (knownUntil === undefined && this.size >= this.#maxEntries) return false;
     const latestUntil = Math.max(until, knownUntil ?? 0);
     if (revocation.kind === "subject") {
-      const before = Math.max(revocation.before, cutOff?.before ?? -Infinity);
-      if (before === cutOff?.before && latestUntil === knownUntil) return true;
-      this.#subjects.set(id, { before, until: latestUntil });
+      const merged = mergeCutoff(cutoff, revocation);
+      if (merged === cutoff && latestUntil === knownUntil) return true;
+      this.#subjects.set(id, { ...merged, until: latestUntil });
     } else {
       if (latestUntil === knownUntil) return true;
       this.#untilById[revocation.kind].set(id, latestUntil);
@@ -238,6 +247,8 @@ function isRevocation(value: Revocation | undefined): value is Revocation {
   const { kind, issuer, id, until } = value;
   if (typeof issuer !== "string" || typeof id !== "string" || id.length > MAX_ID_LENGTH) return false;
   if (typeof until !== "number" || Number.isNaN(until)) return false;
-  if (kind === "subject") return Number.isFinite(value.before);
+  if (kind === "subject") {
+    return Number.isFinite(value.before) && (value.number === undefined || isCutoffNumber(value.number));
+  }
   return kind === "token" || kind === "session" || kind === "key";
 }

@@ -65,8 +65,9 @@ async function clientCredentialsGrant(
     return jsonResponse(200, await beginClientSession(ctx, client, grant, request));
   }
   const signingKey = await ctx.keys.activeKey();
-  const cutOffS = await ctx.accessTokens.revocations.subjectCutOff(client.id);
-  return jsonResponse(200, createClientTokenResponse(ctx, signingKey, { id: client.id, ...grant, cutOffS }));
+  const known = await ctx.accessTokens.revocations.subjectCutoff(client.id);
+  const cutoff = known?.numbered?.number ?? 0;
+  return jsonResponse(200, createClientTokenResponse(ctx, signingKey, { id: client.id, ...grant, cutoff }));
 }
 
 function invalidScope(): Response {

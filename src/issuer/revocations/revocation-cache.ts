@@ -1,4 +1,5 @@
 import type { LogPosition, RevocationEntry } from "../../core/revocation.ts";
+import { isCutOffToken, mergeCutoff, type SubjectCutoff } from "../../core/subject-cutoff.ts";
 import type { JwtClaims } from "../../core/verdict.ts";
 import { forEachInTurns } from "../../resilience/turns.ts";
 import type { IssuerBase } from "../issuer-base.ts";
@@ -11,8 +12,9 @@ const PRUNE_INTERVAL_MS = 60_000;
  */
 export class RevocationCache {
   readonly #base: IssuerBase;
-  /** The key is kind and id. `before` is the cut-off of a subject, and 0 for other kinds. */
-  readonly #revoked = new Map<string, { readonly until: number; readonly before: number }>();
+  /** `until` by kind and id, epoch ms. */
+  readonly #revoked = new Map<string, number>();
+  readonly #cutoffs = new Map<string, SubjectCutoff & { readonly until: number }>();
   #position: LogPosition | null = null;
   #prunedAt = 0;
   #loading: Promise<void> | null = null;
@@ -22,18 +24,18 @@ export class RevocationCache {
   }
 
   /** Whether the token itself, its subject up to the time of issue, or the key `kid` that signed it was revoked. */
-  async isRevoked(
-    { jti, sub = "", iat = 0 }: Readonly<JwtClaims>,
-    kid: string | undefined,
-  ): Promise<boolean> {
-    if (iat <= (await this.subjectCutOff(sub))) return true;
+  async isRevoked(claims: Readonly<JwtClaims>, kid: string | undefined): Promise<boolean> {
+    await this.#catchUp();
+    const { jti, sub = "" } = claims;
+    const cutoff = this.#cutoffs.get(sub);
+    if (cutoff !== undefined && isCutOffToken(cutoff, claims)) return true;
     return this.#revoked.has(`token ${jti}`) || this.#revoked.has(`key ${kid}`);
   }
 
-  /** The cut-off of the subject in epoch seconds: only tokens with a later `iat` are accepted. */
-  async subjectCutOff(subject: string): Promise<number> {
+  /** The cut-off of the subject. `null` when it has none. */
+  async subjectCutoff(subject: string): Promise<SubjectCutoff | null> {
     await this.#catchUp();
-    return this.#revoked.get(`subject ${subject}`)?.before ?? -Infinity;
+    return this.#cutoffs.get(subject) ?? null;
   }
 
   async #catchUp(): Promise<void> {
@@ -68,13 +70,15 @@ export class RevocationCache {
   /** Idempotent, because concurrent calls may add the same entry. */
   #add({ revocation }: RevocationEntry): void {
     if (revocation.kind === "session") return;
-    const name = `${revocation.kind} ${revocation.id}`;
-    const known = this.#revoked.get(name);
-    const before = revocation.kind === "subject" ? revocation.before : 0;
-    this.#revoked.set(name, {
-      until: Math.max(revocation.until, known?.until ?? 0),
-      before: Math.max(before, known?.before ?? 0),
-    });
+    const { id, until } = revocation;
+    if (revocation.kind === "subject") {
+      const known = this.#cutoffs.get(id);
+      const latest = Math.max(until, known?.until ?? 0);
+      this.#cutoffs.set(id, { ...mergeCutoff(known, revocation), until: latest });
+      return;
+    }
+    const name = `${revocation.kind} ${id}`;
+    this.#revoked.set(name, Math.max(until, this.#revoked.get(name) ?? 0));
   }
 
   /** A pass over the whole cache for each new entry would make a long log slow. */
@@ -82,8 +86,11 @@ export class RevocationCache {
     const now = this.#base.clock.now();
     if (Math.abs(now - this.#prunedAt) < PRUNE_INTERVAL_MS) return;
     this.#prunedAt = now;
-    await forEachInTurns(this.#revoked, ([name, { until }]) => {
+    await forEachInTurns(this.#revoked, ([name, until]) => {
       if (until < now) this.#revoked.delete(name);
+    });
+    await forEachInTurns(this.#cutoffs, ([subject, { until }]) => {
+      if (until < now) this.#cutoffs.delete(subject);
     });
   }
 }

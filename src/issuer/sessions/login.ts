@@ -1,4 +1,3 @@
-import { sleep } from "../../core/clock.ts";
 import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
 import type { FairPlace } from "../../resilience/fair-bulkhead.ts";
 import { narrowAudience } from "../audiences.ts";
@@ -10,6 +9,9 @@ import { checkCredentials } from "../users/credentials.ts";
 import { accountsOf } from "./login-accounts.ts";
 import { shortestLifetime } from "./session-lifetime.ts";
 import { beginSession, type SessionClient } from "./sessions.ts";
+
+/** How often credentials are checked when the sessions of the subject are ended during each check. */
+const MAX_CHECKS = 3;
 
 export async function login(
   ctx: IssuerContext,
@@ -76,10 +78,9 @@ export async function withLoginLimits(
 }
 
 /**
- * Checks credentials and begins a session. Reads the time of the store before the check. A new password, for example,
- * can end the sessions of the subject after that. The check may then be out of date, and is
- * repeated once. `client` is
- * left out for a first-party session.
+ * Checks credentials and begins a session. Reads the mark of the store before the check. A new password, for example,
+ * can end the sessions of the subject after that. The check may then be out of date, and is repeated. `client` is left
+ * out for a first-party session.
  */
 export async function checkAndBeginSession(
   ctx: IssuerContext,
@@ -87,21 +88,23 @@ export async function checkAndBeginSession(
   check: () => Promise<Parameters<typeof beginSession>[1] | null>,
   client?: SessionClient,
 ): Promise<TokenResponse | null> {
-  for (let tries = 1; tries <= 2; tries++) {
-    const authAt = await ctx.store.now();
+  let [authAt, mark] = await Promise.all([ctx.store.now(), ctx.store.sessions.mark()]);
+  for (let tries = 1; tries <= MAX_CHECKS; tries++) {
     const identity = await check();
     if (identity === null) return null;
     requestInfo.signal?.throwIfAborted();
-    const tokens = await beginSession(ctx, identity, authAt, requestInfo, client);
-    if (tokens !== null) {
+    const begun = await beginSession(ctx, identity, { authAt, mark }, requestInfo, client);
+    if (begun.status === "created") {
+      const { tokens } = begun;
       const { subject } = identity;
       const facts = { subject, session: tokens.session_id, source: requestInfo.source };
       await ctx.audit("login", facts);
       if (client === undefined) reportNewDevice(ctx, facts);
       return tokens;
     }
-    // A session that begins in the millisecond of the cut-off counts as an earlier one, so wait until it has passed.
-    await sleep(ctx.clock, 2, requestInfo.signal);
+    // The number needs no clock, so a cut-off by a machine whose clock is ahead keeps no user out.
+    mark = begun.number;
+    authAt = await ctx.store.now();
   }
-  throw new HoldfastError("timeout", "the sessions of the user were ended twice during the login");
+  throw new HoldfastError("timeout", "the sessions of the user were ended during each check of the login");
 }

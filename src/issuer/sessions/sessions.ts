@@ -1,3 +1,4 @@
+import { HoldfastError } from "../../core/errors.ts";
 import { isLive } from "../../core/session.ts";
 import type {
   EndReason,
@@ -40,14 +41,23 @@ interface ActionFacts {
   readonly actor?: string | undefined;
 }
 
-/** `null` when the sessions of the subject were ended since `authAt`, so that the credentials must be checked again. */
+/** When credentials were checked: the time of the store, and its mark, both from before the check. */
+export interface CheckTime {
+  readonly authAt: number;
+  readonly mark: number;
+}
+
+/**
+ * Returns the number of the cut-off when the sessions of the subject were ended since `mark`, so that the credentials must
+ * be checked again.
+ */
 export async function beginSession(
   ctx: IssuerContext,
   { subject, scopes, claims = {}, begun, ...limits }: AuthenticatedUser & Pick<SessionContent, "begun">,
-  authAt: number,
+  { authAt, mark }: CheckTime,
   requestInfo: RequestInfo,
   client: SessionClient = firstPartyClient(ctx),
-): Promise<TokenResponse | null> {
+): Promise<{ status: "created"; tokens: TokenResponse } | { status: "superseded"; number: number }> {
   const signingKey = await ctx.keys.activeKey();
   const { resources = [] } = requestInfo;
   const audience = resources.length === 0 ? undefined : [...resources];
@@ -58,6 +68,7 @@ export async function beginSession(
     device: requestInfo.device?.slice(0, MAX_DEVICE_CHARS) ?? null,
     deviceName: requestInfo.deviceName?.slice(0, MAX_DEVICE_NAME_CHARS) ?? null,
     address: requestInfo.source?.slice(0, MAX_ADDRESS_CHARS) ?? null,
+    mark,
     ...(audience && { audience }),
     ...(begun && { begun }),
   };
@@ -73,13 +84,14 @@ export async function beginSession(
   const facts = { id, subject, authAt, absoluteExpiresAt, facts: JSON.stringify(content) };
   const { issuer, until } = sessionRevocation(ctx, id);
   const created = await ctx.store.sessions.create(
-    { ...addSessionMac(ctx.secrets, facts), currentDigest: digestRefreshToken(refresh), idleMs },
+    { ...addSessionMac(ctx.secrets, facts), currentDigest: digestRefreshToken(refresh), idleMs, mark },
     { max: mostSessions(ctx, client), issuer, until },
   );
-  if (created.status === "superseded") return null;
+  if (created.status === "superseded") return created;
   for (const evicted of created.evicted) await reportEnd(ctx, evicted, "evicted", requestInfo);
   const session = await verifySessionRecord(ctx, created.session, id);
-  return session && createTokenResponse(ctx, signingKey, session, refresh);
+  if (session === null) throw new HoldfastError("store_corrupt", "the store changed the session it created");
+  return { status: "created", tokens: createTokenResponse(ctx, signingKey, session, refresh) };
 }
 
 /** A service has a bound of its own, because each of its processes has a session. */

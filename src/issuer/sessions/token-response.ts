@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { sessionExpiresAt } from "../../core/session.ts";
+import { CUTOFF_CLAIM } from "../../core/subject-cutoff.ts";
 import type { JwtClaims } from "../../core/verdict.ts";
 import { signToken, type SigningKey } from "../../jwt/sign.ts";
 import { audienceClaim } from "../audiences.ts";
@@ -10,9 +11,6 @@ import type { TokenResponse } from "../types.ts";
 import { sessionGrant, type Grant } from "./grant.ts";
 import type { RefreshToken } from "./refresh-token.ts";
 import { clientAccessTokenTtlMs, sessionAccessTokenTtlMs } from "./session-lifetime.ts";
-
-/** How far `iat` may lie in the future. A cut-off of the subject moves it by a second or two, which guards tolerate. */
-const MAX_IAT_AHEAD_MS = 5_000;
 
 const JTI_RANDOM_BYTES = 9;
 
@@ -32,10 +30,7 @@ export function createTokenResponse(
   };
 }
 
-/**
- * The access token of a service (RFC 6749 §4.4.3), without session and refresh token. `cutOffS` comes from
- * `RevocationCache.subjectCutOff`: only a later `iat` is accepted.
- */
+/** The access token of a service (RFC 6749 §4.4.3), without session and refresh token. */
 export function createClientTokenResponse(
   { config, clock }: IssuerBase,
   signingKey: SigningKey,
@@ -43,11 +38,12 @@ export function createClientTokenResponse(
     readonly id: string;
     readonly scopes: readonly string[];
     readonly audience: readonly string[];
-    readonly cutOffS: number;
+    /** The number of the last cut-off of the service. 0 when it has none. */
+    readonly cutoff: number;
   },
 ): AccessTokenResponse {
   const now = clock.now();
-  const iat = Math.max(Math.floor(now / 1000), token.cutOffS + 1);
+  const iat = Math.floor(now / 1000);
   const claims = {
     iss: config.url,
     sub: token.id,
@@ -56,6 +52,7 @@ export function createClientTokenResponse(
     iat,
     jti: randomUUID(),
     client_id: token.id,
+    [CUTOFF_CLAIM]: token.cutoff,
     scope: token.scopes.join(" "),
   };
   return accessTokenResponse(signingKey, claims, now);
@@ -72,15 +69,15 @@ function accessTokenResponse(
   return {
     access_token: signToken(claims, signingKey),
     token_type: "Bearer",
-    expires_in: Math.max(0, claims.exp - Math.max(claims.iat, Math.floor(now / 1000))),
+    expires_in: Math.max(0, claims.exp - Math.floor(now / 1000)),
     scope: claims.scope,
   };
 }
 
 /**
- * The claims of RFC 9068 §2.2. `jti` names the session, the generation and this token alone. An `iat` far in the future
- * comes from a clock that was set back or a store that was tampered with. Guards would refuse it, so `iat` is then the
- * current time.
+ * The claims of RFC 9068 §2.2. `jti` names the session, the generation and this token alone. The session tells a later
+ * `iat` than the current time when the clock was set back, and the clock of the store may be ahead. Validators refuse a
+ * token from the future, so `iat` is never later than the current time.
  */
 function accessTokenClaims(
   { config }: IssuerBase,
@@ -88,14 +85,14 @@ function accessTokenClaims(
   { scopes, audience }: Grant,
   now: number,
 ): AccessTokenClaims {
-  const { claims, client } = session.content;
-  const ahead = session.issuedAtS * 1000 - now > MAX_IAT_AHEAD_MS;
-  const iat = ahead ? Math.floor(now / 1000) : session.issuedAtS;
+  const { claims, client, mark } = session.content;
+  const iat = Math.min(session.issuedAtS, Math.floor(now / 1000));
   const exp = iat + Math.floor(sessionAccessTokenTtlMs(config, session) / 1000);
   // A service has not logged in, so its token tells no time of a login (RFC 9068 §2.2.1).
   const isLogin = client === FIRST_PARTY_CLIENT_ID;
   return {
     ...claims,
+    [CUTOFF_CLAIM]: mark,
     iss: config.url,
     sub: session.subject,
     aud: audienceClaim(audience),

@@ -20,6 +20,7 @@ const storeMethods: { readonly [P in StorePart]: Readonly<Record<keyof Store[P],
     list: "read",
   },
   sessions: {
+    mark: "read",
     create: "write",
     get: "read",
     listBySubject: "read",

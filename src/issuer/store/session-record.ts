@@ -15,6 +15,11 @@ export interface SessionContent {
   readonly deviceName?: string | null;
   /** The address of the login. Missing in sessions of earlier versions. */
   readonly address?: string | null;
+  /**
+   * The mark of the session, which its access tokens carry: a cut-off with a greater number revokes them. Left out in
+   * sessions of older versions.
+   */
+  readonly mark?: number;
   /** Set when the application authenticated the user and began the session. */
   readonly begun?: true;
 }

@@ -133,6 +133,7 @@ export const refreshCases: Cases = {
       mac: "mac",
       currentDigest: digest("s1", 1),
       idleMs: 60_000,
+      mark: await store.sessions.mark(),
     });
     assert.equal(created.status === "created" && created.session.idleMs, 60_000);
     await clock.advance(59_999);

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { isHoldfastError } from "../../core/errors.ts";
-import { ABSOLUTE_MS, IDLE_MS, ISSUER, LONG_AFTER_MS, LOST_ANSWER_MS } from "./constants.ts";
+import { IDLE_MS, ISSUER, LONG_AFTER_MS, LOST_ANSWER_MS } from "./constants.ts";
 import { createSession, listIds, readLog, logIn, present, makeRevocation, subjectScope } from "./fixtures.ts";
 import type { Cases } from "./types.ts";
 
@@ -78,7 +78,7 @@ export const sessionCases: Cases = {
     await logIn(store, "s1");
     await logIn(store, "s2");
     await logIn(store, "other", "bob");
-    const authAt = await store.now();
+    const mark = await store.sessions.mark();
     await clock.advance(10);
     const ending = store.sessions.endAll("alice", "password_changed", await subjectScope(store));
     const refreshing = present(store, "s1", 1);
@@ -93,49 +93,50 @@ export const sessionCases: Cases = {
     for (const generation of [1, 2]) {
       assert.equal((await present(store, "s1", generation)).outcome, "ended");
     }
-    const late = { id: "s3", subject: "alice", authAt, absoluteExpiresAt: authAt + ABSOLUTE_MS };
-    const session = { ...late, facts: "{}", mac: "mac", currentDigest: "d", idleMs: IDLE_MS };
-    assert.deepEqual(await store.sessions.create(session), { status: "superseded" });
+    assert.equal((await createSession(store, "s3", mark)).status, "superseded");
     assert.equal(await store.sessions.get("s3"), null);
     assert.equal((await present(store, "other", 1)).outcome, "rotated");
     assert.equal(await store.sessions.endAll("alice", "logout_all", await subjectScope(store)), 0);
   },
 
-  "law 3: credentials checked in the same millisecond as a cut-off are superseded": async ({ store }) => {
-    const authAt = await store.now();
-    await store.sessions.endAll("alice", "logout_all", await subjectScope(store));
-    assert.equal((await createSession(store, "s1", authAt)).status, "superseded");
-  },
+  "law 3: credentials checked before a cut-off in the same millisecond are superseded, and checked again they are not":
+    async ({ store }) => {
+      const mark = await store.sessions.mark();
+      await store.sessions.endAll("alice", "logout_all", await subjectScope(store));
+      const superseded = await createSession(store, "s1", mark);
+      assert.equal(superseded.status, "superseded");
+      assert.ok(superseded.number > mark);
+      assert.equal((await createSession(store, "s1", superseded.number)).status, "created");
+      assert.equal((await present(store, "s1", 1)).outcome, "rotated");
+    },
 
-  "law 3: credentials checked in the future are superseded": async ({ store }) => {
-    const authAt = (await store.now()) + 60_000;
-    assert.equal((await createSession(store, "s1", authAt)).status, "superseded");
-  },
-
-  "law 3: a subject's cut-off covers every earlier `iat`, and no later one": async ({ store, clock }) => {
-    let cutoff = 0;
-    for (const id of ["s1", "s2", "s3"]) {
-      // All steps happen within one second of the clock.
-      await clock.advance(1);
-      const session = await logIn(store, id);
-      assert.ok(session.issuedAtS > cutoff);
-      const rotated = await present(store, id, 1);
-      assert.equal(rotated.outcome, "rotated");
-      assert.ok(rotated.session.issuedAtS >= session.issuedAtS);
-      const { issuer, until } = await subjectScope(store);
-      const entry = await store.revocations.append({
-        kind: "subject",
-        id: "alice",
-        before: 0,
-        issuer,
-        until,
-      });
-      assert.equal(entry.revocation.kind, "subject");
-      assert.ok(entry.revocation.before >= rotated.session.issuedAtS);
-      assert.ok(entry.revocation.before * 1000 >= (await store.now()));
-      cutoff = entry.revocation.before;
-    }
-  },
+  "law 3: the number of a cut-off is greater than every earlier mark of the subject and not than later ones":
+    async ({ store, clock }) => {
+      let lastNumber = -1;
+      for (const id of ["s1", "s2", "s3"]) {
+        // All steps happen within one second of the clock.
+        await clock.advance(1);
+        const mark = await store.sessions.mark();
+        assert.ok(mark >= lastNumber);
+        const session = await logIn(store, id);
+        const rotated = await present(store, id, 1);
+        assert.equal(rotated.outcome, "rotated");
+        assert.ok(rotated.session.issuedAtS >= session.issuedAtS);
+        assert.ok(rotated.session.issuedAtS * 1000 <= (await store.now()), "no `iat` is in the future");
+        const revocation = {
+          kind: "subject",
+          id: "alice",
+          before: 0,
+          ...(await subjectScope(store)),
+        } as const;
+        const entry = await store.revocations.append(revocation);
+        assert.ok(entry.revocation.kind === "subject" && entry.revocation.number !== undefined);
+        assert.ok(entry.revocation.before >= rotated.session.issuedAtS);
+        assert.ok(entry.revocation.before * 1000 >= (await store.now()));
+        assert.ok(entry.revocation.number > mark);
+        lastNumber = entry.revocation.number;
+      }
+    },
 
   "law 3: a subject's revocation that is appended to the log ends its sessions": async ({ store }) => {
     await logIn(store, "s1");

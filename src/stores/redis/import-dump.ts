@@ -121,11 +121,12 @@ function createImport(connection: RedisConnection, prefix: string, description: 
   const users = userKeys(prefix);
   const audit = auditKeys(prefix);
 
-  async function putSessionRecord(session: SessionRecord): Promise<void> {
+  async function putSessionRecord(session: SessionRecord, mark: number): Promise<void> {
     const { id, subject, authAt, absoluteExpiresAt, idleExpiresAt } = session;
     // The session is listed before it exists. A list may name a missing session, but must not lack an existing one.
     if (session.endedAt === null) {
-      await connection.runScript(listSession, subjectKeys(prefix, subject), [id, authAt, absoluteExpiresAt]);
+      const args = [id, authAt, absoluteExpiresAt, mark, 1];
+      await connection.runScript(listSession, subjectKeys(prefix, subject), args);
     }
     await connection.runScript(putSession, sessionKeys(prefix, id), [formatSession(session), idleExpiresAt]);
   }
@@ -148,10 +149,14 @@ function createImport(connection: RedisConnection, prefix: string, description: 
         const args = [username, subject, JSON.stringify(user), loginKey ?? ""];
         await connection.runScript(putUser, users, args);
       });
-      await forEachConcurrently(dump.cutoffs, async ({ subject, at, before, until }) => {
-        await connection.runScript(cutOffSubject, subjectKeys(prefix, subject), [before, until, at]);
+      await forEachConcurrently(dump.cutoffs, async ({ subject, at, before, until, number }) => {
+        const args = [before, until, at, number];
+        await connection.runScript(cutOffSubject, subjectKeys(prefix, subject), args);
       });
-      const sessions = await forEachConcurrently(dump.sessions, putSessionRecord);
+      const sessions = await forEachConcurrently(dump.sessions, async (session) => {
+        // No session has a greater mark.
+        await putSessionRecord(session, dump.lastCutoff);
+      });
       await connection.runScript(deleteKey, audit);
       for (const some of batches(dump.audit)) {
         await connection.runScript(

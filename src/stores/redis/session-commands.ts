@@ -26,8 +26,7 @@ export interface SessionReply {
 /** The cut-off that ends a session. */
 export interface EndingCutoff {
   readonly subject: string;
-  /** The moment of the cut-off, epoch ms. */
-  readonly at: number;
+  readonly number: number;
   /** The last `authAt` that the cut-off covers. When omitted, the cut-off covers every session of the subject. */
   readonly upTo?: number;
 }
@@ -55,10 +54,15 @@ export class SessionCommands {
   }
 
   /** Stores the record for `life` ms. */
-  async create(record: SessionRecord, life: number): Promise<"created" | "taken" | "superseded"> {
-    const args = [record.authAt, life, formatSession(record)];
+  async create(
+    record: SessionRecord,
+    mark: number,
+    life: number,
+  ): Promise<{ status: "created" } | { status: "taken" } | { status: "superseded"; number: number }> {
+    const args = [mark, life, formatSession(record)];
     const reply = await this.#connection.runScript(createSession, this.#keys(record.id), args);
-    return reply as "created" | "taken" | "superseded";
+    const [status, number] = reply as ["created" | "taken" | "superseded", string?];
+    return status === "superseded" ? { status, number: Number(number) } : { status };
   }
 
   async rotate(rotation: Rotation): Promise<SessionReply> {
@@ -84,7 +88,7 @@ export class SessionCommands {
 
   /** Ends the session. The outcome is `live` or `over` as it was before, `ended`, or `unknown`. */
   async end(id: string, reason: EndReason, cutoff?: EndingCutoff): Promise<SessionReply> {
-    const args = [reason, cutoff?.subject ?? "", cutoff?.at ?? "", cutoff?.upTo ?? ""];
+    const args = [reason, cutoff?.subject ?? "", cutoff?.number ?? "", cutoff?.upTo ?? ""];
     return toReply((await this.#connection.runScript(endSession, this.#keys(id), args)) as ScriptReply);
   }
 

@@ -67,12 +67,12 @@ local current = sub(v, currentAt, previousAt - 1)
 export const readSession: Script = defineRead(`${SESSION}
 return {live and 'live' or 'over', now, v}`);
 
-/** Arguments: authAt, lifetime in ms, the session. */
+/** Arguments: mark, lifetime in ms, the session. */
 export const createSession: Script = defineWrite(`${LOAD}
-if v then return 'taken' end
-if cutAt and number(ARGV[2]) <= cutAt then return 'superseded' end
+if v then return {'taken'} end
+if cutAt and number(ARGV[2]) <= cutAt then return {'superseded', format('%d', cutAt)} end
 save(ARGV[4], ARGV[3] - ${EXPIRED_RETENTION_MS})
-return 'created'`);
+return {'created'}`);
 
 /**
  * `decideRotation` of ../refresh-rotation.ts in Lua; a property test compares the two. A cut-off need not be read here,
@@ -135,15 +135,15 @@ save(head .. sub(v, currentAt, sealedAt - 1) .. sub(v, at), idle - now)
 return 'acknowledged'`);
 
 /**
- * Arguments: reason; for a cut-off also its subject, its moment, and the last `authAt` that it covers ('' for any).
+ * Arguments: reason; for a cut-off also its subject, its number, and the last `authAt` that it covers ('' for any).
  * Leaves a session of another subject unchanged.
  */
 export const endSession: Script = defineWrite(`${LOAD}
-local subject, moment, upTo = ARGV[3], number(ARGV[4]), number(ARGV[5])
-if moment and not v then save(format('${CUT_FORMAT}%d', math.max(moment, cutAt or 0)), 0) end
+local subject, cut, upTo = ARGV[3], number(ARGV[4]), number(ARGV[5])
+if cut and not v then save(format('${CUT_FORMAT}%d', math.max(cut, cutAt or 0)), 0) end
 ${STATE}
 ${PARTS}
-if moment then
+if cut then
   local facts = cjson.decode(sub(v, at))
   if facts.subject ~= subject or upTo and facts.authAt > upTo then return {'unknown', now} end
 end

@@ -25,8 +25,8 @@ export interface SessionContext {
   readonly prefix: string;
   /** Appends to the log and ends no session. */
   readonly appendToLog: (revocation: Revocation) => Promise<RevocationEntry>;
-  /** Rejects with `store_emptied` when the store is not the one that was opened. */
-  readonly requireStore: () => Promise<unknown>;
+  /** Returns the server's time, epoch ms. Rejects with `store_emptied` when the store is not the one that was opened. */
+  readonly requireStore: () => Promise<number>;
 }
 
 export function createSessionPart(context: SessionContext): SessionPart {
@@ -48,11 +48,11 @@ export function createSessionPart(context: SessionContext): SessionPart {
   }
 
   async function rotate(rotation: Rotation): Promise<RotationOutcome> {
-    const { outcome, session, successor, now } = await commands.rotate(rotation);
+    const { outcome, session, successor, now: rotatedAt } = await commands.rotate(rotation);
     if (session === null) await requireStore();
     if (session === null || outcome === "unknown") return { outcome: "unknown" };
     if (outcome === "repeated") {
-      const behindMs = Math.max(0, now - session.rotatedAt);
+      const behindMs = Math.max(0, rotatedAt - session.rotatedAt);
       return { outcome, session, sealedSuccessor: successor ?? "", behindMs };
     }
     if (outcome !== "reuse") return { outcome, session } as RotationOutcome;
@@ -66,12 +66,15 @@ export function createSessionPart(context: SessionContext): SessionPart {
     async endAgain({ revocation, at }) {
       if (revocation.kind === "session") await commands.end(revocation.id, "revoked");
       if (revocation.kind !== "subject") return;
-      const { id: subject, before, until } = revocation;
-      const { ids } = await subjects.cutOff(subject, { before, until, moment: at });
+      const { id: subject } = revocation;
+      const cutoff = await subjects.cutOff(subject, { ...revocation, moment: at });
       // Sessions that began after the entry stay live.
-      await mapInBatches(ids, async (id) => await commands.end(id, "revoked", { subject, at, upTo: at }));
+      await mapInBatches(cutoff.ids, async (id) => {
+        return await commands.end(id, "revoked", { subject, number: cutoff.number, upTo: at });
+      });
     },
     store: {
+      mark: requireStore,
       create: async (session, cap) => await create(parts, requireStore, session, cap),
       async get(id) {
         const found = await commands.find(id);
@@ -109,15 +112,16 @@ async function create(
   ...[session, cap]: Parameters<SessionStore["create"]>
 ): ReturnType<SessionStore["create"]> {
   const { commands, subjects } = parts;
-  const [{ now, isCutOff, cutoff, listed }] = await Promise.all([subjects.list(session), requireStore()]);
-  const record = isCutOff ? null : startSession(session, now, cutoff);
-  if (record === null) return { status: "superseded" };
+  const [{ now, supersededBy, listed }] = await Promise.all([subjects.list(session), requireStore()]);
+  // The script has compared the mark with the cut-off.
+  const record = supersededBy === null ? startSession(session, now, null) : null;
+  if (record === null) return { status: "superseded", number: supersededBy ?? 0 };
   const life = Math.max(1, record.idleExpiresAt - now + EXPIRED_RETENTION_MS);
-  const status = await commands.create(record, life);
-  if (status === "taken") throw new HoldfastError("invalid_option", "session.id is taken already");
-  if (status === "superseded") return { status };
+  const created = await commands.create(record, session.mark, life);
+  if (created.status === "superseded") return created;
+  if (created.status === "taken") throw new HoldfastError("invalid_option", "session.id is taken already");
   const evicted = cap === undefined || listed <= cap.max ? [] : await evict(parts, record, cap);
-  return { status, session: record, evicted };
+  return { status: "created", session: record, evicted };
 }
 
 /**
@@ -132,16 +136,18 @@ async function endSubject(
 ): Promise<{ entry: RevocationEntry; live: number }> {
   const { id: subject, until } = revocation;
   const first = await subjects.cutOff(subject, { before: revocation.before, until });
-  const { at, ids } = first;
+  const { at, number, ids } = first;
   let { before } = first;
   const found = await mapInBatches(ids, async (id) => (await commands.find(id))?.session.issuedAtS ?? 0);
   let newest = largest(found);
   for (let live = 0; ;) {
     // A greater `iat` comes from a clock that was set back, or from a cut-off in the same second.
-    if (newest > before) ({ before } = await subjects.cutOff(subject, { before: newest, until, moment: at }));
-    const entry = await appendToLog({ ...revocation, before });
+    if (newest > before) {
+      ({ before } = await subjects.cutOff(subject, { before: newest, until, moment: at, number }));
+    }
+    const entry = await appendToLog({ ...revocation, before, number });
     const ended = await mapInBatches(ids, async (id) => {
-      const { outcome, session } = await commands.end(id, reason, { subject, at });
+      const { outcome, session } = await commands.end(id, reason, { subject, number });
       return { wasLive: outcome === "live", issuedAtS: session?.issuedAtS ?? 0 };
     });
     live += ended.filter(({ wasLive }) => wasLive).length;

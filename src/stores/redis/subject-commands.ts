@@ -1,3 +1,4 @@
+import type { Cutoff } from "../cutoff.ts";
 import type { NewSession, SessionPosition } from "../session-store.ts";
 import type { RedisConnection } from "./connection.ts";
 import type { Script } from "./script.ts";
@@ -28,20 +29,18 @@ export class SubjectCommands {
   }
 
   /**
-   * Lists a session under its subject before it is created. Returns the store's time, whether the cut-off of the
-   * subject covers the session, the cut-off itself if there is one, and how many sessions are listed.
+   * Lists a session under its subject before it is created. Returns the store's time and how many sessions are listed.
+   * `supersededBy` is the number with which a later session is not superseded, or `null` when this one is listed.
    */
-  async list({ id, subject, authAt, absoluteExpiresAt }: NewSession): Promise<{
+  async list({ id, subject, authAt, absoluteExpiresAt, mark }: NewSession): Promise<{
     now: number;
-    isCutOff: boolean;
-    cutoff: { at: number; before: number } | null;
+    supersededBy: number | null;
     listed: number;
   }> {
-    const args = [id, authAt, absoluteExpiresAt];
+    const args = [id, authAt, absoluteExpiresAt, mark];
     const reply = await this.#run(listSession, subject, args);
-    const [now, isCutOff, at, before, listed = 0] = reply as [number, number, string?, string?, number?];
-    const cutoff = typeof at === "string" ? { at: Number(at), before: Number(before) } : null;
-    return { now, isCutOff: isCutOff === 1, cutoff, listed };
+    const [now, number, listed = 0] = reply as [number, string, number?];
+    return { now, supersededBy: number === "" ? null : Number(number), listed };
   }
 
   /** Takes ended sessions off the list. A failure is ignored: they then stay listed until they would have expired. */
@@ -87,17 +86,17 @@ export class SubjectCommands {
   }
 
   /**
-   * Records the subject's cut-off at `moment`, which is now by default. Returns the cut-off, which is never lower than
-   * the last one, and the ids of the listed sessions.
+   * Records the subject's cut-off. Its moment is now by default, and its number the next one. Returns the cut-off, which is
+   * never lower than the last one, and the ids of the listed sessions.
    */
   async cutOff(
     subject: string,
-    { before, until, moment }: { before: number; until: number; moment?: number },
-  ): Promise<{ at: number; before: number; ids: readonly string[] }> {
-    const args = [before, until, moment ?? ""];
+    wanted: { before: number; until: number; moment?: number; number?: number },
+  ): Promise<Cutoff & { ids: readonly string[] }> {
+    const args = [wanted.before, wanted.until, wanted.moment ?? "", wanted.number ?? ""];
     const reply = await this.#run(cutOffSubject, subject, args);
-    const [at, covered, ids] = reply as [number, number, string[]];
-    return { at, before: covered, ids };
+    const [at, before, number, ids] = reply as [number, number, number, string[]];
+    return { at, before, number, ids };
   }
 
   async #run(script: Script, subject: string, args: readonly (string | number)[]): Promise<unknown> {

@@ -9,10 +9,16 @@ import { defineWrite, type Script } from "./script.ts";
  *
  * A negative score in the second set is the time at which a login chose the session for eviction. Only that login ends
  * the session.
+ *
+ * The hash of the cut-off also has the greatest mark of a listed session. The next number exceeds it even if the clock
+ * of the server was set back. A process of an older version records a cut-off without a number, and its moment then
+ * stands for the number.
  */
-const EXTEND = `local function extend(key, ms)
+const CUTOFF = `local function extend(key, ms)
   if redis.call('PTTL', key) < ms then redis.call('PEXPIRE', key, ms) end
 end
+local at, covered, number, seen = unpack(redis.call('HMGET', KEYS[1], 'at', 'before', 'number', 'mark'))
+number, seen = math.max(tonumber(number) or 0, at and at + 1 or 0), tonumber(seen) or 0
 `;
 
 /** A login that chose a session this long ago has stopped before it ended the session. */
@@ -38,18 +44,23 @@ end
 const OPEN_COUNT = `redis.call('ZCOUNT', KEYS[3], '(0', '+inf')`;
 
 /**
- * Arguments: id, authAt, absolute expiry. Returns {now, 1} when it is cut off. Otherwise {now, 0, at, before, number of
- * listed sessions}.
+ * Arguments: id, authAt, absolute expiry, mark, and '1' for a session that exists already. Returns {now, '', number of
+ * listed sessions}. Returns {now, number} when the session is superseded: a later session with that number as its mark is
+ * not. A mark in the future is superseded unless it is the number of the cut-off, because the clock was set back since. A
+ * later cut-off could then have a lower number.
  */
-export const listSession: Script = defineWrite(`${EXTEND}
-local at, covered = unpack(redis.call('HMGET', KEYS[1], 'at', 'before'))
-if at and tonumber(ARGV[3]) <= tonumber(at) then return {now, 1} end
+export const listSession: Script = defineWrite(`${CUTOFF}
+local mark = tonumber(ARGV[5])
+if not ARGV[6] and (mark < number or mark > now and mark ~= number) then
+  return {now, string.format('%.0f', math.max(number, now))}
+end
 ${FILL}
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ${EXPIRED_RETENTION_MS})
 redis.call('ZADD', KEYS[2], ARGV[4], ARGV[2])
 redis.call('ZADD', KEYS[3], ARGV[3], ARGV[2])
-for i = 2, 3 do extend(KEYS[i], ARGV[4] - now + ${EXPIRED_RETENTION_MS}) end
-return {now, 0, at, covered, ${OPEN_COUNT}}`);
+if mark > seen then redis.call('HSET', KEYS[1], 'mark', ARGV[5]) end
+for i = 1, 3 do extend(KEYS[i], ARGV[4] - now + ${EXPIRED_RETENTION_MS}) end
+return {now, '', ${OPEN_COUNT}}`);
 
 /** Arguments: ids of ended sessions. Their scores become now, so that a login a day later removes them. */
 export const delistSessions: Script = defineWrite(`
@@ -94,12 +105,15 @@ for i = 4, #ARGV do
 end
 return claimed`);
 
-/** Arguments: lowest `before`, until, moment ('' for now). Returns {moment, before, ids}. */
-export const cutOffSubject: Script = defineWrite(`${EXTEND}
-local at, covered = unpack(redis.call('HMGET', KEYS[1], 'at', 'before'))
+/**
+ * Arguments: lowest `before`, until, moment ('' for now), number ('' for the next one). Returns {moment, before, number,
+ * ids}.
+ */
+export const cutOffSubject: Script = defineWrite(`${CUTOFF}
 local moment = tonumber(ARGV[4]) or now
 local before = math.max(tonumber(ARGV[2]), math.ceil(moment / 1000), tonumber(covered) or 0)
 moment = math.max(moment, tonumber(at) or 0)
-redis.call('HSET', KEYS[1], 'at', moment, 'before', before)
+number = math.max(number, tonumber(ARGV[5]) or math.max(now, number, seen) + 1)
+redis.call('HSET', KEYS[1], 'at', moment, 'before', before, 'number', string.format('%.0f', number))
 extend(KEYS[1], ARGV[3] - now + ${EXPIRED_RETENTION_MS})
-return {moment, before, redis.call('ZRANGE', KEYS[2], 0, -1)}`);
+return {moment, before, number, redis.call('ZRANGE', KEYS[2], 0, -1)}`);

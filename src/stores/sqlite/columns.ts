@@ -28,8 +28,18 @@ export const USER_COLUMNS = [
   "loginKey",
   "disabledAt",
 ] as const;
-export const CUTOFF_COLUMNS = ["subject", "at", "before", "until"] as const;
+export const CUTOFF_COLUMNS = ["subject", "at", "before", "until", "number"] as const;
 export const KEY_COLUMNS = ["kid", "algorithm", "sealed", "createdAt", "activatedAt", "retiredAt"] as const;
-export const REVOCATION_COLUMNS = ["seq", "chain", "at", "issuer", "kind", "id", "before", "until"] as const;
+export const REVOCATION_COLUMNS = [
+  "seq",
+  "chain",
+  "at",
+  "issuer",
+  "kind",
+  "id",
+  "before",
+  "until",
+  "number",
+] as const;
 export const AUDIT_COLUMNS = ["at", "kind", "subject", "session", "source", "actor", "detail"] as const;
 export const MARKER_COLUMNS = ["name", "value"] as const;

@@ -17,11 +17,13 @@ import { SESSION_COLUMNS, toSessionRecord } from "./session-rows.ts";
 /** Reads the rows while they are iterated over, so each part can be read once. The caller keeps writers out. */
 export function readDump(db: DatabaseSync): StoreDump {
   const rows = (sql: string) => db.prepare(sql).iterate() as Iterable<object>;
-  const { epoch } = db.prepare("SELECT epoch FROM log").get() as { epoch: string };
+  const log = db.prepare("SELECT epoch, lastCutoff FROM log").get();
+  const { epoch, lastCutoff } = log as { epoch: string; lastCutoff: number };
   const newest = db.prepare("SELECT seq, chain FROM revocations ORDER BY seq DESC LIMIT 1").get();
   return {
     users: mapRows(rows(selectFrom("users", USER_COLUMNS)), toUser),
     sessions: mapRows(rows(selectFrom("sessions", SESSION_COLUMNS)), toSessionRecord),
+    lastCutoff,
     cutoffs: rows(selectFrom("cutoffs", CUTOFF_COLUMNS)) as StoreDump["cutoffs"],
     keys: db
       .prepare(`${selectFrom("keys", KEY_COLUMNS)} ORDER BY createdAt, rowid`)

@@ -17,6 +17,7 @@ export interface RevocationRow {
   id: string;
   before: number | null;
   until: number;
+  number: number | null;
 }
 
 /** Entries that one read or one clean-up examines, so that it never delays other commands for long. */
@@ -172,8 +173,10 @@ class RevocationRows {
 
   insert({ seq, chain, at, revocation }: RevocationEntry): void {
     const { issuer, kind, id, until } = revocation;
-    const before = revocation.kind === "subject" ? revocation.before : null;
-    this.#insert.run(seq, chain, at, issuer, kind, id, before, until);
+    const isSubject = revocation.kind === "subject";
+    const before = isSubject ? revocation.before : null;
+    const number = isSubject ? (revocation.number ?? null) : null;
+    this.#insert.run(seq, chain, at, issuer, kind, id, before, until, number);
   }
 
   /** Erases at most one page of the head of the log. Returns true when nothing is left to erase. */
@@ -190,9 +193,10 @@ function samePosition(a: LogPosition | undefined, b: LogPosition): boolean {
   return a?.seq === b.seq && a.chain === b.chain && a.epoch === b.epoch;
 }
 
-export function toEntry({ seq, chain, at, issuer, kind, id, before, until }: RevocationRow): RevocationEntry {
+export function toEntry(row: RevocationRow): RevocationEntry {
+  const { seq, chain, at, issuer, kind, id, before, until, number } = row;
   const scope = { id, issuer, until };
-  const revocation: Revocation =
-    kind === "subject" ? { kind, before: before ?? 0, ...scope } : { kind, ...scope };
-  return { seq, chain, at, revocation };
+  if (kind !== "subject") return { seq, chain, at, revocation: { kind, ...scope } };
+  const numbered = number === null ? {} : { number };
+  return { seq, chain, at, revocation: { kind, before: before ?? 0, ...numbered, ...scope } };
 }

@@ -66,6 +66,12 @@ export const MIGRATIONS: readonly string[] = [
 
   // Ended sessions stay for weeks, so the list of the sessions in use must not read them.
   `CREATE INDEX sessions_open ON sessions (subject, authAt DESC, id) WHERE endedAt IS NULL;`,
+  // Entries of the log from before keep `null`, and guards compare `iat` with their `before`.
+  `ALTER TABLE revocations ADD COLUMN number INTEGER;
+  ALTER TABLE cutoffs ADD COLUMN number INTEGER NOT NULL DEFAULT 0;
+  UPDATE cutoffs SET number = "at";
+  ALTER TABLE log ADD COLUMN lastCutoff INTEGER NOT NULL DEFAULT 0;
+  UPDATE log SET lastCutoff = coalesce((SELECT max("at") FROM cutoffs), 0);`,
 ];
 
 /** The version of the schema that this code reads and writes. */

@@ -1,5 +1,5 @@
 import type { StatementSync } from "node:sqlite";
-import type { Cutoff } from "../cutoff.ts";
+import { advanceCutoff, type Cutoff } from "../cutoff.ts";
 import { EXPIRED_RETENTION_MS } from "../retention.ts";
 import type { EndReason, SessionPage, SessionPosition, SessionRecord } from "../session-store.ts";
 import { CUTOFF_COLUMNS, insertInto, selectFrom } from "./columns.ts";
@@ -39,6 +39,8 @@ export class SessionRows {
   readonly #update: StatementSync;
   readonly #cutoff: StatementSync;
   readonly #saveCutoff: StatementSync;
+  readonly #lastCutoff: StatementSync;
+  readonly #saveLastCutoff: StatementSync;
   readonly #lastRow: StatementSync;
   readonly #eraseExpired: StatementSync;
   readonly #eraseSuccessors: StatementSync;
@@ -70,11 +72,14 @@ export class SessionRows {
     this.#update = db.prepare(
       `UPDATE sessions SET ${MUTABLE_COLUMNS.map((column) => `${column} = ?`).join(", ")} WHERE id = ?`,
     );
-    this.#cutoff = db.prepare(`SELECT "at", "before" FROM cutoffs WHERE subject = ?`);
+    this.#cutoff = db.prepare(`SELECT "at", "before", number FROM cutoffs WHERE subject = ?`);
     this.#saveCutoff = db.prepare(
       `${insertInto("cutoffs", CUTOFF_COLUMNS)} ON CONFLICT (subject) DO UPDATE SET
-        "at" = excluded."at", "before" = excluded."before", "until" = max("until", excluded."until")`,
+        "at" = excluded."at", "before" = excluded."before", number = excluded.number,
+        "until" = max("until", excluded."until")`,
     );
+    this.#lastCutoff = db.prepare("SELECT lastCutoff FROM log");
+    this.#saveLastCutoff = db.prepare("UPDATE log SET lastCutoff = ?");
     this.#lastRow = db.prepare(
       "SELECT max(rowid) AS last FROM (SELECT rowid FROM sessions WHERE rowid > ? ORDER BY rowid LIMIT ?)",
     );
@@ -139,9 +144,23 @@ export class SessionRows {
     return (this.#cutoff.get(subject) as unknown as Cutoff | undefined) ?? null;
   }
 
-  /** `until` is when the cut-off may be forgotten, epoch ms. */
-  saveCutoff(subject: string, { at, before }: Cutoff, until: number): void {
-    this.#saveCutoff.run(subject, at, before, until);
+  /** Records and returns the next cut-off of the subject. `until` is when it may be forgotten, epoch ms. */
+  cutOff(
+    subject: string,
+    { before: lowest, until }: { readonly before: number; readonly until: number },
+    nowMs: number,
+  ): Cutoff {
+    const context = { before: lowest, sessions: [], nowMs, lastNumber: this.lastCutoff() };
+    const cutoff = advanceCutoff(this.cutoff(subject), context);
+    const { at, before, number } = cutoff;
+    this.#saveCutoff.run(subject, at, before, until, number);
+    this.#saveLastCutoff.run(number);
+    return cutoff;
+  }
+
+  /** The number of the last cut-off of any subject. It outlives the row of that cut-off. */
+  lastCutoff(): number {
+    return (this.#lastCutoff.get() as { lastCutoff: number }).lastCutoff;
   }
 
   /**

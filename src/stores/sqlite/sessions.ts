@@ -1,6 +1,5 @@
 import { HoldfastError } from "../../core/errors.ts";
 import type { Revocation, RevocationEntry } from "../../core/revocation.ts";
-import { advanceCutoff } from "../cutoff.ts";
 import { acknowledgeSuccessor, decideRotation, endSession, startSession } from "../refresh-rotation.ts";
 import type { EndReason, SessionStore } from "../session-store.ts";
 import type { SqliteConnection } from "./connection.ts";
@@ -28,11 +27,10 @@ export function createSessionPart(db: SqliteConnection, revocations: RevocationP
   function endSubject(revocation: Revocation & { kind: "subject" }, reason: EndReason, nowMs: number) {
     const { id: subject, until } = revocation;
     const { newest, live } = rows.summary(subject, nowMs);
-    const before = Math.max(revocation.before, newest);
-    const cutoff = advanceCutoff(rows.cutoff(subject), { before, sessions: [], nowMs });
-    rows.saveCutoff(subject, cutoff, until);
+    const covered = Math.max(revocation.before, newest);
+    const { before, number } = rows.cutOff(subject, { before: covered, until }, nowMs);
     rows.endAll(subject, reason, nowMs);
-    const entry = revocations.append({ ...revocation, before: cutoff.before }, nowMs);
+    const entry = revocations.append({ ...revocation, before, number }, nowMs);
     return { entry, live };
   }
 
@@ -42,10 +40,13 @@ export function createSessionPart(db: SqliteConnection, revocations: RevocationP
   }
 
   const store: SessionStore = {
+    // The counter and not the time: processes with different clocks may share the file.
+    mark: async () => await db.read(() => rows.lastCutoff()),
     create: async (session, cap) =>
       await db.write((nowMs) => {
-        const record = startSession(session, nowMs, rows.cutoff(session.subject));
-        if (record === null) return { status: "superseded" };
+        const cutoff = rows.cutoff(session.subject);
+        const record = startSession(session, nowMs, cutoff);
+        if (record === null) return { status: "superseded", number: cutoff?.number ?? 0 };
         if (!rows.insert(record)) throw new HoldfastError("invalid_option", "session.id is taken already");
         const evicted = cap === undefined ? [] : evict({ rows, revocations }, record, cap, nowMs);
         return { status: "created", session: record, evicted };
@@ -56,7 +57,7 @@ export function createSessionPart(db: SqliteConnection, revocations: RevocationP
     rotate: async (rotation) =>
       await db.write((nowMs) => {
         const record = rows.find(rotation.sessionId);
-        const decided = decideRotation(record, rotation, nowMs, record && rows.cutoff(record.subject));
+        const decided = decideRotation(record, rotation, nowMs);
         if (decided.outcome === "unknown") return decided;
         if (decided.outcome === "reuse") append(rotation.onReuse, nowMs);
         if (decided.session !== record) rows.save(decided.session);

@@ -216,6 +216,7 @@ describe("the client_credentials grant", () => {
       sub: "billing & co",
       aud: "https://api.example.com",
       client_id: "billing & co",
+      hf_cutoff: 0,
       scope: "invoices:read invoices:write",
     });
     assert.ok(typeof jti === "string" && jti.length > 20);
