@@ -1,3 +1,4 @@
+import { distance } from "fastest-levenshtein";
 import { HoldfastError } from "./errors.ts";
 
 /** Describes a wrong value by its type, and by the value itself only where that cannot be a secret. */
@@ -14,17 +15,29 @@ export function invalidOption(name: string, mustBe: string, value: unknown): Hol
   return new HoldfastError("invalid_option", `${name} must be ${mustBe}; got ${describeValue(value)}`);
 }
 
+/** Longer names are no misspelt options. */
+const MAX_COMPARED_LENGTH = 64;
+
 /** Throws `invalid_option` for a name outside of `known`. A misspelt option would otherwise silently mean its default. */
 export function rejectUnknownOptions(owner: string, options: unknown, known: readonly string[]): void {
   requireObject(owner, options);
   for (const name of Object.keys(options)) {
     if (!known.includes(name)) {
-      throw new HoldfastError(
-        "invalid_option",
-        `${owner} has no option "${name}"; it has ${known.join(", ")}`,
-      );
+      const likely = likelyName(name, known);
+      const hint = likely === undefined ? "" : `; did you mean ${likely}?`;
+      const message = `${owner} has no option "${name}"; it has ${known.join(", ")}${hint}`;
+      throw new HoldfastError("invalid_option", message);
     }
   }
+}
+
+/** The known name that a misspelt one probably means: case and at most a third of its letters differ. */
+function likelyName(name: string, known: readonly string[]): string | undefined {
+  if (known.length === 0 || name.length > MAX_COMPARED_LENGTH) return undefined;
+  const lower = name.toLowerCase();
+  const distanceTo = (other: string) => distance(lower, other.toLowerCase());
+  const likely = known.toSorted((a, b) => distanceTo(a) - distanceTo(b))[0] as string;
+  return distanceTo(likely) <= Math.floor(likely.length / 3) ? likely : undefined;
 }
 
 /** Copies the options, so that an accessor of the caller's object is read once. Throws `invalid_option` for other values. */

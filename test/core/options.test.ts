@@ -39,7 +39,7 @@ test("readWholeNumber applies the default for undefined, and both bounds are inc
 test("rejects an unknown option, because a misspelt option would silently mean its default", () => {
   assert.throws(() => rejectUnknownOptions("jwks()", { freshMS: 1 }, ["freshMs", "coolDownMs"]), {
     code: "invalid_option",
-    message: 'jwks() has no option "freshMS"; it has freshMs, coolDownMs',
+    message: 'jwks() has no option "freshMS"; it has freshMs, coolDownMs; did you mean freshMs?',
   });
   for (const notOptions of [null, 7, "x", [], undefined]) {
     assert.throws(() => rejectUnknownOptions("jwks()", notOptions, []), { code: "invalid_option" });
@@ -138,4 +138,21 @@ test("copyOptions reads each accessor once, and rejects what is not an object of
       message: /^test\(\) must be an object of options; got /,
     });
   }
+});
+
+test("an unknown option that resembles a known one gets its name as advice, and another one gets none", () => {
+  const known = ["audience", "clockToleranceMs", "issuer"];
+  const hint = (name: string) => {
+    try {
+      rejectUnknownOptions("createGuard", { [name]: 1 }, known);
+    } catch (error) {
+      return /did you mean (\w+)\?$/.exec((error as Error).message)?.[1] ?? null;
+    }
+    return assert.fail("the option is accepted");
+  };
+  assert.equal(hint("audiance"), "audience");
+  assert.equal(hint("clockTolerance"), "clockToleranceMs");
+  assert.equal(hint("ISSUER"), "issuer");
+  assert.equal(hint("retries"), null);
+  assert.equal(hint("a".repeat(100_000)), null);
 });
