@@ -14,7 +14,7 @@ import { isTrustedProxy } from "../adapters/http/client-address.ts";
 type Authorizer = Pick<Guard, "authorize">;
 
 export interface GatewayOptions {
-  /** Without a policy every valid token passes. */
+  /** Every valid token passes without a policy. */
   policy?: PathPolicy | undefined;
   /** The proxies whose headers are believed under a policy. Default: none. */
   trustedProxies?: BlockList;
@@ -68,7 +68,7 @@ export function createGateway(guard: Authorizer, options: GatewayOptions = {}): 
     return decided === null || typeof decided === "string" ? whyRefused[decided ?? "none"] : decided;
   };
   return (req, res) => {
-    // In some settings the proxy would pass the header on to the application.
+    // A proxy with other settings would pass the header on to the application.
     if (hasIdentityHeader(req.rawHeaders)) return refuse(res, 400, "A client must not send X-Auth headers.");
     const found = find(req);
     if (typeof found === "string") return refuse(res, 403, found);

@@ -1,3 +1,4 @@
+import { noHosts, type AllowedHttp } from "./allow-http.ts";
 import { HoldfastError, isHoldfastError } from "../core/errors.ts";
 import { invalidOption, readString } from "../core/options.ts";
 
@@ -116,17 +117,21 @@ export function unusableResponse(what: string, why: string): HoldfastError {
 
 const loopback = /^(localhost|.+\.localhost|127(\.\d+){3}|\[::1\])$/;
 
-/** Whether a response from this URL can be trusted. On a network anyone can forge a response over plain HTTP. */
-export function isTrustworthy(url: URL): boolean {
-  const local = url.protocol === "http:" && loopback.test(url.hostname);
-  return (url.protocol === "https:" || local) && url.username === "" && url.password === "";
+/**
+ * Whether a response from this URL can be trusted. On a network anyone can forge a response over plain HTTP, except on one
+ * that the operator allows.
+ */
+export function isTrustworthy(url: URL, allowHttp: AllowedHttp = noHosts): boolean {
+  const allowed = url.protocol === "http:" && (loopback.test(url.hostname) || allowHttp(url.hostname));
+  return (url.protocol === "https:" || allowed) && url.username === "" && url.password === "";
 }
 
-/** Reads an https URL, or an http URL of this machine, and normalizes it. Throws `invalid_option`. */
-export function trustworthyUrl(name: string, value: unknown): string {
+/** Reads an https URL, or an http URL of this machine or of an allowed host, and normalizes it. Throws `invalid_option`. */
+export function trustworthyUrl(name: string, value: unknown, allowHttp: AllowedHttp = noHosts): string {
   const url = URL.parse(readString(name, value));
-  if (url === null || !isTrustworthy(url)) {
-    throw invalidOption(name, "an https URL (or http to this machine) without credentials", value);
+  if (url === null || !isTrustworthy(url, allowHttp)) {
+    const form = "an https URL (or http to this machine, or to a host of allowHttp) without credentials";
+    throw invalidOption(name, form, value);
   }
   return url.href;
 }

@@ -54,3 +54,15 @@ export function parseSessionLifetime(text: string): SessionLifetime | undefined 
   if (rest.length > 0 || idleMs === undefined || absoluteMs === undefined) return undefined;
   return idleMs <= absoluteMs ? { idleMs, absoluteMs } : undefined;
 }
+
+/** Parses `id:secret`. */
+export function parseClient(text: string): ClientCredentials | undefined {
+  const [id, secret] = parsePair(text, 1) ?? [];
+  return id === undefined || secret === undefined ? undefined : { id, secret };
+}
+
+/** Parses `name:password`, with a password of at least 8 characters. */
+export function parseUser(text: string): { username: string; password: string } | undefined {
+  const [username, password] = parsePair(text, 8) ?? [];
+  return username === undefined || password === undefined ? undefined : { username, password };
+}

@@ -5,8 +5,8 @@ import { claimPrivateFile } from "./store/private-file.ts";
 
 /**
  * Adds the first user when the store has no user: the configured one, or `admin` with a password from `passwordFile`.
- * Returns the line for the operator, or `null` when a user exists. The password is in its file before the user is in
- * the store, so processes that start together, or again after a crash, use the same password.
+ * Returns the line for the operator, or `null` when a user exists. The file has the password before the store has the user.
+ * Processes that start together, or again after a crash, therefore use the same password.
  */
 export async function ensureFirstUser(
   issuer: Pick<Issuer, "users" | "login" | "endSession">,
@@ -29,8 +29,7 @@ export async function ensureFirstUser(
 }
 
 /**
- * Returns whether the password opens the account. A service on another machine may have added the user with a password
- * of its own. A service that shares the directory uses the same password.
+ * Returns whether the password opens the account. A service on another machine may have added the user with another password. A service that shares the directory uses the same password.
  */
 async function canLogIn(
   { login, endSession }: Pick<Issuer, "login" | "endSession">,

@@ -27,7 +27,7 @@ export async function announceProcess(
   const content: RunningProcess = { pid: process.pid, host: hostname(), address, nonce };
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await removeStale(directory, address);
-  // A digest, because the nonce is a secret and a file name is none.
+  // The name has a digest, because the nonce is a secret and other users can see file names.
   const digest = createHash("sha256").update(nonce).digest("hex").slice(0, 16);
   const file = join(directory, `${process.pid}-${digest}`);
   const draft = `${file}.part`;

@@ -134,8 +134,8 @@ function createPublicHandler(
 }
 
 /**
- * Announces this process to commands, and returns the function that withdraws the announcement. Neither ever rejects:
- * the service must start and stop although the directory cannot be written.
+ * Announces this process to commands, and returns the function that withdraws the announcement. Both always resolve: the
+ * service must start and stop although the directory cannot be written.
  */
 async function announce(
   directory: string,

@@ -91,16 +91,17 @@ export async function composeService(
 
 /** The provider whose tokens `/verify` accepts, as it does those of the service. */
 function trustedProvider(
-  { issuer, jwksUrl, authority }: ProviderSettings,
+  { issuer, allowHttp, jwksUrl, authority }: ProviderSettings,
   audience: ServiceIdentity["audience"],
 ): TrustedIssuer {
   return {
     issuer,
     audience,
-    keys: jwksUrl === undefined ? discovered() : jwks(jwksUrl),
+    keys: jwksUrl === undefined ? discovered({ allowHttp }) : jwks(jwksUrl, { allowHttp }),
     ...(authority !== undefined && {
       authority: introspection({
         url: authority.url,
+        allowHttp,
         clientId: authority.client.id,
         clientSecret: authority.client.secret,
         opaque: authority.opaque,
@@ -110,7 +111,7 @@ function trustedProvider(
   };
 }
 
-/** With Redis the services share the answers of the provider's authority. */
+/** Services on one Redis share the answers of the provider's authority. */
 async function sharedCacheOptions(
   { redis, provider }: Settings,
   secret: string,

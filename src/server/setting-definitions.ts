@@ -7,10 +7,12 @@ import { MAX_SESSIONS_PER_USER, signingAlgorithms } from "../issuer/config.ts";
 import type { IssuerOptions } from "../issuer/types.ts";
 import type { RedisAddressOptions } from "../stores/redis/address.ts";
 import {
+  parseClient,
   parseClients,
   parseMap,
   parseScopes,
   parseSessionLifetime,
+  parseUser,
   type ClientCredentials,
   type SessionLifetime,
 } from "./client-settings.ts";
@@ -19,12 +21,12 @@ import { durationForm, parseDuration } from "./duration.ts";
 import {
   parseAudience,
   parseHost,
-  parseHttpsUrl,
+  parseAllowHttp,
+  parseProviderUrl,
   parseHttpUrl,
   parseList,
   parseOneOf,
   parseOrigin,
-  parsePair,
   parseText,
   parseTrustedProxies,
   parseWholeNumber,
@@ -81,6 +83,7 @@ export interface SettingValues {
   readonly HOLDFAST_POLICY?: string;
   readonly HOLDFAST_PROVIDER_ISSUER?: string;
   readonly HOLDFAST_PROVIDER_JWKS_URL?: string;
+  readonly HOLDFAST_ALLOW_HTTP?: readonly string[];
   readonly HOLDFAST_AUTHORITY_URL?: string;
   readonly HOLDFAST_AUTHORITY_CLIENT?: ClientCredentials;
   readonly HOLDFAST_AUTHORITY_OPAQUE?: boolean | RegExp;
@@ -104,7 +107,8 @@ export interface SettingDefinition<T = unknown> {
 
 const HOST = "an address or host name to listen on";
 const PORT = "a port from 0 to 65535 (0: any free one)";
-const HTTPS_URL = "an https URL (or http to this machine)";
+const HTTP_HOSTS = "host names, addresses or networks such as keycloak,10.0.0.0/8, separated by commas";
+const HTTPS_URL = "an https URL (or http to this machine, or to a host of HOLDFAST_ALLOW_HTTP)";
 
 /** Every setting of the service, in the order of docs/options.md. */
 export const settingDefinitions: {
@@ -245,20 +249,18 @@ export const settingDefinitions: {
   },
   HOLDFAST_PROVIDER_JWKS_URL: {
     form: HTTPS_URL,
-    parse: parseHttpsUrl,
+    parse: parseProviderUrl,
     otherwise: "discovered from the provider's issuer",
   },
+  HOLDFAST_ALLOW_HTTP: { form: HTTP_HOSTS, parse: parseAllowHttp, otherwise: "none: this machine only" },
   HOLDFAST_AUTHORITY_URL: {
     form: HTTPS_URL,
-    parse: parseHttpsUrl,
+    parse: parseProviderUrl,
     otherwise: "none: the signature is enough",
   },
   HOLDFAST_AUTHORITY_CLIENT: {
     form: "id:secret, as the provider registered this service",
-    parse: (text) => {
-      const [id, secret] = parsePair(text, 1) ?? [];
-      return id === undefined || secret === undefined ? undefined : { id, secret };
-    },
+    parse: parseClient,
     otherwise: "required with the URL",
   },
   HOLDFAST_AUTHORITY_OPAQUE: {
@@ -278,10 +280,7 @@ export const settingDefinitions: {
   },
   HOLDFAST_BOOTSTRAP_USER: {
     form: "name:password, the password of at least 8 characters",
-    parse: (text) => {
-      const [username, password] = parsePair(text, 8) ?? [];
-      return username === undefined || password === undefined ? undefined : { username, password };
-    },
+    parse: parseUser,
     otherwise: "admin, with a generated password",
   },
   HOLDFAST_LOG_LEVEL: { form: logLevels.join(", "), parse: parseOneOf(logLevels), default: "info" },

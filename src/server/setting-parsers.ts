@@ -2,6 +2,7 @@ import { BlockList } from "node:net";
 import { addNetwork } from "../core/networks.ts";
 import { isExactOrigin } from "../core/origin.ts";
 import type { Audiences } from "../issuer/audiences.ts";
+import { readAllowHttp } from "../guard/allow-http.ts";
 import { isTrustworthy } from "../guard/fetch-json.ts";
 
 /* Parsers of setting texts. Each returns `undefined` for a text that it refuses. */
@@ -54,10 +55,21 @@ export function parseHttpUrl(text: string): string | undefined {
   return url.href.replace(/\/+$/, "");
 }
 
-/** Parses an https URL, or an http URL of this machine. */
-export function parseHttpsUrl(text: string): string | undefined {
+/** Parses an http(s) URL without credentials. Another setting decides to which hosts plain HTTP is allowed. */
+export function parseProviderUrl(text: string): string | undefined {
   const url = URL.parse(text);
-  return url !== null && isTrustworthy(url) ? url.href : undefined;
+  return url !== null && isTrustworthy(url, () => true) ? url.href : undefined;
+}
+
+/** Parses the list of an `allowHttp` option. */
+export function parseAllowHttp(text: string): readonly string[] | undefined {
+  const hosts = text.split(",").map((host) => host.trim());
+  try {
+    readAllowHttp("HOLDFAST_ALLOW_HTTP", hosts);
+    return hosts;
+  } catch {
+    return undefined;
+  }
 }
 
 export function parseOrigin(text: string): string | undefined {

@@ -11,12 +11,15 @@ import { canKeepCookies } from "../issuer/cookie-options.ts";
 import { findRedisConflicts, toRedisSettings, type RedisSettings } from "./redis-settings.ts";
 import type { ClientCredentials } from "./client-settings.ts";
 import { formatDuration } from "./duration.ts";
+import { findPlainHttp } from "./provider-settings.ts";
 import { findServiceLinks } from "./service-links.ts";
 import { settingDefinitions, type LogLevel, type Role, type SettingValues } from "./setting-definitions.ts";
 
 /** A provider whose tokens the gateway accepts, as it does those of the service. */
 export interface ProviderSettings {
   readonly issuer: string;
+  /** The hosts to which plain HTTP is allowed. */
+  readonly allowHttp: readonly string[];
   /** `undefined` when the key set is discovered from the issuer. */
   readonly jwksUrl: string | undefined;
   /** The introspection endpoint. `undefined` when the provider's signature is enough. */
@@ -128,6 +131,7 @@ const companions: readonly (readonly [given: keyof SettingValues, needed: keyof 
   ["HOLDFAST_POLICY", "HOLDFAST_TRUSTED_PROXIES"],
   ["HOLDFAST_COOKIES_SAME_SITE", "HOLDFAST_COOKIES"],
   ["HOLDFAST_PROVIDER_JWKS_URL", "HOLDFAST_PROVIDER_ISSUER"],
+  ["HOLDFAST_ALLOW_HTTP", "HOLDFAST_PROVIDER_ISSUER"],
   ["HOLDFAST_AUTHORITY_URL", "HOLDFAST_PROVIDER_ISSUER"],
   ["HOLDFAST_AUTHORITY_URL", "HOLDFAST_AUTHORITY_CLIENT"],
   ["HOLDFAST_AUTHORITY_CLIENT", "HOLDFAST_AUTHORITY_URL"],
@@ -160,6 +164,7 @@ function findConflicts(values: Partial<SettingValues>): string[] {
   problems.push(
     ...findRedisConflicts(values),
     ...findLifetimeConflicts(values),
+    ...findPlainHttp(values),
     ...findOpaqueConflicts(values),
   );
   if (isGiven("HOLDFAST_COOKIES") && !canKeepCookies(values.HOLDFAST_URL ?? "http://localhost")) {
@@ -261,10 +266,11 @@ function toCookieOptions(values: SettingValues): CookieOptions | undefined {
 function toProviderSettings(values: SettingValues): ProviderSettings | undefined {
   const { HOLDFAST_PROVIDER_ISSUER: issuer, HOLDFAST_PROVIDER_JWKS_URL: jwksUrl } = values;
   const { HOLDFAST_AUTHORITY_URL: url, HOLDFAST_AUTHORITY_CLIENT: client } = values;
+  const { HOLDFAST_ALLOW_HTTP: allowHttp = [] } = values;
   if (issuer === undefined) return undefined;
-  if (url === undefined || client === undefined) return { issuer, jwksUrl, authority: undefined };
+  if (url === undefined || client === undefined) return { issuer, allowHttp, jwksUrl, authority: undefined };
   const { HOLDFAST_AUTHORITY_OPAQUE: opaque = true, HOLDFAST_AUTHORITY_ASK: ask = "all" } = values;
-  return { issuer, jwksUrl, authority: { url, client, opaque, ask } };
+  return { issuer, allowHttp, jwksUrl, authority: { url, client, opaque, ask } };
 }
 
 function toClients(values: SettingValues): Settings["clients"] {

@@ -79,6 +79,7 @@ test("reads every setting", () => {
     HOLDFAST_BOOTSTRAP_USER: "alice:correct:horse",
     HOLDFAST_PROVIDER_ISSUER: "https://provider.example.com/",
     HOLDFAST_PROVIDER_JWKS_URL: "https://provider.example.com/keys",
+    HOLDFAST_ALLOW_HTTP: "keycloak, 10.0.0.0/8",
     HOLDFAST_AUTHORITY_URL: "https://provider.example.com/introspect",
     HOLDFAST_AUTHORITY_CLIENT: "holdfast:secret:with:colons",
     HOLDFAST_AUTHORITY_OPAQUE: "/^at_/",
@@ -104,6 +105,7 @@ test("reads every setting", () => {
   assert.deepEqual(settings.bootstrapUser, { username: "alice", password: "correct:horse" });
   assert.deepEqual(settings.provider, {
     issuer: "https://provider.example.com/",
+    allowHttp: ["keycloak", "10.0.0.0/8"],
     jwksUrl: "https://provider.example.com/keys",
     authority: {
       url: "https://provider.example.com/introspect",

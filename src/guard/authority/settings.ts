@@ -8,6 +8,7 @@ import {
   wholeOption,
   type OptionTable,
 } from "../../core/options.ts";
+import { readAllowHttp, type AllowedHttp } from "../allow-http.ts";
 import { platformFetch, requestHeaders, trustworthyUrl, type Fetch } from "../fetch-json.ts";
 import {
   clientAuthenticationOptionTable,
@@ -63,6 +64,11 @@ export interface AuthorityOptions extends ClientAuthenticationOptions {
    * Default: the probe invents a token, and the authority must answer no.
    */
   probeToken?: () => string | Promise<string>;
+  /**
+   * Hosts to which plain HTTP is allowed, on a network that you trust: exact names, addresses, and networks such as
+   * `10.0.0.0/8`. Default: this machine only.
+   */
+  allowHttp?: readonly string[];
   /** Headers of every request. Default: none. */
   headers?: Readonly<Record<string, string>>;
   /** Replaces the platform's `fetch`. Default: `globalThis.fetch`. */
@@ -75,7 +81,8 @@ export type QuestionScope = (typeof questionScopes)[number];
 
 type OwnOptions = Omit<AuthorityOptions, keyof ClientAuthenticationOptions>;
 
-interface OwnSettings extends Readonly<Required<Omit<OwnOptions, "opaque" | "probeToken">>> {
+interface OwnSettings extends Readonly<Required<Omit<OwnOptions, "opaque" | "probeToken" | "allowHttp">>> {
+  readonly allowHttp: AllowedHttp;
   readonly opaque: RegExp | null;
   readonly probeToken: OwnOptions["probeToken"];
 }
@@ -101,6 +108,7 @@ export const authorityOptionTable: OptionTable<OwnSettings & ClientAuthenticatio
   maxConcurrent: wholeOption(64, 1),
   probeMs: wholeOption(10_000, 1_000),
   probeToken: functionOption<OwnSettings["probeToken"]>(() => undefined),
+  allowHttp: option(readAllowHttp),
   headers: option(requestHeaders),
   fetch: functionOption<Fetch>(() => platformFetch),
 };
@@ -108,7 +116,10 @@ export const authorityOptionTable: OptionTable<OwnSettings & ClientAuthenticatio
 /** Throws `invalid_option`, naming `owner` and the option. */
 export function readAuthorityOptions(owner: string, options: AuthorityOptions): AuthoritySettings {
   const given = copyOptions(owner, options);
-  const read = readOptions(owner, given, authorityOptionTable);
+  const url = option((name, value) =>
+    trustworthyUrl(name, value, readAllowHttp(`${owner}: allowHttp`, given.allowHttp)),
+  );
+  const read = readOptions(owner, given, { ...authorityOptionTable, url });
   const { auth, clientId, clientSecret, bearerToken, ...settings } = read;
   if (settings.ask === "opaque" && settings.opaque === null) {
     throw invalidOption(`${owner}: opaque`, 'true or a RegExp with ask: "opaque"', given.opaque);

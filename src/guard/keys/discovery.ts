@@ -2,6 +2,7 @@ import { elapsedMs, readClock, type Instant } from "../../core/clock.ts";
 import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
 import { invalidOption } from "../../core/options.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
+import type { AllowedHttp } from "../allow-http.ts";
 import { describeError, emit } from "../emit.ts";
 import {
   fetchJson,
@@ -31,7 +32,8 @@ export type DiscoveryOptions = JwksOptions;
 
 /**
  * The key set that the issuer's metadata names: OpenID Connect Discovery, otherwise RFC 8414. A guard without `keys`
- * uses this source. The guard's `issuer` must be an https URL, or an http URL of this machine.
+ * uses this source. The guard's `issuer` must be an https URL, or an http URL of this machine
+ * or of a host of `allowHttp`.
  *
  * Throws `invalid_option`. `createGuard` throws `invalid_option` for another kind of issuer.
  *
@@ -79,7 +81,7 @@ class DiscoveredLocation implements KeyLocation {
   constructor(settings: JwksSettings, context: KeyContext) {
     this.#settings = settings;
     this.#context = context;
-    this.#documents = metadataDocuments(context.issuer);
+    this.#documents = metadataDocuments(context.issuer, settings.allowHttp);
   }
 
   firstUrl(): string {
@@ -113,7 +115,7 @@ class DiscoveredLocation implements KeyLocation {
 
   restore(savedUrl: string): boolean {
     const parsed = URL.parse(savedUrl);
-    if (parsed === null || !isTrustworthy(parsed)) return false;
+    if (parsed === null || !isTrustworthy(parsed, this.#settings.allowHttp)) return false;
     this.#known ??= { url: savedUrl, readAt: null };
     return true;
   }
@@ -153,7 +155,8 @@ class DiscoveredLocation implements KeyLocation {
       );
     }
     const found = typeof uri === "string" ? URL.parse(uri) : null;
-    if (found === null || !isTrustworthy(found)) throw unusableResponse(what, "has no jwks_uri with https");
+    if (found === null || !isTrustworthy(found, this.#settings.allowHttp))
+      throw unusableResponse(what, "has no jwks_uri with https");
     return found.href;
   }
 }
@@ -162,8 +165,8 @@ class DiscoveredLocation implements KeyLocation {
  * OpenID Connect appends the well-known path to the issuer's path; RFC 8414 inserts it before that path. Throws
  * `invalid_option`.
  */
-function metadataDocuments(issuer: string): MetadataDocument[] {
-  const { origin, pathname, search, hash } = new URL(trustworthyUrl("issuer", issuer));
+function metadataDocuments(issuer: string, allowHttp: AllowedHttp): MetadataDocument[] {
+  const { origin, pathname, search, hash } = new URL(trustworthyUrl("issuer", issuer, allowHttp));
   if (search !== "" || hash !== "") throw invalidOption("issuer", "a URL without query or fragment", issuer);
   const path = pathname.replace(/\/$/, "");
   const [openid, oauth] = ["openid-configuration", "oauth-authorization-server"];

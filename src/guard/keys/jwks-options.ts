@@ -1,4 +1,5 @@
 import { functionOption, option, readOptions, wholeOption, type OptionTable } from "../../core/options.ts";
+import { readAllowHttp, type AllowedHttp } from "../allow-http.ts";
 import { platformFetch, requestHeaders, type Fetch } from "../fetch-json.ts";
 
 /**
@@ -36,12 +37,18 @@ export interface JwksOptions {
   timeoutMs?: number;
   /** Longest response body, in bytes. Default 262,144. */
   maxBytes?: number;
+  /**
+   * Hosts to which plain HTTP is allowed, on a network that you trust: exact names, addresses, and networks such as
+   * `10.0.0.0/8`. Default: this machine only.
+   */
+  allowHttp?: readonly string[];
   /** Headers of every request. Default: none. */
   headers?: Readonly<Record<string, string>>;
 }
 
 /** The checked options, with defaults filled in. */
-export interface JwksSettings extends Readonly<Required<Omit<JwksOptions, "freshMs">>> {
+export interface JwksSettings extends Readonly<Required<Omit<JwksOptions, "freshMs" | "allowHttp">>> {
+  readonly allowHttp: AllowedHttp;
   /** `null` when the response's `Cache-Control` decides. */
   readonly freshMs: number | null;
 }
@@ -55,6 +62,7 @@ export const jwksOptionTable: OptionTable<JwksSettings> = {
   coolDownMs: wholeOption(30_000, 1_000),
   timeoutMs: wholeOption(5_000, 1, 60_000),
   maxBytes: wholeOption(262_144, 1),
+  allowHttp: option(readAllowHttp),
   headers: option(requestHeaders),
 };
 

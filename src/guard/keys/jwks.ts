@@ -5,7 +5,8 @@ import { readJwksOptions, type JwksOptions } from "./jwks-options.ts";
 import type { KeyContext, KeySource } from "./key-source.ts";
 
 /**
- * A provider's JWK Set (RFC 7517 §5) at an https URL, or at an http URL of this machine. The guard fetches the set,
+ * A provider's JWK Set (RFC 7517 §5) at an https URL, or at an http URL of this machine or of
+ * a host of `allowHttp`. The guard fetches the set,
  * keeps it fresh in the background, and keeps the last good set through an outage. Throws `invalid_option`.
  *
  * @example
@@ -26,8 +27,8 @@ export function jwks(url: string, options: JwksOptions = {}): KeySource {
 
 /** Checks the arguments, and returns the function that opens the keyring. Throws `invalid_option`. */
 export function prepareJwksKeyring(url: string, options: JwksOptions): (context: KeyContext) => JwksKeyring {
-  const location = fixedLocation(trustworthyUrl("jwks: url", url));
   const settings = readJwksOptions("jwks", options);
+  const location = fixedLocation(trustworthyUrl("jwks: url", url, settings.allowHttp));
   return (context) => new JwksKeyring(location, settings, context);
 }
 

@@ -12,6 +12,7 @@ import type { LogPosition, RevocationEntry } from "../../core/revocation.ts";
 import { backoffMs } from "../../resilience/backoff.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import type { RevocationFeed, RevocationTail } from "../../stores/store.ts";
+import { readAllowHttp, type AllowedHttp } from "../allow-http.ts";
 import { createClientAuthentication } from "../authority/client-authentication.ts";
 import {
   fetchJson,
@@ -40,6 +41,11 @@ export interface HttpRevocationsOptions {
   snapshotTimeoutMs?: number;
   /** Longest accepted response. One entry takes about 250 bytes. Default 67,108,864. */
   maxBytes?: number;
+  /**
+   * Hosts to which plain HTTP is allowed, on a network that you trust: exact names, addresses, and networks such as
+   * `10.0.0.0/8`. Default: this machine only.
+   */
+  allowHttp?: readonly string[];
   /** Headers that are sent with each request. */
   headers?: Readonly<Record<string, string>>;
   /** Replaces the platform's `fetch`. */
@@ -58,14 +64,19 @@ const WAIT_S = 5;
 const PAUSE_MS = 250;
 const MAX_BACKOFF_MS = 5_000;
 
+interface HttpRevocationsSettings extends Required<Omit<HttpRevocationsOptions, "allowHttp">> {
+  readonly allowHttp: AllowedHttp;
+}
+
 /** The options of `httpRevocations`. */
-export const httpRevocationsOptionTable: OptionTable<Required<HttpRevocationsOptions>> = {
+export const httpRevocationsOptionTable: OptionTable<HttpRevocationsSettings> = {
   url: option(trustworthyUrl),
   clientId: option(readString),
   clientSecret: option(readString),
   timeoutMs: wholeOption(5_000, 1, 5_000),
   snapshotTimeoutMs: wholeOption(60_000, 1),
   maxBytes: wholeOption(67_108_864, 1),
+  allowHttp: option(readAllowHttp),
   headers: option(requestHeaders),
   fetch: functionOption<Fetch>(() => platformFetch),
   clock: clockOption(OWNER),
@@ -102,7 +113,9 @@ export const httpRevocationsOptionTable: OptionTable<Required<HttpRevocationsOpt
  * ```
  */
 export function httpRevocations(options: HttpRevocationsOptions): RevocationFeed {
-  const settings = readOptions(OWNER, options, httpRevocationsOptionTable);
+  const allowHttp = readAllowHttp(`${OWNER}: allowHttp`, Object(options).allowHttp);
+  const url = option((name, value) => trustworthyUrl(name, value, allowHttp));
+  const settings = readOptions(OWNER, options, { ...httpRevocationsOptionTable, url });
   const { timeoutMs, snapshotTimeoutMs, clock, random } = settings;
   const request = createRequest(settings);
   /** The newest known position in the log, where a subscription begins. */
@@ -176,7 +189,7 @@ function createRequest({
   maxBytes,
   fetch,
   clock,
-}: Required<HttpRevocationsOptions>) {
+}: HttpRevocationsSettings) {
   const credentials = createClientAuthentication(OWNER, { auth: "basic", clientId, clientSecret });
   return async (query: LogQuery, timeoutMs: number, signal: AbortSignal): Promise<unknown> => {
     const url = new URL(base);

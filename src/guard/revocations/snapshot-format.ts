@@ -14,7 +14,7 @@ export type RevocationRow = readonly [
   number?: number,
 ];
 
-/** Names rows that are stored in a snapshot of their own. */
+/** Names rows that are stored in a separate snapshot. */
 export interface SnapshotPiece {
   readonly slot: number;
   readonly digest: string;

@@ -34,7 +34,7 @@ export const adminConnectionLimits: ConnectionLimitOptions = {
   peerOf: () => "this machine",
 };
 
-/** How many connections leave enough of these descriptors for the rest of the process. `null` when there is no limit. */
+/** How many connections leave enough of these descriptors for the rest of the process. `null` without a limit. */
 export function connectionsWithin(descriptors: number | null): number {
   const free = (descriptors ?? Infinity) - RESERVED_DESCRIPTORS;
   return Math.max(MIN_CONNECTIONS, Math.min(MAX_CONNECTIONS, free));

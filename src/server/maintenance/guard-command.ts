@@ -102,7 +102,7 @@ async function createTokenSigner({ store, secret }: OpenedStore): Promise<() => 
   };
 }
 
-/** What is at the address of an announcement. */
+/** The process at the address of an announcement. */
 type Found =
   /** The process that wrote the announcement. */
   | "process"

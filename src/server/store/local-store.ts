@@ -49,7 +49,7 @@ export function localFiles(dataDir: string): LocalFiles {
 }
 
 /**
- * Opens the store in `dataDir`. With `create` it creates the store when this machine never had one. Rejects with
+ * Opens the store in `dataDir`. `create` makes the store when this machine never had one. Rejects with
  * `store_emptied` when the store of this machine is gone, and with `store_mismatch` when the secret is missing. Without
  * a configured `secret` a file keeps the secret, which is generated with the store.
  */

@@ -4,7 +4,7 @@ import { claimStore, localFiles, makeDirectory, type OpenedStore } from "./local
 import { readPrivateFile } from "./private-file.ts";
 
 /**
- * Opens the store in Redis. With `create` it accepts an empty Redis when this machine never used a store. Rejects with
+ * Opens the store in Redis. `create` accepts an empty Redis when this machine never used a store. Rejects with
  * `store_emptied` when it is not the store that this machine last used, or was emptied.
  */
 export async function openRedisStore(

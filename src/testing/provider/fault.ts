@@ -33,7 +33,7 @@ const faultyAnswers = [
  */
 export type FaultyAnswer = (typeof faultyAnswers)[number];
 
-/** A fault of an endpoint. Without members the endpoint answers correctly. */
+/** A fault of an endpoint. The endpoint answers correctly without members. */
 export interface Fault {
   /** Answers an error with this status, 200 to 599. With `answer` it is the status of that answer. */
   status?: number;
