@@ -26,7 +26,7 @@ export interface MountOptions {
 }
 
 /** The members of `MountOptions`. */
-export const mountOptionTable: OptionTable<{ readonly trustedProxies: BlockList }> = {
+const mountOptionTable: OptionTable<{ readonly trustedProxies: BlockList }> = {
   trustedProxies: option((name, value) => {
     const proxies = new BlockList();
     const isList =

@@ -1,3 +1,4 @@
+import { isPrivateAddress } from "../../core/address.ts";
 import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
 import type { FairPlace } from "../../resilience/fair-bulkhead.ts";
 import { narrowAudience } from "../audiences.ts";
@@ -38,6 +39,12 @@ function shortenSession(
   return { ...user, ...shortestLifetime(config.shortSession, user) };
 }
 
+/** A limited source in a private network is often a proxy that is not listed. `null` for any other source. */
+function proxyHint(source: string | undefined): string | null {
+  if (source === undefined || !isPrivateAddress(source)) return null;
+  return "the source is in a private network: if it is a proxy, list it in HOLDFAST_TRUSTED_PROXIES or trustedProxies";
+}
+
 /**
  * Runs a check of credentials within the login limits. Every endpoint that takes a password uses it. A check that
  * returns `null` counts as a failed attempt. A check that throws does not count, because the credentials may be right. When
@@ -56,7 +63,7 @@ export async function withLoginLimits(
   if (attempt.status === "limited") {
     // Only the first refusal of a window is stored, so that a flood of attempts cannot flood the audit log.
     if (attempt.firstInWindow) {
-      await ctx.audit("login_limited", { source });
+      await ctx.audit("login_limited", { source, detail: proxyHint(source) });
       ctx.hook.notify({ type: "login_limited", source: source ?? null });
     }
     return { status: "limited", retryAfterMs: attempt.retryAfterMs };

@@ -212,6 +212,22 @@ test("fault 78: a flood of guesses from one /48 does not make the login of anoth
   }
 });
 
+test("fault 78: the audit event of a limited source in a private network names the setting that a proxy needs", async () => {
+  for (const [source, named] of [
+    ["10.0.0.7", true],
+    ["::ffff:192.168.0.1", true],
+    ["fd00::1", true],
+    ["192.0.2.1", false],
+    ["2001:db8::1", false],
+  ] as const) {
+    const { issuer, store } = createFixture();
+    for (let i = 0; i < 11; i++) await issuer.login(wrong, { source });
+    const [last] = await store.audit.recent(1);
+    assert.equal(last?.kind, "login_limited");
+    assert.equal(last.detail?.includes("HOLDFAST_TRUSTED_PROXIES") ?? false, named, source);
+  }
+});
+
 describe("login limits without an address", () => {
   test("fault 78: wrong passwords of strangers lock no other user out, and one event warns", async () => {
     const seen: IssuerEvent[] = [];
