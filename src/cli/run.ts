@@ -12,6 +12,7 @@ import { migrate } from "./migrate.ts";
 import { restore } from "./restore.ts";
 import { revoke } from "./revoke.ts";
 import { serveCommand } from "./serve.ts";
+import { sessionEnd, sessionList } from "./session.ts";
 import { tokenInspect } from "./token.ts";
 import { userAdd, userList, userPassword, userPasswd } from "./user.ts";
 import { userImport } from "./user-import.ts";
@@ -28,6 +29,8 @@ const commands: readonly Command[] = [
   userPassword,
   userPasswd,
   userImport,
+  sessionList,
+  sessionEnd,
   keysList,
   keysRotate,
   keysExport,
@@ -77,6 +80,7 @@ function describeUnknownCommand(words: readonly string[]): string {
   const likely = closest([first, second].join(" ").trim(), [
     ...commands.map(({ name }) => name),
     "user",
+    "session",
     "keys",
   ]);
   const hint = distance(first, likely.split(" ", 1)[0] ?? "") <= 2 ? `did you mean ${likely}? See` : "see";

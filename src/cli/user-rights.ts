@@ -6,23 +6,29 @@ import { UsageError, type Command } from "./command.ts";
 /** The actor of the audit events of these commands. */
 export const ACTOR = "command line";
 
-const force = { help: "also when no administrator is left" };
 const atOnce =
   "A running service refuses the user's tokens within half a second, and closes open connections.";
 
-/** Calls one method of `issuer.users` for the user that the operand names, and prints `done` and the name. */
+type Users = Service["issuer"]["users"];
+
+/**
+ * Calls one method of `issuer.users` for the user that the operand names, and prints `done` and the name. Whoever runs
+ * commands owns the store and can add an administrator, so the last one is no exception here.
+ */
 async function act(
   username: string,
   done: string,
-  action: (users: Service["issuer"]["users"]) => Promise<string>,
+  action: (users: Users, options: { actor: string; force?: boolean }) => Promise<string>,
 ): Promise<number> {
   return await withService(async ({ issuer }) => {
-    const outcome = await action(issuer.users);
-    if (outcome === "unknown") throw new HoldfastError("invalid_option", `there is no user ${username}`);
+    let outcome = await action(issuer.users, { actor: ACTOR });
     if (outcome === "last_administrator") {
-      const message = `${username} is the last administrator: name another one first, or repeat with --force`;
-      throw new HoldfastError("invalid_option", message);
+      outcome = await action(issuer.users, { actor: ACTOR, force: true });
+      console.error(
+        `note: no administrator is left; holdfast user scopes NAME --scope holdfast:admin makes one`,
+      );
     }
+    if (outcome === "unknown") throw new HoldfastError("invalid_option", `there is no user ${username}`);
     console.log(`${done} ${username}`);
     return 0;
   });
@@ -32,13 +38,10 @@ export const userDisable: Command = {
   name: "user disable",
   summary: "refuse all logins of a user and end all of the user's sessions",
   operands: ["NAME"],
-  options: { force },
   examples: ["holdfast user disable alice"],
   notes: atOnce,
-  run: async ({ operands: [name = ""], options }) =>
-    await act(name, "disabled", async (users) => {
-      return await users.disable(name, { actor: ACTOR, force: options["force"] !== undefined });
-    }),
+  run: async ({ operands: [name = ""] }) =>
+    await act(name, "disabled", async (users, options) => await users.disable(name, options)),
 };
 
 export const userEnable: Command = {
@@ -47,20 +50,17 @@ export const userEnable: Command = {
   operands: ["NAME"],
   examples: ["holdfast user enable alice"],
   run: async ({ operands: [name = ""] }) =>
-    await act(name, "enabled", async (users) => await users.enable(name, { actor: ACTOR })),
+    await act(name, "enabled", async (users, options) => await users.enable(name, options)),
 };
 
 export const userRemove: Command = {
   name: "user remove",
   summary: "end all sessions of a user and remove the user",
   operands: ["NAME"],
-  options: { force },
   examples: ["holdfast user remove alice"],
   notes: atOnce,
-  run: async ({ operands: [name = ""], options }) =>
-    await act(name, "removed", async (users) => {
-      return await users.remove(name, { actor: ACTOR, force: options["force"] !== undefined });
-    }),
+  run: async ({ operands: [name = ""] }) =>
+    await act(name, "removed", async (users, options) => await users.remove(name, options)),
 };
 
 export const userScopes: Command = {
@@ -71,7 +71,6 @@ export const userScopes: Command = {
     scope: { value: "SCOPE", help: "grant a scope; may be repeated. Every other scope is taken away" },
     none: { help: "take all scopes away" },
     sessions: { value: "keep", help: "keep the sessions when a scope is lost: it ends at the next refresh" },
-    force,
   },
   examples: [
     "holdfast user scopes alice --scope orders:read --scope orders:write",
@@ -85,10 +84,9 @@ ${atOnce}`,
       throw new UsageError("give --scope or --none; see holdfast user scopes --help");
     }
     if (sessions?.some((value) => value !== "keep")) throw new UsageError("--sessions must be keep");
-    return await act(name, "set the scopes of", async (users) => {
+    return await act(name, "set the scopes of", async (users, rights) => {
       return await users.setScopes(name, scopes, {
-        actor: ACTOR,
-        force: options["force"] !== undefined,
+        ...rights,
         sessions: sessions === undefined ? "end" : "keep",
       });
     });

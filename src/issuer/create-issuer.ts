@@ -18,6 +18,7 @@ import { acknowledge, refresh } from "./sessions/refresh.ts";
 import { checkRevocationId, revoke } from "./sessions/revoke.ts";
 import { RollbackAlarm } from "./sessions/rollback-alarm.ts";
 import { SourceAlarm } from "./sessions/source-alarm.ts";
+import { sessionsOf } from "./sessions/sessions-api.ts";
 import { endSession } from "./sessions/sessions.ts";
 import { openCheckedStore } from "./store/checked-store.ts";
 import type { AuthenticatedUser, Issuer, IssuerOptions, IssuerStatus, RequestInfo } from "./types.ts";
@@ -78,6 +79,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
       ...store.revocations,
       tokenAccepted: (claims) => ctx.arrivals.recordAccessToken(claims),
     },
+    sessions: sessionsOf(ctx, afterReady),
     users: usersOf(ctx, afterReady),
     keys: {
       list: afterReady(async () => {

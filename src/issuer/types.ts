@@ -4,6 +4,7 @@ import type { OnEvent } from "./hooks/session-event.ts";
 import type { EndReason } from "../stores/session-store.ts";
 import type { RevocationFeed, SigningKeyRecord, Store } from "../stores/store.ts";
 import type { AccountOf, AuthenticatedUser, Authenticate, Renew } from "./users/authentication.ts";
+import type { Sessions } from "./sessions/session-types.ts";
 import type { Users } from "./users/user-types.ts";
 
 export type * from "./users/authentication.ts";
@@ -255,6 +256,8 @@ export interface Issuer {
   revoke(request: RevokeRequest): Promise<void>;
   /** The revocation log, for a guard in the same process. */
   readonly revocations: RevocationFeed;
+  /** The sessions of every user, for an administrator. */
+  readonly sessions: Sessions;
   /** The users of the store. `login` does not read them when `authenticate` is set. */
   readonly users: Users;
   readonly keys: {

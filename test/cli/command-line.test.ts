@@ -99,7 +99,7 @@ const misunderstood: [string[], RegExp][] = [
   [["user", "add", "a", "--password", "x"], /Unknown option '--password'/],
   [["user", "scopes", "a"], /give --scope or --none/],
   [["user", "scopes", "a", "--none", "--sessions", "end"], /--sessions must be keep/],
-  [["user", "disable", "a", "--force=yes"], /does not take an argument/],
+  [["user", "scopes", "a", "--none=yes"], /does not take an argument/],
   [["serve", "now"], /too many arguments/],
   [["revoke"], /name one of --session, --user, --token-id and --key/],
   [["revoke", "--user", "a", "--session", "b"], /name one of/],

@@ -5,6 +5,7 @@ import type { IssuerContext } from "../context.ts";
 import type { Issuer, RequestInfo } from "../types.ts";
 import { createCorsPolicy, withCors } from "./cors.ts";
 import { withCookieMode } from "./cookie-mode.ts";
+import { endAnySessionEndpoint, endAnySessionsEndpoint, listAnySessionsEndpoint } from "./admin-sessions.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { introspectEndpoint, validateEndpoint } from "./introspection.ts";
 import { jwksEndpoint, metadataEndpoint } from "./metadata.ts";
@@ -34,6 +35,8 @@ const endpoints: Readonly<Record<string, Partial<Record<Method, Endpoint>>>> = {
   "/auth/password": { POST: passwordEndpoint },
   "/auth/sessions": { GET: listSessionsEndpoint },
   "/auth/sessions/:id": { DELETE: endSessionEndpoint },
+  "/admin/sessions": { GET: listAnySessionsEndpoint, DELETE: endAnySessionsEndpoint },
+  "/admin/sessions/:id": { DELETE: endAnySessionEndpoint },
   "/admin/users": { GET: listUsersEndpoint, POST: addUserEndpoint },
   "/admin/users/:name": { GET: getUserEndpoint, PATCH: changeUserEndpoint, DELETE: removeUserEndpoint },
   "/auth/validate": { POST: validateEndpoint },

@@ -1,0 +1,92 @@
+import { withService } from "../server/maintenance/with-service.ts";
+import type { Service } from "../server/service.ts";
+import { UsageError, type Command } from "./command.ts";
+import { ACTOR } from "./user-rights.ts";
+
+type SessionView = Awaited<ReturnType<Service["issuer"]["sessions"]["list"]>>["sessions"][number];
+
+const user = { value: "NAME", help: "the user: name or subject" };
+const PAGE = 500;
+
+/** Returns the subject of a user of the store. Another text is a subject itself, for an application with its own users. */
+async function subjectOf(
+  { issuer, store }: Service,
+  name: string,
+): Promise<{ subject: string; known: boolean }> {
+  const found = (await issuer.users.get(name)) ?? (await store.users.getBySubject(name));
+  return { subject: found?.subject ?? name, known: found !== null };
+}
+
+function warnUnknown(name: string): void {
+  console.error(`note: there is no user ${name}, and no session with this subject; check the spelling`);
+}
+
+export const sessionList: Command = {
+  name: "session list",
+  summary: "list a user's live sessions, newest first",
+  operands: [],
+  options: { user },
+  examples: ["holdfast session list --user alice"],
+  notes:
+    "Columns: id, start, last use, address of the login, client, name of the device, description of the device.",
+  async run({ options }) {
+    const [name, ...others] = options["user"] ?? [];
+    if (name === undefined || others.length > 0) {
+      throw new UsageError("give --user once; see holdfast session list --help");
+    }
+    return await withService(async (service) => {
+      const { subject, known } = await subjectOf(service, name);
+      let listed = 0;
+      for (let after: string | undefined; ;) {
+        const from = after === undefined ? {} : { after };
+        const { sessions, next } = await service.issuer.sessions.list(subject, { limit: PAGE, ...from });
+        for (const session of sessions) console.log(describe(session));
+        listed += sessions.length;
+        if (next === null) break;
+        after = next;
+      }
+      if (listed === 0 && !known) warnUnknown(name);
+      return 0;
+    });
+  },
+};
+
+export const sessionEnd: Command = {
+  name: "session end",
+  summary: "end one session, or all sessions of a user",
+  operands: ["[ID]"],
+  options: { user },
+  examples: ["holdfast session end 9uJ2cAqX0pYk3vZr1wTn5A", "holdfast session end --user alice"],
+  notes:
+    "A running service refuses the tokens within half a second, and closes open connections. The user can log in again;\nholdfast user disable prevents that.",
+  async run({ operands: [id], options }) {
+    const [name, ...others] = options["user"] ?? [];
+    if ((id === undefined) === (name === undefined) || others.length > 0) {
+      throw new UsageError("give an ID or --user; see holdfast session end --help");
+    }
+    return await withService(async (service) => {
+      const { sessions } = service.issuer;
+      if (id !== undefined) {
+        // The session may be one that this copy of the data has lost, so its tokens are revoked in any case.
+        if ((await sessions.end(id, { actor: ACTOR })) === "unknown") {
+          await service.issuer.revoke({ kind: "session", id });
+          console.error(`note: the store has no session ${id}; check the spelling`);
+        }
+        console.log(`ended session ${id}`);
+        return 0;
+      }
+      const { subject, known } = await subjectOf(service, name ?? "");
+      const ended = await sessions.endAll(subject, { actor: ACTOR });
+      if (ended === 0 && !known) warnUnknown(name ?? "");
+      console.log(`ended ${ended} ${ended === 1 ? "session" : "sessions"} of ${name}`);
+      return 0;
+    });
+  },
+};
+
+/** One line. The client chose some of the texts, so control characters must not reach the terminal. */
+function describe({ id, startedAt, lastUsedAt, address, client, deviceName, device }: SessionView): string {
+  const times = [startedAt, lastUsedAt].map((ms) => new Date(ms).toISOString());
+  const texts = [address, client, deviceName, device].map((text) => text?.replaceAll(/\p{C}/gu, " ") ?? "-");
+  return [id, ...times, ...texts].join("\t");
+}

@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { test, type TestContext } from "node:test";
+import { WebSocketServer } from "ws";
+import { protect } from "../../src/adapters/ws.ts";
+import { closeCodes, createConnections } from "../../src/connections/index.ts";
+import { createGuard, httpRevocations, jwks } from "../../src/index.ts";
+import { bearer, connect } from "../adapters/websocket/client.ts";
+import { temporaryDataDir } from "../server/temporary-settings.ts";
+import { post, refresh, type Tokens } from "../support/auth-calls.ts";
+import { startService } from "../support/service-process.ts";
+import { runHoldfast } from "./cli-process.ts";
+
+const ISSUER = "http://holdfast.test";
+const CREDENTIALS = { username: "alice", password: "correct horse battery" };
+
+/** A service process, the command line on its data, and an API with WebSockets that reads the service's log. */
+async function setUp(t: TestContext) {
+  const data = await temporaryDataDir();
+  const settings = { HOLDFAST_CLIENTS: "api:0123456789abcdef" };
+  const service = await startService(data, settings);
+  t.after(async () => await service.stop());
+  const guard = createGuard({
+    issuer: ISSUER,
+    audience: ISSUER,
+    keys: jwks(`${service.url}/.well-known/jwks.json`),
+    revocations: httpRevocations({
+      url: `${service.url}/auth/revocations`,
+      clientId: "api",
+      clientSecret: "0123456789abcdef",
+    }),
+  });
+  await guard.ready();
+  const connections = createConnections({ guard });
+  const wss = new WebSocketServer({ noServer: true });
+  const server = createServer().on("upgrade", protect(connections, {}, wss));
+  t.after(async () => {
+    await connections.close();
+    await guard.close();
+    for (const socket of wss.clients) socket.terminate();
+    await server[Symbol.asyncDispose]();
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: service.url,
+    holdfast: async (...args: string[]) => await runHoldfast(args, { data, settings, input: "password" }),
+    signIn: async (deviceName?: string): Promise<Tokens> => {
+      const body = { ...CREDENTIALS, ...(deviceName !== undefined && { device_name: deviceName }) };
+      const response = await post(service.url, "/auth/login", body);
+      assert.equal(response.status, 200);
+      return (await response.json()) as Tokens;
+    },
+    open: async ({ access_token: token }: Tokens) => await connect(port, { headers: bearer(token) }),
+  };
+}
+
+for (const command of ["disable", "remove"]) {
+  test(`law 3: \`user ${command}\` closes the open sockets of a user, whose sessions and logins end for good`, async (t) => {
+    const { url, holdfast, signIn, open } = await setUp(t);
+    const tokens = await signIn();
+    const socket = await open(tokens);
+    const { code, err } = await holdfast("user", command, "alice");
+    assert.deepEqual([code, err.startsWith("note: no administrator is left")], [0, true], err);
+    assert.equal((await socket.closed).code, closeCodes.token_revoked);
+    assert.equal((await refresh(url, tokens.refresh_token)).status, 400);
+    assert.equal((await post(url, "/auth/login", CREDENTIALS)).status, 401);
+  });
+}
+
+test("sessions are listed and ended at the command line, and an ended one closes its socket only", async (t) => {
+  const { holdfast, signIn, open } = await setUp(t);
+  const [first, second] = [await signIn("my\t\u001B[31mphone"), await signIn()];
+  const [one, other] = [await open(first), await open(second)];
+  const list = async () => await holdfast("session", "list", "--user", "alice");
+  const lines = (await list()).out.trimEnd().split("\n");
+  assert.deepEqual(
+    lines.map((line) => line.split("\t")[0]),
+    [second.session_id, first.session_id],
+  );
+  const [, , , address, client, name] = lines[1]?.split("\t") ?? [];
+  assert.deepEqual([address, client, name], ["127.0.0.1", "holdfast", "my  [31mphone"]);
+
+  const ended = await holdfast("session", "end", first.session_id);
+  assert.deepEqual(ended, { code: 0, out: `ended session ${first.session_id}\n`, err: "" });
+  assert.equal((await one.closed).code, closeCodes.token_revoked);
+  assert.equal((await list()).out.split("\t", 1)[0], second.session_id);
+  assert.equal((await holdfast("session", "end", "--user", "alice")).out, "ended 1 session of alice\n");
+  assert.equal((await other.closed).code, closeCodes.token_revoked);
+  assert.deepEqual(await list(), { code: 0, out: "", err: "" });
+
+  const nobody = await holdfast("session", "list", "--user", "nobody");
+  assert.deepEqual([nobody.code, nobody.out], [0, ""]);
+  assert.match(nobody.err, /^note: there is no user nobody/);
+  assert.equal((await holdfast("session", "end")).code, 2);
+  assert.equal((await holdfast("session", "list")).code, 2);
+});
