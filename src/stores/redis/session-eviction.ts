@@ -3,7 +3,7 @@ import { isLive } from "../../core/session.ts";
 import type { SessionCap } from "../session-cap.ts";
 import { MAX_EVICTED, sessionsToEvict } from "../session-eviction.ts";
 import type { SessionRecord } from "../session-store.ts";
-import { mapInBatches } from "./in-batches.ts";
+import { mapConcurrently } from "./map-concurrently.ts";
 import type { SessionCommands } from "./session-commands.ts";
 import type { SubjectCommands } from "./subject-commands.ts";
 
@@ -37,7 +37,7 @@ export async function evict(
     const { now, excess, positions } = await subjects.evictable(subject, cap.max);
     if (excess <= 0) break;
     const others = positions.filter(({ id }) => id !== own.id);
-    const found = await mapInBatches(others, async ({ id }) => await commands.find(id));
+    const found = await mapConcurrently(others, async ({ id }) => await commands.find(id));
     const sessions = found.flatMap((one) => (one?.session.subject === subject ? [one.session] : []));
     const gone = others.filter(({ at }, i) => found[i] === null && at < now - CREATION_MS);
     // The list decides how many go. More names than that let a login go on when others have taken the first ones.

@@ -5,7 +5,7 @@ import { startSession } from "../refresh-rotation.ts";
 import { EXPIRED_RETENTION_MS } from "../retention.ts";
 import type { EndReason, Rotation, RotationOutcome, SessionStore } from "../session-store.ts";
 import type { RedisConnection } from "./connection.ts";
-import { mapInBatches } from "./in-batches.ts";
+import { mapConcurrently } from "./map-concurrently.ts";
 import { evict, type SessionCommandParts } from "./session-eviction.ts";
 import { SessionCommands, type SessionReply } from "./session-commands.ts";
 import { SubjectCommands } from "./subject-commands.ts";
@@ -69,7 +69,7 @@ export function createSessionPart(context: SessionContext): SessionPart {
       const { id: subject } = revocation;
       const cutoff = await subjects.cutOff(subject, { ...revocation, moment: at });
       // Sessions that began after the entry stay live.
-      await mapInBatches(cutoff.ids, async (id) => {
+      await mapConcurrently(cutoff.ids, async (id) => {
         return await commands.end(id, "revoked", { subject, number: cutoff.number, upTo: at });
       });
     },
@@ -84,7 +84,7 @@ export function createSessionPart(context: SessionContext): SessionPart {
       async listBySubject(subject, { after = null, limit }) {
         const { positions } = await subjects.page(subject, after, limit);
         if (positions.length === 0) await requireStore();
-        const found = await mapInBatches(positions, async ({ id }) => await commands.find(id));
+        const found = await mapConcurrently(positions, async ({ id }) => await commands.find(id));
         const sessions = found.flatMap((one) =>
           one !== null && one.session.subject === subject && isLive(one.session, one.now)
             ? [one.session]
@@ -138,7 +138,7 @@ async function endSubject(
   const first = await subjects.cutOff(subject, { before: revocation.before, until });
   const { at, number, ids } = first;
   let { before } = first;
-  const found = await mapInBatches(ids, async (id) => (await commands.find(id))?.session.issuedAtS ?? 0);
+  const found = await mapConcurrently(ids, async (id) => (await commands.find(id))?.session.issuedAtS ?? 0);
   let newest = largest(found);
   for (let live = 0; ;) {
     // A greater `iat` comes from a clock that was set back, or from a cut-off in the same second.
@@ -146,7 +146,7 @@ async function endSubject(
       ({ before } = await subjects.cutOff(subject, { before: newest, until, moment: at, number }));
     }
     const entry = await appendToLog({ ...revocation, before, number });
-    const ended = await mapInBatches(ids, async (id) => {
+    const ended = await mapConcurrently(ids, async (id) => {
       const { outcome, session } = await commands.end(id, reason, { subject, number });
       return { wasLive: outcome === "live", issuedAtS: session?.issuedAtS ?? 0 };
     });
