@@ -39,7 +39,8 @@ test("an administrator reads the sessions of a user in pages, and ends one and t
       }),
       { source: "192.0.2.7" },
     );
-    logins.push((await response.json()) as { session_id: string; access_token: string });
+    const tokens = (await response.json()) as { session_id: string; access_token: string };
+    logins.push(tokens);
     await clock.advance(1000);
   }
   const ids = logins.map((login) => login.session_id).toReversed();
