@@ -119,12 +119,13 @@ function createParts(options: IssuerOptions): IssuerParts {
   const keys = new SigningKeys(base);
   const passwords = new PasswordHasher();
   const arrivals = new ArrivalSigns(base);
+  const rollbackAlarm = new RollbackAlarm(base);
   const ctx: IssuerContext = {
     ...base,
     keys,
     arrivals,
-    accessTokens: new AccessTokenChecker(base, keys, arrivals),
-    rollbackAlarm: new RollbackAlarm(base),
+    accessTokens: new AccessTokenChecker(base, { keys, arrivals, rollbackAlarm }),
+    rollbackAlarm,
     passwords,
     rehash: new PasswordRehash(base, passwords),
     loginLimits: new LoginLimits(clock),

@@ -7,7 +7,8 @@ import type { IssuerBase } from "../issuer-base.ts";
 import type { SigningKeys } from "../keys/signing-keys.ts";
 import { RevocationCache } from "../revocations/revocation-cache.ts";
 import type { ArrivalSigns } from "./arrival-signs.ts";
-import { findSession, type AuthenticSession } from "../store/session-record.ts";
+import type { RollbackAlarm } from "./rollback-alarm.ts";
+import { verifySessionRecord, type AuthenticSession } from "../store/session-record.ts";
 
 const MAX_TOKEN_BYTES = 16_384;
 /** The largest accepted difference between the clocks of the machines that share one store. */
@@ -27,13 +28,23 @@ export class AccessTokenChecker {
   readonly #base: IssuerBase;
   readonly #keys: SigningKeys;
   readonly #arrivals: ArrivalSigns;
+  readonly #rollbackAlarm: RollbackAlarm;
   readonly revocations: RevocationCache;
   readonly #policy: ClaimsPolicy;
 
-  constructor(base: IssuerBase, keys: SigningKeys, arrivals: ArrivalSigns) {
+  constructor(
+    base: IssuerBase,
+    parts: {
+      readonly keys: SigningKeys;
+      readonly arrivals: ArrivalSigns;
+      readonly rollbackAlarm: RollbackAlarm;
+    },
+  ) {
+    const { keys, arrivals, rollbackAlarm } = parts;
     this.#base = base;
     this.#keys = keys;
     this.#arrivals = arrivals;
+    this.#rollbackAlarm = rollbackAlarm;
     this.revocations = new RevocationCache(base);
     this.#policy = createClaimsPolicy({
       issuer: base.config.url,
@@ -44,7 +55,10 @@ export class AccessTokenChecker {
     });
   }
 
-  /** Rejects when the store cannot be read (law 1). A valid token is a sign that its generation arrived (law 8). */
+  /**
+   * Rejects when the store cannot be read, or has lost the session of the token (law 1). A valid token is a sign that its
+   * generation arrived (law 8).
+   */
   async check(token: string, toleranceMs: number = CLOCK_TOLERANCE_MS): Promise<AccessTokenResult> {
     if (token.length > MAX_TOKEN_BYTES) return invalid("too_large");
     const parsed = parseToken(token);
@@ -57,11 +71,22 @@ export class AccessTokenChecker {
     if (reason !== null) return invalid(reason);
     if (await this.revocations.isRevoked(claims, kid)) return invalid("revoked");
     if (claims.sid === undefined) return { status: "valid", claims, session: null };
-    const session = await findSession(this.#base, claims.sid);
+    const session = await this.#findSession(claims, claims.sid);
     const live = session !== null && isLive(session, clock.now());
     if (!live) return invalid("revoked");
     this.#arrivals.recordAccessToken(claims, session);
     return { status: "valid", claims, session };
+  }
+
+  async #findSession(claims: Readonly<JwtClaims>, id: string): Promise<AuthenticSession | null> {
+    const record = await this.#base.store.sessions.get(id);
+    if (record !== null) return await verifySessionRecord(this.#base, record, id);
+    // A token that only a tolerance keeps alive may be older than the record of its session.
+    const { exp, iat } = claims;
+    if (typeof exp === "number" && typeof iat === "number" && exp * 1000 > this.#base.clock.now()) {
+      await this.#rollbackAlarm.rejectLost(iat * 1000, { session: id });
+    }
+    return null;
   }
 }
 

@@ -1,9 +1,7 @@
-import { HoldfastError } from "../../core/errors.ts";
 import { refreshEvents } from "../../core/event-channels.ts";
 import type { RotationOutcome } from "../../stores/session-store.ts";
 import type { IssuerContext } from "../context.ts";
 import type { DefiniteOutcome } from "../issuer-base.ts";
-import { givenUpUntil } from "../store/given-up-sessions.ts";
 import { verifySessionRecord, type AuthenticSession, type SessionContent } from "../store/session-record.ts";
 import type { AcknowledgeOutcome, RequestInfo, RefreshOutcome } from "../types.ts";
 import {
@@ -26,9 +24,6 @@ import { createTokenResponse } from "./token-response.ts";
  * thief who refreshes in step with the user causes the same pattern.
  */
 const MIN_SHADOWED_STREAK = 3;
-
-/** `Retry-After` for a lost session. Only an operator can bring it back. */
-const LOST_SESSION_RETRY_MS = 30_000;
 
 const invalidGrant = { status: "invalid_grant" } as const;
 
@@ -196,21 +191,14 @@ function createSuccessor(
   return createRefreshToken(ctx.secrets[0], next, lifetime, ctx.clock.now());
 }
 
-/**
- * Rejects with `store_unavailable` when a token of a session that the store does not know has not expired: the store has
- * lost the session, and a restored store knows it again. A store keeps an ended session longer than its tokens are valid.
- */
+/** Rejects as `RollbackAlarm.rejectLost` does, unless the token has expired or tells no times. */
 async function rejectIfLost(
   ctx: IssuerContext,
   { session, times }: RefreshToken,
   source: string | undefined,
 ): Promise<void> {
   if (times === null || times.expiresAt <= ctx.clock.now()) return;
-  if (times.issuedAt <= (await givenUpUntil(ctx.store))) return;
-  await ctx.rollbackAlarm.reportMissing({ session, source });
-  throw new HoldfastError("store_unavailable", "the store has lost the session of a refresh token", {
-    retryAfterMs: LOST_SESSION_RETRY_MS,
-  });
+  await ctx.rollbackAlarm.rejectLost(times.issuedAt, { session, source });
 }
 
 /**

@@ -1,12 +1,17 @@
+import { HoldfastError } from "../../core/errors.ts";
 import type { IssuerBase } from "../issuer-base.ts";
+import { givenUpUntil } from "../store/given-up-sessions.ts";
 
 /** The least time between two reports of one kind, because the same token can be presented again and again. */
 const REPORT_INTERVAL_MS = 60_000;
 
+/** `Retry-After` for a lost session. Only an operator can bring it back. */
+const LOST_SESSION_RETRY_MS = 30_000;
+
 type Report = "missing" | "resumed" | "forked";
 type Facts = Parameters<IssuerBase["audit"]>[1];
 
-/** Reports what authentic refresh tokens prove about a store that went back, at a bounded rate. */
+/** Reports what authentic tokens prove about a store that went back, at a bounded rate. */
 export class RollbackAlarm {
   readonly #base: IssuerBase;
   readonly #reportedAt = new Map<Report, number>();
@@ -15,11 +20,20 @@ export class RollbackAlarm {
     this.#base = base;
   }
 
-  /** The store does not know the session of a token that cannot have expired. */
-  async reportMissing(facts: Facts): Promise<void> {
-    if (!this.#isDue("missing")) return;
-    this.#emit("it does not know a session whose refresh token has not expired; restore the newest backup");
-    await this.#base.audit("store_rolled_back", { ...facts, detail: "unknown session" });
+  /**
+   * Rejects with `store_unavailable` for an unexpired token of a session that the store does not know, and reports it. A
+   * store keeps an ended session longer than its tokens are valid, so it has lost the session, and a restored store knows it
+   * again. Resolves when the sessions of the time of issue (epoch ms) were given up.
+   */
+  async rejectLost(issuedAt: number, facts: Facts): Promise<void> {
+    if (issuedAt <= (await givenUpUntil(this.#base.store))) return;
+    if (this.#isDue("missing")) {
+      this.#emit("it does not know the session of a token that has not expired; restore the newest backup");
+      await this.#base.audit("store_rolled_back", { ...facts, detail: "unknown session" });
+    }
+    throw new HoldfastError("store_unavailable", "the store has lost the session of a token", {
+      retryAfterMs: LOST_SESSION_RETRY_MS,
+    });
   }
 
   /** A token was ahead of its session, which goes on from there. Each session does so once, so each is audited. */
