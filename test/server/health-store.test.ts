@@ -196,3 +196,15 @@ test("health is asked a thousand times and writes once a second", async (t) => {
   await monitor.check();
   assert.equal(writes, 2);
 });
+
+test("fault 34: a clock that was set degrades the tokens of users in health, and stays ready", async (t) => {
+  const { parts } = await service(t);
+  const guard = { ...parts.guard, status: () => ({ ...parts.guard.status(), clockSteppedMs: -3_600_000 }) };
+  const stepped = { ...parts, guard };
+  const monitor = new HealthMonitor(stepped, both, new FakeClock());
+  const { components, outcomes } = await monitor.check();
+  assert.deepEqual([components.clock.status, components.clock.reason], ["degraded", "clock_stepped"]);
+  assert.equal(components.clock.detail, "the wall clock was set back by 3600 s");
+  assert.deepEqual(outcomes.ownTokens, { status: "degraded", because: ["clock"] });
+  assert.deepEqual(await readiness(stepped, monitor), { code: 200, status: "degraded" });
+});
