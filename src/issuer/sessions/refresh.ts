@@ -51,7 +51,10 @@ export async function refreshNarrowed(
   { client = null, ...request }: GrantRequest & { readonly client?: string | null },
 ): Promise<DefiniteOutcome<RefreshOutcome> | { readonly status: "invalid_scope" }> {
   const presented = parseRefreshToken(ctx.secrets, text, client);
-  if (presented === null) return invalidGrant;
+  if (presented === null) {
+    ctx.keys.rejectIfSecretReplaced();
+    return invalidGrant;
+  }
   const found = await findRights(ctx, presented, requestInfo, request);
   if ("status" in found) return found;
   const signingKey = await ctx.keys.activeKey();

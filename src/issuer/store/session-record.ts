@@ -1,6 +1,7 @@
 import type { SessionRecord } from "../../stores/session-store.ts";
 import type { IssuerBase } from "../issuer-base.ts";
 import { isAuthenticSession } from "./record-macs.ts";
+import { rejectIfSecretReplaced } from "./secret-marker.ts";
 
 /** The JSON in `SessionFacts.facts`. */
 export interface SessionContent {
@@ -36,6 +37,7 @@ export async function verifySessionRecord(
   id: string,
 ): Promise<AuthenticSession | null> {
   if (!isAuthenticSession(base.secrets, record, id)) {
+    await rejectIfSecretReplaced(base);
     await base.audit("record_tampered", { session: id, detail: "session" });
     return null;
   }

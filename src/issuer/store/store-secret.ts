@@ -3,8 +3,7 @@ import type { IssuerBase } from "../issuer-base.ts";
 import type { SigningKeys } from "../keys/signing-keys.ts";
 import { indexLoginNames } from "../users/login-name.ts";
 import { addUserMac, isAuthenticUser } from "./record-macs.ts";
-
-const SECRET_MARKER = "secret";
+import { SECRET_MARKER } from "./secret-marker.ts";
 
 /**
  * Opens the signing keys, after checking that the store belongs to a secret of the list (law 4). With several secrets,

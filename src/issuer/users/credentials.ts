@@ -8,6 +8,7 @@ import type { UserRecord } from "../../stores/user-store.ts";
 import { lifetimeBounds } from "../client-config.ts";
 import type { IssuerContext } from "../context.ts";
 import { isAuthenticUser } from "../store/record-macs.ts";
+import { rejectIfSecretReplaced } from "../store/secret-marker.ts";
 import type { AuthenticatedUser, RequestInfo } from "../types.ts";
 import { findByLoginName } from "./login-name.ts";
 import { PASSWORD_BYTES, type PoolTurn } from "./passwords.ts";
@@ -91,6 +92,7 @@ export async function verifyUserRecord(
   user: UserRecord | null,
 ): Promise<UserRecord | null> {
   if (user === null || isAuthenticUser(ctx.secrets, user)) return user;
+  await rejectIfSecretReplaced(ctx);
   await ctx.audit("record_tampered", { detail: "user" });
   return null;
 }
