@@ -109,7 +109,7 @@ export class JwksKeyring implements Keyring {
   }
 
   mayHaveUnfetched(kid: string | undefined): boolean {
-    if (kid === undefined || this.#isDistrusted || this.#lastGood.hasUnusable(kid)) return false;
+    if (kid === undefined || this.#isDistrusted || this.#lastGood.isRuledOut(kid)) return false;
     if (this.#schedule.isFailing) return true;
     const { age, set } = this.#lastGood;
     const firstSeen = this.#unknownKids.find(kid);

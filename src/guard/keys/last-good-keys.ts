@@ -5,7 +5,7 @@ import type { Algorithm } from "../../jwt/algorithms.ts";
 import type { VerificationKey } from "../../jwt/jwk-set.ts";
 import { emit } from "../emit.ts";
 import { KeySetAge } from "./key-set-age.ts";
-import { KeySet, readPublishedKeys, toKeySet } from "./key-set.ts";
+import { KeySet, kidsOf, readPublishedKeys, toKeySet } from "./key-set.ts";
 import type { KeyContext } from "./key-source.ts";
 import { VanishedKeys } from "./vanished-keys.ts";
 
@@ -28,6 +28,8 @@ export class LastGoodKeys {
   #latest = this.#set;
   #document: unknown;
   #version = 0;
+  /** The `kid`s of the keys that were in use when the issuer was declared compromised. */
+  #clearedKids: ReadonlySet<string> = new Set();
 
   constructor(options: LastGoodKeysOptions) {
     this.#options = options;
@@ -42,6 +44,11 @@ export class LastGoodKeys {
   /** Whether a key of this `kid` was published but cannot be used. */
   hasUnusable(kid: string | undefined): boolean {
     return this.#set.hasUnusable(kid) || this.#latest.hasUnusable(kid);
+  }
+
+  /** Whether no key of this `kid` counts: it was published but cannot be used, or it was cleared and not named since. */
+  isRuledOut(kid: string): boolean {
+    return this.hasUnusable(kid) || (this.#clearedKids.has(kid) && !this.#set.hasKid(kid));
   }
 
   /** The JWK Set as it was fetched. `undefined` without a set. */
@@ -87,6 +94,9 @@ export class LastGoodKeys {
   }
 
   clear(): void {
+    const cleared = kidsOf([...this.#set.keys, ...this.vanished.keys]);
+    // A second declaration may come before another set. The first one still counts.
+    this.#clearedKids = cleared.length === 0 ? this.#clearedKids : new Set(cleared);
     this.#set = this.#latest = new KeySet([]);
     this.#document = undefined;
     this.#version++;
