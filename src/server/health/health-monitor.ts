@@ -135,7 +135,7 @@ export class HealthMonitor {
  * Whether requests should go to another process. A failure of the shared store is the same everywhere, so it takes no
  * process out that still does a part of its work.
  */
-export function mustLeave(
+function mustLeave(
   roles: ReadonlySet<Role>,
   findings: Pick<Findings, ComponentName>,
   outcomes: Outcomes,
