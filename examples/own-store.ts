@@ -41,6 +41,7 @@ export function mapStore({ clock = systemClock }: { clock?: Clock } = {}): Store
   const sessions = new Map<string, SessionRecord>();
   const cutoffs = new Map<string, Cutoff & { until: number }>();
   const markers = new Map<string, string>();
+  const attempts = new Map<string, { count: number; endsAt: number }>();
   const listeners = new RevocationListeners();
   let keys: readonly SigningKeyRecord[] = [];
   let log: readonly RevocationEntry[] = [];
@@ -245,6 +246,19 @@ export function mapStore({ clock = systemClock }: { clock?: Clock } = {}): Store
           return "replaced";
         }),
     },
+    attempts: {
+      add: async (deltas) =>
+        await command((nowMs) =>
+          deltas.map(({ key, count, windowMs }) => {
+            const held = attempts.get(key) ?? { count: 0, endsAt: nowMs + windowMs };
+            const isEnded = held.endsAt <= nowMs;
+            const total = Math.max(0, (isEnded ? 0 : held.count) + count);
+            const endsAt = isEnded ? nowMs + windowMs : held.endsAt;
+            if (total > 0 || attempts.has(key)) attempts.set(key, { count: total, endsAt });
+            return { count: total, endsInMs: endsAt - nowMs };
+          }),
+        ),
+    },
     now: async () => await command((nowMs) => nowMs),
     prune: async () =>
       await command((nowMs) => {
@@ -256,6 +270,7 @@ export function mapStore({ clock = systemClock }: { clock?: Clock } = {}): Store
         for (const [subject, { until }] of cutoffs) {
           if (until <= nowMs - EXPIRED_RETENTION_MS) cutoffs.delete(subject);
         }
+        for (const [key, { endsAt }] of attempts) if (endsAt <= nowMs) attempts.delete(key);
         log = pruneEntries(log, nowMs);
         audit = audit.filter(({ at }) => at > nowMs - AUDIT_RETENTION_MS);
       }),

@@ -13,6 +13,7 @@ export { acknowledgeSuccessor, decideRotation, endSession, startSession } from "
 export { AUDIT_RETENTION_MS, EXPIRED_RETENTION_MS, pruneSession } from "./retention.ts";
 export { nextEntry, pruneEntries, RevocationListeners, tailAfter } from "./revocation-log.ts";
 export type { RevocationListener } from "./revocation-log.ts";
+export type * from "./attempt-store.ts";
 export type * from "./session-cap.ts";
 export { EVICTION_CANDIDATES, MAX_EVICTED, sessionsToEvict } from "./session-eviction.ts";
 export type * from "./session-store.ts";

@@ -1,6 +1,7 @@
 import type { AuditEvent } from "../core/events.ts";
 import type { LogPosition, Revocation, RevocationEntry } from "../core/revocation.ts";
 import type { JwtClaims } from "../core/verdict.ts";
+import type { AttemptStore } from "./attempt-store.ts";
 import type { SessionStore } from "./session-store.ts";
 import type { UserStore } from "./user-store.ts";
 
@@ -117,6 +118,8 @@ export interface Store {
   readonly revocations: RevocationLog;
   readonly audit: AuditStore;
   readonly markers: MarkerStore;
+  /** Counts login attempts over all processes. Without it, each process counts by itself. */
+  readonly attempts?: AttemptStore;
   /** Returns the store's time, epoch ms. Rejects when the store cannot be reached, so it is also the health check. */
   now(): Promise<number>;
   /**

@@ -13,6 +13,7 @@ import {
   startSession,
   tailAfter,
   type Acknowledgement,
+  type AttemptDelta,
   type AuditEvent,
   type Clock,
   type Cutoff,
@@ -41,6 +42,7 @@ export function plainStore(clock: Clock): Store {
   const cutoffs = new Map<string, Cutoff>();
   let lastNumber = 0;
   const markers = new Map<string, string>();
+  const attempts = new Map<string, { count: number; endsAt: number }>();
   const audit: AuditEvent[] = [];
   let keys: readonly SigningKeyRecord[] = [];
   let log: RevocationEntry[] = [];
@@ -197,6 +199,17 @@ export function plainStore(clock: Clock): Store {
         markers.set(name, to);
         return "replaced";
       },
+    },
+    attempts: {
+      add: (deltas: readonly AttemptDelta[]) =>
+        deltas.map(({ key, count, windowMs }) => {
+          const held = attempts.get(key);
+          const isOpen = held !== undefined && held.endsAt > now();
+          const endsAt = isOpen ? held.endsAt : now() + windowMs;
+          const total = Math.max(0, (isOpen ? held.count : 0) + count);
+          if (total > 0 || isOpen) attempts.set(key, { count: total, endsAt });
+          return { count: total, endsInMs: endsAt - now() };
+        }),
     },
     now,
     prune: () => {},

@@ -1,5 +1,6 @@
 import { describe, it } from "node:test";
 import type { DurableStoreUnderTest, StoreUnderTest } from "./types.ts";
+import { attemptCases } from "./attempts.ts";
 import { durableCases, recordCases } from "./records.ts";
 import { lostAnswerCases } from "./lost-answers.ts";
 import { refreshCases } from "./refresh.ts";
@@ -36,6 +37,7 @@ export function testStore(name: string, open: () => StoreUnderTest | Promise<Sto
       ...lostAnswerCases,
       ...revocationCases,
       ...recordCases,
+      ...attemptCases,
     };
     defineTests(cases, open);
   });

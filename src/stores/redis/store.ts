@@ -1,5 +1,6 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Store } from "../store.ts";
+import { createAttemptStore } from "./attempts.ts";
 import type { RedisConnection } from "./connection.ts";
 import type { DurabilityMonitor } from "./durability-monitor.ts";
 import { LogReader } from "./log-reader.ts";
@@ -63,6 +64,7 @@ export function assembleStore(parts: RedisStoreParts): AssembledStore {
     },
     audit: audit.store,
     markers: createMarkerStore(manifest),
+    attempts: createAttemptStore(connection, prefix),
     now: async () => Number(await manifest.runScript(readWritableTime)),
     async prune() {
       await log.prune();

@@ -72,6 +72,10 @@ export const MIGRATIONS: readonly string[] = [
   UPDATE cutoffs SET number = "at";
   ALTER TABLE log ADD COLUMN lastCutoff INTEGER NOT NULL DEFAULT 0;
   UPDATE log SET lastCutoff = coalesce((SELECT max("at") FROM cutoffs), 0);`,
+  `CREATE TABLE attempts (
+    number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, count INTEGER NOT NULL, endsAt INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX attempts_endsAt ON attempts (endsAt);`,
 ];
 
 /** The version of the schema that this code reads and writes. */

@@ -1,4 +1,5 @@
 import type { Store } from "../store.ts";
+import { createAttemptPart } from "./attempts.ts";
 import type { SqliteConnection } from "./connection.ts";
 import { createAuditPart, createKeyStore, createMarkerStore } from "./records.ts";
 import { createRevocationPart, type RevocationPart } from "./revocations.ts";
@@ -21,6 +22,7 @@ export function assembleWatchedStore(db: SqliteConnection, description: string):
   const revocations = createRevocationPart(db);
   const sessions = createSessionPart(db, revocations);
   const audit = createAuditPart(db);
+  const attempts = createAttemptPart(db);
   const alive = db.prepare("SELECT count(*) FROM sqlite_schema");
   const store: Store = {
     description,
@@ -33,6 +35,7 @@ export function assembleWatchedStore(db: SqliteConnection, description: string):
     },
     audit: audit.store,
     markers: createMarkerStore(db),
+    attempts: attempts.store,
     now: async () =>
       await db.read((nowMs) => {
         alive.get();
@@ -44,6 +47,7 @@ export function assembleWatchedStore(db: SqliteConnection, description: string):
       await sessions.prune();
       await revocations.prune();
       await audit.prune();
+      await attempts.prune();
     },
     async close() {
       revocations.watch(false);
