@@ -91,6 +91,7 @@ export interface IssuerEvent {
     | "login_names_collide"
     /** A login came without the address of its client, so login limits count by account only. Reported once. */
     | "login_source_unknown"
+    | "login_limits_local"
     /** A proxy seems to be missing in the list of trusted proxies, so all its clients are one source. Reported once. */
     | "proxy_not_trusted"
     /** Keys and users are sealed under the first secret now. Remove the others when the last session has expired. */

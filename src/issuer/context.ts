@@ -7,6 +7,7 @@ import type { AccessTokenChecker } from "./sessions/access-token-check.ts";
 import type { PresentedEnds } from "./sessions/presented-ends.ts";
 import type { ArrivalSigns } from "./sessions/arrival-signs.ts";
 import type { LoginLimits } from "./sessions/login-limits.ts";
+import type { SharedAttempts } from "./sessions/shared-attempts.ts";
 import type { SourceAlarm } from "./sessions/source-alarm.ts";
 import type { RollbackAlarm } from "./sessions/rollback-alarm.ts";
 import type { PasswordRehash } from "./users/password-rehash.ts";
@@ -21,6 +22,7 @@ export interface IssuerContext extends IssuerBase {
   readonly passwords: PasswordHasher;
   readonly rehash: PasswordRehash;
   readonly loginLimits: LoginLimits;
+  readonly sharedAttempts: SharedAttempts;
   readonly sourceAlarm: SourceAlarm;
   readonly clientAttempts: ClientAttempts;
   readonly presentedEnds: PresentedEnds;

@@ -18,6 +18,7 @@ import { acknowledge, refresh } from "./sessions/refresh.ts";
 import { checkRevocationId, revoke } from "./sessions/revoke.ts";
 import { RollbackAlarm } from "./sessions/rollback-alarm.ts";
 import { SourceAlarm } from "./sessions/source-alarm.ts";
+import { SharedAttempts } from "./sessions/shared-attempts.ts";
 import { sessionsOf } from "./sessions/sessions-api.ts";
 import { endSession } from "./sessions/sessions.ts";
 import { openCheckedStore } from "./store/checked-store.ts";
@@ -119,6 +120,7 @@ function createParts(options: IssuerOptions): IssuerParts {
   const keys = new SigningKeys(base);
   const passwords = new PasswordHasher();
   const arrivals = new ArrivalSigns(base);
+  const sharedAttempts = new SharedAttempts(base);
   const rollbackAlarm = new RollbackAlarm(base);
   const ctx: IssuerContext = {
     ...base,
@@ -128,7 +130,8 @@ function createParts(options: IssuerOptions): IssuerParts {
     rollbackAlarm,
     passwords,
     rehash: new PasswordRehash(base, passwords),
-    loginLimits: new LoginLimits(clock),
+    loginLimits: new LoginLimits(clock, sharedAttempts),
+    sharedAttempts,
     sourceAlarm: new SourceAlarm(base),
     clientAttempts: new ClientAttempts(clock),
     presentedEnds: new PresentedEnds(base),

@@ -40,6 +40,7 @@ export class IssuerLifecycle {
     this.#state = "closed";
     this.#stopMaintenance();
     this.#ctx.longPoll.close();
+    this.#ctx.sharedAttempts.close();
   }
 
   async #open(): Promise<void> {

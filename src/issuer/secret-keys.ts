@@ -14,6 +14,7 @@ export interface SecretKeys {
   readonly successorSalt: Buffer;
   readonly userMac: Buffer;
   readonly sessionMac: Buffer;
+  readonly attemptDigest: Buffer;
 }
 
 /** The keys of every secret in the list. The first secret seals and signs; every secret can open and verify. */
@@ -30,6 +31,7 @@ function deriveKeys(secret: string): SecretKeys {
     successorSalt: key("refresh token successor"),
     userMac: key("user MAC"),
     sessionMac: key("session MAC"),
+    attemptDigest: key("login attempt digest"),
   };
 }
 

@@ -3,6 +3,8 @@ import { networkOf, type PrefixBits } from "../../core/address.ts";
 import { elapsedMs, readClock, type Clock, type Instant } from "../../core/clock.ts";
 import type { FairPlace } from "../../resilience/fair-bulkhead.ts";
 import { TtlCache } from "../../resilience/ttl-cache.ts";
+import type { AttemptTotal } from "../../stores/attempt-store.ts";
+import type { SharedAttempts } from "./shared-attempts.ts";
 
 /** Limits of wrong credentials within this window: for one account from one source, and for one source in total. */
 const WINDOW_MS = 15 * 60_000;
@@ -35,8 +37,13 @@ const MAX_SOURCE_CHARS = 64;
 
 /** Begins with its first attempt and ends one window later. Later attempts do not extend it. */
 interface AttemptCount {
-  readonly startedAt: Instant;
+  readonly key: string;
+  readonly kind: "source" | "account";
+  startedAt: Instant;
+  /** The attempts of this process. */
   wrong: number;
+  /** The attempts of all processes, as far as this process knows. */
+  shared: number;
   /** Attempts whose credentials are being checked. They count before the check, so that parallel guesses count. */
   underWay: number;
   isReported: boolean;
@@ -69,14 +76,17 @@ type LoginAttempt =
  */
 export class LoginLimits {
   readonly #clock: Clock;
+  /** `null` when this process counts by itself. */
+  readonly #sharedAttempts: Pick<SharedAttempts, "add"> | null;
   readonly #bySource: TtlCache<AttemptCount>;
   readonly #byAccountAndSource: TtlCache<AttemptCount>;
   /** Digests of accounts and the sources that logged in with them. The key is secret, so the memory reveals no names. */
   readonly #known: TtlCache<true>;
   readonly #digestKey = randomBytes(32);
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, sharedAttempts: Pick<SharedAttempts, "add"> | null = null) {
     this.#clock = clock;
+    this.#sharedAttempts = sharedAttempts;
     this.#bySource = new TtlCache({ maxBytes: MAX_BYTES, clock });
     this.#byAccountAndSource = new TtlCache({ maxBytes: MAX_BYTES, clock });
     this.#known = new TtlCache({ maxBytes: MAX_KNOWN_BYTES, clock });
@@ -89,8 +99,7 @@ export class LoginLimits {
   attempt(readAccounts: () => readonly string[], source: string | undefined): LoginAttempt {
     const ownSource = source?.slice(0, MAX_SOURCE_CHARS);
     const network = ownSource === undefined ? null : networkOf(ownSource);
-    const sources: Counted[] =
-      network === null ? [] : [[this.#getOrStart(this.#bySource, network), PER_SOURCE]];
+    const sources: Counted[] = network === null ? [] : [[this.#getOrStart("source", network), PER_SOURCE]];
     const refusedSource = this.#refusalOf(sources);
     if (refusedSource !== null) return refusedSource;
     const accounts = readAccounts();
@@ -99,19 +108,20 @@ export class LoginLimits {
     if (ownSource !== undefined && !isKnown) sources.push(...this.#widerCounts(ownSource));
     const pairs = accounts.map((account): Counted => {
       const pair = hash("sha256", JSON.stringify([account, network]), "base64url");
-      return [this.#getOrStart(this.#byAccountAndSource, pair), PER_ACCOUNT_AND_SOURCE];
+      return [this.#getOrStart("account", pair), PER_ACCOUNT_AND_SOURCE];
     });
     const refused = this.#refusalOf([...sources, ...pairs]);
     if (refused !== null) return refused;
     for (const [count] of [...sources, ...pairs]) count.underWay++;
     const settle = (result: AttemptResult) => {
       for (const [count] of [...sources, ...pairs]) count.underWay--;
-      if (result === "wrong" || result === "abandoned") for (const [count] of sources) count.wrong++;
-      if (result === "wrong") for (const [count] of pairs) count.wrong++;
+      if (result === "wrong" || result === "abandoned")
+        for (const [count] of sources) this.#recordWrong(count);
+      if (result === "wrong") for (const [count] of pairs) this.#recordWrong(count);
       const [account, another] = accounts;
       // Credentials that name several accounts were right for one of them only.
       if (result !== "correct" || account === undefined || another !== undefined) return;
-      for (const [count] of pairs) count.wrong = 0;
+      for (const [count] of pairs) this.#reset(count);
       if (network !== null) this.#remember(account, network);
     };
     const group = ownSource === undefined ? "unknown" : networkOf(ownSource, sharedTurns);
@@ -121,10 +131,7 @@ export class LoginLimits {
   /** Counts of wider networks, without those that are equal to the source's own. */
   #widerCounts(source: string): Counted[] {
     if (!source.includes(":")) return [];
-    return widerNetworks.map(([bits, max]) => [
-      this.#getOrStart(this.#bySource, networkOf(source, bits)),
-      max,
-    ]);
+    return widerNetworks.map(([bits, max]) => [this.#getOrStart("source", networkOf(source, bits)), max]);
   }
 
   #isKnown(account: string, network: string | null): boolean {
@@ -140,12 +147,48 @@ export class LoginLimits {
     return createHmac("sha256", this.#digestKey).update(text).digest("base64url");
   }
 
-  #getOrStart(counts: TtlCache<AttemptCount>, key: string): AttemptCount {
+  #getOrStart(kind: AttemptCount["kind"], key: string): AttemptCount {
+    const counts = this.#countsOf(kind);
     const known = counts.get(key);
     if (known !== undefined) return known;
-    const count = { startedAt: readClock(this.#clock), wrong: 0, underWay: 0, isReported: false };
+    const startedAt = readClock(this.#clock);
+    const count: AttemptCount = { key, kind, startedAt, wrong: 0, shared: 0, underWay: 0, isReported: false };
     counts.set(key, count, { ttlMs: WINDOW_MS, bytes: BYTES_PER_COUNT });
     return count;
+  }
+
+  #countsOf(kind: AttemptCount["kind"]): TtlCache<AttemptCount> {
+    return kind === "source" ? this.#bySource : this.#byAccountAndSource;
+  }
+
+  #recordWrong(count: AttemptCount): void {
+    count.wrong++;
+    count.shared++;
+    this.#share(count, 1);
+  }
+
+  #reset(count: AttemptCount): void {
+    // Other processes may have counted attempts that this one does not know. No count of the store falls below 0.
+    this.#share(count, -Math.max(count.shared, PER_ACCOUNT_AND_SOURCE));
+    count.wrong = 0;
+    count.shared = 0;
+  }
+
+  #share({ kind, key }: AttemptCount, added: number): void {
+    this.#sharedAttempts?.add(`${kind} ${key}`, added, WINDOW_MS, (total) => this.#merge(kind, key, total));
+  }
+
+  /** Takes over the total, and the window when that of the store ends earlier. */
+  #merge(kind: AttemptCount["kind"], key: string, { count: shared, endsInMs }: AttemptTotal): void {
+    const counts = this.#countsOf(kind);
+    const count = counts.get(key);
+    if (count === undefined) return;
+    count.shared = shared;
+    const passedMs = WINDOW_MS - endsInMs;
+    if (passedMs <= elapsedMs(this.#clock, count.startedAt)) return;
+    const { wall, monotonic } = readClock(this.#clock);
+    count.startedAt = { wall: wall - passedMs, monotonic: monotonic - passedMs };
+    counts.set(key, count, { ttlMs: endsInMs, bytes: BYTES_PER_COUNT });
   }
 
   /**
@@ -153,14 +196,21 @@ export class LoginLimits {
    * limit, the client may try again after a second.
    */
   #refusalOf(counted: readonly Counted[]): Extract<LoginAttempt, { status: "limited" }> | null {
-    const exceeded = counted.find(([{ wrong }, max]) => wrong >= max)?.[0];
+    const [exceeded, exceededMax = 0] = counted.find(([count, max]) => countedBy(count) >= max) ?? [];
     if (exceeded !== undefined) {
+      // The right password at another process may have reset the count of the store.
+      if (exceeded.wrong < exceededMax) this.#share(exceeded, 0);
       const firstInWindow = !exceeded.isReported;
       exceeded.isReported = true;
       const retryAfterMs = Math.max(1000, WINDOW_MS - elapsedMs(this.#clock, exceeded.startedAt));
       return { status: "limited", retryAfterMs, firstInWindow };
     }
-    const isBusy = counted.some(([{ wrong, underWay }, max]) => wrong + underWay >= max);
+    const isBusy = counted.some(([count, max]) => countedBy(count) + count.underWay >= max);
     return isBusy ? { status: "limited", retryAfterMs: 1000, firstInWindow: false } : null;
   }
+}
+
+/** A store that lost its counts does not lower what this process has counted. */
+function countedBy({ wrong, shared }: AttemptCount): number {
+  return Math.max(wrong, shared);
 }

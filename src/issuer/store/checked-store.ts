@@ -89,6 +89,8 @@ export function openCheckedStore(
   }
 
   requireMethods("issuer", "store", store, ["now", "prune"]);
+  const { attempts } = store;
+  if (attempts !== undefined) requireMethods("issuer", "store.attempts", attempts, ["add"]);
   return {
     health: () => ({ reachable: lastError === null, lastError, writeFailure }),
     store: {
@@ -102,6 +104,8 @@ export function openCheckedStore(
       },
       audit: wrapPart("audit"),
       markers: wrapPart("markers"),
+      // Login limits go on without it, so its failures say nothing about the health of the store.
+      ...(attempts !== undefined && { attempts }),
       now: async () => await call("now()", "read", async () => await store.now()),
       prune: async () => await call("prune()", "write", async () => await store.prune()),
     },
