@@ -182,6 +182,40 @@ describe("login limits of several processes", () => {
     await issuer.close();
   });
 
+  test("a store without the part leaves each process to count by itself, and a malformed part is named", async () => {
+    const clock = new FakeClock();
+    const { attempts: _, ...store } = memoryStore({ clock });
+    for (const { issuer } of [createFixture({ store, clock }), createFixture({ store, clock })]) {
+      for (let i = 0; i < LIMIT; i++) assert.equal((await issuer.login(wrong, { source })).status, "denied");
+      assert.equal((await issuer.login(right, { source })).status, "limited");
+      await issuer.close();
+    }
+    const malformed = { ...store, attempts: {} as AttemptStore };
+    assert.throws(() => createFixture({ store: malformed, clock }), /store\.attempts/);
+  });
+
+  test("totals that are malformed do not change the limits of the process", async () => {
+    const clock = new FakeClock();
+    for (const totals of [
+      [],
+      [null],
+      [{ count: NaN, endsInMs: 1 }],
+      [{ count: -5, endsInMs: 0 }],
+      null,
+      [{}],
+    ]) {
+      const attempts = { add: async () => await Promise.resolve(totals) } as unknown as AttemptStore;
+      const { issuer } = createFixture({ store: { ...memoryStore({ clock }), attempts }, clock });
+      for (let i = 0; i < LIMIT; i++) {
+        assert.equal((await issuer.login(wrong, { source })).status, "denied");
+        await clock.advance(300);
+        await nextTurn();
+      }
+      assert.equal((await issuer.login(right, { source })).status, "limited");
+      await issuer.close();
+    }
+  });
+
   test("law 6: a flood costs the store four bounded writes a second, and their keys reveal no account and no source", async () => {
     const clock = new FakeClock();
     const writes: (readonly AttemptDelta[])[] = [];
