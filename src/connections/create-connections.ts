@@ -81,11 +81,8 @@ export function createConnections<C = JwtClaims>(options: ConnectionsOptions<C>)
       else registry.addPending(connection);
       return connection;
     },
-    expectTransport: (close) => {
-      const cancel = registry.transports.add(close);
-      if (registry.isDraining) registry.transports.closeAll();
-      return cancel;
-    },
+    // A client that comes during a drain joins a namespace first, because only there it learns when to come back.
+    expectTransport: (close) => registry.transports.add(close),
     status: () => registry.status(),
     drain: async (call = {}) => await closeAll(readOptions("drain", call, drainOptionTable).overMs),
     close: async () => {
