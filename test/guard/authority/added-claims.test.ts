@@ -86,3 +86,28 @@ test("law 1: local mode accepts no token that lacks a required claim", async () 
   const whole = await guard.validate(mint.token({ sub: "ann" }));
   assert.ok(whole.status === "valid" && whole.degraded !== null);
 });
+
+test("law 1: the rule `audience` of a route waits for the answer when the token names no audience", async () => {
+  const { guard, mint, authority } = await setUp();
+  const lightweight = () => mint.token({ sub: undefined, aud: undefined });
+  assert.equal((await guard.authorize(lightweight(), { audience })).status, "valid", "not in memory");
+  authority.answer = { ...complete, aud: [audience, "https://other.example"] };
+  const both = lightweight();
+  assert.equal((await guard.authorize(both, { audience: "https://other.example" })).status, "valid");
+  assert.deepEqual(await guard.authorize(both, { audience: "https://third.example" }), {
+    status: "invalid",
+    reason: "wrong_audience",
+  });
+  const { asked } = authority;
+  const named = mint.token({ sub: undefined });
+  const wrong = await guard.authorize(named, { audience: "https://other.example" });
+  assert.deepEqual(wrong, { status: "invalid", reason: "wrong_audience" });
+  assert.equal(authority.asked, asked, "no answer changes an audience that the token names");
+});
+
+test("law 1: without the answer, the rule `audience` of a route makes no token without `aud` invalid", async () => {
+  const { guard, mint, authority } = await setUp({ degraded: "local" });
+  authority.answer = null;
+  const decision = await guard.authorize(mint.token({ sub: undefined, aud: undefined }), { audience });
+  assert.equal(decision.status, "unavailable");
+});
