@@ -8,6 +8,7 @@ import { addUserMac } from "../store/record-macs.ts";
 import { hasAdministrator, isAdministrator } from "./administrators.ts";
 import { verifyUserRecord } from "./credentials.ts";
 import { findByLoginName } from "./login-name.ts";
+import { findPendingEnd, markPendingEnd, settlePendingEnd, type PendingEnd } from "./pending-ends.ts";
 import { requirePassword, requireScopes, requireUsername } from "./user-input.ts";
 import type { UserActionOptions, UserRightsOptions, Users } from "./user-types.ts";
 
@@ -28,8 +29,8 @@ type ChangeResult =
 const MAX_TRIES = 5;
 
 /**
- * Changes a user, then ends the sessions whose rights are gone. Both happen again when the request is repeated, so that
- * a repetition completes a change that failed between them (law 12).
+ * Changes a user, then ends the sessions whose rights are gone. A failure between them leaves a pending end. Any later
+ * change of the user completes it (law 12), also one that takes no rights away.
  */
 export async function changeUser(
   ctx: IssuerContext,
@@ -42,22 +43,22 @@ export async function changeUser(
   if (scopes !== undefined) requireScopes(scopes);
   const passwordHash = password === undefined ? undefined : await ctx.passwords.hash(password);
   const now = await ctx.store.now();
-  const applied = await replaceUser(ctx, requireUsername(ctx, username), options, (user) => ({
+  const changed = (user: UserRecord): Omit<UserRecord, "mac"> => ({
     ...user,
     passwordHash: passwordHash ?? user.passwordHash,
     scopes: scopes === undefined ? user.scopes : [...new Set(scopes)],
     disabledAt: disabled === undefined ? user.disabledAt : disabled ? (user.disabledAt ?? now) : null,
-  }));
+  });
+  const endReason = (before: UserRecord): EndReason | undefined => {
+    if (disabled === true) return "user_disabled";
+    if (password !== undefined) return "password_changed";
+    const hasLost = scopes !== undefined && before.scopes.some((scope) => !scopes.includes(scope));
+    return hasLost && options.sessions !== "keep" ? "scopes_reduced" : undefined;
+  };
+  const applied = await replaceUser(ctx, requireUsername(ctx, username), options, changed, endReason);
   if (applied.status !== "changed") return applied;
-  const { before, user } = applied;
-  const hasLost = scopes !== undefined && before.scopes.some((scope) => !user.scopes.includes(scope));
-  const ends: [boolean, EndReason][] = [
-    [disabled === true, "user_disabled"],
-    [password !== undefined, "password_changed"],
-    [hasLost && options.sessions !== "keep", "scopes_reduced"],
-  ];
-  const [, reason] = ends.find(([applies]) => applies) ?? [];
-  if (reason !== undefined) await endSubject(ctx, user.subject, reason, options);
+  const { user, pending } = applied;
+  if (pending !== null) await endPending(ctx, user, pending, options);
   const audit = async (kind: AuditKind, detail: string) =>
     await auditAction(ctx, kind, user, options, detail);
   if (scopes !== undefined) await audit("user_scopes_changed", `${user.username}: ${user.scopes.join(" ")}`);
@@ -78,19 +79,27 @@ export async function removeUser(
   const name = requireUsername(ctx, username);
   for (let tries = 1; tries <= MAX_TRIES; tries++) {
     const now = await ctx.store.now();
-    const disabled = await replaceUser(ctx, name, options, (user) => ({
-      ...user,
-      disabledAt: user.disabledAt ?? now,
-    }));
+    const change = (user: UserRecord) => ({ ...user, disabledAt: user.disabledAt ?? now });
+    const disabled = await replaceUser(ctx, name, options, change, () => "user_removed");
     if (disabled.status !== "changed") return disabled.status;
-    const { user } = disabled;
-    await endSubject(ctx, user.subject, "user_removed", options);
+    const { user, pending } = disabled;
+    if (pending !== null) await endPending(ctx, user, pending, options);
     if ((await ctx.store.users.remove(user.username, user.mac)) === "removed") {
       await auditAction(ctx, "user_removed", user, options, user.username);
       return "removed";
     }
   }
   throw changedMeanwhile();
+}
+
+async function endPending(
+  ctx: IssuerContext,
+  { subject }: UserRecord,
+  pending: PendingEnd,
+  options: UserActionOptions,
+): Promise<void> {
+  await endSubject(ctx, subject, pending.reason, options);
+  await settlePendingEnd(ctx, subject, pending);
 }
 
 /** Publishes and stores what an administrator did to a user. */
@@ -105,11 +114,11 @@ export async function auditAction(
 }
 
 type ReplaceResult =
-  | { readonly status: "changed"; readonly before: UserRecord; readonly user: UserRecord }
+  | { readonly status: "changed"; readonly user: UserRecord; readonly pending: PendingEnd | null }
   | { readonly status: "unknown" | "last_administrator" };
 
 /**
- * Replaces the record of the user. Unless it is forced, a change that leaves no administrator does not happen. Two
+ * Replaces the record of the user. `pending` is the end of sessions that this change or an earlier one owes. Unless it is forced, a change that leaves no administrator does not happen. Two
  * administrators can demote each other at the same time. So the issuer looks again after the change, and takes it back.
  */
 async function replaceUser(
@@ -117,6 +126,7 @@ async function replaceUser(
   name: string,
   { force = false }: UserRightsOptions,
   change: (user: UserRecord) => Omit<UserRecord, "mac">,
+  endReason: (before: UserRecord) => EndReason | undefined,
 ): Promise<ReplaceResult> {
   const { users } = ctx.store;
   for (let tries = 1; tries <= MAX_TRIES; tries++) {
@@ -125,12 +135,14 @@ async function replaceUser(
     const user = addUserMac(ctx.secrets, change(before));
     const mustCheck = !force && isAdministrator(before) && !isAdministrator(user);
     if (mustCheck && !(await hasAdministrator(ctx, before.username))) return { status: "last_administrator" };
+    const reason = endReason(before);
+    const own = reason === undefined ? null : await markPendingEnd(ctx, user.subject, reason);
     if ((await users.replace(user, before.mac)) === "stale") continue;
     if (mustCheck && !(await hasAdministrator(ctx))) {
       await users.replace(before, user.mac);
       return { status: "last_administrator" };
     }
-    return { status: "changed", before, user };
+    return { status: "changed", user, pending: own ?? (await findPendingEnd(ctx, user.subject)) };
   }
   throw changedMeanwhile();
 }

@@ -161,6 +161,41 @@ for (const [name, open] of stores) {
       });
     });
 
+    test("law 12: any later change of the user ends the sessions which a failed loss of rights has left", async () => {
+      await open(async (store, clock) => {
+        let failing = "";
+        const issuer = openIssuer(
+          failStore(
+            store,
+            (method) => method === failing && (method === "users.replace" ? "after" : "before"),
+          ),
+          clock,
+        );
+        const repetitions: ((users: Issuer["users"]) => Promise<string>)[] = [
+          async (users) => await users.setScopes("ann", ["a"]),
+          async (users) => await users.setScopes("ann", ["a", "new"]),
+          async (users) => await users.setScopes("ann", ["a", admin]),
+          async (users) => await users.enable("ann"),
+        ];
+        await addUser(issuer, "root", [admin]);
+        for (const method of ["sessions.endAll", "users.replace"]) {
+          for (const repeat of repetitions) {
+            await addUser(issuer, "ann", ["a", admin]);
+            const tokens = await tokensOf(issuer, clock, "ann");
+            failing = method;
+            await assert.rejects(issuer.users.setScopes("ann", ["a"]), /HoldfastError/);
+            failing = "";
+            await repeat(issuer.users);
+            assert.ok(await isOver(issuer, tokens));
+            const later = await tokensOf(issuer, clock, "ann");
+            await repeat(issuer.users);
+            assert.equal(await isOver(issuer, later), false, "a completed change ends no later session");
+            await issuer.users.remove("ann");
+          }
+        }
+      });
+    });
+
     test("each action is an audit event with its actor and its source", async () => {
       await open(async (store, clock) => {
         const issuer = openIssuer(store, clock);

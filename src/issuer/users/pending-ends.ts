@@ -1,0 +1,50 @@
+import { randomUUID } from "node:crypto";
+import type { EndReason } from "../../stores/session-store.ts";
+import type { IssuerBase } from "../issuer-base.ts";
+
+/*
+ * The record of a user and the sessions change one after the other. A failure in between leaves sessions with rights
+ * that the record no longer has, and a later change cannot see the loss in the record. So a marker of the user says from
+ * before the change that the sessions have to end, until they have ended.
+ */
+
+const NONE = "none";
+const markerOf = (subject: string) => `sessions-to-end ${subject}`;
+
+/** The end of sessions that a change of the user owes. */
+export interface PendingEnd {
+  readonly reason: EndReason;
+  /** Unique, so that a change that settles its own end does not settle that of another one. */
+  readonly value: string;
+}
+
+/** Must resolve before the change of the record. It takes the place of an earlier pending end, because one end does for both. */
+export async function markPendingEnd(
+  { store: { markers } }: IssuerBase,
+  subject: string,
+  reason: EndReason,
+): Promise<PendingEnd> {
+  const value = `${reason} ${randomUUID()}`;
+  for (;;) {
+    const current = await markers.claim(markerOf(subject), value);
+    if (current === value) return { reason, value };
+    if ((await markers.replace(markerOf(subject), current, value)) === "replaced") return { reason, value };
+  }
+}
+
+/** `null` when no end is owed. */
+export async function findPendingEnd({ store }: IssuerBase, subject: string): Promise<PendingEnd | null> {
+  const value = await store.markers.read(markerOf(subject));
+  if (value === null || value === NONE) return null;
+  const [reason] = value.split(" ");
+  return { reason: reason as EndReason, value };
+}
+
+/** A newer pending end stays. */
+export async function settlePendingEnd(
+  { store }: IssuerBase,
+  subject: string,
+  { value }: PendingEnd,
+): Promise<void> {
+  await store.markers.replace(markerOf(subject), value, NONE);
+}
