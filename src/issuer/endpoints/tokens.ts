@@ -55,10 +55,10 @@ export async function passwordEndpoint(
   ctx: IssuerContext,
   { request, requestInfo }: EndpointCall,
 ): Promise<Response> {
-  const { subject } = await requireSession(ctx, request);
+  const session = await requireSession(ctx, request);
   const body = await readBody(ctx, request, passwordBody);
   const passwords = { current: body.current_password, next: body.new_password };
-  return loginResponse(await changeOwnPassword(ctx, subject, passwords, requestInfo));
+  return loginResponse(await changeOwnPassword(ctx, session, passwords, requestInfo));
 }
 
 /** An unknown user and a wrong password get the same response. */

@@ -4,8 +4,10 @@ import type { UserRecord } from "../../stores/user-store.ts";
 import type { IssuerContext } from "../context.ts";
 import type { DefiniteOutcome } from "../issuer-base.ts";
 import { checkAndBeginSession, withLoginLimits } from "../sessions/login.ts";
+import type { LifetimeLimits } from "../sessions/session-lifetime.ts";
 import { endSubject } from "../sessions/sessions.ts";
 import { isAuthenticUser, addUserMac } from "../store/record-macs.ts";
+import type { AuthenticSession } from "../store/session-record.ts";
 import type { LoginOutcome, RequestInfo } from "../types.ts";
 import { auditAction, changedMeanwhile } from "./administration.ts";
 import { checkPassword, verifyUserRecord } from "./credentials.ts";
@@ -64,16 +66,17 @@ export function toUserView({ username, subject, scopes, createdAt, disabledAt }:
 }
 
 /**
- * Changes the password of a logged-in user: every session ends, and a new one begins. An earlier attempt may have
+ * Changes the password of a logged-in user: every session ends, and a new one like `session` begins. An earlier attempt may have
  * changed the password without ending the sessions. So the new password is accepted as the current one, and repeating
  * the request completes it.
  */
 export async function changeOwnPassword(
   ctx: IssuerContext,
-  subject: string,
+  session: AuthenticSession,
   passwords: { current: string; next: string },
   requestInfo: RequestInfo,
 ): Promise<DefiniteOutcome<LoginOutcome>> {
+  const { subject } = session;
   return await withLoginLimits(
     ctx,
     () => [subject],
@@ -92,13 +95,23 @@ export async function changeOwnPassword(
           : await replacePassword(ctx, verified, passwords.next);
       if (changed === null) return null;
       await endSessionsAfterChange(ctx, subject, requestInfo.source);
-      return await checkAndBeginSession(ctx, requestInfo, async () => {
+      return await checkAndBeginSession(ctx, inheritInfo(session, requestInfo), async () => {
         const stored = await ctx.store.users.get(changed.username);
         // The MAC shows whether the record was changed since. The other fields of `stored` are not verified.
-        return stored?.mac === changed.mac ? changed : null;
+        return stored?.mac === changed.mac ? { ...changed, ...lifetimesOf(session) } : null;
       });
     },
   );
+}
+
+/** The new session is for the same audiences and under the same device name as the old one. */
+function inheritInfo({ content }: AuthenticSession, requestInfo: RequestInfo): RequestInfo {
+  return { ...requestInfo, resources: content.audience, deviceName: content.deviceName ?? undefined };
+}
+
+/** The limits of the old session, so that a short session stays a short one. */
+function lifetimesOf({ idleMs, authAt, absoluteExpiresAt }: AuthenticSession): Required<LifetimeLimits> {
+  return { idleMs, absoluteMs: absoluteExpiresAt - authAt };
 }
 
 async function endSessionsAfterChange(

@@ -82,6 +82,42 @@ for (const [name, open] of stores) {
       });
     });
 
+    test("a password change keeps the audiences, the lifetimes and the device name of the session", async () => {
+      await open(async (store, clock) => {
+        const audience = ["https://api.example.com", "https://other.example.com"];
+        const { issuer } = createFixture({ store, clock, authenticate: undefined, audience } as object);
+        await issuer.users.add({ username: "ann", password: "password 0" });
+        const [resource] = audience;
+        const wishes = [
+          { remember: false, device_name: "kiosk", resource },
+          { remember: false },
+          { device_name: "desk" },
+        ];
+        for (const [index, wish] of wishes.entries()) {
+          const password = `password ${index}`;
+          const login = await sendRequest(issuer, "POST", "/auth/login", {
+            username: "ann",
+            password,
+            ...wish,
+          });
+          const before = (await login.json()) as TokenResponse;
+          const body = { current_password: password, new_password: `password ${index + 1}` };
+          const changing = sendRequest(issuer, "POST", "/auth/password", body, bearerHeader(before));
+          const after = (await (await settleOnClock(clock, changing)).json()) as TokenResponse;
+          assert.deepEqual(claimsOf(after.access_token)["aud"], claimsOf(before.access_token)["aud"]);
+          const [old, fresh] = await Promise.all(
+            [before, after].map(async ({ session_id }) => await store.sessions.get(session_id)),
+          );
+          assert.ok(old && fresh);
+          assert.equal(fresh.idleMs, old.idleMs);
+          assert.equal(fresh.absoluteExpiresAt - fresh.authAt, old.absoluteExpiresAt - old.authAt);
+          const nameOf = ({ facts }: { facts: string }) =>
+            (JSON.parse(facts) as { deviceName: string | null }).deviceName;
+          assert.equal(nameOf(fresh), nameOf(old));
+        }
+      });
+    });
+
     test("fault 47: a login in progress with the old password does not survive the change", async () => {
       await open(async (store, clock) => {
         const { issuer } = withUsers(store, clock);
