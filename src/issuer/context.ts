@@ -10,12 +10,14 @@ import type { LoginLimits } from "./sessions/login-limits.ts";
 import type { SharedAttempts } from "./sessions/shared-attempts.ts";
 import type { SourceAlarm } from "./sessions/source-alarm.ts";
 import type { RollbackAlarm } from "./sessions/rollback-alarm.ts";
+import type { SecretCheck } from "./store/secret-marker.ts";
 import type { PasswordRehash } from "./users/password-rehash.ts";
 import type { PasswordHasher } from "./users/passwords.ts";
 
 /** The parts of one issuer. `createIssuer` makes them once, and every endpoint receives them. */
 export interface IssuerContext extends IssuerBase {
   readonly keys: SigningKeys;
+  readonly secretCheck: SecretCheck;
   readonly accessTokens: AccessTokenChecker;
   readonly arrivals: ArrivalSigns;
   readonly rollbackAlarm: RollbackAlarm;

@@ -22,6 +22,7 @@ import { SharedAttempts } from "./sessions/shared-attempts.ts";
 import { sessionsOf } from "./sessions/sessions-api.ts";
 import { endSession } from "./sessions/sessions.ts";
 import { openCheckedStore } from "./store/checked-store.ts";
+import { SecretCheck } from "./store/secret-marker.ts";
 import type { AuthenticatedUser, Issuer, IssuerOptions, IssuerStatus, RequestInfo } from "./types.ts";
 import { PasswordRehash } from "./users/password-rehash.ts";
 import { PasswordHasher } from "./users/passwords.ts";
@@ -133,6 +134,7 @@ function createParts(options: IssuerOptions): IssuerParts {
     loginLimits: new LoginLimits(clock, sharedAttempts),
     sharedAttempts,
     sourceAlarm: new SourceAlarm(base),
+    secretCheck: new SecretCheck(base),
     clientAttempts: new ClientAttempts(clock),
     presentedEnds: new PresentedEnds(base),
     longPoll: new LongPoll(base),

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { isLive, sessionExpiresAt } from "../../core/session.ts";
 import type { IssuerContext } from "../context.ts";
-import { digestRefreshToken, parseRefreshToken } from "../sessions/refresh-token.ts";
+import { parsePresented } from "../sessions/presented-token.ts";
+import { digestRefreshToken } from "../sessions/refresh-token.ts";
 import { findSession, type AuthenticSession } from "../store/session-record.ts";
 import { readBody, readForm, requireParameter, stringSchema } from "./body.ts";
 import { authenticateClient, invalidClient, requireClient } from "./client-auth.ts";
@@ -50,7 +51,7 @@ async function describeRefreshToken(
   text: string,
   clientId: string,
 ): Promise<object | null> {
-  const token = parseRefreshToken(ctx.secrets, text, clientId);
+  const token = await parsePresented(ctx, text, { client: clientId });
   const session = token && (await findSession(ctx, token.session));
   if (token === null || session === null) return null;
   if (!isRefreshable(session, digestRefreshToken(token), ctx.clock.now())) return null;

@@ -4,7 +4,7 @@ import type { IssuerContext } from "../context.ts";
 import { MAX_CLOCK_TOLERANCE_MS } from "../issuer-base.ts";
 import { beginClientSession } from "../sessions/client-session.ts";
 import { narrowGrant, type GrantRequest } from "../sessions/grant.ts";
-import { parseRefreshToken } from "../sessions/refresh-token.ts";
+import { parsePresented } from "../sessions/presented-token.ts";
 import { refreshNarrowed } from "../sessions/refresh.ts";
 import { revoke } from "../sessions/revoke.ts";
 import { endPresentedSession } from "../sessions/sessions.ts";
@@ -82,7 +82,7 @@ export async function revokeEndpoint(
   const form = await readForm(ctx, request);
   const client = authenticateClient(ctx, { request, requestInfo }, form);
   const text = requireParameter(form, "token");
-  const refreshToken = parseRefreshToken(ctx.secrets, text, client?.id);
+  const refreshToken = await parsePresented(ctx, text, { client: client?.id ?? null });
   if (refreshToken !== null) {
     await endPresentedSession(ctx, refreshToken.session, { source: requestInfo.source });
     return emptyResponse(200);

@@ -1,7 +1,8 @@
 import { HTTPException } from "hono/http-exception";
 import { isLive } from "../../core/session.ts";
 import type { IssuerContext } from "../context.ts";
-import { digestRefreshToken, parseAnyRefreshToken, type RefreshToken } from "../sessions/refresh-token.ts";
+import { digestRefreshToken, type RefreshToken } from "../sessions/refresh-token.ts";
+import { parsePresented } from "../sessions/presented-token.ts";
 import { endPresentedSession, endSessionsWith, listLiveSessions } from "../sessions/sessions.ts";
 import { findSession, type AuthenticSession } from "../store/session-record.ts";
 import { readBody, refreshTokenBody } from "./body.ts";
@@ -53,7 +54,7 @@ async function readPresentedToken(
 ): Promise<RefreshToken | null | undefined> {
   try {
     const body = await readBody(ctx, request, refreshTokenBody);
-    return parseAnyRefreshToken(ctx, body.refresh_token);
+    return await parsePresented(ctx, body.refresh_token, "any client");
   } catch (error) {
     const status = error instanceof HTTPException ? error.res?.status : undefined;
     const hasNoToken = status === 400 || status === 415;
@@ -77,7 +78,7 @@ async function requireOwnSession(
 }
 
 /**
- * Returns the session of a current or previous refresh token. Any other token could be a stolen one: `undefined`. `null`
+ * Returns the session of a current refresh token, or of a previous one that is not proven spent. Any other token could be a stolen one: `undefined`. `null`
  * when an earlier logout-all has ended the session.
  */
 async function findOwnSession(
@@ -87,8 +88,15 @@ async function findOwnSession(
   const session = await findSession(ctx, token.session);
   if (session === null) return undefined;
   if (session.endReason === "logout_all") return null;
-  const isKnown = [session.currentDigest, session.previousDigest].includes(digestRefreshToken(token));
-  return isKnown && isLive(session, ctx.clock.now()) ? session : undefined;
+  if (!isLive(session, ctx.clock.now())) return undefined;
+  const digest = digestRefreshToken(token);
+  if (digest === session.currentDigest) return session;
+  return digest === session.previousDigest && !(await isProvenSpent(ctx, session)) ? session : undefined;
+}
+
+/** Whether a refresh with the previous token would be reuse: its successor arrived at least `conflictMs` ago. */
+async function isProvenSpent(ctx: IssuerContext, { arrivedAt }: AuthenticSession): Promise<boolean> {
+  return arrivedAt !== null && (await ctx.store.now()) >= arrivedAt + ctx.config.conflictMs;
 }
 
 /** Lists a page of the live sessions of the user, newest first. Times are epoch seconds. */

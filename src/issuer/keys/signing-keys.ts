@@ -6,7 +6,7 @@ import { generateSigningKey, type SigningKey } from "../../jwt/sign.ts";
 import { SingleFlight } from "../../resilience/single-flight.ts";
 import type { SigningKeyRecord } from "../../stores/store.ts";
 import { maxAcceptanceMs, type IssuerBase } from "../issuer-base.ts";
-import { findReplacement } from "../store/secret-marker.ts";
+import { rejectIfSecretReplaced } from "../store/secret-marker.ts";
 import type { IssuerStatus } from "../types.ts";
 import { associatedData, openSigningKey, sealSigningKey } from "./sealed-key.ts";
 
@@ -51,8 +51,6 @@ export class SigningKeys {
     }
     await this.reload();
   }
-
-  #replaced: HoldfastError | null = null;
 
   /** Reads the keys from the store. The result of a read that a later one has overtaken is dropped. */
   async reload(): Promise<void> {
@@ -192,16 +190,10 @@ export class SigningKeys {
     return { ...facts, sealed: sealSigningKey(secrets[0], facts, signingKey), activatedAt, retiredAt: null };
   }
 
-  /** Throws `store_mismatch` when the last read of the keys showed that another process has replaced the secret. */
-  rejectIfSecretReplaced(): void {
-    if (this.#replaced !== null) throw this.#replaced;
-  }
-
   /** Audits every key record that cannot be decrypted, once, until it can be decrypted or is gone. */
   async #auditUndecryptable(kids: readonly string[]): Promise<void> {
     const added = kids.filter((kid) => !this.#undecryptable.has(kid));
-    this.#replaced = kids.length > 0 ? await findReplacement(this.#base) : null;
-    this.rejectIfSecretReplaced();
+    if (kids.length > 0) await rejectIfSecretReplaced(this.#base);
     this.#undecryptable = new Set(kids);
     for (const kid of added) await this.#base.audit("record_tampered", { detail: `key ${kid}` });
   }

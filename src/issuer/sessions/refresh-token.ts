@@ -89,6 +89,11 @@ export function createRefreshToken(
   return { text, session, generation, secret: body.subarray(20), times, client, keys };
 }
 
+/** Whether the text has the prefix and the length of a refresh token, whichever secret made it. */
+export function hasRefreshTokenShape(text: unknown): text is string {
+  return typeof text === "string" && text.length === TOKEN_CHARS && text.startsWith(REFRESH_TOKEN_PREFIX);
+}
+
 /**
  * Needs no store. `null` unless the text is the exact spelling of a token that was issued under one of these secrets, in
  * a first-party session or to this client.
@@ -98,8 +103,7 @@ export function parseRefreshToken(
   text: string,
   client: string | null = null,
 ): RefreshToken | null {
-  if (typeof text !== "string" || text.length !== TOKEN_CHARS || !text.startsWith(REFRESH_TOKEN_PREFIX))
-    return null;
+  if (!hasRefreshTokenShape(text)) return null;
   const bytes = Buffer.from(text.slice(REFRESH_TOKEN_PREFIX.length), "base64url");
   if (bytes.length !== TOKEN_BYTES || REFRESH_TOKEN_PREFIX + bytes.toString("base64url") !== text)
     return null;

@@ -7,13 +7,12 @@ import type { AcknowledgeOutcome, RequestInfo, RefreshOutcome } from "../types.t
 import {
   createRefreshToken,
   openSuccessor,
-  parseAnyRefreshToken,
-  parseRefreshToken,
   digestRefreshToken,
   sealSuccessor,
   type RefreshToken,
   type RefreshTokenLifetime,
 } from "./refresh-token.ts";
+import { parsePresented } from "./presented-token.ts";
 import { isNarrowing, narrowGrant, sessionGrant, type Grant, type GrantRequest } from "./grant.ts";
 import { areRightsLive, renewSession } from "./rights.ts";
 import { sessionRevocation } from "./sessions.ts";
@@ -50,11 +49,8 @@ export async function refreshNarrowed(
   requestInfo: RequestInfo,
   { client = null, ...request }: GrantRequest & { readonly client?: string | null },
 ): Promise<DefiniteOutcome<RefreshOutcome> | { readonly status: "invalid_scope" }> {
-  const presented = parseRefreshToken(ctx.secrets, text, client);
-  if (presented === null) {
-    ctx.keys.rejectIfSecretReplaced();
-    return invalidGrant;
-  }
+  const presented = await parsePresented(ctx, text, { client });
+  if (presented === null) return invalidGrant;
   const found = await findRights(ctx, presented, requestInfo, request);
   if ("status" in found) return found;
   const signingKey = await ctx.keys.activeKey();
@@ -212,7 +208,7 @@ export async function acknowledge(
   ctx: IssuerContext,
   text: string,
 ): Promise<DefiniteOutcome<AcknowledgeOutcome>> {
-  const token = parseAnyRefreshToken(ctx, text);
+  const token = await parsePresented(ctx, text, "any client");
   if (token === null) return invalidGrant;
   const { session: sessionId, generation } = token;
   await ctx.store.sessions.acknowledge({ sessionId, generation, digest: digestRefreshToken(token) });

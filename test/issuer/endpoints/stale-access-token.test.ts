@@ -116,3 +116,29 @@ describe("a repeated logout succeeds", () => {
     assert.equal(await isLive(issuer, other.refresh_token), true);
   });
 });
+
+for (const [when, waitMs, status] of [
+  ["is refused once it is proven spent", 60_000, 400],
+  ["is accepted while a refresh with it is a conflict", 1_000, 204],
+] as const) {
+  test(`law 8: a logout-all with the previous refresh token ${when}`, async () => {
+    const { issuer, clock } = createFixture();
+    const other = await logIn(issuer);
+    const { refresh_token } = await logIn(issuer);
+    const outcome = await issuer.refresh(refresh_token);
+    assert.equal(outcome.status, "ok");
+    await issuer.acknowledge(outcome.tokens.refresh_token);
+    await clock.advance(waitMs);
+    const response = await sendRequest(issuer, "POST", "/auth/logout-all", { refresh_token });
+    assert.equal(response.status, status);
+    assert.equal(await isLive(issuer, other.refresh_token), status === 400);
+  });
+}
+
+test("a logout-all with the previous refresh token succeeds while its successor is not known to have arrived", async () => {
+  const { issuer, clock } = createFixture();
+  const { refresh_token } = await logIn(issuer);
+  assert.equal((await issuer.refresh(refresh_token)).status, "ok");
+  await clock.advance(60_000);
+  assert.equal((await sendRequest(issuer, "POST", "/auth/logout-all", { refresh_token })).status, 204);
+});
