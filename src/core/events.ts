@@ -87,6 +87,8 @@ export interface IssuerEvent {
     | "hook_failed"
     | "audit_failed"
     | "unexpected_error"
+    /** An access token is longer than a cookie may be. The login or refresh in cookie mode got 503 and wrote nothing. */
+    | "token_too_large"
     /** Users whose names differ only in case were found. Each logs in under the exact spelling of the name. */
     | "login_names_collide"
     /** A login came without the address of its client, so login limits count by account only. Reported once. */

@@ -30,4 +30,6 @@ export interface IssuerContext extends IssuerBase {
   readonly presentedEnds: PresentedEnds;
   readonly longPoll: LongPoll;
   readonly hook: EventHook;
+  /** Throws when the client cannot keep this access token. Left out where any size will do. */
+  readonly checkAccessToken?: (accessToken: string) => void;
 }

@@ -51,6 +51,7 @@ const boundedEvents: ReadonlySet<string> = new Set<AuditEvent["kind"] | IssuerEv
   "authenticate_failed",
   "audit_failed",
   "unexpected_error",
+  "token_too_large",
 ]);
 
 /** `store` is read at the first audit event, because the store itself reports failures to the recorder. */

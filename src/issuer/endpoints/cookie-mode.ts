@@ -17,7 +17,13 @@ import type { TokenResponse } from "../types.ts";
 import { badRequest, readJsonObject } from "./body.ts";
 import type { Endpoint, EndpointCall } from "./endpoint.ts";
 import { asException, emptyResponse, invalidGrant, jsonResponse, oauthError } from "./respond.ts";
-import { ACCESS_COOKIE, createTokenCookies, expireTokenCookies, REFRESH_COOKIE } from "./token-cookies.ts";
+import {
+  ACCESS_COOKIE,
+  createTokenCookies,
+  expireTokenCookies,
+  fitsCookie,
+  REFRESH_COOKIE,
+} from "./token-cookies.ts";
 
 /** The tokens that an endpoint takes from cookies, and what its success means for the cookies. */
 interface CookieUse {
@@ -69,7 +75,7 @@ export function withCookieMode(path: string, endpoint: Endpoint): Endpoint {
       return withCookies(emptyResponse(204), expireTokenCookies(ctx));
     }
     const request = await toTokenRequest(ctx, use, call.request, carried);
-    const response = await settle(endpoint, ctx, { ...call, request });
+    const response = await settle(endpoint, withSizeCheck(ctx, use), { ...call, request });
     // An access token that is not valid has no session to end, and the page must be able to forget it.
     if (path === LOGOUT_PATH && response.status === 401) {
       return withCookies(emptyResponse(204), expireTokenCookies(ctx));
@@ -179,6 +185,23 @@ async function settle(endpoint: Endpoint, ctx: IssuerContext, call: EndpointCall
   }
 }
 
+/** The endpoint learns that a token is too large before it writes, because the page could not keep its session. */
+function withSizeCheck(ctx: IssuerContext, { cookies }: CookieUse): IssuerContext {
+  if (cookies !== "set") return ctx;
+  const checkAccessToken = (accessToken: string) => {
+    if (!fitsCookie(accessToken)) throw asException(tooLargeForCookie(ctx, accessToken));
+  };
+  return { ...ctx, checkAccessToken };
+}
+
+/** Fewer scopes or claims make a later request succeed, and the session of a refresh goes on (law 1). */
+function tooLargeForCookie(ctx: IssuerContext, { length }: string): Response {
+  const message = `an access token of ${length} bytes is too large for a cookie of 4096 bytes: give the user fewer scopes or claims`;
+  ctx.emit("token_too_large", message);
+  const description = "The access token is too large for a cookie.";
+  return oauthError(503, "temporarily_unavailable", description, { "Retry-After": "60" });
+}
+
 interface Answered {
   readonly path: string;
   readonly carried: CarriedTokens;
@@ -199,11 +222,7 @@ async function toCookieResponse(
   }
   const tokens = (await response.json()) as TokenResponse;
   const cookies = createTokenCookies(ctx, tokens);
-  if (cookies === null) {
-    const size = tokens.access_token.length;
-    ctx.emit("unexpected_error", `an access token of ${size} bytes is too large for a cookie of 4096 bytes`);
-    return oauthError(500, "server_error", "The access token is too large for a cookie.");
-  }
+  if (cookies === null) return tooLargeForCookie(ctx, tokens.access_token);
   const headers = { "Expires-In": String(tokens.expires_in) };
   const { access_token, refresh_token: _, token_type: __, ...facts } = tokens;
   const answer =

@@ -14,6 +14,11 @@ type Tokens = Pick<
   "access_token" | "refresh_token" | "expires_in" | "refresh_token_expires_in"
 >;
 
+/** Whether browsers keep a cookie with this access token. */
+export function fitsCookie(accessToken: string): boolean {
+  return ACCESS_COOKIE.length + 1 + accessToken.length <= MAX_COOKIE_BYTES;
+}
+
 /** The values of `Set-Cookie` that keep the tokens. `null` when a token is too large for a cookie. */
 export function createTokenCookies({ config }: IssuerContext, tokens: Tokens): string[] | null {
   const access = `${ACCESS_COOKIE}=${tokens.access_token}`;

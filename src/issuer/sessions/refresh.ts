@@ -1,4 +1,6 @@
 import { refreshEvents } from "../../core/event-channels.ts";
+import { isLive } from "../../core/session.ts";
+import type { SigningKey } from "../../jwt/sign.ts";
 import type { RotationOutcome } from "../../stores/session-store.ts";
 import type { IssuerContext } from "../context.ts";
 import type { DefiniteOutcome } from "../issuer-base.ts";
@@ -16,7 +18,7 @@ import { parsePresented } from "./presented-token.ts";
 import { isNarrowing, narrowGrant, sessionGrant, type Grant, type GrantRequest } from "./grant.ts";
 import { areRightsLive, renewSession } from "./rights.ts";
 import { sessionRevocation } from "./sessions.ts";
-import { createTokenResponse } from "./token-response.ts";
+import { createAccessToken, createTokenResponse } from "./token-response.ts";
 
 /**
  * Consecutive generations whose spent token got its successor again. From this number on, each refresh is audited: a
@@ -54,6 +56,7 @@ export async function refreshNarrowed(
   const found = await findRights(ctx, presented, requestInfo, request);
   if ("status" in found) return found;
   const signingKey = await ctx.keys.activeKey();
+  checkNextAccessToken(ctx, signingKey, presented, found);
   const lifetime = presented.times ?? (await ctx.store.sessions.get(presented.session));
   // A token without times is from an older version, and does not prove that its session still exists.
   if (lifetime === null) return invalidGrant;
@@ -91,6 +94,8 @@ export async function refreshNarrowed(
 }
 
 interface FoundRights {
+  /** The session, where it was read. */
+  readonly standing?: AuthenticSession;
   /** The rights that the user has now. Left out when they are those of the session. */
   readonly content?: SessionContent;
   /** The grant that was requested. Left out when the request names none. */
@@ -104,14 +109,27 @@ async function findRights(
   requestInfo: RequestInfo,
   request: GrantRequest,
 ): Promise<FoundRights | { readonly status: "invalid_grant" | "invalid_scope" | "invalid_target" }> {
-  if (!isNarrowing(request) && !areRightsLive(ctx)) return {};
+  if (!isNarrowing(request) && !areRightsLive(ctx) && ctx.checkAccessToken === undefined) return {};
   const standing = await findPresented(ctx, presented, requestInfo);
   const renewed = standing && (await renewSession(ctx, standing, requestInfo));
-  if (renewed === null) return invalidGrant;
+  if (renewed === null || standing === null) return invalidGrant;
   const { content } = renewed;
-  if (!isNarrowing(request)) return { content };
+  if (!isNarrowing(request)) return { standing, content };
   const narrowed = narrowGrant(sessionGrant(ctx.config, content), request);
-  return narrowed.status === "ok" ? { content, grant: narrowed.grant } : narrowed;
+  return narrowed.status === "ok" ? { standing, content, grant: narrowed.grant } : narrowed;
+}
+
+/** Judges the size of the next access token before the refresh token is spent. A spent one is left to the store. */
+function checkNextAccessToken(
+  ctx: IssuerContext,
+  signingKey: SigningKey,
+  { generation }: RefreshToken,
+  { standing, content, grant }: FoundRights,
+): void {
+  if (ctx.checkAccessToken === undefined || standing === undefined || content === undefined) return;
+  if (!isLive(standing, ctx.clock.now()) || generation < standing.generation) return;
+  const next = { ...standing, generation: generation + 1, content };
+  ctx.checkAccessToken(createAccessToken(ctx, signingKey, next, grant));
 }
 
 /** The session of the token, before the token is spent. `null` when the token cannot be valid. */

@@ -27,6 +27,9 @@ export function clientAccessTokenTtlMs(
 }
 
 /** The life of an access token of this session. It is not longer than the idle time, which it would otherwise undermine. */
-export function sessionAccessTokenTtlMs(config: IssuerConfig, session: AuthenticSession): number {
+export function sessionAccessTokenTtlMs(
+  config: IssuerConfig,
+  session: Pick<AuthenticSession, "content" | "idleMs">,
+): number {
   return Math.min(clientAccessTokenTtlMs(config, session.content.client), session.idleMs);
 }

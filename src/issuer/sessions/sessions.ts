@@ -18,6 +18,7 @@ import {
   type SessionContent,
 } from "../store/session-record.ts";
 import type { AuthenticatedUser, RequestInfo, TokenResponse } from "../types.ts";
+import { checkFirstAccessToken } from "./access-token-size.ts";
 import { createRefreshToken, createSessionId, digestRefreshToken } from "./refresh-token.ts";
 import { shortestLifetime, type LifetimeLimits } from "./session-lifetime.ts";
 import { createTokenResponse } from "./token-response.ts";
@@ -72,6 +73,7 @@ export async function beginSession(
     ...(audience && { audience }),
     ...(begun && { begun }),
   };
+  checkFirstAccessToken(ctx, signingKey, { subject, scopes, claims, ...(audience && { audience }) });
   const id = createSessionId();
   const { idleMs, absoluteMs } = shortestLifetime(client.lifetime, limits);
   const absoluteExpiresAt = authAt + absoluteMs;

@@ -14,6 +14,22 @@ import { clientAccessTokenTtlMs, sessionAccessTokenTtlMs } from "./session-lifet
 
 const JTI_RANDOM_BYTES = 9;
 
+/** What an access token tells about its session. */
+export type DescribedSession = Pick<
+  AuthenticSession,
+  "id" | "subject" | "authAt" | "absoluteExpiresAt" | "idleMs" | "issuedAtS" | "generation" | "content"
+>;
+
+/** The access token that a response for this session contains now. */
+export function createAccessToken(
+  base: IssuerBase,
+  signingKey: SigningKey,
+  session: DescribedSession,
+  grant: Grant = sessionGrant(base.config, session.content),
+): string {
+  return signToken(accessTokenClaims(base, session, grant, base.clock.now()), signingKey);
+}
+
 export function createTokenResponse(
   base: IssuerBase,
   signingKey: SigningKey,
@@ -81,7 +97,7 @@ function accessTokenResponse(
  */
 function accessTokenClaims(
   { config }: IssuerBase,
-  session: AuthenticSession,
+  session: DescribedSession,
   { scopes, audience }: Grant,
   now: number,
 ): AccessTokenClaims {

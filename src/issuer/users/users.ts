@@ -3,6 +3,7 @@ import { invalidOption, readWholeNumber } from "../../core/options.ts";
 import type { UserRecord } from "../../stores/user-store.ts";
 import type { IssuerContext } from "../context.ts";
 import type { DefiniteOutcome } from "../issuer-base.ts";
+import { checkFirstAccessToken } from "../sessions/access-token-size.ts";
 import { checkAndBeginSession, withLoginLimits } from "../sessions/login.ts";
 import type { LifetimeLimits } from "../sessions/session-lifetime.ts";
 import { endSubject } from "../sessions/sessions.ts";
@@ -89,6 +90,8 @@ export async function changeOwnPassword(
       const found = await ctx.store.users.getBySubject(subject);
       const user = found?.subject === subject ? found : null;
       const verified = await checkPassword(ctx, user, passwords.current, turn);
+      // The sessions end after the change, so a token that the page cannot keep is refused before it.
+      if (verified !== null) checkFirstAccessToken(ctx, await ctx.keys.activeKey(), verified);
       const changed =
         verified === null
           ? await checkPassword(ctx, user, passwords.next, turn)

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe, test, type TestContext } from "node:test";
+import { issuerEvents } from "../../../src/core/event-channels.ts";
+import type { IssuerEvent } from "../../../src/core/events.ts";
 import type { Issuer, IssuerOptions } from "../../../src/issuer/types.ts";
 import {
   bearerHeader,
@@ -65,6 +67,17 @@ async function logInByCookie(issuer: Issuer, username = "ann"): Promise<Jar> {
 
 const isLive = async (issuer: Issuer, jar: Jar) =>
   (await sendRequest(issuer, "GET", "/auth/sessions", undefined, cookieHeader(jar))).status === 200;
+
+function recordTooLarge(t: TestContext): IssuerEvent[] {
+  const events: IssuerEvent[] = [];
+  const keepEvent = (message: unknown) => {
+    const event = message as IssuerEvent;
+    if (event.event === "token_too_large") events.push(event);
+  };
+  issuerEvents.subscribe(keepEvent);
+  t.after(() => issuerEvents.unsubscribe(keepEvent));
+  return events;
+}
 
 const setsNoCookie = (response: Response) => assert.deepEqual(response.headers.getSetCookie(), []);
 const expiresBoth = (response: Response) =>
@@ -465,12 +478,66 @@ describe("token mode beside cookie mode", () => {
     }
   });
 
-  test("a token that is too large for a cookie is an error for the operator, not a silent loss", async () => {
+  test("a login whose token is too large for a cookie is 503 with an event, and begins no session", async (t) => {
+    const events = recordTooLarge(t);
     const authenticate = () => ({ subject: "ann", scopes: [], claims: { text: "x".repeat(3500) } });
     const { issuer } = setUp({ authenticate });
     const response = await sendRequest(issuer, "POST", "/auth/login", {}, page);
-    assert.equal(response.status, 500);
+    assert.deepEqual([response.status, response.headers.get("Retry-After")], [503, "60"]);
     setsNoCookie(response);
+    assert.deepEqual((await issuer.sessions.list("ann")).sessions, []);
+    assert.match(events[0]?.message ?? "", /^an access token of \d+ bytes is too large for a cookie/);
+    assert.equal((await sendRequest(issuer, "POST", "/auth/login", {})).status, 200, "token mode");
+  });
+
+  test("law 8: a refresh whose token is too large for a cookie spends nothing, and works again with fewer rights", async (t) => {
+    const events = recordTooLarge(t);
+    let text = "";
+    const user = () => ({ subject: "ann", scopes: [], claims: { text } });
+    const { issuer, store } = setUp({ authenticate: user, renew: user });
+    const jar: Jar = new Map();
+    assert.equal((await call(issuer, jar, "POST", "/auth/login", {})).status, 200);
+    const generation = async () => {
+      const [session] = (await issuer.sessions.list("ann")).sessions;
+      return (await store.sessions.get(session?.id ?? ""))?.generation;
+    };
+    text = "x".repeat(3500);
+    for (let tries = 0; tries < 3; tries++) {
+      const refused = await call(issuer, jar, "POST", "/auth/refresh");
+      assert.equal(refused.status, 503);
+      setsNoCookie(refused);
+    }
+    assert.deepEqual([await generation(), events.length], [1, 3]);
+    text = "";
+    assert.equal((await call(issuer, jar, "POST", "/auth/refresh")).status, 204);
+    assert.equal(await generation(), 2);
+  });
+
+  test("a session of token mode whose token is too large cannot be brought into cookies, and continues", async () => {
+    const authenticate = () => ({ subject: "ann", scopes: [], claims: { text: "x".repeat(3500) } });
+    const { issuer } = setUp({ authenticate });
+    const { refresh_token } = (await (await sendRequest(issuer, "POST", "/auth/login", {})).json()) as {
+      refresh_token: string;
+    };
+    const body = { refresh_token };
+    assert.equal((await sendRequest(issuer, "POST", "/auth/refresh", body, page)).status, 503);
+    assert.equal((await issuer.sessions.list("ann")).sessions[0]?.id !== undefined, true);
+    assert.equal((await sendRequest(issuer, "POST", "/auth/refresh", body)).status, 200);
+  });
+
+  test("a new password is not set when the page could not keep the token of the new session", async () => {
+    const { issuer, clock } = setUp({ authenticate: undefined } as object);
+    await settleOnClock(clock, issuer.users.add({ username: "ann", password: "password of ann" }));
+    const jar = await settleOnClock(clock, logInByCookie(issuer));
+    const scopes = Array.from({ length: 64 }, (_, n) => `scope:${String(n).padStart(45, "x")}`);
+    await issuer.users.setScopes("ann", scopes);
+    const passwords = { current_password: "password of ann", new_password: "another password" };
+    const refused = await settleOnClock(clock, call(issuer, jar, "POST", "/auth/password", passwords));
+    assert.equal(refused.status, 503);
+    assert.equal(await isLive(issuer, jar), true);
+    const old = { username: "ann", password: "password of ann" };
+    const again = await settleOnClock(clock, sendRequest(issuer, "POST", "/auth/login", old));
+    assert.equal(again.status, 200);
   });
 
   test("the options are checked by name", () => {
