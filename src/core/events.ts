@@ -142,7 +142,9 @@ export interface StoreEvent {
     | "durability_lost"
     | "durability_restored"
     /** A newer version has raised the format of the store. This process writes nothing more. */
-    | "store_newer";
+    | "store_newer"
+    /** A failover had lost acknowledged writes. This process has applied its own again. */
+    | "writes_restored";
   readonly message: string;
 }
 

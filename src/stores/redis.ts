@@ -4,7 +4,7 @@ import type { Store } from "./store.ts";
 import { checkAccess, type RedisAccessOptions } from "./redis/access.ts";
 import { describeAddress, selectAddress, type RedisAddressOptions } from "./redis/address.ts";
 import { DurabilityMonitor } from "./redis/durability-monitor.ts";
-import { checkDurability, defaultReplicas, type Durability } from "./redis/durability.ts";
+import { checkDurability, countSuccessors, defaultReplicas, type Durability } from "./redis/durability.ts";
 import { toStoreError } from "./redis/errors.ts";
 import { createClusterFence } from "./redis/format-fence.ts";
 import { openManifest, readWritableTime } from "./redis/manifest.ts";
@@ -86,7 +86,7 @@ export async function redisStore(options: RedisStoreOptions): Promise<Store> {
   });
   try {
     const replicas = settings.replicas ?? (await defaultReplicas(connection, address, description));
-    connection.setReplicas(replicas);
+    connection.setReplicas(replicas, await countSuccessors(connection, address, description));
     const requirement = { durability: settings.durability, replicas };
     const summary = await checkDurability(connection, description, requirement);
     const manifest = await openManifest(connection, prefix, description);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test, type TestContext } from "node:test";
+import { systemClock } from "../../src/core/clock.ts";
 import { storeEvents } from "../../src/core/event-channels.ts";
 import type { StoreEvent } from "../../src/core/events.ts";
 import { isHoldfastError } from "../../src/core/errors.ts";
@@ -155,8 +156,38 @@ test("fault 6: the configuration is read again when a server is back", options, 
   assert.ok(events.includes("durability_lost"));
 });
 
+/** A connection through `answer`, which gets each command. `connectionOf` names the connection that carries it. */
+async function openThrough(
+  t: TestContext,
+  replicas: number,
+  answer: (command: readonly string[]) => Promise<unknown>,
+  connectionOf: () => string,
+): Promise<RedisConnection> {
+  const client: RedisClient = {
+    send: async (_key, command) => await answer(command),
+    sendOnSameConnection: async (_key, command) => await answer(command),
+    sendToPrimaries: async () => ["PONG"],
+    serverOf: () => "",
+    connectionOf,
+    destroy: async () => {},
+  };
+  const settings = { description: "redis", clock: systemClock, random: Math.random, virtual: false };
+  const reason = new FailureReason([]);
+  const link = await RedisConnection.open(async () => client, {
+    ...settings,
+    commandTimeoutMs: 20,
+    replicas,
+    reason,
+  });
+  t.after(async () => await link.close());
+  return link;
+}
+
+const unavailable = (error: unknown) => isHoldfastError(error, "store_unavailable");
+
 test("law 12: WAIT on another connection than that of the write acknowledges nothing", async (t) => {
   let connection = 1;
+  let next = 1;
   const sent: string[] = [];
   const answer = async (command: readonly string[]) => {
     sent.push(`${command[0]} on ${connection}`);
@@ -164,29 +195,39 @@ test("law 12: WAIT on another connection than that of the write acknowledges not
     connection = next;
     return "done";
   };
-  let next = 1;
-  const client: RedisClient = {
-    send: async (_key, command) => await answer(command),
-    sendOnSameConnection: async (_key, command) => await answer(command),
-    sendToPrimaries: async () => ["PONG"],
-    serverOf: () => "",
-    connectionOf: () => String(connection),
-    destroy: async () => {},
-  };
-  const { systemClock: clock } = await import("../../src/core/clock.ts");
-  const settings = {
-    description: "redis",
-    clock,
-    random: Math.random,
-    virtual: false,
-    commandTimeoutMs: 500,
-  };
-  const reason = new FailureReason([]);
-  const link = await RedisConnection.open(async () => client, { ...settings, replicas: 1, reason });
-  t.after(async () => await link.close());
+  const link = await openThrough(t, 1, answer, () => String(connection));
   const script = defineWrite("return 1");
   assert.equal(await link.runScript(script, ["k"]), "done");
   next = 2;
-  await assert.rejects(link.runScript(script, ["k"]), (error) => isHoldfastError(error, "store_unavailable"));
+  await assert.rejects(link.runScript(script, ["k"]), unavailable);
   assert.deepEqual(sent, ["EVALSHA on 1", "WAIT on 1", "EVALSHA on 1", "WAIT on 2"]);
 });
+
+for (const replicas of [0, 1]) {
+  test(`law 12: with replicas ${replicas}, a late answer is acknowledged only by a server that still is a primary`, async (t) => {
+    let connection = 1;
+    let onConfirm = () => {};
+    const sent: string[] = [];
+    const answer = async (command: readonly string[]) => {
+      sent.push(command[0] ?? "");
+      if (command[0] === "WAIT") return 1;
+      if (command[0] === "DEL") return onConfirm();
+      // The answer is late by the real clock, as after a freeze.
+      const end = performance.now() + 30;
+      while (performance.now() < end);
+      return "done";
+    };
+    const link = await openThrough(t, replicas, answer, () => String(connection));
+    const script = defineWrite("return 1");
+    assert.equal(await link.runScript(script, ["k"]), "done");
+    assert.deepEqual(sent, replicas === 0 ? ["EVALSHA", "DEL"] : ["EVALSHA", "WAIT", "DEL"]);
+    sent.length = 0;
+    onConfirm = () => {
+      throw new Error("READONLY You can't write against a read only replica.");
+    };
+    await assert.rejects(link.runScript(script, ["k"]), unavailable);
+    assert.equal(sent.filter((name) => name === "EVALSHA").length, 1, "the write is not repeated");
+    onConfirm = () => void connection++;
+    await assert.rejects(link.runScript(script, ["k"]), unavailable);
+  });
+}

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { storeEvents } from "../../src/core/event-channels.ts";
 import { isHoldfastError } from "../../src/core/errors.ts";
+import type { StoreEvent } from "../../src/core/events.ts";
 import { logIn, present, makeRevocation } from "../../src/stores/conformance/fixtures.ts";
 import type { RotationOutcome } from "../../src/stores/session-store.ts";
 import type { Store } from "../../src/stores/store.ts";
+import type { UserRecord } from "../../src/stores/user-store.ts";
 import { redisStore } from "../../src/stores/redis.ts";
 import { computeSlot } from "../../src/stores/redis/cluster-slot.ts";
 import { noRedis, startCluster, startSentinels, waitUntil } from "../support/redis-servers.ts";
@@ -17,6 +20,11 @@ const REVOCATION = {
   issuer: "https://id.example.com",
   until: Date.now() + 3_600_000,
 } as const;
+
+function user(username: string, mac: string, more: Partial<UserRecord> = {}): UserRecord {
+  const record = { username, subject: `id of ${username}`, loginKey: username, mac };
+  return { ...record, passwordHash: "old", scopes: ["read"], createdAt: 1, disabledAt: null, ...more };
+}
 
 /** Presents the token until the store answers, like a client that retries after 503. */
 async function refresh(store: Store, id: string, generation: number): Promise<RotationOutcome> {
@@ -37,7 +45,7 @@ void describe("Redis behind Sentinels during a failover", { skip: noRedis }, () 
   before(async () => (sentinels = await startSentinels()));
   after(async () => await sentinels.stop());
 
-  void test("fault 5: a process ends and appends again what a failover lost of its acknowledged writes", async (t) => {
+  void test("fault 5, fault 64: a process applies again what a failover lost of its acknowledged writes", async (t) => {
     const { primary, replica, options: sentinel } = sentinels;
     const careful = await redisStore({ sentinel, replicas: 1, durability, commandTimeoutMs: 1_000 });
     t.after(async () => await careful.close());
@@ -47,6 +55,12 @@ void describe("Redis behind Sentinels during a failover", { skip: noRedis }, () 
     await logIn(careful, "lost");
     await logIn(careful, "bobs", "bob");
     await careful.sessions.end("kept", "logout", await makeRevocation(careful, "session", "kept"));
+    const names = ["alice", "bob", "carol", "dave", "erin"];
+    for (const name of names) await careful.users.add(user(name, "m1"));
+    const events: StoreEvent[] = [];
+    const collect = (event: unknown) => void events.push(event as StoreEvent);
+    storeEvents.subscribe(collect);
+    t.after(() => storeEvents.unsubscribe(collect));
 
     // The replica is frozen before its link is cut, so that it cannot reconnect. It reads data in its socket after the
     // thaw.
@@ -57,6 +71,16 @@ void describe("Redis behind Sentinels during a failover", { skip: noRedis }, () 
     await store.sessions.endAll("bob", "logout_all", end);
     const token = await store.revocations.append(await makeRevocation(store, "token", "t1"));
     const { position } = await store.revocations.snapshot();
+    const changed = user("alice", "m2", { passwordHash: "new", loginKey: "alice2" });
+    assert.equal(await store.users.replace(user("alice", "m0", { scopes: ["write"] }), "m1"), "replaced");
+    assert.equal(await store.users.replace(changed, "m0"), "replaced");
+    assert.equal(await store.users.remove("bob", "m1"), "removed");
+    const disabled = user("carol", "m2", { disabledAt: 5 });
+    assert.equal(await store.users.replace(disabled, "m1"), "replaced");
+    assert.equal(await store.users.replace(user("dave", "m2", { disabledAt: 5 }), "m1"), "replaced");
+    assert.equal(await store.users.remove("erin", "m1"), "removed");
+    assert.equal(await store.users.add(user("erin", "m9")), "added");
+    assert.equal(await store.users.add(user("frank", "m1")), "added");
     // A store with `replicas: 1` does not acknowledge a write that the replica lacks (law 12).
     await assert.rejects(careful.revocations.append(end), unavailable);
     await primary.kill();
@@ -73,6 +97,22 @@ void describe("Redis behind Sentinels during a failover", { skip: noRedis }, () 
     assert.equal((await store.revocations.after(position)).status, "gap");
     const { entries } = await store.revocations.snapshot();
     assert.ok(!entries.some(({ chain }) => chain === token.chain), "the new entries have another chain");
+    const hasEvent = async () => events.some(({ event }) => event === "writes_restored");
+    await waitUntil(hasEvent, "the event");
+    const told = events.flatMap(({ event, message }) => (event === "writes_restored" ? [message] : []));
+    assert.match(told.join(), /sessions that had ended: [12], revocations: 3, changes of users: 6/);
+    assert.deepEqual(await store.users.get("alice"), changed);
+    assert.deepEqual(await store.users.getByLoginKey("alice2"), changed);
+    assert.equal(await store.users.getByLoginKey("alice"), null);
+    assert.equal(await store.users.get("bob"), null);
+    assert.equal(await store.users.getBySubject("id of bob"), null);
+    assert.deepEqual(await store.users.get("carol"), disabled);
+    assert.equal((await store.users.get("erin"))?.mac, "m9");
+    assert.equal((await store.users.getBySubject("id of frank"))?.username, "frank");
+    assert.deepEqual(
+      (await store.users.list({ limit: 10 })).map(({ username }) => username),
+      ["alice", "carol", "dave", "erin", "frank"],
+    );
     for (const id of ["lost", "bobs"]) assert.equal((await present(store, id, 1)).outcome, "ended", id);
   });
 });
@@ -124,6 +164,37 @@ void describe("Redis as a cluster during a failover", { skip: noRedis }, () => {
     for (const id of ids.slice(1)) {
       const { outcome } = await refresh(store, id, 3);
       assert.equal(outcome, "repeated", "the same successor, not a second one");
+    }
+  });
+});
+
+void describe("Redis behind Sentinels that answers late", { skip: noRedis }, () => {
+  let sentinels: Awaited<ReturnType<typeof startSentinels>>;
+  before(async () => (sentinels = await startSentinels()));
+  after(async () => await sentinels.stop());
+
+  void test("law 12: a write that a frozen primary answers after a failover is acknowledged only if the new primary has it", async (t) => {
+    const { primary, replica, options: sentinel } = sentinels;
+    const commandTimeoutMs = 2_000;
+    const store = await redisStore({ sentinel, replicas: 0, durability, commandTimeoutMs });
+    t.after(async () => await store.close());
+    const write = async (name: string) => (await store.markers.claim(name, "x"), name);
+    const acknowledged = [await write("first")];
+    await waitUntil(
+      async () => ((await replica.cli("HGET", "holdfast:{store}", "marker:first")) ?? "").includes("x"),
+      "replication",
+    );
+    primary.freeze();
+    const pending = ["a", "b", "c"].map(write);
+    await waitUntil(async () => (await replica.cli("ROLE"))?.includes("master") === true, "the promotion");
+    primary.thaw();
+    for (const outcome of await Promise.allSettled(pending)) {
+      if (outcome.status === "fulfilled") acknowledged.push(outcome.value);
+      else assert.ok(unavailable(outcome.reason), String(outcome.reason));
+    }
+    for (const name of acknowledged) {
+      const held = await replica.cli("HGET", "holdfast:{store}", `marker:${name}`);
+      assert.match(held ?? "", /x/, name);
     }
   });
 });

@@ -44,6 +44,8 @@ interface ScriptCall {
 /** A write has a longer deadline than a read, because a write that misses it may still take effect. */
 const WRITE_TIMEOUT_FACTOR = 4;
 const RETRY_PAUSE_MS = 50;
+/** An answer after this time is late. A replica can have taken over meanwhile. */
+const LATE_MS = 500;
 /** How long a server may stay silent before its connection is replaced, in units of `commandTimeoutMs`. */
 export const MAX_SILENT_TIMEOUTS = 10;
 const MAX_CLOSE_MS = 1000;
@@ -55,6 +57,7 @@ export class RedisConnection {
   /** Rejects the pending commands. */
   readonly #rejectPending = new Set<(why: Error) => void>();
   #replicas: number;
+  #lateReplicas: number;
   #fence: FormatFence | null = null;
   readonly #closeListeners: (() => void)[] = [];
   #closed = false;
@@ -63,6 +66,7 @@ export class RedisConnection {
     const { clock, random, commandTimeoutMs, reason } = options;
     this.#options = options;
     this.#replicas = options.replicas;
+    this.#lateReplicas = options.replicas;
     this.#supervisor = new ClientSupervisor(open, {
       clock,
       random,
@@ -132,9 +136,13 @@ export class RedisConnection {
     return await this.#withDeadline(ms, "", async () => await this.#requireClient().sendToPrimaries(command));
   }
 
-  /** Sets how many replicas must have a write before it is acknowledged. */
-  setReplicas(replicas: number): void {
+  /**
+   * Sets how many replicas must have a write before it is acknowledged. `late` is how many must have a write whose answer
+   * came late: the server may have been frozen while a replica took over, and no replica follows it then.
+   */
+  setReplicas(replicas: number, late: number): void {
     this.#replicas = replicas;
+    this.#lateReplicas = Math.max(replicas, late);
   }
 
   /** Sets what keeps this process from writing in an older format than the store has. */
@@ -169,6 +177,7 @@ export class RedisConnection {
   async #evaluate({ text, writes, key, rest, ms }: ScriptCall): Promise<unknown> {
     const client = this.#requireClient();
     const before = client.connectionOf(key);
+    const sentAt = systemClock.monotonic();
     let reply: unknown;
     try {
       reply = await client.send(key, ["EVALSHA", text.sha, ...rest]);
@@ -176,16 +185,36 @@ export class RedisConnection {
       if (!readMessage(error).startsWith("NOSCRIPT")) throw error;
       reply = await client.send(key, ["EVAL", text.lua, ...rest]);
     }
-    if (!writes || this.#replicas === 0) return reply;
-    const reached = await this.#countReplicas(client, key, ms);
-    // WAIT counts only writes of the same connection.
-    if (reached >= this.#replicas && client.connectionOf(key) === before) return reply;
-    throw this.#notReplicatedError(reached);
+    if (!writes) return reply;
+    const isLate = systemClock.monotonic() - sentAt > Math.min(LATE_MS, this.#options.commandTimeoutMs);
+    const needed = isLate ? this.#lateReplicas : this.#replicas;
+    const reached =
+      needed === 0 ? 0 : await this.#countReplicas(client, key, needed, isLate ? LATE_MS : ms / 2);
+    if (reached < needed) {
+      throw this.#unconfirmedError(`the write reached ${reached} of ${needed} replicas in time`);
+    }
+    if (isLate) await this.#confirmPrimary(client, key);
+    // WAIT counts only writes of the same connection, and another connection may lead to a server without the write.
+    if (client.connectionOf(key) === before) return reply;
+    throw this.#unconfirmedError("the connection changed before the write was confirmed");
+  }
+
+  /**
+   * Rejects when the server that has the key is no primary now. An answer that came late may be that of a server whose
+   * replica has taken over. The command deletes a key that does not exist, which only a primary accepts.
+   */
+  async #confirmPrimary(client: RedisClient, key: string): Promise<void> {
+    try {
+      await client.send(key, ["DEL", `${key}:confirm`]);
+    } catch {
+      // The reply is not told, because `READONLY` would mean that the write itself was not executed.
+      throw this.#unconfirmedError("the answer came late, and its server accepts no writes now");
+    }
   }
 
   /** Counts the replicas that have the write. It never rejects, because the write itself has been executed. */
-  async #countReplicas(client: RedisClient, key: string, ms: number): Promise<number> {
-    const command = ["WAIT", String(this.#replicas), String(Math.ceil(ms / 2))];
+  async #countReplicas(client: RedisClient, key: string, needed: number, waitMs: number): Promise<number> {
+    const command = ["WAIT", String(needed), String(Math.ceil(waitMs))];
     try {
       return Number(await client.sendOnSameConnection(key, command));
     } catch {
@@ -253,9 +282,8 @@ export class RedisConnection {
     this.#options.onNewer?.(failure);
   }
 
-  #notReplicatedError(reached: number): HoldfastError {
-    const { description } = this.#options;
-    const message = `${description}: the write reached ${reached} of ${this.#replicas} replicas in time; it may still take effect`;
+  #unconfirmedError(why: string): HoldfastError {
+    const message = `${this.#options.description}: ${why}; it may still take effect`;
     return new HoldfastError("store_unavailable", message, { retryAfterMs: RETRY_AFTER_MS });
   }
 

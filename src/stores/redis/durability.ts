@@ -1,4 +1,4 @@
-import { HoldfastError } from "../../core/errors.ts";
+import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
 import type { RedisAddress } from "./address.ts";
 import type { RedisConnection } from "./connection.ts";
 
@@ -118,6 +118,20 @@ export async function defaultReplicas(
   const names = alone.map(([, place = ""]) => place.split("@")[0]).join(", ");
   const message = `redisStore: replicas: ${description} has primaries without a replica (${names}); add replicas, or set replicas to 0`;
   throw new HoldfastError("invalid_option", message);
+}
+
+/** Returns 1 when every primary has a replica that can take over, and 0 otherwise. */
+export async function countSuccessors(
+  connection: RedisConnection,
+  address: RedisAddress,
+  description: string,
+): Promise<number> {
+  try {
+    return await defaultReplicas(connection, address, description);
+  } catch (error) {
+    if (isHoldfastError(error, "invalid_option")) return 0;
+    throw error;
+  }
 }
 
 /** Returns the settings of each primary. `null` when a primary refuses `CONFIG GET`, as managed servers may. */

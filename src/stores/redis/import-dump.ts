@@ -107,7 +107,7 @@ export async function openRedisImport(options: RedisImportOptions): Promise<Redi
   });
   try {
     const replicas = options.replicas ?? (await defaultReplicas(connection, target, description));
-    connection.setReplicas(replicas);
+    connection.setReplicas(replicas, 0);
     const persistence = await checkDurability(connection, description, { durability, replicas });
     return createImport(connection, DEFAULT_PREFIX, `${description} (${persistence})`);
   } catch (error) {

@@ -1,4 +1,4 @@
-import { elapsedMs, readClock, sleep, type Clock, type Instant } from "../../core/clock.ts";
+import type { Clock } from "../../core/clock.ts";
 import { HoldfastError } from "../../core/errors.ts";
 import {
   digestRest,
@@ -9,6 +9,7 @@ import {
 import type { RevocationSnapshot, RevocationTail } from "../store.ts";
 import { EXPIRED_RETENTION_MS } from "../retention.ts";
 import { nextEntry, tailAfter } from "../revocation-log.ts";
+import { AcknowledgedWrites } from "./acknowledged-writes.ts";
 import { CHAIN_DIGEST } from "./chain-script.ts";
 import { FORMAT } from "./format.ts";
 import { defineManifestRead, defineManifestWrite, type Manifest } from "./manifest.ts";
@@ -22,10 +23,6 @@ const MAX_TAIL = 10_000;
 const HEARTBEAT_MS = 1000;
 /** The most entries whose digests one command computes, so that it does not block the server for long. */
 const MAX_COMPUTED = 8;
-/** How long an acknowledged entry can still be lost in a failover. A replica takes over within this time. */
-const RESTORE_WINDOW_MS = 10 * 60_000;
-const MAX_REMEMBERED = 10_000;
-const RESTORE_PAUSE_MS = 1000;
 
 /**
  * Arguments: expected seq and chain, and the time of the entries; then until, JSON of the revocation, the rest of the
@@ -111,8 +108,8 @@ export interface RedisRevocationLogOptions {
   readonly clock: Clock;
   /** Called with entries as soon as they are durable. */
   readonly publish: (entries: readonly RevocationEntry[]) => void;
-  /** Ends again the session or sessions that an entry ended. */
-  readonly endAgain: (entry: RevocationEntry) => Promise<void>;
+  /** Ends again the session or sessions that an entry ended. Returns how many of them were live. */
+  readonly endAgain: (entry: RevocationEntry) => Promise<number>;
 }
 
 /** The revocation log. A process computes the digests of its entries, unless another process has appended meanwhile. */
@@ -120,14 +117,12 @@ export class RedisRevocationLog {
   readonly #options: RedisRevocationLogOptions;
   readonly #pending: PendingAppend[] = [];
   #draining: Promise<void> | null = null;
-  /** Entries that this process has acknowledged and that a failover may lose, oldest first. */
-  #recentlyAcknowledged: { readonly entry: RevocationEntry; readonly at: Instant }[] = [];
-  #closed = false;
-  /** `again` when another restore was requested while one runs. */
-  #restoring: "no" | "once" | "again" = "no";
+  /** The keys are the digests of the entries. */
+  readonly #acknowledged: AcknowledgedWrites<RevocationEntry>;
 
   constructor(options: RedisRevocationLogOptions) {
     this.#options = options;
+    this.#acknowledged = new AcknowledgedWrites(options.clock);
   }
 
   /** Appends a revocation. Revocations that arrive during a command share the next one. */
@@ -169,28 +164,29 @@ export class RedisRevocationLog {
   }
 
   /**
-   * Restores acknowledged entries after a failover that may have lost them: ends their sessions again, and appends the
-   * entries that the log lacks. Retries until it succeeds.
+   * Ends the sessions of acknowledged entries again, because the server that took over may lack the write. Calls
+   * `onRestored` with the number of sessions that were live.
    */
-  async restoreLost(): Promise<void> {
-    const running = this.#restoring !== "no";
-    this.#restoring = "again";
-    if (running) return;
-    while (this.#restoring === "again" && !this.#closed) {
-      this.#restoring = "once";
-      try {
-        await this.#restoreOnce();
-      } catch {
-        this.#restoring = "again";
-        await sleep(this.#options.clock, RESTORE_PAUSE_MS);
-      }
-    }
-    this.#restoring = "no";
+  async endSessionsAgain(onRestored: (count: number) => void): Promise<void> {
+    for (const [, entry] of this.#acknowledged.recent()) onRestored(await this.#options.endAgain(entry));
+  }
+
+  /** Appends acknowledged entries that the log lacks. Calls `onRestored` for each of them. */
+  async appendAgain(onRestored: (count: number) => void): Promise<void> {
+    const recent = this.#acknowledged.recent();
+    if (recent.length === 0) return;
+    const texts = recent.map(([, entry]) => JSON.stringify(entry));
+    const absent = (await this.#options.manifest.runScript(findAbsent, texts)) as number[];
+    const restoreOne = async ([key, entry]: readonly [string, RevocationEntry]) => {
+      await this.append(entry.revocation);
+      this.#acknowledged.forget(key, entry);
+      onRestored(1);
+    };
+    await Promise.all(absent.map(async (i) => await restoreOne(recent[i] as (typeof recent)[number])));
   }
 
   /** Waits for the accepted revocations. */
   async close(): Promise<void> {
-    this.#closed = true;
     await this.#draining;
   }
 
@@ -209,7 +205,7 @@ export class RedisRevocationLog {
   }
 
   async #appendAll(revocations: readonly Revocation[]): Promise<RevocationEntry[]> {
-    const { manifest, clock } = this.#options;
+    const { manifest } = this.#options;
     const appended: RevocationEntry[] = [];
     // No log has this end, so the first command only reads the actual one.
     let last = { seq: -1, chain: "", at: 0 };
@@ -226,26 +222,9 @@ export class RedisRevocationLog {
       last = { seq: Number(before) + entries.length, chain, at };
       isKnown = true;
       appended.push(...entries);
-      const instant = readClock(clock);
-      this.#recentlyAcknowledged.push(...entries.map((entry) => ({ entry, at: instant })));
-      this.#recentlyAcknowledged = this.#recentlyAcknowledged.slice(-MAX_REMEMBERED);
+      for (const entry of entries) this.#acknowledged.add(entry.chain, entry);
     }
     return appended;
-  }
-
-  async #restoreOnce(): Promise<void> {
-    const { manifest, clock, endAgain } = this.#options;
-    this.#recentlyAcknowledged = this.#recentlyAcknowledged.filter(
-      ({ at }) => elapsedMs(clock, at) < RESTORE_WINDOW_MS,
-    );
-    const entries = this.#recentlyAcknowledged.map(({ entry }) => entry);
-    if (entries.length === 0) return;
-    for (const entry of entries) await endAgain(entry);
-    const texts = entries.map((entry) => JSON.stringify(entry));
-    const absent = (await manifest.runScript(findAbsent, texts)) as number[];
-    const lost = new Set(absent.map((i) => entries[i] as RevocationEntry));
-    await Promise.all([...lost].map(async ({ revocation }) => await this.append(revocation)));
-    this.#recentlyAcknowledged = this.#recentlyAcknowledged.filter(({ entry }) => !lost.has(entry));
   }
 }
 

@@ -15,8 +15,11 @@ export interface SessionPart {
   readonly store: SessionStore;
   /** Appends a revocation. One of kind `subject` also records the cut-off and ends the subject's sessions. */
   readonly append: (revocation: Revocation) => Promise<RevocationEntry>;
-  /** Ends again the sessions that an entry ended, because the server that took over may lack the write. */
-  readonly endAgain: (entry: RevocationEntry) => Promise<void>;
+  /**
+   * Ends again the sessions that an entry ended, because the server that took over may lack the write. Returns how many
+   * sessions were live.
+   */
+  readonly endAgain: (entry: RevocationEntry) => Promise<number>;
 }
 
 /** The parts of the store that the sessions use. */
@@ -64,14 +67,17 @@ export function createSessionPart(context: SessionContext): SessionPart {
   return {
     append,
     async endAgain({ revocation, at }) {
-      if (revocation.kind === "session") await commands.end(revocation.id, "revoked");
-      if (revocation.kind !== "subject") return;
+      if (revocation.kind === "session") {
+        return (await commands.end(revocation.id, "revoked")).outcome === "live" ? 1 : 0;
+      }
+      if (revocation.kind !== "subject") return 0;
       const { id: subject } = revocation;
       const cutoff = await subjects.cutOff(subject, { ...revocation, moment: at });
       // Sessions that began after the entry stay live.
-      await mapConcurrently(cutoff.ids, async (id) => {
+      const ended = await mapConcurrently(cutoff.ids, async (id) => {
         return await commands.end(id, "revoked", { subject, number: cutoff.number, upTo: at });
       });
+      return ended.filter(({ outcome }) => outcome === "live").length;
     },
     store: {
       mark: requireStore,

@@ -3,12 +3,13 @@ import type { Store } from "../store.ts";
 import { createAttemptStore } from "./attempts.ts";
 import type { RedisConnection } from "./connection.ts";
 import type { DurabilityMonitor } from "./durability-monitor.ts";
+import { LostWriteRecovery } from "./lost-writes.ts";
 import { LogReader } from "./log-reader.ts";
 import { createAuditPart, createKeyStore, createMarkerStore } from "./records.ts";
 import { RedisRevocationLog } from "./revocations.ts";
 import { readTime, readWritableTime, type Manifest } from "./manifest.ts";
 import { createSessionPart } from "./sessions.ts";
-import { createUserStore } from "./users.ts";
+import { createUserPart } from "./users.ts";
 
 /** The connection and settings that the parts of the store use. */
 export interface RedisStoreParts {
@@ -46,6 +47,12 @@ export function assembleStore(parts: RedisStoreParts): AssembledStore {
     await log.append(revocation);
   const sessions = createSessionPart({ connection, prefix, appendToLog: append, requireStore });
   const audit = createAuditPart(connection, prefix);
+  const users = createUserPart({ connection, prefix, clock, requireStore });
+  const recovery = new LostWriteRecovery(description, clock, [
+    { what: "sessions that had ended", restoreOnce: async (tell) => await log.endSessionsAgain(tell) },
+    { what: "revocations", restoreOnce: async (tell) => await log.appendAgain(tell) },
+    { what: "changes of users", restoreOnce: users.restoreOnce },
+  ]);
   const store: Store = {
     get description() {
       return `${description} (${durability.summary})`;
@@ -53,7 +60,7 @@ export function assembleStore(parts: RedisStoreParts): AssembledStore {
     get problem() {
       return durability.problem;
     },
-    users: createUserStore(connection, prefix, requireStore),
+    users: users.store,
     sessions: sessions.store,
     keys: createKeyStore(manifest),
     revocations: {
@@ -72,10 +79,11 @@ export function assembleStore(parts: RedisStoreParts): AssembledStore {
     },
     async close() {
       durability.close();
+      recovery.close();
       await log.close();
       await reader.close();
       await connection.close();
     },
   };
-  return { store, durability, restoreLost: async () => await log.restoreLost() };
+  return { store, durability, restoreLost: async () => await recovery.run() };
 }

@@ -1,29 +1,46 @@
 import type { UserRecord, UserStore } from "../user-store.ts";
+import type { Clock } from "../../core/clock.ts";
+import { AcknowledgedWrites, RESTORE_WINDOW_MS } from "./acknowledged-writes.ts";
 import type { RedisConnection } from "./connection.ts";
 import { defineRead, defineWrite, type Script } from "./script.ts";
 
 /*
  * Users: a hash of records by name, a hash of names by subject, a sorted set of names, and a sorted set of login keys,
- * each with its name. All are in one slot.
+ * each with its name. The fifth key has the number of a user's last change for as long as a failover can lose it, also
+ * when the user was removed. All are in one slot.
  */
+
+/** Another process remembers a change for less time than its number is kept. */
+const CHANGE_RETENTION_MS = 2 * RESTORE_WINDOW_MS;
+
+/**
+ * Defines the Lua function `numbered(outcome, subject)`, which gives the change of the user a number. The number is the
+ * time, so that a change after a failover has a greater number than a change that the failover lost.
+ */
+const NUMBERED = `local function numbered(outcome, subject)
+  local number = math.max(now, (tonumber(redis.call('GET', KEYS[5])) or 0) + 1)
+  redis.call('SET', KEYS[5], number, 'PX', ${CHANGE_RETENTION_MS})
+  return {outcome, number, subject}
+end
+`;
 
 /** Between a login key and a name. Neither contains it. */
 const SEPARATOR = "\\0";
 
-const addUser = defineWrite(`
+const addUser = defineWrite(`${NUMBERED}
 local name, subject, user, onlyFirst, key = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
-if onlyFirst == '1' and redis.call('HLEN', KEYS[1]) > 0 then return 'exists' end
-if redis.call('HEXISTS', KEYS[1], name) + redis.call('HEXISTS', KEYS[2], subject) > 0 then return 'exists' end
+if onlyFirst == '1' and redis.call('HLEN', KEYS[1]) > 0 then return {'exists'} end
+if redis.call('HEXISTS', KEYS[1], name) + redis.call('HEXISTS', KEYS[2], subject) > 0 then return {'exists'} end
 if key ~= '' then
   local from = key .. '${SEPARATOR}'
   local taken = redis.call('ZRANGEBYLEX', KEYS[4], '[' .. from, '(' .. key .. '\\1', 'LIMIT', 0, 1)
-  if #taken > 0 then return 'exists' end
+  if #taken > 0 then return {'exists'} end
   redis.call('ZADD', KEYS[4], 0, from .. name)
 end
 redis.call('HSET', KEYS[1], name, user)
 redis.call('HSET', KEYS[2], subject, name)
 redis.call('ZADD', KEYS[3], 0, name)
-return 'added'`);
+return numbered('added', subject)`);
 
 const userByName = defineRead(`return redis.call('HGET', KEYS[1], ARGV[2])`);
 
@@ -36,26 +53,55 @@ const userBySubject = defineRead(`
 local name = redis.call('HGET', KEYS[2], ARGV[2])
 return name and redis.call('HGET', KEYS[1], name)`);
 
-const replaceUser = defineWrite(`
+const replaceUser = defineWrite(`${NUMBERED}
 local name, key = ARGV[2], ARGV[6]
 local standing = redis.call('HGET', KEYS[1], name)
 local was = standing and cjson.decode(standing)
-if not was or was.subject ~= ARGV[3] or was.mac ~= ARGV[4] then return 'stale' end
+if not was or was.subject ~= ARGV[3] or was.mac ~= ARGV[4] then return {'stale'} end
 if type(was.loginKey) == 'string' then redis.call('ZREM', KEYS[4], was.loginKey .. '${SEPARATOR}' .. name) end
 if key ~= '' then redis.call('ZADD', KEYS[4], 0, key .. '${SEPARATOR}' .. name) end
 redis.call('HSET', KEYS[1], name, ARGV[5])
-return 'replaced'`);
+return numbered('replaced', ARGV[3])`);
 
-const removeUser = defineWrite(`
+const removeUser = defineWrite(`${NUMBERED}
 local name = ARGV[2]
 local standing = redis.call('HGET', KEYS[1], name)
 local was = standing and cjson.decode(standing)
-if not was or was.mac ~= ARGV[3] then return 'stale' end
+if not was or was.mac ~= ARGV[3] then return {'stale'} end
 if type(was.loginKey) == 'string' then redis.call('ZREM', KEYS[4], was.loginKey .. '${SEPARATOR}' .. name) end
 redis.call('HDEL', KEYS[1], name)
 redis.call('HDEL', KEYS[2], was.subject)
 redis.call('ZREM', KEYS[3], name)
-return 'removed'`);
+return numbered('removed', was.subject)`);
+
+/**
+ * Arguments: name, subject, number of the change, record ('' when the user was removed), login key or ''. Applies a
+ * change that the store has lost: the user has no change of this or a greater number. Returns 1 when it was lost.
+ */
+const restoreChange = defineWrite(`
+local name, subject, number, record, key = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5], ARGV[6]
+if (tonumber(redis.call('GET', KEYS[5])) or 0) >= number then return 0 end
+local standing = redis.call('HGET', KEYS[1], name)
+local was = standing and cjson.decode(standing)
+if was and was.subject ~= subject then return 0 end
+local owner = redis.call('HGET', KEYS[2], subject)
+if owner and owner ~= name then return 0 end
+local isKept = (standing or '') == record
+if not isKept then
+  if was and type(was.loginKey) == 'string' then redis.call('ZREM', KEYS[4], was.loginKey .. '${SEPARATOR}' .. name) end
+  if record == '' then
+    redis.call('HDEL', KEYS[1], name)
+    redis.call('HDEL', KEYS[2], subject)
+    redis.call('ZREM', KEYS[3], name)
+  else
+    if key ~= '' then redis.call('ZADD', KEYS[4], 0, key .. '${SEPARATOR}' .. name) end
+    redis.call('HSET', KEYS[1], name, record)
+    redis.call('HSET', KEYS[2], subject, name)
+    redis.call('ZADD', KEYS[3], 0, name)
+  end
+end
+redis.call('SET', KEYS[5], number, 'PX', ${CHANGE_RETENTION_MS})
+return isKept and 0 or 1`);
 
 const listUsers = defineRead(`
 local from = ARGV[2] == '' and '-' or '(' .. ARGV[2]
@@ -83,38 +129,87 @@ function parseUser(json: string): UserRecord {
   };
 }
 
-export function createUserStore(
-  connection: RedisConnection,
-  prefix: string,
-  requireStore: () => Promise<unknown>,
-): UserStore {
+/** A change that this process has acknowledged. */
+interface AcknowledgedChange {
+  readonly subject: string;
+  readonly number: number;
+  /** `null` when the user was removed. */
+  readonly record: UserRecord | null;
+}
+
+/** The users of the store. */
+export interface UserPart {
+  readonly store: UserStore;
+  /** Applies acknowledged changes that the store has lost. Calls `onRestored` for each of them. */
+  readonly restoreOnce: (onRestored: (count: number) => void) => Promise<void>;
+}
+
+/** The parts of the store that the users use. */
+export interface UserContext {
+  readonly connection: RedisConnection;
+  readonly prefix: string;
+  readonly clock: Clock;
+  /** Rejects with `store_emptied` when the store is not the one that was opened. */
+  readonly requireStore: () => Promise<unknown>;
+}
+
+export function createUserPart({ connection, prefix, clock, requireStore }: UserContext): UserPart {
   const keys = userKeys(prefix);
+  const acknowledged = new AcknowledgedWrites<AcknowledgedChange>(clock);
+  const changeKeys = (username: string) => [...keys, `${prefix}{users}:change:${username}`];
+
   async function find(script: Script, name: string): Promise<UserRecord | null> {
     const user = (await connection.runScript(script, keys, [name])) as string | null;
     if (user === null) await requireStore();
     return user === null ? null : parseUser(user);
   }
-  return {
+
+  /** Runs a script that changes one user, and remembers the change. Its first argument is the name. */
+  async function change<T extends string>(
+    script: Script,
+    args: readonly [username: string, ...(string | number)[]],
+    record: UserRecord | null,
+  ): Promise<T> {
+    const [username] = args;
+    const reply = await connection.runScript(script, changeKeys(username), args);
+    const [outcome, number, subject] = reply as [T, number?, string?];
+    if (number !== undefined && subject !== undefined)
+      acknowledged.add(username, { subject, number, record });
+    return outcome;
+  }
+
+  const store: UserStore = {
     async add(user, { onlyFirst = false } = {}) {
       await requireStore();
       const { username, subject, loginKey } = user;
-      const args = [username, subject, JSON.stringify(user), Number(onlyFirst), loginKey ?? ""];
-      return (await connection.runScript(addUser, keys, args)) as "added" | "exists";
+      const args = [username, subject, JSON.stringify(user), Number(onlyFirst), loginKey ?? ""] as const;
+      return await change<"added" | "exists">(addUser, args, user);
     },
     get: async (username) => await find(userByName, username),
     getByLoginKey: async (loginKey) => await find(userByLoginKey, loginKey),
     getBySubject: async (subject) => await find(userBySubject, subject),
     async replace(user, expectedMac) {
       const { username, subject, loginKey } = user;
-      const args = [username, subject, expectedMac, JSON.stringify(user), loginKey ?? ""];
-      return (await connection.runScript(replaceUser, keys, args)) as "replaced" | "stale";
+      const args = [username, subject, expectedMac, JSON.stringify(user), loginKey ?? ""] as const;
+      return await change<"replaced" | "stale">(replaceUser, args, user);
     },
     remove: async (username, expectedMac) =>
-      (await connection.runScript(removeUser, keys, [username, expectedMac])) as "removed" | "stale",
+      await change<"removed" | "stale">(removeUser, [username, expectedMac], null),
     async list({ after = "", limit }) {
       const users = (await connection.runScript(listUsers, keys, [after, limit])) as string[];
       if (users.length === 0) await requireStore();
       return users.map(parseUser);
+    },
+  };
+
+  return {
+    store,
+    async restoreOnce(onRestored) {
+      for (const [username, { subject, number, record }] of acknowledged.recent()) {
+        const text = record === null ? "" : JSON.stringify(record);
+        const args = [username, subject, number, text, record?.loginKey ?? ""];
+        onRestored(Number(await connection.runScript(restoreChange, changeKeys(username), args)));
+      }
     },
   };
 }
