@@ -9,7 +9,7 @@ import { createAuditPart, createKeyStore, createMarkerStore } from "./records.ts
 import { RedisRevocationLog } from "./revocations.ts";
 import { readTime, readWritableTime, type Manifest } from "./manifest.ts";
 import { createSessionPart } from "./sessions.ts";
-import { createUserPart } from "./users.ts";
+import { createUserPart, type UserPart } from "./users.ts";
 
 /** The connection and settings that the parts of the store use. */
 export interface RedisStoreParts {
@@ -48,11 +48,7 @@ export function assembleStore(parts: RedisStoreParts): AssembledStore {
   const sessions = createSessionPart({ connection, prefix, appendToLog: append, requireStore });
   const audit = createAuditPart(connection, prefix);
   const users = createUserPart({ connection, prefix, clock, requireStore });
-  const recovery = new LostWriteRecovery(description, clock, [
-    { what: "sessions that had ended", restoreOnce: async (tell) => await log.endSessionsAgain(tell) },
-    { what: "revocations", restoreOnce: async (tell) => await log.appendAgain(tell) },
-    { what: "changes of users", restoreOnce: users.restoreOnce },
-  ]);
+  const recovery = createRecovery(parts, log, users);
   const store: Store = {
     get description() {
       return `${description} (${durability.summary})`;
@@ -86,4 +82,16 @@ export function assembleStore(parts: RedisStoreParts): AssembledStore {
     },
   };
   return { store, durability, restoreLost: async () => await recovery.run() };
+}
+
+function createRecovery(
+  { description, clock }: RedisStoreParts,
+  log: RedisRevocationLog,
+  users: UserPart,
+): LostWriteRecovery {
+  return new LostWriteRecovery(description, clock, [
+    { what: "sessions that had ended", restoreOnce: async (tell) => await log.endSessionsAgain(tell) },
+    { what: "revocations", restoreOnce: async (tell) => await log.appendAgain(tell) },
+    { what: "changes of users", restoreOnce: users.restoreOnce },
+  ]);
 }
