@@ -66,19 +66,7 @@ export function createSessionPart(context: SessionContext): SessionPart {
 
   return {
     append,
-    async endAgain({ revocation, at }) {
-      if (revocation.kind === "session") {
-        return (await commands.end(revocation.id, "revoked")).outcome === "live" ? 1 : 0;
-      }
-      if (revocation.kind !== "subject") return 0;
-      const { id: subject } = revocation;
-      const cutoff = await subjects.cutOff(subject, { ...revocation, moment: at });
-      // Sessions that began after the entry stay live.
-      const ended = await mapConcurrently(cutoff.ids, async (id) => {
-        return await commands.end(id, "revoked", { subject, number: cutoff.number, upTo: at });
-      });
-      return ended.filter(({ outcome }) => outcome === "live").length;
-    },
+    endAgain: async (entry) => await endAgain(parts, entry),
     store: {
       mark: requireStore,
       create: async (session, cap) => await create(parts, requireStore, session, cap),
@@ -110,6 +98,23 @@ export function createSessionPart(context: SessionContext): SessionPart {
       },
     },
   };
+}
+
+async function endAgain(
+  { commands, subjects }: SessionCommandParts,
+  { revocation, at }: RevocationEntry,
+): Promise<number> {
+  if (revocation.kind === "session") {
+    return (await commands.end(revocation.id, "revoked")).outcome === "live" ? 1 : 0;
+  }
+  if (revocation.kind !== "subject") return 0;
+  const { id: subject } = revocation;
+  const cutoff = await subjects.cutOff(subject, { ...revocation, moment: at });
+  // Sessions that began after the entry stay live.
+  const ended = await mapConcurrently(cutoff.ids, async (id) => {
+    return await commands.end(id, "revoked", { subject, number: cutoff.number, upTo: at });
+  });
+  return ended.filter(({ outcome }) => outcome === "live").length;
 }
 
 async function create(
