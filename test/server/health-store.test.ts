@@ -174,10 +174,40 @@ test("logins that answer 503 or mostly 429 degrade health for three seconds, wha
   assert.deepEqual((await monitor.check()).outcomes.login, { status: "degraded", because: ["answers"] });
   await clock.advance(4000);
   assert.equal((await monitor.check()).status, "ok");
-  for (let i = 0; i < 4; i++) monitor.recordAnswer("login", 429);
+  for (let i = 0; i < 4; i++) monitor.recordAnswer("login", 429, `203.0.113.${i}`);
   assert.equal((await monitor.check()).status, "ok");
-  monitor.recordAnswer("login", 429);
+  monitor.recordAnswer("login", 429, "203.0.113.4");
   assert.equal((await monitor.check()).status, "degraded");
+});
+
+test("one source that gets 429, and one failure among many answers, do not degrade health", async (t) => {
+  const { parts } = await service(t);
+  const clock = new FakeClock();
+  const monitor = new HealthMonitor(parts, both, clock);
+  for (let i = 0; i < 50; i++) monitor.recordAnswer("login", 429, `2001:db8::${i}`);
+  assert.equal((await monitor.check()).status, "ok");
+  for (let i = 0; i < 20; i++) monitor.recordAnswer("refresh", 200, `203.0.113.${i}`);
+  monitor.recordAnswer("refresh", 503, "203.0.113.30");
+  assert.equal((await monitor.check()).outcomes.refresh.status, "ok");
+  for (let i = 0; i < 2; i++) monitor.recordAnswer("refresh", 503, "203.0.113.31");
+  assert.equal((await monitor.check()).outcomes.refresh.status, "degraded");
+});
+
+test("a client that hangs up during a login does not degrade health", async (t) => {
+  const { parts } = await service(t);
+  const monitor = new HealthMonitor(parts, both, new FakeClock());
+  const app = publicApp(parts, monitor, { trustedProxies: new BlockList(), roles: both });
+  const client = new AbortController();
+  const request = new Request("https://id.example/auth/login", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ username: "nobody", password: "wrong wrong" }),
+    signal: client.signal,
+  });
+  const answer = app.fetch(request, { incoming: { socket: { remoteAddress: "203.0.113.1" } } });
+  client.abort();
+  assert.equal((await answer).status, 503);
+  assert.deepEqual((await monitor.check()).outcomes.login, { status: "ok", because: [] });
 });
 
 test("health is asked a thousand times and writes once a second", async (t) => {

@@ -1,9 +1,14 @@
+import { networkOf } from "../../core/address.ts";
 import type { Clock } from "../../core/clock.ts";
 
 /** Answers count for this long. */
 const WINDOW_S = 3;
-/** A stranger gets 429 for wrong passwords. Only many of them say that users are refused, too. */
+/** A stranger gets 429 for wrong passwords. Only those of many sources say that users are refused, too. */
 const MANY_LIMITED = 5;
+/** The sources of each second that are told apart. More would be memory without a use. */
+const MAX_SOURCES = 1_000;
+/** A failure counts when at least one in so many answers failed. */
+const ANSWERS_PER_FAILURE = 10;
 
 export type AnswerKind = "login" | "refresh";
 
@@ -12,6 +17,8 @@ interface Second {
   answers: number;
   failed: number;
   limited: number;
+  /** Who got 429. An answer to an unknown source has an entry of its own. */
+  readonly limitedSources: Set<string | symbol>;
 }
 
 /** Counts the latest answers to logins and refreshes, because health must not contradict what users get. */
@@ -23,23 +30,31 @@ export class AnswerLog {
     this.#clock = clock;
   }
 
-  record(kind: AnswerKind, status: number): void {
+  record(kind: AnswerKind, status: number, source: string | undefined): void {
     const latest = this.#recent(kind);
     const second = this.#second();
     let current = latest.at(-1);
-    if (current?.second !== second) latest.push((current = { second, answers: 0, failed: 0, limited: 0 }));
+    if (current?.second !== second) {
+      latest.push((current = { second, answers: 0, failed: 0, limited: 0, limitedSources: new Set() }));
+    }
     current.answers++;
     if (status >= 500) current.failed++;
-    if (status === 429) current.limited++;
+    if (status !== 429) return;
+    current.limited++;
+    // One host may use every address of its IPv6 network.
+    const network = source === undefined ? Symbol("unknown") : networkOf(source);
+    if (current.limitedSources.size < MAX_SOURCES) current.limitedSources.add(network);
   }
 
-  /** Whether users get errors of the service, or most of them 429. */
+  /** Whether users get errors of the service, or most of them 429. One source cannot cause the latter. */
   isAiling(kind: AnswerKind): boolean {
     const seconds = this.#recent(kind);
     const sum = (member: "answers" | "failed" | "limited") =>
       seconds.reduce((total, each) => total + each[member], 0);
-    const limited = sum("limited");
-    return sum("failed") > 0 || (limited >= MANY_LIMITED && limited * 2 >= sum("answers"));
+    const failed = sum("failed");
+    if (failed > 0 && failed * ANSWERS_PER_FAILURE >= sum("answers")) return true;
+    const sources = new Set(seconds.flatMap(({ limitedSources }) => [...limitedSources])).size;
+    return sources >= MANY_LIMITED && sources >= sum("answers") - sum("limited");
   }
 
   #recent(kind: AnswerKind): Second[] {

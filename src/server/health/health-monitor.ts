@@ -53,8 +53,8 @@ export class HealthMonitor {
   }
 
   /** Counts an answer that a user got. */
-  recordAnswer(kind: AnswerKind, status: number): void {
-    this.#answers.record(kind, status);
+  recordAnswer(kind: AnswerKind, status: number, source?: string): void {
+    this.#answers.record(kind, status, source);
   }
 
   /** Checks each component by its work. Answers within half a second, also when the store does not. Never rejects. */

@@ -44,13 +44,13 @@ export function publicApp(
   app.all("*", async (c) => {
     const peer = c.env.incoming.socket.remoteAddress;
     const forwardedFor = c.req.header("x-forwarded-for");
-    const response = await service.issuer.fetch(c.req.raw, {
-      source: addressOf(peer, { forwardedFor, forwarded: c.req.header("forwarded") }),
-      device: c.req.header("user-agent"),
-      signal: c.req.raw.signal,
-    });
+    const source = addressOf(peer, { forwardedFor, forwarded: c.req.header("forwarded") });
+    const { signal } = c.req.raw;
+    const device = c.req.header("user-agent");
+    const response = await service.issuer.fetch(c.req.raw, { source, device, signal });
     const counted = countedPaths.get(c.req.path);
-    if (counted !== undefined) health.recordAnswer(counted, response.status);
+    // A client that has gone gets no answer, and its 503 says nothing about the service.
+    if (counted !== undefined && !signal.aborted) health.recordAnswer(counted, response.status, source);
     return response;
   });
   return app;
