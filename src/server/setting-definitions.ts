@@ -20,17 +20,19 @@ import { MAX_OPAQUE_LENGTH, parseOpaque } from "./opaque-setting.ts";
 import { durationForm, parseDuration } from "./duration.ts";
 import {
   parseAudience,
-  parseHost,
-  parseAllowHttp,
-  parseProviderUrl,
-  parseHttpUrl,
   parseList,
   parseOneOf,
-  parseOrigin,
   parseText,
   parseTrustedProxies,
   parseWholeNumber,
 } from "./setting-parsers.ts";
+import {
+  parseAllowHttp,
+  parseHost,
+  parseHttpUrl,
+  parseOrigin,
+  parseProviderUrl,
+} from "./url-setting-parsers.ts";
 import { parseNodeAddressMap, parseRedisUrl } from "./redis-setting-parsers.ts";
 
 /** A role of the service: it answers the endpoints of an issuer, or the requests of proxies. */

@@ -1,9 +1,6 @@
 import { BlockList } from "node:net";
 import { addNetwork } from "../core/networks.ts";
-import { isExactOrigin } from "../core/origin.ts";
 import type { Audiences } from "../issuer/audiences.ts";
-import { readAllowHttp } from "../guard/allow-http.ts";
-import { isTrustworthy } from "../guard/fetch-json.ts";
 
 /* Parsers of setting texts. Each returns `undefined` for a text that it refuses. */
 
@@ -34,46 +31,12 @@ export function parseWholeNumber(max: number): (text: string) => number | undefi
   };
 }
 
-export function parseHost(text: string): string | undefined {
-  return /^[\w.:-]+$/.test(text) ? text : undefined;
-}
-
 /** One audience stays a text, which is how the store has recorded the identity of a service. */
 export function parseAudience(text: string): string | Audiences | undefined {
   const [own, ...others] = parseList(parseText)(text) ?? [];
   const isSet = new Set([own, ...others]).size === others.length + 1;
   if (own === undefined || !isSet) return undefined;
   return others.length === 0 ? own : [own, ...others];
-}
-
-/** Parses an http(s) URL without query, fragment or credentials. The result has no slash at its end. */
-export function parseHttpUrl(text: string): string | undefined {
-  const url = URL.parse(text);
-  if (url === null || !/^https?:$/.test(url.protocol) || /[?#]/.test(text) || url.username !== "") {
-    return undefined;
-  }
-  return url.href.replace(/\/+$/, "");
-}
-
-/** Parses an http(s) URL without credentials. Another setting decides to which hosts plain HTTP is allowed. */
-export function parseProviderUrl(text: string): string | undefined {
-  const url = URL.parse(text);
-  return url !== null && isTrustworthy(url, () => true) ? url.href : undefined;
-}
-
-/** Parses the list of an `allowHttp` option. */
-export function parseAllowHttp(text: string): readonly string[] | undefined {
-  const hosts = text.split(",").map((host) => host.trim());
-  try {
-    readAllowHttp("HOLDFAST_ALLOW_HTTP", hosts);
-    return hosts;
-  } catch {
-    return undefined;
-  }
-}
-
-export function parseOrigin(text: string): string | undefined {
-  return isExactOrigin(text) ? text : undefined;
 }
 
 /** Parses `name:value`. The value has at least `minimum` characters and may contain colons. */
