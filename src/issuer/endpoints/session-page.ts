@@ -7,8 +7,10 @@ import { jsonResponse } from "./respond.ts";
 
 /** Reads `limit`, a whole number from 1 to `max`. Default: 100. */
 export function readLimit(query: URLSearchParams, max: number): number {
-  const limit = Number(query.get("limit") ?? "100");
-  if (Number.isInteger(limit) && limit >= 1 && limit <= max) return limit;
+  const text = query.get("limit") ?? "100";
+  // `Number` alone also reads other notations, such as 0x2, 2e0 and blanks.
+  const limit = /^[0-9]+$/.test(text) ? Number(text) : NaN;
+  if (limit >= 1 && limit <= max) return limit;
   throw badRequest(400, `limit: must be a whole number from 1 to ${max}`);
 }
 

@@ -3,7 +3,7 @@ import { isScopeToken } from "../../core/scopes.ts";
 import type { IssuerContext } from "../context.ts";
 import { changeUser, removeUser } from "../users/administration.ts";
 import { ADMIN_SCOPE } from "../users/administrators.ts";
-import { normalizeUsername } from "../users/login-name.ts";
+import { isNewUsername, normalizeUsername } from "../users/login-name.ts";
 import { isAcceptablePassword, PASSWORD_BYTES } from "../users/passwords.ts";
 import { areAcceptableScopes } from "../users/user-input.ts";
 import type { UserActionOptions, UserView } from "../users/user-types.ts";
@@ -25,7 +25,7 @@ const passwordSchema = stringSchema().refine(
 );
 /** Scopes separated by blanks, as in a token response. */
 const scopeSchema = stringSchema()
-  .transform((scope) => scope.split(" ").filter((one) => one !== ""))
+  .transform((scope) => [...new Set(scope.split(" ").filter((one) => one !== ""))])
   .refine((scopes) => scopes.every(isScopeToken), "must be scopes separated by blanks")
   .refine(areAcceptableScopes, "must fit into a token");
 const newUserSchema = z.strictObject({
@@ -51,9 +51,10 @@ export async function listUsersEndpoint(ctx: IssuerContext, { request }: Endpoin
 export async function addUserEndpoint(ctx: IssuerContext, call: EndpointCall): Promise<Response> {
   const action = await requireAdministrator(ctx, call);
   const { username, password, scope = [] } = await readBody(ctx, call.request, newUserSchema);
-  if (normalizeUsername(ctx, username) === null) {
+  const name = normalizeUsername(ctx, username);
+  if (name === null)
     throw badRequest(400, "username: must be 1 to 128 characters without control characters");
-  }
+  if (!isNewUsername(name)) throw badRequest(400, "username: must be neither . nor ..");
   if ((await addUser(ctx, { username, password, scopes: scope }, action)) === "exists") {
     return oauthError(409, "user_exists", "There is a user of this name.");
   }

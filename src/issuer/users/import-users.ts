@@ -5,7 +5,7 @@ import { rejectUnknownOptions } from "../../core/options.ts";
 import type { UserRecord } from "../../stores/user-store.ts";
 import type { IssuerContext } from "../context.ts";
 import { addUserMac } from "../store/record-macs.ts";
-import { findByLoginName, loginKeyOf, normalizeUsername } from "./login-name.ts";
+import { findByLoginName, isNewUsername, loginKeyOf, normalizeUsername } from "./login-name.ts";
 import { areAcceptableScopes, describeHashProblem } from "./user-input.ts";
 import type { ImportedUser, ImportOptions, ImportResult } from "./user-types.ts";
 
@@ -70,6 +70,7 @@ function checkRow(
   const { username, passwordHash, scopes = [], disabled = false } = user;
   const name = typeof username === "string" ? normalizeUsername(ctx, username) : null;
   if (name === null) return "username must be 1 to 128 characters without control characters";
+  if (!isNewUsername(name)) return "username must be neither . nor ..";
   const hashProblem = describeHashProblem(passwordHash);
   if (hashProblem !== null) return `passwordHash must be ${hashProblem}`;
   if (!areAcceptableScopes(scopes)) return "scopes must be an array of scopes that fits into a token";

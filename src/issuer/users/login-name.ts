@@ -24,6 +24,14 @@ export function normalizeUsername({ config }: Comparing, username: string): stri
   return /^[^\p{Cc}\p{Cf}\p{Cs}]{1,128}$/u.test(name) ? name : null;
 }
 
+/**
+ * Whether a user may be added under this normalized name. A URL cannot have `.` or `..` as a part of its path, also not
+ * percent-encoded, so nobody could administer such a user over HTTP. A user that older versions added keeps the name.
+ */
+export function isNewUsername(name: string): boolean {
+  return name !== "." && name !== "..";
+}
+
 /** The key under which a login finds the user of this normalized name. */
 export function loginKeyOf({ config }: Comparing, username: string): string {
   return config.loginNames === "exact" ? username : foldCase(username);

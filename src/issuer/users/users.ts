@@ -9,10 +9,11 @@ import type { LifetimeLimits } from "../sessions/session-lifetime.ts";
 import { endSubject } from "../sessions/sessions.ts";
 import { isAuthenticUser, addUserMac } from "../store/record-macs.ts";
 import type { AuthenticSession } from "../store/session-record.ts";
+import { rejectIfSecretReplaced } from "../store/secret-marker.ts";
 import type { LoginOutcome, RequestInfo } from "../types.ts";
 import { auditAction, changedMeanwhile } from "./administration.ts";
 import { checkPassword, verifyUserRecord } from "./credentials.ts";
-import { findByLoginName, loginKeyOf } from "./login-name.ts";
+import { findByLoginName, isNewUsername, loginKeyOf } from "./login-name.ts";
 import type { PoolTurn } from "./passwords.ts";
 import { requirePassword, requirePasswordHash, requireScopes, requireUsername } from "./user-input.ts";
 import type { NewUser, Users, UserView } from "./user-types.ts";
@@ -26,6 +27,7 @@ export async function addUser(
   { onlyFirst = false, ...actor }: NonNullable<Parameters<Users["add"]>[1]> = {},
 ): Promise<"added" | "exists"> {
   const name = requireUsername(ctx, username);
+  if (!isNewUsername(name)) throw invalidOption("username", "neither . nor ..", username);
   requireScopes(scopes);
   if (imported === undefined) requirePassword(password);
   else requirePasswordHash(imported);
@@ -39,7 +41,7 @@ export async function addUser(
     loginKey: loginKeyOf(ctx, name),
     subject: randomUUID(),
     passwordHash,
-    scopes: [...scopes],
+    scopes: [...new Set(scopes)],
     createdAt,
     disabledAt: null,
   };
@@ -48,13 +50,31 @@ export async function addUser(
   return outcome;
 }
 
+/**
+ * Reads on behind records without a valid MAC, so that they hide no other user: fewer users than `limit` are the last
+ * ones. Rejects with `store_mismatch` when another process has replaced the secret, so that a record proves nothing.
+ */
 export async function listUsers(
   ctx: IssuerContext,
   { after, limit }: Parameters<Users["list"]>[0] = {},
 ): ReturnType<Users["list"]> {
-  const bounds = { default: 100, min: 1, max: MAX_LISTED };
-  const users = await ctx.store.users.list({ after, limit: readWholeNumber("limit", limit, bounds) });
-  return users.filter((user) => isAuthenticUser(ctx.secrets, user)).map(toUserView);
+  const most = readWholeNumber("limit", limit, { default: 100, min: 1, max: MAX_LISTED });
+  const listed: UserView[] = [];
+  let isTampered = false;
+  let read = after;
+  for (let pageSize = most; ; pageSize = MAX_LISTED) {
+    const page = await ctx.store.users.list({ after: read, limit: pageSize });
+    const authentic = page.filter((user) => isAuthenticUser(ctx.secrets, user));
+    listed.push(...authentic.map(toUserView));
+    if (authentic.length < page.length) {
+      await rejectIfSecretReplaced(ctx);
+      isTampered = true;
+    }
+    read = page.at(-1)?.username;
+    if (page.length < pageSize || listed.length >= most) break;
+  }
+  if (isTampered) await ctx.audit("record_tampered", { detail: "user" });
+  return listed.slice(0, most);
 }
 
 export async function getUser(ctx: IssuerContext, username: string): Promise<UserView | null> {

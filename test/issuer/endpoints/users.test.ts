@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Issuer, IssuerOptions, TokenResponse } from "../../../src/issuer/types.ts";
+import type { Store } from "../../../src/stores/store.ts";
 import type { FakeClock } from "../../../src/testing/fake-clock.ts";
 import { bearerHeader, createFixture, sendRequest, validateAtIssuer } from "../fixture.ts";
 
@@ -9,10 +10,11 @@ type Json = Record<string, unknown>;
 async function withAdministrator(options: Partial<IssuerOptions> = {}): Promise<{
   issuer: Issuer;
   clock: FakeClock;
+  store: Store;
   tokens: TokenResponse;
   send: (...call: Call) => Promise<[number, Json]>;
 }> {
-  const { issuer, clock } = createFixture({ authenticate: undefined, ...options } as object);
+  const { issuer, clock, store } = createFixture({ authenticate: undefined, ...options } as object);
   await issuer.users.add({ username: "root", password: "password of root", scopes: ["holdfast:admin"] });
   const outcome = await issuer.login({ username: "root", password: "password of root" });
   assert.ok(outcome.status === "ok");
@@ -21,6 +23,7 @@ async function withAdministrator(options: Partial<IssuerOptions> = {}): Promise<
   return {
     issuer,
     clock,
+    store,
     tokens,
     send: async (...call) => await send(issuer, bearerHeader(tokens), ...call),
   };
@@ -146,6 +149,13 @@ test("requests without the scope, with an unusable body or with a wrong page are
     [["PATCH", "/admin/users/ann", { disabled: "yes" }], /^disabled: must be true or false/],
     [["GET", "/admin/users?limit=0"], /^limit: must be/],
     [["GET", "/admin/users?limit=x"], /^limit: must be/],
+    [["GET", "/admin/users?limit=0x2"], /^limit: must be/],
+    [["GET", "/admin/users?limit=2e0"], /^limit: must be/],
+    [["GET", "/admin/users?limit=%202"], /^limit: must be/],
+    [["GET", "/admin/users?limit="], /^limit: must be/],
+    [["POST", "/admin/users", { username: ".", password: "12345678" }], /^username: must be neither/],
+    [["POST", "/admin/users", { username: " .. ", password: "12345678" }], /^username: must be neither/],
+    [["POST", "/admin/users", { username: "\u2025", password: "12345678" }], /^username: must be neither/],
   ];
   for (const [one, expected] of bad) {
     const [status, { error, error_description: description }] = await call(...one);
@@ -153,6 +163,54 @@ test("requests without the scope, with an unusable body or with a wrong page are
     assert.match(String(description), expected);
   }
   assert.equal((await call("PUT", "/admin/users/ann", {}))[0], 405);
+});
+
+test("a new user has each scope once, and no name that a path of a URL cannot have", async () => {
+  const { issuer, send: call } = await withAdministrator();
+  const ann = { username: "ann", password: "password of ann", scope: "b a b" };
+  assert.equal((await call("POST", "/admin/users", ann))[1]["scope"], "b a");
+  const bob = { username: "bob", password: "password of bob", scopes: ["x", "x"] };
+  await issuer.users.add(bob);
+  assert.deepEqual((await issuer.users.get("bob"))?.scopes, ["x"]);
+  await assert.rejects(issuer.users.add({ ...bob, username: ".." }), { code: "invalid_option" });
+  const passwordHash = "$2b$04$abcdefghijklmnopqrstuuO7J8K3c4R2WmVbq0m3ZJxM5rF3Yw9nK";
+  await assert.rejects(issuer.users.import([{ username: ".", passwordHash }]), /neither \. nor \.\./);
+});
+
+test("law 5: a record without a valid MAC hides no other user from the list", async () => {
+  const { issuer, store, send: call } = await withAdministrator();
+  for (const username of ["a1", "a2", "a3", "a4", "a5"]) {
+    await issuer.users.add({ username, password: "long enough" });
+  }
+  for (const name of ["a1", "a2", "a4"]) {
+    const record = await store.users.get(name);
+    assert.ok(record !== null);
+    await store.users.replace({ ...record, scopes: ["holdfast:admin"] }, record.mac);
+  }
+  for (const limit of [1, 2, 3, 100]) {
+    const seen: unknown[] = [];
+    for (let path: string | null = `/admin/users?limit=${limit}`; path !== null;) {
+      const [, { users, next }] = await call("GET", path);
+      seen.push(...(users as Json[]).map((user) => user["username"]));
+      path = next === undefined ? null : `/admin/users?limit=${limit}&after=${next as string}`;
+    }
+    assert.deepEqual(seen, ["a3", "a5", "root"], `limit ${limit}`);
+  }
+});
+
+test("law 1: a process whose secret was replaced lists no users, instead of none", async () => {
+  const { issuer, store, clock } = await withAdministrator({ secret: "a".repeat(48) });
+  const options = { store, clock, secret: `${"b".repeat(48)},${"a".repeat(48)}` };
+  const { issuer: replaced } = createFixture({ authenticate: undefined, ...options } as object);
+  await replaced.users.add({ username: "ann", password: "long enough", scopes: ["holdfast:admin"] });
+  for (const call of [
+    () => issuer.users.list(),
+    () => issuer.users.list({ limit: 1 }),
+    () => issuer.users.get("ann"),
+  ]) {
+    await assert.rejects(call, { code: "store_mismatch" });
+  }
+  assert.equal((await replaced.users.list()).length, 2);
 });
 
 test("the users do not exist over HTTP when the application checks credentials", async () => {
