@@ -25,8 +25,8 @@ Examples:
   holdfast user add alice --scope orders:read
   holdfast revoke --user alice
 
-Commands work on the data in HOLDFAST_DATA_DIR (./holdfast-data). All but restore and migrate may run beside the
-service.
+Commands work on the data in HOLDFAST_DATA_DIR (./holdfast-data). All but restore, migrate and keys import may run
+beside the service.
 Exit codes: 0 done, 1 failed, 2 the command line was not understood.`;
 }
 

@@ -14,7 +14,7 @@ export const revoke: Command = {
   },
   examples: [
     "holdfast revoke --user alice",
-    "holdfast revoke --session 9uJ2cAqX0pYk3vZr1wTn5A",
+    "holdfast revoke --session 4d19704f4994761b2447054feeed33f1",
     "holdfast revoke --key 8sZ0mB2…",
   ],
   notes:

@@ -56,7 +56,7 @@ export const sessionEnd: Command = {
   summary: "end one session, or all sessions of a user",
   operands: ["[ID]"],
   options: { user },
-  examples: ["holdfast session end 9uJ2cAqX0pYk3vZr1wTn5A", "holdfast session end --user alice"],
+  examples: ["holdfast session end 4d19704f4994761b2447054feeed33f1", "holdfast session end --user alice"],
   notes:
     "A running service refuses the tokens within half a second, and closes open connections. The user can log in again;\nholdfast user disable prevents that.",
   async run({ operands: [id], options }) {

@@ -38,7 +38,7 @@ export const tokenInspect: Command = {
   examples: ["holdfast token inspect < token.txt", "holdfast token inspect eyJhbGciOiJFUzI1NiIs…"],
   notes:
     "Prefer standard input, because other users can see arguments. The signature is never printed. Exits with 0\n" +
-    "only when the token is valid here and now.",
+    "only when the token is valid here and now. Every audience of the service is accepted; /verify accepts the first one.",
   async run({ operands: [argument] }) {
     const token = (argument ?? (await readInput())).trim();
     const [header, claims] = token.split(".").map(decode);

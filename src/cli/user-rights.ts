@@ -24,9 +24,11 @@ async function act(
     let outcome = await action(issuer.users, { actor: ACTOR });
     if (outcome === "last_administrator") {
       outcome = await action(issuer.users, { actor: ACTOR, force: true });
-      console.error(
-        `note: no administrator is left; holdfast user scopes NAME --scope holdfast:admin makes one`,
-      );
+      const repair =
+        done === "disabled"
+          ? `holdfast user enable ${username} restores this one`
+          : "holdfast user scopes NAME --scope holdfast:admin makes one";
+      console.error(`note: no administrator is left; ${repair}`);
     }
     if (outcome === "unknown") throw new HoldfastError("invalid_option", `there is no user ${username}`);
     console.log(`${done} ${username}`);
@@ -68,7 +70,10 @@ export const userScopes: Command = {
   summary: "set the scopes of a user",
   operands: ["NAME"],
   options: {
-    scope: { value: "SCOPE", help: "grant a scope; may be repeated. Every other scope is taken away" },
+    scope: {
+      value: "SCOPE",
+      help: "a scope of the complete list; may be repeated. Every other scope is taken away",
+    },
     none: { help: "take all scopes away" },
     sessions: { value: "keep", help: "keep the sessions when a scope is lost: it ends at the next refresh" },
   },

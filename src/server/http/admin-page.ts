@@ -140,12 +140,13 @@ function events(recent: AdminView["events"]): Html {
   if (recent === null) return html`<p class="dim">Unknown: the store cannot be read.</p>`;
   if (recent.length === 0) return html`<p class="dim">No events so far.</p>`;
   return table(
-    ["time", "event", "source", "subject or session", "detail"],
-    recent.map(({ at, kind, subject, session, source, detail }) => [
+    ["time", "event", "source", "subject or session", "actor", "detail"],
+    recent.map(({ at, kind, subject, session, source, actor, detail }) => [
       time(at),
       alarms.has(kind) ? html`<span class="alarm">${kind}</span>` : kind,
       source,
       subject ?? session,
+      actor,
       detail,
     ]),
   );
