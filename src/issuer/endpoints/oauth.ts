@@ -64,9 +64,9 @@ async function clientCredentialsGrant(
     const request = { ...requestInfo, resources: wanted.resources };
     return jsonResponse(200, await beginClientSession(ctx, client, grant, request));
   }
+  // The mark of the store is never less than the number of a cut-off, also of one that has been pruned here.
+  const cutoff = await ctx.store.sessions.mark();
   const signingKey = await ctx.keys.activeKey();
-  const known = await ctx.accessTokens.revocations.subjectCutoff(client.id);
-  const cutoff = known?.numbered?.number ?? 0;
   return jsonResponse(200, createClientTokenResponse(ctx, signingKey, { id: client.id, ...grant, cutoff }));
 }
 

@@ -32,12 +32,6 @@ export class RevocationCache {
     return this.#revoked.has(`token ${jti}`) || this.#revoked.has(`key ${kid}`);
   }
 
-  /** The cut-off of the subject. `null` when it has none. */
-  async subjectCutoff(subject: string): Promise<SubjectCutoff | null> {
-    await this.#catchUp();
-    return this.#cutoffs.get(subject) ?? null;
-  }
-
   async #catchUp(): Promise<void> {
     if (this.#position === null) await this.#joinLoading();
     const from = this.#position;

@@ -54,7 +54,7 @@ export function createClientTokenResponse(
     readonly id: string;
     readonly scopes: readonly string[];
     readonly audience: readonly string[];
-    /** The number of the last cut-off of the service. 0 when it has none. */
+    /** The mark of the store from before the issue. */
     readonly cutoff: number;
   },
 ): AccessTokenResponse {

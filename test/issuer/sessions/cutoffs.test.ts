@@ -133,3 +133,29 @@ test("a claim of the user cannot stand for the number of a cut-off", async () =>
   await issuer.revoke({ kind: "subject", id: "ann" });
   assert.equal(await isRevokedAtGuard(store, tokens), true);
 });
+
+test("law 1: a new token of a service is valid after its cut-off ran out and the issuer restarted, also at a guard that has not pruned", async () => {
+  const options = { clients: [{ id: "billing", secret: "0123456789abcdef0123", scopes: ["x"] }] };
+  const { clock, store, issuer } = createFixture(options);
+  await issuer.ready();
+  await issuer.revoke({ kind: "subject", id: "billing" });
+  const view = new RevocationView(ISSUER_URL, 1000);
+  const snapshot = await store.revocations.snapshot();
+  view.load(snapshot);
+  const until = snapshot.entries[0]?.revocation.until ?? 0;
+  await clock.advance(until - clock.now() + 1000);
+  await store.prune();
+  const restarted = createFixture({ ...options, store, clock }).issuer;
+  const response = await restarted.fetch(
+    new Request(`${ISSUER_URL}/oauth/token`, {
+      method: "POST",
+      headers: {
+        Authorization: `Basic ${Buffer.from("billing:0123456789abcdef0123").toString("base64")}`,
+        "Content-Type": "application/x-www-form-urlencoded",
+      },
+      body: "grant_type=client_credentials",
+    }),
+  );
+  const { access_token: token } = (await response.json()) as { access_token: string };
+  assert.equal(view.isRevoked(claimsOf(token), undefined), false);
+});
