@@ -35,6 +35,8 @@ export class SigningKeys {
   #loadedAt: Instant | null = null;
   /** When the store last answered or failed. */
   #lastReadAt: Instant | null = null;
+  /** When an unknown `kid` last caused a read that succeeded. */
+  #lookedUpAt: Instant | null = null;
   #reloadsStarted = 0;
   #newestReload = 0;
 
@@ -84,7 +86,14 @@ export class SigningKeys {
     const lookUp = () =>
       this.#keys.find(({ record }) => record.kid === kid && record.algorithm === algorithm)?.verificationKey;
     // While the store cannot be read, an unknown key is a failure (law 1): this reload rejects then.
-    if (lookUp() === undefined && this.#ageOf(this.#loadedAt) >= RELOAD_INTERVAL_MS) await this.#reloadOnce();
+    // Another process may have published the key since the last read, however recent that is.
+    const isDue = () =>
+      Math.max(this.#ageOf(this.#loadedAt), this.#ageOf(this.#lookedUpAt)) >= RELOAD_INTERVAL_MS;
+    if (lookUp() === undefined && isDue()) {
+      const startedAt = readClock(this.#base.clock);
+      await this.#reloadOnce();
+      this.#lookedUpAt = startedAt;
+    }
     return lookUp();
   }
 

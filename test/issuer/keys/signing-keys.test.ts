@@ -123,6 +123,33 @@ for (const [name, open] of stores) {
       });
     });
 
+    test("law 1: a key that another issuer published a moment ago is read, at most once a second for unknown keys", async () => {
+      await open(async (store, clock) => {
+        let reads = 0;
+        const counted = failStore(store, (method) => {
+          if (method === "keys.list") reads++;
+          return false;
+        });
+        const [a, b] = [
+          createFixture({ store, clock }).issuer,
+          createFixture({ store: counted, clock }).issuer,
+        ];
+        await b.ready();
+        await logIn(b);
+        await a.keys.rotate();
+        await a.keys.rotate();
+        const { access_token: token } = await logIn(a);
+        assert.equal((await validateAtIssuer(b, token)).valid, true);
+        reads = 0;
+        const [head = "", ...rest] = token.split(".");
+        const header = JSON.parse(Buffer.from(head, "base64url").toString()) as object;
+        const unknown = Buffer.from(JSON.stringify({ ...header, kid: "unknown" })).toString("base64url");
+        const forged = [unknown, ...rest].join(".");
+        for (let i = 0; i < 5; i++) assert.equal((await validateAtIssuer(b, forged)).valid, false);
+        assert.ok(reads <= 1, `${reads} reads`);
+      });
+    });
+
     test("fault 2: while the keys cannot be read, retries once a second and signs with the known key for a minute", async () => {
       await open(async (store, clock) => {
         let [reads, fails] = [0, false];
