@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { isLive, sessionExpiresAt } from "../../core/session.ts";
 import type { IssuerContext } from "../context.ts";
-import { parsePresented } from "../sessions/presented-token.ts";
+import { findPresented, parsePresented } from "../sessions/presented-token.ts";
 import { digestRefreshToken } from "../sessions/refresh-token.ts";
-import { findSession, type AuthenticSession } from "../store/session-record.ts";
+import type { AuthenticSession } from "../store/session-record.ts";
 import { readBody, readForm, requireParameter, stringSchema } from "./body.ts";
 import { authenticateClient, invalidClient, requireClient } from "./client-auth.ts";
 import type { EndpointCall } from "./endpoint.ts";
@@ -33,7 +33,8 @@ export async function introspectEndpoint(
   if (client === null) throw invalidClient();
   const token = requireParameter(form, "token");
   const description =
-    (await describeRefreshToken(ctx, token, client.id)) ?? (await describeAccessToken(ctx, token));
+    (await describeRefreshToken(ctx, token, client.id, requestInfo.source)) ??
+    (await describeAccessToken(ctx, token));
   return jsonResponse(200, description === null ? { active: false } : { ...description, active: true });
 }
 
@@ -50,9 +51,10 @@ async function describeRefreshToken(
   ctx: IssuerContext,
   text: string,
   clientId: string,
+  source: string | undefined,
 ): Promise<object | null> {
   const token = await parsePresented(ctx, text, { client: clientId });
-  const session = token && (await findSession(ctx, token.session));
+  const session = token && (await findPresented(ctx, token, source));
   if (token === null || session === null) return null;
   if (!isRefreshable(session, digestRefreshToken(token), ctx.clock.now())) return null;
   const { id: sid, subject: sub, content } = session;

@@ -2,7 +2,7 @@ import { HTTPException } from "hono/http-exception";
 import { isLive } from "../../core/session.ts";
 import type { IssuerContext } from "../context.ts";
 import { digestRefreshToken, type RefreshToken } from "../sessions/refresh-token.ts";
-import { parsePresented } from "../sessions/presented-token.ts";
+import { findPresented, parsePresented } from "../sessions/presented-token.ts";
 import { endPresentedSession, endSessionsWith, listLiveSessions } from "../sessions/sessions.ts";
 import { findSession, type AuthenticSession } from "../store/session-record.ts";
 import { readBody, refreshTokenBody } from "./body.ts";
@@ -39,8 +39,9 @@ export async function logoutAllEndpoint(
   ctx: IssuerContext,
   { request, requestInfo }: EndpointCall,
 ): Promise<Response> {
-  const session = await requireOwnSession(ctx, request, await readPresentedToken(ctx, request));
-  if (session !== null) await endSessionsWith(ctx, session, requestInfo.source);
+  const { source } = requestInfo;
+  const session = await requireOwnSession(ctx, request, await readPresentedToken(ctx, request), source);
+  if (session !== null) await endSessionsWith(ctx, session, source);
   return emptyResponse(204);
 }
 
@@ -68,8 +69,9 @@ async function requireOwnSession(
   ctx: IssuerContext,
   request: Request,
   token: RefreshToken | null | undefined,
+  source: string | undefined,
 ): Promise<AuthenticSession | null> {
-  const named = token ? await findOwnSession(ctx, token) : undefined;
+  const named = token ? await findOwnSession(ctx, token, source) : undefined;
   if (named !== undefined) return named;
   const found = await findPresentedSession(ctx, request);
   if (found.status === "live") return found.session;
@@ -84,8 +86,9 @@ async function requireOwnSession(
 async function findOwnSession(
   ctx: IssuerContext,
   token: RefreshToken,
+  source: string | undefined,
 ): Promise<AuthenticSession | null | undefined> {
-  const session = await findSession(ctx, token.session);
+  const session = await findPresented(ctx, token, source);
   if (session === null) return undefined;
   if (session.endReason === "logout_all") return null;
   if (!isLive(session, ctx.clock.now())) return undefined;

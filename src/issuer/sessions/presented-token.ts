@@ -1,4 +1,5 @@
 import type { IssuerContext } from "../context.ts";
+import { verifySessionRecord, type AuthenticSession } from "../store/session-record.ts";
 import {
   hasRefreshTokenShape,
   parseAnyRefreshToken,
@@ -24,4 +25,28 @@ export async function parsePresented(
       : parseRefreshToken(ctx.secrets, text, presenter.client);
   if (token === null && hasRefreshTokenShape(text)) await ctx.secretCheck.rejectIfReplaced();
   return token;
+}
+
+/**
+ * Returns the session of the token. `null` when the token cannot be valid. Rejects as `rejectIfLost` does when the store
+ * does not know the session.
+ */
+export async function findPresented(
+  ctx: IssuerContext,
+  presented: RefreshToken,
+  source: string | undefined,
+): Promise<AuthenticSession | null> {
+  const record = await ctx.store.sessions.get(presented.session);
+  if (record === null) await rejectIfLost(ctx, presented, source);
+  return record && (await verifySessionRecord(ctx, record, presented.session));
+}
+
+/** Rejects as `RollbackAlarm.rejectLost` does, unless the token has expired or tells no times. */
+export async function rejectIfLost(
+  ctx: IssuerContext,
+  { session, times }: RefreshToken,
+  source: string | undefined,
+): Promise<void> {
+  if (times === null || times.expiresAt <= ctx.clock.now()) return;
+  await ctx.rollbackAlarm.rejectLost(times.issuedAt, { session, source });
 }

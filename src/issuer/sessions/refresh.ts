@@ -1,3 +1,4 @@
+import { HoldfastError } from "../../core/errors.ts";
 import { refreshEvents } from "../../core/event-channels.ts";
 import { isLive } from "../../core/session.ts";
 import type { SigningKey } from "../../jwt/sign.ts";
@@ -14,7 +15,7 @@ import {
   type RefreshToken,
   type RefreshTokenLifetime,
 } from "./refresh-token.ts";
-import { parsePresented } from "./presented-token.ts";
+import { findPresented, parsePresented, rejectIfLost } from "./presented-token.ts";
 import { isNarrowing, narrowGrant, sessionGrant, type Grant, type GrantRequest } from "./grant.ts";
 import { areRightsLive, renewSession } from "./rights.ts";
 import { sessionRevocation } from "./sessions.ts";
@@ -42,7 +43,7 @@ export async function refresh(
  * Spends a refresh token (law 8). The rights of the user and the signing key are fetched first, and the store decides in
  * one atomic command. After a failure the client can repeat the request: until its successor arrived, the same token gets
  * the same successor. The request for fewer scopes (RFC 6749 §6) or audiences (RFC 8707 §2.2) applies to this access token
- * only. What the session does not have now is refused before the refresh token is spent. `client` is the authenticated
+ * only. What the session does not have now is refused before a valid refresh token is spent. `client` is the authenticated
  * client, and `null` is the public one.
  */
 export async function refreshNarrowed(
@@ -88,6 +89,7 @@ export async function refreshNarrowed(
   const facts = { subject: session.subject, session: session.id, source: requestInfo.source };
   const decided = await decideAnswer(ctx, { presented, candidate, rotation, facts });
   if (decided.status !== "ok") return decided;
+  if (found.isRefused === true) throw new HoldfastError("store_unavailable", "the store went back meanwhile");
   const current = { ...session, content: found.content ?? session.content };
   const tokens = createTokenResponse(ctx, signingKey, current, decided.successor, found.grant);
   return { status: "ok", tokens };
@@ -100,6 +102,20 @@ interface FoundRights {
   readonly content?: SessionContent;
   /** The grant that was requested. Left out when the request names none. */
   readonly grant?: Grant;
+  /** Set when the store refuses the token whatever the request asks for. */
+  readonly isRefused?: true;
+}
+
+/**
+ * Whether the store refuses the token, whatever its clock says. The store decides then whether that is reuse, so that no
+ * requested scope and no failure of `renew` hides a spent token.
+ */
+function isRefused(session: AuthenticSession, presented: RefreshToken): boolean {
+  const behind = session.generation - presented.generation;
+  const digest = digestRefreshToken(presented);
+  if (session.endedAt !== null || behind > 1) return true;
+  if (behind === 1) return session.arrivedAt !== null || digest !== session.previousDigest;
+  return behind === 0 && digest !== session.currentDigest;
 }
 
 /** Finds out what the next access token may grant, before the refresh token is spent. */
@@ -110,7 +126,8 @@ async function findRights(
   request: GrantRequest,
 ): Promise<FoundRights | { readonly status: "invalid_grant" | "invalid_scope" | "invalid_target" }> {
   if (!isNarrowing(request) && !areRightsLive(ctx) && ctx.checkAccessToken === undefined) return {};
-  const standing = await findPresented(ctx, presented, requestInfo);
+  const standing = await findPresented(ctx, presented, requestInfo.source);
+  if (standing !== null && isRefused(standing, presented)) return { isRefused: true };
   const renewed = standing && (await renewSession(ctx, standing, requestInfo));
   if (renewed === null || standing === null) return invalidGrant;
   const { content } = renewed;
@@ -130,17 +147,6 @@ function checkNextAccessToken(
   if (!isLive(standing, ctx.clock.now()) || generation < standing.generation) return;
   const next = { ...standing, generation: generation + 1, content };
   ctx.checkAccessToken(createAccessToken(ctx, signingKey, next, grant));
-}
-
-/** The session of the token, before the token is spent. `null` when the token cannot be valid. */
-async function findPresented(
-  ctx: IssuerContext,
-  presented: RefreshToken,
-  { source }: RequestInfo,
-): Promise<AuthenticSession | null> {
-  const record = await ctx.store.sessions.get(presented.session);
-  if (record === null) await rejectIfLost(ctx, presented, source);
-  return record && (await verifySessionRecord(ctx, record, presented.session));
 }
 
 interface Presentation {
@@ -206,16 +212,6 @@ function createSuccessor(
 ): RefreshToken {
   const next = { session, generation: generation + 1, client };
   return createRefreshToken(ctx.secrets[0], next, lifetime, ctx.clock.now());
-}
-
-/** Rejects as `RollbackAlarm.rejectLost` does, unless the token has expired or tells no times. */
-async function rejectIfLost(
-  ctx: IssuerContext,
-  { session, times }: RefreshToken,
-  source: string | undefined,
-): Promise<void> {
-  if (times === null || times.expiresAt <= ctx.clock.now()) return;
-  await ctx.rollbackAlarm.rejectLost(times.issuedAt, { session, source });
 }
 
 /**

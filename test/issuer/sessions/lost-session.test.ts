@@ -46,6 +46,13 @@ const uses: Readonly<Record<string, (issuer: Issuer, tokens: TokenResponse) => P
       Authorization: BASIC,
       "Content-Type": "application/x-www-form-urlencoded",
     }),
+  "/oauth/introspect of the refresh token": async (issuer, { refresh_token: token }) =>
+    await sendRequest(issuer, "POST", "/oauth/introspect", new URLSearchParams({ token }).toString(), {
+      Authorization: BASIC,
+      "Content-Type": "application/x-www-form-urlencoded",
+    }),
+  "/auth/logout-all by the refresh token": async (issuer, { refresh_token }) =>
+    await sendRequest(issuer, "POST", "/auth/logout-all", { refresh_token }),
   "/auth/sessions": async (issuer, tokens) =>
     await sendRequest(issuer, "GET", "/auth/sessions", undefined, bearerHeader(tokens)),
   "/auth/logout": async (issuer, tokens) =>

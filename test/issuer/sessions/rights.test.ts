@@ -237,3 +237,35 @@ test("law 1: beginSession on a store that fails is unavailable", async () => {
   const { issuer } = createFixture({ store: faulty, clock });
   assert.equal((await issuer.beginSession({ subject: "ann", scopes: [] })).status, "unavailable");
 });
+
+for (const [what, request] of [
+  ["for a scope that the session lacks", { scope: "admin" }],
+  ["for an audience that the session lacks", { resource: "https://other.example.com" }],
+  ["while `renew` fails", {}],
+] as const) {
+  test(`law 8, fault 45: a spent token is reuse also in a request ${what}`, async () => {
+    let isDown = false;
+    const renew: NonNullable<IssuerOptions["renew"]> = ({ subject, scopes }) => {
+      if (isDown) throw new Error("down");
+      return { subject, scopes };
+    };
+    const { issuer, clock, store } = createFixture({ renew });
+    const first = await logIn(issuer);
+    const second = await issuer.refresh(first.refresh_token);
+    assert.equal(second.status, "ok");
+    const last = await issuer.refresh(second.tokens.refresh_token);
+    assert.equal(last.status, "ok");
+    await issuer.acknowledge(last.tokens.refresh_token);
+    await clock.advance(60_000);
+    isDown = Object.keys(request).length === 0;
+    const form = { grant_type: "refresh_token", refresh_token: second.tokens.refresh_token, ...request };
+    const headers = { "Content-Type": "application/x-www-form-urlencoded" };
+    const body = new URLSearchParams(form).toString();
+    const response = await sendRequest(issuer, "POST", "/oauth/token", body, headers);
+    assert.equal(((await response.json()) as { error: string }).error, "invalid_grant");
+    const kinds = (await store.audit.recent(100)).map(({ kind }) => kind);
+    assert.ok(kinds.includes("refresh_reuse"));
+    isDown = false;
+    assert.equal((await issuer.refresh(last.tokens.refresh_token)).status, "invalid_grant");
+  });
+}
