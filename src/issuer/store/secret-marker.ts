@@ -7,7 +7,7 @@ import type { IssuerBase } from "../issuer-base.ts";
 export const SECRET_MARKER = "secret";
 
 /** Returns the error that tells that another process has put a secret first which this process does not know, or `null`. */
-export async function findReplacement({ store, secrets }: IssuerBase): Promise<HoldfastError | null> {
+async function findReplacement({ store, secrets }: IssuerBase): Promise<HoldfastError | null> {
   const current = await store.markers.read(SECRET_MARKER);
   if (current === null || secrets.some(({ fingerprint }) => fingerprint === current)) return null;
   const message = `another process has replaced the secret of the store (${store.description}): restart this one with the new secret, too`;
