@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Context, MiddlewareHandler } from "hono";
+import { dropLateChunks } from "./http/late-chunks.ts";
 import { readMount, type MountableIssuer, type MountOptions } from "./http/mounted-issuer.ts";
 
 export type { MountableIssuer } from "./http/mounted-issuer.ts";
@@ -15,7 +16,7 @@ export interface HonoMountOptions extends MountOptions {
 
 /** Environments that servers pass to the application, as far as they tell the address of the connection. */
 interface ServerEnv {
-  readonly incoming?: Pick<IncomingMessage, "socket">;
+  readonly incoming?: Pick<IncomingMessage, "socket"> & Partial<IncomingMessage>;
   readonly requestIP?: (request: Request) => { readonly address: string } | null;
   readonly remoteAddr?: { readonly hostname?: string };
 }
@@ -56,6 +57,8 @@ export function mountIssuer(
     const request = url.href === c.req.raw.url ? c.req.raw : new Request(url, c.req.raw);
     const fields = { forwardedFor: c.req.header("x-forwarded-for"), forwarded: c.req.header("forwarded") };
     const source = mounted.addressOf(peer(c), fields);
+    const { incoming } = (c.env ?? {}) as ServerEnv;
+    if (incoming?.destroy !== undefined) dropLateChunks(incoming as IncomingMessage);
     return await issuer.fetch(request, { source, signal: c.req.raw.signal });
   };
 }

@@ -1,6 +1,7 @@
 import { getRequestListener } from "@hono/node-server";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { oauthErrorContent } from "../../core/oauth-error.ts";
+import { dropLateChunks } from "./late-chunks.ts";
 
 const NO_URL = "Host and path must form a well-formed URL.";
 
@@ -20,6 +21,7 @@ export function toRequestListener(
     },
   });
   return (req, res) => {
+    dropLateChunks(req);
     if (formsUrl(req)) void listener(req, res);
     else refuseRequest(res, NO_URL);
   };
