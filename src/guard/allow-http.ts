@@ -1,4 +1,5 @@
 import { BlockList, isIP } from "node:net";
+import { addNetwork } from "../core/networks.ts";
 import { invalidOption } from "../core/options.ts";
 
 /** Whether plain HTTP to a host of a URL is allowed. */
@@ -17,7 +18,7 @@ export function readAllowHttp(name: string, value: unknown): AllowedHttp {
   const names = new Set<string>();
   const networks = new BlockList();
   for (const entry of value as unknown[]) {
-    if (typeof entry === "string" && (addNetwork(networks, entry) || addName(names, entry))) continue;
+    if (typeof entry === "string" && (addBoundedNetwork(networks, entry) || addName(names, entry))) continue;
     throw invalidOption(
       name,
       "a list of host names, addresses and networks, without port or wildcard",
@@ -40,18 +41,7 @@ function addName(names: Set<string>, entry: string): boolean {
   return true;
 }
 
-/** Returns whether `entry` is an address or a network. One of prefix 0 would allow every address by mistake. */
-function addNetwork(networks: BlockList, entry: string): boolean {
-  const [address = "", prefix, ...rest] = entry.split("/");
-  const version = isIP(address);
-  if (version === 0 || rest.length > 0) return false;
-  const family = version === 6 ? "ipv6" : "ipv4";
-  if (prefix === undefined) {
-    networks.addAddress(address, family);
-    return true;
-  }
-  const bits = /^\d{1,3}$/.test(prefix) ? Number(prefix) : 0;
-  if (bits < 1 || bits > (version === 6 ? 128 : 32)) return false;
-  networks.addSubnet(address, bits, family);
-  return true;
+/** A network of prefix 0 is refused, because it would allow every address by mistake. */
+function addBoundedNetwork(networks: BlockList, entry: string): boolean {
+  return !entry.endsWith("/0") && addNetwork(networks, entry);
 }
