@@ -2,7 +2,7 @@ import type { MiddlewareHandler } from "hono";
 import type { JwtClaims, ValidVerdict } from "../core/verdict.ts";
 import type { Guard } from "../guard/types.ts";
 import type { RequestRules } from "./http/token-from.ts";
-import { createDecideRequest } from "./http/decide-request.ts";
+import { createDecideRequest, viewOfWebRequest } from "./http/decide-request.ts";
 
 export type { RequestRules, RequestTokenFrom } from "./http/token-from.ts";
 
@@ -36,12 +36,7 @@ export function protect<C = JwtClaims>(
 ): MiddlewareHandler<AuthEnv<C>> {
   const decide = createDecideRequest(guard, rules);
   return async (c, next) => {
-    const { headers, signal, method } = c.req.raw;
-    const lines = (name: string) => {
-      const value = headers.get(name);
-      return value === null ? [] : [value];
-    };
-    const { auth, response } = await decide({ method, lines }, signal);
+    const { auth, response } = await decide(viewOfWebRequest(c.req.raw), c.req.raw.signal);
     if (auth === null) {
       // An earlier `protect` set a verdict. Without it, that middleware declares nothing.
       c.set("auth", undefined as never);

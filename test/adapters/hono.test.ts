@@ -1,34 +1,12 @@
 import type { RequestRules } from "../../src/adapters/http/token-from.ts";
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import type { AddressInfo } from "node:net";
-import { test, type TestContext } from "node:test";
-import { createAdaptorServer } from "@hono/node-server";
+import { test } from "node:test";
 import { Hono } from "hono";
 import { protect } from "../../src/adapters/hono.ts";
 import { testProtect } from "./cookie-contract.ts";
 import { setUp, type TestGuard, type Handle } from "./http-contract.ts";
-import { bearer, sender, type Send } from "./http-client.ts";
-
-async function listen(t: TestContext, app: Pick<Hono, "fetch">): Promise<Send> {
-  const server = createAdaptorServer({ fetch: app.fetch }).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  t.after(() => server.close());
-  return sender((server.address() as AddressInfo).port);
-}
-
-function inProcess(app: Pick<Hono, "request">): Send {
-  return async ({ path = "/", headers = [], ...init } = {}) => {
-    const sent = new Headers();
-    for (const [name, value] of headers) sent.append(name, value);
-    const answer = await app.request(path, { ...init, headers: sent });
-    return {
-      status: answer.status,
-      headers: Object.fromEntries(answer.headers),
-      body: await answer.text(),
-    };
-  };
-}
+import { bearer } from "./http-client.ts";
+import { callWeb, serveWeb } from "./web-server.ts";
 
 function api(guard: TestGuard, chain: readonly RequestRules[], handle: Handle): Hono {
   const app = new Hono();
@@ -40,13 +18,13 @@ function api(guard: TestGuard, chain: readonly RequestRules[], handle: Handle): 
 testProtect({
   name: "Hono on Node",
   protect,
-  serve: async (t, guard, chain, handle) => await listen(t, api(guard, chain, handle)),
+  serve: async (t, guard, chain, handle) => await serveWeb(t, api(guard, chain, handle).fetch),
 });
 
 testProtect({
   name: "Hono in one process",
   protect,
-  serve: async (_, guard, chain, handle) => inProcess(api(guard, chain, handle)),
+  serve: async (_, guard, chain, handle) => callWeb(api(guard, chain, handle).fetch),
 });
 
 test("law 10: a degraded decision is declared on responses, errors and 404", async (t) => {
@@ -59,7 +37,7 @@ test("law 10: a degraded decision is declared on responses, errors and 404", asy
     throw new Error("of the handler");
   });
   app.onError((error, c) => c.text(error.message, 500));
-  const send = await listen(t, app);
+  const send = await serveWeb(t, app.fetch);
   const headers = [bearer(provider.token())];
   for (const [path, status] of [
     ["/moved", 302],
@@ -82,7 +60,7 @@ test("a refusal keeps the headers of earlier middleware, and later middleware do
   const orders = new Hono().get("/all", (c) => c.text("all"));
   app.route("/orders", orders);
   app.get("/open", (c) => c.text("open"));
-  const send = inProcess(app);
+  const send = callWeb(app.fetch);
   const refused = await send({ path: "/orders/all" });
   assert.deepEqual([refused.status, refused.headers["x-request-id"]], [401, "7"]);
   assert.equal((await send({ path: "/open" })).body, "open");
@@ -96,6 +74,6 @@ test("later middleware reads the verdict and its claims", async (t) => {
     tenants.push(c.get("auth").claims.tenant.toUpperCase());
     await next();
   });
-  await inProcess(app)({ headers: [bearer(provider.token({ tenant: "acme" }))] });
+  await callWeb(app.fetch)({ headers: [bearer(provider.token({ tenant: "acme" }))] });
   assert.deepEqual(tenants, ["ACME"]);
 });

@@ -19,17 +19,19 @@ export type DecideRequest<C> = (
 
 /**
  * Creates the decision that each HTTP adapter makes: read the token, call the guard, and map the result to HTTP. The guard
- * and the rules are checked at once, and the rules are copied. This file runs on any web platform.
+ * and the rules are checked at once, and the rules are copied. `owner` is what errors name. This file runs on any web
+ * platform.
  */
 export function createDecideRequest<C>(
   guard: Pick<Guard<C>, "authorize">,
   options: RequestRules,
+  owner = "protect",
 ): DecideRequest<C> {
-  requireMethods("protect", "guard", guard, ["authorize"]);
-  rejectUnknownOptions("protect: rules", options, [...ruleNames, "tokenFrom"]);
+  requireMethods(owner, "guard", guard, ["authorize"]);
+  rejectUnknownOptions(`${owner}: rules`, options, [...ruleNames, "tokenFrom"]);
   const { tokenFrom, ...rules } = options;
-  const ownRules = copyRules("protect", rules);
-  const places = readRequestTokenFrom(tokenFrom);
+  const ownRules = copyRules(owner, rules);
+  const places = readRequestTokenFrom(tokenFrom, owner);
   const outcome = (decision: Decision<C> | Exclude<ExtractedToken, { status: "token" }>) =>
     ({
       auth: decision.status === "valid" ? decision : null,
@@ -44,5 +46,16 @@ export function createDecideRequest<C>(
       // A guard that throws has decided nothing. A client that has gone away reads no response.
       return outcome(unavailableVerdict("closed"));
     }
+  };
+}
+
+/** Returns the view of a web request. Its `Headers` join the lines of one field, so that each field has one value at most. */
+export function viewOfWebRequest({ method, headers }: Pick<Request, "method" | "headers">): RequestView {
+  return {
+    method,
+    lines: (name) => {
+      const value = headers.get(name);
+      return value === null ? [] : [value];
+    },
   };
 }

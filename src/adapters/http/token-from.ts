@@ -31,12 +31,12 @@ const requestTokenFromOptionTable: OptionTable<TokenPlaces> = {
     if (value === "" || (typeof value === "string" && isHeaderName(value))) return value;
     throw invalidOption(name, 'an authentication scheme, or ""', value);
   }, "Bearer"),
-  cookie: option((_, value) =>
-    value === undefined ? null : readOptions("protect: tokenFrom.cookie", value, cookieOptionTable),
+  cookie: option((name, value) =>
+    value === undefined ? null : readOptions(name.replace(": cookie", ".cookie"), value, cookieOptionTable),
   ),
 };
 
 /** Checks `tokenFrom`. Throws `invalid_option`, with the name of the member. */
-export function readRequestTokenFrom(tokenFrom: RequestTokenFrom = {}): TokenPlaces {
-  return readOptions("protect: tokenFrom", tokenFrom, requestTokenFromOptionTable);
+export function readRequestTokenFrom(tokenFrom: RequestTokenFrom = {}, owner = "protect"): TokenPlaces {
+  return readOptions(`${owner}: tokenFrom`, tokenFrom, requestTokenFromOptionTable);
 }
