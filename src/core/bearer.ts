@@ -41,26 +41,54 @@ export type BearerErrorCode =
   | "insufficient_scope"
   | "insufficient_user_authentication";
 
+/** The parameters of a bearer challenge that describe the resource. */
+export interface ChallengeParameters {
+  readonly realm: string;
+  /** The scopes that the resource needs. */
+  readonly scopes?: readonly string[] | undefined;
+  /** The URL of the metadata of the resource (RFC 9728 §5.1). */
+  readonly resourceMetadata?: string | undefined;
+}
+
+/** What a quoted string of a challenge may hold: visible ASCII and the blank, without quotation mark and backslash. */
+const notQuotable = /[^\x20\x21\x23-\x5b\x5d-\x7e]/g;
+
+function formatChallenge(
+  attributes: readonly (readonly [name: string, value: string | undefined])[],
+): string {
+  const present = attributes.flatMap(([name, value]) =>
+    value === undefined ? [] : [`${name}="${value.replace(notQuotable, "")}"`],
+  );
+  return `Bearer ${present.join(", ")}`;
+}
+
 /**
  * The value of `WWW-Authenticate` (RFC 6750 §3). `error` is left out for a request without credentials (§3.1).
- * `scopes` are those that the resource needs.
  */
-export function bearerChallenge(realm: string, error?: BearerErrorCode, scopes?: readonly string[]): string {
-  const attributes = [`realm="${realm}"`];
-  if (error !== undefined) attributes.push(`error="${error}"`);
-  // A scope holds no quotation mark, backslash or control character (RFC 6749 §3.3), so the quoted string stays whole.
-  if (scopes !== undefined) {
-    attributes.push(`scope="${scopes.join(" ").replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, "")}"`);
-  }
-  return `Bearer ${attributes.join(", ")}`;
+export function bearerChallenge(
+  { realm, scopes, resourceMetadata }: ChallengeParameters,
+  error?: BearerErrorCode,
+): string {
+  return formatChallenge([
+    ["realm", realm],
+    ["error", error],
+    ["scope", scopes?.join(" ")],
+    ["resource_metadata", resourceMetadata],
+  ]);
 }
 
 /** The challenge to a login that is too old (RFC 9470 §3). `maxAgeMs` is the greatest age that the resource accepts. */
-export function stepUpChallenge(realm: string, maxAgeMs: number | undefined): string {
-  const challenge = bearerChallenge(realm, "insufficient_user_authentication");
-  const description = 'error_description="More recent authentication is required"';
-  const maxAge = maxAgeMs === undefined ? "" : `, max_age="${Math.floor(maxAgeMs / 1000)}"`;
-  return `${challenge}, ${description}${maxAge}`;
+export function stepUpChallenge(
+  { realm, resourceMetadata }: ChallengeParameters,
+  maxAgeMs: number | undefined,
+): string {
+  return formatChallenge([
+    ["realm", realm],
+    ["error", "insufficient_user_authentication"],
+    ["error_description", "More recent authentication is required"],
+    ["max_age", maxAgeMs === undefined ? undefined : String(Math.floor(maxAgeMs / 1000))],
+    ["resource_metadata", resourceMetadata],
+  ]);
 }
 
 /** The answer to a request whose bearer token is missing, malformed or invalid. */
@@ -80,13 +108,16 @@ const descriptions = {
   invalid: "The token is not valid.",
 } as const;
 
-/** Builds the answer for `realm`. It never tells why a token is invalid, so that a forger learns nothing. */
-export function refuseBearer(realm: string, status: UnusableToken["status"] | "invalid"): BearerRefusal {
+/** Builds the answer with a challenge. It never tells why a token is invalid, so that a forger learns nothing. */
+export function refuseBearer(
+  parameters: ChallengeParameters,
+  status: UnusableToken["status"] | "invalid",
+): BearerRefusal {
   const description = descriptions[status];
   if (status === "none") {
-    return { status: 401, error: "unauthorized", description, challenge: bearerChallenge(realm) };
+    return { status: 401, error: "unauthorized", description, challenge: bearerChallenge(parameters) };
   }
   const error = status === "malformed" ? "invalid_request" : "invalid_token";
-  const challenge = bearerChallenge(realm, error);
+  const challenge = bearerChallenge(parameters, error);
   return { status: status === "malformed" ? 400 : 401, error, description, challenge };
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { bearerChallenge, readBearer, refuseBearer } from "../../src/core/bearer.ts";
+import { bearerChallenge, readBearer, refuseBearer, stepUpChallenge } from "../../src/core/bearer.ts";
 
 const reading: [readonly string[] | undefined, ReturnType<typeof readBearer>][] = [
   [undefined, { status: "none" }],
@@ -65,10 +65,13 @@ test("two values that were joined on the way are malformed when one of them has 
 });
 
 test("a challenge names the realm, and the error and scopes where there are any (RFC 6750 §3)", () => {
-  assert.equal(bearerChallenge("api"), 'Bearer realm="api"');
-  assert.equal(bearerChallenge("api", "invalid_token"), 'Bearer realm="api", error="invalid_token"');
+  assert.equal(bearerChallenge({ realm: "api" }), 'Bearer realm="api"');
   assert.equal(
-    bearerChallenge("api", "insufficient_scope", ["a", "b:c"]),
+    bearerChallenge({ realm: "api" }, "invalid_token"),
+    'Bearer realm="api", error="invalid_token"',
+  );
+  assert.equal(
+    bearerChallenge({ realm: "api", scopes: ["a", "b:c"] }, "insufficient_scope"),
     'Bearer realm="api", error="insufficient_scope", scope="a b:c"',
   );
 });
@@ -76,14 +79,14 @@ test("a challenge names the realm, and the error and scopes where there are any 
 test("no scope can break out of the challenge", () => {
   fc.assert(
     fc.property(fc.array(fc.string({ unit: "binary" })), (scopes) => {
-      const challenge = bearerChallenge("api", "insufficient_scope", scopes);
+      const challenge = bearerChallenge({ realm: "api", scopes }, "insufficient_scope");
       assert.match(challenge, /^Bearer realm="api", error="insufficient_scope", scope="[ !#-[\]-~]*"$/);
     }),
   );
 });
 
 test("a request without a token gets a challenge without an error code (RFC 6750 §3.1)", () => {
-  assert.deepEqual(refuseBearer("api", "none"), {
+  assert.deepEqual(refuseBearer({ realm: "api" }, "none"), {
     status: 401,
     error: "unauthorized",
     description: "A bearer token is needed.",
@@ -96,8 +99,26 @@ test("a malformed presentation is 400 invalid_request, and an invalid token 401 
     ["malformed", 400, "invalid_request"],
     ["invalid", 401, "invalid_token"],
   ] as const) {
-    const refusal = refuseBearer("auth", status);
+    const refusal = refuseBearer({ realm: "auth" }, status);
     assert.deepEqual([refusal.status, refusal.error], [code, error]);
     assert.equal(refusal.challenge, `Bearer realm="auth", error="${error}"`);
   }
+});
+
+test("a challenge names the scopes and the metadata of its resource", () => {
+  const resourceMetadata = "https://mcp.example.com/.well-known/oauth-protected-resource/mcp";
+  const parameters = { realm: "mcp", scopes: ["tools"], resourceMetadata };
+  const { challenge } = refuseBearer(parameters, "none");
+  assert.equal(challenge, `Bearer realm="mcp", scope="tools", resource_metadata="${resourceMetadata}"`);
+  const forbidden = bearerChallenge(parameters, "insufficient_scope");
+  assert.match(forbidden, /error="insufficient_scope", scope="tools", resource_metadata="https/);
+  assert.ok(
+    stepUpChallenge(parameters, 60_000).endsWith(`max_age="60", resource_metadata="${resourceMetadata}"`),
+  );
+});
+
+test("no parameter of a challenge can end its quoted string", () => {
+  const hostile = 'a"\r\nX: y\\';
+  const challenge = bearerChallenge({ realm: hostile, scopes: [hostile], resourceMetadata: hostile });
+  assert.equal(challenge, 'Bearer realm="aX: y", scope="aX: y", resource_metadata="aX: y"');
 });

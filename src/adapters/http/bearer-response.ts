@@ -1,4 +1,9 @@
-import { bearerChallenge, refuseBearer, stepUpChallenge } from "../../core/bearer.ts";
+import {
+  bearerChallenge,
+  refuseBearer,
+  stepUpChallenge,
+  type ChallengeParameters,
+} from "../../core/bearer.ts";
 import type { ExtractedToken } from "../../core/request-token.ts";
 import { oauthErrorContent, type OAuthErrorBody } from "../../core/oauth-error.ts";
 import type { Decision } from "../../core/verdict.ts";
@@ -22,7 +27,7 @@ export interface RefusalResponse {
 /** The response header that declares a decision without the authority. Its value is the cause (law 10). */
 export const degradedHeader = "X-Auth-Degraded";
 
-const REALM = "api";
+const defaultChallenge: ChallengeParameters = { realm: "api" };
 
 function createRefusal(
   status: RefusalResponse["status"],
@@ -34,12 +39,14 @@ function createRefusal(
 }
 
 /**
- * Maps a decision, or a request without a usable token, to HTTP. `scopes` are those that the route requires. The response
- * never tells why a token is invalid, except that its login is too old. The decision events tell it.
+ * Maps a decision, or a request without a usable token, to HTTP. `scopes` are those that the route requires. `parameters`
+ * belong to every challenge. The response never tells why a token is invalid, except that its login is too old. The
+ * decision events tell it.
  */
 export function bearerResponse(
   decision: Decision<unknown> | Exclude<ExtractedToken, { status: "token" }>,
   scopes: readonly string[] = [],
+  parameters: ChallengeParameters = defaultChallenge,
 ): PassResponse | RefusalResponse {
   switch (decision.status) {
     case "valid": {
@@ -54,16 +61,16 @@ export function bearerResponse(
     case "malformed":
     case "invalid": {
       if (decision.status === "invalid" && decision.reason === "insufficient_user_authentication") {
-        const header = { "WWW-Authenticate": stepUpChallenge(REALM, decision.maxAuthAgeMs) };
+        const header = { "WWW-Authenticate": stepUpChallenge(parameters, decision.maxAuthAgeMs) };
         return createRefusal(401, decision.reason, "The login is too old; log in again.", header);
       }
-      const { status, error, description, challenge } = refuseBearer(REALM, decision.status);
+      const { status, error, description, challenge } = refuseBearer(parameters, decision.status);
       return createRefusal(status, error, description, { "WWW-Authenticate": challenge });
     }
     case "foreign":
       return createRefusal(403, "origin_not_allowed", "Cookies of this page are not accepted.");
     case "forbidden": {
-      const challenge = bearerChallenge(REALM, "insufficient_scope", scopes);
+      const challenge = bearerChallenge({ ...parameters, scopes }, "insufficient_scope");
       const header = { "WWW-Authenticate": challenge };
       return createRefusal(403, "insufficient_scope", "The token lacks a scope.", header);
     }

@@ -43,7 +43,7 @@ export async function findPresentedSession(ctx: IssuerContext, request: Request)
   }
   if (!isOwnToken(ctx, access.claims)) return { status: "refused", exception: bearerException("invalid") };
   if (access.session !== null) return { status: "live", session: access.session };
-  const header = { "WWW-Authenticate": bearerChallenge(REALM, "insufficient_scope") };
+  const header = { "WWW-Authenticate": bearerChallenge({ realm: REALM }, "insufficient_scope") };
   const description = "A service's own token has no session.";
   const exception = asException(oauthError(403, "insufficient_scope", description, header));
   return { status: "refused", exception };
@@ -64,7 +64,9 @@ export async function requireScope(ctx: IssuerContext, request: Request, scope: 
   if (access.status === "invalid" || !isOwnToken(ctx, access.claims)) throw bearerException("invalid");
   const { scope: granted, sub } = access.claims;
   if (typeof granted === "string" && granted.split(" ").includes(scope)) return String(sub);
-  const header = { "WWW-Authenticate": bearerChallenge(REALM, "insufficient_scope", [scope]) };
+  const header = {
+    "WWW-Authenticate": bearerChallenge({ realm: REALM, scopes: [scope] }, "insufficient_scope"),
+  };
   throw asException(oauthError(403, "insufficient_scope", `The token lacks the scope ${scope}.`, header));
 }
 
@@ -92,7 +94,7 @@ function readBearerToken(request: Request): PresentedToken {
 }
 
 function bearerException(why: UnusableToken["status"] | "invalid"): Error {
-  const { status, error, description, challenge } = refuseBearer(REALM, why);
+  const { status, error, description, challenge } = refuseBearer({ realm: REALM }, why);
   return asException(oauthError(status, error, description, { "WWW-Authenticate": challenge }));
 }
 
