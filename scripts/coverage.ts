@@ -50,6 +50,7 @@ for (const [name, room] of Object.entries(rooms)) {
     [
       "--conditions=holdfast-source",
       "--import=./test/support/same-examples.ts",
+      "--import=./test/support/watchdog.ts",
       "--test",
       "--test-timeout=240000",
       "--test-concurrency=3",

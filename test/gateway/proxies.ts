@@ -1,12 +1,12 @@
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePort } from "../support/free-port.ts";
-import { waitUntil } from "../support/redis-servers.ts";
+import { hasEnded, waitForExit } from "../support/child-exit.ts";
+import { waitUntil } from "../support/deadline.ts";
 import type { Certificate } from "./certificate.ts";
 
 /*
@@ -149,9 +149,9 @@ async function whenListening(
 ): Promise<Proxy> {
   let said = "";
   child.stderr?.on("data", (chunk: Buffer) => (said += chunk.toString()));
-  const ended = once(child, "exit");
   await waitUntil(async () => {
-    if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode}:\n${said}`);
+    if (hasEnded(child))
+      throw new Error(`${name} ended with ${child.exitCode ?? child.signalCode}:\n${said}`);
     return await isListening(port);
   }, `${name} on ${port}`);
   return {
@@ -159,7 +159,7 @@ async function whenListening(
     async stop() {
       // SIGTERM ends nginx with its workers. The others would wait for connections that are kept open.
       child.kill(name === "nginx" ? "SIGTERM" : "SIGKILL");
-      await ended;
+      await waitForExit(child, name);
       rmSync(folder, { recursive: true, force: true });
     },
   };

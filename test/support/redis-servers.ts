@@ -1,11 +1,16 @@
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
+import { hasEnded, waitForExit } from "./child-exit.ts";
+import { waitUntil, within } from "./deadline.ts";
 import { freePort } from "./free-port.ts";
+
+export { waitUntil } from "./deadline.ts";
+
+/** The longest commands of the tests write a million entries on a busy machine. */
+const REPLY_MS = 30_000;
 
 /* Real servers on free ports of 127.0.0.1, each in a separate folder. The test that starts a server stops it. */
 
@@ -14,6 +19,12 @@ export const noRedis: string | false =
   spawnSync("redis-server", ["--version"]).status === 0 || process.env["CI"] === "true"
     ? false
     : "redis-server is not installed";
+
+/** A server that a failed hook leaves behind neither keeps the test process alive nor outlives it. */
+const running = new Set<ChildProcess>();
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
 
 /** A server that a test can kill, freeze and start again on the same data. */
 export class RedisServer {
@@ -51,24 +62,43 @@ export class RedisServer {
   /** Starts the server on the data in its folder. Resolves when it accepts connections. */
   async up(kind: "server" | "sentinel" = "server"): Promise<void> {
     const args = [join(this.#folder, "redis.conf"), ...(kind === "sentinel" ? ["--sentinel"] : [])];
-    this.#process = spawn("redis-server", args, { cwd: this.#folder, stdio: "ignore" });
-    await waitUntil(async () => (await this.cli("PING")) !== null, `redis-server on ${this.port}`);
+    const path = join(this.#folder, "output");
+    const output = openSync(path, "a");
+    const child = spawn("redis-server", args, { cwd: this.#folder, stdio: ["ignore", output, output] });
+    closeSync(output);
+    this.#process = child;
+    child.unref();
+    running.add(child);
+    child.once("exit", () => running.delete(child));
+    const answers = async () => {
+      if (hasEnded(child))
+        throw new Error(`${this.#name} ended:\n${readFileSync(path, "utf8").slice(-2000)}`);
+      return (await this.cli("PING")) !== null;
+    };
+    await waitUntil(answers, `the start of ${this.#name}`);
   }
 
-  /** Sends one command over RESP on a new connection. Returns the reply as text. `null` when there is no reply. */
+  /**
+   * Sends one command over RESP on a new connection. Returns the reply as text. `null` when the server is down or closes
+   * the connection. Rejects when a server that accepted the connection stays silent.
+   */
   async cli(...command: string[]): Promise<string | null> {
     const socket = connect(this.port, "127.0.0.1");
     const words = command.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`);
+    const reply = new Promise<string | null>((resolve) => {
+      socket.on("connect", () => socket.write(`*${command.length}\r\n${words.join("")}`));
+      socket.on("data", (data) => resolve(data.toString()));
+      socket.on("error", () => resolve(null)).on("close", () => resolve(null));
+    });
     try {
-      await once(socket, "connect");
-      socket.write(`*${command.length}\r\n${words.join("")}`);
-      const [reply] = (await once(socket, "data")) as [Buffer];
-      return reply.toString();
-    } catch {
-      return null;
+      return await within(reply, REPLY_MS, `a reply of ${this.#name} to ${command[0]}`);
     } finally {
       socket.destroy();
     }
+  }
+
+  get #name(): string {
+    return `redis-server on ${this.port}`;
   }
 
   /** The commands that changed data, as the server wrote them to its append-only file. */
@@ -91,27 +121,14 @@ export class RedisServer {
   async kill(): Promise<void> {
     const child = this.#process;
     this.#process = null;
-    if (child === null || child.exitCode !== null) return;
-    const exited = once(child, "exit");
+    if (child === null) return;
     child.kill("SIGKILL");
-    await exited;
+    await waitForExit(child, this.#name);
   }
 
   async stop(): Promise<void> {
     await this.kill();
     rmSync(this.#folder, { recursive: true, force: true });
-  }
-}
-
-export async function waitUntil(
-  done: () => Promise<boolean>,
-  what: string,
-  deadlineMs = 20_000,
-): Promise<void> {
-  const start = performance.now();
-  while (!(await done())) {
-    if (performance.now() - start > deadlineMs) throw new Error(`${what}: not within ${deadlineMs} ms`);
-    await pause(20);
   }
 }
 

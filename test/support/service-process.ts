@@ -1,8 +1,12 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
+import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { waitForExit } from "./child-exit.ts";
+import { within } from "./deadline.ts";
 
 const cli = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
+
+/** How long a service may take to listen on a busy machine. */
+const START_MS = 60_000;
 
 export interface ServiceProcess {
   readonly pid: number;
@@ -32,11 +36,6 @@ export function serviceEnvironment(
   };
 }
 
-async function exit(child: ChildProcess): Promise<number | string> {
-  if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
-  return child.signalCode ?? child.exitCode ?? -1;
-}
-
 /** Starts `holdfast serve`, or another script that prints its addresses, in a child process. Waits until it listens. */
 export async function startService(
   dataDir: string,
@@ -48,7 +47,7 @@ export async function startService(
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";
-  const addresses = await new Promise<string[]>((resolve, reject) => {
+  const listening = new Promise<string[]>((resolve, reject) => {
     const read = (chunk: Buffer) => {
       output += chunk.toString();
       const found = output.match(/http:\/\/127\.0\.0\.1:\d+/g);
@@ -56,9 +55,16 @@ export async function startService(
     };
     child.stdout.on("data", read);
     child.stderr.on("data", read);
-    child.once("exit", (code) => reject(new Error(`the service ended with ${code}:\n${output}`)));
+    child.once("exit", (code, signal) =>
+      reject(new Error(`the service ended with ${code ?? signal}:\n${output}`)),
+    );
   });
-  const [url = "", admin = ""] = addresses;
+  const [url = "", admin = ""] = await within(listening, START_MS, "the start of the service").catch(
+    (error: unknown) => {
+      child.kill("SIGKILL");
+      throw error;
+    },
+  );
   return {
     pid: child.pid ?? -1,
     url,
@@ -66,7 +72,7 @@ export async function startService(
     output: () => output,
     async stop(signal = "SIGTERM") {
       child.kill(signal);
-      return await exit(child);
+      return await waitForExit(child, "the service");
     },
   };
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
 import { WebSocket } from "ws";
-import { waitUntil } from "../../support/redis-servers.ts";
+import { waitUntil } from "../../support/deadline.ts";
 import { identityHeaders, receivedHeader, type ProxyClient } from "./proxy-client.ts";
 
 /** Tests of the answers to clients and application in normal operation. */

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { temporaryDataDir } from "../../server/temporary-settings.ts";
 import { login } from "../../support/auth-calls.ts";
 import { freePort } from "../../support/free-port.ts";
-import { waitUntil } from "../../support/redis-servers.ts";
+import { waitUntil } from "../../support/deadline.ts";
 import { startService } from "../../support/service-process.ts";
 import { policy } from "../guarded-site.ts";
 import { startProxy } from "../proxies.ts";
