@@ -47,7 +47,7 @@ const parts: Readonly<Record<string, (part: SoakContext) => Promise<Figures>>> =
     }),
   simulation: async (part) => await runSimulation({ ...part, refreshes: isShort ? 5000 : 100_000 }),
   kills: async (part) => await runKills({ ...part, rounds: isShort ? 6 : 1000 }),
-  requests: async (part) => await runRequests({ ...part, forMs: isShort ? 10_000 : 3_600_000 }),
+  requests: async (part) => await runRequests({ ...part, forMs: isShort ? 10_000 : 1_800_000 }),
   revocation: async (part) => await measureRevocations({ ...part, samples: isShort ? 20 : 500 }),
 };
 

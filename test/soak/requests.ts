@@ -2,15 +2,14 @@ import { MAX_CPU_MS, measureWorstRequests } from "../chaos/one-request/hold-to-b
 import { startMeasuredService } from "../chaos/one-request/measured-service.ts";
 import { check, type Figures, type SoakContext } from "./context.ts";
 
-/** Sends the worst requests for `forMs`. The work before the store is the same on every store, so it runs on one. */
+/** Sends the worst requests to a service on the store for `forMs`. */
 export async function runRequests({
   deployment,
   random,
   progress,
   forMs,
 }: SoakContext & { readonly forMs: number }): Promise<Figures> {
-  if (deployment.name !== "SQLite") return { skipped: "the store does not matter" };
-  const service = await startMeasuredService();
+  const service = await startMeasuredService(deployment.settings);
   const end = performance.now() + forMs;
   const isOver = () => performance.now() > end;
   let requests = 0;

@@ -132,6 +132,11 @@ export class RedisServer {
   }
 }
 
+/** The settings of a service on the server. */
+export function redisSettings({ url }: RedisServer): Record<string, string> {
+  return { HOLDFAST_STORE: "redis", REDIS_URL: url, HOLDFAST_SECRET: "s".repeat(43) };
+}
+
 /** Resolves when the primary counts its replica. The replica reports the link a moment earlier. */
 export async function waitForReplica(primary: RedisServer): Promise<void> {
   const counted = async () => ((await primary.cli("INFO", "replication")) ?? "").includes("state=online");

@@ -32,14 +32,14 @@ export async function measureWorstRequests(run: Run): Promise<Measurements> {
   const { service, random, share, isOver = () => false, progress = () => undefined } = run;
   const found: Measurements = { requests: 0, worst: { name: "", cpuMs: 0 }, broken: [] };
   let renewedAt = performance.now();
-  for (const make of worstRequests(service.credentials, random, service.adminPort)) {
+  for (const draw of worstRequests(service.credentials, random, service.adminPort)) {
     if (isOver()) break;
     if (random() >= share) continue;
     if (performance.now() - renewedAt > RENEW_MS) {
-      await service.renew();
+      await service.renew("administrator", "refreshed", "ended");
       renewedAt = performance.now();
     }
-    const { name, status, cpuMs } = await measureRepeatedly(service, make);
+    const { name, status, cpuMs } = await measureRepeatedly(service, draw());
     found.requests++;
     if (cpuMs > found.worst.cpuMs) found.worst = { name, cpuMs };
     if (cpuMs > MAX_CPU_MS) found.broken.push(`${name}: ${cpuMs.toFixed(0)} ms`);
@@ -58,5 +58,7 @@ async function measureRepeatedly(
   for (let i = 0; i < REPEATS && cpuMs > REPEAT_ABOVE_MS; i++) {
     cpuMs = Math.min(cpuMs, (await service.measure(make())).cpuMs);
   }
+  // The next request that ends a session needs one that lives.
+  if (request.session === "ended" && status.startsWith("2")) await service.renew("ended");
   return { name: request.name, status, cpuMs };
 }

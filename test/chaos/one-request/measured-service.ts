@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
@@ -7,14 +8,17 @@ import { setImmediate } from "node:timers/promises";
 import { createLogger } from "../../../src/server/logs.ts";
 import { startService } from "../../../src/server/serve.ts";
 import { readSettings } from "../../../src/server/settings.ts";
-import type { Credentials, WorstRequest } from "./requests.ts";
+import { post, type Tokens } from "../../support/auth-calls.ts";
+import { createProvider } from "../../../src/testing/index.ts";
+import { AUDIENCE, clients, PASSWORD, SCOPES, users, type SessionName } from "./endpoints.ts";
+import { PAGE_ORIGIN, type Credentials, type SessionTokens, type WorstRequest } from "./requests.ts";
 
 /** A service in this thread, so that the processor time of the thread is that of the service and of a bare socket. */
 export interface MeasuredService {
   readonly adminPort: number;
   readonly credentials: () => Credentials;
-  /** Logs in again. Access tokens expire during a long run. */
-  readonly renew: () => Promise<void>;
+  /** Begins these sessions again. Access tokens expire during a long run. */
+  readonly renew: (...names: readonly SessionName[]) => Promise<void>;
   /** Sends the request and returns the status of the answer and the milliseconds of processor time that it took. */
   readonly measure: (request: WorstRequest) => Promise<{ readonly status: string; readonly cpuMs: number }>;
   readonly stop: () => Promise<void>;
@@ -33,47 +37,70 @@ const countsThread = "threadCpuUsage" in process;
 const cpuUsage = (previous?: NodeJS.CpuUsage) =>
   countsThread ? process.threadCpuUsage(previous) : process.cpuUsage(previous);
 
-const CLIENT = "orders:the secret of orders";
+const userOfSession: Readonly<Record<SessionName, string>> = {
+  administrator: "alice",
+  refreshed: users.loggedIn,
+  ended: users.ended,
+};
 
-export async function startMeasuredService(): Promise<MeasuredService> {
+/** Starts a service on the store of the settings, with cookies, a client, a policy and some users. */
+export async function startMeasuredService(store: Record<string, string> = {}): Promise<MeasuredService> {
   const folder = await mkdtemp(join(tmpdir(), "holdfast-one-request-"));
   const policyFile = join(folder, "policy.json");
   await writeFile(policyFile, JSON.stringify(policy));
+  const provider = await createProvider({ audience: AUDIENCE });
+  await provider.listen();
   const settings = readSettings({
     HOLDFAST_PORT: "0",
     HOLDFAST_ADMIN_PORT: "0",
+    HOLDFAST_URL: "https://id.example.com",
     HOLDFAST_DATA_DIR: join(folder, "data"),
-    HOLDFAST_BOOTSTRAP_USER: "alice:correct horse battery",
-    HOLDFAST_CLIENTS: CLIENT,
-    HOLDFAST_CORS_ORIGINS: "https://app.example.com",
+    HOLDFAST_BOOTSTRAP_USER: `alice:${PASSWORD}`,
+    HOLDFAST_AUDIENCE: AUDIENCE,
+    HOLDFAST_CLIENTS: `orders:${clients.orders},sync:${clients.sync}`,
+    HOLDFAST_CLIENT_SCOPES: `orders=${SCOPES},sync=${SCOPES}`,
+    HOLDFAST_CLIENT_REFRESH_TOKENS: "sync=1h/1d",
+    HOLDFAST_PROVIDER_ISSUER: provider.issuer,
+    HOLDFAST_AUTHORITY_URL: provider.url("introspection"),
+    HOLDFAST_AUTHORITY_CLIENT: `${provider.clientId}:${provider.clientSecret}`,
+    HOLDFAST_CORS_ORIGINS: PAGE_ORIGIN,
+    HOLDFAST_COOKIES: PAGE_ORIGIN,
     HOLDFAST_TRUSTED_PROXIES: "127.0.0.1",
     HOLDFAST_POLICY: policyFile,
+    ...store,
   });
   const service = await startService(settings, createLogger("silent"));
+  const { publicAddress } = service;
   const ports = {
-    public: Number(new URL(service.publicAddress).port),
+    public: Number(new URL(publicAddress).port),
     admin: Number(new URL(service.adminAddress).port),
   };
-  const logIn = async (): Promise<Credentials> => {
-    const response = await fetch(`${service.publicAddress}/auth/login`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ username: "alice", password: "correct horse battery" }),
-    });
-    const tokens = (await response.json()) as { access_token: string; refresh_token: string };
-    return {
-      bearer: `Bearer ${tokens.access_token}`,
-      basic: `Basic ${Buffer.from(CLIENT).toString("base64")}`,
-      refreshToken: tokens.refresh_token,
-      tokenHeader: tokens.access_token.split(".", 1)[0] ?? "",
-    };
+  const logIn = async (username: string): Promise<SessionTokens> => {
+    const response = await post(publicAddress, "/auth/login", { username, password: PASSWORD });
+    assert.equal(response.status, 200);
+    return (await response.json()) as Tokens;
   };
-  let credentials = await logIn();
+  const administrator = await logIn("alice");
+  for (const username of Object.values(users)) {
+    const user = { username, password: PASSWORD, scope: SCOPES };
+    const response = await post(publicAddress, "/admin/users", user, administrator.access_token);
+    assert.equal(response.status, 201);
+  }
+  const sessions = {
+    administrator,
+    refreshed: await logIn(userOfSession.refreshed),
+    ended: await logIn(userOfSession.ended),
+  };
+  const basic = `Basic ${Buffer.from(`orders:${clients.orders}`).toString("base64")}`;
   return {
     adminPort: ports.admin,
-    credentials: () => credentials,
-    async renew() {
-      credentials = await logIn();
+    credentials: () => ({
+      basic,
+      sessions,
+      provider: { issuer: provider.issuer, token: provider.token() },
+    }),
+    async renew(...names) {
+      for (const name of names) sessions[name] = await logIn(userOfSession[name]);
     },
     async measure({ listener, bytes }) {
       const socket = connect(ports[listener], "127.0.0.1");
@@ -94,6 +121,7 @@ export async function startMeasuredService(): Promise<MeasuredService> {
     },
     async stop() {
       await service.stop();
+      await provider.close();
       await rm(folder, { recursive: true, force: true });
     },
   };

@@ -1,168 +1,140 @@
-import { jsonShapes, textShapes, type Shape } from "./payloads.ts";
+import {
+  draftsOf,
+  encodeBody,
+  gatewayHeaders,
+  type Draft,
+  type Header,
+  type UsualRequest,
+} from "./drafts.ts";
+import { endpoints, placeholders, type Endpoint, type SessionName } from "./endpoints.ts";
 
 /** The bytes of one request, and a name that says what is bad about it. */
 export interface WorstRequest {
   readonly name: string;
-  readonly listener: "public" | "admin";
+  readonly listener: Endpoint["listener"];
+  readonly session: SessionName;
   readonly bytes: Buffer;
+}
+
+export interface SessionTokens {
+  readonly access_token: string;
+  readonly refresh_token: string;
+  readonly session_id: string;
 }
 
 /** Credentials that are right, so that a request gets as far as it can. */
 export interface Credentials {
-  readonly bearer: string;
   readonly basic: string;
-  readonly refreshToken: string;
-  /** The encoded header of a token that the service signed. */
-  readonly tokenHeader: string;
+  /** The issuer of the provider, and one of its tokens. */
+  readonly provider: { readonly issuer: string; readonly token: string };
+  readonly sessions: Readonly<Record<SessionName, SessionTokens>>;
 }
 
-type Header = readonly [name: string, value: string];
+/** The origin of the page whose sessions are in cookies. */
+export const PAGE_ORIGIN = "https://app.example.com";
 
-interface Endpoint {
-  readonly listener: WorstRequest["listener"];
-  readonly method: string;
-  readonly path: string;
-  readonly body: "json" | "form" | "none";
-  /** The members or parameters that the endpoint reads. */
-  readonly members: readonly string[];
-  readonly credentials: "bearer" | "basic" | "none";
+/** Every endpoint with every shape in every place that a request has. */
+export function* worstRequests(
+  credentials: () => Credentials,
+  random: () => number,
+  adminPort: number,
+): Generator<DrawRequest> {
+  for (const endpoint of endpoints) {
+    for (const drawDraft of draftsOf(usualRequest(endpoint, credentials()), random)) {
+      yield () => {
+        const draft = drawDraft();
+        return () => serialize(usualRequest(endpoint, credentials()), draft, credentials(), adminPort);
+      };
+    }
+  }
 }
 
-function endpoint(
-  method: string,
-  path: string,
-  body: Endpoint["body"] = "none",
-  members: readonly string[] = [],
-  credentials: Endpoint["credentials"] = "none",
-): Endpoint {
-  return { listener: "public", method, path, body, members, credentials };
+/** Draws a request. The result makes its bytes with the credentials of that moment, because sessions end. */
+export type DrawRequest = () => () => WorstRequest;
+
+function usualRequest(endpoint: Endpoint, { sessions, provider }: Credentials): UsualRequest {
+  const { access_token, refresh_token, session_id } = sessions[endpoint.session];
+  const values: Readonly<Record<string, string>> = {
+    [placeholders.accessToken]: access_token,
+    [placeholders.refreshToken]: refresh_token,
+    [placeholders.session]: session_id,
+    [placeholders.provider]: provider.issuer,
+  };
+  const fill = (value: unknown) => (typeof value === "string" ? (values[value] ?? value) : value);
+  const members = Object.entries(endpoint.members).map(([name, value]) => [name, fill(value)] as const);
+  const path = endpoint.path.replaceAll(/:(\w+)/g, (_, name: string) =>
+    String(fill(endpoint.segments[name])),
+  );
+  const search = String(new URLSearchParams(endpoint.query));
+  return {
+    endpoint,
+    path,
+    target: search === "" ? path : `${path}?${search}`,
+    members: Object.fromEntries(members),
+    tokenHeader: access_token.split(".", 1)[0] ?? "",
+  };
 }
 
-const clientMembers = ["client_id", "client_secret"];
-
-export const endpoints: readonly Endpoint[] = [
-  endpoint("POST", "/auth/login", "json", ["username", "password"]),
-  endpoint("POST", "/auth/refresh", "json", ["refresh_token"]),
-  endpoint("POST", "/auth/logout", "json", ["refresh_token"]),
-  endpoint("POST", "/auth/logout-all", "json", ["refresh_token"]),
-  endpoint("POST", "/auth/password", "json", ["current_password", "new_password"], "bearer"),
-  endpoint("GET", "/auth/sessions", "none", [], "bearer"),
-  endpoint("DELETE", "/auth/sessions/0", "none", [], "bearer"),
-  endpoint("POST", "/auth/validate", "json", ["token"], "basic"),
-  endpoint("GET", "/auth/revocations?after=0&epoch=a", "none", [], "basic"),
-  endpoint("POST", "/oauth/token", "form", ["grant_type", "refresh_token", "scope", ...clientMembers]),
-  endpoint("POST", "/oauth/token?basic", "form", ["grant_type", "scope"], "basic"),
-  endpoint("POST", "/oauth/introspect", "form", ["token", ...clientMembers], "basic"),
-  endpoint("POST", "/oauth/revoke", "form", ["token", "token_type_hint", ...clientMembers]),
-  endpoint("GET", "/.well-known/jwks.json"),
-  endpoint("GET", "/.well-known/oauth-authorization-server"),
-  endpoint("GET", "/health/live"),
-  endpoint("GET", "/health/ready"),
-  endpoint("GET", "/verify/nginx", "none", [], "bearer"),
-  endpoint("GET", "/verify/caddy", "none", [], "bearer"),
-  endpoint("GET", "/verify/haproxy", "none", [], "bearer"),
-  endpoint("GET", "/verify/traefik", "none", [], "bearer"),
-  endpoint("POST", "/verify/envoy/orders", "none", [], "bearer"),
-  endpoint("GET", "/elsewhere"),
-  ...["/health", "/cache/health", "/", "/guard/proof?challenge=a", "/elsewhere"].map((path) => ({
-    ...endpoint("GET", path),
-    listener: "admin" as const,
-  })),
-  ...["/guard/distrust-keys", "/guard/breaker"].map((path) => ({
-    ...endpoint("POST", path, "json", ["issuer", "state"], "bearer"),
-    listener: "admin" as const,
-  })),
-];
-
-/** The headers that the service, its frameworks or Node read. */
-const headerNames = [
-  "Cookie",
-  "User-Agent",
-  "Accept",
-  "Accept-Encoding",
-  "X-Forwarded-For",
-  "Origin",
-  "Content-Type",
-  "Access-Control-Request-Headers",
-  "Host",
-  "X-Forwarded-Host",
-  "X-Forwarded-Uri",
-  "X-Original-Uri",
-  "X-Forwarded-Method",
-  "X-Original-Method",
-  "X-HTTP-Method-Override",
-  "Sec-WebSocket-Protocol",
-];
-
-/** What the headers of a request may have beside the name and value that a shape fills. */
-const HEADER_BYTES = 30_000;
-const BODY_BYTES = 65_000;
-/** Longer tokens are refused by their length. */
-const TOKEN_BYTES = 12_000;
-
-interface Draft {
-  readonly what: string;
-  readonly method?: string;
-  readonly path?: string;
-  readonly headers?: readonly Header[];
-  readonly body?: string | Buffer;
-  readonly chunkBytes?: number;
+/** The request of each endpoint without anything bad. */
+export function usualRequests(
+  credentials: () => Credentials,
+  adminPort: number,
+): { readonly endpoint: Endpoint; readonly make: () => WorstRequest }[] {
+  return endpoints.map((endpoint) => ({
+    endpoint,
+    make: () => serialize(usualRequest(endpoint, credentials()), { what: "" }, credentials(), adminPort),
+  }));
 }
 
 let addresses = 0;
 
 /** Serializes a request. The headers of the draft replace those of the same name. */
-function serialize(at: Endpoint, draft: Draft, credentials: Credentials, port: number): WorstRequest {
-  const { what, method = at.method, path = at.path, headers = [], body, chunkBytes } = draft;
-  const address = addresses++;
+function serialize(usual: UsualRequest, draft: Draft, credentials: Credentials, port: number): WorstRequest {
+  const { listener, method, path, body: kind } = usual.endpoint;
+  const { what, headers = [], chunkBytes } = draft;
+  const body = draft.body ?? (kind === "none" ? null : encodeBody(kind, usual.members));
   const given = new Set(headers.map(([name]) => name.toLowerCase()));
-  const target = path.startsWith("/verify") ? "/orders/1" : undefined;
-  const usual: Header[] = [
-    ["Host", at.listener === "admin" ? `localhost:${port}` : "id.example.com"],
+  const address = addresses++;
+  const standard: Header[] = [
+    ["Host", listener === "admin" ? `localhost:${port}` : "id.example.com"],
     ["Connection", "close"],
-    ...(at.credentials === "none" ? [] : [["Authorization", credentials[at.credentials]] as const]),
+    ...credentialHeaders(usual.endpoint, credentials, draft.cookies),
     // Login limits count by address, and would refuse most requests before any work.
     ["X-Forwarded-For", `10.${(address >> 16) & 255}.${(address >> 8) & 255}.${address & 255}`],
-    ...(target === undefined ? [] : gatewayHeaders(target)),
-    ...(at.body === "none"
-      ? []
-      : [
-          [
-            "Content-Type",
-            at.body === "json" ? "application/json" : "application/x-www-form-urlencoded",
-          ] as const,
-        ]),
+    ...(path.startsWith("/verify") ? gatewayHeaders("/orders/1") : []),
+    ...(kind === "none" ? [] : [["Content-Type", contentTypes[kind]] as const]),
   ];
-  const lines = [...usual.filter(([name]) => !given.has(name.toLowerCase())), ...headers];
-  const content = at.body === "none" && body === undefined ? null : Buffer.from(body ?? usualBody(at));
+  const lines = [...standard.filter(([name]) => !given.has(name.toLowerCase())), ...headers];
+  const content = body === null ? null : Buffer.from(body);
   if (content !== null) {
-    lines.push(
-      chunkBytes === undefined
-        ? ["Content-Length", String(content.length)]
-        : ["Transfer-Encoding", "chunked"],
-    );
+    const isChunked = chunkBytes !== undefined;
+    lines.push(isChunked ? ["Transfer-Encoding", "chunked"] : ["Content-Length", String(content.length)]);
   }
-  const head = `${method} ${path} HTTP/1.1\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`;
+  const start = `${draft.method ?? method} ${draft.target ?? usual.target} HTTP/1.1\r\n`;
+  const head = `${start}${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n`;
   const sent = content === null ? [] : chunkBytes === undefined ? [content] : chunked(content, chunkBytes);
-  return {
-    name: `${at.method} ${at.listener === "admin" ? "admin " : ""}${at.path}: ${what}`,
-    listener: at.listener,
-    bytes: Buffer.concat([Buffer.from(head), ...sent]),
-  };
+  const place = `${method} ${listener === "admin" ? "admin " : ""}${path}`;
+  const mode = usual.endpoint.credentials === "cookies" ? " with cookies" : "";
+  const bytes = Buffer.concat([Buffer.from(head), ...sent]);
+  return { name: `${place}${mode}: ${what}`, listener, session: usual.endpoint.session, bytes };
 }
 
-/** A body that passes the first checks, so that the work behind them is reached. */
-function usualBody(at: Endpoint): string {
-  return at.body === "json" ? JSON.stringify(anyMembers(at)) : String(new URLSearchParams(anyMembers(at)));
-}
+const contentTypes = { json: "application/json", form: "application/x-www-form-urlencoded" } as const;
 
-function gatewayHeaders(target: string): Header[] {
+function credentialHeaders(
+  { credentials, session }: Endpoint,
+  { basic, sessions, provider }: Credentials,
+  cookies: string | undefined,
+): Header[] {
+  const { access_token, refresh_token } = sessions[session];
+  if (credentials === "none") return [];
+  if (credentials === "basic") return [["Authorization", basic]];
+  if (credentials === "provider") return [["Authorization", `Bearer ${provider.token}`]];
+  if (credentials === "bearer") return [["Authorization", `Bearer ${access_token}`]];
   return [
-    ["X-Original-Method", "GET"],
-    ["X-Original-Uri", target],
-    ["X-Forwarded-Method", "GET"],
-    ["X-Forwarded-Uri", target],
-    ["X-Forwarded-Host", "api.example.com"],
+    ["X-Holdfast", "1"],
+    ["Origin", PAGE_ORIGIN],
+    ["Cookie", cookies ?? `__Host-hf_at=${access_token}; __Secure-hf_rt=${refresh_token}`],
   ];
 }
 
@@ -173,128 +145,4 @@ function chunked(content: Buffer, size: number): Buffer[] {
     parts.push(Buffer.from(`${part.length.toString(16)}\r\n`), part, Buffer.from("\r\n"));
   }
   return [...parts, Buffer.from("0\r\n\r\n")];
-}
-
-/** Fills `shape` so that `encode` of it has at most `bytes` bytes. */
-function fit(shape: Shape, bytes: number, random: () => number, encode: (text: string) => string): string {
-  const sample = 600;
-  const ratio = Math.max(1, Buffer.byteLength(encode(shape(sample, random))) / sample);
-  return encode(shape(Math.floor((bytes / ratio) * 0.95), random));
-}
-
-const base64url = (text: string) => Buffer.from(text).toString("base64url");
-const identity = (text: string) => text;
-const urlSafe = (text: string) =>
-  text.replaceAll(/[^\u0021-\u007e]/gu, (one) => encodeURIComponent(one.toWellFormed()));
-const signature = base64url("s".repeat(64)).slice(0, 86);
-
-function* textDrafts(at: Endpoint, what: string, shape: Shape, random: () => number): Generator<Draft> {
-  const filled = (bytes: number, encode = identity) => fit(shape, bytes, random, encode);
-  const path = at.path.split("?", 1)[0] ?? "";
-  yield { what: `path of ${what}`, path: path + filled(HEADER_BYTES, (text) => `/${urlSafe(text)}`) };
-  yield { what: `query of ${what}`, path: path + filled(HEADER_BYTES, (text) => `?${urlSafe(text)}`) };
-  for (const name of headerNames) {
-    yield { what: `${name} of ${what}`, headers: [[name, filled(HEADER_BYTES)]] };
-  }
-  if (at.path.startsWith("/verify")) {
-    const target = filled(HEADER_BYTES, (text) => `/orders/${urlSafe(text)}`);
-    yield {
-      what: `forwarded path of ${what}`,
-      path: at.path.includes("envoy") ? `/verify/envoy${target}` : at.path,
-      headers: gatewayHeaders(target),
-    };
-  }
-  for (const scheme of ["", "Bearer ", "Basic ", "bearer  hfr_"]) {
-    yield {
-      what: `Authorization "${scheme}" of ${what}`,
-      headers: [["Authorization", scheme + filled(HEADER_BYTES)]],
-    };
-  }
-  const basic = filled(HEADER_BYTES, (text) => Buffer.from(`${text}:${text}`).toString("base64"));
-  yield { what: `Basic credentials of ${what}`, headers: [["Authorization", `Basic ${basic}`]] };
-  if (at.body === "none") return;
-  yield { what: `body of ${what}`, body: filled(BODY_BYTES) };
-  if (at.body === "json") {
-    for (const member of at.members) {
-      const object = (text: string) => JSON.stringify({ ...anyMembers(at), [member]: text });
-      yield { what: `${member} of ${what}`, body: filled(BODY_BYTES, object) };
-    }
-    return;
-  }
-  for (const member of at.members) {
-    const others = new URLSearchParams(anyMembers(at));
-    others.delete(member);
-    const rest = others.toString();
-    const form = (text: string) => `${rest}&${member}=${encodeURIComponent(text.toWellFormed())}`;
-    yield { what: `${member} of ${what}`, body: filled(BODY_BYTES, form) };
-    yield {
-      what: `raw ${member} of ${what}`,
-      body: filled(BODY_BYTES, (text) => `${rest}&${member}=${text}`),
-    };
-  }
-}
-
-function anyMembers({ members }: Endpoint): Record<string, string> {
-  const values: Record<string, string> = { grant_type: "refresh_token" };
-  return Object.fromEntries(members.map((name) => [name, values[name] ?? "a"]));
-}
-
-function* jsonDrafts(
-  at: Endpoint,
-  what: string,
-  shape: (length: number, member: string) => string,
-  { tokenHeader }: Credentials,
-): Generator<Draft> {
-  const claims = shape(TOKEN_BYTES * 0.74, "aud");
-  const forged = [
-    `${tokenHeader}.${base64url(claims)}.${signature}`,
-    `${base64url(shape(TOKEN_BYTES * 0.74, "kid"))}.e30.${signature}`,
-  ];
-  for (const [i, token] of forged.entries()) {
-    const part = i === 0 ? "claims" : "header";
-    yield { what: `token with ${part} of ${what}`, headers: [["Authorization", `Bearer ${token}`]] };
-    for (const member of at.members.filter((name) => name.includes("token"))) {
-      const members = { ...anyMembers(at), [member]: token };
-      const body = at.body === "json" ? JSON.stringify(members) : String(new URLSearchParams(members));
-      yield { what: `${member} with ${part} of ${what}`, body };
-    }
-  }
-  if (at.body === "none") return;
-  for (const member of at.members)
-    yield { what: `${member} of JSON ${what}`, body: shape(BODY_BYTES, member) };
-}
-
-function* framingDrafts(at: Endpoint): Generator<Draft> {
-  const many = (count: number, header: (i: number) => Header) =>
-    Array.from({ length: count }, (_, i) => header(i));
-  yield { what: "many small headers", headers: many(1900, (i) => [`x${i}`, "a"]) };
-  yield { what: "more headers than are kept", headers: many(5000, () => ["x", ""]) };
-  for (const name of ["Cookie", "X-Forwarded-For", "Authorization", "Accept", "Connection", "Set-Cookie"]) {
-    yield { what: `repeated ${name}`, headers: many(1500, () => [name, "a=b"]) };
-  }
-  const body = at.body === "form" ? "a=b&".repeat(16_000) : `{"a":"${"a".repeat(60_000)}"}`;
-  for (const chunkBytes of [1, 16, 1000]) yield { what: `body in chunks of ${chunkBytes}`, body, chunkBytes };
-  yield { what: "a large body", body: Buffer.alloc(4 * 1024 * 1024, "a") };
-  yield { what: "a large body in small chunks", body: Buffer.alloc(300_000, "a"), chunkBytes: 1 };
-  for (const method of ["OPTIONS", "PUT", "PROPFIND", "HEAD"]) {
-    yield { what: method, method, body, headers: [["Origin", "https://app.example.com"]] };
-  }
-}
-
-/** Every endpoint with every shape in every place that a request has. */
-export function* worstRequests(
-  credentials: () => Credentials,
-  random: () => number,
-  adminPort: number,
-): Generator<() => WorstRequest> {
-  for (const at of endpoints) {
-    const finish = (draft: Draft) => () => serialize(at, draft, credentials(), adminPort);
-    for (const [what, shape] of Object.entries(textShapes)) {
-      for (const draft of textDrafts(at, what, shape, random)) yield finish(draft);
-    }
-    for (const [what, shape] of Object.entries(jsonShapes)) {
-      for (const draft of jsonDrafts(at, what, shape, credentials())) yield finish(draft);
-    }
-    for (const draft of framingDrafts(at)) yield finish(draft);
-  }
 }
