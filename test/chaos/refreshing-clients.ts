@@ -11,6 +11,7 @@ import { sqliteStore } from "../../src/stores/sqlite.ts";
 import type { Store } from "../../src/stores/store.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
 import { logIn } from "../issuer/fixture.ts";
+import { countCalls } from "../issuer/stores.ts";
 import { noRedis, RedisServer } from "../support/redis-servers.ts";
 
 /** An honest client. It keeps its token whenever it does not know what became of a refresh. */
@@ -119,7 +120,7 @@ export const clockedStores: readonly {
       t.after(() => rmSync(folder, { recursive: true, force: true }));
       const store = await sqliteStore({ file: join(folder, "holdfast.db"), clock });
       t.after(async () => await store.close());
-      return store;
+      return countCalls(store);
     },
   },
   {
@@ -130,7 +131,7 @@ export const clockedStores: readonly {
       t.after(async () => await server.stop());
       const store = await redisStore({ url: server.url, clock });
       t.after(async () => await store.close());
-      return store;
+      return countCalls(store);
     },
   },
 ];
