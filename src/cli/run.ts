@@ -11,6 +11,7 @@ import { keysExport, keysImport, keysList, keysRotate } from "./keys.ts";
 import { migrate } from "./migrate.ts";
 import { restore } from "./restore.ts";
 import { revoke } from "./revoke.ts";
+import { secretForget } from "./secret.ts";
 import { serveCommand } from "./serve.ts";
 import { sessionEnd, sessionList } from "./session.ts";
 import { tokenInspect } from "./token.ts";
@@ -35,6 +36,7 @@ const commands: readonly Command[] = [
   keysRotate,
   keysExport,
   keysImport,
+  secretForget,
   keysDistrust,
   breaker,
   revoke,

@@ -98,6 +98,8 @@ export interface IssuerEvent {
     | "proxy_not_trusted"
     /** Keys and users are sealed under the first secret now. Remove the others when the last session has expired. */
     | "secret_replaced"
+    /** The store has sessions or users under a secret that this process lacks. Their requests are 503. */
+    | "secret_missing"
     /** A refresh token proved that the store lost writes. Reported at most once a minute. */
     | "store_rolled_back";
   readonly message: string;
@@ -175,6 +177,7 @@ export type AuditKind =
   | "keys_distrusted"
   | "breaker_forced"
   | "data_restored"
+  | "secrets_forgotten"
   | "record_tampered";
 
 /** A fact for an auditor. The issuer stores it, and publishes it on `holdfast:audit`. */

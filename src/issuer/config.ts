@@ -122,6 +122,16 @@ export function longestAccessTokenTtlMs({
   return Math.max(accessTokenTtlMs, ...clients.map((client) => client.accessTokenTtlMs ?? 0));
 }
 
+/** The longest life of a session of any client. `authenticate` can only shorten it. */
+export function longestSessionMs({
+  refreshAbsoluteMs,
+  shortSession,
+  clients,
+}: Pick<IssuerConfig, "refreshAbsoluteMs" | "shortSession" | "clients">): number {
+  const ofClients = clients.map((client) => client.refreshTokens?.absoluteMs ?? 0);
+  return Math.max(refreshAbsoluteMs, shortSession.absoluteMs, ...ofClients);
+}
+
 function readShortSession(name: string, value: unknown): IssuerConfig["shortSession"] {
   rejectUnknownOptions(name, value, ["idleMs", "absoluteMs"]);
   const { idleMs = null, absoluteMs = null } = value as Readonly<Record<string, unknown>>;

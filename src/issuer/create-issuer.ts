@@ -22,7 +22,7 @@ import { SharedAttempts } from "./sessions/shared-attempts.ts";
 import { sessionsOf } from "./sessions/sessions-api.ts";
 import { endSession } from "./sessions/sessions.ts";
 import { openCheckedStore } from "./store/checked-store.ts";
-import { SecretCheck } from "./store/secret-marker.ts";
+import { forgetSecrets, SecretCheck } from "./store/secret-marker.ts";
 import type { AuthenticatedUser, Issuer, IssuerOptions, IssuerStatus, RequestInfo } from "./types.ts";
 import { PasswordRehash } from "./users/password-rehash.ts";
 import { PasswordHasher } from "./users/passwords.ts";
@@ -93,9 +93,10 @@ export function createIssuer(options: IssuerOptions): Issuer {
     status: () => ({
       name: config.name,
       url: config.url,
-      store: { description: store.description, ...storeHealth() },
+      store: { description: store.description, ...storeHealth(), unknownSecret: ctx.secretCheck.problem },
       keys: keys.list(),
     }),
+    forgetSecrets: afterReady(async () => await forgetSecrets(ctx)),
     ready,
     close: async () => {
       lifecycle.close();
@@ -107,7 +108,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
 interface IssuerParts {
   readonly ctx: IssuerContext;
   readonly random: () => number;
-  readonly storeHealth: () => Omit<IssuerStatus["store"], "description">;
+  readonly storeHealth: () => Omit<IssuerStatus["store"], "description" | "unknownSecret">;
 }
 
 /** Checks every option, then makes the parts of the issuer. Reads nothing from the store. */

@@ -3,6 +3,7 @@ import { jitter } from "../resilience/backoff.ts";
 import { SingleFlight } from "../resilience/single-flight.ts";
 import type { IssuerContext } from "./context.ts";
 import { MAX_KEYS_AGE_MS } from "./keys/signing-keys.ts";
+import { announceSecret } from "./store/secrets-in-use.ts";
 import { openStore } from "./store/store-secret.ts";
 
 const MAINTENANCE_INTERVAL_MS = 10 * 60_000;
@@ -45,6 +46,7 @@ export class IssuerLifecycle {
 
   async #open(): Promise<void> {
     await openStore(this.#ctx, this.#ctx.keys);
+    await this.#ctx.secretCheck.check();
     // `close()` may have been called while the store was opened.
     if (this.#state === "closed") return;
     this.#state = "open";
@@ -53,7 +55,8 @@ export class IssuerLifecycle {
 }
 
 /** Notices key rotations of other processes, rotates keys on schedule and prunes the store. Returns a stop function. */
-function startMaintenance({ clock, keys, store }: IssuerContext, random: () => number): () => void {
+function startMaintenance(ctx: IssuerContext, random: () => number): () => void {
+  const { clock, keys, store, secretCheck } = ctx;
   let stopped = false;
   const timers = new Map<number, () => void>();
   const repeat = (intervalMs: number, job: () => Promise<void>) => {
@@ -66,9 +69,12 @@ function startMaintenance({ clock, keys, store }: IssuerContext, random: () => n
     });
     timers.set(intervalMs, cancel);
   };
-  repeat(MAX_KEYS_AGE_MS, async () => await keys.reload());
+  repeat(MAX_KEYS_AGE_MS, async () => {
+    await Promise.all([keys.reload(), secretCheck.check()]);
+  });
   repeat(MAINTENANCE_INTERVAL_MS, async () => {
     await keys.maintain();
+    await announceSecret(ctx);
     await store.prune();
   });
   return () => {

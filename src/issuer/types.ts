@@ -201,6 +201,11 @@ export interface IssuerStatus {
      * succeeded, although reads may fail.
      */
     readonly writeFailure: { readonly code: ErrorCode; readonly message: string; readonly at: number } | null;
+    /**
+     * The store may have sessions, users or keys under a secret that this process lacks, and this says what to do. Their
+     * requests are 503. `null` when this process knows every secret.
+     */
+    readonly unknownSecret: string | null;
   };
   /** Signing keys in order of creation. Times are epoch milliseconds. */
   readonly keys: readonly Omit<SigningKeyRecord, "sealed">[];
@@ -266,6 +271,11 @@ export interface Issuer {
     /** Retires the signing key. The key that is already published as the next one signs from now on. */
     rotate(): Promise<void>;
   };
+  /**
+   * Declares that secrets which this process lacks are no longer used. Their refresh tokens are then refused for good, and
+   * are no longer 503. Returns how many secrets were forgotten.
+   */
+  forgetSecrets(): Promise<number>;
   /** Reads nothing from the store. */
   status(): IssuerStatus;
   /**

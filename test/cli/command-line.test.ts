@@ -14,6 +14,7 @@ const names = [
   "user password",
   "user passwd",
   "user import",
+  "secret forget",
   "keys list",
   "keys rotate",
   "keys export",

@@ -3,6 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
 import { join } from "node:path";
 import { HoldfastError } from "../../src/core/errors.ts";
+import { createIssuer } from "../../src/issuer/create-issuer.ts";
 import { HealthMonitor } from "../../src/server/health/health-monitor.ts";
 import { readFailureReason } from "../../src/server/health/failure-reason.ts";
 import { publicApp } from "../../src/server/http/public-app.ts";
@@ -16,7 +17,7 @@ import { temporarySettings } from "./temporary-settings.ts";
 
 const both = new Set<Role>(["issuer", "gateway"]);
 
-async function service(t: TestContext): Promise<{ parts: Service; file: string }> {
+async function service(t: TestContext): Promise<{ parts: Service; file: string; secret: string }> {
   const settings = await temporarySettings();
   const local = await openLocalStore(settings.dataDir, { create: true, secret: undefined });
   const parts = await composeService(local, settings, {
@@ -24,7 +25,7 @@ async function service(t: TestContext): Promise<{ parts: Service; file: string }
     audience: "https://api.example",
   });
   t.after(parts.close);
-  return { parts, file: join(settings.dataDir, "holdfast.db") };
+  return { parts, file: join(settings.dataDir, "holdfast.db"), secret: local.secret };
 }
 
 /** The store, whose markers fail with the error that `failure` returns. */
@@ -164,6 +165,21 @@ test("a failed write of a user counts in health, although the probe succeeds", a
   assert.equal((await monitor.check()).components.store.status, "ok");
   writeFailure = { ...writeFailure, at: clock.now() };
   assert.equal((await monitor.check()).components.store.status, "degraded");
+});
+
+test("a secret that the process lacks is a problem of the store, with what to do", async (t) => {
+  const { parts, secret } = await service(t);
+  const { url, store } = parts;
+  const secrets = `${"another secret ".repeat(3)},${secret}`;
+  const other = createIssuer({ url, audience: url, store, secret: secrets });
+  await other.ready();
+  await other.close();
+  const { status } = await parts.issuer.refresh(`hfr_${"A".repeat(112)}`);
+  assert.equal(status, "unavailable");
+  const { components, outcomes } = await new HealthMonitor(parts, both).check();
+  assert.deepEqual([components.store.status, components.store.reason], ["degraded", "store_mismatch"]);
+  assert.match(components.store.detail, /restart this one with the new secret/);
+  assert.equal(outcomes.refresh.status, "degraded");
 });
 
 test("logins that answer 503 or mostly 429 degrade health for three seconds, whatever the components say", async (t) => {

@@ -6,6 +6,7 @@ import type { RotationOutcome } from "../../stores/session-store.ts";
 import type { IssuerContext } from "../context.ts";
 import type { DefiniteOutcome } from "../issuer-base.ts";
 import { verifySessionRecord, type AuthenticSession, type SessionContent } from "../store/session-record.ts";
+import { rejectIfSecretReplaced } from "../store/secret-marker.ts";
 import type { AcknowledgeOutcome, RequestInfo, RefreshOutcome } from "../types.ts";
 import {
   createRefreshToken,
@@ -193,6 +194,8 @@ async function decideAnswer(
   // An earlier call created the successor and sealed it under the presented token.
   const successor = openSuccessor(ctx.secrets, presented, rotation.sealedSuccessor);
   if (successor !== null) return { status: "ok", successor };
+  // Another process may have made the successor under a secret that this one lacks.
+  await rejectIfSecretReplaced(ctx);
   await ctx.audit("record_tampered", { ...facts, detail: "successor" });
   return invalidGrant;
 }

@@ -40,7 +40,7 @@ const STORE_DEADLINE_MS = 10_000;
 
 interface CheckedStore {
   readonly store: Omit<Store, "close">;
-  readonly health: () => Omit<IssuerStatus["store"], "description">;
+  readonly health: () => Omit<IssuerStatus["store"], "description" | "unknownSecret">;
 }
 
 /**

@@ -4,6 +4,7 @@ import type { SigningKeys } from "../keys/signing-keys.ts";
 import { indexLoginNames } from "../users/login-name.ts";
 import { addUserMac, isAuthenticUser } from "./record-macs.ts";
 import { SECRET_MARKER } from "./secret-marker.ts";
+import { announceSecret } from "./secrets-in-use.ts";
 
 /**
  * Opens the signing keys, after checking that the store belongs to a secret of the list (law 4). With several secrets,
@@ -18,6 +19,7 @@ export async function openStore(base: IssuerBase, keys: SigningKeys): Promise<vo
     base.emit("store_failed", message);
     throw new HoldfastError("store_mismatch", message);
   }
+  await announceSecret(base, claimed);
   await keys.open();
   await indexLoginNames(base);
   if (secrets.length === 1) return;

@@ -16,11 +16,14 @@ const FAILED_WRITE_MS = 3000;
 /** Codes of stores that only this process cannot use. Processes that share a store share every other failure. */
 const ownCodes: ReadonlySet<string> = new Set(["closed", "store_newer"]);
 
-/** Combines the probe with the writes of users. A full disk may take a small write, and refuse a larger one. */
+/**
+ * Combines the probe with the writes of users, because a full disk may take a small write and refuse a larger one. A
+ * secret that this process lacks makes some answers 503 although the store works.
+ */
 export function storeFinding(
   { description, problem = null }: Service["store"],
   { failure, waitingMs, succeededAt }: ProbeResult,
-  writeFailure: IssuerStatus["store"]["writeFailure"],
+  { writeFailure, unknownSecret }: Pick<IssuerStatus["store"], "writeFailure" | "unknownSecret">,
   now: number,
 ): ComponentFinding {
   const unavailable = { login: "unavailable", refresh: "unavailable" } as const;
@@ -45,6 +48,9 @@ export function storeFinding(
       detail: message,
       outcomes: ailing,
     };
+  }
+  if (unknownSecret !== null) {
+    return { status: "degraded", reason: "store_mismatch", detail: unknownSecret, outcomes: ailing };
   }
   if (waitingMs >= SLOW_MS) return { status: "degraded", reason: "slow", detail: waits, outcomes: ailing };
   if (problem === null) return ok(description);

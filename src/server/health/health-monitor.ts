@@ -83,7 +83,7 @@ export class HealthMonitor {
       guardFinding(this.#service, provider !== undefined),
     ]);
     return {
-      store: storeFinding(store, probe, issuer.status().store.writeFailure, this.#clock.now()),
+      store: storeFinding(store, probe, issuer.status().store, this.#clock.now()),
       keys: keysFinding(own.keys),
       revocations: revocationsFinding(own),
       guard: guardWork,

@@ -115,7 +115,11 @@ async function adoptDraft(
     try {
       const keys = await issuer.keys.list();
       const kids = new Set([...keys.map(({ kid }) => kid), ...how.kids]);
-      if (!how.keepSessions) for (const id of kids) await issuer.revoke({ kind: "key", id });
+      if (!how.keepSessions) {
+        for (const id of kids) await issuer.revoke({ kind: "key", id });
+        // No refresh token is good any longer, whichever secret made it.
+        await issuer.forgetSecrets();
+      }
     } finally {
       await issuer.close();
     }
