@@ -10,6 +10,13 @@ export { sharedSecret } from "./guard/keys/shared-secret.ts";
 export { fileSnapshots } from "./stores/file-snapshots.ts";
 export { HoldfastError, isHoldfastError, type ErrorCode } from "./core/errors.ts";
 export type { Clock } from "./core/clock.ts";
+export type {
+  HistogramSample,
+  MetricFamily,
+  MetricLabels,
+  MetricSample,
+  MetricSource,
+} from "./core/metrics.ts";
 export type { DecisionEvent, GuardEvent } from "./core/events.ts";
 export type { CallOptions, DegradedMode, Rules } from "./core/rules.ts";
 export type { Decision, InvalidReason, JwtClaims, UnavailableCause, Verdict } from "./core/verdict.ts";

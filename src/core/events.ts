@@ -48,12 +48,18 @@ export interface GuardEvent {
 /** The outcome of one call of `validate` or `authorize`, published on `holdfast:decision`. */
 export interface DecisionEvent {
   readonly guard: string;
+  /** The issuer whose keys or authority vouch for the token. `null` for tokens that neither vouches for. */
+  readonly issuer: string | null;
   readonly status: "valid" | "invalid" | "unavailable" | "forbidden";
   /** The invalid reason or the unavailable cause. `null` for other decisions. */
   readonly detail: string | null;
   readonly from: "memory" | "shared" | "verification" | null;
+  /** The grounds of a valid decision. `null` for other decisions. */
+  readonly basis: "verification" | "authority" | null;
   /** Whether the guard accepted the token without the authority, as its policy allows. */
   readonly degraded: boolean;
+  /** `null` for 255 of 256 decisions from memory, and for tokens that the guard did not look into. */
+  readonly durationMs: number | null;
 }
 
 /** A change of a live connection, published on `holdfast:connection`. */

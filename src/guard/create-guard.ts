@@ -5,6 +5,9 @@ import { VerificationPool } from "../jwt/verification-pool.ts";
 import { SingleFlight } from "../resilience/single-flight.ts";
 import { describeError, emit, type GuardEventSource } from "./emit.ts";
 import { GuardedIssuers, openGuardedIssuer } from "./issuers/guarded-issuer.ts";
+import { DecisionCounts } from "./metrics/decision-counts.ts";
+import { DecisionDurations } from "./metrics/decision-durations.ts";
+import { guardMetrics } from "./metrics/guard-metrics.ts";
 import { createAdmit } from "./pipeline/admission.ts";
 import { createAuthorize } from "./pipeline/authorize.ts";
 import { ClockMonitor } from "./pipeline/clock-monitor.ts";
@@ -72,6 +75,7 @@ export function createGuard<C = JwtClaims>(options: GuardOptions): Guard<C> {
       return () => ends.forEach((end) => end());
     },
     status: () => guardStatus(context),
+    metrics: () => guardMetrics(context),
     ready: async (call = {}) => await ready(context, call, closing.signal),
     distrustKeys: (issuer) => guardedIssuers.getByName(issuer).keyring.distrust(),
     forceBreaker: (state, issuer) => {
@@ -151,6 +155,8 @@ function createContext(settings: GuardSettings): PipelineContext {
     authorityCalls: new Map(),
     unusableAnswers: new UnusableAnswers(clock),
     keyTrials: new KeyTrials(clock),
+    unknownIssuerDecisions: new DecisionCounts(),
+    decisionDurations: new DecisionDurations(clock),
     restoring: null,
     closed: false,
   };

@@ -1,6 +1,7 @@
 import { isHoldfastError } from "../core/errors.ts";
 import { guardEvents } from "../core/event-channels.ts";
 import type { GuardEvent } from "../core/events.ts";
+import type { Counts } from "../core/metrics.ts";
 
 /** The guard that an event is about, and its issuer when the event concerns only one. */
 export interface GuardEventSource {
@@ -8,10 +9,17 @@ export interface GuardEventSource {
   readonly guard: string;
   /** `null` when the event concerns all issuers. */
   readonly issuer: string | null;
+  /** Counts the events of this source, for the metrics of the guard. */
+  readonly eventCounts?: Counts | undefined;
 }
 
-/** Publishes an event on the channel `holdfast:guard`. */
-export function emit({ guard, issuer }: GuardEventSource, event: GuardEvent["event"], message: string): void {
+/** Counts an event and publishes it on the channel `holdfast:guard`. */
+export function emit(
+  { guard, issuer, eventCounts }: GuardEventSource,
+  event: GuardEvent["event"],
+  message: string,
+): void {
+  eventCounts?.add(event);
   if (guardEvents.hasSubscribers) guardEvents.publish({ guard, issuer, event, message });
 }
 

@@ -1,4 +1,5 @@
 import type { Clock } from "../core/clock.ts";
+import type { MetricSource } from "../core/metrics.ts";
 import type { CallOptions, DegradedMode, Rules } from "../core/rules.ts";
 import type { Decision, JwtClaims, Verdict } from "../core/verdict.ts";
 import type { Algorithm } from "../jwt/algorithms.ts";
@@ -166,7 +167,7 @@ export interface Admission<C = JwtClaims> {
  * }
  * ```
  */
-export interface Guard<C = JwtClaims> {
+export interface Guard<C = JwtClaims> extends MetricSource {
   readonly name: string;
   /** Validates a token without the rules of a route. Rejects only with the reason of `signal`. */
   validate(token: string, call?: CallOptions): Promise<Verdict<C>>;
@@ -212,6 +213,9 @@ export interface CacheStatus {
   readonly misses: number;
   readonly size: number;
   readonly bytes: number;
+  readonly maxBytes: number;
+  /** Entries that were dropped for want of room. */
+  readonly evictions: number;
 }
 
 /** The state of the shared cache. The guard skips it while it fails. */

@@ -10,6 +10,16 @@ interface Entry<V> {
   readonly staleMs: number;
 }
 
+/** Counts since the cache was created, and its present and greatest size. */
+interface TtlCacheStats {
+  hits: number;
+  misses: number;
+  size: number;
+  bytes: number;
+  maxBytes: number;
+  evictions: number;
+}
+
 /**
  * A cache bounded in bytes that evicts the least recently used entry. An entry's age is the larger of monotonic and
  * wall-clock time, so that a suspended machine or a clock set back never prolongs it.
@@ -17,11 +27,17 @@ interface Entry<V> {
 export class TtlCache<V> {
   readonly #entries: LRUCache<string, Entry<V>>;
   readonly #clock: Clock;
+  readonly #maxBytes: number;
   #hits = 0;
   #misses = 0;
+  #evictions = 0;
 
   constructor(options: { maxBytes: number; clock: Clock }) {
-    this.#entries = new LRUCache({ maxSize: options.maxBytes });
+    const dispose = (_entry: Entry<V>, _key: string, reason: string) => {
+      if (reason === "evict") this.#evictions++;
+    };
+    this.#maxBytes = options.maxBytes;
+    this.#entries = new LRUCache({ maxSize: options.maxBytes, dispose });
     this.#clock = options.clock;
   }
 
@@ -72,8 +88,15 @@ export class TtlCache<V> {
     this.#entries.clear();
   }
 
-  stats(): { hits: number; misses: number; size: number; bytes: number } {
+  stats(): TtlCacheStats {
     const { size, calculatedSize: bytes } = this.#entries;
-    return { hits: this.#hits, misses: this.#misses, size, bytes };
+    return {
+      hits: this.#hits,
+      misses: this.#misses,
+      size,
+      bytes,
+      maxBytes: this.#maxBytes,
+      evictions: this.#evictions,
+    };
   }
 }

@@ -3,7 +3,9 @@ import { execFile } from "node:child_process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import type { DecisionEvent } from "../../src/core/events.ts";
 
+const issuer = "https://id.example.com";
 const root = new URL("../../", import.meta.url);
 
 /** Validates a token of each kind, logs in a user, and prints whether any channel has a subscriber. */
@@ -12,7 +14,7 @@ const program = `
   import { createGuard, staticKeys } from "${new URL("src/index.ts", root).href}";
   import { createMint } from "${new URL("src/testing/index.ts", root).href}";
 
-  const [issuer, audience] = ["https://id.example.com", "https://api.example.com"];
+  const [issuer, audience] = ["${issuer}", "https://api.example.com"];
   const mint = await createMint({ issuer, audience });
   const guard = createGuard({ name: "debugged", issuer, audience, keys: staticKeys(mint.jwks()) });
   const token = mint.token({ sub: "alice" });
@@ -37,17 +39,22 @@ test("law 5: NODE_DEBUG=holdfast prints the events to stderr without any part of
   assert.equal(subscribed.length, 5);
   const lines = stderr.trimEnd().split("\n");
   for (const line of lines) assert.match(line, /^HOLDFAST \d+: holdfast:(guard|decision) \{.*\}$/);
-  const decisions = lines.filter((line) => line.includes("holdfast:decision"));
+  const decisions = lines
+    .filter((line) => line.includes("holdfast:decision"))
+    .map((line) => JSON.parse(line.slice(line.indexOf("{"))) as DecisionEvent);
+  for (const { durationMs } of decisions) assert.ok(durationMs !== null && durationMs > 0);
+  const common = { guard: "debugged", from: "verification", degraded: false };
   assert.deepEqual(
-    decisions.map((line) => JSON.parse(line.slice(line.indexOf("{"))) as unknown),
+    decisions.map((decision) => ({ ...decision, durationMs: undefined })),
     [
-      { guard: "debugged", status: "valid", detail: null, from: "verification", degraded: false },
+      { ...common, issuer, status: "valid", detail: null, basis: "verification", durationMs: undefined },
       {
-        guard: "debugged",
+        ...common,
+        issuer: null,
         status: "invalid",
         detail: "bad_signature",
-        from: "verification",
-        degraded: false,
+        basis: null,
+        durationMs: undefined,
       },
     ],
   );

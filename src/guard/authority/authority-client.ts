@@ -11,6 +11,7 @@ import { emit } from "../emit.ts";
 import { AuthorityHealth } from "./authority-health.ts";
 import {
   ANSWER_LABEL,
+  replyOutcome,
   requestAnswer,
   type AuthorityFailure,
   type AuthorityProtocol,
@@ -242,8 +243,17 @@ class AuthorityClient implements Authority {
 
   /** Never rejects. */
   async #request(token: string, delivery: Delivery): Promise<AuthorityReply> {
-    const { clock } = this.#context;
-    return await requestAnswer(this.#protocol, this.#settings, clock, token, delivery, this.#closing.signal);
+    const { clock, requests } = this.#context;
+    const { signal } = this.#closing;
+    let sentAt = -1;
+    const onSent = () => {
+      sentAt = clock.monotonic();
+      delivery.onSent?.();
+    };
+    const counted = { ...delivery, onSent };
+    const reply = await requestAnswer(this.#protocol, this.#settings, clock, token, counted, signal);
+    if (sentAt >= 0 && !signal.aborted) requests?.record(replyOutcome(reply), clock.monotonic() - sentAt);
+    return reply;
   }
 
   #settle(permit: Permit, reply: AuthorityAnswer | AuthorityFailure, sentAt: Instant): void {

@@ -73,6 +73,12 @@ export function makeFailure(reason: string, details: Partial<AuthorityFailure> =
   };
 }
 
+/** The outcome of a request in the metrics. */
+export function replyOutcome(reply: AuthorityReply): string {
+  if (reply.status !== "failed") return reply.status;
+  return reply.cause === "authority_misconfigured" ? "misconfigured" : "failed";
+}
+
 /** How one question is sent. */
 export interface Delivery {
   /** Runs the request when there is a free place. */

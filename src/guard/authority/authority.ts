@@ -1,3 +1,4 @@
+import type { RequestCounts } from "../../core/metrics.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { JwtClaims, UnavailableVerdict } from "../../core/verdict.ts";
 import type { Lane } from "../../resilience/two-lane-bulkhead.ts";
@@ -10,6 +11,8 @@ export interface AuthorityContext extends GuardEventSource {
   readonly clock: Clock;
   /** Returns a number from 0 to 1, for jitter. */
   readonly random: () => number;
+  /** Counts the requests, for the metrics of the guard. `undefined` outside of a guard. */
+  readonly requests?: RequestCounts;
 }
 
 /**

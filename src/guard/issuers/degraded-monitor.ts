@@ -25,6 +25,11 @@ export class DegradedMonitor {
     return this.#decisions;
   }
 
+  /** Whether degraded mode has begun and has not ended. */
+  get isDegraded(): boolean {
+    return this.#lastDecisionAt !== null;
+  }
+
   /** Epoch milliseconds. Until then a denial exists that only the authority remembers, so the guard must not fall back. */
   get fallbackBlockedUntil(): number {
     return this.#fallbackBlockedUntil;

@@ -1,7 +1,9 @@
 import { invalidOption } from "../../core/options.ts";
+import { Counts, RequestCounts } from "../../core/metrics.ts";
 import type { JwtClaims } from "../../core/verdict.ts";
 import { deferAbsentClaims, type ClaimsPolicy } from "../../jwt/claims.ts";
 import type { Authority } from "../authority/authority.ts";
+import { DecisionCounts } from "../metrics/decision-counts.ts";
 import type { Keyring } from "../keys/key-source.ts";
 import { DegradedMonitor } from "./degraded-monitor.ts";
 import type { GuardEventSource } from "../emit.ts";
@@ -23,7 +25,7 @@ import { ViewSnapshot } from "../revocations/snapshot.ts";
 export interface GuardedIssuer extends Pick<IssuerSettings, "claimsPolicy"> {
   /** The policy for what a token itself must say. An authority may add what the token lacks. */
   readonly tokenPolicy: ClaimsPolicy;
-  readonly source: GuardEventSource & { readonly issuer: string };
+  readonly source: GuardEventSource & { readonly issuer: string; readonly eventCounts: Counts };
   readonly keyring: Keyring;
   readonly authority: Authority | undefined;
   /** The same authority. `undefined` when it is asked about opaque tokens only. */
@@ -41,6 +43,11 @@ export interface GuardedIssuer extends Pick<IssuerSettings, "claimsPolicy"> {
   readonly revocationSnapshot: ViewSnapshot | undefined;
   readonly degradedMonitor: DegradedMonitor;
   readonly scopeSets: ScopeSets;
+  readonly decisionCounts: DecisionCounts;
+  /** Fetches of the key set. */
+  readonly keyRequests: RequestCounts;
+  /** Questions to the authority, including probes. */
+  readonly authorityRequests: RequestCounts;
 }
 
 export function openGuardedIssuer(
@@ -52,15 +59,24 @@ export function openGuardedIssuer(
   const { name, clock, random, snapshots, revocationPollMs: pollMs } = settings;
   const maxAgeMs = settings.maxRevocationAgeMs;
   const { claimsPolicy, revocationFeed, algorithms } = issuer;
-  const source = { guard: name, issuer: claimsPolicy.issuer };
+  const source = { guard: name, issuer: claimsPolicy.issuer, eventCounts: new Counts() };
+  const [keyRequests, authorityRequests] = [new RequestCounts(), new RequestCounts()];
   const view = new RevocationView(claimsPolicy.issuer, settings.maxRevocations);
   const follower =
     revocationFeed &&
     new RevocationFollower({ source, feed: revocationFeed, view, pollMs, maxAgeMs, clock, random });
   const { audience } = claimsPolicy;
-  const keyring = issuer.keys.open({ ...source, algorithms, clock, random, snapshots, hosts });
+  const keyring = issuer.keys.open({
+    ...source,
+    algorithms,
+    clock,
+    random,
+    snapshots,
+    hosts,
+    requests: keyRequests,
+  });
   const identity = issuer.authority?.identity;
-  const authority = issuer.authority?.open({ ...source, clock, random });
+  const authority = issuer.authority?.open({ ...source, clock, random, requests: authorityRequests });
   const asksAboutJwts = authority !== undefined && issuer.authority?.ask !== "opaque";
   const sharing = identity !== undefined && {
     ...settings,
@@ -86,6 +102,9 @@ export function openGuardedIssuer(
         : undefined,
     degradedMonitor: new DegradedMonitor(source, clock),
     scopeSets: new ScopeSets(),
+    decisionCounts: new DecisionCounts(),
+    keyRequests,
+    authorityRequests,
   };
 }
 

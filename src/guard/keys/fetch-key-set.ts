@@ -53,7 +53,7 @@ const ACCEPT = "application/json, application/jwk-set+json";
 export async function fetchKeySet(
   location: KeyLocation,
   settings: JwksSettings,
-  { clock, random, hosts }: Pick<KeyContext, "clock" | "random" | "hosts">,
+  { clock, random, hosts, requests }: Pick<KeyContext, "clock" | "random" | "hosts" | "requests">,
   { signal, bypassCaches, repeats }: FetchKeySetCall,
 ): Promise<FetchedKeySet> {
   const what = "the key set";
@@ -72,8 +72,15 @@ export async function fetchKeySet(
   };
   const { timeoutMs } = settings;
   const attempt = async () => await withDeadline(clock, what, timeoutMs, fetchWithin, signal);
-  const response = await (hosts?.run(location.firstUrl(), timeoutMs, signal, attempt) ?? attempt());
+  const startedAt = clock.monotonic();
+  const record = (outcome: "ok" | "failed") => requests?.record(outcome, clock.monotonic() - startedAt);
+  const run = hosts?.run(location.firstUrl(), timeoutMs, signal, attempt) ?? attempt();
+  const response = await run.catch((error: unknown) => {
+    if (!signal.aborted) record("failed");
+    throw error;
+  });
   const { url, status, json } = response;
+  record(status === 200 ? "ok" : "failed");
   if (status !== 200) throw badStatus(what, url, response, { clock, hosts });
   const freshForMs = jitter(chooseFreshMs(settings, response.headers), 0.1, random);
   return { url, jwks: json, freshForMs, cachedForMs: cachedForMs(response.headers) };

@@ -17,6 +17,7 @@ export function createFixedKeyring(
     usable: true,
     kids,
     ageMs: null,
+    maxStaleMs: null,
     fresh: true,
     vanished: [],
     coolingDownMs: 0,

@@ -164,13 +164,10 @@ export class JwksKeyring implements Keyring {
   status(): KeysStatus {
     this.#isUsed = true;
     const { age, set, vanished } = this.#lastGood;
-    const ageMs = age.currentMs();
     return {
       kind: this.#location.kind,
-      usable: age.isUsable(),
+      ...age.status(),
       kids: set.kids,
-      ageMs: ageMs === Infinity ? null : ageMs,
-      fresh: age.isFresh(),
       vanished: kidsOf(vanished.keys),
       coolingDownMs: this.#schedule.cooldownLeftMs(),
       lastError: this.#lastError,

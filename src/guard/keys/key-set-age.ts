@@ -1,4 +1,5 @@
 import { elapsedMsBetween, readClock, type Clock, type Instant } from "../../core/clock.ts";
+import type { KeysStatus } from "./key-source.ts";
 
 /** The age of the current key set, on the larger of both clocks, and what follows from it. */
 export class KeySetAge {
@@ -31,6 +32,17 @@ export class KeySetAge {
   /** Whether there is a set and its age is below `maxStaleMs`. */
   isUsable(now?: Instant): boolean {
     return this.currentMs(now) < this.#maxStaleMs;
+  }
+
+  /** The age for `guard.status()`. */
+  status(): Pick<KeysStatus, "usable" | "fresh" | "ageMs" | "maxStaleMs"> {
+    const ageMs = this.currentMs();
+    return {
+      usable: this.isUsable(),
+      fresh: this.isFresh(),
+      ageMs: ageMs === Infinity ? null : ageMs,
+      maxStaleMs: this.#maxStaleMs,
+    };
   }
 
   /** The time until the set needs to be fetched again. 0 without a set. */

@@ -1,3 +1,4 @@
+import type { RequestCounts } from "../../core/metrics.ts";
 import type { Clock, Instant } from "../../core/clock.ts";
 import type { InvalidVerdict, UnavailableVerdict } from "../../core/verdict.ts";
 import type { Algorithm } from "../../jwt/algorithms.ts";
@@ -18,6 +19,8 @@ export interface KeyContext extends GuardEventSource {
   readonly snapshots: Snapshots | undefined;
   /** Limits by host, which all issuers of a guard share. `undefined` outside of a guard. */
   readonly hosts?: HostLimits;
+  /** Counts the requests, for the metrics of the guard. `undefined` outside of a guard. */
+  readonly requests?: RequestCounts;
 }
 
 /**
@@ -123,6 +126,8 @@ export interface KeysStatus {
   readonly kids: readonly string[];
   /** Milliseconds since the set was fetched. `null` without a set, and for configured keys. */
   readonly ageMs: number | null;
+  /** The age at which the set is no longer used, in milliseconds. `null` for configured keys. */
+  readonly maxStaleMs: number | null;
   /** Whether the set is not yet due to be fetched again. */
   readonly fresh: boolean;
   /** The `kid`s that left the set and still keep the tokens valid that they verified before. */

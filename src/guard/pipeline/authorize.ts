@@ -1,7 +1,6 @@
 import { hash } from "node:crypto";
 import { elapsedMs, readClock, type Instant } from "../../core/clock.ts";
 import { decisionEvents } from "../../core/event-channels.ts";
-import type { DecisionEvent } from "../../core/events.ts";
 import { checkCall, type CallOptions, type Rules } from "../../core/rules.ts";
 import {
   invalidVerdict,
@@ -11,6 +10,7 @@ import {
   type UnavailableVerdict,
 } from "../../core/verdict.ts";
 import { abortable } from "../../resilience/deadline.ts";
+import { decisionDetail, type ResultOrigin } from "../metrics/decision-counts.ts";
 import type { Guard } from "../types.ts";
 import { askAuthority, waitForAnswer } from "./ask-authority.ts";
 import { readAuthTime } from "./auth-age.ts";
@@ -18,7 +18,13 @@ import { catchUp, isStale } from "./catch-up.ts";
 import type { PipelineContext } from "./context.ts";
 import { decide, type Degradation } from "./decide.ts";
 import { fallBack, recordDegraded } from "./fallback.ts";
-import { authorityOf, isKeyInForce, type ValidationResult, type ValidToken } from "./validation-result.ts";
+import {
+  authorityOf,
+  isKeyInForce,
+  type LocalResult,
+  type ValidationResult,
+  type ValidToken,
+} from "./validation-result.ts";
 import { verifyToken } from "./verify-token.ts";
 
 /** A decision, and what it was made from. */
@@ -36,14 +42,14 @@ export interface AuthorizeResult<C> {
 export function createAuthorize<C>(context: PipelineContext): Guard<C>["authorize"] {
   return async (token, rules) => {
     const rejected = rejectEarly(context, token, rules);
-    if (rejected !== null) return publishDecision(context, rejected, null);
-    const digest = digestToken(token);
+    if (rejected !== null) return publishDecision(context, rejected, null, rejected, null);
     const now = readClock(context.clock);
+    const digest = digestToken(token);
     const cached = lookUp(context, digest, now);
     if (cached === undefined) return (await authorizeCold<C>(context, token, digest, now, rules)).decision;
     const decision = decide<C>(context, cached, "memory", now, rules);
-    if (isStale(decision)) return (await authorizeAgain<C>(context, cached, rules)).decision;
-    return publishDecision(context, decision, "memory");
+    if (isStale(decision)) return (await authorizeAgain<C>(context, cached, now, rules)).decision;
+    return publishDecision(context, decision, "memory", cached, now);
   };
 }
 
@@ -60,24 +66,25 @@ export async function authorizeDetailed<C>(
   known?: ValidToken,
 ): Promise<AuthorizeResult<C>> {
   const rejected = rejectEarly(context, token, rules);
-  if (rejected !== null) return publish(context, rejected, null, rejected);
-  const digest = digestToken(token);
+  if (rejected !== null) return publish(context, rejected, null, rejected, null);
   const now = readClock(context.clock);
+  const digest = digestToken(token);
   const cached = lookUp(context, digest, now);
   if (cached === undefined) return await authorizeCold<C>(context, token, digest, now, rules, known);
   const decision = decide<C>(context, cached, "memory", now, rules);
-  if (isStale(decision)) return await authorizeAgain<C>(context, cached, rules);
-  return publish(context, decision, "memory", cached);
+  if (isStale(decision)) return await authorizeAgain<C>(context, cached, now, rules);
+  return publish(context, decision, "memory", cached, now);
 }
 
 /** Decides about a remembered token when the view of revocations has had a chance to become recent again. */
 async function authorizeAgain<C>(
   context: PipelineContext,
   cached: ValidToken | InvalidVerdict,
+  startedAt: Instant,
   rules: (Rules & CallOptions) | undefined,
 ): Promise<AuthorizeResult<C>> {
   await catchUp(context, rules);
-  return publish(context, decideNow<C>(context, cached, "memory", rules), "memory", cached);
+  return publish(context, decideNow<C>(context, cached, "memory", rules), "memory", cached, startedAt);
 }
 
 /** Step 1: checks that need no look into the token. */
@@ -126,6 +133,7 @@ async function authorizeCold<C>(
   if (context.restoring !== null) await abortable(context.restoring, rules?.signal);
   const catchingUp = catchUp(context, rules);
   if (catchingUp !== null) await catchingUp;
+  const isJoining = isUnderWay(context, digest);
   // Steps 4 and 5: join, verify. An earlier verification is enough when only the authority has to be asked.
   const earlier =
     lookUpStale(context, digest, now) ?? (known && isKeyInForce(known, now) ? known : undefined);
@@ -138,9 +146,34 @@ async function authorizeCold<C>(
     const isInvalid = decision.status === "invalid" && !mayAuthorityChange(local, decision);
     if (isFinal || isInvalid) {
       reportAccepted(local, decision);
-      return publish(context, decision, "verification", local);
+      return publish(context, decision, isJoining ? "joined" : "verification", local, now);
     }
   }
+  return await authorizeByAuthority<C>(
+    context,
+    { token, digest, local, earlier, startedAt: now, isJoining },
+    rules,
+  );
+}
+
+/** A token that the guard cannot decide about without its authority. */
+interface UndecidedToken {
+  readonly token: string;
+  readonly digest: string;
+  readonly local: LocalResult;
+  /** What an earlier call found out. `undefined` when `local` is new. */
+  readonly earlier: ValidToken | undefined;
+  readonly startedAt: Instant;
+  /** Whether another caller had begun the same work. */
+  readonly isJoining: boolean;
+}
+
+/** Steps 6 to 10. */
+async function authorizeByAuthority<C>(
+  context: PipelineContext,
+  { token, digest, local, earlier, startedAt, isJoining }: UndecidedToken,
+  rules: (Rules & CallOptions) | undefined,
+): Promise<AuthorizeResult<C>> {
   // Steps 6 and 7: shared cache, authority. Step 9, remember, follows when the answer arrives.
   const call = askAuthority(context, token, digest, local);
   let { answer } = call;
@@ -154,12 +187,18 @@ async function authorizeCold<C>(
   const from = result === earlier ? "memory" : source;
   // Step 10: decide.
   const decision = decideNow<C>(context, result, from, rules, degradation);
-  if (degradation === null) return publish(context, decision, from, result);
+  const origin = isJoining ? "joined" : from;
+  if (degradation === null) return publish(context, decision, origin, result, startedAt);
   if (decision.status === "valid") recordDegraded(context, result, degradation);
   if (mayAuthorityChange(result, decision)) {
-    return publish(context, unavailableVerdict(degradation.cause), from, result);
+    return publish(context, unavailableVerdict(degradation.cause), origin, result, startedAt);
   }
-  return publish(context, decision, from, result, degradation);
+  return publish(context, decision, origin, result, startedAt, degradation);
+}
+
+/** Whether another caller has begun to validate the same token. */
+function isUnderWay({ verifications, authorityCalls }: PipelineContext, digest: string): boolean {
+  return verifications.inFlight(digest) !== undefined || authorityCalls.has(digest);
 }
 
 /** Tells the issuer that its token is in use. The request does not depend on it. */
@@ -218,23 +257,41 @@ export function decideNow<C>(
 function publish<C>(
   context: PipelineContext,
   decision: Decision<C>,
-  from: DecisionEvent["from"],
+  origin: ResultOrigin | null,
   result: ValidationResult,
+  startedAt: Instant | null,
   degradation: Degradation | null = null,
 ): AuthorizeResult<C> {
-  return { decision: publishDecision(context, decision, from), result, degradation };
+  return {
+    decision: publishDecision(context, decision, origin, result, startedAt),
+    result,
+    degradation,
+  };
 }
 
+/** Counts, times and publishes a decision. A decision without a look into the token has no origin and no start. */
 function publishDecision<C>(
-  { name }: PipelineContext,
+  { name, unknownIssuerDecisions, decisionDurations }: PipelineContext,
   decision: Decision<C>,
-  from: DecisionEvent["from"],
+  origin: ResultOrigin | null,
+  result: ValidationResult,
+  startedAt: Instant | null,
 ): Decision<C> {
+  const issuer = result.status === "valid" ? result.guardedIssuer : null;
+  (issuer?.decisionCounts ?? unknownIssuerDecisions).record(decision, origin);
+  const isTimed = origin !== null && startedAt !== null;
+  const durationMs = isTimed ? decisionDurations.record(origin, startedAt) : null;
   if (decisionEvents.hasSubscribers) {
-    const { status } = decision;
-    const detail = status === "invalid" ? decision.reason : status === "unavailable" ? decision.cause : null;
-    const degraded = status === "valid" && decision.degraded !== null;
-    decisionEvents.publish({ guard: name, status, detail, from, degraded });
+    decisionEvents.publish({
+      guard: name,
+      issuer: issuer?.source.issuer ?? null,
+      status: decision.status,
+      detail: decisionDetail(decision),
+      from: origin === "joined" ? "verification" : origin,
+      basis: decision.status === "valid" ? decision.basis : null,
+      degraded: decision.status === "valid" && decision.degraded !== null,
+      durationMs,
+    });
   }
   return decision;
 }

@@ -3,6 +3,8 @@ import type { HeaderMemo } from "../../jwt/parse.ts";
 import type { VerificationPool } from "../../jwt/verification-pool.ts";
 import type { SingleFlight } from "../../resilience/single-flight.ts";
 import type { GuardedIssuers } from "../issuers/guarded-issuer.ts";
+import type { DecisionCounts } from "../metrics/decision-counts.ts";
+import type { DecisionDurations } from "../metrics/decision-durations.ts";
 import type { GuardSettings } from "../settings.ts";
 import type { SharedCache } from "../shared/shared-cache.ts";
 import type { DecisionContext } from "./decide.ts";
@@ -41,6 +43,9 @@ export interface PipelineContext extends GuardSettings, DecisionContext {
   readonly sharedCache: SharedCache | undefined;
   readonly unusableAnswers: UnusableAnswers;
   readonly keyTrials: KeyTrials;
+  /** Decisions about tokens that no issuer of the guard vouches for. */
+  readonly unknownIssuerDecisions: DecisionCounts;
+  readonly decisionDurations: DecisionDurations;
   /** Resolves when the snapshots of earlier runs are loaded. `null` from then on. */
   restoring: Promise<void> | null;
   closed: boolean;

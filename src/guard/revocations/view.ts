@@ -45,6 +45,8 @@ export class RevocationView {
   readonly #subjects = new ShardedMap<KnownCutoff>();
   #position: LogPosition | null = null;
   #changeCount = 0;
+  /** Revocations that were new or longer than the known ones, by kind. */
+  readonly applied: Record<Revocation["kind"], number> = { token: 0, session: 0, key: 0, subject: 0 };
   readonly #listeners = new Set<(revocation: Revocation) => void>();
   /** Where the next `add` continues to look for expired revocations. */
   #sweep = this.#expirable();
@@ -227,6 +229,7 @@ export class RevocationView {
       this.#untilById[revocation.kind].set(id, latestUntil);
     }
     this.#changeCount++;
+    this.applied[revocation.kind]++;
     for (const listener of this.#listeners) listener(revocation);
     return true;
   }

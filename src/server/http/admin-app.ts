@@ -11,6 +11,7 @@ import { contentSecurityPolicy } from "./admin-style.ts";
 import type { HealthMonitor } from "../health/health-monitor.ts";
 import { addGetRoute } from "./get-route.ts";
 import { addGuardActions } from "./guard-actions.ts";
+import { addMetricsRoute } from "./metrics-route.ts";
 import { isChallenge, proveNonce } from "../process-proof.ts";
 import type { Service } from "../service.ts";
 
@@ -40,6 +41,7 @@ export function adminApp(
     const health = await cacheHealthCheck(service.guard);
     return c.json(health, health.status === "unavailable" ? 503 : 200);
   });
+  addMetricsRoute(app, service);
   addGetRoute(app, "/", async (c) => {
     const page = await adminPage({
       service,

@@ -1,0 +1,35 @@
+import type { Clock, Instant } from "../../core/clock.ts";
+import { Histogram } from "../../core/metrics.ts";
+import type { ResultOrigin } from "./decision-counts.ts";
+
+/** Upper bounds in seconds: from one microsecond, the time of a hit, to five seconds. */
+const BOUNDS = [
+  1e-6, 2e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 0.001, 0.005, 0.025, 0.1, 0.25, 1, 5,
+] as const;
+
+/** One of so many decisions from memory is timed. A power of two. */
+export const TIMED_HITS = 256;
+
+/** Times decisions: one in {@link TIMED_HITS} of those from memory, and all others. */
+export class DecisionDurations {
+  readonly byOrigin: Readonly<Record<ResultOrigin, Histogram>> = {
+    memory: new Histogram(BOUNDS),
+    shared: new Histogram(BOUNDS),
+    verification: new Histogram(BOUNDS),
+    joined: new Histogram(BOUNDS),
+  };
+  readonly #clock: Clock;
+  #hits = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Returns the milliseconds since `startedAt`. `null` for a decision that is not timed. */
+  record(from: ResultOrigin, startedAt: Instant): number | null {
+    if (from === "memory" && this.#hits++ % TIMED_HITS !== 0) return null;
+    const ms = this.#clock.monotonic() - startedAt.monotonic;
+    this.byOrigin[from].record(ms / 1_000);
+    return ms;
+  }
+}

@@ -1,0 +1,114 @@
+import type { MetricValue, MetricValueWithName, Registry } from "prom-client";
+import type { HistogramSample, MetricFamily, MetricSource } from "../core/metrics.ts";
+import { requireMethods } from "../core/options.ts";
+import { collect } from "./collect.ts";
+
+export type { MetricFamily, MetricSource } from "../core/metrics.ts";
+
+/** The parts of an application whose metrics are registered. */
+export interface MetricSources {
+  readonly guards?: readonly MetricSource[];
+  readonly issuers?: readonly MetricSource[];
+  readonly connections?: readonly MetricSource[];
+}
+
+/**
+ * Registers the metrics of guards, issuers and connections in a registry of `prom-client`. Each scrape reads the
+ * numbers that the parts count anyway, so a request costs nothing more.
+ *
+ * Throws `missing_method` for a part without metrics. The registry throws when a name is registered already: pass all
+ * parts in one call.
+ *
+ * @example
+ * ```ts
+ * import { createServer } from "node:http";
+ * import { createGuard } from "holdfast";
+ * import { registerMetrics } from "holdfast/prometheus";
+ * import { Registry } from "prom-client";
+ *
+ * const guard = createGuard({ issuer: "https://id.example.com", audience: "https://api.example.com" });
+ * const registry = new Registry();
+ * registerMetrics(registry, { guards: [guard] });
+ *
+ * createServer((_request, response) => {
+ *   response.setHeader("content-type", registry.contentType);
+ *   void registry.metrics().then((text) => response.end(text));
+ * }).listen(9_464);
+ * ```
+ */
+export function registerMetrics(registry: Registry, sources: MetricSources): void {
+  const all = Object.values(sources as Record<string, readonly MetricSource[] | undefined>).flatMap(
+    (list) => list ?? [],
+  );
+  for (const source of all) requireMethods("registerMetrics", "a source of metrics", source, ["metrics"]);
+  const collectOnce = oncePerTurn(() => collect(all));
+  for (const family of collect(all).values()) {
+    // The registry calls `name` and `get` only. Its classes would hold each value a second time.
+    registry.registerMetric(new CollectedMetric(family, collectOnce) as never);
+  }
+}
+
+/** A scrape asks every metric for its values in one turn of the event loop. One collection serves them all. */
+function oncePerTurn<T>(read: () => T): () => T {
+  let current: { readonly value: T } | null = null;
+  return () => {
+    if (current === null) {
+      current = { value: read() };
+      queueMicrotask(() => (current = null));
+    }
+    return current.value;
+  };
+}
+
+/** One metric of ours, in the form that a registry reads. The registry changes `name` to suit OpenMetrics. */
+class CollectedMetric {
+  name: string;
+  readonly help: string;
+  readonly type: MetricFamily["kind"];
+  readonly #family: string;
+  readonly #collect: () => Map<string, MetricFamily>;
+
+  constructor({ name, help, kind }: MetricFamily, collectOnce: () => Map<string, MetricFamily>) {
+    this.name = name;
+    this.help = help;
+    this.type = kind;
+    this.#family = name;
+    this.#collect = collectOnce;
+  }
+
+  get() {
+    const family = this.#collect().get(this.#family);
+    return {
+      name: this.name,
+      help: this.help,
+      type: this.type,
+      aggregator: "sum",
+      values: family === undefined ? [] : readValues(family),
+    };
+  }
+
+  /** The numbers belong to the parts, which count from their creation on. */
+  reset(): void {}
+}
+
+function readValues(family: MetricFamily): MetricValue<string>[] {
+  if (family.kind !== "histogram") return family.samples.map(({ labels, value }) => ({ labels, value }));
+  return family.samples.flatMap((sample) => histogramValues(family.name, sample));
+}
+
+function histogramValues(
+  name: string,
+  { labels, bounds, counts, sum }: HistogramSample,
+): MetricValue<string>[] {
+  let count = 0;
+  const buckets = counts.map((inBucket, i): MetricValueWithName<string> => {
+    count += inBucket;
+    return { metricName: `${name}_bucket`, labels: { ...labels, le: bounds[i] ?? "+Inf" }, value: count };
+  });
+  const value = (suffix: string, total: number): MetricValueWithName<string> => ({
+    metricName: `${name}_${suffix}`,
+    labels: { ...labels },
+    value: total,
+  });
+  return [...buckets, value("sum", sum), value("count", count)];
+}

@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test, type TestContext } from "node:test";
+import type { MetricFamily } from "../../src/core/metrics.ts";
+import { startService } from "../../src/server/serve.ts";
+import { createLogger } from "../../src/server/logs.ts";
+import { temporarySettings } from "../server/temporary-settings.ts";
+import { makeFixture } from "../guard/degraded/fixture.ts";
+
+const page = readFileSync(new URL("../../docs/metrics.md", import.meta.url), "utf8");
+
+/** The rows of a section's table: name, kind and labels. */
+function rows(heading: string): string[] {
+  const section = page.split(/^## /m).find((one) => one.startsWith(`${heading}\n`)) ?? "";
+  const cells = [...section.matchAll(/^\| `(\w+)` \| (\w+) \| (.*?) \|/gm)];
+  return cells
+    .map(([, name, kind, labels = ""]) => `${name} ${kind} ${labels.replaceAll(/[`,]/g, "")}`)
+    .toSorted();
+}
+
+function describeFamily({ name, kind, samples }: MetricFamily): string {
+  const labels = new Set(samples.flatMap((sample) => Object.keys(sample.labels)));
+  return `${name} ${kind} ${[...labels].join(" ")}`;
+}
+
+test("docs/metrics.md lists the metrics of a guard, with their kinds and labels", async (t) => {
+  const { guard: open, provider } = await makeFixture(t);
+  const guard = open();
+  await guard.validate(provider.token({ sub: "ada" }));
+  const listed = rows("Metrics of a guard");
+  const families = guard.metrics();
+  assert.deepEqual(
+    listed.map((row) => row.split(" ", 2).join(" ")),
+    families.map(({ name, kind }) => `${name} ${kind}`).toSorted(),
+  );
+  for (const family of families.filter(({ samples }) => samples.length > 0)) {
+    assert.ok(listed.includes(describeFamily(family)), describeFamily(family));
+  }
+});
+
+test("`/metrics` of the service has exactly the metrics of docs/metrics.md", async (t) => {
+  const text = await scrape(t);
+  const printed = [...text.matchAll(/^# TYPE (\w+) (\w+)$/gm)].map(([, name, kind]) => `${name} ${kind}`);
+  const sections = [...page.matchAll(/^## (Metrics of .*)$/gm)].flatMap(([, heading = ""]) => rows(heading));
+  assert.deepEqual(printed.toSorted(), sections.map((row) => row.split(" ", 2).join(" ")).toSorted());
+});
+
+async function scrape(t: TestContext): Promise<string> {
+  const running = await startService(await temporarySettings({}), createLogger("silent"));
+  t.after(running.stop);
+  const response = await fetch(new URL("/metrics", running.adminAddress));
+  assert.equal(response.headers.get("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+  return await response.text();
+}
