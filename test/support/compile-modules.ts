@@ -30,8 +30,20 @@ export interface Module {
   readonly code: string;
 }
 
-/** Compiles modules in a project that depends on this package. Returns the compiler's errors, or an empty string. */
+/**
+ * Compiles modules in a project that depends on this package. Returns the compiler's errors, or an empty string. Modules
+ * for browsers are compiled without the types of Node, so that they need none.
+ */
 export function compileModules(modules: readonly Module[]): string {
+  const isForBrowsers = ({ code }: Module) => /"holdfast\/client(?:\/\w+)?"/.test(code);
+  const page = modules.filter(isForBrowsers);
+  const node = modules.filter((module) => !isForBrowsers(module));
+  return compile(node, {}) + compile(page, { lib: ["es2024", "dom"], types: [] });
+}
+
+function compile(modules: readonly Module[], more: object): string {
+  if (modules.length === 0) return "";
+  const compilerOptions = { ...config.compilerOptions, ...more };
   const folder = mkdtempSync(join(tmpdir(), "holdfast-modules-"));
   try {
     mkdirSync(join(folder, "node_modules"));
@@ -40,7 +52,7 @@ export function compileModules(modules: readonly Module[]): string {
       symlinkSync(join(root, "node_modules", name), join(folder, "node_modules", name), "dir");
     }
     writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
-    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
+    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions }));
     for (const { name, code } of modules) {
       mkdirSync(dirname(join(folder, name)), { recursive: true });
       writeFileSync(join(folder, name), code);
