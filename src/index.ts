@@ -7,6 +7,8 @@ export { tokenValidation } from "./guard/authority/token-validation.ts";
 export { httpRevocations, type HttpRevocationsOptions } from "./guard/revocations/http-feed.ts";
 export { staticKeys } from "./guard/keys/static-keys.ts";
 export { sharedSecret } from "./guard/keys/shared-secret.ts";
+export { oneOf, type ClaimRule, type ClaimRules, type ClaimValue } from "./core/claim-rules.ts";
+export type { RefusalDetail } from "./core/refusal-detail.ts";
 export { fileSnapshots } from "./stores/file-snapshots.ts";
 export { HoldfastError, isHoldfastError, type ErrorCode } from "./core/errors.ts";
 export type { Clock } from "./core/clock.ts";
@@ -21,17 +23,14 @@ export type { DecisionEvent, GuardEvent } from "./core/events.ts";
 export type { CallOptions, DegradedMode, Rules } from "./core/rules.ts";
 export type { Decision, InvalidReason, JwtClaims, UnavailableCause, Verdict } from "./core/verdict.ts";
 export type {
-  Admission,
   CacheStatus,
-  Guard,
-  GuardOptions,
   GuardState,
   GuardStatus,
   RevocationsStatus,
   SharedStatus,
-  TrustedIssuer,
   TrustedIssuerStatus,
-} from "./guard/types.ts";
+} from "./guard/status-types.ts";
+export type { Admission, Guard, GuardOptions, TrustedIssuer } from "./guard/types.ts";
 export type { AuthorityOptions } from "./guard/authority/settings.ts";
 export type { AuthoritySource, AuthorityStatus } from "./guard/authority/authority.ts";
 export type { KeySource, KeysStatus } from "./guard/keys/key-source.ts";

@@ -1,4 +1,5 @@
-import type { Guard, GuardStatus } from "../guard/types.ts";
+import type { GuardStatus } from "../guard/status-types.ts";
+import type { Guard } from "../guard/types.ts";
 
 /** The state of a guard's caches. */
 export interface CacheHealth {

@@ -13,6 +13,7 @@ const explanations: Readonly<Record<InvalidReason | UnavailableCause, string>> =
   bad_signature: "its signature is not by this service's key: it was forged or altered",
   wrong_issuer: "its iss is another service, or this service under another HOLDFAST_URL",
   wrong_audience: "it is meant for another audience",
+  wrong_claim: "a claim has a value that the guard does not accept",
   missing_claim: "a required claim is missing",
   invalid_claim: "a claim has an impossible value",
   sender_constrained: "it is bound to its sender's key, which is not supported",

@@ -1,3 +1,4 @@
+import { checkClaimRules, readClaimRules, type ClaimRules } from "./claim-rules.ts";
 import { invalidOption, readWholeNumber, rejectUnknownOptions } from "./options.ts";
 
 /** The tokens that the guard may accept while the authority gives no answer, from strict to lax. */
@@ -16,11 +17,15 @@ export const degradedModes: readonly DegradedMode[] = ["deny", "cached", "local"
 export interface Rules {
   /** The token must grant all of these scopes, else the decision is `forbidden`. */
   scopes?: readonly string[];
+  /** The token must grant at least one of these scopes, else the decision is `forbidden`. */
+  anyScope?: readonly string[];
   /**
    * The token must be for one of these audiences: one name, or a list. It narrows the guard's `audience`, for a route of
    * an API that shares its guard with others.
    */
   audience?: string | readonly string[];
+  /** The values that claims of the token must have, as in the guard's `claims`. Another value is `wrong_claim`. */
+  claims?: ClaimRules;
   /** The greatest age of the revocation view, in milliseconds. */
   maxRevocationAgeMs?: number;
   /**
@@ -43,7 +48,9 @@ export const MIN_AUTH_AGE_MS = 1_000;
 /** The names of the rules. */
 export const ruleNames: readonly string[] = [
   "scopes",
+  "anyScope",
   "audience",
+  "claims",
   "maxRevocationAgeMs",
   "maxAuthAgeMs",
   "degraded",
@@ -68,19 +75,41 @@ export function checkRules(owner: string, rules: Rules): void {
 /** Checks the rules of a route, and copies them so that later changes by the caller have no effect. */
 export function copyRules(owner: string, rules: Rules): Rules {
   checkRules(owner, rules);
-  const { scopes, audience } = rules;
+  const { scopes, anyScope, audience, claims } = rules;
   return {
     ...rules,
     ...(scopes !== undefined && { scopes: [...scopes] }),
+    ...(anyScope !== undefined && { anyScope: [...anyScope] }),
     ...(typeof audience === "object" && { audience: [...audience] }),
+    ...(claims !== undefined && { claims: readClaimRules(`${owner}: claims`, claims) }),
   };
 }
 
+/** The scopes that a client can request to fulfil the rules. One of `anyScope` would do, but not every user has each. */
+export function scopesToRequest({ scopes, anyScope }: Rules): readonly string[] | undefined {
+  if (anyScope === undefined) return scopes;
+  return [...new Set([...(scopes ?? []), ...anyScope])];
+}
+
+/** The scopes of the rules that `granted` lacks. Without a scope of `anyScope`, each of them is missing. */
+export function missingScopes({ scopes = [], anyScope }: Rules, granted: readonly string[]): string[] {
+  const missing = scopes.filter((scope) => !granted.includes(scope));
+  if (anyScope === undefined || anyScope.some((scope) => granted.includes(scope))) return missing;
+  return [...new Set([...missing, ...anyScope])];
+}
+
 function checkValues(owner: string, rules: Rules): void {
-  const { scopes, audience, maxRevocationAgeMs, maxAuthAgeMs, degraded } = rules;
+  const { scopes, anyScope, audience, claims, maxRevocationAgeMs, maxAuthAgeMs, degraded } = rules;
   if (scopes !== undefined && !(Array.isArray(scopes) && scopes.every(isString))) {
     throw invalidOption(`${owner}: scopes`, "an array of strings", scopes);
   }
+  if (
+    anyScope !== undefined &&
+    !(Array.isArray(anyScope) && anyScope.length > 0 && anyScope.every(isString))
+  ) {
+    throw invalidOption(`${owner}: anyScope`, "an array of at least one string", anyScope);
+  }
+  if (claims !== undefined) checkClaimRules(`${owner}: claims`, claims);
   if (audience !== undefined && !isAudience(audience)) {
     throw invalidOption(`${owner}: audience`, "a non-empty string or an array of such strings", audience);
   }

@@ -1,3 +1,5 @@
+import type { RefusalDetail } from "./refusal-detail.ts";
+
 /** Why a token is invalid. The token, the keys, the clock, the authority or the revocation log proves each reason. */
 export type InvalidReason =
   /** The token is longer than `maxTokenBytes`. */
@@ -17,6 +19,8 @@ export type InvalidReason =
   | "wrong_audience"
   /** A required claim is missing. */
   | "missing_claim"
+  /** A rule of `claims` does not accept the value of a claim, or the token lacks that claim. */
+  | "wrong_claim"
   /** A claim has the wrong type or an impossible value. */
   | "invalid_claim"
   /** `cnf` binds the token to a key or certificate (RFC 7800). The guard cannot check that binding. */
@@ -94,6 +98,11 @@ export type Verdict<C = JwtClaims> =
       readonly reason: InvalidReason;
       /** The bound that the login exceeds, with the reason `insufficient_user_authentication` only. */
       readonly maxAuthAgeMs?: number;
+      /**
+       * The claim that was refused, what the guard expected, and what it got. Absent for reasons that concern no claim.
+       * The property is not enumerable, so a verdict that is logged or sent as JSON does not show it.
+       */
+      readonly detail?: RefusalDetail;
     }
   | { readonly status: "unavailable"; readonly cause: UnavailableCause; readonly retryAfterMs: number };
 
@@ -110,8 +119,9 @@ export type UnavailableVerdict = Extract<Verdict, { status: "unavailable" }>;
 /** The retry time of an outage whose length is unknown. */
 const RETRY_AFTER_MS = 1_000;
 
-export function invalidVerdict(reason: InvalidReason): InvalidVerdict {
-  return { status: "invalid", reason };
+export function invalidVerdict(reason: InvalidReason, detail?: RefusalDetail): InvalidVerdict {
+  const verdict: InvalidVerdict = { status: "invalid", reason };
+  return detail === undefined ? verdict : Object.defineProperty(verdict, "detail", { value: detail });
 }
 
 export function unavailableVerdict(

@@ -1,3 +1,4 @@
+import { checkClaimRules, type ClaimRules } from "../core/claim-rules.ts";
 import { degradedModes, MIN_AUTH_AGE_MS, ruleNames, type DegradedMode } from "../core/rules.ts";
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
@@ -17,6 +18,17 @@ function listOf(holds: (item: unknown) => boolean): (value: unknown) => boolean 
   return (value) => Array.isArray(value) && value.length > 0 && value.every(holds);
 }
 
+/** The values that claims must have. The issue names the claim. */
+const claimRules = z.unknown().transform((value, context): ClaimRules => {
+  try {
+    checkClaimRules("claims", value);
+    return value;
+  } catch (error) {
+    context.addIssue((error as Error).message.replace(/^claims[. ]/, ""));
+    return z.NEVER;
+  }
+});
+
 /** The schema of one rule. docs/gateway.md describes the members. */
 const ruleSchema = z
   .strictObject({
@@ -32,6 +44,8 @@ const ruleSchema = z
     ).optional(),
     anonymous: must<true>("true, or left out", (value) => value === true).optional(),
     scopes: must<string[]>("one scope or more", listOf(isScopeToken)).optional(),
+    anyScope: must<string[]>("one scope or more", listOf(isScopeToken)).optional(),
+    claims: claimRules.optional(),
     audience: must<string | string[]>("one audience or a list of them", (value) =>
       listOf((item) => typeof item === "string" && item !== "")([value].flat()),
     ).optional(),

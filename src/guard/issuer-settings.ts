@@ -1,3 +1,4 @@
+import { isClaimPath } from "../core/claim-path.ts";
 import { HoldfastError } from "../core/errors.ts";
 import {
   invalidOption,
@@ -29,6 +30,7 @@ export interface IssuerSettings {
   readonly authority: AuthoritySource | undefined;
   readonly revocationFeed: RevocationFeed | undefined;
   readonly algorithms: readonly Algorithm[] | undefined;
+  readonly scopesFrom: readonly string[];
 }
 
 /** The values of the options, named like the options. */
@@ -37,6 +39,7 @@ interface TrustedIssuerValues extends ClaimsPolicySettings {
   readonly authority: AuthoritySource | undefined;
   readonly revocations: RevocationFeed | undefined;
   readonly algorithms: readonly Algorithm[] | undefined;
+  readonly scopesFrom: readonly string[];
 }
 
 /** The options of one trusted issuer. They stand in `createGuard` or in each member of its `issuers`. */
@@ -50,11 +53,12 @@ export const trustedIssuerOptionTable: OptionTable<TrustedIssuerValues> = {
   ),
   revocations: option(readRevocations),
   algorithms: option(readAlgorithms),
+  scopesFrom: option(readScopesFrom, ["scope", "scp"]),
 } satisfies Record<keyof TrustedIssuer, unknown>;
 
 /** Throws `invalid_option` or `missing_method`, naming `owner` and the option. */
 export function readIssuer(owner: string, options: unknown): IssuerSettings {
-  const { keys, authority, revocations, algorithms, ...claims } = readOptions(
+  const { keys, authority, revocations, algorithms, scopesFrom, ...claims } = readOptions(
     owner,
     options,
     trustedIssuerOptionTable,
@@ -63,7 +67,8 @@ export function readIssuer(owner: string, options: unknown): IssuerSettings {
   if (keys.kind !== "secret" && algorithms?.some((name) => name.startsWith("HS"))) {
     throw invalidOption(`${owner}: algorithms`, ALGORITHMS_THAT_FIT, algorithms);
   }
-  return { claimsPolicy: toClaimsPolicy(claims), keys, authority, revocationFeed: revocations, algorithms };
+  const claimsPolicy = toClaimsPolicy(claims);
+  return { claimsPolicy, keys, authority, revocationFeed: revocations, algorithms, scopesFrom };
 }
 
 /** Reads the option `issuers`. Throws as {@link readIssuer} does. */
@@ -74,6 +79,10 @@ export function readIssuers(name: string, value: unknown): readonly IssuerSettin
   const issuers = value.map((options: unknown, index) => readIssuer(`${name}[${index}]`, options));
   if (new Set(issuers.map(({ claimsPolicy }) => claimsPolicy.issuer)).size < issuers.length) {
     throw new HoldfastError("invalid_option", `${name} must name each issuer once`);
+  }
+  if (issuers.length > 1 && issuers.some(({ claimsPolicy }) => claimsPolicy.allowMissingIss)) {
+    const why = "a token without `iss` does not show which of several issuers it belongs to";
+    throw new HoldfastError("invalid_option", `${name}: allowMissingIss needs a single issuer: ${why}`);
   }
   if (issuers.filter(({ authority }) => authority?.opaque != null).length > 1) {
     const why = "an opaque token does not show which issuer it belongs to";
@@ -95,6 +104,14 @@ function readRevocations(name: string, value: unknown): RevocationFeed | undefin
   const feed = readPart<RevocationFeed>(name, value, ["snapshot", "after", "subscribe"]);
   readWholeNumber(`${name}.snapshotTimeoutMs`, feed.snapshotTimeoutMs, { default: 1, min: 1 });
   return feed;
+}
+
+function readScopesFrom(name: string, value: unknown): readonly string[] {
+  const paths: unknown[] = Array.isArray(value) ? value : [value];
+  if (paths.length === 0 || !paths.every(isClaimPath)) {
+    throw invalidOption(name, "the name or path of a claim, or a list of at least one", value);
+  }
+  return paths;
 }
 
 function readAlgorithms(name: string, value: unknown): readonly Algorithm[] | undefined {

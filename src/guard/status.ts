@@ -1,7 +1,7 @@
 import { readClock } from "../core/clock.ts";
 import type { GuardedIssuer } from "./issuers/guarded-issuer.ts";
 import type { PipelineContext } from "./pipeline/context.ts";
-import type { GuardState, GuardStatus, TrustedIssuerStatus } from "./types.ts";
+import type { GuardState, GuardStatus, TrustedIssuerStatus } from "./status-types.ts";
 
 export function guardStatus(context: PipelineContext): GuardStatus {
   const { clock, clockMonitor, resultCache, verifications, authorityCalls } = context;

@@ -1,3 +1,4 @@
+import type { ClaimRules } from "../core/claim-rules.ts";
 import type { Clock } from "../core/clock.ts";
 import type { MetricSource } from "../core/metrics.ts";
 import type { CallOptions, DegradedMode, Rules } from "../core/rules.ts";
@@ -5,8 +6,9 @@ import type { Decision, JwtClaims, Verdict } from "../core/verdict.ts";
 import type { Algorithm } from "../jwt/algorithms.ts";
 import type { RevocationFeed, Snapshots } from "../stores/store.ts";
 import type { SharedAnswersSource } from "../stores/shared-answers.ts";
-import type { AuthoritySource, AuthorityStatus } from "./authority/authority.ts";
-import type { KeySource, KeysStatus } from "./keys/key-source.ts";
+import type { AuthoritySource } from "./authority/authority.ts";
+import type { KeySource } from "./keys/key-source.ts";
+import type { GuardStatus } from "./status-types.ts";
 
 /**
  * An issuer whose tokens the guard accepts, and the rules for its tokens. Two issuers of one guard share none of this.
@@ -57,6 +59,24 @@ export interface TrustedIssuer {
   requiredClaims?: readonly string[];
   /** Whether to accept tokens without `exp`, which never expire. Default false. */
   allowMissingExp?: boolean;
+  /** Whether to accept tokens without `iss`. Only a guard with one issuer can. Default false. */
+  allowMissingIss?: boolean;
+  /**
+   * The values that claims must have, by name or by a path such as `realm_access.roles`: one value, or `oneOf(…)`. A
+   * claim with several values needs one of them. Another value, or none, is `wrong_claim`. Default: none.
+   */
+  claims?: ClaimRules;
+  /** The claim that is compared with `audience`, for providers that name the client there. Default `"aud"`. */
+  audienceFrom?: string;
+  /** The claim that names the subject. It is then also the one that is required by default. Default `"sub"`. */
+  subjectFrom?: string;
+  /** The claim that names the session. Default `"sid"`. */
+  sessionFrom?: string;
+  /**
+   * The claims whose values are the scopes of a token: texts with blanks, or lists. The scopes of all of them count, but
+   * `scp` only where `scope` is absent. Default `["scope", "scp"]`.
+   */
+  scopesFrom?: string | readonly string[];
 }
 
 /** The options of a guard that do not belong to one issuer. */
@@ -205,90 +225,4 @@ export interface Guard<C = JwtClaims> extends MetricSource {
   forceBreaker(state: "open" | "closed" | null, issuer?: string): void;
   /** Aborts calls in flight and stops timers and subscriptions. Later calls are `unavailable` with the cause `closed`. */
   close(): Promise<void>;
-}
-
-/** Counts of a cache since the guard was created. */
-export interface CacheStatus {
-  readonly hits: number;
-  readonly misses: number;
-  readonly size: number;
-  readonly bytes: number;
-  readonly maxBytes: number;
-  /** Entries that were dropped for want of room. */
-  readonly evictions: number;
-}
-
-/** The state of the shared cache. The guard skips it while it fails. */
-export interface SharedStatus {
-  readonly description: string;
-  readonly breaker: AuthorityStatus["breaker"];
-  readonly hits: number;
-  readonly misses: number;
-  /** Entries that were found and rejected: not sealed with our secret, expired, or from the future. */
-  readonly rejected: number;
-  /** Look-ups that were skipped while the cache did not answer. */
-  readonly skipped: number;
-  /** Answers that could not be written to the cache. */
-  readonly lost: number;
-  /** Entries that were read when the guard started. */
-  readonly warmed: number;
-  readonly lastError: string | null;
-}
-
-/** The state of the view of revocations. */
-export interface RevocationsStatus {
-  readonly complete: boolean;
-  /** Milliseconds since the view was last complete. `Infinity` when it never was. */
-  readonly ageMs: number;
-  readonly entries: number;
-  /** The sequence number up to which the view is complete. 0 while it has no place in the log. */
-  readonly seq: number;
-  readonly lastError: string | null;
-}
-
-/**
- * A good token gets a definite answer in `ready` and `degraded`; `degraded` means that a part has a fault. In `starting`
- * the guard cannot decide yet, in `unavailable` it cannot decide any more.
- */
-export type GuardState = "starting" | "ready" | "degraded" | "unavailable";
-
-/** The state of one issuer's parts. */
-export interface TrustedIssuerStatus {
-  readonly issuer: string;
-  readonly state: GuardState;
-  readonly keys: KeysStatus;
-  /** `null` without an authority. */
-  readonly authority: AuthorityStatus | null;
-  /** `null` without a revocation log. */
-  readonly revocations: RevocationsStatus | null;
-  /** Decisions without the authority since the guard was created. */
-  readonly degradedDecisions: number;
-}
-
-/**
- * The state of a guard and its parts, from `guard.status()`.
- *
- * @example
- * ```ts
- * import type { Guard } from "holdfast";
- *
- * declare const guard: Guard;
- *
- * const { state, issuers, memory } = guard.status();
- * console.log(state, memory.valid.hits);
- * for (const { issuer, authority } of issuers) console.log(issuer, authority?.breaker ?? "no authority");
- * ```
- */
-export interface GuardStatus {
-  readonly name: string;
-  /** `ready` when every issuer is ready, `starting` or `unavailable` when no issuer can decide, else `degraded`. */
-  readonly state: GuardState | "closed";
-  readonly issuers: readonly TrustedIssuerStatus[];
-  readonly memory: { readonly valid: CacheStatus; readonly invalid: CacheStatus };
-  /** `null` without a shared cache. */
-  readonly shared: SharedStatus | null;
-  /** Verifications and calls to authorities in flight. */
-  readonly inFlight: number;
-  /** How far the wall clock is ahead of the monotonic clock, in milliseconds. 0 unless it was set by a second or more. */
-  readonly clockSteppedMs: number;
 }

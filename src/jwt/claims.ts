@@ -1,7 +1,19 @@
+import { claimAt } from "../core/claim-path.ts";
+import { findWrongClaim, readClaimRules, type ClaimRules } from "../core/claim-rules.ts";
+import { HoldfastError } from "../core/errors.ts";
 import { invalidOption, option, readOptions, readString, type OptionTable } from "../core/options.ts";
-import type { InvalidReason, JwtClaims } from "../core/verdict.ts";
+import { refusalDetail } from "../core/refusal-detail.ts";
+import { invalidVerdict, type InvalidReason, type InvalidVerdict, type JwtClaims } from "../core/verdict.ts";
+import {
+  audienceOf,
+  claimSourcesOptionTable,
+  findMalformedSource,
+  isForAudience,
+  type ClaimSources,
+  type ClaimSourcesOptions,
+} from "./claim-sources.ts";
 import { normalizeTyp, type ParsedToken } from "./parse.ts";
-import { tokenKind, type TokenKind } from "./token-kind.ts";
+import { kindClaim, tokenKind, type TokenKind } from "./token-kind.ts";
 
 /**
  * `iat` may lie this far ahead even when the tolerance is smaller. RFC 7519 §4.1.6 gives `iat` to tell a token's age, and
@@ -9,7 +21,7 @@ import { tokenKind, type TokenKind } from "./token-kind.ts";
  */
 const IAT_TOLERANCE_MS = 60_000;
 
-export interface ClaimsPolicyOptions {
+export interface ClaimsPolicyOptions extends ClaimSourcesOptions {
   /** The exact `iss` of accepted tokens. */
   issuer: string;
   /** The token's `aud` must contain one of these. `null` skips the check. */
@@ -25,10 +37,14 @@ export interface ClaimsPolicyOptions {
   requiredClaims?: readonly string[] | undefined;
   /** Whether to accept tokens without `exp`, which never expire. Default false. */
   allowMissingExp?: boolean | undefined;
+  /** Whether to accept tokens without `iss`. Default false. */
+  allowMissingIss?: boolean | undefined;
+  /** The values that claims must have. Default: none. */
+  claims?: ClaimRules | undefined;
 }
 
 /** The rules for a token's claims that do not depend on time. {@link createClaimsPolicy} makes it. */
-export interface ClaimsPolicy {
+export interface ClaimsPolicy extends ClaimSources {
   readonly issuer: string;
   readonly audience: readonly string[] | null;
   /** Normalized by {@link normalizeTyp}. */
@@ -38,6 +54,8 @@ export interface ClaimsPolicy {
   readonly requireTyp: boolean;
   /** Contains `exp` unless the options waive it. */
   readonly requiredClaims: readonly string[];
+  readonly allowMissingIss: boolean;
+  readonly claims: ClaimRules;
   /** Whether an absent `aud` or an absent required claim other than `exp` is left to the authority's answer. */
   readonly defersAbsent: boolean;
 }
@@ -78,22 +96,30 @@ function readFlag(name: string, value: unknown): boolean {
 }
 
 /** The values of {@link ClaimsPolicyOptions}, checked and complete. */
-export interface ClaimsPolicySettings {
+export interface ClaimsPolicySettings extends ClaimSources {
   readonly issuer: string;
   readonly audience: readonly string[] | null;
   readonly types: readonly string[];
   readonly requireTyp: boolean;
   readonly requiredClaims: readonly string[];
   readonly allowMissingExp: boolean;
+  readonly allowMissingIss: boolean;
+  readonly claims: ClaimRules;
 }
+
+const defaultRequiredClaims: readonly string[] = ["sub"];
+const noClaimRules: ClaimRules = {};
 
 export const claimsPolicyOptionTable: OptionTable<ClaimsPolicySettings> = {
   issuer: option(readIssuerName),
   audience: option(readAudience),
   types: option(readStrings, ["at+jwt", "jwt"]),
   requireTyp: option(readFlag, false),
-  requiredClaims: option(readStrings, ["sub"]),
+  requiredClaims: option(readStrings, defaultRequiredClaims),
   allowMissingExp: option(readFlag, false),
+  allowMissingIss: option(readFlag, false),
+  claims: option(readClaimRules, noClaimRules),
+  ...claimSourcesOptionTable,
 };
 
 /** Checks and copies the options, and applies the defaults. Throws `invalid_option`. */
@@ -102,7 +128,13 @@ export function createClaimsPolicy(options: ClaimsPolicyOptions): ClaimsPolicy {
 }
 
 export function toClaimsPolicy(settings: ClaimsPolicySettings): ClaimsPolicy {
-  const { types, requiredClaims, allowMissingExp, ...policy } = settings;
+  const { types, allowMissingExp, ...policy } = settings;
+  const { audience, audienceFrom, subjectFrom } = policy;
+  if (audience === null && audienceFrom !== "aud") {
+    throw new HoldfastError("invalid_option", "audienceFrom needs an audience, and audience is null");
+  }
+  // The subject is what a token must have by default, wherever it stands.
+  const required = policy.requiredClaims === defaultRequiredClaims ? [subjectFrom] : policy.requiredClaims;
   const accepted = types.map(normalizeTyp);
   const idTokens = accepted.includes("id");
   const accessTokens = accepted.some((type) => type !== "id");
@@ -110,7 +142,7 @@ export function toClaimsPolicy(settings: ClaimsPolicySettings): ClaimsPolicy {
     ...policy,
     types: idTokens ? [...accepted, "jwt"] : accepted,
     kinds: [...(accessTokens ? (["access"] as const) : []), ...(idTokens ? (["id"] as const) : [])],
-    requiredClaims: allowMissingExp ? requiredClaims : ["exp", ...requiredClaims],
+    requiredClaims: allowMissingExp ? required : ["exp", ...required],
     defersAbsent: false,
   };
 }
@@ -120,41 +152,76 @@ export function checkClaims(
   parsed: Pick<ParsedToken, "typ" | "claims">,
   policy: ClaimsPolicy,
 ): InvalidReason | null {
-  const { typ, claims } = parsed;
-  if (typ === undefined ? policy.requireTyp : !policy.types.includes(typ)) return "wrong_type";
-  if (!isAcceptedKind(claims, policy)) return "wrong_type";
-  if (claims.iss !== policy.issuer) return claims.iss === undefined ? "missing_claim" : "wrong_issuer";
-  if (policy.audience !== null) {
-    const { aud } = claims;
-    if (aud === undefined && !policy.defersAbsent) return "missing_claim";
-    if (aud !== undefined && !isForAudience(claims, policy.audience)) return "wrong_audience";
+  return refuseClaims(parsed, policy)?.reason ?? null;
+}
+
+/** The same, with the claim that is at fault, what the policy accepts, and what the token has. */
+export function refuseClaims(
+  { typ, claims }: Pick<ParsedToken, "typ" | "claims">,
+  policy: ClaimsPolicy,
+): InvalidVerdict | null {
+  if (typ === undefined ? policy.requireTyp : !policy.types.includes(typ)) {
+    return invalidVerdict("wrong_type", refusalDetail("typ", policy.types, typ));
   }
-  if (lacksRequiredClaim(claims, policy)) return "missing_claim";
-  return (claims["cnf"] ?? null) === null ? null : "sender_constrained";
+  return (
+    refuseKind(claims, policy) ??
+    refuseIssuer(claims, policy) ??
+    refuseAudience(claims, policy) ??
+    refuseRequiredClaims(claims, policy) ??
+    refuseClaimRules(claims, policy.claims, policy.defersAbsent) ??
+    ((claims["cnf"] ?? null) === null ? null : invalidVerdict("sender_constrained"))
+  );
 }
 
-function lacksRequiredClaim(claims: Readonly<JwtClaims>, policy: ClaimsPolicy): boolean {
-  return policy.requiredClaims.some((name) => {
-    const value = Object.hasOwn(claims, name) ? claims[name] : undefined;
-    const isAbsent = value === undefined || value === null || value === "";
+function missingClaim(name: string, expected: readonly unknown[] = []): InvalidVerdict {
+  return invalidVerdict("missing_claim", refusalDetail(name, expected, null));
+}
+
+function refuseIssuer({ iss }: Readonly<JwtClaims>, policy: ClaimsPolicy): InvalidVerdict | null {
+  const { issuer, allowMissingIss } = policy;
+  if (iss === issuer || (iss === undefined && allowMissingIss)) return null;
+  if (iss === undefined) return missingClaim("iss", [issuer]);
+  return invalidVerdict("wrong_issuer", refusalDetail("iss", [issuer], iss));
+}
+
+function refuseAudience(claims: Readonly<JwtClaims>, policy: ClaimsPolicy): InvalidVerdict | null {
+  const { audience, audienceFrom, defersAbsent } = policy;
+  if (audience === null) return null;
+  const named = audienceOf(claims, audienceFrom);
+  if (named === undefined) return defersAbsent ? null : missingClaim(audienceFrom, audience);
+  if (isForAudience(claims, audience, audienceFrom)) return null;
+  return invalidVerdict("wrong_audience", refusalDetail(audienceFrom, audience, named));
+}
+
+function refuseRequiredClaims(claims: Readonly<JwtClaims>, policy: ClaimsPolicy): InvalidVerdict | null {
+  const isMissing = (name: string) => {
+    const isAbsent = (claimAt(claims, name) ?? "") === "";
     return isAbsent && !(policy.defersAbsent && name !== "exp");
-  });
+  };
+  const missing = policy.requiredClaims.find(isMissing);
+  if (missing !== undefined) return missingClaim(missing);
+  const malformed = findMalformedSource(claims, policy);
+  if (malformed === null) return null;
+  return invalidVerdict("invalid_claim", refusalDetail(malformed, ["a string"], claimAt(claims, malformed)));
 }
 
-/** Whether the policy accepts tokens that say this about their own use. An authority's answer says it in the same claims. */
-export function isAcceptedKind(claims: Readonly<JwtClaims>, { kinds }: ClaimsPolicy): boolean {
+/** Why rules for claims refuse the token; `null` when they do not. A route may have rules of its own. */
+export function refuseClaimRules(
+  claims: Readonly<JwtClaims>,
+  rules: ClaimRules,
+  defersAbsent = false,
+): InvalidVerdict | null {
+  const wrong = findWrongClaim(claims, rules, defersAbsent);
+  if (wrong === null) return null;
+  return invalidVerdict("wrong_claim", refusalDetail(wrong.claim, wrong.accepted, wrong.value));
+}
+
+/** Why a token that says this about its own use is refused. An authority's answer says it in the same claims. */
+export function refuseKind(claims: Readonly<JwtClaims>, { kinds }: ClaimsPolicy): InvalidVerdict | null {
   const kind = tokenKind(claims);
-  return kind === "unstated" || kinds.includes(kind);
-}
-
-/** Whether `aud` names one of the accepted audiences. A token without `aud` is for none. */
-export function isForAudience(
-  { aud = [] }: Readonly<JwtClaims>,
-  accepted: string | readonly string[],
-): boolean {
-  const isAccepted = (one: string) =>
-    typeof accepted === "string" ? one === accepted : accepted.includes(one);
-  return typeof aud === "string" ? isAccepted(aud) : aud.some(isAccepted);
+  if (kind === "unstated" || kinds.includes(kind)) return null;
+  const claim = kindClaim(claims, kind);
+  return invalidVerdict("wrong_type", refusalDetail(claim, kinds, claims[claim] ?? kind));
 }
 
 /**

@@ -54,6 +54,13 @@ export function tokenKind(claims: Readonly<JwtClaims>): TokenKind {
   return isPresent(claims["nonce"]) && !isMarked ? "id" : kind;
 }
 
+/** The claim by which {@link tokenKind} knows the kind. */
+export function kindClaim(claims: Readonly<JwtClaims>, kind: TokenKind): string {
+  const names = ["events", ...KIND_CLAIMS, "type", "purpose", ...ID_TOKEN_DIGESTS, "nonce"];
+  const tellsKind = (name: string) => tokenKind({ [name]: claims[name] }) === kind;
+  return names.find(tellsKind) ?? "typ";
+}
+
 function statedKinds(claims: Readonly<JwtClaims>): TokenKind[] {
   const stated = KIND_CLAIMS.map((name) => kindOf(claims[name]));
   for (const name of ["type", "purpose"] as const) {

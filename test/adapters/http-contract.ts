@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { describe, test, type TestContext } from "node:test";
 import type { ValidVerdict } from "../../src/core/verdict.ts";
+import { oneOf } from "../../src/core/claim-rules.ts";
 import { introspection } from "../../src/guard/authority/introspection.ts";
 import { createGuard } from "../../src/guard/create-guard.ts";
 import { jwks } from "../../src/guard/keys/jwks.ts";
@@ -136,6 +137,36 @@ export function adapterContract(framework: Framework): void {
       assertRefused(answer, 403, "insufficient_scope");
       const challenge = 'Bearer realm="api", error="insufficient_scope", scope="read write"';
       assert.equal(answer.headers["www-authenticate"], challenge);
+    });
+
+    test("anyScope needs one of its scopes, and the challenge names all that would do", async (t) => {
+      const { provider, guard } = await setUp(t);
+      const rules = { scopes: ["profile"], anyScope: ["read", "write"] };
+      const send = await serve(t, guard, rules, greet);
+      const ask = async (scope: string) =>
+        await send({ headers: [bearer(provider.token({ sub: "a", scope }))] });
+      assert.equal((await ask("profile write")).status, 200);
+      assertRefused(await ask("write"), 403, "insufficient_scope");
+      const answer = await ask("profile");
+      assertRefused(answer, 403, "insufficient_scope");
+      const challenge = 'Bearer realm="api", error="insufficient_scope", scope="profile read write"';
+      assert.equal(answer.headers["www-authenticate"], challenge);
+    });
+
+    test("claims refuse a token of another tenant, and no response shows what was expected", async (t) => {
+      const { provider, guard } = await setUp(t);
+      const send = await serve(t, guard, { claims: { tid: oneOf("tenant-1", "tenant-2") } }, greet);
+      const ask = async (claims: object) => await send({ headers: [bearer(provider.token({ ...claims }))] });
+      assert.equal((await ask({ tid: "tenant-2" })).status, 200);
+      const refused = [
+        await ask({ tid: "tenant-3" }),
+        await ask({}),
+        await ask({ aud: "https://else.example" }),
+      ];
+      for (const answer of refused) {
+        assertRefused(answer, 401, "invalid_token");
+        assert.doesNotMatch(JSON.stringify(answer), /tenant-|tid|api\.example\.com|else\.example|detail/);
+      }
     });
 
     test("a login that is too old gets the challenge of RFC 9470, and a newer one passes", async (t) => {

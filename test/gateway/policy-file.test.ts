@@ -40,7 +40,9 @@ test("reads a policy with comments, in the order of its rules", async (t) => {
 
 test("reads scopes, mode and ages of a rule, and ignores comment marks in a string", async (t) => {
   const ages = { maxRevocationAgeMs: 0, maxAuthAgeMs: 1000 };
-  const requirements = { scopes: ["https://x/y", "/*z*/"], degraded: "deny", ...ages };
+  const claims = { tid: { oneOf: ["a", "b"] }, email_verified: true };
+  const scopes = ["https://x/y", "/*z*/"];
+  const requirements = { scopes, anyScope: ["a"], claims, degraded: "deny", ...ages };
   const file = await written(t, JSON.stringify({ rules: [{ path: "/*", ...requirements }] }));
   assert.deepEqual((await readPolicyFile(file))[0]?.requirements, requirements);
 });
@@ -88,6 +90,22 @@ const wrong: [what: string, text: string, message: RegExp][] = [
   ["a host in capitals", '{ "rules": [{ "path": "/*", "host": "A.example" }] }', /line 1: host must be/],
   ["no scopes", '{ "rules": [{ "path": "/*", "scopes": [] }] }', /line 1: scopes must be one scope/],
   ["an odd scope", '{ "rules": [{ "path": "/*", "scopes": ["a b"] }] }', /line 1: scopes must be/],
+  [
+    "no scope of several",
+    '{ "rules": [{ "path": "/*", "anyScope": [] }] }',
+    /line 1: anyScope must be one scope/,
+  ],
+  ["odd claims", '{ "rules": [{ "path": "/*", "claims": ["a"] }] }', /line 1: claims must be an object/],
+  [
+    "an odd claim",
+    '{ "rules": [\n{ "path": "/*", "claims": { "tid": [] } }] }',
+    /line 2: claims tid must be a non-empty string.*; got an array/,
+  ],
+  [
+    "anonymous with claims",
+    '{ "rules": [{ "path": "/*", "anonymous": true, "claims": { "tid": "a" } }] }',
+    /line 1: cannot be anonymous and have scopes, anyScope, audience, claims/,
+  ],
   ["an odd audience", '{ "rules": [{ "path": "/*", "audience": [""] }] }', /line 1: audience must be/],
   ["no audience", '{ "rules": [{ "path": "/*", "audience": [] }] }', /line 1: audience must be/],
   ["an odd mode", '{ "rules": [{ "path": "/*", "degraded": true }] }', /line 1: degraded must be deny/],
@@ -142,7 +160,7 @@ test("docs/gateway.md documents exactly the members of a rule, and its policy is
   const source = await readFile(inRepository("src/gateway/policy-file.ts"), "utf8");
   const [, section = ""] = /^## The policy\n([^]*?)^#/m.exec(page) ?? [];
   const documented = [...section.matchAll(/^\| `(\w+)` \|/gm)].map(([, name = ""]) => name);
-  const known = [...source.matchAll(/^ {4}(\w+): must</gm)].map(([, name = ""]) => name);
+  const known = [...source.matchAll(/^ {4}(\w+): (?:must<|claimRules\.)/gm)].map(([, name = ""]) => name);
   assert.ok(known.length >= 7);
   assert.deepEqual(documented.toSorted(), known.toSorted());
   const [, example = ""] = /```jsonc\n([^]*?)```/.exec(section) ?? [];

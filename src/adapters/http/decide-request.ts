@@ -1,5 +1,5 @@
 import { extractRequestToken, type ExtractedToken, type RequestView } from "../../core/request-token.ts";
-import { copyRules, ruleNames } from "../../core/rules.ts";
+import { copyRules, ruleNames, scopesToRequest } from "../../core/rules.ts";
 import { rejectUnknownOptions, requireMethods } from "../../core/options.ts";
 import { unavailableVerdict, type Decision, type ValidVerdict } from "../../core/verdict.ts";
 import type { Guard } from "../../guard/types.ts";
@@ -31,11 +31,12 @@ export function createDecideRequest<C>(
   rejectUnknownOptions(`${owner}: rules`, options, [...ruleNames, "tokenFrom"]);
   const { tokenFrom, ...rules } = options;
   const ownRules = copyRules(owner, rules);
+  const requestedScopes = scopesToRequest(ownRules);
   const places = readRequestTokenFrom(tokenFrom, owner);
   const outcome = (decision: Decision<C> | Exclude<ExtractedToken, { status: "token" }>) =>
     ({
       auth: decision.status === "valid" ? decision : null,
-      response: bearerResponse(decision, ownRules.scopes),
+      response: bearerResponse(decision, requestedScopes),
     }) as RequestOutcome<C>;
   return async (request, signal) => {
     const presented = extractRequestToken(request, places);

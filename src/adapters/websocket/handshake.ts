@@ -1,4 +1,4 @@
-import { copyRules, ruleNames, type Rules } from "../../core/rules.ts";
+import { copyRules, ruleNames, scopesToRequest, type Rules } from "../../core/rules.ts";
 import { rejectUnknownOptions, requireMethods } from "../../core/options.ts";
 import { unavailableVerdict } from "../../core/verdict.ts";
 import type { ConnectionHandle, Connections, SocketTransport } from "../../connections/index.ts";
@@ -86,7 +86,7 @@ export class HandshakeAuthorizer<C> {
   }
 
   #refuse(refusal: HandshakeRefusal): HandshakeOutcome<C> {
-    return { status: "refused", response: createRefusalResponse(refusal, this.#rules.scopes) };
+    return { status: "refused", response: createRefusalResponse(refusal, scopesToRequest(this.#rules)) };
   }
 
   /** Connects after the upgrade. The connection may be closed when this returns, because the token is decided on again. */

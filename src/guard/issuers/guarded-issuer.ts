@@ -101,7 +101,7 @@ export function openGuardedIssuer(
         ? new ViewSnapshot({ source, audience, snapshots, view, follower, clock })
         : undefined,
     degradedMonitor: new DegradedMonitor(source, clock),
-    scopeSets: new ScopeSets(),
+    scopeSets: new ScopeSets(issuer.scopesFrom),
     decisionCounts: new DecisionCounts(),
     keyRequests,
     authorityRequests,

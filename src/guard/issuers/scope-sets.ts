@@ -1,3 +1,4 @@
+import { claimAt } from "../../core/claim-path.ts";
 import type { JwtClaims } from "../../core/verdict.ts";
 
 const noScopes: readonly string[] = Object.freeze([]);
@@ -12,18 +13,48 @@ const MAX_TEXT_LENGTH = 512;
  */
 export class ScopeSets {
   readonly #setsByText = new Map<string, readonly string[]>();
+  /** Whether `scope`, or `scp` in its place, is one of the claims. */
+  readonly #readsScope: boolean;
+  readonly #otherPaths: readonly string[];
 
-  /** Reads `scope` (RFC 8693 §4.2), or `scp` as some providers name it: one string with spaces, or an array. */
-  scopesOf({ scope, scp }: Readonly<JwtClaims>): readonly string[] {
-    const granted = scope ?? scp;
-    if (typeof granted !== "string") return frozen(Array.isArray(granted) ? granted : noScopes);
-    const known = this.#setsByText.get(granted);
+  /** `paths` are the claims whose values are scopes. */
+  constructor(paths: readonly string[]) {
+    this.#readsScope = paths.includes("scope") || paths.includes("scp");
+    this.#otherPaths = paths.filter((path) => path !== "scope" && path !== "scp");
+  }
+
+  /**
+   * Reads `scope` (RFC 8693 §4.2), or `scp` as some providers name it, and the other claims. Each is one string with
+   * spaces, or an array. Each claim that the authority's answer names replaces that of the token.
+   */
+  scopesOf(claims: Readonly<JwtClaims>, answer: Readonly<JwtClaims> = {}): readonly string[] {
+    const granted = this.#readsScope
+      ? (answer.scope ?? answer["scp"] ?? claims.scope ?? claims["scp"])
+      : undefined;
+    if (this.#otherPaths.length === 0) {
+      return typeof granted === "string"
+        ? this.#share(granted, () => granted.split(" "))
+        : frozen(Array.isArray(granted) ? granted : noScopes);
+    }
+    const others = this.#otherPaths.map((path) => claimAt(answer, path) ?? claimAt(claims, path));
+    const names = [...new Set([granted, ...others].flatMap(namesOf))];
+    return this.#share(JSON.stringify(names), () => names);
+  }
+
+  #share(text: string, names: () => readonly unknown[]): readonly string[] {
+    const known = this.#setsByText.get(text);
     if (known !== undefined) return known;
-    const scopes = frozen(granted.split(" "));
+    const scopes = frozen(names());
     if (this.#setsByText.size >= MAX_TEXTS) this.#setsByText.clear();
-    if (granted.length <= MAX_TEXT_LENGTH) this.#setsByText.set(granted, scopes);
+    if (text.length <= MAX_TEXT_LENGTH) this.#setsByText.set(text, scopes);
     return scopes;
   }
+}
+
+/** The names in the value of a claim: a text with blanks, or a list. Other values name none. */
+function namesOf(value: unknown): readonly unknown[] {
+  if (typeof value === "string") return value.split(" ");
+  return Array.isArray(value) ? value : noScopes;
 }
 
 function frozen(names: readonly unknown[]): readonly string[] {

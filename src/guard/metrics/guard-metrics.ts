@@ -1,7 +1,7 @@
 import { metricFamily, type MetricFamily, type MetricLabels, type MetricSample } from "../../core/metrics.ts";
 import type { PipelineContext } from "../pipeline/context.ts";
 import { guardStatus } from "../status.ts";
-import type { GuardStatus } from "../types.ts";
+import type { GuardStatus } from "../status-types.ts";
 import { issuerMetrics } from "./issuer-metrics.ts";
 import { TIMED_HITS } from "./decision-durations.ts";
 

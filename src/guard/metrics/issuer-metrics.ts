@@ -1,7 +1,7 @@
 import { metricFamily, type MetricFamily, type MetricLabels, type MetricSample } from "../../core/metrics.ts";
 import type { GuardedIssuer } from "../issuers/guarded-issuer.ts";
 import type { PipelineContext } from "../pipeline/context.ts";
-import type { GuardStatus, TrustedIssuerStatus } from "../types.ts";
+import type { GuardStatus, TrustedIssuerStatus } from "../status-types.ts";
 
 interface IssuerFacts {
   readonly labels: MetricLabels;

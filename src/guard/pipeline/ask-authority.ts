@@ -1,7 +1,8 @@
 import { readClock, type Instant } from "../../core/clock.ts";
 import type { CallOptions, Rules } from "../../core/rules.ts";
-import { invalidVerdict, unavailableVerdict, type InvalidReason } from "../../core/verdict.ts";
-import { isAcceptedKind } from "../../jwt/claims.ts";
+import { invalidVerdict, unavailableVerdict, type InvalidVerdict } from "../../core/verdict.ts";
+import { subjectOf } from "../../jwt/claim-sources.ts";
+import { refuseKind } from "../../jwt/claims.ts";
 import { abortable } from "../../resilience/deadline.ts";
 import type { AuthorityAnswer, AuthorityOutcome } from "../authority/authority.ts";
 import { describeError, emit } from "../emit.ts";
@@ -11,7 +12,7 @@ import type { AuthorityCall, PipelineContext, SourcedResult } from "./context.ts
 import { refusalReason } from "./decide.ts";
 import { degradedForMs } from "./fallback.ts";
 import { SoftTimeout } from "./soft-timeout.ts";
-import { confirmedToken, opaqueToken, refusalByClaims } from "./valid-token.ts";
+import { confirmedToken, opaqueToken, refuseByClaims } from "./valid-token.ts";
 import { isAuthentic, issuerOf, isToken } from "./validation-result.ts";
 import type { LocalResult, ValidationResult, ValidToken } from "./validation-result.ts";
 
@@ -164,7 +165,7 @@ function applyAnswer(
     const answerBytes = hit?.bytes ?? (outcome.status === "yes" ? JSON.stringify(outcome.claims).length : 0);
     context.resultCache.setValid(digest, result, Math.max(token.length, answerBytes), hit?.remainingMs);
   } else {
-    recordRefusal(context, digest, local, result.reason, hit);
+    recordRefusal(context, digest, local, result, hit);
   }
   return { result, from: hit === null ? "verification" : "shared" };
 }
@@ -198,23 +199,32 @@ function mergeClaims(
 ): ValidationResult {
   const issuer = issuerOf(local);
   const { claimsPolicy } = issuer;
-  const ownSubject = isToken(local) ? local.ownClaims.sub : undefined;
-  const isOtherSubject = ownSubject !== undefined && answer.sub !== undefined && answer.sub !== ownSubject;
+  const isOtherSubject = isToken(local) && namesOtherSubject(answer, local);
   const isOtherIssuer = answer.iss !== undefined && answer.iss !== claimsPolicy.issuer;
   if (isOtherSubject || isOtherIssuer) {
     unusableAnswers.record(digest);
     emit(issuer.source, "authority_failed", "the authority answered about another subject or issuer");
     return unavailableVerdict("authority_unavailable");
   }
-  if (!isAcceptedKind(answer, claimsPolicy)) return invalidVerdict("wrong_type");
+  const wrongKind = refuseKind(answer, claimsPolicy);
+  if (wrongKind !== null) return wrongKind;
   if ((answer["cnf"] ?? null) !== null) return invalidVerdict("sender_constrained");
   if (isToken(local) && local.signedDigest !== undefined) {
-    const confirmed = confirmedToken(answer, local);
-    return typeof confirmed === "string" ? invalidVerdict(confirmed) : confirmed;
+    return confirmedToken(answer, local);
   }
   const claims = answer.iss === undefined ? Object.freeze({ ...answer, iss: claimsPolicy.issuer }) : answer;
-  const reason = refusalByClaims(claims, issuer);
-  return reason === null ? opaqueToken(claims, issuer) : invalidVerdict(reason);
+  return refuseByClaims(claims, issuer) ?? opaqueToken(claims, issuer);
+}
+
+/** Whether the answer names another subject than the token, in `sub` or in the claim of `subjectFrom`. */
+function namesOtherSubject(
+  answer: ValidToken["claims"],
+  { ownClaims, guardedIssuer: { claimsPolicy } }: ValidToken,
+): boolean {
+  return [claimsPolicy, { ...claimsPolicy, subjectFrom: "sub" }].some((policy) => {
+    const [own, named] = [subjectOf(ownClaims, policy), subjectOf(answer, policy)];
+    return own !== "" && named !== "" && own !== named;
+  });
 }
 
 /** A refused token is forgotten. An authentic one is revoked, and the no to another one is remembered for ten seconds. */
@@ -222,21 +232,22 @@ function recordRefusal(
   context: PipelineContext,
   digest: string,
   local: LocalResult,
-  reason: InvalidReason,
+  refusal: InvalidVerdict,
   hit: SharedHit | null,
 ): void {
+  const { reason } = refusal;
   const { resultCache, guardedIssuers } = context;
   resultCache.deleteValid(digest);
-  if (reason === "missing_claim" || reason === "wrong_audience") {
+  if (reason === "missing_claim" || reason === "wrong_audience" || reason === "wrong_claim") {
     // The answer lacks what the policy requires. The authority may know more of the token later.
-    resultCache.setInvalid(digest, reason, guardedIssuers.keysVersion, OPAQUE_DENIAL_MS);
+    resultCache.setInvalid(digest, refusal, guardedIssuers.keysVersion, OPAQUE_DENIAL_MS);
   } else if (isAuthentic(local)) {
     revoke(context, local);
     // The revocation is what counts once this entry has expired.
-    if (reason === "wrong_type") resultCache.setInvalid(digest, reason, guardedIssuers.keysVersion);
+    if (reason === "wrong_type") resultCache.setInvalid(digest, refusal, guardedIssuers.keysVersion);
   } else {
     const ttlMs = Math.min(OPAQUE_DENIAL_MS, hit?.remainingMs ?? OPAQUE_DENIAL_MS);
-    resultCache.setInvalid(digest, reason, guardedIssuers.keysVersion, ttlMs);
+    resultCache.setInvalid(digest, refusal, guardedIssuers.keysVersion, ttlMs);
   }
   if (isToken(local) && local.degradedSince !== null) {
     emit(local.guardedIssuer.source, "late_no", "the authority refused a token that was accepted without it");

@@ -213,13 +213,15 @@ function reportAccepted<C>(result: ValidationResult, { status }: Decision<C>): v
 
 /**
  * Whether the missing answer of the authority may change a refusal: it may grant a scope, or supply the time of the
- * login or the audience, that the token itself does not name.
+ * login, the audience or another claim, that the token itself does not name.
  */
 function mayAuthorityChange<C>(result: ValidationResult, decision: Decision<C>): boolean {
   if (result.status !== "valid" || result.isComplete) return false;
   if (decision.status === "forbidden") return true;
   if (decision.status !== "invalid") return false;
-  if (decision.reason === "wrong_audience") return result.claims.aud === undefined;
+  if (decision.reason === "wrong_audience" || decision.reason === "wrong_claim") {
+    return decision.detail?.got === null;
+  }
   const isTooOld = decision.reason === "insufficient_user_authentication";
   return isTooOld && readAuthTime(result.claims) === undefined;
 }

@@ -1,5 +1,6 @@
 import type { Instant } from "../../core/clock.ts";
-import type { Rules } from "../../core/rules.ts";
+import { refusalDetail } from "../../core/refusal-detail.ts";
+import { missingScopes, type Rules } from "../../core/rules.ts";
 import {
   invalidVerdict,
   unavailableVerdict,
@@ -8,7 +9,8 @@ import {
   type UnavailableCause,
   type UnavailableVerdict,
 } from "../../core/verdict.ts";
-import { checkTime, isForAudience, issuedAheadMs } from "../../jwt/claims.ts";
+import { audienceOf, isForAudience } from "../../jwt/claim-sources.ts";
+import { checkTime, issuedAheadMs, refuseClaimRules } from "../../jwt/claims.ts";
 import type { GuardSettings } from "../settings.ts";
 import { checkAuthAge } from "./auth-age.ts";
 import type { ClockMonitor } from "./clock-monitor.ts";
@@ -40,7 +42,7 @@ export function decide<C>(
   rules: Rules | undefined,
   degradation: Degradation | null = null,
 ): Decision<C> {
-  if (result.status === "invalid") return invalidVerdict(result.reason);
+  if (result.status === "invalid") return invalidVerdict(result.reason, result.detail);
   if (result.status === "unavailable") return unavailableVerdict(result.cause, result.retryAfterMs);
   const { claims, scopes, guardedIssuer } = result;
   const refusal = refuseByTimeOrRevocation(context, result, now);
@@ -75,15 +77,23 @@ function isKnownToAuthority({ guardedIssuer, key }: ValidToken): boolean {
 /** `null` when the token fulfils the rules of the call, and the guard's bound on the age of the login. */
 function refuseByRules<C>(
   context: DecisionContext,
-  { claims, scopes }: ValidToken,
+  { claims, scopes, guardedIssuer }: ValidToken,
   now: Instant,
   rules: Rules | undefined,
 ): Exclude<Decision<C>, { status: "valid" }> | null {
-  if (rules?.audience !== undefined && !isForAudience(claims, rules.audience)) {
-    return invalidVerdict("wrong_audience");
+  if (rules?.audience !== undefined) {
+    const { audienceFrom } = guardedIssuer.claimsPolicy;
+    if (!isForAudience(claims, rules.audience, audienceFrom)) {
+      const named = audienceOf(claims, audienceFrom);
+      return invalidVerdict("wrong_audience", refusalDetail(audienceFrom, [rules.audience].flat(), named));
+    }
   }
-  if (rules?.scopes !== undefined) {
-    const missing = rules.scopes.filter((scope) => !scopes.includes(scope));
+  if (rules?.claims !== undefined) {
+    const refusal = refuseClaimRules(claims, rules.claims);
+    if (refusal !== null) return refusal;
+  }
+  if (rules?.scopes !== undefined || rules?.anyScope !== undefined) {
+    const missing = missingScopes(rules, scopes);
     if (missing.length > 0) return { status: "forbidden", missing };
   }
   const maxAuthAgeMs = Math.min(context.maxAuthAgeMs, rules?.maxAuthAgeMs ?? Infinity);
@@ -133,7 +143,7 @@ export function refusalReason(expiresAt: number, now: Instant): "expired" | "rev
 function isRevoked(token: ValidToken): boolean {
   const { revocationView } = token.guardedIssuer;
   if (token.revocationsVersion === revocationView.changeCount) return false;
-  if (revocationView.isRevoked(token.claims, token.kid, token.signedDigest)) return true;
+  if (revocationView.isRevoked(token.claims, token.kid, token.signedDigest, token)) return true;
   token.revocationsVersion = revocationView.changeCount;
   return false;
 }

@@ -1,10 +1,11 @@
 import type { Clock, Instant } from "../../core/clock.ts";
-import type { InvalidVerdict, InvalidReason } from "../../core/verdict.ts";
+import type { InvalidVerdict } from "../../core/verdict.ts";
 import { TtlCache } from "../../resilience/ttl-cache.ts";
 import type { ValidToken } from "./validation-result.ts";
-import type { CacheStatus } from "../types.ts";
+import type { CacheStatus } from "../status-types.ts";
 
-interface CachedInvalid extends InvalidVerdict {
+interface CachedInvalid {
+  readonly refusal: InvalidVerdict;
   /** The version of the key sets under which the token was invalid. */
   readonly keysVersion: number;
 }
@@ -46,7 +47,7 @@ export class ResultCache {
 
   getInvalid(digest: string, now: Instant, keysVersion: number): InvalidVerdict | undefined {
     const cached = this.#invalid.get(digest, now);
-    return cached?.keysVersion === keysVersion ? cached : undefined;
+    return cached?.keysVersion === keysVersion ? cached.refusal : undefined;
   }
 
   /**
@@ -62,9 +63,15 @@ export class ResultCache {
   }
 
   /** Only for reasons that time does not change, unless `ttlMs` is short. */
-  setInvalid(digest: string, reason: InvalidReason, keysVersion: number, ttlMs: number = this.#ttlMs): void {
-    const cached = { status: "invalid", reason, keysVersion } as const;
-    this.#invalid.set(digest, cached, { ttlMs: Math.min(ttlMs, this.#ttlMs), bytes: INVALID_ENTRY_BYTES });
+  setInvalid(
+    digest: string,
+    refusal: InvalidVerdict,
+    keysVersion: number,
+    ttlMs: number = this.#ttlMs,
+  ): void {
+    const { detail } = refusal;
+    const bytes = INVALID_ENTRY_BYTES + (detail === undefined ? 0 : 2 * JSON.stringify(detail).length);
+    this.#invalid.set(digest, { refusal, keysVersion }, { ttlMs: Math.min(ttlMs, this.#ttlMs), bytes });
   }
 
   deleteValid(digest: string): void {

@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
-import type { InvalidReason, JwtClaims } from "../../core/verdict.ts";
-import { checkClaims } from "../../jwt/claims.ts";
+import type { InvalidVerdict, JwtClaims } from "../../core/verdict.ts";
+import { sessionOf, subjectOf } from "../../jwt/claim-sources.ts";
+import { refuseClaims } from "../../jwt/claims.ts";
 import type { VerificationKey } from "../../jwt/jwk-set.ts";
 import type { ParsedToken } from "../../jwt/parse.ts";
 import type { GuardedIssuer } from "../issuers/guarded-issuer.ts";
@@ -35,25 +36,21 @@ export function opaqueToken(answer: Readonly<JwtClaims>, issuer: GuardedIssuer):
 /**
  * A signed token after the authority's yes. The answer adds the claims that the token lacks and replaces none, as some
  * providers keep roles or even `sub` out of the token. It can shorten the token's life, and it replaces the scopes when
- * it names any. The result is the reason when the claims still do not fit the policy.
+ * it names any. The result is the refusal when the claims still do not fit the policy.
  */
-export function confirmedToken(answer: Readonly<JwtClaims>, token: ValidToken): ValidToken | InvalidReason {
+export function confirmedToken(answer: Readonly<JwtClaims>, token: ValidToken): ValidToken | InvalidVerdict {
   const { ownClaims, guardedIssuer } = token;
   const claims = addClaims(ownClaims, answer);
-  const reason = checkClaims(
-    { claims, typ: undefined },
-    { ...guardedIssuer.claimsPolicy, requireTyp: false },
-  );
-  if (reason !== null) return reason;
+  const refusal = refuseByClaims(claims, guardedIssuer);
+  if (refusal !== null) return refusal;
   const { exp } = answer;
   const endsEarlier = exp !== undefined && exp * 1000 < token.tokenExpiresAt;
-  const namesScopes = (answer.scope ?? answer["scp"]) !== undefined;
   return {
     ...token,
     claims: endsEarlier ? Object.freeze({ ...claims, exp }) : claims,
-    subject: claims.sub ?? "",
-    sessionId: claims.sid,
-    scopes: guardedIssuer.scopeSets.scopesOf(namesScopes ? answer : ownClaims),
+    subject: subjectOf(claims, guardedIssuer.claimsPolicy),
+    sessionId: sessionOf(claims, guardedIssuer.claimsPolicy),
+    scopes: guardedIssuer.scopeSets.scopesOf(ownClaims, answer),
     expiresAt: endsEarlier ? exp * 1000 : token.tokenExpiresAt,
     isComplete: true,
     revocationsVersion: -1,
@@ -62,11 +59,11 @@ export function confirmedToken(answer: Readonly<JwtClaims>, token: ValidToken): 
 }
 
 /** Why the whole policy refuses the claims. The header was checked with the signature, and an answer has none. */
-export function refusalByClaims(
+export function refuseByClaims(
   claims: Readonly<JwtClaims>,
   { claimsPolicy }: GuardedIssuer,
-): InvalidReason | null {
-  return checkClaims({ claims, typ: undefined }, { ...claimsPolicy, requireTyp: false });
+): InvalidVerdict | null {
+  return refuseClaims({ claims, typ: undefined }, { ...claimsPolicy, requireTyp: false });
 }
 
 /** Members of an introspection response that describe the answer and not the token (RFC 7662 §2.2). */
@@ -92,10 +89,10 @@ function validToken(
     guardedIssuer: issuer,
     claims,
     ownClaims: claims,
-    lacksClaims: issuer.jwtAuthority !== undefined && refusalByClaims(claims, issuer) !== null,
-    subject: claims.sub ?? "",
+    lacksClaims: issuer.jwtAuthority !== undefined && refuseByClaims(claims, issuer) !== null,
+    subject: subjectOf(claims, issuer.claimsPolicy),
     scopes: issuer.scopeSets.scopesOf(claims),
-    sessionId: claims.sid,
+    sessionId: sessionOf(claims, issuer.claimsPolicy),
     expiresAt,
     tokenExpiresAt: expiresAt,
     keyEpoch: null,

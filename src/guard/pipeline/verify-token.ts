@@ -1,12 +1,14 @@
 import { readClock } from "../../core/clock.ts";
+import { refusalDetail } from "../../core/refusal-detail.ts";
 import { REFRESH_TOKEN_PREFIX } from "../../core/refresh-token-prefix.ts";
 import {
   invalidVerdict,
   unavailableVerdict,
   type InvalidReason,
+  type InvalidVerdict,
   type UnavailableVerdict,
 } from "../../core/verdict.ts";
-import { checkClaims } from "../../jwt/claims.ts";
+import { checkClaims, refuseClaims } from "../../jwt/claims.ts";
 import type { VerificationKey } from "../../jwt/jwk-set.ts";
 import { parseToken, type ParsedToken } from "../../jwt/parse.ts";
 import type { VerificationOutcome } from "../../jwt/verification-pool.ts";
@@ -49,9 +51,15 @@ export function verifyToken(
   }
   const { iss } = parsed.claims;
   const issuer = context.guardedIssuers.findByIss(iss);
-  if (issuer === undefined) return invalidVerdict(iss === undefined ? "missing_claim" : "wrong_issuer");
+  if (issuer === undefined) {
+    const trusted = context.guardedIssuers.all.map(({ source }) => source.issuer);
+    const detail = refusalDetail("iss", trusted, iss);
+    return invalidVerdict(iss === undefined ? "missing_claim" : "wrong_issuer", detail);
+  }
   const { keyring, tokenPolicy } = issuer;
-  if (!keyring.algorithms.includes(parsed.algorithm)) return invalidVerdict("wrong_algorithm");
+  if (!keyring.algorithms.includes(parsed.algorithm)) {
+    return invalidVerdict("wrong_algorithm", refusalDetail("alg", keyring.algorithms, parsed.algorithm));
+  }
   const candidate = { issuer, token, digest, parsed };
   const all = keyring.find(parsed.kid, parsed.algorithm);
   const selection = context.keyTrials.select(digest, parsed.kid, all);
@@ -100,8 +108,15 @@ async function verifyWithKeys(
   const mayBeOtherKey = parsed.kid === undefined && issuer.keyring.mayGrow;
   if (reason === undefined || (reason === "bad_signature" && mayBeOtherKey)) return undefined;
   if (reason === "bad_signature") issuer.keyring.refreshAfterBadSignature();
-  resultCache.setInvalid(digest, reason, keysVersion);
-  return invalidVerdict(reason);
+  const refusal = explain(candidate, reason);
+  resultCache.setInvalid(digest, refusal, keysVersion);
+  return refusal;
+}
+
+/** The refusal with the claim that is at fault. The claims of a token whose signature does not fit explain nothing. */
+function explain({ parsed, issuer }: Candidate, reason: InvalidReason): InvalidVerdict {
+  const refusal = reason === "bad_signature" ? null : refuseClaims(parsed, issuer.tokenPolicy);
+  return refusal?.reason === reason ? refusal : invalidVerdict(reason);
 }
 
 function remember(

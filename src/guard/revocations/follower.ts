@@ -7,7 +7,7 @@ import type { RevocationFeed } from "../../stores/store.ts";
 import { describeError, emit, type GuardEventSource } from "../emit.ts";
 import { forgetSnapshot, joinSnapshot } from "./joined-snapshot.ts";
 import type { RevocationView } from "./view.ts";
-import type { RevocationsStatus } from "../types.ts";
+import type { RevocationsStatus } from "../status-types.ts";
 
 /** Deadline of one read, and of a snapshot when the feed has no `snapshotTimeoutMs`. */
 const READ_TIMEOUT_MS = 5_000;

@@ -28,6 +28,12 @@ interface KnownCutoff extends SubjectCutoff {
   readonly until: number;
 }
 
+/** Whose token it is, as the guard's verdict says. */
+interface TokenIdentity {
+  readonly subject: string | undefined;
+  readonly sessionId: string | undefined;
+}
+
 /**
  * The revocations of one issuer that this instance has seen. The view is pure state: entries can arrive in any
  * order and more than once, and an entry is dropped when no token that it concerns can still be valid. Sequence
@@ -160,17 +166,22 @@ export class RevocationView {
 
   /**
    * Whether the token is revoked: by its `jti`, by `signedDigest`, by its session or subject, or by the `kid` of the
-   * key that signed it.
+   * key that signed it. The subject and the session may stand in other claims than `sub` and `sid`.
    */
-  isRevoked(claims: Readonly<JwtClaims>, kid: string | undefined, signedDigest?: string): boolean {
-    const { jti, sid, sub } = claims;
+  isRevoked(
+    claims: Readonly<JwtClaims>,
+    kid: string | undefined,
+    signedDigest?: string,
+    { subject, sessionId }: TokenIdentity = { subject: claims.sub, sessionId: claims.sid },
+  ): boolean {
+    const { jti } = claims;
     const { token, session, key } = this.#untilById;
     if (token.size > 0 && jti !== undefined && token.has(jti)) return true;
     if (token.size > 0 && signedDigest !== undefined && token.has(signedDigest)) return true;
-    if (session.size > 0 && sid !== undefined && session.has(sid)) return true;
+    if (session.size > 0 && sessionId !== undefined && session.has(sessionId)) return true;
     if (key.size > 0 && kid !== undefined && key.has(kid)) return true;
-    if (this.#subjects.size === 0 || sub === undefined) return false;
-    const cutoff = this.#subjects.get(sub);
+    if (this.#subjects.size === 0 || subject === undefined) return false;
+    const cutoff = this.#subjects.get(subject);
     return cutoff !== undefined && isCutOffToken(cutoff, claims);
   }
 

@@ -7,10 +7,17 @@ import type { ClaimsPolicy } from "../../jwt/claims.ts";
  * and the client that asks, because an authority may answer each client differently (RFC 7662 §2.2).
  */
 export function policyDigest(
-  { issuer, audience, types, requireTyp, requiredClaims }: ClaimsPolicy,
+  policy: ClaimsPolicy,
   algorithms: readonly Algorithm[],
   authority: string,
 ): string {
+  const { issuer, audience, types, requireTyp, requiredClaims, claims } = policy;
+  const { audienceFrom, subjectFrom, allowMissingIss } = policy;
   const sorted = [audience, types, requiredClaims, algorithms].map((names) => names?.toSorted() ?? null);
-  return hash("sha256", JSON.stringify([issuer, requireTyp, sorted, authority]), "base64url");
+  const sources = [audienceFrom, subjectFrom, allowMissingIss];
+  return hash(
+    "sha256",
+    JSON.stringify([issuer, requireTyp, sorted, authority, claims, sources]),
+    "base64url",
+  );
 }

@@ -5,7 +5,7 @@ import { withDeadline } from "../../resilience/deadline.ts";
 import type { SharedAnswers, SharedAnswersSource, SharedEntry } from "../../stores/shared-answers.ts";
 import { Prober } from "../../resilience/prober.ts";
 import { describeError, emit } from "../emit.ts";
-import type { SharedStatus } from "../types.ts";
+import type { SharedStatus } from "../status-types.ts";
 import { Batcher } from "../../resilience/batcher.ts";
 import { RecentlyUsed } from "./recently-used.ts";
 import { warmUp, type ReadableAnswers } from "./warm-up.ts";

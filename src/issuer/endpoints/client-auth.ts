@@ -8,7 +8,7 @@ import {
   type UnusableToken,
 } from "../../core/bearer.ts";
 import type { JwtClaims } from "../../core/verdict.ts";
-import { isForAudience } from "../../jwt/claims.ts";
+import { isForAudience } from "../../jwt/claim-sources.ts";
 import { FIRST_PARTY_CLIENT_ID, type ClientConfig } from "../client-config.ts";
 import type { IssuerContext } from "../context.ts";
 import { parseToken } from "../../jwt/parse.ts";

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { GuardStatus, TrustedIssuerStatus } from "../../guard/types.ts";
+import type { GuardStatus, TrustedIssuerStatus } from "../../guard/status-types.ts";
 import type { IssuerStatus } from "../../issuer/types.ts";
 import type { Service } from "../service.ts";
 import { readFailureReason } from "./failure-reason.ts";
