@@ -59,7 +59,7 @@ export function protect<C = JwtClaims, R extends Request = Request, Rest extends
 }
 
 /**
- * Decides on one request, for frameworks whose middleware is no handler. Rejects with `invalid_option` or
+ * Decides on one request, for frameworks whose middleware does not return the response. Rejects with `invalid_option` or
  * `missing_method`.
  *
  * @example

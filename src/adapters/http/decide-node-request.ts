@@ -35,7 +35,7 @@ export function createDecideNodeRequest<C, R extends RequestHeaders = RequestHea
       res,
       ["close"],
       res.closed,
-      async (signal) => await decide(viewOf(req, methodOf), signal),
+      async (signal) => await decide(viewOfNodeRequest(req, methodOf), signal),
     );
 }
 
@@ -67,8 +67,11 @@ export function sendRefusal(res: ServerResponse, refusal: RefusalResponse): void
   res.writeHead(refusal.status, { "Content-Length": Buffer.byteLength(text) }).end(text);
 }
 
-/** The view reads a header only when it is asked for, because a request without cookies needs one. */
-function viewOf<R extends RequestHeaders>(req: R, methodOf: MethodOf<R>): RequestView {
+/** Returns a view that reads a header only when it is asked for, because a request without cookies needs one. */
+export function viewOfNodeRequest<R extends RequestHeaders>(
+  req: R,
+  methodOf: MethodOf<R> = ({ method }) => method,
+): RequestView {
   return {
     get method() {
       return methodOf(req) ?? "";
