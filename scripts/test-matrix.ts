@@ -7,7 +7,9 @@ import { spawnSync } from "node:child_process";
 const versions = ["22.19.0", "24.21.0", "26.10.0"];
 const wanted = process.argv.slice(2);
 const platform = process.platform === "win32" ? "win" : process.platform;
-const tests = "node --conditions=holdfast-source --test --test-reporter=spec 'test/**/*.test.ts'";
+// The runner of `npm test` reads events that only Node 24 emits.
+const preloaded = ["same-examples", "watchdog"].map((name) => `--import=./test/support/${name}.ts`).join(" ");
+const tests = `node --conditions=holdfast-source ${preloaded} --test --test-timeout=240000 --test-reporter=spec 'test/**/*.test.ts'`;
 
 const failed: string[] = [];
 for (const version of wanted.length > 0 ? wanted : versions) {

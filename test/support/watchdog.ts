@@ -6,9 +6,7 @@ import { writeSync } from "node:fs";
 import { afterEach, beforeEach } from "node:test";
 import { isMainThread } from "node:worker_threads";
 import { killAll, listDescendants } from "./child-processes.ts";
-
-/** Four times the slowest file on a quiet machine. A test of the watchdog sets a shorter time. */
-const LIMIT_MS = Number(process.env["TEST_FILE_LIMIT_MS"] ?? 300_000);
+import { FILE_LIMIT_MS } from "./file-limit.ts";
 
 function watch(): void {
   const running = new Set<string>();
@@ -21,7 +19,7 @@ function watch(): void {
     const none =
       last === null ? "no test, before the first one" : `no test, a hook or nothing after: ${last}`;
     const lines = [
-      `watchdog: ${process.argv[1]} has not ended within ${LIMIT_MS / 1000} s, and is ended now.`,
+      `watchdog: ${process.argv[1]} has not ended within ${FILE_LIMIT_MS / 1000} s, and is ended now.`,
       ...(running.size === 0 ? [none] : [...running]).map((name) => `  running: ${name}`),
       `  active: ${process.getActiveResourcesInfo().join(", ")}`,
       ...processes.map(({ pid, command }) => `  process ${pid}: ${command.slice(0, 200)}`),
@@ -30,7 +28,7 @@ function watch(): void {
     killAll(processes);
     process.exit(1);
   };
-  setTimeout(strike, LIMIT_MS).unref();
+  setTimeout(strike, FILE_LIMIT_MS).unref();
 }
 
 // The runner and worker threads load this module, too.
