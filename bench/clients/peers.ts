@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { betterAuthServer } from "./servers/better-auth.ts";
 import type { AuthServer, ServerOptions } from "./servers/auth-server.ts";
+import { holdfastServer } from "./servers/holdfast.ts";
 import { homeMadeServer } from "./servers/home-made.ts";
 import { openIdServer } from "./servers/openid.ts";
 import { supabaseServer } from "./servers/supabase.ts";
@@ -18,6 +19,7 @@ interface PeerDefinition {
 }
 
 export type PeerName =
+  | "holdfast"
   | "home-made"
   | "supabase-js"
   | "auth0-spa-js"
@@ -26,6 +28,7 @@ export type PeerName =
   | "better-auth";
 
 export const peers: Readonly<Record<PeerName, PeerDefinition>> = {
+  holdfast: { createServer: holdfastServer, page: "holdfast", package: null },
   "home-made": { createServer: homeMadeServer, page: "home-made", package: null },
   "supabase-js": { createServer: supabaseServer, page: "supabase", package: "@supabase/auth-js" },
   "auth0-spa-js": {

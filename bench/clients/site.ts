@@ -20,6 +20,9 @@ export interface SiteOptions {
   readonly createServer: (options: ServerOptions) => AuthServer;
 }
 
+/** Names the tab that sent a request. The browser adds it below the page, so no library and no CORS rule sees it. */
+export const tabHeader = "x-bench-tab";
+
 /** The page, the auth server, the API and a foreign origin of one scenario, each on a port of its own. */
 export class Site {
   readonly #clock: BenchClock;
@@ -32,6 +35,8 @@ export class Site {
   leaks = 0;
   /** Is applied to each refresh while it is set. */
   fault: Fault | null = null;
+  /** The tab whose refreshes meet the fault. `null` when those of every tab do. */
+  faultyTab: string | null = null;
   /** Every request to the auth server is cut. */
   isDown = false;
   /** The API refuses every token, for example because of its audience. */
@@ -110,7 +115,8 @@ export class Site {
         new Response("<h1>Log in</h1>", { headers: { "Content-Type": "text/html" } }),
       );
     const isRefresh = this.auth.isRefresh({ path, method, body });
-    const { fault, isDown } = this;
+    const { faultyTab, isDown } = this;
+    const fault = faultyTab === null || faultyTab === request.headers[tabHeader] ? this.fault : null;
     if (isRefresh) this.refreshes.push({ at: this.#clock.now(), fault: fault?.name ?? null });
     if (isDown) return void request.socket.destroy();
     const answer = async () => {

@@ -2,7 +2,8 @@ import type { Browser, BrowserContext, Page } from "playwright-core";
 import { BenchClock } from "./bench-clock.ts";
 import type { PeerName } from "./peers.ts";
 import { peers } from "./peers.ts";
-import { Site } from "./site.ts";
+import type { Fault } from "./faults.ts";
+import { Site, tabHeader } from "./site.ts";
 
 export interface WorldOptions {
   /** Lifetime of an access token. Default: ten minutes. */
@@ -107,7 +108,7 @@ export class World {
       const limit = new Promise((resolve) => setTimeout(resolve, 20_000, "no answer within 20 s"));
       const ask = peer.call(origins.api).then((response) => response.status, (error) => String(error.message ?? error).slice(0, 120));
       const data = await Promise.race([ask, limit]);
-      return { user: await Promise.race([peer.user(), limit]), data };
+      return { user: await Promise.race([peer.user().catch(() => null), limit]), data };
     })()`;
     for (let attempt = 0; ; attempt++) {
       try {
@@ -139,6 +140,19 @@ export class World {
     if (data === 200 && user !== null) return null;
     if (user === null) return `${who} sees the login form, although the session should live.`;
     return `${who} sees no data (${data}), and it does not come back within two minutes.`;
+  }
+
+  /** Lets every access token expire, and refreshes of one tab meet the fault until `act` has ended. */
+  async withFaultIn(page: Page, fault: Fault, act: () => Promise<unknown>): Promise<void> {
+    await page.setExtraHTTPHeaders({ [tabHeader]: "faulty" });
+    this.site.faultyTab = "faulty";
+    this.site.fault = fault;
+    this.clock.advance(700_000);
+    await this.context.clock.fastForward(700_000);
+    await page.evaluate("void peer.call(origins.api).catch(() => {})");
+    await pause(1_000);
+    await act();
+    this.site.fault = null;
   }
 
   /** How many refreshes the server saw from now until `act` has ended. */
