@@ -15,7 +15,7 @@ const manifest = JSON.parse(await readFile(join(root, "package.json"), "utf8")) 
 };
 const subpaths = Object.keys(manifest.exports).filter((path) => path !== "./package.json");
 /** The entries for frameworks that the consumer installs. The package does not contain them. */
-const needing = ["./fastify", "./fastify-websocket", "./nestjs"];
+const needing = ["./client/react", "./fastify", "./fastify-websocket", "./nestjs"];
 const alone = subpaths.filter((path) => !needing.includes(path));
 const specifier = (subpath: string) => `holdfast${subpath.slice(1)}`;
 

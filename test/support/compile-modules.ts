@@ -35,7 +35,7 @@ export interface Module {
  * for browsers are compiled without the types of Node, so that they need none.
  */
 export function compileModules(modules: readonly Module[]): string {
-  const isForBrowsers = ({ code }: Module) => /"holdfast\/client(?:\/\w+)?"/.test(code);
+  const isForBrowsers = ({ code }: Module) => /"holdfast\/client(?:\/[\w-]+)?"/.test(code);
   const page = modules.filter(isForBrowsers);
   const node = modules.filter((module) => !isForBrowsers(module));
   return compile(node, {}) + compile(page, { lib: ["es2024", "dom"], types: [] });
