@@ -84,6 +84,7 @@ export function createConnections<C = JwtClaims>(options: ConnectionsOptions<C>)
     // A client that comes during a drain joins a namespace first, because only there it learns when to come back.
     expectTransport: (close) => registry.transports.add(close),
     status: () => registry.status(),
+    metrics: () => registry.metrics(),
     drain: async (call = {}) => await closeAll(readOptions("drain", call, drainOptionTable).overMs),
     close: async () => {
       stopWatching();

@@ -2,6 +2,7 @@ import type { CallOptions, Rules } from "../core/rules.ts";
 import type { Instant } from "../core/clock.ts";
 import { connectionEvents } from "../core/event-channels.ts";
 import type { ConnectionEvent } from "../core/events.ts";
+import type { MetricFamily } from "../core/metrics.ts";
 import {
   unavailableVerdict,
   type Decision,
@@ -9,8 +10,9 @@ import {
   type ValidVerdict,
 } from "../core/verdict.ts";
 import type { Admission, Guard } from "../guard/types.ts";
-import type { CloseError } from "./close-codes.ts";
+import { closeCodes, type CloseError } from "./close-codes.ts";
 import { identityKey } from "./identity-key.ts";
+import { ConnectionCounts, connectionMetrics } from "./metrics.ts";
 import type { ConnectionsSettings } from "./settings.ts";
 import { SilentTransports } from "./silent-transports.ts";
 import type { ConnectionsStatus, Limited, Refusal } from "./types.ts";
@@ -42,6 +44,9 @@ export class ConnectionRegistry<C> {
   #handshakes = 0;
   #refreshed = 0;
   #limited = 0;
+  readonly #counts = new ConnectionCounts();
+  /** When the first revocation arrived that no complete sweep has followed. `null` without one. */
+  #revokedAt: number | null = null;
   /** While this is set, every new connection is refused. */
   isDraining = false;
 
@@ -112,6 +117,7 @@ export class ConnectionRegistry<C> {
     this.#pending.delete(connection);
     const key = identityKey(verdict);
     if (key !== null) this.#subjects.set(key, (this.#subjects.get(key) ?? 0) + 1);
+    this.#counts.opened++;
     this.#emit("opened", verdict);
     return true;
   }
@@ -120,7 +126,11 @@ export class ConnectionRegistry<C> {
   remove(connection: RegisteredConnection<C>, verdict: ValidVerdict<C> | null, code: number | null): void {
     this.connections.delete(connection);
     this.#pending.delete(connection);
-    if (code !== null) this.#closed[code] = (this.#closed[code] ?? 0) + 1;
+    if (code === null) this.#counts.closedByPeer++;
+    else this.#closed[code] = (this.#closed[code] ?? 0) + 1;
+    if (code === closeCodes.token_revoked && this.#revokedAt !== null) {
+      this.#counts.closeDelays.record((this.settings.clock.monotonic() - this.#revokedAt) / 1_000);
+    }
     const key = verdict === null ? null : identityKey(verdict);
     if (key !== null) {
       const others = (this.#subjects.get(key) ?? 1) - 1;
@@ -156,6 +166,21 @@ export class ConnectionRegistry<C> {
       return random() * Math.min(SHORT_RETRY_MS, spreadMs);
     }
     return error === "too_many" || error === "try_later" ? atLeastMs + random() * spreadMs : null;
+  }
+
+  /** Something was revoked. The next sweep closes the connections that it concerns. */
+  recordRevocation(): void {
+    this.#revokedAt ??= this.settings.clock.monotonic();
+  }
+
+  /** A sweep has closed what was revoked before it. */
+  recordSweep(): void {
+    this.#revokedAt = null;
+  }
+
+  metrics(): readonly MetricFamily[] {
+    const { guard, max } = this.settings;
+    return connectionMetrics(guard.name, max, this.status(), this.#counts);
   }
 
   status(): ConnectionsStatus {

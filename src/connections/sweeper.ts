@@ -41,6 +41,7 @@ export class Sweeper<C> {
   /** Plans a sweep at once. Called when something is revoked. */
   sweepSoon(): void {
     this.#isSweepRequested = true;
+    this.#registry.recordRevocation();
     if (this.#registry.connections.size > 0) this.#schedule(this.#soonMs);
   }
 
@@ -77,6 +78,7 @@ export class Sweeper<C> {
     }
     this.#lastSweepMs = settings.clock.monotonic() - startedAt - yieldedMs;
     this.#isSweeping = false;
+    if (!this.#isSweepRequested) this.#registry.recordSweep();
     if (this.#rechecking === null) this.#rechecking = this.#recheckDue();
     if (connections.size > 0) this.#schedule(this.#isSweepRequested ? this.#soonMs : SWEEP_INTERVAL_MS);
   }

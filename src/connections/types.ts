@@ -1,3 +1,4 @@
+import type { MetricSource } from "../core/metrics.ts";
 import type { CallOptions, Rules } from "../core/rules.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Decision, JwtClaims, ValidVerdict } from "../core/verdict.ts";
@@ -141,7 +142,7 @@ export interface ConnectionsStatus {
 }
 
 /** The live connections of one server. `createConnections` makes it, and the adapters' `protect` uses it. */
-export interface Connections<C = JwtClaims> {
+export interface Connections<C = JwtClaims> extends MetricSource {
   /**
    * Decides, before the upgrade, on the token and on the limits. Rejects only with the reason of `rules.signal`.
    */

@@ -69,10 +69,10 @@ export function metricFamily(
 export class Counts {
   readonly #counts = new Map<string, { count: number }>();
 
-  add(word: string): void {
+  add(word: string, times: number = 1): void {
     const found = this.#counts.get(word);
-    if (found !== undefined) found.count++;
-    else this.#counts.set(word, { count: 1 });
+    if (found !== undefined) found.count += times;
+    else this.#counts.set(word, { count: times });
   }
 
   count(word: string): number {
@@ -114,7 +114,12 @@ export class Histogram {
 /** Requests to another server: their outcomes, and how long each took in seconds. */
 export class RequestCounts {
   readonly outcomes: Counts = new Counts();
-  readonly durations: Histogram = new Histogram(REQUEST_BOUNDS);
+  readonly durations: Histogram;
+
+  /** `bounds` are the upper bounds of the durations, in seconds. */
+  constructor(bounds: readonly number[] = REQUEST_BOUNDS) {
+    this.durations = new Histogram(bounds);
+  }
 
   record(outcome: string, durationMs: number): void {
     this.outcomes.add(outcome);

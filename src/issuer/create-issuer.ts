@@ -7,6 +7,8 @@ import { EventHook } from "./hooks/event-hook.ts";
 import { createEventRecorder } from "./issuer-base.ts";
 import { SigningKeys } from "./keys/signing-keys.ts";
 import { IssuerLifecycle } from "./lifecycle.ts";
+import { IssuerCounts } from "./metrics/issuer-counts.ts";
+import { issuerMetrics } from "./metrics/issuer-metrics.ts";
 import { LongPoll } from "./revocations/long-poll.ts";
 import { AccessTokenChecker } from "./sessions/access-token-check.ts";
 import { ArrivalSigns } from "./sessions/arrival-signs.ts";
@@ -96,6 +98,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
       store: { description: store.description, ...storeHealth(), unknownSecret: ctx.secretCheck.problem },
       keys: keys.list(),
     }),
+    metrics: () => issuerMetrics(ctx, storeHealth()),
     forgetSecrets: afterReady(async () => await forgetSecrets(ctx)),
     ready,
     close: async () => {
@@ -114,13 +117,16 @@ interface IssuerParts {
 /** Checks every option, then makes the parts of the issuer. Reads nothing from the store. */
 function createParts(options: IssuerOptions): IssuerParts {
   const { config, secret: secrets, clock, random, store: givenStore } = readIssuerOptions(options);
-  const recorder = createEventRecorder(config.name, clock, () => store);
-  const { store, health: storeHealth } = openCheckedStore(givenStore, clock, (message) =>
-    recorder.emit("store_failed", message),
-  );
-  const base = { config, secrets, store, clock, ...recorder };
+  const counts = new IssuerCounts(clock);
+  const recorder = createEventRecorder(config.name, clock, counts, () => store);
+  const { store, health: storeHealth } = openCheckedStore(givenStore, {
+    clock,
+    counts,
+    onFailure: (message) => recorder.emit("store_failed", message),
+  });
+  const base = { config, secrets, store, clock, counts, ...recorder };
   const keys = new SigningKeys(base);
-  const passwords = new PasswordHasher();
+  const passwords = new PasswordHasher(clock);
   const arrivals = new ArrivalSigns(base);
   const sharedAttempts = new SharedAttempts(base);
   const rollbackAlarm = new RollbackAlarm(base);

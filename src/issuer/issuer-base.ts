@@ -2,6 +2,7 @@ import type { Clock } from "../core/clock.ts";
 import { auditEvents, issuerEvents } from "../core/event-channels.ts";
 import type { AuditEvent, IssuerEvent } from "../core/events.ts";
 import type { Store } from "../stores/store.ts";
+import type { IssuerCounts } from "./metrics/issuer-counts.ts";
 import { EventBudget } from "./event-budget.ts";
 import { longestAccessTokenTtlMs, type IssuerConfig } from "./config.ts";
 import type { Secrets } from "./secret-keys.ts";
@@ -12,6 +13,7 @@ export interface IssuerBase extends EventRecorder {
   readonly secrets: Secrets;
   readonly store: Omit<Store, "close">;
   readonly clock: Clock;
+  readonly counts: IssuerCounts;
 }
 
 /** The largest step by which a clock may be set back. Tokens that were issued before the step live longer by it. */
@@ -58,6 +60,7 @@ const boundedEvents: ReadonlySet<string> = new Set<AuditEvent["kind"] | IssuerEv
 export function createEventRecorder(
   name: string,
   clock: Clock,
+  counts: IssuerCounts,
   store: () => Pick<Store, "audit">,
 ): EventRecorder {
   const budget = new EventBudget(clock);
@@ -66,6 +69,7 @@ export function createEventRecorder(
     issuerEvents.publish({ issuer: name, event, message });
   };
   const audit: EventRecorder["audit"] = async (kind, facts) => {
+    counts.auditEvents.add(kind);
     const leftOut = boundedEvents.has(kind) ? budget.take(kind) : 0;
     if (leftOut === null) return;
     const { subject = null, session = null, source = null, actor = null } = facts;

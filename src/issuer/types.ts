@@ -1,3 +1,4 @@
+import type { MetricSource } from "../core/metrics.ts";
 import type { Clock } from "../core/clock.ts";
 import type { ErrorCode } from "../core/errors.ts";
 import type { OnEvent } from "./hooks/session-event.ts";
@@ -234,7 +235,7 @@ export interface RevokeRequest {
  * if (outcome.status === "ok") await issuer.endSession(outcome.tokens.session_id, "logout");
  * ```
  */
-export interface Issuer {
+export interface Issuer extends MetricSource {
   readonly name: string;
   /** The paths that `fetch` serves. A segment such as `:id` stands for any text. */
   readonly paths: readonly string[];

@@ -31,6 +31,11 @@ export class FairBulkhead {
     this.#limits = limits;
   }
 
+  /** Tasks that wait for a place. */
+  get waitingCount(): number {
+    return this.#lanes.known.size + this.#lanes.unknown.size;
+  }
+
   /**
    * Runs `task` as soon as the limit allows it. Rejects with `overloaded` when the task gets no place or loses it, and
    * with the reason of `signal` when it aborts while the task waits.

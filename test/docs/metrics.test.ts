@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test, type TestContext } from "node:test";
-import type { MetricFamily } from "../../src/core/metrics.ts";
+import type { MetricFamily, MetricSource } from "../../src/core/metrics.ts";
 import { startService } from "../../src/server/serve.ts";
 import { createLogger } from "../../src/server/logs.ts";
 import { temporarySettings } from "../server/temporary-settings.ts";
+import { openConnection, setUp } from "../connections/fixture.ts";
 import { makeFixture } from "../guard/degraded/fixture.ts";
+import { createFixture, logIn } from "../issuer/fixture.ts";
 
 const page = readFileSync(new URL("../../docs/metrics.md", import.meta.url), "utf8");
 
@@ -18,31 +20,52 @@ function rows(heading: string): string[] {
     .toSorted();
 }
 
+const nameAndKind = (row: string): string => row.split(" ", 2).join(" ");
+
 function describeFamily({ name, kind, samples }: MetricFamily): string {
   const labels = new Set(samples.flatMap((sample) => Object.keys(sample.labels)));
   return `${name} ${kind} ${[...labels].join(" ")}`;
+}
+
+/** Compares the table under a heading with what a source has. */
+function assertListed(heading: string, source: MetricSource): void {
+  const listed = rows(heading);
+  const families = source.metrics();
+  assert.deepEqual(listed.map(nameAndKind), families.map(({ name, kind }) => `${name} ${kind}`).toSorted());
+  for (const family of families.filter(({ samples }) => samples.length > 0)) {
+    assert.ok(listed.includes(describeFamily(family)), describeFamily(family));
+  }
 }
 
 test("docs/metrics.md lists the metrics of a guard, with their kinds and labels", async (t) => {
   const { guard: open, provider } = await makeFixture(t);
   const guard = open();
   await guard.validate(provider.token({ sub: "ada" }));
-  const listed = rows("Metrics of a guard");
-  const families = guard.metrics();
-  assert.deepEqual(
-    listed.map((row) => row.split(" ", 2).join(" ")),
-    families.map(({ name, kind }) => `${name} ${kind}`).toSorted(),
-  );
-  for (const family of families.filter(({ samples }) => samples.length > 0)) {
-    assert.ok(listed.includes(describeFamily(family)), describeFamily(family));
-  }
+  assertListed("Metrics of a guard", guard);
+});
+
+test("docs/metrics.md lists the metrics of an issuer, with their kinds and labels", async () => {
+  const { issuer } = createFixture();
+  const { refresh_token: token, session_id: session } = await logIn(issuer);
+  await issuer.refresh(token);
+  await issuer.endSession(session);
+  assertListed("Metrics of an issuer", issuer);
+  await issuer.close();
+});
+
+test("docs/metrics.md lists the metrics of connections, with their kinds and labels", async (t) => {
+  const { guard, connections, mint } = await setUp();
+  t.after(async () => await guard.close());
+  await openConnection(connections, mint.token());
+  assertListed("Metrics of connections", connections);
+  await connections.close();
 });
 
 test("`/metrics` of the service has exactly the metrics of docs/metrics.md", async (t) => {
   const text = await scrape(t);
   const printed = [...text.matchAll(/^# TYPE (\w+) (\w+)$/gm)].map(([, name, kind]) => `${name} ${kind}`);
-  const sections = [...page.matchAll(/^## (Metrics of .*)$/gm)].flatMap(([, heading = ""]) => rows(heading));
-  assert.deepEqual(printed.toSorted(), sections.map((row) => row.split(" ", 2).join(" ")).toSorted());
+  const headings = ["Metrics of a guard", "Metrics of an issuer", "Metrics of the service"];
+  assert.deepEqual(printed.toSorted(), headings.flatMap(rows).map(nameAndKind).toSorted());
 });
 
 async function scrape(t: TestContext): Promise<string> {

@@ -57,6 +57,19 @@ export async function withLoginLimits(
   check: (place: FairPlace) => Promise<TokenResponse | null>,
 ): Promise<DefiniteOutcome<LoginOutcome>> {
   requestInfo.signal?.throwIfAborted();
+  return await ctx.counts.time(
+    ctx.counts.logins,
+    async () => await attemptLogin(ctx, readAccounts, requestInfo, check),
+    ({ status }) => (status === "denied" ? "refused" : status),
+  );
+}
+
+async function attemptLogin(
+  ctx: IssuerContext,
+  readAccounts: () => readonly string[],
+  requestInfo: RequestInfo,
+  check: (place: FairPlace) => Promise<TokenResponse | null>,
+): Promise<DefiniteOutcome<LoginOutcome>> {
   const { source, signal } = requestInfo;
   if (source === undefined) ctx.sourceAlarm.report();
   const attempt = ctx.loginLimits.attempt(readAccounts, source);

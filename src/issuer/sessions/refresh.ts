@@ -51,7 +51,26 @@ export async function refreshNarrowed(
   ctx: IssuerContext,
   text: string,
   requestInfo: RequestInfo,
-  { client = null, ...request }: GrantRequest & { readonly client?: string | null },
+  request: ClientGrantRequest,
+): Promise<DefiniteOutcome<RefreshOutcome> | { readonly status: "invalid_scope" }> {
+  const { counts } = ctx;
+  const rotation: { outcome?: string } = {};
+  const onRotated = (rotated: RotationOutcome) => {
+    rotation.outcome = rotated.outcome;
+    if (rotated.outcome === "repeated") counts.repeatDelays.record(rotated.behindMs / 1_000);
+  };
+  return await counts.time(
+    counts.refreshes,
+    async () => await spend(ctx, { text, request, onRotated }, requestInfo),
+    // A token that is malformed or not authentic reaches no session.
+    ({ status }) => rotation.outcome ?? status,
+  );
+}
+
+async function spend(
+  ctx: IssuerContext,
+  { text, request: { client = null, ...request }, onRotated }: SpendCall,
+  requestInfo: RequestInfo,
 ): Promise<DefiniteOutcome<RefreshOutcome> | { readonly status: "invalid_scope" }> {
   const presented = await parsePresented(ctx, text, { client });
   if (presented === null) return invalidGrant;
@@ -76,6 +95,7 @@ export async function refreshNarrowed(
     conflictMs: ctx.config.conflictMs,
     onReuse: sessionRevocation(ctx, presented.session),
   });
+  onRotated(rotation);
   refreshEvents.publish({
     issuer: ctx.config.name,
     outcome: rotation.outcome,
@@ -94,6 +114,17 @@ export async function refreshNarrowed(
   const current = { ...session, content: found.content ?? session.content };
   const tokens = createTokenResponse(ctx, signingKey, current, decided.successor, found.grant);
   return { status: "ok", tokens };
+}
+
+interface ClientGrantRequest extends GrantRequest {
+  readonly client?: string | null;
+}
+
+interface SpendCall {
+  readonly text: string;
+  readonly request: ClientGrantRequest;
+  /** Called with the decision of the store. */
+  readonly onRotated: (rotation: RotationOutcome) => void;
 }
 
 interface FoundRights {
@@ -172,6 +203,7 @@ async function decideAnswer(
     case "conflict":
       return { status: "refresh_conflict" };
     case "reuse":
+      ctx.counts.sessionsEnded.add("reuse");
       await ctx.audit("refresh_reuse", { ...facts, detail: `generation ${generation}` });
       reportReuse(ctx, facts);
       return invalidGrant;

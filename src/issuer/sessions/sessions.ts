@@ -90,6 +90,7 @@ export async function beginSession(
     { max: mostSessions(ctx, client), issuer, until },
   );
   if (created.status === "superseded") return created;
+  ctx.counts.sessionsStarted++;
   for (const evicted of created.evicted) await reportEnd(ctx, evicted, "evicted", requestInfo);
   const session = await verifySessionRecord(ctx, created.session, id);
   if (session === null) throw new HoldfastError("store_corrupt", "the store changed the session it created");
@@ -138,6 +139,7 @@ async function reportEnd(
   reason: EndReason,
   { source, actor }: ActionFacts,
 ): Promise<void> {
+  ctx.counts.sessionsEnded.add(reason);
   await ctx.audit("session_ended", { subject, source, actor, session, detail: reason });
   ctx.hook.notify({ type: "session_ended", subject, session, source: source ?? null, reason });
 }
@@ -168,6 +170,7 @@ export async function endSubject(
 ): Promise<number> {
   const until = ctx.clock.now() + maxAcceptanceMs(ctx.config);
   const ended = await ctx.store.sessions.endAll(subject, reason, { issuer: ctx.config.url, until });
+  if (ended > 0) ctx.counts.sessionsEnded.add(reason, ended);
   await ctx.audit("subject_ended", { subject, source, actor, detail: `${reason}, sessions: ${ended}` });
   ctx.hook.notify({ type: "subject_ended", subject, source: source ?? null, reason, sessions: ended });
   return ended;

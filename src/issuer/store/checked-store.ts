@@ -3,6 +3,7 @@ import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
 import { requireMethods } from "../../core/options.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import type { Store } from "../../stores/store.ts";
+import type { IssuerCounts } from "../metrics/issuer-counts.ts";
 import type { IssuerStatus } from "../types.ts";
 
 type Access = "read" | "write";
@@ -38,6 +39,12 @@ const storeMethods: { readonly [P in StorePart]: Readonly<Record<keyof Store[P],
 /** Limits calls to a store that sets no deadlines. */
 const STORE_DEADLINE_MS = 10_000;
 
+interface CheckedStoreOptions {
+  readonly clock: Clock;
+  readonly counts: Pick<IssuerCounts, "recordCommand">;
+  readonly onFailure: (message: string) => void;
+}
+
 interface CheckedStore {
   readonly store: Omit<Store, "close">;
   readonly health: () => Omit<IssuerStatus["store"], "description" | "unknownSecret">;
@@ -50,20 +57,25 @@ interface CheckedStore {
  */
 export function openCheckedStore(
   store: Store,
-  clock: Clock,
-  onFailure: (message: string) => void,
+  { clock, counts, onFailure }: CheckedStoreOptions,
 ): CheckedStore {
   let lastError: string | null = null;
   let writeFailure: IssuerStatus["store"]["writeFailure"] = null;
 
   async function call<T>(what: string, access: Access, work: () => T | Promise<T>): Promise<T> {
+    const [part = ""] = what.split(/[.(]/, 1);
+    const startedAt = clock.monotonic();
+    const record = (outcome: "ok" | "failed") =>
+      counts.recordCommand(part, outcome, clock.monotonic() - startedAt);
     try {
       const label = `the store's ${what}`;
       const answer = await withDeadline(clock, label, STORE_DEADLINE_MS, async () => await work());
+      record("ok");
       lastError = null;
       if (access === "write") writeFailure = null;
       return answer;
     } catch (error) {
+      record("failed");
       const failure =
         isHoldfastError(error) && error.code.startsWith("store_")
           ? error

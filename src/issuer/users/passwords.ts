@@ -1,5 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { hash, verify } from "@node-rs/argon2";
+import type { Clock } from "../../core/clock.ts";
+import { Histogram } from "../../core/metrics.ts";
 import { FairBulkhead, type FairPlace } from "../../resilience/fair-bulkhead.ts";
 import { parsePasswordHash } from "./password-hash.ts";
 
@@ -7,6 +9,9 @@ import { parsePasswordHash } from "./password-hash.ts";
 const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
 const CURRENT_PREFIX = `$argon2id$v=19$m=${COST.memoryCost},t=${COST.timeCost},p=${COST.parallelism}$`;
 const randomUnpadded = (bytes: number) => randomBytes(bytes).toString("base64").replaceAll("=", "");
+
+/** Upper bounds in seconds. */
+const HASH_BOUNDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
 /** The place of a call in the pool. */
 export interface PoolTurn {
@@ -23,13 +28,20 @@ const ownWork: PoolTurn = { place: { lane: "known", group: "issuer" } };
  * and refreshes. The networks of the clients take turns. Further calls reject with `overloaded`.
  */
 export class PasswordHasher {
+  /** Time of a hash or check in seconds, with the wait for a place. */
+  readonly durations: Histogram = new Histogram(HASH_BOUNDS);
   readonly #pool = new FairBulkhead("password checks", { running: 2, waiting: 64 });
+  readonly #clock: Clock;
   /** Matches no password. Checking it takes as long as a real hash, so the time does not reveal an unknown user. */
   readonly #decoyHash = `${CURRENT_PREFIX}${randomUnpadded(16)}$${randomUnpadded(32)}`;
 
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
   /** Resolves with a PHC string. */
   async hash(password: string, { place, signal }: PoolTurn = ownWork): Promise<string> {
-    return await this.#pool.run(place, async () => await hash(normalizePassword(password), COST), signal);
+    return await this.#run(place, async () => await hash(normalizePassword(password), COST), signal);
   }
 
   /** `null` is the hash of a user who does not exist: the check takes as long, and resolves with `false`. */
@@ -39,14 +51,26 @@ export class PasswordHasher {
     { place, signal }: PoolTurn = ownWork,
   ): Promise<boolean> {
     if (passwordHash !== null && !this.isCurrent(passwordHash)) {
-      return await this.#pool.run(place, async () => await verifyImported(passwordHash, password), signal);
+      return await this.#run(place, async () => await verifyImported(passwordHash, password), signal);
     }
-    const matches = await this.#pool.run(
+    const matches = await this.#run(
       place,
       async () => await verify(passwordHash ?? this.#decoyHash, normalizePassword(password)),
       signal,
     );
     return matches && passwordHash !== null;
+  }
+
+  /** Calls that wait for a place. */
+  get waitingCount(): number {
+    return this.#pool.waitingCount;
+  }
+
+  async #run<T>(place: FairPlace, task: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    const startedAt = this.#clock.monotonic();
+    const result = await this.#pool.run(place, task, signal);
+    this.durations.record((this.#clock.monotonic() - startedAt) / 1_000);
+    return result;
   }
 
   /** Whether the hash has the form that `hash` makes. An imported hash has another one. */

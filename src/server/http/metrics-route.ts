@@ -7,9 +7,9 @@ import { version } from "../version.ts";
 import { addGetRoute } from "./get-route.ts";
 
 /** Adds `/metrics`, the numbers of this process for Prometheus. */
-export function addMetricsRoute(app: Hono, { guard }: Service): void {
+export function addMetricsRoute(app: Hono, { guard, issuer }: Service): void {
   const registry = new Registry();
-  registerMetrics(registry, { guards: [buildInfo, guard] });
+  registerMetrics(registry, { guards: [buildInfo, guard], issuers: [issuer] });
   addGetRoute(app, "/metrics", async (c) => {
     c.header("Content-Type", registry.contentType);
     return c.body(await registry.metrics());

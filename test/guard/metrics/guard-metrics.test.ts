@@ -1,35 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { MetricFamily, MetricLabels } from "../../../src/core/metrics.ts";
-import { jwks, type Guard } from "../../../src/index.ts";
+import { jwks } from "../../../src/index.ts";
 import { makeFixture as makeDegradedFixture } from "../degraded/fixture.ts";
+import { metricTotal, observationCount } from "../../support/metric-values.ts";
 import { issuer, makeFixture } from "../fixture.ts";
-
-function family(guard: Guard, name: string): MetricFamily {
-  const found = guard.metrics().find((one) => one.name === name);
-  assert.ok(found !== undefined, name);
-  return found;
-}
-
-/** The sum of the samples that have these labels. */
-function total(guard: Guard, name: string, labels: MetricLabels): number {
-  const { kind, samples } = family(guard, name);
-  assert.notEqual(kind, "histogram");
-  const wanted = Object.entries(labels);
-  return (samples as readonly { labels: MetricLabels; value: number }[])
-    .filter((sample) => wanted.every(([label, value]) => sample.labels[label] === value))
-    .reduce((sum, { value }) => sum + value, 0);
-}
-
-function timed(guard: Guard, name: string, labels: MetricLabels): number {
-  const found = family(guard, name);
-  assert.ok(found.kind === "histogram");
-  const wanted = Object.entries(labels);
-  return found.samples
-    .filter((sample) => wanted.every(([label, value]) => sample.labels[label] === value))
-    .flatMap(({ counts }) => counts)
-    .reduce((sum, count) => sum + count, 0);
-}
 
 test("law 10: every decision is counted once, by issuer, status and reason", async () => {
   const { guard: open, mint, revoke, log, clock } = await makeFixture();
@@ -44,14 +18,17 @@ test("law 10: every decision is counted once, by issuer, status and reason", asy
   await clock.advance(1_000);
   await guard.validate(token);
   const decisions = "holdfast_guard_decisions_total";
-  assert.equal(total(guard, decisions, { issuer, status: "valid" }), 10);
-  assert.equal(total(guard, decisions, { issuer, status: "forbidden" }), 1);
-  assert.equal(total(guard, decisions, { issuer, detail: "revoked" }), 1);
-  assert.equal(total(guard, decisions, { issuer: "unknown", detail: "malformed" }), 1);
-  assert.equal(total(guard, decisions, { issuer: "unknown", detail: "too_large" }), 1);
-  assert.equal(total(guard, decisions, {}), 14);
-  assert.equal(total(guard, "holdfast_guard_findings_total", { from: "memory", basis: "verification" }), 9);
-  assert.equal(total(guard, "holdfast_revocations_applied_total", { kind: "token" }), 1);
+  assert.equal(metricTotal(guard, decisions, { issuer, status: "valid" }), 10);
+  assert.equal(metricTotal(guard, decisions, { issuer, status: "forbidden" }), 1);
+  assert.equal(metricTotal(guard, decisions, { issuer, detail: "revoked" }), 1);
+  assert.equal(metricTotal(guard, decisions, { issuer: "unknown", detail: "malformed" }), 1);
+  assert.equal(metricTotal(guard, decisions, { issuer: "unknown", detail: "too_large" }), 1);
+  assert.equal(metricTotal(guard, decisions, {}), 14);
+  assert.equal(
+    metricTotal(guard, "holdfast_guard_findings_total", { from: "memory", basis: "verification" }),
+    9,
+  );
+  assert.equal(metricTotal(guard, "holdfast_revocations_applied_total", { kind: "token" }), 1);
   await guard.close();
 });
 
@@ -61,8 +38,8 @@ test("one of 256 decisions from memory is timed, and every other decision", asyn
   const tokens = [mint.token(), mint.token()];
   for (let i = 0; i <= 256; i++) for (const token of tokens) await guard.validate(token);
   const durations = "holdfast_guard_decision_duration_seconds";
-  assert.equal(timed(guard, durations, { from: "memory" }), 2);
-  assert.equal(timed(guard, durations, { from: "verification" }), 2);
+  assert.equal(observationCount(guard, durations, { from: "memory" }), 2);
+  assert.equal(observationCount(guard, durations, { from: "verification" }), 2);
   await guard.close();
 });
 
@@ -71,12 +48,15 @@ test("callers who join the work of another caller are counted as joined", async 
   const guard = open();
   const token = provider.token({ sub: "ada" });
   await Promise.all([1, 2, 3].map(async () => await guard.validate(token)));
-  assert.equal(total(guard, "holdfast_guard_findings_total", { from: "joined", basis: "authority" }), 2);
   assert.equal(
-    total(guard, "holdfast_authority_requests_total", { issuer: provider.issuer, outcome: "yes" }),
+    metricTotal(guard, "holdfast_guard_findings_total", { from: "joined", basis: "authority" }),
+    2,
+  );
+  assert.equal(
+    metricTotal(guard, "holdfast_authority_requests_total", { issuer: provider.issuer, outcome: "yes" }),
     1,
   );
-  assert.ok(timed(guard, "holdfast_authority_request_duration_seconds", {}) >= 1);
+  assert.ok(observationCount(guard, "holdfast_authority_request_duration_seconds", {}) >= 1);
 });
 
 test("law 10: a guard that decides without its authority reports it, with the time that is left", async (t) => {
@@ -85,21 +65,26 @@ test("law 10: a guard that decides without its authority reports it, with the ti
   const guard = open({ keys, degraded: "local" });
   const { issuer: of } = provider;
   await guard.ready();
-  assert.equal(total(guard, "holdfast_degraded", {}), 0);
+  assert.equal(metricTotal(guard, "holdfast_degraded", {}), 0);
   provider.fault("introspection", { status: 500 });
   assert.equal((await guard.validate(provider.token({ sub: "ada" }))).status, "valid");
-  assert.equal(total(guard, "holdfast_degraded", { issuer: of }), 1);
-  assert.equal(total(guard, "holdfast_degraded_decisions_total", { issuer: of }), 1);
-  assert.equal(total(guard, "holdfast_degraded_limit_seconds", { issuer: of }), 3_600);
-  assert.equal(total(guard, "holdfast_guard_decisions_total", { status: "valid", degraded: "true" }), 1);
+  assert.equal(metricTotal(guard, "holdfast_degraded", { issuer: of }), 1);
+  assert.equal(metricTotal(guard, "holdfast_degraded_decisions_total", { issuer: of }), 1);
+  assert.equal(metricTotal(guard, "holdfast_degraded_limit_seconds", { issuer: of }), 3_600);
+  assert.equal(
+    metricTotal(guard, "holdfast_guard_decisions_total", { status: "valid", degraded: "true" }),
+    1,
+  );
   await clock.advance(60_000);
-  assert.ok(total(guard, "holdfast_degraded_age_seconds", { issuer: of }) >= 60);
-  assert.ok(total(guard, "holdfast_authority_requests_total", { issuer: of, outcome: "failed" }) > 1);
-  const states = ["open", "half-open"].map((state) => total(guard, "holdfast_breaker_state", { state }));
+  assert.ok(metricTotal(guard, "holdfast_degraded_age_seconds", { issuer: of }) >= 60);
+  assert.ok(metricTotal(guard, "holdfast_authority_requests_total", { issuer: of, outcome: "failed" }) > 1);
+  const states = ["open", "half-open"].map((state) =>
+    metricTotal(guard, "holdfast_breaker_state", { state }),
+  );
   assert.ok(states.includes(1) && states.includes(0));
-  assert.ok(total(guard, "holdfast_breaker_transitions_total", { to: "open" }) >= 1);
-  assert.equal(total(guard, "holdfast_keys_fetches_total", { outcome: "ok" }), 1);
-  assert.ok(total(guard, "holdfast_keys_age_seconds", { issuer: of }) >= 60);
+  assert.ok(metricTotal(guard, "holdfast_breaker_transitions_total", { to: "open" }) >= 1);
+  assert.equal(metricTotal(guard, "holdfast_keys_fetches_total", { outcome: "ok" }), 1);
+  assert.ok(metricTotal(guard, "holdfast_keys_age_seconds", { issuer: of }) >= 60);
 });
 
 test("the number of series does not depend on what strangers send", async () => {

@@ -1,3 +1,4 @@
+import { systemClock } from "../../../src/core/clock.ts";
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
@@ -47,7 +48,7 @@ describe("login", () => {
   });
 
   test("hashes passwords with Argon2id, 19 MiB and two iterations; no password matches an unknown user", async () => {
-    const passwords = new PasswordHasher();
+    const passwords = new PasswordHasher(systemClock);
     const stored = await passwords.hash("password of ann");
     assert.match(stored, /^\$argon2id\$v=19\$m=19456,t=2,p=1\$[\w+/]{22}\$[\w+/]{43}$/);
     assert.equal(await passwords.verify(stored, "password of ann"), true);
