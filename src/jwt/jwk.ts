@@ -9,7 +9,7 @@ import {
   type Algorithm,
 } from "./algorithms.ts";
 import { isSafeEd25519Point } from "./ed25519-point.ts";
-import { toPssKey } from "./rsa-pss.ts";
+import { importPssKey } from "./rsa-pss.ts";
 import { findModulusWeakness } from "./weak-modulus.ts";
 
 /** A key that verifies one algorithm and no other. */
@@ -19,6 +19,8 @@ export interface VerificationKey {
   readonly kid: string | undefined;
   readonly algorithm: Algorithm;
   readonly key: KeyObject;
+  /** An RSA key in PEM, for PSS on runtimes whose `key` does not require PSS. `null` on Node and for other algorithms. */
+  readonly pssPem: string | null;
   /** The length of every signature. OpenSSL would accept a PSS signature without its leading zeros (RFC 8017 §8.1.2). */
   readonly signatureBytes: number;
 }
@@ -117,11 +119,13 @@ function makeVerificationKey(
   material: string,
 ): VerificationKey {
   const { family, hash: digest, signatureBytes } = algorithmFacts(algorithm);
+  const pss = family === "PS" && digest !== null ? importPssKey(key, digest) : null;
   return {
     id: JSON.stringify([algorithm, material, kid]),
     kid,
     algorithm,
-    key: family === "PS" && digest !== null ? toPssKey(key, digest) : key,
+    key: pss?.key ?? key,
+    pssPem: pss?.pem ?? null,
     signatureBytes: signatureBytes ?? Math.ceil((key.asymmetricKeyDetails?.modulusLength ?? 0) / 8),
   };
 }

@@ -2,6 +2,7 @@ import { createHmac, timingSafeEqual, verify } from "node:crypto";
 import { algorithmFacts } from "./algorithms.ts";
 import type { VerificationKey } from "./jwk-set.ts";
 import type { ParsedToken } from "./parse.ts";
+import { verifyPss } from "./rsa-pss.ts";
 
 type SignedToken = Pick<ParsedToken, "algorithm" | "signingInput" | "signature">;
 
@@ -20,6 +21,7 @@ export function verifySignature(token: SignedToken, key: VerificationKey): boole
     return timingSafeEqual(mac, signature);
   }
   const input = Buffer.from(token.signingInput, "latin1");
+  if (key.pssPem !== null) return verifyPss(hash as string, input, key.pssPem, signature);
   return verify(hash, input, key.key, family === "ES" ? ecdsaDer(signature) : signature);
 }
 
