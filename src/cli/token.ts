@@ -89,7 +89,13 @@ function describeDistance(ms: number): string {
 }
 
 function describeVerdict(verdict: Verdict): string {
-  if (verdict.status === "invalid") return `invalid (${verdict.reason}): ${explanations[verdict.reason]}`;
+  if (verdict.status === "invalid") {
+    const { reason, detail } = verdict;
+    const { claim, expected, got } = detail ?? {};
+    const accepted = expected?.map(toSafeJson).join(" or ") || "any value";
+    const facts = detail === undefined ? "" : `; ${claim} is ${toSafeJson(got)}, accepted: ${accepted}`;
+    return `invalid (${reason}): ${explanations[reason]}${facts}`;
+  }
   if (verdict.status === "unavailable") return `unknown (${verdict.cause}): ${explanations[verdict.cause]}`;
   const { subject, scopes, sessionId } = verdict;
   return `valid: subject ${toSafeJson(subject)}, scopes ${toSafeJson(scopes.join(" "))}, session ${toSafeJson(sessionId ?? null)}`;

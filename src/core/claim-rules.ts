@@ -1,6 +1,7 @@
 import { claimAt, isClaimPath } from "./claim-path.ts";
 import { isRecord } from "./json.ts";
 import { invalidOption, rejectUnknownOptions } from "./option-checks.ts";
+import { invalidValue } from "./option-values.ts";
 
 /** A value that a claim may have. `null` accepts a token without the claim. */
 export type ClaimValue = string | number | boolean | null;
@@ -39,7 +40,7 @@ export function oneOf(...values: ClaimValue[]): { readonly oneOf: readonly Claim
 export function checkClaimRules(name: string, rules: unknown): asserts rules is ClaimRules {
   if (!isRecord(rules)) throw invalidOption(name, "an object with a rule for each claim", rules);
   for (const [claim, rule] of Object.entries(rules)) {
-    if (!isClaimPath(claim)) throw invalidOption(name, "rules under the names of claims", claim);
+    if (!isClaimPath(claim)) throw invalidValue(name, "rules under the names of claims", claim);
     checkRule(`${name}.${claim}`, rule);
   }
 }
@@ -83,7 +84,7 @@ function copyRule(rule: ClaimRule): ClaimRule {
 
 function checkRule(name: string, rule: unknown): void {
   if (isClaimValue(rule)) return;
-  if (!isRecord(rule)) throw invalidOption(name, RULE_FORM, rule);
+  if (!isRecord(rule)) throw invalidValue(name, RULE_FORM, rule);
   rejectUnknownOptions(name, rule, ["oneOf"]);
   const { oneOf: values } = rule;
   if (!Array.isArray(values) || values.length === 0) {

@@ -2,7 +2,7 @@ import { distance } from "fastest-levenshtein";
 import { HoldfastError } from "./errors.ts";
 
 /** Describes a wrong value by its type, and by the value itself only where that cannot be a secret. */
-function describeValue(value: unknown): string {
+export function describeValue(value: unknown): string {
   if (value === null || value === undefined || typeof value === "number" || typeof value === "boolean") {
     return String(value);
   }
@@ -12,7 +12,12 @@ function describeValue(value: unknown): string {
 
 /** An `invalid_option` error: the option, what it must be and what it got. The message never shows a string's value. */
 export function invalidOption(name: string, mustBe: string, value: unknown): HoldfastError {
-  return new HoldfastError("invalid_option", `${name} must be ${mustBe}; got ${describeValue(value)}`);
+  return optionError(name, mustBe, describeValue(value));
+}
+
+/** The same with a description of the value. */
+export function optionError(name: string, mustBe: string, got: string): HoldfastError {
+  return new HoldfastError("invalid_option", `${name} must be ${mustBe}; got ${got}`);
 }
 
 /** Longer names are no misspelt options. */
@@ -32,7 +37,7 @@ export function rejectUnknownOptions(owner: string, options: unknown, known: rea
 }
 
 /** The known name that a misspelt one probably means: case and at most a third of its letters differ. */
-function likelyName(name: string, known: readonly string[]): string | undefined {
+export function likelyName(name: string, known: readonly string[]): string | undefined {
   if (known.length === 0 || name.length > MAX_COMPARED_LENGTH) return undefined;
   const lower = name.toLowerCase();
   const distanceTo = (other: string) => distance(lower, other.toLowerCase());

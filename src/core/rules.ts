@@ -1,5 +1,6 @@
 import { checkClaimRules, readClaimRules, type ClaimRules } from "./claim-rules.ts";
-import { invalidOption, readWholeNumber, rejectUnknownOptions } from "./options.ts";
+import { readWholeNumber, rejectUnknownOptions } from "./options.ts";
+import { invalidValue, readChoice } from "./option-values.ts";
 
 /** The tokens that the guard may accept while the authority gives no answer, from strict to lax. */
 export type DegradedMode =
@@ -101,31 +102,29 @@ export function missingScopes({ scopes = [], anyScope }: Rules, granted: readonl
 function checkValues(owner: string, rules: Rules): void {
   const { scopes, anyScope, audience, claims, maxRevocationAgeMs, maxAuthAgeMs, degraded } = rules;
   if (scopes !== undefined && !(Array.isArray(scopes) && scopes.every(isString))) {
-    throw invalidOption(`${owner}: scopes`, "an array of strings", scopes);
+    throw invalidValue(`${owner}: scopes`, "an array of strings", scopes);
   }
   if (
     anyScope !== undefined &&
     !(Array.isArray(anyScope) && anyScope.length > 0 && anyScope.every(isString))
   ) {
-    throw invalidOption(`${owner}: anyScope`, "an array of at least one string", anyScope);
+    throw invalidValue(`${owner}: anyScope`, "an array of at least one string", anyScope);
   }
   if (claims !== undefined) checkClaimRules(`${owner}: claims`, claims);
   if (audience !== undefined && !isAudience(audience)) {
-    throw invalidOption(`${owner}: audience`, "a non-empty string or an array of such strings", audience);
+    throw invalidValue(`${owner}: audience`, "a non-empty string or an array of such strings", audience);
   }
   if (
     maxRevocationAgeMs !== undefined &&
     !(typeof maxRevocationAgeMs === "number" && maxRevocationAgeMs >= 0)
   ) {
-    throw invalidOption(`${owner}: maxRevocationAgeMs`, "a number of at least 0", maxRevocationAgeMs);
+    throw invalidValue(`${owner}: maxRevocationAgeMs`, "a number of at least 0", maxRevocationAgeMs);
   }
   // `readWholeNumber` would take a missing bound for its default, and there is none.
   if (maxAuthAgeMs !== undefined) {
     readWholeNumber(`${owner}: maxAuthAgeMs`, maxAuthAgeMs, { default: 0, min: MIN_AUTH_AGE_MS });
   }
-  if (degraded !== undefined && !degradedModes.includes(degraded)) {
-    throw invalidOption(`${owner}: degraded`, "deny, cached or local", degraded);
-  }
+  if (degraded !== undefined) readChoice(`${owner}: degraded`, degradedModes, degraded);
 }
 
 function isAudience(value: unknown): boolean {

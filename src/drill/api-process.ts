@@ -76,6 +76,7 @@ async function startApi(config: ApiConfig): Promise<ApiReady> {
     degraded: "local",
     memory: { ttlMs: MEMORY_TTL_MS },
     revocations,
+    warnings: false,
   });
   await guard.ready({ timeoutMs: 30_000 });
   const tookMs = new WeakMap<object, number>();

@@ -2,6 +2,7 @@ import { isHoldfastError } from "../core/errors.ts";
 import { guardEvents } from "../core/event-channels.ts";
 import type { GuardEvent } from "../core/events.ts";
 import type { Counts } from "../core/metrics.ts";
+import type { ConsoleWarnings } from "./console-warnings.ts";
 
 /** The guard that an event is about, and its issuer when the event concerns only one. */
 export interface GuardEventSource {
@@ -11,15 +12,18 @@ export interface GuardEventSource {
   readonly issuer: string | null;
   /** Counts the events of this source, for the metrics of the guard. */
   readonly eventCounts?: Counts | undefined;
+  /** Explains failures on the console. */
+  readonly warnings?: ConsoleWarnings | undefined;
 }
 
 /** Counts an event and publishes it on the channel `holdfast:guard`. */
 export function emit(
-  { guard, issuer, eventCounts }: GuardEventSource,
+  { guard, issuer, eventCounts, warnings }: GuardEventSource,
   event: GuardEvent["event"],
   message: string,
 ): void {
   eventCounts?.add(event);
+  if (event === "keys_failed") warnings?.noteKeysFailure(issuer, message);
   if (guardEvents.hasSubscribers) guardEvents.publish({ guard, issuer, event, message });
 }
 

@@ -1,5 +1,6 @@
 import { isClaimPath } from "../core/claim-path.ts";
 import { HoldfastError } from "../core/errors.ts";
+import { invalidValue } from "../core/option-values.ts";
 import {
   invalidOption,
   option,
@@ -65,7 +66,7 @@ export function readIssuer(owner: string, options: unknown): IssuerSettings {
   );
   // A public key must never serve as an HMAC secret (RFC 8725 §3.1).
   if (keys.kind !== "secret" && algorithms?.some((name) => name.startsWith("HS"))) {
-    throw invalidOption(`${owner}: algorithms`, ALGORITHMS_THAT_FIT, algorithms);
+    throw invalidValue(`${owner}: algorithms`, ALGORITHMS_THAT_FIT, algorithms);
   }
   const claimsPolicy = toClaimsPolicy(claims);
   return { claimsPolicy, keys, authority, revocationFeed: revocations, algorithms, scopesFrom };
@@ -109,7 +110,7 @@ function readRevocations(name: string, value: unknown): RevocationFeed | undefin
 function readScopesFrom(name: string, value: unknown): readonly string[] {
   const paths: unknown[] = Array.isArray(value) ? value : [value];
   if (paths.length === 0 || !paths.every(isClaimPath)) {
-    throw invalidOption(name, "the name or path of a claim, or a list of at least one", value);
+    throw invalidValue(name, "the name or path of a claim, or a list of at least one", value);
   }
   return paths;
 }
@@ -118,7 +119,7 @@ function readAlgorithms(name: string, value: unknown): readonly Algorithm[] | un
   if (value === undefined) return undefined;
   const algorithms = Array.isArray(value) ? value.map(canonicalAlgorithm) : [];
   if (algorithms.length === 0 || !algorithms.every(isAlgorithm)) {
-    throw invalidOption(name, ALGORITHMS_THAT_FIT, value);
+    throw invalidValue(name, ALGORITHMS_THAT_FIT, value);
   }
   return [...new Set(algorithms)];
 }

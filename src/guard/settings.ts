@@ -3,7 +3,6 @@ import { HoldfastError } from "../core/errors.ts";
 import {
   clockOption,
   functionOption,
-  invalidOption,
   option,
   readOptions,
   readString,
@@ -12,9 +11,11 @@ import {
   wholeOption,
   type OptionTable,
 } from "../core/options.ts";
+import { flagOption, readChoice } from "../core/option-values.ts";
 import { degradedModes, MIN_AUTH_AGE_MS, type DegradedMode } from "../core/rules.ts";
 import type { Snapshots } from "../stores/store.ts";
 import type { SharedAnswersSource } from "../stores/shared-answers.ts";
+import { ConsoleWarnings } from "./console-warnings.ts";
 import { readIssuer, readIssuers, readPart, trustedIssuerOptionTable } from "./issuer-settings.ts";
 import type { IssuerSettings } from "./issuer-settings.ts";
 import type { CommonGuardOptions, GuardOptions } from "./types.ts";
@@ -50,6 +51,7 @@ export interface GuardSettings {
   readonly snapshots: Snapshots | undefined;
   readonly clock: Clock;
   readonly random: () => number;
+  readonly warnings: ConsoleWarnings;
 }
 
 /** The values of the options, named like the options. */
@@ -68,6 +70,7 @@ interface GuardOptionValues {
   readonly name: string;
   readonly clock: Clock;
   readonly random: () => number;
+  readonly warnings: boolean;
 }
 
 const defaultFallback: FallbackPolicy = { mode: "deny", maxMs: 3_600_000 };
@@ -95,6 +98,7 @@ export const guardOptionTable: OptionTable<GuardOptionValues> = {
   name: option(readString, "guard"),
   clock: clockOption(OWNER),
   random: functionOption(() => Math.random),
+  warnings: flagOption(true),
 } satisfies Record<keyof CommonGuardOptions | "issuers", unknown>;
 
 /** Throws `invalid_option` or `missing_method`, naming the option. */
@@ -126,6 +130,7 @@ export function readGuardSettings(options: GuardOptions): GuardSettings {
     snapshots: values.snapshots,
     clock: values.clock,
     random: values.random,
+    warnings: new ConsoleWarnings(values.name, values.clock, values.warnings),
   };
 }
 
@@ -138,11 +143,11 @@ function readFallbackPolicy(name: string, value: unknown): FallbackPolicy {
   const given = typeof value === "string" ? { mode: value } : value;
   rejectUnknownOptions(name, given, ["mode", "maxMs"]);
   const { mode, maxMs } = given as Partial<FallbackPolicy>;
-  if (mode === undefined || !degradedModes.includes(mode)) {
-    throw invalidOption(name, "deny, cached or local", mode);
-  }
   const bounds = { default: defaultFallback.maxMs, min: 1 };
-  return { mode, maxMs: readWholeNumber(`${name}.maxMs`, maxMs, bounds) };
+  return {
+    mode: readChoice(name, degradedModes, mode),
+    maxMs: readWholeNumber(`${name}.maxMs`, maxMs, bounds),
+  };
 }
 
 function readMemory(name: string, value: unknown): MemoryLimits {

@@ -122,6 +122,11 @@ export interface CommonGuardOptions {
   clock?: Clock;
   /** Returns a number from 0 to 1, for jitter. Default `Math.random`. */
   random?: () => number;
+  /**
+   * Whether the guard explains on the console why it refused a token with a wrong audience or issuer, and why keys cannot
+   * be fetched: the first case of each kind in a minute. Default true.
+   */
+  warnings?: boolean;
 }
 
 export interface SingleIssuerOptions extends CommonGuardOptions, TrustedIssuer {

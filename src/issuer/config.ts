@@ -1,4 +1,5 @@
 import { copyOptions } from "../core/option-checks.ts";
+import { readChoice } from "../core/option-values.ts";
 import { systemClock, type Clock } from "../core/clock.ts";
 import {
   functionOption,
@@ -151,14 +152,11 @@ function arrayOption<T>(readItem: (name: string, value: unknown) => T): OptionRe
 }
 
 function readAlgorithm(name: string, value: unknown): Algorithm {
-  const algorithm = signingAlgorithms.find((one) => one === value);
-  if (algorithm === undefined) throw invalidOption(name, signingAlgorithms.join(", "), value);
-  return algorithm;
+  return readChoice(name, signingAlgorithms, value);
 }
 
 function readLoginNames(name: string, value: unknown): LoginNames {
-  if (value === "case-insensitive" || value === "exact") return value;
-  throw invalidOption(name, '"case-insensitive" or "exact"', value);
+  return readChoice(name, ["case-insensitive", "exact"], value);
 }
 
 function readClock(_: string, value: unknown = systemClock): Clock {

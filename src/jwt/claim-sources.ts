@@ -1,5 +1,6 @@
 import { claimAt, isClaimPath } from "../core/claim-path.ts";
-import { invalidOption, option, type OptionTable } from "../core/options.ts";
+import { invalidValue } from "../core/option-values.ts";
+import { option, type OptionTable } from "../core/options.ts";
 import type { JwtClaims } from "../core/verdict.ts";
 
 /** The claims in which an issuer's tokens name their audience, subject and session: names or paths. */
@@ -22,7 +23,7 @@ export interface ClaimSources {
 /** Reads an option that is the name or the path of a claim. Throws `invalid_option`. */
 function readClaimPath(name: string, value: unknown): string {
   if (!isClaimPath(value))
-    throw invalidOption(name, "the name of a claim, or a path of names with dots", value);
+    throw invalidValue(name, "the name of a claim, or a path of names with dots", value);
   return value;
 }
 

@@ -1,7 +1,8 @@
 import { claimAt } from "../core/claim-path.ts";
 import { findWrongClaim, readClaimRules, type ClaimRules } from "../core/claim-rules.ts";
 import { HoldfastError } from "../core/errors.ts";
-import { invalidOption, option, readOptions, readString, type OptionTable } from "../core/options.ts";
+import { flagOption, invalidValue } from "../core/option-values.ts";
+import { option, readOptions, readString, type OptionTable } from "../core/options.ts";
 import { refusalDetail } from "../core/refusal-detail.ts";
 import { invalidVerdict, type InvalidReason, type InvalidVerdict, type JwtClaims } from "../core/verdict.ts";
 import {
@@ -66,14 +67,14 @@ export function deferAbsentClaims(policy: ClaimsPolicy): ClaimsPolicy {
 }
 
 function readStrings(name: string, value: unknown): readonly string[] {
-  if (!Array.isArray(value)) throw invalidOption(name, "an array of strings", value);
+  if (!Array.isArray(value)) throw invalidValue(name, "an array of strings", value);
   return value.map((item, index) => readString(`${name}[${index}]`, item));
 }
 
 function readAudience(name: string, value: unknown): readonly string[] | null {
   if (value === null) return null;
   const audiences = typeof value === "string" ? [readString(name, value)] : readStrings(name, value);
-  if (audiences.length === 0) throw invalidOption(name, "null or at least one audience", value);
+  if (audiences.length === 0) throw invalidValue(name, "null or at least one audience", value);
   return audiences;
 }
 
@@ -81,18 +82,13 @@ function readAudience(name: string, value: unknown): readonly string[] | null {
 function readIssuerName(name: string, value: unknown): string {
   const issuer = readString(name, value);
   if (/[{}*]/.test(issuer)) {
-    throw invalidOption(
+    throw invalidValue(
       name,
       "the exact `iss` of the tokens, without a placeholder in braces or a wildcard",
       value,
     );
   }
   return issuer;
-}
-
-function readFlag(name: string, value: unknown): boolean {
-  if (typeof value !== "boolean") throw invalidOption(name, "true or false", value);
-  return value;
 }
 
 /** The values of {@link ClaimsPolicyOptions}, checked and complete. */
@@ -114,10 +110,10 @@ export const claimsPolicyOptionTable: OptionTable<ClaimsPolicySettings> = {
   issuer: option(readIssuerName),
   audience: option(readAudience),
   types: option(readStrings, ["at+jwt", "jwt"]),
-  requireTyp: option(readFlag, false),
+  requireTyp: flagOption(false),
   requiredClaims: option(readStrings, defaultRequiredClaims),
-  allowMissingExp: option(readFlag, false),
-  allowMissingIss: option(readFlag, false),
+  allowMissingExp: flagOption(false),
+  allowMissingIss: flagOption(false),
   claims: option(readClaimRules, noClaimRules),
   ...claimSourcesOptionTable,
 };

@@ -78,6 +78,8 @@ export async function composeService(
       ...(await sharedCacheOptions(settings, secret)),
       ...persistence,
       name: "service",
+      // The console of the service is its log, in JSON lines.
+      warnings: false,
     });
     parts.push(guard);
     // The start does not wait for a provider. Its tokens are 503 while it is down.

@@ -339,7 +339,7 @@ export function adapterContract(framework: Framework): void {
       assert.throws(() => protect(undefined, {}), { code: "invalid_option", message: /protect: guard/ });
       const wrong: [rules: unknown, message: RegExp][] = [
         [{ scope: ["read"] }, /^protect: rules has no option "scope"/],
-        [{ scopes: "read" }, /^protect: scopes must be an array of strings; got a string/],
+        [{ scopes: "read" }, /^protect: scopes must be an array of strings; got "read"/],
         [{ scopes: [1] }, /^protect: scopes must be an array of strings/],
         [{ maxRevocationAgeMs: -1 }, /^protect: maxRevocationAgeMs must be a number of at least 0; got -1/],
         [{ maxRevocationAgeMs: "5" }, /^protect: maxRevocationAgeMs must be a number/],

@@ -99,7 +99,7 @@ const wrong: [what: string, text: string, message: RegExp][] = [
   [
     "an odd claim",
     '{ "rules": [\n{ "path": "/*", "claims": { "tid": [] } }] }',
-    /line 2: claims tid must be a non-empty string.*; got an array/,
+    /line 2: claims tid must be a non-empty string.*; got \[\]/,
   ],
   [
     "anonymous with claims",

@@ -1,13 +1,7 @@
 import { HoldfastError } from "../../core/errors.ts";
 import { cookieOptionTable, type CookieSettings } from "../../core/request-token.ts";
-import {
-  invalidOption,
-  option,
-  readOptions,
-  readString,
-  type OptionReader,
-  type OptionTable,
-} from "../../core/options.ts";
+import { option, readOptions, readString, type OptionTable } from "../../core/options.ts";
+import { flagOption } from "../../core/option-values.ts";
 
 /** The ways in which a client of a connection may send its token. A handshake uses exactly one (RFC 6750 §2). */
 export interface TokenFrom {
@@ -40,9 +34,9 @@ const queryOptionTable: OptionTable<{ readonly name: string }> = { name: option(
 
 /** The members of `tokenFrom`, with their defaults. */
 export const tokenFromOptionTable: OptionTable<TokenFromSettings> = {
-  authorization: switchOption(true),
-  subprotocol: switchOption(true),
-  firstMessage: switchOption(false),
+  authorization: flagOption(true),
+  subprotocol: flagOption(true),
+  firstMessage: flagOption(false),
   cookie: option((_, value) =>
     value === undefined ? null : readOptions("tokenFrom.cookie", value, cookieOptionTable),
   ),
@@ -59,11 +53,4 @@ export function readTokenFrom(tokenFrom: TokenFrom = {}): TokenFromSettings {
     throw new HoldfastError("invalid_option", "tokenFrom must allow at least one way to send a token");
   }
   return settings;
-}
-
-function switchOption(defaultValue: boolean): OptionReader<boolean> {
-  return option((name, value) => {
-    if (typeof value !== "boolean") throw invalidOption(name, "true or false", value);
-    return value;
-  }, defaultValue);
 }

@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import { copyOptions } from "../../core/option-checks.ts";
+import { readChoice } from "../../core/option-values.ts";
 import {
   functionOption,
   invalidOption,
@@ -98,11 +99,7 @@ export const authorityOptionTable: OptionTable<OwnSettings & ClientAuthenticatio
   url: option(trustworthyUrl),
   ...clientAuthenticationOptionTable,
   opaque: option(readOpaque),
-  ask: option<QuestionScope>((name, value) => {
-    const scope = questionScopes.find((known) => known === value);
-    if (scope === undefined) throw invalidOption(name, questionScopes.join(" or "), value);
-    return scope;
-  }, "all"),
+  ask: option<QuestionScope>((name, value) => readChoice(name, questionScopes, value), "all"),
   timeoutMs: wholeOption(2_000, 1, 60_000),
   maxBytes: wholeOption(65_536, 1),
   maxConcurrent: wholeOption(64, 1),

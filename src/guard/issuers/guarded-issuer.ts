@@ -56,10 +56,10 @@ export function openGuardedIssuer(
   hosts: HostLimits,
   sharedCache?: SharedCache,
 ): GuardedIssuer {
-  const { name, clock, random, snapshots, revocationPollMs: pollMs } = settings;
+  const { name, clock, random, snapshots, revocationPollMs: pollMs, warnings } = settings;
   const maxAgeMs = settings.maxRevocationAgeMs;
   const { claimsPolicy, revocationFeed, algorithms } = issuer;
-  const source = { guard: name, issuer: claimsPolicy.issuer, eventCounts: new Counts() };
+  const source = { guard: name, issuer: claimsPolicy.issuer, eventCounts: new Counts(), warnings };
   const [keyRequests, authorityRequests] = [new RequestCounts(), new RequestCounts()];
   const view = new RevocationView(claimsPolicy.issuer, settings.maxRevocations);
   const follower =

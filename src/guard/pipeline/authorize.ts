@@ -1,6 +1,5 @@
 import { hash } from "node:crypto";
 import { elapsedMs, readClock, type Instant } from "../../core/clock.ts";
-import { decisionEvents } from "../../core/event-channels.ts";
 import { checkCall, type CallOptions, type Rules } from "../../core/rules.ts";
 import {
   invalidVerdict,
@@ -10,7 +9,7 @@ import {
   type UnavailableVerdict,
 } from "../../core/verdict.ts";
 import { abortable } from "../../resilience/deadline.ts";
-import { decisionDetail, type ResultOrigin } from "../metrics/decision-counts.ts";
+import type { ResultOrigin } from "../metrics/decision-counts.ts";
 import type { Guard } from "../types.ts";
 import { askAuthority, waitForAnswer } from "./ask-authority.ts";
 import { readAuthTime } from "./auth-age.ts";
@@ -18,6 +17,7 @@ import { catchUp, isStale } from "./catch-up.ts";
 import type { PipelineContext } from "./context.ts";
 import { decide, type Degradation } from "./decide.ts";
 import { fallBack, recordDegraded } from "./fallback.ts";
+import { publishDecision } from "./publish-decision.ts";
 import {
   authorityOf,
   isKeyInForce,
@@ -269,31 +269,4 @@ function publish<C>(
     result,
     degradation,
   };
-}
-
-/** Counts, times and publishes a decision. A decision without a look into the token has no origin and no start. */
-function publishDecision<C>(
-  { name, unknownIssuerDecisions, decisionDurations }: PipelineContext,
-  decision: Decision<C>,
-  origin: ResultOrigin | null,
-  result: ValidationResult,
-  startedAt: Instant | null,
-): Decision<C> {
-  const issuer = result.status === "valid" ? result.guardedIssuer : null;
-  (issuer?.decisionCounts ?? unknownIssuerDecisions).record(decision, origin);
-  const isTimed = origin !== null && startedAt !== null;
-  const durationMs = isTimed ? decisionDurations.record(origin, startedAt) : null;
-  if (decisionEvents.hasSubscribers) {
-    decisionEvents.publish({
-      guard: name,
-      issuer: issuer?.source.issuer ?? null,
-      status: decision.status,
-      detail: decisionDetail(decision),
-      from: origin === "joined" ? "verification" : origin,
-      basis: decision.status === "valid" ? decision.basis : null,
-      degraded: decision.status === "valid" && decision.degraded !== null,
-      durationMs,
-    });
-  }
-  return decision;
 }

@@ -9,6 +9,7 @@ import {
   type OptionReader,
   type OptionTable,
 } from "../../core/options.ts";
+import { readChoice } from "../../core/option-values.ts";
 import { redisAccessOptionTable, type RedisAccess } from "./access.ts";
 import { redisAddressOptionTable, type RedisAddressSettings } from "./address.ts";
 import type { Durability } from "./durability.ts";
@@ -71,8 +72,7 @@ function readPrefix(name: string, value: unknown): string {
 }
 
 function readDurability(name: string, value: unknown): Durability {
-  if (value === "always" || value === "everysec" || value === "unchecked") return value;
-  throw invalidOption(name, "always, everysec or unchecked", value);
+  return readChoice(name, ["always", "everysec", "unchecked"], value);
 }
 
 function readFirstSecret(name: string, value: unknown): string {

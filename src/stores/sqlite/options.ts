@@ -2,13 +2,13 @@ import { resolve } from "node:path";
 import { systemClock, type Clock } from "../../core/clock.ts";
 import {
   functionOption,
-  invalidOption,
   option,
   readString,
   wholeOption,
   type OptionReader,
   type OptionTable,
 } from "../../core/options.ts";
+import { flagOption } from "../../core/option-values.ts";
 
 const clockOption: OptionReader<Clock> = {
   read: (_name, value) => (value as Clock | undefined) ?? systemClock,
@@ -34,8 +34,5 @@ export const sqliteStoreOptionTable: OptionTable<SqliteStoreSettings> = {
   lockTimeoutMs: wholeOption(2000, 0, 60_000),
   clock: clockOption,
   random: functionOption(() => Math.random),
-  thread: option((name, value) => {
-    if (typeof value !== "boolean") throw invalidOption(name, "true or false", value);
-    return value;
-  }, true),
+  thread: flagOption(true),
 };

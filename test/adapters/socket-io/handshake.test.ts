@@ -143,7 +143,7 @@ test("checks options and server at creation", async (t) => {
   const { io, connections } = await setUp(t);
   const wrong: [options: unknown, message: RegExp][] = [
     [{ scope: ["chat"] }, /^protect: rules has no option "scope"/],
-    [{ scopes: "chat" }, /^protect: scopes must be an array of strings; got a string/],
+    [{ scopes: "chat" }, /^protect: scopes must be an array of strings; got "chat"/],
     [{ tokenFrom: { subprotocol: true } }, /^protect: tokenFrom has no option "subprotocol"/],
     [{ tokenFrom: { authorization: "yes" } }, /^tokenFrom: authorization must be true or false/],
   ];

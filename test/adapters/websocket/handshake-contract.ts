@@ -253,7 +253,7 @@ export function websocketContract(library: Library): void {
       const { connections } = await setUp(t);
       const wrong: [options: unknown, message: RegExp][] = [
         [{ scope: ["chat"] }, / has no option "scope"; it has scopes, /],
-        [{ scopes: "chat" }, /^protect: scopes must be an array of strings; got a string/],
+        [{ scopes: "chat" }, /^protect: scopes must be an array of strings; got "chat"/],
         [{ degraded: true }, /^protect: degraded must be deny, cached or local; got true/],
         [{ tokenFrom: { query: {} } }, /^tokenFrom\.query: name must be/],
       ];

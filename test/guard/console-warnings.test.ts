@@ -1,0 +1,88 @@
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import { createGuard, jwks, staticKeys, type Guard } from "../../src/index.ts";
+import { audience, issuer, makeFixture } from "./fixture.ts";
+
+/** Records what is written with `console.warn` until the test ends. */
+function recordConsole(t: TestContext): string[] {
+  const lines: string[] = [];
+  t.mock.method(console, "warn", (text: string) => void lines.push(text));
+  return lines;
+}
+
+const kinds = (lines: readonly string[]) => lines.map((line) => line.split(":")[1]?.trim());
+
+test("the first token with a wrong audience is explained on the console, once a minute", async (t) => {
+  const lines = recordConsole(t);
+  const { guard, mint, clock } = await makeFixture();
+  const guarded = guard({ name: "orders" });
+  const wrong = async () => await guarded.validate(mint.token({ aud: "account", jti: String(clock.now()) }));
+  for (let i = 0; i < 5; i++) await wrong();
+  assert.equal(lines.length, 1);
+  assert.match(lines[0] ?? "", /wrong_audience: the guard "orders" refused a token: its "aud" is "account"/);
+  assert.match(lines[0] ?? "", /expects "https:\/\/api\.example" \(option audience\)/);
+  await clock.advance(59_000);
+  await wrong();
+  assert.equal(lines.length, 1);
+  await clock.advance(1_000);
+  await wrong();
+  assert.deepEqual(kinds(lines), ["wrong_audience", "wrong_audience"]);
+});
+
+test("each kind has its own minute, and other refusals are not explained", async (t) => {
+  const lines = recordConsole(t);
+  const { guard, mint } = await makeFixture();
+  const guarded = guard();
+  for (const claims of [
+    { aud: undefined },
+    { iss: "https://id.example/" },
+    { sub: undefined },
+    { aud: "x" },
+  ]) {
+    await guarded.validate(mint.token(claims));
+  }
+  await guarded.validate("no token");
+  assert.deepEqual(kinds(lines), ["wrong_audience", "wrong_issuer"]);
+  assert.match(lines[0] ?? "", /it has no "aud"/);
+  assert.match(
+    lines[1] ?? "",
+    /its "iss" is "https:\/\/id\.example\/", and the guard expects "https:\/\/id\.example"/,
+  );
+});
+
+test("keys that cannot be fetched are explained", async (t) => {
+  const lines = recordConsole(t);
+  const { mint, clock } = await makeFixture();
+  const keys = jwks("https://id.example/jwks", { fetch: () => new Response(null, { status: 404 }) });
+  const guard: Guard = createGuard({ issuer, audience, keys, clock });
+  t.after(async () => await guard.close());
+  assert.equal((await guard.validate(mint.token())).status, "unavailable");
+  assert.deepEqual(kinds(lines), ["keys_failed"]);
+  assert.match(lines[0] ?? "", /cannot fetch the keys of "https:\/\/id\.example": .*404/);
+});
+
+test("warnings: false keeps the console quiet", async (t) => {
+  const lines = recordConsole(t);
+  const { guard, mint } = await makeFixture();
+  const guarded = guard({ warnings: false });
+  await guarded.validate(mint.token({ aud: "x" }));
+  assert.deepEqual(lines, []);
+  assert.throws(() => guard({ warnings: "off" as never }), {
+    message: /warnings must be true or false; got "off"/,
+  });
+});
+
+test("law 6: a stranger neither forges lines of the console nor writes more than one a minute", async (t) => {
+  const lines = recordConsole(t);
+  const { mint, clock } = await makeFixture();
+  const keys = staticKeys(mint.jwks());
+  const trusted = [issuer, "https://other.example"].map((name) => ({ issuer: name, audience, keys }));
+  const guard = createGuard({ issuers: trusted, clock });
+  for (let i = 0; i < 100; i++) {
+    await guard.validate(
+      mint.token({ iss: `https://evil.example/\n\u001B[2J\u202E${"x".repeat(5_000)}${i}` }),
+    );
+  }
+  assert.equal(lines.length, 1);
+  assert.match(lines[0] ?? "", /^[\x20-\x7e]{100,2000}$/);
+});
