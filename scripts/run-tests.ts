@@ -51,7 +51,7 @@ interface Result {
 
 /** More files than this do not fail because a machine is busy. */
 const MAX_REPEATED = 3;
-const RUN_LIMIT_MS = 40 * 60_000;
+const RUN_LIMIT_MS = 30 * 60_000;
 const TEST_LIMIT_MS = 240_000;
 /** The watchdog inside a file ends it earlier, unless the file blocks its own thread. */
 const BLOCKED_FILE_LIMIT_MS = 1.2 * FILE_LIMIT_MS;
@@ -153,6 +153,9 @@ function printTotals(counts: Counts, startedAt: number): void {
   for (const [name, count] of Object.entries(lines)) console.log(`ℹ ${name} ${count}`);
   console.log(`ℹ duration_ms ${performance.now() - startedAt}`);
 }
+
+// Hundreds of processes load the same modules. Node keeps them compiled, which halves the start of a service.
+process.env["NODE_COMPILE_CACHE"] ??= resolve("node_modules/.cache/compile");
 
 const startedAt = performance.now();
 setTimeout(
