@@ -1,4 +1,5 @@
 import { isHoldfastError } from "../core/errors.ts";
+import { AcceptancePeriod } from "./acceptance.ts";
 import { readIssuerOptions } from "./config.ts";
 import type { IssuerContext } from "./context.ts";
 import { ClientAttempts } from "./endpoints/client-attempts.ts";
@@ -124,7 +125,8 @@ function createParts(options: IssuerOptions): IssuerParts {
     counts,
     onFailure: (message) => recorder.emit("store_failed", message),
   });
-  const base = { config, secrets, store, clock, counts, ...recorder };
+  const parts = { config, secrets, store, clock, counts, ...recorder };
+  const base = { ...parts, acceptance: new AcceptancePeriod(parts) };
   const keys = new SigningKeys(base);
   const passwords = new PasswordHasher(clock);
   const arrivals = new ArrivalSigns(base);

@@ -4,7 +4,8 @@ import type { AuditEvent, IssuerEvent } from "../core/events.ts";
 import type { Store } from "../stores/store.ts";
 import type { IssuerCounts } from "./metrics/issuer-counts.ts";
 import { EventBudget } from "./event-budget.ts";
-import { longestAccessTokenTtlMs, type IssuerConfig } from "./config.ts";
+import type { AcceptancePeriod } from "./acceptance.ts";
+import type { IssuerConfig } from "./config.ts";
 import type { Secrets } from "./secret-keys.ts";
 
 /** Settings and dependencies that every part of an issuer shares. */
@@ -14,16 +15,7 @@ export interface IssuerBase extends EventRecorder {
   readonly store: Omit<Store, "close">;
   readonly clock: Clock;
   readonly counts: IssuerCounts;
-}
-
-/** The largest step by which a clock may be set back. Tokens that were issued before the step live longer by it. */
-const MAX_CLOCK_STEP_MS = 3_600_000;
-/** The largest `clockToleranceMs` that a guard accepts as an option. */
-export const MAX_CLOCK_TOLERANCE_MS = 300_000;
-
-/** How long an access token that is signed now may still be accepted by any guard. */
-export function maxAcceptanceMs(config: IssuerConfig): number {
-  return longestAccessTokenTtlMs(config) + MAX_CLOCK_TOLERANCE_MS + MAX_CLOCK_STEP_MS;
+  readonly acceptance: AcceptancePeriod;
 }
 
 /** An outcome without `unavailable`: failures are thrown inside the issuer, and `createIssuer` turns them into outcomes. */

@@ -56,7 +56,7 @@ export class IssuerLifecycle {
 
 /** Notices key rotations of other processes, rotates keys on schedule and prunes the store. Returns a stop function. */
 function startMaintenance(ctx: IssuerContext, random: () => number): () => void {
-  const { clock, keys, store, secretCheck } = ctx;
+  const { clock, keys, store, secretCheck, acceptance } = ctx;
   let stopped = false;
   const timers = new Map<number, () => void>();
   const repeat = (intervalMs: number, job: () => Promise<void>) => {
@@ -75,6 +75,7 @@ function startMaintenance(ctx: IssuerContext, random: () => number): () => void 
   repeat(MAINTENANCE_INTERVAL_MS, async () => {
     await keys.maintain();
     await announceSecret(ctx);
+    await acceptance.announce();
     await store.prune();
   });
   return () => {

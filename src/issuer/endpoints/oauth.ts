@@ -1,7 +1,7 @@
 import { isScopeToken } from "../../core/scopes.ts";
 import { FIRST_PARTY_CLIENT_ID, type ClientConfig } from "../client-config.ts";
 import type { IssuerContext } from "../context.ts";
-import { MAX_CLOCK_TOLERANCE_MS } from "../issuer-base.ts";
+import { MAX_CLOCK_TOLERANCE_MS } from "../acceptance.ts";
 import { beginClientSession } from "../sessions/client-session.ts";
 import { narrowGrant, type GrantRequest } from "../sessions/grant.ts";
 import { parsePresented } from "../sessions/presented-token.ts";

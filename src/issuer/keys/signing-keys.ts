@@ -5,7 +5,7 @@ import { importJwkSet, type VerificationKey } from "../../jwt/jwk-set.ts";
 import { generateSigningKey, type SigningKey } from "../../jwt/sign.ts";
 import { SingleFlight } from "../../resilience/single-flight.ts";
 import type { SigningKeyRecord } from "../../stores/store.ts";
-import { maxAcceptanceMs, type IssuerBase } from "../issuer-base.ts";
+import type { IssuerBase } from "../issuer-base.ts";
 import { rejectIfSecretReplaced } from "../store/secret-marker.ts";
 import type { IssuerStatus } from "../types.ts";
 import { associatedData, openSigningKey, sealSigningKey } from "./sealed-key.ts";
@@ -127,12 +127,13 @@ export class SigningKeys {
   /** Rotates the keys when they are due, and removes retired keys whose tokens have all expired. */
   async maintain(): Promise<void> {
     await this.reload();
-    const { store, config } = this.#base;
+    const { store, config, acceptance } = this.#base;
     const now = await store.now();
-    // Another process can sign with a retired key until it reloads. The last token of the key expires after that.
-    const keepMs = MAX_KEYS_AGE_MS + maxAcceptanceMs(config);
     for (const { record } of this.#keys) {
-      if (record.retiredAt !== null && now > record.retiredAt + keepMs) await store.keys.remove(record.kid);
+      if (record.retiredAt === null) continue;
+      // Another process can sign with a retired key until it reloads. The last token of the key expires after that.
+      const isOver = now > (await acceptance.endsAt(record.retiredAt + MAX_KEYS_AGE_MS));
+      if (isOver) await store.keys.remove(record.kid);
     }
     const active = this.#activeKey();
     if (now >= (active.record.activatedAt ?? 0) + config.keyRotationMs) {

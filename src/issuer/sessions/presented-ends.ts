@@ -1,6 +1,6 @@
 import { SingleFlight } from "../../resilience/single-flight.ts";
 import { TtlCache } from "../../resilience/ttl-cache.ts";
-import { maxAcceptanceMs, type IssuerBase } from "../issuer-base.ts";
+import type { IssuerBase } from "../issuer-base.ts";
 
 /** Memory for about 8,000 ends. */
 const MAX_BYTES = 1024 * 1024;
@@ -12,12 +12,14 @@ const BYTES_PER_END = 128;
  * can repeat it (law 12).
  */
 export class PresentedEnds {
-  readonly #config: IssuerBase["config"];
+  readonly #acceptance: IssuerBase["acceptance"];
+  readonly #clock: IssuerBase["clock"];
   readonly #running = new SingleFlight<string, void>();
   readonly #done: TtlCache<true>;
 
-  constructor({ config, clock }: Pick<IssuerBase, "config" | "clock">) {
-    this.#config = config;
+  constructor({ acceptance, clock }: Pick<IssuerBase, "acceptance" | "clock">) {
+    this.#acceptance = acceptance;
+    this.#clock = clock;
     this.#done = new TtlCache({ maxBytes: MAX_BYTES, clock });
   }
 
@@ -34,7 +36,9 @@ export class PresentedEnds {
       const state = await read();
       if (state === "written" || (state === "absent" && this.#done.get(name) !== undefined)) return;
       await write();
-      this.#done.set(name, true, { ttlMs: maxAcceptanceMs(this.#config), bytes: BYTES_PER_END });
+      const now = this.#clock.now();
+      const ttlMs = (await this.#acceptance.endsAt(now)) - now;
+      this.#done.set(name, true, { ttlMs, bytes: BYTES_PER_END });
     });
   }
 }

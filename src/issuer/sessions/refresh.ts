@@ -93,7 +93,7 @@ async function spend(
     sealedSuccessor: sealSuccessor(presented, candidate),
     lostAnswerMs: ctx.config.lostAnswerMs,
     conflictMs: ctx.config.conflictMs,
-    onReuse: sessionRevocation(ctx, presented.session),
+    onReuse: await sessionRevocation(ctx, presented.session),
   });
   onRotated(rotation);
   refreshEvents.publish({

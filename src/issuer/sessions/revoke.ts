@@ -1,6 +1,5 @@
 import { invalidOption, readString } from "../../core/options.ts";
 import type { IssuerContext } from "../context.ts";
-import { maxAcceptanceMs } from "../issuer-base.ts";
 import type { RevokeRequest } from "../types.ts";
 import { hasNoNul } from "../users/credentials.ts";
 import { endSession, endSubject } from "./sessions.ts";
@@ -17,8 +16,8 @@ const KEY_REVOCATION_MS = 30 * 86_400_000;
 /** Resolves when the revocation is durable (law 12). */
 export async function revoke(ctx: IssuerContext, { kind, id }: RevokeRequest): Promise<void> {
   checkRevocationId(id);
-  const append = async (one: "token" | "key", forMs: number) => {
-    const until = ctx.clock.now() + forMs;
+  const now = ctx.clock.now();
+  const append = async (one: "token" | "key", until: number) => {
     await ctx.store.revocations.append({ kind: one, id, issuer: ctx.config.url, until });
   };
   switch (kind) {
@@ -28,10 +27,12 @@ export async function revoke(ctx: IssuerContext, { kind, id }: RevokeRequest): P
       await endSubject(ctx, id, "revoked");
       return;
     case "token":
-      await append(kind, maxAcceptanceMs(ctx.config));
+      await append(kind, await ctx.acceptance.endsAt(now));
       return await ctx.audit("token_revoked", { detail: id });
     case "key":
-      await ctx.keys.discard(id, async () => await append(kind, KEY_REVOCATION_MS));
+      await ctx.keys.discard(id, async () => {
+        await append(kind, Math.max(now + KEY_REVOCATION_MS, await ctx.acceptance.endsAt(now)));
+      });
       return await ctx.audit("key_revoked", { detail: id });
     default:
       throw invalidOption("revoke: kind", "session, subject, token or key", kind);

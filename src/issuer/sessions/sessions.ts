@@ -9,7 +9,6 @@ import type {
 } from "../../stores/session-store.ts";
 import { FIRST_PARTY_CLIENT_ID } from "../client-config.ts";
 import type { IssuerContext } from "../context.ts";
-import { maxAcceptanceMs } from "../issuer-base.ts";
 import { addSessionMac } from "../store/record-macs.ts";
 import {
   findSession,
@@ -84,7 +83,7 @@ export async function beginSession(
   };
   const refresh = createRefreshToken(ctx.secrets[0], first, { idleMs, absoluteExpiresAt }, ctx.clock.now());
   const facts = { id, subject, authAt, absoluteExpiresAt, facts: JSON.stringify(content) };
-  const { issuer, until } = sessionRevocation(ctx, id);
+  const { issuer, until } = await sessionRevocation(ctx, id);
   const created = await ctx.store.sessions.create(
     { ...addSessionMac(ctx.secrets, facts), currentDigest: digestRefreshToken(refresh), idleMs, mark },
     { max: mostSessions(ctx, client), issuer, until },
@@ -107,13 +106,9 @@ function firstPartyClient({ config }: IssuerContext): SessionClient {
   return { id: FIRST_PARTY_CLIENT_ID, lifetime };
 }
 
-export function sessionRevocation(ctx: IssuerContext, id: string): Rotation["onReuse"] {
-  return {
-    kind: "session",
-    id,
-    issuer: ctx.config.url,
-    until: ctx.clock.now() + maxAcceptanceMs(ctx.config),
-  };
+export async function sessionRevocation(ctx: IssuerContext, id: string): Promise<Rotation["onReuse"]> {
+  const until = await ctx.acceptance.endsAt(ctx.clock.now());
+  return { kind: "session", id, issuer: ctx.config.url, until };
 }
 
 /** Resolves when the end is durable (law 12). An ended or unknown session is ended again, and that is logged again. */
@@ -126,7 +121,7 @@ export async function endSession(
   // The end must not fail because of facts that only the audit needs.
   const before = await findSession(ctx, id).catch(() => null);
   const subject = facts.subject ?? before?.subject;
-  await ctx.store.sessions.end(id, reason, sessionRevocation(ctx, id));
+  await ctx.store.sessions.end(id, reason, await sessionRevocation(ctx, id));
   if (before !== null && isLive(before, ctx.clock.now())) return await reportEnd(ctx, before, reason, facts);
   const { source, actor } = facts;
   await ctx.audit("session_ended", { subject, source, actor, session: id, detail: reason });
@@ -168,7 +163,7 @@ export async function endSubject(
   reason: EndReason,
   { source, actor }: ActionFacts = {},
 ): Promise<number> {
-  const until = ctx.clock.now() + maxAcceptanceMs(ctx.config);
+  const until = await ctx.acceptance.endsAt(ctx.clock.now());
   const ended = await ctx.store.sessions.endAll(subject, reason, { issuer: ctx.config.url, until });
   if (ended > 0) ctx.counts.sessionsEnded.add(reason, ended);
   await ctx.audit("subject_ended", { subject, source, actor, detail: `${reason}, sessions: ${ended}` });

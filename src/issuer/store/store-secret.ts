@@ -20,6 +20,7 @@ export async function openStore(base: IssuerBase, keys: SigningKeys): Promise<vo
     throw new HoldfastError("store_mismatch", message);
   }
   await announceSecret(base, claimed);
+  await base.acceptance.announce();
   await keys.open();
   await indexLoginNames(base);
   if (secrets.length === 1) return;
