@@ -106,6 +106,8 @@ export interface IssuerEvent {
     | "secret_replaced"
     /** The store has sessions or users under a secret that this process lacks. Their requests are 503. */
     | "secret_missing"
+    /** The clocks of this machine and of the store differ by more than five seconds. */
+    | "clock_differs"
     /** A refresh token proved that the store lost writes. Reported at most once a minute. */
     | "store_rolled_back";
   readonly message: string;

@@ -26,6 +26,7 @@ import { sessionsOf } from "./sessions/sessions-api.ts";
 import { endSession } from "./sessions/sessions.ts";
 import { openCheckedStore } from "./store/checked-store.ts";
 import { forgetSecrets, SecretCheck } from "./store/secret-marker.ts";
+import { StoreTime } from "./store/store-time.ts";
 import type { AuthenticatedUser, Issuer, IssuerOptions, IssuerStatus, RequestInfo } from "./types.ts";
 import { PasswordRehash } from "./users/password-rehash.ts";
 import { PasswordHasher } from "./users/passwords.ts";
@@ -96,7 +97,12 @@ export function createIssuer(options: IssuerOptions): Issuer {
     status: () => ({
       name: config.name,
       url: config.url,
-      store: { description: store.description, ...storeHealth(), unknownSecret: ctx.secretCheck.problem },
+      store: {
+        description: store.description,
+        ...storeHealth(),
+        unknownSecret: ctx.secretCheck.problem,
+        clockDifferenceMs: ctx.storeTime.differenceMs,
+      },
       keys: keys.list(),
     }),
     metrics: () => issuerMetrics(ctx, storeHealth()),
@@ -112,7 +118,10 @@ export function createIssuer(options: IssuerOptions): Issuer {
 interface IssuerParts {
   readonly ctx: IssuerContext;
   readonly random: () => number;
-  readonly storeHealth: () => Omit<IssuerStatus["store"], "description" | "unknownSecret">;
+  readonly storeHealth: () => Omit<
+    IssuerStatus["store"],
+    "description" | "unknownSecret" | "clockDifferenceMs"
+  >;
 }
 
 /** Checks every option, then makes the parts of the issuer. Reads nothing from the store. */
@@ -126,7 +135,7 @@ function createParts(options: IssuerOptions): IssuerParts {
     onFailure: (message) => recorder.emit("store_failed", message),
   });
   const parts = { config, secrets, store, clock, counts, ...recorder };
-  const base = { ...parts, acceptance: new AcceptancePeriod(parts) };
+  const base = { ...parts, acceptance: new AcceptancePeriod(parts), storeTime: new StoreTime(parts) };
   const keys = new SigningKeys(base);
   const passwords = new PasswordHasher(clock);
   const arrivals = new ArrivalSigns(base);

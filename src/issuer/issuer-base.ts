@@ -7,6 +7,7 @@ import { EventBudget } from "./event-budget.ts";
 import type { AcceptancePeriod } from "./acceptance.ts";
 import type { IssuerConfig } from "./config.ts";
 import type { Secrets } from "./secret-keys.ts";
+import type { StoreTime } from "./store/store-time.ts";
 
 /** Settings and dependencies that every part of an issuer shares. */
 export interface IssuerBase extends EventRecorder {
@@ -16,6 +17,7 @@ export interface IssuerBase extends EventRecorder {
   readonly clock: Clock;
   readonly counts: IssuerCounts;
   readonly acceptance: AcceptancePeriod;
+  readonly storeTime: StoreTime;
 }
 
 /** An outcome without `unavailable`: failures are thrown inside the issuer, and `createIssuer` turns them into outcomes. */

@@ -47,6 +47,7 @@ export class IssuerLifecycle {
   async #open(): Promise<void> {
     await openStore(this.#ctx, this.#ctx.keys);
     await this.#ctx.secretCheck.check();
+    await this.#ctx.storeTime.compare();
     // `close()` may have been called while the store was opened.
     if (this.#state === "closed") return;
     this.#state = "open";
@@ -56,7 +57,7 @@ export class IssuerLifecycle {
 
 /** Notices key rotations of other processes, rotates keys on schedule and prunes the store. Returns a stop function. */
 function startMaintenance(ctx: IssuerContext, random: () => number): () => void {
-  const { clock, keys, store, secretCheck, acceptance } = ctx;
+  const { clock, keys, store, secretCheck, acceptance, storeTime } = ctx;
   let stopped = false;
   const timers = new Map<number, () => void>();
   const repeat = (intervalMs: number, job: () => Promise<void>) => {
@@ -70,7 +71,7 @@ function startMaintenance(ctx: IssuerContext, random: () => number): () => void 
     timers.set(intervalMs, cancel);
   };
   repeat(MAX_KEYS_AGE_MS, async () => {
-    await Promise.all([keys.reload(), secretCheck.check()]);
+    await Promise.all([keys.reload(), secretCheck.check(), storeTime.compare()]);
   });
   repeat(MAINTENANCE_INTERVAL_MS, async () => {
     await keys.maintain();

@@ -207,6 +207,8 @@ export interface IssuerStatus {
      * requests are 503. `null` when this process knows every secret.
      */
     readonly unknownSecret: string | null;
+    /** How far the clock of this process is ahead of that of the store. 0 when they agree within five seconds. */
+    readonly clockDifferenceMs: number;
   };
   /** Signing keys in order of creation. Times are epoch milliseconds. */
   readonly keys: readonly Omit<SigningKeyRecord, "sealed">[];

@@ -182,6 +182,20 @@ test("a secret that the process lacks is a problem of the store, with what to do
   assert.equal(outcomes.refresh.status, "degraded");
 });
 
+test("fault 84: a clock that differs from that of the store is a problem of the clock", async (t) => {
+  const { parts } = await service(t);
+  const status = parts.issuer.status();
+  const store = { ...status.store, description: "redis", clockDifferenceMs: -3_600_000 };
+  const issuer = { ...parts.issuer, status: () => ({ ...status, store }) };
+  const { components, outcomes, status: whole } = await new HealthMonitor({ ...parts, issuer }, both).check();
+  assert.deepEqual([components.clock.status, components.clock.reason], ["degraded", "clock_differs"]);
+  assert.equal(
+    components.clock.detail,
+    "the clock of this machine is 3600 s behind that of the store (redis)",
+  );
+  assert.deepEqual([outcomes.ownTokens.status, whole], ["degraded", "degraded"]);
+});
+
 test("logins that answer 503 or mostly 429 degrade health for three seconds, whatever the components say", async (t) => {
   const { parts } = await service(t);
   const clock = new FakeClock();

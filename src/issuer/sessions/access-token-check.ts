@@ -1,3 +1,4 @@
+import { HoldfastError } from "../../core/errors.ts";
 import { isLive } from "../../core/session.ts";
 import type { InvalidReason, JwtClaims } from "../../core/verdict.ts";
 import { checkTime, createClaimsPolicy, type ClaimsPolicy } from "../../jwt/claims.ts";
@@ -8,11 +9,10 @@ import type { SigningKeys } from "../keys/signing-keys.ts";
 import { RevocationCache } from "../revocations/revocation-cache.ts";
 import type { ArrivalSigns } from "./arrival-signs.ts";
 import type { RollbackAlarm } from "./rollback-alarm.ts";
+import { CLOCK_TOLERANCE_MS } from "../store/store-time.ts";
 import { verifySessionRecord, type AuthenticSession } from "../store/session-record.ts";
 
 const MAX_TOKEN_BYTES = 16_384;
-/** The largest accepted difference between the clocks of the machines that share one store. */
-const CLOCK_TOLERANCE_MS = 5_000;
 
 export type AccessTokenResult =
   | {
@@ -66,16 +66,24 @@ export class AccessTokenChecker {
     const { kid, algorithm, claims } = parsed;
     const key = await this.#keys.find(kid, algorithm);
     if (key === undefined) return invalid("unknown_key");
-    const { clock } = this.#base;
-    const reason = verifyWithKey(parsed, key, this.#policy) ?? checkTime(claims, clock.now(), toleranceMs);
+    const reason = verifyWithKey(parsed, key, this.#policy) ?? this.#checkTime(claims, toleranceMs);
     if (reason !== null) return invalid(reason);
     if (await this.revocations.isRevoked(claims, kid)) return invalid("revoked");
     if (claims.sid === undefined) return { status: "valid", claims, session: null };
     const session = await this.#findSession(claims, claims.sid);
-    const live = session !== null && isLive(session, clock.now());
+    const live = session !== null && isLive(session, this.#base.clock.now());
     if (!live) return invalid("revoked");
     this.#arrivals.recordAccessToken(claims, session);
     return { status: "valid", claims, session };
+  }
+
+  /** Rejects when only one of two clocks that disagree calls the token expired (law 1). */
+  #checkTime(claims: Readonly<JwtClaims>, toleranceMs: number): InvalidReason | null {
+    const { storeTime } = this.#base;
+    const reason = checkTime(claims, storeTime.latest(), toleranceMs);
+    if (reason === null || checkTime(claims, storeTime.earliest(), toleranceMs) !== null) return reason;
+    const message = "the token has expired by one clock only: those of the process and of the store differ";
+    throw new HoldfastError("store_unavailable", message);
   }
 
   async #findSession(claims: Readonly<JwtClaims>, id: string): Promise<AuthenticSession | null> {

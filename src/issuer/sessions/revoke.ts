@@ -16,7 +16,7 @@ const KEY_REVOCATION_MS = 30 * 86_400_000;
 /** Resolves when the revocation is durable (law 12). */
 export async function revoke(ctx: IssuerContext, { kind, id }: RevokeRequest): Promise<void> {
   checkRevocationId(id);
-  const now = ctx.clock.now();
+  const now = ctx.storeTime.latest();
   const append = async (one: "token" | "key", until: number) => {
     await ctx.store.revocations.append({ kind: one, id, issuer: ctx.config.url, until });
   };

@@ -107,7 +107,7 @@ function firstPartyClient({ config }: IssuerContext): SessionClient {
 }
 
 export async function sessionRevocation(ctx: IssuerContext, id: string): Promise<Rotation["onReuse"]> {
-  const until = await ctx.acceptance.endsAt(ctx.clock.now());
+  const until = await ctx.acceptance.endsAt(ctx.storeTime.latest());
   return { kind: "session", id, issuer: ctx.config.url, until };
 }
 
@@ -163,7 +163,7 @@ export async function endSubject(
   reason: EndReason,
   { source, actor }: ActionFacts = {},
 ): Promise<number> {
-  const until = await ctx.acceptance.endsAt(ctx.clock.now());
+  const until = await ctx.acceptance.endsAt(ctx.storeTime.latest());
   const ended = await ctx.store.sessions.endAll(subject, reason, { issuer: ctx.config.url, until });
   if (ended > 0) ctx.counts.sessionsEnded.add(reason, ended);
   await ctx.audit("subject_ended", { subject, source, actor, detail: `${reason}, sessions: ${ended}` });

@@ -47,7 +47,7 @@ interface CheckedStoreOptions {
 
 interface CheckedStore {
   readonly store: Omit<Store, "close">;
-  readonly health: () => Omit<IssuerStatus["store"], "description" | "unknownSecret">;
+  readonly health: () => Omit<IssuerStatus["store"], "description" | "unknownSecret" | "clockDifferenceMs">;
 }
 
 /**

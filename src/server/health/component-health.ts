@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { GuardStatus, TrustedIssuerStatus } from "../../guard/status-types.ts";
 import type { IssuerStatus } from "../../issuer/types.ts";
+import { describeDifference } from "../../issuer/store/store-time.ts";
 import type { Service } from "../service.ts";
 import { readFailureReason } from "./failure-reason.ts";
 import type { ComponentFinding } from "./service-health.ts";
@@ -115,17 +116,23 @@ export async function guardFinding(
   }
 }
 
-/** While the clocks disagree, the guard cannot tell whether a token has expired that only one of them calls expired. */
-export function clockFinding({ clockSteppedMs, issuers }: GuardStatus): ComponentFinding {
+/**
+ * While clocks disagree, the guard cannot tell whether a token has expired that only one of them calls expired. The
+ * monotonic clock and that of the store are compared with the wall clock.
+ */
+export function clockFinding(
+  { clockSteppedMs, issuers }: GuardStatus,
+  { clockDifferenceMs, description }: Pick<IssuerStatus["store"], "clockDifferenceMs" | "description">,
+): ComponentFinding {
+  const outcomes = ofAllTokens("degraded", issuers.length > 1);
+  if (clockDifferenceMs !== 0 && clockSteppedMs === 0) {
+    const detail = describeDifference(clockDifferenceMs, description);
+    return { status: "degraded", reason: "clock_differs", detail, outcomes };
+  }
   if (clockSteppedMs === 0) return ok("the wall clock runs as fast as the monotonic clock");
   const direction = clockSteppedMs > 0 ? "ahead" : "back";
   const detail = `the wall clock was set ${direction} by ${Math.round(Math.abs(clockSteppedMs) / 1000)} s`;
-  return {
-    status: "degraded",
-    reason: "clock_stepped",
-    detail,
-    outcomes: ofAllTokens("degraded", issuers.length > 1),
-  };
+  return { status: "degraded", reason: "clock_stepped", detail, outcomes };
 }
 
 /** A provider is never worse than degraded. Taking this instance out of service would not bring the provider back. */

@@ -87,7 +87,7 @@ export class HealthMonitor {
       keys: keysFinding(own.keys),
       revocations: revocationsFinding(own),
       guard: guardWork,
-      clock: clockFinding(guardStatus),
+      clock: clockFinding(guardStatus, issuer.status().store),
       ...(provider !== undefined && { provider: providerFinding(provider) }),
     };
   }
