@@ -129,7 +129,7 @@ export class World {
     for (let step = 0; ; step++) {
       const view = await this.look(page);
       loginForms = view.user === null ? loginForms + 1 : 0;
-      if (view.data === 200 || step === 12 || loginForms === 4) return view;
+      if ((view.data === 200 && view.user !== null) || step === 12 || loginForms === 4) return view;
       await this.sleep(10_000);
     }
   }

@@ -28,7 +28,7 @@ function withoutStorage(id: string, title: string, error: string): Scenario {
       await pause(1_000);
       const { user, data } = await world.look(page);
       if (user === "ann" && data === 200) return await world.lost(page);
-      return `The user cannot log in (${data}).`;
+      return `The user cannot log in${data === "" ? "" : ` (${data})`}.`;
     },
   };
 }
