@@ -48,10 +48,12 @@ async function connected(t: TestContext) {
   const heard: unknown[] = [];
   const ends: number[] = [];
   const has = { token: true };
+  let token = at.provider.token({ sub: "alice" });
   const getToken = async (isNew: boolean) => {
     asked.push(isNew);
     if (!has.token) throw new Error("offline");
-    return at.provider.token({ sub: "alice" });
+    if (isNew) token = at.provider.token({ sub: "alice" });
+    return token;
   };
   const client = connect(`ws://127.0.0.1:${(server.address() as AddressInfo).port}/chat`, getToken, {
     onMessage: (data) => void heard.push(data),
@@ -61,7 +63,7 @@ async function connected(t: TestContext) {
     while (!done()) await at.clock.advance(0);
   };
   await until(() => opened.length === 1);
-  return { at, client, timers, asked, heard, ends, opened, has, until };
+  return { at, wss, client, timers, asked, heard, ends, opened, has, until };
 }
 
 test("the client in docs/websockets.md sends a new token after auth.expiring, and stays connected", async (t) => {
@@ -92,12 +94,24 @@ test("the client in docs/websockets.md connects again after its retry time, and 
   has.token = true;
   timers[2]?.act();
   await until(() => opened.length === 2);
-  assert.deepEqual(asked, [false, true, true, false]);
+  assert.deepEqual(asked, [false, true, true, true]);
   assert.deepEqual(ends, []);
   await at.revoke("alice");
   await at.clock.advance(1_000);
   await until(() => ends.length === 1);
   assert.deepEqual(ends, [4503]);
+});
+
+test("the client in docs/websockets.md is back after a sleep longer than the life of its token", async (t) => {
+  const { at, wss, timers, asked, opened, until } = await connected(t);
+  for (const socket of wss.clients) socket.terminate();
+  await until(() => timers.length === 1);
+  at.clock.suspend(3_600_000);
+  timers[0]?.act();
+  await until(() => timers.length === 2); // The handshake with the expired token is refused.
+  timers[1]?.act();
+  await until(() => opened.length === 2);
+  assert.deepEqual(asked, [false, false, true]);
 });
 
 test("docs/connections.md says of each close code when it occurs and what a client does, in the only table of them", () => {
