@@ -16,14 +16,13 @@ import type { OutCause, TroubleCause } from "./types.ts";
  * ```
  */
 export class Unavailable extends Error {
-  override readonly name = "Unavailable";
-  override readonly cause: TroubleCause;
+  declare readonly cause: TroubleCause;
   /** The client sends no request before this time has passed. */
-  readonly retryAfterMs: number;
+  declare readonly retryAfterMs: number;
 
-  constructor(cause: TroubleCause, retryAfterMs: number) {
-    super(`The auth service is unavailable (${cause}).`);
-    this.cause = cause;
+  constructor({ cause, retryAfterMs }: { cause: TroubleCause; retryAfterMs: number }) {
+    super(`The auth service is unavailable: ${cause}`, { cause });
+    this.name = "Unavailable";
     this.retryAfterMs = retryAfterMs;
   }
 }
@@ -42,13 +41,12 @@ export class Unavailable extends Error {
  * ```
  */
 export class Ended extends Error {
-  override readonly name = "Ended";
   /** `null` before the first login. */
-  override readonly cause: OutCause | null;
+  declare readonly cause: OutCause | null;
 
   constructor(cause: OutCause | null) {
-    super(`The user is logged out (${cause ?? "no login yet"}).`);
-    this.cause = cause;
+    super(`The user is logged out: ${cause}`, { cause });
+    this.name = "Ended";
   }
 }
 
@@ -66,15 +64,14 @@ export class Ended extends Error {
  * ```
  */
 export class LoginRefused extends Error {
-  override readonly name = "LoginRefused";
   /** The error of the service: `invalid_credentials`, `too_many_requests`. `logged_out` when a logout came in between. */
-  override readonly cause: string;
+  declare readonly cause: string;
   /** The time before which the service refuses another attempt. */
-  readonly retryAfterMs?: number;
+  declare readonly retryAfterMs?: number;
 
   constructor(cause: string, retryAfterMs: number) {
-    super(`The login was refused (${cause}).`);
-    this.cause = cause;
+    super(`The login was refused: ${cause}`, { cause });
+    this.name = "LoginRefused";
     if (retryAfterMs > 0) this.retryAfterMs = retryAfterMs;
   }
 }

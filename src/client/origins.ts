@@ -4,32 +4,22 @@ export class Origins {
 
   /** Throws a `TypeError` that names the entry. */
   constructor(baseUrl: URL, origins: readonly string[]) {
-    for (const [i, origin] of origins.entries()) {
-      if (httpOrigin(origin) !== origin) {
-        throw new TypeError(
-          `origins[${i}] must be an origin such as https://api.example.com, got "${origin}"`,
-        );
-      }
-    }
-    this.#listed = new Set([baseUrl.origin, ...origins]);
+    this.#listed = new Set([baseUrl, ...origins.map((origin) => readUrl("origins", origin))].map(originOf));
   }
 
-  has(url: string): boolean {
-    return this.#listed.has(httpOrigin(url) ?? "");
+  has(url: URL): boolean {
+    return this.#listed.has(originOf(url));
   }
 }
 
-/** The origin of an http or WebSocket URL. Other URLs, such as `blob:`, have the origin of the page that made them. */
-function httpOrigin(text: string): string | null {
-  const url = URL.parse(text);
-  if (url === null || !/^(?:https?|wss?):$/.test(url.protocol)) return null;
-  url.protocol = url.protocol.replace("ws", "http");
-  return url.origin;
+/** The origin of an http or WebSocket URL. A URL such as `blob:` has the origin of the page that made it. */
+function originOf({ protocol, host }: URL): string {
+  return `${protocol.replace("ws", "http")}//${host}`;
 }
 
-/** Reads a URL of the service, which may be relative to the page. */
+/** Reads a URL, which may be relative to the page. Throws a `TypeError` with its name. */
 export function readUrl(name: string, value: unknown): URL {
-  const url = typeof value === "string" ? URL.parse(value, globalThis.location?.href) : null;
-  if (url !== null && /^https?:$/.test(url.protocol)) return url;
-  throw new TypeError(`${name} must be an http or https URL, got ${JSON.stringify(value)}`);
+  const url = URL.parse(String(value), globalThis.location?.href);
+  if (url !== null && /^(?:http|ws)s?:$/.test(url.protocol)) return url;
+  throw new TypeError(`${name} must be a URL with http, https, ws or wss, got ${JSON.stringify(value)}`);
 }

@@ -1,103 +1,46 @@
-import { within } from "./clock.ts";
-import { isLive, newest } from "./record.ts";
-import type { AuthRecord, AuthStorage, ClientClock } from "./types.ts";
+import type { AuthRecord, AuthStorage } from "./types.ts";
 
-/** A storage that does not answer in this time counts as failed. */
-const STORAGE_WAIT_MS = 1_800;
-/** A storage that failed is not asked again for this time. */
-const STORAGE_PAUSE_MS = 30_000;
+const STORE = "sessions";
 
 /** Keeps the record in this page only. */
 export function memoryStorage(): AuthStorage {
   let kept: AuthRecord | null = null;
   return {
     persistence: "memory",
-    read: async () => await Promise.resolve(kept),
     update: async (change) => await Promise.resolve((kept = change(kept) ?? kept)),
   };
 }
 
-/**
- * Keeps the record in a storage that can fail. After a failure the page uses its own copy, and
- * writes the copy when the storage works again. No method rejects.
- */
-export class DurableStorage {
-  readonly #inner: AuthStorage;
-  readonly #clock: ClientClock;
-  /** The newest record that this page knows. */
-  #known: AuthRecord | null = null;
-  /** Whether the storage has had a record. */
-  #wasStored = false;
-  /** The monotonic time before which the storage is not asked. */
-  #retryAt = -Infinity;
-  persistence: "device" | "memory";
-
-  constructor(inner: AuthStorage, clock: ClientClock) {
-    this.#inner = inner;
-    this.#clock = clock;
-    this.persistence = inner.persistence;
-  }
-
-  async read(): Promise<AuthRecord | null> {
-    return await this.#attempt(
-      async () => {
-        const stored = await this.#inner.read();
-        const merged = this.#merge(stored);
-        return merged === stored ? stored : await this.#write(() => undefined);
-      },
-      () => undefined,
-    );
-  }
-
-  async update(change: (record: AuthRecord | null) => AuthRecord | undefined): Promise<AuthRecord | null> {
-    return await this.#attempt(async () => await this.#write(change), change);
-  }
-
-  /** The record that other pages cannot read in the storage, because it failed. `null` otherwise. */
-  get unstored(): AuthRecord | null {
-    return this.persistence === this.#inner.persistence ? null : this.#known;
-  }
-
-  /** Takes over the record of another page, which cannot store it either. */
-  offer(record: AuthRecord): void {
-    this.#known = newest(this.#known, record);
-  }
-
-  close(): void {
-    this.#inner.close?.();
-  }
-
-  async #write(change: (record: AuthRecord | null) => AuthRecord | undefined): Promise<AuthRecord | null> {
-    return await this.#inner.update((stored) => {
-      const merged = this.#merge(stored);
-      return change(merged) ?? (merged === stored ? undefined : (merged ?? undefined));
-    });
-  }
-
-  /** A record that vanished was deleted by the user or by the browser. The page keeps it, and does not store it again. */
-  #merge(stored: AuthRecord | null): AuthRecord | null {
-    if (stored === null && this.#wasStored && isLive(this.#known)) {
-      this.#retryAt = Infinity;
-      throw new Error("The stored session was deleted.");
-    }
-    return newest(stored, this.#known);
-  }
-
-  async #attempt(
-    work: () => Promise<AuthRecord | null>,
-    change: (record: AuthRecord | null) => AuthRecord | undefined,
-  ): Promise<AuthRecord | null> {
-    if (this.#clock.monotonic() >= this.#retryAt) {
+/** Keeps the record in IndexedDB, which all pages of an origin read alike. `localStorage` does not promise that. */
+export function deviceStorage(key: string): AuthStorage {
+  return {
+    persistence: "device",
+    async update(change) {
+      const opening = indexedDB.open("holdfast");
+      opening.onupgradeneeded = () => opening.result.createObjectStore(STORE);
+      // The database stays open for one transaction, so that another page can delete it at any time.
+      const database = await settle(opening);
       try {
-        const stored = await within(this.#clock, STORAGE_WAIT_MS, work());
-        this.#wasStored ||= stored !== null;
-        this.persistence = this.#inner.persistence;
-        return (this.#known = stored);
-      } catch {
-        this.#retryAt = Math.max(this.#retryAt, this.#clock.monotonic() + STORAGE_PAUSE_MS);
+        const transaction = database.transaction(STORE, "readwrite", { durability: "strict" });
+        const store = transaction.objectStore(STORE);
+        const stored = ((await settle(store.get(key))) as AuthRecord | undefined) ?? null;
+        const next = change(stored);
+        if (next) store.put(next, key);
+        await new Promise((resolve, reject) => {
+          transaction.oncomplete = resolve;
+          transaction.onabort = reject;
+        });
+        return next ?? stored;
+      } finally {
+        database.close();
       }
-    }
-    this.persistence = "memory";
-    return (this.#known = change(this.#known) ?? this.#known);
-  }
+    },
+  };
+}
+
+async function settle<T>(request: IDBRequest<T>): Promise<T> {
+  return await new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = reject;
+  });
 }

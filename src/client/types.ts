@@ -90,8 +90,8 @@ export interface AuthRecord {
   readonly idle: number | null;
   /** The time at which the request of this token started, by the clock of the device. */
   readonly at: number;
-  /** The session has ended, for this reason. */
-  readonly out?: OutCause;
+  /** The session has ended, for this reason. `null` before the first login. */
+  readonly out?: OutCause | null;
   /** The logouts that the service has not confirmed yet. */
   readonly outbox: readonly PendingLogout[];
 }
@@ -108,15 +108,11 @@ export interface PendingLogout {
 export interface AuthStorage {
   /** Whether other pages of this origin read the same record, and it outlives the page. */
   readonly persistence: "device" | "memory";
-  /** Returns the record. `null` before the first login. */
-  read(): Promise<AuthRecord | null>;
   /**
    * Reads the record, lets `change` decide and writes its result, as one transaction. `change` is synchronous, and
-   * returns `undefined` to write nothing. Resolves with the record that is stored then.
+   * returns `undefined` to write nothing. The record is `null` before the first login. Resolves with the stored record.
    */
   update(change: (record: AuthRecord | null) => AuthRecord | undefined): Promise<AuthRecord | null>;
-  /** Closes what is open. */
-  close?(): void;
 }
 
 /** Options of `createAuthClient`. */
@@ -153,6 +149,45 @@ export interface AccessTokenOptions {
   minLifeMs?: number;
 }
 
+/** Options of `connect`. */
+export interface ConnectOptions {
+  /** Called with each message of the application. Messages of the protocol are left out. */
+  onMessage?: (data: unknown) => void;
+  /** Called each time a connection is open. */
+  onOpen?: () => void;
+  /** Called when a connection is lost and the client connects again. The code is that of the close event. */
+  onLost?: (code: number) => void;
+  /** Called once, when the client does not connect again. */
+  onEnd?: (end: SocketEnd) => void;
+  /** The subprotocols of the application. A browser needs one in addition to the token. Default: `["holdfast"]`. */
+  protocols?: readonly string[];
+  /**
+   * Sends the token in the first message. The page then learns why a connection is refused. The server must allow it
+   * (`tokenFrom: { firstMessage: true }`). Default: `false`, in the subprotocol.
+   */
+  firstMessage?: boolean;
+  /** The form of binary messages. Default: `blob`. */
+  binaryType?: BinaryType;
+  /** How many messages wait for a connection. Default: 100. */
+  maxQueue?: number;
+}
+
+/** The end of a connection that does not come back. */
+export interface SocketEnd {
+  /** The close code of the service, 4504 after the login of another user, or 1000 after `close` and after a logout. */
+  readonly code: number;
+  /** The error of the close frame, such as `insufficient_scope`. Empty when the frame names no error. */
+  readonly error: string;
+}
+
+/** A WebSocket that survives tokens, sleep and outages. */
+export interface AuthSocket {
+  readonly state: "waiting" | "open" | "ended";
+  /** Sends a message, or queues it until the connection is open. Returns `false` when it was dropped. */
+  send(data: string | ArrayBuffer | ArrayBufferView<ArrayBuffer> | Blob): boolean;
+  close(): void;
+}
+
 /** The session of a user in this browser. */
 export interface AuthClient {
   readonly state: AuthState;
@@ -173,6 +208,8 @@ export interface AuthClient {
   peek(): string | null;
   /** `fetch`, with the access token for the listed origins. Rejects as `fetch` and `accessToken` do. */
   fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
+  /** Opens a WebSocket to a listed origin. Throws a `TypeError` for another one. */
+  connect(url: string | URL, options?: ConnectOptions): AuthSocket;
   /** Lists the sessions of the user, newest first. Rejects with `Unavailable` or `Ended`. */
   sessions(): Promise<SessionInfo[]>;
   /** Ends a session of the user. Rejects with `Unavailable` or `Ended`. */

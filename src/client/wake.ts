@@ -1,4 +1,3 @@
-import type { Account } from "./account.ts";
 import { isLive } from "./record.ts";
 import type { Session } from "./session.ts";
 import type { AuthRecord } from "./types.ts";
@@ -9,7 +8,7 @@ const HIDDEN_MS = 300_000;
 const MIN_TIMER_MS = 1_000;
 
 /** Opens the channel of the session. `null` where the platform has none. */
-export function openChannel(name: string): BroadcastChannel | null {
+function openChannel(name: string): BroadcastChannel | null {
   try {
     const channel: BroadcastChannel & { unref?: () => void } = new BroadcastChannel(name);
     // In Node, a channel must not keep the process alive.
@@ -20,80 +19,74 @@ export function openChannel(name: string): BroadcastChannel | null {
   }
 }
 
-/** Looks after the session whenever something may have changed. Correctness never depends on the one timer. */
-export class Waker {
-  readonly #session: Session;
-  readonly #account: Account;
-  readonly #stopListening: (() => void)[] = [];
-  #cancelTimer = (): void => undefined;
-  #hiddenSince: number | null = null;
-  #isClosed = false;
-
-  constructor(session: Session, account: Account) {
-    this.#session = session;
-    this.#account = account;
-  }
-
-  /** Listens to the page and to the channel. */
-  start(channel: BroadcastChannel | null): void {
-    const page = globalThis.document as Document | undefined;
-    const wake = () => void this.wake();
-    const online = () => {
-      this.#session.retryNow();
-      wake();
-    };
-    const visible = () => {
-      this.#hiddenSince = page?.hidden ? this.#session.parts.clock.monotonic() : null;
-      if (page?.hidden) this.schedule();
-      else wake();
-    };
-    if (page?.hidden) visible();
-    this.#listen(page, "visibilitychange", visible);
-    this.#listen(page, "resume", wake);
-    this.#listen(globalThis, "pageshow", wake);
-    this.#listen(globalThis, "online", online);
-    if (channel !== null) {
-      channel.onmessage = ({ data }) => {
-        if (data !== null) this.#session.parts.storage.offer(data as AuthRecord);
-        wake();
-      };
-      this.#stopListening.push(() => channel.close());
-    }
-    this.#session.listeners.add(() => this.schedule());
-  }
-
-  /** Reads the storage again, sends what waits, and refreshes a token that is due. Never rejects. */
-  async wake(): Promise<void> {
-    await this.#session.ready;
-    if (this.#isClosed) return;
-    const record = await this.#session.reread();
-    if (isLive(record) && this.#session.dueInMs(record) <= 0) {
-      await this.#session.refresh(record).catch(() => undefined);
-    }
-    this.schedule();
-    await this.#account.flush();
-  }
+/**
+ * Looks after the session whenever something may have changed. Correctness never depends on the one timer. Returns the
+ * function that stops this.
+ */
+export function keepAwake(session: Session, sendLogouts: () => Promise<unknown>): () => void {
+  const { clock } = session;
+  const channel = session.sharedName === null ? null : openChannel(session.sharedName);
+  const page = globalThis.document as Document | undefined;
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  let cancelTimer = (): void => undefined;
+  let hiddenSince = Infinity;
 
   /** Sets the timer for the next refresh, or for the next attempt. */
-  schedule(): void {
-    this.#cancelTimer();
-    const { record, coolDownMs, parts } = this.#session;
-    if (this.#isClosed || !isLive(record)) return;
-    const dueInMs = Math.max(MIN_TIMER_MS, coolDownMs, this.#session.dueInMs(record));
-    const now = parts.clock.monotonic();
-    // The page wakes when it becomes visible.
-    if (this.#hiddenSince !== null && now + dueInMs > this.#hiddenSince + HIDDEN_MS) return;
-    this.#cancelTimer = parts.clock.after(dueInMs, () => void this.wake());
-  }
+  const schedule = () => {
+    cancelTimer();
+    const { record } = session;
+    if (signal.aborted || !isLive(record)) return;
+    const dueInMs = Math.max(MIN_TIMER_MS, session.coolDownMs(), session.dueInMs(record));
+    // A page that is hidden for longer wakes when it becomes visible.
+    if (clock.monotonic() + dueInMs < hiddenSince + HIDDEN_MS) cancelTimer = clock.after(dueInMs, wake);
+  };
 
-  close(): void {
-    this.#isClosed = true;
-    this.#cancelTimer();
-    for (const stop of this.#stopListening) stop();
-  }
+  /** Reads the storage again, refreshes a token that is due, and sends the logouts that wait. */
+  const look = async () => {
+    await session.ready;
+    if (signal.aborted) return;
+    const record = await session.update();
+    if (isLive(record) && session.dueInMs(record) <= 0) await session.refresh(record).catch(() => undefined);
+    schedule();
+    if (session.record.outbox.length === 0) return;
+    // Other pages wait for their turn, so that each logout is sent once.
+    await session.locked(":outbox", async () => {
+      await session.update();
+      await sendLogouts();
+    });
+  };
+  const wake = () => void look();
+  const onPage = () => {
+    hiddenSince = page?.hidden ? clock.monotonic() : Infinity;
+    if (page?.hidden) return schedule();
+    for (const waken of session.wakers) waken();
+    wake();
+  };
+  const onOnline = () => {
+    session.retryAt = -Infinity;
+    onPage();
+  };
 
-  #listen(target: Partial<EventTarget> | undefined, type: string, listener: () => void): void {
-    target?.addEventListener?.(type, listener);
-    this.#stopListening.push(() => target?.removeEventListener?.(type, listener));
+  page?.addEventListener("visibilitychange", onPage, { signal });
+  page?.addEventListener("resume", onPage, { signal });
+  globalThis.addEventListener?.("pageshow", onPage, { signal });
+  globalThis.addEventListener?.("online", onOnline, { signal });
+  if (channel !== null) {
+    channel.onmessage = ({ data }) => {
+      if (data !== null) session.apply(data as AuthRecord);
+      wake();
+    };
   }
+  session.announce = (unstored) => channel?.postMessage(unstored);
+  session.listeners.add(schedule);
+  if (page?.hidden) hiddenSince = clock.monotonic();
+  wake();
+  return () => {
+    stopping.abort();
+    session.listeners.delete(schedule);
+    cancelTimer();
+    session.announce = () => undefined;
+    channel?.close();
+  };
 }

@@ -46,14 +46,9 @@ export class SharedStorage implements AuthStorage {
   /** Rejects every read or write while it is true. */
   isBroken = false;
 
-  async read(): Promise<AuthRecord | null> {
+  async update(change: (record: AuthRecord | null) => AuthRecord | undefined): Promise<AuthRecord | null> {
     await Promise.resolve();
     if (this.isBroken) throw new Error("The disk is full.");
-    return this.record;
-  }
-
-  async update(change: (record: AuthRecord | null) => AuthRecord | undefined): Promise<AuthRecord | null> {
-    await this.read();
     this.record = change(this.record) ?? this.record;
     return this.record;
   }
