@@ -13,6 +13,7 @@ const programs: Readonly<Record<string, string>> = {
   caddy: "caddy",
   chromium: "chromium",
   openssl: "openssl",
+  promtool: "prometheus",
 };
 
 const missing = Object.keys(programs).filter((name) => spawnSync(name, ["-v"]).error !== undefined);

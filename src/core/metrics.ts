@@ -67,7 +67,12 @@ export function metricFamily(
 
 /** Counts by one word, such as an outcome. The words come from the code, never from a request. */
 export class Counts {
-  readonly #counts = new Map<string, { count: number }>();
+  readonly #counts: Map<string, { count: number }>;
+
+  /** The `words` are counted from zero. An alert cannot see a series that begins with its first event. */
+  constructor(words: readonly string[] = []) {
+    this.#counts = new Map(words.map((word) => [word, { count: 0 }]));
+  }
 
   add(word: string, times: number = 1): void {
     const found = this.#counts.get(word);
@@ -113,11 +118,12 @@ export class Histogram {
 
 /** Requests to another server: their outcomes, and how long each took in seconds. */
 export class RequestCounts {
-  readonly outcomes: Counts = new Counts();
+  readonly outcomes: Counts;
   readonly durations: Histogram;
 
   /** `bounds` are the upper bounds of the durations, in seconds. */
-  constructor(bounds: readonly number[] = REQUEST_BOUNDS) {
+  constructor(outcomes: readonly string[], bounds: readonly number[] = REQUEST_BOUNDS) {
+    this.outcomes = new Counts(outcomes);
     this.durations = new Histogram(bounds);
   }
 

@@ -1,4 +1,5 @@
 import { invalidOption } from "../core/options.ts";
+import { Counts } from "../core/metrics.ts";
 import type { JwtClaims } from "../core/verdict.ts";
 import { HeaderMemo } from "../jwt/parse.ts";
 import { VerificationPool } from "../jwt/verification-pool.ts";
@@ -134,10 +135,11 @@ function start({ guardedIssuers, sharedCache }: PipelineContext): void {
 
 function createContext(settings: GuardSettings): PipelineContext {
   const { name: guard, clock, memoryBytes: maxBytes, memoryTtlMs: ttlMs, toleranceMs } = settings;
+  const eventCounts = new Counts(["clock_stepped"]);
   const onStep = (stepMs: number) => {
     const direction = stepMs > 0 ? "ahead" : "back";
     const message = `the clock went ${Math.round(Math.abs(stepMs))} ms ${direction}`;
-    emit({ guard, issuer: null }, "clock_stepped", message);
+    emit({ guard, issuer: null, eventCounts }, "clock_stepped", message);
   };
   const sharedCache = settings.shared && new SharedCache({ ...settings, source: settings.shared });
   const hosts = new HostLimits(clock);
@@ -155,6 +157,7 @@ function createContext(settings: GuardSettings): PipelineContext {
     authorityCalls: new Map(),
     unusableAnswers: new UnusableAnswers(clock),
     keyTrials: new KeyTrials(clock),
+    eventCounts,
     unknownIssuerDecisions: new DecisionCounts(),
     decisionDurations: new DecisionDurations(clock),
     restoring: null,

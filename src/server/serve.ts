@@ -25,6 +25,7 @@ import {
   type Service,
   type ServiceIdentity,
 } from "./service.ts";
+import { backupMetricSource } from "./backup-metrics.ts";
 import { claimAdminToken, loadSettings } from "./secret-files.ts";
 import { findServiceLinks } from "./service-links.ts";
 import type { Settings } from "./settings.ts";
@@ -93,7 +94,10 @@ export async function startService(
     const isExposed = !isLoopbackHost(settings.adminHost);
     const adminToken = settings.adminToken ?? (isExposed ? await claimAdminToken(files.adminToken) : null);
     const access = { port: adminListener.port, isExposed, token: adminToken };
-    adminListener.mount(toRequestListener(adminApp(service, health, { ...access, nonce, log }).fetch));
+    const metrics = [backupMetricSource(files.lastBackup)];
+    adminListener.mount(
+      toRequestListener(adminApp(service, health, { ...access, nonce, log, metrics }).fetch),
+    );
     withdraw = await announce(files.processes, commandAddress(adminListener), nonce, log);
     return {
       publicAddress: publicListener.address,

@@ -7,6 +7,8 @@ import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { metricTotal } from "../support/metric-values.ts";
+import { backupMetricSource } from "../../src/server/backup-metrics.ts";
 import { localFiles } from "../../src/server/store/local-store.ts";
 import { sqliteStore } from "../../src/stores/sqlite.ts";
 import { temporaryDataDir } from "../server/temporary-settings.ts";
@@ -108,6 +110,17 @@ async function largeData(data: string): Promise<void> {
     INSERT INTO audit ("at", kind, detail) SELECT i, 'login', hex(randomblob(250)) FROM n`);
   db.close();
 }
+
+test("the time of the last back-up is recorded for the metrics of the service", async () => {
+  const data = await temporaryDataDir();
+  await largeData(data);
+  const source = backupMetricSource(localFiles(data).lastBackup);
+  const lastBackup = () => metricTotal(source, "holdfast_backup_last_success_timestamp_seconds", {});
+  assert.equal(lastBackup(), 0, "there is no sample yet");
+  const startedAt = Date.now() / 1_000;
+  assert.equal((await runHoldfast(["backup", `${data}.backup`], { data })).code, 0);
+  assert.ok(lastBackup() >= Math.floor(startedAt));
+});
 
 test("fault 42: a full disk leaves no backup", { skip: process.platform === "win32" }, async () => {
   const data = await temporaryDataDir();

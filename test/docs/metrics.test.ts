@@ -14,7 +14,7 @@ const page = readFileSync(new URL("../../docs/metrics.md", import.meta.url), "ut
 /** The rows of a section's table: name, kind and labels. */
 function rows(heading: string): string[] {
   const section = page.split(/^## /m).find((one) => one.startsWith(`${heading}\n`)) ?? "";
-  const cells = [...section.matchAll(/^\| `(\w+)` \| (\w+) \| (.*?) \|/gm)];
+  const cells = [...section.matchAll(/^\| `(\w+)` \| (\w+) \| ?(.*?) ?\|/gm)];
   return cells
     .map(([, name, kind, labels = ""]) => `${name} ${kind} ${labels.replaceAll(/[`,]/g, "")}`)
     .toSorted();

@@ -60,7 +60,8 @@ export function openGuardedIssuer(
   const maxAgeMs = settings.maxRevocationAgeMs;
   const { claimsPolicy, revocationFeed, algorithms } = issuer;
   const source = { guard: name, issuer: claimsPolicy.issuer, eventCounts: new Counts(), warnings };
-  const [keyRequests, authorityRequests] = [new RequestCounts(), new RequestCounts()];
+  const keyRequests = new RequestCounts(["ok", "failed"]);
+  const authorityRequests = new RequestCounts(["yes", "no", "failed", "misconfigured"]);
   const view = new RevocationView(claimsPolicy.issuer, settings.maxRevocations);
   const follower =
     revocationFeed &&

@@ -22,6 +22,9 @@ export function guardMetrics(context: PipelineContext): readonly MetricFamily[] 
       "How far the wall clock jumped, while both times are judged.",
       [{ labels: guard, value: status.clockSteppedMs / 1_000 }],
     ),
+    metricFamily("counter", "holdfast_clock_steps_total", "Jumps of the wall clock.", [
+      { labels: guard, value: context.eventCounts.count("clock_stepped") },
+    ]),
     ...issuerMetrics(context, status),
   ];
 }

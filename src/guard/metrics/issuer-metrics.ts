@@ -11,6 +11,8 @@ interface IssuerFacts {
 
 type ReadSamples = (facts: IssuerFacts) => readonly MetricSample[];
 
+type MakeFamily = (kind: "counter" | "gauge", name: string, help: string, read: ReadSamples) => MetricFamily;
+
 /** The metrics of a guard's issuers: keys, authorities, degraded mode and revocations. */
 export function issuerMetrics(context: PipelineContext, status: GuardStatus): MetricFamily[] {
   const all = context.guardedIssuers.all.flatMap((issuer, index): IssuerFacts[] => {
@@ -18,25 +20,29 @@ export function issuerMetrics(context: PipelineContext, status: GuardStatus): Me
     const labels = { guard: context.name, issuer: issuer.source.issuer };
     return own === undefined ? [] : [{ labels, issuer, status: own }];
   });
-  const family = (kind: "counter" | "gauge", name: string, help: string, read: ReadSamples) =>
-    metricFamily(kind, name, help, all.flatMap(read));
+  const family = familiesOf(all);
   return [
-    family(
-      "gauge",
-      "holdfast_guard_state",
-      "1 for the state of the issuer's parts.",
-      ({ labels, status: own }) => oneOf(labels, ["starting", "ready", "degraded", "unavailable"], own.state),
+    family("gauge", "holdfast_guard_state", "1 for the state of the issuer's parts.", (facts) =>
+      oneOf(facts.labels, ["starting", "ready", "degraded", "unavailable"], facts.status.state),
     ),
     family("counter", "holdfast_guard_events_total", "Events of `holdfast:guard`.", (facts) => events(facts)),
-    ...keyMetrics(all, family),
-    ...authorityMetrics(context, all, family),
+    ...keyMetrics(all),
+    ...authorityMetrics(
+      context,
+      all.filter(({ issuer }) => issuer.authority !== undefined),
+    ),
     ...revocationMetrics(family),
   ];
 }
 
-type MakeFamily = (kind: "counter" | "gauge", name: string, help: string, read: ReadSamples) => MetricFamily;
+function familiesOf(all: readonly IssuerFacts[]): MakeFamily {
+  return (kind, name, help, read) => metricFamily(kind, name, help, all.flatMap(read));
+}
 
-function keyMetrics(all: readonly IssuerFacts[], family: MakeFamily): MetricFamily[] {
+function keyMetrics(all: readonly IssuerFacts[]): MetricFamily[] {
+  // Configured keys have no age and are not fetched.
+  const fetched = all.filter(({ status }) => status.keys.maxStaleMs !== null);
+  const family = familiesOf(fetched);
   return [
     family(
       "gauge",
@@ -50,7 +56,7 @@ function keyMetrics(all: readonly IssuerFacts[], family: MakeFamily): MetricFami
       "The age at which the key set is no longer used.",
       (facts) => seconds(facts.labels, facts.status.keys.maxStaleMs),
     ),
-    family("gauge", "holdfast_keys", "Keys by state.", ({ labels, status: { keys } }) => [
+    familiesOf(all)("gauge", "holdfast_keys", "Keys by state.", ({ labels, status: { keys } }) => [
       { labels: { ...labels, state: "current" }, value: keys.kids.length },
       { labels: { ...labels, state: "vanished" }, value: keys.vanished.length },
     ]),
@@ -61,18 +67,17 @@ function keyMetrics(all: readonly IssuerFacts[], family: MakeFamily): MetricFami
       kind: "histogram",
       name: "holdfast_keys_fetch_duration_seconds",
       help: "Time of a fetch of the key set.",
-      samples: all.map(({ labels, issuer }) => issuer.keyRequests.durations.sample(labels)),
+      samples: fetched.map(({ labels, issuer }) => issuer.keyRequests.durations.sample(labels)),
     },
   ];
 }
 
-function authorityMetrics(
-  context: PipelineContext,
-  all: readonly IssuerFacts[],
-  family: MakeFamily,
-): MetricFamily[] {
-  const withAuthority = all.filter(({ issuer }) => issuer.authority !== undefined);
-  const breakerStates = ["closed", "open", "half-open", "forced open", "forced closed"] as const;
+const breakerStates = ["closed", "open", "half-open", "forced open", "forced closed"] as const;
+
+/** `all` are the issuers with an authority. */
+function authorityMetrics({ fallback }: PipelineContext, all: readonly IssuerFacts[]): MetricFamily[] {
+  const family = familiesOf(all);
+  const upstream = "authority";
   return [
     family(
       "counter",
@@ -84,38 +89,35 @@ function authorityMetrics(
       kind: "histogram",
       name: "holdfast_authority_request_duration_seconds",
       help: "Time of a request to the authority, from its last attempt on.",
-      samples: withAuthority.map(({ labels, issuer }) => issuer.authorityRequests.durations.sample(labels)),
+      samples: all.map(({ labels, issuer }) => issuer.authorityRequests.durations.sample(labels)),
     },
-    family("gauge", "holdfast_breaker_state", "1 for the state of the breaker.", ({ labels, status }) => {
-      if (status.authority === null) return [];
-      return oneOf({ ...labels, upstream: "authority" }, breakerStates, status.authority.breaker);
-    }),
-    family("counter", "holdfast_breaker_transitions_total", "Changes of the breaker.", ({ labels, issuer }) =>
-      (["opened", "closed"] as const).map((to) => ({
-        labels: { ...labels, upstream: "authority", to: to === "opened" ? "open" : "closed" },
-        value: issuer.source.eventCounts.count(`breaker_${to}`),
-      })),
-    ),
-    family(
-      "gauge",
-      "holdfast_degraded",
-      "1 while tokens are accepted without the authority.",
-      ({ labels, issuer }) =>
-        issuer.authority === undefined ? [] : [{ labels, value: issuer.degradedMonitor.isDegraded ? 1 : 0 }],
-    ),
-    family("gauge", "holdfast_degraded_age_seconds", "How long the authority has not answered.", (facts) =>
-      seconds(facts.labels, facts.status.authority && (facts.status.authority.failingMs ?? 0)),
-    ),
-    family("gauge", "holdfast_degraded_limit_seconds", "How long it may not answer.", ({ labels, issuer }) =>
-      seconds(labels, issuer.authority === undefined ? null : context.fallback.maxMs),
+    family("gauge", "holdfast_breaker_state", "1 for the state of the breaker.", ({ labels, status }) =>
+      oneOf({ ...labels, upstream }, breakerStates, status.authority?.breaker ?? ""),
     ),
     family(
       "counter",
-      "holdfast_degraded_decisions_total",
-      "Decisions without the authority.",
-      ({ labels, status, issuer }) =>
-        issuer.authority === undefined ? [] : [{ labels, value: status.degradedDecisions }],
+      "holdfast_breaker_transitions_total",
+      "Changes of the breaker.",
+      ({ labels, issuer }) => {
+        const { eventCounts } = issuer.source;
+        return [
+          { labels: { ...labels, upstream, to: "open" }, value: eventCounts.count("breaker_opened") },
+          { labels: { ...labels, upstream, to: "closed" }, value: eventCounts.count("breaker_closed") },
+        ];
+      },
     ),
+    family("gauge", "holdfast_degraded", "1 while tokens are accepted without the authority.", (facts) => [
+      { labels: facts.labels, value: facts.issuer.degradedMonitor.isDegraded ? 1 : 0 },
+    ]),
+    family("gauge", "holdfast_degraded_age_seconds", "How long the authority has not answered.", (facts) =>
+      seconds(facts.labels, facts.status.authority?.failingMs ?? 0),
+    ),
+    family("gauge", "holdfast_degraded_limit_seconds", "How long it may not answer.", ({ labels }) =>
+      seconds(labels, fallback.maxMs),
+    ),
+    family("counter", "holdfast_degraded_decisions_total", "Decisions without the authority.", (facts) => [
+      { labels: facts.labels, value: facts.status.degradedDecisions },
+    ]),
   ];
 }
 

@@ -1,4 +1,5 @@
 import type { Instant } from "../../core/clock.ts";
+import type { Counts } from "../../core/metrics.ts";
 import type { HeaderMemo } from "../../jwt/parse.ts";
 import type { VerificationPool } from "../../jwt/verification-pool.ts";
 import type { SingleFlight } from "../../resilience/single-flight.ts";
@@ -43,6 +44,8 @@ export interface PipelineContext extends GuardSettings, DecisionContext {
   readonly sharedCache: SharedCache | undefined;
   readonly unusableAnswers: UnusableAnswers;
   readonly keyTrials: KeyTrials;
+  /** Events that concern all issuers. */
+  readonly eventCounts: Counts;
   /** Decisions about tokens that no issuer of the guard vouches for. */
   readonly unknownIssuerDecisions: DecisionCounts;
   readonly decisionDurations: DecisionDurations;

@@ -9,13 +9,13 @@ const REPEAT_BOUNDS = [0.1, 1, 5, 15, 30, 60, 300, 1_800, 3_600, 28_800, 86_400,
 
 /** What an issuer counts. Plain numbers, which `issuer.metrics()` reads. */
 export class IssuerCounts {
-  readonly logins: RequestCounts = new RequestCounts();
-  readonly refreshes: RequestCounts = new RequestCounts();
+  readonly logins: RequestCounts = new RequestCounts(["ok", "refused", "limited", "unavailable"]);
+  readonly refreshes: RequestCounts = new RequestCounts(["rotated", "repeated", "reuse", "unavailable"]);
   /** How long after its rotation a token came back whose answer was lost. */
   readonly repeatDelays: Histogram = new Histogram(REPEAT_BOUNDS);
   sessionsStarted = 0;
   readonly sessionsEnded: Counts = new Counts();
-  readonly auditEvents: Counts = new Counts();
+  readonly auditEvents: Counts = new Counts(["record_tampered", "refresh_reuse", "store_rolled_back"]);
   /** Commands to the store, by the part of the store. */
   readonly storeCommands: Map<string, RequestCounts> = new Map();
   readonly #clock: Clock;
@@ -42,7 +42,7 @@ export class IssuerCounts {
   recordCommand(part: string, outcome: "ok" | "failed", durationMs: number): void {
     let counts = this.storeCommands.get(part);
     if (counts === undefined) {
-      counts = new RequestCounts(COMMAND_BOUNDS);
+      counts = new RequestCounts(["ok", "failed"], COMMAND_BOUNDS);
       this.storeCommands.set(part, counts);
     }
     counts.record(outcome, durationMs);

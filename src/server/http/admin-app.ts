@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { Logger } from "pino";
 import { systemClock } from "../../core/clock.ts";
+import type { MetricSource } from "../../core/metrics.ts";
 import { cacheHealthCheck } from "../../cache/index.ts";
 import { oauthError } from "../../issuer/endpoints/respond.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
@@ -23,13 +24,15 @@ interface AdminContext extends AdminAccess {
   /** The secret by which this process proves to a command who it is. */
   readonly nonce: string;
   readonly log: Logger;
+  /** Sources of metrics besides guard and issuer. */
+  readonly metrics?: readonly MetricSource[];
 }
 
 /** The admin listener: the status page, health, and actions on the guard of this process. */
 export function adminApp(
   service: Service,
   monitor: HealthMonitor,
-  { nonce, log, ...access }: AdminContext,
+  { nonce, log, metrics = [], ...access }: AdminContext,
 ): Hono {
   const app = new Hono();
   addAdminAccess(app, access);
@@ -41,7 +44,7 @@ export function adminApp(
     const health = await cacheHealthCheck(service.guard);
     return c.json(health, health.status === "unavailable" ? 503 : 200);
   });
-  addMetricsRoute(app, service);
+  addMetricsRoute(app, service, metrics);
   addGetRoute(app, "/", async (c) => {
     const page = await adminPage({
       service,

@@ -6,10 +6,10 @@ import type { Service } from "../service.ts";
 import { version } from "../version.ts";
 import { addGetRoute } from "./get-route.ts";
 
-/** Adds `/metrics`, the numbers of this process for Prometheus. */
-export function addMetricsRoute(app: Hono, { guard, issuer }: Service): void {
+/** Adds `/metrics`, the numbers of this process for Prometheus. `more` are the sources besides guard and issuer. */
+export function addMetricsRoute(app: Hono, { guard, issuer }: Service, more: readonly MetricSource[]): void {
   const registry = new Registry();
-  registerMetrics(registry, { guards: [buildInfo, guard], issuers: [issuer] });
+  registerMetrics(registry, { guards: [buildInfo, guard, ...more], issuers: [issuer] });
   addGetRoute(app, "/metrics", async (c) => {
     c.header("Content-Type", registry.contentType);
     return c.body(await registry.metrics());

@@ -1,5 +1,6 @@
-import { stat } from "node:fs/promises";
-import { HoldfastError } from "../../core/errors.ts";
+import { mkdir, stat, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { HoldfastError, systemErrorCode } from "../../core/errors.ts";
 import { copyDatabase } from "../../stores/sqlite/offline.ts";
 import { fileExists, createPrivateFile } from "../store/private-file.ts";
 import { localFiles } from "../store/local-store.ts";
@@ -8,7 +9,8 @@ import type { Settings } from "../settings.ts";
 
 /** Copies the data of the embedded store, which may be in use, into a new file. Resolves with its size in bytes. */
 export async function backUp(to: string): Promise<number> {
-  const file = embeddedDataFile(await loadSettings());
+  const settings = await loadSettings();
+  const file = embeddedDataFile(settings);
   if (!(await fileExists(file))) {
     throw new HoldfastError("store_unavailable", `there is no data file ${file}: set HOLDFAST_DATA_DIR`);
   }
@@ -18,7 +20,18 @@ export async function backUp(to: string): Promise<number> {
   );
   if (await fileExists(to)) throw alreadyExists;
   if (!(await createPrivateFile(to, (draft) => copyDatabase(file, draft)))) throw alreadyExists;
+  await recordTime(localFiles(settings.dataDir).lastBackup);
   return (await stat(to)).size;
+}
+
+/** Records the time for the metrics of the service. The back-up is complete, whether or not the time can be written. */
+async function recordTime(file: string): Promise<void> {
+  try {
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    await writeFile(file, "", { mode: 0o600 });
+  } catch (error) {
+    console.error(`the time of the back-up could not be recorded in ${file} (${systemErrorCode(error)})`);
+  }
 }
 
 /** Returns the data file of the embedded store. Throws `invalid_option` for another store. */

@@ -30,6 +30,8 @@ export interface LocalFiles {
   readonly password: string;
   /** The file with the generated token of the admin listener. */
   readonly adminToken: string;
+  /** The empty file that the last successful back-up has touched. */
+  readonly lastBackup: string;
 }
 
 /** The marker of a store whose contents were moved. Its value describes the new store. */
@@ -45,6 +47,7 @@ export function localFiles(dataDir: string): LocalFiles {
     processes: join(local, "processes"),
     password: join(local, "admin-password"),
     adminToken: join(local, "admin-token"),
+    lastBackup: join(local, "last-backup"),
   };
 }
 

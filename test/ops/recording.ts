@@ -1,0 +1,78 @@
+import type { MetricLabels, MetricSource } from "../../src/core/metrics.ts";
+import type { FakeClock } from "../../src/testing/index.ts";
+
+/** The time between two scrapes. */
+export const SCRAPE_MS = 15_000;
+
+/** The series of a simulated program, as Prometheus would have scraped them. */
+export class Recording {
+  readonly #clock: FakeClock;
+  readonly #sources: readonly MetricSource[];
+  readonly #values = new Map<string, string[]>();
+  #scrapes = 0;
+
+  constructor(clock: FakeClock, sources: readonly MetricSource[]) {
+    this.#clock = clock;
+    this.#sources = sources;
+  }
+
+  /** Minutes of the recording so far. */
+  get minutes(): number {
+    return (this.#scrapes * SCRAPE_MS) / 60_000;
+  }
+
+  /** Records some minutes. `traffic` runs before each scrape. Without an answer, a scrape finds the program down. */
+  async run(minutes: number, traffic: () => Promise<unknown>, isAnswering = true): Promise<void> {
+    for (let left = (minutes * 60_000) / SCRAPE_MS; left > 0; left--) {
+      await traffic();
+      this.#scrape(isAnswering);
+      await this.#clock.advance(SCRAPE_MS);
+    }
+  }
+
+  /** The series in the form of `promtool test rules`. */
+  inputSeries(): { series: string; values: string }[] {
+    return [...this.#values].map(([series, values]) => ({ series, values: this.#fill(values).join(" ") }));
+  }
+
+  #scrape(isAnswering: boolean): void {
+    this.#record("up", {}, isAnswering ? 1 : 0);
+    if (isAnswering) {
+      for (const { kind, name, samples } of this.#sources.flatMap((source) => source.metrics())) {
+        if (kind === "histogram") {
+          for (const { labels, bounds, counts } of samples) this.#recordBuckets(name, labels, bounds, counts);
+        } else {
+          for (const { labels, value } of samples) this.#record(name, labels, value);
+        }
+      }
+    }
+    this.#scrapes++;
+  }
+
+  #recordBuckets(
+    name: string,
+    labels: MetricLabels,
+    bounds: readonly number[],
+    counts: readonly number[],
+  ): void {
+    let total = 0;
+    for (const [i, count] of counts.entries()) {
+      total += count;
+      this.#record(`${name}_bucket`, { ...labels, le: String(bounds[i] ?? "+Inf") }, total);
+    }
+  }
+
+  #record(name: string, labels: MetricLabels, value: number): void {
+    const all = { ...labels, job: "holdfast", instance: "one" };
+    const text = Object.entries(all).map(([label, word]) => `${label}=${JSON.stringify(word)}`);
+    const series = `${name}{${text.join(",")}}`;
+    const values = this.#fill(this.#values.get(series) ?? []);
+    values.push(value === Infinity ? "inf" : String(value));
+    this.#values.set(series, values);
+  }
+
+  /** Marks the scrapes that did not find the series. */
+  #fill(values: readonly string[]): string[] {
+    return [...values, ...Array.from({ length: this.#scrapes - values.length }, () => "_")];
+  }
+}
