@@ -26,7 +26,7 @@ import type { AccountOf, Authenticate, IssuerOptions, Renew } from "./types.ts";
 const MINUTE_MS = 60_000;
 const DAY_MS = 86_400_000;
 const { min: MIN_LIFETIME_MS, max: MAX_DURATION_MS } = lifetimeBounds;
-/** The largest `maxSessionsPerUser`. */
+/** The largest `maxSessions`. */
 export const MAX_SESSIONS_PER_USER = 10_000;
 
 type LoginNames = NonNullable<IssuerOptions["loginNames"]>;
@@ -56,7 +56,7 @@ export interface IssuerConfig {
   readonly lostAnswerMs: number;
   readonly conflictMs: number;
   readonly keyRotationMs: number;
-  readonly maxSessionsPerUser: number;
+  readonly maxSessions: number;
 }
 
 /** Parts that the application injects, and the keys that are derived from `secret`. */
@@ -88,7 +88,7 @@ export const issuerOptionTable: OptionTable<IssuerConfig & Dependencies> = {
   lostAnswerMs: wholeOption(DAY_MS, 0, MAX_DURATION_MS),
   conflictMs: wholeOption(30_000, 0, MAX_DURATION_MS),
   keyRotationMs: wholeOption(30 * DAY_MS, MIN_LIFETIME_MS, MAX_DURATION_MS),
-  maxSessionsPerUser: wholeOption(100, 1, MAX_SESSIONS_PER_USER),
+  maxSessions: wholeOption(100, 1, MAX_SESSIONS_PER_USER),
   clock: option(readClock),
   random: functionOption(() => Math.random),
   secret: option((name, value) => deriveSecrets(value, name)),

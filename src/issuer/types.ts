@@ -73,7 +73,7 @@ export interface IssuerOptions {
    * The most live sessions of one user. A login beyond it ends the session that was not refreshed for the longest time,
    * with the reason `evicted`. Among more than 200 sessions, the idlest of the 200 oldest ends. Default: 100.
    */
-  maxSessionsPerUser?: number;
+  maxSessions?: number;
   /** A signing key signs for this long. Default: 30 days; at least `accessTokenTtlMs`. */
   keyRotationMs?: number;
   /**

@@ -42,7 +42,7 @@ type Lifetimes = Required<
     | "conflictMs"
     | "algorithm"
     | "keyRotationMs"
-    | "maxSessionsPerUser"
+    | "maxSessions"
   >
 >;
 
@@ -238,7 +238,7 @@ function toSettings(values: SettingValues): Settings {
       conflictMs: values.HOLDFAST_CONFLICT,
       algorithm: values.HOLDFAST_ALGORITHM,
       keyRotationMs: values.HOLDFAST_KEY_ROTATION,
-      maxSessionsPerUser: values.HOLDFAST_MAX_SESSIONS,
+      maxSessions: values.HOLDFAST_MAX_SESSIONS,
     },
     roles: values.HOLDFAST_ROLES,
     redis: values.HOLDFAST_STORE === "redis" ? toRedisSettings(values) : undefined,

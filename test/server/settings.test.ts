@@ -25,7 +25,7 @@ test("without settings the service listens on this machine only", () => {
       conflictMs: 30_000,
       algorithm: "ES256",
       keyRotationMs: 30 * 86_400_000,
-      maxSessionsPerUser: 100,
+      maxSessions: 100,
     },
     roles: new Set(["issuer", "gateway"]),
     redis: undefined,
@@ -122,7 +122,7 @@ test("reads every setting", () => {
     conflictMs: 10_000,
     algorithm: "EdDSA",
     keyRotationMs: 7 * 86_400_000,
-    maxSessionsPerUser: 20,
+    maxSessions: 20,
   });
   assert.equal(settings.policyFile, "/etc/policy.json");
   assert.equal(settings.degraded, "cached");

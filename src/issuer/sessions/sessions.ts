@@ -98,7 +98,7 @@ export async function beginSession(
 
 /** A service has a bound of its own, because each of its processes has a session. */
 function mostSessions({ config }: IssuerContext, { id }: SessionClient): number {
-  return id === FIRST_PARTY_CLIENT_ID ? config.maxSessionsPerUser : MAX_SESSIONS_PER_CLIENT;
+  return id === FIRST_PARTY_CLIENT_ID ? config.maxSessions : MAX_SESSIONS_PER_CLIENT;
 }
 
 function firstPartyClient({ config }: IssuerContext): SessionClient {

@@ -134,7 +134,7 @@ test("a user reads the own sessions in pages, with the current one marked", asyn
 test("law 3: a login beyond the bound of sessions ends the idlest one, and revokes its access token", async () => {
   const told: SessionEvent[] = [];
   const { issuer, clock, store } = await withAdministrator({
-    maxSessionsPerUser: 2,
+    maxSessions: 2,
     onEvent: (event) => void told.push(event),
   });
   const first = await logIn(issuer, "ann");
