@@ -8,16 +8,18 @@ import {
   rejectUnknownOptions,
   type OptionTable,
 } from "../core/options.ts";
-import { ruleNames, type Rules } from "../core/rules.ts";
+import { ruleNames } from "../core/rules.ts";
 import type { JwtClaims } from "../core/verdict.ts";
 import type { Connection, Connections } from "../connections/index.ts";
 import { markAsPlugin, setUpPlugin } from "./fastify/plugin.ts";
 import { declareDegradedCauses, type UpgradeServer } from "./websocket/degraded-header.ts";
-import { HandshakeAuthorizer, type Accepted } from "./websocket/handshake.ts";
+import { HandshakeAuthorizer, type Accepted, type ProtectOptions } from "./websocket/handshake.ts";
+import { messageOptionNames } from "./websocket/message-settings.ts";
 import { WsTransport, type WsSocket } from "./websocket/ws-transport.ts";
 import type { TokenFrom } from "./websocket/token-from.ts";
 
-export type { TokenFrom } from "./websocket/token-from.ts";
+export type { MessageReader, TokenFrom } from "./websocket/token-from.ts";
+export type { SocketClosing } from "./websocket/message-settings.ts";
 
 /**
  * The claims of `request.auth.auth`. Add the claims of your tokens, and handlers see them with their types.
@@ -58,10 +60,13 @@ export interface ConnectionRoute {
   handler: (this: FastifyInstance, ...args: any[]) => unknown;
 }
 
+/** The rules of a route, and how messages about the token fit into its protocol. */
+export type ConnectionRules = Omit<ProtectOptions, "tokenFrom">;
+
 declare module "fastify" {
   interface FastifyInstance {
     /** Creates a route for connections with a valid token. A refusal is a reply before the upgrade. */
-    protectWebSocket(rules: Rules, handler: ConnectionHandler): ConnectionRoute;
+    protectWebSocket(rules: ConnectionRules, handler: ConnectionHandler): ConnectionRoute;
   }
 }
 
@@ -136,7 +141,7 @@ function createProtect<C>(
   );
 
   return (rules, handler) => {
-    rejectUnknownOptions("protectWebSocket: rules", rules, ruleNames);
+    rejectUnknownOptions("protectWebSocket: rules", rules, [...ruleNames, ...messageOptionNames]);
     const authorizer = new HandshakeAuthorizer(connections, { ...rules, tokenFrom });
     if (typeof handler !== "function")
       throw invalidOption("protectWebSocket: handler", "a function", handler);

@@ -12,7 +12,8 @@ import { WsTransport, type ConnectionHost, type WsSocket } from "./websocket/ws-
 import type { TokenFrom } from "./websocket/token-from.ts";
 
 export type { ProtectOptions } from "./websocket/handshake.ts";
-export type { TokenFrom } from "./websocket/token-from.ts";
+export type { MessageReader, TokenFrom } from "./websocket/token-from.ts";
+export type { SocketClosing } from "./websocket/message-settings.ts";
 
 /** The environment that `@hono/node-server` passes to the application. */
 interface NodeBindings {

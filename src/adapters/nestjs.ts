@@ -1,11 +1,13 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
 import { createParamDecorator, HttpException } from "@nestjs/common";
 import type { CanActivate, ExecutionContext } from "@nestjs/common";
+import type { Connection } from "../connections/index.ts";
 import { HoldfastError } from "../core/errors.ts";
-import type { JwtClaims, ValidVerdict } from "../core/verdict.ts";
+import type { Decision, JwtClaims, ValidVerdict } from "../core/verdict.ts";
 import type { Guard } from "../guard/types.ts";
 import type { RequestRules } from "./http/token-from.ts";
-import { createDecideNodeRequest, setHeaders } from "./http/decide-node-request.ts";
+import { bearerResponse, degradedHeader, type RefusalResponse } from "./http/bearer-response.ts";
+import { createDecideNodeRequest, type PendingResponse } from "./http/decide-node-request.ts";
+import { readHandlerContext, type NestRequest } from "./nestjs/handler-context.ts";
 
 export type { RequestRules, RequestTokenFrom } from "./http/token-from.ts";
 
@@ -16,6 +18,9 @@ export type { ValidVerdict } from "../core/verdict.ts";
  * `HttpException` with 400, 401, 403 or 503. The headers are set before, and the application's exception filters see it.
  * The header `X-Auth-Degraded` declares a decision without the authority. Throws `invalid_option` or `missing_method` at
  * once.
+ *
+ * A GraphQL resolver needs the request as `req` in its context. Subscriptions and handlers of a WebSocket gateway run on a
+ * live connection. The current verdict of the connection counts there, and `rules` may have `scopes` only.
  *
  * @example
  * ```ts
@@ -42,18 +47,21 @@ export function protect<C = JwtClaims>(
   const decide = createDecideNodeRequest(guard, rules);
   return {
     async canActivate(context) {
-      if (context.getType() !== "http") {
-        throw new HoldfastError(
-          "invalid_option",
-          `protect needs an HTTP handler; got a handler of type ${context.getType()}`,
-        );
+      const handler = readHandlerContext(context);
+      // Nest tells the client of a socket that the handler is forbidden.
+      if (handler.kind === "unprotected") return false;
+      if (handler.kind === "connection") {
+        const decision = decideOn(handler.connection, rules);
+        if (decision.status === "valid" || context.getType<string>() === "ws") {
+          return decision.status === "valid";
+        }
+        const { body, status } = bearerResponse(decision, rules.scopes) as RefusalResponse;
+        throw new HttpException(body, status);
       }
-      const request = context.switchToHttp().getRequest<IncomingMessage & { raw?: IncomingMessage }>();
-      const response = context.switchToHttp().getResponse<ServerResponse & { raw?: ServerResponse }>();
-      // Fastify wraps the request and the response of Node.
-      const { raw = response } = response;
-      const outcome = await decide(request.raw ?? request, raw);
-      setHeaders(raw, outcome.response);
+      const { request, response } = handler;
+      const outcome = await decide(request.raw ?? request, response ?? withoutEvents);
+      if (typeof response?.removeHeader === "function") response.removeHeader(degradedHeader);
+      for (const [name, value] of Object.entries(outcome.response.headers)) response?.setHeader(name, value);
       if (outcome.auth === null) throw new HttpException(outcome.response.body, outcome.response.status);
       Object.assign(request, { auth: outcome.auth });
       return true;
@@ -61,9 +69,27 @@ export function protect<C = JwtClaims>(
   };
 }
 
+/** Stands for the response of a context that has none. Nothing tells that its client goes away. */
+const withoutEvents: PendingResponse = { closed: false, once: () => {}, off: () => {} };
+
+/** Decides on the token of a connection. Its own `protect` applies the other rules to every message. */
+function decideOn(connection: Connection, { scopes = [], ...others }: RequestRules): Decision<unknown> {
+  const [other] = Object.keys(others);
+  if (other !== undefined) {
+    throw new HoldfastError(
+      "invalid_option",
+      `protect: on a connection the rule ${other} belongs to the protect of the connection`,
+    );
+  }
+  const decision = connection.current();
+  if (decision.status !== "valid") return decision;
+  const missing = scopes.filter((scope) => !decision.scopes.includes(scope));
+  return missing.length === 0 ? decision : { status: "forbidden", missing };
+}
+
 /**
- * The parameter decorator for the verdict on the token. It is set only behind `protect`. Without it the parameter is
- * `undefined`.
+ * The parameter decorator for the verdict on the token. It is set only behind `protect`. The parameter is `undefined` without
+ * it.
  *
  * @example
  * ```ts
@@ -80,6 +106,10 @@ export function protect<C = JwtClaims>(
  * ```
  */
 export const Auth: () => ParameterDecorator = createParamDecorator(
-  (_: unknown, context: ExecutionContext) =>
-    context.switchToHttp().getRequest<{ auth?: ValidVerdict }>().auth,
+  (_: unknown, context: ExecutionContext): ValidVerdict | undefined => {
+    const handler = readHandlerContext(context);
+    if (handler.kind === "connection") return handler.connection.auth ?? undefined;
+    if (handler.kind === "unprotected") return undefined;
+    return (handler.request as NestRequest & { auth?: ValidVerdict }).auth;
+  },
 );

@@ -10,7 +10,8 @@ import { HandshakeAuthorizer, type ProtectOptions } from "./websocket/handshake.
 import { WsTransport, type ConnectionHost, type WsSocket } from "./websocket/ws-transport.ts";
 
 export type { ProtectOptions } from "./websocket/handshake.ts";
-export type { TokenFrom } from "./websocket/token-from.ts";
+export type { MessageReader, TokenFrom } from "./websocket/token-from.ts";
+export type { SocketClosing } from "./websocket/message-settings.ts";
 
 /** The part of a `WebSocketServer` of `ws` that `protect` uses. */
 export interface Server<S> extends UpgradeServer {

@@ -105,6 +105,11 @@ export interface Connection<C = JwtClaims> {
    * ```
    */
   onChange(listener: RightsListener<C>): () => void;
+  /**
+   * Presents a token that arrived in a message of your own protocol. It replaces the current one if it is valid and of the
+   * same subject. Resolves when the decision is made. Never rejects.
+   */
+  presentToken(token: string): Promise<void>;
 }
 
 /** A live connection, as its adapter sees it. */
@@ -118,8 +123,6 @@ export interface ConnectionHandle<C = JwtClaims> extends Connection<C> {
    * to the length of `text`.
    */
   receive(message: unknown, text: string | null, bytes?: number): boolean;
-  /** Takes a token that did not arrive as a message. Resolves when the decision is made. Never rejects. */
-  presentToken(token: string): Promise<void>;
   /** The adapter calls this when the socket is closed. */
   closed(): void;
 }

@@ -9,12 +9,13 @@ import {
   type HandshakeRefusal,
   type HandshakeResponse,
 } from "./handshake-response.ts";
+import { messageOptionNames, readMessageOptions, type MessageOptions } from "./message-settings.ts";
 import { TokenExtractor } from "./token-extractor.ts";
 import type { HandshakeRequest } from "./strip-tokens.ts";
 import type { TokenFrom } from "./token-from.ts";
 
 /** The rules of an endpoint for connections, and the ways in which its clients may send their token. */
-export interface ProtectOptions extends Rules {
+export interface ProtectOptions extends Rules, MessageOptions {
   /** The ways in which a client may send its token. Default: the `Authorization` header and the subprotocol. */
   tokenFrom?: TokenFrom;
 }
@@ -44,14 +45,16 @@ export interface HandshakePeer extends ClientEvents<"end" | "close"> {
 /** Decides on the handshakes of one endpoint, and connects the accepted ones. Each WebSocket adapter uses it. */
 export class HandshakeAuthorizer<C> {
   readonly tokenExtractor: TokenExtractor;
+  readonly messages: MessageOptions;
   readonly #connections: Connections<C>;
   readonly #rules: Rules;
 
   /** Copies the options. Throws `invalid_option` or `missing_method`, with the name of the option. */
   constructor(connections: Connections<C>, options: ProtectOptions) {
     requireMethods("protect", "connections", connections, ["admit", "open", "expect"]);
-    rejectUnknownOptions("protect: options", options, [...ruleNames, "tokenFrom"]);
-    const { tokenFrom, ...rules } = options;
+    rejectUnknownOptions("protect: options", options, [...ruleNames, ...messageOptionNames, "tokenFrom"]);
+    const { tokenFrom, messages, closeCode, ...rules } = options;
+    this.messages = readMessageOptions({ messages, closeCode });
     this.#connections = connections;
     this.#rules = copyRules("protect", rules);
     this.tokenExtractor = new TokenExtractor(tokenFrom);

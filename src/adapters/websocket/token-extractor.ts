@@ -26,7 +26,26 @@ export class TokenExtractor {
 
   /** Whether a handshake may come without a token, because the first message brings it. */
   get firstMessage(): boolean {
-    return this.#settings.firstMessage;
+    return this.#settings.firstMessage !== false;
+  }
+
+  /** Reads the token in a message of the application's own protocol. `null` when the message has none. */
+  readMessage(text: string, isFirst: boolean): string | null {
+    const { firstMessage, laterMessages } = this.#settings;
+    const read = isFirst ? firstMessage : laterMessages;
+    if (typeof read !== "function") return null;
+    try {
+      const token: unknown = read(text);
+      return typeof token === "string" ? token : null;
+    } catch {
+      return null;
+    }
+  }
+
+  /** Whether a message of the application's own protocol may have a token. */
+  readsMessages(isFirst: boolean): boolean {
+    const { firstMessage, laterMessages } = this.#settings;
+    return typeof (isFirst ? firstMessage : laterMessages) === "function";
   }
 
   /** Whether a token may be in the URL. */

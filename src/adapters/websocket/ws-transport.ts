@@ -1,10 +1,14 @@
 import { controlPrefix } from "../../core/control-prefix.ts";
-import type { Connection, ConnectionHandle, SocketTransport } from "../../connections/index.ts";
+import type { CloseError, Connection, ConnectionHandle, SocketTransport } from "../../connections/index.ts";
 import type { Accepted, HandshakeAuthorizer } from "./handshake.ts";
+import { settingsFor, type SocketClosing } from "./message-settings.ts";
+import type { TokenExtractor } from "./token-extractor.ts";
 
 /** The part of a socket of `ws` that the transport uses. */
 export interface WsSocket {
   readonly isPaused: boolean;
+  /** The subprotocol that the server selected. `""` without one. */
+  readonly protocol?: string;
   send(text: string): void;
   close(code: number, reason: string): void;
   pause(): void;
@@ -49,6 +53,13 @@ function byteLength(data: Buffer | ArrayBuffer | Buffer[] | Blob): number {
   return data instanceof Blob ? data.size : data.byteLength;
 }
 
+/** Whether an endpoint may send the code in a close frame (RFC 6455 §7.4). */
+function isCloseCode(code: unknown): boolean {
+  if (typeof code !== "number" || !Number.isInteger(code)) return false;
+  const isStandard = code >= 1000 && code <= 1014 && ![1004, 1005, 1006].includes(code);
+  return isStandard || (code >= 3000 && code <= 4999);
+}
+
 /** The transport of one connection on `ws`. */
 export class WsTransport<C, S extends WsSocket, R extends object> implements SocketTransport {
   readonly #socket: S;
@@ -60,6 +71,10 @@ export class WsTransport<C, S extends WsSocket, R extends object> implements Soc
   #connection: ConnectionHandle<C> | null = null;
   /** Whether this transport paused the socket. The application may pause it too. */
   #hasPaused = false;
+  /** Whether messages about the token are sent and read. */
+  #hasMessages = true;
+  #closeCode = ({ code }: SocketClosing): number => code;
+  #tokenExtractor: TokenExtractor | null = null;
 
   constructor(socket: S, request: R, host: ConnectionHost<C, S, R>, clients: ClientSet<S>) {
     this.#socket = socket;
@@ -73,6 +88,10 @@ export class WsTransport<C, S extends WsSocket, R extends object> implements Soc
 
   /** Connects right after the upgrade, before a message can arrive. */
   connect(authorizer: HandshakeAuthorizer<C>, accepted: Accepted<C>): void {
+    const { hasMessages, closeCode } = settingsFor(authorizer.messages, this.#socket.protocol);
+    this.#hasMessages = hasMessages;
+    this.#closeCode = closeCode;
+    this.#tokenExtractor = authorizer.tokenExtractor;
     // A socket without a token must not get the messages to all sockets.
     if (accepted.status === "expected") this.#clients?.delete(this.#socket);
     this.#connection = authorizer.connect(this, accepted);
@@ -94,12 +113,23 @@ export class WsTransport<C, S extends WsSocket, R extends object> implements Soc
    */
   receive(args: unknown[]): boolean {
     const [data, isBinary] = args as [data: Buffer, isBinary: boolean];
+    if (!isBinary) this.#presentTokenOf(data);
     const isControl =
+      this.#hasMessages &&
       !isBinary &&
       data.length >= controlPrefixBytes.length &&
       controlPrefixBytes.compare(data, 0, controlPrefixBytes.length) === 0;
     const text = isControl ? (data.length > MAX_CONTROL_BYTES ? controlPrefix : data.toString()) : null;
     return this.#connection?.receive(args, text, byteLength(data)) === true;
+  }
+
+  /** Presents the token in a message of the application's own protocol, before the message itself waits for it. */
+  #presentTokenOf(data: Buffer): void {
+    const connection = this.#connection;
+    const isFirst = connection?.state === "pending";
+    if (this.#tokenExtractor?.readsMessages(isFirst) !== true || data.length > MAX_CONTROL_BYTES) return;
+    const token = this.#tokenExtractor.readMessage(data.toString(), isFirst);
+    if (token !== null) void connection?.presentToken(token);
   }
 
   closed(): void {
@@ -111,13 +141,24 @@ export class WsTransport<C, S extends WsSocket, R extends object> implements Soc
   }
 
   send(text: string): void {
-    this.#socket.send(text);
+    if (this.#hasMessages) this.#socket.send(text);
   }
 
   close(code: number, reason: string): void {
-    this.#socket.close(code, reason);
+    this.#socket.close(this.#mapCloseCode(code, reason), reason);
     // The socket is closing, so it gets no more messages. In the set, a shutdown finds it if it does not answer.
     if (this.#request !== null) this.#clients?.add(this.#socket);
+  }
+
+  /** A code that cannot be sent must not keep the socket open. */
+  #mapCloseCode(code: number, reason: string): number {
+    try {
+      const { error } = JSON.parse(reason) as { error: CloseError };
+      const mapped = this.#closeCode({ code, error });
+      return isCloseCode(mapped) ? mapped : code;
+    } catch {
+      return code;
+    }
   }
 
   deliver(message: unknown): void {

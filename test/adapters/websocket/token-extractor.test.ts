@@ -223,7 +223,7 @@ test("checks tokenFrom at creation", () => {
   const wrong: [tokenFrom: unknown, message: RegExp][] = [
     ["cookie", /^tokenFrom must be an object of options; got a string/],
     [{ header: true }, /^tokenFrom has no option "header"; it has authorization, /],
-    [{ firstMessage: "yes" }, /^tokenFrom: firstMessage must be true or false; got "yes"/],
+    [{ firstMessage: "yes" }, /^tokenFrom: firstMessage must be true, false or a function; got "yes"/],
     [{ authorization: false, subprotocol: false }, /^tokenFrom must allow at least one way to send a token/],
     [{ query: {} }, /^tokenFrom\.query: name must be a non-empty string; got undefined/],
     [{ query: true }, /^tokenFrom\.query must be an object of options; got true/],
