@@ -5,7 +5,6 @@ import { lifetimeBounds } from "../issuer/client-config.ts";
 import { questionScopes, type QuestionScope } from "../guard/authority/settings.ts";
 import { MAX_SESSIONS_PER_USER, signingAlgorithms } from "../issuer/config.ts";
 import type { IssuerOptions } from "../issuer/types.ts";
-import type { RedisAddressOptions } from "../stores/redis/address.ts";
 import {
   parseClient,
   parseClients,
@@ -33,7 +32,8 @@ import {
   parseOrigin,
   parseProviderUrl,
 } from "./url-setting-parsers.ts";
-import { parseNodeAddressMap, parseRedisUrl } from "./redis-setting-parsers.ts";
+import { redisSettingDefinitions, type RedisSettingValues } from "./redis-setting-definitions.ts";
+import type { SettingDefinition, SettingDefinitions } from "./setting-definition.ts";
 
 /** A role of the service: it answers the endpoints of an issuer, or the requests of proxies. */
 export type Role = "issuer" | "gateway";
@@ -43,7 +43,7 @@ const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"]
 export type LogLevel = (typeof logLevels)[number];
 
 /** The parsed settings by their names. A setting without a default is optional. */
-export interface SettingValues {
+export interface SettingValues extends RedisSettingValues {
   readonly HOLDFAST_HOST: string;
   readonly HOLDFAST_PORT: number;
   readonly HOLDFAST_ADMIN_HOST: string;
@@ -62,14 +62,6 @@ export interface SettingValues {
   readonly HOLDFAST_MAX_SESSIONS: number;
   readonly HOLDFAST_ROLES: ReadonlySet<Role>;
   readonly HOLDFAST_STORE: "sqlite" | "redis";
-  readonly REDIS_URL?: RedisAddressOptions;
-  readonly HOLDFAST_REDIS_REPLICAS?: number;
-  readonly HOLDFAST_REDIS_DURABILITY?: "always" | "everysec" | "unchecked";
-  readonly HOLDFAST_REDIS_CA?: string;
-  readonly HOLDFAST_REDIS_CERT?: string;
-  readonly HOLDFAST_REDIS_KEY?: string;
-  readonly HOLDFAST_REDIS_PASSWORD_FILE?: string;
-  readonly HOLDFAST_REDIS_NODE_ADDRESS_MAP?: ReadonlyMap<string, { host: string; port: number }>;
   readonly HOLDFAST_SECRET?: string;
   readonly HOLDFAST_CLIENTS?: readonly ClientCredentials[];
   readonly HOLDFAST_CLIENT_SCOPES?: ReadonlyMap<string, readonly string[]>;
@@ -95,27 +87,13 @@ export interface SettingValues {
   readonly HOLDFAST_LOG_LEVEL: LogLevel;
 }
 
-/** How one setting is read. The help of `holdfast serve` and docs/options.md show the form and the default. */
-export interface SettingDefinition<T = unknown> {
-  /** Completes the sentence "the setting must be …". */
-  readonly form: string;
-  /** Returns `undefined` for a text that it refuses. */
-  readonly parse: (text: string) => T | undefined;
-  /** The text that is parsed when the setting is missing. */
-  readonly default?: string;
-  /** Describes the behaviour without the setting, for a setting without a default. */
-  readonly otherwise?: string;
-}
-
 const HOST = "an address or host name to listen on";
 const PORT = "a port from 0 to 65535 (0: any free one)";
 const HTTP_HOSTS = "host names, addresses or networks such as keycloak,10.0.0.0/8, separated by commas";
 const HTTPS_URL = "an https URL (or http to this machine, or to a host of HOLDFAST_ALLOW_HTTP)";
 
 /** Every setting of the service, in the order of docs/options.md. */
-export const settingDefinitions: {
-  readonly [N in keyof SettingValues]-?: SettingDefinition<Required<SettingValues>[N]>;
-} = {
+export const settingDefinitions: SettingDefinitions<SettingValues> = {
   HOLDFAST_HOST: { form: HOST, parse: parseHost, default: "127.0.0.1" },
   HOLDFAST_PORT: { form: PORT, parse: parseWholeNumber(65_535), default: "4180" },
   HOLDFAST_ADMIN_HOST: { form: HOST, parse: parseHost, default: "127.0.0.1" },
@@ -158,30 +136,7 @@ export const settingDefinitions: {
     default: "issuer,gateway",
   },
   HOLDFAST_STORE: { form: "sqlite or redis", parse: parseOneOf(["sqlite", "redis"]), default: "sqlite" },
-  REDIS_URL: {
-    form: "redis://[user:password@]host[:port][/database] or rediss:; several separated by commas for a cluster; or redis-sentinel://[user:password@]host:port[,host:port…]/name, or rediss-sentinel:",
-    parse: parseRedisUrl,
-    otherwise: "required with redis",
-  },
-  HOLDFAST_REDIS_REPLICAS: {
-    form: "how many replicas must have a write, from 0 to 100",
-    parse: parseWholeNumber(100),
-    otherwise: "1 behind Sentinels and in a cluster with replicas, else 0",
-  },
-  HOLDFAST_REDIS_DURABILITY: {
-    form: "always, everysec or unchecked",
-    parse: parseOneOf(["always", "everysec", "unchecked"]),
-    otherwise: "everysec",
-  },
-  HOLDFAST_REDIS_CA: { form: "a PEM file", parse: parseText, otherwise: "what Node trusts" },
-  HOLDFAST_REDIS_CERT: { form: "a PEM file", parse: parseText, otherwise: "none" },
-  HOLDFAST_REDIS_KEY: { form: "a PEM file", parse: parseText, otherwise: "none" },
-  HOLDFAST_REDIS_PASSWORD_FILE: { form: "a file", parse: parseText, otherwise: "the password of the URL" },
-  HOLDFAST_REDIS_NODE_ADDRESS_MAP: {
-    form: "announced-host:port=host:port pairs separated by commas",
-    parse: parseNodeAddressMap,
-    otherwise: "none",
-  },
+  ...redisSettingDefinitions,
   HOLDFAST_SECRET: {
     form: "at least 32 random bytes as text; several, separated by commas, to rotate",
     parse: (text) =>

@@ -43,6 +43,10 @@ export interface RedisAccessOptions {
   tls?: RedisTls;
   /** Returns credentials that change, instead of those in the URL. */
   credentials?: RedisCredentialsSource;
+  /** TLS settings of the Sentinels, when they are not those of `tls`. The URLs of the Sentinels must be `rediss:`. */
+  sentinelTls?: RedisTls;
+  /** Returns the credentials of the Sentinels, instead of those in their URLs. `expiresAt` has no effect here. */
+  sentinelCredentials?: RedisCredentialsSource;
   /** Maps the addresses that a cluster or Sentinels announce, as `host:port`, to those that this process can reach. */
   nodeAddressMap?: Readonly<Record<string, RedisNode>>;
 }
@@ -51,36 +55,50 @@ export interface RedisAccessOptions {
 export interface RedisAccess {
   readonly tls: RedisTls | undefined;
   readonly credentials: RedisCredentialsSource | undefined;
+  readonly sentinelTls: RedisTls | undefined;
+  readonly sentinelCredentials: RedisCredentialsSource | undefined;
   readonly nodeAddressMap: Readonly<Record<string, RedisNode>> | undefined;
 }
 
 /** The access options of `redisStore` and `redisAnswers`. */
 export const redisAccessOptionTable: OptionTable<RedisAccess> = {
-  tls: option((name, value) => (value === undefined ? undefined : readTls(name, value))),
-  credentials: option((name, value) => {
-    if (value === undefined || typeof value === "function")
-      return value as RedisCredentialsSource | undefined;
-    throw invalidOption(name, "a function that returns credentials", value);
-  }),
+  tls: option(readTls),
+  credentials: option(readCredentialsSource),
+  sentinelTls: option(readTls),
+  sentinelCredentials: option(readCredentialsSource),
   nodeAddressMap: option((name, value) => (value === undefined ? undefined : readAddressMap(name, value))),
 };
 
 /** Throws `invalid_option` when the options of the connection contradict the address. */
-export function checkAccess(owner: string, address: RedisAddress, { tls, credentials }: RedisAccess): void {
-  const urls = address.kind === "sentinel" ? [address.primary, ...address.nodes] : address.nodes;
-  if (tls !== undefined && !urls.some(({ protocol }) => protocol === "rediss:")) {
-    throw new HoldfastError("invalid_option", `${owner}: tls needs an address that begins with rediss:`);
+export function checkAccess(owner: string, address: RedisAddress, access: RedisAccess): void {
+  const { tls, credentials, sentinelTls, sentinelCredentials } = access;
+  const refuse = (what: string) => {
+    throw new HoldfastError("invalid_option", `${owner}: ${what}`);
+  };
+  const sentinels = address.kind === "sentinel" ? address.nodes : [];
+  const servers = address.kind === "sentinel" ? [address.primary] : address.nodes;
+  const usesTls = (urls: readonly URL[]) => urls.some(({ protocol }) => protocol === "rediss:");
+  const hasPassword = (urls: readonly URL[]) => urls.slice(0, 1).some(({ password }) => password !== "");
+  if (tls !== undefined && !usesTls([...servers, ...sentinels]))
+    refuse("tls needs an address that begins with rediss:");
+  if (credentials !== undefined && hasPassword(servers))
+    refuse("credentials and a password in the URL exclude each other");
+  for (const [name, given] of Object.entries({ sentinelTls, sentinelCredentials })) {
+    if (given !== undefined && sentinels.length === 0) refuse(`${name} needs sentinel`);
   }
-  const [first] = urls as readonly [URL];
-  if (credentials !== undefined && first.password !== "") {
-    throw new HoldfastError(
-      "invalid_option",
-      `${owner}: credentials and a password in the URL exclude each other`,
-    );
-  }
+  if (sentinelTls !== undefined && !usesTls(sentinels))
+    refuse("sentinelTls needs nodes that begin with rediss:");
+  if (sentinelCredentials !== undefined && hasPassword(sentinels))
+    refuse("sentinelCredentials and a password in the URL of a Sentinel exclude each other");
 }
 
-function readTls(name: string, value: unknown): RedisTls {
+function readCredentialsSource(name: string, value: unknown): RedisCredentialsSource | undefined {
+  if (value === undefined || typeof value === "function") return value as RedisCredentialsSource | undefined;
+  throw invalidOption(name, "a function that returns credentials", value);
+}
+
+function readTls(name: string, value: unknown): RedisTls | undefined {
+  if (value === undefined) return undefined;
   rejectUnknownOptions(name, value, ["ca", "cert", "key", "servername"]);
   const { ca, cert, key, servername } = value as Record<keyof RedisTls, unknown>;
   const pems = Array.isArray(ca) ? (ca as unknown[]) : [ca];

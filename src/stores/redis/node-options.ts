@@ -10,6 +10,7 @@ export interface NodeSettings extends RedisAccess {
   readonly silenceMs: number;
   /** Called with the credentials that a connection presents. */
   readonly onCredentials: (credentials: RedisCredentials) => void;
+  readonly onSentinelCredentials: (credentials: RedisCredentials) => void;
 }
 
 /** Commands that may wait for a server that does not answer. */
@@ -75,13 +76,16 @@ export function nodeOptions(url: URL, settings: NodeSettings): NodeOptions {
   };
 }
 
-/** The options of a client that asks a Sentinel. The Sentinels have the credentials in their own URL, if any. */
+/** The options of a client that asks a Sentinel. The Sentinels have credentials of their own, if any. */
 export function sentinelOptions(url: URL, settings: NodeSettings): SentinelOptions {
   const silenceMs = Math.min(MAX_SENTINEL_SILENCE_MS, settings.silenceMs);
   return {
     pingInterval: Math.ceil(silenceMs / PINGS),
-    ...credentialsOptions(url, { ...settings, credentials: undefined }),
-    socket: socketOptions(url, settings, silenceMs),
+    ...credentialsOptions(url, {
+      credentials: settings.sentinelCredentials,
+      onCredentials: settings.onSentinelCredentials,
+    }),
+    socket: socketOptions(url, { ...settings, tls: settings.sentinelTls ?? settings.tls }, silenceMs),
   };
 }
 

@@ -50,6 +50,7 @@ function prepare(options: OpenConnectionOptions): PreparedConnection {
   const settings = {
     ...access,
     credentials,
+    sentinelCredentials: withUsername(access.sentinelCredentials, address.nodes[0].username),
     random,
     connectTimeoutMs: Math.min(CONNECT_TIMEOUT_MS.max, Math.max(CONNECT_TIMEOUT_MS.min, share)),
     silenceMs: Math.max(MIN_SILENCE_MS, MAX_SILENT_TIMEOUTS * commandTimeoutMs),
@@ -58,6 +59,7 @@ function prepare(options: OpenConnectionOptions): PreparedConnection {
       presented = current;
       renewal?.presented(current);
     },
+    onSentinelCredentials: (current: RedisCredentials) => reason.addSecret(current.password),
   };
   const open: OpenClient = async (onInterruption, closing) => {
     const timeout = new AbortController();
