@@ -1,12 +1,11 @@
-import { randomUUID } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { HoldfastError } from "../../core/errors.ts";
 import { rejectUnknownOptions } from "../../core/options.ts";
 import type { UserRecord } from "../../stores/user-store.ts";
 import type { IssuerContext } from "../context.ts";
 import { addUserMac } from "../store/record-macs.ts";
-import { findByLoginName, isNewUsername, loginKeyOf, normalizeUsername } from "./login-name.ts";
-import { areAcceptableScopes, describeHashProblem } from "./user-input.ts";
+import { findByLoginName } from "./login-name.ts";
+import { describeHashProblem, readNewUser } from "./user-input.ts";
 import type { ImportedUser, ImportOptions, ImportResult } from "./user-types.ts";
 
 /** Rows that are checked between two turns of the event loop, and users that are added at the same time. */
@@ -67,23 +66,13 @@ function checkRow(
   createdAt: number,
 ): Omit<UserRecord, "mac"> | string {
   rejectUnknownOptions("users.import", user, ["line", "username", "passwordHash", "scopes", "disabled"]);
-  const { username, passwordHash, scopes = [], disabled = false } = user;
-  const name = typeof username === "string" ? normalizeUsername(ctx, username) : null;
-  if (name === null) return "username must be 1 to 128 characters without control characters";
-  if (!isNewUsername(name)) return "username must be neither . nor ..";
+  const { passwordHash, disabled = false } = user;
+  const read = readNewUser(ctx, user);
+  if (read.status === "refused") return `${read.member} must be ${read.mustBe}`;
   const hashProblem = describeHashProblem(passwordHash);
   if (hashProblem !== null) return `passwordHash must be ${hashProblem}`;
-  if (!areAcceptableScopes(scopes)) return "scopes must be an array of scopes that fits into a token";
   if (typeof disabled !== "boolean") return "disabled must be true or false";
-  return {
-    username: name,
-    loginKey: loginKeyOf(ctx, name),
-    subject: randomUUID(),
-    passwordHash,
-    scopes: [...new Set(scopes)],
-    createdAt,
-    disabledAt: disabled ? createdAt : null,
-  };
+  return { ...read.user, passwordHash, createdAt, disabledAt: disabled ? createdAt : null };
 }
 
 /** The rows whose users the store does not have. */

@@ -1,7 +1,9 @@
+import { randomUUID } from "node:crypto";
 import { invalidOption } from "../../core/options.ts";
+import type { UserRecord } from "../../stores/user-store.ts";
 import type { IssuerBase } from "../issuer-base.ts";
 import { userSchema } from "./credentials.ts";
-import { normalizeUsername } from "./login-name.ts";
+import { isNewUsername, loginKeyOf, normalizeUsername } from "./login-name.ts";
 import { parsePasswordHash } from "./password-hash.ts";
 import { isAcceptablePassword, PASSWORD_BYTES } from "./passwords.ts";
 
@@ -9,8 +11,47 @@ import { isAcceptablePassword, PASSWORD_BYTES } from "./passwords.ts";
 export function requireUsername(ctx: IssuerBase, username: unknown): string {
   const name = typeof username === "string" ? normalizeUsername(ctx, username) : null;
   if (name !== null) return name;
-  const blanks = ctx.config.loginNames === "exact" ? " or outer spaces" : "";
-  throw invalidOption("username", `1 to 128 characters without control characters${blanks}`, username);
+  throw invalidOption("username", usernameForm(ctx), username);
+}
+
+function usernameForm({ config }: IssuerBase): string {
+  const blanks = config.loginNames === "exact" ? " or outer spaces" : "";
+  return `1 to 128 characters without control characters${blanks}`;
+}
+
+/** The part of a new user that an administrator gives, apart from the password. */
+type ReadUser =
+  | {
+      readonly status: "read";
+      readonly user: Pick<UserRecord, "username" | "loginKey" | "subject" | "scopes">;
+    }
+  /** `mustBe` completes a sentence about the member. */
+  | {
+      readonly status: "refused";
+      readonly member: "username" | "scopes";
+      readonly mustBe: string;
+      readonly value: unknown;
+    };
+
+/** Checks the name and the scopes of a user to add, and gives the user a subject. */
+export function readNewUser(
+  ctx: IssuerBase,
+  { username, scopes = [] }: { readonly username: unknown; readonly scopes?: unknown },
+): ReadUser {
+  const refuse = (member: "username" | "scopes", mustBe: string, value: unknown): ReadUser => {
+    return { status: "refused", member, mustBe, value };
+  };
+  const name = typeof username === "string" ? normalizeUsername(ctx, username) : null;
+  if (name === null) return refuse("username", usernameForm(ctx), username);
+  if (!isNewUsername(name)) return refuse("username", "neither . nor ..", username);
+  if (!areAcceptableScopes(scopes)) return refuse("scopes", SCOPES_FORM, scopes);
+  const user = {
+    username: name,
+    loginKey: loginKeyOf(ctx, name),
+    subject: randomUUID(),
+    scopes: [...new Set(scopes)],
+  };
+  return { status: "read", user };
 }
 
 /** Throws `invalid_option`, without the password in its message. */
@@ -38,6 +79,8 @@ export function requirePasswordHash(passwordHash: unknown): asserts passwordHash
 /** A subject of the greatest length that the issuer gives to a user: a UUID. */
 const LONGEST_SUBJECT = "0".repeat(36);
 
+const SCOPES_FORM = "an array of scopes (RFC 6749 §3.3) that fits into a token";
+
 export function areAcceptableScopes(scopes: unknown): scopes is readonly string[] {
   return userSchema.safeParse({ subject: LONGEST_SUBJECT, scopes }).success;
 }
@@ -45,5 +88,5 @@ export function areAcceptableScopes(scopes: unknown): scopes is readonly string[
 /** Throws `invalid_option`. */
 export function requireScopes(scopes: unknown): asserts scopes is readonly string[] {
   if (areAcceptableScopes(scopes)) return;
-  throw invalidOption("scopes", "an array of scopes (RFC 6749 §3.3) that fits into a token", scopes);
+  throw invalidOption("scopes", SCOPES_FORM, scopes);
 }

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { invalidOption, readWholeNumber } from "../../core/options.ts";
 import type { UserRecord } from "../../stores/user-store.ts";
 import type { IssuerContext } from "../context.ts";
@@ -13,9 +12,9 @@ import { rejectIfSecretReplaced } from "../store/secret-marker.ts";
 import type { LoginOutcome, RequestInfo } from "../types.ts";
 import { auditAction, changedMeanwhile } from "./administration.ts";
 import { checkPassword, verifyUserRecord } from "./credentials.ts";
-import { findByLoginName, isNewUsername, loginKeyOf } from "./login-name.ts";
+import { findByLoginName } from "./login-name.ts";
 import type { PoolTurn } from "./passwords.ts";
-import { requirePassword, requirePasswordHash, requireScopes, requireUsername } from "./user-input.ts";
+import { readNewUser, requirePassword, requirePasswordHash } from "./user-input.ts";
 import type { NewUser, Users, UserView } from "./user-types.ts";
 
 /** The longest page of a list of users. */
@@ -23,12 +22,11 @@ export const MAX_LISTED = 1000;
 
 export async function addUser(
   ctx: IssuerContext,
-  { username, password, passwordHash: imported, scopes = [] }: NewUser,
+  { password, passwordHash: imported, ...given }: NewUser,
   { onlyFirst = false, ...actor }: NonNullable<Parameters<Users["add"]>[1]> = {},
 ): Promise<"added" | "exists"> {
-  const name = requireUsername(ctx, username);
-  if (!isNewUsername(name)) throw invalidOption("username", "neither . nor ..", username);
-  requireScopes(scopes);
+  const read = readNewUser(ctx, given);
+  if (read.status === "refused") throw invalidOption(read.member, read.mustBe, read.value);
   if (imported === undefined) requirePassword(password);
   else requirePasswordHash(imported);
   if (imported !== undefined && password !== undefined) {
@@ -36,17 +34,9 @@ export async function addUser(
   }
   const passwordHash = imported ?? (await ctx.passwords.hash(password as string));
   const createdAt = await ctx.store.now();
-  const facts = {
-    username: name,
-    loginKey: loginKeyOf(ctx, name),
-    subject: randomUUID(),
-    passwordHash,
-    scopes: [...new Set(scopes)],
-    createdAt,
-    disabledAt: null,
-  };
+  const facts = { ...read.user, passwordHash, createdAt, disabledAt: null };
   const outcome = await ctx.store.users.add(addUserMac(ctx.secrets, facts), { onlyFirst });
-  if (outcome === "added") await auditAction(ctx, "user_added", facts, actor, name);
+  if (outcome === "added") await auditAction(ctx, "user_added", facts, actor, facts.username);
   return outcome;
 }
 

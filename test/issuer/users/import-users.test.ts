@@ -123,7 +123,7 @@ for (const [name, open] of stores) {
             "users[2]: passwordHash must be a hash whose verification takes at most about two seconds and 256 MiB",
             "users[3]: username must be 1 to 128 characters without control characters",
             "users[4]: username is the one of users[0]",
-            "users[5]: scopes must be an array of scopes that fits into a token",
+            "users[5]: scopes must be an array of scopes (RFC 6749 §3.3) that fits into a token",
             "users[6]: there is a user of this name already",
           ]);
           return true;
