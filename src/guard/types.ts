@@ -4,6 +4,7 @@ import type { MetricSource } from "../core/metrics.ts";
 import type { CallOptions, DegradedMode, Rules } from "../core/rules.ts";
 import type { Decision, JwtClaims, Verdict } from "../core/verdict.ts";
 import type { Algorithm } from "../jwt/algorithms.ts";
+import type { RequiredClaim } from "../jwt/claims.ts";
 import type { RevocationFeed, Snapshots } from "../stores/store.ts";
 import type { SharedAnswersSource } from "../stores/shared-answers.ts";
 import type { AuthoritySource } from "./authority/authority.ts";
@@ -55,8 +56,11 @@ export interface TrustedIssuer {
   types?: readonly string[];
   /** Whether to refuse tokens without `typ`. Default false. */
   requireTyp?: boolean;
-  /** Required claims in addition to `iss`, `aud` and `exp`. Default `["sub"]`. */
-  requiredClaims?: readonly string[];
+  /**
+   * Required claims in addition to `iss`, `aud` and `exp`. A list in the list stands for one of its claims. Default
+   * `["sub"]`.
+   */
+  requiredClaims?: readonly RequiredClaim[];
   /** Whether to accept tokens without `exp`, which never expire. Default false. */
   allowMissingExp?: boolean;
   /** Whether to accept tokens without `iss`. Only a guard with one issuer can. Default false. */

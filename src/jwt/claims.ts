@@ -22,6 +22,9 @@ import { kindClaim, tokenKind, type TokenKind } from "./token-kind.ts";
  */
 const IAT_TOLERANCE_MS = 60_000;
 
+/** A claim that a token must have, or several of which it must have one. */
+export type RequiredClaim = string | readonly string[];
+
 export interface ClaimsPolicyOptions extends ClaimSourcesOptions {
   /** The exact `iss` of accepted tokens. */
   issuer: string;
@@ -34,8 +37,11 @@ export interface ClaimsPolicyOptions extends ClaimSourcesOptions {
   types?: readonly string[] | undefined;
   /** Whether to reject tokens without `typ`. Default false. */
   requireTyp?: boolean | undefined;
-  /** The claims that a token must have in addition to `iss`, `aud` and `exp`. Default `["sub"]`. */
-  requiredClaims?: readonly string[] | undefined;
+  /**
+   * The claims that a token must have in addition to `iss`, `aud` and `exp`. A list in the list stands for one of its
+   * claims. Default `["sub"]`.
+   */
+  requiredClaims?: readonly RequiredClaim[] | undefined;
   /** Whether to accept tokens without `exp`, which never expire. Default false. */
   allowMissingExp?: boolean | undefined;
   /** Whether to accept tokens without `iss`. Default false. */
@@ -54,7 +60,7 @@ export interface ClaimsPolicy extends ClaimSources {
   readonly kinds: readonly TokenKind[];
   readonly requireTyp: boolean;
   /** Contains `exp` unless the options waive it. */
-  readonly requiredClaims: readonly string[];
+  readonly requiredClaims: readonly RequiredClaim[];
   readonly allowMissingIss: boolean;
   readonly claims: ClaimRules;
   /** Whether an absent `aud` or an absent required claim other than `exp` is left to the authority's answer. */
@@ -69,6 +75,17 @@ export function deferAbsentClaims(policy: ClaimsPolicy): ClaimsPolicy {
 function readStrings(name: string, value: unknown): readonly string[] {
   if (!Array.isArray(value)) throw invalidValue(name, "an array of strings", value);
   return value.map((item, index) => readString(`${name}[${index}]`, item));
+}
+
+function readRequiredClaims(name: string, value: unknown): readonly RequiredClaim[] {
+  if (!Array.isArray(value)) throw invalidValue(name, "an array of the names of claims", value);
+  return value.map((item: unknown, index) => {
+    const itemName = `${name}[${index}]`;
+    if (!Array.isArray(item)) return readString(itemName, item);
+    if (item.length === 0)
+      throw invalidValue(itemName, "the name of a claim or a list of at least one", item);
+    return readStrings(itemName, item);
+  });
 }
 
 function readAudience(name: string, value: unknown): readonly string[] | null {
@@ -97,13 +114,13 @@ export interface ClaimsPolicySettings extends ClaimSources {
   readonly audience: readonly string[] | null;
   readonly types: readonly string[];
   readonly requireTyp: boolean;
-  readonly requiredClaims: readonly string[];
+  readonly requiredClaims: readonly RequiredClaim[];
   readonly allowMissingExp: boolean;
   readonly allowMissingIss: boolean;
   readonly claims: ClaimRules;
 }
 
-const defaultRequiredClaims: readonly string[] = ["sub"];
+const defaultRequiredClaims: readonly RequiredClaim[] = ["sub"];
 const noClaimRules: ClaimRules = {};
 
 export const claimsPolicyOptionTable: OptionTable<ClaimsPolicySettings> = {
@@ -111,7 +128,7 @@ export const claimsPolicyOptionTable: OptionTable<ClaimsPolicySettings> = {
   audience: option(readAudience),
   types: option(readStrings, ["at+jwt", "jwt"]),
   requireTyp: flagOption(false),
-  requiredClaims: option(readStrings, defaultRequiredClaims),
+  requiredClaims: option(readRequiredClaims, defaultRequiredClaims),
   allowMissingExp: flagOption(false),
   allowMissingIss: flagOption(false),
   claims: option(readClaimRules, noClaimRules),
@@ -190,12 +207,12 @@ function refuseAudience(claims: Readonly<JwtClaims>, policy: ClaimsPolicy): Inva
 }
 
 function refuseRequiredClaims(claims: Readonly<JwtClaims>, policy: ClaimsPolicy): InvalidVerdict | null {
-  const isMissing = (name: string) => {
+  const isPresent = (name: string) => {
     const isAbsent = (claimAt(claims, name) ?? "") === "";
-    return isAbsent && !(policy.defersAbsent && name !== "exp");
+    return !isAbsent || (policy.defersAbsent && name !== "exp");
   };
-  const missing = policy.requiredClaims.find(isMissing);
-  if (missing !== undefined) return missingClaim(missing);
+  const missing = policy.requiredClaims.find((names) => ![names].flat().some(isPresent));
+  if (missing !== undefined) return missingClaim([missing].flat().join(" or "));
   const malformed = findMalformedSource(claims, policy);
   if (malformed === null) return null;
   return invalidVerdict("invalid_claim", refusalDetail(malformed, ["a string"], claimAt(claims, malformed)));

@@ -124,3 +124,17 @@ test("nbf may lie ahead by the tolerance, and iat by the tolerance or 60 s, whic
   assert.equal(issuedAheadMs({ iat: 100 }, 9_998, 90_000), 2);
   assert.equal(issuedAheadMs({}, 0, 0), 0);
 });
+
+test("a list among the required claims stands for one of its claims", () => {
+  const requiredClaims = ["sub", ["azp", "client_id"]];
+  assert.equal(check({ requiredClaims }, { client_id: "app" }), null);
+  assert.equal(check({ requiredClaims }, { azp: "app" }), null);
+  assert.equal(check({ requiredClaims }), "missing_claim");
+  assert.equal(check({ requiredClaims }, { azp: null, client_id: "" }), "missing_claim");
+  for (const wrong of ["sub", [[]], [""], [["azp", 1]], [{}]]) {
+    assert.throws(() => check({ requiredClaims: wrong as never }), {
+      code: "invalid_option",
+      message: /requiredClaims/,
+    });
+  }
+});
