@@ -77,6 +77,8 @@ export class LiveSocket implements AuthSocket {
     const { hasCookies, clock, record: known } = this.#session;
     const socket = this.#socket;
     const needsFresh = this.#needsFresh;
+    // A page also wakes while it connects. The handshake brings the token, and nothing can be sent yet.
+    if (socket?.readyState === WebSocket.CONNECTING) return;
     this.#cancelTimer();
     try {
       const record = await this.#session.obtain({ fresh: needsFresh && known.n === this.#presented?.n });

@@ -56,6 +56,25 @@ describe("a connection of the client in Chromium", { skip: noChromium }, () => {
     });
   }
 
+  test("a page that wakes while its socket connects, as a page that was just opened does, stays connected", async (t) => {
+    const site = await startSite(t);
+    const wakesAtOnce = `globalThis.WebSocket = class extends WebSocket {
+      constructor(...given) {
+        super(...given);
+        queueMicrotask(() => dispatchEvent(new Event("pageshow")));
+      }
+    };`;
+    const tab = await openTab(await newProfile(t, browser), site, { prepare: wakesAtOnce });
+    await call.login(tab);
+    const url = `${site.api.replace("http", "ws")}/room`;
+    await tab.evaluate(`{
+      globalThis.ends = [];
+      globalThis.socket = auth.connect("${url}", { onEnd: (end) => ends.push(end) });
+    }`);
+    await tab.waitForFunction(`socket.state !== "waiting"`);
+    assert.deepEqual(await tab.evaluate(`[socket.state, ends]`), ["open", []]);
+  });
+
   test("fault 48: short tokens are renewed over the connection, which stays open", async (t) => {
     const site = await startSite(t, { accessTokenTtlMs: 4_000 });
     const tab = await connect(t, site);
