@@ -1,6 +1,6 @@
 import { deviceClock } from "./clock.ts";
 import { Ended, Unavailable } from "./errors.ts";
-import type { AuthClient, ClientClock } from "./types.ts";
+import type { AuthClient, ClientClock, SocketEnd } from "./types.ts";
 
 /** The part of a client socket of socket.io 4 that is used here. */
 export interface SocketIoSocket {
@@ -11,14 +11,6 @@ export interface SocketIoSocket {
   emit(event: string, ...args: unknown[]): unknown;
   connect(): unknown;
   disconnect(): unknown;
-}
-
-/** The end of a socket that does not connect again. */
-export interface SocketEnd {
-  /** The close code of the server, 4504 after the login of another user, or 1000 after a logout or the caller's end. */
-  readonly code: number;
-  /** The error of the server, such as `insufficient_scope`. Empty when there is none. */
-  readonly error: string;
 }
 
 /** Options of `authenticateSocket`. */
