@@ -25,11 +25,12 @@ function keep(tokens: Tokens, user: string): void {
 
 async function refresh(): Promise<string> {
   const tokens = stored();
+  if (tokens === null) throw new Error("not logged in");
   try {
-    const response = await post("/refresh", { refreshToken: tokens?.refreshToken });
+    const response = await post("/refresh", { refreshToken: tokens.refreshToken });
     if (!response.ok) throw new Error(`refresh failed: ${response.status}`);
     const fresh = (await response.json()) as Tokens;
-    keep(fresh, tokens?.user ?? "");
+    keep(fresh, tokens.user);
     return fresh.accessToken;
   } catch (error) {
     forget();
