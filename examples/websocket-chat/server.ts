@@ -2,6 +2,8 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
 import { createGuard, httpRevocations, introspection } from "holdfast";
 import { createConnections } from "holdfast/connections";
 import { protect } from "holdfast/ws";
@@ -43,9 +45,18 @@ const upgrade = protect(connections, { scopes: ["chat"], tokenFrom }, wss, (sock
 });
 server.on("upgrade", upgrade);
 
+// The condition makes the example run from the sources of the repository. An application does not need it.
+const { outputFiles } = await build({
+  entryPoints: [fileURLToPath(new URL("page/chat.js", import.meta.url))],
+  bundle: true,
+  format: "esm",
+  conditions: ["holdfast-source"],
+  write: false,
+});
+const script = outputFiles[0]?.text ?? "";
+
 const files: Record<string, readonly [file: string, type: string]> = {
   "/": ["index.html", "text/html"],
-  "/chat.js": ["chat.js", "text/javascript"],
   "/style.css": ["style.css", "text/css"],
 };
 const controls: Record<string, () => Promise<void>> = {
@@ -60,7 +71,10 @@ async function respond(req: IncomingMessage, res: ServerResponse): Promise<void>
   const path = req.url ?? "/";
   const [file, type = ""] = (req.method === "GET" && files[path]) || [];
   const control = req.method === "POST" ? controls[path] : undefined;
-  if (file !== undefined) {
+  if (req.method === "GET" && path === "/chat.js") {
+    res.setHeader("Content-Type", "text/javascript; charset=utf-8");
+    res.end(script);
+  } else if (file !== undefined) {
     const text = await readFile(new URL(`page/${file}`, import.meta.url), "utf8");
     res.setHeader("Content-Type", `${type}; charset=utf-8`);
     res.setHeader(

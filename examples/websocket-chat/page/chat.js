@@ -1,29 +1,36 @@
+import { createAuthClient, LoginRefused } from "holdfast/client";
+
 const fromServer = (name) => document.querySelector(`meta[name=${name}]`).content;
-const provider = fromServer("provider");
 const byId = (id) => document.getElementById(id);
 
-/** The session belongs to the tab, so that two tabs can have two users. */
-const KEY = "chat.session";
-let session = JSON.parse(sessionStorage.getItem(KEY) ?? "null");
+/** Keeps the session in the tab, so that two tabs can have two users. By default all tabs share one session. */
+const tabStorage = {
+  persistence: "memory",
+  async update(change) {
+    const stored = JSON.parse(sessionStorage.getItem("chat.session") ?? "null");
+    const next = change(stored) ?? stored;
+    if (next !== stored) sessionStorage.setItem("chat.session", JSON.stringify(next));
+    return next;
+  },
+};
 
-let socket = null;
+const auth = createAuthClient({
+  baseUrl: fromServer("provider"),
+  origins: [location.origin],
+  storage: tabStorage,
+});
+
+/** The connection to the room. `null` without a user. */
+let room = null;
 let isIn = false;
-let tokenEndsAt = null;
-/** The number of failed connections in a row. */
-let failures = 0;
-/** Whether the last connection was refused as invalid. The page refreshes once, and then needs a login. */
-let wasInvalid = false;
-/** The timer of the next reconnect or refresh. */
-let planned;
+/** The code with which the last connection was lost. */
+let lostWith = null;
 
 // The display
 
 function show(text, mood) {
   byId("status").textContent = text;
   byId("status").dataset.mood = mood;
-  byId("login").hidden = session !== null;
-  byId("chat").hidden = session === null;
-  byId("logout").hidden = session === null;
 }
 
 function append(list, ...nodes) {
@@ -48,13 +55,10 @@ function showPlug(isPluggedIn) {
 }
 
 function showToken() {
-  const left = Math.max(0, Math.round((tokenEndsAt - Date.now()) / 1000));
-  byId("token").textContent =
-    tokenEndsAt === null
-      ? "none"
-      : left === 0
-        ? "over"
-        : `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")} left`;
+  const { status, expiresAt } = auth.state;
+  const left = Math.max(0, Math.round((expiresAt - Date.now()) / 1000));
+  const time = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")} left`;
+  byId("token").textContent = status !== "in" ? "none" : left === 0 ? "over" : time;
 }
 setInterval(showToken, 1000);
 
@@ -65,109 +69,14 @@ function showDegraded(cause) {
     note(cause === null ? "no longer degraded: the provider confirmed the token" : `degraded: ${cause}`);
   degraded = cause;
   byId("asked").textContent = cause === null ? "confirms the token" : cause;
-  if (cause === null) show(`${session.name}, in the room`, "good");
-  else show(`${session.name}, in the room. Degraded: the provider does not answer`, "warn");
-}
-
-// The session
-
-function keep(name, { access_token, refresh_token }) {
-  session = { name, access_token, refresh_token };
-  sessionStorage.setItem(KEY, JSON.stringify(session));
-}
-
-function forget(text, mood) {
-  clearTimeout(planned);
-  session = null;
-  tokenEndsAt = null;
-  isIn = false;
-  sessionStorage.removeItem(KEY);
-  const open = socket;
-  socket = null;
-  open?.close();
-  byId("asked").textContent = "not asked";
-  showToken();
-  show(text, mood);
-}
-
-/** Resolves with the answer of the provider. `null` when it gave none, or answered 429 or 5xx. */
-async function ask(path, body) {
-  try {
-    const signal = AbortSignal.timeout(5000);
-    const headers = { "content-type": "application/json" };
-    const answer = await fetch(provider + path, {
-      method: "POST",
-      headers,
-      body: JSON.stringify(body),
-      signal,
-    });
-    if (answer.status >= 500 || answer.status === 429) return null;
-    return { ok: answer.ok, body: answer.status === 204 ? {} : await answer.json() };
-  } catch {
-    return null;
-  }
-}
-
-/** Resolves with "fresh", with "over" when the session has ended, or with "later" when the provider gave no answer. */
-async function refresh() {
-  const asked = session;
-  const answer = await ask("/auth/refresh", { refresh_token: asked.refresh_token });
-  if (session !== asked) return "over";
-  if (answer === null) return "later";
-  if (answer.ok) keep(session.name, answer.body);
-  return answer.ok ? "fresh" : answer.body.error === "invalid_grant" ? "over" : "later";
-}
-
-function plan(ms, what) {
-  clearTimeout(planned);
-  planned = setTimeout(() => void what(), ms);
-}
-
-/** Refreshes over the connection. It stays open, and no message is lost. */
-async function refreshOpen() {
-  const outcome = await refresh();
-  if (outcome === "later") {
-    note("refresh postponed: the provider does not answer");
-    plan(2000 + Math.random() * 1000, refreshOpen);
-  } else if (outcome === "fresh" && isIn) presentToken();
+  const { subject } = auth.state;
+  if (cause === null) show(`${subject}, in the room`, "good");
+  else show(`${subject}, in the room. Degraded: the provider does not answer`, "warn");
 }
 
 // The connection
 
-function presentToken() {
-  socket.send(JSON.stringify({ type: "auth.token", token: session.access_token }));
-}
-
-function connect() {
-  const opened = new WebSocket(`ws://${location.host}/room`);
-  socket = opened;
-  show("connecting", "idle");
-  opened.addEventListener("open", presentToken);
-  opened.addEventListener(
-    "message",
-    ({ data }) => socket === opened && handlers[JSON.parse(data).type]?.(JSON.parse(data)),
-  );
-  opened.addEventListener("close", ({ code, reason }) => socket === opened && closed(code, reason));
-}
-
 const handlers = {
-  "auth.ok": ({ expires_in, degraded: cause }) => {
-    note(isIn ? "refreshed: a new token replaced the old one" : "connected");
-    isIn = true;
-    failures = 0;
-    wasInvalid = false;
-    tokenEndsAt = Date.now() + expires_in * 1000;
-    showToken();
-    showDegraded(cause);
-  },
-  "auth.expiring": ({ expires_in }) => {
-    note(`the token expires in ${expires_in} s: refreshing`);
-    void refreshOpen();
-  },
-  "auth.refused": ({ error, retry_after = 3 }) => {
-    note(`new token refused: ${error}`);
-    plan(retry_after * 1000, refreshOpen);
-  },
   state: ({ pluggedIn, degraded: cause, names }) => {
     showPlug(pluggedIn);
     showDegraded(cause);
@@ -183,6 +92,7 @@ const handlers = {
 };
 
 const meanings = {
+  1000: "logged out",
   4401: "the token expired",
   4408: "no token came in time",
   4429: "too many connections",
@@ -192,64 +102,81 @@ const meanings = {
   4503: "the session was revoked",
   4504: "the new token belongs to another user",
 };
+const meaningOf = (code) => `closed with ${code}: ${meanings[code] ?? "the connection broke"}`;
 
-/** After 4400 to 4499 the page connects again, and after 4500 to 4599 it does not. Other codes are network errors. */
-function closed(code, reason) {
-  isIn = false;
-  clearTimeout(planned);
-  const why = `closed with ${code}: ${meanings[code] ?? "the connection broke"}`;
-  if (code === 4501 && !wasInvalid) {
-    wasInvalid = true;
-    note(`${why}. Refreshing once`);
-    void reconnectRefreshed();
-    return;
-  }
-  if (code >= 4500 && code < 4600) {
-    note(`${why}. This page does not reconnect`);
-    forget(`${why}. Log in again.`, "bad");
-    return;
-  }
-  const { retry_after = Math.min(30, 2 ** failures++) * (0.5 + Math.random()) } =
-    reason === "" ? {} : JSON.parse(reason);
-  note(`${why}. Reconnecting in ${retry_after.toFixed(1)} s`);
-  show(`${why}, reconnecting`, "warn");
-  plan(retry_after * 1000, code === 4401 || code === 4408 ? reconnectRefreshed : connect);
+/** The client refreshes the token over the open connection, and connects again after a loss. The page only shows it. */
+function enterRoom() {
+  show("connecting", "idle");
+  room = auth.connect(`ws://${location.host}/room`, {
+    firstMessage: true, // The close code then tells why a connection is refused.
+    onMessage: (data) => handlers[JSON.parse(data).type]?.(JSON.parse(data)),
+    onOpen() {
+      isIn = true;
+      note("connected");
+    },
+    onLost(code) {
+      isIn = false;
+      lostWith = code;
+      note(`${meaningOf(code)}. The client connects again`);
+      show(`${meaningOf(code)}, reconnecting`, "warn");
+    },
+    onEnd({ code }) {
+      isIn = false;
+      room = null;
+      // A revoked session ends the client at its next refresh. The page names the code before that.
+      const cause = code === 1000 && auth.state.cause === "invalid_grant" ? (lostWith ?? 4503) : code;
+      byId("asked").textContent = "not asked";
+      note(`${meaningOf(cause)}. This page does not reconnect`);
+      show(
+        cause === 1000 ? "logged out" : `${meaningOf(cause)}. Log in again.`,
+        cause === 1000 ? "idle" : "bad",
+      );
+    },
+  });
 }
 
-async function reconnectRefreshed() {
-  const outcome = await refresh();
-  if (outcome === "fresh") connect();
-  else if (outcome === "later") {
-    note("cannot refresh: the provider does not answer. Not logged out");
-    show("waiting for the provider", "warn");
-    plan(2000 + Math.random() * 1000, reconnectRefreshed);
-  } else if (session !== null) forget("the session has ended. Log in again.", "bad");
+// The session
+
+let before = auth.state;
+
+function follow() {
+  const { state } = auth;
+  byId("login").hidden = state.status !== "out";
+  byId("chat").hidden = state.status !== "in";
+  byId("logout").hidden = state.status !== "in";
+  if (state.status === "in" && room === null) enterRoom();
+  if (state.status === "out" && state.cause === null) show("not logged in", "idle");
+  if (state.status === "in" && before.status === "in") {
+    if (state.expiresAt !== before.expiresAt) note("refreshed: a new token replaced the old one");
+    if (state.trouble !== null && before.trouble === null)
+      note("refresh postponed: the provider does not answer. Not logged out");
+  }
+  before = state;
+  showToken();
 }
+auth.subscribe(follow);
+void auth.ready.then(follow);
 
 // The actions of the user
 
 async function logIn(form) {
-  const username = form.elements.username.value;
-  const answer = await ask("/auth/login", { username, password: form.elements.password.value });
-  const refused =
-    answer === null ? "The provider does not answer. Try again later." : "Wrong name or password.";
-  byId("refused").textContent = answer?.ok ? "" : refused;
-  if (!answer?.ok) return;
-  form.reset();
-  keep(username, answer.body);
-  note(`logged in as ${username}`);
-  connect();
-}
-
-async function logOut() {
-  const answer = await ask("/auth/logout", { refresh_token: session.refresh_token });
-  if (answer === null) note("not logged out: the provider does not answer. Try again later");
-  else forget("logged out", "idle");
+  byId("refused").textContent = "";
+  try {
+    const username = form.elements.username.value;
+    await auth.login({ username, password: form.elements.password.value });
+    form.reset();
+    note(`logged in as ${username}`);
+  } catch (error) {
+    const isRefused = error instanceof LoginRefused && error.cause === "invalid_credentials";
+    byId("refused").textContent = isRefused
+      ? "Wrong name or password."
+      : "The provider does not answer. Try again later.";
+  }
 }
 
 function say(field) {
   if (field.value.trim() === "" || !isIn) return;
-  socket.send(field.value);
+  room.send(field.value);
   field.value = "";
 }
 
@@ -267,11 +194,8 @@ function onSubmit(form, what) {
 
 onSubmit(byId("login"), (form) => void logIn(form));
 onSubmit(byId("composer"), (form) => say(form.elements.text));
-byId("logout").addEventListener("click", () => void logOut());
+byId("logout").addEventListener("click", () => void auth.logout());
 for (const button of document.querySelectorAll("[data-post]")) {
   button.addEventListener("click", () => void control(button.dataset.post));
 }
-
 showPlug(fromServer("plugged-in") === "true");
-if (session === null) show("not logged in", "idle");
-else connect();
