@@ -36,9 +36,8 @@ export class Client extends Session implements AuthClient {
     const answer = await this.ask("/auth/login", credentials);
     const { status, body } = answer;
     if (status === 200 && (await this.#begin(body, at, before))) return;
-    const { error } = body;
-    if (status < 400 || status > 499 || typeof error !== "string") throw new Unavailable(answer);
-    throw new LoginRefused(error, answer.retryAfterMs);
+    const isRefused = status >= 400 && status < 500 && typeof body["error"] === "string";
+    throw isRefused ? new LoginRefused(String(body["error"]), answer.retryAfterMs) : new Unavailable(answer);
   };
 
   readonly adopt: AuthClient["adopt"] = async (tokens) => {
@@ -98,13 +97,8 @@ export class Client extends Session implements AuthClient {
     throw new LoginRefused("logged_out", 0);
   }
 
-  /** Sends a request with the access token. A token that is rejected is replaced once. */
   async #askWithToken(method: string, rest: string): Promise<Answer> {
-    const send = async ({ access }: AuthRecord) =>
-      await this.ask(`/auth/sessions${rest}`, undefined, access, method);
-    const record = await this.obtain();
-    const answer = await send(record);
-    return answer.status === 401 ? await send(await this.refresh(record)) : answer;
+    return await this.ask(`/auth/sessions${rest}`, undefined, await this.accessToken(), method);
   }
 
   /** Sends the logouts that wait in the record. Resolves with whether the service has confirmed all of them. */

@@ -21,7 +21,7 @@ export class Unavailable extends Error {
   declare readonly retryAfterMs: number;
 
   constructor({ cause, retryAfterMs }: { cause: TroubleCause; retryAfterMs: number }) {
-    super(`The auth service is unavailable: ${cause}`, { cause });
+    super(`Unavailable: ${cause}`, { cause });
     this.name = "Unavailable";
     this.retryAfterMs = retryAfterMs;
   }
@@ -45,7 +45,7 @@ export class Ended extends Error {
   declare readonly cause: OutCause | null;
 
   constructor(cause: OutCause | null) {
-    super(`The user is logged out: ${cause}`, { cause });
+    super(`Logged out: ${cause}`, { cause });
     this.name = "Ended";
   }
 }
@@ -70,7 +70,7 @@ export class LoginRefused extends Error {
   declare readonly retryAfterMs?: number;
 
   constructor(cause: string, retryAfterMs: number) {
-    super(`The login was refused: ${cause}`, { cause });
+    super(`Login refused: ${cause}`, { cause });
     this.name = "LoginRefused";
     if (retryAfterMs > 0) this.retryAfterMs = retryAfterMs;
   }

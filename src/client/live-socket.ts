@@ -1,4 +1,5 @@
 import { Unavailable } from "./errors.ts";
+import { parseObject } from "./json.ts";
 import { isOffline } from "./online.ts";
 import { isLive } from "./record.ts";
 import type { Session } from "./session.ts";
@@ -111,13 +112,13 @@ export class LiveSocket implements AuthSocket {
       if (socket === this.#socket) this.#receive(data);
     };
     socket.onclose = ({ code, reason }) => {
-      if (socket === this.#socket) this.#lost(code, parse(reason));
+      if (socket === this.#socket) this.#lost(code, parseObject(reason));
     };
   }
 
   #receive(data: unknown): void {
     if (!String(data).startsWith('{"type":"auth.')) return this.#options.onMessage?.(data);
-    const { type, retry_after: seconds } = parse(String(data));
+    const { type, retry_after: seconds } = parseObject(String(data)) as ServerMessage;
     if (type === "auth.ok") return this.#accepted();
     if (type === "auth.refused") {
       if (seconds !== undefined) return this.#later(seconds * 1000);
@@ -182,12 +183,4 @@ const tokenMessage = ({ access: token }: AuthRecord) => JSON.stringify({ type: "
 function subprotocolOf({ access }: AuthRecord): string {
   const encoded = btoa(access).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
   return `base64url.bearer.authorization.k8s.io.${encoded}`;
-}
-
-function parse(text: string): ServerMessage {
-  try {
-    return Object(JSON.parse(text)) as ServerMessage;
-  } catch {
-    return {};
-  }
 }

@@ -1,23 +1,22 @@
 import type { ClientClock } from "./types.ts";
 
 /**
- * Runs `work` under a Web Lock. When another page holds the lock for `waitMs`, or no other page or no lock exists, `work` runs
+ * Runs `work` under a Web Lock. When another page holds the lock for `waitMs`, or the platform has no locks, `work` runs
  * without it. The service answers two refreshes with the same successor, so that is safe.
  */
 export async function withLock<T>(
-  name: string | null,
-  suffix: string,
+  name: string,
   waitMs: number,
   clock: ClientClock,
   work: () => Promise<T>,
 ): Promise<T> {
   const locks = globalThis.navigator?.locks as LockManager | undefined;
-  if (locks === undefined || name === null) return await work();
+  if (locks === undefined) return await work();
   let hasStarted = false;
   const abort = new AbortController();
   const cancel = clock.after(waitMs, () => abort.abort());
   try {
-    return await locks.request(name + suffix, { signal: abort.signal }, async () => {
+    return await locks.request(name, { signal: abort.signal }, async () => {
       hasStarted = true;
       cancel();
       return await work();

@@ -43,20 +43,18 @@ export function endOf(
 }
 
 /** Reads an answer with tokens. `null` when it is malformed. `known` is the record before a refresh. */
-export function readTokens(body: object | null, hasCookies: boolean, known: AuthRecord): Tokens | null {
-  const answer = (body ?? {}) as Partial<TokenAnswer>;
-  const [access, refresh] = hasCookies ? ["", ""] : [answer.access_token, answer.refresh_token];
-  const sid = answer.session_id ?? known.sid;
-  const sub = hasCookies ? (answer.subject ?? known.sub) : subjectOf(access);
-  const { expires_in: seconds, refresh_token_expires_in: idle } = answer;
-  if (!isText(sid) || !isText(sub) || !isPositive(seconds)) return null;
-  if (!hasCookies && !isText(refresh)) return null;
-  const idleMs = isPositive(idle) ? idle * 1000 : known.idle;
-  return { access: access ?? "", refresh: refresh ?? "", sid, sub, life: seconds * 1000, idle: idleMs };
+export function readTokens(body: object, hasCookies: boolean, known: AuthRecord): Tokens | null {
+  const answer = body as Partial<TokenAnswer>;
+  const { access_token: token, session_id: sid = known.sid, expires_in: seconds } = answer;
+  const [access, refresh] = hasCookies ? ["", ""] : [token, answer.refresh_token];
+  const sub = hasCookies ? (answer.subject ?? known.sub) : subjectOf(token);
+  const isWhole = [sid, sub, hasCookies ? sid : refresh].every(
+    (text) => text !== "" && typeof text === "string",
+  );
+  if (!isWhole || !Number.isFinite(seconds) || !(Number(seconds) > 0)) return null;
+  const idle = Number(answer.refresh_token_expires_in) * 1000 || known.idle;
+  return { access, refresh, sid, sub, life: Number(seconds) * 1000, idle } as Tokens;
 }
-
-const isText = (value: unknown): value is string => typeof value === "string" && value !== "";
-const isPositive = (value: unknown): value is number => Number.isFinite(value) && (value as number) > 0;
 
 /** The subject of an access token. It is only shown, so the signature does not matter. */
 function subjectOf(token: unknown): unknown {

@@ -1,4 +1,5 @@
 import { TimedOut, within } from "./clock.ts";
+import { parseObject } from "./json.ts";
 import { isOffline } from "./online.ts";
 import type { AuthClientOptions, ClientClock, TroubleCause } from "./types.ts";
 
@@ -30,13 +31,7 @@ export function createAsk(url: string, options: AuthClientOptions, clock: Client
     const { fetch = globalThis.fetch } = options;
     const response = await fetch(url + path, init);
     const { status, headers } = response;
-    const text = await response.text();
-    let body = {};
-    try {
-      body = Object(JSON.parse(text)) as object;
-    } catch {
-      // A body of another kind tells nothing.
-    }
+    const body = parseObject(await response.text());
     const group = status === 429 ? "http_429" : status < 500 ? "http_4xx" : "http_5xx";
     const cause = status < 400 ? "not_json" : group;
     // A date is left out (RFC 9110 §10.2.3), because the clock of the device may be wrong.

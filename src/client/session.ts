@@ -31,6 +31,8 @@ type Change = (record: AuthRecord) => AuthRecord | undefined;
 export class Session {
   readonly options: AuthClientOptions;
   readonly clock: ClientClock;
+  /** The name of the channel and of the locks. */
+  readonly name: string;
   readonly url: URL;
   readonly ask: Ask;
   readonly hasCookies: boolean;
@@ -53,12 +55,13 @@ export class Session {
   #trouble: Trouble | null = null;
   #failures = 0;
   #refreshing: Promise<AuthRecord> | null = null;
-  /** The record that this page saw last, how old its token was then, and when that was. */
-  #seen: readonly [n: number, at: number, age: number, monotonic: number] = [-1, 0, 0, 0];
+  /** The record whose age was asked last, how old its token was at first, and when that was. */
+  #seen = { n: -1, age: 0, seenAt: 0 };
 
   constructor(options: AuthClientOptions) {
     const { key = "auth", storage = "device", clock = deviceClock } = options;
     this.options = options;
+    this.name = `holdfast:${key}`;
     this.clock = clock;
     this.hasCookies = options.mode === "cookie";
     this.url = readUrl("baseUrl", options.baseUrl);
@@ -69,11 +72,6 @@ export class Session {
     this.ready = this.update().then(() => undefined);
   }
 
-  /** The name of the lock and of the channel. `null` when no other page shares the session. */
-  get sharedName(): string | null {
-    return this.#storage.persistence === "device" ? `holdfast:${this.options.key ?? "auth"}` : null;
-  }
-
   /**
    * The life that the access token has left, in milliseconds. Its age is the larger of wall and monotonic elapsed time.
    * A suspended device stops the monotonic clock, and the wall clock can be set back.
@@ -81,8 +79,8 @@ export class Session {
   left({ n, at, life }: AuthRecord): number {
     const wall = this.clock.now() - at;
     const monotonic = this.clock.monotonic();
-    if (this.#seen[0] !== n || this.#seen[1] !== at) this.#seen = [n, at, Math.max(0, wall), monotonic];
-    const [, , age, seenAt] = this.#seen;
+    if (this.#seen.n !== n) this.#seen = { n, age: Math.max(0, wall), seenAt: monotonic };
+    const { age, seenAt } = this.#seen;
     return wall < -CLOCK_TOLERANCE_MS ? -Infinity : life - Math.max(wall, age + monotonic - seenAt);
   }
 
@@ -117,7 +115,7 @@ export class Session {
 
   /** Runs `work` while no other page runs its own. */
   async locked<T>(suffix: string, work: () => Promise<T>): Promise<T> {
-    return await withLock(this.sharedName, suffix, this.options.lockWaitMs ?? 4_000, this.clock, work);
+    return await withLock(this.name + suffix, this.options.lockWaitMs ?? 4_000, this.clock, work);
   }
 
   /**

@@ -25,7 +25,7 @@ function openChannel(name: string): BroadcastChannel | null {
  */
 export function keepAwake(session: Session, sendLogouts: () => Promise<unknown>): () => void {
   const { clock } = session;
-  const channel = session.sharedName === null ? null : openChannel(session.sharedName);
+  const channel = openChannel(session.name);
   const page = globalThis.document as Document | undefined;
   const stopping = new AbortController();
   const { signal } = stopping;

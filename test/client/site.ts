@@ -83,10 +83,11 @@ const page = (site: {
     (error) => error.name + ": " + error.cause);
 </script>`;
 
-/** Starts the site. Its parts close after the test. */
+/** Starts the site. Its parts close after the test. With `hasCookies` its page may keep the session in cookies. */
 export async function startSite(
   t: TestContext,
   options: Partial<Parameters<typeof createIssuer>[0]> = {},
+  hasCookies = false,
 ): Promise<Site> {
   const parts = new AbortController();
   t.after(() => parts.abort());
@@ -119,6 +120,7 @@ export async function startSite(
     authenticate: ({ username }) => ({ subject: String(username), scopes: [] }),
     corsOrigins: [app.origin],
     clock,
+    ...(hasCookies && { cookies: { origins: [app.origin] } }),
     ...options,
   });
   const keySet = await issuer.fetch(new Request(`${id.origin}/.well-known/jwks.json`));

@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import type { Browser, BrowserContext } from "playwright-core";
+import { noChromium, startChromium } from "../browser/chromium.ts";
+import { call, newProfile, openTab, sleep, startSite } from "./site.ts";
+
+const REFRESH = "/auth/refresh";
+const HOUR_MS = 3_600_000;
+const options = `{ mode: "cookie" }`;
+
+/** Everything that a script of the page can find of the session. */
+const visible = `new Promise((resolve) => (indexedDB.open("holdfast").onsuccess = ({ target }) => {
+  const reading = target.result.transaction("sessions").objectStore("sessions").getAll();
+  reading.onsuccess = () => resolve(JSON.stringify([reading.result, document.cookie, auth.state, { ...localStorage }]));
+}))`;
+
+describe("the client in cookie mode, in Chromium", { skip: noChromium }, () => {
+  let browser: Browser;
+  before(async () => {
+    browser = await startChromium();
+  });
+  after(async () => await browser.close());
+
+  const cookies = async (context: BrowserContext) => (await context.cookies()).length;
+
+  test("law 5: a session of two tabs is refreshed and listed, and no script sees a token", async (t) => {
+    const site = await startSite(t, {}, true);
+    const context = await newProfile(t, browser);
+    const [one, two] = [await openTab(context, site, { options }), await openTab(context, site, { options })];
+    assert.equal(await call.login(one), "ok");
+    assert.equal((await call.state(one))["subject"], "ann");
+    assert.equal(await call.token(two), "");
+    assert.equal(await two.evaluate(`auth.peek()`), null);
+    await sleep(site, HOUR_MS, one, two);
+    assert.deepEqual(await Promise.all([call.token(one), call.token(two)]), ["", ""]);
+    assert.equal(site.count(REFRESH), 1);
+    const listed = await two.evaluate<{ current: boolean }[]>(`auth.sessions()`);
+    assert.deepEqual(
+      listed.map(({ current }) => current),
+      [true],
+    );
+    const status = `auth.fetch("${site.id}/auth/sessions").then((response) => response.status)`;
+    assert.equal(await one.evaluate(status), 200);
+    const text = await one.evaluate<string>(visible);
+    assert.match(text, /"sub":"ann"/);
+    assert.doesNotMatch(text, /eyJ|hfr_/);
+    await call.logout(two);
+    assert.equal(await cookies(context), 0);
+    assert.equal(await site.liveSessions(), 0);
+    await one.waitForFunction(`auth.state.status === "out"`);
+  });
+
+  test("law 1: an outage keeps the cookies, and the session goes on after it", async (t) => {
+    const site = await startSite(t, {}, true);
+    const context = await newProfile(t, browser);
+    const tab = await openTab(context, site, { options });
+    await call.login(tab);
+    site.faults.set(REFRESH, () => undefined);
+    await sleep(site, HOUR_MS, tab);
+    assert.equal(await call.token(tab), "Unavailable: timeout");
+    assert.equal(await cookies(context), 2);
+    site.faults.clear();
+    assert.equal(await tab.evaluate(`recovered()`), "");
+    assert.equal((await call.state(tab))["status"], "in");
+  });
+
+  test("law 12: a logout offline comes before the next login, which has cookies of its own", async (t) => {
+    const site = await startSite(t, {}, true);
+    const context = await newProfile(t, browser);
+    const tab = await openTab(context, site, { options });
+    await call.login(tab);
+    await context.setOffline(true);
+    await call.logout(tab);
+    assert.equal(await call.login(tab, "bob"), "Unavailable: network");
+    assert.equal(await site.liveSessions(), 1);
+    await context.setOffline(false);
+    assert.equal(await call.login(tab, "bob"), "ok");
+    assert.equal(await site.liveSessions(), 0, "the session of ann has ended");
+    assert.equal(await call.token(tab, "{ fresh: true }"), "");
+    assert.equal((await call.state(tab))["subject"], "bob");
+  });
+});
