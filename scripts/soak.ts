@@ -1,10 +1,11 @@
 /*
- * Runs races, losses, kills and costly requests with real processes on every store that this machine has. It prints
+ * Runs races, losses, kills, costly requests and faults with real processes on every store that this machine has. It prints
  * progress to stderr and figures to stdout. The exit code is 1 when a claim did not hold.
  *
  * `node scripts/soak.ts [--short] [--seed 1] [--store SQLite] [--part races]`
  */
 import { parseArgs } from "node:util";
+import { runHealth } from "../test/soak/health.ts";
 import { runKills } from "../test/soak/kills.ts";
 import { runLosses } from "../test/soak/losses.ts";
 import type { Figures, SoakContext } from "../test/soak/context.ts";
@@ -48,6 +49,7 @@ const parts: Readonly<Record<string, (part: SoakContext) => Promise<Figures>>> =
   simulation: async (part) => await runSimulation({ ...part, refreshes: isShort ? 5000 : 100_000 }),
   kills: async (part) => await runKills({ ...part, rounds: isShort ? 6 : 1000 }),
   requests: async (part) => await runRequests({ ...part, forMs: isShort ? 10_000 : 1_800_000 }),
+  health: async (part) => await runHealth({ ...part, forMs: isShort ? 20_000 : 3_600_000 }),
   revocation: async (part) => await measureRevocations({ ...part, samples: isShort ? 20 : 500 }),
 };
 

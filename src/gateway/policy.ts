@@ -25,6 +25,24 @@ export interface PathRule {
 /** The rules in the order of the file. The first rule that matches decides. */
 export type PathPolicy = readonly PathRule[];
 
+/**
+ * The smallest and the largest `maxRevocationAgeMs` of a policy, over the rules that need a token. A rule without one leaves
+ * the bound to the guard, and counts as `Infinity`.
+ */
+export interface RevocationAgeBounds {
+  readonly narrowestMs: number;
+  readonly widestMs: number;
+}
+
+/** Without a policy, the guard alone bounds the age of its view. */
+export function revocationAgeBounds(policy: PathPolicy = []): RevocationAgeBounds {
+  const bounds = policy.flatMap(({ requirements }) =>
+    requirements === null ? [] : [requirements.maxRevocationAgeMs ?? Infinity],
+  );
+  const widestMs = bounds.length === 0 ? Infinity : Math.max(...bounds);
+  return { narrowestMs: Math.min(widestMs, ...bounds), widestMs };
+}
+
 /** The characters of other pattern languages. A rule that means such a character percent-encodes it. */
 const wildcard = /[*?()[\]|$+]|\/:/;
 

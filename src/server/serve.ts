@@ -1,8 +1,9 @@
 import type { RequestListener } from "node:http";
 import type { Logger } from "pino";
+import { systemClock } from "../core/clock.ts";
 import { HoldfastError, systemErrorCode } from "../core/errors.ts";
 import { readPolicyFile } from "../gateway/policy-file.ts";
-import type { PathPolicy } from "../gateway/policy.ts";
+import { revocationAgeBounds, type PathPolicy } from "../gateway/policy.ts";
 import { createGateway, isVerifyRequest } from "../gateway/gateway.ts";
 import { fileSnapshots } from "../stores/file-snapshots.ts";
 import { ensureFirstUser } from "./first-user.ts";
@@ -88,7 +89,7 @@ export async function startService(
       ? await ensureFirstUser(service.issuer, settings.bootstrapUser, files.password)
       : null;
 
-    const health = new HealthMonitor(service, roles);
+    const health = new HealthMonitor(service, roles, systemClock, revocationAgeBounds(policy));
     publicListener.mount(createPublicHandler(service, health, settings, policy));
     const nonce = randomNonce();
     const isExposed = !isLoopbackHost(settings.adminHost);

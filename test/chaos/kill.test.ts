@@ -21,7 +21,7 @@ for (const [name, rounds] of [
       const place = await openDeployment(name);
       t.after(async () => await place.close());
       const start = async () => await place.start();
-      const { store } = place;
+      const store = place.redis ?? undefined;
       const killed = await runKillRounds({ start, store, rounds, sessions: SESSIONS, random: Math.random });
       t.diagnostic(`${killed.lost} of ${rounds * SESSIONS} answers were lost to the kills`);
       assert.ok(killed.lost > 0, "no kill hit a rotation, so the test shows nothing");

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { decideRule, parsePathPattern, findShadowingRule, type PathRule } from "../../src/gateway/policy.ts";
+import {
+  decideRule,
+  findShadowingRule,
+  parsePathPattern,
+  revocationAgeBounds,
+  type PathRule,
+} from "../../src/gateway/policy.ts";
 import type { ForwardedRequest } from "../../src/gateway/forwarded-request.ts";
 
 function rule(path: string, more: Partial<PathRule> = {}): PathRule {
@@ -189,4 +195,14 @@ test("a rule is reported as unreachable exactly when no request reaches it", () 
     }),
     { numRuns: 500 },
   );
+});
+
+test("the bounds of a policy on the age of revocations are those of the rules that need a token", () => {
+  const bounded = (maxRevocationAgeMs: number) => rule("/a", { requirements: { maxRevocationAgeMs } });
+  const anonymous = rule("/b", { requirements: null });
+  const none = { narrowestMs: Infinity, widestMs: Infinity };
+  assert.deepEqual(revocationAgeBounds(), none);
+  assert.deepEqual(revocationAgeBounds([anonymous]), none);
+  assert.deepEqual(revocationAgeBounds([bounded(5), anonymous, bounded(0)]), { narrowestMs: 0, widestMs: 5 });
+  assert.deepEqual(revocationAgeBounds([bounded(5), rule("/c")]), { narrowestMs: 5, widestMs: Infinity });
 });

@@ -3,6 +3,7 @@ import { BlockList } from "node:net";
 import { pino } from "pino";
 import { test, type TestContext } from "node:test";
 import { createLogger } from "../../src/server/logs.ts";
+import type { RevocationAgeBounds } from "../../src/gateway/policy.ts";
 import { adminApp } from "../../src/server/http/admin-app.ts";
 import { adminPage } from "../../src/server/http/admin-page.ts";
 import { HealthMonitor } from "../../src/server/health/health-monitor.ts";
@@ -88,6 +89,29 @@ test("law 4: a failed read of the revocation log is degraded and ready, and a vi
   const { page: fails, ...unavailable } = await ready("unavailable");
   assert.deepEqual(unavailable, { code: 503, status: "unavailable", retryAfter: "1" });
   assert.match(fails, /<h1 class="unavailable">Not working: revocations<\/h1>/);
+});
+
+test("law 10: health says that a view is too old for some routes of the policy, or for all of them", async (t) => {
+  const { guard, ...rest } = await service(t);
+  const check = async (ageMs: number, complete: boolean, bounds: RevocationAgeBounds) => {
+    const healthy = guard.status();
+    const [own] = healthy.issuers;
+    const revocations = { ...own?.revocations, complete, ageMs, lastError: complete ? null : "BUSY" };
+    const state = complete ? "ready" : "degraded";
+    const status = () => ({ ...healthy, state, issuers: [{ ...own, state, revocations }] });
+    const parts = { ...rest, guard: { ...guard, status } as typeof guard };
+    const health = await new HealthMonitor(parts, bothRoles, new FakeClock(), bounds).check();
+    return [health.components.revocations.reason, health.outcomes.ownTokens.status];
+  };
+  const some = { narrowestMs: 1000, widestMs: Infinity };
+  const all = { narrowestMs: 1000, widestMs: 5000 };
+  assert.deepEqual(await check(1000, true, some), [null, "ok"]);
+  assert.deepEqual(await check(1000, false, some), ["revocations_failed", "ok"]);
+  // A read that hangs has not failed yet, and the routes refuse tokens already.
+  assert.deepEqual(await check(1001, true, some), ["revocations_stale", "degraded"]);
+  assert.deepEqual(await check(5001, false, some), ["revocations_stale", "degraded"]);
+  assert.deepEqual(await check(5000, false, all), ["revocations_stale", "degraded"]);
+  assert.deepEqual(await check(5001, false, all), ["revocations_stale", "unavailable"]);
 });
 
 test("the status page escapes every value", async (t) => {

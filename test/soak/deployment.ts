@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { redisSettings, RedisServer } from "../support/redis-servers.ts";
+import { RedisServer } from "../support/redis-servers.ts";
 import { startService, type ServiceProcess } from "../support/service-process.ts";
 
 const slowService = fileURLToPath(new URL("slow-service.ts", import.meta.url));
@@ -10,10 +10,8 @@ const slowService = fileURLToPath(new URL("slow-service.ts", import.meta.url));
 /** A store, and the services that run on it. */
 export interface Deployment {
   readonly name: "SQLite" | "Redis";
-  /** The process of the store, if it has one. */
-  readonly store?: { kill(): Promise<void>; up(): Promise<void> };
-  /** The settings of a service in this process, which has data of its own on the store. */
-  readonly settings: Record<string, string>;
+  /** The process of the store. `null` for a file. */
+  readonly redis: RedisServer | null;
   /** Starts a service. Each of its commands at the store waits up to `latencyMs` before and after its effect. */
   start(latencyMs?: number): Promise<ServiceProcess>;
   stopServices(): Promise<void>;
@@ -31,8 +29,7 @@ export async function openDeployment(name: Deployment["name"]): Promise<Deployme
   };
   return {
     name,
-    ...(redis !== null && { store: redis }),
-    settings: redis === null ? {} : redisSettings(redis),
+    redis,
     async start(latencyMs = 0) {
       const settings: Record<string, string> = { SOAK_LATENCY_MS: String(latencyMs) };
       if (redis !== null) settings["REDIS_URL"] = redis.url;

@@ -12,7 +12,7 @@ const SESSIONS = 8;
 export async function runKills({ deployment, progress, random, rounds }: KillOptions): Promise<Figures> {
   const { service, clients, lost } = await runKillRounds({
     start: async () => await deployment.start(),
-    store: deployment.store,
+    store: deployment.redis ?? undefined,
     sessions: SESSIONS,
     rounds,
     random,

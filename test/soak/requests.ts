@@ -1,5 +1,6 @@
 import { MAX_CPU_MS, measureWorstRequests } from "../chaos/one-request/hold-to-bound.ts";
 import { startMeasuredService } from "../chaos/one-request/measured-service.ts";
+import { redisSettings } from "../support/redis-servers.ts";
 import { check, type Figures, type SoakContext } from "./context.ts";
 
 /** Sends the worst requests to a service on the store for `forMs`. */
@@ -9,7 +10,8 @@ export async function runRequests({
   progress,
   forMs,
 }: SoakContext & { readonly forMs: number }): Promise<Figures> {
-  const service = await startMeasuredService(deployment.settings);
+  const { redis } = deployment;
+  const service = await startMeasuredService(redis === null ? {} : redisSettings(redis));
   const end = performance.now() + forMs;
   const isOver = () => performance.now() > end;
   let requests = 0;

@@ -19,11 +19,11 @@ export interface ServiceProcess {
   stop(signal?: NodeJS.Signals): Promise<number | string>;
 }
 
+/** Settings of the environment. `undefined` removes one that tests usually have. */
+type EnvironmentSettings = Readonly<Record<string, string | undefined>>;
+
 /** The environment of a service on free loopback ports, without the `HOLDFAST_…` variables of the test process. */
-export function serviceEnvironment(
-  dataDir: string,
-  settings: Record<string, string> = {},
-): NodeJS.ProcessEnv {
+export function serviceEnvironment(dataDir: string, settings: EnvironmentSettings = {}): NodeJS.ProcessEnv {
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith("HOLDFAST_"));
   return {
     ...Object.fromEntries(inherited),
@@ -39,7 +39,7 @@ export function serviceEnvironment(
 /** Starts `holdfast serve`, or another script that prints its addresses, in a child process. Waits until it listens. */
 export async function startService(
   dataDir: string,
-  settings: Record<string, string> = {},
+  settings: EnvironmentSettings = {},
   command: readonly string[] = [cli, "serve"],
 ): Promise<ServiceProcess> {
   const child = spawn(process.execPath, ["--no-warnings", ...command], {

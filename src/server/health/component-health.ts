@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import type { RevocationAgeBounds } from "../../gateway/policy.ts";
 import type { GuardStatus, TrustedIssuerStatus } from "../../guard/status-types.ts";
 import type { IssuerStatus } from "../../issuer/types.ts";
 import { describeDifference } from "../../issuer/store/store-time.ts";
@@ -73,16 +74,30 @@ export function keysFinding({ usable, kids, lastError }: TrustedIssuerStatus["ke
   return { status: "degraded", reason: "keys_failed", detail, outcomes: {} };
 }
 
-/** One failed read does not take an instance out of service. The guard works until its view is too old. */
-export function revocationsFinding({ state, revocations }: TrustedIssuerStatus): ComponentFinding {
+/**
+ * One failed read does not take an instance out of service. The guard works until its view is too old, and a rule of the
+ * policy may have a smaller bound than the guard.
+ */
+export function revocationsFinding(
+  { state, revocations }: TrustedIssuerStatus,
+  { narrowestMs, widestMs }: RevocationAgeBounds,
+): ComponentFinding {
   const ageMs = Math.round(revocations?.ageMs ?? Infinity);
   const view = `${revocations?.entries ?? 0} in force, view ${ageMs} ms old`;
-  if (revocations?.complete === true) return ok(view);
+  if (revocations?.complete === true && ageMs <= narrowestMs) return ok(view);
   const detail = `${view}: ${revocations?.lastError ?? "the view is incomplete"}`;
-  if (state === "ready" || state === "degraded")
-    return { status: "degraded", reason: "revocations_failed", detail, outcomes: {} };
-  const outcomes = { ownTokens: "unavailable" } as const;
-  return { status: "unavailable", reason: "revocations_stale", detail, outcomes };
+  if ((state !== "ready" && state !== "degraded") || ageMs > widestMs) {
+    const outcomes = { ownTokens: "unavailable" } as const;
+    return { status: "unavailable", reason: "revocations_stale", detail, outcomes };
+  }
+  if (ageMs <= narrowestMs) return { status: "degraded", reason: "revocations_failed", detail, outcomes: {} };
+  const bound = `${view}: routes with maxRevocationAgeMs ${narrowestMs} refuse tokens`;
+  return {
+    status: "degraded",
+    reason: "revocations_stale",
+    detail: revocations?.lastError == null ? bound : `${bound}; ${revocations.lastError}`,
+    outcomes: { ownTokens: "degraded" },
+  };
 }
 
 /** Checks the guard by its work: it must refuse a forged token by its signature. */

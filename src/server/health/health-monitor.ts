@@ -1,3 +1,4 @@
+import { revocationAgeBounds, type RevocationAgeBounds } from "../../gateway/policy.ts";
 import { systemClock, type Clock } from "../../core/clock.ts";
 import type { Service } from "../service.ts";
 import type { Role } from "../setting-definitions.ts";
@@ -40,14 +41,22 @@ export class HealthMonitor {
   readonly #service: Service;
   readonly #roles: ReadonlySet<Role>;
   readonly #clock: Clock;
+  readonly #bounds: RevocationAgeBounds;
   readonly #probe: StoreProbe;
   readonly #answers: AnswerLog;
   readonly #seen = new Map<string, { status: HealthStatus; since: number; lastOkAt: number | null }>();
 
-  constructor(service: Service, roles: ReadonlySet<Role>, clock: Clock = systemClock) {
+  /** `bounds` are those of the policy, under which the service answers `/verify`. */
+  constructor(
+    service: Service,
+    roles: ReadonlySet<Role>,
+    clock: Clock = systemClock,
+    bounds: RevocationAgeBounds = revocationAgeBounds(),
+  ) {
     this.#service = service;
     this.#roles = roles;
     this.#clock = clock;
+    this.#bounds = bounds;
     this.#probe = new StoreProbe(service.store, clock, roles.has("issuer") ? "write" : "read");
     this.#answers = new AnswerLog(clock);
   }
@@ -85,7 +94,7 @@ export class HealthMonitor {
     return {
       store: storeFinding(store, probe, issuer.status().store, this.#clock.now()),
       keys: keysFinding(own.keys),
-      revocations: revocationsFinding(own),
+      revocations: revocationsFinding(own, this.#bounds),
       guard: guardWork,
       clock: clockFinding(guardStatus, issuer.status().store),
       ...(provider !== undefined && { provider: providerFinding(provider) }),
