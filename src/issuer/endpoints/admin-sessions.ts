@@ -6,7 +6,7 @@ import { hasNoNul } from "../users/credentials.ts";
 import { getUser } from "../users/users.ts";
 import { badRequest } from "./body.ts";
 import { requireScope } from "./client-auth.ts";
-import type { EndpointCall } from "./endpoint.ts";
+import type { EndpointCall, EndpointRequest } from "./endpoint.ts";
 import { asException, emptyResponse, oauthError } from "./respond.ts";
 import { readSessionPage, sessionPageResponse } from "./session-page.ts";
 
@@ -45,7 +45,7 @@ export async function endAnySessionEndpoint(
 }
 
 /** The subject that the request names, by itself or by the name of a user of the store. */
-async function readSubject(ctx: IssuerContext, { url }: Request): Promise<string> {
+async function readSubject(ctx: IssuerContext, { url }: EndpointRequest): Promise<string> {
   const query = new URL(url).searchParams;
   const [subject, username] = [query.get("subject") ?? "", query.get("username") ?? ""];
   if ((subject === "") === (username === "")) throw badRequest(400, "Name either subject or username.");

@@ -4,10 +4,13 @@ import { isHoldfastError } from "../../core/errors.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import type { IssuerContext } from "../context.ts";
 import { oauthError, asException } from "./respond.ts";
+import type { EndpointRequest } from "./endpoint.ts";
 
 const MAX_BODY_BYTES = 65_536;
 /** The most parts of a body. Each costs a turn, so a body of tiny chunks would take long to read. */
 const MAX_BODY_PARTS = 4096;
+/** What is parsed may be written again, and `JSON.stringify` exhausts the stack with a few thousand levels. */
+const MAX_BODY_DEPTH = 32;
 /** Time in which the whole body must arrive. */
 const BODY_DEADLINE_MS = 10_000;
 /** No endpoint reads more than a few parameters. Requests may have some that are unknown (RFC 6749 §3.2). */
@@ -46,7 +49,7 @@ export const refreshBody: z.ZodType<{
 /** Reads a JSON body. Throws a 400 that names the member at fault, never its value, because that may be a password. */
 export async function readBody<T>(
   ctx: Pick<IssuerContext, "clock">,
-  request: Request,
+  request: EndpointRequest,
   schema: z.ZodType<T>,
   maxBytes: number = MAX_BODY_BYTES,
 ): Promise<T> {
@@ -59,7 +62,7 @@ const anyObject = z.record(z.string(), z.unknown(), "must be an object");
 /** Reads a JSON object from a body that may be missing or empty, which means an object without members. */
 export async function readJsonObject(
   ctx: Pick<IssuerContext, "clock">,
-  request: Request,
+  request: EndpointRequest,
 ): Promise<Readonly<Record<string, unknown>>> {
   if (!request.headers.has("Content-Type")) return {};
   const bytes = await readBytes(ctx, request, "application/json", MAX_BODY_BYTES);
@@ -67,11 +70,32 @@ export async function readJsonObject(
 }
 
 function parseJson(bytes: Buffer): unknown {
+  let value: unknown;
+  let text: string;
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    value = JSON.parse(text);
   } catch {
     throw badRequest(400, "The body is not JSON.");
   }
+  if (depthOf(text) <= MAX_BODY_DEPTH) return value;
+  throw badRequest(400, `The body must not nest deeper than ${MAX_BODY_DEPTH} objects and arrays.`);
+}
+
+/** The deepest nesting of objects and arrays in JSON. */
+function depthOf(json: string): number {
+  let depth = 0;
+  let deepest = 0;
+  let isInString = false;
+  for (let i = 0; i < json.length; i++) {
+    const char = json[i];
+    if (isInString && char === "\\") i++;
+    else if (char === '"') isInString = !isInString;
+    else if (isInString) continue;
+    else if (char === "{" || char === "[") deepest = Math.max(deepest, ++depth);
+    else if (char === "}" || char === "]") depth--;
+  }
+  return deepest;
 }
 
 /** Checks the JSON value of a body. Throws as `readBody` does. */
@@ -91,7 +115,7 @@ export interface FormParameters {
 }
 
 /** Reads a form body. Throws a 400 for a parameter that is given twice (RFC 6749 §3.2). */
-export async function readForm(ctx: IssuerContext, request: Request): Promise<FormParameters> {
+export async function readForm(ctx: IssuerContext, request: EndpointRequest): Promise<FormParameters> {
   const bytes = await readBytes(ctx, request, "application/x-www-form-urlencoded", MAX_BODY_BYTES);
   const text = bytes.toString();
   if (countSeparators(text, MAX_FORM_PARAMETERS) >= MAX_FORM_PARAMETERS) {
@@ -123,7 +147,7 @@ export function requireParameter(form: FormParameters, name: string): string {
 /** Counts the bytes that arrive, because `Content-Length` can be wrong. */
 async function readBytes(
   ctx: Pick<IssuerContext, "clock">,
-  { headers, body }: Request,
+  { headers, body }: EndpointRequest,
   type: string,
   maxBytes: number,
 ): Promise<Buffer> {

@@ -15,7 +15,7 @@ import { parseToken } from "../../jwt/parse.ts";
 import { findSession, type AuthenticSession } from "../store/session-record.ts";
 import type { RequestInfo } from "../types.ts";
 import type { FormParameters } from "./body.ts";
-import type { EndpointCall } from "./endpoint.ts";
+import type { EndpointCall, EndpointRequest } from "./endpoint.ts";
 import { oauthError, asException, tooManyRequests } from "./respond.ts";
 
 type AuthenticationCall = Pick<EndpointCall, "request" | "requestInfo">;
@@ -30,7 +30,10 @@ export type PresentedSession =
   | { readonly status: "refused"; readonly exception: Error };
 
 /** Finds the session of the request's access token. */
-export async function findPresentedSession(ctx: IssuerContext, request: Request): Promise<PresentedSession> {
+export async function findPresentedSession(
+  ctx: IssuerContext,
+  request: EndpointRequest,
+): Promise<PresentedSession> {
   const presented = readBearerToken(request);
   if (presented.status !== "token") {
     return { status: "refused", exception: bearerException(presented.status) };
@@ -50,14 +53,21 @@ export async function findPresentedSession(ctx: IssuerContext, request: Request)
 }
 
 /** Returns the session of the request's access token. Throws the refusal of RFC 6750 §3. */
-export async function requireSession(ctx: IssuerContext, request: Request): Promise<AuthenticSession> {
+export async function requireSession(
+  ctx: IssuerContext,
+  request: EndpointRequest,
+): Promise<AuthenticSession> {
   const found = await findPresentedSession(ctx, request);
   if (found.status !== "live") throw found.exception;
   return found.session;
 }
 
 /** The subject of the request's bearer token, which must grant `scope`. Throws the refusal of RFC 6750 §3. */
-export async function requireScope(ctx: IssuerContext, request: Request, scope: string): Promise<string> {
+export async function requireScope(
+  ctx: IssuerContext,
+  request: EndpointRequest,
+  scope: string,
+): Promise<string> {
   const presented = readBearerToken(request);
   if (presented.status !== "token") throw bearerException(presented.status);
   const access = await ctx.accessTokens.check(presented.token);
@@ -84,12 +94,12 @@ async function findEndedSession(ctx: IssuerContext, token: string): Promise<Auth
 }
 
 /** Whether the first credentials of the request are bearer credentials, well-formed or not. */
-export function hasBearerToken(request: Request): boolean {
+export function hasBearerToken(request: EndpointRequest): boolean {
   return isBearerScheme(authorizationHeader(request));
 }
 
 /** The `Headers` of a request join several fields with a comma. */
-function readBearerToken(request: Request): PresentedToken {
+function readBearerToken(request: EndpointRequest): PresentedToken {
   return readBearer([authorizationHeader(request)]);
 }
 
@@ -133,7 +143,7 @@ export function authenticateClient(
 }
 
 /** A stale access token does not authenticate a client. An HTTP client may add it to every request. */
-function presentsClientCredentials(request: Request): boolean {
+function presentsClientCredentials(request: EndpointRequest): boolean {
   const authorization = authorizationHeader(request);
   return authorization !== "" && (!isBearerScheme(authorization) || /, *basic(?: |$)/i.test(authorization));
 }
@@ -176,6 +186,6 @@ function formDecode(text: string): string {
   return new URLSearchParams(`=${text.replaceAll("&", "%26")}`).get("") ?? "";
 }
 
-function authorizationHeader(request: Request): string {
+function authorizationHeader(request: EndpointRequest): string {
   return request.headers.get("Authorization") ?? "";
 }

@@ -15,7 +15,7 @@ import { parseRefreshToken } from "../sessions/refresh-token.ts";
 import { findSession } from "../store/session-record.ts";
 import type { TokenResponse } from "../types.ts";
 import { badRequest, readJsonObject } from "./body.ts";
-import type { Endpoint, EndpointCall } from "./endpoint.ts";
+import type { Endpoint, EndpointCall, EndpointRequest } from "./endpoint.ts";
 import { asException, emptyResponse, invalidGrant, jsonResponse, oauthError } from "./respond.ts";
 import {
   ACCESS_COOKIE,
@@ -112,7 +112,7 @@ function readAccessCookie(view: RequestView, { origins }: CookieModeConfig): Ext
   return extractRequestToken(view, { header: "authorization", scheme: "Bearer", cookie });
 }
 
-function viewOf({ method, headers }: Request): RequestView {
+function viewOf({ method, headers }: EndpointRequest): RequestView {
   const lines = (name: string) => {
     const value = headers.get(name);
     return value === null ? [] : [value];
@@ -140,9 +140,9 @@ function readOne(view: RequestView, name: string): string | null {
 async function toTokenRequest(
   ctx: IssuerContext,
   { takes }: CookieUse,
-  request: Request,
+  request: EndpointRequest,
   { access, refresh }: CarriedTokens,
-): Promise<Request> {
+): Promise<EndpointRequest> {
   if (!takes.includes("refresh")) {
     const own = request.headers.get("Authorization");
     if (takes.includes("access") && own !== null && own !== `Bearer ${access}`) {
@@ -162,8 +162,9 @@ async function toTokenRequest(
   return rebuild(request, takes.includes("access") ? access : null, text);
 }
 
-/** Copies a request with other credentials, and with another body when `json` is given. */
-function rebuild(request: Request, accessToken: string | null, json?: string): Request {
+/** A request with other credentials, and with another body when `json` is given. */
+function rebuild(request: EndpointRequest, accessToken: string | null, json?: string): EndpointRequest {
+  const { url, method } = request;
   const headers = new Headers(request.headers);
   for (const name of ["Cookie", "Authorization"]) headers.delete(name);
   if (accessToken !== null) headers.set("Authorization", `Bearer ${accessToken}`);
@@ -171,9 +172,16 @@ function rebuild(request: Request, accessToken: string | null, json?: string): R
     headers.set("Content-Type", "application/json");
     headers.delete("Content-Length");
   }
-  const body = json ?? request.body;
-  const init = { method: request.method, headers, body, duplex: "half" };
-  return new Request(request.url, init as RequestInit);
+  // A stream that is opened before it is read takes its chunks one by one, and they may be tiny.
+  const open = () => (json === undefined ? request.body : new Response(json).body);
+  return {
+    url,
+    method,
+    headers,
+    get body() {
+      return open();
+    },
+  };
 }
 
 async function settle(endpoint: Endpoint, ctx: IssuerContext, call: EndpointCall): Promise<Response> {

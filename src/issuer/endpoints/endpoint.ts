@@ -1,8 +1,11 @@
 import type { IssuerContext } from "../context.ts";
 import type { RequestInfo } from "../types.ts";
 
+/** The parts of a request that an endpoint reads. */
+export type EndpointRequest = Pick<Request, "url" | "method" | "headers" | "body">;
+
 export interface EndpointCall {
-  readonly request: Request;
+  readonly request: EndpointRequest;
   readonly requestInfo: RequestInfo;
   /** Parameters of the path, such as `id` of `/auth/sessions/:id`. */
   readonly params: Readonly<Record<string, string>>;

@@ -4,6 +4,7 @@ import type { AuthenticSession } from "../store/session-record.ts";
 import { formatPosition, MAX_LISTED_SESSIONS, parsePosition } from "../sessions/session-position.ts";
 import { badRequest } from "./body.ts";
 import { jsonResponse } from "./respond.ts";
+import type { EndpointRequest } from "./endpoint.ts";
 
 /** Reads `limit`, a whole number from 1 to `max`. Default: 100. */
 export function readLimit(query: URLSearchParams, max: number): number {
@@ -15,7 +16,7 @@ export function readLimit(query: URLSearchParams, max: number): number {
 }
 
 /** Reads `after` and `limit` of a list of sessions. */
-export function readSessionPage({ url }: Request): { after: SessionPosition | null; limit: number } {
+export function readSessionPage({ url }: EndpointRequest): { after: SessionPosition | null; limit: number } {
   const query = new URL(url).searchParams;
   const text = query.get("after");
   const after = text === null ? null : parsePosition(text);

@@ -7,7 +7,7 @@ import { endPresentedSession, endSessionsWith, listLiveSessions } from "../sessi
 import { findSession, type AuthenticSession } from "../store/session-record.ts";
 import { readBody, refreshTokenBody } from "./body.ts";
 import { findPresentedSession, hasBearerToken, requireSession } from "./client-auth.ts";
-import type { EndpointCall } from "./endpoint.ts";
+import type { EndpointCall, EndpointRequest } from "./endpoint.ts";
 import { readSessionPage, sessionPageResponse } from "./session-page.ts";
 import { asException, emptyResponse, invalidGrant, oauthError } from "./respond.ts";
 
@@ -51,7 +51,7 @@ export async function logoutAllEndpoint(
  */
 async function readPresentedToken(
   ctx: IssuerContext,
-  request: Request,
+  request: EndpointRequest,
 ): Promise<RefreshToken | null | undefined> {
   try {
     const body = await readBody(ctx, request, refreshTokenBody);
@@ -67,7 +67,7 @@ async function readPresentedToken(
 /** Returns the session of the user whose sessions end. `null` when the request repeats a logout-all that has already succeeded. */
 async function requireOwnSession(
   ctx: IssuerContext,
-  request: Request,
+  request: EndpointRequest,
   token: RefreshToken | null | undefined,
   source: string | undefined,
 ): Promise<AuthenticSession | null> {

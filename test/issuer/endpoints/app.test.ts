@@ -11,6 +11,9 @@ const basic = (credentials: string) => ({
   Authorization: `Basic ${Buffer.from(credentials).toString("base64")}`,
 });
 
+/** An object whose deepest array has this depth. */
+const nested = (depth: number) => `{"x":${"[".repeat(depth - 1)}${"]".repeat(depth - 1)}}`;
+
 interface Problem {
   error: string;
   error_description: string;
@@ -64,6 +67,19 @@ describe("malformed requests", () => {
       415,
       "invalid_request",
       /no content coding/,
+    ],
+    ["POST", "/auth/login", json, nested(33), 400, "invalid_request", /nest deeper than 32/],
+    ["POST", "/auth/login", json, nested(20_000), 400, "invalid_request", /nest deeper than 32/],
+    ["POST", "/auth/login", json, nested(32), 400, "invalid_request", /username: must be a string/],
+    ["POST", "/auth/login", json, `{"x":${"[]".repeat(50)}}`, 400, "invalid_request", /not JSON/],
+    [
+      "POST",
+      "/auth/login",
+      json,
+      JSON.stringify({ x: "[{".repeat(50), y: `\\"${"[".repeat(50)}` }),
+      400,
+      "invalid_request",
+      /username: must be a string/,
     ],
     ["POST", "/oauth/token", form, "a=b&".repeat(64), 400, "invalid_request", /64 parameters/],
     ["GET", "/auth/login", {}, "", 405, "invalid_request", /method/],

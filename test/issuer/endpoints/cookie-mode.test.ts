@@ -558,3 +558,17 @@ describe("token mode beside cookie mode", () => {
     for (const url of ["http://localhost:4180", "http://127.0.0.1:4180", ISSUER_URL]) setUp({ url });
   });
 });
+
+test("law 6: a body that nests too deeply to be written again is 400, and the session goes on", async (t) => {
+  const { issuer } = setUp();
+  t.after(async () => await issuer.close());
+  const jar = await logInByCookie(issuer);
+  const depth = 20_000;
+  const resource = `{"resource":${"[".repeat(depth)}${"]".repeat(depth)}}`;
+  const headers = { ...page, ...cookieHeader(jar), "Content-Type": "application/json" };
+  const request = new Request(`${ISSUER_URL}/auth/refresh`, { method: "POST", headers, body: resource });
+  const response = await issuer.fetch(request);
+  assert.equal(response.status, 400);
+  assert.match(await response.text(), /nest deeper than 32/);
+  assert.equal((await call(issuer, jar, "POST", "/auth/refresh")).status, 204);
+});
