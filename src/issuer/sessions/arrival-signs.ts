@@ -1,5 +1,6 @@
 import type { JwtClaims } from "../../core/verdict.ts";
 import type { IssuerBase } from "../issuer-base.ts";
+import { CLOCK_TOLERANCE_MS } from "../store/store-time.ts";
 import type { SessionRecord } from "../../stores/session-store.ts";
 
 /** Sessions whose newest generation is remembered. A forgotten one costs one more command. */
@@ -28,17 +29,30 @@ export class ArrivalSigns {
     // The first generation has no predecessor, so nothing waits for its arrival.
     if (generation < 2 || sid === undefined) return;
     if ((this.#arrived.get(sid) ?? 0) >= generation) return;
-    const isKnown =
-      session !== undefined && (session.generation !== generation || session.arrivedAt !== null);
-    if (!isKnown && this.#pending >= MAX_PENDING) return;
+    if (session !== undefined && isRecorded(session, generation)) return this.#remember(sid, generation);
+    if (this.#pending >= MAX_PENDING) return;
     this.#remember(sid, generation);
-    if (!isKnown) void this.#acknowledge(sid, generation);
+    void this.#acknowledge(sid, generation, claims, session);
   }
 
-  async #acknowledge(sessionId: string, generation: number): Promise<void> {
+  async #acknowledge(
+    sessionId: string,
+    generation: number,
+    claims: Readonly<JwtClaims>,
+    known: SessionRecord | undefined,
+  ): Promise<void> {
+    const { sessions } = this.#base.store;
     this.#pending++;
     try {
-      await this.#base.store.sessions.acknowledge({ sessionId, generation, digest: null });
+      const session = known ?? (await sessions.get(sessionId));
+      if (session === null || isRecorded(session, generation)) return;
+      if (isFromLostBranch(session, claims)) {
+        // The next token of this generation may be one of the branch that goes on.
+        this.#arrived.delete(sessionId);
+        return;
+      }
+      // The digest keeps the sign from a successor that replaces this one meanwhile.
+      await sessions.acknowledge({ sessionId, generation, digest: session.currentDigest });
     } catch {
       // The store reports its own failure. The next use of the access token gives the sign again.
       this.#arrived.delete(sessionId);
@@ -56,6 +70,19 @@ export class ArrivalSigns {
       return;
     }
   }
+}
+
+/** Whether a sign for the generation would change nothing. */
+function isRecorded({ generation, arrivedAt }: SessionRecord, ofToken: number): boolean {
+  return generation !== ofToken || arrivedAt !== null;
+}
+
+/**
+ * After a rollback of the store, a session can reach the same generation again. A token from before that rotation belongs
+ * to the branch that was lost, so it says nothing about the refresh token of the branch that goes on.
+ */
+function isFromLostBranch({ rotatedAt }: SessionRecord, { iat = 0 }: Readonly<JwtClaims>): boolean {
+  return iat * 1000 + CLOCK_TOLERANCE_MS < rotatedAt;
 }
 
 /** Reads the generation from `jti`, which is `<sid>.<generation>.<random>`. Returns 0 for a token without a session. */

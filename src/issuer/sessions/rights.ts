@@ -5,6 +5,7 @@ import type { IssuerContext } from "../context.ts";
 import type { AuthenticSession } from "../store/session-record.ts";
 import type { AuthenticatedUser, RequestInfo } from "../types.ts";
 import { askForUser, verifyUserRecord } from "../users/credentials.ts";
+import { isRemoved } from "../users/pending-ends.ts";
 import { endSession } from "./sessions.ts";
 
 /** The rights and claims of a session's next access token. */
@@ -38,15 +39,20 @@ export async function renewSession(
 }
 
 /**
- * The rights of a user of the store. `null` when the user is disabled or removed. A session that the application began
+ * The rights of a user of the store. `null` when the user is disabled or removed. Rejects when the record is missing
+ * without a removal. A session that the application began
  * keeps its rights, and its user need not be in the store.
  */
 async function rightsOfUser(
   ctx: IssuerContext,
-  { subject, content }: AuthenticSession,
+  { id, subject, content }: AuthenticSession,
 ): Promise<Rights | null> {
   const record = await ctx.store.users.getBySubject(subject);
-  if (record === null) return content.begun === true ? content : null;
+  if (record === null && content.begun === true) return content;
+  if (record === null) {
+    if (await isRemoved(ctx, subject)) return null;
+    return await ctx.rollbackAlarm.rejectLostUser({ subject, session: id });
+  }
   const user = await verifyUserRecord(ctx, record);
   if (user?.subject !== subject) {
     // A record without a valid MAC proves nothing about its user, so it must not end the session.

@@ -8,7 +8,7 @@ const REPORT_INTERVAL_MS = 60_000;
 /** `Retry-After` for a lost session. Only an operator can bring it back. */
 const LOST_SESSION_RETRY_MS = 30_000;
 
-type Report = "missing" | "resumed" | "forked";
+type Report = "missing" | "user" | "resumed" | "forked";
 type Facts = Parameters<IssuerBase["audit"]>[1];
 
 /** Reports what authentic tokens prove about a store that went back, at a bounded rate. */
@@ -32,6 +32,22 @@ export class RollbackAlarm {
       await this.#base.audit("store_rolled_back", { ...facts, detail: "unknown session" });
     }
     throw new HoldfastError("store_unavailable", "the store has lost the session of a token", {
+      retryAfterMs: LOST_SESSION_RETRY_MS,
+    });
+  }
+
+  /**
+   * Rejects with `store_unavailable` for a live session whose user has no record and was not removed, and reports it. A
+   * removal ends the sessions first, so the store has lost the record.
+   */
+  async rejectLostUser(facts: Facts): Promise<never> {
+    if (this.#isDue("user")) {
+      this.#emit(
+        "it does not know the user of a live session; restore the newest backup, or end the session",
+      );
+      await this.#base.audit("store_rolled_back", { ...facts, detail: "unknown user" });
+    }
+    throw new HoldfastError("store_unavailable", "the store has lost the user of a session", {
       retryAfterMs: LOST_SESSION_RETRY_MS,
     });
   }

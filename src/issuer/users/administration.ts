@@ -8,7 +8,13 @@ import { addUserMac } from "../store/record-macs.ts";
 import { hasAdministrator, isAdministrator } from "./administrators.ts";
 import { verifyUserRecord } from "./credentials.ts";
 import { findByLoginName } from "./login-name.ts";
-import { findPendingEnd, markPendingEnd, settlePendingEnd, type PendingEnd } from "./pending-ends.ts";
+import {
+  findPendingEnd,
+  markPendingEnd,
+  markRemoved,
+  settlePendingEnd,
+  type PendingEnd,
+} from "./pending-ends.ts";
 import { requirePassword, requireScopes, requireUsername } from "./user-input.ts";
 import type { UserActionOptions, UserRightsOptions, Users } from "./user-types.ts";
 
@@ -84,6 +90,7 @@ export async function removeUser(
     if (disabled.status !== "changed") return disabled.status;
     const { user, pending } = disabled;
     if (pending !== null) await endPending(ctx, user, pending, options);
+    await markRemoved(ctx, user.subject);
     if ((await ctx.store.users.remove(user.username, user.mac)) === "removed") {
       await auditAction(ctx, "user_removed", user, options, user.username);
       return "removed";
@@ -139,10 +146,22 @@ async function replaceUser(
     const own = reason === undefined ? null : await markPendingEnd(ctx, user.subject, reason);
     if ((await users.replace(user, before.mac)) === "stale") continue;
     if (mustCheck && !(await hasAdministrator(ctx))) {
-      await users.replace(before, user.mac);
+      await takeBack(ctx, before, user);
       return { status: "last_administrator" };
     }
     return { status: "changed", user, pending: own ?? (await findPendingEnd(ctx, user.subject)) };
+  }
+  throw changedMeanwhile();
+}
+
+/** Gives an administrator the rights back, also when another change of the user came in between. */
+async function takeBack(ctx: IssuerContext, before: UserRecord, changed: UserRecord): Promise<void> {
+  const { scopes, disabledAt } = before;
+  let current: UserRecord | null = changed;
+  for (let tries = 1; tries <= MAX_TRIES && current !== null; tries++) {
+    const restored = addUserMac(ctx.secrets, { ...current, scopes, disabledAt });
+    if ((await ctx.store.users.replace(restored, current.mac)) === "replaced") return;
+    current = await verifyUserRecord(ctx, await ctx.store.users.get(before.username));
   }
   throw changedMeanwhile();
 }

@@ -9,6 +9,8 @@ import type { IssuerBase } from "../issuer-base.ts";
  */
 
 const NONE = "none";
+/** Stays for ever, so that a removed user can be told from one whose record the store has lost. */
+const REMOVED = "removed";
 const markerOf = (subject: string) => `sessions-to-end ${subject}`;
 
 /** The end of sessions that a change of the user owes. */
@@ -35,7 +37,7 @@ export async function markPendingEnd(
 /** `null` when no end is owed. */
 export async function findPendingEnd({ store }: IssuerBase, subject: string): Promise<PendingEnd | null> {
   const value = await store.markers.read(markerOf(subject));
-  if (value === null || value === NONE) return null;
+  if (value === null || value === NONE || value === REMOVED) return null;
   const [reason] = value.split(" ");
   return { reason: reason as EndReason, value };
 }
@@ -47,4 +49,18 @@ export async function settlePendingEnd(
   { value }: PendingEnd,
 ): Promise<void> {
   await store.markers.replace(markerOf(subject), value, NONE);
+}
+
+/** Must resolve before the record of the user is removed, and after its sessions have ended. */
+export async function markRemoved({ store: { markers } }: IssuerBase, subject: string): Promise<void> {
+  for (;;) {
+    const current = await markers.claim(markerOf(subject), REMOVED);
+    if (current === REMOVED) return;
+    if ((await markers.replace(markerOf(subject), current, REMOVED)) === "replaced") return;
+  }
+}
+
+/** Whether an administrator removed the user. */
+export async function isRemoved({ store }: IssuerBase, subject: string): Promise<boolean> {
+  return (await store.markers.read(markerOf(subject))) === REMOVED;
 }

@@ -132,9 +132,8 @@ describe("law 8: signs that a successor arrived", () => {
 
   test("law 6: signs take bounded memory, and a bounded number of commands at the same time", async () => {
     const pending: (() => void)[] = [];
-    const acknowledge = async () =>
-      await new Promise<"acknowledged">((resolve) => pending.push(() => resolve("acknowledged")));
-    const signs = new ArrivalSigns({ store: { sessions: { acknowledge } } } as unknown as IssuerBase);
+    const get = async () => await new Promise<null>((resolve) => pending.push(() => resolve(null)));
+    const signs = new ArrivalSigns({ store: { sessions: { get } } } as unknown as IssuerBase);
     const use = (n: number) => signs.recordAccessToken({ sid: `s${n}`, jti: `s${n}.2.x` });
     for (let n = 0; n < 100; n++) use(n);
     assert.equal(pending.length, 32);

@@ -136,6 +136,30 @@ for (const [name, open] of stores) {
       });
     });
 
+    test("an administrator keeps the scope although the record changes before the issuer takes the change back", async () => {
+      await open(async (store, clock) => {
+        const other = openIssuer(store, clock);
+        let lists = 0;
+        // Between the change and the second look, another process demotes the other administrator and changes the record.
+        const slow = wrapStore(store, async (method, call) => {
+          if (method === "users.list" && ++lists === 2) {
+            await other.users.setScopes("ann", [], { force: true });
+            await other.users.setPassword("root", "another password");
+          }
+          return await call();
+        });
+        await addUser(other, "root", [admin]);
+        await addUser(other, "ann", [admin]);
+        const issuer = openIssuer(slow, clock);
+        await issuer.ready();
+        lists = 0;
+        assert.equal(await issuer.users.setScopes("root", []), "last_administrator");
+        assert.deepEqual((await issuer.users.get("root"))?.scopes, [admin]);
+        const login = await issuer.login({ username: "root", password: "another password" });
+        assert.equal(login.status, "ok");
+      });
+    });
+
     test("law 12: a change whose sessions could not be ended is not acknowledged, and a repetition completes it", async () => {
       await open(async (store, clock) => {
         let broken = false;
