@@ -69,6 +69,7 @@ describe("a session in cookies, in Chromium", { skip: noChromium || noOpenssl },
       cookies.map(({ name, path, httpOnly, secure, sameSite }) => [name, path, httpOnly, secure, sameSite]),
       [
         ["__Host-hf_at", "/", true, true, "Strict"],
+        ["__Host-hf_sid", "/", true, true, "Strict"],
         ["__Secure-hf_rt", "/auth", true, true, "Strict"],
       ],
     );

@@ -23,6 +23,7 @@ import {
   expireTokenCookies,
   fitsCookie,
   REFRESH_COOKIE,
+  SESSION_COOKIE,
 } from "./token-cookies.ts";
 
 /** The tokens that an endpoint takes from cookies, and what its success means for the cookies. */
@@ -70,6 +71,7 @@ export function withCookieMode(path: string, endpoint: Endpoint): Endpoint {
     const view = viewOf(call.request);
     if (isForeignRequest(view, cookies.origins)) throw foreignRequest();
     const carried = { access: readOne(view, ACCESS_COOKIE), refresh: readOne(view, REFRESH_COOKIE) };
+    if (path === REFRESH_PATH) rejectPlanted(ctx, view, carried);
     if (path === LOGOUT_PATH && carried.access === null && carried.refresh === null) {
       // The page has logged out before. The cookies that may be left are not sent any more.
       return withCookies(emptyResponse(204), expireTokenCookies(ctx));
@@ -134,6 +136,16 @@ function readOne(view: RequestView, name: string): string | null {
   const found = readCookie(view.lines("cookie"), name);
   if (found.status === "malformed") throw twoCookies(name);
   return found.status === "token" ? found.token : null;
+}
+
+/**
+ * Rejects a refresh cookie that another host of the site may have planted, so that the page would go on in the session of
+ * a stranger. Other clients than browsers keep no cookies of other hosts, and send no `Sec-Fetch-Site`.
+ */
+function rejectPlanted(ctx: IssuerContext, view: RequestView, { refresh }: CarriedTokens): void {
+  const token = parseRefreshToken(ctx.secrets, refresh ?? "");
+  if (token === null || view.lines("sec-fetch-site").length === 0) return;
+  if (readOne(view, SESSION_COOKIE) !== token.session) throw asException(invalidGrant());
 }
 
 /** Puts the tokens where the endpoint expects them. A token of the request itself must not contradict its cookie. */

@@ -17,6 +17,7 @@ import { failStore } from "../stores.ts";
 const PAGE = "https://app.example.com";
 const ACCESS = "__Host-hf_at";
 const REFRESH = "__Secure-hf_rt";
+const SESSION = "__Host-hf_sid";
 /** What a page of the listed origin sends. */
 const page = { Origin: PAGE, "X-Holdfast": "1", "Sec-Fetch-Site": "same-site" };
 
@@ -61,7 +62,7 @@ async function logInByCookie(issuer: Issuer, username = "ann"): Promise<Jar> {
   const credentials = { username, password: `password of ${username}` };
   const response = await call(issuer, jar, "POST", "/auth/login", credentials);
   assert.equal(response.status, 200);
-  assert.deepEqual([...jar.keys()], [ACCESS, REFRESH]);
+  assert.deepEqual([...jar.keys()], [ACCESS, REFRESH, SESSION]);
   return jar;
 }
 
@@ -86,6 +87,7 @@ const expiresBoth = (response: Response) =>
     [
       [ACCESS, "/"],
       [REFRESH, "/auth"],
+      [SESSION, "/"],
     ],
   );
 
@@ -95,11 +97,15 @@ describe("cookie mode", () => {
     const credentials = { username: "ann", password: "password of ann" };
     const response = await sendRequest(issuer, "POST", "/auth/login", credentials, page);
     const body = (await response.json()) as Record<string, unknown>;
-    const [access = "", refresh = ""] = response.headers.getSetCookie();
+    const [access = "", refresh = "", session = ""] = response.headers.getSetCookie();
     assert.match(access, /^__Host-hf_at=ey[^;]+; Path=\/; Max-Age=600; HttpOnly; Secure; SameSite=Strict$/);
     assert.match(
       refresh,
       /^__Secure-hf_rt=hfr_[^;]+; Path=\/auth; Max-Age=2592000; HttpOnly; Secure; SameSite=Strict$/,
+    );
+    assert.match(
+      session,
+      /^__Host-hf_sid=[0-9a-f]{32}; Path=\/; Max-Age=2592000; HttpOnly; Secure; SameSite=Strict$/,
     );
     assert.deepEqual(Object.keys(body).toSorted(), [
       "expires_in",
@@ -136,11 +142,31 @@ describe("cookie mode", () => {
       assert.equal(response.status, 204);
       assert.equal(response.headers.get("Expires-In"), "600");
       assert.equal(await response.text(), "");
-      assert.equal(response.headers.getSetCookie().length, 2);
+      assert.equal(response.headers.getSetCookie().length, 3);
       assert.notEqual(jar.get(REFRESH), before);
     }
     jar.delete(ACCESS); // The browser drops it at its expiry.
     assert.equal((await call(issuer, jar, "POST", "/auth/refresh")).status, 204);
+  });
+
+  test("a refresh cookie that a sibling host has planted does not bring the page into its session", async () => {
+    const { issuer } = setUp();
+    const stranger = await logInByCookie(issuer, "mallory");
+    const planted: Jar = new Map([[REFRESH, stranger.get(REFRESH) ?? ""]]);
+    const refuse = async (jar: Jar) => {
+      const response = await call(issuer, jar, "POST", "/auth/refresh");
+      assert.equal(response.status, 400);
+      assert.equal(((await response.json()) as { error: string }).error, "invalid_grant");
+      setsNoCookie(response);
+    };
+    await refuse(planted);
+    const user = await logInByCookie(issuer);
+    await refuse(new Map([...user, ...planted]));
+    // A client that is no browser keeps no cookies of other hosts.
+    const { "Sec-Fetch-Site": _, ...client } = page;
+    const headers = { ...client, ...cookieHeader(planted) };
+    assert.equal((await sendRequest(issuer, "POST", "/auth/refresh", undefined, headers)).status, 204);
+    assert.equal((await call(issuer, user, "POST", "/auth/refresh")).status, 204);
   });
 
   test("sessions, one session and the password work with cookies", async () => {
