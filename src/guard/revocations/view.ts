@@ -166,7 +166,8 @@ export class RevocationView {
 
   /**
    * Whether the token is revoked: by its `jti`, by `signedDigest`, by its session or subject, or by the `kid` of the
-   * key that signed it. The subject and the session may stand in other claims than `sub` and `sid`.
+   * key that signed it. The subject and the session may stand in other claims than `sub` and `sid`. A revocation counts until
+   * it is pruned, also past its `until`: every token that it concerns has expired by then, and clocks may differ.
    */
   isRevoked(
     claims: Readonly<JwtClaims>,

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { isLive, sessionExpiresAt } from "../../core/session.ts";
 import type { IssuerContext } from "../context.ts";
-import { findPresented, parsePresented } from "../sessions/presented-token.ts";
+import { findPresented, isAheadOfStore, parsePresented } from "../sessions/presented-token.ts";
 import { digestRefreshToken } from "../sessions/refresh-token.ts";
 import type { AuthenticSession } from "../store/session-record.ts";
 import { readBody, readForm, requireParameter, stringSchema } from "./body.ts";
@@ -56,9 +56,12 @@ async function describeRefreshToken(
   const token = await parsePresented(ctx, text, { client: clientId });
   const session = token && (await findPresented(ctx, token, source));
   if (token === null || session === null) return null;
-  if (!isRefreshable(session, digestRefreshToken(token), ctx.clock.now())) return null;
+  const now = ctx.clock.now();
+  const isAhead = isAheadOfStore(token, session, now);
+  if (!isAhead && !isRefreshable(session, digestRefreshToken(token), now)) return null;
   const { id: sid, subject: sub, content } = session;
-  const exp = Math.floor(sessionExpiresAt(session) / 1000);
+  const expiresAt = isAhead && token.times !== null ? token.times.expiresAt : sessionExpiresAt(session);
+  const exp = Math.floor(expiresAt / 1000);
   const kind = { token_type: "N_A", token_use: "refresh_token" };
   return { iss: ctx.config.url, sub, sid, exp, client_id: content.client, ...kind };
 }

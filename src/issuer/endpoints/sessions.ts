@@ -2,7 +2,7 @@ import { HTTPException } from "hono/http-exception";
 import { isLive } from "../../core/session.ts";
 import type { IssuerContext } from "../context.ts";
 import { digestRefreshToken, type RefreshToken } from "../sessions/refresh-token.ts";
-import { findPresented, parsePresented } from "../sessions/presented-token.ts";
+import { findPresented, isAheadOfStore, parsePresented } from "../sessions/presented-token.ts";
 import { endPresentedSession, endSessionsWith, listLiveSessions } from "../sessions/sessions.ts";
 import { findSession, type AuthenticSession } from "../store/session-record.ts";
 import { readBody, refreshTokenBody } from "./body.ts";
@@ -80,7 +80,7 @@ async function requireOwnSession(
 }
 
 /**
- * Returns the session of a current refresh token, or of a previous one that is not proven spent. Any other token could be a stolen one: `undefined`. `null`
+ * Returns the session of a current refresh token, of one that is ahead of the store, or of a previous one that is not proven spent. Any other token could be a stolen one: `undefined`. `null`
  * when an earlier logout-all has ended the session.
  */
 async function findOwnSession(
@@ -91,7 +91,9 @@ async function findOwnSession(
   const session = await findPresented(ctx, token, source);
   if (session === null) return undefined;
   if (session.endReason === "logout_all") return null;
-  if (!isLive(session, ctx.clock.now())) return undefined;
+  const now = ctx.clock.now();
+  if (isAheadOfStore(token, session, now)) return session;
+  if (!isLive(session, now)) return undefined;
   const digest = digestRefreshToken(token);
   if (digest === session.currentDigest) return session;
   return digest === session.previousDigest && !(await isProvenSpent(ctx, session)) ? session : undefined;

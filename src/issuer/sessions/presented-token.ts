@@ -1,3 +1,4 @@
+import { isLive } from "../../core/session.ts";
 import type { IssuerContext } from "../context.ts";
 import { verifySessionRecord, type AuthenticSession } from "../store/session-record.ts";
 import {
@@ -39,6 +40,20 @@ export async function findPresented(
   const record = await ctx.store.sessions.get(presented.session);
   if (record === null) await rejectIfLost(ctx, presented, source);
   return record && (await verifySessionRecord(ctx, record, presented.session));
+}
+
+/**
+ * Whether a refresh with the token resumes the session: the store has lost the rotation that led to the token (law 8).
+ * Everything else that takes a refresh token must agree with that.
+ */
+export function isAheadOfStore(
+  { generation, times }: RefreshToken,
+  session: AuthenticSession,
+  nowMs: number,
+): boolean {
+  if (generation <= session.generation || session.endedAt !== null) return false;
+  const wasLive = times !== null && nowMs < times.expiresAt && nowMs < session.absoluteExpiresAt;
+  return wasLive || isLive(session, nowMs);
 }
 
 /** Rejects as `RollbackAlarm.rejectLost` does, unless the token has expired or tells no times. */

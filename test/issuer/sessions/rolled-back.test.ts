@@ -11,7 +11,7 @@ import type { Issuer, TokenResponse } from "../../../src/issuer/types.ts";
 import { memoryStore } from "../../../src/stores/memory.ts";
 import { sqliteStore } from "../../../src/stores/sqlite.ts";
 import { FakeClock } from "../../../src/testing/fake-clock.ts";
-import { claimsOf, createFixture, logIn, validateAtIssuer } from "../fixture.ts";
+import { BASIC, claimsOf, createFixture, logIn, sendRequest, validateAtIssuer } from "../fixture.ts";
 import { wrapStore } from "../stores.ts";
 
 const MINUTE_MS = 60_000;
@@ -72,6 +72,31 @@ for (const [where, use] of [
     await issuer.close();
   });
 }
+
+test("law 8: introspection and logout-all agree with the refresh of a token that is ahead of the store", async (t) => {
+  const { lost, issuer } = await goBack(t);
+  const form = { Authorization: BASIC, "Content-Type": "application/x-www-form-urlencoded" };
+  const introspect = async () => {
+    const body = new URLSearchParams({ token: lost.refresh_token }).toString();
+    return (await (await sendRequest(issuer, "POST", "/oauth/introspect", body, form)).json()) as {
+      active: boolean;
+      sid?: string;
+      exp?: number;
+    };
+  };
+  const { active, sid, exp = 0 } = await introspect();
+  assert.deepEqual([active, sid], [true, lost.session_id]);
+  assert.ok(exp > 0);
+  const logoutAll = async () => {
+    const body = { refresh_token: lost.refresh_token };
+    return (await sendRequest(issuer, "POST", "/auth/logout-all", body)).status;
+  };
+  assert.equal(await logoutAll(), 204);
+  assert.deepEqual(await introspect(), { active: false });
+  assert.equal((await issuer.refresh(lost.refresh_token)).status, "invalid_grant");
+  assert.equal(await logoutAll(), 204, "a repetition succeeds");
+  await issuer.close();
+});
 
 test("law 1: a live session whose user the store has lost is unavailable, with one alarm, and goes on afterwards", async (t) => {
   const clock = new FakeClock();
