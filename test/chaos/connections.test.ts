@@ -28,7 +28,7 @@ void describe(
       const urls = [server.url, server.url, proxy.url];
       const instances = await Promise.all(
         urls.map(async (url) => {
-          const store = await redisStore({ url, prefix, commandTimeoutMs: 500 });
+          const store = await redisStore({ url, prefix, commandTimeoutMs: 500, openTimeoutMs: 30_000 });
           const guard = createGuard({
             issuer,
             audience,

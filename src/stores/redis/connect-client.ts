@@ -16,11 +16,11 @@ const SENTINEL_PORT = 26_379;
 
 /** Connects to the address. It retries until it is connected or `signal` aborts. */
 export async function connectClient(
+  redis: RedisPackage,
   address: RedisAddress,
   { onInterruption, ...settings }: RedisClientOptions,
   signal: AbortSignal,
 ): Promise<RedisClient> {
-  const redis = await importRedis();
   let interruptions = 0;
   const connect: Connect = async (client, ...events) => {
     for (const event of ["error", ...events]) {
@@ -102,7 +102,8 @@ function databaseOf({ pathname }: URL): number {
   return Number(pathname.slice(1));
 }
 
-async function importRedis(): Promise<RedisPackage> {
+/** Loads the package `redis`, which is an optional peer. */
+export async function importRedis(): Promise<RedisPackage> {
   try {
     return await import("redis");
   } catch (error) {

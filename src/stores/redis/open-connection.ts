@@ -1,6 +1,6 @@
 import type { RedisAccess, RedisCredentials, RedisCredentialsSource } from "./access.ts";
 import type { RedisAddress } from "./address.ts";
-import { connectClient } from "./connect-client.ts";
+import { connectClient, importRedis } from "./connect-client.ts";
 import type { OpenClient } from "./client-supervisor.ts";
 import { MAX_SILENT_TIMEOUTS, RedisConnection, type RedisConnectionOptions } from "./connection.ts";
 import { CredentialRenewal } from "./credential-renewal.ts";
@@ -62,12 +62,14 @@ function prepare(options: OpenConnectionOptions): PreparedConnection {
     onSentinelCredentials: (current: RedisCredentials) => reason.addSecret(current.password),
   };
   const open: OpenClient = async (onInterruption, closing) => {
+    // A starting process can take seconds to load the package. No server is slow then.
+    const redis = await importRedis();
     const timeout = new AbortController();
     const giveUp = () => timeout.abort(new Error(reason.text ?? `no connection within ${openTimeoutMs} ms`));
     const stop = clock.after(openTimeoutMs, giveUp, true);
     const signal = AbortSignal.any([timeout.signal, closing]);
     try {
-      return await connectClient(address, { ...settings, onInterruption }, signal);
+      return await connectClient(redis, address, { ...settings, onInterruption }, signal);
     } catch (error) {
       throw toStoreError(description, error, reason.text);
     } finally {
