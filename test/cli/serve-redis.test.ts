@@ -51,7 +51,7 @@ test(
       assert.equal(await verify(other, tokens.access_token), 200);
       const next = await refreshOrFail(other, tokens.refresh_token);
       assert.equal((await post(one, "/auth/logout", { refresh_token: next.refresh_token })).status, 204);
-      const ms = await measureUntil(async () => (await verify(other, next.access_token)) === 401, 500);
+      const ms = await measureUntil(async () => (await verify(other, next.access_token)) === 401, 5_000);
       assert.notEqual(ms, Number.POSITIVE_INFINITY);
     }
     for (const service of services) {
