@@ -159,7 +159,9 @@ export const endpoints: readonly Endpoint[] = [
   endpoint("GET", "/verify/nginx", cookies),
   endpoint("GET", "/verify/caddy", { credentials: "provider" }),
   endpoint("GET", "/elsewhere", missing),
-  ...["/health", "/cache/health", "/"].map((path) => endpoint("GET", path, { listener: "admin" })),
+  ...["/health", "/cache/health", "/metrics", "/"].map((path) =>
+    endpoint("GET", path, { listener: "admin" }),
+  ),
   endpoint("GET", "/elsewhere", { listener: "admin", ...missing }),
   endpoint("GET", "/guard/proof", { listener: "admin", query: { challenge: "a".repeat(43) } }),
   // The keys of a known issuer would stay distrusted.
