@@ -24,13 +24,15 @@ export type { CallOptions, DegradedMode, Rules } from "./core/rules.ts";
 export type { Decision, InvalidReason, JwtClaims, UnavailableCause, Verdict } from "./core/verdict.ts";
 export type {
   CacheStatus,
+  FoundIssuersStatus,
   GuardState,
   GuardStatus,
   RevocationsStatus,
   SharedStatus,
   TrustedIssuerStatus,
 } from "./guard/status-types.ts";
-export type { Admission, Guard, GuardOptions, TrustedIssuer } from "./guard/types.ts";
+export type { Admission, Guard, GuardOptions, IssuerFor, TrustedIssuer } from "./guard/types.ts";
+export { tenants, type IssuerPattern, type PlaceholderValues } from "./guard/issuers/tenants.ts";
 export type { AuthorityOptions } from "./guard/authority/settings.ts";
 export type { AuthoritySource, AuthorityStatus } from "./guard/authority/authority.ts";
 export type { KeySource, KeysStatus } from "./guard/keys/key-source.ts";

@@ -22,6 +22,7 @@ const explanations: Readonly<Record<InvalidReason | UnavailableCause, string>> =
   insufficient_user_authentication: "the login is too old for the rule maxAuthAgeMs",
   inactive: "the authority does not confirm it",
   revoked: "it was revoked: by a logout, a password change, a detected reuse or an operator",
+  issuer_unavailable: "the guard could not find out whether it trusts the issuer",
   keys_unavailable: "there are no keys to verify it",
   key_pending: "its key has not been fetched yet",
   authority_unavailable: "the authority does not answer",

@@ -34,6 +34,10 @@ export interface GuardEvent {
     /** The authority denied a token after the guard had accepted it. */
     | "late_no"
     | "clock_stepped"
+    /** `issuerFor` failed, or the keys of an unproven issuer cannot be used. Reported at most once a minute. */
+    | "issuer_failed"
+    /** The guard no longer keeps an issuer that it had found: `issuerFor` does not name it, or it was not used. */
+    | "issuer_retired"
     /** Several guards of one name and issuer are open: the application creates a guard for each request. */
     | "guards_repeated"
     | "revocations_synced"

@@ -41,6 +41,8 @@ export type UnavailableCause =
   | "keys_unavailable"
   /** The guard has no key for the token, and could not fetch a key set since it first saw the token's `kid`. */
   | "key_pending"
+  /** `issuerFor` gave no answer about the token's issuer. */
+  | "issuer_unavailable"
   /** The view of revocations is missing, or is older than the policy allows. */
   | "revocations_stale"
   /** The authority did not answer, answered too late, or sent an unusable response. */

@@ -5,7 +5,8 @@ import { HeaderMemo } from "../jwt/parse.ts";
 import { VerificationPool } from "../jwt/verification-pool.ts";
 import { SingleFlight } from "../resilience/single-flight.ts";
 import { describeError, emit, type GuardEventSource } from "./emit.ts";
-import { GuardedIssuers, openGuardedIssuer } from "./issuers/guarded-issuer.ts";
+import { startGuardedIssuer } from "./issuers/guarded-issuer.ts";
+import { GuardedIssuers } from "./issuers/guarded-issuers.ts";
 import { DecisionCounts } from "./metrics/decision-counts.ts";
 import { DecisionDurations } from "./metrics/decision-durations.ts";
 import { guardMetrics } from "./metrics/guard-metrics.ts";
@@ -20,7 +21,6 @@ import { countOpenGuard } from "./live-guards.ts";
 import { ready } from "./ready.ts";
 import { readGuardSettings, type GuardSettings } from "./settings.ts";
 import { SharedCache } from "./shared/shared-cache.ts";
-import { HostLimits } from "./keys/host-limits.ts";
 import { guardStatus } from "./status.ts";
 import type { Guard, GuardOptions } from "./types.ts";
 
@@ -59,7 +59,7 @@ export function createGuard<C = JwtClaims>(options: GuardOptions): Guard<C> {
   const authorize = createAuthorize<C>(context);
   const endCount = countOpenGuard(
     context.name,
-    guardedIssuers.all.map(({ source }) => source.issuer),
+    guardedIssuers.configured.map(({ source }) => source.issuer),
   );
   const closing = new AbortController();
   return {
@@ -68,13 +68,8 @@ export function createGuard<C = JwtClaims>(options: GuardOptions): Guard<C> {
     validate: authorize as Guard<C>["validate"],
     authorize,
     admit: createAdmit<C>(context),
-    watch: (listener) => {
-      // The same listener may be passed twice. Each call subscribes its own function, so that either can end.
-      const ends = guardedIssuers.all.map(({ revocationView, source }) =>
-        revocationView.subscribe(() => callListener(source, listener)),
-      );
-      return () => ends.forEach((end) => end());
-    },
+    watch: (listener) =>
+      guardedIssuers.watch(() => callListener({ guard: context.name, issuer: null }, listener)),
     status: () => guardStatus(context),
     metrics: () => guardMetrics(context),
     ready: async (call = {}) => await ready(context, call, closing.signal),
@@ -88,17 +83,7 @@ export function createGuard<C = JwtClaims>(options: GuardOptions): Guard<C> {
       context.closed = true;
       endCount();
       closing.abort();
-      for (const { revocationFollower, authority } of guardedIssuers.all) {
-        revocationFollower?.close();
-        authority?.close();
-      }
-      await Promise.all([
-        context.sharedCache?.close(),
-        ...guardedIssuers.all.flatMap(({ keyring, revocationSnapshot }) => [
-          keyring.close(),
-          revocationSnapshot?.close(),
-        ]),
-      ]);
+      await Promise.all([context.sharedCache?.close(), guardedIssuers.close()]);
     },
   };
 }
@@ -117,7 +102,9 @@ function callListener(source: GuardEventSource, listener: () => unknown): void {
 /** Loads the snapshots of earlier runs before anything else starts. */
 async function restore(context: PipelineContext): Promise<void> {
   await Promise.all(
-    context.guardedIssuers.all.map(async ({ revocationSnapshot }) => await revocationSnapshot?.restore()),
+    context.guardedIssuers.configured.map(
+      async ({ revocationSnapshot }) => await revocationSnapshot?.restore(),
+    ),
   );
   context.restoring = null;
   if (!context.closed) start(context);
@@ -125,12 +112,9 @@ async function restore(context: PipelineContext): Promise<void> {
 
 function start({ guardedIssuers, sharedCache }: PipelineContext): void {
   sharedCache?.startWarmUp(async (answers) => {
-    for (const issuer of guardedIssuers.all) await issuer.sharedCache?.warmUp(answers);
+    for (const issuer of guardedIssuers.configured) await issuer.sharedCache?.warmUp(answers);
   });
-  for (const { revocationFollower, authority } of guardedIssuers.all) {
-    revocationFollower?.start();
-    authority?.start();
-  }
+  guardedIssuers.configured.forEach(startGuardedIssuer);
 }
 
 function createContext(settings: GuardSettings): PipelineContext {
@@ -142,13 +126,10 @@ function createContext(settings: GuardSettings): PipelineContext {
     emit({ guard, issuer: null, eventCounts }, "clock_stepped", message);
   };
   const sharedCache = settings.shared && new SharedCache({ ...settings, source: settings.shared });
-  const hosts = new HostLimits(clock);
   return {
     ...settings,
     sharedCache,
-    guardedIssuers: new GuardedIssuers(
-      settings.issuers.map((issuer) => openGuardedIssuer(settings, issuer, hosts, sharedCache)),
-    ),
+    guardedIssuers: new GuardedIssuers(settings, sharedCache),
     clockMonitor: new ClockMonitor(clock, onStep),
     headerMemo: new HeaderMemo(),
     resultCache: new ResultCache({ maxBytes, ttlMs, toleranceMs, clock }),

@@ -14,15 +14,15 @@ export interface GuardEventSource {
   readonly eventCounts?: Counts | undefined;
   /** Explains failures on the console. */
   readonly warnings?: ConsoleWarnings | undefined;
+  /** Whether events are only counted now, because anyone may have made up the issuer. Default: never. */
+  readonly isMuted?: () => boolean;
 }
 
 /** Counts an event and publishes it on the channel `holdfast:guard`. */
-export function emit(
-  { guard, issuer, eventCounts, warnings }: GuardEventSource,
-  event: GuardEvent["event"],
-  message: string,
-): void {
+export function emit(source: GuardEventSource, event: GuardEvent["event"], message: string): void {
+  const { guard, issuer, eventCounts, warnings, isMuted } = source;
   eventCounts?.add(event);
+  if (isMuted?.() === true) return;
   if (event === "keys_failed") warnings?.noteKeysFailure(issuer, message);
   if (guardEvents.hasSubscribers) guardEvents.publish({ guard, issuer, event, message });
 }

@@ -1,6 +1,7 @@
 import { isClaimPath } from "../core/claim-path.ts";
 import { HoldfastError } from "../core/errors.ts";
 import { invalidValue } from "../core/option-values.ts";
+import { copyOptions } from "../core/option-checks.ts";
 import {
   invalidOption,
   option,
@@ -18,7 +19,9 @@ import {
 } from "../jwt/claims.ts";
 import type { RevocationFeed } from "../stores/store.ts";
 import type { AuthoritySource } from "./authority/authority.ts";
+import { isIssuerPattern, type IssuerPattern } from "./issuers/tenants.ts";
 import { discovered } from "./keys/discovery.ts";
+import { shareKeys } from "./keys/shared-keys.ts";
 import type { KeySource } from "./keys/key-source.ts";
 import type { TrustedIssuer } from "./types.ts";
 
@@ -72,12 +75,71 @@ export function readIssuer(owner: string, options: unknown): IssuerSettings {
   return { claimsPolicy, keys, authority, revocationFeed: revocations, algorithms, scopesFrom };
 }
 
+/** A pattern whose issuers are not listed, and the settings that each of them gets under its own name. */
+export interface IssuerFamily {
+  readonly pattern: IssuerPattern;
+  readonly settings: IssuerSettings;
+  /** The settings of the key set that all issuers share. `null` when each issuer has its own. */
+  readonly sharedKeys: IssuerSettings | null;
+}
+
+/** The issuers that the options name, and the patterns for those that they do not name. */
+export interface ReadIssuers {
+  readonly issuers: readonly IssuerSettings[];
+  readonly families: readonly IssuerFamily[];
+}
+
+/** Reads one trusted issuer, or the tenants of one. Throws as {@link readIssuer} does. */
+export function readIssuerOrTenants(owner: string, options: unknown): ReadIssuers {
+  const { issuer: pattern, ...others } = copyOptions(owner, options as object) as { issuer?: unknown };
+  if (!isIssuerPattern(pattern)) return { issuers: [readIssuer(owner, options)], families: [] };
+  const read = readIssuer(owner, { ...others, issuer: pattern.issuers?.[0] ?? "tenants" });
+  const keys = read.keys.kind === "jwks" ? shareKeys(read.keys, pattern.pattern) : read.keys;
+  const settings = { ...read, keys };
+  if (read.claimsPolicy.allowMissingIss)
+    throw invalidOption(`${owner}: allowMissingIss`, "false for tenants", true);
+  if (pattern.issuers !== null) {
+    return { issuers: pattern.issuers.map((name) => nameIssuer(settings, name)), families: [] };
+  }
+  const part = settings.authority ?? settings.revocationFeed;
+  if (part !== undefined) {
+    const name = settings.authority === undefined ? "revocations" : "authority";
+    throw invalidOption(`${owner}: ${name}`, 'absent for tenants with "any"; issuerFor can return it', part);
+  }
+  const sharedKeys = keys === read.keys ? null : nameIssuer(settings, pattern.pattern);
+  return { issuers: [], families: [{ pattern, settings, sharedKeys }] };
+}
+
+/** The same settings for the issuer `name`. */
+export function nameIssuer(settings: IssuerSettings, name: string): IssuerSettings {
+  return { ...settings, claimsPolicy: { ...settings.claimsPolicy, issuer: name } };
+}
+
+/** Whether both have the same rules, keys and parts. A part without an `identity` differs from every other part. */
+export function isSameIssuer(a: IssuerSettings, b: IssuerSettings): boolean {
+  const plain = ({ claimsPolicy, algorithms, scopesFrom }: IssuerSettings) =>
+    JSON.stringify([claimsPolicy, algorithms, scopesFrom]);
+  return (
+    plain(a) === plain(b) &&
+    (a.keys === b.keys || isSameIdentity(a.keys.identity, b.keys.identity)) &&
+    (a.authority === b.authority || isSameIdentity(a.authority?.identity, b.authority?.identity)) &&
+    a.revocationFeed === b.revocationFeed
+  );
+}
+
+function isSameIdentity(a: unknown, b: unknown): boolean {
+  if (!Array.isArray(a) || !Array.isArray(b)) return a !== undefined && a === b;
+  return a.length === b.length && a.every((part, index) => part === b[index]);
+}
+
 /** Reads the option `issuers`. Throws as {@link readIssuer} does. */
-export function readIssuers(name: string, value: unknown): readonly IssuerSettings[] {
+export function readIssuers(name: string, value: unknown): ReadIssuers {
   if (!Array.isArray(value) || value.length === 0) {
     throw invalidOption(name, "a list of at least one issuer", value);
   }
-  const issuers = value.map((options: unknown, index) => readIssuer(`${name}[${index}]`, options));
+  const read = value.map((options: unknown, index) => readIssuerOrTenants(`${name}[${index}]`, options));
+  const issuers = read.flatMap((one) => one.issuers);
+  const families = read.flatMap((one) => one.families);
   if (new Set(issuers.map(({ claimsPolicy }) => claimsPolicy.issuer)).size < issuers.length) {
     throw new HoldfastError("invalid_option", `${name} must name each issuer once`);
   }
@@ -90,7 +152,7 @@ export function readIssuers(name: string, value: unknown): readonly IssuerSettin
     const message = `${name} must have at most one authority for opaque tokens: ${why}`;
     throw new HoldfastError("invalid_option", message);
   }
-  return issuers;
+  return { issuers, families };
 }
 
 /** Checks that `part` has the methods. `name` is `owner: option`, as {@link readOptions} makes it. */

@@ -2,6 +2,7 @@ import { HoldfastError } from "../core/errors.ts";
 import { readWholeNumber, rejectUnknownOptions } from "../core/options.ts";
 import type { CallOptions } from "../core/rules.ts";
 import { withDeadline } from "../resilience/deadline.ts";
+import type { GuardedIssuers } from "./issuers/guarded-issuers.ts";
 import type { GuardedIssuer } from "./issuers/guarded-issuer.ts";
 import type { PipelineContext } from "./pipeline/context.ts";
 
@@ -20,7 +21,8 @@ export async function ready(
   throwIfClosed();
   // In local mode the guard can decide without the authority, so it does not wait for a successful answer.
   const wait = { attempt: fallback.mode === "local" };
-  const wanted = call.issuer === undefined ? guardedIssuers.all : [guardedIssuers.getByName(call.issuer)];
+  const wanted =
+    call.issuer === undefined ? guardedIssuers.configured : [await findNamed(guardedIssuers, call.issuer)];
   const pending = new Set(wanted);
   const issuerReady = async (issuer: GuardedIssuer, signal: AbortSignal) => {
     const { keyring, revocationFollower, authority } = issuer;
@@ -43,11 +45,20 @@ export async function ready(
     throwIfClosed();
     // Only the warm-up from the shared cache is unfinished. The guard works without it.
     if (pending.size === 0) return;
-    const isOneOfMany = guardedIssuers.all.length > 1;
+    const isOneOfMany = guardedIssuers.configured.length > 1;
     const missing = [...pending].map((issuer) => describeMissing(issuer, isOneOfMany)).join("; ");
     const message = `guard ${name} still lacks ${missing} after ${timeoutMs} ms`;
     throw new HoldfastError("not_ready", message, { cause: error });
   }
+}
+
+/** The issuer of this name, which is looked up where the guard finds its issuers. Rejects with `not_ready`. */
+async function findNamed(guardedIssuers: GuardedIssuers, name: string): Promise<GuardedIssuer> {
+  const found = await guardedIssuers.found?.find(name);
+  if (found !== undefined && "status" in found && found.status === "unavailable") {
+    throw new HoldfastError("not_ready", `the issuer could not be looked up: ${found.cause}`);
+  }
+  return found === undefined || "status" in found ? guardedIssuers.getByName(name) : found;
 }
 
 function describeMissing(

@@ -11,14 +11,14 @@ import {
   wholeOption,
   type OptionTable,
 } from "../core/options.ts";
-import { flagOption, readChoice } from "../core/option-values.ts";
+import { flagOption, invalidValue, readChoice } from "../core/option-values.ts";
 import { degradedModes, MIN_AUTH_AGE_MS, type DegradedMode } from "../core/rules.ts";
 import type { Snapshots } from "../stores/store.ts";
 import type { SharedAnswersSource } from "../stores/shared-answers.ts";
 import { ConsoleWarnings } from "./console-warnings.ts";
-import { readIssuer, readIssuers, readPart, trustedIssuerOptionTable } from "./issuer-settings.ts";
-import type { IssuerSettings } from "./issuer-settings.ts";
-import type { CommonGuardOptions, GuardOptions } from "./types.ts";
+import { readIssuerOrTenants, readIssuers, readPart, trustedIssuerOptionTable } from "./issuer-settings.ts";
+import type { IssuerFamily, IssuerSettings, ReadIssuers } from "./issuer-settings.ts";
+import type { CommonGuardOptions, GuardOptions, IssuerFor } from "./types.ts";
 
 const OWNER = "createGuard";
 
@@ -38,6 +38,11 @@ interface MemoryLimits {
 export interface GuardSettings {
   readonly name: string;
   readonly issuers: readonly IssuerSettings[];
+  readonly families: readonly IssuerFamily[];
+  readonly issuerFor: IssuerFor | undefined;
+  readonly maxIssuers: number;
+  /** Checks an issuer of `issuerFor` against the options of the guard. Throws `invalid_option`. */
+  readonly checkFound: (issuer: IssuerSettings) => void;
   readonly fallback: FallbackPolicy;
   readonly toleranceMs: number;
   readonly maxTokenBytes: number;
@@ -56,7 +61,9 @@ export interface GuardSettings {
 
 /** The values of the options, named like the options. */
 interface GuardOptionValues {
-  readonly issuers: readonly IssuerSettings[] | undefined;
+  readonly issuers: ReadIssuers | undefined;
+  readonly issuerFor: IssuerFor | undefined;
+  readonly maxIssuers: number;
   readonly degraded: FallbackPolicy;
   readonly clockToleranceMs: number;
   readonly maxTokenBytes: number;
@@ -81,6 +88,8 @@ const MAX_REVOCATION_AGE_MS = 60_000;
 /** The options of `createGuard`, without those of a single issuer ({@link trustedIssuerOptionTable}). */
 export const guardOptionTable: OptionTable<GuardOptionValues> = {
   issuers: option((name, value) => (value === undefined ? undefined : readIssuers(name, value))),
+  issuerFor: functionOption<IssuerFor | undefined>(() => undefined),
+  maxIssuers: wholeOption(1_000, 1, 100_000),
   degraded: option(readFallbackPolicy, defaultFallback),
   clockToleranceMs: wholeOption(5_000, 0, 300_000),
   maxTokenBytes: wholeOption(16_384, 1, 1_048_576),
@@ -99,7 +108,7 @@ export const guardOptionTable: OptionTable<GuardOptionValues> = {
   clock: clockOption(OWNER),
   random: functionOption(() => Math.random),
   warnings: flagOption(true),
-} satisfies Record<keyof CommonGuardOptions | "issuers", unknown>;
+} satisfies Record<keyof CommonGuardOptions | "issuers" | "issuerFor", unknown>;
 
 /** Throws `invalid_option` or `missing_method`, naming the option. */
 export function readGuardSettings(options: GuardOptions): GuardSettings {
@@ -112,11 +121,34 @@ export function readGuardSettings(options: GuardOptions): GuardSettings {
   if (both !== undefined) {
     throw new HoldfastError("invalid_option", `${OWNER} takes ${both} or issuers, not both`);
   }
-  const { issuers = [readIssuer(OWNER, issuerOptions)], degraded, memory, shared } = values;
-  if (shared !== undefined) requireSharedIdentity(issuers);
+  const { issuerFor, degraded, memory, shared } = values;
+  const isFound = issuerFor !== undefined;
+  const single = issuerNames.find((name) => issuerOptions[name] !== undefined);
+  if (isFound && single !== undefined) {
+    throw new HoldfastError("invalid_option", `${OWNER} takes ${single} or issuerFor, not both`);
+  }
+  const none = { issuers: [], families: [] };
+  const { issuers, families } =
+    values.issuers ?? (isFound ? none : readIssuerOrTenants(OWNER, issuerOptions));
+  const named = [...issuers, ...families.map(({ settings }) => settings)];
+  if (shared !== undefined && (named.length > 0 || !isFound)) requireSharedIdentity(named);
   return {
     name: values.name,
     issuers,
+    families,
+    issuerFor,
+    maxIssuers: values.maxIssuers,
+    checkFound: (issuer) => {
+      if (issuer.claimsPolicy.allowMissingIss) {
+        throw invalidValue("issuerFor: allowMissingIss", "false", true);
+      }
+      if (issuer.authority?.opaque != null) {
+        const why = "an opaque token does not name its issuer";
+        throw new HoldfastError("invalid_option", `issuerFor cannot return an authority with opaque: ${why}`);
+      }
+      if (shared !== undefined && issuer.authority !== undefined) requireSharedIdentity([issuer]);
+      maxRevocationAge(values.maxRevocationAgeMs, [issuer], degraded);
+    },
     fallback: degraded,
     toleranceMs: values.clockToleranceMs,
     maxTokenBytes: values.maxTokenBytes,
@@ -124,7 +156,7 @@ export function readGuardSettings(options: GuardOptions): GuardSettings {
     memoryTtlMs: memory.ttlMs,
     shared,
     revocationPollMs: values.revocationPollMs,
-    maxRevocationAgeMs: maxRevocationAge(values.maxRevocationAgeMs, issuers, degraded),
+    maxRevocationAgeMs: maxRevocationAge(values.maxRevocationAgeMs, named, degraded),
     maxAuthAgeMs: values.maxAuthAgeMs ?? Infinity,
     maxRevocations: values.maxRevocations,
     snapshots: values.snapshots,

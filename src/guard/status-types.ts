@@ -46,6 +46,16 @@ export interface RevocationsStatus {
  */
 export type GuardState = "starting" | "ready" | "degraded" | "unavailable";
 
+/** The state of the issuers that a guard has found by `issuerFor` or by a pattern with `"any"`. */
+export interface FoundIssuersStatus {
+  /** The issuers in memory that a key has verified a token of. */
+  readonly proven: number;
+  /** The issuers in memory that have no verified token yet. Anyone can make up such an issuer. */
+  readonly unproven: number;
+  /** Why the last call of `issuerFor` failed. `null` when it succeeded. */
+  readonly lastError: string | null;
+}
+
 /** The state of one issuer's parts. */
 export interface TrustedIssuerStatus {
   readonly issuer: string;
@@ -77,7 +87,10 @@ export interface GuardStatus {
   readonly name: string;
   /** `ready` when every issuer is ready, `starting` or `unavailable` when no issuer can decide, else `degraded`. */
   readonly state: GuardState | "closed";
+  /** The configured issuers. A pattern whose tenants share a key set has an entry under its own name. */
   readonly issuers: readonly TrustedIssuerStatus[];
+  /** `null` without `issuerFor` and patterns with `"any"`. These issuers do not change `state`. */
+  readonly foundIssuers: FoundIssuersStatus | null;
   readonly memory: { readonly valid: CacheStatus; readonly invalid: CacheStatus };
   /** `null` without a shared cache. */
   readonly shared: SharedStatus | null;

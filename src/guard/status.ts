@@ -5,15 +5,18 @@ import type { GuardState, GuardStatus, TrustedIssuerStatus } from "./status-type
 
 export function guardStatus(context: PipelineContext): GuardStatus {
   const { clock, clockMonitor, resultCache, verifications, authorityCalls } = context;
-  const issuers = context.guardedIssuers.all.map((issuer) => issuerStatus(context, issuer));
+  const issuers = context.guardedIssuers.configured.map((issuer) => issuerStatus(context, issuer));
   const shared = context.sharedCache?.status() ?? null;
   const clockSteppedMs = clockMonitor.steppedMs(readClock(clock));
   const state = overallState(issuers.map((issuer) => issuer.state));
-  const hasFault = clockSteppedMs !== 0 || (shared?.lastError ?? null) !== null;
+  const foundIssuers = context.guardedIssuers.found?.status() ?? null;
+  const errors = [shared?.lastError, foundIssuers?.lastError];
+  const hasFault = clockSteppedMs !== 0 || errors.some((error) => error != null);
   return {
     name: context.name,
     state: context.closed ? "closed" : state === "ready" && hasFault ? "degraded" : state,
     issuers,
+    foundIssuers,
     memory: resultCache.status(),
     shared,
     inFlight: verifications.size + authorityCalls.size,

@@ -9,6 +9,7 @@ import type { RevocationFeed, Snapshots } from "../stores/store.ts";
 import type { SharedAnswersSource } from "../stores/shared-answers.ts";
 import type { AuthoritySource } from "./authority/authority.ts";
 import type { KeySource } from "./keys/key-source.ts";
+import type { IssuerPattern } from "./issuers/tenants.ts";
 import type { GuardStatus } from "./status-types.ts";
 
 /**
@@ -31,8 +32,8 @@ import type { GuardStatus } from "./status-types.ts";
  * ```
  */
 export interface TrustedIssuer {
-  /** The exact `iss` of accepted tokens. */
-  issuer: string;
+  /** The exact `iss` of accepted tokens, or the issuers of a provider's tenants: `tenants(pattern, values)`. */
+  issuer: string | IssuerPattern;
   /** The token's `aud` must contain one of these. Required; `null` skips the check. */
   audience: string | readonly string[] | null;
   /** `jwks(url)`, `staticKeys(jwkSet)`, `sharedSecret(bytes, algorithm)` or `discovered()`, which is the default. */
@@ -83,6 +84,29 @@ export interface TrustedIssuer {
   scopesFrom?: string | readonly string[];
 }
 
+/**
+ * Tells whether the guard trusts an issuer that stands in a token, and under which rules. `null` when it does not. An
+ * error or no answer within 5 seconds makes the token `unavailable`. The guard keeps an answer for 5 minutes, a `null` for
+ * one minute, and the last answer for a day while the function fails.
+ *
+ * @example
+ * ```ts
+ * import { createGuard, type IssuerFor } from "holdfast";
+ *
+ * declare const customers: { find(issuer: string): Promise<{ audience: string } | null> };
+ *
+ * const issuerFor: IssuerFor = async (issuer) => {
+ *   const customer = await customers.find(issuer);
+ *   return customer && { issuer, audience: customer.audience };
+ * };
+ * export const guard = createGuard({ issuerFor });
+ * ```
+ */
+export type IssuerFor = (
+  issuer: string,
+  call: { readonly signal: AbortSignal },
+) => TrustedIssuer | null | Promise<TrustedIssuer | null>;
+
 /** The options of a guard that do not belong to one issuer. */
 export interface CommonGuardOptions {
   /**
@@ -120,6 +144,11 @@ export interface CommonGuardOptions {
    * a directory need different names. Default: none.
    */
   snapshots?: Snapshots;
+  /**
+   * The most proven issuers of `issuerFor` and of patterns with `"any"` that are in memory. The least recently used one
+   * makes room, and is found again. Default 1,000, at most 100,000.
+   */
+  maxIssuers?: number;
   /** The guard's name in events, metrics and snapshots. Default `"guard"`. */
   name?: string;
   /** Default: the system's clock. */
@@ -135,15 +164,27 @@ export interface CommonGuardOptions {
 
 export interface SingleIssuerOptions extends CommonGuardOptions, TrustedIssuer {
   issuers?: undefined;
+  issuerFor?: undefined;
 }
 
 interface SeveralIssuersOptions extends CommonGuardOptions, Partial<Record<keyof TrustedIssuer, undefined>> {
   /** Several issuers behind one guard. The token's `iss` selects one. A failure of one does not touch the others. */
   issuers: readonly TrustedIssuer[];
+  /** Finds the issuers that `issuers` does not name. */
+  issuerFor?: IssuerFor;
 }
 
-/** The options of `createGuard`: those of one trusted issuer or a list of `issuers`, and those of the guard itself. */
-export type GuardOptions = SingleIssuerOptions | SeveralIssuersOptions;
+interface FoundIssuersOptions extends CommonGuardOptions, Partial<Record<keyof TrustedIssuer, undefined>> {
+  issuers?: undefined;
+  /** Finds the issuer that a token names. One broken issuer does not touch the others. */
+  issuerFor: IssuerFor;
+}
+
+/**
+ * The options of `createGuard`: those of one trusted issuer, a list of `issuers` or a function that finds them, and those
+ * of the guard itself.
+ */
+export type GuardOptions = SingleIssuerOptions | SeveralIssuersOptions | FoundIssuersOptions;
 
 /**
  * A token that was accepted for longer than a request: for a connection, a stream or a long job.

@@ -14,9 +14,11 @@ import { findModulusWeakness } from "./weak-modulus.ts";
 
 /** A key that verifies one algorithm and no other. */
 export interface VerificationKey {
-  /** Equal for keys that verify the same tokens: their `kid`, algorithm and key material are equal. */
+  /** Equal for keys that verify the same tokens: their `kid`, issuer, algorithm and key material are equal. */
   readonly id: string;
   readonly kid: string | undefined;
+  /** The issuer that the key names in a member of its own, as Microsoft's keys do. Only shared key sets look at it. */
+  readonly issuer: string | undefined;
   readonly algorithm: Algorithm;
   readonly key: KeyObject;
   /** An RSA key in PEM, for PSS on runtimes whose `key` does not require PSS. `null` on Node and for other algorithms. */
@@ -72,11 +74,14 @@ export function importJwk(
   const key = importPublicKey(jwk);
   if (typeof key === "string") return key;
   const material = hash("sha256", key.export({ type: "spki", format: "der" }), "base64url");
+  const issuer = typeof jwk["issuer"] === "string" ? jwk["issuer"] : undefined;
   return {
     kid,
     kty,
     key,
-    verificationKeys: usable.map((algorithm) => makeVerificationKey(kid, algorithm, key, material)),
+    verificationKeys: usable.map((algorithm) =>
+      makeVerificationKey({ kid, issuer }, algorithm, key, material),
+    ),
   };
 }
 
@@ -113,7 +118,7 @@ function importPublicKey(jwk: Readonly<Record<string, unknown>>): KeyObject | st
 
 /** @param material A digest of the key. */
 function makeVerificationKey(
-  kid: string | undefined,
+  { kid, issuer }: Pick<VerificationKey, "kid" | "issuer">,
   algorithm: Algorithm,
   key: KeyObject,
   material: string,
@@ -121,8 +126,9 @@ function makeVerificationKey(
   const { family, hash: digest, signatureBytes } = algorithmFacts(algorithm);
   const pss = family === "PS" && digest !== null ? importPssKey(key, digest) : null;
   return {
-    id: JSON.stringify([algorithm, material, kid]),
+    id: JSON.stringify([algorithm, material, kid ?? null, issuer]),
     kid,
+    issuer,
     algorithm,
     key: pss?.key ?? key,
     pssPem: pss?.pem ?? null,
@@ -150,5 +156,10 @@ export function importSecret(secret: Uint8Array, algorithm: Algorithm): Verifica
     );
   }
   const material = hash("sha256", secret, "base64url");
-  return makeVerificationKey(undefined, algorithm, createSecretKey(secret), material);
+  return makeVerificationKey(
+    { kid: undefined, issuer: undefined },
+    algorithm,
+    createSecretKey(secret),
+    material,
+  );
 }

@@ -76,7 +76,7 @@ const pages: [what: string, declared: () => string[], page: string, heading: Reg
   ],
   [
     "option of createGuard",
-    () => [...members("src/guard/types.ts", "CommonGuardOptions"), "issuers"],
+    () => [...members("src/guard/types.ts", "CommonGuardOptions"), "issuers", "issuerFor"],
     "options",
     /createGuard/,
   ],

@@ -1,4 +1,3 @@
-import { invalidOption } from "../../core/options.ts";
 import { Counts, RequestCounts } from "../../core/metrics.ts";
 import type { JwtClaims } from "../../core/verdict.ts";
 import { deferAbsentClaims, type ClaimsPolicy } from "../../jwt/claims.ts";
@@ -14,9 +13,10 @@ import { ScopeSets } from "./scope-sets.ts";
 import { policyDigest } from "../shared/policy-digest.ts";
 import { IssuerSharedCache } from "../shared/issuer-shared-cache.ts";
 import type { SharedCache } from "../shared/shared-cache.ts";
-import type { HostLimits } from "../keys/host-limits.ts";
+import type { HostRequests } from "../keys/host-limits.ts";
 import type { IssuerSettings } from "../issuer-settings.ts";
-import { ViewSnapshot } from "../revocations/snapshot.ts";
+import type { Snapshots } from "../../stores/store.ts";
+import { ViewSnapshot, type ViewSnapshotOptions } from "../revocations/snapshot.ts";
 
 /**
  * One issuer's part of a guard. Guarded issuers share the result cache and the connection to the shared cache. A failure
@@ -48,36 +48,47 @@ export interface GuardedIssuer extends Pick<IssuerSettings, "claimsPolicy"> {
   readonly keyRequests: RequestCounts;
   /** Questions to the authority, including probes. */
   readonly authorityRequests: RequestCounts;
+  /** Called when a key of the issuer has verified a token. */
+  readonly onVerified: (() => void) | undefined;
+  /** Whether the guard has dropped the issuer. Earlier results for its tokens do not count any more. */
+  isRetired: boolean;
+}
+
+/** The parts of a guard that its issuers share, and the parts that replace the defaults of one issuer. */
+export interface GuardedIssuerParts {
+  readonly hosts: HostRequests;
+  readonly sharedCache?: SharedCache | undefined;
+  /** Whether the events of the issuer are not published now. Default: never. */
+  readonly isMuted?: () => boolean;
+  /** Default: counts of the issuer alone. */
+  readonly decisionCounts?: DecisionCounts;
+  /** The view of an earlier issuer of the same name. Default: an empty view. */
+  readonly view?: RevocationView | undefined;
+  readonly onVerified?: () => void;
 }
 
 export function openGuardedIssuer(
   settings: GuardSettings,
   issuer: IssuerSettings,
-  hosts: HostLimits,
-  sharedCache?: SharedCache,
+  parts: GuardedIssuerParts,
 ): GuardedIssuer {
+  const { hosts, sharedCache, onVerified, isMuted } = parts;
   const { name, clock, random, snapshots, revocationPollMs: pollMs, warnings } = settings;
   const maxAgeMs = settings.maxRevocationAgeMs;
   const { claimsPolicy, revocationFeed, algorithms } = issuer;
-  const source = { guard: name, issuer: claimsPolicy.issuer, eventCounts: new Counts(), warnings };
+  const eventCounts = new Counts();
+  const own = { guard: name, issuer: claimsPolicy.issuer, eventCounts, warnings };
+  const source = { ...own, ...(isMuted && { isMuted }) };
   const keyRequests = new RequestCounts(["ok", "failed"]);
   const authorityRequests = new RequestCounts(["yes", "no", "failed", "misconfigured"]);
-  const view = new RevocationView(claimsPolicy.issuer, settings.maxRevocations);
+  const { view = new RevocationView(claimsPolicy.issuer, settings.maxRevocations) } = parts;
   const follower =
     revocationFeed &&
     new RevocationFollower({ source, feed: revocationFeed, view, pollMs, maxAgeMs, clock, random });
-  const { audience } = claimsPolicy;
-  const keyring = issuer.keys.open({
-    ...source,
-    algorithms,
-    clock,
-    random,
-    snapshots,
-    hosts,
-    requests: keyRequests,
-  });
+  const common = { ...source, clock, random };
+  const keyring = issuer.keys.open({ ...common, algorithms, snapshots, hosts, requests: keyRequests });
   const identity = issuer.authority?.identity;
-  const authority = issuer.authority?.open({ ...source, clock, random, requests: authorityRequests });
+  const authority = issuer.authority?.open({ ...common, requests: authorityRequests });
   const asksAboutJwts = authority !== undefined && issuer.authority?.ask !== "opaque";
   const sharing = identity !== undefined && {
     ...settings,
@@ -97,48 +108,37 @@ export function openGuardedIssuer(
     revocationView: view,
     revocationFollower: follower,
     tokenAccepted: revocationFeed?.tokenAccepted?.bind(revocationFeed),
-    revocationSnapshot:
-      snapshots !== undefined && (revocationFeed ?? issuer.authority) !== undefined
-        ? new ViewSnapshot({ source, audience, snapshots, view, follower, clock })
-        : undefined,
+    revocationSnapshot: openSnapshot(issuer, snapshots, { source, view, follower, clock }),
     degradedMonitor: new DegradedMonitor(source, clock),
     scopeSets: new ScopeSets(issuer.scopesFrom),
-    decisionCounts: new DecisionCounts(),
+    decisionCounts: parts.decisionCounts ?? new DecisionCounts(),
     keyRequests,
     authorityRequests,
+    onVerified,
+    isRetired: false,
   };
 }
 
-/** The issuers of a guard. */
-export class GuardedIssuers {
-  readonly all: readonly GuardedIssuer[];
-  /** The issuer whose authority is asked about opaque tokens. */
-  readonly forOpaqueTokens: GuardedIssuer | undefined;
-  readonly #byIssuer: ReadonlyMap<string | undefined, GuardedIssuer>;
+/** `undefined` without a place for snapshots, and when nothing can revoke a token. */
+function openSnapshot(
+  { claimsPolicy, revocationFeed, authority }: IssuerSettings,
+  snapshots: Snapshots | undefined,
+  parts: Omit<ViewSnapshotOptions, "audience" | "snapshots">,
+): ViewSnapshot | undefined {
+  if (snapshots === undefined || (revocationFeed ?? authority) === undefined) return undefined;
+  return new ViewSnapshot({ ...parts, snapshots, audience: claimsPolicy.audience });
+}
 
-  constructor(all: readonly GuardedIssuer[]) {
-    this.all = all;
-    this.forOpaqueTokens = all.find(({ opaquePattern }) => opaquePattern !== null);
-    this.#byIssuer = new Map(all.map((issuer) => [issuer.source.issuer, issuer]));
-  }
+/** Starts what runs in the background, once the snapshots of earlier runs are loaded. */
+export function startGuardedIssuer({ revocationFollower, authority }: GuardedIssuer): void {
+  revocationFollower?.start();
+  authority?.start();
+}
 
-  /** Changes whenever the keys of one issuer change. */
-  get keysVersion(): number {
-    return this.all.reduce((sum, { keyring }) => sum + keyring.version, 0);
-  }
-
-  /**
-   * Finds the issuer that a token names. A guard of one issuer takes every token for that issuer's: an error about `iss`
-   * before the signature is verified would tell a stranger which issuer the guard trusts.
-   */
-  findByIss(issuer: string | undefined): GuardedIssuer | undefined {
-    return this.all.length === 1 ? this.all[0] : this.#byIssuer.get(issuer);
-  }
-
-  /** Throws `invalid_option` for an unknown issuer, and without a name when there are several issuers. */
-  getByName(issuer: string | undefined): GuardedIssuer {
-    const found = issuer === undefined ? this.findByIss(issuer) : this.#byIssuer.get(issuer);
-    if (found === undefined) throw invalidOption("issuer", "one that this guard trusts", issuer);
-    return found;
-  }
+/** Ends the work of an issuer, for good. */
+export async function closeGuardedIssuer(issuer: GuardedIssuer): Promise<void> {
+  issuer.isRetired = true;
+  issuer.revocationFollower?.close();
+  issuer.authority?.close();
+  await Promise.all([issuer.keyring.close(), issuer.revocationSnapshot?.close()]);
 }

@@ -13,7 +13,7 @@ import {
 } from "../fetch-json.ts";
 import { badStatus, type KeyLocation } from "./fetch-key-set.ts";
 import { JwksKeyring } from "./jwks-keyring.ts";
-import { readJwksOptions, type JwksOptions, type JwksSettings } from "./jwks-options.ts";
+import { identifyOptions, readJwksOptions, type JwksOptions, type JwksSettings } from "./jwks-options.ts";
 import type { KeyContext, KeySource } from "./key-source.ts";
 
 /**
@@ -52,6 +52,7 @@ export function discovered(options: DiscoveryOptions = {}): KeySource {
   const settings = readJwksOptions("discovered", options);
   return {
     kind: "discovered",
+    identity: ["discovered", ...identifyOptions(options)],
     open: (context) =>
       new JwksKeyring(new DiscoveredLocation(settings, context), settings, context).startRefreshing(),
   };

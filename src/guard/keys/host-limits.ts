@@ -3,7 +3,7 @@ import { HoldfastError } from "../../core/errors.ts";
 import { remainingMs, type Countdown } from "../../resilience/countdown.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 
-/** The most attempts at one host at a time, over all issuers of a guard. */
+/** The most attempts at one host at a time, over all known issuers of a guard. */
 const MAX_CONCURRENT = 8;
 /** The longest `Retry-After` of one issuer's endpoint that counts for the other issuers of its host. */
 const MAX_PAUSE_MS = 60_000;
@@ -17,13 +17,18 @@ interface HostState {
   pause: Countdown | null;
 }
 
+/** The requests for key sets, as a key source makes them. */
+export type HostRequests = Pick<HostLimits, "run" | "throwIfPaused" | "recordAnswer">;
+
 /** Limits the requests for key sets by host, because many issuers of one guard may have the same provider. */
 export class HostLimits {
   readonly #clock: Clock;
+  readonly #maxConcurrent: number;
   readonly #hosts = new Map<string, HostState>();
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, maxConcurrent: number = MAX_CONCURRENT) {
     this.#clock = clock;
+    this.#maxConcurrent = maxConcurrent;
   }
 
   /**
@@ -32,7 +37,7 @@ export class HostLimits {
    */
   async run<T>(url: string, timeoutMs: number, signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
     const state = this.#stateOf(url);
-    if (state.running < MAX_CONCURRENT) state.running++;
+    if (state.running < this.#maxConcurrent) state.running++;
     else await this.#takePlace(state, timeoutMs, signal);
     try {
       return await attempt();

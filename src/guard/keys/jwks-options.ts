@@ -66,6 +66,12 @@ export const jwksOptionTable: OptionTable<JwksSettings> = {
   headers: option(requestHeaders),
 };
 
+/** What makes two sources with these options the same. */
+export function identifyOptions(options: JwksOptions): readonly unknown[] {
+  const { fetch, ...plain } = options;
+  return [fetch, JSON.stringify(plain)];
+}
+
 /** Throws `invalid_option`, naming `owner` and the option. */
 export function readJwksOptions(owner: string, options: JwksOptions): JwksSettings {
   return readOptions(owner, options, jwksOptionTable);

@@ -1,7 +1,7 @@
 import { trustworthyUrl } from "../fetch-json.ts";
 import type { KeyLocation } from "./fetch-key-set.ts";
 import { JwksKeyring } from "./jwks-keyring.ts";
-import { readJwksOptions, type JwksOptions } from "./jwks-options.ts";
+import { identifyOptions, readJwksOptions, type JwksOptions } from "./jwks-options.ts";
 import type { KeyContext, KeySource } from "./key-source.ts";
 
 /**
@@ -22,7 +22,8 @@ import type { KeyContext, KeySource } from "./key-source.ts";
  */
 export function jwks(url: string, options: JwksOptions = {}): KeySource {
   const open = prepareJwksKeyring(url, options);
-  return { kind: "jwks", open: (context) => open(context).startRefreshing() };
+  const identity = ["jwks", url, ...identifyOptions(options)];
+  return { kind: "jwks", identity, open: (context) => open(context).startRefreshing() };
 }
 
 /** Checks the arguments, and returns the function that opens the keyring. Throws `invalid_option`. */

@@ -6,7 +6,7 @@ import type { VerificationKey } from "../../jwt/jwk-set.ts";
 import type { ParsedToken } from "../../jwt/parse.ts";
 import type { Snapshots } from "../../stores/store.ts";
 import type { GuardEventSource } from "../emit.ts";
-import type { HostLimits } from "./host-limits.ts";
+import type { HostRequests } from "./host-limits.ts";
 
 /** The arguments that a guard opens a key source with. */
 export interface KeyContext extends GuardEventSource {
@@ -18,7 +18,7 @@ export interface KeyContext extends GuardEventSource {
   readonly random: () => number;
   readonly snapshots: Snapshots | undefined;
   /** Limits by host, which all issuers of a guard share. `undefined` outside of a guard. */
-  readonly hosts?: HostLimits;
+  readonly hosts?: HostRequests | undefined;
   /** Counts the requests, for the metrics of the guard. `undefined` outside of a guard. */
   readonly requests?: RequestCounts;
 }
@@ -43,6 +43,8 @@ export interface KeyContext extends GuardEventSource {
  */
 export interface KeySource {
   readonly kind: "discovered" | "jwks" | "static" | "secret";
+  /** What makes two sources the same. A source without it is the same as no other. */
+  readonly identity?: readonly unknown[];
   open(context: KeyContext): Keyring;
 }
 

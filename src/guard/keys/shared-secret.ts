@@ -29,6 +29,7 @@ export function sharedSecret(secret: Uint8Array, algorithm: Extract<Algorithm, `
   const key = importSecret(secret, algorithm);
   return {
     kind: "secret",
+    identity: ["secret", key.id],
     open({ algorithms }) {
       if (algorithms !== undefined && !algorithms.includes(algorithm)) {
         throw invalidOption(

@@ -32,6 +32,7 @@ export function staticKeys(jwkSet: unknown): KeySource {
   }
   return {
     kind: "static",
+    identity: ["static", ...keys.map(({ id }) => id)],
     open({ algorithms = asymmetricAlgorithms }) {
       const set = new KeySet(keys.filter((key) => algorithms.includes(key.algorithm)));
       if (set.size === 0) {

@@ -31,11 +31,15 @@ export function guardMetrics(context: PipelineContext): readonly MetricFamily[] 
 
 /** The label of decisions about tokens that no issuer of the guard vouches for. Tokens can name any issuer. */
 const UNKNOWN_ISSUER = "unknown";
+/** The label of decisions about tokens of all issuers that the guard has found. Labels need a bounded number of values. */
+const FOUND_ISSUERS = "found";
 
 function decisionMetrics(context: PipelineContext): MetricFamily[] {
-  const { name: guard, guardedIssuers, unknownIssuerDecisions, decisionDurations } = context;
+  const { name: guard, unknownIssuerDecisions, decisionDurations } = context;
+  const { configured, found } = context.guardedIssuers;
   const counts = [
-    ...guardedIssuers.all.map(({ source, decisionCounts }) => ({ issuer: source.issuer, decisionCounts })),
+    ...configured.map(({ source, decisionCounts }) => ({ issuer: source.issuer, decisionCounts })),
+    ...(found === undefined ? [] : [{ issuer: FOUND_ISSUERS, decisionCounts: found.decisionCounts }]),
     { issuer: UNKNOWN_ISSUER, decisionCounts: unknownIssuerDecisions },
   ];
   const decisions = counts.flatMap(({ issuer, decisionCounts }) =>

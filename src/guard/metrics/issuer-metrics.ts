@@ -15,7 +15,7 @@ type MakeFamily = (kind: "counter" | "gauge", name: string, help: string, read: 
 
 /** The metrics of a guard's issuers: keys, authorities, degraded mode and revocations. */
 export function issuerMetrics(context: PipelineContext, status: GuardStatus): MetricFamily[] {
-  const all = context.guardedIssuers.all.flatMap((issuer, index): IssuerFacts[] => {
+  const all = context.guardedIssuers.configured.flatMap((issuer, index): IssuerFacts[] => {
     const own = status.issuers[index];
     const labels = { guard: context.name, issuer: issuer.source.issuer };
     return own === undefined ? [] : [{ labels, issuer, status: own }];

@@ -11,6 +11,7 @@ import type { SharedHit, TokenSharedCache } from "../shared/issuer-shared-cache.
 import type { AuthorityCall, PipelineContext, SourcedResult } from "./context.ts";
 import { refusalReason } from "./decide.ts";
 import { degradedForMs } from "./fallback.ts";
+import { currentKeys } from "./result-cache.ts";
 import { SoftTimeout } from "./soft-timeout.ts";
 import { confirmedToken, opaqueToken, refuseByClaims } from "./valid-token.ts";
 import { isAuthentic, issuerOf, isToken } from "./validation-result.ts";
@@ -236,18 +237,19 @@ function recordRefusal(
   hit: SharedHit | null,
 ): void {
   const { reason } = refusal;
-  const { resultCache, guardedIssuers } = context;
+  const { resultCache } = context;
+  const keys = currentKeys(issuerOf(local));
   resultCache.deleteValid(digest);
   if (reason === "missing_claim" || reason === "wrong_audience" || reason === "wrong_claim") {
     // The answer lacks what the policy requires. The authority may know more of the token later.
-    resultCache.setInvalid(digest, refusal, guardedIssuers.keysVersion, OPAQUE_DENIAL_MS);
+    resultCache.setInvalid(digest, refusal, keys, OPAQUE_DENIAL_MS);
   } else if (isAuthentic(local)) {
     revoke(context, local);
     // The revocation is what counts once this entry has expired.
-    if (reason === "wrong_type") resultCache.setInvalid(digest, refusal, guardedIssuers.keysVersion);
+    if (reason === "wrong_type") resultCache.setInvalid(digest, refusal, keys);
   } else {
     const ttlMs = Math.min(OPAQUE_DENIAL_MS, hit?.remainingMs ?? OPAQUE_DENIAL_MS);
-    resultCache.setInvalid(digest, refusal, guardedIssuers.keysVersion, ttlMs);
+    resultCache.setInvalid(digest, refusal, keys, ttlMs);
   }
   if (isToken(local) && local.degradedSince !== null) {
     emit(local.guardedIssuer.source, "late_no", "the authority refused a token that was accepted without it");

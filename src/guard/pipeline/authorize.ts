@@ -112,12 +112,12 @@ function digestToken(token: string): string {
 
 /** Step 3. */
 function lookUp(
-  { resultCache, guardedIssuers }: PipelineContext,
+  { resultCache }: PipelineContext,
   digest: string,
   now: Instant,
 ): ValidToken | InvalidVerdict | undefined {
   const valid = resultCache.getValid(digest, now);
-  if (valid === undefined) return resultCache.getInvalid(digest, now, guardedIssuers.keysVersion);
+  if (valid === undefined) return resultCache.getInvalid(digest, now);
   return isKeyInForce(valid, now) ? valid : undefined;
 }
 

@@ -15,7 +15,7 @@ export function catchUp(
 ): Promise<unknown> | null {
   const now = readClock(context.clock);
   const waits: Promise<void>[] = [];
-  for (const { revocationFollower: follower } of context.guardedIssuers.all) {
+  for (const { revocationFollower: follower } of context.guardedIssuers.configured) {
     if (follower === undefined || !isViewTooOld(context, follower.ageMs(now), rules?.maxRevocationAgeMs))
       continue;
     const wait = follower.catchUp(now);

@@ -3,7 +3,7 @@ import type { Counts } from "../../core/metrics.ts";
 import type { HeaderMemo } from "../../jwt/parse.ts";
 import type { VerificationPool } from "../../jwt/verification-pool.ts";
 import type { SingleFlight } from "../../resilience/single-flight.ts";
-import type { GuardedIssuers } from "../issuers/guarded-issuer.ts";
+import type { GuardedIssuers } from "../issuers/guarded-issuers.ts";
 import type { DecisionCounts } from "../metrics/decision-counts.ts";
 import type { DecisionDurations } from "../metrics/decision-durations.ts";
 import type { GuardSettings } from "../settings.ts";

@@ -1,13 +1,24 @@
 import type { Clock, Instant } from "../../core/clock.ts";
 import type { InvalidVerdict } from "../../core/verdict.ts";
 import { TtlCache } from "../../resilience/ttl-cache.ts";
+import type { GuardedIssuer } from "../issuers/guarded-issuer.ts";
 import type { ValidToken } from "./validation-result.ts";
 import type { CacheStatus } from "../status-types.ts";
 
+/** The keys under which a token is invalid. The result counts until the issuer has other keys. */
+export interface KeysMark {
+  readonly issuer: GuardedIssuer;
+  readonly version: number;
+}
+
+/** The keys that the issuer has now. */
+export function currentKeys(issuer: GuardedIssuer): KeysMark {
+  return { issuer, version: issuer.keyring.version };
+}
+
 interface CachedInvalid {
   readonly refusal: InvalidVerdict;
-  /** The version of the key sets under which the token was invalid. */
-  readonly keysVersion: number;
+  readonly keys: KeysMark;
 }
 
 /** The fixed size of an entry: its key and the objects around the claims. */
@@ -45,9 +56,11 @@ export class ResultCache {
     return this.#valid.getStale(digest, now);
   }
 
-  getInvalid(digest: string, now: Instant, keysVersion: number): InvalidVerdict | undefined {
+  getInvalid(digest: string, now: Instant): InvalidVerdict | undefined {
     const cached = this.#invalid.get(digest, now);
-    return cached?.keysVersion === keysVersion ? cached.refusal : undefined;
+    if (cached === undefined) return undefined;
+    const { issuer, version } = cached.keys;
+    return issuer.isRetired || issuer.keyring.version !== version ? undefined : cached.refusal;
   }
 
   /**
@@ -63,15 +76,10 @@ export class ResultCache {
   }
 
   /** Only for reasons that time does not change, unless `ttlMs` is short. */
-  setInvalid(
-    digest: string,
-    refusal: InvalidVerdict,
-    keysVersion: number,
-    ttlMs: number = this.#ttlMs,
-  ): void {
+  setInvalid(digest: string, refusal: InvalidVerdict, keys: KeysMark, ttlMs: number = this.#ttlMs): void {
     const { detail } = refusal;
     const bytes = INVALID_ENTRY_BYTES + (detail === undefined ? 0 : 2 * JSON.stringify(detail).length);
-    this.#invalid.set(digest, { refusal, keysVersion }, { ttlMs: Math.min(ttlMs, this.#ttlMs), bytes });
+    this.#invalid.set(digest, { refusal, keys }, { ttlMs: Math.min(ttlMs, this.#ttlMs), bytes });
   }
 
   deleteValid(digest: string): void {

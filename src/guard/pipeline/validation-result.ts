@@ -80,6 +80,7 @@ export function isAuthentic(local: LocalResult): local is ValidToken & { readonl
 
 /** Whether the key that verified the token still counts. An unverified token counts until the key epoch changes. */
 export function isKeyInForce({ key, keyEpoch, guardedIssuer }: ValidToken, now: Instant): boolean {
-  const { keyring } = guardedIssuer;
+  const { keyring, isRetired } = guardedIssuer;
+  if (isRetired) return false;
   return key === null ? keyEpoch === null || keyEpoch === keyring.epoch : keyring.isInForce(key, now);
 }
