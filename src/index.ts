@@ -6,7 +6,7 @@ export { introspection } from "./guard/authority/introspection.ts";
 export { tokenValidation } from "./guard/authority/token-validation.ts";
 export { httpRevocations, type HttpRevocationsOptions } from "./guard/revocations/http-feed.ts";
 export { staticKeys } from "./guard/keys/static-keys.ts";
-export { sharedSecret } from "./guard/keys/shared-secret.ts";
+export { sharedSecret, type SharedSecretOptions } from "./guard/keys/shared-secret.ts";
 export { oneOf, type ClaimRule, type ClaimRules, type ClaimValue } from "./core/claim-rules.ts";
 export type { RefusalDetail } from "./core/refusal-detail.ts";
 export { fileSnapshots } from "./stores/file-snapshots.ts";

@@ -21,7 +21,8 @@ import type { RevocationFeed } from "../stores/store.ts";
 import type { AuthoritySource } from "./authority/authority.ts";
 import { isIssuerPattern, type IssuerPattern } from "./issuers/tenants.ts";
 import { discovered } from "./keys/discovery.ts";
-import { shareKeys } from "./keys/shared-keys.ts";
+import { isSeveral, severalKeys } from "./keys/several-keys.ts";
+import { isIndependent, shareKeys } from "./keys/shared-keys.ts";
 import type { KeySource } from "./keys/key-source.ts";
 import type { TrustedIssuer } from "./types.ts";
 
@@ -49,9 +50,7 @@ interface TrustedIssuerValues extends ClaimsPolicySettings {
 /** The options of one trusted issuer. They stand in `createGuard` or in each member of its `issuers`. */
 export const trustedIssuerOptionTable: OptionTable<TrustedIssuerValues> = {
   ...claimsPolicyOptionTable,
-  keys: option((name, value) =>
-    value === undefined ? discovered() : readPart<KeySource>(name, value, ["open"]),
-  ),
+  keys: option(readKeys),
   authority: option((name, value) =>
     value === undefined ? undefined : readPart<AuthoritySource>(name, value, ["open"]),
   ),
@@ -68,7 +67,7 @@ export function readIssuer(owner: string, options: unknown): IssuerSettings {
     trustedIssuerOptionTable,
   );
   // A public key must never serve as an HMAC secret (RFC 8725 §3.1).
-  if (keys.kind !== "secret" && algorithms?.some((name) => name.startsWith("HS"))) {
+  if (!hasSecret(keys) && algorithms?.some((name) => name.startsWith("HS"))) {
     throw invalidValue(`${owner}: algorithms`, ALGORITHMS_THAT_FIT, algorithms);
   }
   const claimsPolicy = toClaimsPolicy(claims);
@@ -94,7 +93,7 @@ export function readIssuerOrTenants(owner: string, options: unknown): ReadIssuer
   const { issuer: pattern, ...others } = copyOptions(owner, options as object) as { issuer?: unknown };
   if (!isIssuerPattern(pattern)) return { issuers: [readIssuer(owner, options)], families: [] };
   const read = readIssuer(owner, { ...others, issuer: pattern.issuers?.[0] ?? "tenants" });
-  const keys = read.keys.kind === "jwks" ? shareKeys(read.keys, pattern.pattern) : read.keys;
+  const keys = shareKeys(read.keys, pattern.pattern);
   const settings = { ...read, keys };
   if (read.claimsPolicy.allowMissingIss)
     throw invalidOption(`${owner}: allowMissingIss`, "false for tenants", true);
@@ -106,7 +105,8 @@ export function readIssuerOrTenants(owner: string, options: unknown): ReadIssuer
     const name = settings.authority === undefined ? "revocations" : "authority";
     throw invalidOption(`${owner}: ${name}`, 'absent for tenants with "any"; issuerFor can return it', part);
   }
-  const sharedKeys = keys === read.keys ? null : nameIssuer(settings, pattern.pattern);
+  const isFetchedOnce = keys !== read.keys && isIndependent(keys);
+  const sharedKeys = isFetchedOnce ? nameIssuer(settings, pattern.pattern) : null;
   return { issuers: [], families: [{ pattern, settings, sharedKeys }] };
 }
 
@@ -160,6 +160,18 @@ export function readPart<T>(name: string, part: unknown, methods: readonly (keyo
   const end = name.lastIndexOf(": ");
   requireMethods(name.slice(0, end), name.slice(end + 2), part, methods);
   return part as T;
+}
+
+function readKeys(name: string, value: unknown): KeySource {
+  if (value === undefined) return discovered();
+  if (!Array.isArray(value)) return readPart<KeySource>(name, value, ["open"]);
+  const sources = value.map((one: unknown, index) => readPart<KeySource>(`${name}[${index}]`, one, ["open"]));
+  const [only] = sources;
+  return only !== undefined && sources.length === 1 ? only : severalKeys(name, sources);
+}
+
+function hasSecret(keys: KeySource): boolean {
+  return keys.kind === "secret" || (isSeveral(keys) && keys.sources.some(hasSecret));
 }
 
 function readRevocations(name: string, value: unknown): RevocationFeed | undefined {

@@ -36,8 +36,11 @@ export interface TrustedIssuer {
   issuer: string | IssuerPattern;
   /** The token's `aud` must contain one of these. Required; `null` skips the check. */
   audience: string | readonly string[] | null;
-  /** `jwks(url)`, `staticKeys(jwkSet)`, `sharedSecret(bytes, algorithm)` or `discovered()`, which is the default. */
-  keys?: KeySource;
+  /**
+   * `jwks(url)`, `staticKeys(jwkSet)`, `sharedSecret(bytes, algorithm)` or `discovered()`, which is the default. A list of
+   * up to ten accepts the keys of each, while an issuer changes its secret or its algorithm.
+   */
+  keys?: KeySource | readonly KeySource[];
   /**
    * The endpoint that the guard asks about each token: `introspection({ … })` or `tokenValidation({ … })`. Default:
    * none, and the verification decides alone.

@@ -79,7 +79,7 @@ export function countLookups(source: KeySource): {
           get epoch() {
             return keyring.epoch;
           },
-          mayGrow: keyring.mayGrow,
+          mayHaveOthers: (kid, algorithm) => keyring.mayHaveOthers(kid, algorithm),
           get version() {
             return keyring.version;
           },

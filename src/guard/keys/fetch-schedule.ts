@@ -1,4 +1,5 @@
 import { readClock, type Clock, type Instant } from "../../core/clock.ts";
+import { backoffMs } from "../../resilience/backoff.ts";
 import { remainingMs, type Countdown } from "../../resilience/countdown.ts";
 import { SingleFlight } from "../../resilience/single-flight.ts";
 
@@ -20,6 +21,9 @@ export interface FetchTask {
 
 /** Least time between two attempts that `restart` begins without waiting for the pause. */
 const MIN_RESTART_MS = 1_000;
+
+/** The pause after the first failure of a keyring without a usable set, and the least one that a client is told. */
+export const FIRST_RETRY_MS = 1_000;
 
 /** Runs one attempt at a time, which all callers join, and pauses after each attempt, however many callers there are. */
 export class FetchSchedule {
@@ -125,4 +129,29 @@ export class FetchSchedule {
     this.#pause = { since: readClock(this.#clock), ms: this.#task.pauseMs(this.#failures) };
     this.scheduleNext();
   }
+}
+
+/** The state of a keyring that decides how long its next attempt waits. */
+export interface PauseConditions {
+  readonly coolDownMs: number;
+  /** Whether the keyring has no usable set, or a token waits for an unknown key. */
+  readonly isUrgent: boolean;
+  /** The time for which the server asked for no requests, else 0. */
+  readonly askedPauseMs: number;
+  readonly random: () => number;
+}
+
+/**
+ * The pause after an attempt. With a usable set, failing attempts are at least `coolDownMs` apart. They begin sooner
+ * while they are urgent.
+ */
+export function pauseAfterAttempt(failures: number, conditions: PauseConditions): number {
+  const { coolDownMs, isUrgent, askedPauseMs, random } = conditions;
+  if (failures === 0) return coolDownMs;
+  if (isUrgent) {
+    const pauseMs = backoffMs(failures, { firstMs: FIRST_RETRY_MS, maxMs: coolDownMs, random });
+    return Math.max(pauseMs, askedPauseMs);
+  }
+  const pauseMs = backoffMs(failures, { firstMs: coolDownMs, maxMs: 4 * coolDownMs, random });
+  return Math.max(coolDownMs, pauseMs, askedPauseMs);
 }

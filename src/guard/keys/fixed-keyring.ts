@@ -27,7 +27,7 @@ export function createFixedKeyring(
     algorithms,
     version: 1,
     epoch: 0,
-    mayGrow: false,
+    mayHaveOthers: () => false,
     find: (kid, algorithm) => keys.find(kid, algorithm),
     mayHaveUnfetched: () => false,
     refreshAfterBadSignature: () => {},

@@ -2,9 +2,8 @@ import { readClock, sleep, type Instant } from "../../core/clock.ts";
 import { invalidVerdict, unavailableVerdict } from "../../core/verdict.ts";
 import { asymmetricAlgorithms, type Algorithm } from "../../jwt/algorithms.ts";
 import type { VerificationKey } from "../../jwt/jwk-set.ts";
-import { backoffMs } from "../../resilience/backoff.ts";
 import { describeError, emit } from "../emit.ts";
-import { FetchSchedule } from "./fetch-schedule.ts";
+import { FetchSchedule, FIRST_RETRY_MS, pauseAfterAttempt } from "./fetch-schedule.ts";
 import { askedPauseMs, fetchKeySet, type KeyLocation } from "./fetch-key-set.ts";
 import type { JwksSettings } from "./jwks-options.ts";
 import { LastGoodKeys } from "./last-good-keys.ts";
@@ -12,9 +11,6 @@ import { kidsOf } from "./key-set.ts";
 import { KeySnapshot } from "./key-snapshot.ts";
 import type { KeyContext, KeyLookup, Keyring, KeysStatus, KeyQuery } from "./key-source.ts";
 import { UnknownKids, type FirstSeen } from "./unknown-kids.ts";
-
-/** The pause after the first failure of a keyring without a usable set. */
-const FIRST_RETRY_MS = 1_000;
 
 /** After this many background attempts without a use in between, the next caller fetches. */
 const MAX_UNUSED_ATTEMPTS = 10;
@@ -25,7 +21,6 @@ const MAX_UNUSED_ATTEMPTS = 10;
  */
 export class JwksKeyring implements Keyring {
   readonly algorithms: readonly Algorithm[];
-  readonly mayGrow = true;
   readonly #location: KeyLocation;
   readonly #settings: JwksSettings;
   readonly #context: KeyContext;
@@ -106,6 +101,10 @@ export class JwksKeyring implements Keyring {
     if (!age.isUsable()) return [];
     if (!age.isFresh()) void this.#schedule.attempt();
     return set.find(kid, algorithm);
+  }
+
+  mayHaveOthers(kid: string | undefined, algorithm: Algorithm): boolean {
+    return kid === undefined || this.find(kid, algorithm).length === 0;
   }
 
   mayHaveUnfetched(kid: string | undefined): boolean {
@@ -257,20 +256,13 @@ export class JwksKeyring implements Keyring {
     if (warning !== null) emit(this.#context, "keys_stale", warning);
   }
 
-  /**
-   * With a usable set, failing attempts are at least `coolDownMs` apart. They begin sooner without a usable set, and
-   * while a token waits for an unknown key.
-   */
   #pauseMs(failures: number): number {
-    const { coolDownMs } = this.#settings;
-    const { random } = this.#context;
-    if (failures === 0) return coolDownMs;
-    if (!this.#lastGood.age.isUsable() || this.#isTokenWaiting) {
-      const pauseMs = backoffMs(failures, { firstMs: FIRST_RETRY_MS, maxMs: coolDownMs, random });
-      return Math.max(pauseMs, this.#askedPauseMs);
-    }
-    const pauseMs = backoffMs(failures, { firstMs: coolDownMs, maxMs: 4 * coolDownMs, random });
-    return Math.max(coolDownMs, pauseMs, this.#askedPauseMs);
+    return pauseAfterAttempt(failures, {
+      coolDownMs: this.#settings.coolDownMs,
+      isUrgent: !this.#lastGood.age.isUsable() || this.#isTokenWaiting,
+      askedPauseMs: this.#askedPauseMs,
+      random: this.#context.random,
+    });
   }
 
   /**

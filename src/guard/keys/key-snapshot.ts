@@ -27,7 +27,9 @@ export class KeySnapshot {
 
   constructor(context: KeyContext) {
     this.#context = context;
-    this.#name = `keys-${hash("sha256", context.issuer, "hex")}`;
+    const { issuer, part = 0 } = context;
+    const source = part === 0 ? issuer : `${issuer}\n${part}`;
+    this.#name = `keys-${hash("sha256", source, "hex")}`;
   }
 
   /** Never rejects. The result is `null` when no set was saved, when it cannot be read in time, or when `signal` aborts. */

@@ -17,6 +17,8 @@ export interface KeyContext extends GuardEventSource {
   /** Returns a number from 0 to 1, for jitter. */
   readonly random: () => number;
   readonly snapshots: Snapshots | undefined;
+  /** The place of the source among several of one issuer. Default 0. */
+  readonly part?: number;
   /** Limits by host, which all issuers of a guard share. `undefined` outside of a guard. */
   readonly hosts?: HostRequests | undefined;
   /** Counts the requests, for the metrics of the guard. `undefined` outside of a guard. */
@@ -42,7 +44,7 @@ export interface KeyContext extends GuardEventSource {
  * ```
  */
 export interface KeySource {
-  readonly kind: "discovered" | "jwks" | "static" | "secret";
+  readonly kind: "discovered" | "jwks" | "static" | "secret" | "several";
   /** What makes two sources the same. A source without it is the same as no other. */
   readonly identity?: readonly unknown[];
   open(context: KeyContext): Keyring;
@@ -65,8 +67,11 @@ export interface Keyring {
   readonly version: number;
   /** Grows when the keys are declared compromised. */
   readonly epoch: number;
-  /** Whether keys may be added. A later key may then verify a token without `kid` that no current key verifies. */
-  readonly mayGrow: boolean;
+  /**
+   * Whether a key that `find` does not return may verify a token that none of the returned keys verifies. A set from a URL
+   * may get another key without the `kid` of a token, and one source of several may not have its set yet.
+   */
+  mayHaveOthers(kid: string | undefined, algorithm: Algorithm): boolean;
   /**
    * Returns the candidates among the current keys: those of this `kid`, or all keys of the algorithm without a `kid`.
    * Empty when only `resolve` can decide.

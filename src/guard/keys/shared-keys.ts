@@ -1,5 +1,6 @@
 import type { VerificationKey } from "../../jwt/jwk-set.ts";
 import { invalidVerdict } from "../../core/verdict.ts";
+import { isSeveral, severalKeys } from "./several-keys.ts";
 import type { KeyContext, Keyring, KeySource } from "./key-source.ts";
 
 /**
@@ -7,6 +8,22 @@ import type { KeyContext, Keyring, KeySource } from "./key-source.ts";
  * a key which issuer may use it; such a key verifies no token of another issuer.
  */
 export function shareKeys(source: KeySource, owner: string): KeySource {
+  if (isSeveral(source)) {
+    return severalKeys(
+      "keys",
+      source.sources.map((one) => shareKeys(one, owner)),
+    );
+  }
+  // The other kinds fetch nothing, or depend on the issuer.
+  return source.kind === "jwks" ? shareFetchedKeys(source, owner) : source;
+}
+
+/** Whether the keys are the same for every issuer that opens the source, so that it can be opened without an issuer. */
+export function isIndependent(source: KeySource): boolean {
+  return isSeveral(source) ? source.sources.every(isIndependent) : source.kind !== "discovered";
+}
+
+function shareFetchedKeys(source: KeySource, owner: string): KeySource {
   let shared: Keyring | null = null;
   let users = 0;
   const release = async () => {
@@ -46,9 +63,7 @@ function viewKeys(
     get epoch() {
       return shared.epoch;
     },
-    get mayGrow() {
-      return shared.mayGrow;
-    },
+    mayHaveOthers: (kid, algorithm) => shared.mayHaveOthers(kid, algorithm),
     find: (kid, algorithm) => fitting(shared.find(kid, algorithm)),
     mayHaveUnfetched: (kid) => shared.mayHaveUnfetched(kid),
     refreshAfterBadSignature: () => shared.refreshAfterBadSignature(),

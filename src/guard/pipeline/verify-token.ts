@@ -116,7 +116,7 @@ async function verifyWithKeys(
     keyTrials.recordFailure(digest, keys);
     return unavailableVerdict("key_pending");
   }
-  const mayBeOtherKey = parsed.kid === undefined && issuer.keyring.mayGrow;
+  const mayBeOtherKey = issuer.keyring.mayHaveOthers(parsed.kid, parsed.algorithm);
   if (reason === undefined || (reason === "bad_signature" && mayBeOtherKey)) return undefined;
   if (reason === "bad_signature") issuer.keyring.refreshAfterBadSignature();
   const refusal = explain(candidate, reason);
