@@ -1,29 +1,12 @@
-import { constants, createHmac, createPrivateKey, generateKeyPair, sign, type KeyObject } from "node:crypto";
+import { generateKeyPair, type KeyObject } from "node:crypto";
 import { promisify } from "node:util";
 import { calculateJwkThumbprint } from "jose/jwk/thumbprint";
 import { HoldfastError } from "../core/errors.ts";
 import type { JwtClaims } from "../core/verdict.ts";
-import { algorithmFacts, isAlgorithm, type Algorithm } from "./algorithms.ts";
-import { importJwk } from "./jwk.ts";
+import { algorithmFacts, type Algorithm } from "./algorithms.ts";
+import { importSigningKey, signCompact, type SigningKey } from "./signing-key.ts";
 
-/** A JWK (RFC 7517 §4) of a signing key, public or private. */
-export interface Jwk {
-  readonly kid: string;
-  readonly alg: Algorithm;
-  readonly use: "sig";
-  readonly kty: string;
-  readonly [member: string]: unknown;
-}
-
-export interface SigningKey {
-  /** The thumbprint of the public key (RFC 7638). */
-  readonly kid: string;
-  readonly algorithm: Algorithm;
-  /** Contains the private key. It must leave memory only in sealed form. */
-  readonly privateJwk: Jwk;
-  readonly publicJwk: Jwk;
-  readonly key: KeyObject;
-}
+export { importSigningKey, signBytes, signCompact, type Jwk, type SigningKey } from "./signing-key.ts";
 
 const RSA_MODULUS_BITS = 2048;
 
@@ -42,48 +25,6 @@ export async function generateSigningKey(algorithm: Algorithm): Promise<SigningK
   const jwk = (await generatePrivateKey(algorithm)).export({ format: "jwk" });
   const kid = await calculateJwkThumbprint(jwk);
   return importSigningKey({ ...jwk, kid, alg: algorithm, use: "sig" });
-}
-
-/** Imports a key from its `privateJwk`. Throws `invalid_key`. */
-export function importSigningKey(jwk: Readonly<Record<string, unknown>>): SigningKey {
-  const { kid, alg, kty, crv, n, e, x, y, pub } = jwk;
-  if (typeof kid !== "string" || !isAlgorithm(alg)) {
-    throw new HoldfastError("invalid_key", "a signing key must have a kid and an alg that is supported");
-  }
-  const publicJwk = Object.fromEntries(
-    Object.entries({ kty, crv, n, e, x, y, pub, kid, alg, use: "sig" }).filter(
-      ([, value]) => value !== undefined,
-    ),
-  ) as unknown as Jwk;
-  const checked = importJwk(publicJwk, [alg]);
-  if (typeof checked === "string") throw new HoldfastError("invalid_key", `the signing key ${checked}`);
-  let key: KeyObject;
-  try {
-    key = createPrivateKey({ key: jwk, format: "jwk" });
-  } catch {
-    throw new HoldfastError("invalid_key", "the signing key is malformed, or not a private key");
-  }
-  return { kid, algorithm: alg, privateJwk: { ...jwk, kid, alg, use: "sig" } as Jwk, publicJwk, key };
-}
-
-/** Signs `input`, an ASCII text, synchronously. The signature has the form that JOSE requires (RFC 7518 §3). */
-export function signBytes(algorithm: Algorithm, key: KeyObject, input: string): Buffer {
-  const { family, hash } = algorithmFacts(algorithm);
-  if (family === "HS")
-    return createHmac(hash as string, key)
-      .update(input, "latin1")
-      .digest();
-  const bytes = Buffer.from(input, "latin1");
-  if (family === "ES") return sign(hash, bytes, { key, dsaEncoding: "ieee-p1363" });
-  if (family !== "PS") return sign(hash, bytes, key);
-  const { RSA_PKCS1_PSS_PADDING: padding, RSA_PSS_SALTLEN_DIGEST: saltLength } = constants;
-  return sign(hash, bytes, { key, padding, saltLength });
-}
-
-/** Signs any header and payload in the compact serialization (RFC 7515 §7.1), without a check of either. */
-export function signCompact(header: string, payload: string, algorithm: Algorithm, key: KeyObject): string {
-  const input = `${Buffer.from(header).toString("base64url")}.${Buffer.from(payload).toString("base64url")}`;
-  return `${input}.${signBytes(algorithm, key, input).toString("base64url")}`;
 }
 
 /** Signs an access token with exactly these claims. The default `typ` is that of RFC 9068 §2.1. */

@@ -48,14 +48,9 @@ export function createAuthoritySource(
   options: AuthorityOptions,
 ): AuthoritySource {
   const settings = readAuthorityOptions(owner, options);
-  const { opaque, ask, identity } = settings;
-  return {
-    kind: protocol.kind,
-    opaque,
-    ask,
-    identity,
-    open: (context) => new AuthorityClient(protocol, settings, context),
-  };
+  const { opaque, ask, allowMissingAud, identity } = settings;
+  const open = (context: AuthorityContext) => new AuthorityClient(protocol, settings, context);
+  return { kind: protocol.kind, opaque, ask, allowMissingAud, identity, open };
 }
 
 const neverRetry = () => false;
@@ -251,7 +246,7 @@ class AuthorityClient implements Authority {
       delivery.onSent?.();
     };
     const counted = { ...delivery, onSent };
-    const reply = await requestAnswer(this.#protocol, this.#settings, clock, token, counted, signal);
+    const reply = await requestAnswer(this.#protocol, this.#settings, this.#context, token, counted, signal);
     if (sentAt >= 0 && !signal.aborted) requests?.record(replyOutcome(reply), clock.monotonic() - sentAt);
     return reply;
   }

@@ -8,6 +8,7 @@ import { describeError } from "../emit.ts";
 import { fetchJson, type JsonResponse } from "../fetch-json.ts";
 import { readRetryAfterMs } from "../retry-after.ts";
 import type { AuthorityAnswer, AuthoritySource } from "./authority.ts";
+import type { CredentialsContext } from "./client-authentication.ts";
 import type { AuthoritySettings } from "./settings.ts";
 
 /** The request and response format of one kind of authority. */
@@ -92,7 +93,7 @@ export interface Delivery {
 export async function requestAnswer(
   protocol: AuthorityProtocol,
   settings: AuthoritySettings,
-  clock: Clock,
+  context: CredentialsContext,
   token: string,
   { admit, mayRetry, onSent }: Delivery,
   closing: AbortSignal,
@@ -102,14 +103,14 @@ export async function requestAnswer(
       // A question whose time ended in the queue would only cost the others a place.
       signal.throwIfAborted();
       onSent?.();
-      return await sendAuthorityRequest(protocol, settings, clock, token, signal);
+      return await sendAuthorityRequest(protocol, settings, context, token, signal);
     });
   const send = async (signal: AbortSignal) => {
     const reply = await sendOnce(signal);
     return reply.status === "failed" && reply.mayRetry && mayRetry(reply) ? await sendOnce(signal) : reply;
   };
   try {
-    return await withDeadline(clock, ANSWER_LABEL, settings.timeoutMs, send, closing);
+    return await withDeadline(context.clock, ANSWER_LABEL, settings.timeoutMs, send, closing);
   } catch (error) {
     return makeFailure(describeError(error));
   }
@@ -119,13 +120,13 @@ export async function requestAnswer(
 async function sendAuthorityRequest(
   protocol: AuthorityProtocol,
   settings: AuthoritySettings,
-  clock: Clock,
+  context: CredentialsContext,
   token: string,
   signal: AbortSignal,
 ): Promise<AuthorityReply> {
   let isSent = false;
   try {
-    const credentials = await settings.authentication();
+    const credentials = await settings.authentication(context);
     isSent = true;
     const response = await fetchJson(settings.url, {
       ...settings,
@@ -134,10 +135,10 @@ async function sendAuthorityRequest(
       body: protocol.encodeBody({ token, ...credentials.body }),
       signal,
     });
-    return response.status === 200 ? readBody(protocol, response.json) : readFailure(response, clock);
+    return response.status === 200 ? readBody(protocol, response.json) : readFailure(response, context.clock);
   } catch (error) {
     const reason = describeError(error);
-    if (!isSent) return makeFailure(`bearerToken: ${reason}`);
+    if (!isSent) return makeFailure(reason);
     if (isHoldfastError(error, "upstream_failed")) return { status: "unusable", reason };
     return makeFailure(reason, {
       mayRetry: isAboutConnection(error),

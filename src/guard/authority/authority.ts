@@ -43,6 +43,8 @@ export interface AuthoritySource {
   readonly opaque: RegExp | null;
   /** `"opaque"` when JWTs are decided without the authority. Default `"all"`. */
   readonly ask?: QuestionScope;
+  /** Whether an answer about an opaque token may lack the audience. Default false. */
+  readonly allowMissingAud?: boolean;
   /**
    * A digest of the endpoint and the client. Instances share answers only under the same `identity`; without one they
    * share no answers.

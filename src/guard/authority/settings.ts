@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import { copyOptions } from "../../core/option-checks.ts";
-import { readChoice } from "../../core/option-values.ts";
+import { flagOption, readChoice } from "../../core/option-values.ts";
 import {
   functionOption,
   invalidOption,
@@ -48,6 +48,11 @@ export interface AuthorityOptions extends ClientAuthenticationOptions {
    * that do not introspect their own JWTs. Default `"all"`.
    */
   ask?: QuestionScope;
+  /**
+   * Whether an answer about an opaque token may lack the audience. Set it only where the authority answers about tokens
+   * for this API alone, because any other token of the issuer would pass too. Default false.
+   */
+  allowMissingAud?: boolean;
   /** Time limit of one question, including a retry and the last byte of the answer. At most 60,000. Default 2,000. */
   timeoutMs?: number;
   /** Longest answer, in bytes. Default 65,536. */
@@ -100,6 +105,7 @@ export const authorityOptionTable: OptionTable<OwnSettings & ClientAuthenticatio
   ...clientAuthenticationOptionTable,
   opaque: option(readOpaque),
   ask: option<QuestionScope>((name, value) => readChoice(name, questionScopes, value), "all"),
+  allowMissingAud: flagOption(false),
   timeoutMs: wholeOption(2_000, 1, 60_000),
   maxBytes: wholeOption(65_536, 1),
   maxConcurrent: wholeOption(64, 1),
@@ -117,11 +123,18 @@ export function readAuthorityOptions(owner: string, options: AuthorityOptions): 
     trustworthyUrl(name, value, readAllowHttp(`${owner}: allowHttp`, given.allowHttp)),
   );
   const read = readOptions(owner, given, { ...authorityOptionTable, url });
-  const { auth, clientId, clientSecret, bearerToken, ...settings } = read;
+  const { auth, clientId, clientSecret, privateKey, assertionAudience, bearerToken, ...settings } = read;
   if (settings.ask === "opaque" && settings.opaque === null) {
     throw invalidOption(`${owner}: opaque`, 'true or a RegExp with ask: "opaque"', given.opaque);
   }
-  const authentication = createClientAuthentication(owner, { auth, clientId, clientSecret, bearerToken });
+  const authentication = createClientAuthentication(owner, {
+    auth,
+    clientId,
+    clientSecret,
+    privateKey,
+    assertionAudience,
+    bearerToken,
+  });
   const fixedToken = typeof bearerToken === "string" ? bearerToken : null;
   const identityParts = [owner, given.url, auth, clientId, fixedToken, given.headers];
   const identity = hash("sha256", JSON.stringify(identityParts), "base64url");

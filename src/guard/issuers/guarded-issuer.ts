@@ -32,6 +32,8 @@ export interface GuardedIssuer extends Pick<IssuerSettings, "claimsPolicy"> {
   readonly jwtAuthority: Authority | undefined;
   /** The authority's answers that instances share. `undefined` when the guard shares nothing. */
   readonly sharedCache: IssuerSharedCache | undefined;
+  /** Whether an answer about an opaque token may lack the audience. */
+  readonly answerMayLackAudience: boolean;
   /** The form of opaque tokens. `null` when the issuer has none. */
   readonly opaquePattern: RegExp | null;
   /** Revocations from the log, and denials by the authority. */
@@ -104,6 +106,7 @@ export function openGuardedIssuer(
     jwtAuthority: asksAboutJwts ? authority : undefined,
     sharedCache:
       sharedCache && sharing ? new IssuerSharedCache({ ...sharing, cache: sharedCache }) : undefined,
+    answerMayLackAudience: issuer.authority?.allowMissingAud === true,
     opaquePattern: issuer.authority?.opaque ?? null,
     revocationView: view,
     revocationFollower: follower,

@@ -1,5 +1,6 @@
 import { elapsedMs, readClock, type Instant } from "../../core/clock.ts";
 import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
+import { copyOptions } from "../../core/option-checks.ts";
 import { invalidOption } from "../../core/options.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import type { AllowedHttp } from "../allow-http.ts";
@@ -17,7 +18,7 @@ import { identifyOptions, readJwksOptions, type JwksOptions, type JwksSettings }
 import type { KeyContext, KeySource } from "./key-source.ts";
 
 /**
- * The options of `jwks()`. `timeoutMs` and `coolDownMs` cover the metadata and the key set together; `maxBytes` covers
+ * The options of `jwks()`, and `url`. `timeoutMs` and `coolDownMs` cover the metadata and the key set together; `maxBytes` covers
  * each of the two.
  *
  * @example
@@ -28,7 +29,13 @@ import type { KeyContext, KeySource } from "./key-source.ts";
  * export const keys = discovered(options);
  * ```
  */
-export type DiscoveryOptions = JwksOptions;
+export interface DiscoveryOptions extends JwksOptions {
+  /**
+   * The address of the metadata, where it is not below the issuer: an https URL, or http as for `allowHttp`. The metadata
+   * must still name the guard's issuer. Default: the two well-known addresses of the issuer.
+   */
+  url?: string;
+}
 
 /**
  * The key set that the issuer's metadata names: OpenID Connect Discovery, otherwise RFC 8414. A guard without `keys`
@@ -49,12 +56,19 @@ export type DiscoveryOptions = JwksOptions;
  * ```
  */
 export function discovered(options: DiscoveryOptions = {}): KeySource {
-  const settings = readJwksOptions("discovered", options);
+  const { url, ...jwksOptions } = copyOptions("discovered", options);
+  const settings = readJwksOptions("discovered", jwksOptions);
+  const metadataUrl =
+    url === undefined ? undefined : trustworthyUrl("discovered: url", url, settings.allowHttp);
   return {
     kind: "discovered",
-    identity: ["discovered", ...identifyOptions(options)],
+    identity: ["discovered", url, ...identifyOptions(jwksOptions)],
     open: (context) =>
-      new JwksKeyring(new DiscoveredLocation(settings, context), settings, context).startRefreshing(),
+      new JwksKeyring(
+        new DiscoveredLocation(settings, context, metadataUrl),
+        settings,
+        context,
+      ).startRefreshing(),
   };
 }
 
@@ -79,14 +93,17 @@ class DiscoveredLocation implements KeyLocation {
   /** `readAt` is `null` when the URL may be out of date: it is used only if the metadata cannot be fetched. */
   #known: { readonly url: string; readonly readAt: Instant | null } | null = null;
 
-  constructor(settings: JwksSettings, context: KeyContext) {
+  constructor(settings: JwksSettings, context: KeyContext, url: string | undefined) {
     this.#settings = settings;
     this.#context = context;
-    this.#documents = metadataDocuments(context.issuer, settings.allowHttp);
+    this.#documents =
+      url === undefined
+        ? metadataDocuments(context.issuer, settings.allowHttp)
+        : [{ what: "the metadata at discovered: url", url }];
   }
 
   firstUrl(): string {
-    return this.#known?.url ?? this.#context.issuer;
+    return this.#known?.url ?? this.#documents[0]?.url ?? this.#context.issuer;
   }
 
   async resolveUrl(signal: AbortSignal): Promise<string> {

@@ -45,7 +45,7 @@ export interface KeyContext extends GuardEventSource {
  */
 export interface KeySource {
   readonly kind: "discovered" | "jwks" | "static" | "secret" | "several";
-  /** What makes two sources the same. A source without it is the same as no other. */
+  /** Two sources are the same when these values are. A source without it differs from every other. */
   readonly identity?: readonly unknown[];
   open(context: KeyContext): Keyring;
 }
@@ -69,7 +69,7 @@ export interface Keyring {
   readonly epoch: number;
   /**
    * Whether a key that `find` does not return may verify a token that none of the returned keys verifies. A set from a URL
-   * may get another key without the `kid` of a token, and one source of several may not have its set yet.
+   * may get another key for a token without `kid`. One source of several may not have its set yet.
    */
   mayHaveOthers(kid: string | undefined, algorithm: Algorithm): boolean;
   /**

@@ -24,8 +24,8 @@ export interface SharedSecretOptions {
 
 /**
  * One secret that signs and verifies (HS256, HS384, HS512). It must have at least as many random bytes as the digest
- * (RFC 7518 §3.2). Every holder of the secret can also issue tokens. Without the option `kid` it verifies tokens with
- * any `kid` or none. A list of several secrets accepts the tokens of each, so that a secret can be replaced.
+ * (RFC 7518 §3.2). Every holder of the secret can also issue tokens. It verifies tokens with any `kid` or none, unless the
+ * option `kid` names one. A list of several secrets accepts the tokens of each, so that a secret can be replaced.
  *
  * Throws `invalid_option` when `secret` is not bytes, and `invalid_key` when it is too short.
  *

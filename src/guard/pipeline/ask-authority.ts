@@ -13,7 +13,7 @@ import { refusalReason } from "./decide.ts";
 import { degradedForMs } from "./fallback.ts";
 import { currentKeys } from "./result-cache.ts";
 import { SoftTimeout } from "./soft-timeout.ts";
-import { confirmedToken, opaqueToken, refuseByClaims } from "./valid-token.ts";
+import { confirmedToken, opaqueToken, refuseAnswer } from "./valid-token.ts";
 import { isAuthentic, issuerOf, isToken } from "./validation-result.ts";
 import type { LocalResult, ValidationResult, ValidToken } from "./validation-result.ts";
 
@@ -214,7 +214,7 @@ function mergeClaims(
     return confirmedToken(answer, local);
   }
   const claims = answer.iss === undefined ? Object.freeze({ ...answer, iss: claimsPolicy.issuer }) : answer;
-  return refuseByClaims(claims, issuer) ?? opaqueToken(claims, issuer);
+  return refuseAnswer(claims, issuer) ?? opaqueToken(claims, issuer);
 }
 
 /** Whether the answer names another subject than the token, in `sub` or in the claim of `subjectFrom`. */

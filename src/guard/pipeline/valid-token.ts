@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import type { InvalidVerdict, JwtClaims } from "../../core/verdict.ts";
-import { sessionOf, subjectOf } from "../../jwt/claim-sources.ts";
+import { audienceOf, sessionOf, subjectOf } from "../../jwt/claim-sources.ts";
 import { refuseClaims } from "../../jwt/claims.ts";
 import type { VerificationKey } from "../../jwt/jwk-set.ts";
 import type { ParsedToken } from "../../jwt/parse.ts";
@@ -30,7 +30,13 @@ export function unverifiedToken(
 
 /** An opaque token, with the claims of the authority's answer. */
 export function opaqueToken(answer: Readonly<JwtClaims>, issuer: GuardedIssuer): ValidToken {
-  return validToken(issuer, answer, { key: null, kid: undefined, isComplete: true, signedDigest: undefined });
+  const token = validToken(issuer, answer, {
+    key: null,
+    kid: undefined,
+    isComplete: true,
+    signedDigest: undefined,
+  });
+  return { ...token, lacksClaims: false };
 }
 
 /**
@@ -64,6 +70,17 @@ export function refuseByClaims(
   { claimsPolicy }: GuardedIssuer,
 ): InvalidVerdict | null {
   return refuseClaims({ claims, typ: undefined }, { ...claimsPolicy, requireTyp: false });
+}
+
+/** Why the policy refuses an answer about an opaque token. Some authorities leave out the audience. */
+export function refuseAnswer(
+  claims: Readonly<JwtClaims>,
+  { claimsPolicy, answerMayLackAudience }: GuardedIssuer,
+): InvalidVerdict | null {
+  const lacksAudience = audienceOf(claims, claimsPolicy.audienceFrom) === undefined;
+  const isWaived = answerMayLackAudience && lacksAudience;
+  const policy = { ...claimsPolicy, requireTyp: false, ...(isWaived && { audience: null }) };
+  return refuseClaims({ claims, typ: undefined }, policy);
 }
 
 /** Members of an introspection response that describe the answer and not the token (RFC 7662 §2.2). */

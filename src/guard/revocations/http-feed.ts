@@ -13,7 +13,7 @@ import { backoffMs } from "../../resilience/backoff.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import type { RevocationFeed, RevocationTail } from "../../stores/store.ts";
 import { readAllowHttp, type AllowedHttp } from "../allow-http.ts";
-import { createClientAuthentication } from "../authority/client-authentication.ts";
+import { createClientAuthentication, type Renewable } from "../authority/client-authentication.ts";
 import {
   fetchJson,
   platformFetch,
@@ -31,7 +31,8 @@ export interface HttpRevocationsOptions {
   url: string;
   /** The client of the issuer that reads the log, by HTTP Basic. */
   clientId: string;
-  clientSecret: string;
+  /** The secret, or a function that is called for it before each request. */
+  clientSecret: Renewable<string>;
   /**
    * Deadline of one request, milliseconds. The time that the issuer waits for an entry is added. Default 5,000, which
    * is also the maximum, because a guard waits no longer.
@@ -72,7 +73,8 @@ interface HttpRevocationsSettings extends Required<Omit<HttpRevocationsOptions, 
 export const httpRevocationsOptionTable: OptionTable<HttpRevocationsSettings> = {
   url: option(trustworthyUrl),
   clientId: option(readString),
-  clientSecret: option(readString),
+  // The authentication of the client checks it.
+  clientSecret: option((_name, value) => value as Renewable<string>),
   timeoutMs: wholeOption(5_000, 1, 5_000),
   snapshotTimeoutMs: wholeOption(60_000, 1),
   maxBytes: wholeOption(67_108_864, 1),
@@ -194,7 +196,7 @@ function createRequest({
   return async (query: LogQuery, timeoutMs: number, signal: AbortSignal): Promise<unknown> => {
     const url = new URL(base);
     for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
-    const allHeaders = { ...headers, ...(await credentials()).headers };
+    const allHeaders = { ...headers, ...(await credentials({ issuer: base, clock })).headers };
     const load = async (deadline: AbortSignal) =>
       await fetchJson(url.href, {
         what: SUBJECT,

@@ -18,7 +18,7 @@ const wrong: [
   ["an unknown option", { timeout: 5 }, /has no option "timeout"/],
   ["a missing clientId", { clientId: undefined }, /clientId must be a non-empty string/],
   ["an empty clientSecret", { clientSecret: "" }, /clientSecret must be a non-empty string/],
-  ["an unknown auth", { auth: "digest" }, /auth must be "basic", "post" or "bearer"/],
+  ["an unknown auth", { auth: "digest" }, /auth must be "basic", "post", "private_key_jwt" or "bearer"/],
   [
     "bearer without a bearerToken",
     { auth: "bearer", clientId: undefined, clientSecret: undefined },

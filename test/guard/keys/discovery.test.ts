@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { discovered } from "../../../src/guard/keys/discovery.ts";
-import type { JwksOptions } from "../../../src/index.ts";
+import type { DiscoveryOptions } from "../../../src/index.ts";
 import { createMint, FakeClock, type Mint } from "../../../src/testing/index.ts";
 import { audience } from "../fixture.ts";
 import { recordEvents, fakeSnapshots, openKeyring, verifyOutcome } from "./fixture.ts";
@@ -20,7 +20,7 @@ interface Setup {
   /** The answers by URL. Other URLs answer 404. */
   readonly web: Map<string, Answer>;
   readonly asked: string[];
-  readonly makeKeyring: (options?: JwksOptions, more?: object) => ReturnType<typeof openKeyring>;
+  readonly makeKeyring: (options?: DiscoveryOptions, more?: object) => ReturnType<typeof openKeyring>;
 }
 
 const says =
@@ -266,5 +266,22 @@ test("discovery accepts an https issuer, or http on this machine, without query 
     code: "invalid_option",
     message: /^discovered: maxStaleMs/,
   });
-  assert.throws(() => discovered({ url: "x" } as JwksOptions), { code: "invalid_option", message: /"url"/ });
+  assert.throws(() => discovered({ uri: "x" } as DiscoveryOptions), {
+    code: "invalid_option",
+    message: /"uri"/,
+  });
+});
+
+test("the metadata may stand at another address, and must still name the issuer", async () => {
+  const { mint, web, asked, makeKeyring } = await setUp();
+  const url = "https://inside.example/policy/.well-known/openid-configuration";
+  web.set(url, says({ issuer, jwks_uri: keys }));
+  assert.equal(await verifyOutcome(makeKeyring({ url }), mint.token()), "verified");
+  assert.deepEqual(asked, [url, keys]);
+  web.set(url, says({ issuer: "https://inside.example", jwks_uri: keys }));
+  const other = makeKeyring({ url });
+  assert.equal(await verifyOutcome(other, mint.token()), "keys_unavailable");
+  assert.match(other.status().lastError ?? "", /the metadata at discovered: url names another issuer/);
+  assert.throws(() => discovered({ url: "http://inside.example" }), /discovered: url must be an https URL/);
+  discovered({ url: "http://inside.example", allowHttp: ["inside.example"] });
 });
