@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { JwtClaims, ValidVerdict } from "../core/verdict.ts";
 import type { Guard } from "../guard/types.ts";
-import type { RequestRules } from "./http/token-from.ts";
+import type { OptionalRules, RequestRules } from "./http/token-from.ts";
 import { createAuthorizeNodeRequest } from "./http/decide-node-request.ts";
 import {
   createIssuerListener,
@@ -11,7 +11,7 @@ import {
 } from "./http/mounted-issuer.ts";
 
 export type { MountableIssuer, MountOptions } from "./http/mounted-issuer.ts";
-export type { RequestRules, RequestTokenFrom } from "./http/token-from.ts";
+export type { ChallengeOptions, OptionalRules, RequestRules, RequestTokenFrom } from "./http/token-from.ts";
 
 /**
  * The claims of `req.auth`. Add the claims of your tokens, and handlers see them with their types.
@@ -60,7 +60,7 @@ declare global {
  */
 export function protect<C = JwtClaims>(
   guard: Pick<Guard<C>, "authorize">,
-  rules: RequestRules = {},
+  rules: RequestRules | OptionalRules = {},
 ): (req: IncomingMessage, res: ServerResponse, next: () => void) => Promise<void> {
   const authorize = createAuthorizeNodeRequest(guard, rules);
   return async (req, res, next) => {

@@ -2,7 +2,7 @@ import type { FastifyInstance } from "fastify";
 import { requireMethods } from "../core/options.ts";
 import type { JwtClaims, ValidVerdict } from "../core/verdict.ts";
 import type { Guard } from "../guard/types.ts";
-import type { RequestRules } from "./http/token-from.ts";
+import type { OptionalRules, RequestRules } from "./http/token-from.ts";
 import { markAsPlugin, setUpPlugin } from "./fastify/plugin.ts";
 import {
   createIssuerListener,
@@ -18,7 +18,7 @@ import {
 } from "./http/decide-node-request.ts";
 
 export type { MountableIssuer, MountOptions } from "./http/mounted-issuer.ts";
-export type { RequestRules, RequestTokenFrom } from "./http/token-from.ts";
+export type { ChallengeOptions, OptionalRules, RequestRules, RequestTokenFrom } from "./http/token-from.ts";
 
 /**
  * The claims of `request.auth`. Add the claims of your tokens, and handlers see them with their types.
@@ -54,7 +54,7 @@ declare module "fastify" {
   }
   interface FastifyInstance {
     /** Creates an `onRequest` hook with the guard of the plugin `holdfast`. */
-    protect(rules?: RequestRules): ProtectHook;
+    protect(rules?: RequestRules | OptionalRules): ProtectHook;
   }
 }
 
@@ -107,14 +107,14 @@ markAsPlugin(holdfast, "holdfast");
  */
 export function protect<C = JwtClaims>(
   guard: Pick<Guard<C>, "authorize">,
-  rules: RequestRules = {},
+  rules: RequestRules | OptionalRules = {},
 ): ProtectHook {
   const decide = createDecideNodeRequest(guard, rules);
   return async (request, reply) => {
     const { auth, response } = await decide(request.raw, reply.raw);
     reply.removeHeader(degradedHeader);
     const replyWithHeaders = reply.headers(response.headers);
-    if (auth === null) return replyWithHeaders.code(response.status).send(response.body);
+    if (response.status !== 200) return replyWithHeaders.code(response.status).send(response.body);
     return void Object.assign(request, { auth });
   };
 }

@@ -1,9 +1,9 @@
 import type { JwtClaims, ValidVerdict } from "../core/verdict.ts";
 import type { Guard } from "../guard/types.ts";
 import { createDecideRequest, viewOfWebRequest, type RequestOutcome } from "./http/decide-request.ts";
-import type { RequestRules } from "./http/token-from.ts";
+import type { OptionalRules, RequestRules } from "./http/token-from.ts";
 
-export type { RequestRules, RequestTokenFrom } from "./http/token-from.ts";
+export type { ChallengeOptions, OptionalRules, RequestRules, RequestTokenFrom } from "./http/token-from.ts";
 export type { ValidVerdict } from "../core/verdict.ts";
 
 /** The result of `authenticate`. */
@@ -20,6 +20,13 @@ export type Authentication<C = JwtClaims> =
       readonly response: Response;
       readonly headers: Readonly<Record<string, string>>;
     };
+
+/** The result of `authenticate` under `optional: true` for a request without a token. */
+export interface AnonymousRequest {
+  readonly auth: null;
+  readonly response: null;
+  readonly headers: Readonly<Record<string, string>>;
+}
 
 /** The responses whose decision is declared. With two `protect` around a handler, the inner one decided last. */
 const declaredResponses = new WeakSet<Response>();
@@ -47,14 +54,25 @@ const declaredResponses = new WeakSet<Response>();
  */
 export function protect<C = JwtClaims, R extends Request = Request, Rest extends unknown[] = []>(
   guard: Pick<Guard<C>, "authorize">,
+  rules: OptionalRules,
+  handler: (request: R, auth: ValidVerdict<C> | null, ...rest: Rest) => Response | Promise<Response>,
+): (request: R, ...rest: Rest) => Promise<Response>;
+export function protect<C = JwtClaims, R extends Request = Request, Rest extends unknown[] = []>(
+  guard: Pick<Guard<C>, "authorize">,
   rules: RequestRules,
+  handler: (request: R, auth: ValidVerdict<C>, ...rest: Rest) => Response | Promise<Response>,
+): (request: R, ...rest: Rest) => Promise<Response>;
+export function protect<C = JwtClaims, R extends Request = Request, Rest extends unknown[] = []>(
+  guard: Pick<Guard<C>, "authorize">,
+  rules: RequestRules | OptionalRules,
   handler: (request: R, auth: ValidVerdict<C>, ...rest: Rest) => Response | Promise<Response>,
 ): (request: R, ...rest: Rest) => Promise<Response> {
   const decide = createDecideRequest(guard, rules);
   return async (request, ...rest) => {
-    const outcome = await decide(viewOfWebRequest(request), request.signal);
-    if (outcome.auth === null) return toResponse(outcome.response);
-    return declare(await handler(request, outcome.auth, ...rest), outcome.response.headers);
+    const { auth, response } = await decide(viewOfWebRequest(request), request.signal);
+    if (response.status !== 200) return toResponse(response);
+    // The verdict is absent only under `OptionalRules`.
+    return declare(await handler(request, auth as ValidVerdict<C>, ...rest), response.headers);
   };
 }
 
@@ -79,14 +97,23 @@ export function protect<C = JwtClaims, R extends Request = Request, Rest extends
 export async function authenticate<C = JwtClaims>(
   guard: Pick<Guard<C>, "authorize">,
   request: Request,
-  rules: RequestRules = {},
-): Promise<Authentication<C>> {
+  rules: OptionalRules,
+): Promise<Authentication<C> | AnonymousRequest>;
+export async function authenticate<C = JwtClaims>(
+  guard: Pick<Guard<C>, "authorize">,
+  request: Request,
+  rules?: RequestRules,
+): Promise<Authentication<C>>;
+export async function authenticate<C = JwtClaims>(
+  guard: Pick<Guard<C>, "authorize">,
+  request: Request,
+  rules: RequestRules | OptionalRules = {},
+): Promise<Authentication<C> | AnonymousRequest> {
   const decide = createDecideRequest(guard, rules, "authenticate");
   const { auth, response } = await decide(viewOfWebRequest(request), request.signal);
   const { headers } = response;
-  return auth === null
-    ? { auth, response: toResponse(response), headers }
-    : { auth, response: null, headers };
+  if (response.status !== 200) return { auth: null, response: toResponse(response), headers };
+  return { auth, response: null, headers };
 }
 
 function toResponse({ status, headers, body }: RequestOutcome<unknown>["response"]): Response {

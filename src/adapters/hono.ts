@@ -1,10 +1,15 @@
 import type { MiddlewareHandler } from "hono";
 import type { JwtClaims, ValidVerdict } from "../core/verdict.ts";
 import type { Guard } from "../guard/types.ts";
-import type { RequestRules } from "./http/token-from.ts";
+import type { OptionalRules, RequestRules } from "./http/token-from.ts";
 import { createDecideRequest, viewOfWebRequest } from "./http/decide-request.ts";
 
-export type { RequestRules, RequestTokenFrom } from "./http/token-from.ts";
+export type { ChallengeOptions, OptionalRules, RequestRules, RequestTokenFrom } from "./http/token-from.ts";
+
+/** The variables under `optional: true`. `c.var.auth` is `undefined` for a request without a token. */
+export interface OptionalAuthEnv<C = JwtClaims> {
+  Variables: { auth: ValidVerdict<C> | undefined };
+}
 
 /** The variables that `protect` adds to the context. `c.var.auth` is the verdict on the token. */
 export interface AuthEnv<C = JwtClaims> {
@@ -32,21 +37,30 @@ export interface AuthEnv<C = JwtClaims> {
  */
 export function protect<C = JwtClaims>(
   guard: Pick<Guard<C>, "authorize">,
-  rules: RequestRules = {},
-): MiddlewareHandler<AuthEnv<C>> {
+  rules: OptionalRules,
+): MiddlewareHandler<OptionalAuthEnv<C>>;
+export function protect<C = JwtClaims>(
+  guard: Pick<Guard<C>, "authorize">,
+  rules?: RequestRules,
+): MiddlewareHandler<AuthEnv<C>>;
+export function protect<C = JwtClaims>(
+  guard: Pick<Guard<C>, "authorize">,
+  rules: RequestRules | OptionalRules = {},
+): MiddlewareHandler {
   const decide = createDecideRequest(guard, rules);
   return async (c, next) => {
     const { auth, response } = await decide(viewOfWebRequest(c.req.raw), c.req.raw.signal);
-    if (auth === null) {
+    if (response.status !== 200) {
       // An earlier `protect` set a verdict. Without it, that middleware declares nothing.
       c.set("auth", undefined as never);
       return c.json(response.body, response.status, response.headers);
     }
-    c.set("auth", auth);
+    // The value is absent only under `OptionalAuthEnv`.
+    c.set("auth", (auth ?? undefined) as ValidVerdict<C>);
     await next();
     // The headers are set after the handler, because its own `Response` replaces earlier headers. When two guards protect
     // a route, only the last decision is declared.
-    const declared = c.get("auth") === auth ? Object.entries(response.headers) : [];
+    const declared = c.get("auth") === (auth ?? undefined) ? Object.entries(response.headers) : [];
     for (const [name, value] of declared) c.header(name, value);
     return undefined;
   };

@@ -3,9 +3,9 @@ import type { JwtClaims, ValidVerdict } from "../core/verdict.ts";
 import type { Guard } from "../guard/types.ts";
 import { degradedHeader } from "./http/bearer-response.ts";
 import { createDecideNodeRequest } from "./http/decide-node-request.ts";
-import type { RequestRules } from "./http/token-from.ts";
+import type { OptionalRules, RequestRules } from "./http/token-from.ts";
 
-export type { RequestRules, RequestTokenFrom } from "./http/token-from.ts";
+export type { ChallengeOptions, OptionalRules, RequestRules, RequestTokenFrom } from "./http/token-from.ts";
 export type { ValidVerdict } from "../core/verdict.ts";
 
 /** The part of Koa's context that `protect` uses. */
@@ -41,19 +41,20 @@ export interface KoaContext<C = JwtClaims> {
  */
 export function protect<C = JwtClaims>(
   guard: Pick<Guard<C>, "authorize">,
-  rules: RequestRules = {},
+  rules: RequestRules | OptionalRules = {},
 ): (context: KoaContext<C>, next: () => Promise<unknown>) => Promise<void> {
   const decide = createDecideNodeRequest(guard, rules);
   return async (context, next) => {
     const { auth, response } = await decide(context.req, context.res);
     context.remove(degradedHeader);
     context.set(response.headers);
-    if (auth === null) {
+    if (response.status !== 200) {
       context.status = response.status;
       context.body = response.body;
       return;
     }
-    context.state.auth = auth;
+    if (auth === null) delete context.state.auth;
+    else context.state.auth = auth;
     await next();
   };
 }

@@ -4,12 +4,12 @@ import type { Connection } from "../connections/index.ts";
 import { HoldfastError } from "../core/errors.ts";
 import type { Decision, JwtClaims, ValidVerdict } from "../core/verdict.ts";
 import type { Guard } from "../guard/types.ts";
-import type { RequestRules } from "./http/token-from.ts";
+import type { OptionalRules, RequestRules } from "./http/token-from.ts";
 import { bearerResponse, degradedHeader, type RefusalResponse } from "./http/bearer-response.ts";
 import { createDecideNodeRequest, type PendingResponse } from "./http/decide-node-request.ts";
 import { readHandlerContext, type NestRequest } from "./nestjs/handler-context.ts";
 
-export type { RequestRules, RequestTokenFrom } from "./http/token-from.ts";
+export type { ChallengeOptions, OptionalRules, RequestRules, RequestTokenFrom } from "./http/token-from.ts";
 
 export type { ValidVerdict } from "../core/verdict.ts";
 
@@ -42,7 +42,7 @@ export type { ValidVerdict } from "../core/verdict.ts";
  */
 export function protect<C = JwtClaims>(
   guard: Pick<Guard<C>, "authorize">,
-  rules: RequestRules = {},
+  rules: RequestRules | OptionalRules = {},
 ): CanActivate {
   const decide = createDecideNodeRequest(guard, rules);
   return {
@@ -62,8 +62,9 @@ export function protect<C = JwtClaims>(
       const outcome = await decide(request.raw ?? request, response ?? withoutEvents);
       if (typeof response?.removeHeader === "function") response.removeHeader(degradedHeader);
       for (const [name, value] of Object.entries(outcome.response.headers)) response?.setHeader(name, value);
-      if (outcome.auth === null) throw new HttpException(outcome.response.body, outcome.response.status);
-      Object.assign(request, { auth: outcome.auth });
+      const { auth, response: answer } = outcome;
+      if (answer.status !== 200) throw new HttpException(answer.body, answer.status);
+      Object.assign(request, { auth: auth ?? undefined });
       return true;
     },
   };

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { JwtClaims, ValidVerdict } from "../core/verdict.ts";
 import type { Guard } from "../guard/types.ts";
-import type { RequestRules } from "./http/token-from.ts";
+import type { OptionalRules, RequestRules } from "./http/token-from.ts";
 import { createAuthorizeNodeRequest } from "./http/decide-node-request.ts";
 import {
   createIssuerListener,
@@ -11,7 +11,12 @@ import {
 } from "./http/mounted-issuer.ts";
 
 export type { MountableIssuer, MountOptions } from "./http/mounted-issuer.ts";
-export type { RequestRules, RequestTokenFrom } from "./http/token-from.ts";
+export type { ChallengeOptions, OptionalRules, RequestRules, RequestTokenFrom } from "./http/token-from.ts";
+
+/** A request under `optional: true`. `auth` is `undefined` when the request has no token. */
+export type MaybeAuthenticatedRequest<C = JwtClaims> = IncomingMessage & {
+  readonly auth: ValidVerdict<C> | undefined;
+};
 
 /** A request with a valid token. `auth` is the verdict on the token. */
 export type AuthenticatedRequest<C = JwtClaims> = IncomingMessage & { readonly auth: ValidVerdict<C> };
@@ -36,13 +41,24 @@ export type AuthenticatedRequest<C = JwtClaims> = IncomingMessage & { readonly a
  */
 export function protect<C = JwtClaims>(
   guard: Pick<Guard<C>, "authorize">,
+  rules: OptionalRules,
+  handler: (req: MaybeAuthenticatedRequest<C>, res: ServerResponse) => unknown,
+): (req: IncomingMessage, res: ServerResponse) => void;
+export function protect<C = JwtClaims>(
+  guard: Pick<Guard<C>, "authorize">,
   rules: RequestRules,
+  handler: (req: AuthenticatedRequest<C>, res: ServerResponse) => unknown,
+): (req: IncomingMessage, res: ServerResponse) => void;
+export function protect<C = JwtClaims>(
+  guard: Pick<Guard<C>, "authorize">,
+  rules: RequestRules | OptionalRules,
   handler: (req: AuthenticatedRequest<C>, res: ServerResponse) => unknown,
 ): (req: IncomingMessage, res: ServerResponse) => void {
   const authorize = createAuthorizeNodeRequest(guard, rules);
   const handle = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
     const auth = await authorize(req, res);
-    if (auth !== null) await handler(Object.assign(req, { auth }), res);
+    // The verdict is absent only under `OptionalRules`.
+    if (auth !== null) await handler(Object.assign(req, { auth: auth as ValidVerdict<C> }), res);
   };
   // An error of the handler stays an unhandled rejection, as it is under node:http without Holdfast.
   return (req, res) => void handle(req, res);

@@ -4,6 +4,7 @@ import { createDecideNodeRequest, sendRefusal, setHeaders } from "../adapters/ht
 import { systemClock, type Clock } from "../core/clock.ts";
 import { oauthErrorContent } from "../core/oauth-error.ts";
 import type { CookieSettings } from "../core/request-token.ts";
+import type { ValidVerdict } from "../core/verdict.ts";
 import type { Guard } from "../guard/types.ts";
 import { withDeadline } from "../resilience/deadline.ts";
 import { decideRule, type PathPolicy, type PathRule } from "./policy.ts";
@@ -99,14 +100,15 @@ function createRuleListener(
   const decide = createDecideNodeRequest(guard, rules, forwardedMethod);
   const answer = async (req: IncomingMessage, res: ServerResponse) => {
     const { auth, response } = await decide(req, res);
-    if (auth === null) {
+    if (response.status !== 200) {
       const challenge = response.headers["WWW-Authenticate"];
       // nginx passes on the challenge of a 401 itself, and loses every other one.
       if (response.status !== 401 && challenge !== undefined) res.setHeader(OTHER_CHALLENGE, challenge);
       return sendRefusal(res, response);
     }
     setHeaders(res, response);
-    const { subject, scopes, sessionId = "", degraded, claims } = auth;
+    // The rules are not optional, so a request that passes has a verdict.
+    const { subject, scopes, sessionId = "", degraded, claims } = auth as ValidVerdict;
     const granted = scopes.map(encode).join(" ");
     const cause = degraded?.cause ?? "";
     res

@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import type { RequestRules } from "../../src/adapters/http/token-from.ts";
 import { adapterContract, assertRefused, setUp, type Framework, type Handle } from "./http-contract.ts";
 import { bearer } from "./http-client.ts";
+import { optionalContract } from "./optional-contract.ts";
 
 const PAGE = "https://app.example.com";
 const NAME = "__Host-hf_at";
@@ -19,6 +20,7 @@ const unsafe = [
 /** All tests that `protect` passes on every framework. */
 export function testProtect(framework: Framework): void {
   adapterContract(framework);
+  describe(`optional and challenge of protect on ${framework.name}`, () => optionalContract(framework));
   describe(`tokenFrom of protect on ${framework.name}`, () => cookieContract(framework));
 }
 

@@ -4,7 +4,7 @@ import type { ValidVerdict } from "../../core/verdict.ts";
 import type { Guard } from "../../guard/types.ts";
 import { degradedHeader, type PassResponse, type RefusalResponse } from "./bearer-response.ts";
 import { withClientSignal, type ClientEvents } from "./client-signal.ts";
-import type { RequestRules } from "./token-from.ts";
+import type { OptionalRules, RequestRules } from "./token-from.ts";
 import { createDecideRequest, type RequestOutcome } from "./decide-request.ts";
 
 /** The part of a Node request that the decision reads. */
@@ -26,7 +26,7 @@ export interface PendingResponse extends ClientEvents<"close"> {
  */
 export function createDecideNodeRequest<C, R extends RequestHeaders = RequestHeaders>(
   guard: Pick<Guard<C>, "authorize">,
-  rules: RequestRules,
+  rules: RequestRules | OptionalRules,
   methodOf: MethodOf<R> = ({ method }) => method,
 ): (req: R, res: PendingResponse) => Promise<RequestOutcome<C>> {
   const decide = createDecideRequest(guard, rules);
@@ -39,18 +39,24 @@ export function createDecideNodeRequest<C, R extends RequestHeaders = RequestHea
     );
 }
 
-/** Decides on a Node request, and sends the response to a refused one. Resolves with `null` when it is refused. */
+/**
+ * Decides on a Node request, and sends the response to a refused one. Resolves with `null` when it is refused, and with
+ * `undefined` for a request that passes without a token.
+ */
 export function createAuthorizeNodeRequest<C>(
   guard: Pick<Guard<C>, "authorize">,
-  rules: RequestRules,
+  rules: RequestRules | OptionalRules,
   methodOf?: MethodOf<IncomingMessage>,
-): (req: IncomingMessage, res: ServerResponse) => Promise<ValidVerdict<C> | null> {
+): (req: IncomingMessage, res: ServerResponse) => Promise<ValidVerdict<C> | null | undefined> {
   const decide = createDecideNodeRequest<C, IncomingMessage>(guard, rules, methodOf);
   return async (req, res) => {
     const { auth, response } = await decide(req, res);
-    if (auth === null) sendRefusal(res, response);
-    else setHeaders(res, response);
-    return auth;
+    if (response.status !== 200) {
+      sendRefusal(res, response);
+      return null;
+    }
+    setHeaders(res, response);
+    return auth ?? undefined;
   };
 }
 

@@ -1,15 +1,21 @@
 import { extractRequestToken, type ExtractedToken, type RequestView } from "../../core/request-token.ts";
 import { copyRules, ruleNames, scopesToRequest } from "../../core/rules.ts";
-import { rejectUnknownOptions, requireMethods } from "../../core/options.ts";
+import { invalidOption, rejectUnknownOptions, requireMethods } from "../../core/options.ts";
 import { unavailableVerdict, type Decision, type ValidVerdict } from "../../core/verdict.ts";
 import type { Guard } from "../../guard/types.ts";
-import { readRequestTokenFrom, type RequestRules } from "./token-from.ts";
+import { readChallenge, readRequestTokenFrom, type OptionalRules, type RequestRules } from "./token-from.ts";
 import { bearerResponse, type PassResponse, type RefusalResponse } from "./bearer-response.ts";
 
-/** The request passes with the verdict in `auth`, or it is refused with `response`. */
+/**
+ * The request passes with the verdict in `auth`, or it is refused with `response`. A request without a token passes without
+ * a verdict where the rules are optional.
+ */
 export type RequestOutcome<C> =
   | { readonly auth: ValidVerdict<C>; readonly response: PassResponse }
+  | { readonly auth: null; readonly response: PassResponse }
   | { readonly auth: null; readonly response: RefusalResponse };
+
+const ANONYMOUS: PassResponse = { status: 200, headers: {}, body: null };
 
 /** Decides on a request. Never rejects. */
 export type DecideRequest<C> = (
@@ -24,22 +30,30 @@ export type DecideRequest<C> = (
  */
 export function createDecideRequest<C>(
   guard: Pick<Guard<C>, "authorize">,
-  options: RequestRules,
+  options: RequestRules | OptionalRules,
   owner = "protect",
 ): DecideRequest<C> {
   requireMethods(owner, "guard", guard, ["authorize"]);
-  rejectUnknownOptions(`${owner}: rules`, options, [...ruleNames, "tokenFrom"]);
-  const { tokenFrom, ...rules } = options;
+  rejectUnknownOptions(`${owner}: rules`, options, [...ruleNames, "tokenFrom", "challenge", "optional"]);
+  const {
+    tokenFrom,
+    challenge,
+    optional = false,
+    ...rules
+  } = options as RequestRules & { optional?: unknown };
+  if (typeof optional !== "boolean") throw invalidOption(`${owner}: optional`, "true or false", optional);
   const ownRules = copyRules(owner, rules);
   const requestedScopes = scopesToRequest(ownRules);
   const places = readRequestTokenFrom(tokenFrom, owner);
+  const parameters = readChallenge(challenge, owner);
   const outcome = (decision: Decision<C> | Exclude<ExtractedToken, { status: "token" }>) =>
     ({
       auth: decision.status === "valid" ? decision : null,
-      response: bearerResponse(decision, requestedScopes),
+      response: bearerResponse(decision, requestedScopes, parameters),
     }) as RequestOutcome<C>;
   return async (request, signal) => {
     const presented = extractRequestToken(request, places);
+    if (presented.status === "none" && optional) return { auth: null, response: ANONYMOUS };
     if (presented.status !== "token") return outcome(presented);
     try {
       return outcome(await guard.authorize(presented.token, { ...ownRules, signal }));

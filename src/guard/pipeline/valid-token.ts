@@ -65,10 +65,7 @@ export function confirmedToken(answer: Readonly<JwtClaims>, token: ValidToken): 
 }
 
 /** Why the whole policy refuses the claims. The header was checked with the signature, and an answer has none. */
-export function refuseByClaims(
-  claims: Readonly<JwtClaims>,
-  { claimsPolicy }: GuardedIssuer,
-): InvalidVerdict | null {
+function refuseByClaims(claims: Readonly<JwtClaims>, { claimsPolicy }: GuardedIssuer): InvalidVerdict | null {
   return refuseClaims({ claims, typ: undefined }, { ...claimsPolicy, requireTyp: false });
 }
 
