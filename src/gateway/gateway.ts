@@ -20,7 +20,7 @@ export interface GatewayOptions {
   /** The proxies whose headers are believed under a policy. Default: none. */
   trustedProxies?: BlockList;
   /** The audience that a token must name where no rule of the policy names one. Default: any that the guard accepts. */
-  audience?: string;
+  audience?: string | readonly string[];
   /** The cookie that may hold the token, under a policy that names none itself. Default: none. */
   cookie?: CookieSettings | undefined;
   clock?: Clock;

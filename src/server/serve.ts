@@ -27,6 +27,7 @@ import {
   type ServiceIdentity,
 } from "./service.ts";
 import { backupMetricSource } from "./backup-metrics.ts";
+import { readGuardFile, type GuardFile } from "./guard-file.ts";
 import { claimAdminToken, loadSettings } from "./secret-files.ts";
 import { findServiceLinks } from "./service-links.ts";
 import type { Settings } from "./settings.ts";
@@ -78,19 +79,20 @@ export async function startService(
     );
     listeners.push(adminListener);
 
+    const identity = resolveIdentity(settings, publicListener);
+    const guardFile = await readGuardFile(settings.guardFile, identity.audience);
+    requireKnownAudiences(policy, [...[identity.audience].flat(), ...guardFile.audiences]);
     const opened = await openStore(settings, { create: true });
     const { files } = opened;
     const snapshots = fileSnapshots({ dir: files.snapshots });
-    const identity = resolveIdentity(settings, publicListener);
-    if (policy !== undefined) requireKnownAudiences(policy, identity);
-    service = await composeService(opened, settings, identity, { snapshots });
+    service = await composeService(opened, settings, identity, { snapshots, guardFile });
     const previous = await recordIdentity(service.store, service);
     const firstUser = roles.has("issuer")
       ? await ensureFirstUser(service.issuer, settings.bootstrapUser, files.password)
       : null;
 
     const health = new HealthMonitor(service, roles, systemClock, revocationAgeBounds(policy));
-    publicListener.mount(createPublicHandler(service, health, settings, policy));
+    publicListener.mount(createPublicHandler(service, health, settings, { policy, guardFile }));
     const nonce = randomNonce();
     const isExposed = !isLoopbackHost(settings.adminHost);
     const adminToken = settings.adminToken ?? (isExposed ? await claimAdminToken(files.adminToken) : null);
@@ -124,7 +126,7 @@ function createPublicHandler(
   service: Service,
   health: HealthMonitor,
   settings: Settings,
-  policy: PathPolicy | undefined,
+  { policy, guardFile }: { readonly policy: PathPolicy | undefined; readonly guardFile: GuardFile },
 ): RequestListener {
   const { trustedProxies, roles, cookies } = settings;
   const serveOther = toRequestListener(publicApp(service, health, settings).fetch);
@@ -132,7 +134,7 @@ function createPublicHandler(
   const verify = createGateway(service.guard, {
     policy,
     trustedProxies,
-    audience: ownAudience(service),
+    audience: [ownAudience(service), ...guardFile.audiences],
     cookie: cookies && { name: ACCESS_COOKIE, origins: new Set(cookies.origins) },
   });
   return (req, res): unknown => (isVerifyRequest(req) ? verify : serveOther)(req, res);
@@ -204,14 +206,13 @@ function describeStart(service: Service, settings: Settings, facts: StartFacts):
 }
 
 /** No token passes a rule with an audience that the service does not know, so the rule is a mistake. */
-function requireKnownAudiences(policy: PathPolicy, { audience }: ServiceIdentity): void {
-  const known = [audience].flat();
-  const named = policy.flatMap(({ requirements }) => requirements?.audience ?? []);
+function requireKnownAudiences(policy: PathPolicy | undefined, known: readonly string[]): void {
+  const named = (policy ?? []).flatMap(({ requirements }) => requirements?.audience ?? []);
   const unknown = named.find((one) => !known.includes(one));
   if (unknown === undefined) return;
   throw new HoldfastError(
     "invalid_option",
-    `HOLDFAST_POLICY names the audience ${unknown}, which HOLDFAST_AUDIENCE does not`,
+    `HOLDFAST_POLICY names the audience ${unknown}, which HOLDFAST_AUDIENCE and HOLDFAST_GUARD do not`,
   );
 }
 

@@ -10,6 +10,7 @@ import type { Store } from "../stores/store.ts";
 import { redisAnswers } from "../stores/redis.ts";
 import { readRedisOptions } from "./store/redis-access.ts";
 import type { OpenedStore } from "./store/local-store.ts";
+import { noGuardFile, type GuardFile } from "./guard-file.ts";
 import type { ProviderSettings, Settings } from "./settings.ts";
 
 /** The `iss` and the `aud` of the service's access tokens. */
@@ -40,7 +41,12 @@ export async function composeService(
   { store, secret }: OpenedStore,
   settings: Settings,
   identity: ServiceIdentity,
-  persistence: Pick<GuardOptions, "snapshots"> = {},
+  {
+    guardFile = noGuardFile,
+    ...persistence
+  }: Pick<GuardOptions, "snapshots"> & {
+    readonly guardFile?: GuardFile;
+  } = {},
 ): Promise<Service> {
   const { clients, shortSession, loginNames, corsOrigins, cookies, provider, lifetimes } = settings;
   const parts: { close(): Promise<void> }[] = [store];
@@ -73,9 +79,14 @@ export async function composeService(
       revocations: issuer.revocations,
     };
     const guard = createGuard({
-      issuers: provider === undefined ? [own] : [own, trustedProvider(provider, identity.audience)],
+      issuers: [
+        own,
+        ...(provider === undefined ? [] : [trustedProvider(provider, identity.audience)]),
+        ...guardFile.issuers,
+      ],
       degraded: settings.degraded ?? "deny",
-      ...(await sharedCacheOptions(settings, secret)),
+      ...guardFile.options,
+      ...(await sharedCacheOptions(settings, secret, guardFile)),
       ...persistence,
       name: "service",
       // The console of the service is its log, in JSON lines.
@@ -117,8 +128,9 @@ function trustedProvider(
 async function sharedCacheOptions(
   { redis, provider }: Settings,
   secret: string,
+  { hasAuthority }: GuardFile,
 ): Promise<Pick<GuardOptions, "shared">> {
-  if (redis === undefined || provider?.authority === undefined) return {};
+  if (redis === undefined || (provider?.authority === undefined && !hasAuthority)) return {};
   const { replicas: _, durability: __, ...options } = await readRedisOptions(redis);
   return { shared: redisAnswers({ ...options, secret }) };
 }

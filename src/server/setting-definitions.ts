@@ -75,6 +75,7 @@ export interface SettingValues extends RedisSettingValues {
   readonly HOLDFAST_TRUSTED_PROXIES?: BlockList;
   readonly HOLDFAST_CONNECTIONS_PER_PEER: number;
   readonly HOLDFAST_POLICY?: string;
+  readonly HOLDFAST_GUARD?: string;
   readonly HOLDFAST_PROVIDER_ISSUER?: string;
   readonly HOLDFAST_PROVIDER_JWKS_URL?: string;
   readonly HOLDFAST_ALLOW_HTTP?: readonly string[];
@@ -199,6 +200,7 @@ export const settingDefinitions: SettingDefinitions<SettingValues> = {
     default: "256",
   },
   HOLDFAST_POLICY: { form: "a file", parse: parseText, otherwise: "none: every valid token passes" },
+  HOLDFAST_GUARD: { form: "a JSON file", parse: parseText, otherwise: "none" },
   HOLDFAST_PROVIDER_ISSUER: {
     form: "the exact iss of a provider: an http(s) URL",
     parse: (text) => (parseHttpUrl(text) === undefined ? undefined : text),

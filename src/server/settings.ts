@@ -76,6 +76,8 @@ export interface Settings {
   readonly connectionsPerPeer: number;
   /** The absolute path of the gateway's policy. */
   readonly policyFile: string | undefined;
+  /** The absolute path of the file with further issuers and options of the guard. */
+  readonly guardFile: string | undefined;
   readonly provider: ProviderSettings | undefined;
   /** The degraded mode of the guard. `undefined` when the setting is missing. */
   readonly degraded: DegradedMode | undefined;
@@ -251,6 +253,7 @@ function toSettings(values: SettingValues): Settings {
     trustedProxies: values.HOLDFAST_TRUSTED_PROXIES ?? new BlockList(),
     connectionsPerPeer: values.HOLDFAST_CONNECTIONS_PER_PEER,
     policyFile: values.HOLDFAST_POLICY === undefined ? undefined : resolve(values.HOLDFAST_POLICY),
+    guardFile: values.HOLDFAST_GUARD === undefined ? undefined : resolve(values.HOLDFAST_GUARD),
     provider: toProviderSettings(values),
     degraded: values.ALLOW_DEGRADED_AUTH,
     bootstrapUser: values.HOLDFAST_BOOTSTRAP_USER,

@@ -37,6 +37,7 @@ test("without settings the service listens on this machine only", () => {
     corsOrigins: [],
     cookies: undefined,
     policyFile: undefined,
+    guardFile: undefined,
     provider: undefined,
     degraded: undefined,
     bootstrapUser: undefined,
