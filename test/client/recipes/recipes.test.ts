@@ -7,6 +7,8 @@ import { buildSchema } from "graphql";
 import { useServer } from "graphql-ws/use/ws";
 import type { Browser, Page } from "playwright-core";
 import { WebSocketServer } from "ws";
+import { protect, type ConnectedRequest } from "../../../src/adapters/graphql-ws.ts";
+import { createConnections } from "../../../src/connections/index.ts";
 import { noChromium, startChromium } from "../../browser/chromium.ts";
 import { startWebApp, type WebApp, type WebAppOptions } from "../web-app.ts";
 import { bundleWithRecipe, recipes } from "./recipe.ts";
@@ -110,27 +112,24 @@ describe("a recipe, in Chromium", { skip: noChromium }, () => {
           { next: ({ data }) => ticks.push(data.whoAmI), error: (error) => ticks.push(String(error)), complete: () => {} },
         );`;
     const { app, page } = await open(t, "graphql-ws", script);
-    const wss = new WebSocketServer({ server: app.apiServer });
-    t.after(() => wss.close());
-    const subjects = new WeakMap<object, string>();
+    const connections = createConnections({ guard: app.guard });
+    const wss = new WebSocketServer({ noServer: true });
+    t.after(async () => {
+      for (const socket of wss.clients) socket.terminate();
+      await connections.close();
+    });
+    app.apiServer.on("upgrade", protect(connections, {}, wss));
+    const whoAmI = async function* (_: unknown, { subject }: { subject: string | undefined }) {
+      yield { whoAmI: subject };
+      await new Promise(() => {});
+    };
     useServer(
       {
         schema: buildSchema("type Query { a: Int } type Subscription { whoAmI: String }"),
-        onConnect: async ({ connectionParams, extra }) => {
-          const verdict = await app.guard.validate(String(connectionParams?.["token"]));
-          if (verdict.status !== "valid") return false;
-          subjects.set(extra.socket, verdict.subject);
-          return true;
-        },
-        context: ({ extra }) => ({ subject: subjects.get(extra.socket) }),
-        roots: {
-          subscription: {
-            async *whoAmI(_: unknown, { subject }: { subject: string }) {
-              yield { whoAmI: subject };
-              await new Promise(() => {});
-            },
-          },
-        },
+        context: ({ extra }: { extra: { request: unknown } }) => ({
+          subject: (extra.request as ConnectedRequest).auth.auth?.subject,
+        }),
+        roots: { subscription: { whoAmI } },
       },
       wss,
     );
