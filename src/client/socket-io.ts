@@ -133,20 +133,33 @@ class SocketDriver {
   async #authenticate(give: (data: object) => void): Promise<void> {
     this.#cancelTimer();
     const connection = ++this.#connection;
-    const fresh = this.#needsFreshToken;
     try {
-      const token = await this.#auth.accessToken({ fresh });
+      const token = await this.#auth.accessToken();
       if (connection !== this.#connection) return;
-      this.#needsFreshToken = false;
       this.#checkSession();
       if (!this.#isOver) give({ ...this.#given, token });
     } catch (error) {
       if (connection !== this.#connection) return;
-      if (error instanceof Ended) return this.end(this.#refusal ?? closed);
       // The server would close a transport that joins no namespace.
       this.#socket.disconnect();
-      this.#connectLater(error instanceof Unavailable ? error.retryAfterMs : 0);
+      this.#failed(error);
     }
+  }
+
+  /** Connects, with a fresh token when the last one was refused. A cookie must be fresh before the transport opens. */
+  async #connect(): Promise<void> {
+    try {
+      if (this.#needsFreshToken) await this.#auth.accessToken({ fresh: true });
+      this.#needsFreshToken = false;
+      if (!this.#isOver) this.#socket.connect();
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  #failed(error: unknown): void {
+    if (error instanceof Ended) return this.end(this.#refusal ?? closed);
+    this.#connectLater(error instanceof Unavailable ? error.retryAfterMs : 0);
   }
 
   /** Sends a new token over the open socket. The old one stays in effect until it expires. */
@@ -158,6 +171,12 @@ class SocketDriver {
       if (connection !== this.#connection) return;
       const token = await this.#auth.accessToken(wanted);
       if (connection !== this.#connection || !this.#socket.connected) return;
+      // In cookie mode no script has the token, and only a new transport brings the new cookie.
+      if (token === "") {
+        this.#socket.disconnect();
+        this.#socket.connect();
+        return;
+      }
       this.#socket.emit("auth.token", token, (answer: TokenAnswer | undefined) => {
         if (connection === this.#connection) this.#answered(answer);
       });
@@ -189,7 +208,7 @@ class SocketDriver {
   }
 
   #connectLater(ms: number): void {
-    this.#later(ms, () => this.#socket.connect());
+    this.#later(ms, () => void this.#connect());
   }
 
   /** Calls `act` after `ms`, or later: the delay grows with each failure, and no two clients choose the same. */

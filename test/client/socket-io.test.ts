@@ -30,8 +30,9 @@ interface Chat {
 }
 
 /** Starts an issuer, a protected server of socket.io, and a page that is logged in as ann. All have one fake clock. */
-async function startChat(t: TestContext, { warnMs = 60_000 } = {}): Promise<Chat> {
-  const device = startDevice(t, { accessTokenTtlMs: 300_000 });
+async function startChat(t: TestContext, { hasCookies = false } = {}): Promise<Chat> {
+  const page = "https://app.example.com";
+  const device = startDevice(t, { accessTokenTtlMs: 300_000, cookies: { origins: [page] } });
   const { clock, issuer } = device;
   const guard = createGuard({
     issuer: idUrl,
@@ -42,7 +43,7 @@ async function startChat(t: TestContext, { warnMs = 60_000 } = {}): Promise<Chat
     revocations: issuer.revocations,
     clock,
   });
-  const connections = createConnections({ guard, clock, random: () => 0.5, warnMs });
+  const connections = createConnections({ guard, clock, random: () => 0.5, warnMs: 60_000 });
   const http = createServer().listen(0, "127.0.0.1");
   await once(http, "listening");
   const io = new Server<Events, Events, Events, AuthData>(http);
@@ -51,14 +52,27 @@ async function startChat(t: TestContext, { warnMs = 60_000 } = {}): Promise<Chat
     attempts++;
     next();
   });
-  protect(connections, {}, io);
+  const cookie = { name: "__Host-hf_at", origins: [page] };
+  protect(connections, hasCookies ? { tokenFrom: { cookie } } : {}, io);
   const joined: string[] = [];
   io.on("connection", (socket) => joined.push(socket.data.auth.auth?.subject ?? ""));
 
-  const auth = device.tab();
+  const jar = new Map<string, string>();
+  const auth = device.tab(hasCookies ? { mode: "cookie", fetch: cookieFetch(device, page, jar) } : {});
   await auth.login({ username: "ann" });
   const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
-  const socket = connect(url, { autoConnect: false, reconnectionDelay: 5, reconnectionDelayMax: 5 });
+  const socket = connect(url, {
+    autoConnect: false,
+    reconnectionDelay: 5,
+    reconnectionDelayMax: 5,
+    // A browser adds both headers to each transport.
+    extraHeaders: {
+      origin: page,
+      get cookie() {
+        return [...jar].map((pair) => pair.join("=")).join("; ");
+      },
+    },
+  });
   const ends: SocketEnd[] = [];
   const stop = authenticateSocket(auth, socket, { clock, random: () => 0.5, onEnd: (end) => ends.push(end) });
   t.after(async () => {
@@ -76,6 +90,21 @@ async function startChat(t: TestContext, { warnMs = 60_000 } = {}): Promise<Chat
     assert.ok(condition(), what);
   };
   return { device, auth, socket, ends, joined, attempts: () => attempts, io, passUntil };
+}
+
+/** A browser's cookies: it keeps those of the answers, and sends them with its origin. */
+function cookieFetch(device: Device, page: string, jar: Map<string, string>): typeof fetch {
+  return async (input, init) => {
+    const request = new Request(input, init);
+    request.headers.set("Origin", page);
+    request.headers.set("Cookie", [...jar].map((pair) => pair.join("=")).join("; "));
+    const response = await device.issuer.fetch(request);
+    for (const line of response.headers.getSetCookie()) {
+      const [, name = "", value = ""] = /^([^=]+)=([^;]*)/.exec(line) ?? [];
+      jar.set(name, value);
+    }
+    return response;
+  };
 }
 
 /** Breaks the transports of all sockets, as a lost network does. */
@@ -97,6 +126,16 @@ describe("a socket of socket.io that the session drives", () => {
     assert.deepEqual(joined, ["ann"]);
     assert.equal(auth.state.status, "in");
     assert.ok(device.count("/auth/refresh") <= 4, `${device.count("/auth/refresh")} refreshes in 15 minutes`);
+  });
+
+  test("in cookie mode, a new transport brings the new cookie before the old one expires", async (t) => {
+    const { device, socket, joined, passUntil, auth } = await startChat(t, { hasCookies: true });
+    await passUntil(() => socket.connected, "the socket joins");
+    const start = device.clock.now();
+    await passUntil(() => joined.length === 3 && socket.connected, "two more transports join");
+    assert.deepEqual(joined, ["ann", "ann", "ann"]);
+    assert.ok(device.clock.now() - start > 300_000, "the page connected again too early");
+    assert.equal(auth.state.status, "in");
   });
 
   test("fault 5: an outage without a usable token leaves the socket waiting, and it comes back", async (t) => {
