@@ -1,0 +1,60 @@
+import { invalidValue } from "../core/option-values.ts";
+import { option, readOptions, readString } from "../core/options.ts";
+import { jwks } from "../guard/keys/jwks.ts";
+import type { TrustedIssuer } from "../guard/types.ts";
+import { textOption } from "./read-values.ts";
+
+export interface EntraOptions {
+  /** The Directory (tenant) ID, or several of them. */
+  tenant: string | readonly string[];
+  /** The Application (client) ID of your API. */
+  clientId: string;
+  /** The Application ID URI of your API. Default `api://` and the client ID. */
+  applicationIdUri?: string;
+}
+
+const guid = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
+
+const table = {
+  tenant: option((name, value): readonly string[] => {
+    const ids: unknown[] = Array.isArray(value) ? value : [value];
+    if (ids.length > 0 && ids.every((id) => typeof id === "string" && guid.test(id))) return ids as string[];
+    throw invalidValue(name, "a Directory (tenant) ID in lower case, or a list of them", value);
+  }),
+  clientId: textOption,
+  applicationIdUri: option((name, value) => (value === undefined ? undefined : readString(name, value))),
+};
+
+/**
+ * Tenants of Microsoft Entra ID. Access tokens of version 1 and 2 are accepted, because the manifest of the API decides
+ * which of them a client gets. Application roles are scopes, beside `scp`. Throws `invalid_option`.
+ *
+ * @example
+ * ```ts
+ * import { createGuard } from "holdfast";
+ * import { entra } from "holdfast/providers";
+ *
+ * export const guard = createGuard(
+ *   entra({ tenant: "8d4c2fd9-0c7c-4a7b-8f0a-5b1c7f1f3f55", clientId: "6e74172b-be56-4843-9ff4-e66a39bb12e3" }),
+ * );
+ * ```
+ */
+export function entra(options: EntraOptions): { issuers: TrustedIssuer[] } {
+  const { tenant, clientId, applicationIdUri = `api://${clientId}` } = readOptions("entra", options, table);
+  const version = (issuer: string, keys: string, client: string): TrustedIssuer => ({
+    issuer,
+    audience: [clientId, applicationIdUri],
+    keys: jwks(keys),
+    // ID tokens have neither. Their audience is the client, which may be the same application.
+    requiredClaims: ["sub", [client, "scp"]],
+    scopesFrom: ["scp", "roles"],
+  });
+  const issuers = tenant.flatMap((tid) => {
+    const login = `https://login.microsoftonline.com/${tid}`;
+    return [
+      version(`${login}/v2.0`, `${login}/discovery/v2.0/keys`, "azp"),
+      version(`https://sts.windows.net/${tid}/`, `${login}/discovery/keys`, "appid"),
+    ];
+  });
+  return { issuers };
+}
