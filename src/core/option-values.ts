@@ -5,8 +5,8 @@ import { option, type OptionReader } from "./option-table.ts";
 /** In characters. */
 const MAX_SHOWN = 100;
 const MAX_ITEMS = 5;
-/** A URL with credentials. */
-const withCredentials = /:\/\/[^/]*@/;
+/** A URL with credentials, or with a query, which may hold a key. */
+const withCredentials = /:\/\/(?:[^/]*@|[^?]*\?)/;
 
 /**
  * Like `invalidOption`, but the message shows the value. Only for options that never hold a secret, such as names

@@ -1,5 +1,6 @@
 import { noHosts, type AllowedHttp } from "./allow-http.ts";
 import { HoldfastError, isHoldfastError } from "../core/errors.ts";
+import { invalidValue } from "../core/option-values.ts";
 import { invalidOption, readString } from "../core/options.ts";
 
 /**
@@ -131,7 +132,7 @@ export function trustworthyUrl(name: string, value: unknown, allowHttp: AllowedH
   const url = URL.parse(readString(name, value));
   if (url === null || !isTrustworthy(url, allowHttp)) {
     const form = "an https URL (or http to this machine, or to a host of allowHttp) without credentials";
-    throw invalidOption(name, form, value);
+    throw invalidValue(name, form, value);
   }
   return url.href;
 }

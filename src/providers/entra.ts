@@ -1,8 +1,9 @@
+import { oneOf } from "../core/claim-rules.ts";
 import { invalidValue } from "../core/option-values.ts";
 import { option, readOptions, readString } from "../core/options.ts";
 import { jwks } from "../guard/keys/jwks.ts";
 import type { TrustedIssuer } from "../guard/types.ts";
-import { textOption } from "./read-values.ts";
+import { optionalTexts, textOption } from "./read-values.ts";
 
 export interface EntraOptions {
   /** The Directory (tenant) ID, or several of them. */
@@ -11,6 +12,8 @@ export interface EntraOptions {
   clientId: string;
   /** The Application ID URI of your API. Default `api://` and the client ID. */
   applicationIdUri?: string;
+  /** The client IDs (`azp`, `appid`) whose tokens are accepted. Default: every client that Entra lets call the API. */
+  clients?: string | readonly string[];
 }
 
 const guid = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/;
@@ -23,6 +26,7 @@ const table = {
   }),
   clientId: textOption,
   applicationIdUri: option((name, value) => (value === undefined ? undefined : readString(name, value))),
+  clients: optionalTexts,
 };
 
 /**
@@ -40,14 +44,20 @@ const table = {
  * ```
  */
 export function entra(options: EntraOptions): { issuers: TrustedIssuer[] } {
-  const { tenant, clientId, applicationIdUri = `api://${clientId}` } = readOptions("entra", options, table);
+  const {
+    tenant,
+    clientId,
+    clients,
+    applicationIdUri = `api://${clientId}`,
+  } = readOptions("entra", options, table);
   const version = (issuer: string, keys: string, client: string): TrustedIssuer => ({
     issuer,
     audience: [clientId, applicationIdUri],
     keys: jwks(keys),
-    // ID tokens have neither. Their audience is the client, which may be the same application.
-    requiredClaims: ["sub", [client, "scp"]],
+    // An ID token may have the same audience, when the client is the same application.
+    requiredClaims: ["sub", [client, "scp", "roles"]],
     scopesFrom: ["scp", "roles"],
+    ...(clients && { claims: { [client]: oneOf(...clients) } }),
   });
   const issuers = tenant.flatMap((tid) => {
     const login = `https://login.microsoftonline.com/${tid}`;

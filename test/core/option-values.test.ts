@@ -29,5 +29,6 @@ test("the shown value is short, cannot steer a terminal, and hides the credentia
   assert.ok(said(Array.from({ length: 10_000 }, () => "x".repeat(1_000))).length < 800);
   assert.match(said("a\u001B[31m\n\u202Eb"), /^[\x20-\x7e…]+$/);
   assert.equal(said("https://user:hunter2@id.example"), "issuer must be a URL; got a string");
-  assert.doesNotMatch(said(["https://user:hunter2@id.example"]), /hunter2/);
+  const urls = ["https://user:hunter2@id.example", "http://id.example/jwks?key=hunter2"];
+  for (const value of [...urls, urls]) assert.doesNotMatch(said(value), /hunter2/);
 });

@@ -47,6 +47,8 @@ const asIdToken = {
   name: "A",
 };
 
+const ofClient = entra({ tenant, clientId, clients: spa });
+
 testShapes(provider, [
   {
     what: "an access token of a user (version 2)",
@@ -94,9 +96,18 @@ testShapes(provider, [
   { what: "an ID token", claims: { ...asIdToken, aud: spa, nonce: "n" }, wanted: "wrong_type" },
   { what: "an ID token of the same application, without nonce", claims: asIdToken, wanted: "missing_claim" },
   {
-    what: "an ID token of the same application with its roles",
+    what: "an ID token of the same application with its roles, where clients are named",
+    options: ofClient,
     claims: { ...asIdToken, roles: ["Orders.Admin"] },
-    wanted: "missing_claim",
+    wanted: "wrong_claim",
+  },
+  { what: "an access token of a named client", options: ofClient, wanted: "valid" },
+  { what: "a version 1 token of a named client", options: ofClient, claims: v1(tenant), wanted: "valid" },
+  {
+    what: "an access token of another client, where clients are named",
+    options: ofClient,
+    claims: { azp: otherTenant },
+    wanted: "wrong_claim",
   },
   {
     what: "a logout token",
