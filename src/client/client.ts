@@ -44,7 +44,7 @@ export class Client extends Session implements AuthClient {
     const at = this.clock.now();
     await this.ready;
     if (await this.#begin(tokens, at, await this.update())) return;
-    throw new TypeError("adopt: tokens must have access_token, refresh_token, expires_in and session_id");
+    throw new TypeError("adopt: tokens must be an answer of the service");
   };
 
   readonly accessToken: AuthClient["accessToken"] = async (options) => (await this.obtain(options)).access;
@@ -93,7 +93,7 @@ export class Client extends Session implements AuthClient {
       return isCancelled ? undefined : { ...tokens, n: n + 1, at, outbox };
     });
     if (!isCancelled) return true;
-    void this.ask("/auth/logout", { refresh_token: tokens.refresh });
+    void this.#sendLogout({ refresh: tokens.refresh, everywhere: false });
     throw new LoginRefused("logged_out", 0);
   }
 

@@ -79,4 +79,23 @@ describe("the client in cookie mode, in Chromium", { skip: noChromium }, () => {
     assert.equal(await call.token(tab, "{ fresh: true }"), "");
     assert.equal((await call.state(tab))["subject"], "bob");
   });
+
+  test("law 3: a logout during a login ends the new session, and its cookies go", async (t) => {
+    for (const mode of ["cookie", "token"]) {
+      const site = await startSite(t, {}, true);
+      const context = await newProfile(t, browser);
+      const tab = await openTab(context, site, { options: `{ mode: "${mode}", timeoutMs: 10_000 }` });
+      let release: (() => void) | undefined;
+      site.faults.set("/auth/login", (_, pass) => (release = pass));
+      const login = call.login(tab);
+      while (release === undefined) await tab.evaluate(`new Promise((done) => setTimeout(done, 10))`);
+      await call.logout(tab);
+      release();
+      assert.equal(await login, "LoginRefused: logged_out", mode);
+      assert.deepEqual(await call.state(tab), { status: "out", cause: "logout" });
+      while ((await site.liveSessions()) > 0 || (await cookies(context)) > 0) {
+        await tab.evaluate(`new Promise((done) => setTimeout(done, 10))`);
+      }
+    }
+  });
 });

@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Ended, Unavailable, type TokenAnswer } from "../../src/client/index.ts";
+import { idUrl, settle, startDevice } from "./device.ts";
+
+const credentials = { username: "ann", password: "correct horse battery" };
+const json = { "Content-Type": "application/json" };
+
+test("tokens of another flow are adopted, and refreshed as others", async (t) => {
+  const device = startDevice(t);
+  const auth = device.tab();
+  const request = { method: "POST", headers: json, body: JSON.stringify(credentials) };
+  const answer = await device.issuer.fetch(new Request(`${idUrl}/auth/login`, request));
+  const tokens = (await answer.json()) as TokenAnswer;
+  await auth.adopt(tokens);
+  assert.equal(auth.peek(), tokens.access_token);
+  assert.notEqual(await auth.accessToken({ fresh: true }), tokens.access_token);
+  const malformed: object[] = [{}, { ...tokens, expires_in: -1 }, { ...tokens, refresh_token: "" }];
+  malformed.push({ ...tokens, access_token: "opaque" }, { ...tokens, session_id: 5 });
+  for (const one of malformed)
+    await assert.rejects(auth.adopt(one as TokenAnswer), /TypeError: adopt: tokens/);
+  assert.equal(auth.state.status, "in");
+});
+
+test("the sessions of the user are listed, and another one or the own one is ended", async (t) => {
+  const device = startDevice(t);
+  const [auth, other] = [device.tab(), device.tab({ storage: "memory", key: "other" })];
+  await auth.login(credentials);
+  await other.login(credentials);
+  const listed = await auth.sessions();
+  assert.deepEqual(listed.map(({ current }) => current).toSorted(), [false, true]);
+  const [there, here] = listed.toSorted((a, b) => Number(a.current) - Number(b.current));
+  await auth.endSession(there?.session_id ?? "");
+  await auth.endSession("of nobody");
+  await assert.rejects(other.accessToken({ fresh: true }), Ended);
+  await auth.endSession(here?.session_id ?? "");
+  assert.deepEqual(auth.state, { status: "out", cause: "logout" });
+  await assert.rejects(auth.sessions(), Ended);
+});
+
+test("law 12: only the service itself confirms a logout, and a page of a proxy does not", async (t) => {
+  const device = startDevice(t);
+  const auth = device.tab();
+  await auth.login(credentials);
+  const sid = auth.state.status === "in" ? auth.state.sessionId : "";
+  const pages = [() => new Response("<h1>Hotel</h1>"), () => new Response("no", { status: 400 })];
+  pages.push(() => new Response("", { status: 503 }));
+  for (const page of pages) {
+    device.fault = page;
+    await auth.logout();
+    assert.equal(device.storage.record?.outbox.length, 1);
+  }
+  device.fault = () => undefined;
+  device.tab();
+  await settle();
+  assert.deepEqual(device.storage.record?.outbox, []);
+  assert.equal((await device.issuer.refresh("x")).status, "invalid_grant");
+  const next = device.tab();
+  await next.login(credentials);
+  assert.deepEqual(
+    (await next.sessions()).map(({ session_id: id }) => id === sid),
+    [false],
+  );
+});
+
+test("a logout everywhere ends all sessions, and with a spent token at least its own", async (t) => {
+  const device = startDevice(t);
+  const [auth, other] = [device.tab(), device.tab({ storage: "memory", key: "other" })];
+  await auth.login(credentials);
+  await other.login(credentials);
+  await auth.logout({ everywhere: true });
+  await assert.rejects(other.accessToken({ fresh: true }), Ended);
+  assert.deepEqual(device.storage.record?.outbox, []);
+  await other.login(credentials);
+  await auth.login(credentials);
+  device.fault = (path) =>
+    path === "/auth/logout-all" ? Response.json({ error: "invalid_grant" }, { status: 400 }) : undefined;
+  await auth.logout({ everywhere: true });
+  assert.equal(device.count("/auth/logout"), 1);
+  assert.deepEqual(device.storage.record?.outbox, []);
+});
+
+test("a storage that fails for a while gets the newer session when it works again", async (t) => {
+  const device = startDevice(t);
+  const auth = device.tab();
+  await auth.login(credentials);
+  device.storage.isBroken = true;
+  await auth.accessToken({ fresh: true });
+  assert.equal(auth.state.status === "in" && auth.state.persistence, "memory");
+  const stored = device.storage.record?.n ?? 0;
+  device.storage.isBroken = false;
+  await device.clock.advance(31_000);
+  const token = await auth.accessToken({ fresh: true });
+  assert.equal(auth.state.status === "in" && auth.state.persistence, "device");
+  assert.equal(device.storage.record?.access, token);
+  assert.ok((device.storage.record?.n ?? 0) > stored + 1);
+  assert.equal(await device.hasAlarm(), false);
+});
+
+test("a login during an outage is unavailable, and options and origins are checked by name", async (t) => {
+  const device = startDevice(t);
+  device.fault = async () => await Promise.reject(new TypeError("Failed to fetch"));
+  await assert.rejects(device.tab().login(credentials), Unavailable);
+  assert.throws(() => device.tab({ baseUrl: "id.example.com" }), /TypeError: baseUrl must be a URL/);
+  assert.throws(() => device.tab({ origins: ["ftp://x"] }), /TypeError: origins must be a URL/);
+});
