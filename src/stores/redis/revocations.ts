@@ -6,6 +6,7 @@ import {
   type Revocation,
   type RevocationEntry,
 } from "../../core/revocation.ts";
+import { forEachInTurns } from "../../resilience/turns.ts";
 import type { RevocationSnapshot, RevocationTail } from "../store.ts";
 import { EXPIRED_RETENTION_MS } from "../retention.ts";
 import { nextEntry, tailAfter } from "../revocation-log.ts";
@@ -101,6 +102,21 @@ function entryArguments(revocations: readonly Revocation[], last: Omit<Revocatio
   });
 }
 
+/**
+ * Parses entries in turns of the event loop, and returns them in the order of the log. The server sorts them by their
+ * `until`, so a stretch of entries with the same lifetime is in order already.
+ */
+async function parseInOrder(raw: readonly string[]): Promise<RevocationEntry[]> {
+  const entries: RevocationEntry[] = [];
+  let isSorted = true;
+  await forEachInTurns(raw, (text) => {
+    const entry = parseEntry(text);
+    isSorted &&= (entries.at(-1)?.seq ?? 0) < entry.seq;
+    entries.push(entry);
+  });
+  return isSorted ? entries : entries.toSorted((a, b) => a.seq - b.seq);
+}
+
 /** The parts of the store that the log uses. */
 export interface RedisRevocationLogOptions {
   readonly manifest: Manifest;
@@ -155,7 +171,7 @@ export class RedisRevocationLog {
     if (raw.pop() !== manifest.epoch) {
       throw new HoldfastError("store_corrupt", `${description} has lost revocations: restore a backup`);
     }
-    const entries = raw.map(parseEntry).toSorted((a, b) => a.seq - b.seq);
+    const entries = await parseInOrder(raw);
     return { position: { epoch: manifest.epoch, seq: Number(seq), chain }, entries };
   }
 
