@@ -58,7 +58,7 @@ describe("the client in cookie mode, in Chromium", { skip: noChromium }, () => {
     site.faults.set(REFRESH, () => undefined);
     await sleep(site, HOUR_MS, tab);
     assert.equal(await call.token(tab), "Unavailable: timeout");
-    assert.equal(await cookies(context), 2);
+    assert.equal(await cookies(context), 3);
     site.faults.clear();
     assert.equal(await tab.evaluate(`recovered()`), "");
     assert.equal((await call.state(tab))["status"], "in");
