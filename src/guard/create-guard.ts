@@ -19,6 +19,8 @@ import { ResultCache } from "./pipeline/result-cache.ts";
 import { UnusableAnswers } from "./pipeline/unusable-answers.ts";
 import { countOpenGuard } from "./live-guards.ts";
 import { ready } from "./ready.ts";
+import { createRequestScopedGuard } from "./request-scope/request-scoped-guard.ts";
+import { isRequestScoped } from "./request-scope/runtime.ts";
 import { readGuardSettings, type GuardSettings } from "./settings.ts";
 import { SharedCache } from "./shared/shared-cache.ts";
 import { guardStatus } from "./status.ts";
@@ -52,15 +54,21 @@ import type { Guard, GuardOptions } from "./types.ts";
  * ```
  */
 export function createGuard<C = JwtClaims>(options: GuardOptions): Guard<C> {
-  const context = createContext(readGuardSettings(options));
+  const settings = readGuardSettings(options);
+  return isRequestScoped()
+    ? createRequestScopedGuard(settings, (own) => openGuard<C>(own, false))
+    : openGuard(settings, true);
+}
+
+/** `isLasting` says whether the guard lives for longer than a request, with work in the background. */
+function openGuard<C>(settings: GuardSettings, isLasting: boolean): Guard<C> {
+  const context = createContext(settings);
   const { guardedIssuers } = context;
-  if (context.snapshots === undefined) start(context);
-  else context.restoring = restore(context);
+  if (isLasting && context.snapshots === undefined) start(context);
+  else if (isLasting) context.restoring = restore(context);
   const authorize = createAuthorize<C>(context);
-  const endCount = countOpenGuard(
-    context.name,
-    guardedIssuers.configured.map(({ source }) => source.issuer),
-  );
+  const issuers = guardedIssuers.configured.map(({ source }) => source.issuer);
+  const endCount = isLasting ? countOpenGuard(context.name, issuers) : () => {};
   const closing = new AbortController();
   return {
     name: context.name,

@@ -92,12 +92,12 @@ function requireWebResponse(what: string, response: unknown): void {
 }
 
 /** Reads the body, and cancels it when it is too long or `signal` aborts, even if `fetch` ignores the signal. */
-async function readBody(
+export async function readBody(
   what: string,
   { body }: Response,
   maxBytes: number,
   signal: AbortSignal,
-): Promise<Uint8Array> {
+): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   const collect = new WritableStream<Uint8Array>({

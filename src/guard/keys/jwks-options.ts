@@ -1,5 +1,7 @@
 import { functionOption, option, readOptions, wholeOption, type OptionTable } from "../../core/options.ts";
 import { readAllowHttp, type AllowedHttp } from "../allow-http.ts";
+import { isRequestScoped } from "../request-scope/runtime.ts";
+import { shareResponses } from "../request-scope/shared-responses.ts";
 import { platformFetch, requestHeaders, type Fetch } from "../fetch-json.ts";
 
 /**
@@ -74,5 +76,6 @@ export function identifyOptions(options: JwksOptions): readonly unknown[] {
 
 /** Throws `invalid_option`, naming `owner` and the option. */
 export function readJwksOptions(owner: string, options: JwksOptions): JwksSettings {
-  return readOptions(owner, options, jwksOptionTable);
+  const settings = readOptions(owner, options, jwksOptionTable);
+  return isRequestScoped() ? { ...settings, fetch: shareResponses(settings.fetch, settings) } : settings;
 }
