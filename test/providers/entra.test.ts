@@ -17,7 +17,7 @@ const v1 = (tid: string) => ({
 const provider: Provider = {
   name: "entra",
   options: entra({ tenant, clientId }),
-  keysUrls: [tenant, otherTenant].flatMap((tid) => [
+  keysUrls: ["common", tenant, otherTenant].flatMap((tid) => [
     `https://login.microsoftonline.com/${tid}/discovery/v2.0/keys`,
     `https://login.microsoftonline.com/${tid}/discovery/keys`,
   ]),
@@ -47,6 +47,7 @@ const asIdToken = {
   name: "A",
 };
 
+const ofAnyTenant = entra({ tenant: "any", clientId });
 const ofClient = entra({ tenant, clientId, clients: spa });
 
 testShapes(provider, [
@@ -84,6 +85,20 @@ testShapes(provider, [
     options: entra({ tenant: [tenant, otherTenant], clientId }),
     claims: v2(otherTenant),
     wanted: "valid",
+  },
+  { what: "an access token of any tenant", options: ofAnyTenant, claims: v2(otherTenant), wanted: "valid" },
+  { what: "a version 1 token of any tenant", options: ofAnyTenant, claims: v1(otherTenant), wanted: "valid" },
+  {
+    what: "a token of any tenant for another API",
+    options: ofAnyTenant,
+    claims: { ...v2(otherTenant), aud: spa },
+    wanted: "wrong_audience",
+  },
+  {
+    what: "a token of any tenant from a made-up host",
+    options: ofAnyTenant,
+    claims: { iss: `https://login.microsoftonline.com.evil.example/${tenant}/v2.0` },
+    wanted: "wrong_issuer",
   },
   { what: "an access token of another tenant", claims: v2(otherTenant), wanted: "wrong_issuer" },
   { what: "a version 1 token of another tenant", claims: v1(otherTenant), wanted: "wrong_issuer" },
@@ -125,7 +140,7 @@ testShapes(provider, [
 testOptions("entra", entra, [
   [
     { tenant: "common", clientId },
-    /entra: tenant must be a Directory \(tenant\) ID in lower case, or a list of them; got "common"/,
+    /entra: tenant must be a Directory \(tenant\) ID in lower case, a list of them, or "any"; got "common"/,
   ],
   [{ tenant: "example.onmicrosoft.com", clientId }, /entra: tenant/],
   [{ tenant: [], clientId }, /entra: tenant/],
