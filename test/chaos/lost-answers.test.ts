@@ -1,48 +1,31 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { FakeClock } from "../../src/testing/fake-clock.ts";
-import { createFixture } from "../issuer/fixture.ts";
-import { advanceInSteps } from "../issuer/stores.ts";
-import { clockedStores, collectAlarms, expectThievesFound, startClients } from "./refreshing-clients.ts";
+import { clockedStores, startClockedClients } from "./refreshing-clients.ts";
 
 /* The times are those of the reports, on a clock that the test advances. `conflictMs` is its default of 30 s. */
 
-const CONFLICT_MS = 30_000;
 const SECOND_MS = 1000;
 
 for (const { name, skip, open } of clockedStores) {
   const title = (text: string) => `fault 63, law 8: ${text}, on ${name}`;
 
   test(title("clients whose answer is lost stay in after 31 s offline"), { skip }, async (t) => {
-    const clock = new FakeClock();
-    const store = await open(t, clock);
-    const { issuer } = createFixture({ clock, store });
-    t.after(async () => await issuer.close());
-    const alarms = collectAlarms(t);
-    const clients = await startClients(issuer);
+    const { clients, advance, expectNoAlarms } = await startClockedClients(t, open);
     for (const client of clients) await client.loseRefresh();
-    await advanceInSteps(clock, store, 31 * SECOND_MS);
+    await advance(31 * SECOND_MS);
     // The repeat is lost as well. A client may be offline for most of a day.
     for (const client of clients) await client.loseRefresh();
-    await advanceInSteps(clock, store, 31 * SECOND_MS);
+    await advance(31 * SECOND_MS);
     for (const client of clients) assert.equal(await client.refresh(), "ok");
-    assert.deepEqual(alarms, []);
-    await expectThievesFound(issuer, clients, alarms, async () => {
-      await advanceInSteps(clock, store, CONFLICT_MS + 1);
-    });
+    await expectNoAlarms();
   });
 
   test(title("a tab that handles its answer 45 s late shares its session"), { skip }, async (t) => {
-    const clock = new FakeClock();
-    const store = await open(t, clock);
-    const { issuer } = createFixture({ clock, store });
-    t.after(async () => await issuer.close());
-    const alarms = collectAlarms(t);
-    const clients = await startClients(issuer);
+    const { issuer, clients, advance, expectNoAlarms } = await startClockedClients(t, open);
     const late = await Promise.all(
       clients.map(async (client) => await issuer.refresh(client.tokens.refresh_token)),
     );
-    await advanceInSteps(clock, store, 45 * SECOND_MS);
+    await advance(45 * SECOND_MS);
     for (const [n, client] of clients.entries()) {
       const answer = late[n];
       assert.ok(answer?.status === "ok");
@@ -54,9 +37,6 @@ for (const { name, skip, open } of clockedStores) {
       if (client.acknowledges) await issuer.acknowledge(client.tokens.refresh_token);
       assert.equal(await client.refresh(), "ok");
     }
-    assert.deepEqual(alarms, []);
-    await expectThievesFound(issuer, clients, alarms, async () => {
-      await advanceInSteps(clock, store, CONFLICT_MS + 1);
-    });
+    await expectNoAlarms();
   });
 }

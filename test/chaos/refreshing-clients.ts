@@ -10,8 +10,8 @@ import { redisStore } from "../../src/stores/redis.ts";
 import { sqliteStore } from "../../src/stores/sqlite.ts";
 import type { Store } from "../../src/stores/store.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
-import { logIn } from "../issuer/fixture.ts";
-import { countCalls } from "../issuer/stores.ts";
+import { createFixture, logIn } from "../issuer/fixture.ts";
+import { advanceInSteps, countCalls } from "../issuer/stores.ts";
 import { noRedis, RedisServer } from "../support/redis-servers.ts";
 
 /** An honest client. It keeps its token whenever it does not know what became of a refresh. */
@@ -104,6 +104,43 @@ export async function expectThievesFound(
     );
     assert.equal(await client.refresh(), "invalid_grant");
   }
+}
+
+const CONFLICT_MS = 30_000;
+
+/** Clients that have refreshed, of an issuer whose store decides by the same fake clock. `conflictMs` is its default, 30 s. */
+export interface ClockedClients {
+  readonly clock: FakeClock;
+  readonly issuer: Issuer;
+  readonly alarms: readonly AuditEvent[];
+  readonly clients: readonly RefreshingClient[];
+  readonly advance: (ms: number) => Promise<void>;
+  /** Asserts that no alarm was raised, and that thieves of the tokens are still found. */
+  readonly expectNoAlarms: () => Promise<void>;
+}
+
+export async function startClockedClients(
+  t: TestContext,
+  open: (t: TestContext, clock: FakeClock) => Promise<Store>,
+): Promise<ClockedClients> {
+  const clock = new FakeClock();
+  const store = await open(t, clock);
+  const { issuer } = createFixture({ clock, store });
+  t.after(async () => await issuer.close());
+  const alarms = collectAlarms(t);
+  const clients = await startClients(issuer);
+  const advance = async (ms: number) => await advanceInSteps(clock, store, ms);
+  return {
+    clock,
+    issuer,
+    alarms,
+    clients,
+    advance,
+    async expectNoAlarms() {
+      assert.deepEqual(alarms, []);
+      await expectThievesFound(issuer, clients, alarms, async () => await advance(CONFLICT_MS + 1));
+    },
+  };
 }
 
 /** The stores on a fake clock, which each decides by. */
