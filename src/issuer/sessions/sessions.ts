@@ -1,5 +1,6 @@
 import { HoldfastError } from "../../core/errors.ts";
 import { isLive } from "../../core/session.ts";
+import { nextTurn } from "../../resilience/turns.ts";
 import type {
   EndReason,
   Rotation,
@@ -27,6 +28,8 @@ const MAX_DEVICE_CHARS = 256;
 const MAX_DEVICE_NAME_CHARS = 64;
 const MAX_ADDRESS_CHARS = 64;
 const MAX_SESSIONS_PER_CLIENT = 1000;
+/** Each verification is a MAC and the parse of a record. So many take a few milliseconds. */
+const VERIFIED_PER_TURN = 50;
 
 /** The client that a session is for. The defaults are those of a first-party session. */
 export interface SessionClient {
@@ -192,6 +195,12 @@ export async function listLiveSessions(
   page: Parameters<SessionStore["listBySubject"]>[1],
 ): Promise<{ sessions: readonly AuthenticSession[]; next: SessionPosition | null }> {
   const { sessions, next } = await ctx.store.sessions.listBySubject(subject, page);
-  const proven = await Promise.all(sessions.map(async (one) => await verifySessionRecord(ctx, one, one.id)));
-  return { sessions: proven.filter((one) => one?.subject === subject) as AuthenticSession[], next };
+  const proven: AuthenticSession[] = [];
+  for (let from = 0; from < sessions.length; from += VERIFIED_PER_TURN) {
+    if (from > 0) await nextTurn();
+    const part = sessions.slice(from, from + VERIFIED_PER_TURN);
+    const verified = await Promise.all(part.map(async (one) => await verifySessionRecord(ctx, one, one.id)));
+    proven.push(...verified.filter((one) => one !== null).filter((one) => one.subject === subject));
+  }
+  return { sessions: proven, next };
 }
