@@ -9,7 +9,7 @@ import type { EndpointRequest } from "./endpoint.ts";
 const MAX_BODY_BYTES = 65_536;
 /** The most parts of a body. Each costs a turn, so a body of tiny chunks would take long to read. */
 const MAX_BODY_PARTS = 4096;
-/** What is parsed may be written again, and `JSON.stringify` exhausts the stack with a few thousand levels. */
+/** Cookie mode writes a parsed body again, and `JSON.stringify` exhausts the stack at a few thousand levels. */
 const MAX_BODY_DEPTH = 32;
 /** Time in which the whole body must arrive. */
 const BODY_DEADLINE_MS = 10_000;

@@ -18,7 +18,7 @@ export interface RedisClient {
 }
 
 /** The caller's part of the options. */
-export interface RedisClientOptions extends NodeSettings {
+export interface RedisClientOptions extends Omit<NodeSettings, "signal"> {
   /** Called when a connection failed or another server took over. Acknowledged writes may have been lost. */
   readonly onInterruption: (error: unknown) => void;
 }

@@ -18,9 +18,10 @@ const SENTINEL_PORT = 26_379;
 export async function connectClient(
   redis: RedisPackage,
   address: RedisAddress,
-  { onInterruption, ...settings }: RedisClientOptions,
+  { onInterruption, ...options }: RedisClientOptions,
   signal: AbortSignal,
 ): Promise<RedisClient> {
+  const settings = { ...options, signal };
   let interruptions = 0;
   const connect: Connect = async (client, ...events) => {
     for (const event of ["error", ...events]) {
@@ -43,13 +44,13 @@ export async function connectClient(
     );
   }
   const [url] = address.nodes;
-  const options = nodeOptions(url, settings);
+  const node = nodeOptions(url, settings);
   const client = await connect(
     redis.createClient({
       ...COMMAND_OPTIONS,
-      ...options,
+      ...node,
       database: databaseOf(url),
-      socket: { ...options.socket, ...hostOf(url) },
+      socket: { ...node.socket, ...hostOf(url) },
     }),
   );
   return createSinglePrimaryClient(

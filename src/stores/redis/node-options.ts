@@ -1,4 +1,6 @@
+import type { LookupFunction } from "node:net";
 import { isHoldfastError, HoldfastError } from "../../core/errors.ts";
+import { joinedLookup } from "./joined-lookup.ts";
 import { toTlsOptions, type RedisAccess, type RedisCredentials } from "./access.ts";
 
 /** How the connections to the servers are made. */
@@ -8,6 +10,8 @@ export interface NodeSettings extends RedisAccess {
   readonly connectTimeoutMs: number;
   /** A connection without any traffic for so long is replaced, ms. It also bounds the handshake. */
   readonly silenceMs: number;
+  /** Ends the connections. The package leaves one open that it was told to close while it connected. */
+  readonly signal: AbortSignal;
   /** Called with the credentials that a connection presents. */
   readonly onCredentials: (credentials: RedisCredentials) => void;
   readonly onSentinelCredentials: (credentials: RedisCredentials) => void;
@@ -27,6 +31,9 @@ const DEFAULT_PORT = 6379;
 interface PlainSocket {
   connectTimeout: number;
   socketTimeout: number;
+  lookup: LookupFunction;
+  /** An option of `net.connect`, to which the package passes it. */
+  signal: AbortSignal;
   reconnectStrategy: (retries: number) => number;
 }
 
@@ -99,13 +106,15 @@ export function hostOf(
 
 function socketOptions(
   { protocol }: URL,
-  { random, connectTimeoutMs, tls }: NodeSettings,
+  { random, connectTimeoutMs, tls, signal }: NodeSettings,
   silenceMs: number,
 ): PlainSocket | TlsSocket {
   const socket = {
     connectTimeout: connectTimeoutMs,
     // Without it, a handshake whose answer is lost would wait for ever.
     socketTimeout: silenceMs,
+    lookup: joinedLookup,
+    signal,
     reconnectStrategy: (retries: number) =>
       Math.min(RECONNECT_MS.max, RECONNECT_MS.first * 2 ** Math.min(retries, 10)) * (0.5 + random() / 2),
   };
