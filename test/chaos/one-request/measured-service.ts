@@ -9,6 +9,7 @@ import { createLogger } from "../../../src/server/logs.ts";
 import { startService } from "../../../src/server/serve.ts";
 import { readSettings } from "../../../src/server/settings.ts";
 import { post, type Tokens } from "../../support/auth-calls.ts";
+import { waitUntil } from "../../support/deadline.ts";
 import { createProvider } from "../../../src/testing/index.ts";
 import { AUDIENCE, clients, PASSWORD, SCOPES, users, type SessionName } from "./endpoints.ts";
 import { PAGE_ORIGIN, type Credentials, type SessionTokens, type WorstRequest } from "./requests.ts";
@@ -76,8 +77,13 @@ export async function startMeasuredService(store: Record<string, string> = {}): 
     admin: Number(new URL(service.adminAddress).port),
   };
   const logIn = async (username: string): Promise<SessionTokens> => {
-    const response = await post(publicAddress, "/auth/login", { username, password: PASSWORD });
-    assert.equal(response.status, 200);
+    let response: Response | undefined;
+    // A store on a busy machine may answer late, which is 503.
+    await waitUntil(async () => {
+      response = await post(publicAddress, "/auth/login", { username, password: PASSWORD });
+      return response.status !== 503;
+    }, "an answer to a login");
+    assert.equal(response?.status, 200);
     return (await response.json()) as Tokens;
   };
   const administrator = await logIn("alice");
