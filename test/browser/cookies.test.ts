@@ -89,6 +89,25 @@ describe("a session in cookies, in Chromium", { skip: noChromium || noOpenssl },
     assert.equal((await call(page, site, "POST", "/auth/refresh")).status, 400);
   });
 
+  test("a sibling host that plants cookies does not bring a visitor into the session of a stranger", async (t) => {
+    const { site, context } = await setUp(t);
+    const stranger = await browser.newContext({ ignoreHTTPSErrors: true });
+    t.after(async () => await stranger.close());
+    await call(await open(stranger, site.app), site, "POST", "/auth/login", { username: "mallory" });
+    const evil = await open(context, site.sibling);
+    for (const { name, value } of await stranger.cookies()) {
+      const path = name.startsWith("__Host-") ? "/" : "/auth";
+      const cookie = `${name}=${value}; Domain=site.test; Path=${path}; Secure`;
+      await evil.evaluate(`void (document.cookie = ${JSON.stringify(cookie)})`);
+    }
+    const names = async () => (await context.cookies()).map(({ name }) => name);
+    assert.deepEqual(await names(), ["__Secure-hf_rt"], "the browser keeps __Host- to one host");
+    const page = await open(context, site.app);
+    assert.equal((await call(page, site, "POST", "/auth/refresh")).status, 400);
+    assert.deepEqual(await names(), ["__Secure-hf_rt"]);
+    assert.equal((await call(page, site, "POST", "/auth/login", { username: "ann" })).status, 200);
+  });
+
   for (const attacker of ["sibling", "foreign"] as const) {
     const paths = ["/auth/logout", "/auth/logout-all", "/auth/refresh", "/auth/login", "/auth/password"];
     const types = ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data"];
