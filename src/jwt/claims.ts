@@ -90,6 +90,13 @@ function readRequiredClaims(name: string, value: unknown): readonly RequiredClai
 
 function readAudience(name: string, value: unknown): readonly string[] | null {
   if (value === null) return null;
+  if (typeof value !== "string" && !Array.isArray(value)) {
+    throw invalidValue(
+      name,
+      "one audience, a list of them, or null; audienceFrom names another claim",
+      value,
+    );
+  }
   const audiences = typeof value === "string" ? [readString(name, value)] : readStrings(name, value);
   if (audiences.length === 0) throw invalidValue(name, "null or at least one audience", value);
   return audiences;

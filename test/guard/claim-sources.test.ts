@@ -159,6 +159,7 @@ test("createGuard refuses malformed claim options by name", async () => {
   const { guard } = await makeFixture();
   const wrong: [Partial<Record<keyof TrustedIssuer, unknown>>, RegExp][] = [
     [{ audienceFrom: "" }, /audienceFrom must be the name of a claim/],
+    [{ audience: { claim: "client_id" } }, /audience must be .*audienceFrom names another claim/],
     [{ audienceFrom: ["aud"] }, /audienceFrom/],
     [{ audienceFrom: "client_id", audience: null }, /audienceFrom needs an audience/],
     [{ subjectFrom: 1 }, /subjectFrom/],
