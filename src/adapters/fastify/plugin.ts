@@ -20,6 +20,6 @@ export function markAsPlugin(plugin: object, name: string, dependencies: readonl
   Object.assign(plugin, {
     [Symbol.for("skip-override")]: true,
     [Symbol.for("fastify.display-name")]: name,
-    [Symbol.for("plugin-meta")]: { name, fastify: "5.x", dependencies },
+    [Symbol.for("plugin-meta")]: { name, fastify: "4.x || 5.x", dependencies },
   });
 }
