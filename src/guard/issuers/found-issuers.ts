@@ -5,7 +5,8 @@ import { withDeadline } from "../../resilience/deadline.ts";
 import { SingleFlight } from "../../resilience/single-flight.ts";
 import { TtlCache } from "../../resilience/ttl-cache.ts";
 import { describeError, emit } from "../emit.ts";
-import { isSameIssuer, nameIssuer, readIssuer, type IssuerSettings } from "../issuer-settings.ts";
+import { isSameIssuer, nameIssuer, readIssuer } from "../issuer-settings.ts";
+import type { IssuerFamily, IssuerSettings } from "../issuer-settings.ts";
 import { HostLimits } from "../keys/host-limits.ts";
 import type { RevocationView } from "../revocations/view.ts";
 import type { GuardSettings } from "../settings.ts";
@@ -112,9 +113,7 @@ export class FoundIssuers {
     const family = families.find(({ pattern }) => pattern.includes(iss));
     if (family === undefined && issuerFor === undefined) return this.#parts.refuse(iss);
     if (!this.#hasPlace(readClock(clock))) return unavailableVerdict("overloaded");
-    if (family === undefined) return this.#lookups.run(iss, async () => await this.#lookUp(iss, null));
-    const { settings } = family;
-    return this.#lookups.run(iss, async () => await this.#open(iss, nameIssuer(settings, iss), null));
+    return this.#lookups.run(iss, async () => await this.#lookUp(iss, null, family));
   }
 
   /** The issuer of this name that is open. */
@@ -151,10 +150,15 @@ export class FoundIssuers {
     return ageMs < ANSWER_STALE_MS ? null : asked;
   }
 
-  /** Asks `issuerFor`. `open` is what an earlier answer opened. Never rejects. */
-  async #lookUp(iss: string, open: OpenIssuer | null): Promise<FoundIssuer> {
+  /** Opens an issuer of `family`, or asks `issuerFor`. `open` is what an earlier answer opened. Never rejects. */
+  async #lookUp(iss: string, open: OpenIssuer | null, family?: IssuerFamily): Promise<FoundIssuer> {
     const { clock } = this.#settings;
     try {
+      if (family !== undefined) {
+        const found = await this.#open(iss, nameIssuer(family.settings, iss), null);
+        this.#lastError = null;
+        return found;
+      }
       const settings = await this.#ask(iss);
       this.#lastError = null;
       if (open !== null && this.get(iss) !== open) return unavailableVerdict("issuer_unavailable");
@@ -173,8 +177,9 @@ export class FoundIssuers {
       // Law 3: what was revoked under the earlier options stays revoked.
       return await this.#open(iss, settings, readClock(clock), open.guarded.revocationView);
     } catch (error) {
+      if (this.#closing.signal.aborted) return unavailableVerdict("closed");
       this.#lastError = describeError(error);
-      this.#reportFailure(iss, `issuerFor: ${this.#lastError}`);
+      this.#reportFailure(iss, family === undefined ? `issuerFor: ${this.#lastError}` : this.#lastError);
       if (open !== null) open.failedAt = readClock(clock);
       return unavailableVerdict("issuer_unavailable");
     }
@@ -269,8 +274,7 @@ export class FoundIssuers {
   }
 
   #giveUp(open: OpenIssuer): void {
-    const { lastError } = open.guarded.keyring.status();
-    this.#reportFailure(open.name, lastError ?? "no token of it was verified");
+    this.#reportFailure(open.name, open.guarded.keyring.status().lastError ?? "no token was verified");
     this.#close(open);
   }
 

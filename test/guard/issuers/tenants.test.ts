@@ -181,3 +181,13 @@ test("an authority or a revocation log is refused for tenants of any name, and i
     message: "createGuard takes issuer or issuerFor, not both",
   });
 });
+
+test("a tenant that cannot be opened makes its tokens unavailable, and says why", async () => {
+  const { mint, guard } = await setUp();
+  const g = guard({ issuer: tenants("http://keycloak:8080/realms/{realm}", { realm: "any" }), audience });
+  const token = mint.token({ iss: "http://keycloak:8080/realms/shop" });
+  assert.equal(await outcome(g, token), "issuer_unavailable");
+  assert.match(g.status().foundIssuers?.lastError ?? "", /issuer must be an https URL/);
+  await g.close();
+  assert.equal(await outcome(g, token), "closed");
+});
