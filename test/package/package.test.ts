@@ -57,6 +57,11 @@ describe("the packed tarball", { skip: online ? false : "the package registry ca
     await countExports(alone);
   });
 
+  test("a CommonJS program can require every subpath", async () => {
+    const program = alone.map((path) => `require("${specifier(path)}");`).join("\n");
+    await inProject("node", ["--input-type=commonjs", "-e", program]);
+  });
+
   test("the main entry loads no server, no password hashing, no database and no validation library", async () => {
     const trace = `
       import { registerHooks } from "node:module";
