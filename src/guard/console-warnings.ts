@@ -32,9 +32,10 @@ export class ConsoleWarnings {
     }
   }
 
-  /** Warns that keys cannot be fetched. `message` contains no credentials. */
-  noteKeysFailure(issuer: string | null, message: string): void {
-    this.#warn("keys_failed", () => `cannot fetch the keys of ${show(issuer)}: ${printable(message)}`);
+  /** Warns that keys cannot be fetched. `message` contains no credentials. The query of `url` may, and is not shown. */
+  noteKeysFailure(issuer: string | null, message: string, url?: string): void {
+    const from = url === undefined ? "" : ` from ${show(url.replace(/[?#].*/s, ""))}`;
+    this.#warn("keys_failed", () => `cannot fetch the keys of ${show(issuer)}${from}: ${printable(message)}`);
   }
 
   #warn(kind: Kind, text: () => string): void {

@@ -18,12 +18,17 @@ export interface GuardEventSource {
   readonly isMuted?: () => boolean;
 }
 
-/** Counts an event and publishes it on the channel `holdfast:guard`. */
-export function emit(source: GuardEventSource, event: GuardEvent["event"], message: string): void {
+/** Counts an event and publishes it on the channel `holdfast:guard`. `url` is the address of keys that were not fetched. */
+export function emit(
+  source: GuardEventSource,
+  event: GuardEvent["event"],
+  message: string,
+  url?: string,
+): void {
   const { guard, issuer, eventCounts, warnings, isMuted } = source;
   eventCounts?.add(event);
   if (isMuted?.() === true) return;
-  if (event === "keys_failed") warnings?.noteKeysFailure(issuer, message);
+  if (event === "keys_failed") warnings?.noteKeysFailure(issuer, message, url);
   if (guardEvents.hasSubscribers) guardEvents.publish({ guard, issuer, event, message });
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
-import { createGuard, jwks, staticKeys, type Guard } from "../../src/index.ts";
+import { createGuard, discovered, jwks, staticKeys, type Guard } from "../../src/index.ts";
 import { audience, issuer, makeFixture } from "./fixture.ts";
 
 /** Records what is written with `console.warn` until the test ends. */
@@ -58,7 +58,32 @@ test("keys that cannot be fetched are explained", async (t) => {
   t.after(async () => await guard.close());
   assert.equal((await guard.validate(mint.token())).status, "unavailable");
   assert.deepEqual(kinds(lines), ["keys_failed"]);
-  assert.match(lines[0] ?? "", /cannot fetch the keys of "https:\/\/id\.example": .*404/);
+  assert.match(
+    lines[0] ?? "",
+    /cannot fetch the keys of "https:\/\/id\.example" from "https:\/\/id\.example\/jwks": .*404/,
+  );
+});
+
+test("the console names the address that was asked for keys, without its query", async (t) => {
+  const lines = recordConsole(t);
+  const { mint, clock } = await makeFixture();
+  const failing = () => Promise.reject(Object.assign(new TypeError("x"), { code: "ENOTFOUND" }));
+  const internal = "http://keycloak:8080/realms/shop/certs";
+  const keys = [
+    jwks(`${internal}?key=hush#part`, { fetch: failing, allowHttp: ["keycloak"] }),
+    discovered({ url: "https://inside.example/metadata", fetch: failing }),
+  ];
+  for (const source of keys) {
+    const guard: Guard = createGuard({ issuer, audience, keys: source, clock });
+    t.after(async () => await guard.close());
+    await guard.validate(mint.token());
+  }
+  assert.match(
+    lines[0] ?? "",
+    /keys of "https:\/\/id\.example" from "http:\/\/keycloak:8080\/realms\/shop\/certs": ENOTFOUND/,
+  );
+  assert.match(lines[1] ?? "", /from "https:\/\/inside\.example\/metadata": ENOTFOUND/);
+  assert.doesNotMatch(lines.join(""), /hush/);
 });
 
 test("warnings: false keeps the console quiet", async (t) => {

@@ -251,7 +251,7 @@ export class JwksKeyring implements Keyring {
   #onFailure(error: unknown): void {
     this.#lastError = describeError(error);
     this.#askedPauseMs = askedPauseMs(error, this.#lastGood.age.isUsable());
-    emit(this.#context, "keys_failed", this.#lastError);
+    emit(this.#context, "keys_failed", this.#lastError, this.#location.firstUrl());
     const warning = this.#lastGood.age.nextWarning();
     if (warning !== null) emit(this.#context, "keys_stale", warning);
   }
