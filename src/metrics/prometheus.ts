@@ -1,6 +1,6 @@
 import type { MetricValue, MetricValueWithName, Registry } from "prom-client";
 import type { HistogramSample, MetricFamily, MetricSource } from "../core/metrics.ts";
-import { requireMethods } from "../core/options.ts";
+import { invalidOption, option, readOptions, requireMethods } from "../core/options.ts";
 import { collect } from "./collect.ts";
 
 export type { MetricFamily, MetricSource } from "../core/metrics.ts";
@@ -12,11 +12,20 @@ export interface MetricSources {
   readonly connections?: readonly MetricSource[];
 }
 
+const partsOption = option((name, value = []): readonly MetricSource[] => {
+  if (!Array.isArray(value)) throw invalidOption(name, "an array of parts", value);
+  for (const part of value as unknown[])
+    requireMethods("registerMetrics", "a source of metrics", part, ["metrics"]);
+  return value as readonly MetricSource[];
+});
+
+const sourcesTable = { guards: partsOption, issuers: partsOption, connections: partsOption };
+
 /**
  * Registers the metrics of guards, issuers and connections in a registry of `prom-client`. Each scrape reads the
  * numbers that the parts count anyway, so a request costs nothing more.
  *
- * Throws `missing_method` for a part without metrics. The registry throws when a name is registered already: pass all
+ * Throws `invalid_option`, or `missing_method` for a part without metrics. The registry throws when a name is registered already: pass all
  * parts in one call.
  *
  * @example
@@ -37,10 +46,9 @@ export interface MetricSources {
  * ```
  */
 export function registerMetrics(registry: Registry, sources: MetricSources): void {
-  const all = Object.values(sources as Record<string, readonly MetricSource[] | undefined>).flatMap(
-    (list) => list ?? [],
-  );
-  for (const source of all) requireMethods("registerMetrics", "a source of metrics", source, ["metrics"]);
+  requireMethods("registerMetrics", "registry", registry, ["registerMetric"]);
+  const { guards, issuers, connections } = readOptions("registerMetrics", sources, sourcesTable);
+  const all = [...guards, ...issuers, ...connections];
   const collectOnce = oncePerTurn(() => collect(all));
   for (const family of collect(all).values()) {
     // The registry calls `name` and `get` only. Its classes would hold each value a second time.

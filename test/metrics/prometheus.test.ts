@@ -75,6 +75,27 @@ test("a part without metrics is refused by name", () => {
   );
 });
 
+test("wrong arguments are refused by name", async () => {
+  const { guard } = await makeFixture();
+  const registry = new Registry();
+  const wrong: [registry: unknown, sources: unknown, message: RegExp][] = [
+    [
+      undefined,
+      { guards: [] },
+      /registerMetrics: registry must be an object with registerMetric; got undefined/,
+    ],
+    [registry, guard(), /registerMetrics has no option ".*"; it has guards, issuers, connections/],
+    [registry, { guard: [guard()] }, /no option "guard".*did you mean guards\?/],
+    [registry, { guards: guard() }, /registerMetrics: guards must be an array of parts; got/],
+  ];
+  for (const [target, sources, message] of wrong) {
+    assert.throws(() => registerMetrics(target as never, sources as never), {
+      code: "invalid_option",
+      message,
+    });
+  }
+});
+
 test("the metrics of a guard are valid for Prometheus and name no token and no subject", async () => {
   const { guard: open, mint, log } = await makeFixture();
   const guard = open({ revocations: log });
