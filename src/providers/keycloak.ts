@@ -1,4 +1,6 @@
 import { option, readOptions } from "../core/options.ts";
+import { readAllowHttp } from "../guard/allow-http.ts";
+import { trustworthyUrl } from "../guard/fetch-json.ts";
 import { jwks } from "../guard/keys/jwks.ts";
 import type { TrustedIssuer } from "../guard/types.ts";
 import { optionalUrl, textOption, urlOption } from "./read-values.ts";
@@ -40,6 +42,9 @@ const table = {
 export function keycloak(options: KeycloakOptions): TrustedIssuer {
   const { url, realm, audience, internalUrl = url, allowHttp } = readOptions("keycloak", options, table);
   const path = `/realms/${encodeURIComponent(realm)}`;
+  // The error of `jwks` would name an address that the caller never wrote.
+  const name = options.internalUrl === undefined ? "url" : "internalUrl";
+  trustworthyUrl(`keycloak: ${name}`, internalUrl, readAllowHttp("keycloak: allowHttp", allowHttp));
   return {
     issuer: `${url}${path}`,
     audience,

@@ -92,5 +92,13 @@ testOptions("keycloak", keycloak, [
   [{ ...preset, url: "id.example.com" }, /keycloak: url must be .*; got "id\.example\.com"/],
   [{ ...preset, audience: undefined }, /keycloak: audience/],
   [{ ...preset, clientId: "x" }, /keycloak has no option "clientId"/],
-  [{ ...preset, url: "http://keycloak:8080" }, /https URL/],
+  [
+    { ...preset, url: "http://keycloak:8080" },
+    /keycloak: url must be an https URL.*; got "http:\/\/keycloak:8080"/,
+  ],
+  [
+    { ...preset, internalUrl: "http://keycloak:8080" },
+    /keycloak: internalUrl must be an https URL.*allowHttp/,
+  ],
+  [{ ...preset, allowHttp: "keycloak" }, /keycloak: allowHttp must be a list/],
 ]);
