@@ -22,7 +22,7 @@ import type { AuthoritySource } from "./authority/authority.ts";
 import { isIssuerPattern, type IssuerPattern } from "./issuers/tenants.ts";
 import { discovered } from "./keys/discovery.ts";
 import { isSeveral, severalKeys } from "./keys/several-keys.ts";
-import { isIndependent, shareKeys } from "./keys/shared-keys.ts";
+import { independentKeys, shareKeys } from "./keys/shared-keys.ts";
 import type { KeySource } from "./keys/key-source.ts";
 import type { TrustedIssuer } from "./types.ts";
 
@@ -78,7 +78,7 @@ export function readIssuer(owner: string, options: unknown): IssuerSettings {
 export interface IssuerFamily {
   readonly pattern: IssuerPattern;
   readonly settings: IssuerSettings;
-  /** The settings of the key set that all issuers share. `null` when each issuer has its own. */
+  /** The settings of the key sets that all issuers share. `null` when each issuer has its own. */
   readonly sharedKeys: IssuerSettings | null;
 }
 
@@ -105,8 +105,8 @@ export function readIssuerOrTenants(owner: string, options: unknown): ReadIssuer
     const name = settings.authority === undefined ? "revocations" : "authority";
     throw invalidOption(`${owner}: ${name}`, 'absent for tenants with "any"; issuerFor can return it', part);
   }
-  const isFetchedOnce = keys !== read.keys && isIndependent(keys);
-  const sharedKeys = isFetchedOnce ? nameIssuer(settings, pattern.pattern) : null;
+  const independent = independentKeys(keys);
+  const sharedKeys = independent && nameIssuer({ ...settings, keys: independent }, pattern.pattern);
   return { issuers: [], families: [{ pattern, settings, sharedKeys }] };
 }
 

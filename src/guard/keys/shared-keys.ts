@@ -18,9 +18,16 @@ export function shareKeys(source: KeySource, owner: string): KeySource {
   return source.kind === "jwks" ? shareFetchedKeys(source, owner) : source;
 }
 
-/** Whether the keys are the same for every issuer that opens the source, so that it can be opened without an issuer. */
-export function isIndependent(source: KeySource): boolean {
-  return isSeveral(source) ? source.sources.every(isIndependent) : source.kind !== "discovered";
+/**
+ * The fetched keys of a shared source that are the same for every issuer. The guard opens them itself and keeps them open.
+ * Otherwise the requests would be those of the first issuer that opens the source, and anyone can make up that issuer.
+ * `null` when there are none.
+ */
+export function independentKeys(source: KeySource): KeySource | null {
+  if (!isSeveral(source)) return source.kind === "jwks" ? source : null;
+  const independent = source.sources.filter(({ kind }) => kind !== "discovered");
+  if (!independent.some(({ kind }) => kind === "jwks")) return null;
+  return independent.length === source.sources.length ? source : severalKeys("keys", independent);
 }
 
 function shareFetchedKeys(source: KeySource, owner: string): KeySource {

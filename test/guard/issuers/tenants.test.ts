@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createGuard, jwks, staticKeys, tenants, type Guard, type GuardOptions } from "../../../src/index.ts";
+import {
+  createGuard,
+  discovered,
+  jwks,
+  staticKeys,
+  tenants,
+  type Guard,
+  type GuardOptions,
+} from "../../../src/index.ts";
 import { createMint, FakeClock, type Mint } from "../../../src/testing/index.ts";
 import { audience } from "../fixture.ts";
 
@@ -112,6 +120,31 @@ test("tenants of any name share one key set that the guard names by the pattern"
   g.distrustKeys(entra);
   assert.equal((await g.validate(mint.token())).status, "valid");
   assert.equal(fetched, 2);
+  await g.close();
+});
+
+test("law 6: a made-up tenant ends no shared key set that stands beside discovered keys", async () => {
+  const { clock, mint, guard } = await setUp();
+  const shared = "https://login.example/keys";
+  let fetched = 0;
+  const fetch = (url: string) => {
+    if (url !== shared) return new Response(null, { status: 404 });
+    fetched++;
+    return Response.json(mint.jwks());
+  };
+  const keys = [discovered({ fetch }), jwks(shared, { fetch })];
+  const g = guard({ issuer: tenants(entra, { tid: "any" }), audience, keys, warnings: false });
+  const forger = await createMint({ issuer: nameOf("made-up"), audience, clock });
+  await g.validate(forger.token());
+  assert.equal(await outcome(g, mint.token()), "valid");
+  for (let hour = 0; hour < 26; hour++) await clock.advance(3_600_000);
+  assert.equal(await outcome(g, mint.token({ jti: "next day" })), "valid");
+  assert.equal(await outcome(g, mint.token({ iss: nameOf("t2") })), "valid");
+  assert.ok(fetched > 1);
+  assert.deepEqual(
+    g.status().issuers.map(({ issuer }) => issuer),
+    [entra],
+  );
   await g.close();
 });
 
