@@ -3,7 +3,7 @@ import { isHoldfastError } from "../../core/errors.ts";
 import { isRecord } from "../../core/json.ts";
 import { hasRegisteredTypes, nullableInAnswer, withoutNull } from "../../jwt/registered-claims.ts";
 import { freezeAndCount } from "../../jwt/strict-json.ts";
-import { withDeadline } from "../../resilience/deadline.ts";
+import { abortable, withDeadline } from "../../resilience/deadline.ts";
 import { describeError } from "../emit.ts";
 import { fetchJson, type JsonResponse } from "../fetch-json.ts";
 import { readRetryAfterMs } from "../retry-after.ts";
@@ -126,7 +126,8 @@ async function sendAuthorityRequest(
 ): Promise<AuthorityReply> {
   let isSent = false;
   try {
-    const credentials = await settings.authentication(context);
+    // A function of the application may never answer. It must not keep its place among the requests.
+    const credentials = await abortable(settings.authentication(context), signal);
     isSent = true;
     const response = await fetchJson(settings.url, {
       ...settings,

@@ -149,6 +149,21 @@ test("a function that fails or returns no secret makes the token unavailable, an
   }
 });
 
+test("a secret function that never answers keeps no place among the requests", async (t) => {
+  let isSilent = true;
+  const { authority, askAndAdvance } = setUpAuthority(t, {
+    clientSecret: async () => await (isSilent ? new Promise<never>(() => {}) : Promise.resolve("secret")),
+    maxConcurrent: 1,
+    timeoutMs: 1_000,
+  });
+  for (const token of ["one", "two"]) {
+    assert.equal((await askAndAdvance(1_000, token)).status, "unavailable");
+  }
+  isSilent = false;
+  assert.equal((await askAndAdvance(60_000, "three")).status, "yes");
+  authority.close();
+});
+
 test("wrong client keys are refused at creation, and no part of a key is shown", async () => {
   const { privateJwk, publicJwk } = await generateSigningKey("ES256");
   const { alg: _, ...withoutAlg } = privateJwk;
