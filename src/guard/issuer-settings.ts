@@ -122,9 +122,14 @@ export function isSameIssuer(a: IssuerSettings, b: IssuerSettings): boolean {
   return (
     plain(a) === plain(b) &&
     (a.keys === b.keys || isSameIdentity(a.keys.identity, b.keys.identity)) &&
-    (a.authority === b.authority || isSameIdentity(a.authority?.identity, b.authority?.identity)) &&
+    (a.authority === b.authority || isSameIdentity(optionsOf(a.authority), optionsOf(b.authority))) &&
     a.revocationFeed === b.revocationFeed
   );
+}
+
+/** The identity of an authority leaves out its secret, for example, so that instances share answers while it changes. */
+function optionsOf(authority: AuthoritySource | undefined): string | undefined {
+  return authority?.optionsDigest ?? authority?.identity;
 }
 
 function isSameIdentity(a: unknown, b: unknown): boolean {

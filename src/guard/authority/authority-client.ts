@@ -48,9 +48,9 @@ export function createAuthoritySource(
   options: AuthorityOptions,
 ): AuthoritySource {
   const settings = readAuthorityOptions(owner, options);
-  const { opaque, ask, allowMissingAud, identity } = settings;
+  const { opaque, ask, allowMissingAud, identity, optionsDigest } = settings;
   const open = (context: AuthorityContext) => new AuthorityClient(protocol, settings, context);
-  return { kind: protocol.kind, opaque, ask, allowMissingAud, identity, open };
+  return { kind: protocol.kind, opaque, ask, allowMissingAud, identity, optionsDigest, open };
 }
 
 const neverRetry = () => false;

@@ -50,6 +50,11 @@ export interface AuthoritySource {
    * share no answers.
    */
   readonly identity?: string;
+  /**
+   * A digest of all options that are not functions. An authority with another digest replaces that of an earlier answer of
+   * `issuerFor`. Default: `identity`.
+   */
+  readonly optionsDigest?: string;
   open(context: AuthorityContext): Authority;
 }
 

@@ -97,6 +97,8 @@ interface OwnSettings extends Readonly<Required<Omit<OwnOptions, "opaque" | "pro
 export interface AuthoritySettings extends OwnSettings {
   /** See `AuthoritySource`. A digest, because the options may hold credentials. */
   readonly identity: string;
+  /** See `AuthoritySource`. */
+  readonly optionsDigest: string;
   readonly authentication: ClientAuthentication;
 }
 
@@ -138,7 +140,16 @@ export function readAuthorityOptions(owner: string, options: AuthorityOptions): 
   const fixedToken = typeof bearerToken === "string" ? bearerToken : null;
   const identityParts = [owner, given.url, auth, clientId, fixedToken, given.headers];
   const identity = hash("sha256", JSON.stringify(identityParts), "base64url");
-  return { ...settings, identity, authentication };
+  return { ...settings, identity, optionsDigest: digestOptions(given), authentication };
+}
+
+/** JSON leaves out functions, which `issuerFor` makes anew for each answer, and would make all expressions equal. */
+function digestOptions(options: object): string {
+  const sorted = Object.entries(options).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const text = JSON.stringify(sorted, (_, value: unknown) =>
+    value instanceof RegExp ? String(value) : value,
+  );
+  return hash("sha256", text, "base64url");
 }
 
 /** Matches a bearer token (RFC 6750 §2.1) that does not begin like a JWT: `{`, then a space or a quotation mark, up to a dot. */
