@@ -20,7 +20,8 @@ import {
   type GuardedIssuer,
 } from "./guarded-issuer.ts";
 import { MAX_ISSUER_LENGTH } from "./tenants.ts";
-import { UnprovenHosts, type Probation } from "./unproven-hosts.ts";
+import { mayGiveUp, probationOf, type OpenIssuer } from "./open-issuer.ts";
+import { UnprovenHosts } from "./unproven-hosts.ts";
 
 /** The issuer of a token, or the verdict when the guard has none for it. */
 export type FoundIssuer = GuardedIssuer | InvalidVerdict | UnavailableVerdict;
@@ -38,28 +39,10 @@ const ABSENT_MS = 60_000;
 const MAX_ABSENT = 10_000;
 /** The issuers that are looked up, or that no token has proved yet. Anyone can make up an `iss`. */
 const MAX_UNPROVEN = 256;
-/** An unproven issuer keeps its place at least this long, which limits how many can be tried. */
-const MIN_PLACE_MS = 1_000;
-/** An issuer without a verified token by then is closed when its place is needed. */
-const PROBATION_MS = 30_000;
 /** The attempts at one host for unproven issuers. The known issuers of the host have eight others. */
 const UNPROVEN_PER_HOST = 4;
 /** Strangers choose the issuers that fail, so a log gets one of them a minute. */
 const FAILURE_EVENT_MS = 60_000;
-
-/** An issuer that was found, and what is known of it. */
-interface OpenIssuer {
-  readonly name: string;
-  readonly settings: IssuerSettings;
-  readonly guarded: GuardedIssuer;
-  readonly openedAt: Instant;
-  /** Whether a key of the issuer has verified a token. */
-  isProven: boolean;
-  /** When `issuerFor` named the issuer. `null` for an issuer of a pattern. */
-  answeredAt: Instant | null;
-  /** When `issuerFor` last failed for the issuer. `null` after an answer. */
-  failedAt: Instant | null;
-}
 
 /** The parts that the found issuers share with the guard. */
 export interface FoundIssuersParts {
@@ -207,7 +190,8 @@ export class FoundIssuers {
   ): Promise<FoundIssuer> {
     const { clock } = this.#settings;
     const openedAt = readClock(clock);
-    const probation = this.#probation(() => open);
+    const giveUp = () => this.#giveUp(open);
+    const probation = probationOf(clock, () => open, giveUp);
     const guarded = openGuardedIssuer(this.#settings, settings, {
       ...this.#parts,
       hosts:
@@ -221,23 +205,16 @@ export class FoundIssuers {
     });
     const state = { isProven: false, answeredAt, failedAt: null };
     const open: OpenIssuer = { name, settings, guarded, openedAt, ...state };
-    this.#unproven.set(name, open);
     guarded.revocationView.subscribe(this.#parts.onRevocation);
+    // Law 3: no token may find the issuer before the revocations of earlier runs are loaded. It joins the look-up instead.
     await guarded.revocationSnapshot?.restore();
-    if (this.#closing.signal.aborted) return unavailableVerdict("closed");
+    if (this.#closing.signal.aborted) {
+      await closeGuardedIssuer(guarded);
+      return unavailableVerdict("closed");
+    }
+    this.#unproven.set(name, open);
     startGuardedIssuer(guarded);
     return guarded;
-  }
-
-  #probation(getOpen: () => OpenIssuer): Probation {
-    const { clock } = this.#settings;
-    return {
-      get isProven() {
-        return getOpen().isProven;
-      },
-      isOver: () => elapsedMs(clock, getOpen().openedAt) > PROBATION_MS,
-      end: () => this.#giveUp(getOpen()),
-    };
   }
 
   /** A key of the issuer verified a token, so the issuer is real. */
@@ -259,18 +236,11 @@ export class FoundIssuers {
   /** Whether one more issuer may be opened, after others made room. */
   #hasPlace(now: Instant): boolean {
     if (this.#unproven.size + this.#lookups.size >= MAX_UNPROVEN) {
-      const ended = [...this.#unproven.values()].find((open) => this.#mayGiveUp(open, now));
+      const ended = [...this.#unproven.values()].find((open) => mayGiveUp(open, now));
       if (ended === undefined) return false;
       this.#giveUp(ended);
     }
     return this.#proven.size < this.#settings.maxIssuers || this.#findUnused() !== undefined;
-  }
-
-  #mayGiveUp({ openedAt, guarded }: OpenIssuer, now: Instant): boolean {
-    const ageMs = now.monotonic - openedAt.monotonic;
-    if (ageMs < MIN_PLACE_MS) return false;
-    const { usable, lastError } = guarded.keyring.status();
-    return ageMs > PROBATION_MS || (!usable && lastError !== null);
   }
 
   #giveUp(open: OpenIssuer): void {
