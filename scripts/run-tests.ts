@@ -70,12 +70,12 @@ const short = (file: string) => relative("", file);
 /** The files that run now. */
 const unfinished = new Set<string>();
 /** The failures of the run so far. The reporter shows their errors at the end. */
-let failures = new Map<string, string[]>();
+let failuresSoFar = new Map<string, string[]>();
 
 /** Ends the whole run. */
 function giveUp(reason: string): never {
   console.error(`${reason}. These files had not ended: ${[...unfinished].map(short).join(", ") || "none"}`);
-  list(failures, "failed");
+  list(failuresSoFar, "failed");
   killAll(listDescendants(process.pid));
   process.exit(1);
 }
@@ -94,10 +94,12 @@ function endLateFiles(): void {
     killAll([...listDescendants(pid), { pid, command }]);
   }
 }
+
 /** Prints the events of one run as Node does, without the closing lines. */
 async function runFiles(files: readonly string[], concurrency: number): Promise<Result> {
   const byFile = new Map<string, Counts>();
-  failures = new Map();
+  const failures = new Map<string, string[]>();
+  failuresSoFar = failures;
   let total: Counts | undefined;
 
   function read(type: string, data: EventData): void {

@@ -66,7 +66,7 @@ void describe("fault 67: a name server without an answer", { skip: noRedis }, ()
     assert.equal(await failure(), "");
 
     nameServer.isSilent = true;
-    const before = nameServer.asked;
+    const askedBefore = nameServer.asked;
     await server.cli("CLIENT", "KILL", "TYPE", "normal");
     await waitUntil(
       async () => (await failure()).includes("Connection timeout"),
@@ -76,10 +76,10 @@ void describe("fault 67: a name server without an answer", { skip: noRedis }, ()
     const until = performance.now() + 3000;
     await waitUntil(async () => performance.now() > until, "further attempts");
     assert.equal(nameServer.waiting, 1);
-    assert.equal(nameServer.asked, before + 1);
+    assert.equal(nameServer.asked, askedBefore + 1);
 
     nameServer.isSilent = false;
     await waitUntil(async () => (await failure()) === "", "an answer of the store");
-    assert.ok(nameServer.asked < before + 10, `${nameServer.asked - before} lookups`);
+    assert.ok(nameServer.asked < askedBefore + 10, `${nameServer.asked - askedBefore} lookups`);
   });
 });

@@ -14,17 +14,14 @@ export const joinedLookup: LookupFunction = (hostname, options, callback) => {
   const { family, hints } = options;
   const key = JSON.stringify([hostname, family, hints, options.order, options.verbatim]);
   const work = async () => await dns.promises.lookup(hostname, { ...options, all: true });
+  const answer = (found: LookupAddress[]) => {
+    const [first] = found;
+    if (options.all === true || first === undefined) callback(null, found);
+    else callback(null, first.address, first.family);
+  };
   // The callback must not run within the promise, which would turn what it throws into a rejection.
   flights.run(key, work).then(
-    (found) => {
-      const [first] = found;
-      setImmediate(() => {
-        if (options.all === true || first === undefined) callback(null, found);
-        else callback(null, first.address, first.family);
-      });
-    },
-    (error: NodeJS.ErrnoException) => {
-      setImmediate(() => callback(error, []));
-    },
+    (found) => setImmediate(answer, found),
+    (error: NodeJS.ErrnoException) => setImmediate(() => callback(error, [])),
   );
 };
