@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { createConnections, type Connections } from "../connections/index.ts";
+import { invalidValue } from "../core/option-values.ts";
 import { invalidOption, option, readOptions, requireMethods, type OptionTable } from "../core/options.ts";
 import { copyRules, type Rules } from "../core/rules.ts";
 import type { Guard } from "../guard/types.ts";
@@ -26,7 +27,7 @@ export const mcpOptionTable: OptionTable<ReadMcpOptions> = {
     return guard as Guard<unknown>;
   }),
   resource: option((name, value) => {
-    if (!isResourceUrl(value)) throw invalidOption(name, "an http(s) URL without query and fragment", value);
+    if (!isResourceUrl(value)) throw invalidValue(name, "an http(s) URL without query and fragment", value);
     return value;
   }),
   authorizationServers: option((name, value) => {

@@ -13,8 +13,8 @@ test("createMcpResource names a wrong option, and what it must be", async (t) =>
   t.after(async () => await guard.close());
   const wrong: [options: object, message: RegExp][] = [
     [{}, /^createMcpResource: resource must be an http\(s\) URL without query and fragment; got undefined/],
-    [{ resource: "mcp.example.com" }, /resource must be an http/],
-    [{ resource: `${resource}?a=1` }, /resource must be an http/],
+    [{ resource: "mcp.example.com" }, /resource must be an http.*; got "mcp\.example\.com"/],
+    [{ resource: `${resource}?a=1` }, /resource must be an http.*; got a string$/],
     [{ resource: `${resource}#a` }, /resource must be an http/],
     [{ resource, authorizationServers: [] }, /authorizationServers must be a list of http\(s\) URLs/],
     [{ resource, authorizationServers: ["id"] }, /authorizationServers must be a list/],
