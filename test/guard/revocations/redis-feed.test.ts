@@ -14,7 +14,7 @@ void describe("a guard that follows the log in a real Redis", { skip: noRedis },
 
   /** A guard whose store is reached at `to`, and a second store that revokes. */
   async function createSetup(t: TestContext, to: string, prefix: string) {
-    const here = await redisStore({ url: to, prefix, commandTimeoutMs: 500 });
+    const here = await redisStore({ url: to, prefix, commandTimeoutMs: 500, openTimeoutMs: 30_000 });
     const there = await redisStore({ url: server.url, prefix, commandTimeoutMs: 2_000 });
     t.after(async () => void (await Promise.all([here.close(), there.close()])));
     const mint = await createMint({ issuer, audience });
