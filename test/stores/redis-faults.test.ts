@@ -229,9 +229,9 @@ void describe("Redis and its faults", { skip: noRedis }, () => {
   });
 
   void test("law 3: every one of 11,000 sessions of a subject ends", async (t) => {
-    const store = await open(t);
-    for (let i = 0; i < 11_000; i += 1000) {
-      await Promise.all(Array.from({ length: 1000 }, async (_, n) => await logIn(store, `s${i + n}`)));
+    const store = await open(t, { commandTimeoutMs: 10_000 });
+    for (let i = 0; i < 11_000; i += 500) {
+      await Promise.all(Array.from({ length: 500 }, async (_, n) => await logIn(store, `s${i + n}`)));
     }
     assert.equal(await countListed(store), 11_000);
     assert.equal(await store.sessions.endAll("alice", "logout_all", await subjectScope(store)), 11_000);
