@@ -154,7 +154,7 @@ describe("the packed tarball", { skip: online ? false : "the package registry ca
 
     describe("beside frameworks", () => {
       before(async () => {
-        for (const name of ["@fastify", "@nestjs", "@types", "fastify", "reflect-metadata", "ws"]) {
+        for (const name of ["@fastify", "@nestjs", "@types", "fastify", "react", "reflect-metadata", "ws"]) {
           await symlink(join(root, "node_modules", name), join(project, "node_modules", name), "dir");
         }
       });
