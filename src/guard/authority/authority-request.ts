@@ -103,7 +103,8 @@ export async function requestAnswer(
       // A question whose time ended in the queue would only cost the others a place.
       signal.throwIfAborted();
       onSent?.();
-      return await sendAuthorityRequest(protocol, settings, context, token, signal);
+      // A function for the secret or a `fetch` may never answer. It must not keep its place among the requests.
+      return await abortable(sendAuthorityRequest(protocol, settings, context, token, signal), signal);
     });
   const send = async (signal: AbortSignal) => {
     const reply = await sendOnce(signal);
@@ -126,8 +127,7 @@ async function sendAuthorityRequest(
 ): Promise<AuthorityReply> {
   let isSent = false;
   try {
-    // A function of the application may never answer. It must not keep its place among the requests.
-    const credentials = await abortable(settings.authentication(context), signal);
+    const credentials = await settings.authentication(context);
     isSent = true;
     const response = await fetchJson(settings.url, {
       ...settings,

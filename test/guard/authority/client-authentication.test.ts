@@ -149,19 +149,23 @@ test("a function that fails or returns no secret makes the token unavailable, an
   }
 });
 
-test("a secret function that never answers keeps no place among the requests", async (t) => {
+test("a secret function or a fetch that never answers keeps no place among the requests", async (t) => {
   let isSilent = true;
-  const { authority, askAndAdvance } = setUpAuthority(t, {
-    clientSecret: async () => await (isSilent ? new Promise<never>(() => {}) : Promise.resolve("secret")),
-    maxConcurrent: 1,
-    timeoutMs: 1_000,
-  });
-  for (const token of ["one", "two"]) {
-    assert.equal((await askAndAdvance(1_000, token)).status, "unavailable");
+  const answer = async <T>(value: T) => await (isSilent ? new Promise<T>(() => {}) : Promise.resolve(value));
+  const limits = { maxConcurrent: 1, timeoutMs: 1_000 };
+  for (const options of [
+    { clientSecret: async () => await answer("secret") },
+    { fetch: async () => await answer(yes()) },
+  ]) {
+    const { authority, askAndAdvance } = setUpAuthority(t, { ...limits, ...options });
+    isSilent = true;
+    for (const token of ["one", "two"]) {
+      assert.equal((await askAndAdvance(1_000, token)).status, "unavailable");
+    }
+    isSilent = false;
+    assert.equal((await askAndAdvance(60_000, "three")).status, "yes");
+    authority.close();
   }
-  isSilent = false;
-  assert.equal((await askAndAdvance(60_000, "three")).status, "yes");
-  authority.close();
 });
 
 test("wrong client keys are refused at creation, and no part of a key is shown", async () => {
