@@ -2,9 +2,12 @@ import type { Connections, SocketTransport } from "../connections/index.ts";
 import type { Rules } from "../core/rules.ts";
 import type { Admission } from "../guard/types.ts";
 
-/** Whether a response is a stream of events, which lives for longer than a request. */
+/**
+ * Whether a response is a stream of events, which lives for longer than a request. A response of Node may have a list of
+ * one value.
+ */
 export function isEventStream(contentType: unknown): boolean {
-  return typeof contentType === "string" && /^text\/event-stream\b/i.test(contentType.trim());
+  return /^text\/event-stream\b/i.test(String(contentType).trim());
 }
 
 /**

@@ -51,7 +51,7 @@ function prepareHead<C>(
   res: ServerResponse,
 ): void {
   const sessionId = res.getHeader(SESSION_HEADER);
-  if (typeof sessionId === "string") res.setHeader(SESSION_HEADER, binding.bind(sessionId, owner));
+  if (sessionId !== undefined) res.setHeader(SESSION_HEADER, binding.bind(String(sessionId), owner));
   if (!isEventStream(res.getHeader("content-type"))) return;
   // The server may write to the stream once more before it sees that the stream ended.
   res.on("error", () => {});

@@ -13,7 +13,11 @@ export function beforeHead(res: ServerResponse, listener: () => void): void {
     if (isCalled) return writeHead(status, ...rest);
     isCalled = true;
     const reason = typeof rest[0] === "string" ? [rest[0]] : [];
-    setAll(res, rest.at(reason.length));
+    // Node also takes `undefined` in place of a reason.
+    setAll(
+      res,
+      rest.find((one) => typeof one === "object" && one !== null),
+    );
     listener();
     return writeHead(status, ...reason);
   };
@@ -21,7 +25,7 @@ export function beforeHead(res: ServerResponse, listener: () => void): void {
 
 /** Sets headers in the forms that `writeHead` takes: an object, a list of pairs, or names and values in turn. */
 function setAll(res: ServerResponse, headers: unknown): void {
-  if (typeof headers !== "object" || headers === null) return;
+  if (headers === undefined) return;
   if (!Array.isArray(headers)) {
     for (const [name, value] of Object.entries(headers as Record<string, OutgoingHttpHeader | undefined>)) {
       if (value !== undefined) res.setHeader(name, value);
