@@ -121,9 +121,9 @@ function readHeader(lines: readonly string[], scheme: string): PresentedToken {
   const [value, ...others] = lines;
   if (value === undefined) return none;
   if (others.length > 0) return malformed;
-  const [first = "", ...rest] = scheme === "" ? ["", value] : value.split(" ");
+  const [first] = /^[^\s,]*/.exec(scheme === "" ? "" : value) ?? [""];
   if (first.toLowerCase() !== scheme.toLowerCase()) return none;
-  const token = rest.join(" ").trim();
+  const token = value.slice(first.length).replace(/^ +| +$/g, "");
   return token68.test(token) ? { status: "token", token } : malformed;
 }
 

@@ -128,6 +128,7 @@ function cookieContract(framework: Framework): void {
     const named = await framework.serve(t, guard, [{ tokenFrom: { scheme: "Token" } }], greet);
     assert.equal((await named({ headers: [["Authorization", `token ${token}`]] })).body, "hello alice");
     assertRefused(await named({ headers: [bearer(token)] }), 401, "unauthorized");
+    assertRefused(await named({ headers: [["Authorization", `Token\t${token}`]] }), 400, "invalid_request");
   });
 
   test("tokenFrom is checked at creation, by name", () => {

@@ -43,6 +43,7 @@ export function optionalContract(framework: Framework): void {
     assertRefused(await send({ headers: [bearer(provider.token({ exp: 1 }))] }), 401, "invalid_token");
     assertRefused(await send({ headers: [bearer(provider.token())] }), 403, "insufficient_scope");
     assertRefused(await send({ headers: [bearer("a"), bearer("b")] }), 400, "invalid_request");
+    assertRefused(await send({ headers: [["Authorization", "Bearer\ttoken"]] }), 400, "invalid_request");
     await guard.close();
     assertRefused(await send({ headers: [bearer("token")] }), 503, "temporarily_unavailable");
   });
