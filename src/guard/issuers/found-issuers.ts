@@ -69,6 +69,8 @@ export class FoundIssuers {
   readonly #proven = new Map<string, OpenIssuer>();
   /** The issuer that was opened first comes first. */
   readonly #unproven = new Map<string, OpenIssuer>();
+  /** The views of closed issuers that have revocations. The issuer that was closed first comes first. */
+  readonly #closedViews = new Map<string, RevocationView>();
   readonly #absent: TtlCache<true>;
   readonly #lookups = new SingleFlight<string, FoundIssuer>();
   readonly #closing = new AbortController();
@@ -157,8 +159,7 @@ export class FoundIssuers {
         return open.guarded;
       }
       this.#retire(open, "issuerFor names other options for the issuer");
-      // Law 3: what was revoked under the earlier options stays revoked.
-      return await this.#open(iss, settings, readClock(clock), open.guarded.revocationView);
+      return await this.#open(iss, settings, readClock(clock));
     } catch (error) {
       if (this.#closing.signal.aborted) return unavailableVerdict("closed");
       this.#lastError = describeError(error);
@@ -182,12 +183,7 @@ export class FoundIssuers {
     return settings;
   }
 
-  async #open(
-    name: string,
-    settings: IssuerSettings,
-    answeredAt: Instant | null,
-    view?: RevocationView,
-  ): Promise<FoundIssuer> {
+  async #open(name: string, settings: IssuerSettings, answeredAt: Instant | null): Promise<FoundIssuer> {
     const { clock } = this.#settings;
     const openedAt = readClock(clock);
     const giveUp = () => this.#giveUp(open);
@@ -199,7 +195,7 @@ export class FoundIssuers {
           ? new UnprovenHosts(probation, this.#parts.hosts, this.#unprovenHosts)
           : this.#parts.hosts,
       isMuted: () => !open.isProven,
-      view,
+      view: this.#closedViews.get(name),
       decisionCounts: this.decisionCounts,
       onVerified: () => this.#prove(open),
     });
@@ -212,6 +208,7 @@ export class FoundIssuers {
       await closeGuardedIssuer(guarded);
       return unavailableVerdict("closed");
     }
+    this.#closedViews.delete(name);
     this.#unproven.set(name, open);
     startGuardedIssuer(guarded);
     return guarded;
@@ -256,7 +253,17 @@ export class FoundIssuers {
   #close(open: OpenIssuer): void {
     this.#proven.delete(open.name);
     this.#unproven.delete(open.name);
+    this.#keepView(open);
     void closeGuardedIssuer(open.guarded);
+  }
+
+  /** Law 3: what was revoked stays revoked if the issuer comes back, under other options too. */
+  #keepView({ name, guarded: { revocationView } }: OpenIssuer): void {
+    if (revocationView.size === 0) return;
+    this.#closedViews.set(name, revocationView);
+    const [oldest] = this.#closedViews.keys();
+    if (oldest !== undefined && this.#closedViews.size > this.#settings.maxIssuers)
+      this.#closedViews.delete(oldest);
   }
 
   #reportFailure(iss: string, why: string): void {

@@ -120,3 +120,45 @@ test("law 3: no token finds an issuer before the revocations of an earlier run a
   assert.equal((await revoked).status, "invalid");
   await second.close();
 });
+
+test("law 3: an issuer that issuerFor names again keeps what its authority refused before", async () => {
+  const clock = new FakeClock();
+  const mint = await createMint({ issuer, audience, clock });
+  const keys = staticKeys(mint.jwks());
+  let isCustomer = true;
+  let isDown = false;
+  const fetch = () => (isDown ? new Response(null, { status: 503 }) : Response.json({ active: false }));
+  const authority = introspection({
+    url: `${issuer}/introspect`,
+    clientId: "guard",
+    clientSecret: "s",
+    fetch,
+  });
+  const guard = createGuard({
+    issuerFor: () => (isCustomer ? { issuer, audience, keys, authority } : null),
+    degraded: { mode: "local", maxMs: 60 * minute },
+    clock,
+    random: () => 0.5,
+  });
+  const refused = mint.token({ jti: "refused" });
+  const outcome = async (token: string) => {
+    const verdict = await guard.validate(token);
+    return verdict.status === "invalid" ? verdict.reason : verdict.status;
+  };
+  assert.equal(await outcome(refused), "revoked");
+  isCustomer = false;
+  await clock.advance(5 * minute);
+  await outcome(refused);
+  await clock.advance(0);
+  assert.equal(await outcome(mint.token({ jti: "two" })), "wrong_issuer");
+  isCustomer = true;
+  isDown = true;
+  await clock.advance(minute);
+  const other = outcome(mint.token({ jti: "three" }));
+  await clock.advance(3_000);
+  assert.equal(await other, "valid", "the guard decides without the authority");
+  const again = outcome(refused);
+  await clock.advance(3_000);
+  assert.equal(await again, "revoked");
+  await guard.close();
+});
