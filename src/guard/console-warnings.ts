@@ -4,7 +4,10 @@ import type { InvalidVerdict } from "../core/verdict.ts";
 
 const REPEAT_MS = 60_000;
 
-type Kind = "wrong_audience" | "wrong_issuer" | "keys_failed";
+type Kind = "wrong_audience" | "wrong_issuer" | "wrong_type" | "keys_failed";
+
+/** The claims by which an ID token is known, and whose values belong to one login. */
+const LOGIN_CLAIMS = /^(?:nonce|.+_hash)$/;
 
 /**
  * Explains the mistakes of a first set-up on the console of the server: the first refusal of each kind in a minute. A
@@ -22,10 +25,11 @@ export class ConsoleWarnings {
     this.#isOn = isOn;
   }
 
-  /** Warns when the audience or the issuer is wrong. A token without an audience counts as one with a wrong audience. */
+  /** Warns when the audience, the issuer or the type is wrong. A token without an audience counts as one with a wrong audience. */
   noteRefusal({ reason, detail }: InvalidVerdict): void {
     if (detail === undefined) return;
     if (reason === "wrong_issuer") this.#warn(reason, () => `refused a token: ${explain(detail, "issuer")}`);
+    if (reason === "wrong_type") this.#warn(reason, () => `refused a token: ${explainType(detail)}`);
     const lacksAudience = reason === "missing_claim" && detail.claim === "aud";
     if (reason === "wrong_audience" || lacksAudience) {
       this.#warn("wrong_audience", () => `refused a token: ${explain(detail, "audience")}`);
@@ -48,10 +52,23 @@ export class ConsoleWarnings {
   }
 }
 
+/** The usual mistake is a front end that sends the ID token of the login. */
+function explainType(detail: RefusalDetail): string {
+  const { claim, expected } = detail;
+  const text = LOGIN_CLAIMS.test(claim)
+    ? `it has "${claim}", so it is an ID token, and the guard expects ${listed(expected)} (option types)`
+    : explain(detail, "types");
+  return expected.includes("id") ? text : `${text}. Clients must send the access token`;
+}
+
 function explain({ claim, expected, got }: RefusalDetail, option: string): string {
   const named =
     got === null ? `it has no "${printable(claim)}"` : `its "${printable(claim)}" is ${show(got)}`;
-  return `${named}, and the guard expects ${expected.map(show).join(" or ")} (option ${option})`;
+  return `${named}, and the guard expects ${listed(expected)} (option ${option})`;
+}
+
+function listed(values: readonly unknown[]): string {
+  return values.map(show).join(" or ");
 }
 
 function show(value: unknown): string {

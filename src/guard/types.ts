@@ -159,8 +159,8 @@ export interface CommonGuardOptions {
   /** Returns a number from 0 to 1, for jitter. Default `Math.random`. */
   random?: () => number;
   /**
-   * Whether the guard explains on the console why it refused a token with a wrong audience or issuer, and why keys cannot
-   * be fetched: the first case of each kind in a minute. Default true.
+   * Whether the guard explains on the console why it refused a token with a wrong audience, issuer or type, and why
+   * keys cannot be fetched: the first case of each kind in a minute. Default true.
    */
   warnings?: boolean;
 }

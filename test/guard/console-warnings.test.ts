@@ -50,6 +50,33 @@ test("each kind has its own minute, and other refusals are not explained", async
   );
 });
 
+test("an ID token in place of the access token is explained, without the values of its login", async (t) => {
+  const lines = recordConsole(t);
+  const { guard, mint, clock } = await makeFixture();
+  const guarded = guard();
+  const wrong: [claims: Record<string, unknown>, header: Record<string, unknown>, explained: RegExp][] = [
+    [
+      { nonce: "hush" },
+      {},
+      /it has "nonce", so it is an ID token, and the guard expects "access" \(option types\)/,
+    ],
+    [{ at_hash: "hush" }, {}, /it has "at_hash", so it is an ID token/],
+    [{ typ: "ID" }, {}, /its "typ" is "ID", and the guard expects "access" \(option types\)/],
+    [{}, { typ: "logout+jwt" }, /its "typ" is "logout\+jwt", and the guard expects "at\+jwt" or/],
+  ];
+  for (const [claims, header, explained] of wrong) {
+    await guarded.validate(mint.token(claims, header));
+    assert.match(lines.at(-1) ?? "", explained);
+    assert.match(
+      lines.at(-1) ?? "",
+      /wrong_type: the guard .*\. Clients must send the access token\. Holdfast/,
+    );
+    await clock.advance(60_000);
+  }
+  assert.equal(lines.length, wrong.length);
+  assert.doesNotMatch(lines.join(""), /hush/);
+});
+
 test("keys that cannot be fetched are explained", async (t) => {
   const lines = recordConsole(t);
   const { mint, clock } = await makeFixture();
