@@ -157,14 +157,14 @@ test("a secret function or a fetch that never answers keeps no place among the r
     { clientSecret: async () => await answer("secret") },
     { fetch: async () => await answer(yes()) },
   ]) {
-    const { authority, askAndAdvance } = setUpAuthority(t, { ...limits, ...options });
+    const setup = setUpAuthority(t, { ...limits, ...options });
     isSilent = true;
     for (const token of ["one", "two"]) {
-      assert.equal((await askAndAdvance(1_000, token)).status, "unavailable");
+      assert.equal((await setup.askAndAdvance(1_000, token)).status, "unavailable");
     }
     isSilent = false;
-    assert.equal((await askAndAdvance(60_000, "three")).status, "yes");
-    authority.close();
+    assert.equal((await setup.askAndAdvance(60_000, "three")).status, "yes");
+    setup.authority.close();
   }
 });
 
