@@ -1,3 +1,4 @@
+import { invalidValue } from "../core/option-values.ts";
 import { option, readOptions } from "../core/options.ts";
 import { readAllowHttp } from "../guard/allow-http.ts";
 import { trustworthyUrl } from "../guard/fetch-json.ts";
@@ -15,6 +16,13 @@ export interface KeycloakOptions {
   internalUrl?: string;
   /** See `allowHttp` of `jwks`: the hosts to which plain HTTP is allowed, such as `["keycloak"]`. */
   allowHttp?: readonly string[];
+}
+
+/** An issuer that was pasted here would get the path of the realm twice, and its keys would not be found. */
+function rejectRealmPath(name: string, url: string): void {
+  if (url.includes("/realms/")) {
+    throw invalidValue(`keycloak: ${name}`, "the address of the server, without /realms/", url);
+  }
 }
 
 const table = {
@@ -41,6 +49,8 @@ const table = {
  */
 export function keycloak(options: KeycloakOptions): TrustedIssuer {
   const { url, realm, audience, internalUrl = url, allowHttp } = readOptions("keycloak", options, table);
+  rejectRealmPath("url", url);
+  rejectRealmPath("internalUrl", internalUrl);
   const path = `/realms/${encodeURIComponent(realm)}`;
   // The error of `jwks` would name an address that the caller never wrote.
   const name = options.internalUrl === undefined ? "url" : "internalUrl";

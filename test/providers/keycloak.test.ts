@@ -91,6 +91,14 @@ testOptions("keycloak", keycloak, [
   [{ ...preset, realm: "" }, /keycloak: realm must be a non-empty string/],
   [{ ...preset, url: "id.example.com" }, /keycloak: url must be .*; got "id\.example\.com"/],
   [{ ...preset, audience: undefined }, /keycloak: audience/],
+  [
+    { ...preset, url: "https://id.example.com/realms/shop" },
+    /keycloak: url must be the address of the server, without \/realms\/; got "https:\/\/id\.example\.com\/realms\/shop"/,
+  ],
+  [
+    { ...preset, internalUrl: "https://in.example.com/realms/shop/" },
+    /keycloak: internalUrl must be the address/,
+  ],
   [{ ...preset, clientId: "x" }, /keycloak has no option "clientId"/],
   [
     { ...preset, url: "http://keycloak:8080" },
