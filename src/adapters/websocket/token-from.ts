@@ -1,7 +1,7 @@
 import { HoldfastError } from "../../core/errors.ts";
 import { cookieOptionTable, type CookieSettings } from "../../core/request-token.ts";
 import { invalidOption, option, readOptions, readString, type OptionTable } from "../../core/options.ts";
-import { flagOption } from "../../core/option-values.ts";
+import { flagOption, invalidValue } from "../../core/option-values.ts";
 
 /** Reads a token from a text message of at most 64 KiB. An error counts as `null`. */
 export type MessageReader = (text: string) => string | null;
@@ -51,7 +51,7 @@ export const tokenFromOptionTable: OptionTable<TokenFromSettings> = {
   subprotocol: flagOption(true),
   firstMessage: option((name, value): boolean | MessageReader => {
     if (typeof value === "boolean" || typeof value === "function") return value as boolean | MessageReader;
-    throw invalidOption(name, "true, false or a function", value);
+    throw invalidValue(name, "true, false or a function", value);
   }, false),
   laterMessages: option((name, value) => {
     if (value === undefined) return null;
