@@ -3,10 +3,10 @@
  * `npm run test:matrix -- 22.19.0` runs one of them.
  */
 import { spawnSync } from "node:child_process";
+import { nodePackage } from "./node-package.ts";
 
 const versions = ["22.19.0", "24.21.0", "26.10.0"];
 const wanted = process.argv.slice(2);
-const platform = process.platform === "win32" ? "win" : process.platform;
 // The runner of `npm test` reads events that only Node 24 emits.
 const preloaded = ["same-examples", "watchdog"].map((name) => `--import=./test/support/${name}.ts`).join(" ");
 const tests = `node --conditions=holdfast-source ${preloaded} --test --test-timeout=240000 --test-reporter=spec 'test/**/*.test.ts'`;
@@ -14,8 +14,7 @@ const tests = `node --conditions=holdfast-source ${preloaded} --test --test-time
 const failed: string[] = [];
 for (const version of wanted.length > 0 ? wanted : versions) {
   console.log(`\n== Node ${version}`);
-  const binary = `node-${platform}-${process.arch}@${version}`;
-  const run = spawnSync("npx", ["-y", "-p", binary, "-c", tests], { stdio: "inherit" });
+  const run = spawnSync("npx", ["-y", "-p", nodePackage(version), "-c", tests], { stdio: "inherit" });
   if (run.status !== 0) failed.push(version);
 }
 console.log(failed.length === 0 ? "\nEvery version passed." : `\nFailed on Node ${failed.join(", ")}.`);
