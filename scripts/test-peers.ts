@@ -1,12 +1,14 @@
 /*
  * Installs the packed tarball beside the oldest versions of the frameworks that it supports, and runs a small program
- * with each. It needs the npm registry. `npm run test:peers -- express` runs the sets of that name.
+ * with each. For Jest and TypeScript it runs the recipes of docs/frameworks.md in a CommonJS project. It needs the npm
+ * registry. `npm run test:peers -- express` runs the sets of that name.
  */
-import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { tryJest, tryTypeScript } from "./commonjs-recipes.ts";
+import { installProject, run } from "./peer-project.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
@@ -14,8 +16,8 @@ const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as
 interface PeerSet {
   readonly name: string;
   readonly packages: Readonly<Record<string, string>>;
-  /** A program in `scripts/peers`. A `.ts` file is only compiled. */
-  readonly program: string;
+  /** A program in `scripts/peers`, of which a `.ts` file is only compiled. A function runs in a CommonJS project. */
+  readonly program: string | ((project: string) => void);
 }
 
 const nest = (version: string, rest: Readonly<Record<string, string>>) => ({
@@ -44,6 +46,16 @@ const sets: readonly PeerSet[] = [
     packages: { hono: "4.6.20", typescript: "5.8.3", "@types/node": "24.0.0" },
     program: "hono.ts",
   },
+  {
+    name: "jest 30",
+    packages: { jest: "30.5.2", "@babel/plugin-transform-modules-commonjs": "7.29.14" },
+    program: tryJest,
+  },
+  {
+    name: "typescript 5.9",
+    packages: { typescript: "5.9.3", "@types/node": "24.0.0" },
+    program: tryTypeScript,
+  },
 ];
 
 const wanted = process.argv.slice(2);
@@ -51,26 +63,15 @@ const folder = mkdtempSync(join(tmpdir(), "holdfast-peers-"));
 const failed: string[] = [];
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 
-function run(cwd: string, command: string, args: readonly string[]): string {
-  const done = spawnSync(command, args, { cwd, encoding: "utf8", timeout: 180_000 });
-  const output = `${done.stdout}${done.stderr}`;
-  if (done.status !== 0) throw new Error(`${command} ${args[0] ?? ""} failed:\n${output.slice(-4_000)}`);
-  return output;
-}
-
 function tryBeside(tarball: string, { name, packages, program }: PeerSet): void {
   const project = join(folder, name.replaceAll(/\W/g, "-"));
-  cpSync(join(root, "scripts/peers"), project, { recursive: true });
-  writeFileSync(
-    join(project, "package.json"),
-    JSON.stringify({
-      private: true,
-      type: "module",
-      dependencies: { ...packages, holdfast: `file:${tarball}` },
-    }),
-  );
-  // A range that does not fit fails here, without --force.
-  run(project, "npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"]);
+  const dependencies = { ...packages, holdfast: `file:${tarball}` };
+  if (typeof program === "function") {
+    installProject(project, join(root, "scripts/peers/commonjs"), { dependencies });
+    program(project);
+    return;
+  }
+  installProject(project, join(root, "scripts/peers"), { type: "module", dependencies });
   if (program.endsWith(".ts")) {
     const strict = ["--strict", "--noEmit", "--module", "nodenext", "--target", "es2024", "--allowJs"];
     run(project, process.execPath, ["node_modules/typescript/bin/tsc", ...strict, program]);
