@@ -1,7 +1,6 @@
 import { Unavailable } from "./errors.ts";
 import { parseObject } from "./json.ts";
 import { isOffline } from "./online.ts";
-import { isLive } from "./record.ts";
 import type { Session } from "./session.ts";
 import type { AuthRecord, AuthSocket, ConnectOptions } from "./types.ts";
 
@@ -32,8 +31,8 @@ export class LiveSocket implements AuthSocket {
   readonly #options: ConnectOptions;
   readonly #queue: Parameters<AuthSocket["send"]>[0][] = [];
   #socket: WebSocket | null = null;
-  /** The record whose token the server has. */
-  #presented: AuthRecord | null = null;
+  /** The record whose token the server has. Before that, a record of the user to whom the queued messages belong. */
+  #presented: AuthRecord;
   #tries = 0;
   /** Whether the next attempt needs another token than the presented one. */
   #needsFresh = false;
@@ -45,6 +44,7 @@ export class LiveSocket implements AuthSocket {
     this.#session = session;
     this.#url = url;
     this.#options = options;
+    this.#presented = session.record;
     session.listeners.add(this.#check);
     session.wakers.add(this.#wake);
     this.#wake();
@@ -64,11 +64,10 @@ export class LiveSocket implements AuthSocket {
   /** Ends the connection when its user has logged out, or another one has logged in. */
   readonly #check = (): void => {
     const { record, state } = this.#session;
-    const presented = this.#presented;
     if (state.status === "out") this.close();
-    if (isLive(record) && presented !== null && record.sub !== presented.sub) {
-      this.#end(OTHER_SUBJECT, "other_subject");
-    }
+    // The page may not have read its record when it connected.
+    if (!this.#presented.sub) this.#presented = record;
+    if (record.sub !== this.#presented.sub) this.#end(OTHER_SUBJECT, "other_subject");
   };
 
   readonly #wake = (): void => void this.#present();
@@ -82,7 +81,7 @@ export class LiveSocket implements AuthSocket {
     if (socket?.readyState === WebSocket.CONNECTING) return;
     this.#cancelTimer();
     try {
-      const record = await this.#session.obtain({ fresh: needsFresh && known.n === this.#presented?.n });
+      const record = await this.#session.obtain({ fresh: needsFresh && known.n === this.#presented.n });
       this.#check();
       if (this.state === "ended" || socket !== this.#socket) return;
       this.#presented = record;

@@ -110,6 +110,9 @@ class SocketDriver {
       if (typeof data?.code === "number") this.#refused(data);
     });
     this.#stops.push(this.#auth.subscribe(() => this.#checkSession()));
+    const { state } = this.#auth;
+    // Events that wait for the connect are those of this user.
+    if (state.status === "in") this.#subject = state.subject;
     this.#socket.connect();
   }
 
