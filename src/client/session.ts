@@ -59,11 +59,13 @@ export class Session {
   #seen = { n: -1, age: 0, seenAt: 0 };
 
   constructor(options: AuthClientOptions) {
-    const { key = "auth", storage = "device", clock = deviceClock } = options;
+    const { key = "auth", storage = "device", clock = deviceClock, mode = "token" } = options;
+    // A misspelt mode must not keep tokens where scripts can read them.
+    if (!/^(?:token|cookie)$/.test(mode)) throw new TypeError(`mode must be token or cookie, got ${mode}`);
     this.options = options;
     this.name = `holdfast:${key}`;
     this.clock = clock;
-    this.hasCookies = options.mode === "cookie";
+    this.hasCookies = mode === "cookie";
     this.url = readUrl("baseUrl", options.baseUrl);
     this.ask = createAsk(this.url.href.replace(/\/$/, ""), options, clock);
     this.#storage =

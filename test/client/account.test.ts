@@ -103,4 +103,6 @@ test("a login during an outage is unavailable, and options and origins are check
   await assert.rejects(device.tab().login(credentials), Unavailable);
   assert.throws(() => device.tab({ baseUrl: "id.example.com" }), /TypeError: baseUrl must be a URL/);
   assert.throws(() => device.tab({ origins: ["ftp://x"] }), /TypeError: origins must be a URL/);
+  const mode = "cookies" as "cookie";
+  assert.throws(() => device.tab({ mode }), /TypeError: mode must be token or cookie, got cookies/);
 });
