@@ -1,5 +1,5 @@
 import type { Clock } from "../../core/clock.ts";
-import { isHoldfastError } from "../../core/errors.ts";
+import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
 import { isRecord } from "../../core/json.ts";
 import { hasRegisteredTypes, nullableInAnswer, withoutNull } from "../../jwt/registered-claims.ts";
 import { freezeAndCount } from "../../jwt/strict-json.ts";
@@ -89,6 +89,10 @@ export interface Delivery {
   readonly onSent?: () => void;
 }
 
+/** A question with less than this share of its time left is not sent. */
+const MIN_TIME_SHARE = 1 / 100;
+const QUEUED = "the time ended while the question waited for a free place";
+
 /** Sends a question, and once more if `mayRetry` allows it, within one deadline. Never rejects. */
 export async function requestAnswer(
   protocol: AuthorityProtocol,
@@ -98,10 +102,15 @@ export async function requestAnswer(
   { admit, mayRetry, onSent }: Delivery,
   closing: AbortSignal,
 ): Promise<AuthorityReply> {
+  const { clock } = context;
+  const { timeoutMs } = settings;
+  const endsAt = clock.monotonic() + timeoutMs;
   const sendOnce = async (signal: AbortSignal) =>
     await admit(async () => {
-      // A question whose time ended in the queue would only cost the others a place.
+      // A question whose time ended in the queue would only cost the others a place. So would one that has almost none
+      // left: several questions of one moment end together, and each would be sent when the one before it ends.
       signal.throwIfAborted();
+      if (endsAt - clock.monotonic() < MIN_TIME_SHARE * timeoutMs) throw new HoldfastError("timeout", QUEUED);
       onSent?.();
       // A function for the secret or a `fetch` may never answer. It must not keep its place among the requests.
       return await abortable(sendAuthorityRequest(protocol, settings, context, token, signal), signal);
@@ -111,7 +120,7 @@ export async function requestAnswer(
     return reply.status === "failed" && reply.mayRetry && mayRetry(reply) ? await sendOnce(signal) : reply;
   };
   try {
-    return await withDeadline(context.clock, ANSWER_LABEL, settings.timeoutMs, send, closing);
+    return await withDeadline(clock, ANSWER_LABEL, timeoutMs, send, closing);
   } catch (error) {
     return makeFailure(describeError(error));
   }
