@@ -25,9 +25,13 @@ export class DecisionDurations {
     this.#clock = clock;
   }
 
-  /** Returns the milliseconds since `startedAt`. `null` for a decision that is not timed. */
-  record(from: ResultOrigin, startedAt: Instant): number | null {
-    if (from === "memory" && this.#hits++ % TIMED_HITS !== 0) return null;
+  /** Whether this decision from memory is timed. */
+  isHitTimed(): boolean {
+    return this.#hits++ % TIMED_HITS === 0;
+  }
+
+  /** Returns the milliseconds since `startedAt`. */
+  record(from: ResultOrigin, startedAt: Instant): number {
     const ms = this.#clock.monotonic() - startedAt.monotonic;
     this.byOrigin[from].record(ms / 1_000);
     return ms;

@@ -17,7 +17,7 @@ import { catchUp, isStale } from "./catch-up.ts";
 import type { PipelineContext } from "./context.ts";
 import { decide, type Degradation } from "./decide.ts";
 import { fallBack, recordDegraded } from "./fallback.ts";
-import { publishDecision } from "./publish-decision.ts";
+import { publishDecision, publishHit } from "./publish-decision.ts";
 import {
   authorityOf,
   isKeyInForce,
@@ -49,7 +49,7 @@ export function createAuthorize<C>(context: PipelineContext): Guard<C>["authoriz
     if (cached === undefined) return (await authorizeCold<C>(context, token, digest, now, rules)).decision;
     const decision = decide<C>(context, cached, "memory", now, rules);
     if (isStale(decision)) return (await authorizeAgain<C>(context, cached, now, rules)).decision;
-    return publishDecision(context, decision, "memory", cached, now);
+    return publishHit(context, decision, cached, now);
   };
 }
 
@@ -73,7 +73,7 @@ export async function authorizeDetailed<C>(
   if (cached === undefined) return await authorizeCold<C>(context, token, digest, now, rules, known);
   const decision = decide<C>(context, cached, "memory", now, rules);
   if (isStale(decision)) return await authorizeAgain<C>(context, cached, now, rules);
-  return publish(context, decision, "memory", cached, now);
+  return { decision: publishHit(context, decision, cached, now), result: cached, degradation: null };
 }
 
 /** Decides about a remembered token when the view of revocations has had a chance to become recent again. */
