@@ -1,3 +1,4 @@
+import { sleep, systemClock } from "../../core/clock.ts";
 import { destroyQuietly, type Connect, type RedisClient } from "./client.ts";
 import { computeSlot } from "./cluster-slot.ts";
 import { COMMAND_OPTIONS, hostOf, nodeOptions, type NodeSettings } from "./node-options.ts";
@@ -6,6 +7,9 @@ type RedisPackage = typeof import("redis");
 
 /** The package's default of 5 s would come on top of the failover itself. */
 const TOPOLOGY_REFRESH_MS = 200;
+/** How often, and how long each time, a command to all primaries waits for their list. */
+const MAX_WAITS = 50;
+const WAIT_MS = 20;
 
 /** Connects to a cluster through one of `nodes`. */
 export async function connectCluster(
@@ -56,6 +60,11 @@ export async function connectCluster(
       return await (await client.nodeClient(primaryOf(key))).sendCommand([...command]);
     },
     async sendToPrimaries(command) {
+      // The package empties its list while it asks for the slots again. No primary is no answer, and never a good one.
+      for (let waits = 0; client.masters.length === 0 && waits < MAX_WAITS; waits++)
+        await sleep(systemClock, WAIT_MS);
+      if (client.masters.length === 0)
+        throw new Error("the client is offline: it knows no primary of the cluster");
       const primaries = await Promise.all(client.masters.map(async (one) => await client.nodeClient(one)));
       return await Promise.all(primaries.map(async (primary) => await primary.sendCommand([...command])));
     },

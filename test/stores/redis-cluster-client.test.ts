@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { connectCluster } from "../../src/stores/redis/cluster-client.ts";
+import type { RedisClient } from "../../src/stores/redis/client.ts";
+
+/** A client of the package whose list of primaries is empty for its first reads, as during a new look at the slots. */
+async function connectWithEmptyReads(emptyReads: number): Promise<RedisClient> {
+  let reads = 0;
+  const primary = { address: "127.0.0.1:1" };
+  const client = {
+    get masters() {
+      return reads++ < emptyReads ? [] : [primary];
+    },
+    nodeClient: async () => await Promise.resolve({ sendCommand: async () => await Promise.resolve("PONG") }),
+    destroy: () => undefined,
+  };
+  const redis = { createCluster: () => client } as unknown as Parameters<typeof connectCluster>[0];
+  const connect = (async () => await Promise.resolve(client)) as unknown as Parameters<
+    typeof connectCluster
+  >[3];
+  const settings = {} as Parameters<typeof connectCluster>[2];
+  return await connectCluster(redis, [new URL("redis://127.0.0.1:1")], settings, connect);
+}
+
+test("fault 4: a command to all primaries waits while the client reads the slots of the cluster again", async () => {
+  const client = await connectWithEmptyReads(3);
+  assert.deepEqual(await client.sendToPrimaries(["PING"]), ["PONG"]);
+});
+
+test("fault 4: a cluster client that knows no primary answers with an error, and not with an empty list", async () => {
+  const client = await connectWithEmptyReads(Infinity);
+  await assert.rejects(client.sendToPrimaries(["PING"]), /it knows no primary of the cluster/);
+});
