@@ -82,7 +82,7 @@ export function protect<C = JwtClaims>(
       admitted.set(socket, outcome);
       return undefined;
     } catch {
-      // The client has gone away, or the connections failed. Neither decides on the token.
+      // The client has gone away, or the connections failed. Both leave the decision on the token to the guard.
       return createConnectError(connections.closing(unavailableVerdict("closed")));
     }
   };

@@ -4,7 +4,7 @@ import type { AuthClient, AuthState } from "./types.ts";
 
 /** The session of the user, as a component reads it. */
 export interface Auth {
-  /** What the page shows. A component renders again when it changes. */
+  /** The state that the page shows. A component renders again when it changes. */
   readonly state: AuthState;
   /** Logs in and out, and sends requests. The object never changes. */
   readonly client: AuthClient;

@@ -23,7 +23,7 @@ export interface AuthenticateSocketOptions {
   random?: () => number;
 }
 
-/** What the server says about a socket that it closes or refuses. Seconds. */
+/** The server's reason for a socket that it closes or refuses. Seconds. */
 interface Refusal {
   readonly code: number;
   readonly error: string;

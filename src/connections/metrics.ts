@@ -4,7 +4,7 @@ import type { ConnectionsStatus } from "./types.ts";
 /** Upper bounds in seconds. */
 const DELAY_BOUNDS = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 5];
 
-/** What is counted besides the status. */
+/** Numbers that the status does not have. */
 export class ConnectionCounts {
   opened = 0;
   /** Connections that the peer closed. */

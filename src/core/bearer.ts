@@ -51,7 +51,7 @@ export interface ChallengeParameters {
   readonly resourceMetadata?: string | undefined;
 }
 
-/** What a quoted string of a challenge may hold: visible ASCII and the blank, without quotation mark and backslash. */
+/** A quoted string of a challenge holds visible ASCII and the blank, without quotation mark and backslash. */
 const notQuotable = /[^\x20\x21\x23-\x5b\x5d-\x7e]/g;
 
 function formatChallenge(

@@ -12,7 +12,7 @@ export type ClaimRule = ClaimValue | { readonly oneOf: readonly ClaimValue[] };
 /** A rule for each claim, by its name or by a path such as `realm_access.roles`. */
 export type ClaimRules = Readonly<Record<string, ClaimRule>>;
 
-/** What the value of a claim rule must be, for errors. */
+/** The form of a claim rule's value, for errors. */
 const RULE_FORM = "a non-empty string, a number, a boolean, null or oneOf(…) of these";
 
 /**

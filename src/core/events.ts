@@ -52,7 +52,7 @@ export interface GuardEvent {
 /** The outcome of one call of `validate` or `authorize`, published on `holdfast:decision`. */
 export interface DecisionEvent {
   readonly guard: string;
-  /** The issuer whose keys or authority vouch for the token. `null` for tokens that neither vouches for. */
+  /** The issuer whose keys or authority vouch for the token. `null` when no key and no authority vouches for the token. */
   readonly issuer: string | null;
   readonly status: "valid" | "invalid" | "unavailable" | "forbidden";
   /** The invalid reason or the unavailable cause. `null` for other decisions. */

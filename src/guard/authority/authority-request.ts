@@ -107,8 +107,8 @@ export async function requestAnswer(
   const endsAt = clock.monotonic() + timeoutMs;
   const sendOnce = async (signal: AbortSignal) =>
     await admit(async () => {
-      // A question whose time ended in the queue would only cost the others a place. So would one that has almost none
-      // left: several questions of one moment end together, and each would be sent when the one before it ends.
+      // A question whose time ended in the queue would only cost the others a place. A question with almost no
+      // time left is not sent, either. Questions of one moment end together, and each frees its place for the next one.
       signal.throwIfAborted();
       if (endsAt - clock.monotonic() < MIN_TIME_SHARE * timeoutMs) throw new HoldfastError("timeout", QUEUED);
       onSent?.();

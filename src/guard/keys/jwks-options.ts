@@ -68,7 +68,7 @@ export const jwksOptionTable: OptionTable<JwksSettings> = {
   headers: option(requestHeaders),
 };
 
-/** What makes two sources with these options the same. */
+/** Two sources with the same value are one source. */
 export function identifyOptions(options: JwksOptions): readonly unknown[] {
   const { fetch, ...plain } = options;
   return [fetch, JSON.stringify(plain)];

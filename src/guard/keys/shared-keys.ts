@@ -21,7 +21,7 @@ export function shareKeys(source: KeySource, owner: string): KeySource {
 /**
  * The fetched keys of a shared source that are the same for every issuer. The guard opens them itself and keeps them open.
  * Otherwise the requests would be those of the first issuer that opens the source, and anyone can make up that issuer.
- * `null` when there are none.
+ * `null` without such keys.
  */
 export function independentKeys(source: KeySource): KeySource | null {
   if (!isSeveral(source)) return source.kind === "jwks" ? source : null;

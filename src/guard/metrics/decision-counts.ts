@@ -2,8 +2,8 @@ import { Counts } from "../../core/metrics.ts";
 import type { Decision } from "../../core/verdict.ts";
 
 /**
- * Counts the decisions about the tokens of one issuer. A hit adds one to a number and nothing else, because a look-up
- * of a counter by its labels would cost a tenth of the decision.
+ * Counts the decisions about the tokens of one issuer. A hit only adds one to a
+ * number. A look-up of a counter by its labels would cost a tenth of the decision.
  */
 export class DecisionCounts {
   /** Valid decisions from memory, with the authority's confirmation. */

@@ -161,7 +161,7 @@ interface UndecidedToken {
   readonly token: string;
   readonly digest: string;
   readonly local: LocalResult;
-  /** What an earlier call found out. `undefined` when `local` is new. */
+  /** The result of an earlier call. `undefined` when `local` is new. */
   readonly earlier: ValidToken | undefined;
   readonly startedAt: Instant;
   /** Whether another caller had begun the same work. */

@@ -7,7 +7,7 @@ const COMMAND_BOUNDS = [1e-4, 2.5e-4, 0.001, 0.0025, 0.01, 0.025, 0.1, 0.25, 1, 
 /** Upper bounds of how late a lost answer is asked for again, in seconds: up to 30 days. */
 const REPEAT_BOUNDS = [0.1, 1, 5, 15, 30, 60, 300, 1_800, 3_600, 28_800, 86_400, 604_800, 2_592_000];
 
-/** What an issuer counts. Plain numbers, which `issuer.metrics()` reads. */
+/** The plain numbers of an issuer, which `issuer.metrics()` reads. */
 export class IssuerCounts {
   readonly logins: RequestCounts = new RequestCounts(["ok", "refused", "limited", "unavailable"]);
   readonly refreshes: RequestCounts = new RequestCounts(["rotated", "repeated", "reuse", "unavailable"]);

@@ -10,7 +10,7 @@ export interface Grant {
   readonly audience: readonly string[];
 }
 
-/** What a request asks for. A part that is left out means everything that was granted. */
+/** The rights that a request asks for. A part that is left out means everything that was granted. */
 export interface GrantRequest {
   readonly scopes?: readonly string[] | undefined;
   /** The values of `resource` (RFC 8707 §2). */
