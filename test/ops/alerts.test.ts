@@ -14,6 +14,7 @@ import { failStore } from "../issuer/stores.ts";
 import { createGuard, jwks } from "../../src/index.ts";
 import { createIssuer } from "../../src/issuer/create-issuer.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
+import type { Store } from "../../src/stores/store.ts";
 import { FakeClock } from "../../src/testing/index.ts";
 import { Recording, SCRAPE_MS } from "./recording.ts";
 import { fromRoot, isProgramMissing, readFromRoot } from "./support.ts";
@@ -273,16 +274,32 @@ async function watchIssuer(t: TestContext) {
   const clients = await Promise.all(
     ["ann", "bob"].map(async (name) => (await logIn(issuer, name)).refresh_token),
   );
-  const spent: string[] = [];
   const traffic = async () => {
     for (const [i, token] of clients.entries()) {
       const outcome = await issuer.refresh(token);
       if (outcome.status !== "ok") continue;
-      spent.push(token);
       clients[i] = outcome.tokens.refresh_token;
     }
   };
-  return { clock, store, fault, issuer, traffic, spent, recording: new Recording(clock, [issuer]) };
+  return { clock, store, fault, issuer, traffic, recording: new Recording(clock, [issuer]) };
+}
+
+/** An issuer whose store rotates as `wrap` says, and one client that refreshes. */
+async function watchRotations(
+  t: TestContext,
+  wrap: (sessions: Store["sessions"], clock: FakeClock) => Store["sessions"]["rotate"],
+) {
+  const clock = new FakeClock();
+  const memory = memoryStore({ clock });
+  const sessions = { ...memory.sessions, rotate: wrap(memory.sessions, clock) };
+  const { issuer } = createFixture({ clock, store: { ...memory, sessions } });
+  t.after(async () => await issuer.close());
+  let { refresh_token: token } = await logIn(issuer);
+  const traffic = async () => {
+    const outcome = await issuer.refresh(token);
+    if (outcome.status === "ok") token = outcome.tokens.refresh_token;
+  };
+  return { traffic, recording: new Recording(clock, [issuer]) };
 }
 
 test("fault 42: a store that fails fires HoldfastStoreFailing", { skip }, async (t) => {
@@ -300,25 +317,12 @@ test(
   "fault 65: a store that takes half a second for a command fires HoldfastStoreSlow",
   { skip },
   async (t) => {
-    const clock = new FakeClock();
-    const memory = memoryStore({ clock });
     const slow = { isSlow: false };
-    const sessions: typeof memory.sessions = {
-      ...memory.sessions,
-      rotate: async (rotation) => {
-        // The time that the command takes passes on the clock of the issuer.
-        if (slow.isSlow) await clock.advance(500);
-        return await memory.sessions.rotate(rotation);
-      },
-    };
-    const { issuer } = createFixture({ clock, store: { ...memory, sessions } });
-    t.after(async () => await issuer.close());
-    let { refresh_token: token } = await logIn(issuer);
-    const traffic = async () => {
-      const outcome = await issuer.refresh(token);
-      if (outcome.status === "ok") token = outcome.tokens.refresh_token;
-    };
-    const recording = new Recording(clock, [issuer]);
+    const { traffic, recording } = await watchRotations(t, (sessions, clock) => async (rotation) => {
+      // The time that the command takes passes on the clock of the issuer.
+      if (slow.isSlow) await clock.advance(500);
+      return await sessions.rotate(rotation);
+    });
     await recording.run(10, traffic);
     slow.isSlow = true;
     await recording.run(20, traffic);
@@ -377,27 +381,14 @@ test("fault 13: a record that is not authentic fires HoldfastRecordTampered", { 
 });
 
 test("fault 64: a store that went back fires HoldfastStoreRolledBack", { skip }, async (t) => {
-  const clock = new FakeClock();
-  const memory = memoryStore({ clock });
   let isLost = false;
-  const sessions: typeof memory.sessions = {
-    ...memory.sessions,
+  const { traffic, recording } = await watchRotations(t, (sessions) => async (rotation) => {
+    if (!isLost) return await sessions.rotate(rotation);
     // The store acknowledges a rotation that it then loses.
-    rotate: async (rotation) => {
-      if (!isLost) return await memory.sessions.rotate(rotation);
-      const copy = await memory.sessions.get(rotation.sessionId);
-      assert.ok(copy !== null);
-      return { outcome: "rotated", session: { ...copy, generation: copy.generation + 1 } };
-    },
-  };
-  const { issuer } = createFixture({ clock, store: { ...memory, sessions } });
-  t.after(async () => await issuer.close());
-  let { refresh_token: token } = await logIn(issuer);
-  const traffic = async () => {
-    const outcome = await issuer.refresh(token);
-    if (outcome.status === "ok") token = outcome.tokens.refresh_token;
-  };
-  const recording = new Recording(clock, [issuer]);
+    const copy = await sessions.get(rotation.sessionId);
+    assert.ok(copy !== null);
+    return { outcome: "rotated", session: { ...copy, generation: copy.generation + 1 } };
+  });
   await recording.run(5, traffic);
   isLost = true;
   await traffic();
