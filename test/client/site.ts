@@ -41,6 +41,8 @@ export interface Site {
   readonly sockets: WebSocketServer;
   /** Whether handshakes are refused with 503. */
   refusesSockets: boolean;
+  /** How many handshakes were refused so. */
+  refusedSockets: number;
   count(path: string): number;
 }
 
@@ -138,8 +140,9 @@ export async function startSite(
     socket.on("message", (data) => socket.send(`echo ${(data as Buffer).toString()}`));
   });
   api.server.on("upgrade", (req, socket, head: Buffer) => {
-    if (site.refusesSockets) socket.end("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n");
-    else upgrade(req, socket, head);
+    if (!site.refusesSockets) return upgrade(req, socket, head);
+    site.refusedSockets++;
+    socket.end("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n\r\n");
   });
   const site: Site = {
     id: id.origin,
@@ -157,6 +160,7 @@ export async function startSite(
     connections,
     sockets,
     refusesSockets: false,
+    refusedSockets: 0,
     count: (path) => site.sent.filter((one) => one === path).length,
   };
   const serveIssuer = toRequestListener(async (request) => await issuer.fetch(request));
