@@ -14,8 +14,10 @@ import { createCorsPolicy } from "../issuer/endpoints/cors.ts";
 import { adminConnectionLimits, publicConnectionLimits } from "./http/listener-limits.ts";
 import { HealthMonitor } from "./health/health-monitor.ts";
 import { httpAddress, listen, type Listener } from "./http/listen.ts";
-import { publicApp } from "./http/public-app.ts";
+import { publicApp, publicRoutes } from "./http/public-app.ts";
 import { toRequestListener } from "./http/request-listener.ts";
+import { RequestMeasure } from "./http/request-measure.ts";
+import { RequestMetrics } from "./http/request-metrics.ts";
 import { createLogger, logEvents } from "./logs.ts";
 import { randomNonce } from "./process-proof.ts";
 import { announceProcess } from "./running-processes.ts";
@@ -63,20 +65,17 @@ export async function startService(
     const { policyFile, roles } = settings;
     const policy = policyFile === undefined ? undefined : await readPolicyFile(policyFile);
     // The ports come first, so that a second service is refused before it touches any data.
-    const publicListener = await listen(
-      settings.host,
-      settings.port,
-      "HOLDFAST_PORT",
-      publicConnectionLimits(settings),
-      createCorsPolicy(settings.corsOrigins, settings.cookies?.origins),
-    );
+    const requests = new RequestMeasure(systemClock);
+    const publicListener = await listen(settings.host, settings.port, "HOLDFAST_PORT", {
+      connectionLimits: publicConnectionLimits(settings),
+      cors: createCorsPolicy(settings.corsOrigins, settings.cookies?.origins),
+      measure: requests.begin.bind(requests, "public"),
+    });
     listeners.push(publicListener);
-    const adminListener = await listen(
-      settings.adminHost,
-      settings.adminPort,
-      "HOLDFAST_ADMIN_PORT",
-      adminConnectionLimits,
-    );
+    const adminListener = await listen(settings.adminHost, settings.adminPort, "HOLDFAST_ADMIN_PORT", {
+      connectionLimits: adminConnectionLimits,
+      measure: requests.begin.bind(requests, "admin"),
+    });
     listeners.push(adminListener);
 
     const identity = resolveIdentity(settings, publicListener);
@@ -92,15 +91,17 @@ export async function startService(
       : null;
 
     const health = new HealthMonitor(service, roles, systemClock, revocationAgeBounds(policy));
-    publicListener.mount(createPublicHandler(service, health, settings, { policy, guardFile }));
+    const publicHandler = createPublicHandler(service, health, settings, { policy, guardFile });
+    publicListener.mount(publicHandler, publicRoutes(service, roles));
     const nonce = randomNonce();
     const isExposed = !isLoopbackHost(settings.adminHost);
     const adminToken = settings.adminToken ?? (isExposed ? await claimAdminToken(files.adminToken) : null);
     const access = { port: adminListener.port, isExposed, token: adminToken };
-    const metrics = [backupMetricSource(files.lastBackup)];
-    adminListener.mount(
-      toRequestListener(adminApp(service, health, { ...access, nonce, log, metrics }).fetch),
-    );
+    const requestMetrics = new RequestMetrics();
+    requests.subscribe((measured) => requestMetrics.record(measured));
+    const metrics = [requestMetrics, backupMetricSource(files.lastBackup)];
+    const admin = adminApp(service, health, { ...access, nonce, log, metrics });
+    adminListener.mount(toRequestListener(admin.fetch), routesOf(admin));
     withdraw = await announce(files.processes, commandAddress(adminListener), nonce, log);
     return {
       publicAddress: publicListener.address,
@@ -119,6 +120,11 @@ export async function startService(
     await stop();
     throw error;
   }
+}
+
+/** The templates of the paths that an app serves. */
+function routesOf({ routes }: Pick<ReturnType<typeof adminApp>, "routes">): string[] {
+  return routes.map(({ path }) => path).filter((path) => !path.endsWith("*"));
 }
 
 /** The gateway at `/verify`, and the other endpoints of the public listener. */

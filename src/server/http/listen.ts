@@ -7,6 +7,7 @@ import type { CorsPolicy } from "../../issuer/endpoints/cors.ts";
 import { ConnectionLimits, type ConnectionLimitOptions } from "./connection-limits.ts";
 import { applyCors, corsOfUnreadRequest } from "./cors.ts";
 import { answerClientError, hasOneHost, refuseRequest } from "./request-listener.ts";
+import { RouteTemplates } from "./route-templates.ts";
 import { limitUnreadBody } from "./unread-body.ts";
 
 /** A request listener. Its return value is ignored. */
@@ -16,8 +17,11 @@ export interface Listener {
   /** The address as bound, for example `http://127.0.0.1:4180`. */
   readonly address: string;
   readonly port: number;
-  /** Sends requests to `handler` from now on. The answer is 503 until the first call. */
-  readonly mount: (handler: Handler) => void;
+  /**
+   * Sends requests to `handler` from now on. The answer is 503 until the first call. `routes` are the templates of the
+   * paths that it serves.
+   */
+  readonly mount: (handler: Handler, routes?: readonly string[]) => void;
   /** Accepts no new connection, lets requests under way finish, and closes every connection at the deadline. */
   readonly stop: () => Promise<void>;
 }
@@ -41,19 +45,29 @@ const noOrigins: CorsPolicy = { origins: new Set(), cookieOrigins: new Set() };
 /** By default, the number of connections has no limit. */
 const unlimited: ConnectionLimitOptions = { max: Infinity, maxPerPeer: Infinity, peerOf: () => null };
 
-/**
- * Listens on `host` and `port`. Rejects with `invalid_option` that names `setting` when it cannot. With `cors`, every
- * answer has the headers that let a page of a listed origin read it.
- */
+interface ListenOptions {
+  readonly connectionLimits?: ConnectionLimitOptions;
+  /** With `cors`, every answer has the headers that let a page of a listed origin read it. */
+  readonly cors?: CorsPolicy;
+  /** Measures every request that has a head. */
+  readonly measure?: (
+    request: IncomingMessage,
+    response: ServerResponse,
+    findRoute: (target: string) => string | null,
+  ) => void;
+}
+
+/** Listens on `host` and `port`. Rejects with `invalid_option` that names `setting` when it cannot. */
 export async function listen(
   host: string,
   port: number,
   setting: string,
-  connectionLimits: ConnectionLimitOptions = unlimited,
-  cors: CorsPolicy = noOrigins,
+  { connectionLimits = unlimited, cors = noOrigins, measure = () => {} }: ListenOptions = {},
 ): Promise<Listener> {
   const connections = new ConnectionLimits(connectionLimits);
   let handler: Handler = answerStarting;
+  let templates = new RouteTemplates([]);
+  const findRoute = (target: string) => templates.find(target);
   let stopping = false;
   const answering = new Set<ServerResponse>();
   const sockets = new Set<Socket>();
@@ -62,6 +76,7 @@ export async function listen(
     res.once("close", () => answering.delete(res));
     if (stopping) res.setHeader("Connection", "close");
     trackAnswer(connections, req, res);
+    measure(req, res, findRoute);
     limitUnreadBody(req, res);
     if (applyCors(cors, req, res)) return;
     if (hasOneHost(req)) handler(req, res);
@@ -86,8 +101,9 @@ export async function listen(
   return {
     address: httpAddress(bound.address, bound.port),
     port: bound.port,
-    mount(next) {
+    mount(next, routes = []) {
       handler = next;
+      templates = new RouteTemplates(routes);
     },
     async stop() {
       stopping = true;

@@ -56,6 +56,16 @@ export function publicApp(
   return app;
 }
 
+/** The templates of the paths that the public listener serves. */
+export function publicRoutes({ issuer }: Pick<Service, "issuer">, roles: Settings["roles"]): string[] {
+  return [
+    "/health/live",
+    "/health/ready",
+    ...(roles.has("gateway") ? ["/verify/*"] : []),
+    ...(roles.has("issuer") ? issuer.paths : []),
+  ];
+}
+
 function isRole(text: string): text is Role {
   return text === "issuer" || text === "gateway";
 }

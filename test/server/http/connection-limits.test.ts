@@ -25,7 +25,7 @@ async function startListener(
     const peer = peers.shift() ?? "";
     return peer === "proxy" ? null : peer;
   };
-  const listener = await listen("127.0.0.1", 0, "HOLDFAST_PORT", { ...limits, peerOf });
+  const listener = await listen("127.0.0.1", 0, "HOLDFAST_PORT", { connectionLimits: { ...limits, peerOf } });
   listener.mount((req, res) => {
     if (req.url === "/pending") pending.push(res);
     else req.on("end", () => res.end("done")).resume();

@@ -52,7 +52,7 @@ test("every answer of the public listener has CORS headers, and no answer of the
 });
 
 test("a page can read the answer of a service that is starting, and its preflight passes", async (t) => {
-  const listener = await listen("127.0.0.1", 0, "HOLDFAST_PORT", undefined, createCorsPolicy([PAGE]));
+  const listener = await listen("127.0.0.1", 0, "HOLDFAST_PORT", { cors: createCorsPolicy([PAGE]) });
   t.after(listener.stop);
   const early = await fetch(listener.address, { headers: { Origin: PAGE } });
   assert.equal(early.status, 503);
