@@ -1,7 +1,8 @@
 /*
  * Measures a call for a token that is in the result cache, with every check on: time, policy, and revocations with
- * entries in force. The floor is the digest and a Map look-up, synchronous. Tokens have 950 bytes; 1,000 hot ones in turn,
- * and 50,000 in random order. fast-jwt answers from its own cache and checks only time.
+ * entries in force. The floor is the SHA-256 digest and a Map look-up, synchronous. Tokens have 950 bytes; 1,000 hot ones in
+ * turn, and 50,000 in random order. Each call gets a new string, as a server gets it from a socket. fast-jwt answers from
+ * its own cache and checks only time, with its default cache key and with the fastest one that is safe.
  *
  * The last row is heap: what a cached token takes, over its claims as JSON. Cold verifications (see cold.ts) and
  * concurrent callers are not measured.
@@ -74,36 +75,60 @@ async function fill(guard: Guard, tokens: readonly string[]): Promise<void> {
   }
 }
 
-async function hits(question: string, tokens: readonly string[], target: number): ReturnType<typeof measure> {
-  const guard = await openGuard(1 << 28);
-  await fill(guard, tokens);
+/** A token in the `Authorization` field of a request. V8 remembers the hash of a string, so no string serves twice. */
+type Field = Buffer & { latin1Slice(start: number, end: number): string };
+const SCHEME = "Bearer ";
+
+const fastest = "fast-jwt, cached, fastest key";
+
+/** fast-jwt with a filled cache. */
+function fastJwt(tokens: readonly string[], cacheKeyBuilder?: (token: string) => string) {
   const verify = createVerifier({
     key: pem,
     cache: tokens.length,
     allowedIss: issuer,
     allowedAud: audience,
     algorithms: ["ES256"],
+    ...(cacheKeyBuilder !== undefined && { cacheKeyBuilder }),
   }) as (token: string) => unknown;
   for (const token of tokens) verify(token);
-  const digests = new Map(tokens.map((token): [string, object] => [digestOf(token), { token }]));
-  const inTurn = (work: (token: string) => unknown) => (iterations: number) => {
-    for (let i = 0; i < iterations; i++) {
-      if (work(tokens[i % tokens.length] as string) === undefined) throw new Error("missed");
-    }
+  return verify;
+}
+
+async function hits(question: string, tokens: readonly string[], target: number): ReturnType<typeof measure> {
+  const guard = await openGuard(1 << 28);
+  await fill(guard, tokens);
+  const fields = tokens.map((token) => Buffer.from(SCHEME + token, "latin1") as Field);
+  // A contender goes on where its last round ended, because a round is shorter than the list.
+  const createNext = () => {
+    let turn = 0;
+    return () => {
+      const field = fields[turn++ % fields.length] as Field;
+      return field.latin1Slice(SCHEME.length, field.length);
+    };
   };
+  const digests = new Map(tokens.map((token): [string, object] => [digestOf(token), { token }]));
+  const inTurn =
+    (work: (token: string) => unknown, next = createNext()) =>
+    (iterations: number) => {
+      for (let i = 0; i < iterations; i++) if (work(next()) === undefined) throw new Error("missed");
+    };
+  const next = createNext();
   const contenders: Contender[] = [
     { name: "crypto.hash + Map.get", run: inTurn((token) => digests.get(digestOf(token))) },
     {
       name: "await guard.validate()",
       target,
+      against: { name: fastest, target: 0.85 },
       async run(iterations) {
         for (let i = 0; i < iterations; i++) {
-          const verdict = await guard.validate(tokens[i % tokens.length] as string);
+          const verdict = await guard.validate(next());
           if (verdict.status !== "valid") throw new Error(verdict.status);
         }
       },
     },
-    { name: "fast-jwt, cached", run: inTurn((token) => verify(token)) },
+    { name: fastest, run: inTurn(fastJwt(tokens, digestOf)) },
+    { name: "fast-jwt, cached", run: inTurn(fastJwt(tokens)) },
   ];
   const measured = await measure(question, contenders);
   await guard.close();
@@ -139,8 +164,8 @@ const tokens = mintMany(50_000);
 const shuffled = tokens.toSorted(() => Math.random() - 0.5);
 console.log(`tokens of ${tokens[0]?.length} bytes`);
 const measurements = [
-  await hits("A hit, 1,000 hot tokens", tokens.slice(0, 1_000), 1.35),
-  await hits("A hit, 50,000 tokens in random order", shuffled, 1.5),
+  await hits("A hit, 1,000 hot tokens", tokens.slice(0, 1_000), 1),
+  await hits("A hit, 50,000 tokens in random order", shuffled, 1.1),
 ];
 await memory(20_000);
 report(measurements);

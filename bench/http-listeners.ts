@@ -17,9 +17,9 @@ import { createGateway } from "../src/gateway/gateway.ts";
 
 const rules = { scopes: ["orders:read"] };
 
-/** Twenty rules. The last but one accepts the request. */
-function policy(): PathRule[] {
-  const paths = Array.from({ length: 18 }, (_, i) => `/service-${i}/*`);
+/** A policy of that many rules. The last but one accepts the request. */
+function policy(count: number): PathRule[] {
+  const paths = Array.from({ length: count - 2 }, (_, i) => `/service-${i}/*`);
   return [...paths, "/orders/*", "/*"].flatMap((text) => {
     const path = parsePathPattern(text);
     return path === null ? [] : [{ host: "api.example.com", path, methods: ["GET"], requirements: rules }];
@@ -33,7 +33,7 @@ here.addAddress("127.0.0.1");
 type Make = (guard?: Guard) => RequestListener | Promise<RequestListener>;
 
 export const listeners: Record<
-  "node" | "gateway" | "policy" | "express" | "fastify" | "hono" | "nestjs",
+  "node" | "gateway" | "policy" | "longPolicy" | "express" | "fastify" | "hono" | "nestjs",
   Make
 > = {
   node(guard) {
@@ -41,7 +41,8 @@ export const listeners: Record<
     return guard === undefined ? answer : protect(guard, rules, answer);
   },
   gateway: (guard) => createGateway(guard as Guard),
-  policy: (guard) => createGateway(guard as Guard, { policy: policy(), trustedProxies: here }),
+  policy: (guard) => createGateway(guard as Guard, { policy: policy(20), trustedProxies: here }),
+  longPolicy: (guard) => createGateway(guard as Guard, { policy: policy(1_000), trustedProxies: here }),
   express(guard) {
     const app = express();
     if (guard !== undefined) app.use(protectExpress(guard, rules));

@@ -13,6 +13,7 @@ export function inFlight(
   return {
     name,
     unit: callers,
+    waits: true,
     ...(target !== undefined && { target }),
     async run(iterations) {
       let left = iterations;

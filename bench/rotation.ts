@@ -32,6 +32,7 @@ function bare(file: string): Contender {
   let turn = 0;
   return {
     name: "bare transaction",
+    waits: true,
     run(iterations) {
       for (let n = 0; n < iterations; n++) {
         const i = turn++ % SESSIONS;
