@@ -3,9 +3,6 @@ import { mkdirSync } from "node:fs";
 import { describe, test, type TestContext } from "node:test";
 import { isMissing } from "../gateway/proxies.ts";
 import { temporaryDataDir } from "../server/temporary-settings.ts";
-import { noRedis, redisSettings, RedisServer } from "../support/redis-servers.ts";
-import { UnresponsiveProxy } from "../support/unresponsive-proxy.ts";
-import { Comparison, type Fault } from "./health-agrees/comparison.ts";
 import {
   clockFaults,
   cutFeedFault,
@@ -14,7 +11,11 @@ import {
   providerFaults,
   redisFaults,
   sqliteFaults,
-} from "./health-agrees/faults.ts";
+  type Fault,
+} from "../support/faults/faults.ts";
+import { noRedis, redisSettings, RedisServer } from "../support/redis-servers.ts";
+import { UnresponsiveProxy } from "../support/unresponsive-proxy.ts";
+import { Comparison } from "./health-agrees/comparison.ts";
 import { startSite, type Site } from "./health-agrees/site.ts";
 
 /*

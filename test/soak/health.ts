@@ -1,4 +1,6 @@
-import { Comparison, type Fault } from "../chaos/health-agrees/comparison.ts";
+import { Comparison } from "../chaos/health-agrees/comparison.ts";
+import { startSite } from "../chaos/health-agrees/site.ts";
+import { isMissing } from "../gateway/proxies.ts";
 import {
   clockFaults,
   cutFeedFault,
@@ -6,9 +8,8 @@ import {
   providerFaults,
   redisFaults,
   sqliteFaults,
-} from "../chaos/health-agrees/faults.ts";
-import { startSite } from "../chaos/health-agrees/site.ts";
-import { isMissing } from "../gateway/proxies.ts";
+  type Fault,
+} from "../support/faults/faults.ts";
 import { redisSettings } from "../support/redis-servers.ts";
 import { UnresponsiveProxy } from "../support/unresponsive-proxy.ts";
 import type { Figures, SoakContext } from "./context.ts";

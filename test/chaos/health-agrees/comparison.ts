@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
 import type { HealthStatus, ServiceHealth } from "../../../src/server/health/service-health.ts";
-import { post, refresh, type Tokens } from "../../support/auth-calls.ts";
+import type { Fault } from "../../support/faults/faults.ts";
+import { kinds, type Kind } from "../../support/faults/users.ts";
 import type { ServiceProcess } from "../../support/service-process.ts";
 import type { Site } from "./site.ts";
 
@@ -10,25 +11,6 @@ const ALLOWED_LAG = 2;
 const MOST_ROUNDS = 40;
 /** Users and health must agree for this many rounds before a fault, and after it. */
 const WELL_ROUNDS = 2;
-/** nginx answers sooner, whatever fails. */
-const REQUEST_TIMEOUT_MS = 8000;
-
-/** What users ask for. Each second has one request of each kind. */
-export const kinds = ["login", "refresh", "ownTokens", "providerTokens"] as const;
-export type Kind = (typeof kinds)[number];
-
-/** A fault of the parts around the service, or a burden on it. */
-export interface Fault {
-  readonly name: string;
-  readonly inject: () => unknown;
-  readonly repair: () => unknown;
-  /** The kinds of requests of which at least one must fail. Otherwise the fault was none. */
-  readonly affected?: readonly Kind[];
-  /** The kinds that health must not call well, although these users may get their answers. */
-  readonly noticed?: readonly Kind[];
-  /** The longest time for which the fault stays the same. Default: no bound. */
-  readonly maxRounds?: number;
-}
 
 interface Round {
   readonly users: Readonly<Record<Kind, boolean>>;
@@ -91,7 +73,8 @@ export class Comparison {
 
   async #round(what: string): Promise<Round> {
     // A round takes about a second, because health may probe the store once a second.
-    const [round] = await Promise.all([runRound(this.#site, this.#rounds++), pause(900)]);
+    this.#rounds++;
+    const [round] = await Promise.all([runRound(this.#site), pause(900)]);
     const { users, health, ready } = round;
     this.#progress(`${what}: ${kinds.map((kind) => `${kind} ${users[kind]}/${health[kind]}`).join(", ")}`);
     for (const kind of kinds) {
@@ -112,16 +95,9 @@ export class Comparison {
   }
 }
 
-async function runRound(site: Site, count: number): Promise<Round> {
-  const { proxy, tokens, provider, issuer, gateway, recentPath } = site;
-  const { access_token: own } = tokens.current;
-  const credentials = { username: "alice", password: "correct horse battery" };
-  const [loggedIn, refreshed, ownTokens, providerTokens] = await Promise.all([
-    passes(async () => await post(proxy, "/auth/login", credentials)),
-    passes(async () => await refreshSession(site)),
-    passes(async () => await get(proxy + recentPath, own)),
-    passes(async () => await get(`${proxy}/`, provider.token({ jti: `round-${count}` }))),
-  ]);
+/** Users ask for everything, and then the health is asked for. */
+async function runRound({ users, issuer, gateway }: Site): Promise<Round> {
+  const passed = await users.askAll();
   const [issuing, guarding] = await Promise.all([healthOf(issuer), healthOf(gateway)]);
   const { login, refresh: refreshing } = issuing.outcomes;
   const { ownTokens: own_, providerTokens: foreign } = guarding.outcomes;
@@ -132,7 +108,7 @@ async function runRound(site: Site, count: number): Promise<Round> {
     return { status, serves };
   };
   return {
-    users: { login: loggedIn, refresh: refreshed, ownTokens, providerTokens },
+    users: passed,
     health: {
       login: login.status,
       refresh: refreshing.status,
@@ -147,27 +123,6 @@ async function runRound(site: Site, count: number): Promise<Round> {
           await isReady(gateway, ["ownTokens", "providerTokens"]),
         ],
   };
-}
-
-async function refreshSession({ proxy, tokens }: Site): Promise<Response> {
-  const response = await refresh(proxy, tokens.current.refresh_token);
-  if (response.status === 200) tokens.current = (await response.clone().json()) as Tokens;
-  return response;
-}
-
-async function get(url: string, token: string): Promise<Response> {
-  const signal = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
-  return await fetch(url, { headers: { authorization: `Bearer ${token}` }, signal });
-}
-
-async function passes(work: () => Promise<Response>): Promise<boolean> {
-  try {
-    const response = await work();
-    await response.arrayBuffer();
-    return response.status === 200;
-  } catch {
-    return false;
-  }
 }
 
 async function healthOf({ admin }: ServiceProcess): Promise<ServiceHealth> {

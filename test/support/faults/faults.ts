@@ -2,12 +2,25 @@ import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { freePort } from "../../support/free-port.ts";
-import type { RedisServer } from "../../support/redis-servers.ts";
-import type { UnresponsiveProxy } from "../../support/unresponsive-proxy.ts";
-import type { Fault, Kind } from "./comparison.ts";
+import { freePort } from "../free-port.ts";
+import type { RedisServer } from "../redis-servers.ts";
+import type { UnresponsiveProxy } from "../unresponsive-proxy.ts";
+import type { Deployment } from "./deployment.ts";
 import { LoginFlood } from "./login-flood.ts";
-import type { Site } from "./site.ts";
+import type { Kind } from "./users.ts";
+
+/** A fault of the parts around the service, or a burden on it. */
+export interface Fault {
+  readonly name: string;
+  readonly inject: () => unknown;
+  readonly repair: () => unknown;
+  /** The kinds of requests of which at least one must fail. Otherwise the fault was none. */
+  readonly affected?: readonly Kind[];
+  /** The kinds that health must not call well, although these users may get their answers. */
+  readonly noticed?: readonly Kind[];
+  /** The longest time for which the fault stays the same. Default: no bound. */
+  readonly maxRounds?: number;
+}
 
 const HOUR_MS = 3_600_000;
 /** A guard believes a clock that stays ahead for a minute, because it can only refuse tokens. */
@@ -18,7 +31,7 @@ const STALE_ROUNDS = 40;
 const issuing: readonly Kind[] = ["login", "refresh"];
 
 /** Faults of the provider and its authority. */
-export function providerFaults({ provider }: Site): Fault[] {
+export function providerFaults({ provider }: Deployment): Fault[] {
   const repair = () => provider.restore("all");
   const affected: readonly Kind[] = ["providerTokens"];
   return [
@@ -47,7 +60,7 @@ export function providerFaults({ provider }: Site): Fault[] {
 }
 
 /** The clock of the machine is set, and set right again. */
-export function clockFaults({ moveClock }: Site): Fault[] {
+export function clockFaults({ moveClock }: Deployment): Fault[] {
   const repair = () => moveClock(0);
   return [
     {
@@ -67,7 +80,7 @@ export function clockFaults({ moveClock }: Site): Fault[] {
   ];
 }
 
-export function floodFault({ issuer }: Site): Fault {
+export function floodFault({ issuer }: Deployment): Fault {
   const flood = new LoginFlood(issuer.url);
   return {
     name: "a flood of logins from many networks",
@@ -78,7 +91,7 @@ export function floodFault({ issuer }: Site): Fault {
 }
 
 /** Faults of the SQLite file. */
-export function sqliteFaults({ dataDir, issuer }: Site): Fault[] {
+export function sqliteFaults({ dataDir, issuer }: Deployment): Fault[] {
   const limit = (bytes: number | "unlimited") => {
     const { status, stderr } = spawnSync("prlimit", [`--pid=${issuer.pid}`, `--fsize=${bytes}:unlimited`]);
     if (status !== 0) throw new Error(`prlimit: ${stderr?.toString()}`);
@@ -107,7 +120,7 @@ export function sqliteFaults({ dataDir, issuer }: Site): Fault[] {
 }
 
 /** A small file system on which files of any size can be written, until it is full. It needs root. */
-export function fullDiskFault({ dataDir }: Site): Fault {
+export function fullDiskFault({ dataDir }: Deployment): Fault {
   const filler = join(dataDir, "filler");
   return {
     name: "a full disk",
