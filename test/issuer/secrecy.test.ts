@@ -11,6 +11,7 @@ import {
   claimsOf,
   createFixture,
   logIn,
+  OTHER_SECRET,
   SECRET,
   validateAtIssuer,
 } from "./fixture.ts";
@@ -178,6 +179,34 @@ describe("law 5: an attacker who can write to the store", () => {
     const { issuer: victim } = createFixture({ ...own, clock, store: promoted });
     assert.equal((await victim.login({ username: "ann", password: "password of ann" })).status, "denied");
   });
+
+  for (const [name, open] of stores) {
+    test(`cannot have a planted user signed when the secret is replaced on ${name}`, async () => {
+      await open(async (store, clock) => {
+        const own = { store, clock, authenticate: undefined } as object;
+        const old = createFixture(own).issuer;
+        await old.users.add({ username: "mallory", password: "password of mallory" });
+        const mallory = (await store.users.get("mallory")) as UserRecord;
+        const planted = { ...mallory, scopes: ["holdfast:admin"] };
+        const admin = { ...planted, username: "admin", subject: "admin" };
+        await store.users.add(admin, { onlyFirst: false });
+        await store.users.replace({ ...planted, mac: "planted" }, mallory.mac);
+        await old.close();
+
+        const { issuer } = createFixture({ ...own, secret: `${OTHER_SECRET},${SECRET}` });
+        await issuer.users.add({ username: "ann", password: "password of ann" });
+        for (const username of ["admin", "mallory"]) {
+          const outcome = await issuer.login({ username, password: "password of mallory" });
+          assert.equal(outcome.status, "denied");
+        }
+        assert.deepEqual(
+          (await issuer.users.list()).map(({ username }) => username),
+          ["ann"],
+        );
+        await logIn(issuer);
+      });
+    });
+  }
 
   test("cannot add a signing key that is used, published or accepted", async () => {
     const { clock, store, issuer } = createFixture();

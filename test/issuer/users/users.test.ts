@@ -132,6 +132,37 @@ for (const [name, open] of stores) {
       });
     });
 
+    test("fault 47: the earlier of two password changes at once yields no session", async () => {
+      await open(async (store, clock) => {
+        let changeAgain: (() => Promise<unknown>) | null = null;
+        const interrupted = wrapStore(store, async (method, work) => {
+          const answer = await work();
+          // The sessions are ended. The other change happens before the session of the first change begins.
+          if (method === "sessions.endAll") {
+            const change = changeAgain;
+            changeAgain = null;
+            await change?.();
+          }
+          return answer;
+        });
+        const { issuer } = withUsers(interrupted, clock);
+        const { issuer: other } = withUsers(store, clock);
+        await issuer.users.add({ username: "ann", password: "old password" });
+        const thief = await tokensOf(issuer, "old password");
+        changeAgain = async () => await other.users.setPassword("ann", "password of ann");
+        const body = { current_password: "old password", new_password: "password of a thief" };
+        const changed = await settleOnClock(
+          clock,
+          sendRequest(issuer, "POST", "/auth/password", body, bearerHeader(thief)),
+        );
+        assert.equal(changed.status, 401);
+        assert.equal(((await changed.json()) as { error: string }).error, "invalid_credentials");
+        const { sub } = claimsOf(thief.access_token) as { sub: string };
+        assert.deepEqual((await store.sessions.listBySubject(sub, { limit: 10 })).sessions, []);
+        await tokensOf(issuer, "password of ann");
+      });
+    });
+
     test("law 5: a record that is tampered with during its password change yields no session of another user", async () => {
       await open(async (store, clock) => {
         const forged = wrapStore(store, async (method, work) => {
