@@ -1,5 +1,6 @@
 import { hkdfSync } from "node:crypto";
 import { HoldfastError } from "../core/errors.ts";
+import { HmacKey } from "../core/hmac.ts";
 import { readString } from "../core/options.ts";
 
 const MIN_SECRET_BYTES = 32;
@@ -9,12 +10,13 @@ export interface SecretKeys {
   /** Identifies the secret in the store without revealing it. */
   readonly fingerprint: string;
   readonly sealing: Buffer;
-  readonly tokenMac: Buffer;
-  readonly tokenDigest: Buffer;
-  readonly successorSalt: Buffer;
-  readonly userMac: Buffer;
-  readonly sessionMac: Buffer;
-  readonly attemptDigest: Buffer;
+  readonly tokenMac: HmacKey;
+  readonly tokenDigest: HmacKey;
+  /** The salt of the keys that seal successors. */
+  readonly successorSalt: HmacKey;
+  readonly userMac: HmacKey;
+  readonly sessionMac: HmacKey;
+  readonly attemptDigest: HmacKey;
 }
 
 /** The keys of every secret in the list. The first secret seals and signs; every secret can open and verify. */
@@ -23,15 +25,16 @@ export type Secrets = readonly [SecretKeys, ...SecretKeys[]];
 /** HKDF-SHA-256 (RFC 5869). The secret is random by contract, so HKDF needs no salt. */
 function deriveKeys(secret: string): SecretKeys {
   const key = (label: string) => Buffer.from(hkdfSync("sha256", secret, "", `holdfast/1 ${label}`, 32));
+  const hmacKey = (label: string) => new HmacKey("sha256", key(label));
   return {
     fingerprint: key("fingerprint").toString("base64url"),
     sealing: key("sealing of signing keys"),
-    tokenMac: key("refresh token MAC"),
-    tokenDigest: key("refresh token digest"),
-    successorSalt: key("refresh token successor"),
-    userMac: key("user MAC"),
-    sessionMac: key("session MAC"),
-    attemptDigest: key("login attempt digest"),
+    tokenMac: hmacKey("refresh token MAC"),
+    tokenDigest: hmacKey("refresh token digest"),
+    successorSalt: hmacKey("refresh token successor"),
+    userMac: hmacKey("user MAC"),
+    sessionMac: hmacKey("session MAC"),
+    attemptDigest: hmacKey("login attempt digest"),
   };
 }
 

@@ -1,5 +1,6 @@
 import { createPublicKey, createSecretKey, hash, type JsonWebKey, type KeyObject } from "node:crypto";
 import { HoldfastError } from "../core/errors.ts";
+import { HmacKey } from "../core/hmac.ts";
 import {
   algorithmFacts,
   canonicalAlgorithm,
@@ -23,6 +24,8 @@ export interface VerificationKey {
   readonly key: KeyObject;
   /** An RSA key in PEM, for PSS on runtimes whose `key` does not require PSS. `null` on Node and for other algorithms. */
   readonly pssPem: string | null;
+  /** The secret of a key for HMAC. `null` for other algorithms. */
+  readonly hmac: HmacKey | null;
   /** The length of every signature. OpenSSL would accept a PSS signature without its leading zeros (RFC 8017 §8.1.2). */
   readonly signatureBytes: number;
 }
@@ -122,6 +125,7 @@ function makeVerificationKey(
   algorithm: Algorithm,
   key: KeyObject,
   material: string,
+  hmac: HmacKey | null = null,
 ): VerificationKey {
   const { family, hash: digest, signatureBytes } = algorithmFacts(algorithm);
   const pss = family === "PS" && digest !== null ? importPssKey(key, digest) : null;
@@ -132,6 +136,7 @@ function makeVerificationKey(
     algorithm,
     key: pss?.key ?? key,
     pssPem: pss?.pem ?? null,
+    hmac,
     signatureBytes: signatureBytes ?? Math.ceil((key.asymmetricKeyDetails?.modulusLength ?? 0) / 8),
   };
 }
@@ -161,5 +166,6 @@ export function importSecret(secret: Uint8Array, algorithm: Algorithm): Verifica
     algorithm,
     createSecretKey(secret),
     material,
+    new HmacKey(digest, secret),
   );
 }

@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual, verify } from "node:crypto";
+import { timingSafeEqual, verify } from "node:crypto";
 import { algorithmFacts } from "./algorithms.ts";
 import type { VerificationKey } from "./jwk-set.ts";
 import type { ParsedToken } from "./parse.ts";
@@ -14,12 +14,7 @@ export function verifySignature(token: SignedToken, key: VerificationKey): boole
   if (!isCompatible(token, key)) return false;
   const { family, hash } = algorithmFacts(key.algorithm);
   const { signature } = token;
-  if (family === "HS") {
-    const mac = createHmac(hash as string, key.key)
-      .update(token.signingInput, "latin1")
-      .digest();
-    return timingSafeEqual(mac, signature);
-  }
+  if (key.hmac !== null) return timingSafeEqual(key.hmac.digestAscii(token.signingInput), signature);
   const input = Buffer.from(token.signingInput, "latin1");
   if (key.pssPem !== null) return verifyPss(hash as string, input, key.pssPem, signature);
   return verify(hash, input, key.key, family === "ES" ? ecdsaDer(signature) : signature);

@@ -1,5 +1,6 @@
-import { createHash, createHmac, timingSafeEqual } from "node:crypto";
+import { createHash, timingSafeEqual } from "node:crypto";
 import { identityKey } from "../connections/identity-key.ts";
+import { HmacKey } from "../core/hmac.ts";
 import type { ValidVerdict } from "../core/verdict.ts";
 
 /** The length of a MAC: 128 bits in base64url. */
@@ -16,10 +17,10 @@ export function sessionOwner(token: string, verdict: ValidVerdict<unknown>): str
  * The server gets its own id back only from the same owner, in every process that has the secret.
  */
 export class SessionBinding {
-  readonly #secret: Uint8Array;
+  readonly #key: HmacKey;
 
   constructor(secret: Uint8Array) {
-    this.#secret = secret;
+    this.#key = new HmacKey("sha256", secret);
   }
 
   /** Returns the id for the client. */
@@ -38,9 +39,7 @@ export class SessionBinding {
   }
 
   #mac(id: string, owner: string): string {
-    const mac = createHmac("sha256", this.#secret)
-      .update(JSON.stringify([id, owner]))
-      .digest();
+    const mac = this.#key.digest(JSON.stringify([id, owner]));
     return mac.subarray(0, 16).toString("base64url");
   }
 }

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { createPublicKey, verify } from "node:crypto";
 import { test } from "node:test";
 import { calculateJwkThumbprint, jwtVerify } from "jose";
-import { asymmetricAlgorithms } from "../../src/jwt/algorithms.ts";
-import { generateSigningKey, importSigningKey, signToken } from "../../src/jwt/sign.ts";
+import { algorithmFacts, asymmetricAlgorithms } from "../../src/jwt/algorithms.ts";
+import { generateSigningKey, importSigningKey, signBytes, signToken } from "../../src/jwt/sign.ts";
 
 for (const algorithm of asymmetricAlgorithms) {
   test(`${algorithm}: jose verifies the signature of a generated key`, async () => {
@@ -53,4 +54,19 @@ test("a signing key that is damaged, public or of the wrong type is rejected, an
     );
   }
   await assert.rejects(generateSigningKey("HS256"), { code: "invalid_key" });
+});
+
+test("an ECDSA signature has the length and the form that JOSE requires, whatever its leading zeros", async () => {
+  for (const algorithm of ["ES256", "ES384", "ES512"] as const) {
+    const { key, publicJwk } = await generateSigningKey(algorithm);
+    const { hash, signatureBytes } = algorithmFacts(algorithm);
+    const publicKey = createPublicKey({ key: publicJwk, format: "jwk" });
+    // One integer in 256 has a leading zero byte, and a P-521 integer in two begins with a byte of zero.
+    for (let i = 0; i < 400; i++) {
+      const signature = signBytes(algorithm, key, `input ${i}`);
+      assert.equal(signature.length, signatureBytes);
+      const joseKey = { key: publicKey, dsaEncoding: "ieee-p1363" } as const;
+      assert.ok(verify(hash, Buffer.from(`input ${i}`), joseKey, signature), `${algorithm} ${i}`);
+    }
+  }
 });

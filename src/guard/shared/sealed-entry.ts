@@ -1,5 +1,6 @@
-import { createHmac, createSecretKey, type KeyObject } from "node:crypto";
+import { createSecretKey, type KeyObject } from "node:crypto";
 import { open, seal } from "../../core/aead.ts";
+import { HmacKey } from "../../core/hmac.ts";
 import { invalidOption } from "../../core/options.ts";
 import type { SharedAnswersSource } from "../../stores/shared-answers.ts";
 import type { AuthorityAnswer } from "../authority/authority.ts";
@@ -27,24 +28,24 @@ export interface TimedAnswer {
 export class EntrySealer {
   /** Name of the list of recently used entries. */
   readonly recentList: string;
-  readonly #nameKey: KeyObject;
+  readonly #nameKey: HmacKey;
   readonly #sealKey: KeyObject;
 
   /** Throws `invalid_option` when `deriveKey` does not return 32 bytes. */
   constructor(source: SharedAnswersSource, policyDigest: string) {
     const deriveKey = (purpose: string) => {
       const bytes: unknown = source.deriveKey(`${FORMAT} ${purpose} ${policyDigest}`);
-      if (bytes instanceof Uint8Array && bytes.length === KEY_BYTES) return createSecretKey(bytes);
+      if (bytes instanceof Uint8Array && bytes.length === KEY_BYTES) return bytes;
       throw invalidOption("shared: what deriveKey() returns", `${KEY_BYTES} bytes`, bytes);
     };
-    this.#nameKey = deriveKey("names");
-    this.#sealKey = deriveKey("seals");
+    this.#nameKey = new HmacKey("sha256", deriveKey("names"));
+    this.#sealKey = createSecretKey(deriveKey("seals"));
     this.recentList = this.nameFor("list");
   }
 
   /** The name under which an entry is stored. It reveals nothing about `id`. */
   nameFor(id: string): string {
-    return createHmac("sha256", this.#nameKey).update(id).digest("base64url");
+    return this.#nameKey.digest(id).toString("base64url");
   }
 
   seal(name: string, { answer, askedAt, expiresAt }: TimedAnswer): string {

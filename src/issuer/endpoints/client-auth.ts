@@ -1,4 +1,4 @@
-import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { hash, timingSafeEqual } from "node:crypto";
 import {
   bearerChallenge,
   isBearerScheme,
@@ -161,8 +161,7 @@ function findClient(
   { source }: RequestInfo,
   ...variants: readonly ClientCredentials[]
 ): ClientConfig {
-  const key = randomBytes(32);
-  const digest = (text: string) => createHmac("sha256", key).update(text).digest();
+  const digest = (text: string) => hash("sha256", text, "buffer");
   const found = ctx.config.clients.find((client) =>
     variants.some(
       ([id, secret]) => id === client.id && timingSafeEqual(digest(secret), digest(client.secret)),

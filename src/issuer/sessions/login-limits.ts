@@ -1,6 +1,7 @@
-import { createHmac, hash, randomBytes } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 import { networkOf, type PrefixBits } from "../../core/address.ts";
 import { elapsedMs, readClock, type Clock, type Instant } from "../../core/clock.ts";
+import { HmacKey } from "../../core/hmac.ts";
 import type { FairPlace } from "../../resilience/fair-bulkhead.ts";
 import { TtlCache } from "../../resilience/ttl-cache.ts";
 import type { AttemptTotal } from "../../stores/attempt-store.ts";
@@ -82,7 +83,7 @@ export class LoginLimits {
   readonly #byAccountAndSource: TtlCache<AttemptCount>;
   /** Digests of accounts and the sources that logged in with them. The key is secret, so the memory reveals no names. */
   readonly #known: TtlCache<true>;
-  readonly #digestKey = randomBytes(32);
+  readonly #digestKey = new HmacKey("sha256", randomBytes(32));
 
   constructor(clock: Clock, sharedAttempts: Pick<SharedAttempts, "add"> | null = null) {
     this.#clock = clock;
@@ -144,7 +145,7 @@ export class LoginLimits {
 
   #digest(account: string, network: string): string {
     const text = JSON.stringify([account, network]);
-    return createHmac("sha256", this.#digestKey).update(text).digest("base64url");
+    return this.#digestKey.digest(text).toString("base64url");
   }
 
   #getOrStart(kind: AttemptCount["kind"], key: string): AttemptCount {

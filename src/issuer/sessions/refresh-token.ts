@@ -1,5 +1,6 @@
-import { createHmac, hkdfSync, randomBytes, timingSafeEqual } from "node:crypto";
+import { randomBytes, timingSafeEqual } from "node:crypto";
 import { open, seal } from "../../core/aead.ts";
+import { hkdf32 } from "../../core/hmac.ts";
 import { REFRESH_TOKEN_PREFIX } from "../../core/refresh-token-prefix.ts";
 import type { SecretKeys, Secrets } from "../secret-keys.ts";
 
@@ -50,17 +51,15 @@ export interface RefreshToken {
 
 /** The MAC covers the client, so that the token of another client is refused without the store. */
 function computeMac(keys: SecretKeys, body: Buffer, client: string | null): Buffer {
-  const mac = createHmac("sha256", keys.tokenMac).update(body);
-  return (client === null ? mac : mac.update(`\0${client}`)).digest();
+  return keys.tokenMac.digestBytes(
+    client === null ? body : Buffer.concat([body, Buffer.from(`\0${client}`)]),
+  );
 }
 
 /** A token without times has this mark by chance once in 2^32 tokens. */
 function computeMark(keys: SecretKeys, body: Buffer): Buffer {
   const marked = Buffer.concat([Buffer.from("holdfast/1 times"), body.subarray(0, MARK_AT)]);
-  return createHmac("sha256", keys.tokenMac)
-    .update(marked)
-    .digest()
-    .subarray(0, BODY_BYTES - MARK_AT);
+  return keys.tokenMac.digestBytes(marked).subarray(0, BODY_BYTES - MARK_AT);
 }
 
 export function createSessionId(): string {
@@ -149,13 +148,12 @@ function readTimes(keys: SecretKeys, body: Buffer): RefreshTokenTimes | null {
 
 /** Identifies the token in the store. A reader of the store cannot compute the token from it. */
 export function digestRefreshToken(token: RefreshToken): string {
-  return createHmac("sha256", token.keys.tokenDigest).update(token.text).digest("base64url");
+  return token.keys.tokenDigest.digest(token.text).toString("base64url");
 }
 
 /** Derived from the presented token and from the secret of the issuer: opening the successor takes both. */
 function successorKey({ keys, secret, session, generation }: RefreshToken): Buffer {
-  const info = `holdfast/1 successor ${session} ${generation}`;
-  return Buffer.from(hkdfSync("sha256", secret, keys.successorSalt, info, 32));
+  return hkdf32(keys.successorSalt, secret, `holdfast/1 successor ${session} ${generation}`);
 }
 
 export function sealSuccessor(presented: RefreshToken, successor: RefreshToken): string {

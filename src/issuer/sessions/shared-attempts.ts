@@ -1,5 +1,5 @@
-import { createHmac } from "node:crypto";
 import { isHoldfastError } from "../../core/errors.ts";
+import type { HmacKey } from "../../core/hmac.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import type { AttemptTotal } from "../../stores/attempt-store.ts";
 import type { IssuerBase } from "../issuer-base.ts";
@@ -30,7 +30,7 @@ interface Pending {
  */
 export class SharedAttempts {
   readonly #base: Pick<IssuerBase, "store" | "clock" | "emit">;
-  readonly #digestKey: Buffer;
+  readonly #digestKey: HmacKey;
   #pending = new Map<string, Pending>();
   #nextWriteAt = 0;
   #isWriting = false;
@@ -46,7 +46,7 @@ export class SharedAttempts {
   /** Adds `count` to what `name` names. With a `count` of 0, asks for the total only. Returns at once. */
   add(name: string, count: number, windowMs: number, receive: Receive): void {
     if (this.#isClosed || this.#base.store.attempts === undefined) return;
-    const key = createHmac("sha256", this.#digestKey).update(name).digest("base64url");
+    const key = this.#digestKey.digest(name).toString("base64url");
     const pending = this.#pending.get(key);
     if (pending !== undefined) {
       pending.count += count;

@@ -1,4 +1,5 @@
-import { createHmac, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
+import type { HmacKey } from "../../core/hmac.ts";
 import type { SessionFacts } from "../../stores/session-store.ts";
 import type { UserRecord } from "../../stores/user-store.ts";
 import type { SecretKeys, Secrets } from "../secret-keys.ts";
@@ -10,8 +11,8 @@ import type { SecretKeys, Secrets } from "../secret-keys.ts";
 
 type Unsigned<R extends { mac: string }> = Omit<R, "mac">;
 
-function computeMac(key: Buffer, fields: readonly unknown[]): Buffer {
-  return createHmac("sha256", key).update(JSON.stringify(fields)).digest();
+function computeMac(key: HmacKey, fields: readonly unknown[]): Buffer {
+  return key.digest(JSON.stringify(fields));
 }
 
 function isEqualMac(given: string, expected: Buffer): boolean {

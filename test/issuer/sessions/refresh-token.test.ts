@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createHmac, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
 import { open, seal } from "../../../src/core/aead.ts";
@@ -66,7 +66,7 @@ test("a refresh token carries when it was issued and when it expires, accurate t
 test("parses a refresh token of an older version, which carries no times", () => {
   const session = createSessionId();
   const body = Buffer.concat([Buffer.from(session, "hex"), Buffer.from([0, 0, 0, 7]), randomBytes(32)]);
-  const mac = createHmac("sha256", ours[0].tokenMac).update(body).digest();
+  const mac = ours[0].tokenMac.digestBytes(body);
   const read = parseRefreshToken(ours, `hfr_${Buffer.concat([body, mac]).toString("base64url")}`);
   assert.ok(read);
   assert.deepEqual([read.session, read.generation, read.times], [session, 7, null]);
