@@ -73,7 +73,7 @@ const { values: flags, positionals } = parseArgs({
   options: { list: { type: "boolean", default: false }, limit: { type: "string", default: "2" } },
 });
 const folders = positionals.length > 0 ? positionals : ["src"];
-const all = folders.flatMap((folder) => globSync(`${folder}/**/*.ts`).toSorted().flatMap(sentences));
+const all = folders.flatMap((folder) => globSync(`${folder}/**/*.{ts,tsx}`).toSorted().flatMap(sentences));
 const rooms = Map.groupBy(all, ({ file }) => file.split("/").slice(0, 2).join("/"));
 const percent = (part: number, whole: number) => (whole === 0 ? 0 : (100 * part) / whole).toFixed(1);
 

@@ -22,7 +22,7 @@ function roomOf(file: string): string {
 }
 
 const rooms = new Map<string, Size>();
-for (const file of globSync("src/**/*.ts")) {
+for (const file of globSync("src/**/*.{ts,tsx}")) {
   const size = sizeOf(file);
   const room = roomOf(file);
   const sum = rooms.get(room) ?? { files: 0, code: 0, comments: 0 };

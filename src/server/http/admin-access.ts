@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { HttpBindings } from "@hono/node-server";
 import type { Hono } from "hono";
 import { oauthError } from "../../issuer/endpoints/respond.ts";
+import { isDashboardFile } from "./dashboard-page.ts";
 import { httpAddress } from "./listen.ts";
 
 /** The conditions under which the admin listener answers. */
@@ -23,7 +24,8 @@ export function isLoopbackHost(host: string): boolean {
 
 /**
  * Refuses requests that may not use the admin listener. Actions on the guard are for commands on this machine, which
- * prove their right with an access token. Everything else needs the token of the listener, if there is one.
+ * prove their right with an access token. Everything else needs the token of the listener, if there is one. The files of
+ * the dashboard are an exception: a browser cannot send the token when it opens a page, and they contain no data.
  */
 export function addAdminAccess(app: Hono, { port, isExposed, token }: AdminAccess): void {
   if (isExposed && token === null) throw new TypeError("an exposed admin listener needs a token");
@@ -43,7 +45,8 @@ export function addAdminAccess(app: Hono, { port, isExposed, token }: AdminAcces
     if (isAction && isExposed && !isLocalPeer(c.env as Partial<HttpBindings> | undefined)) {
       return oauthError(403, "forbidden", "Actions on the guard are for commands on this machine.");
     }
-    if (!isAction && token !== null && !isToken(token, c.req.header("authorization"))) {
+    const isOpen = isAction || isDashboardFile(c);
+    if (!isOpen && token !== null && !isToken(token, c.req.header("authorization"))) {
       const challenge = { "WWW-Authenticate": 'Bearer realm="admin"' };
       return oauthError(401, "invalid_token", "The admin listener needs its token.", challenge);
     }

@@ -9,6 +9,7 @@ import { withDeadline } from "../../resilience/deadline.ts";
 import { addAdminAccess, type AdminAccess } from "./admin-access.ts";
 import { adminPage } from "./admin-page.ts";
 import { contentSecurityPolicy } from "./admin-style.ts";
+import { addDashboardPage } from "./dashboard-page.ts";
 import type { HealthMonitor } from "../health/health-monitor.ts";
 import { addGetRoute } from "./get-route.ts";
 import { addGuardActions } from "./guard-actions.ts";
@@ -45,6 +46,7 @@ export function adminApp(
     return c.json(health, health.status === "unavailable" ? 503 : 200);
   });
   addMetricsRoute(app, service, metrics);
+  addDashboardPage(app);
   addGetRoute(app, "/", async (c) => {
     const page = await adminPage({
       service,

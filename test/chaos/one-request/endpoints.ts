@@ -159,7 +159,7 @@ export const endpoints: readonly Endpoint[] = [
   endpoint("GET", "/verify/nginx", cookies),
   endpoint("GET", "/verify/caddy", { credentials: "provider" }),
   endpoint("GET", "/elsewhere", missing),
-  ...["/health", "/cache/health", "/metrics", "/"].map((path) =>
+  ...["/health", "/cache/health", "/metrics", "/", "/dashboard", "/dashboard.js"].map((path) =>
     endpoint("GET", path, { listener: "admin" }),
   ),
   endpoint("GET", "/elsewhere", { listener: "admin", ...missing }),

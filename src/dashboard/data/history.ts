@@ -1,0 +1,101 @@
+import type { PackedHistory } from "../wire.ts";
+
+/** Rows of numbers over time, in typed arrays of a fixed size. The oldest row makes room for a new one. */
+export class History {
+  readonly #times: Float64Array;
+  readonly #columns: ReadonlyMap<string, Float32Array>;
+  readonly #capacity: number;
+  #next = 0;
+  #length = 0;
+
+  constructor(fields: readonly string[], capacity: number) {
+    this.#capacity = capacity;
+    this.#times = new Float64Array(capacity);
+    this.#columns = new Map(fields.map((field) => [field, new Float32Array(capacity)]));
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Epoch ms of the newest row. 0 without a row. */
+  get lastAt(): number {
+    return this.#length === 0 ? 0 : (this.#times[(this.#next + this.#capacity - 1) % this.#capacity] ?? 0);
+  }
+
+  /** Adds a row with the values in the order of the fields. A row that is not newer than the last one is left out. */
+  push(at: number, values: ArrayLike<number | null>): void {
+    if (at <= this.lastAt) return;
+    this.#times[this.#next] = at;
+    let index = 0;
+    for (const column of this.#columns.values()) column[this.#next] = values[index++] ?? NaN;
+    this.#next = (this.#next + 1) % this.#capacity;
+    this.#length = Math.min(this.#capacity, this.#length + 1);
+  }
+
+  /** The times from `since` on, in seconds, as charts need them. */
+  times(since: number): number[] {
+    const found: number[] = [];
+    for (const row of this.#rows(since)) found.push((this.#times[row] ?? 0) / 1000);
+    return found;
+  }
+
+  /** The values of a field from `since` on. `null` where nothing was measured, and for an unknown field. */
+  values(field: string, since: number): (number | null)[] {
+    const column = this.#columns.get(field);
+    const found: (number | null)[] = [];
+    for (const row of this.#rows(since)) {
+      const value = column?.[row];
+      found.push(value === undefined || Number.isNaN(value) ? null : value);
+    }
+    return found;
+  }
+
+  /** The mean of a field over the newest rows. `null` when nothing was measured in them. */
+  mean(field: string, rows: number): number | null {
+    const column = this.#columns.get(field);
+    let [sum, count] = [0, 0];
+    for (let back = 1; back <= Math.min(rows, this.#length); back++) {
+      const value = column?.[(this.#next + this.#capacity - back) % this.#capacity];
+      if (value === undefined || Number.isNaN(value)) continue;
+      sum += value;
+      count += 1;
+    }
+    return count === 0 ? null : sum / count;
+  }
+
+  *#rows(since: number): Generator<number> {
+    const first = this.#next - this.#length + this.#capacity;
+    for (let offset = 0; offset < this.#length; offset++) {
+      const row = (first + offset) % this.#capacity;
+      if ((this.#times[row] ?? 0) >= since) yield row;
+    }
+  }
+}
+
+/** Adds the rows of a packed history to `history`, whose fields are in the order of the columns. */
+export async function unpackInto(
+  history: History,
+  fields: number,
+  { rows, data }: PackedHistory,
+): Promise<void> {
+  if (rows === 0) return;
+  const bytes = await inflate(Uint8Array.from(atob(data), (char) => char.charCodeAt(0)));
+  const times = new Float64Array(bytes, 0, rows);
+  const columns = Array.from(
+    { length: fields },
+    (_, index) => new Float32Array(bytes, rows * (8 + 4 * index), rows),
+  );
+  for (let row = 0; row < rows; row++) {
+    history.push(
+      times[row] ?? 0,
+      columns.map((column) => column[row] ?? NaN),
+    );
+  }
+}
+
+async function inflate(bytes: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer> {
+  return await new Response(
+    new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate-raw")),
+  ).arrayBuffer();
+}
