@@ -31,9 +31,9 @@ export function runRefused(cwd: string, text: string, command: string, args: rea
   }
 }
 
-/** Copies the programs of a folder to a project of their own, and installs its packages without `--force`. */
-export function installProject(project: string, programs: string, manifest: object): void {
-  cpSync(programs, project, { recursive: true });
+/** Installs packages in a project of their own without `--force`. `programs` is a folder whose files are copied there. */
+export function installProject(project: string, manifest: object, programs?: string): void {
+  if (programs !== undefined) cpSync(programs, project, { recursive: true });
   writeFileSync(join(project, "package.json"), JSON.stringify({ private: true, ...manifest }));
   run(project, "npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"]);
 }

@@ -67,11 +67,11 @@ function tryBeside(tarball: string, { name, packages, program }: PeerSet): void 
   const project = join(folder, name.replaceAll(/\W/g, "-"));
   const dependencies = { ...packages, holdfast: `file:${tarball}` };
   if (typeof program === "function") {
-    installProject(project, join(root, "scripts/peers/commonjs"), { dependencies });
+    installProject(project, { dependencies }, join(root, "scripts/peers/commonjs"));
     program(project);
     return;
   }
-  installProject(project, join(root, "scripts/peers"), { type: "module", dependencies });
+  installProject(project, { type: "module", dependencies }, join(root, "scripts/peers"));
   if (program.endsWith(".ts")) {
     const strict = ["--strict", "--noEmit", "--module", "nodenext", "--target", "es2024", "--allowJs"];
     run(project, process.execPath, ["node_modules/typescript/bin/tsc", ...strict, program]);
