@@ -4,6 +4,7 @@ import { isHoldfastError } from "../core/errors.ts";
 import { version } from "../server/version.ts";
 import { backup } from "./backup.ts";
 import { UsageError, type Command } from "./command.ts";
+import { doctor } from "./doctor.ts";
 import { drill } from "./drill.ts";
 import { breaker, keysDistrust } from "./guard.ts";
 import { formatHelp, formatOverview } from "./help.ts";
@@ -45,6 +46,7 @@ const commands: readonly Command[] = [
   restore,
   migrate,
   drill,
+  doctor,
 ];
 
 /** Runs one command line. Resolves with the exit code: 0 done, 1 failed, 2 not understood. */

@@ -103,7 +103,7 @@ export async function composeService(
 }
 
 /** The provider whose tokens `/verify` accepts, as it does those of the service. */
-function trustedProvider(
+export function trustedProvider(
   { issuer, allowHttp, jwksUrl, authority }: ProviderSettings,
   audience: ServiceIdentity["audience"],
 ): TrustedIssuer {

@@ -27,6 +27,7 @@ const names = [
   "restore",
   "migrate",
   "drill",
+  "doctor",
 ];
 
 test("--help lists every command, with examples and exit codes", async () => {

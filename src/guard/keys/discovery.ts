@@ -78,7 +78,7 @@ const METADATA_FRESH_MS = 86_400_000;
 /** The most characters of a foreign issuer that an error shows. */
 const MAX_SHOWN_ISSUER = 200;
 
-interface MetadataDocument {
+export interface MetadataDocument {
   /** The name of the document in errors. */
   readonly what: string;
   readonly url: string;
@@ -183,7 +183,7 @@ class DiscoveredLocation implements KeyLocation {
  * OpenID Connect appends the well-known path to the issuer's path; RFC 8414 inserts it before that path. Throws
  * `invalid_option`.
  */
-function metadataDocuments(issuer: string, allowHttp: AllowedHttp): MetadataDocument[] {
+export function metadataDocuments(issuer: string, allowHttp: AllowedHttp): MetadataDocument[] {
   const { origin, pathname, search, hash } = new URL(trustworthyUrl("issuer", issuer, allowHttp));
   if (search !== "" || hash !== "") throw invalidOption("issuer", "a URL without query or fragment", issuer);
   const path = pathname.replace(/\/$/, "");

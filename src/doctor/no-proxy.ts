@@ -1,0 +1,13 @@
+/** Whether `NO_PROXY` lists the host: by name, by a domain above it such as `.internal`, with or without a port, or by `*`. */
+export function isReachedDirectly({ hostname, port, protocol }: URL, noProxy: string | undefined): boolean {
+  const usedPort = port || (protocol === "https:" ? "443" : "80");
+  return (noProxy ?? "").split(/[\s,]+/).some((entry) => {
+    if (entry === "*") return true;
+    const [, name = "", ofPort] = /^(.*?)(?::(\d+))?$/.exec(entry.toLowerCase()) ?? [];
+    if (name === "" || (ofPort !== undefined && ofPort !== usedPort)) return false;
+    const suffix = name.replace(/^\*?\.?/, ".");
+    return (
+      hostname === name || (name.startsWith(".") || name.startsWith("*") ? hostname.endsWith(suffix) : false)
+    );
+  });
+}

@@ -1,0 +1,82 @@
+import { systemClock } from "../core/clock.ts";
+import { guardEvents } from "../core/event-channels.ts";
+import type { GuardEvent } from "../core/events.ts";
+import type { IssuerSettings } from "../guard/issuer-settings.ts";
+import type { KeysStatus } from "../guard/keys/key-source.ts";
+import type { Snapshots } from "../stores/store.ts";
+
+/** A key set as it was fetched, and where from. */
+export interface KeyDocument {
+  readonly url: string;
+  readonly jwks: unknown;
+}
+
+/** The keys of a provider, fetched as a guard fetches them. */
+export interface FetchedKeys {
+  readonly status: KeysStatus;
+  /** Empty when the keys are configured, or when no set was usable. */
+  readonly documents: readonly KeyDocument[];
+}
+
+/** A failure that repeats itself is reported. One lost connection is not. */
+const MAX_FAILURES = 2;
+const TIMEOUT_MS = 4500;
+
+/** Asks one provider through the same code as the guard of the service. Several checks share what it finds. */
+export class ProviderProbe {
+  readonly settings: IssuerSettings;
+  #keys: Promise<FetchedKeys> | null = null;
+
+  constructor(settings: IssuerSettings) {
+    this.settings = settings;
+  }
+
+  get issuer(): string {
+    return this.settings.claimsPolicy.issuer;
+  }
+
+  /** Fetches the keys once. Never rejects: the status has the reason of a failure. */
+  async keys(): Promise<FetchedKeys> {
+    return await (this.#keys ??= this.#fetchKeys());
+  }
+
+  async #fetchKeys(): Promise<FetchedKeys> {
+    const { keys, algorithms } = this.settings;
+    // The name is the object's own, so that the events of other guards in this process are not counted.
+    const guard = `doctor ${this.issuer}`;
+    const documents: KeyDocument[] = [];
+    const snapshots: Snapshots = {
+      load: async () => await Promise.resolve(null),
+      async save(_, saved) {
+        const { url, jwks } = saved as KeyDocument;
+        documents.push({ url, jwks });
+        await Promise.resolve();
+      },
+    };
+    const stop = new AbortController();
+    let failures = 0;
+    const count = (published: unknown) => {
+      const { guard: from, event } = published as GuardEvent;
+      if (from === guard && event === "keys_failed" && ++failures >= MAX_FAILURES) stop.abort();
+    };
+    guardEvents.subscribe(count);
+    const keyring = keys.open({
+      guard,
+      issuer: this.issuer,
+      algorithms,
+      clock: systemClock,
+      random: Math.random,
+      snapshots,
+    });
+    try {
+      await keyring
+        .ready(AbortSignal.any([stop.signal, AbortSignal.timeout(TIMEOUT_MS)]))
+        .catch(() => undefined);
+      const status = keyring.status();
+      await keyring.close();
+      return { status, documents };
+    } finally {
+      guardEvents.unsubscribe(count);
+    }
+  }
+}
