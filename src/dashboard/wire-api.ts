@@ -13,14 +13,14 @@ export interface SettingsAnswer {
 
 export interface SettingView {
   readonly name: string;
-  /** What the setting must be. */
+  /** The form of a value, which completes "the setting must be …". */
   readonly form: string;
   /** The effective value as text. For a secret, its fingerprint. `null` when it is not set and has no default. */
   readonly value: string | null;
   readonly isSecret: boolean;
   /** `file`: the file that `NAME_FILE` names. */
   readonly source: "environment" | "file" | "default" | "unset";
-  /** What happens when the setting is missing. `null` when it has a default. */
+  /** The behaviour without the setting. `null` when it has a default. */
   readonly otherwise: string | null;
 }
 
@@ -113,13 +113,13 @@ export interface SignedIn {
 }
 
 export interface ExplainRequest {
-  /** With or without `Bearer`. */
+  /** The token may follow `Bearer`. */
   readonly token: string;
 }
 
 export interface Explanation {
   readonly status: "valid" | "invalid" | "unavailable" | "unknown";
-  /** What this guard would say now and why, as a sentence. */
+  /** One sentence: the decision of this guard now, and its reason. */
   readonly text: string;
   /** The reason of an invalid token or the cause of an unavailable one. */
   readonly reason: string | null;
@@ -127,7 +127,7 @@ export interface Explanation {
   /** `null` unless the token is a JWT. */
   readonly header: Readonly<Record<string, unknown>> | null;
   readonly claims: Readonly<Record<string, unknown>> | null;
-  /** In the order of the steps. */
+  /** The checks are in the order of the steps. */
   readonly checks: readonly ExplainCheck[];
   /** `exp`, `iat`, `nbf` and `auth_time`, if the token has them. */
   readonly times: readonly { readonly claim: string; readonly at: number; readonly words: string }[];
@@ -158,7 +158,7 @@ export type ActionRequest = Action & { readonly dryRun?: boolean };
 
 export interface ActionAnswer {
   readonly done: boolean;
-  /** In the present tense before and after: `ends 3 sessions of ada`. */
+  /** The words are the same before and after it: `ends 3 sessions of ada`. */
   readonly effect: string;
   /** Whether the store kept the audit event. `null` for a dry run. */
   readonly audited: boolean | null;

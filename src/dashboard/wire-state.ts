@@ -7,7 +7,7 @@ export type IssuerWord = (typeof issuerStates)[number];
 
 export interface State {
   readonly headline: Headline;
-  /** What users get. `providerTokens` is present when the service trusts a provider. */
+  /** The state of each kind of answer. `providerTokens` is present when the service trusts a provider. */
   readonly outcomes: Readonly<Record<string, OutcomeState>>;
   /** The parts: store, keys, revocations, guard, clock, and provider if there is one. */
   readonly components: Readonly<Record<string, ComponentState>>;
@@ -30,7 +30,7 @@ export interface Headline {
   readonly status: HealthWord;
   /** Names the part that fails and what users notice, such as "Keycloak has not answered for 4 min: …". */
   readonly text: string;
-  /** What to look at first. `null` when all is well. */
+  /** The first thing to look at. `null` when all is well. */
   readonly advice: string | null;
   /** The component, or `answers`. `null` when all is well. */
   readonly part: string | null;
@@ -83,14 +83,14 @@ export interface Upstream {
   readonly words: string;
   /** `null` when it has no breaker. */
   readonly breaker: Breaker | null;
-  /** How old the last good copy is, or how long it has not answered. `null` when there is no such age. */
+  /** How old the last good copy is, or how long it has not answered. `null` while it has no such age. */
   readonly age: AgeAgainstLimit | null;
   readonly lastError: string | null;
 }
 
 export interface AgeAgainstLimit {
   readonly ageMs: number;
-  /** What happens at the limit is in `words`. `null` when there is no limit. */
+  /** `words` say what happens at the limit. `null` without a limit. */
   readonly limitMs: number | null;
   /** Such as `then tokens are refused with 503`. */
   readonly words: string;
@@ -200,7 +200,7 @@ export interface TimelineEvent {
   readonly source: "guard" | "issuer" | "store" | "audit" | "process" | "health";
   /** The name of the event, such as `breaker_opened`, or the kind of an audit event. */
   readonly kind: string;
-  /** `alarm`: somebody should look. `good`: a fault has ended. */
+  /** `alarm`: an operator should look. `good`: a fault has ended. */
   readonly tone: "info" | "good" | "warning" | "alarm";
   /** The issuer that it concerns. `null` for all. */
   readonly issuer: string | null;

@@ -19,9 +19,9 @@
  * | GET /api/sessions | admin  | `SessionsQuery` in the URL              | `SessionsAnswer`            |
  * | POST /api/actions | admin  | `ActionRequest`                         | `ActionAnswer`              |
  *
- * A reader needs nothing, or the token of the listener where it has one, in the header `Listener-Token`. Without it the
- * answer is 401 `listener_token`. An admin also sends an access token with the scope `holdfast:admin` as
- * `Authorization: Bearer`. Without it the answer is 401 `invalid_token` or 403. Every error is a `WireError`. An answer 503
+ * A reader needs nothing, or the token of the listener where it has one, in the header `Listener-Token`. A request
+ * without it is 401 `listener_token`. An admin also sends an access token with the scope `holdfast:admin` as
+ * `Authorization: Bearer`. A request without it is 401 `invalid_token` or 403. Every error is a `WireError`. An answer 503
  * has `Retry-After`.
  *
  * The stream is `text/event-stream`: `snapshot` first, then `frame` each second, and `event` as they come. The data of a
@@ -92,7 +92,7 @@ export interface Instance {
 /** One second of the service. */
 export interface Frame {
   readonly at: number;
-  /** In the order of `Snapshot.fields`. `null` when there was nothing to measure. */
+  /** The order is that of `Snapshot.fields`. `null` when there was nothing to measure. */
   readonly values: readonly (number | null)[];
   readonly state: State;
 }

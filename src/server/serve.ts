@@ -7,11 +7,11 @@ import { revocationAgeBounds, type PathPolicy } from "../gateway/policy.ts";
 import { createGateway, isVerifyRequest } from "../gateway/gateway.ts";
 import { fileSnapshots } from "../stores/file-snapshots.ts";
 import { ensureFirstUser } from "./first-user.ts";
-import { isLoopbackHost } from "./http/admin-access.ts";
-import { adminApp } from "./http/admin-app.ts";
+import { mountAdmin } from "./http/mount-admin.ts";
 import { ACCESS_COOKIE } from "../issuer/endpoints/token-cookies.ts";
 import { createCorsPolicy } from "../issuer/endpoints/cors.ts";
 import { adminConnectionLimits, publicConnectionLimits } from "./http/listener-limits.ts";
+import type { Dashboard } from "./dashboard/dashboard-api.ts";
 import { HealthMonitor } from "./health/health-monitor.ts";
 import { httpAddress, listen, type Listener } from "./http/listen.ts";
 import { publicApp, publicRoutes } from "./http/public-app.ts";
@@ -30,7 +30,7 @@ import {
 } from "./service.ts";
 import { backupMetricSource } from "./backup-metrics.ts";
 import { readGuardFile, type GuardFile } from "./guard-file.ts";
-import { claimAdminToken, loadSettings } from "./secret-files.ts";
+import { loadSettings } from "./secret-files.ts";
 import { findServiceLinks } from "./service-links.ts";
 import type { Settings } from "./settings.ts";
 import { openStore } from "./store/open-store.ts";
@@ -56,8 +56,11 @@ export async function startService(
   let withdraw = async () => {};
   const listeners: Listener[] = [];
   let service: Service | undefined;
+  let dashboard: Dashboard | undefined;
   const stop = async () => {
     await withdraw();
+    // A stream would keep its listener open until the deadline.
+    dashboard?.close();
     await Promise.all(listeners.splice(0).map(async (listener) => await listener.stop()));
     await service?.close();
   };
@@ -94,14 +97,12 @@ export async function startService(
     const publicHandler = createPublicHandler(service, health, settings, { policy, guardFile });
     publicListener.mount(publicHandler, publicRoutes(service, roles));
     const nonce = randomNonce();
-    const isExposed = !isLoopbackHost(settings.adminHost);
-    const adminToken = settings.adminToken ?? (isExposed ? await claimAdminToken(files.adminToken) : null);
-    const access = { port: adminListener.port, isExposed, token: adminToken };
     const requestMetrics = new RequestMetrics();
     requests.subscribe((measured) => requestMetrics.record(measured));
     const metrics = [requestMetrics, backupMetricSource(files.lastBackup)];
-    const admin = adminApp(service, health, { ...access, nonce, log, metrics });
-    adminListener.mount(toRequestListener(admin.fetch), routesOf(admin));
+    const parts = { settings, files, health, policy, guardFile, metrics, nonce, log };
+    const admin = await mountAdmin(adminListener, service, parts);
+    ({ dashboard } = admin);
     withdraw = await announce(files.processes, commandAddress(adminListener), nonce, log);
     return {
       publicAddress: publicListener.address,
@@ -112,7 +113,7 @@ export async function startService(
         policy,
         firstUser,
         previous,
-        tokenFile: isExposed && settings.adminToken === undefined ? files.adminToken : null,
+        tokenFile: admin.tokenFile,
       }),
       stop,
     };
@@ -120,11 +121,6 @@ export async function startService(
     await stop();
     throw error;
   }
-}
-
-/** The templates of the paths that an app serves. */
-function routesOf({ routes }: Pick<ReturnType<typeof adminApp>, "routes">): string[] {
-  return routes.map(({ path }) => path).filter((path) => !path.endsWith("*"));
 }
 
 /** The gateway at `/verify`, and the other endpoints of the public listener. */

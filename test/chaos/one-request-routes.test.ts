@@ -6,6 +6,7 @@ import { publicApp } from "../../src/server/http/public-app.ts";
 import { createLogger } from "../../src/server/logs.ts";
 import { composeService, type Service } from "../../src/server/service.ts";
 import { openStore } from "../../src/server/store/open-store.ts";
+import { testDashboard } from "../server/dashboard/composed-service.ts";
 import { temporarySettings } from "../server/temporary-settings.ts";
 import { endpoints } from "./one-request/endpoints.ts";
 
@@ -37,7 +38,15 @@ test("fault 66: the table of costly requests has every route of the service, and
   const service = await composeService(opened, settings, { url, audience: url });
   t.after(service.close);
   const health = new HealthMonitor(service, settings.roles);
-  const access = { port: 1, isExposed: false, token: null, nonce: "a", log: createLogger("silent") };
+  const dashboard = testDashboard(t, service, health);
+  const access = {
+    port: 1,
+    isExposed: false,
+    token: null,
+    nonce: "a",
+    log: createLogger("silent"),
+    dashboard,
+  };
   const served = new Set([
     ...routesOf("public", publicApp(service, health, settings) as unknown as Routes),
     ...routesOf("admin", adminApp(service, health, access)),

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { BlockList } from "node:net";
-import { pino } from "pino";
+import type { Hono } from "hono";
+import { pino, type Logger } from "pino";
 import { test, type TestContext } from "node:test";
 import { createLogger } from "../../src/server/logs.ts";
 import type { RevocationAgeBounds } from "../../src/gateway/policy.ts";
@@ -12,6 +13,7 @@ import { publicApp } from "../../src/server/http/public-app.ts";
 import { openLocalStore } from "../../src/server/store/local-store.ts";
 import { composeService, type Service } from "../../src/server/service.ts";
 import { FakeClock } from "../../src/testing/index.ts";
+import { testDashboard } from "./dashboard/composed-service.ts";
 import { temporarySettings } from "./temporary-settings.ts";
 
 const context = {
@@ -31,6 +33,15 @@ async function service(t: TestContext): Promise<Service> {
   });
   t.after(composed.close);
   return composed;
+}
+
+function testAdminApp(
+  t: TestContext,
+  parts: Service,
+  monitor: HealthMonitor,
+  log: Logger = context.log,
+): Hono {
+  return adminApp(parts, monitor, { ...context, log, dashboard: testDashboard(t, parts, monitor) });
 }
 
 const bothRoles = new Set(["issuer", "gateway"] as const);
@@ -77,7 +88,7 @@ test("law 4: a failed read of the revocation log is degraded and ready, and a vi
     const app = publicApp(parts, monitor, { trustedProxies: new BlockList(), roles: bothRoles });
     const response = await app.request("/health/ready");
     const page = await (
-      await adminApp(parts, monitor, context).request("/", { headers: { host: "localhost:4181" } })
+      await testAdminApp(t, parts, monitor).request("/", { headers: { host: "localhost:4181" } })
     ).text();
     const { status } = (await response.json()) as { status: string };
     return { code: response.status, status, retryAfter: response.headers.get("Retry-After"), page };
@@ -136,7 +147,7 @@ test("law 4: the status page loads while the store is down, and states the effec
   const parts = await service(t);
   const headers = { host: "localhost:4181" };
   const monitor = new HealthMonitor(parts, bothRoles, new FakeClock());
-  const ask = async () => await adminApp(parts, monitor, context).request("/", { headers });
+  const ask = async () => await testAdminApp(t, parts, monitor).request("/", { headers });
   assert.match(await (await ask()).text(), /<h1 class="ok">Everything works<\/h1>/);
   await parts.store.close();
   const response = await ask();
@@ -151,7 +162,7 @@ test("the admin listener answers an unexpected error with JSON, and logs its pla
   const parts = await service(t);
   const lines: string[] = [];
   const log = pino({ base: null }, { write: (line: string) => void lines.push(line) });
-  const app = adminApp(parts, new HealthMonitor(parts, bothRoles, new FakeClock()), { ...context, log });
+  const app = testAdminApp(t, parts, new HealthMonitor(parts, bothRoles, new FakeClock()), log);
   app.get("/broken", () => {
     throw new RangeError("a secret of the request");
   });

@@ -11,6 +11,7 @@ import {
   revocationsFinding,
   storeFinding,
 } from "./component-health.ts";
+import { describeHeadline } from "./headline.ts";
 import {
   describeEffect,
   worstOf,
@@ -44,6 +45,7 @@ export class HealthMonitor {
   readonly #bounds: RevocationAgeBounds;
   readonly #probe: StoreProbe;
   readonly #answers: AnswerLog;
+  #guardProbes = 0;
   readonly #seen = new Map<string, { status: HealthStatus; since: number; lastOkAt: number | null }>();
 
   /** `bounds` are those of the policy, under which the service answers `/verify`. */
@@ -61,6 +63,11 @@ export class HealthMonitor {
     this.#answers = new AnswerLog(clock);
   }
 
+  /** How many forged tokens the checks have shown to the guard. */
+  get guardProbes(): number {
+    return this.#guardProbes;
+  }
+
   /** Counts an answer that a user got. */
   recordAnswer(kind: AnswerKind, status: number, source?: string): void {
     this.#answers.record(kind, status, source);
@@ -75,11 +82,12 @@ export class HealthMonitor {
     ) as ServiceHealth["roles"];
     const statuses = [...Object.values(findings), ...Object.values(outcomes)].map(({ status }) => status);
     const isOut = mustLeave(this.#roles, findings, outcomes);
-    const status = isOut ? "unavailable" : worstOf(statuses) === "ok" ? "ok" : "degraded";
+    const status: HealthStatus = isOut ? "unavailable" : worstOf(statuses) === "ok" ? "ok" : "degraded";
     const components = Object.fromEntries(
       Object.entries(findings).map(([name, finding]) => [name, this.#remember(name, finding)]),
     ) as unknown as ServiceHealth["components"];
-    return { status, since: this.#seenSince("service", status).since, roles, outcomes, components };
+    const health = { status, since: this.#seenSince("service", status).since, roles, outcomes, components };
+    return { headline: describeHeadline(health), ...health };
   }
 
   async #findings(): Promise<Findings> {
@@ -87,6 +95,7 @@ export class HealthMonitor {
     const guardStatus = guard.status();
     const [own, provider] = guardStatus.issuers;
     if (own === undefined) throw new TypeError("the guard of the service has no issuer");
+    this.#guardProbes++;
     const [probe, guardWork] = await Promise.all([
       this.#probe.check(),
       guardFinding(this.#service, provider !== undefined),

@@ -1,3 +1,4 @@
+import type { Headline } from "../../dashboard/wire-state.ts";
 import type { Role } from "../setting-definitions.ts";
 
 /*
@@ -43,6 +44,8 @@ export interface OutcomeHealth {
 }
 
 export interface ServiceHealth {
+  /** One sentence: the part that fails, and what users notice. */
+  readonly headline: Headline;
   /**
    * `unavailable` when this process should get no requests. `degraded` when a part fails and another one still answers.
    */

@@ -54,7 +54,8 @@ export function addAdminAccess(app: Hono, { port, isExposed, token }: AdminAcces
   });
 }
 
-function isLocalPeer(bindings: Partial<HttpBindings> | undefined): boolean {
+/** Whether the client is on this machine, and connected through its loopback interface. */
+export function isLocalPeer(bindings: Partial<HttpBindings> | undefined): boolean {
   return LOOPBACK_ADDRESS.test(bindings?.incoming?.socket.remoteAddress ?? "");
 }
 

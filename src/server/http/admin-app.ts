@@ -6,6 +6,7 @@ import type { MetricSource } from "../../core/metrics.ts";
 import { cacheHealthCheck } from "../../cache/index.ts";
 import { oauthError } from "../../issuer/endpoints/respond.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
+import type { Dashboard } from "../dashboard/dashboard-api.ts";
 import { addAdminAccess, type AdminAccess } from "./admin-access.ts";
 import { adminPage } from "./admin-page.ts";
 import { contentSecurityPolicy } from "./admin-style.ts";
@@ -27,13 +28,14 @@ interface AdminContext extends AdminAccess {
   readonly log: Logger;
   /** Sources of metrics besides guard and issuer. */
   readonly metrics?: readonly MetricSource[];
+  readonly dashboard: Dashboard;
 }
 
 /** The admin listener: the status page, health, and actions on the guard of this process. */
 export function adminApp(
   service: Service,
   monitor: HealthMonitor,
-  { nonce, log, metrics = [], ...access }: AdminContext,
+  { nonce, log, metrics = [], dashboard, ...access }: AdminContext,
 ): Hono {
   const app = new Hono();
   addAdminAccess(app, access);
@@ -47,6 +49,7 @@ export function adminApp(
   });
   addMetricsRoute(app, service, metrics);
   addDashboardPage(app);
+  dashboard.addRoutes(app);
   addGetRoute(app, "/", async (c) => {
     const page = await adminPage({
       service,

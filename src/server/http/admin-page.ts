@@ -41,7 +41,7 @@ const alarms: ReadonlySet<AuditKind> = new Set([
 /** Renders the status page. The template escapes every value. The browser reloads the page every ten seconds. */
 export async function adminPage(view: AdminView): Promise<string> {
   const { service, health, now } = view;
-  const state = headline(health);
+  const state = health.headline.text;
   const page = await html`<!doctype html>
     <html lang="en">
       <head>
@@ -81,19 +81,6 @@ export async function adminPage(view: AdminView): Promise<string> {
       </body>
     </html>`;
   return String(page);
-}
-
-function headline({ status, components }: ServiceHealth): string {
-  if (status === "ok") return "Everything works";
-  const named = (wanted: string) =>
-    Object.entries(components)
-      .filter(([, part]) => part.status === wanted)
-      .map(([name]) => name)
-      .join(", ");
-  const failing = named("unavailable");
-  if (status === "unavailable") return `Not working: ${failing}`;
-  const check = failing === "" ? named("degraded") : failing;
-  return `${failing === "" ? "Works" : "Works in part"}, but check: ${check === "" ? "what users get" : check}`;
 }
 
 function parts({ components }: ServiceHealth): Html {

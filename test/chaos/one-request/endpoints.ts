@@ -16,6 +16,8 @@ export interface Endpoint {
   readonly members: Readonly<Record<string, unknown>>;
   readonly credentials: "bearer" | "provider" | "basic" | "cookies" | "none";
   readonly session: SessionName;
+  /** Whether the answer goes on until the client leaves. */
+  readonly isStream: boolean;
   /** The status of the answer to the usual request. `"2xx"` is any success. */
   readonly usualStatus: "2xx" | "400" | "404" | "409";
 }
@@ -45,6 +47,7 @@ function endpoint(method: string, path: string, details: Details = {}): Endpoint
     members: {},
     credentials: "none",
     session: "administrator",
+    isStream: false,
     usualStatus: "2xx",
     ...details,
   };
@@ -162,6 +165,7 @@ export const endpoints: readonly Endpoint[] = [
   ...["/health", "/cache/health", "/metrics", "/", "/dashboard", "/dashboard.js"].map((path) =>
     endpoint("GET", path, { listener: "admin" }),
   ),
+  endpoint("GET", "/events", { listener: "admin", isStream: true }),
   endpoint("GET", "/elsewhere", { listener: "admin", ...missing }),
   endpoint("GET", "/guard/proof", { listener: "admin", query: { challenge: "a".repeat(43) } }),
   // The keys of a known issuer would stay distrusted.

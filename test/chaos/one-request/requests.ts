@@ -13,6 +13,8 @@ export interface WorstRequest {
   readonly name: string;
   readonly listener: Endpoint["listener"];
   readonly session: SessionName;
+  /** Whether the answer goes on until the client leaves. */
+  readonly isStream: boolean;
   readonly bytes: Buffer;
 }
 
@@ -116,7 +118,8 @@ function serialize(usual: UsualRequest, draft: Draft, credentials: Credentials, 
   const place = `${method} ${listener === "admin" ? "admin " : ""}${path}`;
   const mode = usual.endpoint.credentials === "cookies" ? " with cookies" : "";
   const bytes = Buffer.concat([Buffer.from(head), ...sent]);
-  return { name: `${place}${mode}: ${what}`, listener, session: usual.endpoint.session, bytes };
+  const { session, isStream } = usual.endpoint;
+  return { name: `${place}${mode}: ${what}`, listener, session, isStream, bytes };
 }
 
 const contentTypes = { json: "application/json", form: "application/x-www-form-urlencoded" } as const;

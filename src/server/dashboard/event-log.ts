@@ -1,0 +1,181 @@
+import { auditEvents, guardEvents, issuerEvents, storeEvents } from "../../core/event-channels.ts";
+import type { AuditEvent, AuditKind, GuardEvent, IssuerEvent, StoreEvent } from "../../core/events.ts";
+import type { Clock } from "../../core/clock.ts";
+import type { AuditRow, TimelineEvent } from "../../dashboard/wire-state.ts";
+
+/** The latest audit events in memory, and the latest other events. A flood of one kind leaves the others. */
+const MAX_EVENTS = 500;
+const MAX_AUDIT_EVENTS = 300;
+/** The most events of one kind in a second. Further ones are counted. */
+const MAX_PER_SECOND = 5;
+/** The longest text of an event. */
+const MAX_CHARS = 500;
+
+type Tone = TimelineEvent["tone"];
+type NewEvent = Omit<TimelineEvent, "seq" | "at" | "omitted" | "audit"> & { readonly audit?: AuditRow };
+
+const guardTones: Readonly<Partial<Record<GuardEvent["event"], Tone>>> = {
+  keys_refreshed: "good",
+  keys_stale: "alarm",
+  authority_misconfigured: "alarm",
+  breaker_closed: "good",
+  shared_restored: "good",
+  shared_rejected: "alarm",
+  degraded_ended: "good",
+  clock_stepped: "alarm",
+  issuer_retired: "info",
+  revocations_synced: "good",
+};
+
+const issuerTones: Readonly<Partial<Record<IssuerEvent["event"], Tone>>> = {
+  secret_replaced: "info",
+  secret_missing: "alarm",
+  clock_differs: "alarm",
+  store_rolled_back: "alarm",
+};
+
+const storeTones: Readonly<Record<StoreEvent["event"], Tone>> = {
+  connection_failed: "alarm",
+  connection_restored: "good",
+  durability_lost: "alarm",
+  durability_restored: "good",
+  store_newer: "alarm",
+  writes_restored: "warning",
+};
+
+const auditTones: Readonly<Partial<Record<AuditKind, Tone>>> = {
+  login_refused: "warning",
+  login_limited: "warning",
+  client_refused: "warning",
+  refresh_reuse: "alarm",
+  refresh_shadowed: "alarm",
+  refresh_forked: "alarm",
+  store_rolled_back: "alarm",
+  record_tampered: "alarm",
+  keys_distrusted: "warning",
+  breaker_forced: "warning",
+};
+
+/** Events that come all the time, and tell something only after one of the failures. */
+const recoveries: Readonly<Record<string, readonly string[]>> = {
+  keys_refreshed: ["keys_failed", "keys_rejected", "keys_stale"],
+  revocations_synced: ["revocations_failed", "revocations_gap"],
+};
+
+/** The most failures whose end is told. A guard may find any number of issuers. */
+const MAX_FAILING = 1_000;
+
+function isRecoverable(kind: string): boolean {
+  return Object.values(recoveries).some((failures) => failures.includes(kind));
+}
+
+/** The latest events of this process, with their times. */
+export class EventLog {
+  readonly #clock: Clock;
+  readonly #onEvent: (event: TimelineEvent) => void;
+  readonly #events: TimelineEvent[] = [];
+  readonly #auditEvents: TimelineEvent[] = [];
+  readonly #failing = new Set<string>();
+  #seq = 0;
+  #second = 0;
+  /** Events of this second by kind. */
+  #counts = new Map<string, number>();
+  /** Events by kind that no event in memory tells of yet. */
+  readonly #omitted = new Map<string, number>();
+
+  constructor(clock: Clock, onEvent: (event: TimelineEvent) => void) {
+    this.#clock = clock;
+    this.#onEvent = onEvent;
+  }
+
+  /** The number of the latest event. */
+  get seq(): number {
+    return this.#seq;
+  }
+
+  /** The events in memory after the one of this number, oldest first. */
+  after(seq: number): TimelineEvent[] {
+    const all = [...this.#events, ...this.#auditEvents].filter((event) => event.seq > seq);
+    return all.toSorted((a, b) => a.seq - b.seq);
+  }
+
+  add(event: NewEvent): void {
+    const key = `${event.source} ${event.kind} ${event.issuer}`;
+    const second = Math.floor(this.#clock.monotonic() / 1_000);
+    if (second !== this.#second) this.#counts = new Map();
+    this.#second = second;
+    const count = (this.#counts.get(key) ?? 0) + 1;
+    this.#counts.set(key, count);
+    if (count > MAX_PER_SECOND) {
+      if (this.#omitted.size >= MAX_FAILING) this.#omitted.clear();
+      this.#omitted.set(key, (this.#omitted.get(key) ?? 0) + 1);
+      return;
+    }
+    const omitted = this.#omitted.get(key) ?? 0;
+    this.#omitted.delete(key);
+    const [seq, at, message] = [++this.#seq, this.#clock.now(), shorten(event.message)];
+    const added: TimelineEvent = { audit: null, ...event, seq, at, omitted, message };
+    const [ring, capacity] =
+      event.source === "audit" ? [this.#auditEvents, MAX_AUDIT_EVENTS] : [this.#events, MAX_EVENTS];
+    ring.push(added);
+    if (ring.length > capacity) ring.shift();
+    this.#onEvent(added);
+  }
+
+  /** Adds the events of this process from now on. The returned function ends that. */
+  subscribe(): () => void {
+    const onGuard = (published: unknown) => this.#addGuardEvent(published as GuardEvent);
+    const onIssuer = (published: unknown) => {
+      const { event: kind, message } = published as IssuerEvent;
+      this.add({ source: "issuer", kind, tone: issuerTones[kind] ?? "warning", issuer: null, message });
+    };
+    const onStore = (published: unknown) => {
+      const { event: kind, message } = published as StoreEvent;
+      this.add({ source: "store", kind, tone: storeTones[kind], issuer: null, message });
+    };
+    const onAudit = (published: unknown) => this.#addAuditEvent(published as AuditEvent);
+    guardEvents.subscribe(onGuard);
+    issuerEvents.subscribe(onIssuer);
+    storeEvents.subscribe(onStore);
+    auditEvents.subscribe(onAudit);
+    return () => {
+      guardEvents.unsubscribe(onGuard);
+      issuerEvents.unsubscribe(onIssuer);
+      storeEvents.unsubscribe(onStore);
+      auditEvents.unsubscribe(onAudit);
+    };
+  }
+
+  #addGuardEvent({ event: kind, issuer, message }: GuardEvent): void {
+    const failures = recoveries[kind];
+    if (failures !== undefined) {
+      const ended = failures.filter((failure) => this.#failing.delete(`${failure} ${issuer}`));
+      if (ended.length === 0) return;
+    }
+    if (isRecoverable(kind) && this.#failing.size < MAX_FAILING) this.#failing.add(`${kind} ${issuer}`);
+    this.add({ source: "guard", kind, tone: guardTones[kind] ?? "warning", issuer, message });
+  }
+
+  #addAuditEvent(event: AuditEvent): void {
+    const audit = toAuditRow(event);
+    const message = [audit.subject, audit.detail].filter((text) => text !== null).join(": ");
+    const { kind } = event;
+    this.add({ source: "audit", kind, tone: auditTones[kind] ?? "info", issuer: null, message, audit });
+  }
+}
+
+/** The members of an audit event, each with a bounded length. */
+function toAuditRow({ at, kind, subject, session, source, actor, detail }: AuditEvent): AuditRow {
+  const [who, where] = [shortenOrNull(subject), shortenOrNull(session)];
+  const rest = { source: shortenOrNull(source), actor: shortenOrNull(actor), detail: shortenOrNull(detail) };
+  return { at, kind, subject: who, session: where, ...rest };
+}
+
+function shortenOrNull(text: string | null): string | null {
+  return text === null ? null : shorten(text);
+}
+
+/** A name in an event may be long, and the events in memory must not be. */
+function shorten(text: string): string {
+  return text.length <= MAX_CHARS ? text : `${text.slice(0, MAX_CHARS)}…`;
+}
