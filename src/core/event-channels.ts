@@ -6,16 +6,28 @@ import type {
   DecisionEvent,
   GuardEvent,
   IssuerEvent,
-  RefreshEvent,
   StoreEvent,
 } from "./events.ts";
+import type {
+  BreakerEvent,
+  CommandEvent,
+  KeysEvent,
+  LoginEvent,
+  QuestionEvent,
+  RefreshEvent,
+} from "./operation-events.ts";
 
 export const guardEvents = channel("holdfast:guard") as Channel<GuardEvent>;
 export const decisionEvents = channel("holdfast:decision") as Channel<DecisionEvent>;
+export const questionEvents = channel("holdfast:question") as Channel<QuestionEvent>;
+export const keysEvents = channel("holdfast:keys") as Channel<KeysEvent>;
+export const breakerEvents = channel("holdfast:breaker") as Channel<BreakerEvent>;
 export const connectionEvents = channel("holdfast:connection") as Channel<ConnectionEvent>;
 export const issuerEvents = channel("holdfast:issuer") as Channel<IssuerEvent>;
+export const loginEvents = channel("holdfast:login") as Channel<LoginEvent>;
 export const refreshEvents = channel("holdfast:refresh") as Channel<RefreshEvent>;
 export const storeEvents = channel("holdfast:store") as Channel<StoreEvent>;
+export const commandEvents = channel("holdfast:command") as Channel<CommandEvent>;
 export const auditEvents = channel("holdfast:audit") as Channel<AuditEvent>;
 
 const debug = debuglog("holdfast");
@@ -25,10 +37,15 @@ if (debug.enabled) {
   const channels = [
     guardEvents,
     decisionEvents,
+    questionEvents,
+    keysEvents,
+    breakerEvents,
     connectionEvents,
     issuerEvents,
+    loginEvents,
     refreshEvents,
     storeEvents,
+    commandEvents,
     auditEvents,
   ];
   for (const events of channels) {

@@ -117,33 +117,6 @@ export interface IssuerEvent {
   readonly message: string;
 }
 
-/** The outcome of one presentation of an authentic refresh token, published on `holdfast:refresh`. */
-export interface RefreshEvent {
-  /** The issuer's `name`. */
-  readonly issuer: string;
-  readonly outcome:
-    /** The token was the current one, and got its successor. */
-    | "rotated"
-    /** The token was ahead of the store, which went back, and got its successor. */
-    | "resumed"
-    /** The token got the same successor again. */
-    | "repeated"
-    /** Its successor had just arrived: 409. */
-    | "conflict"
-    /** It came after `lostAnswerMs`. */
-    | "late"
-    /** It belongs to a branch of the session that the store has lost. */
-    | "forked"
-    /** It was spent, and the session has ended. */
-    | "reuse"
-    /** The session had ended before. */
-    | "ended"
-    /** The store does not know the session. */
-    | "unknown";
-  /** How long after the rotation a repeated presentation came. `null` for other outcomes. */
-  readonly behindMs: number | null;
-}
-
 /** A change in how a store can be used, for its operator, published on `holdfast:store`. */
 export interface StoreEvent {
   /** The kind and place of the store, without credentials. */

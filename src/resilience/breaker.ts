@@ -16,8 +16,10 @@ export interface BreakerOptions {
   readonly clock: Clock;
   /** Returns a number from 0 to 1, for jitter. */
   readonly random: () => number;
-  /** Called after the state has changed. */
+  /** Called after the breaker has begun or ceased to admit requests. */
   readonly onChange: (change: "opened" | "closed") => void;
+  /** Called after every change of the state, before `onChange`. */
+  readonly onTransition?: (from: BreakerState["kind"], to: BreakerState["kind"]) => void;
 }
 
 /** Permission for one attempt. The holder must return it to `settle`, whatever the outcome. */
@@ -75,7 +77,7 @@ export class Breaker {
     const permit = { startedAt: readClock(this.#options.clock), probe: true };
     if (this.#isAdmitting()) return permit;
     if (this.#state.kind !== "open" || this.retryAfterMs > 0) return null;
-    this.#state = { kind: "half-open", probe: permit };
+    this.#transitionTo({ kind: "half-open", probe: permit });
     return permit;
   }
 
@@ -129,7 +131,9 @@ export class Breaker {
 
   #transitionTo(next: BreakerState): void {
     const admitted = this.#isAdmitting();
+    const from = this.#state.kind;
     this.#state = next;
+    if (from !== next.kind) this.#options.onTransition?.(from, next.kind);
     if (this.#isAdmitting() !== admitted) this.#options.onChange(admitted ? "opened" : "closed");
   }
 }

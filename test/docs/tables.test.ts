@@ -67,6 +67,18 @@ const pages: [what: string, declared: () => string[], page: string, heading: Reg
     "events",
     /:issuer/,
   ],
+  [
+    "outcome of a question",
+    () => memberUnion("src/core/operation-events.ts", "QuestionEvent", "outcome"),
+    "events",
+    /:question/,
+  ],
+  [
+    "outcome of a refresh",
+    () => memberUnion("src/core/operation-events.ts", "RefreshEvent", "outcome"),
+    "events",
+    /:refresh/,
+  ],
   ["event of a store", () => memberUnion("src/core/events.ts", "StoreEvent", "event"), "events", /:store/],
   [
     "member of a decision",
@@ -124,6 +136,36 @@ for (const [what, declared, page, heading] of pages) {
     assert.deepEqual(table(`docs/${page}.md`, heading).toSorted(), names.toSorted());
   });
 }
+
+const shapes: [channel: string, file: string, event: string][] = [
+  ["guard", "events", "GuardEvent"],
+  ["question", "operation-events", "QuestionEvent"],
+  ["keys", "operation-events", "KeysEvent"],
+  ["breaker", "operation-events", "BreakerEvent"],
+  ["connection", "events", "ConnectionEvent"],
+  ["issuer", "events", "IssuerEvent"],
+  ["login", "operation-events", "LoginEvent"],
+  ["refresh", "operation-events", "RefreshEvent"],
+  ["command", "operation-events", "CommandEvent"],
+  ["store", "events", "StoreEvent"],
+  ["audit", "events", "AuditEvent"],
+];
+
+for (const [channel, file, event] of shapes) {
+  test(`docs/events.md shows the members of the events of holdfast:${channel}`, () => {
+    const [, section = ""] = read("docs/events.md").split(`\n## \`holdfast:${channel}\``);
+    const [, shape = ""] = /^Each event is `\{ (.*?) \}`/m.exec(section) ?? [];
+    assert.deepEqual(shape.split(", "), members(`src/core/${file}.ts`, event));
+  });
+}
+
+test("docs/events.md has a section for every channel", () => {
+  const declared = [...read("src/core/event-channels.ts").matchAll(/channel\("(.*?)"\)/g)];
+  const headings = [...read("docs/events.md").matchAll(/^## `(holdfast:\w+)`/gm)];
+  const names = (matches: RegExpExecArray[]) =>
+    matches.map(([, name = ""]) => name).toSorted((a, b) => (a < b ? -1 : 1));
+  assert.deepEqual(names(headings), names(declared));
+});
 
 test("docs/connections.md names each close code as the code does", () => {
   const rows = [...read("docs/connections.md").matchAll(/^\| `(\d{4})` \| `(\w+)` \|/gm)];

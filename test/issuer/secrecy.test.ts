@@ -32,7 +32,8 @@ for (const [name, open] of stores) {
     await open(async (store, clock) => {
       const seen: unknown[] = [];
       const listen = (event: unknown) => seen.push(event);
-      const channels = ["holdfast:audit", "holdfast:issuer", "holdfast:refresh"].map((one) => channel(one));
+      const names = ["audit", "issuer", "login", "refresh", "command"];
+      const channels = names.map((one) => channel(`holdfast:${one}`));
       for (const one of channels) one.subscribe(listen);
       // Every argument and answer of the store.
       const watched = wrapStore(store, async (method, work, args) => {

@@ -8,6 +8,7 @@ import { Prober } from "../../resilience/prober.ts";
 import { RetryBudget } from "../../resilience/retry-budget.ts";
 import { TwoLaneBulkhead, type Lane } from "../../resilience/two-lane-bulkhead.ts";
 import { emit } from "../emit.ts";
+import { breakerReporter, publishRefused, TimedQuestion } from "../metrics/record-request.ts";
 import { AuthorityHealth } from "./authority-health.ts";
 import {
   ANSWER_LABEL,
@@ -93,6 +94,7 @@ class AuthorityClient implements Authority {
     this.#breaker = new Breaker({
       clock,
       random,
+      onTransition: breakerReporter(context, "authority"),
       onChange: (change) => {
         const reason = change === "opened" ? (this.#health.lastError ?? "") : "requests are sent again";
         emit(context, `breaker_${change}`, reason);
@@ -104,7 +106,7 @@ class AuthorityClient implements Authority {
   ask(token: string, question: QuestionOptions = {}): AuthorityOutcome | Promise<AuthorityOutcome> {
     const { lane = "known" } = question;
     const permit = this.#admit(lane);
-    if ("status" in permit) return permit;
+    if ("status" in permit) return this.#refuse(permit);
     this.#retries.recordRequest();
     const mayRetry = (failure: AuthorityFailure) => {
       // A connection that broke while the authority is well was idle for too long. It costs no retry.
@@ -115,9 +117,10 @@ class AuthorityClient implements Authority {
 
   askUnverified(token: string, question: QuestionOptions = {}): AuthorityOutcome | Promise<AuthorityOutcome> {
     const permit = this.#admit("unknown");
-    if ("status" in permit) return permit;
+    if ("status" in permit) return this.#refuse(permit);
     const isFull = this.#unverifiedCount >= Math.ceil(this.#settings.maxConcurrent * UNVERIFIED_SHARE);
-    return isFull ? unavailableVerdict("overloaded") : this.#questionUnverified(token, question);
+    if (isFull) return this.#refuse(unavailableVerdict("overloaded"));
+    return this.#questionUnverified(token, question);
   }
 
   get softTimeoutMs(): number {
@@ -167,6 +170,11 @@ class AuthorityClient implements Authority {
     const permit = this.#breaker.admit();
     if (permit === null) return this.#failureVerdict();
     return this.#bulkhead.isFull(lane) ? unavailableVerdict("overloaded") : permit;
+  }
+
+  #refuse(verdict: UnavailableVerdict): UnavailableVerdict {
+    publishRefused(this.#context);
+    return verdict;
   }
 
   /** The reply does not count for the breaker, the health or the latency: strangers choose these tokens. */
@@ -227,27 +235,24 @@ class AuthorityClient implements Authority {
     const { token, expected } = await this.#probeTokens.next(this.#closing.signal);
     const permit = this.#breaker.admitProbe();
     if (permit === null) return;
-    const reply = await this.#request(token, {
-      admit: async (send) => await send(),
-      mayRetry: neverRetry,
-    });
+    const alone = { admit: async <T>(send: () => Promise<T>) => await send(), mayRetry: neverRetry };
+    const reply = await this.#request(token, alone, true);
     if (this.#closing.signal.aborted) return;
     this.#settle(permit, checkProbeReply(reply, expected), permit.startedAt);
     this.#scheduleProbe();
   }
 
   /** Never rejects. */
-  async #request(token: string, delivery: Delivery): Promise<AuthorityReply> {
-    const { clock, requests } = this.#context;
+  async #request(token: string, delivery: Delivery, probe: boolean = false): Promise<AuthorityReply> {
     const { signal } = this.#closing;
-    let sentAt = -1;
+    const timed = new TimedQuestion(this.#context, probe);
     const onSent = () => {
-      sentAt = clock.monotonic();
+      timed.recordSent();
       delivery.onSent?.();
     };
     const counted = { ...delivery, onSent };
     const reply = await requestAnswer(this.#protocol, this.#settings, this.#context, token, counted, signal);
-    if (sentAt >= 0 && !signal.aborted) requests?.record(replyOutcome(reply), clock.monotonic() - sentAt);
+    if (!signal.aborted) timed.recordReply(replyOutcome(reply));
     return reply;
   }
 

@@ -75,7 +75,7 @@ export function makeFailure(reason: string, details: Partial<AuthorityFailure> =
 }
 
 /** The outcome of a request in the metrics. */
-export function replyOutcome(reply: AuthorityReply): string {
+export function replyOutcome(reply: AuthorityReply): "yes" | "no" | "failed" | "unusable" | "misconfigured" {
   if (reply.status !== "failed") return reply.status;
   return reply.cause === "authority_misconfigured" ? "misconfigured" : "failed";
 }

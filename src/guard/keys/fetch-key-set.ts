@@ -2,6 +2,7 @@ import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
 import { jitter } from "../../resilience/backoff.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import { fetchJson, type JsonResponse } from "../fetch-json.ts";
+import { recordKeyFetch } from "../metrics/record-request.ts";
 import { readRetryAfterMs } from "../retry-after.ts";
 import { cachedForMs, maxAgeMs } from "./cache-control.ts";
 import type { JwksSettings } from "./jwks-options.ts";
@@ -53,9 +54,10 @@ const ACCEPT = "application/json, application/jwk-set+json";
 export async function fetchKeySet(
   location: KeyLocation,
   settings: JwksSettings,
-  { clock, random, hosts, requests }: Pick<KeyContext, "clock" | "random" | "hosts" | "requests">,
+  context: KeyContext,
   { signal, bypassCaches, repeats }: FetchKeySetCall,
 ): Promise<FetchedKeySet> {
+  const { clock, random, hosts } = context;
   const what = "the key set";
   const headers = {
     accept: ACCEPT,
@@ -73,7 +75,8 @@ export async function fetchKeySet(
   const { timeoutMs } = settings;
   const attempt = async () => await withDeadline(clock, what, timeoutMs, fetchWithin, signal);
   const startedAt = clock.monotonic();
-  const record = (outcome: "ok" | "failed") => requests?.record(outcome, clock.monotonic() - startedAt);
+  const record = (outcome: "ok" | "failed") =>
+    recordKeyFetch(context, outcome, clock.monotonic() - startedAt);
   const run = hosts?.run(location.firstUrl(), timeoutMs, signal, attempt) ?? attempt();
   const response = await run.catch((error: unknown) => {
     if (!signal.aborted) record("failed");

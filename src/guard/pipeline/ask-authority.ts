@@ -6,6 +6,7 @@ import { refuseKind } from "../../jwt/claims.ts";
 import { abortable } from "../../resilience/deadline.ts";
 import type { AuthorityAnswer, AuthorityOutcome } from "../authority/authority.ts";
 import { describeError, emit } from "../emit.ts";
+import { publishSoftTimeout } from "../metrics/record-request.ts";
 import type { GuardedIssuer } from "../issuers/guarded-issuer.ts";
 import type { SharedHit, TokenSharedCache } from "../shared/issuer-shared-cache.ts";
 import type { AuthorityCall, PipelineContext, SourcedResult } from "./context.ts";
@@ -92,7 +93,12 @@ class PendingCall implements AuthorityCall {
     this.#context = context;
     this.#issuer = issuerOf(local);
     this.startedAt = readClock(context.clock);
-    this.#softTimeout = new SoftTimeout(context.clock, () => this.#issuer.authority?.softTimeoutMs ?? 0);
+    const { authority, source } = this.#issuer;
+    this.#softTimeout = new SoftTimeout(
+      context.clock,
+      () => authority?.softTimeoutMs ?? 0,
+      (waitedMs) => publishSoftTimeout(source, waitedMs),
+    );
     this.answered = this.#run(token, digest, local);
   }
 

@@ -8,6 +8,7 @@ import { blockTolerantTimeout } from "../../resilience/deadline.ts";
 export class SoftTimeout {
   readonly #clock: Clock;
   readonly #limitMs: () => number;
+  readonly #onEnded: (waitedMs: number) => void;
   readonly #startedAt: number;
   readonly #ended = Promise.withResolvers<null>();
   #isAwaited = false;
@@ -16,9 +17,11 @@ export class SoftTimeout {
   #queuedMs = 0;
   #stopTimer: () => void = () => {};
 
-  constructor(clock: Clock, limitMs: () => number) {
+  /** `onEnded` is called at the timeout, when a caller waits for it. */
+  constructor(clock: Clock, limitMs: () => number, onEnded: (waitedMs: number) => void) {
     this.#clock = clock;
     this.#limitMs = limitMs;
+    this.#onEnded = onEnded;
     this.#startedAt = clock.monotonic();
   }
 
@@ -51,8 +54,14 @@ export class SoftTimeout {
 
   #startTimer(): void {
     if (this.#queuedAt !== null) return;
-    const waitedMs = this.#clock.monotonic() - this.#startedAt - this.#queuedMs;
-    const leftMs = Math.max(0, this.#limitMs() - waitedMs);
-    this.#stopTimer = blockTolerantTimeout(this.#clock, leftMs, () => this.#ended.resolve(null));
+    const leftMs = Math.max(0, this.#limitMs() - this.#waitedMs());
+    this.#stopTimer = blockTolerantTimeout(this.#clock, leftMs, () => {
+      this.#onEnded(this.#waitedMs());
+      this.#ended.resolve(null);
+    });
+  }
+
+  #waitedMs(): number {
+    return this.#clock.monotonic() - this.#startedAt - this.#queuedMs;
   }
 }

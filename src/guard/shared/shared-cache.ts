@@ -5,6 +5,7 @@ import { withDeadline } from "../../resilience/deadline.ts";
 import type { SharedAnswers, SharedAnswersSource, SharedEntry } from "../../stores/shared-answers.ts";
 import { Prober } from "../../resilience/prober.ts";
 import { describeError, emit } from "../emit.ts";
+import { breakerReporter } from "../metrics/record-request.ts";
 import type { SharedStatus } from "../status-types.ts";
 import { Batcher } from "../../resilience/batcher.ts";
 import { RecentlyUsed } from "./recently-used.ts";
@@ -74,6 +75,7 @@ export class SharedCache {
     this.#breaker = new Breaker({
       clock,
       random,
+      onTransition: breakerReporter({ guard, issuer: null }, "shared"),
       onChange: (change) => {
         const opened = change === "opened";
         const message = opened

@@ -24,10 +24,22 @@ export class IssuerCounts {
     this.#clock = clock;
   }
 
-  /** Counts and times a login or refresh. `outcomeOf` names the outcome of an answer. A failure is `unavailable`. */
-  async time<T>(counts: RequestCounts, work: () => Promise<T>, outcomeOf: (answer: T) => string): Promise<T> {
+  /**
+   * Counts and times a login or refresh. `outcomeOf` names the outcome of an answer. A failure is `unavailable`.
+   * `onDone` is called at the end with the outcome that was counted.
+   */
+  async time<T, O extends string>(
+    counts: RequestCounts,
+    work: () => Promise<T>,
+    outcomeOf: (answer: T) => O,
+    onDone: (outcome: O | "unavailable", durationMs: number) => void,
+  ): Promise<T> {
     const startedAt = this.#clock.monotonic();
-    const record = (outcome: string) => counts.record(outcome, this.#clock.monotonic() - startedAt);
+    const record = (outcome: O | "unavailable") => {
+      const durationMs = this.#clock.monotonic() - startedAt;
+      counts.record(outcome, durationMs);
+      onDone(outcome, durationMs);
+    };
     try {
       const answer = await work();
       record(outcomeOf(answer));

@@ -1,5 +1,6 @@
 import { isPrivateAddress } from "../../core/address.ts";
 import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
+import { loginEvents } from "../../core/event-channels.ts";
 import type { FairPlace } from "../../resilience/fair-bulkhead.ts";
 import { narrowAudience } from "../audiences.ts";
 import type { IssuerContext } from "../context.ts";
@@ -7,6 +8,7 @@ import { reportNewDevice } from "../hooks/new-device.ts";
 import type { DefiniteOutcome } from "../issuer-base.ts";
 import type { AuthenticatedUser, LoginOutcome, RequestInfo, TokenResponse } from "../types.ts";
 import { checkCredentials } from "../users/credentials.ts";
+import type { LoginTurn } from "../users/passwords.ts";
 import { accountsOf } from "./login-accounts.ts";
 import { shortestLifetime } from "./session-lifetime.ts";
 import { beginSession, type SessionClient } from "./sessions.ts";
@@ -22,9 +24,9 @@ export async function login(
   const isTarget = narrowAudience(ctx.config.audience, requestInfo.resources) !== null;
   if (!isTarget) return { status: "invalid_target" };
   const readAccounts = () => accountsOf(ctx, credentials);
-  return await withLoginLimits(ctx, readAccounts, requestInfo, async (place) => {
+  return await withLoginLimits(ctx, readAccounts, requestInfo, async (turn) => {
     return await checkAndBeginSession(ctx, requestInfo, async () =>
-      shortenSession(ctx, credentials, await checkCredentials(ctx, credentials, requestInfo, place)),
+      shortenSession(ctx, credentials, await checkCredentials(ctx, credentials, requestInfo, turn)),
     );
   });
 }
@@ -54,13 +56,22 @@ export async function withLoginLimits(
   ctx: IssuerContext,
   readAccounts: () => readonly string[],
   requestInfo: RequestInfo,
-  check: (place: FairPlace) => Promise<TokenResponse | null>,
+  check: (turn: LoginTurn) => Promise<TokenResponse | null>,
 ): Promise<DefiniteOutcome<LoginOutcome>> {
   requestInfo.signal?.throwIfAborted();
+  let hashMs = 0;
+  const onHashed = (durationMs: number) => {
+    hashMs += durationMs;
+  };
   return await ctx.counts.time(
     ctx.counts.logins,
-    async () => await attemptLogin(ctx, readAccounts, requestInfo, check),
+    async () =>
+      await attemptLogin(ctx, readAccounts, requestInfo, async (place) => await check({ place, onHashed })),
     ({ status }) => (status === "denied" ? "refused" : status),
+    (outcome, durationMs) => {
+      if (!loginEvents.hasSubscribers || outcome === "invalid_target") return;
+      loginEvents.publish({ issuer: ctx.config.name, outcome, durationMs, hashMs });
+    },
   );
 }
 

@@ -1,5 +1,6 @@
 import { HoldfastError } from "../../core/errors.ts";
 import { refreshEvents } from "../../core/event-channels.ts";
+import type { RefreshEvent } from "../../core/operation-events.ts";
 import { isLive } from "../../core/session.ts";
 import type { SigningKey } from "../../jwt/sign.ts";
 import type { RotationOutcome } from "../../stores/session-store.ts";
@@ -54,17 +55,31 @@ export async function refreshNarrowed(
   request: ClientGrantRequest,
 ): Promise<DefiniteOutcome<RefreshOutcome> | { readonly status: "invalid_scope" }> {
   const { counts } = ctx;
-  const rotation: { outcome?: string } = {};
+  let rotation: RotationOutcome | null = null;
   const onRotated = (rotated: RotationOutcome) => {
-    rotation.outcome = rotated.outcome;
+    rotation = rotated;
     if (rotated.outcome === "repeated") counts.repeatDelays.record(rotated.behindMs / 1_000);
   };
   return await counts.time(
     counts.refreshes,
     async () => await spend(ctx, { text, request, onRotated }, requestInfo),
     // A token that is malformed or not authentic reaches no session.
-    ({ status }) => rotation.outcome ?? status,
+    ({ status }) => rotation?.outcome ?? status,
+    (outcome, durationMs) => publishRefresh(ctx, { rotation, outcome, durationMs }),
   );
+}
+
+/** Publishes a refresh whose token reached a session, or may have reached one. */
+function publishRefresh(
+  { config }: IssuerContext,
+  done: { readonly rotation: RotationOutcome | null; readonly outcome: string; readonly durationMs: number },
+): void {
+  const { rotation, durationMs } = done;
+  const outcome: RefreshEvent["outcome"] | undefined =
+    done.outcome === "unavailable" ? done.outcome : rotation?.outcome;
+  if (outcome === undefined || !refreshEvents.hasSubscribers) return;
+  const behindMs = rotation?.outcome === "repeated" && outcome === "repeated" ? rotation.behindMs : null;
+  refreshEvents.publish({ issuer: config.name, outcome, behindMs, durationMs });
 }
 
 async function spend(
@@ -96,11 +111,6 @@ async function spend(
     onReuse: await sessionRevocation(ctx, presented.session),
   });
   onRotated(rotation);
-  refreshEvents.publish({
-    issuer: ctx.config.name,
-    outcome: rotation.outcome,
-    behindMs: rotation.outcome === "repeated" ? rotation.behindMs : null,
-  });
   if (rotation.outcome === "unknown") {
     await rejectIfLost(ctx, presented, requestInfo.source);
     return invalidGrant;

@@ -1,5 +1,6 @@
 import type { Clock } from "../../core/clock.ts";
 import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
+import { commandEvents } from "../../core/event-channels.ts";
 import { requireMethods } from "../../core/options.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import type { Store } from "../../stores/store.ts";
@@ -65,8 +66,13 @@ export function openCheckedStore(
   async function call<T>(what: string, access: Access, work: () => T | Promise<T>): Promise<T> {
     const [part = ""] = what.split(/[.(]/, 1);
     const startedAt = clock.monotonic();
-    const record = (outcome: "ok" | "failed") =>
-      counts.recordCommand(part, outcome, clock.monotonic() - startedAt);
+    const record = (outcome: "ok" | "failed") => {
+      const durationMs = clock.monotonic() - startedAt;
+      counts.recordCommand(part, outcome, durationMs);
+      if (!commandEvents.hasSubscribers) return;
+      const command = what.replace("()", "");
+      commandEvents.publish({ store: store.description, command, outcome, durationMs });
+    };
     try {
       const label = `the store's ${what}`;
       const answer = await withDeadline(clock, label, STORE_DEADLINE_MS, async () => await work());

@@ -3,7 +3,6 @@ import { HoldfastError } from "../../core/errors.ts";
 import { isScopeToken } from "../../core/scopes.ts";
 import { parseJsonObject } from "../../jwt/strict-json.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
-import type { FairPlace } from "../../resilience/fair-bulkhead.ts";
 import type { UserRecord } from "../../stores/user-store.ts";
 import { lifetimeBounds } from "../client-config.ts";
 import type { IssuerContext } from "../context.ts";
@@ -11,7 +10,7 @@ import { isAuthenticUser } from "../store/record-macs.ts";
 import { rejectIfSecretReplaced } from "../store/secret-marker.ts";
 import type { AuthenticatedUser, RequestInfo } from "../types.ts";
 import { findByLoginName } from "./login-name.ts";
-import { PASSWORD_BYTES, type PoolTurn } from "./passwords.ts";
+import { PASSWORD_BYTES, type LoginTurn, type PoolTurn } from "./passwords.ts";
 
 const AUTHENTICATE_DEADLINE_MS = 10_000;
 
@@ -55,7 +54,7 @@ export async function checkCredentials(
   ctx: IssuerContext,
   credentials: Readonly<Record<string, unknown>>,
   { signal }: RequestInfo,
-  place: FairPlace,
+  turn: LoginTurn,
 ): Promise<AuthenticatedUser | null> {
   const { authenticate } = ctx.config;
   if (authenticate !== undefined) {
@@ -65,7 +64,7 @@ export async function checkCredentials(
   }
   const { username, password } = credentials;
   if (typeof username !== "string" || typeof password !== "string") return null;
-  const user = await checkPassword(ctx, await findByLoginName(ctx, username), password, { place, signal });
+  const user = await checkPassword(ctx, await findByLoginName(ctx, username), password, { ...turn, signal });
   if (user !== null) ctx.rehash.begin(user, password);
   return user;
 }

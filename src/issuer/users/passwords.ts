@@ -18,7 +18,12 @@ export interface PoolTurn {
   readonly place: FairPlace;
   /** Aborts a call that still waits. */
   readonly signal?: AbortSignal | undefined;
+  /** Called after a hash or check, with its time and the wait for a place. */
+  readonly onHashed?: (durationMs: number) => void;
 }
+
+/** The turn of a login, which times its hashes. */
+export type LoginTurn = Required<Pick<PoolTurn, "place" | "onHashed">>;
 
 /** Work that no stranger can cause, such as a user that an administrator adds, or an imported hash that is replaced. */
 const ownWork: PoolTurn = { place: { lane: "known", group: "issuer" } };
@@ -40,23 +45,18 @@ export class PasswordHasher {
   }
 
   /** Resolves with a PHC string. */
-  async hash(password: string, { place, signal }: PoolTurn = ownWork): Promise<string> {
-    return await this.#run(place, async () => await hash(normalizePassword(password), COST), signal);
+  async hash(password: string, turn: PoolTurn = ownWork): Promise<string> {
+    return await this.#run(turn, async () => await hash(normalizePassword(password), COST));
   }
 
   /** `null` is the hash of a user who does not exist: the check takes as long, and resolves with `false`. */
-  async verify(
-    passwordHash: string | null,
-    password: string,
-    { place, signal }: PoolTurn = ownWork,
-  ): Promise<boolean> {
+  async verify(passwordHash: string | null, password: string, turn: PoolTurn = ownWork): Promise<boolean> {
     if (passwordHash !== null && !this.isCurrent(passwordHash)) {
-      return await this.#run(place, async () => await verifyImported(passwordHash, password), signal);
+      return await this.#run(turn, async () => await verifyImported(passwordHash, password));
     }
     const matches = await this.#run(
-      place,
+      turn,
       async () => await verify(passwordHash ?? this.#decoyHash, normalizePassword(password)),
-      signal,
     );
     return matches && passwordHash !== null;
   }
@@ -66,10 +66,12 @@ export class PasswordHasher {
     return this.#pool.waitingCount;
   }
 
-  async #run<T>(place: FairPlace, task: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  async #run<T>({ place, signal, onHashed }: PoolTurn, task: () => Promise<T>): Promise<T> {
     const startedAt = this.#clock.monotonic();
     const result = await this.#pool.run(place, task, signal);
-    this.durations.record((this.#clock.monotonic() - startedAt) / 1_000);
+    const durationMs = this.#clock.monotonic() - startedAt;
+    this.durations.record(durationMs / 1_000);
+    onHashed?.(durationMs);
     return result;
   }
 

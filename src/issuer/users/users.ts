@@ -92,9 +92,9 @@ export async function changeOwnPassword(
     ctx,
     () => [subject],
     requestInfo,
-    async ({ group }) => {
+    async ({ place: { group }, onHashed }) => {
       // The caller has a live session, so the check does not wait behind those of strangers.
-      const turn: PoolTurn = { place: { lane: "known", group }, signal: requestInfo.signal };
+      const turn: PoolTurn = { place: { lane: "known", group }, signal: requestInfo.signal, onHashed };
       // The replacement of an imported hash after a login would conflict with this change.
       await ctx.rehash.finished(subject);
       const found = await ctx.store.users.getBySubject(subject);
