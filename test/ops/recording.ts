@@ -1,24 +1,18 @@
 import type { MetricLabels, MetricSource } from "../../src/core/metrics.ts";
 import type { FakeClock } from "../../src/testing/index.ts";
+import { SCRAPE_MS, SeriesLog } from "./series.ts";
 
-/** The time between two scrapes. */
-export const SCRAPE_MS = 15_000;
+const INSTANCE = "one";
 
 /** The series of a simulated program, as Prometheus would have scraped them. */
 export class Recording {
   readonly #clock: FakeClock;
   readonly #sources: readonly MetricSource[];
-  readonly #values = new Map<string, string[]>();
-  #scrapes = 0;
+  readonly #series = new SeriesLog();
 
   constructor(clock: FakeClock, sources: readonly MetricSource[]) {
     this.#clock = clock;
     this.#sources = sources;
-  }
-
-  /** Minutes of the recording so far. */
-  get minutes(): number {
-    return (this.#scrapes * SCRAPE_MS) / 60_000;
   }
 
   /** Records some minutes. `traffic` runs before each scrape. Without an answer, a scrape finds the program down. */
@@ -32,7 +26,7 @@ export class Recording {
 
   /** The series in the form of `promtool test rules`. */
   inputSeries(): { series: string; values: string }[] {
-    return [...this.#values].map(([series, values]) => ({ series, values: this.#fill(values).join(" ") }));
+    return this.#series.inputSeries();
   }
 
   #scrape(isAnswering: boolean): void {
@@ -46,7 +40,7 @@ export class Recording {
         }
       }
     }
-    this.#scrapes++;
+    this.#series.next();
   }
 
   #recordBuckets(
@@ -63,16 +57,7 @@ export class Recording {
   }
 
   #record(name: string, labels: MetricLabels, value: number): void {
-    const all = { ...labels, job: "holdfast", instance: "one" };
-    const text = Object.entries(all).map(([label, word]) => `${label}=${JSON.stringify(word)}`);
-    const series = `${name}{${text.join(",")}}`;
-    const values = this.#fill(this.#values.get(series) ?? []);
-    values.push(value === Infinity ? "inf" : String(value));
-    this.#values.set(series, values);
-  }
-
-  /** Marks the scrapes that did not find the series. */
-  #fill(values: readonly string[]): string[] {
-    return [...values, ...Array.from({ length: this.#scrapes - values.length }, () => "_")];
+    const text = Object.entries(labels).map(([label, word]) => `${label}=${JSON.stringify(word)}`);
+    this.#series.add(name, text.join(","), value, INSTANCE);
   }
 }

@@ -1,0 +1,143 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { describe, test, type TestContext } from "node:test";
+import type { ServiceHealth } from "../../src/server/health/service-health.ts";
+import { waitUntil } from "../support/deadline.ts";
+import {
+  faultNames,
+  isSiteMissing,
+  startFaultSite,
+  type FaultName,
+  type FaultSite,
+  type FaultSiteKind,
+} from "../support/faults/ten-faults.ts";
+import { noPromtool, testRules } from "./promtool.ts";
+import { SCRAPE_MS, SeriesLog } from "./series.ts";
+
+/*
+ * Real services are scraped often, and the rules see the scrapes as if fifteen seconds lay between two of them. The
+ * minutes of an alert then pass in seconds.
+ */
+
+/** The time between two scrapes, and how often they are made before and during a fault. */
+interface Pace {
+  readonly everyMs: number;
+  readonly before: number;
+  readonly during: number;
+}
+
+const fast: Pace = { everyMs: 250, before: 12, during: 24 };
+
+/** What users feel of any fault, and what a busy machine adds. */
+const always = ["HoldfastUnavailableBurnFast", "HoldfastUnavailableBurnSlow", "HoldfastStoreSlow"];
+
+/** The alert that names the part of each fault, and those of other parts that fail with it. */
+const expected: Readonly<Record<FaultName, { first: string; also?: readonly string[]; pace?: Pace }>> = {
+  "store locked": { first: "HoldfastStoreFailing" },
+  "disk full": { first: "HoldfastStoreFailing" },
+  "Redis frozen": { first: "HoldfastStoreFailing", also: ["HoldfastRevocationsStale"] },
+  "Redis read-only": { first: "HoldfastStoreFailing", also: ["HoldfastRevocationsStale"] },
+  // The breaker opens after five failures, and each of them takes two seconds.
+  "authority hung": { first: "HoldfastBreakerOpen", pace: { everyMs: 500, before: 12, during: 40 } },
+  // An open breaker probes every ten seconds at the latest, and the alert looks back on twenty scrapes.
+  "authority refuses us": {
+    first: "HoldfastAuthorityMisconfigured",
+    also: ["HoldfastBreakerOpen"],
+    pace: { everyMs: 750, before: 8, during: 30 },
+  },
+  "key set stale": { first: "HoldfastKeysUnreachable" },
+  "clock stepped": { first: "HoldfastClockStepped" },
+  // The view of the revocations is too old for the alert after fifteen real seconds.
+  "feed cut": {
+    first: "HoldfastRevocationsStale",
+    also: ["HoldfastStoreFailing"],
+    pace: { everyMs: 1000, before: 4, during: 24 },
+  },
+  // Ten minutes of the rules pass before this alert, and its rates need some minutes.
+  "login flood": { first: "HoldfastLoginAttack", pace: { everyMs: 250, before: 12, during: 60 } },
+};
+
+/** Scrapes the processes of the site, while its users ask for everything. */
+async function record(site: FaultSite, series: SeriesLog, scrapes: number, everyMs: number): Promise<void> {
+  const { issuer, gateway } = site.deployment;
+  const processes = new Map([
+    [issuer.admin, "issuer"],
+    [gateway.admin, issuer === gateway ? "issuer" : "gateway"],
+  ]);
+  const over = new AbortController();
+  const ask = async () => {
+    while (!over.signal.aborted) await Promise.all([site.users.askAll(), pause(everyMs)]);
+  };
+  const scrapeAll = async () => {
+    for (let i = 0; i < scrapes; i++) {
+      await pause(everyMs);
+      const scrape = async ([admin, instance]: [string, string]) => {
+        const page = await (await fetch(`${admin}/metrics`)).text();
+        series.add("up", "", 1, instance);
+        series.addPage(page, instance);
+      };
+      await Promise.all([...processes].map(scrape));
+      series.next();
+    }
+    over.abort();
+  };
+  await Promise.all([ask(), scrapeAll()]);
+}
+
+async function isWell({ deployment, users }: FaultSite): Promise<boolean> {
+  await users.askAll();
+  const services = [deployment.issuer, deployment.gateway];
+  const health = services.map(
+    async ({ admin }) => (await (await fetch(`${admin}/health`)).json()) as ServiceHealth,
+  );
+  return (await Promise.all(health)).every(({ status }) => status === "ok");
+}
+
+/** The time of the last scrape, in minutes. */
+function minuteOf({ scrapes }: SeriesLog): number {
+  return ((scrapes - 1) * SCRAPE_MS) / 60_000;
+}
+
+async function checkFault(site: FaultSite, name: FaultName): Promise<void> {
+  const { first, also = [], pace = fast } = expected[name];
+  await waitUntil(async () => await isWell(site), `a site that is well before ${name}`, 60_000);
+  const series = new SeriesLog();
+  await record(site, series, pace.before, pace.everyMs);
+  const before = minuteOf(series);
+  await site.during(name, async () => await record(site, series, pace.during, pace.everyMs));
+  const after = minuteOf(series);
+  const firing = (matchers: string) =>
+    `count by (alertname) (ALERTS{alertstate="firing",${matchers}}) > bool 0`;
+  testRules(series.inputSeries(), [
+    { expr: firing(""), minute: before, samples: [] },
+    {
+      expr: firing(`alertname="${first}"`),
+      minute: after,
+      samples: [{ labels: `{alertname="${first}"}`, value: 1 }],
+    },
+    { expr: firing(`alertname!~"${[first, ...also, ...always].join("|")}"`), minute: after, samples: [] },
+  ]);
+}
+
+async function checkSite(t: TestContext, kind: FaultSiteKind): Promise<void> {
+  const site = await startFaultSite(kind);
+  t.after(site.stop);
+  for (const name of faultNames(kind)) {
+    await t.test(`law 10: ${expected[name].first} fires in a real service for: ${name}`, async () => {
+      await checkFault(site, name);
+    });
+  }
+}
+
+void describe("law 10: alerts name the failing part", { skip: noPromtool }, () => {
+  void test("law 10: alerts name each fault of a service on SQLite", async (t) => {
+    await checkSite(t, "SQLite");
+  });
+
+  void test("law 10: alerts name each fault of Redis", { skip: isSiteMissing("Redis") }, async (t) => {
+    await checkSite(t, "Redis");
+  });
+
+  void test("law 10: alerts name a feed that is cut", { skip: isSiteMissing("Redis") }, async (t) => {
+    await checkSite(t, "two processes");
+  });
+});
