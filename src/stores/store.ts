@@ -1,4 +1,5 @@
 import type { AuditEvent } from "../core/events.ts";
+import type { MetricFamily } from "../core/metrics.ts";
 import type { LogPosition, Revocation, RevocationEntry } from "../core/revocation.ts";
 import type { JwtClaims } from "../core/verdict.ts";
 import type { AttemptStore } from "./attempt-store.ts";
@@ -120,6 +121,8 @@ export interface Store {
   readonly markers: MarkerStore;
   /** Counts login attempts over all processes. Without it, each process counts by itself. */
   readonly attempts?: AttemptStore;
+  /** Numbers that only the store knows, for the metrics of its issuer. Left out when there are none. */
+  metrics?(): readonly MetricFamily[];
   /** Returns the store's time, epoch ms. Rejects when the store cannot be reached, so it is also the health check. */
   now(): Promise<number>;
   /**

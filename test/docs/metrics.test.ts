@@ -64,7 +64,9 @@ test("docs/metrics.md lists the metrics of connections, with their kinds and lab
 test("`/metrics` of the service has exactly the metrics of docs/metrics.md", async (t) => {
   const text = await scrape(t);
   const printed = [...text.matchAll(/^# TYPE (\w+) (\w+)$/gm)].map(([, name, kind]) => `${name} ${kind}`);
-  const headings = ["Metrics of a guard", "Metrics of an issuer", "Metrics of the service"];
+  const headings = ["a guard", "an issuer", "a SQLite store", "the service"].map(
+    (part) => `Metrics of ${part}`,
+  );
   assert.deepEqual(printed.toSorted(), headings.flatMap(rows).map(nameAndKind).toSorted());
 });
 

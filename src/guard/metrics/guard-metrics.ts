@@ -1,4 +1,10 @@
-import { metricFamily, type MetricFamily, type MetricLabels, type MetricSample } from "../../core/metrics.ts";
+import {
+  metricFamily,
+  type Histogram,
+  type MetricFamily,
+  type MetricLabels,
+  type MetricSample,
+} from "../../core/metrics.ts";
 import type { PipelineContext } from "../pipeline/context.ts";
 import { guardStatus } from "../status.ts";
 import type { GuardStatus } from "../status-types.ts";
@@ -15,7 +21,7 @@ export function guardMetrics(context: PipelineContext): readonly MetricFamily[] 
       { labels: guard, value: status.inFlight },
     ]),
     ...memoryMetrics(guard, status.memory),
-    ...sharedMetrics(guard, status.shared),
+    ...sharedMetrics(guard, status.shared, context.sharedCache?.readDurations),
     metricFamily(
       "gauge",
       "holdfast_clock_step_seconds",
@@ -89,7 +95,11 @@ function memoryMetrics(guard: MetricLabels, memory: GuardStatus["memory"]): Metr
   ];
 }
 
-function sharedMetrics(guard: MetricLabels, shared: GuardStatus["shared"]): MetricFamily[] {
+function sharedMetrics(
+  guard: MetricLabels,
+  shared: GuardStatus["shared"],
+  readDurations: Histogram | undefined,
+): MetricFamily[] {
   const outcomes = shared === null ? [] : (["hits", "misses", "rejected", "skipped", "lost"] as const);
   const words = { hits: "hit", misses: "miss", rejected: "rejected", skipped: "skipped", lost: "lost" };
   const samples = outcomes.map((outcome) => ({
@@ -97,5 +107,13 @@ function sharedMetrics(guard: MetricLabels, shared: GuardStatus["shared"]): Metr
     value: shared?.[outcome] ?? 0,
   }));
   const help = "Look-ups in the shared cache by outcome. Lost are answers that could not be written.";
-  return [metricFamily("counter", "holdfast_shared_requests_total", help, samples)];
+  return [
+    metricFamily("counter", "holdfast_shared_requests_total", help, samples),
+    {
+      kind: "histogram",
+      name: "holdfast_shared_request_duration_seconds",
+      help: "Time of a read of the shared cache, which serves all tokens of a moment.",
+      samples: readDurations === undefined ? [] : [readDurations.sample(guard)],
+    },
+  ];
 }

@@ -1,4 +1,5 @@
 import { elapsedMs, readClock, type Clock, type Instant } from "../../core/clock.ts";
+import { Histogram } from "../../core/metrics.ts";
 import { requireMethods } from "../../core/options.ts";
 import { Breaker, type Permit } from "../../resilience/breaker.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
@@ -13,6 +14,8 @@ import { warmUp, type ReadableAnswers } from "./warm-up.ts";
 
 /** Most reads, and most writes, in flight. Further tokens go to the authority. */
 const MAX_IN_FLIGHT = 5_000;
+/** Upper bounds of the times of reads, in seconds. */
+const READ_BOUNDS = [2.5e-4, 5e-4, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1];
 /** Delay of the probe after a failure. It spares a guard with few requests a deadline each. */
 const PROBE_DELAY_MS = 1_000;
 
@@ -34,6 +37,8 @@ export class SharedCache {
     lost: 0,
     warmed: 0,
   };
+  /** Times of reads in seconds. One read serves all tokens of a moment. */
+  readonly readDurations: Histogram = new Histogram(READ_BOUNDS);
   readonly source: SharedAnswersSource;
   /** Resolves when the warm-up has ended, successful or not. Never rejects. */
   warmedUp: Promise<void> = Promise.resolve();
@@ -148,6 +153,7 @@ export class SharedCache {
     permit: Permit,
     names: readonly string[],
   ): Promise<readonly (string | null)[] | undefined> {
+    const startedAt = this.#clock.monotonic();
     try {
       const texts = await this.#withinDeadline(async () => await this.#answers.get(names));
       if (!Array.isArray(texts) || texts.length !== names.length)
@@ -155,9 +161,11 @@ export class SharedCache {
       this.#failedAt = null;
       this.#lastError = null;
       this.#breaker.settle(permit, true);
+      this.#recordRead(startedAt);
       return texts;
     } catch (error) {
       if (this.#closing.signal.aborted) return undefined;
+      this.#recordRead(startedAt);
       const restartsDelay = this.#failedAt === null || permit.probe;
       if (restartsDelay) this.#failedAt = readClock(this.#clock);
       this.#lastError = describeError(error);
@@ -165,6 +173,10 @@ export class SharedCache {
       if (restartsDelay) this.#prober.schedule();
       return undefined;
     }
+  }
+
+  #recordRead(startedAt: number): void {
+    this.readDurations.record((this.#clock.monotonic() - startedAt) / 1_000);
   }
 
   async #set(entries: readonly SharedEntry[]): Promise<boolean> {

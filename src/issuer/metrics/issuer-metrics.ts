@@ -116,5 +116,6 @@ function storeMetrics(ctx: IssuerContext, { reachable, writeFailure }: StoreHeal
       help: "Time of a command.",
       samples: parts.map(([command, { durations }]) => durations.sample({ ...store, command })),
     },
+    ...(ctx.store.metrics?.() ?? []),
   ];
 }

@@ -124,6 +124,7 @@ export function openCheckedStore(
       markers: wrapPart("markers"),
       // Login limits go on without it, so its failures say nothing about the health of the store.
       ...(attempts !== undefined && { attempts }),
+      metrics: () => store.metrics?.() ?? [],
       now: async () => await call("now()", "read", async () => await store.now()),
       prune: async () => await call("prune()", "write", async () => await store.prune()),
     },

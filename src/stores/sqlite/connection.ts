@@ -1,6 +1,7 @@
 import { closeSync, openSync, statSync, type Stats } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { HoldfastError } from "../../core/errors.ts";
+import type { Commit } from "./commit-counts.ts";
 import { isBusy, toStoreError } from "./errors.ts";
 import { blockThread, LONGEST_STEP_MS, retryWhileBusy, waitOneStep, type LockOptions } from "./lock-wait.ts";
 import { checkFile, migrate, newerSchemaError, SCHEMA_VERSION } from "./schema.ts";
@@ -25,6 +26,8 @@ export interface SqliteConnectionOptions extends LockOptions {
   readonly awaitBatch: () => Promise<void>;
   /** For tests and benchmarks: how long each commit blocks its thread, as a slow disk does, ms. Default 0. */
   readonly commitDelayMs?: number;
+  /** Called at the opening, and after each commit. */
+  readonly onCommit?: (commit: Commit) => void;
 }
 
 /**
@@ -44,6 +47,7 @@ export class SqliteConnection {
   #draining: Promise<void> | null = null;
   #closed = false;
   readonly #dataVersion: StatementSync;
+  readonly #size: StatementSync;
   #lastDataVersion = 0;
   #committedAt = -Infinity;
   #othersSeenAt = -Infinity;
@@ -58,6 +62,10 @@ export class SqliteConnection {
     this.#commit = this.#db.prepare("COMMIT");
     this.#dataVersion = this.#db.prepare("PRAGMA data_version");
     this.#userVersion = this.#db.prepare("PRAGMA user_version");
+    this.#size = this.#db.prepare(
+      "SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size",
+    );
+    this.#reportCommit(0);
   }
 
   prepare(sql: string): StatementSync {
@@ -189,8 +197,19 @@ export class SqliteConnection {
       return;
     }
     this.#committedAt = performance.now();
+    this.#reportCommit(batch.length);
     for (const effect of this.#effects.splice(0)) effect();
     for (const [index, { resolve }] of batch.entries()) resolve(results[index]);
+  }
+
+  #reportCommit(commands: number): void {
+    const { onCommit } = this.#options;
+    if (onCommit === undefined) return;
+    try {
+      onCommit([commands, Number(this.#size.get()?.["bytes"])]);
+    } catch {
+      // The numbers are about a commit that has succeeded. A lock of another process must not fail it.
+    }
   }
 
   #rollBack(): void {

@@ -1,5 +1,6 @@
 import { systemClock, type Clock } from "../../core/clock.ts";
 import type { Store } from "../store.ts";
+import { CommitCounts, type Commit } from "./commit-counts.ts";
 import { SqliteConnection } from "./connection.ts";
 import { retryWhileBusy } from "./lock-wait.ts";
 import { assembleWatchedStore, type WatchedStore } from "./store.ts";
@@ -15,6 +16,8 @@ export interface OpenOptions {
   readonly ownThread?: boolean;
   /** For tests and benchmarks: how long each commit blocks its thread, ms. */
   readonly commitDelayMs?: number;
+  /** Called at the opening, and after each commit. */
+  readonly onCommit?: (commit: Commit) => void;
 }
 
 /** The name of the store in messages. */
@@ -24,7 +27,9 @@ export function describeFile(file: string): string {
 
 /** Opens the store in the current thread. Rejects with `store_unavailable`, `store_corrupt` or `store_newer`. */
 export async function openInThisThread(options: OpenOptions): Promise<Store> {
-  return (await openWatchedStore(options)).store;
+  const counts = new CommitCounts(describeFile(options.file));
+  const { store } = await openWatchedStore({ ...options, onCommit: (commit) => counts.record(commit) });
+  return { ...store, metrics: () => counts.metrics() };
 }
 
 /** Opens the store as `openInThisThread` does. */

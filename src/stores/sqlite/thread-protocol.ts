@@ -1,5 +1,6 @@
 import { HoldfastError, type ErrorCode } from "../../core/errors.ts";
 import type { RevocationEntry } from "../../core/revocation.ts";
+import type { Commit } from "./commit-counts.ts";
 
 /*
  * The messages between the store's thread and the thread of the application. One message carries everything that one
@@ -58,6 +59,8 @@ export interface ThreadResponse {
   readonly failed?: EncodedError;
   readonly published?: readonly RevocationEntry[];
   readonly answers?: readonly Answer[];
+  /** The transactions since the last message, for metrics. */
+  readonly commits?: readonly Commit[];
   /** A slice of the list in an answer that follows. */
   readonly slice?: readonly [id: number, items: readonly unknown[]];
   /** A timer to set on the application's clock: `ms` after the moment `from`, monotonic. */

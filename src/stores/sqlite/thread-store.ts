@@ -1,5 +1,6 @@
 import { RevocationListeners, type RevocationListener } from "../revocation-log.ts";
 import type { Store } from "../store.ts";
+import { CommitCounts } from "./commit-counts.ts";
 import { describeFile } from "./open.ts";
 import { SqliteThread, type ThreadSettings } from "./thread.ts";
 
@@ -11,10 +12,15 @@ type Part = Record<string, unknown>;
  */
 export async function openInThread(settings: ThreadSettings): Promise<Store> {
   const listeners = new RevocationListeners();
-  const thread = new SqliteThread(settings, (entries) => listeners.publish(entries));
+  const counts = new CommitCounts(describeFile(settings.file));
+  const thread = new SqliteThread(settings, {
+    onPublished: (entries) => listeners.publish(entries),
+    onCommit: (commit) => counts.record(commit),
+  });
   let subscribers = 0;
   const { methods } = await thread.open();
-  const store: Part = { description: describeFile(settings.file) };
+  const description = describeFile(settings.file);
+  const store: Part = { description, metrics: () => counts.metrics() };
   for (const [part, names] of Object.entries(methods)) {
     const owner: Part = part === "" ? store : {};
     if (part !== "") store[part] = owner;

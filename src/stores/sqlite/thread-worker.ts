@@ -2,6 +2,7 @@ import { statSync } from "node:fs";
 import { parentPort, workerData, type MessagePort } from "node:worker_threads";
 import type { RevocationEntry } from "../../core/revocation.ts";
 import type { Store } from "../store.ts";
+import type { Commit } from "./commit-counts.ts";
 import { requireSameFile } from "./connection.ts";
 import { describeFile, openWatchedStore } from "./open.ts";
 import type { WatchedStore } from "./store.ts";
@@ -32,12 +33,20 @@ class StoreThread {
   readonly #clock: RemoteClock | null;
   readonly #watch: WatchedStore["watch"];
   readonly #awaitingNext = new Map<number, () => void>();
+  readonly #commits: Commit[];
   #published: RevocationEntry[] = [];
   #answers: Answer[] = [];
   #isFlushScheduled = false;
 
-  constructor(port: MessagePort, { store, watch }: WatchedStore, clock: RemoteClock | null) {
+  /** `commits` collects the transactions of the store. */
+  constructor(
+    port: MessagePort,
+    { store, watch }: WatchedStore,
+    clock: RemoteClock | null,
+    commits: Commit[],
+  ) {
     this.#port = port;
+    this.#commits = commits;
     this.#watch = watch;
     this.#clock = clock;
     this.#methods = methodsOf(store);
@@ -105,7 +114,12 @@ class StoreThread {
       this.#isFlushScheduled = false;
       const published = this.#published.splice(0);
       const answers = this.#answers.splice(0);
-      this.#post(published.length === 0 ? { answers } : { published, answers });
+      const commits = this.#commits.splice(0);
+      this.#post({
+        answers,
+        ...(published.length > 0 && { published }),
+        ...(commits.length > 0 && { commits }),
+      });
     });
   }
 
@@ -119,7 +133,7 @@ function methodsOf(store: Store): Map<string, Method> {
   const add = (part: string, members: object) => {
     for (const [name, value] of Object.entries(members)) {
       // A listener is a function, which cannot be sent. The application's thread has its own listeners.
-      if (typeof value === "function" && name !== "subscribe")
+      if (typeof value === "function" && name !== "subscribe" && name !== "metrics")
         methods.set(`${part}.${name}`, value as Method);
     }
   };
@@ -146,11 +160,14 @@ async function start(port: MessagePort, options: ThreadOptions): Promise<void> {
   try {
     if (expectedFile !== null) requireSameFile(file, expectedFile, describeFile(file));
     const injected = clock && { clock, random: () => clock.random() };
-    const store = await openWatchedStore({ ...openOptions, ownThread: true, ...injected });
-    thread = new StoreThread(port, store, clock);
+    const commits: Commit[] = [];
+    const onCommit = (commit: Commit) => commits.push(commit);
+    const store = await openWatchedStore({ ...openOptions, ownThread: true, onCommit, ...injected });
+    thread = new StoreThread(port, store, clock, commits);
     const { dev, ino } = statSync(file);
     port.postMessage({
       opened: { methods: thread.methodNames, file: { dev, ino } },
+      commits: commits.splice(0),
     } satisfies ThreadResponse);
   } catch (error) {
     port.postMessage({ failed: encodeError(error) } satisfies ThreadResponse);

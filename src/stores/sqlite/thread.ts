@@ -2,6 +2,7 @@ import { Worker } from "node:worker_threads";
 import { systemClock, type Clock } from "../../core/clock.ts";
 import { HoldfastError } from "../../core/errors.ts";
 import type { RevocationEntry } from "../../core/revocation.ts";
+import type { Commit } from "./commit-counts.ts";
 import { describeFile } from "./open.ts";
 import {
   decodeError,
@@ -27,6 +28,11 @@ export interface ThreadSettings {
   readonly commitDelayMs?: number;
 }
 
+interface ThreadListeners {
+  readonly onPublished: (entries: readonly RevocationEntry[]) => void;
+  readonly onCommit: (commit: Commit) => void;
+}
+
 interface PendingCommand {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
@@ -50,7 +56,7 @@ const WORKER_FILE = new URL(
  */
 export class SqliteThread {
   readonly #settings: ThreadSettings;
-  readonly #onPublished: (entries: readonly RevocationEntry[]) => void;
+  readonly #listeners: ThreadListeners;
   readonly #description: string;
   /** `null` when the thread uses the clock of the system itself. */
   readonly #injected: { readonly clock: Clock; readonly random: () => number } | null;
@@ -66,10 +72,10 @@ export class SqliteThread {
   /** Cancels the timers that the thread has set on an injected clock. */
   readonly #timers = new Map<number, () => void>();
 
-  constructor(settings: ThreadSettings, onPublished: (entries: readonly RevocationEntry[]) => void) {
+  constructor(settings: ThreadSettings, listeners: ThreadListeners) {
     const { clock, random } = settings;
     this.#settings = settings;
-    this.#onPublished = onPublished;
+    this.#listeners = listeners;
     this.#description = describeFile(settings.file);
     this.#injected = clock === systemClock && random === Math.random ? null : { clock, random };
   }
@@ -193,7 +199,8 @@ export class SqliteThread {
         this.#lose(worker, error);
       });
       worker.on("message", (response: ThreadResponse) => {
-        const { opened, failed } = response;
+        const { opened, failed, commits = [] } = response;
+        for (const commit of commits) this.#listeners.onCommit(commit);
         if (failed !== undefined) {
           reject(decodeError(failed));
         } else if (opened === undefined) {
@@ -229,7 +236,7 @@ export class SqliteThread {
   }
 
   #receive(worker: Worker, { published, answers = [], slice, timer, cancelled }: ThreadResponse): void {
-    if (published !== undefined) this.#onPublished(published);
+    if (published !== undefined) this.#listeners.onPublished(published);
     for (const answer of answers) this.#settle(answer);
     if (slice !== undefined) {
       const [id, items] = slice;

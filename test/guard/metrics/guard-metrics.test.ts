@@ -4,6 +4,7 @@ import { jwks } from "../../../src/index.ts";
 import { makeFixture as makeDegradedFixture } from "../degraded/fixture.ts";
 import { metricTotal, observationCount } from "../../support/metric-values.ts";
 import { issuer, makeFixture } from "../fixture.ts";
+import { SharedMap } from "../shared/shared-map.ts";
 
 test("law 10: every decision is counted once, by issuer, status and reason", async () => {
   const { guard: open, mint, revoke, log, clock } = await makeFixture();
@@ -104,4 +105,20 @@ test("the number of series does not depend on what strangers send", async () => 
   assert.equal(count(), before);
   assert.ok(before < 100, `${before} series`);
   await guard.close();
+});
+
+test("reads of the shared cache are timed, and those that fail as well", async (t) => {
+  const { guard: open, provider } = await makeDegradedFixture(t);
+  const shared = new SharedMap();
+  const guard = open({ shared });
+  await guard.ready();
+  const name = "holdfast_shared_request_duration_seconds";
+  const before = observationCount(guard, name, { guard: t.name });
+  await guard.validate(provider.token({ sub: "ada" }));
+  assert.equal(observationCount(guard, name, { guard: t.name }), before + 1);
+  shared.fault = () => {
+    throw new Error("down");
+  };
+  await guard.validate(provider.token({ sub: "bob" }));
+  assert.equal(observationCount(guard, name, { guard: t.name }), before + 2);
 });
