@@ -1,5 +1,28 @@
-import { Client } from "./client.ts";
-import type { AuthClient, AuthClientOptions } from "./types.ts";
+import { createFetch } from "./auth-fetch.ts";
+import { createSession } from "./create-session.ts";
+import { LoginRefused, Unavailable } from "./errors.ts";
+import { openSocket } from "./live-socket.ts";
+import { sendLogout, sendLogouts } from "./logouts.ts";
+import { createOrigins, readUrl, refuse } from "./origins.ts";
+import { endOf, nextN, noRecord, readTokens } from "./record.ts";
+import { createSend } from "./service.ts";
+import type { Session } from "./session.ts";
+import type { AuthClient, AuthClientOptions, AuthRecord, SessionInfo } from "./types.ts";
+import { keepAwake } from "./wake.ts";
+
+/** Begins a session. Resolves with `false` when the tokens are malformed. */
+const begin = async (session: Session, before: AuthRecord, at: number, body: object): Promise<boolean> => {
+  const tokens = readTokens(body, session.hasCookies, noRecord);
+  if (!tokens) return false;
+  let isKept = false;
+  await session.update((record) => {
+    isKept = record.life > 0 || record.n === before.n;
+    return isKept ? { ...tokens, n: nextN(record), at, outbox: record.outbox } : undefined;
+  });
+  if (isKept) return true;
+  void sendLogout(session, { refresh: tokens.refresh });
+  throw new LoginRefused("logged_out", 0);
+};
 
 /**
  * Creates the client that keeps a user logged in, in every tab of the browser. It reads the stored session at once. Throws
@@ -16,5 +39,75 @@ import type { AuthClient, AuthClientOptions } from "./types.ts";
  * ```
  */
 export function createAuthClient(options: AuthClientOptions): AuthClient {
-  return new Client(options);
+  const url = readUrl("baseUrl", options.baseUrl);
+  const isListed = createOrigins(url, options.origins ?? []);
+  const { mode = "token", fetch = async (...given) => await globalThis.fetch(...given) } = options;
+  // A misspelt mode must not keep tokens where scripts can read them.
+  if (!/^(?:token|cookie)$/.test(mode)) refuse("mode", "token or cookie", mode);
+  const hasCookies = mode === "cookie";
+  const name = `holdfast:${options.key ?? "auth"}`;
+  const send = createSend(fetch, hasCookies);
+  const session = createSession(options, url, send, hasCookies, name);
+  const { clock, ask } = session;
+  const askSessions = async (method: string, rest: string) =>
+    await ask(`sessions${rest}`, undefined, (await session.obtain()).access, method);
+
+  const client: AuthClient = {
+    get state() {
+      return session.state;
+    },
+    ready: session.ready as Promise<void>,
+    subscribe(listener) {
+      const call = () => listener();
+      session.listeners.add(call);
+      return () => void session.listeners.delete(call);
+    },
+    async login(credentials) {
+      const before = await session.update();
+      // A login replaces the cookies, so the logout must come first.
+      if (hasCookies && !(await sendLogouts(session))) {
+        throw new Unavailable({ cause: "network", retryAfterMs: 0 });
+      }
+      const at = clock.now();
+      const answer = await ask("login", credentials);
+      const { status, body } = answer;
+      if (status === 200 && (await begin(session, before, at, body))) return;
+      const { error } = body;
+      if (status >= 400 && status < 500 && typeof error === "string")
+        throw new LoginRefused(error, answer.retryAfterMs);
+      throw new Unavailable(answer);
+    },
+    async adopt(tokens) {
+      if (await begin(session, await session.update(), clock.now(), tokens)) return;
+      refuse("adopt: tokens", "an answer of the service", "another object");
+    },
+    accessToken: async (wanted) => (await session.obtain(wanted)).access,
+    peek: () => (session.isUsable(session.record) && session.record.access) || null,
+    fetch: createFetch(session, fetch, send, isListed),
+    connect(target, socketOptions) {
+      const socketUrl = readUrl("connect: url", target);
+      if (isListed(socketUrl)) return openSocket(session, socketUrl, socketOptions);
+      return refuse("connect: url", "of a listed origin", socketUrl.origin);
+    },
+    async sessions() {
+      const answer = await askSessions("GET", "?limit=500");
+      const { sessions } = answer.body;
+      if (Array.isArray(sessions)) return sessions as SessionInfo[];
+      throw new Unavailable(answer);
+    },
+    async endSession(sessionId) {
+      if (sessionId === session.record.sid) return await client.logout();
+      const answer = await askSessions("DELETE", `/${encodeURIComponent(sessionId)}`);
+      // A session that is not there has ended.
+      if (answer.status !== 204 && answer.body["error"] !== "not_found") throw new Unavailable(answer);
+    },
+    async logout({ everywhere } = {}) {
+      await session.update((record) =>
+        endOf(record, "logout", record.life ? [{ refresh: record.refresh, everywhere }] : []),
+      );
+      await sendLogouts(session);
+    },
+    close: keepAwake(session, name),
+  };
+  return client;
 }

@@ -16,13 +16,14 @@ import type { OutCause, TroubleCause } from "./types.ts";
  * ```
  */
 export class Unavailable extends Error {
+  // A minifier renames the class.
+  override readonly name = "Unavailable";
   declare readonly cause: TroubleCause;
   /** The client sends no request before this time has passed. */
   declare readonly retryAfterMs: number;
 
   constructor({ cause, retryAfterMs }: { cause: TroubleCause; retryAfterMs: number }) {
-    super(`Unavailable: ${cause}`, { cause });
-    this.name = "Unavailable";
+    super(cause, { cause });
     this.retryAfterMs = retryAfterMs;
   }
 }
@@ -41,12 +42,12 @@ export class Unavailable extends Error {
  * ```
  */
 export class Ended extends Error {
+  override readonly name = "Ended";
   /** `null` before the first login. */
   declare readonly cause: OutCause | null;
 
   constructor(cause: OutCause | null) {
-    super(`Logged out: ${cause}`, { cause });
-    this.name = "Ended";
+    super(String(cause), { cause });
   }
 }
 
@@ -64,14 +65,14 @@ export class Ended extends Error {
  * ```
  */
 export class LoginRefused extends Error {
+  override readonly name = "LoginRefused";
   /** The error of the service: `invalid_credentials`, `too_many_requests`. `logged_out` when a logout came in between. */
   declare readonly cause: string;
   /** The time before which the service refuses another attempt. */
   declare readonly retryAfterMs?: number;
 
   constructor(cause: string, retryAfterMs: number) {
-    super(`Login refused: ${cause}`, { cause });
-    this.name = "LoginRefused";
+    super(cause, { cause });
     if (retryAfterMs > 0) this.retryAfterMs = retryAfterMs;
   }
 }

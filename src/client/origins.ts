@@ -1,25 +1,21 @@
-/** The origins that may receive the access token. */
-export class Origins {
-  readonly #listed: ReadonlySet<string>;
-
-  /** Throws a `TypeError` that names the entry. */
-  constructor(baseUrl: URL, origins: readonly string[]) {
-    this.#listed = new Set([baseUrl, ...origins.map((origin) => readUrl("origins", origin))].map(originOf));
-  }
-
-  has(url: URL): boolean {
-    return this.#listed.has(originOf(url));
-  }
-}
-
-/** The origin of an http or WebSocket URL. A URL such as `blob:` has the origin of the page that made it. */
-function originOf({ protocol, host }: URL): string {
-  return `${protocol.replace("ws", "http")}//${host}`;
-}
+/** Throws a `TypeError` about an argument. */
+export const refuse = (name: string, wanted: string, got: unknown): never => {
+  throw new TypeError(`${name} must be ${wanted}, got ${String(got)}`);
+};
 
 /** Reads a URL, which may be relative to the page. Throws a `TypeError` with its name. */
-export function readUrl(name: string, value: unknown): URL {
+export const readUrl = (name: string, value: unknown): URL => {
   const url = URL.parse(String(value), globalThis.location?.href);
-  if (url !== null && /^(?:http|ws)s?:$/.test(url.protocol)) return url;
-  throw new TypeError(`${name} must be a URL with http, https, ws or wss, got ${JSON.stringify(value)}`);
-}
+  return url && /^(?:http|ws)s?:/.test(url.href)
+    ? url
+    : refuse(name, "a URL with http, https, ws or wss", value);
+};
+
+/** The origin of an http or WebSocket URL. A URL such as `blob:` has the origin of the page that made it. */
+const originOf = ({ protocol, host }: URL) => `${protocol.replace("ws", "http")}//${host}`;
+
+/** Returns whether a URL may receive the access token. Throws a `TypeError` that names the entry. */
+export const createOrigins = (baseUrl: URL, origins: readonly string[]): ((url: URL) => boolean) => {
+  const listed = [baseUrl, ...origins.map((origin) => readUrl("origins", origin))].map(originOf);
+  return (url) => listed.includes(originOf(url));
+};

@@ -1,4 +1,4 @@
-import { deviceClock } from "./clock.ts";
+import { deviceClock } from "./platform.ts";
 import { Ended, Unavailable } from "./errors.ts";
 import type { AuthClient, ClientClock, SocketEnd } from "./types.ts";
 

@@ -18,29 +18,24 @@ export function deviceStorage(key: string): AuthStorage {
     async update(change) {
       const opening = indexedDB.open("holdfast");
       opening.onupgradeneeded = () => opening.result.createObjectStore(STORE);
-      // The database stays open for one transaction, so that another page can delete it at any time.
-      const database = await settle(opening);
-      try {
-        const transaction = database.transaction(STORE, "readwrite", { durability: "strict" });
-        const store = transaction.objectStore(STORE);
-        const stored = ((await settle(store.get(key))) as AuthRecord | undefined) ?? null;
-        const next = change(stored);
-        if (next) store.put(next, key);
-        await new Promise((resolve, reject) => {
-          transaction.oncomplete = resolve;
-          transaction.onabort = reject;
-        });
-        return next ?? stored;
-      } finally {
-        database.close();
-      }
+      const database = await settle<IDBDatabase>(opening);
+      const transaction = database.transaction(STORE, "readwrite", { durability: "strict" });
+      // The database closes after this transaction, so that another page can delete it at any time.
+      database.close();
+      const store = transaction.objectStore(STORE);
+      const stored = (await settle<AuthRecord | undefined>(store.get(key))) ?? null;
+      const next = change(stored);
+      if (next) store.put(next, key);
+      await settle(transaction);
+      return next ?? stored;
     },
   };
 }
 
-async function settle<T>(request: IDBRequest<T>): Promise<T> {
-  return await new Promise((resolve, reject) => {
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = reject;
+/** Settles with the result of a request, or when a transaction has ended. */
+async function settle<T>(work: IDBRequest<T> | (IDBTransaction & { readonly result?: T })): Promise<T> {
+  return await new Promise((resolve, onerror) => {
+    const done = () => resolve(work.result as T);
+    Object.assign(work, { onsuccess: done, oncomplete: done, onerror, onabort: onerror });
   });
 }

@@ -76,7 +76,7 @@ export interface SessionInfo {
 
 /** The content of the storage. An application treats it as opaque. */
 export interface AuthRecord {
-  /** Grows with every change. */
+  /** Grows with every change, by a random amount. Two records with the same number are the same. */
   readonly n: number;
   /** The access token. Empty in cookie mode, and after the end of the session. */
   readonly access: string;
@@ -84,10 +84,10 @@ export interface AuthRecord {
   readonly refresh: string;
   readonly sid: string;
   readonly sub: string;
-  /** The life of the access token from `at` on, in milliseconds. */
+  /** The life of the access token from `at` on, in milliseconds. 0 unless the user is logged in. */
   readonly life: number;
-  /** How long the session lives from `at` on without a refresh, in milliseconds. `null` when the service does not tell. */
-  readonly idle: number | null;
+  /** How long the session lives from `at` on without a refresh, in milliseconds. 0 when the service does not tell. */
+  readonly idle: number;
   /** The time at which the request of this token started, by the clock of the device. */
   readonly at: number;
   /** The session has ended, for this reason. `null` before the first login. */
@@ -101,7 +101,7 @@ export interface PendingLogout {
   /** The refresh token of the session. Empty in cookie mode. */
   readonly refresh: string;
   /** Whether all sessions of the user end. */
-  readonly everywhere: boolean;
+  readonly everywhere?: boolean | undefined;
 }
 
 /** Keeps the record of one session. An implementation may lose it, and must not return a part of it. */
@@ -218,7 +218,7 @@ export interface AuthClient {
    * Ends the session on this device at once, and at the service as soon as it can be reached. `everywhere` ends all
    * sessions of the user. Never rejects.
    */
-  logout(options?: { everywhere?: boolean }): Promise<void>;
+  logout(options?: { everywhere?: boolean | undefined }): Promise<void>;
   /** Stops timers and listeners. The session stays. */
   close(): void;
 }

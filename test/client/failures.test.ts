@@ -188,6 +188,21 @@ describe("the client in Chromium", { skip: noChromium }, () => {
     assert.equal(site.count(REFRESH), 1);
   });
 
+  test("a refresh whose lock another page steals goes on, and the caller gets the token", async (t) => {
+    const site = await startSite(t);
+    const context = await newProfile(t, browser);
+    const [tab, thief] = [await openTab(context, site), await openTab(context, site)];
+    await call.login(tab);
+    let release: (() => void) | undefined;
+    site.faults.set(REFRESH, (_, pass) => (release = pass));
+    const refreshed = call.token(tab, "{ fresh: true }");
+    await waitFor(() => release !== undefined);
+    await thief.evaluate(`navigator.locks.request("holdfast:auth", { steal: true }, () => "stolen")`);
+    release?.();
+    assert.match(await refreshed, /^eyJ/);
+    assert.equal(site.count(REFRESH), 1);
+  });
+
   const storageFaults: readonly [name: string, prepare: string, later: string][] = [
     [
       "refused",

@@ -1,0 +1,30 @@
+import type { Session } from "./session.ts";
+import type { PendingLogout } from "./types.ts";
+
+/** Sends a logout. Resolves with whether the service has answered for good. */
+export const sendLogout = async (
+  { ask }: Session,
+  { refresh, everywhere }: PendingLogout,
+): Promise<boolean> => {
+  const send = async (path: string) => {
+    const { status, body } = await ask(path, { refresh_token: refresh || undefined });
+    // The page of a proxy proves nothing, so a refusal must have the form of the service.
+    return status === 204 ? status : (status === 400 || status === 401) && body["error"];
+  };
+  let answer = !everywhere || (await send("logout-all"));
+  // A spent token cannot end other sessions, but it can end its own.
+  if (answer && answer !== 204) answer = await send("logout");
+  return Boolean(answer);
+};
+
+/** Sends the logouts that wait in the record. Resolves with whether the service has confirmed all of them. */
+export const sendLogouts = async (session: Session): Promise<boolean> => {
+  await Promise.all(
+    session.record.outbox.map(async (pending) => {
+      if (!(await sendLogout(session, pending))) return;
+      const isOther = ({ refresh }: PendingLogout) => refresh !== pending.refresh;
+      await session.update((record) => ({ ...record, outbox: record.outbox.filter(isOther) }));
+    }),
+  );
+  return !session.record.outbox[0];
+};
