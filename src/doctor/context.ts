@@ -12,6 +12,7 @@ import type { Settings } from "../server/settings.ts";
 import { localFiles, type LocalFiles } from "../server/store/local-store.ts";
 import { readPrivateFile } from "../server/store/private-file.ts";
 import { ProviderProbe } from "./provider-probe.ts";
+import { RedisProbe } from "./redis-probe.ts";
 import { SqliteProbe } from "./sqlite-probe.ts";
 import type { StoreProbe } from "./store-probe.ts";
 
@@ -39,9 +40,14 @@ export interface DoctorContext {
   readonly fileProblems: readonly string[];
   /** The issuers that the service trusts beside itself. */
   readonly providers: readonly ProviderProbe[];
-  /** The store of the service. `null` when it is in Redis. */
+  /** The embedded store. `null` when the store is in Redis. */
   readonly sqlite: SqliteProbe | null;
+  /** `null` when the store is the embedded one. */
+  readonly redis: RedisProbe | null;
+  /** The store that is used. */
   readonly store: StoreProbe;
+  /** The limit of the guard's memory that the settings give. `undefined` when they leave it to its default. */
+  readonly guardMemoryBytes: number | undefined;
   /** The processes of the service that announced themselves on this machine. */
   readonly processes: readonly FoundProcess[];
   /** The token of the admin listener. `null` when it needs none, or when this user cannot read it. */
@@ -79,7 +85,8 @@ export async function loadContext(
     findProcesses(files.processes),
     readAdminToken(settings, files),
   ]);
-  const sqlite = new SqliteProbe(files.data);
+  const redis = settings.redis === undefined ? null : new RedisProbe(settings.redis);
+  const sqlite = redis === null ? new SqliteProbe(files.data) : null;
   return {
     options,
     given,
@@ -90,8 +97,10 @@ export async function loadContext(
     policy,
     fileProblems,
     providers: readProviders(settings, identity, guardFile).map((one) => new ProviderProbe(one)),
-    sqlite: settings.redis === undefined ? sqlite : null,
-    store: sqlite,
+    sqlite,
+    redis,
+    store: redis ?? sqlite ?? new SqliteProbe(files.data),
+    guardMemoryBytes: guardFile.options.memory?.maxBytes,
     processes,
     adminToken,
   };

@@ -21,7 +21,8 @@ interface ClockReading {
 export const clockCheck: Check = {
   name: "clock",
   group: "machine",
-  async run({ providers }, signal) {
+  async run({ providers, redis }, signal) {
+    const ofStore = redis === null ? null : (await redis.read()).answers?.clock;
     const readings = await Promise.all(
       providers.map(async (provider) => {
         const { documents } = await provider.keys();
@@ -30,6 +31,7 @@ export const clockCheck: Check = {
       }),
     );
     const findings = readings.flatMap((reading) => (reading === null ? [] : [judgeReading(reading)]));
+    if (ofStore != null) findings.unshift(judgeReading({ name: "Redis", ...ofStore }));
     return findings.length > 0 ? findings : [skip("there is no other clock to compare with")];
   },
 };
