@@ -7,12 +7,12 @@ const BLOCK_BYTES = { sha256: 64, sha384: 128, sha512: 128 } as const;
 /** The length of the longest digest. */
 const MAX_DIGEST_BYTES = 64;
 const FIRST_ROOM_BYTES = 512;
-/** A longer message gets a buffer of its own, so that a key keeps little memory. */
+/** A longer message gets a temporary buffer, so that a key keeps little memory. */
 const MAX_ROOM_BYTES = 16_384;
 
 /**
  * HMAC (RFC 2104) under one key, as two one-shot digests. `createHmac` makes and frees objects of OpenSSL for each
- * message: it takes 1.5 × as long with a `KeyObject`, and 8 × as long with a key in bytes.
+ * message. It takes 1.5 × as long with a `KeyObject`, and 8 × as long with a key in bytes.
  */
 export class HmacKey {
   readonly #hash: HmacHash;

@@ -14,6 +14,7 @@ import { refusalReason } from "./decide.ts";
 import { degradedForMs } from "./fallback.ts";
 import { currentKeys } from "./result-cache.ts";
 import { SoftTimeout } from "./soft-timeout.ts";
+import { digestToken } from "./token-names.ts";
 import { confirmedToken, opaqueToken, refuseAnswer } from "./valid-token.ts";
 import { isAuthentic, issuerOf, isToken } from "./validation-result.ts";
 import type { LocalResult, ValidationResult, ValidToken } from "./validation-result.ts";
@@ -34,15 +35,15 @@ const unanswered: SourcedResult = {
 export function askAuthority(
   context: PipelineContext,
   token: string,
-  digest: string,
+  tokenName: string,
   local: LocalResult,
 ): AuthorityCall {
-  const joined = context.authorityCalls.get(digest);
+  const joined = context.authorityCalls.get(tokenName);
   if (joined !== undefined) return joined;
-  const unusable = context.unusableAnswers.get(digest, readClock(context.clock));
+  const unusable = context.unusableAnswers.get(tokenName, readClock(context.clock));
   if (unusable !== null) return answeredCall(context, { result: unusable, from: "verification" });
-  const call = new PendingCall(context, token, digest, local);
-  if (call.answer === null) context.authorityCalls.set(digest, call);
+  const call = new PendingCall(context, token, tokenName, local);
+  if (call.answer === null) context.authorityCalls.set(tokenName, call);
   return call;
 }
 
@@ -74,7 +75,7 @@ export async function waitForAnswer(
 /** A token, and what is known about it when its call starts. */
 interface PendingToken {
   readonly token: string;
-  readonly digest: string;
+  readonly tokenName: string;
   readonly local: LocalResult;
   readonly startedAt: Instant;
   /** `undefined` when the guard shares nothing. */
@@ -89,7 +90,7 @@ class PendingCall implements AuthorityCall {
   readonly #issuer: GuardedIssuer;
   readonly #softTimeout: SoftTimeout;
 
-  constructor(context: PipelineContext, token: string, digest: string, local: LocalResult) {
+  constructor(context: PipelineContext, token: string, tokenName: string, local: LocalResult) {
     this.#context = context;
     this.#issuer = issuerOf(local);
     this.startedAt = readClock(context.clock);
@@ -99,42 +100,44 @@ class PendingCall implements AuthorityCall {
       () => authority?.softTimeoutMs ?? 0,
       (waitedMs) => publishSoftTimeout(source, waitedMs),
     );
-    this.answered = this.#run(token, digest, local);
+    this.answered = this.#run(token, tokenName, local);
   }
 
   async softTimeout(): Promise<null> {
     return await this.#softTimeout.ended();
   }
 
-  async #run(token: string, digest: string, local: LocalResult): Promise<SourcedResult> {
+  async #run(token: string, tokenName: string, local: LocalResult): Promise<SourcedResult> {
     const { clockMonitor, authorityCalls } = this.#context;
     const { sharedCache, source } = this.#issuer;
     const { startedAt } = this;
     try {
       // The digest of the signing input names a token only after its signature was verified.
-      const shared = sharedCache?.forToken(digest, isAuthentic(local) ? local.signedDigest : undefined);
+      const shared = sharedCache?.forToken(
+        isAuthentic(local) ? `signed ${local.signedDigest}` : `opaque ${digestToken(token)}`,
+      );
       const lookup = shared?.lookUp(clockMonitor.steppedMs(startedAt)) ?? null;
       const hit = lookup instanceof Promise ? await lookup : lookup;
-      const asked = hit?.answer ?? this.#ask(token, digest, local);
+      const asked = hit?.answer ?? this.#ask(token, tokenName, local);
       const outcome = asked instanceof Promise ? await asked : asked;
-      this.answer = applyAnswer(this.#context, { token, digest, local, startedAt, shared }, outcome, hit);
+      this.answer = applyAnswer(this.#context, { token, tokenName, local, startedAt, shared }, outcome, hit);
     } catch (error) {
       emit(source, "authority_failed", describeError(error));
       this.answer = unanswered;
     }
     this.#softTimeout.stop();
-    authorityCalls.delete(digest);
+    authorityCalls.delete(tokenName);
     return this.answer;
   }
 
   /** Anyone can make up opaque tokens and JWTs that no key verifies. They get a separate budget and a separate queue. */
-  #ask(token: string, digest: string, local: LocalResult): AuthorityOutcome | Promise<AuthorityOutcome> {
+  #ask(token: string, tokenName: string, local: LocalResult): AuthorityOutcome | Promise<AuthorityOutcome> {
     const { authority } = this.#issuer;
     if (authority === undefined) return unavailableVerdict("authority_unavailable");
     const question = {
       lane: isAuthentic(local) || (isToken(local) && local.isComplete) ? "known" : "unknown",
       onSent: () => this.#softTimeout.resume(),
-      onUnusable: () => this.#context.unusableAnswers.record(digest),
+      onUnusable: () => this.#context.unusableAnswers.record(tokenName),
     } as const;
     const isUnverified = isToken(local) && local.key === null && !local.isComplete;
     this.#softTimeout.pause();
@@ -155,7 +158,7 @@ function applyAnswer(
   hit: SharedHit | null,
 ): SourcedResult {
   if (outcome.status === "unavailable") return { result: outcome, from: "verification" };
-  const { token, digest, local } = pending;
+  const { token, tokenName, local } = pending;
   const issuer = issuerOf(local);
   const result =
     outcome.status === "yes"
@@ -170,9 +173,9 @@ function applyAnswer(
   }
   if (result.status === "valid") {
     const answerBytes = hit?.bytes ?? (outcome.status === "yes" ? JSON.stringify(outcome.claims).length : 0);
-    context.resultCache.setValid(digest, result, Math.max(token.length, answerBytes), hit?.remainingMs);
+    context.resultCache.setValid(tokenName, result, Math.max(token.length, answerBytes), hit?.remainingMs);
   } else {
-    recordRefusal(context, digest, local, result, hit);
+    recordRefusal(context, tokenName, local, result, hit);
   }
   return { result, from: hit === null ? "verification" : "shared" };
 }
@@ -201,7 +204,7 @@ function shareAnswer(
 /** An answer that names another subject or issuer is not an answer about this token. */
 function mergeClaims(
   { unusableAnswers }: PipelineContext,
-  { local, digest }: PendingToken,
+  { local, tokenName }: PendingToken,
   answer: ValidToken["claims"],
 ): ValidationResult {
   const issuer = issuerOf(local);
@@ -209,7 +212,7 @@ function mergeClaims(
   const isOtherSubject = isToken(local) && namesOtherSubject(answer, local);
   const isOtherIssuer = answer.iss !== undefined && answer.iss !== claimsPolicy.issuer;
   if (isOtherSubject || isOtherIssuer) {
-    unusableAnswers.record(digest);
+    unusableAnswers.record(tokenName);
     emit(issuer.source, "authority_failed", "the authority answered about another subject or issuer");
     return unavailableVerdict("authority_unavailable");
   }
@@ -237,7 +240,7 @@ function namesOtherSubject(
 /** A refused token is forgotten. An authentic one is revoked, and the no to another one is remembered for ten seconds. */
 function recordRefusal(
   context: PipelineContext,
-  digest: string,
+  tokenName: string,
   local: LocalResult,
   refusal: InvalidVerdict,
   hit: SharedHit | null,
@@ -245,17 +248,17 @@ function recordRefusal(
   const { reason } = refusal;
   const { resultCache } = context;
   const keys = currentKeys(issuerOf(local));
-  resultCache.deleteValid(digest);
+  resultCache.deleteValid(tokenName);
   if (reason === "missing_claim" || reason === "wrong_audience" || reason === "wrong_claim") {
     // The answer lacks what the policy requires. The authority may know more of the token later.
-    resultCache.setInvalid(digest, refusal, keys, OPAQUE_DENIAL_MS);
+    resultCache.setInvalid(tokenName, refusal, keys, OPAQUE_DENIAL_MS);
   } else if (isAuthentic(local)) {
     revoke(context, local);
     // The revocation is what counts once this entry has expired.
-    if (reason === "wrong_type") resultCache.setInvalid(digest, refusal, keys);
+    if (reason === "wrong_type") resultCache.setInvalid(tokenName, refusal, keys);
   } else {
     const ttlMs = Math.min(OPAQUE_DENIAL_MS, hit?.remainingMs ?? OPAQUE_DENIAL_MS);
-    resultCache.setInvalid(digest, refusal, keys, ttlMs);
+    resultCache.setInvalid(tokenName, refusal, keys, ttlMs);
   }
   if (isToken(local) && local.degradedSince !== null) {
     emit(local.guardedIssuer.source, "late_no", "the authority refused a token that was accepted without it");

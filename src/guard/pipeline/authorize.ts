@@ -1,4 +1,3 @@
-import { hash } from "node:crypto";
 import { elapsedMs, readClock, type Instant } from "../../core/clock.ts";
 import { checkCall, type CallOptions, type Rules } from "../../core/rules.ts";
 import {
@@ -25,6 +24,7 @@ import {
   type ValidationResult,
   type ValidToken,
 } from "./validation-result.ts";
+import { tokenNames } from "./token-names.ts";
 import { verifyToken } from "./verify-token.ts";
 
 /** A decision, and what it was made from. */
@@ -44,9 +44,9 @@ export function createAuthorize<C>(context: PipelineContext): Guard<C>["authoriz
     const rejected = rejectEarly(context, token, rules);
     if (rejected !== null) return publishDecision(context, rejected, null, rejected, null);
     const now = readClock(context.clock);
-    const digest = digestToken(token);
-    const cached = lookUp(context, digest, now);
-    if (cached === undefined) return (await authorizeCold<C>(context, token, digest, now, rules)).decision;
+    const tokenName = tokenNames.nameOf(token);
+    const cached = lookUp(context, tokenName, now);
+    if (cached === undefined) return (await authorizeCold<C>(context, token, tokenName, now, rules)).decision;
     const decision = decide<C>(context, cached, "memory", now, rules);
     if (isStale(decision)) return (await authorizeAgain<C>(context, cached, now, rules)).decision;
     return publishHit(context, decision, cached, now);
@@ -68,9 +68,9 @@ export async function authorizeDetailed<C>(
   const rejected = rejectEarly(context, token, rules);
   if (rejected !== null) return publish(context, rejected, null, rejected, null);
   const now = readClock(context.clock);
-  const digest = digestToken(token);
-  const cached = lookUp(context, digest, now);
-  if (cached === undefined) return await authorizeCold<C>(context, token, digest, now, rules, known);
+  const tokenName = tokenNames.nameOf(token);
+  const cached = lookUp(context, tokenName, now);
+  if (cached === undefined) return await authorizeCold<C>(context, token, tokenName, now, rules, known);
   const decision = decide<C>(context, cached, "memory", now, rules);
   if (isStale(decision)) return await authorizeAgain<C>(context, cached, now, rules);
   return { decision: publishHit(context, decision, cached, now), result: cached, degradation: null };
@@ -102,22 +102,14 @@ function rejectEarly(
   return token.length > context.maxTokenBytes ? invalidVerdict("too_large") : null;
 }
 
-/**
- * Step 2. The digest covers the whole token, because a part could be combined with another rest. Unpaired surrogates
- * have one digest, which no ASCII text has, and verification rejects every token that contains them.
- */
-function digestToken(token: string): string {
-  return hash("sha256", token, "binary");
-}
-
 /** Step 3. */
 function lookUp(
   { resultCache }: PipelineContext,
-  digest: string,
+  tokenName: string,
   now: Instant,
 ): ValidToken | InvalidVerdict | undefined {
-  const valid = resultCache.getValid(digest, now);
-  if (valid === undefined) return resultCache.getInvalid(digest, now);
+  const valid = resultCache.getValid(tokenName, now);
+  if (valid === undefined) return resultCache.getInvalid(tokenName, now);
   return isKeyInForce(valid, now) ? valid : undefined;
 }
 
@@ -125,7 +117,7 @@ function lookUp(
 async function authorizeCold<C>(
   context: PipelineContext,
   token: string,
-  digest: string,
+  tokenName: string,
   now: Instant,
   rules: (Rules & CallOptions) | undefined,
   known?: ValidToken,
@@ -133,11 +125,11 @@ async function authorizeCold<C>(
   if (context.restoring !== null) await abortable(context.restoring, rules?.signal);
   const catchingUp = catchUp(context, rules);
   if (catchingUp !== null) await catchingUp;
-  const isJoining = isUnderWay(context, digest);
+  const isJoining = isUnderWay(context, tokenName);
   // Steps 4 and 5: join, verify. An earlier verification is enough when only the authority has to be asked.
   const earlier =
-    lookUpStale(context, digest, now) ?? (known && isKeyInForce(known, now) ? known : undefined);
-  const verification = earlier ?? verifyToken(context, token, digest);
+    lookUpStale(context, tokenName, now) ?? (known && isKeyInForce(known, now) ? known : undefined);
+  const verification = earlier ?? verifyToken(context, token, tokenName);
   const local = verification instanceof Promise ? await abortable(verification, rules?.signal) : verification;
   if ("status" in local) {
     const decision = decideNow<C>(context, local, "verification", rules);
@@ -151,7 +143,7 @@ async function authorizeCold<C>(
   }
   return await authorizeByAuthority<C>(
     context,
-    { token, digest, local, earlier, startedAt: now, isJoining },
+    { token, tokenName, local, earlier, startedAt: now, isJoining },
     rules,
   );
 }
@@ -159,7 +151,7 @@ async function authorizeCold<C>(
 /** A token that the guard cannot decide about without its authority. */
 interface UndecidedToken {
   readonly token: string;
-  readonly digest: string;
+  readonly tokenName: string;
   readonly local: LocalResult;
   /** The result of an earlier call. `undefined` when `local` is new. */
   readonly earlier: ValidToken | undefined;
@@ -171,11 +163,11 @@ interface UndecidedToken {
 /** Steps 6 to 10. */
 async function authorizeByAuthority<C>(
   context: PipelineContext,
-  { token, digest, local, earlier, startedAt, isJoining }: UndecidedToken,
+  { token, tokenName, local, earlier, startedAt, isJoining }: UndecidedToken,
   rules: (Rules & CallOptions) | undefined,
 ): Promise<AuthorizeResult<C>> {
   // Steps 6 and 7: shared cache, authority. Step 9, remember, follows when the answer arrives.
-  const call = askAuthority(context, token, digest, local);
+  const call = askAuthority(context, token, tokenName, local);
   let { answer } = call;
   let waitedMs = 0;
   if (answer === null) {
@@ -197,8 +189,8 @@ async function authorizeByAuthority<C>(
 }
 
 /** Whether another caller has begun to validate the same token. */
-function isUnderWay({ verifications, authorityCalls }: PipelineContext, digest: string): boolean {
-  return verifications.inFlight(digest) !== undefined || authorityCalls.has(digest);
+function isUnderWay({ verifications, authorityCalls }: PipelineContext, tokenName: string): boolean {
+  return verifications.inFlight(tokenName) !== undefined || authorityCalls.has(tokenName);
 }
 
 /** Tells the issuer that its token is in use. The request does not depend on it. */
@@ -230,8 +222,12 @@ function mayAuthorityChange<C>(result: ValidationResult, decision: Decision<C>):
  * An earlier verification, for a token whose authority has to be asked (again) or whose key has vanished from the set.
  * It saves a second verification.
  */
-function lookUpStale({ resultCache }: PipelineContext, digest: string, now: Instant): ValidToken | undefined {
-  const stale = resultCache.getStaleValid(digest, now);
+function lookUpStale(
+  { resultCache }: PipelineContext,
+  tokenName: string,
+  now: Instant,
+): ValidToken | undefined {
+  const stale = resultCache.getStaleValid(tokenName, now);
   if (stale === undefined || !isKeyInForce(stale, now)) return undefined;
   const { key, kid, keyEpoch, guardedIssuer } = stale;
   const { keyring } = guardedIssuer;

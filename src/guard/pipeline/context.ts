@@ -37,9 +37,9 @@ export interface PipelineContext extends GuardSettings, DecisionContext {
   readonly headerMemo: HeaderMemo;
   readonly resultCache: ResultCache;
   readonly verificationPool: VerificationPool;
-  /** Verifications in flight, by digest of the whole token. */
+  /** Verifications in flight, by name of the token. */
   readonly verifications: SingleFlight<string, ValidationResult>;
-  /** Calls to authorities in flight, by digest of the whole token. */
+  /** Calls to authorities in flight, by name of the token. */
   readonly authorityCalls: Map<string, AuthorityCall>;
   readonly sharedCache: SharedCache | undefined;
   readonly unusableAnswers: UnusableAnswers;

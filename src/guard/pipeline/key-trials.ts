@@ -30,9 +30,9 @@ export class KeyTrials {
   }
 
   /** Chooses the keys for a token. `keys` are all that fit. */
-  select(digest: string, kid: string | undefined, keys: readonly VerificationKey[]): KeySelection {
+  select(tokenName: string, kid: string | undefined, keys: readonly VerificationKey[]): KeySelection {
     if (kid !== undefined || keys.length <= MAX_TRIALS) return { keys, hasMore: false };
-    const tried = this.#triedByToken.get(digest);
+    const tried = this.#triedByToken.get(tokenName);
     const untried = tried === undefined ? keys : keys.filter((key) => !tried.has(key));
     return { keys: this.#best(untried), hasMore: untried.length > MAX_TRIALS };
   }
@@ -51,9 +51,9 @@ export class KeyTrials {
     return best.map(({ key }) => key);
   }
 
-  recordFailure(digest: string, keys: readonly VerificationKey[]): void {
-    const tried = new Set([...(this.#triedByToken.get(digest) ?? []), ...keys]);
-    this.#triedByToken.set(digest, tried, { ttlMs: REMEMBER_MS, bytes: tried.size });
+  recordFailure(tokenName: string, keys: readonly VerificationKey[]): void {
+    const tried = new Set([...(this.#triedByToken.get(tokenName) ?? []), ...keys]);
+    this.#triedByToken.set(tokenName, tried, { ttlMs: REMEMBER_MS, bytes: tried.size });
   }
 
   recordSuccess(key: VerificationKey): void {

@@ -29,7 +29,7 @@ const CLAIMS_FACTOR = 1.25;
 /** Law 6: invalid results have a separate budget, so that they cannot push out valid ones. */
 const INVALID_SHARE = 1 / 16;
 
-/** Step 3: validation results by digest of the whole token, bounded in bytes. */
+/** Step 3: validation results by the name of the whole token, bounded in bytes. */
 export class ResultCache {
   readonly #valid: TtlCache<ValidToken>;
   readonly #invalid: TtlCache<CachedInvalid>;
@@ -47,17 +47,17 @@ export class ResultCache {
   }
 
   /** A token that needs no check again. */
-  getValid(digest: string, now: Instant): ValidToken | undefined {
-    return this.#valid.get(digest, now);
+  getValid(tokenName: string, now: Instant): ValidToken | undefined {
+    return this.#valid.get(tokenName, now);
   }
 
   /** A token whose entry is too old, or whose authority has not answered. Kept until the token expires. */
-  getStaleValid(digest: string, now: Instant): ValidToken | undefined {
-    return this.#valid.getStale(digest, now);
+  getStaleValid(tokenName: string, now: Instant): ValidToken | undefined {
+    return this.#valid.getStale(tokenName, now);
   }
 
-  getInvalid(digest: string, now: Instant): InvalidVerdict | undefined {
-    const cached = this.#invalid.get(digest, now);
+  getInvalid(tokenName: string, now: Instant): InvalidVerdict | undefined {
+    const cached = this.#invalid.get(tokenName, now);
     if (cached === undefined) return undefined;
     const { issuer, version } = cached.keys;
     return issuer.isRetired || issuer.keyring.version !== version ? undefined : cached.refusal;
@@ -67,23 +67,27 @@ export class ResultCache {
    * @param textBytes Length of the text that the claims were parsed from: the token, or the authority's answer.
    * @param maxTtlMs How much longer a shared answer counts.
    */
-  setValid(digest: string, token: ValidToken, textBytes: number, maxTtlMs: number = this.#ttlMs): void {
+  setValid(tokenName: string, token: ValidToken, textBytes: number, maxTtlMs: number = this.#ttlMs): void {
     const { isComplete, expiresAt, tokenExpiresAt } = token;
     const remainingMs = (endsAt: number) => endsAt + this.#toleranceMs - this.#clock.now();
     const ttlMs = isComplete ? Math.min(this.#ttlMs, maxTtlMs, Math.max(0, remainingMs(expiresAt))) : 0;
     const staleMs = remainingMs(tokenExpiresAt) - ttlMs;
-    this.#valid.set(digest, token, { ttlMs, staleMs, bytes: VALID_ENTRY_BYTES + CLAIMS_FACTOR * textBytes });
+    this.#valid.set(tokenName, token, {
+      ttlMs,
+      staleMs,
+      bytes: VALID_ENTRY_BYTES + CLAIMS_FACTOR * textBytes,
+    });
   }
 
   /** Only for reasons that time does not change, unless `ttlMs` is short. */
-  setInvalid(digest: string, refusal: InvalidVerdict, keys: KeysMark, ttlMs: number = this.#ttlMs): void {
+  setInvalid(tokenName: string, refusal: InvalidVerdict, keys: KeysMark, ttlMs: number = this.#ttlMs): void {
     const { detail } = refusal;
     const bytes = INVALID_ENTRY_BYTES + (detail === undefined ? 0 : 2 * JSON.stringify(detail).length);
-    this.#invalid.set(digest, { refusal, keys }, { ttlMs: Math.min(ttlMs, this.#ttlMs), bytes });
+    this.#invalid.set(tokenName, { refusal, keys }, { ttlMs: Math.min(ttlMs, this.#ttlMs), bytes });
   }
 
-  deleteValid(digest: string): void {
-    this.#valid.delete(digest);
+  deleteValid(tokenName: string): void {
+    this.#valid.delete(tokenName);
   }
 
   status(): { valid: CacheStatus; invalid: CacheStatus } {

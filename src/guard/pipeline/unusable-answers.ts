@@ -13,21 +13,21 @@ const MAX_TOKENS = 4_096;
  * Remembers for which tokens the authority lately gave no usable answer although it answers about others. A client with such a token cannot make the guard ask about it again and again.
  */
 export class UnusableAnswers {
-  /** The number of unusable answers, by digest of the token. */
+  /** The number of unusable answers, by name of the token. */
   readonly #counts: TtlCache<number>;
 
   constructor(clock: Clock) {
     this.#counts = new TtlCache({ maxBytes: MAX_TOKENS, clock });
   }
 
-  record(digest: string): void {
-    const count = (this.#counts.get(digest) ?? 0) + 1;
-    this.#counts.set(digest, count, { ttlMs: PAUSE_MS, bytes: 1 });
+  record(tokenName: string): void {
+    const count = (this.#counts.get(tokenName) ?? 0) + 1;
+    this.#counts.set(tokenName, count, { ttlMs: PAUSE_MS, bytes: 1 });
   }
 
   /** The outcome in place of another question. `null` when the authority may be asked. */
-  get(digest: string, now: Instant): UnavailableVerdict | null {
-    const isPaused = (this.#counts.get(digest, now) ?? 0) >= ANSWERS_BEFORE_PAUSE;
+  get(tokenName: string, now: Instant): UnavailableVerdict | null {
+    const isPaused = (this.#counts.get(tokenName, now) ?? 0) >= ANSWERS_BEFORE_PAUSE;
     return isPaused ? unavailableVerdict("authority_unavailable") : null;
   }
 }

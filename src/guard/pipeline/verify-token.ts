@@ -25,7 +25,7 @@ import type { ValidationResult, ValidToken } from "./validation-result.ts";
 interface Candidate {
   readonly issuer: GuardedIssuer;
   readonly token: string;
-  readonly digest: string;
+  readonly tokenName: string;
   readonly parsed: ParsedToken;
 }
 
@@ -38,9 +38,9 @@ interface Candidate {
 export function verifyToken(
   context: PipelineContext,
   token: string,
-  digest: string,
+  tokenName: string,
 ): ValidationResult | GuardedIssuer | Promise<ValidationResult> {
-  const joined = context.verifications.inFlight(digest);
+  const joined = context.verifications.inFlight(tokenName);
   if (joined !== undefined) return joined;
   const parsed = parseToken(token, context.headerMemo);
   if ("reason" in parsed) {
@@ -51,17 +51,18 @@ export function verifyToken(
     return isOpaque ? forOpaqueTokens : invalidVerdict(parsed.reason);
   }
   const found = context.guardedIssuers.find(parsed.claims.iss);
-  const run = async (work: () => Promise<ValidationResult>) => await context.verifications.run(digest, work);
+  const run = async (work: () => Promise<ValidationResult>) =>
+    await context.verifications.run(tokenName, work);
   if (found instanceof Promise) {
     return run(async () => {
       const issuer = await found;
       if ("status" in issuer) return issuer;
-      const outcome = verifyCandidate(context, { issuer, token, digest, parsed });
+      const outcome = verifyCandidate(context, { issuer, token, tokenName, parsed });
       return typeof outcome === "function" ? await outcome() : outcome;
     });
   }
   if ("status" in found) return found;
-  const outcome = verifyCandidate(context, { issuer: found, token, digest, parsed });
+  const outcome = verifyCandidate(context, { issuer: found, token, tokenName, parsed });
   return typeof outcome === "function" ? run(outcome) : outcome;
 }
 
@@ -70,13 +71,13 @@ function verifyCandidate(
   context: PipelineContext,
   candidate: Candidate,
 ): ValidationResult | (() => Promise<ValidationResult>) {
-  const { issuer, digest, parsed } = candidate;
+  const { issuer, tokenName, parsed } = candidate;
   const { keyring, tokenPolicy } = issuer;
   if (!keyring.algorithms.includes(parsed.algorithm)) {
     return invalidVerdict("wrong_algorithm", refusalDetail("alg", keyring.algorithms, parsed.algorithm));
   }
   const all = keyring.find(parsed.kid, parsed.algorithm);
-  const selection = context.keyTrials.select(digest, parsed.kid, all);
+  const selection = context.keyTrials.select(tokenName, parsed.kid, all);
   const [key] = selection.keys;
   const first = key && context.verificationPool.verify(parsed, key, tokenPolicy);
   // Without this line every cold token needs a promise and a flight: an HS256 token takes 32 µs instead of 20.
@@ -99,7 +100,7 @@ async function verifyWithKeys(
   first?: VerificationOutcome | Promise<VerificationOutcome>,
 ): Promise<ValidationResult | undefined> {
   const { resultCache, verificationPool, keyTrials } = context;
-  const { issuer, digest, parsed } = candidate;
+  const { issuer, tokenName, parsed } = candidate;
   // Read before the first await: a result must not count for a key set that arrives while the signature is checked.
   const keysMark = currentKeys(issuer);
   let started = first;
@@ -113,14 +114,14 @@ async function verifyWithKeys(
     if (reason === undefined || outcome !== "bad_signature") reason = outcome;
   }
   if (reason === "bad_signature" && hasMore) {
-    keyTrials.recordFailure(digest, keys);
+    keyTrials.recordFailure(tokenName, keys);
     return unavailableVerdict("key_pending");
   }
   const mayBeOtherKey = issuer.keyring.mayHaveOthers(parsed.kid, parsed.algorithm);
   if (reason === undefined || (reason === "bad_signature" && mayBeOtherKey)) return undefined;
   if (reason === "bad_signature") issuer.keyring.refreshAfterBadSignature();
   const refusal = explain(candidate, reason);
-  resultCache.setInvalid(digest, refusal, keysMark);
+  resultCache.setInvalid(tokenName, refusal, keysMark);
   return refusal;
 }
 
@@ -132,13 +133,13 @@ function explain({ parsed, issuer }: Candidate, reason: InvalidReason): InvalidV
 
 function remember(
   { resultCache, keyTrials }: PipelineContext,
-  { parsed, issuer, token, digest }: Candidate,
+  { parsed, issuer, token, tokenName }: Candidate,
   key: VerificationKey,
 ): ValidToken {
   if (parsed.kid === undefined) keyTrials.recordSuccess(key);
   issuer.onVerified?.();
   const result = verifiedToken(parsed, key, issuer);
-  resultCache.setValid(digest, result, token.length);
+  resultCache.setValid(tokenName, result, token.length);
   return result;
 }
 
@@ -153,8 +154,8 @@ async function fetchKeyAndVerify(
     const lookup = await keyring.resolve(candidate.parsed, tried);
     if (lookup.status === "unavailable") return resultWithoutKey(context, candidate, lookup);
     if (lookup.status === "invalid") return lookup;
-    const { digest, parsed } = candidate;
-    const selection = context.keyTrials.select(digest, parsed.kid, lookup.keys);
+    const { tokenName, parsed } = candidate;
+    const selection = context.keyTrials.select(tokenName, parsed.kid, lookup.keys);
     return (await verifyWithKeys(context, candidate, selection)) ?? unavailableVerdict("key_pending");
   } catch (error) {
     emit(source, "keys_failed", describeError(error));

@@ -40,6 +40,12 @@ export interface SharedHit {
   readonly bytes: number;
 }
 
+/**
+ * Identifies a token to other instances, by SHA-256. A verified token has the digest of its signed part, because one
+ * signature has several encodings. Every other token has the digest of the whole token.
+ */
+export type SharedTokenId = `signed ${string}` | `opaque ${string}`;
+
 /** Step 6 of a validation, for one issuer: the answers that instances with the same policy share. */
 export class IssuerSharedCache {
   readonly #options: IssuerSharedCacheOptions;
@@ -73,12 +79,8 @@ export class IssuerSharedCache {
     }
   }
 
-  /**
-   * The shared cache of one token. A verified token is named by the digest of its signed part, because one signature has
-   * several encodings. Other tokens are named by the digest of the whole token.
-   */
-  forToken(digest: string, signedDigest: string | undefined): TokenSharedCache {
-    const id = signedDigest === undefined ? `opaque ${digest}` : `signed ${signedDigest}`;
+  /** The shared cache of one token. */
+  forToken(id: SharedTokenId): TokenSharedCache {
     return new TokenSharedCache(this.#sealer.nameFor(id), this, this.#options.cache);
   }
 
