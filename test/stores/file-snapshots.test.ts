@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { readdirSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { open, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { isHoldfastError } from "../../src/core/errors.ts";
@@ -24,6 +25,27 @@ test("law 5: folder and files are readable by their owner only, and no draft rem
   assert.equal(statSync(dir).mode & 0o777, 0o700);
   assert.equal(statSync(join(dir, "keys.json")).mode & 0o777, 0o600);
   assert.deepEqual(readdirSync(dir), ["keys.json"]);
+});
+
+test("fault 42: a snapshot is on the disk before it replaces the last one", async (t) => {
+  const dir = folderOf(t);
+  const snapshots = fileSnapshots({ dir });
+  await snapshots.save("keys", "first");
+  const handle = await open(join(dir, "keys.json"));
+  const prototype = Object.getPrototypeOf(handle) as FileHandle;
+  await handle.close();
+  const sync = t.mock.method(prototype, "sync", async function (this: FileHandle) {
+    const drafts = readdirSync(dir).filter((name) => name !== "keys.json");
+    assert.deepEqual(
+      drafts.map((name) => readFileSync(join(dir, name), "utf8")),
+      ['"second"'],
+    );
+    assert.equal(readFileSync(join(dir, "keys.json"), "utf8"), '"first"');
+    await this.datasync();
+  });
+  await snapshots.save("keys", "second");
+  assert.equal(sync.mock.callCount(), 1);
+  assert.equal(await snapshots.load("keys"), "second");
 });
 
 test("a damaged file is reported by name, without its content, and can be replaced", async (t) => {

@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { test, type TestContext } from "node:test";
+import { SqliteConnection } from "../../src/stores/sqlite/connection.ts";
+import { FakeClock } from "../../src/testing/fake-clock.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
+
+/** A connection to a new file, and the number of its transactions so far. */
+function openNew(t: TestContext): { connection: SqliteConnection; batches: () => number } {
+  const folder = temporaryFolder();
+  let batches = 0;
+  const connection = new SqliteConnection({
+    file: join(folder.path, "holdfast.db"),
+    description: "a file",
+    clock: new FakeClock(),
+    random: () => 0,
+    lockTimeoutMs: 0,
+    awaitBatch: async () => {
+      batches++;
+      await Promise.resolve();
+    },
+  });
+  t.after(async () => {
+    await connection.close();
+    folder.remove();
+  });
+  return { connection, batches: () => batches };
+}
+
+test("law 6: a burst of writes shares transactions of at most 128 commands", async (t) => {
+  const { connection, batches } = openNew(t);
+  const ranIn = await Promise.all(
+    Array.from({ length: 1_000 }, async () => await connection.write(() => batches())),
+  );
+  const sizes = Array.from({ length: 8 }, (_, i) => ranIn.filter((batch) => batch === i + 1).length);
+  assert.deepEqual(sizes, [128, 128, 128, 128, 128, 128, 128, 104]);
+});
+
+test("fault 42, law 12: a transaction that could not be rolled back keeps no later write out, and its own do not happen", async (t) => {
+  const { connection } = openNew(t);
+  const insert = connection.prepare("INSERT INTO markers (name, value) VALUES (?, ?)");
+  const exec = t.mock.method(DatabaseSync.prototype, "exec");
+  exec.mock.mockImplementationOnce(() => {
+    throw new Error("disk I/O error");
+  });
+  const failing = connection.write(() => {
+    insert.run("lost", "x");
+    throw new Error("the command failed");
+  });
+  await assert.rejects(failing, /the command failed/);
+  exec.mock.restore();
+  await connection.write(() => insert.run("kept", "x"));
+  const names = await connection.read(() => connection.prepare("SELECT name FROM markers").all());
+  assert.deepEqual(
+    names.map(({ name }) => name).filter((name) => name === "lost" || name === "kept"),
+    ["kept"],
+  );
+});
