@@ -79,6 +79,20 @@ test("law 3: when the view has no room for a no, the guard accepts no token in d
   assert.equal(describeDecision(await g.validate(good)), degradedVerdict);
 });
 
+test("a token that the authority refuses is expired from its exp on, so that its client refreshes it", async (t) => {
+  const { guard, provider, clock, respondWith } = await makeFixture(t);
+  const g = guard({ clockToleranceMs: 60_000 });
+  const exp = clock.now() / 1000 + 100;
+  const [early, late] = [provider.token({ exp, jti: "early" }), provider.token({ exp, jti: "late" })];
+  respondWith({ active: false });
+  await clock.advance(99_999);
+  assert.equal(describeDecision(await g.validate(early)), "invalid: revoked");
+  assert.equal(describeDecision(await g.validate(early)), "invalid: revoked");
+  await clock.advance(1);
+  assert.equal(describeDecision(await g.validate(late)), "invalid: expired");
+  assert.equal(describeDecision(await g.validate(early)), "invalid: expired");
+});
+
 test("law 3: an earlier expiry from the authority holds during an outage", async (t) => {
   const { guard, provider, clock, respondWith } = await makeFixture(t);
   const g = guard({ degraded: "local" });
@@ -116,12 +130,44 @@ test("fault 34: a clock that is ahead for a moment does not prune denials", asyn
   const token = provider.token({ exp: clock.now() / 1000 + 600 });
   respondWith({ active: false });
   assert.equal(describeDecision(await g.validate(token)), "invalid: revoked");
-  for (let i = 0; i < 998; i++) await g.validate(provider.token());
+  for (let i = 0; i < 8; i++) await g.validate(provider.token());
   clock.setWall(clock.now() + 6 * hour);
   for (let i = 0; i < 10; i++) await g.validate(provider.token({ iat: 1 }));
   clock.setWall(clock.now() - 6 * hour);
   provider.fault("introspection", { refuse: true });
   assert.equal(describeDecision(await g.validate(token)), "invalid: revoked");
+});
+
+test("fault 34: a clock that is set back in small steps does not revive a refused token", async (t) => {
+  const { guard, provider, clock, respondWith } = await makeFixture(t);
+  const g = guard({ degraded: { mode: "local", maxMs: 24 * hour } });
+  const token = provider.token({ exp: clock.now() / 1000 + 600 });
+  respondWith({ active: false });
+  assert.equal(describeDecision(await g.validate(token)), "invalid: revoked");
+  await clock.advance(20 * minute);
+  // Each no looks for revocations that are over.
+  for (let i = 0; i < 10; i++) await g.validate(provider.token());
+  // The guard takes each step for drift, and follows it.
+  for (let i = 0; i < 700; i++) {
+    clock.setWall(clock.now() - 900);
+    g.status();
+  }
+  provider.fault("introspection", { refuse: true });
+  assert.equal(describeDecision(await g.validate(token)), "invalid: revoked");
+});
+
+test("fault 34: a clock that is ahead does not end the time without degraded mode", async (t) => {
+  const { guard, provider, clock } = await makeFixture(t, 30 * 24 * hour);
+  const g = guard({ degraded: "local", maxRevocations: 1 });
+  for (let i = 0; i < 2; i++) {
+    const refused = provider.token({ exp: clock.now() / 1000 + 600 });
+    provider.revoke(refused);
+    assert.equal(describeDecision(await g.validate(refused)), "invalid: revoked");
+  }
+  const good = provider.token();
+  provider.fault("introspection", { refuse: true });
+  clock.setWall(clock.now() + 3 * hour);
+  assert.equal(describeDecision(await g.validate(good)), noAnswer);
 });
 
 test("fault 25: a late no revokes a token from degraded mode, and emits one event", async (t) => {

@@ -202,6 +202,23 @@ test("law 1, fault 27: a set from a cache does not make a key unknown that the o
   assert.deepEqual(unknown, { status: "invalid", reason: "unknown_key" });
 });
 
+test("law 1, fault 27: an Age in whole seconds may be up to a second too low", async () => {
+  const { makeGuard, clock, provider, mint } = await setUp();
+  const guard = makeGuard({ coolDownMs: 30_000 });
+  await guard.ready();
+  const stranger = await createMint({ issuer, audience, clock });
+  const token = stranger.token();
+  const answers = async (age: string) => {
+    provider.answer = () => Response.json(mint.jwks(), { headers: { "cache-control": "max-age=300", age } });
+    return await guard.validate(token);
+  };
+  assert.equal((await answers("10")).status, "unavailable");
+  await clock.advance(30_000);
+  assert.equal((await answers("30")).status, "unavailable", "the set may be from before the first sighting");
+  await clock.advance(30_000);
+  assert.deepEqual(await answers("59"), { status: "invalid", reason: "unknown_key" });
+});
+
 test("law 1: a kid is unknown only after a set that was requested later than its first sighting", async () => {
   const { makeGuard, clock, provider } = await setUp();
   const guard = makeGuard({ coolDownMs: 30_000 });

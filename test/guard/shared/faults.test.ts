@@ -266,6 +266,23 @@ test("fault 3, fault 25: the shared cache and the authority have one soft timeou
   assert.equal(describeDecision(await settleWithin(clock, 1, verdict)), degradedVerdict);
 });
 
+test("law 3, fault 34: a no that is learned on a clock that was set back outweighs an earlier shared yes", async (t) => {
+  const { guard, provider, clock, asked } = await makeFixture(t);
+  const shared = new SharedMap();
+  const [one, other] = [guard({ shared }), guard({ shared })];
+  await Promise.all([one.ready(), other.ready()]);
+  const token = provider.opaqueToken({ jti: "one" });
+  assert.equal(await describeVerdict(one, token), "valid from verification");
+  provider.revoke("one");
+  clock.setWall(clock.now() - 4 * minute);
+  assert.equal(await describeVerdict(other, token), "invalid: inactive");
+  clock.setWall(clock.now() + 4 * minute);
+  // The guard remembers the no to an opaque token for ten seconds.
+  await clock.advance(11_000);
+  assert.equal(await describeVerdict(other, token), "invalid: inactive");
+  assert.equal(asked.length, 3);
+});
+
 test("a malformed response of the shared cache is a miss", async (t) => {
   const { guard, provider } = await makeFixture(t);
   const shared = new SharedMap();
