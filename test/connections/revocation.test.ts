@@ -132,6 +132,34 @@ test("law 6: sweeps take a tenth of the time at most, however often something is
   assert.ok(sweptMs >= size && sweptMs <= 150, `${sweptMs} ms of 1,000`);
 });
 
+test("law 6: a sweep of many connections lets other work run every 5 ms", async (t) => {
+  const { clock, guard, mint } = await following(t);
+  let workedMs = 0;
+  // Each look at the clock takes a quarter of a millisecond.
+  const slow: Clock = {
+    now: () => clock.now() + workedMs,
+    monotonic: () => clock.monotonic() + (workedMs += 0.25),
+    after: (ms, fn) => clock.after(ms, fn),
+  };
+  const connections = createConnections({ guard, clock: slow });
+  t.after(async () => await connections.close());
+  for (let i = 0; i < 200; i++) await openConnection(connections, mint.token({ sub: `user ${i}` }));
+  const turns: number[] = [];
+  let turnStartedAt = (workedMs = 0);
+  let isWatching = true;
+  const watch = () => {
+    turns.push(workedMs - turnStartedAt);
+    turnStartedAt = workedMs;
+    if (isWatching) setImmediate(watch);
+  };
+  setImmediate(watch);
+  await clock.advance(1_000);
+  while (turns.at(-1) !== 0) await new Promise<void>((next) => setImmediate(next));
+  isWatching = false;
+  assert.ok(workedMs >= 50, `the sweep took ${workedMs} ms`);
+  assert.ok(Math.max(...turns) <= 6, `a turn took ${Math.max(...turns)} ms`);
+});
+
 test("law 1, fault 49: a revocation view that is too old closes connections with 4453 and a retry time", async (t) => {
   const { clock, connections, mint, log } = await following(t, { maxRevocationAgeMs: 30_000 });
   const lax = await openConnection(connections, mint.token());
