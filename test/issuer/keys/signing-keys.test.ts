@@ -357,6 +357,26 @@ test("law 3: drops a list of keys that arrives after a newer one", async () => {
   assert.ok(!(await published(issuer)).includes(kid));
 });
 
+test("law 1: a retired key stays published for the tokens of a process that does not know the rotation yet", async () => {
+  // Maintenance runs every ten minutes exactly.
+  const { clock, store, issuer } = createFixture({ random: () => 0.5 });
+  let isCutOff = false;
+  const unreliable = failStore(store, (method) => isCutOff && method === "keys.list" && "before");
+  const { issuer: late } = createFixture({ clock, store: unreliable });
+  const kid = await signingKid(issuer);
+  await clock.advance(270_000);
+  await signingKid(late);
+  await issuer.keys.rotate();
+  isCutOff = true;
+  await clock.advance(59_000);
+  assert.equal(await signingKid(late), kid, "the late process still signs with the retired key");
+  // Its token ends after ten minutes. A clock may be an hour behind, and a guard tolerates five minutes more.
+  await clock.advance(75 * MINUTE_MS - 29_000);
+  assert.ok((await published(issuer)).includes(kid));
+  await clock.advance(10 * MINUTE_MS);
+  assert.ok(!(await published(issuer)).includes(kid));
+});
+
 for (const algorithm of ["ES256", "ES384", "EdDSA", "RS256", "PS256"] as const) {
   test(`signs and verifies with ${algorithm}`, async () => {
     const { issuer } = createFixture({ algorithm });

@@ -8,6 +8,7 @@ import type { IssuerEvent } from "../../../src/core/events.ts";
 import { createIssuer } from "../../../src/issuer/create-issuer.ts";
 import type { AuthenticatedUser } from "../../../src/issuer/types.ts";
 import { PasswordHasher } from "../../../src/issuer/users/passwords.ts";
+import { memoryStore } from "../../../src/stores/memory.ts";
 import { FakeClock } from "../../../src/testing/fake-clock.ts";
 import {
   changingPassword,
@@ -19,6 +20,7 @@ import {
   ISSUER_URL,
   validateAtIssuer,
 } from "../fixture.ts";
+import { wrapStore } from "../stores.ts";
 
 const wrong = { username: "ann", password: "wrong" };
 const right = { username: "ann", password: "password of ann" };
@@ -215,6 +217,24 @@ describe("login", () => {
     const login = issuer.login({ email: "a@example.com", code: 7 }, { signal: controller.signal });
     await assert.rejects(login, /gone/);
     assert.deepEqual(seen, { email: "a@example.com", code: 7 });
+  });
+
+  test("a login whose caller leaves while the password is hashed begins no session", async () => {
+    const controller = new AbortController();
+    const clock = new FakeClock();
+    const inner = memoryStore({ clock });
+    const store = wrapStore(inner, async (method, work) => {
+      const answer = await work();
+      // The hash begins in this turn of the event loop, and takes longer than the turn.
+      if (method === "users.getByLoginKey") setImmediate(() => controller.abort(new Error("gone")));
+      return answer;
+    });
+    const { issuer } = createFixture({ clock, store, authenticate: undefined } as object);
+    await issuer.users.add(right);
+    await assert.rejects(issuer.login(right, { signal: controller.signal }), /gone/);
+    const user = await inner.users.get("ann");
+    assert.deepEqual((await inner.sessions.listBySubject(user?.subject ?? "", { limit: 9 })).sessions, []);
+    assert.ok((await inner.audit.recent(9)).every(({ kind }) => kind !== "login"));
   });
 
   test("fault 47: checks credentials again when all sessions were ended during the check", async () => {
