@@ -179,8 +179,9 @@ test("fault 28: distrust also ends the verifications of a key that vanished befo
   assert.ok(!keyring.isInForce(key));
 });
 
-test("fault 28: the result of a fetch that began before distrust is dropped", async () => {
+test("fault 28: the result of a fetch that began before distrust is dropped, and counts as no failure", async (t) => {
   const { clock, mint, next, provider, source } = await setUp();
+  const events = recordEvents(t);
   const keyring = openKeyring(source(), { clock });
   await keyring.ready(AbortSignal.any([]));
   const releaseOld = provider.hold(mint.jwks());
@@ -191,7 +192,10 @@ test("fault 28: the result of a fetch that began before distrust is dropped", as
   assert.equal(provider.attempts, 3);
   releaseOld();
   await clock.advance(0);
-  assert.ok(!keyring.status().usable);
+  const { usable, lastError, coolingDownMs } = keyring.status();
+  assert.deepEqual([usable, coolingDownMs], [false, 0]);
+  assert.match(lastError ?? "", /compromised/);
+  assert.ok(events.every(({ event }) => event !== "keys_failed"));
   releaseNew();
   await clock.advance(0);
   assert.deepEqual(keyring.status().kids, [next.kid]);

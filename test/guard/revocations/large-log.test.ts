@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { readClock } from "../../../src/core/clock.ts";
+import { guardEvents } from "../../../src/core/event-channels.ts";
 import { RevocationFollower } from "../../../src/guard/revocations/follower.ts";
 import { parseEntries } from "../../../src/guard/revocations/parse-entries.ts";
 import { RevocationView } from "../../../src/guard/revocations/view.ts";
@@ -135,6 +136,32 @@ test("fault 74: guards of one process read the snapshot of their log once, and l
     assert.equal(follower.view.size, 5_000);
     assert.ok(follower.ageMs(readClock(clock)) >= 200, "the view is as old as the read that was joined");
   }
+});
+
+test("fault 74: closing a guard ends the load of a large log, and the view stays incomplete", async (t) => {
+  const clock = new FakeClock();
+  const entries = Array.from({ length: 5_000 }, (_, i) => entry(i + 1));
+  const feed: RevocationFeed = {
+    snapshot: async () =>
+      await Promise.resolve({ position: { epoch: "e", seq: 5_000, chain: "chain-5000" }, entries }),
+    after: async () => await Promise.resolve({ status: "ok", entries: [] }),
+    subscribe: () => () => {},
+  };
+  const events: unknown[] = [];
+  const collect = (event: unknown) => void events.push(event);
+  guardEvents.subscribe(collect);
+  t.after(() => guardEvents.unsubscribe(collect));
+  const source = { guard: t.name, issuer: url };
+  const view = new RevocationView(url, 1_000_000);
+  const options = { source, feed, view, pollMs: 250, maxAgeMs: 60_000, clock, random: () => 0.5 };
+  const follower = new RevocationFollower(options);
+  follower.start();
+  await clock.advance(0);
+  assert.ok(view.size > 0 && view.size < 5_000, `${view.size} entries`);
+  follower.close();
+  for (let turns = 0; turns < 20; turns++) await new Promise<void>((next) => setImmediate(next));
+  assert.ok(view.size < 5_000, `${view.size} entries`);
+  assert.deepEqual([view.position, follower.completeAt, events], [null, null, []]);
 });
 
 test("fault 74: a snapshot that takes too long is not joined again", async (t) => {
