@@ -2,6 +2,7 @@ import type { JSX } from "preact";
 import { useEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
 import { createApi, type Api } from "./data/api.ts";
 import { DashboardStore } from "./data/dashboard-store.ts";
+import { ranges, type Range } from "./data/ranges.ts";
 import { routeOf } from "./data/routes.ts";
 import { followStream, type Link } from "./data/stream.ts";
 import { DashboardContext, type Dashboard } from "./parts/dashboard-context.ts";
@@ -20,6 +21,7 @@ import { views } from "./views/index.ts";
 export function App(): JSX.Element {
   const { store, api, link, retry } = useStream();
   const [dialog, setDialog] = useState<"keys" | "sign-in" | null>(null);
+  const [range, setRange] = useState<Range>(ranges[1]);
   const route = useRoute();
   const main = useRef<HTMLElement>(null);
 
@@ -37,6 +39,8 @@ export function App(): JSX.Element {
     now: received.frame.at,
     subject: api.subject(),
     askToSignIn: () => setDialog("sign-in"),
+    range,
+    setRange,
   };
   const View = views[route.path];
   const isStale = link.state !== "live" && received !== null;

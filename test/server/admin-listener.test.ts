@@ -30,7 +30,7 @@ async function start(t: TestContext, more: Record<string, string>) {
 test("an admin listener on a network answers only with its token", async (t) => {
   const { ask } = await start(t, { HOLDFAST_ADMIN_HOST: "0.0.0.0", HOLDFAST_ADMIN_TOKEN: token });
   const wrong = ["", `Bearer ${token}x`, `Bearer ${token.slice(1)}`, `Basic ${token}`, token];
-  for (const path of ["/", "/health", "/cache/health", "/metrics", "/nothing"]) {
+  for (const path of ["/?plain", "/health", "/cache/health", "/metrics", "/nothing"]) {
     for (const authorization of wrong) {
       const refused = await ask(path, { host: "holdfast:4181", authorization });
       assert.equal(refused.statusCode, 401, path);

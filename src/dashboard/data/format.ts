@@ -58,3 +58,24 @@ export function relative(at: number, now: number): string {
   if (Math.abs(at - now) < 1000) return "now";
   return at > now ? `in ${duration(at - now)}` : `${duration(now - at)} ago`;
 }
+
+export function percent(share: number | null): string {
+  return share === null ? "–" : `${short(share * 100)} %`;
+}
+
+/** A whole number with separators: `12,000`. */
+export function whole(value: number): string {
+  return grouped.format(value);
+}
+
+/** Date and time, in the reader's zone. */
+export function dateTime(at: number): string {
+  const date = new Date(at);
+  const pad = (value: number) => String(value).padStart(2, "0");
+  return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())} ${clockTime(at)}`;
+}
+
+/** A code such as `store_rolled_back`, as words. */
+export function words(code: string): string {
+  return code.replaceAll(/[_-]/g, " ");
+}

@@ -1,4 +1,5 @@
 import type { PackedHistory } from "../wire.ts";
+import { combine } from "./combine.ts";
 
 /** Rows of numbers over time, in typed arrays of a fixed size. The oldest row makes room for a new one. */
 export class History {
@@ -33,22 +34,18 @@ export class History {
     this.#length = Math.min(this.#capacity, this.#length + 1);
   }
 
-  /** The times from `since` on, in seconds, as charts need them. */
-  times(since: number): number[] {
-    const found: number[] = [];
-    for (const row of this.#rows(since)) found.push((this.#times[row] ?? 0) / 1000);
-    return found;
+  /** The times from `since` on, in seconds, as charts need them. Rows within `stepMs` are joined to one. */
+  times(since: number, stepMs: number): number[] {
+    return this.#groups(since, stepMs).map((rows) => (this.#times[rows.at(-1) ?? 0] ?? 0) / 1000);
   }
 
-  /** The values of a field from `since` on. `null` where nothing was measured, and for an unknown field. */
-  values(field: string, since: number): (number | null)[] {
+  /** The values of a field at these times. `null` where nothing was measured, and for an unknown field. */
+  values(field: string, since: number, stepMs: number): (number | null)[] {
     const column = this.#columns.get(field);
-    const found: (number | null)[] = [];
-    for (const row of this.#rows(since)) {
-      const value = column?.[row];
-      found.push(value === undefined || Number.isNaN(value) ? null : value);
-    }
-    return found;
+    return this.#groups(since, stepMs).map((rows) => {
+      const known = rows.map((row) => column?.[row] ?? NaN).filter((value) => !Number.isNaN(value));
+      return known.length === 0 ? null : combine(field, known);
+    });
   }
 
   /** The mean of a field over the newest rows. `null` when nothing was measured in them. */
@@ -64,12 +61,20 @@ export class History {
     return count === 0 ? null : sum / count;
   }
 
-  *#rows(since: number): Generator<number> {
-    const first = this.#next - this.#length + this.#capacity;
-    for (let offset = 0; offset < this.#length; offset++) {
-      const row = (first + offset) % this.#capacity;
-      if ((this.#times[row] ?? 0) >= since) yield row;
+  #groups(since: number, stepMs: number): number[][] {
+    const groups: number[][] = [];
+    let step = NaN;
+    for (let back = this.#length; back > 0; back--) {
+      const row = (this.#next + this.#capacity - back) % this.#capacity;
+      const at = this.#times[row] ?? 0;
+      if (at < since) continue;
+      // Steps begin at round times, so that a point of a chart does not change when a row is added behind it.
+      const own = Math.floor(at / stepMs);
+      if (own === step) groups.at(-1)?.push(row);
+      else groups.push([row]);
+      step = own;
     }
+    return groups;
   }
 }
 

@@ -1,5 +1,13 @@
 /** The views in the order of the navigation. The key follows `g`. */
-export const routes = [{ path: "now", title: "Now", key: "n" }] as const;
+export const routes = [
+  { path: "now", title: "Now", key: "n" },
+  { path: "timeline", title: "Timeline", key: "l" },
+  { path: "traffic", title: "Traffic", key: "t" },
+  { path: "keys", title: "Keys and revocations", key: "k" },
+  { path: "refreshes", title: "Refreshes", key: "r" },
+  { path: "connections", title: "Connections", key: "c" },
+  { path: "stores", title: "Stores", key: "o" },
+] as const;
 
 export type RoutePath = (typeof routes)[number]["path"];
 

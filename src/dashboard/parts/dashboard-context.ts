@@ -2,6 +2,7 @@ import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 import type { Api } from "../data/api.ts";
 import type { Received } from "../data/dashboard-store.ts";
+import type { Range } from "../data/ranges.ts";
 
 /** The values that every view reads. */
 export interface Dashboard {
@@ -12,6 +13,9 @@ export interface Dashboard {
   /** Whether an administrator is signed in. */
   readonly subject: string | null;
   readonly askToSignIn: () => void;
+  /** The time that charts show. It stays when the reader goes to another view. */
+  readonly range: Range;
+  readonly setRange: (range: Range) => void;
 }
 
 export const DashboardContext = createContext<Dashboard | null>(null);

@@ -48,9 +48,8 @@ export function adminApp(
     return c.json(health, health.status === "unavailable" ? 503 : 200);
   });
   addMetricsRoute(app, service, metrics);
-  addDashboardPage(app);
   dashboard.addRoutes(app);
-  addGetRoute(app, "/", async (c) => {
+  addDashboardPage(app, async (c) => {
     const page = await adminPage({
       service,
       health: await monitor.check(),

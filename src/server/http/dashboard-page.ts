@@ -1,4 +1,4 @@
-import type { Context, Hono } from "hono";
+import type { Context, Hono, HonoRequest } from "hono";
 import { dashboardPaths, loadDashboard, type DashboardAssets } from "../dashboard/assets.ts";
 import { addGetRoute } from "./get-route.ts";
 
@@ -26,7 +26,7 @@ const shell = `<!doctype html>
     <link rel="icon" href="data:," />
     <link rel="stylesheet" href="dashboard.css" />
     <script type="module" src="dashboard.js"></script>
-    <noscript><meta http-equiv="refresh" content="0; url=/" /></noscript>
+    <noscript><meta http-equiv="refresh" content="0; url=?plain" /></noscript>
   </head>
   <body>
     <div id="app"></div>
@@ -34,20 +34,22 @@ const shell = `<!doctype html>
 </html>
 `;
 
-const PAGE_PATH = "/dashboard";
-
 /** Whether a request may be answered without the token of the listener: it asks for a file of the dashboard, without data. */
 export function isDashboardFile({ req }: Context): boolean {
-  const isRead = req.method === "GET" || req.method === "HEAD";
-  return isRead && [PAGE_PATH, ...dashboardPaths].includes(req.path);
+  if (req.method !== "GET" && req.method !== "HEAD") return false;
+  return req.path === "/" ? !isPlain(req) : dashboardPaths.some((path) => path === req.path);
 }
 
-/** Adds the page of the dashboard and the files that it loads. */
-export function addDashboardPage(app: Hono): void {
+/**
+ * Adds the dashboard at `/`. `plainPage` answers `/?plain`, for browsers without scripts. The browser is sent there, too,
+ * when the files of the dashboard cannot be read.
+ */
+export function addDashboardPage(app: Hono, plainPage: (c: Context) => Promise<Response>): void {
   let loading: Promise<DashboardAssets | null> | undefined;
   const load = async () => await (loading ??= loadDashboard().catch(() => null));
-  addGetRoute(app, PAGE_PATH, async (c) => {
-    if ((await load()) === null) return c.redirect("/");
+  addGetRoute(app, "/", async (c) => {
+    if (isPlain(c.req)) return await plainPage(c);
+    if ((await load()) === null) return c.redirect("?plain");
     c.header("Content-Security-Policy", contentSecurityPolicy);
     c.header("Referrer-Policy", "no-referrer");
     return c.html(shell);
@@ -63,4 +65,8 @@ export function addDashboardPage(app: Hono): void {
       return c.body(asset.gzipped);
     });
   }
+}
+
+function isPlain(request: HonoRequest): boolean {
+  return request.query("plain") !== undefined;
 }

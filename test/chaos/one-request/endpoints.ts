@@ -162,9 +162,10 @@ export const endpoints: readonly Endpoint[] = [
   endpoint("GET", "/verify/nginx", cookies),
   endpoint("GET", "/verify/caddy", { credentials: "provider" }),
   endpoint("GET", "/elsewhere", missing),
-  ...["/health", "/cache/health", "/metrics", "/", "/dashboard", "/dashboard.js"].map((path) =>
+  ...["/health", "/cache/health", "/metrics", "/", "/dashboard.js"].map((path) =>
     endpoint("GET", path, { listener: "admin" }),
   ),
+  endpoint("GET", "/", { listener: "admin", query: { plain: "" } }),
   endpoint("GET", "/events", { listener: "admin", isStream: true }),
   endpoint("GET", "/elsewhere", { listener: "admin", ...missing }),
   endpoint("GET", "/guard/proof", { listener: "admin", query: { challenge: "a".repeat(43) } }),

@@ -73,11 +73,11 @@ test("a snapshot fills the histories, and each frame adds a row", async () => {
   await store.apply("snapshot", snapshot());
   await store.apply("frame", frame(startedAt + 3_000, 4, 1));
   const { seconds, minutes } = store.received ?? assert.fail();
-  assert.deepEqual(seconds.values("decisions.validPerS", 0), [1, 2, 3, 4]);
-  assert.deepEqual(seconds.values("health.service", startedAt + 1_000), [null, 0, 1]);
-  assert.deepEqual(seconds.times(startedAt + 3_000), [(startedAt + 3_000) / 1_000]);
-  assert.deepEqual(minutes.values("decisions.validPerS", 0), [1.5]);
-  assert.deepEqual(seconds.values("unknown", startedAt + 3_000), [null]);
+  assert.deepEqual(seconds.values("decisions.validPerS", 0, 1_000), [1, 2, 3, 4]);
+  assert.deepEqual(seconds.values("health.service", startedAt + 1_000, 1_000), [null, 0, 1]);
+  assert.deepEqual(seconds.times(startedAt + 3_000, 1_000), [(startedAt + 3_000) / 1_000]);
+  assert.deepEqual(minutes.values("decisions.validPerS", 0, 1_000), [1.5]);
+  assert.deepEqual(seconds.values("unknown", startedAt + 3_000, 1_000), [null]);
   assert.equal(changes, 2);
 });
 
@@ -91,7 +91,7 @@ test("a resumed stream continues the histories and repeats no event", async () =
   const rest = { resumed: true, seconds, minutes: pack([]), events: [event(2), event(3)] };
   await store.apply("snapshot", snapshot({ ...rest, frame: frame(startedAt + 4_000, 5, 0) }));
   const received = store.received ?? assert.fail();
-  assert.deepEqual(received.seconds.values("decisions.validPerS", 0), [1, 2, 3, 4, 5]);
+  assert.deepEqual(received.seconds.values("decisions.validPerS", 0, 1_000), [1, 2, 3, 4, 5]);
   assert.deepEqual(
     received.events.map(({ seq }) => seq),
     [1, 2, 3],
@@ -114,8 +114,8 @@ test("a minute keeps the mean of a rate and the worst of a state", async () => {
   await store.apply("frame", frame(startedAt + 59_000, 6, 0));
   await store.apply("frame", frame(startedAt + 60_000, 100, 0));
   const { minutes } = store.received ?? assert.fail();
-  assert.deepEqual(minutes.values("decisions.validPerS", 0), [6]);
-  assert.deepEqual(minutes.values("health.service", 0), [2]);
+  assert.deepEqual(minutes.values("decisions.validPerS", 0, 1_000), [6]);
+  assert.deepEqual(minutes.values("health.service", 0, 1_000), [2]);
 });
 
 test("law 6: a day of frames and events leaves the histories at their bounds", async () => {
@@ -128,5 +128,5 @@ test("law 6: a day of frames and events leaves the histories at their bounds", a
   const { seconds, minutes, events } = store.received ?? assert.fail();
   assert.deepEqual([seconds.length, minutes.length, events.length], [3_600, 1_440, 2_000]);
   assert.equal(events.at(-1)?.seq, 95_039);
-  assert.equal(seconds.values("decisions.validPerS", 0).at(-1), 95_039);
+  assert.equal(seconds.values("decisions.validPerS", 0, 1_000).at(-1), 95_039);
 });

@@ -11,7 +11,7 @@ async function start(t: TestContext, more: Record<string, string> = {}): Promise
 }
 
 test("the dashboard allows scripts of its own files only, and no text that becomes a script", async (t) => {
-  const page = await fetch(`${await start(t)}/dashboard`);
+  const page = await fetch(await start(t));
   assert.equal(page.status, 200);
   const policy = new Map(
     page.headers
@@ -50,19 +50,12 @@ test("the files of the dashboard come compressed, with the licences of its libra
 test("an exposed listener gives the files of the dashboard without its token, and nothing else", async (t) => {
   const origin = await start(t, { HOLDFAST_ADMIN_HOST: "0.0.0.0" });
   const status = async (path: string, method = "GET") => (await fetch(origin + path, { method })).status;
-  for (const path of ["/dashboard", "/dashboard.js", "/dashboard.css"]) {
+  for (const path of ["/", "/dashboard.js", "/dashboard.css"]) {
     assert.equal(await status(path), 200, path);
     assert.equal(await status(path, "HEAD"), 200, path);
     assert.equal(await status(path, "POST"), 401, path);
   }
-  for (const path of [
-    "/",
-    "/dashboard/",
-    "/dashboard.js/",
-    "//dashboard",
-    "/dashboard/../health",
-    "/health",
-  ]) {
+  for (const path of ["/?plain", "/?plain=", "/dashboard.js/", "//", "/./health", "/health", "/events"]) {
     assert.equal(await status(path), 401, path);
   }
 });

@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import type { Browser } from "playwright-core";
+import { routes } from "../../src/dashboard/data/routes.ts";
+import { noChromium, startChromium } from "../browser/chromium.ts";
+import { login, verify } from "../support/auth-calls.ts";
+import { accessibilityFaults, openDashboard, openView, startWatchedService } from "./dashboard-page.ts";
+
+const titles = routes.map(({ title }) => title);
+let browser: Browser;
+
+before(async () => {
+  if (noChromium === false) browser = await startChromium();
+});
+after(async () => await browser?.close());
+
+test(
+  "every view shows the numbers of the running service, and the browser has no complaint",
+  { skip: noChromium },
+  async (t) => {
+    const { adminAddress, publicAddress } = await startWatchedService(t);
+    const { access_token: token } = await login(publicAddress);
+    for (let count = 0; count < 20; count++) assert.equal(await verify(publicAddress, token), 200);
+    const { page, complaints } = await openDashboard(t, browser, adminAddress);
+    assert.match(await page.locator(".headline").innerText(), /well|works/i);
+    assert.deepEqual(await page.locator(".step h3").allInnerTexts(), [
+      "Token",
+      "Memory",
+      "Verification",
+      "Shared answers",
+      "Authority",
+      "Degraded mode",
+      "Decision",
+    ]);
+    for (const title of titles) {
+      await openView(page, title);
+      assert.equal(await page.title(), `${title} · Holdfast`);
+      for (const text of await page.locator("main").allInnerTexts()) {
+        assert.doesNotMatch(text, /undefined|NaN|\[object/, title);
+      }
+    }
+    assert.deepEqual(complaints, []);
+  },
+);
+
+for (const colorScheme of ["light", "dark"] as const) {
+  test(`axe finds no fault in any view in the ${colorScheme} colours`, { skip: noChromium }, async (t) => {
+    const { adminAddress } = await startWatchedService(t);
+    const { page } = await openDashboard(t, browser, adminAddress);
+    await page.emulateMedia({ colorScheme });
+    for (const title of titles) {
+      await openView(page, title);
+      assert.deepEqual(await accessibilityFaults(page), [], title);
+    }
+    await page.keyboard.press("?");
+    assert.deepEqual(await accessibilityFaults(page), [], "list of keys");
+  });
+}
+
+test("no view scrolls sideways on a screen of 320 pixels", { skip: noChromium }, async (t) => {
+  const { adminAddress } = await startWatchedService(t);
+  const { page } = await openDashboard(t, browser, adminAddress);
+  await page.setViewportSize({ width: 320, height: 640 });
+  for (const title of titles) {
+    await openView(page, title);
+    assert.equal(await page.evaluate("document.documentElement.scrollWidth"), 320, title);
+  }
+});
