@@ -231,6 +231,12 @@ export function mapStore({ clock = systemClock }: { clock?: Clock } = {}): Store
     audit: {
       append: async (event) => await command(() => void (audit = [...audit, event])),
       recent: async (limit) => await command(() => audit.toReversed().slice(0, limit)),
+      page: async (limit, before) =>
+        await command(() => {
+          const until = before === null ? audit.length : Number(before);
+          const start = Math.max(0, until - limit);
+          return { events: audit.slice(start, until).toReversed(), next: start === 0 ? null : String(start) };
+        }),
     },
     markers: {
       read: async (name) => await command(() => markers.get(name) ?? null),

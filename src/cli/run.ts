@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { closest, distance } from "fastest-levenshtein";
 import { isHoldfastError } from "../core/errors.ts";
 import { version } from "../server/version.ts";
+import { audit } from "./audit.ts";
 import { backup } from "./backup.ts";
 import { UsageError, type Command } from "./command.ts";
 import { doctor } from "./doctor.ts";
@@ -41,6 +42,7 @@ const commands: readonly Command[] = [
   keysDistrust,
   breaker,
   revoke,
+  audit,
   tokenInspect,
   backup,
   restore,

@@ -9,7 +9,7 @@ const user = { value: "NAME", help: "the user: name or subject" };
 const PAGE = 500;
 
 /** Returns the subject of a user of the store. Another text is a subject itself, for an application with its own users. */
-async function subjectOf(
+export async function subjectOf(
   { issuer, store }: Service,
   name: string,
 ): Promise<{ subject: string; known: boolean }> {

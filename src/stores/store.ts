@@ -88,11 +88,23 @@ export interface RevocationLog extends Omit<RevocationFeed, "snapshotTimeoutMs" 
   append(revocation: Revocation): Promise<RevocationEntry>;
 }
 
+/** Some audit events, the newest first. */
+export interface AuditPage {
+  readonly events: readonly AuditEvent[];
+  /** Names the page of older events. `null` when there are none. */
+  readonly next: string | null;
+}
+
 /** The audit trail of an issuer. */
 export interface AuditStore {
   append(event: AuditEvent): Promise<void>;
   /** Lists the newest events first. */
   recent(limit: number): Promise<readonly AuditEvent[]>;
+  /**
+   * Lists at most `limit` events. `before` is `next` of the page of newer events, or `null` for the first page. Events
+   * that are appended meanwhile move no page. An event may be listed twice when older ones are erased meanwhile.
+   */
+  page(limit: number, before: string | null): Promise<AuditPage>;
 }
 
 /** Facts about the store itself, such as its identity and the secret it belongs to. */

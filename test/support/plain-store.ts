@@ -190,6 +190,11 @@ export function plainStore(clock: Clock): Store {
     audit: {
       append: (event: AuditEvent) => void audit.push(event),
       recent: (limit: number) => audit.toReversed().slice(0, limit),
+      page(limit: number, before: string | null) {
+        const until = before === null ? audit.length : Number(before);
+        const start = Math.max(0, until - limit);
+        return { events: audit.slice(start, until).toReversed(), next: start === 0 ? null : String(start) };
+      },
     },
     markers: {
       read: (name: string) => markers.get(name) ?? null,

@@ -33,7 +33,7 @@ const storeMethods: { readonly [P in StorePart]: Readonly<Record<keyof Store[P],
   },
   keys: { list: "read", initialise: "write", rotate: "write", reseal: "write", remove: "write" },
   revocations: { snapshot: "read", after: "read", subscribe: "read", append: "write" },
-  audit: { append: "write", recent: "read" },
+  audit: { append: "write", recent: "read", page: "read" },
   markers: { read: "read", claim: "write", replace: "write" },
 };
 

@@ -178,6 +178,36 @@ export const recordCases: Cases = {
     assert.deepEqual(await store.audit.recent(10), [late]);
   },
 
+  "pages of audit events follow each other, although events are appended meanwhile": async ({ store }) => {
+    const now = await store.now();
+    const details = Array.from({ length: 7 }, (_, i) => `event ${i}`);
+    for (const detail of details) await store.audit.append(event(now, detail));
+    const seen: (string | null)[] = [];
+    let pages = 0;
+    for (let before: string | null = null; ; pages++) {
+      const page: Awaited<ReturnType<typeof store.audit.page>> = await store.audit.page(3, before);
+      seen.push(...page.events.map(({ detail }) => detail));
+      if (page.next === null) break;
+      await store.audit.append(event(now, "late"));
+      before = page.next;
+    }
+    assert.deepEqual(seen, details.toReversed());
+    assert.equal(pages, 2);
+  },
+
+  "the page with the oldest audit event names no further one": async ({ store }) => {
+    const now = await store.now();
+    for (const detail of ["a", "b"]) await store.audit.append(event(now, detail));
+    assert.deepEqual(await store.audit.page(2, null), {
+      events: [event(now, "b"), event(now, "a")],
+      next: null,
+    });
+  },
+
+  "the first page of an empty audit trail is the last one": async ({ store }) => {
+    assert.deepEqual(await store.audit.page(10, null), { events: [], next: null });
+  },
+
   "a marker is claimed once, and replaced only from its stored value": async ({ store }) => {
     assert.equal(await store.markers.read("id"), null);
     assert.deepEqual(await Promise.all([store.markers.claim("id", "a"), store.markers.claim("id", "b")]), [

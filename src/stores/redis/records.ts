@@ -99,6 +99,11 @@ const addEvent = defineWrite(`
 redis.call('LPUSH', KEYS[1], ARGV[2])
 redis.call('LTRIM', KEYS[1], 0, ${MAX_EVENTS - 1})`);
 const recentEvents = defineRead(`return redis.call('LRANGE', KEYS[1], 0, ARGV[2] - 1)`);
+/** ARGV[3] is the number of events that are older than the page before, and empty for the first page. */
+const pageOfEvents = defineRead(`
+local length = redis.call('LLEN', KEYS[1])
+local left = math.min(tonumber(ARGV[3]) or length, length)
+return {left, redis.call('LRANGE', KEYS[1], length - left, length - left + ARGV[2] - 1)}`);
 const pruneEvents = defineWrite(`
 for gone = 1, 1000 do
   local oldest = redis.call('LINDEX', KEYS[1], -1)
@@ -113,6 +118,11 @@ export interface AuditPart {
   readonly prune: () => Promise<void>;
 }
 
+/** Older versions wrote no `actor`. */
+function parseEvent(text: string): AuditEvent {
+  return { actor: null, ...(JSON.parse(text) as Omit<AuditEvent, "actor">) };
+}
+
 export function auditKeys(prefix: string): string[] {
   return [`${prefix}{audit}`];
 }
@@ -123,10 +133,13 @@ export function createAuditPart(connection: RedisConnection, prefix: string): Au
     store: {
       append: async (event) => void (await connection.runScript(addEvent, keys, [JSON.stringify(event)])),
       recent: async (limit) =>
-        ((await connection.runScript(recentEvents, keys, [limit])) as string[]).map(
-          // Older versions wrote no `actor`.
-          (event) => ({ actor: null, ...(JSON.parse(event) as Omit<AuditEvent, "actor">) }),
-        ),
+        ((await connection.runScript(recentEvents, keys, [limit])) as string[]).map(parseEvent),
+      async page(limit, before) {
+        const reply = await connection.runScript(pageOfEvents, keys, [limit, before ?? ""]);
+        const [left, events] = reply as [number, string[]];
+        const older = left - events.length;
+        return { events: events.map(parseEvent), next: older > 0 ? String(older) : null };
+      },
     },
     async prune() {
       while ((await connection.runScript(pruneEvents, keys)) === 0);

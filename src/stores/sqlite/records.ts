@@ -51,6 +51,9 @@ export interface AuditPart {
 export function createAuditPart(db: SqliteConnection): AuditPart {
   const insert = db.prepare(insertInto("audit", AUDIT_COLUMNS));
   const newest = db.prepare(`${selectFrom("audit", AUDIT_COLUMNS)} ORDER BY number DESC LIMIT ?`);
+  const older = db.prepare(
+    `${selectFrom("audit", ["number", ...AUDIT_COLUMNS])} WHERE number < ? ORDER BY number DESC LIMIT ?`,
+  );
   const head = db.prepare(`SELECT number, "at" FROM audit ORDER BY number LIMIT ${AUDIT_PAGE + 1}`);
   const trim = db.prepare("DELETE FROM audit WHERE number < ?");
 
@@ -69,6 +72,21 @@ export function createAuditPart(db: SqliteConnection): AuditPart {
         await db.write(() => void insert.run(at, kind, subject, session, source, actor, detail)),
       recent: async (limit) =>
         await db.read(() => newest.all(limit).map((row) => ({ ...row }) as unknown as AuditEvent)),
+      async page(limit, before) {
+        const from = before === null ? Number.MAX_SAFE_INTEGER : Number(before);
+        const rows = await db.read(
+          () => older.all(from, limit + 1) as unknown as (AuditEvent & { readonly number: number })[],
+        );
+        const page = rows.slice(0, limit);
+        const last = page.at(-1);
+        return {
+          events: page.map((row) => {
+            const { number: _, ...event } = row;
+            return event;
+          }),
+          next: last === undefined || rows.length === page.length ? null : String(last.number),
+        };
+      },
     },
     async prune() {
       for (let isDone = false; !isDone;) {

@@ -1,0 +1,166 @@
+import { closest, distance } from "fastest-levenshtein";
+import type { AuditEvent, AuditKind } from "../core/events.ts";
+import { parseDuration } from "../server/duration.ts";
+import { withService } from "../server/maintenance/with-service.ts";
+import type { Service } from "../server/service.ts";
+import { UsageError, type Command } from "./command.ts";
+import { subjectOf } from "./session.ts";
+
+const DEFAULT_LIMIT = 100;
+const MAX_LIMIT = 1_000_000;
+const PAGE = 1_000;
+const YEAR_MS = 31_536_000_000;
+
+/** The compiler keeps the list complete. */
+const kinds: Readonly<Record<AuditKind, true>> = {
+  login: true,
+  login_refused: true,
+  login_limited: true,
+  client_refused: true,
+  refresh_reuse: true,
+  refresh_shadowed: true,
+  refresh_forked: true,
+  store_rolled_back: true,
+  session_ended: true,
+  subject_ended: true,
+  token_revoked: true,
+  key_revoked: true,
+  password_changed: true,
+  user_added: true,
+  users_imported: true,
+  user_disabled: true,
+  user_enabled: true,
+  user_removed: true,
+  user_scopes_changed: true,
+  keys_rotated: true,
+  keys_exported: true,
+  keys_imported: true,
+  keys_distrusted: true,
+  breaker_forced: true,
+  data_restored: true,
+  secrets_forgotten: true,
+  record_tampered: true,
+};
+
+/** What the options ask for. A member that is `null` lets every event pass. */
+interface AuditFilter {
+  readonly kinds: ReadonlySet<string> | null;
+  readonly subject: string | null;
+  readonly session: string | null;
+  /** Epoch ms. */
+  readonly since: number | null;
+}
+
+export const audit: Command = {
+  name: "audit",
+  summary: "list the audit events that the store keeps, newest first",
+  operands: [],
+  options: {
+    kind: { value: "KIND", help: "only events of this kind, such as login_refused. May be repeated" },
+    user: { value: "NAME", help: "only events of this user: name or subject" },
+    session: { value: "ID", help: "only events of this session" },
+    since: { value: "TIME", help: "only events since then: 90m, 24h or 7d ago, or 2026-11-30T18:00:00Z" },
+    limit: { value: "N", help: `at most N events (default ${DEFAULT_LIMIT})` },
+    json: { help: "print each event as a line of JSON" },
+  },
+  examples: [
+    "holdfast audit --since 24h",
+    "holdfast audit --kind refresh_reuse --kind record_tampered --limit 1000",
+    "holdfast audit --user alice --json",
+  ],
+  notes: `Columns: time, kind, subject, session, address of the client, actor, detail. The store keeps events for 90 days.
+Kinds: docs/events.md explains them.`,
+  async run({ options }) {
+    const [user] = single(options["user"], "user");
+    const [session = null] = single(options["session"], "session");
+    const [sinceText] = single(options["since"], "since");
+    const sinceOf = sinceText === undefined ? () => null : readSince(sinceText);
+    const limit = readLimit(single(options["limit"], "limit")[0]);
+    const wantedKinds = options["kind"]?.map(readKind);
+    const isJson = options["json"] !== undefined;
+    return await withService(async (service) => {
+      const filter: AuditFilter = {
+        kinds: wantedKinds === undefined ? null : new Set(wantedKinds),
+        subject: user === undefined ? null : (await subjectOf(service, user)).subject,
+        session,
+        since: sinceOf(await service.store.now()),
+      };
+      for await (const event of findEvents(service, filter, limit)) {
+        console.log(isJson ? JSON.stringify(event) : describe(event));
+      }
+      return 0;
+    });
+  },
+};
+
+async function* findEvents(
+  { store }: Pick<Service, "store">,
+  filter: AuditFilter,
+  limit: number,
+): AsyncGenerator<AuditEvent> {
+  let found = 0;
+  for (let before: string | null = null; found < limit;) {
+    const { events, next } = await store.audit.page(PAGE, before);
+    for (const event of events) {
+      if (!passes(event, filter)) continue;
+      yield event;
+      if (++found === limit) return;
+    }
+    // The clock of the store may have been set back, so one old event does not mean that the rest is older.
+    const { since } = filter;
+    if (next === null || (since !== null && events.every(({ at }) => at < since))) return;
+    before = next;
+  }
+}
+
+function passes(event: AuditEvent, { kinds: wanted, subject, session, since }: AuditFilter): boolean {
+  return (
+    (wanted === null || wanted.has(event.kind)) &&
+    (subject === null || event.subject === subject) &&
+    (session === null || event.session === session) &&
+    (since === null || event.at >= since)
+  );
+}
+
+function single(values: readonly string[] | undefined, option: string): readonly string[] {
+  if (values !== undefined && values.length > 1) throw wrong(`give --${option} once`);
+  return values ?? [];
+}
+
+function readKind(text: string): string {
+  if (Object.hasOwn(kinds, text)) return text;
+  const likely = closest(text, Object.keys(kinds));
+  const hint = distance(text, likely) <= 3 ? `; did you mean ${likely}?` : "";
+  throw wrong(`--kind must be a kind of audit event, and got ${JSON.stringify(text)}${hint}`);
+}
+
+function readLimit(text: string | undefined): number {
+  if (text === undefined) return DEFAULT_LIMIT;
+  const limit = /^\d{1,7}$/.test(text) ? Number(text) : 0;
+  if (limit >= 1 && limit <= MAX_LIMIT) return limit;
+  throw wrong(`--limit must be a whole number from 1 to ${MAX_LIMIT}, and got ${JSON.stringify(text)}`);
+}
+
+/** A duration counts back from the time of the store, because its events have that time. */
+function readSince(text: string): (nowMs: number) => number {
+  const durationMs = parseDuration({ min: 1, max: YEAR_MS })(text);
+  if (durationMs !== undefined) return (nowMs) => nowMs - durationMs;
+  // `Date` accepts many more spellings, and reads some of them in the time zone of the machine.
+  const at = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?Z)?$/.test(text) ? Date.parse(text) : NaN;
+  if (!Number.isNaN(at)) return () => at;
+  throw wrong(
+    `--since must be a duration such as 90m, 24h or 7d, or a time such as 2026-11-30T18:00:00Z, and got ${JSON.stringify(text)}`,
+  );
+}
+
+function wrong(what: string): UsageError {
+  return new UsageError(`${what}; see holdfast audit --help`);
+}
+
+/** One line. A client chose some of the texts, so control characters must not reach the terminal. */
+function describe({ at, kind, subject, session, source, actor, detail }: AuditEvent): string {
+  const texts = [subject, session, source, actor, detail].map(
+    (text) => text?.replaceAll(/\p{C}/gu, " ") ?? "-",
+  );
+  return [new Date(at).toISOString(), kind, ...texts].join("\t");
+}

@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import type { AuditEvent } from "../../src/core/events.ts";
+import { temporaryDataDir } from "../server/temporary-settings.ts";
+import { login, post } from "../support/auth-calls.ts";
+import { noRedis, redisSettings, RedisServer } from "../support/redis-servers.ts";
+import { startService } from "../support/service-process.ts";
+import { runHoldfast } from "./cli-process.ts";
+
+/** A running service whose store has four kinds of audit events, and the command beside it. */
+async function setUp(t: TestContext, settings: Record<string, string> = {}) {
+  const data = await temporaryDataDir();
+  const service = await startService(data, settings);
+  t.after(async () => await service.stop());
+  const audit = async (...args: string[]) => await runHoldfast(["audit", ...args], { data, settings });
+  const list = async (...args: string[]): Promise<AuditEvent[]> => {
+    const { code, out, err } = await audit(...args, "--json");
+    assert.equal(code, 0, err);
+    return out
+      .split("\n")
+      .filter((line) => line !== "")
+      .map((line) => JSON.parse(line) as AuditEvent);
+  };
+  const first = await login(service.url);
+  await login(service.url);
+  const refused = await post(service.url, "/auth/login", { username: "alice", password: "wrong password" });
+  assert.equal(refused.status, 401);
+  const ended = await runHoldfast(["session", "end", first.session_id], { data, settings });
+  assert.equal(ended.code, 0, ended.err);
+  return { audit, list, first };
+}
+
+async function checkFilters(t: TestContext, settings?: Record<string, string>): Promise<void> {
+  const { audit, list, first } = await setUp(t, settings);
+  const kindsOf = (events: readonly AuditEvent[]) => events.map(({ kind }) => kind);
+
+  const all = await list();
+  assert.deepEqual(kindsOf(all), ["session_ended", "login_refused", "login", "login", "user_added"]);
+  assert.deepEqual(kindsOf(await list("--kind", "login")), ["login", "login"]);
+  assert.deepEqual(kindsOf(await list("--kind", "login", "--kind", "user_added", "--limit", "2")), [
+    "login",
+    "login",
+  ]);
+  assert.deepEqual(kindsOf(await list("--session", first.session_id)), ["session_ended", "login"]);
+  assert.ok((await list("--user", "alice")).every(({ subject }) => subject === all[0]?.subject));
+  assert.deepEqual(await list("--user", "nobody"), []);
+  assert.deepEqual(await list("--since", "1h"), all);
+  assert.deepEqual(await list("--since", "2000-01-01"), all);
+  assert.deepEqual(await list("--since", "2999-01-01T00:00:00Z"), []);
+
+  const { code, out } = await audit("--kind", "session_ended");
+  assert.equal(code, 0);
+  const [time = "", ...cells] = out.trimEnd().split("\t");
+  const [event] = all;
+  assert.equal(Date.parse(time), event?.at);
+  assert.deepEqual(cells, [
+    "session_ended",
+    event?.subject,
+    first.session_id,
+    "-",
+    "command line",
+    event?.detail ?? "-",
+  ]);
+}
+
+test("holdfast audit lists and filters the events of a SQLite store beside a running service", async (t) => {
+  await checkFilters(t);
+});
+
+test("holdfast audit lists and filters the events of Redis", { skip: noRedis }, async (t) => {
+  const redis = await RedisServer.start();
+  t.after(async () => await redis.stop());
+  await checkFilters(t, redisSettings(redis));
+});
+
+test("holdfast audit refuses options that it cannot understand, and names what they must be", async () => {
+  const cases: readonly (readonly [args: readonly string[], expected: RegExp])[] = [
+    [["--kind", "logn"], /--kind must be a kind of audit event, and got "logn"; did you mean login\?/],
+    [["--limit", "0"], /--limit must be a whole number from 1 to 1000000, and got "0"/],
+    [["--limit", "ten"], /--limit must be a whole number/],
+    [["--since", "yesterday"], /--since must be a duration .* and got "yesterday"/],
+    [["--since", "24"], /--since must be a duration/],
+    [["--since", "2026-13-01"], /--since must be a duration/],
+    [["--user", "a", "--user", "b"], /give --user once/],
+  ];
+  for (const [args, expected] of cases) {
+    const { code, err } = await runHoldfast(["audit", ...args]);
+    assert.equal(code, 2, args.join(" "));
+    assert.match(err, expected);
+  }
+});
