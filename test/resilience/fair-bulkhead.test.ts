@@ -84,6 +84,17 @@ describe("FairBulkhead", () => {
     assert.deepEqual(started, ["first", "next"]);
   });
 
+  test("the places of tasks that have run are free again", async () => {
+    const { add, end, started } = createQueue({ running: 1, waiting: 2 });
+    for (let round = 1; round <= 3; round++) {
+      const outcomes = ["a", "b", "c"].map((group) => add(group, unknown(group)).status);
+      assert.equal(await add("beyond", unknown("d")).status, "overloaded");
+      while (started.length < 3 * round) await end();
+      await end();
+      assert.deepEqual(await Promise.all(outcomes), ["done", "done", "done"]);
+    }
+  });
+
   test("property: at most the limits run and wait, and every task ends", async () => {
     const place = fc.record({
       lane: fc.constantFrom<FairPlace["lane"]>("known", "unknown"),

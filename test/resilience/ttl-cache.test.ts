@@ -73,3 +73,22 @@ test("an entry that is too large or has no time to live is not kept, and removes
     assert.equal(cache.stats().bytes, 0);
   }
 });
+
+test("the statistics count hits, misses and evictions, and not the reads of stale entries", async () => {
+  const clock = new FakeClock();
+  const cache = new TtlCache<number>({ maxBytes: 100, clock });
+  cache.set("a", 1, { ttlMs: 1_000, staleMs: 1_000, bytes: 40 });
+  cache.get("a");
+  cache.get("a");
+  cache.get("b");
+  await clock.advance(1_000);
+  assert.deepEqual([cache.get("a"), cache.getStale("a"), cache.getStale("b")], [undefined, 1, undefined]);
+  const counts = { hits: 2, misses: 2, size: 1, bytes: 40, maxBytes: 100, evictions: 0 };
+  assert.deepEqual(cache.stats(), counts);
+  await clock.advance(1_000);
+  assert.equal(cache.getStale("a"), undefined);
+  assert.deepEqual(cache.stats(), { ...counts, size: 0, bytes: 0 });
+  for (const key of ["c", "d", "e"]) cache.set(key, 1, { ttlMs: 1_000, bytes: 40 });
+  cache.delete("d");
+  assert.deepEqual(cache.stats(), { ...counts, size: 1, bytes: 40, evictions: 1 });
+});
