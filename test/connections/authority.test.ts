@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createConnections } from "../../src/connections/index.ts";
+import type { Clock } from "../../src/core/clock.ts";
 import { seededRandom } from "../../src/testing/index.ts";
 import { makeFixture, minute } from "../guard/degraded/fixture.ts";
 import { createTestConnections, openConnection, TestTransport } from "./fixture.ts";
@@ -45,6 +47,38 @@ test("fault 54, fault 23, law 11: recovery rechecks 5,000 connections within sec
   assert.deepEqual([connections.status().open, connections.status().degraded], [5_000, 0]);
   assert.deepEqual([asked.length, new Set(asked).size], [5_000, 5_000]);
   assert.ok(maxInFlight() <= 32, String(maxInFlight()));
+});
+
+test("law 6: rechecks of many connections let other work run", async (t) => {
+  const { clock, guard, provider, asked } = await makeFixture(t);
+  const g = guard({ memory: { ttlMs: 1_000 } });
+  await g.ready();
+  let workedMs = 0;
+  // Each look at the clock takes a quarter of a millisecond.
+  const slow: Clock = {
+    now: () => clock.now() + workedMs,
+    monotonic: () => clock.monotonic() + (workedMs += 0.25),
+    after: (ms, fn) => clock.after(ms, fn),
+  };
+  const connections = createConnections({ guard: g, clock: slow, recheckMs: 60_000, maxRechecks: 1 });
+  t.after(async () => await connections.close());
+  for (let i = 0; i < 200; i++) await openConnection(connections, provider.token({ sub: `user ${i}` }));
+  await clock.advance(59_000);
+  asked.length = 0;
+  let worstMs = 0;
+  let turnStartedAt = (workedMs = 0);
+  let isWatching = true;
+  const watch = () => {
+    worstMs = Math.max(worstMs, workedMs - turnStartedAt);
+    turnStartedAt = workedMs;
+    if (isWatching) setImmediate(watch);
+  };
+  setImmediate(watch);
+  for (let i = 0; i < 60 && asked.length < 200; i++) await clock.advance(1_000);
+  isWatching = false;
+  assert.equal(asked.length, 200);
+  // A turn of a sweep and one of the rechecks can follow each other. Without turns it takes 30 ms.
+  assert.ok(worstMs <= 15, `a turn took ${worstMs} ms`);
 });
 
 test("law 1, fault 51: the end of degraded mode closes connections with 4453, never as invalid", async (t) => {
