@@ -1,6 +1,6 @@
 import type { JwtClaims, ValidVerdict } from "../core/verdict.ts";
 import type { Guard } from "../guard/types.ts";
-import { createDecideRequest, viewOfWebRequest, type RequestOutcome } from "./http/decide-request.ts";
+import { createDecideWebRequest, type RequestOutcome } from "./http/decide-request.ts";
 import type { OptionalRules, RequestRules } from "./http/token-from.ts";
 
 export type { ChallengeOptions, OptionalRules, RequestRules, RequestTokenFrom } from "./http/token-from.ts";
@@ -67,9 +67,9 @@ export function protect<C = JwtClaims, R extends Request = Request, Rest extends
   rules: RequestRules | OptionalRules,
   handler: (request: R, auth: ValidVerdict<C>, ...rest: Rest) => Response | Promise<Response>,
 ): (request: R, ...rest: Rest) => Promise<Response> {
-  const decide = createDecideRequest(guard, rules);
+  const decide = createDecideWebRequest(guard, rules);
   return async (request, ...rest) => {
-    const { auth, response } = await decide(viewOfWebRequest(request), request.signal);
+    const { auth, response } = await decide(request);
     if (response.status !== 200) return toResponse(response);
     // The verdict is absent only under `OptionalRules`.
     return declare(await handler(request, auth as ValidVerdict<C>, ...rest), response.headers);
@@ -109,8 +109,8 @@ export async function authenticate<C = JwtClaims>(
   request: Request,
   rules: RequestRules | OptionalRules = {},
 ): Promise<Authentication<C> | AnonymousRequest> {
-  const decide = createDecideRequest(guard, rules, "authenticate");
-  const { auth, response } = await decide(viewOfWebRequest(request), request.signal);
+  const decide = createDecideWebRequest(guard, rules, "authenticate");
+  const { auth, response } = await decide(request);
   const { headers } = response;
   if (response.status !== 200) return { auth: null, response: toResponse(response), headers };
   return { auth, response: null, headers };

@@ -2,7 +2,7 @@ import type { MiddlewareHandler } from "hono";
 import type { JwtClaims, ValidVerdict } from "../core/verdict.ts";
 import type { Guard } from "../guard/types.ts";
 import type { OptionalRules, RequestRules } from "./http/token-from.ts";
-import { createDecideRequest, viewOfWebRequest } from "./http/decide-request.ts";
+import { createDecideWebRequest } from "./http/decide-request.ts";
 
 export type { ChallengeOptions, OptionalRules, RequestRules, RequestTokenFrom } from "./http/token-from.ts";
 
@@ -47,9 +47,9 @@ export function protect<C = JwtClaims>(
   guard: Pick<Guard<C>, "authorize">,
   rules: RequestRules | OptionalRules = {},
 ): MiddlewareHandler {
-  const decide = createDecideRequest(guard, rules);
+  const decide = createDecideWebRequest(guard, rules);
   return async (c, next) => {
-    const { auth, response } = await decide(viewOfWebRequest(c.req.raw), c.req.raw.signal);
+    const { auth, response } = await decide(c.req.raw);
     if (response.status !== 200) {
       // An earlier `protect` set a verdict. Without it, that middleware declares nothing.
       c.set("auth", undefined as never);

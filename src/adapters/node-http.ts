@@ -55,13 +55,21 @@ export function protect<C = JwtClaims>(
   handler: (req: AuthenticatedRequest<C>, res: ServerResponse) => unknown,
 ): (req: IncomingMessage, res: ServerResponse) => void {
   const authorize = createAuthorizeNodeRequest(guard, rules);
-  const handle = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
-    const auth = await authorize(req, res);
+  const pass = (req: IncomingMessage, res: ServerResponse, auth: Awaited<ReturnType<typeof authorize>>) => {
     // The verdict is absent only under `OptionalRules`.
-    if (auth !== null) await handler(Object.assign(req, { auth: auth as ValidVerdict<C> }), res);
+    return auth === null ? undefined : handler(Object.assign(req, { auth: auth as ValidVerdict<C> }), res);
   };
-  // An error of the handler stays an unhandled rejection, as it is under node:http without Holdfast.
-  return (req, res) => void handle(req, res);
+  const passLater = async (
+    req: IncomingMessage,
+    res: ServerResponse,
+    auth: ReturnType<typeof authorize>,
+  ): Promise<void> => void (await pass(req, res, await auth));
+  return (req, res) => {
+    const auth = authorize(req, res);
+    // An error of the handler stays unhandled, as it is under node:http without Holdfast.
+    if (auth instanceof Promise) void passLater(req, res, auth);
+    else void pass(req, res, auth);
+  };
 }
 
 /**

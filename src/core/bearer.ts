@@ -11,8 +11,15 @@ export type UnusableToken = Exclude<PresentedToken, { status: "token" }>;
 
 /** The scheme is case-insensitive (RFC 9110 §11.1), and the token is a `b64token` (RFC 6750 §2.1). */
 const bearerCredentials = /^bearer +([\w\-.~+/]+=*)$/i;
+/** The syntax of a bearer token alone. */
+const b64token = /^[\w\-.~+/]+=*$/;
 /** The scheme ends where no character of a name follows. A tab after it makes the credentials malformed, not absent. */
 const bearerScheme = /^bearer(?![\w!#$%&'*+\-.^`|~])/i;
+
+/** Whether the text can stand behind the bearer scheme. */
+export function isBearerToken(text: string): boolean {
+  return b64token.test(text);
+}
 
 /** Whether a value of `Authorization` begins with the bearer scheme. */
 export function isBearerScheme(authorization: string): boolean {

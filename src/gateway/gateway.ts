@@ -1,10 +1,12 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { BlockList, type Socket } from "node:net";
 import { createDecideNodeRequest, sendRefusal, setHeaders } from "../adapters/http/decide-node-request.ts";
+import type { RequestOutcome } from "../adapters/http/decide-request.ts";
 import { systemClock, type Clock } from "../core/clock.ts";
 import { oauthErrorContent } from "../core/oauth-error.ts";
 import type { CookieSettings } from "../core/request-token.ts";
-import type { ValidVerdict } from "../core/verdict.ts";
+import { addFromMemory, getFromMemory } from "../core/from-memory.ts";
+import type { JwtClaims, ValidVerdict } from "../core/verdict.ts";
 import type { Guard } from "../guard/types.ts";
 import { withDeadline } from "../resilience/deadline.ts";
 import { decideRule, type PathPolicy, type PathRule } from "./policy.ts";
@@ -44,14 +46,15 @@ export function isVerifyRequest(req: IncomingMessage): boolean {
  */
 export function createGateway(guard: Authorizer, options: GatewayOptions = {}): RequestListener {
   const { policy, trustedProxies = new BlockList(), clock = systemClock, audience, cookie } = options;
+  const identityOf = createIdentityOf();
   const envoyGuard = withTimeout(ENVOY_TIMEOUT_MS, guard, clock);
   const route = <R extends Pick<PathRule, "requirements" | "cookie">>(rule: R): R & Route => {
     const { requirements } = rule;
     const rules = requirements && { ...(audience !== undefined && { audience }), ...requirements };
     return {
       ...rule,
-      standard: createRuleListener(guard, rules, rule.cookie),
-      forEnvoy: createRuleListener(envoyGuard, rules, rule.cookie),
+      standard: createRuleListener(guard, rules, rule.cookie, identityOf),
+      forEnvoy: createRuleListener(envoyGuard, rules, rule.cookie, identityOf),
     };
   };
   // Without a policy nothing tells the method of the request, which a cookie needs.
@@ -93,13 +96,13 @@ function createRuleListener(
   guard: Authorizer,
   requirements: PathRule["requirements"],
   cookie: CookieSettings | undefined,
+  identityOf: ReturnType<typeof createIdentityOf>,
 ): RequestListener {
   if (requirements === null) return (_, res) => res.writeHead(200, identityHeaders("", "", "", "", "")).end();
   const tokenFrom = cookie && { cookie: { name: cookie.name, origins: [...cookie.origins] } };
   const rules = { ...requirements, ...(tokenFrom !== undefined && { tokenFrom }) };
   const decide = createDecideNodeRequest(guard, rules, forwardedMethod);
-  const answer = async (req: IncomingMessage, res: ServerResponse) => {
-    const { auth, response } = await decide(req, res);
+  const answer = (res: ServerResponse, { auth, response }: RequestOutcome<JwtClaims>) => {
     if (response.status !== 200) {
       const challenge = response.headers["WWW-Authenticate"];
       // nginx passes on the challenge of a 401 itself, and loses every other one.
@@ -108,17 +111,36 @@ function createRuleListener(
     }
     setHeaders(res, response);
     // The rules are not optional, so a request that passes has a verdict.
-    const { subject, scopes, sessionId = "", degraded, claims } = auth as ValidVerdict;
-    const granted = scopes.map(encode).join(" ");
-    const cause = degraded?.cause ?? "";
-    res
-      .writeHead(
-        200,
-        identityHeaders(encode(subject), granted, encode(sessionId), encode(claims.iss ?? ""), cause),
-      )
-      .end();
+    res.writeHead(200, identityOf(auth as ValidVerdict)).end();
   };
-  return (req, res) => void answer(req, res);
+  const answerLater = async (res: ServerResponse, outcome: Promise<RequestOutcome<JwtClaims>>) =>
+    answer(res, await outcome);
+  return (req, res) => {
+    const outcome = decide(req, res);
+    if (outcome instanceof Promise) void answerLater(res, outcome);
+    else answer(res, outcome);
+  };
+}
+
+type IdentityHeaders = Readonly<Record<string, string>>;
+
+/** Returns the identity headers of a verdict, and remembers them while the guard remembers the token. */
+function createIdentityOf(): (verdict: ValidVerdict) => IdentityHeaders {
+  // Every verdict on a remembered token has the same frozen claims. Another answer about the token may change its scopes.
+  const remembered = new WeakMap<object, { scopes: readonly string[]; headers: IdentityHeaders }>();
+  return ({ subject, scopes, sessionId = "", degraded, claims }) => {
+    const known = degraded === null ? remembered.get(claims) : undefined;
+    if (known !== undefined && known.scopes === scopes) return known.headers;
+    const headers = identityHeaders(
+      encode(subject),
+      scopes.map(encode).join(" "),
+      encode(sessionId),
+      encode(claims.iss ?? ""),
+      degraded?.cause ?? "",
+    );
+    if (degraded === null) remembered.set(claims, { scopes, headers });
+    return headers;
+  };
 }
 
 /** The method that the client sent to the proxy. It is unsafe when the proxy does not tell it. */
@@ -158,17 +180,24 @@ function refuse(res: ServerResponse, status: 400 | 403, description: string): vo
   res.writeHead(status, { ...headers, "Content-Length": Buffer.byteLength(text) }).end(text);
 }
 
-/** Returns a guard that is unavailable after `ms`. The validation continues, and its result is kept. */
+/**
+ * Returns a guard that is unavailable after `ms`. The validation continues, and its result is kept. A decision from
+ * memory needs no timeout.
+ */
 function withTimeout(ms: number, guard: Authorizer, clock: Clock): Authorizer {
+  const authorize: Authorizer["authorize"] = async (token, rules = {}) =>
+    await withDeadline(
+      clock,
+      "the decision",
+      ms,
+      async (signal) => await guard.authorize(token, { ...rules, signal }),
+      rules.signal,
+    );
   return {
-    authorize: async (token, rules = {}) =>
-      await withDeadline(
-        clock,
-        "the decision",
-        ms,
-        async (signal) => await guard.authorize(token, { ...rules, signal }),
-        rules.signal,
-      ),
+    authorize: addFromMemory(authorize, (token, rules) => {
+      const decide = getFromMemory<JwtClaims>(guard.authorize);
+      return decide === undefined ? null : decide(token, rules);
+    }),
   };
 }
 

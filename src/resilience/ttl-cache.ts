@@ -55,6 +55,17 @@ export class TtlCache<V> {
     return undefined;
   }
 
+  /** Like `get`, but the statistics do not count the call. The caller counts a hit, or asks `get`. */
+  peek(key: string, now: Instant): V | undefined {
+    const entry = this.#entries.get(key);
+    const isLive = entry !== undefined && now.wall < entry.wallEnd && now.monotonic < entry.monotonicEnd;
+    return isLive ? entry.value : undefined;
+  }
+
+  countHit(): void {
+    this.#hits++;
+  }
+
   /** Returns an entry also after its end, for its `staleMs`. The statistics do not count the call. */
   getStale(key: string, now: Instant = readClock(this.#clock)): V | undefined {
     const entry = this.#entries.get(key);

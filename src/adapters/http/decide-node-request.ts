@@ -5,7 +5,7 @@ import type { Guard } from "../../guard/types.ts";
 import { degradedHeader, type PassResponse, type RefusalResponse } from "./bearer-response.ts";
 import { withClientSignal, type ClientEvents } from "./client-signal.ts";
 import type { OptionalRules, RequestRules } from "./token-from.ts";
-import { createDecideRequest, type RequestOutcome } from "./decide-request.ts";
+import { createRequestDecider, type MaybePromise, type RequestOutcome } from "./decide-request.ts";
 
 /** The part of a Node request that the decision reads. */
 export type RequestHeaders = Pick<IncomingMessage, "rawHeaders" | "headers"> & {
@@ -21,42 +21,65 @@ export interface PendingResponse extends ClientEvents<"close"> {
 }
 
 /**
- * Decides on a Node request. `methodOf` is called only when a cookie may count. A client that goes away aborts its own
- * call of the guard, and no other.
+ * Decides on a Node request, at once when the guard remembers its token. `methodOf` is called only when a cookie may
+ * count. A client that goes away aborts its own call of the guard, and no other.
  */
 export function createDecideNodeRequest<C, R extends RequestHeaders = RequestHeaders>(
   guard: Pick<Guard<C>, "authorize">,
   rules: RequestRules | OptionalRules,
   methodOf: MethodOf<R> = ({ method }) => method,
-): (req: R, res: PendingResponse) => Promise<RequestOutcome<C>> {
-  const decide = createDecideRequest(guard, rules);
-  return async (req, res) =>
-    await withClientSignal(
-      res,
-      ["close"],
-      res.closed,
-      async (signal) => await decide(viewOfNodeRequest(req, methodOf), signal),
+): (req: R, res: PendingResponse) => MaybePromise<RequestOutcome<C>> {
+  const { canRecall, recall, decide } = createRequestDecider(guard, rules);
+  return (req, res): MaybePromise<RequestOutcome<C>> => {
+    const authorization = canRecall && !res.closed ? onlyAuthorization(req.rawHeaders) : null;
+    const recalled = authorization === null ? null : recall(authorization);
+    return (
+      recalled ??
+      withClientSignal(
+        res,
+        ["close"],
+        res.closed,
+        async (signal) => await decide(viewOfNodeRequest(req, methodOf), signal),
+      )
     );
+  };
 }
 
-/**
- * Decides on a Node request, and sends the response to a refused one. Resolves with `null` when it is refused, and with
- * `undefined` for a request that passes without a token.
- */
+/** The value of `Authorization`. `null` when it is missing, or when there are two. */
+function onlyAuthorization(rawHeaders: readonly string[]): string | null {
+  let found: string | null = null;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string;
+    if (name.length !== AUTHORIZATION.length || name.toLowerCase() !== AUTHORIZATION) continue;
+    if (found !== null) return null;
+    found = rawHeaders[i + 1] ?? null;
+  }
+  return found;
+}
+
+const AUTHORIZATION = "authorization";
+
+/** The verdict of a request that passes. `null` when it was refused, and `undefined` when it passes without a token. */
+type PassedVerdict<C> = ValidVerdict<C> | null | undefined;
+
+/** Decides on a Node request, and sends the response to a refused one. */
 export function createAuthorizeNodeRequest<C>(
   guard: Pick<Guard<C>, "authorize">,
   rules: RequestRules | OptionalRules,
   methodOf?: MethodOf<IncomingMessage>,
-): (req: IncomingMessage, res: ServerResponse) => Promise<ValidVerdict<C> | null | undefined> {
+): (req: IncomingMessage, res: ServerResponse) => MaybePromise<PassedVerdict<C>> {
   const decide = createDecideNodeRequest<C, IncomingMessage>(guard, rules, methodOf);
-  return async (req, res) => {
-    const { auth, response } = await decide(req, res);
+  const finish = (res: ServerResponse, { auth, response }: RequestOutcome<C>) => {
     if (response.status !== 200) {
       sendRefusal(res, response);
       return null;
     }
     setHeaders(res, response);
     return auth ?? undefined;
+  };
+  return (req, res): MaybePromise<PassedVerdict<C>> => {
+    const outcome = decide(req, res);
+    return outcome instanceof Promise ? outcome.then((late) => finish(res, late)) : finish(res, outcome);
   };
 }
 

@@ -1,6 +1,7 @@
 import { extractRequestToken, type ExtractedToken, type RequestView } from "../../core/request-token.ts";
 import { copyRules, ruleNames, scopesToRequest } from "../../core/rules.ts";
 import { invalidOption, rejectUnknownOptions, requireMethods } from "../../core/options.ts";
+import { getFromMemory } from "../../core/from-memory.ts";
 import { unavailableVerdict, type Decision, type ValidVerdict } from "../../core/verdict.ts";
 import type { Guard } from "../../guard/types.ts";
 import { readChallenge, readRequestTokenFrom, type OptionalRules, type RequestRules } from "./token-from.ts";
@@ -15,24 +16,35 @@ export type RequestOutcome<C> =
   | { readonly auth: null; readonly response: PassResponse }
   | { readonly auth: null; readonly response: RefusalResponse };
 
-const ANONYMOUS: PassResponse = { status: 200, headers: {}, body: null };
+export type MaybePromise<T> = T | Promise<T>;
 
-/** Decides on a request. Never rejects. */
-export type DecideRequest<C> = (
-  request: RequestView,
-  signal: AbortSignal | undefined,
-) => Promise<RequestOutcome<C>>;
+/** The response to a request that passes without anything to declare. */
+const PASS: PassResponse = Object.freeze({ status: 200, headers: Object.freeze({}), body: null });
+const SCHEME = "Bearer ";
+
+/** The decisions of a route. */
+export interface RequestDecider<C> {
+  /** Whether `recall` may be asked. Otherwise a token may be in another place than `Authorization`. */
+  readonly canRecall: boolean;
+  /**
+   * Decides at once when the guard remembers the token in the only value of `Authorization`, and it passes. `null` when
+   * the request has to be decided with `decide`.
+   */
+  readonly recall: (authorization: string) => RequestOutcome<C> | null;
+  /** Decides on a request. Never rejects. */
+  readonly decide: (request: RequestView, signal: AbortSignal | undefined) => Promise<RequestOutcome<C>>;
+}
 
 /**
- * Creates the decision that each HTTP adapter makes: read the token, call the guard, and map the result to HTTP. The guard
+ * Creates the decisions that each HTTP adapter makes: read the token, call the guard, and map the result to HTTP. The guard
  * and the rules are checked at once, and the rules are copied. `owner` is what errors name. This file runs on any web
  * platform.
  */
-export function createDecideRequest<C>(
+export function createRequestDecider<C>(
   guard: Pick<Guard<C>, "authorize">,
   options: RequestRules | OptionalRules,
   owner = "protect",
-): DecideRequest<C> {
+): RequestDecider<C> {
   requireMethods(owner, "guard", guard, ["authorize"]);
   rejectUnknownOptions(`${owner}: rules`, options, [...ruleNames, "tokenFrom", "challenge", "optional"]);
   const {
@@ -51,9 +63,17 @@ export function createDecideRequest<C>(
       auth: decision.status === "valid" ? decision : null,
       response: bearerResponse(decision, requestedScopes, parameters),
     }) as RequestOutcome<C>;
-  return async (request, signal) => {
+  const { header, scheme, cookie } = places;
+  const recall = (authorization: string): RequestOutcome<C> | null => {
+    // Read for each request, because an application may replace the method of the guard.
+    const fromMemory = getFromMemory<C>(guard.authorize);
+    if (fromMemory === undefined || !authorization.startsWith(SCHEME)) return null;
+    const auth = fromMemory(authorization.slice(SCHEME.length), ownRules);
+    return auth === null || auth.degraded !== null ? null : { auth, response: PASS };
+  };
+  const decide: RequestDecider<C>["decide"] = async (request, signal) => {
     const presented = extractRequestToken(request, places);
-    if (presented.status === "none" && optional) return { auth: null, response: ANONYMOUS };
+    if (presented.status === "none" && optional) return { auth: null, response: PASS };
     if (presented.status !== "token") return outcome(presented);
     try {
       return outcome(await guard.authorize(presented.token, { ...ownRules, signal }));
@@ -61,6 +81,22 @@ export function createDecideRequest<C>(
       // A guard that throws has decided nothing. A client that has gone away reads no response.
       return outcome(unavailableVerdict("closed"));
     }
+  };
+  const canRecall = header === "authorization" && scheme === "Bearer" && cookie === null;
+  return { canRecall, recall, decide };
+}
+
+/** The same for the requests of web platforms. A remembered token needs no view and no signal of the request. */
+export function createDecideWebRequest<C>(
+  guard: Pick<Guard<C>, "authorize">,
+  options: RequestRules | OptionalRules,
+  owner?: string,
+): (request: Request) => MaybePromise<RequestOutcome<C>> {
+  const { canRecall, recall, decide } = createRequestDecider(guard, options, owner);
+  return (request): MaybePromise<RequestOutcome<C>> => {
+    const authorization = canRecall ? request.headers.get("authorization") : null;
+    const recalled = authorization === null ? null : recall(authorization);
+    return recalled ?? decide(viewOfWebRequest(request), request.signal);
   };
 }
 

@@ -1,4 +1,5 @@
 import { elapsedMs, readClock, type Instant } from "../../core/clock.ts";
+import { addFromMemory } from "../../core/from-memory.ts";
 import { checkCall, type CallOptions, type Rules } from "../../core/rules.ts";
 import {
   invalidVerdict,
@@ -17,6 +18,7 @@ import type { PipelineContext } from "./context.ts";
 import { decide, type Degradation } from "./decide.ts";
 import { fallBack, recordDegraded } from "./fallback.ts";
 import { publishDecision, publishHit } from "./publish-decision.ts";
+import { createDecideFromMemory } from "./decide-from-memory.ts";
 import {
   authorityOf,
   isKeyInForce,
@@ -40,7 +42,7 @@ export interface AuthorizeResult<C> {
  * `decide` runs on every call. Rejects with the reason of the caller's signal, and with `invalid_option` for wrong rules.
  */
 export function createAuthorize<C>(context: PipelineContext): Guard<C>["authorize"] {
-  return async (token, rules) => {
+  const authorize: Guard<C>["authorize"] = async (token, rules) => {
     const rejected = rejectEarly(context, token, rules);
     if (rejected !== null) return publishDecision(context, rejected, null, rejected, null);
     const now = readClock(context.clock);
@@ -51,6 +53,7 @@ export function createAuthorize<C>(context: PipelineContext): Guard<C>["authoriz
     if (isStale(decision)) return (await authorizeAgain<C>(context, cached, now, rules)).decision;
     return publishHit(context, decision, cached, now);
   };
+  return addFromMemory(authorize, createDecideFromMemory<C>(context));
 }
 
 /**

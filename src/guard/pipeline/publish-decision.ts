@@ -9,12 +9,12 @@ import type { ValidationResult, ValidToken } from "./validation-result.ts";
  * Counts a decision from memory. That is all that most hits cost: one in 256 is timed, and an event is published only
  * to a subscriber.
  */
-export function publishHit<C>(
+export function publishHit<D extends Decision<unknown>>(
   context: PipelineContext,
-  decision: Decision<C>,
+  decision: D,
   cached: ValidToken | InvalidVerdict,
   startedAt: Instant,
-): Decision<C> {
+): D {
   const isTimed = context.decisionDurations.isHitTimed();
   if (isTimed || decision.status !== "valid" || cached.status !== "valid" || decisionEvents.hasSubscribers) {
     return publishDecision(context, decision, "memory", cached, isTimed ? startedAt : null);
@@ -26,13 +26,13 @@ export function publishHit<C>(
 }
 
 /** Counts, times and publishes a decision. It is not timed without a start. */
-export function publishDecision<C>(
+export function publishDecision<D extends Decision<unknown>>(
   { name, unknownIssuerDecisions, decisionDurations, warnings }: PipelineContext,
-  decision: Decision<C>,
+  decision: D,
   origin: ResultOrigin | null,
   result: ValidationResult,
   startedAt: Instant | null,
-): Decision<C> {
+): D {
   const issuer = result.status === "valid" ? result.guardedIssuer : null;
   (issuer?.decisionCounts ?? unknownIssuerDecisions).record(decision, origin);
   const isTimed = origin !== null && startedAt !== null;

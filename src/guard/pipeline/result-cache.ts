@@ -51,6 +51,15 @@ export class ResultCache {
     return this.#valid.get(tokenName, now);
   }
 
+  /** The same without a count. A caller that does not take all steps next calls `countHit`. */
+  peekValid(tokenName: string, now: Instant): ValidToken | undefined {
+    return this.#valid.peek(tokenName, now);
+  }
+
+  countHit(): void {
+    this.#valid.countHit();
+  }
+
   /** A token whose entry is too old, or whose authority has not answered. Kept until the token expires. */
   getStaleValid(tokenName: string, now: Instant): ValidToken | undefined {
     return this.#valid.getStale(tokenName, now);
