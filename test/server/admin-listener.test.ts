@@ -41,6 +41,18 @@ test("an admin listener on a network answers only with its token", async (t) => 
   }
 });
 
+test("the dashboard sends the token of the listener in a header of its own", async (t) => {
+  const { ask } = await start(t, { HOLDFAST_ADMIN_HOST: "0.0.0.0", HOLDFAST_ADMIN_TOKEN: token });
+  const authorization = "Bearer an.access.token";
+  for (const given of [undefined, "", `${token}x`, `Bearer ${token}`]) {
+    const headers = { authorization, ...(given !== undefined && { "listener-token": given }) };
+    assert.equal((await ask("/events", headers)).statusCode, 401);
+  }
+  const response = await ask("/events", { authorization, "listener-token": token });
+  assert.equal(response.statusCode, 200);
+  response.destroy();
+});
+
 test("a missing token of an admin listener on a network is generated into a private file", async (t) => {
   const { ask, files, banner } = await start(t, { HOLDFAST_ADMIN_HOST: "0.0.0.0" });
   const generated = (await readFile(files.adminToken, "utf8")).trimEnd();

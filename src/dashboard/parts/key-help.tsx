@@ -5,7 +5,7 @@ import { Dialog } from "./dialog.tsx";
 /** Lists the keys. */
 export function KeyHelp({ onClose }: { onClose: () => void }): JSX.Element {
   return (
-    <Dialog title="Keys" onClose={onClose}>
+    <Dialog title="Keys of this page" onClose={onClose}>
       <dl class="keys-list">
         {routes.map(({ key, title }) => (
           <>

@@ -69,7 +69,7 @@ export function Navigation(props: NavigationProps): JSX.Element {
             </>
           )}
           <button type="button" class="quiet" onClick={props.onHelp}>
-            Keys <kbd>?</kbd>
+            Shortcuts <kbd>?</kbd>
           </button>
         </div>
       </div>

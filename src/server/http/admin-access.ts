@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { HttpBindings } from "@hono/node-server";
-import type { Hono } from "hono";
+import type { Context, Hono } from "hono";
+import { LISTENER_TOKEN_HEADER } from "../../dashboard/wire.ts";
 import { oauthError } from "../../issuer/endpoints/respond.ts";
 import { isDashboardFile } from "./dashboard-page.ts";
 import { httpAddress } from "./listen.ts";
@@ -46,9 +47,11 @@ export function addAdminAccess(app: Hono, { port, isExposed, token }: AdminAcces
       return oauthError(403, "forbidden", "Actions on the guard are for commands on this machine.");
     }
     const isOpen = isAction || isDashboardFile(c);
-    if (!isOpen && token !== null && !isToken(token, c.req.header("authorization"))) {
+    if (!isOpen && token !== null && !hasToken(c, token)) {
       const challenge = { "WWW-Authenticate": 'Bearer realm="admin"' };
-      return oauthError(401, "invalid_token", "The admin listener needs its token.", challenge);
+      // The page of the dashboard must not take this for a refusal of the access token that it also sends.
+      const error = isDashboardData(c) ? "listener_token" : "invalid_token";
+      return oauthError(401, error, "The admin listener needs its token.", challenge);
     }
     return await next();
   });
@@ -59,8 +62,19 @@ export function isLocalPeer(bindings: Partial<HttpBindings> | undefined): boolea
   return LOOPBACK_ADDRESS.test(bindings?.incoming?.socket.remoteAddress ?? "");
 }
 
-function isToken(token: string, authorization = ""): boolean {
-  const given = /^bearer +(\S+)$/i.exec(authorization)?.[1] ?? "";
+function isDashboardData({ req: { path } }: Context): boolean {
+  return path === "/events" || path.startsWith("/api/");
+}
+
+/** Whether the request has the token of the listener. The dashboard needs `Authorization` for an access token. */
+function hasToken({ req }: Context, token: string): boolean {
+  const bearer = /^bearer +(\S+)$/i.exec(req.header("authorization") ?? "")?.[1];
+  return [bearer, req.header(LISTENER_TOKEN_HEADER)].some(
+    (given) => given !== undefined && isEqual(given, token),
+  );
+}
+
+function isEqual(given: string, token: string): boolean {
   const digest = (text: string) => createHash("sha256").update(text).digest();
   return timingSafeEqual(digest(given), digest(token));
 }
