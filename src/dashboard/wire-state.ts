@@ -117,6 +117,8 @@ export interface IssuerState {
     readonly retryAfterMs: number;
     readonly softTimeoutMs: number;
     readonly inFlight: number;
+    /** `authority_misconfigured` when it refuses this service itself. `null` while it answers. */
+    readonly cause: string | null;
     readonly lastError: string | null;
   } | null;
   /** `null` without a revocation log. */

@@ -2,6 +2,7 @@ import type { RequestListener } from "node:http";
 import type { Logger } from "pino";
 import { systemClock } from "../core/clock.ts";
 import { HoldfastError, systemErrorCode } from "../core/errors.ts";
+import type { MetricSource } from "../core/metrics.ts";
 import { readPolicyFile } from "../gateway/policy-file.ts";
 import { revocationAgeBounds, type PathPolicy } from "../gateway/policy.ts";
 import { createGateway, isVerifyRequest } from "../gateway/gateway.ts";
@@ -12,6 +13,7 @@ import { ACCESS_COOKIE } from "../issuer/endpoints/token-cookies.ts";
 import { createCorsPolicy } from "../issuer/endpoints/cors.ts";
 import { adminConnectionLimits, publicConnectionLimits } from "./http/listener-limits.ts";
 import type { Dashboard } from "./dashboard/dashboard-api.ts";
+import { readFallback } from "./health/fallback.ts";
 import { HealthMonitor } from "./health/health-monitor.ts";
 import { httpAddress, listen, type Listener } from "./http/listen.ts";
 import { publicApp, publicRoutes } from "./http/public-app.ts";
@@ -93,14 +95,14 @@ export async function startService(
       ? await ensureFirstUser(service.issuer, settings.bootstrapUser, files.password)
       : null;
 
-    const health = new HealthMonitor(service, roles, systemClock, revocationAgeBounds(policy));
+    const bounds = revocationAgeBounds(policy);
+    const fallback = readFallback(settings, guardFile);
+    const health = new HealthMonitor(service, roles, systemClock, bounds, fallback);
     const publicHandler = createPublicHandler(service, health, settings, { policy, guardFile });
     publicListener.mount(publicHandler, publicRoutes(service, roles));
     const nonce = randomNonce();
-    const requestMetrics = new RequestMetrics();
-    requests.subscribe((measured) => requestMetrics.record(measured));
-    const metrics = [requestMetrics, backupMetricSource(files.lastBackup)];
-    const parts = { settings, files, health, policy, guardFile, metrics, nonce, log };
+    const metrics = [requestMetricSource(requests), backupMetricSource(files.lastBackup)];
+    const parts = { settings, files, health, bounds, fallback, metrics, nonce, log };
     const admin = await mountAdmin(adminListener, service, parts);
     ({ dashboard } = admin);
     withdraw = await announce(files.processes, commandAddress(adminListener), nonce, log);
@@ -121,6 +123,12 @@ export async function startService(
     await stop();
     throw error;
   }
+}
+
+function requestMetricSource(requests: RequestMeasure): MetricSource {
+  const source = new RequestMetrics();
+  requests.subscribe((measured) => source.record(measured));
+  return source;
 }
 
 /** The gateway at `/verify`, and the other endpoints of the public listener. */

@@ -136,11 +136,10 @@ class AuthorityClient implements Authority {
     return {
       kind: this.#protocol.kind,
       breaker: state,
-      failingMs: this.failingMs(),
       retryAfterMs: this.#retryAfterMs(),
       softTimeoutMs: this.softTimeoutMs,
       inFlight: this.#inFlight,
-      lastError: this.#health.lastError,
+      ...this.#health.status(),
     };
   }
 

@@ -1,6 +1,7 @@
 import { elapsedMs, readClock, type Clock, type Instant } from "../../core/clock.ts";
 import { abortable } from "../../resilience/deadline.ts";
 import { emit, type GuardEventSource } from "../emit.ts";
+import type { AuthorityStatus } from "./authority.ts";
 import type { AuthorityFailure } from "./authority-request.ts";
 
 /** Least time between two alarms of one kind, so that an authority that fails half of the time does not flood the log. */
@@ -36,6 +37,11 @@ export class AuthorityHealth {
   /** `null` while the authority answers. */
   get lastError(): string | null {
     return this.#lastError;
+  }
+
+  status(): Pick<AuthorityStatus, "failingMs" | "cause" | "lastError"> {
+    const failingMs = this.failingMs();
+    return { failingMs, cause: failingMs === null ? null : this.#cause, lastError: this.#lastError };
   }
 
   failingMs(): number | null {

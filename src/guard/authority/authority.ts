@@ -140,6 +140,11 @@ export interface AuthorityStatus {
   readonly softTimeoutMs: number;
   /** The number of questions that wait or are being answered. */
   readonly inFlight: number;
+  /**
+   * Whether the authority does not answer, or rejects the guard's own request: its credentials, its URL or its form.
+   * `null` while it answers.
+   */
+  readonly cause: "authority_unavailable" | "authority_misconfigured" | null;
   /** Why the last request failed. `null` when it succeeded. */
   readonly lastError: string | null;
 }

@@ -29,9 +29,12 @@ export class MinuteFold {
   }
 }
 
-/** A rate is the mean of the minute. Everything else is its worst value. */
+const largest = /^health\.|p99Ms$|\.(?:state|breaker|degraded|failingS)$|AgeS$|\.stepS$/;
+const smallest = /^store\.(?:up|diskFreeBytes)$/;
+
+/** The page combines the seconds after its snapshot in the same way. A mean would hide a state and a slow answer. */
 function combine(field: string, values: readonly number[]): number {
-  if (field.endsWith("PerS")) return values.reduce((sum, value) => sum + value, 0) / values.length;
-  const isWorstWhenSmall = field === "store.up" || field === "store.diskFreeBytes";
-  return isWorstWhenSmall ? Math.min(...values) : Math.max(...values);
+  if (largest.test(field)) return Math.max(...values);
+  if (smallest.test(field)) return Math.min(...values);
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -3,7 +3,7 @@ import type { TrustedIssuerStatus } from "../../guard/status-types.ts";
 import type { Moment } from "./frame-columns.ts";
 import type { FrameReader } from "./frame-reader.ts";
 import { fallbackLeftMs, type FallbackPolicy } from "../health/fallback.ts";
-import { durationWords, listWords } from "./words.ts";
+import { durationWords, listWords } from "../health/words.ts";
 
 /** The sources of the steps. `percentile` reads a column of the same frame. */
 export interface StepFacts {

@@ -4,7 +4,7 @@ import type { IssuerStatus } from "../../issuer/types.ts";
 import type { ComponentHealth } from "../health/service-health.ts";
 import type { Moment } from "./frame-columns.ts";
 import type { FallbackPolicy } from "../health/fallback.ts";
-import { durationWords } from "./words.ts";
+import { durationWords } from "../health/words.ts";
 
 export interface UpstreamFacts {
   readonly moment: Moment;

@@ -12,12 +12,22 @@ const ANSWERS_PER_FAILURE = 10;
 
 export type AnswerKind = "login" | "refresh";
 
+/** The latest answers of one kind. */
+export interface AnswerSummary {
+  readonly answers: number;
+  /** Answers with 5xx. */
+  readonly failed: number;
+  /** Answers with 429, and from how many networks their requests came. */
+  readonly limited: number;
+  readonly sources: number;
+}
+
 interface Second {
   second: number;
   answers: number;
   failed: number;
   limited: number;
-  /** Who got 429. An answer to an unknown source has an entry of its own. */
+  /** The networks that got 429. An answer to an unknown source counts as one more. */
   readonly limitedSources: Set<string | symbol>;
 }
 
@@ -46,15 +56,20 @@ export class AnswerLog {
     if (current.limitedSources.size < MAX_SOURCES) current.limitedSources.add(network);
   }
 
-  /** Whether users get errors of the service, or most of them 429. One source cannot cause the latter. */
-  isAiling(kind: AnswerKind): boolean {
+  /** The latest answers, in numbers. */
+  summary(kind: AnswerKind): AnswerSummary {
     const seconds = this.#recent(kind);
     const sum = (member: "answers" | "failed" | "limited") =>
       seconds.reduce((total, each) => total + each[member], 0);
-    const failed = sum("failed");
-    if (failed > 0 && failed * ANSWERS_PER_FAILURE >= sum("answers")) return true;
     const sources = new Set(seconds.flatMap(({ limitedSources }) => [...limitedSources])).size;
-    return sources >= MANY_LIMITED && sources >= sum("answers") - sum("limited");
+    return { answers: sum("answers"), failed: sum("failed"), limited: sum("limited"), sources };
+  }
+
+  /** Whether users get errors of the service, or most of them 429. One source cannot cause the latter. */
+  isAiling(kind: AnswerKind): boolean {
+    const { answers, failed, limited, sources } = this.summary(kind);
+    if (failed > 0 && failed * ANSWERS_PER_FAILURE >= answers) return true;
+    return sources >= MANY_LIMITED && sources >= answers - limited;
   }
 
   #recent(kind: AnswerKind): Second[] {

@@ -150,14 +150,23 @@ export function clockFinding(
   return { status: "degraded", reason: "clock_stepped", detail, outcomes };
 }
 
+const stateRanks = ["ready", "degraded", "starting", "unavailable"] as const;
+
+/** The provider that is worst off. `null` when the service trusts only itself. */
+export function worstProvider({ issuers }: Pick<GuardStatus, "issuers">): TrustedIssuerStatus | null {
+  const rank = ({ state }: TrustedIssuerStatus) => stateRanks.indexOf(state);
+  return issuers.slice(1).toSorted((a, b) => rank(b) - rank(a))[0] ?? null;
+}
+
 /** A provider is never worse than degraded. Taking this instance out of service would not bring the provider back. */
 export function providerFinding({ issuer, state, keys, authority }: TrustedIssuerStatus): ComponentFinding {
   if (state === "ready") return ok(issuer);
   const failingMs = authority?.failingMs ?? null;
+  const isMisconfigured = authority?.cause === "authority_misconfigured";
   const [reason, problem] =
     failingMs !== null
       ? [
-          "authority_failed",
+          isMisconfigured ? "authority_misconfigured" : "authority_failed",
           `its authority has not answered for ${Math.round(failingMs / 1000)} s: ${authority?.lastError ?? "no answer yet"}`,
         ]
       : [

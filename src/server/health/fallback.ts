@@ -13,6 +13,9 @@ export interface FallbackPolicy {
 /** The default of `maxMs` of a guard. */
 const DEFAULT_MAX_MS = 3_600_000;
 
+/** The policy of a service without such a setting. */
+export const defaultFallback: FallbackPolicy = { mode: "deny", maxMs: DEFAULT_MAX_MS };
+
 /** The fallback policy that the guard of the service was created with. */
 export function readFallback({ degraded }: Pick<Settings, "degraded">, guardFile: GuardFile): FallbackPolicy {
   const chosen = guardFile.options.degraded ?? degraded ?? "deny";

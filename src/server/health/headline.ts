@@ -1,27 +1,57 @@
 import type { Headline } from "../../dashboard/wire-state.ts";
-import type { ServiceHealth } from "./service-health.ts";
+import {
+  answersProblem,
+  clockProblem,
+  guardProblem,
+  keysProblem,
+  revocationsProblem,
+  storeProblem,
+  type HeadlineFacts,
+  type Problem,
+} from "./problems.ts";
+import { providerProblem } from "./provider-problem.ts";
+import { outcomeRank } from "./service-health.ts";
+import { listWords } from "./words.ts";
 
-/** One sentence for the operator: the part that fails, and what users notice. */
-export function describeHeadline({
-  status,
-  since,
-  outcomes,
-  components,
-}: Omit<ServiceHealth, "headline">): Headline {
+/** The parts that fail because another one does. An operator need not look at them. */
+const consequences: Readonly<Record<string, readonly string[]>> = {
+  store: ["keys", "revocations", "guard", "answers"],
+  clock: ["keys", "revocations", "guard", "provider", "answers"],
+  keys: ["guard"],
+  guard: ["answers"],
+};
+
+/**
+ * One sentence for the operator: the part that fails, what users notice, and how long that lasts. It names the cause
+ * first where one part takes others with it, and then what hurts users most.
+ */
+export function describeHeadline(facts: HeadlineFacts): Headline {
+  const { status, since } = facts.health;
   if (status === "ok") return { status, text: "Everything works", advice: null, part: null, since: null };
-  const named = (wanted: string) =>
-    Object.entries(components)
-      .filter(([, part]) => part.status === wanted)
-      .map(([name]) => name);
-  const failing = named("unavailable");
-  const [part = null] = [
-    ...failing,
-    ...named("degraded"),
-    ...Object.values(outcomes).flatMap(({ because }) => because),
-  ];
-  const list = failing.join(", ");
-  if (status === "unavailable") return { status, text: `Not working: ${list}`, advice: null, part, since };
-  const check = list === "" ? named("degraded").join(", ") : list;
-  const text = `${list === "" ? "Works" : "Works in part"}, but check: ${check === "" ? "what users get" : check}`;
-  return { status, text, advice: null, part, since };
+  const problems = [
+    clockProblem(facts),
+    storeProblem(facts),
+    guardProblem(facts),
+    keysProblem(facts),
+    revocationsProblem(facts),
+    providerProblem(facts),
+    answersProblem(facts, "login"),
+    answersProblem(facts, "refresh"),
+  ].filter((problem) => problem !== null);
+  const [first, ...others] = problems.toSorted((a, b) => rankOf(b) - rankOf(a));
+  if (first === undefined) return { status, text: "Check what users get", advice: null, part: null, since };
+  const hidden = consequences[first.part] ?? [];
+  const more = [...new Set(others.map(({ part }) => part))].filter((part) => !hidden.includes(part));
+  const text = sentence(first) + (more.length === 0 ? "" : `. Also check: ${listWords(more)}`);
+  return { status, text, advice: first.advice, part: first.part, since: first.since };
+}
+
+function sentence({ text, effect }: Problem): string {
+  return effect === null ? text : `${text}: ${effect}`;
+}
+
+/** A stepped clock explains most of what follows. Otherwise the effect on users decides, then the order of the parts. */
+function rankOf({ part, isRootCause, outcomes }: Problem): number {
+  if (isRootCause === true) return part === "clock" ? 10 : 5;
+  return outcomeRank(outcomes);
 }

@@ -1,5 +1,6 @@
 import { revocationAgeBounds, type RevocationAgeBounds } from "../../gateway/policy.ts";
-import { systemClock, type Clock } from "../../core/clock.ts";
+import { readClock, systemClock, type Clock, type Instant } from "../../core/clock.ts";
+import type { Headline } from "../../dashboard/wire-state.ts";
 import type { Service } from "../service.ts";
 import type { Role } from "../setting-definitions.ts";
 import { AnswerLog, type AnswerKind } from "./answer-log.ts";
@@ -10,8 +11,11 @@ import {
   providerFinding,
   revocationsFinding,
   storeFinding,
+  worstProvider,
 } from "./component-health.ts";
+import { defaultFallback, revocationLimitMs, type FallbackPolicy } from "./fallback.ts";
 import { describeHeadline } from "./headline.ts";
+import type { HeadlineFacts } from "./problems.ts";
 import {
   describeEffect,
   worstOf,
@@ -31,6 +35,9 @@ type Findings = Readonly<Record<Exclude<ComponentName, "provider">, ComponentFin
 
 type Outcomes = ServiceHealth["outcomes"];
 
+/** The clocks of a machine that was not suspended and not set differ by less. */
+const CLOCK_STEP_MS = 2_000;
+
 /** The outcomes of each role. A role works while one of them does. */
 const roleOutcomes: Readonly<Record<Role, readonly Outcome[]>> = {
   issuer: ["login", "refresh"],
@@ -43,22 +50,25 @@ export class HealthMonitor {
   readonly #roles: ReadonlySet<Role>;
   readonly #clock: Clock;
   readonly #bounds: RevocationAgeBounds;
+  readonly #fallback: FallbackPolicy;
   readonly #probe: StoreProbe;
   readonly #answers: AnswerLog;
   #guardProbes = 0;
-  readonly #seen = new Map<string, { status: HealthStatus; since: number; lastOkAt: number | null }>();
+  readonly #seen = new Map<string, { status: HealthStatus; first: Instant; lastOkAt: number | null }>();
 
-  /** `bounds` are those of the policy, under which the service answers `/verify`. */
+  /** `bounds` are those of the policy, under which the service answers `/verify`. `fallback` is that of the guard. */
   constructor(
     service: Service,
     roles: ReadonlySet<Role>,
     clock: Clock = systemClock,
     bounds: RevocationAgeBounds = revocationAgeBounds(),
+    fallback: FallbackPolicy = defaultFallback,
   ) {
     this.#service = service;
     this.#roles = roles;
     this.#clock = clock;
     this.#bounds = bounds;
+    this.#fallback = fallback;
     this.#probe = new StoreProbe(service.store, clock, roles.has("issuer") ? "write" : "read");
     this.#answers = new AnswerLog(clock);
   }
@@ -87,18 +97,35 @@ export class HealthMonitor {
       Object.entries(findings).map(([name, finding]) => [name, this.#remember(name, finding)]),
     ) as unknown as ServiceHealth["components"];
     const health = { status, since: this.#seenSince("service", status).since, roles, outcomes, components };
-    return { headline: describeHeadline(health), ...health };
+    return { headline: this.#headline(health), ...health };
+  }
+
+  #headline(health: HeadlineFacts["health"]): Headline {
+    const { guard, store } = this.#service;
+    const since = (kind: AnswerKind) =>
+      this.#seenSince(`answers to ${kind}`, health.outcomes[kind].status).since;
+    return describeHeadline({
+      health,
+      guard: guard.status(),
+      store,
+      fallback: this.#fallback,
+      revocationLimitMs: revocationLimitMs(this.#fallback, this.#bounds),
+      answers: { login: this.#answers.summary("login"), refresh: this.#answers.summary("refresh") },
+      answersSince: { login: since("login"), refresh: since("refresh") },
+      now: this.#clock.now(),
+    });
   }
 
   async #findings(): Promise<Findings> {
     const { store, issuer, guard } = this.#service;
     const guardStatus = guard.status();
-    const [own, provider] = guardStatus.issuers;
+    const [own] = guardStatus.issuers;
+    const provider = worstProvider(guardStatus);
     if (own === undefined) throw new TypeError("the guard of the service has no issuer");
     this.#guardProbes++;
     const [probe, guardWork] = await Promise.all([
       this.#probe.check(),
-      guardFinding(this.#service, provider !== undefined),
+      guardFinding(this.#service, provider !== null),
     ]);
     return {
       store: storeFinding(store, probe, issuer.status().store, this.#clock.now()),
@@ -106,7 +133,7 @@ export class HealthMonitor {
       revocations: revocationsFinding(own, this.#bounds),
       guard: guardWork,
       clock: clockFinding(guardStatus, issuer.status().store),
-      ...(provider !== undefined && { provider: providerFinding(provider) }),
+      ...(provider !== null && { provider: providerFinding(provider) }),
     };
   }
 
@@ -140,12 +167,15 @@ export class HealthMonitor {
   }
 
   #seenSince(name: string, status: HealthStatus): { since: number; lastOkAt: number | null } {
-    const now = this.#clock.now();
+    const now = readClock(this.#clock);
     const before = this.#seen.get(name);
-    const since = before?.status === status ? before.since : now;
-    const lastOkAt = status === "ok" ? now : (before?.lastOkAt ?? null);
-    this.#seen.set(name, { status, since, lastOkAt });
-    return { since, lastOkAt };
+    const first = before?.status === status ? before.first : now;
+    const lastOkAt = status === "ok" ? now.wall : (before?.lastOkAt ?? null);
+    this.#seen.set(name, { status, first, lastOkAt });
+    // A time that was read before the wall clock was set would tell a duration that never was.
+    const elapsed = now.monotonic - first.monotonic;
+    const isStepped = Math.abs(now.wall - first.wall - elapsed) > CLOCK_STEP_MS;
+    return { since: isStepped ? Math.round(now.wall - elapsed) : first.wall, lastOkAt };
   }
 }
 

@@ -64,6 +64,11 @@ export interface ServiceHealth {
   };
 }
 
+/** How much users notice: 0 for nothing, 2 for answers 503. */
+export function outcomeRank(outcomes: ComponentFinding["outcomes"]): number {
+  return ranks.indexOf(worstOf(Object.values(outcomes)));
+}
+
 const ranks: readonly HealthStatus[] = ["ok", "degraded", "unavailable"];
 
 export function worstOf(statuses: readonly HealthStatus[]): HealthStatus {

@@ -1,9 +1,8 @@
 import type { Logger } from "pino";
 import type { MetricSource } from "../../core/metrics.ts";
-import { revocationAgeBounds, type PathPolicy } from "../../gateway/policy.ts";
+import type { RevocationAgeBounds } from "../../gateway/policy.ts";
 import { startDashboard, type Dashboard } from "../dashboard/dashboard-api.ts";
-import type { GuardFile } from "../guard-file.ts";
-import { readFallback, revocationLimitMs } from "../health/fallback.ts";
+import { revocationLimitMs, type FallbackPolicy } from "../health/fallback.ts";
 import type { HealthMonitor } from "../health/health-monitor.ts";
 import { claimAdminToken } from "../secret-files.ts";
 import type { Service } from "../service.ts";
@@ -19,8 +18,9 @@ export interface AdminParts {
   readonly settings: Settings;
   readonly files: LocalFiles;
   readonly health: HealthMonitor;
-  readonly policy: PathPolicy | undefined;
-  readonly guardFile: GuardFile;
+  /** The bounds of the policy, and the fallback of the guard. */
+  readonly bounds: RevocationAgeBounds;
+  readonly fallback: FallbackPolicy;
   /** Further sources of metrics than guard and issuer. */
   readonly metrics: readonly MetricSource[];
   readonly nonce: string;
@@ -31,7 +31,7 @@ export interface AdminParts {
 export async function mountAdmin(
   listener: Listener,
   service: Service,
-  { settings, files, health, policy, guardFile, metrics, nonce, log }: AdminParts,
+  { settings, files, health, bounds, fallback, metrics, nonce, log }: AdminParts,
 ): Promise<{
   readonly dashboard: Dashboard;
   /** The file of a generated token. */ readonly tokenFile: string | null;
@@ -39,13 +39,12 @@ export async function mountAdmin(
   const isExposed = !isLoopbackHost(settings.adminHost);
   const isGenerated = isExposed && settings.adminToken === undefined;
   const token = settings.adminToken ?? (isExposed ? await claimAdminToken(files.adminToken) : null);
-  const fallback = readFallback(settings, guardFile);
   const dashboard = startDashboard(service, {
     monitor: health,
     roles: settings.roles,
     metrics,
     fallback,
-    revocationLimitMs: revocationLimitMs(fallback, revocationAgeBounds(policy)),
+    revocationLimitMs: revocationLimitMs(fallback, bounds),
     storeFile: settings.redis === undefined ? files.data : null,
   });
   const admin = adminApp(service, health, {

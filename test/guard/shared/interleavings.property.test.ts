@@ -121,6 +121,7 @@ class Simulation {
         retryAfterMs: 0,
         softTimeoutMs: 80,
         inFlight: 0,
+        cause: null,
         lastError: null,
       }),
       start: () => {},

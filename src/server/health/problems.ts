@@ -1,0 +1,192 @@
+import type { GuardStatus } from "../../guard/status-types.ts";
+import type { Store } from "../../stores/store.ts";
+import type { AnswerKind, AnswerSummary } from "./answer-log.ts";
+import type { FallbackPolicy } from "./fallback.ts";
+import type { ComponentFinding, ComponentHealth, ServiceHealth } from "./service-health.ts";
+import { storeWords } from "./store-words.ts";
+import { durationWords } from "./words.ts";
+
+/*
+ * The problems of the parts, in words. The text of a problem is in the present perfect, so that a duration can follow:
+ * "The store has not answered for 4 min".
+ */
+
+/** Everything that a headline is made from. */
+export interface HeadlineFacts {
+  readonly health: Omit<ServiceHealth, "headline">;
+  readonly guard: GuardStatus;
+  readonly store: Pick<Store, "description">;
+  readonly fallback: FallbackPolicy;
+  /** The age at which every route refuses a view of revocations. */
+  readonly revocationLimitMs: number;
+  readonly answers: Readonly<Record<AnswerKind, AnswerSummary>>;
+  /** When the answers began to show more than the parts do, epoch milliseconds. */
+  readonly answersSince: Readonly<Record<AnswerKind, number>>;
+  /** Epoch milliseconds. */
+  readonly now: number;
+}
+
+export interface Problem {
+  /** A component, or `answers`. */
+  readonly part: string;
+  readonly text: string;
+  /** The effect on users. `null` when they notice nothing. */
+  readonly effect: string | null;
+  readonly advice: string | null;
+  readonly since: number;
+  readonly outcomes: ComponentFinding["outcomes"];
+  /** Whether other parts fail because of this one. */
+  readonly isRootCause?: boolean;
+}
+
+/** Shorter times say nothing to an operator. */
+const MIN_DURATION_MS = 5_000;
+
+/** ` for 4 min`, or nothing while that is too short to tell. */
+export function forDuration(ms: number): string {
+  return ms < MIN_DURATION_MS ? "" : ` for ${durationWords(ms)}`;
+}
+
+/** The first 150 characters of an error, because a headline is one sentence. */
+export function lastErrorWords(error: string | null): string {
+  return error === null ? "" : ` The last error: ${error.length > 150 ? `${error.slice(0, 150)}…` : error}`;
+}
+
+export function storeProblem(facts: HeadlineFacts): Problem | null {
+  const { store: component } = facts.health.components;
+  if (component.status === "ok") return null;
+  const { text, advice } = storeWords(component.reason, component.detail, facts.store.description);
+  return {
+    ...about("store", component),
+    text: `The store ${facts.store.description} ${text}${forDuration(facts.now - component.since)}`,
+    effect: storeEffect(facts),
+    advice: `${advice}${lastErrorWords(component.detail)}`,
+    isRootCause: component.status === "unavailable",
+  };
+}
+
+/** Logins need the store at once. Tokens need it for new revocations only, and as long as the view may be old. */
+function storeEffect({ health, guard, revocationLimitMs }: HeadlineFacts): string | null {
+  const { outcomes, roles, components } = health;
+  const { status } = components.store;
+  const isIssuer = roles.issuer !== undefined;
+  const answers = isIssuer ? issuerEffect(components.store.outcomes) : [];
+  if (roles.gateway === undefined) return answers.length === 0 ? null : answers.join(", ");
+  if (outcomes.ownTokens.status === "unavailable") return [...answers, "tokens answer 503"].join(", ");
+  const view = guard.issuers[0]?.revocations;
+  const isBehind = view != null && (!view.complete || view.lastError !== null);
+  const leftMs = revocationLimitMs - (view?.ageMs ?? 0);
+  const tokens =
+    status === "unavailable" && isBehind && leftMs > 0
+      ? `tokens are accepted without new revocations, ${durationWords(leftMs)} are left`
+      : "tokens are still accepted";
+  return [...answers, tokens].join(", ");
+}
+
+function issuerEffect(outcomes: ComponentFinding["outcomes"]): string[] {
+  const worst = outcomes.login ?? outcomes.refresh;
+  if (worst === undefined) return [];
+  return [
+    worst === "unavailable"
+      ? "logins, refreshes and revocations answer 503"
+      : "some logins and refreshes answer 503",
+  ];
+}
+
+export function clockProblem({ health, guard, now }: HeadlineFacts): Problem | null {
+  const { clock } = health.components;
+  if (clock.status === "ok") return null;
+  const { clockSteppedMs } = guard;
+  const direction = clockSteppedMs > 0 ? "ahead" : "back";
+  const isStep = clockSteppedMs !== 0;
+  const text = isStep
+    ? `The clock of this machine was set ${direction} by ${durationWords(Math.abs(clockSteppedMs))}${agoWords(now - clock.since)}`
+    : `The clocks of this machine and of the store have differed${forDuration(now - clock.since)}`;
+  return {
+    ...about("clock", clock),
+    text,
+    effect: "tokens that only one of two times calls valid answer 503",
+    advice: `Check the time service (NTP) of this machine${isStep ? "" : " and of the store"}.${isStep ? "" : ` ${clock.detail}`}`,
+    isRootCause: isStep,
+  };
+}
+
+function agoWords(ms: number): string {
+  return ms < MIN_DURATION_MS ? "" : ` ${durationWords(ms)} ago`;
+}
+
+export function guardProblem({ health, now }: HeadlineFacts): Problem | null {
+  const { guard } = health.components;
+  if (guard.status === "ok") return null;
+  const isBroken = guard.status === "unavailable";
+  return {
+    ...about("guard", guard),
+    text: `The guard ${isBroken ? "has failed its check" : "could not decide about the token of its check"}${forDuration(now - guard.since)}`,
+    effect: isBroken ? "no answer about a token can be trusted" : "some tokens answer 503",
+    advice: `Restart this process if the next check fails, too.${lastErrorWords(guard.detail)}`,
+  };
+}
+
+export function keysProblem({ health, guard, now }: HeadlineFacts): Problem | null {
+  const { keys } = health.components;
+  if (keys.status === "ok") return null;
+  const isGone = keys.status === "unavailable";
+  return {
+    ...about("keys", keys),
+    text: `The key set of this service ${isGone ? "has been unusable" : "could not be read again"}${forDuration(now - keys.since)}`,
+    effect: isGone ? "its tokens answer 503" : "its tokens are still accepted",
+    advice: `Look at the store.${lastErrorWords(guard.issuers[0]?.keys.lastError ?? null)}`,
+  };
+}
+
+export function revocationsProblem({ health, guard, revocationLimitMs, now }: HeadlineFacts): Problem | null {
+  const { revocations } = health.components;
+  if (revocations.status === "ok") return null;
+  const view = guard.issuers[0]?.revocations ?? null;
+  const ageMs = view?.ageMs ?? Infinity;
+  const text = Number.isFinite(ageMs)
+    ? `New revocations have not arrived for ${durationWords(ageMs)}`
+    : `The revocations could not be read${forDuration(now - revocations.since)}`;
+  const left = `${durationWords(Math.max(0, revocationLimitMs - ageMs))} are left`;
+  const effects = {
+    unavailable: "tokens of this service answer 503",
+    degraded: `routes that ask for newer revocations answer 503, the others accept tokens, ${left}`,
+  };
+  const { ownTokens } = revocations.outcomes;
+  return {
+    ...about("revocations", revocations),
+    text,
+    effect: ownTokens === undefined ? `tokens are still accepted, ${left}` : effects[ownTokens],
+    advice: `Check the way from this process to the store.${lastErrorWords(view?.lastError ?? null)}`,
+  };
+}
+
+const answerNames: Readonly<Record<AnswerKind, string>> = { login: "logins", refresh: "refreshes" };
+
+/** Recent answers show more than the parts do. */
+export function answersProblem(facts: HeadlineFacts, kind: AnswerKind): Problem | null {
+  const outcome = facts.health.outcomes[kind];
+  if (!outcome.because.includes("answers")) return null;
+  const { answers, failed, limited, sources } = facts.answers[kind];
+  const since = facts.answersSince[kind];
+  const duration = forDuration(facts.now - since);
+  const name = answerNames[kind];
+  const common = { part: "answers", since, outcomes: { [kind]: "degraded" } } as const;
+  if (failed * 2 >= limited) {
+    const text = `${failed} of the last ${answers} ${name} have answered 5xx${duration}`;
+    return { ...common, text, effect: "users have to try again", advice: "Read the log for the reason." };
+  }
+  return {
+    ...common,
+    text: `A flood of ${name} has come from ${sources} networks${duration}`,
+    effect: `${limited} of the last ${answers} ${name} answered 429, and users may have to wait`,
+    advice: "Limit these networks in front of the service, if they do not belong to users.",
+  };
+}
+
+function about(
+  part: string,
+  { since, outcomes }: ComponentHealth,
+): Pick<Problem, "part" | "since" | "outcomes"> {
+  return { part, since, outcomes };
+}

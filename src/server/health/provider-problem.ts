@@ -1,0 +1,90 @@
+import type { TrustedIssuerStatus } from "../../guard/status-types.ts";
+import { fallbackLeftMs, type FallbackPolicy } from "./fallback.ts";
+import { forDuration, lastErrorWords, type HeadlineFacts, type Problem } from "./problems.ts";
+import { worstProvider } from "./component-health.ts";
+import { durationWords } from "./words.ts";
+
+/** The problem of the provider that is worst off, with its authority or its keys. */
+export function providerProblem({ health, guard, fallback, now }: HeadlineFacts): Problem | null {
+  const { provider } = health.components;
+  const status = worstProvider(guard);
+  if (provider === undefined || provider.status === "ok" || status === null) return null;
+  const { since, outcomes } = provider;
+  const words =
+    status.authority?.failingMs != null
+      ? authorityWords(status, status.authority, fallback)
+      : keysWords(status, now - since);
+  return { part: "provider", since, outcomes, ...words };
+}
+
+type Words = Pick<Problem, "text" | "effect" | "advice">;
+
+function authorityWords(
+  status: TrustedIssuerStatus,
+  { failingMs, cause, breaker, lastError }: NonNullable<TrustedIssuerStatus["authority"]>,
+  fallback: FallbackPolicy,
+): Words {
+  const name = `The authority of ${issuerName(status)}`;
+  const duration = forDuration(failingMs ?? 0);
+  const effect = authorityEffect(status, fallback);
+  if (breaker === "forced open") {
+    const text = `The breaker of ${issuerName(status)} has been open by hand${duration}`;
+    return {
+      text,
+      effect,
+      advice: "Give the breaker back with `holdfast breaker auto` when the reason is over.",
+    };
+  }
+  if (cause === "authority_misconfigured") {
+    const advice = `Check the URL and the credentials of the authority; waiting does not help.${lastErrorWords(lastError)}`;
+    return { text: `${name} has refused this service itself${duration}`, effect, advice };
+  }
+  const advice = `Tell the operator of the provider, and check the network to it.${lastErrorWords(lastError)}`;
+  return { text: `${name} has not answered${duration}`, effect, advice };
+}
+
+function authorityEffect(status: TrustedIssuerStatus, fallback: FallbackPolicy): string {
+  if (fallback.mode === "deny") return "its tokens answer 503";
+  const leftMs = fallbackLeftMs(status, fallback);
+  if (leftMs <= 0) return "its tokens answer 503, because the time of degraded mode is over";
+  const left = `${durationWords(leftMs)} are left`;
+  return fallback.mode === "local"
+    ? `its tokens are accepted degraded, ${left}`
+    : `tokens that it knew are accepted degraded, ${left}, and others answer 503`;
+}
+
+function keysWords(status: TrustedIssuerStatus, durationMs: number): Words {
+  const { usable, vanished, lastError, ageMs, maxStaleMs } = status.keys;
+  const name = `key set of ${issuerName(status)}`;
+  if (!usable) {
+    return {
+      text: `The ${name} could not be fetched${forDuration(durationMs)}`,
+      effect: "its tokens answer 503",
+      advice: `Fetch the key set by hand, and check proxy, DNS and certificates.${lastErrorWords(lastError)}`,
+    };
+  }
+  if (lastError === null && vanished.length > 0) {
+    return {
+      text: `A key has left the ${name}`,
+      effect: "tokens that it verified before are still accepted for a while",
+      advice: "Ask the provider why. If the key was stolen, run `holdfast keys distrust`.",
+    };
+  }
+  const left = ageMs === null || maxStaleMs === null ? "" : `, ${durationWords(maxStaleMs - ageMs)} are left`;
+  return {
+    text: `The ${name} could not be fetched${forDuration(durationMs)}`,
+    effect: `${newKeyWords(status)}, tokens under a known key are accepted${left}`,
+    advice: `Fetch the key set by hand, and check proxy, DNS and certificates.${lastErrorWords(lastError)}`,
+  };
+}
+
+function newKeyWords({ authority }: TrustedIssuerStatus): string {
+  return authority === null
+    ? "tokens under a new key answer 503"
+    : "its authority alone decides about tokens under a new key";
+}
+
+/** The issuer without its scheme, as people call it. */
+function issuerName({ issuer }: TrustedIssuerStatus): string {
+  return issuer.replace(/^https?:\/\//, "");
+}

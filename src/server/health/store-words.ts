@@ -1,0 +1,113 @@
+/** The behaviour of a failing store, in the present perfect, and what an operator can do. */
+interface StoreWords {
+  readonly text: string;
+  readonly advice: string;
+}
+
+const full = {
+  text: "has had no space left on its disk",
+  advice: "Free space on the disk of the store, or give it more.",
+};
+const unwritable = {
+  text: "could not write to its disk",
+  advice: "Check the disk, its mount and the limits of this process.",
+};
+const readOnly = {
+  text: "has taken no writes, because its files are read-only",
+  advice: "Check the mount and the owner of the data directory.",
+};
+const locked = {
+  text: "has been locked by another program",
+  advice: "Find the program that holds the database file, such as a back-up or a database shell.",
+};
+const unreachable = {
+  text: "has been unreachable",
+  advice: "Check that the server of the store runs, and the network and firewall before it.",
+};
+const silent = {
+  text: "has not answered",
+  advice: "Check the server of the store: it may hang, be overloaded, or be cut off.",
+};
+const credentials = {
+  text: "has refused the credentials of this service",
+  advice: "Check the user, its password and its rights (ACL) on the server.",
+};
+const noPrimary = {
+  text: "has had no server that takes writes",
+  advice: "Check the cluster or the Sentinels: a failover may be under way.",
+};
+
+/** The words by the code of SQLite, of Redis, of the system or of the library. */
+const words: Readonly<Record<string, StoreWords>> = {
+  SQLITE_BUSY: locked,
+  SQLITE_LOCKED: locked,
+  SQLITE_FULL: full,
+  ENOSPC: full,
+  EDQUOT: full,
+  EFBIG: unwritable,
+  EIO: unwritable,
+  SQLITE_IOERR: unwritable,
+  SQLITE_IOERR_WRITE: unwritable,
+  SQLITE_READONLY: readOnly,
+  SQLITE_CANTOPEN: readOnly,
+  EROFS: readOnly,
+  EACCES: readOnly,
+  READONLY: {
+    text: "has taken no writes, because it is a read-only replica",
+    advice: "Point REDIS_URL at the primary, or end the replication of this server (REPLICAOF NO ONE).",
+  },
+  OOM: {
+    text: "has been full: it reached its maxmemory",
+    advice: "Raise maxmemory of Redis, and keep maxmemory-policy noeviction.",
+  },
+  NOREPLICAS: {
+    text: "has refused writes, because too few replicas confirm them",
+    advice: "Bring the replicas back, or lower min-replicas-to-write by decision.",
+  },
+  MISCONF: {
+    text: "has refused writes, because it cannot save to its disk",
+    advice: "Check the disk of Redis, and its log.",
+  },
+  LOADING: { text: "has been loading its data", advice: "Wait: Redis answers when it has loaded its file." },
+  WRONGPASS: credentials,
+  NOAUTH: credentials,
+  NOPERM: credentials,
+  MASTERDOWN: noPrimary,
+  CLUSTERDOWN: noPrimary,
+  TRYAGAIN: noPrimary,
+  ECONNREFUSED: unreachable,
+  ECONNRESET: unreachable,
+  EHOSTUNREACH: unreachable,
+  ENETUNREACH: unreachable,
+  ENOTFOUND: unreachable,
+  timeout: silent,
+  ETIMEDOUT: silent,
+  store_unavailable: unreachable,
+  slow: { text: "has answered slowly", advice: "Check the disk or the server of the store for other work." },
+  durability: {
+    text: "has put acknowledged writes at risk",
+    advice: "Set the persistence and the replicas of the servers as docs/redis.md says.",
+  },
+  store_mismatch: {
+    text: "has had data under a secret that this process lacks",
+    advice: "Put the missing secret back into HOLDFAST_SECRET.",
+  },
+  store_newer: {
+    text: "has been raised to a newer format",
+    advice: "Update this process to the version of the others.",
+  },
+  closed: { text: "has been closed", advice: "Restart this process." },
+};
+
+/** The words for a failure. `detail` is its message. */
+export function storeWords(reason: string | null, detail: string, description: string): StoreWords {
+  if (reason === "store_unavailable" && /\bno answer\b/.test(detail)) return silent;
+  // A special code of SQLite begins with the general one: SQLITE_IOERR_FSYNC.
+  const found = words[reason ?? ""] ?? words[(reason ?? "").split("_", 2).join("_")];
+  return (
+    found ?? {
+      text: `has failed${reason === null ? "" : ` with ${reason}`}`,
+      advice: `Look at ${description}.`,
+    }
+  );
+}
