@@ -1,4 +1,5 @@
 import { UsageError, type Command } from "./command.ts";
+import { readSecret } from "./secret-input.ts";
 
 type Options = Parameters<Command["run"]>[0]["options"];
 
@@ -26,13 +27,46 @@ export const doctor: Command = {
     console.log(isGiven(options, "json") ? JSON.stringify(report, null, 2) : formatReport(report));
     const code =
       report.status === "fail" ? FAILED : report.status === "warn" && isGiven(options, "strict") ? WARNED : 0;
-    setTimeout(() => process.exit(code), LINGER_MS).unref();
-    return code;
+    return endSoon(code);
   },
 };
 
+export const doctorToken: Command = {
+  name: "doctor token",
+  summary: "say what a token is, why it is refused, and what to change",
+  operands: [],
+  options: {
+    audience: { value: "AUDIENCE", help: "the audience of your API (HOLDFAST_AUDIENCE)" },
+    json: { help: "print the report as JSON" },
+  },
+  examples: ["holdfast doctor token < token.txt", "holdfast doctor token --audience https://api.example.com"],
+  notes:
+    "Reads the token from standard input, and never prints it. It is compared with the configured providers, or with the\n" +
+    "presets of holdfast/providers. Its key set is fetched, and a configured authority is asked. Exits with 0 only when\n" +
+    "nothing is wrong with it.",
+  async run({ options }) {
+    const audience = readSingle(options, "audience");
+    const token = await readSecret("Token", { twice: false });
+    const { runTokenDoctor } = await import("../doctor/run-token.ts");
+    const { formatTokenReport } = await import("../doctor/report.ts");
+    const report = await runTokenDoctor(token, audience);
+    console.log(isGiven(options, "json") ? JSON.stringify(report, null, 2) : formatTokenReport(report));
+    return endSoon(report.status === "fail" ? FAILED : 0);
+  },
+};
+
+/** Ends the process with this code although a connection hangs. */
+function endSoon(code: number): number {
+  setTimeout(() => process.exit(code), LINGER_MS).unref();
+  return code;
+}
+
+function readSingle(options: Options, name: string): string | undefined {
+  const [value, ...others] = options[name] ?? [];
+  if (others.length > 0) throw new UsageError(`--${name} can be given once`);
+  return value;
+}
+
 function isGiven(options: Options, name: string): boolean {
-  const values = options[name] ?? [];
-  if (values.length > 1) throw new UsageError(`--${name} can be given once`);
-  return values.length === 1;
+  return readSingle(options, name) !== undefined;
 }

@@ -5,7 +5,7 @@ import { version } from "../server/version.ts";
 import { audit } from "./audit.ts";
 import { backup } from "./backup.ts";
 import { UsageError, type Command } from "./command.ts";
-import { doctor } from "./doctor.ts";
+import { doctor, doctorToken } from "./doctor.ts";
 import { drill } from "./drill.ts";
 import { breaker, keysDistrust } from "./guard.ts";
 import { formatHelp, formatOverview } from "./help.ts";
@@ -48,6 +48,8 @@ const commands: readonly Command[] = [
   restore,
   migrate,
   drill,
+  // Before the command whose name is its beginning.
+  doctorToken,
   doctor,
 ];
 

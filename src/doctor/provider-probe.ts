@@ -2,7 +2,7 @@ import { systemClock } from "../core/clock.ts";
 import { guardEvents } from "../core/event-channels.ts";
 import type { GuardEvent } from "../core/events.ts";
 import type { IssuerSettings } from "../guard/issuer-settings.ts";
-import type { KeysStatus } from "../guard/keys/key-source.ts";
+import type { Keyring, KeysStatus } from "../guard/keys/key-source.ts";
 import type { Snapshots } from "../stores/store.ts";
 
 /** A key set as it was fetched, and where from. */
@@ -14,6 +14,8 @@ export interface KeyDocument {
 /** The keys of a provider, fetched as a guard fetches them. */
 export interface FetchedKeys {
   readonly status: KeysStatus;
+  /** A closed keyring, which still finds the keys that it has. */
+  readonly keyring: Pick<Keyring, "find">;
   /** Empty when the keys are configured, or when no set was usable. */
   readonly documents: readonly KeyDocument[];
 }
@@ -74,7 +76,7 @@ export class ProviderProbe {
         .catch(() => undefined);
       const status = keyring.status();
       await keyring.close();
-      return { status, documents };
+      return { status, keyring, documents };
     } finally {
       guardEvents.unsubscribe(count);
     }

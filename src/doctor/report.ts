@@ -1,6 +1,7 @@
 import { groups } from "./check.ts";
 import type { Finding, FindingStatus } from "./finding.ts";
 import type { DoctorReport } from "./run-doctor.ts";
+import type { TokenReport } from "./token/explain-token.ts";
 
 const NAME_WIDTH = 13;
 const INDENT = " ".repeat(NAME_WIDTH + 8);
@@ -17,6 +18,15 @@ export function formatReport({ version, checks }: DoctorReport): string {
   return [`holdfast ${version}`, ...sections, formatCounts(checks.flatMap(({ findings }) => findings))].join(
     "\n\n",
   );
+}
+
+/** Formats what was found about a token, and the lines to paste. */
+export function formatTokenReport({ findings, code }: TokenReport): string {
+  const lines = findings.flatMap(({ status, detail, advice }) => {
+    const line = `${status.padEnd(4)}  ${printable(detail)}`;
+    return advice === null ? [line] : [line, `      → ${printable(advice)}`];
+  });
+  return code.length === 0 ? lines.join("\n") : [...lines, "", ...code.map(printable)].join("\n");
 }
 
 function formatFinding(name: string, { status, detail, advice }: Finding): string[] {

@@ -28,6 +28,7 @@ const names = [
   "migrate",
   "drill",
   "doctor",
+  "doctor token",
 ];
 
 test("--help lists every command, with examples and exit codes", async () => {

@@ -5,6 +5,7 @@ import { metadataDocuments, type MetadataDocument } from "../../guard/keys/disco
 import type { Check } from "../check.ts";
 import { fail, ok, skip, warn, type Finding } from "../finding.ts";
 import type { ProviderProbe } from "../provider-probe.ts";
+import { describeIssuerDifference } from "../token/issuer-difference.ts";
 
 const MAX_BYTES = 262_144;
 const MAX_SHOWN_ISSUER = 200;
@@ -58,7 +59,7 @@ export function judgeMetadata(issuer: string, url: string, json: unknown, isNeed
   }
   const shown = named.slice(0, MAX_SHOWN_ISSUER);
   if (named !== issuer) {
-    const detail = `${url} names the issuer ${shown}, and the settings name ${issuer}: ${describeDifference(named, issuer)}`;
+    const detail = `${url} names the issuer ${shown}, and the settings name ${issuer}: ${describeIssuerDifference(named, issuer)}`;
     const advice = `set the issuer to exactly ${shown}`;
     return isNeeded ? fail(detail, advice) : warn(detail, `${advice}, if tokens have that iss`);
   }
@@ -66,12 +67,4 @@ export function judgeMetadata(issuer: string, url: string, json: unknown, isNeed
     return fail(`${url} has no jwks_uri`, "set the address of the key set in HOLDFAST_PROVIDER_JWKS_URL");
   }
   return ok(`${shown} is what the provider calls itself`);
-}
-
-function describeDifference(named: string, configured: string): string {
-  const [a, b] = [named, configured];
-  if (a.replace(/\/+$/, "") === b.replace(/\/+$/, "")) return "they differ by a slash at the end";
-  if (a.toLowerCase() === b.toLowerCase()) return "they differ by upper and lower case";
-  if (a.replace(/^https?:/, "") === b.replace(/^https?:/, "")) return "they differ by http and https";
-  return "they are different issuers";
 }

@@ -105,6 +105,7 @@ for (const [named, difference] of [
   ["https://ID.example", /upper and lower case/],
   ["http://id.example", /http and https/],
   ["https://other.example", /different issuers/],
+  ["https://id.example/realms/other", /different issuers/],
 ] as const) {
   test(`metadata: the issuer ${named} in place of https://id.example is a failure with the exact text to set`, () => {
     const finding = judgeMetadata(

@@ -1,0 +1,232 @@
+import { systemClock } from "../../core/clock.ts";
+import { checkTime } from "../../jwt/claims.ts";
+import type { ParsedToken } from "../../jwt/parse.ts";
+import { verifySignature } from "../../jwt/signature.ts";
+import { tokenKind } from "../../jwt/token-kind.ts";
+import { readIssuerOrTenants, type IssuerSettings } from "../../guard/issuer-settings.ts";
+import { worstStatus, fail, ok, skip, warn, type Finding, type FindingStatus } from "../finding.ts";
+import { ProviderProbe } from "../provider-probe.ts";
+import { guessPreset, type GuessedPreset } from "./guess-preset.ts";
+import { describeIssuerDifference } from "./issuer-difference.ts";
+import { judgeClaims } from "./judge-claims.ts";
+import { readToken } from "./read-token.ts";
+
+/** The rules that the token is compared with. */
+export interface TokenExpectations {
+  /** The issuers that are configured. The list is empty without a configuration. */
+  readonly providers: readonly ProviderProbe[];
+  /** The service's own tokens. `null` without a configuration. */
+  readonly own: IssuerSettings | null;
+  /** The audience of the API. `undefined` when it is not known. */
+  readonly audience: string | undefined;
+}
+
+export interface TokenReport {
+  readonly status: FindingStatus;
+  readonly findings: readonly Finding[];
+  /** Lines to paste into a program or into the settings. */
+  readonly code: readonly string[];
+}
+
+/** Says what a token is, whether the configured guard accepts it, and what to change. No part of the token is repeated but its issuer, audience, key and scopes. */
+export async function explainToken(input: string, expected: TokenExpectations): Promise<TokenReport> {
+  const read = readToken(input);
+  if (read.kind === "unusable") return toReport(read.findings, []);
+  if (read.kind === "opaque") {
+    return toReport([...read.findings, ...(await explainOpaque(read.text, expected))], []);
+  }
+  const { token, text } = read;
+  const findings = [...read.findings, describeToken(token), judgeTime(token)];
+  const provider = expected.providers.find(({ issuer }) => issuer === token.claims.iss);
+  if (provider !== undefined) {
+    findings.push(...judgeClaims(token, provider.settings), await judgeSignature(token, provider));
+    const authority = await askAuthority(text, provider);
+    return toReport([...findings, ...(authority === null ? [] : [authority])], []);
+  }
+  if (expected.own !== null && expected.own.claimsPolicy.issuer === token.claims.iss) {
+    findings.push(...judgeClaims(token, expected.own));
+    findings.push(
+      skip(
+        "this service issued it: holdfast token inspect verifies its signature and looks for its revocation",
+      ),
+    );
+    return toReport(findings, []);
+  }
+  return explainUnknownIssuer(token, findings, expected);
+}
+
+function toReport(findings: readonly Finding[], code: readonly string[]): TokenReport {
+  return { status: worstStatus(findings.map(({ status }) => status)), findings, code };
+}
+
+function describeToken({ algorithm, kid, typ, claims }: ParsedToken): Finding {
+  const kinds = {
+    access: "an access token",
+    id: "an ID token",
+    other: "another token than an access token",
+    unstated: "a token",
+  };
+  const audience = claims.aud === undefined ? "no audience" : `the audience ${JSON.stringify(claims.aud)}`;
+  const key = kid === undefined ? "no kid" : `the key ${JSON.stringify(kid)}`;
+  const type = typ === undefined ? "no typ" : `the typ ${typ}`;
+  return ok(
+    `${kinds[tokenKind(claims)]} of ${JSON.stringify(claims.iss ?? null)} for ${audience}, with ${algorithm}, ${key} and ${type}`,
+  );
+}
+
+function judgeTime({ claims }: ParsedToken): Finding {
+  const now = systemClock.now();
+  const clocks = "get a new one; if it is new, compare the clocks of this machine and of the provider";
+  const problem = checkTime(claims, now, 0);
+  if (problem === "expired")
+    return fail(`it expired ${formatSpan(now - (claims.exp ?? 0) * 1000)} ago`, clocks);
+  if (problem === "not_yet_valid") {
+    return fail(`it is not valid for another ${formatSpan((claims.nbf ?? 0) * 1000 - now)}`, clocks);
+  }
+  if (claims.exp === undefined) {
+    return warn(
+      "it never expires: it has no exp",
+      "ask the provider for an expiry; allowMissingExp: true accepts it",
+    );
+  }
+  return ok(`it is valid for another ${formatSpan(claims.exp * 1000 - now)}`);
+}
+
+const spans = [
+  [86_400_000, "days"],
+  [3_600_000, "hours"],
+  [60_000, "minutes"],
+] as const;
+
+function formatSpan(ms: number): string {
+  const [size, unit] = spans.find(([unitMs]) => ms >= 2 * unitMs) ?? [1000, "seconds"];
+  return `${Math.round(ms / size)} ${unit}`;
+}
+
+async function judgeSignature(token: ParsedToken, provider: ProviderProbe): Promise<Finding> {
+  const { status, keyring } = await provider.keys();
+  if (!status.usable) {
+    const detail = `its signature cannot be verified: ${status.lastError ?? "the key set gives no answer"}`;
+    return fail(detail, "make the key set reachable from here; docs/networks.md explains the codes");
+  }
+  const keys = keyring.find(token.kid, token.algorithm);
+  if (keys.some((key) => verifySignature(token, key))) return ok("its signature is that of the provider");
+  const kids = status.kids.map((kid) => JSON.stringify(kid)).join(", ");
+  if (token.kid !== undefined && !status.kids.includes(token.kid)) {
+    const detail = `its key ${JSON.stringify(token.kid)} is not in the key set of ${provider.issuer}, which has ${kids}`;
+    return fail(
+      detail,
+      "another environment signed it, or the provider has replaced the key: get a new token",
+    );
+  }
+  const detail =
+    keys.length === 0
+      ? `no key of the set is for ${token.algorithm}`
+      : "no key of the set made its signature";
+  return fail(detail, "it was altered on the way, or another environment with the same name signed it");
+}
+
+/** `null` when the guard would not ask about this token. */
+async function askAuthority(text: string, { issuer, settings }: ProviderProbe): Promise<Finding | null> {
+  const { authority: source } = settings;
+  if (source === undefined || source.ask === "opaque") return null;
+  return await ask(text, issuer, source);
+}
+
+async function ask(
+  text: string,
+  issuer: string,
+  source: NonNullable<IssuerSettings["authority"]>,
+): Promise<Finding> {
+  const authority = source.open({
+    guard: `doctor ${issuer}`,
+    issuer,
+    clock: systemClock,
+    random: Math.random,
+  });
+  try {
+    const outcome = await authority.ask(text);
+    if (outcome.status === "yes") return ok(`the authority of ${issuer} says that it is active`);
+    if (outcome.status === "no") {
+      const detail = `the authority of ${issuer} says that it is not active: it ended, was revoked, or is for another client`;
+      return fail(
+        detail,
+        "get a new token; see in the provider whether this client may ask about the tokens of others",
+      );
+    }
+    const why = authority.status().lastError ?? outcome.cause;
+    return fail(`the authority of ${issuer} gives no answer: ${why}`, "run holdfast doctor to see why");
+  } finally {
+    authority.close();
+  }
+}
+
+async function explainOpaque(text: string, { providers }: TokenExpectations): Promise<Finding[]> {
+  const known = ok("an opaque token: only its provider can say what it is worth");
+  for (const { issuer, settings } of providers) {
+    const { authority } = settings;
+    if (authority?.opaque?.test(text) === true) return [known, await ask(text, issuer, authority)];
+  }
+  const advice =
+    "configure the introspection endpoint of the provider (HOLDFAST_AUTHORITY_URL), or let the client request a JWT";
+  return [known, fail("no configured authority is asked about such tokens", advice)];
+}
+
+function explainUnknownIssuer(
+  token: ParsedToken,
+  findings: readonly Finding[],
+  { providers, own, audience }: TokenExpectations,
+): TokenReport {
+  const { iss } = token.claims;
+  const named = [
+    ...providers.map(({ issuer }) => issuer),
+    ...(own === null ? [] : [own.claimsPolicy.issuer]),
+  ];
+  const all = [...findings];
+  if (providers.length > 0) {
+    const [nearest = ""] = named.toSorted((a, b) => likeness(iss ?? "", b) - likeness(iss ?? "", a));
+    const difference = describeIssuerDifference(iss ?? "", nearest);
+    const detail = `its iss ${JSON.stringify(iss ?? null)} is not ${named.join(" or ")}: ${difference}`;
+    all.push(fail(detail, `HOLDFAST_PROVIDER_ISSUER=${iss ?? "…"}, if tokens of this issuer are good`));
+  }
+  const preset = guessPreset(token.claims, audience);
+  if (preset === null) return explainOtherIssuer(token, all, audience);
+  all.push(...judgeByPreset(token, preset));
+  return toReport(all, [
+    `import { ${preset.name} } from "holdfast/providers";`,
+    `createGuard(${preset.code})`,
+  ]);
+}
+
+/** A provider without a preset is judged by the options that its token suggests. */
+function explainOtherIssuer(
+  token: ParsedToken,
+  findings: readonly Finding[],
+  expected: string | undefined,
+): TokenReport {
+  const { iss, aud } = token.claims;
+  if (iss === undefined) {
+    const advice =
+      "allowMissingIss: true accepts it from a guard with one issuer; better, let the provider name itself";
+    return toReport([...findings, warn("it names no issuer", advice)], []);
+  }
+  const audience = expected ?? aud ?? null;
+  const options = { issuer: iss, audience };
+  const known = ok("no preset fits its issuer, and none is needed for a provider that follows the standards");
+  const [settings] = readIssuerOrTenants("the guard", options).issuers;
+  const judged = settings === undefined ? [] : judgeClaims(token, settings);
+  return toReport([...findings, known, ...judged], [`createGuard(${JSON.stringify(options)})`]);
+}
+
+/** How many characters two texts share at their beginning. */
+function likeness(a: string, b: string): number {
+  const different = Array.from(a).findIndex((char, i) => char !== b[i]);
+  return different < 0 ? a.length : different;
+}
+
+function judgeByPreset(token: ParsedToken, preset: GuessedPreset): Finding[] {
+  const issuers = preset.issuers.flatMap((one) => readIssuerOrTenants(preset.name, one).issuers);
+  const issuer = issuers.find(({ claimsPolicy }) => claimsPolicy.issuer === token.claims.iss) ?? issuers[0];
+  const known = ok(`the preset ${preset.name} of holdfast/providers fits its issuer`);
+  return issuer === undefined ? [known] : [known, ...judgeClaims(token, issuer)];
+}

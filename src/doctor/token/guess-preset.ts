@@ -1,0 +1,148 @@
+import type { JwtClaims } from "../../core/verdict.ts";
+import type { TrustedIssuer } from "../../guard/types.ts";
+import {
+  auth0,
+  clerk,
+  cognito,
+  entra,
+  firebase,
+  google,
+  keycloak,
+  okta,
+  supabase,
+} from "../../providers/index.ts";
+
+type PresetName =
+  | "auth0"
+  | "clerk"
+  | "cognito"
+  | "entra"
+  | "firebase"
+  | "google"
+  | "keycloak"
+  | "okta"
+  | "supabase";
+
+const presets: Readonly<
+  Record<PresetName, (options: never) => TrustedIssuer | { issuers: TrustedIssuer[] }>
+> = { auth0, clerk, cognito, entra, firebase, google, keycloak, okta, supabase };
+
+/** A preset of `holdfast/providers` with options that fit a token. */
+export interface GuessedPreset {
+  readonly name: PresetName;
+  /** The call, to be pasted into a program. */
+  readonly code: string;
+  readonly issuers: readonly TrustedIssuer[];
+}
+
+type Claims = Readonly<JwtClaims>;
+type Options = Readonly<Record<string, string | readonly string[]>>;
+
+/** How a preset is known by the `iss` of its tokens. */
+interface PresetPattern {
+  readonly name: PresetName;
+  readonly iss: RegExp;
+  /** The options. `audience` is the one that the API has, or one that the token has. */
+  readonly options: (found: Readonly<Record<string, string>>, audience: string, claims: Claims) => Options;
+}
+
+/** Stands in the code where only the reader knows the value. */
+const UNKNOWN = "your-api";
+
+const patterns: readonly PresetPattern[] = [
+  {
+    name: "keycloak",
+    iss: /^(?<url>https?:\/\/.+)\/realms\/(?<realm>[^/]+)$/,
+    options: ({ url = "", realm = "" }, audience) => ({
+      url,
+      realm,
+      audience,
+      ...(url.startsWith("http:") && { allowHttp: [new URL(url).hostname] }),
+    }),
+  },
+  {
+    name: "auth0",
+    iss: /^https:\/\/(?<domain>[^/]+\.auth0\.com)\/$/,
+    options: ({ domain = "" }, audience) => ({ domain, audience }),
+  },
+  {
+    name: "entra",
+    iss: /^https:\/\/(?:login\.microsoftonline\.com|sts\.windows\.net)\/(?<tenant>[\da-f-]{36})(?:\/v2\.0|\/)$/,
+    options: ({ tenant = "" }, audience) => ({ tenant, clientId: audience.replace(/^api:\/\//, "") }),
+  },
+  {
+    name: "okta",
+    iss: /^https:\/\/(?<domain>[^/]+\.(?:okta|oktapreview|okta-emea)\.com)\/oauth2\/(?<server>[^/]+)$/,
+    options: ({ domain = "", server = "" }, audience) => ({
+      domain,
+      audience,
+      ...(server !== "default" && { server }),
+    }),
+  },
+  {
+    name: "cognito",
+    iss: /^https:\/\/cognito-idp\.[^./]+\.amazonaws\.com(?:\.cn)?\/(?<userPoolId>[^/]+)$/,
+    options: ({ userPoolId = "" }, audience, claims) => ({
+      userPoolId,
+      clientId: typeof claims["client_id"] === "string" ? claims["client_id"] : audience,
+    }),
+  },
+  {
+    name: "clerk",
+    iss: /^https:\/\/(?<domain>[^/]+\.clerk\.accounts\.dev|clerk\.[^/]+)$/,
+    options: ({ domain = "" }, _, claims) => ({
+      domain,
+      origins: [typeof claims["azp"] === "string" ? claims["azp"] : "https://app.example.com"],
+    }),
+  },
+  {
+    name: "firebase",
+    iss: /^https:\/\/securetoken\.google\.com\/(?<projectId>[^/]+)$/,
+    options: ({ projectId = "" }) => ({ projectId }),
+  },
+  {
+    name: "google",
+    iss: /^(?:https:\/\/)?accounts\.google\.com$/,
+    options: (_, audience) => ({ clientId: audience }),
+  },
+  {
+    name: "supabase",
+    iss: /^(?<url>https:\/\/[^/]+\.supabase\.(?:co|in))\/auth\/v1$/,
+    options: ({ url = "" }) => ({ url }),
+  },
+];
+
+/** Finds the preset of the provider that a token names. `expected` is the audience of the API, if it is known. `null` for another provider. */
+export function guessPreset(claims: Claims, expected: string | undefined): GuessedPreset | null {
+  const { iss } = claims;
+  if (typeof iss !== "string") return null;
+  for (const { name, iss: pattern, options } of patterns) {
+    const found = pattern.exec(iss);
+    if (found === null) continue;
+    const values = options(found.groups ?? {}, expected ?? likelyAudience(claims), claims);
+    const issuers = callPreset(name, values);
+    return issuers === null ? null : { name, code: `${name}(${formatOptions(values)})`, issuers };
+  }
+  return null;
+}
+
+/** Keycloak puts `account` into every token, and OpenID Connect the address of the user's claims. */
+function likelyAudience({ aud }: Claims): string {
+  const named = [aud ?? []].flat().filter((one) => typeof one === "string");
+  return named.find((one) => one !== "account" && !one.endsWith("/userinfo")) ?? UNKNOWN;
+}
+
+/** `null` when the token names values that the preset does not accept. */
+function callPreset(name: PresetName, options: Options): readonly TrustedIssuer[] | null {
+  try {
+    const made = presets[name](options as never);
+    return "issuers" in made ? made.issuers : [made];
+  } catch {
+    return null;
+  }
+}
+
+function formatOptions(options: Options): string {
+  const members = Object.entries(options).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
+  return `{ ${members.join(", ")} }`;
+}

@@ -1,0 +1,20 @@
+/** Says in what two issuers differ. The text completes "the issuer is A and not B: …". */
+export function describeIssuerDifference(named: string, wanted: string): string {
+  if (named.replace(/\/+$/, "") === wanted.replace(/\/+$/, "")) return "they differ by a slash at the end";
+  if (named.toLowerCase() === wanted.toLowerCase()) return "they differ by upper and lower case";
+  if (named.replace(/^https?:/, "") === wanted.replace(/^https?:/, ""))
+    return "they differ by http and https";
+  return isOtherTenant(named, wanted) ? "another tenant of the same provider" : "they are different issuers";
+}
+
+/** Whether one part of the path differs and nothing else, or the first label of a host with at least three. */
+function isOtherTenant(named: string, wanted: string): boolean {
+  const [a, b] = [URL.parse(named), URL.parse(wanted)];
+  if (a === null || b === null || a.protocol !== b.protocol) return false;
+  const [domainA, domainB] = [a, b].map(({ host }) => host.split(".").slice(1));
+  const isSameDomain = (domainA?.length ?? 0) > 1 && domainA?.join(".") === domainB?.join(".");
+  if (a.pathname === b.pathname) return isSameDomain;
+  const [ofA, ofB] = [a.pathname.split("/"), b.pathname.split("/")];
+  const different = ofA.filter((part, i) => part !== ofB[i]);
+  return a.host === b.host && ofA.length === ofB.length && different.length === 1;
+}

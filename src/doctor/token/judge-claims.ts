@@ -1,0 +1,151 @@
+import { claimAt } from "../../core/claim-path.ts";
+import type { InvalidVerdict, JwtClaims } from "../../core/verdict.ts";
+import { ScopeSets } from "../../guard/issuers/scope-sets.ts";
+import type { IssuerSettings } from "../../guard/issuer-settings.ts";
+import { isRecord } from "../../core/json.ts";
+import { refuseClaims } from "../../jwt/claims.ts";
+import type { ParsedToken } from "../../jwt/parse.ts";
+import { tokenKind } from "../../jwt/token-kind.ts";
+import { fail, ok, warn, type Finding } from "../finding.ts";
+import { describeIssuerDifference } from "./issuer-difference.ts";
+
+type Claims = Readonly<JwtClaims>;
+
+/** Judges the claims of a token by the rules for its issuer. Its signature and its times are judged elsewhere. */
+export function judgeClaims(token: ParsedToken, settings: IssuerSettings): Finding[] {
+  const { claimsPolicy, algorithms, authority } = settings;
+  if (algorithms !== undefined && !algorithms.includes(token.algorithm)) {
+    const detail = `the token is signed with ${token.algorithm}, and ${algorithms.join(", ")} are accepted`;
+    return [
+      fail(
+        detail,
+        `algorithms: ${JSON.stringify([...algorithms, token.algorithm])}, if the provider means to use it`,
+      ),
+    ];
+  }
+  const isAuthorityAsked = authority !== undefined && authority.ask !== "opaque";
+  const refused = refuseClaims(token, { ...claimsPolicy, defersAbsent: isAuthorityAsked });
+  const scopes = judgeScopes(token.claims, settings.scopesFrom);
+  return refused === null
+    ? [ok("its claims are accepted"), scopes]
+    : [explainRefusal(refused, token.claims), scopes];
+}
+
+/** Explains why the claims are refused, and which option or which token is right. */
+function explainRefusal({ reason, detail }: InvalidVerdict, claims: Claims): Finding {
+  const [claim, got] = [detail?.claim ?? "", show(detail?.got)];
+  const expected = (detail?.expected ?? []).map(show).join(" or ");
+  if (reason === "wrong_type") return explainKind(claims, claim, got, expected);
+  if (reason === "wrong_issuer") {
+    const difference = describeIssuerDifference(String(detail?.got), String(detail?.expected[0]));
+    return fail(
+      `its iss is ${got}, and ${expected} is expected: ${difference}`,
+      `set the issuer to exactly ${got}`,
+    );
+  }
+  if (reason === "wrong_audience") {
+    return fail(`its ${claim} is ${got}, and ${expected} is expected`, adviseAudience(detail?.got));
+  }
+  if (reason === "missing_claim") return fail(`it has no ${claim}`, adviseMissing(claim, claims));
+  if (reason === "wrong_claim") {
+    const advice = `if such tokens are good, change claims: { ${JSON.stringify(claim)}: … }`;
+    return fail(`its ${claim} is ${got}, and ${expected} is accepted`, advice);
+  }
+  if (reason === "sender_constrained") {
+    const advice = "let the client request a bearer token, without DPoP";
+    return fail("it is bound to a key of its sender (cnf), which is not supported", advice);
+  }
+  const place = claim === "" ? "" : `: ${claim} is ${got}`;
+  return fail(`it is refused with ${reason}${place}`, "docs/errors.md explains the reason");
+}
+
+function explainKind(claims: Claims, claim: string, got: string, expected: string): Finding {
+  const kind = tokenKind(claims);
+  if (kind === "id") {
+    const detail = "this is an ID token: it tells the client who logged in, and is not meant for an API";
+    return fail(
+      detail,
+      'send the access token, or write types: ["id"] if the provider has no other token for your API',
+    );
+  }
+  if (kind === "other") {
+    return fail(`this is no access token: its ${claim} is ${got}`, "send the access token that came with it");
+  }
+  if (kind === "access" && claim !== "typ") {
+    return fail(
+      `this is an access token, and ID tokens are expected (${claim} is ${got})`,
+      'send the ID token, or take types: ["id"] away',
+    );
+  }
+  return fail(
+    `its typ is ${got}, and ${expected} are accepted`,
+    `types: [${got}], if the provider's access tokens have this typ`,
+  );
+}
+
+function adviseAudience(got: unknown): string {
+  const named = [got].flat().filter((one): one is string => typeof one === "string");
+  if (named.length === 1 && named[0] === "account") {
+    return "add an audience mapper for your API to the client in Keycloak; every token has account";
+  }
+  const own = named.find((one) => one !== "account") ?? "";
+  return `audience: ${JSON.stringify(own)}, if that is your API; else let the client request a token for your API`;
+}
+
+function adviseMissing(claim: string, claims: Claims): string {
+  if (claim !== "aud")
+    return "choose requiredClaims among the claims that its tokens have, or ask the provider for the claim";
+  for (const name of ["client_id", "azp"]) {
+    const value = claims[name];
+    if (typeof value === "string")
+      return `audienceFrom: "${name}", audience: ${JSON.stringify(value)}, if tokens of this client are for your API`;
+  }
+  return "let the client request a token for your API; the provider then names it in aud";
+}
+
+/** Claims in which providers keep roles and rights, beside those of scopes. */
+const ROLE_PATHS = [
+  "realm_access.roles",
+  "roles",
+  "permissions",
+  "groups",
+  "cognito:groups",
+  "scp",
+  "scope",
+  "app_metadata.roles",
+];
+
+/** Scopes decide at a route, so a token that grants none is worth a look. */
+function judgeScopes(claims: Claims, scopesFrom: readonly string[]): Finding {
+  const scopes = new ScopeSets(scopesFrom).scopesOf(claims);
+  const read = new Set(scopesFrom.includes("scope") ? [...scopesFrom, "scp"] : scopesFrom);
+  const resources = isRecord(claims["resource_access"]) ? Object.keys(claims["resource_access"]) : [];
+  const paths = [
+    ...ROLE_PATHS,
+    ...resources.map((name) => `resource_access.${name}.roles`),
+    ...namespacedRoles(claims),
+  ];
+  const unread = paths.filter((path) => !read.has(path) && hasNames(claimAt(claims, path)));
+  if (unread.length === 0) {
+    return ok(scopes.length === 0 ? "it grants no scope" : `it grants the scopes ${scopes.join(", ")}`);
+  }
+  const granted = scopes.length === 0 ? "it grants no scope" : `it grants ${scopes.join(", ")}`;
+  const advice = `scopesFrom: ${JSON.stringify([...scopesFrom, ...unread])}, if these are rights in your API`;
+  const detail = `${granted}; there are further names in ${unread.join(", ")}, which are not read`;
+  return scopes.length === 0 ? warn(detail, advice) : ok(`${detail} (${advice})`);
+}
+
+/** Auth0 and others write claims of an application under names that are URLs. */
+function namespacedRoles(claims: Claims): string[] {
+  return Object.keys(claims).filter((name) => /^https?:\/\/.+\/(?:roles|permissions|groups)$/.test(name));
+}
+
+function hasNames(value: unknown): boolean {
+  return Array.isArray(value)
+    ? value.some((one) => typeof one === "string")
+    : typeof value === "string" && value !== "";
+}
+
+function show(value: unknown): string {
+  return JSON.stringify(value ?? null);
+}

@@ -1,0 +1,279 @@
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import {
+  explainToken,
+  type TokenExpectations,
+  type TokenReport,
+} from "../../../src/doctor/token/explain-token.ts";
+import { readIssuerOrTenants } from "../../../src/guard/issuer-settings.ts";
+import { createGuard, type GuardOptions } from "../../../src/index.ts";
+import * as presets from "../../../src/providers/index.ts";
+import { createMint } from "../../../src/testing/index.ts";
+import { runHoldfast } from "../../cli/cli-process.ts";
+import { temporaryDataDir } from "../../server/temporary-settings.ts";
+import { AUDIENCE, makeContext, makeSettings, providerSettings, startProvider } from "../fixture.ts";
+
+type Claims = Readonly<Record<string, unknown>>;
+
+const mint = await createMint({ issuer: "unused", audience: "unused", algorithm: "RS256" });
+const nothing: TokenExpectations = { providers: [], own: null, audience: undefined };
+
+function assertFinding({ findings }: TokenReport, status: string, detail: RegExp, advice?: RegExp): void {
+  const found = findings.find((one) => one.status === status && detail.test(one.detail));
+  assert.ok(found !== undefined, JSON.stringify(findings, null, 1));
+  if (advice !== undefined) assert.match(found.advice ?? "", advice);
+}
+
+function assertAccepted({ findings, status }: TokenReport): void {
+  assert.equal(status, "ok", JSON.stringify(findings, null, 1));
+}
+
+const tid = "8d4c2fd9-0c7c-4a7b-8f0a-5b1c7f1f3f55";
+/** An access token of each provider, as its page in docs/providers.md describes it. */
+const usual: Readonly<Record<keyof typeof presets, Claims>> = {
+  keycloak: {
+    iss: "https://id.example.com/realms/shop",
+    aud: ["orders-api", "account"],
+    typ: "Bearer",
+    azp: "spa",
+  },
+  auth0: { iss: "https://example.eu.auth0.com/", aud: [AUDIENCE, "https://example.eu.auth0.com/userinfo"] },
+  entra: {
+    iss: `https://login.microsoftonline.com/${tid}/v2.0`,
+    aud: "6e74172b",
+    azp: "spa",
+    scp: "orders.read",
+  },
+  okta: {
+    iss: "https://example.okta.com/oauth2/default",
+    aud: "api://default",
+    cid: "c1",
+    scp: ["orders:read"],
+  },
+  cognito: {
+    iss: "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_Ab1Cd2Ef3",
+    aud: undefined,
+    client_id: "c1",
+    token_use: "access",
+  },
+  clerk: {
+    iss: "https://clerk.example.com",
+    aud: undefined,
+    azp: "https://app.example.com",
+    sid: "s1",
+    sts: "active",
+  },
+  firebase: { iss: "https://securetoken.google.com/example-shop", aud: "example-shop", auth_time: 1 },
+  google: { iss: "https://accounts.google.com", aud: "123.apps.googleusercontent.com", at_hash: "x" },
+  supabase: {
+    iss: "https://abcdefghijklmnopqrst.supabase.co/auth/v1",
+    aud: "authenticated",
+    session_id: "s1",
+    is_anonymous: false,
+  },
+};
+
+for (const [name, claims] of Object.entries(usual)) {
+  test(`doctor token knows a token of ${name}, accepts it by the preset, and gives code that works`, async () => {
+    const report = await explainToken(mint.token(claims, { typ: "JWT" }), nothing);
+    assertAccepted(report);
+    assertFinding(report, "ok", new RegExp(`the preset ${name} of holdfast/providers fits`));
+    assert.equal(report.code[0], `import { ${name} } from "holdfast/providers";`);
+    // oxlint-disable-next-line typescript/no-implied-eval -- The code is what a reader pastes.
+    const evaluate = new Function("createGuard", name, `return ${report.code[1]};`) as (
+      make: (options: GuardOptions) => unknown,
+      preset: unknown,
+    ) => GuardOptions;
+    const options = evaluate((given) => given, Object.entries(presets).find(([one]) => one === name)?.[1]);
+    await createGuard(options).close();
+  });
+}
+
+test("doctor token says that a token of Keycloak is for account, and how to change that", async () => {
+  const token = mint.token({ ...usual.keycloak, aud: "account" }, { typ: "JWT" });
+  const report = await explainToken(token, { ...nothing, audience: "orders-api" });
+  assertFinding(report, "fail", /aud is "account", and "orders-api" is expected/, /audience mapper/);
+  assert.match(report.code[1] ?? "", /audience: "orders-api"/);
+});
+
+test("doctor token names ID tokens, refresh tokens and tokens that are bound to a key", async () => {
+  const explain = async (claims: Claims) =>
+    await explainToken(mint.token({ ...usual.keycloak, ...claims }, { typ: "JWT" }), nothing);
+  assertFinding(
+    await explain({ typ: "ID", nonce: "n" }),
+    "fail",
+    /this is an ID token/,
+    /send the access token/,
+  );
+  assertFinding(
+    await explain({ typ: "Refresh" }),
+    "fail",
+    /no access token: its typ is "Refresh"/,
+    /access token/,
+  );
+  assertFinding(await explain({ cnf: { jkt: "x" } }), "fail", /bound to a key of its sender/, /without DPoP/);
+});
+
+test("doctor token shows where the roles of a provider without a preset are", async () => {
+  const claims = { iss: "https://id.example.org", aud: AUDIENCE, realm_access: { roles: ["editor"] } };
+  const report = await explainToken(mint.token(claims), nothing);
+  assertFinding(
+    report,
+    "warn",
+    /further names in realm_access\.roles/,
+    /scopesFrom: \["scope","scp","realm_access\.roles"\]/,
+  );
+  assert.deepEqual(report.code, [
+    `createGuard({"issuer":"https://id.example.org","audience":"${AUDIENCE}"})`,
+  ]);
+});
+
+test("doctor token proposes another claim for the audience where a token has no aud", async () => {
+  const claims = { iss: "https://id.example.org", aud: undefined, client_id: "orders-app" };
+  const report = await explainToken(mint.token(claims), { ...nothing, audience: AUDIENCE });
+  assertFinding(report, "fail", /it has no aud/, /audienceFrom: "client_id", audience: "orders-app"/);
+});
+
+test("doctor token says how long a token has been expired, and that it is not valid yet", async () => {
+  const now = Math.floor(Date.now() / 1000);
+  const explain = async (claims: Claims) =>
+    await explainToken(mint.token({ ...usual.auth0, ...claims }), nothing);
+  assertFinding(await explain({ exp: now - 7200 }), "fail", /expired 2 hours ago/, /clocks/);
+  assertFinding(await explain({ nbf: now + 600, exp: now + 900 }), "fail", /another 10 minutes/, /clocks/);
+  assertFinding(await explain({ exp: undefined }), "warn", /never expires/, /allowMissingExp/);
+});
+
+for (const [what, make, detail, advice] of [
+  [
+    "an encrypted token",
+    () => `${part({ alg: "RSA-OAEP", enc: "A256GCM" })}.a.b.c.d`,
+    /encrypted token \(JWE\)/,
+    /signed/,
+  ],
+  [
+    "a token without signature",
+    () => `${part({ alg: "none" })}.${part({ iss: "x" })}.`,
+    /no signature/,
+    /signed/,
+  ],
+  [
+    "an unknown algorithm",
+    () => `${part({ alg: "XS256" })}.${part({})}.AA`,
+    /signed with XS256/,
+    /ES256 or RS256/,
+  ],
+  [
+    "critical extensions",
+    () => `${part({ alg: "RS256", crit: ["x"] })}.${part({})}.AA`,
+    /crit/,
+    /without them/,
+  ],
+  [
+    "damaged claims",
+    () => `${part({ alg: "RS256" })}.AAAA.AA`,
+    /claims of the token are damaged/,
+    /copy it again/,
+  ],
+  ["a refresh token of Holdfast", () => `hfr_${"A".repeat(60)}`, /refresh token of Holdfast/, /access token/],
+  ["nothing", () => " \n", /no token/, /standard input/],
+  [
+    "an opaque token without an authority",
+    () => "A".repeat(40),
+    /no configured authority/,
+    /HOLDFAST_AUTHORITY_URL/,
+  ],
+] as const) {
+  test(`doctor token explains ${what}`, async () => {
+    const report = await explainToken(make(), nothing);
+    assertFinding(report, "fail", detail, advice);
+    assert.equal(report.status, "fail");
+  });
+}
+
+function part(value: object): string {
+  return Buffer.from(JSON.stringify(value)).toString("base64url");
+}
+
+test("doctor token reads a token as people copy it", async () => {
+  const token = mint.token(usual.auth0);
+  for (const text of [`Bearer ${token}\n`, `Authorization: Bearer ${token}`, `"${token}"`]) {
+    const report = await explainToken(text, nothing);
+    assertAccepted(report);
+    assertFinding(report, "ok", /taken out of a header or of quotation marks/);
+  }
+  const broken = await explainToken(`${token.slice(0, 40)}\n${token.slice(40)}`, nothing);
+  assertFinding(broken, "warn", /line breaks in it/, /one piece/);
+  const long = await explainToken(mint.token({ ...usual.auth0, groups: "x".repeat(16_000) }), nothing);
+  assertFinding(long, "fail", /and a guard takes 16384/, /maxTokenBytes/);
+});
+
+async function configure(t: TestContext, more: Readonly<Record<string, string>> = {}) {
+  const provider = await startProvider(t);
+  const settings = await makeSettings({ ...providerSettings(provider), ...more });
+  const { providers, identity } = await makeContext(settings);
+  const [own = null] = readIssuerOrTenants("own", { issuer: identity.url, audience: AUDIENCE }).issuers;
+  return { provider, expected: { providers, own, audience: AUDIENCE } };
+}
+
+test("doctor token verifies a token of a configured provider, and asks its authority", async (t) => {
+  const { provider, expected } = await configure(t);
+  const report = await explainToken(provider.token(), expected);
+  assertAccepted(report);
+  assertFinding(report, "ok", /signature is that of the provider/);
+  assertFinding(report, "ok", /says that it is active/);
+  provider.revoke("t1");
+  const revoked = await explainToken(provider.token({ jti: "t1" }), expected);
+  assertFinding(revoked, "fail", /says that it is not active/, /whether this client may ask/);
+  assertAccepted(await explainToken(provider.opaqueToken(), expected));
+});
+
+test("doctor token finds a key that the provider does not have, and a signature that is not its own", async (t) => {
+  const { provider, expected } = await configure(t);
+  const other = await createMint({ issuer: provider.issuer, audience: AUDIENCE });
+  const unknown = await explainToken(other.token(), expected);
+  assertFinding(unknown, "fail", /its key ".+" is not in the key set/, /another environment/);
+  const [{ kid = "" } = {}] = provider.jwks().keys as { kid?: string }[];
+  const forged = await explainToken(other.token({}, { kid }), expected);
+  assertFinding(forged, "fail", /no key of the set made its signature|no key of the set is for/, /altered/);
+  const again = await configure(t);
+  again.provider.fault("jwks", { status: 503 });
+  assertFinding(
+    await explainToken(again.provider.token(), again.expected),
+    "fail",
+    /cannot be verified: .*503/,
+    /networks/,
+  );
+});
+
+test("doctor token says in what the issuer of a token differs from the configured one", async (t) => {
+  const { provider, expected } = await configure(t);
+  const explain = async (iss: string) => await explainToken(provider.token({ iss }), expected);
+  assertFinding(
+    await explain(`${provider.issuer}/`),
+    "fail",
+    /differ by a slash at the end/,
+    /HOLDFAST_PROVIDER_ISSUER=/,
+  );
+  const https = provider.issuer.replace("http:", "https:");
+  assertFinding(await explain(https), "fail", /differ by http and https/, /HOLDFAST_PROVIDER_ISSUER=/);
+});
+
+test("doctor token points to token inspect for a token of the service itself", async (t) => {
+  const { expected } = await configure(t, { HOLDFAST_URL: "https://auth.example" });
+  const report = await explainToken(mint.token({ iss: "https://auth.example", aud: AUDIENCE }), expected);
+  assertFinding(report, "skip", /holdfast token inspect/);
+  const other = await explainToken(mint.token({ iss: "https://auth.example", aud: "x" }), expected);
+  assertFinding(other, "fail", /aud is "x"/);
+});
+
+test("law 5: doctor token prints no part of the signature, and no claim that identifies a user", async () => {
+  const data = await temporaryDataDir();
+  const token = mint.token({ ...usual.auth0, sub: "user-hunter2", email: "hunter2@example.com" });
+  for (const args of [[], ["--json"], ["--audience", "https://other.example"]]) {
+    const { out, err, code } = await runHoldfast(["doctor", "token", ...args], { data, input: token });
+    assert.match(out, /auth0/);
+    for (const secret of token.split(".")) assert.ok(!(out + err).includes(secret));
+    assert.doesNotMatch(out + err, /hunter2/);
+    assert.equal(code, args[0] === "--audience" ? 1 : 0);
+  }
+});
