@@ -40,6 +40,16 @@ const sets: readonly PeerSet[] = [
     packages: nest("10.0.0", { rxjs: "7.8.1", "reflect-metadata": "0.1.13" }),
     program: "nestjs.js",
   },
+  {
+    name: "opentelemetry 1.9",
+    packages: {
+      "@opentelemetry/api": "1.9.0",
+      "@opentelemetry/context-async-hooks": "1.30.1",
+      "@opentelemetry/sdk-metrics": "1.30.1",
+      "@opentelemetry/sdk-trace-base": "1.30.1",
+    },
+    program: "opentelemetry.js",
+  },
   { name: "redis 5", packages: { redis: "5.0.0" }, program: "redis.js" },
   {
     name: "hono 4.6",

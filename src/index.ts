@@ -20,6 +20,8 @@ export type {
   MetricSource,
 } from "./core/metrics.ts";
 export type { DecisionEvent, GuardEvent } from "./core/events.ts";
+export type { BreakerEvent, KeysEvent, QuestionEvent } from "./core/operation-events.ts";
+export type { OpenSpan, SpanAttributes, SpanReference, SpanStart, Tracing } from "./core/tracing.ts";
 export type { CallOptions, DegradedMode, Rules } from "./core/rules.ts";
 export type { Decision, InvalidReason, JwtClaims, UnavailableCause, Verdict } from "./core/verdict.ts";
 export type {

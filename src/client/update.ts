@@ -6,12 +6,11 @@ import type { AuthRecord, AuthState, AuthStorage } from "./types.ts";
 
 /**
  * Creates the function that reads the record that all pages share, and writes what `change` makes of it. After a failure
- * of the storage the page uses its own copy, and writes the copy when the storage works again. Without a storage the
- * record stays in this page. It never rejects.
+ * of the storage the page uses its own copy, and writes the copy when the storage works again. It never rejects.
  */
 export const createUpdate = (
   session: Session,
-  storage: AuthStorage | undefined,
+  storage: AuthStorage,
 ): ((change?: Change) => Promise<AuthRecord>) => {
   const { clock } = session;
   let wasStored = false;
@@ -27,9 +26,8 @@ export const createUpdate = (
     }
     session.record = record;
     const { sid: sessionId, sub: subject, at, life, out = null } = record;
-    const { trouble } = session;
     const state: AuthState = life
-      ? { status: "in", sessionId, subject, expiresAt: at + life, persistence, trouble }
+      ? { status: "in", sessionId, subject, expiresAt: at + life, persistence, trouble: session.trouble }
       : { status: "out", cause: out };
     if (JSON.stringify(state) !== JSON.stringify(session.state)) {
       session.state = state;
@@ -42,29 +40,33 @@ export const createUpdate = (
   return async (change = () => undefined) => {
     const now = clock.monotonic();
     let next: AuthRecord | undefined;
-    const decide = (found: AuthRecord | null) => {
-      if (!found && wasStored && session.record.life) {
-        // The user or the browser deleted the session. The page keeps it, and does not store it again.
-        retryAt = Infinity;
-        throw new Error("deleted");
-      }
-      const stored = found ?? noRecord;
-      const known = newest(stored, session.record);
-      next = change(known);
-      return next ?? (known === stored ? undefined : known);
-    };
-    if (storage && now >= retryAt) {
+    if (now >= retryAt) {
       try {
-        const record = await within(clock, STORAGE_WAIT_MS, storage.update(decide));
+        const record = await within(
+          clock,
+          STORAGE_WAIT_MS,
+          async () =>
+            await storage.update((found) => {
+              if (!found && wasStored && session.record.life) {
+                // The user or the browser deleted the session. The page keeps it, and does not store it again.
+                retryAt = Infinity;
+                throw new Error("deleted");
+              }
+              const stored = found ?? noRecord;
+              const known = newest(stored, session.record);
+              next = change(known);
+              return next ?? (known === stored ? undefined : known);
+            }),
+        );
         wasStored ||= Boolean(record);
-        if (next) session.postMessage();
+        if (next) session.announce();
         return apply(record ?? noRecord, storage.persistence);
       } catch {
         retryAt = Math.max(retryAt, now + PAUSE_MS);
       }
     }
     next = change(session.record);
-    if (storage && next) session.postMessage(next);
+    if (next) session.announce(next);
     return apply(next ?? session.record, "memory");
   };
 };

@@ -5,17 +5,30 @@ import type { Session } from "./session.ts";
 import { HIDDEN_MS, MIN_TIMER_MS } from "./timing.ts";
 import type { AuthRecord } from "./types.ts";
 
+/** Opens the channel of the session. `undefined` where the platform has none. */
+function openChannel(name: string): BroadcastChannel | undefined {
+  try {
+    const channel: BroadcastChannel & { unref?: () => void } = new BroadcastChannel(name);
+    // In Node, a channel must not keep the process alive.
+    channel.unref?.();
+    return channel;
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * Looks after the session whenever something may have changed. Correctness never depends on the one timer. Returns the
  * function that stops this.
  */
-export const keepAwake = (session: Session, name: string): (() => void) => {
+export function keepAwake(session: Session, name: string): () => void {
   const { clock } = session;
-  let channel: (BroadcastChannel & { unref?: () => void }) | undefined;
+  const channel = openChannel(name);
+  const page = globalThis.document as Document | undefined;
   const stopping = new AbortController();
   const { signal } = stopping;
   const setTimer = createTimer(clock);
-  let sleepsAt = Infinity;
+  let sleepsAt = page?.hidden ? clock.monotonic() + HIDDEN_MS : Infinity;
 
   /** Sets the timer for the next refresh, or for the next attempt. */
   const schedule = () => {
@@ -29,21 +42,25 @@ export const keepAwake = (session: Session, name: string): (() => void) => {
 
   /** Reads the storage again, refreshes a token that is due, and sends the logouts that wait. */
   const look = async (received?: AuthRecord) => {
-    await session.update((known) =>
+    const record = await session.update((known) =>
       received && newest(known, received) === received ? received : undefined,
     );
     if (signal.aborted) return;
-    await session.obtain().catch(() => undefined);
+    if (record.life && session.dueInMs(record) <= 0) await session.refresh(record).catch(() => undefined);
     schedule();
+    if (!session.record.outbox[0]) return;
     // Other pages wait for their turn, so that each logout is sent once.
-    if (session.record.outbox[0]) await session.locked(":outbox", async () => await sendLogouts(session));
+    await session.locked(":outbox", async () => {
+      await session.update();
+      await sendLogouts(session);
+    });
   };
   const wake = () => void look();
-  const onEvent = ({ type }: { type?: string }) => {
-    const isHidden = globalThis.document?.hidden;
-    sleepsAt = isHidden ? clock.monotonic() + HIDDEN_MS : Infinity;
+  const onEvent = ({ type }: { type: string }) => {
+    sleepsAt = page?.hidden ? clock.monotonic() + HIDDEN_MS : Infinity;
+    if (page?.hidden) return schedule();
     if (type === "online") session.retryAt = -Infinity;
-    if (!isHidden) for (const waken of session.wakers) waken();
+    for (const waken of session.wakers) waken();
     wake();
   };
 
@@ -51,21 +68,14 @@ export const keepAwake = (session: Session, name: string): (() => void) => {
     // The document receives two of them, and the window sees them first.
     globalThis.addEventListener?.(type, onEvent, { signal, capture: true });
   }
-  try {
-    channel = new BroadcastChannel(name);
-    // In Node, a channel must not keep the process alive.
-    channel.unref?.();
-    channel.onmessage = ({ data }) => void look(data as AuthRecord | undefined);
-  } catch {
-    // Without a channel, a page reads the storage when it wakes.
-  }
-  session.postMessage = (unstored) => channel?.postMessage(unstored);
+  if (channel) channel.onmessage = ({ data }) => void look(data as AuthRecord | undefined);
+  session.announce = (unstored) => channel?.postMessage(unstored);
   session.listeners.add(schedule);
-  onEvent({});
+  wake();
   return () => {
     stopping.abort();
     schedule();
+    session.announce = () => undefined;
     channel?.close();
-    channel = undefined;
   };
-};
+}

@@ -19,6 +19,8 @@ export interface HistogramSample {
   /** Observations in each bucket alone, with one member more than `bounds`. */
   readonly counts: readonly number[];
   readonly sum: number;
+  /** Calls `listener` with each later observation, and returns the function that ends it. */
+  readonly observe: (listener: (value: number) => void) => () => void;
 }
 
 /** All samples of one metric. The name ends with its unit: `_seconds`, `_bytes`. Names of counters end with `_total`. */
@@ -96,6 +98,7 @@ const REQUEST_BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
 export class Histogram {
   readonly #bounds: readonly number[];
   readonly #counts: number[];
+  readonly #listeners = new Set<(value: number) => void>();
   #sum = 0;
 
   /** `bounds` are the upper bounds of the buckets, ascending. */
@@ -109,10 +112,15 @@ export class Histogram {
     const bucket = found === -1 ? this.#bounds.length : found;
     this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;
     this.#sum += value;
+    for (const listener of this.#listeners) listener(value);
   }
 
   sample(labels: MetricLabels): HistogramSample {
-    return { labels, bounds: this.#bounds, counts: [...this.#counts], sum: this.#sum };
+    const observe = (listener: (value: number) => void) => {
+      this.#listeners.add(listener);
+      return () => void this.#listeners.delete(listener);
+    };
+    return { labels, bounds: this.#bounds, counts: [...this.#counts], sum: this.#sum, observe };
   }
 }
 

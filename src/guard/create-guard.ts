@@ -8,6 +8,7 @@ import { describeError, emit, type GuardEventSource } from "./emit.ts";
 import { startGuardedIssuer } from "./issuers/guarded-issuer.ts";
 import { GuardedIssuers } from "./issuers/guarded-issuers.ts";
 import { DecisionCounts } from "./metrics/decision-counts.ts";
+import { DecisionTracing } from "./pipeline/decision-tracing.ts";
 import { DecisionDurations } from "./metrics/decision-durations.ts";
 import { guardMetrics } from "./metrics/guard-metrics.ts";
 import { createAdmit } from "./pipeline/admission.ts";
@@ -149,6 +150,7 @@ function createContext(settings: GuardSettings): PipelineContext {
     eventCounts,
     unknownIssuerDecisions: new DecisionCounts(),
     decisionDurations: new DecisionDurations(clock),
+    decisionTracing: settings.tracing && new DecisionTracing(settings.tracing, settings.name),
     restoring: null,
     closed: false,
   };

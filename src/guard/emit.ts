@@ -2,6 +2,7 @@ import { isHoldfastError } from "../core/errors.ts";
 import { guardEvents } from "../core/event-channels.ts";
 import type { GuardEvent } from "../core/events.ts";
 import type { Counts } from "../core/metrics.ts";
+import type { Tracing } from "../core/tracing.ts";
 import type { ConsoleWarnings } from "./console-warnings.ts";
 
 /** The guard that an event is about, and its issuer when the event concerns only one. */
@@ -14,6 +15,8 @@ export interface GuardEventSource {
   readonly eventCounts?: Counts | undefined;
   /** Explains failures on the console. */
   readonly warnings?: ConsoleWarnings | undefined;
+  /** Records the spans of this source. */
+  readonly tracing?: Tracing | undefined;
   /** Whether events are only counted now, because anyone may have made up the issuer. Default: never. */
   readonly isMuted?: () => boolean;
 }

@@ -13,6 +13,7 @@ import {
 } from "../core/options.ts";
 import { flagOption, invalidValue, readChoice } from "../core/option-values.ts";
 import { degradedModes, MIN_AUTH_AGE_MS, type DegradedMode } from "../core/rules.ts";
+import { TRACING_METHODS, type Tracing } from "../core/tracing.ts";
 import type { Snapshots } from "../stores/store.ts";
 import type { SharedAnswersSource } from "../stores/shared-answers.ts";
 import { ConsoleWarnings } from "./console-warnings.ts";
@@ -57,6 +58,7 @@ export interface GuardSettings {
   readonly clock: Clock;
   readonly random: () => number;
   readonly warnings: ConsoleWarnings;
+  readonly tracing: Tracing | undefined;
 }
 
 /** The values of the options, named like the options. */
@@ -78,6 +80,7 @@ interface GuardOptionValues {
   readonly clock: Clock;
   readonly random: () => number;
   readonly warnings: boolean;
+  readonly tracing: Tracing | undefined;
 }
 
 const defaultFallback: FallbackPolicy = { mode: "deny", maxMs: 3_600_000 };
@@ -108,6 +111,9 @@ export const guardOptionTable: OptionTable<GuardOptionValues> = {
   clock: clockOption(OWNER),
   random: functionOption(() => Math.random),
   warnings: flagOption(true),
+  tracing: option((name, value) =>
+    value === undefined ? undefined : readPart<Tracing>(name, value, TRACING_METHODS),
+  ),
 } satisfies Record<keyof CommonGuardOptions | "issuers" | "issuerFor", unknown>;
 
 /** Throws `invalid_option` or `missing_method`, naming the option. */
@@ -163,6 +169,7 @@ export function readGuardSettings(options: GuardOptions): GuardSettings {
     clock: values.clock,
     random: values.random,
     warnings: new ConsoleWarnings(values.name, values.clock, values.warnings),
+    tracing: values.tracing,
   };
 }
 

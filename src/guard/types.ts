@@ -1,3 +1,4 @@
+import type { Tracing } from "../core/tracing.ts";
 import type { ClaimRules } from "../core/claim-rules.ts";
 import type { Clock } from "../core/clock.ts";
 import type { MetricSource } from "../core/metrics.ts";
@@ -163,6 +164,8 @@ export interface CommonGuardOptions {
    * keys cannot be fetched: the first case of each kind in a minute. Default true.
    */
   warnings?: boolean;
+  /** Records spans, such as `createTracing()` of `holdfast/opentelemetry`. Default: none are recorded. */
+  tracing?: Tracing;
 }
 
 export interface SingleIssuerOptions extends CommonGuardOptions, TrustedIssuer {

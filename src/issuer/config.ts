@@ -15,6 +15,7 @@ import {
   type OptionTable,
 } from "../core/options.ts";
 import { isExactOrigin } from "../core/origin.ts";
+import { TRACING_METHODS, type Tracing } from "../core/tracing.ts";
 import { readCookieOptions, requireUrlForCookies, type CookieModeConfig } from "./cookie-options.ts";
 import type { Store } from "../stores/store.ts";
 import { readAudiences, type Audiences } from "./audiences.ts";
@@ -44,6 +45,7 @@ export interface IssuerConfig {
   readonly account: AccountOf | undefined;
   readonly renew: Renew | undefined;
   readonly onEvent: OnEvent | undefined;
+  readonly tracing: Tracing | undefined;
   readonly loginNames: LoginNames;
   readonly clients: readonly ClientConfig[];
   readonly shortSession: { readonly idleMs: number; readonly absoluteMs: number };
@@ -77,6 +79,7 @@ export const issuerOptionTable: OptionTable<IssuerConfig & Dependencies> = {
   account: functionOption<AccountOf | undefined>(() => undefined),
   renew: functionOption<Renew | undefined>(() => undefined),
   onEvent: functionOption<OnEvent | undefined>(() => undefined),
+  tracing: option(readTracing),
   loginNames: option(readLoginNames, "case-insensitive"),
   clients: arrayOption(readClient),
   shortSession: option(readShortSession, { idleMs: 60 * MINUTE_MS, absoluteMs: 12 * 60 * MINUTE_MS }),
@@ -157,6 +160,11 @@ function readAlgorithm(name: string, value: unknown): Algorithm {
 
 function readLoginNames(name: string, value: unknown): LoginNames {
   return readChoice(name, ["case-insensitive", "exact"], value);
+}
+
+function readTracing(_: string, value: unknown): Tracing | undefined {
+  if (value !== undefined) requireMethods("createIssuer", "tracing", value, TRACING_METHODS);
+  return value as Tracing | undefined;
 }
 
 function readClock(_: string, value: unknown = systemClock): Clock {

@@ -127,11 +127,12 @@ interface IssuerParts {
 /** Checks every option, then makes the parts of the issuer. Reads nothing from the store. */
 function createParts(options: IssuerOptions): IssuerParts {
   const { config, secret: secrets, clock, random, store: givenStore } = readIssuerOptions(options);
-  const counts = new IssuerCounts(clock);
+  const counts = new IssuerCounts(clock, config);
   const recorder = createEventRecorder(config.name, clock, counts, () => store);
   const { store, health: storeHealth } = openCheckedStore(givenStore, {
     clock,
     counts,
+    tracing: config.tracing,
     onFailure: (message) => recorder.emit("store_failed", message),
   });
   const parts = { config, secrets, store, clock, counts, ...recorder };

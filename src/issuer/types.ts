@@ -1,3 +1,4 @@
+import type { Tracing } from "../core/tracing.ts";
 import type { MetricSource } from "../core/metrics.ts";
 import type { Clock } from "../core/clock.ts";
 import type { ErrorCode } from "../core/errors.ts";
@@ -45,6 +46,8 @@ export interface IssuerOptions {
   loginNames?: "case-insensitive" | "exact";
   /** Is told about theft, new devices and ended sessions. Never delays or fails a request. Default: no hook. */
   onEvent?: OnEvent;
+  /** Records spans, such as `createTracing()` of `holdfast/opentelemetry`. Default: none are recorded. */
+  tracing?: Tracing;
   /** Services that may validate and introspect tokens, read revocations and request tokens. Default: none. */
   clients?: readonly Client[];
   /** Exact origins of browser applications, for CORS. Default: none. */

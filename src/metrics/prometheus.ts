@@ -1,25 +1,11 @@
 import type { MetricValue, MetricValueWithName, Registry } from "prom-client";
-import type { HistogramSample, MetricFamily, MetricSource } from "../core/metrics.ts";
-import { invalidOption, option, readOptions, requireMethods } from "../core/options.ts";
+import type { HistogramSample, MetricFamily } from "../core/metrics.ts";
+import { requireMethods } from "../core/options.ts";
 import { collect } from "./collect.ts";
+import { readSources, type MetricSources } from "./sources.ts";
 
 export type { MetricFamily, MetricSource } from "../core/metrics.ts";
-
-/** The parts of an application whose metrics are registered. */
-export interface MetricSources {
-  readonly guards?: readonly MetricSource[];
-  readonly issuers?: readonly MetricSource[];
-  readonly connections?: readonly MetricSource[];
-}
-
-const partsOption = option((name, value = []): readonly MetricSource[] => {
-  if (!Array.isArray(value)) throw invalidOption(name, "an array of parts", value);
-  for (const part of value as unknown[])
-    requireMethods("registerMetrics", "a source of metrics", part, ["metrics"]);
-  return value as readonly MetricSource[];
-});
-
-const sourcesTable = { guards: partsOption, issuers: partsOption, connections: partsOption };
+export type { MetricSources } from "./sources.ts";
 
 /**
  * Registers the metrics of guards, issuers and connections in a registry of `prom-client`. Each scrape reads the
@@ -47,8 +33,7 @@ const sourcesTable = { guards: partsOption, issuers: partsOption, connections: p
  */
 export function registerMetrics(registry: Registry, sources: MetricSources): void {
   requireMethods("registerMetrics", "registry", registry, ["registerMetric"]);
-  const { guards, issuers, connections } = readOptions("registerMetrics", sources, sourcesTable);
-  const all = [...guards, ...issuers, ...connections];
+  const all = readSources(sources);
   const collectOnce = oncePerTurn(() => collect(all));
   for (const family of collect(all).values()) {
     // The registry calls `name` and `get` only. Its classes would hold each value a second time.

@@ -8,6 +8,7 @@ import { trustedIssuerOptionTable } from "../../src/guard/issuer-settings.ts";
 import { httpRevocationsOptionTable } from "../../src/guard/revocations/http-feed.ts";
 import { guardOptionTable } from "../../src/guard/settings.ts";
 import { issuerOptionTable } from "../../src/issuer/config.ts";
+import { tracingOptionTable } from "../../src/metrics/tracing.ts";
 import { mcpOptionTable } from "../../src/mcp/settings.ts";
 import { redisAnswersOptionTable, redisStoreOptionTable } from "../../src/stores/redis/options.ts";
 import { sqliteStoreOptionTable } from "../../src/stores/sqlite/options.ts";
@@ -25,6 +26,7 @@ const tables: readonly [page: string, heading: RegExp, declared: Defaults][] = [
   ["options", /createMcpResource/, mcpOptionTable],
   ["options", /createIssuer/, issuerOptionTable],
   ["options", /sqliteStore/, sqliteStoreOptionTable],
+  ["opentelemetry", /createTracing/, tracingOptionTable],
   ["redis", /The Redis store/, redisStoreOptionTable],
 ];
 

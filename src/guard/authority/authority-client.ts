@@ -234,17 +234,17 @@ class AuthorityClient implements Authority {
     const { token, expected } = await this.#probeTokens.next(this.#closing.signal);
     const permit = this.#breaker.admitProbe();
     if (permit === null) return;
-    const alone = { admit: async <T>(send: () => Promise<T>) => await send(), mayRetry: neverRetry };
-    const reply = await this.#request(token, alone, true);
+    const admit = async <T>(send: () => Promise<T>) => await send();
+    const reply = await this.#request(token, { admit, mayRetry: neverRetry, isProbe: true });
     if (this.#closing.signal.aborted) return;
     this.#settle(permit, checkProbeReply(reply, expected), permit.startedAt);
     this.#scheduleProbe();
   }
 
   /** Never rejects. */
-  async #request(token: string, delivery: Delivery, probe: boolean = false): Promise<AuthorityReply> {
+  async #request(token: string, delivery: Delivery): Promise<AuthorityReply> {
     const { signal } = this.#closing;
-    const timed = new TimedQuestion(this.#context, probe);
+    const timed = new TimedQuestion(this.#context, delivery.isProbe === true);
     const onSent = () => {
       timed.recordSent();
       delivery.onSent?.();

@@ -1,14 +1,14 @@
 import type { Clock } from "../../core/clock.ts";
 import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
 import { isRecord } from "../../core/json.ts";
+import { requestAttributes, withSpan, type SpanStart } from "../../core/tracing.ts";
 import { hasRegisteredTypes, nullableInAnswer, withoutNull } from "../../jwt/registered-claims.ts";
 import { freezeAndCount } from "../../jwt/strict-json.ts";
 import { abortable, withDeadline } from "../../resilience/deadline.ts";
 import { describeError } from "../emit.ts";
 import { fetchJson, type JsonResponse } from "../fetch-json.ts";
 import { readRetryAfterMs } from "../retry-after.ts";
-import type { AuthorityAnswer, AuthoritySource } from "./authority.ts";
-import type { CredentialsContext } from "./client-authentication.ts";
+import type { AuthorityAnswer, AuthorityContext, AuthoritySource } from "./authority.ts";
 import type { AuthoritySettings } from "./settings.ts";
 
 /** The request and response format of one kind of authority. */
@@ -85,6 +85,8 @@ export interface Delivery {
   /** Runs the request when there is a free place. */
   readonly admit: <T>(send: () => Promise<T>) => Promise<T>;
   readonly mayRetry: (failure: AuthorityFailure) => boolean;
+  /** Whether the guard asks in the background about a token of its own. Default false. */
+  readonly isProbe?: boolean;
   /** Called when the request leaves. */
   readonly onSent?: () => void;
 }
@@ -97,7 +99,35 @@ const QUEUED = "the time ended while the question waited for a free place";
 export async function requestAnswer(
   protocol: AuthorityProtocol,
   settings: AuthoritySettings,
-  context: CredentialsContext,
+  context: AuthorityContext,
+  token: string,
+  delivery: Delivery,
+  closing: AbortSignal,
+): Promise<AuthorityReply> {
+  const { guard, issuer, tracing } = context;
+  const start = (): SpanStart => ({
+    name: "holdfast.authority.ask",
+    kind: "client",
+    attributes: {
+      "holdfast.guard": guard,
+      "holdfast.issuer": issuer,
+      ...requestAttributes("POST", settings.url),
+    },
+    ...(delivery.isProbe === true && { parent: "none" }),
+  });
+  return await withSpan(tracing, start, async (span) => {
+    const reply = await sendQuestion(protocol, settings, context, token, delivery, closing);
+    const outcome = replyOutcome(reply);
+    span.set({ "holdfast.outcome": outcome });
+    if (outcome !== "yes" && outcome !== "no") span.fail(outcome);
+    return reply;
+  });
+}
+
+async function sendQuestion(
+  protocol: AuthorityProtocol,
+  settings: AuthoritySettings,
+  context: AuthorityContext,
   token: string,
   { admit, mayRetry, onSent }: Delivery,
   closing: AbortSignal,
@@ -117,7 +147,9 @@ export async function requestAnswer(
     });
   const send = async (signal: AbortSignal) => {
     const reply = await sendOnce(signal);
-    return reply.status === "failed" && reply.mayRetry && mayRetry(reply) ? await sendOnce(signal) : reply;
+    if (reply.status !== "failed" || !reply.mayRetry || !mayRetry(reply)) return reply;
+    context.tracing?.annotate({ "http.request.resend_count": 1 });
+    return await sendOnce(signal);
   };
   try {
     return await withDeadline(clock, ANSWER_LABEL, timeoutMs, send, closing);
@@ -130,7 +162,7 @@ export async function requestAnswer(
 async function sendAuthorityRequest(
   protocol: AuthorityProtocol,
   settings: AuthoritySettings,
-  context: CredentialsContext,
+  context: AuthorityContext,
   token: string,
   signal: AbortSignal,
 ): Promise<AuthorityReply> {
@@ -141,10 +173,16 @@ async function sendAuthorityRequest(
     const response = await fetchJson(settings.url, {
       ...settings,
       what: ANSWER_LABEL,
-      headers: { ...settings.headers, "content-type": protocol.contentType, ...credentials.headers },
+      headers: {
+        ...context.tracing?.requestHeaders(),
+        ...settings.headers,
+        "content-type": protocol.contentType,
+        ...credentials.headers,
+      },
       body: protocol.encodeBody({ token, ...credentials.body }),
       signal,
     });
+    context.tracing?.annotate({ "http.response.status_code": response.status });
     return response.status === 200 ? readBody(protocol, response.json) : readFailure(response, context.clock);
   } catch (error) {
     const reason = describeError(error);

@@ -63,7 +63,7 @@ interface Credentials {
 }
 
 /** The request that needs credentials. */
-export interface CredentialsContext {
+interface CredentialsContext {
   readonly issuer: string;
   readonly clock: Clock;
 }

@@ -75,11 +75,11 @@ export function openGuardedIssuer(
   parts: GuardedIssuerParts,
 ): GuardedIssuer {
   const { hosts, sharedCache, onVerified, isMuted } = parts;
-  const { name, clock, random, snapshots, revocationPollMs: pollMs, warnings } = settings;
+  const { name, clock, random, snapshots, revocationPollMs: pollMs, warnings, tracing } = settings;
   const maxAgeMs = settings.maxRevocationAgeMs;
   const { claimsPolicy, revocationFeed, algorithms } = issuer;
   const eventCounts = new Counts();
-  const own = { guard: name, issuer: claimsPolicy.issuer, eventCounts, warnings };
+  const own = { guard: name, issuer: claimsPolicy.issuer, eventCounts, warnings, tracing };
   const source = { ...own, ...(isMuted && { isMuted }) };
   const keyRequests = new RequestCounts(["ok", "failed"]);
   const authorityRequests = new RequestCounts(["yes", "no", "failed", "misconfigured"]);

@@ -1,4 +1,11 @@
 import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
+import {
+  requestAttributes,
+  withSpan,
+  type OpenSpan,
+  type SpanReference,
+  type SpanStart,
+} from "../../core/tracing.ts";
 import { jitter } from "../../resilience/backoff.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import { fetchJson, type JsonResponse } from "../fetch-json.ts";
@@ -38,6 +45,10 @@ export interface FetchKeySetCall {
   readonly bypassCaches: boolean;
   /** Whether a broken connection, or an answer of 502 to 504, is tried once more at once. */
   readonly repeats: boolean;
+  /** Whether a caller waits for it. */
+  readonly isAwaited: boolean;
+  /** Called with the span of the fetch. */
+  readonly onSpan: (span: SpanReference | undefined) => void;
 }
 
 /** A set stays fresh at least this long, even when `Cache-Control` allows less. */
@@ -48,18 +59,41 @@ const DEFAULT_FRESH_MS = 7_200_000;
 /** Some providers answer 406 to a request that accepts `application/json` only (RFC 7517 §8.5). */
 const ACCEPT = "application/json, application/jwk-set+json";
 
-/**
- * Resolves the URL and fetches the set within one deadline. Rejects on failure, and when `signal` aborts.
- */
+/** Resolves the URL and fetches the set within one deadline. Rejects on failure, and when `signal` aborts. */
 export async function fetchKeySet(
   location: KeyLocation,
   settings: JwksSettings,
   context: KeyContext,
+  call: FetchKeySetCall,
+): Promise<FetchedKeySet> {
+  const { guard, issuer, tracing } = context;
+  const start = (): SpanStart => ({
+    name: "holdfast.keys.fetch",
+    kind: "client",
+    attributes: {
+      "holdfast.guard": guard,
+      "holdfast.issuer": issuer,
+      ...requestAttributes("GET", location.firstUrl()),
+    },
+    ...(!call.isAwaited && { parent: "none" }),
+  });
+  return await withSpan(tracing, start, async (span) => {
+    call.onSpan(span.reference);
+    return await fetchWithSpan(location, settings, context, call, span);
+  });
+}
+
+async function fetchWithSpan(
+  location: KeyLocation,
+  settings: JwksSettings,
+  context: KeyContext,
   { signal, bypassCaches, repeats }: FetchKeySetCall,
+  span: OpenSpan,
 ): Promise<FetchedKeySet> {
   const { clock, random, hosts } = context;
   const what = "the key set";
   const headers = {
+    ...context.tracing?.requestHeaders(),
     accept: ACCEPT,
     ...(bypassCaches && { "cache-control": "no-cache" }),
     ...settings.headers,
@@ -84,6 +118,7 @@ export async function fetchKeySet(
   });
   const { url, status, json } = response;
   record(status === 200 ? "ok" : "failed");
+  span.set({ "http.response.status_code": status });
   if (status !== 200) throw badStatus(what, url, response, { clock, hosts });
   const freshForMs = jitter(chooseFreshMs(settings, response.headers), 0.1, random);
   return { url, jwks: json, freshForMs, cachedForMs: cachedForMs(response.headers) };

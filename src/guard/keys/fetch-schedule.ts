@@ -7,9 +7,9 @@ import { SingleFlight } from "../../resilience/single-flight.ts";
 export interface FetchTask {
   /**
    * Makes one attempt and rejects when it fails. `number` counts the attempts from 1. The result must be dropped once
-   * `signal` has aborted.
+   * `signal` has aborted. `isAwaited` tells whether a caller waits for the attempt.
    */
-  run(signal: AbortSignal, number: number): Promise<void>;
+  run(signal: AbortSignal, number: number, isAwaited: boolean): Promise<void>;
   onFailure(error: unknown): void;
   /** How long to wait after an attempt. `failures` counts the failures in a row; 0 after a success. */
   pauseMs(failures: number): number;
@@ -60,12 +60,20 @@ export class FetchSchedule {
     return remainingMs(this.#clock, this.#pause);
   }
 
-  /** Joins the running attempt, or begins one unless the pause is still on. Never rejects. */
-  async attempt(): Promise<void> {
+  /** Whether an attempt is under way, which the next caller joins. */
+  get isRunning(): boolean {
+    return this.#running.inFlight(this.#generation) !== undefined;
+  }
+
+  /**
+   * Joins the running attempt, or begins one unless the pause is still on. Never rejects. `isAwaited` tells whether a
+   * caller waits for it, as for a key that its token needs.
+   */
+  async attempt(isAwaited: boolean = false): Promise<void> {
     const generation = this.#generation;
     if (generation.signal.aborted) return;
     if (this.#running.inFlight(generation) === undefined && this.cooldownLeftMs() > 0) return;
-    await this.#running.run(generation, async () => await this.#runOnce(generation));
+    await this.#running.run(generation, async () => await this.#runOnce(generation, isAwaited));
   }
 
   /** Ends the pause at most `ms` from now. */
@@ -110,7 +118,7 @@ export class FetchSchedule {
     this.#cancelTimer();
   }
 
-  async #runOnce(generation: AbortController): Promise<void> {
+  async #runOnce(generation: AbortController, isAwaited: boolean): Promise<void> {
     const { signal } = generation;
     const number = ++this.#startedCount;
     if (generation !== this.#lastGeneration) {
@@ -118,7 +126,7 @@ export class FetchSchedule {
       this.#restartedAt = readClock(this.#clock);
     }
     try {
-      await this.#task.run(signal, number);
+      await this.#task.run(signal, number, isAwaited);
       if (signal.aborted) return;
       this.#failures = 0;
     } catch (error) {

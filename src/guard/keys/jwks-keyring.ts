@@ -1,4 +1,5 @@
 import { readClock, sleep, type Instant } from "../../core/clock.ts";
+import type { SpanReference } from "../../core/tracing.ts";
 import { invalidVerdict, unavailableVerdict } from "../../core/verdict.ts";
 import { asymmetricAlgorithms, type Algorithm } from "../../jwt/algorithms.ts";
 import type { VerificationKey } from "../../jwt/jwk-set.ts";
@@ -45,6 +46,8 @@ export class JwksKeyring implements Keyring {
   #isUsed = false;
   /** The number of background attempts in a row before which the keyring was not used. */
   #unusedAttempts = 0;
+  /** The span of the last fetch. */
+  #fetchSpan: SpanReference | undefined;
   /** Whether a token with an unknown key has asked for a set since the last set arrived. */
   #isTokenWaiting = false;
 
@@ -55,7 +58,7 @@ export class JwksKeyring implements Keyring {
     this.#context = context;
     this.#lastGood = new LastGoodKeys({ ...settings, ...context, algorithms: this.algorithms });
     this.#schedule = new FetchSchedule(context.clock, {
-      run: async (signal, number) => await this.#fetch(signal, number),
+      run: async (signal, number, isAwaited) => await this.#fetch(signal, number, isAwaited),
       onFailure: (error) => this.#onFailure(error),
       pauseMs: (failures) => this.#pauseMs(failures),
       freshForMs: () => this.#lastGood.age.freshForMs(),
@@ -140,7 +143,9 @@ export class JwksKeyring implements Keyring {
       this.#isTokenWaiting = true;
       if (this.#schedule.isFailing && this.#askedPauseMs === 0) this.#schedule.shortenPause(FIRST_RETRY_MS);
     }
-    await this.#schedule.attempt();
+    const isJoining = this.#schedule.isRunning;
+    await this.#schedule.attempt(true);
+    if (isJoining && this.#fetchSpan !== undefined) this.#context.tracing?.link(this.#fetchSpan);
     return this.#lookUp(token, tried, firstSeen);
   }
 
@@ -214,11 +219,12 @@ export class JwksKeyring implements Keyring {
     return isNewer && this.#lastGood.age.currentMs() < this.#settings.coolDownMs;
   }
 
-  async #fetch(signal: AbortSignal, number: number): Promise<void> {
+  async #fetch(signal: AbortSignal, number: number, isAwaited: boolean): Promise<void> {
     const began = this.#context.clock.monotonic();
     // One lost connection must not delay the tokens of a new key. In a longer outage the pauses limit the attempts.
     const repeats = this.#lastGood.age.isUsable() && !this.#schedule.isFailing;
-    const call = { signal, bypassCaches: this.#bypassCaches, repeats };
+    const onSpan = (span: SpanReference | undefined) => (this.#fetchSpan = span);
+    const call = { signal, bypassCaches: this.#bypassCaches, repeats, isAwaited, onSpan };
     this.#bypassCaches = false;
     try {
       const fetched = await fetchKeySet(this.#location, this.#settings, this.#context, call);

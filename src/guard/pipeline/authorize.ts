@@ -117,7 +117,15 @@ function lookUp(
 }
 
 /** Steps 4 to 10, for a token that is not in memory. Kept apart, because a small function makes a hit cheaper. */
-async function authorizeCold<C>(
+async function authorizeCold<C>(...call: ColdCall): Promise<AuthorizeResult<C>> {
+  const [{ decisionTracing }, , tokenName] = call;
+  if (decisionTracing === undefined) return await decideCold<C>(...call);
+  return await decisionTracing.run(tokenName, async () => await decideCold<C>(...call));
+}
+
+type ColdCall = Parameters<typeof decideCold>;
+
+async function decideCold<C>(
   context: PipelineContext,
   token: string,
   tokenName: string,

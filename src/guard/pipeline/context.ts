@@ -9,6 +9,7 @@ import type { DecisionDurations } from "../metrics/decision-durations.ts";
 import type { GuardSettings } from "../settings.ts";
 import type { SharedCache } from "../shared/shared-cache.ts";
 import type { DecisionContext } from "./decide.ts";
+import type { DecisionTracing } from "./decision-tracing.ts";
 import type { KeyTrials } from "./key-trials.ts";
 import type { ResultCache } from "./result-cache.ts";
 import type { UnusableAnswers } from "./unusable-answers.ts";
@@ -49,6 +50,8 @@ export interface PipelineContext extends GuardSettings, DecisionContext {
   /** Decisions about tokens that no issuer of the guard vouches for. */
   readonly unknownIssuerDecisions: DecisionCounts;
   readonly decisionDurations: DecisionDurations;
+  /** `undefined` when the guard records no spans. */
+  readonly decisionTracing: DecisionTracing | undefined;
   /** Resolves when the snapshots of earlier runs are loaded. `null` from then on. */
   restoring: Promise<void> | null;
   closed: boolean;

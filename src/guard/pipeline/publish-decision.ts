@@ -16,7 +16,8 @@ export function publishHit<D extends Decision<unknown>>(
   startedAt: Instant,
 ): D {
   const isTimed = context.decisionDurations.isHitTimed();
-  if (isTimed || decision.status !== "valid" || cached.status !== "valid" || decisionEvents.hasSubscribers) {
+  const isObserved = decisionEvents.hasSubscribers || context.decisionTracing !== undefined;
+  if (isTimed || decision.status !== "valid" || cached.status !== "valid" || isObserved) {
     return publishDecision(context, decision, "memory", cached, isTimed ? startedAt : null);
   }
   const { decisionCounts } = cached.guardedIssuer;
@@ -27,7 +28,7 @@ export function publishHit<D extends Decision<unknown>>(
 
 /** Counts, times and publishes a decision. It is not timed without a start. */
 export function publishDecision<D extends Decision<unknown>>(
-  { name, unknownIssuerDecisions, decisionDurations, warnings }: PipelineContext,
+  { name, unknownIssuerDecisions, decisionDurations, decisionTracing, warnings }: PipelineContext,
   decision: D,
   origin: ResultOrigin | null,
   result: ValidationResult,
@@ -38,6 +39,7 @@ export function publishDecision<D extends Decision<unknown>>(
   const isTimed = origin !== null && startedAt !== null;
   const durationMs = isTimed ? decisionDurations.record(origin, startedAt) : null;
   if (decision.status === "invalid") warnings.noteRefusal(decision);
+  decisionTracing?.describe(decision, origin, issuer?.source.issuer ?? null);
   if (decisionEvents.hasSubscribers) {
     decisionEvents.publish({
       guard: name,

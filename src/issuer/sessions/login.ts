@@ -64,7 +64,7 @@ export async function withLoginLimits(
     hashMs += durationMs;
   };
   return await ctx.counts.time(
-    ctx.counts.logins,
+    "login",
     async () =>
       await attemptLogin(ctx, readAccounts, requestInfo, async (place) => await check({ place, onHashed })),
     ({ status }) => (status === "denied" ? "refused" : status),

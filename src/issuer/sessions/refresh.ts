@@ -61,7 +61,7 @@ export async function refreshNarrowed(
     if (rotated.outcome === "repeated") counts.repeatDelays.record(rotated.behindMs / 1_000);
   };
   return await counts.time(
-    counts.refreshes,
+    "refresh",
     async () => await spend(ctx, { text, request, onRotated }, requestInfo),
     // A token that is malformed or not authentic reaches no session.
     ({ status }) => rotation?.outcome ?? status,

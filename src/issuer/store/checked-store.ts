@@ -1,17 +1,18 @@
 import type { Clock } from "../../core/clock.ts";
 import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
 import { commandEvents } from "../../core/event-channels.ts";
+import { withSpan, type SpanStart, type Tracing } from "../../core/tracing.ts";
 import { requireMethods } from "../../core/options.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import type { Store } from "../../stores/store.ts";
-import type { IssuerCounts } from "../metrics/issuer-counts.ts";
+import type { IssuerCounts, StorePart } from "../metrics/issuer-counts.ts";
 import type { IssuerStatus } from "../types.ts";
 
 type Access = "read" | "write";
-type StorePart = "users" | "sessions" | "keys" | "revocations" | "audit" | "markers";
+type PartWithMethods = Exclude<StorePart, "now" | "prune">;
 
 /** Every method that the issuer calls, and whether it writes. The compiler keeps the table complete. */
-const storeMethods: { readonly [P in StorePart]: Readonly<Record<keyof Store[P], Access>> } = {
+const storeMethods: { readonly [P in PartWithMethods]: Readonly<Record<keyof Store[P], Access>> } = {
   users: {
     add: "write",
     get: "read",
@@ -37,6 +38,13 @@ const storeMethods: { readonly [P in StorePart]: Readonly<Record<keyof Store[P],
   markers: { read: "read", claim: "write", replace: "write" },
 };
 
+/** The span of a command. Background work of the issuer, which is part of no request, has none. */
+function commandSpan(description: string, command: string): SpanStart {
+  const [system = ""] = /^(?:sqlite|redis)\b/.exec(description) ?? ["other"];
+  const attributes = { "db.system.name": system, "db.operation.name": command };
+  return { name: `holdfast.store.${command}`, kind: "client", parent: "required", attributes };
+}
+
 /** Limits calls to a store that sets no deadlines. */
 const STORE_DEADLINE_MS = 10_000;
 
@@ -44,6 +52,8 @@ interface CheckedStoreOptions {
   readonly clock: Clock;
   readonly counts: Pick<IssuerCounts, "recordCommand">;
   readonly onFailure: (message: string) => void;
+  /** Records a span for each command within another span. */
+  readonly tracing?: Tracing | undefined;
 }
 
 interface CheckedStore {
@@ -51,31 +61,33 @@ interface CheckedStore {
   readonly health: () => Omit<IssuerStatus["store"], "description" | "unknownSecret" | "clockDifferenceMs">;
 }
 
-/**
- * Wraps the store for the issuer. Throws `missing_method` when the store lacks a method. Methods of the store may return
- * plain values instead of promises. Errors without a `store_…` code and calls past the deadline become `store_unavailable`. The first
- * failure after a success is passed to `onFailure`.
- */
-export function openCheckedStore(
-  store: Store,
-  { clock, counts, onFailure }: CheckedStoreOptions,
-): CheckedStore {
+type Call = <T>(
+  command: readonly [part: StorePart, method?: string],
+  access: Access,
+  work: () => T | Promise<T>,
+) => Promise<T>;
+
+/** Times, counts and traces calls to the store, and keeps its health. */
+function createCalls(
+  { description }: Store,
+  { clock, counts, onFailure, tracing }: CheckedStoreOptions,
+): { readonly call: Call; readonly health: CheckedStore["health"] } {
   let lastError: string | null = null;
   let writeFailure: IssuerStatus["store"]["writeFailure"] = null;
 
-  async function call<T>(what: string, access: Access, work: () => T | Promise<T>): Promise<T> {
-    const [part = ""] = what.split(/[.(]/, 1);
+  const call: Call = async ([part, method], access, work) => {
+    const command = method === undefined ? part : `${part}.${method}`;
     const startedAt = clock.monotonic();
     const record = (outcome: "ok" | "failed") => {
       const durationMs = clock.monotonic() - startedAt;
       counts.recordCommand(part, outcome, durationMs);
       if (!commandEvents.hasSubscribers) return;
-      const command = what.replace("()", "");
-      commandEvents.publish({ store: store.description, command, outcome, durationMs });
+      commandEvents.publish({ store: description, command, outcome, durationMs });
     };
+    const run = async () =>
+      await withDeadline(clock, `the store's ${command}()`, STORE_DEADLINE_MS, async () => await work());
     try {
-      const label = `the store's ${what}`;
-      const answer = await withDeadline(clock, label, STORE_DEADLINE_MS, async () => await work());
+      const answer = await withSpan(tracing, () => commandSpan(description, command), run);
       record("ok");
       lastError = null;
       if (access === "write") writeFailure = null;
@@ -85,7 +97,7 @@ export function openCheckedStore(
       const failure =
         isHoldfastError(error) && error.code.startsWith("store_")
           ? error
-          : new HoldfastError("store_unavailable", `the store failed at ${what}`, { cause: error });
+          : new HoldfastError("store_unavailable", `the store failed at ${command}()`, { cause: error });
       if (lastError === null) onFailure(failure.message);
       lastError = failure.message;
       if (access === "write") {
@@ -93,15 +105,25 @@ export function openCheckedStore(
       }
       throw failure;
     }
-  }
+  };
+  return { call, health: () => ({ reachable: lastError === null, lastError, writeFailure }) };
+}
 
-  function wrapPart<P extends StorePart>(name: P): Store[P] {
+/**
+ * Wraps the store for the issuer. Throws `missing_method` when the store lacks a method. Methods of the store may return
+ * plain values instead of promises. Errors without a `store_…` code and calls past the deadline become `store_unavailable`. The first
+ * failure after a success is passed to `onFailure`.
+ */
+export function openCheckedStore(store: Store, options: CheckedStoreOptions): CheckedStore {
+  const { call, health } = createCalls(store, options);
+
+  function wrapPart<P extends PartWithMethods>(name: P): Store[P] {
     const part = store[name] as unknown as Record<string, (...args: unknown[]) => unknown>;
     const methods: Readonly<Record<string, Access>> = storeMethods[name];
     requireMethods("issuer", `store.${name}`, part, Object.keys(methods));
     const wrapped = Object.entries(methods).map(([method, access]) => [
       method,
-      async (...args: unknown[]) => await call(`${name}.${method}()`, access, () => part[method]?.(...args)),
+      async (...args: unknown[]) => await call([name, method], access, () => part[method]?.(...args)),
     ]);
     return Object.fromEntries(wrapped) as Store[P];
   }
@@ -110,7 +132,7 @@ export function openCheckedStore(
   const { attempts } = store;
   if (attempts !== undefined) requireMethods("issuer", "store.attempts", attempts, ["add"]);
   return {
-    health: () => ({ reachable: lastError === null, lastError, writeFailure }),
+    health,
     store: {
       description: store.description,
       users: wrapPart("users"),
@@ -125,8 +147,8 @@ export function openCheckedStore(
       // Login limits go on without it, so its failures say nothing about the health of the store.
       ...(attempts !== undefined && { attempts }),
       metrics: () => store.metrics?.() ?? [],
-      now: async () => await call("now()", "read", async () => await store.now()),
-      prune: async () => await call("prune()", "write", async () => await store.prune()),
+      now: async () => await call(["now"], "read", async () => await store.now()),
+      prune: async () => await call(["prune"], "write", async () => await store.prune()),
     },
   };
 }
