@@ -11,6 +11,7 @@ import { redisAnswers } from "../stores/redis.ts";
 import { readRedisOptions } from "./store/redis-access.ts";
 import type { OpenedStore } from "./store/local-store.ts";
 import { noGuardFile, type GuardFile } from "./guard-file.ts";
+import { loadTracing } from "./load-tracing.ts";
 import type { ProviderSettings, Settings } from "./settings.ts";
 
 /** The `iss` and the `aud` of the service's access tokens. */
@@ -54,6 +55,7 @@ export async function composeService(
     for (const part of parts.splice(0).toReversed()) await part.close();
   };
   try {
+    const tracing = await loadTracing(settings.traces);
     const issuer = createIssuer({
       ...identity,
       store,
@@ -63,6 +65,7 @@ export async function composeService(
       loginNames,
       corsOrigins,
       ...(cookies !== undefined && { cookies }),
+      ...tracing,
       ...lifetimes,
     });
     parts.push(issuer);
@@ -88,6 +91,7 @@ export async function composeService(
       ...guardFile.options,
       ...(await sharedCacheOptions(settings, secret, guardFile)),
       ...persistence,
+      ...tracing,
       name: "service",
       // The console of the service is its log, in JSON lines.
       warnings: false,

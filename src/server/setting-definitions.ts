@@ -42,6 +42,10 @@ export type Role = "issuer" | "gateway";
 const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export type LogLevel = (typeof logLevels)[number];
 
+/** Whether spans are recorded, and whether requests to providers carry the trace. */
+const tracesModes = ["off", "on", "propagate"] as const;
+export type TracesMode = (typeof tracesModes)[number];
+
 /** The parsed settings by their names. A setting without a default is optional. */
 export interface SettingValues extends RedisSettingValues {
   readonly HOLDFAST_HOST: string;
@@ -86,6 +90,7 @@ export interface SettingValues extends RedisSettingValues {
   readonly ALLOW_DEGRADED_AUTH?: DegradedMode;
   readonly HOLDFAST_BOOTSTRAP_USER?: { readonly username: string; readonly password: string };
   readonly HOLDFAST_LOG_LEVEL: LogLevel;
+  readonly HOLDFAST_TRACES: TracesMode;
 }
 
 const HOST = "an address or host name to listen on";
@@ -243,6 +248,7 @@ export const settingDefinitions: SettingDefinitions<SettingValues> = {
     otherwise: "admin, with a generated password",
   },
   HOLDFAST_LOG_LEVEL: { form: logLevels.join(", "), parse: parseOneOf(logLevels), default: "info" },
+  HOLDFAST_TRACES: { form: "off, on or propagate", parse: parseOneOf(tracesModes), default: "off" },
 };
 
 /** A duration within the bounds of the issuer's lifetimes, in milliseconds. */

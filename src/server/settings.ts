@@ -83,6 +83,7 @@ export interface Settings {
   readonly degraded: DegradedMode | undefined;
   readonly bootstrapUser: { readonly username: string; readonly password: string } | undefined;
   readonly logLevel: LogLevel;
+  readonly traces: SettingValues["HOLDFAST_TRACES"];
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -258,6 +259,7 @@ function toSettings(values: SettingValues): Settings {
     degraded: values.ALLOW_DEGRADED_AUTH,
     bootstrapUser: values.HOLDFAST_BOOTSTRAP_USER,
     logLevel: values.HOLDFAST_LOG_LEVEL,
+    traces: values.HOLDFAST_TRACES,
   };
 }
 

@@ -42,6 +42,7 @@ test("without settings the service listens on this machine only", () => {
     degraded: undefined,
     bootstrapUser: undefined,
     logLevel: "info",
+    traces: "off",
   });
   assert.deepEqual(trustedProxies.rules, []);
 });
@@ -87,6 +88,7 @@ test("reads every setting", () => {
     HOLDFAST_AUTHORITY_ASK: "opaque",
     ALLOW_DEGRADED_AUTH: "cached",
     HOLDFAST_LOG_LEVEL: "debug",
+    HOLDFAST_TRACES: "propagate",
   });
   assert.equal(settings.dataDir, "/data");
   assert.equal(settings.url, "https://id.example.com");
@@ -350,6 +352,7 @@ const wrong: [name: string, value: string, message: RegExp][] = [
   ["HOLDFAST_TRUSTED_PROXIES", "10.0.0.0/8/8", /^HOLDFAST_TRUSTED_PROXIES must be/],
   ["HOLDFAST_LOG_LEVEL", "verbose", /^HOLDFAST_LOG_LEVEL must be trace, debug, info, warn/],
   ["HOLDFAST_LOG_LEVEL", "WARN", /^HOLDFAST_LOG_LEVEL must be/],
+  ["HOLDFAST_TRACES", "true", /^HOLDFAST_TRACES must be off, on or propagate/],
   ["HOLDFAST_BOOTSTRAP_USER", "alice", /^HOLDFAST_BOOTSTRAP_USER must be name:password/],
   ["HOLDFAST_BOOTSTRAP_USER", "alice:short", /^HOLDFAST_BOOTSTRAP_USER must be/],
   ["HOLDFAST_BOOTSTRAP_USER", ":password-only", /^HOLDFAST_BOOTSTRAP_USER must be/],
