@@ -58,6 +58,9 @@ export const recordCases: Cases = {
     assert.equal(await store.users.replace(changed, "mac of alice"), "stale");
     assert.deepEqual(await store.users.get("alice"), changed);
     assert.equal(await store.users.replace(user("nobody"), "mac"), "stale");
+    const other = { ...changed, subject: "another subject" };
+    assert.equal(await store.users.replace(other, "mac 2"), "stale", "a user keeps the subject");
+    assert.deepEqual(await store.users.get("alice"), changed);
   },
 
   "a user is found by the login key, and a key that is taken is not added": async ({ store }) => {

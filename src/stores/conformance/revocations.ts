@@ -76,6 +76,20 @@ export const revocationCases: Cases = {
     assert.deepEqual(await store.revocations.snapshot(), { position, entries: [] });
   },
 
+  "a snapshot has its entries in the order of the log, whatever their ends": async ({ store }) => {
+    const now = await store.now();
+    const ids = ["a", "b", "c", "d"];
+    for (const [i, minutes] of [60, 10, 40, 20].entries()) {
+      const revocation = await makeRevocation(store, "token", ids[i] ?? "");
+      await store.revocations.append({ ...revocation, until: now + minutes * 60_000 });
+    }
+    const { entries } = await store.revocations.snapshot();
+    assert.deepEqual(
+      entries.map(({ revocation }) => revocation.id),
+      ids,
+    );
+  },
+
   "fault 9: pruning trims only the head: older positions are a gap, later ones are not": async ({
     store,
     clock,
