@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { after, before, describe, test, type TestContext } from "node:test";
 import { storeEvents } from "../../src/core/event-channels.ts";
 import type { StoreEvent } from "../../src/core/events.ts";
+import { RESTORE_WINDOW_MS } from "../../src/stores/redis/acknowledged-writes.ts";
 import { redisStore } from "../../src/stores/redis.ts";
 import type { Store } from "../../src/stores/store.ts";
 import type { UserRecord } from "../../src/stores/user-store.ts";
@@ -106,5 +107,68 @@ void describe("changes of users that Redis has lost", { skip: noRedis }, () => {
     await append(first, "t2");
     await interrupt(t, prefix, 1);
     assert.equal(await first.users.get("alice"), null);
+  });
+
+  for (const [what, replaceUser] of [
+    [
+      "its name to another user",
+      async (prefix: string) => {
+        await server.cli("HSET", `${prefix}{users}`, "alice", JSON.stringify({ ...ALICE, subject: "b" }));
+        await server.cli("HSET", `${prefix}{users}:subjects`, "b", "alice");
+        await server.cli("HDEL", `${prefix}{users}:subjects`, "a");
+      },
+    ],
+    [
+      "its subject to another user",
+      async (prefix: string) => {
+        await server.cli("HDEL", `${prefix}{users}`, "alice");
+        await server.cli("HSET", `${prefix}{users}`, "bob", JSON.stringify({ ...ALICE, username: "bob" }));
+        await server.cli("HSET", `${prefix}{users}:subjects`, "a", "bob");
+      },
+    ],
+  ] as const) {
+    void test(`fault 64: a lost change of a user stays lost after an older version gave ${what}`, async (t) => {
+      const prefix = `${randomBytes(6).toString("hex")}:`;
+      const store = await open(t, prefix);
+      await store.users.add(ALICE);
+      await store.users.replace({ ...ALICE, scopes: ["admin"], mac: "m2" }, "m1");
+      // An older version writes no number of the change.
+      await server.cli("DEL", `${prefix}{users}:change:alice`);
+      await replaceUser(prefix);
+      const users = [await store.users.get("alice"), await store.users.getBySubject("a")];
+      await append(store, "t1");
+      const [message] = await interrupt(t, prefix, 1);
+      assert.match(message ?? "", /: revocations: 1$/);
+      assert.deepEqual([await store.users.get("alice"), await store.users.getBySubject("a")], users);
+    });
+  }
+
+  void test("fault 64: a change has a greater number than one of a server whose clock was ahead", async (t) => {
+    const prefix = `${randomBytes(6).toString("hex")}:`;
+    const store = await open(t, prefix);
+    await store.users.add(ALICE);
+    const ahead = String(Date.now() + 3_600_000);
+    await server.cli("SET", `${prefix}{users}:change:alice`, ahead);
+    const changed = { ...ALICE, passwordHash: "new", mac: "m2" };
+    await store.users.replace(changed, "m1");
+    await rollBack(prefix, ALICE);
+    await server.cli("SET", `${prefix}{users}:change:alice`, ahead);
+    await append(store, "t1");
+    await interrupt(t, prefix, 1);
+    assert.deepEqual(await store.users.get("alice"), changed);
+  });
+
+  void test("fault 64: the number of a change outlives the time in which a process looks for lost changes", async (t) => {
+    const prefix = `${randomBytes(6).toString("hex")}:`;
+    const store = await open(t, prefix);
+    await store.users.add(ALICE);
+    for (const change of [
+      async () => await store.users.replace({ ...ALICE, mac: "m2" }, "m1"),
+      async () => await store.users.remove("alice", "m2"),
+    ]) {
+      await change();
+      const rest = await server.cli("PTTL", `${prefix}{users}:change:alice`);
+      assert.ok(Number(rest?.slice(1)) > RESTORE_WINDOW_MS, rest ?? "");
+    }
   });
 });
