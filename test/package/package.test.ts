@@ -88,9 +88,21 @@ describe("the packed tarball", { skip: online ? false : "the package registry ca
     const lock = JSON.parse(await readFile(join(project, "package-lock.json"), "utf8")) as {
       packages: Record<string, unknown>;
     };
-    for (const tool of ["node", "typescript", "fast-check", "jsonwebtoken"]) {
+    for (const tool of ["node", "typescript", "fast-check", "jsonwebtoken", "preact", "uplot", "esbuild"]) {
       assert.equal(`node_modules/${tool}` in lock.packages, false);
     }
+  });
+
+  test("the dashboard is in the package, bundled and with the licences of its libraries", async () => {
+    const program = `
+      const { loadDashboard } = await import("./node_modules/holdfast/dist/server/dashboard/assets.js");
+      for (const [path, { text }] of Object.entries(await loadDashboard())) console.log(path, text.length > 1_000);`;
+    const { stdout } = await inProject("node", ["--input-type=module", "-e", program]);
+    const paths = ["/dashboard.js", "/dashboard.css", "/dashboard-licences.txt"];
+    assert.deepEqual(
+      stdout.trim().split("\n"),
+      paths.map((path) => `${path} true`),
+    );
   });
 
   describe("its types", () => {

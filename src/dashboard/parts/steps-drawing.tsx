@@ -71,7 +71,7 @@ export function StepsDrawing(): JSX.Element {
                   </div>
                 ))}
                 <div>
-                  <dt>half within, 99 % within</dt>
+                  <dt>p50, p99</dt>
                   <dd>
                     {latency(decision.p50Ms)}, {latency(decision.p99Ms)}
                   </dd>

@@ -4,6 +4,7 @@ import { useDashboard } from "../parts/dashboard-context.ts";
 import { StepsDrawing } from "../parts/steps-drawing.tsx";
 import { StateWord, toneOf } from "../parts/tone.tsx";
 import { UpstreamCard } from "../parts/upstream-card.tsx";
+import type { Upstream } from "../wire-state.ts";
 
 const outcomeNames: Readonly<Record<string, string>> = {
   login: "Logins",
@@ -46,7 +47,7 @@ export function Now(): JSX.Element {
       <section class="section" aria-labelledby="upstreams">
         <h2 id="upstreams">Upstreams</h2>
         <ul class="cards">
-          {upstreams.map((upstream) => (
+          {upstreams.toSorted(byUrgency).map((upstream) => (
             <li key={upstream.id} class="card upstream">
               <UpstreamCard upstream={upstream} />
             </li>
@@ -58,6 +59,13 @@ export function Now(): JSX.Element {
   );
 }
 
+const urgency = ["failing", "degraded", "ok"];
+
+/** Upstreams with a problem come first. */
+function byUrgency(one: Upstream, other: Upstream): number {
+  return urgency.indexOf(one.state) - urgency.indexOf(other.state);
+}
+
 /** The parts of the service that are not well, each with its effect on users. */
 function Components(): JSX.Element | null {
   const { received, now } = useDashboard();
@@ -66,7 +74,7 @@ function Components(): JSX.Element | null {
   return (
     <section class="section" aria-labelledby="parts">
       <h2 id="parts">Parts with a problem</h2>
-      <ul class="cards wide">
+      <ul class="cards fit">
         {ailing.map(([name, { status, reason, detail, effect, since }]) => (
           <li key={name} class="card">
             <div class="card-head">

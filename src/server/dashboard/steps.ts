@@ -44,7 +44,7 @@ function totalPerS({ reader }: StepFacts): number {
 }
 
 function flow(perS: number, words: string): Told {
-  return perS > 0 ? { state: "ok", words, perS } : { state: "idle", words: "nothing to do", perS };
+  return perS > 0 ? { state: "ok", words, perS } : { state: "idle", words: "idle", perS };
 }
 
 function tokenStep(facts: StepFacts): Told {
