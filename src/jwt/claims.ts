@@ -213,13 +213,20 @@ function refuseAudience(claims: Readonly<JwtClaims>, policy: ClaimsPolicy): Inva
   return invalidVerdict("wrong_audience", refusalDetail(audienceFrom, audience, named));
 }
 
+/** Whether the token has the claim, or the authority may add it. */
+function hasClaim(claims: Readonly<JwtClaims>, name: string, defersAbsent: boolean): boolean {
+  return (claimAt(claims, name) ?? "") !== "" || (defersAbsent && name !== "exp");
+}
+
 function refuseRequiredClaims(claims: Readonly<JwtClaims>, policy: ClaimsPolicy): InvalidVerdict | null {
-  const isPresent = (name: string) => {
-    const isAbsent = (claimAt(claims, name) ?? "") === "";
-    return !isAbsent || (policy.defersAbsent && name !== "exp");
-  };
-  const missing = policy.requiredClaims.find((names) => ![names].flat().some(isPresent));
-  if (missing !== undefined) return missingClaim([missing].flat().join(" or "));
+  const { defersAbsent } = policy;
+  for (const names of policy.requiredClaims) {
+    const isFulfilled =
+      typeof names === "string"
+        ? hasClaim(claims, names, defersAbsent)
+        : names.some((name) => hasClaim(claims, name, defersAbsent));
+    if (!isFulfilled) return missingClaim([names].flat().join(" or "));
+  }
   const malformed = findMalformedSource(claims, policy);
   if (malformed === null) return null;
   return invalidVerdict("invalid_claim", refusalDetail(malformed, ["a string"], claimAt(claims, malformed)));

@@ -12,6 +12,8 @@ const KIND_CLAIMS = ["token_use", "typ", "token_type", "tokenName"] as const;
 /** Two claims that some providers use for this, and applications for anything. Only these values say something. */
 const ambiguousClaims = { type: /^(refresh|refresh_token)$/i, purpose: /^(access|id|refresh)(_token)?$/i };
 
+const statingClaims = [...KIND_CLAIMS, "type", "purpose"] as const;
+
 /** The prefix of the names that RFC 8693 §3 gives to kinds of tokens. */
 const KIND_URN = "urn:ietf:params:oauth:token-type:";
 
@@ -43,11 +45,8 @@ const ID_TOKEN_DIGESTS = ["at_hash", "c_hash", "s_hash"] as const;
  */
 export function tokenKind(claims: Readonly<JwtClaims>): TokenKind {
   if (isPresent(claims["events"])) return "other";
-  let kind: TokenKind = "unstated";
-  for (const stated of statedKinds(claims)) {
-    if (stated === "other") return stated;
-    if (stated !== "unstated" && kind !== "id") kind = stated;
-  }
+  const kind = statedKind(claims);
+  if (kind === "other") return kind;
   if (ID_TOKEN_DIGESTS.some((name) => isPresent(claims[name]))) return "id";
   // Access tokens of older Keycloaks repeat the `nonce` of the login, and so do those of Azure AD B2C, which have `scp`.
   const isMarked = kind !== "unstated" || isPresent(claims["scp"]);
@@ -56,22 +55,28 @@ export function tokenKind(claims: Readonly<JwtClaims>): TokenKind {
 
 /** The claim by which {@link tokenKind} knows the kind. */
 export function kindClaim(claims: Readonly<JwtClaims>, kind: TokenKind): string {
-  const names = ["events", ...KIND_CLAIMS, "type", "purpose", ...ID_TOKEN_DIGESTS, "nonce"];
+  const names = ["events", ...statingClaims, ...ID_TOKEN_DIGESTS, "nonce"];
   const tellsKind = (name: string) => tokenKind({ [name]: claims[name] }) === kind;
   return names.find(tellsKind) ?? "typ";
 }
 
-function statedKinds(claims: Readonly<JwtClaims>): TokenKind[] {
-  const stated = KIND_CLAIMS.map((name) => kindOf(claims[name]));
-  for (const name of ["type", "purpose"] as const) {
+/** The kind that the claims name: `other` before `id`, and `id` before `access`. */
+function statedKind(claims: Readonly<JwtClaims>): TokenKind {
+  let kind: TokenKind = "unstated";
+  for (const name of statingClaims) {
     const value = claims[name];
-    if (typeof value === "string" && ambiguousClaims[name].test(value)) stated.push(kindOf(value));
+    if (typeof value !== "string") continue;
+    const isAmbiguous = name === "type" || name === "purpose";
+    if (isAmbiguous && !ambiguousClaims[name].test(value)) continue;
+    const stated = kindOf(value);
+    if (stated === "other") return stated;
+    if (stated !== "unstated" && kind !== "id") kind = stated;
   }
-  return stated;
+  return kind;
 }
 
-function kindOf(value: unknown): TokenKind {
-  if (typeof value !== "string" || value.length > 64) return "unstated";
+function kindOf(value: string): TokenKind {
+  if (value.length > 64) return "unstated";
   const name = value.toLowerCase().replace(KIND_URN, "").replace("+jwt", "");
   return kindsByName.get(name.replace(/[-_ ]?token$/, "")) ?? "unstated";
 }
