@@ -2,9 +2,9 @@ import { createFetch } from "./auth-fetch.ts";
 import { createSession } from "./create-session.ts";
 import { LoginRefused, Unavailable } from "./errors.ts";
 import { openSocket } from "./live-socket.ts";
-import { sendLogout, sendLogouts } from "./logouts.ts";
+import { keepTokens, sendLogouts } from "./logouts.ts";
 import { createOrigins, readUrl, refuse } from "./origins.ts";
-import { endOf, nextN, noRecord, readTokens } from "./record.ts";
+import { endOf, noRecord, readTokens } from "./record.ts";
 import { createSend } from "./service.ts";
 import type { Session } from "./session.ts";
 import type { AuthClient, AuthClientOptions, AuthRecord, SessionInfo } from "./types.ts";
@@ -13,15 +13,9 @@ import { keepAwake } from "./wake.ts";
 /** Begins a session. Resolves with `false` when the tokens are malformed. */
 const begin = async (session: Session, before: AuthRecord, at: number, body: object): Promise<boolean> => {
   const tokens = readTokens(body, session.hasCookies, noRecord);
-  if (!tokens) return false;
-  let isKept = false;
-  await session.update((record) => {
-    isKept = record.life > 0 || record.n === before.n;
-    return isKept ? { ...tokens, n: nextN(record), at, outbox: record.outbox } : undefined;
-  });
-  if (isKept) return true;
-  void sendLogout(session, { refresh: tokens.refresh });
-  throw new LoginRefused("logged_out", 0);
+  const isExpected = ({ n, life }: AuthRecord) => life || n === before.n;
+  if (tokens && !(await keepTokens(session, tokens, at, isExpected))) throw new LoginRefused("logged_out", 0);
+  return Boolean(tokens);
 };
 
 /**
@@ -38,13 +32,13 @@ const begin = async (session: Session, before: AuthRecord, at: number, body: obj
  * console.log(orders.status, auth.state.status);
  * ```
  */
-export function createAuthClient(options: AuthClientOptions): AuthClient {
+export const createAuthClient = (options: AuthClientOptions): AuthClient => {
   const url = readUrl("baseUrl", options.baseUrl);
   const isListed = createOrigins(url, options.origins ?? []);
   const { mode = "token", fetch = async (...given) => await globalThis.fetch(...given) } = options;
   // A misspelt mode must not keep tokens where scripts can read them.
-  if (!/^(?:token|cookie)$/.test(mode)) refuse("mode", "token or cookie", mode);
   const hasCookies = mode === "cookie";
+  if (!hasCookies && mode !== "token") refuse("mode", "token or cookie", mode);
   const name = `holdfast:${options.key ?? "auth"}`;
   const send = createSend(fetch, hasCookies);
   const session = createSession(options, url, send, hasCookies, name);
@@ -52,7 +46,14 @@ export function createAuthClient(options: AuthClientOptions): AuthClient {
   const askSessions = async (method: string, rest: string) =>
     await ask(`sessions${rest}`, undefined, (await session.obtain()).access, method);
 
-  const client: AuthClient = {
+  const logout: AuthClient["logout"] = async ({ everywhere } = {}) => {
+    await session.update((record) =>
+      endOf(record, "logout", record.life ? [{ refresh: record.refresh, everywhere }] : []),
+    );
+    await sendLogouts(session);
+  };
+
+  return {
     get state() {
       return session.state;
     },
@@ -71,7 +72,7 @@ export function createAuthClient(options: AuthClientOptions): AuthClient {
       const at = clock.now();
       const answer = await ask("login", credentials);
       const { status, body } = answer;
-      if (status === 200 && (await begin(session, before, at, body))) return;
+      if (await begin(session, before, at, body)) return;
       const { error } = body;
       if (status >= 400 && status < 500 && typeof error === "string")
         throw new LoginRefused(error, answer.retryAfterMs);
@@ -92,22 +93,16 @@ export function createAuthClient(options: AuthClientOptions): AuthClient {
     async sessions() {
       const answer = await askSessions("GET", "?limit=500");
       const { sessions } = answer.body;
-      if (Array.isArray(sessions)) return sessions as SessionInfo[];
+      if (sessions) return sessions as SessionInfo[];
       throw new Unavailable(answer);
     },
     async endSession(sessionId) {
-      if (sessionId === session.record.sid) return await client.logout();
+      if (sessionId === session.record.sid) return await logout();
       const answer = await askSessions("DELETE", `/${encodeURIComponent(sessionId)}`);
       // A session that is not there has ended.
       if (answer.status !== 204 && answer.body["error"] !== "not_found") throw new Unavailable(answer);
     },
-    async logout({ everywhere } = {}) {
-      await session.update((record) =>
-        endOf(record, "logout", record.life ? [{ refresh: record.refresh, everywhere }] : []),
-      );
-      await sendLogouts(session);
-    },
+    logout,
     close: keepAwake(session, name),
   };
-  return client;
-}
+};

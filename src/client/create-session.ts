@@ -4,27 +4,10 @@ import { createRefresh } from "./refresh.ts";
 import { createAsk } from "./service.ts";
 import type { Send } from "./service.ts";
 import type { Session } from "./session.ts";
-import { deviceStorage, memoryStorage } from "./storage.ts";
+import { deviceStorage } from "./storage.ts";
 import { CLOCK_TOLERANCE_MS } from "./timing.ts";
-import type { AuthClientOptions, AuthRecord, ClientClock } from "./types.ts";
+import type { AuthClientOptions, AuthRecord } from "./types.ts";
 import { createUpdate } from "./update.ts";
-
-/**
- * Creates the function that returns the life that an access token has left, in milliseconds. Its age is the larger of
- * wall and monotonic elapsed time. A suspended device stops the monotonic clock, and the wall clock can be set back.
- */
-const createLeft = (clock: ClientClock): ((record: AuthRecord) => number) => {
-  let seen = -1;
-  /** The monotonic time at which the token of the record was new. */
-  let newAt = 0;
-  return ({ n, at, life }) => {
-    const wall = clock.now() - at;
-    const monotonic = clock.monotonic();
-    if (seen !== n) newAt = monotonic - Math.max(0, wall);
-    seen = n;
-    return wall < -CLOCK_TOLERANCE_MS ? -Infinity : life - Math.max(wall, monotonic - newAt);
-  };
-};
 
 /** Creates the session, and reads it from the storage. */
 export const createSession = (
@@ -35,7 +18,6 @@ export const createSession = (
   name: string,
 ): Session => {
   const {
-    key = "auth",
     storage = "device",
     bufferMs = 300_000,
     timeoutMs = 10_000,
@@ -43,7 +25,21 @@ export const createSession = (
     clock = deviceClock,
     random = () => Math.random(),
   } = options;
-  const left = createLeft(clock);
+  let seen = -1;
+  /** The monotonic time at which the token of the seen record was new. */
+  let newAt = 0;
+
+  /**
+   * The life that an access token has left, in milliseconds. Its age is the larger of wall and monotonic elapsed time. A
+   * suspended device stops the monotonic clock, and the wall clock can be set back.
+   */
+  const left = ({ n, at, life }: AuthRecord) => {
+    const wall = clock.now() - at;
+    const monotonic = clock.monotonic();
+    if (seen !== n) newAt = monotonic - Math.max(0, wall);
+    seen = n;
+    return wall < -CLOCK_TOLERANCE_MS ? -Infinity : life - Math.max(wall, monotonic - newAt);
+  };
 
   const session = {
     clock,
@@ -56,7 +52,7 @@ export const createSession = (
     retryAt: -Infinity,
     listeners: new Set(),
     wakers: new Set(),
-    announce: () => undefined,
+    postMessage: () => undefined,
     isUsable: (record, minLifeMs = 0) =>
       left(record) > Math.max(minLifeMs, Math.min(5_000, record.life / 10)),
     dueInMs: (record) => left(record) - Math.min(bufferMs, record.life / 5),
@@ -65,7 +61,7 @@ export const createSession = (
       let working: ReturnType<typeof work> | undefined;
       const run = async () => await (working ??= work());
       // A request that gets the lock later finds the work done. A page that steals the lock makes the request fail.
-      await within(clock, lockWaitMs, async () => await locks?.request(name + suffix, run)).catch(
+      await within(clock, lockWaitMs, locks?.request(name + suffix, run) as Promise<unknown>).catch(
         () => undefined,
       );
       return await run();
@@ -78,10 +74,8 @@ export const createSession = (
       return record;
     },
   } as Partial<Session> as Session;
-  session.update = createUpdate(
-    session,
-    storage === "device" ? deviceStorage(key) : storage === "memory" ? memoryStorage() : storage,
-  );
+  const stored = storage === "device" ? deviceStorage(name) : storage;
+  session.update = createUpdate(session, stored === "memory" ? undefined : stored);
   session.refresh = createRefresh(session);
   session.ready = session.update();
   return session;

@@ -7,7 +7,7 @@ import {
   TOKEN_EXPIRED,
   TOKEN_REVOKED,
 } from "./close-codes.ts";
-import { Unavailable } from "./errors.ts";
+import type { Unavailable } from "./errors.ts";
 import { createTimer, isOffline, parseObject } from "./platform.ts";
 import type { Session } from "./session.ts";
 import { ANSWER_MS, BACK_OFF_MS, PAUSE_MS } from "./timing.ts";
@@ -36,11 +36,11 @@ const tokenMessage = ({ access: token }: AuthRecord) => JSON.stringify({ type: "
 
 /** Opens a connection. Its token is a subprotocol, as in Kubernetes, because a browser cannot send a header. */
 const dial = (url: URL, record: AuthRecord, hasCookies: boolean, options: ConnectOptions): WebSocket => {
-  const { protocols = ["holdfast"], firstMessage, binaryType = "blob" } = options;
+  const { protocols = ["holdfast"], firstMessage, binaryType } = options;
   const encoded = btoa(record.access).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
   const inHandshake = firstMessage || hasCookies ? [] : [`base64url.bearer.authorization.k8s.io.${encoded}`];
   const socket = new WebSocket(url, [...protocols, ...inHandshake]);
-  socket.binaryType = binaryType;
+  if (binaryType) socket.binaryType = binaryType;
   if (firstMessage) socket.onopen = () => socket.send(tokenMessage(record));
   return socket;
 };
@@ -78,10 +78,10 @@ const keepConnected = (session: Session, url: URL, options: ConnectOptions, line
     line.enter("waiting", code);
   };
 
-  const receive = (data: unknown) => {
-    const text = String(data);
-    if (!text.startsWith('{"type":"auth.')) return options.onMessage?.(data);
-    const { type, retry_after: seconds } = parseObject(text) as ServerMessage;
+  const receive = (data: string & Partial<Data>) => {
+    // A binary message is not a string.
+    if (!data.startsWith?.('{"type":"auth.')) return options.onMessage?.(data);
+    const { type, retry_after: seconds } = parseObject(data) as ServerMessage;
     if (seconds !== undefined) return later(seconds * 1000);
     setTimer();
     if (type === "auth.ok") {
@@ -102,7 +102,7 @@ const keepConnected = (session: Session, url: URL, options: ConnectOptions, line
     if (current?.readyState === CONNECTING) return;
     setTimer();
     try {
-      const record = await session.obtain({ fresh: isWanted && session.record.n === presented?.n });
+      const record = await (isWanted ? session.refresh(presented) : session.obtain());
       line.check();
       if (line.state === "ended" || current !== socket) return;
       presented = record;
@@ -115,7 +115,8 @@ const keepConnected = (session: Session, url: URL, options: ConnectOptions, line
       socket.onmessage = ({ data }) => receive(data);
       socket.onclose = ({ code, reason }) => lost(code, parseObject(reason));
     } catch (error) {
-      if (error instanceof Unavailable) later(error.retryAfterMs);
+      const { retryAfterMs } = error as Partial<Unavailable>;
+      if (retryAfterMs) later(retryAfterMs);
       else line.enter("ended");
     }
   };

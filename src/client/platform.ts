@@ -26,10 +26,10 @@ export const parseObject = (text: string): Readonly<Record<string, unknown>> => 
 };
 
 /** Settles as `work` does. Rejects with `undefined` after `ms` when it has not settled. */
-export const within = async <T>(clock: ClientClock, ms: number, work: () => Promise<T>): Promise<T> =>
+export const within = async <T>(clock: ClientClock, ms: number, work: Promise<T>): Promise<T> =>
   await new Promise((resolve, reject) => {
     const cancel = clock.after(ms, reject);
-    work().then(resolve, reject).finally(cancel);
+    work.then(resolve, reject).finally(cancel);
   });
 
 /** Creates a timer. Each call ends the one before, and a call without a function sets none. */

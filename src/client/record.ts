@@ -1,7 +1,7 @@
 import type { AuthRecord, OutCause, PendingLogout, TokenAnswer } from "./types.ts";
 
 /** The part of a record that an answer of the service brings. */
-type Tokens = Pick<AuthRecord, "access" | "refresh" | "sid" | "sub" | "life" | "idle">;
+export type Tokens = Pick<AuthRecord, "access" | "refresh" | "sid" | "sub" | "life" | "idle">;
 
 /** The record before the first login. */
 export const noRecord: AuthRecord = {
@@ -44,7 +44,7 @@ export const endOf = (
 export const readTokens = (body: object, hasCookies: boolean, known: AuthRecord): Tokens | null => {
   const answer = body as Partial<TokenAnswer> & { expires_in: number };
   const { session_id: sid = known.sid, expires_in: seconds } = answer;
-  const [access, refresh] = hasCookies ? ["", ""] : [String(answer.access_token), answer.refresh_token];
+  const [access, refresh] = hasCookies ? [""] : [answer.access_token, answer.refresh_token];
   const sub = hasCookies ? (answer.subject ?? known.sub) : subjectOf(access);
   const isWhole = [sid, sub, hasCookies ? sid : refresh].every((text) => text && typeof text === "string");
   if (!isWhole || !Number.isFinite(seconds) || seconds <= 0) return null;
@@ -53,9 +53,9 @@ export const readTokens = (body: object, hasCookies: boolean, known: AuthRecord)
 };
 
 /** The subject of an access token. It is only shown, so the signature does not matter. */
-const subjectOf = (token: string): unknown => {
+const subjectOf = (token: unknown): unknown => {
   try {
-    const text = atob(String(token.split(".")[1]).replaceAll("-", "+").replaceAll("_", "/"));
+    const text = atob((token as string).split(".")[1]!.replaceAll("-", "+").replaceAll("_", "/"));
     const bytes = Uint8Array.from(text, (char) => char.charCodeAt(0));
     return (JSON.parse(new TextDecoder().decode(bytes)) as { sub?: unknown }).sub;
   } catch {

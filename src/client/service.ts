@@ -51,21 +51,19 @@ export const createAsk = (url: URL, timeoutMs: number, clock: ClientClock, send:
   return async (path, body, access, method = "POST") => {
     const abort = new AbortController();
     try {
-      return await within(clock, timeoutMs, async () => {
-        const request = new Request(base + path, {
-          method,
-          headers: body ? { "Content-Type": "application/json" } : {},
-          body: JSON.stringify(body),
-          keepalive: true,
-          // A redirect would hand the refresh token on to another place.
-          redirect: "manual",
-          signal: abort.signal,
-        });
-        return await read(await send(request, access));
+      const request = new Request(base + path, {
+        method,
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify(body),
+        keepalive: true,
+        // A redirect would hand the refresh token on to another place.
+        redirect: "manual",
+        signal: abort.signal,
       });
+      return await within(clock, timeoutMs, send(request, access).then(read));
     } catch (error) {
       abort.abort();
-      const cause = error === undefined ? "timeout" : isOffline() ? "offline" : "network";
+      const cause = error ? (isOffline() ? "offline" : "network") : "timeout";
       return { status: 0, body: {}, cause, retryAfterMs: 0 };
     }
   };

@@ -20,7 +20,7 @@ export interface Session {
   /** The monotonic time before which no refresh is sent. */
   retryAt: number;
   /** Tells the other pages to read the storage. They get the record itself when the storage has failed. */
-  announce: (unstored?: AuthRecord) => void;
+  postMessage: (unstored?: AuthRecord) => void;
   random(): number;
   /** Whether a server accepts the token long enough for a request. */
   isUsable(record: AuthRecord, minLifeMs?: number): boolean;

@@ -2,40 +2,28 @@ import type { AuthRecord, AuthStorage } from "./types.ts";
 
 const STORE = "sessions";
 
-/** Keeps the record in this page only. */
-export function memoryStorage(): AuthStorage {
-  let kept: AuthRecord | null = null;
-  return {
-    persistence: "memory",
-    update: async (change) => await Promise.resolve((kept = change(kept) ?? kept)),
-  };
-}
-
 /** Keeps the record in IndexedDB, which all pages of an origin read alike. `localStorage` does not promise that. */
-export function deviceStorage(key: string): AuthStorage {
-  return {
-    persistence: "device",
-    async update(change) {
-      const opening = indexedDB.open("holdfast");
-      opening.onupgradeneeded = () => opening.result.createObjectStore(STORE);
-      const database = await settle<IDBDatabase>(opening);
-      const transaction = database.transaction(STORE, "readwrite", { durability: "strict" });
-      // The database closes after this transaction, so that another page can delete it at any time.
-      database.close();
-      const store = transaction.objectStore(STORE);
-      const stored = (await settle<AuthRecord | undefined>(store.get(key))) ?? null;
-      const next = change(stored);
-      if (next) store.put(next, key);
-      await settle(transaction);
-      return next ?? stored;
-    },
-  };
-}
+export const deviceStorage = (key: string): AuthStorage => ({
+  persistence: "device",
+  async update(change) {
+    const opening = indexedDB.open("holdfast");
+    opening.onupgradeneeded = () => opening.result.createObjectStore(STORE);
+    const database = await settle<IDBDatabase>(opening);
+    const transaction = database.transaction(STORE, "readwrite", { durability: "strict" });
+    // The database closes after this transaction, so that another page can delete it at any time.
+    database.close();
+    const store = transaction.objectStore(STORE);
+    const stored = (await settle<AuthRecord | undefined>(store.get(key))) ?? null;
+    const next = change(stored);
+    if (next) store.put(next, key);
+    await settle(transaction);
+    return next ?? stored;
+  },
+});
 
 /** Settles with the result of a request, or when a transaction has ended. */
-async function settle<T>(work: IDBRequest<T> | (IDBTransaction & { readonly result?: T })): Promise<T> {
-  return await new Promise((resolve, onerror) => {
+const settle = async <T>(work: IDBRequest<T> | (IDBTransaction & { readonly result?: T })): Promise<T> =>
+  await new Promise((resolve, onerror) => {
     const done = () => resolve(work.result as T);
     Object.assign(work, { onsuccess: done, oncomplete: done, onerror, onabort: onerror });
   });
-}

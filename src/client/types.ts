@@ -80,8 +80,8 @@ export interface AuthRecord {
   readonly n: number;
   /** The access token. Empty in cookie mode, and after the end of the session. */
   readonly access: string;
-  /** The refresh token. Empty in cookie mode, and after the end of the session. */
-  readonly refresh: string;
+  /** The refresh token. Missing in cookie mode, and empty after the end of the session. */
+  readonly refresh?: string | undefined;
   readonly sid: string;
   readonly sub: string;
   /** The life of the access token from `at` on, in milliseconds. 0 unless the user is logged in. */
@@ -98,8 +98,8 @@ export interface AuthRecord {
 
 /** A logout that the service has not confirmed yet. */
 export interface PendingLogout {
-  /** The refresh token of the session. Empty in cookie mode. */
-  readonly refresh: string;
+  /** The refresh token of the session. Missing in cookie mode. */
+  readonly refresh?: string | undefined;
   /** Whether all sessions of the user end. */
   readonly everywhere?: boolean | undefined;
 }

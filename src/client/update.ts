@@ -6,11 +6,12 @@ import type { AuthRecord, AuthState, AuthStorage } from "./types.ts";
 
 /**
  * Creates the function that reads the record that all pages share, and writes what `change` makes of it. After a failure
- * of the storage the page uses its own copy, and writes the copy when the storage works again. It never rejects.
+ * of the storage the page uses its own copy, and writes the copy when the storage works again. Without a storage the
+ * record stays in this page. It never rejects.
  */
 export const createUpdate = (
   session: Session,
-  storage: AuthStorage,
+  storage: AuthStorage | undefined,
 ): ((change?: Change) => Promise<AuthRecord>) => {
   const { clock } = session;
   let wasStored = false;
@@ -26,8 +27,9 @@ export const createUpdate = (
     }
     session.record = record;
     const { sid: sessionId, sub: subject, at, life, out = null } = record;
+    const { trouble } = session;
     const state: AuthState = life
-      ? { status: "in", sessionId, subject, expiresAt: at + life, persistence, trouble: session.trouble }
+      ? { status: "in", sessionId, subject, expiresAt: at + life, persistence, trouble }
       : { status: "out", cause: out };
     if (JSON.stringify(state) !== JSON.stringify(session.state)) {
       session.state = state;
@@ -40,33 +42,29 @@ export const createUpdate = (
   return async (change = () => undefined) => {
     const now = clock.monotonic();
     let next: AuthRecord | undefined;
-    if (now >= retryAt) {
+    const decide = (found: AuthRecord | null) => {
+      if (!found && wasStored && session.record.life) {
+        // The user or the browser deleted the session. The page keeps it, and does not store it again.
+        retryAt = Infinity;
+        throw new Error("deleted");
+      }
+      const stored = found ?? noRecord;
+      const known = newest(stored, session.record);
+      next = change(known);
+      return next ?? (known === stored ? undefined : known);
+    };
+    if (storage && now >= retryAt) {
       try {
-        const record = await within(
-          clock,
-          STORAGE_WAIT_MS,
-          async () =>
-            await storage.update((found) => {
-              if (!found && wasStored && session.record.life) {
-                // The user or the browser deleted the session. The page keeps it, and does not store it again.
-                retryAt = Infinity;
-                throw new Error("deleted");
-              }
-              const stored = found ?? noRecord;
-              const known = newest(stored, session.record);
-              next = change(known);
-              return next ?? (known === stored ? undefined : known);
-            }),
-        );
+        const record = await within(clock, STORAGE_WAIT_MS, storage.update(decide));
         wasStored ||= Boolean(record);
-        if (next) session.announce();
+        if (next) session.postMessage();
         return apply(record ?? noRecord, storage.persistence);
       } catch {
         retryAt = Math.max(retryAt, now + PAUSE_MS);
       }
     }
     next = change(session.record);
-    if (next) session.announce(next);
+    if (storage && next) session.postMessage(next);
     return apply(next ?? session.record, "memory");
   };
 };

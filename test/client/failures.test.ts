@@ -278,6 +278,8 @@ describe("the client in Chromium", { skip: noChromium }, () => {
     const context = await newProfile(t, browser);
     const [tab, front] = [await openTab(context, site), await openTab(context, site)];
     await call.login(tab);
+    // The other tab hears of the login first, so that its fresh token is a newer one.
+    await front.waitForFunction(`auth.state.status === "in"`);
     const cdp = await context.newCDPSession(tab);
     await cdp.send("Page.setWebLifecycleState", { state: "frozen" });
     const next = await call.token(front, "{ fresh: true }");
