@@ -3,9 +3,8 @@ import { createSession } from "./create-session.ts";
 import { LoginRefused, Unavailable } from "./errors.ts";
 import { openSocket } from "./live-socket.ts";
 import { keepTokens, sendLogouts } from "./logouts.ts";
-import { createOrigins, readUrl, refuse } from "./origins.ts";
+import { readUrl, refuse } from "./origins.ts";
 import { endOf, noRecord, readTokens } from "./record.ts";
-import { createSend } from "./service.ts";
 import type { Session } from "./session.ts";
 import type { AuthClient, AuthClientOptions, AuthRecord, SessionInfo } from "./types.ts";
 import { keepAwake } from "./wake.ts";
@@ -33,15 +32,7 @@ const begin = async (session: Session, before: AuthRecord, at: number, body: obj
  * ```
  */
 export const createAuthClient = (options: AuthClientOptions): AuthClient => {
-  const url = readUrl("baseUrl", options.baseUrl);
-  const isListed = createOrigins(url, options.origins ?? []);
-  const { mode = "token", fetch = async (...given) => await globalThis.fetch(...given) } = options;
-  // A misspelt mode must not keep tokens where scripts can read them.
-  const hasCookies = mode === "cookie";
-  if (!hasCookies && mode !== "token") refuse("mode", "token or cookie", mode);
-  const name = `holdfast:${options.key ?? "auth"}`;
-  const send = createSend(fetch, hasCookies);
-  const session = createSession(options, url, send, hasCookies, name);
+  const [session, send, fetch, isListed, name] = createSession(options);
   const { clock, ask } = session;
   const askSessions = async (method: string, rest: string) =>
     await ask(`sessions${rest}`, undefined, (await session.obtain()).access, method);
@@ -59,14 +50,14 @@ export const createAuthClient = (options: AuthClientOptions): AuthClient => {
     },
     ready: session.ready as Promise<void>,
     subscribe(listener) {
-      const call = () => listener();
+      const call = (isAwake?: boolean) => isAwake || listener();
       session.listeners.add(call);
       return () => void session.listeners.delete(call);
     },
     async login(credentials) {
       const before = await session.update();
       // A login replaces the cookies, so the logout must come first.
-      if (hasCookies && !(await sendLogouts(session))) {
+      if (session.hasCookies && !(await sendLogouts(session))) {
         throw new Unavailable({ cause: "network", retryAfterMs: 0 });
       }
       const at = clock.now();

@@ -1,45 +1,58 @@
 import { deviceClock, within } from "./platform.ts";
+import { createOrigins, readUrl, refuse } from "./origins.ts";
 import { noRecord } from "./record.ts";
 import { createRefresh } from "./refresh.ts";
-import { createAsk } from "./service.ts";
-import type { Send } from "./service.ts";
+import { createAsk, createSend, type Send } from "./service.ts";
 import type { Session } from "./session.ts";
 import { deviceStorage } from "./storage.ts";
 import { CLOCK_TOLERANCE_MS } from "./timing.ts";
-import type { AuthClientOptions, AuthRecord } from "./types.ts";
+import type { AuthClientOptions, AuthRecord, ClientClock } from "./types.ts";
 import { createUpdate } from "./update.ts";
 
-/** Creates the session, and reads it from the storage. */
-export const createSession = (
-  options: AuthClientOptions,
-  url: URL,
-  send: Send,
-  hasCookies: boolean,
-  name: string,
-): Session => {
-  const {
-    storage = "device",
-    bufferMs = 300_000,
-    timeoutMs = 10_000,
-    lockWaitMs = 4_000,
-    clock = deviceClock,
-    random = () => Math.random(),
-  } = options;
+/**
+ * Creates the function that returns the life that an access token has left, in milliseconds. Its age is the larger of
+ * wall and monotonic elapsed time. A suspended device stops the monotonic clock, and the wall clock can be set back.
+ */
+const createLeft = (clock: ClientClock): ((record: AuthRecord) => number) => {
   let seen = -1;
   /** The monotonic time at which the token of the seen record was new. */
   let newAt = 0;
-
-  /**
-   * The life that an access token has left, in milliseconds. Its age is the larger of wall and monotonic elapsed time. A
-   * suspended device stops the monotonic clock, and the wall clock can be set back.
-   */
-  const left = ({ n, at, life }: AuthRecord) => {
+  return ({ n, at, life }) => {
     const wall = clock.now() - at;
     const monotonic = clock.monotonic();
     if (seen !== n) newAt = monotonic - Math.max(0, wall);
     seen = n;
     return wall < -CLOCK_TOLERANCE_MS ? -Infinity : life - Math.max(wall, monotonic - newAt);
   };
+};
+
+/** What the public methods need beside the session. */
+type Parts = readonly [Session, Send, typeof fetch, isListed: (url: URL) => boolean, name: string];
+
+/** Creates the session, and reads it from the storage. Throws a `TypeError` that names the option. */
+export const createSession = ({
+  baseUrl,
+  origins = [],
+  key = "auth",
+  mode = "token",
+  storage = "device",
+  bufferMs = 300_000,
+  timeoutMs = 10_000,
+  lockWaitMs = 4_000,
+  fetch = async (...given) => await globalThis.fetch(...given),
+  clock = deviceClock,
+  random = () => Math.random(),
+  ...unknown
+}: AuthClientOptions): Parts => {
+  for (const option in unknown) refuse("option", "a known name", option);
+  const hasCookies = mode === "cookie";
+  // A misspelt mode must not keep tokens where scripts can read them.
+  if (!hasCookies && mode !== "token") refuse("mode", "token or cookie", mode);
+  const url = readUrl("baseUrl", baseUrl);
+  const isListed = createOrigins(url, origins);
+  const name = `holdfast:${key}`;
+  const send = createSend(fetch, hasCookies);
+  const left = createLeft(clock);
 
   const session = {
     clock,
@@ -51,7 +64,6 @@ export const createSession = (
     trouble: null,
     retryAt: -Infinity,
     listeners: new Set(),
-    wakers: new Set(),
     postMessage: () => undefined,
     isUsable: (record, minLifeMs = 0) =>
       left(record) > Math.max(minLifeMs, Math.min(5_000, record.life / 10)),
@@ -78,5 +90,5 @@ export const createSession = (
   session.update = createUpdate(session, stored === "memory" ? undefined : stored);
   session.refresh = createRefresh(session);
   session.ready = session.update();
-  return session;
+  return [session, send, fetch, isListed, name];
 };

@@ -142,8 +142,7 @@ export const openSocket = (session: Session, url: URL, options: ConnectOptions =
         options.onLost?.(code);
       } else {
         leave();
-        session.listeners.delete(line.check);
-        session.wakers.delete(wake);
+        session.listeners.delete(follow);
         options.onEnd?.({ code, error });
       }
     },
@@ -162,8 +161,8 @@ export const openSocket = (session: Session, url: URL, options: ConnectOptions =
     close: () => line.enter("ended"),
   };
   const [wake, leave, send] = keepConnected(session, url, options, line);
-  session.listeners.add(line.check);
-  session.wakers.add(wake);
+  const follow = (isAwake?: boolean) => (isAwake ? wake() : line.check());
+  session.listeners.add(follow);
   wake();
   return line;
 };

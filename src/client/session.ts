@@ -12,9 +12,8 @@ export interface Session {
   record: AuthRecord;
   state: AuthState;
   ready: Promise<unknown>;
-  readonly listeners: Set<() => void>;
-  /** Called when the page becomes visible, comes back or is online again. */
-  readonly wakers: Set<() => void>;
+  /** Called after each change of the state, and with `true` when the page becomes visible, comes back or is online again. */
+  readonly listeners: Set<(isAwake?: boolean) => void>;
   /** `null` unless the last refresh failed. */
   trouble: Trouble | null;
   /** The monotonic time before which no refresh is sent. */

@@ -34,7 +34,7 @@ export const createUpdate = (
     if (JSON.stringify(state) !== JSON.stringify(session.state)) {
       session.state = state;
       // The error of a listener reaches the page, and no other listener.
-      for (const listener of session.listeners) void session.ready.then(listener);
+      for (const listener of session.listeners) void session.ready.then(() => listener());
     }
     return record;
   };

@@ -43,7 +43,9 @@ export const keepAwake = (session: Session, name: string): (() => void) => {
     const isHidden = globalThis.document?.hidden;
     sleepsAt = isHidden ? clock.monotonic() + HIDDEN_MS : Infinity;
     if (type === "online") session.retryAt = -Infinity;
-    if (!isHidden) for (const waken of session.wakers) waken();
+    // A transaction that begins now would keep the page out of the back-forward cache.
+    if (type && isHidden) return schedule();
+    for (const listener of session.listeners) listener(true);
     wake();
   };
 
