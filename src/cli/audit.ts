@@ -46,7 +46,7 @@ const kinds: Readonly<Record<AuditKind, true>> = {
 interface AuditFilter {
   readonly kinds: ReadonlySet<string> | null;
   readonly subject: string | null;
-  readonly session: string | null;
+  readonly isOfSession: ((session: string) => boolean) | null;
   /** Epoch ms. */
   readonly since: number | null;
 }
@@ -58,7 +58,7 @@ export const audit: Command = {
   options: {
     kind: { value: "KIND", help: "only events of this kind, such as login_refused. May be repeated" },
     user: { value: "NAME", help: "only events of this user: name or subject" },
-    session: { value: "ID", help: "only events of this session" },
+    session: { value: "ID", help: "only events of this session: its id, or holdfast.session of a log line" },
     since: { value: "TIME", help: "only events since then: 90m, 24h or 7d ago, or 2026-11-30T18:00:00Z" },
     limit: { value: "N", help: `at most N events (default ${DEFAULT_LIMIT})` },
     json: { help: "print each event as a line of JSON" },
@@ -78,11 +78,11 @@ Kinds: docs/events.md explains them.`,
     const limit = readLimit(single(options["limit"], "limit")[0]);
     const wantedKinds = options["kind"]?.map(readKind);
     const isJson = options["json"] !== undefined;
-    return await withService(async (service) => {
+    return await withService(async (service, digest) => {
       const filter: AuditFilter = {
         kinds: wantedKinds === undefined ? null : new Set(wantedKinds),
         subject: user === undefined ? null : (await subjectOf(service, user)).subject,
-        session,
+        isOfSession: session === null ? null : (id) => id === session || digest(id) === session,
         since: sinceOf(await service.store.now()),
       };
       for await (const event of findEvents(service, filter, limit)) {
@@ -113,11 +113,11 @@ async function* findEvents(
   }
 }
 
-function passes(event: AuditEvent, { kinds: wanted, subject, session, since }: AuditFilter): boolean {
+function passes(event: AuditEvent, { kinds: wanted, subject, isOfSession, since }: AuditFilter): boolean {
   return (
     (wanted === null || wanted.has(event.kind)) &&
     (subject === null || event.subject === subject) &&
-    (session === null || event.session === session) &&
+    (isOfSession === null || (event.session !== null && isOfSession(event.session))) &&
     (since === null || event.at >= since)
   );
 }

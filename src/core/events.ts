@@ -91,6 +91,8 @@ export interface IssuerEvent {
   readonly issuer: string;
   readonly event:
     | "store_failed"
+    /** The store answers again. After a failed write, a write has succeeded. */
+    | "store_restored"
     | "authenticate_failed"
     | "renew_failed"
     /** `onEvent` of the application threw, rejected or took too long, or is so slow that events are dropped. */

@@ -25,6 +25,7 @@ import { SharedAttempts } from "./sessions/shared-attempts.ts";
 import { sessionsOf } from "./sessions/sessions-api.ts";
 import { endSession } from "./sessions/sessions.ts";
 import { openCheckedStore } from "./store/checked-store.ts";
+import { StoreOutage } from "./store/store-outage.ts";
 import { forgetSecrets, SecretCheck } from "./store/secret-marker.ts";
 import { StoreTime } from "./store/store-time.ts";
 import type { AuthenticatedUser, Issuer, IssuerOptions, IssuerStatus, RequestInfo } from "./types.ts";
@@ -129,11 +130,19 @@ function createParts(options: IssuerOptions): IssuerParts {
   const { config, secret: secrets, clock, random, store: givenStore } = readIssuerOptions(options);
   const counts = new IssuerCounts(clock, config);
   const recorder = createEventRecorder(config.name, clock, counts, () => store);
+  const outage = new StoreOutage(clock, {
+    onFailure: (message) => recorder.emit("store_failed", message),
+    onRestored: (afterMs) =>
+      recorder.emit(
+        "store_restored",
+        `the store answers again, after ${Math.round(afterMs / 1_000)} seconds`,
+      ),
+  });
   const { store, health: storeHealth } = openCheckedStore(givenStore, {
     clock,
     counts,
+    outage,
     tracing: config.tracing,
-    onFailure: (message) => recorder.emit("store_failed", message),
   });
   const parts = { config, secrets, store, clock, counts, ...recorder };
   const base = { ...parts, acceptance: new AcceptancePeriod(parts), storeTime: new StoreTime(parts) };

@@ -1,6 +1,8 @@
-import { destination, pino, stdTimeFunctions, type DestinationStream, type Logger } from "pino";
+import { destination, pino, type DestinationStream, type Logger, type LoggerOptions } from "pino";
 import { auditEvents, guardEvents, issuerEvents, storeEvents } from "../core/event-channels.ts";
-import type { AuditEvent } from "../core/events.ts";
+import type { AuditEvent, GuardEvent, IssuerEvent, StoreEvent } from "../core/events.ts";
+import { knownFields, severityNumbers, type LogFields } from "./log-fields.ts";
+import type { SessionDigest } from "./session-digest.ts";
 import type { LogLevel } from "./setting-definitions.ts";
 
 /**
@@ -8,27 +10,40 @@ import type { LogLevel } from "./setting-definitions.ts";
  * Writing is synchronous, because the last line before a crash matters most.
  */
 export function createLogger(level: LogLevel, isTerminal: boolean = process.stderr.isTTY): Logger {
-  const options = {
-    base: null,
-    level,
-    timestamp: stdTimeFunctions.isoTime,
-    formatters: { level: (label: string) => ({ level: label }) },
-  };
   const output = destination({ dest: 2, sync: true });
-  return pino(options, isTerminal ? humanReadable(output) : output);
+  return openLogger(level, isTerminal ? humanReadable(output) : output);
 }
 
-/** Formats each JSON line as `07:11:11 warn keys_failed guard="service": the key set could not be fetched`. */
+/** A logger that writes lines with the fields of {@link LogFields}. */
+export function openLogger(level: LogLevel, output: DestinationStream): Logger {
+  const options: LoggerOptions = {
+    base: null,
+    level,
+    messageKey: "body",
+    timestamp: () => `,"timestamp":"${new Date().toISOString()}"`,
+    formatters: {
+      level: (label) => ({ severity_text: label.toUpperCase(), severity_number: severityNumbers[label] }),
+    },
+  };
+  return pino(options, output);
+}
+
+const PREFIX = /^holdfast\./;
+
+/** Formats each JSON line as `07:11:11 WARN guard.keys_failed guard="service": the key set could not be fetched`. */
 export function humanReadable(output: DestinationStream): DestinationStream {
   return {
     write(line) {
-      const { level, time, msg = "", audit, event, ...rest } = JSON.parse(line) as Record<string, string>;
-      const fields = Object.entries(rest).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
-      const words = [time?.slice(11, 19), level, audit ?? event, ...fields].filter(
-        (word) => word !== undefined,
+      const fields = JSON.parse(line) as LogFields;
+      const { timestamp, severity_text: severity, severity_number: _, body = "", ...rest } = fields;
+      const { "event.name": event, ...attributes } = rest;
+      const words = [timestamp?.slice(11, 19), severity, event?.replace(PREFIX, "")];
+      const pairs = Object.entries(attributes).map(
+        ([name, value]) => `${name.replace(PREFIX, "")}=${JSON.stringify(value)}`,
       );
+      const start = [...words, ...pairs].filter((word) => word !== undefined).join(" ");
       // A control character in a message could steer the terminal.
-      output.write(`${words.join(" ")}${msg && ": "}${msg.replace(/\p{C}/gu, " ")}\n`);
+      output.write(`${start}${body && ": "}${body.replace(/\p{C}/gu, " ")}\n`);
     },
   };
 }
@@ -41,27 +56,50 @@ const levels: Readonly<Record<string, "debug" | "info">> = {
   degraded_ended: "info",
   connection_restored: "info",
   durability_restored: "info",
+  shared_restored: "info",
+  store_restored: "info",
 };
 
-/** Logs the events of guards and issuers, and audit events. The returned function stops that. */
-export function logEvents(log: Logger): () => void {
-  const logEvent = (published: unknown) => {
-    const { message, ...event } = published as { event: string; message: string };
-    log[levels[event.event] ?? "warn"](event, message);
+/**
+ * Logs the events of guards, issuers and stores, and audit events. The returned function stops that. `digest` names a
+ * session. It is asked at each event, and returns `null` while the secret is unknown.
+ */
+export function logEvents(log: Logger, digest: () => SessionDigest | null): () => void {
+  const write = (fields: LogFields, event: string, message: string) =>
+    log[levels[event] ?? "warn"](fields, message);
+  const onGuard = (published: unknown) => {
+    const { guard, issuer, event, message } = published as GuardEvent;
+    const known = { "holdfast.guard": guard, "holdfast.issuer": issuer };
+    write(knownFields({ "event.name": `holdfast.guard.${event}`, ...known }), event, message);
   };
-  const logAudit = (published: unknown) => {
-    const { at: _, kind, ...event } = published as AuditEvent;
-    const known = Object.entries(event).filter(([, value]) => value !== null);
-    log.info({ audit: kind, ...Object.fromEntries(known) });
+  const onIssuer = (published: unknown) => {
+    const { issuer, event, message } = published as IssuerEvent;
+    write({ "event.name": `holdfast.issuer.${event}`, "holdfast.issuer": issuer }, event, message);
   };
-  guardEvents.subscribe(logEvent);
-  issuerEvents.subscribe(logEvent);
-  storeEvents.subscribe(logEvent);
-  auditEvents.subscribe(logAudit);
+  const onStore = (published: unknown) => {
+    const { store, event, message } = published as StoreEvent;
+    write({ "event.name": `holdfast.store.${event}`, "holdfast.store": store }, event, message);
+  };
+  const onAudit = (published: unknown) => {
+    const { kind, subject, session, source, actor, detail } = published as AuditEvent;
+    const fields = {
+      "event.name": `holdfast.audit.${kind}`,
+      "user.id": subject,
+      "holdfast.session": session === null ? null : (digest()?.(session) ?? null),
+      "client.address": source,
+      "holdfast.actor": actor,
+      "holdfast.detail": detail,
+    };
+    log.info(knownFields(fields));
+  };
+  guardEvents.subscribe(onGuard);
+  issuerEvents.subscribe(onIssuer);
+  storeEvents.subscribe(onStore);
+  auditEvents.subscribe(onAudit);
   return () => {
-    guardEvents.unsubscribe(logEvent);
-    issuerEvents.unsubscribe(logEvent);
-    storeEvents.unsubscribe(logEvent);
-    auditEvents.unsubscribe(logAudit);
+    guardEvents.unsubscribe(onGuard);
+    issuerEvents.unsubscribe(onIssuer);
+    storeEvents.unsubscribe(onStore);
+    auditEvents.unsubscribe(onAudit);
   };
 }

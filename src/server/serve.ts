@@ -18,6 +18,7 @@ import { HealthMonitor } from "./health/health-monitor.ts";
 import { httpAddress, listen, type Listener } from "./http/listen.ts";
 import { publicApp, publicRoutes } from "./http/public-app.ts";
 import { toRequestListener } from "./http/request-listener.ts";
+import { createRequestLog } from "./http/request-log.ts";
 import { RequestMeasure } from "./http/request-measure.ts";
 import { RequestMetrics } from "./http/request-metrics.ts";
 import { createLogger, logEvents } from "./logs.ts";
@@ -33,6 +34,7 @@ import {
 import { backupMetricSource } from "./backup-metrics.ts";
 import { readGuardFile, type GuardFile } from "./guard-file.ts";
 import { loadSettings } from "./secret-files.ts";
+import { createSessionDigest, type SessionDigest } from "./session-digest.ts";
 import { findServiceLinks } from "./service-links.ts";
 import type { Settings } from "./settings.ts";
 import { openStore } from "./store/open-store.ts";
@@ -50,10 +52,14 @@ export interface RunningService {
 
 const signals = ["SIGTERM", "SIGINT"] as const;
 
-/** Starts the service with its listeners. When a part cannot start, everything is closed again. */
+/**
+ * Starts the service with its listeners. When a part cannot start, everything is closed again. `onSecret` gets the secret
+ * when the store is open, because its first start generates one.
+ */
 export async function startService(
   settings: Settings,
   log: Logger = createLogger(settings.logLevel),
+  onSecret: (secret: string) => void = () => {},
 ): Promise<RunningService> {
   let withdraw = async () => {};
   const listeners: Listener[] = [];
@@ -70,7 +76,7 @@ export async function startService(
     const { policyFile, roles } = settings;
     const policy = policyFile === undefined ? undefined : await readPolicyFile(policyFile);
     // The ports come first, so that a second service is refused before it touches any data.
-    const requests = new RequestMeasure(systemClock);
+    const requests = measureRequests(settings, log);
     const publicListener = await listen(settings.host, settings.port, "HOLDFAST_PORT", {
       connectionLimits: publicConnectionLimits(settings),
       cors: createCorsPolicy(settings.corsOrigins, settings.cookies?.origins),
@@ -87,7 +93,8 @@ export async function startService(
     const guardFile = await readGuardFile(settings.guardFile, identity.audience);
     requireKnownAudiences(policy, [...[identity.audience].flat(), ...guardFile.audiences]);
     const opened = await openStore(settings, { create: true });
-    const { files } = opened;
+    const { files, secret } = opened;
+    onSecret(secret);
     const snapshots = fileSnapshots({ dir: files.snapshots });
     service = await composeService(opened, settings, identity, { snapshots, guardFile });
     const previous = await recordIdentity(service.store, service);
@@ -95,8 +102,7 @@ export async function startService(
       ? await ensureFirstUser(service.issuer, settings.bootstrapUser, files.password)
       : null;
 
-    const bounds = revocationAgeBounds(policy);
-    const fallback = readFallback(settings, guardFile);
+    const [bounds, fallback] = [revocationAgeBounds(policy), readFallback(settings, guardFile)];
     const health = new HealthMonitor(service, roles, systemClock, bounds, fallback);
     const publicHandler = createPublicHandler(service, health, settings, { policy, guardFile });
     publicListener.mount(publicHandler, publicRoutes(service, roles));
@@ -123,6 +129,14 @@ export async function startService(
     await stop();
     throw error;
   }
+}
+
+/** Measures the requests, and logs them when the settings ask for that. */
+function measureRequests({ requestLog, trustedProxies }: Settings, log: Logger): RequestMeasure {
+  const requests = new RequestMeasure(systemClock);
+  const logRequest = createRequestLog(log, requestLog, trustedProxies);
+  if (logRequest !== null) requests.subscribe(logRequest);
+  return requests;
 }
 
 function requestMetricSource(requests: RequestMeasure): MetricSource {
@@ -245,7 +259,8 @@ export async function serve(): Promise<void> {
     const names = links.length === 0 ? link : `${link} and ${links.length} more`;
     log.info(`${names} describe a Kubernetes Service and are ignored; enableServiceLinks: false omits them`);
   }
-  const stopLogging = logEvents(log);
+  let digest: SessionDigest | null = null;
+  const stopLogging = logEvents(log, () => digest);
   // The handlers are set before the start. A signal during the start then still closes every part.
   const signalled = new Promise<string>((resolve) => {
     const onSignal = (name: string) => {
@@ -254,7 +269,7 @@ export async function serve(): Promise<void> {
     };
     for (const name of signals) process.once(name, onSignal);
   });
-  const running = await startService(settings, log);
+  const running = await startService(settings, log, (secret) => (digest = createSessionDigest(secret)));
   console.log(running.banner);
   log.info(`${await signalled}: finishing what is under way`);
   await running.stop();

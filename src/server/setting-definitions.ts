@@ -41,6 +41,8 @@ export type Role = "issuer" | "gateway";
 /** The levels of the log, from the most to the least detailed. `silent` logs nothing. */
 const logLevels = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 export type LogLevel = (typeof logLevels)[number];
+const requestLogModes = ["off", "failed", "all"] as const;
+export type RequestLogMode = (typeof requestLogModes)[number];
 
 /** Whether spans are recorded, and whether requests to providers carry the trace. */
 const tracesModes = ["off", "on", "propagate"] as const;
@@ -91,6 +93,7 @@ export interface SettingValues extends RedisSettingValues {
   readonly HOLDFAST_BOOTSTRAP_USER?: { readonly username: string; readonly password: string };
   readonly HOLDFAST_LOG_LEVEL: LogLevel;
   readonly HOLDFAST_TRACES: TracesMode;
+  readonly HOLDFAST_REQUEST_LOG: RequestLogMode;
 }
 
 const HOST = "an address or host name to listen on";
@@ -249,6 +252,11 @@ export const settingDefinitions: SettingDefinitions<SettingValues> = {
   },
   HOLDFAST_LOG_LEVEL: { form: logLevels.join(", "), parse: parseOneOf(logLevels), default: "info" },
   HOLDFAST_TRACES: { form: "off, on or propagate", parse: parseOneOf(tracesModes), default: "off" },
+  HOLDFAST_REQUEST_LOG: {
+    form: requestLogModes.join(", "),
+    parse: parseOneOf(requestLogModes),
+    default: "off",
+  },
 };
 
 /** A duration within the bounds of the issuer's lifetimes, in milliseconds. */

@@ -84,6 +84,7 @@ export interface Settings {
   readonly bootstrapUser: { readonly username: string; readonly password: string } | undefined;
   readonly logLevel: LogLevel;
   readonly traces: SettingValues["HOLDFAST_TRACES"];
+  readonly requestLog: SettingValues["HOLDFAST_REQUEST_LOG"];
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -260,6 +261,7 @@ function toSettings(values: SettingValues): Settings {
     bootstrapUser: values.HOLDFAST_BOOTSTRAP_USER,
     logLevel: values.HOLDFAST_LOG_LEVEL,
     traces: values.HOLDFAST_TRACES,
+    requestLog: values.HOLDFAST_REQUEST_LOG,
   };
 }
 

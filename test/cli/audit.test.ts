@@ -27,11 +27,11 @@ async function setUp(t: TestContext, settings: Record<string, string> = {}) {
   assert.equal(refused.status, 401);
   const ended = await runHoldfast(["session", "end", first.session_id], { data, settings });
   assert.equal(ended.code, 0, ended.err);
-  return { audit, list, first };
+  return { audit, list, first, output: () => service.output() };
 }
 
 async function checkFilters(t: TestContext, settings?: Record<string, string>): Promise<void> {
-  const { audit, list, first } = await setUp(t, settings);
+  const { audit, list, first, output } = await setUp(t, settings);
   const kindsOf = (events: readonly AuditEvent[]) => events.map(({ kind }) => kind);
 
   const all = await list();
@@ -42,6 +42,8 @@ async function checkFilters(t: TestContext, settings?: Record<string, string>): 
     "login",
   ]);
   assert.deepEqual(kindsOf(await list("--session", first.session_id)), ["session_ended", "login"]);
+  const [, logged = ""] = /"holdfast\.session":"(\w+)"/.exec(output()) ?? [];
+  assert.deepEqual(await list("--session", logged), await list("--session", first.session_id));
   assert.ok((await list("--user", "alice")).every(({ subject }) => subject === all[0]?.subject));
   assert.deepEqual(await list("--user", "nobody"), []);
   assert.deepEqual(await list("--since", "1h"), all);

@@ -56,7 +56,10 @@ test("breaker and keys distrust reach every process of the service, and name eac
   const ambiguous = await runHoldfast(["keys", "distrust"], { data, settings });
   assert.equal(ambiguous.code, 1);
   assert.match(ambiguous.err, /^holdfast: http:\/\/127\.0\.0\.1:\d+: issuer: must be one of/m);
-  assert.match(services[0]?.output() ?? "", /"audit":"keys_distrusted","subject":"holdfast-cli"/);
+  assert.match(
+    services[0]?.output() ?? "",
+    /"event\.name":"holdfast\.audit\.keys_distrusted","user\.id":"holdfast-cli"/,
+  );
 
   // A killed process leaves its announcement behind. The command does not count it.
   await services[1]?.stop("SIGKILL");
@@ -85,7 +88,7 @@ test("SIGTERM stops the service although its announcement cannot be removed", as
   const kill = setTimeout(() => process.kill(service.pid, "SIGKILL"), 10_000);
   assert.equal(await service.stop(), 0);
   clearTimeout(kill);
-  assert.match(service.output(), /"warn".*the announcement in .*processes cannot be removed/);
+  assert.match(service.output(), /"WARN".*the announcement in .*processes cannot be removed/);
 });
 
 test("the service starts although it cannot announce itself, and warns once", async (t) => {
@@ -97,7 +100,7 @@ test("the service starts although it cannot announce itself, and warns once", as
   t.after(async () => await service.stop("SIGKILL"));
   assert.equal((await fetch(`${service.url}/health/ready`)).status, 200);
   assert.equal(await service.stop(), 0);
-  const warnings = service.output().match(/^.*"warn".*$/gm) ?? [];
+  const warnings = service.output().match(/^.*"WARN".*$/gm) ?? [];
   assert.equal(warnings.length, 1, service.output());
   const [warning = ""] = warnings;
   assert.ok(warning.includes(processes), warning);

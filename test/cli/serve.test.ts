@@ -88,7 +88,7 @@ test("law 5: logs and start-up lines contain no token and no password", async (t
   await post(service.url, "/auth/logout", { refresh_token: tokens.refresh_token });
   assert.equal(await service.stop(), 0);
   const output = service.output();
-  assert.match(output, /"audit":"login",/);
+  assert.match(output, /"event\.name":"holdfast\.audit\.login",/);
   for (const secret of [tokens.access_token, tokens.refresh_token, "correct horse", "a wrong password"]) {
     assert.ok(!output.includes(secret));
   }
@@ -96,12 +96,12 @@ test("law 5: logs and start-up lines contain no token and no password", async (t
 
 /** Reads the levels of the JSON lines in the output of a service. */
 function loggedLevels(output: string): Set<string> {
-  return new Set([...output.matchAll(/"level":"(\w+)"/g)].map((match) => match[1] ?? ""));
+  return new Set([...output.matchAll(/"severity_text":"(\w+)"/g)].map((match) => match[1] ?? ""));
 }
 
 for (const [level, expected] of [
-  ["debug", ["debug", "info"]],
-  [undefined, ["info"]],
+  ["debug", ["DEBUG", "INFO"]],
+  [undefined, ["INFO"]],
   ["silent", []],
 ] as const) {
   test(`HOLDFAST_LOG_LEVEL=${level ?? "(missing)"} logs ${expected.join(" and ") || "nothing"}`, async (t) => {

@@ -43,6 +43,7 @@ test("without settings the service listens on this machine only", () => {
     bootstrapUser: undefined,
     logLevel: "info",
     traces: "off",
+    requestLog: "off",
   });
   assert.deepEqual(trustedProxies.rules, []);
 });
@@ -89,6 +90,7 @@ test("reads every setting", () => {
     ALLOW_DEGRADED_AUTH: "cached",
     HOLDFAST_LOG_LEVEL: "debug",
     HOLDFAST_TRACES: "propagate",
+    HOLDFAST_REQUEST_LOG: "failed",
   });
   assert.equal(settings.dataDir, "/data");
   assert.equal(settings.url, "https://id.example.com");
@@ -130,6 +132,7 @@ test("reads every setting", () => {
   assert.equal(settings.policyFile, "/etc/policy.json");
   assert.equal(settings.degraded, "cached");
   assert.equal(settings.logLevel, "debug");
+  assert.equal(settings.requestLog, "failed");
   assert.ok(settings.trustedProxies.check("10.1.2.3"));
   assert.ok(settings.trustedProxies.check("2001:db8::1", "ipv6"));
   assert.ok(!settings.trustedProxies.check("192.0.2.8"));
@@ -351,6 +354,7 @@ const wrong: [name: string, value: string, message: RegExp][] = [
   ["HOLDFAST_TRUSTED_PROXIES", "10.0.0.0/", /^HOLDFAST_TRUSTED_PROXIES must be/],
   ["HOLDFAST_TRUSTED_PROXIES", "10.0.0.0/8/8", /^HOLDFAST_TRUSTED_PROXIES must be/],
   ["HOLDFAST_LOG_LEVEL", "verbose", /^HOLDFAST_LOG_LEVEL must be trace, debug, info, warn/],
+  ["HOLDFAST_REQUEST_LOG", "true", /^HOLDFAST_REQUEST_LOG must be off, failed, all/],
   ["HOLDFAST_LOG_LEVEL", "WARN", /^HOLDFAST_LOG_LEVEL must be/],
   ["HOLDFAST_TRACES", "true", /^HOLDFAST_TRACES must be off, on or propagate/],
   ["HOLDFAST_BOOTSTRAP_USER", "alice", /^HOLDFAST_BOOTSTRAP_USER must be name:password/],

@@ -7,6 +7,7 @@ import { withDeadline } from "../../resilience/deadline.ts";
 import type { Store } from "../../stores/store.ts";
 import type { IssuerCounts, StorePart } from "../metrics/issuer-counts.ts";
 import type { IssuerStatus } from "../types.ts";
+import type { StoreOutage } from "./store-outage.ts";
 
 type Access = "read" | "write";
 type PartWithMethods = Exclude<StorePart, "now" | "prune">;
@@ -51,7 +52,7 @@ const STORE_DEADLINE_MS = 10_000;
 interface CheckedStoreOptions {
   readonly clock: Clock;
   readonly counts: Pick<IssuerCounts, "recordCommand">;
-  readonly onFailure: (message: string) => void;
+  readonly outage: StoreOutage;
   /** Records a span for each command within another span. */
   readonly tracing?: Tracing | undefined;
 }
@@ -70,7 +71,7 @@ type Call = <T>(
 /** Times, counts and traces calls to the store, and keeps its health. */
 function createCalls(
   { description }: Store,
-  { clock, counts, onFailure, tracing }: CheckedStoreOptions,
+  { clock, counts, outage, tracing }: CheckedStoreOptions,
 ): { readonly call: Call; readonly health: CheckedStore["health"] } {
   let lastError: string | null = null;
   let writeFailure: IssuerStatus["store"]["writeFailure"] = null;
@@ -91,14 +92,12 @@ function createCalls(
       record("ok");
       lastError = null;
       if (access === "write") writeFailure = null;
+      outage.recordSuccess(access);
       return answer;
     } catch (error) {
       record("failed");
-      const failure =
-        isHoldfastError(error) && error.code.startsWith("store_")
-          ? error
-          : new HoldfastError("store_unavailable", `the store failed at ${command}()`, { cause: error });
-      if (lastError === null) onFailure(failure.message);
+      const failure = toStoreError(error, `${command}()`);
+      outage.recordFailure(access, failure.message);
       lastError = failure.message;
       if (access === "write") {
         writeFailure = { code: failure.code, message: failure.message, at: clock.now() };
@@ -111,8 +110,8 @@ function createCalls(
 
 /**
  * Wraps the store for the issuer. Throws `missing_method` when the store lacks a method. Methods of the store may return
- * plain values instead of promises. Errors without a `store_…` code and calls past the deadline become `store_unavailable`. The first
- * failure after a success is passed to `onFailure`.
+ * plain values instead of promises. Errors without a `store_…` code and calls past the deadline become `store_unavailable`. The
+ * outage learns the outcome of every call.
  */
 export function openCheckedStore(store: Store, options: CheckedStoreOptions): CheckedStore {
   const { call, health } = createCalls(store, options);
@@ -151,4 +150,9 @@ export function openCheckedStore(store: Store, options: CheckedStoreOptions): Ch
       prune: async () => await call(["prune"], "write", async () => await store.prune()),
     },
   };
+}
+
+function toStoreError(error: unknown, what: string): HoldfastError {
+  if (isHoldfastError(error) && error.code.startsWith("store_")) return error;
+  return new HoldfastError("store_unavailable", `the store failed at ${what}`, { cause: error });
 }

@@ -29,6 +29,7 @@ const guardTones: Readonly<Partial<Record<GuardEvent["event"], Tone>>> = {
 
 const issuerTones: Readonly<Partial<Record<IssuerEvent["event"], Tone>>> = {
   secret_replaced: "info",
+  store_restored: "good",
   secret_missing: "alarm",
   clock_differs: "alarm",
   store_rolled_back: "alarm",

@@ -1,14 +1,17 @@
 import { HoldfastError } from "../../core/errors.ts";
 import { openStore } from "../store/open-store.ts";
+import { createSessionDigest, type SessionDigest } from "../session-digest.ts";
 import { composeService, type ServiceIdentity, type Service } from "../service.ts";
 import { loadSettings } from "../secret-files.ts";
 
 /**
  * Composes the service on the data of this machine for a command, and closes it afterwards. A service may run at the same
  * time. The identity is the one of the last start. The command never uses the snapshots of a running service: it reads
- * the revocations from the store.
+ * the revocations from the store. `digest` names sessions as the log does.
  */
-export async function withService<T>(use: (service: Service) => Promise<T>): Promise<T> {
+export async function withService<T>(
+  use: (service: Service, digest: SessionDigest) => Promise<T>,
+): Promise<T> {
   const settings = await loadSettings();
   const local = await openStore(settings, { create: false });
   const identity = await local.store.markers.read("identity");
@@ -19,7 +22,7 @@ export async function withService<T>(use: (service: Service) => Promise<T>): Pro
   }
   const service = await composeService(local, settings, JSON.parse(identity) as ServiceIdentity);
   try {
-    return await use(service);
+    return await use(service, createSessionDigest(local.secret));
   } finally {
     await service.close();
   }

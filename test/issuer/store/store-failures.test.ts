@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { describe, test } from "node:test";
+import { describe, test, type TestContext } from "node:test";
 import { isHoldfastError } from "../../../src/core/errors.ts";
 import { auditEvents, issuerEvents } from "../../../src/core/event-channels.ts";
 import type { AuditEvent } from "../../../src/core/events.ts";
@@ -160,5 +160,75 @@ describe("a store that fails", () => {
     assert.equal(clock.pending, 0);
     assert.equal((await issuer.login({})).status, "unavailable");
     await assert.rejects(issuer.ready(), (error) => isHoldfastError(error, "closed"));
+  });
+});
+
+describe("the end of an outage of the store", () => {
+  /** An issuer whose reads and writes fail when the test says so, and its events about the store. */
+  async function setUp(t: TestContext) {
+    const clock = new FakeClock();
+    const failing = { reads: false, writes: false };
+    const isWrite = (name: string) =>
+      /\.(?:create|rotate|append|add|mark|acknowledge|end)$|^prune$/.test(name);
+    const store = failStore(memoryStore({ clock }), (name) =>
+      (isWrite(name) ? failing.writes : failing.reads) ? "before" : false,
+    );
+    const { issuer } = createFixture({ clock, store });
+    t.after(async () => await issuer.close());
+    const { refresh_token: token } = await logIn(issuer);
+    const events: string[] = [];
+    const onEvent = (published: unknown) => {
+      const { event, message } = published as { event: string; message: string };
+      if (event.startsWith("store_")) events.push(`${event}: ${message}`);
+    };
+    issuerEvents.subscribe(onEvent);
+    t.after(() => issuerEvents.unsubscribe(onEvent));
+    let current = token;
+    const refresh = async () => {
+      const outcome = await issuer.refresh(current);
+      if (outcome.status === "ok") current = outcome.tokens.refresh_token;
+      return outcome.status;
+    };
+    return { clock, failing, issuer, refresh, events };
+  }
+
+  test("law 10: is an event once, after the store has worked for three seconds", async (t) => {
+    const { clock, failing, refresh, events } = await setUp(t);
+    Object.assign(failing, { reads: true, writes: true });
+    for (let i = 0; i < 3; i++) {
+      assert.equal(await refresh(), "unavailable");
+      await clock.advance(1_000);
+    }
+    Object.assign(failing, { reads: false, writes: false });
+    assert.equal(await refresh(), "ok");
+    assert.deepEqual(
+      events.map((text) => text.split(":")[0]),
+      ["store_failed"],
+    );
+    await clock.advance(3_000);
+    assert.equal(await refresh(), "ok");
+    assert.equal(await refresh(), "ok");
+    assert.equal(events.length, 2);
+    assert.match(events[1] ?? "", /^store_restored: the store answers again, after 6 seconds$/);
+  });
+
+  test("law 10: a store that only reads has not recovered from a failed write, and fails once in the log", async (t) => {
+    const { clock, failing, issuer, refresh, events } = await setUp(t);
+    failing.writes = true;
+    for (let i = 0; i < 5; i++) {
+      assert.equal(await refresh(), "unavailable");
+      await clock.advance(4_000);
+      assert.notEqual(await issuer.users.get("nobody"), undefined);
+    }
+    assert.deepEqual(
+      events.map((text) => text.split(":")[0]),
+      ["store_failed"],
+    );
+    failing.writes = false;
+    assert.equal(await refresh(), "ok");
+    assert.deepEqual(
+      events.map((text) => text.split(":")[0]),
+      ["store_failed", "store_restored"],
+    );
   });
 });
