@@ -134,7 +134,8 @@ function createContext(settings: GuardSettings): PipelineContext {
     const message = `the clock went ${Math.round(Math.abs(stepMs))} ms ${direction}`;
     emit({ guard, issuer: null, eventCounts }, "clock_stepped", message);
   };
-  const sharedCache = settings.shared && new SharedCache({ ...settings, source: settings.shared });
+  const sharedCache =
+    settings.shared && new SharedCache({ ...settings, source: settings.shared, eventCounts });
   return {
     ...settings,
     sharedCache,

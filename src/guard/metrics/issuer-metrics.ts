@@ -1,4 +1,5 @@
 import { metricFamily, type MetricFamily, type MetricLabels, type MetricSample } from "../../core/metrics.ts";
+import { breakerMetrics, type ObservedBreaker } from "./breaker-metrics.ts";
 import type { GuardedIssuer } from "../issuers/guarded-issuer.ts";
 import type { PipelineContext } from "../pipeline/context.ts";
 import type { GuardStatus, TrustedIssuerStatus } from "../status-types.ts";
@@ -72,12 +73,25 @@ function keyMetrics(all: readonly IssuerFacts[]): MetricFamily[] {
   ];
 }
 
-const breakerStates = ["closed", "open", "half-open", "forced open", "forced closed"] as const;
+/** The breakers of the authorities, and that of the shared cache. */
+function observedBreakers(
+  { name, sharedCache, eventCounts }: PipelineContext,
+  all: readonly IssuerFacts[],
+): ObservedBreaker[] {
+  const breakers = all.flatMap(({ labels, issuer, status: { authority } }): ObservedBreaker[] => {
+    const { eventCounts: events } = issuer.source;
+    return authority === null ? [] : [{ labels, upstream: "authority", state: authority.breaker, events }];
+  });
+  if (sharedCache === undefined) return breakers;
+  const { breaker: state } = sharedCache.status();
+  const labels = { guard: name, issuer: "all" };
+  return [...breakers, { labels, upstream: "shared", state, events: eventCounts }];
+}
 
 /** `all` are the issuers with an authority. */
-function authorityMetrics({ fallback }: PipelineContext, all: readonly IssuerFacts[]): MetricFamily[] {
+function authorityMetrics(context: PipelineContext, all: readonly IssuerFacts[]): MetricFamily[] {
+  const { fallback } = context;
   const family = familiesOf(all);
-  const upstream = "authority";
   return [
     family(
       "counter",
@@ -91,21 +105,7 @@ function authorityMetrics({ fallback }: PipelineContext, all: readonly IssuerFac
       help: "Time of a request to the authority, from its last attempt on.",
       samples: all.map(({ labels, issuer }) => issuer.authorityRequests.durations.sample(labels)),
     },
-    family("gauge", "holdfast_breaker_state", "1 for the state of the breaker.", ({ labels, status }) =>
-      oneOf({ ...labels, upstream }, breakerStates, status.authority?.breaker ?? ""),
-    ),
-    family(
-      "counter",
-      "holdfast_breaker_transitions_total",
-      "Changes of the breaker.",
-      ({ labels, issuer }) => {
-        const { eventCounts } = issuer.source;
-        return [
-          { labels: { ...labels, upstream, to: "open" }, value: eventCounts.count("breaker_opened") },
-          { labels: { ...labels, upstream, to: "closed" }, value: eventCounts.count("breaker_closed") },
-        ];
-      },
-    ),
+    ...breakerMetrics(observedBreakers(context, all)),
     family("gauge", "holdfast_degraded", "1 while tokens are accepted without the authority.", (facts) => [
       { labels: facts.labels, value: facts.issuer.degradedMonitor.isDegraded ? 1 : 0 },
     ]),

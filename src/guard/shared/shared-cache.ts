@@ -1,5 +1,5 @@
 import { elapsedMs, readClock, type Clock, type Instant } from "../../core/clock.ts";
-import { Histogram } from "../../core/metrics.ts";
+import { Histogram, type Counts } from "../../core/metrics.ts";
 import { requireMethods } from "../../core/options.ts";
 import { Breaker, type Permit } from "../../resilience/breaker.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
@@ -25,6 +25,8 @@ export interface SharedCacheOptions {
   readonly name: string;
   readonly clock: Clock;
   readonly random: () => number;
+  /** Counts the events of the guard that concern all issuers. */
+  readonly eventCounts: Counts;
 }
 
 /** The shared answers of all issuers, behind a breaker. While they fail the guard works without them. */
@@ -58,7 +60,7 @@ export class SharedCache {
   #lastError: string | null = null;
 
   /** Throws `missing_method`. */
-  constructor({ source, name: guard, clock, random }: SharedCacheOptions) {
+  constructor({ source, name: guard, clock, random, eventCounts }: SharedCacheOptions) {
     this.source = source;
     this.#clock = clock;
     this.#answers = source.open({ clock, random });
@@ -86,7 +88,7 @@ export class SharedCache {
         const message = opened
           ? `${this.#lastError}; shared answers are skipped`
           : "shared answers are read again";
-        emit({ guard, issuer: null }, opened ? "shared_failed" : "shared_restored", message);
+        emit({ guard, issuer: null, eventCounts }, opened ? "shared_failed" : "shared_restored", message);
         this.#prober.schedule();
       },
     });

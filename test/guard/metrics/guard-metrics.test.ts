@@ -108,7 +108,7 @@ test("the number of series does not depend on what strangers send", async () => 
 });
 
 test("reads of the shared cache are timed, and those that fail as well", async (t) => {
-  const { guard: open, provider } = await makeDegradedFixture(t);
+  const { guard: open, provider, clock } = await makeDegradedFixture(t);
   const shared = new SharedMap();
   const guard = open({ shared });
   await guard.ready();
@@ -121,4 +121,11 @@ test("reads of the shared cache are timed, and those that fail as well", async (
   };
   await guard.validate(provider.token({ sub: "bob" }));
   assert.equal(observationCount(guard, name, { guard: t.name }), before + 2);
+  const upstream = "shared";
+  const isIn = (state: string) => metricTotal(guard, "holdfast_breaker_state", { upstream, state });
+  assert.equal(isIn("closed"), 1);
+  await clock.advance(10_000);
+  assert.equal(isIn("open") + isIn("half-open"), 1);
+  const opened = { issuer: "all", upstream, to: "open" };
+  assert.ok(metricTotal(guard, "holdfast_breaker_transitions_total", opened) >= 1);
 });
