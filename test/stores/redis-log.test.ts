@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test, type TestContext } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import { isHoldfastError } from "../../src/core/errors.ts";
 import type { AuditEvent } from "../../src/core/events.ts";
 import { ISSUER } from "../../src/stores/conformance/constants.ts";
@@ -79,12 +80,13 @@ void describe("the revocation log in Redis", { skip: noRedis }, () => {
       return await store.revocations.append({ ...revocation, id: `t${i}` });
     });
     const entries = await Promise.all(appending);
-    assert.deepEqual(await store.revocations.after(start.position), { status: "gap" });
+    // A comparison of so many entries would take minutes to describe.
+    assert.equal((await store.revocations.after(start.position)).status, "gap");
     const [first] = entries;
     const position = { ...start.position, seq: 1, chain: first?.chain ?? "" };
     const tail = await store.revocations.after(position);
     assert.ok(tail.status === "ok");
-    assert.deepEqual(tail.entries, entries.slice(1));
+    assert.ok(isDeepStrictEqual(tail.entries, entries.slice(1)), `${tail.entries.length} entries`);
   });
 
   test("law 3, fault 34: an entry that has expired survives pruning for a day, because the clock may be set back", async (t) => {
