@@ -9,6 +9,10 @@ export interface Check {
   /** One word or two, joined by a hyphen. It is stable, because scripts read it from the JSON report. */
   readonly name: string;
   readonly group: (typeof groups)[number];
+  /** The time limit in ms. Default: 5,000. */
+  readonly limitMs?: number;
+  /** Whether the check begins when the others have ended. Default: false. */
+  readonly runsAlone?: boolean;
   /** Resolves with at least one finding. `signal` aborts at the time limit, and ends what the check began. */
   readonly run: (context: DoctorContext, signal: AbortSignal) => Promise<readonly Finding[]>;
 }

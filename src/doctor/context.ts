@@ -2,6 +2,7 @@ import { isHoldfastError } from "../core/errors.ts";
 import { readPolicyFile } from "../gateway/policy-file.ts";
 import type { PathPolicy } from "../gateway/policy.ts";
 import { readIssuerOrTenants, type IssuerSettings } from "../guard/issuer-settings.ts";
+import type { TrustedIssuer } from "../guard/types.ts";
 import { httpAddress } from "../server/http/listen.ts";
 import { noGuardFile, readGuardFile, type GuardFile } from "../server/guard-file.ts";
 import { findProcesses, type FoundProcess } from "../server/maintenance/process-client.ts";
@@ -20,7 +21,8 @@ import type { StoreProbe } from "./store-probe.ts";
 export interface DoctorOptions {
   /** The base addresses of services with which a throw-away user goes through a session. */
   readonly write: readonly string[];
-  readonly rehearse: boolean;
+  /** A token of a provider, with which an outage is rehearsed. */
+  readonly rehearse: string | undefined;
   /** An address that a proxy in front of the gateway guards. */
   readonly through: string | undefined;
   /** A file of alert rules. */
@@ -38,7 +40,9 @@ export interface DoctorContext {
   /** `null` when the file cannot be used. `fileProblems` has the reason. */
   readonly policy: PathPolicy | undefined | null;
   readonly fileProblems: readonly string[];
-  /** The issuers that the service trusts beside itself. */
+  /** The issuers that the service trusts beside itself, as options of a guard. */
+  readonly trusted: readonly TrustedIssuer[];
+  /** The same, to ask them. */
   readonly providers: readonly ProviderProbe[];
   /** The embedded store. `null` when the store is in Redis. */
   readonly sqlite: SqliteProbe | null;
@@ -46,8 +50,8 @@ export interface DoctorContext {
   readonly redis: RedisProbe | null;
   /** The store that is used. */
   readonly store: StoreProbe;
-  /** The limit of the guard's memory that the settings give. `undefined` when they leave it to its default. */
-  readonly guardMemoryBytes: number | undefined;
+  /** The options of the guard in the file of HOLDFAST_GUARD. */
+  readonly guardOptions: GuardFile["options"];
   /** The processes of the service that announced themselves on this machine. */
   readonly processes: readonly FoundProcess[];
   /** The token of the admin listener. `null` when it needs none, or when this user cannot read it. */
@@ -85,6 +89,7 @@ export async function loadContext(
     findProcesses(files.processes),
     readAdminToken(settings, files),
   ]);
+  const trusted = listTrusted(settings, identity, guardFile);
   const redis = settings.redis === undefined ? null : new RedisProbe(settings.redis);
   const sqlite = redis === null ? new SqliteProbe(files.data) : null;
   return {
@@ -96,11 +101,12 @@ export async function loadContext(
     network: readNetworkEnvironment(),
     policy,
     fileProblems,
-    providers: readProviders(settings, identity, guardFile).map((one) => new ProviderProbe(one)),
+    trusted,
+    providers: readProviders(trusted).map((one) => new ProviderProbe(one)),
     sqlite,
     redis,
     store: redis ?? sqlite ?? new SqliteProbe(files.data),
-    guardMemoryBytes: guardFile.options.memory?.maxBytes,
+    guardOptions: guardFile.options,
     processes,
     adminToken,
   };
@@ -113,15 +119,15 @@ function expectIdentity({ url, audience, host, port }: Settings): ServiceIdentit
   return { url: expected, audience: audience ?? expected };
 }
 
-function readProviders(
+function listTrusted(
   { provider }: Settings,
   { audience }: ServiceIdentity,
   guardFile: GuardFile,
-): readonly IssuerSettings[] {
-  const trusted = [
-    ...(provider === undefined ? [] : [trustedProvider(provider, audience)]),
-    ...guardFile.issuers,
-  ];
+): readonly TrustedIssuer[] {
+  return [...(provider === undefined ? [] : [trustedProvider(provider, audience)]), ...guardFile.issuers];
+}
+
+function readProviders(trusted: readonly TrustedIssuer[]): readonly IssuerSettings[] {
   return trusted.flatMap((one, index) => readIssuerOrTenants(`issuers[${index}]`, one).issuers);
 }
 

@@ -41,17 +41,22 @@ export async function runDoctor(options: DoctorOptions): Promise<DoctorReport> {
     ]);
   }
   const context = await loadContext(settings, given, options);
-  return toReport(await Promise.all(checks.map(async (check) => await runCheck(check, context))));
+  const beside = checks.filter(({ runsAlone = false }) => !runsAlone);
+  const reports = await Promise.all(beside.map(async (check) => await runCheck(check, context)));
+  for (const check of checks) {
+    if (check.runsAlone === true) reports.splice(checks.indexOf(check), 0, await runCheck(check, context));
+  }
+  return toReport(reports);
 }
 
 async function runCheck(check: Check, context: DoctorContext): Promise<CheckReport> {
-  const { name } = check;
+  const { name, limitMs = CHECK_TIMEOUT_MS } = check;
   try {
     const run = async (signal: AbortSignal) => await check.run(context, signal);
-    return toCheckReport(check, await withDeadline(systemClock, name, CHECK_TIMEOUT_MS, run));
+    return toCheckReport(check, await withDeadline(systemClock, name, limitMs, run));
   } catch (error) {
     const isLate = isHoldfastError(error, "timeout");
-    const detail = isLate ? `no answer within ${CHECK_TIMEOUT_MS / 1000} s` : describeError(error);
+    const detail = isLate ? `no answer within ${limitMs / 1000} s` : describeError(error);
     const advice = isLate
       ? "see whether what this check asks hangs"
       : "if this looks like a defect, report it";

@@ -12,7 +12,7 @@ export async function runTokenDoctor(token: string, audience: string | undefined
     const detail = `the settings were not used: ${problems.join("; ")}`;
     return { ...report, findings: [warn(detail, "run holdfast doctor"), ...report.findings] };
   }
-  const options = { write: [], rehearse: false, through: undefined, rules: undefined };
+  const options = { write: [], rehearse: undefined, through: undefined, rules: undefined };
   const wanted = audience === undefined ? settings : { ...settings, audience };
   const { providers, identity } = await loadContext(wanted, given, options);
   const [own = null] = readIssuerOrTenants("the service", {

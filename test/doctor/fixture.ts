@@ -11,7 +11,12 @@ import { temporaryDataDir } from "../server/temporary-settings.ts";
 
 export const AUDIENCE = "https://api.example";
 
-export const noOptions: DoctorOptions = { write: [], rehearse: false, through: undefined, rules: undefined };
+export const noOptions: DoctorOptions = {
+  write: [],
+  rehearse: undefined,
+  through: undefined,
+  rules: undefined,
+};
 
 /** Settings of an installation in a new folder, on free ports. */
 export async function makeSettings(more: Readonly<Record<string, string>> = {}): Promise<Settings> {

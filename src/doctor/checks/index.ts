@@ -1,4 +1,5 @@
 import type { Check } from "../check.ts";
+import { alertsCheck } from "./alerts.ts";
 import { authorityCheck } from "./authority.ts";
 import { backupCheck } from "./backup.ts";
 import { browsersCheck } from "./browsers.ts";
@@ -12,11 +13,14 @@ import { metadataCheck } from "./metadata.ts";
 import { networkCheck } from "./network.ts";
 import { proxyCheck } from "./proxy.ts";
 import { redisCheck } from "./redis.ts";
+import { rehearsalCheck } from "./rehearsal.ts";
+import { roundTripCheck } from "./round-trip.ts";
 import { runtimeCheck } from "./runtime.ts";
 import { secretCheck } from "./secret.ts";
 import { settingsCheck } from "./settings.ts";
 import { snapshotsCheck } from "./snapshots.ts";
 import { sqliteCheck } from "./sqlite.ts";
+import { throughCheck } from "./through.ts";
 import { usersCheck } from "./users.ts";
 
 /** Every check, in the order of the report. The causes come before their effects. */
@@ -40,4 +44,8 @@ export const checks: readonly Check[] = [
   authorityCheck,
   snapshotsCheck,
   healthCheck,
+  roundTripCheck,
+  throughCheck,
+  rehearsalCheck,
+  alertsCheck,
 ];

@@ -14,7 +14,7 @@ const GUARD_BYTES = 64 * MEGABYTE;
 export const limitsCheck: Check = {
   name: "limits",
   group: "machine",
-  async run({ settings, guardMemoryBytes, processes }) {
+  async run({ settings, guardOptions, processes }) {
     const own = publicConnectionLimits(settings).max;
     const running = await Promise.all(processes.map(async ({ pid }) => await readDescriptorLimit(pid)));
     const descriptors = running.find((limit) => limit !== null) ?? (await readDescriptorLimit("self"));
@@ -23,7 +23,7 @@ export const limitsCheck: Check = {
       descriptors,
       connections: own,
       memory,
-      guardBytes: guardMemoryBytes ?? GUARD_BYTES,
+      guardBytes: guardOptions.memory?.maxBytes ?? GUARD_BYTES,
     });
   },
 };
