@@ -17,6 +17,9 @@ import { RedisProbe } from "./redis-probe.ts";
 import { SqliteProbe } from "./sqlite-probe.ts";
 import type { StoreProbe } from "./store-probe.ts";
 
+/** The checks begin after this time at the latest, so that the report does not take too long. */
+const FIND_TIMEOUT_MS = 3000;
+
 /** The options of the command. */
 export interface DoctorOptions {
   /** The base addresses of services with which a throw-away user goes through a session. */
@@ -86,7 +89,7 @@ export async function loadContext(
     noGuardFile,
   );
   const [processes, adminToken] = await Promise.all([
-    findProcesses(files.processes),
+    findProcesses(files.processes, FIND_TIMEOUT_MS),
     readAdminToken(settings, files),
   ]);
   const trusted = listTrusted(settings, identity, guardFile);

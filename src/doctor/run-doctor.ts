@@ -59,7 +59,9 @@ async function runCheck(check: Check, context: DoctorContext): Promise<CheckRepo
     const detail = isLate ? `no answer within ${limitMs / 1000} s` : describeError(error);
     const advice = isLate
       ? "see whether what this check asks hangs"
-      : "if this looks like a defect, report it";
+      : isHoldfastError(error)
+        ? "run the command as the user of the service; docs/errors.md explains the error"
+        : "if this looks like a defect, report it";
     return toCheckReport(check, [fail(detail, advice)]);
   }
 }

@@ -11,7 +11,7 @@ export const listenersCheck: Check = {
   name: "listeners",
   group: "configuration",
   async run({ settings, processes }, signal) {
-    const { host, port, adminHost, adminPort } = settings;
+    const { host, port, adminHost, adminPort, adminToken } = settings;
     const service = processes.some(({ found }) => found === "process")
       ? "answers"
       : processes.some(({ found }) => found === "silent")
@@ -30,7 +30,8 @@ export const listenersCheck: Check = {
         signal,
       ),
     ]);
-    if (isLoopbackHost(adminHost)) return findings;
+    // An operator who gives it a token means to reach it from elsewhere.
+    if (isLoopbackHost(adminHost) || adminToken !== undefined) return findings;
     const detail = `other machines can reach the admin listener on ${adminHost}, which asks for its token`;
     return [...findings, warn(detail, "let only the machines of your monitoring reach it, or set 127.0.0.1")];
   },

@@ -8,8 +8,8 @@ import type { Check } from "../check.ts";
 import { fail, ok, skip, warn, type Finding } from "../finding.ts";
 
 /** Adding and removing the user, and two password hashes, take their time beside the steps. */
-const LIMIT_MS = 9000;
-const STEPS_MS = 6000;
+const LIMIT_MS = 7000;
+const STEPS_MS = 5000;
 /** A logout should be known everywhere within a second. */
 const SLOW_LOGOUT_MS = 1000;
 const PAUSE_MS = 50;

@@ -9,6 +9,8 @@ import type { DoctorContext } from "../context.ts";
 import { fail, ok, skip, warn, type Finding } from "../finding.ts";
 
 const OTHERS_MAY_READ = 0o004;
+/** Containers get their secrets here, often readable by every user, of which there is one. */
+const CONTAINER_SECRETS = "/run/secrets/";
 /** A random text of 32 bytes has more different characters, even in hexadecimal digits. */
 const MIN_DIFFERENT = 9;
 
@@ -41,7 +43,8 @@ async function describeMissing({ files, store }: DoctorContext): Promise<Finding
 async function checkFile(file: string, dataDir: string): Promise<Finding[]> {
   const findings: Finding[] = [];
   const mode = (await stat(file).catch(() => null))?.mode ?? 0;
-  if (process.platform !== "win32" && (mode & OTHERS_MAY_READ) !== 0) {
+  const isShared = process.platform !== "win32" && !file.startsWith(CONTAINER_SECRETS);
+  if (isShared && (mode & OTHERS_MAY_READ) !== 0) {
     findings.push(warn(`every user of this machine can read the secret in ${file}`, `chmod 600 ${file}`));
   }
   if (file.startsWith(dataDir + sep)) {

@@ -26,6 +26,10 @@ export const sqliteCheck: Check = {
     if (sqlite === null) return [skip("the store is in Redis")];
     const reading = await sqlite.read();
     if (reading === null) return [await describeMissing(context)];
+    if (reading.failed?.message.includes("unable to open") === true) {
+      const detail = `this user cannot read ${files.data}`;
+      return [fail(detail, "run the command as the user of the service, to whom the file must belong")];
+    }
     const parts = await Promise.all([
       findLockHolder(
         files.data,
@@ -52,8 +56,8 @@ async function describeMissing({ files, settings }: DoctorContext): Promise<Find
     await access(place, constants.W_OK | constants.X_OK);
   } catch {
     return fail(
-      `this user cannot write to ${place}, where the first start makes the data`,
-      `give the directory to the user of the service`,
+      `this user cannot look into ${place}, or cannot write to it`,
+      "run the command as the user of the service; if this is that user, give the directory to it",
     );
   }
   return skip(`there are no data in ${settings.dataDir} yet: the first start makes them`);

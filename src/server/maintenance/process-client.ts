@@ -20,10 +20,10 @@ type Found =
   | "nothing";
 
 /** No token is sent before the process proved that it wrote the announcement: another one may have its port now. */
-async function challengeProcess({ address, nonce }: RunningProcess): Promise<Found> {
+async function challengeProcess({ address, nonce }: RunningProcess, timeoutMs: number): Promise<Found> {
   const challenge = randomNonce();
   try {
-    const { json } = await askProcess(`${address}/guard/proof?challenge=${challenge}`);
+    const { json } = await askProcess(`${address}/guard/proof?challenge=${challenge}`, {}, timeoutMs);
     const parsed = proofSchema.safeParse(json);
     return parsed.success && isProofOf(nonce, challenge, parsed.data.proof) ? "process" : "stranger";
   } catch (error) {
@@ -38,13 +38,16 @@ export interface FoundProcess extends Pick<RunningProcess, "address" | "pid"> {
 }
 
 /** Asks at every announced address who is there. Leaves out announcements whose process certainly ended. */
-export async function findProcesses(directory: string): Promise<FoundProcess[]> {
+export async function findProcesses(
+  directory: string,
+  timeoutMs: number = PROCESS_TIMEOUT_MS,
+): Promise<FoundProcess[]> {
   const announced = await listRunningProcesses(directory);
   const all = await Promise.all(
     announced.map(async (one) => ({
       address: one.address,
       pid: one.pid,
-      found: await challengeProcess(one),
+      found: await challengeProcess(one, timeoutMs),
     })),
   );
   // After a restart a process can have the address of the one before, whose pid belongs to another process now.
@@ -63,8 +66,12 @@ export interface ProcessResponse {
 }
 
 /** Sends a request to a process. Rejects when no complete response of a usual size arrives in time. */
-export async function askProcess(url: string, init: RequestInit = {}): Promise<ProcessResponse> {
-  const signal = AbortSignal.timeout(PROCESS_TIMEOUT_MS);
+export async function askProcess(
+  url: string,
+  init: RequestInit = {},
+  timeoutMs: number = PROCESS_TIMEOUT_MS,
+): Promise<ProcessResponse> {
+  const signal = AbortSignal.timeout(timeoutMs);
   const response = await fetch(url, { ...init, redirect: "error", signal });
   let text = "";
   for await (const part of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {

@@ -64,6 +64,8 @@ test("listeners: an address that this machine lacks is a failure, and an exposed
   assertProblem(await findings(listenersCheck, absent), "fail", /no address 192\.0\.2\.1/, /HOLDFAST_HOST/);
   const exposed = await makeContext(await makeSettings({ HOLDFAST_ADMIN_HOST: "0.0.0.0" }));
   assertProblem(await findings(listenersCheck, exposed), "warn", /other machines can reach/, /127\.0\.0\.1/);
+  const meant = { HOLDFAST_ADMIN_HOST: "0.0.0.0", HOLDFAST_ADMIN_TOKEN: "a".repeat(43) };
+  assertHealthy(await findings(listenersCheck, await makeContext(await makeSettings(meant))));
 });
 
 test("runtime: an odd version of Node and another runtime are warnings", async (t) => {

@@ -88,6 +88,8 @@ test("proxy: a proxy that Node does not use is a warning", async (t) => {
 for (const [noProxy, url, expected] of [
   [undefined, "https://id.example", false],
   ["*", "https://id.example", true],
+  [undefined, "http://127.0.0.1:8080", true],
+  [undefined, "http://[::1]:8080", true],
   ["id.example", "https://id.example", true],
   ["example", "https://id.example", false],
   [".example", "https://id.example", true],
