@@ -8,11 +8,13 @@ const INSTANCE = "one";
 export class Recording {
   readonly #clock: FakeClock;
   readonly #sources: readonly MetricSource[];
-  readonly #series = new SeriesLog();
+  readonly #series: SeriesLog;
 
-  constructor(clock: FakeClock, sources: readonly MetricSource[]) {
+  /** `series` gets the scrapes, after those that it has. */
+  constructor(clock: FakeClock, sources: readonly MetricSource[], series: SeriesLog = new SeriesLog()) {
     this.#clock = clock;
     this.#sources = sources;
+    this.#series = series;
   }
 
   /** Records some minutes. `traffic` runs before each scrape. Without an answer, a scrape finds the program down. */

@@ -41,6 +41,24 @@ export class SeriesLog {
     return [...this.#values].map(([series, values]) => ({ series, values: this.#fill(values).join(" ") }));
   }
 
+  /** The times of the first and of the last scrape, in seconds, when the first was made at `startMs`. */
+  seconds(startMs: number): [first: number, last: number] {
+    return [startMs / 1_000, (startMs + (this.#scrapes - 1) * SCRAPE_MS) / 1_000];
+  }
+
+  /** All values in the format of OpenMetrics, when the first scrape was made at `startMs`. */
+  openMetrics(startMs: number): string {
+    const lines = [...this.#values]
+      .toSorted(([a], [b]) => (a < b ? -1 : 1))
+      .flatMap(([series, values]) =>
+        values.flatMap((value, scrape) => {
+          const seconds = (startMs + scrape * SCRAPE_MS) / 1_000;
+          return value === "_" ? [] : [`${series} ${value === "inf" ? "+Inf" : value} ${seconds}`];
+        }),
+      );
+    return `${lines.join("\n")}\n# EOF\n`;
+  }
+
   /** Marks the scrapes that did not find the series. */
   #fill(values: readonly string[]): string[] {
     return [...values, ...Array.from({ length: this.#scrapes - values.length }, () => "_")];

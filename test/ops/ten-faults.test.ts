@@ -1,4 +1,3 @@
-import { setTimeout as pause } from "node:timers/promises";
 import { describe, test, type TestContext } from "node:test";
 import type { ServiceHealth } from "../../src/server/health/service-health.ts";
 import { waitUntil } from "../support/deadline.ts";
@@ -11,6 +10,7 @@ import {
   type FaultSiteKind,
 } from "../support/faults/ten-faults.ts";
 import { noPromtool, testRules } from "./promtool.ts";
+import { recordSite } from "./record-site.ts";
 import { SCRAPE_MS, SeriesLog } from "./series.ts";
 
 /*
@@ -56,33 +56,6 @@ const expected: Readonly<Record<FaultName, { first: string; also?: readonly stri
   "login flood": { first: "HoldfastLoginAttack", pace: { everyMs: 250, before: 12, during: 60 } },
 };
 
-/** Scrapes the processes of the site, while its users ask for everything. */
-async function record(site: FaultSite, series: SeriesLog, scrapes: number, everyMs: number): Promise<void> {
-  const { issuer, gateway } = site.deployment;
-  const processes = new Map([
-    [issuer.admin, "issuer"],
-    [gateway.admin, issuer === gateway ? "issuer" : "gateway"],
-  ]);
-  const over = new AbortController();
-  const ask = async () => {
-    while (!over.signal.aborted) await Promise.all([site.users.askAll(), pause(everyMs)]);
-  };
-  const scrapeAll = async () => {
-    for (let i = 0; i < scrapes; i++) {
-      await pause(everyMs);
-      const scrape = async ([admin, instance]: [string, string]) => {
-        const page = await (await fetch(`${admin}/metrics`)).text();
-        series.add("up", "", 1, instance);
-        series.addPage(page, instance);
-      };
-      await Promise.all([...processes].map(scrape));
-      series.next();
-    }
-    over.abort();
-  };
-  await Promise.all([ask(), scrapeAll()]);
-}
-
 async function isWell({ deployment, users }: FaultSite): Promise<boolean> {
   await users.askAll();
   const services = [deployment.issuer, deployment.gateway];
@@ -101,9 +74,9 @@ async function checkFault(site: FaultSite, name: FaultName): Promise<void> {
   const { first, also = [], pace = fast } = expected[name];
   await waitUntil(async () => await isWell(site), `a site that is well before ${name}`, 60_000);
   const series = new SeriesLog();
-  await record(site, series, pace.before, pace.everyMs);
+  await recordSite(site, series, pace.before, pace.everyMs);
   const before = minuteOf(series);
-  await site.during(name, async () => await record(site, series, pace.during, pace.everyMs));
+  await site.during(name, async () => await recordSite(site, series, pace.during, pace.everyMs));
   const after = minuteOf(series);
   const firing = (matchers: string) =>
     `count by (alertname) (ALERTS{alertstate="firing",${matchers}}) > bool 0`;
