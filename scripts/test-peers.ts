@@ -1,13 +1,14 @@
 /*
  * Installs the packed tarball beside the oldest versions of the frameworks that it supports, and runs a small program
- * with each. For Jest and TypeScript it runs the recipes of docs/frameworks.md in a CommonJS project. It needs the npm
- * registry. `npm run test:peers -- express` runs the sets of that name.
+ * with each. For Jest and TypeScript it runs the recipes of docs/frameworks.md in a CommonJS project, and for Next.js
+ * `examples/next-app`. It needs the npm registry. `npm run test:peers -- express` runs the sets of that name.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { tryJest, tryTypeScript } from "./commonjs-recipes.ts";
+import { nextPackages, tryNextApp } from "./next-app.ts";
 import { installProject, run } from "./peer-project.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -65,6 +66,11 @@ const sets: readonly PeerSet[] = [
     name: "typescript 5.9",
     packages: { typescript: "5.9.3", "@types/node": "24.0.0" },
     program: tryTypeScript,
+  },
+  {
+    name: "next 16",
+    packages: nextPackages,
+    program: tryNextApp,
   },
 ];
 
