@@ -36,6 +36,7 @@ const kinds: Readonly<Record<AuditKind, true>> = {
   keys_exported: true,
   keys_imported: true,
   keys_distrusted: true,
+  keys_refreshed: true,
   breaker_forced: true,
   data_restored: true,
   secrets_forgotten: true,

@@ -162,6 +162,7 @@ export type AuditKind =
   | "keys_exported"
   | "keys_imported"
   | "keys_distrusted"
+  | "keys_refreshed"
   | "breaker_forced"
   | "data_restored"
   | "secrets_forgotten"

@@ -83,6 +83,7 @@ function openGuard<C>(settings: GuardSettings, isLasting: boolean): Guard<C> {
     metrics: () => guardMetrics(context),
     ready: async (call = {}) => await ready(context, call, closing.signal),
     distrustKeys: (issuer) => guardedIssuers.getByName(issuer).keyring.distrust(),
+    refreshKeys: (issuer) => guardedIssuers.getByName(issuer).keyring.refreshAfterBadSignature(),
     forceBreaker: (state, issuer) => {
       const { authority } = guardedIssuers.getByName(issuer);
       if (authority === undefined) throw invalidOption("issuer", "one with an authority", issuer);

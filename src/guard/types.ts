@@ -275,6 +275,11 @@ export interface Guard<C = JwtClaims> extends MetricSource {
    */
   distrustKeys(issuer?: string): void;
   /**
+   * Fetches the key set of the issuer again, unless a fetch was made a moment ago (`coolingDownMs` of its keys). `issuer` is
+   * as for `distrustKeys`.
+   */
+  refreshKeys(issuer?: string): void;
+  /**
    * Opens or closes the breaker of the issuer's authority by hand. `null` returns to automatic operation. Throws
    * `invalid_option` for an unknown issuer and for one without an authority.
    */

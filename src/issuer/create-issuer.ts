@@ -81,7 +81,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
       checkRevocationId(id);
       await endSession(ctx, id, reason);
     }),
-    revoke: afterReady(async (request) => await revoke(ctx, request)),
+    revoke: afterReady(async (request, by) => await revoke(ctx, request, by)),
     revocations: {
       ...store.revocations,
       tokenAccepted: (claims) => ctx.arrivals.recordAccessToken(claims),
@@ -93,7 +93,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
         await keys.reload();
         return keys.list();
       }),
-      rotate: afterReady(async () => await keys.rotate("by hand")),
+      rotate: afterReady(async (by) => await keys.rotate("by hand", by)),
     },
     status: () => ({
       name: config.name,

@@ -6,7 +6,7 @@ import type { OnEvent } from "./hooks/session-event.ts";
 import type { EndReason } from "../stores/session-store.ts";
 import type { RevocationFeed, SigningKeyRecord, Store } from "../stores/store.ts";
 import type { AccountOf, AuthenticatedUser, Authenticate, Renew } from "./users/authentication.ts";
-import type { Sessions } from "./sessions/session-types.ts";
+import type { EndOptions, Sessions } from "./sessions/session-types.ts";
 import type { Users } from "./users/user-types.ts";
 
 export type * from "./users/authentication.ts";
@@ -264,7 +264,7 @@ export interface Issuer extends MetricSource {
   /** Resolves when the end is durable, also for a session that has ended or does not exist. Default: `revoked`. */
   endSession(sessionId: string, reason?: EndReason): Promise<void>;
   /** Resolves when the revocation is durable. Rejects with `invalid_option` when the request is malformed. */
-  revoke(request: RevokeRequest): Promise<void>;
+  revoke(request: RevokeRequest, options?: EndOptions): Promise<void>;
   /** The revocation log, for a guard in the same process. */
   readonly revocations: RevocationFeed;
   /** The sessions of every user, for an administrator. */
@@ -275,7 +275,7 @@ export interface Issuer extends MetricSource {
     /** Reads the signing keys from the store. */
     list(): Promise<IssuerStatus["keys"]>;
     /** Retires the signing key. The key that is already published as the next one signs from now on. */
-    rotate(): Promise<void>;
+    rotate(options?: EndOptions): Promise<void>;
   };
   /**
    * Declares that secrets which this process lacks are no longer used. Their refresh tokens are then refused for good, and

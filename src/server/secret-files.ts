@@ -16,6 +16,11 @@ const secretSettings = [
   "HOLDFAST_ADMIN_TOKEN",
 ] as const satisfies readonly (keyof SettingValues)[];
 
+/** Whether no list of settings may show the value. A password of the Sentinels has no file of this form. */
+export function isSecretSetting(name: string): boolean {
+  return [...secretSettings, "HOLDFAST_REDIS_SENTINEL_PASSWORD"].includes(name);
+}
+
 /**
  * Replaces each `…_FILE` of a secret setting by the setting with the text of that file, without its final line break.
  * Rejects with `invalid_option` when both are given, when the file is missing or empty, or when other users can write to

@@ -108,7 +108,7 @@ export async function startService(
     publicListener.mount(publicHandler, publicRoutes(service, roles));
     const nonce = randomNonce();
     const metrics = [requestMetricSource(requests), backupMetricSource(files.lastBackup)];
-    const parts = { settings, files, health, bounds, fallback, metrics, nonce, log };
+    const parts = { settings, secret: opened.secret, files, health, bounds, fallback, metrics, nonce, log };
     const admin = await mountAdmin(adminListener, service, parts);
     ({ dashboard } = admin);
     withdraw = await announce(files.processes, commandAddress(adminListener), nonce, log);

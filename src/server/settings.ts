@@ -85,6 +85,8 @@ export interface Settings {
   readonly logLevel: LogLevel;
   readonly traces: SettingValues["HOLDFAST_TRACES"];
   readonly requestLog: SettingValues["HOLDFAST_REQUEST_LOG"];
+  /** The texts of the settings that are given, by name. Some are secrets. */
+  readonly texts: Readonly<Record<string, string | undefined>>;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -109,7 +111,8 @@ export function readSettings(environment: Environment): Settings {
   const conflicts = refused.length > 0 ? [] : findConflicts(values);
   const problems = [...findUnknownSettings(env), ...refused, ...conflicts];
   if (problems.length > 0) throw new HoldfastError("invalid_option", problems.join("\n"));
-  return toSettings(values as unknown as SettingValues);
+  const texts = Object.fromEntries(Object.entries(env).filter(([name]) => name in settingDefinitions));
+  return { ...toSettings(values as unknown as SettingValues), texts };
 }
 
 /** Names that people look for, and the settings that do what they mean. */
@@ -224,7 +227,7 @@ function findLifetimeConflicts(values: Partial<SettingValues>): string[] {
   return problems;
 }
 
-function toSettings(values: SettingValues): Settings {
+function toSettings(values: SettingValues): Omit<Settings, "texts"> {
   return {
     host: values.HOLDFAST_HOST,
     port: values.HOLDFAST_PORT,

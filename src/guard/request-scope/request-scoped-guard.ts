@@ -54,6 +54,9 @@ export function createRequestScopedGuard<C>(
     distrustKeys: () => {
       throw unsupported("distrustKeys needs a process; deploy the worker again with other keys");
     },
+    refreshKeys: () => {
+      throw unsupported("refreshKeys needs a process; each request fetches the key set when it is due");
+    },
     forceBreaker: () => {
       throw unsupported("forceBreaker needs a process that lives for longer than a request");
     },

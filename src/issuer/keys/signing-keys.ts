@@ -6,6 +6,7 @@ import { generateSigningKey, type SigningKey } from "../../jwt/sign.ts";
 import { SingleFlight } from "../../resilience/single-flight.ts";
 import type { SigningKeyRecord } from "../../stores/store.ts";
 import type { IssuerBase } from "../issuer-base.ts";
+import type { EndOptions } from "../sessions/session-types.ts";
 import { rejectIfSecretReplaced } from "../store/secret-marker.ts";
 import type { IssuerStatus } from "../types.ts";
 import { associatedData, openSigningKey, sealSigningKey } from "./sealed-key.ts";
@@ -119,9 +120,9 @@ export class SigningKeys {
   }
 
   /** The next published key signs from now on. Of several concurrent rotations, one succeeds. */
-  async rotate(reason: string): Promise<void> {
+  async rotate(reason: string, { actor, source }: EndOptions = {}): Promise<void> {
     await this.reload();
-    await this.#replace(this.#activeKey(), reason);
+    await this.#replace(this.#activeKey(), { actor, source, detail: reason });
   }
 
   /** Rotates the keys when they are due, and removes retired keys whose tokens have all expired. */
@@ -137,7 +138,7 @@ export class SigningKeys {
     }
     const active = this.#activeKey();
     if (now >= (active.record.activatedAt ?? 0) + config.keyRotationMs) {
-      await this.#replace(active, "on schedule");
+      await this.#replace(active, { detail: "on schedule" });
     }
   }
 
@@ -167,10 +168,10 @@ export class SigningKeys {
     return findActiveKey(this.#keys) as OpenedKey;
   }
 
-  async #replace({ record }: OpenedKey, reason: string): Promise<void> {
+  async #replace({ record }: OpenedKey, facts: EndOptions & { detail: string }): Promise<void> {
     const { store, audit } = this.#base;
     const outcome = await store.keys.rotate(record.kid, await this.#createRecord(await store.now(), null));
-    if (outcome === "rotated") await audit("keys_rotated", { detail: reason });
+    if (outcome === "rotated") await audit("keys_rotated", facts);
     await this.reload();
   }
 

@@ -2,6 +2,7 @@ import { invalidOption, readString } from "../../core/options.ts";
 import type { IssuerContext } from "../context.ts";
 import type { RevokeRequest } from "../types.ts";
 import { hasNoNul } from "../users/credentials.ts";
+import type { EndOptions } from "./session-types.ts";
 import { endSession, endSubject } from "./sessions.ts";
 
 /** Guards reject revocations with longer ids. */
@@ -14,7 +15,11 @@ const MAX_ID_CHARS = 1024;
 const KEY_REVOCATION_MS = 30 * 86_400_000;
 
 /** Resolves when the revocation is durable (law 12). */
-export async function revoke(ctx: IssuerContext, { kind, id }: RevokeRequest): Promise<void> {
+export async function revoke(
+  ctx: IssuerContext,
+  { kind, id }: RevokeRequest,
+  { actor, source }: EndOptions = {},
+): Promise<void> {
   checkRevocationId(id);
   const now = ctx.storeTime.latest();
   const append = async (one: "token" | "key", until: number) => {
@@ -22,18 +27,18 @@ export async function revoke(ctx: IssuerContext, { kind, id }: RevokeRequest): P
   };
   switch (kind) {
     case "session":
-      return await endSession(ctx, id, "revoked");
+      return await endSession(ctx, id, "revoked", { actor, source });
     case "subject":
-      await endSubject(ctx, id, "revoked");
+      await endSubject(ctx, id, "revoked", { actor, source });
       return;
     case "token":
       await append(kind, await ctx.acceptance.endsAt(now));
-      return await ctx.audit("token_revoked", { detail: id });
+      return await ctx.audit("token_revoked", { actor, source, detail: id });
     case "key":
       await ctx.keys.discard(id, async () => {
         await append(kind, Math.max(now + KEY_REVOCATION_MS, await ctx.acceptance.endsAt(now)));
       });
-      return await ctx.audit("key_revoked", { detail: id });
+      return await ctx.audit("key_revoked", { actor, source, detail: id });
     default:
       throw invalidOption("revoke: kind", "session, subject, token or key", kind);
   }

@@ -17,6 +17,10 @@ export interface SessionView {
   /** The last refresh, or the login when the session was not refreshed. */
   readonly lastUsedAt: number;
   readonly expiresAt: number;
+  /** The number of the current refresh token, counted from 1. */
+  readonly generation: number;
+  /** How many generations in a row, up to the current one, lost the answer to a refresh and got it again. */
+  readonly repeatStreak: number;
 }
 
 /** Who ends sessions, for the audit event. */
@@ -51,6 +55,8 @@ export interface Sessions {
     subject: string,
     page?: { after?: string; limit?: number },
   ): Promise<{ readonly sessions: readonly SessionView[]; readonly next: string | null }>;
+  /** Returns a live session. `null` when it has ended, or the store has no such session. */
+  get(id: string): Promise<SessionView | null>;
   /** Resolves when the end is durable. Returns `unknown` when the store has no such session. */
   end(id: string, options?: EndOptions): Promise<"ended" | "unknown">;
   /** Ends every session of the subject, and resolves when that is durable. Returns how many were live. */

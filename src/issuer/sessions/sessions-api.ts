@@ -1,4 +1,4 @@
-import { sessionExpiresAt } from "../../core/session.ts";
+import { isLive, sessionExpiresAt } from "../../core/session.ts";
 import { invalidOption, readWholeNumber } from "../../core/options.ts";
 import type { IssuerContext } from "../context.ts";
 import type { IssuerLifecycle } from "../lifecycle.ts";
@@ -21,6 +21,11 @@ export function sessionsOf(ctx: IssuerContext, afterReady: IssuerLifecycle["afte
       const page = { after: position, limit: readWholeNumber("list: limit", limit, bounds) };
       const { sessions, next } = await listLiveSessions(ctx, subject, page);
       return { sessions: sessions.map(toSessionView), next: next && formatPosition(next) };
+    }),
+    get: afterReady(async (id) => {
+      checkRevocationId(id);
+      const session = await findSession(ctx, id);
+      return session !== null && isLive(session, ctx.clock.now()) ? toSessionView(session) : null;
     }),
     end: afterReady(async (id, options) => {
       checkRevocationId(id);
@@ -48,6 +53,8 @@ export async function endKnownSession(
 function toSessionView(session: AuthenticSession): SessionView {
   const { client, scopes, device, deviceName = null, address = null } = session.content;
   const { id, subject, authAt: startedAt, rotatedAt: lastUsedAt } = session;
+  const { generation, repeatStreak } = session;
   const about = { client, scopes, device, deviceName, address };
-  return { id, subject, ...about, startedAt, lastUsedAt, expiresAt: sessionExpiresAt(session) };
+  const expiresAt = sessionExpiresAt(session);
+  return { id, subject, ...about, startedAt, lastUsedAt, expiresAt, generation, repeatStreak };
 }

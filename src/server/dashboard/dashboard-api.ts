@@ -1,19 +1,25 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import type { HttpBindings } from "@hono/node-server";
-import type { Hono } from "hono";
+import type { Hono, MiddlewareHandler } from "hono";
+import type { SettingView, SettingsAnswer } from "../../dashboard/wire-api.ts";
 import type { Instance } from "../../dashboard/wire.ts";
+import { jsonResponse, oauthError } from "../../issuer/endpoints/respond.ts";
 import { isLocalPeer } from "../http/admin-access.ts";
 import { addGetRoute } from "../http/get-route.ts";
 import type { Service } from "../service.ts";
 import type { Role } from "../setting-definitions.ts";
 import { version } from "../version.ts";
+import { addActions } from "./api/actions.ts";
+import { addLists } from "./api/lists.ts";
+import { addSignIn } from "./api/sign-in.ts";
 import { EventStream, streamHeaders } from "./event-stream.ts";
 import { Sampler, type SamplerOptions } from "./sampler.ts";
 
 /** The parts of the process that the dashboard shows with the service. */
 export interface DashboardOptions extends SamplerOptions {
   readonly roles: ReadonlySet<Role>;
+  readonly settings: readonly SettingView[];
 }
 
 /** The data of the dashboard. It is sampled from the start, because a page that opens later needs the history. */
@@ -24,9 +30,13 @@ export interface Dashboard {
 }
 
 /** Starts the dashboard of this process. */
-export function startDashboard(service: Service, { roles, ...options }: DashboardOptions): Dashboard {
+export function startDashboard(
+  service: Service,
+  { roles, settings, ...options }: DashboardOptions,
+): Dashboard {
   const sampler = new Sampler(service, options);
   const stream = new EventStream(sampler, describeInstance(service, roles));
+  const closers: (() => void)[] = [];
   sampler.start();
   return {
     addRoutes(app) {
@@ -36,13 +46,26 @@ export function startDashboard(service: Service, { roles, ...options }: Dashboar
         const bindings = c.env as Partial<HttpBindings> | undefined;
         return stream.open(c.req.header("last-event-id"), isLocalPeer(bindings));
       });
+      app.use("/api/*", refuseForeignPages);
+      addGetRoute(app, "/api/settings", () => jsonResponse(200, { settings } satisfies SettingsAnswer));
+      addLists(app, service);
+      closers.push(addActions(app, service));
+      if (roles.has("issuer")) addSignIn(app, service);
     },
     close() {
+      for (const close of closers) close();
       stream.close();
       sampler.stop();
     },
   };
 }
+
+/** A page of another site cannot read the answer of a request that it sends. It must not be able to cause one, either. */
+const refuseForeignPages: MiddlewareHandler = async (c, next) => {
+  const site = c.req.header("sec-fetch-site") ?? "none";
+  if (c.req.method === "GET" || site === "same-origin" || site === "none") return await next();
+  return oauthError(403, "forbidden", "The request comes from a page of another site.");
+};
 
 function describeInstance(service: Service, roles: ReadonlySet<Role>): (isLocal: boolean) => Instance {
   const about = {

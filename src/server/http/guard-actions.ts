@@ -1,14 +1,14 @@
 import type { Context, Hono } from "hono";
 import { z } from "zod";
-import { protect, type AuthEnv } from "../../adapters/hono.ts";
+import type { AuthEnv } from "../../adapters/hono.ts";
 import { systemClock } from "../../core/clock.ts";
 import type { AuditKind } from "../../core/events.ts";
 import { readBody } from "../../issuer/endpoints/body.ts";
 import { jsonResponse, oauthError } from "../../issuer/endpoints/respond.ts";
-import { ADMIN_SCOPE } from "../../issuer/users/administrators.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import { writeAuditNote } from "../audit-note.ts";
-import { ownAudience, type Service } from "../service.ts";
+import type { Service } from "../service.ts";
+import { requireAdmin } from "./require-admin.ts";
 
 const MAX_BODY_BYTES = 4096;
 const AUDIT_DEADLINE_MS = 1000;
@@ -63,17 +63,8 @@ function addAction<T>(
   schema: z.ZodType<T>,
   perform: (body: T) => PerformedAction | Response,
 ): void {
-  const authorize = protect(service.guard, {
-    scopes: [ADMIN_SCOPE],
-    audience: ownAudience(service),
-    degraded: "deny",
-  });
-  app.post(path, authorize, async (c: Context<AuthEnv>) => {
-    const { claims, subject, sessionId: session } = c.var.auth;
-    // A provider that grants a scope of this name must not administer the service.
-    if (claims.iss !== service.url) {
-      return oauthError(403, "forbidden", "The token must be an access token of this service.");
-    }
+  app.post(path, ...requireAdmin(service), async (c: Context<AuthEnv>) => {
+    const { subject, sessionId: session } = c.var.auth;
     const action = perform(await readBody({ clock: systemClock }, c.req.raw, schema, MAX_BODY_BYTES));
     if (action instanceof Response) return action;
     const audited = await tryAudit(service, action, { subject, session });

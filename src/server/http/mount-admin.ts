@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type { MetricSource } from "../../core/metrics.ts";
 import type { RevocationAgeBounds } from "../../gateway/policy.ts";
+import { describeSettings } from "../dashboard/api/settings-list.ts";
 import { startDashboard, type Dashboard } from "../dashboard/dashboard-api.ts";
 import { revocationLimitMs, type FallbackPolicy } from "../health/fallback.ts";
 import type { HealthMonitor } from "../health/health-monitor.ts";
@@ -16,6 +17,8 @@ import { toRequestListener } from "./request-listener.ts";
 /** The parts of a process that the admin listener shows. */
 export interface AdminParts {
   readonly settings: Settings;
+  /** The secret of the service, from its setting or its file. */
+  readonly secret: string;
   readonly files: LocalFiles;
   readonly health: HealthMonitor;
   /** The bounds of the policy, and the fallback of the guard. */
@@ -31,7 +34,7 @@ export interface AdminParts {
 export async function mountAdmin(
   listener: Listener,
   service: Service,
-  { settings, files, health, bounds, fallback, metrics, nonce, log }: AdminParts,
+  { settings, secret, files, health, bounds, fallback, metrics, nonce, log }: AdminParts,
 ): Promise<{
   readonly dashboard: Dashboard;
   /** The file of a generated token. */ readonly tokenFile: string | null;
@@ -42,6 +45,7 @@ export async function mountAdmin(
   const dashboard = startDashboard(service, {
     monitor: health,
     roles: settings.roles,
+    settings: describeSettings(settings, secret),
     metrics,
     fallback,
     revocationLimitMs: revocationLimitMs(fallback, bounds),

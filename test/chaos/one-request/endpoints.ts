@@ -162,11 +162,41 @@ export const endpoints: readonly Endpoint[] = [
   endpoint("GET", "/verify/nginx", cookies),
   endpoint("GET", "/verify/caddy", { credentials: "provider" }),
   endpoint("GET", "/elsewhere", missing),
-  ...["/health", "/cache/health", "/metrics", "/", "/dashboard.js"].map((path) =>
-    endpoint("GET", path, { listener: "admin" }),
-  ),
+  ...[
+    "/health",
+    "/cache/health",
+    "/metrics",
+    "/",
+    "/dashboard.js",
+    "/dashboard.css",
+    "/dashboard-licences.txt",
+  ].map((path) => endpoint("GET", path, { listener: "admin" })),
   endpoint("GET", "/", { listener: "admin", query: { plain: "" } }),
   endpoint("GET", "/events", { listener: "admin", isStream: true }),
+  endpoint("GET", "/api/settings", { listener: "admin" }),
+  endpoint("GET", "/api/audit", {
+    listener: "admin",
+    query: { kind: "login", subject: "a", session: "a", text: "a", limit: "500" },
+  }),
+  endpoint("GET", "/api/users", { ...bearer, listener: "admin", query: { after: "a", limit: "500" } }),
+  endpoint("GET", "/api/sessions", {
+    ...bearer,
+    listener: "admin",
+    query: { subject: "a", username: "", session: "", ...page },
+  }),
+  endpoint(
+    "POST",
+    "/api/actions",
+    json({ action: "end-session", session: "a", dryRun: true }, { ...bearer, listener: "admin" }),
+  ),
+  endpoint("POST", "/api/login", json({ username: "alice", password: PASSWORD }, { listener: "admin" })),
+  // A strange token is refused, and that of a user who is no administrator ends its session.
+  endpoint("POST", "/api/refresh", json({ refreshToken: "a" }, { listener: "admin", usualStatus: "400" })),
+  endpoint(
+    "POST",
+    "/api/logout",
+    json({ refreshToken: placeholders.refreshToken }, { listener: "admin", ...ended }),
+  ),
   endpoint("GET", "/elsewhere", { listener: "admin", ...missing }),
   endpoint("GET", "/guard/proof", { listener: "admin", query: { challenge: "a".repeat(43) } }),
   // The keys of a known issuer would stay distrusted.

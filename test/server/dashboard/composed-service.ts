@@ -8,8 +8,8 @@ import { openLocalStore } from "../../../src/server/store/local-store.ts";
 import { temporarySettings } from "../temporary-settings.ts";
 
 /** The parts of a service on SQLite, without its listeners. */
-export async function composedService(t: TestContext): Promise<Service> {
-  const settings = await temporarySettings();
+export async function composedService(t: TestContext, more: Record<string, string> = {}): Promise<Service> {
+  const settings = await temporarySettings(more);
   const local = await openLocalStore(settings.dataDir, { create: true, secret: undefined });
   const identity = { url: "https://id.example", audience: "https://api.example" };
   const service = await composeService(local, settings, identity);
@@ -31,7 +31,7 @@ export function samplerOptions(monitor: HealthMonitor, clock?: Clock): SamplerOp
 /** The dashboard of these parts, which ends with the test. */
 export function testDashboard(t: TestContext, service: Service, monitor: HealthMonitor): Dashboard {
   const roles = new Set(["issuer", "gateway"] as const);
-  const dashboard = startDashboard(service, { ...samplerOptions(monitor), roles });
+  const dashboard = startDashboard(service, { ...samplerOptions(monitor), roles, settings: [] });
   t.after(dashboard.close);
   return dashboard;
 }

@@ -1,0 +1,113 @@
+import { invalidOption } from "../../../core/options.ts";
+import type { Action } from "../../../dashboard/wire-api.ts";
+import type { Service } from "../../service.ts";
+import { durationWords } from "../../health/words.ts";
+import { writeAuditNote } from "../../audit-note.ts";
+import type { BreakerAction } from "./breaker-action.ts";
+import type { Plan } from "./plan.ts";
+
+/** More sessions than these are counted as so many or more. */
+const COUNTED_SESSIONS = 500;
+const RETRY_WORDS = "the last fetch was a moment ago";
+
+/** Says what an action would do now. Rejects with `invalid_option` when it names something that does not exist. */
+export async function plan(service: Service, breakers: BreakerAction, action: Action): Promise<Plan> {
+  switch (action.action) {
+    case "end-session":
+      return await planEndSession(service, action.session);
+    case "end-subject":
+      return await planEndSubject(service, action.subject);
+    case "revoke-key":
+      return planRevokeKey(service, action.kid);
+    case "rotate-keys":
+      return planRotateKeys(service);
+    case "breaker":
+      return breakers.plan(action.issuer, action.state, action.forMs);
+    case "refresh-keys":
+      return planRefreshKeys(service, action.issuer);
+    default:
+      throw invalidOption("action", "a known one", action);
+  }
+}
+
+async function planEndSession({ issuer }: Service, id: string): Promise<Plan> {
+  const session = await issuer.sessions.get(id);
+  if (session === null) return { effect: "ends nothing: there is no such live session", run: null };
+  const { subject, deviceName, device } = session;
+  const where = deviceName ?? device;
+  return {
+    effect: `ends the session of ${subject}${where === null ? "" : ` on ${where}`}`,
+    async run(by) {
+      const outcome = await issuer.sessions.end(id, by);
+      return outcome === "ended" ? audited : { ...audited, effect: "ends nothing: the session is gone" };
+    },
+  };
+}
+
+/** The issuer writes the audit event, and reports when the store does not keep it. */
+const audited = { audited: true } as const;
+
+async function planEndSubject({ issuer }: Service, subject: string): Promise<Plan> {
+  const { sessions, next } = await issuer.sessions.list(subject, { limit: COUNTED_SESSIONS });
+  const count = `${sessions.length}${next === null ? "" : " or more"}`;
+  return {
+    effect: `ends ${sessionsOf(count, subject)}, and revokes every earlier token`,
+    async run(by) {
+      const ended = await issuer.sessions.endAll(subject, by);
+      return {
+        ...audited,
+        effect: `ends ${sessionsOf(String(ended), subject)}, and revokes every earlier token`,
+      };
+    },
+  };
+}
+
+function sessionsOf(count: string, subject: string): string {
+  return `${count} ${count === "1" ? "session" : "sessions"} of ${subject}`;
+}
+
+function planRevokeKey({ issuer }: Service, kid: string): Plan {
+  const key = issuer.status().keys.find((one) => one.kid === kid);
+  if (key === undefined) throw invalidOption("kid", "that of a signing key of this service", kid);
+  const signs = key.activatedAt !== null && key.retiredAt === null;
+  return {
+    effect: `refuses every token under the key ${kid} for good${signs ? ", and the next key signs" : ""}; sessions go on with their next refresh`,
+    async run(by) {
+      await issuer.revoke({ kind: "key", id: kid }, by);
+      return audited;
+    },
+  };
+}
+
+function planRotateKeys({ issuer }: Service): Plan {
+  const next = issuer
+    .status()
+    .keys.find(({ activatedAt, retiredAt }) => activatedAt === null && retiredAt === null);
+  return {
+    effect: `signs new tokens with the next key${next === undefined ? "" : ` ${next.kid}`}; earlier tokens stay valid`,
+    async run(by) {
+      await issuer.keys.rotate(by);
+      return audited;
+    },
+  };
+}
+
+/** A provider must not be asked more often than its key set allows, whoever asks. */
+function planRefreshKeys({ guard, store }: Service, issuer: string): Plan {
+  const status = guard.status().issuers.find((one) => one.issuer === issuer);
+  if (status === undefined) throw invalidOption("issuer", "one that this service trusts", issuer);
+  const { coolingDownMs, maxStaleMs } = status.keys;
+  if (maxStaleMs === null) return { effect: "fetches nothing: these keys are configured", run: null };
+  if (coolingDownMs > 0) {
+    const wait = durationWords(Math.max(1_000, coolingDownMs));
+    return { effect: `fetches nothing: ${RETRY_WORDS}, and the next one is possible in ${wait}`, run: null };
+  }
+  return {
+    effect: `fetches the key set of ${issuer} again`,
+    async run({ actor = "", session }) {
+      guard.refreshKeys(issuer);
+      const noted = writeAuditNote(store, "keys_refreshed", issuer, { subject: actor, session });
+      return { audited: await noted.then(() => true).catch(() => false) };
+    },
+  };
+}

@@ -1,0 +1,93 @@
+import type { Context, Hono } from "hono";
+import type { AuthEnv } from "../../../adapters/hono.ts";
+import type { AuditEvent } from "../../../core/events.ts";
+import type { AuditAnswer, SessionRow, SessionsAnswer, UsersAnswer } from "../../../dashboard/wire-api.ts";
+import { oauthError } from "../../../issuer/endpoints/respond.ts";
+import { readLimit } from "../../../issuer/endpoints/session-page.ts";
+import type { SessionView } from "../../../issuer/sessions/session-types.ts";
+import { addGetRoute } from "../../http/get-route.ts";
+import { requireAdmin } from "../../http/require-admin.ts";
+import type { Service } from "../../service.ts";
+import { answer } from "./answer.ts";
+
+/** The events that a filter looks at. A page of the store has as many, and older ones need `holdfast audit`. */
+const SEARCHED_EVENTS = 1_000;
+const MAX_PAGE = 500;
+
+type Query = URLSearchParams;
+
+/** Adds the audit events, which the page without JavaScript shows as well, and what only an administrator may read. */
+export function addLists(app: Hono, service: Service): void {
+  addGetRoute(
+    app,
+    "/api/audit",
+    answer(async (c) => await listAudit(service, queryOf(c))),
+  );
+  const admin = app as unknown as Hono<AuthEnv>;
+  admin.use("/api/users", ...requireAdmin(service));
+  admin.use("/api/sessions", ...requireAdmin(service));
+  addGetRoute(
+    app,
+    "/api/users",
+    answer(async (c) => await listUsers(service, queryOf(c))),
+  );
+  addGetRoute(
+    app,
+    "/api/sessions",
+    answer(async (c) => await listSessions(service, queryOf(c))),
+  );
+}
+
+function queryOf(c: Context): Query {
+  return new URL(c.req.url).searchParams;
+}
+
+async function listAudit({ store }: Service, query: Query): Promise<AuditAnswer> {
+  const limit = readLimit(query, MAX_PAGE);
+  const { events, next } = await store.audit.page(SEARCHED_EVENTS, null);
+  const found = events.filter((event) => isWanted(event, query)).slice(0, limit);
+  const kinds = [...new Set(events.map(({ kind }) => kind))].toSorted();
+  return { events: found, searched: events.length, hasMore: next !== null, kinds };
+}
+
+function isWanted(event: AuditEvent, query: Query): boolean {
+  for (const name of ["kind", "subject", "session"] as const) {
+    const wanted = query.get(name) ?? "";
+    if (wanted !== "" && event[name] !== wanted) return false;
+  }
+  const text = (query.get("text") ?? "").toLowerCase();
+  const { at: _, ...members } = event;
+  return (
+    text === "" || Object.values(members).some((member) => member?.toLowerCase().includes(text) === true)
+  );
+}
+
+async function listUsers({ issuer }: Service, query: Query): Promise<UsersAnswer> {
+  const limit = readLimit(query, MAX_PAGE);
+  const after = query.get("after") ?? "";
+  const users = await issuer.users.list({ limit, ...(after !== "" && { after }) });
+  return { users, next: users.length < limit ? null : (users.at(-1)?.username ?? null) };
+}
+
+async function listSessions({ issuer }: Service, query: Query): Promise<SessionsAnswer | Response> {
+  const given = ["subject", "username", "session"].filter((name) => (query.get(name) ?? "") !== "");
+  if (given.length !== 1) {
+    return oauthError(400, "invalid_request", "Name one of subject, username and session.");
+  }
+  const id = query.get("session") ?? "";
+  if (id !== "") {
+    const session = await issuer.sessions.get(id);
+    return { sessions: session === null ? [] : [toRow(session)], next: null };
+  }
+  const username = query.get("username") ?? "";
+  const user = username === "" ? null : await issuer.users.get(username);
+  if (username !== "" && user === null) return oauthError(404, "not_found", "There is no user of this name.");
+  const after = query.get("after") ?? "";
+  const page = { limit: readLimit(query, MAX_PAGE), ...(after !== "" && { after }) };
+  const { sessions, next } = await issuer.sessions.list(user?.subject ?? query.get("subject") ?? "", page);
+  return { sessions: sessions.map(toRow), next };
+}
+
+function toRow({ repeatStreak: streak, ...session }: SessionView): SessionRow {
+  return { ...session, streak };
+}
