@@ -11,7 +11,7 @@ import { TtlCache as BoundedCache } from "../resilience/ttl-cache.ts";
 
 /** The options of `TtlCache` and `TokenCache`. */
 export interface TtlCacheOptions {
-  /** The greatest size of all entries. The least recently used entries are evicted. Default 16,777,216 (16 MiB). */
+  /** The greatest size of all entries. Entries that were not used lately are evicted. Default 16,777,216 (16 MiB). */
   maxBytes?: number;
   /** The lifetime of an entry, in milliseconds, unless `set` names another. Default 300,000 (5 minutes). */
   ttlMs?: number;

@@ -19,7 +19,7 @@ const needing = ["./client/react", "./fastify", "./fastify-websocket", "./nestjs
 const alone = subpaths.filter((path) => !needing.includes(path));
 const specifier = (subpath: string) => `holdfast${subpath.slice(1)}`;
 
-const online = await run("npm", ["view", "lru-cache@11.5.3", "version", "--prefer-offline"], {
+const online = await run("npm", ["view", "fastest-levenshtein@1.0.16", "version", "--prefer-offline"], {
   cwd: tmpdir(),
 }).then(
   () => true,
@@ -75,10 +75,7 @@ describe("the packed tarball", { skip: online ? false : "the package registry ca
       urls.map((url) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1]).filter(Boolean),
     );
     for (const name of packages)
-      assert.ok(
-        ["fastest-levenshtein", "holdfast", "jose", "lru-cache"].includes(name ?? ""),
-        `loads ${name}`,
-      );
+      assert.ok(["fastest-levenshtein", "holdfast", "jose"].includes(name ?? ""), `loads ${name}`);
     assert.equal(urls.includes("node:sqlite"), false);
   });
 

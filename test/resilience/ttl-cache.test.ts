@@ -60,6 +60,39 @@ test("law 6: entries in use stay while entries that are used once are evicted", 
   }
 });
 
+test("law 6: an eviction spares a bounded number of used entries, so that a write to a large cache stays short", () => {
+  const cache = new TtlCache<number>({ maxBytes: 5_000, clock: new FakeClock() });
+  const keep = (name: string) => cache.set(name, 1, { ttlMs: 1_000, bytes: 1 });
+  for (let i = 0; i < 5_000; i++) keep(`${i}`);
+  for (let i = 0; i < 5_000; i++) cache.get(`${i}`);
+  keep("new");
+  // The first 1,000 entries were used and are spared. The next one goes, although it was used, too.
+  assert.equal(cache.stats().evictions, 1);
+  assert.deepEqual([cache.get("999"), cache.get("1000"), cache.get("new")], [1, undefined, 1]);
+});
+
+test("an entry that is written again keeps its place and its bytes count once", () => {
+  const cache = new TtlCache<number>({ maxBytes: 100, clock: new FakeClock() });
+  for (let i = 0; i < 1_000; i++) cache.set("a", i, { ttlMs: 1_000, bytes: 60 });
+  assert.equal(cache.get("a"), 999);
+  const { size, bytes, evictions } = cache.stats();
+  assert.deepEqual({ size, bytes, evictions }, { size: 1, bytes: 60, evictions: 0 });
+  cache.set("a", 1, { ttlMs: 1_000, bytes: 100 });
+  cache.set("b", 2, { ttlMs: 1_000, bytes: 1 });
+  assert.deepEqual([cache.get("a"), cache.get("b"), cache.stats().evictions], [undefined, 2, 1]);
+});
+
+test("a cleared cache is empty, and holds new entries", () => {
+  const cache = new TtlCache<number>({ maxBytes: 3, clock: new FakeClock() });
+  const keep = (name: string) => cache.set(name, 1, { ttlMs: 1_000, bytes: 1 });
+  for (const name of ["a", "b", "c", "d", "e"]) keep(name);
+  cache.clear();
+  assert.deepEqual([cache.stats().size, cache.stats().bytes, cache.get("e")], [0, 0, undefined]);
+  for (const name of ["a", "b", "c", "d"]) keep(name);
+  assert.equal(cache.stats().size, 3);
+  assert.equal(cache.get("d"), 1);
+});
+
 test("an entry that is too large or has no time to live is not kept, and removes the earlier entry of its key", () => {
   const cache = new TtlCache<number>({ maxBytes: 100, clock: new FakeClock() });
   for (const options of [

@@ -6,7 +6,7 @@ import { TtlCache } from "../../resilience/ttl-cache.ts";
 const WINDOW_MS = 15 * 60_000;
 const MAX_WRONG = 20;
 
-/** Memory for about 8,000 sources. A flood of sources evicts the least recently used ones. */
+/** Memory for about 8,000 sources. A flood of sources evicts those that were not used lately. */
 const MAX_BYTES = 2 * 1024 * 1024;
 const BYTES_PER_SOURCE = 256;
 

@@ -24,7 +24,7 @@ const widerNetworks: readonly (readonly [bits: PrefixBits, max: number])[] = [
 /** The sources of one such network share their turns in the pool of password checks. */
 const sharedTurns: PrefixBits = { ipv4: 24, ipv6: 48 };
 
-/** Memory for about 30,000 counts of each kind. A flood of sources evicts the least recently used counts. */
+/** Memory for about 30,000 counts of each kind. A flood of sources evicts counts that were not used lately. */
 const MAX_BYTES = 8 * 1024 * 1024;
 const BYTES_PER_COUNT = 256;
 
