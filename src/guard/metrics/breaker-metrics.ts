@@ -16,17 +16,23 @@ export interface ObservedBreaker {
   readonly upstream: BreakerEvent["upstream"];
   readonly state: BreakerEvent["to"];
   /** Counts the events of its source. */
-  readonly events: Counts;
+  readonly counts: Counts;
 }
 
 export function breakerMetrics(breakers: readonly ObservedBreaker[]): MetricFamily[] {
   return [
-    metricFamily("gauge", "holdfast_breaker_state", "1 for the state of the breaker.", [
-      ...breakers.flatMap(stateSamples),
-    ]),
-    metricFamily("counter", "holdfast_breaker_transitions_total", "Changes of the breaker.", [
-      ...breakers.flatMap(transitionSamples),
-    ]),
+    metricFamily(
+      "gauge",
+      "holdfast_breaker_state",
+      "1 for the state of the breaker.",
+      breakers.flatMap(stateSamples),
+    ),
+    metricFamily(
+      "counter",
+      "holdfast_breaker_transitions_total",
+      "Changes of the breaker.",
+      breakers.flatMap(transitionSamples),
+    ),
   ];
 }
 
@@ -37,11 +43,11 @@ function stateSamples({ labels, upstream, state: current }: ObservedBreaker): Me
   }));
 }
 
-function transitionSamples({ labels, upstream, events }: ObservedBreaker): MetricSample[] {
+function transitionSamples({ labels, upstream, counts }: ObservedBreaker): MetricSample[] {
   const [opened, closed] =
     upstream === "authority" ? ["breaker_opened", "breaker_closed"] : ["shared_failed", "shared_restored"];
   return [
-    { labels: { ...labels, upstream, to: "open" }, value: events.count(opened ?? "") },
-    { labels: { ...labels, upstream, to: "closed" }, value: events.count(closed ?? "") },
+    { labels: { ...labels, upstream, to: "open" }, value: counts.count(opened ?? "") },
+    { labels: { ...labels, upstream, to: "closed" }, value: counts.count(closed ?? "") },
   ];
 }

@@ -79,13 +79,14 @@ function observedBreakers(
   all: readonly IssuerFacts[],
 ): ObservedBreaker[] {
   const breakers = all.flatMap(({ labels, issuer, status: { authority } }): ObservedBreaker[] => {
-    const { eventCounts: events } = issuer.source;
-    return authority === null ? [] : [{ labels, upstream: "authority", state: authority.breaker, events }];
+    if (authority === null) return [];
+    const { eventCounts: counts } = issuer.source;
+    return [{ labels, upstream: "authority", state: authority.breaker, counts }];
   });
   if (sharedCache === undefined) return breakers;
   const { breaker: state } = sharedCache.status();
   const labels = { guard: name, issuer: "all" };
-  return [...breakers, { labels, upstream: "shared", state, events: eventCounts }];
+  return [...breakers, { labels, upstream: "shared", state, counts: eventCounts }];
 }
 
 /** `all` are the issuers with an authority. */
