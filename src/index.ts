@@ -13,6 +13,7 @@ export { fileSnapshots } from "./stores/file-snapshots.ts";
 export { HoldfastError, isHoldfastError, type ErrorCode } from "./core/errors.ts";
 export type { Clock } from "./core/clock.ts";
 export type {
+  Exemplar,
   HistogramSample,
   MetricFamily,
   MetricLabels,

@@ -11,6 +11,14 @@ export interface MetricSample {
   readonly value: number;
 }
 
+/** A recent observation whose trace was recorded. */
+export interface Exemplar {
+  readonly traceId: string;
+  readonly value: number;
+  /** Epoch milliseconds. */
+  readonly at: number;
+}
+
 /** The observations of a histogram. */
 export interface HistogramSample {
   readonly labels: MetricLabels;
@@ -19,6 +27,8 @@ export interface HistogramSample {
   /** Observations in each bucket alone, with one member more than `bounds`. */
   readonly counts: readonly number[];
   readonly sum: number;
+  /** The last one of each bucket, `null` where there is none. Empty when the histogram has none. */
+  readonly exemplars: readonly (Exemplar | null)[];
   /** Calls `listener` with each later observation, and returns the function that ends it. */
   readonly observe: (listener: (value: number) => void) => () => void;
 }
@@ -99,6 +109,7 @@ export class Histogram {
   readonly #bounds: readonly number[];
   readonly #counts: number[];
   readonly #listeners = new Set<(value: number) => void>();
+  #exemplars: (Exemplar | null)[] = [];
   #sum = 0;
 
   /** `bounds` are the upper bounds of the buckets, ascending. */
@@ -107,11 +118,16 @@ export class Histogram {
     this.#counts = Array.from({ length: bounds.length + 1 }, () => 0);
   }
 
-  record(value: number): void {
+  /** `trace` is the recorded trace that the observation belongs to. */
+  record(value: number, trace?: Omit<Exemplar, "value">): void {
     const found = this.#bounds.findIndex((bound) => value <= bound);
     const bucket = found === -1 ? this.#bounds.length : found;
     this.#counts[bucket] = (this.#counts[bucket] ?? 0) + 1;
     this.#sum += value;
+    if (trace !== undefined) {
+      if (this.#exemplars.length === 0) this.#exemplars = this.#counts.map(() => null);
+      this.#exemplars[bucket] = { ...trace, value };
+    }
     for (const listener of this.#listeners) listener(value);
   }
 
@@ -120,7 +136,14 @@ export class Histogram {
       this.#listeners.add(listener);
       return () => void this.#listeners.delete(listener);
     };
-    return { labels, bounds: this.#bounds, counts: [...this.#counts], sum: this.#sum, observe };
+    return {
+      labels,
+      bounds: this.#bounds,
+      counts: [...this.#counts],
+      sum: this.#sum,
+      exemplars: [...this.#exemplars],
+      observe,
+    };
   }
 }
 

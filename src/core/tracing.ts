@@ -53,6 +53,8 @@ export interface Tracing {
   annotate(attributes: SpanAttributes): void;
   /** Links the caller's span to the one whose work it waits for. */
   link(reference: SpanReference): void;
+  /** The id of the trace that the caller's span belongs to. `undefined` when it is not recorded. */
+  traceId(): string | undefined;
   /** The headers that continue the trace in another service. Empty unless that is allowed. */
   requestHeaders(): Readonly<Record<string, string>>;
 }
@@ -80,4 +82,4 @@ export function requestAttributes(method: string, url: string): SpanAttributes {
 }
 
 /** The methods of a tracing that an application passes. */
-export const TRACING_METHODS = ["span", "annotate", "link", "requestHeaders"] as const;
+export const TRACING_METHODS = ["span", "annotate", "link", "traceId", "requestHeaders"] as const;

@@ -29,7 +29,13 @@ function merge(known: MetricFamily, other: MetricFamily): MetricFamily {
 const add = (a: number, b: number): number => a + b;
 
 function addHistograms(a: HistogramSample, b: HistogramSample): HistogramSample {
-  return { ...a, counts: a.counts.map((count, i) => count + (b.counts[i] ?? 0)), sum: a.sum + b.sum };
+  const exemplars = a.exemplars.length > 0 ? a.exemplars : b.exemplars;
+  return {
+    ...a,
+    exemplars,
+    counts: a.counts.map((count, i) => count + (b.counts[i] ?? 0)),
+    sum: a.sum + b.sum,
+  };
 }
 
 function mergeSamples<S extends { readonly labels: MetricLabels }>(

@@ -89,14 +89,31 @@ function readValues(family: MetricFamily): MetricValue<string>[] {
   return family.samples.flatMap((sample) => histogramValues(family.name, sample));
 }
 
+/** The types of `prom-client` leave out what its registry reads. */
+type BucketValue = MetricValueWithName<string> & {
+  readonly exemplar?: {
+    readonly labelSet: Readonly<Record<string, string>>;
+    readonly value: number;
+    /** Epoch seconds. */
+    readonly timestamp: number;
+  };
+};
+
 function histogramValues(
   name: string,
-  { labels, bounds, counts, sum }: HistogramSample,
+  { labels, bounds, counts, sum, exemplars }: HistogramSample,
 ): MetricValue<string>[] {
   let count = 0;
-  const buckets = counts.map((inBucket, i): MetricValueWithName<string> => {
+  const buckets = counts.map((inBucket, i): BucketValue => {
     count += inBucket;
-    return { metricName: `${name}_bucket`, labels: { ...labels, le: bounds[i] ?? "+Inf" }, value: count };
+    const bucket = {
+      metricName: `${name}_bucket`,
+      labels: { ...labels, le: bounds[i] ?? "+Inf" },
+      value: count,
+    };
+    const { traceId, value, at } = exemplars[i] ?? {};
+    if (traceId === undefined || value === undefined || at === undefined) return bucket;
+    return { ...bucket, exemplar: { labelSet: { trace_id: traceId }, value, timestamp: at / 1_000 } };
   });
   const value = (suffix: string, total: number): MetricValueWithName<string> => ({
     metricName: `${name}_${suffix}`,

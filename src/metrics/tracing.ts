@@ -58,6 +58,10 @@ export function createTracing(options: TracingOptions = {}): Tracing {
     span: async (start, work) => await runInSpan(tracer, start, work),
     annotate: (attributes) => void trace.getActiveSpan()?.setAttributes(attributes),
     link: (reference) => void trace.getActiveSpan()?.addLink({ context: reference as SpanContext }),
+    traceId: () => {
+      const span = trace.getActiveSpan();
+      return span?.isRecording() === true ? span.spanContext().traceId : undefined;
+    },
     requestHeaders: () => (propagate ? traceHeaders() : {}),
   };
 }

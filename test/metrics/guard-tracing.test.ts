@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import { Registry } from "prom-client";
 import { jwks, type Fetch } from "../../src/index.ts";
 import { createTracing } from "../../src/metrics/opentelemetry.ts";
+import { registerMetrics } from "../../src/metrics/prometheus.ts";
 import { makeFixture } from "../guard/degraded/fixture.ts";
 import { inRequest, registerSdk, spanNamed, takeSpans, traceRequest } from "./tracing-fixture.ts";
 
@@ -206,6 +208,26 @@ test("a histogram is told each observation within the span that it belongs to", 
   takeSpans();
   const spans = await traceRequest(async () => await guard.validate(provider.token({ sub: "ada" })));
   assert.deepEqual(observed, [spanNamed(spans, "holdfast.authorize").spanContext().spanId]);
+});
+
+test("a registry in the form of OpenMetrics has the trace of a decision as an exemplar", async (t) => {
+  const { guard: open, provider } = await makeFixture(t);
+  const guard = open({ tracing: createTracing() });
+  await guard.validate(provider.token({ sub: "before" }));
+  takeSpans();
+  const spans = await traceRequest(async () => await guard.validate(provider.token({ sub: "ada" })));
+  const { traceId } = spanNamed(spans, "holdfast.authorize").spanContext();
+  const registry = new Registry();
+  registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE as never);
+  registerMetrics(registry, { guards: [guard] });
+  const line = new RegExp(
+    `^holdfast_guard_decision_duration_seconds_bucket\\{.*from="verification",le=.*\\} 2 # \\{trace_id="${traceId}"\\} \\S+ \\d+(?:\\.\\d+)?$`,
+    "m",
+  );
+  assert.match(await registry.metrics(), line);
+  const plain = new Registry();
+  registerMetrics(plain, { guards: [guard] });
+  assert.ok(!(await plain.metrics()).includes("trace_id"));
 });
 
 test("wrong options are refused by name", async (t) => {

@@ -30,10 +30,11 @@ export class DecisionDurations {
     return this.#hits++ % TIMED_HITS === 0;
   }
 
-  /** Returns the milliseconds since `startedAt`. */
-  record(from: ResultOrigin, startedAt: Instant): number {
+  /** Returns the milliseconds since `startedAt`. `traceId` is that of the decision, if it is recorded. */
+  record(from: ResultOrigin, startedAt: Instant, traceId: string | undefined): number {
     const ms = this.#clock.monotonic() - startedAt.monotonic;
-    this.byOrigin[from].record(ms / 1_000);
+    const trace = traceId === undefined ? undefined : { traceId, at: this.#clock.now() };
+    this.byOrigin[from].record(ms / 1_000, trace);
     return ms;
   }
 }

@@ -36,6 +36,11 @@ export class DecisionTracing {
     );
   }
 
+  /** The id of the trace that the decision belongs to. `undefined` when it is not recorded. */
+  traceId(): string | undefined {
+    return this.#tracing.traceId();
+  }
+
   /** Describes a decision on the span that is active: its own, or the caller's for a decision from memory. */
   describe(decision: Decision<unknown>, origin: ResultOrigin | null, issuer: string | null): void {
     this.#tracing.annotate({

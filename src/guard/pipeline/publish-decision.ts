@@ -37,7 +37,7 @@ export function publishDecision<D extends Decision<unknown>>(
   const issuer = result.status === "valid" ? result.guardedIssuer : null;
   (issuer?.decisionCounts ?? unknownIssuerDecisions).record(decision, origin);
   const isTimed = origin !== null && startedAt !== null;
-  const durationMs = isTimed ? decisionDurations.record(origin, startedAt) : null;
+  const durationMs = isTimed ? decisionDurations.record(origin, startedAt, decisionTracing?.traceId()) : null;
   if (decision.status === "invalid") warnings.noteRefusal(decision);
   decisionTracing?.describe(decision, origin, issuer?.source.issuer ?? null);
   if (decisionEvents.hasSubscribers) {
