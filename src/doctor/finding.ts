@@ -32,3 +32,15 @@ const ranks: readonly FindingStatus[] = ["skip", "ok", "warn", "fail"];
 export function worstStatus(statuses: readonly FindingStatus[]): FindingStatus {
   return ranks[Math.max(0, ...statuses.map((status) => ranks.indexOf(status)))] ?? "skip";
 }
+
+/** A server or a token may give texts of any length. */
+const MAX_LENGTH = 1000;
+
+/** The same finding with texts of bounded length. */
+export function shorten({ status, detail, advice }: Finding): Finding {
+  return { status, detail: cut(detail), advice: advice === null ? null : cut(advice) };
+}
+
+function cut(text: string): string {
+  return text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH)}…` : text;
+}

@@ -16,6 +16,7 @@ export const storeCommands: readonly (readonly [name: string, ...args: string[]]
   ["HSET", "KEY", "f", "v"],
   ["HSETNX", "KEY", "f", "v"],
   ["LINDEX", "KEY", "0"],
+  ["LLEN", "KEY"],
   ["LPUSH", "KEY", "v"],
   ["LRANGE", "KEY", "0", "1"],
   ["LTRIM", "KEY", "0", "1"],

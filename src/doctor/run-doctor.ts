@@ -7,7 +7,7 @@ import { version } from "../server/version.ts";
 import type { Check } from "./check.ts";
 import { checks } from "./checks/index.ts";
 import { loadContext, type DoctorContext, type DoctorOptions } from "./context.ts";
-import { fail, skip, worstStatus, type Finding, type FindingStatus } from "./finding.ts";
+import { fail, skip, shorten, worstStatus, type Finding, type FindingStatus } from "./finding.ts";
 
 /** The result of one check. */
 interface CheckReport {
@@ -67,7 +67,8 @@ async function runCheck(check: Check, context: DoctorContext): Promise<CheckRepo
 }
 
 function toCheckReport({ name, group }: Check, findings: readonly Finding[]): CheckReport {
-  return { name, group, status: worstStatus(findings.map(({ status }) => status)), findings };
+  const status = worstStatus(findings.map((one) => one.status));
+  return { name, group, status, findings: findings.map(shorten) };
 }
 
 function toReport(reports: readonly CheckReport[]): DoctorReport {

@@ -8,7 +8,10 @@ import type { Check } from "../check.ts";
 import type { DoctorContext } from "../context.ts";
 import { fail, ok, skip, warn, type Finding } from "../finding.ts";
 import { isReachedDirectly } from "../no-proxy.ts";
+import { readRedisCertificates } from "../redis-certificates.ts";
 
+/** Shorter than the limit of a check, so that the report names the server that does not answer. */
+const TIMEOUT_MS = 4000;
 const DAY_MS = 86_400_000;
 const EXPIRES_SOON_DAYS = 14;
 
@@ -16,7 +19,8 @@ const EXPIRES_SOON_DAYS = 14;
 export const networkCheck: Check = {
   name: "network",
   group: "providers",
-  async run(context, signal) {
+  async run(context, outer) {
+    const signal = AbortSignal.any([outer, AbortSignal.timeout(TIMEOUT_MS)]);
     const findings: Finding[] = [];
     if (context.network.acceptsAnyCertificate) {
       const detail =
@@ -26,7 +30,10 @@ export const networkCheck: Check = {
     const origins = await listOrigins(context);
     const checks = origins.map(async (origin) => await checkOrigin(new URL(origin), context, signal));
     findings.push(...(await Promise.all(checks)));
-    return findings.length > 0 ? findings : [skip("no provider is configured")];
+    const { redis } = context.settings;
+    const certificates = redis === undefined ? [] : await readRedisCertificates(redis, signal);
+    findings.push(...certificates.map(({ place, validTo }) => judgeCertificate(place, validTo)));
+    return findings.length > 0 ? findings : [skip("no provider and no Redis with TLS is configured")];
   },
 };
 

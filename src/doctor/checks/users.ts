@@ -24,6 +24,7 @@ export const usersCheck: Check = {
       const detail = "HOLDFAST_BOOTSTRAP_USER is still set, with a password that has no effect any longer";
       return [warn(detail, "remove it from the settings")];
     }
-    return [ok("no first password is left over")];
+    if (password === null) return [ok("no first password is left over")];
+    return [ok(`the password of the first user is in ${files.password}: change it, and remove the file`)];
   },
 };

@@ -4,7 +4,7 @@ import type { ParsedToken } from "../../jwt/parse.ts";
 import { verifySignature } from "../../jwt/signature.ts";
 import { tokenKind } from "../../jwt/token-kind.ts";
 import { readIssuerOrTenants, type IssuerSettings } from "../../guard/issuer-settings.ts";
-import { worstStatus, fail, ok, skip, warn, type Finding, type FindingStatus } from "../finding.ts";
+import { worstStatus, fail, ok, shorten, skip, warn, type Finding, type FindingStatus } from "../finding.ts";
 import { ProviderProbe } from "../provider-probe.ts";
 import { guessPreset, type GuessedPreset } from "./guess-preset.ts";
 import { describeIssuerDifference } from "./issuer-difference.ts";
@@ -56,7 +56,7 @@ export async function explainToken(input: string, expected: TokenExpectations): 
 }
 
 function toReport(findings: readonly Finding[], code: readonly string[]): TokenReport {
-  return { status: worstStatus(findings.map(({ status }) => status)), findings, code };
+  return { status: worstStatus(findings.map(({ status }) => status)), findings: findings.map(shorten), code };
 }
 
 function describeToken({ algorithm, kid, typ, claims }: ParsedToken): Finding {
@@ -187,7 +187,7 @@ function explainUnknownIssuer(
     const [nearest = ""] = named.toSorted((a, b) => likeness(iss ?? "", b) - likeness(iss ?? "", a));
     const difference = describeIssuerDifference(iss ?? "", nearest);
     const detail = `its iss ${JSON.stringify(iss ?? null)} is not ${named.join(" or ")}: ${difference}`;
-    all.push(fail(detail, `HOLDFAST_PROVIDER_ISSUER=${iss ?? "…"}, if tokens of this issuer are good`));
+    all.push(fail(detail, adviseIssuer(iss)));
   }
   const preset = guessPreset(token.claims, audience);
   if (preset === null) return explainOtherIssuer(token, all, audience);
@@ -216,6 +216,12 @@ function explainOtherIssuer(
   const [settings] = readIssuerOrTenants("the guard", options).issuers;
   const judged = settings === undefined ? [] : judgeClaims(token, settings);
   return toReport([...findings, known, ...judged], [`createGuard(${JSON.stringify(options)})`]);
+}
+
+/** The line is pasted into a shell, and the token may come from an attacker, so the line has plain characters only. */
+function adviseIssuer(iss: string | undefined): string {
+  const isPlain = iss !== undefined && /^[\w:/.~@%+-]{1,500}$/.test(iss);
+  return `${isPlain ? `HOLDFAST_PROVIDER_ISSUER=${iss}` : "set HOLDFAST_PROVIDER_ISSUER to that text"}, if tokens of this issuer are good`;
 }
 
 /** How many characters two texts share at their beginning. */

@@ -4,9 +4,11 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { test, type TestContext } from "node:test";
 import { clockCheck } from "../../../src/doctor/checks/clock.ts";
 import { judgeRedisServer, redisCheck } from "../../../src/doctor/checks/redis.ts";
+import { networkCheck } from "../../../src/doctor/checks/network.ts";
 import { secretCheck } from "../../../src/doctor/checks/secret.ts";
 import { storeCommands } from "../../../src/doctor/redis-permissions.ts";
 import { noRedis, RedisServer, startCluster } from "../../support/redis-servers.ts";
+import { startTlsRedis } from "../../support/redis-tls.ts";
 import { assertHealthy, assertProblem, findings, makeContext, makeSettings, serve } from "../fixture.ts";
 
 const options = { skip: noRedis };
@@ -144,6 +146,19 @@ test("redis: a cluster is well, and one without a part of its slots is a failure
   assertProblem(list, "fail", /of 16384 slots|CLUSTERDOWN|cannot be used|reached 0 of 1/, /./);
 });
 
+test("network: a certificate of Redis that expires soon is a warning", options, async (t) => {
+  const { url, files } = await startTlsRedis(t);
+  const settings = await makeSettings({
+    HOLDFAST_STORE: "redis",
+    REDIS_URL: url,
+    HOLDFAST_SECRET: SECRET,
+    HOLDFAST_REDIS_CA: files["tls-ca-cert-file"] ?? "",
+  });
+  assertHealthy(await findings(redisCheck, await makeContext(settings)));
+  const list = await findings(networkCheck, await makeContext(settings));
+  assertProblem(list, "warn", /certificate of 127\.0\.0\.1:\d+ expires in 0 days/, /renew/);
+});
+
 test("redis: a version that is too old, failed writes and a server that loads are failures", () => {
   const judge = (facts: Record<string, string>) => judgeRedisServer("redis", new Map(Object.entries(facts)));
   assertProblem(judge({ redis_version: "6.0.16" }), "fail", /version 6\.0\.16/, /6\.2 or newer/);
@@ -171,6 +186,7 @@ test("redis: the doctor and docs/redis.md name every command that the store send
       (name) => !known.includes(name ?? "") && !always.includes(name ?? ""),
     ),
     [],
+    "add these commands to src/doctor/redis-permissions.ts and to docs/redis.md",
   );
   const page = readFileSync(new URL("../../../docs/redis.md", import.meta.url), "utf8");
   const rule = /ACL SETUSER holdfast .*/.exec(page)?.[0] ?? "";

@@ -258,6 +258,22 @@ test("doctor token says in what the issuer of a token differs from the configure
   assertFinding(await explain(https), "fail", /differ by http and https/, /HOLDFAST_PROVIDER_ISSUER=/);
 });
 
+test("doctor token proposes no line with text of a stranger that a shell would run, and cuts long texts", async (t) => {
+  const { provider, expected } = await configure(t);
+  const hostile = await explainToken(
+    provider.token({ iss: "https://x.example/$(touch /tmp/owned)" }),
+    expected,
+  );
+  assertFinding(hostile, "fail", /is not http/, /^set HOLDFAST_PROVIDER_ISSUER to that text/);
+  const long = await explainToken(
+    provider.token({ iss: `https://x.example/${"a".repeat(9_000)}` }),
+    expected,
+  );
+  assert.ok(
+    long.findings.every(({ detail, advice }) => detail.length < 1_100 && (advice ?? "").length < 1_100),
+  );
+});
+
 test("doctor token points to token inspect for a token of the service itself", async (t) => {
   const { expected } = await configure(t, { HOLDFAST_URL: "https://auth.example" });
   const report = await explainToken(mint.token({ iss: "https://auth.example", aud: AUDIENCE }), expected);
