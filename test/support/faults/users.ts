@@ -18,7 +18,7 @@ export interface Entrance {
 }
 
 /** An entrance without a proxy: the test asks the gateway as a proxy does. */
-export function directEntrance({ issuer, gateway }: Deployment): Entrance {
+export function directEntrance({ issuer, gateway }: Pick<Deployment, "issuer" | "gateway">): Entrance {
   return {
     authUrl: issuer.url,
     async request(path, token) {
