@@ -1,9 +1,12 @@
+import { hash } from "node:crypto";
 import { HoldfastError } from "../../core/errors.ts";
 import { isLive } from "../../core/session.ts";
 import type { InvalidReason, JwtClaims } from "../../core/verdict.ts";
 import { checkTime, createClaimsPolicy, type ClaimsPolicy } from "../../jwt/claims.ts";
-import { parseToken } from "../../jwt/parse.ts";
+import type { VerificationKey } from "../../jwt/jwk-set.ts";
+import { parseToken, type ParsedToken } from "../../jwt/parse.ts";
 import { verifyWithKey } from "../../jwt/verify.ts";
+import { TtlCache } from "../../resilience/ttl-cache.ts";
 import type { IssuerBase } from "../issuer-base.ts";
 import type { SigningKeys } from "../keys/signing-keys.ts";
 import { RevocationCache } from "../revocations/revocation-cache.ts";
@@ -13,6 +16,17 @@ import { CLOCK_TOLERANCE_MS } from "../store/store-time.ts";
 import { verifySessionRecord, type AuthenticSession } from "../store/session-record.ts";
 
 const MAX_TOKEN_BYTES = 16_384;
+/** Memory for about 4,000 verified tokens. */
+const MAX_REMEMBERED_BYTES = 8_388_608;
+const REMEMBER_MS = 600_000;
+/** The fixed size of an entry beside its claims. */
+const ENTRY_BYTES = 600;
+
+interface VerifiedToken {
+  readonly claims: Readonly<JwtClaims>;
+  /** The key that verified the signature. */
+  readonly key: VerificationKey;
+}
 
 export type AccessTokenResult =
   | {
@@ -31,6 +45,8 @@ export class AccessTokenChecker {
   readonly #rollbackAlarm: RollbackAlarm;
   readonly revocations: RevocationCache;
   readonly #policy: ClaimsPolicy;
+  /** By digest of the whole token (law 5). Time, revocations and the session are checked on every use (law 9). */
+  readonly #verified: TtlCache<VerifiedToken>;
 
   constructor(
     base: IssuerBase,
@@ -46,6 +62,7 @@ export class AccessTokenChecker {
     this.#arrivals = arrivals;
     this.#rollbackAlarm = rollbackAlarm;
     this.revocations = new RevocationCache(base);
+    this.#verified = new TtlCache({ maxBytes: MAX_REMEMBERED_BYTES, clock: base.clock });
     this.#policy = createClaimsPolicy({
       issuer: base.config.url,
       audience: base.config.audience,
@@ -61,12 +78,11 @@ export class AccessTokenChecker {
    */
   async check(token: string, toleranceMs: number = CLOCK_TOLERANCE_MS): Promise<AccessTokenResult> {
     if (token.length > MAX_TOKEN_BYTES) return invalid("too_large");
-    const parsed = parseToken(token);
-    if ("reason" in parsed) return invalid(parsed.reason);
-    const { kid, algorithm, claims } = parsed;
-    const key = await this.#keys.find(kid, algorithm);
-    if (key === undefined) return invalid("unknown_key");
-    const reason = verifyWithKey(parsed, key, this.#policy) ?? this.#checkTime(claims, toleranceMs);
+    const verified = await this.#verify(token);
+    if (typeof verified === "string") return invalid(verified);
+    const { claims } = verified;
+    const { kid } = verified.key;
+    const reason = this.#checkTime(claims, toleranceMs);
     if (reason !== null) return invalid(reason);
     if (await this.revocations.isRevoked(claims, kid)) return invalid("revoked");
     if (claims.sid === undefined) return { status: "valid", claims, session: null };
@@ -75,6 +91,29 @@ export class AccessTokenChecker {
     if (!live) return invalid("revoked");
     this.#arrivals.recordAccessToken(claims, session);
     return { status: "valid", claims, session };
+  }
+
+  /**
+   * Verifies signature and claims, once while the key is published. Services present the same token in many requests,
+   * and a signature takes longer than all other checks. Only tokens of this issuer are remembered, so a stranger cannot
+   * fill the memory (law 6).
+   */
+  async #verify(token: string): Promise<VerifiedToken | InvalidReason> {
+    const digest = hash("sha256", token, "binary");
+    const remembered = this.#verified.get(digest);
+    const parsed = remembered === undefined ? parseToken(token) : null;
+    if (parsed !== null && "reason" in parsed) return parsed.reason;
+    const { kid, algorithm } = remembered?.key ?? (parsed as ParsedToken);
+    const key = await this.#keys.find(kid, algorithm);
+    if (key === undefined) return "unknown_key";
+    if (remembered?.key === key) return remembered;
+    const candidate = parsed ?? parseToken(token);
+    if ("reason" in candidate) return candidate.reason;
+    const reason = verifyWithKey(candidate, key, this.#policy);
+    if (reason !== null) return reason;
+    const verified = { claims: candidate.claims, key };
+    this.#verified.set(digest, verified, { ttlMs: REMEMBER_MS, bytes: ENTRY_BYTES + 2 * token.length });
+    return verified;
   }
 
   /** Rejects when only one of two clocks that disagree calls the token expired (law 1). */
