@@ -11,6 +11,7 @@ import type { Service } from "../service.ts";
 import type { Role } from "../setting-definitions.ts";
 import { version } from "../version.ts";
 import { addActions } from "./api/actions.ts";
+import { addExplain } from "./api/explain.ts";
 import { addLists } from "./api/lists.ts";
 import { addSignIn } from "./api/sign-in.ts";
 import { EventStream, streamHeaders } from "./event-stream.ts";
@@ -49,6 +50,7 @@ export function startDashboard(
       app.use("/api/*", refuseForeignPages);
       addGetRoute(app, "/api/settings", () => jsonResponse(200, { settings } satisfies SettingsAnswer));
       addLists(app, service);
+      addExplain(app, service);
       closers.push(addActions(app, service));
       if (roles.has("issuer")) addSignIn(app, service);
     },

@@ -189,6 +189,7 @@ export const endpoints: readonly Endpoint[] = [
     "/api/actions",
     json({ action: "end-session", session: "a", dryRun: true }, { ...bearer, listener: "admin" }),
   ),
+  endpoint("POST", "/api/explain", json({ token: placeholders.accessToken }, { listener: "admin" })),
   endpoint("POST", "/api/login", json({ username: "alice", password: PASSWORD }, { listener: "admin" })),
   // A strange token is refused, and that of a user who is no administrator ends its session.
   endpoint("POST", "/api/refresh", json({ refreshToken: "a" }, { listener: "admin", usualStatus: "400" })),
