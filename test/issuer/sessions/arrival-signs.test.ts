@@ -9,7 +9,7 @@ import type { Issuer, TokenResponse } from "../../../src/issuer/types.ts";
 import type { Acknowledgement } from "../../../src/stores/session-store.ts";
 import { memoryStore } from "../../../src/stores/memory.ts";
 import { FakeClock } from "../../../src/testing/fake-clock.ts";
-import { BASIC, bearerHeader, createFixture, ISSUER_URL, logIn, sendRequest } from "../fixture.ts";
+import { BASIC, bearerHeader, claimsOf, createFixture, ISSUER_URL, logIn, sendRequest } from "../fixture.ts";
 import { wrapStore } from "../stores.ts";
 
 /** An issuer whose acknowledgements at the store are recorded, and two generations of one session. */
@@ -152,6 +152,46 @@ describe("law 8: signs that a successor arrived", () => {
     }
     assert.equal(pending.length, 18);
   });
+});
+
+test("law 6: the newest generations of 20,000 sessions are remembered, and the session that was used first is forgotten", async () => {
+  let commands = 0;
+  const get = async () => {
+    commands++;
+    return await Promise.resolve(null);
+  };
+  const signs = new ArrivalSigns({ store: { sessions: { get } } } as unknown as IssuerBase);
+  const use = async (n: number) => {
+    signs.recordAccessToken({ sid: `s${n}`, jti: `s${n}.2.x` });
+    await Promise.resolve();
+  };
+  for (let n = 0; n <= 20_000; n++) {
+    await use(n);
+    if (n % 16 === 0) await turn();
+  }
+  assert.equal(commands, 20_001);
+  await use(1);
+  await use(20_000);
+  assert.equal(commands, 20_001, "both are remembered");
+  await use(0);
+  assert.equal(commands, 20_002, "this one is forgotten");
+});
+
+test("law 8, fault 34: an access token is a sign of arrival also where the clock of the issuer is behind that of the store", async () => {
+  const clock = new FakeClock();
+  const store = memoryStore({ clock: new FakeClock(clock.now() + 3_000) });
+  const { issuer } = createFixture({ clock, store });
+  const second = await refreshed(issuer, await logIn(issuer));
+  assert.ok(Number(claimsOf(second.access_token)["iat"]) * 1000 <= clock.now());
+  await sendRequest(
+    issuer,
+    "POST",
+    "/auth/validate",
+    { token: second.access_token },
+    { Authorization: BASIC },
+  );
+  for (let i = 0; i < 50; i++) await turn();
+  assert.notEqual((await store.sessions.get(second.session_id))?.arrivedAt, null);
 });
 
 describe("acknowledge in requests for a refresh", () => {

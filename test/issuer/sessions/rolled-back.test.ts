@@ -131,3 +131,19 @@ test("law 1: a live session whose user the store has lost is unavailable, with o
   assert.equal((await issuer.refresh(tokens.refresh_token)).status, "invalid_grant");
   await issuer.close();
 });
+
+test("law 1: a session of a removed user that a failover brings back is invalid, and not unavailable", async () => {
+  const clock = new FakeClock();
+  const store = memoryStore({ clock });
+  const own = { clock, authenticate: undefined } as object;
+  const { issuer } = createFixture({ ...own, store });
+  await issuer.users.add({ username: "ann", password: "password of ann" });
+  const tokens = await logIn(issuer);
+  const live = await store.sessions.get(tokens.session_id);
+  assert.equal(await issuer.users.remove("ann"), "removed");
+  const back = wrapStore(store, async (method, call) => (method === "sessions.get" ? live : await call()));
+  const { issuer: late } = createFixture({ ...own, store: back });
+  assert.equal((await late.refresh(tokens.refresh_token)).status, "invalid_grant");
+  assert.ok((await store.audit.recent(9)).every(({ kind }) => kind !== "store_rolled_back"));
+  for (const one of [issuer, late]) await one.close();
+});
