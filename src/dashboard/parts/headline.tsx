@@ -19,7 +19,7 @@ export function Headline({ isMain }: { isMain: boolean }): JSX.Element {
         <Shape tone={tone} size={isMain ? 22 : 18} />
         <span class="hidden">{statusWords[status]}: </span>
       </span>
-      <Title class="text">{text}</Title>
+      <Title class="text">{withWholeDurations(text)}</Title>
       {isMain && (
         <p class="since">
           {since !== null && `Since ${clockTime(since)}, for ${duration(now - since)}. `}
@@ -29,6 +29,11 @@ export function Headline({ isMain }: { isMain: boolean }): JSX.Element {
       )}
     </div>
   );
+}
+
+/** Keeps a number and its unit on one line. */
+function withWholeDurations(text: string): string {
+  return text.replaceAll(/(\d) (?=(?:ms|s|min|h|days)\b)/g, "$1\u00a0");
 }
 
 /** Tells a screen reader of another headline, at most once in ten seconds. */

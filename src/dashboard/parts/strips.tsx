@@ -39,10 +39,12 @@ export function Strips({ times, strips, events }: StripsProps): JSX.Element {
   return (
     <section class="card" aria-labelledby="states">
       <div class="card-head">
-        <h2 id="states">States</h2>
-        <span class="dim small">
-          {hoveredAt === null ? `until ${clockTime(last * 1000)}` : `at ${clockTime(hoveredAt)}`}
-        </span>
+        <div>
+          <h2 id="states">States</h2>
+          <p class="dim small">
+            {hoveredAt === null ? `until ${clockTime(last * 1000)}` : `at ${clockTime(hoveredAt)}`}
+          </p>
+        </div>
         <button type="button" class="quiet small" aria-expanded={isTable} onClick={() => setTable(!isTable)}>
           Table<span class="hidden"> of states</span>
         </button>
@@ -52,7 +54,7 @@ export function Strips({ times, strips, events }: StripsProps): JSX.Element {
           <span class="strip-label">Events</span>
           <div class="strip-line events" onPointerMove={onPointer} aria-hidden="true">
             {events
-              .filter(({ at }) => at >= first * 1000)
+              .filter(({ at, tone }) => at >= first * 1000 && tone !== "info")
               .map(({ seq, at, tone, message }) => (
                 <span
                   key={seq}
@@ -65,7 +67,7 @@ export function Strips({ times, strips, events }: StripsProps): JSX.Element {
               ))}
             {cursor !== null && <span class="strip-cursor" style={{ left: `${cursor / 10}%` }} />}
           </div>
-          <span class="strip-word dim small">{events.length}</span>
+          <span class="strip-word dim">faults, recoveries</span>
         </li>
         {strips.map((strip) => (
           <StripRow key={strip.label} strip={strip} {...{ times, row, cursor, x, onPointer }} />
