@@ -4,9 +4,12 @@ export const routes = [
   { path: "timeline", title: "Timeline", key: "l" },
   { path: "traffic", title: "Traffic", key: "t" },
   { path: "keys", title: "Keys and revocations", key: "k" },
+  { path: "sessions", title: "Sessions", key: "s" },
   { path: "refreshes", title: "Refreshes", key: "r" },
   { path: "connections", title: "Connections", key: "c" },
   { path: "stores", title: "Stores", key: "o" },
+  { path: "audit", title: "Audit", key: "a" },
+  { path: "settings", title: "Settings", key: "e" },
 ] as const;
 
 export type RoutePath = (typeof routes)[number]["path"];

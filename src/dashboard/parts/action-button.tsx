@@ -57,7 +57,10 @@ export function ActionButton({
         {about !== undefined && <span class="hidden"> {about}</span>}
       </button>
       {(progress.at === "confirm" || progress.at === "done" || progress.at === "failed") && (
-        <Dialog title={progress.at === "done" ? "Done" : label} onClose={close}>
+        <Dialog
+          title={progress.at === "done" ? "Done" : about === undefined ? label : `${label} ${about}`}
+          onClose={close}
+        >
           {progress.at === "confirm" && <p>This {progress.effect}.</p>}
           {progress.at === "done" && (
             <p role="status">

@@ -1,5 +1,8 @@
 import type { FunctionComponent } from "preact";
 import type { RoutePath } from "../data/routes.ts";
+import { Audit } from "./audit.tsx";
+import { Sessions } from "./sessions.tsx";
+import { Settings } from "./settings.tsx";
 import { Connections } from "./connections.tsx";
 import { Keys } from "./keys.tsx";
 import { Now } from "./now.tsx";
@@ -13,7 +16,10 @@ export const views: Readonly<Record<RoutePath, FunctionComponent>> = {
   timeline: Timeline,
   traffic: Traffic,
   keys: Keys,
+  sessions: Sessions,
   refreshes: Refreshes,
   connections: Connections,
   stores: Stores,
+  audit: Audit,
+  settings: Settings,
 };

@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import type { Browser, Page } from "playwright-core";
+import { noChromium, startChromium } from "../browser/chromium.ts";
+import { login, post, verify } from "../support/auth-calls.ts";
+import { waitUntil } from "../support/deadline.ts";
+import { accessibilityFaults, openDashboard, openView, startWatchedService } from "./dashboard-page.ts";
+
+const PASSWORD = "correct horse battery";
+let browser: Browser;
+
+before(async () => {
+  if (noChromium === false) browser = await startChromium();
+});
+after(async () => await browser?.close());
+
+async function signIn(page: Page, password = PASSWORD): Promise<void> {
+  const dialog = page.getByRole("dialog", { name: "Sign in for actions" });
+  if (!(await dialog.isVisible())) await page.getByRole("button", { name: "Sign in for actions" }).click();
+  await dialog.getByLabel("Name").fill("alice");
+  await dialog.getByLabel("Password").last().fill(password);
+  await dialog.getByRole("button", { name: "Sign in" }).click();
+}
+
+test("an administrator signs in, and finds the sessions of a user", { skip: noChromium }, async (t) => {
+  const { adminAddress, publicAddress } = await startWatchedService(t);
+  const { session_id: session } = await login(publicAddress);
+  const { page, complaints } = await openDashboard(t, browser, adminAddress);
+  await openView(page, "Sessions");
+  await page.getByText("Sessions and users are for administrators.").waitFor();
+  await signIn(page, "wrong");
+  await page.getByRole("dialog").getByRole("alert").waitFor();
+  // The browser reports the refusal of the password, and nothing else.
+  assert.match(complaints.splice(0).join(), /^error: Failed to load resource: .* 401/);
+  await signIn(page);
+  await page.getByText(/^Signed in as /).waitFor();
+  await page.getByRole("button", { name: "Sessions of alice" }).click();
+  await page.getByRole("cell", { name: session, exact: true }).waitFor();
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme });
+    assert.deepEqual(await accessibilityFaults(page), []);
+  }
+  await page.setViewportSize({ width: 320, height: 640 });
+  assert.equal(await page.evaluate("document.documentElement.scrollWidth"), 320);
+  // The tokens are in the memory of the page alone.
+  const stored = await page.evaluate<string>(
+    "JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie])",
+  );
+  assert.equal(stored, '[{},{},""]');
+  assert.deepEqual(complaints, []);
+});
+
+test(
+  "law 6: the audit view shows a hostile user name as text, as soon as it comes",
+  { skip: noChromium },
+  async (t) => {
+    const { adminAddress, publicAddress } = await startWatchedService(t);
+    const { page, complaints } = await openDashboard(t, browser, adminAddress);
+    await openView(page, "Audit");
+    const username = "<img src=x onerror='globalThis.attacked = true'>";
+    await post(publicAddress, "/auth/login", { username, password: "wrong" });
+    await login(publicAddress);
+    await page.getByRole("cell", { name: "login refused" }).waitFor();
+    await page.getByRole("combobox", { name: "Event" }).selectOption("login");
+    await page.getByRole("cell", { name: "login refused" }).waitFor({ state: "detached" });
+    await page.getByRole("cell", { name: "login", exact: true }).first().waitFor();
+    assert.equal(await page.evaluate("globalThis.attacked"), undefined);
+    assert.equal(await page.locator("main img").count(), 0);
+    assert.deepEqual(complaints, []);
+  },
+);
+
+test(
+  "law 5: the settings show where each value comes from, and no secret",
+  { skip: noChromium },
+  async (t) => {
+    const token = "0123456789abcdefghijklmnopqrstuv";
+    const { adminAddress } = await startWatchedService(t, { HOLDFAST_AUDIENCE: "https://api.example" });
+    const { page } = await openDashboard(t, browser, adminAddress);
+    await openView(page, "Settings");
+    await page
+      .getByRole("row", { name: /HOLDFAST_AUDIENCE.*https:\/\/api\.example.*environment/s })
+      .waitFor();
+    await page.getByRole("button", { name: "All" }).click();
+    await page.getByRole("row", { name: /HOLDFAST_LOG_LEVEL.*default/s }).waitFor();
+    const text = await page.locator("main").innerText();
+    assert.ok(!text.includes(PASSWORD) && !text.includes(token));
+  },
+);
+
+test(
+  "law 3: an administrator ends a session after the page has named the effect",
+  { skip: noChromium },
+  async (t) => {
+    const { adminAddress, publicAddress } = await startWatchedService(t);
+    const { access_token: token, session_id: session } = await login(publicAddress);
+    const { page, complaints } = await openDashboard(t, browser, adminAddress);
+    await openView(page, "Sessions");
+    await signIn(page);
+    await page.getByRole("button", { name: "Sessions of alice" }).click();
+    await page.getByRole("button", { name: `End session ${session}` }).click();
+    const dialog = page.getByRole("dialog");
+    assert.match(await dialog.innerText(), /This ends the session of /);
+    assert.equal(await verify(publicAddress, token), 200, "the confirmation alone ends nothing");
+    await dialog.getByRole("button", { name: "End" }).click();
+    await dialog.getByRole("heading", { name: "Done" }).waitFor();
+    await dialog.getByRole("button", { name: "Close" }).click();
+    await page.getByRole("cell", { name: session, exact: true }).waitFor({ state: "detached" });
+    await waitUntil(
+      async () => (await verify(publicAddress, token)) === 401,
+      "the token of the session is refused",
+    );
+    await openView(page, "Audit");
+    await page.getByRole("row", { name: new RegExp(`session ended.*${session}`, "s") }).waitFor();
+    assert.deepEqual(complaints, []);
+  },
+);
