@@ -69,6 +69,11 @@ export function createApi(onChange: () => void): Api {
     // Two requests at once must not present one refresh token twice.
     await (renewing ??= call<SignedIn>("/api/refresh", { refreshToken })
       .then(setSession)
+      .catch((error: unknown) => {
+        // The session is over. The request that follows then says that it needs an administrator.
+        if (error instanceof ApiError && [400, 401].includes(error.status)) setSession(null);
+        else throw error;
+      })
       .finally(() => (renewing = null)));
   };
   return {

@@ -31,17 +31,24 @@ export function Headline({ isMain }: { isMain: boolean }): JSX.Element {
   );
 }
 
+function withoutNumbers(text: string): string {
+  return text.replaceAll(/\d+ (?:ms|s|min|h|days)\b|\d+/g, "");
+}
+
 /** Keeps a number and its unit on one line. */
 function withWholeDurations(text: string): string {
   return text.replaceAll(/(\d) (?=(?:ms|s|min|h|days)\b)/g, "$1\u00a0");
 }
 
-/** Tells a screen reader of another headline, at most once in ten seconds. */
+/**
+ * Tells a screen reader of another headline, at most once in ten seconds. A headline that only counts on, such as
+ * "for 41 s" after "for 40 s", is no other one.
+ */
 export function LiveHeadline({ text }: { text: string }): JSX.Element {
   const [announced, setAnnounced] = useState(text);
   const lastAt = useRef(-Infinity);
   useEffect(() => {
-    if (text === announced) return undefined;
+    if (withoutNumbers(text) === withoutNumbers(announced)) return undefined;
     const timer = setTimeout(
       () => {
         lastAt.current = performance.now();

@@ -22,9 +22,12 @@ export function LinkNotice({
   return (
     <div class="link-lost" role="alert">
       <strong>The stream is lost.</strong> {reason}{" "}
-      {lastAt !== null &&
-        `The page shows the state of ${clockTime(lastAt)}, ${duration(Math.max(1000, now - lastAt))} ago. `}
-      <span aria-hidden="true">{seconds === 0 ? "Trying again …" : `Next attempt in ${seconds} s.`} </span>
+      {lastAt !== null && `The page shows the state of ${clockTime(lastAt)}`}
+      {/* A screen reader would read the whole notice again at each change. */}
+      <span aria-hidden="true">
+        {lastAt !== null && `, ${duration(Math.max(1000, now - lastAt))} ago. `}
+        {seconds === 0 ? "Trying again …" : `Next attempt in ${seconds} s.`}{" "}
+      </span>
       <button type="button" class="quiet" onClick={onRetry}>
         Try now
       </button>
