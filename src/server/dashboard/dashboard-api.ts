@@ -15,12 +15,15 @@ import { addExplain } from "./api/explain.ts";
 import { addLists } from "./api/lists.ts";
 import { addSignIn } from "./api/sign-in.ts";
 import { EventStream, streamHeaders } from "./event-stream.ts";
+import { Heartbeat } from "./heartbeat.ts";
 import { Sampler, type SamplerOptions } from "./sampler.ts";
 
 /** The parts of the process that the dashboard shows with the service. */
 export interface DashboardOptions extends SamplerOptions {
   readonly roles: ReadonlySet<Role>;
   readonly settings: readonly SettingView[];
+  /** The address of the admin listener, for the other processes on the same store. */
+  readonly adminAddress: string;
 }
 
 /** The data of the dashboard. It is sampled from the start, because a page that opens later needs the history. */
@@ -33,12 +36,15 @@ export interface Dashboard {
 /** Starts the dashboard of this process. */
 export function startDashboard(
   service: Service,
-  { roles, settings, ...options }: DashboardOptions,
+  { roles, settings, adminAddress, ...options }: DashboardOptions,
 ): Dashboard {
-  const sampler = new Sampler(service, options);
-  const stream = new EventStream(sampler, describeInstance(service, roles));
+  const id = randomBytes(9).toString("base64url");
+  const heartbeat = new Heartbeat(service.store, { id, host: hostname(), version, admin: adminAddress });
+  const sampler = new Sampler(service, { ...options, others: () => heartbeat.others });
+  const stream = new EventStream(sampler, describeInstance(service, roles, id));
   const closers: (() => void)[] = [];
   sampler.start();
+  heartbeat.start();
   return {
     addRoutes(app) {
       addGetRoute(app, "/events", (c) => {
@@ -58,6 +64,7 @@ export function startDashboard(
       for (const close of closers) close();
       stream.close();
       sampler.stop();
+      heartbeat.stop();
     },
   };
 }
@@ -69,9 +76,13 @@ const refuseForeignPages: MiddlewareHandler = async (c, next) => {
   return oauthError(403, "forbidden", "The request comes from a page of another site.");
 };
 
-function describeInstance(service: Service, roles: ReadonlySet<Role>): (isLocal: boolean) => Instance {
+function describeInstance(
+  service: Service,
+  roles: ReadonlySet<Role>,
+  id: string,
+): (isLocal: boolean) => Instance {
   const about = {
-    id: randomBytes(9).toString("base64url"),
+    id,
     version,
     runtime: `node ${process.versions.node}`,
     host: hostname(),

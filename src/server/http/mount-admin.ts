@@ -1,3 +1,4 @@
+import { hostname } from "node:os";
 import type { Logger } from "pino";
 import type { MetricSource } from "../../core/metrics.ts";
 import type { RevocationAgeBounds } from "../../gateway/policy.ts";
@@ -11,7 +12,7 @@ import type { Settings } from "../settings.ts";
 import type { LocalFiles } from "../store/local-store.ts";
 import { isLoopbackHost } from "./admin-access.ts";
 import { adminApp } from "./admin-app.ts";
-import type { Listener } from "./listen.ts";
+import { httpAddress, type Listener } from "./listen.ts";
 import { toRequestListener } from "./request-listener.ts";
 
 /** The parts of a process that the admin listener shows. */
@@ -46,6 +47,7 @@ export async function mountAdmin(
     monitor: health,
     roles: settings.roles,
     settings: describeSettings(settings, secret),
+    adminAddress: addressForOthers(listener, settings),
     metrics,
     fallback,
     revocationLimitMs: revocationLimitMs(fallback, bounds),
@@ -62,6 +64,11 @@ export async function mountAdmin(
   });
   listener.mount(toRequestListener(admin.fetch), routesOf(admin));
   return { dashboard, tokenFile: isGenerated ? files.adminToken : null };
+}
+
+/** A client cannot connect to a wildcard address, so the name of this machine takes its place. */
+function addressForOthers({ address, port }: Listener, { adminHost }: Settings): string {
+  return ["0.0.0.0", "::"].includes(adminHost) ? httpAddress(hostname(), port) : address;
 }
 
 /** The templates of the paths that an app serves. */

@@ -31,7 +31,12 @@ export function samplerOptions(monitor: HealthMonitor, clock?: Clock): SamplerOp
 /** The dashboard of these parts, which ends with the test. */
 export function testDashboard(t: TestContext, service: Service, monitor: HealthMonitor): Dashboard {
   const roles = new Set(["issuer", "gateway"] as const);
-  const dashboard = startDashboard(service, { ...samplerOptions(monitor), roles, settings: [] });
+  const dashboard = startDashboard(service, {
+    ...samplerOptions(monitor),
+    roles,
+    settings: [],
+    adminAddress: "http://127.0.0.1:4181",
+  });
   t.after(dashboard.close);
   return dashboard;
 }

@@ -1,0 +1,107 @@
+import { z } from "zod";
+import { systemClock, type Clock } from "../../core/clock.ts";
+import type { OtherInstance } from "../../dashboard/wire-state.ts";
+import { withDeadline } from "../../resilience/deadline.ts";
+import type { Store } from "../../stores/store.ts";
+
+const MARKER = "instances";
+const INTERVAL_MS = 30_000;
+/** An instance that was not seen for this long has ended. */
+const FORGOTTEN_MS = 90_000;
+const MAX_INSTANCES = 50;
+const DEADLINE_MS = 5_000;
+/** Another process may write at the same time. The next heartbeat comes soon. */
+const ATTEMPTS = 3;
+
+type Entry = OtherInstance & { readonly id: string };
+
+/** The store is not trusted: a link must not be a script, and a list must not be long. */
+const entriesSchema: z.ZodType<Entry[]> = z
+  .array(
+    z.strictObject({
+      id: z.string().max(40),
+      host: z.string().max(255),
+      version: z.string().max(40),
+      admin: z.url({ protocol: /^https?$/ }).max(300),
+      seenAt: z.number(),
+    }),
+  )
+  .max(MAX_INSTANCES);
+
+/** Tells the other processes on the same store that this one lives, and knows the others. */
+export class Heartbeat {
+  readonly #store: Pick<Store, "markers" | "now">;
+  readonly #self: Omit<Entry, "seenAt">;
+  readonly #clock: Clock;
+  #others: readonly OtherInstance[] | null = null;
+  #cancel: () => void = () => {};
+  #isStopped = false;
+
+  constructor(
+    store: Pick<Store, "markers" | "now">,
+    self: Omit<Entry, "seenAt">,
+    clock: Clock = systemClock,
+  ) {
+    this.#store = store;
+    this.#self = self;
+    this.#clock = clock;
+  }
+
+  /** `null` while the store does not tell. */
+  get others(): readonly OtherInstance[] | null {
+    return this.#others;
+  }
+
+  start(): void {
+    void this.beat().then(() => {
+      if (!this.#isStopped) this.#cancel = this.#clock.after(INTERVAL_MS, () => this.start());
+    });
+  }
+
+  /** Writes this process into the list of the store, and reads the others. Never rejects. */
+  async beat(): Promise<void> {
+    try {
+      const entries = await withDeadline(
+        this.#clock,
+        "the store",
+        DEADLINE_MS,
+        async () => await this.#write(),
+      );
+      const others = entries.filter(({ id }) => id !== this.#self.id);
+      this.#others = others
+        .map(({ id: _, ...other }) => other)
+        .toSorted((a, b) => (a.admin < b.admin ? -1 : 1));
+    } catch {
+      this.#others = null;
+    }
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#cancel();
+  }
+
+  async #write(): Promise<readonly Entry[]> {
+    const { markers } = this.#store;
+    let entries: readonly Entry[] = [];
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const seenAt = await this.#store.now();
+      const text = await markers.read(MARKER);
+      const known = text === null ? [] : readEntries(text);
+      const living = known.filter(({ id, seenAt: at }) => id !== this.#self.id && at > seenAt - FORGOTTEN_MS);
+      entries = [{ ...this.#self, seenAt }, ...living].slice(0, MAX_INSTANCES);
+      const next = JSON.stringify(entries);
+      if (text === null && (await markers.claim(MARKER, next)) === next) return entries;
+      if (text !== null && (await markers.replace(MARKER, text, next)) === "replaced") return entries;
+    }
+    return entries;
+  }
+}
+
+function readEntries(text: string): Entry[] {
+  try {
+    return entriesSchema.parse(JSON.parse(text));
+  } catch {
+    return [];
+  }
+}

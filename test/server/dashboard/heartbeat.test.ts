@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Heartbeat } from "../../../src/server/dashboard/heartbeat.ts";
+import { memoryStore } from "../../../src/stores/memory.ts";
+import { FakeClock } from "../../../src/testing/index.ts";
+
+const self = (id: string) => ({
+  id,
+  host: `host-${id}`,
+  version: "1.0.0",
+  admin: `http://127.0.0.1:418${id}/`,
+});
+
+test("processes on one store see each other, and forget one that has ended", async () => {
+  const clock = new FakeClock();
+  const store = memoryStore({ clock });
+  const [first, second] = [new Heartbeat(store, self("1"), clock), new Heartbeat(store, self("2"), clock)];
+  await Promise.all([first.beat(), second.beat()]);
+  await Promise.all([first.beat(), second.beat()]);
+  assert.deepEqual(
+    first.others?.map(({ host }) => host),
+    ["host-2"],
+  );
+  assert.deepEqual(
+    second.others?.map(({ host }) => host),
+    ["host-1"],
+  );
+  await clock.advance(90_001);
+  await first.beat();
+  assert.deepEqual(first.others, []);
+});
+
+test("a list that a stranger wrote into the store gives no link", async () => {
+  const store = memoryStore();
+  const bad = { ...self("3"), admin: "javascript:alert(1)", seenAt: Date.now() };
+  await store.markers.claim("instances", JSON.stringify([bad]));
+  const heartbeat = new Heartbeat(store, self("1"));
+  await heartbeat.beat();
+  assert.deepEqual(heartbeat.others, []);
+  const other = new Heartbeat(store, self("2"));
+  await other.beat();
+  assert.deepEqual(
+    other.others?.map(({ host }) => host),
+    ["host-1"],
+  );
+});
+
+test("a store that does not answer gives no list of others, and a heartbeat never rejects", async () => {
+  const store = memoryStore();
+  const heartbeat = new Heartbeat(store, self("1"));
+  await heartbeat.beat();
+  assert.deepEqual(heartbeat.others, []);
+  await store.close();
+  await heartbeat.beat();
+  assert.equal(heartbeat.others, null);
+});
