@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import type { IncomingMessage } from "node:http";
 import { test, type TestContext } from "node:test";
 import { parse } from "yaml";
+import { RequestMetrics } from "../../src/server/http/request-metrics.ts";
 import { backupMetrics } from "../../src/server/backup-metrics.ts";
 import { audience, makeFixture as makeAuthorityFixture, type Fixture } from "../guard/degraded/fixture.ts";
 import { createTestConnections, openConnection } from "../connections/fixture.ts";
@@ -411,6 +413,29 @@ test("connections near their limit fire HoldfastConnectionsNearLimit", { skip },
   ]);
 });
 
+test(
+  "logins that are answered with 503 fire HoldfastRequestsFailing, and probes do not",
+  { skip },
+  async () => {
+    const metrics = new RequestMetrics();
+    const recording = new Recording(new FakeClock(), [metrics]);
+    const answer = (status: number) => async () => {
+      const request = { method: "POST" } as IncomingMessage;
+      for (let i = 0; i < 10; i++)
+        metrics.record({ request, route: "/auth/login", status: i === 0 ? status : 200, durationMs: 5 });
+      for (const route of ["/health/ready", "/verify/*"])
+        metrics.record({ request, route, status: 503, durationMs: 5 });
+      await Promise.resolve();
+    };
+    await recording.run(10, answer(200));
+    await recording.run(12, answer(503));
+    assertFiring(recording, [
+      [9, []],
+      [21, ["HoldfastRequestsFailing"]],
+    ]);
+  },
+);
+
 test("a back-up that is three days old fires HoldfastBackupOld", { skip }, async () => {
   const clock = new FakeClock(0);
   // Prometheus evaluates the recording from the epoch on, and a back-up three days earlier lies before it.
@@ -436,7 +461,7 @@ test("every metric in a rule exists", () => {
     [...readFromRoot("docs/metrics.md").matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name),
   );
   for (const { expr } of rules) {
-    for (const [metric] of expr.matchAll(/\bholdfast_\w+/g)) {
+    for (const [metric] of expr.matchAll(/\b(?:holdfast|http_server)_\w+/g)) {
       assert.ok(names.has(metric.replace(/_(bucket|sum|count)$/, "")), metric);
     }
   }

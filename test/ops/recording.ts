@@ -1,4 +1,4 @@
-import type { MetricLabels, MetricSource } from "../../src/core/metrics.ts";
+import type { HistogramSample, MetricLabels, MetricSource } from "../../src/core/metrics.ts";
 import type { FakeClock } from "../../src/testing/index.ts";
 import { SCRAPE_MS, SeriesLog } from "./series.ts";
 
@@ -36,7 +36,7 @@ export class Recording {
     if (isAnswering) {
       for (const { kind, name, samples } of this.#sources.flatMap((source) => source.metrics())) {
         if (kind === "histogram") {
-          for (const { labels, bounds, counts } of samples) this.#recordBuckets(name, labels, bounds, counts);
+          for (const sample of samples) this.#recordHistogram(name, sample);
         } else {
           for (const { labels, value } of samples) this.#record(name, labels, value);
         }
@@ -45,17 +45,14 @@ export class Recording {
     this.#series.next();
   }
 
-  #recordBuckets(
-    name: string,
-    labels: MetricLabels,
-    bounds: readonly number[],
-    counts: readonly number[],
-  ): void {
+  #recordHistogram(name: string, { labels, bounds, counts, sum }: HistogramSample): void {
     let total = 0;
     for (const [i, count] of counts.entries()) {
       total += count;
       this.#record(`${name}_bucket`, { ...labels, le: String(bounds[i] ?? "+Inf") }, total);
     }
+    this.#record(`${name}_count`, labels, total);
+    this.#record(`${name}_sum`, labels, sum);
   }
 
   #record(name: string, labels: MetricLabels, value: number): void {

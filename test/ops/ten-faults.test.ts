@@ -28,7 +28,12 @@ interface Pace {
 const fast: Pace = { everyMs: 250, before: 12, during: 24 };
 
 /** What users feel of any fault, and what a busy machine adds. */
-const always = ["HoldfastUnavailableBurnFast", "HoldfastUnavailableBurnSlow", "HoldfastStoreSlow"];
+const always = [
+  "HoldfastRequestsFailing",
+  "HoldfastStoreSlow",
+  "HoldfastUnavailableBurnFast",
+  "HoldfastUnavailableBurnSlow",
+];
 
 /** The alert that names the part of each fault, and those of other parts that fail with it. */
 const expected: Readonly<Record<FaultName, { first: string; also?: readonly string[]; pace?: Pace }>> = {
