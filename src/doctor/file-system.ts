@@ -13,8 +13,8 @@ export interface FileSystemState {
 }
 
 const MEGABYTE = 1_048_576;
-/** A log of writes between two copies into the file takes some megabytes. */
-const FAIL_BYTES = 4 * MEGABYTE;
+/** The next writes of a busy service take this much, so it fails within seconds. */
+const FAIL_BYTES = MEGABYTE;
 const WARN_BYTES = 64 * MEGABYTE;
 
 /** File systems over a network, whose locks SQLite cannot rely on (statfs(2)). */

@@ -1,10 +1,14 @@
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { systemErrorCode } from "../../core/errors.ts";
+import { isRecord } from "../../core/json.ts";
 import { isLoopbackHost } from "../../server/http/admin-access.ts";
 import { httpAddress } from "../../server/http/listen.ts";
 import type { Check } from "../check.ts";
 import { fail, ok, skip, warn, type Finding } from "../finding.ts";
+
+/** Shorter than the limit of a check, so that a late answer is told as such. */
+const ANSWER_TIMEOUT_MS = 4000;
 
 /** A port is free, taken by the service itself, or taken by another program. */
 export const listenersCheck: Check = {
@@ -56,8 +60,10 @@ async function checkPort(place: ListenerPlace, signal: AbortSignal): Promise<Fin
     if (service === "silent") {
       return skip(`${address} is in use, and a process of the service does not answer`);
     }
-    if (service === "answers" && (await isHoldfast(host, port, signal)))
-      return ok(`${address} is in use by the service`);
+    const answer = service === "answers" ? await whoAnswers(host, port, signal) : "stranger";
+    if (answer === "holdfast") return ok(`${address} is in use by the service`);
+    // A service under a flood may answer late, and its own health tells that.
+    if (answer === null) return skip(`${address} is in use, and gives no answer in time`);
     return fail(`another program listens on ${address}`, `end it, or choose another ${portSetting}`);
   }
   if (code === "EACCES") return fail(`this user may not use ${address}`, `choose another ${portSetting}`);
@@ -78,14 +84,20 @@ async function tryToListen(host: string, port: number): Promise<string | null> {
   }
 }
 
-/** Both listeners answer 404 to an unknown path, in the form of an OAuth error. */
-async function isHoldfast(host: string, port: number, signal: AbortSignal): Promise<boolean> {
+/** Both listeners answer an unknown path in the form of an OAuth error. `null` without an answer. */
+async function whoAnswers(
+  host: string,
+  port: number,
+  outer: AbortSignal,
+): Promise<"holdfast" | "stranger" | null> {
   const local = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
+  const signal = AbortSignal.any([outer, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]);
+  let response: Response;
   try {
-    const response = await fetch(`${httpAddress(local, port)}/health/doctor`, { redirect: "error", signal });
-    const { error } = (await response.json()) as { error?: unknown };
-    return typeof error === "string";
+    response = await fetch(`${httpAddress(local, port)}/health/doctor`, { redirect: "manual", signal });
   } catch {
-    return false;
+    return null;
   }
+  const body: unknown = await response.json().catch(() => null);
+  return isRecord(body) && typeof body["error"] === "string" ? "holdfast" : "stranger";
 }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -57,6 +58,14 @@ test("listeners: a port of another program is a failure that names the setting, 
   const running = await findings(listenersCheck, await makeContext(settings));
   assertHealthy(running);
   assert.match(running[0]?.detail ?? "", /in use by the service/);
+
+  // Another program, beside a service that answers at other ports.
+  const web = createHttpServer((_, res) => res.end("<html>")).listen(0, "127.0.0.1");
+  await once(web, "listening");
+  t.after(() => web.close());
+  const moved = { ...settings, port: (web.address() as { port: number }).port };
+  const stranger = await findings(listenersCheck, await makeContext(moved));
+  assertProblem(stranger, "fail", /another program listens/, /HOLDFAST_PORT/);
 });
 
 test("listeners: an address that this machine lacks is a failure, and an exposed admin listener is a warning", async () => {

@@ -1,5 +1,6 @@
+import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmod, chown, open, rm } from "node:fs/promises";
+import { chmod, chown, open, rm, writeFile } from "node:fs/promises";
 import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
 import { sqliteCheck } from "../../../src/doctor/checks/sqlite.ts";
@@ -100,6 +101,10 @@ test(
       return t.skip("a small disk cannot be mounted here");
     t.after(() => spawnSync("umount", ["-l", settings.dataDir]));
     await serve(t, settings);
-    assertProblem(await check(settings), "fail", /is full: 1\.\d MB are free/, /make room/);
+    assertProblem(await check(settings), "warn", /has 1\.\d MB left/, /make room/);
+    await assert.rejects(writeFile(`${settings.dataDir}/filler`, Buffer.alloc(4_000_000)), {
+      code: "ENOSPC",
+    });
+    assertProblem(await check(settings), "fail", /is full: 0\.0 MB are free/, /make room/);
   },
 );
