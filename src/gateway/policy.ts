@@ -63,6 +63,10 @@ export function decideRule<R extends PathRule>(
   policy: readonly R[],
   { host, method, path, otherPaths = [], otherMethods = [] }: ForwardedRequest,
 ): R | "ambiguous_path" | "ambiguous_method" | null {
+  // Nearly every request can be read in one way only.
+  if (otherPaths.length === 0 && otherMethods.length === 0) {
+    return matchRule(policy, host, method, { path, folded: foldPath(path) });
+  }
   const paths = [path, ...otherPaths].map((one) => ({ path: one, folded: foldPath(one) }));
   const rulesFor = (one: string) => paths.map((form) => matchRule(policy, host, one, form));
   const [rule = null, ...others] = rulesFor(method);
@@ -106,8 +110,12 @@ export function findShadowingRule(
   });
 }
 
+/** Paths of these characters differ only in case between servers. */
+const plainPath = /^[\w\-~/]*$/;
+
 /** Removes what only some servers distinguish: case, Unicode forms, dots and blanks at the end of a segment. */
 function foldPath(path: string): string {
+  if (plainPath.test(path)) return path.toUpperCase();
   return path
     .normalize("NFKC")
     .toLowerCase()
