@@ -19,7 +19,7 @@ export function createRequestLog(
   trustedProxies: BlockList,
 ): ((measured: MeasuredRequest) => void) | null {
   if (mode === "off") return null;
-  return ({ listener, request, route, status, durationMs }) => {
+  return ({ listener, request, peer, route, status, durationMs }) => {
     const isFailed = status === null || status >= 500;
     if (mode === "failed" && !isFailed) return;
     const { method = "" } = request;
@@ -31,7 +31,7 @@ export function createRequestLog(
       "http.route": route,
       "http.response.status_code": status,
       "http.server.request.duration": Number((durationMs / 1_000).toFixed(6)),
-      "client.address": readAddress(request, trustedProxies),
+      "client.address": readAddress(peer, request, trustedProxies),
     });
     const body = `${method} ${route ?? "unknown route"} ${status ?? "no answer"}`;
     log[isFailed ? "warn" : "info"](fields, body);
@@ -44,9 +44,13 @@ function readTraceId({ headers }: IncomingMessage): string | null {
   return typeof traceparent === "string" ? (TRACE_PARENT.exec(traceparent)?.[1] ?? null) : null;
 }
 
-/** `null` when the client has gone, or when a trusted proxy does not tell its address. */
-function readAddress({ headers, socket }: IncomingMessage, trustedProxies: BlockList): string | null {
+/** `null` when the client was gone at the start, or when a trusted proxy does not tell its address. */
+function readAddress(
+  peer: string | undefined,
+  { headers }: IncomingMessage,
+  trustedProxies: BlockList,
+): string | null {
   const { "x-forwarded-for": forwardedFor, forwarded } = headers;
   const fields = { forwardedFor: [forwardedFor ?? []].flat().join(",") || undefined, forwarded };
-  return clientAddress(socket.remoteAddress, fields, trustedProxies) ?? null;
+  return clientAddress(peer, fields, trustedProxies) ?? null;
 }

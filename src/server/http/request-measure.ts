@@ -5,6 +5,8 @@ import type { Clock } from "../../core/clock.ts";
 export interface MeasuredRequest {
   readonly listener: "public" | "admin";
   readonly request: IncomingMessage;
+  /** The address of the connection, as it was when the request began. A request that was destroyed has no socket. */
+  readonly peer: string | undefined;
   /** The template of the route, such as `/auth/sessions/:id`. `null` when no route has the path. */
   readonly route: string | null;
   /** `null` when the client has gone before the answer began. */
@@ -35,11 +37,12 @@ export class RequestMeasure {
     findRoute: (target: string) => string | null,
   ): void {
     const startedAt = this.#clock.monotonic();
+    const peer = request.socket.remoteAddress;
     response.once("close", () => {
       const durationMs = this.#clock.monotonic() - startedAt;
       const status = response.headersSent ? response.statusCode : null;
       const route = findRoute(request.url ?? "");
-      for (const notify of this.#subscribers) notify({ listener, request, route, status, durationMs });
+      for (const notify of this.#subscribers) notify({ listener, request, peer, route, status, durationMs });
     });
   }
 }

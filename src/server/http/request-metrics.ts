@@ -13,7 +13,7 @@ export class RequestMetrics {
   readonly #series = new Map<string, { readonly labels: MetricLabels; readonly durations: Histogram }>();
   #refusalSeries = 0;
 
-  record({ request, route, status, durationMs }: Omit<MeasuredRequest, "listener">): void {
+  record({ request, route, status, durationMs }: Omit<MeasuredRequest, "listener" | "peer">): void {
     const { method = "" } = request;
     // A method that the route does not serve is any word that a client likes.
     const isServed = route !== null && status !== 405 && METHODS.has(method);

@@ -80,6 +80,17 @@ test("logs the address that a trusted proxy names, and that of any other peer", 
   assert.equal((await plain.logged(1))[0]?.["client.address"], "127.0.0.1");
 });
 
+test("law 6: a body that is refused before its end leaves the service running, and its address is logged", async (t) => {
+  const { url, admin, logged } = await setUp(t, "all");
+  const body = JSON.stringify({ username: "alice", password: "x".repeat(100_000) });
+  const headers = { "Content-Type": "application/json" };
+  for (const path of [`${url}/auth/login`, `${admin}/api/login`]) {
+    assert.equal((await fetch(path, { method: "POST", headers, body })).status, 413);
+  }
+  for (const line of await logged(2)) assert.equal(line["client.address"], "127.0.0.1", line.body);
+  assert.equal((await fetch(`${url}/health/live`)).status, 200);
+});
+
 test("takes no trace from a traceparent that is malformed or repeated", async (t) => {
   const { url, logged } = await setUp(t, "all");
   const span = "b7ad6b7169203331";

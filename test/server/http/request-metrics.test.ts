@@ -16,8 +16,12 @@ import { temporarySettings } from "../temporary-settings.ts";
 
 const NAME = "http_server_request_duration_seconds";
 
-function measured(method: string, route: string | null, status: number | null): MeasuredRequest {
-  return { listener: "public", request: { method } as IncomingMessage, route, status, durationMs: 2 };
+function measured(
+  method: string,
+  route: string | null,
+  status: number | null,
+): Omit<MeasuredRequest, "listener" | "peer"> {
+  return { request: { method } as IncomingMessage, route, status, durationMs: 2 };
 }
 
 test("requests are counted by method, route and status, and an aborted request has no status", () => {
