@@ -6,6 +6,8 @@ import type { IssuerEvent } from "../../../src/core/events.ts";
 import { deriveSecrets, type SecretKeys } from "../../../src/issuer/secret-keys.ts";
 import { createRefreshToken } from "../../../src/issuer/sessions/refresh-token.ts";
 import type { Issuer, RefreshOutcome, TokenResponse } from "../../../src/issuer/types.ts";
+import { memoryStore } from "../../../src/stores/memory.ts";
+import { FakeClock } from "../../../src/testing/fake-clock.ts";
 import {
   sendRequest,
   claimsOf,
@@ -15,7 +17,7 @@ import {
   SECRET,
   validateAtIssuer,
 } from "../fixture.ts";
-import { failStore, stores } from "../stores.ts";
+import { failStore, stores, wrapStore } from "../stores.ts";
 
 /** From one second to almost eight hours: most of these clients slept just after a refresh. */
 const INCIDENT_WAITS_MS = [1_000, 8_000, 45_000, 240_000, 2_400_000, 7_800_000, 17_000_000, 28_320_000];
@@ -375,4 +377,22 @@ test("law 8, fault 44: an honest client that loses responses and repeats request
     }),
     { numRuns: 60 },
   );
+});
+
+test("a refresh whose caller leaves before the store decides spends nothing", async () => {
+  const controller = new AbortController();
+  const clock = new FakeClock();
+  const rotations: unknown[] = [];
+  const store = wrapStore(memoryStore({ clock }), async (method, call, args) => {
+    if (method === "sessions.rotate") rotations.push(args);
+    const answer = await call();
+    if (method === "users.getBySubject") controller.abort(new Error("gone"));
+    return answer;
+  });
+  const { issuer } = createFixture({ clock, store, authenticate: undefined } as object);
+  await issuer.users.add({ username: "ann", password: "password of ann" });
+  const { refresh_token: token } = await logIn(issuer);
+  await assert.rejects(issuer.refresh(token, { signal: controller.signal }), /gone/);
+  assert.deepEqual(rotations, []);
+  assert.equal((await issuer.refresh(token)).status, "ok");
 });

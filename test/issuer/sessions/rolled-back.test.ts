@@ -8,6 +8,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { issuerEvents } from "../../../src/core/event-channels.ts";
 import type { IssuerEvent } from "../../../src/core/events.ts";
 import type { Issuer, TokenResponse } from "../../../src/issuer/types.ts";
+import type { SessionRecord } from "../../../src/stores/session-store.ts";
 import { memoryStore } from "../../../src/stores/memory.ts";
 import { sqliteStore } from "../../../src/stores/sqlite.ts";
 import { FakeClock } from "../../../src/testing/fake-clock.ts";
@@ -98,6 +99,19 @@ test("law 8: introspection and logout-all agree with the refresh of a token that
   await issuer.close();
 });
 
+test("law 8: a token of a branch that the store has lost is reported also in a request for a scope that the session lacks", async (t) => {
+  const { first, lost, issuer, store } = await goBack(t);
+  await refreshed(issuer, first);
+  const form = { grant_type: "refresh_token", refresh_token: lost.refresh_token, scope: "admin" };
+  const headers = { "Content-Type": "application/x-www-form-urlencoded" };
+  const body = new URLSearchParams(form).toString();
+  const response = await sendRequest(issuer, "POST", "/oauth/token", body, headers);
+  assert.equal(((await response.json()) as { error: string }).error, "invalid_grant");
+  assert.equal((await store.audit.recent(1))[0]?.kind, "refresh_forked");
+  assert.equal((await store.sessions.get(first.session_id))?.endedAt, null);
+  await issuer.close();
+});
+
 test("law 1: a live session whose user the store has lost is unavailable, with one alarm a minute, and goes on afterwards", async (t) => {
   const clock = new FakeClock();
   const store = memoryStore({ clock });
@@ -146,4 +160,21 @@ test("law 1: a session of a removed user that a failover brings back is invalid,
   assert.equal((await late.refresh(tokens.refresh_token)).status, "invalid_grant");
   assert.ok((await store.audit.recent(9)).every(({ kind }) => kind !== "store_rolled_back"));
   for (const one of [issuer, late]) await one.close();
+});
+
+test("law 1: a refresh is unavailable when the store goes back between the look at the session and its rotation", async () => {
+  const clock = new FakeClock();
+  let hasEnded = false;
+  const store = wrapStore(memoryStore({ clock }), async (method, call) => {
+    const answer = (await call()) as SessionRecord | null;
+    if (method !== "sessions.get" || answer === null || !hasEnded) return answer;
+    return { ...answer, endedAt: clock.now(), endReason: "logout" };
+  });
+  const { issuer } = createFixture({ clock, store, renew: ({ subject, scopes }) => ({ subject, scopes }) });
+  const tokens = await logIn(issuer);
+  hasEnded = true;
+  assert.equal((await issuer.refresh(tokens.refresh_token)).status, "unavailable");
+  hasEnded = false;
+  assert.equal((await issuer.refresh(tokens.refresh_token)).status, "ok", "the token gets its successor");
+  await issuer.close();
 });
