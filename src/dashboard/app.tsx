@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { useEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
 import { createApi, type Api } from "./data/api.ts";
 import { DashboardStore } from "./data/dashboard-store.ts";
 import { ranges, type Range } from "./data/ranges.ts";
@@ -32,7 +32,10 @@ export function App(): JSX.Element {
 
   const { received } = store;
   const headline = received?.frame.state.headline;
-  useEffect(() => showStateInTab(headline, route.title), [headline?.text, headline?.status, route.title]);
+  useLayoutEffect(
+    () => showStateInTab(headline, route.title),
+    [headline?.text, headline?.status, route.title],
+  );
   const dashboard: Dashboard | null = received && {
     received,
     api,

@@ -115,3 +115,23 @@ test(
     assert.deepEqual(complaints, []);
   },
 );
+
+test("the page explains a token and keeps nothing of it", { skip: noChromium }, async (t) => {
+  const { adminAddress, publicAddress } = await startWatchedService(t);
+  const { access_token: token } = await login(publicAddress);
+  const { page, complaints } = await openDashboard(t, browser, adminAddress);
+  await openView(page, "Token");
+  const explain = async (text: string) => {
+    await page.getByLabel("Access token").fill(text);
+    await page.getByRole("button", { name: "Explain" }).click();
+  };
+  await explain(token);
+  await page.getByRole("status").filter({ hasText: "valid" }).waitFor();
+  await page.getByRole("region", { name: "Claims" }).getByText('"sub"').waitFor();
+  assert.deepEqual(await accessibilityFaults(page), []);
+  await explain(`${token.slice(0, -8)}AAAAAAAA`);
+  await page.getByRole("status").filter({ hasText: "bad_signature" }).waitFor();
+  await page.getByRole("button", { name: "Clear" }).click();
+  assert.equal(await page.getByText(token.slice(0, 40)).count(), 0);
+  assert.deepEqual(complaints, []);
+});

@@ -9,6 +9,7 @@ export const routes = [
   { path: "connections", title: "Connections", key: "c" },
   { path: "stores", title: "Stores", key: "o" },
   { path: "audit", title: "Audit", key: "a" },
+  { path: "token", title: "Token", key: "x" },
   { path: "settings", title: "Settings", key: "e" },
 ] as const;
 

@@ -9,6 +9,7 @@ import { Now } from "./now.tsx";
 import { Refreshes } from "./refreshes.tsx";
 import { Stores } from "./stores.tsx";
 import { Timeline } from "./timeline.tsx";
+import { Token } from "./token.tsx";
 import { Traffic } from "./traffic.tsx";
 
 export const views: Readonly<Record<RoutePath, FunctionComponent>> = {
@@ -21,5 +22,6 @@ export const views: Readonly<Record<RoutePath, FunctionComponent>> = {
   connections: Connections,
   stores: Stores,
   audit: Audit,
+  token: Token,
   settings: Settings,
 };
