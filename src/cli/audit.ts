@@ -86,13 +86,24 @@ Kinds: docs/events.md explains them.`,
         isOfSession: session === null ? null : (id) => id === session || digest(id) === session,
         since: sinceOf(await service.store.now()),
       };
+      // The reader of `holdfast audit | head` closes the output before its end.
+      let failure: NodeJS.ErrnoException | null = null;
+      const onFailure = (error: NodeJS.ErrnoException) => (failure = error);
+      process.stdout.on("error", onFailure);
       for await (const event of findEvents(service, filter, limit)) {
+        if (failure !== null) break;
         console.log(isJson ? JSON.stringify(event) : describe(event));
       }
-      return 0;
+      return exitCodeOf(failure);
     });
   },
 };
+
+function exitCodeOf(failure: NodeJS.ErrnoException | null): number {
+  if (failure === null || failure.code === "EPIPE") return 0;
+  console.error(`holdfast: the output cannot be written (${failure.code})`);
+  return 1;
+}
 
 async function* findEvents(
   { store }: Pick<Service, "store">,

@@ -1,10 +1,16 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { text } from "node:stream/consumers";
 import { test, type TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
 import type { AuditEvent } from "../../src/core/events.ts";
 import { temporaryDataDir } from "../server/temporary-settings.ts";
 import { login, post } from "../support/auth-calls.ts";
 import { noRedis, redisSettings, RedisServer } from "../support/redis-servers.ts";
-import { startService } from "../support/service-process.ts";
+import { serviceEnvironment, startService } from "../support/service-process.ts";
 import { runHoldfast } from "./cli-process.ts";
 
 /** A running service whose store has four kinds of audit events, and the command beside it. */
@@ -67,6 +73,31 @@ async function checkFilters(t: TestContext, settings?: Record<string, string>): 
 
 test("holdfast audit lists and filters the events of a SQLite store beside a running service", async (t) => {
   await checkFilters(t);
+});
+
+test("holdfast audit reads a long trail page by page, and ends quietly when its reader has gone", async () => {
+  const data = await temporaryDataDir();
+  const service = await startService(data);
+  await service.stop();
+  const db = new DatabaseSync(join(data, "holdfast.db"));
+  const insert = db.prepare('INSERT INTO audit ("at", kind, detail) VALUES (?, ?, ?)');
+  db.exec("BEGIN");
+  for (let i = 0; i < 2_500; i++) insert.run(Date.now(), "login_refused", `a detail of some length ${i}`);
+  db.exec("COMMIT");
+  db.close();
+  const { code, out } = await runHoldfast(["audit", "--limit", "10000"], { data });
+  assert.equal(code, 0);
+  const lines = out.trimEnd().split("\n");
+  assert.equal(lines.length, 2_501);
+  assert.match(lines[0] ?? "", /a detail of some length 2499$/);
+  assert.match(lines.at(-1) ?? "", /\tuser_added\t/);
+
+  const cli = fileURLToPath(new URL("../../src/cli.ts", import.meta.url));
+  const command = '"$0" --no-warnings "$1" audit --limit 10000 | head -n 1';
+  const child = spawn("sh", ["-c", command, process.execPath, cli], { env: serviceEnvironment(data) });
+  const [head, err] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
+  assert.equal(head, `${lines[0]}\n`);
+  assert.equal(err, "");
 });
 
 test("holdfast audit lists and filters the events of Redis", { skip: noRedis }, async (t) => {
