@@ -15,11 +15,11 @@ console.log("Packing Holdfast and installing Next.js …");
 run(root, "npm", ["pack", "--pack-destination", folder]);
 const [tarball = ""] = globSync("*.tgz", { cwd: folder });
 const project = join(folder, "app");
+copyNextApp(project);
 installProject(project, {
   type: "module",
   dependencies: { ...nextPackages, holdfast: `file:${join(folder, tarball)}` },
 });
-copyNextApp(project);
 const child = spawn(process.execPath, ["start.mjs"], { cwd: project, stdio: "inherit" });
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => child.kill(signal));
 child.once("exit", (code) => process.exit(code ?? 1));

@@ -1,7 +1,5 @@
 // Starts the service, builds the application and starts it. The end of one process ends the other.
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const { PORT = "3000", AUTH_PORT = "4180" } = process.env;
@@ -14,7 +12,7 @@ const service = {
   HOLDFAST_URL: origin,
   HOLDFAST_AUDIENCE: origin,
   HOLDFAST_COOKIES: origin,
-  HOLDFAST_DATA_DIR: mkdtempSync(join(tmpdir(), "holdfast-next-app-")),
+  HOLDFAST_DATA_DIR: join(folder, ".holdfast"),
   HOLDFAST_BOOTSTRAP_USER: "alice:wonderland",
 };
 
