@@ -68,8 +68,13 @@ export function createRequestDecider<C>(
     // Read for each request, because an application may replace the method of the guard.
     const fromMemory = getFromMemory<C>(guard.authorize);
     if (fromMemory === undefined || !authorization.startsWith(SCHEME)) return null;
-    const auth = fromMemory(authorization.slice(SCHEME.length), ownRules);
-    return auth === null || auth.degraded !== null ? null : { auth, response: PASS };
+    try {
+      const auth = fromMemory(authorization.slice(SCHEME.length), ownRules);
+      return auth === null || auth.degraded !== null ? null : { auth, response: PASS };
+    } catch {
+      // A tracing or a clock of the application failed. An error that is thrown here would end the process.
+      return null;
+    }
   };
   const decide: RequestDecider<C>["decide"] = async (request, signal) => {
     const presented = extractRequestToken(request, places);

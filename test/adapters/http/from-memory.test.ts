@@ -158,6 +158,32 @@ test("a remembered opaque token with a comma passes nowhere", async (t) => {
   assert.equal(await describeOutcome(ask(guard, bearer(odd))), "later 400");
 });
 
+test("law 1: a tracing that throws makes a remembered token unavailable, and no adapter throws", async (t) => {
+  const { clock, mint } = await makeFixture(t);
+  let isBroken = false;
+  const guard = createGuard({
+    issuer,
+    audience,
+    keys: staticKeys(mint.jwks()),
+    clock,
+    tracing: {
+      span: async (_, work) => await work({ reference: undefined, set: () => {}, fail: () => {} }),
+      annotate() {
+        if (isBroken) throw new Error("the exporter is full");
+      },
+      link: () => {},
+      traceId: () => undefined,
+      requestHeaders: () => ({}),
+    },
+  });
+  t.after(async () => await guard.close());
+  const token = mint.token();
+  await guard.validate(token);
+  assert.equal(await describeOutcome(ask(guard, bearer(token))), "at once 200");
+  isBroken = true;
+  assert.equal(await describeOutcome(ask(guard, bearer(token))), "later 503");
+});
+
 test("each request counts once, whether it was decided at once or not", async (t) => {
   const { guard, mint } = await makeFixture(t);
   const [token, other] = [mint.token(), mint.token({ scope: "read" })];
