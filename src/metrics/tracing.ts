@@ -57,7 +57,7 @@ export function createTracing(options: TracingOptions = {}): Tracing {
   return {
     span: async (start, work) => await runInSpan(tracer, start, work),
     annotate: (attributes) => void trace.getActiveSpan()?.setAttributes(attributes),
-    link: (reference) => void trace.getActiveSpan()?.addLink({ context: reference as SpanContext }),
+    link: (reference) => addLink(trace.getActiveSpan(), reference as SpanContext),
     traceId: () => {
       const span = trace.getActiveSpan();
       return span?.isRecording() === true ? span.spanContext().traceId : undefined;
@@ -85,6 +85,11 @@ async function runInSpan<T>(
   } finally {
     span.end();
   }
+}
+
+/** Tracers that are older than version 1.9 of the API have no links for a span that has begun. */
+function addLink(span: Partial<Span> | undefined, target: SpanContext): void {
+  span?.addLink?.({ context: target });
 }
 
 const unrecorded: OpenSpan = { reference: undefined, set: () => {}, fail: () => {} };

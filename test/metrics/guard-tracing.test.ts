@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SpanKind, SpanStatusCode, trace } from "@opentelemetry/api";
+import { SpanKind, SpanStatusCode, trace, type Tracer } from "@opentelemetry/api";
 import { Registry } from "prom-client";
 import { jwks, type Fetch } from "../../src/index.ts";
 import { createTracing } from "../../src/metrics/opentelemetry.ts";
@@ -110,6 +110,25 @@ test("law 7: callers who join link to the span of the first caller, and share on
     assert.equal(attributes["holdfast.from"], "joined");
   }
   assert.deepEqual(decisionOf("first").links, []);
+});
+
+test("a tracer without links for open spans changes no decision", async (t) => {
+  const { guard: open, provider } = await makeFixture(t);
+  const tracer = trace.getTracer("old");
+  const old: Tracer = {
+    startSpan: (...start) => Object.assign(tracer.startSpan(...start), { addLink: undefined }),
+    startActiveSpan: tracer.startActiveSpan.bind(tracer),
+  };
+  const guard = open({ tracing: createTracing({ tracer: old }) });
+  await guard.ready();
+  takeSpans();
+  const token = provider.token({ sub: "ada" });
+  const verdicts = await Promise.all([guard.validate(token), guard.validate(token)]);
+  assert.deepEqual(
+    verdicts.map(({ status }) => status),
+    ["valid", "valid"],
+  );
+  takeSpans();
 });
 
 test("a key fetch that a token waits for is its child, and another waiting token links to it", async (t) => {
