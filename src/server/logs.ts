@@ -39,13 +39,21 @@ export function humanReadable(output: DestinationStream): DestinationStream {
       const { "event.name": event, ...attributes } = rest;
       const words = [timestamp?.slice(11, 19), severity, event?.replace(PREFIX, "")];
       const pairs = Object.entries(attributes).map(
-        ([name, value]) => `${name.replace(PREFIX, "")}=${JSON.stringify(value)}`,
+        ([name, value]) => `${name.replace(PREFIX, "")}=${quote(value)}`,
       );
       const start = [...words, ...pairs].filter((word) => word !== undefined).join(" ");
       // A control character in a message could steer the terminal.
       output.write(`${start}${body && ": "}${body.replace(/\p{C}/gu, " ")}\n`);
     },
   };
+}
+
+/** JSON escapes only the control characters of ASCII, and a terminal obeys those of Unicode, too. */
+function quote(value: unknown): string {
+  return JSON.stringify(value).replace(
+    /[\p{C}\p{Zl}\p{Zp}]/gu,
+    (char) => `\\u{${char.codePointAt(0)?.toString(16)}}`,
+  );
 }
 
 /** The levels of the events that report no problem. Every other event is a warning. */

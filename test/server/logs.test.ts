@@ -93,6 +93,7 @@ test("writes readable lines to a terminal, without control characters", (t) => {
   const { lines, log } = capture(true);
   t.after(logEvents(log, () => null));
   auditEvents.publish({ ...event, source: "\u001b[2J" });
+  auditEvents.publish({ ...event, source: "\u009b2J\u202e\u2028é" });
   guardEvents.publish({
     guard: "service",
     issuer: null,
@@ -103,6 +104,7 @@ test("writes readable lines to a terminal, without control characters", (t) => {
     lines.map((line) => line.replace(/^\d\d:\d\d:\d\d/, "03:04:05")),
     [
       '03:04:05 INFO audit.login user.id="s1" client.address="\\u001b[2J"\n',
+      '03:04:05 INFO audit.login user.id="s1" client.address="\\u{9b}2J\\u{202e}\\u{2028}é"\n',
       '03:04:05 WARN guard.keys_failed guard="service": no answer [2J from there\n',
     ],
   );
