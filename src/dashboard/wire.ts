@@ -21,7 +21,7 @@
  *
  * A reader needs nothing, or the token of the listener where it has one, in the header `Listener-Token`. A request
  * without it is 401 `listener_token`. An admin also sends an access token with the scope `holdfast:admin` as
- * `Authorization: Bearer`. A request without it is 401 `invalid_token` or 403. Every error is a `WireError`. An answer 503
+ * `Authorization: Bearer`. A request without it is 401 or 403. Every error is a `WireError`. An answer 503
  * has `Retry-After`.
  *
  * The stream is `text/event-stream`: `snapshot` first, then `frame` each second, and `event` as they come. The data of a

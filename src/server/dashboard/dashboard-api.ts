@@ -10,7 +10,9 @@ import { addGetRoute } from "../http/get-route.ts";
 import type { Service } from "../service.ts";
 import type { Role } from "../setting-definitions.ts";
 import { version } from "../version.ts";
+import { systemClock } from "../../core/clock.ts";
 import { addActions } from "./api/actions.ts";
+import { BreakerAction } from "./api/breaker-action.ts";
 import { addExplain } from "./api/explain.ts";
 import { addLists } from "./api/lists.ts";
 import { addSignIn } from "./api/sign-in.ts";
@@ -29,6 +31,8 @@ export interface DashboardOptions extends SamplerOptions {
 /** The data of the dashboard. It is sampled from the start, because a page that opens later needs the history. */
 export interface Dashboard {
   readonly addRoutes: (app: Hono) => void;
+  /** Another command has forced the breaker of an issuer, so the page does not give it back. */
+  readonly forgetBreaker: (issuer: string) => void;
   /** Ends the streams and the sampling. */
   readonly close: () => void;
 }
@@ -42,26 +46,27 @@ export function startDashboard(
   const heartbeat = new Heartbeat(service.store, { id, host: hostname(), version, admin: adminAddress });
   const sampler = new Sampler(service, { ...options, others: () => heartbeat.others });
   const stream = new EventStream(sampler, describeInstance(service, roles, id));
-  const closers: (() => void)[] = [];
+  const breakers = new BreakerAction(service, systemClock);
   sampler.start();
   heartbeat.start();
   return {
     addRoutes(app) {
+      for (const path of ["/events", "/api/*"]) app.use(path, refuseForeignPages);
       addGetRoute(app, "/events", (c) => {
         // The stream of an answer without a body would never end.
         if (c.req.method === "HEAD") return new Response(null, { headers: streamHeaders });
         const bindings = c.env as Partial<HttpBindings> | undefined;
         return stream.open(c.req.header("last-event-id"), isLocalPeer(bindings));
       });
-      app.use("/api/*", refuseForeignPages);
       addGetRoute(app, "/api/settings", () => jsonResponse(200, { settings } satisfies SettingsAnswer));
       addLists(app, service);
       addExplain(app, service);
-      closers.push(addActions(app, service));
+      addActions(app, service, breakers);
       if (roles.has("issuer")) addSignIn(app, service);
     },
+    forgetBreaker: (issuer) => breakers.forget(issuer),
     close() {
-      for (const close of closers) close();
+      breakers.close();
       stream.close();
       sampler.stop();
       heartbeat.stop();
@@ -72,7 +77,7 @@ export function startDashboard(
 /** A page of another site cannot read the answer of a request that it sends. It must not be able to cause one, either. */
 const refuseForeignPages: MiddlewareHandler = async (c, next) => {
   const site = c.req.header("sec-fetch-site") ?? "none";
-  if (c.req.method === "GET" || site === "same-origin" || site === "none") return await next();
+  if (site === "same-origin" || site === "none") return await next();
   return oauthError(403, "forbidden", "The request comes from a page of another site.");
 };
 

@@ -53,9 +53,12 @@ export class Heartbeat {
   }
 
   start(): void {
-    void this.beat().then(() => {
-      if (!this.#isStopped) this.#cancel = this.#clock.after(INTERVAL_MS, () => this.start());
-    });
+    void this.#repeat();
+  }
+
+  async #repeat(): Promise<void> {
+    await this.beat();
+    if (!this.#isStopped) this.#cancel = this.#clock.after(INTERVAL_MS, () => void this.#repeat());
   }
 
   /** Writes this process into the list of the store, and reads the others. Never rejects. */
@@ -69,7 +72,7 @@ export class Heartbeat {
       );
       const others = entries.filter(({ id }) => id !== this.#self.id);
       this.#others = others
-        .map(({ id: _, ...other }) => other)
+        .map(({ host, version, admin, seenAt }) => ({ host, version, admin, seenAt }))
         .toSorted((a, b) => (a.admin < b.admin ? -1 : 1));
     } catch {
       this.#others = null;

@@ -68,7 +68,7 @@ export function adminApp(
     if (isChallenge(challenge)) return c.json({ proof: proveNonce(nonce, challenge) });
     return oauthError(400, "invalid_request", "challenge: must be 32 bytes as base64url");
   });
-  addGuardActions(app, service);
+  addGuardActions(app, service, dashboard.forgetBreaker);
   app.onError((error, c) => {
     if (error instanceof HTTPException && error.res !== undefined) return error.res;
     // The message of a foreign error may quote a request.

@@ -27,7 +27,11 @@ export interface GuardActionResult {
 }
 
 /** Adds the actions on the guard of this process. Each needs an access token of the service with `holdfast:admin`. */
-export function addGuardActions(app: Hono, service: Service): void {
+export function addGuardActions(
+  app: Hono,
+  service: Service,
+  onBreakerForced: (issuer: string) => void,
+): void {
   const { guard } = service;
   addAction(app, service, "/guard/distrust-keys", distrustSchema, ({ issuer }) => {
     const chosen = chooseIssuer(
@@ -46,6 +50,7 @@ export function addGuardActions(app: Hono, service: Service): void {
     );
     if (chosen instanceof Response) return chosen;
     guard.forceBreaker(state === "auto" ? null : state, chosen);
+    onBreakerForced(chosen);
     return { issuer: chosen, kind: "breaker_forced", detail: `${chosen}: ${state}` };
   });
 }

@@ -7,7 +7,7 @@ import { readBody, stringSchema } from "../../../issuer/endpoints/body.ts";
 import { requireAdmin } from "../../http/require-admin.ts";
 import type { Service } from "../../service.ts";
 import { addPostRoute, addressOf, answer } from "./answer.ts";
-import { BreakerAction } from "./breaker-action.ts";
+import type { BreakerAction } from "./breaker-action.ts";
 import { plan } from "./action-plans.ts";
 import type { Actor, Plan } from "./plan.ts";
 
@@ -38,9 +38,8 @@ const actionSchema: z.ZodType<Action & { dryRun?: boolean | undefined }> = z.dis
   z.strictObject({ action: z.literal("refresh-keys"), issuer, dryRun }),
 ]) as never;
 
-/** Adds the actions of an administrator. Returns the function that ends what they have left behind. */
-export function addActions(app: Hono, service: Service): () => void {
-  const breakers = new BreakerAction(service, systemClock);
+/** Adds the actions of an administrator. */
+export function addActions(app: Hono, service: Service, breakers: BreakerAction): void {
   (app as unknown as Hono<AuthEnv>).use("/api/actions", ...requireAdmin(service));
   addPostRoute(
     app,
@@ -59,7 +58,6 @@ export function addActions(app: Hono, service: Service): () => void {
       return await perform(planned, by);
     }),
   );
-  return () => breakers.close();
 }
 
 async function perform({ effect, run }: Plan, by: Actor): Promise<ActionAnswer> {

@@ -41,6 +41,12 @@ export class BreakerAction {
     };
   }
 
+  /** Leaves the breaker as it is, because another command has decided about it. */
+  forget(issuer: string): void {
+    this.#timers.get(issuer)?.();
+    this.#timers.delete(issuer);
+  }
+
   close(): void {
     for (const cancel of this.#timers.values()) cancel();
     this.#timers.clear();
@@ -48,8 +54,7 @@ export class BreakerAction {
 
   #force(issuer: string, state: "open" | "closed" | "auto", forMs: number): void {
     const { guard } = this.#service;
-    this.#timers.get(issuer)?.();
-    this.#timers.delete(issuer);
+    this.forget(issuer);
     guard.forceBreaker(state === "auto" ? null : state, issuer);
     if (state === "auto") return;
     const cancel = this.#clock.after(forMs, () => {

@@ -156,6 +156,10 @@ test("a breaker that was forced by hand is given back when its time is over", as
   await clock.advance(1);
   assert.equal(state(), "closed");
   await force("open", 60_000);
+  breakers.forget(issuer);
+  await clock.advance(120_000);
+  assert.equal(state(), "forced open", "another command has forced it since");
+  await force("open", 60_000);
   breakers.close();
   await clock.advance(120_000);
   assert.equal(state(), "forced open");

@@ -66,7 +66,7 @@ test("a user without the scope of an administrator cannot sign in, and keeps no 
   assert.equal((await signIn("nobody")).status, 401);
 });
 
-test("law 6: a page of another site can send nothing to the API", async (t) => {
+test("law 6: a page of another site can send nothing to the API, and takes no place of the stream", async (t) => {
   const { adminAddress } = await start(t);
   const send = async (headers: Record<string, string>) => {
     const body = JSON.stringify({ username: "alice", password: PASSWORD });
@@ -79,6 +79,10 @@ test("law 6: a page of another site can send nothing to the API", async (t) => {
     assert.equal(await send({ ...json, "sec-fetch-site": site }), 403, site);
   }
   assert.equal(await send({ "content-type": "text/plain" }), 415);
+  for (const path of ["/events", "/api/audit", "/api/settings"]) {
+    const { status } = await fetch(adminAddress + path, { headers: { "sec-fetch-site": "cross-site" } });
+    assert.equal(status, 403, `${path} takes no place and no work`);
+  }
 });
 
 test("sessions are found by subject, by user and by id, with their generation, in pages", async (t) => {
