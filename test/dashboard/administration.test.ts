@@ -135,3 +135,26 @@ test("the page explains a token and keeps nothing of it", { skip: noChromium }, 
   assert.equal(await page.getByText(token.slice(0, 40)).count(), 0);
   assert.deepEqual(complaints, []);
 });
+
+test("a renewal that is answered after the sign-out signs nobody in", { skip: noChromium }, async (t) => {
+  // The page renews an access token that lives for less than half a minute before each request.
+  const { adminAddress } = await startWatchedService(t, { HOLDFAST_ACCESS_TOKEN_TTL: "20s" });
+  const { page } = await openDashboard(t, browser, adminAddress);
+  const [asked, signedOut] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  await page.route("**/api/refresh", async (route) => {
+    const response = await route.fetch();
+    asked.resolve();
+    await signedOut.promise;
+    await route.fulfill({ response });
+  });
+  await signIn(page);
+  await page.getByText(/^Signed in as /).waitFor();
+  await openView(page, "Sessions");
+  await asked.promise;
+  const listed = page.waitForRequest("**/api/users?**");
+  await page.getByRole("button", { name: "Sign out" }).click();
+  signedOut.resolve();
+  assert.equal(await (await listed).headerValue("authorization"), null);
+  await page.getByText("Sessions and users are for administrators.").waitFor();
+  assert.equal(await page.getByText(/^Signed in as /).count(), 0);
+});

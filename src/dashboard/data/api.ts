@@ -64,14 +64,19 @@ export function createApi(onChange: () => void): Api {
     onChange();
   };
   const renew = async () => {
-    const refreshToken = tokens.session?.refreshToken ?? null;
-    if (refreshToken === null || (tokens.session?.expiresAt ?? 0) - Date.now() > RENEW_MS) return;
+    const { session } = tokens;
+    const refreshToken = session?.refreshToken ?? null;
+    if (session === null || refreshToken === null || session.expiresAt - Date.now() > RENEW_MS) return;
+    // The administrator may have signed out before the answer comes.
+    const replace = (next: SignedIn | null) => {
+      if (tokens.session === session) setSession(next);
+    };
     // Two requests at once must not present one refresh token twice.
     await (renewing ??= call<SignedIn>("/api/refresh", { refreshToken })
-      .then(setSession)
+      .then(replace)
       .catch((error: unknown) => {
         // The session is over. The request that follows then says that it needs an administrator.
-        if (error instanceof ApiError && [400, 401].includes(error.status)) setSession(null);
+        if (error instanceof ApiError && [400, 401].includes(error.status)) replace(null);
         else throw error;
       })
       .finally(() => (renewing = null)));
