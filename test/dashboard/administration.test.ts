@@ -35,7 +35,7 @@ test("an administrator signs in, and finds the sessions of a user", { skip: noCh
   await signIn(page);
   await page.getByText(/^Signed in as /).waitFor();
   await page.getByRole("button", { name: "Sessions of alice" }).click();
-  await page.getByRole("cell", { name: session, exact: true }).waitFor();
+  await page.getByText(session, { exact: true }).waitFor();
   for (const colorScheme of ["light", "dark"] as const) {
     await page.emulateMedia({ colorScheme });
     assert.deepEqual(await accessibilityFaults(page), []);
@@ -105,7 +105,7 @@ test(
     await dialog.getByRole("button", { name: "End" }).click();
     await dialog.getByRole("heading", { name: "Done" }).waitFor();
     await dialog.getByRole("button", { name: "Close" }).click();
-    await page.getByRole("cell", { name: session, exact: true }).waitFor({ state: "detached" });
+    await page.getByText(session, { exact: true }).waitFor({ state: "detached" });
     await waitUntil(
       async () => (await verify(publicAddress, token)) === 401,
       "the token of the session is refused",

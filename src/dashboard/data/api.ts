@@ -69,7 +69,7 @@ export function createApi(onChange: () => void): Api {
     if (session === null || refreshToken === null || session.expiresAt - Date.now() > RENEW_MS) return;
     // The administrator may have signed out before the answer comes.
     const replace = (next: SignedIn | null) => {
-      if (tokens.session === session) setSession(next);
+      if (tokens.session === session) setSession(next && { ...next, subject: session.subject });
     };
     // Two requests at once must not present one refresh token twice.
     await (renewing ??= call<SignedIn>("/api/refresh", { refreshToken })
@@ -88,7 +88,9 @@ export function createApi(onChange: () => void): Api {
     },
     subject: () => tokens.session?.subject ?? null,
     signIn: async (username, password) => {
-      setSession(await call<SignedIn>("/api/login", { username, password }));
+      const session = await call<SignedIn>("/api/login", { username, password });
+      // The administrator knows the name better than the subject.
+      setSession({ ...session, subject: username });
     },
     useToken: (accessToken) => {
       setSession({ accessToken, expiresAt: Infinity, refreshToken: null, subject: subjectOf(accessToken) });

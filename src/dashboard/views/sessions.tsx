@@ -137,7 +137,6 @@ function SessionTable({
         <thead>
           <tr>
             <th scope="col">device</th>
-            <th scope="col">session</th>
             <th scope="col">started</th>
             <th scope="col">last used</th>
             <th scope="col" class="number">
@@ -157,14 +156,16 @@ function SessionTable({
               <th scope="row">
                 {session.deviceName ?? session.device ?? "unknown device"}
                 <div class="dim small">
-                  {session.subject}
+                  <code>{session.id}</code>
+                </div>
+                <div class="dim small">
+                  of {session.subject}
                   {session.address !== null && `, from ${session.address}`}
                 </div>
                 {session.deviceName !== null && session.device !== null && (
                   <div class="dim small clip">{session.device}</div>
                 )}
               </th>
-              <td class="mono">{session.id}</td>
               <td class="nowrap">{dateTime(session.startedAt)}</td>
               <td class="nowrap">{relative(session.lastUsedAt, now)}</td>
               <td class="number">{whole(session.generation)}</td>
