@@ -35,12 +35,18 @@ const always = [
   "HoldfastUnavailableBurnSlow",
 ];
 
-/** The alert that names the part of each fault, and those of other parts that fail with it. */
+/** The alert that names the part of each fault, and those of other parts that fail with it. Redis is the shared cache, too. */
 const expected: Readonly<Record<FaultName, { first: string; also?: readonly string[]; pace?: Pace }>> = {
   "store locked": { first: "HoldfastStoreFailing" },
   "disk full": { first: "HoldfastStoreFailing" },
-  "Redis frozen": { first: "HoldfastStoreFailing", also: ["HoldfastRevocationsStale"] },
-  "Redis read-only": { first: "HoldfastStoreFailing", also: ["HoldfastRevocationsStale"] },
+  "Redis frozen": {
+    first: "HoldfastStoreFailing",
+    also: ["HoldfastRevocationsStale", "HoldfastBreakerOpen"],
+  },
+  "Redis read-only": {
+    first: "HoldfastStoreFailing",
+    also: ["HoldfastRevocationsStale", "HoldfastBreakerOpen"],
+  },
   // The breaker opens after five failures, and each of them takes two seconds.
   "authority hung": { first: "HoldfastBreakerOpen", pace: { everyMs: 500, before: 12, during: 40 } },
   // An open breaker probes every ten seconds at the latest, and the alert looks back on twenty scrapes.
@@ -54,7 +60,7 @@ const expected: Readonly<Record<FaultName, { first: string; also?: readonly stri
   // The view of the revocations is too old for the alert after fifteen real seconds.
   "feed cut": {
     first: "HoldfastRevocationsStale",
-    also: ["HoldfastStoreFailing"],
+    also: ["HoldfastStoreFailing", "HoldfastBreakerOpen"],
     pace: { everyMs: 1000, before: 4, during: 24 },
   },
   // Ten minutes of the rules pass before this alert, and its rates need some minutes.
