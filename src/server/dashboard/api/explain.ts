@@ -36,7 +36,7 @@ export function addExplain(app: Hono, service: Service): void {
 }
 
 /** Says what the guard of this process decides about a token, and why. */
-export async function explainToken({ guard }: Service, token: string, now: number): Promise<Explanation> {
+async function explainToken({ guard }: Service, token: string, now: number): Promise<Explanation> {
   if (token.length > MAX_TOKEN_CHARS)
     return withoutGuard("malformed", `It is longer than ${MAX_TOKEN_CHARS} bytes.`);
   const parts = token.split(".").length;
