@@ -140,7 +140,7 @@ test("the source of a login is the peer, or behind a trusted proxy the forwarded
       headers: { "content-type": "application/json", "x-forwarded-for": "203.0.113.9" },
       body: JSON.stringify({ username: "alice", password: "correct horse battery" }),
     });
-    const page = await (await fetch(adminAddress)).text();
+    const page = await (await fetch(`${adminAddress}/?plain`)).text();
     assert.ok(page.includes(`<td>${source}</td>`), source);
   }
 });
