@@ -15,18 +15,14 @@ const ATTEMPTS = 3;
 
 type Entry = OtherInstance & { readonly id: string };
 
-/** The store is not trusted: a link must not be a script, and a list must not be long. */
-const entriesSchema: z.ZodType<Entry[]> = z
-  .array(
-    z.strictObject({
-      id: z.string().max(40),
-      host: z.string().max(255),
-      version: z.string().max(40),
-      admin: z.url({ protocol: /^https?$/ }).max(300),
-      seenAt: z.number(),
-    }),
-  )
-  .max(MAX_INSTANCES);
+/** The store is not trusted: a link must not be a script. A process of another version may write further members. */
+const entrySchema: z.ZodType<Entry> = z.object({
+  id: z.string().max(40),
+  host: z.string().max(255),
+  version: z.string().max(40),
+  admin: z.url({ protocol: /^https?$/ }).max(300),
+  seenAt: z.number(),
+});
 
 /** Tells the other processes on the same store that this one lives, and knows the others. */
 export class Heartbeat {
@@ -91,7 +87,9 @@ export class Heartbeat {
       const seenAt = await this.#store.now();
       const text = await markers.read(MARKER);
       const known = text === null ? [] : readEntries(text);
-      const living = known.filter(({ id, seenAt: at }) => id !== this.#self.id && at > seenAt - FORGOTTEN_MS);
+      // A time in the future would keep an entry for ever.
+      const isLiving = (at: number) => Math.abs(seenAt - at) < FORGOTTEN_MS;
+      const living = known.filter(({ id, seenAt: at }) => id !== this.#self.id && isLiving(at));
       entries = [{ ...this.#self, seenAt }, ...living].slice(0, MAX_INSTANCES);
       const next = JSON.stringify(entries);
       if (text === null && (await markers.claim(MARKER, next)) === next) return entries;
@@ -101,9 +99,11 @@ export class Heartbeat {
   }
 }
 
+/** Leaves out what is not an entry, so that one process cannot hide the others. */
 function readEntries(text: string): Entry[] {
   try {
-    return entriesSchema.parse(JSON.parse(text));
+    const list = JSON.parse(text) as unknown[];
+    return list.slice(0, MAX_INSTANCES).flatMap((one) => entrySchema.safeParse(one).data ?? []);
   } catch {
     return [];
   }

@@ -45,6 +45,26 @@ test("a list that a stranger wrote into the store gives no link", async () => {
   );
 });
 
+test("an entry of a newer version counts, and a wrong or future one hides no other", async () => {
+  const clock = new FakeClock();
+  const store = memoryStore({ clock });
+  const seenAt = clock.now();
+  const list = [
+    { ...self("2"), seenAt, region: "a member of a newer version" },
+    { ...self("3"), seenAt, host: 7 },
+    null,
+    { ...self("4"), seenAt: seenAt + 10 * 365 * 86_400_000 },
+    { ...self("5"), seenAt: seenAt - 30_000 },
+  ];
+  await store.markers.claim("instances", JSON.stringify(list));
+  const heartbeat = new Heartbeat(store, self("1"), clock);
+  await heartbeat.beat();
+  assert.deepEqual(
+    heartbeat.others?.map(({ host }) => host),
+    ["host-2", "host-5"],
+  );
+});
+
 test("a store that does not answer gives no list of others, and a heartbeat never rejects", async () => {
   const store = memoryStore();
   const heartbeat = new Heartbeat(store, self("1"));
