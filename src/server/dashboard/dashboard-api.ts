@@ -56,7 +56,11 @@ export function startDashboard(
         // The stream of an answer without a body would never end.
         if (c.req.method === "HEAD") return new Response(null, { headers: streamHeaders });
         const bindings = c.env as Partial<HttpBindings> | undefined;
-        return stream.open(c.req.header("last-event-id"), isLocalPeer(bindings));
+        const connection = {
+          isLocal: isLocalPeer(bindings),
+          disconnect: () => void bindings?.outgoing?.destroy(),
+        };
+        return stream.open(c.req.header("last-event-id"), connection);
       });
       addGetRoute(app, "/api/settings", () => jsonResponse(200, { settings } satisfies SettingsAnswer));
       addLists(app, service);

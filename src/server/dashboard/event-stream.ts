@@ -22,9 +22,17 @@ const encoder = new TextEncoder();
 
 type Controller = ReadableStreamDefaultController<Uint8Array>;
 
-/** A client of `GET /events`. */
+/** The side of a client of `GET /events`. */
+interface ViewerConnection {
+  /** Whether the client is on this machine. */
+  readonly isLocal: boolean;
+  /** Ends the connection. An error of the stream would end it as well, and Hono would write its stack to the log. */
+  readonly disconnect: () => void;
+}
+
 interface Viewer {
   readonly controller: Controller;
+  readonly connection: ViewerConnection;
   /** The messages that wait for the snapshot. `null` after it. */
   waiting: Uint8Array[] | null;
 }
@@ -62,7 +70,7 @@ export class EventStream implements Viewers {
   }
 
   /** Answers a request. `lastEventId` is the header of a client that comes back. */
-  open(lastEventId: string | undefined, isLocal: boolean): Response {
+  open(lastEventId: string | undefined, connection: ViewerConnection): Response {
     if (this.#isClosed) return busy("The service is stopping.");
     if (this.#viewers.size >= MAX_VIEWERS) {
       return busy(`The dashboard has ${MAX_VIEWERS} viewers, and no place for another one.`);
@@ -71,7 +79,7 @@ export class EventStream implements Viewers {
     const stream = new ReadableStream<Uint8Array>(
       {
         start: (controller) => {
-          viewer = { controller, waiting: [] };
+          viewer = { controller, connection, waiting: [] };
           this.#viewers.add(viewer);
         },
         cancel: () => {
@@ -80,7 +88,7 @@ export class EventStream implements Viewers {
       },
       { highWaterMark: MAX_UNSENT_BYTES, size: (chunk) => chunk.byteLength },
     );
-    if (viewer !== undefined) void this.#begin(viewer, lastEventId, isLocal);
+    if (viewer !== undefined) void this.#begin(viewer, lastEventId);
     return new Response(stream, { headers: streamHeaders });
   }
 
@@ -91,17 +99,17 @@ export class EventStream implements Viewers {
     this.#viewers.clear();
   }
 
-  async #begin(viewer: Viewer, lastEventId: string | undefined, isLocal: boolean): Promise<void> {
+  async #begin(viewer: Viewer, lastEventId: string | undefined): Promise<void> {
     try {
       await this.#sampler.checkHealth();
       // From here to the copy of the history nothing waits, so that no frame is sent twice or left out.
       const id = this.#messageId();
       const waiting: Uint8Array[] = (viewer.waiting = []);
-      const snapshot = await this.#snapshot(lastEventId, isLocal);
+      const snapshot = await this.#snapshot(lastEventId, viewer.connection.isLocal);
       viewer.waiting = null;
       for (const message of [encode("snapshot", snapshot, id), ...waiting]) this.#send(viewer, message);
-    } catch (error) {
-      this.#drop(viewer, error);
+    } catch {
+      this.#drop(viewer);
     }
   }
 
@@ -132,12 +140,13 @@ export class EventStream implements Viewers {
       return;
     }
     if ((viewer.controller.desiredSize ?? 0) > 0) viewer.controller.enqueue(message);
-    else this.#drop(viewer, new Error("the viewer reads too slowly"));
+    else this.#drop(viewer);
   }
 
-  #drop(viewer: Viewer, error: unknown): void {
-    // A viewer that has left has no stream to end.
-    if (this.#viewers.delete(viewer)) viewer.controller.error(error);
+  /** Ends a viewer that reads too slowly, or that cannot get a snapshot. Its page connects again. */
+  #drop(viewer: Viewer): void {
+    // A viewer that has left has no connection to end.
+    if (this.#viewers.delete(viewer)) viewer.connection.disconnect();
   }
 
   #messageId(): string {
