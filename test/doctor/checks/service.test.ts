@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer, type RequestListener } from "node:http";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
 import { alertsCheck, judgeRules } from "../../../src/doctor/checks/alerts.ts";
 import { rehearsalCheck } from "../../../src/doctor/checks/rehearsal.ts";
@@ -64,6 +66,25 @@ test("round-trip: an instance on another store is a failure that names the step 
   assertProblem(list, "fail", detail, /all instances share one store/);
   const { list: gone } = await roundTrip(data, ["http://127.0.0.1:1"]);
   assertProblem(gone, "fail", /no answer in time/, /log of that instance/);
+});
+
+test("round-trip: a throw-away user that cannot be removed is named, with the command that removes it", async (t) => {
+  const data = await temporaryDataDir();
+  await start(t, data);
+  const db = new DatabaseSync(join(data, "holdfast.db"), { timeout: 10_000 });
+  t.after(() => db.close());
+  // The instance never answers, and another program locks the store meanwhile.
+  const silent = await startServer(t, () => db.exec("BEGIN IMMEDIATE"));
+  const { list } = await roundTrip(data, [silent]);
+  db.exec("ROLLBACK");
+  assertProblem(
+    list,
+    "fail",
+    /user doctor-\w+ could not be added or removed/,
+    /holdfast user remove doctor-/,
+  );
+  const name = /doctor-\w+/.exec(list[0]?.detail ?? "")?.[0] ?? "";
+  assert.equal((await runHoldfast(["user", "remove", name], { data })).code, 0);
 });
 
 const through = async (url: string): Promise<readonly Finding[]> =>
