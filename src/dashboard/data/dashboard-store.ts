@@ -82,10 +82,18 @@ export class DashboardStore {
   #applyFrame(frame: Frame): void {
     const known = this.#received;
     if (known === null) return;
+    if (frame.at < known.seconds.lastAt) this.#setBack(known, frame.at);
     known.seconds.push(frame.at, frame.values);
     const row = this.#minute.add(frame.at, frame.values);
     if (row !== null) known.minutes.push(row.at, row.values);
     this.#received = { ...known, frame };
+  }
+
+  /** The clock of the process was set back. Charts would show nothing until it reaches its old time. */
+  #setBack({ fields, seconds, minutes }: Received, at: number): void {
+    seconds.dropFrom(at);
+    minutes.dropFrom(at);
+    this.#minute = new Minute(fields);
   }
 
   #applyEvents(added: readonly TimelineEvent[]): void {

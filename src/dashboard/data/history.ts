@@ -34,6 +34,14 @@ export class History {
     this.#length = Math.min(this.#capacity, this.#length + 1);
   }
 
+  /** Removes the rows of this time and later, which a clock that was set back makes wrong. `at` is epoch ms. */
+  dropFrom(at: number): void {
+    while (this.#length > 0 && this.lastAt >= at) {
+      this.#next = (this.#next + this.#capacity - 1) % this.#capacity;
+      this.#length -= 1;
+    }
+  }
+
   /** The times from `since` on, in seconds, as charts need them. Rows within `stepMs` are joined to one. */
   times(since: number, stepMs: number): number[] {
     return this.#groups(since, stepMs).map((rows) => (this.#times[rows.at(-1) ?? 0] ?? 0) / 1000);
@@ -92,8 +100,11 @@ export async function unpackInto(
     (_, index) => new Float32Array(bytes, rows * (8 + 4 * index), rows),
   );
   for (let row = 0; row < rows; row++) {
+    const at = times[row] ?? 0;
+    // The rows are in the order in which they were measured.
+    if (at < history.lastAt) history.dropFrom(at);
     history.push(
-      times[row] ?? 0,
+      at,
       columns.map((column) => column[row] ?? NaN),
     );
   }

@@ -118,6 +118,27 @@ test("a minute keeps the mean of a rate and the worst of a state", async () => {
   assert.deepEqual(minutes.values("health.service", 0, 1_000), [2]);
 });
 
+test("a clock that was set back removes the rows of times that have not come, in frames and in a snapshot", async () => {
+  const hour = 3_600_000;
+  const store = new DashboardStore();
+  await store.apply("snapshot", snapshot({ minutes: pack([[startedAt - hour, 1, 0]]) }));
+  await store.apply("frame", frame(startedAt + 60_000, 4, 0));
+  const back = startedAt - hour / 2;
+  for (const second of [0, 1, 60]) await store.apply("frame", frame(back + second * 1_000, 10 + second, 0));
+  const { seconds, minutes } = store.received ?? assert.fail();
+  assert.deepEqual(seconds.values("decisions.validPerS", 0, 1_000), [10, 11, 70]);
+  assert.deepEqual(minutes.values("decisions.validPerS", 0, 1_000), [1, 10.5]);
+  const reloaded = new DashboardStore();
+  const rows = pack([
+    [back - 1_000, 1, 0],
+    [startedAt, 2, 0],
+    [back, 10, 0],
+    [back + 1_000, 11, 0],
+  ]);
+  await reloaded.apply("snapshot", snapshot({ seconds: rows, frame: frame(back + 1_000, 11, 0) }));
+  assert.deepEqual(reloaded.received?.seconds.values("decisions.validPerS", 0, 1_000), [1, 10, 11]);
+});
+
 test("law 6: a day of frames and events leaves the histories at their bounds", async () => {
   const store = new DashboardStore();
   await store.apply("snapshot", snapshot());
