@@ -6,8 +6,10 @@ import type { AuditRow, TimelineEvent } from "../../dashboard/wire-state.ts";
 /** The latest audit events in memory, and the latest other events. A flood of one kind leaves the others. */
 const MAX_EVENTS = 500;
 const MAX_AUDIT_EVENTS = 300;
-/** The most events of one kind in a second. Further ones are counted. */
+/** The most events of one kind about one issuer in a second. Further ones are counted. */
 const MAX_PER_SECOND = 5;
+/** The same about all issuers, because a stranger may name any number of them. */
+const MAX_OF_KIND_PER_SECOND = 20;
 /** The longest text of an event. */
 const MAX_CHARS = 500;
 
@@ -101,19 +103,16 @@ export class EventLog {
   }
 
   add(event: NewEvent): void {
-    const key = `${event.source} ${event.kind} ${event.issuer}`;
+    const kindKey = `${event.source} ${event.kind}`;
+    const key = `${kindKey} ${event.issuer}`;
     const second = Math.floor(this.#clock.monotonic() / 1_000);
     if (second !== this.#second) this.#counts = new Map();
     this.#second = second;
-    const count = (this.#counts.get(key) ?? 0) + 1;
-    this.#counts.set(key, count);
-    if (count > MAX_PER_SECOND) {
-      if (this.#omitted.size >= MAX_FAILING) this.#omitted.clear();
-      this.#omitted.set(key, (this.#omitted.get(key) ?? 0) + 1);
-      return;
-    }
-    const omitted = this.#omitted.get(key) ?? 0;
-    this.#omitted.delete(key);
+    // A kind at its bound counts no issuers, so the counts are bounded, too.
+    if ((this.#counts.get(kindKey) ?? 0) >= MAX_OF_KIND_PER_SECOND) return this.#omit(kindKey);
+    if (this.#count(key) > MAX_PER_SECOND) return this.#omit(key);
+    this.#count(kindKey);
+    const omitted = this.#takeOmitted(kindKey) + this.#takeOmitted(key);
     const [seq, at, message] = [++this.#seq, this.#clock.now(), shorten(event.message)];
     const added: TimelineEvent = { audit: null, ...event, seq, at, omitted, message };
     const [ring, capacity] =
@@ -121,6 +120,24 @@ export class EventLog {
     ring.push(added);
     if (ring.length > capacity) ring.shift();
     this.#onEvent(added);
+  }
+
+  /** Counts an event of this second. */
+  #count(key: string): number {
+    const count = (this.#counts.get(key) ?? 0) + 1;
+    this.#counts.set(key, count);
+    return count;
+  }
+
+  #omit(key: string): void {
+    if (this.#omitted.size >= MAX_FAILING) this.#omitted.clear();
+    this.#omitted.set(key, (this.#omitted.get(key) ?? 0) + 1);
+  }
+
+  #takeOmitted(key: string): number {
+    const omitted = this.#omitted.get(key) ?? 0;
+    this.#omitted.delete(key);
+    return omitted;
   }
 
   /** Adds the events of this process from now on. The returned function ends that. */

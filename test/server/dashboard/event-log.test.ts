@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { EventLog } from "../../../src/server/dashboard/event-log.ts";
+import type { TimelineEvent } from "../../../src/dashboard/wire-state.ts";
+import { FakeClock } from "../../../src/testing/index.ts";
+
+function setUp() {
+  const clock = new FakeClock();
+  const sent: TimelineEvent[] = [];
+  const log = new EventLog(clock, (event) => void sent.push(event));
+  const add = (kind: string, issuer: string | null = null) =>
+    log.add({ source: "guard", kind, tone: "warning", issuer, message: kind });
+  return { clock, sent, log, add };
+}
+
+test("law 6: a flood of one kind about made-up issuers is cut and counted, and one about one issuer hides no other", async () => {
+  const { clock, sent, log, add } = setUp();
+  for (let second = 0; second < 60; second++) {
+    for (let i = 0; i < 1_000; i++) add("keys_failed", `https://${second}-${i}.example`);
+    await clock.advance(1_000);
+  }
+  assert.equal(sent.length, 60 * 20);
+  add("keys_failed", "https://last.example");
+  assert.equal(sent.at(-1)?.omitted, 980);
+  for (let second = 0; second < 10; second++) {
+    for (let i = 0; i < 100; i++) add("keys_failed", "https://one.example");
+    add("keys_failed", "https://two.example");
+    await clock.advance(1_000);
+  }
+  const latest = sent.slice(-6).map(({ issuer }) => issuer);
+  assert.deepEqual(latest, [
+    ...Array.from({ length: 5 }, () => "https://one.example"),
+    "https://two.example",
+  ]);
+  assert.ok(log.after(0).length <= 500);
+});
