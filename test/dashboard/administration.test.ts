@@ -36,6 +36,7 @@ test("an administrator signs in, and finds the sessions of a user", { skip: noCh
   await page.getByText(/^Signed in as /).waitFor();
   await page.getByRole("button", { name: "Sessions of alice" }).click();
   await page.getByText(session, { exact: true }).waitFor();
+  await page.getByRole("button", { name: "End all sessions of alice" }).waitFor();
   for (const colorScheme of ["light", "dark"] as const) {
     await page.emulateMedia({ colorScheme });
     assert.deepEqual(await accessibilityFaults(page), []);

@@ -91,7 +91,7 @@ function Found({ query }: { query: SessionsQuery }): JSX.Element {
         {owner !== undefined && query.session === undefined && (
           <ActionButton
             label="End all"
-            about={`sessions of ${owner}`}
+            about={`sessions of ${query.username ?? owner}`}
             action={{ action: "end-subject", subject: owner }}
             isFinal
             onDone={reload}
