@@ -6,15 +6,16 @@ import { ranges, type Range } from "./data/ranges.ts";
 import { routeOf } from "./data/routes.ts";
 import { followStream, type Link } from "./data/stream.ts";
 import { DashboardContext, type Dashboard } from "./parts/dashboard-context.ts";
+import { toneOfService } from "./parts/effect.ts";
 import { Headline, LiveHeadline } from "./parts/headline.tsx";
 import { KeyHelp } from "./parts/key-help.tsx";
 import { LinkNotice } from "./parts/link-notice.tsx";
 import { ListenerToken } from "./parts/listener-token.tsx";
 import { Navigation } from "./parts/navigation.tsx";
+import { PageClock } from "./parts/page-clock.tsx";
 import { SignIn } from "./parts/sign-in.tsx";
 import { useShortcuts } from "./parts/shortcuts.ts";
 import { showStateInTab } from "./parts/tab-state.ts";
-import { toneOf } from "./parts/tone.tsx";
 import { views } from "./views/index.ts";
 
 /** The whole page. One stream feeds one store, and every view reads it. */
@@ -32,9 +33,10 @@ export function App(): JSX.Element {
 
   const { received } = store;
   const headline = received?.frame.state.headline;
+  const tone = received === null ? "idle" : toneOfService(received.frame.state);
   useLayoutEffect(
-    () => showStateInTab(headline, route.title),
-    [headline?.text, headline?.status, route.title],
+    () => showStateInTab(headline, tone, route.title),
+    [headline?.text, headline?.status, tone, route.title],
   );
   const dashboard: Dashboard | null = received && {
     received,
@@ -55,7 +57,7 @@ export function App(): JSX.Element {
       <Navigation
         current={route.path}
         version={received?.instance.version ?? null}
-        tone={headline === undefined ? "idle" : toneOf(headline.status)}
+        tone={tone}
         subject={api.subject()}
         onSignIn={() => setDialog("sign-in")}
         onSignOut={() => void api.signOut().catch(() => {})}
@@ -75,6 +77,7 @@ export function App(): JSX.Element {
         )}
         {dashboard !== null && (
           <DashboardContext.Provider value={dashboard}>
+            <PageClock at={dashboard.now} />
             <div class={isStale ? "stale" : ""}>
               <Headline isMain={route.path === "now"} />
               <View />

@@ -53,6 +53,15 @@ export function clockTime(at: number): string {
   return new Date(at).toLocaleTimeString("en-GB");
 }
 
+/** The reader's zone as its distance from UTC: `UTC`, `UTC+1`, `UTC+5:30`. */
+export function zone(at: number): string {
+  const minutes = -new Date(at).getTimezoneOffset();
+  if (minutes === 0) return "UTC";
+  const rest = Math.abs(minutes) % 60;
+  const hours = Math.floor(Math.abs(minutes) / 60);
+  return `UTC${minutes < 0 ? "-" : "+"}${hours}${rest === 0 ? "" : `:${String(rest).padStart(2, "0")}`}`;
+}
+
 /** `4 min ago`, or `in 4 min`. */
 export function relative(at: number, now: number): string {
   if (Math.abs(at - now) < 1000) return "now";

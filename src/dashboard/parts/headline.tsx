@@ -2,33 +2,41 @@ import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { clockTime, duration } from "../data/format.ts";
 import { useDashboard } from "./dashboard-context.ts";
-import { Shape, toneOf } from "./tone.tsx";
+import { toneOfService, toneWords } from "./effect.ts";
+import { Shape } from "./tone.tsx";
 
 const ANNOUNCE_MS = 10_000;
-const statusWords = { ok: "Well", degraded: "Degraded", unavailable: "Failing" } as const;
 
 /** The sentence that names the failing part. The view `Now` shows it large. */
 export function Headline({ isMain }: { isMain: boolean }): JSX.Element {
   const { received, now } = useDashboard();
-  const { status, text, advice, since } = received.frame.state.headline;
-  const tone = toneOf(status);
+  const { headline, outcomes, components } = received.frame.state;
+  const { text, advice, since } = headline;
+  const tone = toneOfService({ headline, outcomes });
+  const isClockSet = components["clock"] !== undefined && components["clock"].status !== "ok";
   const Title = isMain ? "h1" : "p";
   return (
     <div class={`headline tone-${tone}${isMain ? "" : " compact"}`}>
       <span class={`state tone-${tone}`}>
         <Shape tone={tone} size={isMain ? 22 : 18} />
-        <span class="hidden">{statusWords[status]}: </span>
+        <span class="hidden">{toneWords[tone]}: </span>
       </span>
       <Title class="text">{withWholeDurations(text)}</Title>
-      {isMain && (
+      {isMain && (since !== null || advice !== null) && (
         <p class="since">
-          {since !== null && `Since ${clockTime(since)}, for ${duration(now - since)}. `}
+          {since !== null &&
+            `${sinceWords(since, now, text)}${isClockSet ? ", by the clock that was set" : ""}. `}
           {advice}
-          {since === null && advice === null && `Checked at ${clockTime(now)}.`}
         </p>
       )}
     </div>
   );
+}
+
+/** The start of the fault. A sentence that says its duration must not get a second one beside it. */
+function sinceWords(since: number, now: number, text: string): string {
+  const start = `Since ${clockTime(since)}`;
+  return / for \d/.test(text) ? start : `${start}, for ${duration(now - since)}`;
 }
 
 function withoutNumbers(text: string): string {

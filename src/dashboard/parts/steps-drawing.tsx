@@ -30,11 +30,13 @@ interface Flow {
   readonly key: string;
   readonly path: string;
   readonly perS: number;
+  /** Whether it leads past a step that is not configured. */
+  readonly isPast: boolean;
 }
 
 /**
  * Draws the steps of a validation. The width of a line shows how many tokens take it: on to the next step, or to the
- * decision when the step answers.
+ * decision when the step answers. A line past a step that is off is dashed.
  */
 export function StepsDrawing(): JSX.Element {
   const { received } = useDashboard();
@@ -47,8 +49,13 @@ export function StepsDrawing(): JSX.Element {
     <div class="steps-box">
       <div class="steps">
         <svg class="flows" aria-hidden="true">
-          {flows.map(({ key, path, perS }) => (
-            <path key={key} d={path} class={perS > 0 ? "moving" : "none"} stroke-width={widthOf(perS)} />
+          {flows.map(({ key, path, perS, isPast }) => (
+            <path
+              key={key}
+              d={path}
+              class={`${perS > 0 ? "moving" : "none"}${isPast ? " past" : ""}`}
+              stroke-width={widthOf(perS)}
+            />
           ))}
         </svg>
         <ol ref={list}>
@@ -88,7 +95,7 @@ export function StepsDrawing(): JSX.Element {
 function StepCard({ step }: { step: Step }): JSX.Element {
   const { name, state, words, perS, p50Ms, p99Ms } = step;
   return (
-    <li class={`step tone-${stepTones[state]}`}>
+    <li class={`step tone-${stepTones[state]}${state === "off" ? " off" : ""}`}>
       <h3>{names[name]}</h3>
       <StateWord tone={stepTones[state]}>{words}</StateWord>
       <p class="rate">{state === "off" ? "–" : rate(perS)}</p>
@@ -141,11 +148,17 @@ function drawFlows(steps: readonly Step[], boxes: readonly Box[]): Flow[] {
     const onward = cards.slice(index + 1).find(({ state }) => state !== "off")?.perS ?? 0;
     const found: Flow[] = [];
     if (index < cards.length - 1) {
-      found.push({ key: `${step.name}-on`, path: pathBetween(box, next, isRow), perS: onward });
+      const isPast = step.state === "off" || cards[index + 1]?.state === "off";
+      found.push({ key: `${step.name}-on`, path: pathBetween(box, next, isRow), perS: onward, isPast });
     }
-    if (step.name !== "token") {
-      const answered = step.state === "off" ? 0 : Math.max(0, step.perS - onward);
-      found.push({ key: `${step.name}-out`, path: pathOut(box, target, index, isRow), perS: answered });
+    if (step.name !== "token" && step.state !== "off") {
+      const answered = Math.max(0, step.perS - onward);
+      found.push({
+        key: `${step.name}-out`,
+        path: pathOut(box, target, index, isRow),
+        perS: answered,
+        isPast: false,
+      });
     }
     return found;
   });

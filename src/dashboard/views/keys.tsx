@@ -119,8 +119,13 @@ function IssuerSection({ issuer }: { issuer: IssuerState }): JSX.Element {
           </div>
           {keys.ageMs !== null && (
             <AgeBar
-              age={{ ageMs: keys.ageMs, limitMs: keys.limitMs, words: "then the set is no longer used" }}
+              age={{
+                ageMs: keys.ageMs,
+                limitMs: keys.limitMs,
+                words: "At the limit, the set is no longer used",
+              }}
               tone={keys.usable ? toneOf(keys.lastError === null ? "ok" : "degraded") : "failing"}
+              kind="keys"
             />
           )}
           {!keys.usable && <p class="error">No key can be used.</p>}
@@ -164,8 +169,9 @@ function RevocationsCard({
         <p>It was never complete.</p>
       ) : (
         <AgeBar
-          age={{ ageMs, limitMs, words: "then tokens are refused with 503" }}
+          age={{ ageMs, limitMs, words: "At the limit, tokens are refused with 503" }}
           tone={complete ? "ok" : "failing"}
+          kind="revocations"
         />
       )}
       <dl class="facts">

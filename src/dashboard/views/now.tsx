@@ -1,10 +1,11 @@
 import type { JSX } from "preact";
-import { clockTime, duration } from "../data/format.ts";
+import { clockTime, duration, rate } from "../data/format.ts";
 import { useDashboard } from "../parts/dashboard-context.ts";
+import { causeWords, componentName, toneOfComponent, toneWords } from "../parts/effect.ts";
 import { StepsDrawing } from "../parts/steps-drawing.tsx";
 import { StateWord, toneOf } from "../parts/tone.tsx";
 import { UpstreamCard } from "../parts/upstream-card.tsx";
-import type { Upstream } from "../wire-state.ts";
+import type { Headline, Upstream } from "../wire-state.ts";
 
 const outcomeNames: Readonly<Record<string, string>> = {
   login: "Logins",
@@ -15,7 +16,7 @@ const outcomeNames: Readonly<Record<string, string>> = {
 
 const outcomeWords = {
   ok: "answered",
-  degraded: "partly answered",
+  degraded: "some are not answered",
   unavailable: "answered with 503",
 } as const;
 
@@ -34,7 +35,8 @@ export function Now(): JSX.Element {
             <li key={name}>
               <h3>{outcomeNames[name] ?? name}</h3>
               <StateWord tone={toneOf(status)}>{outcomeWords[status]}</StateWord>
-              {because.length > 0 && <p class="dim small">because of: {because.join(", ")}</p>}
+              <OutcomeRate name={name} />
+              {because.length > 0 && <p class="dim small">cause: {causeWords(because)}</p>}
             </li>
           ))}
         </ul>
@@ -59,6 +61,38 @@ export function Now(): JSX.Element {
   );
 }
 
+/** The columns of the answers whose rates the service counts, and the words for those that are not usual. */
+const answerFields: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  login: { ok: "", refused: "refused", limited: "limited with 429", unavailable: "with 503" },
+  refresh: {
+    rotated: "",
+    repeated: "",
+    conflict: "",
+    reuse: "",
+    refused: "refused",
+    unavailable: "with 503",
+  },
+};
+const columnGroups: Readonly<Record<string, string>> = { login: "logins", refresh: "refreshes" };
+
+/** How many of these requests come, and how many of them get something else than what they ask for. */
+function OutcomeRate({ name }: { name: string }): JSX.Element | null {
+  const { seconds } = useDashboard().received;
+  const fields = answerFields[name];
+  if (fields === undefined) return null;
+  const rates = Object.entries(fields).map(([field, words]) => ({
+    words,
+    perS: seconds.mean(`${columnGroups[name]}.${field}PerS`, 10) ?? 0,
+  }));
+  const total = rates.reduce((sum, { perS }) => sum + perS, 0);
+  const unusual = rates.filter(({ words, perS }) => words !== "" && perS > 0);
+  return (
+    <p class="small">
+      {[rate(total), ...unusual.map(({ words, perS }) => `${rate(perS)} of them ${words}`)].join(", ")}
+    </p>
+  );
+}
+
 const urgency = ["failing", "degraded", "ok"];
 
 /** Upstreams with a problem come first. */
@@ -69,17 +103,20 @@ function byUrgency(one: Upstream, other: Upstream): number {
 /** The parts of the service that are not well, each with its effect on users. */
 function Components(): JSX.Element | null {
   const { received, now } = useDashboard();
-  const ailing = Object.entries(received.frame.state.components).filter(([, { status }]) => status !== "ok");
+  const { state } = received.frame;
+  const ailing = Object.entries(state.components)
+    .filter(([, { status }]) => status !== "ok")
+    .map(([name, component]) => ({ name, component, tone: toneOfComponent(name, state) }));
   if (ailing.length === 0) return null;
   return (
     <section class="section" aria-labelledby="parts">
       <h2 id="parts">Parts with a problem</h2>
       <ul class="cards fit">
-        {ailing.map(([name, { status, reason, detail, effect, since }]) => (
+        {ailing.map(({ name, tone, component: { reason, detail, effect, since } }) => (
           <li key={name} class="card">
             <div class="card-head">
-              <h3>{name}</h3>
-              <StateWord tone={toneOf(status)}>{status}</StateWord>
+              <h3>{componentName(name)}</h3>
+              <StateWord tone={tone}>{toneWords[tone]}</StateWord>
             </div>
             <p>{effect ?? "Users notice nothing yet."}</p>
             <p class="dim small">
@@ -90,12 +127,17 @@ function Components(): JSX.Element | null {
                 </>
               )}
             </p>
-            <p class="dim small mono">{detail}</p>
+            {!isInHeadline(detail, state.headline) && <p class="dim small mono">{detail}</p>}
           </li>
         ))}
       </ul>
     </section>
   );
+}
+
+/** The headline quotes an error, and the page says it once. */
+function isInHeadline(detail: string, { text, advice }: Headline): boolean {
+  return text.includes(detail) || advice?.includes(detail) === true;
 }
 
 function OtherInstances(): JSX.Element | null {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bytes, duration, latency, rate, relative } from "../../../src/dashboard/data/format.ts";
+import { bytes, duration, latency, rate, relative, zone } from "../../../src/dashboard/data/format.ts";
 
 test("durations have the units in which people speak of them", () => {
   const cases: [ms: number, text: string][] = [
@@ -34,4 +34,17 @@ test("a time is told from now", () => {
     [relative(0, 0), relative(0, 60_000), relative(90_000, 30_000)],
     ["now", "1 min ago", "in 1 min"],
   );
+});
+
+test("the zone of the reader is a distance from UTC", (t) => {
+  const before = process.env["TZ"];
+  t.after(() => {
+    if (before === undefined) delete process.env["TZ"];
+    else process.env["TZ"] = before;
+  });
+  const cases = { UTC: "UTC", "Asia/Kolkata": "UTC+5:30", "America/Caracas": "UTC-4", "Asia/Tokyo": "UTC+9" };
+  for (const [name, text] of Object.entries(cases)) {
+    process.env["TZ"] = name;
+    assert.equal(zone(Date.UTC(2026, 0, 1)), text);
+  }
 });
