@@ -117,6 +117,26 @@ test(
   },
 );
 
+test("a double click on a confirmation acts once", { skip: noChromium }, async (t) => {
+  const { adminAddress } = await startWatchedService(t);
+  const { page } = await openDashboard(t, browser, adminAddress);
+  const acted: unknown[] = [];
+  await page.route("**/api/actions", async (route) => {
+    const body = route.request().postDataJSON() as { dryRun: boolean };
+    if (!body.dryRun) acted.push(body);
+    await route.continue();
+  });
+  await openView(page, "Keys and revocations");
+  await signIn(page);
+  await page.getByText(/^Signed in as /).waitFor();
+  await page.getByRole("button", { name: "Rotate keys" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByRole("button", { name: "Rotate keys" }).dblclick();
+  await dialog.getByRole("heading", { name: "Done" }).waitFor();
+  await dialog.getByRole("button", { name: "Close" }).click();
+  assert.deepEqual(acted, [{ action: "rotate-keys", dryRun: false }]);
+});
+
 test("the page explains a token and keeps nothing of it", { skip: noChromium }, async (t) => {
   const { adminAddress, publicAddress } = await startWatchedService(t);
   const { access_token: token } = await login(publicAddress);

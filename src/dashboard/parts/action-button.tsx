@@ -19,6 +19,8 @@ type Progress =
   | { readonly at: "asking" }
   /** The service has said what the action would do. */
   | { readonly at: "confirm"; readonly effect: string }
+  /** The operator has confirmed. A second click must not act again. */
+  | { readonly at: "acting"; readonly effect: string }
   | { readonly at: "done"; readonly effect: string; readonly audited: boolean | null }
   | { readonly at: "failed"; readonly problem: string };
 
@@ -33,13 +35,20 @@ export function ActionButton({
   const { api, subject, askToSignIn } = useDashboard();
   const [progress, setProgress] = useState<Progress>({ at: "rest" });
   const send = async (dryRun: boolean) => {
-    setProgress((before) => (dryRun ? { at: "asking" } : before));
     try {
       const { effect, audited } = await api.post<ActionAnswer>("/api/actions", { ...action, dryRun });
       setProgress(dryRun ? { at: "confirm", effect } : { at: "done", effect, audited });
     } catch (error) {
       setProgress({ at: "failed", problem: error instanceof Error ? error.message : "The service refused." });
     }
+  };
+  const ask = () => {
+    setProgress({ at: "asking" });
+    void send(true);
+  };
+  const confirm = (effect: string) => {
+    setProgress({ at: "acting", effect });
+    void send(false);
   };
   const close = () => {
     setProgress({ at: "rest" });
@@ -51,40 +60,70 @@ export function ActionButton({
         type="button"
         class={isFinal ? "danger" : ""}
         disabled={progress.at === "asking"}
-        onClick={() => (subject === null ? askToSignIn() : void send(true))}
+        onClick={subject === null ? askToSignIn : ask}
       >
         {label}
         {about !== undefined && <span class="hidden"> {about}</span>}
       </button>
-      {(progress.at === "confirm" || progress.at === "done" || progress.at === "failed") && (
-        <Dialog
+      {progress.at !== "rest" && progress.at !== "asking" && (
+        <ActionDialog
           title={progress.at === "done" ? "Done" : about === undefined ? label : `${label} ${about}`}
+          label={label}
+          isFinal={isFinal}
+          progress={progress}
+          onConfirm={confirm}
           onClose={close}
-        >
-          {progress.at === "confirm" && <p>This {progress.effect}.</p>}
-          {progress.at === "done" && (
-            <p role="status">
-              This {progress.effect}.{" "}
-              {progress.audited === false && "The store did not keep the audit event."}
-            </p>
-          )}
-          {progress.at === "failed" && (
-            <p class="error" role="alert">
-              {progress.problem}
-            </p>
-          )}
-          <div class="dialog-buttons">
-            <button type="button" onClick={close}>
-              {progress.at === "confirm" ? "Cancel" : "Close"}
-            </button>
-            {progress.at === "confirm" && (
-              <button type="button" class={isFinal ? "danger" : "primary"} onClick={() => void send(false)}>
-                {label}
-              </button>
-            )}
-          </div>
-        </Dialog>
+        />
       )}
     </>
+  );
+}
+
+interface ActionDialogProps {
+  readonly title: string;
+  readonly label: string;
+  readonly isFinal: boolean;
+  readonly progress: Exclude<Progress, { readonly at: "rest" | "asking" }>;
+  readonly onConfirm: (effect: string) => void;
+  readonly onClose: () => void;
+}
+
+function ActionDialog({
+  title,
+  label,
+  isFinal,
+  progress,
+  onConfirm,
+  onClose,
+}: ActionDialogProps): JSX.Element {
+  return (
+    <Dialog title={title} onClose={onClose}>
+      {(progress.at === "confirm" || progress.at === "acting") && <p>This {progress.effect}.</p>}
+      {progress.at === "done" && (
+        <p role="status">
+          This {progress.effect}. {progress.audited === false && "The store did not keep the audit event."}
+        </p>
+      )}
+      {progress.at === "failed" && (
+        <p class="error" role="alert">
+          {progress.problem}
+        </p>
+      )}
+      <div class="dialog-buttons">
+        <button type="button" onClick={onClose}>
+          {progress.at === "confirm" ? "Cancel" : "Close"}
+        </button>
+        {(progress.at === "confirm" || progress.at === "acting") && (
+          <button
+            type="button"
+            class={isFinal ? "danger" : "primary"}
+            disabled={progress.at === "acting"}
+            onClick={() => onConfirm(progress.effect)}
+          >
+            {label}
+          </button>
+        )}
+      </div>
+    </Dialog>
   );
 }
