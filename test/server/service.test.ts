@@ -90,6 +90,12 @@ test("the admin listener answers only to its own host names", async (t) => {
       assert.equal((await get(adminAddress + path, { host })).status, 421, host + path);
     }
   }
+  // The end of a tunnel may have another port.
+  const { body } = await get(adminAddress, { host: "localhost:1" });
+  assert.match(
+    body,
+    new RegExp(`must be localhost:${port} or 127\\.0\\.0\\.1:${port}\\. A tunnel must keep`),
+  );
 });
 
 test("the admin listener issues no tokens, and the public listener has no status page", async (t) => {

@@ -41,7 +41,12 @@ export function addAdminAccess(app: Hono, { port, isExposed, token }: AdminAcces
     const isAction = c.req.path.startsWith("/guard/");
     const isOwnName = hosts.has(c.req.header("host")?.toLowerCase() ?? "");
     if (!isOwnName && (isAction || !isExposed)) {
-      return oauthError(421, "misdirected_request", "The Host must be localhost or 127.0.0.1.");
+      const names = `localhost:${port} or 127.0.0.1:${port}`;
+      return oauthError(
+        421,
+        "misdirected_request",
+        `The Host must be ${names}. A tunnel must keep the port.`,
+      );
     }
     if (isAction && isExposed && !isLocalPeer(c.env as Partial<HttpBindings> | undefined)) {
       return oauthError(403, "forbidden", "Actions on the guard are for commands on this machine.");
