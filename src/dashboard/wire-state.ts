@@ -13,6 +13,8 @@ export interface State {
   readonly components: Readonly<Record<string, ComponentState>>;
   /** Token, memory, verification, shared, authority, degraded, decision. */
   readonly steps: readonly Step[];
+  /** The rates over the same ten seconds as those of the steps. */
+  readonly decisions: DecisionRates;
   readonly upstreams: readonly Upstream[];
   readonly issuers: readonly IssuerState[];
   readonly signingKeys: readonly SigningKey[];
@@ -36,13 +38,22 @@ export interface Headline {
   readonly part: string | null;
   /** `null` when all is well. */
   readonly since: number | null;
+  /** The heading of `ops/runbook.md` that says what to do, such as `HoldfastStoreFailing`. `null` when all is well. */
+  readonly runbook: string | null;
 }
 
 export interface OutcomeState {
   readonly status: HealthWord;
   /** The components that cause the status, or `answers`. */
   readonly because: readonly string[];
+  /** Says what users get in a few words, such as `some routes answer 503`. */
+  readonly words: string;
 }
+
+/** Decisions in each second. A degraded decision is valid, too. */
+export type DecisionRates = Readonly<
+  Record<"valid" | "degraded" | "invalid" | "forbidden" | "unavailable", number>
+>;
 
 export interface ComponentState {
   readonly status: HealthWord;
@@ -92,7 +103,7 @@ export interface AgeAgainstLimit {
   readonly ageMs: number;
   /** `words` say what happens at the limit. `null` without a limit. */
   readonly limitMs: number | null;
-  /** Such as `then tokens are refused with 503`. */
+  /** Such as `after 24 h without a fetch, its tokens answer 503`. */
   readonly words: string;
 }
 

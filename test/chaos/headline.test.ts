@@ -14,22 +14,23 @@ import {
 /** The headline of each fault: the part that fails, and what users notice. */
 const headlines: Readonly<Record<FaultName, RegExp>> = {
   "store locked":
-    /^The store sqlite \S+ has been locked by another program.*: logins, refreshes and revocations answer 503, tokens are still accepted$/,
+    /^The store sqlite \S+ has been locked by another program.*: logins, refreshes and requests to revoke answer 503, tokens are still accepted$/,
   "disk full":
-    /^The store sqlite \S+ (?:has had no space left on|could not write to) its disk.*: logins, refreshes and revocations answer 503/,
+    /^The store sqlite \S+ (?:has had no space left on|could not write to) its disk.*: logins, refreshes and requests to revoke answer 503/,
   "Redis frozen":
-    /^The store redis \S+ .*has not answered.*: logins, refreshes and revocations answer 503, tokens/,
+    /^The store redis \S+ .*has not answered.*: logins, refreshes and requests to revoke answer 503, tokens/,
   "Redis read-only":
-    /^The store redis \S+ .*has taken no writes, because it is a read-only replica.*: logins, refreshes and/,
+    /^The store redis \S+ .*has been a read-only replica.* and takes no writes: logins, refreshes and/,
   "authority hung":
-    /^The authority of 127\.0\.0\.1:\d+ has not answered.*: its tokens are accepted degraded, \d+ min are left$/,
+    /^The authority of 127\.0\.0\.1:\d+ has not answered.*: its tokens are accepted without it for \d+ min more$/,
   "authority refuses us":
-    /^The authority of 127\.0\.0\.1:\d+ has refused this service itself.*: its tokens are accepted degraded, \d+ min are left$/,
+    /^The authority of 127\.0\.0\.1:\d+ has refused this service itself \(401\).*: its tokens are accepted without it for \d+ min more$/,
   "key set stale":
-    /^The key set of 127\.0\.0\.1:\d+ could not be fetched.*: its authority alone decides about tokens under a new key/,
-  "clock stepped": /^The clock of this machine was set back by 1 h.*: tokens that .* answer 503$/,
+    /^The key set of 127\.0\.0\.1:\d+ could not be fetched.*: tokens under a new key pass only if its authority confirms them/,
+  "clock stepped":
+    /^The clock of this machine was set back by 1 h.*: tokens whose validity depends on which time is right answer 503$/,
   "feed cut":
-    /^The store redis \S+ .*has (?:not answered|been unreachable).*: tokens are accepted without new revocations, \d+ s are left$/,
+    /^The store redis \S+ .*has (?:not answered|been unreachable).*: (?:tokens are accepted without new revocations for \d+ s more|tokens on routes that need fresh revocations answer 503, and on the others in \d+ s)$/,
   "login flood": /^A flood of logins has come from \d+ networks.*: \d+ of the last \d+ logins answered 429/,
 };
 

@@ -25,8 +25,8 @@ function withoutStore(state: State): State {
     headline: { ...state.headline, status: "degraded", text: "The store fails", advice: null, part: "store" },
     outcomes: {
       ...state.outcomes,
-      login: { ...state.outcomes["login"], status: "unavailable", because: ["store"] },
-      refresh: { ...state.outcomes["refresh"], status: "degraded", because: ["answers"] },
+      login: { status: "unavailable", because: ["store"], words: "all answer 503" },
+      refresh: { status: "degraded", because: ["answers"], words: "some answer 503" },
     },
     components: { ...state.components, store: { ...store, status: "degraded", detail: longError } },
     upstreams: state.upstreams.map((upstream) =>

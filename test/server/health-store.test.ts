@@ -89,7 +89,10 @@ test("fault 70: a store that refuses writes makes logins unavailable, and the pr
   const { store } = health.components;
   assert.equal(health.status, "degraded");
   assert.deepEqual([store.status, store.reason, store.lastOkAt], ["unavailable", "SQLITE_FULL", null]);
-  assert.equal(store.effect, "Logins, refreshes and revocations answer 503.");
+  assert.equal(
+    store.effect,
+    "Logins, refreshes and requests to revoke answer 503, tokens are still accepted.",
+  );
   assert.deepEqual(health.outcomes, {
     login: { status: "unavailable", because: ["store"] },
     refresh: { status: "unavailable", because: ["store"] },

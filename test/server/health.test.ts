@@ -97,7 +97,7 @@ test("law 4: a failed read of the revocation log is degraded and ready, and a vi
   assert.deepEqual(degraded, { code: 200, status: "degraded", retryAfter: null });
   assert.match(
     works,
-    /<h1 class="degraded">New revocations have not arrived for 3 s: tokens are still accepted, 57 s are left<\/h1>/,
+    /<h1 class="degraded">New revocations have not arrived for 3 s: tokens are accepted for 57 s more<\/h1>/,
   );
   assert.match(works, /BUSY/);
   const { page: fails, ...unavailable } = await ready("unavailable");
@@ -161,9 +161,9 @@ test("law 4: the status page loads while the store is down, and states the effec
   const page = await response.text();
   assert.match(
     page,
-    /<h1 class="unavailable">The store sqlite .* has been closed: logins, refreshes and revocations answer 503/,
+    /<h1 class="unavailable">The store sqlite .* has been closed: logins, refreshes and requests to revoke answer 503/,
   );
-  assert.match(page, /Logins, refreshes and revocations answer 503/);
+  assert.match(page, /Logins, refreshes and requests to revoke answer 503/);
   assert.match(page, /Unknown: the store cannot be read/);
 });
 

@@ -74,3 +74,24 @@ test("fault 67: the message names a host that does not resolve", async () => {
     return true;
   });
 });
+
+test("an error of a script names the store once, and has no digest", options, async (t) => {
+  const server = await start(t);
+  const store = await redisStore({ url: `redis://127.0.0.1:${server.port}` });
+  t.after(async () => await store.close());
+  await server.cli("REPLICAOF", "127.0.0.1", "1");
+  await assert.rejects(store.markers.claim("probe", "value"), ({ message }: Error) => {
+    assert.match(message, /^redis 127\.0\.0\.1:\d+: READONLY /);
+    assert.ok(!message.includes("script:") && !/[0-9a-f]{40}/.test(message), message);
+    assert.equal(message.split("redis 127").length, 2, message);
+    return true;
+  });
+});
+
+test("an error after a failed connection names the store once", options, async (t) => {
+  const server = await start(t);
+  const store = await redisStore({ url: `redis://127.0.0.1:${server.port}` });
+  t.after(async () => await store.close());
+  await server.stop();
+  await assertTold(store, /^redis 127\.0\.0\.1:\d+: not connected: (?!redis ).*ECONNREFUSED/);
+});

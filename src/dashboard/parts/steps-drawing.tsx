@@ -40,7 +40,7 @@ interface Flow {
  */
 export function StepsDrawing(): JSX.Element {
   const { received } = useDashboard();
-  const { steps } = received.frame.state;
+  const { steps, decisions } = received.frame.state;
   const list = useRef<HTMLOListElement>(null);
   const layout = useLayout(list);
   const decision = steps.find(({ name }) => name === "decision");
@@ -74,7 +74,7 @@ export function StepsDrawing(): JSX.Element {
                 {answers.map((answer) => (
                   <div key={answer}>
                     <dt>{answer}</dt>
-                    <dd>{rate(received.seconds.mean(`decisions.${answer}PerS`, 10))}</dd>
+                    <dd>{rate(decisions[answer])}</dd>
                   </div>
                 ))}
                 <div>

@@ -58,9 +58,8 @@ export class FrameReader {
   }
 
   /** The rate of a counter over the latest seconds. */
-  recentPerS(field: keyof typeof counters): number {
-    return this.#counters.get(field)?.window.recentPerS() ?? 0;
-  }
+  readonly recentPerS = (field: keyof typeof counters): number =>
+    this.#counters.get(field)?.window.recentPerS() ?? 0;
 
   #fixedColumns(): [string, Column][] {
     for (const [name, read] of Object.entries(histograms)) this.#watch(name, read);

@@ -13,8 +13,9 @@ import type { Service } from "../service.ts";
 import type { FallbackPolicy } from "../health/fallback.ts";
 import type { Moment } from "./frame-columns.ts";
 import type { FrameReader } from "./frame-reader.ts";
-import { describeSteps, isDegraded } from "./steps.ts";
+import { decisionRates, describeSteps, isDegraded } from "./steps.ts";
 import type { StoreCommands } from "./store-commands.ts";
+import { describeOutcomes } from "./outcome-words.ts";
 import { describeUpstreams } from "./upstreams.ts";
 
 /** The parts that the state is told from. */
@@ -43,9 +44,10 @@ export function describeState(
   const storeHealth = health.components.store;
   return {
     headline: health.headline,
-    outcomes: health.outcomes,
+    outcomes: describeOutcomes(health, moment.status),
     components: health.components,
     steps: describeSteps({ moment, reader, percentile, fallback }),
+    decisions: decisionRates(reader),
     upstreams: describeUpstreams({ moment, fallback, revocationLimitMs, store, storeHealth }),
     issuers: moment.status.issuers.map((issuer) => describeIssuer(sources, moment, issuer)),
     signingKeys: keys.map(describeKey),

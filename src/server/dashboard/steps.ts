@@ -1,8 +1,9 @@
-import type { Step, StepWord } from "../../dashboard/wire-state.ts";
+import type { DecisionRates, Step, StepWord } from "../../dashboard/wire-state.ts";
 import type { TrustedIssuerStatus } from "../../guard/status-types.ts";
 import type { Moment } from "./frame-columns.ts";
 import type { FrameReader } from "./frame-reader.ts";
 import { fallbackLeftMs, type FallbackPolicy } from "../health/fallback.ts";
+import { authorityDoes } from "../health/authority-words.ts";
 import { durationWords, listWords } from "../health/words.ts";
 
 /** The sources of the steps. `percentile` reads a column of the same frame. */
@@ -26,10 +27,13 @@ export function describeSteps(facts: StepFacts): Step[] {
     p99Ms: percentile(`${name}.p99Ms`),
   });
   const untimed = { p50Ms: null, p99Ms: null };
+  const { issuers, shared } = facts.moment.status;
+  // The guard times the whole decision, which is that of the verification only where no other step follows.
+  const isLast = shared === null && issuers.every(({ authority }) => authority === null);
   return [
     { name: "token", ...tokenStep(facts), ...untimed },
     { name: "memory", ...memoryStep(facts), ...timed("memory") },
-    { name: "verification", ...verificationStep(facts), ...timed("verification") },
+    { name: "verification", ...verificationStep(facts), ...(isLast ? timed("verification") : untimed) },
     { name: "shared", ...sharedStep(facts), ...timed("shared") },
     { name: "authority", ...authorityStep(facts), ...timed("authority") },
     { name: "degraded", ...degradedStep(facts), ...untimed },
@@ -37,10 +41,21 @@ export function describeSteps(facts: StepFacts): Step[] {
   ];
 }
 
+/** The rates of the decisions over the time of the steps, so that they add up to the tokens that arrive. */
+export function decisionRates({ recentPerS }: Pick<FrameReader, "recentPerS">): DecisionRates {
+  return {
+    valid: recentPerS("decisions.validPerS"),
+    degraded: recentPerS("decisions.degradedPerS"),
+    invalid: recentPerS("decisions.invalidPerS"),
+    forbidden: recentPerS("decisions.forbiddenPerS"),
+    unavailable: recentPerS("decisions.unavailablePerS"),
+  };
+}
+
 /** All decisions. */
 function totalPerS({ reader }: StepFacts): number {
-  const statuses = ["valid", "invalid", "unavailable", "forbidden"] as const;
-  return statuses.reduce((sum, status) => sum + reader.recentPerS(`decisions.${status}PerS`), 0);
+  const { valid, invalid, forbidden, unavailable } = decisionRates(reader);
+  return valid + invalid + forbidden + unavailable;
 }
 
 function flow(perS: number, words: string): Told {
@@ -56,7 +71,7 @@ function tokenStep(facts: StepFacts): Told {
 function memoryStep(facts: StepFacts): Told {
   const perS = Math.max(0, totalPerS(facts) - facts.reader.recentPerS("from.nonePerS"));
   const share = perS === 0 ? 0 : Math.min(1, facts.reader.recentPerS("from.memoryPerS") / perS);
-  return flow(perS, `answers ${Math.round(share * 100)} % of them`);
+  return flow(perS, share === 0 ? "knows none of them yet" : `answers ${Math.round(share * 100)} % of them`);
 }
 
 function verificationStep({ moment, reader }: StepFacts): Told {
@@ -89,8 +104,12 @@ function authorityStep({ moment, reader, fallback }: StepFacts): Told {
   const forced = asked.filter(({ authority }) => authority?.breaker.startsWith("forced") === true);
   const state: StepWord = fallback.mode === "deny" ? "failing" : "degraded";
   if (failing.length > 0) {
-    const longest = Math.max(...failing.map(({ authority }) => authority?.failingMs ?? 0));
-    return { state, words: `has not answered for ${durationWords(longest)}`, perS };
+    const [{ authority: longest } = { authority: null }] = failing.toSorted(
+      (a, b) => (b.authority?.failingMs ?? 0) - (a.authority?.failingMs ?? 0),
+    );
+    const words =
+      longest === null ? "fails" : `${authorityDoes(longest)} for ${durationWords(longest.failingMs ?? 0)}`;
+    return { state, words, perS };
   }
   if (forced.length > 0) {
     const words = listWords([...new Set(forced.map(({ authority }) => `breaker ${authority?.breaker}`))]);
@@ -110,7 +129,7 @@ function degradedStep({ moment, reader, fallback }: StepFacts): Told {
   if (degraded.length === 0) return { state: "idle", words: "ready, not needed", perS };
   const left = Math.min(...degraded.map((issuer) => fallbackLeftMs(issuer, fallback)));
   if (left <= 0) return { state: "failing", words: "its time is over", perS };
-  return { state: "degraded", words: `accepts tokens, ${durationWords(left)} are left`, perS };
+  return { state: "degraded", words: `accepts tokens for ${durationWords(left)} more`, perS };
 }
 
 function decisionStep(facts: StepFacts): Told {

@@ -4,7 +4,9 @@ import type { IssuerStatus } from "../../issuer/types.ts";
 import type { ComponentHealth } from "../health/service-health.ts";
 import type { Moment } from "./frame-columns.ts";
 import type { FallbackPolicy } from "../health/fallback.ts";
-import { durationWords } from "../health/words.ts";
+import { authorityDoes } from "../health/authority-words.ts";
+import { storeWords } from "../health/store-words.ts";
+import { durationWords, withoutStoreName } from "../health/words.ts";
 
 export interface UpstreamFacts {
   readonly moment: Moment;
@@ -14,7 +16,12 @@ export interface UpstreamFacts {
   readonly storeHealth: ComponentHealth;
 }
 
-const then503 = "then its tokens answer 503";
+/** What happens at the limit. `null` has no limit. */
+function then503(limitMs: number | null, without: string): string {
+  return limitMs === null
+    ? "its tokens answer 503"
+    : `after ${durationWords(limitMs)} without ${without}, its tokens answer 503`;
+}
 
 /** The servers and files that the service depends on, as the guard and the issuer see them. */
 export function describeUpstreams(facts: UpstreamFacts): Upstream[] {
@@ -24,7 +31,7 @@ export function describeUpstreams(facts: UpstreamFacts): Upstream[] {
     ...issuers.flatMap((issuer) => [
       ...keysUpstream(issuer),
       ...authorityUpstream(issuer, facts.fallback),
-      ...revocationsUpstream(issuer, facts.revocationLimitMs),
+      ...revocationsUpstream(issuer, facts.revocationLimitMs, facts.store.description),
     ]),
     ...(shared === null
       ? []
@@ -44,16 +51,17 @@ export function describeUpstreams(facts: UpstreamFacts): Upstream[] {
 }
 
 function storeUpstream({ store, storeHealth }: UpstreamFacts): Upstream {
-  const { status, reason } = storeHealth;
+  const { status, reason, detail } = storeHealth;
+  const { text, ending = "" } = storeWords(reason, detail, store.description);
   return {
     id: "store",
     kind: "store",
     name: store.description,
     state: status === "unavailable" ? "failing" : status,
-    words: status === "ok" ? "takes writes" : (reason ?? "fails"),
+    words: status === "ok" ? "takes writes" : `${text}${ending}`,
     breaker: null,
     age: null,
-    lastError: status === "ok" ? null : storeHealth.detail,
+    lastError: status === "ok" ? null : withoutStoreName(detail, store.description),
   };
 }
 
@@ -77,7 +85,7 @@ function keysUpstream({ issuer, keys }: TrustedIssuerStatus): Upstream[] {
       state: !usable ? "failing" : lastError !== null || isOld || vanished.length > 0 ? "degraded" : "ok",
       words,
       breaker: null,
-      age: ageMs === null ? null : { ageMs, limitMs, words: then503 },
+      age: ageMs === null ? null : { ageMs, limitMs, words: then503(limitMs, "a fetch") },
       lastError,
     },
   ];
@@ -85,12 +93,12 @@ function keysUpstream({ issuer, keys }: TrustedIssuerStatus): Upstream[] {
 
 function authorityUpstream({ issuer, authority }: TrustedIssuerStatus, fallback: FallbackPolicy): Upstream[] {
   if (authority === null) return [];
-  const { failingMs, breaker, lastError } = authority;
+  const { failingMs, breaker } = authority;
   const isForced = breaker.startsWith("forced");
   const isCut = failingMs !== null || breaker === "forced open";
   const words =
     failingMs !== null
-      ? `has not answered for ${durationWords(failingMs)}`
+      ? `${authorityDoes(authority)} for ${durationWords(failingMs)}`
       : isForced
         ? `breaker ${breaker} by hand`
         : "answers";
@@ -104,10 +112,8 @@ function authorityUpstream({ issuer, authority }: TrustedIssuerStatus, fallback:
       words,
       breaker,
       age:
-        failingMs === null
-          ? null
-          : { ageMs: failingMs, limitMs: limit, words: limit === null ? "its tokens answer 503" : then503 },
-      lastError,
+        failingMs === null ? null : { ageMs: failingMs, limitMs: limit, words: then503(limit, "an answer") },
+      lastError: authority.lastError,
     },
   ];
 }
@@ -115,22 +121,26 @@ function authorityUpstream({ issuer, authority }: TrustedIssuerStatus, fallback:
 function revocationsUpstream(
   { issuer, state, revocations }: TrustedIssuerStatus,
   limitMs: number | null,
+  store: string,
 ): Upstream[] {
   if (revocations === null) return [];
   const { complete, ageMs, lastError, entries } = revocations;
   const isTooOld = limitMs !== null && ageMs > limitMs;
   const isFailing = isTooOld || (state === "unavailable" && !complete);
-  const age: AgeAgainstLimit | null = Number.isFinite(ageMs) ? { ageMs, limitMs, words: then503 } : null;
+  const age: AgeAgainstLimit | null = Number.isFinite(ageMs)
+    ? { ageMs, limitMs, words: then503(limitMs, "news") }
+    : null;
   return [
     {
       id: `revocations ${issuer}`,
       kind: "revocations",
       name: issuer,
       state: isFailing ? "failing" : complete && lastError === null ? "ok" : "degraded",
-      words: complete && lastError === null ? `complete, ${entries} in force` : "the view is behind",
+      words:
+        complete && lastError === null ? `the view is complete, ${entries} in force` : "the view is behind",
       breaker: null,
       age,
-      lastError,
+      lastError: lastError === null ? null : withoutStoreName(lastError, store),
     },
   ];
 }

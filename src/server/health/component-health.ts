@@ -5,6 +5,7 @@ import type { IssuerStatus } from "../../issuer/types.ts";
 import { describeDifference } from "../../issuer/store/store-time.ts";
 import type { Service } from "../service.ts";
 import { readFailureReason } from "./failure-reason.ts";
+import { authorityDoes } from "./authority-words.ts";
 import type { ComponentFinding } from "./service-health.ts";
 import type { ProbeResult } from "./store-probe.ts";
 
@@ -86,17 +87,20 @@ export function revocationsFinding(
   const view = `${revocations?.entries ?? 0} in force, view ${ageMs} ms old`;
   if (revocations?.complete === true && ageMs <= narrowestMs) return ok(view);
   const detail = `${view}: ${revocations?.lastError ?? "the view is incomplete"}`;
+  const failing = Number.isFinite(ageMs) && { failingMs: ageMs };
   if ((state !== "ready" && state !== "degraded") || ageMs > widestMs) {
     const outcomes = { ownTokens: "unavailable" } as const;
-    return { status: "unavailable", reason: "revocations_stale", detail, outcomes };
+    return { status: "unavailable", reason: "revocations_stale", detail, outcomes, ...failing };
   }
-  if (ageMs <= narrowestMs) return { status: "degraded", reason: "revocations_failed", detail, outcomes: {} };
+  if (ageMs <= narrowestMs)
+    return { status: "degraded", reason: "revocations_failed", detail, outcomes: {}, ...failing };
   const bound = `${view}: routes with maxRevocationAgeMs ${narrowestMs} refuse tokens`;
   return {
     status: "degraded",
     reason: "revocations_stale",
     detail: revocations?.lastError == null ? bound : `${bound}; ${revocations.lastError}`,
     outcomes: { ownTokens: "degraded" },
+    ...failing,
   };
 }
 
@@ -164,10 +168,10 @@ export function providerFinding({ issuer, state, keys, authority }: TrustedIssue
   const failingMs = authority?.failingMs ?? null;
   const isMisconfigured = authority?.cause === "authority_misconfigured";
   const [reason, problem] =
-    failingMs !== null
+    authority !== null && failingMs !== null
       ? [
           isMisconfigured ? "authority_misconfigured" : "authority_failed",
-          `its authority has not answered for ${Math.round(failingMs / 1000)} s: ${authority?.lastError ?? "no answer yet"}`,
+          `its authority ${authorityDoes(authority)}: ${authority.lastError ?? "no answer yet"}`,
         ]
       : [
           "keys_failed",
@@ -175,7 +179,8 @@ export function providerFinding({ issuer, state, keys, authority }: TrustedIssue
         ];
   const effect = state === "degraded" ? "its tokens still get an answer" : "its tokens answer 503";
   const outcomes = { providerTokens: state === "degraded" ? "degraded" : "unavailable" } as const;
-  return { status: "degraded", reason, detail: `${issuer}: ${effect}; ${problem}`, outcomes };
+  const detail = `${issuer}: ${effect}; ${problem}`;
+  return { status: "degraded", reason, detail, outcomes, ...(failingMs !== null && { failingMs }) };
 }
 
 function ofAllTokens(status: "degraded" | "unavailable", hasProvider: boolean): ComponentFinding["outcomes"] {

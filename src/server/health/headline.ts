@@ -21,14 +21,30 @@ const consequences: Readonly<Record<string, readonly string[]>> = {
   guard: ["answers"],
 };
 
+const nothing = { advice: null, part: null, runbook: null };
+
 /**
  * One sentence for the operator: the part that fails, what users notice, and how long that lasts. It names the cause
  * first where one part takes others with it, and then what hurts users most.
  */
-export function describeHeadline(facts: HeadlineFacts): Headline {
+export function describeHeadline(
+  facts: HeadlineFacts,
+  problems: readonly Problem[] = findProblems(facts),
+): Headline {
   const { status, since } = facts.health;
-  if (status === "ok") return { status, text: "Everything works", advice: null, part: null, since: null };
-  const problems = [
+  if (status === "ok") return { status, text: "Everything works", ...nothing, since: null };
+  const [first, ...others] = problems.toSorted((a, b) => rankOf(b) - rankOf(a));
+  if (first === undefined) return { status, text: "Check what users get", ...nothing, since };
+  const hidden = consequences[first.part] ?? [];
+  const more = [...new Set(others.map(({ part }) => part))].filter((part) => !hidden.includes(part));
+  const text = sentence(first) + (more.length === 0 ? "" : `. Also check: ${listWords(more)}`);
+  const { advice, part, runbook } = first;
+  return { status, text, advice, part, since: first.since, runbook };
+}
+
+/** The problems of all parts, and those that only the answers show. */
+export function findProblems(facts: HeadlineFacts): Problem[] {
+  return [
     clockProblem(facts),
     storeProblem(facts),
     guardProblem(facts),
@@ -38,12 +54,6 @@ export function describeHeadline(facts: HeadlineFacts): Headline {
     answersProblem(facts, "login"),
     answersProblem(facts, "refresh"),
   ].filter((problem) => problem !== null);
-  const [first, ...others] = problems.toSorted((a, b) => rankOf(b) - rankOf(a));
-  if (first === undefined) return { status, text: "Check what users get", advice: null, part: null, since };
-  const hidden = consequences[first.part] ?? [];
-  const more = [...new Set(others.map(({ part }) => part))].filter((part) => !hidden.includes(part));
-  const text = sentence(first) + (more.length === 0 ? "" : `. Also check: ${listWords(more)}`);
-  return { status, text, advice: first.advice, part: first.part, since: first.since };
 }
 
 function sentence({ text, effect }: Problem): string {

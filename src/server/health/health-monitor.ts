@@ -1,6 +1,5 @@
 import { revocationAgeBounds, type RevocationAgeBounds } from "../../gateway/policy.ts";
 import { readClock, systemClock, type Clock, type Instant } from "../../core/clock.ts";
-import type { Headline } from "../../dashboard/wire-state.ts";
 import type { Service } from "../service.ts";
 import type { Role } from "../setting-definitions.ts";
 import { AnswerLog, type AnswerKind } from "./answer-log.ts";
@@ -14,10 +13,10 @@ import {
   worstProvider,
 } from "./component-health.ts";
 import { defaultFallback, revocationLimitMs, type FallbackPolicy } from "./fallback.ts";
-import { describeHeadline } from "./headline.ts";
-import type { HeadlineFacts } from "./problems.ts";
+import { describeHeadline, findProblems } from "./headline.ts";
+import { capitalize } from "./words.ts";
+import type { HeadlineFacts, Problem } from "./problems.ts";
 import {
-  describeEffect,
   worstOf,
   type ComponentFinding,
   type ComponentHealth,
@@ -97,14 +96,20 @@ export class HealthMonitor {
       Object.entries(findings).map(([name, finding]) => [name, this.#remember(name, finding)]),
     ) as unknown as ServiceHealth["components"];
     const health = { status, since: this.#seenSince("service", status).since, roles, outcomes, components };
-    return { headline: this.#headline(health), ...health };
+    const facts = this.#facts(health);
+    const problems = findProblems(facts);
+    return {
+      headline: describeHeadline(facts, problems),
+      ...health,
+      components: withEffects(components, problems),
+    };
   }
 
-  #headline(health: HeadlineFacts["health"]): Headline {
+  #facts(health: HeadlineFacts["health"]): HeadlineFacts {
     const { guard, store } = this.#service;
     const since = (kind: AnswerKind) =>
       this.#seenSince(`answers to ${kind}`, health.outcomes[kind].status).since;
-    return describeHeadline({
+    return {
       health,
       guard: guard.status(),
       store,
@@ -113,7 +118,7 @@ export class HealthMonitor {
       answers: { login: this.#answers.summary("login"), refresh: this.#answers.summary("refresh") },
       answersSince: { login: since("login"), refresh: since("refresh") },
       now: this.#clock.now(),
-    });
+    };
   }
 
   async #findings(): Promise<Findings> {
@@ -155,14 +160,17 @@ export class HealthMonitor {
   }
 
   #remember(name: string, finding: ComponentFinding): ComponentHealth {
-    const { status, reason, detail, outcomes } = finding;
+    const { status, reason, detail, outcomes, failingMs } = finding;
+    const seen = this.#seenSince(name, status);
     return {
       status,
       reason,
       detail,
       outcomes,
-      effect: describeEffect(finding),
-      ...this.#seenSince(name, status),
+      effect: null,
+      ...seen,
+      // Headline, part and upstream tell one duration.
+      ...(failingMs !== undefined && { since: Math.round(this.#clock.now() - failingMs) }),
     };
   }
 
@@ -197,6 +205,18 @@ function mustLeave(
     ...(roles.has("issuer") ? [findings.store] : []),
   ].some((finding) => finding.isAlone === true);
   return isAlone || (roles.has("gateway") && isGatewayAlone);
+}
+
+/** Gives each component the effect that the headline would name, so that both agree. */
+function withEffects(
+  components: ServiceHealth["components"],
+  problems: readonly Problem[],
+): ServiceHealth["components"] {
+  const told = Object.entries(components).map(([name, component]: [string, ComponentHealth]) => {
+    const effect = problems.find(({ part }) => part === name)?.effect ?? null;
+    return [name, { ...component, effect: effect === null ? null : `${capitalize(effect)}.` }];
+  });
+  return Object.fromEntries(told);
 }
 
 function roleStatus(role: Role, findings: Pick<Findings, ComponentName>, outcomes: Outcomes): HealthStatus {

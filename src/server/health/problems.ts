@@ -3,8 +3,9 @@ import type { Store } from "../../stores/store.ts";
 import type { AnswerKind, AnswerSummary } from "./answer-log.ts";
 import type { FallbackPolicy } from "./fallback.ts";
 import type { ComponentFinding, ComponentHealth, ServiceHealth } from "./service-health.ts";
+import type { RunbookSection } from "./runbook.ts";
 import { storeWords } from "./store-words.ts";
-import { durationWords } from "./words.ts";
+import { durationWords, withoutStoreName } from "./words.ts";
 
 /*
  * The problems of the parts, in words. The text of a problem is in the present perfect, so that a duration can follow:
@@ -33,6 +34,7 @@ export interface Problem {
   /** The effect on users. `null` when they notice nothing. */
   readonly effect: string | null;
   readonly advice: string | null;
+  readonly runbook: RunbookSection;
   readonly since: number;
   readonly outcomes: ComponentFinding["outcomes"];
   /** Whether other parts fail because of this one. */
@@ -47,20 +49,32 @@ export function forDuration(ms: number): string {
   return ms < MIN_DURATION_MS ? "" : ` for ${durationWords(ms)}`;
 }
 
-/** The first 150 characters of an error, because a headline is one sentence. */
-export function lastErrorWords(error: string | null): string {
-  return error === null ? "" : ` The last error: ${error.length > 150 ? `${error.slice(0, 150)}…` : error}`;
+/** The most characters of an error in a headline. Its end often says more than its middle. */
+const MAX_ERROR_START = 90;
+const MAX_ERROR_END = 60;
+
+/** The error without the name of the store, which the headline has already. */
+export function lastErrorWords(error: string | null, description = ""): string {
+  if (error === null) return "";
+  const text = description === "" ? error : withoutStoreName(error, description);
+  const isLong = text.length > MAX_ERROR_START + MAX_ERROR_END;
+  return ` The last error: ${isLong ? `${text.slice(0, MAX_ERROR_START)} … ${text.slice(-MAX_ERROR_END)}` : text}`;
 }
 
 export function storeProblem(facts: HeadlineFacts): Problem | null {
   const { store: component } = facts.health.components;
   if (component.status === "ok") return null;
-  const { text, advice } = storeWords(component.reason, component.detail, facts.store.description);
+  const {
+    text,
+    ending = "",
+    advice,
+  } = storeWords(component.reason, component.detail, facts.store.description);
   return {
     ...about("store", component),
-    text: `The store ${facts.store.description} ${text}${forDuration(facts.now - component.since)}`,
+    text: `The store ${facts.store.description} ${text}${forDuration(facts.now - component.since)}${ending}`,
     effect: storeEffect(facts),
-    advice: `${advice}${lastErrorWords(component.detail)}`,
+    advice: `${advice}${lastErrorWords(component.detail, facts.store.description)}`,
+    runbook: component.reason === "slow" ? "HoldfastStoreSlow" : "HoldfastStoreFailing",
     isRootCause: component.status === "unavailable",
   };
 }
@@ -68,7 +82,6 @@ export function storeProblem(facts: HeadlineFacts): Problem | null {
 /** Logins need the store at once. Tokens need it for new revocations only, and as long as the view may be old. */
 function storeEffect({ health, guard, revocationLimitMs }: HeadlineFacts): string | null {
   const { outcomes, roles, components } = health;
-  const { status } = components.store;
   const isIssuer = roles.issuer !== undefined;
   const answers = isIssuer ? issuerEffect(components.store.outcomes) : [];
   if (roles.gateway === undefined) return answers.length === 0 ? null : answers.join(", ");
@@ -76,11 +89,18 @@ function storeEffect({ health, guard, revocationLimitMs }: HeadlineFacts): strin
   const view = guard.issuers[0]?.revocations;
   const isBehind = view != null && (!view.complete || view.lastError !== null);
   const leftMs = revocationLimitMs - (view?.ageMs ?? 0);
+  if (components.revocations.outcomes.ownTokens === "degraded")
+    return [...answers, staleRoutesWords(leftMs)].join(", ");
   const tokens =
-    status === "unavailable" && isBehind && leftMs > 0
-      ? `tokens are accepted without new revocations, ${durationWords(leftMs)} are left`
+    components.store.status === "unavailable" && isBehind && leftMs > 0
+      ? `tokens are accepted without new revocations for ${durationWords(leftMs)} more`
       : "tokens are still accepted";
   return [...answers, tokens].join(", ");
+}
+
+/** The effect while the policy's routes with the smallest bound refuse the view, and other routes do not. */
+function staleRoutesWords(leftMs: number): string {
+  return `tokens on routes that need fresh revocations answer 503, and on the others in ${durationWords(leftMs)}`;
 }
 
 function issuerEffect(outcomes: ComponentFinding["outcomes"]): string[] {
@@ -88,7 +108,7 @@ function issuerEffect(outcomes: ComponentFinding["outcomes"]): string[] {
   if (worst === undefined) return [];
   return [
     worst === "unavailable"
-      ? "logins, refreshes and revocations answer 503"
+      ? "logins, refreshes and requests to revoke answer 503"
       : "some logins and refreshes answer 503",
   ];
 }
@@ -105,14 +125,15 @@ export function clockProblem({ health, guard, now }: HeadlineFacts): Problem | n
   return {
     ...about("clock", clock),
     text,
-    effect: "tokens that only one of two times calls valid answer 503",
-    advice: `Check the time service (NTP) of this machine${isStep ? "" : " and of the store"}.${isStep ? "" : ` ${clock.detail}`}`,
+    effect: "tokens whose validity depends on which time is right answer 503",
+    advice: `Check the time service (NTP) of this machine${isStep ? ". All times here follow the changed clock." : ` and of the store. ${clock.detail}`}`,
+    runbook: "HoldfastClockStepped",
     isRootCause: isStep,
   };
 }
 
 function agoWords(ms: number): string {
-  return ms < MIN_DURATION_MS ? "" : ` ${durationWords(ms)} ago`;
+  return ms < MIN_DURATION_MS ? "" : `, ${durationWords(ms)} ago`;
 }
 
 export function guardProblem({ health, now }: HeadlineFacts): Problem | null {
@@ -124,10 +145,11 @@ export function guardProblem({ health, now }: HeadlineFacts): Problem | null {
     text: `The guard ${isBroken ? "has failed its check" : "could not decide about the token of its check"}${forDuration(now - guard.since)}`,
     effect: isBroken ? "no answer about a token can be trusted" : "some tokens answer 503",
     advice: `Restart this process if the next check fails, too.${lastErrorWords(guard.detail)}`,
+    runbook: "HoldfastUnavailableBurnFast",
   };
 }
 
-export function keysProblem({ health, guard, now }: HeadlineFacts): Problem | null {
+export function keysProblem({ health, guard, store, now }: HeadlineFacts): Problem | null {
   const { keys } = health.components;
   if (keys.status === "ok") return null;
   const isGone = keys.status === "unavailable";
@@ -135,11 +157,18 @@ export function keysProblem({ health, guard, now }: HeadlineFacts): Problem | nu
     ...about("keys", keys),
     text: `The key set of this service ${isGone ? "has been unusable" : "could not be read again"}${forDuration(now - keys.since)}`,
     effect: isGone ? "its tokens answer 503" : "its tokens are still accepted",
-    advice: `Look at the store.${lastErrorWords(guard.issuers[0]?.keys.lastError ?? null)}`,
+    advice: `Look at the store.${lastErrorWords(guard.issuers[0]?.keys.lastError ?? null, store.description)}`,
+    runbook: "HoldfastKeysStale",
   };
 }
 
-export function revocationsProblem({ health, guard, revocationLimitMs, now }: HeadlineFacts): Problem | null {
+export function revocationsProblem({
+  health,
+  guard,
+  store,
+  revocationLimitMs,
+  now,
+}: HeadlineFacts): Problem | null {
   const { revocations } = health.components;
   if (revocations.status === "ok") return null;
   const view = guard.issuers[0]?.revocations ?? null;
@@ -147,17 +176,19 @@ export function revocationsProblem({ health, guard, revocationLimitMs, now }: He
   const text = Number.isFinite(ageMs)
     ? `New revocations have not arrived for ${durationWords(ageMs)}`
     : `The revocations could not be read${forDuration(now - revocations.since)}`;
-  const left = `${durationWords(Math.max(0, revocationLimitMs - ageMs))} are left`;
+  const leftMs = Math.max(0, revocationLimitMs - ageMs);
   const effects = {
     unavailable: "tokens of this service answer 503",
-    degraded: `routes that ask for newer revocations answer 503, the others accept tokens, ${left}`,
+    degraded: staleRoutesWords(leftMs),
   };
   const { ownTokens } = revocations.outcomes;
   return {
     ...about("revocations", revocations),
     text,
-    effect: ownTokens === undefined ? `tokens are still accepted, ${left}` : effects[ownTokens],
-    advice: `Check the way from this process to the store.${lastErrorWords(view?.lastError ?? null)}`,
+    effect:
+      ownTokens === undefined ? `tokens are accepted for ${durationWords(leftMs)} more` : effects[ownTokens],
+    advice: `Check the way from this process to the store.${lastErrorWords(view?.lastError ?? null, store.description)}`,
+    runbook: "HoldfastRevocationsStale",
   };
 }
 
@@ -174,13 +205,16 @@ export function answersProblem(facts: HeadlineFacts, kind: AnswerKind): Problem 
   const common = { part: "answers", since, outcomes: { [kind]: "degraded" } } as const;
   if (failed * 2 >= limited) {
     const text = `${failed} of the last ${answers} ${name} have answered 5xx${duration}`;
-    return { ...common, text, effect: "users have to try again", advice: "Read the log for the reason." };
+    const advice = "Read the log for the reason.";
+    return { ...common, text, effect: "users have to try again", advice, runbook: "HoldfastRequestsFailing" };
   }
   return {
     ...common,
     text: `A flood of ${name} has come from ${sources} networks${duration}`,
     effect: `${limited} of the last ${answers} ${name} answered 429, and users may have to wait`,
-    advice: "Limit these networks in front of the service, if they do not belong to users.",
+    advice:
+      "Read the networks in the audit events, and limit those at the proxy that do not belong to users.",
+    runbook: "HoldfastLoginAttack",
   };
 }
 

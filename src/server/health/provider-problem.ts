@@ -1,4 +1,5 @@
 import type { TrustedIssuerStatus } from "../../guard/status-types.ts";
+import { authorityDoes, type AuthorityStatus } from "./authority-words.ts";
 import { fallbackLeftMs, type FallbackPolicy } from "./fallback.ts";
 import { forDuration, lastErrorWords, type HeadlineFacts, type Problem } from "./problems.ts";
 import { worstProvider } from "./component-health.ts";
@@ -17,40 +18,46 @@ export function providerProblem({ health, guard, fallback, now }: HeadlineFacts)
   return { part: "provider", since, outcomes, ...words };
 }
 
-type Words = Pick<Problem, "text" | "effect" | "advice">;
+type Words = Pick<Problem, "text" | "effect" | "advice" | "runbook">;
 
 function authorityWords(
   status: TrustedIssuerStatus,
-  { failingMs, cause, breaker, lastError }: NonNullable<TrustedIssuerStatus["authority"]>,
+  authority: AuthorityStatus,
   fallback: FallbackPolicy,
 ): Words {
-  const name = `The authority of ${issuerName(status)}`;
+  const { failingMs, cause, breaker, lastError } = authority;
   const duration = forDuration(failingMs ?? 0);
+  const text = `The authority of ${issuerName(status)} ${authorityDoes(authority)}${duration}`;
   const effect = authorityEffect(status, fallback);
   if (breaker === "forced open") {
-    const text = `The breaker of ${issuerName(status)} has been open by hand${duration}`;
     return {
-      text,
+      text: `The breaker of ${issuerName(status)} has been open by hand${duration}`,
       effect,
+      runbook: "HoldfastBreakerOpen",
       advice: "Give the breaker back with `holdfast breaker auto` when the reason is over.",
     };
   }
   if (cause === "authority_misconfigured") {
     const advice = `Check the URL and the credentials of the authority; waiting does not help.${lastErrorWords(lastError)}`;
-    return { text: `${name} has refused this service itself${duration}`, effect, advice };
+    return { text, effect, advice, runbook: "HoldfastAuthorityMisconfigured" };
   }
   const advice = `Tell the operator of the provider, and check the network to it.${lastErrorWords(lastError)}`;
-  return { text: `${name} has not answered${duration}`, effect, advice };
+  return {
+    text,
+    effect,
+    advice,
+    runbook: fallback.mode === "deny" ? "HoldfastBreakerOpen" : "HoldfastDegraded",
+  };
 }
 
 function authorityEffect(status: TrustedIssuerStatus, fallback: FallbackPolicy): string {
   if (fallback.mode === "deny") return "its tokens answer 503";
   const leftMs = fallbackLeftMs(status, fallback);
   if (leftMs <= 0) return "its tokens answer 503, because the time of degraded mode is over";
-  const left = `${durationWords(leftMs)} are left`;
+  const left = `for ${durationWords(leftMs)} more`;
   return fallback.mode === "local"
-    ? `its tokens are accepted degraded, ${left}`
-    : `tokens that it knew are accepted degraded, ${left}, and others answer 503`;
+    ? `its tokens are accepted without it ${left}`
+    : `tokens that it knew are accepted without it ${left}, and others answer 503`;
 }
 
 function keysWords(status: TrustedIssuerStatus, durationMs: number): Words {
@@ -60,7 +67,8 @@ function keysWords(status: TrustedIssuerStatus, durationMs: number): Words {
     return {
       text: `The ${name} could not be fetched${forDuration(durationMs)}`,
       effect: "its tokens answer 503",
-      advice: `Fetch the key set by hand, and check proxy, DNS and certificates.${lastErrorWords(lastError)}`,
+      advice: `${fetchAdvice(lastError)}${lastErrorWords(lastError)}`,
+      runbook: "HoldfastKeysUnreachable",
     };
   }
   if (lastError === null && vanished.length > 0) {
@@ -68,20 +76,30 @@ function keysWords(status: TrustedIssuerStatus, durationMs: number): Words {
       text: `A key has left the ${name}`,
       effect: "tokens that it verified before are still accepted for a while",
       advice: "Ask the provider why. If the key was stolen, run `holdfast keys distrust`.",
+      runbook: "HoldfastKeyVanished",
     };
   }
-  const left = ageMs === null || maxStaleMs === null ? "" : `, ${durationWords(maxStaleMs - ageMs)} are left`;
+  const leftMs = ageMs === null || maxStaleMs === null ? null : maxStaleMs - ageMs;
+  const left = leftMs === null ? "still accepted" : `accepted for ${durationWords(leftMs)} more`;
   return {
     text: `The ${name} could not be fetched${forDuration(durationMs)}`,
-    effect: `${newKeyWords(status)}, tokens under a known key are accepted${left}`,
-    advice: `Fetch the key set by hand, and check proxy, DNS and certificates.${lastErrorWords(lastError)}`,
+    effect: `${newKeyWords(status)}, tokens under a known key are ${left}`,
+    advice: `${fetchAdvice(lastError)}${lastErrorWords(lastError)}`,
+    runbook: "HoldfastKeysUnreachable",
   };
 }
 
 function newKeyWords({ authority }: TrustedIssuerStatus): string {
   return authority === null
     ? "tokens under a new key answer 503"
-    : "its authority alone decides about tokens under a new key";
+    : "tokens under a new key pass only if its authority confirms them";
+}
+
+/** A provider that answers with an error has been reached. */
+function fetchAdvice(lastError: string | null): string {
+  return /\banswered \d{3}\b/.test(lastError ?? "")
+    ? "Fetch the key set by hand, and ask the operator of the provider."
+    : "Fetch the key set by hand, and check proxy, DNS and certificates.";
 }
 
 /** The issuer without its scheme, as people call it. */

@@ -25,10 +25,12 @@ export interface ComponentFinding {
   readonly outcomes: Partial<Record<Outcome, Exclude<HealthStatus, "ok">>>;
   /** Whether another process on the same store may do what this one cannot do. */
   readonly isAlone?: boolean;
+  /** For how long the component has failed, where it knows. Otherwise the first check that found it counts. */
+  readonly failingMs?: number;
 }
 
-export interface ComponentHealth extends Omit<ComponentFinding, "isAlone"> {
-  /** When a check first found this status. */
+export interface ComponentHealth extends Omit<ComponentFinding, "isAlone" | "failingMs"> {
+  /** When the component began to fail, where it knows. Otherwise when a check first found this status. */
   readonly since: number;
   /** When a check last found the component `ok`. `null` when none did. */
   readonly lastOkAt: number | null;
@@ -73,26 +75,4 @@ const ranks: readonly HealthStatus[] = ["ok", "degraded", "unavailable"];
 
 export function worstOf(statuses: readonly HealthStatus[]): HealthStatus {
   return ranks[Math.max(0, ...statuses.map((status) => ranks.indexOf(status)))] ?? "ok";
-}
-
-const subjects: Readonly<Record<Outcome, string>> = {
-  login: "logins",
-  refresh: "refreshes and revocations",
-  ownTokens: "tokens of the service",
-  providerTokens: "tokens of the provider",
-};
-
-/** Says what users get because of a component. `null` when they notice nothing. */
-export function describeEffect({ outcomes }: Pick<ComponentFinding, "outcomes">): string | null {
-  const affected = (wanted: HealthStatus) => {
-    const names = Object.entries(outcomes).filter(([, status]) => status === wanted);
-    const text = names.map(([name]) => subjects[name as Outcome]).join(", ");
-    return text === "" ? null : text.charAt(0).toUpperCase() + text.slice(1);
-  };
-  const [failing, ailing] = [affected("unavailable"), affected("degraded")];
-  const sentences = [
-    failing === null ? [] : [`${failing} answer 503.`],
-    ailing === null ? [] : [`${ailing} still get answers, and some are 503 or degraded.`],
-  ].flat();
-  return sentences.length === 0 ? null : sentences.join(" ");
 }

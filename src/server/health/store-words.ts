@@ -1,6 +1,8 @@
 /** The behaviour of a failing store, in the present perfect, and what an operator can do. */
 interface StoreWords {
   readonly text: string;
+  /** Follows the duration. */
+  readonly ending?: string;
   readonly advice: string;
 }
 
@@ -53,8 +55,10 @@ const words: Readonly<Record<string, StoreWords>> = {
   EROFS: readOnly,
   EACCES: readOnly,
   READONLY: {
-    text: "has taken no writes, because it is a read-only replica",
-    advice: "Point REDIS_URL at the primary, or end the replication of this server (REPLICAOF NO ONE).",
+    text: "has been a read-only replica",
+    ending: " and takes no writes",
+    advice:
+      "Point REDIS_URL at the primary. Only if no other primary is alive, promote this server (REPLICAOF NO ONE): writes may be lost.",
   },
   OOM: {
     text: "has been full: it reached its maxmemory",

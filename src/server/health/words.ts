@@ -18,3 +18,12 @@ export function listWords(names: readonly string[]): string {
   if (more > 0) return `${names.slice(0, MAX_NAMES).join(", ")} and ${more} more`;
   return names.join(" and ");
 }
+
+export function capitalize(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** The error of a store without the name of the store. The description of a Redis store ends with its durability. */
+export function withoutStoreName(error: string, description: string): string {
+  return error.replaceAll(`${description.replace(/ \(.*\)$/, "")}: `, "");
+}

@@ -7,6 +7,9 @@ export const RETRY_AFTER_MS = 1000;
 export const NOT_EXECUTED: RegExp =
   /\b(READONLY|LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN)\b|client is offline|^not connected yet/;
 
+/** Matches where in a script a command failed: that names no cause, and the digest is long. */
+const SCRIPT_PLACE = /\.? script: [\da-f]+, on @user_script:\d+\.?/g;
+
 /** Matches a reply of the server: it begins with the code of the error. */
 const REPLY = /^[A-Z]{2,} /;
 
@@ -46,7 +49,8 @@ export function toStoreError(
   if (reply.startsWith(NEWER_SESSION)) {
     return new HoldfastError("store_newer", `${description}: ${reply.slice(NEWER_SESSION.length)}`);
   }
-  const why = describeFailure(reply, reason);
+  // The last error of the connection may be an error of the store, which has the name already.
+  const why = describeFailure(reply, reason).replaceAll(`${description}: `, "").replaceAll(SCRIPT_PLACE, "");
   return new HoldfastError("store_unavailable", `${description}: ${why}`, {
     cause: error,
     retryAfterMs: RETRY_AFTER_MS,

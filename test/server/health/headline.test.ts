@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { test, type TestContext } from "node:test";
 import { describeHeadline } from "../../../src/server/health/headline.ts";
 import { HealthMonitor } from "../../../src/server/health/health-monitor.ts";
 import type { HeadlineFacts } from "../../../src/server/health/problems.ts";
+import { runbookSections } from "../../../src/server/health/runbook.ts";
 import type { ComponentHealth } from "../../../src/server/health/service-health.ts";
 import { FakeClock } from "../../../src/testing/index.ts";
 import { composedService } from "../dashboard/composed-service.ts";
@@ -21,6 +23,7 @@ async function wellFacts(t: TestContext): Promise<HeadlineFacts> {
     advice: null,
     part: null,
     since: null,
+    runbook: null,
   });
   const none = { answers: 0, failed: 0, limited: 0, sources: 0 };
   return {
@@ -83,15 +86,101 @@ test("a headline says how long a fault has lasted, and how much time is left", a
   const text = (mode: "deny" | "cached" | "local", maxMs: number) =>
     describeHeadline({ ...ailing, fallback: { mode, maxMs } }).text;
   const name = "The authority of id.example/realms/shop has not answered for 4 min";
-  assert.equal(text("local", 900_000), `${name}: its tokens are accepted degraded, 11 min are left`);
+  assert.equal(text("local", 900_000), `${name}: its tokens are accepted without it for 11 min more`);
   assert.equal(
     text("cached", 900_000),
-    `${name}: tokens that it knew are accepted degraded, 11 min are left, and others answer 503`,
+    `${name}: tokens that it knew are accepted without it for 11 min more, and others answer 503`,
   );
   assert.equal(text("deny", 900_000), `${name}: its tokens answer 503`);
   assert.equal(
     text("local", 200_000),
     `${name}: its tokens answer 503, because the time of degraded mode is over`,
+  );
+});
+
+test("a headline tells an authority that answers with an error from one that does not answer", async (t) => {
+  const facts = await wellFacts(t);
+  const [own] = facts.guard.issuers;
+  assert.ok(own !== undefined);
+  const told = (cause: "authority_misconfigured" | "authority_unavailable", lastError: string) => {
+    const authority = {
+      kind: "introspection",
+      breaker: "open",
+      failingMs: 39_000,
+      retryAfterMs: 0,
+      softTimeoutMs: 80,
+      inFlight: 0,
+      cause,
+      lastError,
+    } as const;
+    const foreign = { ...own, issuer: provider, state: "unavailable", authority } as const;
+    const ailing = { ...facts, guard: { ...facts.guard, issuers: [own, foreign] } };
+    const component = failing({ outcomes: { providerTokens: "unavailable" } });
+    const { text, runbook } = describeHeadline(withComponents(ailing, { provider: component }));
+    return [text.replace("The authority of id.example/realms/shop ", ""), runbook];
+  };
+  assert.deepEqual(told("authority_misconfigured", "the authority answered 401"), [
+    "has refused this service itself (401) for 39 s: its tokens answer 503",
+    "HoldfastAuthorityMisconfigured",
+  ]);
+  assert.deepEqual(told("authority_unavailable", "the authority answered 500"), [
+    "has answered 500 for 39 s: its tokens answer 503",
+    "HoldfastBreakerOpen",
+  ]);
+  assert.deepEqual(told("authority_unavailable", "no answer within 2000 ms"), [
+    "has not answered for 39 s: its tokens answer 503",
+    "HoldfastBreakerOpen",
+  ]);
+});
+
+test("law 10: the headline of a failing store says that routes which need fresh revocations answer 503", async (t) => {
+  const facts = await wellFacts(t);
+  const [own] = facts.guard.issuers;
+  assert.ok(own?.revocations != null);
+  const view = { ...own.revocations, complete: false, ageMs: 39_000, lastError: "READONLY" };
+  const store = failing({
+    status: "unavailable",
+    reason: "READONLY",
+    detail: `${facts.store.description}: READONLY You can't write against a read only replica.`,
+    outcomes: { login: "unavailable", refresh: "unavailable" },
+  });
+  const told = (revocations: ComponentHealth) =>
+    describeHeadline(
+      withComponents(
+        { ...facts, guard: { ...facts.guard, issuers: [{ ...own, revocations: view }] } },
+        { store, revocations },
+      ),
+    );
+  const { text, advice, runbook } = told(
+    failing({ reason: "revocations_stale", outcomes: { ownTokens: "degraded" } }),
+  );
+  assert.match(text, /has been a read-only replica for 4 min and takes no writes: /);
+  assert.match(
+    text,
+    / 503, tokens on routes that need fresh revocations answer 503, and on the others in 21 s$/,
+  );
+  assert.ok(advice?.endsWith("The last error: READONLY You can't write against a read only replica."));
+  assert.equal(runbook, "HoldfastStoreFailing");
+  assert.match(
+    told(failing({ reason: "revocations_failed" })).text,
+    /, tokens are accepted without new revocations for 21 s more$/,
+  );
+});
+
+test("a headline keeps the end of a long error, which tells more than the middle", async (t) => {
+  const facts = await wellFacts(t);
+  const store = failing({ reason: "EIO", detail: `start ${"x".repeat(300)} the end` });
+  const { advice } = describeHeadline(withComponents(facts, { store }));
+  assert.match(advice ?? "", /The last error: start x+ … x+ the end$/);
+  assert.ok((advice ?? "").length < 300);
+});
+
+test("every section of the runbook that a headline names is there", async () => {
+  const runbook = await readFile(new URL("../../../ops/runbook.md", import.meta.url), "utf8");
+  const headings = new Set([...runbook.matchAll(/^## (\S+)$/gm)].map(([, heading]) => heading));
+  assert.deepEqual(
+    runbookSections.filter((section) => !headings.has(section)),
+    [],
   );
 });
 
@@ -114,7 +203,7 @@ test("a headline names the cause, and not the parts that fail because of it", as
   assert.equal(all.part, "clock");
   assert.match(
     all.text,
-    /^The clock of this machine was set ahead by 1 h 4 min ago: .*\. Also check: store$/,
+    /^The clock of this machine was set ahead by 1 h, 4 min ago: .*\. Also check: store$/,
   );
 });
 

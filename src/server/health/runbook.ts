@@ -1,0 +1,18 @@
+/** The headings of `ops/runbook.md` that a headline leads to. */
+export const runbookSections = [
+  "HoldfastStoreFailing",
+  "HoldfastStoreSlow",
+  "HoldfastClockStepped",
+  "HoldfastUnavailableBurnFast",
+  "HoldfastKeysStale",
+  "HoldfastKeysUnreachable",
+  "HoldfastKeyVanished",
+  "HoldfastRevocationsStale",
+  "HoldfastBreakerOpen",
+  "HoldfastDegraded",
+  "HoldfastAuthorityMisconfigured",
+  "HoldfastRequestsFailing",
+  "HoldfastLoginAttack",
+] as const;
+
+export type RunbookSection = (typeof runbookSections)[number];

@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { describeOutcomes } from "../../../src/server/dashboard/outcome-words.ts";
+import { HealthMonitor } from "../../../src/server/health/health-monitor.ts";
+import { FakeClock } from "../../../src/testing/index.ts";
+import { composedService } from "./composed-service.ts";
+
+const roles = new Set(["issuer", "gateway"] as const);
+
+test("law 10: tokens that only some routes refuse are not called partly answered", async (t) => {
+  const service = await composedService(t);
+  const status = service.guard.status();
+  const [own] = status.issuers;
+  assert.ok(own?.revocations != null);
+  const revocations = { ...own.revocations, complete: false, ageMs: 39_000, lastError: "READONLY" };
+  const issuers = [{ ...own, state: "degraded", revocations }] as const;
+  const ailing = { ...status, issuers };
+  const guard = { ...service.guard, status: () => ailing };
+  const bounds = { narrowestMs: 1_000, widestMs: Infinity };
+  const clock = new FakeClock();
+  const health = await new HealthMonitor({ ...service, guard }, roles, clock, bounds).check();
+  const told = describeOutcomes(health, ailing);
+  assert.equal(told["ownTokens"]?.words, "some routes answer 503");
+  assert.equal(told["login"]?.words, "answered");
+  assert.equal(
+    health.components.revocations.effect,
+    "Tokens on routes that need fresh revocations answer 503, and on the others in 21 s.",
+  );
+  // The headline and the part count from the last read.
+  assert.equal(health.components.revocations.since, clock.now() - 39_000);
+  assert.equal(health.headline.since, health.components.revocations.since);
+});
+
+test("law 10: tokens of a provider without its authority are answered", async (t) => {
+  const service = await composedService(t);
+  const status = service.guard.status();
+  const [own] = status.issuers;
+  assert.ok(own !== undefined);
+  const authority = {
+    kind: "introspection",
+    breaker: "open",
+    failingMs: 39_000,
+    retryAfterMs: 0,
+    softTimeoutMs: 80,
+    inFlight: 0,
+    cause: "authority_misconfigured",
+    lastError: "the authority answered 401",
+  } as const;
+  const foreign = { ...own, issuer: "https://other.example", state: "degraded", authority } as const;
+  const ailing = { ...status, issuers: [own, foreign] };
+  const guard = { ...service.guard, status: () => ailing };
+  const clock = new FakeClock();
+  const health = await new HealthMonitor({ ...service, guard }, roles, clock).check();
+  assert.equal(describeOutcomes(health, ailing)["providerTokens"]?.words, "answered without the authority");
+  const { provider } = health.components;
+  assert.match(provider?.detail ?? "", /its authority has refused this service itself \(401\): /);
+  assert.equal(provider?.since, clock.now() - 39_000);
+});
