@@ -60,8 +60,11 @@ test(
     const page = await showFrame(t, (frame) => ({ ...frame, state: withoutStore(frame.state) }));
     assert.equal(await page.locator(".headline.tone-failing").count(), 1);
     assert.equal(await page.locator(".nav .tone-failing").count(), 1);
-    const part = page.getByRole("region", { name: "Parts with a problem" }).getByRole("listitem");
+    const parts = page.getByRole("region", { name: "Parts with a problem" }).getByRole("listitem");
+    const part = parts.first();
     assert.match(await part.innerText(), /^Store\s+failing\s/);
+    // Answers that were measured have a card, too, because no component is to blame.
+    assert.match(await parts.last().innerText(), /^Refreshes\s+impaired\s+Many of the latest answers/);
     assert.equal(await part.locator(".tone-failing").count(), 1);
     const tiles = await page.locator(".outcomes > li").allInnerTexts();
     assert.match(tiles[0] ?? "", /cause: Store$/);
@@ -114,5 +117,35 @@ test(
     );
     await page.locator(".flows .past").first().waitFor({ state: "attached" });
     assert.equal(await page.locator(".flows .past:not(.none)").count(), 0);
+  },
+);
+
+test(
+  "the headline is red while many decisions are 503, and has one duration",
+  { skip: noChromium },
+  async (t) => {
+    const text = "The clock of this machine was set back by one hour, 29 s ago";
+    const page = await showFrame(t, (frame) => {
+      const { state } = frame;
+      const { clock } = state.components;
+      assert(clock !== undefined);
+      const headline = {
+        ...state.headline,
+        status: "degraded",
+        text,
+        part: "clock",
+        since: frame.at - 29_000,
+      } as const;
+      const steps = state.steps.map((step) =>
+        step.name === "decision" ? ({ ...step, state: "failing", words: "half answer 503" } as const) : step,
+      );
+      const components = { ...state.components, clock: { ...clock, status: "degraded" } as const };
+      return { ...frame, state: { ...state, headline, steps, components } };
+    });
+    assert.equal(await page.locator(".headline.tone-failing").count(), 1);
+    assert.match(
+      await page.locator(".headline .since").innerText(),
+      /^Since [\d:]+ by the clock that was set\.$/,
+    );
   },
 );

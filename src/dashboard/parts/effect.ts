@@ -1,17 +1,20 @@
 import type { State } from "../wire-state.ts";
 import { toneOf, type Tone } from "./tone.tsx";
 
-type Effects = Pick<State, "headline" | "outcomes" | "components">;
-
-/** The tone of the whole service. It is failing while one kind of answer is 503 for its users. */
-export function toneOfService({ headline, outcomes }: Pick<Effects, "headline" | "outcomes">): Tone {
-  return Object.values(outcomes).some(({ status }) => status === "unavailable")
-    ? "failing"
-    : toneOf(headline.status);
+/**
+ * The tone of the whole service. It is failing while one kind of answer is 503 for its users, or many decisions are
+ * 503. Decisions of the last ten seconds alone do not make a healthy service fail.
+ */
+export function toneOfService({ headline, outcomes, steps }: State): Tone {
+  if (headline.status === "ok") return "ok";
+  const hurts =
+    Object.values(outcomes).some(({ status }) => status === "unavailable") ||
+    steps.some(({ name, state }) => name === "decision" && state === "failing");
+  return hurts ? "failing" : toneOf(headline.status);
 }
 
 /** The tone of a component. It is failing while the component makes one kind of answer 503. */
-export function toneOfComponent(name: string, { components, outcomes }: Effects): Tone {
+export function toneOfComponent(name: string, { components, outcomes }: State): Tone {
   const hurts = Object.values(outcomes).some(
     ({ status, because }) => status === "unavailable" && because.includes(name),
   );

@@ -10,9 +10,10 @@ const ANNOUNCE_MS = 10_000;
 /** The sentence that names the failing part. The view `Now` shows it large. */
 export function Headline({ isMain }: { isMain: boolean }): JSX.Element {
   const { received, now } = useDashboard();
-  const { headline, outcomes, components } = received.frame.state;
+  const { state } = received.frame;
+  const { headline, components } = state;
   const { text, advice, since } = headline;
-  const tone = toneOfService({ headline, outcomes });
+  const tone = toneOfService(state);
   const isClockSet = components["clock"] !== undefined && components["clock"].status !== "ok";
   const Title = isMain ? "h1" : "p";
   return (
@@ -24,8 +25,7 @@ export function Headline({ isMain }: { isMain: boolean }): JSX.Element {
       <Title class="text">{withWholeDurations(text)}</Title>
       {isMain && (since !== null || advice !== null) && (
         <p class="since">
-          {since !== null &&
-            `${sinceWords(since, now, text)}${isClockSet ? ", by the clock that was set" : ""}. `}
+          {since !== null && `${sinceWords(since, isClockSet, saysDuration(text) ? null : now - since)}. `}
           {advice}
         </p>
       )}
@@ -33,10 +33,14 @@ export function Headline({ isMain }: { isMain: boolean }): JSX.Element {
   );
 }
 
-/** The start of the fault. A sentence that says its duration must not get a second one beside it. */
-function sinceWords(since: number, now: number, text: string): string {
-  const start = `Since ${clockTime(since)}`;
-  return / for \d/.test(text) ? start : `${start}, for ${duration(now - since)}`;
+/** The start of the fault. `forMs` is `null` when the sentence above says it, because one fault has one duration. */
+function sinceWords(since: number, isClockSet: boolean, forMs: number | null): string {
+  const start = `Since ${clockTime(since)}${isClockSet ? " by the clock that was set" : ""}`;
+  return forMs === null ? start : `${start}, for ${duration(forMs)}`;
+}
+
+function saysDuration(text: string): boolean {
+  return / for \d|\d (?:ms|s|min|h|days) ago/.test(text);
 }
 
 function withoutNumbers(text: string): string {

@@ -107,7 +107,8 @@ function Components(): JSX.Element | null {
   const ailing = Object.entries(state.components)
     .filter(([, { status }]) => status !== "ok")
     .map(([name, component]) => ({ name, component, tone: toneOfComponent(name, state) }));
-  if (ailing.length === 0) return null;
+  const measured = Object.entries(state.outcomes).filter(([, { because }]) => because.includes("answers"));
+  if (ailing.length + measured.length === 0) return null;
   return (
     <section class="section" aria-labelledby="parts">
       <h2 id="parts">Parts with a problem</h2>
@@ -128,6 +129,19 @@ function Components(): JSX.Element | null {
               )}
             </p>
             {!isInHeadline(detail, state.headline) && <p class="dim small mono">{detail}</p>}
+          </li>
+        ))}
+        {measured.map(([name, { status }]) => (
+          <li key={name} class="card">
+            <div class="card-head">
+              <h3>{outcomeNames[name] ?? name}</h3>
+              <StateWord tone={toneOf(status)}>{toneWords[toneOf(status)]}</StateWord>
+            </div>
+            <p>Many of the latest answers are 429 or 5xx.</p>
+            <OutcomeRate name={name} />
+            <p class="small">
+              <a href="#/refreshes">Charts of logins and refreshes</a>
+            </p>
           </li>
         ))}
       </ul>
