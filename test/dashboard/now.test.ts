@@ -22,7 +22,14 @@ function withoutStore(state: State): State {
   assert(store !== undefined);
   return {
     ...state,
-    headline: { ...state.headline, status: "degraded", text: "The store fails", advice: null, part: "store" },
+    headline: {
+      ...state.headline,
+      status: "degraded",
+      text: "The store fails",
+      advice: null,
+      part: "store",
+      runbook: "HoldfastStoreFailing",
+    },
     outcomes: {
       ...state.outcomes,
       login: { status: "unavailable", because: ["store"], words: "all answer 503" },
@@ -67,7 +74,9 @@ test(
     assert.match(await parts.last().innerText(), /^Refreshes\s+impaired\s+Many of the latest answers/);
     assert.equal(await part.locator(".tone-failing").count(), 1);
     const tiles = await page.locator(".outcomes > li").allInnerTexts();
-    assert.match(tiles[0] ?? "", /cause: Store$/);
+    assert.match(tiles[0] ?? "", /^Logins\s+all answer 503\s[^]*cause: Store$/);
+    const headline = await page.locator(".headline").innerText();
+    assert.match(headline, /What to do: ops\/runbook\.md, section HoldfastStoreFailing$/);
     assert.match(tiles[1] ?? "", /cause: recent answers with 429 or 5xx$/);
   },
 );

@@ -12,7 +12,7 @@ export function Headline({ isMain }: { isMain: boolean }): JSX.Element {
   const { received, now } = useDashboard();
   const { state } = received.frame;
   const { headline, components } = state;
-  const { text, advice, since } = headline;
+  const { text, advice, since, runbook } = headline;
   const tone = toneOfService(state);
   const isClockSet = components["clock"] !== undefined && components["clock"].status !== "ok";
   const Title = isMain ? "h1" : "p";
@@ -27,6 +27,11 @@ export function Headline({ isMain }: { isMain: boolean }): JSX.Element {
         <p class="since">
           {since !== null && `${sinceWords(since, isClockSet, saysDuration(text) ? null : now - since)}. `}
           {advice}
+        </p>
+      )}
+      {isMain && runbook !== null && (
+        <p class="since">
+          What to do: <code>ops/runbook.md</code>, section <code>{runbook}</code>
         </p>
       )}
     </div>

@@ -14,12 +14,6 @@ const outcomeNames: Readonly<Record<string, string>> = {
   providerTokens: "Tokens of the provider",
 };
 
-const outcomeWords = {
-  ok: "answered",
-  degraded: "some are not answered",
-  unavailable: "answered with 503",
-} as const;
-
 /** Shows the failing part, and its effect on users. */
 export function Now(): JSX.Element {
   const { received } = useDashboard();
@@ -31,10 +25,10 @@ export function Now(): JSX.Element {
           What users get
         </h2>
         <ul class="card outcomes">
-          {Object.entries(outcomes).map(([name, { status, because }]) => (
+          {Object.entries(outcomes).map(([name, { status, because, words }]) => (
             <li key={name}>
               <h3>{outcomeNames[name] ?? name}</h3>
-              <StateWord tone={toneOf(status)}>{outcomeWords[status]}</StateWord>
+              <StateWord tone={toneOf(status)}>{words}</StateWord>
               <OutcomeRate name={name} />
               {because.length > 0 && <p class="dim small">cause: {causeWords(because)}</p>}
             </li>
