@@ -93,7 +93,10 @@ function sharedStep({ moment, reader }: StepFacts): Told {
   if (shared.breaker !== "closed")
     return { state: "degraded", words: "does not answer, and is skipped", perS };
   const hits = reader.recentPerS("shared.hitsPerS");
-  return flow(perS, `knows ${Math.round((perS === 0 ? 0 : hits / perS) * 100)} % of them`);
+  return flow(
+    perS,
+    hits === 0 ? "knows none of them yet" : `knows ${Math.round((hits / perS) * 100)} % of them`,
+  );
 }
 
 function authorityStep({ moment, reader, fallback }: StepFacts): Told {

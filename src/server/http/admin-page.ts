@@ -101,10 +101,15 @@ function outcomes({ outcomes: found }: ServiceHealth): Html {
     ([name, { status, because }]: [string, OutcomeHealth]): Html =>
       html`<div class="card">
         <b>${outcomeNames[name as keyof typeof outcomeNames]} <span class="${status}">${status}</span></b>
-        ${because.length === 0 ? "" : html`<p class="dim">because of: ${because.join(", ")}</p>`}
+        ${because.length === 0 ? "" : html`<p class="dim">because of: ${because.map(causeName).join(", ")}</p>`}
       </div>`,
   );
   return html`<div class="cards small">${cards}</div>`;
+}
+
+/** Recent answers show more than the parts do. */
+function causeName(cause: OutcomeHealth["because"][number]): string {
+  return cause === "answers" ? "its latest answers" : cause;
 }
 
 function figures({ service, users, rssBytes }: AdminView): Html {
