@@ -84,8 +84,8 @@ export interface SessionRow {
   readonly startedAt: number;
   readonly lastUsedAt: number;
   readonly expiresAt: number;
-  /** Counts the refreshes of the session. */
-  readonly generation: number;
+  /** How often the session was refreshed. 0 after the login. */
+  readonly refreshes: number;
   /** How many times in a row the answer to a refresh was lost and given again. */
   readonly streak: number;
 }

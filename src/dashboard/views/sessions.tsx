@@ -168,7 +168,7 @@ function SessionTable({
               </th>
               <td class="nowrap">{dateTime(session.startedAt)}</td>
               <td class="nowrap">{relative(session.lastUsedAt, now)}</td>
-              <td class="number">{whole(session.generation)}</td>
+              <td class="number">{whole(session.refreshes)}</td>
               <td class="number">{whole(session.streak)}</td>
               <td class="number">
                 <ActionButton

@@ -88,6 +88,7 @@ async function listSessions({ issuer }: Service, query: Query): Promise<Sessions
   return { sessions: sessions.map(toRow), next };
 }
 
-function toRow({ repeatStreak: streak, ...session }: SessionView): SessionRow {
-  return { ...session, streak };
+function toRow({ repeatStreak: streak, generation, ...session }: SessionView): SessionRow {
+  // The login issues the first refresh token.
+  return { ...session, refreshes: generation - 1, streak };
 }

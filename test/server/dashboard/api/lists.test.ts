@@ -85,7 +85,7 @@ test("law 6: a page of another site can send nothing to the API, and takes no pl
   }
 });
 
-test("sessions are found by subject, by user and by id, with their generation, in pages", async (t) => {
+test("sessions are found by subject, by user and by id, with the number of their refreshes, in pages", async (t) => {
   const { publicAddress, get } = await start(t);
   const tokens = [await login(publicAddress), await login(publicAddress), await login(publicAddress)];
   const [first] = tokens;
@@ -97,13 +97,15 @@ test("sessions are found by subject, by user and by id, with their generation, i
     await read<SessionsAnswer>(await get(`/api/sessions?${query}`, { authorization }));
   const { sessions: found } = await list(`session=${first.session_id}`);
   assert.deepEqual(
-    found.map(({ id, generation, streak, address }) => ({ id, generation, streak, address })),
-    [{ id: first.session_id, generation: 2, streak: 0, address: "127.0.0.1" }],
+    found.map(({ id, refreshes, streak, address }) => ({ id, refreshes, streak, address })),
+    [{ id: first.session_id, refreshes: 1, streak: 0, address: "127.0.0.1" }],
   );
   const subject = found[0]?.subject ?? "";
   const page = await list(`subject=${subject}&limit=2`);
   const rest = await list(`subject=${subject}&limit=2&after=${page.next}`);
   const ids = [...page.sessions, ...rest.sessions].map(({ id }) => id);
+  const { sessions: untouched } = await list(`session=${tokens[1]?.session_id}`);
+  assert.equal(untouched[0]?.refreshes, 0, "a login is no refresh");
   assert.deepEqual(ids.toSorted(), tokens.map(({ session_id }) => session_id).toSorted());
   assert.equal(rest.next, null);
   assert.deepEqual((await list("session=unknown")).sessions, []);
