@@ -12,6 +12,7 @@ import { readRedisOptions } from "./store/redis-access.ts";
 import type { OpenedStore } from "./store/local-store.ts";
 import { noGuardFile, type GuardFile } from "./guard-file.ts";
 import { loadTracing } from "./load-tracing.ts";
+import { createSessionDigest, type SessionDigest } from "./session-digest.ts";
 import type { ProviderSettings, Settings } from "./settings.ts";
 
 /** The `iss` and the `aud` of the service's access tokens. */
@@ -31,6 +32,8 @@ export interface Service extends ServiceIdentity {
   readonly store: Store;
   readonly issuer: Issuer;
   readonly guard: Guard;
+  /** Names sessions as the log does. */
+  readonly sessionDigest: SessionDigest;
   readonly close: () => Promise<void>;
 }
 
@@ -99,7 +102,7 @@ export async function composeService(
     parts.push(guard);
     // The start does not wait for a provider. Its tokens are 503 while it is down.
     await guard.ready({ issuer: identity.url });
-    return { ...identity, store, issuer, guard, close };
+    return { ...identity, store, issuer, guard, sessionDigest: createSessionDigest(secret), close };
   } catch (error) {
     await close();
     throw error;

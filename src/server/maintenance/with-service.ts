@@ -1,6 +1,6 @@
 import { HoldfastError } from "../../core/errors.ts";
 import { openStore } from "../store/open-store.ts";
-import { createSessionDigest, type SessionDigest } from "../session-digest.ts";
+import type { SessionDigest } from "../session-digest.ts";
 import { composeService, type ServiceIdentity, type Service } from "../service.ts";
 import { loadSettings } from "../secret-files.ts";
 
@@ -22,7 +22,7 @@ export async function withService<T>(
   }
   const service = await composeService(local, settings, JSON.parse(identity) as ServiceIdentity);
   try {
-    return await use(service, createSessionDigest(local.secret));
+    return await use(service, service.sessionDigest);
   } finally {
     await service.close();
   }

@@ -7,7 +7,9 @@ import { readLimit } from "../../../issuer/endpoints/session-page.ts";
 import type { SessionView } from "../../../issuer/sessions/session-types.ts";
 import { addGetRoute } from "../../http/get-route.ts";
 import { requireAdmin } from "../../http/require-admin.ts";
+import { findSessionByDigest } from "../../find-session.ts";
 import type { Service } from "../../service.ts";
+import type { SessionDigest } from "../../session-digest.ts";
 import { answer } from "./answer.ts";
 
 /** The events that a filter looks at. A page of the store has as many, and older ones need `holdfast audit`. */
@@ -42,18 +44,23 @@ function queryOf(c: Context): Query {
   return new URL(c.req.url).searchParams;
 }
 
-async function listAudit({ store }: Service, query: Query): Promise<AuditAnswer> {
+async function listAudit({ store, sessionDigest }: Service, query: Query): Promise<AuditAnswer> {
   const limit = readLimit(query, MAX_PAGE);
   const { events, next } = await store.audit.page(SEARCHED_EVENTS, null);
-  const found = events.filter((event) => isWanted(event, query)).slice(0, limit);
+  const found = events.filter((event) => isWanted(event, query, sessionDigest)).slice(0, limit);
   const kinds = [...new Set(events.map(({ kind }) => kind))].toSorted();
   return { events: found, searched: events.length, hasMore: next !== null, kinds };
 }
 
-function isWanted(event: AuditEvent, query: Query): boolean {
-  for (const name of ["kind", "subject", "session"] as const) {
+function isWanted(event: AuditEvent, query: Query, digest: SessionDigest): boolean {
+  for (const name of ["kind", "subject"] as const) {
     const wanted = query.get(name) ?? "";
     if (wanted !== "" && event[name] !== wanted) return false;
+  }
+  const session = query.get("session") ?? "";
+  // The reader has the id of the session, or its digest from the log.
+  if (session !== "" && event.session !== session) {
+    if (event.session === null || digest(event.session) !== session) return false;
   }
   const text = (query.get("text") ?? "").toLowerCase();
   const { at: _, ...members } = event;
@@ -69,14 +76,15 @@ async function listUsers({ issuer }: Service, query: Query): Promise<UsersAnswer
   return { users, next: users.length < limit ? null : (users.at(-1)?.username ?? null) };
 }
 
-async function listSessions({ issuer }: Service, query: Query): Promise<SessionsAnswer | Response> {
+async function listSessions(service: Service, query: Query): Promise<SessionsAnswer | Response> {
+  const { issuer } = service;
   const given = ["subject", "username", "session"].filter((name) => (query.get(name) ?? "") !== "");
   if (given.length !== 1) {
     return oauthError(400, "invalid_request", "Name one of subject, username and session.");
   }
   const id = query.get("session") ?? "";
   if (id !== "") {
-    const session = await issuer.sessions.get(id);
+    const session = await issuer.sessions.get((await findSessionByDigest(service, id)) ?? id);
     return { sessions: session === null ? [] : [toRow(session)], next: null };
   }
   const username = query.get("username") ?? "";

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { test, type TestContext } from "node:test";
 import type {
   AuditAnswer,
@@ -9,9 +11,11 @@ import type {
 } from "../../../../src/dashboard/wire-api.ts";
 import { createLogger } from "../../../../src/server/logs.ts";
 import { startService } from "../../../../src/server/serve.ts";
+import { createSessionDigest } from "../../../../src/server/session-digest.ts";
 import { login, post } from "../../../support/auth-calls.ts";
 import { temporarySettings } from "../../temporary-settings.ts";
 
+const SECRET = "s".repeat(43);
 const PASSWORD = "correct horse battery";
 
 async function start(t: TestContext, more: Record<string, string> = {}) {
@@ -100,12 +104,12 @@ test("sessions are found by subject, by user and by id, with the number of their
     found.map(({ id, refreshes, streak, address }) => ({ id, refreshes, streak, address })),
     [{ id: first.session_id, refreshes: 1, streak: 0, address: "127.0.0.1" }],
   );
+  const { sessions: untouched } = await list(`session=${tokens[1]?.session_id}`);
+  assert.equal(untouched[0]?.refreshes, 0, "a login is no refresh");
   const subject = found[0]?.subject ?? "";
   const page = await list(`subject=${subject}&limit=2`);
   const rest = await list(`subject=${subject}&limit=2&after=${page.next}`);
   const ids = [...page.sessions, ...rest.sessions].map(({ id }) => id);
-  const { sessions: untouched } = await list(`session=${tokens[1]?.session_id}`);
-  assert.equal(untouched[0]?.refreshes, 0, "a login is no refresh");
   assert.deepEqual(ids.toSorted(), tokens.map(({ session_id }) => session_id).toSorted());
   assert.equal(rest.next, null);
   assert.deepEqual((await list("session=unknown")).sessions, []);
@@ -119,6 +123,34 @@ test("sessions are found by subject, by user and by id, with the number of their
     assert.equal((await get(`/api/sessions?${query}`, { authorization })).status, 400, query);
   }
   assert.equal((await get("/api/sessions?username=nobody", { authorization })).status, 404);
+});
+
+test("a session is found by the digest that the log names it by, also when its login is many events ago", async (t) => {
+  const data = await temporarySettings({ HOLDFAST_SECRET: SECRET });
+  const running = await startService(data, createLogger("silent"));
+  t.after(running.stop);
+  const { publicAddress, adminAddress } = running;
+  const { access_token: token, session_id: session } = await login(publicAddress);
+  const digest = createSessionDigest(SECRET)(session);
+  const headers = { authorization: `Bearer ${token}` };
+  const ask = async <T>(path: string) => await read<T>(await fetch(adminAddress + path, { headers }));
+  const { events } = await ask<AuditAnswer>(`/api/audit?session=${digest}`);
+  assert.deepEqual(
+    events.map((event) => [event.kind, event.session]),
+    [["login", session]],
+  );
+  const idsOf = ({ sessions }: SessionsAnswer) => sessions.map(({ id }) => id);
+  assert.deepEqual(idsOf(await ask(`/api/sessions?session=${digest}`)), [session]);
+  const unknown = digest.replace(/^./, (first) => (first === "0" ? "1" : "0"));
+  assert.deepEqual((await ask<AuditAnswer>(`/api/audit?session=${unknown}`)).events, []);
+  assert.deepEqual(idsOf(await ask(`/api/sessions?session=${unknown}`)), []);
+  const db = new DatabaseSync(join(data.dataDir, "holdfast.db"));
+  const insert = db.prepare('INSERT INTO audit ("at", kind, detail) VALUES (?, ?, ?)');
+  db.exec("BEGIN");
+  for (let i = 0; i < 1_500; i++) insert.run(Date.now(), "login_refused", `refusal ${i}`);
+  db.exec("COMMIT");
+  db.close();
+  assert.deepEqual(idsOf(await ask(`/api/sessions?session=${digest}`)), [session]);
 });
 
 test("sessions and users need an access token of an administrator of this service", async (t) => {
