@@ -26,7 +26,7 @@ function withoutStore(state: State): State {
       ...state.headline,
       status: "degraded",
       text: "The store fails",
-      advice: null,
+      advice: `Check the store. The last error: ${longError.slice("redis 127.0.0.1:6379: ".length)}`,
       part: "store",
       runbook: "HoldfastStoreFailing",
     },
@@ -89,6 +89,10 @@ test("a long error stays inside its card, and the page says it once", { skip: no
     await page.setViewportSize({ width, height: 900 });
     assert.deepEqual(await page.evaluate(overflowing), [], `${width} pixels`);
   }
+  const headline = await page.locator(".headline").innerText();
+  assert(headline.includes("ERR script"));
+  const parts = page.getByRole("region", { name: "Parts with a problem" });
+  assert.doesNotMatch(await parts.innerText(), /ERR script/);
   const store = page.locator(".upstream", { hasText: "Store" });
   assert.doesNotMatch(await store.innerText(), /last error/);
 });
@@ -156,5 +160,32 @@ test(
       await page.locator(".headline .since").innerText(),
       /^Since [\d:]+ by the clock that was set\.$/,
     );
+  },
+);
+
+test(
+  "tokens that go past a skipped step are not drawn as answered before it",
+  { skip: noChromium },
+  async (t) => {
+    const rates: Readonly<Record<string, number>> = {
+      token: 4,
+      memory: 4,
+      verification: 4,
+      shared: 0,
+      authority: 4,
+    };
+    const page = await showFrame(t, (frame) => {
+      const steps = frame.state.steps.map((step) => {
+        const perS = rates[step.name] ?? 0;
+        const state = step.name === "shared" ? "degraded" : step.name === "degraded" ? "off" : "ok";
+        return { ...step, perS, state } as const;
+      });
+      return { ...frame, state: { ...frame.state, steps } };
+    });
+    // The lines into and out of the skipped step.
+    await page.locator(".flows .moving.past").nth(1).waitFor({ state: "attached" });
+    assert.equal(await page.locator(".flows .moving.past").count(), 2);
+    // Two lines lead on to the verification, and one leads from the authority to the decision.
+    assert.equal(await page.locator(".flows .moving:not(.past)").count(), 3);
   },
 );

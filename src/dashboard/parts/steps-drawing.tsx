@@ -30,13 +30,13 @@ interface Flow {
   readonly key: string;
   readonly path: string;
   readonly perS: number;
-  /** Whether it leads past a step that is not configured. */
+  /** Whether it leads past a step that is not configured or is skipped. */
   readonly isPast: boolean;
 }
 
 /**
  * Draws the steps of a validation. The width of a line shows how many tokens take it: on to the next step, or to the
- * decision when the step answers. A line past a step that is off is dashed.
+ * decision when the step answers. A line past a step that is off or skipped is dashed.
  */
 export function StepsDrawing(): JSX.Element {
   const { received } = useDashboard();
@@ -145,10 +145,16 @@ function drawFlows(steps: readonly Step[], boxes: readonly Box[]): Flow[] {
     const box = boxes[index];
     const next = boxes[index + 1];
     if (box === undefined || next === undefined) return [];
-    const onward = cards.slice(index + 1).find(({ state }) => state !== "off")?.perS ?? 0;
+    // A step that is skipped has no tokens, although later steps have.
+    const onward = Math.max(
+      0,
+      ...cards.slice(index + 1).map(({ state, perS }) => (state === "off" ? 0 : perS)),
+    );
     const found: Flow[] = [];
     if (index < cards.length - 1) {
-      const isPast = step.state === "off" || cards[index + 1]?.state === "off";
+      const isPast = [step, cards[index + 1]].some(
+        (card) => card?.state === "off" || (onward > 0 && card?.perS === 0),
+      );
       found.push({ key: `${step.name}-on`, path: pathBetween(box, next, isRow), perS: onward, isPast });
     }
     if (step.name !== "token" && step.state !== "off") {

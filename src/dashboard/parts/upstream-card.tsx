@@ -22,7 +22,7 @@ export function UpstreamCard({ upstream }: { upstream: Upstream }): JSX.Element 
   const { kind, name, state, words, breaker, age, lastError } = upstream;
   const { instance, frame } = useDashboard().received;
   const isSaidAbove = Object.values(frame.state.components).some(
-    ({ status, detail }) => status !== "ok" && detail === lastError,
+    ({ status, detail }) => status !== "ok" && lastError !== null && detail.includes(lastError),
   );
   const ofWhom =
     kind !== "keys" && kind !== "revocations"

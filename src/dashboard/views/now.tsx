@@ -143,9 +143,10 @@ function Components(): JSX.Element | null {
   );
 }
 
-/** The headline quotes an error, and the page says it once. */
+/** The headline quotes an error without the name of its server, and the page says it once. */
 function isInHeadline(detail: string, { text, advice }: Headline): boolean {
-  return text.includes(detail) || advice?.includes(detail) === true;
+  const error = detail.slice(detail.indexOf(": ") + 1).trim();
+  return text.includes(error) || advice?.includes(error) === true;
 }
 
 function OtherInstances(): JSX.Element | null {
