@@ -71,7 +71,7 @@ function tokenStep(facts: StepFacts): Told {
 function memoryStep(facts: StepFacts): Told {
   const perS = Math.max(0, totalPerS(facts) - facts.reader.recentPerS("from.nonePerS"));
   const share = perS === 0 ? 0 : Math.min(1, facts.reader.recentPerS("from.memoryPerS") / perS);
-  return flow(perS, share === 0 ? "knows none of them yet" : `answers ${Math.round(share * 100)} % of them`);
+  return flow(perS, share === 0 ? "answers none of them" : `answers ${Math.round(share * 100)} % of them`);
 }
 
 function verificationStep({ moment, reader }: StepFacts): Told {
@@ -93,10 +93,7 @@ function sharedStep({ moment, reader }: StepFacts): Told {
   if (shared.breaker !== "closed")
     return { state: "degraded", words: "does not answer, and is skipped", perS };
   const hits = reader.recentPerS("shared.hitsPerS");
-  return flow(
-    perS,
-    hits === 0 ? "knows none of them yet" : `knows ${Math.round((hits / perS) * 100)} % of them`,
-  );
+  return flow(perS, hits === 0 ? "knows none of them" : `knows ${Math.round((hits / perS) * 100)} % of them`);
 }
 
 function authorityStep({ moment, reader, fallback }: StepFacts): Told {
