@@ -4,11 +4,19 @@ import type { Action, ActionAnswer } from "../wire-api.ts";
 import { useDashboard } from "./dashboard-context.ts";
 import { Dialog } from "./dialog.tsx";
 
+/** A user as the operator searched for it. */
+export interface UserName {
+  readonly subject: string;
+  readonly name: string;
+}
+
 interface ActionButtonProps {
   readonly label: string;
   /** Completes the label for a screen reader, such as `session of ada`. */
   readonly about?: string;
   readonly action: Action;
+  /** The name of the user whose subject the effect mentions. People do not know a subject. */
+  readonly user?: UserName | undefined;
   /** Whether something ends that does not come back. */
   readonly isFinal?: boolean;
   readonly onDone?: () => void;
@@ -29,6 +37,7 @@ export function ActionButton({
   label,
   about,
   action,
+  user,
   isFinal = false,
   onDone,
 }: ActionButtonProps): JSX.Element {
@@ -36,7 +45,10 @@ export function ActionButton({
   const [progress, setProgress] = useState<Progress>({ at: "rest" });
   const send = async (dryRun: boolean) => {
     try {
-      const { effect, audited } = await api.post<ActionAnswer>("/api/actions", { ...action, dryRun });
+      const answer = await api.post<ActionAnswer>("/api/actions", { ...action, dryRun });
+      const { audited } = answer;
+      const effect =
+        user === undefined ? answer.effect : answer.effect.replaceAll(user.subject, () => user.name);
       setProgress(dryRun ? { at: "confirm", effect } : { at: "done", effect, audited });
     } catch (error) {
       setProgress({ at: "failed", problem: error instanceof Error ? error.message : "The service refused." });

@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { dateTime, relative, whole } from "../data/format.ts";
-import { ActionButton } from "../parts/action-button.tsx";
+import { ActionButton, type UserName } from "../parts/action-button.tsx";
 import { useDashboard } from "../parts/dashboard-context.ts";
 import { TextField } from "../parts/text-field.tsx";
 import { useAnswer } from "../parts/use-answer.ts";
@@ -84,6 +84,10 @@ function Found({ query }: { query: SessionsQuery }): JSX.Element {
       await api.get<SessionsAnswer>("/api/sessions", { ...query, ...(after !== null && { after }) }),
   );
   const owner = value?.sessions[0]?.subject;
+  const user =
+    owner === undefined || query.username === undefined
+      ? undefined
+      : { subject: owner, name: query.username };
   return (
     <section class="section" aria-labelledby="found" aria-busy={isBusy}>
       <div class="section-head spaced">
@@ -93,6 +97,7 @@ function Found({ query }: { query: SessionsQuery }): JSX.Element {
             label="End all"
             about={`sessions of ${query.username ?? owner}`}
             action={{ action: "end-subject", subject: owner }}
+            user={user}
             isFinal
             onDone={reload}
           />
@@ -105,7 +110,7 @@ function Found({ query }: { query: SessionsQuery }): JSX.Element {
       )}
       {value?.sessions.length === 0 && <p class="empty">There is no live session.</p>}
       {value !== null && value.sessions.length > 0 && (
-        <SessionTable sessions={value.sessions} onEnded={reload} />
+        <SessionTable sessions={value.sessions} user={user} onEnded={reload} />
       )}
       <div class="toolbar tight">
         {after !== null && (
@@ -125,9 +130,11 @@ function Found({ query }: { query: SessionsQuery }): JSX.Element {
 
 function SessionTable({
   sessions,
+  user,
   onEnded,
 }: {
   sessions: readonly SessionRow[];
+  user: UserName | undefined;
   onEnded: () => void;
 }): JSX.Element {
   const { now } = useDashboard();
@@ -176,6 +183,7 @@ function SessionTable({
                   about={`session ${session.id}`}
                   action={{ action: "end-session", session: session.id }}
                   isFinal
+                  user={user}
                   onDone={onEnded}
                 />
               </td>
