@@ -1,6 +1,7 @@
 import { withService } from "../server/maintenance/with-service.ts";
 import type { Service } from "../server/service.ts";
 import { UsageError, type Command } from "./command.ts";
+import { findSessionToEnd } from "./find-session.ts";
 import { ACTOR } from "./user-rights.ts";
 
 type SessionView = Awaited<ReturnType<Service["issuer"]["sessions"]["list"]>>["sessions"][number];
@@ -55,28 +56,32 @@ export const sessionEnd: Command = {
   name: "session end",
   summary: "end one session, or all sessions of a user",
   operands: ["[ID]"],
-  options: { user },
+  options: { user, force: { help: "end an ID that this store has lost, for example by a restore" } },
   examples: ["holdfast session end 4d19704f4994761b2447054feeed33f1", "holdfast session end --user alice"],
   notes:
+    "ID is the sid of the tokens, or holdfast.session of a log line.\n" +
     "A running service refuses the tokens within half a second, and closes open connections. The user can log in again;\nholdfast user disable prevents that.",
   async run({ operands: [id], options }) {
     const [name, ...others] = options["user"] ?? [];
     if ((id === undefined) === (name === undefined) || others.length > 0) {
       throw new UsageError("give an ID or --user; see holdfast session end --help");
     }
-    return await withService(async (service) => {
-      const { sessions } = service.issuer;
+    const isForced = options["force"] !== undefined;
+    if (isForced && id === undefined)
+      throw new UsageError("--force needs an ID; see holdfast session end --help");
+    return await withService(async (service, digest) => {
+      const { issuer } = service;
       if (id !== undefined) {
-        // The session may be one that this copy of the data has lost, so its tokens are revoked in any case.
-        if ((await sessions.end(id, { actor: ACTOR })) === "unknown") {
-          await service.issuer.revoke({ kind: "session", id });
-          console.error(`note: the store has no session ${id}; check the spelling`);
+        const session = await findSessionToEnd(service, digest, id, isForced);
+        // The tokens of a session that the store has lost are revoked all the same.
+        if ((await issuer.sessions.end(session, { actor: ACTOR })) === "unknown") {
+          await issuer.revoke({ kind: "session", id: session }, { actor: ACTOR });
         }
-        console.log(`ended session ${id}`);
+        console.log(`ended session ${session}`);
         return 0;
       }
       const { subject, known } = await subjectOf(service, name ?? "");
-      const ended = await sessions.endAll(subject, { actor: ACTOR });
+      const ended = await issuer.sessions.endAll(subject, { actor: ACTOR });
       if (ended === 0 && !known) warnUnknown(name ?? "");
       console.log(`ended ${ended} ${ended === 1 ? "session" : "sessions"} of ${name}`);
       return 0;

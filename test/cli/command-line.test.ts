@@ -106,6 +106,8 @@ const misunderstood: [string[], RegExp][] = [
   [["serve", "now"], /too many arguments/],
   [["revoke"], /name one of --session, --user, --token-id and --key/],
   [["revoke", "--user", "a", "--session", "b"], /name one of/],
+  [["revoke", "--user", "a", "--force"], /--force goes with --session or --key/],
+  [["session", "end", "--user", "a", "--force"], /--force needs an ID/],
 ];
 for (const [args, message] of misunderstood) {
   test(`"holdfast ${args.join(" ")}" is not understood: exit code 2 and one line with the reason`, async () => {

@@ -149,11 +149,53 @@ test("law 3: a command reads revocations from the store, and does not change the
   assert.deepEqual(kept(), before);
 });
 
-test("revoke accepts an id that the store does not have, and prints a note", async (t) => {
+test("an id that the store does not have ends nothing and leaves no event, unless --force is given", async (t) => {
   const { data } = await running(t);
-  for (const option of ["session", "key"]) {
-    const { code, out, err } = await runHoldfast(["revoke", `--${option}`, "nope"], { data });
-    assert.deepEqual([code, out], [0, `revoked ${option} nope\n`]);
-    assert.match(err, new RegExp(`the store has no ${option} nope`));
+  const events = async () => (await runHoldfast(["audit", "--json"], { data })).out;
+  const before = await events();
+  const commands = [
+    ["session", ["revoke", "--session"], "ended"],
+    ["key", ["revoke", "--key"], "revoked"],
+    ["session", ["session", "end"], "ended"],
+  ] as const;
+  for (const [what, command, done] of commands) {
+    const { code, out, err } = await runHoldfast([...command, "nope"], { data });
+    assert.deepEqual([code, out], [1, ""]);
+    assert.match(err, new RegExp(`^holdfast: there is no ${what} nope: nothing was ${done}; --force `));
+  }
+  const secret = await runHoldfast(["session", "end", "x".repeat(200)], { data });
+  assert.deepEqual(
+    [secret.code, secret.err.includes("xxx")],
+    [1, false],
+    "a text that may be a token is not printed",
+  );
+  assert.equal(await events(), before);
+
+  for (const [, command] of commands) {
+    const { code, out } = await runHoldfast([...command, "nope", "--force"], { data });
+    assert.equal(code, 0);
+    assert.match(out, /^(?:revoked session|revoked key|ended session) nope\n$/);
+  }
+  const made = (await events()).trimEnd().split("\n").slice(0, commands.length);
+  assert.ok(
+    made.every((line) => line.includes('"actor":"command line"')),
+    made.join("\n"),
+  );
+});
+
+test("law 3: the digest of a log line ends the session of this line", async (t) => {
+  const { data, service } = await running(t);
+  for (const command of [
+    ["revoke", "--session"],
+    ["session", "end"],
+  ]) {
+    const session = await login(service.url);
+    const digest = [...service.output().matchAll(/"holdfast\.session":"(\w+)"/g)].at(-1)?.[1] ?? "";
+    const { code, out, err } = await runHoldfast([...command, digest], { data });
+    assert.equal(code, 0, err);
+    assert.match(out, new RegExp(`session ${session.session_id}\n$`));
+    const refused = async () => (await verify(service.url, session.access_token)) === 401;
+    assert.ok((await measureUntil(refused, DEADLINE_MS)) < DEADLINE_MS);
+    assert.equal((await runHoldfast([...command, digest], { data })).code, 0, "it can be ended again");
   }
 });
