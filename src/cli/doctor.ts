@@ -56,8 +56,8 @@ export const doctorToken: Command = {
   examples: ["holdfast doctor token < token.txt", "holdfast doctor token --audience https://api.example.com"],
   notes:
     "Reads the token from standard input, and never prints it. It is compared with the configured providers, or with the\n" +
-    "presets of holdfast/providers. Its key set is fetched, and a configured authority is asked. Exits with 0 only when\n" +
-    "nothing is wrong with it.",
+    "presets of holdfast/providers. Its key set is fetched, and a configured authority is asked. Exits with 1 when it\n" +
+    "is refused. Warnings name what was not verified.",
   async run({ options }) {
     const audience = readSingle(options, "audience");
     const token = await readSecret("Token", { twice: false });

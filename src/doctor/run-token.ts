@@ -4,21 +4,30 @@ import { loadContext } from "./context.ts";
 import { warn } from "./finding.ts";
 import { explainToken, type TokenReport } from "./token/explain-token.ts";
 
+/** The default of `clockToleranceMs`. */
+const DEFAULT_TOLERANCE_MS = 5_000;
+
 /** Explains a token by the settings of this environment. `audience` replaces that of the settings. */
 export async function runTokenDoctor(token: string, audience: string | undefined): Promise<TokenReport> {
   const { settings, problems, given } = await reportSettings();
   if (settings === null) {
-    const report = await explainToken(token, { providers: [], own: null, audience });
+    const report = await explainToken(token, {
+      providers: [],
+      own: null,
+      audience,
+      toleranceMs: DEFAULT_TOLERANCE_MS,
+    });
     const detail = `the settings were not used: ${problems.join("; ")}`;
     return { ...report, findings: [warn(detail, "run holdfast doctor"), ...report.findings] };
   }
   const options = { write: [], rehearse: undefined, through: undefined, rules: undefined };
   const wanted = audience === undefined ? settings : { ...settings, audience };
-  const { providers, identity } = await loadContext(wanted, given, options);
+  const { providers, identity, guardOptions } = await loadContext(wanted, given, options);
   const [own = null] = readIssuerOrTenants("the service", {
     issuer: identity.url,
     audience: identity.audience,
   }).issuers;
   const expected = settings.audience === undefined ? audience : (audience ?? [identity.audience].flat()[0]);
-  return await explainToken(token, { providers, own, audience: expected });
+  const { clockToleranceMs: toleranceMs = DEFAULT_TOLERANCE_MS } = guardOptions;
+  return await explainToken(token, { providers, own, audience: expected, toleranceMs });
 }

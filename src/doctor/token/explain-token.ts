@@ -4,7 +4,7 @@ import type { ParsedToken } from "../../jwt/parse.ts";
 import { verifySignature } from "../../jwt/signature.ts";
 import { tokenKind } from "../../jwt/token-kind.ts";
 import { readIssuerOrTenants, type IssuerSettings } from "../../guard/issuer-settings.ts";
-import { worstStatus, fail, ok, shorten, skip, warn, type Finding, type FindingStatus } from "../finding.ts";
+import { worstStatus, fail, ok, shorten, warn, type Finding, type FindingStatus } from "../finding.ts";
 import { ProviderProbe } from "../provider-probe.ts";
 import { guessPreset, type GuessedPreset } from "./guess-preset.ts";
 import { describeIssuerDifference } from "./issuer-difference.ts";
@@ -19,6 +19,8 @@ export interface TokenExpectations {
   readonly own: IssuerSettings | null;
   /** The audience of the API. `undefined` when it is not known. */
   readonly audience: string | undefined;
+  /** `clockToleranceMs` of the guard. */
+  readonly toleranceMs: number;
 }
 
 export interface TokenReport {
@@ -36,7 +38,7 @@ export async function explainToken(input: string, expected: TokenExpectations): 
     return toReport([...read.findings, ...(await explainOpaque(read.text, expected))], []);
   }
   const { token, text } = read;
-  const findings = [...read.findings, describeToken(token), judgeTime(token)];
+  const findings = [...read.findings, describeToken(token), judgeTime(token, expected.toleranceMs)];
   const provider = expected.providers.find(({ issuer }) => issuer === token.claims.iss);
   if (provider !== undefined) {
     findings.push(...judgeClaims(token, provider.settings), await judgeSignature(token, provider));
@@ -46,8 +48,9 @@ export async function explainToken(input: string, expected: TokenExpectations): 
   if (expected.own !== null && expected.own.claimsPolicy.issuer === token.claims.iss) {
     findings.push(...judgeClaims(token, expected.own));
     findings.push(
-      skip(
-        "this service issued it: holdfast token inspect verifies its signature and looks for its revocation",
+      warn(
+        "this service issued it, by its iss: its signature and its revocation are not verified here",
+        "run holdfast token inspect, which verifies both",
       ),
     );
     return toReport(findings, []);
@@ -74,10 +77,10 @@ function describeToken({ algorithm, kid, typ, claims }: ParsedToken): Finding {
   );
 }
 
-function judgeTime({ claims }: ParsedToken): Finding {
+function judgeTime({ claims }: ParsedToken, toleranceMs: number): Finding {
   const now = systemClock.now();
   const clocks = "get a new one; if it is new, compare the clocks of this machine and of the provider";
-  const problem = checkTime(claims, now, 0);
+  const problem = checkTime(claims, now, toleranceMs);
   if (problem === "expired")
     return fail(`it expired ${formatSpan(now - (claims.exp ?? 0) * 1000)} ago`, clocks);
   if (problem === "not_yet_valid") {
@@ -89,7 +92,13 @@ function judgeTime({ claims }: ParsedToken): Finding {
       "ask the provider for an expiry; allowMissingExp: true accepts it",
     );
   }
-  return ok(`it is valid for another ${formatSpan(claims.exp * 1000 - now)}`);
+  const leftMs = claims.exp * 1000 - now;
+  if (leftMs > 0) return ok(`it is valid for another ${formatSpan(leftMs)}`);
+  const still = `still accepted for ${formatSpan(leftMs + toleranceMs)}`;
+  return warn(
+    `it expired ${formatSpan(-leftMs)} ago, ${still} (clock tolerance ${formatSpan(toleranceMs)})`,
+    clocks,
+  );
 }
 
 const spans = [
@@ -162,7 +171,9 @@ async function ask(
 }
 
 async function explainOpaque(text: string, { providers }: TokenExpectations): Promise<Finding[]> {
-  const known = ok("an opaque token: only its provider can say what it is worth");
+  const known = ok(
+    "not a JWT: if it is a token, it is an opaque one, and only its provider can say what it is worth",
+  );
   for (const { issuer, settings } of providers) {
     const { authority } = settings;
     if (authority?.opaque?.test(text) === true) return [known, await ask(text, issuer, authority)];

@@ -18,6 +18,11 @@ export type ReadToken =
 export function readToken(input: string): ReadToken {
   const findings: Finding[] = [];
   let text = input.trim();
+  const member = text.startsWith("{") ? readAccessToken(text) : null;
+  if (member !== null) {
+    findings.push(ok("the token was taken out of access_token of a JSON answer"));
+    text = member.trim();
+  }
   const wrapped = /^(?:authorization: *)?(?:bearer +)?(["']?)([^]*)\1$/i.exec(text)?.[2] ?? text;
   if (wrapped !== text) findings.push(ok("the token was taken out of a header or of quotation marks"));
   text = wrapped.trim();
@@ -43,6 +48,17 @@ export function readToken(input: string): ReadToken {
   const problem = explainForm(text);
   if (problem === null) return { kind: "opaque", text, findings };
   return { kind: "unusable", findings: [...findings, problem] };
+}
+
+/** Returns `access_token` of the answer to a login. `null` when the text is another one. */
+function readAccessToken(text: string): string | null {
+  try {
+    const answer: unknown = JSON.parse(text);
+    const token = isRecord(answer) ? answer["access_token"] : null;
+    return typeof token === "string" ? token : null;
+  } catch {
+    return null;
+  }
 }
 
 /** Says why a text is not a token that a guard reads. `null` when it may be an opaque token. */

@@ -16,7 +16,7 @@ import { AUDIENCE, makeContext, makeSettings, providerSettings, startProvider } 
 type Claims = Readonly<Record<string, unknown>>;
 
 const mint = await createMint({ issuer: "unused", audience: "unused", algorithm: "RS256" });
-const nothing: TokenExpectations = { providers: [], own: null, audience: undefined };
+const nothing: TokenExpectations = { providers: [], own: null, audience: undefined, toleranceMs: 5_000 };
 
 function assertFinding({ findings }: TokenReport, status: string, detail: RegExp, advice?: RegExp): void {
   const found = findings.find((one) => one.status === status && detail.test(one.detail));
@@ -139,6 +139,10 @@ test("doctor token says how long a token has been expired, and that it is not va
   const explain = async (claims: Claims) =>
     await explainToken(mint.token({ ...usual.auth0, ...claims }), nothing);
   assertFinding(await explain({ exp: now - 7200 }), "fail", /expired 2 hours ago/, /clocks/);
+  const tolerant = { ...nothing, toleranceMs: 300_000 };
+  const late = await explainToken(mint.token({ ...usual.auth0, exp: now - 30 }), tolerant);
+  const accepted = /expired \d+ seconds ago, still accepted for \d minutes \(clock tolerance 5 minutes\)/;
+  assertFinding(late, "warn", accepted, /clocks/);
   assertFinding(await explain({ nbf: now + 600, exp: now + 900 }), "fail", /another 10 minutes/, /clocks/);
   assertFinding(await explain({ exp: undefined }), "warn", /never expires/, /allowMissingExp/);
 });
@@ -201,6 +205,9 @@ test("doctor token reads a token as people copy it", async () => {
     assertAccepted(report);
     assertFinding(report, "ok", /taken out of a header or of quotation marks/);
   }
+  const answer = JSON.stringify({ access_token: token, token_type: "Bearer" }, null, 2);
+  assertFinding(await explainToken(answer, nothing), "ok", /taken out of access_token/);
+  assertAccepted(await explainToken(answer, nothing));
   const broken = await explainToken(`${token.slice(0, 40)}\n${token.slice(40)}`, nothing);
   assertFinding(broken, "warn", /line breaks in it/, /one piece/);
   const long = await explainToken(mint.token({ ...usual.auth0, groups: "x".repeat(16_000) }), nothing);
@@ -212,7 +219,7 @@ async function configure(t: TestContext, more: Readonly<Record<string, string>> 
   const settings = await makeSettings({ ...providerSettings(provider), ...more });
   const { providers, identity } = await makeContext(settings);
   const [own = null] = readIssuerOrTenants("own", { issuer: identity.url, audience: AUDIENCE }).issuers;
-  return { provider, expected: { providers, own, audience: AUDIENCE } };
+  return { provider, expected: { providers, own, audience: AUDIENCE, toleranceMs: 5_000 } };
 }
 
 test("doctor token verifies a token of a configured provider, and asks its authority", async (t) => {
@@ -277,7 +284,13 @@ test("doctor token proposes no line with text of a stranger that a shell would r
 test("doctor token points to token inspect for a token of the service itself", async (t) => {
   const { expected } = await configure(t, { HOLDFAST_URL: "https://auth.example" });
   const report = await explainToken(mint.token({ iss: "https://auth.example", aud: AUDIENCE }), expected);
-  assertFinding(report, "skip", /holdfast token inspect/);
+  assertFinding(
+    report,
+    "warn",
+    /its signature and its revocation are not verified/,
+    /holdfast token inspect/,
+  );
+  assert.equal(report.status, "warn");
   const other = await explainToken(mint.token({ iss: "https://auth.example", aud: "x" }), expected);
   assertFinding(other, "fail", /aud is "x"/);
 });
