@@ -3,6 +3,7 @@ import type { AuditEvent, AuditKind } from "../core/events.ts";
 import { parseDuration } from "../server/duration.ts";
 import { withService } from "../server/maintenance/with-service.ts";
 import type { Service } from "../server/service.ts";
+import type { SessionDigest } from "../server/session-digest.ts";
 import { UsageError, type Command } from "./command.ts";
 import { subjectOf } from "./session.ts";
 
@@ -62,7 +63,7 @@ export const audit: Command = {
     session: { value: "ID", help: "only events of this session: its id, or holdfast.session of a log line" },
     since: { value: "TIME", help: "only events since then: 90m, 24h or 7d ago, or 2026-11-30T18:00:00Z" },
     limit: { value: "N", help: `at most N events (default ${DEFAULT_LIMIT})` },
-    json: { help: "print each event as a line of JSON" },
+    json: { help: "print each event as a line of JSON, with the sessionDigest of log lines" },
   },
   examples: [
     "holdfast audit --since 24h",
@@ -92,7 +93,7 @@ Kinds: docs/events.md explains them.`,
       process.stdout.on("error", onFailure);
       for await (const event of findEvents(service, filter, limit)) {
         if (failure !== null) break;
-        console.log(isJson ? JSON.stringify(event) : describe(event));
+        console.log(isJson ? toJson(event, digest) : describe(event));
       }
       return exitCodeOf(failure);
     });
@@ -167,6 +168,11 @@ function readSince(text: string): (nowMs: number) => number {
 
 function wrong(what: string): UsageError {
   return new UsageError(`${what}; see holdfast audit --help`);
+}
+
+function toJson(event: AuditEvent, digest: SessionDigest): string {
+  const { session } = event;
+  return JSON.stringify({ ...event, sessionDigest: session === null ? null : digest(session) });
 }
 
 /** One line. A client chose some of the texts, so control characters must not reach the terminal. */

@@ -29,19 +29,19 @@ export const sessionList: Command = {
   options: { user },
   examples: ["holdfast session list --user alice"],
   notes:
-    "Columns: id, start, last use, address of the login, client, name of the device, description of the device.",
+    "Columns: id, start, last use, address of the login, client, name of the device, description of the device,\nholdfast.session of log lines.",
   async run({ options }) {
     const [name, ...others] = options["user"] ?? [];
     if (name === undefined || others.length > 0) {
       throw new UsageError("give --user once; see holdfast session list --help");
     }
-    return await withService(async (service) => {
+    return await withService(async (service, digest) => {
       const { subject, known } = await subjectOf(service, name);
       let listed = 0;
       for (let after: string | undefined; ;) {
         const from = after === undefined ? {} : { after };
         const { sessions, next } = await service.issuer.sessions.list(subject, { limit: PAGE, ...from });
-        for (const session of sessions) console.log(describe(session));
+        for (const session of sessions) console.log(describe(session, digest(session.id)));
         listed += sessions.length;
         if (next === null) break;
         after = next;
@@ -90,8 +90,9 @@ export const sessionEnd: Command = {
 };
 
 /** One line. The client chose some of the texts, so control characters must not reach the terminal. */
-function describe({ id, startedAt, lastUsedAt, address, client, deviceName, device }: SessionView): string {
+function describe({ id, startedAt, lastUsedAt, ...told }: SessionView, digest: string): string {
+  const { address, client, deviceName, device } = told;
   const times = [startedAt, lastUsedAt].map((ms) => new Date(ms).toISOString());
   const texts = [address, client, deviceName, device].map((text) => text?.replaceAll(/\p{C}/gu, " ") ?? "-");
-  return [id, ...times, ...texts].join("\t");
+  return [id, ...times, ...texts, digest].join("\t");
 }

@@ -50,6 +50,15 @@ async function checkFilters(t: TestContext, settings?: Record<string, string>): 
   assert.deepEqual(kindsOf(await list("--session", first.session_id)), ["session_ended", "login"]);
   const [, logged = ""] = /"holdfast\.session":"(\w+)"/.exec(output()) ?? [];
   assert.deepEqual(await list("--session", logged), await list("--session", first.session_id));
+  const named = (await list("--session", first.session_id)).map((event) => ({
+    sessionDigest: null,
+    ...event,
+  }));
+  assert.deepEqual(
+    named.map(({ sessionDigest }) => sessionDigest),
+    [logged, logged],
+    "the digest leads from an id to its log lines",
+  );
   assert.ok((await list("--user", "alice")).every(({ subject }) => subject === all[0]?.subject));
   assert.deepEqual(await list("--user", "nobody"), []);
   assert.deepEqual(await list("--since", "1h"), all);

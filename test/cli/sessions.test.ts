@@ -86,8 +86,10 @@ test("sessions are listed and ended at the command line, and an ended one closes
     lines.map((line) => line.split("\t")[0]),
     [second.session_id, first.session_id],
   );
-  const [, , , address, client, name] = lines[1]?.split("\t") ?? [];
+  const [, , , address, client, name, , digest] = lines[1]?.split("\t") ?? [];
   assert.deepEqual([address, client, name], ["127.0.0.1", "holdfast", "my  [31mphone"]);
+  const audited = await holdfast("audit", "--session", digest ?? "", "--kind", "login", "--json");
+  assert.equal((JSON.parse(audited.out) as { session: string }).session, first.session_id);
 
   const ended = await holdfast("session", "end", first.session_id);
   assert.deepEqual(ended, { code: 0, out: `ended session ${first.session_id}\n`, err: "" });
