@@ -99,12 +99,15 @@ test(
     await openView(page, "Sessions");
     await signIn(page);
     await page.getByRole("button", { name: "Sessions of alice" }).click();
+    await page.getByRole("heading", { name: "Live sessions (2)", exact: true }).waitFor();
     await page.getByRole("button", { name: "End all sessions of alice" }).click();
     await page.getByRole("dialog").getByText("This ends 2 sessions of alice, and").waitFor();
     await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
     await page.getByRole("button", { name: `End session ${session}` }).click();
     const dialog = page.getByRole("dialog");
     assert.match(await dialog.innerText(), /This ends the session of alice\b/);
+    const alignment = await page.evaluate("getComputedStyle(document.querySelector('dialog')).textAlign");
+    assert.equal(alignment, "start", "the cell around the dialog aligns numbers to the right");
     assert.equal(await verify(publicAddress, token), 200, "the confirmation alone ends nothing");
     await dialog.getByRole("button", { name: "End" }).click();
     await dialog.getByRole("heading", { name: "Done" }).waitFor();

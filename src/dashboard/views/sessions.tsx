@@ -91,7 +91,7 @@ function Found({ query }: { query: SessionsQuery }): JSX.Element {
   return (
     <section class="section" aria-labelledby="found" aria-busy={isBusy}>
       <div class="section-head spaced">
-        <h2 id="found">Live sessions</h2>
+        <h2 id="found">Live sessions{value !== null && ` (${countOf(value, after)})`}</h2>
         {owner !== undefined && query.session === undefined && (
           <ActionButton
             label="End all"
@@ -126,6 +126,11 @@ function Found({ query }: { query: SessionsQuery }): JSX.Element {
       </div>
     </section>
   );
+}
+
+/** The service tells one page, so only a user whose sessions fit on it has a known total. */
+function countOf({ sessions, next }: SessionsAnswer, after: string | null): string {
+  return `${sessions.length}${next === null && after === null ? "" : " on this page"}`;
 }
 
 function SessionTable({
