@@ -81,9 +81,10 @@ Kinds: docs/events.md explains them.`,
     const wantedKinds = options["kind"]?.map(readKind);
     const isJson = options["json"] !== undefined;
     return await withService(async (service, digest) => {
+      const subject = user === undefined ? null : await subjectOf(service, user);
       const filter: AuditFilter = {
         kinds: wantedKinds === undefined ? null : new Set(wantedKinds),
-        subject: user === undefined ? null : (await subjectOf(service, user)).subject,
+        subject: subject?.subject ?? null,
         isOfSession: session === null ? null : (id) => id === session || digest(id) === session,
         since: sinceOf(await service.store.now()),
       };
@@ -91,9 +92,19 @@ Kinds: docs/events.md explains them.`,
       let failure: NodeJS.ErrnoException | null = null;
       const onFailure = (error: NodeJS.ErrnoException) => (failure = error);
       process.stdout.on("error", onFailure);
+      let listed = 0;
       for await (const event of findEvents(service, filter, limit)) {
         if (failure !== null) break;
+        listed++;
         console.log(isJson ? toJson(event, digest) : describe(event));
+      }
+      if (listed === 0 && subject?.known === false) {
+        console.error(
+          `note: there is no user ${user}, and no event that fits has this subject; check the spelling`,
+        );
+      }
+      if (listed === 0 && session !== null) {
+        console.error("note: no event that fits has this session; check its id, and the other options");
       }
       return exitCodeOf(failure);
     });

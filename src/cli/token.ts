@@ -48,6 +48,9 @@ export const tokenInspect: Command = {
     for (const line of describeTimes(claims)) console.log(line);
     const verdict = await withService(async ({ guard }) => await guard.validate(token));
     console.log(describeVerdict(verdict));
+    if (verdict.status === "valid" && hasExpired(claims)) {
+      console.log("it has expired, and is still accepted within the clock tolerance of the guard");
+    }
     return verdict.status === "valid" ? 0 : 1;
   },
 };
@@ -75,6 +78,11 @@ function* describeTimes(claims: unknown): Generator<string> {
     if (typeof seconds !== "number" || Number.isNaN(date.getTime())) continue;
     yield `${name.padEnd(10)} ${date.toISOString()}, ${describeDistance(date.getTime() - Date.now())}`;
   }
+}
+
+function hasExpired(claims: unknown): boolean {
+  const exp = (claims as { exp?: unknown } | null | undefined)?.exp;
+  return typeof exp === "number" && exp * 1000 <= Date.now();
 }
 
 const units = [

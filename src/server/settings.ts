@@ -115,9 +115,11 @@ export function readSettings(environment: Environment): Settings {
   return { ...toSettings(values as unknown as SettingValues), texts };
 }
 
-/** Names that people look for, and the settings that do what they mean. */
+/** Names that people look for, and the rest of the sentence about each. */
 const otherNames: Readonly<Record<string, string>> = {
-  HOLDFAST_GRACE: "set HOLDFAST_LOST_ANSWER, and HOLDFAST_CONFLICT for other tabs",
+  HOLDFAST_GRACE:
+    "has two settings in its place: set HOLDFAST_LOST_ANSWER, and HOLDFAST_CONFLICT for other tabs",
+  HOLDFAST_PROVIDER_URL: "is not a setting; did you mean HOLDFAST_PROVIDER_ISSUER?",
 };
 
 function findUnknownSettings(env: Environment): string[] {
@@ -126,7 +128,7 @@ function findUnknownSettings(env: Environment): string[] {
     .filter((name) => name.startsWith("HOLDFAST_") && env[name] !== undefined && !known.includes(name))
     .map((name) => {
       const advice = otherNames[name];
-      if (advice !== undefined) return `${name} has two settings in its place: ${advice}`;
+      if (advice !== undefined) return `${name} ${advice}`;
       const likely = closest(name, known);
       const hint = distance(name, likely) <= 4 ? `did you mean ${likely}?` : `there are ${known.join(", ")}`;
       return `${name} is not a setting; ${hint}`;

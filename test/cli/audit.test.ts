@@ -60,7 +60,13 @@ async function checkFilters(t: TestContext, settings?: Record<string, string>): 
     "the digest leads from an id to its log lines",
   );
   assert.ok((await list("--user", "alice")).every(({ subject }) => subject === all[0]?.subject));
-  assert.deepEqual(await list("--user", "nobody"), []);
+  const nobody = await audit("--user", "nobody");
+  assert.deepEqual([nobody.code, nobody.out], [0, ""]);
+  assert.match(nobody.err, /^note: there is no user nobody/);
+  const unknown = await audit("--session", "nope");
+  assert.deepEqual([unknown.code, unknown.out], [0, ""]);
+  assert.match(unknown.err, /^note: no event that fits has this session/);
+  assert.equal((await audit("--session", first.session_id)).err, "");
   assert.deepEqual(await list("--since", "1h"), all);
   assert.deepEqual(await list("--since", "2000-01-01"), all);
   assert.deepEqual(await list("--since", "2999-01-01T00:00:00Z"), []);

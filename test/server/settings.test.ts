@@ -371,6 +371,9 @@ test("rejects an unknown setting, and suggests a similar name", () => {
   assert.throws(() => readSettings({ HOLDFAST_PROT: "1" }), {
     message: "HOLDFAST_PROT is not a setting; did you mean HOLDFAST_PORT?",
   });
+  assert.throws(() => readSettings({ HOLDFAST_PROVIDER_URL: "https://id.example.com" }), {
+    message: "HOLDFAST_PROVIDER_URL is not a setting; did you mean HOLDFAST_PROVIDER_ISSUER?",
+  });
   assert.throws(() => readSettings({ HOLDFAST_GRACE: "600" }), {
     message: /^HOLDFAST_GRACE has two settings in its place: set HOLDFAST_LOST_ANSWER, and HOLDFAST_CONFLICT/,
   });
