@@ -44,6 +44,7 @@ test("without settings the service listens on this machine only", () => {
     logLevel: "info",
     traces: "off",
     requestLog: "off",
+    texts: {},
   });
   assert.deepEqual(trustedProxies.rules, []);
 });
