@@ -111,6 +111,7 @@ test(
     assert.equal(await verify(publicAddress, token), 200, "the confirmation alone ends nothing");
     await dialog.getByRole("button", { name: "End" }).click();
     await dialog.getByRole("heading", { name: "Done" }).waitFor();
+    assert.match(await dialog.innerText(), /The service ended the session of alice\b/);
     await dialog.getByRole("button", { name: "Close" }).click();
     await page.getByText(session, { exact: true }).waitFor({ state: "detached" });
     await waitUntil(

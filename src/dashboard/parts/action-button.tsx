@@ -113,7 +113,8 @@ function ActionDialog({
       {(progress.at === "confirm" || progress.at === "acting") && <p>This {progress.effect}.</p>}
       {progress.at === "done" && (
         <p role="status">
-          This {progress.effect}. {progress.audited === false && "The store did not keep the audit event."}
+          The service {progress.effect}.{" "}
+          {progress.audited === false && "The store did not keep the audit event."}
         </p>
       )}
       {progress.at === "failed" && (

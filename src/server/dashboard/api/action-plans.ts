@@ -35,11 +35,13 @@ async function planEndSession({ issuer }: Service, id: string): Promise<Plan> {
   if (session === null) return { effect: "ends nothing: there is no such live session", run: null };
   const { subject, deviceName, device } = session;
   const where = deviceName ?? device;
+  const named = `the session of ${subject}${where === null ? "" : ` on ${where}`}`;
   return {
-    effect: `ends the session of ${subject}${where === null ? "" : ` on ${where}`}`,
+    effect: `ends ${named}`,
     async run(by) {
       const outcome = await issuer.sessions.end(id, by);
-      return outcome === "ended" ? audited : { ...audited, effect: "ends nothing: the session is gone" };
+      const effect = outcome === "ended" ? `ended ${named}` : "ended nothing: the session is gone";
+      return { ...audited, effect };
     },
   };
 }
@@ -56,7 +58,7 @@ async function planEndSubject({ issuer }: Service, subject: string): Promise<Pla
       const ended = await issuer.sessions.endAll(subject, by);
       return {
         ...audited,
-        effect: `ends ${sessionsOf(String(ended), subject)}, and revokes every earlier token`,
+        effect: `ended ${sessionsOf(String(ended), subject)}, and revoked every earlier token`,
       };
     },
   };
