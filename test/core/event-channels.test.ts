@@ -8,7 +8,9 @@ import type { DecisionEvent } from "../../src/core/events.ts";
 
 const issuer = "https://id.example.com";
 const root = new URL("../../", import.meta.url);
-const declarations = readFileSync(new URL("src/core/event-channels.ts", root), "utf8");
+const declarations = ["event-channels", "operation-channels"]
+  .map((file) => readFileSync(new URL(`src/core/${file}.ts`, root), "utf8"))
+  .join("\n");
 /** Every channel of the library. */
 const channels = [...declarations.matchAll(/channel\("(holdfast:\w+)"\)/g)].map(([, name = ""]) => name);
 

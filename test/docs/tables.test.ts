@@ -160,7 +160,8 @@ for (const [channel, file, event] of shapes) {
 }
 
 test("docs/events.md has a section for every channel", () => {
-  const declared = [...read("src/core/event-channels.ts").matchAll(/channel\("(.*?)"\)/g)];
+  const sources = read("src/core/event-channels.ts") + read("src/core/operation-channels.ts");
+  const declared = [...sources.matchAll(/channel\("(.*?)"\)/g)];
   const headings = [...read("docs/events.md").matchAll(/^## `(holdfast:\w+)`/gm)];
   const names = (matches: RegExpExecArray[]) =>
     matches.map(([, name = ""]) => name).toSorted((a, b) => (a < b ? -1 : 1));

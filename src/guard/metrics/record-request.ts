@@ -1,5 +1,5 @@
 import type { Clock } from "../../core/clock.ts";
-import { breakerEvents, keysEvents, questionEvents } from "../../core/event-channels.ts";
+import { breakerEvents, keysEvents, questionEvents } from "../../core/operation-channels.ts";
 import type { BreakerEvent, KeysEvent, QuestionEvent } from "../../core/operation-events.ts";
 import type { RequestCounts } from "../../core/metrics.ts";
 import type { GuardEventSource } from "../emit.ts";

@@ -1,6 +1,6 @@
 import { isPrivateAddress } from "../../core/address.ts";
 import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
-import { loginEvents } from "../../core/event-channels.ts";
+import { loginEvents } from "../../core/operation-channels.ts";
 import type { FairPlace } from "../../resilience/fair-bulkhead.ts";
 import { narrowAudience } from "../audiences.ts";
 import type { IssuerContext } from "../context.ts";

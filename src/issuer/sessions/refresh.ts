@@ -1,5 +1,5 @@
 import { HoldfastError } from "../../core/errors.ts";
-import { refreshEvents } from "../../core/event-channels.ts";
+import { refreshEvents } from "../../core/operation-channels.ts";
 import type { RefreshEvent } from "../../core/operation-events.ts";
 import { isLive } from "../../core/session.ts";
 import type { SigningKey } from "../../jwt/sign.ts";

@@ -1,6 +1,6 @@
 import type { Clock } from "../../core/clock.ts";
 import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
-import { commandEvents } from "../../core/event-channels.ts";
+import { commandEvents } from "../../core/operation-channels.ts";
 import { withSpan, type SpanStart, type Tracing } from "../../core/tracing.ts";
 import { requireMethods } from "../../core/options.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
