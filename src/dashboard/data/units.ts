@@ -1,4 +1,5 @@
-import { bytes, duration, latency, percent, rate, whole } from "./format.ts";
+import { bytes, latency, percent, rate, whole } from "./format.ts";
+import { duration } from "./format-time.ts";
 
 /** How a chart writes its values, and at which distances its axis may have lines. */
 export interface Unit {

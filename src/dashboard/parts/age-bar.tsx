@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { duration } from "../data/format.ts";
+import { duration } from "../data/format-time.ts";
 import type { AgeAgainstLimit, Upstream } from "../wire-state.ts";
 import type { Tone } from "./tone.tsx";
 

@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 import type uPlot from "uplot";
-import { clockTime } from "../data/format.ts";
+import { clockTime } from "../data/format-time.ts";
 import { rowAt } from "../data/periods.ts";
 import { useHover } from "./hover.ts";
 import { ScrollBox } from "./scroll-box.tsx";

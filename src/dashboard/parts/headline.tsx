@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { clockTime, duration } from "../data/format.ts";
+import { clockTime, duration } from "../data/format-time.ts";
 import { useDashboard } from "./dashboard-context.ts";
 import { toneOfService, toneWords } from "./effect.ts";
 import { Shape } from "./tone.tsx";

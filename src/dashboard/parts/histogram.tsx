@@ -1,6 +1,7 @@
 import type { JSX } from "preact";
 import { useId } from "preact/hooks";
-import { duration, whole } from "../data/format.ts";
+import { whole } from "../data/format.ts";
+import { duration } from "../data/format-time.ts";
 import type { Buckets } from "../wire-state.ts";
 
 /** Counts of durations, one bar for each bucket. The numbers stand beside the bars, so no table is needed. */

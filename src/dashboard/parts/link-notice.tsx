@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { clockTime, duration } from "../data/format.ts";
+import { clockTime, duration } from "../data/format-time.ts";
 import type { Link } from "../data/stream.ts";
 
 /** Says that the page shows old numbers, since when, and when it tries again. */

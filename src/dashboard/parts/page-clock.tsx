@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { clockTime, duration, zone } from "../data/format.ts";
+import { clockTime, duration, zone } from "../data/format-time.ts";
 
 /** The age from which on the line says how old the numbers are. */
 const OLD_MS = 3_000;

@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { clockTime, duration } from "../data/format.ts";
+import { clockTime, duration } from "../data/format-time.ts";
 import { periodsOf, rowAt, type Period } from "../data/periods.ts";
 import type { TimelineEvent } from "../wire-state.ts";
 import { publishHover, useHover } from "./hover.ts";

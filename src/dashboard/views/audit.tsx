@@ -1,6 +1,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { dateTime, whole, words } from "../data/format.ts";
+import { whole, words } from "../data/format.ts";
+import { dateTime } from "../data/format-time.ts";
 import { useDashboard } from "../parts/dashboard-context.ts";
 import { TextField } from "../parts/text-field.tsx";
 import { StateWord } from "../parts/tone.tsx";

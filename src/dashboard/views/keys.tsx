@@ -1,6 +1,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { dateTime, duration, relative, whole } from "../data/format.ts";
+import { whole } from "../data/format.ts";
+import { dateTime, duration, relative } from "../data/format-time.ts";
 import { units } from "../data/units.ts";
 import { ActionButton } from "../parts/action-button.tsx";
 import { AgeBar } from "../parts/age-bar.tsx";

@@ -1,5 +1,6 @@
 import type { JSX } from "preact";
-import { clockTime, duration, rate } from "../data/format.ts";
+import { rate } from "../data/format.ts";
+import { clockTime, duration } from "../data/format-time.ts";
 import { useDashboard } from "../parts/dashboard-context.ts";
 import { causeWords, componentName, toneOfComponent, toneWords } from "../parts/effect.ts";
 import { StepsDrawing } from "../parts/steps-drawing.tsx";

@@ -1,6 +1,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { dateTime, relative, whole } from "../data/format.ts";
+import { whole } from "../data/format.ts";
+import { dateTime, relative } from "../data/format-time.ts";
 import { ActionButton, type UserName } from "../parts/action-button.tsx";
 import { useDashboard } from "../parts/dashboard-context.ts";
 import { TextField } from "../parts/text-field.tsx";

@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { dateTime, duration } from "../data/format.ts";
+import { dateTime, duration } from "../data/format-time.ts";
 import { useDashboard } from "../parts/dashboard-context.ts";
 import { useAnswer } from "../parts/use-answer.ts";
 import { ViewHead } from "../parts/view-head.tsx";

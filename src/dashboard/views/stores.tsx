@@ -1,5 +1,6 @@
 import type { JSX } from "preact";
-import { bytes, duration, latency, rate, relative } from "../data/format.ts";
+import { bytes, latency, rate } from "../data/format.ts";
+import { duration, relative } from "../data/format-time.ts";
 import { units } from "../data/units.ts";
 import { useDashboard } from "../parts/dashboard-context.ts";
 import { FieldCharts, type FieldChart } from "../parts/field-charts.tsx";

@@ -1,6 +1,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { dateTime, words } from "../data/format.ts";
+import { words } from "../data/format.ts";
+import { dateTime } from "../data/format-time.ts";
 import { units } from "../data/units.ts";
 import { useDashboard } from "../parts/dashboard-context.ts";
 import { FieldCharts, type FieldChart } from "../parts/field-charts.tsx";

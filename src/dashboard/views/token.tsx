@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { dateTime } from "../data/format.ts";
+import { dateTime } from "../data/format-time.ts";
 import { useDashboard } from "../parts/dashboard-context.ts";
 import { StateWord, type Tone } from "../parts/tone.tsx";
 import { ViewHead } from "../parts/view-head.tsx";

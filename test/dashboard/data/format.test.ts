@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bytes, duration, latency, rate, relative, zone } from "../../../src/dashboard/data/format.ts";
+import { bytes, latency, rate } from "../../../src/dashboard/data/format.ts";
+import { duration, relative, zone } from "../../../src/dashboard/data/format-time.ts";
 
 test("durations have the units in which people speak of them", () => {
   const cases: [ms: number, text: string][] = [
