@@ -6,6 +6,9 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import type { TestContext } from "node:test";
+import { within } from "../support/deadline.ts";
+
+const MAX_WAIT_MS = 60_000;
 
 type Params = Readonly<Record<string, unknown>>;
 
@@ -46,7 +49,7 @@ class Connection {
     const { promise, resolve } = Promise.withResolvers<Message>();
     this.#waiting.set(id, resolve);
     this.#socket.send(JSON.stringify({ id, method, params, sessionId }));
-    const { result, error } = await promise;
+    const { result, error } = await within(promise, MAX_WAIT_MS, method);
     this.#waiting.delete(id);
     if (result === undefined) throw new Error(`${method}: ${error?.message}`);
     return result;
@@ -79,7 +82,9 @@ async function openTab(connection: Connection, url: string): Promise<RawTab> {
       return result.value;
     },
     async until(expression) {
+      const startedAt = Date.now();
       for (;;) {
+        if (Date.now() - startedAt > MAX_WAIT_MS) throw new Error(`the page never had ${expression}`);
         // A page that goes into the cache in the meantime never answers.
         const pause = new Promise((resolve) => setTimeout(resolve, 200));
         const isTrue = tab.evaluate(expression).catch(() => false);
@@ -109,7 +114,8 @@ export async function startRawChromium(t: TestContext): Promise<(url: string) =>
   const connection = new Connection(socket);
   t.after(async () => {
     const exited = once(child, "exit");
-    await connection.send("Browser.close", {});
+    // A Chromium with pages in its cache does not always answer a request to close.
+    child.kill("SIGKILL");
     await exited;
     socket.close();
     rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
