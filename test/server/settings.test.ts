@@ -15,7 +15,6 @@ test("without settings the service listens on this machine only", () => {
     adminPort: 4181,
     adminToken: undefined,
     dataDir: resolve("holdfast-data"),
-    texts: {},
     url: undefined,
     audience: undefined,
     lifetimes: {
