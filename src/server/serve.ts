@@ -21,6 +21,8 @@ import { toRequestListener } from "./http/request-listener.ts";
 import { createRequestLog } from "./http/request-log.ts";
 import { RequestMeasure } from "./http/request-measure.ts";
 import { RequestMetrics } from "./http/request-metrics.ts";
+import type { LocalFiles } from "./store/local-store.ts";
+import { warnWithoutSdk } from "./load-tracing.ts";
 import { createLogger, logEvents } from "./logs.ts";
 import { randomNonce } from "./process-proof.ts";
 import { announceProcess } from "./running-processes.ts";
@@ -97,10 +99,9 @@ export async function startService(
     onSecret(secret);
     const snapshots = fileSnapshots({ dir: files.snapshots });
     service = await composeService(opened, settings, identity, { snapshots, guardFile });
+    await warnWithoutSdk(settings.traces, log);
     const previous = await recordIdentity(service.store, service);
-    const firstUser = roles.has("issuer")
-      ? await ensureFirstUser(service.issuer, settings.bootstrapUser, files.password)
-      : null;
+    const firstUser = await addFirstUser(service, settings, files);
 
     const [bounds, fallback] = [revocationAgeBounds(policy), readFallback(settings, guardFile)];
     const health = new HealthMonitor(service, roles, systemClock, bounds, fallback);
@@ -129,6 +130,11 @@ export async function startService(
     await stop();
     throw error;
   }
+}
+
+/** `null` for a service without the role of an issuer. */
+async function addFirstUser({ issuer }: Service, { roles, bootstrapUser }: Settings, files: LocalFiles) {
+  return roles.has("issuer") ? await ensureFirstUser(issuer, bootstrapUser, files.password) : null;
 }
 
 /** Measures the requests, and logs them when the settings ask for that. */
