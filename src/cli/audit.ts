@@ -80,7 +80,8 @@ Kinds: docs/events.md explains them.`,
     const limit = readLimit(single(options["limit"], "limit")[0]);
     const wantedKinds = options["kind"]?.map(readKind);
     const isJson = options["json"] !== undefined;
-    return await withService(async (service, digest) => {
+    return await withService(async (service) => {
+      const digest = service.sessionDigest;
       const subject = user === undefined ? null : await subjectOf(service, user);
       const filter: AuditFilter = {
         kinds: wantedKinds === undefined ? null : new Set(wantedKinds),

@@ -37,12 +37,12 @@ export const revoke: Command = {
     if (isForced && option !== "session" && option !== "key") {
       throw new UsageError("--force goes with --session or --key; see holdfast revoke --help");
     }
-    return await withService(async (service, digest) => {
+    return await withService(async (service) => {
       const { issuer, store } = service;
       const by = { actor: ACTOR };
       let revoked = id;
       if (option === "session") {
-        revoked = await findSessionToEnd(service, digest, id, isForced);
+        revoked = await findSessionToEnd(service, id, isForced);
         await issuer.revoke({ kind: "session", id: revoked }, by);
       } else if (option === "token-id") {
         await issuer.revoke({ kind: "token", id }, by);

@@ -35,13 +35,13 @@ export const sessionList: Command = {
     if (name === undefined || others.length > 0) {
       throw new UsageError("give --user once; see holdfast session list --help");
     }
-    return await withService(async (service, digest) => {
+    return await withService(async (service) => {
       const { subject, known } = await subjectOf(service, name);
       let listed = 0;
       for (let after: string | undefined; ;) {
         const from = after === undefined ? {} : { after };
         const { sessions, next } = await service.issuer.sessions.list(subject, { limit: PAGE, ...from });
-        for (const session of sessions) console.log(describe(session, digest(session.id)));
+        for (const session of sessions) console.log(describe(session, service.sessionDigest(session.id)));
         listed += sessions.length;
         if (next === null) break;
         after = next;
@@ -69,10 +69,10 @@ export const sessionEnd: Command = {
     const isForced = options["force"] !== undefined;
     if (isForced && id === undefined)
       throw new UsageError("--force needs an ID; see holdfast session end --help");
-    return await withService(async (service, digest) => {
+    return await withService(async (service) => {
       const { issuer } = service;
       if (id !== undefined) {
-        const session = await findSessionToEnd(service, digest, id, isForced);
+        const session = await findSessionToEnd(service, id, isForced);
         // The tokens of a session that the store has lost are revoked all the same.
         if ((await issuer.sessions.end(session, { actor: ACTOR })) === "unknown") {
           await issuer.revoke({ kind: "session", id: session }, { actor: ACTOR });

@@ -1,22 +1,24 @@
 import type { Service } from "./service.ts";
 
 const PAGE = 1_000;
-/** Bounds the work of one question. A busy store has more events, and `holdfast audit` reads all of them. */
-const MAX_PAGES = 10;
 /** What `createSessionDigest` returns. The id of a session is longer. */
 const DIGEST = /^[\da-f]{16}$/;
 
+/** A service whose sessions have names in its log. */
+export type NamedSessions = Pick<Service, "store" | "sessionDigest">;
+
 /**
  * Returns the id of the session that the log names by `digest`. The digest has no inverse, so the latest audit events are
- * compared. `null` when the text is no digest, or none of these events has the session.
+ * compared: `maxPages` pages of a thousand. `null` when the text is no digest, or none of these events has the session.
  */
 export async function findSessionByDigest(
-  { store, sessionDigest }: Pick<Service, "store" | "sessionDigest">,
+  { store, sessionDigest }: NamedSessions,
   digest: string,
+  maxPages: number,
 ): Promise<string | null> {
   if (!DIGEST.test(digest)) return null;
   let before: string | null = null;
-  for (let pages = 0; pages < MAX_PAGES; pages++) {
+  for (let pages = 0; pages < maxPages; pages++) {
     const { events, next } = await store.audit.page(PAGE, before);
     for (const { session } of events) {
       if (session !== null && sessionDigest(session) === digest) return session;

@@ -1,17 +1,14 @@
 import { HoldfastError } from "../../core/errors.ts";
 import { openStore } from "../store/open-store.ts";
-import type { SessionDigest } from "../session-digest.ts";
 import { composeService, type ServiceIdentity, type Service } from "../service.ts";
 import { loadSettings } from "../secret-files.ts";
 
 /**
  * Composes the service on the data of this machine for a command, and closes it afterwards. A service may run at the same
  * time. The identity is the one of the last start. The command never uses the snapshots of a running service: it reads
- * the revocations from the store. `digest` names sessions as the log does.
+ * the revocations from the store.
  */
-export async function withService<T>(
-  use: (service: Service, digest: SessionDigest) => Promise<T>,
-): Promise<T> {
+export async function withService<T>(use: (service: Service) => Promise<T>): Promise<T> {
   const settings = await loadSettings();
   const local = await openStore(settings, { create: false });
   const identity = await local.store.markers.read("identity");
@@ -22,7 +19,7 @@ export async function withService<T>(
   }
   const service = await composeService(local, settings, JSON.parse(identity) as ServiceIdentity);
   try {
-    return await use(service, service.sessionDigest);
+    return await use(service);
   } finally {
     await service.close();
   }

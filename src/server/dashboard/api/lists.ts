@@ -12,6 +12,9 @@ import type { Service } from "../../service.ts";
 import type { SessionDigest } from "../../session-digest.ts";
 import { answer } from "./answer.ts";
 
+/** A busy store has more events. `holdfast audit` reads all of them. */
+const MAX_AUDIT_PAGES = 10;
+
 /** The events that a filter looks at. A page of the store has as many, and older ones need `holdfast audit`. */
 const SEARCHED_EVENTS = 1_000;
 const MAX_PAGE = 500;
@@ -84,7 +87,9 @@ async function listSessions(service: Service, query: Query): Promise<SessionsAns
   }
   const id = query.get("session") ?? "";
   if (id !== "") {
-    const session = await issuer.sessions.get((await findSessionByDigest(service, id)) ?? id);
+    const session = await issuer.sessions.get(
+      (await findSessionByDigest(service, id, MAX_AUDIT_PAGES)) ?? id,
+    );
     return { sessions: session === null ? [] : [toRow(session)], next: null };
   }
   const username = query.get("username") ?? "";
