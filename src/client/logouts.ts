@@ -15,16 +15,21 @@ const sendLogout = async ({ ask }: Session, { refresh, everywhere }: PendingLogo
   return Boolean(answer);
 };
 
-/** Sends the logouts that wait in the record. Resolves with whether the service has confirmed all of them. */
+/**
+ * Sends the logouts that wait in the record. Resolves with whether the service has confirmed all of them. Only one caller
+ * sends at a time: the cookies of a late second logout would be those of the next login.
+ */
 export const sendLogouts = async (session: Session): Promise<boolean> => {
-  const { outbox } = await session.update();
-  await Promise.all(
-    outbox.map(async (pending) => {
-      if (!(await sendLogout(session, pending))) return;
-      const isOther = ({ refresh }: PendingLogout) => refresh !== pending.refresh;
-      await session.update((record) => ({ ...record, outbox: record.outbox.filter(isOther) }));
-    }),
-  );
+  await session.locked(":outbox", async () => {
+    const { outbox } = await session.update();
+    await Promise.all(
+      outbox.map(async (pending) => {
+        if (!(await sendLogout(session, pending))) return;
+        const isOther = ({ refresh }: PendingLogout) => refresh !== pending.refresh;
+        await session.update((record) => ({ ...record, outbox: record.outbox.filter(isOther) }));
+      }),
+    );
+  });
   return !session.record.outbox[0];
 };
 

@@ -36,7 +36,7 @@ export const keepAwake = (session: Session, name: string): (() => void) => {
     await session.obtain().catch(() => undefined);
     schedule();
     // Other pages wait for their turn, so that each logout is sent once.
-    if (session.record.outbox[0]) await session.locked(":outbox", async () => await sendLogouts(session));
+    if (session.record.outbox[0]) await sendLogouts(session);
   };
   const wake = () => void look();
   const onEvent = ({ type }: { type?: string }) => {

@@ -75,8 +75,11 @@ describe("the client in cookie mode, in Chromium", { skip: noChromium }, () => {
     await call.logout(tab);
     assert.equal(await call.login(tab, "bob"), "Unavailable: network");
     assert.equal(await site.liveSessions(), 1);
+    // The page sends the logout when it is online, and so does the login. A slow answer makes them meet.
+    site.faults.set("/auth/logout", (_res, serve) => void setTimeout(serve, 300));
     await context.setOffline(false);
     assert.equal(await call.login(tab, "bob"), "ok");
+    assert.equal(site.count("/auth/logout"), 1, "a second logout would carry the cookies of bob");
     assert.equal(await site.liveSessions(), 0, "the session of ann has ended");
     assert.equal(await call.token(tab, "{ fresh: true }"), "");
     assert.equal((await call.state(tab))["subject"], "bob");
