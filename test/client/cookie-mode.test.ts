@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { Browser, BrowserContext } from "playwright-core";
 import { noChromium, startChromium } from "../browser/chromium.ts";
+import { waitUntil } from "../support/deadline.ts";
 import { call, newProfile, openTab, sleep, startSite } from "./site.ts";
 
 const REFRESH = "/auth/refresh";
@@ -75,10 +76,23 @@ describe("the client in cookie mode, in Chromium", { skip: noChromium }, () => {
     await call.logout(tab);
     assert.equal(await call.login(tab, "bob"), "Unavailable: network");
     assert.equal(await site.liveSessions(), 1);
-    // The page sends the logout when it is online, and so does the login. A slow answer makes them meet.
-    site.faults.set("/auth/logout", (_res, serve) => void setTimeout(serve, 300));
+    // The page sends the logout when it is online, and so does the login. The answer comes when both want to.
+    const held: (() => void)[] = [];
+    site.faults.set("/auth/logout", (_res, serve) => void held.push(serve));
     await context.setOffline(false);
-    assert.equal(await call.login(tab, "bob"), "ok");
+    const login = call.login(tab, "bob");
+    const isAwaited = async () =>
+      await tab.evaluate(async () => {
+        const { pending = [] } = await navigator.locks.query();
+        return pending.some(({ name }) => name?.endsWith(":outbox"));
+      });
+    await waitUntil(
+      async () => site.count("/auth/logout") > 1 || (held.length === 1 && (await isAwaited())),
+      "the page and the login to send the logout",
+    );
+    site.faults.delete("/auth/logout");
+    for (const serve of held) serve();
+    assert.equal(await login, "ok");
     assert.equal(site.count("/auth/logout"), 1, "a second logout would carry the cookies of bob");
     assert.equal(await site.liveSessions(), 0, "the session of ann has ended");
     assert.equal(await call.token(tab, "{ fresh: true }"), "");
