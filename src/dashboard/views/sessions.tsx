@@ -113,18 +113,7 @@ function Found({ query }: { query: SessionsQuery }): JSX.Element {
       {value !== null && value.sessions.length > 0 && (
         <SessionTable sessions={value.sessions} user={user} onEnded={reload} />
       )}
-      <div class="toolbar tight">
-        {after !== null && (
-          <button type="button" onClick={() => setAfter(null)}>
-            First page
-          </button>
-        )}
-        {value?.next != null && (
-          <button type="button" onClick={() => setAfter(value.next)}>
-            Next page
-          </button>
-        )}
-      </div>
+      <PageButtons after={after} next={value?.next ?? null} onChosen={setAfter} />
     </section>
   );
 }
@@ -248,18 +237,32 @@ function Users({ onChosen }: { onChosen: (username: string) => void }): JSX.Elem
           </table>
         </ScrollBox>
       )}
-      <div class="toolbar tight">
-        {after !== null && (
-          <button type="button" onClick={() => setAfter(null)}>
-            First page
-          </button>
-        )}
-        {value?.next != null && (
-          <button type="button" onClick={() => setAfter(value.next)}>
-            Next page
-          </button>
-        )}
-      </div>
+      <PageButtons after={after} next={value?.next ?? null} onChosen={setAfter} />
     </section>
+  );
+}
+
+interface Pages {
+  /** Where the page begins. `null` for the first page. */
+  readonly after: string | null;
+  /** Where the next page begins. `null` when there is none. */
+  readonly next: string | null;
+  readonly onChosen: (after: string | null) => void;
+}
+
+function PageButtons({ after, next, onChosen }: Pages): JSX.Element {
+  return (
+    <div class="toolbar tight">
+      {after !== null && (
+        <button type="button" onClick={() => onChosen(null)}>
+          First page
+        </button>
+      )}
+      {next !== null && (
+        <button type="button" onClick={() => onChosen(next)}>
+          Next page
+        </button>
+      )}
+    </div>
   );
 }
