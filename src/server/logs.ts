@@ -1,9 +1,8 @@
 import { destination, pino, type DestinationStream, type Logger, type LoggerOptions } from "pino";
-import { auditEvents, guardEvents, issuerEvents, storeEvents } from "../core/event-channels.ts";
-import type { AuditEvent, GuardEvent, IssuerEvent, StoreEvent } from "../core/events.ts";
 import { knownFields, severityNumbers, type LogFields } from "./log-fields.ts";
 import type { SessionDigest } from "./session-digest.ts";
 import type { LogLevel } from "./setting-definitions.ts";
+import { watchEvents, type EventWatcher } from "./watch-events.ts";
 
 /**
  * Creates the logger of the service. It writes JSON lines to standard error, or readable lines on a terminal.
@@ -75,21 +74,17 @@ const levels: Readonly<Record<string, "debug" | "info">> = {
 export function logEvents(log: Logger, digest: () => SessionDigest | null): () => void {
   const write = (fields: LogFields, event: string, message: string) =>
     log[levels[event] ?? "warn"](fields, message);
-  const onGuard = (published: unknown) => {
-    const { guard, issuer, event, message } = published as GuardEvent;
+  const onGuard: EventWatcher["onGuard"] = ({ guard, issuer, event, message }) => {
     const known = { "holdfast.guard": guard, "holdfast.issuer": issuer };
     write(knownFields({ "event.name": `holdfast.guard.${event}`, ...known }), event, message);
   };
-  const onIssuer = (published: unknown) => {
-    const { issuer, event, message } = published as IssuerEvent;
+  const onIssuer: EventWatcher["onIssuer"] = ({ issuer, event, message }) => {
     write({ "event.name": `holdfast.issuer.${event}`, "holdfast.issuer": issuer }, event, message);
   };
-  const onStore = (published: unknown) => {
-    const { store, event, message } = published as StoreEvent;
+  const onStore: EventWatcher["onStore"] = ({ store, event, message }) => {
     write({ "event.name": `holdfast.store.${event}`, "holdfast.store": store }, event, message);
   };
-  const onAudit = (published: unknown) => {
-    const { kind, subject, session, source, actor, detail } = published as AuditEvent;
+  const onAudit: EventWatcher["onAudit"] = ({ kind, subject, session, source, actor, detail }) => {
     const fields = {
       "event.name": `holdfast.audit.${kind}`,
       "user.id": subject,
@@ -100,14 +95,5 @@ export function logEvents(log: Logger, digest: () => SessionDigest | null): () =
     };
     log.info(knownFields(fields));
   };
-  guardEvents.subscribe(onGuard);
-  issuerEvents.subscribe(onIssuer);
-  storeEvents.subscribe(onStore);
-  auditEvents.subscribe(onAudit);
-  return () => {
-    guardEvents.unsubscribe(onGuard);
-    issuerEvents.unsubscribe(onIssuer);
-    storeEvents.unsubscribe(onStore);
-    auditEvents.unsubscribe(onAudit);
-  };
+  return watchEvents({ onGuard, onIssuer, onStore, onAudit });
 }

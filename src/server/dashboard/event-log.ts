@@ -1,7 +1,7 @@
-import { auditEvents, guardEvents, issuerEvents, storeEvents } from "../../core/event-channels.ts";
 import type { AuditEvent, AuditKind, GuardEvent, IssuerEvent, StoreEvent } from "../../core/events.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { AuditRow, TimelineEvent } from "../../dashboard/wire-state.ts";
+import { watchEvents } from "../watch-events.ts";
 
 /** The latest audit events in memory, and the latest other events. A flood of one kind leaves the others. */
 const MAX_EVENTS = 500;
@@ -142,26 +142,14 @@ export class EventLog {
 
   /** Adds the events of this process from now on. The returned function ends that. */
   subscribe(): () => void {
-    const onGuard = (published: unknown) => this.#addGuardEvent(published as GuardEvent);
-    const onIssuer = (published: unknown) => {
-      const { event: kind, message } = published as IssuerEvent;
-      this.add({ source: "issuer", kind, tone: issuerTones[kind] ?? "warning", issuer: null, message });
-    };
-    const onStore = (published: unknown) => {
-      const { event: kind, message } = published as StoreEvent;
-      this.add({ source: "store", kind, tone: storeTones[kind], issuer: null, message });
-    };
-    const onAudit = (published: unknown) => this.#addAuditEvent(published as AuditEvent);
-    guardEvents.subscribe(onGuard);
-    issuerEvents.subscribe(onIssuer);
-    storeEvents.subscribe(onStore);
-    auditEvents.subscribe(onAudit);
-    return () => {
-      guardEvents.unsubscribe(onGuard);
-      issuerEvents.unsubscribe(onIssuer);
-      storeEvents.unsubscribe(onStore);
-      auditEvents.unsubscribe(onAudit);
-    };
+    return watchEvents({
+      onGuard: (event) => this.#addGuardEvent(event),
+      onIssuer: ({ event: kind, message }) =>
+        this.add({ source: "issuer", kind, tone: issuerTones[kind] ?? "warning", issuer: null, message }),
+      onStore: ({ event: kind, message }) =>
+        this.add({ source: "store", kind, tone: storeTones[kind], issuer: null, message }),
+      onAudit: (event) => this.#addAuditEvent(event),
+    });
   }
 
   #addGuardEvent({ event: kind, issuer, message }: GuardEvent): void {
