@@ -3,13 +3,14 @@ import { test } from "node:test";
 import { connectCluster } from "../../src/stores/redis/cluster-client.ts";
 import type { RedisClient } from "../../src/stores/redis/client.ts";
 
-/** A client of the package whose list of primaries is empty for its first reads, as during a new look at the slots. */
+/** A client of the package whose list of primaries is empty for some reads after it connected, as during a new look at the slots. */
 async function connectWithEmptyReads(emptyReads: number): Promise<RedisClient> {
   let reads = 0;
   const primary = { address: "127.0.0.1:1" };
   const client = {
     get masters() {
-      return reads++ < emptyReads ? [] : [primary];
+      const read = reads++;
+      return read > 0 && read <= emptyReads ? [] : [primary];
     },
     nodeClient: async () => await Promise.resolve({ sendCommand: async () => await Promise.resolve("PONG") }),
     destroy: () => undefined,

@@ -64,4 +64,18 @@ void describe("Redis as a cluster in which a primary has no replica", { skip: no
     await logIn(store, "told", "subject of told");
     await store.close();
   });
+
+  void test("fault 4: a node that was removed from the cluster answers without slots, and the store asks another one", async () => {
+    const [primary, , , removed] = cluster.servers as [RedisServer, RedisServer, RedisServer, RedisServer];
+    assert.match((await removed.cli("CLUSTER", "INFO")) ?? "", /cluster_known_nodes:1\b/);
+    // The package asks one of the two at random.
+    for (let opened = 0; opened < 8; opened++) {
+      const store = await redisStore({ cluster: [removed.url, primary.url], replicas: 0 });
+      await logIn(store, `opened ${opened}`, "subject of a store that opened");
+      await store.close();
+    }
+    await assert.rejects(redisStore({ cluster: [removed.url], replicas: 0 }), (error) =>
+      isHoldfastError(error, "store_unavailable"),
+    );
+  });
 });

@@ -1,5 +1,5 @@
 import { sleep, systemClock } from "../../core/clock.ts";
-import { destroyQuietly, type Connect, type RedisClient } from "./client.ts";
+import { destroyQuietly, type Connect, type NodeRedisClient, type RedisClient } from "./client.ts";
 import { computeSlot } from "./cluster-slot.ts";
 import { COMMAND_OPTIONS, hostOf, nodeOptions, type NodeSettings } from "./node-options.ts";
 
@@ -10,6 +10,8 @@ const TOPOLOGY_REFRESH_MS = 200;
 /** How often, and how long each time, a command to all primaries waits for their list. */
 const MAX_WAITS = 50;
 const WAIT_MS = 20;
+/** How often the client asks one of the nodes, at random, before no node counts as a member of the cluster. */
+const MAX_LOOKUPS = 30;
 
 /** Connects to a cluster through one of `nodes`. */
 export async function connectCluster(
@@ -20,17 +22,20 @@ export async function connectCluster(
 ): Promise<RedisClient> {
   const { nodeAddressMap } = settings;
   const [first] = nodes as readonly [URL];
-  const cluster = createCluster({
-    rootNodes: nodes.map((node) => {
-      const options = nodeOptions(node, settings);
-      return { ...options, socket: { ...options.socket, ...hostOf(node) } };
-    }),
-    defaults: nodeOptions(first, settings),
-    ...COMMAND_OPTIONS,
-    ...(nodeAddressMap !== undefined && { nodeAddressMap: { ...nodeAddressMap } }),
-    topologyRefreshOnReconnectionAttemptStrategy: TOPOLOGY_REFRESH_MS,
-  });
-  const client = await connect(cluster, "node-error", "node-disconnect", "node-reconnecting");
+  const createClient = () =>
+    createCluster({
+      rootNodes: nodes.map((node) => {
+        const options = nodeOptions(node, settings);
+        return { ...options, socket: { ...options.socket, ...hostOf(node) } };
+      }),
+      defaults: nodeOptions(first, settings),
+      ...COMMAND_OPTIONS,
+      ...(nodeAddressMap !== undefined && { nodeAddressMap: { ...nodeAddressMap } }),
+      topologyRefreshOnReconnectionAttemptStrategy: TOPOLOGY_REFRESH_MS,
+    });
+  const client = await connectThroughMember(
+    async () => await connect(createClient(), "node-error", "node-disconnect", "node-reconnecting"),
+  );
   const primaryOf = (key: string) => {
     const slot = client.slots[computeSlot(key)];
     if (slot === undefined)
@@ -70,4 +75,19 @@ export async function connectCluster(
     },
     destroy: async () => await destroyQuietly(client),
   };
+}
+
+/**
+ * Connects again until the client knows a primary. The package asks one node, and a node that was removed from the
+ * cluster truthfully answers that it knows no slots.
+ */
+async function connectThroughMember<C extends NodeRedisClient & { readonly masters: readonly unknown[] }>(
+  connect: () => Promise<C>,
+): Promise<C> {
+  for (let lookup = 0; lookup < MAX_LOOKUPS; lookup++) {
+    const client = await connect();
+    if (client.masters.length > 0) return client;
+    await destroyQuietly(client);
+  }
+  throw new Error("none of the nodes that answer is a member of a cluster with slots");
 }
