@@ -10,6 +10,7 @@ import type { JwtClaims, ValidVerdict } from "../core/verdict.ts";
 import type { Guard } from "../guard/types.ts";
 import { withDeadline } from "../resilience/deadline.ts";
 import { decideRule, type PathPolicy, type PathRule } from "./policy.ts";
+import { indexPolicy } from "./rule-index.ts";
 import { isFromEnvoy, readForwardedRequest } from "./forwarded-request.ts";
 import { hasIdentityHeader } from "./identity-headers.ts";
 import { isTrustedProxy } from "../adapters/http/client-address.ts";
@@ -58,7 +59,8 @@ export function createGateway(guard: Authorizer, options: GatewayOptions = {}): 
     };
   };
   // Without a policy nothing tells the method of the request, which a cookie needs.
-  const routes = policy?.map((rule) => route(cookie === undefined ? rule : { cookie, ...rule }));
+  const routes =
+    policy && indexPolicy(policy.map((rule) => route(cookie === undefined ? rule : { cookie, ...rule })));
   const everything = route({ requirements: {} });
   const isTrusted = oncePerSocket(
     ({ remoteAddress }) => remoteAddress !== undefined && isTrustedProxy(trustedProxies, remoteAddress),

@@ -2,6 +2,7 @@ import type { CookieSettings } from "../core/request-token.ts";
 import type { Rules } from "../core/rules.ts";
 import { normalizePath } from "./normalize-path.ts";
 import type { ForwardedRequest } from "./forwarded-request.ts";
+import { findRule, type RuleIndex } from "./rule-index.ts";
 
 /** One path, or one path and all paths below it. */
 export interface PathPattern {
@@ -60,15 +61,15 @@ export function parsePathPattern(text: string): PathPattern | null {
  * ways needs the same rule for each of them: otherwise the result is `ambiguous_path` or `ambiguous_method`.
  */
 export function decideRule<R extends PathRule>(
-  policy: readonly R[],
+  index: RuleIndex<R>,
   { host, method, path, otherPaths = [], otherMethods = [] }: ForwardedRequest,
 ): R | "ambiguous_path" | "ambiguous_method" | null {
   // Nearly every request can be read in one way only.
   if (otherPaths.length === 0 && otherMethods.length === 0) {
-    return matchRule(policy, host, method, { path, folded: foldPath(path) });
+    return matchRule(index, host, method, { path, folded: foldPath(path) });
   }
   const paths = [path, ...otherPaths].map((one) => ({ path: one, folded: foldPath(one) }));
-  const rulesFor = (one: string) => paths.map((form) => matchRule(policy, host, one, form));
+  const rulesFor = (one: string) => paths.map((form) => matchRule(index, host, one, form));
   const [rule = null, ...others] = rulesFor(method);
   if (others.some((other) => other !== rule)) return "ambiguous_path";
   const isSame = [...new Set(otherMethods)].every((one) => rulesFor(one).every((other) => other === rule));
@@ -80,18 +81,13 @@ export function decideRule<R extends PathRule>(
  * rule applies then, because a server behind the proxy may treat the two paths as one.
  */
 function matchRule<R extends PathRule>(
-  policy: readonly R[],
+  index: RuleIndex<R>,
   host: string,
   method: string,
   { path, folded }: { readonly path: string; readonly folded: string },
 ): R | null {
-  for (const rule of policy) {
-    if (rule.host !== null && rule.host !== host) continue;
-    if (rule.methods !== null && !rule.methods.includes(method)) continue;
-    if (!isWithin(folded, rule.path.foldedBase, rule.path.includesBelow)) continue;
-    return isWithin(path, rule.path.base, rule.path.includesBelow) ? rule : null;
-  }
-  return null;
+  const rule = findRule(index, host, method, folded);
+  return rule !== null && isWithin(path, rule.path.base, rule.path.includesBelow) ? rule : null;
 }
 
 /** Finds the earlier rule that matches every request of a later rule with `method`. `null` stands for any method. */
