@@ -1,3 +1,4 @@
+import { systemClock, type Clock } from "../core/clock.ts";
 import { auditEvents } from "../core/event-channels.ts";
 import type { AuditEvent, AuditKind } from "../core/events.ts";
 import type { Store } from "../stores/store.ts";
@@ -8,8 +9,9 @@ export async function writeAuditNote(
   kind: AuditKind,
   detail: string,
   actor: { readonly subject?: string; readonly session?: string | undefined } = {},
+  clock: Clock = systemClock,
 ): Promise<void> {
-  const at = await store.now().catch(() => Date.now());
+  const at = await store.now().catch(() => clock.now());
   const { subject = null, session = null } = actor;
   const event: AuditEvent = { at, kind, subject, session, source: null, actor: subject, detail };
   auditEvents.publish(event);

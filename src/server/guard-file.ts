@@ -3,6 +3,7 @@ import { dirname, resolve } from "node:path";
 import { HoldfastError, isHoldfastError, systemErrorCode } from "../core/errors.ts";
 import { isRecord } from "../core/json.ts";
 import { invalidOption, rejectUnknownOptions } from "../core/options.ts";
+import { platformFetch, type Fetch } from "../guard/fetch-json.ts";
 import { introspection } from "../guard/authority/introspection.ts";
 import type { AuthorityOptions } from "../guard/authority/settings.ts";
 import { tokenValidation } from "../guard/authority/token-validation.ts";
@@ -40,6 +41,7 @@ interface Reading {
   readonly folder: string;
   /** The audience of an issuer that names none. */
   readonly audience: TrustedIssuer["audience"];
+  readonly fetch: Fetch;
 }
 
 /**
@@ -50,6 +52,7 @@ interface Reading {
 export async function readGuardFile(
   file: string | undefined,
   audience: TrustedIssuer["audience"],
+  fetch: Fetch = platformFetch,
 ): Promise<GuardFile> {
   if (file === undefined) return noGuardFile;
   const fail = (why: string, cause?: unknown) =>
@@ -66,7 +69,7 @@ export async function readGuardFile(
     rejectUnknownOptions("the file", content, ["issuers", ...guardOptionNames]);
     const { issuers: entries = [], ...options } = content;
     if (!Array.isArray(entries)) throw invalidOption("issuers", "a list", entries);
-    const reading: Reading = { folder: dirname(file), audience };
+    const reading: Reading = { folder: dirname(file), audience, fetch };
     const issuers: TrustedIssuer[] = [];
     for (const [index, entry] of (entries as unknown[]).entries()) {
       issuers.push(await readEntry(`issuers[${index}]`, entry, reading));
@@ -109,7 +112,7 @@ async function readEntry(place: string, entry: unknown, reading: Reading): Promi
     allowHttp,
     ...plain
   } = given;
-  const common = allowHttp === undefined ? {} : { allowHttp };
+  const common = { fetch: reading.fetch, ...(allowHttp !== undefined && { allowHttp }) };
   const read: TrustedIssuer = {
     ...plain,
     issuer:

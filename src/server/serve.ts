@@ -1,6 +1,6 @@
 import type { RequestListener } from "node:http";
 import type { Logger } from "pino";
-import { systemClock } from "../core/clock.ts";
+import type { Clock } from "../core/clock.ts";
 import { HoldfastError, systemErrorCode } from "../core/errors.ts";
 import type { MetricSource } from "../core/metrics.ts";
 import { readPolicyFile } from "../gateway/policy-file.ts";
@@ -25,6 +25,7 @@ import type { LocalFiles } from "./store/local-store.ts";
 import { warnWithoutSdk } from "./load-tracing.ts";
 import { createLogger, logEvents } from "./logs.ts";
 import { randomNonce } from "./process-proof.ts";
+import { systemPlatform, type Platform } from "./platform.ts";
 import { announceProcess } from "./running-processes.ts";
 import {
   composeService,
@@ -62,6 +63,7 @@ export async function startService(
   settings: Settings,
   log: Logger = createLogger(settings.logLevel),
   onSecret: (secret: string) => void = () => {},
+  platform: Platform = systemPlatform,
 ): Promise<RunningService> {
   let withdraw = async () => {};
   const listeners: Listener[] = [];
@@ -78,7 +80,7 @@ export async function startService(
     const { policyFile, roles } = settings;
     const policy = policyFile === undefined ? undefined : await readPolicyFile(policyFile);
     // The ports come first, so that a second service is refused before it touches any data.
-    const requests = measureRequests(settings, log);
+    const requests = measureRequests(settings, log, platform.clock);
     const publicListener = await listen(settings.host, settings.port, "HOLDFAST_PORT", {
       connectionLimits: publicConnectionLimits(settings),
       cors: createCorsPolicy(settings.corsOrigins, settings.cookies?.origins),
@@ -92,19 +94,19 @@ export async function startService(
     listeners.push(adminListener);
 
     const identity = resolveIdentity(settings, publicListener);
-    const guardFile = await readGuardFile(settings.guardFile, identity.audience);
+    const guardFile = await readGuardFile(settings.guardFile, identity.audience, platform.fetch);
     requireKnownAudiences(policy, [...[identity.audience].flat(), ...guardFile.audiences]);
-    const opened = await openStore(settings, { create: true });
+    const opened = await openStore(settings, { create: true }, platform);
     const { files, secret } = opened;
     onSecret(secret);
     const snapshots = fileSnapshots({ dir: files.snapshots });
-    service = await composeService(opened, settings, identity, { snapshots, guardFile });
+    service = await composeService(opened, settings, identity, { snapshots, guardFile, ...platform });
     await warnWithoutSdk(settings.traces, log);
     const previous = await recordIdentity(service.store, service);
     const firstUser = await addFirstUser(service, settings, files);
 
     const [bounds, fallback] = [revocationAgeBounds(policy), readFallback(settings, guardFile)];
-    const health = new HealthMonitor(service, roles, systemClock, bounds, fallback);
+    const health = new HealthMonitor(service, roles, platform.clock, bounds, fallback);
     const publicHandler = createPublicHandler(service, health, settings, { policy, guardFile });
     publicListener.mount(publicHandler, publicRoutes(service, roles));
     const nonce = randomNonce();
@@ -138,8 +140,12 @@ async function addFirstUser({ issuer }: Service, { roles, bootstrapUser }: Setti
 }
 
 /** Measures the requests, and logs them when the settings ask for that. */
-function measureRequests({ requestLog, trustedProxies }: Settings, log: Logger): RequestMeasure {
-  const requests = new RequestMeasure(systemClock);
+function measureRequests(
+  { requestLog, trustedProxies }: Settings,
+  log: Logger,
+  clock: Clock,
+): RequestMeasure {
+  const requests = new RequestMeasure(clock);
   const logRequest = createRequestLog(log, requestLog, trustedProxies);
   if (logRequest !== null) requests.subscribe(logRequest);
   return requests;

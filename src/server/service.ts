@@ -1,5 +1,6 @@
 import { introspection } from "../guard/authority/introspection.ts";
 import { createGuard } from "../guard/create-guard.ts";
+import { platformFetch, type Fetch } from "../guard/fetch-json.ts";
 import { discovered } from "../guard/keys/discovery.ts";
 import { jwks } from "../guard/keys/jwks.ts";
 import type { Guard, GuardOptions, TrustedIssuer } from "../guard/types.ts";
@@ -12,6 +13,7 @@ import { readRedisOptions } from "./store/redis-access.ts";
 import type { OpenedStore } from "./store/local-store.ts";
 import { noGuardFile, type GuardFile } from "./guard-file.ts";
 import { loadTracing } from "./load-tracing.ts";
+import { systemPlatform, type Platform } from "./platform.ts";
 import { createSessionDigest, type SessionDigest } from "./session-digest.ts";
 import type { ProviderSettings, Settings } from "./settings.ts";
 
@@ -34,24 +36,28 @@ export interface Service extends ServiceIdentity {
   readonly guard: Guard;
   /** Names sessions as the log does. */
   readonly sessionDigest: SessionDigest;
+  readonly platform: Platform;
   readonly close: () => Promise<void>;
+}
+
+/** Options of {@link composeService}. Each part of the platform that is left out is that of the system. */
+interface CompositionOptions extends Partial<Platform>, Pick<GuardOptions, "snapshots"> {
+  readonly guardFile?: GuardFile;
 }
 
 /**
  * Composes the service and waits until its parts work. The guard reads keys and revocations from the issuer as any
- * other guard does, but inside this process. On failure it closes every part, and the opened store.
+ * other guard does, but inside this process. On failure it closes every part, and the opened store. The store takes its
+ * own clock and entropy when it is opened.
  */
 export async function composeService(
   { store, secret }: OpenedStore,
   settings: Settings,
   identity: ServiceIdentity,
-  {
-    guardFile = noGuardFile,
-    ...persistence
-  }: Pick<GuardOptions, "snapshots"> & {
-    readonly guardFile?: GuardFile;
-  } = {},
+  { guardFile = noGuardFile, snapshots, ...given }: CompositionOptions = {},
 ): Promise<Service> {
+  const platform: Platform = { ...systemPlatform, ...given };
+  const { clock, random, fetch } = platform;
   const { clients, shortSession, loginNames, corsOrigins, cookies, provider, lifetimes } = settings;
   const parts: { close(): Promise<void> }[] = [store];
   const close = async () => {
@@ -70,6 +76,8 @@ export async function composeService(
       ...(cookies !== undefined && { cookies }),
       ...tracing,
       ...lifetimes,
+      clock,
+      random,
     });
     parts.push(issuer);
     await issuer.ready();
@@ -87,14 +95,16 @@ export async function composeService(
     const guard = createGuard({
       issuers: [
         own,
-        ...(provider === undefined ? [] : [trustedProvider(provider, identity.audience)]),
+        ...(provider === undefined ? [] : [trustedProvider(provider, identity.audience, fetch)]),
         ...guardFile.issuers,
       ],
       degraded: settings.degraded ?? "deny",
       ...guardFile.options,
       ...(await sharedCacheOptions(settings, secret, guardFile)),
-      ...persistence,
+      ...(snapshots !== undefined && { snapshots }),
       ...tracing,
+      clock,
+      random,
       name: "service",
       // The console of the service is its log, in JSON lines.
       warnings: false,
@@ -102,7 +112,7 @@ export async function composeService(
     parts.push(guard);
     // The start does not wait for a provider. Its tokens are 503 while it is down.
     await guard.ready({ issuer: identity.url });
-    return { ...identity, store, issuer, guard, sessionDigest: createSessionDigest(secret), close };
+    return { ...identity, store, issuer, guard, sessionDigest: createSessionDigest(secret), platform, close };
   } catch (error) {
     await close();
     throw error;
@@ -113,11 +123,12 @@ export async function composeService(
 export function trustedProvider(
   { issuer, allowHttp, jwksUrl, authority }: ProviderSettings,
   audience: ServiceIdentity["audience"],
+  fetch: Fetch = platformFetch,
 ): TrustedIssuer {
   return {
     issuer,
     audience,
-    keys: jwksUrl === undefined ? discovered({ allowHttp }) : jwks(jwksUrl, { allowHttp }),
+    keys: jwksUrl === undefined ? discovered({ allowHttp, fetch }) : jwks(jwksUrl, { allowHttp, fetch }),
     ...(authority !== undefined && {
       authority: introspection({
         url: authority.url,
@@ -126,6 +137,7 @@ export function trustedProvider(
         clientSecret: authority.client.secret,
         opaque: authority.opaque,
         ask: authority.ask,
+        fetch,
       }),
     }),
   };

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import type { HttpBindings } from "@hono/node-server";
 import type { Hono, MiddlewareHandler } from "hono";
@@ -10,7 +9,6 @@ import { addGetRoute } from "../http/get-route.ts";
 import type { Service } from "../service.ts";
 import type { Role } from "../setting-definitions.ts";
 import { version } from "../version.ts";
-import { systemClock } from "../../core/clock.ts";
 import { addActions } from "./api/actions.ts";
 import { BreakerAction } from "./api/breaker-action.ts";
 import { addExplain } from "./api/explain.ts";
@@ -42,11 +40,16 @@ export function startDashboard(
   service: Service,
   { roles, settings, adminAddress, ...options }: DashboardOptions,
 ): Dashboard {
-  const id = randomBytes(9).toString("base64url");
-  const heartbeat = new Heartbeat(service.store, { id, host: hostname(), version, admin: adminAddress });
+  const { clock, entropy } = service.platform;
+  const id = entropy.bytes(9).toString("base64url");
+  const heartbeat = new Heartbeat(
+    service.store,
+    { id, host: hostname(), version, admin: adminAddress },
+    clock,
+  );
   const sampler = new Sampler(service, { ...options, others: () => heartbeat.others });
   const stream = new EventStream(sampler, describeInstance(service, roles, id));
-  const breakers = new BreakerAction(service, systemClock);
+  const breakers = new BreakerAction(service, clock);
   sampler.start();
   heartbeat.start();
   return {
@@ -96,7 +99,7 @@ function describeInstance(
     runtime: `node ${process.versions.node}`,
     host: hostname(),
     pid: process.pid,
-    startedAt: Math.round(Date.now() - process.uptime() * 1_000),
+    startedAt: Math.round(service.platform.clock.now() - process.uptime() * 1_000),
     url: service.url,
     audience: [service.audience].flat(),
     roles: [...roles],

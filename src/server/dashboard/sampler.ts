@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from "../../core/clock.ts";
+import type { Clock } from "../../core/clock.ts";
 import type { MetricSource } from "../../core/metrics.ts";
 import { MINUTE_ROWS, SECOND_ROWS, type Frame } from "../../dashboard/wire.ts";
 import type { TimelineEvent } from "../../dashboard/wire-state.ts";
@@ -75,7 +75,7 @@ export class Sampler {
   constructor(service: Service, options: SamplerOptions) {
     this.#service = service;
     this.#options = options;
-    this.#clock = options.clock ?? systemClock;
+    this.#clock = options.clock ?? service.platform.clock;
     this.#sources = [service.guard, service.issuer, ...options.metrics];
     this.#reader = new FrameReader(service.guard.status().issuers.map(({ issuer }) => issuer));
     this.seconds = new FrameHistory(SECOND_ROWS, this.fields.length);

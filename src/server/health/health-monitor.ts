@@ -1,5 +1,5 @@
 import { revocationAgeBounds, type RevocationAgeBounds } from "../../gateway/policy.ts";
-import { readClock, systemClock, type Clock, type Instant } from "../../core/clock.ts";
+import { readClock, type Clock, type Instant } from "../../core/clock.ts";
 import type { Service } from "../service.ts";
 import type { Role } from "../setting-definitions.ts";
 import { AnswerLog, type AnswerKind } from "./answer-log.ts";
@@ -59,7 +59,7 @@ export class HealthMonitor {
   constructor(
     service: Service,
     roles: ReadonlySet<Role>,
-    clock: Clock = systemClock,
+    clock: Clock = service.platform.clock,
     bounds: RevocationAgeBounds = revocationAgeBounds(),
     fallback: FallbackPolicy = defaultFallback,
   ) {

@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { Logger } from "pino";
-import { systemClock } from "../../core/clock.ts";
+import type { Clock } from "../../core/clock.ts";
 import type { MetricSource } from "../../core/metrics.ts";
 import { cacheHealthCheck } from "../../cache/index.ts";
 import { oauthError } from "../../issuer/endpoints/respond.ts";
@@ -37,6 +37,7 @@ export function adminApp(
   monitor: HealthMonitor,
   { nonce, log, metrics = [], dashboard, ...access }: AdminContext,
 ): Hono {
+  const { clock } = service.platform;
   const app = new Hono();
   addAdminAccess(app, access);
   addGetRoute(app, "/health", async (c) => {
@@ -53,9 +54,9 @@ export function adminApp(
     const page = await adminPage({
       service,
       health: await monitor.check(),
-      users: await orNull(async () => await countUsers(service)),
-      events: await orNull(async () => await service.store.audit.recent(RECENT_EVENTS)),
-      now: Date.now(),
+      users: await orNull(clock, async () => await countUsers(service)),
+      events: await orNull(clock, async () => await service.store.audit.recent(RECENT_EVENTS)),
+      now: clock.now(),
       upMs: process.uptime() * 1000,
       rssBytes: process.memoryUsage.rss(),
     });
@@ -80,9 +81,9 @@ export function adminApp(
 }
 
 /** The page must load while the store is down, because that is when an operator reads it. */
-async function orNull<T>(read: () => Promise<T>): Promise<T | null> {
+async function orNull<T>(clock: Clock, read: () => Promise<T>): Promise<T | null> {
   try {
-    return await withDeadline(systemClock, "the store", STORE_DEADLINE_MS, read);
+    return await withDeadline(clock, "the store", STORE_DEADLINE_MS, read);
   } catch {
     return null;
   }

@@ -1,7 +1,6 @@
 import type { Context, Hono } from "hono";
 import { z } from "zod";
 import type { AuthEnv } from "../../adapters/hono.ts";
-import { systemClock } from "../../core/clock.ts";
 import type { AuditKind } from "../../core/events.ts";
 import { readBody } from "../../issuer/endpoints/body.ts";
 import { jsonResponse, oauthError } from "../../issuer/endpoints/respond.ts";
@@ -70,7 +69,7 @@ function addAction<T>(
 ): void {
   app.post(path, ...requireAdmin(service), async (c: Context<AuthEnv>) => {
     const { subject, sessionId: session } = c.var.auth;
-    const action = perform(await readBody({ clock: systemClock }, c.req.raw, schema, MAX_BODY_BYTES));
+    const action = perform(await readBody(service.platform, c.req.raw, schema, MAX_BODY_BYTES));
     if (action instanceof Response) return action;
     const audited = await tryAudit(service, action, { subject, session });
     return jsonResponse(200, { issuer: action.issuer, audited } satisfies GuardActionResult);
@@ -89,16 +88,16 @@ function chooseIssuer(candidates: readonly string[], wanted: string | undefined)
 
 /** The action is not undone when the audit event cannot be stored. It is meant for emergencies. */
 async function tryAudit(
-  { store }: Service,
+  { store, platform: { clock } }: Service,
   { kind, detail }: PerformedAction,
   actor: Parameters<typeof writeAuditNote>[3],
 ): Promise<boolean> {
   try {
     await withDeadline(
-      systemClock,
+      clock,
       "the store",
       AUDIT_DEADLINE_MS,
-      async () => await writeAuditNote(store, kind, detail, actor),
+      async () => await writeAuditNote(store, kind, detail, actor, clock),
     );
     return true;
   } catch {

@@ -1,9 +1,10 @@
-import { randomBytes, randomUUID } from "node:crypto";
 import { mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { systemEntropy, type Entropy } from "../../core/entropy.ts";
 import { HoldfastError, systemErrorCode } from "../../core/errors.ts";
 import type { Store } from "../../stores/store.ts";
 import { sqliteStore } from "../../stores/sqlite.ts";
+import { systemPlatform, type Platform } from "../platform.ts";
 import { claimPrivateFile, readPrivateFile } from "./private-file.ts";
 
 /** An open store, the secret that seals its contents, and the files of this machine. */
@@ -59,6 +60,7 @@ export function localFiles(dataDir: string): LocalFiles {
 export async function openLocalStore(
   dataDir: string,
   options: { create: boolean; secret: string | undefined },
+  { clock, random, entropy }: Platform = systemPlatform,
 ): Promise<OpenedStore> {
   const files = localFiles(dataDir);
   const marker = await readPrivateFile(files.marker);
@@ -70,7 +72,7 @@ export async function openLocalStore(
   }
   await makeDirectory(dataDir);
   await makeDirectory(`${dataDir}.local`);
-  const store = await sqliteStore({ file: files.data });
+  const store = await sqliteStore({ file: files.data, clock, random });
   try {
     // The id is read before the secret, because a process writes the secret before it claims an id.
     const id = await store.markers.read("id");
@@ -80,8 +82,8 @@ export async function openLocalStore(
       const todo = "set HOLDFAST_STORE=redis; to go back, restore a backup";
       throw new HoldfastError("store_emptied", `the data in ${files.data} were moved to ${moved}: ${todo}`);
     }
-    const secret = options.secret ?? (await localSecret(files, id === null));
-    if (!(await claimStore(store, files))) throw storeEmptied(files);
+    const secret = options.secret ?? (await localSecret(files, id === null, entropy));
+    if (!(await claimStore(store, files, entropy))) throw storeEmptied(files);
     return { store, secret, files };
   } catch (error) {
     await store.close();
@@ -90,13 +92,17 @@ export async function openLocalStore(
 }
 
 /** Gives the store an id unless it has one, and records the id on this machine. False when another id is recorded. */
-export async function claimStore(store: Store, files: LocalFiles): Promise<boolean> {
-  const id = await store.markers.claim("id", randomUUID());
+export async function claimStore(
+  store: Store,
+  files: LocalFiles,
+  entropy: Entropy = systemEntropy,
+): Promise<boolean> {
+  const id = await store.markers.claim("id", entropy.uuid());
   return (await claimPrivateFile(files.marker, id)) === id;
 }
 
-async function localSecret(files: LocalFiles, isNew: boolean): Promise<string> {
-  if (isNew) return await claimPrivateFile(files.secret, randomBytes(32).toString("base64url"));
+async function localSecret(files: LocalFiles, isNew: boolean, entropy: Entropy): Promise<string> {
+  if (isNew) return await claimPrivateFile(files.secret, entropy.bytes(32).toString("base64url"));
   const secret = await readPrivateFile(files.secret);
   if (secret !== null) return secret;
   const todo = `put back ${files.secret}, or set HOLDFAST_SECRET`;

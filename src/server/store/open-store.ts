@@ -1,11 +1,20 @@
 import { openLocalStore, type OpenedStore } from "./local-store.ts";
 import { readRedisOptions } from "./redis-access.ts";
 import { openRedisStore } from "./redis-store.ts";
+import { systemPlatform, type Platform } from "../platform.ts";
 import type { Settings } from "../settings.ts";
 
 /** Opens the store that the settings name. When it cannot be reached, no other store takes its place. */
-export async function openStore(settings: Settings, options: { create: boolean }): Promise<OpenedStore> {
+export async function openStore(
+  settings: Settings,
+  options: { create: boolean },
+  platform: Platform = systemPlatform,
+): Promise<OpenedStore> {
   const { dataDir, secret, redis } = settings;
-  if (redis === undefined) return await openLocalStore(dataDir, { ...options, secret });
-  return await openRedisStore(await readRedisOptions(redis), { ...options, dataDir, secret: secret ?? "" });
+  if (redis === undefined) return await openLocalStore(dataDir, { ...options, secret }, platform);
+  return await openRedisStore(
+    await readRedisOptions(redis),
+    { ...options, dataDir, secret: secret ?? "" },
+    platform,
+  );
 }

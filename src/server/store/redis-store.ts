@@ -1,5 +1,6 @@
 import { HoldfastError } from "../../core/errors.ts";
 import { redisStore, type RedisStoreOptions } from "../../stores/redis.ts";
+import { systemPlatform, type Platform } from "../platform.ts";
 import { claimStore, localFiles, makeDirectory, type OpenedStore } from "./local-store.ts";
 import { readPrivateFile } from "./private-file.ts";
 
@@ -10,10 +11,11 @@ import { readPrivateFile } from "./private-file.ts";
 export async function openRedisStore(
   redis: RedisStoreOptions,
   options: { create: boolean; dataDir: string; secret: string },
+  { clock, random, entropy }: Platform = systemPlatform,
 ): Promise<OpenedStore> {
   const files = localFiles(options.dataDir);
   const marker = await readPrivateFile(files.marker);
-  const store = await redisStore(redis);
+  const store = await redisStore({ ...redis, clock, random });
   try {
     if ((await store.markers.read("filling")) !== null) {
       const todo = "run holdfast migrate again";
@@ -29,7 +31,7 @@ export async function openRedisStore(
       throw new HoldfastError("store_unavailable", `${store.description} holds no data: ${todo}`);
     }
     await makeDirectory(`${options.dataDir}.local`);
-    if (!(await claimStore(store, files))) throw storeEmptied(store.description, files.marker);
+    if (!(await claimStore(store, files, entropy))) throw storeEmptied(store.description, files.marker);
     return { store, secret: options.secret, files };
   } catch (error) {
     await store.close();

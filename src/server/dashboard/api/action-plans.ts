@@ -95,7 +95,7 @@ function planRotateKeys({ issuer }: Service): Plan {
 }
 
 /** A provider must not be asked more often than its key set allows, whoever asks. */
-function planRefreshKeys({ guard, store }: Service, issuer: string): Plan {
+function planRefreshKeys({ guard, store, platform: { clock } }: Service, issuer: string): Plan {
   const status = guard.status().issuers.find((one) => one.issuer === issuer);
   if (status === undefined) throw invalidOption("issuer", "one that this service trusts", issuer);
   const { coolingDownMs, maxStaleMs } = status.keys;
@@ -108,7 +108,7 @@ function planRefreshKeys({ guard, store }: Service, issuer: string): Plan {
     effect: `fetches the key set of ${issuer} again`,
     async run({ actor = "", session }) {
       guard.refreshKeys(issuer);
-      const noted = writeAuditNote(store, "keys_refreshed", issuer, { subject: actor, session });
+      const noted = writeAuditNote(store, "keys_refreshed", issuer, { subject: actor, session }, clock);
       return { audited: await noted.then(() => true).catch(() => false) };
     },
   };

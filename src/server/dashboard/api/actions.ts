@@ -1,7 +1,6 @@
 import type { Hono } from "hono";
 import { z } from "zod";
 import type { AuthEnv } from "../../../adapters/hono.ts";
-import { systemClock } from "../../../core/clock.ts";
 import type { Action, ActionAnswer } from "../../../dashboard/wire-api.ts";
 import { readBody, stringSchema } from "../../../issuer/endpoints/body.ts";
 import { requireAdmin } from "../../http/require-admin.ts";
@@ -40,13 +39,14 @@ const actionSchema: z.ZodType<Action & { dryRun?: boolean | undefined }> = z.dis
 
 /** Adds the actions of an administrator. */
 export function addActions(app: Hono, service: Service, breakers: BreakerAction): void {
+  const { clock } = service.platform;
   (app as unknown as Hono<AuthEnv>).use("/api/actions", ...requireAdmin(service));
   addPostRoute(
     app,
     "/api/actions",
-    answer(async (c) => {
+    answer(clock, async (c) => {
       const { dryRun: isDry = false, ...action } = await readBody(
-        { clock: systemClock },
+        { clock },
         c.req.raw,
         actionSchema,
         MAX_BODY_BYTES,

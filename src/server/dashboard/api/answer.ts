@@ -1,6 +1,6 @@
 import type { HttpBindings } from "@hono/node-server";
 import type { Context, Handler, Hono } from "hono";
-import { systemClock } from "../../../core/clock.ts";
+import type { Clock } from "../../../core/clock.ts";
 import { isHoldfastError } from "../../../core/errors.ts";
 import { jsonResponse, oauthError, temporarilyUnavailable } from "../../../issuer/endpoints/respond.ts";
 import { withDeadline } from "../../../resilience/deadline.ts";
@@ -13,10 +13,10 @@ const RETRY_AFTER_MS = 1_000;
  * Answers with the JSON value of `work`, or with its `Response`. A refused value is 400 with the reason, and a store
  * that does not answer is 503.
  */
-export function answer(work: (c: Context) => Promise<unknown>): Handler {
+export function answer(clock: Clock, work: (c: Context) => Promise<unknown>): Handler {
   return async (c) => {
     try {
-      const value = await withDeadline(systemClock, "the store", DEADLINE_MS, async () => await work(c));
+      const value = await withDeadline(clock, "the store", DEADLINE_MS, async () => await work(c));
       return value instanceof Response ? value : jsonResponse(200, value);
     } catch (error) {
       if (isHoldfastError(error, "invalid_option")) return oauthError(400, "invalid_request", error.message);

@@ -67,7 +67,7 @@ export class BreakerAction {
 
   /** The action is meant for emergencies. It is done although the store cannot keep the event. */
   async #note(detail: string, actor?: { subject: string; session: string | undefined }): Promise<boolean> {
-    return await writeAuditNote(this.#service.store, "breaker_forced", detail, actor).then(
+    return await writeAuditNote(this.#service.store, "breaker_forced", detail, actor, this.#clock).then(
       () => true,
       () => false,
     );

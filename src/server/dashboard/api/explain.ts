@@ -1,7 +1,6 @@
 import type { HttpBindings } from "@hono/node-server";
 import type { Hono } from "hono";
 import { z } from "zod";
-import { systemClock } from "../../../core/clock.ts";
 import type { JwtClaims, Verdict } from "../../../core/verdict.ts";
 import type { ExplainCheck, Explanation } from "../../../dashboard/wire-api.ts";
 import type { TrustedIssuerStatus } from "../../../guard/status-types.ts";
@@ -22,15 +21,16 @@ const schema = z.strictObject({ token: stringSchema() });
 
 /** Adds the route that explains a token. A token is a secret, so it must come from this machine. It is not logged. */
 export function addExplain(app: Hono, service: Service): void {
+  const { clock } = service.platform;
   addPostRoute(
     app,
     "/api/explain",
-    answer(async (c) => {
+    answer(clock, async (c) => {
       if (!isLocalPeer(c.env as Partial<HttpBindings> | undefined)) {
         return oauthError(403, "forbidden", "A token is explained to clients on this machine only.");
       }
-      const { token } = await readBody({ clock: systemClock }, c.req.raw, schema, MAX_BODY_BYTES);
-      return await explainToken(service, token.trim().replace(/^bearer +/i, ""), Date.now());
+      const { token } = await readBody({ clock }, c.req.raw, schema, MAX_BODY_BYTES);
+      return await explainToken(service, token.trim().replace(/^bearer +/i, ""), clock.now());
     }),
   );
 }
@@ -44,7 +44,7 @@ async function explainToken({ guard }: Service, token: string, now: number): Pro
     const isJwe = parts === 5;
     if (isJwe) return withoutGuard("malformed", "It is an encrypted token (JWE), which no guard reads.");
     const verdict = await guard.validate(token);
-    return { ...withoutGuard("opaque", ""), ...describeVerdict(verdict), checks: [] };
+    return { ...withoutGuard("opaque", ""), ...describeVerdict(verdict, now), checks: [] };
   }
   const parsed = parseToken(token);
   if ("reason" in parsed) {
@@ -73,8 +73,8 @@ async function explainToken({ guard }: Service, token: string, now: number): Pro
     };
   }
   const verdict = await guard.validate(token);
-  const checks = [issuerCheck(issuer, parsed), key, ...verdictChecks(verdict)];
-  return { ...about, ...describeVerdict(verdict), checks };
+  const checks = [issuerCheck(issuer, parsed), key, ...verdictChecks(verdict, now)];
+  return { ...about, ...describeVerdict(verdict, now), checks };
 }
 
 function withoutGuard(kind: Explanation["kind"], text: string): Explanation {
@@ -120,8 +120,8 @@ function keyCheck(issuer: TrustedIssuerStatus | null, { kid }: ParsedToken): Exp
 }
 
 /** The checks that a verdict has passed, as far as it tells. */
-function verdictChecks(verdict: Verdict): ExplainCheck[] {
-  const { text } = describeVerdict(verdict);
+function verdictChecks(verdict: Verdict, now: number): ExplainCheck[] {
+  const { text } = describeVerdict(verdict, now);
   if (verdict.status === "valid") {
     return ["signature", "audience", "times", "revocation"].map((name) => ({
       name,

@@ -23,10 +23,11 @@ type Query = URLSearchParams;
 
 /** Adds the audit events, which the page without JavaScript shows as well, and what only an administrator may read. */
 export function addLists(app: Hono, service: Service): void {
+  const { clock } = service.platform;
   addGetRoute(
     app,
     "/api/audit",
-    answer(async (c) => await listAudit(service, queryOf(c))),
+    answer(clock, async (c) => await listAudit(service, queryOf(c))),
   );
   const admin = app as unknown as Hono<AuthEnv>;
   admin.use("/api/users", ...requireAdmin(service));
@@ -34,12 +35,12 @@ export function addLists(app: Hono, service: Service): void {
   addGetRoute(
     app,
     "/api/users",
-    answer(async (c) => await listUsers(service, queryOf(c))),
+    answer(clock, async (c) => await listUsers(service, queryOf(c))),
   );
   addGetRoute(
     app,
     "/api/sessions",
-    answer(async (c) => await listSessions(service, queryOf(c))),
+    answer(clock, async (c) => await listSessions(service, queryOf(c))),
   );
 }
 

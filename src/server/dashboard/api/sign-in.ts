@@ -1,6 +1,5 @@
 import type { Context, Hono } from "hono";
 import { z } from "zod";
-import { systemClock } from "../../../core/clock.ts";
 import type { SignedIn } from "../../../dashboard/wire-api.ts";
 import { readBody, stringSchema } from "../../../issuer/endpoints/body.ts";
 import { oauthError } from "../../../issuer/endpoints/respond.ts";
@@ -20,6 +19,7 @@ const renewSchema = z.strictObject({ refreshToken: stringSchema() });
  * and its answers are the same here. The session is a short one, because its tokens are in the memory of a page.
  */
 export function addSignIn(app: Hono, service: Service): void {
+  const bodyContext = { clock: service.platform.clock };
   addPostRoute(app, "/api/login", async (c) => {
     const { username, password } = await readBody(bodyContext, c.req.raw, loginSchema, MAX_BODY_BYTES);
     const body = { username, password, remember: false, device_name: DEVICE_NAME };
@@ -36,8 +36,6 @@ export function addSignIn(app: Hono, service: Service): void {
   });
 }
 
-const bodyContext = { clock: systemClock };
-
 /** The request stays in this process. */
 async function callIssuer(c: Context, { issuer }: Service, path: string, body: object): Promise<Response> {
   const request = new Request(`http://localhost${path}`, {
@@ -49,7 +47,7 @@ async function callIssuer(c: Context, { issuer }: Service, path: string, body: o
 }
 
 /** A session without the rights of an administrator ends at once. Any other answer of the issuer passes as it is. */
-async function signedIn({ issuer }: Service, response: Response): Promise<Response> {
+async function signedIn({ issuer, platform }: Service, response: Response): Promise<Response> {
   if (response.status !== 200) return response;
   const tokens = (await response.json()) as TokenResponse;
   if (!tokens.scope.split(" ").includes(ADMIN_SCOPE)) {
@@ -57,7 +55,7 @@ async function signedIn({ issuer }: Service, response: Response): Promise<Respon
     return oauthError(403, "insufficient_scope", `The user needs the scope ${ADMIN_SCOPE}.`);
   }
   const { access_token: accessToken, refresh_token: refreshToken, expires_in: expiresInS } = tokens;
-  const expiresAt = Date.now() + expiresInS * 1_000;
+  const expiresAt = platform.clock.now() + expiresInS * 1_000;
   const answer: SignedIn = { accessToken, refreshToken, expiresAt, subject: subjectOf(accessToken) };
   return Response.json(answer, { headers: { "Cache-Control": "no-store" } });
 }

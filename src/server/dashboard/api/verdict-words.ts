@@ -36,13 +36,16 @@ const unavailableWords: Readonly<Record<UnavailableCause, string>> = {
 };
 
 /** The verdict as a sentence for an operator. Its detail shows what the guard expects, and is not for clients. */
-export function describeVerdict(verdict: Verdict): Pick<Explanation, "status" | "text" | "reason"> {
+export function describeVerdict(
+  verdict: Verdict,
+  now: number,
+): Pick<Explanation, "status" | "text" | "reason"> {
   if (verdict.status === "valid") {
     const { basis, degraded, scopes, expiresAt } = verdict;
     const grounds =
       basis === "authority" ? "its authority confirmed it" : "its signature and claims are good";
     const mode = degraded === null ? "" : `, in degraded mode because of ${degraded.cause}`;
-    const rest = Number.isFinite(expiresAt) ? ` for ${durationWords(expiresAt - Date.now())} more` : "";
+    const rest = Number.isFinite(expiresAt) ? ` for ${durationWords(expiresAt - now)} more` : "";
     const rights = scopes.length === 0 ? "no scopes" : `the scopes ${scopes.join(" ")}`;
     return {
       status: "valid",

@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { test, type TestContext } from "node:test";
+import type { Platform } from "../../src/server/platform.ts";
+import { composeService, type Service } from "../../src/server/service.ts";
+import { localFiles } from "../../src/server/store/local-store.ts";
+import { memoryStore } from "../../src/stores/memory.ts";
+import { createProvider, FakeClock } from "../../src/testing/index.ts";
+import { temporarySettings } from "./temporary-settings.ts";
+
+const identity = { url: "https://id.example", audience: "https://api.example" };
+const secret = "a secret of the tests that is long enough for the issuer";
+const credentials = { username: "alice", password: "correct horse battery" };
+const HOUR_MS = 3_600_000;
+
+/** A whole service in memory. Keys live an hour, and access tokens ten minutes. */
+async function compose(
+  t: TestContext,
+  platform: Partial<Platform> & { readonly clock: FakeClock },
+  more: Record<string, string> = {},
+): Promise<Service> {
+  const settings = await temporarySettings({ HOLDFAST_KEY_ROTATION: "1h", ...more });
+  const store = memoryStore({ clock: platform.clock });
+  const opened = { store, secret, files: localFiles(settings.dataDir) };
+  const service = await composeService(opened, settings, identity, platform);
+  t.after(service.close);
+  await service.issuer.users.add(credentials);
+  return service;
+}
+
+test("a composed service lives on the clock that it was given", async (t) => {
+  const clock = new FakeClock();
+  const { issuer, guard } = await compose(t, { clock });
+  const login = await issuer.login(credentials);
+  assert.ok(login.status === "ok");
+  assert.equal((await guard.validate(login.tokens.access_token)).status, "valid");
+  const kidsBefore = issuer.status().keys.map(({ kid }) => kid);
+
+  await clock.advance(2 * HOUR_MS);
+
+  const late = await guard.validate(login.tokens.access_token);
+  assert.equal(late.status === "invalid" && late.reason, "expired");
+  assert.notDeepEqual(
+    issuer.status().keys.map(({ kid }) => kid),
+    kidsBefore,
+    "the keys have rotated on schedule",
+  );
+  const refreshed = await issuer.refresh(login.tokens.refresh_token);
+  assert.ok(refreshed.status === "ok");
+  assert.equal((await guard.validate(refreshed.tokens.access_token)).status, "valid");
+});
+
+test("a composed service reaches its provider through the fetch that it was given", async (t) => {
+  const clock = new FakeClock();
+  const provider = await createProvider({ audience: identity.audience, clock });
+  const { guard } = await compose(
+    t,
+    { clock, fetch: provider.fetch },
+    {
+      HOLDFAST_PROVIDER_ISSUER: provider.issuer,
+      HOLDFAST_AUTHORITY_URL: provider.url("introspection"),
+      HOLDFAST_AUTHORITY_CLIENT: `${provider.clientId}:${provider.clientSecret}`,
+    },
+  );
+  assert.equal((await guard.validate(provider.token())).status, "valid");
+  assert.equal((await guard.validate(provider.opaqueToken())).status, "valid");
+  assert.ok(provider.counts("introspection").requests >= 2);
+});
