@@ -59,7 +59,8 @@ export async function redisStore(options: RedisStoreOptions): Promise<Store> {
   const address = selectAddress("redisStore", settings);
   checkAccess("redisStore", address, settings);
   const description = `redis ${describeAddress(address)}`;
-  const virtual = settings.clock !== undefined;
+  // With the clock of the system, the server's time is the store's time, because several machines share it.
+  const virtual = clock !== systemClock;
   const connectionOptions = {
     address,
     access: settings,

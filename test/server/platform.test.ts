@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
+import { systemClock } from "../../src/core/clock.ts";
 import type { Platform } from "../../src/server/platform.ts";
 import { composeService, type Service } from "../../src/server/service.ts";
 import { localFiles } from "../../src/server/store/local-store.ts";
+import { openStore } from "../../src/server/store/open-store.ts";
 import { memoryStore } from "../../src/stores/memory.ts";
 import { createProvider, FakeClock } from "../../src/testing/index.ts";
+import { noRedis, RedisServer } from "../support/redis-servers.ts";
 import { temporarySettings } from "./temporary-settings.ts";
 
 const identity = { url: "https://id.example", audience: "https://api.example" };
@@ -65,3 +68,21 @@ test("a composed service reaches its provider through the fetch that it was give
   assert.equal((await guard.validate(provider.opaqueToken())).status, "valid");
   assert.ok(provider.counts("introspection").requests >= 2);
 });
+
+test(
+  "the store of a service on Redis has the time of the server, because several machines share it",
+  { skip: noRedis },
+  async (t) => {
+    const redis = await RedisServer.start();
+    t.after(async () => await redis.stop());
+    const settings = await temporarySettings({
+      HOLDFAST_STORE: "redis",
+      REDIS_URL: redis.url,
+      HOLDFAST_SECRET: secret,
+    });
+    const { store } = await openStore(settings, { create: true });
+    t.after(store.close);
+    t.mock.method(systemClock, "now", () => Date.UTC(2001, 0, 1));
+    assert.ok((await store.now()) > Date.UTC(2026, 0, 1));
+  },
+);
