@@ -2,7 +2,7 @@ import { createFetch } from "./auth-fetch.ts";
 import { createSession } from "./create-session.ts";
 import { LoginRefused, Unavailable } from "./errors.ts";
 import { openSocket } from "./live-socket.ts";
-import { keepTokens, sendLogouts } from "./logouts.ts";
+import { flush, keepTokens, sendLogouts } from "./logouts.ts";
 import { readUrl, refuse } from "./origins.ts";
 import { endOf, noRecord, readTokens } from "./record.ts";
 import type { Session } from "./session.ts";
@@ -56,18 +56,20 @@ export const createAuthClient = (options: AuthClientOptions): AuthClient => {
     },
     async login(credentials) {
       const before = await session.update();
-      // A login replaces the cookies, so the logout must come first.
-      if (session.hasCookies && !(await sendLogouts(session))) {
-        throw new Unavailable({ cause: "network", retryAfterMs: 0 });
-      }
-      const at = clock.now();
-      const answer = await ask("login", credentials);
-      const { status, body } = answer;
-      if (await begin(session, before, at, body)) return;
-      const { error } = body;
-      if (status >= 400 && status < 500 && typeof error === "string")
-        throw new LoginRefused(error, answer.retryAfterMs);
-      throw new Unavailable(answer);
+      // One login at a time. In cookie mode, a late answer to another request would replace or clear the new cookies.
+      await session.locked(":login", async () => {
+        if (session.hasCookies && !(await flush(session))) {
+          throw new Unavailable({ cause: "network", retryAfterMs: 0 });
+        }
+        const at = clock.now();
+        const answer = await ask("login", credentials);
+        const { status, body } = answer;
+        if (await begin(session, before, at, body)) return;
+        const { error } = body;
+        if (status >= 400 && status < 500 && typeof error === "string")
+          throw new LoginRefused(error, answer.retryAfterMs);
+        throw new Unavailable(answer);
+      });
     },
     async adopt(tokens) {
       if (await begin(session, await session.update(), clock.now(), tokens)) return;

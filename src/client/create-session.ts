@@ -73,9 +73,11 @@ export const createSession = ({
       let working: ReturnType<typeof work> | undefined;
       const run = async () => await (working ??= work());
       // A request that gets the lock later finds the work done. A page that steals the lock makes the request fail.
-      await within(clock, lockWaitMs, locks?.request(name + suffix, run) as Promise<unknown>).catch(
-        () => undefined,
-      );
+      await within(
+        clock,
+        lockWaitMs,
+        locks?.request(hasCookies ? name : name + suffix, run) as Promise<unknown>,
+      ).catch(() => undefined);
       return await run();
     },
     async obtain({ fresh, minLifeMs } = {}) {

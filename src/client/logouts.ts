@@ -15,22 +15,22 @@ const sendLogout = async ({ ask }: Session, { refresh, everywhere }: PendingLogo
   return Boolean(answer);
 };
 
-/**
- * Sends the logouts that wait in the record. Resolves with whether the service has confirmed all of them. Only one caller
- * sends at a time: the cookies of a late second logout would be those of the next login.
- */
-export const sendLogouts = async (session: Session): Promise<boolean> => {
-  await session.locked(":outbox", async () => {
-    const { outbox } = await session.update();
-    await Promise.all(
-      outbox.map(async (pending) => {
-        if (!(await sendLogout(session, pending))) return;
-        const isOther = ({ refresh }: PendingLogout) => refresh !== pending.refresh;
-        await session.update((record) => ({ ...record, outbox: record.outbox.filter(isOther) }));
-      }),
-    );
-  });
+/** Sends the logouts that wait in the record, while no other page does. Resolves with whether the service has confirmed all. */
+export const flush = async (session: Session): Promise<boolean> => {
+  const { outbox } = await session.update();
+  await Promise.all(
+    outbox.map(async (pending) => {
+      if (!(await sendLogout(session, pending))) return;
+      const isOther = ({ refresh }: PendingLogout) => refresh !== pending.refresh;
+      await session.update((record) => ({ ...record, outbox: record.outbox.filter(isOther) }));
+    }),
+  );
   return !session.record.outbox[0];
+};
+
+/** Sends the logouts that wait in the record. Other pages wait for their turn, so that each logout is sent once. */
+export const sendLogouts = async (session: Session): Promise<void> => {
+  if (session.record.outbox[0]) await session.locked(":outbox", async () => await flush(session));
 };
 
 /** Stores new tokens in place of an expected record. After a logout in the meantime, their session must end too. */
@@ -41,10 +41,11 @@ export const keepTokens = async (
   isExpected: (record: AuthRecord) => unknown,
 ): Promise<boolean> => {
   let isKept = false;
-  const { life } = await session.update((record) => {
+  await session.update((record) => {
     isKept = Boolean(isExpected(record));
-    return isKept ? { ...record, ...tokens, n: nextN(record), at } : undefined;
+    if (isKept) return { ...record, ...tokens, n: nextN(record), at };
+    return record.life ? undefined : { ...record, outbox: [...record.outbox, { refresh: tokens.refresh }] };
   });
-  if (!life) void sendLogout(session, tokens);
+  if (!isKept) void sendLogouts(session);
   return isKept;
 };

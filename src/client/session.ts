@@ -25,7 +25,7 @@ export interface Session {
   isUsable(record: AuthRecord, minLifeMs?: number): boolean;
   /** The time until the token should be refreshed, in milliseconds. */
   dueInMs(record: AuthRecord): number;
-  /** Runs `work` under a Web Lock. */
+  /** Runs `work` under a Web Lock. In cookie mode there is one, because each answer sets or clears the same cookies. */
   locked<T>(suffix: string, work: () => Promise<T>): Promise<T>;
   update: (change?: Change) => Promise<AuthRecord>;
   refresh: (seen: AuthRecord) => Promise<AuthRecord>;

@@ -35,8 +35,7 @@ export const keepAwake = (session: Session, name: string): (() => void) => {
     if (signal.aborted) return;
     await session.obtain().catch(() => undefined);
     schedule();
-    // Other pages wait for their turn, so that each logout is sent once.
-    if (session.record.outbox[0]) await sendLogouts(session);
+    await sendLogouts(session);
   };
   const wake = () => void look();
   const onEvent = ({ type }: { type?: string }) => {

@@ -1,19 +1,26 @@
 import assert from "node:assert/strict";
+import type { ServerResponse } from "node:http";
 import { after, before, describe, test } from "node:test";
-import type { Browser, BrowserContext } from "playwright-core";
+import type { Browser, BrowserContext, Page } from "playwright-core";
 import { noChromium, startChromium } from "../browser/chromium.ts";
 import { waitUntil } from "../support/deadline.ts";
-import { call, newProfile, openTab, sleep, startSite } from "./site.ts";
+import { call, newProfile, openTab, sleep, startSite, type Site } from "./site.ts";
 
 const REFRESH = "/auth/refresh";
 const HOUR_MS = 3_600_000;
 const options = `{ mode: "cookie" }`;
+/** Nothing times out while a test holds an answer back. */
+const patient = `{ mode: "cookie", timeoutMs: 60_000, lockWaitMs: 60_000 }`;
 
 /** Everything that a script of the page can find of the session. */
 const visible = `new Promise((resolve) => (indexedDB.open("holdfast").onsuccess = ({ target }) => {
   const reading = target.result.transaction("sessions").objectStore("sessions").getAll();
   reading.onsuccess = () => resolve(JSON.stringify([reading.result, document.cookie, auth.state, { ...localStorage }]));
 }))`;
+
+/** Whether something in the page waits for a lock that is held. */
+const isLockAwaited = async (tab: Page) =>
+  await tab.evaluate(async () => (await navigator.locks.query()).pending?.length !== 0);
 
 describe("the client in cookie mode, in Chromium", { skip: noChromium }, () => {
   let browser: Browser;
@@ -81,13 +88,8 @@ describe("the client in cookie mode, in Chromium", { skip: noChromium }, () => {
     site.faults.set("/auth/logout", (_res, serve) => void held.push(serve));
     await context.setOffline(false);
     const login = call.login(tab, "bob");
-    const isAwaited = async () =>
-      await tab.evaluate(async () => {
-        const { pending = [] } = await navigator.locks.query();
-        return pending.some(({ name }) => name?.endsWith(":outbox"));
-      });
     await waitUntil(
-      async () => site.count("/auth/logout") > 1 || (held.length === 1 && (await isAwaited())),
+      async () => site.count("/auth/logout") > 1 || (held.length === 1 && (await isLockAwaited(tab))),
       "the page and the login to send the logout",
     );
     site.faults.delete("/auth/logout");
@@ -107,14 +109,80 @@ describe("the client in cookie mode, in Chromium", { skip: noChromium }, () => {
       const held: (() => void)[] = [];
       site.faults.set("/auth/login", (_, pass) => void held.push(pass));
       const login = call.login(tab);
-      while (held.length === 0) await tab.evaluate(`new Promise((done) => setTimeout(done, 10))`);
+      await waitUntil(async () => held.length > 0, "the login to be sent");
       await call.logout(tab);
       held[0]?.();
       assert.equal(await login, "LoginRefused: logged_out", mode);
       assert.deepEqual(await call.state(tab), { status: "out", cause: "logout" });
-      while ((await site.liveSessions()) > 0 || (await cookies(context)) > 0) {
-        await tab.evaluate(`new Promise((done) => setTimeout(done, 10))`);
-      }
+      await waitUntil(
+        async () => (await site.liveSessions()) === 0 && (await cookies(context)) === 0,
+        "the new session to end, and its cookies to go",
+      );
     }
+  });
+
+  /** Waits until the next login waits for its turn, or has been sent too early. */
+  const untilNextLogin = async (site: Site, tab: Page, login: Promise<string>, sent: number) => {
+    await waitUntil(
+      async () => site.count("/auth/login") > sent || (await isLockAwaited(tab)),
+      "the next login to be sent or to wait",
+    );
+    if (site.count("/auth/login") > sent) await login;
+  };
+
+  const expectBob = async (site: Site, tab: Page) => {
+    assert.equal(await call.token(tab, "{ fresh: true }"), "");
+    assert.equal((await call.state(tab))["subject"], "bob");
+    await waitUntil(async () => (await site.liveSessions()) === 0, "the session of ann to end");
+    assert.equal(
+      await call.token(tab, "{ fresh: true }"),
+      "",
+      "the logout of ann did not end the login of bob",
+    );
+  };
+
+  test("law 3: the logout of a login that came too late does not end the next login", async (t) => {
+    const site = await startSite(t, {}, true);
+    const tab = await openTab(await newProfile(t, browser), site, { options: patient });
+    const logins: (() => void)[] = [];
+    site.faults.set("/auth/login", (_, pass) => void logins.push(pass));
+    const late = call.login(tab);
+    await waitUntil(async () => logins.length > 0, "the login to be sent");
+    await call.logout(tab);
+    site.faults.delete("/auth/login");
+    const logouts: (() => void)[] = [];
+    site.faults.set("/auth/logout", (_, pass) => void logouts.push(pass));
+    const login = call.login(tab, "bob");
+    await untilNextLogin(site, tab, login, 1);
+    logins[0]?.();
+    assert.equal(await late, "LoginRefused: logged_out");
+    await waitUntil(async () => logouts.length > 0, "the logout to be sent");
+    site.faults.clear();
+    for (const pass of logouts) pass();
+    assert.equal(await login, "ok");
+    await expectBob(site, tab);
+  });
+
+  test("law 3: the cookies of a refresh that comes too late do not replace those of the next login", async (t) => {
+    const site = await startSite(t, {}, true);
+    const tab = await openTab(await newProfile(t, browser), site, { options: patient });
+    await call.login(tab);
+    const answers: (() => void)[] = [];
+    site.faults.set(REFRESH, (res, pass) => {
+      const end = res.end.bind(res) as (...given: unknown[]) => ServerResponse;
+      res.end = (...given: unknown[]) => (answers.push(() => end(...given)), res);
+      pass();
+    });
+    const refresh = call.token(tab, "{ fresh: true }");
+    await waitUntil(async () => answers.length > 0, "the service to refresh");
+    site.faults.clear();
+    const logout = call.logout(tab);
+    await tab.waitForFunction(`auth.state.status === "out"`);
+    const login = call.login(tab, "bob");
+    await untilNextLogin(site, tab, login, 1);
+    for (const answer of answers) answer();
+    await Promise.all([refresh, logout]);
+    assert.equal(await login, "ok");
+    await expectBob(site, tab);
   });
 });
