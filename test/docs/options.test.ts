@@ -12,6 +12,7 @@ import { tracingOptionTable } from "../../src/metrics/tracing.ts";
 import { mcpOptionTable } from "../../src/mcp/settings.ts";
 import { redisAnswersOptionTable, redisStoreOptionTable } from "../../src/stores/redis/options.ts";
 import { sqliteStoreOptionTable } from "../../src/stores/sqlite/options.ts";
+import { worldOptionTable } from "../../src/testing/simulation/world.ts";
 
 type Defaults = Readonly<Record<string, { readonly default: unknown }>>;
 
@@ -28,6 +29,7 @@ const tables: readonly [page: string, heading: RegExp, declared: Defaults][] = [
   ["options", /sqliteStore/, sqliteStoreOptionTable],
   ["opentelemetry", /createTracing/, tracingOptionTable],
   ["redis", /The Redis store/, redisStoreOptionTable],
+  ["simulation", /Options of `World`/, worldOptionTable],
 ];
 
 /** The options in the table under a heading, each with its cell in the column "default". */

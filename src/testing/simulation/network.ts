@@ -1,0 +1,228 @@
+import type { Machine, Scheduler } from "./scheduler.ts";
+
+/** Answers the requests to a host. `from` is the name of the process that sent the request. */
+export type RequestHandler = (request: Request, from: string) => Response | Promise<Response>;
+
+/** `fetch` over the simulated network. */
+export type SimulatedFetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
+
+/** How the network treats each message. All members can be changed while the world runs. */
+export interface NetworkConditions {
+  /** The usual time of a message, milliseconds: at least and at most. */
+  latencyMs: readonly [number, number];
+  /** The share of messages that take `slowMs` instead. Default 0.02. */
+  slow: number;
+  slowMs: readonly [number, number];
+  /** The share of messages that are lost. The sender is not told. Default 0. */
+  drop: number;
+  /** The share of requests that arrive twice. Default 0. */
+  duplicate: number;
+}
+
+interface Listener {
+  readonly process: Machine;
+  life: number;
+  handler: RequestHandler;
+}
+
+/** Any process, in {@link SimulatedNetwork.cut}. */
+const ANY = "*";
+
+/**
+ * The network of a world. Each message takes a random time, so messages overtake each other. A message that is lost, or
+ * sent into a cut, is never answered: the caller waits until its own deadline.
+ *
+ * @example
+ * ```ts
+ * import { World } from "holdfast/testing/simulation";
+ *
+ * const world = new World({ seed: 3 });
+ * world.network.conditions.drop = 0.01;
+ * const heal = world.network.cut("api", "auth"); // answers of "auth" still arrive
+ * world.after(30_000, heal);
+ * ```
+ */
+export class SimulatedNetwork {
+  readonly conditions: NetworkConditions = {
+    latencyMs: [0.3, 8],
+    slow: 0.02,
+    slowMs: [200, 4_000],
+    drop: 0,
+    duplicate: 0,
+  };
+  readonly #world: Scheduler;
+  readonly #listeners = new Map<string, Listener[]>();
+  /** `from>to` → how many cuts hold. */
+  readonly #cuts = new Map<string, number>();
+
+  /** @internal A world creates its network. */
+  constructor(world: Scheduler) {
+    this.#world = world;
+  }
+
+  /**
+   * Loses every message that the process `from` sends to `to`. `"*"` stands for any process. A cut in one direction
+   * leaves connections half open. The returned function ends the cut.
+   */
+  cut(from: string, to: string): () => void {
+    const key = `${from}>${to}`;
+    this.#cuts.set(key, (this.#cuts.get(key) ?? 0) + 1);
+    let isCut = true;
+    return () => {
+      if (!isCut) return;
+      isCut = false;
+      const left = (this.#cuts.get(key) ?? 1) - 1;
+      if (left === 0) this.#cuts.delete(key);
+      else this.#cuts.set(key, left);
+    };
+  }
+
+  /** Cuts a process off from all others, in both directions. The returned function ends it. */
+  isolate(name: string): () => void {
+    const ends = [this.cut(name, ANY), this.cut(ANY, name)];
+    return () => ends.forEach((end) => end());
+  }
+
+  /** @internal Whether a message gets lost. Draws a random number. */
+  isLost(from: string, to: string): boolean {
+    if (this.#cuts.size > 0) {
+      const keys = [`${from}>${to}`, `${from}>${ANY}`, `${ANY}>${to}`];
+      if (keys.some((key) => this.#cuts.has(key))) return true;
+    }
+    return this.conditions.drop > 0 && this.#world.random() < this.conditions.drop;
+  }
+
+  /** @internal The time of one message. */
+  delayMs(): number {
+    const { random } = this.#world;
+    const { latencyMs, slow, slowMs } = this.conditions;
+    const [min, max] = slow > 0 && random() < slow ? slowMs : latencyMs;
+    return min + random() * (max - min);
+  }
+
+  /** @internal */
+  listen(host: string, process: Machine, handler: RequestHandler): void {
+    const listeners = this.#listeners.get(host) ?? [];
+    this.#listeners.set(host, listeners);
+    const known = listeners.find((listener) => listener.process === process);
+    if (known === undefined) listeners.push({ process, life: process.life, handler });
+    else Object.assign(known, { life: process.life, handler });
+  }
+
+  /** @internal The `fetch` of one life of a process. */
+  createFetch(caller: Machine): SimulatedFetch {
+    return async (input, init) => {
+      const request = new Request(input, init);
+      const body = request.body === null ? null : new Uint8Array(await request.arrayBuffer());
+      return await this.#send(caller, request, body);
+    };
+  }
+
+  async #send(caller: Machine, request: Request, body: Uint8Array<ArrayBuffer> | null): Promise<Response> {
+    const { signal } = request;
+    signal.throwIfAborted();
+    const { host, pathname } = new URL(request.url);
+    const label = `${request.method} ${host}${pathname}`;
+    const listener = this.#choose(host);
+    return await new Promise<Response>((resolve, reject) => {
+      const exchange = new Exchange(this.#world, caller, label, resolve, reject);
+      signal.addEventListener("abort", () => exchange.fail(signal.reason as Error), { once: true });
+      if (listener === undefined) return exchange.refuse(this.delayMs(), "ENOTFOUND");
+      const copies = this.#world.random() < this.conditions.duplicate ? 2 : 1;
+      for (let copy = 0; copy < copies; copy++) {
+        if (this.isLost(caller.name, listener.process.name)) continue;
+        // A duplicate is the retry of a client or proxy, so that it comes from the same caller.
+        const init = { method: request.method, headers: request.headers, body, redirect: request.redirect };
+        this.#world.plan(this.delayMs(), null, label, () =>
+          this.#arrive(exchange, listener, new Request(request.url, init)),
+        );
+      }
+    });
+  }
+
+  /** Each request goes to one of the processes that serve the host, also to one that is down. */
+  #choose(host: string): Listener | undefined {
+    const listeners = this.#listeners.get(host) ?? [];
+    if (listeners.length < 2) return listeners[0];
+    return listeners[Math.floor(this.#world.random() * listeners.length)];
+  }
+
+  #arrive(exchange: Exchange, listener: Listener, request: Request): void {
+    const { process } = listener;
+    if (!process.isAlive || process.life !== listener.life) {
+      return exchange.refuse(this.delayMs(), "ECONNREFUSED");
+    }
+    this.#world.plan(0, process, `serve ${exchange.label}`, () => {
+      const forget = process.onCrash(() => exchange.refuse(this.delayMs(), "ECONNRESET"));
+      void this.#serve(exchange, listener, request).finally(forget);
+    });
+  }
+
+  async #serve(exchange: Exchange, { process, handler }: Listener, request: Request): Promise<void> {
+    const { life } = process;
+    let response: Response;
+    let body: ArrayBuffer;
+    try {
+      response = await handler(request, exchange.caller.name);
+      body = await response.arrayBuffer();
+    } catch (error) {
+      this.#world.reportFailure(process, error);
+      response = new Response(null, { status: 500 });
+      body = new ArrayBuffer(0);
+    }
+    if (!process.isAlive || process.life !== life || this.isLost(process.name, exchange.caller.name)) return;
+    exchange.answer(this.delayMs(), response, body);
+  }
+}
+
+const BODILESS: ReadonlySet<number> = new Set([101, 204, 205, 304]);
+
+/** A request whose caller waits. The first answer counts. */
+class Exchange {
+  readonly caller: Machine;
+  readonly label: string;
+  readonly #world: Scheduler;
+  readonly #life: number;
+  readonly #resolve: (response: Response) => void;
+  readonly #reject: (error: Error) => void;
+
+  constructor(
+    world: Scheduler,
+    caller: Machine,
+    label: string,
+    resolve: (response: Response) => void,
+    reject: (error: Error) => void,
+  ) {
+    this.#world = world;
+    this.caller = caller;
+    this.label = label;
+    this.#life = caller.life;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  /** Fails at once, in the event that happens now. */
+  fail(error: Error): void {
+    this.#reject(error);
+  }
+
+  /** Tells the caller after `ms` that the connection failed, as `fetch` of Node does. */
+  refuse(ms: number, code: string): void {
+    this.#later(ms, () => {
+      const cause = Object.assign(new Error(code), { code });
+      this.#reject(new TypeError("fetch failed", { cause }));
+    });
+  }
+
+  answer(ms: number, { status, headers }: Response, body: ArrayBuffer): void {
+    this.#later(ms, () => {
+      this.#resolve(new Response(BODILESS.has(status) ? null : body, { status, headers }));
+    });
+  }
+
+  #later(ms: number, fn: () => void): void {
+    const { caller } = this;
+    if (!caller.isAlive || caller.life !== this.#life) return;
+    this.#world.plan(ms, caller, `answer ${this.label}`, fn);
+  }
+}

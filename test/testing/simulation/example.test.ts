@@ -1,0 +1,25 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { simulate } from "../../../examples/simulated-service.ts";
+
+const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), "utf8");
+
+test("the simulated service of the examples tells no user that a new token is invalid, and replays a seed exactly", async () => {
+  const first = await simulate(1);
+  const answers = first.history.filter(({ kind }) => kind === "answer");
+  assert.ok(answers.length > 20, "the user got answers");
+  assert.ok(
+    answers.some(({ data }) => data["status"] !== 200),
+    "the faults were seen",
+  );
+  const wrong = first.history.filter(({ kind, data }) => kind === "uncaught" || data["status"] === 401);
+  assert.deepEqual(wrong, []);
+  assert.equal((await simulate(1)).hash, first.hash);
+});
+
+test("docs/simulation.md shows the simulated service of the examples", () => {
+  const body = read("examples/simulated-service.ts").replace("export async function", "async function");
+  const start = body.indexOf("/** Two processes");
+  assert.ok(start > 0 && read("docs/simulation.md").includes(body.slice(start)));
+});

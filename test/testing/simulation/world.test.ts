@@ -1,0 +1,171 @@
+import assert from "node:assert/strict";
+import { randomBytes, randomUUID } from "node:crypto";
+import { test } from "node:test";
+import { setTimeout as pause } from "node:timers/promises";
+import { findDivergence } from "../../../src/testing/simulation/find-divergence.ts";
+import { World } from "../../../src/testing/simulation/world.ts";
+
+/** Two chatty processes and a third that crashes and restarts at random. */
+async function runBusyWorld(seed: number): Promise<World> {
+  const world = new World({ seed, trace: true });
+  world.network.conditions.drop = 0.05;
+  world.network.conditions.duplicate = 0.05;
+  world.process("server", ({ listen, random, sleep }) => {
+    listen("server.example", async (request) => {
+      await sleep(random() * 50);
+      return Response.json({ id: randomUUID(), path: new URL(request.url).pathname });
+    });
+  });
+  world.process("client", async ({ fetch, sleep }) => {
+    for (let number = 0; ; number++) {
+      const answer = await Promise.race([
+        fetch(`http://server.example/${number}`).then(
+          async (response) => await response.json(),
+          (error: Error) => error.message,
+        ),
+        pause(500, "late"),
+      ]);
+      world.record("answer", { answer, chance: Math.random() });
+      await sleep(200);
+    }
+  });
+  const crashing = world.process("crashing", async ({ sleep, disk }) => {
+    disk.set("starts", String(Number(disk.get("starts") ?? 0) + 1));
+    for (;;) await sleep(10);
+  });
+  const crash = () => {
+    crashing.crash();
+    world.after(1_000 * world.random(), () => crashing.start());
+    world.after(5_000 * world.random(), crash);
+  };
+  crash();
+  await world.run(60_000);
+  return world;
+}
+
+test("two runs of one seed take the same steps, and those of two seeds do not", async () => {
+  for (const seed of [1, 2]) {
+    const [first, second] = [await runBusyWorld(seed), await runBusyWorld(seed)];
+    assert.equal(findDivergence(first.trace, second.trace), null);
+    assert.equal(first.hash, second.hash);
+    assert.deepEqual(first.history, second.history);
+    assert.ok(first.history.length > 100, "the client got answers");
+  }
+  assert.notEqual((await runBusyWorld(1)).hash, (await runBusyWorld(2)).hash);
+});
+
+test("the comparison of two traces names the first step that differs, and where it was planned", async () => {
+  const trace = async (extra: boolean) => {
+    const world = new World({ seed: 1, trace: true });
+    world.process("worker", async ({ sleep }) => {
+      await sleep(100);
+      if (extra) await sleep(7);
+      await sleep(100);
+    });
+    await world.run(1_000);
+    return world.trace;
+  };
+  const divergence = findDivergence(await trace(false), await trace(true));
+  assert.equal(divergence?.step, 2);
+  assert.match(divergence.first ?? "", /^200\.000 worker timer .*world\.test\.ts:\d+/);
+  assert.match(divergence.second ?? "", /^107\.000 worker timer /);
+  assert.equal(divergence.before.length, 2);
+});
+
+test("events of one moment happen in the order in which they were planned", async () => {
+  const world = new World({ seed: 1 });
+  const order: number[] = [];
+  for (let number = 0; number < 100; number++) world.after(10 * ((number * 7) % 5), () => order.push(number));
+  await world.run(100);
+  const expected = Array.from({ length: 100 }, (_, number) => number).toSorted(
+    (a, b) => ((a * 7) % 5) - ((b * 7) % 5) || a - b,
+  );
+  assert.deepEqual(order, expected);
+});
+
+test("a program that uses the timers, dates and random numbers of the platform gets those of its machine", async () => {
+  const world = new World({ seed: 1, startAt: Date.UTC(2031, 0, 1) });
+  const machine = world.process("worker", async () => {
+    for (let number = 0; number < 3; number++) {
+      const before = performance.now();
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
+      await new Promise((resolve) => void setImmediate(resolve));
+      await pause(1_000);
+      world.record("tick", {
+        date: new Date().toISOString(),
+        ms: performance.now() - before,
+        isDate: new Date() instanceof Date,
+        random: Math.random(),
+        bytes: randomBytes(4).toString("hex"),
+      });
+    }
+    const signal = AbortSignal.timeout(500);
+    signal.addEventListener("abort", () => world.record("timeout", { name: (signal.reason as Error).name }));
+  });
+  machine.stepClock(3_600_000);
+  await world.run(10_000);
+  const ticks = world.history.filter(({ kind }) => kind === "tick");
+  assert.deepEqual(
+    ticks.map(({ data }) => [data["date"], data["ms"], data["isDate"]]),
+    [2, 4, 6].map((second) => [`2031-01-01T01:00:0${second}.000Z`, 2_000, true]),
+  );
+  assert.equal(new Set(ticks.map(({ data }) => data["bytes"])).size, 3);
+  assert.deepEqual(world.history.at(-1)?.data, { name: "TimeoutError" });
+  assert.equal(world.history.at(-1)?.at, world.now - 3_500);
+  assert.ok(Math.abs(Date.now() - world.now) > 86_400_000, "the platform has its own clock again");
+  assert.notEqual(randomUUID(), randomUUID());
+});
+
+test("an interval of the platform repeats until it is cleared", async () => {
+  const world = new World({ seed: 1 });
+  world.process("worker", () => {
+    let ticks = 0;
+    const interval = setInterval(() => {
+      world.record("tick");
+      if (++ticks === 3) clearInterval(interval);
+    }, 100);
+    clearTimeout(setTimeout(() => world.record("cleared"), 10));
+  });
+  await world.run(1_000);
+  assert.deepEqual(
+    world.history.map(({ kind, at }) => [kind, at - (world.now - 1_000)]),
+    [100, 200, 300].map((ms) => ["tick", ms]),
+  );
+});
+
+test("an error that no program catches is recorded with its process, and the world goes on", async () => {
+  const world = new World({ seed: 1 });
+  world.process("thrower", async ({ sleep }) => {
+    await sleep(10);
+    throw new Error("out of luck");
+  });
+  world.process("timer", ({ clock }) => {
+    clock.after(20, () => {
+      throw new Error("thrown in a timer");
+    });
+  });
+  await world.run(100);
+  assert.deepEqual(
+    world.history.map(({ process, kind }) => [process, kind]),
+    [
+      ["thrower", "uncaught"],
+      ["timer", "uncaught"],
+    ],
+  );
+  assert.match(String(world.history[0]?.data["error"]), /out of luck/);
+});
+
+test("rejects options, a second process of one name, and a world that runs inside another", async () => {
+  assert.throws(() => new World({ seed: 1.5 }), { code: "invalid_option" });
+  assert.throws(() => new World({ seed: 1, typo: true } as never), { code: "invalid_option" });
+  const world = new World({ seed: 1 });
+  world.process("worker", () => undefined);
+  assert.throws(() => world.process("worker", () => undefined), /already has a process "worker"/);
+  world.after(10, () => {
+    void new World({ seed: 2 })
+      .run(1)
+      .catch((error: Error) => world.record("refused", { why: error.message }));
+  });
+  await world.run(100);
+  assert.deepEqual(world.history.at(-1)?.data, { why: "another world runs: worlds run one after the other" });
+});
