@@ -176,7 +176,10 @@ class AuthorityClient implements Authority {
     return verdict;
   }
 
-  /** The reply does not count for the breaker, the health or the latency: strangers choose these tokens. */
+  /**
+   * The reply does not count for the breaker, the health or the latency, because strangers choose these tokens. A failure
+   * only hastens the next probe.
+   */
   async #questionUnverified(token: string, question: QuestionOptions): Promise<AuthorityOutcome> {
     this.#unverifiedCount++;
     const outcome = await this.#question(token, { ...question, lane: "unknown" }, neverRetry, null);
@@ -214,7 +217,9 @@ class AuthorityClient implements Authority {
     const cause = reply.status === "unusable" ? "authority_unavailable" : reply.cause;
     const isOnlyDoubt = reply.status === "unusable" || (mayConcernToken && lane === "unknown");
     if (permit === null || isOnlyDoubt) {
-      if (permit !== null) this.#doubt(reply.reason, cause);
+      if (permit !== null && this.#breaker.state !== "forced open")
+        this.#health.recordDoubt(reply.reason, cause);
+      this.#hastenProbe();
       return unavailableVerdict(cause, this.#retryAfterMs() || undefined);
     }
     this.#settle(permit, reply, sentAt);
@@ -222,8 +227,7 @@ class AuthorityClient implements Authority {
   }
 
   /** The token or the authority may be to blame. The next probe, which no stranger chooses, tells which. */
-  #doubt(reason: string, cause: AuthorityFailure["cause"]): void {
-    if (this.#breaker.state !== "forced open") this.#health.recordDoubt(reason, cause);
+  #hastenProbe(): void {
     if (this.#nextProbe === null || this.#remainingMs(this.#nextProbe) <= FAILED_PROBE_RETRY_MS) return;
     this.#nextProbe = { since: readClock(this.#context.clock), ms: FAILED_PROBE_RETRY_MS };
     this.#prober.schedule();

@@ -124,6 +124,18 @@ test("law 1, fault 29: without key and authority a token is unavailable in every
     assert.equal(describeDecision(await guard.validate(provider.token())), noAnswer);
 });
 
+test("law 10, fault 29: an authority that refuses the guard counts as failing a second later, also when only unverified tokens ask it", async (t) => {
+  const { guard, provider, clock } = await rotated(t);
+  assert.equal(describeDecision(await guard.validate(provider.token())), "valid");
+  provider.fault("introspection", { status: 401 });
+  const refused = await guard.validate(provider.token());
+  assert.equal(describeDecision(refused), "unavailable: authority_misconfigured");
+  // A stranger may have made the token, so its failure says nothing about the authority yet.
+  assert.equal(onlyIssuer(guard).authority?.failingMs, null);
+  await clock.advance(1100);
+  assert.equal(onlyIssuer(guard).authority?.cause, "authority_misconfigured");
+});
+
 test("law 3, fault 29: the authority cannot confirm a token of a revoked key", async (t) => {
   const { revocations } = memoryStore();
   const { guard, provider, clock } = await rotated(t, { revocations, maxRevocationAgeMs: hour });
