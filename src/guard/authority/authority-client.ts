@@ -176,10 +176,7 @@ class AuthorityClient implements Authority {
     return verdict;
   }
 
-  /**
-   * The reply does not count for the breaker, the health or the latency, because strangers choose these tokens. A failure
-   * only hastens the next probe.
-   */
+  /** Strangers choose these tokens, so the reply counts for nothing. A failure only hastens the next probe. */
   async #questionUnverified(token: string, question: QuestionOptions): Promise<AuthorityOutcome> {
     this.#unverifiedCount++;
     const outcome = await this.#question(token, { ...question, lane: "unknown" }, neverRetry, null);
