@@ -81,7 +81,7 @@ test(
       HOLDFAST_SECRET: secret,
     });
     const { store } = await openStore(settings, { create: true });
-    t.after(store.close);
+    t.after(async () => await store.close());
     t.mock.method(systemClock, "now", () => Date.UTC(2001, 0, 1));
     assert.ok((await store.now()) > Date.UTC(2026, 0, 1));
   },
