@@ -12,6 +12,7 @@ export type { RefusalDetail } from "./core/refusal-detail.ts";
 export { fileSnapshots } from "./stores/file-snapshots.ts";
 export { HoldfastError, isHoldfastError, type ErrorCode } from "./core/errors.ts";
 export type { Clock } from "./core/clock.ts";
+export type { Entropy } from "./core/entropy.ts";
 export type {
   Exemplar,
   HistogramSample,

@@ -1,12 +1,13 @@
-import { createCipheriv, createDecipheriv, randomBytes, type KeyObject } from "node:crypto";
+import { createCipheriv, createDecipheriv, type KeyObject } from "node:crypto";
+import type { Entropy } from "./entropy.ts";
 
 const CIPHER = "aes-256-gcm";
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
 
 /** Encrypts `plain` with AES-256-GCM, bound to `context`. The result is base64url of IV, ciphertext and tag. */
-export function seal(key: Buffer | KeyObject, plain: Buffer, context: string): string {
-  const iv = randomBytes(IV_BYTES);
+export function seal(entropy: Entropy, key: Buffer | KeyObject, plain: Buffer, context: string): string {
+  const iv = entropy.bytes(IV_BYTES);
   const cipher = createCipheriv(CIPHER, key, iv).setAAD(Buffer.from(context));
   const sealed = Buffer.concat([iv, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
   return sealed.toString("base64url");

@@ -1,4 +1,6 @@
 import type { Clock } from "../core/clock.ts";
+import type { Entropy } from "../core/entropy.ts";
+import { entropyOption, randomOption } from "../core/entropy-options.ts";
 import { HoldfastError } from "../core/errors.ts";
 import {
   clockOption,
@@ -57,6 +59,7 @@ export interface GuardSettings {
   readonly snapshots: Snapshots | undefined;
   readonly clock: Clock;
   readonly random: () => number;
+  readonly entropy: Entropy;
   readonly warnings: ConsoleWarnings;
   readonly tracing: Tracing | undefined;
 }
@@ -79,6 +82,7 @@ interface GuardOptionValues {
   readonly name: string;
   readonly clock: Clock;
   readonly random: () => number;
+  readonly entropy: Entropy;
   readonly warnings: boolean;
   readonly tracing: Tracing | undefined;
 }
@@ -109,7 +113,8 @@ export const guardOptionTable: OptionTable<GuardOptionValues> = {
   ),
   name: option(readString, "guard"),
   clock: clockOption(OWNER),
-  random: functionOption(() => Math.random),
+  random: randomOption,
+  entropy: entropyOption(OWNER),
   warnings: flagOption(true),
   tracing: option((name, value) =>
     value === undefined ? undefined : readPart<Tracing>(name, value, TRACING_METHODS),
@@ -168,6 +173,7 @@ export function readGuardSettings(options: GuardOptions): GuardSettings {
     snapshots: values.snapshots,
     clock: values.clock,
     random: values.random,
+    entropy: values.entropy,
     warnings: new ConsoleWarnings(values.name, values.clock, values.warnings),
     tracing: values.tracing,
   };

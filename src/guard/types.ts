@@ -1,6 +1,7 @@
 import type { Tracing } from "../core/tracing.ts";
 import type { ClaimRules } from "../core/claim-rules.ts";
 import type { Clock } from "../core/clock.ts";
+import type { Entropy } from "../core/entropy.ts";
 import type { MetricSource } from "../core/metrics.ts";
 import type { CallOptions, DegradedMode, Rules } from "../core/rules.ts";
 import type { Decision, JwtClaims, Verdict } from "../core/verdict.ts";
@@ -159,6 +160,8 @@ export interface CommonGuardOptions {
   clock?: Clock;
   /** Returns a number from 0 to 1, for jitter. Default `Math.random`. */
   random?: () => number;
+  /** Source of ids and of initialization vectors, for simulations. Default: the operating system. */
+  entropy?: Entropy;
   /**
    * Whether the guard explains on the console why it refused a token with a wrong audience, issuer or type, and why
    * keys cannot be fetched: the first case of each kind in a minute. Default true.

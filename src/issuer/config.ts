@@ -1,6 +1,8 @@
 import { copyOptions } from "../core/option-checks.ts";
 import { readChoice } from "../core/option-values.ts";
 import { systemClock, type Clock } from "../core/clock.ts";
+import type { Entropy } from "../core/entropy.ts";
+import { entropyOption, randomOption } from "../core/entropy-options.ts";
 import {
   functionOption,
   invalidOption,
@@ -68,6 +70,7 @@ interface Dependencies {
   readonly secret: Secrets;
   readonly clock: Clock;
   readonly random: () => number;
+  readonly entropy: Entropy;
 }
 
 export const issuerOptionTable: OptionTable<IssuerConfig & Dependencies> = {
@@ -93,7 +96,8 @@ export const issuerOptionTable: OptionTable<IssuerConfig & Dependencies> = {
   keyRotationMs: wholeOption(30 * DAY_MS, MIN_LIFETIME_MS, MAX_DURATION_MS),
   maxSessions: wholeOption(100, 1, MAX_SESSIONS_PER_USER),
   clock: option(readClock),
-  random: functionOption(() => Math.random),
+  random: randomOption,
+  entropy: entropyOption("createIssuer"),
   secret: option((name, value) => deriveSecrets(value, name)),
   store: option((_, value) => value as Store),
 };
@@ -101,7 +105,11 @@ export const issuerOptionTable: OptionTable<IssuerConfig & Dependencies> = {
 /** Throws `invalid_option` or `missing_method`, naming the option. */
 export function readIssuerOptions(options: IssuerOptions): { config: IssuerConfig } & Dependencies {
   const given = copyOptions("createIssuer", options);
-  const { store, secret, clock, random, ...config } = readOptions("createIssuer", given, issuerOptionTable);
+  const { store, secret, clock, random, entropy, ...config } = readOptions(
+    "createIssuer",
+    given,
+    issuerOptionTable,
+  );
   const requireAtLeast = (name: "refreshIdleMs" | "refreshAbsoluteMs" | "keyRotationMs", min: number) =>
     readWholeNumber(`createIssuer: ${name}`, config[name], {
       default: config[name],
@@ -115,7 +123,7 @@ export function readIssuerOptions(options: IssuerOptions): { config: IssuerConfi
   requireAtLeast("refreshIdleMs", config.accessTokenTtlMs);
   requireAtLeast("refreshAbsoluteMs", config.refreshIdleMs);
   requireAtLeast("keyRotationMs", longestAccessTokenTtlMs(config));
-  return { config, store, secret, clock, random };
+  return { config, store, secret, clock, random, entropy };
 }
 
 /** The longest life of an access token of any client. */

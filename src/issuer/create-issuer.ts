@@ -127,7 +127,7 @@ interface IssuerParts {
 
 /** Checks every option, then makes the parts of the issuer. Reads nothing from the store. */
 function createParts(options: IssuerOptions): IssuerParts {
-  const { config, secret: secrets, clock, random, store: givenStore } = readIssuerOptions(options);
+  const { config, secret: secrets, clock, random, entropy, store: givenStore } = readIssuerOptions(options);
   const counts = new IssuerCounts(clock, config);
   const recorder = createEventRecorder(config.name, clock, counts, () => store);
   const outage = new StoreOutage(clock, {
@@ -144,10 +144,10 @@ function createParts(options: IssuerOptions): IssuerParts {
     outage,
     tracing: config.tracing,
   });
-  const parts = { config, secrets, store, clock, counts, ...recorder };
+  const parts = { config, secrets, store, clock, entropy, counts, ...recorder };
   const base = { ...parts, acceptance: new AcceptancePeriod(parts), storeTime: new StoreTime(parts) };
   const keys = new SigningKeys(base);
-  const passwords = new PasswordHasher(clock);
+  const passwords = new PasswordHasher(clock, entropy);
   const arrivals = new ArrivalSigns(base);
   const sharedAttempts = new SharedAttempts(base);
   const rollbackAlarm = new RollbackAlarm(base);
@@ -159,7 +159,7 @@ function createParts(options: IssuerOptions): IssuerParts {
     rollbackAlarm,
     passwords,
     rehash: new PasswordRehash(base, passwords),
-    loginLimits: new LoginLimits(clock, sharedAttempts),
+    loginLimits: new LoginLimits(clock, sharedAttempts, entropy),
     sharedAttempts,
     sourceAlarm: new SourceAlarm(base),
     secretCheck: new SecretCheck(base),

@@ -1,4 +1,5 @@
 import type { Clock } from "../core/clock.ts";
+import type { Entropy } from "../core/entropy.ts";
 import { auditEvents, issuerEvents } from "../core/event-channels.ts";
 import type { AuditEvent, IssuerEvent } from "../core/events.ts";
 import type { Store } from "../stores/store.ts";
@@ -15,6 +16,7 @@ export interface IssuerBase extends EventRecorder {
   readonly secrets: Secrets;
   readonly store: Omit<Store, "close">;
   readonly clock: Clock;
+  readonly entropy: Entropy;
   readonly counts: IssuerCounts;
   readonly acceptance: AcceptancePeriod;
   readonly storeTime: StoreTime;

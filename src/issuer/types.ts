@@ -1,6 +1,7 @@
 import type { Tracing } from "../core/tracing.ts";
 import type { MetricSource } from "../core/metrics.ts";
 import type { Clock } from "../core/clock.ts";
+import type { Entropy } from "../core/entropy.ts";
 import type { ErrorCode } from "../core/errors.ts";
 import type { OnEvent } from "./hooks/session-event.ts";
 import type { EndReason } from "../stores/session-store.ts";
@@ -90,6 +91,8 @@ export interface IssuerOptions {
   clock?: Clock;
   /** Spreads background work over time. Returns a number from 0 to 1. Default: `Math.random`. No secret is made of it. */
   random?: () => number;
+  /** Source of secrets, ids and EdDSA keys, for simulations. Default: the operating system. */
+  entropy?: Entropy;
 }
 
 /** Options of sessions in cookies. */

@@ -57,7 +57,7 @@ export async function composeService(
   { guardFile = noGuardFile, snapshots, ...given }: CompositionOptions = {},
 ): Promise<Service> {
   const platform: Platform = { ...systemPlatform, ...given };
-  const { clock, random, fetch } = platform;
+  const { clock, random, entropy, fetch } = platform;
   const { clients, shortSession, loginNames, corsOrigins, cookies, provider, lifetimes } = settings;
   const parts: { close(): Promise<void> }[] = [store];
   const close = async () => {
@@ -78,6 +78,7 @@ export async function composeService(
       ...lifetimes,
       clock,
       random,
+      entropy,
     });
     parts.push(issuer);
     await issuer.ready();
@@ -105,6 +106,7 @@ export async function composeService(
       ...tracing,
       clock,
       random,
+      entropy,
       name: "service",
       // The console of the service is its log, in JSON lines.
       warnings: false,

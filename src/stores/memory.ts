@@ -1,7 +1,9 @@
 import type { Clock } from "../core/clock.ts";
+import type { Entropy } from "../core/entropy.ts";
 import { readOptions } from "../core/options.ts";
 import type { Store } from "./store.ts";
 import { SqliteConnection } from "./sqlite/connection.ts";
+import { createLogEpoch } from "./sqlite/open.ts";
 import { memoryStoreOptionTable } from "./sqlite/options.ts";
 import { assembleStore } from "./sqlite/store.ts";
 
@@ -19,8 +21,8 @@ import { assembleStore } from "./sqlite/store.ts";
  * const store = memoryStore({ clock: new FakeClock() });
  * ```
  */
-export function memoryStore(options: { clock?: Clock } = {}): Store {
-  const { clock } = readOptions("memoryStore", options, memoryStoreOptionTable);
+export function memoryStore(options: { clock?: Clock; entropy?: Entropy } = {}): Store {
+  const { clock, entropy } = readOptions("memoryStore", options, memoryStoreOptionTable);
   const description = "memory (nothing is kept)";
   const connection = new SqliteConnection({
     file: ":memory:",
@@ -28,6 +30,7 @@ export function memoryStore(options: { clock?: Clock } = {}): Store {
     clock,
     random: () => 0,
     lockTimeoutMs: 0,
+    newEpoch: createLogEpoch(entropy),
     // Memory needs no disk write that commands could share, so a batch does not wait for more commands.
     awaitBatch: async () => await Promise.resolve(),
   });

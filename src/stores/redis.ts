@@ -1,4 +1,5 @@
 import { systemClock, type Clock } from "../core/clock.ts";
+import type { Entropy } from "../core/entropy.ts";
 import { readOptions } from "../core/options.ts";
 import type { Store } from "./store.ts";
 import { checkAccess, type RedisAccessOptions } from "./redis/access.ts";
@@ -36,6 +37,8 @@ export interface RedisStoreOptions extends RedisAddressOptions, RedisAccessOptio
   clock?: Clock;
   /** Returns a number from 0 up to 1, for the jitter of retries. Default: `Math.random`. */
   random?: () => number;
+  /** Makes the epoch of a new log, for simulations. Default: the operating system. */
+  entropy?: Entropy;
 }
 
 /**
@@ -55,7 +58,7 @@ export interface RedisStoreOptions extends RedisAddressOptions, RedisAccessOptio
  */
 export async function redisStore(options: RedisStoreOptions): Promise<Store> {
   const settings = readOptions("redisStore", options, redisStoreOptionTable);
-  const { clock = systemClock, random, prefix, openTimeoutMs, commandTimeoutMs } = settings;
+  const { clock = systemClock, random, entropy, prefix, openTimeoutMs, commandTimeoutMs } = settings;
   const address = selectAddress("redisStore", settings);
   checkAccess("redisStore", address, settings);
   const description = `redis ${describeAddress(address)}`;
@@ -90,7 +93,7 @@ export async function redisStore(options: RedisStoreOptions): Promise<Store> {
     connection.setReplicas(replicas, await countSuccessors(connection, address, description));
     const requirement = { durability: settings.durability, replicas };
     const summary = await checkDurability(connection, description, requirement);
-    const manifest = await openManifest(connection, prefix, description);
+    const manifest = await openManifest(connection, prefix, description, entropy);
     connection.setFence(
       address.kind === "cluster"
         ? createClusterFence(async () => await manifest.runScript(readWritableTime))

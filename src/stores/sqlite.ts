@@ -1,7 +1,8 @@
 import type { Clock } from "../core/clock.ts";
+import type { Entropy } from "../core/entropy.ts";
 import { readOptions } from "../core/options.ts";
 import type { Store } from "./store.ts";
-import { openInThisThread } from "./sqlite/open.ts";
+import { createLogEpoch, openInThisThread } from "./sqlite/open.ts";
 import { sqliteStoreOptionTable } from "./sqlite/options.ts";
 import { openInThread } from "./sqlite/thread-store.ts";
 
@@ -17,6 +18,8 @@ export interface SqliteStoreOptions {
   clock?: Clock;
   /** Returns a number from 0 up to 1, for the jitter of retries. Default: `Math.random`. */
   random?: () => number;
+  /** Makes the epoch of the log of a new file, for simulations. Default: the operating system. */
+  entropy?: Entropy;
   /**
    * Whether a separate thread reads and writes the file, so that a slow disk never blocks the event loop.
    * `false` is for programs that cannot start a worker thread. Default: true.
@@ -39,6 +42,7 @@ export interface SqliteStoreOptions {
  */
 export async function sqliteStore(options: SqliteStoreOptions): Promise<Store> {
   const settings = readOptions("sqliteStore", options, sqliteStoreOptionTable);
-  const { thread, ...openOptions } = settings;
-  return thread ? await openInThread(settings) : await openInThisThread(openOptions);
+  const { thread, entropy, ...given } = settings;
+  const openOptions = { ...given, newEpoch: createLogEpoch(entropy) };
+  return thread ? await openInThread(openOptions) : await openInThisThread(openOptions);
 }

@@ -1,3 +1,4 @@
+export { seededEntropy } from "./entropy.ts";
 export { FakeClock } from "./fake-clock.ts";
 export { createFaultProxy, type FaultProxy, type FaultProxyOptions } from "./fault-proxy.ts";
 export { createMint, type Mint, type MintOptions } from "./mint.ts";

@@ -3,6 +3,7 @@ import { createPublicKey, verify } from "node:crypto";
 import { test } from "node:test";
 import { calculateJwkThumbprint, jwtVerify } from "jose";
 import { algorithmFacts, asymmetricAlgorithms } from "../../src/jwt/algorithms.ts";
+import { seededEntropy } from "../../src/testing/index.ts";
 import { generateSigningKey, importSigningKey, signBytes, signToken } from "../../src/jwt/sign.ts";
 
 for (const algorithm of asymmetricAlgorithms) {
@@ -18,6 +19,13 @@ for (const algorithm of asymmetricAlgorithms) {
     assert.deepEqual(protectedHeader, { alg: algorithm, kid: key.kid, typ: "at+jwt" });
   });
 }
+
+test("an EdDSA key is made of the entropy that was given, and of nothing else", async () => {
+  const make = async (seed: number) => (await generateSigningKey("EdDSA", seededEntropy(seed))).privateJwk;
+  assert.deepEqual(await make(1), await make(1));
+  assert.notEqual((await make(1)).kid, (await make(2)).kid);
+  assert.equal((await make(1))["d"], seededEntropy(1).bytes(32).toString("base64url"));
+});
 
 test("a public JWK contains no private member", async () => {
   for (const algorithm of ["ES256", "EdDSA", "RS256"] as const) {

@@ -1,5 +1,6 @@
 import type { RequestCounts } from "../../core/metrics.ts";
 import type { Clock } from "../../core/clock.ts";
+import type { Entropy } from "../../core/entropy.ts";
 import type { JwtClaims, UnavailableVerdict } from "../../core/verdict.ts";
 import type { Lane } from "../../resilience/two-lane-bulkhead.ts";
 import type { GuardEventSource } from "../emit.ts";
@@ -11,6 +12,8 @@ export interface AuthorityContext extends GuardEventSource {
   readonly clock: Clock;
   /** Returns a number from 0 to 1, for jitter. */
   readonly random: () => number;
+  /** Makes the ids of client assertions. `undefined` outside of a guard: the operating system makes them. */
+  readonly entropy?: Entropy;
   /** Counts the requests, for the metrics of the guard. `undefined` outside of a guard. */
   readonly requests?: RequestCounts;
 }

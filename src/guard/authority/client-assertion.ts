@@ -1,5 +1,5 @@
-import { randomUUID } from "node:crypto";
 import type { Clock } from "../../core/clock.ts";
+import { systemEntropy, type Entropy } from "../../core/entropy.ts";
 import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
 import { importSigningKey, signCompact, type SigningKey } from "../../jwt/signing-key.ts";
 
@@ -23,10 +23,17 @@ export function importAssertionKey(option: string, jwk: PrivateJwk): SigningKey 
   }
 }
 
+interface AssertionContext {
+  readonly clientId: string;
+  readonly audience: string;
+  readonly clock: Clock;
+  readonly entropy?: Entropy;
+}
+
 /** Signs a JWT that authenticates a client once (RFC 7523 §2.2 and §3, OpenID Connect Core §9). */
 export function signAssertion(
   { key, kid, algorithm }: SigningKey,
-  { clientId, audience, clock }: { clientId: string; audience: string; clock: Clock },
+  { clientId, audience, clock, entropy = systemEntropy }: AssertionContext,
 ): string {
   const header = { alg: algorithm, typ: "JWT", ...(kid !== "" && { kid }) };
   const iat = Math.floor(clock.now() / 1_000);
@@ -34,7 +41,7 @@ export function signAssertion(
     iss: clientId,
     sub: clientId,
     aud: audience,
-    jti: randomUUID(),
+    jti: entropy.uuid(),
     iat,
     exp: iat + LIFETIME_S,
   };

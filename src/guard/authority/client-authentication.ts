@@ -1,4 +1,5 @@
 import type { Clock } from "../../core/clock.ts";
+import type { Entropy } from "../../core/entropy.ts";
 import { HoldfastError } from "../../core/errors.ts";
 import {
   invalidOption,
@@ -66,6 +67,7 @@ interface Credentials {
 interface CredentialsContext {
   readonly issuer: string;
   readonly clock: Clock;
+  readonly entropy?: Entropy;
 }
 
 /**
@@ -175,12 +177,12 @@ function prepareAssertions(
     assertionAudience === undefined
       ? undefined
       : readString(`${owner}: assertionAudience`, assertionAudience);
-  return renew(owner, "privateKey", privateKey, readPrivateKey, (key, { issuer, clock }) => ({
+  return renew(owner, "privateKey", privateKey, readPrivateKey, (key, { issuer, ...sources }) => ({
     headers: {},
     body: {
       client_id: clientId,
       client_assertion_type: ASSERTION_TYPE,
-      client_assertion: signAssertion(key, { clientId, audience: fixedAudience ?? issuer, clock }),
+      client_assertion: signAssertion(key, { clientId, audience: fixedAudience ?? issuer, ...sources }),
     },
   }));
 }

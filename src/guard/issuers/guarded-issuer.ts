@@ -75,7 +75,7 @@ export function openGuardedIssuer(
   parts: GuardedIssuerParts,
 ): GuardedIssuer {
   const { hosts, sharedCache, onVerified, isMuted } = parts;
-  const { name, clock, random, snapshots, revocationPollMs: pollMs, warnings, tracing } = settings;
+  const { name, clock, random, entropy, snapshots, revocationPollMs: pollMs, warnings, tracing } = settings;
   const maxAgeMs = settings.maxRevocationAgeMs;
   const { claimsPolicy, revocationFeed, algorithms } = issuer;
   const eventCounts = new Counts();
@@ -87,7 +87,7 @@ export function openGuardedIssuer(
   const follower =
     revocationFeed &&
     new RevocationFollower({ source, feed: revocationFeed, view, pollMs, maxAgeMs, clock, random });
-  const common = { ...source, clock, random };
+  const common = { ...source, clock, random, entropy };
   const keyring = issuer.keys.open({ ...common, algorithms, snapshots, hosts, requests: keyRequests });
   const identity = issuer.authority?.identity;
   const authority = issuer.authority?.open({ ...common, requests: authorityRequests });
@@ -111,7 +111,7 @@ export function openGuardedIssuer(
     revocationView: view,
     revocationFollower: follower,
     tokenAccepted: revocationFeed?.tokenAccepted?.bind(revocationFeed),
-    revocationSnapshot: openSnapshot(issuer, snapshots, { source, view, follower, clock }),
+    revocationSnapshot: openSnapshot(issuer, snapshots, { source, view, follower, clock, entropy }),
     degradedMonitor: new DegradedMonitor(source, clock),
     scopeSets: new ScopeSets(issuer.scopesFrom),
     decisionCounts: parts.decisionCounts ?? new DecisionCounts(),

@@ -1,5 +1,6 @@
-import { hash, randomUUID } from "node:crypto";
+import { hash } from "node:crypto";
 import { elapsedMsBetween, elapsedMs, readClock, type Clock, type Instant } from "../../core/clock.ts";
+import type { Entropy } from "../../core/entropy.ts";
 import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
 import type { Revocation } from "../../core/revocation.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
@@ -33,6 +34,7 @@ export interface ViewSnapshotOptions {
   readonly view: RevocationView;
   readonly follower: RevocationFollower | undefined;
   readonly clock: Clock;
+  readonly entropy: Entropy;
 }
 
 /**
@@ -136,7 +138,7 @@ export class ViewSnapshot {
   }
 
   async #save(): Promise<void> {
-    const { source, snapshots, view, follower, clock } = this.#options;
+    const { source, snapshots, view, follower, clock, entropy } = this.#options;
     const stored = await this.#loadHead().catch((error: unknown) => {
       if (isHoldfastError(error, "store_newer")) throw error;
       return null;
@@ -159,7 +161,7 @@ export class ViewSnapshot {
     const completeAt = follower?.completeAt ?? null;
     const head: SnapshotHead = {
       version: 1,
-      id: randomUUID(),
+      id: entropy.uuid(),
       issuer: source.issuer,
       savedAt: now.wall,
       ageMs: completeAt && elapsedMsBetween(completeAt, now),

@@ -1,4 +1,5 @@
 import type { Clock } from "../../core/clock.ts";
+import type { Entropy } from "../../core/entropy.ts";
 import { TtlCache } from "../../resilience/ttl-cache.ts";
 import type { AuthorityAnswer } from "../authority/authority.ts";
 import { emit, type GuardEventSource } from "../emit.ts";
@@ -29,6 +30,7 @@ export interface IssuerSharedCacheOptions {
   /** Size of the result cache, from which the size of the warm-up follows. */
   readonly memoryBytes: number;
   readonly clock: Clock;
+  readonly entropy: Entropy;
 }
 
 /** An answer from the shared cache. */
@@ -58,8 +60,8 @@ export class IssuerSharedCache {
 
   constructor(options: IssuerSharedCacheOptions) {
     this.#options = options;
-    const { cache, policyDigest, memoryBytes, clock } = options;
-    this.#sealer = new EntrySealer(cache.source, policyDigest);
+    const { cache, policyDigest, memoryBytes, clock, entropy } = options;
+    this.#sealer = new EntrySealer(cache.source, policyDigest, entropy);
     this.#warmEntries = new TtlCache({ maxBytes: Math.ceil(memoryBytes * WARM_UP_FRACTION), clock });
   }
 

@@ -1,5 +1,6 @@
 import { createSecretKey, type KeyObject } from "node:crypto";
 import { open, seal } from "../../core/aead.ts";
+import type { Entropy } from "../../core/entropy.ts";
 import { HmacKey } from "../../core/hmac.ts";
 import { invalidOption } from "../../core/options.ts";
 import type { SharedAnswersSource } from "../../stores/shared-answers.ts";
@@ -30,9 +31,11 @@ export class EntrySealer {
   readonly recentList: string;
   readonly #nameKey: HmacKey;
   readonly #sealKey: KeyObject;
+  readonly #entropy: Entropy;
 
   /** Throws `invalid_option` when `deriveKey` does not return 32 bytes. */
-  constructor(source: SharedAnswersSource, policyDigest: string) {
+  constructor(source: SharedAnswersSource, policyDigest: string, entropy: Entropy) {
+    this.#entropy = entropy;
     const deriveKey = (purpose: string) => {
       const bytes: unknown = source.deriveKey(`${FORMAT} ${purpose} ${policyDigest}`);
       if (bytes instanceof Uint8Array && bytes.length === KEY_BYTES) return bytes;
@@ -50,7 +53,7 @@ export class EntrySealer {
 
   seal(name: string, { answer, askedAt, expiresAt }: TimedAnswer): string {
     const plain = JSON.stringify([askedAt, expiresAt, answer.status === "yes" ? answer.claims : null]);
-    return seal(this.#sealKey, Buffer.from(plain), name);
+    return seal(this.#entropy, this.#sealKey, Buffer.from(plain), name);
   }
 
   /** Opens a sealed entry. `null` when it was not sealed with this key under this name. */

@@ -1,4 +1,5 @@
 import { open, seal } from "../../core/aead.ts";
+import type { Entropy } from "../../core/entropy.ts";
 import { importSigningKey, type SigningKey } from "../../jwt/sign.ts";
 import type { SigningKeyRecord } from "../../stores/store.ts";
 import type { SecretKeys, Secrets } from "../secret-keys.ts";
@@ -10,9 +11,14 @@ export function associatedData({ kid, algorithm, createdAt }: KeyFacts): string 
   return JSON.stringify(["signing key", kid, algorithm, createdAt]);
 }
 
-export function sealSigningKey(keys: SecretKeys, facts: KeyFacts, signingKey: SigningKey): string {
+export function sealSigningKey(
+  entropy: Entropy,
+  keys: SecretKeys,
+  facts: KeyFacts,
+  signingKey: SigningKey,
+): string {
   const plain = Buffer.from(JSON.stringify(signingKey.privateJwk));
-  return seal(keys.sealing, plain, associatedData(facts));
+  return seal(entropy, keys.sealing, plain, associatedData(facts));
 }
 
 /** `null` when the key was not sealed under one of these secrets for this record. */

@@ -158,9 +158,10 @@ export class SigningKeys {
 
   /** Seals every key under the first secret. */
   async reseal(): Promise<void> {
-    const { store, secrets } = this.#base;
+    const { store, secrets, entropy } = this.#base;
     for (const { record, signingKey } of this.#keys) {
-      await store.keys.reseal(record.kid, record.sealed, sealSigningKey(secrets[0], record, signingKey));
+      const sealed = sealSigningKey(entropy, secrets[0], record, signingKey);
+      await store.keys.reseal(record.kid, record.sealed, sealed);
     }
   }
 
@@ -194,11 +195,16 @@ export class SigningKeys {
   }
 
   async #createRecord(createdAt: number, activatedAt: number | null): Promise<SigningKeyRecord> {
-    const { secrets, config } = this.#base;
+    const { secrets, config, entropy } = this.#base;
     const { algorithm } = config;
-    const signingKey = await generateSigningKey(algorithm);
+    const signingKey = await generateSigningKey(algorithm, entropy);
     const facts = { kid: signingKey.kid, algorithm, createdAt };
-    return { ...facts, sealed: sealSigningKey(secrets[0], facts, signingKey), activatedAt, retiredAt: null };
+    return {
+      ...facts,
+      sealed: sealSigningKey(entropy, secrets[0], facts, signingKey),
+      activatedAt,
+      retiredAt: null,
+    };
   }
 
   /** Audits every key record that cannot be decrypted, once, until it can be decrypted or is gone. */

@@ -36,7 +36,7 @@ export function checkFirstAccessToken(
     ...(audience && { audience }),
   };
   const longest = {
-    id: createSessionId(),
+    id: createSessionId(ctx.entropy),
     subject,
     authAt: now,
     absoluteExpiresAt: now + refreshAbsoluteMs,

@@ -1,6 +1,7 @@
-import { hash, randomBytes } from "node:crypto";
+import { hash } from "node:crypto";
 import { networkOf, type PrefixBits } from "../../core/address.ts";
 import { elapsedMs, readClock, type Clock, type Instant } from "../../core/clock.ts";
+import { systemEntropy, type Entropy } from "../../core/entropy.ts";
 import { HmacKey } from "../../core/hmac.ts";
 import type { FairPlace } from "../../resilience/fair-bulkhead.ts";
 import { TtlCache } from "../../resilience/ttl-cache.ts";
@@ -83,10 +84,15 @@ export class LoginLimits {
   readonly #byAccountAndSource: TtlCache<AttemptCount>;
   /** Digests of accounts and the sources that logged in with them. The key is secret, so the memory reveals no names. */
   readonly #known: TtlCache<true>;
-  readonly #digestKey = new HmacKey("sha256", randomBytes(32));
+  readonly #digestKey: HmacKey;
 
-  constructor(clock: Clock, sharedAttempts: Pick<SharedAttempts, "add"> | null = null) {
+  constructor(
+    clock: Clock,
+    sharedAttempts: Pick<SharedAttempts, "add"> | null = null,
+    entropy: Entropy = systemEntropy,
+  ) {
     this.#clock = clock;
+    this.#digestKey = new HmacKey("sha256", entropy.bytes(32));
     this.#sharedAttempts = sharedAttempts;
     this.#bySource = new TtlCache({ maxBytes: MAX_BYTES, clock });
     this.#byAccountAndSource = new TtlCache({ maxBytes: MAX_BYTES, clock });

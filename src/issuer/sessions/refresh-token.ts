@@ -1,5 +1,6 @@
-import { randomBytes, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
 import { open, seal } from "../../core/aead.ts";
+import { systemEntropy, type Entropy } from "../../core/entropy.ts";
 import { hkdf32 } from "../../core/hmac.ts";
 import { REFRESH_TOKEN_PREFIX } from "../../core/refresh-token-prefix.ts";
 import type { SecretKeys, Secrets } from "../secret-keys.ts";
@@ -62,8 +63,8 @@ function computeMark(keys: SecretKeys, body: Buffer): Buffer {
   return keys.tokenMac.digestBytes(marked).subarray(0, BODY_BYTES - MARK_AT);
 }
 
-export function createSessionId(): string {
-  return randomBytes(16).toString("hex");
+export function createSessionId(entropy: Entropy = systemEntropy): string {
+  return entropy.bytes(16).toString("hex");
 }
 
 type NextToken = Pick<RefreshToken, "session" | "generation"> & Partial<Pick<RefreshToken, "client">>;
@@ -74,11 +75,12 @@ export function createRefreshToken(
   { session, generation, client = null }: NextToken,
   { idleMs, absoluteExpiresAt }: RefreshTokenLifetime,
   now: number,
+  entropy: Entropy = systemEntropy,
 ): RefreshToken {
   const body = Buffer.alloc(BODY_BYTES);
   body.write(session, "hex");
   body.writeUInt32BE(generation, 16);
-  randomBytes(TIMES_AT - 20).copy(body, 20);
+  entropy.bytes(TIMES_AT - 20).copy(body, 20);
   const seconds = [Math.floor(now / 1000), Math.ceil(idleMs / 1000), Math.ceil(absoluteExpiresAt / 1000)];
   for (const [i, value] of seconds.entries()) body.writeUInt32BE(value, TIMES_AT + 4 * i);
   computeMark(keys, body).copy(body, MARK_AT);
@@ -156,8 +158,12 @@ function successorKey({ keys, secret, session, generation }: RefreshToken): Buff
   return hkdf32(keys.successorSalt, secret, `holdfast/1 successor ${session} ${generation}`);
 }
 
-export function sealSuccessor(presented: RefreshToken, successor: RefreshToken): string {
-  return seal(successorKey(presented), Buffer.from(successor.text), presented.session);
+export function sealSuccessor(
+  presented: RefreshToken,
+  successor: RefreshToken,
+  entropy: Entropy = systemEntropy,
+): string {
+  return seal(entropy, successorKey(presented), Buffer.from(successor.text), presented.session);
 }
 
 export function openSuccessor(

@@ -105,7 +105,7 @@ async function spend(
     issuedAt: presented.times?.issuedAt ?? null,
     expiresAt: presented.times?.expiresAt ?? null,
     successorDigest: digestRefreshToken(candidate),
-    sealedSuccessor: sealSuccessor(presented, candidate),
+    sealedSuccessor: sealSuccessor(presented, candidate, ctx.entropy),
     lostAnswerMs: ctx.config.lostAnswerMs,
     conflictMs: ctx.config.conflictMs,
     onReuse: await sessionRevocation(ctx, presented.session),
@@ -256,7 +256,7 @@ function createSuccessor(
   lifetime: RefreshTokenLifetime,
 ): RefreshToken {
   const next = { session, generation: generation + 1, client };
-  return createRefreshToken(ctx.secrets[0], next, lifetime, ctx.clock.now());
+  return createRefreshToken(ctx.secrets[0], next, lifetime, ctx.clock.now(), ctx.entropy);
 }
 
 /**

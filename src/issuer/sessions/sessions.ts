@@ -76,7 +76,7 @@ export async function beginSession(
     ...(begun && { begun }),
   };
   checkFirstAccessToken(ctx, signingKey, { subject, scopes, claims, ...(audience && { audience }) });
-  const id = createSessionId();
+  const id = createSessionId(ctx.entropy);
   const { idleMs, absoluteMs } = shortestLifetime(client.lifetime, limits);
   const absoluteExpiresAt = authAt + absoluteMs;
   const first = {
@@ -84,7 +84,13 @@ export async function beginSession(
     generation: 1,
     client: client.id === FIRST_PARTY_CLIENT_ID ? null : client.id,
   };
-  const refresh = createRefreshToken(ctx.secrets[0], first, { idleMs, absoluteExpiresAt }, ctx.clock.now());
+  const refresh = createRefreshToken(
+    ctx.secrets[0],
+    first,
+    { idleMs, absoluteExpiresAt },
+    ctx.clock.now(),
+    ctx.entropy,
+  );
   const facts = { id, subject, authAt, absoluteExpiresAt, facts: JSON.stringify(content) };
   const { issuer, until } = await sessionRevocation(ctx, id);
   const created = await ctx.store.sessions.create(

@@ -1,4 +1,3 @@
-import { randomBytes, randomUUID } from "node:crypto";
 import { sessionExpiresAt } from "../../core/session.ts";
 import { CUTOFF_CLAIM } from "../../core/subject-cutoff.ts";
 import type { JwtClaims } from "../../core/verdict.ts";
@@ -48,7 +47,7 @@ export function createTokenResponse(
 
 /** The access token of a service (RFC 6749 §4.4.3), without session and refresh token. */
 export function createClientTokenResponse(
-  { config, clock, storeTime }: IssuerBase,
+  { config, clock, entropy, storeTime }: IssuerBase,
   signingKey: SigningKey,
   token: {
     readonly id: string;
@@ -67,7 +66,7 @@ export function createClientTokenResponse(
     aud: audienceClaim(token.audience),
     exp: iat + Math.floor(clientAccessTokenTtlMs(config, token.id) / 1000),
     iat,
-    jti: randomUUID(),
+    jti: entropy.uuid(),
     client_id: token.id,
     [CUTOFF_CLAIM]: token.cutoff,
     scope: token.scopes.join(" "),
@@ -97,7 +96,7 @@ function accessTokenResponse(
  * token from the future, so `iat` is never later than the current time.
  */
 function accessTokenClaims(
-  { config }: IssuerBase,
+  { config, entropy }: IssuerBase,
   session: DescribedSession,
   { scopes, audience }: Grant,
   now: number,
@@ -115,7 +114,7 @@ function accessTokenClaims(
     aud: audienceClaim(audience),
     exp: Math.min(exp, Math.floor(session.absoluteExpiresAt / 1000)),
     iat,
-    jti: `${session.id}.${session.generation}.${randomBytes(JTI_RANDOM_BYTES).toString("base64url")}`,
+    jti: `${session.id}.${session.generation}.${entropy.bytes(JTI_RANDOM_BYTES).toString("base64url")}`,
     client_id: client,
     scope: scopes.join(" "),
     sid: session.id,

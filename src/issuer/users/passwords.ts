@@ -1,6 +1,6 @@
-import { randomBytes } from "node:crypto";
 import { hash, verify } from "@node-rs/argon2";
 import type { Clock } from "../../core/clock.ts";
+import { systemEntropy, type Entropy } from "../../core/entropy.ts";
 import { Histogram } from "../../core/metrics.ts";
 import { FairBulkhead, type FairPlace } from "../../resilience/fair-bulkhead.ts";
 import { parsePasswordHash } from "./password-hash.ts";
@@ -8,7 +8,7 @@ import { parsePasswordHash } from "./password-hash.ts";
 /** The first recommendation of OWASP for Argon2id: 19 MiB of memory, two iterations, one lane. */
 const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
 const CURRENT_PREFIX = `$argon2id$v=19$m=${COST.memoryCost},t=${COST.timeCost},p=${COST.parallelism}$`;
-const randomUnpadded = (bytes: number) => randomBytes(bytes).toString("base64").replaceAll("=", "");
+const SALT_BYTES = 16;
 
 /** Upper bounds in seconds. */
 const HASH_BOUNDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
@@ -38,15 +38,21 @@ export class PasswordHasher {
   readonly #pool = new FairBulkhead("password checks", { running: 2, waiting: 64 });
   readonly #clock: Clock;
   /** Matches no password. Checking it takes as long as a real hash, so the time does not reveal an unknown user. */
-  readonly #decoyHash = `${CURRENT_PREFIX}${randomUnpadded(16)}$${randomUnpadded(32)}`;
+  readonly #decoyHash: string;
 
-  constructor(clock: Clock) {
+  readonly #entropy: Entropy;
+
+  constructor(clock: Clock, entropy: Entropy = systemEntropy) {
     this.#clock = clock;
+    this.#entropy = entropy;
+    const unpadded = (length: number) => entropy.bytes(length).toString("base64").replaceAll("=", "");
+    this.#decoyHash = `${CURRENT_PREFIX}${unpadded(SALT_BYTES)}$${unpadded(32)}`;
   }
 
   /** Resolves with a PHC string. */
   async hash(password: string, turn: PoolTurn = ownWork): Promise<string> {
-    return await this.#run(turn, async () => await hash(normalizePassword(password), COST));
+    const salt = this.#entropy.bytes(SALT_BYTES);
+    return await this.#run(turn, async () => await hash(normalizePassword(password), { ...COST, salt }));
   }
 
   /** `null` is the hash of a user who does not exist: the check takes as long, and resolves with `false`. */

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import type { EndReason } from "../../stores/session-store.ts";
 import type { IssuerBase } from "../issuer-base.ts";
 
@@ -22,11 +21,11 @@ export interface PendingEnd {
 
 /** Must resolve before the change of the record. It takes the place of an earlier pending end, because one end does for both. */
 export async function markPendingEnd(
-  { store: { markers } }: IssuerBase,
+  { store: { markers }, entropy }: IssuerBase,
   subject: string,
   reason: EndReason,
 ): Promise<PendingEnd> {
-  const value = `${reason} ${randomUUID()}`;
+  const value = `${reason} ${entropy.uuid()}`;
   for (;;) {
     const current = await markers.claim(markerOf(subject), value);
     if (current === value) return { reason, value };

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { invalidOption } from "../../core/options.ts";
 import type { UserRecord } from "../../stores/user-store.ts";
 import type { IssuerBase } from "../issuer-base.ts";
@@ -48,7 +47,7 @@ export function readNewUser(
   const user = {
     username: name,
     loginKey: loginKeyOf(ctx, name),
-    subject: randomUUID(),
+    subject: ctx.entropy.uuid(),
     scopes: [...new Set(scopes)],
   };
   return { status: "read", user };

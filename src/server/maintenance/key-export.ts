@@ -1,7 +1,8 @@
-import { randomBytes, scrypt } from "node:crypto";
+import { scrypt } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { z } from "zod";
 import { HoldfastError, systemErrorCode } from "../../core/errors.ts";
+import { systemEntropy } from "../../core/entropy.ts";
 import { open, seal } from "../../core/aead.ts";
 import { openSigningKey, sealSigningKey } from "../../issuer/keys/sealed-key.ts";
 import { deriveSecrets } from "../../issuer/secret-keys.ts";
@@ -54,9 +55,9 @@ export async function exportKeys(file: string, passphrase: string): Promise<numb
       const message = `key ${facts.kid} in ${store.description} cannot be opened with this secret`;
       throw new HoldfastError("store_mismatch", message);
     });
-    const salt = randomBytes(16);
+    const salt = systemEntropy.bytes(16);
     const plain = Buffer.from(JSON.stringify(keys));
-    const sealed = seal(await deriveKey(passphrase, salt), plain, CONTEXT);
+    const sealed = seal(systemEntropy, await deriveKey(passphrase, salt), plain, CONTEXT);
     // The note comes first, so that no export exists without one.
     await writeAuditNote(store, "keys_exported", keys.map(({ kid }) => kid).join(" "));
     const text = JSON.stringify({ format: CONTEXT, salt: salt.toString("base64url"), sealed });
@@ -75,7 +76,7 @@ export async function importKeys(file: string, passphrase: string): Promise<numb
   try {
     const [first] = deriveSecrets(secret);
     const records = keys.map(({ privateJwk, ...facts }) => {
-      return { ...facts, sealed: sealSigningKey(first, facts, importSigningKey(privateJwk)) };
+      return { ...facts, sealed: sealSigningKey(systemEntropy, first, facts, importSigningKey(privateJwk)) };
     });
     const stored = await store.keys.initialise(records);
     if (stored.some(({ sealed }, i) => sealed !== records[i]?.sealed)) {

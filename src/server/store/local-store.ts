@@ -72,7 +72,7 @@ export async function openLocalStore(
   }
   await makeDirectory(dataDir);
   await makeDirectory(`${dataDir}.local`);
-  const store = await sqliteStore({ file: files.data, clock, random });
+  const store = await sqliteStore({ file: files.data, clock, random, entropy });
   try {
     // The id is read before the secret, because a process writes the secret before it claims an id.
     const id = await store.markers.read("id");

@@ -15,7 +15,7 @@ export async function openRedisStore(
 ): Promise<OpenedStore> {
   const files = localFiles(options.dataDir);
   const marker = await readPrivateFile(files.marker);
-  const store = await redisStore({ ...redis, clock, random });
+  const store = await redisStore({ ...redis, clock, random, entropy });
   try {
     if ((await store.markers.read("filling")) !== null) {
       const todo = "run holdfast migrate again";

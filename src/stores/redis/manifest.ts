@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import type { Entropy } from "../../core/entropy.ts";
 import type { RedisConnection } from "./connection.ts";
 import { FORMAT, newerFormatError, rejectNewer } from "./format.ts";
 import { defineRead, defineWrite, type Script } from "./script.ts";
@@ -63,9 +63,10 @@ export async function openManifest(
   connection: RedisConnection,
   prefix: string,
   description: string,
+  entropy: Entropy,
 ): Promise<Manifest> {
   const keys = manifestKeys(prefix);
-  const newEpoch = randomBytes(16).toString("hex");
+  const newEpoch = entropy.bytes(16).toString("hex");
   const [epoch, format, seq] = (await connection.runScript(openScript, keys, [newEpoch])) as [
     string,
     string,

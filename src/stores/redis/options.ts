@@ -1,6 +1,7 @@
 import type { Clock } from "../../core/clock.ts";
+import type { Entropy } from "../../core/entropy.ts";
+import { entropyOption, randomOption } from "../../core/entropy-options.ts";
 import {
-  functionOption,
   invalidOption,
   option,
   readString,
@@ -28,6 +29,7 @@ export interface RedisStoreSettings extends RedisAddressSettings, RedisAccess {
   /** `undefined` when the store uses the server's time. */
   readonly clock: Clock | undefined;
   readonly random: () => number;
+  readonly entropy: Entropy;
 }
 
 /** The checked options of `redisAnswers`. */
@@ -52,7 +54,8 @@ export const redisStoreOptionTable: OptionTable<RedisStoreSettings> = {
   ),
   durability: option<Durability>(readDurability, "everysec"),
   clock: option((_name, value) => value as Clock | undefined),
-  random: functionOption(() => Math.random),
+  random: randomOption,
+  entropy: entropyOption("redisStore"),
 };
 
 /** The options of `redisAnswers`. */

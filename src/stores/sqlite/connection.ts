@@ -4,7 +4,7 @@ import { HoldfastError } from "../../core/errors.ts";
 import type { Commit } from "./commit-counts.ts";
 import { isBusy, toStoreError } from "./errors.ts";
 import { blockThread, LONGEST_STEP_MS, retryWhileBusy, waitOneStep, type LockOptions } from "./lock-wait.ts";
-import { checkFile, migrate, newerSchemaError, SCHEMA_VERSION } from "./schema.ts";
+import { checkFile, migrate, MIGRATIONS, newerSchemaError, SCHEMA_VERSION } from "./schema.ts";
 
 /** The most commands in one transaction, so that a burst does not block the event loop for long. */
 const MAX_BATCH = 128;
@@ -22,6 +22,8 @@ const OTHERS_RECENT_MS = 100;
 export interface SqliteConnectionOptions extends LockOptions {
   /** Absolute path, or `:memory:`. */
   readonly file: string;
+  /** The epoch of the log, for a file that does not exist yet. Default: SQLite makes it. */
+  readonly newEpoch?: string;
   /** Resolves when a batch of writes is complete. */
   readonly awaitBatch: () => Promise<void>;
   /** For tests and benchmarks: how long each commit blocks its thread, as a slow disk does, ms. Default 0. */
@@ -258,7 +260,7 @@ export function requireSameFile(
  * until it is closed; the function throws an `isBusy` error when another process has it open.
  */
 export function openFile(
-  { file, description }: Pick<SqliteConnectionOptions, "file" | "description">,
+  { file, description, newEpoch }: Pick<SqliteConnectionOptions, "file" | "description" | "newEpoch">,
   { exclusive = false }: { exclusive?: boolean } = {},
 ): DatabaseSync {
   const inMemory = file === ":memory:";
@@ -278,7 +280,7 @@ export function openFile(
     }
     // FULL syncs each commit. On macOS that takes fullfsync, because fsync stops at the cache of the drive.
     db.exec("PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA trusted_schema = OFF");
-    migrate(db);
+    migrate(db, MIGRATIONS, newEpoch);
     return db;
   } catch (error) {
     db.close();

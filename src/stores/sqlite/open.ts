@@ -1,4 +1,5 @@
 import { systemClock, type Clock } from "../../core/clock.ts";
+import { systemRandom, type Entropy } from "../../core/entropy.ts";
 import type { Store } from "../store.ts";
 import { CommitCounts, type Commit } from "./commit-counts.ts";
 import { SqliteConnection } from "./connection.ts";
@@ -12,12 +13,19 @@ export interface OpenOptions {
   readonly lockTimeoutMs: number;
   readonly clock?: Clock;
   readonly random?: () => number;
+  /** The epoch of the log, for a file that does not exist yet. Default: SQLite makes it. */
+  readonly newEpoch?: string;
   /** Whether the current thread does nothing else. */
   readonly ownThread?: boolean;
   /** For tests and benchmarks: how long each commit blocks its thread, ms. */
   readonly commitDelayMs?: number;
   /** Called at the opening, and after each commit. */
   readonly onCommit?: (commit: Commit) => void;
+}
+
+/** Makes the epoch of a new log: 32 hexadecimal digits. */
+export function createLogEpoch(entropy: Entropy): string {
+  return entropy.bytes(16).toString("hex");
 }
 
 /** The name of the store in messages. */
@@ -35,7 +43,7 @@ export async function openInThisThread(options: OpenOptions): Promise<Store> {
 /** Opens the store as `openInThisThread` does. */
 export async function openWatchedStore({
   clock = systemClock,
-  random = Math.random,
+  random = systemRandom,
   ...options
 }: OpenOptions): Promise<WatchedStore> {
   const connectionOptions = {

@@ -1,13 +1,8 @@
 import { resolve } from "node:path";
 import { systemClock, type Clock } from "../../core/clock.ts";
-import {
-  functionOption,
-  option,
-  readString,
-  wholeOption,
-  type OptionReader,
-  type OptionTable,
-} from "../../core/options.ts";
+import type { Entropy } from "../../core/entropy.ts";
+import { entropyOption, randomOption } from "../../core/entropy-options.ts";
+import { option, readString, wholeOption, type OptionReader, type OptionTable } from "../../core/options.ts";
 import { flagOption } from "../../core/option-values.ts";
 
 const clockOption: OptionReader<Clock> = {
@@ -16,7 +11,10 @@ const clockOption: OptionReader<Clock> = {
 };
 
 /** The options of `memoryStore`. */
-export const memoryStoreOptionTable: OptionTable<{ clock: Clock }> = { clock: clockOption };
+export const memoryStoreOptionTable: OptionTable<{ clock: Clock; entropy: Entropy }> = {
+  clock: clockOption,
+  entropy: entropyOption("memoryStore"),
+};
 
 /** The checked options of `sqliteStore`. */
 export interface SqliteStoreSettings {
@@ -25,6 +23,7 @@ export interface SqliteStoreSettings {
   readonly lockTimeoutMs: number;
   readonly clock: Clock;
   readonly random: () => number;
+  readonly entropy: Entropy;
   readonly thread: boolean;
 }
 
@@ -33,6 +32,7 @@ export const sqliteStoreOptionTable: OptionTable<SqliteStoreSettings> = {
   file: option((name, value) => resolve(readString(name, value))),
   lockTimeoutMs: wholeOption(2000, 0, 60_000),
   clock: clockOption,
-  random: functionOption(() => Math.random),
+  random: randomOption,
+  entropy: entropyOption("sqliteStore"),
   thread: flagOption(true),
 };

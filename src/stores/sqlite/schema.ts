@@ -111,12 +111,17 @@ export function checkFile(db: DatabaseSync, description: string): void {
  * Migrates the schema in one transaction. When several processes open the file, the first one migrates it. A test passes
  * the `migrations` of an older or a later version.
  */
-export function migrate(db: DatabaseSync, migrations: readonly string[] = MIGRATIONS): void {
+export function migrate(
+  db: DatabaseSync,
+  migrations: readonly string[] = MIGRATIONS,
+  newEpoch?: string,
+): void {
   if (pragma(db, "user_version") >= migrations.length) return;
   db.exec("BEGIN IMMEDIATE");
   try {
     const version = pragma(db, "user_version");
     for (const migration of migrations.slice(version)) db.exec(migration);
+    if (version === 0 && newEpoch !== undefined) db.prepare("UPDATE log SET epoch = ?").run(newEpoch);
     // A newer process may have migrated the file before this transaction began, and its version must stay.
     const reached = Math.max(version, migrations.length);
     db.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${reached}; COMMIT`);

@@ -11,6 +11,7 @@ import type { Commit } from "./commit-counts.ts";
 export interface ThreadOptions {
   readonly file: string;
   readonly lockTimeoutMs: number;
+  readonly newEpoch?: string;
   /** For tests and benchmarks: how long each commit blocks the thread, ms. */
   readonly commitDelayMs?: number;
   /** The application's clock at the start. `null` when the thread uses the clock of the system. */

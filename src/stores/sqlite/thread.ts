@@ -1,5 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { systemClock, type Clock } from "../../core/clock.ts";
+import { systemRandom } from "../../core/entropy.ts";
 import { HoldfastError } from "../../core/errors.ts";
 import type { RevocationEntry } from "../../core/revocation.ts";
 import type { Commit } from "./commit-counts.ts";
@@ -24,6 +25,7 @@ export interface ThreadSettings {
   readonly lockTimeoutMs: number;
   readonly clock: Clock;
   readonly random: () => number;
+  readonly newEpoch?: string;
   /** For tests and benchmarks: how long each commit blocks the thread, ms. Default 0. */
   readonly commitDelayMs?: number;
 }
@@ -77,7 +79,7 @@ export class SqliteThread {
     this.#settings = settings;
     this.#listeners = listeners;
     this.#description = describeFile(settings.file);
-    this.#injected = clock === systemClock && random === Math.random ? null : { clock, random };
+    this.#injected = clock === systemClock && random === systemRandom ? null : { clock, random };
   }
 
   /** Starts the thread, unless it runs, and opens the store in it. Rejects as `sqliteStore` does. */
@@ -173,10 +175,11 @@ export class SqliteThread {
   }
 
   async #start(): Promise<OpenedThread> {
-    const { file, lockTimeoutMs, commitDelayMs = 0 } = this.#settings;
+    const { file, lockTimeoutMs, newEpoch, commitDelayMs = 0 } = this.#settings;
     const workerData: ThreadOptions = {
       file,
       lockTimeoutMs,
+      ...(newEpoch !== undefined && { newEpoch }),
       commitDelayMs,
       moment: this.#moment(),
       expectedFile: this.#file,

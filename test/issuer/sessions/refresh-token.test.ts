@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
+import { systemEntropy } from "../../../src/core/entropy.ts";
 import { open, seal } from "../../../src/core/aead.ts";
 import { deriveSecrets, type SecretKeys } from "../../../src/issuer/secret-keys.ts";
 import {
@@ -88,7 +89,7 @@ test("a sealed value opens only unchanged, with its key and its context", () => 
   const { sealing } = ours[0];
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 100 }), fc.string(), fc.nat(), (plain, context, at) => {
-      const sealed = seal(sealing, Buffer.from(plain), context);
+      const sealed = seal(systemEntropy, sealing, Buffer.from(plain), context);
       assert.deepEqual(open(sealing, sealed, context), Buffer.from(plain));
       assert.equal(open(sealing, sealed, `${context}x`), null);
       assert.equal(open(theirs[0].sealing, sealed, context), null);
