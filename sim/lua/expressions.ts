@@ -156,6 +156,6 @@ function isCall(node: Expression): node is Call {
 }
 
 /** Whether the expression can have several values. */
-export function isMultiple(node: Expression): boolean {
+function isMultiple(node: Expression): boolean {
   return node.type === "VarargLiteral" || isCall(node);
 }

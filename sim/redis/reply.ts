@@ -12,10 +12,9 @@ export const OK: Status = { ok: "OK" };
 export class ErrorReply extends Error {}
 
 export const WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value";
-export const SYNTAX_ERROR = "ERR syntax error";
 
 export function syntaxError(): ErrorReply {
-  return new ErrorReply(SYNTAX_ERROR);
+  return new ErrorReply("ERR syntax error");
 }
 
 /** Reads an integer of 64 bits. */

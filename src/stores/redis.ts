@@ -2,17 +2,12 @@ import { systemClock, type Clock } from "../core/clock.ts";
 import type { Entropy } from "../core/entropy.ts";
 import { readOptions } from "../core/options.ts";
 import type { Store } from "./store.ts";
-import { checkAccess, type RedisAccessOptions } from "./redis/access.ts";
-import { describeAddress, selectAddress, type RedisAddressOptions } from "./redis/address.ts";
-import { DurabilityMonitor } from "./redis/durability-monitor.ts";
-import { checkDurability, countSuccessors, defaultReplicas, type Durability } from "./redis/durability.ts";
-import { toStoreError } from "./redis/errors.ts";
-import { createClusterFence } from "./redis/format-fence.ts";
-import { openManifest, readWritableTime } from "./redis/manifest.ts";
-import { openConnection } from "./redis/open-connection.ts";
+import type { RedisAccessOptions } from "./redis/access.ts";
+import type { RedisAddressOptions } from "./redis/address.ts";
+import type { Durability } from "./redis/durability.ts";
+import { realServers } from "./redis/environment.ts";
+import { openRedisStore } from "./redis/open-store.ts";
 import { redisStoreOptionTable } from "./redis/options.ts";
-import { OutageReporter } from "./redis/outage-reporter.ts";
-import { assembleStore, type AssembledStore } from "./redis/store.ts";
 
 export { redisAnswers, type RedisAnswersOptions } from "./redis/shared-answers.ts";
 export type { Durability };
@@ -58,60 +53,7 @@ export interface RedisStoreOptions extends RedisAddressOptions, RedisAccessOptio
  */
 export async function redisStore(options: RedisStoreOptions): Promise<Store> {
   const settings = readOptions("redisStore", options, redisStoreOptionTable);
-  const { clock = systemClock, random, entropy, prefix, openTimeoutMs, commandTimeoutMs } = settings;
-  const address = selectAddress("redisStore", settings);
-  checkAccess("redisStore", address, settings);
-  const description = `redis ${describeAddress(address)}`;
   // With the clock of the system, the server's time is the store's time, because several machines share it.
-  const virtual = clock !== systemClock;
-  const connectionOptions = {
-    address,
-    access: settings,
-    description,
-    clock,
-    random,
-    virtual,
-    openTimeoutMs,
-    commandTimeoutMs,
-    // Set once the servers are known.
-    replicas: 0,
-  };
-  const outage = new OutageReporter(description);
-  let assembled: AssembledStore | null = null;
-  const connection = await openConnection({
-    ...connectionOptions,
-    onInterruption: () => void assembled?.restoreLost(),
-    onUnreachable: (error) => outage.failed(error),
-    onNewer: (error) => outage.newer(error),
-    onRecovered() {
-      outage.recovered();
-      void assembled?.durability.check();
-    },
-  });
-  try {
-    const replicas = settings.replicas ?? (await defaultReplicas(connection, address, description));
-    connection.setReplicas(replicas, await countSuccessors(connection, address, description));
-    const requirement = { durability: settings.durability, replicas };
-    const summary = await checkDurability(connection, description, requirement);
-    const manifest = await openManifest(connection, prefix, description, entropy);
-    connection.setFence(
-      address.kind === "cluster"
-        ? createClusterFence(async () => await manifest.runScript(readWritableTime))
-        : { manifestKey: manifest.key },
-    );
-    const durability = new DurabilityMonitor({ connection, requirement, clock, place: description, summary });
-    assembled = assembleStore({
-      connection,
-      manifest,
-      prefix,
-      clock,
-      durability,
-      openReader: async () => await openConnection(connectionOptions),
-      description,
-    });
-    return assembled.store;
-  } catch (error) {
-    await connection.close();
-    throw toStoreError(description, error);
-  }
+  const virtual = settings.clock !== undefined && settings.clock !== systemClock;
+  return await openRedisStore(settings, { environment: realServers, virtual });
 }

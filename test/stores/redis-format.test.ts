@@ -183,7 +183,7 @@ void describe("the fence of a cluster", () => {
         time.reads++;
         await check();
       },
-      () => time.now,
+      { monotonic: () => time.now },
     );
     return { time, fence };
   }

@@ -1,4 +1,4 @@
-import { sleep, systemClock, type Clock } from "../../core/clock.ts";
+import { sleep, type Clock } from "../../core/clock.ts";
 import { jitter } from "../../resilience/backoff.ts";
 import type { RedisClient } from "./client.ts";
 
@@ -14,6 +14,8 @@ export type OpenClient = (
 /** How a client is watched. */
 export interface ClientSupervisorOptions {
   readonly clock: Clock;
+  /** Measures how long a server is silent. */
+  readonly networkClock: Clock;
   readonly random: () => number;
   /** How long a server may stay without an answer before the client is replaced, ms. */
   readonly silenceMs: number;
@@ -39,7 +41,7 @@ const RETRY_SPREAD = 0.3;
 export class ClientSupervisor {
   readonly #open: OpenClient;
   readonly #options: ClientSupervisorOptions;
-  /** When each silent server stopped answering. Servers are silent in real time, also for a virtual clock. */
+  /** When each silent server stopped answering, by the clock of the network. */
   readonly #silentSince = new Map<string, number>();
   #client: RedisClient | null = null;
   #isReplacing = false;
@@ -75,7 +77,7 @@ export class ClientSupervisor {
   }
 
   recordMissedAnswer(server: string): void {
-    const now = systemClock.monotonic();
+    const now = this.#options.networkClock.monotonic();
     const since = this.#silentSince.get(server);
     if (since === undefined) this.#silentSince.set(server, now);
     else if (now - since >= this.#options.silenceMs) void this.#replace();

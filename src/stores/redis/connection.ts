@@ -12,6 +12,11 @@ export interface RedisConnectionOptions {
   readonly description: string;
   /** Drives the deadlines. It is also the store's time if `virtual` is set. */
   readonly clock: Clock;
+  /**
+   * Measures how long servers take. Default: the clock of the system, because real servers answer in real time, also
+   * for a virtual clock.
+   */
+  readonly networkClock?: Clock;
   readonly virtual: boolean;
   readonly commandTimeoutMs: number;
   /** How many replicas must have a write before it is acknowledged. `setReplicas` can change it. */
@@ -53,6 +58,7 @@ const MAX_CLOSE_MS = 1000;
 /** Sends commands with a deadline, whichever client is behind it. A failed command rejects with `store_unavailable`. */
 export class RedisConnection {
   readonly #options: RedisConnectionOptions;
+  readonly #networkClock: Clock;
   readonly #supervisor: ClientSupervisor;
   /** Rejects the pending commands. */
   readonly #rejectPending = new Set<(why: Error) => void>();
@@ -63,12 +69,14 @@ export class RedisConnection {
   #closed = false;
 
   private constructor(open: OpenClient, options: RedisConnectionOptions) {
-    const { clock, random, commandTimeoutMs, reason } = options;
+    const { clock, random, commandTimeoutMs, reason, networkClock = systemClock } = options;
     this.#options = options;
+    this.#networkClock = networkClock;
     this.#replicas = options.replicas;
     this.#lateReplicas = options.replicas;
     this.#supervisor = new ClientSupervisor(open, {
       clock,
+      networkClock,
       random,
       silenceMs: MAX_SILENT_TIMEOUTS * commandTimeoutMs,
       drainMs: WRITE_TIMEOUT_FACTOR * commandTimeoutMs,
@@ -161,7 +169,7 @@ export class RedisConnection {
     for (const reject of this.#rejectPending) reject(this.#closedError());
     const isDestroyed = this.#supervisor.close();
     // A Sentinel client closes only when its attempt to connect has ended.
-    await Promise.race([isDestroyed, sleep(systemClock, MAX_CLOSE_MS)]);
+    await Promise.race([isDestroyed, sleep(this.#networkClock, MAX_CLOSE_MS)]);
   }
 
   /** Returns the text of the script to run, and the key that it needs beside its own. */
@@ -177,7 +185,7 @@ export class RedisConnection {
   async #evaluate({ text, writes, key, rest, ms }: ScriptCall): Promise<unknown> {
     const client = this.#requireClient();
     const before = client.connectionOf(key);
-    const sentAt = systemClock.monotonic();
+    const sentAt = this.#networkClock.monotonic();
     let reply: unknown;
     try {
       reply = await client.send(key, ["EVALSHA", text.sha, ...rest]);
@@ -186,7 +194,8 @@ export class RedisConnection {
       reply = await client.send(key, ["EVAL", text.lua, ...rest]);
     }
     if (!writes) return reply;
-    const isLate = systemClock.monotonic() - sentAt > Math.min(LATE_MS, this.#options.commandTimeoutMs);
+    const tookMs = this.#networkClock.monotonic() - sentAt;
+    const isLate = tookMs > Math.min(LATE_MS, this.#options.commandTimeoutMs);
     const needed = isLate ? this.#lateReplicas : this.#replicas;
     const reached =
       needed === 0 ? 0 : await this.#countReplicas(client, key, needed, isLate ? LATE_MS : ms / 2);

@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from "../../core/clock.ts";
+import type { Clock } from "../../core/clock.ts";
 import { storeEvents } from "../../core/event-channels.ts";
 import type { RedisConnection } from "./connection.ts";
 import { readDurability, type DurabilityReport, type DurabilityRequirement } from "./durability.ts";
@@ -8,6 +8,8 @@ export interface DurabilityMonitorOptions {
   readonly connection: RedisConnection;
   readonly requirement: DurabilityRequirement;
   readonly clock: Clock;
+  /** Delays another try after a failure. A virtual clock that jumps by a day would ask a real server a thousand times. */
+  readonly networkClock: Clock;
   /** Names the store in events. */
   readonly place: string;
   /** The configuration when the store was opened. */
@@ -15,7 +17,6 @@ export interface DurabilityMonitorOptions {
 }
 
 const CHECK_MS = 60_000;
-/** Real time, so that a virtual clock that jumps by a day asks no server a thousand times. */
 const RETRY_MS = 1000;
 
 /**
@@ -71,6 +72,6 @@ export class DurabilityMonitor {
 
   async #checkAgain(): Promise<void> {
     if (await this.check()) this.#schedule();
-    else this.#stop = systemClock.after(RETRY_MS, () => this.#schedule());
+    else this.#stop = this.#options.networkClock.after(RETRY_MS, () => this.#schedule());
   }
 }

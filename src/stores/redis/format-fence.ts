@@ -1,5 +1,5 @@
 import { isHoldfastError } from "../../core/errors.ts";
-import { systemClock } from "../../core/clock.ts";
+import type { Clock } from "../../core/clock.ts";
 import { FORMAT_LEASE_MS } from "./format.ts";
 
 /** Keeps a process from writing to a store whose format is newer than it knows. */
@@ -26,14 +26,14 @@ const CHECK_MS = 1000;
  */
 export function createClusterFence(
   check: () => Promise<unknown>,
-  monotonic: () => number = () => systemClock.monotonic(),
+  networkClock: Pick<Clock, "monotonic">,
 ): ClusterFence {
   let attemptedAt = -Infinity;
   let confirmedAt = -Infinity;
   let running: Promise<void> | null = null;
 
   async function read(): Promise<void> {
-    const startedAt = monotonic();
+    const startedAt = networkClock.monotonic();
     attemptedAt = startedAt;
     try {
       await check();
@@ -46,7 +46,7 @@ export function createClusterFence(
   return {
     expire: () => void (confirmedAt = -Infinity),
     async confirm() {
-      const now = monotonic();
+      const now = networkClock.monotonic();
       const isLeased = now - confirmedAt < FORMAT_LEASE_MS;
       if (isLeased && now - attemptedAt < CHECK_MS) return;
       try {

@@ -1,6 +1,7 @@
 import type { RedisAccess, RedisCredentials, RedisCredentialsSource } from "./access.ts";
+import type { Clock } from "../../core/clock.ts";
 import type { RedisAddress } from "./address.ts";
-import { connectClient, importRedis } from "./connect-client.ts";
+import { realServers, type RedisEnvironment } from "./environment.ts";
 import type { OpenClient } from "./client-supervisor.ts";
 import { MAX_SILENT_TIMEOUTS, RedisConnection, type RedisConnectionOptions } from "./connection.ts";
 import { CredentialRenewal } from "./credential-renewal.ts";
@@ -8,7 +9,9 @@ import { toStoreError } from "./errors.ts";
 import { FailureReason } from "./failure-reason.ts";
 
 /** Where and how to connect. */
-export interface OpenConnectionOptions extends Omit<RedisConnectionOptions, "reason"> {
+export interface OpenConnectionOptions extends Omit<RedisConnectionOptions, "reason" | "networkClock"> {
+  /** Default: the real servers. */
+  readonly environment?: RedisEnvironment;
   readonly address: RedisAddress;
   readonly access: RedisAccess;
   /** How long one attempt to open lasts. */
@@ -22,25 +25,27 @@ const MIN_SILENCE_MS = 5000;
 
 /** Opens a connection. Rejects with `store_unavailable` after `openTimeoutMs`. */
 export async function openConnection(options: OpenConnectionOptions): Promise<RedisConnection> {
-  const { open, reason, attach } = prepare(options);
-  return attach(await RedisConnection.open(open, { ...options, reason }));
+  const { open, reason, networkClock, attach } = prepare(options);
+  return attach(await RedisConnection.open(open, { ...options, networkClock, reason }));
 }
 
 /** Connects in the background. Until it is connected, every command fails at once, and says why. */
 export function openConnectionInBackground(options: OpenConnectionOptions): RedisConnection {
-  const { open, reason, attach } = prepare(options);
-  return attach(RedisConnection.openInBackground(open, { ...options, reason }));
+  const { open, reason, networkClock, attach } = prepare(options);
+  return attach(RedisConnection.openInBackground(open, { ...options, networkClock, reason }));
 }
 
 interface PreparedConnection {
   readonly open: OpenClient;
   readonly reason: FailureReason;
+  readonly networkClock: Clock;
   /** Lets the connection renew its credentials. */
   readonly attach: (connection: RedisConnection) => RedisConnection;
 }
 
 function prepare(options: OpenConnectionOptions): PreparedConnection {
   const { address, access, random, openTimeoutMs, commandTimeoutMs, clock, description } = options;
+  const { loadConnect, networkClock } = options.environment ?? realServers;
   const urls = address.kind === "sentinel" ? [address.primary, ...address.nodes] : address.nodes;
   const reason = new FailureReason(urls);
   let presented: RedisCredentials | null = null;
@@ -63,13 +68,13 @@ function prepare(options: OpenConnectionOptions): PreparedConnection {
   };
   const open: OpenClient = async (onInterruption, closing) => {
     // A starting process can take seconds to load the package. No server is slow then.
-    const redis = await importRedis();
+    const connect = await loadConnect();
     const timeout = new AbortController();
     const giveUp = () => timeout.abort(new Error(reason.text ?? `no connection within ${openTimeoutMs} ms`));
     const stop = clock.after(openTimeoutMs, giveUp, true);
     const signal = AbortSignal.any([timeout.signal, closing]);
     try {
-      return await connectClient(redis, address, { ...settings, onInterruption }, signal);
+      return await connect(address, { ...settings, onInterruption }, signal);
     } catch (error) {
       throw toStoreError(description, error, reason.text);
     } finally {
@@ -87,7 +92,7 @@ function prepare(options: OpenConnectionOptions): PreparedConnection {
     connection.onClose(() => renewal?.close());
     return connection;
   };
-  return { open, reason, attach };
+  return { open, reason, networkClock, attach };
 }
 
 /** The name in the URL stands for credentials without a name. */
