@@ -1,5 +1,4 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
-import { readClock } from "../core/clock.ts";
+import { awaitTurn, readClock } from "../core/clock.ts";
 import type { ConnectionRegistry, RegisteredConnection } from "./registry.ts";
 
 /** The time between two sweeps. */
@@ -110,7 +109,7 @@ export class Sweeper<C> {
   async #yieldTurn(): Promise<number> {
     const { clock } = this.#registry.settings;
     const yieldedAt = clock.monotonic();
-    await nextTurn();
+    await awaitTurn(clock);
     this.#turnStartedAt = clock.monotonic();
     return this.#turnStartedAt - yieldedAt;
   }

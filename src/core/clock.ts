@@ -14,6 +14,11 @@ export interface Clock {
    * process alive unless `keepAlive` is true.
    */
   after(ms: number, fn: () => void, keepAlive?: boolean): () => void;
+  /**
+   * Calls `fn` when the callbacks that are ready have run. Without this method, the event loop of the process does. A
+   * clock with it decides the order of all work, so no token is verified in another thread.
+   */
+  turn?(fn: () => void): void;
 }
 
 /** The longest delay of a Node timer, 24.8 days. A timer with a longer delay would fire at once. */
@@ -29,6 +34,17 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer);
   },
 };
+
+/** Calls `fn` in the next turn of the clock, which is that of the event loop for most clocks. */
+export function afterTurn(clock: Clock, fn: () => void): void {
+  if (clock.turn === undefined) setImmediate(fn);
+  else clock.turn(fn);
+}
+
+/** Resolves in the next turn of the clock. */
+export async function awaitTurn(clock: Clock): Promise<void> {
+  await new Promise<void>((resolve) => afterTurn(clock, resolve));
+}
 
 /** One moment, read from both clocks. */
 export interface Instant {

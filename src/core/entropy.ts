@@ -16,4 +16,4 @@ export interface Entropy {
 export const systemEntropy: Entropy = { bytes: (length) => randomBytes(length), uuid: () => randomUUID() };
 
 /** Returns a number from 0 up to 1, for jitter. No secret is made of it. */
-export const systemRandom: () => number = Math.random;
+export const systemRandom = (): number => Math.random();

@@ -144,7 +144,7 @@ function createContext(settings: GuardSettings): PipelineContext {
     clockMonitor: new ClockMonitor(clock, onStep),
     headerMemo: new HeaderMemo(),
     resultCache: new ResultCache({ maxBytes, ttlMs, toleranceMs, clock }),
-    verificationPool: new VerificationPool(),
+    verificationPool: new VerificationPool({}, clock),
     verifications: new SingleFlight(),
     authorityCalls: new Map(),
     unusableAnswers: new UnusableAnswers(clock),

@@ -1,5 +1,6 @@
 import { HoldfastError } from "../core/errors.ts";
 import { isRecord } from "../core/json.ts";
+import { systemClock, type Clock } from "../core/clock.ts";
 import { forEachInTurns } from "../resilience/turns.ts";
 import { asymmetricAlgorithms, type Algorithm } from "./algorithms.ts";
 import { importJwk, type VerificationKey } from "./jwk.ts";
@@ -46,11 +47,12 @@ export function importJwkSet(set: unknown, options: ImportOptions = {}): Importe
 export async function importJwkSetInTurns(
   set: unknown,
   options: ImportOptions = {},
+  clock: Clock = systemClock,
 ): Promise<ImportedJwkSet> {
   const list = keysOf(set);
   const result = new JwkSetImport(options.algorithms);
   const step = ([index, jwk]: [number, unknown]) => result.add(index, jwk);
-  await forEachInTurns(list.slice(0, MAX_KEYS).entries(), step, KEYS_PER_TURN);
+  await forEachInTurns(clock, list.slice(0, MAX_KEYS).entries(), step, KEYS_PER_TURN);
   return result.finish(list.length);
 }
 

@@ -1,3 +1,4 @@
+import { systemClock, type Clock } from "../core/clock.ts";
 import type { InvalidReason } from "../core/verdict.ts";
 import { Bulkhead, type BulkheadLimits } from "../resilience/bulkhead.ts";
 import { algorithmFacts } from "./algorithms.ts";
@@ -28,7 +29,11 @@ export class VerificationPool {
   readonly #bursts = new BurstDetector();
   readonly #bulkhead: Bulkhead;
 
-  constructor(limits: Partial<BulkheadLimits> = {}) {
+  readonly #usesThreads: boolean;
+
+  /** A clock with turns of its own decides the order of all work, and a thread would not keep it. */
+  constructor(limits: Partial<BulkheadLimits> = {}, clock: Clock = systemClock) {
+    this.#usesThreads = clock.turn === undefined;
     this.#bulkhead = new Bulkhead("a verification", { ...LIMITS, ...limits });
   }
 
@@ -43,7 +48,7 @@ export class VerificationPool {
     key: VerificationKey,
     policy: ClaimsPolicy,
   ): VerificationOutcome | Promise<VerificationOutcome> {
-    if (!isSlow(key) || (this.size === 0 && !this.#bursts.recordCall()))
+    if (!this.#usesThreads || !isSlow(key) || (this.size === 0 && !this.#bursts.recordCall()))
       return verifyWithKey(token, key, policy);
     if (this.#bulkhead.isFull) return "overloaded";
     return this.#bulkhead.run(async () => await verifyWithKeyOnThreadPool(token, key, policy));

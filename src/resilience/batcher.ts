@@ -1,10 +1,14 @@
+import { awaitTurn, type Clock } from "../core/clock.ts";
+
 /** Collects the items that are added in one turn of the event loop, and sends them together. */
 export class Batcher<Item, Result> {
+  readonly #clock: Clock;
   readonly #send: (items: readonly Item[]) => Promise<Result>;
   #batch: { readonly items: Item[]; readonly result: Promise<Result> } | null = null;
 
   /** `send` must never reject. */
-  constructor(send: (items: readonly Item[]) => Promise<Result>) {
+  constructor(clock: Clock, send: (items: readonly Item[]) => Promise<Result>) {
+    this.#clock = clock;
     this.#send = send;
   }
 
@@ -19,7 +23,7 @@ export class Batcher<Item, Result> {
   #start(): { items: Item[]; result: Promise<Result> } {
     const items: Item[] = [];
     const sendAfterTurn = async () => {
-      await new Promise<void>((resolve) => setImmediate(resolve));
+      await awaitTurn(this.#clock);
       this.#batch = null;
       return await this.#send(items);
     };

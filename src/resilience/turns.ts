@@ -1,16 +1,21 @@
+import { awaitTurn, systemClock, type Clock } from "../core/clock.ts";
+
 /** The default number of items in one turn. Steps of a few microseconds then take a few milliseconds. */
 const ITEMS_PER_TURN = 1_000;
 
-/** The last turn that was asked for. */
-let lastTurn: Promise<void> = Promise.resolve();
+/** The last turn that was asked for. Clocks without turns of their own share the event loop. */
+const lastTurns = new WeakMap<Clock, Promise<void>>();
 
 /**
- * Resolves when the event loop has run the callbacks that were ready. Each call gets a turn of its own, because ten large
- * loads that start together would otherwise all continue in the same turn.
+ * Resolves when the callbacks that were ready have run. Each call gets a turn of its own, because ten large loads that
+ * start together would otherwise all continue in the same turn.
  */
-export async function nextTurn(): Promise<void> {
-  lastTurn = lastTurn.then(async () => await new Promise<void>((resolve) => void setImmediate(resolve)));
-  await lastTurn;
+export async function ownTurn(clock: Clock): Promise<void> {
+  const loop = clock.turn === undefined ? systemClock : clock;
+  const earlier = lastTurns.get(loop) ?? Promise.resolve();
+  const turn = earlier.then(async () => await awaitTurn(clock));
+  lastTurns.set(loop, turn);
+  await turn;
 }
 
 /**
@@ -18,6 +23,7 @@ export async function nextTurn(): Promise<void> {
  * done at once. Returns false when `step` returned false, which ends the iteration.
  */
 export async function forEachInTurns<T>(
+  clock: Clock,
   items: Iterable<T>,
   step: (item: T) => boolean | void,
   itemsPerTurn: number = ITEMS_PER_TURN,
@@ -25,7 +31,7 @@ export async function forEachInTurns<T>(
   let left = itemsPerTurn;
   for (const item of items) {
     if (left-- === 0) {
-      await nextTurn();
+      await ownTurn(clock);
       left = itemsPerTurn - 1;
     }
     if (step(item) === false) return false;

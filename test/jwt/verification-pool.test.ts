@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Clock } from "../../src/core/clock.ts";
 import { supportedAlgorithms, type Algorithm } from "../../src/jwt/algorithms.ts";
 import { createClaimsPolicy } from "../../src/jwt/claims.ts";
 import { importJwkSet, importSecret, type VerificationKey } from "../../src/jwt/jwk-set.ts";
 import { parseToken, type ParsedToken } from "../../src/jwt/parse.ts";
 import { VerificationPool, type VerificationOutcome } from "../../src/jwt/verification-pool.ts";
 import { verifyWithKey, verifyWithKeyOnThreadPool } from "../../src/jwt/verify.ts";
-import { createMint } from "../../src/testing/index.ts";
+import { createMint, FakeClock } from "../../src/testing/index.ts";
 
 const issuer = "https://id.example.com";
 const policy = createClaimsPolicy({ issuer, audience: "api" });
@@ -110,6 +111,18 @@ test("callers that await something else first share the thread pool, too", async
   };
   await Promise.all(Array.from({ length: 8 }, caller));
   assert.equal(pooled, 7);
+});
+
+test("a clock with turns of its own keeps every verification on the main thread", () => {
+  const clock: Clock = Object.assign(new FakeClock(), { turn: (fn: () => void) => fn() });
+  const pool = new VerificationPool({}, clock);
+  for (const algorithm of slow) {
+    const { good, forged, key } = subject(algorithm);
+    const outcomes = Array.from({ length: 8 }, () => [good, forged]).flat();
+    for (const token of outcomes) {
+      assert.equal(pool.verify(token, key, policy), token === good ? null : "bad_signature");
+    }
+  }
 });
 
 test("RSA and HMAC never use the thread pool", () => {

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { systemClock } from "../../src/core/clock.ts";
 import { Batcher } from "../../src/resilience/batcher.ts";
 
 test("the items of one turn of the event loop are sent together, and each caller gets its own index", async () => {
   const sent: (readonly string[])[] = [];
-  const batcher = new Batcher<string, number>(async (items) => {
+  const batcher = new Batcher<string, number>(systemClock, async (items) => {
     sent.push(items);
     return await Promise.resolve(items.length);
   });
@@ -24,6 +25,7 @@ test("the items of one turn of the event loop are sent together, and each caller
 test("items of a later turn are sent in a separate batch, even while the first one is running", async () => {
   const finish: ((result: string) => void)[] = [];
   const batcher = new Batcher<string, string>(
+    systemClock,
     async () => await new Promise((resolve) => finish.push(resolve)),
   );
   const first = batcher.add("a");

@@ -83,7 +83,7 @@ export function openGuardedIssuer(
   const source = { ...own, ...(isMuted && { isMuted }) };
   const keyRequests = new RequestCounts(["ok", "failed"]);
   const authorityRequests = new RequestCounts(["yes", "no", "failed", "misconfigured"]);
-  const { view = new RevocationView(claimsPolicy.issuer, settings.maxRevocations) } = parts;
+  const { view = new RevocationView(claimsPolicy.issuer, settings.maxRevocations, clock) } = parts;
   const follower =
     revocationFeed &&
     new RevocationFollower({ source, feed: revocationFeed, view, pollMs, maxAgeMs, clock, random });

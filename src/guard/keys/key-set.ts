@@ -1,3 +1,4 @@
+import type { Clock } from "../../core/clock.ts";
 import type { Algorithm } from "../../jwt/algorithms.ts";
 import { importJwkSetInTurns, type VerificationKey } from "../../jwt/jwk-set.ts";
 import { emit, type GuardEventSource } from "../emit.ts";
@@ -74,9 +75,9 @@ const MAX_REJECTION_EVENTS = 20;
 export async function readPublishedKeys(
   document: unknown,
   algorithms: readonly Algorithm[],
-  source: GuardEventSource,
+  source: GuardEventSource & { readonly clock: Clock },
 ): Promise<PublishedKeys> {
-  const { keys, rejected } = await importJwkSetInTurns(document, { algorithms });
+  const { keys, rejected } = await importJwkSetInTurns(document, { algorithms }, source.clock);
   for (const { index, reason } of rejected.slice(0, MAX_REJECTION_EVENTS)) {
     emit(source, "keys_rejected", `key ${index} ${reason}`);
   }

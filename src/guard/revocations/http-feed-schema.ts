@@ -1,3 +1,4 @@
+import type { Clock } from "../../core/clock.ts";
 import { isRecord } from "../../core/json.ts";
 import { forEachInTurns } from "../../resilience/turns.ts";
 import type { RevocationSnapshot, RevocationTail } from "../../stores/store.ts";
@@ -5,16 +6,17 @@ import type { RevocationSnapshot, RevocationTail } from "../../stores/store.ts";
 /* The responses of an issuer's `/auth/revocations`. Any other response is an error. */
 
 /** `null` when the value has another form. */
-export async function readSnapshot(value: unknown): Promise<RevocationSnapshot | null> {
-  const isSnapshot = isRecord(value) && isPosition(value["position"]) && (await isEntries(value["entries"]));
+export async function readSnapshot(clock: Clock, value: unknown): Promise<RevocationSnapshot | null> {
+  const isSnapshot =
+    isRecord(value) && isPosition(value["position"]) && (await isEntries(clock, value["entries"]));
   return isSnapshot ? (value as unknown as RevocationSnapshot) : null;
 }
 
 /** `null` when the value has another form. */
-export async function readTailResponse(value: unknown): Promise<RevocationTail | null> {
+export async function readTailResponse(clock: Clock, value: unknown): Promise<RevocationTail | null> {
   if (!isRecord(value)) return null;
   const isTail =
-    value["status"] === "gap" || (value["status"] === "ok" && (await isEntries(value["entries"])));
+    value["status"] === "gap" || (value["status"] === "ok" && (await isEntries(clock, value["entries"])));
   return isTail ? (value as unknown as RevocationTail) : null;
 }
 
@@ -25,8 +27,8 @@ function isPosition(value: unknown): boolean {
 }
 
 /** A newer issuer may add kinds. They are accepted here, and the view treats itself as incomplete. */
-async function isEntries(value: unknown): Promise<boolean> {
-  return Array.isArray(value) && (await forEachInTurns(value as unknown[], isEntry));
+async function isEntries(clock: Clock, value: unknown): Promise<boolean> {
+  return Array.isArray(value) && (await forEachInTurns(clock, value as unknown[], isEntry));
 }
 
 function isEntry(entry: unknown): boolean {

@@ -130,7 +130,7 @@ export function httpRevocations(options: HttpRevocationsOptions): RevocationFeed
   ): Promise<RevocationTail> {
     const { seq, epoch, chain } = position;
     const query = { after: String(seq), epoch, chain, wait: String(waitS) };
-    const tail = await readTailResponse(await request(query, timeoutMs + waitS * 1000, signal));
+    const tail = await readTailResponse(clock, await request(query, timeoutMs + waitS * 1000, signal));
     if (tail === null) throw unusableResponse(SUBJECT, "answered with a malformed tail");
     latest = tail.status === "ok" ? endPosition(position, tail.entries) : null;
     return tail;
@@ -166,7 +166,7 @@ export function httpRevocations(options: HttpRevocationsOptions): RevocationFeed
   return {
     snapshotTimeoutMs,
     async snapshot() {
-      const snapshot = await readSnapshot(await request({}, snapshotTimeoutMs, neverAborted));
+      const snapshot = await readSnapshot(clock, await request({}, snapshotTimeoutMs, neverAborted));
       if (snapshot === null) throw unusableResponse(SUBJECT, "answered with a malformed snapshot");
       latest = snapshot.position;
       return snapshot;
@@ -203,7 +203,7 @@ function createRequest({
         fetch,
         headers: allHeaders,
         maxBytes,
-        parse: parseEntries,
+        parse: async (bytes) => await parseEntries(clock, bytes),
         signal: deadline,
       });
     const { status, json } = await withDeadline(clock, SUBJECT, timeoutMs, load, signal);

@@ -1,4 +1,5 @@
-import { nextTurn } from "../../resilience/turns.ts";
+import type { Clock } from "../../core/clock.ts";
+import { ownTurn } from "../../resilience/turns.ts";
 
 /** A shorter response is parsed at once: it takes a millisecond or two. */
 const MAX_BYTES_AT_ONCE = 131_072;
@@ -15,7 +16,7 @@ const MAX_BEFORE_BYTES = 32;
  * Parses a JSON response of the revocation log. The list `entries` of a long response is parsed in pieces, each in a turn
  * of the event loop. Throws `SyntaxError` or `TypeError` when the bytes are not JSON in UTF-8.
  */
-export async function parseEntries(bytes: Uint8Array): Promise<unknown> {
+export async function parseEntries(clock: Clock, bytes: Uint8Array): Promise<unknown> {
   if (bytes.length <= MAX_BYTES_AT_ONCE) return parse(bytes);
   const entries: unknown[] = [];
   let [depth, start, head, scannedTo] = [0, -1, "", 0];
@@ -36,7 +37,7 @@ export async function parseEntries(bytes: Uint8Array): Promise<unknown> {
     } else if (byte === COMMA && depth === 2 && start >= 0 && i - scannedTo >= MAX_BYTES_AT_ONCE) {
       appendPiece(entries, bytes.subarray(start, i));
       [start, scannedTo] = [i + 1, i];
-      await nextTurn();
+      await ownTurn(clock);
     }
   }
   return parse(bytes);

@@ -203,7 +203,12 @@ export class ViewSnapshot {
       rows.push(toRow(revocation));
       return this.#recent === rows;
     };
-    await forEachInTurns(this.#options.view.revocations(), collectOne, COLLECTED_PER_TURN);
+    await forEachInTurns(
+      this.#options.clock,
+      this.#options.view.revocations(),
+      collectOne,
+      COLLECTED_PER_TURN,
+    );
   }
 
   async #savePiece(rows: readonly RevocationRow[]): Promise<void> {

@@ -1,3 +1,4 @@
+import { systemClock, type Clock } from "../../core/clock.ts";
 import {
   chainDigest,
   type LogPosition,
@@ -48,6 +49,7 @@ export class RevocationView {
     session: new ShardedMap<number>(),
     key: new ShardedMap<number>(),
   };
+  readonly #clock: Clock;
   readonly #subjects = new ShardedMap<KnownCutoff>();
   #position: LogPosition | null = null;
   #changeCount = 0;
@@ -57,7 +59,8 @@ export class RevocationView {
   /** Where the next `add` continues to look for expired revocations. */
   #sweep = this.#expirable();
 
-  constructor(issuer: string, maxEntries: number) {
+  constructor(issuer: string, maxEntries: number, clock: Clock = systemClock) {
+    this.#clock = clock;
     this.#issuer = issuer;
     this.#maxEntries = maxEntries;
   }
@@ -121,7 +124,7 @@ export class RevocationView {
    */
   async loadInTurns({ position, entries }: RevocationSnapshot, isStopped: () => boolean): Promise<void> {
     let isComplete = isPosition(position);
-    const isDone = await forEachInTurns(entries, (entry) => {
+    const isDone = await forEachInTurns(this.#clock, entries, (entry) => {
       isComplete = this.#apply(entry?.revocation) && isComplete;
       return !isStopped();
     });
@@ -201,12 +204,12 @@ export class RevocationView {
       const pruneOne = ([id, until]: readonly [string, number]) => {
         if (until < nowMs) untilById.delete(id);
       };
-      await forEachInTurns(untilById, pruneOne, PRUNED_PER_TURN);
+      await forEachInTurns(this.#clock, untilById, pruneOne, PRUNED_PER_TURN);
     }
     const pruneSubject = ([id, { until }]: readonly [string, KnownCutoff]) => {
       if (until < nowMs) this.#subjects.delete(id);
     };
-    await forEachInTurns(this.#subjects, pruneSubject, PRUNED_PER_TURN);
+    await forEachInTurns(this.#clock, this.#subjects, pruneSubject, PRUNED_PER_TURN);
   }
 
   /** Returns true when the entry continues the known ones or is one of them. */

@@ -49,10 +49,8 @@ export class SharedCache {
   readonly #breaker: Breaker;
   readonly #prober: Prober;
   readonly #closing = new AbortController();
-  readonly #reads = new Batcher<string, readonly (string | null)[] | undefined>(
-    async (names) => await this.#get(names),
-  );
-  readonly #writes = new Batcher<SharedEntry, boolean>(async (entries) => await this.#set(entries));
+  readonly #reads: Batcher<string, readonly (string | null)[] | undefined>;
+  readonly #writes: Batcher<SharedEntry, boolean>;
   #inFlight = { reads: 0, writes: 0 };
   readonly #recentlyUsed: RecentlyUsed;
   /** When reads began to fail. `null` while they succeed. */
@@ -63,6 +61,8 @@ export class SharedCache {
   constructor({ source, name: guard, clock, random, eventCounts }: SharedCacheOptions) {
     this.source = source;
     this.#clock = clock;
+    this.#reads = new Batcher(clock, async (names) => await this.#get(names));
+    this.#writes = new Batcher(clock, async (entries) => await this.#set(entries));
     this.#answers = source.open({ clock, random });
     requireMethods("createGuard", "shared: what open() returns", this.#answers, [
       "get",

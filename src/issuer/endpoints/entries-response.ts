@@ -1,5 +1,6 @@
+import type { Clock } from "../../core/clock.ts";
 import type { RevocationEntry } from "../../core/revocation.ts";
-import { nextTurn } from "../../resilience/turns.ts";
+import { ownTurn } from "../../resilience/turns.ts";
 import { jsonResponse } from "./respond.ts";
 
 /** The entries that one turn of the event loop writes: about 250 KB, which take a millisecond or two. */
@@ -9,13 +10,17 @@ const ENTRIES_PER_CHUNK = 1_000;
  * A JSON response whose last member is `entries`. A long list is written in chunks, each in a turn of the event loop.
  * A reader of a large revocation log then holds up no other request.
  */
-export function entriesResponse(members: object, entries: readonly RevocationEntry[]): Response {
+export function entriesResponse(
+  clock: Clock,
+  members: object,
+  entries: readonly RevocationEntry[],
+): Response {
   if (entries.length <= ENTRIES_PER_CHUNK) return jsonResponse(200, { ...members, entries });
   const encoder = new TextEncoder();
   let written = 0;
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      await nextTurn();
+      await ownTurn(clock);
       const chunk = entries.slice(written, written + ENTRIES_PER_CHUNK);
       const start = written === 0 ? `${JSON.stringify(members).slice(0, -1)},"entries":[` : ",";
       written += chunk.length;

@@ -33,7 +33,7 @@ export async function revocationsEndpoint(
   const query = Object.fromEntries(new URL(request.url).searchParams);
   if (query["after"] === undefined) {
     const { position, entries } = await ctx.store.revocations.snapshot();
-    return entriesResponse({ position }, entries);
+    return entriesResponse(ctx.clock, { position }, entries);
   }
   const parsed = positionQuery.safeParse(query);
   if (!parsed.success) {
@@ -42,5 +42,7 @@ export async function revocationsEndpoint(
   const { after: seq, epoch, chain, wait } = parsed.data;
   const waitMs = Math.min(wait, MAX_WAIT_S) * 1000;
   const tail = await ctx.longPoll.readTail({ epoch, seq, chain }, waitMs, requestInfo.signal);
-  return tail.status === "ok" ? entriesResponse({ status: "ok" }, tail.entries) : jsonResponse(200, tail);
+  return tail.status === "ok"
+    ? entriesResponse(ctx.clock, { status: "ok" }, tail.entries)
+    : jsonResponse(200, tail);
 }

@@ -1,4 +1,4 @@
-import type { Clock } from "../../core/clock.ts";
+import { afterTurn, type Clock } from "../../core/clock.ts";
 import { isHoldfastError } from "../../core/errors.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import type { EventRecorder } from "../issuer-base.ts";
@@ -47,7 +47,7 @@ export class EventHook {
     }
     this.#underWay++;
     // The response to the request must not wait for work that the application does before its first `await`.
-    setImmediate(() => void this.#call(onEvent, find));
+    afterTurn(this.#clock, () => void this.#call(onEvent, find));
   }
 
   async #call(onEvent: OnEvent, find: () => Promise<SessionEvent | null>): Promise<void> {

@@ -56,7 +56,7 @@ export class RevocationCache {
 
   async #load(): Promise<void> {
     const { entries, position } = await this.#base.store.revocations.snapshot();
-    await forEachInTurns(entries, (entry) => this.#add(entry));
+    await forEachInTurns(this.#base.clock, entries, (entry) => this.#add(entry));
     this.#position = position;
     await this.#pruneIfDue();
   }
@@ -77,13 +77,14 @@ export class RevocationCache {
 
   /** A pass over the whole cache for each new entry would make a long log slow. */
   async #pruneIfDue(): Promise<void> {
-    const now = this.#base.clock.now();
+    const { clock } = this.#base;
+    const now = clock.now();
     if (Math.abs(now - this.#prunedAt) < PRUNE_INTERVAL_MS) return;
     this.#prunedAt = now;
-    await forEachInTurns(this.#revoked, ([name, until]) => {
+    await forEachInTurns(clock, this.#revoked, ([name, until]) => {
       if (until < now) this.#revoked.delete(name);
     });
-    await forEachInTurns(this.#cutoffs, ([subject, { until }]) => {
+    await forEachInTurns(clock, this.#cutoffs, ([subject, { until }]) => {
       if (until < now) this.#cutoffs.delete(subject);
     });
   }

@@ -1,6 +1,6 @@
 import { HoldfastError } from "../../core/errors.ts";
 import { isLive } from "../../core/session.ts";
-import { nextTurn } from "../../resilience/turns.ts";
+import { ownTurn } from "../../resilience/turns.ts";
 import type {
   EndReason,
   Rotation,
@@ -203,7 +203,7 @@ export async function listLiveSessions(
   const { sessions, next } = await ctx.store.sessions.listBySubject(subject, page);
   const proven: AuthenticSession[] = [];
   for (let from = 0; from < sessions.length; from += VERIFIED_PER_TURN) {
-    if (from > 0) await nextTurn();
+    if (from > 0) await ownTurn(ctx.clock);
     const part = sessions.slice(from, from + VERIFIED_PER_TURN);
     const verified = await Promise.all(part.map(async (one) => await verifySessionRecord(ctx, one, one.id)));
     proven.push(...verified.filter((one) => one !== null).filter((one) => one.subject === subject));

@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { awaitTurn } from "../../core/clock.ts";
 import { HoldfastError } from "../../core/errors.ts";
 import { rejectUnknownOptions } from "../../core/options.ts";
 import type { UserRecord } from "../../stores/user-store.ts";
@@ -33,7 +33,7 @@ export async function importUsers(
   const rows = new Map<string, Row>();
   let index = -1;
   for (const user of users) {
-    if (++index % BATCH === 0) await nextTurn();
+    if (++index % BATCH === 0) await awaitTurn(ctx.clock);
     const place = user.line === undefined ? `users[${index}]` : `line ${user.line}`;
     const checked = checkRow(ctx, user, createdAt);
     if (typeof checked === "string") problems.push(`${place}: ${checked}`);

@@ -1,4 +1,4 @@
-import { sleep, systemClock, type Clock } from "../../core/clock.ts";
+import { afterTurn, sleep, systemClock, type Clock } from "../../core/clock.ts";
 import { HoldfastError } from "../../core/errors.ts";
 import { ClientSupervisor, type OpenClient } from "./client-supervisor.ts";
 import type { RedisClient } from "./client.ts";
@@ -248,9 +248,11 @@ export class RedisConnection {
       supervisor.recordMissedAnswer(server);
     };
     // Answers that arrived while the event loop was blocked are read before the command is rejected.
-    let stop = clock.after(ms, () => {
-      const immediate = setImmediate(onTimeout);
-      stop = () => clearImmediate(immediate);
+    let isSettled = false;
+    const stop = clock.after(ms, () => {
+      afterTurn(clock, () => {
+        if (!isSettled) onTimeout();
+      });
     });
     this.#rejectPending.add(reject);
     const runWork = async () => {
@@ -273,6 +275,7 @@ export class RedisConnection {
       throw failure;
     } finally {
       this.#rejectPending.delete(reject);
+      isSettled = true;
       stop();
     }
   }

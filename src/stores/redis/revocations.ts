@@ -106,10 +106,10 @@ function entryArguments(revocations: readonly Revocation[], last: Omit<Revocatio
  * Parses entries in turns of the event loop, and returns them in the order of the log. The server sorts them by their
  * `until`, so a stretch of entries with the same lifetime is in order already.
  */
-async function parseInOrder(raw: readonly string[]): Promise<RevocationEntry[]> {
+async function parseInOrder(clock: Clock, raw: readonly string[]): Promise<RevocationEntry[]> {
   const entries: RevocationEntry[] = [];
   let isSorted = true;
-  await forEachInTurns(raw, (text) => {
+  await forEachInTurns(clock, raw, (text) => {
     const entry = parseEntry(text);
     isSorted &&= (entries.at(-1)?.seq ?? 0) < entry.seq;
     entries.push(entry);
@@ -171,7 +171,7 @@ export class RedisRevocationLog {
     if (raw.pop() !== manifest.epoch) {
       throw new HoldfastError("store_corrupt", `${description} has lost revocations: restore a backup`);
     }
-    const entries = await parseInOrder(raw);
+    const entries = await parseInOrder(this.#options.clock, raw);
     return { position: { epoch: manifest.epoch, seq: Number(seq), chain }, entries };
   }
 

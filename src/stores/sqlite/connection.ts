@@ -1,5 +1,6 @@
 import { closeSync, openSync, statSync, type Stats } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { awaitTurn } from "../../core/clock.ts";
 import { HoldfastError } from "../../core/errors.ts";
 import type { Commit } from "./commit-counts.ts";
 import { isBusy, toStoreError } from "./errors.ts";
@@ -95,7 +96,7 @@ export class SqliteConnection {
 
   /** Resolves after other commands and reads had their turn. */
   async nextTurn(): Promise<void> {
-    await new Promise<void>((done) => setImmediate(done));
+    await awaitTurn(this.#options.clock);
   }
 
   /** Throws `store_newer` when a newer process has migrated the open file. */

@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from "../../core/clock.ts";
+import { awaitTurn, systemClock, type Clock } from "../../core/clock.ts";
 import { systemRandom, type Entropy } from "../../core/entropy.ts";
 import type { Store } from "../store.ts";
 import { CommitCounts, type Commit } from "./commit-counts.ts";
@@ -52,7 +52,7 @@ export async function openWatchedStore({
     random,
     description: describeFile(options.file),
     // A batch ends with the turn of the event loop, when all requests that have arrived are read.
-    awaitBatch: async () => await new Promise<void>((done) => setImmediate(done)),
+    awaitBatch: async () => await awaitTurn(clock),
   };
   const connection = await retryWhileBusy(connectionOptions, () => new SqliteConnection(connectionOptions));
   try {
