@@ -1,3 +1,4 @@
+import { systemRandom } from "../core/entropy.ts";
 import { systemClock, type Clock } from "../core/clock.ts";
 import { HoldfastError } from "../core/errors.ts";
 import { prepareJwksKeyring } from "../guard/keys/jwks.ts";
@@ -31,7 +32,7 @@ export class JwksCache {
       issuer: url,
       algorithms: undefined,
       clock,
-      random: Math.random,
+      random: systemRandom,
       snapshots: undefined,
     });
   }

@@ -1,7 +1,7 @@
+import { randomOption } from "../core/entropy-options.ts";
 import type { Clock } from "../core/clock.ts";
 import {
   clockOption,
-  functionOption,
   option,
   readOptions,
   requireMethods,
@@ -40,7 +40,7 @@ export const connectionsOptionTable: OptionTable<ConnectionsSettings> = {
   unconfirmedMs: wholeOption(60_000, 0, DAY_MS),
   spreadMs: wholeOption(10_000, 0, DAY_MS),
   clock: clockOption("createConnections"),
-  random: functionOption(() => Math.random),
+  random: randomOption,
 };
 
 /** Checks the options. Throws `invalid_option` or `missing_method`, with the name of the option. */

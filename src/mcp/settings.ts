@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { systemEntropy } from "../core/entropy.ts";
 import { createConnections, type Connections } from "../connections/index.ts";
 import { invalidValue } from "../core/option-values.ts";
 import { invalidOption, option, readOptions, requireMethods, type OptionTable } from "../core/options.ts";
@@ -96,7 +96,7 @@ export function mcpSettings<C>(options: McpResourceOptions<C>): McpSettings<C> {
       ...read.metadata,
     },
     metadataUrl: metadataUrlOf(resource),
-    binding: new SessionBinding(read.sessionSecret ?? randomBytes(MIN_SECRET_BYTES)),
+    binding: new SessionBinding(read.sessionSecret ?? systemEntropy.bytes(MIN_SECRET_BYTES)),
     connections: (connections as Connections<C> | null) ?? createConnections({ guard: guard as Guard<C> }),
     ownsConnections: connections === null,
   };

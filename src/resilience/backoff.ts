@@ -1,3 +1,5 @@
+import { systemRandom } from "../core/entropy.ts";
+
 /** Exponential back-off with a ceiling. */
 export interface BackoffOptions {
   readonly firstMs: number;
@@ -12,10 +14,10 @@ export interface BackoffOptions {
  */
 export function backoffMs(failures: number, options: BackoffOptions): number {
   const ceiling = Math.min(options.maxMs, options.firstMs * 2 ** Math.max(0, failures - 1));
-  return ceiling / 2 + (ceiling / 2) * (options.random ?? Math.random)();
+  return ceiling / 2 + (ceiling / 2) * (options.random ?? systemRandom)();
 }
 
 /** Spreads `ms` evenly by ± `spread`, a share of 1. */
-export function jitter(ms: number, spread: number, random: () => number = Math.random): number {
+export function jitter(ms: number, spread: number, random: () => number = systemRandom): number {
   return ms * (1 - spread + 2 * spread * random());
 }

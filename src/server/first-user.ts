@@ -1,5 +1,5 @@
-import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
+import { systemEntropy } from "../core/entropy.ts";
 import type { Issuer } from "../issuer/types.ts";
 import { claimPrivateFile } from "./store/private-file.ts";
 
@@ -17,7 +17,8 @@ export async function ensureFirstUser(
   if (users.length > 0) return null;
   const username = configured?.username ?? "admin";
   const password =
-    configured?.password ?? (await claimPrivateFile(passwordFile, randomBytes(18).toString("base64url")));
+    configured?.password ??
+    (await claimPrivateFile(passwordFile, systemEntropy.bytes(18).toString("base64url")));
   const user = { username, password, scopes: ["holdfast:admin"] };
   if ((await issuer.users.add(user, { onlyFirst: true })) === "exists") {
     if (configured === undefined && !(await canLogIn(issuer, user))) await rm(passwordFile, { force: true });

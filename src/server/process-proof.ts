@@ -1,8 +1,9 @@
-import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHmac, timingSafeEqual } from "node:crypto";
+import { systemEntropy } from "../core/entropy.ts";
 
 /** Returns 32 random bytes as base64url: the nonce of a process, or a challenge. */
 export function randomNonce(): string {
-  return randomBytes(32).toString("base64url");
+  return systemEntropy.bytes(32).toString("base64url");
 }
 
 /** Whether `text` has the form of a challenge. */

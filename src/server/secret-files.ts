@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { systemEntropy } from "../core/entropy.ts";
 import { HoldfastError } from "../core/errors.ts";
 import type { SettingValues } from "./setting-definitions.ts";
 import { readSettings, type Settings } from "./settings.ts";
@@ -54,5 +54,5 @@ export async function loadSettings(replaced: Environment = {}): Promise<Settings
 
 /** Returns the token of the admin listener from its file, which is created (0600) at the first start. */
 export async function claimAdminToken(file: string): Promise<string> {
-  return await claimPrivateFile(file, randomBytes(32).toString("base64url"));
+  return await claimPrivateFile(file, systemEntropy.bytes(32).toString("base64url"));
 }

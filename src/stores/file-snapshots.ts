@@ -1,6 +1,6 @@
-import { randomUUID } from "node:crypto";
 import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { systemEntropy } from "../core/entropy.ts";
 import { HoldfastError } from "../core/errors.ts";
 import { invalidOption, option, readOptions, readString, type OptionTable } from "../core/options.ts";
 import type { Snapshots } from "./store.ts";
@@ -60,7 +60,7 @@ export function fileSnapshots(options: { dir: string }): Snapshots {
 
     async save(name, value) {
       const file = filePath(name);
-      const draft = `${file}.${randomUUID()}.tmp`;
+      const draft = `${file}.${systemEntropy.uuid()}.tmp`;
       const json = JSON.stringify(value);
       try {
         await mkdir(dir, { recursive: true, mode: 0o700 });

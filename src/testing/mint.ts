@@ -1,4 +1,5 @@
-import { createSecretKey, randomBytes, randomUUID, type KeyObject } from "node:crypto";
+import { createSecretKey, type KeyObject } from "node:crypto";
+import { systemEntropy } from "../core/entropy.ts";
 import type { Clock } from "../core/clock.ts";
 import { clockOption, invalidOption, option, readOptions, type OptionTable } from "../core/options.ts";
 import { algorithmFacts, type Algorithm } from "../jwt/algorithms.ts";
@@ -63,7 +64,7 @@ const mintOptionTable: OptionTable<Required<MintOptions>> = {
 
 async function createMintKey(algorithm: Algorithm, privateJwk: MintOptions["key"]): Promise<MintKey> {
   if (privateJwk === undefined && algorithmFacts(algorithm).family === "HS") {
-    const secret = randomBytes(64);
+    const secret = systemEntropy.bytes(64);
     return { kid: undefined, key: createSecretKey(secret), secret, privateJwk: null, published: [] };
   }
   const key = privateJwk === undefined ? await generateSigningKey(algorithm) : importSigningKey(privateJwk);
@@ -106,7 +107,7 @@ export async function createMint(options: MintOptions): Promise<Mint> {
     token(claims, header) {
       const iat = Math.floor(clock.now() / 1000);
       const exp = iat + Math.ceil(lifetimeMs / 1000);
-      const defaults = { iss: issuer, sub: "user", aud: audience, exp, iat, jti: randomUUID() };
+      const defaults = { iss: issuer, sub: "user", aud: audience, exp, iat, jti: systemEntropy.uuid() };
       return sign(
         JSON.stringify({ alg: algorithm, kid, typ: "at+jwt", ...header }),
         JSON.stringify({ ...defaults, ...claims }),

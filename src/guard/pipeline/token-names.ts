@@ -1,4 +1,5 @@
-import { hash, randomFillSync } from "node:crypto";
+import { hash } from "node:crypto";
+import { systemEntropy } from "../../core/entropy.ts";
 import { assembleSipHash, KEY_AT, MESSAGE_AT, OUTPUT_AT } from "../../core/siphash-module.ts";
 
 /** Shorter tokens could be guessed by a reader of the heap, which also holds the key. They keep a one-way digest. */
@@ -63,7 +64,7 @@ function startSipHash(assemble: typeof assembleSipHash): SipHash | null {
   try {
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(assemble(PAGES)));
     const memory = Buffer.from((exports["memory"] as { readonly buffer: ArrayBuffer }).buffer);
-    randomFillSync(memory, KEY_AT, 16);
+    systemEntropy.bytes(16).copy(memory, KEY_AT);
     return {
       hash: exports["hash"] as SipHash["hash"],
       message: memory.subarray(MESSAGE_AT),

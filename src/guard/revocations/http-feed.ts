@@ -1,3 +1,4 @@
+import { randomOption } from "../../core/entropy-options.ts";
 import { sleep, type Clock } from "../../core/clock.ts";
 import {
   clockOption,
@@ -82,7 +83,7 @@ export const httpRevocationsOptionTable: OptionTable<HttpRevocationsSettings> = 
   headers: option(requestHeaders),
   fetch: functionOption<Fetch>(() => platformFetch),
   clock: clockOption(OWNER),
-  random: functionOption(() => Math.random),
+  random: randomOption,
 };
 
 /**

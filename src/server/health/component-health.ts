@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { type Entropy } from "../../core/entropy.ts";
 import type { RevocationAgeBounds } from "../../gateway/policy.ts";
 import type { GuardStatus, TrustedIssuerStatus } from "../../guard/status-types.ts";
 import type { IssuerStatus } from "../../issuer/types.ts";
@@ -106,11 +106,11 @@ export function revocationsFinding(
 
 /** Checks the guard by its work: it must refuse a forged token by its signature. */
 export async function guardFinding(
-  { url, guard, issuer }: Service,
+  { url, guard, issuer, platform }: Service,
   hasProvider: boolean,
 ): Promise<ComponentFinding> {
   try {
-    const verdict = await guard.validate(forgedToken(url, issuer.status().keys));
+    const verdict = await guard.validate(forgedToken(url, issuer.status().keys, platform.entropy));
     const isRefused = verdict.status === "invalid" && verdict.reason === "bad_signature";
     if (isRefused) return ok("refuses a forgery by its signature");
     // A guard that cannot find out is not wrong, for example when it has no keys or too much work.
@@ -192,11 +192,11 @@ function ok(detail: string): ComponentFinding {
 }
 
 /** Returns a token like the issuer's, with a random signature. It is new each time, so no cache answers for it. */
-function forgedToken(iss: string, keys: IssuerStatus["keys"]): string {
+function forgedToken(iss: string, keys: IssuerStatus["keys"], entropy: Entropy): string {
   const signing = keys.find(({ activatedAt, retiredAt }) => activatedAt !== null && retiredAt === null);
   const { kid, algorithm: alg } = signing ?? { kid: "none", algorithm: "ES256" };
   const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString("base64url");
   const header = encode({ alg, kid, typ: "at+jwt" });
-  const claims = encode({ iss, jti: randomBytes(9).toString("base64url") });
-  return `${header}.${claims}.${randomBytes(64).toString("base64url")}`;
+  const claims = encode({ iss, jti: entropy.bytes(9).toString("base64url") });
+  return `${header}.${claims}.${entropy.bytes(64).toString("base64url")}`;
 }

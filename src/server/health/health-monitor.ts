@@ -68,7 +68,12 @@ export class HealthMonitor {
     this.#clock = clock;
     this.#bounds = bounds;
     this.#fallback = fallback;
-    this.#probe = new StoreProbe(service.store, clock, roles.has("issuer") ? "write" : "read");
+    this.#probe = new StoreProbe(
+      service.store,
+      clock,
+      roles.has("issuer") ? "write" : "read",
+      service.platform.entropy,
+    );
     this.#answers = new AnswerLog(clock);
   }
 

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { type Entropy, systemEntropy } from "../../core/entropy.ts";
 import { elapsedMs, readClock, sleep, type Clock, type Instant } from "../../core/clock.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import type { Store } from "../../stores/store.ts";
@@ -37,12 +37,14 @@ export class StoreProbe {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #kind: ProbeKind;
+  readonly #entropy: Entropy;
   #running: { readonly since: Instant; readonly done: Promise<void> } | null = null;
   #lastWrite: Instant | null = null;
   #failure: (ProbeFailure & { readonly of: ProbeKind }) | null = null;
   #succeededAt: number | null = null;
 
-  constructor(store: Store, clock: Clock, kind: ProbeKind) {
+  constructor(store: Store, clock: Clock, kind: ProbeKind, entropy: Entropy = systemEntropy) {
+    this.#entropy = entropy;
     this.#store = store;
     this.#clock = clock;
     this.#kind = kind;
@@ -74,7 +76,7 @@ export class StoreProbe {
   async #run(kind: ProbeKind, since: Instant): Promise<void> {
     try {
       await withDeadline(this.#clock, "the store", DEADLINE_MS, async () => {
-        if (kind === "write") await writeMarker(this.#store);
+        if (kind === "write") await writeMarker(this.#store, this.#entropy);
         else await this.#store.now();
       });
       // A read says nothing about writes.
@@ -91,8 +93,8 @@ export class StoreProbe {
   }
 }
 
-async function writeMarker({ markers }: Store): Promise<void> {
-  const value = randomBytes(6).toString("base64url");
+async function writeMarker({ markers }: Store, entropy: Entropy): Promise<void> {
+  const value = entropy.bytes(6).toString("base64url");
   const previous = await markers.read(MARKER);
   if (previous === null) await markers.claim(MARKER, value);
   // Another process that has replaced it since the read proves as well that the store takes writes.

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, isIPv6, Server as SocketServer, type Socket } from "node:net";
+import { systemClock } from "../../core/clock.ts";
 import { HoldfastError, systemErrorCode } from "../../core/errors.ts";
 import { oauthErrorContent } from "../../core/oauth-error.ts";
 import type { CorsPolicy } from "../../issuer/endpoints/cors.ts";
@@ -111,15 +112,19 @@ export async function listen(
       const closed = once(server, "close");
       // close() of http.Server closes idle connections immediately, and loses requests that were already sent.
       SocketServer.prototype.close.call(server);
-      const linger = setTimeout(() => {
-        // closeIdleConnections() would keep connections that never sent a request.
-        const busy = new Set([...answering].map((res) => res.socket));
-        for (const socket of sockets) if (!busy.has(socket)) socket.destroy();
-      }, LINGER_MS);
-      const drain = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+      const stopLinger = systemClock.after(
+        LINGER_MS,
+        () => {
+          // closeIdleConnections() would keep connections that never sent a request.
+          const busy = new Set([...answering].map((res) => res.socket));
+          for (const socket of sockets) if (!busy.has(socket)) socket.destroy();
+        },
+        true,
+      );
+      const stopDrain = systemClock.after(DRAIN_MS, () => server.closeAllConnections(), true);
       await closed;
-      clearTimeout(linger);
-      clearTimeout(drain);
+      stopLinger();
+      stopDrain();
       server.close(); // It stops the timer for slow headers. Nothing listens any more.
     },
   };

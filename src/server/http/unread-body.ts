@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { systemClock } from "../../core/clock.ts";
 
 /** The limit of a body that was not read before the answer, in bytes on the wire. */
 const MAX_UNREAD_BYTES = 131_072;
@@ -19,14 +20,14 @@ export function limitUnreadBody(req: IncomingMessage, res: ServerResponse): void
       socket.off("data", count);
       socket.pause();
       socket.end();
-      setTimeout(() => socket.destroy(), CUT_OFF_LINGER_MS).unref();
+      systemClock.after(CUT_OFF_LINGER_MS, () => socket.destroy());
     };
     const count = () => {
       if (socket.bytesRead - bytesBefore > MAX_UNREAD_BYTES) cutOff();
     };
-    const timer = setTimeout(cutOff, MAX_UNREAD_MS).unref();
+    const stopTimer = systemClock.after(MAX_UNREAD_MS, cutOff);
     const stop = () => {
-      clearTimeout(timer);
+      stopTimer();
       socket.off("data", count);
     };
     // Node drops the parts of a body after the answer, so only the socket tells that they arrive.

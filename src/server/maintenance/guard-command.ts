@@ -1,5 +1,6 @@
-import { randomUUID } from "node:crypto";
 import { z } from "zod";
+import { systemEntropy } from "../../core/entropy.ts";
+import { systemClock } from "../../core/clock.ts";
 import { HoldfastError } from "../../core/errors.ts";
 import { openSigningKey } from "../../issuer/keys/sealed-key.ts";
 import { deriveSecrets } from "../../issuer/secret-keys.ts";
@@ -76,8 +77,8 @@ async function createTokenSigner({ store, secret }: OpenedStore): Promise<() => 
   }
   const { url, audience } = JSON.parse(identity) as ServiceIdentity;
   return () => {
-    const iat = Math.floor(Date.now() / 1000);
-    const subject = { sub: "holdfast-cli", client_id: "holdfast-cli", jti: randomUUID() };
+    const iat = Math.floor(systemClock.now() / 1000);
+    const subject = { sub: "holdfast-cli", client_id: "holdfast-cli", jti: systemEntropy.uuid() };
     return signToken(
       { iss: url, aud: audience, ...subject, scope: ADMIN_SCOPE, iat, exp: iat + TOKEN_LIFE_S },
       key,

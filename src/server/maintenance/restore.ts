@@ -1,6 +1,7 @@
 import { link, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
+import { systemClock } from "../../core/clock.ts";
 import { HoldfastError, isHoldfastError, systemErrorCode } from "../../core/errors.ts";
 import { giveUpSessions } from "../../issuer/store/given-up-sessions.ts";
 import { createIssuer } from "../../issuer/create-issuer.ts";
@@ -85,7 +86,7 @@ function resetDraft(draft: string, { keepSessions }: { keepSessions: boolean }):
   try {
     renewLogEpoch(db);
     markMoved(db, null);
-    if (!keepSessions) endAllSessions(db, Date.now());
+    if (!keepSessions) endAllSessions(db, systemClock.now());
   } finally {
     db.close();
   }
@@ -124,7 +125,7 @@ async function adoptDraft(
       await issuer.close();
     }
     // The sessions that began after the backup have ended, too. They are not lost.
-    if (!how.keepSessions) await giveUpSessions(store, Date.now());
+    if (!how.keepSessions) await giveUpSessions(store, systemClock.now());
     const detail = how.keepSessions ? "sessions kept" : "sessions ended, keys replaced";
     await writeAuditNote(store, "data_restored", detail);
   } finally {

@@ -1,6 +1,6 @@
-import { randomBytes } from "node:crypto";
 import { link, open, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
+import { systemEntropy } from "../../core/entropy.ts";
 import { HoldfastError, isHoldfastError, systemErrorCode } from "../../core/errors.ts";
 import { checkFileAccess } from "./file-access.ts";
 
@@ -40,7 +40,7 @@ export async function createPrivateFile(
   file: string,
   write: (draft: string) => Promise<void> | void,
 ): Promise<boolean> {
-  const draft = `${file}.${randomBytes(6).toString("hex")}.part`;
+  const draft = `${file}.${systemEntropy.bytes(6).toString("hex")}.part`;
   try {
     await (await open(draft, "wx", 0o600)).close();
     await write(draft);

@@ -243,17 +243,12 @@ export class RedisConnection {
     const supervisor = this.#supervisor;
     const server = this.#serverOf(key);
     const { promise, reject } = Promise.withResolvers<never>();
-    const onTimeout = () => {
+    let onTimeout: (() => void) | null = () => {
       reject(new Error(`no answer within ${ms} ms`));
       supervisor.recordMissedAnswer(server);
     };
     // Answers that arrived while the event loop was blocked are read before the command is rejected.
-    let isSettled = false;
-    const stop = clock.after(ms, () => {
-      afterTurn(clock, () => {
-        if (!isSettled) onTimeout();
-      });
-    });
+    const stop = clock.after(ms, () => afterTurn(clock, () => onTimeout?.()));
     this.#rejectPending.add(reject);
     const runWork = async () => {
       try {
@@ -275,7 +270,7 @@ export class RedisConnection {
       throw failure;
     } finally {
       this.#rejectPending.delete(reject);
-      isSettled = true;
+      onTimeout = null;
       stop();
     }
   }

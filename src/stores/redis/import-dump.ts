@@ -1,3 +1,4 @@
+import { systemRandom } from "../../core/entropy.ts";
 import { systemClock } from "../../core/clock.ts";
 import { readOptions } from "../../core/options.ts";
 import type { SessionRecord } from "../session-store.ts";
@@ -99,7 +100,7 @@ export async function openRedisImport(options: RedisImportOptions): Promise<Redi
     description,
     clock: systemClock,
     virtual: false,
-    random: Math.random,
+    random: systemRandom,
     openTimeoutMs: 5000,
     // No request waits for these commands, so they may take longer than those of a service.
     commandTimeoutMs: 2000,

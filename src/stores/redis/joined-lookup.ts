@@ -1,5 +1,6 @@
 import dns, { type LookupAddress } from "node:dns";
 import type { LookupFunction } from "node:net";
+import { afterTurn, systemClock } from "../../core/clock.ts";
 import { SingleFlight } from "../../resilience/single-flight.ts";
 
 /** The threads that look up names belong to the process, and so does this map. */
@@ -19,9 +20,10 @@ export const joinedLookup: LookupFunction = (hostname, options, callback) => {
     if (options.all === true || first === undefined) callback(null, found);
     else callback(null, first.address, first.family);
   };
+  const fail = (error: NodeJS.ErrnoException) => callback(error, []);
   // The callback must not run within the promise, which would turn what it throws into a rejection.
   flights.run(key, work).then(
-    (found) => setImmediate(answer, found),
-    (error: NodeJS.ErrnoException) => setImmediate(() => callback(error, [])),
+    (found) => afterTurn(systemClock, () => answer(found)),
+    (error: NodeJS.ErrnoException) => afterTurn(systemClock, () => fail(error)),
   );
 };

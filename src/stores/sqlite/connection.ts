@@ -1,6 +1,6 @@
 import { closeSync, openSync, statSync, type Stats } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import { awaitTurn } from "../../core/clock.ts";
+import { awaitTurn, systemClock } from "../../core/clock.ts";
 import { HoldfastError } from "../../core/errors.ts";
 import type { Commit } from "./commit-counts.ts";
 import { isBusy, toStoreError } from "./errors.ts";
@@ -148,7 +148,7 @@ export class SqliteConnection {
    */
   async #letOthersCommit(): Promise<void> {
     const { ownThread = false, random } = this.#options;
-    const now = performance.now();
+    const now = systemClock.monotonic();
     if (!ownThread || now - this.#committedAt > LONGEST_STEP_MS) return;
     if (now - this.#othersSeenAt < OTHERS_RECENT_MS) await waitOneStep(random);
   }
@@ -156,7 +156,7 @@ export class SqliteConnection {
   /** Notices commits of other connections since the last batch. Called within a transaction. */
   #lookForOthers(): void {
     const version = Number(this.#dataVersion.get()?.["data_version"]);
-    if (version !== this.#lastDataVersion) this.#othersSeenAt = performance.now();
+    if (version !== this.#lastDataVersion) this.#othersSeenAt = systemClock.monotonic();
     this.#lastDataVersion = version;
   }
 
@@ -199,7 +199,7 @@ export class SqliteConnection {
       for (const { reject } of batch) reject(toStoreError(this.#options.description, error));
       return;
     }
-    this.#committedAt = performance.now();
+    this.#committedAt = systemClock.monotonic();
     this.#reportCommit(batch.length);
     for (const effect of this.#effects.splice(0)) effect();
     for (const [index, { resolve }] of batch.entries()) resolve(results[index]);

@@ -1,5 +1,4 @@
-import { setTimeout as wait } from "node:timers/promises";
-import { sleep, type Clock } from "../../core/clock.ts";
+import { awaitTurn, type Clock, sleep, systemClock } from "../../core/clock.ts";
 import { isBusy, toStoreError } from "./errors.ts";
 
 /*
@@ -26,7 +25,7 @@ export function blockThread(ms: number): void {
  */
 export async function waitOneStep(random: () => number): Promise<void> {
   blockThread(SHORTEST_STEP_MS + random() * (LONGEST_STEP_MS - SHORTEST_STEP_MS));
-  await new Promise<void>((done) => setImmediate(done));
+  await awaitTurn(systemClock);
 }
 
 /** How a command waits for the lock. */
@@ -73,15 +72,15 @@ function withTimers({ clock, random }: LockOptions): Pauses {
 
 /** The pauses of a thread without other work. They take real time, because the lock is held in real time. */
 function stepwise({ clock, random, lockTimeoutMs }: LockOptions): Pauses {
-  const startedAt = performance.now();
+  const startedAt = systemClock.monotonic();
   let attempt = 0;
   let stopTimer: (() => void) | null = null;
   return {
     async next() {
-      if (performance.now() - startedAt < SHORT_WAIT_MS) return await waitOneStep(random);
+      if (systemClock.monotonic() - startedAt < SHORT_WAIT_MS) return await waitOneStep(random);
       // An injected clock tells its time with messages only. The timer makes it tell when the deadline has passed.
       stopTimer ??= clock.after(lockTimeoutMs, () => {});
-      await wait(Math.ceil(random() * Math.min(10, ++attempt)));
+      await sleep(systemClock, Math.ceil(random() * Math.min(10, ++attempt)));
     },
     end: () => stopTimer?.(),
   };

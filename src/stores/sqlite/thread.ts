@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import { systemClock, type Clock } from "../../core/clock.ts";
+import { afterTurn, type Clock, systemClock } from "../../core/clock.ts";
 import { systemRandom } from "../../core/entropy.ts";
 import { HoldfastError } from "../../core/errors.ts";
 import type { RevocationEntry } from "../../core/revocation.ts";
@@ -129,7 +129,7 @@ export class SqliteThread {
       this.#queue.push([id, part, method, args]);
       if (this.#isFlushScheduled) return;
       this.#isFlushScheduled = true;
-      setImmediate(() => {
+      afterTurn(this.#settings.clock, () => {
         this.#isFlushScheduled = false;
         if (this.#worker !== null) this.#flush(this.#worker);
         else void this.#restart();

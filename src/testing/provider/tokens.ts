@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from "node:crypto";
+import { systemEntropy } from "../../core/entropy.ts";
 import type { Clock } from "../../core/clock.ts";
 import type { JwtClaims } from "../../core/verdict.ts";
 import { checkTime } from "../../jwt/claims.ts";
@@ -65,11 +65,11 @@ export class ProviderTokens {
   }
 
   createOpaque(claims: Readonly<Record<string, unknown>>): string {
-    const token = `opaque_${randomBytes(24).toString("base64url")}`;
+    const token = `opaque_${systemEntropy.bytes(24).toString("base64url")}`;
     const iat = Math.floor(this.#clock.now() / 1000);
     const exp = iat + Math.ceil((this.#options.lifetimeMs ?? 600_000) / 1000);
     const { audience: aud } = this.#options;
-    this.#opaque.set(token, { sub: "user", aud, exp, iat, jti: randomUUID(), ...claims });
+    this.#opaque.set(token, { sub: "user", aud, exp, iat, jti: systemEntropy.uuid(), ...claims });
     return token;
   }
 
