@@ -55,11 +55,17 @@ const { values: flags } = parseArgs({
     json: { type: "string" },
     rounds: { type: "string", default: "301" },
     most: { type: "string", default: "100000" },
+    only: { type: "string", default: "" },
   },
 });
 
 /** The greatest number of tokens of growth.ts. */
 export const mostTokens: number = Number(flags.most);
+
+/** Whether the measurements of this name are wanted. `--only <text>` leaves out those whose name lacks the text. */
+export function isWanted(name: string): boolean {
+  return name.includes(flags.only);
+}
 
 function quantile(values: readonly number[], share: number): number {
   const sorted = values.filter((value) => !Number.isNaN(value)).toSorted((a, b) => a - b);

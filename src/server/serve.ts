@@ -16,8 +16,7 @@ import type { Dashboard } from "./dashboard/dashboard-api.ts";
 import { readFallback } from "./health/fallback.ts";
 import { HealthMonitor } from "./health/health-monitor.ts";
 import { httpAddress, listen, type Listener } from "./http/listen.ts";
-import { publicApp, publicRoutes } from "./http/public-app.ts";
-import { toRequestListener } from "./http/request-listener.ts";
+import { createPublicListener, publicRoutes } from "./http/public-app.ts";
 import { createRequestLog } from "./http/request-log.ts";
 import { RequestMeasure } from "./http/request-measure.ts";
 import { RequestMetrics } from "./http/request-metrics.ts";
@@ -165,7 +164,7 @@ function createPublicHandler(
   { policy, guardFile }: { readonly policy: PathPolicy | undefined; readonly guardFile: GuardFile },
 ): RequestListener {
   const { trustedProxies, roles, cookies } = settings;
-  const serveOther = toRequestListener(publicApp(service, health, settings).fetch);
+  const serveOther = createPublicListener(service, health, settings);
   if (!roles.has("gateway")) return serveOther;
   const verify = createGateway(service.guard, {
     policy,

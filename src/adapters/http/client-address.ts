@@ -1,4 +1,5 @@
 import { type BlockList, isIP } from "node:net";
+import type { PlainHeaders } from "../../core/plain-http.ts";
 import { issuerEvents } from "../../core/event-channels.ts";
 import { canonicalAddress, isPrivateAddress, parseNodeAddress } from "../../core/address.ts";
 
@@ -11,6 +12,13 @@ export interface ForwardedFields {
   readonly forwardedFor: string | undefined;
   /** `Forwarded` (RFC 7239). It counts only without `X-Forwarded-For`. */
   readonly forwarded: string | undefined;
+}
+
+export function forwardedFields(headers: Pick<PlainHeaders, "get">): ForwardedFields {
+  return {
+    forwardedFor: headers.get("x-forwarded-for") ?? undefined,
+    forwarded: headers.get("forwarded") ?? undefined,
+  };
 }
 
 /** Returns whether the peer at this address is one of the trusted proxies. */

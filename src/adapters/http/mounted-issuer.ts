@@ -2,8 +2,9 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { BlockList } from "node:net";
 import { addNetwork } from "../../core/networks.ts";
 import { invalidOption, option, readOptions, requireMethods, type OptionTable } from "../../core/options.ts";
-import { createAddressReader, type ForwardedFields } from "./client-address.ts";
+import { createAddressReader, forwardedFields, type ForwardedFields } from "./client-address.ts";
 import { toRequestListener } from "./fetch-listener.ts";
+import { createPlainListener } from "./plain-listener.ts";
 
 /** The part of an issuer that is mounted. `createIssuer` of `holdfast/issuer` returns one. */
 export interface MountableIssuer {
@@ -69,12 +70,14 @@ export function createIssuerListener(
 ): (req: NodeRequest, res: ServerResponse) => void {
   const listener = toRequestListener(async (request, env) => {
     const { headers, signal } = request;
-    const forwardedFor = headers.get("x-forwarded-for") ?? undefined;
-    const forwarded = headers.get("forwarded") ?? undefined;
     const peer = (env as { incoming: IncomingMessage }).incoming.socket.remoteAddress;
-    return await issuer.fetch(request, { source: addressOf(peer, { forwardedFor, forwarded }), signal });
+    return await issuer.fetch(request, { source: addressOf(peer, forwardedFields(headers)), signal });
+  });
+  const answerPlainly = createPlainListener(issuer, {
+    factsOf: ({ socket }, fields) => ({ source: addressOf(socket.remoteAddress, forwardedFields(fields)) }),
   });
   return (req, res) => {
+    if (answerPlainly(req, res)) return;
     // A body parser has emptied the stream. `rawBody` is where the listener looks for the bytes of such a request.
     if (req.readableDidRead && req.body !== undefined && !(req.rawBody instanceof Buffer)) {
       req.rawBody = Buffer.from(unparseBody(req.headers["content-type"], req.body));

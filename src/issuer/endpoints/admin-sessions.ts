@@ -1,3 +1,4 @@
+import type { PlainRequest, PlainResponse } from "../../core/plain-http.ts";
 import type { IssuerContext } from "../context.ts";
 import { endKnownSession } from "../sessions/sessions-api.ts";
 import { endSubject, listLiveSessions } from "../sessions/sessions.ts";
@@ -6,7 +7,7 @@ import { hasNoNul } from "../users/credentials.ts";
 import { getUser } from "../users/users.ts";
 import { badRequest } from "./body.ts";
 import { requireScope } from "./client-auth.ts";
-import type { EndpointCall, EndpointRequest } from "./endpoint.ts";
+import type { EndpointCall } from "./endpoint.ts";
 import { asException, emptyResponse, oauthError } from "./respond.ts";
 import { readSessionPage, sessionPageResponse } from "./session-page.ts";
 
@@ -14,7 +15,10 @@ import { readSessionPage, sessionPageResponse } from "./session-page.ts";
 
 const MAX_SUBJECT_CHARS = 1024;
 
-export async function listAnySessionsEndpoint(ctx: IssuerContext, call: EndpointCall): Promise<Response> {
+export async function listAnySessionsEndpoint(
+  ctx: IssuerContext,
+  call: EndpointCall,
+): Promise<PlainResponse> {
   await requireScope(ctx, call.request, ADMIN_SCOPE);
   const page = readSessionPage(call.request);
   const { sessions, next } = await listLiveSessions(ctx, await readSubject(ctx, call.request), page);
@@ -27,7 +31,7 @@ export async function listAnySessionsEndpoint(ctx: IssuerContext, call: Endpoint
 export async function endAnySessionsEndpoint(
   ctx: IssuerContext,
   { request, requestInfo }: EndpointCall,
-): Promise<Response> {
+): Promise<PlainResponse> {
   const actor = await requireScope(ctx, request, ADMIN_SCOPE);
   const subject = await readSubject(ctx, request);
   await endSubject(ctx, subject, "revoked", { actor, source: requestInfo.source });
@@ -37,7 +41,7 @@ export async function endAnySessionsEndpoint(
 export async function endAnySessionEndpoint(
   ctx: IssuerContext,
   { request, requestInfo, params: { id = "" } }: EndpointCall,
-): Promise<Response> {
+): Promise<PlainResponse> {
   const actor = await requireScope(ctx, request, ADMIN_SCOPE);
   const outcome = await endKnownSession(ctx, id, { actor, source: requestInfo.source });
   if (outcome === "ended") return emptyResponse(204);
@@ -45,7 +49,7 @@ export async function endAnySessionEndpoint(
 }
 
 /** The subject that the request names, by itself or by the name of a user of the store. */
-async function readSubject(ctx: IssuerContext, { url }: EndpointRequest): Promise<string> {
+async function readSubject(ctx: IssuerContext, { url }: PlainRequest): Promise<string> {
   const query = new URL(url).searchParams;
   const [subject, username] = [query.get("subject") ?? "", query.get("username") ?? ""];
   if ((subject === "") === (username === "")) throw badRequest(400, "Name either subject or username.");

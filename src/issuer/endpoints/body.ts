@@ -1,10 +1,9 @@
-import { HTTPException } from "hono/http-exception";
+import type { PlainRequest } from "../../core/plain-http.ts";
 import { z } from "zod";
 import { isHoldfastError } from "../../core/errors.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import type { IssuerContext } from "../context.ts";
-import { oauthError, asException } from "./respond.ts";
-import type { EndpointRequest } from "./endpoint.ts";
+import { oauthError, EndpointException, asException } from "./respond.ts";
 
 const MAX_BODY_BYTES = 65_536;
 /** The most parts of a body. Each costs a turn, so a body of tiny chunks would take long to read. */
@@ -49,7 +48,7 @@ export const refreshBody: z.ZodType<{
 /** Reads a JSON body. Throws a 400 that names the member at fault, never its value, because that may be a password. */
 export async function readBody<T>(
   ctx: Pick<IssuerContext, "clock">,
-  request: EndpointRequest,
+  request: PlainRequest,
   schema: z.ZodType<T>,
   maxBytes: number = MAX_BODY_BYTES,
 ): Promise<T> {
@@ -62,7 +61,7 @@ const anyObject = z.record(z.string(), z.unknown(), "must be an object");
 /** Reads a JSON object from a body that may be missing or empty, which means an object without members. */
 export async function readJsonObject(
   ctx: Pick<IssuerContext, "clock">,
-  request: EndpointRequest,
+  request: PlainRequest,
 ): Promise<Readonly<Record<string, unknown>>> {
   if (!request.headers.has("Content-Type")) return {};
   const bytes = await readBytes(ctx, request, "application/json", MAX_BODY_BYTES);
@@ -115,7 +114,7 @@ export interface FormParameters {
 }
 
 /** Reads a form body. Throws a 400 for a parameter that is given twice (RFC 6749 §3.2). */
-export async function readForm(ctx: IssuerContext, request: EndpointRequest): Promise<FormParameters> {
+export async function readForm(ctx: IssuerContext, request: PlainRequest): Promise<FormParameters> {
   const bytes = await readBytes(ctx, request, "application/x-www-form-urlencoded", MAX_BODY_BYTES);
   const text = bytes.toString();
   if (countSeparators(text, MAX_FORM_PARAMETERS) >= MAX_FORM_PARAMETERS) {
@@ -147,7 +146,7 @@ export function requireParameter(form: FormParameters, name: string): string {
 /** Counts the bytes that arrive, because `Content-Length` can be wrong. */
 async function readBytes(
   ctx: Pick<IssuerContext, "clock">,
-  { headers, body }: EndpointRequest,
+  { headers, body }: PlainRequest,
   type: string,
   maxBytes: number,
 ): Promise<Buffer> {
@@ -159,21 +158,18 @@ async function readBytes(
     throw badRequest(415, "The body must have no content coding.", { "Accept-Encoding": "identity" });
   }
   const chunks: Uint8Array[] = [];
-  const reader = body?.getReader();
-  const read = async () => {
-    let size = 0;
-    for (let part = await reader?.read(); part?.done === false; part = await reader?.read()) {
-      size += part.value.length;
-      if (chunks.length >= MAX_BODY_PARTS) throw badRequest(413, "The body has too many parts.");
-      if (size > maxBytes) throw badRequest(413, `The body must not exceed ${maxBytes} bytes.`);
-      chunks.push(part.value);
-    }
+  let size = 0;
+  const take = (part: Uint8Array) => {
+    size += part.length;
+    if (chunks.length >= MAX_BODY_PARTS) throw badRequest(413, "The body has too many parts.");
+    if (size > maxBytes) throw badRequest(413, `The body must not exceed ${maxBytes} bytes.`);
+    chunks.push(part);
   };
   try {
-    await withDeadline(ctx.clock, "the body", BODY_DEADLINE_MS, read);
+    await withDeadline(ctx.clock, "the body", BODY_DEADLINE_MS, async () => await body.read(take));
   } catch (error) {
-    void reader?.cancel().catch(() => undefined);
-    if (error instanceof HTTPException) throw error;
+    body.cancel();
+    if (error instanceof EndpointException) throw error;
     if (isHoldfastError(error, "timeout")) throw badRequest(408, "The body took too long.");
     throw badRequest(400, "The body ended early.");
   }
@@ -184,6 +180,6 @@ export function badRequest(
   status: number,
   description: string,
   headers?: Readonly<Record<string, string>>,
-): HTTPException {
+): EndpointException {
   return asException(oauthError(status, "invalid_request", description, headers));
 }

@@ -1,3 +1,4 @@
+import type { PlainRequest } from "../../core/plain-http.ts";
 import { hash, timingSafeEqual } from "node:crypto";
 import {
   bearerChallenge,
@@ -15,7 +16,7 @@ import { parseToken } from "../../jwt/parse.ts";
 import { findSession, type AuthenticSession } from "../store/session-record.ts";
 import type { RequestInfo } from "../types.ts";
 import type { FormParameters } from "./body.ts";
-import type { EndpointCall, EndpointRequest } from "./endpoint.ts";
+import type { EndpointCall } from "./endpoint.ts";
 import { oauthError, asException, tooManyRequests } from "./respond.ts";
 
 type AuthenticationCall = Pick<EndpointCall, "request" | "requestInfo">;
@@ -32,7 +33,7 @@ export type PresentedSession =
 /** Finds the session of the request's access token. */
 export async function findPresentedSession(
   ctx: IssuerContext,
-  request: EndpointRequest,
+  request: PlainRequest,
 ): Promise<PresentedSession> {
   const presented = readBearerToken(request);
   if (presented.status !== "token") {
@@ -53,10 +54,7 @@ export async function findPresentedSession(
 }
 
 /** Returns the session of the request's access token. Throws the refusal of RFC 6750 §3. */
-export async function requireSession(
-  ctx: IssuerContext,
-  request: EndpointRequest,
-): Promise<AuthenticSession> {
+export async function requireSession(ctx: IssuerContext, request: PlainRequest): Promise<AuthenticSession> {
   const found = await findPresentedSession(ctx, request);
   if (found.status !== "live") throw found.exception;
   return found.session;
@@ -65,7 +63,7 @@ export async function requireSession(
 /** The subject of the request's bearer token, which must grant `scope`. Throws the refusal of RFC 6750 §3. */
 export async function requireScope(
   ctx: IssuerContext,
-  request: EndpointRequest,
+  request: PlainRequest,
   scope: string,
 ): Promise<string> {
   const presented = readBearerToken(request);
@@ -94,12 +92,12 @@ async function findEndedSession(ctx: IssuerContext, token: string): Promise<Auth
 }
 
 /** Whether the first credentials of the request are bearer credentials, well-formed or not. */
-export function hasBearerToken(request: EndpointRequest): boolean {
+export function hasBearerToken(request: PlainRequest): boolean {
   return isBearerScheme(authorizationHeader(request));
 }
 
 /** The `Headers` of a request join several fields with a comma. */
-function readBearerToken(request: EndpointRequest): PresentedToken {
+function readBearerToken(request: PlainRequest): PresentedToken {
   return readBearer([authorizationHeader(request)]);
 }
 
@@ -143,7 +141,7 @@ export function authenticateClient(
 }
 
 /** A stale access token does not authenticate a client. An HTTP client may add it to every request. */
-function presentsClientCredentials(request: EndpointRequest): boolean {
+function presentsClientCredentials(request: PlainRequest): boolean {
   const authorization = authorizationHeader(request);
   return authorization !== "" && (!isBearerScheme(authorization) || /, *basic(?: |$)/i.test(authorization));
 }
@@ -185,6 +183,6 @@ function formDecode(text: string): string {
   return new URLSearchParams(`=${text.replaceAll("&", "%26")}`).get("") ?? "";
 }
 
-function authorizationHeader(request: EndpointRequest): string {
+function authorizationHeader(request: PlainRequest): string {
   return request.headers.get("Authorization") ?? "";
 }

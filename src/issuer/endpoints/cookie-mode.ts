@@ -1,4 +1,4 @@
-import { HTTPException } from "hono/http-exception";
+import { bodyOfText, type PlainRequest, type PlainResponse } from "../../core/plain-http.ts";
 import {
   CSRF_HEADER,
   extractRequestToken,
@@ -15,8 +15,15 @@ import { parseRefreshToken } from "../sessions/refresh-token.ts";
 import { findSession } from "../store/session-record.ts";
 import type { TokenResponse } from "../types.ts";
 import { badRequest, readJsonObject } from "./body.ts";
-import type { Endpoint, EndpointCall, EndpointRequest } from "./endpoint.ts";
-import { asException, emptyResponse, invalidGrant, jsonResponse, oauthError } from "./respond.ts";
+import type { Endpoint, EndpointCall } from "./endpoint.ts";
+import {
+  EndpointException,
+  asException,
+  emptyResponse,
+  invalidGrant,
+  jsonResponse,
+  oauthError,
+} from "./respond.ts";
 import {
   ACCESS_COOKIE,
   createTokenCookies,
@@ -82,7 +89,7 @@ export function withCookieMode(path: string, endpoint: Endpoint): Endpoint {
     if (path === LOGOUT_PATH && response.status === 401) {
       return withCookies(emptyResponse(204), expireTokenCookies(ctx));
     }
-    if (response.ok) return await toCookieResponse(ctx, use, { path, carried, call }, response);
+    if (response.status < 300) return toCookieResponse(ctx, use, { path, carried, call }, response);
     const hasEnded = path === REFRESH_PATH && response.status === 400 && (await isProvenEnd(ctx, carried));
     return hasEnded ? withCookies(response, expireTokenCookies(ctx)) : response;
   };
@@ -114,7 +121,7 @@ function readAccessCookie(view: RequestView, { origins }: CookieModeConfig): Ext
   return extractRequestToken(view, { header: "authorization", scheme: "Bearer", cookie });
 }
 
-function viewOf({ method, headers }: EndpointRequest): RequestView {
+function viewOf({ method, headers }: PlainRequest): RequestView {
   const lines = (name: string) => {
     const value = headers.get(name);
     return value === null ? [] : [value];
@@ -152,9 +159,9 @@ function rejectPlanted(ctx: IssuerContext, view: RequestView, { refresh }: Carri
 async function toTokenRequest(
   ctx: IssuerContext,
   { takes }: CookieUse,
-  request: EndpointRequest,
+  request: PlainRequest,
   { access, refresh }: CarriedTokens,
-): Promise<EndpointRequest> {
+): Promise<PlainRequest> {
   if (!takes.includes("refresh")) {
     const own = request.headers.get("Authorization");
     if (takes.includes("access") && own !== null && own !== `Bearer ${access}`) {
@@ -175,32 +182,26 @@ async function toTokenRequest(
 }
 
 /** A request with other credentials, and with another body when `json` is given. */
-function rebuild(request: EndpointRequest, accessToken: string | null, json?: string): EndpointRequest {
+function rebuild(request: PlainRequest, accessToken: string | null, json?: string): PlainRequest {
   const { url, method } = request;
-  const headers = new Headers(request.headers);
-  for (const name of ["Cookie", "Authorization"]) headers.delete(name);
-  if (accessToken !== null) headers.set("Authorization", `Bearer ${accessToken}`);
-  if (json !== undefined) {
-    headers.set("Content-Type", "application/json");
-    headers.delete("Content-Length");
-  }
-  // A stream that is opened before it is read takes its chunks one by one, and they may be tiny.
-  const open = () => (json === undefined ? request.body : new Response(json).body);
-  return {
-    url,
-    method,
-    headers,
-    get body() {
-      return open();
-    },
+  const changed = new Map<string, string | null>([
+    ["cookie", null],
+    ["authorization", accessToken === null ? null : `Bearer ${accessToken}`],
+  ]);
+  if (json !== undefined) changed.set("content-type", "application/json").set("content-length", null);
+  const get = (name: string) => {
+    const value = changed.get(name.toLowerCase());
+    return value === undefined ? request.headers.get(name) : value;
   };
+  const headers = { get, has: (name: string) => get(name) !== null };
+  return { url, method, headers, body: json === undefined ? request.body : bodyOfText(json) };
 }
 
-async function settle(endpoint: Endpoint, ctx: IssuerContext, call: EndpointCall): Promise<Response> {
+async function settle(endpoint: Endpoint, ctx: IssuerContext, call: EndpointCall): Promise<PlainResponse> {
   try {
     return await endpoint(ctx, call);
   } catch (error) {
-    if (error instanceof HTTPException && error.res !== undefined) return error.res;
+    if (error instanceof EndpointException) return error.response;
     throw error;
   }
 }
@@ -215,7 +216,7 @@ function withSizeCheck(ctx: IssuerContext, { cookies }: CookieUse): IssuerContex
 }
 
 /** Fewer scopes or claims make a later request succeed, and the session of a refresh goes on (law 1). */
-function tooLargeForCookie(ctx: IssuerContext, { length }: string): Response {
+function tooLargeForCookie(ctx: IssuerContext, { length }: string): PlainResponse {
   const message = `an access token of ${length} bytes is too large for a cookie of 4096 bytes: give the user fewer scopes or claims`;
   ctx.emit("token_too_large", message);
   const description = "The access token is too large for a cookie.";
@@ -228,19 +229,20 @@ interface Answered {
   readonly call: EndpointCall;
 }
 
-async function toCookieResponse(
+function toCookieResponse(
   ctx: IssuerContext,
   { cookies: use }: CookieUse,
   { path, carried, call }: Answered,
-  response: Response,
-): Promise<Response> {
+  response: PlainResponse,
+): PlainResponse {
   if (use === "keep") return response;
   if (use === "expire") return withCookies(response, expireTokenCookies(ctx));
   if (use === "expire own") {
     const isOwn = sessionOf(carried.access) === call.params["id"];
     return isOwn ? withCookies(response, expireTokenCookies(ctx)) : response;
   }
-  const tokens = (await response.json()) as TokenResponse;
+  // An endpoint that sets cookies has answered with the tokens.
+  const tokens = JSON.parse(response.body as string) as TokenResponse;
   const cookies = createTokenCookies(ctx, tokens);
   if (cookies === null) return tooLargeForCookie(ctx, tokens.access_token);
   const headers = { "Expires-In": String(tokens.expires_in) };
@@ -263,9 +265,8 @@ function subjectOf(accessToken: string): string | undefined {
   return "reason" in parsed ? undefined : parsed.claims.sub;
 }
 
-function withCookies(response: Response, cookies: readonly string[]): Response {
-  for (const cookie of cookies) response.headers.append("Set-Cookie", cookie);
-  return response;
+function withCookies(response: PlainResponse, cookies: readonly string[]): PlainResponse {
+  return { ...response, cookies };
 }
 
 /** Longer than a request can be under way. */

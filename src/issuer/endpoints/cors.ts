@@ -1,3 +1,5 @@
+import type { PlainRequest } from "../../core/plain-http.ts";
+
 /** The origins whose pages may read answers. */
 export interface CorsPolicy {
   readonly origins: ReadonlySet<string>;
@@ -72,19 +74,22 @@ function isHeaderList(text: string | null): text is string {
   return text !== null && text.length <= MAX_REQUEST_HEADERS && headerNames.test(text);
 }
 
+export function corsRequestOf({ method, headers }: Pick<PlainRequest, "method" | "headers">): CorsRequest {
+  return {
+    method,
+    origin: headers.get("Origin"),
+    requestMethod: headers.get("Access-Control-Request-Method"),
+    requestHeaders: headers.get("Access-Control-Request-Headers"),
+  };
+}
+
 /** Answers preflights, and adds the CORS headers to every answer of `handle`. */
 export function withCors<Args extends unknown[]>(
   policy: CorsPolicy,
   handle: (request: Request, ...args: Args) => Promise<Response>,
 ): (request: Request, ...args: Args) => Promise<Response> {
   return async (request, ...args) => {
-    const { method } = request;
-    const { isPreflight, headers } = corsHeaders(policy, {
-      method,
-      origin: request.headers.get("Origin"),
-      requestMethod: request.headers.get("Access-Control-Request-Method"),
-      requestHeaders: request.headers.get("Access-Control-Request-Headers"),
-    });
+    const { isPreflight, headers } = corsHeaders(policy, corsRequestOf(request));
     if (isPreflight) return new Response(null, { status: 204, headers });
     const response = await handle(request, ...args);
     for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);

@@ -1,4 +1,5 @@
 import type { Clock } from "../../core/clock.ts";
+import type { PlainResponse } from "../../core/plain-http.ts";
 import type { RevocationEntry } from "../../core/revocation.ts";
 import { ownTurn } from "../../resilience/turns.ts";
 import { jsonResponse } from "./respond.ts";
@@ -14,7 +15,7 @@ export function entriesResponse(
   clock: Clock,
   members: object,
   entries: readonly RevocationEntry[],
-): Response {
+): PlainResponse {
   if (entries.length <= ENTRIES_PER_CHUNK) return jsonResponse(200, { ...members, entries });
   const encoder = new TextEncoder();
   let written = 0;
@@ -29,8 +30,5 @@ export function entriesResponse(
       if (isLast) controller.close();
     },
   });
-  return new Response(body, {
-    status: 200,
-    headers: { "content-type": "application/json", "cache-control": "no-store" },
-  });
+  return { ...jsonResponse(200, null), body };
 }

@@ -1,3 +1,4 @@
+import type { PlainResponse } from "../../core/plain-http.ts";
 import { z } from "zod";
 import { isLive, sessionExpiresAt } from "../../core/session.ts";
 import type { IssuerContext } from "../context.ts";
@@ -15,7 +16,7 @@ const tokenBody = z.object({ token: stringSchema() }, "must be an object");
 export async function validateEndpoint(
   ctx: IssuerContext,
   { request, requestInfo }: EndpointCall,
-): Promise<Response> {
+): Promise<PlainResponse> {
   requireClient(ctx, { request, requestInfo });
   const { token } = await readBody(ctx, request, tokenBody);
   const access = await ctx.accessTokens.check(token);
@@ -27,7 +28,7 @@ export async function validateEndpoint(
 export async function introspectEndpoint(
   ctx: IssuerContext,
   { request, requestInfo }: EndpointCall,
-): Promise<Response> {
+): Promise<PlainResponse> {
   const form = await readForm(ctx, request);
   const client = authenticateClient(ctx, { request, requestInfo }, form);
   if (client === null) throw invalidClient();

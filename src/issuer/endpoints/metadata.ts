@@ -1,8 +1,9 @@
+import type { PlainResponse } from "../../core/plain-http.ts";
 import type { IssuerContext } from "../context.ts";
 import { jsonResponse } from "./respond.ts";
 
 /** The published keys (RFC 7517 §5). */
-export async function jwksEndpoint(ctx: IssuerContext): Promise<Response> {
+export async function jwksEndpoint(ctx: IssuerContext): Promise<PlainResponse> {
   const { keys, ageMs } = await ctx.keys.jwks();
   const ageS = Math.floor(ageMs / 1000);
   // The key set was read from the store `ageS` seconds ago, so it counts as a cached response of that age (RFC 9111 §5.1).
@@ -11,7 +12,7 @@ export async function jwksEndpoint(ctx: IssuerContext): Promise<Response> {
 }
 
 /** Authorization server metadata (RFC 8414 §2) of the endpoints that exist. */
-export function metadataEndpoint({ config }: IssuerContext): Response {
+export function metadataEndpoint({ config }: IssuerContext): PlainResponse {
   const base = config.url.replace(/\/$/, "");
   const withSecret = ["client_secret_basic", "client_secret_post"];
   return jsonResponse(200, {

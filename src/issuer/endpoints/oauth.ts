@@ -1,3 +1,4 @@
+import type { PlainResponse } from "../../core/plain-http.ts";
 import { isScopeToken } from "../../core/scopes.ts";
 import { FIRST_PARTY_CLIENT_ID, type ClientConfig } from "../client-config.ts";
 import type { IssuerContext } from "../context.ts";
@@ -23,7 +24,7 @@ import { refreshResponse } from "./tokens.ts";
 export async function tokenEndpoint(
   ctx: IssuerContext,
   { request, requestInfo }: EndpointCall,
-): Promise<Response> {
+): Promise<PlainResponse> {
   const form = await readForm(ctx, request);
   const client = authenticateClient(ctx, { request, requestInfo }, form);
   const grant = requireParameter(form, "grant_type");
@@ -54,7 +55,7 @@ async function clientCredentialsGrant(
   client: ClientConfig | null,
   wanted: GrantRequest,
   requestInfo: RequestInfo,
-): Promise<Response> {
+): Promise<PlainResponse> {
   if (client === null) throw invalidClient();
   const narrowed = narrowGrant({ scopes: client.scopes, audience: ctx.config.audience }, wanted);
   if (narrowed.status === "invalid_scope") return invalidScope();
@@ -70,7 +71,7 @@ async function clientCredentialsGrant(
   return jsonResponse(200, createClientTokenResponse(ctx, signingKey, { id: client.id, ...grant, cutoff }));
 }
 
-function invalidScope(): Response {
+function invalidScope(): PlainResponse {
   return oauthError(400, "invalid_scope", "The requested scope exceeds what may be granted.");
 }
 
@@ -78,7 +79,7 @@ function invalidScope(): Response {
 export async function revokeEndpoint(
   ctx: IssuerContext,
   { request, requestInfo }: EndpointCall,
-): Promise<Response> {
+): Promise<PlainResponse> {
   const form = await readForm(ctx, request);
   const client = authenticateClient(ctx, { request, requestInfo }, form);
   const text = requireParameter(form, "token");

@@ -1,3 +1,4 @@
+import type { PlainResponse } from "../../core/plain-http.ts";
 import { z } from "zod";
 import type { IssuerContext } from "../context.ts";
 import { badRequest } from "./body.ts";
@@ -28,7 +29,7 @@ const positionQuery = z.object({
 export async function revocationsEndpoint(
   ctx: IssuerContext,
   { request, requestInfo }: EndpointCall,
-): Promise<Response> {
+): Promise<PlainResponse> {
   requireClient(ctx, { request, requestInfo });
   const query = Object.fromEntries(new URL(request.url).searchParams);
   if (query["after"] === undefined) {

@@ -1,10 +1,10 @@
+import type { PlainRequest, PlainResponse } from "../../core/plain-http.ts";
 import { sessionExpiresAt } from "../../core/session.ts";
 import type { SessionPosition } from "../../stores/session-store.ts";
 import type { AuthenticSession } from "../store/session-record.ts";
 import { formatPosition, MAX_LISTED_SESSIONS, parsePosition } from "../sessions/session-position.ts";
 import { badRequest } from "./body.ts";
 import { jsonResponse } from "./respond.ts";
-import type { EndpointRequest } from "./endpoint.ts";
 
 /** Reads `limit`, a whole number from 1 to `max`. Default: 100. */
 export function readLimit(query: URLSearchParams, max: number): number {
@@ -16,7 +16,7 @@ export function readLimit(query: URLSearchParams, max: number): number {
 }
 
 /** Reads `after` and `limit` of a list of sessions. */
-export function readSessionPage({ url }: EndpointRequest): { after: SessionPosition | null; limit: number } {
+export function readSessionPage({ url }: PlainRequest): { after: SessionPosition | null; limit: number } {
   const query = new URL(url).searchParams;
   const text = query.get("after");
   const after = text === null ? null : parsePosition(text);
@@ -28,7 +28,7 @@ export function readSessionPage({ url }: EndpointRequest): { after: SessionPosit
 export function sessionPageResponse(
   sessions: readonly { readonly session: AuthenticSession; readonly current?: boolean }[],
   next: SessionPosition | null,
-): Response {
+): PlainResponse {
   return jsonResponse(200, {
     sessions: sessions.map(({ session, current }) => describeSession(session, current)),
     ...(next !== null && { next: formatPosition(next) }),

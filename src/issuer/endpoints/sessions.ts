@@ -1,4 +1,4 @@
-import { HTTPException } from "hono/http-exception";
+import type { PlainRequest, PlainResponse } from "../../core/plain-http.ts";
 import { isLive } from "../../core/session.ts";
 import type { IssuerContext } from "../context.ts";
 import { digestRefreshToken, type RefreshToken } from "../sessions/refresh-token.ts";
@@ -7,9 +7,9 @@ import { endPresentedSession, endSessionsWith, listLiveSessions } from "../sessi
 import { findSession, type AuthenticSession } from "../store/session-record.ts";
 import { readBody, refreshTokenBody } from "./body.ts";
 import { findPresentedSession, hasBearerToken, requireSession } from "./client-auth.ts";
-import type { EndpointCall, EndpointRequest } from "./endpoint.ts";
+import type { EndpointCall } from "./endpoint.ts";
 import { readSessionPage, sessionPageResponse } from "./session-page.ts";
-import { asException, emptyResponse, invalidGrant, oauthError } from "./respond.ts";
+import { EndpointException, asException, emptyResponse, invalidGrant, oauthError } from "./respond.ts";
 
 /**
  * Ends the session of a refresh token with a valid MAC, or of the access token. The refresh token of the body counts
@@ -18,7 +18,7 @@ import { asException, emptyResponse, invalidGrant, oauthError } from "./respond.
 export async function logoutEndpoint(
   ctx: IssuerContext,
   { request, requestInfo }: EndpointCall,
-): Promise<Response> {
+): Promise<PlainResponse> {
   const { source } = requestInfo;
   const token = await readPresentedToken(ctx, request);
   if (token !== undefined && token !== null) {
@@ -38,7 +38,7 @@ export async function logoutEndpoint(
 export async function logoutAllEndpoint(
   ctx: IssuerContext,
   { request, requestInfo }: EndpointCall,
-): Promise<Response> {
+): Promise<PlainResponse> {
   const { source } = requestInfo;
   const session = await requireOwnSession(ctx, request, await readPresentedToken(ctx, request), source);
   if (session !== null) await endSessionsWith(ctx, session, source);
@@ -51,13 +51,13 @@ export async function logoutAllEndpoint(
  */
 async function readPresentedToken(
   ctx: IssuerContext,
-  request: EndpointRequest,
+  request: PlainRequest,
 ): Promise<RefreshToken | null | undefined> {
   try {
     const body = await readBody(ctx, request, refreshTokenBody);
     return await parsePresented(ctx, body.refresh_token, "any client");
   } catch (error) {
-    const status = error instanceof HTTPException ? error.res?.status : undefined;
+    const status = error instanceof EndpointException ? error.response.status : undefined;
     const hasNoToken = status === 400 || status === 415;
     if (hasNoToken && hasBearerToken(request)) return undefined;
     throw error;
@@ -67,7 +67,7 @@ async function readPresentedToken(
 /** Returns the session of the user whose sessions end. `null` when the request repeats a logout-all that has already succeeded. */
 async function requireOwnSession(
   ctx: IssuerContext,
-  request: EndpointRequest,
+  request: PlainRequest,
   token: RefreshToken | null | undefined,
   source: string | undefined,
 ): Promise<AuthenticSession | null> {
@@ -105,7 +105,10 @@ async function isProvenSpent(ctx: IssuerContext, { arrivedAt }: AuthenticSession
 }
 
 /** Lists a page of the live sessions of the user, newest first. Times are epoch seconds. */
-export async function listSessionsEndpoint(ctx: IssuerContext, { request }: EndpointCall): Promise<Response> {
+export async function listSessionsEndpoint(
+  ctx: IssuerContext,
+  { request }: EndpointCall,
+): Promise<PlainResponse> {
   const own = await requireSession(ctx, request);
   const page = readSessionPage(request);
   const { sessions, next } = await listLiveSessions(ctx, own.subject, page);
@@ -119,7 +122,7 @@ export async function listSessionsEndpoint(ctx: IssuerContext, { request }: Endp
 export async function endSessionEndpoint(
   ctx: IssuerContext,
   { request, requestInfo, params: { id = "" } }: EndpointCall,
-): Promise<Response> {
+): Promise<PlainResponse> {
   const { subject } = await requireSession(ctx, request);
   const session = await findSession(ctx, id);
   if (session?.subject !== subject) {

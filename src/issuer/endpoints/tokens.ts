@@ -1,3 +1,4 @@
+import type { PlainResponse } from "../../core/plain-http.ts";
 import { z } from "zod";
 import type { IssuerContext } from "../context.ts";
 import type { DefiniteOutcome } from "../issuer-base.ts";
@@ -42,7 +43,7 @@ const passwordBody = z.object(
 export async function loginEndpoint(
   ctx: IssuerContext,
   { request, requestInfo }: EndpointCall,
-): Promise<Response> {
+): Promise<PlainResponse> {
   const schema = ctx.config.authenticate === undefined ? credentials : anyObject;
   const body = await readBody(ctx, request, schema);
   const { resource: resources } = parseBody(body, withResource);
@@ -54,7 +55,7 @@ export async function loginEndpoint(
 export async function passwordEndpoint(
   ctx: IssuerContext,
   { request, requestInfo }: EndpointCall,
-): Promise<Response> {
+): Promise<PlainResponse> {
   const session = await requireSession(ctx, request);
   const body = await readBody(ctx, request, passwordBody);
   const passwords = { current: body.current_password, next: body.new_password };
@@ -62,7 +63,7 @@ export async function passwordEndpoint(
 }
 
 /** An unknown user and a wrong password get the same response. */
-function loginResponse(outcome: DefiniteOutcome<LoginOutcome>): Response {
+function loginResponse(outcome: DefiniteOutcome<LoginOutcome>): PlainResponse {
   if (outcome.status === "ok") return jsonResponse(200, outcome.tokens);
   if (outcome.status === "limited") return tooManyRequests(outcome.retryAfterMs);
   if (outcome.status === "invalid_target") return invalidTarget();
@@ -72,7 +73,7 @@ function loginResponse(outcome: DefiniteOutcome<LoginOutcome>): Response {
 export async function refreshEndpoint(
   ctx: IssuerContext,
   { request, requestInfo }: EndpointCall,
-): Promise<Response> {
+): Promise<PlainResponse> {
   const body = await readBody(ctx, request, refreshBody);
   const { refresh_token: token, acknowledge: asked = false, resource: resources } = body;
   return refreshResponse(ctx, await refresh(ctx, token, { ...requestInfo, resources }), asked);
@@ -83,7 +84,7 @@ export function refreshResponse(
   ctx: IssuerContext,
   outcome: DefiniteOutcome<RefreshOutcome>,
   asked: boolean,
-): Response {
+): PlainResponse {
   if (outcome.status === "ok") {
     const isAwaited = asked && ctx.config.lostAnswerMs > 0;
     return jsonResponse(200, isAwaited ? { ...outcome.tokens, acknowledge: true } : outcome.tokens);
@@ -98,7 +99,10 @@ export function refreshResponse(
 }
 
 /** 204 once the acknowledgement is durable, and also when there was nothing to acknowledge. */
-export async function acknowledgeEndpoint(ctx: IssuerContext, { request }: EndpointCall): Promise<Response> {
+export async function acknowledgeEndpoint(
+  ctx: IssuerContext,
+  { request }: EndpointCall,
+): Promise<PlainResponse> {
   const { refresh_token: token } = await readBody(ctx, request, refreshTokenBody);
   const { status } = await acknowledge(ctx, token);
   return status === "ok" ? emptyResponse(204) : invalidGrant();

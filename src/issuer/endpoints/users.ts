@@ -1,3 +1,4 @@
+import type { PlainResponse } from "../../core/plain-http.ts";
 import { z } from "zod";
 import { isScopeToken } from "../../core/scopes.ts";
 import type { IssuerContext } from "../context.ts";
@@ -39,7 +40,10 @@ const changeSchema = z.strictObject({
   disabled: z.boolean("must be true or false").optional(),
 });
 
-export async function listUsersEndpoint(ctx: IssuerContext, { request }: EndpointCall): Promise<Response> {
+export async function listUsersEndpoint(
+  ctx: IssuerContext,
+  { request }: EndpointCall,
+): Promise<PlainResponse> {
   await requireScope(ctx, request, ADMIN_SCOPE);
   const query = new URL(request.url).searchParams;
   const limit = readLimit(query, MAX_LISTED);
@@ -48,7 +52,7 @@ export async function listUsersEndpoint(ctx: IssuerContext, { request }: Endpoin
   return jsonResponse(200, { users: users.map(describeUser), ...(next !== undefined && { next }) });
 }
 
-export async function addUserEndpoint(ctx: IssuerContext, call: EndpointCall): Promise<Response> {
+export async function addUserEndpoint(ctx: IssuerContext, call: EndpointCall): Promise<PlainResponse> {
   const action = await requireAdministrator(ctx, call);
   const { username, password, scope = [] } = await readBody(ctx, call.request, newUserSchema);
   const name = normalizeUsername(ctx, username);
@@ -65,14 +69,14 @@ export async function addUserEndpoint(ctx: IssuerContext, call: EndpointCall): P
 export async function getUserEndpoint(
   ctx: IssuerContext,
   { request, params: { name = "" } }: EndpointCall,
-): Promise<Response> {
+): Promise<PlainResponse> {
   await requireScope(ctx, request, ADMIN_SCOPE);
   const user = await getUser(ctx, name);
   return user === null ? unknownUser() : jsonResponse(200, describeUser(user));
 }
 
 /** Changes what the body names, in one step. */
-export async function changeUserEndpoint(ctx: IssuerContext, call: EndpointCall): Promise<Response> {
+export async function changeUserEndpoint(ctx: IssuerContext, call: EndpointCall): Promise<PlainResponse> {
   const action = await requireAdministrator(ctx, call);
   const { name = "" } = call.params;
   const { scope, password, disabled } = await readBody(ctx, call.request, changeSchema);
@@ -87,7 +91,7 @@ export async function changeUserEndpoint(ctx: IssuerContext, call: EndpointCall)
   return outcome.status === "unknown" ? unknownUser() : lastAdministrator();
 }
 
-export async function removeUserEndpoint(ctx: IssuerContext, call: EndpointCall): Promise<Response> {
+export async function removeUserEndpoint(ctx: IssuerContext, call: EndpointCall): Promise<PlainResponse> {
   const action = await requireAdministrator(ctx, call);
   const { name = "" } = call.params;
   const outcome = normalizeUsername(ctx, name) === null ? "unknown" : await removeUser(ctx, name, action);
@@ -114,11 +118,11 @@ function describeUser({ username, subject, scopes, createdAt, disabledAt }: User
   };
 }
 
-function unknownUser(): Response {
+function unknownUser(): PlainResponse {
   return oauthError(404, "not_found", "There is no user of this name.");
 }
 
-function lastAdministrator(): Response {
+function lastAdministrator(): PlainResponse {
   const description = `No enabled user with the scope ${ADMIN_SCOPE} would be left.`;
   return oauthError(409, "last_administrator", description);
 }

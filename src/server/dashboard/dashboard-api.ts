@@ -3,7 +3,7 @@ import type { HttpBindings } from "@hono/node-server";
 import type { Hono, MiddlewareHandler } from "hono";
 import type { SettingView, SettingsAnswer } from "../../dashboard/wire-api.ts";
 import type { Instance } from "../../dashboard/wire.ts";
-import { jsonResponse, oauthError } from "../../issuer/endpoints/respond.ts";
+import { jsonResponse, oauthError } from "../http/respond.ts";
 import { isLocalPeer } from "../http/admin-access.ts";
 import { addGetRoute } from "../http/get-route.ts";
 import type { Service } from "../service.ts";

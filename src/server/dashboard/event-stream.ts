@@ -1,6 +1,6 @@
 import type { Frame, Instance, PackedHistory, Snapshot, StreamMessages } from "../../dashboard/wire.ts";
 import type { TimelineEvent } from "../../dashboard/wire-state.ts";
-import { oauthError } from "../../issuer/endpoints/respond.ts";
+import { oauthError } from "../http/respond.ts";
 import type { Sampler, Viewers } from "./sampler.ts";
 
 /** The most viewers at the same time. Each costs memory and a part of every second. */

@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { HttpBindings } from "@hono/node-server";
 import type { Context, Hono } from "hono";
 import { LISTENER_TOKEN_HEADER } from "../../dashboard/wire.ts";
-import { oauthError } from "../../issuer/endpoints/respond.ts";
+import { oauthError } from "./respond.ts";
 import { isDashboardFile } from "./dashboard-page.ts";
 import { httpAddress } from "./listen.ts";
 

@@ -1,10 +1,11 @@
 import { Hono } from "hono";
-import { HTTPException } from "hono/http-exception";
 import type { Logger } from "pino";
 import type { Clock } from "../../core/clock.ts";
 import type { MetricSource } from "../../core/metrics.ts";
 import { cacheHealthCheck } from "../../cache/index.ts";
-import { oauthError } from "../../issuer/endpoints/respond.ts";
+import { toWebResponse } from "../../core/plain-http.ts";
+import { EndpointException } from "../../issuer/endpoints/respond.ts";
+import { oauthError } from "./respond.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import type { Dashboard } from "../dashboard/dashboard-api.ts";
 import { addAdminAccess, type AdminAccess } from "./admin-access.ts";
@@ -71,7 +72,7 @@ export function adminApp(
   });
   addGuardActions(app, service, dashboard.forgetBreaker);
   app.onError((error, c) => {
-    if (error instanceof HTTPException && error.res !== undefined) return error.res;
+    if (error instanceof EndpointException) return toWebResponse(error.response);
     // The message of a foreign error may quote a request.
     log.error(`the admin listener could not answer ${c.req.method} ${c.req.routePath}: ${error.name}`);
     return oauthError(500, "server_error", "Something went wrong.");

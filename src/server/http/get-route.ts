@@ -1,5 +1,5 @@
 import type { Env, Handler, Hono } from "hono";
-import { oauthError } from "../../issuer/endpoints/respond.ts";
+import { oauthError } from "./respond.ts";
 
 /** Answers GET and HEAD at `path` with `handler`, and every other method with 405. */
 export function addGetRoute<E extends Env>(app: Hono<E>, path: string, handler: Handler<E>): void {

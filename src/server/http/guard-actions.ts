@@ -2,8 +2,9 @@ import type { Context, Hono } from "hono";
 import { z } from "zod";
 import type { AuthEnv } from "../../adapters/hono.ts";
 import type { AuditKind } from "../../core/events.ts";
+import { toPlainRequest } from "../../core/plain-http.ts";
 import { readBody } from "../../issuer/endpoints/body.ts";
-import { jsonResponse, oauthError } from "../../issuer/endpoints/respond.ts";
+import { jsonResponse, oauthError } from "./respond.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
 import { writeAuditNote } from "../audit-note.ts";
 import type { Service } from "../service.ts";
@@ -69,7 +70,9 @@ function addAction<T>(
 ): void {
   app.post(path, ...requireAdmin(service), async (c: Context<AuthEnv>) => {
     const { subject, sessionId: session } = c.var.auth;
-    const action = perform(await readBody(service.platform, c.req.raw, schema, MAX_BODY_BYTES));
+    const action = perform(
+      await readBody(service.platform, toPlainRequest(c.req.raw), schema, MAX_BODY_BYTES),
+    );
     if (action instanceof Response) return action;
     const audited = await tryAudit(service, action, { subject, session });
     return jsonResponse(200, { issuer: action.issuer, audited } satisfies GuardActionResult);

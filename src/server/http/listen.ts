@@ -9,7 +9,7 @@ import { ConnectionLimits, type ConnectionLimitOptions } from "./connection-limi
 import { applyCors, corsOfUnreadRequest } from "./cors.ts";
 import { answerClientError, hasOneHost, refuseRequest } from "./request-listener.ts";
 import { RouteTemplates } from "./route-templates.ts";
-import { limitUnreadBody } from "./unread-body.ts";
+import { limitUnreadBody } from "../../adapters/http/unread-body.ts";
 
 /** A request listener. Its return value is ignored. */
 type Handler = (req: IncomingMessage, res: ServerResponse) => unknown;

@@ -1,6 +1,6 @@
 import type { MiddlewareHandler } from "hono";
 import { protect, type AuthEnv } from "../../adapters/hono.ts";
-import { oauthError } from "../../issuer/endpoints/respond.ts";
+import { oauthError } from "./respond.ts";
 import { ADMIN_SCOPE } from "../../issuer/users/administrators.ts";
 import { ownAudience, type Service } from "../service.ts";
 

@@ -2,6 +2,7 @@ import type { Hono } from "hono";
 import { z } from "zod";
 import type { AuthEnv } from "../../../adapters/hono.ts";
 import type { Action, ActionAnswer } from "../../../dashboard/wire-api.ts";
+import { toPlainRequest } from "../../../core/plain-http.ts";
 import { readBody, stringSchema } from "../../../issuer/endpoints/body.ts";
 import { requireAdmin } from "../../http/require-admin.ts";
 import type { Service } from "../../service.ts";
@@ -47,7 +48,7 @@ export function addActions(app: Hono, service: Service, breakers: BreakerAction)
     answer(clock, async (c) => {
       const { dryRun: isDry = false, ...action } = await readBody(
         { clock },
-        c.req.raw,
+        toPlainRequest(c.req.raw),
         actionSchema,
         MAX_BODY_BYTES,
       );

@@ -2,7 +2,7 @@ import type { HttpBindings } from "@hono/node-server";
 import type { Context, Handler, Hono } from "hono";
 import type { Clock } from "../../../core/clock.ts";
 import { isHoldfastError } from "../../../core/errors.ts";
-import { jsonResponse, oauthError, temporarilyUnavailable } from "../../../issuer/endpoints/respond.ts";
+import { jsonResponse, oauthError, temporarilyUnavailable } from "../../http/respond.ts";
 import { withDeadline } from "../../../resilience/deadline.ts";
 
 /** An operator waits this long for the store. */

@@ -4,8 +4,9 @@ import { z } from "zod";
 import type { JwtClaims, Verdict } from "../../../core/verdict.ts";
 import type { ExplainCheck, Explanation } from "../../../dashboard/wire-api.ts";
 import type { TrustedIssuerStatus } from "../../../guard/status-types.ts";
+import { toPlainRequest } from "../../../core/plain-http.ts";
 import { readBody, stringSchema } from "../../../issuer/endpoints/body.ts";
-import { oauthError } from "../../../issuer/endpoints/respond.ts";
+import { oauthError } from "../../http/respond.ts";
 import { parseToken, type ParsedToken } from "../../../jwt/parse.ts";
 import { durationWords } from "../../health/words.ts";
 import { isLocalPeer } from "../../http/admin-access.ts";
@@ -29,7 +30,7 @@ export function addExplain(app: Hono, service: Service): void {
       if (!isLocalPeer(c.env as Partial<HttpBindings> | undefined)) {
         return oauthError(403, "forbidden", "A token is explained to clients on this machine only.");
       }
-      const { token } = await readBody({ clock }, c.req.raw, schema, MAX_BODY_BYTES);
+      const { token } = await readBody({ clock }, toPlainRequest(c.req.raw), schema, MAX_BODY_BYTES);
       return await explainToken(service, token.trim().replace(/^bearer +/i, ""), clock.now());
     }),
   );

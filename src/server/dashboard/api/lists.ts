@@ -2,7 +2,7 @@ import type { Context, Hono } from "hono";
 import type { AuthEnv } from "../../../adapters/hono.ts";
 import type { AuditEvent } from "../../../core/events.ts";
 import type { AuditAnswer, SessionRow, SessionsAnswer, UsersAnswer } from "../../../dashboard/wire-api.ts";
-import { oauthError } from "../../../issuer/endpoints/respond.ts";
+import { oauthError } from "../../http/respond.ts";
 import { readLimit } from "../../../issuer/endpoints/session-page.ts";
 import type { SessionView } from "../../../issuer/sessions/session-types.ts";
 import { addGetRoute } from "../../http/get-route.ts";

@@ -1,8 +1,9 @@
 import type { Context, Hono } from "hono";
 import { z } from "zod";
 import type { SignedIn } from "../../../dashboard/wire-api.ts";
+import { toPlainRequest } from "../../../core/plain-http.ts";
 import { readBody, stringSchema } from "../../../issuer/endpoints/body.ts";
-import { oauthError } from "../../../issuer/endpoints/respond.ts";
+import { oauthError } from "../../http/respond.ts";
 import type { TokenResponse } from "../../../issuer/types.ts";
 import { ADMIN_SCOPE } from "../../../issuer/users/administrators.ts";
 import type { Service } from "../../service.ts";
@@ -21,17 +22,32 @@ const renewSchema = z.strictObject({ refreshToken: stringSchema() });
 export function addSignIn(app: Hono, service: Service): void {
   const bodyContext = { clock: service.platform.clock };
   addPostRoute(app, "/api/login", async (c) => {
-    const { username, password } = await readBody(bodyContext, c.req.raw, loginSchema, MAX_BODY_BYTES);
+    const { username, password } = await readBody(
+      bodyContext,
+      toPlainRequest(c.req.raw),
+      loginSchema,
+      MAX_BODY_BYTES,
+    );
     const body = { username, password, remember: false, device_name: DEVICE_NAME };
     return await signedIn(service, await callIssuer(c, service, "/auth/login", body));
   });
   addPostRoute(app, "/api/refresh", async (c) => {
-    const { refreshToken } = await readBody(bodyContext, c.req.raw, renewSchema, MAX_BODY_BYTES);
+    const { refreshToken } = await readBody(
+      bodyContext,
+      toPlainRequest(c.req.raw),
+      renewSchema,
+      MAX_BODY_BYTES,
+    );
     const response = await callIssuer(c, service, "/auth/refresh", { refresh_token: refreshToken });
     return await signedIn(service, response);
   });
   addPostRoute(app, "/api/logout", async (c) => {
-    const { refreshToken } = await readBody(bodyContext, c.req.raw, renewSchema, MAX_BODY_BYTES);
+    const { refreshToken } = await readBody(
+      bodyContext,
+      toPlainRequest(c.req.raw),
+      renewSchema,
+      MAX_BODY_BYTES,
+    );
     return await callIssuer(c, service, "/auth/logout", { refresh_token: refreshToken });
   });
 }

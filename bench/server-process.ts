@@ -1,0 +1,89 @@
+import { fork, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { Agent, request, type RequestOptions } from "node:http";
+
+/** The most requests that are under way at once. */
+export const IN_FLIGHT = 32;
+
+/** What a server process sends when it listens. */
+export interface ServerAddress {
+  readonly port: number;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** A server in a process of its own, whose processor time is measured. */
+export class ServerProcess<A extends ServerAddress> {
+  readonly address: A;
+  readonly #child: ChildProcess;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: IN_FLIGHT });
+
+  constructor(child: ChildProcess, address: A) {
+    this.#child = child;
+    this.address = address;
+  }
+
+  /** Starts `file`, which calls `reportServer` when it finds its mode in the environment. */
+  static async start<A extends ServerAddress>(file: string, mode: object): Promise<ServerProcess<A>> {
+    const child = fork(file, [], { env: { ...process.env, SERVER_MODE: JSON.stringify(mode) } });
+    child.once("exit", (code) => {
+      if (code !== 0 && code !== null) throw new Error(`the server ended with ${code}`);
+    });
+    const [address] = (await once(child, "message")) as [A];
+    return new ServerProcess(child, address);
+  }
+
+  /** User and system time of the process, all threads included, in microseconds. */
+  async cpuMicros(): Promise<number> {
+    this.#child.send("cpu");
+    const [{ user, system }] = (await once(this.#child, "message")) as [NodeJS.CpuUsage];
+    return user + system;
+  }
+
+  async send(options: RequestOptions, body?: string): Promise<Answer> {
+    const target = { ...options, port: this.address.port, host: "127.0.0.1", agent: this.#agent };
+    return await new Promise((resolve, reject) => {
+      const sent = request(target, (res) => {
+        let text = "";
+        res
+          .setEncoding("latin1")
+          .on("data", (part: string) => (text += part))
+          .once("end", () => resolve({ status: res.statusCode ?? 0, text }));
+      });
+      sent.once("error", reject).end(body);
+    });
+  }
+
+  /** Sends `count` requests, `IN_FLIGHT` at a time, and returns the processor microseconds of the server for each. */
+  async measure(count: number, sendOne: (worker: number) => Promise<void>): Promise<number> {
+    const before = await this.cpuMicros();
+    let left = count;
+    await Promise.all(
+      Array.from({ length: IN_FLIGHT }, async (_, worker) => {
+        while (left-- > 0) await sendOne(worker);
+      }),
+    );
+    return ((await this.cpuMicros()) - before) / count;
+  }
+
+  stop(): void {
+    this.#agent.destroy();
+    this.#child.disconnect();
+  }
+}
+
+/** The mode of this process. `null` in the process that measures. */
+export function serverMode(): unknown {
+  const mode = process.env["SERVER_MODE"];
+  return mode === undefined ? null : JSON.parse(mode);
+}
+
+/** Tells the measuring process that the server listens, and answers its questions. */
+export function reportServer(address: ServerAddress): void {
+  process.on("message", () => process.send?.(process.cpuUsage()));
+  process.on("disconnect", () => process.exit());
+  process.send?.(address);
+}
