@@ -5,15 +5,17 @@ import { openSocket } from "./live-socket.ts";
 import { flush, keepTokens, sendLogouts } from "./logouts.ts";
 import { readUrl, refuse } from "./origins.ts";
 import { endOf, noRecord, readTokens } from "./record.ts";
-import type { Session } from "./session.ts";
+import { obtain } from "./refresh.ts";
+import { ask } from "./service.ts";
+import { isUsable, locked, type Session } from "./session.ts";
 import type { AuthClient, AuthClientOptions, AuthRecord, SessionInfo } from "./types.ts";
+import { update } from "./update.ts";
 import { keepAwake } from "./wake.ts";
 
 /** Begins a session. Resolves with `false` when the tokens are malformed. */
 const begin = async (session: Session, before: AuthRecord, at: number, body: object): Promise<boolean> => {
   const tokens = readTokens(body, session.hasCookies, noRecord);
-  const isExpected = ({ n, life }: AuthRecord) => life || n === before.n;
-  if (tokens && !(await keepTokens(session, tokens, at, isExpected))) throw new LoginRefused("logged_out", 0);
+  if (tokens && !(await keepTokens(session, tokens, at, before))) throw new LoginRefused("logged_out", 0);
   return Boolean(tokens);
 };
 
@@ -32,17 +34,19 @@ const begin = async (session: Session, before: AuthRecord, at: number, body: obj
  * ```
  */
 export const createAuthClient = (options: AuthClientOptions): AuthClient => {
-  const [session, send, fetch, isListed, name] = createSession(options);
-  const { clock, ask } = session;
-  const askSessions = async (method: string, rest: string) =>
-    await ask(`sessions${rest}`, undefined, (await session.obtain()).access, method);
+  const session = createSession(options);
+  const { clock } = session;
+
+  const accessToken: AuthClient["accessToken"] = async (wanted) => (await obtain(session, wanted)).access;
 
   const logout: AuthClient["logout"] = async ({ everywhere } = {}) => {
-    await session.update((record) =>
+    await update(session, (record) =>
       endOf(record, "logout", record.life ? [{ refresh: record.refresh, everywhere }] : []),
     );
     await sendLogouts(session);
   };
+
+  session.ready = update(session);
 
   return {
     get state() {
@@ -55,14 +59,13 @@ export const createAuthClient = (options: AuthClientOptions): AuthClient => {
       return () => void session.listeners.delete(call);
     },
     async login(credentials) {
-      const before = await session.update();
+      const before = await update(session);
       // One login at a time. In cookie mode, a late answer to another request would replace or clear the new cookies.
-      await session.locked(":login", async () => {
-        if (session.hasCookies && !(await flush(session))) {
-          throw new Unavailable({ cause: "network", retryAfterMs: 0 });
-        }
+      await locked(session, ":login", async () => {
+        const failure = session.hasCookies && (await flush(session));
+        if (failure) throw new Unavailable(failure);
         const at = clock.now();
-        const answer = await ask("login", credentials);
+        const answer = await ask(session, "login", credentials);
         const { status, body } = answer;
         if (await begin(session, before, at, body)) return;
         const { error } = body;
@@ -72,30 +75,36 @@ export const createAuthClient = (options: AuthClientOptions): AuthClient => {
       });
     },
     async adopt(tokens) {
-      if (await begin(session, await session.update(), clock.now(), tokens)) return;
-      refuse("adopt: tokens", "an answer of the service", "another object");
+      if (await begin(session, await update(session), clock.now(), tokens)) return;
+      refuse("adopt: tokens", "a whole answer", Object.keys(tokens));
     },
-    accessToken: async (wanted) => (await session.obtain(wanted)).access,
-    peek: () => (session.isUsable(session.record) && session.record.access) || null,
-    fetch: createFetch(session, fetch, send, isListed),
+    accessToken,
+    peek: () => (isUsable(session) && session.record.access) || null,
+    fetch: createFetch(session),
     connect(target, socketOptions) {
       const socketUrl = readUrl("connect: url", target);
-      if (isListed(socketUrl)) return openSocket(session, socketUrl, socketOptions);
-      return refuse("connect: url", "of a listed origin", socketUrl.origin);
+      if (!session.isListed(socketUrl)) refuse("connect: url", "of a listed origin", socketUrl.origin);
+      return openSocket(session, socketUrl, socketOptions);
     },
     async sessions() {
-      const answer = await askSessions("GET", "?limit=500");
+      const answer = await ask(session, "sessions?limit=500", undefined, await accessToken(), "GET");
       const { sessions } = answer.body;
       if (sessions) return sessions as SessionInfo[];
       throw new Unavailable(answer);
     },
     async endSession(sessionId) {
-      if (sessionId === session.record.sid) return await logout();
-      const answer = await askSessions("DELETE", `/${encodeURIComponent(sessionId)}`);
+      if (sessionId === (await update(session)).sid) return await logout();
+      const answer = await ask(
+        session,
+        `sessions/${encodeURIComponent(sessionId)}`,
+        undefined,
+        await accessToken(),
+        "DELETE",
+      );
       // A session that is not there has ended.
       if (answer.status !== 204 && answer.body["error"] !== "not_found") throw new Unavailable(answer);
     },
     logout,
-    close: keepAwake(session, name),
+    close: keepAwake(session),
   };
 };

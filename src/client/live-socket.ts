@@ -8,7 +8,9 @@ import {
   TOKEN_REVOKED,
 } from "./close-codes.ts";
 import type { Unavailable } from "./errors.ts";
+import { refuseUnknown } from "./origins.ts";
 import { createTimer, isOffline, parseObject } from "./platform.ts";
+import { obtain, refresh } from "./refresh.ts";
 import type { Session } from "./session.ts";
 import { ANSWER_MS, BACK_OFF_MS, PAUSE_MS } from "./timing.ts";
 import type { AuthRecord, AuthSocket, ConnectOptions } from "./types.ts";
@@ -23,30 +25,21 @@ interface ServerMessage {
 
 type Data = Parameters<AuthSocket["send"]>[0];
 
-/** What one socket does with its connections. */
+/** The part of a socket that the application sees. */
 interface Line {
   state: AuthSocket["state"];
-  /** Changes the state, and tells the application. The code is that of the close event. */
-  readonly enter: (state: AuthSocket["state"], code?: number, error?: string) => void;
+  /** Opens a connection that presents the token. */
+  readonly dial: (token: string, present: () => void) => WebSocket;
+  readonly onMessage: ConnectOptions["onMessage"];
+  readonly onOpen: () => void;
+  readonly onLost: ConnectOptions["onLost"];
+  readonly end: (code?: number, error?: string) => void;
   /** Ends the socket when its user has logged out, or another one has logged in. */
   readonly check: () => void;
 }
 
-const tokenMessage = ({ access: token }: AuthRecord) => JSON.stringify({ type: "auth.token", token });
-
-/** Opens a connection. Its token is a subprotocol, as in Kubernetes, because a browser cannot send a header. */
-const dial = (url: URL, record: AuthRecord, hasCookies: boolean, options: ConnectOptions): WebSocket => {
-  const { protocols = ["holdfast"], firstMessage, binaryType } = options;
-  const encoded = btoa(record.access).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-  const inHandshake = firstMessage || hasCookies ? [] : [`base64url.bearer.authorization.k8s.io.${encoded}`];
-  const socket = new WebSocket(url, [...protocols, ...inHandshake]);
-  if (binaryType) socket.binaryType = binaryType;
-  if (firstMessage) socket.onopen = () => socket.send(tokenMessage(record));
-  return socket;
-};
-
 /** Keeps a line connected. Returns functions that present the token again, leave the connection, and send. */
-const keepConnected = (session: Session, url: URL, options: ConnectOptions, line: Line) => {
+const keepConnected = (session: Session, line: Line) => {
   const { hasCookies, clock } = session;
   const setTimer = createTimer(clock);
   let socket: WebSocket | undefined;
@@ -63,7 +56,6 @@ const keepConnected = (session: Session, url: URL, options: ConnectOptions, line
 
   const leave = () => {
     setTimer();
-    if (socket) socket.onclose = null;
     socket?.close(1000);
     socket = undefined;
   };
@@ -71,22 +63,25 @@ const keepConnected = (session: Session, url: URL, options: ConnectOptions, line
   const lost = (code: number, { error, retry_after: seconds }: ServerMessage = {}) => {
     const isAboutToken = [TOKEN_EXPIRED, INVALID_TOKEN, TOKEN_REVOKED].includes(code);
     const needsFresh = (isAboutToken || (code === ABNORMAL && line.state !== "open")) && fresh < 2;
-    if (code >= FINAL && !needsFresh) return line.enter("ended", code, error);
+    if (code >= FINAL && !needsFresh) return line.end(code, error);
     if (needsFresh) fresh = 1;
     leave();
     later(seconds && seconds * 1000);
-    line.enter("waiting", code);
+    if (line.state === "open") {
+      line.state = "waiting";
+      line.onLost?.(code);
+    }
   };
 
   const receive = (data: string & Partial<Data>) => {
     // A binary message is not a string.
-    if (!data.startsWith?.('{"type":"auth.')) return options.onMessage?.(data);
+    if (!data.startsWith?.('{"type":"auth.')) return line.onMessage?.(data);
     const { type, retry_after: seconds } = parseObject(data) as ServerMessage;
     if (seconds !== undefined) return later(seconds * 1000);
     setTimer();
     if (type === "auth.ok") {
       tries = fresh = 0;
-      line.enter("open");
+      line.onOpen();
     } else if (fresh < 2) {
       // The token expires soon, or was refused.
       fresh = 1;
@@ -102,7 +97,7 @@ const keepConnected = (session: Session, url: URL, options: ConnectOptions, line
     if (current?.readyState === CONNECTING) return;
     setTimer();
     try {
-      const record = await (isWanted ? session.refresh(presented) : session.obtain());
+      const record = await (isWanted ? refresh(session, presented) : obtain(session));
       line.check();
       if (line.state === "ended" || current !== socket) return;
       presented = record;
@@ -110,14 +105,15 @@ const keepConnected = (session: Session, url: URL, options: ConnectOptions, line
       // No script can read the cookie, so the handshake of a new connection brings it.
       if (current && hasCookies) return isWanted ? lost(TOKEN_EXPIRED, { retry_after: 0 }) : undefined;
       setTimer(ANSWER_MS, () => lost(ABNORMAL));
-      if (current) return current.send(tokenMessage(record));
-      socket = dial(url, record, hasCookies, options);
+      const sendToken = () => socket?.send(JSON.stringify({ type: "auth.token", token: record.access }));
+      if (current) return sendToken();
+      socket = line.dial(record.access, sendToken);
       socket.onmessage = ({ data }) => receive(data);
-      socket.onclose = ({ code, reason }) => lost(code, parseObject(reason));
+      socket.onclose = ({ target, code, reason }) => target === socket && lost(code, parseObject(reason));
     } catch (error) {
       const { retryAfterMs } = error as Partial<Unavailable>;
       if (retryAfterMs) later(retryAfterMs);
-      else line.enter("ended");
+      else line.end();
     }
   };
 
@@ -125,42 +121,67 @@ const keepConnected = (session: Session, url: URL, options: ConnectOptions, line
 };
 
 /** Keeps one WebSocket open, by the protocol of docs/websockets.md. */
-export const openSocket = (session: Session, url: URL, options: ConnectOptions = {}): AuthSocket => {
+export const openSocket = (
+  session: Session,
+  url: URL,
+  {
+    onMessage,
+    onOpen,
+    onLost,
+    onEnd,
+    protocols = ["holdfast"],
+    firstMessage,
+    binaryType = "blob",
+    maxQueue = 100,
+    ...unknown
+  }: ConnectOptions = {},
+): AuthSocket => {
+  refuseUnknown("connect: option", unknown);
   const queue: Data[] = [];
-  /** A record of the user to whom the messages belong. */
   let { sub } = session.record;
 
   const line: Line & AuthSocket = {
     state: "waiting",
-    enter: (state, code = 1000, error = "") => {
-      if (line.state === state || line.state === "ended") return;
-      line.state = state;
-      if (state === "open") {
-        queue.splice(0).forEach(send);
-        options.onOpen?.();
-      } else if (state === "waiting") {
-        options.onLost?.(code);
-      } else {
-        leave();
-        session.listeners.delete(follow);
-        options.onEnd?.({ code, error });
-      }
+    onMessage,
+    onOpen: () => {
+      if (line.state === "open") return;
+      line.state = "open";
+      queue.splice(0).forEach(send);
+      onOpen?.();
+    },
+    onLost,
+    end: (code = 1000, error = "") => {
+      if (line.state === "ended") return;
+      line.state = "ended";
+      leave();
+      session.listeners.delete(follow);
+      onEnd?.({ code, error });
     },
     check: () => {
       // The page may not have read its record when it connected.
       sub ||= session.record.sub;
-      if (session.state.status === "out") line.enter("ended");
-      else if (session.record.sub !== sub) line.enter("ended", OTHER_SUBJECT, "other_subject");
+      if (session.state.status === "out") line.end();
+      else if (session.record.sub !== sub) line.end(OTHER_SUBJECT, "other_subject");
+    },
+    // The token is a subprotocol, as in Kubernetes, because a browser cannot send a header.
+    dial: (token, present) => {
+      const encoded = btoa(token).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+      const inHandshake =
+        firstMessage || session.hasCookies ? [] : [`base64url.bearer.authorization.k8s.io.${encoded}`];
+      const socket = new WebSocket(url, [...protocols, ...inHandshake]);
+      socket.binaryType = binaryType;
+      if (firstMessage) socket.onopen = present;
+      return socket;
     },
     send(data) {
       if (line.state === "open") send(data);
-      else if (line.state === "ended" || queue.length >= (options.maxQueue ?? 100)) return false;
+      else if (line.state === "ended" || queue.length >= maxQueue) return false;
       else queue.push(data);
       return true;
     },
-    close: () => line.enter("ended"),
+    close: () => line.end(),
   };
-  const [wake, leave, send] = keepConnected(session, url, options, line);
+  const [wake, leave, send] = keepConnected(session, line);
   const follow = (isAwake?: boolean) => (isAwake ? wake() : line.check());
   session.listeners.add(follow);
   wake();

@@ -3,17 +3,16 @@ export const refuse = (name: string, wanted: string, got: unknown): never => {
   throw new TypeError(`${name} must be ${wanted}, got ${got as string}`);
 };
 
+/** Refuses the options that are left over, so that a misspelt one is not passed over. */
+export const refuseUnknown = (name: string, unknown: object): void => {
+  for (const option in unknown) refuse(name, "a known name", option);
+};
+
 /** Reads a URL, which may be relative to the page. Throws a `TypeError` with its name. */
 export const readUrl = (name: string, value: unknown): URL => {
   const url = URL.parse(value as string, globalThis.location?.href);
-  return url && /^(?:http|ws)s?:/.test(url.href) ? url : refuse(name, "a URL of http or ws", value);
+  return url && /^(http|ws)s?:/.test(url.href) ? url : refuse(name, "a URL of http or ws", value);
 };
 
-/** The origin of an http or WebSocket URL. A URL such as `blob:` has the origin of the page that made it. */
-const originOf = ({ protocol, host }: URL) => `${protocol.replace("ws", "http")}//${host}`;
-
-/** Returns whether a URL may receive the access token. Throws a `TypeError` that names the entry. */
-export const createOrigins = (baseUrl: URL, origins: readonly string[]): ((url: URL) => boolean) => {
-  const listed = [baseUrl, ...origins.map((origin) => readUrl("origins", origin))].map(originOf);
-  return (url) => listed.includes(originOf(url));
-};
+/** Names the origin of an http or WebSocket URL. The `origin` of a URL such as `blob:` is that of the page that made it. */
+export const originOf = ({ protocol, host }: URL): string => protocol.replace("ws", "http") + host;

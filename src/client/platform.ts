@@ -26,7 +26,11 @@ export const parseObject = (text: string): Readonly<Record<string, unknown>> => 
 };
 
 /** Settles as `work` does. Rejects with `undefined` after `ms` when it has not settled. */
-export const within = async <T>(clock: ClientClock, ms: number, work: Promise<T>): Promise<T> =>
+export const within = async <T>(
+  { clock }: { clock: ClientClock },
+  ms: number,
+  work: Promise<T>,
+): Promise<T> =>
   await new Promise((resolve, reject) => {
     const cancel = clock.after(ms, reject);
     work.then(resolve, reject).finally(cancel);

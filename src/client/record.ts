@@ -17,7 +17,9 @@ export const noRecord: AuthRecord = {
   outbox: [],
 };
 
-/** The number of the next record. No other page chooses the same, so two records with one number are the same. */
+/**
+ * The number of the next record. No other page chooses the same, so two records with one number are the same.
+ */
 export const nextN = ({ n }: AuthRecord): number => n + 1 + Math.random();
 
 /** The newer one of two records. The end of a session is always newer than the session. */
@@ -40,24 +42,27 @@ export const endOf = (
   outbox: [...record.outbox, ...outbox],
 });
 
-/** Reads an answer with tokens. `null` when it is malformed. `known` is the record before a refresh. */
-export const readTokens = (body: object, hasCookies: boolean, known: AuthRecord): Tokens | null => {
+/** Reads an answer with tokens. `false` when it is malformed. `known` is the record before a refresh. */
+export const readTokens = (body: object, hasCookies: boolean, known: AuthRecord): Tokens | false => {
   const answer = body as Partial<TokenAnswer> & { expires_in: number };
   const { session_id: sid = known.sid, expires_in: seconds } = answer;
-  const [access, refresh] = hasCookies ? [""] : [answer.access_token, answer.refresh_token];
+  const access = hasCookies ? "" : answer.access_token;
+  const refresh = hasCookies ? undefined : answer.refresh_token;
   const sub = hasCookies ? (answer.subject ?? known.sub) : subjectOf(access);
-  const isWhole = [sid, sub, hasCookies ? sid : refresh].every((text) => text && typeof text === "string");
-  if (!isWhole || !Number.isFinite(seconds) || seconds <= 0) return null;
+  const isWhole =
+    [sid, sub, hasCookies ? sid : refresh].every((text) => text && typeof text === "string") &&
+    Number.isFinite(seconds) &&
+    seconds > 0;
   const idle = Number(answer.refresh_token_expires_in) * 1000 || known.idle;
-  return { access, refresh, sid, sub, life: seconds * 1000, idle } as Tokens;
+  return isWhole && ({ access, refresh, sid, sub, life: seconds * 1000, idle } as Tokens);
 };
 
 /** The subject of an access token. It is only shown, so the signature does not matter. */
 const subjectOf = (token: unknown): unknown => {
   try {
     const text = atob((token as string).split(".")[1]!.replaceAll("-", "+").replaceAll("_", "/"));
-    const bytes = Uint8Array.from(text, (char) => char.charCodeAt(0));
-    return (JSON.parse(new TextDecoder().decode(bytes)) as { sub?: unknown }).sub;
+    // The bytes of `text` are UTF-8, which `decodeURIComponent` reads in the form of `escape`.
+    return (JSON.parse(decodeURIComponent(escape(text))) as { sub?: unknown }).sub;
   } catch {
     return null;
   }

@@ -1,69 +1,79 @@
 import { Ended, Unavailable } from "./errors.ts";
 import { keepTokens } from "./logouts.ts";
 import { endOf, readTokens } from "./record.ts";
-import type { Answer } from "./service.ts";
-import type { Session } from "./session.ts";
-import { BACK_OFF_MS, PAUSE_MS } from "./timing.ts";
-import type { AuthRecord } from "./types.ts";
+import { ask, type Answer } from "./service.ts";
+import { dueInMs, isUsable, locked, type Session } from "./session.ts";
+import { BACK_OFF_MS, FIRST_PAUSE_MS, PAUSE_MS } from "./timing.ts";
+import type { AccessTokenOptions, AuthRecord } from "./types.ts";
+import { update } from "./update.ts";
 
-/** Creates the function that returns a record that is newer than `seen` and usable. All calls of this page join one refresh. */
-export const createRefresh = (session: Session): ((seen: AuthRecord) => Promise<AuthRecord>) => {
-  const { clock, ask, hasCookies } = session;
-  let running: Promise<AuthRecord> | undefined;
+/**
+ * Presents the refresh token. This runs under the lock, so it calls only the service and the storage. Returns the answer
+ * when it is a failure, and `undefined` when there is another record now.
+ */
+const exchange = async (session: Session, presented: AuthRecord): Promise<Answer | undefined> => {
+  const { clock, hasCookies } = session;
+  const at = clock.now();
+  const { n, refresh: token, idle } = presented;
+  const answer = await ask(session, "refresh", { refresh_token: token, acknowledge: !hasCookies });
+  const { status, body } = answer;
+  const tokens = readTokens(body, hasCookies, presented);
+  if (tokens) {
+    const isKept = await keepTokens(session, tokens, at, presented);
+    // A lost acknowledgement is harmless.
+    if (isKept && body["acknowledge"]) void ask(session, "refresh/ack", { refresh_token: tokens.refresh });
+    return undefined;
+  }
+  const isRefused = status === 400 && body["error"] === "invalid_grant";
+  const cause = idle && at - presented.at > idle ? "expired" : "invalid_grant";
+  const record = await update(session, (stored) =>
+    isRefused && stored.n === n ? endOf(stored, cause) : undefined,
+  );
+  return record.n === n ? answer : undefined;
+};
 
-  /**
-   * Presents the refresh token. This runs under the lock, so it calls only the service and the storage. Returns the answer
-   * when it is a failure, and `undefined` when there is another record now.
-   */
-  const exchange = async (presented: AuthRecord): Promise<Answer | undefined> => {
-    const at = clock.now();
-    const { n, refresh, idle } = presented;
-    const answer = await ask("refresh", { refresh_token: refresh, acknowledge: !hasCookies });
-    const { status, body } = answer;
-    const tokens = status < 300 && readTokens(body, hasCookies, presented);
-    if (tokens) {
-      const isKept = await keepTokens(session, tokens, at, (record) => record.n === n);
-      // A lost acknowledgement is harmless.
-      if (isKept && body["acknowledge"]) void ask("refresh/ack", { refresh_token: tokens.refresh });
-      return undefined;
+const run = async (session: Session, seen: AuthRecord): Promise<AuthRecord> => {
+  const { clock } = session;
+  const isDue = ({ life, n }: AuthRecord) => life && (n === seen.n || !isUsable(session));
+  if (isDue(await update(session))) {
+    const waitMs = session.retryAt - clock.monotonic();
+    if (waitMs > 0) throw new Unavailable({ ...session.trouble!, retryAfterMs: waitMs });
+    const failure = await locked(session, "", async () => {
+      const record = await update(session);
+      return isDue(record) ? await exchange(session, record) : undefined;
+    });
+    if (failure) {
+      const { cause, retryAfterMs: wished } = failure;
+      const now = clock.now();
+      const since = session.trouble?.since ?? now;
+      // The wait doubles, because each one is as long as the trouble before it.
+      const backOffMs =
+        Math.min(PAUSE_MS, Math.max(FIRST_PAUSE_MS, now - since)) * (1 + session.random() / 2);
+      // Another page is about to store the new token, so a conflict is over soon.
+      const retryAfterMs = Math.max(wished, cause === "conflict" ? BACK_OFF_MS : backOffMs);
+      session.retryAt = clock.monotonic() + retryAfterMs;
+      session.trouble = { cause, since, retryAt: now + retryAfterMs };
+      await update(session);
+      throw new Unavailable({ cause, retryAfterMs });
     }
-    const isRefused = status === 400 && body["error"] === "invalid_grant";
-    const cause = idle && at - presented.at > idle ? "expired" : "invalid_grant";
-    const record = await session.update((stored) =>
-      isRefused && stored.n === n ? endOf(stored, cause) : undefined,
-    );
-    return record.n === n ? answer : undefined;
-  };
+  }
+  const { record } = session;
+  if (record.life) return record;
+  throw new Ended(record.out);
+};
 
-  /** Notes that a refresh failed, and for how long no other one is sent. */
-  const fail = async ({ cause, retryAfterMs: wished }: Answer) => {
-    const now = clock.now();
-    const since = session.trouble?.since ?? now;
-    // The wait doubles, because each one is as long as the trouble before it.
-    const backOffMs = Math.min(PAUSE_MS, Math.max(2 * BACK_OFF_MS, now - since)) * (1 + session.random() / 2);
-    // Another page is about to store the new token, so a conflict is over soon.
-    const retryAfterMs = Math.ceil(Math.max(wished, cause === "conflict" ? BACK_OFF_MS : backOffMs));
-    session.retryAt = clock.monotonic() + retryAfterMs;
-    session.trouble = { cause, since, retryAt: now + retryAfterMs };
-    await session.update();
-    throw new Unavailable({ cause, retryAfterMs });
-  };
+/** Returns a record that is newer than `seen` and usable. All calls of this page join one refresh. */
+export const refresh = async (session: Session, seen: AuthRecord): Promise<AuthRecord> =>
+  await (session.running ??= run(session, seen).finally(() => (session.running = undefined)));
 
-  const run = async (seen: AuthRecord): Promise<AuthRecord> => {
-    const isDue = (record: AuthRecord) => record.life && (record.n === seen.n || !session.isUsable(record));
-    if (isDue(await session.update())) {
-      const retryAfterMs = session.retryAt - clock.monotonic();
-      if (session.trouble && retryAfterMs > 0) throw new Unavailable({ ...session.trouble, retryAfterMs });
-      const failure = await session.locked("", async () => {
-        const record = await session.update();
-        return isDue(record) ? await exchange(record) : undefined;
-      });
-      if (failure) await fail(failure);
-    }
-    const { record } = session;
-    if (record.life) return record;
-    throw new Ended(record.out ?? null);
-  };
-
-  return async (seen) => await (running ??= run(seen).finally(() => (running = undefined)));
+/** Returns a record with a usable token. Rejects with `Unavailable` or `Ended`. */
+export const obtain = async (
+  session: Session,
+  { fresh, minLifeMs }: AccessTokenOptions = {},
+): Promise<AuthRecord> => {
+  await session.ready;
+  const { record } = session;
+  if (fresh || !isUsable(session, minLifeMs)) return await refresh(session, record);
+  if (dueInMs(session) <= 0) refresh(session, record).catch(() => undefined);
+  return record;
 };

@@ -1,34 +1,66 @@
-import type { Ask } from "./service.ts";
-import type { AccessTokenOptions, AuthRecord, AuthState, ClientClock, Trouble } from "./types.ts";
+import { within } from "./platform.ts";
+import { CLOCK_TOLERANCE_MS } from "./timing.ts";
+import type { AuthClientOptions, AuthRecord, AuthState, AuthStorage, Trouble } from "./types.ts";
 
-/** Decides about a change of the record. `undefined` changes nothing. */
-export type Change = (record: AuthRecord) => AuthRecord | undefined;
-
-/** The session of one page: its copy of the record, its state, and the one refresh at a time. */
-export interface Session {
-  readonly clock: ClientClock;
-  readonly ask: Ask;
+/** The session of one page: its options, its copy of the record, and its state. */
+export interface Session extends Pick<
+  Required<AuthClientOptions>,
+  "bufferMs" | "timeoutMs" | "lockWaitMs" | "fetch" | "clock" | "random"
+> {
+  /** The name of the record, of the locks and of the channel. */
+  readonly name: string;
+  readonly baseUrl: URL;
   readonly hasCookies: boolean;
+  /** `undefined` when the record stays in this page. */
+  readonly storage: AuthStorage | undefined;
+  /** Whether the record has been in the storage. */
+  wasStored?: boolean;
+  /** The monotonic time before which the storage is not asked. */
+  storageRetryAt: number;
   record: AuthRecord;
+  /** The monotonic time at which the access token of the record was new. */
+  newAt: number;
   state: AuthState;
   ready: Promise<unknown>;
   /** Called after each change of the state, and with `true` when the page becomes visible, comes back or is online again. */
   readonly listeners: Set<(isAwake?: boolean) => void>;
+  /** The refresh that all calls of this page join. */
+  running?: Promise<AuthRecord> | undefined;
   /** `null` unless the last refresh failed. */
   trouble: Trouble | null;
   /** The monotonic time before which no refresh is sent. */
   retryAt: number;
   /** Tells the other pages to read the storage. They get the record itself when the storage has failed. */
-  postMessage: (unstored?: AuthRecord) => void;
-  random(): number;
-  /** Whether a server accepts the token long enough for a request. */
-  isUsable(record: AuthRecord, minLifeMs?: number): boolean;
-  /** The time until the token should be refreshed, in milliseconds. */
-  dueInMs(record: AuthRecord): number;
-  /** Runs `work` under a Web Lock. In cookie mode there is one, because each answer sets or clears the same cookies. */
-  locked<T>(suffix: string, work: () => Promise<T>): Promise<T>;
-  update: (change?: Change) => Promise<AuthRecord>;
-  refresh: (seen: AuthRecord) => Promise<AuthRecord>;
-  /** Returns a record with a usable token. Rejects with `Unavailable` or `Ended`. */
-  obtain(options?: AccessTokenOptions): Promise<AuthRecord>;
+  channel?: (BroadcastChannel & { unref?: () => void }) | undefined;
+  /** Whether a URL may receive the access token. */
+  isListed(url: URL): boolean;
 }
+
+/**
+ * The life that the access token has left, in milliseconds. Its age is the larger of wall and monotonic elapsed time. A
+ * suspended device stops the monotonic clock, and the wall clock can be set back.
+ */
+const left = ({ clock, record, newAt }: Session) => {
+  const age = clock.now() - record.at;
+  return age < -CLOCK_TOLERANCE_MS ? -Infinity : record.life - Math.max(age, clock.monotonic() - newAt);
+};
+
+/** Whether a server accepts the token long enough for a request. */
+export const isUsable = (session: Session, minLifeMs = 0): boolean =>
+  left(session) > Math.max(minLifeMs, Math.min(5_000, session.record.life / 10));
+
+/** The time until the token should be refreshed, in milliseconds. */
+export const dueInMs = (session: Session): number =>
+  left(session) - Math.min(session.bufferMs, session.record.life / 5);
+
+/** Runs `work` under a Web Lock. In cookie mode there is one, because each answer sets or clears the same cookies. */
+export const locked = async <T>(session: Session, suffix: string, work: () => Promise<T>): Promise<T> => {
+  const { name } = session;
+  let working: Promise<T> | undefined;
+  const run = async () => await (working ??= work());
+  const locks = navigator.locks as LockManager | undefined;
+  const request = locks?.request(session.hasCookies ? name : name + suffix, run) as Promise<unknown>;
+  // A request that gets the lock later finds the work done. A page that steals the lock makes the request fail.
+  await within(session, session.lockWaitMs, request).catch(() => undefined);
+  return await run();
+};

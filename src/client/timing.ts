@@ -8,6 +8,8 @@ export const MAX_RETRY_AFTER_S = 3_600;
 export const PAUSE_MS = 30_000;
 /** The back-off before the first failure. It doubles with each. */
 export const BACK_OFF_MS = 500;
+/** The shortest wait after a failure. */
+export const FIRST_PAUSE_MS = 1_000;
 /** A wall clock that went back by more than this makes a token stale. */
 export const CLOCK_TOLERANCE_MS = 60_000;
 /** A storage that does not answer in this time has failed. */

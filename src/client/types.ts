@@ -91,7 +91,7 @@ export interface AuthRecord {
   /** The time at which the request of this token started, by the clock of the device. */
   readonly at: number;
   /** The reason why the last session ended, while `life` is 0. `null` before the first login. */
-  readonly out?: OutCause | null;
+  readonly out: OutCause | null;
   /** The logouts that the service has not confirmed yet. */
   readonly outbox: readonly PendingLogout[];
 }

@@ -1,70 +1,66 @@
 import { within } from "./platform.ts";
 import { newest, noRecord } from "./record.ts";
-import type { Change, Session } from "./session.ts";
+import type { Session } from "./session.ts";
 import { PAUSE_MS, STORAGE_WAIT_MS } from "./timing.ts";
 import type { AuthRecord, AuthState, AuthStorage } from "./types.ts";
 
-/**
- * Creates the function that reads the record that all pages share, and writes what `change` makes of it. After a failure
- * of the storage the page uses its own copy, and writes the copy when the storage works again. Without a storage the
- * record stays in this page. It never rejects.
- */
-export const createUpdate = (
-  session: Session,
-  storage: AuthStorage | undefined,
-): ((change?: Change) => Promise<AuthRecord>) => {
+/** Takes over a record, unless a newer one is known, and calls the listeners when the state has changed. */
+const apply = (session: Session, stored: AuthRecord, persistence: AuthStorage["persistence"]) => {
   const { clock } = session;
-  let wasStored = false;
-  /** The monotonic time before which the storage is not asked. */
-  let retryAt = -Infinity;
+  const record = newest(stored, session.record);
+  const { n, sid: sessionId, sub: subject, at, life, out: cause } = record;
+  if (n !== session.record.n) {
+    session.trouble = null;
+    session.retryAt = -Infinity;
+    session.newAt = clock.monotonic() - Math.max(0, clock.now() - at);
+  }
+  session.record = record;
+  const { trouble } = session;
+  const state: AuthState = life
+    ? { status: "in", sessionId, subject, expiresAt: at + life, persistence, trouble }
+    : { status: "out", cause };
+  if (JSON.stringify(state) !== JSON.stringify(session.state)) {
+    session.state = state;
+    // The error of a listener reaches the page, and no other listener.
+    for (const listener of session.listeners) void session.ready.then(() => listener());
+  }
+  return record;
+};
 
-  /** Takes over a record, unless a newer one is known, and calls the listeners when the state has changed. */
-  const apply = (stored: AuthRecord, persistence: AuthStorage["persistence"]) => {
-    const record = newest(stored, session.record);
-    if (record.n !== session.record.n) {
-      session.trouble = null;
-      session.retryAt = -Infinity;
+/**
+ * Reads the record that all pages share, and writes what `change` makes of it: `undefined` changes nothing. After a failure
+ * of the storage the page uses its own copy, and writes the copy when the storage works again. The record
+ * stays in this page when there is no storage. It never rejects.
+ */
+export const update = async (
+  session: Session,
+  change?: (record: AuthRecord) => AuthRecord | undefined,
+): Promise<AuthRecord> => {
+  const { clock, storage } = session;
+  const now = clock.monotonic();
+  let next: AuthRecord | undefined;
+  const decide = (found: AuthRecord | null) => {
+    if (!found && session.wasStored && session.record.life) {
+      // The user or the browser deleted the session. The page keeps it, and does not store it again.
+      session.storageRetryAt = Infinity;
+      throw new Error("deleted");
     }
-    session.record = record;
-    const { sid: sessionId, sub: subject, at, life, out = null } = record;
-    const { trouble } = session;
-    const state: AuthState = life
-      ? { status: "in", sessionId, subject, expiresAt: at + life, persistence, trouble }
-      : { status: "out", cause: out };
-    if (JSON.stringify(state) !== JSON.stringify(session.state)) {
-      session.state = state;
-      // The error of a listener reaches the page, and no other listener.
-      for (const listener of session.listeners) void session.ready.then(() => listener());
-    }
-    return record;
+    const stored = found ?? noRecord;
+    const known = newest(stored, session.record);
+    next = change?.(known);
+    return next ?? (known === stored ? undefined : known);
   };
-
-  return async (change = () => undefined) => {
-    const now = clock.monotonic();
-    let next: AuthRecord | undefined;
-    const decide = (found: AuthRecord | null) => {
-      if (!found && wasStored && session.record.life) {
-        // The user or the browser deleted the session. The page keeps it, and does not store it again.
-        retryAt = Infinity;
-        throw new Error("deleted");
-      }
-      const stored = found ?? noRecord;
-      const known = newest(stored, session.record);
-      next = change(known);
-      return next ?? (known === stored ? undefined : known);
-    };
-    if (storage && now >= retryAt) {
-      try {
-        const record = await within(clock, STORAGE_WAIT_MS, storage.update(decide));
-        wasStored ||= Boolean(record);
-        if (next) session.postMessage();
-        return apply(record ?? noRecord, storage.persistence);
-      } catch {
-        retryAt = Math.max(retryAt, now + PAUSE_MS);
-      }
+  if (storage && now >= session.storageRetryAt) {
+    try {
+      const record = await within(session, STORAGE_WAIT_MS, storage.update(decide));
+      session.wasStored ||= Boolean(record);
+      if (next) session.channel?.postMessage(null);
+      return apply(session, record ?? noRecord, storage.persistence);
+    } catch {
+      session.storageRetryAt = Math.max(session.storageRetryAt, now + PAUSE_MS);
     }
-    next = change(session.record);
-    if (storage && next) session.postMessage(next);
-    return apply(next ?? session.record, "memory");
-  };
+  }
+  next = change?.(session.record);
+  if (storage && next) session.channel?.postMessage(next);
+  return apply(session, next ?? session.record, "memory");
 };

@@ -1,17 +1,18 @@
 import { sendLogouts } from "./logouts.ts";
 import { createTimer } from "./platform.ts";
 import { newest } from "./record.ts";
-import type { Session } from "./session.ts";
+import { obtain } from "./refresh.ts";
+import { dueInMs, type Session } from "./session.ts";
 import { HIDDEN_MS, MIN_TIMER_MS } from "./timing.ts";
 import type { AuthRecord } from "./types.ts";
+import { update } from "./update.ts";
 
 /**
  * Looks after the session whenever something may have changed. Correctness never depends on the one timer. Returns the
  * function that stops this.
  */
-export const keepAwake = (session: Session, name: string): (() => void) => {
+export const keepAwake = (session: Session): (() => void) => {
   const { clock } = session;
-  let channel: (BroadcastChannel & { unref?: () => void }) | undefined;
   const stopping = new AbortController();
   const { signal } = stopping;
   const setTimer = createTimer(clock);
@@ -19,21 +20,18 @@ export const keepAwake = (session: Session, name: string): (() => void) => {
 
   /** Sets the timer for the next refresh, or for the next attempt. */
   const schedule = () => {
-    const { record } = session;
     const now = clock.monotonic();
-    const dueInMs = Math.max(MIN_TIMER_MS, session.retryAt - now, session.dueInMs(record));
+    const waitMs = Math.max(MIN_TIMER_MS, session.retryAt - now, dueInMs(session));
     // A page that is hidden for longer wakes when it becomes visible.
-    const needsTimer = !signal.aborted && record.life && now + dueInMs < sleepsAt;
-    setTimer(dueInMs, needsTimer ? wake : undefined);
+    const needsTimer = !signal.aborted && session.record.life && now + waitMs < sleepsAt;
+    setTimer(waitMs, needsTimer ? wake : undefined);
   };
 
   /** Reads the storage again, refreshes a token that is due, and sends the logouts that wait. */
-  const look = async (received?: AuthRecord) => {
-    await session.update((known) =>
-      received && newest(known, received) === received ? received : undefined,
-    );
+  const look = async (received?: AuthRecord | null) => {
+    await update(session, received ? (known) => newest(known, received) : undefined);
     if (signal.aborted) return;
-    await session.obtain().catch(() => undefined);
+    await obtain(session).catch(() => undefined);
     schedule();
     await sendLogouts(session);
   };
@@ -50,23 +48,22 @@ export const keepAwake = (session: Session, name: string): (() => void) => {
 
   for (const type of ["visibilitychange", "resume", "pageshow", "online"]) {
     // The document receives two of them, and the window sees them first.
-    globalThis.addEventListener?.(type, onEvent, { signal, capture: true });
+    globalThis.addEventListener?.(type, onEvent, { signal });
   }
   try {
-    channel = new BroadcastChannel(name);
+    session.channel = new BroadcastChannel(session.name);
+    session.channel.onmessage = ({ data }) => void look(data as AuthRecord | null);
     // In Node, a channel must not keep the process alive.
-    channel.unref?.();
-    channel.onmessage = ({ data }) => void look(data as AuthRecord | undefined);
+    session.channel.unref?.();
   } catch {
     // Without a channel, a page reads the storage when it wakes.
   }
-  session.postMessage = (unstored) => channel?.postMessage(unstored);
   session.listeners.add(schedule);
   onEvent({});
   return () => {
     stopping.abort();
     schedule();
-    channel?.close();
-    channel = undefined;
+    session.channel?.close();
+    session.channel = undefined;
   };
 };

@@ -73,6 +73,7 @@ test("a logout everywhere ends all sessions, and with a spent token at least its
   assert.deepEqual(device.storage.record?.outbox, []);
   await other.login(credentials);
   await auth.login(credentials);
+  device.sent.length = 0;
   device.fault = (path) =>
     path === "/auth/logout-all" ? Response.json({ error: "invalid_grant" }, { status: 400 }) : undefined;
   await auth.logout({ everywhere: true });

@@ -81,7 +81,7 @@ describe("the client in cookie mode, in Chromium", { skip: noChromium }, () => {
     await call.login(tab);
     await context.setOffline(true);
     await call.logout(tab);
-    assert.equal(await call.login(tab, "bob"), "Unavailable: network");
+    assert.equal(await call.login(tab, "bob"), "Unavailable: offline");
     assert.equal(await site.liveSessions(), 1);
     // The page sends the logout when it is online, and so does the login. The answer comes when both want to.
     const held: (() => void)[] = [];

@@ -3,6 +3,8 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { createAuthClient, type AuthClientOptions } from "../../src/client/index.ts";
 
+const idUrl = "https://id.example.com";
+
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
 const page = read("docs/client.md");
 const types = read("src/client/types.ts");
@@ -58,19 +60,29 @@ test("the table of options in docs/client.md has the options of the code, and th
 test("the table of options of connect in docs/client.md has the options of the code, and their defaults", () => {
   const [table, types_] = [documented("WebSockets"), declared("ConnectOptions")];
   assert.deepEqual([...table.keys()].toSorted(), [...types_.keys()].toSorted());
-  assert.match(read("src/client/live-socket.ts"), /protocols = \["holdfast"\],/);
-  assert.match(read("src/client/live-socket.ts"), /options\.maxQueue \?\? 100\)/);
+  const code = coded("src/client/live-socket.ts", table.keys());
+  for (const name of ["protocols", "binaryType", "maxQueue"])
+    assert.equal(table.get(name), code.get(name), name);
   for (const [name, value] of types_) if (value !== "") assert.equal(table.get(name), value, name);
 });
 
+test("each documented option of connect is accepted, and a misspelt one is refused by name", () => {
+  const auth = createAuthClient({ baseUrl: idUrl, storage: "memory" });
+  for (const name of documented("WebSockets").keys()) auth.connect(idUrl, { [name]: undefined }).close();
+  for (const name of ["onmessage", "protocol", "maxQueueSize"]) {
+    const message = `connect: option must be a known name, got ${name}`;
+    assert.throws(() => auth.connect(idUrl, { [name]: "x" }), { message });
+  }
+  auth.close();
+});
+
 test("each documented option is accepted, and a misspelt one is refused by name", () => {
-  const baseUrl = "https://id.example.com";
   const misspelt = ["baseURL", "origin", "bufferms", "lockWait", "Mode"];
   for (const name of documented("Options").keys()) {
-    createAuthClient({ [name]: undefined, baseUrl, storage: "memory" }).close();
+    createAuthClient({ [name]: undefined, baseUrl: idUrl, storage: "memory" }).close();
   }
   for (const name of misspelt) {
-    const options = { baseUrl, [name]: "x" } as unknown as AuthClientOptions;
+    const options = { baseUrl: idUrl, [name]: "x" } as unknown as AuthClientOptions;
     assert.throws(() => createAuthClient(options), { message: `option must be a known name, got ${name}` });
   }
 });
