@@ -18,9 +18,10 @@ export const noRecord: AuthRecord = {
 };
 
 /**
- * The number of the next record. No other page chooses the same, so two records with one number are the same.
+ * The number of the next record. No other page chooses the same, so two records with one number are the same. The first
+ * number is the time, so that a login of a page whose storage failed is newer than what the storage holds.
  */
-export const nextN = ({ n }: AuthRecord): number => n + 1 + Math.random();
+export const nextN = ({ n }: AuthRecord): number => (n || Date.now()) + 1 + Math.random();
 
 /** The newer one of two records. The end of a session is always newer than the session. */
 export const newest = (stored: AuthRecord, known: AuthRecord): AuthRecord => {

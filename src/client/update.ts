@@ -39,7 +39,10 @@ export const update = async (
   const { clock, storage } = session;
   const now = clock.monotonic();
   let next: AuthRecord | undefined;
+  let isLate = false;
   const decide = (found: AuthRecord | null) => {
+    // A transaction that begins after its time must not repeat an old decision about a newer record.
+    if (isLate) return undefined;
     if (!found && session.wasStored && session.record.life) {
       // The user or the browser deleted the session. The page keeps it, and does not store it again.
       session.storageRetryAt = Infinity;
@@ -57,6 +60,7 @@ export const update = async (
       if (next) session.channel?.postMessage(null);
       return apply(session, record ?? noRecord, storage.persistence);
     } catch {
+      isLate = true;
       session.storageRetryAt = Math.max(session.storageRetryAt, now + PAUSE_MS);
     }
   }

@@ -1,9 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Ended, Unavailable, type TokenAnswer } from "../../src/client/index.ts";
+import {
+  Ended,
+  Unavailable,
+  type AuthClient,
+  type AuthStorage,
+  type TokenAnswer,
+} from "../../src/client/index.ts";
+import { waitUntil } from "../support/deadline.ts";
 import { idUrl, settle, startDevice } from "./device.ts";
 
 const credentials = { username: "ann", password: "correct horse battery" };
+const userOf = ({ state }: AuthClient) => (state.status === "in" ? state.subject : state.status);
 const json = { "Content-Type": "application/json" };
 
 test("tokens of another flow are adopted, and refreshed as others", async (t) => {
@@ -96,6 +104,53 @@ test("a storage that fails for a while gets the newer session when it works agai
   assert.equal(device.storage.record?.access, token);
   assert.ok((device.storage.record?.n ?? 0) > stored + 1);
   assert.equal(await device.hasAlarm(), false);
+});
+
+test("a storage that failed at the start does not bring the session before back in place of a new login", async (t) => {
+  const device = startDevice(t);
+  const before = device.tab();
+  await before.login(credentials);
+  await before.accessToken({ fresh: true });
+  // The refresh has made the number of the record larger by at most 4.
+  const loggedInAt = Date.now();
+  await waitUntil(async () => Date.now() > loggedInAt + 4, "a later time");
+  device.storage.isBroken = true;
+  const auth = device.tab();
+  await auth.ready;
+  assert.equal(userOf(auth), "out");
+  await auth.login({ ...credentials, username: "bob" });
+  device.storage.isBroken = false;
+  await device.clock.advance(31_000);
+  await auth.accessToken({ fresh: true });
+  assert.equal(userOf(auth), "bob");
+  assert.equal(device.storage.record?.sub, "bob");
+});
+
+test("law 3: a logout that the storage carries out too late does not end the next login", async (t) => {
+  const device = startDevice(t);
+  let isSlow = false;
+  const late: (() => void)[] = [];
+  const storage: AuthStorage = {
+    persistence: "device",
+    update: async (change) => {
+      if (isSlow) await new Promise<void>((resolve) => late.push(resolve));
+      return await device.storage.update(change);
+    },
+  };
+  const auth = device.tab({ storage });
+  await auth.login(credentials);
+  isSlow = true;
+  const logout = auth.logout();
+  await device.clock.advance(2_000);
+  await logout;
+  assert.equal(userOf(auth), "out");
+  await auth.login({ ...credentials, username: "bob" });
+  isSlow = false;
+  for (const resume of late) resume();
+  await settle();
+  await device.clock.advance(31_000);
+  await auth.accessToken({ fresh: true });
+  assert.equal(userOf(auth), "bob");
 });
 
 test("a login during an outage is unavailable, and options and origins are checked by name", async (t) => {
