@@ -17,6 +17,9 @@ import { systemPlatform, type Platform } from "./platform.ts";
 import { createSessionDigest, type SessionDigest } from "./session-digest.ts";
 import type { ProviderSettings, Settings } from "./settings.ts";
 
+/** How long the start waits for keys and revocations. The listeners answer 503 meanwhile. */
+const START_TIMEOUT_MS = 60_000;
+
 /** The `iss` and the `aud` of the service's access tokens. */
 export interface ServiceIdentity {
   readonly url: string;
@@ -113,7 +116,7 @@ export async function composeService(
     });
     parts.push(guard);
     // The start does not wait for a provider. Its tokens are 503 while it is down.
-    await guard.ready({ issuer: identity.url });
+    await guard.ready({ issuer: identity.url, timeoutMs: START_TIMEOUT_MS });
     return { ...identity, store, issuer, guard, sessionDigest: createSessionDigest(secret), platform, close };
   } catch (error) {
     await close();

@@ -51,6 +51,12 @@ export interface RevocationSnapshot {
   readonly entries: readonly RevocationEntry[];
 }
 
+/** A part of a snapshot. All parts of one snapshot have the position of the first one. */
+export interface SnapshotPage extends RevocationSnapshot {
+  /** Names the next page. `null` on the last page. */
+  readonly next: string | null;
+}
+
 /** The log after a position. */
 export type RevocationTail =
   | { readonly status: "ok"; readonly entries: readonly RevocationEntry[] }
@@ -63,6 +69,13 @@ export type RevocationTail =
 /** The source from which a guard learns of revocations. */
 export interface RevocationFeed {
   snapshot(): Promise<RevocationSnapshot>;
+  /**
+   * Returns one page of a snapshot, so that a large one takes neither one long read nor its whole memory. `cursor` is `next`
+   * of the page before, or `null` for the first page. The pages may be in any order. Entries that are appended after the
+   * first page was read may be missing, because they are after its position. Rejects with `invalid_option` for a cursor that
+   * is malformed. Readers use `snapshot` when the method is missing.
+   */
+  snapshotPage?(cursor: string | null): Promise<SnapshotPage>;
   /** Returns the entries after `position`, in order and contiguous. */
   after(position: LogPosition): Promise<RevocationTail>;
   /**

@@ -3,13 +3,13 @@ import { HoldfastError } from "../../core/errors.ts";
 import type { RevocationEntry } from "../../core/revocation.ts";
 import { backoffMs } from "../../resilience/backoff.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
-import type { RevocationFeed } from "../../stores/store.ts";
+import type { RevocationFeed, SnapshotPage } from "../../stores/store.ts";
 import { describeError, emit, type GuardEventSource } from "../emit.ts";
-import { forgetSnapshot, joinSnapshot } from "./joined-snapshot.ts";
+import { joinSnapshot } from "./joined-pages.ts";
 import type { RevocationView } from "./view.ts";
 import type { RevocationsStatus } from "../status-types.ts";
 
-/** Deadline of one read, and of a snapshot when the feed has no `snapshotTimeoutMs`. */
+/** Deadline of one read, and of each page of a snapshot when the feed has no `snapshotTimeoutMs`. */
 const READ_TIMEOUT_MS = 5_000;
 /** The longest back-off. A feed that recovers is noticed within this time. */
 const MAX_BACKOFF_MS = 5_000;
@@ -200,7 +200,8 @@ export class RevocationFollower {
     const { position } = view;
     if (position === null) return;
     const tail = await this.#withinDeadline(READ_TIMEOUT_MS, async () => await feed.after(position));
-    if (tail.status === "ok" && Array.isArray(tail.entries) && view.append(tail.entries)) return;
+    const isTail = tail.status === "ok" && Array.isArray(tail.entries);
+    if (isTail && (await view.appendInTurns(tail.entries))) return;
     emit(source, "revocations_gap", `the log does not continue after entry ${position.seq}`);
     view.markIncomplete();
   }
@@ -210,17 +211,27 @@ export class RevocationFollower {
     const { feed, view, clock } = this.#options;
     const read = joinSnapshot(feed, clock);
     try {
-      const timeoutMs = feed.snapshotTimeoutMs ?? READ_TIMEOUT_MS;
-      const snapshot = await this.#withinDeadline(timeoutMs, async () => await read.snapshot);
-      await view.loadInTurns(snapshot, () => this.#closed);
+      await view.loadInTurns(this.#pagesWithinDeadline(read.pages), () => this.#closed);
     } catch (error) {
-      forgetSnapshot(feed, read);
+      read.forget();
       throw error;
+    } finally {
+      read.end();
     }
     if (!this.#closed && view.position === null) {
       throw new HoldfastError("store_corrupt", "the snapshot of revocations is too large or malformed");
     }
     return read.startedAt;
+  }
+
+  /** Each page has its own deadline. A large log takes many pages, and a slow machine would never be done with all in time. */
+  async *#pagesWithinDeadline(pages: AsyncGenerator<SnapshotPage>): AsyncGenerator<SnapshotPage> {
+    const timeoutMs = this.#options.feed.snapshotTimeoutMs ?? READ_TIMEOUT_MS;
+    for (;;) {
+      const { value, done } = await this.#withinDeadline(timeoutMs, async () => await pages.next());
+      if (done === true) return;
+      yield value;
+    }
   }
 
   /** Drops expired revocations by the slower of the two clocks, because a wall clock that runs ahead must not drop one early. */

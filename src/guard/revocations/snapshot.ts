@@ -4,7 +4,7 @@ import type { Entropy } from "../../core/entropy.ts";
 import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
 import type { Revocation } from "../../core/revocation.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
-import { forEachInTurns } from "../../resilience/turns.ts";
+import { forEachInTurns, ownTurn } from "../../resilience/turns.ts";
 import type { Snapshots } from "../../stores/store.ts";
 import { describeError, emit, type GuardEventSource } from "../emit.ts";
 import type { RevocationFollower } from "./follower.ts";
@@ -154,7 +154,9 @@ export class ViewSnapshot {
       if (!this.#holdsWholeView || inPieces + this.#recent.length > this.#rewriteAbove)
         await this.#collectWholeView();
       if (this.#recent.length <= MAX_PIECE_ROWS) break;
-      await this.#savePiece(this.#recent.splice(0, MAX_PIECE_ROWS));
+      // The end and not the beginning, because a long array would move for each piece.
+      await this.#savePiece(this.#recent.splice(-MAX_PIECE_ROWS));
+      await ownTurn(this.#options.clock);
     }
     // The head is built without an await, so that its age and position describe exactly these rows.
     const now = readClock(clock);
@@ -242,6 +244,7 @@ export class ViewSnapshot {
       } catch {
         isComplete = false;
       }
+      await ownTurn(this.#options.clock);
     }
     return this.#addRows(recent, false) && isComplete;
   }

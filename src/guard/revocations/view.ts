@@ -14,8 +14,8 @@ import {
 } from "../../core/subject-cutoff.ts";
 import type { JwtClaims } from "../../core/verdict.ts";
 import { ShardedMap } from "../../resilience/sharded-map.ts";
-import { forEachInTurns } from "../../resilience/turns.ts";
-import type { RevocationSnapshot } from "../../stores/store.ts";
+import { forEachInTurns, ownTurn } from "../../resilience/turns.ts";
+import type { RevocationSnapshot, SnapshotPage } from "../../stores/store.ts";
 
 /** Longer identifiers are rejected. Without this limit a limit on the count would not limit memory. */
 const MAX_ID_LENGTH = 1_024;
@@ -120,15 +120,24 @@ export class RevocationView {
   }
 
   /**
-   * The same for a snapshot of any size, without a long turn of the event loop. A check in between sees the revocations that are loaded. `isStopped` ends the work, and the view stays incomplete.
+   * The same for the pages of a snapshot of any size, without a long turn of the event loop. A check in between sees the
+   * revocations that are loaded. `isStopped` ends the work, and the view stays incomplete.
    */
-  async loadInTurns({ position, entries }: RevocationSnapshot, isStopped: () => boolean): Promise<void> {
-    let isComplete = isPosition(position);
-    const isDone = await forEachInTurns(this.#clock, entries, (entry) => {
-      isComplete = this.#apply(entry?.revocation) && isComplete;
-      return !isStopped();
-    });
-    this.#position = isComplete && isDone ? position : null;
+  async loadInTurns(pages: AsyncIterable<SnapshotPage>, isStopped: () => boolean): Promise<void> {
+    let position: LogPosition | null = null;
+    let isComplete = true;
+    for await (const page of pages) {
+      // Several views may get the same page at once, and pages may come from memory. A small snapshot needs no turn.
+      if (page.next !== null || position !== null) await ownTurn(this.#clock);
+      position ??= page.position;
+      isComplete = isComplete && isPosition(page.position) && samePosition(position, page.position);
+      const isDone = await forEachInTurns(this.#clock, page.entries, (entry) => {
+        isComplete = this.#apply(entry?.revocation) && isComplete;
+        return !isStopped();
+      });
+      if (!isDone || isStopped()) return this.markIncomplete();
+    }
+    this.#position = isComplete ? position : null;
   }
 
   /** Adds entries of the log. Returns false when they do not continue the known ones, so that the tail must be read. */
@@ -138,6 +147,15 @@ export class RevocationView {
       if (!this.#apply(entry?.revocation)) this.#position = null;
       else if (!this.#advancePosition(entry)) isContiguous = false;
     }
+    return isContiguous && this.#position !== null;
+  }
+
+  /** The same for a tail of any size, without a long turn of the event loop. */
+  async appendInTurns(entries: readonly RevocationEntry[]): Promise<boolean> {
+    let isContiguous = true;
+    await forEachInTurns(this.#clock, entries, (entry) => {
+      isContiguous = this.append([entry]) && isContiguous;
+    });
     return isContiguous && this.#position !== null;
   }
 
@@ -257,6 +275,10 @@ function isPosition(value: LogPosition): boolean {
     Number.isSafeInteger(value.seq) &&
     value.seq >= 0
   );
+}
+
+function samePosition(a: LogPosition, b: LogPosition): boolean {
+  return a.epoch === b.epoch && a.seq === b.seq && a.chain === b.chain;
 }
 
 /** The feed can be a third party's, so every member of an entry is checked. */

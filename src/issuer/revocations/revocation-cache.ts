@@ -1,7 +1,10 @@
 import type { LogPosition, RevocationEntry } from "../../core/revocation.ts";
 import { isCutOffToken, mergeCutoff, type SubjectCutoff } from "../../core/subject-cutoff.ts";
 import type { JwtClaims } from "../../core/verdict.ts";
+import { readPages } from "../../resilience/pages.ts";
+import { ShardedMap } from "../../resilience/sharded-map.ts";
 import { forEachInTurns } from "../../resilience/turns.ts";
+import type { SnapshotPage } from "../../stores/store.ts";
 import type { IssuerBase } from "../issuer-base.ts";
 
 const PRUNE_INTERVAL_MS = 60_000;
@@ -13,8 +16,8 @@ const PRUNE_INTERVAL_MS = 60_000;
 export class RevocationCache {
   readonly #base: IssuerBase;
   /** `until` by kind and id, epoch ms. */
-  readonly #revoked = new Map<string, number>();
-  readonly #cutoffs = new Map<string, SubjectCutoff & { readonly until: number }>();
+  readonly #revoked = new ShardedMap<number>();
+  readonly #cutoffs = new ShardedMap<SubjectCutoff & { readonly until: number }>();
   #position: LogPosition | null = null;
   #prunedAt = 0;
   #loading: Promise<void> | null = null;
@@ -42,7 +45,7 @@ export class RevocationCache {
       return;
     }
     if (tail.entries.length === 0) return;
-    for (const entry of tail.entries) this.#add(entry);
+    await forEachInTurns(this.#base.clock, tail.entries, (entry) => this.#add(entry));
     const { seq, chain } = tail.entries.at(-1) ?? from;
     this.#position = { epoch: from.epoch, seq, chain };
     await this.#pruneIfDue();
@@ -55,10 +58,20 @@ export class RevocationCache {
   }
 
   async #load(): Promise<void> {
-    const { entries, position } = await this.#base.store.revocations.snapshot();
-    await forEachInTurns(this.#base.clock, entries, (entry) => this.#add(entry));
+    let position: LogPosition | null = null;
+    for await (const page of readPages(async (cursor) => await this.#readPage(cursor))) {
+      await forEachInTurns(this.#base.clock, page.entries, (entry) => this.#add(entry));
+      ({ position } = page);
+    }
     this.#position = position;
     await this.#pruneIfDue();
+  }
+
+  /** A store without pages has one. */
+  async #readPage(cursor: string | null): Promise<SnapshotPage> {
+    const { revocations } = this.#base.store;
+    if (revocations.snapshotPage !== undefined) return await revocations.snapshotPage(cursor);
+    return { ...(await revocations.snapshot()), next: null };
   }
 
   /** Idempotent, because concurrent calls may add the same entry. */

@@ -34,10 +34,13 @@ const storeMethods: { readonly [P in PartWithMethods]: Readonly<Record<keyof Sto
     endAll: "write",
   },
   keys: { list: "read", initialise: "write", rotate: "write", reseal: "write", remove: "write" },
-  revocations: { snapshot: "read", after: "read", subscribe: "read", append: "write" },
+  revocations: { snapshot: "read", snapshotPage: "read", after: "read", subscribe: "read", append: "write" },
   audit: { append: "write", recent: "read", page: "read" },
   markers: { read: "read", claim: "write", replace: "write" },
 };
+
+/** A store may leave out these methods. */
+const optionalMethods: ReadonlySet<string> = new Set<keyof Store["revocations"]>(["snapshotPage"]);
 
 /** The span of a command. Background work of the issuer, which is part of no request, has none. */
 function commandSpan(description: string, command: string): SpanStart {
@@ -48,6 +51,8 @@ function commandSpan(description: string, command: string): SpanStart {
 
 /** Limits calls to a store that sets no deadlines. */
 const STORE_DEADLINE_MS = 10_000;
+/** A clean-up of millions of rows takes minutes, in short commands between which others run. */
+const PRUNE_DEADLINE_MS = 30 * 60_000;
 
 interface CheckedStoreOptions {
   readonly clock: Clock;
@@ -85,8 +90,9 @@ function createCalls(
       if (!commandEvents.hasSubscribers) return;
       commandEvents.publish({ store: description, command, outcome, durationMs });
     };
+    const deadlineMs = part === "prune" ? PRUNE_DEADLINE_MS : STORE_DEADLINE_MS;
     const run = async () =>
-      await withDeadline(clock, `the store's ${command}()`, STORE_DEADLINE_MS, async () => await work());
+      await withDeadline(clock, `the store's ${command}()`, deadlineMs, async () => await work());
     try {
       const answer = await withSpan(tracing, () => commandSpan(description, command), run);
       record("ok");
@@ -118,9 +124,12 @@ export function openCheckedStore(store: Store, options: CheckedStoreOptions): Ch
 
   function wrapPart<P extends PartWithMethods>(name: P): Store[P] {
     const part = store[name] as unknown as Record<string, (...args: unknown[]) => unknown>;
-    const methods: Readonly<Record<string, Access>> = storeMethods[name];
-    requireMethods("issuer", `store.${name}`, part, Object.keys(methods));
-    const wrapped = Object.entries(methods).map(([method, access]) => [
+    const methods = Object.entries<Access>(storeMethods[name]).filter(
+      ([method]) => part?.[method] !== undefined || !optionalMethods.has(method),
+    );
+    const names = methods.map(([method]) => method);
+    requireMethods("issuer", `store.${name}`, part, names);
+    const wrapped = methods.map(([method, access]) => [
       method,
       async (...args: unknown[]) => await call([name, method], access, () => part[method]?.(...args)),
     ]);

@@ -90,6 +90,37 @@ export const revocationCases: Cases = {
     );
   },
 
+  "the pages of a snapshot, where a store has them, hold what it holds at one position": async ({
+    store,
+    clock,
+  }) => {
+    const { revocations } = store;
+    if (revocations.snapshotPage === undefined) return;
+    await appendTokens(store, "a");
+    await clock.advance(1_800_000);
+    const [b, c] = await appendTokens(store, "b", "c");
+    await clock.advance(1_800_000);
+    const first = await revocations.snapshotPage(null);
+    await appendTokens(store, "later");
+    const entries = [...first.entries];
+    for (let { next } = first; next !== null;) {
+      const page = await revocations.snapshotPage(next);
+      assert.deepEqual(page.position, first.position);
+      entries.push(...page.entries);
+      ({ next } = page);
+    }
+    assert.equal(first.position.seq, 3);
+    const ids = new Set(entries.map(({ revocation }) => revocation.id));
+    assert.deepEqual([ids.has("a"), ids.has("b"), ids.has("c")], [false, true, true]);
+    assert.deepEqual(
+      entries.filter(({ seq }) => seq <= 3).toSorted((x, y) => x.seq - y.seq),
+      [b, c],
+    );
+    for (const cursor of ["", "{}", "[1,2]", "another"]) {
+      await assert.rejects(revocations.snapshotPage(cursor), { code: "invalid_option" });
+    }
+  },
+
   "fault 9: pruning trims only the head: older positions are a gap, later ones are not": async ({
     store,
     clock,

@@ -1,8 +1,9 @@
 import type { StatementSync } from "node:sqlite";
 import type { LogPosition, Revocation, RevocationEntry } from "../../core/revocation.ts";
-import type { RevocationFeed, RevocationSnapshot, RevocationTail } from "../store.ts";
+import type { RevocationFeed, RevocationSnapshot, RevocationTail, SnapshotPage } from "../store.ts";
 import { EXPIRED_RETENTION_MS } from "../retention.ts";
 import { nextEntry, RevocationListeners, tailAfter } from "../revocation-log.ts";
+import { formatSnapshotCursor, parseSnapshotCursor, replacedLogError } from "../snapshot-cursor.ts";
 import { insertInto, REVOCATION_COLUMNS, selectFrom } from "./columns.ts";
 import type { SqliteConnection } from "./connection.ts";
 import { LogWatch } from "./log-watch.ts";
@@ -92,6 +93,7 @@ export function createRevocationPart(db: SqliteConnection): RevocationPart {
     watch: (isOn) => watch.set(isOn),
     feed: {
       snapshot: async () => await readSnapshot(db, rows),
+      snapshotPage: async (cursor) => await readSnapshotPage(db, rows, cursor),
       after,
       subscribe: (listener) => listeners.subscribe(listener),
     },
@@ -99,18 +101,37 @@ export function createRevocationPart(db: SqliteConnection): RevocationPart {
 }
 
 async function readSnapshot(db: SqliteConnection, rows: RevocationRows): Promise<RevocationSnapshot> {
-  const { nowMs, position, oldest } = await db.read((now) => {
-    const { seq, chain } = rows.newest() ?? { seq: 0, chain: "" };
-    return { nowMs: now, position: { epoch: rows.epoch(), seq, chain }, oldest: rows.oldest() };
-  });
   const entries: RevocationEntry[] = [];
-  // Entries never change, and only entries that are long past are trimmed, so pages form the state at `position`.
-  for (let from = oldest; from <= position.seq; from += PAGE) {
-    if (from > oldest) await db.nextTurn();
-    const to = Math.min(from + PAGE - 1, position.seq);
-    entries.push(...(await db.read(() => rows.inForce(from, to, nowMs))));
+  let cursor: string | null = null;
+  for (;;) {
+    const page: SnapshotPage = await readSnapshotPage(db, rows, cursor);
+    entries.push(...page.entries);
+    if (page.next === null) return { position: page.position, entries };
+    cursor = page.next;
+    await db.nextTurn();
   }
-  return { position, entries };
+}
+
+/** Entries never change, and only entries that are long past are trimmed, so pages form the state at the position. */
+async function readSnapshotPage(
+  db: SqliteConnection,
+  rows: RevocationRows,
+  cursor: string | null,
+): Promise<SnapshotPage> {
+  const given = cursor === null ? null : parseSnapshotCursor(cursor, "number");
+  return await db.read((now) => {
+    const epoch = rows.epoch();
+    if (given !== null && given.position.epoch !== epoch) throw replacedLogError();
+    const { position, from, nowMs } = given ?? {
+      position: { epoch, ...(rows.newest() ?? { seq: 0, chain: "" }) },
+      from: rows.oldest(),
+      nowMs: now,
+    };
+    const to = Math.min(from + PAGE - 1, position.seq);
+    const entries = rows.inForce(from, to, nowMs);
+    const next = to < position.seq ? formatSnapshotCursor({ position, from: to + 1, nowMs }) : null;
+    return { position, entries, next };
+  });
 }
 
 async function pruneLog(db: SqliteConnection, rows: RevocationRows): Promise<void> {

@@ -67,13 +67,23 @@ test("fault 74: a view loads and prunes a large log in turns, and applies what i
   const view = new RevocationView(url, 1_000_000);
   const entries = Array.from({ length: 20_000 }, (_, i) => entry(i + 1));
   const position = { epoch: "e", seq: 20_000, chain: "chain-20000" };
-  const loading = countTurns(view.loadInTurns({ position, entries }, () => false));
-  assert.deepEqual([view.position, view.isRevoked({ jti: "jti-1" }, undefined)], [null, true]);
-  assert.ok((await loading)[1] >= 15);
+  async function* inPages() {
+    for (let from = 0; from < entries.length; from += 1_000) {
+      const next = from + 1_000 < entries.length ? String(from) : null;
+      yield { position, entries: entries.slice(from, from + 1_000), next };
+      assert.deepEqual([view.position, view.isRevoked({ jti: "jti-1" }, undefined)], [null, true]);
+    }
+  }
+  assert.ok((await countTurns(view.loadInTurns(inPages(), () => false)))[1] >= 15);
   assert.deepEqual([view.position, view.size], [position, 20_000]);
   await view.pruneInTurns(until + 1);
   assert.equal(view.size, 0);
-  await view.loadInTurns({ position, entries }, () => true);
+  async function* asOne() {
+    yield await Promise.resolve({ position, entries, next: null });
+  }
+  assert.ok((await countTurns(view.loadInTurns(asOne(), () => false)))[1] >= 15);
+  assert.deepEqual([view.position, view.size], [position, 20_000]);
+  await view.loadInTurns(inPages(), () => true);
   assert.equal(view.position, null, "a load that was stopped is not complete");
 });
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test, type TestContext } from "node:test";
+import { sleep } from "../../../src/core/clock.ts";
 import { isHoldfastError } from "../../../src/core/errors.ts";
 import { auditEvents, issuerEvents } from "../../../src/core/event-channels.ts";
 import type { AuditEvent } from "../../../src/core/events.ts";
@@ -125,6 +126,23 @@ describe("a store that fails", () => {
     const tokens = await logIn(issuer);
     assert.equal((await issuer.refresh(tokens.refresh_token)).status, "ok");
     await clock.advance(15 * 60_000);
+    await issuer.close();
+  });
+
+  test("a clean-up that takes minutes is no failure of the store", async () => {
+    const { clock, store } = createFixture();
+    const slow = wrapStore(store, (_, work) => work());
+    let prunes = 0;
+    slow.prune = async () => {
+      prunes++;
+      await sleep(clock, 5 * 60_000);
+    };
+    const { issuer } = createFixture({ clock, store: slow });
+    await issuer.ready();
+    for (let minutes = 0; minutes < 30; minutes++) await clock.advance(60_000);
+    assert.ok(prunes > 0);
+    const { reachable, writeFailure } = issuer.status().store;
+    assert.deepEqual([reachable, writeFailure], [true, null]);
     await issuer.close();
   });
 
