@@ -22,10 +22,15 @@ interface FeedSetup {
 const never = async () => await new Promise<never>(() => {});
 
 function wrapFeed(feed: RevocationFeed, log: Store["revocations"]): FeedSetup {
+  // A read that is under way when the reads begin to hang gets no answer either.
+  const unlessHanging = async <T>(read: Promise<T>): Promise<T> => {
+    const answer = await read;
+    return setup.hangs ? await never() : answer;
+  };
   const setup: FeedSetup = {
     feed: {
-      snapshot: async () => await (setup.hangs ? never() : feed.snapshot()),
-      after: async (position) => await (setup.hangs ? never() : feed.after(position)),
+      snapshot: async () => await unlessHanging(feed.snapshot()),
+      after: async (position) => await unlessHanging(feed.after(position)),
       subscribe: (listener) =>
         feed.subscribe((entries) => {
           if (!setup.dropsDeliveries) listener(entries);
