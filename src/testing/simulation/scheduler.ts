@@ -3,15 +3,15 @@ export interface Machine {
   readonly name: string;
   readonly number: number;
   readonly isAlive: boolean;
-  /** Number of its starts. An event of an earlier life does not happen. */
+  /** @internal Number of its starts. An event of an earlier life does not happen. */
   readonly life: number;
   /** True time at which a frozen process continues. 0 when it is not frozen. */
   readonly frozenUntil: number;
   wallNow(): number;
   monotonicNow(): number;
-  /** Plans a timer on the monotonic clock. The returned function cancels it. */
+  /** @internal Plans a timer on the monotonic clock. The returned function cancels it. */
   planTimer(ms: number, fn: () => void): () => void;
-  /** Calls `listener` at a crash that resets connections, until the returned function is called. */
+  /** @internal Calls `listener` at a crash that resets connections, until the returned function is called. */
   onCrash(listener: () => void): () => void;
 }
 
@@ -40,8 +40,9 @@ export interface Scheduler {
   readonly current: Machine | null;
   readonly random: () => number;
   after(ms: number, fn: () => void): () => void;
+  /** @internal */
   plan(ms: number, machine: Machine | null, label: string, run: () => void): SimulationEvent;
-  /** Records an error that nothing caught. */
+  /** @internal Records an error that nothing caught. */
   reportFailure(machine: Machine | null, error: unknown): void;
   deriveSeed(purpose: string): number;
 }
