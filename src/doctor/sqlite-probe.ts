@@ -1,9 +1,9 @@
 import { spawn } from "node:child_process";
-import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fileExists } from "../server/store/private-file.ts";
 import type { SqliteFacts, SqliteMessage } from "./sqlite-process.ts";
 import type { StoreProbe } from "./store-probe.ts";
+import { startedModule } from "../core/package-files.ts";
 
 /** The facts about a data file. A part that did not arrive in time is `null`. */
 export interface SqliteReading {
@@ -39,8 +39,7 @@ export class SqliteProbe implements StoreProbe {
 }
 
 async function readInChild(file: string): Promise<SqliteReading> {
-  // The module ends in .ts in the source, and in .js in the build.
-  const module = fileURLToPath(new URL(`./sqlite-process${extname(import.meta.url)}`, import.meta.url));
+  const module = fileURLToPath(startedModule("doctor/sqlite-process"));
   const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", module], {
     stdio: ["ignore", "ignore", "ignore", "ipc"],
     env: {},

@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { HoldfastError } from "../core/errors.ts";
+import { startedModule } from "../core/package-files.ts";
 
 /** A child process that runs a module of this directory. It ends with this process, however this process ends. */
 export class DrillProcess {
@@ -10,8 +10,7 @@ export class DrillProcess {
   readonly #kill = () => void this.#process.kill("SIGKILL");
 
   private constructor(module: string) {
-    // The modules end in .ts in the source, and in .js in the build.
-    const file = fileURLToPath(new URL(module + extname(import.meta.url), import.meta.url));
+    const file = fileURLToPath(startedModule(`drill/${module}`));
     // A child without a parent exits, but a stopped child cannot. SIGKILL ends both.
     process.once("exit", this.#kill);
     this.#process = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", file], {

@@ -140,7 +140,7 @@ export class LocalEnvironment implements Environment {
       port: this.#port,
       revoked: this.#revoked,
     };
-    const { child, answer } = await DrillProcess.start("./provider-process", config);
+    const { child, answer } = await DrillProcess.start("provider-process", config);
     this.#provider = child;
     this.#port = (answer as ProviderReady).port;
   }
@@ -159,7 +159,7 @@ export class LocalEnvironment implements Environment {
       clientSecret: this.#clientSecret,
       connections: this.#connections,
     };
-    const { child, answer } = await DrillProcess.start("./api-process", config);
+    const { child, answer } = await DrillProcess.start("api-process", config);
     this.#api = child;
     this.#url = (answer as ApiReady).url;
   }

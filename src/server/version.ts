@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
+import { packageFile } from "../core/package-files.ts";
 
-const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+const manifest = JSON.parse(readFileSync(packageFile("package.json"), "utf8")) as {
   version: string;
 };
 
-/** The version of this package. `src/server` and `dist/server` are both two levels below its package.json. */
+/** The version of this package. */
 export const version: string = manifest.version;

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { startService } from "../support/service-process.ts";
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -90,16 +91,28 @@ describe("the packed tarball", { skip: online ? false : "the package registry ca
     }
   });
 
-  test("the dashboard is in the package, bundled and with the licences of its libraries", async () => {
+  test("the installed service runs its store in a thread and has the dashboard, with the licences of its libraries", async (t) => {
+    const command = [join(project, "node_modules/holdfast/dist/cli.js"), "serve"];
+    const service = await startService(join(project, "data"), {}, command);
+    t.after(async () => await service.stop());
+    for (const path of ["/dashboard.js", "/dashboard.css", "/dashboard-licences.txt"]) {
+      const response = await fetch(service.admin + path);
+      assert.equal(response.status, 200, path);
+      assert.ok((await response.text()).length > 1000, path);
+    }
+    const health = (await (await fetch(`${service.admin}/health`)).json()) as { status: string };
+    assert.equal(health.status, "ok");
+  });
+
+  test("the bundle of each entry exports what its source exports", async () => {
     const program = `
-      const { loadDashboard } = await import("./node_modules/holdfast/dist/server/dashboard/assets.js");
-      for (const [path, { text }] of Object.entries(await loadDashboard())) console.log(path, text.length > 1_000);`;
-    const { stdout } = await inProject("node", ["--input-type=module", "-e", program]);
-    const paths = ["/dashboard.js", "/dashboard.css", "/dashboard-licences.txt"];
-    assert.deepEqual(
-      stdout.trim().split("\n"),
-      paths.map((path) => `${path} true`),
-    );
+      const names = {};
+      for (const path of ${JSON.stringify(alone.map(specifier))}) names[path] = Object.keys(await import(path)).sort();
+      console.log(JSON.stringify(names));`;
+    const options = ["--input-type=module", "-e", program];
+    const bundled = await inProject("node", options);
+    const source = await run("node", ["--conditions=holdfast-source", ...options], { cwd: root });
+    assert.deepEqual(JSON.parse(bundled.stdout), JSON.parse(source.stdout));
   });
 
   describe("its types", () => {

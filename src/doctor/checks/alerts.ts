@@ -3,9 +3,9 @@ import { systemErrorCode } from "../../core/errors.ts";
 import { askAdmin } from "../ask-admin.ts";
 import type { Check } from "../check.ts";
 import { fail, ok, skip, warn, type Finding } from "../finding.ts";
+import { packageFile } from "../../core/package-files.ts";
 
-/** `src/doctor/checks` and `dist/doctor/checks` are both three levels below the rules of the package. */
-const ownRules = new URL("../../../ops/prometheus/holdfast.rules.yml", import.meta.url);
+const ownRules = packageFile("ops/prometheus/holdfast.rules.yml");
 
 /** Compares the alert rules in use with those of this version, and with the metrics of the running service. */
 export const alertsCheck: Check = {

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
 import { bundleDashboard, type DashboardFiles } from "./bundle.ts";
+import { builtFolder } from "../../core/package-files.ts";
 
 /** A file of the dashboard as it is sent. */
 interface DashboardAsset {
@@ -15,8 +16,8 @@ export const dashboardPaths = ["/dashboard.js", "/dashboard.css", "/dashboard-li
 
 export type DashboardAssets = Readonly<Record<(typeof dashboardPaths)[number], DashboardAsset>>;
 
-/** Beside this file in the package are the bundled files, and in the repository their source. */
-const folder = new URL("../../dashboard/", import.meta.url);
+/** The bundled files in the package, and their source in the repository. */
+const folder = builtFolder("dashboard");
 
 /** Reads the files of the dashboard, or bundles them when this process runs from the source. */
 export async function loadDashboard(): Promise<DashboardAssets> {

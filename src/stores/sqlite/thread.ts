@@ -17,6 +17,7 @@ import {
   type ThreadRequest,
   type ThreadResponse,
 } from "./thread-protocol.ts";
+import { startedModule } from "../../core/package-files.ts";
 
 /** How the thread is opened. */
 export interface ThreadSettings {
@@ -44,12 +45,6 @@ interface PendingCommand {
 
 const NO_THREAD_HINT =
   "A bundler must leave holdfast out of its bundle, and --permission needs --allow-worker; or set `thread: false`";
-
-/** The source and the compiled package have different file names. */
-const WORKER_FILE = new URL(
-  import.meta.url.endsWith(".ts") ? "./thread-worker.ts" : "./thread-worker.js",
-  import.meta.url,
-);
 
 /**
  * The application's side of the store's thread. Commands of one turn of the event loop are one message. The thread keeps
@@ -189,7 +184,7 @@ export class SqliteThread {
       const options = { name: "holdfast-sqlite", workerData, execArgv: [], env: {} };
       let worker: Worker;
       try {
-        worker = new Worker(WORKER_FILE, options);
+        worker = new Worker(startedModule("stores/sqlite/thread-worker"), options);
       } catch (error) {
         return reject(this.#endedError(error, `. ${NO_THREAD_HINT}`));
       }
