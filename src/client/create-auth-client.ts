@@ -54,7 +54,7 @@ export const createAuthClient = (options: AuthClientOptions): AuthClient => {
     },
     ready: session.ready as Promise<void>,
     subscribe(listener) {
-      const call = (isAwake?: boolean) => isAwake || listener();
+      const call = (isAwake?: boolean) => isAwake ?? listener();
       session.listeners.add(call);
       return () => void session.listeners.delete(call);
     },

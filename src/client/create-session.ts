@@ -27,6 +27,7 @@ export const createSession = ({
   const baseUrl = readUrl("baseUrl", url);
   const name = `holdfast:${key}`;
   const stored = storage === "device" ? deviceStorage(name) : storage;
+  if (stored !== "memory" && !stored.update) refuse("storage", "device or memory", storage);
   const listed = [baseUrl, ...origins.map((origin) => readUrl("origins", origin))].map(originOf);
   return {
     bufferMs,

@@ -182,7 +182,11 @@ export const openSocket = (
     close: () => line.end(),
   };
   const [wake, leave, send] = keepConnected(session, line);
-  const follow = (isAwake?: boolean) => (isAwake ? wake() : line.check());
+  const follow = (isAwake?: boolean) => {
+    if (isAwake === undefined) line.check();
+    else if (isAwake) wake();
+    else line.end();
+  };
   session.listeners.add(follow);
   wake();
   return line;

@@ -48,8 +48,11 @@ export const keepTokens = async (
   let isKept = false;
   await update(session, (record) => {
     isKept = record.n === before.n || (record.life > 0 && tokens.sid !== before.sid);
-    if (isKept) return { ...record, ...tokens, n: nextN(record), at };
-    return record.life ? undefined : { ...record, outbox: [...record.outbox, { refresh: tokens.refresh }] };
+    if (!isKept)
+      return record.life ? undefined : { ...record, outbox: [...record.outbox, { refresh: tokens.refresh }] };
+    // A logout without a token of its own would end the new session.
+    const outbox = record.outbox.filter(({ refresh }) => refresh);
+    return { ...record, ...tokens, n: nextN(record), at, outbox };
   });
   if (!isKept) void sendLogouts(session);
   return isKept;

@@ -22,7 +22,10 @@ export interface Session extends Pick<
   newAt: number;
   state: AuthState;
   ready: Promise<unknown>;
-  /** Called after each change of the state, and with `true` when the page becomes visible, comes back or is online again. */
+  /**
+   * Called after each change of the state, with `true` when the page becomes visible, comes back or is online again, and
+   * with `false` when the client closes.
+   */
   readonly listeners: Set<(isAwake?: boolean) => void>;
   /** The refresh that all calls of this page join. */
   running?: Promise<AuthRecord> | undefined;

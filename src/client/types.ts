@@ -219,6 +219,6 @@ export interface AuthClient {
    * sessions of the user. Never rejects.
    */
   logout(options?: { everywhere?: boolean | undefined }): Promise<void>;
-  /** Stops timers and listeners. The session stays. */
+  /** Stops timers and listeners, and ends the connections of `connect`. The session stays. */
   close(): void;
 }

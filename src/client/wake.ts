@@ -62,7 +62,7 @@ export const keepAwake = (session: Session): (() => void) => {
   onEvent({});
   return () => {
     stopping.abort();
-    schedule();
+    for (const listener of session.listeners) listener(false);
     session.channel?.close();
     session.channel = undefined;
   };

@@ -153,6 +153,20 @@ test("law 3: a logout that the storage carries out too late does not end the nex
   assert.equal(userOf(auth), "bob");
 });
 
+test("a session in cookies that another flow began is not ended by a logout that waits", async (t) => {
+  const device = startDevice(t);
+  const answer = (subject: string) => ({ session_id: `session of ${subject}`, subject, expires_in: 600 });
+  device.fault = (path) =>
+    path === "/auth/login" ? Response.json(answer("ann")) : new Response("", { status: 503 });
+  const auth = device.tab({ mode: "cookie" });
+  await auth.login(credentials);
+  await auth.logout();
+  assert.equal(device.storage.record?.outbox.length, 1);
+  await auth.adopt(answer("bob"));
+  assert.equal(userOf(auth), "bob");
+  assert.deepEqual(device.storage.record?.outbox, []);
+});
+
 test("a login during an outage is unavailable, and options and origins are checked by name", async (t) => {
   const device = startDevice(t);
   device.fault = async () => await Promise.reject(new TypeError("Failed to fetch"));
@@ -161,4 +175,9 @@ test("a login during an outage is unavailable, and options and origins are check
   assert.throws(() => device.tab({ origins: ["ftp://x"] }), /TypeError: origins must be a URL/);
   const mode = "cookies" as "cookie";
   assert.throws(() => device.tab({ mode }), /TypeError: mode must be token or cookie, got cookies/);
+  const storage = "localStorage" as "device";
+  assert.throws(
+    () => device.tab({ storage }),
+    /TypeError: storage must be device or memory, got localStorage/,
+  );
 });

@@ -25,6 +25,24 @@ test("messages that a user queued before the first connect are not sent for the 
   assert.equal(socket.state, "ended");
 });
 
+test("the sockets of a client end when it closes, and its listeners hear nothing", async (t) => {
+  const device = startDevice(t);
+  const tab = device.tab({ origins: [nowhere] });
+  await tab.login({ username: "ann", password: "x" });
+  device.fault = () => new Response(null, { status: 503 });
+  await device.clock.advance(3_600_000);
+  const ends: object[] = [];
+  let calls = 0;
+  const socket = tab.connect(nowhere, { onEnd: (end) => ends.push(end) });
+  await settle();
+  assert.equal(socket.state, "waiting");
+  tab.subscribe(() => calls++);
+  tab.close();
+  assert.deepEqual(ends, [{ code: 1000, error: "" }]);
+  assert.equal(socket.state, "ended");
+  assert.equal(calls, 0);
+});
+
 test("a socket of socket.io that never connected ends when another user logs in", async (t) => {
   const device = startDevice(t);
   const tab = device.tab();
