@@ -162,6 +162,26 @@ test("fault 34: a clock that was set back never revives an expired token", async
   }
 });
 
+test("law 2, fault 34: a token from the future of a clock that was set back shows that other tokens still expire", async () => {
+  const { guard, mint, clock } = await makeFixture();
+  const g = guard();
+  const stepMs = 40_000;
+  /** The clock of the issuer, which nobody sets. */
+  const issuerNow = () => Math.floor((clock.now() + stepMs) / 1000);
+  const issue = () => mint.token({ iat: issuerNow(), exp: issuerNow() + 30 });
+  assert.equal((await g.validate(mint.token())).status, "valid");
+  clock.setWall(clock.now() - stepMs);
+  assert.equal((await g.validate(mint.token())).status, "valid");
+  await clock.advance(10_000);
+  const old = issue();
+  assert.equal((await g.validate(old)).status, "valid");
+  await clock.advance(36_000);
+  for (let round = 0; round < 10; round++) {
+    assert.notEqual((await g.validate(old)).status, "valid");
+    await clock.advance(5_000);
+  }
+});
+
 test("law 2: a wall clock that is set back does not extend the life of a cache entry", async () => {
   const { guard, mint, clock } = await makeFixture();
   const g = guard({ memory: { ttlMs: 60_000 } });

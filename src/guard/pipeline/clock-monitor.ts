@@ -17,6 +17,10 @@ interface ClockStep {
   readonly noticedAt: number;
   /** The earliest wall-clock time after the step, in epoch milliseconds. */
   readonly earliestWallMs: number;
+  /** The latest time before the step, in epoch milliseconds. */
+  readonly latestBeforeMs: number;
+  /** Whether a token shows that the clock of its issuer did not go back. */
+  isRefuted: boolean;
 }
 
 /**
@@ -24,7 +28,8 @@ interface ClockStep {
  *
  * A step ahead is accepted after a minute, because a clock that is ahead can only refuse tokens. A step back is never
  * accepted, because it would revive expired tokens. A token that was issued after the step shows that the clock of its
- * issuer agrees with the wall clock.
+ * issuer agrees with the wall clock. After a step back, a token from the future of the wall clock shows the opposite:
+ * other tokens may be old, although they look as if they were issued after the step.
  */
 export class ClockMonitor {
   readonly #onStep: (stepMs: number) => void;
@@ -54,7 +59,8 @@ export class ClockMonitor {
       // A second step starts its own waiting time.
       if (this.#step === null || Math.abs(step - this.#step.ms) >= STEP_MS) {
         const earliestWallMs = wall - Math.min(monotonic - this.#agreedAt, MAX_UNOBSERVED_MS);
-        this.#step = { ms: step, noticedAt: monotonic, earliestWallMs };
+        const latestBeforeMs = wall - step;
+        this.#step = { ms: step, noticedAt: monotonic, earliestWallMs, latestBeforeMs, isRefuted: false };
         this.#onStep(step);
       }
       if (step < 0 || monotonic - this.#step.noticedAt < ACCEPTED_AFTER_MS) return step;
@@ -71,7 +77,15 @@ export class ClockMonitor {
 
   /** Whether a token with this `iat` (epoch seconds) was issued after the current step. */
   isIssuedAfterStep(iat: number | undefined): boolean {
-    return iat !== undefined && this.#step !== null && iat * 1000 >= this.#step.earliestWallMs;
+    const step = this.#step;
+    return iat !== undefined && step !== null && !step.isRefuted && iat * 1000 >= step.earliestWallMs;
+  }
+
+  /** Notes the `iat` (epoch seconds) of a verified token. It refutes a step back when it is later than both times at the step. */
+  noteIssuedAt(iat: number | undefined, now: Instant, toleranceMs: number): void {
+    if (this.#step === null || this.#step.ms > 0 || iat === undefined) return;
+    const { latestBeforeMs } = this.#step;
+    if (iat * 1000 > Math.max(latestBeforeMs, now.wall) + toleranceMs) this.#step.isRefuted = true;
   }
 
   /** Milliseconds until a step ahead is accepted. 0 without a step. */

@@ -124,6 +124,7 @@ function refuseAfterClockStep(
   stepMs: number,
   reason: ReturnType<typeof checkTime>,
 ): InvalidVerdict | UnavailableVerdict | null {
+  clockMonitor.noteIssuedAt(claims.iat, now, toleranceMs);
   const reasonBeforeStep = checkTime(claims, now.wall - stepMs, toleranceMs);
   if (reason !== null && reasonBeforeStep !== null) return invalidVerdict(reason);
   const isRevived = reasonBeforeStep === "expired" && !clockMonitor.isIssuedAfterStep(claims.iat);
