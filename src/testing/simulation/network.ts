@@ -125,14 +125,23 @@ export class SimulatedNetwork {
     const label = `${request.method} ${host}${pathname}`;
     const listener = this.#choose(host);
     return await new Promise<Response>((resolve, reject) => {
-      const exchange = new Exchange(this.#world, caller, label, resolve, reject);
-      signal.addEventListener("abort", () => exchange.fail(signal.reason as Error), { once: true });
+      const exchange = new Exchange(
+        this.#world,
+        caller,
+        listener?.process.name ?? "",
+        label,
+        resolve,
+        reject,
+      );
+      signal.addEventListener("abort", () => exchange.abort(signal.reason as Error, this), { once: true });
       if (listener === undefined) return exchange.refuse(this.delayMs(), "ENOTFOUND");
+      exchange.followCaller(this);
       const copies = this.#world.random() < this.conditions.duplicate ? 2 : 1;
       for (let copy = 0; copy < copies; copy++) {
         if (this.isLost(caller.name, listener.process.name)) continue;
         // A duplicate is the retry of a client or proxy, so that it comes from the same caller.
-        const init = { method: request.method, headers: request.headers, body, redirect: request.redirect };
+        const { method, headers, redirect } = request;
+        const init = { method, headers, body, redirect, signal: exchange.left };
         this.#world.plan(this.delayMs(), null, label, () =>
           this.#arrive(exchange, listener, new Request(request.url, init)),
         );
@@ -180,35 +189,62 @@ const BODILESS: ReadonlySet<number> = new Set([101, 204, 205, 304]);
 /** A request whose caller waits. The first answer counts. */
 class Exchange {
   readonly caller: Machine;
+  /** Name of the process to which the request goes. Empty when the host is unknown. */
+  readonly server: string;
   readonly label: string;
   readonly #world: Scheduler;
   readonly #life: number;
   readonly #resolve: (response: Response) => void;
   readonly #reject: (error: Error) => void;
+  readonly #leaving = new AbortController();
+  #isOver = false;
+  #forget: () => void = () => undefined;
 
   constructor(
     world: Scheduler,
     caller: Machine,
+    server: string,
     label: string,
     resolve: (response: Response) => void,
     reject: (error: Error) => void,
   ) {
     this.#world = world;
     this.caller = caller;
+    this.server = server;
     this.label = label;
     this.#life = caller.life;
     this.#resolve = resolve;
     this.#reject = reject;
   }
 
-  /** Fails at once, in the event that happens now. */
-  fail(error: Error): void {
+  /** The signal of the requests that arrive: the caller has gone. */
+  get left(): AbortSignal {
+    return this.#leaving.signal;
+  }
+
+  /** The caller stops waiting. The server learns of it later, or never. */
+  abort(error: Error, network: SimulatedNetwork): void {
     this.#reject(error);
+    this.#tellServer(network);
+  }
+
+  /** A crash of the caller ends the connection. */
+  followCaller(network: SimulatedNetwork): void {
+    this.#forget = this.caller.onCrash(() => this.#tellServer(network));
+  }
+
+  /** Sends the end of the connection to the server. */
+  #tellServer(network: SimulatedNetwork): void {
+    if (this.#isOver) return;
+    this.#end();
+    if (network.isLost(this.caller.name, this.server)) return;
+    this.#world.plan(network.delayMs(), null, `end ${this.label}`, () => this.#leaving.abort());
   }
 
   /** Tells the caller after `ms` that the connection failed, as `fetch` of Node does. */
   refuse(ms: number, code: string): void {
     this.#later(ms, () => {
+      this.#end();
       const cause = Object.assign(new Error(code), { code });
       this.#reject(new TypeError("fetch failed", { cause }));
     });
@@ -216,8 +252,14 @@ class Exchange {
 
   answer(ms: number, { status, headers }: Response, body: ArrayBuffer): void {
     this.#later(ms, () => {
+      this.#end();
       this.#resolve(new Response(BODILESS.has(status) ? null : body, { status, headers }));
     });
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    this.#forget();
   }
 
   #later(ms: number, fn: () => void): void {

@@ -149,7 +149,8 @@ export class SimulatedProcess implements Machine {
   /** Suspends the machine for `ms`: as {@link freeze}, and its monotonic clock stands still. */
   suspend(ms: number): void {
     this.#rebase();
-    this.#monotonic -= ms * this.#rate;
+    const standsUntil = Math.max(this.#frozenUntil, this.#world.now);
+    this.#monotonic -= Math.max(0, this.#world.now + ms - standsUntil) * this.#rate;
     this.freeze(ms);
   }
 

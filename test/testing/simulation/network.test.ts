@@ -167,3 +167,29 @@ test("a handler that throws is a 500, and is recorded", async () => {
   );
   assert.deepEqual(world.history[1]?.data, { status: 500 });
 });
+
+test("a server learns that its caller has gone, unless the message is lost", async () => {
+  for (const isCut of [false, true]) {
+    const world = new World({ seed: 1 });
+    world.network.conditions.slow = 0;
+    world.process("server", ({ listen, sleep }) => {
+      listen("server.example", async ({ signal }) => {
+        await sleep(1_000);
+        world.record("served", { hasGone: signal.aborted });
+        return new Response("late");
+      });
+    });
+    const client = world.process("client", async ({ fetch, sleep }) => {
+      void fetch("http://server.example/", { signal: AbortSignal.timeout(100) }).catch(() => undefined);
+      await sleep(200);
+      void fetch("http://server.example/").catch(() => undefined);
+    });
+    if (isCut) world.after(50, () => void world.network.cut("client", "server"));
+    world.after(400, () => client.crash());
+    await world.run(5_000);
+    assert.deepEqual(
+      world.history.map(({ data }) => data["hasGone"]),
+      isCut ? [false] : [true, true],
+    );
+  }
+});
