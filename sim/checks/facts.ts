@@ -1,0 +1,126 @@
+import { operationsOf, type RecordedOperation, type RunHistory } from "./run-history.ts";
+
+/** An access token that a client got. */
+export interface IssuedToken {
+  readonly session: string;
+  readonly user: string;
+  /** `exp`, epoch milliseconds. */
+  readonly expiresAt: number;
+  /** When the client got it first, in true time. */
+  readonly receivedAt: number;
+}
+
+/** The end of a session or of all sessions of a user: from `began` on it may hold, from `ended` on it holds. */
+export interface End {
+  readonly began: number;
+  /** `Infinity` when nobody confirmed it. */
+  readonly ended: number;
+  readonly by: string;
+}
+
+/** A step of the wall clock of a process, and the time at which it was taken back. */
+export interface ClockStep {
+  readonly process: string;
+  readonly ms: number;
+  readonly began: number;
+  readonly ended: number;
+}
+
+/** What a history says about tokens and sessions, whatever the services believed. */
+export class Facts {
+  readonly operations: readonly RecordedOperation[];
+  readonly tokens: ReadonlyMap<string, IssuedToken>;
+  readonly forged: ReadonlySet<string>;
+  readonly clockSteps: readonly ClockStep[];
+  readonly #ends = new Map<string, End[]>();
+  readonly #endsOfUsers = new Map<string, End[]>();
+  /** Session → when the answer to its login came. */
+  readonly #logins = new Map<string, RecordedOperation>();
+
+  constructor({ history }: Pick<RunHistory, "history">) {
+    this.operations = operationsOf(history);
+    const tokens = new Map<string, IssuedToken>();
+    for (const operation of this.operations) {
+      const { answer, call, ended } = operation;
+      if (answer !== null && typeof answer["access"] === "string" && !tokens.has(answer["access"])) {
+        tokens.set(answer["access"], {
+          session: answer["session"] as string,
+          user: call["user"] as string,
+          expiresAt: answer["expiresAt"] as number,
+          receivedAt: ended,
+        });
+      }
+      this.#addEnd(operation);
+      if (operation.operation === "login" && answer?.["status"] === 200) {
+        this.#logins.set(answer["session"] as string, operation);
+      }
+    }
+    this.tokens = tokens;
+    this.clockSteps = clockStepsOf(history);
+    this.forged = new Set(
+      history.filter(({ kind }) => kind === "forged").map(({ data }) => data["token"] as string),
+    );
+  }
+
+  /** The ends that concern a session. */
+  endsOf(session: string, user: string): readonly End[] {
+    const began = this.#logins.get(session)?.began ?? 0;
+    // The end of a user spares the sessions that begin later.
+    const ofUser = (this.#endsOfUsers.get(user) ?? []).filter((end) => end.ended > began);
+    return [...(this.#ends.get(session) ?? []), ...ofUser];
+  }
+
+  /** The time from which the session is certainly over. `Infinity` when it may still live. */
+  endedAt(session: string, user: string): number {
+    const answered = this.#logins.get(session)?.ended ?? 0;
+    const certain = this.endsOf(session, user).filter(
+      ({ began, by }) => by !== "end subject" || began > answered,
+    );
+    return Math.min(Infinity, ...certain.map(({ ended }) => ended));
+  }
+
+  /** The time before which nothing could end the session. */
+  mayEndAt(session: string, user: string): number {
+    return Math.min(Infinity, ...this.endsOf(session, user).map(({ began }) => began));
+  }
+
+  loginOf(session: string): RecordedOperation | undefined {
+    return this.#logins.get(session);
+  }
+
+  #addEnd({ operation, call, answer, began, ended }: RecordedOperation): void {
+    const status = answer?.["status"];
+    const isTheft = operation === "refresh" && call["by"] === "thief";
+    if (operation === "logout" || operation === "end session" || isTheft) {
+      const isCertain = status === (isTheft ? 400 : 204);
+      add(this.#ends, call["session"] as string, {
+        began,
+        ended: isCertain ? ended : Infinity,
+        by: operation,
+      });
+    } else if (operation === "end subject") {
+      const end = { began, ended: status === 204 ? ended : Infinity, by: operation };
+      add(this.#endsOfUsers, call["user"] as string, end);
+    }
+  }
+}
+
+function clockStepsOf(history: RunHistory["history"]): ClockStep[] {
+  const ends = new Map(
+    history.filter(({ kind }) => kind === "fault ended").map(({ at, data }) => [data["number"], at]),
+  );
+  return history
+    .filter(({ kind, data }) => kind === "fault" && data["fault"] === "clock step")
+    .map(({ at, data }) => ({
+      process: data["target"] as string,
+      ms: data["ms"] as number,
+      began: at,
+      ended: ends.get(data["number"]) ?? Infinity,
+    }));
+}
+
+function add(map: Map<string, End[]>, key: string, end: End): void {
+  const ends = map.get(key) ?? [];
+  ends.push(end);
+  map.set(key, ends);
+}

@@ -1,0 +1,22 @@
+import { checkRecovery, checkStatuses, checkUncaught } from "./answer-checks.ts";
+import { Facts } from "./facts.ts";
+import { checkIntruders, checkOwners, checkSuccessors } from "./refresh-checks.ts";
+import type { RunHistory } from "./run-history.ts";
+import { checkVerdicts } from "./verdict-checks.ts";
+import type { Violation } from "./violation.ts";
+
+export type { Violation } from "./violation.ts";
+
+/** Finds everything in a history that must not happen, in the order of its time. */
+export function runChecks(run: RunHistory): Violation[] {
+  const facts = new Facts(run);
+  return [
+    ...checkSuccessors(facts),
+    ...checkOwners(facts, run),
+    ...checkIntruders(facts),
+    ...checkVerdicts(facts, run),
+    ...checkStatuses(facts),
+    ...checkRecovery(facts, run),
+    ...checkUncaught(run),
+  ].toSorted((one, other) => one.at - other.at);
+}

@@ -1,0 +1,110 @@
+import { TOLERANCE_MS } from "../plan.ts";
+import type { Facts, IssuedToken } from "./facts.ts";
+import type { RecordedOperation, RunHistory } from "./run-history.ts";
+import type { Violation } from "./violation.ts";
+
+/** Two clocks that differ by less cannot be told apart from the delay of a message. */
+const CLOCK_SLACK_MS = 5_000;
+/** Clocks of guards may run this much slower than true time. */
+const DRIFT = 0.002;
+const MARGIN_MS = 50;
+/** A guard accepts that its clock was stepped ahead after a minute (docs/faults.md, fault 34). */
+const STEP_ACCEPTED_AFTER_MS = 55_000;
+
+/** A decision of a guard about a token that a client got. */
+interface Decision {
+  readonly operation: RecordedOperation;
+  readonly token: IssuedToken;
+  readonly status: unknown;
+  readonly seconds: (ms: number) => string;
+}
+
+type VerdictCheck = (decision: Decision, facts: Facts, run: RunHistory) => string | null;
+
+/** How much later than the true time the guard may believe that a token expires. */
+function clockAllowance({ call }: RecordedOperation): number {
+  const [error, startError] = [Number(call["clockErrorMs"] ?? 0), Number(call["startErrorMs"] ?? 0)];
+  const small = Math.abs(error - startError) <= CLOCK_SLACK_MS ? Math.abs(error - startError) : 0;
+  return Math.abs(startError) + small;
+}
+
+const expired: VerdictCheck = ({ operation, token, status, seconds }) => {
+  const lateMs = operation.began - token.expiresAt - TOLERANCE_MS - clockAllowance(operation);
+  if (status !== "valid" || lateMs <= MARGIN_MS) return null;
+  return `a token was valid ${seconds(lateMs)} after its expiry and the tolerance`;
+};
+
+const revoked: VerdictCheck = ({ operation, token, status, seconds }, facts) => {
+  const endedAt = facts.endedAt(token.session, token.user);
+  const boundMs = Number(operation.call["maxRevocationAgeMs"]) * (1 + DRIFT);
+  const lateMs = operation.began - endedAt - boundMs;
+  if (status !== "valid" || lateMs <= MARGIN_MS) return null;
+  return `a token was valid ${seconds(lateMs)} after the end of its session and the bound of the view`;
+};
+
+/** A guard may say no to a good token only with a reason that the history proves. */
+const good: VerdictCheck = ({ operation, token, status, seconds }, facts, { plan }) => {
+  if (status !== "invalid") return null;
+  const reason = operation.answer?.["reason"];
+  const leftMs = token.expiresAt - operation.ended - clockAllowance(operation);
+  if (reason === "expired" && (leftMs < MARGIN_MS || isLongAhead(operation, facts))) return null;
+  // A revoked token that its own clock calls expired is told as expired.
+  if (
+    (reason === "revoked" || reason === "expired") &&
+    facts.mayEndAt(token.session, token.user) < operation.ended
+  )
+    return null;
+  // The clock of the issuer was ahead, so the token is from the future.
+  const issuedAt = token.expiresAt - plan.lifetimes.accessTokenTtlMs;
+  const isFromFuture = issuedAt - operation.began > TOLERANCE_MS - clockAllowance(operation) - MARGIN_MS;
+  if (reason === "not_yet_valid" && isFromFuture) return null;
+  return `a good token was refused as ${String(reason)}, ${seconds(leftMs)} before its expiry`;
+};
+
+/** Whether the clock of the guard is ahead, and has been for so long that the guard believes it. */
+function isLongAhead({ call, ended }: RecordedOperation, { clockSteps }: Facts): boolean {
+  return clockSteps.some(
+    (step) =>
+      step.process === call["guard"] &&
+      step.ms > 0 &&
+      step.began + STEP_ACCEPTED_AFTER_MS < ended &&
+      ended < step.ended,
+  );
+}
+
+const checks: Readonly<Record<string, VerdictCheck>> = {
+  "expired is refused": expired,
+  "revoked is refused": revoked,
+  "an outage is never invalid": good,
+};
+
+/** Checks each decision by itself, and that a guard never forgets a revocation that it has told. */
+export function checkVerdicts(facts: Facts, run: RunHistory): Violation[] {
+  const violations: Violation[] = [];
+  const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
+  const told = new Map<string, number>();
+  for (const operation of facts.operations) {
+    const { operation: kind, call, answer, process, ended, began } = operation;
+    if (kind !== "verdict" || answer === null) continue;
+    const name = call["token"] as string;
+    const { status } = answer;
+    const add = (check: string, message: string) => violations.push({ check, at: ended, process, message });
+    if (facts.forged.has(name) && status === "valid") add("forged is refused", "a forged token was valid");
+    const token = facts.tokens.get(name);
+    if (token === undefined) continue;
+    for (const [check, find] of Object.entries(checks)) {
+      const message = find({ operation, token, status, seconds }, facts, run);
+      if (message !== null) add(check, message);
+    }
+    const place = `${String(call["guard"])} ${String(call["life"])} ${token.session}`;
+    if (status === "invalid" && answer["reason"] === "revoked") {
+      told.set(place, Math.min(told.get(place) ?? Infinity, ended));
+    } else if (status === "valid" && began > (told.get(place) ?? Infinity)) {
+      add(
+        "revoked stays revoked",
+        `a token of ${token.session} was valid after the guard had called it revoked`,
+      );
+    }
+  }
+  return violations;
+}

@@ -1,0 +1,252 @@
+import type { HttpBindings } from "@hono/node-server";
+import { createGuard } from "../src/guard/create-guard.ts";
+import { introspection } from "../src/guard/authority/introspection.ts";
+import { jwks } from "../src/guard/keys/jwks.ts";
+import { httpRevocations } from "../src/guard/revocations/http-feed.ts";
+import type { Guard } from "../src/guard/types.ts";
+import { HealthMonitor } from "../src/server/health/health-monitor.ts";
+import { publicApp } from "../src/server/http/public-app.ts";
+import { composeService, type Service } from "../src/server/service.ts";
+import { noGuardFile, type GuardFile } from "../src/server/guard-file.ts";
+import { readSettings, type Settings } from "../src/server/settings.ts";
+import { localFiles } from "../src/server/store/local-store.ts";
+import type { Snapshots } from "../src/stores/store.ts";
+import type { ProcessContext, SimulatedProcess, World } from "../src/testing/simulation/index.ts";
+import { SERVICE_VIEW_MS, TOLERANCE_MS, type Plan, type PlannedGuard } from "./plan.ts";
+import type { Recorder } from "./recorder.ts";
+import type { SimulatedDatabase } from "./stores/simulated-database.ts";
+
+/** The host name of all services. */
+const AUTH_HOST = "auth.sim";
+/** The host name of all processes with a guard, the services included. */
+const API_HOST = "api.sim";
+export const AUTH_URL: string = `https://${AUTH_HOST}`;
+export const API_URL: string = `https://${API_HOST}`;
+const AUTHORITY_HOST = "authority.sim";
+const SECRET = "a secret of the simulation that has 32 bytes";
+const RESTART_MS = 2_000;
+
+const GUARD_CLIENT = { id: "guard", secret: "a secret of the simulated guards" };
+
+/** How the authority answers. */
+export type AuthorityMode = "ok" | "hang" | "503" | "html" | "slow";
+
+/** The processes of a run. */
+export interface Deployment {
+  readonly services: readonly SimulatedProcess[];
+  readonly guards: readonly SimulatedProcess[];
+  /** The services that run now, for administrators. */
+  readonly running: ReadonlyMap<string, Service>;
+  /** The guards that run now, by the name of their process. */
+  readonly runningGuards: ReadonlyMap<string, Guard>;
+  authority: AuthorityMode;
+}
+
+interface Surroundings {
+  readonly world: World;
+  readonly plan: Plan;
+  readonly database: SimulatedDatabase;
+  readonly recorder: Recorder;
+}
+
+/** Starts the services, the guards and the authority of a run. */
+export function deploy(surroundings: Surroundings): Deployment {
+  const { world, plan } = surroundings;
+  const running = new Map<string, Service>();
+  const runningGuards = new Map<string, Guard>();
+  const deployment: Deployment = {
+    services: plan.services.map((name) =>
+      start(world, name, async (process, context) => {
+        running.delete(name);
+        const service = await startService(surroundings, process, context);
+        running.set(name, service);
+        runningGuards.set(name, service.guard);
+      }),
+    ),
+    guards: plan.guards.map((planned) =>
+      start(world, planned.name, async (process, context) => {
+        runningGuards.set(planned.name, startGuard(surroundings, planned, process, context));
+        await Promise.resolve();
+      }),
+    ),
+    running,
+    runningGuards,
+    authority: "ok",
+  };
+  startAuthority(world, deployment);
+  return deployment;
+}
+
+/** Creates a process that exits when it cannot start, and is started again, as a supervisor does. */
+function start(
+  world: World,
+  name: string,
+  program: (process: SimulatedProcess, context: ProcessContext) => Promise<void>,
+): SimulatedProcess {
+  const process: SimulatedProcess = world.process(name, async (context) => {
+    try {
+      await program(process, context);
+    } catch (error) {
+      if (!context.isAlive) return;
+      world.record("start failed", { error: (error as Error).message });
+      process.crash();
+      world.after(RESTART_MS, () => process.start());
+    }
+  });
+  return process;
+}
+
+function serviceSettings({ lifetimes }: Plan): Settings {
+  const settings = readSettings({
+    HOLDFAST_DATA_DIR: "/simulated",
+    HOLDFAST_CLIENTS: `${GUARD_CLIENT.id}:${GUARD_CLIENT.secret}`,
+  });
+  const { algorithm: _, ...others } = settings.lifetimes;
+  return { ...settings, lifetimes: { ...others, ...lifetimes, algorithm: "EdDSA" } };
+}
+
+async function startService(
+  { plan, database, recorder }: Surroundings,
+  process: SimulatedProcess,
+  context: ProcessContext,
+): Promise<Service> {
+  const { clock, random, fetch, listen, name } = context;
+  const settings = serviceSettings(plan);
+  const opened = {
+    store: database.connect(process, context),
+    secret: SECRET,
+    files: localFiles("/simulated"),
+  };
+  // The poll interval of the service cannot be configured. A longer one saves most of the steps of an idle hour.
+  const options = { revocationPollMs: plan.servicePollMs } as GuardFile["options"];
+  const service = await composeService(
+    opened,
+    settings,
+    { url: AUTH_URL, audience: API_URL },
+    { guardFile: { ...noGuardFile, options }, snapshots: diskSnapshots(context), clock, random, fetch },
+  );
+  const health = new HealthMonitor(service, settings.roles);
+  const app = publicApp(service, health, settings);
+  listen(AUTH_HOST, async (request) => {
+    const { pathname } = new URL(request.url);
+    if (pathname === "/passkey") return await beginSession(service, request);
+    const bindings = { incoming: { socket: { remoteAddress: "192.0.2.1" } } } as HttpBindings;
+    return await app.fetch(request, bindings);
+  });
+  const bounds = { guard: name, maxRevocationAgeMs: SERVICE_VIEW_MS, degraded: "deny" };
+  listen(API_HOST, createApi(service.guard, recorder, { bounds, process, context }));
+  return service;
+}
+
+/** The application has authenticated the user by itself, so that no password has to be hashed. */
+async function beginSession({ issuer }: Service, request: Request): Promise<Response> {
+  const { user } = (await request.json()) as { user: string };
+  const outcome = await issuer.beginSession({ subject: user, scopes: [], claims: {} });
+  if (outcome.status === "ok") return Response.json(outcome.tokens);
+  return Response.json({ error: outcome.status }, { status: outcome.status === "unavailable" ? 503 : 401 });
+}
+
+function startGuard(
+  { recorder }: Surroundings,
+  planned: PlannedGuard,
+  process: SimulatedProcess,
+  context: ProcessContext,
+): Guard {
+  const { clock, random, fetch, listen, life } = context;
+  const { name, revocationPollMs, maxRevocationAgeMs, degraded, memoryTtlMs } = planned;
+  const guard = createGuard({
+    name: `${name} ${life}`,
+    issuer: AUTH_URL,
+    audience: API_URL,
+    keys: jwks(`${AUTH_URL}/.well-known/jwks.json`, { fetch, freshMs: 60_000, coolDownMs: 2_000 }),
+    revocations: httpRevocations({
+      url: `${AUTH_URL}/auth/revocations`,
+      clientId: GUARD_CLIENT.id,
+      clientSecret: GUARD_CLIENT.secret,
+      fetch,
+      clock,
+      random,
+    }),
+    ...(planned.hasAuthority && {
+      authority: introspection({
+        url: `https://${AUTHORITY_HOST}/introspect`,
+        clientId: GUARD_CLIENT.id,
+        clientSecret: GUARD_CLIENT.secret,
+        fetch,
+      }),
+    }),
+    ...(planned.hasSnapshots && { snapshots: diskSnapshots(context) }),
+    degraded,
+    revocationPollMs,
+    maxRevocationAgeMs,
+    clockToleranceMs: TOLERANCE_MS,
+    memory: { maxBytes: 1_000_000, ttlMs: memoryTtlMs },
+    warnings: false,
+    clock,
+    random,
+  });
+  const bounds = { guard: name, maxRevocationAgeMs, degraded };
+  listen(API_HOST, createApi(guard, recorder, { bounds, process, context }));
+  return guard;
+}
+
+const statusCodes = { valid: 200, invalid: 401, forbidden: 403, unavailable: 503 } as const;
+
+interface ApiOptions {
+  readonly bounds: Readonly<Record<string, unknown>>;
+  readonly process: SimulatedProcess;
+  readonly context: ProcessContext;
+}
+
+/** The API behind a guard. It records each decision. */
+function createApi(guard: Guard, recorder: Recorder, { bounds, process, context }: ApiOptions) {
+  // The checks allow what a guard cannot know, such as a clock that was wrong when it started.
+  const facts = { ...bounds, life: context.life, startErrorMs: process.clockErrorMs };
+  return async (request: Request): Promise<Response> => {
+    const token = request.headers.get("authorization")?.slice("Bearer ".length) ?? "";
+    const { clockErrorMs } = process;
+    const answer = recorder.call("verdict", { ...facts, clockErrorMs, token: recorder.nameOf(token) });
+    const decision = await guard.authorize(token);
+    const { status } = decision;
+    answer({
+      status,
+      ...(status === "invalid" && { reason: decision.reason }),
+      ...(status === "unavailable" && { cause: decision.cause }),
+      ...(status === "valid" && { degraded: decision.degraded !== null, ageMs: decision.revocationAgeMs }),
+    });
+    return new Response(null, { status: statusCodes[status] });
+  };
+}
+
+/** Snapshots on the disk of the machine. */
+function diskSnapshots({ disk, sleep, random }: ProcessContext): Snapshots {
+  return {
+    async load(name) {
+      await sleep(1 + random() * 5);
+      return JSON.parse(disk.get(name) ?? "null") as unknown;
+    },
+    async save(name, value) {
+      const text = JSON.stringify(value);
+      await sleep(2 + random() * 30);
+      disk.set(name, text);
+    },
+  };
+}
+
+/** The authority passes each question on to a service, unless a fault holds. */
+function startAuthority(world: World, deployment: Deployment): void {
+  world.process("authority", ({ fetch, listen, sleep }) => {
+    listen(AUTHORITY_HOST, async (request) => {
+      const { authority: mode } = deployment;
+      if (mode === "hang") return await new Promise<Response>(() => undefined);
+      if (mode === "503") return new Response(null, { status: 503 });
+      if (mode === "html") return new Response("<html>", { headers: { "content-type": "text/html" } });
+      if (mode === "slow") await sleep(300);
+      const { method, headers } = request;
+      const init = { method, headers, body: await request.text(), signal: AbortSignal.timeout(2_000) };
+      return await fetch(`${AUTH_URL}/oauth/introspect`, init).catch(
+        () => new Response(null, { status: 502 }),
+      );
+    });
+  });
+}

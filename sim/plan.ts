@@ -1,0 +1,135 @@
+import type { DegradedMode } from "../src/core/rules.ts";
+import { mixSeed } from "../src/testing/simulation/history.ts";
+import { seededRandom } from "../src/testing/random.ts";
+import { Draw } from "./draw.ts";
+import { planFaults, type PlannedFault } from "./planned-faults.ts";
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+
+/** The lifetimes of tokens, sessions and keys, in milliseconds. */
+interface PlannedLifetimes {
+  readonly accessTokenTtlMs: number;
+  readonly refreshIdleMs: number;
+  readonly refreshAbsoluteMs: number;
+  readonly lostAnswerMs: number;
+  readonly conflictMs: number;
+  readonly keyRotationMs: number;
+}
+
+/** A guard in a process of its own. */
+export interface PlannedGuard {
+  readonly name: string;
+  readonly revocationPollMs: number;
+  /** The bound B of the age of its revocation view. */
+  readonly maxRevocationAgeMs: number;
+  readonly degraded: DegradedMode;
+  readonly hasAuthority: boolean;
+  readonly hasSnapshots: boolean;
+  readonly memoryTtlMs: number;
+}
+
+/** The numbers of clients of each kind. */
+interface PlannedClients {
+  /** They acknowledge the tokens of a refresh. */
+  readonly acknowledging: number;
+  /** They do not know acknowledgements, as an OAuth client does not. */
+  readonly plain: number;
+  /** They present tokens that have expired, were revoked or were never issued. */
+  readonly keepers: number;
+  /** They replay spent refresh tokens. */
+  readonly thieves: number;
+  /** They revoke sessions, subjects and keys, and rotate keys. */
+  readonly administrators: number;
+}
+
+/** Everything about a run that the seed decides before it begins. */
+export interface Plan {
+  readonly seed: number;
+  /** The time with faults, in milliseconds of true time. */
+  readonly faultyMs: number;
+  /** The time without faults that follows. */
+  readonly quietMs: number;
+  readonly services: readonly string[];
+  readonly guards: readonly PlannedGuard[];
+  /** How often the guard in a service reads the revocation log. */
+  readonly servicePollMs: number;
+  readonly lifetimes: PlannedLifetimes;
+  readonly clients: PlannedClients;
+  /** The mean pause of a client between two actions. */
+  readonly pauseMs: number;
+  readonly network: { readonly drop: number; readonly duplicate: number; readonly slow: number };
+  /** Every fault has a number, so that a run can leave some out and keep the others. */
+  readonly faults: readonly PlannedFault[];
+}
+
+/** Tolerance of every guard for clocks that differ. */
+export const TOLERANCE_MS = 5_000;
+/** The bound of the revocation view of the guard in a service, which is the default of the product. */
+export const SERVICE_VIEW_MS = 60_000;
+const QUIET_MS = 6 * MINUTE;
+
+/** Draws a plan. Half of its choices are about which faults and parts exist at all (swarm testing). */
+export function drawPlan(seed: number, minutes: number): Plan {
+  const draw = new Draw(seededRandom(mixSeed(seed, "plan")));
+  const services = Array.from({ length: draw.pick([1, 2, 2, 2, 3]) }, (_, index) => `service-${index + 1}`);
+  const guards = Array.from({ length: draw.pick([0, 1, 1, 2]) }, (_, index) => drawGuard(draw, index));
+  const lifetimes = drawLifetimes(draw);
+  const faultyMs = minutes * MINUTE;
+  const isCalm = draw.chance(0.2);
+  return {
+    seed,
+    faultyMs,
+    quietMs: QUIET_MS,
+    services,
+    guards,
+    servicePollMs: draw.pick([250, 2_000, 5_000, 5_000]),
+    lifetimes,
+    clients: {
+      acknowledging: draw.whole(1, 4),
+      plain: draw.whole(0, 3),
+      keepers: draw.whole(0, 2),
+      thieves: draw.pick([0, 0, 1]),
+      administrators: draw.pick([0, 1, 1]),
+    },
+    pauseMs: draw.pick([5, 10, 20, 40]) * SECOND,
+    network: {
+      drop: isCalm ? 0 : draw.pick([0, 0.005, 0.02]),
+      duplicate: isCalm ? 0 : draw.pick([0, 0.005, 0.02]),
+      slow: isCalm ? 0 : draw.pick([0, 0.01, 0.05]),
+    },
+    faults: planFaults(draw, {
+      faultyMs,
+      services,
+      guards: guards.map(({ name }) => name),
+      conflictMs: lifetimes.conflictMs,
+    }),
+  };
+}
+
+function drawGuard(draw: Draw, index: number): PlannedGuard {
+  const hasAuthority = draw.chance(0.3);
+  return {
+    name: `guard-${index + 1}`,
+    revocationPollMs: draw.pick([1_000, 5_000, 10_000]),
+    maxRevocationAgeMs: draw.pick([15_000, 30_000, 60_000]),
+    degraded: hasAuthority ? draw.pick<DegradedMode>(["deny", "cached", "local"]) : "deny",
+    hasAuthority,
+    hasSnapshots: draw.chance(0.6),
+    memoryTtlMs: draw.pick([10_000, 60_000, 300_000]),
+  };
+}
+
+function drawLifetimes(draw: Draw): PlannedLifetimes {
+  const accessTokenTtlMs = draw.pick([30 * SECOND, 2 * MINUTE, 5 * MINUTE, 10 * MINUTE]);
+  const refreshIdleMs = Math.max(accessTokenTtlMs, draw.pick([10 * MINUTE, HOUR, 24 * HOUR]));
+  return {
+    accessTokenTtlMs,
+    refreshIdleMs,
+    refreshAbsoluteMs: Math.max(refreshIdleMs, draw.pick([HOUR, 12 * HOUR, 48 * HOUR])),
+    lostAnswerMs: Math.min(refreshIdleMs, draw.pick([10 * MINUTE, HOUR, 24 * HOUR])),
+    conflictMs: draw.pick([10, 30, 60]) * SECOND,
+    keyRotationMs: Math.max(accessTokenTtlMs, draw.pick([10 * MINUTE, 30 * MINUTE, 24 * HOUR])),
+  };
+}

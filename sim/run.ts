@@ -1,0 +1,88 @@
+/*
+ * Simulates whole deployments with faults, and checks what users saw.
+ *
+ * `npm run simulate -- [--seeds 10] [--seed 1] [--minutes 30] [--for SECONDS]` runs one seed after the other. It prints
+ * figures, and for each violation the seed and the shortest list of faults that was found. `--for` starts no further seed
+ * after so many seconds. The exit code is 1 when something was violated.
+ *
+ * `--replay SEED [--without 3,7] [--all]` prints the time line of one seed. Faults are left out by their numbers.
+ */
+import { parseArgs } from "node:util";
+import { shrink } from "./shrink.ts";
+import { simulate, type SimulationResult } from "./simulate.ts";
+import { timeLine } from "./time-line.ts";
+import { Totals } from "./totals.ts";
+
+const { values: flags } = parseArgs({
+  options: {
+    seeds: { type: "string", default: "10" },
+    seed: { type: "string", default: "1" },
+    minutes: { type: "string", default: "30" },
+    for: { type: "string" },
+    replay: { type: "string" },
+    without: { type: "string", default: "" },
+    all: { type: "boolean", default: false },
+  },
+});
+
+/** Runs of one violation that look for a shorter list of faults. */
+const SHRINK_RUNS = 40;
+/** Violations that are shrunk. The same fault usually fails many seeds. */
+const MAX_SHRUNK = 3;
+
+function whole(name: "seeds" | "seed" | "minutes" | "for" | "replay"): number {
+  const value = Number(flags[name]);
+  if (!Number.isSafeInteger(value) || value < 0)
+    throw new Error(`--${name} must be a whole number, not "${flags[name]}"`);
+  return value;
+}
+
+const minutes = whole("minutes");
+
+async function replay(seed: number): Promise<boolean> {
+  const without = new Set(flags.without.split(",").filter(Boolean).map(Number));
+  const result = await simulate({ seed, minutes, without });
+  for (const line of timeLine(result, flags.all)) console.log(line);
+  console.log(
+    `\nseed ${seed}, hash ${result.hash}, ${result.steps} steps, ${result.violations.length} violations`,
+  );
+  return result.violations.length === 0;
+}
+
+async function report(
+  { plan: { seed }, violations, startedAt }: SimulationResult,
+  isShrunk: boolean,
+): Promise<void> {
+  const byCheck = Map.groupBy(violations, ({ check }) => check);
+  for (const [check, found] of byCheck) {
+    const first = found[0];
+    if (first === undefined) continue;
+    const at = ((first.at - startedAt) / 1_000).toFixed(3);
+    console.log(
+      `seed ${seed}: ${check}, ${found.length} times, first at ${at} s in ${first.process}: ${first.message}`,
+    );
+    if (!isShrunk) continue;
+    const { faults, without, runs } = await shrink(seed, minutes, check, SHRINK_RUNS);
+    console.log(`  needs ${faults.length === 0 ? "no fault" : faults.join(" · ")} (${runs} runs)`);
+    const left = without.size === 0 ? "" : ` --without ${[...without].join(",")}`;
+    console.log(`  npm run simulate -- --minutes ${minutes} --replay ${seed}${left}`);
+  }
+}
+
+async function runSeeds(): Promise<boolean> {
+  const totals = new Totals();
+  const startedAt = performance.now();
+  const limitMs = flags.for === undefined ? Infinity : whole("for") * 1_000;
+  const [first, count] = [whole("seed"), whole("seeds")];
+  let shrunk = 0;
+  for (let seed = first; seed < first + count && performance.now() - startedAt < limitMs; seed++) {
+    const result = await simulate({ seed, minutes });
+    totals.add(result);
+    if (result.violations.length > 0) await report(result, shrunk++ < MAX_SHRUNK);
+  }
+  for (const line of totals.lines((performance.now() - startedAt) / 1_000)) console.log(line);
+  return totals.violations === 0;
+}
+
+const holds = flags.replay === undefined ? await runSeeds() : await replay(whole("replay"));
+process.exitCode = holds ? 0 : 1;

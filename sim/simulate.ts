@@ -1,0 +1,104 @@
+import { memoryStore } from "../src/stores/memory.ts";
+import { World, type HistoryEntry, type SimulatedProcess } from "../src/testing/simulation/index.ts";
+import { runAdministrator } from "./clients/administrator.ts";
+import { runKeeper } from "./clients/keeper.ts";
+import { SessionClient, type ClientParts } from "./clients/session-client.ts";
+import { runThief } from "./clients/thief.ts";
+import { runChecks, type Violation } from "./checks/run-checks.ts";
+import { deploy } from "./deployment.ts";
+import { scheduleFaults } from "./faults.ts";
+import { drawPlan, type Plan } from "./plan.ts";
+import { Recorder } from "./recorder.ts";
+import { RemoteStore } from "./stores/remote-store.ts";
+
+/** Options of {@link simulate}. */
+export interface SimulationOptions {
+  readonly seed: number;
+  /** Simulated minutes with faults. A quiet phase follows. */
+  readonly minutes: number;
+  /** The numbers of the faults that are left out. */
+  readonly without?: ReadonlySet<number>;
+  readonly trace?: boolean;
+}
+
+/** The result of one run. */
+export interface SimulationResult {
+  readonly plan: Plan;
+  readonly history: readonly HistoryEntry[];
+  readonly violations: readonly Violation[];
+  readonly startedAt: number;
+  readonly steps: number;
+  readonly simulatedMs: number;
+  readonly hash: string;
+  readonly trace: readonly string[];
+}
+
+/** Runs the services, guards and clients of a seed, and checks the history. */
+export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
+  const { seed, minutes, without = new Set<number>(), trace = false } = options;
+  const plan = drawPlan(seed, minutes);
+  const world = new World({ seed, trace });
+  const startedAt = world.now;
+  const database = new RemoteStore(world, "memory", memoryStore({ clock: world.clock }));
+  const recorder = new Recorder(world);
+  Object.assign(world.network.conditions, plan.network);
+  const deployment = deploy({ world, plan, database, recorder });
+  const leaks: ClientParts["leaks"] = { access: [], ended: [], spent: [] };
+  const parts = { plan, recorder, leaks, deployment, world };
+  const clients = startClients(world, parts);
+  scheduleFaults(
+    plan.faults.filter(({ number }) => !without.has(number)),
+    { world, deployment, database, clients },
+  );
+  try {
+    await world.run(plan.faultyMs);
+    world.record("quiet", {});
+    Object.assign(world.network.conditions, { drop: 0, duplicate: 0, slow: 0 });
+    await world.run(plan.quietMs);
+    for (const [name, guard] of deployment.runningGuards) {
+      const [issuer] = guard.status().issuers;
+      world.record("guard status", { guard: name, ageMs: issuer?.revocations?.ageMs ?? null });
+    }
+  } finally {
+    await database.close();
+  }
+  const { history, steps, elapsedMs: simulatedMs, hash } = world;
+  const violations = runChecks({ plan, history, startedAt });
+  return { plan, history, violations, startedAt, steps, simulatedMs, hash, trace: world.trace };
+}
+
+/** Starts the clients. Those that keep a session are returned, because faults hit them. */
+function startClients(
+  world: World,
+  parts: ClientParts & Parameters<typeof runAdministrator>[1],
+): SimulatedProcess[] {
+  const { acknowledging, plain, keepers, thieves, administrators } = parts.plan.clients;
+  const repeat = (count: number, start: (number: number) => SimulatedProcess) =>
+    Array.from({ length: count }, (_, index) => start(index + 1));
+  const owners = [
+    ...repeat(acknowledging, (number) => {
+      const kind = { user: `ann-${number}`, acknowledges: true };
+      return world.process(
+        `client-a${number}`,
+        async (context) => await new SessionClient(context, parts, kind).run(),
+      );
+    }),
+    ...repeat(plain, (number) => {
+      const kind = { user: `bob-${number}`, acknowledges: false };
+      return world.process(
+        `client-b${number}`,
+        async (context) => await new SessionClient(context, parts, kind).run(),
+      );
+    }),
+  ];
+  repeat(keepers, (number) =>
+    world.process(`keeper-${number}`, async (context) => await runKeeper(context, parts)),
+  );
+  repeat(thieves, (number) =>
+    world.process(`thief-${number}`, async (context) => await runThief(context, parts)),
+  );
+  repeat(administrators, (number) =>
+    world.process(`administrator-${number}`, async (context) => await runAdministrator(context, parts)),
+  );
+  return owners;
+}

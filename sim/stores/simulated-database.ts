@@ -1,0 +1,23 @@
+import type { Store } from "../../src/stores/store.ts";
+import type { ProcessContext, SimulatedProcess } from "../../src/testing/simulation/index.ts";
+
+/** The faults of the way to the store. All members can be changed while the world runs. */
+export interface StoreConditions {
+  /** Each command takes up to this much longer, milliseconds. */
+  stallMs: number;
+  /** The share of commands that are refused before they happen. */
+  refused: number;
+  /** The share of commands that happen although their caller gets an error. */
+  lostAnswers: number;
+}
+
+/** A database of the simulated service. It survives every crash of the processes that use it. */
+export interface SimulatedDatabase {
+  readonly name: string;
+  readonly conditions: StoreConditions;
+  /** Opens the store as one life of a process sees it. */
+  connect(process: SimulatedProcess, context: ProcessContext): Store;
+  /** Loses all commands in flight, and refuses others until the returned function is called. */
+  crash(): () => void;
+  close(): Promise<void>;
+}
