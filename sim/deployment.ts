@@ -110,7 +110,7 @@ async function startService(
   process: SimulatedProcess,
   context: ProcessContext,
 ): Promise<Service> {
-  const { clock, random, fetch, listen, name } = context;
+  const { clock, random, entropy, fetch, listen, name } = context;
   const settings = serviceSettings(plan);
   const opened = {
     store: database.connect(process, context),
@@ -123,7 +123,14 @@ async function startService(
     opened,
     settings,
     { url: AUTH_URL, audience: API_URL },
-    { guardFile: { ...noGuardFile, options }, snapshots: diskSnapshots(context), clock, random, fetch },
+    {
+      guardFile: { ...noGuardFile, options },
+      snapshots: diskSnapshots(context),
+      clock,
+      random,
+      entropy,
+      fetch,
+    },
   );
   const health = new HealthMonitor(service, settings.roles);
   const app = publicApp(service, health, settings);
@@ -152,7 +159,7 @@ function startGuard(
   process: SimulatedProcess,
   context: ProcessContext,
 ): Guard {
-  const { clock, random, fetch, listen, life } = context;
+  const { clock, random, entropy, fetch, listen, life } = context;
   const { name, revocationPollMs, maxRevocationAgeMs, degraded, memoryTtlMs } = planned;
   const guard = createGuard({
     name: `${name} ${life}`,
@@ -184,6 +191,7 @@ function startGuard(
     warnings: false,
     clock,
     random,
+    entropy,
   });
   const bounds = { guard: name, maxRevocationAgeMs, degraded };
   listen(API_HOST, createApi(guard, recorder, { bounds, process, context }));

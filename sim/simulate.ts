@@ -1,4 +1,5 @@
 import { memoryStore } from "../src/stores/memory.ts";
+import { seededEntropy } from "../src/testing/entropy.ts";
 import { World, type HistoryEntry, type SimulatedProcess } from "../src/testing/simulation/index.ts";
 import { runAdministrator } from "./clients/administrator.ts";
 import { runKeeper } from "./clients/keeper.ts";
@@ -39,7 +40,11 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const plan = drawPlan(seed, minutes);
   const world = new World({ seed, trace });
   const startedAt = world.now;
-  const database = new RemoteStore(world, "memory", memoryStore({ clock: world.clock }));
+  const database = new RemoteStore(
+    world,
+    "memory",
+    memoryStore({ clock: world.clock, entropy: seededEntropy(world.deriveSeed("store")) }),
+  );
   const recorder = new Recorder(world);
   Object.assign(world.network.conditions, plan.network);
   const deployment = deploy({ world, plan, database, recorder });

@@ -1,4 +1,6 @@
 import type { Clock } from "../../core/clock.ts";
+import type { Entropy } from "../../core/entropy.ts";
+import { seededEntropy } from "../entropy.ts";
 import { seededRandom } from "../random.ts";
 import type { RequestHandler, SimulatedFetch, SimulatedNetwork } from "./network.ts";
 import type { Machine, Scheduler } from "./scheduler.ts";
@@ -13,6 +15,8 @@ export interface ProcessContext {
   readonly clock: Clock;
   /** Returns a number from 0 up to 1, determined by the seed, the process and its life. */
   readonly random: () => number;
+  /** Bytes for secrets, keys and ids, determined in the same way. */
+  readonly entropy: Entropy;
   /** Requests over the simulated network. */
   readonly fetch: SimulatedFetch;
   /** Files that survive a crash, by name. */
@@ -192,12 +196,14 @@ export class SimulatedProcess implements Machine {
       now: () => this.wallNow(),
       monotonic: () => this.monotonicNow() - startedAt,
       after: (ms, fn) => this.planTimer(ms, fn),
+      turn: (fn) => void world.plan(0, this, "turn", fn),
     };
     return {
       name: this.name,
       life,
       clock,
       random: seededRandom(world.deriveSeed(`${this.name} ${life} random`)),
+      entropy: seededEntropy(world.deriveSeed(`${this.name} ${life} entropy`)),
       fetch: this.#network.createFetch(this),
       disk: this.disk,
       get isAlive() {

@@ -94,6 +94,7 @@ export class World implements Scheduler {
       now: () => Math.floor(this.#now),
       monotonic: () => this.#now - startAt,
       after: (ms, fn) => this.after(ms, fn),
+      turn: (fn) => void this.plan(0, this.#current, "turn", fn),
     };
   }
 
