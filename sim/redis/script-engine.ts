@@ -8,7 +8,7 @@ import { ErrorReply, type Reply } from "./reply.ts";
 /** Runs a command for a script. */
 export type RunCommand = (words: readonly string[]) => Reply;
 
-/** Compiles scripts once, and runs them. Each server remembers by itself which scripts it knows. */
+/** Compiles scripts once, and runs them. Each server knows the scripts that it was sent. */
 export class ScriptEngine {
   readonly #compiled = new Map<string, CompiledScript>();
   readonly #globals: LuaTable;

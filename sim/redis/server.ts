@@ -64,8 +64,7 @@ export class RedisServerModel {
 
   /** Applies a change of a primary, or of the append-only file. */
   apply(change: Change): void {
-    this.#keys.now = null;
-    for (const [name = "", ...args] of change) findCommand(name).run(this.#keys, args);
+    applyChange(this.#keys, change);
   }
 
   /** Replaces all keys by a copy of those of another server. `null` deletes all keys. */
@@ -161,4 +160,10 @@ export class RedisServerModel {
     const entries = Object.entries(this.#options.settings);
     return entries.filter(([name]) => matches.some((match) => match.test(name))).flat();
   }
+}
+
+/** Applies a change to keys. No key expires now, because the primary decides that. */
+export function applyChange(keys: Keyspace, change: Change): void {
+  keys.now = null;
+  for (const [name = "", ...args] of change) findCommand(name).run(keys, args);
 }

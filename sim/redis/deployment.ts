@@ -1,0 +1,226 @@
+import type { Clock } from "../../src/core/clock.ts";
+import { computeSlot } from "../../src/stores/redis/cluster-slot.ts";
+import type { ConnectRedis, RedisEnvironment } from "../../src/stores/redis/environment.ts";
+import { later } from "../later.ts";
+import { connectCluster } from "./cluster-client.ts";
+import { NetworkPath } from "./network-path.ts";
+import { RedisNode } from "./node.ts";
+import { ScriptEngine } from "./script-engine.ts";
+import { connectSingle } from "./single-client.ts";
+
+export type DeploymentKind = "single" | "sentinel" | "cluster";
+
+/** Times of a deployment, ms. Each function draws one. */
+export interface DeploymentTimes {
+  readonly latencyMs: () => number;
+  /** The time of a change from a primary to its replica. */
+  readonly lagMs: () => number;
+  /** The time after which a primary that was replaced learns it, once it runs and is reachable. */
+  readonly demotionMs: () => number;
+  /** The time after which clients learn of another primary from Sentinels. */
+  readonly announcementMs: () => number;
+}
+
+/** How servers are arranged. */
+export interface DeploymentOptions {
+  readonly kind: DeploymentKind;
+  /** The true time. */
+  readonly clock: Clock;
+  readonly times: DeploymentTimes;
+  readonly appendfsync: "always" | "everysec";
+  /** Replicas of each primary. */
+  readonly replicas: number;
+  /** Primaries of a cluster. */
+  readonly shards: number;
+}
+
+/** The process of a client. */
+export interface ClientProcess {
+  readonly clock: Clock;
+  readonly isAlive: boolean;
+}
+
+/** One primary and its replicas. */
+interface Shard {
+  readonly nodes: readonly RedisNode[];
+  primary: RedisNode;
+}
+
+const SLOTS = 16_384;
+const LOST = "Socket closed unexpectedly";
+
+/** Redis servers, and the clients that connect to them. */
+export class RedisDeployment {
+  readonly path: NetworkPath;
+  /** Whether the servers of a cluster refuse all keys, because some slots have no primary. */
+  isCoverageLost = false;
+  readonly #options: DeploymentOptions;
+  readonly #shards: Shard[];
+  readonly #announced = new Set<() => void>();
+  /** Primaries that were replaced and do not know it. */
+  readonly #replaced = new Set<RedisNode>();
+
+  constructor(options: DeploymentOptions) {
+    const { clock, times, shards, kind } = options;
+    this.#options = options;
+    this.path = new NetworkPath(clock, times.latencyMs);
+    const engine = new ScriptEngine();
+    this.#shards = Array.from({ length: kind === "cluster" ? shards : 1 }, (_, shard) =>
+      this.#createShard(shard, engine),
+    );
+  }
+
+  /** The servers of all shards. */
+  get nodes(): RedisNode[] {
+    return this.#shards.flatMap(({ nodes }) => nodes);
+  }
+
+  /** The current primaries. */
+  get primaries(): RedisNode[] {
+    return this.#shards.map(({ primary }) => primary);
+  }
+
+  /** The address options of a store. */
+  get address(): { url: string } | { cluster: string[] } | { sentinel: { url: string; nodes: string[] } } {
+    const urls = this.nodes.map(({ name }) => `redis://${name}`);
+    if (this.#options.kind === "cluster") return { cluster: urls };
+    if (this.#options.kind === "single") return { url: urls[0] ?? "" };
+    return { sentinel: { url: "redis://main", nodes: ["redis://sentinel:26379"] } };
+  }
+
+  /** The environment of a store in the process. */
+  environmentFor(process: ClientProcess): RedisEnvironment {
+    const connect: ConnectRedis = async (_address, { onInterruption, random, connectTimeoutMs }, signal) => {
+      const { clock } = process;
+      const { path } = this;
+      const isAlive = () => process.isAlive;
+      const common = { clock, random, isAlive, path, connectTimeoutMs, onInterruption };
+      if (this.#options.kind === "cluster") {
+        const shards = this.#shards.length;
+        const primaryOf = (shard: number) => this.#shard(shard).primary;
+        return await connectCluster(
+          { ...common, shards, primaryOf, shardOf: (key) => this.#shardOf(key) },
+          signal,
+        );
+      }
+      const options = {
+        ...common,
+        primary: () => this.#shard(0).primary,
+        onAnnounced: (listener: () => void) => {
+          this.#announced.add(listener);
+          return () => void this.#announced.delete(listener);
+        },
+        waits: this.#options.kind === "sentinel",
+      };
+      return await connectSingle(options, signal);
+    };
+    return { loadConnect: async () => await Promise.resolve(connect), networkClock: process.clock };
+  }
+
+  /** Lets a replica take over. `most` is the one that has most changes. Returns false when no replica can. */
+  failOver(primary: RedisNode, which: "most" | "least" = "most"): boolean {
+    const shard = this.#shardWith(primary);
+    const replicas = shard.nodes.filter((node) => node !== primary && this.#isReachable(node));
+    const sorted = replicas.toSorted((a, b) => b.offset - a.offset);
+    const next = which === "most" ? sorted[0] : sorted.at(-1);
+    if (shard.primary !== primary || next === undefined) return false;
+    next.promote();
+    shard.primary = next;
+    for (const other of replicas) if (other !== next) other.follow(next);
+    this.#replaced.add(primary);
+    this.#demoteLater(primary);
+    const { clock, times } = this.#options;
+    later(clock, times.announcementMs(), () => {
+      for (const listener of this.#announced) listener();
+    });
+    return true;
+  }
+
+  thaw(node: RedisNode): void {
+    node.thaw();
+    this.#demoteLater(node);
+  }
+
+  /** Ends the silence of a server. */
+  restore(node: RedisNode): void {
+    this.path.restore(node.name);
+    this.#demoteLater(node);
+  }
+
+  /** Starts a crashed server. A primary that was not replaced overwrites its replicas. */
+  restart(node: RedisNode): void {
+    if (node.isUp) return;
+    const shard = this.#shardWith(node);
+    this.#replaced.delete(node);
+    node.restart();
+    if (shard.primary !== node) node.follow(shard.primary);
+    else for (const other of shard.nodes) if (other !== node && other.isUp) other.follow(node);
+  }
+
+  #createShard(shard: number, engine: ScriptEngine): Shard {
+    const { kind, clock, times, replicas, appendfsync } = this.#options;
+    const settings = {
+      appendonly: "yes",
+      appendfsync,
+      "maxmemory-policy": "noeviction",
+      "min-replicas-to-write": kind === "single" ? "0" : "1",
+    };
+    const nodes = Array.from({ length: kind === "single" ? 1 : 1 + replicas }, (_, i) => {
+      const name = `10.0.${shard}.${i + 1}:6379`;
+      const cluster = kind === "cluster" ? this.#createView() : null;
+      return new RedisNode({ name, clock, engine, settings, lagMs: times.lagMs, cluster });
+    });
+    const [primary, ...others] = nodes as [RedisNode, ...RedisNode[]];
+    for (const other of others) other.follow(primary);
+    return { nodes, primary };
+  }
+
+  #createView() {
+    return {
+      describe: () => this.#describe(),
+      primaryOf: (replica: RedisNode) => this.#shardWith(replica).primary.name,
+      isDown: () => this.isCoverageLost,
+    };
+  }
+
+  /** As `CLUSTER NODES` does. */
+  #describe(): string {
+    const size = Math.ceil(SLOTS / this.#shards.length);
+    const lines = this.#shards.flatMap(({ nodes, primary }, shard) =>
+      nodes.map((node) => {
+        const start = `${node.name} ${node.name}@16379`;
+        const slots = `${shard * size}-${Math.min(SLOTS, (shard + 1) * size) - 1}`;
+        return node === primary
+          ? `${start} master - 0 0 1 connected ${slots}`
+          : `${start} slave ${primary.name} 0 0 1 connected`;
+      }),
+    );
+    return `${lines.join("\n")}\n`;
+  }
+
+  #demoteLater(node: RedisNode): void {
+    const { clock, times, kind } = this.#options;
+    later(clock, times.demotionMs(), () => {
+      if (!this.#replaced.has(node) || !this.#isReachable(node)) return;
+      this.#replaced.delete(node);
+      node.follow(this.#shardWith(node).primary);
+      if (kind === "sentinel") node.closeConnections(new Error(LOST));
+    });
+  }
+
+  #isReachable(node: RedisNode): boolean {
+    return node.isUp && !node.isFrozen && !this.path.isSilent(node.name);
+  }
+
+  #shardOf(key: string): number {
+    return Math.floor(computeSlot(key) / Math.ceil(SLOTS / this.#shards.length));
+  }
+
+  #shard(index: number): Shard {
+    return this.#shards[index] as Shard;
+  }
+
+  #shardWith(node: RedisNode): Shard {
+    return this.#shards.find(({ nodes }) => nodes.includes(node)) as Shard;
+  }
+}

@@ -1,0 +1,287 @@
+import type { Clock } from "../../src/core/clock.ts";
+import { NotSimulatedError } from "../lua/values.ts";
+import { AppendOnlyFile } from "./append-only-file.ts";
+import { BlockedCommands, type Answer, type ServerConnection } from "./blocked-commands.ts";
+import { entriesAfter, readStreamRead, type StreamRead } from "./commands/streams.ts";
+import { ReplicaLink } from "./replica-link.ts";
+import { ErrorReply, readInteger, type Reply } from "./reply.ts";
+import type { ScriptEngine } from "./script-engine.ts";
+import { RedisServerModel, type Change } from "./server.ts";
+
+/** The environment of a server. */
+export interface RedisNodeOptions {
+  readonly name: string;
+  /** The true time. */
+  readonly clock: Clock;
+  readonly engine: ScriptEngine;
+  readonly settings: Readonly<Record<string, string>>;
+  readonly lagMs: () => number;
+  /** The cluster that the server belongs to. `null` outside of a cluster. */
+  readonly cluster: ClusterView | null;
+}
+
+/** The cluster, as its servers know it. */
+export interface ClusterView {
+  /** The reply to `CLUSTER NODES`. */
+  readonly describe: () => string;
+  /** Where the primary of a replica is. */
+  readonly primaryOf: (replica: RedisNode) => string;
+  /** Whether a shard has no primary, so that no server accepts commands on keys. */
+  readonly isDown: () => boolean;
+}
+
+/** A replica that was silent for this long does not count for `min-replicas-to-write`, ms. */
+const MAX_REPLICA_LAG_MS = 10_000;
+/** Commands that no server of a cluster redirects. */
+const KEYLESS: ReadonlySet<string> = new Set(["PING", "WAIT", "CONFIG", "TIME"]);
+const READ_ONLY = "READONLY You can't write against a read only replica.";
+const TOO_FEW_REPLICAS = "NOREPLICAS Not enough good replicas to write.";
+const DEMOTED =
+  "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)";
+
+/** A server with its connections, its replicas and its append-only file. It can freeze, crash and change its role. */
+export class RedisNode {
+  readonly name: string;
+  readonly model: RedisServerModel;
+  readonly #options: RedisNodeOptions;
+  readonly #file: AppendOnlyFile;
+  readonly #connections = new Set<ServerConnection>();
+  readonly #links = new Set<ReplicaLink>();
+  readonly #blocked: BlockedCommands;
+  #upstream: ReplicaLink | null = null;
+  #offset = 0;
+  #isUp = true;
+  #isPrimary = true;
+  /** The work that arrived while the server was frozen. `null` while it runs. */
+  #backlog: (() => void)[] | null = null;
+  /** The count of replicas that the frozen server still believes in. `null` while it runs. */
+  #believedReplicas: number | null = null;
+  /** How far the clock of the server is ahead, ms. */
+  clockErrorMs = 0;
+
+  constructor(options: RedisNodeOptions) {
+    this.#options = options;
+    this.name = options.name;
+    this.#blocked = new BlockedCommands(options.clock, (work) => this.#whenRunning(work));
+    this.#file = new AppendOnlyFile(options.settings["appendfsync"] === "always");
+    this.model = new RedisServerModel({
+      now: () => options.clock.now() + this.clockErrorMs,
+      engine: options.engine,
+      settings: options.settings,
+      onChange: (change) => this.#recordChange(change),
+    });
+  }
+
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
+  get isFrozen(): boolean {
+    return this.#backlog !== null;
+  }
+
+  /** Whether the server itself takes itself for a primary. */
+  get isPrimary(): boolean {
+    return this.#isPrimary;
+  }
+
+  /** The number of changes that the server has. */
+  get offset(): number {
+    return this.#offset;
+  }
+
+  /** The links to its replicas. */
+  get links(): readonly ReplicaLink[] {
+    return [...this.#links];
+  }
+
+  /** Accepts a connection. A server that is down refuses it. */
+  connect(connection: ServerConnection): void {
+    if (!this.#isUp) throw new Error(`connect ECONNREFUSED ${this.name}`);
+    this.#connections.add(connection);
+  }
+
+  disconnect(connection: ServerConnection): void {
+    this.#connections.delete(connection);
+  }
+
+  /** Runs a command that arrived over a connection, once the server runs. */
+  handle(connection: ServerConnection, words: readonly string[], answer: Answer): void {
+    this.#whenRunning(() => {
+      if (!this.#connections.has(connection)) return;
+      if (connection.behind === null) this.#handleNow(connection, words, answer);
+      else connection.behind.push(() => this.handle(connection, words, answer));
+    });
+  }
+
+  /** Stops the process without ending its connections. */
+  freeze(): void {
+    if (!this.#isUp || this.#backlog !== null) return;
+    this.#backlog = [];
+    this.#believedReplicas = this.#countReplicas();
+    this.#upstream?.stop("frozen");
+  }
+
+  /** Lets the process run again. It first does the work that has arrived. */
+  thaw(): void {
+    const backlog = this.#backlog;
+    if (backlog === null) return;
+    this.#backlog = null;
+    for (const work of backlog) work();
+    this.#believedReplicas = null;
+    this.#upstream?.resume("frozen");
+  }
+
+  /** Kills the process. With `power` the machine fails, and the file loses what was not durable. */
+  crash({ power }: { power: boolean }): void {
+    if (!this.#isUp) return;
+    this.#isUp = false;
+    this.#backlog = null;
+    this.#believedReplicas = null;
+    this.#endLinks();
+    this.#blocked.forget();
+    if (power) this.#file.losePower(this.#options.clock.monotonic());
+    this.closeConnections(new Error("Socket closed unexpectedly"));
+  }
+
+  /** Starts the process on the data of its file. */
+  restart(): void {
+    this.#isUp = true;
+    this.model.forgetScripts();
+    this.model.load(this.#file.recover());
+    this.#isPrimary = true;
+    this.#updateRefusals();
+  }
+
+  /** Ends every connection. */
+  closeConnections(error: Error): void {
+    const connections = [...this.#connections];
+    this.#connections.clear();
+    for (const { onClosed } of connections) onClosed(error);
+  }
+
+  /** Becomes a primary with the data that it has. */
+  promote(): void {
+    this.#upstream?.close();
+    this.#upstream = null;
+    this.#isPrimary = true;
+    this.#updateRefusals();
+  }
+
+  /** Becomes a replica of `primary`, and takes over all of its data. */
+  follow(primary: RedisNode): void {
+    this.#endLinks();
+    this.#isPrimary = false;
+    this.#blocked.endAll(new ErrorReply(DEMOTED));
+    this.model.load(primary.model.keys);
+    this.#file.rewrite(primary.model.keys);
+    this.#offset = primary.#offset;
+    this.#upstream = primary.#addReplica(this);
+    this.#updateRefusals();
+  }
+
+  #addReplica(replica: RedisNode): ReplicaLink {
+    const { clock, lagMs } = this.#options;
+    const receive = (change: Change, offset: number) => replica.#applyChange(change, offset);
+    const link = new ReplicaLink({ receive }, this.#offset, {
+      clock,
+      lagMs,
+      onAcknowledged: () => this.#whenRunning(() => this.#blocked.check()),
+    });
+    this.#links.add(link);
+    return link;
+  }
+
+  #endLinks(): void {
+    for (const link of this.#links) link.close();
+    this.#links.clear();
+    this.#upstream?.close();
+    this.#upstream = null;
+  }
+
+  #updateRefusals(): void {
+    this.model.refusals.writes = this.#isPrimary ? null : READ_ONLY;
+  }
+
+  #applyChange(change: Change, offset: number): void {
+    this.model.apply(change);
+    this.#offset = offset;
+    this.#file.append(change, this.#options.clock.monotonic());
+  }
+
+  #recordChange(change: Change): void {
+    this.#offset++;
+    this.#file.append(change, this.#options.clock.monotonic());
+    for (const link of this.#links) link.push(change, this.#offset);
+    this.#blocked.check();
+  }
+
+  #countReplicas(): number {
+    return this.links.filter(({ isOpen, silentMs }) => isOpen && silentMs <= MAX_REPLICA_LAG_MS).length;
+  }
+
+  /** Refuses writes while too few replicas answer. A server that wakes up believes what it knew before. */
+  #refuseLonelyWrites(): void {
+    const needed = Number(this.#options.settings["min-replicas-to-write"] ?? 0);
+    if (!this.#isPrimary || needed === 0) return;
+    const count = this.#believedReplicas ?? this.#countReplicas();
+    this.model.refusals.writes = count < needed ? TOO_FEW_REPLICAS : null;
+  }
+
+  #whenRunning(work: () => void): void {
+    if (this.#backlog !== null) this.#backlog.push(work);
+    else if (this.#isUp) work();
+  }
+
+  #handleNow(connection: ServerConnection, words: readonly string[], answer: Answer): void {
+    this.#refuseLonelyWrites();
+    const name = words[0]?.toUpperCase() ?? "";
+    try {
+      if (name === "CLUSTER") return answer(this.#describeCluster(words));
+      if (!KEYLESS.has(name)) this.#redirect();
+      if (name === "WAIT") return this.#wait(connection, words, answer);
+      const read = name === "XREAD" ? readStreamRead(words.slice(1)) : null;
+      const before = this.#offset;
+      const reply = this.model.execute(words);
+      if (this.#offset > before) connection.lastWrite = this.#offset;
+      if (reply === null && read !== null && read.blockMs !== null) this.#block(connection, read, answer);
+      else answer(reply);
+    } catch (error) {
+      if (!(error instanceof ErrorReply)) throw error;
+      answer(error);
+    }
+  }
+
+  #describeCluster([, action = ""]: readonly string[]): Reply {
+    const { cluster } = this.#options;
+    if (cluster !== null && action.toUpperCase() === "NODES") return cluster.describe();
+    if (cluster === null) throw new ErrorReply("ERR This instance has cluster support disabled");
+    throw new NotSimulatedError(`the Redis command CLUSTER ${action}`);
+  }
+
+  /** Sends a client of a cluster to the primary. The slot in the reply is not read by the client. */
+  #redirect(): void {
+    const { cluster } = this.#options;
+    if (cluster === null) return;
+    if (!this.#isPrimary) throw new ErrorReply(`MOVED 0 ${cluster.primaryOf(this)}`);
+    if (cluster.isDown() && this.#believedReplicas === null)
+      throw new ErrorReply("CLUSTERDOWN The cluster is down");
+  }
+
+  #wait(connection: ServerConnection, words: readonly string[], answer: Answer): void {
+    const [needed, timeoutMs] = [readInteger(words[1]), readInteger(words[2])];
+    if (!this.#isPrimary) throw new ErrorReply("ERR WAIT cannot be used with replica instances.");
+    if (timeoutMs === 0) throw new NotSimulatedError("WAIT without a limit");
+    const count = () => this.links.filter((link) => link.acknowledged >= connection.lastWrite).length;
+    this.#blocked.add(connection, timeoutMs, answer, (isOver) =>
+      isOver || count() >= needed ? count() : null,
+    );
+  }
+
+  #block(connection: ServerConnection, read: StreamRead, answer: Answer): void {
+    this.#blocked.add(connection, read.blockMs ?? 0, answer, (isOver) => {
+      const entries = entriesAfter(this.model.keys, read);
+      return entries === null && isOver ? "none" : entries;
+    });
+  }
+}

@@ -1,0 +1,28 @@
+import type { Clock } from "../../src/core/clock.ts";
+import { readOptions } from "../../src/core/options.ts";
+import { openRedisStore } from "../../src/stores/redis/open-store.ts";
+import { redisStoreOptionTable } from "../../src/stores/redis/options.ts";
+import type { Store } from "../../src/stores/store.ts";
+import type { RedisDeployment } from "../redis/deployment.ts";
+
+/** The process that opens the store. */
+export interface StoreProcess {
+  readonly clock: Clock;
+  /** Drives the connections. Default: the same clock. */
+  readonly networkClock?: Clock;
+  readonly random: () => number;
+  readonly isAlive: boolean;
+}
+
+/** Opens the store of the package on simulated servers. Its time is that of the servers. */
+export async function openSimulatedRedisStore(
+  deployment: RedisDeployment,
+  process: StoreProcess,
+  durability: "always" | "everysec" = "everysec",
+): Promise<Store> {
+  const { clock, random } = process;
+  const options = { ...deployment.address, clock, random, durability };
+  const settings = readOptions("redisStore", options, redisStoreOptionTable);
+  const environment = deployment.environmentFor({ ...process, clock: process.networkClock ?? clock });
+  return await openRedisStore(settings, { environment, virtual: false });
+}
