@@ -22,9 +22,9 @@ const headlines: Readonly<Record<FaultName, RegExp>> = {
   "Redis read-only":
     /^The store redis \S+ .*has been a read-only replica.* and takes no writes: logins, refreshes and/,
   "authority hung":
-    /^The authority of 127\.0\.0\.1:\d+ has not answered.*: its tokens are accepted without it for \d+ min more$/,
+    /^The authority of 127\.0\.0\.1:\d+ has not answered.*: its tokens are accepted without the authority for \d+ min more$/,
   "authority refuses us":
-    /^The authority of 127\.0\.0\.1:\d+ has refused this service itself \(401\).*: its tokens are accepted without it for \d+ min more$/,
+    /^The authority of 127\.0\.0\.1:\d+ has refused this service itself \(401\).*: its tokens are accepted without the authority for \d+ min more$/,
   "key set stale":
     /^The key set of 127\.0\.0\.1:\d+ could not be fetched.*: tokens under a new key pass only if its authority confirms them/,
   "clock stepped":

@@ -21,7 +21,10 @@ test("npm run demo pulls the authority and puts it back, and ends everything tha
       /^([^]*)--- pulled([^]*)--- put back([^]*)$/.exec(out) ?? [];
     assert.match(before, /^dashboard +http:\/\/127\.0\.0\.1:\d+$/m);
     assert.match(before, /sockets 20/);
-    assert.match(during, /The authority of \S+ has not answered.*: its tokens are accepted without it/);
+    assert.match(
+      during,
+      /The authority of \S+ has not answered.*: its tokens are accepted without the authority/,
+    );
     assert.match(after, /everything that the demo started has ended\n$/);
     // The services of the demo no longer listen.
     for (const [, url = ""] of before.matchAll(/(http:\/\/127\.0\.0\.1:\d+)/g))

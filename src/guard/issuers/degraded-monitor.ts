@@ -47,7 +47,8 @@ export class DegradedMonitor {
   recordAnswer(): void {
     if (this.#lastDecisionAt === null || elapsedMs(this.#clock, this.#lastDecisionAt) < QUIET_MS) return;
     this.#lastDecisionAt = null;
-    const message = "the authority answers; it is asked again about the tokens that were accepted without it";
+    const message =
+      "the authority answers; it is asked again about the tokens that were accepted without the authority";
     emit(this.#source, "degraded_ended", message);
   }
 

@@ -261,7 +261,11 @@ function recordRefusal(
     resultCache.setInvalid(tokenName, refusal, keys, ttlMs);
   }
   if (isToken(local) && local.degradedSince !== null) {
-    emit(local.guardedIssuer.source, "late_no", "the authority refused a token that was accepted without it");
+    emit(
+      local.guardedIssuer.source,
+      "late_no",
+      "the authority refused a token that was accepted without the authority",
+    );
   }
 }
 

@@ -28,8 +28,8 @@ export function fallBack(
 
 /**
  * How long the authority's answer about this token has been missing, in milliseconds. `null` when the token must not be
- * accepted without it. The bound `maxMs` counts from the earlier of two moments: when the authority began to fail, and
- * when the token was first accepted without it.
+ * accepted without the authority. The bound `maxMs` counts from the earlier of two moments: when the authority began to fail, and
+ * when the token was first accepted without the authority.
  */
 export function degradedForMs(
   { fallback, clock, clockMonitor }: PipelineContext,

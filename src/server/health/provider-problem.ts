@@ -56,8 +56,8 @@ function authorityEffect(status: TrustedIssuerStatus, fallback: FallbackPolicy):
   if (leftMs <= 0) return "its tokens answer 503, because the time of degraded mode is over";
   const left = `for ${durationWords(leftMs)} more`;
   return fallback.mode === "local"
-    ? `its tokens are accepted without it ${left}`
-    : `tokens that it knew are accepted without it ${left}, and others answer 503`;
+    ? `its tokens are accepted without the authority ${left}`
+    : `tokens that it knew are accepted without the authority ${left}, and others answer 503`;
 }
 
 function keysWords(status: TrustedIssuerStatus, durationMs: number): Words {

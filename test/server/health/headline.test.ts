@@ -86,10 +86,13 @@ test("a headline says how long a fault has lasted, and how much time is left", a
   const text = (mode: "deny" | "cached" | "local", maxMs: number) =>
     describeHeadline({ ...ailing, fallback: { mode, maxMs } }).text;
   const name = "The authority of id.example/realms/shop has not answered for 4 min";
-  assert.equal(text("local", 900_000), `${name}: its tokens are accepted without it for 11 min more`);
+  assert.equal(
+    text("local", 900_000),
+    `${name}: its tokens are accepted without the authority for 11 min more`,
+  );
   assert.equal(
     text("cached", 900_000),
-    `${name}: tokens that it knew are accepted without it for 11 min more, and others answer 503`,
+    `${name}: tokens that it knew are accepted without the authority for 11 min more, and others answer 503`,
   );
   assert.equal(text("deny", 900_000), `${name}: its tokens answer 503`);
   assert.equal(
