@@ -45,7 +45,7 @@ export interface ValidToken {
   readonly isComplete: boolean;
   /** The `changeCount` of the revocation view when the token was last looked up there. -1 before the first look-up. */
   revocationsVersion: number;
-  /** When the token was first accepted without the authoritys authority. `null` when it never was. */
+  /** When the token was first accepted without its authority. `null` when it never was. */
   degradedSince: Instant | null;
 }
 

@@ -147,7 +147,7 @@ function decisionStep(facts: StepFacts): Told {
   return flow(perS, "every answer is definite");
 }
 
-/** Whether tokens of the issuer are being accepted without the authoritys authority. */
+/** Whether tokens of the issuer are being accepted without its authority. */
 export function isDegraded({ metrics }: Pick<Moment, "metrics">, issuer: string): boolean {
   return metrics.sum("holdfast_degraded", { issuer }) > 0;
 }
