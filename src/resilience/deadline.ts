@@ -43,8 +43,7 @@ export async function withDeadline<T>(
   signal?.throwIfAborted();
   const controller = new AbortController();
   // The error is made only when it is needed: capturing its stack costs more than the whole wait.
-  const timeoutError = () => new HoldfastError("timeout", `${what} took longer than ${ms} ms`);
-  const stop = blockTolerantTimeout(clock, ms, () => controller.abort(timeoutError()));
+  const stop = blockTolerantTimeout(clock, ms, () => controller.abort(timeoutError(what, ms)));
   const forwardAbort = () => controller.abort(signal?.reason);
   signal?.addEventListener("abort", forwardAbort, { once: true });
   const aborted = new Promise<never>((_, reject) => {
@@ -58,6 +57,35 @@ export async function withDeadline<T>(
     stop();
     signal?.removeEventListener("abort", forwardAbort);
   }
+}
+
+/**
+ * Waits for `promise`. After `ms` it rejects with `timeout`, and the message names `what` and the time. The work behind the
+ * promise continues. It costs less than {@link withDeadline}, which makes a signal.
+ */
+export async function withTimeLimit<T>(
+  clock: Clock,
+  what: string,
+  ms: number,
+  promise: Promise<T>,
+): Promise<T> {
+  return await new Promise<T>((resolve, reject) => {
+    const stop = blockTolerantTimeout(clock, ms, () => reject(timeoutError(what, ms)));
+    promise.then(
+      (value) => {
+        stop();
+        resolve(value);
+      },
+      (error: unknown) => {
+        stop();
+        reject(error as Error);
+      },
+    );
+  });
+}
+
+function timeoutError(what: string, ms: number): HoldfastError {
+  return new HoldfastError("timeout", `${what} took longer than ${ms} ms`);
 }
 
 /** Waits for `promise` until the caller's own signal aborts. The work behind the promise continues. */

@@ -32,3 +32,20 @@ test("the entropy of the system repeats nothing", () => {
   assert.equal(new Set(drawn.flat()).size, 200);
   assert.equal(systemEntropy.bytes(0).length, 0);
 });
+
+test("the entropy of the system has no bytes in common with what was drawn before, at any length", () => {
+  const lengths = Array.from({ length: 400 }, (_, i) => 9 + (i % 80));
+  const drawn = lengths.map((length) => systemEntropy.bytes(length));
+  assert.deepEqual(
+    drawn.map(({ length }) => length),
+    lengths,
+  );
+  const texts = new Set(drawn.map((piece) => piece.toString("hex").slice(0, 18)));
+  assert.equal(texts.size, lengths.length);
+  // A caller that overwrites its piece changes no other one.
+  const [first, second] = [systemEntropy.bytes(16), systemEntropy.bytes(16)];
+  const copy = Buffer.from(second);
+  first.fill(0);
+  assert.deepEqual(second, copy);
+  assert.ok(drawn.every((piece) => piece.some((byte) => byte !== 0)));
+});

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { abortable, withDeadline } from "../../src/resilience/deadline.ts";
+import { abortable, withDeadline, withTimeLimit } from "../../src/resilience/deadline.ts";
 import { FakeClock } from "../../src/testing/fake-clock.ts";
 
 const never = async () => await new Promise<never>(() => {});
@@ -29,6 +29,20 @@ test("work that settles in time leaves no timer behind, whether it resolves or r
     boom,
   );
   assert.equal(clock.pending, 0);
+});
+
+test("withTimeLimit settles as its promise does, and rejects after the time", async () => {
+  const clock = new FakeClock();
+  assert.equal(await withTimeLimit(clock, "it", 100, Promise.resolve(7)), 7);
+  const boom = new Error("boom");
+  await assert.rejects(withTimeLimit(clock, "it", 100, Promise.reject(boom)), boom);
+  assert.equal(clock.pending, 0);
+  const refused = assert.rejects(withTimeLimit(clock, "the body", 100, never()), {
+    code: "timeout",
+    message: "the body took longer than 100 ms",
+  });
+  await clock.advance(100);
+  await refused;
 });
 
 test("the caller's own signal ends the wait with the caller's own reason", async () => {

@@ -1,7 +1,7 @@
 import type { PlainRequest } from "../../core/plain-http.ts";
 import { z } from "zod";
 import { isHoldfastError } from "../../core/errors.ts";
-import { withDeadline } from "../../resilience/deadline.ts";
+import { withTimeLimit } from "../../resilience/deadline.ts";
 import type { IssuerContext } from "../context.ts";
 import { oauthError, EndpointException, asException } from "./respond.ts";
 
@@ -68,16 +68,20 @@ export async function readJsonObject(
   return bytes.length === 0 ? {} : parseBody(parseJson(bytes), anyObject);
 }
 
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
 function parseJson(bytes: Buffer): unknown {
   let value: unknown;
   let text: string;
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    text = utf8.decode(bytes);
     value = JSON.parse(text);
   } catch {
     throw badRequest(400, "The body is not JSON.");
   }
-  if (depthOf(text) <= MAX_BODY_DEPTH) return value;
+  // Nearly every body has few brackets, so that it cannot nest deeply.
+  const brackets = countText(text, "{", MAX_BODY_DEPTH) + countText(text, "[", MAX_BODY_DEPTH);
+  if (brackets <= MAX_BODY_DEPTH || depthOf(text) <= MAX_BODY_DEPTH) return value;
   throw badRequest(400, `The body must not nest deeper than ${MAX_BODY_DEPTH} objects and arrays.`);
 }
 
@@ -117,7 +121,7 @@ export interface FormParameters {
 export async function readForm(ctx: IssuerContext, request: PlainRequest): Promise<FormParameters> {
   const bytes = await readBytes(ctx, request, "application/x-www-form-urlencoded", MAX_BODY_BYTES);
   const text = bytes.toString();
-  if (countSeparators(text, MAX_FORM_PARAMETERS) >= MAX_FORM_PARAMETERS) {
+  if (countText(text, "&", MAX_FORM_PARAMETERS) >= MAX_FORM_PARAMETERS) {
     throw badRequest(400, `The body must not have more than ${MAX_FORM_PARAMETERS} parameters.`);
   }
   const all = [...new URLSearchParams(text)];
@@ -130,10 +134,11 @@ export async function readForm(ctx: IssuerContext, request: PlainRequest): Promi
   return { get: (name) => values.get(name), resources };
 }
 
-/** Counts the ampersands of a form, up to `max`. */
-function countSeparators(form: string, max: number): number {
+/** Counts how often the character occurs, up to one more than `max`. */
+function countText(text: string, character: string, max: number): number {
   let found = 0;
-  for (let at = form.indexOf("&"); at !== -1 && found < max; at = form.indexOf("&", at + 1)) found++;
+  for (let at = text.indexOf(character); at !== -1 && found <= max; at = text.indexOf(character, at + 1))
+    found++;
   return found;
 }
 
@@ -166,7 +171,7 @@ async function readBytes(
     chunks.push(part);
   };
   try {
-    await withDeadline(ctx.clock, "the body", BODY_DEADLINE_MS, async () => await body.read(take));
+    await withTimeLimit(ctx.clock, "the body", BODY_DEADLINE_MS, body.read(take));
   } catch (error) {
     body.cancel();
     if (error instanceof EndpointException) throw error;

@@ -86,7 +86,7 @@ export function createRefreshToken(
   computeMark(keys, body).copy(body, MARK_AT);
   const text =
     REFRESH_TOKEN_PREFIX + Buffer.concat([body, computeMac(keys, body, client)]).toString("base64url");
-  const times = readTimes(keys, body);
+  const times = timesIn(body);
   return { text, session, generation, secret: body.subarray(20), times, client, keys };
 }
 
@@ -140,7 +140,10 @@ export function parseAnyRefreshToken(
 }
 
 function readTimes(keys: SecretKeys, body: Buffer): RefreshTokenTimes | null {
-  if (!computeMark(keys, body).equals(body.subarray(MARK_AT))) return null;
+  return computeMark(keys, body).equals(body.subarray(MARK_AT)) ? timesIn(body) : null;
+}
+
+function timesIn(body: Buffer): RefreshTokenTimes {
   const milliseconds = (index: number) => body.readUInt32BE(TIMES_AT + 4 * index) * 1000;
   const issuedAt = milliseconds(0);
   const idleMs = milliseconds(1);

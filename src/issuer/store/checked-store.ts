@@ -3,7 +3,7 @@ import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
 import { commandEvents } from "../../core/operation-channels.ts";
 import { withSpan, type SpanStart, type Tracing } from "../../core/tracing.ts";
 import { requireMethods } from "../../core/options.ts";
-import { withDeadline } from "../../resilience/deadline.ts";
+import { withTimeLimit } from "../../resilience/deadline.ts";
 import type { Store } from "../../stores/store.ts";
 import type { IssuerCounts, StorePart } from "../metrics/issuer-counts.ts";
 import type { IssuerStatus } from "../types.ts";
@@ -91,8 +91,8 @@ function createCalls(
       commandEvents.publish({ store: description, command, outcome, durationMs });
     };
     const deadlineMs = part === "prune" ? PRUNE_DEADLINE_MS : STORE_DEADLINE_MS;
-    const run = async () =>
-      await withDeadline(clock, `the store's ${command}()`, deadlineMs, async () => await work());
+    const start = async () => await work();
+    const run = async () => await withTimeLimit(clock, `the store's ${command}()`, deadlineMs, start());
     try {
       const answer = await withSpan(tracing, () => commandSpan(description, command), run);
       record("ok");
