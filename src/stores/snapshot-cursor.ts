@@ -1,4 +1,3 @@
-import { HoldfastError } from "../core/errors.ts";
 import { invalidOption } from "../core/options.ts";
 import type { LogPosition } from "../core/revocation.ts";
 
@@ -18,13 +17,14 @@ export function formatSnapshotCursor({ position, nowMs, from }: SnapshotCursor):
   return JSON.stringify([epoch, seq, chain, nowMs, from]);
 }
 
-/** Reads the text of a cursor. `kind` is the type of `from`. Throws `invalid_option`. */
+/** Reads the text of a cursor. `kind` is the type of `from`. Throws `invalid_option`, also for another log. */
 export function parseSnapshotCursor<K extends "number" | "string">(
   text: string,
+  ownEpoch: string,
   kind: K,
 ): SnapshotCursor & { readonly from: K extends "number" ? number : string } {
   const [epoch, seq, chain, nowMs, from] = parseList(text);
-  const isCursor = typeof epoch === "string" && isCount(seq) && typeof chain === "string" && isCount(nowMs);
+  const isCursor = epoch === ownEpoch && isCount(seq) && typeof chain === "string" && isCount(nowMs);
   const hasPlace = typeof from === kind && (typeof from === "string" || isCount(from));
   if (!isCursor || !hasPlace) throw invalidOption("cursor", "the `next` of a page of this log", text);
   return { position: { epoch, seq, chain }, nowMs, from } as never;
@@ -41,12 +41,4 @@ function parseList(text: unknown): unknown[] {
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-/** The error for a cursor of a log that another one has replaced. The reader begins a new snapshot. */
-export function replacedLogError(): HoldfastError {
-  return new HoldfastError(
-    "store_unavailable",
-    "the revocation log was replaced while its snapshot was read",
-  );
 }

@@ -73,7 +73,7 @@ export interface RevocationFeed {
    * Returns one page of a snapshot, so that a large one takes neither one long read nor its whole memory. `cursor` is `next`
    * of the page before, or `null` for the first page. The pages may be in any order. Entries that are appended after the
    * first page was read may be missing, because they are after its position. Rejects with `invalid_option` for a cursor that
-   * is malformed. Readers use `snapshot` when the method is missing.
+   * is malformed or of another log. Readers use `snapshot` when the method is missing.
    */
   snapshotPage?(cursor: string | null): Promise<SnapshotPage>;
   /** Returns the entries after `position`, in order and contiguous. */

@@ -1,15 +1,16 @@
 import type { Clock } from "../../core/clock.ts";
 import { isRecord } from "../../core/json.ts";
 import { forEachInTurns } from "../../resilience/turns.ts";
-import type { RevocationSnapshot, RevocationTail } from "../../stores/store.ts";
+import type { RevocationTail, SnapshotPage } from "../../stores/store.ts";
 
 /* The responses of an issuer's `/auth/revocations`. Any other response is an error. */
 
-/** `null` when the value has another form. */
-export async function readSnapshot(clock: Clock, value: unknown): Promise<RevocationSnapshot | null> {
-  const isSnapshot =
-    isRecord(value) && isPosition(value["position"]) && (await isEntries(clock, value["entries"]));
-  return isSnapshot ? (value as unknown as RevocationSnapshot) : null;
+/** `null` when the value has another form. An issuer of an older version knows no pages and answers a whole snapshot. */
+export async function readSnapshotResponse(clock: Clock, value: unknown): Promise<SnapshotPage | null> {
+  if (!isRecord(value)) return null;
+  const { position, entries, next = null } = value;
+  const isPage = isPosition(position) && (next === null || typeof next === "string");
+  return isPage && (await isEntries(clock, entries)) ? ({ position, entries, next } as SnapshotPage) : null;
 }
 
 /** `null` when the value has another form. */

@@ -12,7 +12,7 @@ import {
 import type { LogPosition, RevocationEntry } from "../../core/revocation.ts";
 import { backoffMs } from "../../resilience/backoff.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
-import type { RevocationFeed, RevocationTail } from "../../stores/store.ts";
+import type { RevocationFeed, RevocationTail, SnapshotPage } from "../../stores/store.ts";
 import { readAllowHttp, type AllowedHttp } from "../allow-http.ts";
 import { createClientAuthentication, type Renewable } from "../authority/client-authentication.ts";
 import {
@@ -24,7 +24,7 @@ import {
   type Fetch,
 } from "../fetch-json.ts";
 import { parseEntries } from "./parse-entries.ts";
-import { readSnapshot, readTailResponse } from "./http-feed-schema.ts";
+import { readSnapshotResponse, readTailResponse } from "./http-feed-schema.ts";
 
 /** Options of `httpRevocations`. */
 export interface HttpRevocationsOptions {
@@ -39,7 +39,10 @@ export interface HttpRevocationsOptions {
    * is also the maximum, because a guard waits no longer.
    */
   timeoutMs?: number;
-  /** Deadline of a snapshot, milliseconds. A snapshot holds every revocation in force. Default 60,000. */
+  /**
+   * Deadline of one page of a snapshot, milliseconds. An issuer of an older version answers with one page that holds every
+   * revocation in force. Default 60,000.
+   */
   snapshotTimeoutMs?: number;
   /** Longest accepted response. One entry takes about 250 bytes. Default 67,108,864. */
   maxBytes?: number;
@@ -164,14 +167,21 @@ export function httpRevocations(options: HttpRevocationsOptions): RevocationFeed
   }
 
   const neverAborted = new AbortController().signal;
+  async function readPage(query: LogQuery): Promise<SnapshotPage> {
+    const page = await readSnapshotResponse(clock, await request(query, snapshotTimeoutMs, neverAborted));
+    if (page === null) throw unusableResponse(SUBJECT, "answered with a malformed snapshot");
+    latest = page.position;
+    return page;
+  }
+
   return {
     snapshotTimeoutMs,
     async snapshot() {
-      const snapshot = await readSnapshot(clock, await request({}, snapshotTimeoutMs, neverAborted));
-      if (snapshot === null) throw unusableResponse(SUBJECT, "answered with a malformed snapshot");
-      latest = snapshot.position;
-      return snapshot;
+      const { position, entries } = await readPage({});
+      return { position, entries };
     },
+    // An issuer of an older version answers the whole snapshot.
+    snapshotPage: async (cursor) => await readPage({ page: cursor ?? "" }),
     after: async (position) => await readTail(position, 0, neverAborted),
     subscribe(listener) {
       const controller = new AbortController();

@@ -135,7 +135,8 @@ export class RevocationView {
         isComplete = this.#apply(entry?.revocation) && isComplete;
         return !isStopped();
       });
-      if (!isDone || isStopped()) return this.markIncomplete();
+      const isFull = !isComplete && this.size >= this.#maxEntries;
+      if (isFull || !isDone || isStopped()) return this.markIncomplete();
     }
     this.#position = isComplete ? position : null;
   }

@@ -4,8 +4,8 @@ import type { JwtClaims } from "../../core/verdict.ts";
 import { readPages } from "../../resilience/pages.ts";
 import { ShardedMap } from "../../resilience/sharded-map.ts";
 import { forEachInTurns } from "../../resilience/turns.ts";
-import type { SnapshotPage } from "../../stores/store.ts";
 import type { IssuerBase } from "../issuer-base.ts";
+import { readSnapshotPage } from "./snapshot-page.ts";
 
 const PRUNE_INTERVAL_MS = 60_000;
 
@@ -58,20 +58,14 @@ export class RevocationCache {
   }
 
   async #load(): Promise<void> {
+    const { revocations } = this.#base.store;
     let position: LogPosition | null = null;
-    for await (const page of readPages(async (cursor) => await this.#readPage(cursor))) {
+    for await (const page of readPages(async (cursor) => await readSnapshotPage(revocations, cursor))) {
       await forEachInTurns(this.#base.clock, page.entries, (entry) => this.#add(entry));
       ({ position } = page);
     }
     this.#position = position;
     await this.#pruneIfDue();
-  }
-
-  /** A store without pages has one. */
-  async #readPage(cursor: string | null): Promise<SnapshotPage> {
-    const { revocations } = this.#base.store;
-    if (revocations.snapshotPage !== undefined) return await revocations.snapshotPage(cursor);
-    return { ...(await revocations.snapshot()), next: null };
   }
 
   /** Idempotent, because concurrent calls may add the same entry. */

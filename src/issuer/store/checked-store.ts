@@ -101,6 +101,11 @@ function createCalls(
       outage.recordSuccess(access);
       return answer;
     } catch (error) {
+      // The store has refused an argument, so it works.
+      if (isHoldfastError(error, "invalid_option")) {
+        record("ok");
+        throw error;
+      }
       record("failed");
       const failure = toStoreError(error, `${command}()`);
       outage.recordFailure(access, failure.message);

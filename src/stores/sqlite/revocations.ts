@@ -3,7 +3,7 @@ import type { LogPosition, Revocation, RevocationEntry } from "../../core/revoca
 import type { RevocationFeed, RevocationSnapshot, RevocationTail, SnapshotPage } from "../store.ts";
 import { EXPIRED_RETENTION_MS } from "../retention.ts";
 import { nextEntry, RevocationListeners, tailAfter } from "../revocation-log.ts";
-import { formatSnapshotCursor, parseSnapshotCursor, replacedLogError } from "../snapshot-cursor.ts";
+import { formatSnapshotCursor, parseSnapshotCursor } from "../snapshot-cursor.ts";
 import { insertInto, REVOCATION_COLUMNS, selectFrom } from "./columns.ts";
 import type { SqliteConnection } from "./connection.ts";
 import { LogWatch } from "./log-watch.ts";
@@ -118,10 +118,9 @@ async function readSnapshotPage(
   rows: RevocationRows,
   cursor: string | null,
 ): Promise<SnapshotPage> {
-  const given = cursor === null ? null : parseSnapshotCursor(cursor, "number");
   return await db.read((now) => {
     const epoch = rows.epoch();
-    if (given !== null && given.position.epoch !== epoch) throw replacedLogError();
+    const given = cursor === null ? null : parseSnapshotCursor(cursor, epoch, "number");
     const { position, from, nowMs } = given ?? {
       position: { epoch, ...(rows.newest() ?? { seq: 0, chain: "" }) },
       from: rows.oldest(),

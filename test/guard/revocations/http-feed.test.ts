@@ -221,6 +221,7 @@ describe("an unusable response", () => {
       { position, entries: [{ ...entry, at: null }] },
       { position: { ...position, seq: -1 }, entries: [] },
       { position: null, entries: [entry] },
+      { position, entries: [entry], next: 1 },
       { position },
     ].map((json): [string, () => Response, RegExp] => [
       JSON.stringify(json),

@@ -56,6 +56,15 @@ test("fault 74: a large log goes from the issuer to a guard in many turns, whole
     fetch: async (input, init) => await issuer.fetch(new Request(input, init)),
   });
   const expected = await store.revocations.snapshot();
+  const pages = [];
+  for (let next: string | null | undefined; next !== null;) {
+    const page = await feed.snapshotPage?.(next ?? null);
+    assert.ok(page !== undefined && page.entries.length <= 1_000);
+    assert.deepEqual(page.position, expected.position);
+    pages.push(...page.entries);
+    ({ next } = page);
+  }
+  assert.deepEqual(pages, expected.entries);
   const [snapshot, turns] = await countTurns(feed.snapshot());
   assert.deepEqual(snapshot, expected);
   assert.ok(turns > 12, `${turns} turns`);

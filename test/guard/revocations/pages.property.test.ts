@@ -161,3 +161,29 @@ test("pages of different positions are no snapshot", async (t) => {
   assert.deepEqual([follower.view.position, follower.completeAt], [null, null]);
   assert.ok(follower.status().lastError !== null);
 });
+
+test("law 3: a malformed entry on one page hides no revocation on a later one", async (t) => {
+  const clock = new FakeClock();
+  const position = { epoch: "e", seq: 2, chain: "c" };
+  const entry = { seq: 2, chain: "c", at: 1, revocation: { kind: "token", id: "t", issuer, until: HOUR_MS } };
+  const unknown = {
+    ...entry,
+    seq: 1,
+    revocation: { ...entry.revocation, kind: "a kind of a newer version" },
+  };
+  const feed = {
+    snapshot: async () => await Promise.reject(new Error("the pages are read")),
+    snapshotPage: async (cursor: string | null) =>
+      await Promise.resolve({
+        position,
+        entries: [cursor === null ? unknown : entry],
+        next: cursor === null ? "2" : null,
+      }),
+    after: async () => await Promise.resolve({ status: "ok", entries: [] }),
+    subscribe: () => () => {},
+  } as unknown as RevocationFeed;
+  const follower = startFollower(t, feed, clock);
+  for (let turns = 0; turns < 10; turns++) await clock.advance(10);
+  assert.equal(follower.view.isRevoked({ jti: "t" }, undefined), true);
+  assert.equal(follower.completeAt, null);
+});

@@ -6,7 +6,7 @@ import { describe, test } from "node:test";
 import type { LogPosition } from "../../../src/core/revocation.ts";
 import type { Issuer } from "../../../src/issuer/types.ts";
 import { sqliteStore } from "../../../src/stores/sqlite.ts";
-import type { RevocationSnapshot, RevocationTail } from "../../../src/stores/store.ts";
+import type { RevocationSnapshot, RevocationTail, SnapshotPage } from "../../../src/stores/store.ts";
 import { BASIC, sendRequest, createFixture, ISSUER_URL } from "../fixture.ts";
 import { failStore, wrapStore } from "../stores.ts";
 
@@ -45,6 +45,48 @@ describe("the revocation log over HTTP", () => {
     for (const place of [{ epoch: "other" }, { chain: "other" }, { seq: 9 }]) {
       assert.equal(idsOfTail(await tail(issuer, { ...position, ...place }, 5)), "gap");
     }
+  });
+
+  test("answers a snapshot in pages to a guard that asks for them, and at once to one that does not", async () => {
+    const { issuer, store, clock } = createFixture();
+    const until = clock.now() + 3_600_000;
+    const revocations = Array.from({ length: 2_100 }, (_, i) => {
+      return { kind: "token", id: `t${i}`, issuer: ISSUER_URL, until } as const;
+    });
+    await Promise.all(revocations.map(async (one) => await store.revocations.append(one)));
+    const sizes: number[] = [];
+    const all: string[] = [];
+    for (let next: string | null = ""; next !== null;) {
+      const page = (await (await get(issuer, query({ page: next }))).json()) as SnapshotPage;
+      sizes.push(page.entries.length);
+      all.push(...ids(page));
+      ({ next } = page);
+    }
+    assert.deepEqual(sizes, [1_000, 1_000, 100]);
+    const whole = await store.revocations.snapshot();
+    assert.deepEqual(all, ids(whole));
+    assert.deepEqual(await snapshot(issuer), whole);
+    for (const page of ["x", "[]", '["another log",1,"c",1,1]']) {
+      assert.equal((await get(issuer, query({ page }))).status, 400, page);
+    }
+    assert.equal(issuer.status().store.reachable, true, "a malformed page is no failure of the store");
+  });
+
+  test("breaks the connection when a later page of a whole snapshot cannot be read", async () => {
+    const { clock, store } = createFixture();
+    const until = clock.now() + 3_600_000;
+    for (let i = 0; i < 1_001; i++) {
+      await store.revocations.append({ kind: "token", id: `t${i}`, issuer: ISSUER_URL, until });
+    }
+    let pages = 0;
+    const failing = failStore(
+      store,
+      (name) => name === "revocations.snapshotPage" && pages++ > 0 && "before",
+    );
+    const { issuer } = createFixture({ clock, store: failing });
+    const response = await get(issuer);
+    assert.equal(response.status, 200);
+    await assert.rejects(response.text());
   });
 
   test("answers only services and rejects malformed positions", async () => {
