@@ -1,0 +1,26 @@
+/* The service of a benchmark, in a process of its own. It measures its own event loop, and answers its parent. */
+import { loadSettings } from "../../src/server/secret-files.ts";
+import { startService } from "../../src/server/serve.ts";
+import { watchTurns } from "./turn-watch.ts";
+
+/** The clean-up runs every ten minutes, give or take a fifth. No other timer of the service has such a delay. */
+const [LEAST_MS, MOST_MS] = [8 * 60_000, 12 * 60_000];
+let maintain: (() => void) | null = null;
+/** Remembers the callback of the clean-up, so that the benchmark need not wait for it. */
+globalThis.setTimeout = new Proxy(setTimeout, {
+  apply(target, self, args: [run: () => void, ms?: number]) {
+    const [run, ms = 0] = args;
+    if (ms >= LEAST_MS && ms <= MOST_MS) maintain = run;
+    return Reflect.apply(target, self, args) as unknown;
+  },
+});
+
+const turns = watchTurns();
+process.on("message", (request: "take" | "maintain") => {
+  if (request === "maintain") maintain?.();
+  process.send?.({ turns: turns.take(), rssBytes: process.memoryUsage.rss() });
+});
+// A service whose parent is gone ends.
+process.once("disconnect", () => process.exit(1));
+const { publicAddress, adminAddress } = await startService(await loadSettings());
+process.send?.({ publicAddress, adminAddress });

@@ -1,0 +1,37 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+
+/** The longest turns of the event loop since the last `take()`, milliseconds. */
+export interface LongestTurns {
+  /** Processor time of the main thread. Other programs do not count, and neither does a wait. */
+  readonly cpuMs: number;
+  /** Wall time, with everything that kept the thread from its next turn. */
+  readonly wallMs: number;
+}
+
+/** Measures every turn of this thread's event loop from now on. The watch keeps one processor busy. */
+export function watchTurns(): { take: () => LongestTurns } {
+  let cpuMs = 0;
+  let wallMs = 0;
+  const watch = async () => {
+    let cpu = process.threadCpuUsage();
+    let wall = performance.now();
+    for (;;) {
+      await nextTurn();
+      const { user, system } = process.threadCpuUsage(cpu);
+      const now = performance.now();
+      cpuMs = Math.max(cpuMs, (user + system) / 1000);
+      wallMs = Math.max(wallMs, now - wall);
+      wall = now;
+      cpu = process.threadCpuUsage();
+    }
+  };
+  void watch();
+  return {
+    take() {
+      const longest = { cpuMs, wallMs };
+      cpuMs = 0;
+      wallMs = 0;
+      return longest;
+    },
+  };
+}
