@@ -1,10 +1,10 @@
 /*
- * Runs the tests with the reporter of Node. `node scripts/run-tests.ts [--strict] [--explore] [FILE …]`
+ * Runs the tests with the reporter of Node. `node scripts/run-tests.ts [--strict] [--explore] [--slowest N] [FILE …]`
  *
  * The tests start hundreds of processes, and a machine that does other work may starve one of them past a deadline. When
  * at most three files fail, exactly these run once more, one at a time with no test beside them. The output names every
  * test that failed, and the run fails when a file fails again. `--strict` repeats nothing.
- * `--explore` draws new examples for the property tests.
+ * `--explore` draws new examples for the property tests. `--slowest` prints the files that took the longest.
  */
 import { globSync } from "node:fs";
 import { relative, resolve } from "node:path";
@@ -47,6 +47,8 @@ interface Result {
   readonly byFile: ReadonlyMap<string, Counts>;
   /** File → the names of its failed tests. Empty for a file that failed outside its tests. */
   readonly failures: ReadonlyMap<string, readonly string[]>;
+  /** File → milliseconds from the start of its process to its end. */
+  readonly durations: ReadonlyMap<string, number>;
 }
 
 /** More files than this do not fail because a machine is busy. */
@@ -58,7 +60,7 @@ const TEST_LIMIT_MS = 420_000;
 const BLOCKED_FILE_LIMIT_MS = 1.2 * FILE_LIMIT_MS;
 
 const { values: flags, positionals } = parseArgs({
-  options: { strict: { type: "boolean" }, explore: { type: "boolean" } },
+  options: { strict: { type: "boolean" }, explore: { type: "boolean" }, slowest: { type: "string" } },
   allowPositionals: true,
 });
 const preloaded = ["watchdog", ...(flags.explore === true ? [] : ["same-examples"])];
@@ -101,6 +103,8 @@ async function runFiles(files: readonly string[], concurrency: number): Promise<
   const byFile = new Map<string, Counts>();
   const failures = new Map<string, string[]>();
   failuresSoFar = failures;
+  const dequeuedAt = new Map<string, number>();
+  const durations = new Map<string, number>();
   let total: Counts | undefined;
 
   function read(type: string, data: EventData): void {
@@ -110,8 +114,10 @@ async function runFiles(files: readonly string[], concurrency: number): Promise<
       else byFile.set(file, data.counts);
     } else if (type === "test:dequeue" && entryFile === undefined) {
       unfinished.add(file);
+      dequeuedAt.set(file, performance.now());
     } else if (type === "test:complete" && entryFile === undefined) {
       unfinished.delete(file);
+      durations.set(file, performance.now() - (dequeuedAt.get(file) ?? performance.now()));
       if (!details.passed) failures.set(file, failures.get(file) ?? []);
     } else if (type === "test:fail" && entryFile !== undefined && details.type !== "suite") {
       failures.set(entryFile, [...(failures.get(entryFile) ?? []), name]);
@@ -129,7 +135,7 @@ async function runFiles(files: readonly string[], concurrency: number): Promise<
   }
   for await (const text of Readable.from(withoutTotals()).compose(spec)) process.stdout.write(text);
   if (total === undefined) throw new Error("the run ended without its totals");
-  return { total, byFile, failures };
+  return { total, byFile, failures, durations };
 }
 
 function add(one: Counts, other: Counts): Counts {
@@ -150,6 +156,11 @@ function list(failures: Result["failures"], title: string): void {
       console.log(`! ${title}: ${short(file)}: ${name}`);
     }
   }
+}
+
+function printSlowest(durations: Result["durations"], count: number): void {
+  const slowest = [...durations].toSorted(([, a], [, b]) => b - a).slice(0, count);
+  for (const [file, ms] of slowest) console.log(`${(ms / 1000).toFixed(1).padStart(7)} s  ${short(file)}`);
 }
 
 /** The closing lines, as Node prints them. */
@@ -189,5 +200,6 @@ if (failed.length > 0 && failed.length <= MAX_REPEATED && flags.strict !== true)
 } else {
   list(first.failures, "failed");
 }
+if (flags.slowest !== undefined) printSlowest(first.durations, Number(flags.slowest));
 printTotals(total, startedAt);
 process.exitCode = hasFailed ? 1 : 0;
