@@ -1,4 +1,3 @@
-import { serve } from "../server/serve.ts";
 import { settingDefinitions } from "../server/setting-definitions.ts";
 import type { Command } from "./command.ts";
 import { formatColumns } from "./help.ts";
@@ -21,6 +20,8 @@ second signal ends the service immediately.
 Settings are environment variables. The service refuses to start with an unknown or malformed one, and names it.
 ${formatColumns(settings)}`,
   async run() {
+    // No other command needs the listeners.
+    const { serve } = await import("../server/serve.ts");
     await serve();
     return 0;
   },

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { Agent, request, type IncomingMessage } from "node:http";
 import { test } from "node:test";
+import { promisify } from "node:util";
 import { temporaryDataDir } from "../server/temporary-settings.ts";
 import { login, post, measureUntil, verify } from "../support/auth-calls.ts";
 import { startService } from "../support/service-process.ts";
@@ -113,3 +115,22 @@ for (const [level, expected] of [
     assert.deepEqual([...loggedLevels(service.output())].toSorted(), [...expected]);
   });
 }
+
+test("a command that serves nothing loads no listener, no metrics and no log", async () => {
+  const trace = `
+    import { registerHooks } from "node:module";
+    const seen = new Set();
+    registerHooks({ resolve(name, context, next) { const at = next(name, context); seen.add(at.url); return at; } });
+    const { run } = await import(${JSON.stringify(new URL("../../src/cli/run.ts", import.meta.url).href)});
+    await run(["--version"]);
+    console.log(JSON.stringify([...seen]));`;
+  const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", trace]);
+  const urls = JSON.parse(stdout.split("\n").at(-2) ?? "") as string[];
+  assert.ok(urls.some((url) => url.endsWith("/src/cli/serve.ts")));
+  const wanted =
+    /node_modules\/(?:prom-client|pino|@hono\/node-server)\/|\/src\/(?:gateway|adapters|drill|doctor)\//;
+  assert.deepEqual(
+    urls.filter((url) => wanted.test(url)),
+    [],
+  );
+});
