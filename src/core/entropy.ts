@@ -38,3 +38,8 @@ export const systemEntropy: Entropy = { bytes: createPool(), uuid: () => randomU
 
 /** Returns a number from 0 up to 1, for jitter. No secret is made of it. */
 export const systemRandom = (): number => Math.random();
+
+/** Whether `random` is that of the platform, under either name. */
+export function isSystemRandom(random: () => number): boolean {
+  return random === systemRandom || random === Math.random;
+}

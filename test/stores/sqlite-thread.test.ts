@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, readFileSync, renameSync } from "node:fs";
+import { copyFileSync, readdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { json } from "node:stream/consumers";
@@ -232,4 +232,26 @@ test("a program that may not start threads is told so, and can do without one", 
   const [code, message] = (await json(child.stdout)) as string[];
   assert.equal(code, "store_unavailable");
   assert.match(message ?? "", /--allow-worker; or set `thread: false`/);
+});
+
+/** The number of modules that a program keeps compiled when it opens a store. */
+async function countCompiled(t: TestContext, thread: boolean): Promise<number> {
+  const folder = temporaryFolder();
+  t.after(folder.remove);
+  const module = new URL("../../src/stores/sqlite.ts", import.meta.url).href;
+  const file = join(folder.path, "holdfast.db");
+  const program = `
+    const { sqliteStore } = await import(${JSON.stringify(module)});
+    await (await sqliteStore(${JSON.stringify({ file, thread })})).close();`;
+  const cache = join(folder.path, "cache");
+  const env = { ...process.env, NODE_COMPILE_CACHE: cache };
+  const child = spawn(process.execPath, ["--no-warnings", "--input-type=module", "-e", program], { env });
+  const [code] = (await once(child, "close")) as [number];
+  assert.equal(code, 0);
+  return readdirSync(cache, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile())
+    .length;
+}
+
+test("the thread keeps its modules compiled where the process does, so that it starts as fast", async (t) => {
+  assert.ok((await countCompiled(t, true)) > (await countCompiled(t, false)));
 });
