@@ -5,9 +5,13 @@
  * figures, and for each violation the seed and the shortest list of faults that was found. `--for` starts no further seed
  * after so many seconds. The exit code is 1 when something was violated.
  *
+ * `--planted [--bug NAME]` plants bugs into the source, one after the other, and prints which seed and check notice each.
+ * The exit code is 1 when a bug is not noticed. `--stop` ends a run at its first violation.
+ *
  * `--replay SEED [--without 3,7] [--all]` prints the time line of one seed. Faults are left out by their numbers.
  */
 import { parseArgs } from "node:util";
+import { runPlanted } from "./planted/run-planted.ts";
 import { shrink } from "./shrink.ts";
 import { simulate, type SimulationResult } from "./simulate.ts";
 import { timeLine } from "./time-line.ts";
@@ -22,6 +26,9 @@ const { values: flags } = parseArgs({
     replay: { type: "string" },
     without: { type: "string", default: "" },
     all: { type: "boolean", default: false },
+    planted: { type: "boolean", default: false },
+    bug: { type: "string", default: "" },
+    stop: { type: "boolean", default: false },
   },
 });
 
@@ -78,11 +85,32 @@ async function runSeeds(): Promise<boolean> {
   for (let seed = first; seed < first + count && performance.now() - startedAt < limitMs; seed++) {
     const result = await simulate({ seed, minutes });
     totals.add(result);
-    if (result.violations.length > 0) await report(result, shrunk++ < MAX_SHRUNK);
+    if (result.violations.length === 0) continue;
+    await report(result, !flags.stop && shrunk++ < MAX_SHRUNK);
+    if (flags.stop) return false;
   }
   for (const line of totals.lines((performance.now() - startedAt) / 1_000)) console.log(line);
   return totals.violations === 0;
 }
 
-const holds = flags.replay === undefined ? await runSeeds() : await replay(whole("replay"));
+/** Prints one line for each planted bug. */
+function runPlantedBugs(): boolean {
+  const limits = { first: whole("seed"), seeds: whole("seeds"), minutes };
+  let [found, all] = [0, 0];
+  for (const { bug, found: how, seconds } of runPlanted(flags.bug, limits)) {
+    all++;
+    if (how !== null) found++;
+    const result = how === null ? `NOT FOUND in ${limits.seeds} seeds` : `seed ${how.seed}: ${how.check}`;
+    console.log(`${bug.room.padEnd(12)} ${bug.name.padEnd(60)} ${result} (${seconds.toFixed(0)} s)`);
+  }
+  console.log(`${found} of ${all} planted bugs found`);
+  return found === all;
+}
+
+async function main(): Promise<boolean> {
+  if (flags.planted) return runPlantedBugs();
+  return flags.replay === undefined ? await runSeeds() : await replay(whole("replay"));
+}
+
+const holds = await main();
 process.exitCode = holds ? 0 : 1;

@@ -48,7 +48,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const recorder = new Recorder(world);
   Object.assign(world.network.conditions, plan.network);
   const deployment = deploy({ world, plan, database, recorder });
-  const leaks: ClientParts["leaks"] = { access: [], ended: [], spent: [] };
+  const leaks: ClientParts["leaks"] = { access: [], ended: [], left: [], spent: [] };
   const parts = { plan, recorder, leaks, deployment, world };
   const clients = startClients(world, parts);
   scheduleFaults(

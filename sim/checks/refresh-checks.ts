@@ -62,6 +62,26 @@ export function checkIntruders(facts: Facts): Violation[] {
   });
 }
 
+/** A spent token whose successor was acknowledged more than `conflictMs` ago is proven reuse, and refused for good. */
+export function checkThefts({ operations }: Facts, { plan }: RunHistory): Violation[] {
+  /** Refresh token → when its acknowledgement was confirmed. */
+  const acknowledged = new Map<unknown, number>();
+  const successors = new Map<unknown, unknown>();
+  for (const { operation, call, answer, ended } of operations) {
+    const status = answer?.["status"];
+    if (operation === "acknowledge" && status === 204) acknowledged.set(call["refresh"], ended);
+    if (operation === "refresh" && status === 200 && answer !== null)
+      successors.set(call["presented"], answer["refresh"]);
+  }
+  return operations.flatMap(({ operation, call, answer, began, ended, process }) => {
+    if (operation !== "refresh" || call["by"] !== "thief" || answer?.["status"] !== 409) return [];
+    const arrivedAt = acknowledged.get(successors.get(call["presented"])) ?? Infinity;
+    if (began < arrivedAt + plan.lifetimes.conflictMs + MARGIN_MS) return [];
+    const message = `a spent token was a conflict ${Math.round((began - arrivedAt) / 1_000)} s after its successor arrived`;
+    return [{ check: "theft is found", at: ended, process, message }];
+  });
+}
+
 function refreshes({ operations }: Pick<Facts, "operations">): RecordedOperation[] {
   return operations.filter(({ operation }) => operation === "refresh");
 }

@@ -1,6 +1,6 @@
 import { checkRecovery, checkStatuses, checkUncaught } from "./answer-checks.ts";
 import { Facts } from "./facts.ts";
-import { checkIntruders, checkOwners, checkSuccessors } from "./refresh-checks.ts";
+import { checkIntruders, checkOwners, checkSuccessors, checkThefts } from "./refresh-checks.ts";
 import type { RunHistory } from "./run-history.ts";
 import { checkVerdicts } from "./verdict-checks.ts";
 import type { Violation } from "./violation.ts";
@@ -14,6 +14,7 @@ export function runChecks(run: RunHistory): Violation[] {
     ...checkSuccessors(facts),
     ...checkOwners(facts, run),
     ...checkIntruders(facts),
+    ...checkThefts(facts, run),
     ...checkVerdicts(facts, run),
     ...checkStatuses(facts),
     ...checkRecovery(facts, run),

@@ -1,25 +1,32 @@
 import type { ProcessContext } from "../../src/testing/simulation/index.ts";
 import { API_URL, AUTH_URL } from "../deployment.ts";
 import { callApi, post } from "../http.ts";
-import type { ClientParts } from "./session-client.ts";
+import type { ClientParts, StoredTokens } from "./session-client.ts";
+
+const EXPIRY_MARGIN_MS = 60_000;
 
 /** Presents old access tokens and forged ones, and refreshes with tokens of sessions that may have ended. */
 export async function runKeeper(
   context: ProcessContext,
   { plan, recorder, leaks }: ClientParts,
 ): Promise<void> {
-  const { sleep, random } = context;
+  const { sleep, random, clock } = context;
 
-  /** Refreshes with a token of a session that has ended, or with one whose MAC is wrong. */
+  /** Sessions that were not refreshed for longer than the store may keep them. */
+  function expired(): StoredTokens[] {
+    const before = clock.now() - plan.lifetimes.refreshIdleMs - EXPIRY_MARGIN_MS;
+    return leaks.left.filter(({ at }) => at < before).map(({ tokens }) => tokens);
+  }
+
+  /** Refreshes with a token of a session that has ended or expired, or with one whose MAC is wrong. */
   async function refreshWrongly(): Promise<void> {
-    const isForged = random() < 0.3;
-    const list = isForged ? leaks.access : leaks.ended;
-    const old = list[Math.floor(random() * list.length)];
+    const by = pick(["forger", "keeper", "finder"], random) ?? "forger";
+    const old = pick({ forger: leaks.access, keeper: leaks.ended, finder: expired() }[by] ?? [], random);
     if (old === undefined) return;
-    const token = isForged ? `${old.refresh.slice(0, -4)}AAAA` : old.refresh;
+    const token = by === "forger" ? `${old.refresh.slice(0, -4)}AAAA` : old.refresh;
     const { session, user } = old;
     const presented = recorder.nameOf(token);
-    const answer = recorder.call("refresh", { user, session, presented, by: isForged ? "forger" : "keeper" });
+    const answer = recorder.call("refresh", { user, session, presented, by });
     const { status, body } = await post(context, `${AUTH_URL}/auth/refresh`, { refresh_token: token });
     answer({ status, error: body["error"] });
   }
@@ -30,7 +37,7 @@ export async function runKeeper(
       await refreshWrongly();
       continue;
     }
-    const old = leaks.access[Math.floor(random() * leaks.access.length)];
+    const old = pick(leaks.access, random);
     if (old === undefined) continue;
     const isForged = random() < 0.2;
     const token = isForged ? forge(old.access, random) : old.access;
@@ -39,6 +46,10 @@ export async function runKeeper(
     const answer = recorder.call("request", { token: name, session: old.session });
     answer({ status: await callApi(context, API_URL, token) });
   }
+}
+
+function pick<T>(values: readonly T[], random: () => number): T | undefined {
+  return values[Math.floor(random() * values.length)];
 }
 
 /** Changes a claim, the key id or the signature of a token. */

@@ -5,7 +5,7 @@ import type { Plan } from "../plan.ts";
 import type { Recorder } from "../recorder.ts";
 
 /** The tokens that a client has stored. */
-interface StoredTokens {
+export interface StoredTokens {
   readonly access: string;
   readonly refresh: string;
   readonly session: string;
@@ -19,6 +19,8 @@ interface Leaks {
   readonly access: StoredTokens[];
   /** Tokens of sessions whose logout was confirmed. */
   readonly ended: StoredTokens[];
+  /** Tokens of sessions that their owner left without a logout, and when. */
+  readonly left: { readonly tokens: StoredTokens; readonly at: number }[];
   /** Spent refresh tokens whose successor was acknowledged or used. */
   readonly spent: { readonly token: string; readonly session: string; readonly user: string }[];
 }
@@ -71,6 +73,7 @@ export class SessionClient {
       const isDue = held.expiresAt - clock.now() < REFRESH_AT * plan.lifetimes.accessTokenTtlMs;
       if (isDue || choice < 0.05) await this.#refresh(held);
       else if (choice < 0.07) await this.#logOut(held);
+      else if (choice < 0.08) this.#leave(held);
       else await this.#request(held);
     }
   }
@@ -127,6 +130,12 @@ export class SessionClient {
     const { status } = await post(this.#context, `${AUTH_URL}/auth/refresh/ack`, { refresh_token: refresh });
     answer({ status });
     if (status === 204) remember(leaks.spent, { token: before.refresh, session, user });
+  }
+
+  /** The user closes the application for good. Another one logs in. */
+  #leave(tokens: StoredTokens): void {
+    this.#store(null);
+    remember(this.#parts.leaks.left, { tokens, at: this.#context.clock.now() });
   }
 
   async #request({ access, session }: StoredTokens): Promise<void> {

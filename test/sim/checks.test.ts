@@ -1,0 +1,191 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { runChecks } from "../../sim/checks/run-checks.ts";
+import { drawPlan } from "../../sim/plan.ts";
+import type { HistoryEntry } from "../../src/testing/simulation/index.ts";
+
+const plan = { ...drawPlan(1, 10), guards: [] };
+const { conflictMs, refreshIdleMs, lostAnswerMs } = plan.lifetimes;
+const boundMs = 60_000;
+
+/** A history that is written by hand. Times are milliseconds since its beginning. */
+class WrittenHistory {
+  readonly history: HistoryEntry[] = [];
+  #calls = 0;
+
+  entry(at: number, kind: string, data: Readonly<Record<string, unknown>>): this {
+    this.history.push({ at, process: "somewhere", kind, data });
+    return this;
+  }
+
+  call(at: number, operation: string, call: object, answer: object | null, tookMs = 10): this {
+    const id = ++this.#calls;
+    this.entry(at, "call", { id, operation, ...call });
+    return answer === null ? this : this.entry(at + tookMs, "answer", { id, ...answer });
+  }
+
+  /** A user logs in and gets the access token a1 and the refresh token r1. */
+  login(): this {
+    const tokens = { session: "s", refresh: "r1", access: "a1", expiresAt: 300_000 };
+    return this.call(0, "login", { user: "ann" }, { status: 200, ...tokens });
+  }
+
+  refresh(at: number, by: string, presented: string, answer: object): this {
+    return this.call(at, "refresh", { user: "ann", session: "s", by, presented }, answer);
+  }
+
+  verdict(at: number, answer: object, call: object = {}): this {
+    const guard = { guard: "guard", life: 1, maxRevocationAgeMs: boundMs, token: "a1" };
+    return this.call(at, "verdict", { ...guard, clockErrorMs: 0, startErrorMs: 0, ...call }, answer);
+  }
+
+  logout(at: number): this {
+    return this.call(at, "logout", { user: "ann", session: "s" }, { status: 204 });
+  }
+
+  /** The names of the checks that fail, each once. */
+  failures(): string[] {
+    const violations = runChecks({ plan, history: this.history, startedAt: 0 });
+    return [...new Set(violations.map(({ check }) => check))];
+  }
+}
+
+const valid = { status: "valid" };
+const refused = (reason: string) => ({ status: "invalid", reason });
+
+test("an ordinary history violates nothing", () => {
+  const written = new WrittenHistory()
+    .login()
+    .verdict(1_000, valid)
+    .refresh(2_000, "owner", "r1", {
+      status: 200,
+      session: "s",
+      refresh: "r2",
+      access: "a2",
+      expiresAt: 302_000,
+    })
+    .call(2_100, "acknowledge", { session: "s", refresh: "r2" }, { status: 204 })
+    .refresh(3_000, "thief", "r1", { status: 409 })
+    .logout(4_000)
+    .verdict(4_000 + boundMs, valid)
+    .verdict(5_000 + boundMs, refused("revoked"))
+    .verdict(310_000, refused("expired"))
+    .refresh(9_000, "keeper", "r2", { status: 400 });
+  assert.deepEqual(written.failures(), []);
+});
+
+const wrong: readonly [check: string, what: string, written: WrittenHistory][] = [
+  [
+    "one successor",
+    "a repeat gets another successor",
+    new WrittenHistory()
+      .login()
+      .refresh(1_000, "owner", "r1", { status: 200, refresh: "r2" })
+      .refresh(2_000, "owner", "r1", { status: 200, refresh: "r3" }),
+  ],
+  [
+    "nobody is logged out",
+    "an owner whose answers were lost is refused",
+    new WrittenHistory()
+      .login()
+      .call(1_000, "refresh", { user: "ann", session: "s", by: "owner", presented: "r1" }, null)
+      .refresh(Math.min(lostAnswerMs, refreshIdleMs) - 5_000, "owner", "r1", { status: 400 }),
+  ],
+  [
+    "intruders get nothing",
+    "a session that has ended is refreshed",
+    new WrittenHistory().login().logout(1_000).refresh(2_000, "keeper", "r1", { status: 200 }),
+  ],
+  [
+    "intruders get nothing",
+    "a forged refresh token is accepted",
+    new WrittenHistory().login().refresh(2_000, "forger", "r9", { status: 200 }),
+  ],
+  [
+    "theft is found",
+    "a spent token is a conflict for too long",
+    new WrittenHistory()
+      .login()
+      .refresh(1_000, "owner", "r1", { status: 200, refresh: "r2" })
+      .call(1_100, "acknowledge", { session: "s", refresh: "r2" }, { status: 204 })
+      .refresh(5_000 + conflictMs, "thief", "r1", { status: 409 }),
+  ],
+  ["expired is refused", "an expired token is valid", new WrittenHistory().login().verdict(306_000, valid)],
+  [
+    "revoked is refused",
+    "a token is valid after the bound of the view",
+    new WrittenHistory()
+      .login()
+      .logout(1_000)
+      .verdict(2_000 + boundMs, valid),
+  ],
+  [
+    "revoked is refused",
+    "the end of a user leaves a session that began before",
+    new WrittenHistory()
+      .login()
+      .call(1_000, "end subject", { user: "ann" }, { status: 204 })
+      .verdict(2_000 + boundMs, valid),
+  ],
+  [
+    "revoked stays revoked",
+    "a guard forgets a revocation",
+    new WrittenHistory().login().logout(1_000).verdict(2_000, refused("revoked")).verdict(3_000, valid),
+  ],
+  [
+    "forged is refused",
+    "a forged token is valid",
+    new WrittenHistory().entry(1, "forged", { token: "a9" }).verdict(1_000, valid, { token: "a9" }),
+  ],
+  [
+    "an outage is never invalid",
+    "a good token has a bad signature",
+    new WrittenHistory().login().verdict(1_000, refused("bad_signature")),
+  ],
+  [
+    "an outage is never invalid",
+    "a good token is revoked without a reason",
+    new WrittenHistory().login().verdict(1_000, refused("revoked")).logout(2_000),
+  ],
+  [
+    "known statuses",
+    "a login is answered with 500",
+    new WrittenHistory().call(1_000, "login", { user: "ann" }, { status: 500 }),
+  ],
+  [
+    "recovery",
+    "a login fails after the last fault",
+    new WrittenHistory().call(plan.faultyMs + 200_000, "login", { user: "ann" }, { status: 503 }),
+  ],
+  [
+    "recovery",
+    "a guard cannot decide after the last fault",
+    new WrittenHistory()
+      .login()
+      .verdict(plan.faultyMs + 200_000, { status: "unavailable", cause: "keys_unavailable" }),
+  ],
+  [
+    "recovery",
+    "a view is too old at the end",
+    new WrittenHistory().entry(plan.faultyMs, "guard status", { guard: "service-1", ageMs: 61_000 }),
+  ],
+  [
+    "no uncaught error",
+    "a callback throws",
+    new WrittenHistory().entry(5, "uncaught", { error: "Error: oh" }),
+  ],
+];
+
+for (const [check, what, written] of wrong) {
+  test(`the check "${check}" notices that ${what}`, () => assert.deepEqual(written.failures(), [check]));
+}
+
+test("the checks allow what a guard with a wrong clock cannot know", () => {
+  const behind = { clockErrorMs: -60_000, startErrorMs: -60_000 };
+  assert.deepEqual(new WrittenHistory().login().verdict(340_000, valid, behind).failures(), []);
+  assert.deepEqual(new WrittenHistory().login().verdict(340_000, valid).failures(), ["expired is refused"]);
+  const step = { number: 1, fault: "clock step", target: "guard", ms: 3_600_000 };
+  const stepped = () => new WrittenHistory().login().entry(1_000, "fault", step);
+  assert.deepEqual(stepped().verdict(70_000, refused("expired")).failures(), []);
+  assert.deepEqual(stepped().verdict(30_000, refused("expired")).failures(), ["an outage is never invalid"]);
+});

@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { plantedBugs } from "../../sim/planted/bugs.ts";
+import { plant } from "../../sim/planted/plant.ts";
+import { runPlanted } from "../../sim/planted/run-planted.ts";
+
+const read = (file: string) => readFileSync(new URL(`../../src/${file}`, import.meta.url), "utf8");
+
+test("every planted bug still finds its place in the source, and has a name of its own", () => {
+  for (const bug of plantedBugs) assert.notEqual(plant(read(bug.file), bug), read(bug.file));
+  assert.ok(plantedBugs.length >= 30);
+  assert.equal(new Set(plantedBugs.map(({ name }) => name)).size, plantedBugs.length);
+});
+
+test("a bug whose place has moved is refused by name", () => {
+  const bug = { name: "a bug", room: "issuer", file: "a.ts", from: "here", to: "there" } as const;
+  assert.throws(() => plant("elsewhen", bug), /planted bug "a bug" finds its text 0 times in src\/a\.ts/);
+  assert.throws(() => plant("here and here", bug), /2 times/);
+  assert.equal(plant("it is here", bug), "it is there");
+});
+
+test("the simulator notices planted bugs of several rooms", () => {
+  const names = [
+    "reuse does not end the session",
+    "a signature is not verified",
+    "sessions are not looked up",
+    "a logout is not in the revocation log",
+  ];
+  for (const name of names) {
+    const [result, ...others] = [...runPlanted(name, { first: 1, seeds: 8, minutes: 10 })];
+    assert.deepEqual(others, []);
+    assert.ok(result?.found, `${name} was not noticed`);
+  }
+});
+
+test("docs/testing.md lists exactly the planted bugs", () => {
+  const page = readFileSync(new URL("../../docs/testing.md", import.meta.url), "utf8");
+  const section = page.split("### Planted bugs")[1] ?? "";
+  const listed = [...section.matchAll(/^\| (\w+) \| ([^|]+?) \|/gm)]
+    .filter(([, room]) => room !== "room")
+    .map(([, room, name]) => `${room}: ${name}`);
+  assert.deepEqual(
+    listed,
+    plantedBugs.map(({ room, name }) => `${room}: ${name}`),
+  );
+});
