@@ -9,6 +9,7 @@ import { runHealth } from "../test/soak/health.ts";
 import { runKills } from "../test/soak/kills.ts";
 import { runLosses } from "../test/soak/losses.ts";
 import type { Figures, SoakContext } from "../test/soak/context.ts";
+import { runDeployments } from "../test/soak/deployments.ts";
 import { openDeployment } from "../test/soak/deployment.ts";
 import { runRaces } from "../test/soak/races.ts";
 import { runSimulation } from "../test/soak/simulation.ts";
@@ -47,6 +48,7 @@ const parts: Readonly<Record<string, (part: SoakContext) => Promise<Figures>>> =
       pastConflict: !isShort,
     }),
   simulation: async (part) => await runSimulation({ ...part, refreshes: isShort ? 5000 : 100_000 }),
+  deployments: async (part) => await runDeployments({ ...part, forMs: isShort ? 10_000 : 1_800_000 }),
   kills: async (part) => await runKills({ ...part, rounds: isShort ? 6 : 1000 }),
   requests: async (part) => await runRequests({ ...part, forMs: isShort ? 10_000 : 1_800_000 }),
   health: async (part) => await runHealth({ ...part, forMs: isShort ? 20_000 : 3_600_000 }),
