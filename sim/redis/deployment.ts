@@ -1,5 +1,6 @@
 import type { Clock } from "../../src/core/clock.ts";
 import { computeSlot } from "../../src/stores/redis/cluster-slot.ts";
+import type { RedisClient, RedisClientOptions } from "../../src/stores/redis/client.ts";
 import type { ConnectRedis, RedisEnvironment } from "../../src/stores/redis/environment.ts";
 import { later } from "../later.ts";
 import { connectCluster } from "./cluster-client.ts";
@@ -11,7 +12,7 @@ import { connectSingle } from "./single-client.ts";
 export type DeploymentKind = "single" | "sentinel" | "cluster";
 
 /** Times of a deployment, ms. Each function draws one. */
-export interface DeploymentTimes {
+interface DeploymentTimes {
   readonly latencyMs: () => number;
   /** The time of a change from a primary to its replica. */
   readonly lagMs: () => number;
@@ -38,6 +39,8 @@ export interface DeploymentOptions {
 export interface ClientProcess {
   readonly clock: Clock;
   readonly isAlive: boolean;
+  /** Settles as the promise does while the process lives, and never after it. */
+  readonly gate: <T>(promise: Promise<T>) => Promise<T>;
 }
 
 /** One primary and its replicas. */
@@ -90,37 +93,43 @@ export class RedisDeployment {
 
   /** The environment of a store in the process. */
   environmentFor(process: ClientProcess): RedisEnvironment {
-    const connect: ConnectRedis = async (_address, { onInterruption, random, connectTimeoutMs }, signal) => {
-      const { clock } = process;
-      const { path } = this;
-      const isAlive = () => process.isAlive;
-      const common = { clock, random, isAlive, path, connectTimeoutMs, onInterruption };
-      if (this.#options.kind === "cluster") {
-        const shards = this.#shards.length;
-        const primaryOf = (shard: number) => this.#shard(shard).primary;
-        return await connectCluster(
-          { ...common, shards, primaryOf, shardOf: (key) => this.#shardOf(key) },
-          signal,
-        );
-      }
-      const options = {
-        ...common,
-        primary: () => this.#shard(0).primary,
-        onAnnounced: (listener: () => void) => {
-          this.#announced.add(listener);
-          return () => void this.#announced.delete(listener);
-        },
-        waits: this.#options.kind === "sentinel",
-      };
-      return await connectSingle(options, signal);
-    };
+    const connect: ConnectRedis = async (_address, options, signal) =>
+      gateClient(await process.gate(this.#connect(process, options, signal)), process);
     return { loadConnect: async () => await Promise.resolve(connect), networkClock: process.clock };
+  }
+
+  async #connect(
+    process: ClientProcess,
+    { onInterruption, random, connectTimeoutMs }: RedisClientOptions,
+    signal: AbortSignal,
+  ): Promise<RedisClient> {
+    const { clock } = process;
+    const { path } = this;
+    const isAlive = () => process.isAlive;
+    const report = (error: Error) => {
+      if (process.isAlive) onInterruption(error);
+    };
+    const common = { clock, random, isAlive, path, connectTimeoutMs, onInterruption: report };
+    if (this.#options.kind === "cluster") {
+      const shards = this.#shards.length;
+      const primaryOf = (shard: number) => this.#shard(shard).primary;
+      const shardOf = (key: string) => this.#shardOf(key);
+      return await connectCluster({ ...common, shards, primaryOf, shardOf }, signal);
+    }
+    const onAnnounced = (listener: () => void) => {
+      this.#announced.add(listener);
+      return () => void this.#announced.delete(listener);
+    };
+    const primary = () => this.#shard(0).primary;
+    const waits = this.#options.kind === "sentinel";
+    return await connectSingle({ ...common, primary, onAnnounced, waits }, signal);
   }
 
   /** Lets a replica take over. `most` is the one that has most changes. Returns false when no replica can. */
   failOver(primary: RedisNode, which: "most" | "least" = "most"): boolean {
     const shard = this.#shardWith(primary);
-    const replicas = shard.nodes.filter((node) => node !== primary && this.#isReachable(node));
+    // A primary that was replaced and does not know it yet cannot take over.
+    const replicas = shard.nodes.filter((node) => !node.isPrimary && this.#isReachable(node));
     const sorted = replicas.toSorted((a, b) => b.offset - a.offset);
     const next = which === "most" ? sorted[0] : sorted.at(-1);
     if (shard.primary !== primary || next === undefined) return false;
@@ -223,4 +232,14 @@ export class RedisDeployment {
   #shardWith(node: RedisNode): Shard {
     return this.#shards.find(({ nodes }) => nodes.includes(node)) as Shard;
   }
+}
+
+/** Lets no reply reach a process that has ended. */
+function gateClient(client: RedisClient, { gate }: ClientProcess): RedisClient {
+  return {
+    ...client,
+    send: async (key, command) => await gate(client.send(key, command)),
+    sendOnSameConnection: async (key, command) => await gate(client.sendOnSameConnection(key, command)),
+    sendToPrimaries: async (command) => await gate(client.sendToPrimaries(command)),
+  };
 }

@@ -21,7 +21,7 @@ export interface RedisNodeOptions {
 }
 
 /** The cluster, as its servers know it. */
-export interface ClusterView {
+interface ClusterView {
   /** The reply to `CLUSTER NODES`. */
   readonly describe: () => string;
   /** Where the primary of a replica is. */

@@ -12,6 +12,8 @@ export interface StoreProcess {
   readonly networkClock?: Clock;
   readonly random: () => number;
   readonly isAlive: boolean;
+  /** Settles as the promise does while the process lives, and never after it. Default: the promise itself. */
+  readonly gate?: <T>(promise: Promise<T>) => Promise<T>;
 }
 
 /** Opens the store of the package on simulated servers. Its time is that of the servers. */
@@ -23,6 +25,13 @@ export async function openSimulatedRedisStore(
   const { clock, random } = process;
   const options = { ...deployment.address, clock, random, durability };
   const settings = readOptions("redisStore", options, redisStoreOptionTable);
-  const environment = deployment.environmentFor({ ...process, clock: process.networkClock ?? clock });
+  const { networkClock = clock, gate = async (promise) => await promise } = process;
+  const environment = deployment.environmentFor({
+    clock: networkClock,
+    gate,
+    get isAlive() {
+      return process.isAlive;
+    },
+  });
   return await openRedisStore(settings, { environment, virtual: false });
 }

@@ -9,7 +9,7 @@ import { openSimulatedRedisStore } from "../../../sim/stores/redis-store.ts";
 function runConformance(kind: DeploymentKind): void {
   const open = async () => {
     const clock = new FakeClock();
-    // Messages take real time, and a test can let a day pass before one arrives.
+    // Messages take real time, so a day of the fake clock passes between two of them.
     const servers = { ...systemClock, now: () => clock.now() };
     const none = () => 0;
     const times = { latencyMs: () => 0.01, lagMs: none, demotionMs: none, announcementMs: none };

@@ -1,0 +1,208 @@
+import type { Clock } from "../../src/core/clock.ts";
+import type { DeploymentKind, RedisDeployment } from "../redis/deployment.ts";
+import type { RedisNode } from "../redis/node.ts";
+
+/** A fault of a database. */
+export interface StoreFault {
+  readonly name: string;
+  /** Whether the database may lose acknowledged writes. The documentation says so, too. */
+  readonly losesAcknowledged?: true;
+  /** Begins the fault. `random` is that of the seed. The returned function ends it. */
+  readonly begin: (random: () => number) => () => void;
+}
+
+/** The time after which a replica takes over from a primary that does not answer, ms. */
+const TAKEOVER_MS = [300, 4000] as const;
+/** For how long a server loads its data after a restart, at most, ms. */
+const LOADING_MS = 2000;
+/** For how long a replica lags behind before it takes over, at most, ms. */
+const LAGGING_MS = 3000;
+const CLOCK_ERROR_MS = 120_000;
+const LOADING = "LOADING Redis is loading the dataset in memory";
+const NO_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
+const nothing = () => {};
+
+/** The faults of the servers of a deployment. */
+export function redisFaults(
+  deployment: RedisDeployment,
+  kind: DeploymentKind,
+  clock: Clock,
+): readonly StoreFault[] {
+  const parts = new FaultParts(deployment, kind, clock);
+  const common = [...serverFaults(parts), ...stateFaults(parts)];
+  if (kind === "single") return [...common, powerFailure(parts)];
+  return [...common, ...replicaFaults(parts), ...(kind === "cluster" ? [lostCoverage(parts)] : [])];
+}
+
+/** The steps that several faults share. */
+class FaultParts {
+  readonly deployment: RedisDeployment;
+  readonly clock: Clock;
+  readonly #kind: DeploymentKind;
+
+  constructor(deployment: RedisDeployment, kind: DeploymentKind, clock: Clock) {
+    this.deployment = deployment;
+    this.#kind = kind;
+    this.clock = clock;
+  }
+
+  pick(random: () => number): RedisNode {
+    const { primaries } = this.deployment;
+    return primaries[Math.floor(random() * primaries.length)] as RedisNode;
+  }
+
+  /** Lets a replica take over if the primary still does not answer then. */
+  takeOverLater(primary: RedisNode, random: () => number, which: "most" | "least" = "most"): void {
+    if (this.#kind === "single") return;
+    const { deployment } = this;
+    const [min, max] = TAKEOVER_MS;
+    this.clock.after(min + random() * (max - min), () => {
+      const answers = primary.isUp && !primary.isFrozen && !deployment.path.isSilent(primary.name);
+      if (!answers) deployment.failOver(primary, which);
+    });
+  }
+
+  /** Starts a crashed server, which loads its data for a while. */
+  restart(node: RedisNode, random: () => number): void {
+    if (node.isUp) return;
+    this.deployment.restart(node);
+    node.model.refusals.all = LOADING;
+    this.clock.after(random() * LOADING_MS, () => {
+      node.model.refusals.all = null;
+    });
+  }
+}
+
+/** Faults after which a replica may take over. */
+function serverFaults(parts: FaultParts): StoreFault[] {
+  const { deployment } = parts;
+  return [
+    {
+      name: "a server freezes",
+      begin(random) {
+        const node = parts.pick(random);
+        node.freeze();
+        parts.takeOverLater(node, random);
+        return () => deployment.thaw(node);
+      },
+    },
+    {
+      name: "a server is killed",
+      begin(random) {
+        const node = parts.pick(random);
+        node.crash({ power: false });
+        parts.takeOverLater(node, random);
+        return () => parts.restart(node, random);
+      },
+    },
+    {
+      name: "a server cannot be reached",
+      begin(random) {
+        const node = parts.pick(random);
+        deployment.path.silence(node.name);
+        for (const link of node.links) link.stop("network");
+        parts.takeOverLater(node, random);
+        return () => {
+          for (const link of node.links) link.resume("network");
+          deployment.restore(node);
+        };
+      },
+    },
+  ];
+}
+
+/** Faults of a server that goes on. */
+function stateFaults(parts: FaultParts): StoreFault[] {
+  const { deployment } = parts;
+  return [
+    {
+      name: "a server has no memory",
+      begin(random) {
+        const node = parts.pick(random);
+        node.model.refusals.growth = NO_MEMORY;
+        return () => {
+          node.model.refusals.growth = null;
+        };
+      },
+    },
+    {
+      name: "the clock of a server is wrong",
+      begin(random) {
+        const node = parts.pick(random);
+        node.clockErrorMs = Math.round((random() * 2 - 1) * CLOCK_ERROR_MS);
+        return () => {
+          node.clockErrorMs = 0;
+        };
+      },
+    },
+    {
+      name: "all connections break",
+      begin() {
+        for (const node of deployment.nodes) node.closeConnections(new Error("read ECONNRESET"));
+        return nothing;
+      },
+    },
+    {
+      name: "the servers forget their scripts",
+      begin() {
+        for (const node of deployment.nodes) node.model.forgetScripts();
+        return nothing;
+      },
+    },
+  ];
+}
+
+function powerFailure(parts: FaultParts): StoreFault {
+  return {
+    name: "the power of a server fails",
+    losesAcknowledged: true,
+    begin(random) {
+      const node = parts.pick(random);
+      node.crash({ power: true });
+      return () => parts.restart(node, random);
+    },
+  };
+}
+
+function replicaFaults(parts: FaultParts): StoreFault[] {
+  return [
+    {
+      name: "replicas cannot be reached",
+      begin(random) {
+        const { links } = parts.pick(random);
+        for (const link of links) link.stop("network");
+        return () => {
+          for (const link of links) link.resume("network");
+        };
+      },
+    },
+    {
+      name: "a replica without the last writes takes over",
+      losesAcknowledged: true,
+      begin(random) {
+        const node = parts.pick(random);
+        node.links[0]?.stop("network");
+        parts.clock.after(LAGGING_MS * random(), () => {
+          node.freeze();
+          parts.takeOverLater(node, random, "least");
+        });
+        return () => {
+          for (const link of node.links) link.resume("network");
+          parts.deployment.thaw(node);
+        };
+      },
+    },
+  ];
+}
+
+function lostCoverage({ deployment }: FaultParts): StoreFault {
+  return {
+    name: "some slots of the cluster have no server",
+    begin() {
+      deployment.isCoverageLost = true;
+      return () => {
+        deployment.isCoverageLost = false;
+      };
+    },
+  };
+}

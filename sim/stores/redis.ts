@@ -1,0 +1,72 @@
+import type { Store } from "../../src/stores/store.ts";
+import { RedisDeployment, type DeploymentKind } from "../redis/deployment.ts";
+import type { Clock } from "../../src/core/clock.ts";
+import { redisFaults, type StoreFault } from "./redis-faults.ts";
+import { openSimulatedRedisStore, type StoreProcess } from "./redis-store.ts";
+
+/** Options of `SimulatedRedis`. */
+export interface SimulatedRedisOptions {
+  readonly kind: DeploymentKind;
+  /** The true time. */
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** Replicas of each primary. Default 1. */
+  readonly replicas?: number;
+  /** Primaries of a cluster. Default 3. */
+  readonly shards?: number;
+}
+
+/** The usual time of a message, of a change to a replica, and of news about another primary, ms. */
+const LATENCY_MS = [0.05, 0.8] as const;
+const LAG_MS = [0.1, 3] as const;
+const NEWS_MS = [5, 400] as const;
+
+/** Redis as the database of a simulated service. */
+export class SimulatedRedis {
+  readonly name: string;
+  /** `stallMs` is how much longer a message takes at most. It can be changed while the world runs. */
+  readonly conditions: { stallMs: number } = { stallMs: 0 };
+  readonly deployment: RedisDeployment;
+  /** The faults that its servers can have. */
+  readonly faults: readonly StoreFault[];
+  readonly #stores = new Set<Store>();
+
+  constructor({ kind, clock, random, replicas = 1, shards = 3 }: SimulatedRedisOptions) {
+    const draw = (range: readonly [number, number]) => range[0] + random() * (range[1] - range[0]);
+    this.name = `redis ${kind}`;
+    this.deployment = new RedisDeployment({
+      kind,
+      clock,
+      replicas,
+      shards,
+      appendfsync: "everysec",
+      times: {
+        latencyMs: () => draw(LATENCY_MS) + random() * this.conditions.stallMs,
+        lagMs: () => draw(LAG_MS),
+        demotionMs: () => draw(NEWS_MS),
+        announcementMs: () => draw(NEWS_MS),
+      },
+    });
+    this.faults = redisFaults(this.deployment, kind, clock);
+  }
+
+  /** Opens the store as one life of a process sees it. */
+  async connect(process: StoreProcess): Promise<Store> {
+    const store = await openSimulatedRedisStore(this.deployment, process);
+    this.#stores.add(store);
+    return store;
+  }
+
+  /** Kills all servers. The returned function starts them again. */
+  crash(): () => void {
+    for (const node of this.deployment.nodes) node.crash({ power: false });
+    return () => {
+      for (const node of this.deployment.primaries) this.deployment.restart(node);
+      for (const node of this.deployment.nodes) this.deployment.restart(node);
+    };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#stores].map(async (store) => await store.close()));
+  }
+}
