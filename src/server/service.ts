@@ -17,8 +17,8 @@ import { systemPlatform, type Platform } from "./platform.ts";
 import { createSessionDigest, type SessionDigest } from "./session-digest.ts";
 import type { ProviderSettings, Settings } from "./settings.ts";
 
-/** How long the start waits for keys and revocations. The listeners answer 503 meanwhile. */
-const START_TIMEOUT_MS = 60_000;
+/** How long the start waits for keys and revocations. The listeners answer 503 meanwhile. A busy machine is slow to read a large log. */
+const START_TIMEOUT_MS = 600_000;
 
 /** The `iss` and the `aud` of the service's access tokens. */
 export interface ServiceIdentity {

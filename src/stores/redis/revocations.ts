@@ -7,7 +7,8 @@ import {
   type RevocationEntry,
 } from "../../core/revocation.ts";
 import { forEachInTurns } from "../../resilience/turns.ts";
-import type { RevocationSnapshot, RevocationTail } from "../store.ts";
+import { readPages } from "../../resilience/pages.ts";
+import type { RevocationSnapshot, RevocationTail, SnapshotPage } from "../store.ts";
 import { EXPIRED_RETENTION_MS } from "../retention.ts";
 import { nextEntry, tailAfter } from "../revocation-log.ts";
 import { AcknowledgedWrites } from "./acknowledged-writes.ts";
@@ -15,6 +16,7 @@ import { CHAIN_DIGEST } from "./chain-script.ts";
 import { FORMAT } from "./format.ts";
 import { defineManifestRead, defineManifestWrite, type Manifest } from "./manifest.ts";
 import type { Script } from "./script.ts";
+import { readSnapshotPage } from "./snapshot-pages.ts";
 
 /** The most entries in one command. */
 const MAX_BATCH = 100;
@@ -59,10 +61,6 @@ if ahead <= 0 or ahead > ${MAX_TAIL} then return {seq, chain, {}} end
 return {seq, chain, redis.call('XRANGE', KEYS[2], ARGV[3] .. '-0', '+')}`);
 const entriesFrom: Script = { ...readEntriesFrom, writes: true };
 
-const entriesInForce = defineManifestRead(`
-local seq, chain = unpack(redis.call('HMGET', KEYS[1], 'seq', 'chain'))
-return {seq, chain, redis.call('ZRANGEBYSCORE', KEYS[3], '(' .. now, '+inf')}`);
-
 const findAbsent = defineManifestRead(`
 local absent = {}
 for i = 3, #ARGV do
@@ -71,10 +69,11 @@ end
 return absent`);
 
 /**
- * Keeps the newest entry, which shows the end of the log. Returns how many entries it erased: 1000 when there are more.
+ * Keeps the newest entry, which shows the end of the log. Returns how many entries it erased at most of each kind: 1000 when there may be more.
  */
 const trim = defineManifestWrite(`
-redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now - ${EXPIRED_RETENTION_MS})
+local expired = math.min(1000, redis.call('ZCOUNT', KEYS[3], '-inf', now - ${EXPIRED_RETENTION_MS}))
+if expired > 0 then redis.call('ZREMRANGEBYRANK', KEYS[3], 0, expired - 1) end
 local seq = redis.call('HGET', KEYS[1], 'seq')
 local oldest = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1000)
 local gone = 0
@@ -83,7 +82,7 @@ for _, entry in ipairs(oldest) do
   gone = gone + 1
 end
 if gone > 0 then redis.call('XTRIM', KEYS[2], 'MAXLEN', redis.call('XLEN', KEYS[2]) - gone) end
-return gone`);
+return math.max(gone, expired)`);
 
 interface PendingAppend {
   readonly revocation: Revocation;
@@ -100,21 +99,6 @@ function entryArguments(revocations: readonly Revocation[], last: Omit<Revocatio
     end = nextEntry(end, last.at, revocation);
     return [revocation.until, JSON.stringify(revocation), digestRest(revocation), end.chain];
   });
-}
-
-/**
- * Parses entries in turns of the event loop, and returns them in the order of the log. The server sorts them by their
- * `until`, so a stretch of entries with the same lifetime is in order already.
- */
-async function parseInOrder(clock: Clock, raw: readonly string[]): Promise<RevocationEntry[]> {
-  const entries: RevocationEntry[] = [];
-  let isSorted = true;
-  await forEachInTurns(clock, raw, (text) => {
-    const entry = parseEntry(text);
-    isSorted &&= (entries.at(-1)?.seq ?? 0) < entry.seq;
-    entries.push(entry);
-  });
-  return isSorted ? entries : entries.toSorted((a, b) => a.seq - b.seq);
 }
 
 /** The parts of the store that the log uses. */
@@ -158,21 +142,30 @@ export class RedisRevocationLog {
     if (seq === position.seq) {
       return chain === position.chain ? { status: "ok", entries: [] } : { status: "gap" };
     }
-    const entries = raw.map(toEntry);
+    const entries: RevocationEntry[] = [];
+    await forEachInTurns(this.#options.clock, raw, (one) => void entries.push(toEntry(one)));
     // The position is beyond the end or too far behind it, or its entries were trimmed.
     if (entries.at(-1)?.seq !== seq) return { status: "gap" };
     return tailAfter(position, manifest.epoch, entries);
   }
 
+  /** The pages come in the order of `until`, and a snapshot in the order of the log. */
   async snapshot(): Promise<RevocationSnapshot> {
-    const { manifest, description } = this.#options;
-    const [seq, chain, raw] = (await manifest.runScript(entriesInForce)) as [string, string, string[]];
-    // The epoch is a member that never expires. Without it, other members may be missing, too.
-    if (raw.pop() !== manifest.epoch) {
-      throw new HoldfastError("store_corrupt", `${description} has lost revocations: restore a backup`);
+    const entries: RevocationEntry[] = [];
+    for await (const page of readPages(async (cursor) => await this.snapshotPage(cursor))) {
+      for (const entry of page.entries) if (entry.seq <= page.position.seq) entries.push(entry);
+      if (page.next !== null) continue;
+      const isSorted = entries.every(({ seq }, i) => seq > (entries[i - 1]?.seq ?? -1));
+      return {
+        position: page.position,
+        entries: isSorted ? entries : entries.toSorted((x, y) => x.seq - y.seq),
+      };
     }
-    const entries = await parseInOrder(this.#options.clock, raw);
-    return { position: { epoch: manifest.epoch, seq: Number(seq), chain }, entries };
+    throw new TypeError("a snapshot has a last page");
+  }
+
+  async snapshotPage(cursor: string | null): Promise<SnapshotPage> {
+    return await readSnapshotPage(this.#options, cursor, parseEntry);
   }
 
   async prune(): Promise<void> {

@@ -63,6 +63,7 @@ export function assembleStore(parts: RedisStoreParts): AssembledStore {
       append: sessions.append,
       after: async (position) => await log.after(position),
       snapshot: async () => await log.snapshot(),
+      snapshotPage: async (cursor) => await log.snapshotPage(cursor),
       subscribe: (listener) => reader.subscribe(listener),
     },
     audit: audit.store,
