@@ -17,7 +17,10 @@ import { systemPlatform, type Platform } from "./platform.ts";
 import { createSessionDigest, type SessionDigest } from "./session-digest.ts";
 import type { ProviderSettings, Settings } from "./settings.ts";
 
-/** How long the start waits for keys and revocations. The listeners answer 503 meanwhile. A busy machine is slow to read a large log. */
+/**
+ * How long the start waits for keys and revocations. The listeners answer 503 meanwhile. A busy machine needs minutes for a
+ * million revocations, and a service that gave up would begin anew.
+ */
 const START_TIMEOUT_MS = 600_000;
 
 /** The `iss` and the `aud` of the service's access tokens. */

@@ -69,7 +69,8 @@ end
 return absent`);
 
 /**
- * Keeps the newest entry, which shows the end of the log. Returns how many entries it erased at most of each kind: 1000 when there may be more.
+ * Keeps the newest entry, which shows the end of the log. Returns how many entries it erased from the log or from those in
+ * force, whichever is more: 1000 when there may be others.
  */
 const trim = defineManifestWrite(`
 local expired = math.min(1000, redis.call('ZCOUNT', KEYS[3], '-inf', now - ${EXPIRED_RETENTION_MS}))

@@ -7,8 +7,11 @@ import type { RevocationPart } from "./revocations.ts";
 import { evict } from "./session-eviction.ts";
 import { SessionRows } from "./session-rows.ts";
 
-/** Sessions that one command of `prune` examines, so that it never blocks other commands for long. */
-const PRUNE_BATCH = 1000;
+/**
+ * Sessions that one command of `prune` examines. A command takes about a millisecond when it changes a third of them, and a
+ * refresh waits for two commands at most.
+ */
+const PRUNE_BATCH = 250;
 
 /** The sessions of the store, and the appending of revocations that end sessions. */
 export interface SessionPart {
