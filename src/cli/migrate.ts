@@ -1,4 +1,3 @@
-import { migrate as moveData } from "../server/maintenance/migrate.ts";
 import { UsageError, type Command } from "./command.ts";
 
 export const migrate: Command = {
@@ -18,6 +17,7 @@ export const migrate: Command = {
   async run({ options }) {
     const [to, ...others] = options["to"] ?? [];
     if (others.length > 0) throw new UsageError("--to can be given once; see holdfast migrate --help");
+    const { migrate: moveData } = await import("../server/maintenance/migrate.ts");
     const { place, sessions } = await moveData(to);
     const what =
       sessions === null ? "everything had been moved before" : `moved everything, ${sessions} sessions`;

@@ -8,7 +8,6 @@ import type { Audiences } from "../issuer/audiences.ts";
 import { createIssuer } from "../issuer/create-issuer.ts";
 import type { Issuer } from "../issuer/types.ts";
 import type { Store } from "../stores/store.ts";
-import { redisAnswers } from "../stores/redis.ts";
 import { readRedisOptions } from "./store/redis-access.ts";
 import type { OpenedStore } from "./store/local-store.ts";
 import { noGuardFile, type GuardFile } from "./guard-file.ts";
@@ -159,6 +158,7 @@ async function sharedCacheOptions(
 ): Promise<Pick<GuardOptions, "shared">> {
   if (redis === undefined || (provider?.authority === undefined && !hasAuthority)) return {};
   const { replicas: _, durability: __, ...options } = await readRedisOptions(redis);
+  const { redisAnswers } = await import("../stores/redis.ts");
   return { shared: redisAnswers({ ...options, secret }) };
 }
 

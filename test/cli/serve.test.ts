@@ -116,7 +116,7 @@ for (const [level, expected] of [
   });
 }
 
-test("a command that serves nothing loads no listener, no metrics and no log", async () => {
+test("a command that serves nothing loads no listener, no metrics, no log and no Redis", async () => {
   const trace = `
     import { registerHooks } from "node:module";
     const seen = new Set();
@@ -128,7 +128,7 @@ test("a command that serves nothing loads no listener, no metrics and no log", a
   const urls = JSON.parse(stdout.split("\n").at(-2) ?? "") as string[];
   assert.ok(urls.some((url) => url.endsWith("/src/cli/serve.ts")));
   const wanted =
-    /node_modules\/(?:prom-client|pino|@hono\/node-server)\/|\/src\/(?:gateway|adapters|drill|doctor)\//;
+    /node_modules\/(?:prom-client|pino|@hono\/node-server)\/|\/src\/(?:gateway|adapters|drill|doctor)\/|\/stores\/redis\/connection/;
   assert.deepEqual(
     urls.filter((url) => wanted.test(url)),
     [],

@@ -1,6 +1,5 @@
 import { openLocalStore, type OpenedStore } from "./local-store.ts";
 import { readRedisOptions } from "./redis-access.ts";
-import { openRedisStore } from "./redis-store.ts";
 import { systemPlatform, type Platform } from "../platform.ts";
 import type { Settings } from "../settings.ts";
 
@@ -12,6 +11,8 @@ export async function openStore(
 ): Promise<OpenedStore> {
   const { dataDir, secret, redis } = settings;
   if (redis === undefined) return await openLocalStore(dataDir, { ...options, secret }, platform);
+  // A service on SQLite needs none of it.
+  const { openRedisStore } = await import("./redis-store.ts");
   return await openRedisStore(
     await readRedisOptions(redis),
     { ...options, dataDir, secret: secret ?? "" },
