@@ -4,7 +4,7 @@
  * The tests start hundreds of processes, and a machine that does other work may starve one of them past a deadline. When
  * at most three files fail, exactly these run once more, one at a time with no test beside them. The output names every
  * test that failed, and the run fails when a file fails again. `--strict` repeats nothing.
- * `--explore` draws new examples for the property tests. `--slowest` prints the files that took the longest.
+ * `--explore` draws new examples for the property tests, and all that slow ones have. `--slowest` prints the files that took the longest.
  */
 import { globSync } from "node:fs";
 import { relative, resolve } from "node:path";
@@ -171,6 +171,7 @@ function printTotals(counts: Counts, startedAt: number): void {
   console.log(`ℹ duration_ms ${performance.now() - startedAt}`);
 }
 
+if (flags.explore === true) process.env["TEST_EXAMPLES"] = "all";
 // Hundreds of processes load the same modules. Node keeps them compiled, which halves the start of a service.
 process.env["NODE_COMPILE_CACHE"] ??= resolve("node_modules/.cache/compile");
 

@@ -7,6 +7,7 @@ import { memoryStore } from "../../src/stores/memory.ts";
 import { makeFixture, minute } from "../guard/degraded/fixture.ts";
 import { Peer, type Defect, type Environment, type Token } from "./peer.ts";
 import { holdAdmissions } from "./fixture.ts";
+import { examples } from "../support/examples.ts";
 
 const MAX_PER_SUBJECT = 3;
 const TOLERANCE_MS = 5_000;
@@ -236,7 +237,7 @@ for (const mode of ["deny", "local"] as const) {
     const steps = fc.array(step, { minLength: 20, maxLength: 90, size: "max" });
     await fc.assert(
       fc.asyncProperty(steps, async (history) => await runHistory(t, mode, history)),
-      { numRuns: 60 },
+      { numRuns: examples(60) },
     );
   });
 }

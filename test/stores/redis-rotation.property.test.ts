@@ -14,6 +14,7 @@ import { acknowledgeSuccessor, decideRotation, endSession } from "../../src/stor
 import { FakeClock } from "../../src/testing/fake-clock.ts";
 import { noRedis, RedisServer } from "../support/redis-servers.ts";
 import { applyStep, steps } from "./session-steps.ts";
+import { examples } from "../support/examples.ts";
 
 type StateOf<A> = A extends fc.Arbitrary<infer T> ? T : never;
 
@@ -98,7 +99,7 @@ void describe("rotation on Redis", { skip: noRedis }, () => {
         assert.deepEqual(standing, visible(left, NOW));
         if (outcome.outcome === "reuse") assert.deepEqual(standing, endSession(record, "reuse", NOW));
       }),
-      { numRuns: 2000 },
+      { numRuns: examples(2000) },
     );
   });
 
@@ -120,7 +121,7 @@ void describe("rotation on Redis", { skip: noRedis }, () => {
         assert.equal(answer, expected === null ? "unchanged" : "acknowledged");
         assert.deepEqual(await store.sessions.get(record.id), visible(expected ?? record, NOW));
       }),
-      { numRuns: 1000 },
+      { numRuns: examples(1000) },
     );
   });
 
@@ -174,7 +175,7 @@ void describe("rotation on Redis", { skip: noRedis }, () => {
         assert.equal(await raw.type(key), isWritten ? "string" : "hash");
         if (isWritten) assert.equal(await raw.exists(`${key}:successor`), 0);
       }),
-      { numRuns: 1000 },
+      { numRuns: examples(1000) },
     );
   });
 

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { connectOutcome, settle, echoEvents, setUp } from "./fixture.ts";
+import { examples } from "../../support/examples.ts";
 
 /** The events of a history. Tokens live 10 s, and the authority answers late. */
 const step = fc.oneof(
@@ -48,6 +49,6 @@ test("law 2, fault 48: in every history packets are delivered in order and witho
       await fixture.close();
       assert.equal(connections.status().open, 0);
     }),
-    { numRuns: 100 },
+    { numRuns: examples(100) },
   );
 });

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { memoryStore } from "../../../src/stores/memory.ts";
 import { hour, makeFixture, minute } from "./fixture.ts";
+import { examples } from "../../support/examples.ts";
 
 const modes = ["deny", "cached", "local"] as const;
 const TOLERANCE_MS = 5_000;
@@ -129,6 +130,6 @@ for (const mode of modes) {
       }
       await g.close();
     });
-    await fc.assert(property, { numRuns: 40, seed: 20_300_101 });
+    await fc.assert(property, { numRuns: examples(40), seed: 20_300_101 });
   });
 }

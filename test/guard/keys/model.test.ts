@@ -8,6 +8,7 @@ import { createMint, FakeClock, type Mint } from "../../../src/testing/index.ts"
 import { audience, issuer } from "../fixture.ts";
 import { FakeKeyEndpoint } from "./provider.ts";
 import { fakeSnapshots, openKeyring, findSigner } from "./fixture.ts";
+import { examples } from "../../support/examples.ts";
 
 const minute = 60_000;
 const maxStaleMs = 60 * minute;
@@ -157,6 +158,6 @@ test("law 1: whatever a provider publishes and however it fails, no good token i
       for (const one of steps) await model.take(one);
       await model.end();
     }),
-    { numRuns: 150, seed: 28 },
+    { numRuns: examples(150), seed: 28 },
   );
 });

@@ -5,6 +5,7 @@ import { createGuard, staticKeys, type Guard } from "../../../src/index.ts";
 import type { Authority, AuthorityOutcome, AuthoritySource } from "../../../src/guard/authority/authority.ts";
 import { createMint, FakeClock, type Mint } from "../../../src/testing/index.ts";
 import { SharedMap } from "./shared-map.ts";
+import { examples } from "../../support/examples.ts";
 
 /*
  * Three instances, two tokens, one shared map and an attacker that writes to it, with overlapping questions and
@@ -253,7 +254,7 @@ for (const opaque of [false, true]) {
         await simulation.end();
         shared += simulation.shared;
       }),
-      { numRuns: 1_000 },
+      { numRuns: examples(1_000) },
     );
     assert.ok(shared > 50, `only ${shared} verdicts were shared`);
   });

@@ -6,6 +6,7 @@ import { memoryStore } from "../../../src/stores/memory.ts";
 import { FakeClock } from "../../../src/testing/fake-clock.ts";
 import { createFixture, logIn, settleOnClock, validateAtIssuer } from "../fixture.ts";
 import { wrapStore } from "../stores.ts";
+import { examples } from "../../support/examples.ts";
 
 const kinds = [
   "refresh",
@@ -102,6 +103,6 @@ test("laws 3, 8, 12: under concurrency and faults, an ended session stays ended 
       }
       for (const one of [sound, ...issuers]) await one.close();
     }),
-    { numRuns: 80 },
+    { numRuns: examples(80) },
   );
 });
