@@ -16,18 +16,19 @@ const sendLogout = async (
   return status !== 204 && !((status === 400 || status === 401) && body["error"]) && answer;
 };
 
-/** Sends the logouts that wait in the record, while no other page does. Resolves with the answer that is not final. */
+/** Sends the logouts that wait in the record, while no other page does. Resolves with an answer that is not final. */
 export const flush = async (session: Session): Promise<Answer | undefined> => {
+  let failure: Answer | undefined;
   for (const pending of (await update(session)).outbox) {
     const isOther = ({ refresh }: PendingLogout) => refresh !== pending.refresh;
     // A spent token cannot end other sessions, but it can end its own.
-    const failure =
+    const answer =
       (pending.everywhere && (await sendLogout(session, pending, "logout-all"))) ||
       (await sendLogout(session, pending, "logout"));
-    if (failure) return failure;
-    await update(session, (record) => ({ ...record, outbox: record.outbox.filter(isOther) }));
+    if (answer) failure = answer;
+    else await update(session, (record) => ({ ...record, outbox: record.outbox.filter(isOther) }));
   }
-  return undefined;
+  return failure;
 };
 
 /** Sends the logouts that wait in the record. Other pages wait for their turn, so that each logout is sent once. */

@@ -71,6 +71,21 @@ test("law 12: only the service itself confirms a logout, and a page of a proxy d
   );
 });
 
+test("law 12: a logout that the service cannot carry out does not hold up the next one", async (t) => {
+  const device = startDevice(t);
+  const auth = device.tab();
+  await auth.login(credentials);
+  const stuck = device.storage.record?.refresh ?? "";
+  device.fault = async (_, request, pass) => {
+    const isStuck = (await request.clone().text()).includes(stuck);
+    return isStuck ? new Response("", { status: 500 }) : await pass();
+  };
+  await auth.logout();
+  await auth.login({ ...credentials, username: "bob" });
+  await auth.logout();
+  assert.deepEqual(device.storage.record?.outbox, [{ refresh: stuck, everywhere: undefined }]);
+});
+
 test("a logout everywhere ends all sessions, and with a spent token at least its own", async (t) => {
   const device = startDevice(t);
   const [auth, other] = [device.tab(), device.tab({ storage: "memory", key: "other" })];
