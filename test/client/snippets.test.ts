@@ -31,6 +31,7 @@ const marks = {
   state: "function render()",
   login: "async function logIn",
   socket: "auth.connect(",
+  cookies: `mode: "cookie" });`,
   storage: "declare const disk",
   react: "createRoot(",
 };
@@ -55,11 +56,13 @@ describe("a snippet of the client's documentation, in Chromium", { skip: noChrom
 
   const ann = { username: "ann", password: "correct horse battery" };
 
-  async function start(t: TestContext): Promise<{ site: Site; tab: Page; logs: string[] }> {
-    const site = await startSite(t, {
-      authenticate: ({ username, password }) =>
-        username === ann.username && password !== "wrong" ? { subject: "ann", scopes: [] } : null,
-    });
+  async function start(
+    t: TestContext,
+    hasCookies = false,
+  ): Promise<{ site: Site; tab: Page; logs: string[] }> {
+    const authenticate = ({ username, password }: Readonly<Record<string, unknown>>) =>
+      username === ann.username && password !== "wrong" ? { subject: "ann", scopes: [] } : null;
+    const site = await startSite(t, { authenticate }, hasCookies);
     const tab = await openTab(await newProfile(t, browser), site);
     const logs: string[] = [];
     tab.on("console", (message) => logs.push(message.text()));
@@ -141,6 +144,16 @@ describe("a snippet of the client's documentation, in Chromium", { skip: noChrom
     }
     await tab.waitForFunction(`socket.state === "ended"`);
     while (!logs.includes("closed for good: 4502 insufficient_scope")) await tab.evaluate(`0`);
+  });
+
+  test("the client in cookie mode lists the session that it began", async (t) => {
+    const { site, tab } = await start(t, true);
+    await run(site, tab, marks.cookies, "auth, sessions");
+    assert.deepEqual(await tab.evaluate(`[auth.peek(), sessions.length, sessions[0].current]`), [
+      null,
+      1,
+      true,
+    ]);
   });
 
   test("a storage of one's own keeps the session for the next start", async (t) => {
