@@ -1,5 +1,5 @@
 import { isOffline, parseObject, within } from "./platform.ts";
-import { MAX_RETRY_AFTER_S } from "./timing.ts";
+import { MAX_RETRY_AFTER_MS } from "./timing.ts";
 import type { Session } from "./session.ts";
 import type { TroubleCause } from "./types.ts";
 
@@ -29,7 +29,7 @@ const read = async (response: Response): Promise<Answer> => {
     body: { expires_in: Number(headers.get("Expires-In")), ...parseObject(await response.text()) },
     cause: causeOf(status),
     // A date is left out (RFC 9110 §10.2.3), because the clock of the device may be wrong.
-    retryAfterMs: Math.min(Number(headers.get("Retry-After")) || 0, MAX_RETRY_AFTER_S) * 1000,
+    retryAfterMs: Math.min(Number(headers.get("Retry-After")) * 1000 || 0, MAX_RETRY_AFTER_MS),
   };
 };
 

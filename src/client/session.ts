@@ -33,7 +33,7 @@ export interface Session extends Pick<
   trouble: Trouble | null;
   /** The monotonic time before which no refresh is sent. */
   retryAt: number;
-  /** Tells the other pages to read the storage. They get the record itself when the storage has failed. */
+  /** Sends each new record to the other pages, whose storage may have failed. */
   channel?: (BroadcastChannel & { unref?: () => void }) | undefined;
   /** Whether a URL may receive the access token. */
   isListed(url: URL): boolean;

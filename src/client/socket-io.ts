@@ -1,5 +1,7 @@
-import { deviceClock } from "./platform.ts";
+import { FINAL, INVALID_TOKEN, OTHER_SUBJECT, TOKEN_EXPIRED, TOKEN_REVOKED } from "./close-codes.ts";
 import { Ended, Unavailable } from "./errors.ts";
+import { deviceClock } from "./platform.ts";
+import { BACK_OFF_MS, PAUSE_MS } from "./timing.ts";
 import type { AuthClient, ClientClock, SocketEnd } from "./types.ts";
 
 /** The part of a client socket of socket.io 4 that is used here. */
@@ -37,12 +39,8 @@ interface TokenAnswer {
   readonly retry_after?: number;
 }
 
-const FIRST_DELAY_MS = 500;
-const MAX_DELAY_MS = 30_000;
-const FINAL_CODE = 4500;
-const TOKEN_EXPIRED = 4401;
-/** A fresh token may be accepted after these codes: `invalid_token` and `token_revoked`. */
-const renewable = [4501, 4503];
+/** A fresh token may be accepted after these codes. */
+const renewable = [INVALID_TOKEN, TOKEN_REVOKED];
 const closed: SocketEnd = { code: 1000, error: "" };
 
 /**
@@ -204,7 +202,7 @@ class SocketDriver {
 
   #refused({ code, error, retry_after = 0 }: Refusal): void {
     const isRenewable = renewable.includes(code) && this.#refusal === null;
-    if (code >= FINAL_CODE && !isRenewable) return this.end({ code, error });
+    if (code >= FINAL && !isRenewable) return this.end({ code, error });
     if (isRenewable) this.#refusal = { code, error };
     this.#needsFreshToken ||= isRenewable || code === TOKEN_EXPIRED;
     this.#connectLater(retry_after * 1000);
@@ -219,7 +217,7 @@ class SocketDriver {
     this.#cancelTimer();
     if (this.#isOver) return;
     const random = (this.#options.random ?? Math.random)();
-    const backOffMs = random * Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** this.#failures++);
+    const backOffMs = random * Math.min(PAUSE_MS, BACK_OFF_MS * 2 ** this.#failures++);
     this.#cancelTimer = this.#clock.after(ms + backOffMs, act);
   }
 
@@ -229,6 +227,6 @@ class SocketDriver {
     if (state.status === "out") return this.end(this.#refusal ?? closed);
     if (state.status !== "in") return;
     this.#subject ??= state.subject;
-    if (state.subject !== this.#subject) this.end({ code: 4504, error: "other_subject" });
+    if (state.subject !== this.#subject) this.end({ code: OTHER_SUBJECT, error: "other_subject" });
   }
 }

@@ -3,8 +3,8 @@
 /** A timer with a longer delay, 24.8 days, fires at once. */
 export const MAX_TIMER_MS = 2_147_483_647;
 /** A longer `Retry-After` is cut to this. */
-export const MAX_RETRY_AFTER_S = 3_600;
-/** The longest back-off, and the time for which a storage that failed, or a token that was rejected, is not tried again. */
+export const MAX_RETRY_AFTER_MS = 3_600_000;
+/** The longest back-off, and the time for which a storage that failed is not tried again. */
 export const PAUSE_MS = 30_000;
 /** The back-off before the first failure. It doubles with each. */
 export const BACK_OFF_MS = 500;

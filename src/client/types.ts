@@ -208,7 +208,7 @@ export interface AuthClient {
   peek(): string | null;
   /** `fetch`, with the access token for the listed origins. Rejects as `fetch` and `accessToken` do. */
   fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
-  /** Opens a WebSocket to a listed origin. Throws a `TypeError` for another one. */
+  /** Opens a WebSocket to a listed origin. Throws a `TypeError` for another one, and for an unknown option. */
   connect(url: string | URL, options?: ConnectOptions): AuthSocket;
   /** Lists the sessions of the user, newest first. Rejects with `Unavailable` or `Ended`. */
   sessions(): Promise<SessionInfo[]>;

@@ -57,7 +57,7 @@ export const update = async (
     try {
       const record = await within(session, STORAGE_WAIT_MS, storage.update(decide));
       session.wasStored ||= Boolean(record);
-      if (next) session.channel?.postMessage(null);
+      if (next) session.channel?.postMessage(next);
       return apply(session, record ?? noRecord, storage.persistence);
     } catch {
       isLate = true;

@@ -28,8 +28,11 @@ export const keepAwake = (session: Session): (() => void) => {
   };
 
   /** Reads the storage again, refreshes a token that is due, and sends the logouts that wait. */
-  const look = async (received?: AuthRecord | null) => {
-    await update(session, received ? (known) => newest(known, received) : undefined);
+  const look = async (received?: AuthRecord) => {
+    // A record that is known is not passed on, or two pages without a storage would send it to each other for ever.
+    await update(session, (known) =>
+      received && newest(known, received) === received ? received : undefined,
+    );
     if (signal.aborted) return;
     await obtain(session).catch(() => undefined);
     schedule();
@@ -47,12 +50,12 @@ export const keepAwake = (session: Session): (() => void) => {
   };
 
   for (const type of ["visibilitychange", "resume", "pageshow", "online"]) {
-    // The document receives two of them, and the window sees them first.
+    // The document receives two of them, which bubble to the window.
     globalThis.addEventListener?.(type, onEvent, { signal });
   }
   try {
     session.channel = new BroadcastChannel(session.name);
-    session.channel.onmessage = ({ data }) => void look(data as AuthRecord | null);
+    session.channel.onmessage = ({ data }) => void look(data as AuthRecord);
     // In Node, a channel must not keep the process alive.
     session.channel.unref?.();
   } catch {

@@ -141,6 +141,25 @@ test("a storage that failed at the start does not bring the session before back 
   assert.equal(device.storage.record?.sub, "bob");
 });
 
+test("law 3: a page whose storage failed hears the logout of another page, and each record is sent a few times", async (t) => {
+  const device = startDevice(t);
+  const [one, two] = [device.tab(), device.tab()];
+  let messages = 0;
+  const channel = new BroadcastChannel(`holdfast:${t.name}`);
+  channel.onmessage = () => messages++;
+  t.after(() => channel.close());
+  await one.login(credentials);
+  await settle();
+  device.storage.isBroken = true;
+  await one.accessToken({ fresh: true });
+  await settle(100);
+  assert.ok(messages <= 4, `${messages} messages`);
+  device.storage.isBroken = false;
+  await device.tab().logout();
+  await settle();
+  assert.deepEqual([one, two].map(userOf), ["out", "out"]);
+});
+
 test("law 3: a logout that the storage carries out too late does not end the next login", async (t) => {
   const device = startDevice(t);
   let isSlow = false;
