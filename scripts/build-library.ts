@@ -35,7 +35,11 @@ await bundle.write({
   sourcemap: true,
   sourcemapExcludeSources: true,
   codeSplitting: {
-    groups: wholeRooms.map((room) => ({ name: room, test: new RegExp(`/src/${room}/`) })),
+    groups: [
+      // It must be two levels below the package, and its `import.meta` cannot be translated to CommonJS.
+      { name: "package-files", test: /\/src\/core\/package-files\.ts$/ },
+      ...wholeRooms.map((room) => ({ name: room, test: new RegExp(`/src/${room}/`) })),
+    ],
   },
 });
 await bundle.close();
