@@ -7,34 +7,8 @@ import { ErrorReply } from "../../../sim/redis/reply.ts";
 import { ScriptEngine } from "../../../sim/redis/script-engine.ts";
 import { RedisServerModel } from "../../../sim/redis/server.ts";
 import { noRedis, RedisServer } from "../../support/redis-servers.ts";
+import { readContents } from "./contents.ts";
 import { commandSequence, KEYS } from "./random-commands.ts";
-
-/** A read of all that a key of each type holds. */
-const DUMPS = [
-  ["GET"],
-  ["HGETALL"],
-  ["LRANGE", "0", "-1"],
-  ["ZRANGE", "0", "-1", "WITHSCORES"],
-  ["XRANGE", "-", "+"],
-] as const;
-
-/** Reads all keys. A key answers one of the reads, and the others with an error. */
-async function readContents(ask: (command: readonly string[]) => unknown): Promise<unknown> {
-  const contents: unknown[] = [];
-  for (const key of KEYS) {
-    for (const [name, ...rest] of DUMPS) contents.push(sortFields(name, await ask([name, key, ...rest])));
-  }
-  return contents;
-}
-
-/** The order of the fields of a hash has no meaning. */
-function sortFields(name: string, reply: unknown): unknown {
-  if (name !== "HGETALL" || !Array.isArray(reply)) return reply;
-  const pairs = reply.flatMap((one: unknown, i) =>
-    i % 2 === 0 ? [`${String(one)}=${String(reply[i + 1])}`] : [],
-  );
-  return pairs.toSorted();
-}
 
 /** The time that passes between the two servers, ms. It is long on a busy machine. */
 const DELAY_MS = 20_000;
@@ -92,8 +66,8 @@ void describe("the model of Redis", { skip: noRedis }, () => {
         for (const command of sequence) {
           assertSameReply(askModel(model, command), await askServer(command), command);
         }
-        const contents = await readContents(async (command) => await askServer(command));
-        assert.deepEqual(await readContents((command) => askModel(model, command)), contents);
+        const contents = await readContents(KEYS, async (command) => await askServer(command));
+        assert.deepEqual(await readContents(KEYS, (command) => askModel(model, command)), contents);
       }),
       { numRuns: 300 },
     );
