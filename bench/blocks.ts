@@ -9,8 +9,9 @@ import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { BUSY_SUBJECT, seedFile } from "./large/seed.ts";
+import { BUSY_SUBJECT } from "./large/seed.ts";
 import { LargeService } from "./large/service-process.ts";
+import { clientHeader, credentials, prepare, settingsFor } from "./large/settings.ts";
 
 const { values: flags } = parseArgs({
   options: {
@@ -20,10 +21,6 @@ const { values: flags } = parseArgs({
   },
 });
 const TARGET_MS = 20;
-const issuer = "http://holdfast.bench";
-const secret = "secret-of-the-benchmark-with-more-than-32-bytes";
-const credentials = { username: "admin", password: "correct horse battery" };
-const client = `Basic ${Buffer.from("bench:secret-of-a-client-of-the-benchmark-0001").toString("base64")}`;
 
 interface Tokens {
   readonly access_token: string;
@@ -92,25 +89,12 @@ async function expectOk(
 const folder = mkdtempSync(join(tmpdir(), "holdfast-bench-"));
 const running = new Set<LargeService>();
 try {
-  const dataDir = join(folder, "data");
-  const settings = {
-    HOLDFAST_DATA_DIR: dataDir,
-    HOLDFAST_SECRET: secret,
-    HOLDFAST_URL: issuer,
-    HOLDFAST_BOOTSTRAP_USER: `${credentials.username}:${credentials.password}`,
-    HOLDFAST_CLIENTS: Buffer.from(client.slice(6), "base64").toString(),
-    HOLDFAST_LOG_LEVEL: "error",
-  };
-  // The service makes its folders and keys.
-  const empty = await start("start without data", settings);
-  await empty.stop();
   const seedAt = performance.now();
   const count = { sessions: Number(flags.sessions), revocations: Number(flags.revocations) };
-  seedFile(join(dataDir, "holdfast.db"), { issuer, secret, ...count, sessionsOfOne: 20_000 });
-  console.log(
-    `${count.sessions} sessions, ${count.revocations} revocations: ${Math.round(performance.now() - seedAt)} ms`,
-  );
-  await run(settings);
+  await prepare(folder, count);
+  const seedMs = Math.round(performance.now() - seedAt);
+  console.log(`${count.sessions} sessions, ${count.revocations} revocations: ${seedMs} ms`);
+  await run(settingsFor(folder));
 } finally {
   for (const service of running) await service.stop();
   rmSync(folder, { recursive: true, force: true });
@@ -126,7 +110,7 @@ async function run(settings: Readonly<Record<string, string>>): Promise<void> {
   const introspect = async (token: string) =>
     await expectOk(one, "/oauth/introspect", {
       method: "POST",
-      headers: { authorization: client },
+      headers: { authorization: clientHeader },
       body: form(token),
     });
   let tokens = await measured(one, "first login", login);
@@ -150,7 +134,7 @@ async function run(settings: Readonly<Record<string, string>>): Promise<void> {
     }
   });
   await measured(one, "GET /auth/revocations", async () => {
-    await expectOk(one, "/auth/revocations", { headers: { authorization: client } });
+    await expectOk(one, "/auth/revocations", { headers: { authorization: clientHeader } });
   });
   const subject = encodeURIComponent(BUSY_SUBJECT);
   await measured(one, "all pages of one user's 20,000 sessions", async () => {

@@ -11,7 +11,6 @@ import { Agent, createServer, get } from "node:http";
 import type { AddressInfo } from "node:net";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
-import { setImmediate as nextTurn, setTimeout as wait } from "node:timers/promises";
 import { systemClock } from "../src/core/clock.ts";
 import { createGateway } from "../src/gateway/gateway.ts";
 import { createGuard } from "../src/guard/create-guard.ts";
@@ -22,6 +21,7 @@ import { openInThread } from "../src/stores/sqlite/thread-store.ts";
 import { sqliteStore } from "../src/stores/sqlite.ts";
 import type { Store } from "../src/stores/store.ts";
 import { audience, claims, issuer } from "./claims.ts";
+import { openLoop, summarize, type Summary } from "./open-loop.ts";
 import { createSessions } from "./sessions.ts";
 
 interface Job {
@@ -41,27 +41,6 @@ const ONLY = onlyAt === -1 ? null : process.argv[onlyAt + 1];
 const VERIFY_PER_S = 200;
 /** Two processes at this rate keep the file locked for less than half of the time. */
 const SHARED_PER_S = 300;
-
-/** Starts `work` at fixed times, and returns how long after its time each one ended, ms, sorted. */
-async function openLoop(perS: number, seconds: number, work: () => Promise<unknown>): Promise<number[]> {
-  const from = performance.now();
-  const count = Math.round(perS * seconds);
-  const running: Promise<number>[] = [];
-  for (let i = 0; i < count; i++) {
-    const due = from + (i * 1000) / perS;
-    // A loop that is late yields as well, so that answers and signals are read.
-    await (performance.now() < due ? wait(due - performance.now()) : nextTurn());
-    // A timer can fire a fraction of a millisecond early.
-    const started = Math.min(due, performance.now());
-    running.push(work().then(() => performance.now() - started));
-  }
-  return (await Promise.all(running)).toSorted((a, b) => a - b);
-}
-
-function summary(times: readonly number[]): { p50: number; p99: number; max: number } {
-  const at = (q: number) => times[Math.min(times.length - 1, Math.floor(q * times.length))] ?? NaN;
-  return { p50: at(0.5), p99: at(0.99), max: at(1) };
-}
 
 async function openDelayed({ file, thread, commitDelayMs }: Job): Promise<Store> {
   const options = { file, lockTimeoutMs: 10_000, clock: systemClock, random: Math.random, commitDelayMs };
@@ -116,10 +95,10 @@ async function verifyTimes(job: Job) {
       request.on("error", reject);
     });
   await openLoop(VERIFY_PER_S, 1, verify);
-  const idle = summary(await openLoop(VERIFY_PER_S, job.seconds, verify));
+  const idle = summarize(await openLoop(VERIFY_PER_S, job.seconds, verify));
   child.send("rotate");
   await openLoop(VERIFY_PER_S, 1, verify);
-  const loaded = summary(await openLoop(VERIFY_PER_S, job.seconds, verify));
+  const loaded = summarize(await openLoop(VERIFY_PER_S, job.seconds, verify));
   agent.destroy();
   child.kill();
   return { idle, loaded };
@@ -132,12 +111,12 @@ async function rotationTimes(job: Job, processes: number) {
   for (const child of children) child.send("go");
   const times = (await Promise.all(results)).flatMap(([each]) => each);
   for (const child of children) child.disconnect();
-  return summary(times.toSorted((a, b) => a - b));
+  return summarize(times.toSorted((a, b) => a - b));
 }
 
 async function compareAll(dir: string) {
-  const rows: Record<string, ReturnType<typeof summary>> = {};
-  const add = (name: string, times: ReturnType<typeof summary>) => {
+  const rows: Record<string, Summary> = {};
+  const add = (name: string, times: Summary) => {
     rows[name] = times;
     console.error(name, times);
   };

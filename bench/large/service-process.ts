@@ -35,6 +35,7 @@ export class LargeService {
   /** Starts the process. `whenStarted` resolves when every part of the service works. */
   static async spawn(
     settings: Readonly<Record<string, string>>,
+    watch: "turns" | "ticks" = "turns",
   ): Promise<{ service: LargeService; whenStarted: Promise<void> }> {
     const [port, adminPort] = [await freePort(), await freePort()];
     const env = {
@@ -43,7 +44,10 @@ export class LargeService {
       HOLDFAST_PORT: String(port),
       HOLDFAST_ADMIN_PORT: String(adminPort),
     };
-    const child = fork(join(import.meta.dirname, "service.ts"), [], { env, execArgv: ["--no-warnings"] });
+    const child = fork(join(import.meta.dirname, "service.ts"), [watch], {
+      env,
+      execArgv: ["--no-warnings"],
+    });
     const whenStarted = new Promise<void>((resolve, reject) => {
       child.once("message", () => resolve());
       child.once("exit", (code) => reject(new Error(`the service ended with ${code}`)));

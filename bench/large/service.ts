@@ -1,7 +1,7 @@
 /* The service of a benchmark, in a process of its own. It measures its own event loop, and answers its parent. */
 import { loadSettings } from "../../src/server/secret-files.ts";
 import { startService } from "../../src/server/serve.ts";
-import { watchTurns } from "./turn-watch.ts";
+import { watchTicks, watchTurns } from "./turn-watch.ts";
 
 /** The clean-up runs every ten minutes, give or take a fifth. No other timer of the service has such a delay. */
 const [LEAST_MS, MOST_MS] = [8 * 60_000, 12 * 60_000];
@@ -15,7 +15,7 @@ globalThis.setTimeout = new Proxy(setTimeout, {
   },
 });
 
-const turns = watchTurns();
+const turns = process.argv[2] === "ticks" ? watchTicks() : watchTurns();
 process.on("message", (request: "take" | "maintain") => {
   if (request === "maintain") maintain?.();
   process.send?.({ turns: turns.take(), rssBytes: process.memoryUsage.rss() });
