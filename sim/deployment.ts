@@ -113,7 +113,7 @@ async function startService(
   const { clock, random, entropy, fetch, listen, name } = context;
   const settings = serviceSettings(plan);
   const opened = {
-    store: database.connect(process, context),
+    store: await database.connect(process, context),
     secret: SECRET,
     files: localFiles("/simulated"),
   };

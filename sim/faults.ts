@@ -66,6 +66,15 @@ function crash(power: boolean): Begin {
   };
 }
 
+/** Begins a fault of the servers of the database that loses no acknowledged write. `null` when it has no servers. */
+function beginServerFault(fault: PlannedFault, { database, world }: FaultSurroundings): End | null {
+  if (database.faults === undefined) return null;
+  const faults = database.faults.filter(({ losesAcknowledged }) => losesAcknowledged !== true);
+  const chosen = choose(faults, fault);
+  world.record("server fault", { number: fault.number, fault: chosen.name });
+  return chosen.begin(world.random);
+}
+
 /** The processes whose clocks drift. */
 const drifting = new WeakSet<SimulatedProcess>();
 
@@ -107,9 +116,12 @@ const begins: Readonly<Record<FaultKind, Begin>> = {
   "slow network": ({ strength }, { world }) => change(world.network.conditions, { slow: 0.5 * strength }),
   "store stalls": ({ strength }, { database }) =>
     change(database.conditions, { stallMs: MAX_STALL_MS * strength }),
-  "store refuses": ({ strength }, { database }) => change(database.conditions, { refused: strength }),
-  "store loses answers": ({ strength }, { database }) =>
-    change(database.conditions, { lostAnswers: 0.5 * strength }),
+  "store refuses": (fault, surroundings) =>
+    beginServerFault(fault, surroundings) ??
+    change(surroundings.database.conditions, { refused: fault.strength }),
+  "store loses answers": (fault, surroundings) =>
+    beginServerFault(fault, surroundings) ??
+    change(surroundings.database.conditions, { lostAnswers: 0.5 * fault.strength }),
   "store crashes": (_, { database }) => database.crash(),
   "authority fails": (fault, { deployment }) =>
     change(deployment, { authority: choose(authorityModes, fault) }),

@@ -8,12 +8,14 @@
  * `--planted [--bug NAME]` plants bugs into the source, one after the other, and prints which seed and check notice each.
  * The exit code is 1 when a bug is not noticed. `--stop` ends a run at its first violation.
  *
+ * `--store redis-cluster` simulates Redis: `redis-single`, `redis-sentinel` or `redis-cluster`. Default `memory`.
+ *
  * `--replay SEED [--without 3,7] [--all]` prints the time line of one seed. Faults are left out by their numbers.
  */
 import { parseArgs } from "node:util";
 import { runPlanted } from "./planted/run-planted.ts";
 import { shrink } from "./shrink.ts";
-import { simulate, type SimulationResult } from "./simulate.ts";
+import { simulate, storeKinds, type SimulationResult, type StoreKind } from "./simulate.ts";
 import { timeLine } from "./time-line.ts";
 import { Totals } from "./totals.ts";
 
@@ -29,6 +31,7 @@ const { values: flags } = parseArgs({
     planted: { type: "boolean", default: false },
     bug: { type: "string", default: "" },
     stop: { type: "boolean", default: false },
+    store: { type: "string", default: "memory" },
   },
 });
 
@@ -44,11 +47,18 @@ function whole(name: "seeds" | "seed" | "minutes" | "for" | "replay"): number {
   return value;
 }
 
+function readStore(): StoreKind {
+  const kind = storeKinds.find((one) => one === flags.store);
+  if (kind !== undefined) return kind;
+  throw new Error(`--store must be one of ${storeKinds.join(", ")}, not "${flags.store}"`);
+}
+
 const minutes = whole("minutes");
+const store = readStore();
 
 async function replay(seed: number): Promise<boolean> {
   const without = new Set(flags.without.split(",").filter(Boolean).map(Number));
-  const result = await simulate({ seed, minutes, without });
+  const result = await simulate({ seed, minutes, without, store });
   for (const line of timeLine(result, flags.all)) console.log(line);
   console.log(
     `\nseed ${seed}, hash ${result.hash}, ${result.steps} steps, ${result.violations.length} violations`,
@@ -69,10 +79,10 @@ async function report(
       `seed ${seed}: ${check}, ${found.length} times, first at ${at} s in ${first.process}: ${first.message}`,
     );
     if (!isShrunk) continue;
-    const { faults, without, runs } = await shrink(seed, minutes, check, SHRINK_RUNS);
+    const { faults, without, runs } = await shrink({ seed, minutes, store }, check, SHRINK_RUNS);
     console.log(`  needs ${faults.length === 0 ? "no fault" : faults.join(" · ")} (${runs} runs)`);
     const left = without.size === 0 ? "" : ` --without ${[...without].join(",")}`;
-    console.log(`  npm run simulate -- --minutes ${minutes} --replay ${seed}${left}`);
+    console.log(`  npm run simulate -- --store ${store} --minutes ${minutes} --replay ${seed}${left}`);
   }
 }
 
@@ -83,7 +93,7 @@ async function runSeeds(): Promise<boolean> {
   const [first, count] = [whole("seed"), whole("seeds")];
   let shrunk = 0;
   for (let seed = first; seed < first + count && performance.now() - startedAt < limitMs; seed++) {
-    const result = await simulate({ seed, minutes });
+    const result = await simulate({ seed, minutes, store });
     totals.add(result);
     if (result.violations.length === 0) continue;
     await report(result, !flags.stop && shrunk++ < MAX_SHRUNK);

@@ -1,4 +1,4 @@
-import { simulate } from "./simulate.ts";
+import { simulate, type SimulationOptions } from "./simulate.ts";
 
 /** The shortest run that was found in which a check still fails. */
 export interface ShrunkRun {
@@ -14,14 +14,13 @@ export interface ShrunkRun {
  * The other faults keep their numbers, times and strengths.
  */
 export async function shrink(
-  seed: number,
-  minutes: number,
+  run: Pick<SimulationOptions, "seed" | "minutes" | "store">,
   check: string,
   maxRuns: number,
 ): Promise<ShrunkRun> {
   const without = new Set<number>();
   let runs = 0;
-  const { plan } = await simulate({ seed, minutes });
+  const { plan } = await simulate(run);
   let kept = plan.faults.map(({ number }) => number);
 
   /** Leaves out each part of this size without which the check still fails. Returns whether there was one. */
@@ -31,7 +30,7 @@ export async function shrink(
       if (runs >= maxRuns) break;
       runs++;
       const candidate = new Set([...without, ...kept.slice(start, start + size)]);
-      const { violations } = await simulate({ seed, minutes, without: candidate });
+      const { violations } = await simulate({ ...run, without: candidate });
       if (!violations.some((violation) => violation.check === check)) continue;
       for (const number of candidate) without.add(number);
     }

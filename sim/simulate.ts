@@ -1,5 +1,6 @@
 import { memoryStore } from "../src/stores/memory.ts";
 import { seededEntropy } from "../src/testing/entropy.ts";
+import { seededRandom } from "../src/testing/random.ts";
 import { World, type HistoryEntry, type SimulatedProcess } from "../src/testing/simulation/index.ts";
 import { runAdministrator } from "./clients/administrator.ts";
 import { runKeeper } from "./clients/keeper.ts";
@@ -10,7 +11,10 @@ import { deploy } from "./deployment.ts";
 import { scheduleFaults } from "./faults.ts";
 import { drawPlan, type Plan } from "./plan.ts";
 import { Recorder } from "./recorder.ts";
+import type { DeploymentKind } from "./redis/deployment.ts";
+import { SimulatedRedis } from "./stores/redis.ts";
 import { RemoteStore } from "./stores/remote-store.ts";
+import type { SimulatedDatabase } from "./stores/simulated-database.ts";
 
 /** Options of {@link simulate}. */
 export interface SimulationOptions {
@@ -20,7 +24,14 @@ export interface SimulationOptions {
   /** The numbers of the faults that are left out. */
   readonly without?: ReadonlySet<number>;
   readonly trace?: boolean;
+  /** The database. Default `memory`. */
+  readonly store?: StoreKind;
 }
+
+/** The databases that a deployment can have. */
+export const storeKinds = ["memory", "redis-single", "redis-sentinel", "redis-cluster"] as const;
+
+export type StoreKind = (typeof storeKinds)[number];
 
 /** The result of one run. */
 export interface SimulationResult {
@@ -36,15 +47,11 @@ export interface SimulationResult {
 
 /** Runs the services, guards and clients of a seed, and checks the history. */
 export async function simulate(options: SimulationOptions): Promise<SimulationResult> {
-  const { seed, minutes, without = new Set<number>(), trace = false } = options;
+  const { seed, minutes, without = new Set<number>(), trace = false, store = "memory" } = options;
   const plan = drawPlan(seed, minutes);
   const world = new World({ seed, trace });
   const startedAt = world.now;
-  const database = new RemoteStore(
-    world,
-    "memory",
-    memoryStore({ clock: world.clock, entropy: seededEntropy(world.deriveSeed("store")) }),
-  );
+  const database = createDatabase(world, store);
   const recorder = new Recorder(world);
   Object.assign(world.network.conditions, plan.network);
   const deployment = deploy({ world, plan, database, recorder });
@@ -70,6 +77,15 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const { history, steps, elapsedMs: simulatedMs, hash } = world;
   const violations = runChecks({ plan, history, startedAt });
   return { plan, history, violations, startedAt, steps, simulatedMs, hash, trace: world.trace };
+}
+
+function createDatabase(world: World, kind: StoreKind): SimulatedDatabase {
+  const seed = world.deriveSeed("store");
+  const { clock } = world;
+  if (kind === "memory")
+    return new RemoteStore(world, kind, memoryStore({ clock, entropy: seededEntropy(seed) }));
+  const deployment = kind.replace("redis-", "") as DeploymentKind;
+  return new SimulatedRedis({ kind: deployment, clock, random: seededRandom(seed) });
 }
 
 /** Starts the clients. Those that keep a session are returned, because faults hit them. */

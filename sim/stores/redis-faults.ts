@@ -111,7 +111,7 @@ function serverFaults(parts: FaultParts): StoreFault[] {
   ];
 }
 
-/** Faults of a server that goes on. */
+/** Faults of a server that continues to run. */
 function stateFaults(parts: FaultParts): StoreFault[] {
   const { deployment } = parts;
   return [

@@ -1,7 +1,9 @@
 import type { Store } from "../../src/stores/store.ts";
 import { RedisDeployment, type DeploymentKind } from "../redis/deployment.ts";
 import type { Clock } from "../../src/core/clock.ts";
+import type { ProcessContext, SimulatedProcess } from "../../src/testing/simulation/index.ts";
 import { redisFaults, type StoreFault } from "./redis-faults.ts";
+import type { StoreConditions } from "./simulated-database.ts";
 import { openSimulatedRedisStore, type StoreProcess } from "./redis-store.ts";
 
 /** Options of `SimulatedRedis`. */
@@ -25,7 +27,7 @@ const NEWS_MS = [5, 400] as const;
 export class SimulatedRedis {
   readonly name: string;
   /** `stallMs` is how much longer a message takes at most. It can be changed while the world runs. */
-  readonly conditions: { stallMs: number } = { stallMs: 0 };
+  readonly conditions: StoreConditions = { stallMs: 0, refused: 0, lostAnswers: 0 };
   readonly deployment: RedisDeployment;
   /** The faults that its servers can have. */
   readonly faults: readonly StoreFault[];
@@ -51,8 +53,8 @@ export class SimulatedRedis {
   }
 
   /** Opens the store as one life of a process sees it. */
-  async connect(process: StoreProcess): Promise<Store> {
-    const store = await openSimulatedRedisStore(this.deployment, process);
+  async connect(_process: SimulatedProcess | null, context: StoreProcess | ProcessContext): Promise<Store> {
+    const store = await openSimulatedRedisStore(this.deployment, context);
     this.#stores.add(store);
     return store;
   }

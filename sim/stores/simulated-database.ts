@@ -1,3 +1,4 @@
+import type { StoreFault } from "./redis-faults.ts";
 import type { Store } from "../../src/stores/store.ts";
 import type { ProcessContext, SimulatedProcess } from "../../src/testing/simulation/index.ts";
 
@@ -16,8 +17,10 @@ export interface SimulatedDatabase {
   readonly name: string;
   readonly conditions: StoreConditions;
   /** Opens the store as one life of a process sees it. */
-  connect(process: SimulatedProcess, context: ProcessContext): Store;
+  connect(process: SimulatedProcess, context: ProcessContext): Store | Promise<Store>;
   /** Loses all commands in flight, and refuses others until the returned function is called. */
   crash(): () => void;
+  /** The faults of its servers. `undefined` when it has only the faults of the way to it. */
+  readonly faults?: readonly StoreFault[];
   close(): Promise<void>;
 }

@@ -25,6 +25,15 @@ for (const seed of seeds) {
   });
 }
 
+test("a simulated deployment on a Redis cluster keeps its promises, and replays the seed exactly", async () => {
+  const run = async () => await simulate({ seed: 8, minutes: 2, store: "redis-cluster", trace: true });
+  const first = await run();
+  assert.deepEqual(first.violations, [], "npm run simulate -- --store redis-cluster --minutes 2 --replay 8");
+  assert.ok(first.history.some(({ kind }) => kind === "server fault"));
+  const second = await run();
+  assert.equal(findDivergence(first.trace, second.trace), null);
+});
+
 test("a fault that is left out changes no other fault, and the time line shows those that remain", async () => {
   const whole = await simulate({ seed: 18, minutes: MINUTES });
   const without = new Set([1, 3]);

@@ -1,10 +1,10 @@
-import { simulate } from "../../sim/simulate.ts";
+import { simulate, storeKinds } from "../../sim/simulate.ts";
 import { check, type Figures, type SoakContext } from "./context.ts";
 
 /** Simulated minutes of one seed. */
 const MINUTES = 30;
 
-/** Simulates deployments, one seed after the other. A failed seed is replayed with `npm run simulate -- --replay SEED`. */
+/** Simulates deployments, one seed after the other and on each database in turn. A failed seed is replayed with `npm run simulate -- --replay SEED`. */
 export async function runDeployments({
   random,
   progress,
@@ -15,10 +15,11 @@ export async function runDeployments({
   let [seeds, steps, simulatedMs] = [0, 0, 0];
   while (performance.now() - since < forMs) {
     const seed = first + seeds++;
-    const run = await simulate({ seed, minutes: MINUTES });
+    const store = storeKinds[seed % storeKinds.length] ?? "memory";
+    const run = await simulate({ seed, minutes: MINUTES, store });
     const [violation] = run.violations;
     check(
-      `seed ${seed} of ${MINUTES} min: ${violation?.check} ${violation?.message}`,
+      `seed ${seed} of ${MINUTES} min on ${store}: ${violation?.check} ${violation?.message}`,
       violation === undefined,
     );
     steps += run.steps;

@@ -57,7 +57,7 @@ async function write(store: Store, context: ProcessContext, acknowledged: Acknow
 async function openPatiently(redis: SimulatedRedis, context: ProcessContext): Promise<Store> {
   for (;;) {
     try {
-      return await redis.connect(context);
+      return await redis.connect(null, context);
     } catch (error) {
       assert.ok(isHoldfastError(error, "store_unavailable"), String(error));
       await context.sleep(500);
@@ -106,7 +106,7 @@ async function run(kind: DeploymentKind, seed: number): Promise<World> {
   let isChecked = false;
   world.process("checker", async (context) => {
     try {
-      const store = await redis.connect(context);
+      const store = await redis.connect(null, context);
       await checkAll(store, acknowledged);
       isChecked = true;
     } catch (error) {
