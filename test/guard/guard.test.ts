@@ -176,6 +176,7 @@ test("law 2, fault 34: a token from the future of a clock that was set back show
   const old = issue();
   assert.equal((await g.validate(old)).status, "valid");
   await clock.advance(36_000);
+  clock.suspend(10_000);
   for (let round = 0; round < 10; round++) {
     assert.notEqual((await g.validate(old)).status, "valid");
     await clock.advance(5_000);

@@ -60,7 +60,9 @@ export class ClockMonitor {
       if (this.#step === null || Math.abs(step - this.#step.ms) >= STEP_MS) {
         const earliestWallMs = wall - Math.min(monotonic - this.#agreedAt, MAX_UNOBSERVED_MS);
         const latestBeforeMs = wall - step;
-        this.#step = { ms: step, noticedAt: monotonic, earliestWallMs, latestBeforeMs, isRefuted: false };
+        // A suspend in between does not bring the time back.
+        const isRefuted = step < 0 && this.#step?.isRefuted === true;
+        this.#step = { ms: step, noticedAt: monotonic, earliestWallMs, latestBeforeMs, isRefuted };
         this.#onStep(step);
       }
       if (step < 0 || monotonic - this.#step.noticedAt < ACCEPTED_AFTER_MS) return step;
