@@ -36,6 +36,8 @@ interface PlannedClients {
   readonly acknowledging: number;
   /** They do not know acknowledgements, as an OAuth client does not. */
   readonly plain: number;
+  /** Browsers with several tabs of `holdfast/client`. */
+  readonly browsers: number;
   /** They present tokens that have expired, were revoked or were never issued. */
   readonly keepers: number;
   /** They replay spent refresh tokens. */
@@ -89,6 +91,7 @@ export function drawPlan(seed: number, minutes: number): Plan {
     clients: {
       acknowledging: draw.whole(1, 4),
       plain: draw.whole(0, 3),
+      browsers: draw.pick([0, 1, 1, 2]),
       keepers: draw.whole(0, 2),
       thieves: draw.pick([0, 0, 1]),
       administrators: draw.pick([0, 1, 1]),

@@ -40,6 +40,17 @@ export class Recorder {
     return (answer) => this.#world.record("answer", { id, ...answer });
   }
 
+  /** Tokens that a client got, as the history has them. */
+  issued(tokens: {
+    readonly session: string;
+    readonly refresh: string;
+    readonly access: string;
+    readonly expiresAt: number;
+  }): Data {
+    const { session, expiresAt } = tokens;
+    return { session, refresh: this.nameOf(tokens.refresh), access: this.nameOf(tokens.access), expiresAt };
+  }
+
   record(kind: string, data: Data): void {
     this.#world.record(kind, data);
   }

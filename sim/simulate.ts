@@ -2,6 +2,8 @@ import { memoryStore } from "../src/stores/memory.ts";
 import { seededEntropy } from "../src/testing/entropy.ts";
 import { seededRandom } from "../src/testing/random.ts";
 import { World, type HistoryEntry, type SimulatedProcess } from "../src/testing/simulation/index.ts";
+import { BrowserClient } from "./clients/browser-client.ts";
+import { installBrowserPlatform } from "./clients/browser-platform.ts";
 import { runAdministrator } from "./clients/administrator.ts";
 import { runKeeper } from "./clients/keeper.ts";
 import { SessionClient, type ClientParts } from "./clients/session-client.ts";
@@ -62,6 +64,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
     plan.faults.filter(({ number }) => !without.has(number)),
     { world, deployment, database, clients },
   );
+  const restore = installBrowserPlatform(world);
   try {
     await world.run(plan.faultyMs);
     world.record("quiet", {});
@@ -72,6 +75,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       world.record("guard status", { guard: name, ageMs: issuer?.revocations?.ageMs ?? null });
     }
   } finally {
+    restore();
     await database.close();
   }
   const { history, steps, elapsedMs: simulatedMs, hash } = world;
@@ -93,7 +97,7 @@ function startClients(
   world: World,
   parts: ClientParts & Parameters<typeof runAdministrator>[1],
 ): SimulatedProcess[] {
-  const { acknowledging, plain, keepers, thieves, administrators } = parts.plan.clients;
+  const { acknowledging, plain, browsers, keepers, thieves, administrators } = parts.plan.clients;
   const repeat = (count: number, start: (number: number) => SimulatedProcess) =>
     Array.from({ length: count }, (_, index) => start(index + 1));
   const owners = [
@@ -109,6 +113,13 @@ function startClients(
       return world.process(
         `client-b${number}`,
         async (context) => await new SessionClient(context, parts, kind).run(),
+      );
+    }),
+    ...repeat(browsers, (number) => {
+      const user = `cat-${number}`;
+      return world.process(
+        `browser-${number}`,
+        async (context) => await new BrowserClient(context, parts, user).run(),
       );
     }),
   ];

@@ -32,6 +32,8 @@ export class Facts {
   readonly tokens: ReadonlyMap<string, IssuedToken>;
   readonly forged: ReadonlySet<string>;
   readonly clockSteps: readonly ClockStep[];
+  /** The times for which machines were suspended. The `ms` of each is its length. */
+  readonly suspends: readonly ClockStep[];
   readonly #ends = new Map<string, End[]>();
   readonly #endsOfUsers = new Map<string, End[]>();
   /** Session → when the answer to its login came. */
@@ -56,7 +58,8 @@ export class Facts {
       }
     }
     this.tokens = tokens;
-    this.clockSteps = clockStepsOf(history);
+    this.clockSteps = faultsOf(history, "clock step", "ms");
+    this.suspends = faultsOf(history, "suspend", "durationMs");
     this.forged = new Set(
       history.filter(({ kind }) => kind === "forged").map(({ data }) => data["token"] as string),
     );
@@ -105,15 +108,15 @@ export class Facts {
   }
 }
 
-function clockStepsOf(history: RunHistory["history"]): ClockStep[] {
+function faultsOf(history: RunHistory["history"], fault: string, member: string): ClockStep[] {
   const ends = new Map(
     history.filter(({ kind }) => kind === "fault ended").map(({ at, data }) => [data["number"], at]),
   );
   return history
-    .filter(({ kind, data }) => kind === "fault" && data["fault"] === "clock step")
+    .filter(({ kind, data }) => kind === "fault" && data["fault"] === fault)
     .map(({ at, data }) => ({
       process: data["target"] as string,
-      ms: data["ms"] as number,
+      ms: data[member] as number,
       began: at,
       ended: ends.get(data["number"]) ?? Infinity,
     }));

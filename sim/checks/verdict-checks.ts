@@ -22,14 +22,22 @@ interface Decision {
 type VerdictCheck = (decision: Decision, facts: Facts, run: RunHistory) => string | null;
 
 /** How much later than the true time the guard may believe that a token expires. */
-function clockAllowance({ call }: RecordedOperation): number {
+function clockAllowance({ call, began }: RecordedOperation, { clockSteps, suspends }: Facts): number {
   const [error, startError] = [Number(call["clockErrorMs"] ?? 0), Number(call["startErrorMs"] ?? 0)];
   const small = Math.abs(error - startError) <= CLOCK_SLACK_MS ? Math.abs(error - startError) : 0;
-  return Math.abs(startError) + small;
+  // While the wall clock is behind, only the monotonic clock tells the time, and a suspend stops it.
+  const back = clockSteps.find(
+    ({ process, ms, began: from, ended }) =>
+      process === call["guard"] && ms < 0 && from < began && began < ended,
+  );
+  const missed = suspends.filter(
+    ({ process, ended }) => back !== undefined && process === call["guard"] && ended > back.began,
+  );
+  return Math.abs(startError) + small + missed.reduce((sum, { ms }) => sum + ms, 0);
 }
 
-const expired: VerdictCheck = ({ operation, token, status, seconds }) => {
-  const lateMs = operation.began - token.expiresAt - TOLERANCE_MS - clockAllowance(operation);
+const expired: VerdictCheck = ({ operation, token, status, seconds }, facts) => {
+  const lateMs = operation.began - token.expiresAt - TOLERANCE_MS - clockAllowance(operation, facts);
   if (status !== "valid" || lateMs <= MARGIN_MS) return null;
   return `a token was valid ${seconds(lateMs)} after its expiry and the tolerance`;
 };
@@ -46,7 +54,7 @@ const revoked: VerdictCheck = ({ operation, token, status, seconds }, facts) => 
 const good: VerdictCheck = ({ operation, token, status, seconds }, facts, { plan }) => {
   if (status !== "invalid") return null;
   const reason = operation.answer?.["reason"];
-  const leftMs = token.expiresAt - operation.ended - clockAllowance(operation);
+  const leftMs = token.expiresAt - operation.ended - clockAllowance(operation, facts);
   if (reason === "expired" && (leftMs < MARGIN_MS || isLongAhead(operation, facts))) return null;
   // A revoked token that its own clock calls expired is told as expired.
   if (
@@ -56,7 +64,8 @@ const good: VerdictCheck = ({ operation, token, status, seconds }, facts, { plan
     return null;
   // The clock of the issuer was ahead, so the token is from the future.
   const issuedAt = token.expiresAt - plan.lifetimes.accessTokenTtlMs;
-  const isFromFuture = issuedAt - operation.began > TOLERANCE_MS - clockAllowance(operation) - MARGIN_MS;
+  const isFromFuture =
+    issuedAt - operation.began > TOLERANCE_MS - clockAllowance(operation, facts) - MARGIN_MS;
   if (reason === "not_yet_valid" && isFromFuture) return null;
   return `a good token was refused as ${String(reason)}, ${seconds(leftMs)} before its expiry`;
 };

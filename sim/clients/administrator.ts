@@ -41,9 +41,14 @@ export async function runAdministrator(
       );
       await Promise.race([done, sleep(PATIENCE_MS)]);
     };
-    if (choice < 0.2) await act("rotate keys", {}, async () => await issuer.keys.rotate());
-    else if (victim === undefined) continue;
-    else if (choice < 0.7) {
+    if (choice < 0.2) {
+      // Twice in a row, the second key signs although no guard can have seen it.
+      for (let times = random() < 0.5 ? 1 : 2; times > 0; times--) {
+        await act("rotate keys", {}, async () => await issuer.keys.rotate());
+      }
+    }
+    if (choice < 0.2 || victim === undefined) continue;
+    if (choice < 0.7) {
       const { session, user } = victim;
       await act("end session", { session, user }, async () => await issuer.endSession(session));
     } else {

@@ -84,17 +84,13 @@ export class SessionClient {
     if (tokens !== null) remember(this.#parts.leaks.access, tokens);
   }
 
-  #issued({ session, refresh, access, expiresAt }: StoredTokens) {
-    const { recorder } = this.#parts;
-    return { session, refresh: recorder.nameOf(refresh), access: recorder.nameOf(access), expiresAt };
-  }
-
   async #logIn(): Promise<void> {
     const { user } = this.#kind;
-    const answer = this.#parts.recorder.call("login", { user });
+    const { recorder } = this.#parts;
+    const answer = recorder.call("login", { user });
     const { status, body } = await post(this.#context, `${AUTH_URL}/passkey`, { user });
-    const tokens = status === 200 ? parse(body, user) : null;
-    answer({ status, ...(tokens !== null && this.#issued(tokens)) });
+    const tokens = status === 200 ? parseTokens(body, user) : null;
+    answer({ status, ...(tokens !== null && recorder.issued(tokens)) });
     if (tokens !== null) this.#store(tokens);
   }
 
@@ -108,9 +104,9 @@ export class SessionClient {
       const answer = recorder.call("refresh", { user, session: before.session, presented, by: "owner" });
       const body = { refresh_token: before.refresh, ...(acknowledges && { acknowledge: true }) };
       const given = await post(this.#context, `${AUTH_URL}/auth/refresh`, body);
-      const tokens = given.status === 200 ? parse(given.body, user) : null;
+      const tokens = given.status === 200 ? parseTokens(given.body, user) : null;
       const { error } = given.body;
-      answer({ status: given.status, error, ...(tokens !== null && this.#issued(tokens)) });
+      answer({ status: given.status, error, ...(tokens !== null && recorder.issued(tokens)) });
       if (tokens !== null) return await this.#take(before, tokens);
       if (given.status === 400) {
         this.#store(null);
@@ -159,12 +155,13 @@ export class SessionClient {
   }
 }
 
-function remember<T>(list: T[], value: T): void {
+export function remember<T>(list: T[], value: T): void {
   list.push(value);
   if (list.length > MAX_LEAKS) list.shift();
 }
 
-function parse(body: Answer["body"], user: string): StoredTokens {
+/** Reads a token response. */
+export function parseTokens(body: Answer["body"], user: string): StoredTokens {
   const access = String(body["access_token"]);
   const payload = Buffer.from(access.split(".")[1] ?? "", "base64url").toString();
   const { exp } = JSON.parse(payload) as { exp: number };

@@ -91,10 +91,11 @@ export const plantedBugs: readonly PlantedBug[] = [
     to: "generation: presented.generation - 1,\n    presentedDigest",
   },
   {
-    ...refresh,
+    room: "issuer",
+    file: "issuer/endpoints/app.ts",
     name: "an unavailable store is a wrong token",
-    from: "const rotation = await ctx.store.sessions.rotate({",
-    to: 'const rotation: RotationOutcome = await { rotate: async (given: Parameters<typeof ctx.store.sessions.rotate>[0]) => await ctx.store.sessions.rotate(given).catch((): RotationOutcome => ({ outcome: "unknown" })) }.rotate({',
+    from: "if (isHoldfastError(error)) return temporarilyUnavailable(error.retryAfterMs);",
+    to: `if (isHoldfastError(error)) return oauthError(400, "invalid_grant", "The token is not valid.");`,
   },
   {
     ...sqliteSessions,
@@ -149,18 +150,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     name: "retired keys are removed at once",
     from: "const isOver = now > (await acceptance.endsAt(record.retiredAt + MAX_KEYS_AGE_MS));",
     to: "const isOver = acceptance !== undefined;",
-  },
-  {
-    ...signingKeys,
-    name: "the next key signs",
-    from: "return keys.findLast(({ record }) => record.activatedAt !== null && record.retiredAt === null);",
-    to: "return keys.findLast(({ record }) => record.retiredAt === null);",
-  },
-  {
-    ...signingKeys,
-    name: "keys are read once",
-    from: "if (this.#ageOf(this.#lastReadAt) < RELOAD_INTERVAL_MS && isFresh()) return;",
-    to: "if (this.#keys.length > 0) return;",
   },
   {
     ...keyring,
