@@ -91,7 +91,7 @@ async function sendOne(
     ...(operation.authorized && { authorization: basic }),
   };
   const at = mode.kind === "oidc-provider" ? (peerPath ?? path) : path;
-  const { status, text } = await state.server.send({ method: "POST", path: at, headers }, body);
+  const { status, text } = await state.server.client.send({ method: "POST", path: at, headers }, body);
   if (status === 204 && mode.kind === "204") return;
   if (status !== 200) throw new Error(`${mode.kind} answers ${status} to ${at}: ${text}`);
   if (mode.kind === "issuer") operation.onAnswer?.(text, state, worker);
@@ -102,7 +102,7 @@ async function start(mode: IssuerMode): Promise<State> {
   const { address } = server;
   if (mode.kind !== "oidc-provider") return { server, ...address, refreshTokens: [...address.refreshTokens] };
   const headers = { "content-type": "application/x-www-form-urlencoded", authorization: basic };
-  const { text } = await server.send(
+  const { text } = await server.client.send(
     { method: "POST", path: "/token", headers },
     "grant_type=client_credentials",
   );

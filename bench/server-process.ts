@@ -5,25 +5,64 @@ import { Agent, request, type RequestOptions } from "node:http";
 /** The most requests that are under way at once. */
 export const IN_FLIGHT = 32;
 
-/** What a server process sends when it listens. */
-export interface ServerAddress {
-  readonly port: number;
-}
-
 export interface Answer {
   readonly status: number;
   readonly text: string;
 }
 
+/** Sends requests to a port of this machine over a few connections. */
+export class HttpClient {
+  readonly #port: number;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: IN_FLIGHT });
+
+  constructor(port: number) {
+    this.#port = port;
+  }
+
+  async send(options: RequestOptions, body?: string): Promise<Answer> {
+    const target = { ...options, port: this.#port, host: "127.0.0.1", agent: this.#agent };
+    return await new Promise((resolve, reject) => {
+      const sent = request(target, (res) => {
+        let text = "";
+        res
+          .setEncoding("latin1")
+          .on("data", (part: string) => (text += part))
+          .once("end", () => resolve({ status: res.statusCode ?? 0, text }));
+      });
+      sent.once("error", reject).end(body);
+    });
+  }
+
+  /** Sends `count` requests, `IN_FLIGHT` at a time. Each worker sends one after the other. */
+  async sendMany(count: number, sendOne: (worker: number) => Promise<void>): Promise<void> {
+    let left = count;
+    await Promise.all(
+      Array.from({ length: IN_FLIGHT }, async (_, worker) => {
+        while (left-- > 0) await sendOne(worker);
+      }),
+    );
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+}
+
+/** What a server process sends when it listens. */
+export interface ServerAddress {
+  readonly port: number;
+}
+
 /** A server in a process of its own, whose processor time is measured. */
 export class ServerProcess<A extends ServerAddress> {
   readonly address: A;
+  readonly client: HttpClient;
   readonly #child: ChildProcess;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: IN_FLIGHT });
 
   constructor(child: ChildProcess, address: A) {
     this.#child = child;
     this.address = address;
+    this.client = new HttpClient(address.port);
   }
 
   /** Starts `file`, which calls `reportServer` when it finds its mode in the environment. */
@@ -37,40 +76,21 @@ export class ServerProcess<A extends ServerAddress> {
   }
 
   /** User and system time of the process, all threads included, in microseconds. */
-  async cpuMicros(): Promise<number> {
+  async #cpuMicros(): Promise<number> {
     this.#child.send("cpu");
     const [{ user, system }] = (await once(this.#child, "message")) as [NodeJS.CpuUsage];
     return user + system;
   }
 
-  async send(options: RequestOptions, body?: string): Promise<Answer> {
-    const target = { ...options, port: this.address.port, host: "127.0.0.1", agent: this.#agent };
-    return await new Promise((resolve, reject) => {
-      const sent = request(target, (res) => {
-        let text = "";
-        res
-          .setEncoding("latin1")
-          .on("data", (part: string) => (text += part))
-          .once("end", () => resolve({ status: res.statusCode ?? 0, text }));
-      });
-      sent.once("error", reject).end(body);
-    });
-  }
-
-  /** Sends `count` requests, `IN_FLIGHT` at a time, and returns the processor microseconds of the server for each. */
+  /** Sends `count` requests and returns the processor microseconds of the server for each. */
   async measure(count: number, sendOne: (worker: number) => Promise<void>): Promise<number> {
-    const before = await this.cpuMicros();
-    let left = count;
-    await Promise.all(
-      Array.from({ length: IN_FLIGHT }, async (_, worker) => {
-        while (left-- > 0) await sendOne(worker);
-      }),
-    );
-    return ((await this.cpuMicros()) - before) / count;
+    const before = await this.#cpuMicros();
+    await this.client.sendMany(count, sendOne);
+    return ((await this.#cpuMicros()) - before) / count;
   }
 
   stop(): void {
-    this.#agent.destroy();
+    this.client.close();
     this.#child.disconnect();
   }
 }

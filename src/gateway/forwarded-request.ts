@@ -96,15 +96,20 @@ function parseForwardedRequest(
     return unclearRequest("The host or the method is malformed.");
   const paths = readPath(target);
   if (paths === null) return unclearRequest("The path can be read in more than one way.");
+  const overrides = readMethodOverrides(rawHeaders, target);
+  const folded = foldHead(method);
+  // Nearly every request can be read in one way only, and a smaller object is made faster.
+  if (paths.length === 1 && overrides.length === 0) {
+    return { status: "ok", host: name, method: folded, path: paths[0] };
+  }
   const [path, ...otherPaths] = paths;
-  const otherMethods = readMethodOverrides(rawHeaders, target).map(foldHead);
   return {
     status: "ok",
     host: name,
-    method: foldHead(method),
+    method: folded,
     path,
     ...(otherPaths.length > 0 && { otherPaths }),
-    ...(otherMethods.length > 0 && { otherMethods }),
+    ...(overrides.length > 0 && { otherMethods: overrides.map(foldHead) }),
   };
 }
 

@@ -4,7 +4,7 @@ const overrideHeaders: ReadonlySet<string> = new Set([
   "x-http-method",
   "x-method-override",
 ]);
-const LONGEST_HEADER = "x-http-method-override".length;
+const overrideLengths: ReadonlySet<number> = new Set([...overrideHeaders].map(({ length }) => length));
 /** The parameter of the query that some frameworks read in the same way. */
 const OVERRIDE_PARAMETER = "_method";
 /** More values than any application reads. The rest cannot make the request any less ambiguous. */
@@ -14,15 +14,17 @@ const MAX_VALUES = 8;
  * Returns the other methods, in capitals, that headers or query of the request name. An application that
  * honours one of them handles another request than the one that the proxy describes.
  */
-export function readMethodOverrides(rawHeaders: readonly string[], target: string): string[] {
+export function readMethodOverrides(rawHeaders: readonly string[], target: string): readonly string[] {
   const values = readOverrideParameters(target);
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] ?? "";
-    if (name.length > LONGEST_HEADER || !isOverrideHeader(name)) continue;
+    if (!overrideLengths.has(name.length) || !isOverrideHeader(name)) continue;
     // A proxy may join two lines with a comma (RFC 9110 §5.3).
     values.push(...(rawHeaders[i + 1] ?? "").split(",", MAX_VALUES));
     if (values.length > MAX_VALUES) break;
   }
+  // Nearly every request names no other method.
+  if (values.length === 0) return values;
   return values.map((value) => value.trim().slice(0, 32).toUpperCase()).filter((value) => value !== "");
 }
 
