@@ -1,7 +1,7 @@
 /**
  * Measures what a second process of the service adds. One process and two processes stand behind HAProxy, which gives
  * each request to the next process. The figure is the processor time of all processes of the service for a request.
- * The processes share one SQLite file. HAProxy, the clients, TLS and the network are left out.
+ * Each process has as many requests under way. The processes share one SQLite file. HAProxy, the clients, TLS and the network are left out.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -55,7 +55,7 @@ async function startGroup(size: number): Promise<Group> {
   writeFileSync(file, proxyConfiguration(port, services));
   const proxy = spawn("haproxy", ["-db", "-q", "-f", file], { stdio: "inherit" });
   await once(proxy, "spawn");
-  return { folder, services, proxy, client: new HttpClient(port) };
+  return { folder, services, proxy, client: new HttpClient(port, size * IN_FLIGHT) };
 }
 
 async function stopGroup({ folder, services, proxy, client }: Group): Promise<void> {
@@ -107,9 +107,10 @@ async function race(name: string, { work, requests }: (typeof works)[string]): P
   const contenders = [{ name: "one process" }, { name: "two processes", target: 2 / 1.8 }];
   const groups = [await startGroup(1), await startGroup(2)];
   const tokens: Tokens[][] = [];
-  for (const { client } of groups) {
+  for (const { client, services } of groups) {
     const logins = [];
-    for (let i = 0; i < IN_FLIGHT; i++) logins.push(await post(client, "/auth/login", user));
+    for (let i = 0; i < services.length * IN_FLIGHT; i++)
+      logins.push(await post(client, "/auth/login", user));
     tokens.push(logins);
   }
   const micros: number[][] = groups.map(() => []);

@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { Agent, request, type RequestOptions } from "node:http";
 
-/** The most requests that are under way at once. */
+/** The requests that are under way at once in a server process. */
 export const IN_FLIGHT = 32;
 
 export interface Answer {
@@ -13,10 +13,13 @@ export interface Answer {
 /** Sends requests to a port of this machine over a few connections. */
 export class HttpClient {
   readonly #port: number;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: IN_FLIGHT });
+  readonly #inFlight: number;
+  readonly #agent: Agent;
 
-  constructor(port: number) {
+  constructor(port: number, inFlight: number = IN_FLIGHT) {
     this.#port = port;
+    this.#inFlight = inFlight;
+    this.#agent = new Agent({ keepAlive: true, maxSockets: inFlight });
   }
 
   async send(options: RequestOptions, body?: string): Promise<Answer> {
@@ -33,11 +36,11 @@ export class HttpClient {
     });
   }
 
-  /** Sends `count` requests, `IN_FLIGHT` at a time. Each worker sends one after the other. */
+  /** Sends `count` requests, `inFlight` at a time. Each worker sends one after the other. */
   async sendMany(count: number, sendOne: (worker: number) => Promise<void>): Promise<void> {
     let left = count;
     await Promise.all(
-      Array.from({ length: IN_FLIGHT }, async (_, worker) => {
+      Array.from({ length: this.#inFlight }, async (_, worker) => {
         while (left-- > 0) await sendOne(worker);
       }),
     );
