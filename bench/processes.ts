@@ -13,6 +13,8 @@ import { startService, type ServiceProcess } from "../test/support/service-proce
 import { compare, isWanted, report, type Measurement } from "./measure.ts";
 import { HttpClient, IN_FLIGHT } from "./server-process.ts";
 
+/** A program of the system, and no dependency. */
+const HAPROXY = "haproxy";
 const ROUNDS = 7;
 const REQUESTS = 2_000;
 const user = { username: "alice", password: "correct horse battery" };
@@ -53,7 +55,7 @@ async function startGroup(size: number): Promise<Group> {
   const port = await freePort();
   const file = join(folder, "haproxy.cfg");
   writeFileSync(file, proxyConfiguration(port, services));
-  const proxy = spawn("haproxy", ["-db", "-q", "-f", file], { stdio: "inherit" });
+  const proxy = spawn(HAPROXY, ["-db", "-q", "-f", file], { stdio: "inherit" });
   await once(proxy, "spawn");
   return { folder, services, proxy, client: new HttpClient(port, size * IN_FLIGHT) };
 }

@@ -79,7 +79,7 @@ export function toPlainRequest(request: Request): PlainRequest {
 export function bodyOfText(text: string): RequestBody {
   return {
     async read(take) {
-      take(Buffer.from(text));
+      take(new TextEncoder().encode(text));
       await Promise.resolve();
     },
     cancel: () => {},

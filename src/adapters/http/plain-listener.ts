@@ -33,7 +33,8 @@ export function createPlainListener(
     const target = `http://${req.headers.host}${url}`;
     const response = await answer({ method, url: target, headers, body: bodyOf(req, res) }, facts);
     if (!facts.signal.aborted) onAnswer?.(path, response.status, facts);
-    send(res, response);
+    // A timeout of the application may have answered meanwhile.
+    if (!res.headersSent) send(res, response);
   };
   return (req, res) => {
     const { method = "", url = "", httpVersionMajor, readableDidRead } = req;
@@ -44,7 +45,8 @@ export function createPlainListener(
     // Read for each request, because an application may replace the method of the issuer.
     const answer = getPlainAnswers(issuer.fetch)?.(method, path);
     if (answer === undefined || !isPlainHost(req.headers.host)) return false;
-    void respond(req, res, path, answer);
+    // No answer is better than an error that would end the process.
+    respond(req, res, path, answer).catch(() => res.destroy());
     return true;
   };
 }

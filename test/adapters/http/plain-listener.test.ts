@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer } from "node:http";
+import { createServer, type Server } from "node:http";
 import { connect, type AddressInfo } from "node:net";
 import { test, type TestContext } from "node:test";
 import fc from "fast-check";
@@ -13,7 +13,11 @@ import { BASIC, createFixture, logIn } from "../../issuer/fixture.ts";
 import { waitUntil, within } from "../../support/deadline.ts";
 
 async function serve(t: TestContext, issuer: MountableIssuer): Promise<number> {
-  const server = createServer(mountIssuer(issuer)).listen(0, "127.0.0.1");
+  return await listenOn(t, createServer(mountIssuer(issuer)));
+}
+
+async function listenOn(t: TestContext, server: Server): Promise<number> {
+  server.listen(0, "127.0.0.1");
   t.after(() => {
     server.closeAllConnections();
     server.close();
@@ -272,6 +276,39 @@ test("law 6: a body over the limit is 413, and the server does not read the rest
   writeOn();
   await within(closed, 20_000, "the end of the connection");
   assert.ok(socket.bytesWritten < announced);
+});
+
+test("an answer of the application, such as that of its timeout, is not cut off", async (t) => {
+  let finishLogin = () => {};
+  const { issuer } = createFixture({
+    authenticate: async ({ username }) => {
+      await new Promise<void>((resolve) => (finishLogin = resolve));
+      return { subject: String(username), scopes: [] };
+    },
+  });
+  const listener = mountIssuer(issuer);
+  let finishAnswer = () => {};
+  const server = createServer((req, res) => {
+    listener(req, res);
+    if (req.method !== "POST") return;
+    // The listener has read the body before.
+    req.once("end", () => res.writeHead(503).write("first "));
+    finishAnswer = () => res.end("last");
+  });
+  const port = await listenOn(t, server);
+  const body = '{"username":"ann","password":"any"}';
+  const { socket, text } = startBody(port, body.length, body);
+  t.after(() => socket.destroy());
+  await waitUntil(async () => await Promise.resolve(text() !== ""), "the answer of the application");
+  const hasSession = async () => {
+    finishLogin();
+    return (await issuer.sessions.list("ann")).sessions.length > 0;
+  };
+  await waitUntil(hasSession, "the login");
+  // The login ends within the time that these requests take.
+  for (let i = 0; i < 5; i++) await sendLines(port, "GET /.well-known/jwks.json HTTP/1.1", ["Host: a"]);
+  finishAnswer();
+  await waitUntil(async () => await Promise.resolve(text().includes("last")), "the end of the answer");
 });
 
 test("a client that goes away in the middle of a body ends nothing but its request", async (t) => {
