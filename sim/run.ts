@@ -8,7 +8,8 @@
  * `--planted [--bug NAME]` plants bugs into the source, one after the other, and prints which seed and check notice each.
  * The exit code is 1 when a bug is not noticed. `--stop` ends a run at its first violation.
  *
- * `--store redis-cluster` simulates Redis: `redis-single`, `redis-sentinel` or `redis-cluster`. Default `memory`.
+ * `--store redis-cluster` simulates a database: `memory` (default), `sqlite`, `redis-single`, `redis-sentinel`
+ * or `redis-cluster`.
  *
  * `--replay SEED [--without 3,7] [--all]` prints the time line of one seed. Faults are left out by their numbers.
  */

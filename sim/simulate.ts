@@ -16,6 +16,7 @@ import { Recorder } from "./recorder.ts";
 import type { DeploymentKind } from "./redis/deployment.ts";
 import { SimulatedRedis } from "./stores/redis.ts";
 import { RemoteStore } from "./stores/remote-store.ts";
+import { SimulatedSqlite } from "./stores/sqlite.ts";
 import type { SimulatedDatabase } from "./stores/simulated-database.ts";
 
 /** Options of {@link simulate}. */
@@ -31,7 +32,7 @@ export interface SimulationOptions {
 }
 
 /** The databases that a deployment can have. */
-export const storeKinds = ["memory", "redis-single", "redis-sentinel", "redis-cluster"] as const;
+export const storeKinds = ["memory", "sqlite", "redis-single", "redis-sentinel", "redis-cluster"] as const;
 
 export type StoreKind = (typeof storeKinds)[number];
 
@@ -88,6 +89,7 @@ function createDatabase(world: World, kind: StoreKind): SimulatedDatabase {
   const { clock } = world;
   if (kind === "memory")
     return new RemoteStore(world, kind, memoryStore({ clock, entropy: seededEntropy(seed) }));
+  if (kind === "sqlite") return new SimulatedSqlite(world, seededRandom(seed));
   const deployment = kind.replace("redis-", "") as DeploymentKind;
   return new SimulatedRedis({ kind: deployment, clock, random: seededRandom(seed) });
 }

@@ -68,7 +68,9 @@ export class SimulatedRedis {
     };
   }
 
+  /** A store with a command under way closes only while the world runs, so nothing waits for the stores. */
   async close(): Promise<void> {
-    await Promise.all([...this.#stores].map(async (store) => await store.close()));
+    for (const store of this.#stores) void store.close();
+    await Promise.resolve();
   }
 }

@@ -25,14 +25,20 @@ for (const seed of seeds) {
   });
 }
 
-test("a simulated deployment on a Redis cluster keeps its promises, and replays the seed exactly", async () => {
-  const run = async () => await simulate({ seed: 8, minutes: 2, store: "redis-cluster", trace: true });
-  const first = await run();
-  assert.deepEqual(first.violations, [], "npm run simulate -- --store redis-cluster --minutes 2 --replay 8");
-  assert.ok(first.history.some(({ kind }) => kind === "server fault"));
-  const second = await run();
-  assert.equal(findDivergence(first.trace, second.trace), null);
-});
+for (const [store, seed, minutes] of [
+  ["redis-cluster", 8, 2],
+  ["sqlite", 8, 4],
+] as const) {
+  test(`a simulated deployment on ${store} keeps its promises, and replays the seed exactly`, async () => {
+    const run = async () => await simulate({ seed, minutes, store, trace: true });
+    const first = await run();
+    const replay = `npm run simulate -- --store ${store} --minutes ${minutes} --replay ${seed}`;
+    assert.deepEqual(first.violations, [], replay);
+    assert.ok(first.history.some(({ kind }) => kind === "server fault"));
+    const second = await run();
+    assert.equal(findDivergence(first.trace, second.trace), null);
+  });
+}
 
 test("a fault that is left out changes no other fault, and the time line shows those that remain", async () => {
   const whole = await simulate({ seed: 18, minutes: MINUTES });
