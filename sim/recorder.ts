@@ -16,11 +16,12 @@ type Data = Readonly<Record<string, unknown>>;
 
 /** Records calls and answers, and gives tokens short names so that the history contains no token. */
 export class Recorder {
-  readonly #world: World;
+  readonly #world: Pick<World, "record">;
   readonly #names = new Map<string, string>();
   #operations = 0;
 
-  constructor(world: World) {
+  /** `world` keeps the history. A test with real processes passes an object that keeps it elsewhere. */
+  constructor(world: Pick<World, "record">) {
     this.#world = world;
   }
 

@@ -1,4 +1,8 @@
 import { setTimeout as pause } from "node:timers/promises";
+import { checkSuccessors } from "../../sim/checks/refresh-checks.ts";
+import { operationsOf } from "../../sim/checks/run-history.ts";
+import { Recorder } from "../../sim/recorder.ts";
+import type { HistoryEntry } from "../../src/testing/simulation/index.ts";
 import { login, post, type Tokens } from "../support/auth-calls.ts";
 import { Client } from "../support/kill-rounds.ts";
 import type { ServiceProcess } from "../support/service-process.ts";
@@ -35,7 +39,7 @@ interface Counts {
 async function refreshWithLosses(
   options: LossOptions,
   services: readonly ServiceProcess[],
-  count: Counts,
+  { count, recorder }: { readonly count: Counts; readonly recorder: Recorder },
   first: Tokens,
 ): Promise<void> {
   const { random } = options;
@@ -48,7 +52,13 @@ async function refreshWithLosses(
     const lost = random() < LOST;
     const cut = new AbortController();
     const timer = lost && random() < 0.5 ? setTimeout(() => cut.abort(), random() * 5) : undefined;
+    const { session_id: session, refresh_token: presented } = tokens;
+    const record = recorder.call("refresh", { session, presented: recorder.nameOf(presented) });
     const answer = await requestRefresh(base(), tokens, cut.signal);
+    if (answer !== "cut") {
+      const successor = answer.status === 200 && { refresh: recorder.nameOf(answer.tokens.refresh_token) };
+      record({ status: answer.status, ...successor });
+    }
     clearTimeout(timer);
     if (lost || answer === "cut") {
       count.lost++;
@@ -87,12 +97,18 @@ export async function runLosses(options: LossOptions): Promise<Figures> {
   const starting = Array.from({ length: options.services }, async () => await options.deployment.start());
   const services = await Promise.all(starting);
   const count: Counts = { refreshes: 0, lost: 0, unavailable: 0 };
+  const history: HistoryEntry[] = [];
+  const recorder = new Recorder({
+    record: (kind, data = {}) => history.push({ at: performance.now(), process: null, kind, data }),
+  });
   const logins: Tokens[] = [];
   // The logins are sequential, because a burst of logins is rate-limited.
   for (let n = 0; n < options.clients; n++) logins.push(await login(services[0]?.url ?? ""));
   const work = async () => {
     const since = performance.now();
-    await Promise.all(logins.map(async (first) => await refreshWithLosses(options, services, count, first)));
+    await Promise.all(
+      logins.map(async (first) => await refreshWithLosses(options, services, { count, recorder }, first)),
+    );
     return perSecond(count.refreshes, since);
   };
   const [rate, theftFigures] = await Promise.all([
@@ -100,6 +116,9 @@ export async function runLosses(options: LossOptions): Promise<Figures> {
     runThefts({ ...options, services, each: options.thefts }),
   ]);
   await options.deployment.stopServices();
+  // The simulator checks its histories with the same function.
+  const [fork] = checkSuccessors({ operations: operationsOf(history) });
+  check(`no token has two successors (${fork?.message})`, fork === undefined);
   return {
     "refreshes with losses": `${count.refreshes}, ${rate}/s over ${options.services} services`,
     "answers lost": `${count.lost}; 503: ${count.unavailable}; forced logins: 0`,
