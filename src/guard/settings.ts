@@ -107,7 +107,7 @@ export const guardOptionTable: OptionTable<GuardOptionValues> = {
   maxAuthAgeMs: option((name, value) =>
     value === undefined ? undefined : readWholeNumber(name, value, { default: 0, min: MIN_AUTH_AGE_MS }),
   ),
-  maxRevocations: wholeOption(1_000_000, 1),
+  maxRevocations: wholeOption(2_000_000, 1),
   snapshots: option((name, value) =>
     value === undefined ? undefined : readPart<Snapshots>(name, value, ["load", "save"]),
   ),

@@ -142,7 +142,7 @@ export interface CommonGuardOptions {
    * one, is refused with `insufficient_user_authentication` (RFC 9470). A route's rule can be stricter. Default: any age.
    */
   maxAuthAgeMs?: number;
-  /** The most revocations that are held for each issuer. A log with more makes the view incomplete. Default 1,000,000. */
+  /** The most revocations that are held for each issuer. A log with more makes the view incomplete. Default 2,000,000. */
   maxRevocations?: number;
   /**
    * Keeps the last good keys and the last view of revocations across restarts: `fileSnapshots({ dir })`. Guards that share

@@ -51,6 +51,8 @@ export class IssuerLifecycle {
     // `close()` may have been called while the store was opened.
     if (this.#state === "closed") return;
     this.#state = "open";
+    // Only clients introspect tokens, and the first of them should not wait for a large log.
+    if (this.#ctx.config.clients.length > 0) void this.#ctx.accessTokens.revocations.warmUp();
     this.#stopMaintenance = startMaintenance(this.#ctx, this.#random);
   }
 }

@@ -1,3 +1,4 @@
+import { HoldfastError } from "../../core/errors.ts";
 import type { LogPosition, RevocationEntry } from "../../core/revocation.ts";
 import { isCutOffToken, mergeCutoff, type SubjectCutoff } from "../../core/subject-cutoff.ts";
 import type { JwtClaims } from "../../core/verdict.ts";
@@ -8,6 +9,8 @@ import type { IssuerBase } from "../issuer-base.ts";
 import { readSnapshotPage } from "./snapshot-page.ts";
 
 const PRUNE_INTERVAL_MS = 60_000;
+/** A log whose snapshot does not lead to its tail so often is not answered from. */
+const MAX_GAPS = 3;
 
 /**
  * Caches revoked tokens and keys and the cut-offs of subjects. Revoked sessions are not cached, because their records
@@ -35,18 +38,28 @@ export class RevocationCache {
     return this.#revoked.has(`token ${jti}`) || this.#revoked.has(`key ${kid}`);
   }
 
+  /** Begins to read the log, because a large one takes seconds. Never rejects: the first answer reads it otherwise. */
+  async warmUp(): Promise<void> {
+    if (this.#position === null) await this.#joinLoading().catch(() => undefined);
+  }
+
   async #catchUp(): Promise<void> {
-    if (this.#position === null) await this.#joinLoading();
-    const from = this.#position;
-    const tail = from && (await this.#base.store.revocations.after(from));
-    if (from === null || tail?.status !== "ok") {
-      this.#position = null;
-      await this.#joinLoading();
-      return;
+    for (let attempt = 0; attempt < MAX_GAPS; attempt++) {
+      if (this.#position === null) await this.#joinLoading();
+      const from = this.#position;
+      if (from === null) continue;
+      const tail = await this.#base.store.revocations.after(from);
+      // The snapshot may have been begun before this call, so its tail is read as well.
+      if (tail.status === "gap") this.#position = null;
+      else return await this.#append(from, tail.entries);
     }
-    if (tail.entries.length === 0) return;
-    await forEachInTurns(this.#base.clock, tail.entries, (entry) => this.#add(entry));
-    const { seq, chain } = tail.entries.at(-1) ?? from;
+    throw new HoldfastError("store_unavailable", "the revocation log was replaced again and again");
+  }
+
+  async #append(from: LogPosition, entries: readonly RevocationEntry[]): Promise<void> {
+    if (entries.length === 0) return;
+    await forEachInTurns(this.#base.clock, entries, (entry) => this.#add(entry));
+    const { seq, chain } = entries.at(-1) ?? from;
     this.#position = { epoch: from.epoch, seq, chain };
     await this.#pruneIfDue();
   }

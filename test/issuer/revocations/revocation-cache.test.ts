@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Revocation } from "../../../src/core/revocation.ts";
 import { claimsOf, createFixture, ISSUER_URL, logIn, validateAtIssuer } from "../fixture.ts";
+import { wrapStore } from "../stores.ts";
 
 const MINUTE_MS = 60_000;
 
@@ -28,3 +29,54 @@ for (const kind of ["token", "subject"] as const) {
     assert.deepEqual(await validateAtIssuer(issuer, token), revoked);
   });
 }
+
+test("law 3: a revocation from before a call is not overlooked when the log was replaced meanwhile", async () => {
+  const { clock, store } = createFixture();
+  const counted = wrapStore(store, async (name, call) => {
+    if (name === "revocations.after" && gaps-- > 0) return { status: "gap" };
+    const answer = await call();
+    if (name === "revocations.snapshotPage") await duringLoad();
+    return answer;
+  });
+  let gaps = 0;
+  let duringLoad = async () => {};
+  const { issuer } = createFixture({ clock, store: counted });
+  const { access_token: token } = await logIn(issuer);
+  const { jti } = claimsOf(token) as { jti: string };
+  assert.equal((await validateAtIssuer(issuer, token)).valid, true);
+  gaps = 1;
+  duringLoad = async () => {
+    duringLoad = async () => {};
+    await store.revocations.append({
+      kind: "token",
+      id: jti,
+      issuer: ISSUER_URL,
+      until: clock.now() + MINUTE_MS,
+    });
+  };
+  assert.deepEqual(await validateAtIssuer(issuer, token), { valid: false, reason: "revoked" });
+  gaps = Infinity;
+  assert.equal(
+    "valid" in (await validateAtIssuer(issuer, token)),
+    false,
+    "law 1: a log that cannot be read proves nothing",
+  );
+  gaps = 0;
+  assert.deepEqual(await validateAtIssuer(issuer, token), { valid: false, reason: "revoked" });
+});
+
+test("an issuer with clients reads its log when it is opened, and answers although that fails", async () => {
+  const { clock, store } = createFixture();
+  let reads = 0;
+  const counted = wrapStore(store, async (name, call) => {
+    if (name === "revocations.snapshotPage" && ++reads === 1) throw new Error("the disk failed");
+    return await call();
+  });
+  const { issuer } = createFixture({ clock, store: counted });
+  await issuer.ready();
+  await clock.advance(0);
+  assert.equal(reads, 1);
+  const { access_token: token } = await logIn(issuer);
+  assert.equal((await validateAtIssuer(issuer, token)).valid, true);
+  assert.equal(reads, 2);
+});

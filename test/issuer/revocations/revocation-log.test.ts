@@ -78,11 +78,10 @@ describe("the revocation log over HTTP", () => {
     for (let i = 0; i < 1_001; i++) {
       await store.revocations.append({ kind: "token", id: `t${i}`, issuer: ISSUER_URL, until });
     }
-    let pages = 0;
-    const failing = failStore(
-      store,
-      (name) => name === "revocations.snapshotPage" && pages++ > 0 && "before",
-    );
+    const failing = wrapStore(store, (name, call, [cursor]) => {
+      if (name === "revocations.snapshotPage" && cursor !== null) throw new Error("the disk failed");
+      return call();
+    });
     const { issuer } = createFixture({ clock, store: failing });
     const response = await get(issuer);
     assert.equal(response.status, 200);
