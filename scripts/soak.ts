@@ -14,6 +14,7 @@ import { openDeployment } from "../test/soak/deployment.ts";
 import { runRaces } from "../test/soak/races.ts";
 import { runSimulation } from "../test/soak/simulation.ts";
 import { seededRandom } from "../test/soak/random.ts";
+import { runRedisModel } from "../test/soak/redis-model.ts";
 import { runRequests } from "../test/soak/requests.ts";
 import { measureRevocations } from "../test/soak/revocations.ts";
 import { noRedis } from "../test/support/redis-servers.ts";
@@ -49,6 +50,7 @@ const parts: Readonly<Record<string, (part: SoakContext) => Promise<Figures>>> =
     }),
   simulation: async (part) => await runSimulation({ ...part, refreshes: isShort ? 5000 : 100_000 }),
   deployments: async (part) => await runDeployments({ ...part, forMs: isShort ? 10_000 : 1_800_000 }),
+  "redis model": async (part) => await runRedisModel({ ...part, forMs: isShort ? 5000 : 900_000 }),
   kills: async (part) => await runKills({ ...part, rounds: isShort ? 6 : 1000 }),
   requests: async (part) => await runRequests({ ...part, forMs: isShort ? 10_000 : 1_800_000 }),
   health: async (part) => await runHealth({ ...part, forMs: isShort ? 20_000 : 3_600_000 }),
