@@ -146,7 +146,7 @@ test("law 3: a page whose storage failed hears the logout of another page, and e
   const [one, two] = [device.tab(), device.tab()];
   let messages = 0;
   const channel = new BroadcastChannel(`holdfast:${t.name}`);
-  channel.onmessage = () => messages++;
+  channel.addEventListener("message", () => messages++);
   t.after(() => channel.close());
   await one.login(credentials);
   await settle();
