@@ -63,7 +63,7 @@ const { values: flags, positionals } = parseArgs({
   options: { strict: { type: "boolean" }, explore: { type: "boolean" }, slowest: { type: "string" } },
   allowPositionals: true,
 });
-const preloaded = ["watchdog", ...(flags.explore === true ? [] : ["same-examples"])];
+const preloaded = ["light-hooks", "watchdog", ...(flags.explore === true ? [] : ["same-examples"])];
 const execArgv = [
   "--conditions=holdfast-source",
   ...preloaded.map((name) => `--import=${import.meta.resolve(`../test/support/${name}.ts`)}`),
