@@ -51,7 +51,7 @@ export const keepTokens = async (
     isKept = record.n === before.n || (record.life > 0 && tokens.sid !== before.sid);
     if (!isKept)
       return record.life ? undefined : { ...record, outbox: [...record.outbox, { refresh: tokens.refresh }] };
-    // A logout without a token of its own would end the new session.
+    // In cookie mode, a waiting logout has no token, and would end the new session.
     const outbox = record.outbox.filter(({ refresh }) => refresh);
     return { ...record, ...tokens, n: nextN(record), at, outbox };
   });

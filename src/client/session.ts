@@ -23,8 +23,8 @@ export interface Session extends Pick<
   state: AuthState;
   ready: Promise<unknown>;
   /**
-   * Called after each change of the state, with `true` when the page becomes visible, comes back or is online again, and
-   * with `false` when the client closes.
+   * Called after each change of the state. The argument is `true` when the page becomes visible, comes back or is online
+   * again. It is `false` when the client closes.
    */
   readonly listeners: Set<(isAwake?: boolean) => void>;
   /** The refresh that all calls of this page join. */

@@ -29,8 +29,8 @@ const apply = (session: Session, stored: AuthRecord, persistence: AuthStorage["p
 
 /**
  * Reads the record that all pages share, and writes what `change` makes of it: `undefined` changes nothing. After a failure
- * of the storage the page uses its own copy, and writes the copy when the storage works again. The record
- * stays in this page when there is no storage. It never rejects.
+ * of the storage the page uses its own copy, and writes the copy when the storage works again. A page
+ * without a storage keeps the record to itself. It never rejects.
  */
 export const update = async (
   session: Session,
