@@ -3,7 +3,7 @@ import { seedFile } from "./seed.ts";
 import { LargeService } from "./service-process.ts";
 
 /** The `iss` of the service. */
-export const issuer = "http://holdfast.bench";
+const issuer = "http://holdfast.bench";
 const secret = "secret-of-the-benchmark-with-more-than-32-bytes";
 const client = "bench:secret-of-a-client-of-the-benchmark-0001";
 /** The administrator. */
