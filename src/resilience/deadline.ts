@@ -69,19 +69,15 @@ export async function withTimeLimit<T>(
   ms: number,
   promise: Promise<T>,
 ): Promise<T> {
-  return await new Promise<T>((resolve, reject) => {
-    const stop = blockTolerantTimeout(clock, ms, () => reject(timeoutError(what, ms)));
-    promise.then(
-      (value) => {
-        stop();
-        resolve(value);
-      },
-      (error: unknown) => {
-        stop();
-        reject(error as Error);
-      },
-    );
+  let stop = () => {};
+  const expired = new Promise<never>((_, reject) => {
+    stop = blockTolerantTimeout(clock, ms, () => reject(timeoutError(what, ms)));
   });
+  try {
+    return await Promise.race([promise, expired]);
+  } finally {
+    stop();
+  }
 }
 
 function timeoutError(what: string, ms: number): HoldfastError {
