@@ -30,6 +30,8 @@ export function* runPlanted(
       String(seeds),
       "--minutes",
       String(minutes),
+      "--store",
+      bug.store ?? "memory",
     ];
     const { stdout, stderr, status } = spawnSync(
       process.execPath,
