@@ -138,6 +138,16 @@ for (const [name, mount] of Object.entries(mounts)) {
       assert.equal(await (await fetch(`${base}/orders`)).text(), "orders");
     });
 
+    test("an empty body has not ended early, also when a body parser has read it", async (t) => {
+      const { issuer } = createFixture();
+      const base = await mount(t, issuer);
+      const init = { method: "POST", headers: { "Content-Type": "application/json" }, body: "" };
+      const mounted = await fetch(`${base}/auth/refresh`, init);
+      const direct = await issuer.fetch(new Request("https://id.example.com/auth/refresh", init));
+      assert.equal(mounted.status, direct.status);
+      assert.deepEqual(await mounted.json(), await direct.json());
+    });
+
     test("a client that goes away aborts its request", async (t) => {
       const begun = Promise.withResolvers<void>();
       const aborted = Promise.withResolvers<void>();

@@ -122,7 +122,9 @@ function bodyOf(req: IncomingMessage, res: ServerResponse): RequestBody {
           reject(new Error("the connection ended before the body"));
         };
         stop = () => req.off("data", onData).off("end", onEnd).off("error", onLoss).off("close", onLoss);
-        if (req.destroyed) onLoss();
+        // A body parser has read an empty body to its end.
+        if (req.readableEnded) onEnd();
+        else if (req.destroyed) onLoss();
         else req.on("data", onData).on("end", onEnd).on("error", onLoss).on("close", onLoss);
       }),
     // The client reads the answer only while the connection is open, so the rest is dropped up to a limit.
