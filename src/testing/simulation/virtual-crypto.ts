@@ -1,5 +1,6 @@
 import nodeCrypto, { type KeyObject } from "node:crypto";
 import { promisify } from "node:util";
+import type { Entropy } from "../../core/entropy.ts";
 
 /** PKCS #8 of an Ed25519 key, up to its 32 secret bytes (RFC 8410). */
 const ED25519_PREFIX = Buffer.from("302e020100300506032b657004220420", "hex");
@@ -12,32 +13,16 @@ type KeyPairCallback = (error: Error | null, publicKey?: KeyObject, privateKey?:
  * Ed25519 key comes from `random`. Other keys are made by the platform, at once, and differ from run to run.
  */
 export function virtualCrypto(random: () => number): {
+  readonly entropy: Entropy;
   readonly node: Readonly<Record<string, unknown>>;
   readonly web: Readonly<Record<string, unknown>>;
 } {
+  const generateKeyPairSync = nodeCrypto.generateKeyPairSync as (type: string, options?: object) => KeyPair;
   const { createHash, createPrivateKey, createPublicKey, verify, sign } = nodeCrypto;
-  const fill = <T extends ArrayBufferView>(view: T): T => {
-    const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-    for (let index = 0; index < bytes.length; index++) bytes[index] = random() * 256;
-    return view;
-  };
-  const randomBytes = (size: number, callback?: (error: null, bytes: Buffer) => void) => {
-    const bytes = fill(Buffer.alloc(size));
-    if (callback !== undefined) queueMicrotask(() => callback(null, bytes));
-    return callback === undefined ? bytes : undefined;
-  };
-  const randomUUID = () => {
-    const bytes = fill(Buffer.alloc(16));
-    bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
-    bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-    return bytes.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
-  };
-
-  const makePair = (type: string, options: object | undefined): KeyPair => {
-    if (type !== "ed25519") {
-      const generate = nodeCrypto.generateKeyPairSync as (type: string, options?: object) => KeyPair;
-      return generate(type, options);
-    }
+  const { fill, ...randomNumbers } = virtualRandomNumbers(random);
+  const makePair = (type: string, options?: object): KeyPair => {
+    // With an encoding, the platform returns texts in place of keys.
+    if (type !== "ed25519" || options !== undefined) return generateKeyPairSync(type, options);
     const key = Buffer.concat([ED25519_PREFIX, fill(Buffer.alloc(32))]);
     const privateKey = createPrivateKey({ key, format: "der", type: "pkcs8" });
     return { privateKey, publicKey: createPublicKey(privateKey) };
@@ -69,14 +54,61 @@ export function virtualCrypto(random: () => number): {
     return await Promise.resolve(new Uint8Array(hash.digest()).buffer);
   };
   return {
+    entropy: { bytes: (length) => fill(Buffer.alloc(length)), uuid: randomNumbers.randomUUID },
     node: {
-      randomBytes,
-      randomUUID,
-      randomFillSync: fill,
+      ...randomNumbers,
       generateKeyPair,
+      generateKeyPairSync: makePair,
       verify: atOnce(verify, 4),
       sign: atOnce(sign, 3),
     },
-    web: { getRandomValues: fill, randomUUID, digest },
+    web: { getRandomValues: fill, randomUUID: randomNumbers.randomUUID, digest },
   };
+}
+
+/** The random numbers of `node:crypto`, drawn from `random`. */
+function virtualRandomNumbers(random: () => number) {
+  const fill = <T extends ArrayBufferView>(view: T): T => {
+    const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+    for (let index = 0; index < bytes.length; index++) bytes[index] = random() * 256;
+    return view;
+  };
+  /** Offset and size count elements, as in Node. */
+  const randomFillSync = <T extends ArrayBuffer | ArrayBufferView>(
+    target: T,
+    offset = 0,
+    size?: number,
+  ): T => {
+    const view = ArrayBuffer.isView(target) ? target : new Uint8Array(target);
+    const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+    const width = view instanceof DataView ? 1 : (view as unknown as Uint8Array).BYTES_PER_ELEMENT;
+    fill(bytes.subarray(offset * width, size === undefined ? undefined : (offset + size) * width));
+    return target;
+  };
+  const randomFill = (target: ArrayBufferView, ...more: unknown[]) => {
+    const callback = more.pop() as (error: null, target: ArrayBufferView) => void;
+    randomFillSync(target, ...(more as number[]));
+    queueMicrotask(() => callback(null, target));
+  };
+  const randomInt = (...given: unknown[]) => {
+    const callback =
+      typeof given.at(-1) === "function" ? (given.pop() as (error: null, n: number) => void) : null;
+    const [from, to] = given.length === 1 ? [0, given[0] as number] : (given as [number, number]);
+    const drawn = from + Math.floor(random() * (to - from));
+    if (callback === null) return drawn;
+    queueMicrotask(() => callback(null, drawn));
+    return undefined;
+  };
+  const randomBytes = (size: number, callback?: (error: null, bytes: Buffer) => void) => {
+    const bytes = fill(Buffer.alloc(size));
+    if (callback !== undefined) queueMicrotask(() => callback(null, bytes));
+    return callback === undefined ? bytes : undefined;
+  };
+  const randomUUID = () => {
+    const bytes = fill(Buffer.alloc(16));
+    bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x40;
+    bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
+    return bytes.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+  };
+  return { fill, randomBytes, randomFill, randomFillSync, randomInt, randomUUID };
 }

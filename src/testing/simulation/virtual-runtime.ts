@@ -2,6 +2,7 @@ import nodeCrypto from "node:crypto";
 import { syncBuiltinESMExports } from "node:module";
 import timersPromises from "node:timers/promises";
 import { systemClock } from "../../core/clock.ts";
+import { systemEntropy } from "../../core/entropy.ts";
 import { seededRandom } from "../random.ts";
 import { virtualCrypto } from "./virtual-crypto.ts";
 import type { Scheduler } from "./scheduler.ts";
@@ -120,16 +121,18 @@ export class VirtualRuntime {
         () => fn(...args),
         false,
       );
-    const clear = (timer: unknown) => {
+    // A program may end a timer that began before the run.
+    const orReal = (clear: (timer: never) => void) => (timer: unknown) => {
       if (timer instanceof VirtualTimer) timer.close();
+      else clear(timer as never);
     };
     this.#replace(globalThis, {
       setTimeout: setTimer,
       setInterval: setRepeated,
       setImmediate: setTurn,
-      clearTimeout: clear,
-      clearInterval: clear,
-      clearImmediate: clear,
+      clearTimeout: orReal(clearTimeout),
+      clearInterval: orReal(clearInterval),
+      clearImmediate: orReal(clearImmediate),
     });
     const sleep = async (ms: number, value?: unknown, options: { signal?: AbortSignal } = {}) =>
       await new Promise<unknown>((resolve, reject) => {
@@ -167,6 +170,8 @@ export class VirtualRuntime {
     this.#replace(nodeCrypto, members.node);
     const { getRandomValues, randomUUID, digest } = members.web;
     this.#replace(globalThis.crypto, { getRandomValues, randomUUID });
+    // Its pool would hand on bytes of the platform to the run, and bytes of the run to what comes after it.
+    this.#replace(systemEntropy, members.entropy);
     this.#replace(globalThis.crypto.subtle, { digest });
   }
 }

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
-import { randomBytes, randomUUID } from "node:crypto";
+import { randomBytes, randomFillSync, randomInt, randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { findDivergence } from "../../../src/testing/simulation/find-divergence.ts";
+import { systemEntropy } from "../../../src/core/entropy.ts";
 import { World } from "../../../src/testing/simulation/world.ts";
 
 /** Two chatty processes and a third that crashes and restarts at random. */
@@ -168,4 +170,38 @@ test("rejects options, a second process of one name, and a world that runs insid
   });
   await world.run(100);
   assert.deepEqual(world.history.at(-1)?.data, { why: "another world runs: worlds run one after the other" });
+});
+
+test("a program that takes no entropy gets bytes of the seed, and what follows the run gets none of them", async () => {
+  const draw = async () => {
+    const world = new World({ seed: 7 });
+    world.process("worker", () => {
+      const filled = randomFillSync(Buffer.alloc(8), 4, 2);
+      const bytes = systemEntropy.bytes(16).toString("hex");
+      world.record("drawn", {
+        bytes,
+        uuid: systemEntropy.uuid(),
+        number: randomInt(1000),
+        filled: filled.toString("hex"),
+      });
+    });
+    await world.run(1000);
+    return { drawn: world.history[0]?.data, after: systemEntropy.bytes(16).toString("hex") };
+  };
+  systemEntropy.bytes(16);
+  const [first, second] = [await draw(), await draw()];
+  assert.ok(first.drawn);
+  assert.deepEqual(first.drawn, second.drawn);
+  assert.match(String(first.drawn["filled"]), /^0{8}.{4}0{4}$/, "only the named bytes are filled");
+  assert.notEqual(first.after, second.after);
+});
+
+test("a program ends a timer that began before the run", async () => {
+  const stopped = new EventTarget();
+  const timer = setTimeout(() => stopped.dispatchEvent(new Event("fired")), 1);
+  const world = new World({ seed: 1 });
+  world.process("worker", () => clearTimeout(timer));
+  await world.run(1000);
+  const later = once(stopped, "fired", { signal: AbortSignal.timeout(50) });
+  await assert.rejects(later, { name: "AbortError" });
 });
