@@ -105,6 +105,22 @@ void describe("a large snapshot of a store on Redis", { skip: noRedis }, () => {
     });
   });
 
+  void test("a page with a place that the store did not write is refused, and is no failure of the store", async () => {
+    await withStore(async (store) => {
+      const until = (await store.now()) + 100_000;
+      await append(store, COUNT, () => until);
+      const { next } = await readPage(store, null);
+      const cursor = JSON.parse(String(next)) as unknown[];
+      const places = ["", "1", "x 0 y", "nan 0 y", "-inf 0 y", "1 x y", "1 -5 y", "1 1e99 y", "(1 0 y"];
+      for (const place of places) {
+        const forged = JSON.stringify(cursor.with(-1, place));
+        const read = store.revocations.snapshotPage?.(forged) ?? Promise.resolve();
+        await assert.rejects(read, { code: "invalid_option" }, place);
+      }
+      assert.equal((await readPage(store, next)).entries.length, 1_000);
+    });
+  });
+
   void test("a clean-up erases many expired entries in short commands", async () => {
     let nowMs = Date.now();
     const clock = { now: () => nowMs, monotonic: () => nowMs, after: () => () => {} };

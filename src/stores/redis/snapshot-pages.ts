@@ -32,9 +32,14 @@ type Reply = readonly [seq: string, chain: string, now: number, list: readonly s
 /** Where a page begins: after `passed` entries whose `until` is `until`, the last of which begins with `prefix`. */
 type Place = readonly [until: string, passed: number, prefix: string];
 
-function readPlace(from: string): Place {
-  const [until, passed, ...prefix] = from.split(" ");
-  return [`(${until}`, Number(passed), prefix.join(" ")];
+/** Redis writes a score as a number, which may have an exponent, or as `inf`. */
+const PLACE = /^(\d+(?:\.\d+)?(?:e\+\d+)?|inf) (\d{1,15}) (.*)$/s;
+
+/** Returns `null` for a text that `formatPlace` did not write. */
+function readPlace(from: string): Place | null {
+  const [, until, passed, prefix] = PLACE.exec(from) ?? [];
+  if (until === undefined || prefix === undefined) return null;
+  return [`(${until}`, Number(passed), prefix];
 }
 
 /** One page of the entries in force, by their `until`. `parse` reads the text of an entry. */
@@ -44,8 +49,8 @@ export async function readSnapshotPage(
   parse: (text: string) => RevocationEntry,
 ): Promise<SnapshotPage> {
   const cursor = text === null ? null : parseSnapshotCursor(text, manifest.epoch, "string");
-  const args = cursor === null ? ["", 0, ""] : readPlace(cursor.from);
-  const reply = (await manifest.runScript(pageInForce, args)) as Reply;
+  const args = cursor === null ? (["", 0, ""] as const) : readPlace(cursor.from);
+  const reply = args === null ? null : ((await manifest.runScript(pageInForce, args)) as Reply);
   if (reply === null) throw invalidOption("cursor", "the `next` of a page of this log", text);
   const [seq, chain, now, list] = reply;
   const entries = list.filter((_, i) => i % 2 === 0);
@@ -68,7 +73,7 @@ function formatPlace(list: readonly string[], last: string, cursor: SnapshotCurs
   const untils = list.filter((_, i) => i % 2 === 1);
   const until = untils.at(-1) ?? "";
   const others = untils.findLastIndex((one) => one !== until);
-  const [before, passed] = cursor === null ? ["", 0] : readPlace(String(cursor.from));
+  const [before, passed] = (cursor === null ? null : readPlace(String(cursor.from))) ?? ["", 0];
   const earlier = others === -1 && before === `(${until}` ? passed : 0;
   return `${until} ${earlier + untils.length - 1 - others} ${last.slice(0, PREFIX_CHARS)}`;
 }
