@@ -1,26 +1,9 @@
-import type { StoreKind } from "../simulate.ts";
-
-/** A bug that can be planted: one change of one file, which the checks must notice. */
-export interface PlantedBug {
-  readonly name: string;
-  readonly room: "rotation" | "issuer" | "stores" | "keys" | "revocations" | "pipeline" | "resilience";
-  /** Relative to `src/`. */
-  readonly file: string;
-  /** A text that the file contains exactly once. */
-  readonly from: string;
-  readonly to: string;
-  /** The database in which the bug shows. Default `memory`. */
-  readonly store?: StoreKind;
-}
+import type { PlantedBug } from "./planted-bug.ts";
+import { redisBugs } from "./redis-bugs.ts";
 
 const rotation = { room: "rotation", file: "stores/refresh-rotation.ts" } as const;
 const refresh = { room: "rotation", file: "issuer/sessions/refresh.ts" } as const;
 const sqliteSessions = { room: "stores", file: "stores/sqlite/sessions.ts" } as const;
-const redisSessions = {
-  room: "stores",
-  file: "stores/redis/session-scripts.ts",
-  store: "redis-single",
-} as const;
 const issuerSessions = { room: "issuer", file: "issuer/sessions/sessions.ts" } as const;
 const signingKeys = { room: "keys", file: "issuer/keys/signing-keys.ts" } as const;
 const keyring = { room: "keys", file: "guard/keys/jwks-keyring.ts" } as const;
@@ -293,16 +276,5 @@ export const plantedBugs: readonly PlantedBug[] = [
     from: "backoffMs(++this.#openingsInRow, { ...OPEN_TIME, random })",
     to: "86_400_000 + backoffMs(++this.#openingsInRow, { ...OPEN_TIME, random })",
   },
-  {
-    ...redisSessions,
-    name: "a lost answer is never forgiven on Redis",
-    from: "    now + lostAnswerMs, arrived == 0",
-    to: "    now, arrived == 0",
-  },
-  {
-    ...redisSessions,
-    name: "the end of a session is not written to Redis",
-    from: "save(v, idle - now)\nreturn {live and 'live' or 'over', now, v}",
-    to: "return {live and 'live' or 'over', now, v}",
-  },
+  ...redisBugs,
 ];

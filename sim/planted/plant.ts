@@ -1,4 +1,4 @@
-import type { PlantedBug } from "./bugs.ts";
+import type { PlantedBug } from "./planted-bug.ts";
 
 /** Returns the source with the bug. Throws when the text to change is not there exactly once. */
 export function plant(source: string, { name, file, from, to }: PlantedBug): string {

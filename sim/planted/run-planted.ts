@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { plantedBugs, type PlantedBug } from "./bugs.ts";
+import { plantedBugs } from "./bugs.ts";
+import type { PlantedBug } from "./planted-bug.ts";
 
 /** How a planted bug was found. */
 export interface PlantedResult {

@@ -1,0 +1,14 @@
+import type { StoreKind } from "../simulate.ts";
+
+/** A bug that can be planted: one change of one file, which the checks must notice. */
+export interface PlantedBug {
+  readonly name: string;
+  readonly room: "rotation" | "issuer" | "stores" | "keys" | "revocations" | "pipeline" | "resilience";
+  /** Relative to `src/`. */
+  readonly file: string;
+  /** A text that the file contains exactly once. */
+  readonly from: string;
+  readonly to: string;
+  /** The database in which the bug shows. Default `memory`. */
+  readonly store?: StoreKind;
+}

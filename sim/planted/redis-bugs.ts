@@ -1,0 +1,23 @@
+import type { PlantedBug } from "./planted-bug.ts";
+
+const redisSessions = {
+  room: "stores",
+  file: "stores/redis/session-scripts.ts",
+  store: "redis-single",
+} as const;
+
+/** Bugs of the scripts that Redis runs. */
+export const redisBugs: readonly PlantedBug[] = [
+  {
+    ...redisSessions,
+    name: "a lost answer is never forgiven on Redis",
+    from: "    now + lostAnswerMs, arrived == 0",
+    to: "    now, arrived == 0",
+  },
+  {
+    ...redisSessions,
+    name: "the end of a session is not written to Redis",
+    from: "save(v, idle - now)\nreturn {live and 'live' or 'over', now, v}",
+    to: "return {live and 'live' or 'over', now, v}",
+  },
+];
