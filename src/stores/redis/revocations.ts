@@ -1,5 +1,4 @@
 import type { Clock } from "../../core/clock.ts";
-import { HoldfastError } from "../../core/errors.ts";
 import {
   digestRest,
   type LogPosition,
