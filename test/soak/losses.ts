@@ -99,7 +99,7 @@ export async function runLosses(options: LossOptions): Promise<Figures> {
   const count: Counts = { refreshes: 0, lost: 0, unavailable: 0 };
   const history: HistoryEntry[] = [];
   const recorder = new Recorder({
-    record: (kind, data = {}) => history.push({ at: performance.now(), process: null, kind, data }),
+    record: (kind, data) => history.push({ at: performance.now(), process: null, kind, data: data ?? {} }),
   });
   const logins: Tokens[] = [];
   // The logins are sequential, because a burst of logins is rate-limited.
