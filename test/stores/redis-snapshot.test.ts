@@ -113,7 +113,7 @@ void describe("a large snapshot of a store on Redis", { skip: noRedis }, () => {
       const cursor = JSON.parse(String(next)) as unknown[];
       const places = ["", "1", "x 0 y", "nan 0 y", "-inf 0 y", "1 x y", "1 -5 y", "1 1e99 y", "(1 0 y"];
       for (const place of places) {
-        const forged = JSON.stringify(cursor.with(-1, place));
+        const forged = JSON.stringify(cursor.with(cursor.length - 1, place));
         const read = store.revocations.snapshotPage?.(forged) ?? Promise.resolve();
         await assert.rejects(read, { code: "invalid_option" }, place);
       }
