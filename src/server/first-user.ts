@@ -1,6 +1,8 @@
 import { rm } from "node:fs/promises";
 import { systemEntropy } from "../core/entropy.ts";
 import type { Issuer } from "../issuer/types.ts";
+import { parsePasswordHash } from "../issuer/users/password-hash.ts";
+import type { Store } from "../stores/store.ts";
 import { claimPrivateFile } from "./store/private-file.ts";
 
 /**
@@ -9,7 +11,7 @@ import { claimPrivateFile } from "./store/private-file.ts";
  * Processes that start together, or again after a crash, therefore use the same password.
  */
 export async function ensureFirstUser(
-  issuer: Pick<Issuer, "users" | "login" | "endSession">,
+  { issuer, store }: { readonly issuer: Pick<Issuer, "users">; readonly store: Pick<Store, "users"> },
   configured: { username: string; password: string } | undefined,
   passwordFile: string,
 ): Promise<string | null> {
@@ -21,7 +23,8 @@ export async function ensureFirstUser(
     (await claimPrivateFile(passwordFile, systemEntropy.bytes(18).toString("base64url")));
   const user = { username, password, scopes: ["holdfast:admin"] };
   if ((await issuer.users.add(user, { onlyFirst: true })) === "exists") {
-    if (configured === undefined && !(await canLogIn(issuer, user))) await rm(passwordFile, { force: true });
+    if (configured === undefined && !(await isPasswordOf(store, user)))
+      await rm(passwordFile, { force: true });
     return null;
   }
   return configured === undefined
@@ -30,13 +33,15 @@ export async function ensureFirstUser(
 }
 
 /**
- * Returns whether the password opens the account. A service on another machine may have added the user with another password. A service that shares the directory uses the same password.
+ * Returns whether the stored user has this password. A service on another machine may have added the user with another password.
+ * A service that shares the directory uses the same password. The check is no login: a login would be audited, and
+ * would count for the limits, although no person logs in.
  */
-async function canLogIn(
-  { login, endSession }: Pick<Issuer, "login" | "endSession">,
+async function isPasswordOf(
+  store: Pick<Store, "users">,
   { username, password }: { username: string; password: string },
 ): Promise<boolean> {
-  const outcome = await login({ username, password });
-  if (outcome.status === "ok") await endSession(outcome.tokens.session_id);
-  return outcome.status !== "denied";
+  const stored = await store.users.get(username);
+  const parsed = stored === null ? null : parsePasswordHash(stored.passwordHash);
+  return parsed?.status === "known" && (await parsed.verify(Buffer.from(password)));
 }

@@ -134,8 +134,8 @@ export async function startService(
 }
 
 /** `null` for a service without the role of an issuer. */
-async function addFirstUser({ issuer }: Service, { roles, bootstrapUser }: Settings, files: LocalFiles) {
-  return roles.has("issuer") ? await ensureFirstUser(issuer, bootstrapUser, files.password) : null;
+async function addFirstUser(service: Service, { roles, bootstrapUser }: Settings, files: LocalFiles) {
+  return roles.has("issuer") ? await ensureFirstUser(service, bootstrapUser, files.password) : null;
 }
 
 /** Measures the requests, and logs them when the settings ask for that. */
