@@ -8,6 +8,8 @@ const CLOCK_SLACK_MS = 5_000;
 /** Clocks of guards may run this much slower than true time. */
 const DRIFT = 0.002;
 const MARGIN_MS = 50;
+/** No answer takes longer than this from its `iat` to the client. */
+const LONGEST_ANSWER_MS = 30_000;
 /** A guard accepts that its clock was stepped ahead after a minute (docs/faults.md, fault 34). */
 const STEP_ACCEPTED_AFTER_MS = 55_000;
 
@@ -36,8 +38,15 @@ function clockAllowance({ call, began }: RecordedOperation, { clockSteps, suspen
   return Math.abs(startError) + small + missed.reduce((sum, { ms }) => sum + ms, 0);
 }
 
-const expired: VerdictCheck = ({ operation, token, status, seconds }, facts) => {
-  const lateMs = operation.began - token.expiresAt - TOLERANCE_MS - clockAllowance(operation, facts);
+/** When the token expires in true time. The issuer may have set `exp` by a clock that was behind. */
+function trueExpiry({ expiresAt, receivedAt }: IssuedToken, { plan }: RunHistory): number {
+  const { accessTokenTtlMs } = plan.lifetimes;
+  const isBehind = receivedAt - (expiresAt - accessTokenTtlMs) > LONGEST_ANSWER_MS;
+  return isBehind ? receivedAt + accessTokenTtlMs : expiresAt;
+}
+
+const expired: VerdictCheck = ({ operation, token, status, seconds }, facts, run) => {
+  const lateMs = operation.began - trueExpiry(token, run) - TOLERANCE_MS - clockAllowance(operation, facts);
   if (status !== "valid" || lateMs <= MARGIN_MS) return null;
   return `a token was valid ${seconds(lateMs)} after its expiry and the tolerance`;
 };

@@ -4,7 +4,8 @@ import { runChecks } from "../../sim/checks/run-checks.ts";
 import { drawPlan } from "../../sim/plan.ts";
 import type { HistoryEntry } from "../../src/testing/simulation/index.ts";
 
-const plan = { ...drawPlan(1, 10), guards: [] };
+const drawn = drawPlan(1, 10);
+const plan = { ...drawn, guards: [], lifetimes: { ...drawn.lifetimes, accessTokenTtlMs: 300_000 } };
 const { conflictMs, refreshIdleMs, lostAnswerMs } = plan.lifetimes;
 const boundMs = 60_000;
 
@@ -184,6 +185,9 @@ test("the checks allow what a guard with a wrong clock cannot know", () => {
   const behind = { clockErrorMs: -60_000, startErrorMs: -60_000 };
   assert.deepEqual(new WrittenHistory().login().verdict(340_000, valid, behind).failures(), []);
   assert.deepEqual(new WrittenHistory().login().verdict(340_000, valid).failures(), ["expired is refused"]);
+  const late = { session: "s", refresh: "r1", access: "a1", expiresAt: -3_000_000 };
+  const byWrongClock = new WrittenHistory().call(0, "login", { user: "ann" }, { status: 200, ...late });
+  assert.deepEqual(byWrongClock.verdict(20_000, valid).failures(), []);
   const step = { number: 1, fault: "clock step", target: "guard", ms: 3_600_000 };
   const stepped = () => new WrittenHistory().login().entry(1_000, "fault", step);
   assert.deepEqual(stepped().verdict(70_000, refused("expired")).failures(), []);
