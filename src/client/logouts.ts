@@ -48,7 +48,9 @@ export const keepTokens = async (
 ): Promise<boolean> => {
   let isKept = false;
   await update(session, (record) => {
-    isKept = record.n === before.n || (record.life > 0 && tokens.sid !== before.sid);
+    // An old session that ends by itself meanwhile does not refuse a login.
+    isKept =
+      record.n === before.n || (tokens.sid !== before.sid && (record.life > 0 || record.out !== "logout"));
     if (!isKept)
       return record.life ? undefined : { ...record, outbox: [...record.outbox, { refresh: tokens.refresh }] };
     // In cookie mode, a waiting logout has no token, and would end the new session.

@@ -121,6 +121,24 @@ describe("the client in cookie mode, in Chromium", { skip: noChromium }, () => {
     }
   });
 
+  test("law 1: an old session that ends during a login does not refuse the login", async (t) => {
+    const site = await startSite(t, {}, true);
+    const tab = await openTab(await newProfile(t, browser), site, {
+      options: '{ mode: "token", timeoutMs: 10_000 }',
+    });
+    assert.equal(await call.login(tab), "ok");
+    await site.endSessions();
+    const held: (() => void)[] = [];
+    site.faults.set("/auth/login", (_, pass) => void held.push(pass));
+    const login = call.login(tab);
+    await waitUntil(async () => held.length > 0, "the login to be sent");
+    assert.match(await call.token(tab, "{ fresh: true }"), /^Ended/);
+    held[0]?.();
+    assert.equal(await login, "ok");
+    assert.equal((await call.state(tab))["status"], "in");
+    assert.equal(await site.liveSessions(), 1);
+  });
+
   /** Waits until the next login waits for its turn, or has been sent too early. */
   const untilNextLogin = async (site: Site, tab: Page, login: Promise<string>, sent: number) => {
     await waitUntil(
