@@ -7,6 +7,7 @@ import {
   type UnavailableVerdict,
 } from "../../core/verdict.ts";
 import type { ClockMonitor } from "./clock-monitor.ts";
+import type { ValidToken } from "./validation-result.ts";
 
 /** How far `auth_time` may lie ahead of this clock, even when the tolerance is smaller. */
 const MIN_TOLERANCE_MS = 5_000;
@@ -30,7 +31,7 @@ export function readAuthTime(claims: Readonly<JwtClaims>): number | undefined {
  */
 export function checkAuthAge(
   { clockMonitor, toleranceMs }: AuthAgeContext,
-  claims: Readonly<JwtClaims>,
+  { claims, guardedIssuer }: Pick<ValidToken, "claims" | "guardedIssuer">,
   now: Instant,
   maxAgeMs: number,
 ): InvalidVerdict | UnavailableVerdict | null {
@@ -44,7 +45,9 @@ export function checkAuthAge(
   const stepMs = clockMonitor.steppedMs(now);
   const isRecent = isRecentAt(now.wall);
   const isCertain =
-    stepMs === 0 || clockMonitor.isIssuedAfterStep(authTime) || isRecentAt(now.wall - stepMs) === isRecent;
+    stepMs === 0 ||
+    clockMonitor.isIssuedAfterStep(authTime, guardedIssuer) ||
+    isRecentAt(now.wall - stepMs) === isRecent;
   if (!isCertain) return unavailableVerdict("clock_uncertain", clockMonitor.acceptedInMs(now) || undefined);
   return isRecent ? null : refusal;
 }

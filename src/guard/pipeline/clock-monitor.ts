@@ -19,8 +19,8 @@ interface ClockStep {
   readonly earliestWallMs: number;
   /** The latest time before the step, in epoch milliseconds. */
   readonly latestBeforeMs: number;
-  /** Whether a token shows that the clock of its issuer did not go back. */
-  isRefuted: boolean;
+  /** The issuers with a token that shows that their clock did not go back. */
+  readonly refutedBy: WeakSet<object>;
 }
 
 /**
@@ -29,7 +29,7 @@ interface ClockStep {
  * A step ahead is accepted after a minute, because a clock that is ahead can only refuse tokens. A step back is never
  * accepted, because it would revive expired tokens. A token that was issued after the step shows that the clock of its
  * issuer agrees with the wall clock. After a step back, a token from the future of the wall clock shows the opposite:
- * other tokens may be old, although they look as if they were issued after the step.
+ * other tokens of this issuer may be old, although they look as if they were issued after the step.
  */
 export class ClockMonitor {
   readonly #onStep: (stepMs: number) => void;
@@ -61,8 +61,8 @@ export class ClockMonitor {
         const earliestWallMs = wall - Math.min(monotonic - this.#agreedAt, MAX_UNOBSERVED_MS);
         const latestBeforeMs = wall - step;
         // A suspend in between does not bring the time back.
-        const isRefuted = step < 0 && this.#step?.isRefuted === true;
-        this.#step = { ms: step, noticedAt: monotonic, earliestWallMs, latestBeforeMs, isRefuted };
+        const refutedBy = (step < 0 && this.#step?.refutedBy) || new WeakSet();
+        this.#step = { ms: step, noticedAt: monotonic, earliestWallMs, latestBeforeMs, refutedBy };
         this.#onStep(step);
       }
       if (step < 0 || monotonic - this.#step.noticedAt < ACCEPTED_AFTER_MS) return step;
@@ -78,16 +78,21 @@ export class ClockMonitor {
   }
 
   /** Whether a token with this `iat` (epoch seconds) was issued after the current step. */
-  isIssuedAfterStep(iat: number | undefined): boolean {
+  isIssuedAfterStep(iat: number | undefined, issuer: object): boolean {
     const step = this.#step;
-    return iat !== undefined && step !== null && !step.isRefuted && iat * 1000 >= step.earliestWallMs;
+    return (
+      iat !== undefined && step !== null && !step.refutedBy.has(issuer) && iat * 1000 >= step.earliestWallMs
+    );
   }
 
-  /** Notes the `iat` (epoch seconds) of a verified token. It refutes a step back when it is later than both times at the step. */
-  noteIssuedAt(iat: number | undefined, now: Instant, toleranceMs: number): void {
+  /**
+   * Notes the `iat` (epoch seconds) of a verified token. It refutes a step back when it is later than both times at the
+   * step. Only tokens of the same issuer are concerned, because the clock of one issuer may be wrong.
+   */
+  noteIssuedAt(iat: number | undefined, issuer: object, now: Instant, toleranceMs: number): void {
     if (this.#step === null || this.#step.ms > 0 || iat === undefined) return;
     const { latestBeforeMs } = this.#step;
-    if (iat * 1000 > Math.max(latestBeforeMs, now.wall) + toleranceMs) this.#step.isRefuted = true;
+    if (iat * 1000 > Math.max(latestBeforeMs, now.wall) + toleranceMs) this.#step.refutedBy.add(issuer);
   }
 
   /** Milliseconds until a step ahead is accepted. 0 without a step. */

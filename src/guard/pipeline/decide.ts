@@ -97,7 +97,9 @@ function refuseByRules<C>(
     if (missing.length > 0) return { status: "forbidden", missing };
   }
   const maxAuthAgeMs = Math.min(context.maxAuthAgeMs, rules?.maxAuthAgeMs ?? Infinity);
-  return maxAuthAgeMs === Infinity ? null : checkAuthAge(context, claims, now, maxAuthAgeMs);
+  return maxAuthAgeMs === Infinity
+    ? null
+    : checkAuthAge(context, { claims, guardedIssuer }, now, maxAuthAgeMs);
 }
 
 /** `null` when the token is in time and not revoked. */
@@ -119,15 +121,16 @@ function refuseByTimeOrRevocation(
  */
 function refuseAfterClockStep(
   { clockMonitor, toleranceMs }: DecisionContext,
-  { claims }: ValidToken,
+  { claims, guardedIssuer }: ValidToken,
   now: Instant,
   stepMs: number,
   reason: ReturnType<typeof checkTime>,
 ): InvalidVerdict | UnavailableVerdict | null {
-  clockMonitor.noteIssuedAt(claims.iat, now, toleranceMs);
+  clockMonitor.noteIssuedAt(claims.iat, guardedIssuer, now, toleranceMs);
   const reasonBeforeStep = checkTime(claims, now.wall - stepMs, toleranceMs);
   if (reason !== null && reasonBeforeStep !== null) return invalidVerdict(reason);
-  const isRevived = reasonBeforeStep === "expired" && !clockMonitor.isIssuedAfterStep(claims.iat);
+  const isRevived =
+    reasonBeforeStep === "expired" && !clockMonitor.isIssuedAfterStep(claims.iat, guardedIssuer);
   if (reason === null && !isRevived) return null;
   return unavailableVerdict("clock_uncertain", clockMonitor.acceptedInMs(now) || undefined);
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createGuard, staticKeys } from "../../../src/index.ts";
+import { createMint, FakeClock } from "../../../src/testing/index.ts";
 import {
   audience,
   hour,
@@ -102,4 +103,28 @@ test("fault 35: a token that becomes valid during the outage is accepted from it
   assert.deepEqual(asked, []);
   await clock.advance(minute);
   assert.equal(describeDecision(await g.validate(token)), degradedVerdict);
+});
+
+test("law 9, fault 34: after a step back, a token of one issuer casts no doubt on the tokens of another", async (t) => {
+  const clock = new FakeClock();
+  const [right, wrong] = await Promise.all(
+    ["https://right.example", "https://wrong.example"].map(
+      async (issuer) => await createMint({ issuer, audience, clock }),
+    ),
+  );
+  assert.ok(right && wrong);
+  const issuers = [right, wrong].map((mint) => ({
+    issuer: mint.issuer,
+    audience,
+    keys: staticKeys(mint.jwks()),
+  }));
+  const g = createGuard({ issuers, clock, name: t.name });
+  assert.equal(describeDecision(await g.validate(right.token())), "valid");
+  clock.setWall(clock.now() - hour);
+  await clock.advance(1000);
+  assert.equal(describeDecision(await g.validate(right.token())), "valid");
+  const inThreeHours = (clock.now() + 3 * hour) / 1000;
+  await g.validate(wrong.token({ iat: inThreeHours, exp: inThreeHours + 600 }));
+  assert.equal(describeDecision(await g.validate(wrong.token())), "unavailable: clock_uncertain");
+  assert.equal(describeDecision(await g.validate(right.token())), "valid");
 });
