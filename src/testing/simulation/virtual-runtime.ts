@@ -5,12 +5,16 @@ import { systemClock } from "../../core/clock.ts";
 import { systemEntropy } from "../../core/entropy.ts";
 import { seededRandom } from "../random.ts";
 import { virtualCrypto } from "./virtual-crypto.ts";
+import { virtualTimers } from "./virtual-timers.ts";
 import type { Scheduler } from "./scheduler.ts";
 
 const realSetImmediate = globalThis.setImmediate;
 
 /** Whether a world runs. The globals of the platform belong to one world at a time. */
 let isWorldRunning = false;
+
+/** Events of the process for an error that nothing caught. */
+const UNCAUGHT_EVENTS = ["unhandledRejection", "uncaughtException"] as const;
 
 type Restore = () => void;
 
@@ -35,23 +39,51 @@ export class VirtualRuntime {
     await new Promise<void>((resolve) => void realSetImmediate(resolve));
   }
 
-  /** Throws an `Error` when another world runs. */
+  /** Throws an `Error` when another world runs. After an error nothing is replaced. */
   install(): void {
     if (isWorldRunning) throw new Error("another world runs: worlds run one after the other");
     isWorldRunning = true;
-    this.#replaceClocks();
-    this.#replaceTimers();
-    this.#replaceRandom();
-    const onUnhandled = (error: unknown) => this.#world.reportFailure(this.#world.current, error);
-    process.on("unhandledRejection", onUnhandled);
-    this.#restores.push(() => void process.off("unhandledRejection", onUnhandled));
-    syncBuiltinESMExports();
+    try {
+      this.#replaceClocks();
+      this.#replaceTimers();
+      this.#replaceRandom();
+      for (const event of UNCAUGHT_EVENTS) this.#takeOver(event);
+      syncBuiltinESMExports();
+    } catch (error) {
+      this.restore();
+      throw error;
+    }
   }
 
+  /** Restores everything that can be restored, and then throws the first error. */
   restore(): void {
-    for (const restore of this.#restores.splice(0).toReversed()) restore();
+    const errors: unknown[] = [];
+    for (const restore of this.#restores.splice(0).toReversed()) {
+      try {
+        restore();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
     syncBuiltinESMExports();
     isWorldRunning = false;
+    if (errors.length > 0) throw errors[0];
+  }
+
+  /**
+   * Records the errors that reach the process. The listeners of others stay away for the run: that of `node:test` fails
+   * the test at once.
+   */
+  #takeOver(event: (typeof UNCAUGHT_EVENTS)[number]): void {
+    const emitter: NodeJS.EventEmitter = process;
+    const record = (error: unknown) => this.#world.reportFailure(this.#world.current, error);
+    const others = emitter.rawListeners(event) as ((...args: unknown[]) => void)[];
+    for (const listener of others) emitter.off(event, listener);
+    emitter.on(event, record);
+    this.#restores.push(() => {
+      emitter.off(event, record);
+      for (const listener of others) emitter.on(event, listener);
+    });
   }
 
   #replace<T extends object>(target: T, members: { readonly [K in keyof T]?: unknown }): void {
@@ -75,18 +107,13 @@ export class VirtualRuntime {
     const now = () => world.current?.wallNow() ?? Math.floor(world.now);
     const monotonic = () => world.current?.monotonicNow() ?? world.elapsedMs;
     const RealDate = Date;
-    class VirtualDate extends RealDate {
-      constructor(...values: unknown[]) {
-        super(...((values.length === 0 ? [now()] : values) as [number]));
-      }
-      static override now(): number {
-        return now();
-      }
-      static override [Symbol.hasInstance](value: unknown): boolean {
-        return Object.prototype.isPrototypeOf.call(RealDate.prototype, Object(value));
-      }
-    }
+    const VirtualDate = new Proxy(RealDate, {
+      apply: () => new RealDate(now()).toString(),
+      construct: (target, values, newTarget) =>
+        Reflect.construct(target, values.length === 0 ? [now()] : values, newTarget) as Date,
+    });
     this.#replace(globalThis, { Date: VirtualDate });
+    this.#replace<object>(RealDate.prototype, { constructor: VirtualDate });
     this.#replace(RealDate, { now });
     this.#replace(performance, { now: monotonic });
     this.#replace(systemClock, {
@@ -103,57 +130,14 @@ export class VirtualRuntime {
   }
 
   #replaceTimers(): void {
-    const setTimer = (fn: (...args: unknown[]) => void, ms = 1, ...args: unknown[]) =>
-      new VirtualTimer(
-        (callback) => this.#timer(ms, callback),
-        () => fn(...args),
-        false,
-      );
-    const setRepeated = (fn: (...args: unknown[]) => void, ms = 1, ...args: unknown[]) =>
-      new VirtualTimer(
-        (callback) => this.#timer(ms, callback),
-        () => fn(...args),
-        true,
-      );
-    const setTurn = (fn: (...args: unknown[]) => void, ...args: unknown[]) =>
-      new VirtualTimer(
-        (callback) => this.#turn(callback),
-        () => fn(...args),
-        false,
-      );
-    // A program may end a timer that began before the run.
-    const orReal = (clear: (timer: never) => void) => (timer: unknown) => {
-      if (timer instanceof VirtualTimer) timer.close();
-      else clear(timer as never);
-    };
-    this.#replace(globalThis, {
-      setTimeout: setTimer,
-      setInterval: setRepeated,
-      setImmediate: setTurn,
-      clearTimeout: orReal(clearTimeout),
-      clearInterval: orReal(clearInterval),
-      clearImmediate: orReal(clearImmediate),
+    const { global, promises, scheduler, abortSignal } = virtualTimers({
+      after: (ms, fn) => this.#timer(ms, fn),
+      turn: (fn) => this.#turn(fn),
     });
-    const sleep = async (ms: number, value?: unknown, options: { signal?: AbortSignal } = {}) =>
-      await new Promise<unknown>((resolve, reject) => {
-        const { signal } = options;
-        const timer = setTimer(() => resolve(value), ms);
-        const abort = () => {
-          timer.close();
-          reject(signal?.reason as Error);
-        };
-        if (signal?.aborted === true) return abort();
-        signal?.addEventListener("abort", abort, { once: true });
-      });
-    this.#replace(timersPromises, { setTimeout: sleep });
-    this.#replace(AbortSignal, {
-      timeout: (ms: number) => {
-        const controller = new AbortController();
-        const reason = new DOMException("The operation was aborted due to timeout", "TimeoutError");
-        this.#timer(ms, () => controller.abort(reason));
-        return controller.signal;
-      },
-    });
+    this.#replace(globalThis, global);
+    this.#replace(timersPromises, promises);
+    this.#replace(timersPromises.scheduler, scheduler);
+    this.#replace(AbortSignal, abortSignal);
   }
 
   /** The next turn of the event loop: an event of the same moment. */
@@ -173,48 +157,5 @@ export class VirtualRuntime {
     // Its pool would hand on bytes of the platform to the run, and bytes of the run to what comes after it.
     this.#replace(systemEntropy, members.entropy);
     this.#replace(globalThis.crypto.subtle, { digest });
-  }
-}
-
-/** The object that `setTimeout` returns in Node. */
-class VirtualTimer {
-  readonly #start: (callback: () => void) => () => void;
-  readonly #fn: () => void;
-  readonly #isRepeated: boolean;
-  #stop: () => void;
-
-  constructor(start: (callback: () => void) => () => void, fn: () => void, isRepeated: boolean) {
-    this.#start = start;
-    this.#fn = fn;
-    this.#isRepeated = isRepeated;
-    this.#stop = start(this.#fire);
-  }
-
-  readonly #fire = (): void => {
-    if (this.#isRepeated) this.#stop = this.#start(this.#fire);
-    this.#fn();
-  };
-
-  ref(): this {
-    return this;
-  }
-
-  unref(): this {
-    return this;
-  }
-
-  hasRef(): boolean {
-    return true;
-  }
-
-  refresh(): this {
-    this.#stop();
-    this.#stop = this.#start(this.#fire);
-    return this;
-  }
-
-  close(): this {
-    this.#stop();
-    return this;
   }
 }

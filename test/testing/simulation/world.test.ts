@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { randomBytes, randomFillSync, randomInt, randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { test } from "node:test";
-import { setTimeout as pause } from "node:timers/promises";
+import {
+  scheduler,
+  setImmediate as immediate,
+  setInterval as repeat,
+  setTimeout as pause,
+} from "node:timers/promises";
 import { findDivergence } from "../../../src/testing/simulation/find-divergence.ts";
 import { systemEntropy } from "../../../src/core/entropy.ts";
 import { World } from "../../../src/testing/simulation/world.ts";
@@ -204,4 +209,96 @@ test("a program ends a timer that began before the run", async () => {
   await world.run(1000);
   const later = once(stopped, "fired", { signal: AbortSignal.timeout(50) });
   await assert.rejects(later, { name: "AbortError" });
+});
+
+test("a rejected promise and a throw in a microtask or a listener are recorded with their process", async () => {
+  const world = new World({ seed: 1 });
+  world.process("promise", ({ clock }) => {
+    clock.after(1, () => void Promise.reject(new Error("rejected")));
+  });
+  world.process("microtask", ({ clock }) => {
+    clock.after(2, () =>
+      queueMicrotask(() => {
+        throw new Error("thrown in a microtask");
+      }),
+    );
+  });
+  world.process("listener", ({ clock }) => {
+    const target = new EventTarget();
+    target.addEventListener("event", () => {
+      throw new Error("thrown in a listener");
+    });
+    clock.after(100, () => target.dispatchEvent(new Event("event")));
+  });
+  const events = ["unhandledRejection", "uncaughtException"];
+  const listeners = () => events.map((event) => process.rawListeners(event as "exit"));
+  const before = listeners();
+  await world.run(100);
+  assert.deepEqual(listeners(), before);
+  assert.deepEqual(
+    world.history.map(({ process, kind }) => [process, kind]),
+    [
+      ["promise", "uncaught"],
+      ["microtask", "uncaught"],
+      ["listener", "uncaught"],
+    ],
+  );
+  await new World({ seed: 1 }).run(1);
+});
+
+test("a run that cannot replace the platform restores what it replaced, and the next run works", async () => {
+  const real = { Date, setTimeout, descriptor: Object.getOwnPropertyDescriptor(globalThis, "performance") };
+  assert.ok(real.descriptor);
+  const frozen = Object.freeze({ now: () => 0 });
+  Object.defineProperty(globalThis, "performance", { value: frozen, configurable: true });
+  try {
+    await assert.rejects(new World({ seed: 1 }).run(1), TypeError);
+  } finally {
+    Object.defineProperty(globalThis, "performance", real.descriptor);
+  }
+  assert.equal(Date, real.Date);
+  assert.equal(setTimeout, real.setTimeout);
+  assert.ok(Math.abs(Date.now() - performance.timeOrigin) < 3_600_000, "the date is that of the platform");
+  await new World({ seed: 1 }).run(1);
+});
+
+test("Date without new, and every timer of timers/promises, follow the world", async () => {
+  const world = new World({ seed: 1 });
+  world.process("worker", async ({ clock }) => {
+    const date = Reflect.apply(Date, undefined, []);
+    world.record("date", { date: new Date(date).getTime() - clock.now() });
+    assert.equal(new Date().constructor, Date);
+    const start = clock.now();
+    let ticks = 0;
+    for await (const value of repeat(50, "tick")) {
+      // The third tick comes while the loop is busy.
+      if (ticks === 0) await pause(125);
+      world.record(value, { ms: clock.now() - start });
+      if (++ticks === 3) break;
+    }
+    await immediate();
+    await scheduler.yield();
+    await scheduler.wait(10);
+    world.record("end", { ms: clock.now() - start });
+    const pausing = pause(1_000, null, { signal: AbortSignal.timeout(5) });
+    await pausing.catch(({ name, cause }: Error) =>
+      world.record("aborted", { name, cause: (cause as Error).name }),
+    );
+    const stopped = async () => {
+      for await (const _ of repeat(50, null, { signal: AbortSignal.timeout(5) })) world.record("late");
+    };
+    await assert.rejects(stopped(), { name: "AbortError", code: "ABORT_ERR" });
+  });
+  await world.run(1_000);
+  assert.deepEqual(
+    world.history.map(({ kind, data }) => [kind, ...Object.values(data)]),
+    [
+      ["date", 0],
+      ["tick", 175],
+      ["tick", 175],
+      ["tick", 175],
+      ["end", 185],
+      ["aborted", "AbortError", "TimeoutError"],
+    ],
+  );
 });
