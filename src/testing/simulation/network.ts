@@ -1,3 +1,6 @@
+import { invalidValue } from "../../core/option-values.ts";
+import { checkFunction, checkProcessName, checkText } from "./argument-checks.ts";
+import { createConditions, type NetworkConditions } from "./network-conditions.ts";
 import type { Machine, Scheduler } from "./scheduler.ts";
 
 /** Answers the requests to a host. `from` is the name of the process that sent the request. */
@@ -5,19 +8,6 @@ export type RequestHandler = (request: Request, from: string) => Response | Prom
 
 /** `fetch` over the simulated network. */
 export type SimulatedFetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
-
-/** How the network treats each message. All members can be changed while the world runs. */
-export interface NetworkConditions {
-  /** The usual time of a message, milliseconds: at least and at most. */
-  latencyMs: readonly [number, number];
-  /** The share of messages that take `slowMs` instead. Default 0.02. */
-  slow: number;
-  slowMs: readonly [number, number];
-  /** The share of messages that are lost. The sender is not told. Default 0. */
-  drop: number;
-  /** The share of requests that arrive twice. Default 0. */
-  duplicate: number;
-}
 
 interface Listener {
   readonly process: Machine;
@@ -38,18 +28,14 @@ const ANY = "*";
  *
  * const world = new World({ seed: 3 });
  * world.network.conditions.drop = 0.01;
+ * world.process("auth", ({ listen }) => listen("auth.example", () => new Response("hello")));
+ * world.process("api", async ({ fetch }) => void (await fetch("http://auth.example/")));
  * const heal = world.network.cut("api", "auth"); // answers of "auth" still arrive
  * world.after(30_000, heal);
  * ```
  */
 export class SimulatedNetwork {
-  readonly conditions: NetworkConditions = {
-    latencyMs: [0.3, 8],
-    slow: 0.02,
-    slowMs: [200, 4_000],
-    drop: 0,
-    duplicate: 0,
-  };
+  readonly conditions: NetworkConditions = createConditions();
   readonly #world: Scheduler;
   readonly #listeners = new Map<string, Listener[]>();
   /** `from>to` → how many cuts hold. */
@@ -62,9 +48,12 @@ export class SimulatedNetwork {
 
   /**
    * Loses every message that the process `from` sends to `to`. `"*"` stands for any process. A cut in one direction
-   * leaves connections half open. The returned function ends the cut.
+   * leaves connections half open. The returned function ends the cut. Throws `invalid_option` for an unknown process.
    */
   cut(from: string, to: string): () => void {
+    const known = this.#world.processes.map(({ name }) => name);
+    checkProcessName("network.cut: from", known, true, from);
+    checkProcessName("network.cut: to", known, true, to);
     const key = `${from}>${to}`;
     this.#cuts.set(key, (this.#cuts.get(key) ?? 0) + 1);
     let isCut = true;
@@ -79,6 +68,8 @@ export class SimulatedNetwork {
 
   /** Cuts a process off from all others, in both directions. The returned function ends it. */
   isolate(name: string): () => void {
+    const known = this.#world.processes.map((process) => process.name);
+    checkProcessName("network.isolate: name", known, false, name);
     const ends = [this.cut(name, ANY), this.cut(ANY, name)];
     return () => ends.forEach((end) => end());
   }
@@ -102,6 +93,8 @@ export class SimulatedNetwork {
 
   /** @internal */
   listen(host: string, process: Machine, handler: RequestHandler): void {
+    checkText("listen: host", host);
+    checkFunction("listen: handler", handler);
     const listeners = this.#listeners.get(host) ?? [];
     this.#listeners.set(host, listeners);
     const known = listeners.find((listener) => listener.process === process);
@@ -173,6 +166,10 @@ export class SimulatedNetwork {
     let body: ArrayBuffer;
     try {
       response = await handler(request, exchange.caller.name);
+      // The class may be that of another library, so the check asks for the method.
+      if (typeof (response as Partial<Response> | null | undefined)?.arrayBuffer !== "function") {
+        throw invalidValue(`the result of the handler for ${exchange.label}`, "a Response", response);
+      }
       body = await response.arrayBuffer();
     } catch (error) {
       this.#world.reportFailure(process, error);

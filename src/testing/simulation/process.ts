@@ -2,6 +2,9 @@ import type { Clock } from "../../core/clock.ts";
 import type { Entropy } from "../../core/entropy.ts";
 import { seededEntropy } from "../entropy.ts";
 import { seededRandom } from "../random.ts";
+import { flagOption } from "../../core/option-values.ts";
+import { readOptions, type OptionTable } from "../../core/options.ts";
+import { checkDuration, checkNumber } from "./argument-checks.ts";
 import type { RequestHandler, SimulatedFetch, SimulatedNetwork } from "./network.ts";
 import type { Machine, Scheduler } from "./scheduler.ts";
 
@@ -42,6 +45,8 @@ export interface CrashOptions {
   /** The whole machine loses its power: open connections stay silent, and are not reset. Default `false`. */
   power?: boolean;
 }
+
+const crashOptionTable: OptionTable<Required<CrashOptions>> = { power: flagOption(false) };
 
 /**
  * A process of a simulated world. It crashes, freezes and restarts, and its clocks step and drift.
@@ -137,7 +142,8 @@ export class SimulatedProcess implements Machine {
   }
 
   /** Ends the life of the process: timers, promises and requests that it waits for are lost. */
-  crash({ power = false }: CrashOptions = {}): void {
+  crash(options: CrashOptions = {}): void {
+    const { power } = readOptions("crash", options, crashOptionTable);
     if (!this.#isAlive) return;
     this.#isAlive = false;
     const listeners = [...this.#onCrash];
@@ -147,11 +153,13 @@ export class SimulatedProcess implements Machine {
 
   /** Stops the process for `ms` of true time. Everything that was due happens late, in order. */
   freeze(ms: number): void {
+    checkDuration("freeze: ms", ms);
     this.#frozenUntil = Math.max(this.#frozenUntil, this.#world.now + ms);
   }
 
   /** Suspends the machine for `ms`: as {@link freeze}, and its monotonic clock stands still. */
   suspend(ms: number): void {
+    checkDuration("suspend: ms", ms);
     this.#rebase();
     const standsUntil = Math.max(this.#frozenUntil, this.#world.now);
     this.#monotonic -= Math.max(0, this.#world.now + ms - standsUntil) * this.#rate;
@@ -160,12 +168,14 @@ export class SimulatedProcess implements Machine {
 
   /** Sets the wall clock of the machine forward by `ms`, or back by a negative number. */
   stepClock(ms: number): void {
+    checkNumber("stepClock: ms", ms, -Number.MAX_VALUE, "a finite number of milliseconds");
     this.#rebase();
     this.#wall += ms;
   }
 
   /** Lets both clocks run at another speed. 1.001 gains a millisecond each second. */
   setClockRate(rate: number): void {
+    checkNumber("setClockRate: rate", rate, Number.MIN_VALUE, "a finite number above 0");
     this.#rebase();
     this.#rate = rate;
   }
@@ -212,7 +222,10 @@ export class SimulatedProcess implements Machine {
       listen: (host, handler) => {
         if (isAlive()) this.#network.listen(host, this, handler);
       },
-      sleep: async (ms) => await new Promise<void>((resolve) => void this.planTimer(ms, resolve)),
+      sleep: async (ms) => {
+        checkDuration("sleep: ms", ms);
+        await new Promise<void>((resolve) => void this.planTimer(ms, resolve));
+      },
       gate: async (promise) => await this.gate(promise),
     };
   }

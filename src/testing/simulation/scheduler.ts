@@ -38,8 +38,10 @@ export interface Scheduler {
   readonly elapsedMs: number;
   /** The process whose event happens now. `null` for the world itself. */
   readonly current: Machine | null;
+  readonly processes: readonly Machine[];
   readonly random: () => number;
-  after(ms: number, fn: () => void): () => void;
+  /** @internal Plans a timer of the world itself. The returned function cancels it. */
+  planTimer(ms: number, fn: () => void): () => void;
   /** @internal */
   plan(ms: number, machine: Machine | null, label: string, run: () => void): SimulationEvent;
   /** @internal Records an error that nothing caught. */

@@ -126,7 +126,7 @@ export class VirtualRuntime {
   /** A timer of the process whose event happens now. */
   #timer(ms: number, fn: () => void): () => void {
     const { current } = this.#world;
-    return current === null ? this.#world.after(ms, fn) : current.planTimer(ms, fn);
+    return current === null ? this.#world.planTimer(ms, fn) : current.planTimer(ms, fn);
   }
 
   #replaceTimers(): void {

@@ -1,7 +1,8 @@
 import type { Clock } from "../../core/clock.ts";
-import { flagOption } from "../../core/option-values.ts";
+import { flagOption, invalidValue } from "../../core/option-values.ts";
 import { readOptions, wholeOption, type OptionTable } from "../../core/options.ts";
 import { seededRandom } from "../random.ts";
+import { checkDuration, checkFunction, checkText } from "./argument-checks.ts";
 import { EventHeap } from "./event-heap.ts";
 import { mixSeed, RunHash, type HistoryEntry } from "./history.ts";
 import { SimulatedNetwork } from "./network.ts";
@@ -93,7 +94,7 @@ export class World implements Scheduler {
     this.clock = {
       now: () => Math.floor(this.#now),
       monotonic: () => this.#now - startAt,
-      after: (ms, fn) => this.after(ms, fn),
+      after: (ms, fn) => this.planTimer(ms, fn),
       turn: (fn) => void this.plan(0, this.#current, "turn", fn),
     };
   }
@@ -128,8 +129,12 @@ export class World implements Scheduler {
     return [...this.#processes.values()];
   }
 
-  /** Creates and starts a process. Throws a `TypeError` when the name is taken. */
+  /** Creates and starts a process. Throws a `TypeError` when the name is taken, and `invalid_option` for `"*"`. */
   process(name: string, program: Program): SimulatedProcess {
+    checkText("process: name", name);
+    if (name === "*")
+      throw invalidValue("process: name", 'another text than "*", which means any process', name);
+    checkFunction("process: program", program);
     if (this.#processes.has(name)) throw new TypeError(`the world already has a process "${name}"`);
     const process = new SimulatedProcess(this, this.network, name, this.#processes.size + 1, program);
     this.#processes.set(name, process);
@@ -139,6 +144,13 @@ export class World implements Scheduler {
 
   /** Calls `fn` after `ms` of true time, also when processes crash before. The returned function cancels it. */
   after(ms: number, fn: () => void): () => void {
+    checkDuration("after: ms", ms);
+    checkFunction("after: fn", fn);
+    return this.planTimer(ms, fn);
+  }
+
+  /** @internal A timer of the world itself. As in Node, a number that is no time means at once. */
+  planTimer(ms: number, fn: () => void): () => void {
     const event = this.plan(ms, null, "world", fn);
     return () => {
       event.isCancelled = true;
@@ -147,18 +159,21 @@ export class World implements Scheduler {
 
   /** Resolves after `ms` of true time, for code that stands outside all processes. */
   async sleep(ms: number): Promise<void> {
+    checkDuration("sleep: ms", ms);
     await new Promise<void>((resolve) => void this.after(ms, resolve));
   }
 
   /** Adds an entry to the history, in the name of the process whose event happens now. */
   record(kind: string, data: Readonly<Record<string, unknown>> = {}): void {
+    checkText("record: kind", kind);
     this.history.push({ at: this.#now, process: this.#current?.name ?? null, kind, data });
     this.#hash.addText(kind);
     this.#hash.addText(JSON.stringify(data));
   }
 
-  /** Runs the world for `ms` of true time. Only one world may run at a time. */
+  /** Runs the world for `ms` of true time. Only one world may run at a time. Throws `invalid_option`. */
   async run(ms: number): Promise<void> {
+    checkDuration("run: ms", ms);
     const end = this.#now + ms;
     this.#runtime.install();
     try {
