@@ -1,6 +1,6 @@
-/** The first step in which two runs differ. */
+/** The first line in which the traces of two runs differ. */
 export interface Divergence {
-  /** Number of the step, from 0. */
+  /** Number of the line, from 0. */
   readonly step: number;
   /** The line of the first run. `undefined` when it ended earlier. */
   readonly first: string | undefined;
@@ -12,7 +12,7 @@ export interface Divergence {
 const CONTEXT = 5;
 
 /**
- * Compares the traces of two runs of one seed. `null` when they are equal. The line of a step names its time, its process
+ * Compares the traces of two runs of one seed. `null` when they are equal. A line names its time, its process
  * and the place in the source that planned it. There the runs first took different ways.
  *
  * @example

@@ -56,10 +56,12 @@ export class SimulatedNetwork {
     checkProcessName("network.cut: to", known, true, to);
     const key = `${from}>${to}`;
     this.#cuts.set(key, (this.#cuts.get(key) ?? 0) + 1);
+    this.#world.note(() => `cut ${key}`);
     let isCut = true;
     return () => {
       if (!isCut) return;
       isCut = false;
+      this.#world.note(() => `heal ${key}`);
       const left = (this.#cuts.get(key) ?? 1) - 1;
       if (left === 0) this.#cuts.delete(key);
       else this.#cuts.set(key, left);
@@ -75,7 +77,13 @@ export class SimulatedNetwork {
   }
 
   /** @internal Whether a message gets lost. Draws a random number. */
-  isLost(from: string, to: string): boolean {
+  isLost(from: string, to: string, label: string): boolean {
+    const isLost = this.#drawLoss(from, to);
+    if (isLost) this.#world.note(() => `lost ${label} ${from}>${to}`);
+    return isLost;
+  }
+
+  #drawLoss(from: string, to: string): boolean {
     if (this.#cuts.size > 0) {
       const keys = [`${from}>${to}`, `${from}>${ANY}`, `${ANY}>${to}`];
       if (keys.some((key) => this.#cuts.has(key))) return true;
@@ -130,13 +138,17 @@ export class SimulatedNetwork {
       if (listener === undefined) return exchange.refuse(this.delayMs(), "ENOTFOUND");
       exchange.followCaller(this);
       const copies = this.#world.random() < this.conditions.duplicate ? 2 : 1;
+      if (copies === 2) this.#world.note(() => `duplicate ${label}`);
       for (let copy = 0; copy < copies; copy++) {
-        if (this.isLost(caller.name, listener.process.name)) continue;
+        if (this.isLost(caller.name, listener.process.name, label)) continue;
         // A duplicate is the retry of a client or proxy, so that it comes from the same caller.
         const { method, headers, redirect } = request;
         const init = { method, headers, body, redirect, signal: exchange.left };
-        this.#world.plan(this.delayMs(), null, label, () =>
-          this.#arrive(exchange, listener, new Request(request.url, init)),
+        this.#world.plan(
+          this.delayMs(),
+          null,
+          `request ${label} ${caller.name}>${listener.process.name}`,
+          () => this.#arrive(exchange, listener, new Request(request.url, init)),
         );
       }
     });
@@ -176,7 +188,9 @@ export class SimulatedNetwork {
       response = new Response(null, { status: 500 });
       body = new ArrayBuffer(0);
     }
-    if (!process.isAlive || process.life !== life || this.isLost(process.name, exchange.caller.name)) return;
+    if (!process.isAlive || process.life !== life) return;
+    if (this.isLost(process.name, exchange.caller.name, `answer ${response.status} ${exchange.label}`))
+      return;
     exchange.answer(this.delayMs(), response, body);
   }
 }
@@ -221,6 +235,7 @@ class Exchange {
 
   /** The caller stops waiting. The server learns of it later, or never. */
   abort(error: Error, network: SimulatedNetwork): void {
+    if (!this.#isOver) this.#world.note(() => `abort ${this.label}`);
     this.#reject(error);
     this.#tellServer(network);
   }
@@ -234,13 +249,14 @@ class Exchange {
   #tellServer(network: SimulatedNetwork): void {
     if (this.#isOver) return;
     this.#end();
-    if (network.isLost(this.caller.name, this.server)) return;
-    this.#world.plan(network.delayMs(), null, `end ${this.label}`, () => this.#leaving.abort());
+    const label = `end ${this.label}`;
+    if (network.isLost(this.caller.name, this.server, label)) return;
+    this.#world.plan(network.delayMs(), null, label, () => this.#leaving.abort());
   }
 
   /** Tells the caller after `ms` that the connection failed, as `fetch` of Node does. */
   refuse(ms: number, code: string): void {
-    this.#later(ms, () => {
+    this.#later(ms, `failure ${code}`, () => {
       this.#end();
       const cause = Object.assign(new Error(code), { code });
       this.#reject(new TypeError("fetch failed", { cause }));
@@ -248,7 +264,7 @@ class Exchange {
   }
 
   answer(ms: number, { status, headers }: Response, body: ArrayBuffer): void {
-    this.#later(ms, () => {
+    this.#later(ms, `answer ${status}`, () => {
       this.#end();
       this.#resolve(new Response(BODILESS.has(status) ? null : body, { status, headers }));
     });
@@ -259,9 +275,10 @@ class Exchange {
     this.#forget();
   }
 
-  #later(ms: number, fn: () => void): void {
+  #later(ms: number, result: string, fn: () => void): void {
     const { caller } = this;
     if (!caller.isAlive || caller.life !== this.#life) return;
-    this.#world.plan(ms, caller, `answer ${this.label}`, fn);
+    const from = this.server === "" ? "" : ` from ${this.server}`;
+    this.#world.plan(ms, caller, `${result} ${this.label}${from}`, fn);
   }
 }

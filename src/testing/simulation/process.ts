@@ -133,7 +133,8 @@ export class SimulatedProcess implements Machine {
     this.#isAlive = true;
     this.#life++;
     this.#frozenUntil = 0;
-    this.#world.plan(0, this, "start", () => {
+    const life = this.#life;
+    this.#world.plan(0, this, `start ${life}`, () => {
       const context = this.#createContext();
       void (async () => await this.#program(context))().catch((error: unknown) => {
         this.#world.reportFailure(this, error);
@@ -146,6 +147,7 @@ export class SimulatedProcess implements Machine {
     const { power } = readOptions("crash", options, crashOptionTable);
     if (!this.#isAlive) return;
     this.#isAlive = false;
+    this.#world.note(() => `crash ${this.name}${power ? " power" : ""}`);
     const listeners = [...this.#onCrash];
     this.#onCrash.clear();
     if (!power) for (const listener of listeners) listener();
@@ -154,21 +156,28 @@ export class SimulatedProcess implements Machine {
   /** Stops the process for `ms` of true time. Everything that was due happens late, in order. */
   freeze(ms: number): void {
     checkDuration("freeze: ms", ms);
-    this.#frozenUntil = Math.max(this.#frozenUntil, this.#world.now + ms);
+    this.#world.note(() => `freeze ${this.name} ${ms} ms`);
+    this.#stopFor(ms);
   }
 
   /** Suspends the machine for `ms`: as {@link freeze}, and its monotonic clock stands still. */
   suspend(ms: number): void {
     checkDuration("suspend: ms", ms);
+    this.#world.note(() => `suspend ${this.name} ${ms} ms`);
     this.#rebase();
     const standsUntil = Math.max(this.#frozenUntil, this.#world.now);
     this.#monotonic -= Math.max(0, this.#world.now + ms - standsUntil) * this.#rate;
-    this.freeze(ms);
+    this.#stopFor(ms);
+  }
+
+  #stopFor(ms: number): void {
+    this.#frozenUntil = Math.max(this.#frozenUntil, this.#world.now + ms);
   }
 
   /** Sets the wall clock of the machine forward by `ms`, or back by a negative number. */
   stepClock(ms: number): void {
     checkNumber("stepClock: ms", ms, -Number.MAX_VALUE, "a finite number of milliseconds");
+    this.#world.note(() => `step clock ${this.name} ${ms} ms`);
     this.#rebase();
     this.#wall += ms;
   }
@@ -176,6 +185,7 @@ export class SimulatedProcess implements Machine {
   /** Lets both clocks run at another speed. 1.001 gains a millisecond each second. */
   setClockRate(rate: number): void {
     checkNumber("setClockRate: rate", rate, Number.MIN_VALUE, "a finite number above 0");
+    this.#world.note(() => `clock rate ${this.name} ${rate}`);
     this.#rebase();
     this.#rate = rate;
   }

@@ -44,6 +44,8 @@ export interface Scheduler {
   planTimer(ms: number, fn: () => void): () => void;
   /** @internal */
   plan(ms: number, machine: Machine | null, label: string, run: () => void): SimulationEvent;
+  /** @internal Adds a line to the trace, for something that is no event of its own. */
+  note(describe: () => string): void;
   /** @internal Records an error that nothing caught. */
   reportFailure(machine: Machine | null, error: unknown): void;
   deriveSeed(purpose: string): number;

@@ -8,6 +8,7 @@ import { mixSeed, RunHash, type HistoryEntry } from "./history.ts";
 import { SimulatedNetwork } from "./network.ts";
 import { SimulatedProcess, type Program } from "./process.ts";
 import type { Machine, Scheduler, SimulationEvent } from "./scheduler.ts";
+import { firstLine, planningPlaces, traceLine } from "./trace.ts";
 import { VirtualRuntime } from "./virtual-runtime.ts";
 
 /** Options of a {@link World}. */
@@ -16,14 +17,12 @@ export interface WorldOptions {
   seed: number;
   /** The time at which the world begins, epoch milliseconds. Default: the start of 2030, UTC. */
   startAt?: number;
-  /** Keeps one line for each event, for {@link findDivergence}. Default `false`. */
+  /** Keeps a line for each event, fault and record in {@link World.trace}. Default `false`. */
   trace?: boolean;
 }
 
 const OWNER = "World";
 const START_AT = Date.UTC(2030, 0, 1);
-/** Frames of a stack that a line of the trace shows. */
-const TRACE_FRAMES = 4;
 
 /** The options of {@link World}. */
 export const worldOptionTable: OptionTable<Required<WorldOptions>> = {
@@ -68,7 +67,7 @@ export class World implements Scheduler {
   readonly clock: Clock;
   /** The records of the programs, in order. */
   readonly history: HistoryEntry[] = [];
-  /** One line for each event, when the world was created with `trace`. */
+  /** A line for each event, fault, lost message and record, when the world was created with `trace`. */
   readonly trace: string[] = [];
   readonly #heap = new EventHeap();
   readonly #hash = new RunHash();
@@ -151,7 +150,7 @@ export class World implements Scheduler {
 
   /** @internal A timer of the world itself. As in Node, a number that is no time means at once. */
   planTimer(ms: number, fn: () => void): () => void {
-    const event = this.plan(ms, null, "world", fn);
+    const event = this.plan(ms, null, "timer", fn);
     return () => {
       event.isCancelled = true;
     };
@@ -167,8 +166,10 @@ export class World implements Scheduler {
   record(kind: string, data: Readonly<Record<string, unknown>> = {}): void {
     checkText("record: kind", kind);
     this.history.push({ at: this.#now, process: this.#current?.name ?? null, kind, data });
+    const text = JSON.stringify(data);
     this.#hash.addText(kind);
-    this.#hash.addText(JSON.stringify(data));
+    this.#hash.addText(text);
+    this.note(() => `record ${JSON.stringify(kind)} ${text}`);
   }
 
   /** Runs the world for `ms` of true time. Only one world may run at a time. Throws `invalid_option`. */
@@ -207,10 +208,15 @@ export class World implements Scheduler {
       label,
       run,
       isCancelled: false,
-      origin: this.#isTraced ? callSite() : undefined,
+      origin: this.#isTraced ? planningPlaces() : undefined,
     };
     this.#heap.push(event);
     return event;
+  }
+
+  /** @internal Adds a line to the trace, for something that is no event of its own. */
+  note(describe: () => string, machine: Machine | null = this.#current): void {
+    if (this.#isTraced) this.trace.push(traceLine(this.elapsedMs, machine?.name, describe()));
   }
 
   /** @internal Records an error that nothing caught. */
@@ -223,6 +229,7 @@ export class World implements Scheduler {
       data: { error: text },
     });
     this.#hash.addText("uncaught");
+    this.note(() => `uncaught ${firstLine(text)}`, machine);
   }
 
   /** Whether the event happens now. An event of a frozen process is planned again for the end of the freeze. */
@@ -246,8 +253,7 @@ export class World implements Scheduler {
     this.#hash.addNumber(event.at * 8);
     this.#hash.addNumber(event.machine?.number ?? 0);
     if (this.#isTraced) {
-      const at = (event.at - this.#startedAt).toFixed(3);
-      this.trace.push(`${at} ${event.machine?.name ?? "world"} ${event.label} ${event.origin ?? ""}`);
+      this.trace.push(traceLine(this.elapsedMs, event.machine?.name, event.label, event.origin));
     }
     try {
       event.run();
@@ -255,11 +261,4 @@ export class World implements Scheduler {
       this.reportFailure(event.machine, error);
     }
   }
-}
-
-/** The places in the source that planned an event, the nearest first. */
-function callSite(): string {
-  const lines = (new Error("planned here").stack ?? "").split("\n").slice(3);
-  const places = lines.flatMap((line) => /([\w.-]+\.[cm]?[jt]s:\d+)/.exec(line)?.[1] ?? []);
-  return places.slice(0, TRACE_FRAMES).join(" < ");
 }

@@ -1,0 +1,35 @@
+/** Frames of a stack that a line of the trace shows. */
+const MAX_PLACES = 4;
+/** The stack of a program may begin below many frames of this package. */
+const STACK_DEPTH = 40;
+
+/** Frames of this package tell the reader of a trace nothing about the program. */
+const hiddenPlaces: readonly string[] = [new URL(".", import.meta.url).href, "/node_modules/holdfast/"];
+
+/** The frame of the loop that runs the world. What follows it is the caller of the loop, and planned nothing. */
+const LOOP = /\bWorld\.run\b/;
+
+/** The places in the source that planned an event, the nearest first. Places of this package are left out. */
+export function planningPlaces(): string {
+  const depth = Error.stackTraceLimit;
+  Error.stackTraceLimit = STACK_DEPTH;
+  const frames = (new Error("planned here").stack ?? "").split("\n").slice(1);
+  Error.stackTraceLimit = depth;
+  const loop = frames.findIndex((frame) => LOOP.test(frame));
+  const planning = loop < 0 ? frames : frames.slice(0, loop);
+  const places = planning.flatMap((frame) => {
+    if (hiddenPlaces.some((hidden) => frame.includes(hidden))) return [];
+    return /([\w.-]+\.[cm]?[jt]sx?:\d+)/.exec(frame)?.[1] ?? [];
+  });
+  return places.slice(0, MAX_PLACES).join(" < ");
+}
+
+/** A line of a trace: milliseconds since the world began, the process, what happened and where it was planned. */
+export function traceLine(elapsedMs: number, process: string | undefined, what: string, places = ""): string {
+  return `${elapsedMs.toFixed(3)} ${process ?? "world"} ${what} ${places}`.trimEnd();
+}
+
+/** The first line of an error, without its stack. */
+export function firstLine(text: string): string {
+  return text.split("\n", 1)[0] ?? "";
+}
