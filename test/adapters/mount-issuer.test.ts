@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { connect, type AddressInfo } from "node:net";
 import { describe, test, type TestContext } from "node:test";
 import { serve } from "@hono/node-server";
 import express from "express";
@@ -13,6 +13,7 @@ import * as honoAdapter from "../../src/adapters/hono-issuer.ts";
 import type { MountOptions } from "../../src/adapters/http/mounted-issuer.ts";
 import * as nodeAdapter from "../../src/adapters/node-http.ts";
 import type { Issuer } from "../../src/issuer/types.ts";
+import { within } from "../support/deadline.ts";
 import { authenticate, BASIC, createFixture } from "../issuer/fixture.ts";
 
 type Mount = (t: TestContext, issuer: Issuer, options?: MountOptions) => Promise<string>;
@@ -92,6 +93,8 @@ const right = { username: "ann", password: "password of ann" };
 
 for (const [name, mount] of Object.entries(mounts)) {
   describe(`an issuer in ${name}`, () => {
+    const isOfHono = name.startsWith("Hono") ? "the server of Hono reads the body itself" : false;
+
     test("fault 78: wrong passwords of one client behind a trusted proxy lock no other client out", async (t) => {
       const { issuer, store } = createFixture();
       const base = await mount(t, issuer, { trustedProxies: ["127.0.0.0/8"] });
@@ -146,6 +149,29 @@ for (const [name, mount] of Object.entries(mounts)) {
       const direct = await issuer.fetch(new Request("https://id.example.com/auth/refresh", init));
       assert.equal(mounted.status, direct.status);
       assert.deepEqual(await mounted.json(), await direct.json());
+    });
+
+    test("fault 78: a body that nobody reads ends with its connection", { skip: isOfHono }, async (t) => {
+      const base = new URL(await mount(t, createFixture().issuer));
+      const socket = connect(Number(base.port), base.hostname);
+      t.after(() => void socket.destroy());
+      socket.on("error", () => {}).resume();
+      socket.write(
+        `POST ${base.pathname.replace(/\/$/, "")}/auth/login HTTP/1.1\r\nHost: id.example.com\r\n` +
+          "Content-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n",
+      );
+      const chunk = Buffer.concat([Buffer.from("10000\r\n"), Buffer.alloc(0x10000), Buffer.from("\r\n")]);
+      const send = () => {
+        if (!socket.destroyed) socket.write(chunk, () => setImmediate(send));
+      };
+      send();
+      // The write that fails at the end is an error of the socket, which `once` would throw.
+      await within(
+        new Promise((resolve) => socket.once("close", resolve)),
+        20_000,
+        "the end of the connection",
+      );
+      assert.ok(socket.bytesWritten < 16 * 1024 * 1024, `${socket.bytesWritten} bytes were read`);
     });
 
     test("a client that goes away aborts its request", async (t) => {

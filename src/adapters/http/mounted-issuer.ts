@@ -5,6 +5,7 @@ import { invalidOption, option, readOptions, requireMethods, type OptionTable } 
 import { createAddressReader, forwardedFields, type ForwardedFields } from "./client-address.ts";
 import { toRequestListener } from "./fetch-listener.ts";
 import { createPlainListener } from "./plain-listener.ts";
+import { limitUnreadBody } from "./unread-body.ts";
 
 /** The part of an issuer that is mounted. `createIssuer` of `holdfast/issuer` returns one. */
 export interface MountableIssuer {
@@ -77,6 +78,8 @@ export function createIssuerListener(
     factsOf: ({ socket }, fields) => ({ source: addressOf(socket.remoteAddress, forwardedFields(fields)) }),
   });
   return (req, res) => {
+    // A stream of HTTP/2 has no socket of its own.
+    if (req.httpVersionMajor === 1) limitUnreadBody(req, res);
     if (answerPlainly(req, res)) return;
     // A body parser has emptied the stream. `rawBody` is where the listener looks for the bytes of such a request.
     if (req.readableDidRead && req.body !== undefined && !(req.rawBody instanceof Buffer)) {

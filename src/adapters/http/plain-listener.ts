@@ -9,7 +9,6 @@ import {
   type RequestBody,
   type RequestFacts,
 } from "../../core/plain-http.ts";
-import { limitUnreadBody } from "./unread-body.ts";
 
 interface PlainListenerOptions {
   readonly factsOf: (req: IncomingMessage, headers: PlainHeaders) => RequestFacts;
@@ -31,7 +30,7 @@ export function createPlainListener(
     const facts = { ...factsOf(req, headers), signal: signalOf(res) };
     const { method = "", url = "" } = req;
     const target = `http://${req.headers.host}${url}`;
-    const response = await answer({ method, url: target, headers, body: bodyOf(req, res) }, facts);
+    const response = await answer({ method, url: target, headers, body: bodyOf(req) }, facts);
     if (!facts.signal.aborted) onAnswer?.(path, response.status, facts);
     // A timeout of the application may have answered meanwhile.
     if (!res.headersSent) send(res, response);
@@ -101,7 +100,7 @@ function signalOf(res: ServerResponse): AbortSignal {
 }
 
 /** The body as Node emits it, without a web stream between. */
-function bodyOf(req: IncomingMessage, res: ServerResponse): RequestBody {
+function bodyOf(req: IncomingMessage): RequestBody {
   let stop = () => {};
   return {
     read: async (take) =>
@@ -127,10 +126,9 @@ function bodyOf(req: IncomingMessage, res: ServerResponse): RequestBody {
         else if (req.destroyed) onLoss();
         else req.on("data", onData).on("end", onEnd).on("error", onLoss).on("close", onLoss);
       }),
-    // The client reads the answer only while the connection is open, so the rest is dropped up to a limit.
+    // The client reads the answer only while the connection is open. The server limits the rest (`limitUnreadBody`).
     cancel: () => {
       stop();
-      limitUnreadBody(req, res);
       req.on("error", () => {}).resume();
     },
   };
