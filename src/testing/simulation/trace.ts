@@ -9,8 +9,11 @@ const hiddenPlaces: readonly string[] = [new URL(".", import.meta.url).href, "/n
 /** The frame of the loop that runs the world. What follows it is the caller of the loop, and planned nothing. */
 const LOOP = /\bWorld\.run\b/;
 
-/** The places in the source that planned an event, the nearest first. Places of this package are left out. */
-export function planningPlaces(): string {
+/**
+ * The places in the source that planned an event, the nearest first. Places of this package are left out. Before and
+ * between runs only the nearest counts: its callers are those of the world, which differ between two runs of one seed.
+ */
+export function planningPlaces(isRunning: boolean): string {
   const depth = Error.stackTraceLimit;
   Error.stackTraceLimit = STACK_DEPTH;
   const frames = (new Error("planned here").stack ?? "").split("\n").slice(1);
@@ -21,7 +24,7 @@ export function planningPlaces(): string {
     if (hiddenPlaces.some((hidden) => frame.includes(hidden))) return [];
     return /([\w.-]+\.[cm]?[jt]sx?:\d+)/.exec(frame)?.[1] ?? [];
   });
-  return places.slice(0, MAX_PLACES).join(" < ");
+  return places.slice(0, isRunning ? MAX_PLACES : 1).join(" < ");
 }
 
 /** A line of a trace: milliseconds since the world began, the process, what happened and where it was planned. */

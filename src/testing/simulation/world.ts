@@ -79,6 +79,7 @@ export class World implements Scheduler {
   #order = 0;
   #steps = 0;
   #current: Machine | null = null;
+  #isRunning = false;
 
   /** Throws `invalid_option`. */
   constructor(options: WorldOptions) {
@@ -177,6 +178,7 @@ export class World implements Scheduler {
     checkDuration("run: ms", ms);
     const end = this.#now + ms;
     this.#runtime.install();
+    this.#isRunning = true;
     try {
       for (;;) {
         const event = this.#heap.peek();
@@ -189,6 +191,7 @@ export class World implements Scheduler {
       this.#now = end;
     } finally {
       this.#current = null;
+      this.#isRunning = false;
       this.#runtime.restore();
     }
   }
@@ -208,7 +211,7 @@ export class World implements Scheduler {
       label,
       run,
       isCancelled: false,
-      origin: this.#isTraced ? planningPlaces() : undefined,
+      origin: this.#isTraced ? planningPlaces(this.#isRunning) : undefined,
     };
     this.#heap.push(event);
     return event;

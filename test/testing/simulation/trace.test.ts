@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { findDivergence } from "../../../src/testing/simulation/find-divergence.ts";
 import { World } from "../../../src/testing/simulation/world.ts";
 
 /** The world of docs/simulation.md, "When a check fails". */
@@ -43,6 +44,12 @@ test("the places of a trace are those of the program, without frames of the pack
     found.filter((place) => !/^trace\.test\.ts:\d+$/.test(place)),
     [],
   );
+});
+
+test("two runs of one seed have one trace, whichever lines of the test began them", async () => {
+  const first = await runTracedWorld();
+  const second = await runTracedWorld();
+  assert.equal(findDivergence(first, second), null);
 });
 
 test("a trace shows every other fault and an error that nothing caught", async () => {
