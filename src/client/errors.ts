@@ -47,7 +47,7 @@ export class Ended extends Error {
   declare readonly cause: OutCause | null;
 
   constructor(cause: OutCause | null) {
-    super(cause as string, { cause });
+    super(cause ?? "no session", { cause });
   }
 }
 

@@ -224,3 +224,33 @@ test("a session that nobody used for too long has expired", async (t) => {
   device.clock.suspend(40 * 86_400_000);
   await assert.rejects(auth.accessToken(), (error: Ended) => error.cause === "expired");
 });
+
+test("an error before the first login says that there is no session", async (t) => {
+  const device = startDevice(t);
+  const auth = device.tab();
+  await assert.rejects(auth.accessToken(), { name: "Ended", message: "no session", cause: null });
+  assert.deepEqual(device.sent, []);
+});
+
+test("a logout before the answer to the first login ends the session of this login, too", async (t) => {
+  const device = startDevice(t);
+  const auth = device.tab();
+  const sent = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  device.fault = (path, _request, pass) => {
+    if (path !== "/auth/login") return undefined;
+    sent.resolve();
+    return released.promise.then(pass);
+  };
+  const login = assert.rejects(
+    auth.login(credentials),
+    (error: LoginRefused) => error.cause === "logged_out",
+  );
+  await sent.promise;
+  await auth.logout();
+  released.resolve();
+  await login;
+  await settle();
+  assert.deepEqual(auth.state, { status: "out", cause: "logout" });
+  assert.equal(device.count("/auth/logout"), 1);
+});

@@ -27,7 +27,7 @@ const snippets: readonly Snippet[] = ["docs/client.md", "docs/client-react.md"].
 /** What each test of this file runs: a part of the code that only one snippet has. */
 const marks = {
   first: "const orders = await auth.fetch",
-  plainPage: `"/holdfast/client/index.js"`,
+  plainPage: `"/holdfast/index.js"`,
   state: "function render()",
   login: "async function logIn",
   socket: "auth.connect(",
@@ -77,7 +77,7 @@ describe("a snippet of the client's documentation, in Chromium", { skip: noChrom
     const addresses: readonly [string, string][] = [
       ["https://id.example.com", site.id],
       ["http://127.0.0.1:4180", site.id],
-      ["/holdfast/client/index.js", "holdfast/client"],
+      ["/holdfast/index.js", "holdfast/client"],
       ["wss://chat.example.com", site.api.replace("http", "ws")],
       ["https://chat.example.com", site.api],
       ["https://api.example.com", site.api],
@@ -115,10 +115,10 @@ describe("a snippet of the client's documentation, in Chromium", { skip: noChrom
     await run(site, tab, marks.state, "auth");
     await shows(tab, "Please log in.");
     await call.login(tab);
-    await shows(tab, "Hello ann");
+    await shows(tab, "You are logged in.");
     site.faults.set("/auth/refresh", (res) => void res.writeHead(503).end());
     assert.equal(await call.token(tab, "{ fresh: true }"), "Unavailable: http_5xx");
-    await shows(tab, "The service cannot be reached. Hello ann");
+    await shows(tab, "The service cannot be reached. You are logged in.");
     await call.logout(tab);
     await shows(tab, "Please log in again.");
   });
