@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
-import { connect, type AddressInfo } from "node:net";
+import { createConnection, type AddressInfo } from "node:net";
 import { describe, test, type TestContext } from "node:test";
 import { serve } from "@hono/node-server";
 import express from "express";
@@ -153,7 +153,7 @@ for (const [name, mount] of Object.entries(mounts)) {
 
     test("fault 78: a body that nobody reads ends with its connection", { skip: isOfHono }, async (t) => {
       const base = new URL(await mount(t, createFixture().issuer));
-      const socket = connect(Number(base.port), base.hostname);
+      const socket = createConnection(Number(base.port), base.hostname);
       t.after(() => void socket.destroy());
       socket.on("error", () => {}).resume();
       socket.write(
@@ -222,8 +222,7 @@ test("mountIssuer refuses a wrong option and a value that is no issuer at once",
 test("a request whose Host and path form no URL is 400", async (t) => {
   const base = await (mounts["node:http"] as Mount)(t, createFixture().issuer);
   const { port } = new URL(base);
-  const { connect } = await import("node:net");
-  const socket = connect(Number(port), "127.0.0.1");
+  const socket = createConnection(Number(port), "127.0.0.1");
   socket.end("GET /auth/login HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n");
   const [chunk] = (await once(socket, "data")) as [Buffer];
   assert.match(chunk.toString(), /^HTTP\/1\.1 400 /);
