@@ -204,13 +204,15 @@ export class FoundIssuers {
     guarded.revocationView.subscribe(this.#parts.onRevocation);
     // Law 3: no token may find the issuer before the revocations of earlier runs are loaded. It joins the look-up instead.
     await guarded.revocationSnapshot?.restore();
+    startGuardedIssuer(guarded);
+    // Without it, the token that found the issuer would be 503, because nobody has read its revocations.
+    await guarded.revocationFollower?.firstRead();
     if (this.#closing.signal.aborted) {
       await closeGuardedIssuer(guarded);
       return unavailableVerdict("closed");
     }
     this.#closedViews.delete(name);
     this.#unproven.set(name, open);
-    startGuardedIssuer(guarded);
     return guarded;
   }
 

@@ -106,6 +106,18 @@ export class RevocationFollower {
   }
 
   /**
+   * Waits for the end of the first read, at most a second. It ends at once with a restored view that is recent enough.
+   * Never rejects.
+   */
+  async firstRead(): Promise<void> {
+    const read = async () => await Promise.race([this.#firstComplete.promise, this.#reading]);
+    const { signal } = this.#closing;
+    await withDeadline(this.#options.clock, "the first read", CATCH_UP_MS, read, signal).catch(
+      () => undefined,
+    );
+  }
+
+  /**
    * Waits until a read that began after this call is complete. `null` when no wait would help: the reads fail, the view
    * was never complete, or no read is overdue. A process that was frozen finds its reads overdue although none failed.
    */

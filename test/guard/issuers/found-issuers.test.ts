@@ -169,6 +169,38 @@ test("law 3: new options for an issuer replace the old ones and keep its revocat
   await g.close();
 });
 
+test("law 1: the token that finds an issuer waits for the first read of its revocations, and at most a second", async () => {
+  const { clock, mint, guard } = await setUp();
+  const { revocations } = memoryStore({ clock });
+  const keys = staticKeys(mint.jwks());
+  const answer = Promise.withResolvers<void>();
+  const feed = {
+    after: revocations.after,
+    subscribe: revocations.subscribe,
+    snapshot: async () => {
+      await answer.promise;
+      return await revocations.snapshot();
+    },
+  };
+  const g = guard((issuer) => ({ issuer, audience, keys, revocations: feed }));
+  const waiting = outcome(g, mint.token());
+  await clock.advance(900);
+  answer.resolve();
+  assert.equal(await waiting, "valid");
+  await g.close();
+
+  const silent = guard((issuer) => ({
+    issuer,
+    audience,
+    keys,
+    revocations: { ...feed, snapshot: async () => await new Promise<never>(() => {}) },
+  }));
+  const given = outcome(silent, mint.token());
+  await clock.advance(1000);
+  assert.equal(await given, "revocations_stale");
+  await silent.close();
+});
+
 test("the same options in a new object keep the keys that were fetched", async () => {
   const { clock, mint, asked, guard } = await setUp();
   let fetched = 0;
