@@ -2,8 +2,12 @@ import fc from "fast-check";
 
 /* Random commands on few keys, so that a command often meets a key of its type, and sometimes a key of another type. */
 
-export const KEYS: readonly string[] = ["a", "b", "c", "ü"];
-const key = fc.constantFrom(...KEYS);
+const mixedKeys = ["a", "b", "c", "ü"];
+/** All its members have one score. Redis leaves open what a range by member returns otherwise. */
+const ONE_SCORE_KEY = "d";
+export const KEYS: readonly string[] = [...mixedKeys, ONE_SCORE_KEY];
+const key = fc.constantFrom(...mixedKeys);
+const oneScoreKey = fc.constant(ONE_SCORE_KEY);
 const field = fc.constantFrom("f", "g", "h", "");
 const text = fc.oneof(
   fc.constantFrom("", "x", "7", "-3", "ü€", "1.5", '{"at":5}'),
@@ -94,7 +98,9 @@ const sortedSets = [
   command("ZREVRANGE", key, index, index, withScores),
   command("ZRANGEBYSCORE", key, bound, bound, withScores, limit),
   command("ZREVRANGEBYSCORE", key, bound, bound, limit),
-  command("ZRANGEBYLEX", key, lexBound, lexBound, limit),
+  command("ZADD", oneScoreKey, addOptions, pairs(fc.constant("0"), field)),
+  command("ZREM", oneScoreKey, several(field)),
+  command("ZRANGEBYLEX", oneScoreKey, lexBound, lexBound, limit),
   command("ZREMRANGEBYSCORE", key, bound, bound),
   command("ZREMRANGEBYRANK", key, index, index),
 ];
