@@ -12,6 +12,8 @@ const MARGIN_MS = 50;
 const LONGEST_ANSWER_MS = 30_000;
 /** A guard accepts that its clock was stepped ahead after a minute (docs/faults.md, fault 34). */
 const STEP_ACCEPTED_AFTER_MS = 55_000;
+/** Two steps lead to the same time when they differ by less, which is what drift adds in a run. */
+const SAME_STEP_MS = 10_000;
 
 /** A decision of a guard about a token that a client got. */
 interface Decision {
@@ -79,15 +81,20 @@ const good: VerdictCheck = ({ operation, token, status, seconds }, facts, { plan
   return `a good token was refused as ${String(reason)}, ${seconds(leftMs)} before its expiry`;
 };
 
-/** Whether the clock of the guard is ahead, and has been for so long that the guard believes it. */
+/**
+ * Whether the clock of the guard is ahead, and has been for so long that the guard believes it. A guard never believes the
+ * correction back. A second step to the time that it believes is therefore no step for it.
+ */
 function isLongAhead({ call, ended }: RecordedOperation, { clockSteps }: Facts): boolean {
-  return clockSteps.some(
-    (step) =>
-      step.process === call["guard"] &&
-      step.ms > 0 &&
-      step.began + STEP_ACCEPTED_AFTER_MS < ended &&
-      ended < step.ended,
-  );
+  const ahead = clockSteps.filter(({ process, ms }) => process === call["guard"] && ms > 0);
+  return ahead.some((step) => {
+    if (step.began > ended || ended > step.ended) return false;
+    const isBelieved = (one: (typeof ahead)[number]) =>
+      one.began <= step.began &&
+      Math.abs(one.ms - step.ms) < SAME_STEP_MS &&
+      one.began + STEP_ACCEPTED_AFTER_MS < Math.min(one.ended, ended);
+    return ahead.some(isBelieved);
+  });
 }
 
 const checks: Readonly<Record<string, VerdictCheck>> = {
