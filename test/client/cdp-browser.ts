@@ -6,9 +6,11 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import type { TestContext } from "node:test";
-import { within } from "../support/deadline.ts";
+import { waitUntil, within } from "../support/deadline.ts";
 
 const MAX_WAIT_MS = 60_000;
+/** A page that answers at all answers within this time. */
+const ANSWER_MS = 1_000;
 
 type Params = Readonly<Record<string, unknown>>;
 
@@ -82,15 +84,15 @@ async function openTab(connection: Connection, url: string): Promise<RawTab> {
       return result.value;
     },
     async until(expression) {
-      const startedAt = Date.now();
-      for (;;) {
-        if (Date.now() - startedAt > MAX_WAIT_MS) throw new Error(`the page never had ${expression}`);
-        // A page that goes into the cache in the meantime never answers.
-        const pause = new Promise((resolve) => setTimeout(resolve, 200));
-        const isTrue = tab.evaluate(expression).catch(() => false);
-        if ((await Promise.race([isTrue, pause])) === true) return;
-        await pause;
-      }
+      const isTrue = async () => {
+        try {
+          // A page that goes into the cache in the meantime never answers.
+          return (await within(tab.evaluate(expression), ANSWER_MS, expression)) === true;
+        } catch {
+          return false;
+        }
+      };
+      await waitUntil(isTrue, `the page to have ${expression}`, MAX_WAIT_MS);
     },
     activate: async () => void (await connection.send("Target.activateTarget", { targetId })),
   };
