@@ -193,3 +193,17 @@ test("the checks allow what a guard with a wrong clock cannot know", () => {
   assert.deepEqual(stepped().verdict(70_000, refused("expired")).failures(), []);
   assert.deepEqual(stepped().verdict(30_000, refused("expired")).failures(), ["an outage is never invalid"]);
 });
+
+test("a guard may believe a clock that is ahead at once when it has believed the same time before, and no other", () => {
+  const steps = (againMs: number, firstEnd: number) =>
+    new WrittenHistory()
+      .login()
+      .entry(1_000, "fault", { number: 1, fault: "clock step", target: "guard", ms: 3_600_000 })
+      .entry(firstEnd, "fault ended", { number: 1, fault: "clock step" })
+      .entry(100_000, "fault", { number: 2, fault: "clock step", target: "guard", ms: againMs })
+      .verdict(101_000, refused("expired"), { clockErrorMs: againMs })
+      .entry(110_000, "fault ended", { number: 2, fault: "clock step" });
+  assert.deepEqual(steps(3_600_000, 90_000).failures(), []);
+  assert.deepEqual(steps(7_200_000, 90_000).failures(), ["an outage is never invalid"]);
+  assert.deepEqual(steps(3_600_000, 30_000).failures(), ["an outage is never invalid"], "never believed");
+});
