@@ -4,11 +4,11 @@ import { fileURLToPath } from "node:url";
 import { nodePackage } from "./node-package.ts";
 import { run, runRefused } from "./peer-project.ts";
 
-const page = fileURLToPath(new URL("../docs/frameworks.md", import.meta.url));
+const page = fileURLToPath(new URL("../docs/frameworks/index.md", import.meta.url));
 /** The oldest Node that Holdfast supports. Jest loads no ES module by `require` there. */
 const OLDEST_NODE = "22.19.0";
 
-/** The only code block of this language in the section "CommonJS projects" of docs/frameworks.md. */
+/** The only code block of this language in the section "CommonJS projects" of docs/frameworks/index.md. */
 function recipe(language: string): string {
   const section = /^## CommonJS projects\n(.*?)^## /ms.exec(readFileSync(page, "utf8"))?.[1] ?? "";
   const blocks = [...section.matchAll(/^```(\w+)\n(.*?)^```/gms)].filter(([, name]) => name === language);

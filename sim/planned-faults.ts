@@ -3,7 +3,7 @@ import type { Draw } from "./draw.ts";
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 
-/** The kinds of faults. `docs/testing.md` says what each one does. */
+/** The kinds of faults. `docs/extend/testing.md` says what each one does. */
 const faultKinds = [
   "crash",
   "power loss",
@@ -89,7 +89,7 @@ export function planFaults(draw: Draw, targets: FaultTargets): PlannedFault[] {
 
 function drawDuration(draw: Draw, kind: FaultKind, { conflictMs }: FaultTargets): number {
   const ms = draw.number(0.02, 1) ** 2 * longestMs[kind];
-  // A process that works on an old request after conflictMs makes a client look like a thief (docs/threat-model.md).
+  // A process that works on an old request after conflictMs makes a client look like a thief (docs/why/threat-model.md).
   return kind === "freeze" || kind === "suspend" ? Math.min(ms, conflictMs / 2) : ms;
 }
 

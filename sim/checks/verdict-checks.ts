@@ -10,7 +10,7 @@ const DRIFT = 0.002;
 const MARGIN_MS = 50;
 /** No answer takes longer than this from its `iat` to the client. */
 const LONGEST_ANSWER_MS = 30_000;
-/** A guard accepts that its clock was stepped ahead after a minute (docs/faults.md, fault 34). */
+/** A guard accepts that its clock was stepped ahead after a minute (docs/outages/faults.md, fault 34). */
 const STEP_ACCEPTED_AFTER_MS = 55_000;
 /** Two steps lead to the same time when they differ by less, which is what drift adds in a run. */
 const SAME_STEP_MS = 10_000;

@@ -71,7 +71,7 @@ export const audit: Command = {
     "holdfast audit --user alice --json",
   ],
   notes: `Columns: time, kind, subject, session, address of the client, actor, detail. The store keeps events for 90 days.
-Kinds: docs/events.md explains them.`,
+Kinds: docs/reference/events.md explains them.`,
   async run({ options }) {
     const [user] = single(options["user"], "user");
     const [session = null] = single(options["session"], "session");

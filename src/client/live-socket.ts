@@ -120,7 +120,7 @@ const keepConnected = (session: Session, line: Line) => {
   return [wake, leave, (data: Data) => socket?.send(data)] as const;
 };
 
-/** Keeps one WebSocket open, by the protocol of docs/websockets.md. */
+/** Keeps one WebSocket open, by the protocol of docs/websockets/index.md. */
 export const openSocket = (
   session: Session,
   url: URL,

@@ -1,5 +1,5 @@
 /**
- * The codes of {@link HoldfastError}. Codes are part of the API, and docs/errors.md describes each of them.
+ * The codes of {@link HoldfastError}. Codes are part of the API, and docs/reference/errors.md describes each of them.
  *
  * An expected outcome is a verdict and no error. An error means misuse, or a dependency that failed and that no policy
  * covers.

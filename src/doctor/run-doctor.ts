@@ -60,7 +60,7 @@ async function runCheck(check: Check, context: DoctorContext): Promise<CheckRepo
     const advice = isLate
       ? "see whether what this check asks hangs"
       : isHoldfastError(error)
-        ? "run the command as the user of the service; docs/errors.md explains the error"
+        ? "run the command as the user of the service; docs/reference/errors.md explains the error"
         : "if this looks like a defect, report it";
     return toCheckReport(check, [fail(detail, advice)]);
   }

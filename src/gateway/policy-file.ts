@@ -29,7 +29,7 @@ const claimRules = z.unknown().transform((value, context): ClaimRules => {
   }
 });
 
-/** The schema of one rule. docs/gateway.md describes the members. */
+/** The schema of one rule. docs/run/gateway.md describes the members. */
 const ruleSchema = z
   .strictObject({
     host: must<string>("a host in lower case, without port", (value) =>

@@ -1,6 +1,6 @@
 /**
  * The fields of a log line, named as in the log data model of OpenTelemetry and its conventions for attributes. Names that
- * OpenTelemetry does not have begin with `holdfast.`. docs/logs.md explains each.
+ * OpenTelemetry does not have begin with `holdfast.`. docs/run/logs.md explains each.
  */
 export interface LogFields {
   readonly timestamp?: string;

@@ -6,13 +6,13 @@ import { createAuthClient, type AuthClientOptions } from "../../src/client/index
 const idUrl = "https://id.example.com";
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
-const page = read("docs/client.md");
+const page = read("docs/clients/browser.md");
 const types = read("src/client/types.ts");
 
 /** A default without quotes, separators and types: `300,000`, `300_000` and `"auth"` lose them. */
 const plain = (text: string | undefined) => (text ?? "").replaceAll(/[`",_[\]\s]|\.$/g, "");
 
-/** The options in the table below a heading of docs/client.md, with their defaults. */
+/** The options in the table below a heading of docs/clients/browser.md, with their defaults. */
 function documented(heading: string): Map<string, string> {
   const section = page.split(`\n## ${heading}\n`)[1]?.split("\n## ")[0] ?? "";
   const rows = [...section.matchAll(/^\| (`.*?) \| (.*?) ?\| .* \|$/gm)];
@@ -46,7 +46,7 @@ function coded(file: string, names: Iterable<string>): Map<string, string> {
   return new Map(found.flatMap(([name, match]) => (match ? [[name, plain(match[1])] as const] : [])));
 }
 
-test("the table of options in docs/client.md has the options of the code, and their defaults", () => {
+test("the table of options in docs/clients/browser.md has the options of the code, and their defaults", () => {
   const [table, types_] = [documented("Options"), declared("AuthClientOptions")];
   assert.deepEqual([...table.keys()].toSorted(), [...types_.keys()].toSorted());
   const code = coded("src/client/create-session.ts", table.keys());
@@ -57,7 +57,7 @@ test("the table of options in docs/client.md has the options of the code, and th
   }
 });
 
-test("the table of options of connect in docs/client.md has the options of the code, and their defaults", () => {
+test("the table of options of connect in docs/clients/browser.md has the options of the code, and their defaults", () => {
   const [table, types_] = [documented("WebSockets"), declared("ConnectOptions")];
   assert.deepEqual([...table.keys()].toSorted(), [...types_.keys()].toSorted());
   const code = coded("src/client/live-socket.ts", table.keys());

@@ -16,7 +16,7 @@ interface Snippet {
 }
 
 /** The code of the two pages that another test does not run. */
-const snippets: readonly Snippet[] = ["docs/client.md", "docs/client-react.md"].flatMap((page) =>
+const snippets: readonly Snippet[] = ["docs/clients/browser.md", "docs/clients/react.md"].flatMap((page) =>
   [...readFileSync(root + page, "utf8").matchAll(/^```(ts|jsx|html)\n([^]*?)^```/gm)].map((found) => ({
     page,
     language: found[1] as Snippet["language"],
@@ -42,7 +42,7 @@ function find(mark: string): Snippet {
   return found[0] as Snippet;
 }
 
-test("each snippet of docs/client.md and docs/client-react.md is run in a browser by a test", () => {
+test("each snippet of docs/clients/browser.md and docs/clients/react.md is run in a browser by a test", () => {
   const run = new Set(Object.values(marks).map(find));
   for (const snippet of snippets) assert.ok(run.has(snippet), `${snippet.page}: ${snippet.code}`);
 });

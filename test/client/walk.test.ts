@@ -11,7 +11,7 @@ const REFRESH = "/auth/refresh";
 /** The folder for screenshots. They are made only when it is set, so that a person can look at them. */
 const folder = process.env["HOLDFAST_SCREENSHOTS"];
 
-/** Shows the state as docs/client.md does. */
+/** Shows the state as docs/clients/browser.md does. */
 const view = `{
   const render = () => {
     const { state } = auth;

@@ -9,7 +9,7 @@ import { openConnection, setUp } from "../connections/fixture.ts";
 import { makeFixture } from "../guard/degraded/fixture.ts";
 import { createFixture, logIn } from "../issuer/fixture.ts";
 
-const page = readFileSync(new URL("../../docs/metrics.md", import.meta.url), "utf8");
+const page = readFileSync(new URL("../../docs/run/metrics.md", import.meta.url), "utf8");
 
 /** The rows of a section's table: name, kind and labels. */
 function rows(heading: string): string[] {
@@ -37,14 +37,14 @@ function assertListed(heading: string, source: MetricSource): void {
   }
 }
 
-test("docs/metrics.md lists the metrics of a guard, with their kinds and labels", async (t) => {
+test("docs/run/metrics.md lists the metrics of a guard, with their kinds and labels", async (t) => {
   const { guard: open, provider } = await makeFixture(t);
   const guard = open();
   await guard.validate(provider.token({ sub: "ada" }));
   assertListed("Metrics of a guard", guard);
 });
 
-test("docs/metrics.md lists the metrics of an issuer, with their kinds and labels", async () => {
+test("docs/run/metrics.md lists the metrics of an issuer, with their kinds and labels", async () => {
   const { issuer } = createFixture();
   const { refresh_token: token, session_id: session } = await logIn(issuer);
   await issuer.refresh(token);
@@ -53,7 +53,7 @@ test("docs/metrics.md lists the metrics of an issuer, with their kinds and label
   await issuer.close();
 });
 
-test("docs/metrics.md lists the metrics of connections, with their kinds and labels", async (t) => {
+test("docs/run/metrics.md lists the metrics of connections, with their kinds and labels", async (t) => {
   const { guard, connections, mint } = await setUp();
   t.after(async () => await guard.close());
   await openConnection(connections, mint.token());
@@ -61,7 +61,7 @@ test("docs/metrics.md lists the metrics of connections, with their kinds and lab
   await connections.close();
 });
 
-test("`/metrics` of the service has exactly the metrics of docs/metrics.md", async (t) => {
+test("`/metrics` of the service has exactly the metrics of docs/run/metrics.md", async (t) => {
   const text = await scrape(t);
   const printed = [...text.matchAll(/^# TYPE (\w+) (\w+)$/gm)].map(([, name, kind]) => `${name} ${kind}`);
   const headings = ["a guard", "an issuer", "a SQLite store", "the service"].map(

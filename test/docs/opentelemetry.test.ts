@@ -3,7 +3,7 @@ import { globSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 
 const root = new URL("../../", import.meta.url);
-const page = readFileSync(new URL("docs/opentelemetry.md", root), "utf8");
+const page = readFileSync(new URL("docs/run/opentelemetry.md", root), "utf8");
 const sources = globSync("src/{core,guard,issuer}/**/*.ts", { cwd: root }).map((path) =>
   readFileSync(new URL(path, root), "utf8"),
 );
@@ -25,13 +25,13 @@ const namesOf = (wanted: boolean) => [
   ...new Set(literals.filter(({ isAttribute }) => isAttribute === wanted).map(({ name }) => name)),
 ];
 
-test("docs/opentelemetry.md lists every attribute of the spans, and no other", () => {
+test("docs/run/opentelemetry.md lists every attribute of the spans, and no other", () => {
   const documented = table("attribute");
   assert.ok(documented.length > 5);
   assert.deepEqual(documented.toSorted(), namesOf(true).toSorted());
 });
 
-test("docs/opentelemetry.md lists every span", () => {
+test("docs/run/opentelemetry.md lists every span", () => {
   const operations = ["holdfast.login", "holdfast.refresh", "holdfast.store.sessions.rotate"];
   assert.deepEqual(table("span").toSorted(), [...namesOf(false), ...operations].toSorted());
 });

@@ -17,19 +17,19 @@ import { worldOptionTable } from "../../src/testing/simulation/world.ts";
 type Defaults = Readonly<Record<string, { readonly default: unknown }>>;
 
 const tables: readonly [page: string, heading: RegExp, declared: Defaults][] = [
-  ["options", /createGuard/, guardOptionTable],
-  ["options", /trusted issuer/, trustedIssuerOptionTable],
-  ["options", /jwks/, jwksOptionTable],
-  ["options", /httpRevocations/, httpRevocationsOptionTable],
-  ["options", /introspection/, authorityOptionTable],
-  ["options", /redisAnswers/, redisAnswersOptionTable],
-  ["options", /createConnections/, connectionsOptionTable],
-  ["options", /createMcpResource/, mcpOptionTable],
-  ["options", /createIssuer/, issuerOptionTable],
-  ["options", /sqliteStore/, sqliteStoreOptionTable],
-  ["opentelemetry", /createTracing/, tracingOptionTable],
-  ["redis", /The Redis store/, redisStoreOptionTable],
-  ["simulation", /Options of `World`/, worldOptionTable],
+  ["reference/options", /createGuard/, guardOptionTable],
+  ["reference/options", /trusted issuer/, trustedIssuerOptionTable],
+  ["reference/options", /jwks/, jwksOptionTable],
+  ["reference/options", /httpRevocations/, httpRevocationsOptionTable],
+  ["reference/options", /introspection/, authorityOptionTable],
+  ["reference/options", /redisAnswers/, redisAnswersOptionTable],
+  ["reference/options", /createConnections/, connectionsOptionTable],
+  ["reference/options", /createMcpResource/, mcpOptionTable],
+  ["reference/options", /createIssuer/, issuerOptionTable],
+  ["reference/options", /sqliteStore/, sqliteStoreOptionTable],
+  ["run/opentelemetry", /createTracing/, tracingOptionTable],
+  ["run/redis", /The Redis store/, redisStoreOptionTable],
+  ["extend/simulation", /Options of `World`/, worldOptionTable],
 ];
 
 /** The options in the table under a heading, each with its cell in the column "default". */

@@ -6,9 +6,10 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const read = (path: string) => readFileSync(join(root, path), "utf8");
-const pages = ["*.md", "docs/**/*.md", "bench/*.md", "examples/**/*.md"].flatMap((pattern) =>
-  globSync(pattern, { cwd: root }),
-);
+const pages = globSync(["*.md", "{docs,bench,examples,ops,scripts,sim,src,test}/**/*.md"], {
+  cwd: root,
+  exclude: ["**/node_modules"],
+});
 
 /** The anchors of a page's headings: lower case, words joined by hyphens. */
 function anchors(page: string): string[] {
@@ -32,11 +33,21 @@ for (const page of pages) {
   });
 }
 
-test("docs/faults.md lists exactly the faults that test titles name", () => {
+test("docs/README.md lists every page of docs/ once, apart from the decisions, which have a list of their own", () => {
+  const listed = [...read("docs/README.md").matchAll(/^- \[[^\]]+\]\(([^)]+)\): /gm)].map(([, page]) => page);
+  const existing = globSync("**/*.md", { cwd: join(root, "docs") }).filter(
+    (page) => page !== "README.md" && page !== "index.md" && !/^decisions\/\d/.test(page),
+  );
+  assert.deepEqual(listed.toSorted(), existing.toSorted());
+});
+
+test("docs/outages/faults.md lists exactly the faults that test titles name", () => {
   const files = globSync(["test/**/*.ts", "src/stores/conformance/*.ts"], { cwd: root });
   const titles = files.flatMap((file) => [...read(file).matchAll(/["'`][^"'`\n]*\bfault (\d+)(?=[,:])/g)]);
   const named = new Set(titles.map(([, number]) => Number(number)));
-  const listed = [...read("docs/faults.md").matchAll(/^\| (\d+) \|/gm)].map(([, number]) => Number(number));
+  const listed = [...read("docs/outages/faults.md").matchAll(/^\| (\d+) \|/gm)].map(([, number]) =>
+    Number(number),
+  );
   assert.ok(listed.length > 20);
   assert.deepEqual(
     listed.toSorted((a, b) => a - b),

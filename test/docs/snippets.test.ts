@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -31,8 +31,7 @@ function snippets(page: string): Module[] {
 }
 
 test("every TypeScript block of README.md and docs/ compiles against the package", () => {
-  const pages = readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md"));
-  const blocks = ["README.md", ...pages.map((name) => `docs/${name}`)].flatMap(snippets);
+  const blocks = ["README.md", ...globSync("docs/**/*.md", { cwd: root }).toSorted()].flatMap(snippets);
   assert.ok(blocks.length >= 5);
   assert.equal(compileModules([...blocks, { name: "readers.ts", code: readers }]), "");
 });

@@ -45,64 +45,79 @@ function table(path: string, heading: RegExp): string[] {
 }
 
 const pages: [what: string, declared: () => string[], page: string, heading: RegExp][] = [
-  ["error code", () => union("src/core/errors.ts", "ErrorCode"), "errors", /^Errors$/],
-  ["invalid reason", () => union("src/core/verdict.ts", "InvalidReason"), "errors", /invalid/],
-  ["unavailable cause", () => union("src/core/verdict.ts", "UnavailableCause"), "errors", /no answer/],
-  ["audit kind", () => union("src/core/events.ts", "AuditKind"), "events", /holdfast:audit/],
+  ["error code", () => union("src/core/errors.ts", "ErrorCode"), "reference/errors", /^Errors$/],
+  ["invalid reason", () => union("src/core/verdict.ts", "InvalidReason"), "reference/errors", /invalid/],
+  [
+    "unavailable cause",
+    () => union("src/core/verdict.ts", "UnavailableCause"),
+    "reference/errors",
+    /no answer/,
+  ],
+  ["audit kind", () => union("src/core/events.ts", "AuditKind"), "reference/events", /holdfast:audit/],
   [
     "event of a guard",
     () => memberUnion("src/core/events.ts", "GuardEvent", "event"),
-    "events",
+    "reference/events",
     /holdfast:guard/,
   ],
   [
     "event of a connection",
     () => memberUnion("src/core/events.ts", "ConnectionEvent", "event"),
-    "events",
+    "reference/events",
     /:connection/,
   ],
   [
     "event of an issuer",
     () => memberUnion("src/core/events.ts", "IssuerEvent", "event"),
-    "events",
+    "reference/events",
     /:issuer/,
   ],
   [
     "outcome of a question",
     () => memberUnion("src/core/operation-events.ts", "QuestionEvent", "outcome"),
-    "events",
+    "reference/events",
     /:question/,
   ],
   [
     "outcome of a refresh",
     () => memberUnion("src/core/operation-events.ts", "RefreshEvent", "outcome"),
-    "events",
+    "reference/events",
     /:refresh/,
   ],
-  ["event of a store", () => memberUnion("src/core/events.ts", "StoreEvent", "event"), "events", /:store/],
+  [
+    "event of a store",
+    () => memberUnion("src/core/events.ts", "StoreEvent", "event"),
+    "reference/events",
+    /:store/,
+  ],
   [
     "member of a decision",
     () => members("src/core/events.ts", "DecisionEvent"),
-    "events",
+    "reference/events",
     /holdfast:decision/,
   ],
   [
     "option of createGuard",
     () => [...members("src/guard/types.ts", "CommonGuardOptions"), "issuers", "issuerFor"],
-    "options",
+    "reference/options",
     /createGuard/,
   ],
   [
     "option of a trusted issuer",
     () => members("src/guard/types.ts", "TrustedIssuer"),
-    "options",
+    "reference/options",
     /trusted issuer/,
   ],
-  ["option of jwks", () => members("src/guard/keys/jwks-options.ts", "JwksOptions"), "options", /jwks/],
+  [
+    "option of jwks",
+    () => members("src/guard/keys/jwks-options.ts", "JwksOptions"),
+    "reference/options",
+    /jwks/,
+  ],
   [
     "option of httpRevocations",
     () => members("src/guard/revocations/http-feed.ts", "HttpRevocationsOptions"),
-    "options",
+    "reference/options",
     /httpRevocations/,
   ],
   [
@@ -111,22 +126,22 @@ const pages: [what: string, declared: () => string[], page: string, heading: Reg
       ...members("src/guard/authority/settings.ts", "AuthorityOptions"),
       ...members("src/guard/authority/client-authentication.ts", "ClientAuthenticationOptions"),
     ],
-    "options",
+    "reference/options",
     /introspection/,
   ],
   [
     "option of createConnections",
     () => members("src/connections/types.ts", "ConnectionsOptions"),
-    "options",
+    "reference/options",
     /createConnections/,
   ],
   [
     "option of createIssuer",
     () => members("src/issuer/types.ts", "IssuerOptions"),
-    "options",
+    "reference/options",
     /createIssuer/,
   ],
-  ["setting of the service", () => Object.keys(settingDefinitions), "options", /Settings/],
+  ["setting of the service", () => Object.keys(settingDefinitions), "reference/options", /Settings/],
 ];
 
 for (const [what, declared, page, heading] of pages) {
@@ -152,30 +167,32 @@ const shapes: [channel: string, file: string, event: string][] = [
 ];
 
 for (const [channel, file, event] of shapes) {
-  test(`docs/events.md shows the members of the events of holdfast:${channel}`, () => {
-    const [, section = ""] = read("docs/events.md").split(`\n## \`holdfast:${channel}\``);
+  test(`docs/reference/events.md shows the members of the events of holdfast:${channel}`, () => {
+    const [, section = ""] = read("docs/reference/events.md").split(`\n## \`holdfast:${channel}\``);
     const [, shape = ""] = /^Each event is `\{ (.*?) \}`/m.exec(section) ?? [];
     assert.deepEqual(shape.split(", "), members(`src/core/${file}.ts`, event));
   });
 }
 
-test("docs/events.md has a section for every channel", () => {
+test("docs/reference/events.md has a section for every channel", () => {
   const sources = read("src/core/event-channels.ts") + read("src/core/operation-channels.ts");
   const declared = [...sources.matchAll(/channel\("(.*?)"\)/g)];
-  const headings = [...read("docs/events.md").matchAll(/^## `(holdfast:\w+)`/gm)];
+  const headings = [...read("docs/reference/events.md").matchAll(/^## `(holdfast:\w+)`/gm)];
   const names = (matches: RegExpExecArray[]) =>
     matches.map(([, name = ""]) => name).toSorted((a, b) => (a < b ? -1 : 1));
   assert.deepEqual(names(headings), names(declared));
 });
 
-test("docs/connections.md names each close code as the code does", () => {
-  const rows = [...read("docs/connections.md").matchAll(/^\| `(\d{4})` \| `(\w+)` \|/gm)];
+test("docs/websockets/connections.md names each close code as the code does", () => {
+  const rows = [...read("docs/websockets/connections.md").matchAll(/^\| `(\d{4})` \| `(\w+)` \|/gm)];
   assert.deepEqual(Object.fromEntries(rows.map(([, code, error = ""]) => [error, Number(code)])), closeCodes);
 });
 
-test("docs/options.md gives the default of every setting as the code does", () => {
+test("docs/reference/options.md gives the default of every setting as the code does", () => {
   const rows = [
-    ...read("docs/options.md").matchAll(/^\| `((?:HOLDFAST|ALLOW|REDIS)_\w+)` \| .* \| ([^|]+) \|$/gm),
+    ...read("docs/reference/options.md").matchAll(
+      /^\| `((?:HOLDFAST|ALLOW|REDIS)_\w+)` \| .* \| ([^|]+) \|$/gm,
+    ),
   ];
   const documented = Object.fromEntries(rows.map(([, name = "", cell = ""]) => [name, cell]));
   const declared = Object.entries(settingDefinitions).map(([name, definition]) => {

@@ -104,8 +104,8 @@ test("the printed report shows no control character of another server, and gives
   );
 });
 
-test("docs/doctor.md has a row for every check, in the order of the report", async () => {
-  const page = await readFile(new URL("../../docs/doctor.md", import.meta.url), "utf8");
+test("docs/run/doctor.md has a row for every check, in the order of the report", async () => {
+  const page = await readFile(new URL("../../docs/run/doctor.md", import.meta.url), "utf8");
   const rows = [...page.matchAll(/^\| `([a-z-]+)` \|/gm)].map(([, name]) => name);
   const names = checks.map(({ name }) => name);
   assert.deepEqual(rows, names);

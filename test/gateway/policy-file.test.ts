@@ -155,8 +155,8 @@ test("rejects a missing file by name", async () => {
 
 const inRepository = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
-test("docs/gateway.md documents exactly the members of a rule, and its policy is valid", async (t) => {
-  const page = await readFile(inRepository("docs/gateway.md"), "utf8");
+test("docs/run/gateway.md documents exactly the members of a rule, and its policy is valid", async (t) => {
+  const page = await readFile(inRepository("docs/run/gateway.md"), "utf8");
   const source = await readFile(inRepository("src/gateway/policy-file.ts"), "utf8");
   const [, section = ""] = /^## The policy\n([^]*?)^#/m.exec(page) ?? [];
   const documented = [...section.matchAll(/^\| `(\w+)` \|/gm)].map(([, name = ""]) => name);
@@ -168,8 +168,8 @@ test("docs/gateway.md documents exactly the members of a rule, and its policy is
   assert.ok((await readPolicyFile(inRepository("examples/nginx/policy.json"))).length > 0);
 });
 
-test("docs/gateway.md explains every refusal of the gateway", async () => {
-  const page = await readFile(inRepository("docs/gateway.md"), "utf8");
+test("docs/run/gateway.md explains every refusal of the gateway", async () => {
+  const page = await readFile(inRepository("docs/run/gateway.md"), "utf8");
   const sources = ["src/gateway/gateway.ts", "src/gateway/forwarded-request.ts"].map(inRepository);
   const texts = await Promise.all(sources.map(async (path) => await readFile(path, "utf8")));
   const said = texts

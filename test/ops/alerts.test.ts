@@ -458,7 +458,7 @@ test("every alert has its heading in ops/runbook.md, and every heading its alert
 
 test("every metric in a rule exists", () => {
   const names = new Set(
-    [...readFromRoot("docs/metrics.md").matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name),
+    [...readFromRoot("docs/run/metrics.md").matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name),
   );
   for (const { expr } of rules) {
     for (const [metric] of expr.matchAll(/\b(?:holdfast|http_server)_\w+/g)) {
@@ -472,7 +472,7 @@ test("ops/runbook.md names for every fault the alert that fires, or why none doe
     number,
     alert,
   }));
-  const faults = [...readFromRoot("docs/faults.md").matchAll(/^\| (\d+) \|/gm)].map(
+  const faults = [...readFromRoot("docs/outages/faults.md").matchAll(/^\| (\d+) \|/gm)].map(
     ([, number = ""]) => number,
   );
   assert.deepEqual(listed.map(({ number }) => number).toSorted(), faults.toSorted());

@@ -44,7 +44,7 @@ function metricsOf(expr: string): string[] {
 }
 
 const documented = new Set(
-  [...readFromRoot("docs/metrics.md").matchAll(/^\| `(\w+)` \|/gm)].map(([, name = ""]) => name),
+  [...readFromRoot("docs/run/metrics.md").matchAll(/^\| `(\w+)` \|/gm)].map(([, name = ""]) => name),
 );
 
 test("every metric in an expression of the Grafana dashboard exists", () => {

@@ -34,8 +34,8 @@ test("the simulator notices planted bugs of several rooms", () => {
   }
 });
 
-test("docs/testing.md lists exactly the planted bugs", () => {
-  const page = readFileSync(new URL("../../docs/testing.md", import.meta.url), "utf8");
+test("docs/extend/testing.md lists exactly the planted bugs", () => {
+  const page = readFileSync(new URL("../../docs/extend/testing.md", import.meta.url), "utf8");
   const section = page.split("### Planted bugs")[1] ?? "";
   const listed = [...section.matchAll(/^\| (\w+) \| ([^|]+?) \|/gm)]
     .filter(([, room]) => room !== "room")

@@ -20,7 +20,7 @@ test("the example store imports only holdfast/store-kit", () => {
   assert.deepEqual(imported, ["node:crypto", "holdfast/store-kit"]);
 });
 
-test("docs/writing-a-store.md shows the example store as it is", () => {
-  const page = readFileSync(join(root, "docs/writing-a-store.md"), "utf8");
+test("docs/extend/writing-a-store.md shows the example store as it is", () => {
+  const page = readFileSync(join(root, "docs/extend/writing-a-store.md"), "utf8");
   assert.ok(page.includes(`\`\`\`ts\n${source}\`\`\``));
 });

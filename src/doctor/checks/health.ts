@@ -67,7 +67,7 @@ async function checkProcess(context: DoctorContext, one: FoundProcess): Promise<
 }
 
 const advices: Readonly<Record<string, string>> = {
-  store: "repair the store, and the service goes on; docs/operations.md lists the reasons",
+  store: "repair the store, and the service goes on; docs/run/operations.md lists the reasons",
   keys: "repair the key store of the service: see the line of the store",
   revocations: "repair the connection to the store, which has the revocation log",
   guard: "restart the process; if it answers a forgery again, take it out of use",
@@ -81,7 +81,7 @@ export function judgeHealth({ outcomes, components }: Health): Finding[] {
     ([name, { status, reason, detail, effect, outcomes: of }]) => {
       if (status === "ok") return [];
       const text = `${name}: ${reason === null ? "" : `${reason}, `}${detail}${effect === null ? "" : `. ${effect}`}`;
-      const advice = advices[name] ?? "see docs/operations.md";
+      const advice = advices[name] ?? "see docs/run/operations.md";
       return [Object.keys(of).length > 0 ? fail(text, advice) : warn(text, advice)];
     },
   );
@@ -89,7 +89,10 @@ export function judgeHealth({ outcomes, components }: Health): Finding[] {
     if (status === "ok" || !because.includes("answers")) continue;
     const detail = `${name}: most are limited (429), or at least one in ten fails (5xx), although every component is well`;
     findings.push(
-      fail(detail, "if strangers try passwords, let the proxy limit them; docs/login-limits.md explains it"),
+      fail(
+        detail,
+        "if strangers try passwords, let the proxy limit them; docs/run/login-limits.md explains it",
+      ),
     );
   }
   return findings;

@@ -18,7 +18,7 @@ async function checkProvider(provider: ProviderProbe): Promise<Finding[]> {
   const { issuer } = provider;
   if (!status.usable) {
     const detail = `${issuer}: no usable key set: ${status.lastError ?? "no answer in time"}`;
-    return [fail(detail, "make the key set reachable from here; docs/networks.md explains the codes")];
+    return [fail(detail, "make the key set reachable from here; docs/run/networks.md explains the codes")];
   }
   const { algorithms } = provider.settings;
   const problems = documents.flatMap(({ url, jwks }) => judgeKeySet({ url, jwks }, { issuer, algorithms }));

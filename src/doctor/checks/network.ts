@@ -128,7 +128,7 @@ function describeConnectionError(place: string, code: string, extraAuthorities: 
     );
   }
   const advice =
-    "see whether the server runs and whether a firewall is in between; docs/networks.md explains the codes";
+    "see whether the server runs and whether a firewall is in between; docs/run/networks.md explains the codes";
   return fail(`${place} cannot be reached (${code})`, advice);
 }
 

@@ -100,7 +100,9 @@ function judgeDeployment(description: string, answers: RedisAnswers): Finding[] 
   }
   if (denied !== null && denied.length > 0) {
     const detail = `the ACL user of ${description} may not run ${denied.join(", ").toUpperCase()} on the keys of the store`;
-    findings.push(fail(detail, "give it these commands and the keys ~holdfast:*; docs/redis.md lists them"));
+    findings.push(
+      fail(detail, "give it these commands and the keys ~holdfast:*; docs/run/redis.md lists them"),
+    );
   }
   if (durabilityProblem !== null) {
     findings.push(

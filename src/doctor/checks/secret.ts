@@ -36,7 +36,7 @@ export const secretCheck: Check = {
 async function describeMissing({ files, store }: DoctorContext): Promise<Finding> {
   const markers = await store.markers();
   if (markers === null || !markers.has(SECRET_MARKER)) return skip("the first start makes the secret");
-  const advice = `put back ${files.secret}, or set HOLDFAST_SECRET; docs/operations.md explains what is lost without it`;
+  const advice = `put back ${files.secret}, or set HOLDFAST_SECRET; docs/run/operations.md explains what is lost without it`;
   return fail(`the secret of ${files.data} is not on this machine`, advice);
 }
 

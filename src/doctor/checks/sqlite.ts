@@ -47,7 +47,7 @@ export const sqliteCheck: Check = {
 /** The first start makes the file. After it, a missing file is a loss. */
 async function describeMissing({ files, settings }: DoctorContext): Promise<Finding> {
   if (await fileExists(files.marker)) {
-    const advice = `restore a backup, or mount the disk of ${settings.dataDir}; docs/operations.md says when to remove the marker`;
+    const advice = `restore a backup, or mount the disk of ${settings.dataDir}; docs/run/operations.md says when to remove the marker`;
     return fail(`${files.data} is missing, and ${files.marker} names the store that was there`, advice);
   }
   let place = settings.dataDir;

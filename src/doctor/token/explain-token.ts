@@ -116,7 +116,7 @@ async function judgeSignature(token: ParsedToken, provider: ProviderProbe): Prom
   const { status, keyring } = await provider.keys();
   if (!status.usable) {
     const detail = `its signature cannot be verified: ${status.lastError ?? "the key set gives no answer"}`;
-    return fail(detail, "make the key set reachable from here; docs/networks.md explains the codes");
+    return fail(detail, "make the key set reachable from here; docs/run/networks.md explains the codes");
   }
   const keys = keyring.find(token.kid, token.algorithm);
   if (keys.some((key) => verifySignature(token, key))) return ok("its signature is that of the provider");

@@ -56,7 +56,7 @@ function explainRefusal({ reason, detail }: InvalidVerdict, claims: Claims): Fin
     return fail("it is bound to a key of its sender (cnf), which is not supported", advice);
   }
   const place = claim === "" ? "" : `: ${claim} is ${got}`;
-  return fail(`it is refused with ${reason}${place}`, "docs/errors.md explains the reason");
+  return fail(`it is refused with ${reason}${place}`, "docs/reference/errors.md explains the reason");
 }
 
 function explainKind(claims: Claims, claim: string, got: string, expected: string): Finding {

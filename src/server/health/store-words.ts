@@ -90,7 +90,7 @@ const words: Readonly<Record<string, StoreWords>> = {
   slow: { text: "has answered slowly", advice: "Check the disk or the server of the store for other work." },
   durability: {
     text: "has put acknowledged writes at risk",
-    advice: "Set the persistence and the replicas of the servers as docs/redis.md says.",
+    advice: "Set the persistence and the replicas of the servers as docs/run/redis.md says.",
   },
   store_mismatch: {
     text: "has had data under a secret that this process lacks",

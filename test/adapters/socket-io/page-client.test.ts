@@ -12,7 +12,7 @@ type Drive = (
   onEnd: (code: number) => void,
 ) => void;
 
-const page = readFileSync(new URL("../../../docs/websockets.md", import.meta.url), "utf8");
+const page = readFileSync(new URL("../../../docs/websockets/index.md", import.meta.url), "utf8");
 const [, source = ""] = /```js\n(export function drive.*?)```/s.exec(page) ?? [];
 
 /** Runs the client of the page with timers that the test fires. */
@@ -46,7 +46,7 @@ async function driven(t: TestContext) {
   return { at, socket, timers, asked, ends, joined, has, until };
 }
 
-test("the client of socket.io in docs/websockets.md sends a new token after auth.expiring", async (t) => {
+test("the client of socket.io in docs/websockets/index.md sends a new token after auth.expiring", async (t) => {
   const { at, joined, asked, until } = await driven(t);
   for (let i = 1; i <= 3; i++) {
     await at.clock.advance(540_000);
@@ -56,7 +56,7 @@ test("the client of socket.io in docs/websockets.md sends a new token after auth
   assert.deepEqual(asked, [false, true, true, true]);
 });
 
-test("the client of socket.io in docs/websockets.md survives an outage without a token, and ends with its session", async (t) => {
+test("the client of socket.io in docs/websockets/index.md survives an outage without a token, and ends with its session", async (t) => {
   const { at, socket, timers, asked, ends, joined, has, until } = await driven(t);
   has.token = false;
   await at.clock.advance(540_000);

@@ -16,7 +16,7 @@ type Connect = (
   on: { onMessage: (data: unknown) => void; onEnd: (code: number) => void },
 ) => { send(data: string): void; close(): void };
 
-const page = readFileSync(new URL("../../../docs/websockets.md", import.meta.url), "utf8");
+const page = readFileSync(new URL("../../../docs/websockets/index.md", import.meta.url), "utf8");
 const [, source = ""] = /```js\n(export function connect.*?)```/s.exec(page) ?? [];
 
 /** Runs the client of the page with Node's WebSocket, and with timers that the test fires. */
@@ -66,7 +66,7 @@ async function connected(t: TestContext) {
   return { at, wss, client, timers, asked, heard, ends, opened, has, until };
 }
 
-test("the client in docs/websockets.md sends a new token after auth.expiring, and stays connected", async (t) => {
+test("the client in docs/websockets/index.md sends a new token after auth.expiring, and stays connected", async (t) => {
   const { at, client, heard, asked, until } = await connected(t);
   for (let i = 1; i <= 3; i++) {
     await at.clock.advance(540_000);
@@ -78,7 +78,7 @@ test("the client in docs/websockets.md sends a new token after auth.expiring, an
   assert.deepEqual(asked, [false, true, true, true]);
 });
 
-test("the client in docs/websockets.md connects again after its retry time, and ends with its session", async (t) => {
+test("the client in docs/websockets/index.md connects again after its retry time, and ends with its session", async (t) => {
   const { at, timers, asked, ends, opened, has, until } = await connected(t);
   has.token = false;
   await at.clock.advance(540_000);
@@ -102,7 +102,7 @@ test("the client in docs/websockets.md connects again after its retry time, and 
   assert.deepEqual(ends, [4503]);
 });
 
-test("the client in docs/websockets.md is back after a sleep longer than the life of its token", async (t) => {
+test("the client in docs/websockets/index.md is back after a sleep longer than the life of its token", async (t) => {
   const { at, wss, timers, asked, opened, until } = await connected(t);
   for (const socket of wss.clients) socket.terminate();
   await until(() => timers.length === 1);
@@ -114,8 +114,8 @@ test("the client in docs/websockets.md is back after a sleep longer than the lif
   assert.deepEqual(asked, [false, false, true]);
 });
 
-test("docs/connections.md says of each close code when it occurs and what a client does, in the only table of them", () => {
-  const table = readFileSync(new URL("../../../docs/connections.md", import.meta.url), "utf8");
+test("docs/websockets/connections.md says of each close code when it occurs and what a client does, in the only table of them", () => {
+  const table = readFileSync(new URL("../../../docs/websockets/connections.md", import.meta.url), "utf8");
   const listed = [...table.matchAll(/^\| `(4\d\d\d)` \| `(\w+)` \| [^|]+\. \| [^|]+\. \|$/gm)].map(
     ([, code, error]) => [error, Number(code)],
   );

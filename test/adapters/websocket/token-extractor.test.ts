@@ -263,8 +263,8 @@ test("reads tokenFrom once", () => {
   assert.deepEqual(carried, { status: "foreign" });
 });
 
-test("docs/websockets.md lists each member of tokenFrom with its default", () => {
-  const page = readFileSync(new URL("../../../docs/websockets.md", import.meta.url), "utf8");
+test("docs/websockets/index.md lists each member of tokenFrom with its default", () => {
+  const page = readFileSync(new URL("../../../docs/websockets/index.md", import.meta.url), "utf8");
   const rows = [...page.matchAll(/^\| `(\w+)[^`]*` \| (on|off) \|/gm)].map(([, name, state]) => [
     name,
     state,

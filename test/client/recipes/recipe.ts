@@ -3,9 +3,9 @@ import { fileURLToPath } from "node:url";
 import { bundle } from "../web-app.ts";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
-const page = readFileSync(`${root}docs/client-recipes.md`, "utf8");
+const page = readFileSync(`${root}docs/clients/recipes.md`, "utf8");
 
-/** The code of each recipe in docs/client-recipes.md, by name. */
+/** The code of each recipe in docs/clients/recipes.md, by name. */
 export const recipes: ReadonlyMap<string, string> = new Map(
   [...page.matchAll(/^```js\n\/\/ recipe: (.+)\n([^]*?)^```/gm)].map(([, name = "", code = ""]) => [
     name,
@@ -16,7 +16,7 @@ export const recipes: ReadonlyMap<string, string> = new Map(
 /** Bundles a script that imports the recipe as `recipe`, and the client of the page as `auth`. */
 export async function bundleWithRecipe(name: string, script: string): Promise<string> {
   const code = recipes.get(name);
-  if (code === undefined) throw new Error(`docs/client-recipes.md has no recipe ${name}`);
+  if (code === undefined) throw new Error(`docs/clients/recipes.md has no recipe ${name}`);
   const contents = `
     import * as recipe from "recipe";
     import { createAuthClient } from "holdfast/client";

@@ -102,9 +102,9 @@ test(
     await allow("~holdfast:*", "+@all");
     assertHealthy(await check(PASSWORD));
     await allow("~holdfast:*", "+@all", "-zadd", "-config");
-    assertProblem(await check(PASSWORD), "fail", /may not run ZADD on the keys/, /docs\/redis\.md/);
+    assertProblem(await check(PASSWORD), "fail", /may not run ZADD on the keys/, /docs\/run\/redis\.md/);
     await allow("~holdfast:*", "+@all", "-@scripting");
-    assertProblem(await check(PASSWORD), "fail", /may not run EVAL/, /docs\/redis\.md/);
+    assertProblem(await check(PASSWORD), "fail", /may not run EVAL/, /docs\/run\/redis\.md/);
     await allow("~other:*", "+@all");
     assertProblem(await check(PASSWORD), "fail", /may not run|NOPERM/, /holdfast:\*|password/);
     assertProblem(await check("hunter2-wrong"), "fail", /WRONGPASS/, /password/);
@@ -173,7 +173,7 @@ test("redis: a version that is too old, failed writes and a server that loads ar
   assertProblem(judge({ used_memory: "95", maxmemory: "100" }), "warn", /95 % of its maxmemory/, /raise/);
 });
 
-test("redis: the doctor and docs/redis.md name every command that the store sends", () => {
+test("redis: the doctor and docs/run/redis.md name every command that the store sends", () => {
   const files = globSync(new URL("../../../src/stores/redis/*.ts", import.meta.url).pathname);
   const source = files.map((file) => readFileSync(file, "utf8")).join("\n");
   const inScripts = [...source.matchAll(/redis\.call\('([A-Z]+)'/g)].map(([, name]) => name);
@@ -186,9 +186,9 @@ test("redis: the doctor and docs/redis.md name every command that the store send
       (name) => !known.includes(name ?? "") && !always.includes(name ?? ""),
     ),
     [],
-    "add these commands to src/doctor/redis-permissions.ts and to docs/redis.md",
+    "add these commands to src/doctor/redis-permissions.ts and to docs/run/redis.md",
   );
-  const page = readFileSync(new URL("../../../docs/redis.md", import.meta.url), "utf8");
+  const page = readFileSync(new URL("../../../docs/run/redis.md", import.meta.url), "utf8");
   const rule = /ACL SETUSER holdfast .*/.exec(page)?.[0] ?? "";
   assert.deepEqual(
     known.filter((name) => !rule.includes(`+${name.toLowerCase()}`)),

@@ -29,7 +29,7 @@ function assertAccepted({ findings, status }: TokenReport): void {
 }
 
 const tid = "8d4c2fd9-0c7c-4a7b-8f0a-5b1c7f1f3f55";
-/** An access token of each provider, as its page in docs/providers.md describes it. */
+/** An access token of each provider, as its page in docs/providers/index.md describes it. */
 const usual: Readonly<Record<keyof typeof presets, Claims>> = {
   keycloak: {
     iss: "https://id.example.com/realms/shop",

@@ -13,7 +13,7 @@ import { createMint } from "../../../src/testing/index.ts";
 import { makeCertificate } from "./certificate.ts";
 
 /*
- * The recipes of docs/networks.md, each in a fresh process: only a real proxy knows the way to the provider, whose
+ * The recipes of docs/run/networks.md, each in a fresh process: only a real proxy knows the way to the provider, whose
  * certificate comes from an authority that no system trusts.
  */
 

@@ -18,8 +18,8 @@ test("the simulated service of the examples tells no user that a new token is in
   assert.equal((await simulate(1)).hash, first.hash);
 });
 
-test("docs/simulation.md shows the simulated service of the examples", () => {
+test("docs/extend/simulation.md shows the simulated service of the examples", () => {
   const body = read("examples/simulated-service.ts").replace("export async function", "async function");
   const start = body.indexOf("/** Two processes");
-  assert.ok(start > 0 && read("docs/simulation.md").includes(body.slice(start)));
+  assert.ok(start > 0 && read("docs/extend/simulation.md").includes(body.slice(start)));
 });

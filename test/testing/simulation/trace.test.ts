@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { findDivergence } from "../../../src/testing/simulation/find-divergence.ts";
 import { World } from "../../../src/testing/simulation/world.ts";
 
-/** The world of docs/simulation.md, "When a check fails". */
+/** The world of docs/extend/simulation.md, "When a check fails". */
 async function runTracedWorld(): Promise<readonly string[]> {
   const world = new World({ seed: 3, trace: true });
   const server = world.process("server", ({ listen }) => {
@@ -28,9 +28,9 @@ async function runTracedWorld(): Promise<readonly string[]> {
 /** The places of a line, such as ` trace.test.ts:21`. */
 const places = / \S+\.[jt]s:\d+.*$/;
 
-test("a trace shows crashes, starts, lost messages, statuses, failures and records, as docs/simulation.md prints it", async () => {
+test("a trace shows crashes, starts, lost messages, statuses, failures and records, as docs/extend/simulation.md prints it", async () => {
   const trace = await runTracedWorld();
-  const docs = readFileSync("docs/simulation.md", "utf8");
+  const docs = readFileSync("docs/extend/simulation.md", "utf8");
   const shown = /```text\n([\d.]+ server start[^`]*)```/.exec(docs)?.[1]?.trimEnd().split("\n") ?? [];
   const plain = (lines: readonly string[]) => lines.map((line) => line.replace(places, ""));
   assert.deepEqual(plain(trace), plain(shown), trace.join("\n"));
