@@ -45,7 +45,7 @@ interface Reading {
 }
 
 /**
- * Reads the file with the options that do not fit an environment variable. docs/reference/options.md describes its members. Rejects
+ * Reads the file with the options that do not fit an environment variable. docs/reference/settings.md describes its members. Rejects
  * with `invalid_option` or `invalid_key`, naming the file and the member. `audience` is that of the service. Without a file
  * there are no further issuers.
  */

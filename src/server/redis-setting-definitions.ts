@@ -22,7 +22,7 @@ export interface RedisSettingValues {
   readonly HOLDFAST_REDIS_NODE_ADDRESS_MAP?: ReadonlyMap<string, { host: string; port: number }>;
 }
 
-/** Every setting of the store in Redis, in the order of docs/reference/options.md. */
+/** Every setting of the store in Redis, in the order of docs/reference/settings.md. */
 export const redisSettingDefinitions: SettingDefinitions<RedisSettingValues> = {
   REDIS_URL: {
     form: "redis://[user:password@]host[:port][/database] or rediss:; several separated by commas for a cluster; or redis-sentinel://[user:password@]host:port[,host:port…]/name, or rediss-sentinel:",

@@ -1,4 +1,4 @@
-/** How one setting is read. The help of `holdfast serve` and docs/reference/options.md show the form and the default. */
+/** How one setting is read. The help of `holdfast serve` and docs/reference/settings.md show the form and the default. */
 export interface SettingDefinition<T = unknown> {
   /** Completes the sentence "the setting must be …". */
   readonly form: string;

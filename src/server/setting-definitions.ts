@@ -101,7 +101,7 @@ const PORT = "a port from 0 to 65535 (0: any free one)";
 const HTTP_HOSTS = "host names, addresses or networks such as keycloak,10.0.0.0/8, separated by commas";
 const HTTPS_URL = "an https URL (or http to this machine, or to a host of HOLDFAST_ALLOW_HTTP)";
 
-/** Every setting of the service, in the order of docs/reference/options.md. */
+/** Every setting of the service, in the order of docs/reference/settings.md. */
 export const settingDefinitions: SettingDefinitions<SettingValues> = {
   HOLDFAST_HOST: { form: HOST, parse: parseHost, default: "127.0.0.1" },
   HOLDFAST_PORT: { form: PORT, parse: parseWholeNumber(65_535), default: "4180" },

@@ -141,7 +141,7 @@ const pages: [what: string, declared: () => string[], page: string, heading: Reg
     "reference/options",
     /createIssuer/,
   ],
-  ["setting of the service", () => Object.keys(settingDefinitions), "reference/options", /Settings/],
+  ["setting of the service", () => Object.keys(settingDefinitions), "reference/settings", /^Settings$/],
 ];
 
 for (const [what, declared, page, heading] of pages) {
@@ -188,9 +188,9 @@ test("docs/websockets/connections.md names each close code as the code does", ()
   assert.deepEqual(Object.fromEntries(rows.map(([, code, error = ""]) => [error, Number(code)])), closeCodes);
 });
 
-test("docs/reference/options.md gives the default of every setting as the code does", () => {
+test("docs/reference/settings.md gives the default of every setting as the code does", () => {
   const rows = [
-    ...read("docs/reference/options.md").matchAll(
+    ...read("docs/reference/settings.md").matchAll(
       /^\| `((?:HOLDFAST|ALLOW|REDIS)_\w+)` \| .* \| ([^|]+) \|$/gm,
     ),
   ];
