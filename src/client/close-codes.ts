@@ -1,4 +1,4 @@
-/* The close codes of docs/websockets/index.md that the client tells apart. */
+/* The close codes of docs/reference/close-codes.md that the client tells apart. */
 
 /** A broken connection, or a handshake that was refused. */
 export const ABNORMAL = 1006;

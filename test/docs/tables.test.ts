@@ -183,8 +183,8 @@ test("docs/reference/events.md has a section for every channel", () => {
   assert.deepEqual(names(headings), names(declared));
 });
 
-test("docs/websockets/connections.md names each close code as the code does", () => {
-  const rows = [...read("docs/websockets/connections.md").matchAll(/^\| `(\d{4})` \| `(\w+)` \|/gm)];
+test("docs/reference/close-codes.md names each close code as the code does", () => {
+  const rows = [...read("docs/reference/close-codes.md").matchAll(/^\| `(\d{4})` \| `(\w+)` \|/gm)];
   assert.deepEqual(Object.fromEntries(rows.map(([, code, error = ""]) => [error, Number(code)])), closeCodes);
 });
 

@@ -114,12 +114,12 @@ test("the client in docs/websockets/index.md is back after a sleep longer than t
   assert.deepEqual(asked, [false, false, true]);
 });
 
-test("docs/websockets/connections.md says of each close code when it occurs and what a client does, in the only table of them", () => {
-  const table = readFileSync(new URL("../../../docs/websockets/connections.md", import.meta.url), "utf8");
+test("docs/reference/close-codes.md says of each close code when it occurs and what a client does, in the only table of them", () => {
+  const table = readFileSync(new URL("../../../docs/reference/close-codes.md", import.meta.url), "utf8");
   const listed = [...table.matchAll(/^\| `(4\d\d\d)` \| `(\w+)` \| [^|]+\. \| [^|]+\. \|$/gm)].map(
     ([, code, error]) => [error, Number(code)],
   );
   assert.deepEqual(Object.fromEntries(listed), closeCodes);
   assert.doesNotMatch(page, /^\| `?4\d\d\d`? \|/m);
-  assert.match(page, /\]\(connections\.md#close-codes\)/);
+  assert.match(page, /\]\(\.\.\/reference\/close-codes\.md\)/);
 });
