@@ -21,7 +21,8 @@ import { userAdd, userList, userPassword, userPasswd } from "./user.ts";
 import { userImport } from "./user-import.ts";
 import { userDisable, userEnable, userRemove, userScopes } from "./user-rights.ts";
 
-const commands: readonly Command[] = [
+/** Every command, in the order of the help. */
+export const commands: readonly Command[] = [
   serveCommand,
   userAdd,
   userList,
