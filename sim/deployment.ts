@@ -12,17 +12,14 @@ import { readSettings, type Settings } from "../src/server/settings.ts";
 import { localFiles } from "../src/server/store/local-store.ts";
 import type { Snapshots } from "../src/stores/store.ts";
 import type { ProcessContext, SimulatedProcess, World } from "../src/testing/simulation/index.ts";
+import { API_URL, AUTH_HOST, AUTH_URL, AUTHORITY_HOST } from "./addresses.ts";
+import { serveApi, type ApiParts } from "./api.ts";
 import { SERVICE_VIEW_MS, TOLERANCE_MS, type Plan, type PlannedGuard } from "./plan.ts";
 import type { Recorder } from "./recorder.ts";
+import type { SocketHost } from "./sockets/socket-host.ts";
+import type { SocketNetwork } from "./sockets/simulated-socket.ts";
 import type { SimulatedDatabase } from "./stores/simulated-database.ts";
 
-/** The host name of all services. */
-const AUTH_HOST = "auth.sim";
-/** The host name of all processes with a guard, the services included. */
-const API_HOST = "api.sim";
-export const AUTH_URL: string = `https://${AUTH_HOST}`;
-export const API_URL: string = `https://${API_HOST}`;
-const AUTHORITY_HOST = "authority.sim";
 const SECRET = "a secret of the simulation that has 32 bytes";
 const RESTART_MS = 2_000;
 
@@ -39,6 +36,8 @@ export interface Deployment {
   readonly running: ReadonlyMap<string, Service>;
   /** The guards that run now, by the name of their process. */
   readonly runningGuards: ReadonlyMap<string, Guard>;
+  /** The live connections of the processes that run now, by the name of the process. */
+  readonly runningSockets: ReadonlyMap<string, SocketHost>;
   authority: AuthorityMode;
 }
 
@@ -47,6 +46,7 @@ interface Surroundings {
   readonly plan: Plan;
   readonly database: SimulatedDatabase;
   readonly recorder: Recorder;
+  readonly sockets: SocketNetwork;
 }
 
 /** Starts the services, the guards and the authority of a run. */
@@ -54,23 +54,32 @@ export function deploy(surroundings: Surroundings): Deployment {
   const { world, plan } = surroundings;
   const running = new Map<string, Service>();
   const runningGuards = new Map<string, Guard>();
+  const runningSockets = new Map<string, SocketHost>();
+  const serve = (name: string, parts: Pick<ApiParts, "guard" | "bounds" | "process" | "context">) => {
+    runningGuards.set(name, parts.guard);
+    runningSockets.set(name, serveApi({ ...surroundings, ...parts }));
+  };
   const deployment: Deployment = {
     services: plan.services.map((name) =>
       start(world, name, async (process, context) => {
         running.delete(name);
         const service = await startService(surroundings, process, context);
         running.set(name, service);
-        runningGuards.set(name, service.guard);
+        const bounds = { guard: name, maxRevocationAgeMs: SERVICE_VIEW_MS, degraded: "deny" };
+        serve(name, { guard: service.guard, bounds, process, context });
       }),
     ),
     guards: plan.guards.map((planned) =>
       start(world, planned.name, async (process, context) => {
-        runningGuards.set(planned.name, startGuard(surroundings, planned, process, context));
+        const { name, maxRevocationAgeMs, degraded } = planned;
+        const guard = startGuard(planned, context);
+        serve(name, { guard, bounds: { guard: name, maxRevocationAgeMs, degraded }, process, context });
         await Promise.resolve();
       }),
     ),
     running,
     runningGuards,
+    runningSockets,
     authority: "ok",
   };
   startAuthority(world, deployment);
@@ -106,11 +115,11 @@ function serviceSettings({ lifetimes }: Plan): Settings {
 }
 
 async function startService(
-  { plan, database, recorder }: Surroundings,
+  { plan, database }: Surroundings,
   process: SimulatedProcess,
   context: ProcessContext,
 ): Promise<Service> {
-  const { clock, random, entropy, fetch, listen, name } = context;
+  const { clock, random, entropy, fetch, listen } = context;
   const settings = serviceSettings(plan);
   const opened = {
     store: await database.connect(process, context),
@@ -140,8 +149,6 @@ async function startService(
     const bindings = { incoming: { socket: { remoteAddress: "192.0.2.1" } } } as HttpBindings;
     return await app.fetch(request, bindings);
   });
-  const bounds = { guard: name, maxRevocationAgeMs: SERVICE_VIEW_MS, degraded: "deny" };
-  listen(API_HOST, createApi(service.guard, recorder, { bounds, process, context }));
   return service;
 }
 
@@ -153,15 +160,10 @@ async function beginSession({ issuer }: Service, request: Request): Promise<Resp
   return Response.json({ error: outcome.status }, { status: outcome.status === "unavailable" ? 503 : 401 });
 }
 
-function startGuard(
-  { recorder }: Surroundings,
-  planned: PlannedGuard,
-  process: SimulatedProcess,
-  context: ProcessContext,
-): Guard {
-  const { clock, random, entropy, fetch, listen, life } = context;
+function startGuard(planned: PlannedGuard, context: ProcessContext): Guard {
+  const { clock, random, entropy, fetch, life } = context;
   const { name, revocationPollMs, maxRevocationAgeMs, degraded, memoryTtlMs } = planned;
-  const guard = createGuard({
+  return createGuard({
     name: `${name} ${life}`,
     issuer: AUTH_URL,
     audience: API_URL,
@@ -193,37 +195,6 @@ function startGuard(
     random,
     entropy,
   });
-  const bounds = { guard: name, maxRevocationAgeMs, degraded };
-  listen(API_HOST, createApi(guard, recorder, { bounds, process, context }));
-  return guard;
-}
-
-const statusCodes = { valid: 200, invalid: 401, forbidden: 403, unavailable: 503 } as const;
-
-interface ApiOptions {
-  readonly bounds: Readonly<Record<string, unknown>>;
-  readonly process: SimulatedProcess;
-  readonly context: ProcessContext;
-}
-
-/** The API behind a guard. It records each decision. */
-function createApi(guard: Guard, recorder: Recorder, { bounds, process, context }: ApiOptions) {
-  // The checks allow what a guard cannot know, such as a clock that was wrong when it started.
-  const facts = { ...bounds, life: context.life, startErrorMs: process.clockErrorMs };
-  return async (request: Request): Promise<Response> => {
-    const token = request.headers.get("authorization")?.slice("Bearer ".length) ?? "";
-    const { clockErrorMs } = process;
-    const answer = recorder.call("verdict", { ...facts, clockErrorMs, token: recorder.nameOf(token) });
-    const decision = await guard.authorize(token);
-    const { status } = decision;
-    answer({
-      status,
-      ...(status === "invalid" && { reason: decision.reason }),
-      ...(status === "unavailable" && { cause: decision.cause }),
-      ...(status === "valid" && { degraded: decision.degraded !== null, ageMs: decision.revocationAgeMs }),
-    });
-    return new Response(null, { status: statusCodes[status] });
-  };
 }
 
 /** Snapshots on the disk of the machine. */

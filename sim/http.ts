@@ -36,3 +36,16 @@ export async function callApi({ fetch }: ProcessContext, url: string, token: str
     () => 0,
   );
 }
+
+/** Asks for a WebSocket. `socket` names it when the server has accepted the handshake. */
+export async function getSocket(
+  { fetch }: ProcessContext,
+  url: string,
+  token: string | null,
+): Promise<{ readonly status: number; readonly socket: string | null }> {
+  const headers: Record<string, string> = token === null ? {} : { authorization: `Bearer ${token}` };
+  return await fetch(url, { headers, signal: AbortSignal.timeout(TIMEOUT_MS) }).then(
+    (response) => ({ status: response.status, socket: response.headers.get("x-socket") }),
+    () => ({ status: 0, socket: null }),
+  );
+}

@@ -2,6 +2,7 @@ import type { DegradedMode } from "../src/core/rules.ts";
 import { mixSeed } from "../src/testing/simulation/history.ts";
 import { seededRandom } from "../src/testing/random.ts";
 import { Draw } from "./draw.ts";
+import { drawSockets, type PlannedSockets } from "./plan-sockets.ts";
 import { planFaults, type PlannedFault } from "./planned-faults.ts";
 
 const SECOND = 1_000;
@@ -59,6 +60,7 @@ export interface Plan {
   readonly servicePollMs: number;
   readonly lifetimes: PlannedLifetimes;
   readonly clients: PlannedClients;
+  readonly sockets: PlannedSockets;
   /** The mean pause of a client between two actions. */
   readonly pauseMs: number;
   readonly network: { readonly drop: number; readonly duplicate: number; readonly slow: number };
@@ -96,6 +98,8 @@ export function drawPlan(seed: number, minutes: number): Plan {
       thieves: draw.pick([0, 0, 1]),
       administrators: draw.pick([0, 1, 1]),
     },
+    // Its own numbers, so that they change nothing else about a seed.
+    sockets: drawSockets(new Draw(seededRandom(mixSeed(seed, "sockets")))),
     pauseMs: draw.pick([5, 10, 20, 40]) * SECOND,
     network: {
       drop: isCalm ? 0 : draw.pick([0, 0.005, 0.02]),

@@ -10,6 +10,10 @@ export type Operation =
   | "end subject"
   | "rotate keys"
   | "request"
+  | "connect"
+  | "renew"
+  | "message"
+  | "close"
   | "verdict";
 
 type Data = Readonly<Record<string, unknown>>;

@@ -6,7 +6,9 @@ import { BrowserClient } from "./clients/browser-client.ts";
 import { installBrowserPlatform } from "./clients/browser-platform.ts";
 import { runAdministrator } from "./clients/administrator.ts";
 import { runKeeper } from "./clients/keeper.ts";
-import { SessionClient, type ClientParts } from "./clients/session-client.ts";
+import type { ClientParts } from "./clients/session.ts";
+import { SessionClient } from "./clients/session-client.ts";
+import { SocketClient } from "./clients/socket-client.ts";
 import { runThief } from "./clients/thief.ts";
 import { runChecks, type Violation } from "./checks/run-checks.ts";
 import { deploy } from "./deployment.ts";
@@ -14,6 +16,7 @@ import { scheduleFaults } from "./faults.ts";
 import { drawPlan, type Plan } from "./plan.ts";
 import { Recorder } from "./recorder.ts";
 import type { DeploymentKind } from "./redis/deployment.ts";
+import { SocketNetwork } from "./sockets/simulated-socket.ts";
 import { SimulatedRedis } from "./stores/redis.ts";
 import { RemoteStore } from "./stores/remote-store.ts";
 import { SimulatedSqlite } from "./stores/sqlite.ts";
@@ -57,9 +60,10 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const database = createDatabase(world, store);
   const recorder = new Recorder(world);
   Object.assign(world.network.conditions, plan.network);
-  const deployment = deploy({ world, plan, database, recorder });
+  const sockets = new SocketNetwork(world);
+  const deployment = deploy({ world, plan, database, recorder, sockets });
   const leaks: ClientParts["leaks"] = { access: [], ended: [], left: [], spent: [] };
-  const parts = { plan, recorder, leaks, deployment, world };
+  const parts = { plan, recorder, leaks, deployment, world, sockets };
   const clients = startClients(world, parts);
   scheduleFaults(
     plan.faults.filter(({ number }) => !without.has(number)),
@@ -75,6 +79,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
       const [issuer] = guard.status().issuers;
       world.record("guard status", { guard: name, ageMs: issuer?.revocations?.ageMs ?? null });
     }
+    for (const host of deployment.runningSockets.values()) host.recordStatus();
   } finally {
     restore();
     await database.close();
@@ -97,7 +102,7 @@ function createDatabase(world: World, kind: StoreKind): SimulatedDatabase {
 /** Starts the clients. Those that keep a session are returned, because faults hit them. */
 function startClients(
   world: World,
-  parts: ClientParts & Parameters<typeof runAdministrator>[1],
+  parts: Parameters<typeof runAdministrator>[1] & { readonly sockets: SocketNetwork },
 ): SimulatedProcess[] {
   const { acknowledging, plain, browsers, keepers, thieves, administrators } = parts.plan.clients;
   const repeat = (count: number, start: (number: number) => SimulatedProcess) =>
@@ -123,6 +128,14 @@ function startClients(
         `browser-${number}`,
         async (context) => await new BrowserClient(context, parts, user).run(),
       );
+    }),
+    ...repeat(parts.plan.sockets.clients, (number) => {
+      const owner = { user: `dan-${number % 2}`, acknowledges: true };
+      const process: SimulatedProcess = parts.world.process(
+        `socket-${number}`,
+        async (context) => await new SocketClient(context, { ...parts, process: () => process }, owner).run(),
+      );
+      return process;
     }),
   ];
   repeat(keepers, (number) =>

@@ -9,16 +9,19 @@ const allowed: Readonly<Record<string, readonly number[]>> = {
   acknowledge: [204, 400, 503, 0],
   logout: [204, 503, 0],
   request: [200, 401, 503, 0],
+  connect: [200, 401, 429, 503, 0],
 };
 
 /** The answers that mean success, in the quiet phase. */
-const successes: Readonly<Record<string, readonly number[]>> = {
+const successes: Readonly<Record<string, readonly (number | string)[]>> = {
   login: [200],
   refresh: [200, 400, 409],
   acknowledge: [204, 400],
   logout: [204],
   // The decision behind a 503 is checked by its cause.
   request: [200, 401, 503],
+  connect: [200, 401, 429, 503],
+  renew: ["ok", "closed", "invalid_token", "busy"],
   "end session": [204],
   "end subject": [204],
   "rotate keys": [204],
@@ -56,6 +59,9 @@ export function checkRecovery(facts: Facts, run: RunHistory): Violation[] {
       (rotation) => rotation.began < began && began < rotation.began + NEW_KEY_MS,
     );
     if (answer?.["cause"] === "key_pending" && isNewKey) return [];
+    // The same certainty about the clock closes a connection.
+    const isStepped = facts.clockSteps.some((step) => step.process === call["guard"] && step.began < began);
+    if (name === "close" && isStepped) return [];
     const what = answer === null ? "without an answer" : `answered with ${String(answer["status"])}`;
     const why = (answer?.["cause"] ?? answer?.["error"] ?? "") as string;
     const message = `a ${name} was ${what} although no fault held ${why}`.trim();
@@ -75,8 +81,9 @@ export function checkRecovery(facts: Facts, run: RunHistory): Violation[] {
 function isFailure({ operation, answer }: RecordedOperation): boolean {
   const status = answer?.["status"];
   // A clock that was set back is believed when a new token shows that it is right (fault 34).
-  if (operation === "verdict") return status === "unavailable" && answer?.["cause"] !== "clock_uncertain";
-  return successes[operation]?.includes(status as number) === false;
+  if (operation === "verdict" || operation === "close")
+    return status === "unavailable" && answer?.["cause"] !== "clock_uncertain";
+  return successes[operation]?.includes(status as number | string) === false;
 }
 
 /** Returns whether no fault has held at a time, and for two minutes before. */

@@ -26,6 +26,16 @@ export interface ClockStep {
   readonly ended: number;
 }
 
+/** A fault, and the time for which it held. */
+export interface FaultTime {
+  readonly fault: string;
+  /** `null` when it hit no process. */
+  readonly process: string | null;
+  readonly began: number;
+  readonly ended: number;
+  readonly data: Readonly<Record<string, unknown>>;
+}
+
 /** What a history says about tokens and sessions, whatever the services believed. */
 export class Facts {
   readonly operations: readonly RecordedOperation[];
@@ -34,6 +44,9 @@ export class Facts {
   readonly clockSteps: readonly ClockStep[];
   /** The times for which machines were suspended. The `ms` of each is its length. */
   readonly suspends: readonly ClockStep[];
+  /** The times for which processes stood still. The `ms` of each is its length. */
+  readonly stops: readonly ClockStep[];
+  readonly #faults: readonly FaultTime[];
   readonly #ends = new Map<string, End[]>();
   readonly #endsOfUsers = new Map<string, End[]>();
   /** Session → when the answer to its login came. */
@@ -60,6 +73,8 @@ export class Facts {
     this.tokens = tokens;
     this.clockSteps = faultsOf(history, "clock step", "ms");
     this.suspends = faultsOf(history, "suspend", "durationMs");
+    this.stops = [...faultsOf(history, "freeze", "durationMs"), ...this.suspends];
+    this.#faults = faultTimes(history);
     this.forged = new Set(
       history.filter(({ kind }) => kind === "forged").map(({ data }) => data["token"] as string),
     );
@@ -87,6 +102,11 @@ export class Facts {
     return Math.min(Infinity, ...this.endsOf(session, user).map(({ began }) => began));
   }
 
+  /** The faults that held at a time, or ended at most `ms` before it. */
+  faultsBefore(at: number, ms: number): readonly FaultTime[] {
+    return this.#faults.filter(({ began, ended }) => began <= at && at < ended + ms);
+  }
+
   loginOf(session: string): RecordedOperation | undefined {
     return this.#logins.get(session);
   }
@@ -108,17 +128,29 @@ export class Facts {
   }
 }
 
-function faultsOf(history: RunHistory["history"], fault: string, member: string): ClockStep[] {
+function faultTimes(history: RunHistory["history"]): FaultTime[] {
   const ends = new Map(
     history.filter(({ kind }) => kind === "fault ended").map(({ at, data }) => [data["number"], at]),
   );
   return history
-    .filter(({ kind, data }) => kind === "fault" && data["fault"] === fault)
+    .filter(({ kind }) => kind === "fault")
     .map(({ at, data }) => ({
-      process: data["target"] as string,
-      ms: data[member] as number,
+      fault: data["fault"] as string,
+      process: data["target"] as string | null,
       began: at,
       ended: ends.get(data["number"]) ?? Infinity,
+      data,
+    }));
+}
+
+function faultsOf(history: RunHistory["history"], fault: string, member: string): ClockStep[] {
+  return faultTimes(history)
+    .filter((time) => time.fault === fault)
+    .map(({ process, began, ended, data }) => ({
+      process: process as string,
+      ms: data[member] as number,
+      began,
+      ended,
     }));
 }
 

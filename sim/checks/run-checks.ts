@@ -2,6 +2,7 @@ import { checkRecovery, checkStatuses, checkUncaught } from "./answer-checks.ts"
 import { Facts } from "./facts.ts";
 import { checkIntruders, checkOwners, checkSuccessors, checkThefts } from "./refresh-checks.ts";
 import type { RunHistory } from "./run-history.ts";
+import { checkSockets } from "./socket-checks.ts";
 import { checkVerdicts } from "./verdict-checks.ts";
 import type { Violation } from "./violation.ts";
 
@@ -16,6 +17,7 @@ export function runChecks(run: RunHistory): Violation[] {
     ...checkIntruders(facts),
     ...checkThefts(facts, run),
     ...checkVerdicts(facts, run),
+    ...checkSockets(facts, run),
     ...checkStatuses(facts),
     ...checkRecovery(facts, run),
     ...checkUncaught(run),

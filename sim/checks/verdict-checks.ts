@@ -6,7 +6,7 @@ import type { Violation } from "./violation.ts";
 /** Two clocks that differ by less cannot be told apart from the delay of a message. */
 const CLOCK_SLACK_MS = 5_000;
 /** Clocks of guards may run this much slower than true time. */
-const DRIFT = 0.002;
+export const DRIFT = 0.002;
 const MARGIN_MS = 50;
 /** No answer takes longer than this from its `iat` to the client. */
 const LONGEST_ANSWER_MS = 30_000;
@@ -26,7 +26,10 @@ interface Decision {
 type VerdictCheck = (decision: Decision, facts: Facts, run: RunHistory) => string | null;
 
 /** How much later than the true time the guard may believe that a token expires. */
-function clockAllowance({ call, began }: RecordedOperation, { clockSteps, suspends }: Facts): number {
+export function clockAllowance(
+  { call, began }: Pick<RecordedOperation, "call" | "began">,
+  { clockSteps, suspends }: Facts,
+): number {
   const [error, startError] = [Number(call["clockErrorMs"] ?? 0), Number(call["startErrorMs"] ?? 0)];
   const small = Math.abs(error - startError) <= CLOCK_SLACK_MS ? Math.abs(error - startError) : 0;
   // While the wall clock is behind, only the monotonic clock tells the time, and a suspend stops it.
@@ -41,7 +44,7 @@ function clockAllowance({ call, began }: RecordedOperation, { clockSteps, suspen
 }
 
 /** When the token expires in true time. The issuer may have set `exp` by a clock that was behind. */
-function trueExpiry({ expiresAt, receivedAt }: IssuedToken, { plan }: RunHistory): number {
+export function trueExpiry({ expiresAt, receivedAt }: IssuedToken, { plan }: RunHistory): number {
   const { accessTokenTtlMs } = plan.lifetimes;
   const isBehind = receivedAt - (expiresAt - accessTokenTtlMs) > LONGEST_ANSWER_MS;
   return isBehind ? receivedAt + accessTokenTtlMs : expiresAt;
@@ -97,6 +100,9 @@ function isLongAhead({ call, ended }: RecordedOperation, { clockSteps }: Facts):
   });
 }
 
+/** A message over a connection, and its close, show what the guard has decided on the token of the connection. */
+const decided: ReadonlySet<string> = new Set(["verdict", "message", "close"]);
+
 const checks: Readonly<Record<string, VerdictCheck>> = {
   "expired is refused": expired,
   "revoked is refused": revoked,
@@ -110,7 +116,7 @@ export function checkVerdicts(facts: Facts, run: RunHistory): Violation[] {
   const told = new Map<string, number>();
   for (const operation of facts.operations) {
     const { operation: kind, call, answer, process, ended, began } = operation;
-    if (kind !== "verdict" || answer === null) continue;
+    if (!decided.has(kind) || answer === null) continue;
     const name = call["token"] as string;
     const { status } = answer;
     const add = (check: string, message: string) => violations.push({ check, at: ended, process, message });

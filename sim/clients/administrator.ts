@@ -1,7 +1,7 @@
 import type { World } from "../../src/testing/simulation/index.ts";
 import type { ProcessContext } from "../../src/testing/simulation/index.ts";
 import type { Deployment } from "../deployment.ts";
-import type { ClientParts } from "./session-client.ts";
+import type { ClientParts } from "./session.ts";
 
 const PAUSES = 15;
 /** An action of a service that has crashed never settles, so the administrator stops waiting. */

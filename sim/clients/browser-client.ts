@@ -1,8 +1,8 @@
 import { createAuthClient, type AuthClient, type AuthRecord } from "./auth-client.ts";
 import type { ProcessContext } from "../../src/testing/simulation/index.ts";
-import { API_URL, AUTH_URL } from "../deployment.ts";
+import { API_URL, AUTH_URL } from "../addresses.ts";
 import { callApi, post } from "../http.ts";
-import { parseTokens, remember, type ClientParts } from "./session-client.ts";
+import { parseTokens, remember, type ClientParts } from "./session.ts";
 
 const MAX_TABS = 4;
 /** How long the storage of a browser takes, milliseconds. */

@@ -1,7 +1,7 @@
 import type { ProcessContext } from "../../src/testing/simulation/index.ts";
-import { API_URL, AUTH_URL } from "../deployment.ts";
+import { API_URL, AUTH_URL } from "../addresses.ts";
 import { callApi, post } from "../http.ts";
-import type { ClientParts, StoredTokens } from "./session-client.ts";
+import type { ClientParts, StoredTokens } from "./session.ts";
 
 const EXPIRY_MARGIN_MS = 60_000;
 

@@ -1,7 +1,7 @@
 import type { ProcessContext } from "../../src/testing/simulation/index.ts";
-import { AUTH_URL } from "../deployment.ts";
+import { AUTH_URL } from "../addresses.ts";
 import { post } from "../http.ts";
-import type { ClientParts } from "./session-client.ts";
+import type { ClientParts } from "./session.ts";
 
 /** How often a thief has a spent refresh token, compared with the pause of a client. */
 const PAUSES = 20;

@@ -1,4 +1,5 @@
 import type { PlantedBug } from "./planted-bug.ts";
+import { connectionBugs } from "./connection-bugs.ts";
 import { redisBugs } from "./redis-bugs.ts";
 
 const rotation = { room: "rotation", file: "stores/refresh-rotation.ts" } as const;
@@ -276,5 +277,6 @@ export const plantedBugs: readonly PlantedBug[] = [
     from: "backoffMs(++this.#openingsInRow, { ...OPEN_TIME, random })",
     to: "86_400_000 + backoffMs(++this.#openingsInRow, { ...OPEN_TIME, random })",
   },
+  ...connectionBugs,
   ...redisBugs,
 ];

@@ -3,7 +3,15 @@ import type { StoreKind } from "../simulate.ts";
 /** A bug that can be planted: one change of one file, which the checks must notice. */
 export interface PlantedBug {
   readonly name: string;
-  readonly room: "rotation" | "issuer" | "stores" | "keys" | "revocations" | "pipeline" | "resilience";
+  readonly room:
+    | "rotation"
+    | "issuer"
+    | "stores"
+    | "keys"
+    | "revocations"
+    | "pipeline"
+    | "resilience"
+    | "connections";
   /** Relative to `src/`. */
   readonly file: string;
   /** A text that the file contains exactly once. */

@@ -1,0 +1,45 @@
+import type { Guard } from "../src/guard/types.ts";
+import type { ProcessContext, SimulatedProcess } from "../src/testing/simulation/index.ts";
+import { API_HOST } from "./addresses.ts";
+import type { Plan } from "./plan.ts";
+import type { Recorder } from "./recorder.ts";
+import { SocketHost } from "./sockets/socket-host.ts";
+import type { SocketNetwork } from "./sockets/simulated-socket.ts";
+
+const statusCodes = { valid: 200, invalid: 401, forbidden: 403, unavailable: 503 } as const;
+
+/** The parts of an API behind a guard. */
+export interface ApiParts {
+  readonly guard: Guard;
+  readonly plan: Plan;
+  readonly recorder: Recorder;
+  readonly sockets: SocketNetwork;
+  /** The bounds of the guard, for the checks. */
+  readonly bounds: Readonly<Record<string, unknown>>;
+  readonly process: SimulatedProcess;
+  readonly context: ProcessContext;
+}
+
+/** Serves requests and WebSockets behind a guard, and records each decision. */
+export function serveApi(parts: ApiParts): SocketHost {
+  const { guard, plan, recorder, bounds, process, context } = parts;
+  // The checks allow what a guard cannot know, such as a clock that was wrong when it started.
+  const start = { ...bounds, life: context.life, startErrorMs: process.clockErrorMs };
+  const facts = () => ({ ...start, clockErrorMs: process.clockErrorMs });
+  const sockets = new SocketHost({ ...parts, plan: plan.sockets, facts });
+  context.listen(API_HOST, async (request) => {
+    if (new URL(request.url).pathname === "/socket") return await sockets.handshake(request);
+    const token = request.headers.get("authorization")?.slice("Bearer ".length) ?? "";
+    const answer = recorder.call("verdict", { ...facts(), token: recorder.nameOf(token) });
+    const decision = await guard.authorize(token);
+    const { status } = decision;
+    answer({
+      status,
+      ...(status === "invalid" && { reason: decision.reason }),
+      ...(status === "unavailable" && { cause: decision.cause }),
+      ...(status === "valid" && { degraded: decision.degraded !== null, ageMs: decision.revocationAgeMs }),
+    });
+    return new Response(null, { status: statusCodes[status] });
+  });
+  return sockets;
+}
