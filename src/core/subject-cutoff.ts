@@ -42,6 +42,20 @@ export function splitCutoff({ before, numbered }: SubjectCutoff): { before: numb
   return numbered === null ? plain : [...plain, { ...numbered }];
 }
 
+/** The numbers of a cut-off, for a table of numbers. */
+export function toCutoffNumbers({ before, numbered }: SubjectCutoff): readonly [number, number, number] {
+  return [before, numbered?.number ?? NaN, numbered?.before ?? NaN];
+}
+
+/** The cut-off with these numbers. */
+export function fromCutoffNumbers([
+  before = -Infinity,
+  number = NaN,
+  ofNumber = NaN,
+]: readonly number[]): SubjectCutoff {
+  return { before, numbered: Number.isNaN(number) ? null : { number, before: ofNumber } };
+}
+
 /** Whether the cut-off revokes the token. A token without `iat` cannot show that it was issued later. */
 export function isCutOffToken({ before, numbered }: SubjectCutoff, claims: Readonly<JwtClaims>): boolean {
   const { iat = -Infinity } = claims;

@@ -2,15 +2,15 @@ import { hash } from "node:crypto";
 import { elapsedMsBetween, elapsedMs, readClock, type Clock, type Instant } from "../../core/clock.ts";
 import type { Entropy } from "../../core/entropy.ts";
 import { HoldfastError, isHoldfastError } from "../../core/errors.ts";
-import type { Revocation } from "../../core/revocation.ts";
 import { withDeadline } from "../../resilience/deadline.ts";
-import { forEachInTurns, ownTurn } from "../../resilience/turns.ts";
+import { ownTurn } from "../../resilience/turns.ts";
 import type { Snapshots } from "../../stores/store.ts";
 import { describeError, emit, type GuardEventSource } from "../emit.ts";
 import type { RevocationFollower } from "./follower.ts";
 import type { RevocationView } from "./view.ts";
 import { rowsDigest, parseHead, MAX_PIECE_ROWS, fromRow, toRow } from "./snapshot-format.ts";
 import type { SnapshotHead, SnapshotPiece, RevocationRow } from "./snapshot-format.ts";
+import { UnsavedRows } from "./unsaved-rows.ts";
 
 /** New revocations are saved after this time. */
 const SAVE_INTERVAL_MS = 1_000;
@@ -21,8 +21,6 @@ const LOAD_TIMEOUT_MS = 5_000;
 const CLOSE_TIMEOUT_MS = 5_000;
 /** A save that takes longer is reported. */
 const SAVE_TIMEOUT_MS = 60_000;
-/** The revocations that one turn of the event loop collects, which takes a few milliseconds. */
-const COLLECTED_PER_TURN = 8_000;
 /** When the wall clock was set back by more than this, the age of a saved view is unknown. */
 const MAX_SET_BACK_MS = 1_000;
 
@@ -47,9 +45,10 @@ export class ViewSnapshot {
   readonly #options: ViewSnapshotOptions;
   readonly #name: string;
   #pieces: SnapshotPiece[] = [];
-  /** Rows that are in no piece yet. */
-  #recent: RevocationRow[] = [];
-  /** Whether `#pieces` and `#recent` hold the whole view. */
+  readonly #unsaved = new UnsavedRows();
+  /** Whether the view is adding a saved piece, whose rows are not unsaved. */
+  #isAddingPiece = false;
+  /** Whether `#pieces` and `#unsaved` hold the whole view. */
   #holdsWholeView = true;
   #hasUnsaved = false;
   #savedHead: SnapshotHead | null = null;
@@ -66,9 +65,10 @@ export class ViewSnapshot {
     const identity = JSON.stringify([source.guard, source.issuer, audience]);
     this.#name = `revocations-${hash("sha256", identity, "hex")}`;
     view.subscribe((revocation) => {
-      // While saves fail, the rows must not grow without bound. The next save then collects the whole view.
-      if (this.#recent.length > this.#rewriteAbove) this.#discardRows();
-      this.#recent.push(toRow(revocation));
+      if (this.#isAddingPiece) return;
+      // While saves fail, the rows must not grow without bound. The next save then writes the whole view.
+      if (this.#unsaved.length > this.#rewriteAbove) this.#discardRows();
+      this.#unsaved.push(toRow(revocation));
       this.#hasUnsaved = true;
     });
   }
@@ -149,15 +149,12 @@ export class ViewSnapshot {
       this.#savedHead = stored;
       this.#discardRows();
     }
-    for (;;) {
+    do {
       const inPieces = this.#pieces.reduce((sum, { rows }) => sum + rows, 0);
-      if (!this.#holdsWholeView || inPieces + this.#recent.length > this.#rewriteAbove)
-        await this.#collectWholeView();
-      if (this.#recent.length <= MAX_PIECE_ROWS) break;
-      // The end and not the beginning, because a long array would move for each piece.
-      await this.#savePiece(this.#recent.splice(-MAX_PIECE_ROWS));
-      await ownTurn(this.#options.clock);
-    }
+      if (!this.#holdsWholeView || inPieces + this.#unsaved.length > this.#rewriteAbove)
+        await this.#saveWholeView();
+      else await this.#savePieces();
+    } while (!this.#holdsWholeView || this.#unsaved.hasPiece);
     // The head is built without an await, so that its age and position describe exactly these rows.
     const now = readClock(clock);
     const completeAt = follower?.completeAt ?? null;
@@ -169,7 +166,7 @@ export class ViewSnapshot {
       ageMs: completeAt && elapsedMsBetween(completeAt, now),
       position: view.position,
       pieces: [...this.#pieces],
-      recent: [...this.#recent],
+      recent: [...this.#unsaved.recent],
     };
     this.#hasUnsaved = false;
     try {
@@ -191,26 +188,30 @@ export class ViewSnapshot {
   /** Drops the rows, so that the next save writes the whole view again. */
   #discardRows(): void {
     this.#pieces = [];
-    this.#recent = [];
+    this.#unsaved.clear();
     this.#holdsWholeView = false;
   }
 
-  /** New revocations during the collection are added to the same rows, some of them twice, which does no harm. */
-  async #collectWholeView(): Promise<void> {
-    this.#pieces = [];
-    const rows: RevocationRow[] = [];
-    this.#recent = rows;
+  /**
+   * Writes the pieces of the whole view, and leaves the last rows unsaved. Some of the revocations that arrive during the
+   * save are written twice. The view merges such rows when it is restored.
+   */
+  async #saveWholeView(): Promise<void> {
+    this.#discardRows();
     this.#holdsWholeView = true;
-    const collectOne = (revocation: Revocation) => {
-      rows.push(toRow(revocation));
-      return this.#recent === rows;
-    };
-    await forEachInTurns(
-      this.#options.clock,
-      this.#options.view.revocations(),
-      collectOne,
-      COLLECTED_PER_TURN,
-    );
+    for (const revocation of this.#options.view.revocations()) {
+      this.#unsaved.push(toRow(revocation));
+      if (this.#unsaved.hasPiece) await this.#savePieces();
+      if (!this.#holdsWholeView) return;
+    }
+  }
+
+  /** Saves the full pieces of the unsaved rows, each in a turn of the event loop. */
+  async #savePieces(): Promise<void> {
+    for (let json = this.#unsaved.takePiece(); json !== null; json = this.#unsaved.takePiece()) {
+      await this.#savePiece(JSON.parse(new TextDecoder().decode(json)) as RevocationRow[]);
+      await ownTurn(this.#options.clock);
+    }
   }
 
   async #savePiece(rows: readonly RevocationRow[]): Promise<void> {
@@ -249,13 +250,13 @@ export class ViewSnapshot {
     return this.#addRows(recent, false) && isComplete;
   }
 
-  /** Adds saved rows to the view. They count as saved, and the rows of a piece stay out of `#recent`. */
+  /** Adds saved rows to the view. They count as saved, and no row of a piece becomes an unsaved row. */
   #addRows(rows: readonly RevocationRow[], isPiece: boolean): boolean {
     const { view, source } = this.#options;
-    const { length } = this.#recent;
     const hadUnsaved = this.#hasUnsaved;
+    this.#isAddingPiece = isPiece;
     const isComplete = view.restore(rows.map((row) => fromRow(row, source.issuer)));
-    if (isPiece) this.#recent.splice(length);
+    this.#isAddingPiece = false;
     this.#hasUnsaved = hadUnsaved;
     return isComplete;
   }

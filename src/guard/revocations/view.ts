@@ -5,17 +5,11 @@ import {
   type Revocation,
   type RevocationEntry,
 } from "../../core/revocation.ts";
-import {
-  isCutoffNumber,
-  isCutOffToken,
-  mergeCutoff,
-  splitCutoff,
-  type SubjectCutoff,
-} from "../../core/subject-cutoff.ts";
+import { isCutoffNumber, isCutOffToken } from "../../core/subject-cutoff.ts";
 import type { JwtClaims } from "../../core/verdict.ts";
-import { ShardedMap } from "../../resilience/sharded-map.ts";
 import { forEachInTurns, ownTurn } from "../../resilience/turns.ts";
 import type { RevocationSnapshot, SnapshotPage } from "../../stores/store.ts";
+import { KnownRevocations } from "./known-revocations.ts";
 
 /** Longer identifiers are rejected. Without this limit a limit on the count would not limit memory. */
 const MAX_ID_LENGTH = 1_024;
@@ -24,10 +18,6 @@ const MAX_ID_LENGTH = 1_024;
 const PRUNED_PER_ADD = 32;
 /** The revocations that one turn of the event loop looks at, which takes a few milliseconds. */
 const PRUNED_PER_TURN = 8_000;
-
-interface KnownCutoff extends SubjectCutoff {
-  readonly until: number;
-}
 
 /** Whose token it is, as the guard's verdict says. */
 interface TokenIdentity {
@@ -43,21 +33,17 @@ interface TokenIdentity {
 export class RevocationView {
   readonly #issuer: string;
   readonly #maxEntries: number;
-  /** `until` by identifier, epoch milliseconds. */
-  readonly #untilById = {
-    token: new ShardedMap<number>(),
-    session: new ShardedMap<number>(),
-    key: new ShardedMap<number>(),
-  };
   readonly #clock: Clock;
-  readonly #subjects = new ShardedMap<KnownCutoff>();
+  readonly #known = new KnownRevocations();
   #position: LogPosition | null = null;
   #changeCount = 0;
   /** Revocations that were new or longer than the known ones, by kind. */
   readonly applied: Record<Revocation["kind"], number> = { token: 0, session: 0, key: 0, subject: 0 };
   readonly #listeners = new Set<(revocation: Revocation) => void>();
   /** Where the next `add` continues to look for expired revocations. */
-  #sweep = this.#expirable();
+  #sweep = this.#startSweep();
+  /** Revocations until earlier than this time have expired, for the sweep. */
+  #sweepBeforeMs = -Infinity;
 
   constructor(issuer: string, maxEntries: number, clock: Clock = systemClock) {
     this.#clock = clock;
@@ -76,8 +62,7 @@ export class RevocationView {
   }
 
   get size(): number {
-    const { token, session, key } = this.#untilById;
-    return token.size + session.size + key.size + this.#subjects.size;
+    return this.#known.size;
   }
 
   /** Calls `listener` for each new revocation. Returns the function that unsubscribes it. */
@@ -88,15 +73,7 @@ export class RevocationView {
 
   /** Iterates over all revocations. Revocations that are added during the iteration may be included. */
   *revocations(): Generator<Revocation> {
-    const issuer = this.#issuer;
-    for (const kind of ["token", "session", "key"] as const) {
-      for (const [id, until] of this.#untilById[kind]) yield { kind, id, issuer, until };
-    }
-    for (const [id, cutoff] of this.#subjects) {
-      for (const part of splitCutoff(cutoff)) {
-        yield { kind: "subject", id, issuer, until: cutoff.until, ...part };
-      }
-    }
+    for (const revocation of this.#known) yield { ...revocation, issuer: this.#issuer };
   }
 
   /** Adds the revocations of an earlier process. Returns false when one is malformed or the view is full. */
@@ -162,23 +139,17 @@ export class RevocationView {
 
   /** Adds a revocation that is in no log, such as a denial by the authority. Returns false when the view is full. */
   add(revocation: Revocation, nowMs: number): boolean {
+    this.#sweepBeforeMs = nowMs;
     for (let left = PRUNED_PER_ADD; left > 0; left--) {
-      const { value, done } = this.#sweep.next();
-      if (done === true) {
-        this.#sweep = this.#expirable();
-        break;
-      }
-      if (value.until < nowMs) value.drop();
+      if (this.#sweep.next().done !== true) continue;
+      this.#sweep = this.#startSweep();
+      break;
     }
     return this.#apply(revocation);
   }
 
-  *#expirable(): Generator<{ readonly until: number; readonly drop: () => unknown }, undefined> {
-    for (const untilById of Object.values(this.#untilById)) {
-      for (const [id, until] of untilById) yield { until, drop: () => untilById.delete(id) };
-    }
-    for (const [id, { until }] of this.#subjects) yield { until, drop: () => this.#subjects.delete(id) };
-    return undefined;
+  #startSweep(): Generator<void, undefined> {
+    return this.#known.drop((until) => until < this.#sweepBeforeMs);
   }
 
   /** Forgets the position, because the log differs from the one read so far. The next read is a snapshot. */
@@ -198,37 +169,25 @@ export class RevocationView {
     { subject, sessionId }: TokenIdentity = { subject: claims.sub, sessionId: claims.sid },
   ): boolean {
     const { jti } = claims;
-    const { token, session, key } = this.#untilById;
+    const { token, session, key } = this.#known;
     if (token.size > 0 && jti !== undefined && token.has(jti)) return true;
     if (token.size > 0 && signedDigest !== undefined && token.has(signedDigest)) return true;
     if (session.size > 0 && sessionId !== undefined && session.has(sessionId)) return true;
     if (key.size > 0 && kid !== undefined && key.has(kid)) return true;
-    if (this.#subjects.size === 0 || subject === undefined) return false;
-    const cutoff = this.#subjects.get(subject);
+    if (this.#known.subject.size === 0 || subject === undefined) return false;
+    const cutoff = this.#known.cutoffOf(subject);
     return cutoff !== undefined && isCutOffToken(cutoff, claims);
   }
 
   /** Drops revocations whose tokens have all expired before `nowMs`, epoch milliseconds. */
   prune(nowMs: number): void {
-    const { token, session, key } = this.#untilById;
-    for (const untilById of [token, session, key]) {
-      for (const [id, until] of untilById) if (until < nowMs) untilById.delete(id);
-    }
-    for (const [id, { until }] of this.#subjects) if (until < nowMs) this.#subjects.delete(id);
+    for (const _ of this.#known.drop((until) => until < nowMs));
   }
 
   /** The same without a long turn of the event loop. */
   async pruneInTurns(nowMs: number): Promise<void> {
-    for (const untilById of Object.values(this.#untilById)) {
-      const pruneOne = ([id, until]: readonly [string, number]) => {
-        if (until < nowMs) untilById.delete(id);
-      };
-      await forEachInTurns(this.#clock, untilById, pruneOne, PRUNED_PER_TURN);
-    }
-    const pruneSubject = ([id, { until }]: readonly [string, KnownCutoff]) => {
-      if (until < nowMs) this.#subjects.delete(id);
-    };
-    await forEachInTurns(this.#clock, this.#subjects, pruneSubject, PRUNED_PER_TURN);
+    const dropping = this.#known.drop((until) => until < nowMs);
+    await forEachInTurns(this.#clock, dropping, () => {}, PRUNED_PER_TURN);
   }
 
   /** Returns true when the entry continues the known ones or is one of them. */
@@ -247,21 +206,9 @@ export class RevocationView {
   /** Adds a revocation. Returns false when it is malformed or the view is full, which leaves the view incomplete. */
   #apply(revocation: Revocation | undefined): boolean {
     if (!isRevocation(revocation)) return false;
-    const { issuer, id, until } = revocation;
-    if (issuer !== this.#issuer) return true;
-    const cutoff = this.#subjects.get(id);
-    const knownUntil =
-      revocation.kind === "subject" ? cutoff?.until : this.#untilById[revocation.kind].get(id);
-    if (knownUntil === undefined && this.size >= this.#maxEntries) return false;
-    const latestUntil = Math.max(until, knownUntil ?? 0);
-    if (revocation.kind === "subject") {
-      const merged = mergeCutoff(cutoff, revocation);
-      if (merged === cutoff && latestUntil === knownUntil) return true;
-      this.#subjects.set(id, { ...merged, until: latestUntil });
-    } else {
-      if (latestUntil === knownUntil) return true;
-      this.#untilById[revocation.kind].set(id, latestUntil);
-    }
+    if (revocation.issuer !== this.#issuer) return true;
+    if (this.size >= this.#maxEntries && !this.#known.has(revocation)) return false;
+    if (!this.#known.add(revocation)) return true;
     this.#changeCount++;
     this.applied[revocation.kind]++;
     for (const listener of this.#listeners) listener(revocation);

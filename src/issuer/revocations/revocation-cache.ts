@@ -1,14 +1,16 @@
 import { HoldfastError } from "../../core/errors.ts";
 import type { LogPosition, RevocationEntry } from "../../core/revocation.ts";
-import { isCutOffToken, mergeCutoff, type SubjectCutoff } from "../../core/subject-cutoff.ts";
+import { fromCutoffNumbers, isCutOffToken, mergeCutoff, toCutoffNumbers } from "../../core/subject-cutoff.ts";
 import type { JwtClaims } from "../../core/verdict.ts";
+import { ExpiringIds } from "../../resilience/expiring-ids.ts";
 import { readPages } from "../../resilience/pages.ts";
-import { ShardedMap } from "../../resilience/sharded-map.ts";
 import { forEachInTurns } from "../../resilience/turns.ts";
 import type { IssuerBase } from "../issuer-base.ts";
 import { readSnapshotPage } from "./snapshot-page.ts";
 
 const PRUNE_INTERVAL_MS = 60_000;
+/** The revocations that one turn of the event loop looks at, which takes a few milliseconds. */
+const PRUNED_PER_TURN = 8_000;
 /** A log whose snapshot does not lead to its tail so often is not answered from. */
 const MAX_GAPS = 3;
 
@@ -18,9 +20,10 @@ const MAX_GAPS = 3;
  */
 export class RevocationCache {
   readonly #base: IssuerBase;
-  /** `until` by kind and id, epoch ms. */
-  readonly #revoked = new ShardedMap<number>();
-  readonly #cutoffs = new ShardedMap<SubjectCutoff & { readonly until: number }>();
+  readonly #tokens = new ExpiringIds();
+  readonly #keys = new ExpiringIds();
+  /** Each subject has the three numbers of its cut-off. */
+  readonly #cutoffs = new ExpiringIds(3);
   #position: LogPosition | null = null;
   #prunedAt = 0;
   #loading: Promise<void> | null = null;
@@ -34,8 +37,8 @@ export class RevocationCache {
     await this.#catchUp();
     const { jti, sub = "" } = claims;
     const cutoff = this.#cutoffs.get(sub);
-    if (cutoff !== undefined && isCutOffToken(cutoff, claims)) return true;
-    return this.#revoked.has(`token ${jti}`) || this.#revoked.has(`key ${kid}`);
+    if (cutoff !== undefined && isCutOffToken(fromCutoffNumbers(cutoff.slice(1)), claims)) return true;
+    return (jti !== undefined && this.#tokens.has(jti)) || (kid !== undefined && this.#keys.has(kid));
   }
 
   /** Begins to read the log, because a large one takes seconds. Never rejects: the first answer reads it otherwise. */
@@ -85,14 +88,14 @@ export class RevocationCache {
   #add({ revocation }: RevocationEntry): void {
     if (revocation.kind === "session") return;
     const { id, until } = revocation;
-    if (revocation.kind === "subject") {
-      const known = this.#cutoffs.get(id);
-      const latest = Math.max(until, known?.until ?? 0);
-      this.#cutoffs.set(id, { ...mergeCutoff(known, revocation), until: latest });
+    if (revocation.kind !== "subject") {
+      const ids = revocation.kind === "token" ? this.#tokens : this.#keys;
+      ids.set(id, Math.max(until, ids.until(id) ?? 0));
       return;
     }
-    const name = `${revocation.kind} ${id}`;
-    this.#revoked.set(name, Math.max(until, this.#revoked.get(name) ?? 0));
+    const [knownUntil = 0, ...known] = this.#cutoffs.get(id) ?? [];
+    const cutoff = mergeCutoff(known.length > 0 ? fromCutoffNumbers(known) : undefined, revocation);
+    this.#cutoffs.set(id, Math.max(until, knownUntil), ...toCutoffNumbers(cutoff));
   }
 
   /** A pass over the whole cache for each new entry would make a long log slow. */
@@ -101,11 +104,9 @@ export class RevocationCache {
     const now = clock.now();
     if (Math.abs(now - this.#prunedAt) < PRUNE_INTERVAL_MS) return;
     this.#prunedAt = now;
-    await forEachInTurns(clock, this.#revoked, ([name, until]) => {
-      if (until < now) this.#revoked.delete(name);
-    });
-    await forEachInTurns(clock, this.#cutoffs, ([subject, { until }]) => {
-      if (until < now) this.#cutoffs.delete(subject);
-    });
+    for (const ids of [this.#tokens, this.#keys, this.#cutoffs]) {
+      const dropping = ids.drop((until) => until < now);
+      await forEachInTurns(clock, dropping, () => {}, PRUNED_PER_TURN);
+    }
   }
 }
