@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { copyExample, runOwnTests } from "./coming-from/app.ts";
+import { observe } from "./coming-from/drill.ts";
+import { readComingFrom, readMigrationPage, readTable } from "./coming-from/page.ts";
+
+const OWN_TESTS = 5;
+const outages = readTable(readComingFrom("index"), "What an outage does");
+
+for (const name of [
+  "express-jwt",
+  "express-oauth2-jwt-bearer",
+  "jsonwebtoken",
+  "passport-jwt",
+  "fastify-jwt",
+]) {
+  const page = readMigrationPage(name);
+
+  test(`the tests of the ${name} example pass before and after the diff of its page`, (t) => {
+    assert.equal(runOwnTests(copyExample(t, name)), OWN_TESTS);
+    assert.equal(runOwnTests(copyExample(t, name, page)), OWN_TESTS);
+  });
+
+  test(`law 1: answers and outages are as the page about ${name} says, before and after its diff`, async (t) => {
+    const before = await observe(t, copyExample(t, name));
+    const after = await observe(t, copyExample(t, name, page));
+    const seen = [...before].map(([what, cell]): [string, string[]] => [what, [cell, after.get(what) ?? ""]]);
+    assert.deepEqual(page.answers, new Map(seen));
+
+    const down = seen.filter(([what]) => what.startsWith("the provider is down")).map(([, cells]) => cells);
+    const oldRow = down.map(([cell]) => cell);
+    const newRow = down.map(([, cell]) => cell);
+    assert.deepEqual(outages.get(`[${name}](${name}.md)`), oldRow);
+    assert.deepEqual(outages.get("Holdfast, after each of the diffs"), newRow);
+    for (const cell of oldRow) assert.match(cell ?? "", /^(?:401|500)/);
+    for (const cell of newRow) assert.match(cell ?? "", /^(?:200|503 with)/);
+  });
+}
