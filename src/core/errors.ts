@@ -36,6 +36,9 @@ export type ErrorCode =
   /** A deadline passed. */
   | "timeout";
 
+/** Marks the errors of every copy of this module in a process. */
+const brand = Symbol.for("holdfast.error");
+
 /**
  * The only error class of Holdfast. Programs decide by `code`. A message never contains a token, a password or a secret.
  *
@@ -51,6 +54,15 @@ export type ErrorCode =
  * ```
  */
 export class HoldfastError extends Error {
+  /**
+   * Whether `value` is an error of Holdfast. A process can have the class more than once, because the packages `holdfast`
+   * and `holdfast-guard` each have it.
+   */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (this !== HoldfastError) return Function.prototype[Symbol.hasInstance].call(this, value);
+    return typeof value === "object" && value !== null && brand in value;
+  }
+
   override readonly name: string = "HoldfastError";
   readonly code: ErrorCode;
   /** How long to wait before another attempt, in milliseconds. 0 when that is unknown. */
@@ -60,6 +72,7 @@ export class HoldfastError extends Error {
     super(message, options?.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.retryAfterMs = options?.retryAfterMs ?? 0;
+    Object.defineProperty(this, brand, { value: true });
   }
 }
 
