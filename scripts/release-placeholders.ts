@@ -1,6 +1,6 @@
 /*
- * Names every placeholder that a release must replace: the addresses in package.json and in the issue forms, and the
- * owner in CODEOWNERS. A remaining placeholder is an error with `--release`, which `npm publish` uses.
+ * Names every placeholder that a release must replace: the addresses in package.json, in the issue forms and in
+ * the README of `holdfast-guard`, and the owner in CODEOWNERS. A remaining placeholder is an error with `--release`, which `npm publish` uses.
  */
 import { readFileSync } from "node:fs";
 
@@ -11,7 +11,7 @@ const candidates: readonly (readonly [name: string, value: string])[] = [
   ...["repository", "homepage", "bugs"].map(
     (key) => [`package.json: ${key}`, JSON.stringify(manifest[key] ?? "")] as const,
   ),
-  ...[".github/ISSUE_TEMPLATE/config.yml", ".github/CODEOWNERS"].map(
+  ...[".github/ISSUE_TEMPLATE/config.yml", ".github/CODEOWNERS", "packages/guard/README.md"].map(
     (path) => [path, readFileSync(path, "utf8")] as const,
   ),
 ];

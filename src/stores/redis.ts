@@ -9,9 +9,8 @@ import { realServers } from "./redis/environment.ts";
 import { openRedisStore } from "./redis/open-store.ts";
 import { redisStoreOptionTable } from "./redis/options.ts";
 
-export { redisAnswers, type RedisAnswersOptions } from "./redis/shared-answers.ts";
+export * from "./redis/shared-answers.ts";
 export type { Durability };
-export type { RedisCredentials, RedisNode, RedisTls } from "./redis/access.ts";
 
 /** Options of `redisStore`. Exactly one of `url`, `cluster` and `sentinel` is required. */
 export interface RedisStoreOptions extends RedisAddressOptions, RedisAccessOptions {

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const read = (path: string) => readFileSync(join(root, path), "utf8");
-const pages = globSync(["*.md", "{docs,bench,examples,ops,scripts,sim,src,test}/**/*.md"], {
+const pages = globSync(["*.md", "{docs,bench,examples,ops,packages,scripts,sim,src,test}/**/*.md"], {
   cwd: root,
   exclude: ["**/node_modules"],
 });

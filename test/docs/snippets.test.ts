@@ -30,8 +30,13 @@ function snippets(page: string): Module[] {
   });
 }
 
-test("every TypeScript block of README.md and docs/ compiles against the package", () => {
-  const blocks = ["README.md", ...globSync("docs/**/*.md", { cwd: root }).toSorted()].flatMap(snippets);
+test("every TypeScript block of the READMEs and of docs/ compiles against the packages", () => {
+  const pages = [
+    "README.md",
+    "packages/guard/README.md",
+    ...globSync("docs/**/*.md", { cwd: root }).toSorted(),
+  ];
+  const blocks = pages.flatMap(snippets);
   assert.ok(blocks.length >= 5);
   assert.equal(compileModules([...blocks, { name: "readers.ts", code: readers }]), "");
 });

@@ -1,16 +1,11 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { startService } from "../support/service-process.ts";
+import { exportsOf, installPacked, isOnline, loadedModules, root, run, type Consumer } from "./consumer.ts";
 
-const run = promisify(execFile);
-const root = fileURLToPath(new URL("../..", import.meta.url));
 const manifest = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as {
   version: string;
   exports: Record<string, unknown>;
@@ -21,26 +16,17 @@ const needing = ["./client/react", "./fastify", "./fastify-websocket", "./nestjs
 const alone = subpaths.filter((path) => !needing.includes(path));
 const specifier = (subpath: string) => `holdfast${subpath.slice(1)}`;
 
-const online = await run("npm", ["view", "fastest-levenshtein@1.0.16", "version", "--prefer-offline"], {
-  cwd: tmpdir(),
-}).then(
-  () => true,
-  () => false,
-);
-if (!online && process.env["CI"] === "true") throw new Error("the package registry cannot be reached");
+const skip = (await isOnline()) ? false : "the package registry cannot be reached";
 
-describe("the packed tarball", { skip: online ? false : "the package registry cannot be reached" }, () => {
+describe("the packed tarball", { skip }, () => {
+  let consumer: Consumer;
   let project = "";
-  const inProject = async (file: string, args: string[]) => await run(file, args, { cwd: project });
+  const inProject: Consumer["run"] = async (file, args) => await consumer.run(file, args);
+  const compile: Consumer["compile"] = async (source) => await consumer.compile(source);
 
   before(async () => {
-    project = await mkdtemp(join(tmpdir(), "holdfast-package-"));
-    const packed = await run("npm", ["pack", "--json", "--pack-destination", project], { cwd: root });
-    const [{ filename }] = JSON.parse(packed.stdout.slice(packed.stdout.indexOf("["))) as [
-      { filename: string },
-    ];
-    await writeFile(join(project, "package.json"), `{"name":"consumer","private":true,"type":"module"}`);
-    await inProject("npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", `./${filename}`]);
+    consumer = await installPacked(root);
+    ({ project } = consumer);
   });
   after(async () => await rm(project, { recursive: true, force: true }));
 
@@ -65,14 +51,7 @@ describe("the packed tarball", { skip: online ? false : "the package registry ca
   });
 
   test("the main entry loads no server, no password hashing, no database and no validation library", async () => {
-    const trace = `
-      import { registerHooks } from "node:module";
-      const seen = new Set();
-      registerHooks({ resolve(name, context, next) { const at = next(name, context); seen.add(at.url); return at; } });
-      await import("holdfast");
-      console.log(JSON.stringify([...seen]));`;
-    const { stdout } = await inProject("node", ["--input-type=module", "-e", trace]);
-    const urls = JSON.parse(stdout) as string[];
+    const urls = await loadedModules("holdfast", inProject);
     const packages = new Set(
       urls.map((url) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1]).filter(Boolean),
     );
@@ -109,42 +88,13 @@ describe("the packed tarball", { skip: online ? false : "the package registry ca
   });
 
   test("the bundle of each entry exports what its source exports", async () => {
-    const program = `
-      const names = {};
-      for (const path of ${JSON.stringify(alone.map(specifier))}) names[path] = Object.keys(await import(path)).sort();
-      console.log(JSON.stringify(names));`;
-    const options = ["--input-type=module", "-e", program];
-    const bundled = await inProject("node", options);
-    const source = await run("node", ["--conditions=holdfast-source", ...options], { cwd: root });
-    assert.deepEqual(JSON.parse(bundled.stdout), JSON.parse(source.stdout));
+    const paths = alone.map(specifier);
+    const inCheckout: Consumer["run"] = async (file, args) => await run(file, args, { cwd: root });
+    const source = await exportsOf(paths, inCheckout, "--conditions=holdfast-source");
+    assert.deepEqual(await exportsOf(paths, inProject), source);
   });
 
   describe("its types", () => {
-    const compile = async (source: string) => {
-      await writeFile(join(project, "consumer.ts"), source);
-      const options = [
-        "--noEmit",
-        "--strict",
-        "--module",
-        "nodenext",
-        "--target",
-        "es2024",
-        "--skipLibCheck",
-        "false",
-        "--experimentalDecorators",
-      ];
-      return await inProject(join(root, "node_modules/.bin/tsc"), [
-        ...options,
-        "--types",
-        "node",
-        "--typeRoots",
-        join(root, "node_modules/@types"),
-        "consumer.ts",
-      ]).then(
-        () => "",
-        (error: { stdout: string }) => error.stdout,
-      );
-    };
     const imports = `import { createGuard, jwks } from "holdfast";\n`;
 
     test("compile in a consumer's project with the consumer's claims", async () => {

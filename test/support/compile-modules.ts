@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { linkPackages } from "./link-packages.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -31,11 +32,11 @@ export interface Module {
 }
 
 /**
- * Compiles modules in a project that depends on this package. Returns the compiler's errors, or an empty string. Modules
+ * Compiles modules in a project that depends on both packages of this repository. Returns the compiler's errors, or an empty string. Modules
  * for browsers are compiled without the types of Node, so that they need none.
  */
 export function compileModules(modules: readonly Module[]): string {
-  const isForBrowsers = ({ code }: Module) => /"holdfast\/client(?:\/[\w-]+)?"/.test(code);
+  const isForBrowsers = ({ code }: Module) => /"holdfast(?:-guard)?\/client(?:\/[\w-]+)?"/.test(code);
   const page = modules.filter(isForBrowsers);
   const node = modules.filter((module) => !isForBrowsers(module));
   return compile(node, {}) + compile(page, { lib: ["es2024", "dom"], types: [] });
@@ -47,7 +48,7 @@ function compile(modules: readonly Module[], more: object): string {
   const folder = mkdtempSync(join(tmpdir(), "holdfast-modules-"));
   try {
     mkdirSync(join(folder, "node_modules"));
-    symlinkSync(root, join(folder, "node_modules/holdfast"), "dir");
+    linkPackages(join(folder, "node_modules"));
     for (const name of readdirSync(join(root, "node_modules"))) {
       symlinkSync(join(root, "node_modules", name), join(folder, "node_modules", name), "dir");
     }

@@ -8,6 +8,8 @@ import { openConnectionInBackground } from "./open-connection.ts";
 import { redisAnswersOptionTable } from "./options.ts";
 import { defineWrite } from "./script.ts";
 
+export type { RedisCredentials, RedisNode, RedisTls } from "./access.ts";
+
 /** Options of `redisAnswers`. Exactly one of `url`, `cluster` and `sentinel` is required. */
 export interface RedisAnswersOptions extends RedisAddressOptions, RedisAccessOptions {
   /**

@@ -1,0 +1,93 @@
+import { execFile } from "node:child_process";
+import { mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+interface Output {
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a program to its end. Rejects with its output when it fails. */
+export const run: (file: string, args: readonly string[], options: { cwd: string }) => Promise<Output> =
+  promisify(execFile);
+export const root: string = fileURLToPath(new URL("../..", import.meta.url));
+
+/** Whether the package registry can be reached. An install of a tarball needs it. A CI run without it fails. */
+export async function isOnline(): Promise<boolean> {
+  const online = await run("npm", ["view", "fastest-levenshtein@1.0.16", "version", "--prefer-offline"], {
+    cwd: tmpdir(),
+  }).then(
+    () => true,
+    () => false,
+  );
+  if (!online && process.env["CI"] === "true") throw new Error("the package registry cannot be reached");
+  return online;
+}
+
+/** What `npm pack --json` says about a tarball. */
+interface Packed {
+  readonly filename: string;
+  /** Bytes of the tarball. */
+  readonly size: number;
+  readonly unpackedSize: number;
+  readonly files: readonly { readonly path: string }[];
+}
+
+/** A project that has a packed tarball installed. */
+export interface Consumer {
+  readonly project: string;
+  readonly packed: Packed;
+  readonly run: (file: string, args: string[]) => Promise<Output>;
+  /** Compiles a module in the project. Returns the compiler's errors, or an empty string. */
+  readonly compile: (source: string, ...options: string[]) => Promise<string>;
+}
+
+/** Packs the package in this folder, and installs the tarball in a new project. */
+export async function installPacked(folder: string): Promise<Consumer> {
+  const project = await mkdtemp(join(tmpdir(), "holdfast-package-"));
+  const output = await run("npm", ["pack", "--json", "--pack-destination", project], { cwd: folder });
+  const [packed] = JSON.parse(output.stdout.slice(output.stdout.indexOf("["))) as [Packed];
+  const inProject = async (file: string, args: string[]) => await run(file, args, { cwd: project });
+  await writeFile(join(project, "package.json"), `{"name":"consumer","private":true,"type":"module"}`);
+  await inProject("npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", `./${packed.filename}`]);
+  const compile = async (source: string, ...options: string[]) => {
+    await writeFile(join(project, "consumer.ts"), source);
+    const all = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2024"];
+    all.push("--skipLibCheck", "false", "--experimentalDecorators");
+    all.push("--types", "node", "--typeRoots", join(root, "node_modules/@types"), ...options, "consumer.ts");
+    return await inProject(join(root, "node_modules/.bin/tsc"), all).then(
+      () => "",
+      (error: { stdout: string }) => error.stdout,
+    );
+  };
+  return { project, packed, run: inProject, compile };
+}
+
+/** Imports these modules in a project, and returns the sorted names that each exports. */
+export async function exportsOf(
+  specifiers: readonly string[],
+  runIn: Consumer["run"],
+  ...conditions: string[]
+): Promise<Record<string, string[]>> {
+  const program = `
+    const names = {};
+    for (const path of ${JSON.stringify(specifiers)}) names[path] = Object.keys(await import(path)).sort();
+    console.log(JSON.stringify(names));`;
+  const { stdout } = await runIn("node", [...conditions, "--input-type=module", "-e", program]);
+  return JSON.parse(stdout) as Record<string, string[]>;
+}
+
+/** The addresses of the modules that a program loads when it imports this module. */
+export async function loadedModules(specifier: string, runIn: Consumer["run"]): Promise<string[]> {
+  const trace = `
+    import { registerHooks } from "node:module";
+    const seen = new Set();
+    registerHooks({ resolve(name, context, next) { const at = next(name, context); seen.add(at.url); return at; } });
+    await import("${specifier}");
+    console.log(JSON.stringify([...seen]));`;
+  const { stdout } = await runIn("node", ["--input-type=module", "-e", trace]);
+  return JSON.parse(stdout) as string[];
+}
