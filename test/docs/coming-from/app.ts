@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import type { TestContext } from "node:test";
 import { pathToFileURL } from "node:url";
-import { applyPatch } from "diff";
+import { applyPatch, parsePatch } from "diff";
 import { waitForExit } from "../../support/child-exit.ts";
 import { within } from "../../support/deadline.ts";
 import { root, type MigrationPage } from "./page.ts";
@@ -17,14 +17,21 @@ const clock = pathToFileURL(join(root, "test/support/remote-clock.ts")).href;
 
 /** How long a process may take to start on a busy machine. */
 const START_MS = 60_000;
+/** How long the tests of an application may take there. */
+const RUN_MS = 240_000;
 
 interface Manifest {
-  readonly dependencies: Record<string, string>;
-  readonly devDependencies: Record<string, string>;
+  readonly version: string;
+  readonly dependencies?: Record<string, string>;
+  readonly devDependencies?: Record<string, string>;
 }
 
 const readManifest = (folder: string) =>
-  JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest & { version: string };
+  JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
+
+/** The folder of an installed package. This checkout is `holdfast` and, with fewer entries, `holdfast-guard`. */
+const installedFolder = (name: string) =>
+  name === "holdfast" || name === "holdfast-guard" ? root : join(root, "node_modules", name);
 
 /** A copy of an example, with the packages that it names and no others. */
 export interface App {
@@ -34,13 +41,12 @@ export interface App {
   readonly isMoved: boolean;
 }
 
-/** Installs packages by links to the installed ones. `holdfast-guard` is this checkout. */
+/** Installs packages by links to the installed ones. */
 function link(folder: string, packages: readonly string[]): void {
   for (const name of packages) {
-    const target = name === "holdfast-guard" ? root : join(root, "node_modules", name);
     const path = join(folder, "node_modules", name);
     mkdirSync(dirname(path), { recursive: true });
-    symlinkSync(target, path, "dir");
+    symlinkSync(installedFolder(name), path, "dir");
   }
 }
 
@@ -53,10 +59,10 @@ export function copyExample(t: TestContext, name: string, page?: MigrationPage):
   for (const file of ["provider.js", "test-api.js"]) cpSync(join(examples, file), join(top, file));
   writeFileSync(join(top, "package.json"), '{ "type": "module" }');
 
-  const { dependencies, devDependencies } = readManifest(folder);
+  const { dependencies = {}, devDependencies } = readManifest(folder);
   const packages = { ...dependencies, ...devDependencies };
   for (const [dependency, version] of Object.entries(packages)) {
-    const installed = readManifest(join(root, "node_modules", dependency)).version;
+    const installed = readManifest(installedFolder(dependency)).version;
     assert.equal(version, installed, `${name}: the version of ${dependency}`);
   }
   const uninstalled = page?.uninstalled ?? [];
@@ -66,12 +72,9 @@ export function copyExample(t: TestContext, name: string, page?: MigrationPage):
   link(top, [...left, ...(page?.installed ?? [])]);
 
   if (page !== undefined) {
-    const file = join(folder, "server.js");
+    const file = join(folder, parsePatch(page.patch)[0]?.oldFileName ?? "");
     const patched = applyPatch(readFileSync(file, "utf8"), page.patch);
-    assert.ok(
-      patched !== false,
-      `the diff of ${name} does not apply to examples/coming-from/${name}/server.js`,
-    );
+    assert.ok(patched !== false, `the diff of ${name} does not apply to ${file}`);
     writeFileSync(file, patched);
   }
   return { folder, isMoved: page !== undefined };
@@ -83,15 +86,22 @@ const environment = (more: NodeJS.ProcessEnv = {}): NodeJS.ProcessEnv => {
   return { ...inherited, NODE_ENV: "test", NODE_OPTIONS: "--conditions=holdfast-source", ...more };
 };
 
-/** Runs the tests of the application. Returns how many passed. */
-export function runOwnTests({ folder }: App): number {
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    ["--test", "--test-reporter=tap", "server.test.js"],
-    { cwd: folder, env: environment(), encoding: "utf8", timeout: 4 * START_MS },
-  );
+/** Runs a program in the folder of the application. Returns what it prints. */
+export function run({ folder }: App, args: readonly string[]): string {
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+    cwd: folder,
+    env: environment(),
+    encoding: "utf8",
+    timeout: RUN_MS,
+  });
   assert.equal(status, 0, stdout + stderr);
-  return Number(/^# pass (\d+)$/m.exec(stdout)?.[1]);
+  return stdout;
+}
+
+/** Runs the tests of the application. Returns how many passed. */
+export function runOwnTests(app: App, file: string, flags: readonly string[] = []): number {
+  const output = run(app, [...flags, "--test", "--test-isolation=none", "--test-reporter=tap", file]);
+  return Number(/^# pass (\d+)$/m.exec(output)?.[1]);
 }
 
 /** A running server. */
