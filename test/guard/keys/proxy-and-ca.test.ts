@@ -1,16 +1,9 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer as createHttpServer } from "node:http";
-import { createServer } from "node:https";
-import { connect, type AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { promisify } from "node:util";
 import { createMint } from "../../../src/testing/index.ts";
-import { makeCertificate } from "./certificate.ts";
+import { openProviderNetwork } from "../../support/provider-network.ts";
 
 /*
  * The recipes of docs/run/networks.md, each in a fresh process: only a real proxy knows the way to the provider, whose
@@ -20,37 +13,14 @@ import { makeCertificate } from "./certificate.ts";
 const host = "id.holdfast.test";
 const issuer = `https://${host}`;
 const audience = "https://api.example.com";
-const day = 86_400_000;
 
-/** Starts the provider and the CONNECT proxy, and writes the certificate of the authority into a file. */
+/** Starts the provider, which is behind the proxy, with keys and an introspection endpoint. */
 async function makeNetwork(t: TestContext) {
   const mint = await createMint({ issuer, audience });
-  const certificate = makeCertificate({ host, from: Date.now() - day, to: Date.now() + day });
-  const provider = createServer({ ...certificate }, (req, res) => {
-    const isQuestion = req.url === "/introspect";
-    res.setHeader("content-type", "application/json");
-    res.end(JSON.stringify(isQuestion ? { active: true, sub: "user" } : mint.jwks()));
-  });
-  const tunnels: string[] = [];
-  const proxy = createHttpServer().on("connect", (req, client) => {
-    tunnels.push(req.url ?? "");
-    const upstream = connect((provider.address() as AddressInfo).port, "127.0.0.1", () => {
-      client.write("HTTP/1.1 200 Connection Established\r\n\r\n");
-      upstream.pipe(client).pipe(upstream);
-    });
-    for (const socket of [upstream, client]) socket.on("error", () => client.destroy());
-  });
-  for (const server of [provider, proxy]) {
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    t.after(() => server.close());
-  }
-  const folder = await mkdtemp(join(tmpdir(), "holdfast-network-"));
-  t.after(async () => await rm(folder, { recursive: true, force: true }));
-  const authorityFile = join(folder, "authority.pem");
-  await writeFile(authorityFile, certificate.cert);
-  const { port } = proxy.address() as AddressInfo;
-  return { mint, tunnels, authorityFile, proxyUrl: `http://127.0.0.1:${port}` };
+  const network = await openProviderNetwork(t, host, (path) =>
+    path === "/introspect" ? { active: true, sub: "user" } : mint.jwks(),
+  );
+  return { mint, ...network };
 }
 
 /** Validates the token in a fresh process, and returns the verdict in a word, with the error of the keys. */
