@@ -8,11 +8,11 @@ import { text } from "node:stream/consumers";
 import { test, type TestContext } from "node:test";
 import { within } from "./deadline.ts";
 
-/** Runs a property file with one test, which has this body. */
+/** Runs a file with one test, which has this body. */
 async function runFile(t: TestContext, body: string): Promise<{ code: unknown; out: string }> {
   const folder = await mkdtemp(join(tmpdir(), "holdfast-light-hooks-"));
   t.after(async () => await rm(folder, { recursive: true, force: true }));
-  const file = join(folder, "any.property.test.ts");
+  const file = join(folder, "any.test.ts");
   await writeFile(file, `import { test } from "node:test";\ntest("the test", async () => { ${body} });\n`);
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   const preload = `--import=${import.meta.resolve("./light-hooks.ts")}`;
@@ -26,20 +26,45 @@ async function runFile(t: TestContext, body: string): Promise<{ code: unknown; o
   return { code, out };
 }
 
-test("a property file follows no promises, and still fails with its test", async (t) => {
+const isIgnored = Number(process.versions.node.split(".", 1)[0]) < 24;
+
+test(
+  "the runner follows no promises of a file",
+  { skip: isIgnored && "Node 22 does not know the option" },
+  async (t) => {
+    const body = `const { executionAsyncId } = await import("node:async_hooks");
+    const before = executionAsyncId();
+    await null;
+    if (executionAsyncId() !== before) throw new Error("the promise has an id of its own");`;
+    const { code, out } = await runFile(t, body);
+    assert.equal(code, 0, out);
+  },
+);
+
+test("a failure after a promise names its test", async (t) => {
   const { code, out } = await runFile(t, 'await null; throw new Error("expected");');
   assert.equal(code, 1);
   assert.match(out, /not ok 1 - the test/);
 });
 
-test("a property file fails when a promise rejects that no test awaits", async (t) => {
+test("a file fails when a promise rejects that no test awaits", async (t) => {
   const pause = "await new Promise((resolve) => setTimeout(resolve, 10));";
   const { code, out } = await runFile(t, `void Promise.reject(new Error("expected")); ${pause}`);
   assert.equal(code, 1);
   assert.match(out, /expected/);
 });
 
-test("a property file passes when nothing fails", async (t) => {
+test("a file passes when nothing fails", async (t) => {
   const { code, out } = await runFile(t, "await null;");
   assert.equal(code, 0, out);
+});
+
+test("an error in a timer fails the test that started the timer", async (t) => {
+  const timer = 'setTimeout(() => { throw new Error("expected"); }, 10);';
+  const { code, out } = await runFile(
+    t,
+    `${timer} await new Promise((resolve) => setTimeout(resolve, 200));`,
+  );
+  assert.equal(code, 1);
+  assert.match(out, /not ok 1 - the test/);
 });
