@@ -1,11 +1,7 @@
 import assert from "node:assert/strict";
-import { globSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { compileModules, type Module } from "../support/compile-modules.ts";
-
-const root = fileURLToPath(new URL("../..", import.meta.url));
+import { codeBlocks, documentationPages, type CodeBlock } from "../support/code-blocks.ts";
+import { checkJavaScript, compileModules, type Module } from "../support/compile-modules.ts";
 
 /** The declarations that the snippets of the documentation take from the reader's own program. */
 const readers = `
@@ -21,22 +17,63 @@ declare global {
   function myStore(options: { clock: Clock }): Promise<Store>;
 }`;
 
-/** The TypeScript blocks of a page. The name of each contains the line that it starts on. */
-function snippets(page: string): Module[] {
-  const text = readFileSync(join(root, page), "utf8");
-  return [...text.matchAll(/^```ts\n(.*?)^```/gms)].map(({ index, 1: code = "" }) => {
-    const line = text.slice(0, index).split("\n").length + 1;
-    return { name: `${page.replaceAll("/", "-")}-line-${line}.ts`, code: `${code}\nexport {};\n` };
-  });
+/** The same for snippets in JavaScript, whose programs have an application, a page or a worker. */
+const scriptReaders = `
+declare global {
+  const app: import("express").Express & import("hono").Hono;
+  const protect: typeof import("holdfast/express").protect;
+  const jwks: typeof import("holdfast").jwks;
+  const mcp: import("holdfast/mcp").McpResource;
+  const serve: typeof import("@hono/node-server").serve;
+  const wss: import("ws").WebSocketServer;
+  const createClient: typeof import("graphql-ws").createClient;
+  function getToken(): Promise<string>;
+  const username: string;
+  const password: string;
+  const teasers: readonly unknown[];
+  function articlesOf(subject: string): readonly unknown[];
+  function LoginForm(props: { onSubmit(credentials: Record<string, unknown>): unknown }): null;
+  function Orders(props: { load(): Promise<Response> }): null;
+  interface Document { getElementById(id: "root"): HTMLElement }
+  interface Event { readonly request: Request; respondWith(response: Promise<Response>): void }
+}`;
+
+/** Packages that readers install and this repository does not have. */
+const foreignPackages = `
+declare module "undici";
+declare module "@opentelemetry/sdk-node";`;
+
+const blocks = documentationPages().flatMap(codeBlocks);
+const isUnchecked = ({ info }: CodeBlock) => /\bno-check\b/.test(info);
+
+/** The blocks in a language, as modules. The name of each contains its page and its first line. */
+function modules(...languages: string[]): Module[] {
+  return blocks
+    .filter((block) => languages.includes(block.language) && !isUnchecked(block))
+    .map(({ page, line, language, code }) => ({
+      name: `${page.replaceAll("/", "-")}-line-${line}.${language}`,
+      code: `${code}\nexport {};\n`,
+    }));
 }
 
 test("every TypeScript block of the READMEs and of docs/ compiles against the packages", () => {
-  const pages = [
-    "README.md",
-    "packages/guard/README.md",
-    ...globSync("docs/**/*.md", { cwd: root }).toSorted(),
+  const found = modules("ts", "tsx");
+  assert.ok(found.length >= 60);
+  assert.equal(compileModules([...found, { name: "readers.ts", code: readers }]), "");
+});
+
+test("every JavaScript block of the READMEs and of docs/ uses the packages as their types say", () => {
+  const found = modules("js", "jsx");
+  const programs = [
+    { name: "readers.ts", code: readers + scriptReaders },
+    { name: "packages.d.ts", code: foreignPackages },
   ];
-  const blocks = pages.flatMap(snippets);
-  assert.ok(blocks.length >= 5);
-  assert.equal(compileModules([...blocks, { name: "readers.ts", code: readers }]), "");
+  assert.ok(found.length >= 20);
+  assert.equal(checkJavaScript([...found, ...programs]), "");
+});
+
+test("a block that is not compiled says why", () => {
+  for (const { page, line, info } of blocks.filter(isUnchecked)) {
+    assert.match(info, /^no-check: \w+( \S+){3,}$/, `${page}:${line}`);
+  }
 });

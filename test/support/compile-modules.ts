@@ -31,15 +31,34 @@ export interface Module {
   readonly code: string;
 }
 
+/** JavaScript has no types for parameters. The compiler still knows those of the package. */
+const javascript = {
+  allowJs: true,
+  checkJs: true,
+  noImplicitAny: false,
+  exactOptionalPropertyTypes: false,
+  jsx: "react-jsx",
+  lib: ["es2024", "dom"],
+};
+
 /**
- * Compiles modules in a project that depends on both packages of this repository. Returns the compiler's errors, or an empty string. Modules
- * for browsers are compiled without the types of Node, so that they need none.
+ * Compiles modules in a project that depends on both packages of this repository. Returns the compiler's errors, or an
+ * empty string. Modules for browsers are compiled without the types of Node, so that they need none.
  */
 export function compileModules(modules: readonly Module[]): string {
   const isForBrowsers = ({ code }: Module) => /"holdfast(?:-guard)?\/client(?:\/[\w-]+)?"/.test(code);
   const page = modules.filter(isForBrowsers);
   const node = modules.filter((module) => !isForBrowsers(module));
   return compile(node, {}) + compile(page, { lib: ["es2024", "dom"], types: [] });
+}
+
+/**
+ * Checks modules in JavaScript, for Node or a browser, as an editor does. Errors in the source of the package are left
+ * out, because it is not written for these settings.
+ */
+export function checkJavaScript(modules: readonly Module[]): string {
+  const errors = compile(modules, javascript).split(/^(?=\S)/m);
+  return errors.filter((error) => !error.startsWith("src/")).join("");
 }
 
 function compile(modules: readonly Module[], more: object): string {
