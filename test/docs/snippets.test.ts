@@ -20,7 +20,7 @@ declare global {
 /** The same for snippets in JavaScript, whose programs have an application, a page or a worker. */
 const scriptReaders = `
 declare global {
-  const app: import("express").Express & import("hono").Hono;
+  const app: any;
   const protect: typeof import("holdfast/express").protect;
   const jwks: typeof import("holdfast").jwks;
   const mcp: import("holdfast/mcp").McpResource;
@@ -30,6 +30,10 @@ declare global {
   function getToken(): Promise<string>;
   const username: string;
   const password: string;
+  const auth: import("holdfast/client").AuthClient;
+  const blocked: Pick<Set<unknown>, "has">;
+  const users: { find(subject: string): Promise<object | null> };
+  function oldMiddleware(): void;
   const teasers: readonly unknown[];
   function articlesOf(subject: string): readonly unknown[];
   function LoginForm(props: { onSubmit(credentials: Record<string, unknown>): unknown }): null;

@@ -1,0 +1,23 @@
+/*
+ * Serves the site of the documentation while its pages are written. A page that changes is shown at once.
+ *
+ *     npm run site:dev
+ */
+import { watch } from "node:fs";
+import { createServer } from "vitepress";
+import { root } from "./navigation.ts";
+import { stage, stagePage } from "./stage.ts";
+
+stage();
+watch(`${root}docs`, { recursive: true }, (_, file) => {
+  if (file?.endsWith(".md") !== true || file === "README.md") return;
+  try {
+    stagePage(`docs/${file}`);
+  } catch (error) {
+    // The page has a broken link, or is gone. The next change may mend it.
+    console.error(error instanceof Error ? error.message : error);
+  }
+});
+const server = await createServer(`${root}site`);
+await server.listen();
+server.printUrls();
