@@ -61,6 +61,8 @@ export interface Plan {
   readonly lifetimes: PlannedLifetimes;
   readonly clients: PlannedClients;
   readonly sockets: PlannedSockets;
+  /** Users of the store, who log in with a password that they change. */
+  readonly people: number;
   /** The mean pause of a client between two actions. */
   readonly pauseMs: number;
   readonly network: { readonly drop: number; readonly duplicate: number; readonly slow: number };
@@ -100,6 +102,7 @@ export function drawPlan(seed: number, minutes: number): Plan {
     },
     // Its own numbers, so that they change nothing else about a seed.
     sockets: drawSockets(new Draw(seededRandom(mixSeed(seed, "sockets")))),
+    people: new Draw(seededRandom(mixSeed(seed, "people"))).pick([0, 0, 1]),
     pauseMs: draw.pick([5, 10, 20, 40]) * SECOND,
     network: {
       drop: isCalm ? 0 : draw.pick([0, 0.005, 0.02]),

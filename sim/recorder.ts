@@ -3,6 +3,12 @@ import type { World } from "../src/testing/simulation/index.ts";
 /** What a client, an administrator or a guard did, as the history has it: a call, and its answer if it came. */
 export type Operation =
   | "login"
+  | "add user"
+  | "password login"
+  | "change password"
+  | "set password"
+  | "disable user"
+  | "enable user"
   | "refresh"
   | "acknowledge"
   | "logout"

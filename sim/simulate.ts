@@ -6,10 +6,12 @@ import { BrowserClient } from "./clients/browser-client.ts";
 import { installBrowserPlatform } from "./clients/browser-platform.ts";
 import { runAdministrator } from "./clients/administrator.ts";
 import { runKeeper } from "./clients/keeper.ts";
+import { createPasswordBook, Person, type PasswordBook } from "./clients/person.ts";
 import type { ClientParts } from "./clients/session.ts";
 import { SessionClient } from "./clients/session-client.ts";
 import { SocketClient } from "./clients/socket-client.ts";
 import { runThief } from "./clients/thief.ts";
+import { runUserManager } from "./clients/user-manager.ts";
 import { runChecks, type Violation } from "./checks/run-checks.ts";
 import { deploy } from "./deployment.ts";
 import { scheduleFaults } from "./faults.ts";
@@ -63,7 +65,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const sockets = new SocketNetwork(world);
   const deployment = deploy({ world, plan, database, recorder, sockets });
   const leaks: ClientParts["leaks"] = { access: [], ended: [], left: [], spent: [] };
-  const parts = { plan, recorder, leaks, deployment, world, sockets };
+  const parts = { plan, recorder, leaks, deployment, world, sockets, book: createPasswordBook() };
   const clients = startClients(world, parts);
   scheduleFaults(
     plan.faults.filter(({ number }) => !without.has(number)),
@@ -102,11 +104,15 @@ function createDatabase(world: World, kind: StoreKind): SimulatedDatabase {
 /** Starts the clients. Those that keep a session are returned, because faults hit them. */
 function startClients(
   world: World,
-  parts: Parameters<typeof runAdministrator>[1] & { readonly sockets: SocketNetwork },
+  parts: Parameters<typeof runAdministrator>[1] & {
+    readonly sockets: SocketNetwork;
+    readonly book: PasswordBook;
+  },
 ): SimulatedProcess[] {
   const { acknowledging, plain, browsers, keepers, thieves, administrators } = parts.plan.clients;
   const repeat = (count: number, start: (number: number) => SimulatedProcess) =>
     Array.from({ length: count }, (_, index) => start(index + 1));
+  const people = Array.from({ length: parts.plan.people }, (_, index) => `eve-${index + 1}`);
   const owners = [
     ...repeat(acknowledging, (number) => {
       const kind = { user: `ann-${number}`, acknowledges: true };
@@ -137,7 +143,12 @@ function startClients(
       );
       return process;
     }),
+    ...people.map((user) =>
+      parts.world.process(user, async (context) => await new Person(context, parts, user).run()),
+    ),
   ];
+  if (people.length > 0)
+    parts.world.process("user-manager", async (context) => await runUserManager(context, parts, people));
   repeat(keepers, (number) =>
     world.process(`keeper-${number}`, async (context) => await runKeeper(context, parts)),
   );

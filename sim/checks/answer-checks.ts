@@ -10,6 +10,8 @@ const allowed: Readonly<Record<string, readonly number[]>> = {
   logout: [204, 503, 0],
   request: [200, 401, 503, 0],
   connect: [200, 401, 429, 503, 0],
+  "password login": [200, 401, 429, 503, 0],
+  "change password": [200, 401, 429, 503, 0],
 };
 
 /** The answers that mean success, in the quiet phase. */
@@ -22,6 +24,13 @@ const successes: Readonly<Record<string, readonly (number | string)[]>> = {
   request: [200, 401, 503],
   connect: [200, 401, 429, 503],
   renew: ["ok", "closed", "invalid_token", "busy"],
+  // Too many wrong passwords limit the right one, too.
+  "password login": [200, 401, 429],
+  "change password": [200, 401, 429, 503],
+  "add user": [204],
+  "set password": [204],
+  "disable user": [204],
+  "enable user": [204],
   "end session": [204],
   "end subject": [204],
   "rotate keys": [204],

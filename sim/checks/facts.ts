@@ -12,6 +12,7 @@ export interface IssuedToken {
 
 /** The end of a session or of all sessions of a user: from `began` on it may hold, from `ended` on it holds. */
 export interface End {
+  readonly operation: RecordedOperation;
   readonly began: number;
   /** `Infinity` when nobody confirmed it. */
   readonly ended: number;
@@ -47,12 +48,14 @@ export class Facts {
   /** The times for which processes stood still. The `ms` of each is its length. */
   readonly stops: readonly ClockStep[];
   readonly #faults: readonly FaultTime[];
+  /** Whether a request may arrive twice. The second change of a password ends the session of the first one. */
+  readonly #hasDuplicates: boolean;
   readonly #ends = new Map<string, End[]>();
   readonly #endsOfUsers = new Map<string, End[]>();
   /** Session → when the answer to its login came. */
   readonly #logins = new Map<string, RecordedOperation>();
 
-  constructor({ history }: Pick<RunHistory, "history">) {
+  constructor({ history, plan }: Pick<RunHistory, "history" | "plan">) {
     this.operations = operationsOf(history);
     const tokens = new Map<string, IssuedToken>();
     for (const operation of this.operations) {
@@ -66,7 +69,7 @@ export class Facts {
         });
       }
       this.#addEnd(operation);
-      if (operation.operation === "login" && answer?.["status"] === 200) {
+      if (logins.has(operation.operation) && answer?.["status"] === 200) {
         this.#logins.set(answer["session"] as string, operation);
       }
     }
@@ -75,6 +78,8 @@ export class Facts {
     this.suspends = faultsOf(history, "suspend", "durationMs");
     this.stops = [...faultsOf(history, "freeze", "durationMs"), ...this.suspends];
     this.#faults = faultTimes(history);
+    this.#hasDuplicates =
+      plan.network.duplicate > 0 || this.#faults.some(({ fault }) => fault === "lossy network");
     this.forged = new Set(
       history.filter(({ kind }) => kind === "forged").map(({ data }) => data["token"] as string),
     );
@@ -82,17 +87,26 @@ export class Facts {
 
   /** The ends that concern a session. */
   endsOf(session: string, user: string): readonly End[] {
-    const began = this.#logins.get(session)?.began ?? 0;
-    // The end of a user spares the sessions that begin later.
-    const ofUser = (this.#endsOfUsers.get(user) ?? []).filter((end) => end.ended > began);
+    const login = this.#logins.get(session);
+    const began = login?.began ?? 0;
+    // The end of a user spares the sessions that begin later, and a new password the session that begins with it.
+    const ofUser = (this.#endsOfUsers.get(user) ?? []).filter(
+      (end) => end.ended > began && (end.operation !== login || this.#hasDuplicates),
+    );
     return [...(this.#ends.get(session) ?? []), ...ofUser];
   }
 
   /** The time from which the session is certainly over. `Infinity` when it may still live. */
   endedAt(session: string, user: string): number {
-    const answered = this.#logins.get(session)?.ended ?? 0;
+    const login = this.#logins.get(session);
+    const answered = login?.ended ?? 0;
+    const password = login?.call["password"] ?? login?.call["to"];
     const certain = this.endsOf(session, user).filter(
-      ({ began, by }) => by !== "end subject" || began > answered,
+      ({ began, by, operation }) =>
+        !endsOfUser.has(by) ||
+        began > answered ||
+        // The session is of a login with the password that was replaced, even if both went on at the same time.
+        (by === "change password" && operation.call["from"] === password),
     );
     return Math.min(Infinity, ...certain.map(({ ended }) => ended));
   }
@@ -111,22 +125,34 @@ export class Facts {
     return this.#logins.get(session);
   }
 
-  #addEnd({ operation, call, answer, began, ended }: RecordedOperation): void {
+  #addEnd(recorded: RecordedOperation): void {
+    const { operation, call, answer, began, ended } = recorded;
     const status = answer?.["status"];
     const isTheft = operation === "refresh" && call["by"] === "thief";
+    const end = (isCertain: boolean) => ({
+      operation: recorded,
+      began,
+      ended: isCertain ? ended : Infinity,
+      by: operation,
+    });
     if (operation === "logout" || operation === "end session" || isTheft) {
-      const isCertain = status === (isTheft ? 400 : 204);
-      add(this.#ends, call["session"] as string, {
-        began,
-        ended: isCertain ? ended : Infinity,
-        by: operation,
-      });
-    } else if (operation === "end subject") {
-      const end = { began, ended: status === 204 ? ended : Infinity, by: operation };
-      add(this.#endsOfUsers, call["user"] as string, end);
+      add(this.#ends, call["session"] as string, end(status === (isTheft ? 400 : 204)));
+    } else if (endsOfUser.has(operation)) {
+      add(this.#endsOfUsers, call["user"] as string, end(status === 204 || status === 200));
     }
   }
 }
+
+/** Operations that begin a session. */
+const logins: ReadonlySet<string> = new Set(["login", "password login", "change password"]);
+
+/** Operations that end all sessions of a user. */
+const endsOfUser: ReadonlySet<string> = new Set([
+  "end subject",
+  "change password",
+  "set password",
+  "disable user",
+]);
 
 function faultTimes(history: RunHistory["history"]): FaultTime[] {
   const ends = new Map(

@@ -10,6 +10,8 @@ export interface StoredTokens {
   readonly refresh: string;
   readonly session: string;
   readonly user: string;
+  /** Whether the user is one of the store, whose subject is not its name. */
+  readonly isStored: boolean;
   /** `exp` of the access token, epoch milliseconds. */
   readonly expiresAt: number;
 }
@@ -36,6 +38,8 @@ export interface SessionOwner {
   readonly user: string;
   /** Whether the client acknowledges the tokens of a refresh. */
   readonly acknowledges: boolean;
+  /** The file of its tokens. Default `tokens`. */
+  readonly file?: string;
 }
 
 const MAX_LEAKS = 200;
@@ -48,13 +52,16 @@ export class ClientSession {
   readonly #context: ProcessContext;
   readonly #parts: ClientParts;
   readonly #owner: SessionOwner;
+  readonly #file: string;
   #held: StoredTokens | null;
+  #refreshing: Promise<void> | null = null;
 
   constructor(context: ProcessContext, parts: ClientParts, owner: SessionOwner) {
     this.#context = context;
     this.#parts = parts;
     this.#owner = owner;
-    this.#held = JSON.parse(context.disk.get("tokens") ?? "null") as StoredTokens | null;
+    this.#file = owner.file ?? "tokens";
+    this.#held = JSON.parse(context.disk.get(this.#file) ?? "null") as StoredTokens | null;
   }
 
   /** The tokens of the session. `null` while the user is logged out. */
@@ -62,9 +69,10 @@ export class ClientSession {
     return this.#held;
   }
 
-  #store(tokens: StoredTokens | null): void {
+  /** Replaces the tokens, for example by those of a login that another part of the client did. */
+  adopt(tokens: StoredTokens | null): void {
     this.#held = tokens;
-    this.#context.disk.set("tokens", JSON.stringify(tokens));
+    this.#context.disk.set(this.#file, JSON.stringify(tokens));
     if (tokens !== null) remember(this.#parts.leaks.access, tokens);
   }
 
@@ -75,11 +83,17 @@ export class ClientSession {
     const { status, body } = await post(this.#context, `${AUTH_URL}/passkey`, { user });
     const tokens = status === 200 ? parseTokens(body, user) : null;
     answer({ status, ...(tokens !== null && recorder.issued(tokens)) });
-    if (tokens !== null) this.#store(tokens);
+    if (tokens !== null) this.adopt(tokens);
+  }
+
+  /** Refreshes the tokens, unless that is under way already: a client must not present a token that it has replaced. */
+  async refresh(before: StoredTokens): Promise<void> {
+    this.#refreshing ??= this.#present(before).finally(() => (this.#refreshing = null));
+    await this.#refreshing;
   }
 
   /** Presents the refresh token until there is a definite answer, as every client must. */
-  async refresh(before: StoredTokens): Promise<void> {
+  async #present(before: StoredTokens): Promise<void> {
     const { recorder } = this.#parts;
     const { user, acknowledges } = this.#owner;
     const { sleep, random } = this.#context;
@@ -93,7 +107,7 @@ export class ClientSession {
       answer({ status: given.status, error, ...(tokens !== null && recorder.issued(tokens)) });
       if (tokens !== null) return await this.#take(before, tokens);
       if (given.status === 400) {
-        this.#store(null);
+        this.adopt(null);
         return;
       }
       await sleep((0.5 + random()) * Math.min(MAX_RETRY_MS, RETRY_MS * 2 ** Math.min(attempt, 10)));
@@ -102,7 +116,7 @@ export class ClientSession {
 
   /** Stores the tokens durably, and then acknowledges them. */
   async #take(before: StoredTokens, tokens: StoredTokens): Promise<void> {
-    this.#store(tokens);
+    this.adopt(tokens);
     if (!this.#owner.acknowledges) return;
     const { recorder, leaks } = this.#parts;
     const { session, user, refresh } = tokens;
@@ -114,7 +128,7 @@ export class ClientSession {
 
   /** The user closes the application for good. Another one logs in. */
   leave(tokens: StoredTokens): void {
-    this.#store(null);
+    this.adopt(null);
     remember(this.#parts.leaks.left, { tokens, at: this.#context.clock.now() });
   }
 
@@ -122,7 +136,7 @@ export class ClientSession {
   async logOut(tokens: StoredTokens): Promise<void> {
     const { sleep, random } = this.#context;
     const { session, user, refresh } = tokens;
-    this.#store(null);
+    this.adopt(null);
     for (let attempt = 0; attempt < MAX_LOGOUTS; attempt++) {
       const answer = this.#parts.recorder.call("logout", { session, user });
       const { status } = await post(this.#context, `${AUTH_URL}/auth/logout`, { refresh_token: refresh });
@@ -142,12 +156,13 @@ export function remember<T>(list: T[], value: T): void {
 export function parseTokens(body: Answer["body"], user: string): StoredTokens {
   const access = String(body["access_token"]);
   const payload = Buffer.from(access.split(".")[1] ?? "", "base64url").toString();
-  const { exp } = JSON.parse(payload) as { exp: number };
+  const { exp, sub } = JSON.parse(payload) as { exp: number; sub: string };
   return {
     access,
     refresh: String(body["refresh_token"]),
     session: String(body["session_id"]),
     user,
+    isStored: sub !== user,
     expiresAt: exp * 1_000,
   };
 }

@@ -18,6 +18,7 @@ interface Habits {
 const MESSAGE_BYTES = 200;
 /** A flood has so many messages of this size. Together they are more than a server keeps while it checks a token. */
 const FLOOD = { messages: 12, bytes: 40_000 } as const;
+const EAGER = { messages: 4, bytes: 200 } as const;
 /** A client without a token sends nothing for so long at most. */
 const SILENCE_MS = 40_000;
 /** A client that has heard nothing of the end of its connection gives up so long after the expiry of its token. */
@@ -82,7 +83,13 @@ export class SocketClient {
       return;
     }
     const live = this.#take(name, !tokenFirst);
-    if (tokenFirst) void live.present(tokens.access, false);
+    if (tokenFirst) {
+      void live.present(tokens.access, false);
+      // These messages arrive while the server checks the token.
+      const isFlood = this.#context.random() < 0.2;
+      const { messages, bytes } = isFlood ? FLOOD : EAGER;
+      for (let count = 0; count < messages; count++) live.talk(bytes);
+    }
     await this.#use(live, tokens);
   }
 
@@ -131,7 +138,11 @@ export class SocketClient {
     const { random } = this.#context;
     const others = this.#parts.leaks.access.filter(({ user }) => user !== this.#user);
     const other = others[Math.floor(random() * others.length)];
-    if (other !== undefined) await live.present(other.access, true);
+    if (other === undefined) return;
+    const presented = live.present(other.access, true);
+    // The server must not take them after it has closed the connection.
+    for (let count = 0; count < EAGER.messages; count++) live.talk(EAGER.bytes);
+    await presented;
   }
 
   /** Presents the token again, and sends more than a server keeps while it checks. */

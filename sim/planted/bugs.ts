@@ -1,5 +1,6 @@
 import type { PlantedBug } from "./planted-bug.ts";
 import { connectionBugs } from "./connection-bugs.ts";
+import { userBugs } from "./user-bugs.ts";
 import { redisBugs } from "./redis-bugs.ts";
 
 const rotation = { room: "rotation", file: "stores/refresh-rotation.ts" } as const;
@@ -277,6 +278,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     from: "backoffMs(++this.#openingsInRow, { ...OPEN_TIME, random })",
     to: "86_400_000 + backoffMs(++this.#openingsInRow, { ...OPEN_TIME, random })",
   },
+  ...userBugs,
   ...connectionBugs,
   ...redisBugs,
 ];

@@ -16,7 +16,7 @@ export interface Clock {
   after(ms: number, fn: () => void, keepAlive?: boolean): () => void;
   /**
    * Calls `fn` when the callbacks that are ready have run. Without this method, the event loop of the process does. A
-   * clock with it decides the order of all work, so no token is verified in another thread.
+   * clock with it decides the order of all work, so no token and no password is verified in another thread.
    */
   turn?(fn: () => void): void;
 }

@@ -57,6 +57,22 @@ describe("login", () => {
     assert.equal(await passwords.verify(null, "password of ann"), false);
   });
 
+  test("hashes and checks passwords in the same turn when the clock decides the order of all work", async () => {
+    const passwords = new PasswordHasher({ ...systemClock, turn: setImmediate });
+    let stored = "";
+    void passwords.hash("password of ann").then((hash) => (stored = hash));
+    await new Promise(setImmediate);
+    assert.match(stored, /^\$argon2id\$/);
+    const answers: boolean[] = [];
+    const check = async (hash: string | null, password: string) =>
+      void answers.push(await passwords.verify(hash, password));
+    void check(stored, "password of ann");
+    void check(stored, "password of bob");
+    void check(null, "password of ann");
+    await new Promise(setImmediate);
+    assert.deepEqual(answers.toSorted(), [false, false, true]);
+  });
+
   test("fault 61: limits wrong passwords by account and source without locking out another source", async () => {
     const { issuer, store } = createFixture();
     for (let i = 0; i < 10; i++) {
