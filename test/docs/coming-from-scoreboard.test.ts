@@ -16,6 +16,8 @@ function readFindings(client: string): Map<string, string> {
 
 for (const { page, client, heading } of [
   { page: "home-made-refresh", client: "home-made", heading: "In a browser" },
+  { page: "oidc-client-ts", client: "oidc-client-ts", heading: "What changes" },
+  { page: "auth0-spa-js", client: "auth0-spa-js, refresh tokens", heading: "What changes" },
 ]) {
   test(`the faults on the page about ${page} are those of the scoreboard`, () => {
     const findings = readFindings(client);

@@ -10,7 +10,16 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
  * and exports that it will have. With the condition `holdfast-source` they are the source, which needs no build.
  */
 export function linkPackages(nodeModules: string): void {
-  symlinkSync(root, join(nodeModules, "holdfast"), "dir");
+  linkPackage(nodeModules, "holdfast");
+  linkPackage(nodeModules, "holdfast-guard");
+}
+
+/** Makes one of the two packages resolve. */
+export function linkPackage(nodeModules: string, name: "holdfast" | "holdfast-guard"): void {
+  if (name === "holdfast") {
+    symlinkSync(root, join(nodeModules, name), "dir");
+    return;
+  }
   const folder = join(nodeModules, "holdfast-guard");
   mkdirSync(folder);
   symlinkSync(join(root, "src"), join(folder, "src"), "dir");

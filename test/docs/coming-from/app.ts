@@ -10,6 +10,7 @@ import { pathToFileURL } from "node:url";
 import { applyPatch, parsePatch } from "diff";
 import { waitForExit } from "../../support/child-exit.ts";
 import { within } from "../../support/deadline.ts";
+import { linkPackage } from "../../support/link-packages.ts";
 import { root, type MigrationPage } from "./page.ts";
 
 const examples = join(root, "examples/coming-from");
@@ -29,9 +30,12 @@ interface Manifest {
 const readManifest = (folder: string) =>
   JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
 
-/** The folder of an installed package. This checkout is `holdfast` and, with fewer entries, `holdfast-guard`. */
-const installedFolder = (name: string) =>
-  name === "holdfast" || name === "holdfast-guard" ? root : join(root, "node_modules", name);
+type OwnPackage = "holdfast" | "holdfast-guard";
+
+const isOwn = (name: string): name is OwnPackage => name === "holdfast" || name === "holdfast-guard";
+
+/** The folder of an installed package. */
+const installedFolder = (name: string) => (isOwn(name) ? root : join(root, "node_modules", name));
 
 /** A copy of an example, with the packages that it names and no others. */
 export interface App {
@@ -41,12 +45,17 @@ export interface App {
   readonly isMoved: boolean;
 }
 
-/** Installs packages by links to the installed ones. */
+/** Installs packages by links to the installed ones. The packages of this repository are its source. */
 function link(folder: string, packages: readonly string[]): void {
+  const nodeModules = join(folder, "node_modules");
+  mkdirSync(nodeModules);
   for (const name of packages) {
-    const path = join(folder, "node_modules", name);
-    mkdirSync(dirname(path), { recursive: true });
-    symlinkSync(installedFolder(name), path, "dir");
+    if (isOwn(name)) linkPackage(nodeModules, name);
+    else {
+      const path = join(nodeModules, name);
+      mkdirSync(dirname(path), { recursive: true });
+      symlinkSync(installedFolder(name), path, "dir");
+    }
   }
 }
 

@@ -31,9 +31,15 @@ export function readTable(name: string, heading: string): Map<string, string[]> 
 
 const readPage = (name: string) => readFileSync(join(root, "docs/coming-from", `${name}.md`), "utf8");
 
+/** The code blocks of a page in one language. */
+export function readBlocks(name: string, language: string): string[] {
+  const blocks = readPage(name).matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\`$`, "gms"));
+  return [...blocks].map(([, block = ""]) => block);
+}
+
 export function readMigrationPage(name: string): MigrationPage {
   const text = readPage(name);
-  const patches = [...text.matchAll(/^```diff\n(.*?)^```$/gms)].map(([, patch = ""]) => patch);
+  const patches = readBlocks(name, "diff");
   assert.equal(patches.length, 1, `${name}: one diff`);
   const packages = (command: string) =>
     [...text.matchAll(new RegExp(`^npm ${command} (.+)$`, "gm"))].flatMap(([, names = ""]) =>
