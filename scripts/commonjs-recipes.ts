@@ -4,19 +4,18 @@ import { fileURLToPath } from "node:url";
 import { nodePackage } from "./node-package.ts";
 import { run, runRefused } from "./peer-project.ts";
 
-const page = fileURLToPath(new URL("../docs/frameworks/index.md", import.meta.url));
+const page = fileURLToPath(new URL("../docs/frameworks/commonjs.md", import.meta.url));
 /** The oldest Node that Holdfast supports. Jest loads no ES module by `require` there. */
 const OLDEST_NODE = "22.19.0";
 
-/** The only code block of this language in the section "CommonJS projects" of docs/frameworks/index.md. */
+/** The only code block of this language in docs/frameworks/commonjs.md. */
 function recipe(language: string): string {
-  const section = /^## CommonJS projects\n(.*?)^## /ms.exec(readFileSync(page, "utf8"))?.[1] ?? "";
-  const blocks = [...section.matchAll(/^```(\w+)\n(.*?)^```/gms)].filter(([, name]) => name === language);
+  const blocks = [...readFileSync(page, "utf8").matchAll(/^```(\w+)\n(.*?)^```/gms)].filter(
+    ([, name]) => name === language,
+  );
   const [block] = blocks;
   if (block?.[2] === undefined || blocks.length > 1) {
-    throw new Error(
-      `"CommonJS projects" must have one block of ${language}, and has ${String(blocks.length)}`,
-    );
+    throw new Error(`the page must have one block of ${language}, and has ${String(blocks.length)}`);
   }
   return block[2].trim();
 }

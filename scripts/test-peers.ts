@@ -1,6 +1,6 @@
 /*
  * Installs the packed tarball beside the oldest versions of the frameworks that it supports, and runs a small program
- * with each. For Jest and TypeScript it runs the recipes of docs/frameworks/index.md in a CommonJS project, and for Next.js
+ * with each. For Jest and TypeScript it runs the recipes of docs/frameworks/commonjs.md in a CommonJS project, and for Next.js
  * `examples/next-app`. It needs the npm registry. `npm run test:peers -- express` runs the sets of that name.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";

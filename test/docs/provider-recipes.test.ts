@@ -9,6 +9,7 @@ import { createMint } from "../../src/testing/index.ts";
 import { waitForExit } from "../support/child-exit.ts";
 import { waitUntil, within } from "../support/deadline.ts";
 import { freePort } from "../support/free-port.ts";
+import { linkPackages } from "../support/link-packages.ts";
 import { openProviderNetwork } from "../support/provider-network.ts";
 
 /*
@@ -160,7 +161,7 @@ function writeServer({ page }: Recipe, folder: string): void {
   mkdirSync(join(folder, "node_modules"));
   const [install = ""] = commands(section(page, "The server"));
   assert.equal(install, "npm install holdfast-guard express");
-  symlinkSync(root, join(folder, "node_modules/holdfast-guard"), "dir");
+  linkPackages(join(folder, "node_modules"));
   symlinkSync(join(root, "node_modules/express"), join(folder, "node_modules/express"), "dir");
 }
 

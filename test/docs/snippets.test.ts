@@ -50,14 +50,29 @@ declare module "@opentelemetry/sdk-node";`;
 const blocks = documentationPages().flatMap(codeBlocks);
 const isUnchecked = ({ info }: CodeBlock) => /\bno-check\b/.test(info);
 
-/** The blocks in a language, as modules. The name of each contains its page and its first line. */
+/** The file that the first line of a block names, if no other block of its page names the same. */
+function fileOf({ page, code }: CodeBlock): string | undefined {
+  const nameOf = (text: string) => /^\/\/ ([\w./[\]-]+\.m?[jt]s)\n/.exec(text)?.[1];
+  const file = nameOf(code);
+  const same = blocks.filter((other) => other.page === page && nameOf(other.code) === file);
+  return same.length === 1 ? file : undefined;
+}
+
+/**
+ * The blocks in a language, as modules. The name of each contains its page and its first line. A block that names its file
+ * is that file in a folder of its page, so that the others can import it.
+ */
 function modules(...languages: string[]): Module[] {
   return blocks
     .filter((block) => languages.includes(block.language) && !isUnchecked(block))
-    .map(({ page, line, language, code }) => ({
-      name: `${page.replaceAll("/", "-")}-line-${line}.${language}`,
-      code: `${code}\nexport {};\n`,
-    }));
+    .map((block) => {
+      const folder = block.page.replaceAll("/", "-");
+      const file = fileOf(block);
+      return {
+        name: file === undefined ? `${folder}-line-${block.line}.${block.language}` : `${folder}/${file}`,
+        code: `${block.code}\nexport {};\n`,
+      };
+    });
 }
 
 test("every TypeScript block of the READMEs and of docs/ compiles against the packages", () => {
