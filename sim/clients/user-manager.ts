@@ -18,11 +18,10 @@ export async function runUserManager(
     const password = book.passwords.get(username)?.[0] ?? book.create();
     book.passwords.set(username, [password]);
     const data = { user: username, to: password };
-    const users_ = pickService(parts, random)?.issuer.users;
-    return (
-      users_ !== undefined &&
-      (await act(parts, context, "add user", data, async () => await users_.add({ username, password })))
-    );
+    const service = pickService(parts, random);
+    if (service === undefined) return false;
+    const addUser = async () => await service.issuer.users.add({ username, password });
+    return await act(parts, context, "add user", data, addUser);
   };
   for (const user of users) while (!(await add(user))) await sleep(RETRY_MS);
   for (;;) {

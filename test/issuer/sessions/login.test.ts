@@ -63,14 +63,14 @@ describe("login", () => {
     void passwords.hash("password of ann").then((hash) => (stored = hash));
     await new Promise(setImmediate);
     assert.match(stored, /^\$argon2id\$/);
-    const answers: boolean[] = [];
-    const check = async (hash: string | null, password: string) =>
-      void answers.push(await passwords.verify(hash, password));
-    void check(stored, "password of ann");
-    void check(stored, "password of bob");
-    void check(null, "password of ann");
+    const answers = new Map<string, boolean>();
+    const check = async (name: string, hash: string | null, password: string) =>
+      void answers.set(name, await passwords.verify(hash, password));
+    void check("right", stored, "password of ann");
+    void check("wrong", stored, "password of bob");
+    void check("unknown", null, "password of ann");
     await new Promise(setImmediate);
-    assert.deepEqual(answers.toSorted(), [false, false, true]);
+    assert.deepEqual(Object.fromEntries(answers), { right: true, wrong: false, unknown: false });
   });
 
   test("fault 61: limits wrong passwords by account and source without locking out another source", async () => {
