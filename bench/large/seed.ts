@@ -5,7 +5,7 @@ import { deriveSecrets } from "../../src/issuer/secret-keys.ts";
 import { addSessionMac } from "../../src/issuer/store/record-macs.ts";
 import { nextEntry } from "../../src/stores/revocation-log.ts";
 import { insertInto, REVOCATION_COLUMNS } from "../../src/stores/sqlite/columns.ts";
-import { openFile } from "../../src/stores/sqlite/connection.ts";
+import { openFile } from "../../src/stores/sqlite/open-file.ts";
 import { SESSION_COLUMNS } from "../../src/stores/sqlite/session-rows.ts";
 import { DIGEST, HOUR_MS, SEALED } from "../sessions.ts";
 

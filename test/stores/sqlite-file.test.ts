@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {
   copyFileSync,
+  existsSync,
   linkSync,
   mkdirSync,
   readdirSync,
@@ -135,6 +136,16 @@ test("a folder, and a file in a missing folder, are refused", async (t) => {
   mkdirSync(file);
   await assertRefused(file, "store_unavailable");
   await assertRefused(join(file, "missing", "holdfast.db"), "store_unavailable");
+});
+
+test("a file in a missing folder is refused with the folder to create, and nothing is created", async (t) => {
+  const folder = join(fileOf(t), "../data");
+  await assert.rejects(sqliteStore({ file: join(folder, "holdfast.db") }), (error) => {
+    assert.ok(isHoldfastError(error, "store_unavailable"));
+    assert.ok(error.message.includes(`the folder ${folder} does not exist`), error.message);
+    return true;
+  });
+  assert.equal(existsSync(folder), false);
 });
 
 test("file names with a special meaning in SQLite are plain files", async (t) => {

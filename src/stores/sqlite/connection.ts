@@ -1,11 +1,12 @@
-import { closeSync, openSync, statSync, type Stats } from "node:fs";
-import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { statSync, type Stats } from "node:fs";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { awaitTurn, systemClock } from "../../core/clock.ts";
 import { HoldfastError } from "../../core/errors.ts";
 import type { Commit } from "./commit-counts.ts";
 import { isBusy, toStoreError } from "./errors.ts";
 import { blockThread, LONGEST_STEP_MS, retryWhileBusy, waitOneStep, type LockOptions } from "./lock-wait.ts";
-import { checkFile, migrate, MIGRATIONS, newerSchemaError, SCHEMA_VERSION } from "./schema.ts";
+import { openFile } from "./open-file.ts";
+import { newerSchemaError, SCHEMA_VERSION } from "./schema.ts";
 
 /** The most commands in one transaction, so that a burst does not block the event loop for long. */
 const MAX_BATCH = 128;
@@ -254,37 +255,4 @@ export function requireSameFile(
   if (named?.ino === opened.ino && named.dev === opened.dev) return;
   const message = `${description} was removed or replaced while it was open: put it back, or restart`;
   throw new HoldfastError("store_unavailable", message);
-}
-
-/**
- * Opens and checks the file, and migrates it to this version's schema. With `exclusive` no other process can open it
- * until it is closed; the function throws an `isBusy` error when another process has it open.
- */
-export function openFile(
-  { file, description, newEpoch }: Pick<SqliteConnectionOptions, "file" | "description" | "newEpoch">,
-  { exclusive = false }: { exclusive?: boolean } = {},
-): DatabaseSync {
-  const inMemory = file === ":memory:";
-  // Created with this mode, so that other users can never read it. SQLite gives its companion files the same mode.
-  if (!inMemory) closeSync(openSync(file, "a", 0o600));
-  // The timeout is 0, because SQLite would block the event loop while it waits for a lock.
-  const db = new DatabaseSync(file, { timeout: 0 });
-  try {
-    if (exclusive) db.exec("PRAGMA locking_mode = EXCLUSIVE");
-    checkFile(db, description);
-    const { journal_mode: mode } = db.prepare("PRAGMA journal_mode = WAL").get() ?? {};
-    if (mode !== "wal" && !inMemory) {
-      throw new HoldfastError(
-        "store_unavailable",
-        `${description} is on a file system without shared memory`,
-      );
-    }
-    // FULL syncs each commit. On macOS that takes fullfsync, because fsync stops at the cache of the drive.
-    db.exec("PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA trusted_schema = OFF");
-    migrate(db, MIGRATIONS, newEpoch);
-    return db;
-  } catch (error) {
-    db.close();
-    throw error;
-  }
 }

@@ -2,8 +2,8 @@ import { rmSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { HoldfastError } from "../../core/errors.ts";
 import { insertInto, MARKER_COLUMNS } from "./columns.ts";
-import { openFile } from "./connection.ts";
 import { isBusy, toStoreError } from "./errors.ts";
+import { openFile } from "./open-file.ts";
 import { checkFile } from "./schema.ts";
 
 /*
