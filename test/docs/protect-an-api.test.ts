@@ -1,0 +1,25 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { followPage } from "../support/walkthrough/follow-page.ts";
+import { createNpmFolder, isRegistryOnline, packPackage } from "../support/walkthrough/packages.ts";
+import { readTabs } from "../support/walkthrough/page.ts";
+
+const page = join(fileURLToPath(new URL("../..", import.meta.url)), "docs/start/protect-an-api.md");
+const skip = (await isRegistryOnline()) ? false : "the package registry cannot be reached";
+
+describe("a reader who protects an API", { skip }, () => {
+  let npmFolder = "";
+  before(async () => {
+    const tarball = await packPackage();
+    npmFolder = createNpmFolder({ holdfast: tarball, "holdfast-guard": tarball });
+  });
+  after(async () => await rm(npmFolder, { recursive: true, force: true }));
+
+  for (const tab of readTabs(page)) {
+    test(`law 1: the page works to the letter with ${tab}: 200, 401, 403, and 503 while keys are missing`, async () => {
+      await followPage(page, { tab, npmFolder });
+    });
+  }
+});

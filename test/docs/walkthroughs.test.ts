@@ -1,0 +1,42 @@
+import { spawnSync } from "node:child_process";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { noChromium } from "../browser/chromium.ts";
+import { followPage } from "../support/walkthrough/follow-page.ts";
+import { createNpmFolder, isRegistryOnline, packPackage } from "../support/walkthrough/packages.ts";
+import { readTabs } from "../support/walkthrough/page.ts";
+import { openShop } from "./shop-visitor.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const hasNginx = spawnSync("nginx", ["-v"]).status === 0 || process.env["CI"] === "true";
+const skip = (await isRegistryOnline()) ? false : "the package registry cannot be reached";
+
+describe("a reader who follows a page to the letter gets what it says", { skip }, () => {
+  let npmFolder = "";
+  before(async () => {
+    const tarball = await packPackage();
+    npmFolder = createNpmFolder({ holdfast: tarball, "holdfast-guard": tarball });
+  });
+  after(async () => await rm(npmFolder, { recursive: true, force: true }));
+
+  const pages: [page: string, skip: string | false][] = [
+    ["docs/start/put-it-before-anything.md", hasNginx ? false : "nginx is not installed"],
+    ["docs/start/run-the-service.md", false],
+    ["docs/start/issue-sessions.md", false],
+    ["docs/outages/index.md", false],
+  ];
+  for (const [page, reason] of pages) {
+    test(page, { skip: reason }, async () => await followPage(join(root, page), { npmFolder }));
+  }
+
+  const browserPage = join(root, "docs/start/keep-a-browser-logged-in.md");
+  for (const tab of readTabs(browserPage)) {
+    test(`docs/start/keep-a-browser-logged-in.md with ${tab}`, { skip: noChromium }, async (t) => {
+      const shop = await openShop();
+      t.after(async () => await shop.close());
+      await followPage(browserPage, { tab, npmFolder, browserSteps: shop.steps });
+    });
+  }
+});
