@@ -31,3 +31,26 @@ for (const { page, client, heading } of [
     }
   });
 }
+
+test("the marks on the index page are those of the scoreboard", () => {
+  const lines = scoreboard.split("\n").filter((line) => line.startsWith("|"));
+  const [head = [], , ...marks] = lines.map((line) =>
+    line
+      .slice(1, -1)
+      .split(" | ")
+      .map((cell) => cell.trim()),
+  );
+  const columns = ["home-made", "oidc-client-ts", "auth0-spa-js, refresh tokens", "holdfast"].map((client) =>
+    head.findIndex((cell) => cell.startsWith(`${client}<br>`)),
+  );
+  const rows = readTable("index", "What a refresh does in a browser");
+  assert.ok(rows.size >= 5);
+  for (const [scenario, cells] of rows) {
+    const row = marks.find(([name]) => name === scenario);
+    assert.deepEqual(
+      cells,
+      columns.map((column) => row?.[column]),
+      scenario,
+    );
+  }
+});

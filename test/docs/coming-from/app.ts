@@ -115,7 +115,8 @@ export function runOwnTests(app: App, file: string, flags: readonly string[] = [
 
 /** A running server. */
 export interface Server {
-  get(path: string, token?: string): Promise<Response>;
+  /** Sends a request that fails with a `TimeoutError` after `timeoutMs`, by default a minute. */
+  get(path: string, token?: string, timeoutMs?: number): Promise<Response>;
   /** Sets how far both clocks of the process are ahead of the machine's. */
   setAhead(ms: number): Promise<void>;
   stop(): Promise<void>;
@@ -137,9 +138,9 @@ export async function startServer(t: TestContext, { folder }: App, env: NodeJS.P
   const line = once(createInterface(child.stdout), "line") as Promise<[string]>;
   const [url] = await within(Promise.race([line, ended]), START_MS, `the start of ${folder}`);
   return {
-    async get(path, token) {
+    async get(path, token, timeoutMs = START_MS) {
       const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
-      return await fetch(url + path, { headers, signal: AbortSignal.timeout(START_MS) });
+      return await fetch(url + path, { headers, signal: AbortSignal.timeout(timeoutMs) });
     },
     async setAhead(ms) {
       const answered = once(child, "message");

@@ -11,6 +11,9 @@ const audience = "https://api.example.com";
 /** Longer than each of the libraries keeps keys by default, which is ten minutes. */
 const CACHE_IS_OVER_MS = 660_000;
 
+/** Shorter than each of the libraries waits for keys by default, which is at least five seconds. */
+const PATIENCE_MS = 3_000;
+
 /** What a client sees, as a cell of the table shows it. */
 async function describeAnswer(response: Response): Promise<string> {
   await response.arrayBuffer();
@@ -56,6 +59,11 @@ export async function observe(t: TestContext, app: App): Promise<Map<string, str
   await see("the provider is down for 11 minutes", server.get("/me", provider.token()));
   provider.restore();
   await recovers(server, provider);
+
+  provider.fault("all", { hang: true });
+  await server.setAhead(2 * CACHE_IS_OVER_MS);
+  seen.set("the provider accepts requests and never answers", await askPatiently(app, server, provider));
+  provider.restore();
   await server.stop();
 
   provider.fault("all", { status: 503 });
@@ -70,6 +78,17 @@ export async function observe(t: TestContext, app: App): Promise<Map<string, str
   await recovers(server, provider);
   await server.stop();
   return seen;
+}
+
+/** What a client sees that gives up after a while, when the server is as it was before the diff. */
+async function askPatiently({ isMoved }: App, server: Server, provider: Provider): Promise<string> {
+  try {
+    const answer = await server.get("/me", provider.token(), isMoved ? undefined : PATIENCE_MS);
+    return await describeAnswer(answer);
+  } catch (error) {
+    assert.equal((error as Error).name, "TimeoutError");
+    return `no answer within ${PATIENCE_MS / 1000} s`;
+  }
 }
 
 /** Waits until the keys are on the disk. */
