@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { nodePackage } from "./node-package.ts";
-import { run, runRefused } from "./peer-project.ts";
+import { renamePackage, run, runRefused, type Project } from "./peer-project.ts";
 
 const page = fileURLToPath(new URL("../docs/frameworks/commonjs.md", import.meta.url));
 /** The oldest Node that Holdfast supports. Jest loads no ES module by `require` there. */
@@ -32,7 +32,7 @@ function onNode(binary: string, line: string): readonly [command: string, args: 
 }
 
 /** Runs the Jest recipes in a project that has Jest: each passes, and the same test fails without it. */
-export function tryJest(project: string): void {
+export function tryJest({ folder: project, name }: Project): void {
   const command = recipe("sh");
   const bare = command.replace(/^NODE_OPTIONS=\S+ /, "");
   if (bare === command) throw new Error(`the command of Jest must set NODE_OPTIONS: ${command}`);
@@ -45,12 +45,12 @@ export function tryJest(project: string): void {
   run(project, ...onThisNode(`${command} require import`));
   runRefused(project, refused, ...onOldestNode(`${command} require`));
   run(project, ...onOldestNode(`${command} import`));
-  writeFileSync(join(project, "jest.config.js"), recipe("js"));
+  writeFileSync(join(project, "jest.config.js"), renamePackage(recipe("js"), name));
   run(project, ...onOldestNode(`${bare} require`));
 }
 
 /** Compiles and runs the TypeScript recipes in a project that has TypeScript, and compiles without each of them. */
-export function tryTypeScript(project: string): void {
+export function tryTypeScript({ folder: project, name }: Project): void {
   const tsc = [process.execPath, ["node_modules/typescript/bin/tsc", "-p", "."]] as const;
   const configure = (file: string, options: object) => {
     const compilerOptions = { strict: true, target: "es2022", outDir: "out", types: ["node"], ...options };
@@ -61,7 +61,9 @@ export function tryTypeScript(project: string): void {
     if (!output.includes("passed")) throw new Error(`program.ts ended without a result:\n${output}`);
   };
 
-  const { compilerOptions } = JSON.parse(recipe("json")) as { compilerOptions: Record<string, unknown> };
+  const { compilerOptions } = JSON.parse(renamePackage(recipe("json"), name)) as {
+    compilerOptions: Record<string, unknown>;
+  };
   const { baseUrl: _baseUrl, paths: _paths, ...withoutPaths } = compilerOptions;
   configure("program.ts", withoutPaths);
   runRefused(project, "TS2307", ...tsc);
@@ -73,7 +75,7 @@ export function tryTypeScript(project: string): void {
   run(project, ...tsc);
   runProgram();
 
-  const source = recipe("ts");
+  const source = renamePackage(recipe("ts"), name);
   const plainType = source.replace(/ with \{[^}]*\}/, "");
   if (plainType === source)
     throw new Error('the recipe for node16 must import a type with "resolution-mode"');

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { cpSync, writeFileSync } from "node:fs";
+import { cpSync, globSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 interface Result {
@@ -31,9 +31,34 @@ export function runRefused(cwd: string, text: string, command: string, args: rea
   }
 }
 
-/** Installs packages in a project of their own without `--force`. `programs` is a folder whose files are copied there. */
-export function installProject(project: string, manifest: object, programs?: string): void {
-  if (programs !== undefined) cpSync(programs, project, { recursive: true });
+/** The two packages of this repository. */
+export type PackageName = "holdfast" | "holdfast-guard";
+
+/** A project that has one of the packages and others installed. */
+export interface Project {
+  readonly folder: string;
+  readonly name: PackageName;
+}
+
+/** Installs packages in a project of their own without `--force`. */
+export function installProject(project: string, manifest: object): void {
+  mkdirSync(project, { recursive: true });
   writeFileSync(join(project, "package.json"), JSON.stringify({ private: true, ...manifest }));
   run(project, "npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"]);
+}
+
+/** Returns a program or a setting that names `holdfast`, for the package of this name. */
+export function renamePackage(text: string, name: PackageName): string {
+  return text.replaceAll(/(?<=["/(])holdfast(?=["/|])/g, name);
+}
+
+/** Copies programs for one of the packages into a project, and installs what the manifest names. */
+export function startProject(folder: string, name: PackageName, manifest: object, programs: string): Project {
+  cpSync(programs, folder, { recursive: true });
+  for (const file of globSync("*.{js,ts}", { cwd: folder })) {
+    const path = join(folder, file);
+    writeFileSync(path, renamePackage(readFileSync(path, "utf8"), name));
+  }
+  installProject(folder, manifest);
+  return { folder, name };
 }
