@@ -1,4 +1,3 @@
-import { backUp } from "../server/maintenance/backup.ts";
 import type { Command } from "./command.ts";
 
 export const backup: Command = {
@@ -10,6 +9,7 @@ export const backup: Command = {
     "FILE appears complete, on the disk, readable by its owner only, or not at all. An existing file is never replaced.\n" +
     "It holds no secret: keep HOLDFAST_SECRET, or ….local/secret, in another place. For Redis use the tools of Redis.",
   async run({ operands: [file = ""] }) {
+    const { backUp } = await import("../server/maintenance/backup.ts");
     const bytes = await backUp(file);
     console.log(`backed up to ${file} (${bytes} bytes)`);
     return 0;

@@ -1,4 +1,4 @@
-import { performGuardAction, type ActionReport } from "../server/maintenance/guard-command.ts";
+import type { ActionReport, performGuardAction } from "../server/maintenance/guard-command.ts";
 import { UsageError, type Command } from "./command.ts";
 
 type Options = Parameters<Command["run"]>[0]["options"];
@@ -19,7 +19,7 @@ export const keysDistrust: Command = {
   examples: ["holdfast keys distrust", "holdfast keys distrust --issuer https://id.example.com"],
   notes: `For an issuer whose signing key was stolen, after the issuer removed the key. ${reach}`,
   async run({ options }) {
-    const report = await performGuardAction("/guard/distrust-keys", { issuer: readIssuer(options) });
+    const report = await perform("/guard/distrust-keys", { issuer: readIssuer(options) });
     return print(report, (issuer) => `distrusts the keys of ${issuer}, and fetches them again`);
   },
 };
@@ -44,10 +44,15 @@ export const breaker: Command = {
     if (effect === undefined) {
       throw new UsageError("the state must be open, closed or auto; see holdfast breaker --help");
     }
-    const report = await performGuardAction("/guard/breaker", { state, issuer: readIssuer(options) });
+    const report = await perform("/guard/breaker", { state, issuer: readIssuer(options) });
     return print(report, (issuer) => `${effect} of ${issuer}`);
   },
 };
+
+async function perform(...action: Parameters<typeof performGuardAction>): Promise<ActionReport> {
+  const guardCommand = await import("../server/maintenance/guard-command.ts");
+  return await guardCommand.performGuardAction(...action);
+}
 
 function readIssuer(options: Options): string | undefined {
   const [issuer, ...others] = options["issuer"] ?? [];

@@ -1,5 +1,4 @@
-import { keyState } from "../server/http/admin-page.ts";
-import { exportKeys, importKeys } from "../server/maintenance/key-export.ts";
+import { keyState } from "../server/key-state.ts";
 import { withService } from "../server/maintenance/with-service.ts";
 import type { Command } from "./command.ts";
 import { readSecret } from "./secret-input.ts";
@@ -49,6 +48,7 @@ export const keysExport: Command = {
   notes: `${passphraseNote} File and\npassphrase together can sign tokens. Keys change with every rotation, so export them again after it.`,
   async run({ operands: [file = ""] }) {
     const passphrase = await readSecret("New passphrase", { twice: true });
+    const { exportKeys } = await import("../server/maintenance/key-export.ts");
     console.log(`exported ${await exportKeys(file, passphrase)} keys to ${file}`);
     return 0;
   },
@@ -65,6 +65,7 @@ export const keysImport: Command = {
     "also those that were revoked in a lost store. A key that was revoked since the export is valid again.",
   async run({ operands: [file = ""] }) {
     const passphrase = await readSecret("Passphrase", { twice: false });
+    const { importKeys } = await import("../server/maintenance/key-export.ts");
     console.log(`imported ${await importKeys(file, passphrase)} keys from ${file}`);
     return 0;
   },

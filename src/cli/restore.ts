@@ -1,4 +1,3 @@
-import { restore as restoreData } from "../server/maintenance/restore.ts";
 import { UsageError, type Command } from "./command.ts";
 
 export const restore: Command = {
@@ -20,6 +19,7 @@ export const restore: Command = {
     if (others.length > 0 || !["end", "keep"].includes(sessions)) {
       throw new UsageError("--sessions must be end or keep; see holdfast restore --help");
     }
+    const { restore: restoreData } = await import("../server/maintenance/restore.ts");
     const restored = await restoreData(file, { keepSessions: sessions === "keep" });
     console.log(`restored ${restored.file} from ${file}`);
     if (restored.previous !== null) console.log(`the previous data are kept as ${restored.previous}`);

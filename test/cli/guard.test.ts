@@ -169,7 +169,7 @@ test("the command signs with the last active key that opens, as the issuer does"
   const data = await temporaryDataDir();
   const service = await startService(data);
   t.after(async () => await service.stop("SIGKILL"));
-  const db = new DatabaseSync(localFiles(data).data);
+  const db = new DatabaseSync(localFiles(data).data, { timeout: 20_000 });
   db.exec("INSERT INTO keys VALUES ('foreign', 'ES256', 'sealed elsewhere', 0, 0, NULL)");
   db.close();
   const { code, err } = await runHoldfast(["keys", "distrust"], { data });

@@ -2,6 +2,8 @@ import { html, raw } from "hono/html";
 import type { AuditEvent, AuditKind } from "../../core/events.ts";
 import { adminStyle } from "./admin-style.ts";
 import type { OutcomeHealth, ServiceHealth } from "../health/service-health.ts";
+import { elapsedTime } from "../elapsed-time.ts";
+import { keyState } from "../key-state.ts";
 import type { Service } from "../service.ts";
 import { version } from "../version.ts";
 
@@ -54,7 +56,7 @@ export async function adminPage(view: AdminView): Promise<string> {
       <body>
         <p class="dim">Holdfast ${version}</p>
         <h1 class="${health.status}">${state}</h1>
-        <p class="dim">${time(now)}, running for ${duration(view.upMs)}</p>
+        <p class="dim">${time(now)}, running for ${elapsedTime(view.upMs)}</p>
         <dl>
           <dt>issuer</dt>
           <dd><code>${service.url}</code></dd>
@@ -163,21 +165,6 @@ function time(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }
 
-function duration(ms: number): string {
-  const minutes = Math.floor(ms / 60_000);
-  if (minutes < 1) return `${Math.floor(ms / 1000)} s`;
-  if (minutes < 60) return `${minutes} min`;
-  return minutes < 2880
-    ? `${Math.floor(minutes / 60)} h ${minutes % 60} min`
-    : `${Math.floor(minutes / 1440)} days`;
-}
-
 function megabytes(bytes: number): string {
   return `${(bytes / 1_048_576).toFixed(1)} MiB`;
-}
-
-/** Describes the state of a signing key. */
-export function keyState(key: { activatedAt: number | null; retiredAt: number | null }, now: number): string {
-  if (key.retiredAt !== null) return `retired ${duration(now - key.retiredAt)} ago`;
-  return key.activatedAt === null ? "published, signs next" : "signs";
 }

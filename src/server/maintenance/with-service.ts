@@ -1,6 +1,6 @@
 import { HoldfastError } from "../../core/errors.ts";
 import { openStore } from "../store/open-store.ts";
-import { composeService, type ServiceIdentity, type Service } from "../service.ts";
+import type { ServiceIdentity, Service } from "../service.ts";
 import { loadSettings } from "../secret-files.ts";
 
 /**
@@ -17,6 +17,8 @@ export async function withService<T>(use: (service: Service) => Promise<T>): Pro
     const message = `${local.store.description} has never been served: start the service once`;
     throw new HoldfastError("store_unavailable", message);
   }
+  // `--help` and commands that fail earlier do not load most of the package.
+  const { composeService } = await import("../service.ts");
   const service = await composeService(local, settings, JSON.parse(identity) as ServiceIdentity);
   try {
     return await use(service);
