@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { copyExample, runOwnTests } from "./coming-from/app.ts";
 import { observe } from "./coming-from/drill.ts";
-import { readMigrationPage, readTable } from "./coming-from/page.ts";
+import { readBlocks, readMigrationPage, readTable } from "./coming-from/page.ts";
 
 const OWN_TEST = "server.test.js";
 const OWN_TESTS = 5;
@@ -37,3 +39,17 @@ for (const name of [
     for (const cell of newRow) assert.match(cell ?? "", /^(?:200|503 with)/);
   });
 }
+
+test("protectAsBefore of the page about express-jwt keeps the claims on req.auth", (t) => {
+  const app = copyExample(t, "express-jwt", readMigrationPage("express-jwt"));
+  const [helper = ""] = readBlocks("express-jwt", "js");
+  const file = join(app.folder, "server.js");
+  const moved = readFileSync(file, "utf8");
+  const inSteps = moved
+    .replaceAll("protect(guard, {", "protectAsBefore({")
+    .replace("app.use(protect(guard));", `${helper}app.use(protectAsBefore());`)
+    .replaceAll("req.auth.subject", "req.auth.sub");
+  assert.notEqual(inSteps, moved);
+  writeFileSync(file, inSteps);
+  assert.equal(runOwnTests(app, OWN_TEST), OWN_TESTS);
+});
