@@ -2,6 +2,9 @@
 export const AUTH_HOST = "auth.sim";
 /** The host name of all processes with a guard, the services included. */
 export const API_HOST = "api.sim";
+/** The host name of the gateways, which are in the services. */
+export const GATEWAY_HOST = "gateway.sim";
 export const AUTHORITY_HOST = "authority.sim";
 export const AUTH_URL: string = `https://${AUTH_HOST}`;
 export const API_URL: string = `https://${API_HOST}`;
+export const GATEWAY_URL: string = `https://${GATEWAY_HOST}`;

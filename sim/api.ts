@@ -3,6 +3,7 @@ import type { ProcessContext, SimulatedProcess } from "../src/testing/simulation
 import { API_HOST } from "./addresses.ts";
 import type { Plan } from "./plan.ts";
 import type { Recorder } from "./recorder.ts";
+import type { GuardFacts } from "./sockets/server-socket.ts";
 import { SocketHost } from "./sockets/socket-host.ts";
 import type { SocketNetwork } from "./sockets/simulated-socket.ts";
 
@@ -20,12 +21,20 @@ export interface ApiParts {
   readonly context: ProcessContext;
 }
 
+/** What the history says about a guard: its bounds, and what it cannot know, such as a clock that was wrong at the start. */
+export function createFacts({
+  bounds,
+  process,
+  context,
+}: Pick<ApiParts, "bounds" | "process" | "context">): GuardFacts {
+  const start = { ...bounds, life: context.life, startErrorMs: process.clockErrorMs };
+  return () => ({ ...start, clockErrorMs: process.clockErrorMs });
+}
+
 /** Serves requests and WebSockets behind a guard, and records each decision. */
 export function serveApi(parts: ApiParts): SocketHost {
-  const { guard, plan, recorder, bounds, process, context } = parts;
-  // The checks allow what a guard cannot know, such as a clock that was wrong when it started.
-  const start = { ...bounds, life: context.life, startErrorMs: process.clockErrorMs };
-  const facts = () => ({ ...start, clockErrorMs: process.clockErrorMs });
+  const { guard, plan, recorder, context } = parts;
+  const facts = createFacts(parts);
   const sockets = new SocketHost({ ...parts, plan: plan.sockets, facts });
   context.listen(API_HOST, async (request) => {
     if (new URL(request.url).pathname === "/socket") return await sockets.handshake(request);

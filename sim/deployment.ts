@@ -13,7 +13,8 @@ import { localFiles } from "../src/server/store/local-store.ts";
 import type { Snapshots } from "../src/stores/store.ts";
 import type { ProcessContext, SimulatedProcess, World } from "../src/testing/simulation/index.ts";
 import { API_URL, AUTH_HOST, AUTH_URL, AUTHORITY_HOST } from "./addresses.ts";
-import { serveApi, type ApiParts } from "./api.ts";
+import { createFacts, serveApi, type ApiParts } from "./api.ts";
+import { serveGateway } from "./gateway.ts";
 import { SERVICE_VIEW_MS, TOLERANCE_MS, type Plan, type PlannedGuard } from "./plan.ts";
 import type { Recorder } from "./recorder.ts";
 import type { SocketHost } from "./sockets/socket-host.ts";
@@ -66,7 +67,10 @@ export function deploy(surroundings: Surroundings): Deployment {
         const service = await startService(surroundings, process, context);
         running.set(name, service);
         const bounds = { guard: name, maxRevocationAgeMs: SERVICE_VIEW_MS, degraded: "deny" };
-        serve(name, { guard: service.guard, bounds, process, context });
+        const parts = { guard: service.guard, bounds, process, context };
+        serve(name, parts);
+        const { recorder } = surroundings;
+        serveGateway({ ...parts, audience: API_URL, recorder, facts: createFacts(parts) });
       }),
     ),
     guards: plan.guards.map((planned) =>

@@ -18,6 +18,8 @@ export type Operation =
   | "request"
   | "connect"
   | "renew"
+  | "visit"
+  | "verify"
   | "message"
   | "close"
   | "verdict";

@@ -1,17 +1,11 @@
 import { memoryStore } from "../src/stores/memory.ts";
 import { seededEntropy } from "../src/testing/entropy.ts";
 import { seededRandom } from "../src/testing/random.ts";
-import { World, type HistoryEntry, type SimulatedProcess } from "../src/testing/simulation/index.ts";
-import { BrowserClient } from "./clients/browser-client.ts";
+import { World, type HistoryEntry } from "../src/testing/simulation/index.ts";
 import { installBrowserPlatform } from "./clients/browser-platform.ts";
-import { runAdministrator } from "./clients/administrator.ts";
-import { runKeeper } from "./clients/keeper.ts";
-import { createPasswordBook, Person, type PasswordBook } from "./clients/person.ts";
+import { createPasswordBook } from "./clients/person.ts";
+import { startClients } from "./clients/start-clients.ts";
 import type { ClientParts } from "./clients/session.ts";
-import { SessionClient } from "./clients/session-client.ts";
-import { SocketClient } from "./clients/socket-client.ts";
-import { runThief } from "./clients/thief.ts";
-import { runUserManager } from "./clients/user-manager.ts";
 import { runChecks, type Violation } from "./checks/run-checks.ts";
 import { deploy } from "./deployment.ts";
 import { scheduleFaults } from "./faults.ts";
@@ -66,7 +60,7 @@ export async function simulate(options: SimulationOptions): Promise<SimulationRe
   const deployment = deploy({ world, plan, database, recorder, sockets });
   const leaks: ClientParts["leaks"] = { access: [], ended: [], left: [], spent: [] };
   const parts = { plan, recorder, leaks, deployment, world, sockets, book: createPasswordBook() };
-  const clients = startClients(world, parts);
+  const clients = startClients(parts);
   scheduleFaults(
     plan.faults.filter(({ number }) => !without.has(number)),
     { world, deployment, database, clients },
@@ -99,64 +93,4 @@ function createDatabase(world: World, kind: StoreKind): SimulatedDatabase {
   if (kind === "sqlite") return new SimulatedSqlite(world, seededRandom(seed));
   const deployment = kind.replace("redis-", "") as DeploymentKind;
   return new SimulatedRedis({ kind: deployment, clock, random: seededRandom(seed) });
-}
-
-/** Starts the clients. Those that keep a session are returned, because faults hit them. */
-function startClients(
-  world: World,
-  parts: Parameters<typeof runAdministrator>[1] & {
-    readonly sockets: SocketNetwork;
-    readonly book: PasswordBook;
-  },
-): SimulatedProcess[] {
-  const { acknowledging, plain, browsers, keepers, thieves, administrators } = parts.plan.clients;
-  const repeat = (count: number, start: (number: number) => SimulatedProcess) =>
-    Array.from({ length: count }, (_, index) => start(index + 1));
-  const people = Array.from({ length: parts.plan.people }, (_, index) => `eve-${index + 1}`);
-  const owners = [
-    ...repeat(acknowledging, (number) => {
-      const kind = { user: `ann-${number}`, acknowledges: true };
-      return world.process(
-        `client-a${number}`,
-        async (context) => await new SessionClient(context, parts, kind).run(),
-      );
-    }),
-    ...repeat(plain, (number) => {
-      const kind = { user: `bob-${number}`, acknowledges: false };
-      return world.process(
-        `client-b${number}`,
-        async (context) => await new SessionClient(context, parts, kind).run(),
-      );
-    }),
-    ...repeat(browsers, (number) => {
-      const user = `cat-${number}`;
-      return world.process(
-        `browser-${number}`,
-        async (context) => await new BrowserClient(context, parts, user).run(),
-      );
-    }),
-    ...repeat(parts.plan.sockets.clients, (number) => {
-      const owner = { user: `dan-${number % 2}`, acknowledges: true };
-      const process: SimulatedProcess = parts.world.process(
-        `socket-${number}`,
-        async (context) => await new SocketClient(context, { ...parts, process: () => process }, owner).run(),
-      );
-      return process;
-    }),
-    ...people.map((user) =>
-      parts.world.process(user, async (context) => await new Person(context, parts, user).run()),
-    ),
-  ];
-  if (people.length > 0)
-    parts.world.process("user-manager", async (context) => await runUserManager(context, parts, people));
-  repeat(keepers, (number) =>
-    world.process(`keeper-${number}`, async (context) => await runKeeper(context, parts)),
-  );
-  repeat(thieves, (number) =>
-    world.process(`thief-${number}`, async (context) => await runThief(context, parts)),
-  );
-  repeat(administrators, (number) =>
-    world.process(`administrator-${number}`, async (context) => await runAdministrator(context, parts)),
-  );
-  return owners;
 }

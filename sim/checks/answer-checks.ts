@@ -10,6 +10,7 @@ const allowed: Readonly<Record<string, readonly number[]>> = {
   logout: [204, 503, 0],
   request: [200, 401, 503, 0],
   connect: [200, 401, 429, 503, 0],
+  visit: [200, 400, 401, 403, 503, 0],
   "password login": [200, 401, 429, 503, 0],
   "change password": [200, 401, 429, 503, 0],
 };
@@ -23,6 +24,9 @@ const successes: Readonly<Record<string, readonly (number | string)[]>> = {
   // The decision behind a 503 is checked by its cause.
   request: [200, 401, 503],
   connect: [200, 401, 429, 503],
+  // Its gateway has decided it, and records more.
+  visit: [200, 400, 401, 403, 503],
+  verify: [200, 400, 401, 403],
   renew: ["ok", "closed", "invalid_token", "busy"],
   // Too many wrong passwords limit the right one, too.
   "password login": [200, 401, 429],
@@ -67,10 +71,11 @@ export function checkRecovery(facts: Facts, run: RunHistory): Violation[] {
     const isNewKey = rotations.some(
       (rotation) => rotation.began < began && began < rotation.began + NEW_KEY_MS,
     );
-    if (answer?.["cause"] === "key_pending" && isNewKey) return [];
-    // The same certainty about the clock closes a connection.
+    const isPending = answer?.["cause"] === "key_pending" || name === "verify";
+    if (isPending && isNewKey) return [];
+    // A connection is closed for the same doubt about the clock, and the gateway answers 503. Neither tells the cause.
     const isStepped = facts.clockSteps.some((step) => step.process === call["guard"] && step.began < began);
-    if (name === "close" && isStepped) return [];
+    if ((name === "close" || name === "verify") && isStepped) return [];
     const what = answer === null ? "without an answer" : `answered with ${String(answer["status"])}`;
     const why = (answer?.["cause"] ?? answer?.["error"] ?? "") as string;
     const message = `a ${name} was ${what} although no fault held ${why}`.trim();

@@ -1,5 +1,6 @@
 import { checkRecovery, checkStatuses, checkUncaught } from "./answer-checks.ts";
 import { Facts } from "./facts.ts";
+import { checkGateway } from "./gateway-checks.ts";
 import { checkPasswords } from "./password-checks.ts";
 import { checkIntruders, checkOwners, checkSuccessors, checkThefts } from "./refresh-checks.ts";
 import type { RunHistory } from "./run-history.ts";
@@ -18,6 +19,7 @@ export function runChecks(run: RunHistory): Violation[] {
     ...checkIntruders(facts),
     ...checkThefts(facts, run),
     ...checkVerdicts(facts, run),
+    ...checkGateway(facts, run),
     ...checkPasswords(facts),
     ...checkSockets(facts, run),
     ...checkStatuses(facts),

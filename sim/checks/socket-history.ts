@@ -4,7 +4,7 @@ import type { Facts } from "./facts.ts";
 type Data = Readonly<Record<string, unknown>>;
 
 /** Something that a server recorded about a socket. */
-export interface SocketEntry {
+interface SocketEntry {
   readonly at: number;
   readonly data: Data;
 }

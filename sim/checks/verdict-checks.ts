@@ -109,10 +109,35 @@ const checks: Readonly<Record<string, VerdictCheck>> = {
   "an outage is never invalid": good,
 };
 
+const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
+
+/** What is wrong about a token that passed. `null` when nothing is. */
+export function findWrongPass(
+  operation: RecordedOperation,
+  token: IssuedToken,
+  facts: Facts,
+  run: RunHistory,
+): string | null {
+  const decision = { operation, token, status: "valid", seconds };
+  return expired(decision, facts, run) ?? revoked(decision, facts, run);
+}
+
+/** What is wrong about a 401 that does not tell its reason. `null` when one of the reasons is proven. */
+export function findWrongRefusal(
+  operation: RecordedOperation,
+  token: IssuedToken,
+  facts: Facts,
+  run: RunHistory,
+): string | null {
+  const messages = ["expired", "revoked", "not_yet_valid"].map((reason) =>
+    good({ operation: { ...operation, answer: { reason } }, token, status: "invalid", seconds }, facts, run),
+  );
+  return messages.includes(null) ? null : "a good token was refused with 401";
+}
+
 /** Checks each decision by itself, and that a guard never forgets a revocation that it has told. */
 export function checkVerdicts(facts: Facts, run: RunHistory): Violation[] {
   const violations: Violation[] = [];
-  const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
   const told = new Map<string, number>();
   for (const operation of facts.operations) {
     const { operation: kind, call, answer, process, ended, began } = operation;

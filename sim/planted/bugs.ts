@@ -1,5 +1,6 @@
 import type { PlantedBug } from "./planted-bug.ts";
 import { connectionBugs } from "./connection-bugs.ts";
+import { gatewayBugs } from "./gateway-bugs.ts";
 import { userBugs } from "./user-bugs.ts";
 import { redisBugs } from "./redis-bugs.ts";
 
@@ -280,5 +281,6 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   ...userBugs,
   ...connectionBugs,
+  ...gatewayBugs,
   ...redisBugs,
 ];

@@ -11,7 +11,8 @@ export interface PlantedBug {
     | "revocations"
     | "pipeline"
     | "resilience"
-    | "connections";
+    | "connections"
+    | "gateway";
   /** Relative to `src/`. */
   readonly file: string;
   /** A text that the file contains exactly once. */

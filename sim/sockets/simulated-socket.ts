@@ -13,7 +13,7 @@ type Frame =
   | { readonly kind: "close"; readonly code: number };
 
 /** The close code that a library reports when the connection broke without a close frame (RFC 6455 §7.4.1). */
-export const BROKEN = 1006;
+const BROKEN = 1006;
 /** The first retransmission of a lost packet. Each further one waits twice as long. */
 const RETRANSMIT_MS = 200;
 /** After so many retransmissions, about 25 seconds, the sender gives up. */
