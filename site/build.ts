@@ -6,6 +6,7 @@
 import { cpSync, globSync } from "node:fs";
 import { build } from "vitepress";
 import manifest from "../package.json" with { type: "json" };
+import { writeApi } from "./api.ts";
 import { findBrokenLinks } from "./check-links.ts";
 import { writeLlms } from "./llms.ts";
 import { readGroups, root } from "./navigation.ts";
@@ -14,6 +15,7 @@ import { stage, stageFolder } from "./stage.ts";
 const site = `${root}dist-site/`;
 
 stage();
+await writeApi(`${stageFolder}reference/api/`);
 await build(`${root}site`);
 for (const page of globSync("**/*.md", { cwd: stageFolder })) cpSync(stageFolder + page, site + page);
 writeLlms(readGroups(), manifest.description, stageFolder, site);

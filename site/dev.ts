@@ -5,10 +5,12 @@
  */
 import { watch } from "node:fs";
 import { createServer } from "vitepress";
+import { writeApi } from "./api.ts";
 import { root } from "./navigation.ts";
-import { stage, stagePage } from "./stage.ts";
+import { stage, stageFolder, stagePage } from "./stage.ts";
 
 stage();
+await writeApi(`${stageFolder}reference/api/`);
 watch(`${root}docs`, { recursive: true }, (_, file) => {
   if (file?.endsWith(".md") !== true || file === "README.md") return;
   try {

@@ -1,8 +1,16 @@
 import type { DefaultTheme, UserConfig } from "vitepress";
+import { readApiEntries } from "../api-entries.ts";
 import { readGroups } from "../navigation.ts";
 
 const groups = readGroups();
 const linkOf = (target: string) => `/${target.replace(/(?:index)?\.md$/, "")}`;
+
+const api = {
+  text: "API",
+  link: "/reference/api/",
+  collapsed: true,
+  items: readApiEntries().map(({ specifier, page }) => ({ text: specifier, link: `/reference/api/${page}` })),
+};
 
 /** The anchor of a heading, as the host of the repository makes it. Links of pages work in both places. */
 const slugify = (heading: string) =>
@@ -36,7 +44,10 @@ const config: UserConfig<DefaultTheme.Config> = {
     sidebar: groups.map(({ title, pages }) => ({
       text: title,
       collapsed: true,
-      items: pages.map((page) => ({ text: page.title, link: linkOf(page.target) })),
+      items: [
+        ...pages.map((page) => ({ text: page.title, link: linkOf(page.target) })),
+        ...(title === "Reference" ? [api] : []),
+      ],
     })),
     outline: { level: [2, 3] },
     search: { provider: "local" },
