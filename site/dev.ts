@@ -12,7 +12,7 @@ import { stage, stageFolder, stagePage } from "./stage.ts";
 stage();
 await writeApi(`${stageFolder}reference/api/`);
 watch(`${root}docs`, { recursive: true }, (_, file) => {
-  if (file?.endsWith(".md") !== true || file === "README.md") return;
+  if (file?.endsWith(".md") !== true) return;
   try {
     stagePage(`docs/${file}`);
   } catch (error) {

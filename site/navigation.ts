@@ -30,7 +30,7 @@ const outside: Readonly<Record<string, string>> = {
 
 /** The place in the site of a Markdown file of the repository. `null` when the site does not have it. */
 export function targetOf(source: string): string | null {
-  if (source === "docs/README.md") return "index.md";
+  if (source === "docs/README.md") return "pages.md";
   if (source.startsWith("docs/")) return source.slice("docs/".length).replace(/README\.md$/, "index.md");
   return outside[source] ?? null;
 }

@@ -20,7 +20,7 @@ const { homepage } = JSON.parse(readFileSync(`${root}package.json`, "utf8")) as 
 export function stage(): void {
   rmSync(stageFolder, { recursive: true, force: true });
   const listed = readGroups().flatMap(({ pages }) => pages.map(({ source }) => source));
-  const own = globSync("docs/**/*.md", { cwd: root }).filter((page) => page !== "docs/README.md");
+  const own = globSync("docs/**/*.md", { cwd: root });
   for (const source of new Set([...listed, ...own])) stagePage(source);
   cpSync(`${root}docs/images`, `${stageFolder}images`, { recursive: true });
   cpSync(`${root}site/icon.svg`, `${stageFolder}public/icon.svg`);
