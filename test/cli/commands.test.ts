@@ -133,6 +133,18 @@ test("token inspect decodes a token and explains its verdict, without its signat
   assert.ok(!odd.out.includes("\u001b"));
 });
 
+test("token inspect says which audience a token has, and which the service accepts", async (t) => {
+  const { data, service } = await running(t);
+  const { access_token: token } = await login(service.url);
+  await service.stop();
+  const renamed = await startService(data, { HOLDFAST_AUDIENCE: "https://api.example.com" });
+  t.after(async () => await renamed.stop());
+  const { code, out } = await runHoldfast(["token", "inspect", token], { data });
+  assert.equal(code, 1);
+  const facts = /; aud is "http:\/\/holdfast\.test", accepted: "https:\/\/api\.example\.com"$/m;
+  assert.match(out, facts);
+});
+
 test("law 3: a command reads revocations from the store, and does not change the snapshots of the service", async (t) => {
   const { data, service } = await running(t);
   const { access_token: token, session_id: session } = await login(service.url);

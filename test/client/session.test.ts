@@ -29,6 +29,7 @@ test("a refused login tells the cause, and an outage of the service is no refusa
   await assert.rejects(auth.login({ username: "mallory" }), (error: LoginRefused) => {
     assert.ok(error instanceof LoginRefused);
     assert.equal(error.cause, "invalid_credentials");
+    assert.equal("retryAfterMs" in error, false, "another attempt may follow at once");
     return true;
   });
   device.fault = () => new Response("<h1>Bad gateway</h1>", { status: 502 });

@@ -187,5 +187,7 @@ test(
     assert.equal(await page.locator(".flows .moving.past").count(), 2);
     // Two lines lead on to the verification, and one leads from the authority to the decision.
     assert.equal(await page.locator(".flows .moving:not(.past)").count(), 3);
+    const drawn = "[...document.querySelectorAll('.flows path')].map((path) => path.getAttribute('d'))";
+    for (const path of await page.evaluate<string[]>(drawn)) assert.match(path, /^M[\d.]+ [\d.]+[HV]/);
   },
 );

@@ -4,6 +4,7 @@ import type { Browser } from "playwright-core";
 import { routes } from "../../src/dashboard/data/routes.ts";
 import { noChromium, startChromium } from "../browser/chromium.ts";
 import { login, verify } from "../support/auth-calls.ts";
+import { startControlledStream } from "./controlled-stream.ts";
 import { accessibilityFaults, openDashboard, openView, startWatchedService } from "./dashboard-page.ts";
 
 const titles = routes.map(({ title }) => title);
@@ -56,6 +57,37 @@ for (const colorScheme of ["light", "dark"] as const) {
     assert.deepEqual(await accessibilityFaults(page), [], "list of keys");
   });
 }
+
+test("the colour of a breaker says whether its authority is asked", { skip: noChromium }, async (t) => {
+  const { adminAddress } = await startWatchedService(t);
+  const { origin, snapshot, send } = await startControlledStream(t, adminAddress);
+  const { frame } = snapshot;
+  const [issuer] = frame.state.issuers;
+  assert.ok(issuer !== undefined);
+  const page = await browser.newPage();
+  t.after(async () => await page.close());
+  await page.goto(`${origin}#keys`);
+  for (const [breaker, tone] of [
+    ["closed", "ok"],
+    ["open", "failing"],
+    ["half-open", "degraded"],
+    ["forced open", "degraded"],
+  ] as const) {
+    const authority = {
+      kind: "introspection",
+      breaker,
+      failingMs: null,
+      retryAfterMs: 0,
+      softTimeoutMs: 80,
+      inFlight: 0,
+      cause: null,
+      lastError: null,
+    };
+    const issuers = [{ ...issuer, authority }];
+    await send("snapshot", { ...snapshot, frame: { ...frame, state: { ...frame.state, issuers } } });
+    await page.locator(`.card .tone-${tone}`, { hasText: `breaker ${breaker}` }).waitFor();
+  }
+});
 
 test("no view scrolls sideways on a screen of 320 pixels", { skip: noChromium }, async (t) => {
   const { adminAddress } = await startWatchedService(t);

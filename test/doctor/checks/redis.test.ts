@@ -43,8 +43,10 @@ test("redis: a server of a running service is well, and so are its clock and sec
 });
 
 test("redis: a frozen server and a read-only replica are failures", options, async (t) => {
-  const { redis, check } = await start(t);
+  const { redis, settings, check } = await start(t);
   redis.freeze();
+  const [secret] = await findings(secretCheck, await makeContext(settings));
+  assert.equal(secret?.detail, "long enough; the store is not readable or new, so it was not compared");
   assertProblem(
     await check(),
     "fail",

@@ -68,6 +68,15 @@ test("round-trip: an instance on another store is a failure that names the step 
   assertProblem(gone, "fail", /no answer in time/, /log of that instance/);
 });
 
+test("round-trip: an instance whose proxy answers with a page is a failure that names the step", async (t) => {
+  const data = await temporaryDataDir();
+  await start(t, data);
+  const { origin } = new URL(await startServer(t, (_, res) => res.end("<h1>Please log in</h1>")));
+  const { list } = await roundTrip(data, [origin]);
+  const detail = new RegExp(`the login at ${origin} answered 200 in place of tokens`);
+  assertProblem(list, "fail", detail, /log of that instance/);
+});
+
 test("round-trip: a throw-away user that cannot be removed is named, with the command that removes it", async (t) => {
   const data = await temporaryDataDir();
   await start(t, data);
