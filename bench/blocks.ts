@@ -2,25 +2,30 @@
  * Measures the longest turn of the service's event loop while it does everything that grows with its data: the start, the
  * first reads, snapshots, each revocation, the end of a user's sessions, pages, the clean-up and the rotation of keys. The
  * file holds a million sessions and a million revocations; `--sessions N` and `--revocations N` change that. The time of a
- * turn is processor time of the main thread, so other programs do not count. The wall time is shown beside it.
+ * turn is processor time of the main thread, so other programs do not count. The wall time is shown beside it. The data are
+ * in a file, or with `--store redis` in a Redis of its own, to which `holdfast migrate` has moved them.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { RedisServer } from "../test/support/redis-servers.ts";
 import { BUSY_SUBJECT } from "./large/seed.ts";
 import { LargeService } from "./large/service-process.ts";
-import { clientHeader, credentials, prepare, settingsFor } from "./large/settings.ts";
+import { clientHeader, credentials, moveToRedis, prepare, settingsFor } from "./large/settings.ts";
 
 const { values: flags } = parseArgs({
   options: {
     sessions: { type: "string", default: "1000000" },
     revocations: { type: "string", default: "1000000" },
+    store: { type: "string", default: "sqlite" },
     json: { type: "string" },
   },
 });
 const TARGET_MS = 20;
+/** The sessions of one user. A user has at most 10,000 by default. Redis ends them one by one. */
+const OF_ONE = flags.store === "redis" ? 10_000 : 20_000;
 
 interface Tokens {
   readonly access_token: string;
@@ -88,15 +93,22 @@ async function expectOk(
 
 const folder = mkdtempSync(join(tmpdir(), "holdfast-bench-"));
 const running = new Set<LargeService>();
+let redis: RedisServer | null = null;
 try {
   const seedAt = performance.now();
-  const count = { sessions: Number(flags.sessions), revocations: Number(flags.revocations) };
+  const count = {
+    sessions: Number(flags.sessions),
+    revocations: Number(flags.revocations),
+    sessionsOfOne: OF_ONE,
+  };
   await prepare(folder, count);
   const seedMs = Math.round(performance.now() - seedAt);
   console.log(`${count.sessions} sessions, ${count.revocations} revocations: ${seedMs} ms`);
-  await run(settingsFor(folder));
+  if (flags.store === "redis") redis = await RedisServer.start(["appendfsync everysec"]);
+  await run(redis === null ? settingsFor(folder) : moveToRedis(folder, redis.url));
 } finally {
   for (const service of running) await service.stop();
+  await redis?.stop();
   rmSync(folder, { recursive: true, force: true });
 }
 console.log(`${cpus()[0]?.model}, ${cpus().length} cores, Node ${process.version}`);
@@ -137,7 +149,7 @@ async function run(settings: Readonly<Record<string, string>>): Promise<void> {
     await expectOk(one, "/auth/revocations", { headers: { authorization: clientHeader } });
   });
   const subject = encodeURIComponent(BUSY_SUBJECT);
-  await measured(one, "all pages of one user's 20,000 sessions", async () => {
+  await measured(one, `all pages of one user's ${OF_ONE} sessions`, async () => {
     for (let after: string | undefined = ""; after !== undefined;) {
       const path = `/admin/sessions?subject=${subject}&limit=500${after && `&after=${encodeURIComponent(after)}`}`;
       const page = JSON.parse(await expectOk(one, path, { headers: bearer() })) as { next?: string | null };
@@ -155,7 +167,7 @@ async function run(settings: Readonly<Record<string, string>>): Promise<void> {
       await expectOk(one, path, { headers: bearer(), admin: true });
     }
   });
-  await measured(one, "end one user's 20,000 sessions", async () => {
+  await measured(one, `end one user's ${OF_ONE} sessions`, async () => {
     await expectOk(one, `/admin/sessions?subject=${subject}`, { method: "DELETE", headers: bearer() });
   });
   await measured(one, "rotation of the signing keys", async () => {

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { seedFile } from "./seed.ts";
 import { LargeService } from "./service-process.ts";
@@ -32,7 +33,7 @@ export function settingsFor(folder: string): Readonly<Record<string, string>> {
 /** Lets a service make its folders and keys in `folder`, and fills its file. */
 export async function prepare(
   folder: string,
-  count: { readonly sessions: number; readonly revocations: number },
+  count: { readonly sessions: number; readonly revocations: number; readonly sessionsOfOne?: number },
 ): Promise<void> {
   const { service, whenStarted } = await LargeService.spawn(settingsFor(folder));
   try {
@@ -40,5 +41,21 @@ export async function prepare(
   } finally {
     await service.stop();
   }
-  seedFile(join(folder, "data", "holdfast.db"), { issuer, secret, ...count, sessionsOfOne: 20_000 });
+  seedFile(join(folder, "data", "holdfast.db"), { issuer, secret, sessionsOfOne: 20_000, ...count });
+}
+
+/** Moves the file in `folder` to an empty Redis, and returns the settings of a service on it. */
+export function moveToRedis(folder: string, url: string): Readonly<Record<string, string>> {
+  const settings = {
+    ...settingsFor(folder),
+    HOLDFAST_STORE: "redis",
+    REDIS_URL: url,
+    HOLDFAST_REDIS_DURABILITY: "everysec",
+  };
+  const command = join(import.meta.dirname, "../../src/cli.ts");
+  execFileSync(process.execPath, ["--no-warnings", command, "migrate"], {
+    env: { ...process.env, ...settings },
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  return settings;
 }

@@ -38,7 +38,11 @@ export class ExpiringIds {
 
   /** The time until which the id counts. `undefined` for an unknown id. */
   until(id: string): number | undefined {
-    return this.get(id)?.[0];
+    const hash = hashOf(id);
+    const shard = this.#shards[hash >>> (32 - SHARD_BITS)];
+    const entry = shard?.find(hash, id) ?? -1;
+    if (shard !== undefined && entry >= 0) return shard.untilOf(entry);
+    return this.#crowded.get(id)?.[0];
   }
 
   /** The time until which the id counts, and its further numbers. `undefined` for an unknown id. */

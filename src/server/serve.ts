@@ -39,7 +39,7 @@ import { loadSettings } from "./secret-files.ts";
 import { createSessionDigest, type SessionDigest } from "./session-digest.ts";
 import { findServiceLinks } from "./service-links.ts";
 import type { Settings } from "./settings.ts";
-import { openStore } from "./store/open-store.ts";
+import { loadStoreModules, openStore } from "./store/open-store.ts";
 import { version } from "./version.ts";
 
 export interface RunningService {
@@ -78,6 +78,7 @@ export async function startService(
   try {
     const { policyFile, roles } = settings;
     const policy = policyFile === undefined ? undefined : await readPolicyFile(policyFile);
+    await loadStoreModules(settings);
     // The ports come first, so that a second service is refused before it touches any data.
     const requests = measureRequests(settings, log, platform.clock);
     const publicListener = await listen(settings.host, settings.port, "HOLDFAST_PORT", {

@@ -1,8 +1,14 @@
 import { HoldfastError } from "../../core/errors.ts";
 import { redisStore, type RedisStoreOptions } from "../../stores/redis.ts";
+import { importRedis } from "../../stores/redis/connect-client.ts";
 import { systemPlatform, type Platform } from "../platform.ts";
 import { claimStore, localFiles, makeDirectory, type OpenedStore } from "./local-store.ts";
 import { readPrivateFile } from "./private-file.ts";
+
+/** Loads the package that the store needs. Rejects when it is not installed. */
+export async function loadRedis(): Promise<void> {
+  await importRedis();
+}
 
 /**
  * Opens the store in Redis. `create` accepts an empty Redis when this machine never used a store. Rejects with
