@@ -2,8 +2,9 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { isRegistryOnline, packPackages } from "../support/packed-packages.ts";
 import { followPage } from "../support/walkthrough/follow-page.ts";
-import { createNpmFolder, isRegistryOnline, packPackage } from "../support/walkthrough/packages.ts";
+import { createNpmFolder } from "../support/walkthrough/packages.ts";
 import { readTabs } from "../support/walkthrough/page.ts";
 
 const page = join(fileURLToPath(new URL("../..", import.meta.url)), "docs/start/protect-an-api.md");
@@ -12,8 +13,7 @@ const skip = (await isRegistryOnline()) ? false : "the package registry cannot b
 describe("a reader who protects an API", { skip }, () => {
   let npmFolder = "";
   before(async () => {
-    const tarball = await packPackage();
-    npmFolder = createNpmFolder({ holdfast: tarball, "holdfast-guard": tarball });
+    npmFolder = createNpmFolder(await packPackages());
   });
   after(async () => await rm(npmFolder, { recursive: true, force: true }));
 

@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { noChromium } from "../browser/chromium.ts";
+import { isRegistryOnline, packPackages } from "../support/packed-packages.ts";
 import { followPage } from "../support/walkthrough/follow-page.ts";
-import { createNpmFolder, isRegistryOnline, packPackage } from "../support/walkthrough/packages.ts";
+import { createNpmFolder } from "../support/walkthrough/packages.ts";
 import { readTabs } from "../support/walkthrough/page.ts";
 import { openShop } from "./shop-visitor.ts";
 
@@ -13,30 +14,38 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const hasNginx = spawnSync("nginx", ["-v"]).status === 0 || process.env["CI"] === "true";
 const skip = (await isRegistryOnline()) ? false : "the package registry cannot be reached";
 
-describe("a reader who follows a page to the letter gets what it says", { skip }, () => {
+describe("a reader who follows a page to the letter", { skip }, () => {
   let npmFolder = "";
   before(async () => {
-    const tarball = await packPackage();
-    npmFolder = createNpmFolder({ holdfast: tarball, "holdfast-guard": tarball });
+    npmFolder = createNpmFolder(await packPackages());
   });
   after(async () => await rm(npmFolder, { recursive: true, force: true }));
 
   const pages: [page: string, skip: string | false][] = [
+    ["README.md", false],
     ["docs/start/put-it-before-anything.md", hasNginx ? false : "nginx is not installed"],
     ["docs/start/run-the-service.md", false],
     ["docs/start/issue-sessions.md", false],
     ["docs/outages/index.md", false],
   ];
   for (const [page, reason] of pages) {
-    test(page, { skip: reason }, async () => await followPage(join(root, page), { npmFolder }));
+    test(
+      `gets what ${page} says`,
+      { skip: reason },
+      async () => await followPage(join(root, page), { npmFolder }),
+    );
   }
 
   const browserPage = join(root, "docs/start/keep-a-browser-logged-in.md");
   for (const tab of readTabs(browserPage)) {
-    test(`docs/start/keep-a-browser-logged-in.md with ${tab}`, { skip: noChromium }, async (t) => {
-      const shop = await openShop();
-      t.after(async () => await shop.close());
-      await followPage(browserPage, { tab, npmFolder, browserSteps: shop.steps });
-    });
+    test(
+      `gets what docs/start/keep-a-browser-logged-in.md says with ${tab}`,
+      { skip: noChromium },
+      async (t) => {
+        const shop = await openShop();
+        t.after(async () => await shop.close());
+        await followPage(browserPage, { tab, npmFolder, browserSteps: shop.steps });
+      },
+    );
   }
 });

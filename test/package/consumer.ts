@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { packPackages, type Packed, type PackedPackages } from "../support/packed-packages.ts";
 
 interface Output {
   readonly stdout: string;
@@ -15,27 +16,6 @@ export const run: (file: string, args: readonly string[], options: { cwd: string
   promisify(execFile);
 export const root: string = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Whether the package registry can be reached. An install of a tarball needs it. A CI run without it fails. */
-export async function isOnline(): Promise<boolean> {
-  const online = await run("npm", ["view", "fastest-levenshtein@1.0.16", "version", "--prefer-offline"], {
-    cwd: tmpdir(),
-  }).then(
-    () => true,
-    () => false,
-  );
-  if (!online && process.env["CI"] === "true") throw new Error("the package registry cannot be reached");
-  return online;
-}
-
-/** What `npm pack --json` says about a tarball. */
-interface Packed {
-  readonly filename: string;
-  /** Bytes of the tarball. */
-  readonly size: number;
-  readonly unpackedSize: number;
-  readonly files: readonly { readonly path: string }[];
-}
-
 /** A project that has a packed tarball installed. */
 export interface Consumer {
   readonly project: string;
@@ -45,14 +25,13 @@ export interface Consumer {
   readonly compile: (source: string, ...options: string[]) => Promise<string>;
 }
 
-/** Packs the package in this folder, and installs the tarball in a new project. */
-export async function installPacked(folder: string): Promise<Consumer> {
+/** Packs both packages, and installs one of them in a new project. */
+export async function installPacked(name: keyof PackedPackages): Promise<Consumer> {
   const project = await mkdtemp(join(tmpdir(), "holdfast-package-"));
-  const output = await run("npm", ["pack", "--json", "--pack-destination", project], { cwd: folder });
-  const [packed] = JSON.parse(output.stdout.slice(output.stdout.indexOf("["))) as [Packed];
+  const packed = (await packPackages())[name];
   const inProject = async (file: string, args: string[]) => await run(file, args, { cwd: project });
   await writeFile(join(project, "package.json"), `{"name":"consumer","private":true,"type":"module"}`);
-  await inProject("npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", `./${packed.filename}`]);
+  await inProject("npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", packed.tarball]);
   const compile = async (source: string, ...options: string[]) => {
     await writeFile(join(project, "consumer.ts"), source);
     const all = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2024"];

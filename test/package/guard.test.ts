@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { mkdtemp, readFile, rm, stat, symlink } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, rm, stat, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { after, before, describe, test } from "node:test";
@@ -9,7 +8,8 @@ import { guardEntries } from "../../scripts/guard-package.ts";
 import { protect as protectHere } from "../../src/adapters/fetch.ts";
 import * as here from "../../src/index.ts";
 import { createMint } from "../../src/testing/index.ts";
-import { exportsOf, installPacked, isOnline, loadedModules, root, run, type Consumer } from "./consumer.ts";
+import { isRegistryOnline } from "../support/packed-packages.ts";
+import { exportsOf, installPacked, loadedModules, root, run, type Consumer } from "./consumer.ts";
 
 const subpaths = Object.keys(guardEntries);
 const specifier = (subpath: string) => `holdfast-guard${subpath.slice(1)}`;
@@ -18,17 +18,14 @@ const needing = ["./client/react", "./fastify", "./fastify-websocket", "./nestjs
 const alone = subpaths.filter((path) => !needing.includes(path));
 /** What the entries of `holdfast` export beyond those of this package. */
 const wholeOnly = ["mountIssuer", "redisStore"];
-const skip = (await isOnline()) ? false : "the package registry cannot be reached";
+const skip = (await isRegistryOnline()) ? false : "the package registry cannot be reached";
 
 describe("the packed tarball of holdfast-guard", { skip }, () => {
   const folders: string[] = [];
   let consumer: Consumer;
 
   before(async () => {
-    const built = await mkdtemp(join(tmpdir(), "holdfast-guard-"));
-    folders.push(built);
-    await run(process.execPath, ["scripts/build-guard.ts", "--out", built], { cwd: root });
-    consumer = await installPacked(built);
+    consumer = await installPacked("holdfast-guard");
     folders.push(consumer.project);
   });
   after(async () => {

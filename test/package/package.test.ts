@@ -4,7 +4,8 @@ import { readFile, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { startService } from "../support/service-process.ts";
-import { exportsOf, installPacked, isOnline, loadedModules, root, run, type Consumer } from "./consumer.ts";
+import { isRegistryOnline } from "../support/packed-packages.ts";
+import { exportsOf, installPacked, loadedModules, root, run, type Consumer } from "./consumer.ts";
 
 const manifest = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as {
   version: string;
@@ -16,7 +17,7 @@ const needing = ["./client/react", "./fastify", "./fastify-websocket", "./nestjs
 const alone = subpaths.filter((path) => !needing.includes(path));
 const specifier = (subpath: string) => `holdfast${subpath.slice(1)}`;
 
-const skip = (await isOnline()) ? false : "the package registry cannot be reached";
+const skip = (await isRegistryOnline()) ? false : "the package registry cannot be reached";
 
 describe("the packed tarball", { skip }, () => {
   let consumer: Consumer;
@@ -25,7 +26,7 @@ describe("the packed tarball", { skip }, () => {
   const compile: Consumer["compile"] = async (source) => await consumer.compile(source);
 
   before(async () => {
-    consumer = await installPacked(root);
+    consumer = await installPacked("holdfast");
     ({ project } = consumer);
   });
   after(async () => await rm(project, { recursive: true, force: true }));
