@@ -3,13 +3,12 @@
  * a new process of the built package: `npm run build` comes first. The runs of all contenders alternate, and the time of
  * a process that does nothing is subtracted from each.
  */
-import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { parseArgs, promisify } from "node:util";
+import { parseArgs } from "node:util";
 import { createMint } from "../src/testing/index.ts";
+import { median, startProcess, type StartCost } from "./process-start.ts";
 
-const run = promisify(execFile);
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 const { values: flags } = parseArgs({
@@ -17,7 +16,7 @@ const { values: flags } = parseArgs({
 });
 
 const mint = await createMint({ issuer: "https://id.example.com", audience: "https://api.example.com" });
-const given = JSON.stringify({ token: mint.token(), jwks: mint.jwks() });
+const given = { token: mint.token(), jwks: mint.jwks() };
 
 /** Programs that end with the processor time and the time since the start of the process, in milliseconds. */
 const programs: Readonly<Record<string, string>> = {
@@ -40,30 +39,10 @@ const programs: Readonly<Record<string, string>> = {
     if ((await guard.validate(given.token)).status !== "valid") throw new Error("the token was refused");`,
 };
 
-interface Cost {
-  readonly ms: number;
-  readonly cpuMs: number;
-}
-
-async function start(program: string): Promise<Cost> {
-  const source = `
-    const given = JSON.parse(process.env.GIVEN);
-    ${program}
-    const { user, system } = process.cpuUsage();
-    console.log(JSON.stringify({ ms: performance.now(), cpuMs: (user + system) / 1000 }));
-    process.exit();`;
-  const env = { ...process.env, GIVEN: given };
-  const { stdout } = await run(process.execPath, ["--input-type=module", "-e", source], { cwd: root, env });
-  return JSON.parse(stdout) as Cost;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-}
-
-const runs = new Map(Object.keys(programs).map((name) => [name, [] as Cost[]]));
+const runs = new Map(Object.keys(programs).map((name) => [name, [] as StartCost[]]));
 for (let round = 0; round < Number(flags.rounds); round++) {
-  for (const [name, program] of Object.entries(programs)) runs.get(name)?.push(await start(program));
+  for (const [name, program] of Object.entries(programs))
+    runs.get(name)?.push(await startProcess(program, root, given));
 }
 
 const alone = runs.get("node alone") ?? [];

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import { readFile, rm, symlink } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { startService } from "../support/service-process.ts";
 import { isRegistryOnline } from "../support/packed-packages.ts";
@@ -72,6 +72,21 @@ describe("the packed tarball", { skip }, () => {
     };
     for (const tool of ["node", "typescript", "fast-check", "jsonwebtoken", "preact", "uplot", "esbuild"]) {
       assert.equal(`node_modules/${tool}` in lock.packages, false);
+    }
+  });
+
+  test("each map leads to source that the package has, and contains none", async () => {
+    const installed = join(project, "node_modules/holdfast");
+    const maps = globSync("dist/**/*.map", { cwd: installed });
+    assert.ok(maps.length > 20);
+    for (const map of maps) {
+      const { sources, sourcesContent } = JSON.parse(await readFile(join(installed, map), "utf8")) as {
+        sources: string[];
+        sourcesContent?: unknown[];
+      };
+      assert.deepEqual(sourcesContent?.filter(Boolean) ?? [], [], map);
+      const missing = sources.filter((source) => !existsSync(join(installed, dirname(map), source)));
+      assert.deepEqual(missing, [], map);
     }
   });
 
