@@ -18,7 +18,8 @@ function commandLines(): CommandLine[] {
     .filter(({ language }) => ["sh", "bash", "console"].includes(language))
     .flatMap(({ page, line, code }) =>
       code.split("\n").flatMap((text, i) => {
-        const [, rest] = /(?:^|[\s;&|(])holdfast ([a-z-][^#|<>;&)]*)/.exec(text.replace(/#.*$/, "")) ?? [];
+        const [, rest] =
+          /(?:^|[\s;&|(])holdfast (?!holdfast\b)([a-z-][^#|<>;&)]*)/.exec(text.replace(/#.*$/, "")) ?? [];
         // An expansion of the shell has blanks, and an installed package is no command.
         if (rest === undefined || /npm (?:install|view|pack)/.test(text)) return [];
         const words = rest
