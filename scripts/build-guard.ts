@@ -6,6 +6,7 @@ import { spawnSync } from "node:child_process";
 import { copyFileSync, globSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import root from "../package.json" with { type: "json" };
 import { bundleLibrary } from "./bundle-library.ts";
 import { guardEntries, guardManifest } from "./guard-package.ts";
 
@@ -85,4 +86,8 @@ for (const file of types.files)
 const manifest = guardManifest({ byCode: code.packages, byTypes: types.packages });
 writeFileSync(join(out, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
 copyFileSync("packages/guard/README.md", join(out, "README.md"));
-for (const name of ["LICENSE", "CHANGELOG.md"]) copyFileSync(name, join(out, name));
+copyFileSync("LICENSE", join(out, "LICENSE"));
+// The package has no docs, so the links of the changelog lead to the repository.
+const changelog = readFileSync("CHANGELOG.md", "utf8");
+const repository = `${root.homepage}/blob/main/`;
+writeFileSync(join(out, "CHANGELOG.md"), changelog.replaceAll(/\]\((?!https?:|#)/g, `](${repository}`));

@@ -60,6 +60,13 @@ describe("the packed tarball of holdfast-guard", { skip }, () => {
     assert.deepEqual(beyond, ["CHANGELOG.md", "LICENSE", "README.md", "package.json"]);
   });
 
+  test("no page of the package links to a file that the package lacks", () => {
+    for (const page of ["README.md", "CHANGELOG.md"]) {
+      const text = readFileSync(join(consumer.project, "node_modules/holdfast-guard", page), "utf8");
+      assert.doesNotMatch(text, /\]\((?!https?:|#)/, page);
+    }
+  });
+
   test("each entry exports what the same entry of holdfast exports, but no part of the issuer", async () => {
     const found = await exportsOf(alone.map(specifier), consumer.run);
     const inCheckout: Consumer["run"] = async (file, args) => await run(file, args, { cwd: root });
