@@ -24,8 +24,8 @@ interface Session {
 
 const load = async (name: string) =>
   (await import(pathToFileURL(join(process.argv[2] ?? "", name)).href)) as unknown;
-const { startServers } = (await load("servers.js")) as { startServers(): Promise<Servers> };
-const { createSession } = (await load("session.js")) as { createSession(servers: Servers): Session };
+const { startServers } = (await load("servers.js")) as { startServers: () => Promise<Servers> };
+const { createSession } = (await load("session.js")) as { createSession: (servers: Servers) => Session };
 
 async function start(): Promise<{ servers: Servers; session: Session }> {
   const servers = await startServers();
