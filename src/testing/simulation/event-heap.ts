@@ -49,6 +49,8 @@ export class EventHeap {
   }
 }
 
+/** What a freeze has delayed happens in the order in which it was due. */
 function isBefore(one: SimulationEvent, other: SimulationEvent): boolean {
-  return one.at < other.at || (one.at === other.at && one.order < other.order);
+  if (one.at !== other.at) return one.at < other.at;
+  return one.dueAt === other.dueAt ? one.order < other.order : one.dueAt < other.dueAt;
 }

@@ -19,8 +19,10 @@ export interface Machine {
 export interface SimulationEvent {
   /** True time of the world, epoch milliseconds with a fraction. */
   at: number;
-  /** Events of the same moment happen in this order. */
-  order: number;
+  /** The time for which it was planned. A freeze of its process makes it later. */
+  readonly dueAt: number;
+  /** Events that were due at the same moment happen in this order. */
+  readonly order: number;
   /** The process in which it happens. `null` for the world itself. */
   readonly machine: Machine | null;
   /** The life of the process that planned the event. A restarted process has another one. */

@@ -203,8 +203,10 @@ export class World implements Scheduler {
 
   /** @internal Plans an event. */
   plan(ms: number, machine: Machine | null, label: string, run: () => void): SimulationEvent {
+    const at = this.#now + (ms > 0 ? ms : 0);
     const event: SimulationEvent = {
-      at: this.#now + (ms > 0 ? ms : 0),
+      at,
+      dueAt: at,
       order: this.#order++,
       machine,
       life: machine?.life ?? 0,
@@ -243,7 +245,6 @@ export class World implements Scheduler {
     if (!machine.isAlive || machine.life !== event.life) return false;
     if (machine.frozenUntil <= event.at) return true;
     event.at = machine.frozenUntil;
-    event.order = this.#order++;
     this.#heap.push(event);
     return false;
   }

@@ -71,6 +71,21 @@ test("a frozen process does everything late and in order, and a suspended machin
   ]);
 });
 
+test("what was due in a freeze happens in its order, also when another freeze makes it longer", async () => {
+  const world = new World({ seed: 1 });
+  const machine = world.process("machine", ({ clock }) => {
+    for (const ms of [2_700, 2_000]) clock.after(ms, () => world.record("timer", { ms }));
+  });
+  world.after(1_000, () => machine.freeze(2_000));
+  world.after(2_500, () => machine.freeze(5_000));
+  await world.run(20_000);
+  const timers = world.history.filter(({ kind }) => kind === "timer");
+  assert.deepEqual(
+    timers.map(({ data }) => data["ms"]),
+    [2_000, 2_700],
+  );
+});
+
 test("a step moves only the wall clock, and a drift moves both clocks and the timers", async () => {
   const world = new World({ seed: 1 });
   const start = world.now;
